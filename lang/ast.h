@@ -17,14 +17,38 @@ typedef struct Symbol Symbol;
 
 /* Operators of EXPR_BINARY and EXPR_UNARY. */
 typedef enum {
-    OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_FLOORDIV /* div */, OP_MOD, OP_POW,
-    OP_LT, OP_LE, OP_GT, OP_GE, OP_EQ, OP_NE, OP_AND, OP_OR,
-    OP_NEG, OP_NOT
+    OP_ADD,
+    OP_SUB,
+    OP_MUL,
+    OP_DIV,
+    OP_FLOORDIV /* div */,
+    OP_MOD,
+    OP_POW,
+    OP_LT,
+    OP_LE,
+    OP_GT,
+    OP_GE,
+    OP_EQ,
+    OP_NE,
+    OP_AND,
+    OP_OR,
+    OP_NEG,
+    OP_NOT
 } Operator;
 
 typedef enum {
-    REDUCE_SUM, REDUCE_MEAN, REDUCE_MAX, REDUCE_MIN, REDUCE_ARGMAX, REDUCE_ARGMIN, REDUCE_COUNT,
-    REDUCE_ANY, REDUCE_ALL, REDUCE_VAR, REDUCE_VAR_UNBIASED, REDUCE_LOGSUMEXP,
+    REDUCE_SUM,
+    REDUCE_MEAN,
+    REDUCE_MAX,
+    REDUCE_MIN,
+    REDUCE_ARGMAX,
+    REDUCE_ARGMIN,
+    REDUCE_COUNT,
+    REDUCE_ANY,
+    REDUCE_ALL,
+    REDUCE_VAR,
+    REDUCE_VAR_UNBIASED,
+    REDUCE_LOGSUMEXP,
     REDUCE_SOFTMAX /* keeps its index, which is bound outside */,
     REDUCE_TOPK /* topk[j, r] e: the index of the r-th largest; r is bound outside */
 } ReduceKind;
@@ -57,8 +81,8 @@ struct Binder {
     const char *name;
     Expr *bound; /* the E of `i < E`, or NULL */
     /* checker: */
-    Dim *extent;   /* never NULL after a successful check */
-    Binder *same;  /* softmax/topk: the outer binder this mention refers to, else NULL */
+    Dim *extent;  /* never NULL after a successful check */
+    Binder *same; /* softmax/topk: the outer binder this mention refers to, else NULL */
 };
 
 struct Expr {
@@ -82,8 +106,11 @@ struct Expr {
     /* checker: */
     Type *type;     /* shape and element kind; poisoned after an error */
     Symbol *symbol; /* NAME and MEMBER: what the name means */
-    bool is_constant, is_tunable, is_named; /* a number known while the file is checked; with a hyper in it; with a let or a built-in name */
-    bool is_sample; /* NAME in a view: an array with the batch in front, of which the sample's part is meant */
+    /* a number known while the file is checked; with a hyper in it; with a let or a built-in name
+     */
+    bool is_constant, is_tunable, is_named;
+    /* NAME in a view: an array with the batch in front, of which the sample's part is meant */
+    bool is_sample;
     double constant;
 };
 
@@ -95,8 +122,9 @@ typedef struct Param {
     int dim_count;
     bool has_shape;
     const char *kind_name; /* `y : int[N]`: "int", "bool" or "real"; NULL when not written */
-    Expr *value; /* default, initialiser or distribution; may be NULL */
-    Expr *guard;  /* hyper h = 1 | h > 0: the range; `freeze PARTS while COND`: the condition; or NULL */
+    Expr *value;           /* default, initialiser or distribution; may be NULL */
+    /* hyper h = 1 | h > 0: the range; `freeze PARTS while COND`: the condition; or NULL */
+    Expr *guard;
     Expr **parts; /* settings: `optimiser A on PARTS`, `freeze PARTS` */
     int part_count;
     /* checker: */
@@ -105,33 +133,42 @@ typedef struct Param {
 } Param;
 
 typedef enum {
-    STMT_USE,       /* params: one name each */
-    STMT_DATA,      /* data NAME = value { params } where `where`: value is a call of a reader, params are the claimed fields; has_params tells { } from none */
-    STMT_HYPER,     /* params: name = value | guard */
-    STMT_VIEW,      /* params: names; value: the call */
-    STMT_NET,       /* net name (config)(params) body, or = value; has_config, has_params say which lists stood there */
+    STMT_USE, /* params: one name each */
+    /* data NAME = value { params } where `where`: value is a call of a reader, params are the
+       claimed fields; has_params tells { } from none */
+    STMT_DATA,
+    STMT_HYPER, /* params: name = value | guard */
+    STMT_VIEW,  /* params: names; value: the call */
+    /* net name (config)(params) body, or = value; has_config, has_params say which lists stood
+       there */
+    STMT_NET,
     STMT_FN,        /* fn name (params) body, or = value */
     STMT_OPTIMISER, /* optimiser name (config)(params) body */
-    STMT_LET,       /* let name [binders] = value; let name : [claim] = value; let name(params) = value (is_function) */
-    STMT_PARAM,     /* params: name[dims] = initialiser */
-    STMT_STATE,     /* params: name[dims] = initialiser */
-    STMT_QUEUE,     /* queue name [dims] <- value; or columns: params with value = what is pushed; init_name */
-    STMT_BANK,      /* bank name[data, ..]: one param; init_name */
-    STMT_UPDATE,    /* update targets <- value (one or several names, or name[index]) */
-    STMT_EMA,       /* ema target <- source rate value [with state] */
-    STMT_DRAW,      /* params: name[dims] ~ value (a call: uniform, normal, ...) */
-    STMT_LOSS,      /* loss [name :] value [trains targets] */
-    STMT_RETURN,    /* return value */
-    STMT_SCAN,      /* scan binders[0] (carry) body: a fixed number of rounds */
-    STMT_NEXT,      /* next name [binders] = value, in the body of a scan; fields as of STMT_LET */
-    STMT_TRAIN,     /* train { settings }: params with name and value, or value a call after the name */
-    STMT_STAGE,     /* stage name { settings }: params as of STMT_TRAIN */
-    STMT_EVAL,      /* eval { calls, and statements }: targets and body */
-    STMT_WHEN,      /* when value { body } else { otherwise } */
-    STMT_EVERY,     /* every epoch { body }, every `value` epochs { body }: NULL is 1; or steps, as of_steps says */
-    STMT_OVER,      /* over value { body }: a sweep of a data set, in `every epoch` and `eval` */
-    STMT_REPORT,    /* report name = value, in `every epoch` and `eval`; fields as of STMT_LET */
-    STMT_GIVE       /* give name = value, of a step; fields as of STMT_LET */
+    /* let name [binders] = value; let name : [claim] = value; let name(params) = value
+       (is_function) */
+    STMT_LET,
+    STMT_PARAM, /* params: name[dims] = initialiser */
+    STMT_STATE, /* params: name[dims] = initialiser */
+    /* queue name [dims] <- value; or columns: params with value = what is pushed; init_name */
+    STMT_QUEUE,
+    STMT_BANK,   /* bank name[data, ..]: one param; init_name */
+    STMT_UPDATE, /* update targets <- value (one or several names, or name[index]) */
+    STMT_EMA,    /* ema target <- source rate value [with state] */
+    STMT_DRAW,   /* params: name[dims] ~ value (a call: uniform, normal, ...) */
+    STMT_LOSS,   /* loss [name :] value [trains targets] */
+    STMT_RETURN, /* return value */
+    STMT_SCAN,   /* scan binders[0] (carry) body: a fixed number of rounds */
+    STMT_NEXT,   /* next name [binders] = value, in the body of a scan; fields as of STMT_LET */
+    /* train { settings }: params with name and value, or value a call after the name */
+    STMT_TRAIN,
+    STMT_STAGE, /* stage name { settings }: params as of STMT_TRAIN */
+    STMT_EVAL,  /* eval { calls, and statements }: targets and body */
+    STMT_WHEN,  /* when value { body } else { otherwise } */
+    /* every epoch { body }, every `value` epochs { body }: NULL is 1; or steps, as of_steps says */
+    STMT_EVERY,
+    STMT_OVER,   /* over value { body }: a sweep of a data set, in `every epoch` and `eval` */
+    STMT_REPORT, /* report name = value, in `every epoch` and `eval`; fields as of STMT_LET */
+    STMT_GIVE    /* give name = value, of a step; fields as of STMT_LET */
 } StmtKind;
 
 /* Whether a read of a queue sees this step's push. */
@@ -153,33 +190,36 @@ struct Stmt {
     int dim_count;
     bool has_dims;
     Expr *value;
-    Expr *source; /* ema: the network that is followed */
-    Expr *where;  /* data: the condition that rows are kept by, or NULL */
+    Expr *source;   /* ema: the network that is followed */
+    Expr *where;    /* data: the condition that rows are kept by, or NULL */
     Expr **targets; /* update, loss .. trains, eval calls, ema target */
     int target_count;
     const char *init_name; /* queue or bank .. init unit_normal, or NULL */
     QueueOrder order;      /* queue .. read after push */
-    bool before_forward; /* ema .. before forward */
-    bool of_steps;       /* every .. steps */
-    Stmt **body; /* { statements }, or NULL when written `= value` */
+    bool before_forward;   /* ema .. before forward */
+    bool of_steps;         /* every .. steps */
+    Stmt **body;           /* { statements }, or NULL when written `= value` */
     int body_count;
     Stmt **carry; /* scan: what goes from round to round, each a STMT_LET with its start */
     int carry_count;
-    Stmt *scan; /* a carry: the scan it belongs to, else NULL */
+    Stmt *scan;       /* a carry: the scan it belongs to, else NULL */
     Stmt **otherwise; /* when .. else { statements } */
     int otherwise_count;
     /* checker: */
     Symbol *symbol;
-    Type *result; /* FN: what a call gives, in the dimensions of the signature */
+    Type *result;     /* FN: what a call gives, in the dimensions of the signature */
     DataSource *data; /* STMT_DATA */
-    Expr **each;      /* STMT_VIEW: the recipe for each name, where one is given several arrays and draws alike for all; else NULL */
-    int64_t sweep_rows; /* STMT_OVER: samples at a time */
-    int64_t batch;      /* STMT_STAGE: its own; 0: that of `train` */
+    /* STMT_VIEW: the recipe for each name, where one is given several arrays and draws alike for
+     * all; else NULL */
+    Expr **each;
+    int64_t sweep_rows;  /* STMT_OVER: samples at a time */
+    int64_t batch;       /* STMT_STAGE: its own; 0: that of `train` */
     ARRAY(Expr *) reads; /* STMT_VIEW: the names in it whose is_sample is set */
 };
 
 typedef struct Module {
-    const char *name; /* "losses" for the files of stdlib/losses; the file name without ending for a spec */
+    /* "losses" for the files of stdlib/losses; the file name without ending for a spec */
+    const char *name;
     const Source *source; /* its first file */
     const Source **files; /* all of them, in order */
     int file_count;
@@ -193,30 +233,50 @@ typedef struct Module {
 /* What a name means. Names of let, param, state, queue, draw point at the statement; parameters of
  * functions at the Param; indices at the Binder; builtins at a row of builtins.def. */
 typedef enum {
-    SYMBOL_POISON, SYMBOL_MODULE, SYMBOL_DATA, SYMBOL_FIELD /* train.image */, SYMBOL_HYPER, SYMBOL_VIEW,
-    SYMBOL_NET, SYMBOL_NET_PART /* online.trunk */, SYMBOL_NET_STATE /* online.head.b */, SYMBOL_FN, SYMBOL_OPTIMISER, SYMBOL_LET, SYMBOL_LET_FN,
-    SYMBOL_PARAM, SYMBOL_STATE, SYMBOL_QUEUE, SYMBOL_COLUMN /* Q.feat */, SYMBOL_DRAW,
-    SYMBOL_STAGE /* a truth: it is the one at hand */, SYMBOL_ARGUMENT /* of fn, net or optimiser */, SYMBOL_CONFIG /* of net or optimiser: compile-time */,
-    SYMBOL_DIMENSION /* N of a signature */, SYMBOL_INDEX, SYMBOL_BUILTIN
+    SYMBOL_POISON,
+    SYMBOL_MODULE,
+    SYMBOL_DATA,
+    SYMBOL_FIELD /* train.image */,
+    SYMBOL_HYPER,
+    SYMBOL_VIEW,
+    SYMBOL_NET,
+    SYMBOL_NET_PART /* online.trunk */,
+    SYMBOL_NET_STATE /* online.head.b */,
+    SYMBOL_FN,
+    SYMBOL_OPTIMISER,
+    SYMBOL_LET,
+    SYMBOL_LET_FN,
+    SYMBOL_PARAM,
+    SYMBOL_STATE,
+    SYMBOL_QUEUE,
+    SYMBOL_COLUMN /* Q.feat */,
+    SYMBOL_DRAW,
+    SYMBOL_STAGE /* a truth: it is the one at hand */,
+    SYMBOL_ARGUMENT /* of fn, net or optimiser */,
+    SYMBOL_CONFIG /* of net or optimiser: compile-time */,
+    SYMBOL_DIMENSION /* N of a signature */,
+    SYMBOL_INDEX,
+    SYMBOL_BUILTIN
 } SymbolKind;
 
 struct Symbol {
     SymbolKind kind;
     const char *name;
-    Span span;       /* where it was declared */
-    Stmt *stmt;      /* the declaring statement, where there is one */
-    Param *param;    /* the declaring param, where there is one */
-    Binder *binder;  /* SYMBOL_INDEX */
-    Module *module;  /* SYMBOL_MODULE: that module; others: where it was declared */
-    int builtin;     /* SYMBOL_BUILTIN: enum Builtin */
-    int item;        /* which of several names in one statement; the field of a data source */
+    Span span;      /* where it was declared */
+    Stmt *stmt;     /* the declaring statement, where there is one */
+    Param *param;   /* the declaring param, where there is one */
+    Binder *binder; /* SYMBOL_INDEX */
+    Module *module; /* SYMBOL_MODULE: that module; others: where it was declared */
+    int builtin;    /* SYMBOL_BUILTIN: enum Builtin */
+    int item;       /* which of several names in one statement; the field of a data source */
     Type *type;
     bool used;
 };
 
 /* lang/parse.c. Parses one file; messages go to diag. Never NULL: what could be parsed is there. */
 Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char *name);
-/* A module of several files: `more` comes after what `module` holds already (NULL: it is all so far). */
+/* A module of several files: `more` comes after what `module` holds already (NULL: it is all so
+ * far). */
 Module *module_join(Arena *arena, Module *module, Module *more);
 
 /* A method: the spec's module first, then every module it uses, each checked. */
@@ -227,19 +287,22 @@ typedef struct Method {
     int64_t batch; /* of lines that belong to no stage */
 } Method;
 
-/* What came of a look at the data of a source: its fields and rows; nothing, for it is not where it was looked for; or what is there does not fit, and
- * the sentence says why. */
+/* What came of a look at the data of a source: its fields and rows; nothing, for it is not where it
+ * was looked for; or what is there does not fit, and the sentence says why. */
 typedef enum { SCHEMA_READ, SCHEMA_ABSENT, SCHEMA_REFUSED } SchemaAnswer;
 
 /* What the checker asks of the outside. */
 typedef struct CheckHooks {
-    /* A part of module NAME of the library ("losses"). A module is one file, or the files of one folder: parts 0, 1, ..; NULL after the last. */
+    /* A part of module NAME of the library ("losses"). A module is one file, or the files of one
+     * folder: parts 0, 1, ..; NULL after the last. */
     const Source *(*module)(void *context, Arena *arena, const char *name, int part);
     /* Looks at the data of a source: its fields. NULL: nobody looks. */
     SchemaAnswer (*schema)(void *context, Arena *arena, DataSource *source, const char **sentence);
-    /* Looks again, once it is known how rows are chosen: what the selection leaves becomes `rows`. SCHEMA_READ, or SCHEMA_REFUSED with a sentence. */
+    /* Looks again, once it is known how rows are chosen: what the selection leaves becomes `rows`.
+     * SCHEMA_READ, or SCHEMA_REFUSED with a sentence. */
     SchemaAnswer (*rows)(void *context, Arena *arena, DataSource *source, const char **sentence);
-    /* How many of `held` rows the selection of a source leaves, where its data is not there: for as many classes of one size; 0: that is not known. */
+    /* How many of `held` rows the selection of a source leaves, where its data is not there: for as
+     * many classes of one size; 0: that is not known. */
     int64_t (*kept)(void *context, const DataSource *source, int64_t held, int64_t classes);
     const DataCatalogue *data; /* the readers that there are; NULL: none */
     void *context;
@@ -249,12 +312,14 @@ typedef struct CheckHooks {
  * method even after errors (diag_error_count tells); only an error-free one may be lowered. */
 Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *hooks);
 
-/* concat(a, b, axis = 2): the axis, counted from 0 (-1: no number), and how many arrays are joined. */
+/* concat(a, b, axis = 2): the axis, counted from 0 (-1: no number), and how many arrays are joined.
+ */
 int call_concat_axis(const Expr *call, int *arrays);
 /* Is it a call of a distribution, as after `~`? */
 bool call_is_distribution(const Expr *expr);
 
-/* Whether a network in the (checked) expression is applied to something that speaks of the index: such a let is unrolled. */
+/* Whether a network in the (checked) expression is applied to something that speaks of the index:
+ * such a let is unrolled. */
 bool net_takes_index(const Expr *e, const Binder *binder);
 
 /* `couplet check`: one line a name, with its type and shape, in source order. */

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const reduce_names[REDUCE_KINDS] = {"sum", "mean", "max", "min",          "argmax",    "argmin",  "count",
-                                                "any", "all",  "var", "var_unbiased", "logsumexp", "softmax", "topk"};
+const char *const reduce_names[REDUCE_KINDS] = {
+    "sum", "mean", "max", "min",          "argmax",    "argmin",  "count",
+    "any", "all",  "var", "var_unbiased", "logsumexp", "softmax", "topk"};
 
 Span ast_span(Span a, Span b) {
     if (b.end > a.end) a.end = b.end;
@@ -19,7 +20,9 @@ void parser_too_deep(Parser *p, Span span, const char *what) {
     bool brackets = strcmp(what, "brackets") == 0;
     diag_report(p->diag, CODE_TOO_DEEP, span, "%s nest deeper than %d here", what,
                 brackets ? MOST_NESTED_BRACKETS : MOST_NESTED_TERMS);
-    diag_suggest(p->diag, "%s", "name parts of it: `let a = ..`; a sum over many alike is a reduction, `sum[i] x[i]`");
+    diag_suggest(
+        p->diag, "%s",
+        "name parts of it: `let a = ..`; a sum over many alike is a reduction, `sum[i] x[i]`");
 }
 
 Expr *ast_expr(Parser *p, ExprKind kind, Span span) {
@@ -38,18 +41,23 @@ static void nest(Parser *p, Expr *e, const Expr *part) {
 }
 
 /* 512MiB: a number of bytes. */
-static double unit_of(const char *unit) { return *unit == 'K' ? 0x1p10 : *unit == 'M' ? 0x1p20 : *unit == 'G' ? 0x1p30 : 1; }
+static double unit_of(const char *unit) {
+    return *unit == 'K' ? 0x1p10 : *unit == 'M' ? 0x1p20 : *unit == 'G' ? 0x1p30 : 1;
+}
 
-/* A number that would become another one is refused: nothing may be computed with infinity in place of 1e400. */
+/* A number that would become another one is refused: nothing may be computed with infinity in place
+ * of 1e400. */
 static void refuse_range(Parser *p, Expr *e, bool is_zero) {
     if (e->is_integer && e->number > MOST_WHOLE) {
-        diag_report(p->diag, CODE_NUMBER_RANGE, e->span, "a whole number is at most 2^53 - 1 = %.0f",
-                    MOST_WHOLE);
+        diag_report(p->diag, CODE_NUMBER_RANGE, e->span,
+                    "a whole number is at most 2^53 - 1 = %.0f", MOST_WHOLE);
         diag_suggest(p->diag, "%s", "with a point or an exponent it is a real: `1e20`");
     } else if (!e->is_integer && e->number > MOST_REAL) {
-        diag_report(p->diag, CODE_NUMBER_RANGE, e->span, "a real is at most 3.4e38, the largest number of float32");
+        diag_report(p->diag, CODE_NUMBER_RANGE, e->span,
+                    "a real is at most 3.4e38, the largest number of float32");
     } else if (!e->is_integer && !is_zero && e->number < LEAST_REAL) {
-        diag_report(p->diag, CODE_NUMBER_RANGE, e->span, "a real that is not 0 is at least 1.4e-45, the smallest number of float32");
+        diag_report(p->diag, CODE_NUMBER_RANGE, e->span,
+                    "a real that is not 0 is at least 1.4e-45, the smallest number of float32");
     } else {
         return;
     }
@@ -58,7 +66,8 @@ static void refuse_range(Parser *p, Expr *e, bool is_zero) {
 
 Expr *ast_number(Parser *p, Span span) {
     Expr *e = ast_expr(p, EXPR_NUMBER, span);
-    const char *text = arena_strndup(p->arena, p->source->text + span.begin, (size_t)(span.end - span.begin));
+    const char *text =
+        arena_strndup(p->arena, p->source->text + span.begin, (size_t)(span.end - span.begin));
     char *unit;
     e->number = strtod(text, &unit);
     bool is_zero = strspn(text, "0.") == strcspn(text, "eE");
@@ -133,14 +142,16 @@ Expr *ast_nary(Parser *p, ExprKind kind, ExprListBox *args, Span span) {
     return e;
 }
 
-Expr *ast_reduce(Parser *p, ReduceKind reduce, BinderList *binders, Expr *guard, Expr *body, Span span) {
+Expr *ast_reduce(Parser *p, ReduceKind reduce, BinderList *binders, Expr *guard, Expr *body,
+                 Span span) {
     Expr *e = ast_expr(p, EXPR_REDUCE, body ? ast_span(span, body->span) : span);
     e->reduce = reduce;
     e->binders = binders->items;
     e->binder_count = binders->count;
     e->guard = guard;
     nest(p, e, guard);
-    for (int i = 0; i < binders->count; i++) nest(p, e, binders->items[i]->bound);
+    for (int i = 0; i < binders->count; i++)
+        nest(p, e, binders->items[i]->bound);
     set_args(p, e, &body, body ? 1 : 0);
     return e;
 }
@@ -153,7 +164,9 @@ ExprListBox *ast_named(Parser *p, ExprListBox *list, const char *name, Span name
     return list;
 }
 
-ExprListBox *ast_list(Parser *p, ExprListBox *list, const char *name, Expr *expr) { return ast_named(p, list, name, expr->span, expr); }
+ExprListBox *ast_list(Parser *p, ExprListBox *list, const char *name, Expr *expr) {
+    return ast_named(p, list, name, expr->span, expr);
+}
 
 BinderList *ast_binders(Parser *p, BinderList *list, const char *name, Expr *bound, Span span) {
     if (!list) list = arena_new_of(p->arena, BinderList);
@@ -173,7 +186,8 @@ ParamList *ast_params(Parser *p, ParamList *list, Param param) {
 
 StmtList *ast_stmts(Parser *p, StmtList *list, StmtList *more) {
     if (!list) list = arena_new_of(p->arena, StmtList);
-    for (int i = 0; more && i < more->count; i++) array_push(p->arena, list, more->items[i]);
+    for (int i = 0; more && i < more->count; i++)
+        array_push(p->arena, list, more->items[i]);
     return list;
 }
 
@@ -192,17 +206,22 @@ Stmt *ast_stmt(Parser *p, StmtKind kind, Span span) {
 
 /* `next h = ..` and `report h = ..` are written like a let. */
 StmtList *ast_as(StmtKind kind, StmtList *lets) {
-    for (int i = 0; i < lets->count; i++) lets->items[i]->kind = kind;
+    for (int i = 0; i < lets->count; i++)
+        lets->items[i]->kind = kind;
     return lets;
 }
 
-Stmt *ast_eval(Parser *p, Span span) { return ast_stmt(p, STMT_EVAL, span); }
+Stmt *ast_eval(Parser *p, Span span) {
+    return ast_stmt(p, STMT_EVAL, span);
+}
 
 Stmt *ast_eval_line(Parser *p, Stmt *eval, const ExprListBox *calls, const StmtList *stmts) {
     ARRAY(Expr *) targets = {eval->targets, eval->target_count, eval->target_count};
     ARRAY(Stmt *) body = {eval->body, eval->body_count, eval->body_count};
-    for (int i = 0; calls && i < calls->exprs.count; i++) array_push(p->arena, &targets, calls->exprs.items[i]);
-    for (int i = 0; stmts && i < stmts->count; i++) array_push(p->arena, &body, stmts->items[i]);
+    for (int i = 0; calls && i < calls->exprs.count; i++)
+        array_push(p->arena, &targets, calls->exprs.items[i]);
+    for (int i = 0; stmts && i < stmts->count; i++)
+        array_push(p->arena, &body, stmts->items[i]);
     eval->targets = targets.items;
     eval->target_count = targets.count;
     eval->body = body.items;
@@ -210,7 +229,8 @@ Stmt *ast_eval_line(Parser *p, Stmt *eval, const ExprListBox *calls, const StmtL
     return eval;
 }
 
-Stmt *ast_scan(Parser *p, BinderList *round, const StmtList *carry, const StmtList *body, Span span) {
+Stmt *ast_scan(Parser *p, BinderList *round, const StmtList *carry, const StmtList *body,
+               Span span) {
     Stmt *s = ast_stmt(p, STMT_SCAN, span);
     s->binders = round->items;
     s->binder_count = round->count;
@@ -218,7 +238,8 @@ Stmt *ast_scan(Parser *p, BinderList *round, const StmtList *carry, const StmtLi
     s->carry_count = carry->count;
     s->body = body->items;
     s->body_count = body->count;
-    for (int i = 0; i < s->carry_count; i++) s->carry[i]->scan = s;
+    for (int i = 0; i < s->carry_count; i++)
+        s->carry[i]->scan = s;
     return s;
 }
 
@@ -245,8 +266,11 @@ void ast_set_body(Stmt *stmt, Expr *value, const StmtList *body) {
 
 QueueOrder ast_order(Parser *p, const char *when, const char *what, Span span) {
     bool before = strcmp(when, "before") == 0, after = strcmp(when, "after") == 0;
-    if ((before || after) && strcmp(what, "push") == 0) return after ? QUEUE_PUSH_FIRST : QUEUE_READ_FIRST;
-    diag_report(p->diag, CODE_SYNTAX, span, "a queue is `read before push`, which it is when nothing is said, or `read after push`");
+    if ((before || after) && strcmp(what, "push") == 0)
+        return after ? QUEUE_PUSH_FIRST : QUEUE_READ_FIRST;
+    diag_report(
+        p->diag, CODE_SYNTAX, span,
+        "a queue is `read before push`, which it is when nothing is said, or `read after push`");
     return QUEUE_READ_FIRST;
 }
 
@@ -260,12 +284,18 @@ Stmt *ast_ema(Parser *p, Expr *target, Expr *source, Expr *rate, Span span) {
 }
 
 void ast_with(Parser *p, Stmt *ema, const char *what, Span span) {
-    if (strcmp(what, "state") != 0) diag_report(p->diag, CODE_SYNTAX, span, "an ema edge goes `with state`, and found is `with %s`", what);
+    if (strcmp(what, "state") != 0)
+        diag_report(p->diag, CODE_SYNTAX, span,
+                    "an ema edge goes `with state`, and found is `with %s`", what);
     ema->with_state = true;
 }
 
 void ast_before(Parser *p, Stmt *ema, const char *what, Span span) {
-    if (strcmp(what, "forward") != 0) diag_report(p->diag, CODE_SYNTAX, span, "an ema edge moves after the optimiser or `before forward`, and found is `before %s`", what);
+    if (strcmp(what, "forward") != 0)
+        diag_report(
+            p->diag, CODE_SYNTAX, span,
+            "an ema edge moves after the optimiser or `before forward`, and found is `before %s`",
+            what);
     ema->before_forward = true;
 }
 
@@ -281,12 +311,23 @@ Stmt *ast_when(Parser *p, Expr *condition, StmtList *body, StmtList *otherwise, 
 }
 
 /* `every epoch`, `every 2 epochs`, `every 100 steps`. */
-Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtList *body, Span span) {
-    const bool is_one = !count || count->number == 1, of_steps = count && (strcmp(what, "steps") == 0 || (is_one && strcmp(what, "step") == 0));
-    const bool fits = of_steps || (count && strcmp(what, "epochs") == 0) || (is_one && strcmp(what, "epoch") == 0);
+Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtList *body,
+                Span span) {
+    const bool is_one = !count || count->number == 1,
+               of_steps =
+                   count && (strcmp(what, "steps") == 0 || (is_one && strcmp(what, "step") == 0));
+    const bool fits = of_steps || (count && strcmp(what, "epochs") == 0) ||
+                      (is_one && strcmp(what, "epoch") == 0);
     if (!fits && count)
-        diag_report(p->diag, CODE_SYNTAX, what_span, "work between steps is done `every %.9g epochs` or `every %.9g steps`, and found is `%s`", count->number, count->number, what);
-    else if (!fits) diag_report(p->diag, CODE_SYNTAX, what_span, "work between steps is done `every epoch` or `every 100 steps`, and found is `every %s`", what);
+        diag_report(p->diag, CODE_SYNTAX, what_span,
+                    "work between steps is done `every %.9g epochs` or `every %.9g steps`, and "
+                    "found is `%s`",
+                    count->number, count->number, what);
+    else if (!fits)
+        diag_report(p->diag, CODE_SYNTAX, what_span,
+                    "work between steps is done `every epoch` or `every 100 steps`, and found is "
+                    "`every %s`",
+                    what);
     Stmt *s = ast_when(p, count, body, NULL, span);
     s->kind = STMT_EVERY;
     s->of_steps = of_steps;
@@ -316,7 +357,9 @@ ParamList *ast_setting(Parser *p, ParamList *list, Param setting) {
     if (setting.name) return ast_params(p, list, setting);
     Param *before = list && list->items.count ? &list->items.items[list->items.count - 1] : NULL;
     if (!before || !before->part_count) {
-        diag_report(p->diag, CODE_SYNTAX, setting.span, "a setting is a name and its value, like `batch 256`; here the value is missing");
+        diag_report(
+            p->diag, CODE_SYNTAX, setting.span,
+            "a setting is a name and its value, like `batch 256`; here the value is missing");
         return list;
     }
     *before = ast_on(p, *before, setting.parts[0]);

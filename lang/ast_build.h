@@ -29,27 +29,29 @@ typedef struct Parser {
     int depth[MOST_NESTED_BRACKETS + 1];
     int opener[MOST_NESTED_BRACKETS + 1]; /* the keyword of the statement that opened it */
     int level;
-    bool may_end;      /* the last token can end a statement */
-    bool statement;    /* at the first word of a statement */
-    int soft;          /* the statement's keyword: `rate`, `with`, `trains` are words only after theirs */
+    bool may_end;   /* the last token can end a statement */
+    bool statement; /* at the first word of a statement */
+    /* the statement's keyword: `rate`, `with`, `trains` are words only after theirs */
+    int soft;
     int offset, line, line_start;
     int last_error_line;
     int last_letter_line; /* of a letter that is no ASCII, which was said */
     /* for messages: the tokens around the place at hand, and what the statement has so far */
-    Span lexeme, latest, previous; /* what was matched last; the token returned last, and the one before it */
-    Span first;                    /* the first word of the statement */
+    /* what was matched last; the token returned last, and the one before it */
+    Span lexeme, latest, previous;
+    Span first;                          /* the first word of the statement */
     Span open[MOST_NESTED_BRACKETS + 1]; /* the brackets that are open, by level */
-    Span unclosed;                 /* a bracket that the end of its statement closed, or no place */
-    int base;                      /* the brackets that were open where the statement began */
-    int wanted_elses;              /* `if` without `else` so far */
-    Span ended_unclosed;           /* the two of them at the end of the statement before */
+    Span unclosed;       /* a bracket that the end of its statement closed, or no place */
+    int base;            /* the brackets that were open where the statement began */
+    int wanted_elses;    /* `if` without `else` so far */
+    Span ended_unclosed; /* the two of them at the end of the statement before */
     int ended_elses;
-    bool compared;                 /* a comparison was read, and nothing that ends one */
-    bool skips;                    /* the rest of a statement that does not fit is passed over */
-    bool drops_block;              /* and so is the block that follows its line */
-    ARRAY(Span) broken;            /* what was passed over */
-    int ahead;         /* the first word that next_word found, or the offset of one already read */
-    bool is_too_deep;  /* said once; such a file has no tree */
+    bool compared;      /* a comparison was read, and nothing that ends one */
+    bool skips;         /* the rest of a statement that does not fit is passed over */
+    bool drops_block;   /* and so is the block that follows its line */
+    ARRAY(Span) broken; /* what was passed over */
+    int ahead;          /* the first word that next_word found, or the offset of one already read */
+    bool is_too_deep;   /* said once; such a file has no tree */
 } Parser;
 
 /* Reports that the text nests deeper than a limit of lang/limits.h; `what` nests: "brackets". */
@@ -63,7 +65,8 @@ Expr *ast_binary(Parser *p, Operator op, Expr *a, Expr *b);
 Expr *ast_member(Parser *p, Expr *base, const char *name, Span span);
 Expr *ast_call(Parser *p, ExprKind kind, Expr *callee, ExprListBox *args, Span span);
 Expr *ast_nary(Parser *p, ExprKind kind, ExprListBox *args, Span span);
-Expr *ast_reduce(Parser *p, ReduceKind reduce, BinderList *binders, Expr *guard, Expr *body, Span span);
+Expr *ast_reduce(Parser *p, ReduceKind reduce, BinderList *binders, Expr *guard, Expr *body,
+                 Span span);
 ExprListBox *ast_list(Parser *p, ExprListBox *list, const char *name, Expr *expr);
 ExprListBox *ast_named(Parser *p, ExprListBox *list, const char *name, Span name_span, Expr *expr);
 BinderList *ast_binders(Parser *p, BinderList *list, const char *name, Expr *bound, Span span);
@@ -73,8 +76,10 @@ StmtList *ast_one(Parser *p, Stmt *stmt);
 Stmt *ast_stmt(Parser *p, StmtKind kind, Span span);
 StmtList *ast_as(StmtKind kind, StmtList *lets);
 Stmt *ast_eval(Parser *p, Span span);
-Stmt *ast_eval_line(Parser *p, Stmt *eval, const ExprListBox *calls, const StmtList *stmts); /* one of the two */
-Stmt *ast_scan(Parser *p, BinderList *round, const StmtList *carry, const StmtList *body, Span span);
+/* one of the two */
+Stmt *ast_eval_line(Parser *p, Stmt *eval, const ExprListBox *calls, const StmtList *stmts);
+Stmt *ast_scan(Parser *p, BinderList *round, const StmtList *carry, const StmtList *body,
+               Span span);
 void ast_set_params(Stmt *stmt, const ParamList *params);
 void ast_set_config(Stmt *stmt, const ParamList *params);
 void ast_set_body(Stmt *stmt, Expr *value, const StmtList *body);
@@ -82,11 +87,13 @@ Stmt *ast_ema(Parser *p, Expr *target, Expr *source, Expr *rate, Span span);
 void ast_with(Parser *p, Stmt *ema, const char *what, Span span);   /* with state */
 void ast_before(Parser *p, Stmt *ema, const char *what, Span span); /* before forward */
 Stmt *ast_when(Parser *p, Expr *condition, StmtList *body, StmtList *otherwise, Span span);
-Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtList *body, Span span);
+Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtList *body,
+                Span span);
 Stmt *ast_over(Parser *p, Expr *source, StmtList *body, Span span);
 Param ast_on(Parser *p, Param setting, Expr *part);
 ParamList *ast_setting(Parser *p, ParamList *list, Param setting);
-QueueOrder ast_order(Parser *p, const char *when, const char *what, Span span); /* read after push */
+/* read after push */
+QueueOrder ast_order(Parser *p, const char *when, const char *what, Span span);
 Span ast_span(Span a, Span b);
 
 #endif

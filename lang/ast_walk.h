@@ -1,4 +1,5 @@
-/* Every expression below a statement, for tools that look at a tree without caring which statement holds what. */
+/* Every expression below a statement, for tools that look at a tree without caring which statement
+ * holds what. */
 #ifndef COUPLET_LANG_AST_WALK_H
 #define COUPLET_LANG_AST_WALK_H
 

@@ -1,5 +1,5 @@
-/* Modules, scopes and statements. A function, net or optimiser is checked once, with the dimensions of its signature as symbols; a
- * call unifies them with what it is given. */
+/* Modules, scopes and statements. A function, net or optimiser is checked once, with the dimensions
+ * of its signature as symbols; a call unifies them with what it is given. */
 #include "lang/check.h"
 #include "lang/edges.h"
 
@@ -7,18 +7,21 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- scopes -------------------------------------------------------------------------------------------- */
+/* ---- scopes ---------------------------------------------------------------------------------- */
 
 Type *type_make(Check *c, TypeKind kind, int rank, Dim *const *dims) {
     Type *t = arena_new_of(c->arena, Type);
     t->kind = kind;
     assert(rank <= MAX_RANK);
     t->rank = rank;
-    for (int i = 0; i < t->rank; i++) t->dims[i] = dims[i];
+    for (int i = 0; i < t->rank; i++)
+        t->dims[i] = dims[i];
     return t;
 }
 
-Type *type_poison(Check *c) { return type_make(c, KIND_POISON, 0, NULL); }
+Type *type_poison(Check *c) {
+    return type_make(c, KIND_POISON, 0, NULL);
+}
 
 Scope *scope_push(Check *c) {
     Scope *scope = arena_new_of(c->arena, Scope);
@@ -26,7 +29,9 @@ Scope *scope_push(Check *c) {
     return c->scope = scope;
 }
 
-void scope_pop(Check *c) { c->scope = c->scope->parent; }
+void scope_pop(Check *c) {
+    c->scope = c->scope->parent;
+}
 
 enum { FEW_SYMBOLS = 12 };
 
@@ -39,7 +44,8 @@ Symbol *scope_find_in(const Scope *scope, const char *name) {
 
 Symbol *scope_find(const Scope *scope, const char *name) {
     Symbol *found = NULL;
-    for (; scope && !found; scope = scope->parent) found = scope_find_in(scope, name);
+    for (; scope && !found; scope = scope->parent)
+        found = scope_find_in(scope, name);
     return found;
 }
 
@@ -51,24 +57,32 @@ static void add_symbol(Arena *arena, Scope *scope, Symbol *s) {
         map_put(arena, &scope->by_name, scope->symbols.items[i]->name, scope->symbols.items[i]);
 }
 
-Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt, Param *param) {
+Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt,
+                      Param *param) {
     const Symbol *other = scope_find_in(c->scope, name);
     if (other) {
         diag_report(c->diag, CODE_DECLARED_TWICE, span, "`%s` is declared twice", name);
         diag_note(c->diag, other->span, "the first time is here");
     }
     Symbol *s = arena_new_of(c->arena, Symbol);
-    *s = (Symbol){.kind = kind, .name = name, .span = span, .stmt = stmt, .param = param, .module = c->module};
+    *s = (Symbol){.kind = kind,
+                  .name = name,
+                  .span = span,
+                  .stmt = stmt,
+                  .param = param,
+                  .module = c->module};
     add_symbol(c->arena, c->scope, s);
     return s;
 }
 
 static const char *nearest_name(Check *c, const char *name) {
     int most = 0, count = 0;
-    for (const Scope *scope = c->scope; scope; scope = scope->parent) most += scope->symbols.count;
+    for (const Scope *scope = c->scope; scope; scope = scope->parent)
+        most += scope->symbols.count;
     const char **names = arena_array(c->arena, const char *, most);
     for (const Scope *scope = c->scope; scope; scope = scope->parent)
-        for (int i = 0; i < scope->symbols.count; i++) names[count++] = scope->symbols.items[i]->name;
+        for (int i = 0; i < scope->symbols.count; i++)
+            names[count++] = scope->symbols.items[i]->name;
     return diag_nearest(name, names, count);
 }
 
@@ -79,8 +93,10 @@ void scope_suggest(Check *c, const char *name) {
         return;
     }
     for (int m = 0; m < c->modules.count; m++) {
-        if (c->modules.items[m] == c->module || !scope_find_in(c->module_scopes.items[m], name)) continue;
-        diag_suggest(c->diag, "the module %s has it: `%s.%s`", c->modules.items[m]->name, c->modules.items[m]->name, name);
+        if (c->modules.items[m] == c->module || !scope_find_in(c->module_scopes.items[m], name))
+            continue;
+        diag_suggest(c->diag, "the module %s has it: `%s.%s`", c->modules.items[m]->name,
+                     c->modules.items[m]->name, name);
         return;
     }
 }
@@ -100,25 +116,32 @@ static Scope *builtin_scope(Check *c) {
     c->scope = NULL;
     Scope *scope = scope_push(c);
     for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
-        Symbol *s = scope_declare(c, SYMBOL_BUILTIN, arena_intern(c->arena, names[i], strlen(names[i])), (Span){0}, NULL, NULL);
+        Symbol *s =
+            scope_declare(c, SYMBOL_BUILTIN, arena_intern(c->arena, names[i], strlen(names[i])),
+                          (Span){0}, NULL, NULL);
         s->builtin = i;
         TypeKind kind = KIND_FN;
-        if (strcmp(s->name, "training") == 0) kind = KIND_BOOL;
-        else if (strcmp(s->name, "pi") == 0) kind = KIND_REAL;
-        else if (strcmp(s->name, "step") == 0 || strcmp(s->name, "steps") == 0 || strcmp(s->name, "epoch") == 0) kind = KIND_INT;
+        if (strcmp(s->name, "training") == 0)
+            kind = KIND_BOOL;
+        else if (strcmp(s->name, "pi") == 0)
+            kind = KIND_REAL;
+        else if (strcmp(s->name, "step") == 0 || strcmp(s->name, "steps") == 0 ||
+                 strcmp(s->name, "epoch") == 0)
+            kind = KIND_INT;
         s->type = type_make(c, kind, 0, NULL);
     }
     return scope;
 }
 
-/* ---- signatures ------------------------------------------------------------------------------------------ */
+/* ---- signatures ------------------------------------------------------------------------------ */
 
 static TypeKind kind_named(Check *c, const Param *p) {
     if (!p->kind_name) return KIND_REAL;
     if (strcmp(p->kind_name, "int") == 0) return KIND_INT;
     if (strcmp(p->kind_name, "bool") == 0) return KIND_BOOL;
     if (strcmp(p->kind_name, "real") != 0) {
-        diag_report(c->diag, CODE_UNKNOWN_KIND, p->span, "`%s` is no kind of element; there are real, int and bool", p->kind_name);
+        diag_report(c->diag, CODE_UNKNOWN_KIND, p->span,
+                    "`%s` is no kind of element; there are real, int and bool", p->kind_name);
         static const char *const kinds[] = {"real", "int", "bool"};
         const char *near = diag_nearest(p->kind_name, kinds, 3);
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
@@ -126,16 +149,20 @@ static TypeKind kind_named(Check *c, const Param *p) {
     return KIND_REAL;
 }
 
-/* Whether a name in a signature's shape is one already: of the signature itself, or a dimension or a number of a function around it. Names of the method do not reach into
- * signatures: a hyper F or a bank M says nothing of the F and M of a function. */
+/* Whether a name in a signature's shape is one already: of the signature itself, or a dimension or
+ * a number of a function around it. Names of the method do not reach into signatures: a hyper F or
+ * a bank M says nothing of the F and M of a function. */
 static bool is_of_function(const Check *c, const char *name) {
     const Symbol *known = scope_find_in(c->scope, name);
     if (known) return true;
-    for (const Scope *scope = c->scope->parent; scope && !known; scope = scope->parent) known = scope_find_in(scope, name);
-    return known && (known->kind == SYMBOL_DIMENSION || known->kind == SYMBOL_CONFIG || known->kind == SYMBOL_ARGUMENT);
+    for (const Scope *scope = c->scope->parent; scope && !known; scope = scope->parent)
+        known = scope_find_in(scope, name);
+    return known && (known->kind == SYMBOL_DIMENSION || known->kind == SYMBOL_CONFIG ||
+                     known->kind == SYMBOL_ARGUMENT);
 }
 
-/* An axis that is a name introduces it. In a formula, `x[2 * N]`, it is introduced when nothing else has the name. */
+/* An axis that is a name introduces it. In a formula, `x[2 * N]`, it is introduced when nothing
+ * else has the name. */
 static void declare_dimensions(Check *c, Expr *dim, bool is_axis) {
     if (dim->kind == EXPR_NAME) {
         const Symbol *known = is_axis ? NULL : scope_find(c->scope, dim->name);
@@ -145,13 +172,15 @@ static void declare_dimensions(Check *c, Expr *dim, bool is_axis) {
         s->type = type_make(c, KIND_INT, 0, NULL);
         return;
     }
-    for (int i = 0; i < dim->arg_count; i++) declare_dimensions(c, dim->args[i], false);
+    for (int i = 0; i < dim->arg_count; i++)
+        declare_dimensions(c, dim->args[i], false);
 }
 
 Type *type_of_shape(Check *c, TypeKind kind, Expr **exprs, int count) {
     Dim *dims[MAX_RANK];
     if (count > MAX_RANK) {
-        diag_report(c->diag, CODE_TOO_MANY_AXES, exprs[MAX_RANK]->span, "an array has at most %d axes", MAX_RANK);
+        diag_report(c->diag, CODE_TOO_MANY_AXES, exprs[MAX_RANK]->span,
+                    "an array has at most %d axes", MAX_RANK);
         count = MAX_RANK;
     }
     for (int i = 0; i < count; i++) {
@@ -161,7 +190,9 @@ Type *type_of_shape(Check *c, TypeKind kind, Expr **exprs, int count) {
         if (dims[i]) continue;
         if (t->kind != KIND_POISON) {
             const Symbol *other = exprs[i]->kind == EXPR_NAME ? exprs[i]->symbol : NULL;
-            diag_report(c->diag, CODE_DIMENSION_UNKNOWN, exprs[i]->span, "a dimension is a whole number known at compile time; this is %s", type_text(c->arena, t));
+            diag_report(c->diag, CODE_DIMENSION_UNKNOWN, exprs[i]->span,
+                        "a dimension is a whole number known at compile time; this is %s",
+                        type_text(c->arena, t));
             if (other && other->span.source && c->in_signature) {
                 diag_note(c->diag, other->span, "`%s` is declared here", other->name);
                 diag_suggest(c->diag, "give the dimension another name than `%s`", other->name);
@@ -180,23 +211,31 @@ static Type *signature_type(Check *c, const Param *p) {
     return t;
 }
 
-static void declare_params(Check *c, Stmt *s, SymbolKind kind, Param *params, int count, bool ints) {
-    for (int formulas = 0; formulas < 2; formulas++) /* names first: a formula may stand before the axis that introduces its name */
+static void declare_params(Check *c, Stmt *s, SymbolKind kind, Param *params, int count,
+                           bool ints) {
+    for (int formulas = 0; formulas < 2;
+         formulas++) /* names first: a formula may stand before the axis that introduces its name */
         for (int i = 0; i < count; i++)
             for (int d = 0; d < params[i].dim_count; d++)
-                if ((params[i].dims[d]->kind != EXPR_NAME) == formulas) declare_dimensions(c, params[i].dims[d], true);
+                if ((params[i].dims[d]->kind != EXPR_NAME) == formulas)
+                    declare_dimensions(c, params[i].dims[d], true);
     for (int i = 0; i < count; i++) {
         Param *p = &params[i];
-        /* An unannotated configuration parameter of a net counts something (channels, stride), unless its default is a real. */
-        bool counts = kind == SYMBOL_CONFIG && s->kind == STMT_NET && !p->kind_name && !(p->value && p->value->kind == EXPR_NUMBER && !p->value->is_integer);
-        p->type = counts ? type_make(c, KIND_INT, 0, NULL) : p->has_shape ? signature_type(c, p) : type_make(c, ints && !p->kind_name ? KIND_INT : kind_named(c, p), 0, NULL);
+        /* An unannotated configuration parameter of a net counts something (channels, stride),
+         * unless its default is a real. */
+        bool counts = kind == SYMBOL_CONFIG && s->kind == STMT_NET && !p->kind_name &&
+                      !(p->value && p->value->kind == EXPR_NUMBER && !p->value->is_integer);
+        p->type = counts ? type_make(c, KIND_INT, 0, NULL)
+                  : p->has_shape
+                      ? signature_type(c, p)
+                      : type_make(c, ints && !p->kind_name ? KIND_INT : kind_named(c, p), 0, NULL);
         if (p->value) check_expr(c, p->value);
         p->symbol = scope_declare(c, kind, p->name, p->span, s, p);
         p->symbol->type = p->type;
     }
 }
 
-/* ---- schemes --------------------------------------------------------------------------------------------- */
+/* ---- schemes --------------------------------------------------------------------------------- */
 
 static Scheme *find_scheme(Check *c, const Stmt *stmt) {
     Scheme *scheme = map_get(&c->schemes, stmt);
@@ -206,16 +245,21 @@ static Scheme *find_scheme(Check *c, const Stmt *stmt) {
     return scheme;
 }
 
-/* A network of one list has its configuration there, and a composition behind `=`. Whoever writes a function's list
- * and body in their place means the data, which has a list of its own. */
+/* A network of one list has its configuration there, and a composition behind `=`. Whoever writes a
+ * function's list and body in their place means the data, which has a list of its own. */
 static bool lists_of_network(Check *c, const Stmt *s) {
     if (s->kind != STMT_NET || !s->has_config || s->has_params) return true;
     const Param *array = NULL;
     for (int i = 0; !array && i < s->config_count; i++)
         if (s->config[i].has_shape) array = &s->config[i];
     if (s->value && !array) return true;
-    if (array) diag_report(c->diag, CODE_NETWORK_LISTS, array->span, "`%s` is an array, and the one list of `%s` is its configuration", array->name, s->name);
-    else diag_report(c->diag, CODE_NETWORK_LISTS, s->name_span, "`%s` has statements, and no list for the data that they work on", s->name);
+    if (array)
+        diag_report(c->diag, CODE_NETWORK_LISTS, array->span,
+                    "`%s` is an array, and the one list of `%s` is its configuration", array->name,
+                    s->name);
+    else
+        diag_report(c->diag, CODE_NETWORK_LISTS, s->name_span,
+                    "`%s` has statements, and no list for the data that they work on", s->name);
     const char *first = array ? "" : "..", *data = array ? array->name : "x";
     diag_suggest(c->diag, "the data has a second list: `net %s(%s)(%s[..])`", s->name, first, data);
     return false;
@@ -248,10 +292,15 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     if (s->kind == STMT_OPTIMISER) {
         for (int i = 0; i < s->param_count; i++) {
             s->params[i].type = type_make(c, KIND_ANY_SHAPE, 0, NULL);
-            s->params[i].symbol = scope_declare(c, SYMBOL_ARGUMENT, s->params[i].name, s->params[i].span, s, &s->params[i]);
+            s->params[i].symbol = scope_declare(c, SYMBOL_ARGUMENT, s->params[i].name,
+                                                s->params[i].span, s, &s->params[i]);
             s->params[i].symbol->type = s->params[i].type;
         }
-        if (s->param_count != 2) diag_report(c->diag, CODE_OPTIMISER, s->name_span, "an optimiser is a rule for one parameter and its gradient: `optimiser %s(..)(p, g)`", s->name);
+        if (s->param_count != 2)
+            diag_report(c->diag, CODE_OPTIMISER, s->name_span,
+                        "an optimiser is a rule for one parameter and its gradient: `optimiser "
+                        "%s(..)(p, g)`",
+                        s->name);
     } else if (s->has_params) {
         declare_params(c, s, SYMBOL_ARGUMENT, s->params, s->param_count, s->is_function);
     }
@@ -261,7 +310,10 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
         check_body(c, s->body, s->body_count);
         scheme->result = c->result;
         if (!scheme->result && s->kind != STMT_OPTIMISER) {
-            if (!c->is_broken) diag_report(c->diag, CODE_RETURN, s->name_span, "`%s` returns nothing; its last statement should be `return ..`", s->name);
+            if (!c->is_broken)
+                diag_report(c->diag, CODE_RETURN, s->name_span,
+                            "`%s` returns nothing; its last statement should be `return ..`",
+                            s->name);
             scheme->result = type_poison(c);
         }
     }
@@ -280,46 +332,61 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
 Scheme *type_scheme_of(Check *c, Symbol *symbol) {
     Scheme *scheme = find_scheme(c, symbol->stmt);
     if (scheme->state == 1) {
-        diag_report(c->diag, CODE_RECURSION, symbol->span, "`%s` uses itself; functions and networks here do not recurse", symbol->name);
+        diag_report(c->diag, CODE_RECURSION, symbol->span,
+                    "`%s` uses itself; functions and networks here do not recurse", symbol->name);
         scheme->result = type_poison(c);
         scheme->state = 2;
     }
     if (scheme->state == 0 && c->calls == MOST_NESTED_CALLS) {
-        diag_report(c->diag, CODE_TOO_DEEP, symbol->span, "calls nest deeper than %d where `%s` is called", MOST_NESTED_CALLS, symbol->name);
+        diag_report(c->diag, CODE_TOO_DEEP, symbol->span,
+                    "calls nest deeper than %d where `%s` is called", MOST_NESTED_CALLS,
+                    symbol->name);
         scheme->result = type_poison(c);
         scheme->state = 2;
     }
-    if (scheme->state == 0) check_scheme(c, scheme, symbol->stmt, module_scope(c, symbol->module), symbol->module);
+    if (scheme->state == 0)
+        check_scheme(c, scheme, symbol->stmt, module_scope(c, symbol->module), symbol->module);
     return scheme;
 }
 
-/* ---- statements -------------------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 /* The elements of `s[i, j] = E`. */
 static Type *elements_type(Check *c, Stmt *s) {
     if (binders_too_many(c, s->binders, s->binder_count, "an array")) return type_poison(c);
     scope_push(c);
-    for (int i = 0; i < s->binder_count; i++) binder_open(c, s->binders[i]);
+    for (int i = 0; i < s->binder_count; i++)
+        binder_open(c, s->binders[i]);
     Type *value = check_expr(c, s->value);
     scope_pop(c);
     bool endless = false;
-    for (int i = 0; i < s->binder_count; i++) endless |= !s->binders[i]->extent;
+    for (int i = 0; i < s->binder_count; i++)
+        endless |= !s->binders[i]->extent;
     binders_close(c, s->binders, s->binder_count, value->kind == KIND_POISON);
-    if (value->kind == KIND_POISON || endless) return type_poison(c); /* said already: what reads it is not to be blamed */
+    /* said already: what reads it is not to be blamed */
+    if (value->kind == KIND_POISON || endless) return type_poison(c);
     bool unrolls = false; /* `let z[v] = encoder(g[v])` stacks what the network gives */
-    for (int i = 0; i < s->binder_count; i++) unrolls |= net_takes_index(s->value, s->binders[i]);
+    for (int i = 0; i < s->binder_count; i++)
+        unrolls |= net_takes_index(s->value, s->binders[i]);
     if (unrolls && s->binder_count + value->rank > MAX_RANK) {
-        diag_report(c->diag, CODE_TOO_MANY_AXES, s->value->span, "an array has at most %d axes, and `%s` would have %d", MAX_RANK, s->name, s->binder_count + value->rank);
+        diag_report(c->diag, CODE_TOO_MANY_AXES, s->value->span,
+                    "an array has at most %d axes, and `%s` would have %d", MAX_RANK, s->name,
+                    s->binder_count + value->rank);
         return type_poison(c);
     }
     if (value->rank > 0 && !unrolls) {
-        diag_report(c->diag, CODE_INDEX_MISSING, s->value->span, "each element of `%s` must be a number, and this is %s: an index is missing", s->name, type_text(c->arena, value));
-        diag_suggest(c->diag, "an element has an index for each axis, `x[i, d]`; `dot`, `norm` or a reduction makes one number of a row");
+        diag_report(c->diag, CODE_INDEX_MISSING, s->value->span,
+                    "each element of `%s` must be a number, and this is %s: an index is missing",
+                    s->name, type_text(c->arena, value));
+        diag_suggest(c->diag, "an element has an index for each axis, `x[i, d]`; `dot`, `norm` or "
+                              "a reduction makes one number of a row");
         return type_poison(c);
     }
     Dim *dims[MAX_RANK];
-    for (int i = 0; i < s->binder_count; i++) dims[i] = s->binders[i]->extent;
-    for (int i = 0; i < value->rank; i++) dims[s->binder_count + i] = value->dims[i];
+    for (int i = 0; i < s->binder_count; i++)
+        dims[i] = s->binders[i]->extent;
+    for (int i = 0; i < value->rank; i++)
+        dims[s->binder_count + i] = value->dims[i];
     return type_make(c, value->kind, s->binder_count + value->rank, dims);
 }
 
@@ -330,9 +397,11 @@ Type *type_of_let(Check *c, Stmt *s) {
     Type *claim = type_of_shape(c, t->kind, s->dims, s->dim_count);
     if (claim->kind == KIND_POISON || t->kind == KIND_POISON || type_same_shape(claim, t)) return t;
     bool fits = claim->rank == t->rank;
-    for (int i = 0; fits && i < t->rank; i++) fits = dim_may_be_equal(c, claim->dims[i], t->dims[i]);
+    for (int i = 0; fits && i < t->rank; i++)
+        fits = dim_may_be_equal(c, claim->dims[i], t->dims[i]);
     if (fits) return claim; /* compared once the sizes are known */
-    diag_report(c->diag, CODE_CLAIM_FALSE, s->name_span, "`%s` is claimed to be %s", s->name, type_text(c->arena, claim));
+    diag_report(c->diag, CODE_CLAIM_FALSE, s->name_span, "`%s` is claimed to be %s", s->name,
+                type_text(c->arena, claim));
     diag_note(c->diag, s->value->span, "and this is %s", type_text(c->arena, t));
     return t;
 }
@@ -341,7 +410,10 @@ Type *type_of_let(Check *c, Stmt *s) {
 static void refuse_reserved(Check *c, const char *name, Span span) {
     for (int i = 0; i < REDUCE_KINDS; i++)
         if (strcmp(reduce_names[i], name) == 0)
-            diag_report(c->diag, CODE_RESERVED_NAME, span, "`%s` is a reduction and cannot name an array: `%s[i]` would reduce over `i`", name, name);
+            diag_report(
+                c->diag, CODE_RESERVED_NAME, span,
+                "`%s` is a reduction and cannot name an array: `%s[i]` would reduce over `i`", name,
+                name);
 }
 
 void check_let(Check *c, Stmt *s) {
@@ -359,7 +431,9 @@ void check_let(Check *c, Stmt *s) {
 
 static TypeKind owned_kind(Check *c, const Param *p, SymbolKind kind) {
     if (p->kind_name && kind == SYMBOL_STATE) return kind_named(c, p);
-    if (p->kind_name) diag_report(c->diag, CODE_START_SHAPE, p->span, "a parameter holds reals; only a state may hold something else");
+    if (p->kind_name)
+        diag_report(c->diag, CODE_START_SHAPE, p->span,
+                    "a parameter holds reals; only a state may hold something else");
     return KIND_REAL;
 }
 
@@ -368,11 +442,16 @@ void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
         Param *p = &s->params[i];
         Type *value = p->value ? check_expr(c, p->value) : type_make(c, KIND_REAL, 0, NULL);
         TypeKind element = owned_kind(c, p, kind);
-        p->type = optimiser ? type_make(c, KIND_ANY_SHAPE, 0, NULL) : type_of_shape(c, element, p->dims, p->dim_count);
-        if (value->kind != KIND_POISON && p->type->kind != KIND_POISON && !optimiser && value->rank && !type_same_shape(value, p->type))
-            diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` is %s, and starts as %s", p->name, type_text(c->arena, p->type), type_text(c->arena, value));
+        p->type = optimiser ? type_make(c, KIND_ANY_SHAPE, 0, NULL)
+                            : type_of_shape(c, element, p->dims, p->dim_count);
+        if (value->kind != KIND_POISON && p->type->kind != KIND_POISON && !optimiser &&
+            value->rank && !type_same_shape(value, p->type))
+            diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` is %s, and starts as %s",
+                        p->name, type_text(c->arena, p->type), type_text(c->arena, value));
         if (element == KIND_INT && value->kind == KIND_REAL)
-            diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` holds whole numbers, and its start is %s", p->name, type_text(c->arena, value));
+            diag_report(c->diag, CODE_START_SHAPE, p->value->span,
+                        "`%s` holds whole numbers, and its start is %s", p->name,
+                        type_text(c->arena, value));
         p->symbol = scope_declare(c, kind, p->name, p->span, s, p);
         p->symbol->type = p->type;
     }
@@ -380,62 +459,93 @@ void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
 
 void check_net(Check *c, Stmt *s) {
     if (!s->has_config) check_expr(c, s->value);
-    if (s->value && s->value->type && s->value->type->kind != KIND_NET && s->value->type->kind != KIND_POISON && s->value->type->kind != KIND_FN)
-        diag_report(c->diag, CODE_NOT_A_NETWORK, s->value->span, "`%s` is declared a net, and this is %s", s->name, type_text(c->arena, s->value->type));
+    if (s->value && s->value->type && s->value->type->kind != KIND_NET &&
+        s->value->type->kind != KIND_POISON && s->value->type->kind != KIND_FN)
+        diag_report(c->diag, CODE_NOT_A_NETWORK, s->value->span,
+                    "`%s` is declared a net, and this is %s", s->name,
+                    type_text(c->arena, s->value->type));
 }
 
 void check_body(Check *c, Stmt **body, int count) {
     for (int i = 0; i < count; i++) {
         Stmt *s = body[i];
         switch (s->kind) {
-        case STMT_LET: check_let(c, s); break;
-        case STMT_PARAM: check_owned(c, s, SYMBOL_PARAM, false); break;
-        case STMT_STATE: check_owned(c, s, SYMBOL_STATE, c->in_rule); break;
-        case STMT_DRAW: check_draw(c, s); break;
-        case STMT_UPDATE: check_update(c, s); break;
+        case STMT_LET:
+            check_let(c, s);
+            break;
+        case STMT_PARAM:
+            check_owned(c, s, SYMBOL_PARAM, false);
+            break;
+        case STMT_STATE:
+            check_owned(c, s, SYMBOL_STATE, c->in_rule);
+            break;
+        case STMT_DRAW:
+            check_draw(c, s);
+            break;
+        case STMT_UPDATE:
+            check_update(c, s);
+            break;
         case STMT_NET:
             check_net(c, s);
             s->symbol = scope_declare(c, SYMBOL_NET, s->name, s->name_span, s, NULL);
             s->symbol->type = type_make(c, KIND_NET, 0, NULL);
             break;
-        case STMT_SCAN: check_scan(c, s); break;
-        case STMT_NEXT: check_next(c, s); break;
+        case STMT_SCAN:
+            check_scan(c, s);
+            break;
+        case STMT_NEXT:
+            check_next(c, s);
+            break;
         case STMT_RETURN:
             c->result = check_expr(c, s->value);
-            if (i + 1 < count) diag_report(c->diag, CODE_RETURN, body[i + 1]->span, "nothing after `return` is ever reached");
+            if (i + 1 < count)
+                diag_report(c->diag, CODE_RETURN, body[i + 1]->span,
+                            "nothing after `return` is ever reached");
             break;
-        default: diag_report(c->diag, CODE_STATEMENT_PLACE, s->span, "this statement belongs to a method, not into a body"); break;
+        default:
+            diag_report(c->diag, CODE_STATEMENT_PLACE, s->span,
+                        "this statement belongs to a method, not into a body");
+            break;
         }
     }
 }
 
-/* ---- the module ------------------------------------------------------------------------------------------ */
+/* ---- the module ------------------------------------------------------------------------------ */
 
 static Module *load_module(Check *c, const char *name, Span span);
 
 /* A module that another file of the same folder uses already: each of them says what it needs. */
 static const Symbol *used_in_another_file(const Check *c, const Param *p) {
-    const Symbol *s = scope_find(&(Scope){.symbols = {c->scope->symbols.items, c->scope->symbols.count, 0}}, p->name);
+    const Symbol *s = scope_find(
+        &(Scope){.symbols = {c->scope->symbols.items, c->scope->symbols.count, 0}}, p->name);
     return s && s->kind == SYMBOL_MODULE && s->span.source != p->span.source ? s : NULL;
 }
 
 static void declare_module_names(Check *c, Module *m) {
     for (int i = 0; i < m->stmt_count; i++) {
         Stmt *s = m->stmts[i];
-        SymbolKind kind = s->kind == STMT_FN ? SYMBOL_FN : s->kind == STMT_NET ? SYMBOL_NET : s->kind == STMT_OPTIMISER ? SYMBOL_OPTIMISER : SYMBOL_POISON;
+        SymbolKind kind = s->kind == STMT_FN          ? SYMBOL_FN
+                          : s->kind == STMT_NET       ? SYMBOL_NET
+                          : s->kind == STMT_OPTIMISER ? SYMBOL_OPTIMISER
+                                                      : SYMBOL_POISON;
         if (s->kind == STMT_USE) {
             for (int p = 0; p < s->param_count; p++) {
                 Module *used = load_module(c, s->params[p].name, s->params[p].span);
                 const Symbol *before = used_in_another_file(c, &s->params[p]);
                 if (before) continue;
-                Symbol *symbol = scope_declare(c, SYMBOL_MODULE, s->params[p].name, s->params[p].span, s, NULL);
+                Symbol *symbol =
+                    scope_declare(c, SYMBOL_MODULE, s->params[p].name, s->params[p].span, s, NULL);
                 symbol->module = used;
                 symbol->type = used ? type_make(c, KIND_MODULE, 0, NULL) : type_poison(c);
             }
         }
         if (kind == SYMBOL_POISON) continue;
         s->symbol = scope_declare(c, kind, s->name, s->name_span, s, NULL);
-        s->symbol->type = type_make(c, s->kind == STMT_FN ? KIND_FN : s->kind == STMT_NET ? KIND_NET : KIND_OPTIMISER, 0, NULL);
+        s->symbol->type = type_make(c,
+                                    s->kind == STMT_FN    ? KIND_FN
+                                    : s->kind == STMT_NET ? KIND_NET
+                                                          : KIND_OPTIMISER,
+                                    0, NULL);
     }
 }
 
@@ -451,16 +561,20 @@ static int64_t batch_of_stages(const Module *m) {
     return batch;
 }
 
-/* The batch of lines that belong to no stage: that of `train`, or of all stages where `train` names none. */
+/* The batch of lines that belong to no stage: that of `train`, or of all stages where `train` names
+ * none. */
 static int64_t method_batch(Check *c, Module *m) {
     const Param *batch = setting_of_train(m, "batch");
     const int64_t of_stages = batch ? 0 : batch_of_stages(m);
     c->names_batch = batch || of_stages;
     if (of_stages) return of_stages;
-    if (!batch || !batch->value || check_expr(c, batch->value)->kind == KIND_POISON) return STANDARD_BATCH;
+    if (!batch || !batch->value || check_expr(c, batch->value)->kind == KIND_POISON)
+        return STANDARD_BATCH;
     const Expr *value = batch->value;
-    const bool known = value->is_constant && !value->is_named && value->constant == floor(value->constant);
-    return known && value->constant >= 1 && value->constant <= INT32_MAX ? (int64_t)value->constant : STANDARD_BATCH;
+    const bool known =
+        value->is_constant && !value->is_named && value->constant == floor(value->constant);
+    return known && value->constant >= 1 && value->constant <= INT32_MAX ? (int64_t)value->constant
+                                                                         : STANDARD_BATCH;
 }
 
 static void check_module(Check *c, Module *m, Scope *builtins) {
@@ -474,7 +588,8 @@ static void check_module(Check *c, Module *m, Scope *builtins) {
     declare_module_names(c, m);
     /* Hypers and data first: functions may use them, wherever they stand. */
     for (int i = 0; i < m->stmt_count; i++)
-        if (m->stmts[i]->kind == STMT_HYPER || m->stmts[i]->kind == STMT_DATA) check_statement(c, m, m->stmts[i]);
+        if (m->stmts[i]->kind == STMT_HYPER || m->stmts[i]->kind == STMT_DATA)
+            check_statement(c, m, m->stmts[i]);
     check_declare_stages(c, m);
     c->batch = method_batch(c, m);
     for (int i = 0; i < m->stmt_count; i++) {
@@ -485,14 +600,17 @@ static void check_module(Check *c, Module *m, Scope *builtins) {
     }
     for (int i = 0; i < m->stmt_count; i++) {
         Stmt *s = m->stmts[i];
-        if (s->kind != STMT_HYPER && s->kind != STMT_DATA && s->kind != STMT_LOSS) check_statement(c, m, s);
+        if (s->kind != STMT_HYPER && s->kind != STMT_DATA && s->kind != STMT_LOSS)
+            check_statement(c, m, s);
         if (s->kind == STMT_LOSS) check_statement(c, m, s);
     }
     for (int i = 0; i < m->stmt_count; i++) {
         Stmt *s = m->stmts[i];
         if (s->kind == STMT_QUEUE) check_push(c, s);
-        bool own_body = s->kind == STMT_FN || s->kind == STMT_OPTIMISER || (s->kind == STMT_NET && s->has_config);
-        if (own_body && s->symbol && s->symbol->stmt == s && find_scheme(c, s)->state == 0) type_scheme_of(c, s->symbol);
+        bool own_body = s->kind == STMT_FN || s->kind == STMT_OPTIMISER ||
+                        (s->kind == STMT_NET && s->has_config);
+        if (own_body && s->symbol && s->symbol->stmt == s && find_scheme(c, s)->state == 0)
+            type_scheme_of(c, s->symbol);
     }
     for (int i = 0; i < m->stmt_count; i++)
         if (m->stmts[i]->kind == STMT_DATA) check_weights(c, m->stmts[i]);
@@ -503,7 +621,8 @@ static void check_module(Check *c, Module *m, Scope *builtins) {
 
 static Module *load_module(Check *c, const char *name, Span span) {
     for (int i = 0; i < c->modules.count; i++)
-        if (strcmp(c->modules.items[i]->name, name) == 0 && c->modules.items[i] != c->method->spec) return c->modules.items[i];
+        if (strcmp(c->modules.items[i]->name, name) == 0 && c->modules.items[i] != c->method->spec)
+            return c->modules.items[i];
     if (strcmp(name, "data") == 0) { /* built in: its sources are named in `data` statements only */
         static Module data = {.name = "data"};
         return &data;
@@ -513,15 +632,20 @@ static Module *load_module(Check *c, const char *name, Span span) {
     for (int part = 0; (source = c->hooks->module(c->hooks->context, c->arena, name, part)); part++)
         m = module_join(c->arena, m, parse_module(c->arena, c->diag, source, name));
     if (!m) {
-        static const char *const known[] = {"nn", "losses", "measure", "cluster", "stats", "pair", "mix", "optim", "anneal", "augment", "data"};
+        static const char *const known[] = {"nn",  "losses", "measure", "cluster", "stats", "pair",
+                                            "mix", "optim",  "anneal",  "augment", "data"};
         diag_report(c->diag, CODE_UNKNOWN_MODULE, span, "the library has no module `%s`", name);
         const char *near = diag_nearest(name, known, (int)(sizeof known / sizeof *known));
-        if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
-        else diag_suggest(c->diag, "there are nn, losses, measure, optim, anneal, augment, cluster, stats, pair and mix");
+        if (near)
+            diag_suggest(c->diag, "did you mean `%s`?", near);
+        else
+            diag_suggest(c->diag, "there are nn, losses, measure, optim, anneal, augment, cluster, "
+                                  "stats, pair and mix");
         return NULL;
     }
     Scope *builtins = c->scope;
-    while (builtins->parent) builtins = builtins->parent;
+    while (builtins->parent)
+        builtins = builtins->parent;
     const int64_t batch = c->batch;
     const bool names_batch = c->names_batch;
     check_module(c, m, builtins);
@@ -534,7 +658,9 @@ static bool has_statement(Stmt *const *stmts, int count, StmtKind kind) {
     for (int i = 0; i < count; i++) {
         const Stmt *s = stmts[i];
         if (s->kind == kind) return true;
-        if (s->kind == STMT_WHEN && (has_statement(s->body, s->body_count, kind) || has_statement(s->otherwise, s->otherwise_count, kind))) return true;
+        if (s->kind == STMT_WHEN && (has_statement(s->body, s->body_count, kind) ||
+                                     has_statement(s->otherwise, s->otherwise_count, kind)))
+            return true;
     }
     return false;
 }
@@ -554,11 +680,21 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     c->method->batch = c->batch;
     c->method->modules = c->modules.items;
     c->method->module_count = c->modules.count;
-    bool trains = has_statement(spec->stmts, spec->stmt_count, STMT_TRAIN) || has_statement(spec->stmts, spec->stmt_count, STMT_STAGE), loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);
-    if (spec->broken_count) return c->method; /* statements are missing: what seems to be forgotten may stand among them */
-    if (trains && !loses) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has `train` and no `loss`");
-    if (loses && !trains) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has a `loss` and no `train { .. }`");
-    if (loses && !trains) diag_suggest(diag, "`train { epochs 10, batch 256, optimiser optim.sgd(lr = 0.1, momentum = 0.9) }`");
+    bool trains = has_statement(spec->stmts, spec->stmt_count, STMT_TRAIN) ||
+                  has_statement(spec->stmts, spec->stmt_count, STMT_STAGE),
+         loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);
+    /* statements are missing: what seems to be forgotten may stand among them */
+    if (spec->broken_count) return c->method;
+    if (trains && !loses)
+        diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span,
+                    "the method has `train` and no `loss`");
+    if (loses && !trains)
+        diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span,
+                    "the method has a `loss` and no `train { .. }`");
+    if (loses && !trains)
+        diag_suggest(
+            diag,
+            "`train { epochs 10, batch 256, optimiser optim.sgd(lr = 0.1, momentum = 0.9) }`");
     check_edges(arena, diag, c->method);
     return c->method;
 }

@@ -43,7 +43,7 @@ typedef struct Check {
     Stmt *view;   /* in_view: the statement */
     /* In_view: how many samples it is of; NULL: nothing in it has the batch in front. */
     Dim *view_rows;
-    const DataSource *seen; /* the source of the field met last */
+    const DataSource *seen;  /* the source of the field met last */
     const DataSource *sweep; /* in `over`: the source, whose fields are those of a sweep's batch */
     int64_t sweep_rows;      /* so many at a time */
     const Stmt *stage;       /* in `when NAME` of a stage: that one */
@@ -53,30 +53,32 @@ typedef struct Check {
     bool is_broken;          /* the parser reported errors: statements may be missing */
     int64_t batch;
     bool names_batch; /* `train` does, or all stages do */
-    Map schemes; /* of functions, networks and optimisers, by their statement */
+    Map schemes;      /* of functions, networks and optimisers, by their statement */
     ARRAY(Occurrence) occurrences;
     ARRAY(Scope *) module_scopes; /* parallel to modules */
     ARRAY(Module *) modules;
-    Stmt *scan; /* the innermost scan whose body we are in, or NULL */
+    Stmt *scan;   /* the innermost scan whose body we are in, or NULL */
     Type *result; /* the type of the return that is looked for */
     Span result_span;
-    Span unknown;  /* the last name that was not known */
-    bool in_index; /* between the brackets of x[..] */
-    bool in_rule;  /* in the body of an optimiser, or of a function in it */
+    Span unknown;      /* the last name that was not known */
+    bool in_index;     /* between the brackets of x[..] */
+    bool in_rule;      /* in the body of an optimiser, or of a function in it */
     bool in_default;   /* in a read that has a value for places outside */
     bool in_signature; /* between the brackets of a parameter */
     /* The functions and networks whose bodies are being checked, each called by the one before. */
     int calls;
-    int nested; /* the expressions that are being checked, those in such bodies among them */
+    int nested;     /* the expressions that are being checked, those in such bodies among them */
     bool in_choice; /* in an arm of `if`, or behind a guard, which decides whether it is computed */
 } Check;
 
 /* check.c */
 Type *type_make(Check *c, TypeKind kind, int rank, Dim *const *dims);
 Type *type_poison(Check *c);
-Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt, Param *param);
+Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt,
+                      Param *param);
 Symbol *scope_find(const Scope *scope, const char *name);
-Symbol *scope_find_in(const Scope *scope, const char *name); /* in this one, and not in those around it */
+/* in this one, and not in those around it */
+Symbol *scope_find_in(const Scope *scope, const char *name);
 Scope *scope_push(Check *c);
 void scope_pop(Check *c);
 Scheme *type_scheme_of(Check *c, Symbol *symbol);
@@ -133,8 +135,8 @@ void check_data(Check *c, Stmt *s);
 bool check_data_option(Check *c, DataSource *data, const Expr *call, int at);
 /* "per_class, fraction and batch"; the names too, of room for MOST_DATA_OPTIONS. */
 const char *data_options_text(Check *c, const char **names, int *count);
-void check_choice(Check *c, Stmt *s);    /* after the fields are known */
-void check_weights(Check *c, Stmt *s);   /* after the method's states are */
+void check_choice(Check *c, Stmt *s);  /* after the fields are known */
+void check_weights(Check *c, Stmt *s); /* after the method's states are */
 enum { MOST_DATA_OPTIONS = 32 };
 
 /* check_field.c */
@@ -159,7 +161,7 @@ bool check_is_key_of_log(const char *name); /* of rows of metrics.jsonl that eve
 /* check_expr.c */
 Type *check_expr(Check *c, Expr *e);
 Span call_argument_span(const Expr *call, int at); /* of its name, or of an argument without one */
-Dim *dim_of(Check *c, const Expr *e); /* NULL when it is no dimension */
+Dim *dim_of(Check *c, const Expr *e);              /* NULL when it is no dimension */
 /* Reports what dim_fault tells of the dimensions made since the last time, if anything. */
 void dim_report_fault(Check *c, Span span);
 void binder_give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what);

@@ -1,4 +1,5 @@
-/* Types of calls: built-ins, functions of the language by their schemes, constructors and applications of networks. */
+/* Types of calls: built-ins, functions of the language by their schemes, constructors and
+ * applications of networks. */
 #include "lang/check.h"
 
 #include <limits.h>
@@ -10,7 +11,9 @@ typedef struct Bindings {
     ARRAY(Dim *) to;
 } Bindings;
 
-static bool poisoned(const Type *t) { return t->kind == KIND_POISON; }
+static bool poisoned(const Type *t) {
+    return t->kind == KIND_POISON;
+}
 
 static Dim *bound(const Bindings *b, const Symbol *s) {
     for (int i = 0; i < b->from.count; i++)
@@ -23,39 +26,51 @@ static void bind(Check *c, Bindings *b, Symbol *s, Dim *to) {
     array_push(c->arena, &b->to, to);
 }
 
-static Dim *replaced(Check *c, Dim *dim, const Bindings *b) { return dim_substitute(c->dims, dim, b->from.items, b->to.items, b->from.count); }
+static Dim *replaced(Check *c, Dim *dim, const Bindings *b) {
+    return dim_substitute(c->dims, dim, b->from.items, b->to.items, b->from.count);
+}
 
 static Type *substituted(Check *c, const Type *t, const Bindings *b) {
     Dim *dims[MAX_RANK];
-    for (int i = 0; i < t->rank; i++) dims[i] = replaced(c, t->dims[i], b);
+    for (int i = 0; i < t->rank; i++)
+        dims[i] = replaced(c, t->dims[i], b);
     return type_make(c, t->kind, t->rank, dims);
 }
 
-/* Does an array of this type fit the parameter? Symbols of the signature are bound by their first plain occurrence. */
+/* Does an array of this type fit the parameter? Symbols of the signature are bound by their first
+ * plain occurrence. */
 static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, Span span) {
     const Type *want = param->type;
     if (poisoned(given) || poisoned(want)) return true;
     if (want->kind == KIND_REAL && given->kind == KIND_INT && want->rank > 0) {
-        diag_report(c->diag, CODE_LABEL_AS_FEATURE, span, "`%s` is an array of reals, and this is %s: labels and indices are no features", param->name, type_text(c->arena, given));
+        diag_report(c->diag, CODE_LABEL_AS_FEATURE, span,
+                    "`%s` is an array of reals, and this is %s: labels and indices are no features",
+                    param->name, type_text(c->arena, given));
         diag_note(c->diag, param->span, "`%s` is declared here", param->name);
         return false;
     }
-    bool kinds = want->kind == given->kind || (want->kind == KIND_REAL && type_is_numeric(given)) || want->kind == KIND_ANY_SHAPE ||
+    bool kinds = want->kind == given->kind || (want->kind == KIND_REAL && type_is_numeric(given)) ||
+                 want->kind == KIND_ANY_SHAPE ||
                  (want->kind == KIND_BOOL && given->kind == KIND_INT && want->rank > 0);
     if (!kinds) {
-        diag_report(c->diag, CODE_ARGUMENT_KIND, span, "`%s` is %s, and this is %s", param->name, type_text(c->arena, want), type_text(c->arena, given));
+        diag_report(c->diag, CODE_ARGUMENT_KIND, span, "`%s` is %s, and this is %s", param->name,
+                    type_text(c->arena, want), type_text(c->arena, given));
         diag_note(c->diag, param->span, "`%s` is declared here", param->name);
         return false;
     }
     if (want->rank != given->rank) {
-        diag_report(c->diag, CODE_ARGUMENT_RANK, span, "`%s` has %d %s, and this is %s", param->name, want->rank, want->rank == 1 ? "axis" : "axes", type_text(c->arena, given));
+        diag_report(c->diag, CODE_ARGUMENT_RANK, span, "`%s` has %d %s, and this is %s",
+                    param->name, want->rank, want->rank == 1 ? "axis" : "axes",
+                    type_text(c->arena, given));
         diag_note(c->diag, param->span, "`%s` is declared here", param->name);
-        if (want->rank == 2 && given->rank > 2) diag_suggest(c->diag, "%s", "`flatten(x)` makes one row of each sample");
+        if (want->rank == 2 && given->rank > 2)
+            diag_suggest(c->diag, "%s", "`flatten(x)` makes one row of each sample");
         return false;
     }
     for (int i = 0; i < want->rank; i++) {
         Dim *dim = want->dims[i];
-        if (dim->kind == DIM_NAME && dim->symbol->kind == SYMBOL_DIMENSION && !bound(b, dim->symbol)) {
+        if (dim->kind == DIM_NAME && dim->symbol->kind == SYMBOL_DIMENSION &&
+            !bound(b, dim->symbol)) {
             bind(c, b, dim->symbol, given->dims[i]);
             continue;
         }
@@ -63,26 +78,31 @@ static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, 
         if (expected == given->dims[i]) continue;
         const char *value = dim_text(c->arena, expected);
         bool plain = strcmp(value, dim_text(c->arena, dim)) == 0;
-        diag_report(c->diag, CODE_ARGUMENT_DIMENSION, span, "axis %d of `%s` must be %s%s%s%s here, and it is %s", i + 1, param->name, plain ? "" : "`",
-                   plain ? "" : dim_text(c->arena, dim), plain ? "" : "`, which is ", value, dim_text(c->arena, given->dims[i]));
+        diag_report(c->diag, CODE_ARGUMENT_DIMENSION, span,
+                    "axis %d of `%s` must be %s%s%s%s here, and it is %s", i + 1, param->name,
+                    plain ? "" : "`", plain ? "" : dim_text(c->arena, dim),
+                    plain ? "" : "`, which is ", value, dim_text(c->arena, given->dims[i]));
         diag_note(c->diag, param->span, "`%s` is declared here", param->name);
         return false;
     }
     return true;
 }
 
-/* Binds the names that stand alone in a signature's axes to the extents that are given, ahead of any comparison: a formula may stand before the axis that
- * introduces its name, `x[2 * N], y[N]`. */
+/* Binds the names that stand alone in a signature's axes to the extents that are given, ahead of
+ * any comparison: a formula may stand before the axis that introduces its name, `x[2 * N], y[N]`.
+ */
 static void introduce(Check *c, const Param *param, const Type *given, Bindings *b) {
     const Type *want = param->type;
     if (!want || poisoned(want) || want->rank != given->rank) return;
     for (int i = 0; i < want->rank; i++) {
         const Dim *dim = want->dims[i];
-        if (dim->kind == DIM_NAME && dim->symbol->kind == SYMBOL_DIMENSION && !bound(b, dim->symbol)) bind(c, b, dim->symbol, given->dims[i]);
+        if (dim->kind == DIM_NAME && dim->symbol->kind == SYMBOL_DIMENSION &&
+            !bound(b, dim->symbol))
+            bind(c, b, dim->symbol, given->dims[i]);
     }
 }
 
-/* ---- arguments --------------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 static int find_param(const Param *params, int count, const char *name) {
     for (int i = 0; i < count; i++)
@@ -93,22 +113,28 @@ static int find_param(const Param *params, int count, const char *name) {
 /* "z, w and tau" */
 static const char *list_names(Check *c, const char *const *names, int count) {
     const char *text = names[0];
-    for (int i = 1; i < count; i++) text = arena_printf(c->arena, "%s%s %s", text, i + 1 == count ? " and" : ",", names[i]);
+    for (int i = 1; i < count; i++)
+        text = arena_printf(c->arena, "%s%s %s", text, i + 1 == count ? " and" : ",", names[i]);
     return text;
 }
 
-static void unknown_argument(Check *c, Span span, const char *name, const char *callee, const Param *params, int count) {
+static void unknown_argument(Check *c, Span span, const char *name, const char *callee,
+                             const Param *params, int count) {
     const char **names = arena_array(c->arena, const char *, count + 1);
-    for (int i = 0; i < count; i++) names[i] = params[i].name;
+    for (int i = 0; i < count; i++)
+        names[i] = params[i].name;
     diag_report(c->diag, CODE_UNKNOWN_ARGUMENT, span, "`%s` has no argument `%s`", callee, name);
     const char *near = diag_nearest(name, names, count);
-    if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
-    else if (count) diag_suggest(c->diag, "its arguments are %s", list_names(c, names, count));
+    if (near)
+        diag_suggest(c->diag, "did you mean `%s`?", near);
+    else if (count)
+        diag_suggest(c->diag, "its arguments are %s", list_names(c, names, count));
 }
 
-/* The argument of each parameter, or NULL in its place; reports unknown, doubled, missing and superfluous ones, and gives NULL
- * for all after one of them. */
-static Expr **place(Check *c, const Expr *call, const char *callee, const Param *params, int count, Span declared) {
+/* The argument of each parameter, or NULL in its place; reports unknown, doubled, missing and
+ * superfluous ones, and gives NULL for all after one of them. */
+static Expr **place(Check *c, const Expr *call, const char *callee, const Param *params, int count,
+                    Span declared) {
     Expr **placed = arena_array(c->arena, Expr *, count + 1);
     bool good = true;
     int position = 0;
@@ -119,27 +145,33 @@ static Expr **place(Check *c, const Expr *call, const char *callee, const Param 
             unknown_argument(c, call_argument_span(call, i), name, callee, params, count);
             good = false;
         } else if (at >= count) {
-            diag_report(c->diag, CODE_ARGUMENT_COUNT, call->args[i]->span, "`%s` takes %d %s, and %d are given", callee, count, count == 1 ? "argument" : "arguments", call->arg_count);
+            diag_report(c->diag, CODE_ARGUMENT_COUNT, call->args[i]->span,
+                        "`%s` takes %d %s, and %d are given", callee, count,
+                        count == 1 ? "argument" : "arguments", call->arg_count);
             if (declared.source) diag_note(c->diag, declared, "it is declared here");
             return NULL;
         } else if (placed[at]) {
-            diag_report(c->diag, CODE_ARGUMENT_TWICE, call_argument_span(call, i), "the argument `%s` is given twice", params[at].name);
+            diag_report(c->diag, CODE_ARGUMENT_TWICE, call_argument_span(call, i),
+                        "the argument `%s` is given twice", params[at].name);
             good = false;
         } else {
             placed[at] = call->args[i];
         }
     }
-    /* After an unknown name the missing one is most likely what was meant: one message is enough. */
+    /* After an unknown name the missing one is most likely what was meant: one message is enough.
+     */
     for (int i = 0; good && i < count; i++) {
         if (placed[i] || params[i].value) continue;
-        diag_report(c->diag, CODE_MISSING_ARGUMENT, call->span, "`%s` needs its argument `%s`", callee, params[i].name);
-        if (declared.source) diag_note(c->diag, params[i].span, "it is declared here, without a default");
+        diag_report(c->diag, CODE_MISSING_ARGUMENT, call->span, "`%s` needs its argument `%s`",
+                    callee, params[i].name);
+        if (declared.source)
+            diag_note(c->diag, params[i].span, "it is declared here, without a default");
         good = false;
     }
     return good ? placed : NULL;
 }
 
-/* ---- built-ins --------------------------------------------------------------------------------------------- */
+/* ---- built-ins ------------------------------------------------------------------------------- */
 
 typedef enum { RULE_map, RULE_map_int, RULE_map_same, RULE_own } Rule;
 static const struct {
@@ -147,7 +179,7 @@ static const struct {
     int low, high;
     Rule rule;
 } builtins[] = {
-#define ANY INT_MAX
+#define ANY                            INT_MAX
 #define BUILTIN(name, low, high, rule) {#name, low, high, RULE_##rule},
 #include "lang/builtins.def"
 #undef BUILTIN
@@ -159,16 +191,20 @@ static Type *map_type(Check *c, const Expr *e, Rule rule) {
     bool whole = true;
     for (int i = 0; i < e->arg_count; i++) {
         Type *t = e->args[i]->type;
-        if (!type_is_numeric(t) && !(strcmp(e->callee->name, "real") == 0 && t->kind == KIND_BOOL)) {
-            diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[i]->span, "`%s` needs numbers, and this is %s", e->callee->name, type_text(c->arena, t));
+        if (!type_is_numeric(t) &&
+            !(strcmp(e->callee->name, "real") == 0 && t->kind == KIND_BOOL)) {
+            diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[i]->span,
+                        "`%s` needs numbers, and this is %s", e->callee->name,
+                        type_text(c->arena, t));
             return type_poison(c);
         }
         if (t->kind == KIND_ANY_SHAPE) return t;
         whole &= t->kind == KIND_INT;
         if (t->rank == 0) continue;
         if (shape->rank && !type_same_shape(shape, t)) {
-            diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "`%s` works element by element, and the shapes differ: %s and %s", e->callee->name,
-                       type_text(c->arena, shape), type_text(c->arena, t));
+            diag_report(c->diag, CODE_SHAPES_DIFFER, e->span,
+                        "`%s` works element by element, and the shapes differ: %s and %s",
+                        e->callee->name, type_text(c->arena, shape), type_text(c->arena, t));
             return type_poison(c);
         }
         shape = t;
@@ -183,12 +219,17 @@ static Type *pair_type(Check *c, const Expr *e) {
         Type *t = e->args[i]->type;
         if (t->kind == KIND_REAL && t->rank >= 1) continue;
         if (t->kind == KIND_ANY_SHAPE && strcmp(e->callee->name, "dot") == 0) continue;
-        diag_report(c->diag, CODE_NEEDS_AXES, e->args[i]->span, "`%s` compares two vectors of reals, and this is %s", e->callee->name, type_text(c->arena, t));
+        diag_report(c->diag, CODE_NEEDS_AXES, e->args[i]->span,
+                    "`%s` compares two vectors of reals, and this is %s", e->callee->name,
+                    type_text(c->arena, t));
         return type_poison(c);
     }
-    if (a->kind == KIND_ANY_SHAPE && b->kind == KIND_ANY_SHAPE) return type_make(c, KIND_REAL, 0, NULL);
+    if (a->kind == KIND_ANY_SHAPE && b->kind == KIND_ANY_SHAPE)
+        return type_make(c, KIND_REAL, 0, NULL);
     if (!type_same_shape(a, b)) {
-        diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "`%s` needs two vectors of one length: %s and %s", e->callee->name, type_text(c->arena, a), type_text(c->arena, b));
+        diag_report(c->diag, CODE_SHAPES_DIFFER, e->span,
+                    "`%s` needs two vectors of one length: %s and %s", e->callee->name,
+                    type_text(c->arena, a), type_text(c->arena, b));
         diag_note(c->diag, e->args[0]->span, "this is %s", type_text(c->arena, a));
         diag_note(c->diag, e->args[1]->span, "this is %s", type_text(c->arena, b));
         return type_poison(c);
@@ -198,10 +239,13 @@ static Type *pair_type(Check *c, const Expr *e) {
 
 int call_concat_axis(const Expr *e, int *arrays) {
     const Expr *last = e->args[e->arg_count - 1];
-    bool named = e->arg_names && e->arg_names[e->arg_count - 1] && strcmp(e->arg_names[e->arg_count - 1], "axis") == 0;
+    bool named = e->arg_names && e->arg_names[e->arg_count - 1] &&
+                 strcmp(e->arg_names[e->arg_count - 1], "axis") == 0;
     *arrays = named ? e->arg_count - 1 : e->arg_count;
     if (!named) return 0;
-    return last->kind == EXPR_NUMBER && last->is_integer && last->number <= MOST_AXES ? (int)last->number - 1 : -1;
+    return last->kind == EXPR_NUMBER && last->is_integer && last->number <= MOST_AXES
+               ? (int)last->number - 1
+               : -1;
 }
 
 static Type *concat_type(Check *c, const Expr *e) {
@@ -209,18 +253,24 @@ static Type *concat_type(Check *c, const Expr *e) {
     Dim *total = NULL;
     int arrays, axis = call_concat_axis(e, &arrays);
     if (arrays < e->arg_count && (axis < 0 || axis >= first->rank)) {
-        diag_report(c->diag, CODE_NEEDS_AXES, e->args[arrays]->span, "the axis along which concat joins is a number in 1 .. %d here, the first array being %s", first->rank, type_text(c->arena, first));
+        diag_report(c->diag, CODE_NEEDS_AXES, e->args[arrays]->span,
+                    "the axis along which concat joins is a number in 1 .. %d here, the first "
+                    "array being %s",
+                    first->rank, type_text(c->arena, first));
         return type_poison(c);
     }
     for (int i = 0; i < arrays; i++) {
         Type *t = e->args[i]->type;
         bool fits = t->rank == first->rank && t->rank > 0 && t->kind == first->kind;
-        for (int a = 0; fits && a < t->rank; a++) fits = a == axis || dim_may_be_equal(c, t->dims[a], first->dims[a]);
+        for (int a = 0; fits && a < t->rank; a++)
+            fits = a == axis || dim_may_be_equal(c, t->dims[a], first->dims[a]);
         if (!fits) {
-            diag_report(c->diag, CODE_SHAPES_DIFFER, e->args[i]->span, "concat joins arrays along axis %d, all other axes equal: %s and %s", axis + 1, type_text(c->arena, first),
-                       type_text(c->arena, t));
+            diag_report(c->diag, CODE_SHAPES_DIFFER, e->args[i]->span,
+                        "concat joins arrays along axis %d, all other axes equal: %s and %s",
+                        axis + 1, type_text(c->arena, first), type_text(c->arena, t));
             diag_note(c->diag, e->args[0]->span, "the first is this");
-            if (t->kind == first->kind && t->rank == first->rank && axis == 0 && t->rank > 1) diag_suggest(c->diag, "another axis is named last: `concat(a, b, axis = 2)`");
+            if (t->kind == first->kind && t->rank == first->rank && axis == 0 && t->rank > 1)
+                diag_suggest(c->diag, "another axis is named last: `concat(a, b, axis = 2)`");
             return type_poison(c);
         }
         total = total ? dim_make(c->dims, DIM_ADD, total, t->dims[axis]) : t->dims[axis];
@@ -235,25 +285,32 @@ static Type *reshape_type(Check *c, const Expr *e) {
     Type *t = e->args[0]->type;
     Dim *dims[MAX_RANK], *there = dim_const(c->dims, 1), *wanted = there;
     if (t->rank == 0) {
-        diag_report(c->diag, CODE_NEEDS_AXES, e->args[0]->span, "`reshape` needs an array, and this is %s", type_text(c->arena, t));
+        diag_report(c->diag, CODE_NEEDS_AXES, e->args[0]->span,
+                    "`reshape` needs an array, and this is %s", type_text(c->arena, t));
         return type_poison(c);
     }
-    for (int i = 0; i < t->rank; i++) there = dim_make(c->dims, DIM_MUL, there, t->dims[i]);
+    for (int i = 0; i < t->rank; i++)
+        there = dim_make(c->dims, DIM_MUL, there, t->dims[i]);
     if (e->arg_count - 1 > MAX_RANK) {
-        diag_report(c->diag, CODE_TOO_MANY_AXES, e->args[MAX_RANK + 1]->span, "an array has at most %d axes, and here are %d", MAX_RANK, e->arg_count - 1);
+        diag_report(c->diag, CODE_TOO_MANY_AXES, e->args[MAX_RANK + 1]->span,
+                    "an array has at most %d axes, and here are %d", MAX_RANK, e->arg_count - 1);
         return type_poison(c);
     }
     for (int i = 1; i < e->arg_count; i++) {
         dims[i - 1] = dim_of(c, e->args[i]);
         if (!dims[i - 1]) {
-            diag_report(c->diag, CODE_DIMENSION_UNKNOWN, e->args[i]->span, "an axis of `reshape` is a number known at compile time");
+            diag_report(c->diag, CODE_DIMENSION_UNKNOWN, e->args[i]->span,
+                        "an axis of `reshape` is a number known at compile time");
             return type_poison(c);
         }
         wanted = dim_make(c->dims, DIM_MUL, wanted, dims[i - 1]);
     }
-    /* Sizes that are only known in the end, such as ceil(H / 2), are compared when the dimensions are numbers. */
+    /* Sizes that are only known in the end, such as ceil(H / 2), are compared when the dimensions
+     * are numbers. */
     if (wanted != there && wanted->kind == DIM_CONST && there->kind == DIM_CONST) {
-        diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "reshape keeps every element, and here %s become %s", dim_text(c->arena, there), dim_text(c->arena, wanted));
+        diag_report(c->diag, CODE_SHAPES_DIFFER, e->span,
+                    "reshape keeps every element, and here %s become %s", dim_text(c->arena, there),
+                    dim_text(c->arena, wanted));
         return type_poison(c);
     }
     return type_make(c, t->kind, e->arg_count - 1, dims);
@@ -262,49 +319,65 @@ static Type *reshape_type(Check *c, const Expr *e) {
 static Type *need_rank(Check *c, const Expr *e, int low, int high) {
     Type *t = e->args[0]->type;
     if (t->rank >= low && t->rank <= high) return t;
-    diag_report(c->diag, CODE_NEEDS_AXES, e->args[0]->span, "`%s` needs an array of %d%s axes, and this is %s", e->callee->name, low, low == high ? "" : " or more", type_text(c->arena, t));
+    diag_report(c->diag, CODE_NEEDS_AXES, e->args[0]->span,
+                "`%s` needs an array of %d%s axes, and this is %s", e->callee->name, low,
+                low == high ? "" : " or more", type_text(c->arena, t));
     return NULL;
 }
 
 static Type *filled_type(Check *c, Expr *e) {
     const Symbol *queue = e->args[0]->symbol;
     if (!queue || queue->kind != SYMBOL_QUEUE) {
-        diag_report(c->diag, CODE_ARGUMENT_KIND, e->args[0]->span, "`filled` asks whether a row of a queue was pushed yet, and this is no queue");
+        diag_report(c->diag, CODE_ARGUMENT_KIND, e->args[0]->span,
+                    "`filled` asks whether a row of a queue was pushed yet, and this is no queue");
         return type_poison(c);
     }
     Expr *row = e->args[1];
     if (row->type->kind != KIND_INT || row->type->rank)
-        diag_report(c->diag, CODE_INDEX_KIND, row->span, "a row of a queue is a whole number, and this is %s", type_text(c->arena, row->type));
-    else if (row->kind == EXPR_NAME && row->symbol && row->symbol->kind == SYMBOL_INDEX && queue->type->rank)
-        binder_give_extent(c, row->symbol->binder, queue->type->dims[0], row->span, arena_printf(c->arena, "the rows of `%s`", queue->name));
+        diag_report(c->diag, CODE_INDEX_KIND, row->span,
+                    "a row of a queue is a whole number, and this is %s",
+                    type_text(c->arena, row->type));
+    else if (row->kind == EXPR_NAME && row->symbol && row->symbol->kind == SYMBOL_INDEX &&
+             queue->type->rank)
+        binder_give_extent(c, row->symbol->binder, queue->type->dims[0], row->span,
+                           arena_printf(c->arena, "the rows of `%s`", queue->name));
     return type_make(c, KIND_BOOL, 0, NULL);
 }
 
 /* States, banks and queues of the method; a state inside a net chains already. */
 static Type *new_type(Check *c, Expr *e) {
     const Symbol *s = e->args[0]->symbol;
-    bool memory = s && (s->kind == SYMBOL_STATE || s->kind == SYMBOL_QUEUE || s->kind == SYMBOL_COLUMN);
+    bool memory =
+        s && (s->kind == SYMBOL_STATE || s->kind == SYMBOL_QUEUE || s->kind == SYMBOL_COLUMN);
     if (memory) return e->args[0]->type;
-    diag_report(c->diag, CODE_ARGUMENT_KIND, e->args[0]->span, "`new` tells what this step leaves in a state, a bank or a queue, and this is none of them");
+    diag_report(c->diag, CODE_ARGUMENT_KIND, e->args[0]->span,
+                "`new` tells what this step leaves in a state, a bank or a queue, and this is none "
+                "of them");
     return type_poison(c);
 }
 
-/* ---- library calls: along the last axes, the axes before them counting rows ----------------------------------- */
+/* ---- library calls: along the last axes, the axes before them counting rows ------------------ */
 
 static Type *solve_type(Check *c, const Expr *e) {
     Type *a = e->args[0]->type, *b = e->args[1]->type;
     bool square = a->rank >= 2 && a->dims[a->rank - 1] == a->dims[a->rank - 2];
     bool fits = square && b->rank == a->rank - 1;
-    for (int i = 0; fits && i < b->rank; i++) fits = a->dims[i] == b->dims[i];
+    for (int i = 0; fits && i < b->rank; i++)
+        fits = a->dims[i] == b->dims[i];
     if (fits) return type_make(c, KIND_REAL, b->rank, b->dims);
-    diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "`solve` needs a square matrix and a vector as long as its side, or as many of both: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
+    diag_report(c->diag, CODE_SHAPES_DIFFER, e->span,
+                "`solve` needs a square matrix and a vector as long as its side, or as many of "
+                "both: %s and %s",
+                type_text(c->arena, a), type_text(c->arena, b));
     return type_poison(c);
 }
 
 static Type *library_type(Check *c, const Expr *e, const char *name) {
     for (int i = 0; i < e->arg_count; i++) {
         if (e->args[i]->type->kind == KIND_REAL || e->args[i]->type->kind == KIND_INT) continue;
-        diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[i]->span, "`%s` needs numbers, and this is %s", name, type_text(c->arena, e->args[i]->type));
+        diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[i]->span,
+                    "`%s` needs numbers, and this is %s", name,
+                    type_text(c->arena, e->args[i]->type));
         return type_poison(c);
     }
     if (strcmp(name, "solve") == 0) return solve_type(c, e);
@@ -316,11 +389,15 @@ static Type *library_type(Check *c, const Expr *e, const char *name) {
 static Type *own_type(Check *c, Expr *e, const char *name) {
     Dim *dims[MAX_RANK];
     Type *t;
-    if (strcmp(name, "cos") == 0) return e->arg_count == 1 ? map_type(c, e, RULE_map) : pair_type(c, e);
+    if (strcmp(name, "cos") == 0)
+        return e->arg_count == 1 ? map_type(c, e, RULE_map) : pair_type(c, e);
     if (strcmp(name, "dot") == 0) return pair_type(c, e);
-    if (strcmp(name, "norm") == 0 && e->args[0]->type->kind == KIND_ANY_SHAPE) return type_make(c, KIND_REAL, 0, NULL);
-    if (strcmp(name, "norm") == 0) return need_rank(c, e, 1, MAX_RANK) ? type_make(c, KIND_REAL, 0, NULL) : type_poison(c);
-    if (strcmp(name, "normalise") == 0) return (t = need_rank(c, e, 1, MAX_RANK)) ? t : type_poison(c);
+    if (strcmp(name, "norm") == 0 && e->args[0]->type->kind == KIND_ANY_SHAPE)
+        return type_make(c, KIND_REAL, 0, NULL);
+    if (strcmp(name, "norm") == 0)
+        return need_rank(c, e, 1, MAX_RANK) ? type_make(c, KIND_REAL, 0, NULL) : type_poison(c);
+    if (strcmp(name, "normalise") == 0)
+        return (t = need_rank(c, e, 1, MAX_RANK)) ? t : type_poison(c);
     if (strcmp(name, "concat") == 0) return concat_type(c, e);
     if (strcmp(name, "reshape") == 0) return reshape_type(c, e);
     if (strcmp(name, "transpose") == 0) {
@@ -333,26 +410,34 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
         if (!(t = need_rank(c, e, 2, MAX_RANK))) return type_poison(c);
         dims[0] = t->dims[0];
         dims[1] = t->dims[1];
-        for (int i = 2; i < t->rank; i++) dims[1] = dim_make(c->dims, DIM_MUL, dims[1], t->dims[i]);
+        for (int i = 2; i < t->rank; i++)
+            dims[1] = dim_make(c->dims, DIM_MUL, dims[1], t->dims[i]);
         return type_make(c, t->kind, 2, dims);
     }
-    if (strcmp(name, "argsort") == 0 || strcmp(name, "solve") == 0 || strcmp(name, "assignment") == 0) return library_type(c, e, name);
+    if (strcmp(name, "argsort") == 0 || strcmp(name, "solve") == 0 ||
+        strcmp(name, "assignment") == 0)
+        return library_type(c, e, name);
     if (strcmp(name, "range") == 0 || strcmp(name, "permutation") == 0) {
         dims[0] = dim_of(c, e->args[0]);
         if (dims[0]) return type_make(c, KIND_INT, 1, dims);
-        diag_report(c->diag, CODE_DIMENSION_UNKNOWN, e->args[0]->span, "`%s` needs a number known at compile time", name);
+        diag_report(c->diag, CODE_DIMENSION_UNKNOWN, e->args[0]->span,
+                    "`%s` needs a number known at compile time", name);
         return type_poison(c);
     }
     if (strcmp(name, "bilinear") == 0) {
         if (!(t = need_rank(c, e, 3, 3))) return type_poison(c);
-        if (e->args[1]->kind == EXPR_NAME && e->args[1]->symbol && e->args[1]->symbol->kind == SYMBOL_INDEX)
-            binder_give_extent(c, e->args[1]->symbol->binder, t->dims[0], e->args[1]->span, "the channels of the image");
+        if (e->args[1]->kind == EXPR_NAME && e->args[1]->symbol &&
+            e->args[1]->symbol->kind == SYMBOL_INDEX)
+            binder_give_extent(c, e->args[1]->symbol->binder, t->dims[0], e->args[1]->span,
+                               "the channels of the image");
         return type_make(c, KIND_REAL, 0, NULL);
     }
     if (strcmp(name, "filled") == 0) return filled_type(c, e);
     if (strcmp(name, "new") == 0) return new_type(c, e);
     if (strcmp(name, "kmeans") == 0) {
-        diag_report(c->diag, CODE_EVERY_EPOCH, e->span, "kmeans gives two things, and stands where they are kept: `update centres, members <- kmeans(points, 100)` in `every epoch`");
+        diag_report(c->diag, CODE_EVERY_EPOCH, e->span,
+                    "kmeans gives two things, and stands where they are kept: `update centres, "
+                    "members <- kmeans(points, 100)` in `every epoch`");
         return type_poison(c);
     }
     if (strcmp(name, "bernoulli") == 0) return type_make(c, KIND_BOOL, 0, NULL);
@@ -370,21 +455,37 @@ static bool is_reduction(Check *c, const Expr *e) {
 /* `x[i, d]` of an argument, and `i, d` alone. */
 static const char *with_indices(Check *c, const Expr *argument, const char **indices) {
     static const char *const letters[] = {"i", "j", "k", "l", "m", "n", "a", "b"};
-    const int rank = argument && argument->type && !poisoned(argument->type) && argument->type->rank ? argument->type->rank : 1;
+    const int rank = argument && argument->type && !poisoned(argument->type) && argument->type->rank
+                         ? argument->type->rank
+                         : 1;
     const bool plain = argument && (argument->kind == EXPR_NAME || argument->kind == EXPR_MEMBER);
     *indices = "i";
-    for (int i = 1; i < rank && i < 8; i++) *indices = arena_printf(c->arena, "%s, %s", *indices, letters[i]);
-    const char *name = plain ? arena_printf(c->arena, "%.*s", argument->span.end - argument->span.begin, argument->span.source->text + argument->span.begin) : "x";
+    for (int i = 1; i < rank && i < 8; i++)
+        *indices = arena_printf(c->arena, "%s, %s", *indices, letters[i]);
+    const char *name =
+        plain ? arena_printf(c->arena, "%.*s", argument->span.end - argument->span.begin,
+                             argument->span.source->text + argument->span.begin)
+              : "x";
     return arena_printf(c->arena, "%s[%s]", name, *indices);
 }
 
 static Type *report_reduction(Check *c, const Expr *e) {
-    const char *name = e->callee->name, *indices, *element = with_indices(c, e->arg_count ? e->args[0] : NULL, &indices);
-    diag_report(c->diag, CODE_UNKNOWN_NAME, e->callee->span, "`%s` is a reduction and no function: it needs its index", name);
-    if (strcmp(name, "softmax") == 0) diag_suggest(c->diag, "softmax keeps its index, which the head of a let binds: `let p[i, k] = softmax[k] s[i, k]`");
-    else if (strcmp(name, "topk") == 0) diag_suggest(c->diag, "`let near[i, r < 5] = topk[j, r] s[i, j]` gives the places of the five largest");
-    else if (strcmp(name, "count") == 0) diag_suggest(c->diag, "`count[i | x[i] > 0]` counts");
-    else diag_suggest(c->diag, "`%s[%s] %s`; over one axis of several, `let m[i] = %s[d] x[i, d]`", name, indices, element, name);
+    const char *name = e->callee->name, *indices,
+               *element = with_indices(c, e->arg_count ? e->args[0] : NULL, &indices);
+    diag_report(c->diag, CODE_UNKNOWN_NAME, e->callee->span,
+                "`%s` is a reduction and no function: it needs its index", name);
+    if (strcmp(name, "softmax") == 0)
+        diag_suggest(c->diag, "softmax keeps its index, which the head of a let binds: `let p[i, "
+                              "k] = softmax[k] s[i, k]`");
+    else if (strcmp(name, "topk") == 0)
+        diag_suggest(
+            c->diag,
+            "`let near[i, r < 5] = topk[j, r] s[i, j]` gives the places of the five largest");
+    else if (strcmp(name, "count") == 0)
+        diag_suggest(c->diag, "`count[i | x[i] > 0]` counts");
+    else
+        diag_suggest(c->diag, "`%s[%s] %s`; over one axis of several, `let m[i] = %s[d] x[i, d]`",
+                     name, indices, element, name);
     return type_poison(c);
 }
 
@@ -393,24 +494,32 @@ static Type *check_builtin(Check *c, Expr *e) {
     for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++) {
         if (strcmp(builtins[i].name, name) != 0) continue;
         if (builtins[i].high == 0) {
-            diag_report(c->diag, CODE_NOT_CALLABLE, e->span, "`%s` is a value, not a function: write it without parentheses", name);
+            diag_report(c->diag, CODE_NOT_CALLABLE, e->span,
+                        "`%s` is a value, not a function: write it without parentheses", name);
             return type_poison(c);
         }
         if (e->arg_count < builtins[i].low || e->arg_count > builtins[i].high) {
-            diag_report(c->diag, CODE_ARGUMENT_COUNT, e->span, "`%s` takes %d%s %s, and %d %s given", name, builtins[i].low, builtins[i].high > builtins[i].low ? " or more" : "",
-                        builtins[i].low == 1 ? "argument" : "arguments", e->arg_count, e->arg_count == 1 ? "is" : "are");
-            const char *indices, *element = with_indices(c, e->arg_count ? e->args[0] : NULL, &indices);
-            if (e->arg_count == 1 && (strcmp(name, "max") == 0 || strcmp(name, "min") == 0)) diag_suggest(c->diag, "over an axis it has an index: `%s[%s] %s`", name, indices, element);
+            diag_report(c->diag, CODE_ARGUMENT_COUNT, e->span,
+                        "`%s` takes %d%s %s, and %d %s given", name, builtins[i].low,
+                        builtins[i].high > builtins[i].low ? " or more" : "",
+                        builtins[i].low == 1 ? "argument" : "arguments", e->arg_count,
+                        e->arg_count == 1 ? "is" : "are");
+            const char *indices,
+                *element = with_indices(c, e->arg_count ? e->args[0] : NULL, &indices);
+            if (e->arg_count == 1 && (strcmp(name, "max") == 0 || strcmp(name, "min") == 0))
+                diag_suggest(c->diag, "over an axis it has an index: `%s[%s] %s`", name, indices,
+                             element);
             return type_poison(c);
         }
         for (int a = 0; a < e->arg_count; a++)
             if (poisoned(e->args[a]->type)) return type_poison(c);
-        return builtins[i].rule == RULE_own ? own_type(c, e, name) : map_type(c, e, builtins[i].rule);
+        return builtins[i].rule == RULE_own ? own_type(c, e, name)
+                                            : map_type(c, e, builtins[i].rule);
     }
     return type_poison(c);
 }
 
-/* ---- functions --------------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 static bool all_scalars(const Stmt *fn) {
     for (int i = 0; i < fn->param_count; i++)
@@ -429,7 +538,8 @@ static bool is_read(const Stmt *fn) {
 static void bind_defaults(Check *c, const Stmt *fn, Expr *const *placed, Bindings *b) {
     for (int i = 0; i < fn->param_count; i++) {
         const Param *param = &fn->params[i];
-        Dim *number = placed[i] || !param->value || param->has_shape ? NULL : dim_of(c, param->value);
+        Dim *number =
+            placed[i] || !param->value || param->has_shape ? NULL : dim_of(c, param->value);
         if (number) bind(c, b, param->symbol, replaced(c, number, b));
     }
 }
@@ -455,8 +565,9 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
         if (given->kind == KIND_ANY_SHAPE) return given;
         if (scalars && given->rank > 0) {
             if (shape && !type_same_shape(shape, given)) {
-                diag_report(c->diag, CODE_SHAPES_DIFFER, placed[i]->span, "`%s` acts element by element, and the shapes differ: %s and %s", fn->name, type_text(c->arena, shape),
-                           type_text(c->arena, given));
+                diag_report(c->diag, CODE_SHAPES_DIFFER, placed[i]->span,
+                            "`%s` acts element by element, and the shapes differ: %s and %s",
+                            fn->name, type_text(c->arena, shape), type_text(c->arena, given));
                 return type_poison(c);
             }
             shape = given;
@@ -473,7 +584,7 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
     return shape ? type_make(c, result->kind, shape->rank, shape->dims) : result;
 }
 
-/* ---- networks ---------------------------------------------------------------------------------------------- */
+/* ---- networks -------------------------------------------------------------------------------- */
 
 static void bind_config(Check *c, const Stmt *net, Expr *call, Bindings *b) {
     Expr **placed = arena_array(c->arena, Expr *, net->config_count + 1);
@@ -493,7 +604,8 @@ static void bind_config(Check *c, const Stmt *net, Expr *call, Bindings *b) {
 static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argument, Span span) {
     const Stmt *net = symbol->stmt;
     Bindings b = {0};
-    Scheme *scheme = type_scheme_of(c, symbol); /* its names have meanings before it is applied, wherever it stands */
+    /* its names have meanings before it is applied, wherever it stands */
+    Scheme *scheme = type_scheme_of(c, symbol);
     bind_config(c, net, call, &b);
     if (!net->has_params) {
         Type *result = net->value ? net_typed_apply(c, net->value, argument, span) : type_poison(c);
@@ -501,10 +613,14 @@ static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argume
     }
     if (!is_read(net)) return type_poison(c);
     if (net->param_count != 1) {
-        diag_report(c->diag, CODE_NETWORK_ARGUMENT, span, "a network is applied to one array, and `%s` has %d parameters", net->name, net->param_count);
+        diag_report(c->diag, CODE_NETWORK_ARGUMENT, span,
+                    "a network is applied to one array, and `%s` has %d parameters", net->name,
+                    net->param_count);
         return type_poison(c);
     }
-    if (!unify(c, &net->params[0], argument, &b, span) || !scheme->result || poisoned(scheme->result)) return type_poison(c);
+    if (!unify(c, &net->params[0], argument, &b, span) || !scheme->result ||
+        poisoned(scheme->result))
+        return type_poison(c);
     return substituted(c, scheme->result, &b);
 }
 
@@ -512,9 +628,13 @@ static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argume
 static bool takes_one(Check *c, const Expr *name) {
     for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++) {
         if (strcmp(builtins[i].name, name->symbol->name) != 0 || builtins[i].low <= 1) continue;
-        diag_report(c->diag, CODE_NETWORK_ARGUMENT, name->span, "`%s` takes %d%s arguments, and what is composed or applied like a network takes one", name->symbol->name,
-                    builtins[i].low, builtins[i].high > builtins[i].low ? " or more" : "");
-        diag_suggest(c->diag, "a function of one array says what the others are: `fn f(x) = max(x, 0)`");
+        diag_report(
+            c->diag, CODE_NETWORK_ARGUMENT, name->span,
+            "`%s` takes %d%s arguments, and what is composed or applied like a network takes one",
+            name->symbol->name, builtins[i].low,
+            builtins[i].high > builtins[i].low ? " or more" : "");
+        diag_suggest(c->diag,
+                     "a function of one array says what the others are: `fn f(x) = max(x, 0)`");
         return false;
     }
     return true;
@@ -529,8 +649,13 @@ static Type *apply_function(Check *c, Expr *name, Type *argument, Span span) {
     Symbol *input = arena_new_of(c->arena, Symbol);
     *input = (Symbol){.kind = SYMBOL_LET, .name = "x", .span = span, .type = argument};
     Expr *given = arena_new_of(c->arena, Expr), *call = arena_new_of(c->arena, Expr);
-    *given = (Expr){.kind = EXPR_NAME, .span = span, .name = "x", .symbol = input, .type = argument};
-    *call = (Expr){.kind = EXPR_CALL, .span = name->span, .callee = name, .args = arena_array(c->arena, Expr *, 1), .arg_count = 1};
+    *given =
+        (Expr){.kind = EXPR_NAME, .span = span, .name = "x", .symbol = input, .type = argument};
+    *call = (Expr){.kind = EXPR_CALL,
+                   .span = name->span,
+                   .callee = name,
+                   .args = arena_array(c->arena, Expr *, 1),
+                   .arg_count = 1};
     call->args[0] = given;
     if (name->symbol->kind != SYMBOL_BUILTIN) return check_function(c, call, name->symbol);
     return takes_one(c, name) ? check_builtin(c, call) : type_poison(c);
@@ -541,9 +666,11 @@ Type *net_typed_apply(Check *c, Expr *net, Type *argument, Span span) {
     Symbol *s = net->symbol;
     switch (net->kind) {
     case EXPR_COMPOSE:
-        for (int i = 0; i < net->arg_count && !poisoned(argument); i++) argument = net_typed_apply(c, net->args[i], argument, span);
+        for (int i = 0; i < net->arg_count && !poisoned(argument); i++)
+            argument = net_typed_apply(c, net->args[i], argument, span);
         return argument;
-    case EXPR_COPY: return net_typed_apply(c, net->args[0], argument, span);
+    case EXPR_COPY:
+        return net_typed_apply(c, net->args[0], argument, span);
     case EXPR_CALL:
         s = net->callee->symbol;
         if (s && s->kind == SYMBOL_NET) return apply_definition(c, s, net, argument, span);
@@ -553,20 +680,31 @@ Type *net_typed_apply(Check *c, Expr *net, Type *argument, Span span) {
         if (!s) return type_poison(c);
         if (s->kind == SYMBOL_NET_PART) {
             const Expr *whole = net->args[0];
-            for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop <= 2 * c->module->stmt_count; hop++)
-                whole = whole->kind == EXPR_COPY ? whole->args[0] : whole->symbol && whole->symbol->stmt ? whole->symbol->stmt->value : NULL;
-            return whole && s->item < whole->arg_count ? net_typed_apply(c, whole->args[s->item], argument, span) : type_poison(c);
+            for (int hop = 0;
+                 whole && whole->kind != EXPR_COMPOSE && hop <= 2 * c->module->stmt_count; hop++)
+                whole = whole->kind == EXPR_COPY               ? whole->args[0]
+                        : whole->symbol && whole->symbol->stmt ? whole->symbol->stmt->value
+                                                               : NULL;
+            return whole && s->item < whole->arg_count
+                       ? net_typed_apply(c, whole->args[s->item], argument, span)
+                       : type_poison(c);
         }
-        if (s->kind == SYMBOL_NET) return s->stmt->has_config ? apply_definition(c, s, net, argument, span) : net_typed_apply(c, s->stmt->value, argument, span);
-        if (s->kind == SYMBOL_BUILTIN || s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN) return apply_function(c, net, argument, span);
+        if (s->kind == SYMBOL_NET)
+            return s->stmt->has_config ? apply_definition(c, s, net, argument, span)
+                                       : net_typed_apply(c, s->stmt->value, argument, span);
+        if (s->kind == SYMBOL_BUILTIN || s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN)
+            return apply_function(c, net, argument, span);
         return type_poison(c);
-    default: return type_poison(c);
+    default:
+        return type_poison(c);
     }
 }
 
 static bool speaks_of(const Expr *e, const Binder *binder) {
     if (!e) return false;
-    if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_INDEX && e->symbol->binder == binder) return true;
+    if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_INDEX &&
+        e->symbol->binder == binder)
+        return true;
     for (int i = 0; i < e->arg_count; i++)
         if (speaks_of(e->args[i], binder)) return true;
     return speaks_of(e->callee, binder) || speaks_of(e->guard, binder);
@@ -576,19 +714,22 @@ bool net_takes_index(const Expr *e, const Binder *binder) {
     if (!e) return false;
     bool application = e->kind == EXPR_CALL && e->callee->type && e->callee->type->kind == KIND_NET;
     for (int i = 0; i < e->arg_count; i++)
-        if ((application && speaks_of(e->args[i], binder)) || net_takes_index(e->args[i], binder)) return true;
+        if ((application && speaks_of(e->args[i], binder)) || net_takes_index(e->args[i], binder))
+            return true;
     return net_takes_index(e->callee, binder) || net_takes_index(e->guard, binder);
 }
 
-/* ---- the call ---------------------------------------------------------------------------------------------- */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 Type *check_call(Check *c, Expr *e) {
     if (is_reduction(c, e)) {
-        for (int i = 0; i < e->arg_count; i++) check_expr(c, e->args[i]);
+        for (int i = 0; i < e->arg_count; i++)
+            check_expr(c, e->args[i]);
         return report_reduction(c, e);
     }
     Type *callee = check_expr(c, e->callee);
-    for (int i = 0; i < e->arg_count; i++) check_expr(c, e->args[i]);
+    for (int i = 0; i < e->arg_count; i++)
+        check_expr(c, e->args[i]);
     if (poisoned(callee)) return callee;
     Symbol *s = e->callee->symbol;
     if (s && s->kind == SYMBOL_BUILTIN) return check_builtin(c, e);
@@ -599,18 +740,24 @@ Type *check_call(Check *c, Expr *e) {
         return type_make(c, KIND_OPTIMISER, 0, NULL);
     }
     if (s && s->kind == SYMBOL_NET && s->stmt->has_config) {
-        if (!place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span)) return type_poison(c);
+        if (!place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span))
+            return type_poison(c);
         if (s->stmt->has_params) type_scheme_of(c, s);
         return type_make(c, KIND_NET, 0, NULL);
     }
     if (callee->kind == KIND_NET) {
         if (e->arg_count != 1) {
-            diag_report(c->diag, CODE_NETWORK_ARGUMENT, e->span, "a network is applied to one array, and %d are given", e->arg_count);
-            if (e->arg_count > 1) diag_suggest(c->diag, "%s", "two views are two applications, which share the weights: `let z = encoder(a), w = encoder(b)`");
+            diag_report(c->diag, CODE_NETWORK_ARGUMENT, e->span,
+                        "a network is applied to one array, and %d are given", e->arg_count);
+            if (e->arg_count > 1)
+                diag_suggest(c->diag, "%s",
+                             "two views are two applications, which share the weights: `let z = "
+                             "encoder(a), w = encoder(b)`");
             return type_poison(c);
         }
         return net_typed_apply(c, e->callee, e->args[0]->type, e->args[0]->span);
     }
-    diag_report(c->diag, CODE_NOT_CALLABLE, e->callee->span, "this is %s and cannot be called", type_text(c->arena, callee));
+    diag_report(c->diag, CODE_NOT_CALLABLE, e->callee->span, "this is %s and cannot be called",
+                type_text(c->arena, callee));
     return type_poison(c);
 }

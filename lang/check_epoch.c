@@ -3,13 +3,16 @@
 
 #include <string.h>
 
-/* ---- k-means ------------------------------------------------------------------------------------------------ */
+/* ---- k-means --------------------------------------------------------------------------------- */
 
 static const char kmeans_form[] = "update centres, members <- kmeans(points, 100)";
 
 static bool is_kmeans(const Check *c, const Stmt *s) {
     const Expr *v = s->value;
-    const Symbol *callee = v->kind == EXPR_CALL && v->callee->kind == EXPR_NAME && strcmp(v->callee->name, "kmeans") == 0 ? scope_find(c->scope, "kmeans") : NULL;
+    const Symbol *callee = v->kind == EXPR_CALL && v->callee->kind == EXPR_NAME &&
+                                   strcmp(v->callee->name, "kmeans") == 0
+                               ? scope_find(c->scope, "kmeans")
+                               : NULL;
     return callee && callee->kind == SYMBOL_BUILTIN;
 }
 
@@ -19,86 +22,123 @@ static void check_kmeans_option(Check *c, const Expr *call, int at) {
     Expr *value = call->args[at];
     bool good = false;
     if (!name) {
-        diag_report(c->diag, CODE_EVERY_EPOCH, value->span, "kmeans takes the points and the number of clusters; an option needs its name: `spherical = true`");
+        diag_report(c->diag, CODE_EVERY_EPOCH, value->span,
+                    "kmeans takes the points and the number of clusters; an option needs its name: "
+                    "`spherical = true`");
         return;
     }
     if (strcmp(name, "iterations") == 0) {
         check_expr(c, value);
         good = value->kind == EXPR_NUMBER && value->is_integer && value->number >= 1;
-        if (!good) diag_report(c->diag, CODE_EVERY_EPOCH, value->span, "`iterations` is a whole number of at least 1");
+        if (!good)
+            diag_report(c->diag, CODE_EVERY_EPOCH, value->span,
+                        "`iterations` is a whole number of at least 1");
     } else if (strcmp(name, "spherical") == 0) {
         good = value->kind == EXPR_BOOL;
-        if (!good) diag_report(c->diag, CODE_EVERY_EPOCH, value->span, "`spherical` is true or false");
+        if (!good)
+            diag_report(c->diag, CODE_EVERY_EPOCH, value->span, "`spherical` is true or false");
     } else if (strcmp(name, "start") == 0) {
-        good = value->kind == EXPR_STRING && (strcmp(value->text, "plus_plus") == 0 || strcmp(value->text, "sample") == 0);
-        if (!good) diag_report(c->diag, CODE_EVERY_EPOCH, value->span, "k-means starts by \"plus_plus\", or from a \"sample\" of the points");
+        good = value->kind == EXPR_STRING &&
+               (strcmp(value->text, "plus_plus") == 0 || strcmp(value->text, "sample") == 0);
+        if (!good)
+            diag_report(c->diag, CODE_EVERY_EPOCH, value->span,
+                        "k-means starts by \"plus_plus\", or from a \"sample\" of the points");
     } else {
-        diag_report(c->diag, CODE_EVERY_EPOCH, value->span, "kmeans has no option `%s`; it has iterations, spherical and start", name);
+        diag_report(c->diag, CODE_EVERY_EPOCH, value->span,
+                    "kmeans has no option `%s`; it has iterations, spherical and start", name);
         const char *near = diag_nearest(name, options, 3);
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
     }
 }
 
 /* One of the two states: centres real[K, D], members int[N]. */
-static bool keeps(Check *c, Expr *target, TypeKind kind, int rank, Dim *const *dims, const char *what) {
+static bool keeps(Check *c, Expr *target, TypeKind kind, int rank, Dim *const *dims,
+                  const char *what) {
     Type *t = check_expr(c, target);
     if (t->kind == KIND_POISON) return false;
-    bool state = target->symbol && target->symbol->kind == SYMBOL_STATE, fits = t->kind == kind && t->rank == rank;
-    for (int i = 0; fits && i < rank; i++) fits = t->dims[i] == dims[i];
+    bool state = target->symbol && target->symbol->kind == SYMBOL_STATE,
+         fits = t->kind == kind && t->rank == rank;
+    for (int i = 0; fits && i < rank; i++)
+        fits = t->dims[i] == dims[i];
     if (state && fits) return true;
     Type wanted = {kind, rank, {dims[0], rank > 1 ? dims[1] : NULL}};
-    diag_report(c->diag, CODE_EVERY_EPOCH, target->span, "the %s of these clusters are kept in a state of %s, and this is %s%s", what, type_text(c->arena, &wanted),
-                state ? "" : "no state but ", type_text(c->arena, t));
+    diag_report(c->diag, CODE_EVERY_EPOCH, target->span,
+                "the %s of these clusters are kept in a state of %s, and this is %s%s", what,
+                type_text(c->arena, &wanted), state ? "" : "no state but ", type_text(c->arena, t));
     return false;
 }
 
 static void check_kmeans(Check *c, Stmt *s) {
     Expr *call = s->value;
     if (s->target_count != 2 || call->arg_count < 2) {
-        diag_report(c->diag, CODE_EVERY_EPOCH, s->span, "k-means gives centres and members: `%s`", kmeans_form);
+        diag_report(c->diag, CODE_EVERY_EPOCH, s->span, "k-means gives centres and members: `%s`",
+                    kmeans_form);
         return;
     }
     Type *points = check_expr(c, call->args[0]), *count = check_expr(c, call->args[1]);
-    for (int i = 2; i < call->arg_count; i++) check_kmeans_option(c, call, i);
+    for (int i = 2; i < call->arg_count; i++)
+        check_kmeans_option(c, call, i);
     if (points->kind == KIND_POISON || count->kind == KIND_POISON) return;
     if (points->kind != KIND_REAL || points->rank != 2) {
-        diag_report(c->diag, CODE_EVERY_EPOCH, call->args[0]->span, "k-means groups points, the rows of a real[N, D]; this is %s", type_text(c->arena, points));
+        diag_report(c->diag, CODE_EVERY_EPOCH, call->args[0]->span,
+                    "k-means groups points, the rows of a real[N, D]; this is %s",
+                    type_text(c->arena, points));
         return;
     }
     Dim *clusters = dim_of(c, call->args[1]);
     if (!clusters) {
-        diag_report(c->diag, CODE_EVERY_EPOCH, call->args[1]->span, "the number of clusters is a whole number known at compile time; this is %s", type_text(c->arena, count));
+        diag_report(c->diag, CODE_EVERY_EPOCH, call->args[1]->span,
+                    "the number of clusters is a whole number known at compile time; this is %s",
+                    type_text(c->arena, count));
         return;
     }
-    if (clusters->kind == DIM_CONST && points->dims[0]->kind == DIM_CONST && (clusters->value < 1 || clusters->value > points->dims[0]->value))
-        diag_report(c->diag, CODE_EVERY_EPOCH, call->args[1]->span, "%s points make from 1 to %s clusters, and %s are asked for", dim_text(c->arena, points->dims[0]),
-                    dim_text(c->arena, points->dims[0]), dim_text(c->arena, clusters));
+    if (clusters->kind == DIM_CONST && points->dims[0]->kind == DIM_CONST &&
+        (clusters->value < 1 || clusters->value > points->dims[0]->value))
+        diag_report(c->diag, CODE_EVERY_EPOCH, call->args[1]->span,
+                    "%s points make from 1 to %s clusters, and %s are asked for",
+                    dim_text(c->arena, points->dims[0]), dim_text(c->arena, points->dims[0]),
+                    dim_text(c->arena, clusters));
     Dim *centres[] = {clusters, points->dims[1]}, *members[] = {points->dims[0]};
     keeps(c, s->targets[0], KIND_REAL, 2, centres, "centres");
     keeps(c, s->targets[1], KIND_INT, 1, members, "members");
 }
 
-/* ---- statements --------------------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 static void check_sweep_statement(Check *c, Stmt *s) {
     switch (s->kind) {
-    case STMT_LET: check_let(c, s); break;
-    case STMT_VIEW: check_view(c, s); break;
-    case STMT_UPDATE: check_update(c, s); break;
+    case STMT_LET:
+        check_let(c, s);
+        break;
+    case STMT_VIEW:
+        check_view(c, s);
+        break;
+    case STMT_UPDATE:
+        check_update(c, s);
+        break;
     case STMT_OVER:
-        diag_report(c->diag, CODE_EVERY_EPOCH, s->span, "a sweep stands in no other sweep, which would go over the whole of `%s` for each of its batches", s->value->name);
+        diag_report(c->diag, CODE_EVERY_EPOCH, s->span,
+                    "a sweep stands in no other sweep, which would go over the whole of `%s` for "
+                    "each of its batches",
+                    s->value->name);
         break;
     case STMT_REPORT:
-        diag_report(c->diag, CODE_REPORT, s->span, "a sweep makes no number: it writes into a state what is reported behind it");
+        diag_report(c->diag, CODE_REPORT, s->span,
+                    "a sweep makes no number: it writes into a state what is reported behind it");
         break;
-    default: diag_report(c->diag, CODE_STATEMENT_PLACE, s->span, "a sweep is made of view, let and update"); break;
+    default:
+        diag_report(c->diag, CODE_STATEMENT_PLACE, s->span,
+                    "a sweep is made of view, let and update");
+        break;
     }
 }
 
-/* What a sweep adds up in a state must meet each sample once; what it writes by row may meet some twice. */
+/* What a sweep adds up in a state must meet each sample once; what it writes by row may meet some
+ * twice. */
 static bool adds_up(const Stmt *over) {
     for (int i = 0; i < over->body_count; i++)
-        if (over->body[i]->kind == STMT_UPDATE && over->body[i]->targets[0]->kind != EXPR_INDEX) return true;
+        if (over->body[i]->kind == STMT_UPDATE && over->body[i]->targets[0]->kind != EXPR_INDEX)
+            return true;
     return false;
 }
 
@@ -112,16 +152,23 @@ static int64_t rows_at_a_time(Check *c, const Stmt *over, DataSource *data) {
         if (rows % n == 0) return n;
     for (int64_t n = SWEEP_ROWS; n <= MOST; n++)
         if (rows % n == 0) return n;
-    diag_report(c->diag, CODE_EVERY_EPOCH, over->span, "this sweep adds up over batches, and the %lld rows of `%s` come in no batches of %d to %d rows alike: some would count twice", (long long)rows,
-                data->name, FEWEST, MOST);
-    diag_suggest(c->diag, "write what belongs to a row, `update s[%s.index] <- ..`, and add it up behind the sweep", data->name);
+    diag_report(c->diag, CODE_EVERY_EPOCH, over->span,
+                "this sweep adds up over batches, and the %lld rows of `%s` come in no batches of "
+                "%d to %d rows alike: some would count twice",
+                (long long)rows, data->name, FEWEST, MOST);
+    diag_suggest(
+        c->diag,
+        "write what belongs to a row, `update s[%s.index] <- ..`, and add it up behind the sweep",
+        data->name);
     return 0;
 }
 
 static void check_over(Check *c, Stmt *s) {
     Type *t = check_expr(c, s->value);
     if (t->kind != KIND_DATA || !s->value->symbol || s->value->symbol->kind != SYMBOL_DATA) {
-        if (t->kind != KIND_POISON) diag_report(c->diag, CODE_EVERY_EPOCH, s->value->span, "a sweep goes over a data set; this is %s", type_text(c->arena, t));
+        if (t->kind != KIND_POISON)
+            diag_report(c->diag, CODE_EVERY_EPOCH, s->value->span,
+                        "a sweep goes over a data set; this is %s", type_text(c->arena, t));
         return;
     }
     DataSource *data = s->value->symbol->stmt->data;
@@ -129,16 +176,31 @@ static void check_over(Check *c, Stmt *s) {
     if (s->sweep_rows == 0) return;
     c->sweep = data;
     scope_push(c);
-    for (int i = 0; i < s->body_count; i++) check_sweep_statement(c, s->body[i]);
+    for (int i = 0; i < s->body_count; i++)
+        check_sweep_statement(c, s->body[i]);
     scope_pop(c);
     c->sweep = NULL;
 }
 
-/* ---- reports ------------------------------------------------------------------------------------------------ */
+/* ---- reports --------------------------------------------------------------------------------- */
 
 bool check_is_key_of_log(const char *name) {
-    static const char *const keys[] = {"step", "epoch", "epochs", "before_epoch", "loss", "epoch_loss", "embedding_deviation", "views_per_second", "of", "evaluation",
-                                       "before_step", "percent", "value", "data", "hash", "time"};
+    static const char *const keys[] = {"step",
+                                       "epoch",
+                                       "epochs",
+                                       "before_epoch",
+                                       "loss",
+                                       "epoch_loss",
+                                       "embedding_deviation",
+                                       "views_per_second",
+                                       "of",
+                                       "evaluation",
+                                       "before_step",
+                                       "percent",
+                                       "value",
+                                       "data",
+                                       "hash",
+                                       "time"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(keys[i], name) == 0) return true;
     return false;
@@ -146,37 +208,58 @@ bool check_is_key_of_log(const char *name) {
 
 static void check_report(Check *c, const Stmt *s) {
     if (s->is_function || s->binder_count || s->has_dims) {
-        diag_report(c->diag, CODE_REPORT, s->span, "a report is a name and a number: `report %s = ..`", s->name);
+        diag_report(c->diag, CODE_REPORT, s->span,
+                    "a report is a name and a number: `report %s = ..`", s->name);
         return;
     }
     const Type *t = check_expr(c, s->value);
     if (t->kind != KIND_POISON && (t->rank || !type_is_numeric(t))) {
-        diag_report(c->diag, CODE_REPORT, s->value->span, "a report is one number; this is %s", type_text(c->arena, t));
-        if (t->rank == 1) diag_suggest(c->diag, "a mean, a sum or one of its entries is: `report %s = mean[i] ..`", s->name);
+        diag_report(c->diag, CODE_REPORT, s->value->span, "a report is one number; this is %s",
+                    type_text(c->arena, t));
+        if (t->rank == 1)
+            diag_suggest(c->diag,
+                         "a mean, a sum or one of its entries is: `report %s = mean[i] ..`",
+                         s->name);
     }
-    if (check_is_key_of_log(s->name)) diag_report(c->diag, CODE_REPORT, s->name_span, "the log has a key `%s` already; a report has a name of its own", s->name);
+    if (check_is_key_of_log(s->name))
+        diag_report(c->diag, CODE_REPORT, s->name_span,
+                    "the log has a key `%s` already; a report has a name of its own", s->name);
 }
 
 void check_misplaced_report(Check *c, const Stmt *s) {
-    diag_report(c->diag, CODE_REPORT, s->span, "a report stands in `eval { .. }`, in `every epoch { .. }`, or in `every 100 steps { .. }`");
-    diag_suggest(c->diag, "of a step the log has the losses: `loss %s: ..` has a column of its own", s->name);
+    diag_report(c->diag, CODE_REPORT, s->span,
+                "a report stands in `eval { .. }`, in `every epoch { .. }`, or in `every 100 steps "
+                "{ .. }`");
+    diag_suggest(c->diag, "of a step the log has the losses: `loss %s: ..` has a column of its own",
+                 s->name);
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static void check_between(Check *c, Stmt *const *body, int count, const char *where) {
     scope_push(c);
     for (int i = 0; i < count; i++) {
         Stmt *part = body[i];
         switch (part->kind) {
-        case STMT_LET: check_let(c, part); break;
-        case STMT_OVER: check_over(c, part); break;
-        case STMT_REPORT: check_report(c, part); break;
-        case STMT_UPDATE:
-            if (is_kmeans(c, part)) check_kmeans(c, part);
-            else check_update(c, part);
+        case STMT_LET:
+            check_let(c, part);
             break;
-        default: diag_report(c->diag, CODE_STATEMENT_PLACE, part->span, "`%s` is made of over, let, update and report", where); break;
+        case STMT_OVER:
+            check_over(c, part);
+            break;
+        case STMT_REPORT:
+            check_report(c, part);
+            break;
+        case STMT_UPDATE:
+            if (is_kmeans(c, part))
+                check_kmeans(c, part);
+            else
+                check_update(c, part);
+            break;
+        default:
+            diag_report(c->diag, CODE_STATEMENT_PLACE, part->span,
+                        "`%s` is made of over, let, update and report", where);
+            break;
         }
     }
     scope_pop(c);
@@ -186,7 +269,10 @@ void check_every(Check *c, Stmt *s) {
     const Expr *count = s->value;
     const char *what = s->of_steps ? "steps" : "epochs";
     if (count && !(count->is_integer && count->number >= 1 && count->number <= 1e6))
-        diag_report(c->diag, CODE_EVERY_EPOCH, count->span, "the %s from one time to the next are a whole number from 1 to 1000000, and this is %.9g", what, count->number);
+        diag_report(c->diag, CODE_EVERY_EPOCH, count->span,
+                    "the %s from one time to the next are a whole number from 1 to 1000000, and "
+                    "this is %.9g",
+                    what, count->number);
     c->in_epoch = true;
     check_between(c, s->body, s->body_count, s->of_steps ? "every .. steps" : "every epoch");
     c->in_epoch = false;

@@ -124,7 +124,8 @@ static void compare_sources(Check *c, const DataField *field, const DataSource *
     if (same || query->poisoned) return;
     diag_report(c->diag, CODE_EVALUATION, span,
                 "bank and query have the field `%s` alike; `%s` has %s, and `%s` has %s",
-                field->name, bank->name, source_fields_text(c, bank), query->name, source_fields_text(c, query));
+                field->name, bank->name, source_fields_text(c, bank), query->name,
+                source_fields_text(c, query));
 }
 
 static void check_eval_field(Check *c, const Expr *call, const char *option, const DataSource *bank,
@@ -140,7 +141,8 @@ static void check_eval_field(Check *c, const Expr *call, const char *option, con
         if (bank->poisoned) return;
         diag_report(c->diag, CODE_EVALUATION, call->span,
                     "`%s` does not say which field it is %s: `%s` has %s", call->callee->name,
-                    strcmp(option, "of") == 0 ? "of" : "to tell", bank->name, source_fields_text(c, bank));
+                    strcmp(option, "of") == 0 ? "of" : "to tell", bank->name,
+                    source_fields_text(c, bank));
         diag_suggest(c->diag, "name it: `%s`", form);
         return;
     }

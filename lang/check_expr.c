@@ -13,12 +13,22 @@ bool type_same_shape(const Type *a, const Type *b) {
     return true;
 }
 
-/* Whether a quotient, a rest, a minimum or a maximum is in it, of which nothing is known before its sizes are. */
+/* Whether a quotient, a rest, a minimum or a maximum is in it, of which nothing is known before its
+ * sizes are. */
 static bool is_opaque(const Dim *d) {
     switch (d->kind) {
-    case DIM_CONST: case DIM_NAME: return false;
-    case DIM_ADD: case DIM_MUL: return is_opaque(d->a) || is_opaque(d->b);
-    case DIM_CEIL_DIV: case DIM_FLOOR_DIV: case DIM_MOD: case DIM_MIN: case DIM_MAX: return true;
+    case DIM_CONST:
+    case DIM_NAME:
+        return false;
+    case DIM_ADD:
+    case DIM_MUL:
+        return is_opaque(d->a) || is_opaque(d->b);
+    case DIM_CEIL_DIV:
+    case DIM_FLOOR_DIV:
+    case DIM_MOD:
+    case DIM_MIN:
+    case DIM_MAX:
+        return true;
     }
     return false;
 }
@@ -26,26 +36,37 @@ static bool is_opaque(const Dim *d) {
 bool dim_may_be_equal(Check *c, Dim *a, Dim *b) {
     if (a == b) return true;
     if (!is_opaque(a) && !is_opaque(b)) return false;
-    return dim_make(c->dims, DIM_ADD, a, dim_make(c->dims, DIM_MUL, dim_const(c->dims, -1), b))->kind != DIM_CONST;
+    return dim_make(c->dims, DIM_ADD, a, dim_make(c->dims, DIM_MUL, dim_const(c->dims, -1), b))
+               ->kind != DIM_CONST;
 }
 
-bool type_is_numeric(const Type *t) { return t->kind == KIND_REAL || t->kind == KIND_INT || t->kind == KIND_ANY_SHAPE; }
+bool type_is_numeric(const Type *t) {
+    return t->kind == KIND_REAL || t->kind == KIND_INT || t->kind == KIND_ANY_SHAPE;
+}
 
-static bool poisoned(const Type *t) { return t->kind == KIND_POISON; }
+static bool poisoned(const Type *t) {
+    return t->kind == KIND_POISON;
+}
 
-/* ---- dimensions ---------------------------------------------------------------------------------------- */
+/* ---- dimensions ------------------------------------------------------------------------------ */
 
 Dim *dim_of(Check *c, const Expr *e) {
     Dim *a, *b;
     switch (e->kind) {
-    case EXPR_NUMBER: return e->number == floor(e->number) && fabs(e->number) <= MOST_WHOLE ? dim_const(c->dims, (int64_t)e->number) : NULL;
+    case EXPR_NUMBER:
+        return e->number == floor(e->number) && fabs(e->number) <= MOST_WHOLE
+                   ? dim_const(c->dims, (int64_t)e->number)
+                   : NULL;
     case EXPR_NAME: {
         Symbol *s = e->symbol ? e->symbol : scope_find(c->scope, e->name);
         if (!s) return NULL;
-        if (s->kind == SYMBOL_HYPER && s->param && s->param->value) return dim_of(c, s->param->value);
-        if (s->kind == SYMBOL_DATA && s->stmt && s->stmt->data) return dim_const(c->dims, source_rows(c, s->stmt->data, e->span));
+        if (s->kind == SYMBOL_HYPER && s->param && s->param->value)
+            return dim_of(c, s->param->value);
+        if (s->kind == SYMBOL_DATA && s->stmt && s->stmt->data)
+            return dim_const(c->dims, source_rows(c, s->stmt->data, e->span));
         bool number = s->kind == SYMBOL_DIMENSION || s->kind == SYMBOL_CONFIG ||
-                      (s->kind == SYMBOL_ARGUMENT && s->type && s->type->rank == 0 && type_is_numeric(s->type));
+                      (s->kind == SYMBOL_ARGUMENT && s->type && s->type->rank == 0 &&
+                       type_is_numeric(s->type));
         return number ? dim_name(c->dims, s) : NULL;
     }
     case EXPR_BINARY:
@@ -53,12 +74,19 @@ Dim *dim_of(Check *c, const Expr *e) {
         b = dim_of(c, e->args[1]);
         if (!a || !b) return NULL;
         switch (e->op) {
-        case OP_ADD: return dim_make(c->dims, DIM_ADD, a, b);
-        case OP_SUB: return dim_make(c->dims, DIM_ADD, a, dim_make(c->dims, DIM_MUL, dim_const(c->dims, -1), b));
-        case OP_MUL: return dim_make(c->dims, DIM_MUL, a, b);
-        case OP_FLOORDIV: return dim_make(c->dims, DIM_FLOOR_DIV, a, b);
-        case OP_MOD: return dim_make(c->dims, DIM_MOD, a, b);
-        default: return NULL;
+        case OP_ADD:
+            return dim_make(c->dims, DIM_ADD, a, b);
+        case OP_SUB:
+            return dim_make(c->dims, DIM_ADD, a,
+                            dim_make(c->dims, DIM_MUL, dim_const(c->dims, -1), b));
+        case OP_MUL:
+            return dim_make(c->dims, DIM_MUL, a, b);
+        case OP_FLOORDIV:
+            return dim_make(c->dims, DIM_FLOOR_DIV, a, b);
+        case OP_MOD:
+            return dim_make(c->dims, DIM_MOD, a, b);
+        default:
+            return NULL;
         }
     case EXPR_CALL:
         if (e->callee->kind != EXPR_NAME || e->arg_count < 1) return NULL;
@@ -67,31 +95,42 @@ Dim *dim_of(Check *c, const Expr *e) {
             if (q->kind != EXPR_BINARY || q->op != OP_DIV) return dim_of(c, q);
             a = dim_of(c, q->args[0]);
             b = dim_of(c, q->args[1]);
-            return a && b ? dim_make(c->dims, e->callee->name[0] == 'c' ? DIM_CEIL_DIV : DIM_FLOOR_DIV, a, b) : NULL;
+            return a && b ? dim_make(c->dims,
+                                     e->callee->name[0] == 'c' ? DIM_CEIL_DIV : DIM_FLOOR_DIV, a, b)
+                          : NULL;
         }
-        if (e->arg_count == 2 && (strcmp(e->callee->name, "min") == 0 || strcmp(e->callee->name, "max") == 0)) {
+        if (e->arg_count == 2 &&
+            (strcmp(e->callee->name, "min") == 0 || strcmp(e->callee->name, "max") == 0)) {
             a = dim_of(c, e->args[0]);
             b = dim_of(c, e->args[1]);
-            return a && b ? dim_make(c->dims, e->callee->name[1] == 'i' ? DIM_MIN : DIM_MAX, a, b) : NULL;
+            return a && b ? dim_make(c->dims, e->callee->name[1] == 'i' ? DIM_MIN : DIM_MAX, a, b)
+                          : NULL;
         }
         return NULL;
-    default: return NULL;
+    default:
+        return NULL;
     }
 }
 
 void dim_report_fault(Check *c, Span span) {
     switch (dim_fault(c->dims)) {
-    case DIM_FINE: break;
-    case DIM_OVERFLOW: diag_report(c->diag, CODE_DIMENSION_RANGE, span, "a dimension here goes beyond 64 bits"); break;
+    case DIM_FINE:
+        break;
+    case DIM_OVERFLOW:
+        diag_report(c->diag, CODE_DIMENSION_RANGE, span, "a dimension here goes beyond 64 bits");
+        break;
     case DIM_TOO_LONG:
-        diag_report(c->diag, CODE_DIMENSION_RANGE, span, "a dimension here, multiplied out, has more than %d terms or factors", MOST_DIMENSION_TERMS);
+        diag_report(c->diag, CODE_DIMENSION_RANGE, span,
+                    "a dimension here, multiplied out, has more than %d terms or factors",
+                    MOST_DIMENSION_TERMS);
         break;
     }
 }
 
-/* ---- indices --------------------------------------------------------------------------------------------- */
+/* ---- indices --------------------------------------------------------------------------------- */
 
-/* The plain occurrence that gave a binder its extent is remembered, so that a disagreement can show both places. */
+/* The plain occurrence that gave a binder its extent is remembered, so that a disagreement can show
+ * both places. */
 static const Occurrence *occurrence_of(const Check *c, const Binder *binder) {
     for (int i = c->occurrences.count - 1; i >= 0; i--)
         if (c->occurrences.items[i].binder == binder) return &c->occurrences.items[i];
@@ -107,10 +146,14 @@ void binder_give_extent(Check *c, Binder *binder, Dim *dim, Span span, const cha
         return;
     }
     if (binder->extent == dim || binder->bound) return;
-    diag_report(c->diag, CODE_TWO_EXTENTS, span, "the index `%s` runs over %s here, which is %s", binder->name, what, dim_text(c->arena, dim));
+    diag_report(c->diag, CODE_TWO_EXTENTS, span, "the index `%s` runs over %s here, which is %s",
+                binder->name, what, dim_text(c->arena, dim));
     const Occurrence *first = occurrence_of(c, binder);
-    if (first) diag_note(c->diag, first->span, "and over %s here, which is %s", first->what, dim_text(c->arena, binder->extent));
-    diag_suggest(c->diag, "axes of one length have one name in the signature; axes of two lengths have an index each");
+    if (first)
+        diag_note(c->diag, first->span, "and over %s here, which is %s", first->what,
+                  dim_text(c->arena, binder->extent));
+    diag_suggest(c->diag, "axes of one length have one name in the signature; axes of two lengths "
+                          "have an index each");
 }
 
 /* `quiet`: something in the body is wrong already, and it may be the array that would have told. So
@@ -120,17 +163,23 @@ void binders_close(Check *c, Binder **binders, int count, bool quiet) {
         Binder *b = binders[i];
         if (b->extent || b->same) continue;
         if (!quiet && !c->misses_declaration) {
-            diag_report(c->diag, CODE_ENDLESS_INDEX, b->span, "nothing says how far the index `%s` runs: it is the plain index of no array", b->name);
+            diag_report(
+                c->diag, CODE_ENDLESS_INDEX, b->span,
+                "nothing says how far the index `%s` runs: it is the plain index of no array",
+                b->name);
             diag_suggest(c->diag, "write its end: `%s < N`", b->name);
         }
         b->extent = dim_const(c->dims, 1);
     }
 }
 
-/* What an index of this name would hide. A function has its own names: those of the method around it are free. */
+/* What an index of this name would hide. A function has its own names: those of the method around
+ * it are free. */
 static const Symbol *hidden_by(const Check *c, const char *name) {
     const Symbol *found = NULL;
-    for (const Scope *scope = c->scope; scope && scope != c->outside && !found; scope = scope->parent) found = scope_find_in(scope, name);
+    for (const Scope *scope = c->scope; scope && scope != c->outside && !found;
+         scope = scope->parent)
+        found = scope_find_in(scope, name);
     return found;
 }
 
@@ -141,12 +190,14 @@ void binder_open(Check *c, Binder *b) {
         b->extent = dim_of(c, b->bound);
         const bool is_known = b->bound->type && b->bound->type->kind != KIND_POISON;
         if (!b->extent && is_known) {
-            diag_report(c->diag, CODE_DIMENSION_UNKNOWN, b->bound->span, "the end of the index `%s` is no dimension known at compile time", b->name);
+            diag_report(c->diag, CODE_DIMENSION_UNKNOWN, b->bound->span,
+                        "the end of the index `%s` is no dimension known at compile time", b->name);
             b->extent = dim_const(c->dims, 1);
         }
     }
     if (visible && visible->kind != SYMBOL_BUILTIN) {
-        diag_report(c->diag, CODE_INDEX_HIDES, b->span, "the index `%s` hides another `%s`", b->name, b->name);
+        diag_report(c->diag, CODE_INDEX_HIDES, b->span, "the index `%s` hides another `%s`",
+                    b->name, b->name);
         diag_note(c->diag, visible->span, "which is declared here");
     }
     Symbol *s = scope_declare(c, SYMBOL_INDEX, b->name, b->span, NULL, NULL);
@@ -157,7 +208,9 @@ void binder_open(Check *c, Binder *b) {
 static void check_guard(Check *c, Expr *guard) {
     Type *t = check_expr(c, guard);
     if (poisoned(t) || (t->kind == KIND_BOOL && t->rank == 0)) return;
-    diag_report(c->diag, CODE_GUARD, guard->span, "the guard after the bar must be a condition, true or false; this is %s", type_text(c->arena, t));
+    diag_report(c->diag, CODE_GUARD, guard->span,
+                "the guard after the bar must be a condition, true or false; this is %s",
+                type_text(c->arena, t));
     diag_suggest(c->diag, "compare it with something: `!= 0`, `== k`, `> t`");
 }
 
@@ -165,13 +218,18 @@ static Type *check_kept(Check *c, Expr *e) {
     /* softmax[k] e keeps k, topk[j, r] e keeps r: both are bound outside. */
     int kept = e->reduce == REDUCE_SOFTMAX ? 0 : 1;
     if (e->binder_count != kept + 1) {
-        diag_report(c->diag, CODE_KEPT_INDEX, e->span, kept ? "topk needs two indices: what it looks through and the rank, `topk[j, r] s[j]`" : "softmax needs one index");
+        diag_report(
+            c->diag, CODE_KEPT_INDEX, e->span,
+            kept ? "topk needs two indices: what it looks through and the rank, `topk[j, r] s[j]`"
+                 : "softmax needs one index");
         return type_poison(c);
     }
     Binder *outer = e->binders[kept];
     Symbol *s = scope_find(c->scope, outer->name);
     if (!s || s->kind != SYMBOL_INDEX) {
-        diag_report(c->diag, CODE_KEPT_INDEX, outer->span, "`%s` must be an index bound outside, as in `let p[i, %s] = %s`", outer->name, outer->name, kept ? "topk[j, r] s[i, j]" : "softmax[k] s[i, k]");
+        diag_report(c->diag, CODE_KEPT_INDEX, outer->span,
+                    "`%s` must be an index bound outside, as in `let p[i, %s] = %s`", outer->name,
+                    outer->name, kept ? "topk[j, r] s[i, j]" : "softmax[k] s[i, k]");
         return type_poison(c);
     }
     outer->same = s->binder->same ? s->binder->same : s->binder;
@@ -183,7 +241,9 @@ static Type *check_kept(Check *c, Expr *e) {
     if (kept) binders_close(c, e->binders, 1, poisoned(body));
     if (poisoned(body)) return body;
     if (body->rank > 0 || !type_is_numeric(body)) {
-        diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[0]->span, "%s needs a number for each index; this is %s", kept ? "topk" : "softmax", type_text(c->arena, body));
+        diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[0]->span,
+                    "%s needs a number for each index; this is %s", kept ? "topk" : "softmax",
+                    type_text(c->arena, body));
         return type_poison(c);
     }
     return type_make(c, kept ? KIND_INT : KIND_REAL, 0, NULL);
@@ -191,7 +251,8 @@ static Type *check_kept(Check *c, Expr *e) {
 
 bool binders_too_many(Check *c, Binder *const *binders, int count, const char *of) {
     if (count <= MOST_AXES) return false;
-    diag_report(c->diag, CODE_TOO_MANY_AXES, binders[MOST_AXES]->span, "%s has at most %d indices, and here are %d", of, MOST_AXES, count);
+    diag_report(c->diag, CODE_TOO_MANY_AXES, binders[MOST_AXES]->span,
+                "%s has at most %d indices, and here are %d", of, MOST_AXES, count);
     return true;
 }
 
@@ -199,52 +260,70 @@ static Type *check_reduce(Check *c, Expr *e) {
     if (e->reduce == REDUCE_SOFTMAX || e->reduce == REDUCE_TOPK) return check_kept(c, e);
     if (binders_too_many(c, e->binders, e->binder_count, "a reduction")) return type_poison(c);
     scope_push(c);
-    for (int i = 0; i < e->binder_count; i++) binder_open(c, e->binders[i]);
+    for (int i = 0; i < e->binder_count; i++)
+        binder_open(c, e->binders[i]);
     if (e->guard) check_guard(c, e->guard);
     Type *body = e->arg_count ? check_expr(c, e->args[0]) : type_make(c, KIND_INT, 0, NULL);
     scope_pop(c);
-    binders_close(c, e->binders, e->binder_count, poisoned(body) || (e->guard && poisoned(e->guard->type)));
+    binders_close(c, e->binders, e->binder_count,
+                  poisoned(body) || (e->guard && poisoned(e->guard->type)));
     if (poisoned(body)) return body;
     if (body->rank > 0) {
-        diag_report(c->diag, CODE_INDEX_MISSING, e->args[0]->span, "each term of a reduction is a number, and this is %s: an index is missing", type_text(c->arena, body));
-        diag_suggest(c->diag, "an element has an index for each axis, `x[i, d]`; `dot`, `norm` or one more index of the reduction makes one number of a row");
+        diag_report(c->diag, CODE_INDEX_MISSING, e->args[0]->span,
+                    "each term of a reduction is a number, and this is %s: an index is missing",
+                    type_text(c->arena, body));
+        diag_suggest(c->diag, "an element has an index for each axis, `x[i, d]`; `dot`, `norm` or "
+                              "one more index of the reduction makes one number of a row");
         return type_poison(c);
     }
     bool truth = e->reduce == REDUCE_ANY || e->reduce == REDUCE_ALL;
     if (truth != (body->kind == KIND_BOOL) && e->reduce != REDUCE_COUNT) {
-        diag_report(c->diag, truth ? CODE_NEEDS_CONDITION : CODE_NEEDS_NUMBER, e->args[0]->span, truth ? "any and all need a condition; this is %s" : "this reduction needs numbers; this is %s", type_text(c->arena, body));
-        if (truth) diag_suggest(c->diag, "a reduction ends before a comparison: put the condition in parentheses, `any[j] (x[j] == y)`");
-        else diag_suggest(c->diag, "count[j | condition] counts, real(condition) is 0 or 1");
+        diag_report(c->diag, truth ? CODE_NEEDS_CONDITION : CODE_NEEDS_NUMBER, e->args[0]->span,
+                    truth ? "any and all need a condition; this is %s"
+                          : "this reduction needs numbers; this is %s",
+                    type_text(c->arena, body));
+        if (truth)
+            diag_suggest(c->diag, "a reduction ends before a comparison: put the condition in "
+                                  "parentheses, `any[j] (x[j] == y)`");
+        else
+            diag_suggest(c->diag, "count[j | condition] counts, real(condition) is 0 or 1");
         return type_poison(c);
     }
     switch (e->reduce) {
     case REDUCE_COUNT:
     case REDUCE_ARGMAX:
-    case REDUCE_ARGMIN: return type_make(c, KIND_INT, 0, NULL);
+    case REDUCE_ARGMIN:
+        return type_make(c, KIND_INT, 0, NULL);
     case REDUCE_ANY:
-    case REDUCE_ALL: return type_make(c, KIND_BOOL, 0, NULL);
+    case REDUCE_ALL:
+        return type_make(c, KIND_BOOL, 0, NULL);
     case REDUCE_SUM:
     case REDUCE_MAX:
-    case REDUCE_MIN: return type_make(c, body->kind, 0, NULL);
-    default: return type_make(c, KIND_REAL, 0, NULL);
+    case REDUCE_MIN:
+        return type_make(c, body->kind, 0, NULL);
+    default:
+        return type_make(c, KIND_REAL, 0, NULL);
     }
 }
 
-/* ---- names ----------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
-/* Where the method will declare the name further down, or NULL: values are defined from top to bottom. */
+/* Where the method will declare the name further down, or NULL: values are defined from top to
+ * bottom. */
 static const Span *declared_later(const Check *c, const char *name) {
     for (int i = 0; i < c->module->stmt_count; i++) {
         const Stmt *s = c->module->stmts[i];
         if (s->name && strcmp(s->name, name) == 0) return &s->name_span;
-        bool names = s->kind == STMT_VIEW || s->kind == STMT_PARAM || s->kind == STMT_STATE || s->kind == STMT_DRAW;
+        bool names = s->kind == STMT_VIEW || s->kind == STMT_PARAM || s->kind == STMT_STATE ||
+                     s->kind == STMT_DRAW;
         for (int p = 0; names && p < s->param_count; p++)
             if (strcmp(s->params[p].name, name) == 0) return &s->params[p].span;
     }
     return NULL;
 }
 
-/* Help costs a look at every name that there is, and is given to the first errors only: more than are shown. */
+/* Help costs a look at every name that there is, and is given to the first errors only: more than
+ * are shown. */
 enum { ENOUGH_ERRORS = 100 };
 bool parse_was_broken(Check *c, const char *name) {
     const size_t length = strlen(name);
@@ -252,23 +331,29 @@ bool parse_was_broken(Check *c, const char *name) {
         const Span span = c->module->broken[i];
         const char *text = span.source->text;
         for (int at = span.begin; at + (int)length <= span.end; at++) {
-            const bool begins = at == 0 || !(isalnum((unsigned char)text[at - 1]) || text[at - 1] == '_');
-            const bool ends = !(isalnum((unsigned char)text[at + (int)length]) || text[at + (int)length] == '_');
-            if (begins && ends && memcmp(text + at, name, length) == 0) return c->misses_declaration = true;
+            const bool begins =
+                at == 0 || !(isalnum((unsigned char)text[at - 1]) || text[at - 1] == '_');
+            const bool ends =
+                !(isalnum((unsigned char)text[at + (int)length]) || text[at + (int)length] == '_');
+            if (begins && ends && memcmp(text + at, name, length) == 0)
+                return c->misses_declaration = true;
         }
     }
     return false;
 }
 
 /* A letter that is no ASCII: the scanner has said what to write. */
-static bool is_foreign(Span span) { return (unsigned char)span.source->text[span.begin] >= 0x80; }
+static bool is_foreign(Span span) {
+    return (unsigned char)span.source->text[span.begin] >= 0x80;
+}
 
 /* Once a line for each name: the second time would say nothing new. */
 static void unknown_name(Check *c, const Expr *e) {
     if (is_foreign(e->span)) return;
     if (diag_error_count(c->diag) <= ENOUGH_ERRORS && parse_was_broken(c, e->name)) return;
     Span last = c->unknown;
-    bool again = last.source == e->span.source && last.line == e->span.line && last.end - last.begin == e->span.end - e->span.begin &&
+    bool again = last.source == e->span.source && last.line == e->span.line &&
+                 last.end - last.begin == e->span.end - e->span.begin &&
                  memcmp(last.source->text + last.begin, e->name, strlen(e->name)) == 0;
     if (again) return;
     c->unknown = e->span;
@@ -276,18 +361,28 @@ static void unknown_name(Check *c, const Expr *e) {
     if (diag_error_count(c->diag) > ENOUGH_ERRORS) return;
     const char *meant = habit_of_name(e->name);
     scope_suggest(c, e->name);
-    if (meant) diag_suggest(c->diag, "%s", meant);
-    else if (c->in_signature) diag_suggest(c->diag, "the dimensions of a signature begin with a capital letter: `x[N, D]`");
-    else if (c->in_index && !e->name[1]) diag_suggest(c->diag, "an index is bound by a reduction, `sum[%s] ..`, or by the head of a let, `let y[%s] = ..`", e->name, e->name);
-    else if (c->hooks && c->hooks->module && c->hooks->module(c->hooks->context, c->arena, e->name, 0))
+    if (meant)
+        diag_suggest(c->diag, "%s", meant);
+    else if (c->in_signature)
+        diag_suggest(c->diag,
+                     "the dimensions of a signature begin with a capital letter: `x[N, D]`");
+    else if (c->in_index && !e->name[1])
+        diag_suggest(c->diag,
+                     "an index is bound by a reduction, `sum[%s] ..`, or by the head of a let, "
+                     "`let y[%s] = ..`",
+                     e->name, e->name);
+    else if (c->hooks && c->hooks->module &&
+             c->hooks->module(c->hooks->context, c->arena, e->name, 0))
         diag_suggest(c->diag, "`use %s` makes the names of the library's module visible", e->name);
 }
 
 static Type *check_name(Check *c, Expr *e) {
     Symbol *s = scope_find(c->scope, e->name);
-    const Span *later = s || diag_error_count(c->diag) > ENOUGH_ERRORS ? NULL : declared_later(c, e->name);
+    const Span *later =
+        s || diag_error_count(c->diag) > ENOUGH_ERRORS ? NULL : declared_later(c, e->name);
     if (later && later->begin > e->span.begin) {
-        diag_report(c->diag, CODE_USED_EARLY, e->span, "`%s` is used before it is defined", e->name);
+        diag_report(c->diag, CODE_USED_EARLY, e->span, "`%s` is used before it is defined",
+                    e->name);
         diag_note(c->diag, *later, "its definition is here");
         return type_poison(c);
     }
@@ -298,7 +393,8 @@ static Type *check_name(Check *c, Expr *e) {
     s->used = true;
     e->symbol = s;
     if (!s->type) {
-        diag_report(c->diag, CODE_USED_EARLY, e->span, "`%s` is used before it is defined", e->name);
+        diag_report(c->diag, CODE_USED_EARLY, e->span, "`%s` is used before it is defined",
+                    e->name);
         diag_note(c->diag, s->span, "its definition is here");
         return type_poison(c);
     }
@@ -312,9 +408,12 @@ enum { MOST_HOPS = 1 << 16 };
 static const Expr *composition_of(const Symbol *net) {
     const Expr *whole = net && net->stmt ? net->stmt->value : NULL;
     for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop < MOST_HOPS; hop++) {
-        if (whole->kind == EXPR_COPY) whole = whole->args[0];
-        else if (whole->symbol && whole->symbol->stmt && whole->symbol->stmt->value != whole) whole = whole->symbol->stmt->value;
-        else break;
+        if (whole->kind == EXPR_COPY)
+            whole = whole->args[0];
+        else if (whole->symbol && whole->symbol->stmt && whole->symbol->stmt->value != whole)
+            whole = whole->symbol->stmt->value;
+        else
+            break;
     }
     return whole && whole->kind == EXPR_COMPOSE ? whole : NULL;
 }
@@ -326,12 +425,15 @@ static int part_of(const Expr *composition, const char *name) {
     return -1;
 }
 
-bool net_has_part(const Symbol *net, const char *name) { return part_of(composition_of(net), name) >= 0; }
+bool net_has_part(const Symbol *net, const char *name) {
+    return part_of(composition_of(net), name) >= 0;
+}
 
 bool net_names_all_parts(const Symbol *net) {
     const Expr *whole = composition_of(net);
     bool all = whole && whole->arg_names;
-    for (int i = 0; all && i < whole->arg_count; i++) all = whole->arg_names[i] != NULL;
+    for (int i = 0; all && i < whole->arg_count; i++)
+        all = whole->arg_names[i] != NULL;
     return all;
 }
 
@@ -343,10 +445,13 @@ static void suggest_names_of(Check *c, const char *module, const Scope *scope) {
     for (int i = 0; scope && i < scope->symbols.count; i++) {
         const Symbol *s = scope->symbols.items[i];
         if (s->kind != SYMBOL_FN && s->kind != SYMBOL_NET && s->kind != SYMBOL_OPTIMISER) continue;
-        if (count++ < MOST) text = arena_printf(c->arena, "%s%s%s", text, *text ? ", " : "", s->name);
+        if (count++ < MOST)
+            text = arena_printf(c->arena, "%s%s%s", text, *text ? ", " : "", s->name);
     }
-    if (count > MOST) diag_suggest(c->diag, "`couplet doc %s` lists its %d names", module, count);
-    else if (count) diag_suggest(c->diag, "it has %s", text);
+    if (count > MOST)
+        diag_suggest(c->diag, "`couplet doc %s` lists its %d names", module, count);
+    else if (count)
+        diag_suggest(c->diag, "it has %s", text);
 }
 
 static Type *check_member(Check *c, Expr *e) {
@@ -359,35 +464,50 @@ static Type *check_member(Check *c, Expr *e) {
         Symbol *found = scope ? scope_find_in(scope, e->name) : NULL;
         if (!found) {
             int count = 0;
-            const char **names = arena_array(c->arena, const char *, scope ? scope->symbols.count : 0);
-            for (int i = 0; scope && i < scope->symbols.count; i++) names[count++] = scope->symbols.items[i]->name;
-            diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the module `%s` has no `%s`", b->name, e->name);
+            const char **names =
+                arena_array(c->arena, const char *, scope ? scope->symbols.count : 0);
+            for (int i = 0; scope && i < scope->symbols.count; i++)
+                names[count++] = scope->symbols.items[i]->name;
+            diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the module `%s` has no `%s`",
+                        b->name, e->name);
             const char *near = diag_nearest(e->name, names, count);
-            if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", b->name, near);
-            else suggest_names_of(c, b->name, scope);
+            if (near)
+                diag_suggest(c->diag, "did you mean `%s.%s`?", b->name, near);
+            else
+                suggest_names_of(c, b->name, scope);
             return type_poison(c);
         }
         found->used = true;
         e->symbol = found;
         return found->type ? found->type : type_poison(c);
     }
-    if (b && (b->kind == SYMBOL_DATA || (b->kind == SYMBOL_FIELD && t->kind == KIND_DATA))) return check_field(c, e, b);
+    if (b && (b->kind == SYMBOL_DATA || (b->kind == SYMBOL_FIELD && t->kind == KIND_DATA)))
+        return check_field(c, e, b);
     if (t->kind == KIND_NET) {
         Symbol *s = arena_new_of(c->arena, Symbol);
-        *s = (Symbol){.kind = SYMBOL_NET_PART, .name = e->name, .span = base->span, .stmt = b ? b->stmt : NULL};
+        *s = (Symbol){.kind = SYMBOL_NET_PART,
+                      .name = e->name,
+                      .span = base->span,
+                      .stmt = b ? b->stmt : NULL};
         const Expr *whole = composition_of(b);
         const int item = part_of(whole, e->name);
         s->item = item;
         if (item < 0) {
             if (parse_was_broken(c, e->name)) return type_poison(c);
-            const char **names = arena_array(c->arena, const char *, (whole ? whole->arg_count : 0) + 1);
+            const char **names =
+                arena_array(c->arena, const char *, (whole ? whole->arg_count : 0) + 1);
             int count = 0;
             for (int i = 0; whole && whole->arg_names && i < whole->arg_count; i++)
                 if (whole->arg_names[i]) names[count++] = whole->arg_names[i];
-            diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the network has no part named `%s`", e->name);
+            diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the network has no part named `%s`",
+                        e->name);
             const char *near = diag_nearest(e->name, names, count);
-            if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
-            else diag_suggest(c->diag, "parts are named where they are composed: `%s: nn.convnet() >> ...`", e->name);
+            if (near)
+                diag_suggest(c->diag, "did you mean `%s`?", near);
+            else
+                diag_suggest(c->diag,
+                             "parts are named where they are composed: `%s: nn.convnet() >> ...`",
+                             e->name);
             return type_poison(c);
         }
         e->symbol = s;
@@ -402,7 +522,8 @@ static Type *check_member(Check *c, Expr *e) {
         }
     }
     if (parse_was_broken(c, e->name)) return type_poison(c);
-    diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "%s has no parts to pick `%s` from", type_text(c->arena, t), e->name);
+    diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "%s has no parts to pick `%s` from",
+                type_text(c->arena, t), e->name);
     const char *meant = habit_of_name(e->name);
     if (meant) diag_suggest(c->diag, "%s", meant);
     return type_poison(c);
@@ -412,55 +533,81 @@ static Type *check_index(Check *c, Expr *e) {
     Type *base = check_expr(c, e->callee);
     bool was_index = c->in_index;
     c->in_index = true;
-    for (int i = 0; i < e->arg_count; i++) check_expr(c, e->args[i]);
+    for (int i = 0; i < e->arg_count; i++)
+        check_expr(c, e->args[i]);
     c->in_index = was_index;
     if (poisoned(base)) return base;
     for (int i = 0; i < e->arg_count && !c->in_default; i++) {
         const Expr *at = e->args[i];
         if (!at->is_constant || at->constant >= 0 || (at->is_tunable && c->in_choice)) continue;
-        diag_report(c->diag, CODE_OUT_OF_RANGE, at->span, "a place in an array is at least 0, and this is %.9g", at->constant);
-        if (i < base->rank) diag_suggest(c->diag, "the last one is `%s - %.9g`", dim_text(c->arena, base->dims[i]), -at->constant);
+        diag_report(c->diag, CODE_OUT_OF_RANGE, at->span,
+                    "a place in an array is at least 0, and this is %.9g", at->constant);
+        if (i < base->rank)
+            diag_suggest(c->diag, "the last one is `%s - %.9g`", dim_text(c->arena, base->dims[i]),
+                         -at->constant);
         return type_poison(c);
     }
     if (e->arg_count > base->rank) {
-        if (base->rank == 0) diag_report(c->diag, CODE_TOO_MANY_INDICES, e->span, "`%s` is a number and has no axes to index", e->callee->name ? e->callee->name : "this");
+        if (base->rank == 0)
+            diag_report(c->diag, CODE_TOO_MANY_INDICES, e->span,
+                        "`%s` is a number and has no axes to index",
+                        e->callee->name ? e->callee->name : "this");
         else
-            diag_report(c->diag, CODE_TOO_MANY_INDICES, e->args[base->rank]->span, "too many indices: `%s` is %s, with %d %s", e->callee->name ? e->callee->name : "this",
-                       type_text(c->arena, base), base->rank, base->rank == 1 ? "axis" : "axes");
-        if (e->callee->symbol && e->callee->symbol->span.source) diag_note(c->diag, e->callee->symbol->span, "it is declared here");
+            diag_report(c->diag, CODE_TOO_MANY_INDICES, e->args[base->rank]->span,
+                        "too many indices: `%s` is %s, with %d %s",
+                        e->callee->name ? e->callee->name : "this", type_text(c->arena, base),
+                        base->rank, base->rank == 1 ? "axis" : "axes");
+        if (e->callee->symbol && e->callee->symbol->span.source)
+            diag_note(c->diag, e->callee->symbol->span, "it is declared here");
         return type_poison(c);
     }
     const Symbol *array = e->callee->symbol;
     if (array && array->kind == SYMBOL_QUEUE && array->stmt->param_count) {
-        diag_report(c->diag, CODE_QUEUE_ROW, e->span, "the queue `%s` has columns, and a read names one: `%s.%s[..]`", array->name, array->name, array->stmt->params[0].name);
+        diag_report(c->diag, CODE_QUEUE_ROW, e->span,
+                    "the queue `%s` has columns, and a read names one: `%s.%s[..]`", array->name,
+                    array->name, array->stmt->params[0].name);
         return type_poison(c);
     }
     for (int i = 0; i < e->arg_count; i++) {
         Expr *index = e->args[i];
         if (poisoned(index->type)) continue;
         if (index->type->kind != KIND_INT || index->type->rank != 0) {
-            diag_report(c->diag, CODE_INDEX_KIND, index->span, "an index is a whole number, and this is %s", type_text(c->arena, index->type));
-            if (index->type->kind == KIND_REAL && index->type->rank == 0) diag_suggest(c->diag, "`floor(x)` and `round(x)` make whole numbers of reals");
+            diag_report(c->diag, CODE_INDEX_KIND, index->span,
+                        "an index is a whole number, and this is %s",
+                        type_text(c->arena, index->type));
+            if (index->type->kind == KIND_REAL && index->type->rank == 0)
+                diag_suggest(c->diag, "`floor(x)` and `round(x)` make whole numbers of reals");
             continue;
         }
         if (index->kind == EXPR_NAME && index->symbol && index->symbol->kind == SYMBOL_INDEX)
             binder_give_extent(c, index->symbol->binder, base->dims[i], index->span,
-                        arena_printf(c->arena, "axis %d of `%s`", i + 1, e->callee->name ? e->callee->name : "the array"));
+                               arena_printf(c->arena, "axis %d of `%s`", i + 1,
+                                            e->callee->name ? e->callee->name : "the array"));
     }
     return type_make(c, base->kind, base->rank - e->arg_count, base->dims + e->arg_count);
 }
 
-/* ---- operators ------------------------------------------------------------------------------------------- */
+/* ---- operators ------------------------------------------------------------------------------- */
 
 static Type *join(Check *c, Expr *e, Type *a, Type *b, TypeKind kind) {
-    if (a->kind == KIND_ANY_SHAPE || b->kind == KIND_ANY_SHAPE) return type_make(c, KIND_ANY_SHAPE, 0, NULL);
+    if (a->kind == KIND_ANY_SHAPE || b->kind == KIND_ANY_SHAPE)
+        return type_make(c, KIND_ANY_SHAPE, 0, NULL);
     if (a->rank && b->rank && !type_same_shape(a, b)) {
-        diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "the two sides differ in shape: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
+        diag_report(c->diag, CODE_SHAPES_DIFFER, e->span,
+                    "the two sides differ in shape: %s and %s", type_text(c->arena, a),
+                    type_text(c->arena, b));
         diag_note(c->diag, e->args[0]->span, "this is %s", type_text(c->arena, a));
         diag_note(c->diag, e->args[1]->span, "this is %s", type_text(c->arena, b));
-        const bool matrices = e->op == OP_MUL && a->rank == 2 && b->rank == 2 && a->dims[1] == b->dims[0];
-        if (matrices) diag_suggest(c->diag, "a product of matrices is its formula: `let z[i, j] = sum[k] x[i, k] * y[k, j]`");
-        else diag_suggest(c->diag, "only a number goes with an array of any shape; where rows or columns repeat, write the elements: `let y[i, d] = a[i, d] + b[d]`");
+        const bool matrices =
+            e->op == OP_MUL && a->rank == 2 && b->rank == 2 && a->dims[1] == b->dims[0];
+        if (matrices)
+            diag_suggest(
+                c->diag,
+                "a product of matrices is its formula: `let z[i, j] = sum[k] x[i, k] * y[k, j]`");
+        else
+            diag_suggest(c->diag,
+                         "only a number goes with an array of any shape; where rows or columns "
+                         "repeat, write the elements: `let y[i, d] = a[i, d] + b[d]`");
         return type_poison(c);
     }
     const Type *shaped = a->rank ? a : b;
@@ -474,15 +621,23 @@ static Type *check_binary(Check *c, Expr *e) {
     bool equality = e->op == OP_EQ || e->op == OP_NE;
     for (int i = 0; i < 2; i++) {
         Type *t = i ? b : a;
-        bool fits = logic ? t->kind == KIND_BOOL : type_is_numeric(t) || (equality && t->kind == KIND_BOOL);
+        bool fits =
+            logic ? t->kind == KIND_BOOL : type_is_numeric(t) || (equality && t->kind == KIND_BOOL);
         if (fits) continue;
         diag_report(c->diag, logic ? CODE_NEEDS_CONDITION : CODE_NEEDS_NUMBER, e->args[i]->span,
-                    logic ? "`and` and `or` join conditions, and this is %s" : "a number is needed here, and this is %s", type_text(c->arena, t));
-        if (t->kind == KIND_BOOL) diag_suggest(c->diag, "%s", "real(condition) is 1 or 0; a guard leaves terms out: `sum[i | condition] ..`");
+                    logic ? "`and` and `or` join conditions, and this is %s"
+                          : "a number is needed here, and this is %s",
+                    type_text(c->arena, t));
+        if (t->kind == KIND_BOOL)
+            diag_suggest(
+                c->diag, "%s",
+                "real(condition) is 1 or 0; a guard leaves terms out: `sum[i | condition] ..`");
         return type_poison(c);
     }
     if (equality && (a->kind == KIND_BOOL) != (b->kind == KIND_BOOL)) {
-        diag_report(c->diag, CODE_CONDITION_AND_NUMBER, e->span, "a condition and a number cannot be compared: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
+        diag_report(c->diag, CODE_CONDITION_AND_NUMBER, e->span,
+                    "a condition and a number cannot be compared: %s and %s",
+                    type_text(c->arena, a), type_text(c->arena, b));
         return type_poison(c);
     }
     if (logic || compare) return join(c, e, a, b, KIND_BOOL);
@@ -499,7 +654,8 @@ static Type *check_if(Check *c, Expr *e) {
     c->in_choice = was_choice;
     if (poisoned(t) || poisoned(a) || poisoned(b)) return type_poison(c);
     if (t->kind != KIND_BOOL) {
-        diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span, "`if` needs a condition, and this is %s", type_text(c->arena, t));
+        diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span,
+                    "`if` needs a condition, and this is %s", type_text(c->arena, t));
         return type_poison(c);
     }
     if (a->kind == KIND_BOOL && b->kind == KIND_BOOL) return a;
@@ -513,31 +669,48 @@ static Type *check_compose(Check *c, Expr *e) {
         Type *t = check_expr(c, e->args[i]);
         if (t->kind == KIND_FN) check_part_of_chain(c, e->args[i]);
         if (poisoned(t) || t->kind == KIND_NET || t->kind == KIND_FN) continue;
-        diag_report(c->diag, CODE_NOT_A_NETWORK, e->args[i]->span, "only networks and functions are composed with `>>`; this is %s", type_text(c->arena, t));
+        diag_report(c->diag, CODE_NOT_A_NETWORK, e->args[i]->span,
+                    "only networks and functions are composed with `>>`; this is %s",
+                    type_text(c->arena, t));
     }
     return type_make(c, KIND_NET, 0, NULL);
 }
 
 static Type *infer(Check *c, Expr *e) {
     switch (e->kind) {
-    case EXPR_NUMBER: return type_make(c, e->is_integer ? KIND_INT : KIND_REAL, 0, NULL);
-    case EXPR_STRING: return type_make(c, KIND_STRING, 0, NULL);
+    case EXPR_NUMBER:
+        return type_make(c, e->is_integer ? KIND_INT : KIND_REAL, 0, NULL);
+    case EXPR_STRING:
+        return type_make(c, KIND_STRING, 0, NULL);
     case EXPR_RANGE:
-        diag_report(c->diag, CODE_SYNTAX, e->span, "a range is the value of `part` of a data source, and of nothing else");
+        diag_report(c->diag, CODE_SYNTAX, e->span,
+                    "a range is the value of `part` of a data source, and of nothing else");
         return type_poison(c);
-    case EXPR_BOOL: return type_make(c, KIND_BOOL, 0, NULL);
-    case EXPR_NAME: return check_name(c, e);
-    case EXPR_MEMBER: return check_member(c, e);
-    case EXPR_CALL: return check_call(c, e);
-    case EXPR_INDEX: return check_index(c, e);
-    case EXPR_BINARY: return check_binary(c, e);
-    case EXPR_REDUCE: return check_reduce(c, e);
-    case EXPR_IF: return check_if(c, e);
-    case EXPR_COMPOSE: return check_compose(c, e);
-    case EXPR_STOP: return check_expr(c, e->args[0]);
+    case EXPR_BOOL:
+        return type_make(c, KIND_BOOL, 0, NULL);
+    case EXPR_NAME:
+        return check_name(c, e);
+    case EXPR_MEMBER:
+        return check_member(c, e);
+    case EXPR_CALL:
+        return check_call(c, e);
+    case EXPR_INDEX:
+        return check_index(c, e);
+    case EXPR_BINARY:
+        return check_binary(c, e);
+    case EXPR_REDUCE:
+        return check_reduce(c, e);
+    case EXPR_IF:
+        return check_if(c, e);
+    case EXPR_COMPOSE:
+        return check_compose(c, e);
+    case EXPR_STOP:
+        return check_expr(c, e->args[0]);
     case EXPR_COPY: {
         Type *t = check_expr(c, e->args[0]);
-        if (!poisoned(t) && t->kind != KIND_NET) diag_report(c->diag, CODE_NOT_A_NETWORK, e->span, "`copy` copies a network; this is %s", type_text(c->arena, t));
+        if (!poisoned(t) && t->kind != KIND_NET)
+            diag_report(c->diag, CODE_NOT_A_NETWORK, e->span, "`copy` copies a network; this is %s",
+                        type_text(c->arena, t));
         return type_make(c, KIND_NET, 0, NULL);
     }
     case EXPR_UNARY: {
@@ -545,7 +718,10 @@ static Type *infer(Check *c, Expr *e) {
         if (poisoned(t)) return t;
         bool fits = e->op == OP_NOT ? t->kind == KIND_BOOL : type_is_numeric(t);
         if (fits) return t;
-        diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span, e->op == OP_NOT ? "`not` needs a condition, and this is %s" : "a number is needed after the minus, and this is %s", type_text(c->arena, t));
+        diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span,
+                    e->op == OP_NOT ? "`not` needs a condition, and this is %s"
+                                    : "a number is needed after the minus, and this is %s",
+                    type_text(c->arena, t));
         return type_poison(c);
     }
     case EXPR_DEFAULT: {
@@ -555,13 +731,19 @@ static Type *infer(Check *c, Expr *e) {
         c->in_default = was_default;
         Type *other = check_expr(c, e->args[1]);
         if (e->args[0]->kind != EXPR_INDEX && e->args[0]->kind != EXPR_REDUCE) {
-            diag_report(c->diag, CODE_ELSE_PLACE, e->args[0]->span, "only a read `x[..]` or a reduction can have a value for `else`");
+            diag_report(c->diag, CODE_ELSE_PLACE, e->args[0]->span,
+                        "only a read `x[..]` or a reduction can have a value for `else`");
             return type_poison(c);
         }
         if (poisoned(t) || poisoned(other)) return type_poison(c);
-        if (e->args[0]->kind == EXPR_REDUCE && t->kind == KIND_INT && other->kind == KIND_REAL) t = type_make(c, KIND_REAL, 0, NULL);
-        if (other->rank == 0 && (other->kind == t->kind || (t->kind == KIND_REAL && type_is_numeric(other)))) return t;
-        diag_report(c->diag, CODE_ELSE_PLACE, e->args[1]->span, "the value for `else` is %s, and takes the place of %s", type_text(c->arena, other),
+        if (e->args[0]->kind == EXPR_REDUCE && t->kind == KIND_INT && other->kind == KIND_REAL)
+            t = type_make(c, KIND_REAL, 0, NULL);
+        if (other->rank == 0 &&
+            (other->kind == t->kind || (t->kind == KIND_REAL && type_is_numeric(other))))
+            return t;
+        diag_report(c->diag, CODE_ELSE_PLACE, e->args[1]->span,
+                    "the value for `else` is %s, and takes the place of %s",
+                    type_text(c->arena, other),
                     type_text(c->arena, type_make(c, t->kind, 0, NULL)));
         return type_poison(c);
     }
@@ -576,7 +758,9 @@ Span call_argument_span(const Expr *call, int at) {
 Type *check_expr(Check *c, Expr *e) {
     /* Twice the depth of one expression: bodies are checked where they are called first. */
     if (c->nested == 2 * MOST_NESTED_TERMS) {
-        diag_report(c->diag, CODE_TOO_DEEP, e->span, "with those of the functions called, expressions nest deeper than %d here", 2 * MOST_NESTED_TERMS);
+        diag_report(c->diag, CODE_TOO_DEEP, e->span,
+                    "with those of the functions called, expressions nest deeper than %d here",
+                    2 * MOST_NESTED_TERMS);
         return e->type = type_poison(c);
     }
     c->nested++;

@@ -1,4 +1,5 @@
-/* The fields of a source: train.image is that of a batch, in a view of one sample; train.all.image that of every row. */
+/* The fields of a source: train.image is that of a batch, in a view of one sample; train.all.image
+ * that of every row. */
 #include "lang/check.h"
 
 #include <string.h>
@@ -14,22 +15,27 @@ const DataField *source_find_field(const DataSource *data, const char *name) {
 static const char *field_text(Check *c, const DataField *field) {
     const char *text = arena_printf(c->arena, "%s %s", field->name, data_type_names[field->type]);
     for (int i = 0; i < field->rank; i++)
-        text = arena_printf(c->arena, "%s%s%lld%s", text, i ? ", " : "[", (long long)field->shape[i], i + 1 == field->rank ? "]" : "");
+        text = arena_printf(c->arena, "%s%s%lld%s", text, i ? ", " : "[",
+                            (long long)field->shape[i], i + 1 == field->rank ? "]" : "");
     return text;
 }
 
 const char *source_fields_text(Check *c, const DataSource *data) {
     enum { MOST = 12 };
     const char *text = "";
-    for (int i = 0; i < data->field_count && i < MOST; i++) text = arena_printf(c->arena, "%s%s%s", text, i ? ", " : "", field_text(c, &data->fields[i]));
-    if (data->field_count > MOST) text = arena_printf(c->arena, "%s, %d more", text, data->field_count - MOST);
+    for (int i = 0; i < data->field_count && i < MOST; i++)
+        text =
+            arena_printf(c->arena, "%s%s%s", text, i ? ", " : "", field_text(c, &data->fields[i]));
+    if (data->field_count > MOST)
+        text = arena_printf(c->arena, "%s, %d more", text, data->field_count - MOST);
     return arena_printf(c->arena, "%s%sindex int", text, *text ? " and " : "");
 }
 
 const char *source_nearest_field(Check *c, const DataSource *data, const char *name) {
     const char **names = arena_array(c->arena, const char *, data->field_count + 1);
     int count = 0;
-    for (int i = 0; i < data->field_count; i++) names[count++] = data->fields[i].name;
+    for (int i = 0; i < data->field_count; i++)
+        names[count++] = data->fields[i].name;
     names[count++] = index_name;
     return diag_nearest(name, names, count);
 }
@@ -37,7 +43,8 @@ const char *source_nearest_field(Check *c, const DataSource *data, const char *n
 static Type *unknown_field(Check *c, const Expr *e, const Symbol *symbol) {
     const DataSource *data = symbol->stmt->data;
     if (data->poisoned || parse_was_broken(c, e->name)) return type_poison(c);
-    diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the data `%s` has no field `%s`; it has %s", symbol->stmt->name, e->name, source_fields_text(c, data));
+    diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the data `%s` has no field `%s`; it has %s",
+                symbol->stmt->name, e->name, source_fields_text(c, data));
     const char *near = source_nearest_field(c, data, e->name);
     if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", symbol->stmt->name, near);
     return type_poison(c);
@@ -54,15 +61,18 @@ static Type *field_type(Check *c, const DataField *field, int64_t rows /* 0: of 
     Dim *dims[MAX_RANK];
     int rank = 0;
     if (rows) dims[rank++] = dim_const(c->dims, rows);
-    for (int i = 0; field && i < field->rank; i++) dims[rank++] = dim_const(c->dims, field->shape[i]);
+    for (int i = 0; field && i < field->rank; i++)
+        dims[rank++] = dim_const(c->dims, field->shape[i]);
     return type_make(c, !field || field->type == DATA_INT ? KIND_INT : KIND_REAL, rank, dims);
 }
 
 int64_t source_rows(Check *c, DataSource *data, Span span) {
     data->sized = true;
     if (data->rows || data->poisoned) return data->rows ? data->rows : 1;
-    diag_report(c->diag, CODE_DATA_ABSENT, span, "how many rows `%s` has is not known, and an array here has one for each: its data is not there: %s", data->name,
-                data->absent ? data->absent : "nobody looked for it");
+    diag_report(c->diag, CODE_DATA_ABSENT, span,
+                "how many rows `%s` has is not known, and an array here has one for each: its data "
+                "is not there: %s",
+                data->name, data->absent ? data->absent : "nobody looked for it");
     diag_suggest(c->diag, "an option of the source claims their number: `rows = 10000`");
     data->rows = 1;
     data->said_small = true;
@@ -81,22 +91,32 @@ static void report_stages(Check *c, const DataSource *data, Span span) {
         const Stmt *s = c->method->spec->stmts[i];
         if (s->kind != STMT_STAGE || !s->batch || s->batch == data->batch) continue;
         diag_report(c->diag, CODE_STAGE, span,
-                    "this line belongs to every stage, and reads a batch of %lld%s; that of the stage `%s` is %lld",
-                    (long long)data->batch, c->names_batch ? "" : ", for `train` names none", s->name,
-                    (long long)s->batch);
+                    "this line belongs to every stage, and reads a batch of %lld%s; that of the "
+                    "stage `%s` is %lld",
+                    (long long)data->batch, c->names_batch ? "" : ", for `train` names none",
+                    s->name, (long long)s->batch);
         diag_note(c->diag, s->name_span, "the stage is here");
-        diag_suggest(c->diag, "what is read of the data stands in `when %s { .. }` then, and so for the other stages", s->name);
+        diag_suggest(
+            c->diag,
+            "what is read of the data stands in `when %s { .. }` then, and so for the other stages",
+            s->name);
         return;
     }
 }
 
-/* A training batch is full, so it cannot be larger than the data that it is drawn from. Said once, where the source is read. */
+/* A training batch is full, so it cannot be larger than the data that it is drawn from. Said once,
+ * where the source is read. */
 static void report_small(Check *c, DataSource *data, Span span) {
     const bool repeats = data->balanced || data->weights || data->ways;
     if (!data->rows || source_batch(c, data) <= data->rows || data->said_small || repeats) return;
     data->said_small = true;
-    diag_report(c->diag, CODE_DATA_OPTION, span, "the batch of %lld is larger than the %lld samples of `%s`", (long long)source_batch(c, data), (long long)data->rows, data->name);
-    diag_suggest(c->diag, "a smaller batch: `batch %lld` in `train`, or an option of the source, `batch = %lld`", (long long)data->rows, (long long)data->rows);
+    diag_report(c->diag, CODE_DATA_OPTION, span,
+                "the batch of %lld is larger than the %lld samples of `%s`",
+                (long long)source_batch(c, data), (long long)data->rows, data->name);
+    diag_suggest(
+        c->diag,
+        "a smaller batch: `batch %lld` in `train`, or an option of the source, `batch = %lld`",
+        (long long)data->rows, (long long)data->rows);
 }
 
 Type *check_field(Check *c, Expr *e, Symbol *symbol) {
@@ -108,14 +128,18 @@ Type *check_field(Check *c, Expr *e, Symbol *symbol) {
     Symbol *s = field_symbol(c, e, symbol);
     if (is_all) return s->type = type_make(c, KIND_DATA, 0, NULL);
     if (field && field->rank >= MAX_RANK) {
-        diag_report(c->diag, CODE_TOO_MANY_AXES, e->span, "an array has at most %d axes, and a batch of `%s` would have %d", MAX_RANK, e->name, field->rank + 1);
+        diag_report(c->diag, CODE_TOO_MANY_AXES, e->span,
+                    "an array has at most %d axes, and a batch of `%s` would have %d", MAX_RANK,
+                    e->name, field->rank + 1);
         return s->type = type_poison(c);
     }
     if (whole) return s->type = field_type(c, field, source_rows(c, data, e->span));
     c->seen = data;
     if (c->in_epoch && c->sweep != data) {
-        diag_report(c->diag, CODE_EVERY_EPOCH, e->span, "%s there is no batch of `%s`", c->in_eval ? "in `eval`" : "between two epochs", symbol->name);
-        diag_suggest(c->diag, "sweep it, `over %s { .. }`, or read the whole, `%s.all.%s[r]`", symbol->name, symbol->name, e->name);
+        diag_report(c->diag, CODE_EVERY_EPOCH, e->span, "%s there is no batch of `%s`",
+                    c->in_eval ? "in `eval`" : "between two epochs", symbol->name);
+        diag_suggest(c->diag, "sweep it, `over %s { .. }`, or read the whole, `%s.all.%s[r]`",
+                     symbol->name, symbol->name, e->name);
         return s->type = type_poison(c);
     }
     if (c->sweep != data) report_small(c, data, e->span);
@@ -128,11 +152,15 @@ const DataField *check_named_field(Check *c, Expr *e) {
     e->type = type_poison(c);
     if (base && base->kind == EXPR_NAME) check_expr(c, base);
     if (!base || !base->symbol || base->symbol->kind != SYMBOL_DATA) {
-        if (!base || !base->type || base->type->kind != KIND_POISON) diag_report(c->diag, CODE_EVALUATION, e->span, "a field of data is named here, like `train.image`");
+        if (!base || !base->type || base->type->kind != KIND_POISON)
+            diag_report(c->diag, CODE_EVALUATION, e->span,
+                        "a field of data is named here, like `train.image`");
         return NULL;
     }
     const DataField *field = source_find_field(base->symbol->stmt->data, e->name);
-    if (field) field_symbol(c, e, base->symbol)->type = e->type;
-    else unknown_field(c, e, base->symbol);
+    if (field)
+        field_symbol(c, e, base->symbol)->type = e->type;
+    else
+        unknown_field(c, e, base->symbol);
     return field;
 }

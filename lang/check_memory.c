@@ -3,11 +3,18 @@
 
 #include <string.h>
 
-static bool poisoned(const Type *t) { return t->kind == KIND_POISON; }
+static bool poisoned(const Type *t) {
+    return t->kind == KIND_POISON;
+}
 
 static void check_start(Check *c, const Stmt *s) {
-    if (!s->init_name || strcmp(s->init_name, "unit_normal") == 0 || strcmp(s->init_name, "zero") == 0) return;
-    diag_report(c->diag, CODE_START_SHAPE, s->span, "rows start as `init unit_normal`, random vectors of length 1, or as `init zero`; `%s` is no start", s->init_name);
+    if (!s->init_name || strcmp(s->init_name, "unit_normal") == 0 ||
+        strcmp(s->init_name, "zero") == 0)
+        return;
+    diag_report(c->diag, CODE_START_SHAPE, s->span,
+                "rows start as `init unit_normal`, random vectors of length 1, or as `init zero`; "
+                "`%s` is no start",
+                s->init_name);
 }
 
 /* The axes behind the first: one row of `array`. */
@@ -18,21 +25,35 @@ static bool same_row(const Type *value, const Type *array) {
     return true;
 }
 
-/* ---- queues ------------------------------------------------------------------------------------------------- */
+/* ---- queues ---------------------------------------------------------------------------------- */
 
 static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
-    Type *value = check_expr(c, p->value), *row = type_of_shape(c, KIND_REAL, p->dims, p->dim_count);
+    Type *value = check_expr(c, p->value),
+         *row = type_of_shape(c, KIND_REAL, p->dims, p->dim_count);
     Dim *dims[MAX_RANK] = {rows->rank ? rows->dims[0] : NULL};
     bool good = rows->rank == 1 && !poisoned(row) && row->rank < MAX_RANK;
     if (row->rank == MAX_RANK)
-        diag_report(c->diag, CODE_TOO_MANY_AXES, p->span, "an array has at most %d axes, and a column has one more than its rows: `%s` would have %d", MAX_RANK, p->name, MAX_RANK + 1);
-    for (int d = 0; good && d < row->rank; d++) dims[d + 1] = row->dims[d];
-    p->type = good ? type_make(c, value->kind == KIND_INT ? KIND_INT : KIND_REAL, row->rank + 1, dims) : type_poison(c);
+        diag_report(c->diag, CODE_TOO_MANY_AXES, p->span,
+                    "an array has at most %d axes, and a column has one more than its rows: `%s` "
+                    "would have %d",
+                    MAX_RANK, p->name, MAX_RANK + 1);
+    for (int d = 0; good && d < row->rank; d++)
+        dims[d + 1] = row->dims[d];
+    p->type =
+        good ? type_make(c, value->kind == KIND_INT ? KIND_INT : KIND_REAL, row->rank + 1, dims)
+             : type_poison(c);
     p->symbol = arena_new_of(c->arena, Symbol);
-    *p->symbol = (Symbol){.kind = SYMBOL_COLUMN, .name = p->name, .span = p->span, .stmt = s, .param = p, .type = p->type};
+    *p->symbol = (Symbol){.kind = SYMBOL_COLUMN,
+                          .name = p->name,
+                          .span = p->span,
+                          .stmt = s,
+                          .param = p,
+                          .type = p->type};
     if (poisoned(value) || poisoned(p->type) || same_row(value, p->type)) return;
-    diag_report(c->diag, CODE_QUEUE_ROW, p->value->span, "what is pushed is %s: its rows do not fit", type_text(c->arena, value));
-    diag_note(c->diag, p->span, "and the rows of the column `%s` are those of %s", p->name, type_text(c->arena, p->type));
+    diag_report(c->diag, CODE_QUEUE_ROW, p->value->span,
+                "what is pushed is %s: its rows do not fit", type_text(c->arena, value));
+    diag_note(c->diag, p->span, "and the rows of the column `%s` are those of %s", p->name,
+              type_text(c->arena, p->type));
 }
 
 void check_queue(Check *c, Stmt *s) {
@@ -41,68 +62,90 @@ void check_queue(Check *c, Stmt *s) {
     s->symbol->type = rows;
     check_start(c, s);
     if (s->param_count && !poisoned(rows) && rows->rank != 1)
-        diag_report(c->diag, CODE_QUEUE_ROW, s->name_span, "a queue of columns has one extent, its length: `queue %s[4096] { feat[128] <- k, label <- y }`", s->name);
-    for (int i = 0; i < s->param_count; i++) check_column(c, s, &s->params[i], rows);
+        diag_report(c->diag, CODE_QUEUE_ROW, s->name_span,
+                    "a queue of columns has one extent, its length: `queue %s[4096] { feat[128] <- "
+                    "k, label <- y }`",
+                    s->name);
+    for (int i = 0; i < s->param_count; i++)
+        check_column(c, s, &s->params[i], rows);
 }
 
 void check_push(Check *c, Stmt *s) {
     if (!s->value) return;
     Type *value = check_expr(c, s->value), *rows = s->symbol->type;
     if (poisoned(value) || poisoned(rows) || same_row(value, rows)) return;
-    diag_report(c->diag, CODE_QUEUE_ROW, s->value->span, "what is pushed is %s: its rows do not fit", type_text(c->arena, value));
-    diag_note(c->diag, s->name_span, "and the rows of the queue `%s` are those of %s", s->name, type_text(c->arena, rows));
+    diag_report(c->diag, CODE_QUEUE_ROW, s->value->span,
+                "what is pushed is %s: its rows do not fit", type_text(c->arena, value));
+    diag_note(c->diag, s->name_span, "and the rows of the queue `%s` are those of %s", s->name,
+              type_text(c->arena, rows));
 }
 
-/* ---- banks -------------------------------------------------------------------------------------------------- */
+/* ---- banks ----------------------------------------------------------------------------------- */
 
 void check_bank(Check *c, Stmt *s) {
     Param *p = &s->params[0];
     check_start(c, s);
     Type *first = check_expr(c, p->dims[0]);
     if (!poisoned(first) && first->kind != KIND_DATA)
-        diag_report(c->diag, CODE_BANK, p->dims[0]->span, "a bank has a row for each sample of a data set, whose name is its first extent: `bank %s[train, 128]`", s->name);
+        diag_report(c->diag, CODE_BANK, p->dims[0]->span,
+                    "a bank has a row for each sample of a data set, whose name is its first "
+                    "extent: `bank %s[train, 128]`",
+                    s->name);
     check_owned(c, s, SYMBOL_STATE, false);
 }
 
-/* ---- updates ------------------------------------------------------------------------------------------------ */
+/* ---- updates --------------------------------------------------------------------------------- */
 
 static void wrong_value(Check *c, const Stmt *s, const Symbol *target, const Type *wanted) {
-    diag_report(c->diag, CODE_UPDATE, s->value->span, "the new value of `%s` is %s", target->name, type_text(c->arena, s->value->type));
+    diag_report(c->diag, CODE_UPDATE, s->value->span, "the new value of `%s` is %s", target->name,
+                type_text(c->arena, s->value->type));
     diag_note(c->diag, target->span, "and it holds %s", type_text(c->arena, wanted));
 }
 
 static bool kind_fits(const Type *value, const Type *target) {
     if (target->kind == KIND_ANY_SHAPE) return true;
-    return value->kind == target->kind || (target->kind == KIND_REAL && value->kind == KIND_INT) || value->kind == KIND_ANY_SHAPE;
+    return value->kind == target->kind || (target->kind == KIND_REAL && value->kind == KIND_INT) ||
+           value->kind == KIND_ANY_SHAPE;
 }
 
 /* update M[train.index] <- k: row rows[i] of M becomes k[i]. */
 static void check_rows_update(Check *c, Stmt *s, Expr *target) {
-    Type *array = check_expr(c, target->callee), *rows = check_expr(c, target->args[0]), *value = s->value->type;
+    Type *array = check_expr(c, target->callee), *rows = check_expr(c, target->args[0]),
+         *value = s->value->type;
     const Symbol *symbol = target->callee->symbol;
     target->type = array;
     target->symbol = target->callee->symbol; /* also where a type is left to the sizes in numbers */
     if (poisoned(array) || poisoned(rows) || poisoned(value)) return;
     if (!symbol || symbol->kind != SYMBOL_STATE || target->arg_count != 1) {
-        diag_report(c->diag, CODE_UPDATE, target->span, "rows of a bank or a state are updated as `M[rows] <- values`, with one array of row numbers");
+        diag_report(c->diag, CODE_UPDATE, target->span,
+                    "rows of a bank or a state are updated as `M[rows] <- values`, with one array "
+                    "of row numbers");
         return;
     }
     if (rows->kind != KIND_INT || rows->rank != 1) {
-        diag_report(c->diag, CODE_UPDATE, target->args[0]->span, "the rows to write are an array of whole numbers, int[B]; this is %s", type_text(c->arena, rows));
+        diag_report(c->diag, CODE_UPDATE, target->args[0]->span,
+                    "the rows to write are an array of whole numbers, int[B]; this is %s",
+                    type_text(c->arena, rows));
         return;
     }
-    if (same_row(value, array) && kind_fits(value, array) && value->dims[0] == rows->dims[0]) return;
-    diag_report(c->diag, CODE_UPDATE, s->value->span, "what is written is %s", type_text(c->arena, value));
-    diag_note(c->diag, target->span, "and here are %s rows of %s", dim_text(c->arena, rows->dims[0]), type_text(c->arena, array));
+    if (same_row(value, array) && kind_fits(value, array) && value->dims[0] == rows->dims[0])
+        return;
+    diag_report(c->diag, CODE_UPDATE, s->value->span, "what is written is %s",
+                type_text(c->arena, value));
+    diag_note(c->diag, target->span, "and here are %s rows of %s",
+              dim_text(c->arena, rows->dims[0]), type_text(c->arena, array));
 }
 
 static void check_whole_update(Check *c, Stmt *s, Expr *target) {
     Type *array = check_expr(c, target), *value = s->value->type;
     if (poisoned(array) || poisoned(value)) return;
     const Symbol *symbol = target->symbol;
-    bool renewable = symbol && (symbol->kind == SYMBOL_STATE || symbol->kind == SYMBOL_PARAM || array->kind == KIND_ANY_SHAPE);
+    bool renewable = symbol && (symbol->kind == SYMBOL_STATE || symbol->kind == SYMBOL_PARAM ||
+                                array->kind == KIND_ANY_SHAPE);
     if (!renewable) {
-        diag_report(c->diag, CODE_UPDATE, target->span, "only a state, a bank or a parameter is updated; `let` names a value once and for all");
+        diag_report(
+            c->diag, CODE_UPDATE, target->span,
+            "only a state, a bank or a parameter is updated; `let` names a value once and for all");
         return;
     }
     bool fits = array->kind == KIND_ANY_SHAPE || value->rank == 0 || type_same_shape(array, value);
@@ -112,9 +155,12 @@ static void check_whole_update(Check *c, Stmt *s, Expr *target) {
 void check_update(Check *c, Stmt *s) {
     check_expr(c, s->value);
     if (s->target_count > 1) {
-        diag_report(c->diag, CODE_UPDATE, s->targets[1]->span, "an update renews one thing: write a line for each");
+        diag_report(c->diag, CODE_UPDATE, s->targets[1]->span,
+                    "an update renews one thing: write a line for each");
         return;
     }
-    if (s->targets[0]->kind == EXPR_INDEX) check_rows_update(c, s, s->targets[0]);
-    else check_whole_update(c, s, s->targets[0]);
+    if (s->targets[0]->kind == EXPR_INDEX)
+        check_rows_update(c, s, s->targets[0]);
+    else
+        check_whole_update(c, s, s->targets[0]);
 }

@@ -2,8 +2,10 @@
 #include "lang/ast.h"
 
 static void print_param(Arena *arena, FILE *out, const Param *p) {
-    if (p->type) fprintf(out, "%s : %s", p->name, type_text(arena, p->type));
-    else fprintf(out, "%s", p->name);
+    if (p->type)
+        fprintf(out, "%s : %s", p->name, type_text(arena, p->type));
+    else
+        fprintf(out, "%s", p->name);
 }
 
 static void print_list(Arena *arena, FILE *out, const Param *params, int count) {
@@ -22,11 +24,15 @@ static void print_data(FILE *out, const Stmt *s) {
     for (int i = 0; i < data->field_count; i++) {
         const DataField *field = &data->fields[i];
         fprintf(out, " %s %s", field->name, data_type_names[field->type]);
-        for (int a = 0; a < field->rank; a++) fprintf(out, "%s%lld%s", a ? ", " : "[", (long long)field->shape[a], a + 1 == field->rank ? "]" : "");
+        for (int a = 0; a < field->rank; a++)
+            fprintf(out, "%s%lld%s", a ? ", " : "[", (long long)field->shape[a],
+                    a + 1 == field->rank ? "]" : "");
         fprintf(out, ",");
     }
-    if (data->rows) fprintf(out, " %lld rows\n", (long long)data->rows);
-    else fprintf(out, " rows unknown\n");
+    if (data->rows)
+        fprintf(out, " %lld rows\n", (long long)data->rows);
+    else
+        fprintf(out, " rows unknown\n");
 }
 
 static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
@@ -37,7 +43,9 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
     case STMT_STATE:
     case STMT_BANK:
     case STMT_DRAW: {
-        static const char *const words[] = {[STMT_HYPER] = "hyper", [STMT_VIEW] = "view", [STMT_PARAM] = "param", [STMT_STATE] = "state", [STMT_BANK] = "bank", [STMT_DRAW] = "draw"};
+        static const char *const words[] = {
+            [STMT_HYPER] = "hyper", [STMT_VIEW] = "view", [STMT_PARAM] = "param",
+            [STMT_STATE] = "state", [STMT_BANK] = "bank", [STMT_DRAW] = "draw"};
         for (int i = 0; i < s->param_count; i++) {
             fprintf(out, "%-6s ", words[s->kind]);
             print_param(arena, out, &s->params[i]);
@@ -45,17 +53,24 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
         }
         break;
     }
-    case STMT_DATA: print_data(out, s); break;
+    case STMT_DATA:
+        print_data(out, s);
+        break;
     case STMT_LET:
-        if (s->symbol && s->symbol->type && !s->is_function) fprintf(out, "let    %s : %s\n", s->name, type_text(arena, s->symbol->type));
+        if (s->symbol && s->symbol->type && !s->is_function)
+            fprintf(out, "let    %s : %s\n", s->name, type_text(arena, s->symbol->type));
         break;
     case STMT_SCAN:
         for (int i = 0; i < s->carry_count; i++)
-            if (s->carry[i]->symbol) fprintf(out, "scan   %s : %s\n", s->carry[i]->name, type_text(arena, s->carry[i]->symbol->type));
+            if (s->carry[i]->symbol)
+                fprintf(out, "scan   %s : %s\n", s->carry[i]->name,
+                        type_text(arena, s->carry[i]->symbol->type));
         break;
     case STMT_QUEUE:
         fprintf(out, "queue  %s : %s\n", s->name, type_text(arena, s->symbol->type));
-        for (int i = 0; i < s->param_count; i++) fprintf(out, "       %s.%s : %s\n", s->name, s->params[i].name, type_text(arena, s->params[i].type));
+        for (int i = 0; i < s->param_count; i++)
+            fprintf(out, "       %s.%s : %s\n", s->name, s->params[i].name,
+                    type_text(arena, s->params[i].type));
         break;
     case STMT_FN:
         fprintf(out, "fn     %s", s->name);
@@ -70,27 +85,38 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
         fprintf(out, "\n");
         break;
     case STMT_LOSS:
-        if (s->value->type) fprintf(out, "loss   %s%s%s\n", s->name ? s->name : "", s->name ? " : " : "", type_text(arena, s->value->type));
+        if (s->value->type)
+            fprintf(out, "loss   %s%s%s\n", s->name ? s->name : "", s->name ? " : " : "",
+                    type_text(arena, s->value->type));
         break;
     case STMT_GIVE:
-        if (s->value->type) fprintf(out, "give   %s : %s\n", s->name, type_text(arena, s->value->type));
+        if (s->value->type)
+            fprintf(out, "give   %s : %s\n", s->name, type_text(arena, s->value->type));
         break;
-    case STMT_STAGE: fprintf(out, "stage  %s\n", s->name); break;
+    case STMT_STAGE:
+        fprintf(out, "stage  %s\n", s->name);
+        break;
     case STMT_EVAL:
     case STMT_EVERY:
         for (int i = 0; i < s->body_count; i++)
-            if (s->body[i]->kind == STMT_REPORT && s->body[i]->value->type) fprintf(out, "report %s : %s\n", s->body[i]->name, type_text(arena, s->body[i]->value->type));
+            if (s->body[i]->kind == STMT_REPORT && s->body[i]->value->type)
+                fprintf(out, "report %s : %s\n", s->body[i]->name,
+                        type_text(arena, s->body[i]->value->type));
         break;
     case STMT_WHEN:
-        for (int i = 0; i < s->body_count; i++) print_stmt(arena, out, s->body[i]);
-        for (int i = 0; i < s->otherwise_count; i++) print_stmt(arena, out, s->otherwise[i]);
+        for (int i = 0; i < s->body_count; i++)
+            print_stmt(arena, out, s->body[i]);
+        for (int i = 0; i < s->otherwise_count; i++)
+            print_stmt(arena, out, s->otherwise[i]);
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
 void check_print(const Method *method, FILE *out) {
     Arena *arena = arena_new();
-    for (int i = 0; i < method->spec->stmt_count; i++) print_stmt(arena, out, method->spec->stmts[i]);
+    for (int i = 0; i < method->spec->stmt_count; i++)
+        print_stmt(arena, out, method->spec->stmts[i]);
     arena_free(arena);
 }

@@ -1,26 +1,34 @@
-/* The loop: `scan t < T (h = h0) { .. next h = .. }`. What it carries has one type in every round, that of its start, and is there under the
- * same name after the last round. */
+/* The loop: `scan t < T (h = h0) { .. next h = .. }`. What it carries has one type in every round,
+ * that of its start, and is there under the same name after the last round. */
 #include "lang/check.h"
 
 #include <string.h>
 
-static bool poisoned(const Type *t) { return t->kind == KIND_POISON; }
+static bool poisoned(const Type *t) {
+    return t->kind == KIND_POISON;
+}
 
 /* As in `state v = 0`, a number written as the start is a real. */
 static Type *carry_type(Check *c, Stmt *carry) {
     Type *t = type_of_let(c, carry);
-    return carry->value->kind == EXPR_NUMBER && t->kind == KIND_INT ? type_make(c, KIND_REAL, t->rank, t->dims) : t;
+    return carry->value->kind == EXPR_NUMBER && t->kind == KIND_INT
+               ? type_make(c, KIND_REAL, t->rank, t->dims)
+               : t;
 }
 
 static void declare_carries(Check *c, Stmt *scan) {
     Type **types = arena_array(c->arena, Type *, scan->carry_count);
     for (int i = 0; i < scan->carry_count; i++) {
         Stmt *carry = scan->carry[i];
-        if (carry->is_function) diag_report(c->diag, CODE_SCAN, carry->name_span, "a scan carries numbers and arrays, and `%s` is written as a function", carry->name);
+        if (carry->is_function)
+            diag_report(c->diag, CODE_SCAN, carry->name_span,
+                        "a scan carries numbers and arrays, and `%s` is written as a function",
+                        carry->name);
         types[i] = carry->is_function ? type_poison(c) : carry_type(c, carry);
         bool fits = type_is_numeric(types[i]) || types[i]->kind == KIND_BOOL;
         if (fits || poisoned(types[i])) continue;
-        diag_report(c->diag, CODE_SCAN, carry->value->span, "a scan carries numbers and arrays; this is %s", type_text(c->arena, types[i]));
+        diag_report(c->diag, CODE_SCAN, carry->value->span,
+                    "a scan carries numbers and arrays; this is %s", type_text(c->arena, types[i]));
         types[i] = type_poison(c);
     }
     for (int i = 0; i < scan->carry_count; i++) { /* the starts do not see each other */
@@ -36,11 +44,14 @@ static Stmt *find_carry(const Stmt *scan, const char *name) {
     return NULL;
 }
 
-/* A `next` of an unknown name is reported where it stands, and may well be the one that is missing. */
+/* A `next` of an unknown name is reported where it stands, and may well be the one that is missing.
+ */
 static bool may_have_next(const Stmt *scan, const Stmt *carry) {
     for (int i = 0; i < scan->body_count; i++) {
         const Stmt *s = scan->body[i];
-        if (s->kind == STMT_NEXT && (strcmp(s->name, carry->name) == 0 || !find_carry(scan, s->name))) return true;
+        if (s->kind == STMT_NEXT &&
+            (strcmp(s->name, carry->name) == 0 || !find_carry(scan, s->name)))
+            return true;
     }
     return false;
 }
@@ -53,37 +64,53 @@ void check_scan(Check *c, Stmt *s) {
     c->scan = s;
     for (int i = 0; i < s->body_count; i++) {
         StmtKind kind = s->body[i]->kind;
-        if (kind == STMT_LET || kind == STMT_DRAW || kind == STMT_SCAN || kind == STMT_NEXT) check_body(c, &s->body[i], 1);
-        else diag_report(c->diag, CODE_STATEMENT_PLACE, s->body[i]->span, "the body of a scan is made of let, draw, scan and next; what it carries is there after it, under its name");
+        if (kind == STMT_LET || kind == STMT_DRAW || kind == STMT_SCAN || kind == STMT_NEXT)
+            check_body(c, &s->body[i], 1);
+        else
+            diag_report(c->diag, CODE_STATEMENT_PLACE, s->body[i]->span,
+                        "the body of a scan is made of let, draw, scan and next; what it carries "
+                        "is there after it, under its name");
     }
     c->scan = outer;
     scope_pop(c);
     for (int i = 0; i < s->carry_count; i++) {
         if (may_have_next(s, s->carry[i]) || parse_was_broken(c, s->carry[i]->name)) continue;
-        diag_report(c->diag, CODE_SCAN, s->carry[i]->name_span, "`%s` would stay as it starts: the scan has no `next %s = ..`", s->carry[i]->name, s->carry[i]->name);
-        diag_suggest(c->diag, "what does not change from round to round is named by a `let` before the scan");
+        diag_report(c->diag, CODE_SCAN, s->carry[i]->name_span,
+                    "`%s` would stay as it starts: the scan has no `next %s = ..`",
+                    s->carry[i]->name, s->carry[i]->name);
+        diag_suggest(
+            c->diag,
+            "what does not change from round to round is named by a `let` before the scan");
     }
 }
 
 static void unknown_carry(Check *c, const Stmt *s) {
     const char **names = arena_array(c->arena, const char *, c->scan->carry_count);
     int count = 0;
-    for (int i = 0; i < c->scan->carry_count; i++) names[count++] = c->scan->carry[i]->name;
-    diag_report(c->diag, CODE_SCAN, s->name_span, "the scan does not carry `%s`; what it carries stands with its start in parentheses: `(%s = ..)`", s->name, s->name);
+    for (int i = 0; i < c->scan->carry_count; i++)
+        names[count++] = c->scan->carry[i]->name;
+    diag_report(c->diag, CODE_SCAN, s->name_span,
+                "the scan does not carry `%s`; what it carries stands with its start in "
+                "parentheses: `(%s = ..)`",
+                s->name, s->name);
     const char *near = diag_nearest(s->name, names, count);
     if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
 }
 
 /* Any number may follow a real; else the type stays as it is. */
 static bool follows(const Type *next, const Type *carried) {
-    return type_same_shape(next, carried) && (next->kind == carried->kind || (carried->kind == KIND_REAL && next->kind == KIND_INT));
+    return type_same_shape(next, carried) &&
+           (next->kind == carried->kind || (carried->kind == KIND_REAL && next->kind == KIND_INT));
 }
 
 void check_next(Check *c, Stmt *s) {
     Type *next = s->is_function ? type_poison(c) : type_of_let(c, s);
-    if (s->is_function) diag_report(c->diag, CODE_SCAN, s->name_span, "`next` gives a value, and `%s` is written as a function", s->name);
+    if (s->is_function)
+        diag_report(c->diag, CODE_SCAN, s->name_span,
+                    "`next` gives a value, and `%s` is written as a function", s->name);
     if (!c->scan) {
-        diag_report(c->diag, CODE_STATEMENT_PLACE, s->span, "`next` belongs into the body of a scan");
+        diag_report(c->diag, CODE_STATEMENT_PLACE, s->span,
+                    "`next` belongs into the body of a scan");
         return;
     }
     Stmt *carry = find_carry(c->scan, s->name);
@@ -92,14 +119,18 @@ void check_next(Check *c, Stmt *s) {
         return;
     }
     for (int i = 0; c->scan->body[i] != s; i++) {
-        if (c->scan->body[i]->kind != STMT_NEXT || strcmp(c->scan->body[i]->name, s->name) != 0) continue;
+        if (c->scan->body[i]->kind != STMT_NEXT || strcmp(c->scan->body[i]->name, s->name) != 0)
+            continue;
         diag_report(c->diag, CODE_SCAN, s->name_span, "`%s` has its next value already", s->name);
         diag_note(c->diag, c->scan->body[i]->span, "it is given here");
     }
     s->symbol = carry->symbol;
     const Type *carried = carry->symbol->type;
     if (poisoned(next) || poisoned(carried) || follows(next, carried)) return;
-    diag_report(c->diag, CODE_SCAN, s->value->span, "the next value of `%s` is %s", s->name, type_text(c->arena, next));
-    diag_note(c->diag, carry->span, "and it starts as %s: what a scan carries keeps its type", type_text(c->arena, carried));
-    if (carried->rank == 0 && next->rank > 0) diag_suggest(c->diag, "start it as an array: `%s[i < N] = 0`", s->name);
+    diag_report(c->diag, CODE_SCAN, s->value->span, "the next value of `%s` is %s", s->name,
+                type_text(c->arena, next));
+    diag_note(c->diag, carry->span, "and it starts as %s: what a scan carries keeps its type",
+              type_text(c->arena, carried));
+    if (carried->rank == 0 && next->rank > 0)
+        diag_suggest(c->diag, "start it as an array: `%s[i < N] = 0`", s->name);
 }

@@ -1,18 +1,22 @@
-/* Views: a recipe for one sample, done to each of a batch. Its inputs are fields of data and whatever else has the batch in front. */
+/* Views: a recipe for one sample, done to each of a batch. Its inputs are fields of data and
+ * whatever else has the batch in front. */
 #include "lang/check.h"
 
 #include "lang/ast_walk.h"
 
 #include <string.h>
 
-/* ---- which samples ------------------------------------------------------------------------------------------------------------ */
+/* ---- which samples --------------------------------------------------------------------------- */
 
 static bool may_be_sampled(const Symbol *s) {
-    return s && s->type && s->type->rank > 0 && (s->kind == SYMBOL_LET || s->kind == SYMBOL_VIEW || s->kind == SYMBOL_DRAW);
+    return s && s->type && s->type->rank > 0 &&
+           (s->kind == SYMBOL_LET || s->kind == SYMBOL_VIEW || s->kind == SYMBOL_DRAW);
 }
 
 /* The axis of the batch: a view along an axis, `view g[2] = ..`, has it behind that axis. */
-static int batch_axis(const Symbol *s) { return s->kind == SYMBOL_VIEW && s->param && s->param->has_shape ? 1 : 0; }
+static int batch_axis(const Symbol *s) {
+    return s->kind == SYMBOL_VIEW && s->param && s->param->has_shape ? 1 : 0;
+}
 
 typedef struct Search {
     Check *c;
@@ -24,25 +28,39 @@ typedef struct Search {
 static bool find_rows(void *context, Expr *e) {
     Search *s = context;
     const Expr *base = e->kind == EXPR_MEMBER ? e->args[0] : NULL;
-    const Symbol *symbol = base && base->kind == EXPR_NAME ? scope_find(s->c->scope, base->name) : e->kind == EXPR_NAME ? scope_find(s->c->scope, e->name) : NULL;
+    const Symbol *symbol = base && base->kind == EXPR_NAME ? scope_find(s->c->scope, base->name)
+                           : e->kind == EXPR_NAME          ? scope_find(s->c->scope, e->name)
+                                                           : NULL;
     if (base && symbol && symbol->kind == SYMBOL_DATA && strcmp(e->name, "all") != 0) {
         Dim *rows = dim_const(s->c->dims, source_batch(s->c, symbol->stmt->data));
-        if (!s->of_field) s->field = e;
-        else if (s->of_field != rows && !s->other) s->other = e;
+        if (!s->of_field)
+            s->field = e;
+        else if (s->of_field != rows && !s->other)
+            s->other = e;
         if (!s->of_field) s->of_field = rows;
     }
-    if (!base && may_be_sampled(symbol) && !s->of_name && symbol->type->rank > batch_axis(symbol)) s->of_name = symbol->type->dims[batch_axis(symbol)];
+    if (!base && may_be_sampled(symbol) && !s->of_name && symbol->type->rank > batch_axis(symbol))
+        s->of_name = symbol->type->dims[batch_axis(symbol)];
     return true;
 }
 
-/* How many samples the view is of: as many as the batch of the source that it reads has, else as the first array in it. */
+/* How many samples the view is of: as many as the batch of the source that it reads has, else as
+ * the first array in it. */
 static Dim *rows_of_view(Check *c, Stmt *s) {
     Search search = {.c = c};
     ast_walk_expr(s->value, find_rows, &search);
     if (search.other) {
-        diag_report(c->diag, CODE_VIEW, search.other->span, "a view is of the samples of one batch, and this field comes in batches of another size, %s",
-                    dim_text(c->arena, dim_const(c->dims, source_batch(c, scope_find(c->scope, search.other->args[0]->name)->stmt->data))));
-        diag_note(c->diag, search.field->span, "this one in batches of %s", dim_text(c->arena, search.of_field));
+        diag_report(
+            c->diag, CODE_VIEW, search.other->span,
+            "a view is of the samples of one batch, and this field comes in batches of another "
+            "size, %s",
+            dim_text(
+                c->arena,
+                dim_const(c->dims,
+                          source_batch(
+                              c, scope_find(c->scope, search.other->args[0]->name)->stmt->data))));
+        diag_note(c->diag, search.field->span, "this one in batches of %s",
+                  dim_text(c->arena, search.of_field));
     }
     return search.of_field ? search.of_field : search.of_name;
 }
@@ -62,7 +80,7 @@ Type *type_of_sample(Check *c, Expr *name, Type *whole) {
     return type_make(c, whole->kind, rank, dims);
 }
 
-/* ---- one recipe for several arrays -------------------------------------------------------------------------------------------- */
+/* ---- one recipe for several arrays ----------------------------------------------------------- */
 
 /* The function that is called, when it is one of a single array, which comes first. */
 static const Stmt *recipe_of(Check *c, const Expr *call) {
@@ -73,7 +91,8 @@ static const Stmt *recipe_of(Check *c, const Expr *call) {
     const Symbol *s = call->callee->symbol;
     if (diag_error_count(c->diag) > errors || !s || s->kind != SYMBOL_FN) return NULL;
     int arrays = 0;
-    for (int i = 0; i < s->stmt->param_count; i++) arrays += s->stmt->params[i].has_shape;
+    for (int i = 0; i < s->stmt->param_count; i++)
+        arrays += s->stmt->params[i].has_shape;
     return arrays == 1 && s->stmt->params[0].has_shape ? s->stmt : NULL;
 }
 
@@ -108,7 +127,8 @@ static Expr *call_with(Check *c, const Expr *call, int arrays, Expr *array) {
     return copy;
 }
 
-/* How many arrays a recipe of one array is given, however many recipes are put one around the other: crop(flip(train.image, train.mask)) has 2. Fewer than 2: none. */
+/* How many arrays a recipe of one array is given, however many recipes are put one around the
+ * other: crop(flip(train.image, train.mask)) has 2. Fewer than 2: none. */
 static int shared_arrays(Check *c, const Expr *e) {
     if (!recipe_of(c, e)) return 0;
     const int own = arrays_given(c, e);
@@ -121,24 +141,29 @@ static Expr *recipe_for(Check *c, const Expr *e, int arrays, int at) {
     return call_with(c, e, 1, recipe_for(c, e->args[0], arrays, at));
 }
 
-/* `view x, m = crop(train.image, train.mask)`: where a recipe of one array is given as many arrays as there are names, each name is the recipe done to one of
- * them, and all are drawn alike. A recipe that has several arrays itself gives one view for each name, as any other. */
+/* `view x, m = crop(train.image, train.mask)`: where a recipe of one array is given as many arrays
+ * as there are names, each name is the recipe done to one of them, and all are drawn alike. A
+ * recipe that has several arrays itself gives one view for each name, as any other. */
 static void share_recipe(Check *c, Stmt *s) {
     const int errors = diag_error_count(c->diag), arrays = shared_arrays(c, s->value);
     bool plain = true;
-    for (int i = 0; i < s->param_count; i++) plain &= !s->params[i].has_shape;
+    for (int i = 0; i < s->param_count; i++)
+        plain &= !s->params[i].has_shape;
     if (arrays < 2 || diag_error_count(c->diag) > errors) return;
     if (arrays != s->param_count || !plain) {
-        diag_report(c->diag, CODE_VIEW, s->value->span, "a recipe of one array is given %d of them, and draws alike for all: the view has %d plain names then, and this one has %d", arrays, arrays,
-                    s->param_count);
+        diag_report(c->diag, CODE_VIEW, s->value->span,
+                    "a recipe of one array is given %d of them, and draws alike for all: the view "
+                    "has %d plain names then, and this one has %d",
+                    arrays, arrays, s->param_count);
         s->each = arena_array(c->arena, Expr *, s->param_count);
         return;
     }
     s->each = arena_array(c->arena, Expr *, arrays);
-    for (int i = 0; i < arrays; i++) s->each[i] = recipe_for(c, s->value, arrays, i);
+    for (int i = 0; i < arrays; i++)
+        s->each[i] = recipe_for(c, s->value, arrays, i);
 }
 
-/* ---- the statement ------------------------------------------------------------------------------------------------------------ */
+/* ---- the statement --------------------------------------------------------------------------- */
 
 /* `a`: [B, ..]; `g[2]`: [2, B, ..]. */
 static Type *view_type(Check *c, Param *view, const Type *sample) {
@@ -149,26 +174,37 @@ static Type *view_type(Check *c, Param *view, const Type *sample) {
         Dim *count = view->dim_count == 1 ? dim_of(c, view->dims[0]) : NULL;
         if (!count || count->kind != DIM_CONST || count->value < 1 || count->value > MOST_VIEWS) {
             if (t->kind != KIND_POISON)
-                diag_report(c->diag, CODE_DIMENSION_UNKNOWN, view->span, "views along an axis have one number from 1 to %d, known at compile time: `%s[2]`", MOST_VIEWS, view->name);
+                diag_report(c->diag, CODE_DIMENSION_UNKNOWN, view->span,
+                            "views along an axis have one number from 1 to %d, known at compile "
+                            "time: `%s[2]`",
+                            MOST_VIEWS, view->name);
             return type_poison(c);
         }
         dims[rank++] = count;
     }
     dims[rank++] = c->view_rows;
-    for (int i = 0; i < sample->rank; i++) dims[rank++] = sample->dims[i];
+    for (int i = 0; i < sample->rank; i++)
+        dims[rank++] = sample->dims[i];
     return type_make(c, sample->kind, rank, dims);
 }
 
-static bool is_of_elements(const Type *t) { return t->kind == KIND_REAL || t->kind == KIND_INT || t->kind == KIND_BOOL; }
+static bool is_of_elements(const Type *t) {
+    return t->kind == KIND_REAL || t->kind == KIND_INT || t->kind == KIND_BOOL;
+}
 
 static Type *named_type(Check *c, const Stmt *s, Param *p, const Expr *recipe, const Type *sample) {
     if (sample->kind == KIND_POISON) return type_poison(c);
     if (!c->view_rows) {
-        diag_report(c->diag, CODE_VIEW, s->span, "a view is made of what has the batch in front: a field of the data, like `train.image`, another view or a `let`; none is used here");
+        diag_report(c->diag, CODE_VIEW, s->span,
+                    "a view is made of what has the batch in front: a field of the data, like "
+                    "`train.image`, another view or a `let`; none is used here");
         return type_poison(c);
     }
-    if (is_of_elements(sample) && sample->rank + 1 + p->has_shape <= MAX_RANK) return view_type(c, p, sample);
-    diag_report(c->diag, CODE_VIEW, recipe->span, "a view is a number or an array of at most %d axes for each sample; this is %s", MAX_RANK - 1 - p->has_shape, type_text(c->arena, sample));
+    if (is_of_elements(sample) && sample->rank + 1 + p->has_shape <= MAX_RANK)
+        return view_type(c, p, sample);
+    diag_report(c->diag, CODE_VIEW, recipe->span,
+                "a view is a number or an array of at most %d axes for each sample; this is %s",
+                MAX_RANK - 1 - p->has_shape, type_text(c->arena, sample));
     return type_poison(c);
 }
 
@@ -181,7 +217,10 @@ void check_view(Check *c, Stmt *s) {
     const bool refused = s->each && !s->each[0];
     Type **types = arena_array(c->arena, Type *, s->param_count);
     s->reads.count = 0;
-    for (int i = 0; i < s->param_count; i++) types[i] = refused ? type_poison(c) : i && !s->each ? types[0] : check_expr(c, s->each ? s->each[i] : s->value);
+    for (int i = 0; i < s->param_count; i++)
+        types[i] = refused         ? type_poison(c)
+                   : i && !s->each ? types[0]
+                                   : check_expr(c, s->each ? s->each[i] : s->value);
     if (s->each) s->value->type = types[0];
     c->in_view = false;
     for (int i = 0; i < s->param_count; i++) {

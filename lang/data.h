@@ -21,7 +21,7 @@ extern const char *const data_type_names[DATA_TYPES];
 typedef struct DataField {
     const char *name;
     DataType type;
-    int rank;                       /* the axes of one sample; 0: a number */
+    int rank; /* the axes of one sample; 0: a number */
     int64_t shape[MOST_AXES];
     int64_t classes;                /* of an int: its values are 0 .. classes - 1; 0: any number */
     const char *const *class_names; /* [classes]; NULL: they have none */
@@ -54,13 +54,13 @@ typedef struct DataCondition {
 /* Which rows of a source are kept. Conditions, part and classes come first; what they leave is then
  * counted by class. At most one of the first three members is above 0. */
 typedef struct DataSelection {
-    double per_class;              /* the number of rows of each class that are kept */
-    double fraction;               /* the share of each class that is kept */
+    double per_class; /* the number of rows of each class that are kept */
+    double fraction;  /* the share of each class that is kept */
     /* Class c of C keeps imbalance^(-c / (C - 1)) of its rows: a long tail. */
     double imbalance;
     /* Draws which rows are kept; negative: the first of the source. */
     double seed;
-    const char *by;                /* the int field whose values are the classes; NULL: "label" */
+    const char *by; /* the int field whose values are the classes; NULL: "label" */
     /* Keeps the rows whose hash, as a number of 0 .. 1, is in [from, to); all rows if both are
      * 0. */
     double part_from, part_to;
@@ -73,34 +73,34 @@ typedef struct DataSelection {
 /* What a `data` statement draws from: a table, whose rows are samples and whose columns are
  * fields. */
 typedef struct DataSource {
-    const char *name;           /* the name in the statement */
-    const char *reader;         /* the name of a DataReader; "": the spec names none that exists */
-    const char *path;           /* the argument without a name: a path, or a split, "train" */
-    DataSetting *settings;      /* the settings of the reader that are given */
+    const char *name;      /* the name in the statement */
+    const char *reader;    /* the name of a DataReader; "": the spec names none that exists */
+    const char *path;      /* the argument without a name: a path, or a split, "train" */
+    DataSetting *settings; /* the settings of the reader that are given */
     int setting_count;
-    DataField *claim;           /* what the spec says about the fields */
+    DataField *claim; /* what the spec says about the fields */
     int claim_count;
     /* The fields of the data, or of the claim if the data is not there. Every table has `index`
      * besides. */
     DataField *fields;
     int field_count;
-    const char *absent;         /* why the data could not be looked at; NULL: it was */
+    const char *absent; /* why the data could not be looked at; NULL: it was */
     /* `rows = 1000`: what the selection leaves; 0: the spec says nothing. */
     int64_t claimed_rows;
     /* The rows after the selection, which are the extent of a bank's first axis. 0: nobody
      * knows. */
     int64_t rows;
-    bool sized;                 /* some array of the method has that extent */
-    int64_t batch;              /* the batch of its own, or that of `train` */
-    bool follows;               /* it has no batch of its own, so that of a stage goes before */
+    bool sized;    /* some array of the method has that extent */
+    int64_t batch; /* the batch of its own, or that of `train` */
+    bool follows;  /* it has no batch of its own, so that of a stage goes before */
     DataSelection selection;
     bool balanced;              /* a batch draws a class first, all alike, then a row of it */
     const struct Expr *weights; /* the state that rows are drawn in proportion to, or NULL */
     /* Episodes: the classes of a batch, and the rows of each; 0: none. */
     int64_t ways, each;
-    bool recalled;              /* a record gave `fields` and `rows`; the data was not looked at */
-    bool said_small;            /* it was reported that a batch is larger than the data */
-    bool poisoned;              /* an error was reported about its fields; any name may be one */
+    bool recalled;   /* a record gave `fields` and `rows`; the data was not looked at */
+    bool said_small; /* it was reported that a batch is larger than the data */
+    bool poisoned;   /* an error was reported about its fields; any name may be one */
 } DataSource;
 
 /* The batch if neither `train` nor the stages nor the source name one. */
@@ -113,23 +113,27 @@ static inline int64_t sweep_rows(const DataSource *data) {
 
 /* What an option or a setting takes. */
 typedef enum {
-    WANTS_WHOLE, /* a value: a whole number, */
+    WANTS_WHOLE,  /* a value: a whole number, */
     WANTS_NUMBER, /* a number, */
-    WANTS_ABOVE, /* a number greater than `low`, */
-    WANTS_SIZE, /* a number of bytes, */
-    WANTS_TRUTH, /* true or false, */
-    WANTS_TEXT, /* or a text */
-    WANTS_RULE, WANTS_PARTS, WANTS_NETWORK, WANTS_DATA, WANTS_STATE, /* names of the method */
-    WANTS_OF, /* train.image */
+    WANTS_ABOVE,  /* a number greater than `low`, */
+    WANTS_SIZE,   /* a number of bytes, */
+    WANTS_TRUTH,  /* true or false, */
+    WANTS_TEXT,   /* or a text */
+    WANTS_RULE,
+    WANTS_PARTS,
+    WANTS_NETWORK,
+    WANTS_DATA,
+    WANTS_STATE, /* names of the method */
+    WANTS_OF,    /* train.image */
     WANTS_FIELD, /* label */
-    WANTS_PART /* 0.0 .. 0.8 */
+    WANTS_PART   /* 0.0 .. 0.8 */
 } Wants;
 /* A row of evals.def, settings.def or data_options.def, or a setting of a reader. */
 typedef struct OptionRow {
     const char *owner, *name; /* "knn", "k" */
     Wants wants;
     double low, high, standard;
-    const char *range;        /* completes "`k` of knn is .." */
+    const char *range; /* completes "`k` of knn is .." */
 } OptionRow;
 /* lang/check_options.c: true if a value of a row that takes a number, or a truth value as 1 or 0,
  * lies in the range of the row. */

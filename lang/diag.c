@@ -15,7 +15,9 @@ struct Diag {
     void *trail_context;
 };
 
-static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+static bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 const char *span_text(Arena *arena, Span span) {
     const char *text = span.source->text;
@@ -24,11 +26,14 @@ const char *span_text(Arena *arena, Span span) {
         open += text[i] == '(';
         if (text[i] == ')' && open-- == 0) open = 0, missing++;
     }
-    for (; missing > 0 && begin > 0; missing -= text[begin] == '(') begin--;
-    for (; open > 0 && text[end]; end++) open -= text[end] == ')';
+    for (; missing > 0 && begin > 0; missing -= text[begin] == '(')
+        begin--;
+    for (; open > 0 && text[end]; end++)
+        open -= text[end] == ')';
     char *out = arena_strndup(arena, text + begin, (size_t)(end - begin));
     for (int i = begin; i < end; i++)
-        if (!is_space(text[i]) || !is_space(text[i + 1])) out[length++] = is_space(text[i]) ? ' ' : text[i];
+        if (!is_space(text[i]) || !is_space(text[i + 1]))
+            out[length++] = is_space(text[i]) ? ' ' : text[i];
     out[length] = 0;
     return out;
 }
@@ -49,11 +54,17 @@ static const char *make_text(Diag *diag, const char *format, va_list args) {
     return text;
 }
 
-static DiagPart make_part(Diag *diag, Span span, const char *format, va_list args) { return (DiagPart){span, make_text(diag, format, args)}; }
+static DiagPart make_part(Diag *diag, Span span, const char *format, va_list args) {
+    return (DiagPart){span, make_text(diag, format, args)};
+}
 
-void diag_speaker(Diag *diag, const char *name) { diag->speaker = name; }
+void diag_speaker(Diag *diag, const char *name) {
+    diag->speaker = name;
+}
 
-void diag_unlimited(Diag *diag) { diag->unlimited = true; }
+void diag_unlimited(Diag *diag) {
+    diag->unlimited = true;
+}
 
 void diag_report(Diag *diag, DiagCode code, Span span, const char *format, ...) {
     DiagMessage message;
@@ -76,7 +87,8 @@ void diag_follow(Diag *diag, void (*write)(void *context, Diag *diag), void *con
 void diag_trail(Diag *diag, Span span, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    array_push(diag->arena, &diag->messages.items[diag->messages.count - 1].trail, make_part(diag, span, format, args));
+    array_push(diag->arena, &diag->messages.items[diag->messages.count - 1].trail,
+               make_part(diag, span, format, args));
     va_end(args);
 }
 
@@ -98,7 +110,9 @@ void diag_suggest(Diag *diag, const char *format, ...) {
     va_end(args);
 }
 
-int diag_error_count(const Diag *diag) { return diag->errors; }
+int diag_error_count(const Diag *diag) {
+    return diag->errors;
+}
 
 const DiagPart *diag_part(const DiagMessage *message, int i) {
     if (i < message->parts.count) return &message->parts.items[i];
@@ -112,10 +126,11 @@ void diag_take(Diag *diag, const Diag *other) {
     diag->errors += other->errors;
 }
 
-/* ---- order ---------------------------------------------------------------------------------------------- */
+/* ---- order ----------------------------------------------------------------------------------- */
 
 static int compare(const void *left, const void *right) {
-    const DiagMessage *a = *(const DiagMessage *const *)left, *b = *(const DiagMessage *const *)right;
+    const DiagMessage *a = *(const DiagMessage *const *)left,
+                      *b = *(const DiagMessage *const *)right;
     Span x = a->parts.items[0].span, y = b->parts.items[0].span;
     int position = a < b ? -1 : a > b; /* one array holds them, in the order of their making */
     if (x.source != y.source || x.begin == y.begin) return position;
@@ -124,7 +139,8 @@ static int compare(const void *left, const void *right) {
 
 static bool same_message(const DiagMessage *a, const DiagMessage *b) {
     const DiagPart *x = &a->parts.items[0], *y = &b->parts.items[0];
-    return x->span.source == y->span.source && x->span.begin == y->span.begin && strcmp(x->text, y->text) == 0;
+    return x->span.source == y->span.source && x->span.begin == y->span.begin &&
+           strcmp(x->text, y->text) == 0;
 }
 
 /* The errors that are shown; what stands behind the last of them is counted only. */
@@ -135,8 +151,10 @@ static int cut(const Diag *diag, const DiagMessage **sorted, int *count) {
     for (int i = 0; i < *count; i++) {
         const bool error = diag_codes[sorted[i]->code].severity == DIAG_ERROR;
         errors += error;
-        if (diag->unlimited || errors <= SHOWN_ERRORS) kept = i + 1;
-        else hidden += error;
+        if (diag->unlimited || errors <= SHOWN_ERRORS)
+            kept = i + 1;
+        else
+            hidden += error;
     }
     *count = kept;
     return hidden;
@@ -145,10 +163,12 @@ static int cut(const Diag *diag, const DiagMessage **sorted, int *count) {
 DiagList diag_sorted(const Diag *diag) {
     DiagList list = {.messages = calloc((size_t)diag->messages.count + 1, sizeof *list.messages)};
     if (!list.messages) return list;
-    for (int i = 0; i < diag->messages.count; i++) list.messages[i] = &diag->messages.items[i];
+    for (int i = 0; i < diag->messages.count; i++)
+        list.messages[i] = &diag->messages.items[i];
     qsort(list.messages, (size_t)diag->messages.count, sizeof *list.messages, compare);
     for (int i = 0; i < diag->messages.count; i++)
-        if (list.count == 0 || !same_message(list.messages[i], list.messages[list.count - 1])) list.messages[list.count++] = list.messages[i];
+        if (list.count == 0 || !same_message(list.messages[i], list.messages[list.count - 1]))
+            list.messages[list.count++] = list.messages[i];
     list.hidden = cut(diag, list.messages, &list.count);
     return list;
 }
@@ -172,9 +192,10 @@ const char *diag_severity_name(DiagSeverity severity) {
     return names[severity];
 }
 
-/* ---- printing ----------------------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
-/* A line of a source as it is shown: the bytes from `begin` to `end`, and whether something is left out before and behind them. */
+/* A line of a source as it is shown: the bytes from `begin` to `end`, and whether something is left
+ * out before and behind them. */
 typedef struct Shown {
     int begin, end;
     bool cut_before, cut_behind;
@@ -182,35 +203,49 @@ typedef struct Shown {
 
 enum { SHOWN_BEFORE = 100, SHOWN_BEHIND = 140 }; /* bytes around the caret of a very long line */
 
-static bool goes_on(const char *text, int at) { return ((unsigned char)text[at] & 0xc0) == 0x80; }
+static bool goes_on(const char *text, int at) {
+    return ((unsigned char)text[at] & 0xc0) == 0x80;
+}
 
 static Shown shown_line(Span span) {
     const char *text = span.source->text;
     Shown line = {span.begin, span.begin, false, false};
-    while (line.begin > 0 && text[line.begin - 1] != '\n' && span.begin - line.begin < SHOWN_BEFORE) line.begin--;
-    while ((size_t)line.end < span.source->length && text[line.end] != '\n' && line.end - span.begin < SHOWN_BEHIND) line.end++;
-    while (line.begin > 0 && line.begin < span.begin && goes_on(text, line.begin)) line.begin++;
-    while (line.end > span.begin && (size_t)line.end < span.source->length && goes_on(text, line.end)) line.end--;
+    while (line.begin > 0 && text[line.begin - 1] != '\n' && span.begin - line.begin < SHOWN_BEFORE)
+        line.begin--;
+    while ((size_t)line.end < span.source->length && text[line.end] != '\n' &&
+           line.end - span.begin < SHOWN_BEHIND)
+        line.end++;
+    while (line.begin > 0 && line.begin < span.begin && goes_on(text, line.begin))
+        line.begin++;
+    while (line.end > span.begin && (size_t)line.end < span.source->length &&
+           goes_on(text, line.end))
+        line.end--;
     line.cut_before = line.begin > 0 && text[line.begin - 1] != '\n';
     line.cut_behind = (size_t)line.end < span.source->length && text[line.end] != '\n';
     if (!line.cut_behind && line.end > line.begin && text[line.end - 1] == '\r') line.end--;
     return line;
 }
 
-/* The character at a place of a line, and the columns that it takes there: a tab goes to the next multiple of eight. */
+/* The character at a place of a line, and the columns that it takes there: a tab goes to the next
+ * multiple of eight. */
 static int character(const Source *source, int at, int end, int column, int *columns) {
     enum { TAB = 8, ESCAPED = 4 /* \xNN */ };
     uint32_t code;
     int length = utf8_read(source->text + at, (size_t)(end - at), &code);
-    if (length == 0) length = 1, *columns = ESCAPED;
-    else if (code == '\t') *columns = TAB - column % TAB;
-    else if (code < 0x20 || (code >= 0x7f && code < 0xa0)) *columns = ESCAPED * length;
-    else *columns = utf8_columns(code);
+    if (length == 0)
+        length = 1, *columns = ESCAPED;
+    else if (code == '\t')
+        *columns = TAB - column % TAB;
+    else if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+        *columns = ESCAPED * length;
+    else
+        *columns = utf8_columns(code);
     return length;
 }
 
 static void repeat(FILE *out, char what, int times) {
-    for (int i = 0; i < times; i++) fputc(what, out);
+    for (int i = 0; i < times; i++)
+        fputc(what, out);
 }
 
 static void print_caret_line(FILE *out, Span span) {
@@ -221,8 +256,10 @@ static void print_caret_line(FILE *out, Span span) {
     fprintf(out, "%5d | %s", span.line, before);
     for (int at = line.begin, column = 0; at < line.end; column += columns) {
         const int length = character(source, at, line.end, column, &columns);
-        if (source->text[at] == '\t') repeat(out, ' ', columns);
-        else utf8_print(out, source->text + at, (size_t)length);
+        if (source->text[at] == '\t')
+            repeat(out, ' ', columns);
+        else
+            utf8_print(out, source->text + at, (size_t)length);
         at += length;
     }
     fprintf(out, "%s\n      | %*s", behind, (int)strlen(before), "");
@@ -230,7 +267,8 @@ static void print_caret_line(FILE *out, Span span) {
     for (int at = line.begin; at < line.end && at < span.end; column += columns) {
         const bool inside = at >= span.begin;
         at += character(source, at, line.end, column, &columns);
-        if (!inside) repeat(out, ' ', columns);
+        if (!inside)
+            repeat(out, ' ', columns);
         else if (columns > 0) {
             if (marked == 0) fputc('^', out);
             repeat(out, '~', marked == 0 ? columns - 1 : columns);
@@ -240,9 +278,12 @@ static void print_caret_line(FILE *out, Span span) {
     fputs(marked ? "\n" : "^\n", out);
 }
 
-static void print_text(FILE *out, const char *text) { utf8_print(out, text, strlen(text)); }
+static void print_text(FILE *out, const char *text) {
+    utf8_print(out, text, strlen(text));
+}
 
-static void print_part(FILE *out, const DiagPart *part, DiagSeverity severity, const char *code, const char *speaker) {
+static void print_part(FILE *out, const DiagPart *part, DiagSeverity severity, const char *code,
+                       const char *speaker) {
     if (part->span.source) {
         print_text(out, part->span.source->path);
         fprintf(out, ":%d:%d: ", part->span.line, part->span.column);
@@ -263,31 +304,38 @@ void diag_print(const Diag *diag, FILE *out) {
         const DiagMessage *message = list.messages[i];
         const DiagCodeInfo *info = &diag_codes[message->code];
         print_part(out, &message->parts.items[0], info->severity, info->code, diag->speaker);
-        for (int p = 1; diag_part(message, p); p++) print_part(out, diag_part(message, p), DIAG_NOTE, NULL, NULL);
+        for (int p = 1; diag_part(message, p); p++)
+            print_part(out, diag_part(message, p), DIAG_NOTE, NULL, NULL);
         if (!message->suggestion) continue;
         fprintf(out, "      = help: ");
         print_text(out, message->suggestion);
         fputc('\n', out);
     }
-    if (list.hidden) fprintf(out, "and %d more %s; --all-errors shows all\n", list.hidden, list.hidden == 1 ? "error" : "errors");
+    if (list.hidden)
+        fprintf(out, "and %d more %s; --all-errors shows all\n", list.hidden,
+                list.hidden == 1 ? "error" : "errors");
     free(list.messages);
 }
 
-/* ---- near names ---------------------------------------------------------------------------------------- */
+/* ---- near names ------------------------------------------------------------------------------ */
 
 /* Edit distance with transposition, bounded: anything past `limit` is just far. */
 static int distance(const char *a, const char *b, int limit) {
     int n = (int)strlen(a), m = (int)strlen(b);
     if (n > 63 || m > 63 || abs(n - m) > limit) return limit + 1;
     int rows[64][64];
-    for (int i = 0; i <= n; i++) rows[i][0] = i;
-    for (int j = 0; j <= m; j++) rows[0][j] = j;
+    for (int i = 0; i <= n; i++)
+        rows[i][0] = i;
+    for (int j = 0; j <= m; j++)
+        rows[0][j] = j;
     for (int i = 1; i <= n; i++)
         for (int j = 1; j <= m; j++) {
             int best = rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
             if (rows[i - 1][j] + 1 < best) best = rows[i - 1][j] + 1;
             if (rows[i][j - 1] + 1 < best) best = rows[i][j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && rows[i - 2][j - 2] + 1 < best) best = rows[i - 2][j - 2] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                rows[i - 2][j - 2] + 1 < best)
+                best = rows[i - 2][j - 2] + 1;
             rows[i][j] = best;
         }
     return rows[n][m];

@@ -1,5 +1,6 @@
 /* Messages to the user: a code, a place, a sentence, notes with places of their own, and a
- * suggestion. This module owns the carets; everybody else says diag_report(diag, CODE_NAME, span, "..."). */
+ * suggestion. This module owns the carets; everybody else says diag_report(diag, CODE_NAME, span,
+ * "..."). */
 #ifndef COUPLET_LANG_DIAG_H
 #define COUPLET_LANG_DIAG_H
 
@@ -19,13 +20,17 @@ typedef struct Span {
     int begin, end;
     int line, column;
 } Span;
-/* What stands there, of an expression: with the outermost parentheses of its operands, which its span leaves out, and with one space for any number of them. */
+/* What stands there, of an expression: with the outermost parentheses of its operands, which its
+ * span leaves out, and with one space for any number of them. */
 const char *span_text(Arena *arena, Span span);
-static inline bool span_same(Span a, Span b) { return a.source == b.source && a.begin == b.begin && a.end == b.end; }
+static inline bool span_same(Span a, Span b) {
+    return a.source == b.source && a.begin == b.begin && a.end == b.end;
+}
 
 typedef enum { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE } DiagSeverity;
 
-/* What can be wrong: a row of codes.def each. The code (E101) is printed and stays what it is; the name (CODE_UNKNOWN_NAME) is for the sources. */
+/* What can be wrong: a row of codes.def each. The code (E101) is printed and stays what it is; the
+ * name (CODE_UNKNOWN_NAME) is for the sources. */
 typedef enum {
 #define CODE(code, name, severity, meaning, why, failing, repaired) CODE_##name,
 #include "lang/codes.def"
@@ -43,20 +48,27 @@ extern const DiagCodeInfo diag_codes[CODE_COUNT];
 
 typedef struct Diag Diag;
 Diag *diag_new(Arena *arena);
-/* Starts a message; its code says whether it is an error or a warning. Notes and suggestions attach to the message started last. */
-void diag_report(Diag *diag, DiagCode code, Span span, const char *format, ...) __attribute__((format(printf, 4, 5)));
-void diag_note(Diag *diag, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* What led to the place of each message: while it is set, `write` is asked at each report, and what it says with diag_trail stands behind the notes. NULL ends it. */
+/* Starts a message; its code says whether it is an error or a warning. Notes and suggestions attach
+ * to the message started last. */
+void diag_report(Diag *diag, DiagCode code, Span span, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void diag_note(Diag *diag, Span span, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What led to the place of each message: while it is set, `write` is asked at each report, and what
+ * it says with diag_trail stands behind the notes. NULL ends it. */
 void diag_follow(Diag *diag, void (*write)(void *context, Diag *diag), void *context);
-void diag_trail(Diag *diag, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void diag_trail(Diag *diag, Span span, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* "did you mean `losses.nt_xent`?": printed as the last line of the message, without a caret. */
 void diag_suggest(Diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int diag_error_count(const Diag *diag);
 /* The messages of `other` behind those of `diag`; their texts must live as long. */
 void diag_take(Diag *diag, const Diag *other);
-/* The sentence, the place and the code of the first error that is printed. NULL when there is none. */
+/* The sentence, the place and the code of the first error that is printed. NULL when there is none.
+ */
 const char *diag_first_error(const Diag *diag, Span *span, DiagCode *code);
-/* Who speaks where no file is to blame: messages without a place begin with this name, "couplet train". */
+/* Who speaks where no file is to blame: messages without a place begin with this name, "couplet
+ * train". */
 void diag_speaker(Diag *diag, const char *name);
 /* Shows every error. Without it the first 20 are shown, and then how many more there are. */
 void diag_unlimited(Diag *diag);
@@ -66,9 +78,10 @@ void diag_unlimited(Diag *diag);
  *         |     ^~~~~
  * then notes in the same form, then "help: ...". Identical messages are printed once. */
 void diag_print(const Diag *diag, FILE *out);
-/* The same messages for editors, one JSON object a line: file, line, column, end {line, column}, code, severity, message,
- * notes [{file, line, column, end, message}] and suggestion (or null). Lines and columns count from 1, columns are bytes; `end` is exclusive. The text is
- * valid UTF-8, whatever the file holds. */
+/* The same messages for editors, one JSON object a line: file, line, column, end {line, column},
+ * code, severity, message, notes [{file, line, column, end, message}] and suggestion (or null).
+ * Lines and columns count from 1, columns are bytes; `end` is exclusive. The text is valid UTF-8,
+ * whatever the file holds. */
 void diag_print_json(const Diag *diag, FILE *out);
 /* The candidate nearest to `name` by edit distance, or NULL when none is near. */
 const char *diag_nearest(const char *name, const char *const *candidates, int count);

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_string(FILE *out, const char *text) { utf8_print_json(out, text, strlen(text)); }
+static void print_string(FILE *out, const char *text) {
+    utf8_print_json(out, text, strlen(text));
+}
 
 static void print_place(FILE *out, Span span) {
     if (!span.source) {
@@ -13,21 +15,24 @@ static void print_place(FILE *out, Span span) {
         return;
     }
     int line = span.line, column = span.column;
-    for (int i = span.begin; span.source->text && i < span.end && (size_t)i < span.source->length; i++) {
+    for (int i = span.begin; span.source->text && i < span.end && (size_t)i < span.source->length;
+         i++) {
         bool ends = span.source->text[i] == '\n';
         line += ends;
         column = ends ? 1 : column + 1;
     }
     fprintf(out, "\"file\": ");
     print_string(out, span.source->path);
-    fprintf(out, ", \"line\": %d, \"column\": %d, \"end\": {\"line\": %d, \"column\": %d}", span.line, span.column, line, column);
+    fprintf(out, ", \"line\": %d, \"column\": %d, \"end\": {\"line\": %d, \"column\": %d}",
+            span.line, span.column, line, column);
 }
 
 static void print_message(FILE *out, const DiagMessage *message) {
     const DiagCodeInfo *info = &diag_codes[message->code];
     fputc('{', out);
     print_place(out, message->parts.items[0].span);
-    fprintf(out, ", \"code\": \"%s\", \"severity\": \"%s\", \"message\": ", info->code, diag_severity_name(info->severity));
+    fprintf(out, ", \"code\": \"%s\", \"severity\": \"%s\", \"message\": ", info->code,
+            diag_severity_name(info->severity));
     print_string(out, message->parts.items[0].text);
     fprintf(out, ", \"notes\": [");
     for (int i = 1; diag_part(message, i); i++) {
@@ -38,16 +43,21 @@ static void print_message(FILE *out, const DiagMessage *message) {
         fputc('}', out);
     }
     fprintf(out, "], \"suggestion\": ");
-    if (message->suggestion) print_string(out, message->suggestion);
-    else fprintf(out, "null");
+    if (message->suggestion)
+        print_string(out, message->suggestion);
+    else
+        fprintf(out, "null");
     fprintf(out, "}\n");
 }
 
 void diag_print_json(const Diag *diag, FILE *out) {
     DiagList list = diag_sorted(diag);
-    for (int i = 0; i < list.count; i++) print_message(out, list.messages[i]);
+    for (int i = 0; i < list.count; i++)
+        print_message(out, list.messages[i]);
     if (list.hidden)
-        fprintf(out, "{\"file\": null, \"code\": null, \"severity\": \"note\", \"message\": \"and %d more %s; --all-errors shows all\", \"notes\": [], \"suggestion\": null}\n", list.hidden,
-                list.hidden == 1 ? "error" : "errors");
+        fprintf(out,
+                "{\"file\": null, \"code\": null, \"severity\": \"note\", \"message\": \"and %d "
+                "more %s; --all-errors shows all\", \"notes\": [], \"suggestion\": null}\n",
+                list.hidden, list.hidden == 1 ? "error" : "errors");
     free(list.messages);
 }

@@ -18,8 +18,9 @@ typedef struct DiagMessage {
 
 /* The message itself, its notes, then its trail; NULL behind the last. */
 const DiagPart *diag_part(const DiagMessage *message, int i);
-/* The messages that are shown, in order of file and place, each once, and the number of errors that are left out behind them. `messages` is
- * malloc'ed, for the caller to free; NULL without memory. */
+/* The messages that are shown, in order of file and place, each once, and the number of errors that
+ * are left out behind them. `messages` is malloc'ed, for the caller to free; NULL without memory.
+ */
 typedef struct DiagList {
     const DiagMessage **messages;
     int count, hidden;

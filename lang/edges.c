@@ -20,7 +20,7 @@ typedef struct Edges {
     Flow *flow;
 } Edges;
 
-/* ---- statements -------------------------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 typedef struct Search {
     StmtKind kind;
@@ -30,7 +30,9 @@ typedef struct Search {
 
 static void match_stmt(void *context, Stmt *s) {
     Search *search = context;
-    if (!search->found && s->kind == search->kind && (!search->symbol || s->targets[0]->symbol == search->symbol)) search->found = s;
+    if (!search->found && s->kind == search->kind &&
+        (!search->symbol || s->targets[0]->symbol == search->symbol))
+        search->found = s;
 }
 
 static const Stmt *find_stmt(const Method *method, StmtKind kind, const Symbol *target) {
@@ -39,33 +41,42 @@ static const Stmt *find_stmt(const Method *method, StmtKind kind, const Symbol *
     return search.found;
 }
 
-/* ---- the gradient ------------------------------------------------------------------------------------------------- */
+/* ---- the gradient ---------------------------------------------------------------------------- */
 
 /* The target of an edge gets no gradient: wherever the loss applies it, a stop stands between. */
 static bool find_leak(void *context, const FlowVisit *v) {
     Edges *e = context;
     const Symbol *callee = v->e->kind == EXPR_CALL ? v->e->callee->symbol : NULL;
-    const Stmt *edge = callee && callee->kind == SYMBOL_NET && !v->stopped ? find_stmt(e->method, STMT_EMA, callee) : NULL;
+    const Stmt *edge = callee && callee->kind == SYMBOL_NET && !v->stopped
+                           ? find_stmt(e->method, STMT_EMA, callee)
+                           : NULL;
     if (!edge) return true;
-    diag_report(e->diag, CODE_EMA_GRADIENT, v->e->span, "the gradient of the loss reaches `%s`, which an ema edge moves and no gradient should", callee->name);
+    diag_report(
+        e->diag, CODE_EMA_GRADIENT, v->e->span,
+        "the gradient of the loss reaches `%s`, which an ema edge moves and no gradient should",
+        callee->name);
     diag_note(e->diag, edge->span, "the ema edge is here");
-    diag_suggest(e->diag, "write `stop(%.*s)`", v->e->span.end - v->e->span.begin, v->e->span.source->text + v->e->span.begin);
+    diag_suggest(e->diag, "write `stop(%.*s)`", v->e->span.end - v->e->span.begin,
+                 v->e->span.source->text + v->e->span.begin);
     return true;
 }
 
 static void check_leaks(void *context, Stmt *s) {
     Edges *e = context;
-    if (s->kind == STMT_LOSS && s->target_count == 0) flow_walk(e->flow, s->value, NULL, find_leak, e);
+    if (s->kind == STMT_LOSS && s->target_count == 0)
+        flow_walk(e->flow, s->value, NULL, find_leak, e);
 }
 
-/* ---- rates --------------------------------------------------------------------------------------------------------- */
+/* ---- rates ----------------------------------------------------------------------------------- */
 
-/* A schedule is out of range when it is so for a run of any length: at its start, in the middle or at its end. */
+/* A schedule is out of range when it is so for a run of any length: at its start, in the middle or
+ * at its end. */
 static bool is_outside(const Expr *rate, double steps, double *value) {
     const double times[] = {0, 0.5 * steps, steps - 1};
     for (int i = 0; i < 3; i++) {
         const FlowClock clock = {times[i], steps};
-        if (flow_number(rate, NULL, &clock, value) && (*value < -1e-9 || *value > 1 + 1e-9)) return true;
+        if (flow_number(rate, NULL, &clock, value) && (*value < -1e-9 || *value > 1 + 1e-9))
+            return true;
     }
     return false;
 }
@@ -73,13 +84,20 @@ static bool is_outside(const Expr *rate, double steps, double *value) {
 static void check_rate(void *context, Stmt *s) {
     Edges *e = context;
     double value, other;
-    if (s->kind != STMT_EMA || !is_outside(s->value, 1e5, &other) || !is_outside(s->value, 1e3, &value)) return;
+    if (s->kind != STMT_EMA || !is_outside(s->value, 1e5, &other) ||
+        !is_outside(s->value, 1e3, &value))
+        return;
     bool literal = s->value->kind == EXPR_NUMBER;
-    diag_report(e->diag, CODE_EMA_RATE, s->value->span, literal ? "the rate of an ema edge lies in 0 .. 1, and this is %g" : "the rate of an ema edge lies in 0 .. 1, and this reaches %g", value);
-    if (value > 1 && value <= 100) diag_suggest(e->diag, "%s", "the rate is the part of the target that stays: 0.99, not 99 and not 0.01");
+    diag_report(e->diag, CODE_EMA_RATE, s->value->span,
+                literal ? "the rate of an ema edge lies in 0 .. 1, and this is %g"
+                        : "the rate of an ema edge lies in 0 .. 1, and this reaches %g",
+                value);
+    if (value > 1 && value <= 100)
+        diag_suggest(e->diag, "%s",
+                     "the rate is the part of the target that stays: 0.99, not 99 and not 0.01");
 }
 
-/* ---- queues -------------------------------------------------------------------------------------------------------- */
+/* ---- queues ---------------------------------------------------------------------------------- */
 
 typedef struct QueueReads {
     Edges *edges;
@@ -87,7 +105,8 @@ typedef struct QueueReads {
     const Expr *read, *guard;
 } QueueReads;
 
-/* Rows of reals start as random unit vectors; labels and numbers start as 0, which is a label like others. */
+/* Rows of reals start as random unit vectors; labels and numbers start as 0, which is a label like
+ * others. */
 static bool starts_as_nothing(const Expr *read) {
     const Type *t = read->type;
     return t && (t->kind == KIND_INT || t->kind == KIND_BOOL || t->rank == 1);
@@ -98,10 +117,12 @@ static bool find_queue_reads(void *context, const FlowVisit *v) {
     const Symbol *s = v->e->symbol;
     const Symbol *callee = v->e->kind == EXPR_CALL ? v->e->callee->symbol : NULL;
     if (callee && callee->kind == SYMBOL_BUILTIN && strcmp(callee->name, "filled") == 0) {
-        if (v->e->args[0]->symbol && v->e->args[0]->symbol->stmt == reads->queue) reads->guard = v->e;
+        if (v->e->args[0]->symbol && v->e->args[0]->symbol->stmt == reads->queue)
+            reads->guard = v->e;
         return false;
     }
-    bool queue = s && (s->kind == SYMBOL_QUEUE || s->kind == SYMBOL_COLUMN) && s->stmt == reads->queue;
+    bool queue =
+        s && (s->kind == SYMBOL_QUEUE || s->kind == SYMBOL_COLUMN) && s->stmt == reads->queue;
     if (queue && !reads->read && starts_as_nothing(v->e)) reads->read = v->e;
     return true;
 }
@@ -112,36 +133,49 @@ static void check_queue_reads(void *context, Stmt *s) {
     QueueReads reads = {e, s, NULL, NULL};
     flow_walk_losses(e->flow, find_queue_reads, &reads);
     if (!reads.read || reads.guard) return;
-    diag_report(e->diag, CODE_QUEUE_UNFILLED, reads.read->span, "until the queue `%s` is full, this reads rows that nobody pushed: %s", s->name,
-                reads.read->type->kind == KIND_INT ? "their label is 0, like that of a class" : "they hold 0");
+    diag_report(e->diag, CODE_QUEUE_UNFILLED, reads.read->span,
+                "until the queue `%s` is full, this reads rows that nobody pushed: %s", s->name,
+                reads.read->type->kind == KIND_INT ? "their label is 0, like that of a class"
+                                                   : "they hold 0");
     diag_note(e->diag, s->name_span, "the queue is declared here");
     diag_suggest(e->diag, "leave them out with the guard `filled(%s, j)`", s->name);
 }
 
-/* ---- what nothing uses -------------------------------------------------------------------------------------------- */
+/* ---- what nothing uses ----------------------------------------------------------------------- */
 
 static void warn_unused(Edges *e, const Symbol *symbol, Span span, const char *what) {
-    if (symbol && !symbol->used) diag_report(e->diag, CODE_UNUSED, span, "nothing uses the %s `%s`", what, symbol->name);
+    if (symbol && !symbol->used)
+        diag_report(e->diag, CODE_UNUSED, span, "nothing uses the %s `%s`", what, symbol->name);
 }
 
 static void warn_unused_params(Edges *e, const Stmt *s, const char *what) {
-    for (int i = 0; i < s->param_count; i++) warn_unused(e, s->params[i].symbol, s->params[i].span, what);
+    for (int i = 0; i < s->param_count; i++)
+        warn_unused(e, s->params[i].symbol, s->params[i].span, what);
 }
 
 static void check_use(void *context, Stmt *s) {
     Edges *e = context;
     switch (s->kind) {
-    case STMT_VIEW: warn_unused_params(e, s, "view"); break;
-    case STMT_HYPER: warn_unused_params(e, s, "hyper"); break;
-    case STMT_DRAW: warn_unused_params(e, s, "draw"); break;
+    case STMT_VIEW:
+        warn_unused_params(e, s, "view");
+        break;
+    case STMT_HYPER:
+        warn_unused_params(e, s, "hyper");
+        break;
+    case STMT_DRAW:
+        warn_unused_params(e, s, "draw");
+        break;
     case STMT_NET:
         if (!s->has_config) warn_unused(e, s->symbol, s->name_span, "network");
         break;
     case STMT_LET:
         if (!s->is_function) warn_unused(e, s->symbol, s->name_span, "value");
         break;
-    case STMT_QUEUE: warn_unused(e, s->symbol, s->name_span, "queue"); break;
-    default: break;
+    case STMT_QUEUE:
+        warn_unused(e, s->symbol, s->name_span, "queue");
+        break;
+    default:
+        break;
     }
 }
 
@@ -150,11 +184,12 @@ static void check_use_in_bodies(Edges *e) {
     for (int i = 0; i < e->method->spec->stmt_count; i++) {
         const Stmt *s = e->method->spec->stmts[i];
         for (int k = 0; s->kind != STMT_WHEN && k < s->body_count; k++)
-            if (s->body[k]->kind == STMT_LET || s->body[k]->kind == STMT_DRAW) check_use(e, s->body[k]);
+            if (s->body[k]->kind == STMT_LET || s->body[k]->kind == STMT_DRAW)
+                check_use(e, s->body[k]);
     }
 }
 
-/* ---- collapse ------------------------------------------------------------------------------------------------------ */
+/* ---- collapse -------------------------------------------------------------------------------- */
 
 typedef struct Occurrences {
     const Binder *binder;
@@ -162,14 +197,18 @@ typedef struct Occurrences {
     int depth;
 } Occurrences;
 
-static bool ranges_over_samples(const Binder *binder, const Expr *const *within, int count, int depth);
+static bool ranges_over_samples(const Binder *binder, const Expr *const *within, int count,
+                                int depth);
 
 static const Binder *binder_of(const Expr *e) {
-    const Binder *b = e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_INDEX ? e->symbol->binder : NULL;
+    const Binder *b = e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_INDEX
+                          ? e->symbol->binder
+                          : NULL;
     return b && b->same ? b->same : b;
 }
 
-/* x[i, ..]: the first axis of an array of rows is that of the samples; an array defined by its elements has what its head says. */
+/* x[i, ..]: the first axis of an array of rows is that of the samples; an array defined by its
+ * elements has what its head says. */
 static bool find_occurrence(void *context, Expr *e) {
     Occurrences *o = context;
     if (e->kind != EXPR_INDEX || o->found) return !o->found;
@@ -177,46 +216,61 @@ static bool find_occurrence(void *context, Expr *e) {
     const Stmt *let = s && s->kind == SYMBOL_LET ? s->stmt : NULL;
     for (int k = 0; k < e->arg_count; k++) {
         if (binder_of(e->args[k]) != o->binder) continue;
-        if (let && let->binder_count > k) o->found |= ranges_over_samples(let->binders[k], (const Expr *const *)&let->value, 1, o->depth + 1);
-        else o->found |= k == 0 && e->callee->type && e->callee->type->rank >= 2;
+        if (let && let->binder_count > k)
+            o->found |= ranges_over_samples(let->binders[k], (const Expr *const *)&let->value, 1,
+                                            o->depth + 1);
+        else
+            o->found |= k == 0 && e->callee->type && e->callee->type->rank >= 2;
     }
     return true;
 }
 
-static bool ranges_over_samples(const Binder *binder, const Expr *const *within, int count, int depth) {
+static bool ranges_over_samples(const Binder *binder, const Expr *const *within, int count,
+                                int depth) {
     Occurrences o = {binder, false, depth};
-    for (int i = 0; depth < 16 && i < count; i++) ast_walk_expr((Expr *)within[i], find_occurrence, &o);
+    for (int i = 0; depth < 16 && i < count; i++)
+        ast_walk_expr((Expr *)within[i], find_occurrence, &o);
     return o.found;
 }
 
 static int sample_binders(const Expr *reduction) {
     int count = 0;
-    const Expr *const within[] = {reduction->arg_count ? reduction->args[0] : NULL, reduction->guard};
-    for (int i = 0; i < reduction->binder_count; i++) count += ranges_over_samples(reduction->binders[i], within, 2, 0);
+    const Expr *const within[] = {reduction->arg_count ? reduction->args[0] : NULL,
+                                  reduction->guard};
+    for (int i = 0; i < reduction->binder_count; i++)
+        count += ranges_over_samples(reduction->binders[i], within, 2, 0);
     return count;
 }
 
-/* Is anything bound around the reduction that is there for each sample (then it compares samples), or for each feature? */
+/* Is anything bound around the reduction that is there for each sample (then it compares samples),
+ * or for each feature? */
 static void judge_reduction(Separation *s, const FlowVisit *v) {
     int samples = sample_binders(v->e);
     if (samples > 1) s->pairs = v->e;
     if (samples == 0 || !v->scope) return;
     const FlowScope *outer = v->scope;
-    const Expr *within = outer->reduction ? outer->reduction->args[0] : outer->let && outer->let->value ? outer->let->value : NULL;
-    if (within && ranges_over_samples(outer->binder, &within, 1, 0)) s->pairs = v->e;
-    else s->statistic = v->e;
+    const Expr *within = outer->reduction                  ? outer->reduction->args[0]
+                         : outer->let && outer->let->value ? outer->let->value
+                                                           : NULL;
+    if (within && ranges_over_samples(outer->binder, &within, 1, 0))
+        s->pairs = v->e;
+    else
+        s->statistic = v->e;
 }
 
 /* u[pos(i)] or z[(i + 1) mod N]: the row of another sample. */
 static bool reads_another(const Expr *e) {
-    if (e->kind != EXPR_INDEX || e->arg_count == 0 || !e->callee->type || e->callee->type->rank < 2) return false;
-    return e->args[0]->kind == EXPR_BINARY || e->args[0]->kind == EXPR_CALL || e->args[0]->kind == EXPR_INDEX;
+    if (e->kind != EXPR_INDEX || e->arg_count == 0 || !e->callee->type || e->callee->type->rank < 2)
+        return false;
+    return e->args[0]->kind == EXPR_BINARY || e->args[0]->kind == EXPR_CALL ||
+           e->args[0]->kind == EXPR_INDEX;
 }
 
 /* max(0, near - far + margin): something is kept at a distance. */
 static bool is_margin(const Expr *e) {
     const Symbol *s = e->kind == EXPR_CALL ? e->callee->symbol : NULL;
-    return s && s->kind == SYMBOL_BUILTIN && (strcmp(s->name, "max") == 0 || strcmp(s->name, "relu") == 0);
+    return s && s->kind == SYMBOL_BUILTIN &&
+           (strcmp(s->name, "max") == 0 || strcmp(s->name, "relu") == 0);
 }
 
 static bool find_separation(void *context, const FlowVisit *v) {
@@ -236,7 +290,8 @@ static bool find_separation(void *context, const FlowVisit *v) {
     return true;
 }
 
-/* A network's result beside the image itself, as in an autoencoder: one constant does not fit all images. */
+/* A network's result beside the image itself, as in an autoencoder: one constant does not fit all
+ * images. */
 static bool find_target(void *context, const FlowVisit *v) {
     Separation *s = context;
     const char *part;
@@ -256,21 +311,31 @@ static void check_collapse(Edges *e) {
     Separation s = method_separation(e->arena, e->method);
     if (!s.applied || s.stop || s.pairs || s.statistic || s.memory || s.label || s.other) return;
     const Stmt *loss = find_stmt(e->method, STMT_LOSS, NULL);
-    diag_report(e->diag, CODE_COLLAPSE, loss->span, "nothing here keeps features of different images apart: one constant vector for all of them makes this loss smallest");
-    diag_suggest(e->diag, "%s", "add negatives (a sum over other samples), a predictor with `stop` on the other branch, or statistics over the batch");
+    diag_report(e->diag, CODE_COLLAPSE, loss->span,
+                "nothing here keeps features of different images apart: one constant vector for "
+                "all of them makes this loss smallest");
+    diag_suggest(e->diag, "%s",
+                 "add negatives (a sum over other samples), a predictor with `stop` on the other "
+                 "branch, or statistics over the batch");
 }
 
 /* The loss of one sample has nobody to compare it with. */
 static void check_batch(Edges *e) {
-    const Stmt *train = find_stmt(e->method, STMT_TRAIN, NULL), *loss = find_stmt(e->method, STMT_LOSS, NULL);
+    const Stmt *train = find_stmt(e->method, STMT_TRAIN, NULL),
+               *loss = find_stmt(e->method, STMT_LOSS, NULL);
     const FlowClock clock = {0, 1};
     double batch;
     for (int i = 0; train && loss && i < train->param_count; i++) {
         const Param *p = &train->params[i];
-        if (strcmp(p->name, "batch") != 0 || !p->value || !flow_number(p->value, NULL, &clock, &batch) || batch != 1) continue;
+        if (strcmp(p->name, "batch") != 0 || !p->value ||
+            !flow_number(p->value, NULL, &clock, &batch) || batch != 1)
+            continue;
         const Separation s = method_separation(e->arena, e->method);
         if (s.memory || !(s.pairs || s.statistic)) continue;
-        diag_report(e->diag, CODE_BATCH_OF_ONE, p->value->span, s.pairs ? "a batch of 1 has no negatives: the loss compares its samples with each other" : "a batch of 1 has no variance: the loss takes statistics over its samples");
+        diag_report(
+            e->diag, CODE_BATCH_OF_ONE, p->value->span,
+            s.pairs ? "a batch of 1 has no negatives: the loss compares its samples with each other"
+                    : "a batch of 1 has no variance: the loss takes statistics over its samples");
         diag_note(e->diag, loss->span, "the loss is here");
         diag_suggest(e->diag, "a batch of 2 and more, or negatives from a queue or a bank");
     }
@@ -280,7 +345,8 @@ void check_edges(Arena *arena, Diag *diag, const Method *method) {
     Edges e = {arena, diag, method, flow_new(arena, method)};
     method_each_stmt(method->spec, check_leaks, &e);
     method_each_stmt(method->spec, check_rate, &e);
-    if (diag_error_count(diag)) return; /* what is wrong may be what would have used, stopped or kept apart */
+    /* what is wrong may be what would have used, stopped or kept apart */
+    if (diag_error_count(diag)) return;
     check_use_in_bodies(&e);
     if (!find_stmt(method, STMT_LOSS, NULL)) return;
     method_each_stmt(method->spec, check_queue_reads, &e);

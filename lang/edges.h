@@ -10,13 +10,13 @@
 typedef struct Separation {
     /* A network application that gradients reach; NULL: the loss trains none. */
     const Expr *applied;
-    const Expr *stop;      /* a stopped gradient */
-    const Expr *pairs;     /* a reduction over other samples: negatives */
+    const Expr *stop;  /* a stopped gradient */
+    const Expr *pairs; /* a reduction over other samples: negatives */
     /* A reduction over the samples for each feature or cluster: batch statistics. */
     const Expr *statistic;
-    const Expr *memory;    /* a queue, bank or state */
-    const Expr *label;     /* labels or other fields of the data */
-    const Expr *other;     /* a draw, a read of another sample's row, or a margin */
+    const Expr *memory; /* a queue, bank or state */
+    const Expr *label;  /* labels or other fields of the data */
+    const Expr *other;  /* a draw, a read of another sample's row, or a margin */
 } Separation;
 
 Separation method_separation(Arena *arena, const Method *method);

@@ -41,7 +41,8 @@ typedef struct State {
     const FlowScope *scope;
     bool stopped;
     const Expr *stop;
-    int64_t row; /* of the array that is walked to, the one entry of its first axis that is read; -1: all */
+    /* of the array that is walked to, the one entry of its first axis that is read; -1: all */
+    int64_t row;
 } State;
 
 static void walk(Flow *f, const Expr *e, State at);
@@ -56,7 +57,8 @@ Flow *flow_new(Arena *arena, const Method *method) {
 static bool first_time(Flow *f, const void *what, const State *at) {
     Reached *others = map_get(&f->reached, what);
     for (const Reached *r = others; r; r = r->next) {
-        const bool same = r->frame == at->frame && r->stopped == at->stopped && r->under_stop == (at->stop != NULL) && r->row == at->row;
+        const bool same = r->frame == at->frame && r->stopped == at->stopped &&
+                          r->under_stop == (at->stop != NULL) && r->row == at->row;
         if (same) return false;
     }
     Reached *r = arena_new_of(f->arena, Reached);
@@ -76,7 +78,8 @@ static const FlowFrame *enter(Flow *f, const Stmt *fn, const Expr *call, const F
     return frame;
 }
 
-static const FlowScope *bind(Flow *f, const FlowScope *outer, Binder *const *binders, int count, const Expr *reduction, const Stmt *let, int64_t row) {
+static const FlowScope *bind(Flow *f, const FlowScope *outer, Binder *const *binders, int count,
+                             const Expr *reduction, const Stmt *let, int64_t row) {
     for (int i = 0; i < count; i++) {
         FlowScope *scope = arena_new_of(f->arena, FlowScope);
         *scope = (FlowScope){binders[i], reduction, let, i == 0 ? row : -1, outer};
@@ -85,9 +88,10 @@ static const FlowScope *bind(Flow *f, const FlowScope *outer, Binder *const *bin
     return outer;
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
-static const FlowFrame *frame_with_param(const FlowFrame *frame, const Param *param, int *position) {
+static const FlowFrame *frame_with_param(const FlowFrame *frame, const Param *param,
+                                         int *position) {
     for (; frame; frame = frame->caller)
         for (int i = 0; i < frame->fn->param_count; i++)
             if (&frame->fn->params[i] == param) {
@@ -114,12 +118,15 @@ static bool holds(Stmt *const *body, int count, const Stmt *s) {
         if (body[i] == s) return true;
         for (int k = 0; k < body[i]->carry_count; k++)
             if (body[i]->carry[k] == s) return true;
-        if (holds(body[i]->body, body[i]->body_count, s) || holds(body[i]->otherwise, body[i]->otherwise_count, s)) return true;
+        if (holds(body[i]->body, body[i]->body_count, s) ||
+            holds(body[i]->otherwise, body[i]->otherwise_count, s))
+            return true;
     }
     return false;
 }
 
-/* The frame in whose function the let stands: that of the function itself or of one it was called from (a function inside a function). */
+/* The frame in whose function the let stands: that of the function itself or of one it was called
+ * from (a function inside a function). */
 static const FlowFrame *frame_of_let(const FlowFrame *frame, const Stmt *let) {
     for (; frame; frame = frame->caller)
         if (holds(frame->fn->body, frame->fn->body_count, let)) return frame;
@@ -136,18 +143,21 @@ static void walk_let(Flow *f, const Stmt *let, State at) {
     for (int i = 0; scan && i < scan->body_count; i++) {
         const Stmt *next = scan->body[i];
         if (next->kind != STMT_NEXT || strcmp(next->name, let->name) != 0) continue;
-        at.scope = bind(f, bind(f, NULL, scan->binders, scan->binder_count, NULL, scan, -1), next->binders, next->binder_count, NULL, next, -1);
+        at.scope = bind(f, bind(f, NULL, scan->binders, scan->binder_count, NULL, scan, -1),
+                        next->binders, next->binder_count, NULL, next, -1);
         walk(f, next->value, at);
     }
 }
 
-/* Into a view of computed arrays. Its draws and the data do not count: they are what any view is made of. */
+/* Into a view of computed arrays. Its draws and the data do not count: they are what any view is
+ * made of. */
 static void walk_view(Flow *f, const Stmt *view, State at) {
     at.frame = NULL;
     at.scope = NULL;
     at.row = -1;
     if (!first_time(f, view, &at)) return;
-    for (int i = 0; i < view->reads.count; i++) walk(f, view->reads.items[i], at);
+    for (int i = 0; i < view->reads.count; i++)
+        walk(f, view->reads.items[i], at);
 }
 
 static void walk_name(Flow *f, const Expr *e, State at) {
@@ -155,7 +165,8 @@ static void walk_name(Flow *f, const Expr *e, State at) {
     if (s && s->kind == SYMBOL_LET && s->stmt) walk_let(f, s->stmt, at);
     if (s && s->kind == SYMBOL_VIEW && s->stmt && s->stmt->reads.count) walk_view(f, s->stmt, at);
     int position;
-    const FlowFrame *frame = s && s->kind == SYMBOL_ARGUMENT ? frame_with_param(at.frame, s->param, &position) : NULL;
+    const FlowFrame *frame =
+        s && s->kind == SYMBOL_ARGUMENT ? frame_with_param(at.frame, s->param, &position) : NULL;
     if (!frame) return;
     const Expr *given = argument_of(frame, position);
     at.frame = frame->caller;
@@ -163,7 +174,7 @@ static void walk_name(Flow *f, const Expr *e, State at) {
     if (given && first_time(f, given, &at)) walk(f, given, at);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static const Expr *result_of(const Stmt *fn) {
     for (int i = 0; i < fn->body_count; i++)
@@ -177,7 +188,8 @@ static const Expr *piece_with(const Expr *concat, int64_t *row) {
     for (int i = 0; i < concat->arg_count; i++) {
         const Type *type = concat->args[i]->type;
         int64_t extent;
-        if (concat->arg_names && concat->arg_names[i]) return NULL; /* another axis than the first */
+        /* another axis than the first */
+        if (concat->arg_names && concat->arg_names[i]) return NULL;
         if (!type || type->rank < 1 || !dim_eval(type->dims[0], NULL, NULL, &extent)) return NULL;
         if (*row < before + extent) {
             *row -= before;
@@ -189,7 +201,8 @@ static const Expr *piece_with(const Expr *concat, int64_t *row) {
 }
 
 static void walk_args(Flow *f, const Expr *e, State at) {
-    for (int i = 0; i < e->arg_count; i++) walk(f, e->args[i], at);
+    for (int i = 0; i < e->arg_count; i++)
+        walk(f, e->args[i], at);
 }
 
 static void walk_call(Flow *f, const Expr *e, State at) {
@@ -197,13 +210,18 @@ static void walk_call(Flow *f, const Expr *e, State at) {
     bool function = s && (s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN) && s->stmt;
     if (!function) {
         static const char *const without_slope[] = {"floor", "ceil", "round", "range", "filled"};
-        for (size_t i = 0; s && s->kind == SYMBOL_BUILTIN && i < sizeof without_slope / sizeof *without_slope; i++)
+        for (size_t i = 0;
+             s && s->kind == SYMBOL_BUILTIN && i < sizeof without_slope / sizeof *without_slope;
+             i++)
             at.stopped |= strcmp(without_slope[i], s->name) == 0;
-        const bool keeps_rows = s && s->kind == SYMBOL_BUILTIN && strcmp(s->name, "normalise") == 0, joins = s && s->kind == SYMBOL_BUILTIN && strcmp(s->name, "concat") == 0;
+        const bool keeps_rows = s && s->kind == SYMBOL_BUILTIN && strcmp(s->name, "normalise") == 0,
+                   joins = s && s->kind == SYMBOL_BUILTIN && strcmp(s->name, "concat") == 0;
         const Expr *piece = joins && at.row >= 0 ? piece_with(e, &at.row) : NULL;
         if (!keeps_rows && !piece) at.row = -1;
-        if (piece) walk(f, piece, at);
-        else walk_args(f, e, at);
+        if (piece)
+            walk(f, piece, at);
+        else
+            walk_args(f, e, at);
         return;
     }
     /* What the body does not use of its arguments does not reach the value. */
@@ -213,21 +231,24 @@ static void walk_call(Flow *f, const Expr *e, State at) {
 
 const Stmt *flow_applied(const Expr *call, const char **part) {
     *part = NULL;
-    if (call->kind != EXPR_CALL || !call->callee->type || call->callee->type->kind != KIND_NET || !call->type || call->type->kind == KIND_NET) return NULL;
+    if (call->kind != EXPR_CALL || !call->callee->type || call->callee->type->kind != KIND_NET ||
+        !call->type || call->type->kind == KIND_NET)
+        return NULL;
     const Symbol *s = call->callee->symbol;
     if (s && s->kind == SYMBOL_NET_PART) *part = s->name;
     return s ? s->stmt : NULL;
 }
 
-/* ---- expressions --------------------------------------------------------------------------------------------------- */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
 static void walk_reduce(Flow *f, const Expr *e, State at) {
     at.scope = bind(f, at.scope, e->binders, e->binder_count, e, NULL, -1);
     State still = at;
     still.stopped = true;
     if (e->guard) walk(f, e->guard, still);
-    bool picks = e->reduce == REDUCE_ARGMAX || e->reduce == REDUCE_ARGMIN || e->reduce == REDUCE_COUNT || e->reduce == REDUCE_ANY ||
-                 e->reduce == REDUCE_ALL || e->reduce == REDUCE_TOPK;
+    bool picks = e->reduce == REDUCE_ARGMAX || e->reduce == REDUCE_ARGMIN ||
+                 e->reduce == REDUCE_COUNT || e->reduce == REDUCE_ANY || e->reduce == REDUCE_ALL ||
+                 e->reduce == REDUCE_TOPK;
     walk_args(f, e, picks ? still : at);
 }
 
@@ -235,7 +256,10 @@ static void walk_reduce(Flow *f, const Expr *e, State at) {
 static int64_t row_of(const Expr *index, const FlowScope *scope) {
     int64_t row;
     if (index->kind == EXPR_NUMBER) return whole_of(index->number, &row) ? row : -1;
-    const Binder *binder = index->kind == EXPR_NAME && index->symbol && index->symbol->kind == SYMBOL_INDEX ? index->symbol->binder : NULL;
+    const Binder *binder =
+        index->kind == EXPR_NAME && index->symbol && index->symbol->kind == SYMBOL_INDEX
+            ? index->symbol->binder
+            : NULL;
     for (; scope && binder; scope = scope->outer)
         if (scope->binder == binder) return scope->value;
     return -1;
@@ -243,7 +267,8 @@ static int64_t row_of(const Expr *index, const FlowScope *scope) {
 
 /* What is done element by element keeps the rows of what it is done to. */
 static bool is_by_element(const Expr *e) {
-    return e->kind == EXPR_NAME || e->kind == EXPR_CALL || e->kind == EXPR_STOP || e->kind == EXPR_UNARY || e->kind == EXPR_BINARY;
+    return e->kind == EXPR_NAME || e->kind == EXPR_CALL || e->kind == EXPR_STOP ||
+           e->kind == EXPR_UNARY || e->kind == EXPR_BINARY;
 }
 
 static void walk(Flow *f, const Expr *e, State at) {
@@ -254,9 +279,15 @@ static void walk(Flow *f, const Expr *e, State at) {
     State still = at;
     still.stopped = true;
     switch (e->kind) {
-    case EXPR_NAME: walk_name(f, e, at); break;
-    case EXPR_CALL: walk_call(f, e, at); break;
-    case EXPR_REDUCE: walk_reduce(f, e, at); break;
+    case EXPR_NAME:
+        walk_name(f, e, at);
+        break;
+    case EXPR_CALL:
+        walk_call(f, e, at);
+        break;
+    case EXPR_REDUCE:
+        walk_reduce(f, e, at);
+        break;
     case EXPR_INDEX:
         at.row = e->arg_count ? row_of(e->args[0], at.scope) : -1;
         walk(f, e->callee, at);
@@ -271,9 +302,14 @@ static void walk(Flow *f, const Expr *e, State at) {
         still.stop = e;
         walk_args(f, e, still);
         break;
-    case EXPR_BINARY: walk_args(f, e, e->op >= OP_LT && e->op <= OP_NE ? still : at); break;
-    case EXPR_MEMBER: break; /* a field, a column, a part: there is nothing below */
-    default: walk_args(f, e, at); break;
+    case EXPR_BINARY:
+        walk_args(f, e, e->op >= OP_LT && e->op <= OP_NE ? still : at);
+        break;
+    case EXPR_MEMBER:
+        break; /* a field, a column, a part: there is nothing below */
+    default:
+        walk_args(f, e, at);
+        break;
     }
 }
 
@@ -289,7 +325,8 @@ void method_each_stmt(const Module *spec, void (*visit)(void *context, Stmt *s),
         Stmt *s = spec->stmts[i];
         visit(context, s);
         if (s->kind != STMT_WHEN) continue;
-        const Module body = {.stmts = s->body, .stmt_count = s->body_count}, otherwise = {.stmts = s->otherwise, .stmt_count = s->otherwise_count};
+        const Module body = {.stmts = s->body, .stmt_count = s->body_count},
+                     otherwise = {.stmts = s->otherwise, .stmt_count = s->otherwise_count};
         method_each_stmt(&body, visit, context);
         method_each_stmt(&otherwise, visit, context);
     }
@@ -306,35 +343,49 @@ void flow_walk_losses(Flow *f, FlowVisitor visit, void *context) {
     method_each_stmt(f->method->spec, walk_loss, f);
 }
 
-/* ---- numbers --------------------------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
-static bool number_of_name(const Expr *e, const FlowFrame *frame, const FlowClock *clock, double *value) {
+static bool number_of_name(const Expr *e, const FlowFrame *frame, const FlowClock *clock,
+                           double *value) {
     const Symbol *s = e->symbol;
     int position;
     if (!s) return false;
     switch (s->kind) {
-    case SYMBOL_HYPER: return s->param && s->param->value && flow_number(s->param->value, NULL, clock, value);
-    case SYMBOL_LET: return s->stmt && !s->stmt->binder_count && !s->stmt->scan && flow_number(s->stmt->value, frame_of_let(frame, s->stmt), clock, value);
+    case SYMBOL_HYPER:
+        return s->param && s->param->value && flow_number(s->param->value, NULL, clock, value);
+    case SYMBOL_LET:
+        return s->stmt && !s->stmt->binder_count && !s->stmt->scan &&
+               flow_number(s->stmt->value, frame_of_let(frame, s->stmt), clock, value);
     case SYMBOL_ARGUMENT: {
         const FlowFrame *owner = frame_with_param(frame, s->param, &position);
         const Expr *given = owner ? argument_of(owner, position) : NULL;
         return given && flow_number(given, owner->caller, clock, value);
     }
     case SYMBOL_BUILTIN:
-        if (strcmp(s->name, "pi") == 0) *value = acos(-1);
-        else if (strcmp(s->name, "step") == 0) *value = clock->step;
-        else if (strcmp(s->name, "steps") == 0) *value = clock->steps;
-        else return false;
+        if (strcmp(s->name, "pi") == 0)
+            *value = acos(-1);
+        else if (strcmp(s->name, "step") == 0)
+            *value = clock->step;
+        else if (strcmp(s->name, "steps") == 0)
+            *value = clock->steps;
+        else
+            return false;
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }
 
 /* A NaN in either place stays. */
-static double smaller(double a, double b) { return isnan(a) || a <= b ? a : b; }
-static double larger(double a, double b) { return isnan(a) || a >= b ? a : b; }
+static double smaller(double a, double b) {
+    return isnan(a) || a <= b ? a : b;
+}
+static double larger(double a, double b) {
+    return isnan(a) || a >= b ? a : b;
+}
 
-static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowClock *clock, double *value) {
+static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowClock *clock,
+                           double *value) {
     const Symbol *s = e->callee->symbol;
     if (!s) return false;
     if (s->kind == SYMBOL_FN && s->stmt) {
@@ -345,11 +396,14 @@ static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowCloc
     static const struct {
         const char *name;
         double (*one)(double), (*two)(double, double);
-    } functions[] = {{"cos", cos, NULL}, {"sin", sin, NULL}, {"exp", exp, NULL}, {"log", log, NULL}, {"sqrt", sqrt, NULL}, {"abs", fabs, NULL},
-                     {"floor", floor, NULL}, {"ceil", ceil, NULL}, {"tanh", tanh, NULL}, {"min", NULL, smaller}, {"max", NULL, larger}};
+    } functions[] = {{"cos", cos, NULL},     {"sin", sin, NULL},   {"exp", exp, NULL},
+                     {"log", log, NULL},     {"sqrt", sqrt, NULL}, {"abs", fabs, NULL},
+                     {"floor", floor, NULL}, {"ceil", ceil, NULL}, {"tanh", tanh, NULL},
+                     {"min", NULL, smaller}, {"max", NULL, larger}};
     double a, b;
     for (size_t i = 0; s->kind == SYMBOL_BUILTIN && i < sizeof functions / sizeof *functions; i++) {
-        if (strcmp(functions[i].name, s->name) != 0 || e->arg_count != (functions[i].two ? 2 : 1)) continue;
+        if (strcmp(functions[i].name, s->name) != 0 || e->arg_count != (functions[i].two ? 2 : 1))
+            continue;
         if (!flow_number(e->args[0], frame, clock, &a)) return false;
         if (functions[i].two && !flow_number(e->args[1], frame, clock, &b)) return false;
         *value = functions[i].two ? functions[i].two(a, b) : functions[i].one(a);
@@ -361,23 +415,41 @@ static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowCloc
 bool flow_number(const Expr *e, const FlowFrame *frame, const FlowClock *clock, double *value) {
     double a, b;
     switch (e->kind) {
-    case EXPR_NUMBER: *value = e->number; return true;
-    case EXPR_NAME: return number_of_name(e, frame, clock, value);
-    case EXPR_CALL: return number_of_call(e, frame, clock, value);
+    case EXPR_NUMBER:
+        *value = e->number;
+        return true;
+    case EXPR_NAME:
+        return number_of_name(e, frame, clock, value);
+    case EXPR_CALL:
+        return number_of_call(e, frame, clock, value);
     case EXPR_UNARY:
         if (e->op != OP_NEG || !flow_number(e->args[0], frame, clock, &a)) return false;
         *value = -a;
         return true;
     case EXPR_BINARY:
-        if (!flow_number(e->args[0], frame, clock, &a) || !flow_number(e->args[1], frame, clock, &b)) return false;
+        if (!flow_number(e->args[0], frame, clock, &a) ||
+            !flow_number(e->args[1], frame, clock, &b))
+            return false;
         switch (e->op) {
-        case OP_ADD: *value = a + b; return true;
-        case OP_SUB: *value = a - b; return true;
-        case OP_MUL: *value = a * b; return true;
-        case OP_DIV: *value = a / b; return b != 0;
-        case OP_POW: *value = pow(a, b); return true;
-        default: return false;
+        case OP_ADD:
+            *value = a + b;
+            return true;
+        case OP_SUB:
+            *value = a - b;
+            return true;
+        case OP_MUL:
+            *value = a * b;
+            return true;
+        case OP_DIV:
+            *value = a / b;
+            return b != 0;
+        case OP_POW:
+            *value = pow(a, b);
+            return true;
+        default:
+            return false;
         }
-    default: return false;
+    default:
+        return false;
     }
 }

@@ -1,12 +1,13 @@
-/* The formatter works on words, not on the tree: what a statement means does not change where its words go, new statements need nothing
- * here, and comments are words like others.
+/* The formatter works on words, not on the tree: what a statement means does not change where its
+ * words go, new statements need nothing here, and comments are words like others.
  *
- *   indentation   two spaces for each open brace; four more where a line continues a statement, or under what the author lined it up with
- *                 (the first word after the open bracket, or the second word of the statement)
- *   spaces        one around operators and after commas; none inside brackets, around `.` and `^`; `*` and `/` may stand close (2*N)
- *   columns       a word that stands further right than it needs to, exactly under or over one of its kind on the next line, is lined up
- *   blank lines   at most one, none at the edges of a block
- *   brackets      a reduction after `/` that swallows further factors gets parentheses: a / (sum[j] b[j] * c) */
+ *   indentation   two spaces for each open brace; four more where a line continues a statement, or
+ * under what the author lined it up with (the first word after the open bracket, or the second word
+ * of the statement) spaces        one around operators and after commas; none inside brackets,
+ * around `.` and `^`; `*` and `/` may stand close (2*N) columns       a word that stands further
+ * right than it needs to, exactly under or over one of its kind on the next line, is lined up blank
+ * lines   at most one, none at the edges of a block brackets      a reduction after `/` that
+ * swallows further factors gets parentheses: a / (sum[j] b[j] * c) */
 #include "lang/format.h"
 
 #include "lang/ast_walk.h"
@@ -17,7 +18,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { WORD_NAME, WORD_NUMBER, WORD_STRING, WORD_OPERATOR, WORD_OPEN, WORD_CLOSE, WORD_COMMENT } WordKind;
+typedef enum {
+    WORD_NAME,
+    WORD_NUMBER,
+    WORD_STRING,
+    WORD_OPERATOR,
+    WORD_OPEN,
+    WORD_CLOSE,
+    WORD_COMMENT
+} WordKind;
 
 typedef struct Word {
     WordKind kind;
@@ -42,7 +51,8 @@ typedef struct Format {
 } Format;
 
 static bool is(const Word *w, const char *text) {
-    return w && w->kind != WORD_COMMENT && strlen(text) == (size_t)w->length && memcmp(w->text, text, (size_t)w->length) == 0;
+    return w && w->kind != WORD_COMMENT && strlen(text) == (size_t)w->length &&
+           memcmp(w->text, text, (size_t)w->length) == 0;
 }
 
 static bool is_one_of(const Word *w, const char *const *texts) {
@@ -51,7 +61,7 @@ static bool is_one_of(const Word *w, const char *const *texts) {
     return false;
 }
 
-/* ---- words --------------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 static int word_length(const char *at, WordKind *kind) {
     static const char *const pairs[] = {"<-", ">>", "<=", ">=", "==", "!=", ".."};
@@ -59,20 +69,25 @@ static int word_length(const char *at, WordKind *kind) {
     if (*at == '#') {
         *kind = WORD_COMMENT;
         n = (int)strcspn(at, "\n");
-        while (n > 1 && isspace((unsigned char)at[n - 1])) n--;
+        while (n > 1 && isspace((unsigned char)at[n - 1]))
+            n--;
     } else if (*at == '"') {
         *kind = WORD_STRING;
         n = 1 + (int)strcspn(at + 1, "\"");
         n += at[n] == '"';
     } else if (isalpha((unsigned char)*at) || *at == '_') {
         *kind = WORD_NAME;
-        while (isalnum((unsigned char)at[n]) || at[n] == '_') n++;
+        while (isalnum((unsigned char)at[n]) || at[n] == '_')
+            n++;
     } else if (isdigit((unsigned char)*at)) {
         *kind = WORD_NUMBER;
-        while (isdigit((unsigned char)at[n])) n++;
-        if (at[n] == '.' && isdigit((unsigned char)at[n + 1])) n += 1 + (int)strspn(at + n + 1, "0123456789");
+        while (isdigit((unsigned char)at[n]))
+            n++;
+        if (at[n] == '.' && isdigit((unsigned char)at[n + 1]))
+            n += 1 + (int)strspn(at + n + 1, "0123456789");
         int sign = (at[n] == 'e' || at[n] == 'E') && (at[n + 1] == '-' || at[n + 1] == '+');
-        if ((at[n] == 'e' || at[n] == 'E') && isdigit((unsigned char)at[n + 1 + sign])) n += 1 + sign + (int)strspn(at + n + 1 + sign, "0123456789");
+        if ((at[n] == 'e' || at[n] == 'E') && isdigit((unsigned char)at[n + 1 + sign]))
+            n += 1 + sign + (int)strspn(at + n + 1 + sign, "0123456789");
         if (at[n] && strchr("KMG", at[n]) && strncmp(at + n + 1, "iB", 2) == 0) n += 3;
     } else {
         *kind = strchr("([{", *at) ? WORD_OPEN : strchr(")]}", *at) ? WORD_CLOSE : WORD_OPERATOR;
@@ -82,15 +97,25 @@ static int word_length(const char *at, WordKind *kind) {
     return n;
 }
 
-static void add_word(Format *f, WordKind kind, const char *text, int length, int offset, int line, int column, bool blank) {
+static void add_word(Format *f, WordKind kind, const char *text, int length, int offset, int line,
+                     int column, bool blank) {
     const Word *last = f->words.count ? &f->words.items[f->words.count - 1] : NULL;
-    Word w = {.kind = kind, .text = text, .length = length, .offset = offset, .line = line, .column = column, .anchor = -1, .partner = f->words.count};
+    Word w = {.kind = kind,
+              .text = text,
+              .length = length,
+              .offset = offset,
+              .line = line,
+              .column = column,
+              .anchor = -1,
+              .partner = f->words.count};
     w.first = !last || last->line != line;
     w.blank = blank && last;
     array_push(f->arena, &f->words, w);
 }
 
-static int by_offset(const void *a, const void *b) { return *(const int *)a < *(const int *)b ? -1 : *(const int *)a > *(const int *)b; }
+static int by_offset(const void *a, const void *b) {
+    return *(const int *)a < *(const int *)b ? -1 : *(const int *)a > *(const int *)b;
+}
 
 static void split_words(Format *f) {
     const char *text = f->source->text;
@@ -100,7 +125,8 @@ static void split_words(Format *f) {
         qsort(f->closes.items, (size_t)f->closes.count, sizeof *f->closes.items, by_offset);
     }
     for (int i = 0; text[i];) {
-        for (; close < f->closes.count && f->closes.items[close] == i; close++) add_word(f, WORD_CLOSE, ")", 1, -1, line, i - line_start, false);
+        for (; close < f->closes.count && f->closes.items[close] == i; close++)
+            add_word(f, WORD_CLOSE, ")", 1, -1, line, i - line_start, false);
         if (text[i] == '\n') {
             line++;
             line_start = i + 1;
@@ -110,42 +136,54 @@ static void split_words(Format *f) {
             i++;
             continue;
         }
-        for (; open < f->opens.count && f->opens.items[open] == i; open++) add_word(f, WORD_OPEN, "(", 1, -1, line, i - line_start, breaks > 1);
+        for (; open < f->opens.count && f->opens.items[open] == i; open++)
+            add_word(f, WORD_OPEN, "(", 1, -1, line, i - line_start, breaks > 1);
         WordKind kind;
         int length = word_length(text + i, &kind);
-        if (lists && strncmp(text + i, "<-", 2) == 0) length = 1; /* inside ( or [ there is no arrow */
+        /* inside ( or [ there is no arrow */
+        if (lists && strncmp(text + i, "<-", 2) == 0) length = 1;
         lists += kind == WORD_OPEN && text[i] != '{';
         lists -= kind == WORD_CLOSE && text[i] != '}' && lists > 0;
         add_word(f, kind, text + i, length, i, line, i - line_start, breaks > 1);
         breaks = 0;
         i += length;
     }
-    for (; close < f->closes.count; close++) add_word(f, WORD_CLOSE, ")", 1, -1, line, 0, false); /* the text ends with its reduction */
+    /* the text ends with its reduction */
+    for (; close < f->closes.count; close++)
+        add_word(f, WORD_CLOSE, ")", 1, -1, line, 0, false);
 }
 
-/* ---- parentheses that help the reader -------------------------------------------------------------------------- */
+/* ---- parentheses that help the reader -------------------------------------------------------- */
 
 static bool find_swallowing(void *context, Expr *e) {
     Format *f = context;
-    if (e->kind != EXPR_BINARY || e->op != OP_DIV || e->args[1]->kind != EXPR_REDUCE || e->args[1]->arg_count != 1) return true;
+    if (e->kind != EXPR_BINARY || e->op != OP_DIV || e->args[1]->kind != EXPR_REDUCE ||
+        e->args[1]->arg_count != 1)
+        return true;
     const Expr *reduction = e->args[1], *body = reduction->args[0];
     bool product = body->kind == EXPR_BINARY && body->op >= OP_MUL && body->op <= OP_MOD;
     int before = reduction->span.begin - 1;
-    while (before > 0 && isspace((unsigned char)f->source->text[before])) before--;
+    while (before > 0 && isspace((unsigned char)f->source->text[before]))
+        before--;
     if (!product || f->source->text[before] != '/') return true;
     array_push(f->arena, &f->opens, reduction->span.begin);
     array_push(f->arena, &f->closes, reduction->span.end);
     return true;
 }
 
-/* ---- spaces ---------------------------------------------------------------------------------------------------- */
+/* ---- spaces ---------------------------------------------------------------------------------- */
 
-static const char *const reducers[] = {"sum", "mean", "max", "min", "argmax", "argmin", "any", "all", "var", "var_unbiased", "logsumexp", "softmax", "topk", NULL};
-static const char *const prefixes[] = {"if", "then", "else", "and", "or", "not", "mod", "div", "copy", NULL};
-static const char *const soft[] = {"rate", "trains", "with", "init", "on", "while", "over", "where", NULL};
-static const char *const firsts[] = {"use", "data", "hyper", "view", "net", "ema", "let", "fn", "loss", "train", "eval", "queue", "state", "bank", "update",
-                                     "param", "draw", "return", "optimiser", "scan", "next", "when", "every", "over", "report", "give", "stage", NULL};
-
+static const char *const reducers[] = {"sum",       "mean",    "max",  "min", "argmax",
+                                       "argmin",    "any",     "all",  "var", "var_unbiased",
+                                       "logsumexp", "softmax", "topk", NULL};
+static const char *const prefixes[] = {"if",  "then", "else", "and",  "or",
+                                       "not", "mod",  "div",  "copy", NULL};
+static const char *const soft[] = {"rate",  "trains", "with",  "init", "on",
+                                   "while", "over",   "where", NULL};
+static const char *const firsts[] = {
+    "use",  "data",  "hyper", "view", "net",    "ema",   "let",   "fn",     "loss",      "train",
+    "eval", "queue", "state", "bank", "update", "param", "draw",  "return", "optimiser", "scan",
+    "next", "when",  "every", "over", "report", "give",  "stage", NULL};
 
 typedef struct Bracket {
     int word;
@@ -157,7 +195,8 @@ typedef struct Bracket {
 } Bracket;
 
 typedef struct Place { /* where the formatter stands */
-    /* Those of the text, which was parsed, and those put in around reductions, which nest as expressions do. */
+    /* Those of the text, which was parsed, and those put in around reductions, which nest as
+     * expressions do. */
     Bracket open[MOST_NESTED_BRACKETS + MOST_NESTED_TERMS];
     int depth, braces;
     int last;            /* the word before, comments apart; or -1 */
@@ -166,23 +205,31 @@ typedef struct Place { /* where the formatter stands */
     bool closed_reducer; /* the last word is the ] of sum[..] */
 } Place;
 
-static const Bracket *innermost(const Place *p) { return p->depth ? &p->open[p->depth - 1] : NULL; }
-static bool in_list(const Place *p) { return p->depth && !innermost(p)->brace; }
+static const Bracket *innermost(const Place *p) {
+    return p->depth ? &p->open[p->depth - 1] : NULL;
+}
+static bool in_list(const Place *p) {
+    return p->depth && !innermost(p)->brace;
+}
 static bool begins_statement(const Place *p) {
     if (p->last < 0) return true;
     return p->depth && innermost(p)->brace && innermost(p)->word == p->last;
 }
 
-/* Did the author write the operator close to both its sides, as in 2*N and 3/4? Only plain names and numbers may stand so. */
+/* Did the author write the operator close to both its sides, as in 2*N and 3/4? Only plain names
+ * and numbers may stand so. */
 static bool is_close(const Format *f, int i) {
     if (i == 0 || i + 1 >= f->words.count) return false;
     const Word *w = &f->words.items[i], *before = w - 1, *after = w + 1;
-    bool plain = before->kind <= WORD_NUMBER && after->kind <= WORD_NUMBER && (i + 2 == f->words.count || after[1].kind != WORD_OPEN);
-    return plain && before->offset + before->length == w->offset && w->offset + w->length == after->offset;
+    bool plain = before->kind <= WORD_NUMBER && after->kind <= WORD_NUMBER &&
+                 (i + 2 == f->words.count || after[1].kind != WORD_OPEN);
+    return plain && before->offset + before->length == w->offset &&
+           w->offset + w->length == after->offset;
 }
 
 static bool is_keyword(const Format *f, const Place *p, int i) {
-    return is_one_of(&f->words.items[i], prefixes) || (i == p->statement && is_one_of(&f->words.items[i], firsts)) ||
+    return is_one_of(&f->words.items[i], prefixes) ||
+           (i == p->statement && is_one_of(&f->words.items[i], firsts)) ||
            (!in_list(p) && i != p->statement && is_one_of(&f->words.items[i], soft));
 }
 
@@ -196,7 +243,8 @@ static bool is_unary(const Format *f, const Place *p, int i) {
 
 static int space_before_open(const Format *f, const Place *p, const Word *last, const Word *w) {
     if (is(w, "{") || p->closed_reducer || last->kind == WORD_OPERATOR) return 1;
-    bool carries = is(&f->words.items[p->statement], "scan") && !in_list(p); /* scan t < rounds (h = h0): no call */
+    /* scan t < rounds (h = h0): no call */
+    bool carries = is(&f->words.items[p->statement], "scan") && !in_list(p);
     if (carries && w->offset > last->offset + last->length) return 1;
     return last->kind == WORD_NAME && is_keyword(f, p, p->last);
 }
@@ -213,7 +261,8 @@ static int spaces_before(const Format *f, const Place *p, int i) {
     if (!last) return 0;
     if (w->kind == WORD_COMMENT) return 2;
     if (is(last, "{") || is(w, "}")) return 1;
-    if (last->kind == WORD_OPEN || w->kind == WORD_CLOSE || is(w, ",") || is(w, ";") || last->unary) return 0;
+    if (last->kind == WORD_OPEN || w->kind == WORD_CLOSE || is(w, ",") || is(w, ";") || last->unary)
+        return 0;
     if (is(w, ".") || is(last, ".") || is(w, "^") || is(last, "^")) return 0;
     if (is(w, "*") || is(w, "/")) return !is_close(f, i);
     if ((is(last, "*") || is(last, "/")) && is_close(f, p->last)) return 0;
@@ -222,7 +271,7 @@ static int spaces_before(const Format *f, const Place *p, int i) {
     return 1;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------------------------ */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static bool continues(const Format *f, const Place *p, int i) {
     const Word *w = &f->words.items[i];
@@ -231,7 +280,9 @@ static bool continues(const Format *f, const Place *p, int i) {
     const Word *last = &f->words.items[p->last];
     if (is(w, ">>") || ((is(w, "then") || is(w, "else")) && !is(last, "}"))) return true;
     static const char *const lists[] = {"let", "report", "update", NULL};
-    if (is(last, ",") && p->depth && innermost(p)->settings && !is_one_of(&f->words.items[p->statement], lists)) return false;
+    if (is(last, ",") && p->depth && innermost(p)->settings &&
+        !is_one_of(&f->words.items[p->statement], lists))
+        return false;
     if (is(last, ";")) return false;
     return last->kind == WORD_OPERATOR || (is_keyword(f, p, p->last) && !begins_statement(p));
 }
@@ -239,10 +290,13 @@ static bool continues(const Format *f, const Place *p, int i) {
 /* The word that the author lined up the first word of a line under, or -1. */
 static int find_anchor(const Format *f, Place *p, int i, bool continued) {
     const Word *w = &f->words.items[i], *above = i ? &f->words.items[i - 1] : NULL;
-    if (w->kind == WORD_COMMENT && above && above->kind == WORD_COMMENT && above->column == w->column && (!above->first || above->anchor >= 0)) return i - 1;
+    if (w->kind == WORD_COMMENT && above && above->kind == WORD_COMMENT &&
+        above->column == w->column && (!above->first || above->anchor >= 0))
+        return i - 1;
     if (!continued) return -1;
     int under = in_list(p) ? innermost(p)->word + 1 : p->statement + 1;
-    bool fits = under < i && !f->words.items[under].first && f->words.items[under].column == w->column;
+    bool fits =
+        under < i && !f->words.items[under].first && f->words.items[under].column == w->column;
     if (in_list(p)) {
         Bracket *b = &p->open[p->depth - 1];
         if (!b->has_lines) b->hangs = fits;
@@ -295,7 +349,8 @@ static void place_words(Format *f) {
             w->blank &= !continued;
         }
         bool separated = p.last >= 0 && is(&f->words.items[p.last], ";");
-        bool begins = w->kind != WORD_COMMENT && !is(w, "}") && !continued && (begins_statement(&p) || separated || (w->first && !in_list(&p)));
+        bool begins = w->kind != WORD_COMMENT && !is(w, "}") && !continued &&
+                      (begins_statement(&p) || separated || (w->first && !in_list(&p)));
         if (begins) begin_statement(&p, i);
         w->spaces = spaces_before(f, &p, i);
         w->unary = is_unary(f, &p, i);
@@ -303,28 +358,36 @@ static void place_words(Format *f) {
     }
 }
 
-/* ---- columns ------------------------------------------------------------------------------------------------------ */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 static bool is_padded(const Word *w) {
     const Word *before = w - 1;
-    return !w->first && w->spaces > 0 && w->offset >= 0 && before->offset >= 0 && w->offset - (before->offset + before->length) > w->spaces;
+    return !w->first && w->spaces > 0 && w->offset >= 0 && before->offset >= 0 &&
+           w->offset - (before->offset + before->length) > w->spaces;
 }
 
 static bool same_class(const Word *a, const Word *b) {
     bool value[2] = {a->kind <= WORD_STRING, b->kind <= WORD_STRING};
     if (value[0] || value[1]) return value[0] && value[1];
-    return a->kind == b->kind && (a->kind == WORD_COMMENT || is(a, "=") || is(a, "<-") || is(a, "|") || is(a, ">>") || is(a, ":")) &&
-           (a->kind == WORD_COMMENT || (a->length == b->length && memcmp(a->text, b->text, (size_t)a->length) == 0));
+    return a->kind == b->kind &&
+           (a->kind == WORD_COMMENT || is(a, "=") || is(a, "<-") || is(a, "|") || is(a, ">>") ||
+            is(a, ":")) &&
+           (a->kind == WORD_COMMENT ||
+            (a->length == b->length && memcmp(a->text, b->text, (size_t)a->length) == 0));
 }
 
-/* Joins words that stand exactly under each other on neighbouring lines, where at least one stands further right than it needs to. */
+/* Joins words that stand exactly under each other on neighbouring lines, where at least one stands
+ * further right than it needs to. */
 static void find_columns(Format *f) {
     Word *words = f->words.items;
     for (int i = 0; i < f->words.count; i++) {
         if (words[i].first) continue;
         for (int k = i + 1; k < f->words.count && words[k].line <= words[i].line + 1; k++) {
-            bool under = words[k].line == words[i].line + 1 && words[k].column == words[i].column && !words[k].first;
-            if (!under || !same_class(&words[i], &words[k]) || !(is_padded(&words[i]) || is_padded(&words[k]))) continue;
+            bool under = words[k].line == words[i].line + 1 && words[k].column == words[i].column &&
+                         !words[k].first;
+            if (!under || !same_class(&words[i], &words[k]) ||
+                !(is_padded(&words[i]) || is_padded(&words[k])))
+                continue;
             int partner = words[i].partner;
             words[i].partner = words[k].partner;
             words[k].partner = partner;
@@ -337,7 +400,8 @@ static int least_column(const Word *w) {
     return w->indent;
 }
 
-/* Every word goes as far left as its line and its column group allow. Words only move right, so this ends. */
+/* Every word goes as far left as its line and its column group allow. Words only move right, so
+ * this ends. */
 static void settle(Format *f) {
     Word *words = f->words.items;
     bool moved = true;
@@ -363,7 +427,8 @@ static const char *written(Format *f) {
             if (w->blank && !is(&w[-1], "{") && !is(w, "}")) text_append(&text, "\n", 1);
             column = 0;
         }
-        for (; column < w->at; column++) text_append(&text, " ", 1);
+        for (; column < w->at; column++)
+            text_append(&text, " ", 1);
         text_append(&text, w->text, (size_t)w->length);
         column += w->length;
     }
@@ -377,7 +442,8 @@ static const char *format_once(Arena *arena, const Source *source, const Module 
     Format *f = arena_new_of(arena, Format);
     f->arena = arena;
     f->source = source;
-    for (int i = 0; module && i < module->stmt_count; i++) ast_walk_stmt(module->stmts[i], find_swallowing, f);
+    for (int i = 0; module && i < module->stmt_count; i++)
+        ast_walk_stmt(module->stmts[i], find_swallowing, f);
     split_words(f);
     place_words(f);
     find_columns(f);
@@ -387,7 +453,8 @@ static const char *format_once(Arena *arena, const Source *source, const Module 
 
 const char *format_module(Arena *arena, const Module *module) {
     const char *text = format_once(arena, module->source, module);
-    /* Words that happen to meet in one column after the first time are lined up from then on: go on until nothing moves. */
+    /* Words that happen to meet in one column after the first time are lined up from then on: go on
+     * until nothing moves. */
     for (int round = 0; round < 16; round++) {
         const Source source = {module->source->path, text, strlen(text)};
         const char *again = format_once(arena, &source, NULL);

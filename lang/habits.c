@@ -9,7 +9,7 @@
 #include <ctype.h>
 #include <string.h>
 
-/* ---- names and characters ---------------------------------------------------------------------------------------------- */
+/* ---- names and characters -------------------------------------------------------------------- */
 
 const char *habit_of_name(const char *name) {
     static const struct {
@@ -38,20 +38,29 @@ const char *habit_of_character(unsigned code) {
     return NULL;
 }
 
-/* ---- syntax --------------------------------------------------------------------------------------------------------------- */
+/* ---- syntax ---------------------------------------------------------------------------------- */
 
 static bool is_word(Span span, const char *word) {
     const size_t length = strlen(word);
     if (!length) return true;
-    return span.source && (size_t)(span.end - span.begin) == length && memcmp(span.source->text + span.begin, word, length) == 0;
+    return span.source && (size_t)(span.end - span.begin) == length &&
+           memcmp(span.source->text + span.begin, word, length) == 0;
 }
 
-static char first_of(Span span) { return span.source && span.end > span.begin ? span.source->text[span.begin] : 0; }
-static char last_of(Span span) { return span.source && span.end > span.begin ? span.source->text[span.end - 1] : 0; }
+static char first_of(Span span) {
+    return span.source && span.end > span.begin ? span.source->text[span.begin] : 0;
+}
+static char last_of(Span span) {
+    return span.source && span.end > span.begin ? span.source->text[span.end - 1] : 0;
+}
 
 /* A token that can end a factor, and one that can begin one. */
-static bool ends_factor(Span span) { return isalnum((unsigned char)last_of(span)) || last_of(span) == ')' || last_of(span) == ']'; }
-static bool begins_factor(Span span) { return isalnum((unsigned char)first_of(span)) || first_of(span) == '_'; }
+static bool ends_factor(Span span) {
+    return isalnum((unsigned char)last_of(span)) || last_of(span) == ')' || last_of(span) == ']';
+}
+static bool begins_factor(Span span) {
+    return isalnum((unsigned char)first_of(span)) || first_of(span) == '_';
+}
 
 /* What follows a place, without blanks. */
 static const char *rest_of(Span span) {
@@ -67,14 +76,17 @@ static bool is_comparison(Span span) {
 }
 
 static bool is_function(Span span) {
-    static const char *const words[] = {"exp", "log", "log1p", "expm1", "sqrt", "tanh", "sigmoid", "softplus", "erf", "sin", "cos", "abs", "norm", "relu", "stop", "normalise"};
+    static const char *const words[] = {"exp",     "log",      "log1p", "expm1",    "sqrt", "tanh",
+                                        "sigmoid", "softplus", "erf",   "sin",      "cos",  "abs",
+                                        "norm",    "relu",     "stop",  "normalise"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (is_word(span, words[i])) return true;
     return false;
 }
 
 static bool is_reserved(Span span) {
-    static const char *const words[] = {"if", "then", "else", "and", "or", "not", "mod", "div", "stop", "copy", "true", "false"};
+    static const char *const words[] = {"if",  "then", "else", "and",  "or",   "not",
+                                        "mod", "div",  "stop", "copy", "true", "false"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (is_word(span, words[i])) return true;
     return false;
@@ -85,16 +97,23 @@ static const char *assignment(const Misfit *m) {
     if (!span_same(m->first, m->found) || !isalpha((unsigned char)first_of(m->found))) return NULL;
     const char *rest = rest_of(m->found);
     if (rest[0] == '=' && rest[1] != '=') return "a value is named by `let y = ..`, once";
-    if (rest[0] && rest[1] == '=' && strchr("+-*/^", rest[0])) return "a value is named once, by `let`; what changes from step to step is a `state` with `update s <- ..`";
-    if (rest[0] == '\n' || rest[0] == 0 || strchr("+-*/^([.", rest[0])) return "a line that is a value names it, `let y = ..`, or gives it, `return ..`";
+    if (rest[0] && rest[1] == '=' && strchr("+-*/^", rest[0]))
+        return "a value is named once, by `let`; what changes from step to step is a `state` with "
+               "`update s <- ..`";
+    if (rest[0] == '\n' || rest[0] == 0 || strchr("+-*/^([.", rest[0]))
+        return "a line that is a value names it, `let y = ..`, or gives it, `return ..`";
     return NULL;
 }
 
 static const char *number(const Misfit *m) {
     const char *point = "a number has digits on both sides of its point: `0.5`, `1.0`";
     if (first_of(m->found) == '.' && isdigit((unsigned char)rest_of(m->found)[0])) return point;
-    if (first_of(m->before) == '.' && m->before.begin > 0 && isdigit((unsigned char)m->before.source->text[m->before.begin - 1])) return point;
-    if (first_of(m->found) == '_' && m->found.begin > 0 && isdigit((unsigned char)m->found.source->text[m->found.begin - 1])) return "the digits of a number stand together: `1000`";
+    if (first_of(m->before) == '.' && m->before.begin > 0 &&
+        isdigit((unsigned char)m->before.source->text[m->before.begin - 1]))
+        return point;
+    if (first_of(m->found) == '_' && m->found.begin > 0 &&
+        isdigit((unsigned char)m->found.source->text[m->found.begin - 1]))
+        return "the digits of a number stand together: `1000`";
     return NULL;
 }
 
@@ -108,7 +127,9 @@ static const char *of_table(const Misfit *m) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (m->at_end && *rows[i].found) continue;
-        if (is_word(m->first, rows[i].first) && is_word(m->before, rows[i].before) && is_word(m->found, rows[i].found)) return rows[i].meant;
+        if (is_word(m->first, rows[i].first) && is_word(m->before, rows[i].before) &&
+            is_word(m->found, rows[i].found))
+            return rows[i].meant;
     }
     return NULL;
 }
@@ -117,11 +138,14 @@ static const char *of_table(const Misfit *m) {
 static bool is_comment(const Misfit *m) {
     if (first_of(m->found) != '/') return false;
     const char next = m->found.source->text[m->found.end];
-    return next == '/' || next == '*' || (m->found.begin > 0 && m->found.source->text[m->found.begin - 1] == '/');
+    return next == '/' || next == '*' ||
+           (m->found.begin > 0 && m->found.source->text[m->found.begin - 1] == '/');
 }
 
 static bool is_statement(Span span) {
-    static const char *const words[] = {"let", "return", "fn", "net", "use", "hyper", "draw", "update", "view", "loss", "train", "eval", "next", "param", "over", "report"};
+    static const char *const words[] = {"let",  "return", "fn",   "net",   "use",   "hyper",
+                                        "draw", "update", "view", "loss",  "train", "eval",
+                                        "next", "param",  "over", "report"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (is_word(span, words[i])) return true;
     return false;
@@ -129,7 +153,8 @@ static bool is_statement(Span span) {
 
 /* `sum_i x`: a reduction as papers set it. */
 static bool is_subscripted(Span span) {
-    static const char *const words[] = {"sum_", "mean_", "max_", "min_", "argmax_", "argmin_", "prod_"};
+    static const char *const words[] = {"sum_",    "mean_",   "max_", "min_",
+                                        "argmax_", "argmin_", "prod_"};
     for (size_t i = 0; span.source && i < sizeof words / sizeof *words; i++)
         if (strncmp(span.source->text + span.begin, words[i], strlen(words[i])) == 0) return true;
     return false;
@@ -137,37 +162,56 @@ static bool is_subscripted(Span span) {
 
 static bool begins_line(Span span) {
     int at = span.begin;
-    while (at > 0 && strchr(" \t", span.source->text[at - 1])) at--;
+    while (at > 0 && strchr(" \t", span.source->text[at - 1]))
+        at--;
     return at == 0 || span.source->text[at - 1] == '\n';
 }
 
 const char *habit_of_syntax(const Misfit *m) {
-    const char *range = "a range `a .. b` stands in `part = ..` of a data source; indices below N are `i < N`", *slice = "a slice is a definition with a shorter index: `let h[i, d < 3] = x[i, d]`", *meant;
+    const char *
+        range =
+           "a range `a .. b` stands in `part = ..` of a data source; indices below N are `i < N`",
+       *slice = "a slice is a definition with a shorter index: `let h[i, d < 3] = x[i, d]`", *meant;
     if (is_comment(m)) return "a comment begins with `#`";
     if (m->in_index && (is_word(m->found, ":") || is_word(m->found, ".."))) return slice;
     if (is_word(m->found, "..")) return range;
     if ((meant = number(m))) return meant;
-    if (m->in_train && (is_word(m->found, ":") || is_word(m->found, "="))) return "a setting is a name and its value: `epochs 1, batch 256`";
-    if (m->in_train && ends_factor(m->before) && begins_factor(m->found)) return "settings are separated by commas or lines: `epochs 1, batch 256`";
+    if (m->in_train && (is_word(m->found, ":") || is_word(m->found, "=")))
+        return "a setting is a name and its value: `epochs 1, batch 256`";
+    if (m->in_train && ends_factor(m->before) && begins_factor(m->found))
+        return "settings are separated by commas or lines: `epochs 1, batch 256`";
     if ((meant = of_table(m))) return meant;
-    if (m->compared && is_comparison(m->found)) return "comparisons do not chain: `0 < x and x < 1`";
+    if (m->compared && is_comparison(m->found))
+        return "comparisons do not chain: `0 < x and x < 1`";
     if (!m->at_end && is_word(m->found, "=")) return "`=` names, `==` compares";
-    if (m->at_end && m->wants_else) return "`if` is an expression and needs both arms: `if c then a else b`";
+    if (m->at_end && m->wants_else)
+        return "`if` is an expression and needs both arms: `if c then a else b`";
     if (!m->at_end && is_word(m->found, "if")) return "a choice is `if c then a else b`";
-    if (is_word(m->found, "{") && m->wants_else) return "`if` is an expression: `if c then a else b`";
+    if (is_word(m->found, "{") && m->wants_else)
+        return "`if` is an expression: `if c then a else b`";
     if (m->at_end && m->found.source && m->found.source->text[m->found.begin] == '\n') {
         const char *next = m->found.source->text + m->found.begin;
         if (next[strspn(next, " \t\r\n")] == '{') return "a `{` opens its block on the same line";
     }
-    if (!m->at_end && is_statement(m->found) && !span_same(m->first, m->found)) return "a statement begins on a line of its own, or behind a `;`";
-    if (!m->at_end && is_statement(m->before) && !span_same(m->first, m->before) && !begins_line(m->before)) return "a statement begins on a line of its own, or behind a `;`";
-    if (!m->at_end && is_statement(m->before) && !span_same(m->first, m->before)) return "the line before ends with an operator or a comma, so it goes on here";
-    if (!m->at_end && is_subscripted(m->before)) return "a reduction has its index in brackets: `sum[i] x[i]`";
-    if (!m->at_end && m->wants_name && is_reserved(m->found)) return "this is a word of the language, and no name";
-    if (!m->at_end && span_same(m->first, m->found) && first_of(m->found) && strchr("+-*/^<>=,.|~", first_of(m->found)))
-        return "a statement ends with its line: one that goes on has the operator at the end of the line, or stands in parentheses";
+    if (!m->at_end && is_statement(m->found) && !span_same(m->first, m->found))
+        return "a statement begins on a line of its own, or behind a `;`";
+    if (!m->at_end && is_statement(m->before) && !span_same(m->first, m->before) &&
+        !begins_line(m->before))
+        return "a statement begins on a line of its own, or behind a `;`";
+    if (!m->at_end && is_statement(m->before) && !span_same(m->first, m->before))
+        return "the line before ends with an operator or a comma, so it goes on here";
+    if (!m->at_end && is_subscripted(m->before))
+        return "a reduction has its index in brackets: `sum[i] x[i]`";
+    if (!m->at_end && m->wants_name && is_reserved(m->found))
+        return "this is a word of the language, and no name";
+    if (!m->at_end && span_same(m->first, m->found) && first_of(m->found) &&
+        strchr("+-*/^<>=,.|~", first_of(m->found)))
+        return "a statement ends with its line: one that goes on has the operator at the end of "
+               "the line, or stands in parentheses";
     if ((meant = assignment(m))) return meant;
-    if (!m->at_end && is_function(m->before) && begins_factor(m->found)) return "what a function is applied to stands in parentheses: `log(sum[j] x[j])`";
-    if (!m->at_end && ends_factor(m->before) && !is_reserved(m->before) && begins_factor(m->found)) return "a product is written with `*`: `2 * tau * x`";
+    if (!m->at_end && is_function(m->before) && begins_factor(m->found))
+        return "what a function is applied to stands in parentheses: `log(sum[j] x[j])`";
+    if (!m->at_end && ends_factor(m->before) && !is_reserved(m->before) && begins_factor(m->found))
+        return "a product is written with `*`: `2 * tau * x`";
     return NULL;
 }

@@ -7,10 +7,10 @@
 
 /* A place where the text does not fit the grammar. A span is empty if there is no such token. */
 typedef struct Misfit {
-    Span first;  /* the first word of the statement */
-    Span before; /* the token ahead of the one that does not fit */
-    Span found;  /* the token that does not fit, or the end of the line */
-    bool at_end; /* `found` is the end of a line or of the file */
+    Span first;      /* the first word of the statement */
+    Span before;     /* the token ahead of the one that does not fit */
+    Span found;      /* the token that does not fit, or the end of the line */
+    bool at_end;     /* `found` is the end of a line or of the file */
     bool compared;   /* a comparison stands in the same formula already */
     bool wants_else; /* an `if` without its `else` */
     bool in_index;   /* inside [ ] */

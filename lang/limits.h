@@ -18,8 +18,8 @@ enum {
     /* The indices that are bound around one place, those of the functions called on the way among
      * them. */
     MOST_OPEN_INDICES = 32,
-    MOST_VIEWS = 64,             /* the views along one axis: view v[64] = .. */
-    MOST_ROUNDS = 1024,          /* the rounds of a scan, which is unrolled */
+    MOST_VIEWS = 64,    /* the views along one axis: view v[64] = .. */
+    MOST_ROUNDS = 1024, /* the rounds of a scan, which is unrolled */
     /* The phases of a run, each of which is a step compiled by itself. */
     MOST_PHASES = 64,
     MOST_NESTED_BRACKETS = 1000, /* the brackets that are open at one place */
@@ -39,7 +39,7 @@ enum {
  * each. */
 #define MOST_ELEMENTS ((int64_t)1 << 48)
 /* Reals are computed in float32. A real in the text is 0, or lies between these in size. */
-#define MOST_REAL 3.402823466e+38
+#define MOST_REAL  3.402823466e+38
 #define LEAST_REAL 1.401298464e-45
 
 #endif

@@ -20,8 +20,14 @@ static bool is_text(Diag *diag, const Source *source) {
             span.begin = (int)at;
             span.end = span.begin + 1;
             span.column = (int)at - span.column + 2;
-            diag_report(diag, CODE_CHARACTER, span, code == 0 && length ? "this is no text: here stands a byte 0" : "this is no text in UTF-8: here stands the byte 0x%02x", byte);
-            diag_suggest(diag, "save the file as UTF-8; editors name UTF-16 and Latin-1 among the encodings");
+            diag_report(diag, CODE_CHARACTER, span,
+                        code == 0 && length
+                            ? "this is no text: here stands a byte 0"
+                            : "this is no text in UTF-8: here stands the byte 0x%02x",
+                        byte);
+            diag_suggest(
+                diag,
+                "save the file as UTF-8; editors name UTF-16 and Latin-1 among the encodings");
             return false;
         }
         at += (size_t)length;
@@ -48,7 +54,8 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
     module->file_count = 1;
     if (source->length > MOST_FILE_BYTES) {
         Span start = {.source = source, .line = 1, .column = 1};
-        diag_report(diag, CODE_TOO_DEEP, start, "a file has at most %d bytes, and this one has %zu", MOST_FILE_BYTES, source->length);
+        diag_report(diag, CODE_TOO_DEEP, start, "a file has at most %d bytes, and this one has %zu",
+                    MOST_FILE_BYTES, source->length);
         return module;
     }
     if (!is_text(diag, source)) return module;
@@ -61,7 +68,8 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
     couplet_yyparse(p.scanner, &p);
     couplet_yy_delete_buffer(buffer, p.scanner);
     couplet_yylex_destroy(p.scanner);
-    if (p.is_too_deep) return module; /* without statements: no walk may go down what was too deep to read */
+    /* without statements: no walk may go down what was too deep to read */
+    if (p.is_too_deep) return module;
     module->broken = p.broken.items;
     module->broken_count = p.broken.count;
     module->stmts = p.stmts.items;
@@ -76,14 +84,17 @@ Module *module_join(Arena *arena, Module *module, Module *more) {
     memcpy(stmts + module->stmt_count, more->stmts, sizeof *stmts * (size_t)more->stmt_count);
     module->stmts = stmts;
     module->stmt_count += more->stmt_count;
-    const Source **files = arena_array(arena, const Source *, module->file_count + more->file_count);
+    const Source **files =
+        arena_array(arena, const Source *, module->file_count + more->file_count);
     memcpy(files, module->files, sizeof *files * (size_t)module->file_count);
     memcpy(files + module->file_count, more->files, sizeof *files * (size_t)more->file_count);
     module->files = files;
     module->file_count += more->file_count;
     Span *broken = arena_array(arena, Span, module->broken_count + more->broken_count + 1);
-    for (int i = 0; i < module->broken_count; i++) broken[i] = module->broken[i];
-    for (int i = 0; i < more->broken_count; i++) broken[module->broken_count + i] = more->broken[i];
+    for (int i = 0; i < module->broken_count; i++)
+        broken[i] = module->broken[i];
+    for (int i = 0; i < more->broken_count; i++)
+        broken[module->broken_count + i] = more->broken[i];
     module->broken = broken;
     module->broken_count += more->broken_count;
     return module;

@@ -104,7 +104,8 @@ char *arena_printf(Arena *arena, const char *format, ...) {
 
 static uint64_t hash_bytes(const char *text, size_t length) {
     uint64_t hash = 1469598103934665603u;
-    for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
     return hash;
 }
 
@@ -123,7 +124,8 @@ static MapEntry *map_entry(const Map *map, const void *key) {
     uint64_t at = map->of_texts ? hash_bytes(key, strlen(key)) : hash_pointer(key);
     for (;; at++) {
         MapEntry *entry = &map->entries[at & (uint64_t)(map->capacity - 1)];
-        if (!entry->key || entry->key == key || (map->of_texts && strcmp(entry->key, key) == 0)) return entry;
+        if (!entry->key || entry->key == key || (map->of_texts && strcmp(entry->key, key) == 0))
+            return entry;
     }
 }
 
@@ -140,7 +142,9 @@ void map_put(Arena *arena, Map *map, const void *key, void *value) {
     *entry = (MapEntry){key, value};
 }
 
-void *map_get(const Map *map, const void *key) { return map->count ? map_entry(map, key)->value : NULL; }
+void *map_get(const Map *map, const void *key) {
+    return map->count ? map_entry(map, key)->value : NULL;
+}
 
 static void grow_names(Arena *arena) {
     size_t capacity = arena->name_capacity ? 2 * arena->name_capacity : 256;
@@ -165,7 +169,8 @@ const char *arena_intern(Arena *arena, const char *text, size_t length) {
     uint64_t hash = hash_bytes(text, length);
     Name **slot = &arena->names[hash % arena->name_capacity];
     for (Name *name = *slot; name; name = name->next)
-        if (name->hash == hash && name->length == length && memcmp(name->text, text, length) == 0) return name->text;
+        if (name->hash == hash && name->length == length && memcmp(name->text, text, length) == 0)
+            return name->text;
     Name *name = arena_new_of(arena, Name);
     name->hash = hash;
     name->length = length;

@@ -16,8 +16,9 @@ Arena *arena_new(void);
 void arena_free(Arena *arena);
 /* Zeroed memory, aligned to 16 bytes; never NULL (out of memory: arena_guard). */
 void *arena_alloc(Arena *arena, size_t bytes);
-/* Does `work`; false if memory ran out in it. Whatever the work had in hand then is left as it was, and its memory stays
- * taken. Elsewhere a compilation that does not fit in memory has nothing to fall back to, and ends the process. */
+/* Does `work`; false if memory ran out in it. Whatever the work had in hand then is left as it was,
+ * and its memory stays taken. Elsewhere a compilation that does not fit in memory has nothing to
+ * fall back to, and ends the process. */
 bool arena_guard(void (*work)(void *context), void *context);
 char *arena_strndup(Arena *arena, const char *text, size_t length);
 char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -25,7 +26,8 @@ char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(
 const char *arena_intern(Arena *arena, const char *text, size_t length);
 
 #define arena_new_of(arena, Type) ((Type *)arena_alloc((arena), sizeof(Type)))
-#define arena_array(arena, Type, count) ((Type *)arena_alloc((arena), sizeof(Type) * (size_t)(count)))
+#define arena_array(arena, Type, count)                                                            \
+    ((Type *)arena_alloc((arena), sizeof(Type) * (size_t)(count)))
 
 /* A growable array living in an arena: ARRAY(Node *) parts; array_push(arena, &parts, node). */
 #define ARRAY(Type)                                                                                \
@@ -36,13 +38,14 @@ const char *arena_intern(Arena *arena, const char *text, size_t length);
 #define array_push(arena, array, item)                                                             \
     do {                                                                                           \
         if ((array)->count == (array)->capacity)                                                   \
-            (array)->items = arena_grow((arena), (array)->items, sizeof *(array)->items,           \
-                                        &(array)->capacity);                                       \
+            (array)->items =                                                                       \
+                arena_grow((arena), (array)->items, sizeof *(array)->items, &(array)->capacity);   \
         (array)->items[(array)->count++] = (item);                                                 \
     } while (0)
 void *arena_grow(Arena *arena, void *items, size_t item_bytes, int *capacity);
 
-/* A map from pointers, or from texts, to anything: open addressing in an arena. Zero it to begin. A key put again gets the new value. */
+/* A map from pointers, or from texts, to anything: open addressing in an arena. Zero it to begin. A
+ * key put again gets the new value. */
 typedef struct Map {
     struct MapEntry *entries;
     int capacity, count;
@@ -51,8 +54,8 @@ typedef struct Map {
 void map_put(Arena *arena, Map *map, const void *key, void *value);
 void *map_get(const Map *map, const void *key); /* NULL: no such key */
 
-/* The one way from a double to a whole number: false, and *out as it was, unless it is whole and within 2^53, to which
- * doubles count. */
+/* The one way from a double to a whole number: false, and *out as it was, unless it is whole and
+ * within 2^53, to which doubles count. */
 bool whole_of(double value, int64_t *out);
 
 /* A growable text buffer (malloc'ed; text_free releases it). */

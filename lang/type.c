@@ -38,7 +38,7 @@ DimFault dim_fault(DimTable *table) {
     return fault;
 }
 
-/* ---- one pointer for equal dimensions ------------------------------------------------------------------- */
+/* ---- one pointer for equal dimensions -------------------------------------------------------- */
 
 static uint64_t dim_hash(const Dim *d) {
     const uint64_t parts[] = {(uint64_t)d->kind, (uint64_t)d->value, (uint64_t)(uintptr_t)d->symbol,
@@ -52,7 +52,8 @@ static uint64_t dim_hash(const Dim *d) {
 }
 
 static bool dim_same(const Dim *x, const Dim *y) {
-    return x->kind == y->kind && x->value == y->value && x->symbol == y->symbol && x->a == y->a && x->b == y->b;
+    return x->kind == y->kind && x->value == y->value && x->symbol == y->symbol && x->a == y->a &&
+           x->b == y->b;
 }
 
 static Dim **slot_of(const DimTable *table, const Dim *wanted) {
@@ -82,12 +83,18 @@ static Dim *intern(DimTable *table, Dim wanted) {
     return *slot = d;
 }
 
-static Dim *intern_pair(DimTable *table, DimKind kind, Dim *a, Dim *b) { return intern(table, (Dim){.kind = kind, .a = a, .b = b}); }
+static Dim *intern_pair(DimTable *table, DimKind kind, Dim *a, Dim *b) {
+    return intern(table, (Dim){.kind = kind, .a = a, .b = b});
+}
 
-Dim *dim_const(DimTable *table, int64_t value) { return intern(table, (Dim){.kind = DIM_CONST, .value = value}); }
-Dim *dim_name(DimTable *table, Symbol *symbol) { return intern(table, (Dim){.kind = DIM_NAME, .symbol = symbol}); }
+Dim *dim_const(DimTable *table, int64_t value) {
+    return intern(table, (Dim){.kind = DIM_CONST, .value = value});
+}
+Dim *dim_name(DimTable *table, Symbol *symbol) {
+    return intern(table, (Dim){.kind = DIM_NAME, .symbol = symbol});
+}
 
-/* ---- polynomials ------------------------------------------------------------------------------------- */
+/* ---- polynomials ----------------------------------------------------------------------------- */
 
 /* Below 0: x stands before y. More atoms stand first, hence constants last. */
 static int order(const Term *x, const Term *y) {
@@ -103,13 +110,16 @@ static void add_term(DimTable *table, Polynomial *sum, Term term) {
     int low = 0, high = sum->terms.count;
     while (low < high) {
         int middle = (low + high) / 2;
-        if (order(&items[middle], &term) < 0) low = middle + 1;
-        else high = middle;
+        if (order(&items[middle], &term) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     size_t behind = (size_t)(sum->terms.count - low);
     if (behind && order(&items[low], &term) == 0) {
         Term *same = &items[low];
-        if (__builtin_add_overflow(same->coefficient, term.coefficient, &same->coefficient)) fail(table, DIM_OVERFLOW);
+        if (__builtin_add_overflow(same->coefficient, term.coefficient, &same->coefficient))
+            fail(table, DIM_OVERFLOW);
         if (same->coefficient) return;
         memmove(same, same + 1, sizeof *same * (behind - 1));
         sum->terms.count--;
@@ -126,12 +136,14 @@ static void add_term(DimTable *table, Polynomial *sum, Term term) {
 }
 
 static void add_all(DimTable *table, Polynomial *sum, const Polynomial *more) {
-    for (int i = 0; i < more->terms.count; i++) add_term(table, sum, more->terms.items[i]);
+    for (int i = 0; i < more->terms.count; i++)
+        add_term(table, sum, more->terms.items[i]);
 }
 
 static Term times(DimTable *table, const Term *a, const Term *b) {
     Term product = {.count = a->count + b->count};
-    if (__builtin_mul_overflow(a->coefficient, b->coefficient, &product.coefficient)) fail(table, DIM_OVERFLOW);
+    if (__builtin_mul_overflow(a->coefficient, b->coefficient, &product.coefficient))
+        fail(table, DIM_OVERFLOW);
     if (product.count > MOST_DIMENSION_TERMS) {
         fail(table, DIM_TOO_LONG);
         return *a;
@@ -153,14 +165,17 @@ static Polynomial product_of(DimTable *table, const Polynomial *a, const Polynom
         return *a;
     }
     for (int i = 0; i < a->terms.count; i++)
-        for (int j = 0; j < b->terms.count; j++) add_term(table, &product, times(table, &a->terms.items[i], &b->terms.items[j]));
+        for (int j = 0; j < b->terms.count; j++)
+            add_term(table, &product, times(table, &a->terms.items[i], &b->terms.items[j]));
     return product;
 }
 
 static Polynomial polynomial_of(DimTable *table, Dim *d) {
     Polynomial out = {0};
     switch (d->kind) {
-    case DIM_CONST: add_term(table, &out, (Term){.coefficient = d->value}); return out;
+    case DIM_CONST:
+        add_term(table, &out, (Term){.coefficient = d->value});
+        return out;
     case DIM_ADD: {
         out = polynomial_of(table, d->a);
         const Polynomial b = polynomial_of(table, d->b);
@@ -171,7 +186,13 @@ static Polynomial polynomial_of(DimTable *table, Dim *d) {
         const Polynomial a = polynomial_of(table, d->a), b = polynomial_of(table, d->b);
         return product_of(table, &a, &b);
     }
-    case DIM_NAME: case DIM_CEIL_DIV: case DIM_FLOOR_DIV: case DIM_MOD: case DIM_MIN: case DIM_MAX: break;
+    case DIM_NAME:
+    case DIM_CEIL_DIV:
+    case DIM_FLOOR_DIV:
+    case DIM_MOD:
+    case DIM_MIN:
+    case DIM_MAX:
+        break;
     }
     Dim **atom = arena_array(table->arena, Dim *, 1);
     *atom = d;
@@ -185,13 +206,14 @@ static Dim *collapse(DimTable *table, const Polynomial *p) {
         const Term *t = &p->terms.items[i];
         Dim *product = NULL;
         if (t->coefficient != 1 || t->count == 0) product = dim_const(table, t->coefficient);
-        for (int k = 0; k < t->count; k++) product = product ? intern_pair(table, DIM_MUL, product, t->atoms[k]) : t->atoms[k];
+        for (int k = 0; k < t->count; k++)
+            product = product ? intern_pair(table, DIM_MUL, product, t->atoms[k]) : t->atoms[k];
         sum = sum ? intern_pair(table, DIM_ADD, sum, product) : product;
     }
     return sum ? sum : dim_const(table, 0);
 }
 
-/* ---- arithmetic ------------------------------------------------------------------------------------------ */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 /* One step on numbers; false when the result is none (x div 0) or does not fit. */
 static bool combine(DimKind kind, int64_t a, int64_t b, int64_t *out) {
@@ -200,36 +222,56 @@ static bool combine(DimKind kind, int64_t a, int64_t b, int64_t *out) {
     int64_t rest = divides ? a % b : 0;
     bool same_sign = (rest < 0) == (b < 0);
     switch (kind) {
-    case DIM_ADD: return !__builtin_add_overflow(a, b, out);
-    case DIM_MUL: return !__builtin_mul_overflow(a, b, out);
-    case DIM_MIN: *out = a < b ? a : b; return true;
-    case DIM_MAX: *out = a > b ? a : b; return true;
-    case DIM_CEIL_DIV: *out = a / b + (rest != 0 && same_sign); return true;
-    case DIM_FLOOR_DIV: *out = a / b - (rest != 0 && !same_sign); return true;
-    case DIM_MOD: *out = rest != 0 && !same_sign ? rest + b : rest; return true;
-    case DIM_CONST: case DIM_NAME: break;
+    case DIM_ADD:
+        return !__builtin_add_overflow(a, b, out);
+    case DIM_MUL:
+        return !__builtin_mul_overflow(a, b, out);
+    case DIM_MIN:
+        *out = a < b ? a : b;
+        return true;
+    case DIM_MAX:
+        *out = a > b ? a : b;
+        return true;
+    case DIM_CEIL_DIV:
+        *out = a / b + (rest != 0 && same_sign);
+        return true;
+    case DIM_FLOOR_DIV:
+        *out = a / b - (rest != 0 && !same_sign);
+        return true;
+    case DIM_MOD:
+        *out = rest != 0 && !same_sign ? rest + b : rest;
+        return true;
+    case DIM_CONST:
+    case DIM_NAME:
+        break;
     }
     return false;
 }
 
 Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b) {
     int64_t value;
-    if (a->kind == DIM_CONST && b->kind == DIM_CONST && combine(kind, a->value, b->value, &value)) return dim_const(table, value);
+    if (a->kind == DIM_CONST && b->kind == DIM_CONST && combine(kind, a->value, b->value, &value))
+        return dim_const(table, value);
     if (kind == DIM_ADD || kind == DIM_MUL) {
         const Polynomial x = polynomial_of(table, a), y = polynomial_of(table, b);
         Polynomial result = x;
-        if (kind == DIM_MUL) result = product_of(table, &x, &y);
-        else add_all(table, &result, &y);
+        if (kind == DIM_MUL)
+            result = product_of(table, &x, &y);
+        else
+            add_all(table, &result, &y);
         return collapse(table, &result);
     }
-    if ((kind == DIM_CEIL_DIV || kind == DIM_FLOOR_DIV) && b->kind == DIM_CONST && b->value == 1) return a;
+    if ((kind == DIM_CEIL_DIV || kind == DIM_FLOOR_DIV) && b->kind == DIM_CONST && b->value == 1)
+        return a;
     if ((kind == DIM_MIN || kind == DIM_MAX) && a == b) return a;
     return intern_pair(table, kind, a, b);
 }
 
-static Dim *substitute_atom(DimTable *table, Dim *atom, Symbol *const *from, Dim *const *to, int count) {
+static Dim *substitute_atom(DimTable *table, Dim *atom, Symbol *const *from, Dim *const *to,
+                            int count) {
     if (atom->kind != DIM_NAME) {
-        Dim *a = dim_substitute(table, atom->a, from, to, count), *b = dim_substitute(table, atom->b, from, to, count);
+        Dim *a = dim_substitute(table, atom->a, from, to, count),
+            *b = dim_substitute(table, atom->b, from, to, count);
         return dim_make(table, atom->kind, a, b);
     }
     for (int i = 0; i < count; i++)
@@ -247,7 +289,8 @@ Dim *dim_substitute(DimTable *table, Dim *dim, Symbol *const *from, Dim *const *
         Polynomial product = {0};
         add_term(table, &product, (Term){.coefficient = t->coefficient});
         for (int k = 0; k < t->count; k++) {
-            const Polynomial factor = polynomial_of(table, substitute_atom(table, t->atoms[k], from, to, count));
+            const Polynomial factor =
+                polynomial_of(table, substitute_atom(table, t->atoms[k], from, to, count));
             product = product_of(table, &product, &factor);
         }
         add_all(table, &result, &product);
@@ -262,7 +305,8 @@ bool dim_eval(const Dim *d, DimLookup lookup, void *context, int64_t *value) {
     }
     if (d->kind == DIM_NAME) return lookup(context, d->symbol, value);
     int64_t a, b;
-    return dim_eval(d->a, lookup, context, &a) && dim_eval(d->b, lookup, context, &b) && combine(d->kind, a, b, value);
+    return dim_eval(d->a, lookup, context, &a) && dim_eval(d->b, lookup, context, &b) &&
+           combine(d->kind, a, b, value);
 }
 
 const char *dim_text(Arena *arena, const Dim *d) {
@@ -270,19 +314,30 @@ const char *dim_text(Arena *arena, const Dim *d) {
     if (d->kind == DIM_NAME) return d->symbol->name;
     const char *a = dim_text(arena, d->a), *b = dim_text(arena, d->b);
     switch (d->kind) {
-    case DIM_ADD: return d->b->kind == DIM_CONST && d->b->value < 0 ? arena_printf(arena, "%s - %llu", a, 0ull - (unsigned long long)d->b->value) : arena_printf(arena, "%s + %s", a, b);
-    case DIM_MUL: return arena_printf(arena, "%s*%s", a, b);
-    case DIM_CEIL_DIV: return arena_printf(arena, "ceil(%s / %s)", a, b);
-    case DIM_FLOOR_DIV: return arena_printf(arena, "(%s) div %s", a, b);
-    case DIM_MOD: return arena_printf(arena, "(%s) mod %s", a, b);
-    default: return arena_printf(arena, "%s(%s, %s)", d->kind == DIM_MIN ? "min" : "max", a, b);
+    case DIM_ADD:
+        return d->b->kind == DIM_CONST && d->b->value < 0
+                   ? arena_printf(arena, "%s - %llu", a, 0ull - (unsigned long long)d->b->value)
+                   : arena_printf(arena, "%s + %s", a, b);
+    case DIM_MUL:
+        return arena_printf(arena, "%s*%s", a, b);
+    case DIM_CEIL_DIV:
+        return arena_printf(arena, "ceil(%s / %s)", a, b);
+    case DIM_FLOOR_DIV:
+        return arena_printf(arena, "(%s) div %s", a, b);
+    case DIM_MOD:
+        return arena_printf(arena, "(%s) mod %s", a, b);
+    default:
+        return arena_printf(arena, "%s(%s, %s)", d->kind == DIM_MIN ? "min" : "max", a, b);
     }
 }
 
 const char *type_text(Arena *arena, const Type *type) {
-    static const char *const names[] = {"unknown", "real", "int", "bool", "text", "net", "function", "optimiser", "data", "module", "nothing", "real[..]"};
+    static const char *const names[] = {"unknown", "real",   "int",      "bool",
+                                        "text",    "net",    "function", "optimiser",
+                                        "data",    "module", "nothing",  "real[..]"};
     const char *text = names[type->kind];
     for (int i = 0; i < type->rank; i++)
-        text = arena_printf(arena, "%s%s%s%s", text, i ? ", " : "[", dim_text(arena, type->dims[i]), i == type->rank - 1 ? "]" : "");
+        text = arena_printf(arena, "%s%s%s%s", text, i ? ", " : "[", dim_text(arena, type->dims[i]),
+                            i == type->rank - 1 ? "]" : "");
     return text;
 }

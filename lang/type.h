@@ -10,8 +10,15 @@
 struct Symbol;
 
 typedef enum {
-    DIM_CONST, DIM_NAME /* a SYMBOL_DIMENSION, SYMBOL_CONFIG, SYMBOL_HYPER */, DIM_ADD, DIM_MUL,
-    DIM_CEIL_DIV, DIM_FLOOR_DIV, DIM_MOD, DIM_MIN, DIM_MAX
+    DIM_CONST,
+    DIM_NAME /* a SYMBOL_DIMENSION, SYMBOL_CONFIG, SYMBOL_HYPER */,
+    DIM_ADD,
+    DIM_MUL,
+    DIM_CEIL_DIV,
+    DIM_FLOOR_DIV,
+    DIM_MOD,
+    DIM_MIN,
+    DIM_MAX
 } DimKind;
 
 typedef struct Dim {
@@ -20,7 +27,7 @@ typedef struct Dim {
     struct Symbol *symbol; /* NAME */
     /* The operands of the others; ADD and MUL lean to the left and are sorted. */
     struct Dim *a, *b;
-    int id;                /* the order of creation, which orders terms in a canonical form */
+    int id; /* the order of creation, which orders terms in a canonical form */
 } Dim;
 
 typedef struct DimTable DimTable; /* hash-consing; one a compilation */
@@ -44,8 +51,16 @@ bool dim_eval(const Dim *dim, DimLookup lookup, void *context, int64_t *value);
 
 typedef enum {
     KIND_POISON, /* an error was reported here already: stay quiet */
-    KIND_REAL, KIND_INT, KIND_BOOL,
-    KIND_STRING, KIND_NET, KIND_FN, KIND_OPTIMISER, KIND_DATA, KIND_MODULE, KIND_NOTHING,
+    KIND_REAL,
+    KIND_INT,
+    KIND_BOOL,
+    KIND_STRING,
+    KIND_NET,
+    KIND_FN,
+    KIND_OPTIMISER,
+    KIND_DATA,
+    KIND_MODULE,
+    KIND_NOTHING,
     KIND_ANY_SHAPE /* p and g of an optimiser: real, rank unknown, all of one shape */
 } TypeKind;
 

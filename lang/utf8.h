@@ -6,17 +6,21 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* The bytes that the first character of `text` takes, 1 to 4, with its number in *code. 0 where the bytes are no character: a lone or missing
- * continuation, an overlong form, a surrogate, a number above U+10FFFF, or no byte at all. */
+/* The bytes that the first character of `text` takes, 1 to 4, with its number in *code. 0 where the
+ * bytes are no character: a lone or missing continuation, an overlong form, a surrogate, a number
+ * above U+10FFFF, or no byte at all. */
 int utf8_read(const char *text, size_t length, uint32_t *code);
 
-/* The columns that a character takes on a terminal: 0 for marks that combine and for invisible ones, 2 for wide ones, else 1. */
+/* The columns that a character takes on a terminal: 0 for marks that combine and for invisible
+ * ones, 2 for wide ones, else 1. */
 int utf8_columns(uint32_t code);
 
-/* Writes the text so that a terminal shows it and obeys none of it: control characters and bytes that are no character come out as \xNN. */
+/* Writes the text so that a terminal shows it and obeys none of it: control characters and bytes
+ * that are no character come out as \xNN. */
 void utf8_print(FILE *out, const char *text, size_t length);
 
-/* Writes the text as a JSON string with its quotes. Bytes that are no character come out as \\xNN, so the result is always valid. */
+/* Writes the text as a JSON string with its quotes. Bytes that are no character come out as \\xNN,
+ * so the result is always valid. */
 void utf8_print_json(FILE *out, const char *text, size_t length);
 
 #endif

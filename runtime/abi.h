@@ -21,17 +21,17 @@ enum {
 /* What can go wrong in a kernel. The step says where. */
 typedef enum {
     COUPLET_NO_FAULT,
-    COUPLET_FAULT_INDEX, /* an index read from data is outside its array */
-    COUPLET_FAULT_EMPTY, /* a mean, maximum or log-sum-exp has no term */
-    COUPLET_FAULT_FEW,   /* a top-k has too few candidates */
+    COUPLET_FAULT_INDEX,    /* an index read from data is outside its array */
+    COUPLET_FAULT_EMPTY,    /* a mean, maximum or log-sum-exp has no term */
+    COUPLET_FAULT_FEW,      /* a top-k has too few candidates */
     COUPLET_FAULT_SINGULAR, /* equations without a solution, or with many */
-    COUPLET_FAULT_COST,  /* an assignment with a cost that is no number */
-    COUPLET_FAULT_BETA,  /* a beta distribution with a parameter that is not positive */
-    COUPLET_FAULT_WHOLE, /* a whole number that 32 bits do not hold */
-    COUPLET_FAULT_MEMORY, /* there is no memory; the executor meets this */
-    COUPLET_FAULT_DEVICE, /* a device fails or is lost; the executor meets this */
-    COUPLET_FAULT_NAN,    /* a result is no number; the finite check meets this */
-    COUPLET_FAULT_INFINITE /* a result is infinite; the finite check meets this */
+    COUPLET_FAULT_COST,     /* an assignment with a cost that is no number */
+    COUPLET_FAULT_BETA,     /* a beta distribution with a parameter that is not positive */
+    COUPLET_FAULT_WHOLE,    /* a whole number that 32 bits do not hold */
+    COUPLET_FAULT_MEMORY,   /* there is no memory; the executor meets this */
+    COUPLET_FAULT_DEVICE,   /* a device fails or is lost; the executor meets this */
+    COUPLET_FAULT_NAN,      /* a result is no number; the finite check meets this */
+    COUPLET_FAULT_INFINITE  /* a result is infinite; the finite check meets this */
 } CoupletFaultKind;
 
 /* What a kernel may touch beside its buffers. There is one for each thread. */
@@ -110,9 +110,9 @@ typedef struct CoupletStep {
      * launch. */
     int abreast;
     const char *symbol;
-    const char *source;   /* "examples/simclr.cpl:14" */
-    const char *label;    /* what the step does, for profiles: "product 512 x 64 x 576" */
-    double flops, bytes;  /* estimates for profiles */
+    const char *source;  /* "examples/simclr.cpl:14" */
+    const char *label;   /* what the step does, for profiles: "product 512 x 64 x 576" */
+    double flops, bytes; /* estimates for profiles */
 } CoupletStep;
 
 /* A new value for a state. All commits of a plan are done after the last step and the finite check,
@@ -120,10 +120,10 @@ typedef struct CoupletStep {
 typedef enum { COUPLET_ASSIGN, COUPLET_PUSH, COUPLET_ROWS } CoupletCommitKind;
 typedef struct CoupletCommit {
     CoupletCommitKind kind;
-    int state;      /* the slot in program->states */
-    int value;      /* the buffer of the value */
-    int rows;       /* ROWS: the buffer of the row numbers, ints */
-    int head, fill; /* PUSH: the slots of the counters, ints */
+    int state;          /* the slot in program->states */
+    int value;          /* the buffer of the value */
+    int rows;           /* ROWS: the buffer of the row numbers, ints */
+    int head, fill;     /* PUSH: the slots of the counters, ints */
     const char *source; /* "examples/pcl.cpl:14" */
     const char *name;   /* the name of the state in a checkpoint */
 } CoupletCommit;
@@ -176,7 +176,7 @@ typedef struct CoupletStateInfo {
 } CoupletStateInfo;
 
 typedef struct CoupletHyper {
-    const char *name;  /* "tau" */
+    const char *name;           /* "tau" */
     bool is_integer, is_static; /* static: the value is part of the compiled program */
     double value;
     /* What the value must fulfil (runtime/range.h); NULL: any number will do. */
@@ -189,10 +189,10 @@ typedef struct CoupletHyper {
  * sample. */
 typedef struct CoupletField {
     const char *name;
-    CoupletType type;  /* the language reads COUPLET_U8 as reals, 0 .. 255 as 0 .. 1 */
-    int rank;          /* the axes of one sample; 0: a number */
+    CoupletType type; /* the language reads COUPLET_U8 as reals, 0 .. 255 as 0 .. 1 */
+    int rank;         /* the axes of one sample; 0: a number */
     int64_t shape[COUPLET_MAX_RANK];
-    int64_t classes;   /* of an int: its values are 0 .. classes - 1; 0: any number */
+    int64_t classes; /* of an int: its values are 0 .. classes - 1; 0: any number */
     /* [classes]; NULL if the classes have no names, and in every compiled program. */
     const char *const *class_names;
 } CoupletField;
@@ -252,10 +252,10 @@ typedef struct CoupletSource {
     /* The rows that the program was compiled for. 0: any number will do, since no array of the
      * program has a row for each sample. */
     int64_t rows;
-    int64_t batch;      /* samples of a step */
-    bool follows;       /* in a stage with a batch of its own, the source has that batch */
-    bool drawn;         /* the step reads the source */
-    bool balanced;      /* batches draw a class first, all alike, then a row of it */
+    int64_t batch; /* samples of a step */
+    bool follows;  /* in a stage with a batch of its own, the source has that batch */
+    bool drawn;    /* the step reads the source */
+    bool balanced; /* batches draw a class first, all alike, then a row of it */
     /* The state f32[rows] that batches are drawn in proportion to, with replacement; -1: none. */
     int weights;
     /* Episodes: the classes of a batch, and the rows of each, class by class; 0: there are none. */
@@ -268,7 +268,7 @@ typedef struct CoupletLoss {
 } CoupletLoss;
 
 typedef struct CoupletEval {
-    const char *method;   /* "knn" or "linear" */
+    const char *method;    /* "knn" or "linear" */
     double k, temperature; /* of knn */
     double decay;          /* of linear: L2 */
     /* The plan that makes features. Its inputs, "sample.image", are fields of both sources; its
@@ -276,7 +276,7 @@ typedef struct CoupletEval {
     const char *features;
     const char *labels; /* the int field that is to be told from the features */
     int bank, query;    /* the sources */
-    const char *place;    /* "examples/pcl.cpl:20:9" */
+    const char *place;  /* "examples/pcl.cpl:20:9" */
 } CoupletEval;
 
 /* A thing that `every epoch` or `every 100 steps` does before the first step of an epoch, or before
@@ -292,7 +292,7 @@ typedef enum {
     COUPLET_ACTION_KMEANS
 } CoupletActionKind;
 /* The beginning of the name of a step's output that is handed out: `give`. */
-#define COUPLET_GIVEN "given "
+#define COUPLET_GIVEN  "given "
 #define COUPLET_REPORT "report " /* the beginning of the name of an output that is reported */
 typedef struct CoupletAction {
     CoupletActionKind kind;
@@ -304,9 +304,9 @@ typedef struct CoupletAction {
     int centres, members; /* KMEANS: the states f32[clusters, width] and i32[rows] */
     int64_t iterations;
     bool spherical, sampled;
-    bool of_steps;        /* `every` counts steps */
+    bool of_steps; /* `every` counts steps */
     uint32_t site;
-    const char *place;    /* "examples/pcl.cpl:20" */
+    const char *place; /* "examples/pcl.cpl:20" */
 } CoupletAction;
 
 /* A part of the run with its own clock, batch and epoch. Its steps, epochs and draws are counted
@@ -316,9 +316,9 @@ typedef struct CoupletStage {
     double epochs;
     /* The batch of the sources that follow the stage; 0: they have their own. */
     int64_t batch;
-    int train_source;    /* the source that sets the epoch; -1: an epoch is epoch_steps */
+    int train_source; /* the source that sets the epoch; -1: an epoch is epoch_steps */
     int64_t epoch_steps;
-    int64_t views;       /* the samples that the views of a step make */
+    int64_t views; /* the samples that the views of a step make */
 } CoupletStage;
 
 /* A stretch of a stage, or of the whole run. It lasts from this epoch and this step on until a
@@ -345,14 +345,14 @@ typedef struct CoupletSpecFile {
 typedef struct CoupletOrigin {
     const char *couplet, *llvm; /* versions */
     const char *library;        /* hash of the library's modules */
-    const char *modules; /* the folder of the readers' modules, beside the compiler; NULL: none */
+    const char *modules;  /* the folder of the readers' modules, beside the compiler; NULL: none */
     int64_t memory_bytes; /* --memory; 0: the spec decides */
     bool no_stream, no_fuse;
 } CoupletOrigin;
 
 /* A method, compiled. */
 typedef struct CoupletProgram {
-    const char *name;      /* "simclr" */
+    const char *name; /* "simclr" */
     const char *spec_path;
     const CoupletSpecFile *files;
     int file_count;

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- order ------------------------------------------------------------------------------------------------ */
+/* ---- order ----------------------------------------------------------------------------------- */
 
 /* Is position p before q? Ascending; ties to the lower position; NaN last. */
 static bool ascends(const double *x, int64_t p, int64_t q) {
@@ -19,7 +19,9 @@ static bool ascends(const double *x, int64_t p, int64_t q) {
 }
 
 /* What a candidate is worth: a NaN, and what is infinite, come first. */
-static double worth(double score) { return isnan(score) ? INFINITY : score; }
+static double worth(double score) {
+    return isnan(score) ? INFINITY : score;
+}
 
 /* Descending; ties to the lower position. */
 static bool descends(const double *x, int64_t p, int64_t q) {
@@ -29,15 +31,19 @@ static bool descends(const double *x, int64_t p, int64_t q) {
 
 typedef bool (*Before)(const double *x, int64_t p, int64_t q);
 
-/* Merge sort of positions, from the bottom up; positions are whole numbers held as doubles. The result is in `at`. */
-static void sort_positions(const double *x, double *at, double *spare, int64_t count, Before before) {
+/* Merge sort of positions, from the bottom up; positions are whole numbers held as doubles. The
+ * result is in `at`. */
+static void sort_positions(const double *x, double *at, double *spare, int64_t count,
+                           Before before) {
     double *from = at, *to = spare;
     for (int64_t width = 1; width < count; width *= 2) {
         for (int64_t low = 0; low < count; low += 2 * width) {
-            int64_t middle = low + width < count ? low + width : count, high = low + 2 * width < count ? low + 2 * width : count;
+            int64_t middle = low + width < count ? low + width : count,
+                    high = low + 2 * width < count ? low + 2 * width : count;
             int64_t i = low, j = middle;
             for (int64_t k = low; k < high; k++) {
-                bool left = j == high || (i < middle && !before(x, (int64_t)from[j], (int64_t)from[i]));
+                bool left =
+                    j == high || (i < middle && !before(x, (int64_t)from[j], (int64_t)from[i]));
                 to[k] = left ? from[i++] : from[j++];
             }
         }
@@ -48,42 +54,52 @@ static void sort_positions(const double *x, double *at, double *spare, int64_t c
     if (from != at) memcpy(at, from, sizeof *at * (size_t)count);
 }
 
-static CoupletFaultKind couplet_call_argsort(const CoupletCallSize *size, double *const *in, double *out, double *work) {
-    for (int64_t i = 0; i < size->rows; i++) out[i] = (double)i;
+static CoupletFaultKind couplet_call_argsort(const CoupletCallSize *size, double *const *in,
+                                             double *out, double *work) {
+    for (int64_t i = 0; i < size->rows; i++)
+        out[i] = (double)i;
     sort_positions(in[0], out, work, size->rows, ascends);
     return COUPLET_NO_FAULT;
 }
 
-/* Brings the first `want` of `at` to its front, in any order: quickselect. No two positions are equal in the order, so the result is one. */
+/* Brings the first `want` of `at` to its front, in any order: quickselect. No two positions are
+ * equal in the order, so the result is one. */
 static void gather_first(const double *x, double *at, int64_t count, int64_t want) {
     int64_t low = 0, high = count;
     while (high - low > 1 && low < want) {
         int64_t pivot = (int64_t)at[low + (high - low) / 2], i = low, j = high - 1;
         for (;;) {
-            while (descends(x, (int64_t)at[i], pivot)) i++;
-            while (descends(x, pivot, (int64_t)at[j])) j--;
+            while (descends(x, (int64_t)at[i], pivot))
+                i++;
+            while (descends(x, pivot, (int64_t)at[j]))
+                j--;
             if (i >= j) break;
             double swap = at[i];
             at[i] = at[j];
             at[j] = swap;
         }
         if (j + 1 == want) return;
-        if (j >= want) high = j;
-        else low = j + 1;
+        if (j >= want)
+            high = j;
+        else
+            low = j + 1;
     }
 }
 
-static CoupletFaultKind couplet_call_select(const CoupletCallSize *size, double *const *in, double *out, double *work) {
+static CoupletFaultKind couplet_call_select(const CoupletCallSize *size, double *const *in,
+                                            double *out, double *work) {
     double *at = work, *spare = work + size->rows;
-    for (int64_t i = 0; i < size->rows; i++) at[i] = (double)i;
+    for (int64_t i = 0; i < size->rows; i++)
+        at[i] = (double)i;
     gather_first(in[0], at, size->rows, size->result);
     sort_positions(in[0], at, spare, size->result, descends);
     memcpy(out, at, sizeof *out * (size_t)size->result);
     double last = worth(in[0][(int64_t)out[size->result - 1]]);
-    return last > -INFINITY ? COUPLET_NO_FAULT : COUPLET_FAULT_FEW; /* what a guard excludes comes as -inf */
+    /* what a guard excludes comes as -inf */
+    return last > -INFINITY ? COUPLET_NO_FAULT : COUPLET_FAULT_FEW;
 }
 
-/* ---- linear equations ----------------------------------------------------------------------------------------- */
+/* ---- linear equations ------------------------------------------------------------------------ */
 
 static void swap_rows(double *a, double *b, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
@@ -94,7 +110,8 @@ static void swap_rows(double *a, double *b, int64_t count) {
 }
 
 /* Gaussian elimination with partial pivoting. */
-static CoupletFaultKind couplet_call_solve(const CoupletCallSize *size, double *const *in, double *out, double *work) {
+static CoupletFaultKind couplet_call_solve(const CoupletCallSize *size, double *const *in,
+                                           double *out, double *work) {
     int64_t n = size->rows;
     double *a = work;
     memcpy(a, in[0], sizeof *a * (size_t)(n * n));
@@ -110,21 +127,24 @@ static CoupletFaultKind couplet_call_solve(const CoupletCallSize *size, double *
         }
         for (int64_t i = k + 1; i < n; i++) {
             double factor = a[i * n + k] / a[k * n + k];
-            for (int64_t j = k + 1; j < n; j++) a[i * n + j] -= factor * a[k * n + j];
+            for (int64_t j = k + 1; j < n; j++)
+                a[i * n + j] -= factor * a[k * n + j];
             out[i] -= factor * out[k];
         }
     }
     for (int64_t i = n - 1; i >= 0; i--) {
-        for (int64_t j = i + 1; j < n; j++) out[i] -= a[i * n + j] * out[j];
+        for (int64_t j = i + 1; j < n; j++)
+            out[i] -= a[i * n + j] * out[j];
         out[i] /= a[i * n + i];
     }
     return COUPLET_NO_FAULT;
 }
 
-/* ---- assignment -------------------------------------------------------------------------------------------------- */
+/* ---- assignment ------------------------------------------------------------------------------ */
 
-/* Shortest augmenting paths with potentials (Kuhn, Munkres; Jonker, Volgenant 1987), a row at a time, O(n^2 m). Column and row 0 stand for none; owner[j] is
- * the row that column j is given to. */
+/* Shortest augmenting paths with potentials (Kuhn, Munkres; Jonker, Volgenant 1987), a row at a
+ * time, O(n^2 m). Column and row 0 stand for none; owner[j] is the row that column j is given to.
+ */
 typedef struct Matching {
     const double *cost;
     int64_t n, m;
@@ -134,32 +154,38 @@ typedef struct Matching {
 /* Finds a free column for the row that column 0 owns; every turn takes in the nearest column. */
 static int64_t free_column(Matching *t) {
     int64_t column = 0;
-    for (int64_t j = 0; j <= t->m; j++) t->slack[j] = INFINITY, t->seen[j] = 0;
+    for (int64_t j = 0; j <= t->m; j++)
+        t->slack[j] = INFINITY, t->seen[j] = 0;
     do {
         int64_t row = (int64_t)t->owner[column], nearest = 0;
         double step = INFINITY;
         t->seen[column] = 1;
         for (int64_t j = 1; j <= t->m; j++) {
             if (t->seen[j] != 0) continue;
-            double distance = t->cost[(row - 1) * t->m + j - 1] - t->row_price[row] - t->column_price[j];
+            double distance =
+                t->cost[(row - 1) * t->m + j - 1] - t->row_price[row] - t->column_price[j];
             if (distance < t->slack[j]) t->slack[j] = distance, t->before[j] = (double)column;
             if (t->slack[j] < step) step = t->slack[j], nearest = j;
         }
         for (int64_t j = 0; j <= t->m; j++) {
-            if (t->seen[j] != 0) t->row_price[(int64_t)t->owner[j]] += step, t->column_price[j] -= step;
-            else t->slack[j] -= step;
+            if (t->seen[j] != 0)
+                t->row_price[(int64_t)t->owner[j]] += step, t->column_price[j] -= step;
+            else
+                t->slack[j] -= step;
         }
         column = nearest;
     } while (t->owner[column] != 0);
     return column;
 }
 
-static CoupletFaultKind couplet_call_assignment(const CoupletCallSize *size, double *const *in, double *out, double *work) {
+static CoupletFaultKind couplet_call_assignment(const CoupletCallSize *size, double *const *in,
+                                                double *out, double *work) {
     Matching t = {.cost = in[0], .n = size->rows, .m = size->columns};
     for (int64_t i = 0; i < t.n * t.m; i++)
         if (!isfinite(in[0][i])) return COUPLET_FAULT_COST;
     double **arrays[] = {&t.column_price, &t.owner, &t.before, &t.slack, &t.seen, &t.row_price};
-    for (int a = 0; a < 6; a++) *arrays[a] = work + a * (t.m + 1);
+    for (int a = 0; a < 6; a++)
+        *arrays[a] = work + a * (t.m + 1);
     memset(work, 0, sizeof *work * (size_t)(5 * (t.m + 1) + t.n + 1));
     for (int64_t row = 1; row <= t.n; row++) {
         t.owner[0] = (double)row;
@@ -174,16 +200,18 @@ static CoupletFaultKind couplet_call_assignment(const CoupletCallSize *size, dou
     return COUPLET_NO_FAULT;
 }
 
-/* ---- the beta distribution ----------------------------------------------------------------------------------------- */
+/* ---- the beta distribution ------------------------------------------------------------------- */
 
-/* The continued fraction of the incomplete beta function by Lentz's method; converges fast for x < (a + 1) / (a + b + 2). */
+/* The continued fraction of the incomplete beta function by Lentz's method; converges fast for x <
+ * (a + 1) / (a + b + 2). */
 static double beta_fraction(double a, double b, double x) {
     const double tiny = 1e-300;
     double c = 1, d = 1 - (a + b) * x / (a + 1);
     d = 1 / (fabs(d) < tiny ? tiny : d);
     double product = d;
     for (int m = 1; m < 500; m++) {
-        double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+        double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+               odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
         d = 1 + even * d, c = 1 + even / c;
         d = 1 / (fabs(d) < tiny ? tiny : d), c = fabs(c) < tiny ? tiny : c;
         product *= d * c;
@@ -203,15 +231,19 @@ static double incomplete_beta(double a, double b, double t, double *slope) {
     return 1 - *slope * beta_fraction(b, a, rest) / b;
 }
 
-/* By Newton's steps in the logit of x, kept inside a bracket: a draw without rejection, monotone in u. */
-static CoupletFaultKind couplet_call_beta_quantile(const CoupletCallSize *size, double *const *in, double *out, double *work) {
+/* By Newton's steps in the logit of x, kept inside a bracket: a draw without rejection, monotone in
+ * u. */
+static CoupletFaultKind couplet_call_beta_quantile(const CoupletCallSize *size, double *const *in,
+                                                   double *out, double *work) {
     (void)size, (void)work;
     double u = *in[0], a = *in[1], b = *in[2], low = -700, high = 700, t = log(a / b), slope;
     if (!(a > 0) || !(b > 0)) return COUPLET_FAULT_BETA;
     for (int turn = 0; turn < 200 && high - low > 1e-13; turn++) {
         double miss = incomplete_beta(a, b, t, &slope) - u;
-        if (miss < 0) low = t;
-        else high = t;
+        if (miss < 0)
+            low = t;
+        else
+            high = t;
         double next = t - miss / slope;
         if (!(next > low && next < high)) next = (low + high) / 2;
         if (fabs(next - t) < 1e-14 * (1 + fabs(t))) break;
@@ -221,10 +253,11 @@ static CoupletFaultKind couplet_call_beta_quantile(const CoupletCallSize *size, 
     return COUPLET_NO_FAULT;
 }
 
-/* ---- the table, and the kernel --------------------------------------------------------------------------------------- */
+/* ---- the table, and the kernel --------------------------------------------------------------- */
 
 const CoupletCall couplet_calls[COUPLET_CALL_COUNT] = {
-#define CALL(name, text, result, axes, a, b, c) {#text, result, axes, {a, b, c}, couplet_call_##text},
+#define CALL(name, text, result, axes, a, b, c)                                                    \
+    {#text, result, axes, {a, b, c}, couplet_call_##text},
 #include "runtime/calls.def"
 #undef CALL
 };
@@ -234,15 +267,19 @@ int64_t couplet_call_elements(int axes, const CoupletCallSize *size) {
 }
 
 /* A copy of the operands, and a few numbers for each row and column. */
-int64_t couplet_call_work(const CoupletCallSize *size) { return size->rows * size->columns + 6 * (size->rows + size->columns + 2); }
+int64_t couplet_call_work(const CoupletCallSize *size) {
+    return size->rows * size->columns + 6 * (size->rows + size->columns + 2);
+}
 
 int64_t couplet_call_scratch(CoupletCallKind call, const CoupletCallSize *size) {
     int64_t doubles = size->result + couplet_call_work(size);
-    for (int i = 0; i < COUPLET_CALL_OPERANDS; i++) doubles += couplet_call_elements(couplet_calls[call].operand_axes[i], size);
+    for (int i = 0; i < COUPLET_CALL_OPERANDS; i++)
+        doubles += couplet_call_elements(couplet_calls[call].operand_axes[i], size);
     return doubles * (int64_t)sizeof(double);
 }
 
-/* buffers: the call and its sizes as int32 (call, rows, columns, result), the operands, the result. */
+/* buffers: the call and its sizes as int32 (call, rows, columns, result), the operands, the result.
+ */
 void couplet_call(void *const *buffers, int64_t begin, int64_t end, const CoupletWorker *worker) {
     const int32_t *head = buffers[0];
     const CoupletCall *call = &couplet_calls[head[0]];
@@ -258,14 +295,17 @@ void couplet_call(void *const *buffers, int64_t begin, int64_t end, const Couple
     for (int64_t row = begin; row < end; row++) {
         for (int i = 0; i < count; i++) {
             const float *from = (const float *)buffers[1 + i] + row * lengths[i];
-            for (int64_t k = 0; k < lengths[i]; k++) in[i][k] = (double)from[k];
+            for (int64_t k = 0; k < lengths[i]; k++)
+                in[i][k] = (double)from[k];
         }
         CoupletFaultKind fault = call->run(&size, in, out, work);
         if (fault && !*worker->fault) *worker->fault = fault;
         for (int64_t k = 0; k < size.result; k++) {
             if (fault) out[k] = 0;
-            if (call->result == COUPLET_F32) ((float *)buffers[1 + count])[row * size.result + k] = (float)out[k];
-            else ((int32_t *)buffers[1 + count])[row * size.result + k] = (int32_t)out[k];
+            if (call->result == COUPLET_F32)
+                ((float *)buffers[1 + count])[row * size.result + k] = (float)out[k];
+            else
+                ((int32_t *)buffers[1 + count])[row * size.result + k] = (int32_t)out[k];
         }
     }
 }

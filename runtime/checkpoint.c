@@ -1,5 +1,5 @@
-/* The whole state of a run in one safetensors file, and back. Everything in the file is the same for the same steps, so that equal runs end with equal files:
- * no time and no path is in it. */
+/* The whole state of a run in one safetensors file, and back. Everything in the file is the same
+ * for the same steps, so that equal runs end with equal files: no time and no path is in it. */
 #include "runtime/safetensors.h"
 #include "runtime/session.h"
 
@@ -12,7 +12,8 @@
 
 static const char format_now[] = "couplet checkpoint 2", format_first[] = "couplet checkpoint 1";
 
-static const char codes_prefix[] = "codes:", classes_prefix[] = "classes:"; /* of a source: "codes:train" */
+/* of a source: "codes:train" */
+static const char codes_prefix[] = "codes:", classes_prefix[] = "classes:";
 
 enum { FIXED_PAIRS = 9, VALUE_BYTES = 40 };
 
@@ -26,7 +27,7 @@ static bool fail_device(const CoupletSession *s, char *error, size_t error_bytes
     return false;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* What stands in the file's metadata. */
 typedef struct Metadata {
@@ -43,8 +44,10 @@ static void free_metadata(Metadata *m) {
 }
 
 static void fill_fixed(Metadata *m, const CoupletSession *s) {
-    static const char *const names[FIXED_PAIRS] = {"format", "step", "steps", "epoch", "loss_sum", "loss_count", "seed", "method", "plan"};
-    for (int i = 0; i < FIXED_PAIRS; i++) m->pairs[i] = (CoupletTensorPair){names[i], m->values[i]};
+    static const char *const names[FIXED_PAIRS] = {
+        "format", "step", "steps", "epoch", "loss_sum", "loss_count", "seed", "method", "plan"};
+    for (int i = 0; i < FIXED_PAIRS; i++)
+        m->pairs[i] = (CoupletTensorPair){names[i], m->values[i]};
     snprintf(m->values[0], VALUE_BYTES, "%s", format_now);
     snprintf(m->values[1], VALUE_BYTES, "%" PRId64, s->step);
     snprintf(m->values[2], VALUE_BYTES, "%" PRId64, s->total_steps);
@@ -68,10 +71,12 @@ static bool make_metadata(Metadata *m, const CoupletSession *s) {
     static const char prefix[] = "hyper.";
     const CoupletProgram *p = s->program;
     size_t name_bytes = 1;
-    for (int i = 0; i < p->hyper_count; i++) name_bytes += sizeof prefix + strlen(p->hypers[i].name);
+    for (int i = 0; i < p->hyper_count; i++)
+        name_bytes += sizeof prefix + strlen(p->hypers[i].name);
     for (int i = 0; i < p->source_count; i++)
         name_bytes += sizeof codes_prefix + sizeof classes_prefix + 2 * strlen(p->sources[i].name);
-    for (int i = 0; i < p->loss_count; i++) name_bytes += 2 * (sizeof "loss_count." + strlen(p->losses[i].name));
+    for (int i = 0; i < p->loss_count; i++)
+        name_bytes += 2 * (sizeof "loss_count." + strlen(p->losses[i].name));
     m->count = FIXED_PAIRS + p->hyper_count + 2 * p->loss_count;
     m->pairs = calloc((size_t)(m->count + 2 * p->source_count), sizeof *m->pairs);
     m->values = calloc((size_t)m->count, sizeof *m->values);
@@ -100,7 +105,8 @@ static bool make_metadata(Metadata *m, const CoupletSession *s) {
     return true;
 }
 
-/* Where a state's bytes are on the host: in place, or a copy that the caller frees. NULL when it cannot be had. */
+/* Where a state's bytes are on the host: in place, or a copy that the caller frees. NULL when it
+ * cannot be had. */
 static void *state_on_host(const CoupletSession *s, int slot) {
     CoupletDevice *d = s->device;
     if (d->is_host) return s->states[slot];
@@ -111,59 +117,74 @@ static void *state_on_host(const CoupletSession *s, int slot) {
     return NULL;
 }
 
-/* ---- weights of sources: as they were when the epoch began, so that a run which goes on in its middle draws the same rows ----------------------- */
+/* ---- weights of sources: as they were when the epoch began, so that a run which goes on in its
+ * middle draws the same rows ---- */
 
 enum { NAME_BYTES = 300 };
 
 /* "weights:train": no state is called so. */
-static void name_weights(const CoupletProgram *p, int source, char out[NAME_BYTES]) { snprintf(out, NAME_BYTES, "weights:%.256s", p->sources[source].name); }
+static void name_weights(const CoupletProgram *p, int source, char out[NAME_BYTES]) {
+    snprintf(out, NAME_BYTES, "weights:%.256s", p->sources[source].name);
+}
 
 static int count_weights(const CoupletProgram *p) {
     int count = 0;
-    for (int i = 0; i < p->source_count; i++) count += p->sources[i].weights >= 0;
+    for (int i = 0; i < p->source_count; i++)
+        count += p->sources[i].weights >= 0;
     return count;
 }
 
-static void add_weights(const CoupletSession *s, CoupletTensorEntry *entries, char (*names)[NAME_BYTES]) {
+static void add_weights(const CoupletSession *s, CoupletTensorEntry *entries,
+                        char (*names)[NAME_BYTES]) {
     const CoupletProgram *p = s->program;
     for (int i = 0, at = 0; i < p->source_count; i++) {
         if (!s->weights[i]) continue;
         const CoupletStateInfo *info = &p->states[p->sources[i].weights];
         name_weights(p, i, names[at]);
-        entries[at] = (CoupletTensorEntry){.name = names[at], .type = info->type, .rank = info->rank, .data = s->weights[i]};
+        entries[at] = (CoupletTensorEntry){
+            .name = names[at], .type = info->type, .rank = info->rank, .data = s->weights[i]};
         memcpy(entries[at++].shape, info->shape, sizeof info->shape);
     }
 }
 
-/* ---- writing: the file -------------------------------------------------------------------------------------------- */
+/* ---- writing: the file ----------------------------------------------------------------------- */
 
 static bool fetch_states(const CoupletSession *s, CoupletTensorEntry *entries) {
     for (int i = 0; i < s->program->state_count; i++) {
         const CoupletStateInfo *info = &s->program->states[i];
-        entries[i] = (CoupletTensorEntry){.name = info->name, .type = info->type, .rank = info->rank, .data = state_on_host(s, i)};
+        entries[i] = (CoupletTensorEntry){.name = info->name,
+                                          .type = info->type,
+                                          .rank = info->rank,
+                                          .data = state_on_host(s, i)};
         memcpy(entries[i].shape, info->shape, sizeof entries[i].shape);
         if (!entries[i].data) return false;
     }
     return true;
 }
 
-bool couplet_session_save(const CoupletSession *s, const char *path, char *error, size_t error_bytes) {
+bool couplet_session_save(const CoupletSession *s, const char *path, char *error,
+                          size_t error_bytes) {
     Metadata metadata = {NULL, NULL, NULL, 0};
     const int count = s->program->state_count, weights = count_weights(s->program);
     CoupletTensorEntry *entries = calloc((size_t)(count + weights) + 1, sizeof *entries);
     char(*names)[NAME_BYTES] = calloc((size_t)weights + 1, sizeof *names);
-    bool good = entries && names && make_metadata(&metadata, s) ? true : fail_memory(error, error_bytes);
+    bool good =
+        entries && names && make_metadata(&metadata, s) ? true : fail_memory(error, error_bytes);
     if (good) add_weights(s, entries + count, names);
-    if (good && !fetch_states(s, entries)) good = s->device->fault.kind ? fail_device(s, error, error_bytes) : fail_memory(error, error_bytes);
-    good = good && couplet_tensors_write(path, entries, count + weights, metadata.pairs, metadata.count, error, error_bytes);
-    for (int i = 0; entries && !s->device->is_host && i < count; i++) free((void *)(uintptr_t)entries[i].data);
+    if (good && !fetch_states(s, entries))
+        good = s->device->fault.kind ? fail_device(s, error, error_bytes)
+                                     : fail_memory(error, error_bytes);
+    good = good && couplet_tensors_write(path, entries, count + weights, metadata.pairs,
+                                         metadata.count, error, error_bytes);
+    for (int i = 0; entries && !s->device->is_host && i < count; i++)
+        free((void *)(uintptr_t)entries[i].data);
     free(entries);
     free(names);
     free_metadata(&metadata);
     return good;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* What a file says of its run. */
 typedef struct Found {
@@ -181,8 +202,12 @@ typedef struct Reader {
 } Reader;
 
 static bool wrong_value(const Reader *r, const char *key, const char *text, const char *expected) {
-    if (text) snprintf(r->error, r->error_bytes, "%s: the checkpoint's `%s` is `%s`, and %s was expected", r->path, key, text, expected);
-    else snprintf(r->error, r->error_bytes, "%s: the checkpoint has no `%s`, and %s was expected", r->path, key, expected);
+    if (text)
+        snprintf(r->error, r->error_bytes, "%s: the checkpoint's `%s` is `%s`, and %s was expected",
+                 r->path, key, text, expected);
+    else
+        snprintf(r->error, r->error_bytes, "%s: the checkpoint has no `%s`, and %s was expected",
+                 r->path, key, expected);
     return false;
 }
 
@@ -216,34 +241,48 @@ static bool read_format(const Reader *r, bool *whole_state) {
     const char *format = couplet_tensors_metadata(r->file, "format");
     *whole_state = format && strcmp(format, format_now) == 0;
     if (*whole_state || (format && strcmp(format, format_first) == 0)) return true;
-    if (!format) snprintf(r->error, r->error_bytes, "%s: this is no checkpoint of Couplet: it has no `format`", r->path);
+    if (!format)
+        snprintf(r->error, r->error_bytes,
+                 "%s: this is no checkpoint of Couplet: it has no `format`", r->path);
     else
-        snprintf(r->error, r->error_bytes, "%s: the format of this checkpoint is `%.60s`, and this Couplet knows `%s` and `%s`: a newer one wrote it", r->path, format,
-                 format_first, format_now);
+        snprintf(r->error, r->error_bytes,
+                 "%s: the format of this checkpoint is `%.60s`, and this Couplet knows `%s` and "
+                 "`%s`: a newer one wrote it",
+                 r->path, format, format_first, format_now);
     return false;
 }
 
 static bool same_method(const Reader *r, const CoupletProgram *program, bool *same_plan) {
     char method[24], plan[24];
-    const char *found = couplet_tensors_metadata(r->file, "method"), *found_plan = couplet_tensors_metadata(r->file, "plan");
+    const char *found = couplet_tensors_metadata(r->file, "method"),
+               *found_plan = couplet_tensors_metadata(r->file, "plan");
     snprintf(method, sizeof method, "%016" PRIx64, program->method_hash);
     snprintf(plan, sizeof plan, "%016" PRIx64, program->plan_hash);
     *same_plan = found_plan && strcmp(found_plan, plan) == 0;
     if (found && strcmp(found, method) == 0) return true;
     if (!found) return wrong_value(r, "method", NULL, "the hash of a method");
-    snprintf(r->error, r->error_bytes, "%s: this is the checkpoint of another method (%s, and this one is %s)", r->path, found, method);
+    snprintf(r->error, r->error_bytes,
+             "%s: this is the checkpoint of another method (%s, and this one is %s)", r->path,
+             found, method);
     return false;
 }
 
 static bool array_fits(const Reader *r, const CoupletStateInfo *info) {
     const CoupletTensorEntry *entry = couplet_tensors_find(r->file, info->name);
     if (!entry) {
-        snprintf(r->error, r->error_bytes, "%s: the checkpoint has no array `%s`, which this method keeps", r->path, info->name);
+        snprintf(r->error, r->error_bytes,
+                 "%s: the checkpoint has no array `%s`, which this method keeps", r->path,
+                 info->name);
         return false;
     }
     bool same = entry->type == info->type && entry->rank == info->rank;
-    for (int a = 0; same && a < info->rank; a++) same = entry->shape[a] == info->shape[a];
-    if (!same) snprintf(r->error, r->error_bytes, "%s: the array `%s` has another shape or type in the checkpoint than in this method", r->path, info->name);
+    for (int a = 0; same && a < info->rank; a++)
+        same = entry->shape[a] == info->shape[a];
+    if (!same)
+        snprintf(
+            r->error, r->error_bytes,
+            "%s: the array `%s` has another shape or type in the checkpoint than in this method",
+            r->path, info->name);
     return same;
 }
 
@@ -260,16 +299,22 @@ static bool arrays_fit(const Reader *r, const CoupletProgram *program) {
         if (!array_fits(r, &info)) return false;
     }
     if (r->file->count == expected) return true;
-    snprintf(r->error, r->error_bytes, "%s: the checkpoint has %d arrays, and this method keeps %d", r->path, r->file->count, expected);
+    snprintf(r->error, r->error_bytes, "%s: the checkpoint has %d arrays, and this method keeps %d",
+             r->path, r->file->count, expected);
     return false;
 }
 
 static bool read_found(const Reader *r, const CoupletProgram *program, Found *out) {
-    if (!read_format(r, &out->loaded.whole_state) || !same_method(r, program, &out->loaded.same_plan)) return false;
-    if (!read_whole(r, "step", &out->step) || !read_whole(r, "steps", &out->steps) || !read_whole(r, "epoch", &out->epoch)) return false;
+    if (!read_format(r, &out->loaded.whole_state) ||
+        !same_method(r, program, &out->loaded.same_plan))
+        return false;
+    if (!read_whole(r, "step", &out->step) || !read_whole(r, "steps", &out->steps) ||
+        !read_whole(r, "epoch", &out->epoch))
+        return false;
     if (!read_seed(r, &out->seed) || !arrays_fit(r, program)) return false;
     if (!out->loaded.whole_state) return true;
-    return read_real(r, "loss_sum", &out->loss_sum) && read_whole(r, "loss_count", &out->loss_count);
+    return read_real(r, "loss_sum", &out->loss_sum) &&
+           read_whole(r, "loss_count", &out->loss_count);
 }
 
 static bool send_states(CoupletSession *s, const CoupletTensorFile *file) {
@@ -277,13 +322,15 @@ static bool send_states(CoupletSession *s, const CoupletTensorFile *file) {
     for (int i = 0; i < s->program->state_count; i++) {
         const CoupletStateInfo *info = &s->program->states[i];
         const CoupletTensorEntry *entry = couplet_tensors_find(file, info->name);
-        if (!d->calls->write(d, s->states[i], 0, entry->data, (int64_t)couplet_state_bytes(info))) return false;
+        if (!d->calls->write(d, s->states[i], 0, entry->data, (int64_t)couplet_state_bytes(info)))
+            return false;
     }
     for (int i = 0; i < s->program->source_count; i++) {
         char name[NAME_BYTES];
         if (!s->weights[i]) continue;
         name_weights(s->program, i, name);
-        memcpy(s->weights[i], couplet_tensors_find(file, name)->data, couplet_state_bytes(&s->program->states[s->program->sources[i].weights]));
+        memcpy(s->weights[i], couplet_tensors_find(file, name)->data,
+               couplet_state_bytes(&s->program->states[s->program->sources[i].weights]));
     }
     return d->calls->wait(d);
 }
@@ -321,11 +368,14 @@ static bool read_named(const Reader *r, const CoupletProgram *program, CoupletMe
 }
 
 /* Checks, takes, and frees the file. */
-static bool take_file(CoupletSession *s, const char *path, CoupletTensorFile *file, CoupletLoaded *loaded, char *error, size_t error_bytes) {
+static bool take_file(CoupletSession *s, const char *path, CoupletTensorFile *file,
+                      CoupletLoaded *loaded, char *error, size_t error_bytes) {
     const Reader reader = {file, path, error, error_bytes};
     Found found = {0};
     CoupletMean *named = calloc((size_t)s->program->loss_count + 1, sizeof *named);
-    bool good = named ? read_found(&reader, s->program, &found) && read_named(&reader, s->program, named) : fail_memory(error, error_bytes);
+    bool good =
+        named ? read_found(&reader, s->program, &found) && read_named(&reader, s->program, named)
+              : fail_memory(error, error_bytes);
     if (good && !send_states(s, file)) good = fail_device(s, error, error_bytes);
     if (good && !take_codes(s, file)) good = fail_memory(error, error_bytes);
     couplet_tensors_free(file);
@@ -342,12 +392,17 @@ static bool take_file(CoupletSession *s, const char *path, CoupletTensorFile *fi
     return true;
 }
 
-bool couplet_session_load(CoupletSession *s, const char *path, CoupletLoaded *loaded, char *error, size_t error_bytes) {
+bool couplet_session_load(CoupletSession *s, const char *path, CoupletLoaded *loaded, char *error,
+                          size_t error_bytes) {
     CoupletTensorFile file;
-    return couplet_tensors_read(path, &file, error, error_bytes) && take_file(s, path, &file, loaded, error, error_bytes);
+    return couplet_tensors_read(path, &file, error, error_bytes) &&
+           take_file(s, path, &file, loaded, error, error_bytes);
 }
 
-bool couplet_session_load_bytes(CoupletSession *s, const char *name, const void *bytes, size_t length, CoupletLoaded *loaded, char *error, size_t error_bytes) {
+bool couplet_session_load_bytes(CoupletSession *s, const char *name, const void *bytes,
+                                size_t length, CoupletLoaded *loaded, char *error,
+                                size_t error_bytes) {
     CoupletTensorFile file;
-    return couplet_tensors_parse(name, bytes, length, &file, error, error_bytes) && take_file(s, name, &file, loaded, error, error_bytes);
+    return couplet_tensors_parse(name, bytes, length, &file, error, error_bytes) &&
+           take_file(s, name, &file, loaded, error, error_bytes);
 }

@@ -14,23 +14,30 @@
 #include <string.h>
 
 static bool fail_memory(const CoupletTable *table, char *error, size_t error_bytes) {
-    snprintf(error, error_bytes, "%s: out of memory for the classes of its %lld samples", table->name, (long long)table->held);
+    snprintf(error, error_bytes, "%s: out of memory for the classes of its %lld samples",
+             table->name, (long long)table->held);
     return false;
 }
 
-/* ---- the column ------------------------------------------------------------------------------------------------------- */
+/* ---- the column ------------------------------------------------------------------------------ */
 
-static const CoupletField *find_whole(const CoupletTable *table, const char *name, int *number, char *error, size_t error_bytes) {
+static const CoupletField *find_whole(const CoupletTable *table, const char *name, int *number,
+                                      char *error, size_t error_bytes) {
     const CoupletField *field = couplet_table_field(table, name, number);
     char text[128];
     if (field && field->type == COUPLET_I32 && field->rank == 0) return field;
-    if (field) snprintf(error, error_bytes, "%s: its field `%s` is %s, and classes are an int", table->name, name, couplet_field_text(field, text, sizeof text));
-    else snprintf(error, error_bytes, "%s has no field `%s` that could say its classes", table->name, name);
+    if (field)
+        snprintf(error, error_bytes, "%s: its field `%s` is %s, and classes are an int",
+                 table->name, name, couplet_field_text(field, text, sizeof text));
+    else
+        snprintf(error, error_bytes, "%s has no field `%s` that could say its classes", table->name,
+                 name);
     return NULL;
 }
 
 /* A copy of the column; NULL with a sentence, or without one when it is not known. */
-static int32_t *read_column(const CoupletTable *table, int number, char *error, size_t error_bytes) {
+static int32_t *read_column(const CoupletTable *table, int number, char *error,
+                            size_t error_bytes) {
     int32_t *values = malloc(((size_t)table->held + 1) * sizeof *values);
     *error = 0;
     if (!values) {
@@ -46,7 +53,7 @@ static int32_t *read_column(const CoupletTable *table, int number, char *error, 
     return NULL;
 }
 
-/* ---- numbers of classes ------------------------------------------------------------------------------------------------- */
+/* ---- numbers of classes ---------------------------------------------------------------------- */
 
 static int ascending(const void *a, const void *b) {
     const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
@@ -54,36 +61,42 @@ static int ascending(const void *a, const void *b) {
 }
 
 /* As the field counts them. */
-static bool take_counted(const CoupletTable *table, const CoupletField *field, CoupletClasses *out, char *error, size_t error_bytes) {
+static bool take_counted(const CoupletTable *table, const CoupletField *field, CoupletClasses *out,
+                         char *error, size_t error_bytes) {
     out->count = field->classes;
     out->values = malloc(((size_t)out->count + 1) * sizeof *out->values);
     if (!out->values) return fail_memory(table, error, error_bytes);
-    for (int64_t c = 0; c < out->count; c++) out->values[c] = (int32_t)c;
+    for (int64_t c = 0; c < out->count; c++)
+        out->values[c] = (int32_t)c;
     for (int64_t i = 0; i < table->held; i++) {
         if (out->of[i] >= 0 && out->of[i] < out->count) continue;
-        snprintf(error, error_bytes, "%s: `%s` of sample %lld is %d, and 0 to %lld is expected", table->name, field->name, (long long)i, out->of[i],
-                 (long long)out->count - 1);
+        snprintf(error, error_bytes, "%s: `%s` of sample %lld is %d, and 0 to %lld is expected",
+                 table->name, field->name, (long long)i, out->of[i], (long long)out->count - 1);
         return false;
     }
     return true;
 }
 
 /* One for each value. */
-static bool take_values(const CoupletTable *table, CoupletClasses *out, char *error, size_t error_bytes) {
+static bool take_values(const CoupletTable *table, CoupletClasses *out, char *error,
+                        size_t error_bytes) {
     out->values = malloc(((size_t)table->held + 1) * sizeof *out->values);
     if (!out->values) return fail_memory(table, error, error_bytes);
     memcpy(out->values, out->of, (size_t)table->held * sizeof *out->values);
     qsort(out->values, (size_t)table->held, sizeof *out->values, ascending);
     for (int64_t i = 0; i < table->held; i++)
-        if (i == 0 || out->values[i] != out->values[out->count - 1]) out->values[out->count++] = out->values[i];
+        if (i == 0 || out->values[i] != out->values[out->count - 1])
+            out->values[out->count++] = out->values[i];
     for (int64_t i = 0; i < table->held; i++) {
-        const int32_t *found = bsearch(&out->of[i], out->values, (size_t)out->count, sizeof *found, ascending);
+        const int32_t *found =
+            bsearch(&out->of[i], out->values, (size_t)out->count, sizeof *found, ascending);
         out->of[i] = (int32_t)(found - out->values);
     }
     return true;
 }
 
-bool couplet_classes_read(const CoupletTable *table, const char *name, CoupletClasses *out, bool *known, char *error, size_t error_bytes) {
+bool couplet_classes_read(const CoupletTable *table, const char *name, CoupletClasses *out,
+                          bool *known, char *error, size_t error_bytes) {
     int number;
     *out = (CoupletClasses){0};
     *known = true;
@@ -92,18 +105,24 @@ bool couplet_classes_read(const CoupletTable *table, const char *name, CoupletCl
     out->of = read_column(table, number, error, error_bytes);
     *known = out->of || *error;
     if (!out->of) return false;
-    if (field->classes ? take_counted(table, field, out, error, error_bytes) : take_values(table, out, error, error_bytes)) return true;
+    if (field->classes ? take_counted(table, field, out, error, error_bytes)
+                       : take_values(table, out, error, error_bytes))
+        return true;
     couplet_classes_free(out);
     return false;
 }
 
-bool couplet_classes_chosen(const CoupletTable *table, const char *name, CoupletClasses *out, char *error, size_t error_bytes) {
+bool couplet_classes_chosen(const CoupletTable *table, const char *name, CoupletClasses *out,
+                            char *error, size_t error_bytes) {
     bool known;
     if (!couplet_classes_read(table, name, out, &known, error, error_bytes)) {
-        if (!known) snprintf(error, error_bytes, "%s: its field `%s` was not read", table->name, name);
+        if (!known)
+            snprintf(error, error_bytes, "%s: its field `%s` was not read", table->name, name);
         return false;
     }
-    for (int64_t i = 0; i < table->count; i++) out->of[i] = out->of[couplet_table_origin(table, i)]; /* origins ascend, so none is read after it was written */
+    /* origins ascend, so none is read after it was written */
+    for (int64_t i = 0; i < table->count; i++)
+        out->of[i] = out->of[couplet_table_origin(table, i)];
     return true;
 }
 
@@ -113,7 +132,7 @@ void couplet_classes_free(CoupletClasses *classes) {
     *classes = (CoupletClasses){0};
 }
 
-/* ---- one class after the other ------------------------------------------------------------------------------------------ */
+/* ---- one class after the other --------------------------------------------------------------- */
 
 bool couplet_classes_sort(const CoupletClasses *classes, int64_t rows, CoupletByClass *out) {
     out->begins = calloc((size_t)classes->count + 2, sizeof *out->begins);
@@ -122,11 +141,14 @@ bool couplet_classes_sort(const CoupletClasses *classes, int64_t rows, CoupletBy
         couplet_by_class_free(out);
         return false;
     }
-    int64_t *at = out->begins + 1; /* where the next row of a class goes; in the end it is where the next class begins */
+    /* where the next row of a class goes; in the end it is where the next class begins */
+    int64_t *at = out->begins + 1;
     for (int64_t i = 0; i < rows; i++)
         if (classes->of[i] + 1 < classes->count) at[classes->of[i] + 1]++;
-    for (int64_t c = 1; c < classes->count; c++) at[c] += at[c - 1];
-    for (int64_t i = 0; i < rows; i++) out->rows[at[classes->of[i]]++] = (int32_t)i;
+    for (int64_t c = 1; c < classes->count; c++)
+        at[c] += at[c - 1];
+    for (int64_t i = 0; i < rows; i++)
+        out->rows[at[classes->of[i]]++] = (int32_t)i;
     return true;
 }
 

@@ -1,4 +1,5 @@
-/* The command line of a program that `couplet build` makes: the options of `couplet train` and `couplet eval`, and embed. */
+/* The command line of a program that `couplet build` makes: the options of `couplet train` and
+ * `couplet eval`, and embed. */
 #include "runtime/couplet.h"
 
 #include "runtime/data/progress.h"
@@ -23,7 +24,7 @@ typedef struct CommandLine {
     const char **places; /* --data, each time; has room for every argument */
     int place_count;
     bool resume, has_seed;
-    double epochs; /* 0: as the method says */
+    double epochs;     /* 0: as the method says */
     const char **sets; /* has room for every argument */
     int set_count;
 } CommandLine;
@@ -34,11 +35,13 @@ static int fail(const CommandLine *c, const char *error) {
     return 1;
 }
 
-/* ---- options --------------------------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
-static bool whole(const CommandLine *c, const char *name, const char *text, int64_t low, int64_t high, int64_t *out) {
+static bool whole(const CommandLine *c, const char *name, const char *text, int64_t low,
+                  int64_t high, int64_t *out) {
     if (couplet_read_whole(text, low, high, out)) return true;
-    fprintf(stderr, "%s: --%s is a whole number from %lld to %lld, and `%s` was given\n", c->program, name, (long long)low, (long long)high, text);
+    fprintf(stderr, "%s: --%s is a whole number from %lld to %lld, and `%s` was given\n",
+            c->program, name, (long long)low, (long long)high, text);
     return false;
 }
 
@@ -50,40 +53,99 @@ static bool text(const CommandLine *c, const char *name, const char **out) {
     return false;
 }
 
-enum { DATA = 1, OUT, SEED, THREADS, EPOCHS, MAX_STEPS, CHECKPOINT_EVERY, GIVE_EVERY, START, RESUME, CHANGE, QUIET, SKIP_BAD, SET, WEIGHTS, SAMPLES, IMAGES, SPLIT };
-static const struct option options[] = {
-    {"data", 1, NULL, DATA},           {"out", 1, NULL, OUT},         {"seed", 1, NULL, SEED},
-    {"threads", 1, NULL, THREADS},     {"epochs", 1, NULL, EPOCHS},   {"max-steps", 1, NULL, MAX_STEPS},
-    {"checkpoint-every", 1, NULL, CHECKPOINT_EVERY}, {"give-every", 1, NULL, GIVE_EVERY},
-    {"start", 1, NULL, START}, {"resume", 0, NULL, RESUME}, {"change", 1, NULL, CHANGE}, {"quiet", 0, NULL, QUIET}, {"skip-bad", 1, NULL, SKIP_BAD},
-    {"set", 1, NULL, SET},             {"weights", 1, NULL, WEIGHTS}, {"samples", 1, NULL, SAMPLES}, {"images", 1, NULL, IMAGES},
-    {"split", 1, NULL, SPLIT},         {NULL, 0, NULL, 0}};
+enum {
+    DATA = 1,
+    OUT,
+    SEED,
+    THREADS,
+    EPOCHS,
+    MAX_STEPS,
+    CHECKPOINT_EVERY,
+    GIVE_EVERY,
+    START,
+    RESUME,
+    CHANGE,
+    QUIET,
+    SKIP_BAD,
+    SET,
+    WEIGHTS,
+    SAMPLES,
+    IMAGES,
+    SPLIT
+};
+static const struct option options[] = {{"data", 1, NULL, DATA},
+                                        {"out", 1, NULL, OUT},
+                                        {"seed", 1, NULL, SEED},
+                                        {"threads", 1, NULL, THREADS},
+                                        {"epochs", 1, NULL, EPOCHS},
+                                        {"max-steps", 1, NULL, MAX_STEPS},
+                                        {"checkpoint-every", 1, NULL, CHECKPOINT_EVERY},
+                                        {"give-every", 1, NULL, GIVE_EVERY},
+                                        {"start", 1, NULL, START},
+                                        {"resume", 0, NULL, RESUME},
+                                        {"change", 1, NULL, CHANGE},
+                                        {"quiet", 0, NULL, QUIET},
+                                        {"skip-bad", 1, NULL, SKIP_BAD},
+                                        {"set", 1, NULL, SET},
+                                        {"weights", 1, NULL, WEIGHTS},
+                                        {"samples", 1, NULL, SAMPLES},
+                                        {"images", 1, NULL, IMAGES},
+                                        {"split", 1, NULL, SPLIT},
+                                        {NULL, 0, NULL, 0}};
 
 static bool take(CommandLine *c, int option, const char *name) {
     int64_t value = 0;
     switch (option) {
-    case DATA: return text(c, name, &c->places[c->place_count]) && (c->place_count++, true);
-    case OUT: return text(c, name, &c->out);
-    case SEED: return whole(c, name, optarg, 0, COUPLET_MOST_SEED, &value) && (c->train.seed = (uint64_t)value, c->has_seed = true);
-    case THREADS: return whole(c, name, optarg, 1, COUPLET_MOST_THREADS, &value) && (c->train.threads = (int)value, true);
-    case MAX_STEPS: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.max_steps = value, true);
-    case CHECKPOINT_EVERY: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.checkpoint_every = value, true);
-    case GIVE_EVERY: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.give_every = value, true);
-    case SKIP_BAD: return whole(c, name, optarg, 0, INT32_MAX, &c->train.loading.skip_bad);
-    case RESUME: return c->resume = true;
-    case START: return text(c, name, &c->train.start);
-    case CHANGE: return text(c, name, &c->train.change);
-    case QUIET: return c->train.quiet = true;
-    case WEIGHTS: return text(c, name, &c->weights);
-    case SAMPLES: return text(c, name, &c->array);
-    case IMAGES: return text(c, name, &c->array); /* what the option was called before samples were of any kind */
-    case SPLIT: return text(c, name, &c->split);
-    case SET: c->sets[c->set_count++] = optarg; return true;
+    case DATA:
+        return text(c, name, &c->places[c->place_count]) && (c->place_count++, true);
+    case OUT:
+        return text(c, name, &c->out);
+    case SEED:
+        return whole(c, name, optarg, 0, COUPLET_MOST_SEED, &value) &&
+               (c->train.seed = (uint64_t)value, c->has_seed = true);
+    case THREADS:
+        return whole(c, name, optarg, 1, COUPLET_MOST_THREADS, &value) &&
+               (c->train.threads = (int)value, true);
+    case MAX_STEPS:
+        return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) &&
+               (c->train.max_steps = value, true);
+    case CHECKPOINT_EVERY:
+        return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) &&
+               (c->train.checkpoint_every = value, true);
+    case GIVE_EVERY:
+        return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) &&
+               (c->train.give_every = value, true);
+    case SKIP_BAD:
+        return whole(c, name, optarg, 0, INT32_MAX, &c->train.loading.skip_bad);
+    case RESUME:
+        return c->resume = true;
+    case START:
+        return text(c, name, &c->train.start);
+    case CHANGE:
+        return text(c, name, &c->train.change);
+    case QUIET:
+        return c->train.quiet = true;
+    case WEIGHTS:
+        return text(c, name, &c->weights);
+    case SAMPLES:
+        return text(c, name, &c->array);
+    /* what the option was called before samples were of any kind */
+    case IMAGES:
+        return text(c, name, &c->array);
+    case SPLIT:
+        return text(c, name, &c->split);
+    case SET:
+        c->sets[c->set_count++] = optarg;
+        return true;
     case EPOCHS:
-        if (couplet_read_number(optarg, &c->epochs, NULL) && c->epochs > 0 && c->epochs <= COUPLET_MOST_EPOCHS) return true;
-        fprintf(stderr, "%s: --epochs is a number above 0 and at most %d, and `%s` was given\n", c->program, COUPLET_MOST_EPOCHS, optarg);
+        if (couplet_read_number(optarg, &c->epochs, NULL) && c->epochs > 0 &&
+            c->epochs <= COUPLET_MOST_EPOCHS)
+            return true;
+        fprintf(stderr, "%s: --epochs is a number above 0 and at most %d, and `%s` was given\n",
+                c->program, COUPLET_MOST_EPOCHS, optarg);
         return false;
-    default: return false; /* getopt_long has said why */
+    default:
+        return false; /* getopt_long has said why */
     }
 }
 
@@ -98,21 +160,28 @@ static size_t name_length(const char *setting) {
     return equals && equals[1] ? (size_t)(equals - setting) : 0;
 }
 
-static bool set_hyper(const CommandLine *c, const char *setting, int number, CoupletHyper *hypers, int count) {
+static bool set_hyper(const CommandLine *c, const char *setting, int number, CoupletHyper *hypers,
+                      int count) {
     const size_t length = name_length(setting);
     CoupletHyper *found = NULL;
     double value;
     bool is_whole;
     if (length == 0) return refuse_setting(c, setting, "NAME=VALUE is expected");
     for (int h = 0; h < count; h++)
-        if (strncmp(hypers[h].name, setting, length) == 0 && !hypers[h].name[length]) found = &hypers[h];
+        if (strncmp(hypers[h].name, setting, length) == 0 && !hypers[h].name[length])
+            found = &hypers[h];
     for (int i = 0; i < number; i++)
-        if (strncmp(c->sets[i], setting, length + 1) == 0) return refuse_setting(c, setting, "this hyper is set twice");
+        if (strncmp(c->sets[i], setting, length + 1) == 0)
+            return refuse_setting(c, setting, "this hyper is set twice");
     if (!found) return refuse_setting(c, setting, "the method has no such hyper");
-    if (found->is_static) return refuse_setting(c, setting, "this hyper was fixed when the program was built");
-    if (!couplet_read_number(setting + length + 1, &value, &is_whole)) return refuse_setting(c, setting, "a number is expected");
-    if (found->is_integer && !is_whole) return refuse_setting(c, setting, "this hyper is a whole number");
-    if (found->is_integer && fabs(value) > INT32_MAX) return refuse_setting(c, setting, "whole numbers have 32 bits: up to 2147483647");
+    if (found->is_static)
+        return refuse_setting(c, setting, "this hyper was fixed when the program was built");
+    if (!couplet_read_number(setting + length + 1, &value, &is_whole))
+        return refuse_setting(c, setting, "a number is expected");
+    if (found->is_integer && !is_whole)
+        return refuse_setting(c, setting, "this hyper is a whole number");
+    if (found->is_integer && fabs(value) > INT32_MAX)
+        return refuse_setting(c, setting, "whole numbers have 32 bits: up to 2147483647");
     found->value = value;
     return true;
 }
@@ -120,7 +189,8 @@ static bool set_hyper(const CommandLine *c, const char *setting, int number, Cou
 static bool ranges_hold(const CommandLine *c, const CoupletHyper *hypers, int count) {
     for (int i = 0; i < count; i++) {
         if (!hypers[i].range || couplet_range_holds(hypers[i].range, hypers, count)) continue;
-        fprintf(stderr, "%s: the hyper %s is %.9g, which is out of its range: %s\n", c->program, hypers[i].name, hypers[i].value, hypers[i].range_text);
+        fprintf(stderr, "%s: the hyper %s is %.9g, which is out of its range: %s\n", c->program,
+                hypers[i].name, hypers[i].value, hypers[i].range_text);
         return false;
     }
     return true;
@@ -130,9 +200,11 @@ static bool ranges_hold(const CommandLine *c, const CoupletHyper *hypers, int co
 static bool adjust(CommandLine *c, CoupletProgram *program, CoupletHyper **hypers) {
     *hypers = malloc(sizeof **hypers * (size_t)(program->hyper_count + 1));
     if (!*hypers) return fail(c, "out of memory"), false;
-    for (int i = 0; i < program->hyper_count; i++) (*hypers)[i] = program->hypers[i];
+    for (int i = 0; i < program->hyper_count; i++)
+        (*hypers)[i] = program->hypers[i];
     program->hypers = *hypers;
-    if (c->epochs > 0 && program->stage_count) return fail(c, "--epochs: the method has stages, each with epochs of its own"), false;
+    if (c->epochs > 0 && program->stage_count)
+        return fail(c, "--epochs: the method has stages, each with epochs of its own"), false;
     if (c->epochs > 0) program->epochs = c->epochs;
     for (int i = 0; i < c->set_count; i++)
         if (!set_hyper(c, c->sets[i], i, *hypers, program->hyper_count)) return false;
@@ -141,9 +213,10 @@ static bool adjust(CommandLine *c, CoupletProgram *program, CoupletHyper **hyper
 
 static const char no_level[] = "this processor is none of those that the program was built for";
 
-/* ---- commands -------------------------------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
-typedef CoupletRunEnd (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes);
+typedef CoupletRunEnd (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options,
+                              char *error, size_t error_bytes);
 
 static bool is_set(const CommandLine *c, const char *name) {
     size_t length = strlen(name);
@@ -152,28 +225,37 @@ static bool is_set(const CommandLine *c, const char *name) {
     return false;
 }
 
-/* The run's value of a hyper, where neither the command line nor, since then, the spec says otherwise. */
-static void take_recorded_hyper(const CommandLine *c, const CoupletRecordedHyper *recorded, CoupletHyper *hypers, int count) {
+/* The run's value of a hyper, where neither the command line nor, since then, the spec says
+ * otherwise. */
+static void take_recorded_hyper(const CommandLine *c, const CoupletRecordedHyper *recorded,
+                                CoupletHyper *hypers, int count) {
     for (int i = 0; i < count; i++) {
         CoupletHyper *h = &hypers[i];
-        bool same_text = strcmp(h->name, recorded->name) == 0 && strcmp(h->written, recorded->written) == 0;
+        bool same_text =
+            strcmp(h->name, recorded->name) == 0 && strcmp(h->written, recorded->written) == 0;
         if (same_text && !h->is_static && !is_set(c, h->name)) h->value = recorded->value;
     }
 }
 
 /* The run's own settings, wherever the command line does not say otherwise. */
-static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *program, CoupletHyper *hypers) {
+static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *program,
+                        CoupletHyper *hypers) {
     CoupletRecordedHyper hyper;
     double number;
-    for (int i = 0; couplet_record_hyper(r, i, &hyper); i++) take_recorded_hyper(c, &hyper, hypers, program->hyper_count);
+    for (int i = 0; couplet_record_hyper(r, i, &hyper); i++)
+        take_recorded_hyper(c, &hyper, hypers, program->hyper_count);
     const char *written = couplet_record_text(r, "written.epochs");
-    if (!(c->epochs > 0) && written && strcmp(written, program->written_epochs) == 0) couplet_record_number(r, "epochs", &program->epochs);
+    if (!(c->epochs > 0) && written && strcmp(written, program->written_epochs) == 0)
+        couplet_record_number(r, "epochs", &program->epochs);
     if (!c->has_seed) couplet_record_seed(r, &c->train.seed);
     c->train.places.was = (const char *const *)r->places;
     c->train.places.was_count = r->place_count;
-    if (!c->train.threads && couplet_record_number(r, "options.threads", &number)) c->train.threads = (int)number;
-    if (!c->train.loading.skip_bad && couplet_record_number(r, "options.skip_bad", &number)) c->train.loading.skip_bad = (int64_t)number;
-    if (!c->train.checkpoint_every && couplet_record_number(r, "options.checkpoint_every", &number)) c->train.checkpoint_every = (int64_t)number;
+    if (!c->train.threads && couplet_record_number(r, "options.threads", &number))
+        c->train.threads = (int)number;
+    if (!c->train.loading.skip_bad && couplet_record_number(r, "options.skip_bad", &number))
+        c->train.loading.skip_bad = (int64_t)number;
+    if (!c->train.checkpoint_every && couplet_record_number(r, "options.checkpoint_every", &number))
+        c->train.checkpoint_every = (int64_t)number;
 }
 
 /* What is to be packed is packed on all threads, with a line that shows how it goes. */
@@ -184,13 +266,15 @@ static void begin_loading(CommandLine *c, CoupletProgress *progress) {
 }
 
 /* In the folder that is held. */
-static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers, bool is_there, Work work) {
+static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers, bool is_there,
+                  Work work) {
     char error[2048];
     CoupletRecord record = {.json = NULL};
     c->train.data_was_named = c->place_count > 0;
     c->train.places = (CoupletPlaces){.given = c->places, .given_count = c->place_count};
     if (is_there) {
-        if (!couplet_record_read(c->train.folder->path, &record, error, sizeof error)) return fail(c, error);
+        if (!couplet_record_read(c->train.folder->path, &record, error, sizeof error))
+            return fail(c, error);
         take_record(c, &record, program, hypers);
         c->train.record = &record;
     }
@@ -207,8 +291,11 @@ static int run(CommandLine *c, Work work) {
     const CoupletProgram *found = couplet_method_program(c->method);
     char error[COUPLET_PATH_BYTES + 512];
     if (!found) return fail(c, no_level);
-    if (c->train.change && !c->resume) return fail(c, "--change goes with --resume: it names what may differ from the run that is gone on with");
-    if (c->train.start && c->resume) return fail(c, "--start begins a new run, and --resume goes on with one that has begun");
+    if (c->train.change && !c->resume)
+        return fail(c, "--change goes with --resume: it names what may differ from the run that is "
+                       "gone on with");
+    if (c->train.start && c->resume)
+        return fail(c, "--start begins a new run, and --resume goes on with one that has begun");
     CoupletProgram program = *found;
     CoupletHyper *hypers;
     if (!adjust(c, &program, &hypers)) {
@@ -217,7 +304,9 @@ static int run(CommandLine *c, Work work) {
     }
     CoupletRunFolder folder;
     bool is_there = c->resume || work == couplet_evaluate;
-    bool held = is_there ? couplet_folder_open(&folder, c->out, program.name, c->resume, error, sizeof error) : couplet_folder_claim(&folder, c->out, program.name, error, sizeof error);
+    bool held = is_there ? couplet_folder_open(&folder, c->out, program.name, c->resume, error,
+                                               sizeof error)
+                         : couplet_folder_claim(&folder, c->out, program.name, error, sizeof error);
     c->train.folder = &folder;
     int status = held ? run_in(c, &program, hypers, is_there, work) : fail(c, error);
     couplet_folder_release(&folder);
@@ -225,12 +314,18 @@ static int run(CommandLine *c, Work work) {
     return status;
 }
 
-static CoupletSession *open_weights(const CommandLine *c, const CoupletProgram *program, CoupletDevice *device, CoupletThreads *threads, char *error, size_t error_bytes) {
-    CoupletSession *s = couplet_session_new(program, device, threads, c->train.seed, error, error_bytes);
+static CoupletSession *open_weights(const CommandLine *c, const CoupletProgram *program,
+                                    CoupletDevice *device, CoupletThreads *threads, char *error,
+                                    size_t error_bytes) {
+    CoupletSession *s =
+        couplet_session_new(program, device, threads, c->train.seed, error, error_bytes);
     CoupletLoaded loaded;
     const CoupletMethod *m = c->method;
-    const bool good = s && (c->weights ? couplet_session_load(s, c->weights, &loaded, error, error_bytes)
-                                       : couplet_session_load_bytes(s, "the embedded weights", m->weights, (size_t)m->weight_bytes, &loaded, error, error_bytes));
+    const bool good =
+        s && (c->weights ? couplet_session_load(s, c->weights, &loaded, error, error_bytes)
+                         : couplet_session_load_bytes(s, "the embedded weights", m->weights,
+                                                      (size_t)m->weight_bytes, &loaded, error,
+                                                      error_bytes));
     if (good) return s;
     couplet_session_free(s);
     return NULL;
@@ -242,23 +337,34 @@ static int embed(CommandLine *c) {
     const CoupletProgram *program = couplet_method_program(c->method);
     if (!program) return fail(c, no_level);
     if (!c->out) return fail(c, "embed needs --out FILE.npy");
-    if (!c->weights && !c->method->weights) return fail(c, "embed needs --weights FILE, a checkpoint: no weights were built in");
-    if (c->array && (c->place_count || c->split)) return fail(c, "embed takes its samples from --samples, or from --data and --split, and both were given");
+    if (!c->weights && !c->method->weights)
+        return fail(c, "embed needs --weights FILE, a checkpoint: no weights were built in");
+    if (c->array && (c->place_count || c->split))
+        return fail(c, "embed takes its samples from --samples, or from --data and --split, and "
+                       "both were given");
     if (c->place_count > 1) return fail(c, "embed reads one source, and --data is given twice");
     CoupletProgress progress;
     begin_loading(c, &progress);
-    const CoupletEmbedding what = {.array = c->array, .data = c->place_count ? c->places[0] : NULL, .split = c->split, .out = c->out, .loading = c->train.loading};
+    const CoupletEmbedding what = {.array = c->array,
+                                   .data = c->place_count ? c->places[0] : NULL,
+                                   .split = c->split,
+                                   .out = c->out,
+                                   .loading = c->train.loading};
     CoupletThreads *threads = couplet_threads_new(c->train.threads);
     CoupletDevice *device = threads ? couplet_host_device_new(threads) : NULL;
     CoupletSession *s = NULL;
-    if (!device) snprintf(error, sizeof error, "out of memory, or of threads");
-    else s = open_weights(c, program, device, threads, error, sizeof error);
+    if (!device)
+        snprintf(error, sizeof error, "out of memory, or of threads");
+    else
+        s = open_weights(c, program, device, threads, error, sizeof error);
     const bool good = s && couplet_embed(s, &what, &count, error, sizeof error);
     couplet_session_free(s);
     couplet_device_free(device);
     couplet_threads_free(threads);
     if (!good) return fail(c, error);
-    if (!c->train.quiet) printf("%lld samples, %lld features each: %s\n", (long long)count, (long long)couplet_method_feature_width(c->method), c->out);
+    if (!c->train.quiet)
+        printf("%lld samples, %lld features each: %s\n", (long long)count,
+               (long long)couplet_method_feature_width(c->method), c->out);
     return 0;
 }
 
@@ -268,23 +374,32 @@ static int version(const CommandLine *c) {
     printf("%s, compiled by Couplet %s", c->method->name, COUPLET_VERSION);
     if (program) printf("; method %016llx", (unsigned long long)program->method_hash);
     for (int64_t i = 0; i < c->method->variant_count; i++)
-        printf("%s%s", i ? ", " : "; for ", c->method->variants[i].level ? c->method->variants[i].level : "any processor of this kind");
+        printf("%s%s", i ? ", " : "; for ",
+               c->method->variants[i].level ? c->method->variants[i].level
+                                            : "any processor of this kind");
     printf("\n");
     return ferror(stdout) || fflush(stdout) != 0 ? fail(c, "standard output cannot be written") : 0;
 }
 
 static int usage(const CommandLine *c, FILE *out) {
-    fprintf(out,
-            "%s: the method %s, compiled by Couplet.\n\n"
-            "%s [train] [--data PLACE] [--out FOLDER] [--start RUN] [--resume [--change tau,..]] [--seed n] [--threads n] [--epochs n] [--set tau=0.1]\n"
-            "    [--max-steps n] [--checkpoint-every n] [--give-every n] [--quiet]     trains and evaluates\n"
-            "%s eval --out FOLDER [--data PLACE] [--threads n]        evaluates the checkpoint in a run folder\n"
-            "%s embed [--weights CHECKPOINT] (--samples FILE.npy | [--data PATH] [--split test]) --out FEATURES.npy\n"
-            "                                                         features of samples, [count, width] in float32\n"
-            "%s --version                                             of Couplet, and of the method\n"
-            "A PLACE is the folder that the method's data lies in, or NAME=PATH for one of its sources; --data may stand several times.\n"
-            "--skip-bad n leaves out up to n samples that cannot be read, and lists them.\n",
-            c->program, c->method->name, c->program, c->program, c->program, c->program);
+    fprintf(
+        out,
+        "%s: the method %s, compiled by Couplet.\n\n"
+        "%s [train] [--data PLACE] [--out FOLDER] [--start RUN] [--resume [--change tau,..]] "
+        "[--seed n] [--threads n] [--epochs n] [--set tau=0.1]\n"
+        "    [--max-steps n] [--checkpoint-every n] [--give-every n] [--quiet]     trains and "
+        "evaluates\n"
+        "%s eval --out FOLDER [--data PLACE] [--threads n]        evaluates the checkpoint in a "
+        "run folder\n"
+        "%s embed [--weights CHECKPOINT] (--samples FILE.npy | [--data PATH] [--split test]) --out "
+        "FEATURES.npy\n"
+        "                                                         features of samples, [count, "
+        "width] in float32\n"
+        "%s --version                                             of Couplet, and of the method\n"
+        "A PLACE is the folder that the method's data lies in, or NAME=PATH for one of its "
+        "sources; --data may stand several times.\n"
+        "--skip-bad n leaves out up to n samples that cannot be read, and lists them.\n",
+        c->program, c->method->name, c->program, c->program, c->program, c->program);
     return out == stdout ? 0 : 2;
 }
 
@@ -293,11 +408,19 @@ typedef struct Command {
     int (*run)(CommandLine *c);
 } Command;
 
-static int train(CommandLine *c) { return run(c, couplet_train); }
-static int evaluate(CommandLine *c) { return c->out ? run(c, couplet_evaluate) : fail(c, "eval needs --out FOLDER, the folder of a run"); }
+static int train(CommandLine *c) {
+    return run(c, couplet_train);
+}
+static int evaluate(CommandLine *c) {
+    return c->out ? run(c, couplet_evaluate)
+                  : fail(c, "eval needs --out FOLDER, the folder of a run");
+}
 
 static const Command commands[] = {
-    {"train", " data skip-bad out seed threads epochs max-steps checkpoint-every give-every start resume change quiet set ", train},
+    {"train",
+     " data skip-bad out seed threads epochs max-steps checkpoint-every give-every start resume "
+     "change quiet set ",
+     train},
     {"eval", " data skip-bad out threads quiet ", evaluate},
     {"embed", " data skip-bad out seed threads quiet weights samples images split ", embed},
 };
@@ -305,7 +428,8 @@ static const Command commands[] = {
 static const Command *find_command(const CommandLine *c, const char *name) {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(commands[i].name, name) == 0) return &commands[i];
-    fprintf(stderr, "%s: there is no command `%s`; there are train, eval and embed\n", c->program, name);
+    fprintf(stderr, "%s: there is no command `%s`; there are train, eval and embed\n", c->program,
+            name);
     return NULL;
 }
 
@@ -313,7 +437,8 @@ static bool takes(const CommandLine *c, const Command *command, const char *opti
     char word[64];
     snprintf(word, sizeof word, " %s ", option);
     if (strstr(command->options, word)) return true;
-    fprintf(stderr, "%s: `%s` has no option --%s; %s --help shows them\n", c->program, command->name, option, c->program);
+    fprintf(stderr, "%s: `%s` has no option --%s; %s --help shows them\n", c->program,
+            command->name, option, c->program);
     return false;
 }
 
@@ -321,10 +446,13 @@ static bool takes(const CommandLine *c, const Command *command, const char *opti
 static int read_and_run(CommandLine *c, const Command *command, int argc, char **argv) {
     for (int option, at = -1; (option = getopt_long(argc, argv, "", options, &at)) != -1; at = -1) {
         if (option == '?') return 2; /* getopt_long has said why */
-        if (!takes(c, command, options[option - 1].name) || !take(c, option, options[option - 1].name)) return 2;
+        if (!takes(c, command, options[option - 1].name) ||
+            !take(c, option, options[option - 1].name))
+            return 2;
     }
     if (optind == argc) return command->run(c);
-    fprintf(stderr, "%s: `%s` is no option; %s --help shows them\n", c->program, argv[optind], c->program);
+    fprintf(stderr, "%s: `%s` is no option; %s --help shows them\n", c->program, argv[optind],
+            c->program);
     return 2;
 }
 
@@ -352,7 +480,8 @@ int couplet_command(const CoupletMethod *method, int argc, char **argv) {
     c.sets = malloc((size_t)argc * sizeof *c.sets);
     c.places = malloc((size_t)argc * sizeof *c.places);
     optind = 1;
-    const int status = c.sets && c.places ? read_and_run(&c, command, argc, argv) : fail(&c, "out of memory");
+    const int status =
+        c.sets && c.places ? read_and_run(&c, command, argc, argv) : fail(&c, "out of memory");
     free(c.sets);
     free(c.places);
     return status;

@@ -25,13 +25,16 @@ CoupletCores *couplet_cores_new(int threads) {
     CoupletCores *cores = malloc(sizeof *cores + (size_t)threads * sizeof *cores->on);
     if (!cores) return NULL;
     cores->threads = threads;
-    for (int i = 0; i < threads; i++) atomic_init(&cores->on[i], -1);
+    for (int i = 0; i < threads; i++)
+        atomic_init(&cores->on[i], -1);
     if (sched_getaffinity(0, sizeof cores->allowed, &cores->allowed) == 0) return cores;
     free(cores);
     return NULL;
 }
 
-int couplet_cores_last(const CoupletCores *cores, int number) { return atomic_load_explicit(&cores->on[number], memory_order_relaxed); }
+int couplet_cores_last(const CoupletCores *cores, int number) {
+    return atomic_load_explicit(&cores->on[number], memory_order_relaxed);
+}
 
 static int taken_before(CoupletCores *cores, int number, int core) {
     for (int i = 0; i < number; i++)
@@ -47,11 +50,14 @@ static cpu_set_t without(CoupletCores *cores, int from, int to, int itself, cpu_
     return set;
 }
 
-/* Bound for a moment to the cores that no other thread is on, which moves it at once. What threads of higher number last said may be old: they give way. */
+/* Bound for a moment to the cores that no other thread is on, which moves it at once. What threads
+ * of higher number last said may be old: they give way. */
 static int move(CoupletCores *cores, int number) {
-    const cpu_set_t open = without(cores, 0, number, number, cores->allowed), best = without(cores, number, cores->threads, number, open);
+    const cpu_set_t open = without(cores, 0, number, number, cores->allowed),
+                    best = without(cores, number, cores->threads, number, open);
     const cpu_set_t *to = CPU_COUNT(&best) > 0 ? &best : &open;
-    if (CPU_COUNT(to) > 0 && sched_setaffinity(0, sizeof *to, to) == 0) sched_setaffinity(0, sizeof cores->allowed, &cores->allowed);
+    if (CPU_COUNT(to) > 0 && sched_setaffinity(0, sizeof *to, to) == 0)
+        sched_setaffinity(0, sizeof cores->allowed, &cores->allowed);
     return sched_getcpu();
 }
 
@@ -59,7 +65,10 @@ void couplet_cores_settle(CoupletCores *cores, int number) {
     if (!cores) return;
     int core = sched_getcpu();
     if (taken_before(cores, number, core)) core = move(cores, number);
-    if (couplet_cores_last(cores, number) != core) atomic_store_explicit(&cores->on[number], core, memory_order_relaxed);
+    if (couplet_cores_last(cores, number) != core)
+        atomic_store_explicit(&cores->on[number], core, memory_order_relaxed);
 }
 
-void couplet_cores_free(CoupletCores *cores) { free(cores); }
+void couplet_cores_free(CoupletCores *cores) {
+    free(cores);
+}

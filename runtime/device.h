@@ -100,8 +100,8 @@ void couplet_device_free(CoupletDevice *device);
 void *couplet_host_memory(int64_t bytes);
 
 /* Keeps the first fault, and returns false. It is for those who implement a device. */
-bool couplet_device_fail(CoupletDevice *device, CoupletFaultKind kind, int step,
-                         const char *format, ...) __attribute__((format(printf, 4, 5)));
+bool couplet_device_fail(CoupletDevice *device, CoupletFaultKind kind, int step, const char *format,
+                         ...) __attribute__((format(printf, 4, 5)));
 void couplet_device_clear(CoupletDevice *device);
 /* The sentence that says what a fault of a kernel means. */
 const char *couplet_fault_sentence(int64_t kind);

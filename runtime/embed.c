@@ -20,7 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool fail(char *error, size_t bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static bool fail(char *error, size_t bytes, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 static bool fail(char *error, size_t bytes, const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -29,47 +30,70 @@ static bool fail(char *error, size_t bytes, const char *format, ...) {
     return false;
 }
 
-/* ---- from an array ------------------------------------------------------------------------------------------------- */
+/* ---- from an array --------------------------------------------------------------------------- */
 
 /* True if the axes behind the first are those of one sample; one channel need not be written. */
 static bool has_shape_of(const CoupletNpy *array, const CoupletBuffer *sample) {
     const int left_out = sample->rank - array->rank;
-    if (left_out < 0 || left_out > 1 || (left_out == 1 && (sample->rank < 3 || sample->shape[1] != 1))) return false;
+    if (left_out < 0 || left_out > 1 ||
+        (left_out == 1 && (sample->rank < 3 || sample->shape[1] != 1)))
+        return false;
     for (int i = 1; i < array->rank; i++)
         if (array->shape[i] != sample->shape[i + left_out]) return false;
     return true;
 }
 
-static bool refuse_shape(const char *path, const CoupletNpy *array, const CoupletBuffer *sample, char *error, size_t error_bytes) {
+static bool refuse_shape(const char *path, const CoupletNpy *array, const CoupletBuffer *sample,
+                         char *error, size_t error_bytes) {
     char found[COUPLET_SHAPE_BYTES], wanted[COUPLET_SHAPE_BYTES], flat[COUPLET_SHAPE_BYTES] = "";
     couplet_shape_text(array->rank, array->shape, ", ", found);
     couplet_shape_text(sample->rank - 1, sample->shape + 1, ", ", wanted);
     const bool one = sample->rank >= 3 && sample->shape[1] == 1, many = sample->rank > 1;
     if (one) couplet_shape_text(sample->rank - 2, sample->shape + 2, ", ", flat);
-    return fail(error, error_bytes, "%s: its shape is (%s), and (count%s%s)%s%s%s is expected: the samples, and the shape of one", path, found, many ? ", " : "", wanted,
-                one ? " or (count, " : "", flat, one ? ")" : "");
+    return fail(error, error_bytes,
+                "%s: its shape is (%s), and (count%s%s)%s%s%s is expected: the samples, and the "
+                "shape of one",
+                path, found, many ? ", " : "", wanted, one ? " or (count, " : "", flat,
+                one ? ")" : "");
 }
 
 /* Element `at` as the field has it: a byte, an int or a real. */
-static bool take_element(const char *path, const CoupletNpy *array, int64_t at, CoupletType type, void *out, char *error, size_t error_bytes) {
-    const int64_t sample = at / (array->count / array->shape[0]), low = type == COUPLET_U8 ? 0 : INT32_MIN, high = type == COUPLET_U8 ? 255 : INT32_MAX;
+static bool take_element(const char *path, const CoupletNpy *array, int64_t at, CoupletType type,
+                         void *out, char *error, size_t error_bytes) {
+    const int64_t sample = at / (array->count / array->shape[0]),
+                  low = type == COUPLET_U8 ? 0 : INT32_MIN,
+                  high = type == COUPLET_U8 ? 255 : INT32_MAX;
     char number[24];
     if (type == COUPLET_F32) {
-        const double value = !array->is_integer ? array->values[at] : array->is_unsigned ? (double)(uint64_t)array->wholes[at] : (double)array->wholes[at];
+        const double value = !array->is_integer   ? array->values[at]
+                             : array->is_unsigned ? (double)(uint64_t)array->wholes[at]
+                                                  : (double)array->wholes[at];
         ((float *)out)[at] = (float)value;
-        return isfinite((float)value) || fail(error, error_bytes, "%s: sample %lld holds %g, and finite numbers of 32 bits are expected", path, (long long)sample, value);
+        return isfinite((float)value) ||
+               fail(error, error_bytes,
+                    "%s: sample %lld holds %g, and finite numbers of 32 bits are expected", path,
+                    (long long)sample, value);
     }
-    if ((array->is_unsigned && array->wholes[at] < 0) || array->wholes[at] < low || array->wholes[at] > high)
-        return fail(error, error_bytes, "%s: sample %lld holds the number %s, and the method's go from %lld to %lld", path, (long long)sample,
-                    couplet_npy_whole_text(array, at, number, sizeof number), (long long)low, (long long)high);
-    if (type == COUPLET_U8) ((uint8_t *)out)[at] = (uint8_t)array->wholes[at];
-    else ((int32_t *)out)[at] = (int32_t)array->wholes[at];
+    if ((array->is_unsigned && array->wholes[at] < 0) || array->wholes[at] < low ||
+        array->wholes[at] > high)
+        return fail(error, error_bytes,
+                    "%s: sample %lld holds the number %s, and the method's go from %lld to %lld",
+                    path, (long long)sample,
+                    couplet_npy_whole_text(array, at, number, sizeof number), (long long)low,
+                    (long long)high);
+    if (type == COUPLET_U8)
+        ((uint8_t *)out)[at] = (uint8_t)array->wholes[at];
+    else
+        ((int32_t *)out)[at] = (int32_t)array->wholes[at];
     return true;
 }
 
-static bool take_elements(const char *path, const CoupletNpy *array, CoupletType type, void **out, char *error, size_t error_bytes) {
+static bool take_elements(const char *path, const CoupletNpy *array, CoupletType type, void **out,
+                          char *error, size_t error_bytes) {
     if (type != COUPLET_F32 && !array->is_integer)
-        return fail(error, error_bytes, "%s: it holds reals, and the method's samples are whole numbers%s", path, type == COUPLET_U8 ? " from 0 to 255" : "");
+        return fail(error, error_bytes,
+                    "%s: it holds reals, and the method's samples are whole numbers%s", path,
+                    type == COUPLET_U8 ? " from 0 to 255" : "");
     *out = malloc((size_t)(array->count * couplet_type_bytes(type)) + 1);
     if (!*out) return fail(error, error_bytes, "out of memory for the samples of %s", path);
     for (int64_t i = 0; i < array->count; i++)
@@ -77,45 +101,61 @@ static bool take_elements(const char *path, const CoupletNpy *array, CoupletType
     return true;
 }
 
-static bool read_array(const char *path, const CoupletBuffer *sample, void **rows, int64_t *count, char *error, size_t error_bytes) {
+static bool read_array(const char *path, const CoupletBuffer *sample, void **rows, int64_t *count,
+                       char *error, size_t error_bytes) {
     CoupletNpy array;
     if (!couplet_npy_read(path, &array, error, error_bytes)) return false;
-    bool good = array.rank > 0 && has_shape_of(&array, sample) ? true : refuse_shape(path, &array, sample, error, error_bytes);
+    bool good = array.rank > 0 && has_shape_of(&array, sample)
+                    ? true
+                    : refuse_shape(path, &array, sample, error, error_bytes);
     good = good && take_elements(path, &array, sample->type, rows, error, error_bytes);
     *count = array.shape[0];
     couplet_npy_free(&array);
     return good;
 }
 
-/* ---- from a data source -------------------------------------------------------------------------------------------- */
+/* ---- from a data source ---------------------------------------------------------------------- */
 
 /* The request of the source that the method evaluates, at the place that is asked for. */
 typedef struct Place {
-    char path[COUPLET_PATH_BYTES], like[COUPLET_PATH_BYTES]; /* of the source, as the program has it */
+    /* of the source, as the program has it */
+    char path[COUPLET_PATH_BYTES], like[COUPLET_PATH_BYTES];
     CoupletSetting *settings;
 } Place;
 
-/* New samples are read as the source of the program: paths of its settings start where it lies, and where words become codes, they become those of the source, which
- * the checkpoint has. Those of before version 0.3 have none, and the source itself is read. */
+/* New samples are read as the source of the program: paths of its settings start where it lies, and
+ * where words become codes, they become those of the source, which the checkpoint has. Those of
+ * before version 0.3 have none, and the source itself is read. */
 static bool read_alike(CoupletRequest *r, Place *place, char *error, size_t error_bytes) {
     r->beside = r->path;
-    if (r->codes || !couplet_reader_has_setting(r->reader, "like") || couplet_request_gives(r, "like")) return true;
+    if (r->codes || !couplet_reader_has_setting(r->reader, "like") ||
+        couplet_request_gives(r, "like"))
+        return true;
     char why[COUPLET_PATH_BYTES + 64];
     if (!couplet_path_absolute(r->path, place->like, why, sizeof why))
-        return fail(error, error_bytes, "the codes of new samples are those of the source that was trained on, and it is not there: %s", why);
+        return fail(error, error_bytes,
+                    "the codes of new samples are those of the source that was trained on, and it "
+                    "is not there: %s",
+                    why);
     place->settings = malloc(((size_t)r->setting_count + 1) * sizeof *place->settings);
     if (!place->settings) return fail(error, error_bytes, "out of memory");
-    for (int i = 0; i < r->setting_count; i++) place->settings[i] = r->settings[i];
+    for (int i = 0; i < r->setting_count; i++)
+        place->settings[i] = r->settings[i];
     place->settings[r->setting_count++] = (CoupletSetting){.name = "like", .text = place->like};
     r->settings = place->settings;
     return true;
 }
 
-static bool make_request(const CoupletSession *s, const CoupletEmbedding *what, Place *place, CoupletRequest *out, char *error, size_t error_bytes) {
+static bool make_request(const CoupletSession *s, const CoupletEmbedding *what, Place *place,
+                         CoupletRequest *out, char *error, size_t error_bytes) {
     const int number = s->program->evals[0].query;
     const CoupletSource *source = &s->program->sources[number];
-    if (!couplet_place_request(&what->places, source, place->path, out, error, error_bytes)) return false;
-    if (what->split && !out->split) return fail(error, error_bytes, "--split is for sources that have splits, and `%s` is data.%s", source->name, source->reader);
+    if (!couplet_place_request(&what->places, source, place->path, out, error, error_bytes))
+        return false;
+    if (what->split && !out->split)
+        return fail(error, error_bytes,
+                    "--split is for sources that have splits, and `%s` is data.%s", source->name,
+                    source->reader);
     if (what->split) out->split = what->split;
     out->codes = s->codes[number];
     out->classes = s->classes[number];
@@ -126,7 +166,8 @@ static bool make_request(const CoupletSession *s, const CoupletEmbedding *what, 
 }
 
 /* The fields that features are made of are those that the method was compiled for. */
-static bool has_fields(const CoupletPlan *plan, const CoupletTable *table, char *error, size_t error_bytes) {
+static bool has_fields(const CoupletPlan *plan, const CoupletTable *table, char *error,
+                       size_t error_bytes) {
     const CoupletBuffer *b;
     const char *name;
     for (int i = 0; (b = couplet_features_field(plan, i, &name)); i++) {
@@ -141,49 +182,63 @@ static bool has_fields(const CoupletPlan *plan, const CoupletTable *table, char 
     return true;
 }
 
-static bool open_table(const CoupletSession *s, const CoupletEmbedding *what, CoupletTable *out, char *error, size_t error_bytes) {
+static bool open_table(const CoupletSession *s, const CoupletEmbedding *what, CoupletTable *out,
+                       char *error, size_t error_bytes) {
     Place place = {.settings = NULL};
     CoupletRequest request;
     const CoupletProgram *program = s->program;
     if (program->origin) couplet_reader_modules_at(program->origin->modules);
-    const bool good = make_request(s, what, &place, &request, error, error_bytes) && couplet_table_open(&request, out, error, error_bytes) &&
-                      has_fields(program->features[0], out, error, error_bytes) && couplet_table_load(out, &what->loading, error, error_bytes);
+    const bool good = make_request(s, what, &place, &request, error, error_bytes) &&
+                      couplet_table_open(&request, out, error, error_bytes) &&
+                      has_fields(program->features[0], out, error, error_bytes) &&
+                      couplet_table_load(out, &what->loading, error, error_bytes);
     free(place.settings);
     return good;
 }
 
-/* ---- features ------------------------------------------------------------------------------------------------------ */
+/* ---- features -------------------------------------------------------------------------------- */
 
-static bool write_features(const char *path, const float *features, int64_t count, int64_t width, char *error, size_t error_bytes) {
+static bool write_features(const char *path, const float *features, int64_t count, int64_t width,
+                           char *error, size_t error_bytes) {
     double *values = malloc((size_t)(count * width) * sizeof *values + 1);
     if (!values) return fail(error, error_bytes, "out of memory");
-    for (int64_t i = 0; i < count * width; i++) values[i] = (double)features[i];
-    bool good = couplet_npy_write_f32(path, values, 2, (int64_t[]){count, width}, error, error_bytes);
+    for (int64_t i = 0; i < count * width; i++)
+        values[i] = (double)features[i];
+    bool good =
+        couplet_npy_write_f32(path, values, 2, (int64_t[]){count, width}, error, error_bytes);
     free(values);
     return good;
 }
 
-static bool embed_samples(CoupletSession *s, const char *path, const CoupletSamples *samples, char *error, size_t error_bytes) {
+static bool embed_samples(CoupletSession *s, const char *path, const CoupletSamples *samples,
+                          char *error, size_t error_bytes) {
     const char *features = s->program->features[0]->name;
     const int64_t width = couplet_session_width(s, features);
     float *out = malloc((size_t)(samples->count * width) * sizeof *out + 1);
-    if (!out) return fail(error, error_bytes, "out of memory for the features of %lld samples", (long long)samples->count);
-    bool good = samples->count == 0 || couplet_session_features(s, features, samples, out, error, error_bytes);
+    if (!out)
+        return fail(error, error_bytes, "out of memory for the features of %lld samples",
+                    (long long)samples->count);
+    bool good = samples->count == 0 ||
+                couplet_session_features(s, features, samples, out, error, error_bytes);
     good = couplet_guard_whole(error, error_bytes) && good;
     good = good && write_features(path, out, samples->count, width, error, error_bytes);
     free(out);
     return good;
 }
 
-static bool embed_array(CoupletSession *s, const CoupletEmbedding *what, int64_t *count, char *error, size_t error_bytes) {
+static bool embed_array(CoupletSession *s, const CoupletEmbedding *what, int64_t *count,
+                        char *error, size_t error_bytes) {
     const CoupletPlan *plan = s->program->features[0];
     char names[512];
     if (couplet_features_field_count(plan) > 1)
-        return fail(error, error_bytes, "features are made of the fields %s, and %s is one array: samples of several fields come from a data source", couplet_features_fields_text(plan, names, sizeof names),
-                    what->array);
+        return fail(error, error_bytes,
+                    "features are made of the fields %s, and %s is one array: samples of several "
+                    "fields come from a data source",
+                    couplet_features_fields_text(plan, names, sizeof names), what->array);
     void *rows = NULL;
     CoupletSamples samples = {.name = what->array};
-    bool good = read_array(what->array, couplet_features_field(plan, 0, NULL), &rows, &samples.count, error, error_bytes);
+    bool good = read_array(what->array, couplet_features_field(plan, 0, NULL), &rows,
+                           &samples.count, error, error_bytes);
     const void *field = rows;
     samples.rows = &field;
     good = good && embed_samples(s, what->out, &samples, error, error_bytes);
@@ -192,13 +247,15 @@ static bool embed_array(CoupletSession *s, const CoupletEmbedding *what, int64_t
     return good;
 }
 
-static bool embed_source(CoupletSession *s, const CoupletEmbedding *what, int64_t *count, char *error, size_t error_bytes) {
+static bool embed_source(CoupletSession *s, const CoupletEmbedding *what, int64_t *count,
+                         char *error, size_t error_bytes) {
     const CoupletPlan *plan = s->program->features[0];
     CoupletTable table = {.held = 0};
     CoupletSamples samples = {.count = 0};
     const void **rows = malloc(((size_t)couplet_features_field_count(plan) + 1) * sizeof *rows);
     if (!rows) return fail(error, error_bytes, "out of memory");
-    const bool good = open_table(s, what, &table, error, error_bytes) && couplet_samples_of(plan, &table, rows, &samples, error, error_bytes) &&
+    const bool good = open_table(s, what, &table, error, error_bytes) &&
+                      couplet_samples_of(plan, &table, rows, &samples, error, error_bytes) &&
                       embed_samples(s, what->out, &samples, error, error_bytes);
     *count = samples.count;
     couplet_table_close(&table);
@@ -206,8 +263,10 @@ static bool embed_source(CoupletSession *s, const CoupletEmbedding *what, int64_
     return good;
 }
 
-bool couplet_embed(CoupletSession *s, const CoupletEmbedding *what, int64_t *count, char *error, size_t error_bytes) {
+bool couplet_embed(CoupletSession *s, const CoupletEmbedding *what, int64_t *count, char *error,
+                   size_t error_bytes) {
     *count = 0;
-    if (!s->program->feature_count || !s->program->eval_count) return fail(error, error_bytes, "the method has no `eval` block, and so no features");
+    if (!s->program->feature_count || !s->program->eval_count)
+        return fail(error, error_bytes, "the method has no `eval` block, and so no features");
     return (what->array ? embed_array : embed_source)(s, what, count, error, error_bytes);
 }

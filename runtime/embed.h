@@ -13,7 +13,7 @@ typedef struct CoupletEmbedding {
     const char *data;
     CoupletPlaces places; /* where the source lies, if `data` does not say */
     const char *split;    /* for readers of a split; NULL: the split that the method evaluates */
-    const char *out;    /* .npy of float32 [count, width] */
+    const char *out;      /* .npy of float32 [count, width] */
     CoupletLoading loading;
 } CoupletEmbedding;
 

@@ -35,15 +35,18 @@ static bool run_once(Work *w) {
     CoupletFault fault;
     for (int i = 0; i < w->action->plan->input_count; i++) {
         if (w->inputs[i]) continue;
-        snprintf(w->error, w->error_bytes, "a fault of the compiler: the work %s reads `%s`, which nothing provides", w->when, w->action->plan->inputs[i].name);
+        snprintf(w->error, w->error_bytes,
+                 "a fault of the compiler: the work %s reads `%s`, which nothing provides", w->when,
+                 w->action->plan->inputs[i].name);
         return false;
     }
-    bool good = couplet_run_steps(w->run, w->inputs, s->states, &fault) && couplet_run_finite(w->run, &fault) &&
+    bool good = couplet_run_steps(w->run, w->inputs, s->states, &fault) &&
+                couplet_run_finite(w->run, &fault) &&
                 couplet_run_commit(w->run, s->states, s->program->states, &fault);
     return good ? true : fail(w, &fault);
 }
 
-/* ---- sweeps --------------------------------------------------------------------------------------------------------- */
+/* ---- sweeps ---------------------------------------------------------------------------------- */
 
 static int64_t sweep_rows(const Work *w) {
     const CoupletPlan *plan = w->action->plan;
@@ -51,7 +54,9 @@ static int64_t sweep_rows(const Work *w) {
     size_t length = strlen(source);
     for (int i = 0; i < plan->input_count; i++) {
         const char *name = plan->inputs[i].name;
-        if (strncmp(name, source, length) == 0 && name[length] == '.' && strncmp(name + length, ".all.", 5) != 0) return plan->buffers[plan->inputs[i].buffer].shape[0];
+        if (strncmp(name, source, length) == 0 && name[length] == '.' &&
+            strncmp(name + length, ".all.", 5) != 0)
+            return plan->buffers[plan->inputs[i].buffer].shape[0];
     }
     return 0;
 }
@@ -60,19 +65,24 @@ static bool sweep(Work *w) {
     int64_t count = w->sources->data[w->action->source].count, rows = sweep_rows(w);
     if (rows == 0) return run_once(w); /* it reads no sample */
     if (count < rows) {
-        snprintf(w->error, w->error_bytes, "%s: error: the sweep takes %" PRId64 " samples at a time, and there are %" PRId64, w->action->place, rows, count);
+        snprintf(w->error, w->error_bytes,
+                 "%s: error: the sweep takes %" PRId64 " samples at a time, and there are %" PRId64,
+                 w->action->place, rows, count);
         return false;
     }
     for (int64_t done = 0; done < count; done += rows) {
         if (couplet_threads_stopped(w->session->threads)) return false;
         /* The last batch reaches back: what it writes again is what stands there. */
         const int64_t first = done + rows <= count ? done : count - rows;
-        if (!couplet_sources_rows(w->sources, w->action->source, first, rows, w->action->plan, w->inputs, w->error, w->error_bytes) || !run_once(w)) return false;
+        if (!couplet_sources_rows(w->sources, w->action->source, first, rows, w->action->plan,
+                                  w->inputs, w->error, w->error_bytes) ||
+            !run_once(w))
+            return false;
     }
     return true;
 }
 
-/* ---- clusters ------------------------------------------------------------------------------------------------------- */
+/* ---- clusters -------------------------------------------------------------------------------- */
 
 static bool cluster(Work *w) {
     CoupletSession *s = w->session;
@@ -80,15 +90,20 @@ static bool cluster(Work *w) {
     if (!run_once(w)) return false;
     const CoupletBuffer *b = couplet_plan_output(a->plan, "points");
     const float *points = couplet_run_output(w->run, "points");
-    int64_t clusters = s->program->states[a->centres].shape[0], count = b->shape[0], width = b->shape[1];
+    int64_t clusters = s->program->states[a->centres].shape[0], count = b->shape[0],
+            width = b->shape[1];
     const CoupletKmeans options = {clusters, a->iterations, a->spherical, a->sampled, a->site};
     float *centres = malloc((size_t)(clusters * width) * sizeof *centres);
     int32_t *members = malloc((size_t)count * sizeof *members);
-    bool good = points && centres && members && couplet_kmeans(s->threads, points, count, width, &options, s->seed, s->step, centres, members);
-    if (!good && !couplet_threads_stopped(s->threads)) snprintf(w->error, w->error_bytes, "%s: error: out of memory for k-means", a->place);
+    bool good = points && centres && members &&
+                couplet_kmeans(s->threads, points, count, width, &options, s->seed, s->step,
+                               centres, members);
+    if (!good && !couplet_threads_stopped(s->threads))
+        snprintf(w->error, w->error_bytes, "%s: error: out of memory for k-means", a->place);
     CoupletDevice *d = s->device;
-    if (good && !(d->calls->write(d, s->states[a->centres], 0, centres, clusters * width * 4) && d->calls->write(d, s->states[a->members], 0, members, count * 4) &&
-                  d->calls->wait(d))) {
+    if (good &&
+        !(d->calls->write(d, s->states[a->centres], 0, centres, clusters * width * 4) &&
+          d->calls->write(d, s->states[a->members], 0, members, count * 4) && d->calls->wait(d))) {
         snprintf(w->error, w->error_bytes, "%s: error: %s", a->place, d->fault.sentence);
         good = false;
     }
@@ -97,7 +112,7 @@ static bool cluster(Work *w) {
     return good;
 }
 
-/* ---- reports -------------------------------------------------------------------------------------------------------- */
+/* ---- reports --------------------------------------------------------------------------------- */
 
 /* The name that an output is reported by; NULL: it is not. */
 static const char *reported(const CoupletNamed *output) {
@@ -112,7 +127,8 @@ static bool tell_reports(Work *w) {
         if (!name) continue;
         const float *value = couplet_run_output(w->run, plan->outputs[i].name);
         if (!value) {
-            snprintf(w->error, w->error_bytes, "%s: error: %s", w->action->place, w->session->device->fault.sentence);
+            snprintf(w->error, w->error_bytes, "%s: error: %s", w->action->place,
+                     w->session->device->fault.sentence);
             return false;
         }
         if (!w->reports->tell(w->reports->context, w->action, name, (double)*value)) return false;
@@ -133,11 +149,12 @@ const char *couplet_measures_name(const CoupletProgram *program, int number) {
 
 int couplet_measures_count(const CoupletProgram *program) {
     int count = 0;
-    while (couplet_measures_name(program, count)) count++;
+    while (couplet_measures_name(program, count))
+        count++;
     return count;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------ */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static bool act(Work *w) {
     const CoupletAction *a = w->action;
@@ -146,14 +163,18 @@ static bool act(Work *w) {
     char sentence[1200];
     bool good = w->run && w->inputs;
     if (!good) {
-        snprintf(w->error, w->error_bytes, "%s: error: this needs %.0f MB: %s", a->place, (double)a->plan->arena_bytes / 1e6, w->session->device->fault.sentence);
-    } else if (!couplet_sources_attach(w->sources, w->session->device, a->plan, w->run, sentence, sizeof sentence)) {
+        snprintf(w->error, w->error_bytes, "%s: error: this needs %.0f MB: %s", a->place,
+                 (double)a->plan->arena_bytes / 1e6, w->session->device->fault.sentence);
+    } else if (!couplet_sources_attach(w->sources, w->session->device, a->plan, w->run, sentence,
+                                       sizeof sentence)) {
         snprintf(w->error, w->error_bytes, "%s: error: %s", a->place, sentence);
         good = false;
     } else {
         couplet_session_scalars(w->session, a->plan, w->inputs);
         couplet_sources_whole(w->sources, a->plan, w->inputs);
-        good = a->kind == COUPLET_ACTION_SWEEP ? sweep(w) : a->kind == COUPLET_ACTION_KMEANS ? cluster(w) : run_once(w);
+        good = a->kind == COUPLET_ACTION_SWEEP    ? sweep(w)
+               : a->kind == COUPLET_ACTION_KMEANS ? cluster(w)
+                                                  : run_once(w);
         good = good && tell_reports(w);
     }
     couplet_run_free(w->run);
@@ -161,30 +182,41 @@ static bool act(Work *w) {
     return good;
 }
 
-static bool is_due(const CoupletSession *session, const CoupletAction *action, int64_t into, int64_t per_epoch) {
+static bool is_due(const CoupletSession *session, const CoupletAction *action, int64_t into,
+                   int64_t per_epoch) {
     if (action->of_steps) return into % action->every == 0;
     return into % per_epoch == 0 && session->epoch % action->every == 0;
 }
 
-bool couplet_work_is_due(const CoupletSession *session, const CoupletPhase *phase, int64_t into, int64_t per_epoch) {
+bool couplet_work_is_due(const CoupletSession *session, const CoupletPhase *phase, int64_t into,
+                         int64_t per_epoch) {
     for (int i = 0; i < phase->action_count; i++)
         if (is_due(session, &phase->actions[i], into, per_epoch)) return true;
     return false;
 }
 
-bool couplet_work_do(CoupletSession *session, const CoupletPhase *phase, int64_t into, int64_t per_epoch, CoupletSources *sources, const CoupletReports *reports, char *error, size_t error_bytes) {
+bool couplet_work_do(CoupletSession *session, const CoupletPhase *phase, int64_t into,
+                     int64_t per_epoch, CoupletSources *sources, const CoupletReports *reports,
+                     char *error, size_t error_bytes) {
     for (int i = 0; i < phase->action_count; i++) {
         const CoupletAction *action = &phase->actions[i];
         char when[40];
         if (!is_due(session, action, into, per_epoch)) continue;
-        snprintf(when, sizeof when, "before %s %" PRId64, action->of_steps ? "step" : "epoch", action->of_steps ? session->step : session->epoch);
-        Work w = {.session = session, .sources = sources, .action = action, .reports = reports, .when = when, .error = error, .error_bytes = error_bytes};
+        snprintf(when, sizeof when, "before %s %" PRId64, action->of_steps ? "step" : "epoch",
+                 action->of_steps ? session->step : session->epoch);
+        Work w = {.session = session,
+                  .sources = sources,
+                  .action = action,
+                  .reports = reports,
+                  .when = when,
+                  .error = error,
+                  .error_bytes = error_bytes};
         if (!act(&w)) return false;
     }
     return true;
 }
 
-/* ---- measures ------------------------------------------------------------------------------------------------------- */
+/* ---- measures -------------------------------------------------------------------------------- */
 
 /* States as they were, by slot; NULL: the measures do not change it. */
 typedef struct Kept {
@@ -196,7 +228,8 @@ static bool keep(const Kept *k, int slot) {
     const int64_t bytes = (int64_t)couplet_state_bytes(&k->session->program->states[slot]);
     if (k->states[slot]) return true;
     k->states[slot] = malloc((size_t)bytes + 1);
-    return k->states[slot] && k->session->device->calls->read(k->session->device, k->states[slot], k->session->states[slot], 0, bytes);
+    return k->states[slot] && k->session->device->calls->read(k->session->device, k->states[slot],
+                                                              k->session->states[slot], 0, bytes);
 }
 
 static bool keep_all(const Kept *k) {
@@ -204,8 +237,10 @@ static bool keep_all(const Kept *k) {
     bool good = true;
     for (int i = 0; i < p->measure_count; i++) {
         const CoupletAction *a = &p->measures[i];
-        for (int c = 0; c < a->plan->commit_count; c++) good = good && keep(k, a->plan->commits[c].state);
-        if (a->kind == COUPLET_ACTION_KMEANS) good = good && keep(k, a->centres) && keep(k, a->members);
+        for (int c = 0; c < a->plan->commit_count; c++)
+            good = good && keep(k, a->plan->commits[c].state);
+        if (a->kind == COUPLET_ACTION_KMEANS)
+            good = good && keep(k, a->centres) && keep(k, a->members);
     }
     return good;
 }
@@ -215,7 +250,9 @@ static bool put_back(const Kept *k) {
     bool good = true;
     for (int i = 0; i < k->session->program->state_count; i++) {
         if (!k->states[i]) continue;
-        good &= d->calls->write(d, k->session->states[i], 0, k->states[i], (int64_t)couplet_state_bytes(&k->session->program->states[i])) && d->calls->wait(d);
+        good &= d->calls->write(d, k->session->states[i], 0, k->states[i],
+                                (int64_t)couplet_state_bytes(&k->session->program->states[i])) &&
+                d->calls->wait(d);
     }
     return good;
 }
@@ -226,18 +263,26 @@ static bool fail_states(const CoupletSession *s, char *error, size_t error_bytes
     return false;
 }
 
-bool couplet_measures_make(CoupletSession *session, CoupletSources *sources, const CoupletReports *reports, char *error, size_t error_bytes) {
+bool couplet_measures_make(CoupletSession *session, CoupletSources *sources,
+                           const CoupletReports *reports, char *error, size_t error_bytes) {
     const CoupletProgram *p = session->program;
     const Kept kept = {session, calloc((size_t)p->state_count + 1, sizeof *kept.states)};
     bool good = kept.states && keep_all(&kept) ? true : fail_states(session, error, error_bytes);
     if (good) {
         for (int i = 0; good && i < p->measure_count; i++) {
-            Work w = {.session = session, .sources = sources, .action = &p->measures[i], .reports = reports, .when = "in `eval`", .error = error, .error_bytes = error_bytes};
+            Work w = {.session = session,
+                      .sources = sources,
+                      .action = &p->measures[i],
+                      .reports = reports,
+                      .when = "in `eval`",
+                      .error = error,
+                      .error_bytes = error_bytes};
             good = act(&w);
         }
         if (!put_back(&kept) && good) good = fail_states(session, error, error_bytes);
     }
-    for (int i = 0; kept.states && i < p->state_count; i++) free(kept.states[i]);
+    for (int i = 0; kept.states && i < p->state_count; i++)
+        free(kept.states[i]);
     free(kept.states);
     return good;
 }

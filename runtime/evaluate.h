@@ -33,8 +33,7 @@ typedef struct CoupletNeighbours {
  * has similarity 0 to all. Returns the percent of queries whose label wins; negative when memory
  * runs out, when `how` is outside its ranges, or when a signal ends it (threads.h). */
 double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank,
-                   const CoupletFeatures *query, int class_count,
-                   const CoupletNeighbours *how);
+                   const CoupletFeatures *query, int class_count, const CoupletNeighbours *how);
 
 /* Multinomial logistic regression on features that are standardised by the bank's mean and
  * deviation. It minimises mean cross-entropy + decay * sum of W^2 by L-BFGS, until the largest

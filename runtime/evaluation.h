@@ -29,8 +29,7 @@ bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTabl
 /* Measures every evaluation for one subject. percents[i] is the result of program->evals[i]. False
  * with a sentence, or with an empty one if a signal ended it. */
 bool couplet_measure(CoupletSession *session, const CoupletTable *data, CoupletSubject subject,
-                     double *percents,
-                     char *error, size_t error_bytes);
+                     double *percents, char *error, size_t error_bytes);
 /* Writes the name of an evaluation: "kNN (k = 20)", "linear probe". If another evaluation of the
  * program had the same name, the features follow: "kNN (k = 20), words.trunk". If samples of the
  * query are in the bank, the name says what was done about them: neighbours leave such a sample

@@ -8,11 +8,12 @@
 #include <string.h>
 
 enum {
-    MOST_HOPS = 8,  /* from an infinite value back to where it arose */
-    MOST_TRIES = 3  /* steps from the first bad one on, of which one tells why: the parts of a sum have no formula */
+    MOST_HOPS = 8, /* from an infinite value back to where it arose */
+    MOST_TRIES = 3 /* steps from the first bad one on, of which one tells why: the parts of a sum
+                      have no formula */
 };
 
-/* ---- arrays ------------------------------------------------------------------------------------------------------------ */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 /* The arrays of a run on the host. Each is fetched once, until something is computed. */
 typedef struct Arrays {
@@ -25,7 +26,9 @@ static bool arrays_begin(Arrays *a, CoupletRun *run) {
     return a->at != NULL;
 }
 
-static void arrays_forget(Arrays *a) { memset(a->at, 0, sizeof *a->at * (size_t)a->run->plan->buffer_count); }
+static void arrays_forget(Arrays *a) {
+    memset(a->at, 0, sizeof *a->at * (size_t)a->run->plan->buffer_count);
+}
 
 static double read_element(void *context, int number, int64_t element) {
     Arrays *a = context;
@@ -35,14 +38,17 @@ static double read_element(void *context, int number, int64_t element) {
     const void *data = a->at[number];
     if (!data) return 0;
     switch (b->type) {
-    case COUPLET_F32: return (double)((const float *)data)[element];
-    case COUPLET_I32: return ((const int32_t *)data)[element];
-    case COUPLET_U8: return ((const uint8_t *)data)[element];
+    case COUPLET_F32:
+        return (double)((const float *)data)[element];
+    case COUPLET_I32:
+        return ((const int32_t *)data)[element];
+    case COUPLET_U8:
+        return ((const uint8_t *)data)[element];
     }
     return 0;
 }
 
-/* ---- steps again --------------------------------------------------------------------------------------------------------- */
+/* ---- steps again ----------------------------------------------------------------------------- */
 
 /* The arrays as they were ahead of a step. What no later step reads was written over, so all of it
  * is made again. */
@@ -56,7 +62,8 @@ static bool run_up_to(CoupletRun *run, int step) {
 
 /* A fault that it meets is the one that is being explained. */
 static bool run_one(CoupletRun *run, int step) {
-    const bool good = couplet_run_launch_steps(run, step, 1) && run->device->calls->wait(run->device);
+    const bool good =
+        couplet_run_launch_steps(run, step, 1) && run->device->calls->wait(run->device);
     const CoupletFaultKind met = run->device->fault.kind;
     couplet_device_clear(run->device);
     return good || (met != COUPLET_FAULT_DEVICE && met != COUPLET_FAULT_MEMORY);
@@ -69,7 +76,8 @@ bool couplet_run_explain_fault(CoupletRun *run, int step) {
     const CoupletArrays arrays = {read_element, &a, false};
     const int results = couplet_formula_count(run->plan, step);
     /* The first result may be written over what it is made of; the others may be made of it. */
-    bool found = results > 0 && run_up_to(run, step) && couplet_formula_fault(run->plan, step, 0, 1, &arrays, &run->finding);
+    bool found = results > 0 && run_up_to(run, step) &&
+                 couplet_formula_fault(run->plan, step, 0, 1, &arrays, &run->finding);
     if (!found && results > 1 && run_one(run, step)) {
         arrays_forget(&a);
         found = couplet_formula_fault(run->plan, step, 1, results - 1, &arrays, &run->finding);
@@ -79,7 +87,7 @@ bool couplet_run_explain_fault(CoupletRun *run, int step) {
     return found;
 }
 
-/* ---- values that are not finite -------------------------------------------------------------------------------------------- */
+/* ---- values that are not finite -------------------------------------------------------------- */
 
 typedef struct Trace {
     CoupletRun *run;
@@ -87,7 +95,9 @@ typedef struct Trace {
     unsigned char *health; /* by step: CoupletHealth of what it makes */
 } Trace;
 
-static bool is_worse(double value, bool infinite) { return infinite ? isinf(value) : isnan(value); }
+static bool is_worse(double value, bool infinite) {
+    return infinite ? isinf(value) : isnan(value);
+}
 
 /* The first element of a buffer that is no number, or infinite; -1: none is. */
 static int64_t first_bad(Trace *t, int buffer, bool infinite) {
@@ -103,13 +113,15 @@ static int64_t first_bad(Trace *t, int buffer, bool infinite) {
  * (compiler/plan/plan.c). */
 static bool same_memory(const CoupletPlan *plan, int a, int b) {
     const CoupletBuffer *x = &plan->buffers[a], *y = &plan->buffers[b];
-    return a == b || (x->place == COUPLET_IN_ARENA && y->place == COUPLET_IN_ARENA && x->offset == y->offset);
+    return a == b ||
+           (x->place == COUPLET_IN_ARENA && y->place == COUPLET_IN_ARENA && x->offset == y->offset);
 }
 
 /* The last step ahead of `before` that makes a buffer; -1: it comes from outside. */
 static int maker_of(const CoupletPlan *plan, int buffer, int before) {
     for (int i = before - 1; i >= 0; i--)
-        for (int k = plan->steps[i].buffer_count - plan->steps[i].output_count; k < plan->steps[i].buffer_count; k++)
+        for (int k = plan->steps[i].buffer_count - plan->steps[i].output_count;
+             k < plan->steps[i].buffer_count; k++)
             if (same_memory(plan, plan->steps[i].buffers[k], buffer)) return i;
     return -1;
 }
@@ -141,7 +153,8 @@ static bool look_at_all(Trace *t) {
     if (!couplet_run_send_inputs(run)) return false;
     for (int i = 0; i < run->plan->step_count; i++) {
         CoupletHealth worst;
-        if (!couplet_run_launch_steps(run, i, 1) || !couplet_run_step_health(run, i, &worst)) return false;
+        if (!couplet_run_launch_steps(run, i, 1) || !couplet_run_step_health(run, i, &worst))
+            return false;
         t->health[i] = (unsigned char)worst;
     }
     return true;
@@ -153,7 +166,8 @@ static bool origin(Trace *t, int step, int buffer, int64_t element, CoupletFindi
     const CoupletStep *s = &run->plan->steps[step];
     const CoupletArrays arrays = {read_element, &t->arrays, false};
     if (!run_up_to(run, step)) return false;
-    if (buffer != s->buffers[s->buffer_count - s->output_count] && !run_one(run, step)) return false;
+    if (buffer != s->buffers[s->buffer_count - s->output_count] && !run_one(run, step))
+        return false;
     arrays_forget(&t->arrays);
     return couplet_formula_origin(run->plan, step, buffer, element, &arrays, out);
 }
@@ -165,7 +179,8 @@ static bool origin_of_step(Trace *t, int step, bool infinite, CoupletFinding *ou
     const int first = s->buffer_count - s->output_count;
     if (!run_up_to(t->run, step + 1)) return false;
     arrays_forget(&t->arrays);
-    for (int k = first; k < s->buffer_count; k++) element[k] = first_bad(t, s->buffers[k], infinite);
+    for (int k = first; k < s->buffer_count; k++)
+        element[k] = first_bad(t, s->buffers[k], infinite);
     for (int k = first; k < s->buffer_count; k++)
         if (element[k] >= 0 && origin(t, step, s->buffers[k], element[k], out)) return true;
     return false;
@@ -188,16 +203,20 @@ typedef struct End {
     char name[160];   /* "grad_z[3, 7]" */
 } End;
 
-static void tell(CoupletRun *run, const char *what, const CoupletFinding *found, const End *end, const char *source, CoupletFault *fault) {
-    snprintf(run->sentence, sizeof run->sentence, "%s%s%s%s%s", what, found ? ": " : "", found ? found->sentence : "", end ? ", and ends in " : "", end ? end->name : "");
-    *fault = (CoupletFault){.sentence = run->sentence, .source = source, .kind = COUPLET_FAULT_NAN, .input = -1};
+static void tell(CoupletRun *run, const char *what, const CoupletFinding *found, const End *end,
+                 const char *source, CoupletFault *fault) {
+    snprintf(run->sentence, sizeof run->sentence, "%s%s%s%s%s", what, found ? ": " : "",
+             found ? found->sentence : "", end ? ", and ends in " : "", end ? end->name : "");
+    *fault = (CoupletFault){
+        .sentence = run->sentence, .source = source, .kind = COUPLET_FAULT_NAN, .input = -1};
     if (!found) return;
     if (found->place[0]) fault->source = found->place;
     if (found->inner[0]) fault->inner = found->inner;
     fault->advice = found->advice;
     fault->kind = found->kind;
     for (int i = 0; i < run->plan->input_count; i++)
-        if (run->plan->inputs[i].buffer == found->buffer) fault->input = i, fault->element = found->element;
+        if (run->plan->inputs[i].buffer == found->buffer)
+            fault->input = i, fault->element = found->element;
 }
 
 /* The first bad one among outputs and commits. */
@@ -210,7 +229,8 @@ static bool find_end(Trace *t, bool infinite, End *end) {
         const int64_t at = first_bad(t, end->buffer, infinite);
         if (at < 0) continue;
         const CoupletBuffer *b = &plan->buffers[end->buffer];
-        couplet_element_text(output ? plan->outputs[i].name : c->name, b->rank, b->shape, at, end->name, sizeof end->name);
+        couplet_element_text(output ? plan->outputs[i].name : c->name, b->rank, b->shape, at,
+                             end->name, sizeof end->name);
         end->step = maker_of(plan, end->buffer, plan->step_count);
         return true;
     }
@@ -220,11 +240,15 @@ static bool find_end(Trace *t, bool infinite, End *end) {
 static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
     CoupletRun *run = t->run;
     CoupletFinding *found = &run->finding;
-    const char *what = infinite ? "the first infinite value arose here" : "the first value that is no number (NaN) arose here";
+    const char *what = infinite ? "the first infinite value arose here"
+                                : "the first value that is no number (NaN) arose here";
     End end;
     if (!find_end(t, infinite, &end)) return false;
     if (end.step < 0) { /* it came from outside, and is returned or stored as it is */
-        tell(run, infinite ? "an infinite value comes from outside" : "a value that is no number (NaN) comes from outside", NULL, &end, run->plan->name, fault);
+        tell(run,
+             infinite ? "an infinite value comes from outside"
+                      : "a value that is no number (NaN) comes from outside",
+             NULL, &end, run->plan->name, fault);
         return true;
     }
     if (!look_at_all(t)) return false;
@@ -246,7 +270,8 @@ static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
     if (!infinite && found->kind == COUPLET_FAULT_INFINITE) {
         const bool elsewhere = strcmp(place, found->place) != 0;
         char whole[sizeof found->sentence];
-        snprintf(whole, sizeof whole, "%.400s, which gives a value that is no number (NaN)%s%.150s", found->sentence, elsewhere ? " at " : "", elsewhere ? place : "");
+        snprintf(whole, sizeof whole, "%.400s, which gives a value that is no number (NaN)%s%.150s",
+                 found->sentence, elsewhere ? " at " : "", elsewhere ? place : "");
         memcpy(found->sentence, whole, sizeof whole);
         what = "the first infinite value arose here";
     }
@@ -258,8 +283,11 @@ static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
 bool couplet_run_explain_value(CoupletRun *run, bool infinite, CoupletFault *fault) {
     Trace t = {.run = run, .health = calloc((size_t)run->plan->step_count + 1, 1)};
     const bool good = arrays_begin(&t.arrays, run) && t.health && explain(&t, infinite, fault);
-    if (!good && run->device->fault.kind != COUPLET_NO_FAULT) couplet_run_fail(run, fault);
-    else if (!good) tell(run, infinite ? "a result is infinite" : "a result is no number (NaN)", NULL, NULL, run->plan->name, fault);
+    if (!good && run->device->fault.kind != COUPLET_NO_FAULT)
+        couplet_run_fail(run, fault);
+    else if (!good)
+        tell(run, infinite ? "a result is infinite" : "a result is no number (NaN)", NULL, NULL,
+             run->plan->name, fault);
     free(t.arrays.at);
     free(t.health);
     return false;

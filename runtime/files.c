@@ -32,10 +32,12 @@ static bool make_one(const char *path, int *made) {
     return false;
 }
 
-bool couplet_path_join(const char *folder, const char *name, char *out, char *error, size_t error_bytes) {
+bool couplet_path_join(const char *folder, const char *name, char *out, char *error,
+                       size_t error_bytes) {
     int length = snprintf(out, COUPLET_PATH_BYTES, "%s/%s", folder, name);
     if (length >= 0 && length < COUPLET_PATH_BYTES - 16) return true;
-    snprintf(error, error_bytes, "%s: the path is longer than %d bytes", folder, COUPLET_PATH_BYTES - 16);
+    snprintf(error, error_bytes, "%s: the path is longer than %d bytes", folder,
+             COUPLET_PATH_BYTES - 16);
     return false;
 }
 
@@ -52,20 +54,26 @@ bool couplet_folder_make(const char *path, int *made, char *error, size_t error_
         if (!part_ends) continue;
         memcpy(part, path, i);
         part[i] = 0;
-        if (!make_one(part, &count)) return fail(path, "the folder cannot be made", error, error_bytes);
+        if (!make_one(part, &count))
+            return fail(path, "the folder cannot be made", error, error_bytes);
     }
     if (made) *made = count;
     return true;
 }
 
-static bool partial_name(const char *path, char *out) { return snprintf(out, COUPLET_PATH_BYTES, "%s.partial", path) < COUPLET_PATH_BYTES; }
+static bool partial_name(const char *path, char *out) {
+    return snprintf(out, COUPLET_PATH_BYTES, "%s.partial", path) < COUPLET_PATH_BYTES;
+}
 
 bool couplet_path_absolute(const char *path, char *out, char *error, size_t error_bytes) {
     char *found = realpath(path, NULL);
     if (!found) return fail(path, "cannot be found", error, error_bytes);
     bool fits = strlen(found) < COUPLET_PATH_BYTES;
-    if (fits) strcpy(out, found);
-    else snprintf(error, error_bytes, "%s: the path is longer than %d bytes", path, COUPLET_PATH_BYTES);
+    if (fits)
+        strcpy(out, found);
+    else
+        snprintf(error, error_bytes, "%s: the path is longer than %d bytes", path,
+                 COUPLET_PATH_BYTES);
     free(found);
     return fits;
 }
@@ -100,7 +108,8 @@ void couplet_folder_sync(const char *path) {
 bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error_bytes) {
     char partial[COUPLET_PATH_BYTES];
     errno = 0;
-    bool good = partial_name(path, partial) && !ferror(file) && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    bool good = partial_name(path, partial) && !ferror(file) && fflush(file) == 0 &&
+                fsync(fileno(file)) == 0;
     if (!good && errno == 0) errno = ENOSPC;
     int kept = errno;
     if (fclose(file) != 0 && good) {
@@ -134,8 +143,11 @@ char *couplet_text_read(const char *path, size_t *length, char *error, size_t er
     } else {
         text = malloc((size_t)status.st_size + 1);
         *length = text ? fread(text, 1, (size_t)status.st_size, file) : 0;
-        if (text) text[*length] = 0;
-        else snprintf(error, error_bytes, "%s: out of memory for %lld bytes", path, (long long)status.st_size);
+        if (text)
+            text[*length] = 0;
+        else
+            snprintf(error, error_bytes, "%s: out of memory for %lld bytes", path,
+                     (long long)status.st_size);
     }
     if (file) fclose(file);
     return text;

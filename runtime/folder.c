@@ -17,13 +17,15 @@
 #include <time.h>
 #include <unistd.h>
 
-const char couplet_checkpoint_name[] = "checkpoint.safetensors", couplet_metrics_name[] = "metrics.jsonl";
-const char couplet_evaluations_name[] = "evaluations.jsonl", couplet_start_name[] = "start.safetensors", couplet_record_name[] = "settings.json";
+const char couplet_checkpoint_name[] = "checkpoint.safetensors",
+           couplet_metrics_name[] = "metrics.jsonl";
+const char couplet_evaluations_name[] = "evaluations.jsonl",
+           couplet_start_name[] = "start.safetensors", couplet_record_name[] = "settings.json";
 static const char lock_name[] = "run.lock", lock_words[] = "couplet run: process %ld since %31s";
 
 typedef enum { CLAIMED, TAKEN /* another folder may be free */, FAILED } Claim;
 
-/* ---- the lock ---------------------------------------------------------------------------------------------------------- */
+/* ---- the lock -------------------------------------------------------------------------------- */
 
 /* Says who holds the lock. */
 static void name_holder(const char *folder, int file, char *error, size_t error_bytes) {
@@ -31,14 +33,19 @@ static void name_holder(const char *folder, int file, char *error, size_t error_
     long process = 0;
     ssize_t length = pread(file, text, sizeof text - 1, 0);
     if (length > 0 && sscanf(text, lock_words, &process, since) == 2)
-        snprintf(error, error_bytes, "%s: another run is at work in this folder: process %ld, since %s", folder, process, since);
-    else snprintf(error, error_bytes, "%s: another run is at work in this folder", folder);
+        snprintf(error, error_bytes,
+                 "%s: another run is at work in this folder: process %ld, since %s", folder,
+                 process, since);
+    else
+        snprintf(error, error_bytes, "%s: another run is at work in this folder", folder);
 }
 
-/* True if the descriptor is of the file that has the name now. The one who gave up the lock removed its file. */
+/* True if the descriptor is of the file that has the name now. The one who gave up the lock removed
+ * its file. */
 static bool is_named(int file, const char *path) {
     struct stat held, named;
-    return fstat(file, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+    return fstat(file, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
+           held.st_dev == named.st_dev;
 }
 
 static bool sign_lock(int file) {
@@ -46,7 +53,8 @@ static bool sign_lock(int file) {
     time_t seconds = time(NULL);
     struct tm utc;
     strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
-    int length = snprintf(text, sizeof text, "couplet run: process %ld since %s\n", (long)getpid(), since);
+    int length =
+        snprintf(text, sizeof text, "couplet run: process %ld since %s\n", (long)getpid(), since);
     return ftruncate(file, 0) == 0 && pwrite(file, text, (size_t)length, 0) == length;
 }
 
@@ -56,7 +64,8 @@ static Claim take_lock(CoupletRunFolder *f, char *error, size_t error_bytes) {
     for (;;) {
         int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (file < 0) {
-            snprintf(error, error_bytes, "%s: nothing can be written to this folder: %s", f->path, strerror(errno));
+            snprintf(error, error_bytes, "%s: nothing can be written to this folder: %s", f->path,
+                     strerror(errno));
             return FAILED;
         }
         bool locked = flock(file, LOCK_EX | LOCK_NB) == 0;
@@ -68,14 +77,16 @@ static Claim take_lock(CoupletRunFolder *f, char *error, size_t error_bytes) {
             couplet_folder_release(f);
             return FAILED;
         }
-        if (!locked && reason == EWOULDBLOCK) name_holder(f->path, file, error, error_bytes);
-        else if (!locked) snprintf(error, error_bytes, "%s: cannot be locked: %s", path, strerror(reason));
+        if (!locked && reason == EWOULDBLOCK)
+            name_holder(f->path, file, error, error_bytes);
+        else if (!locked)
+            snprintf(error, error_bytes, "%s: cannot be locked: %s", path, strerror(reason));
         close(file);
         if (!locked) return reason == EWOULDBLOCK ? TAKEN : FAILED;
     }
 }
 
-/* ---- what a folder holds ------------------------------------------------------------------------------------------------- */
+/* ---- what a folder holds --------------------------------------------------------------------- */
 
 static bool is_there(const char *folder, const char *name, const char *ending) {
     char path[COUPLET_PATH_BYTES];
@@ -99,7 +110,8 @@ static bool holds_run(const char *folder) {
 static bool is_foreign_lock(const char *folder) {
     char path[COUPLET_PATH_BYTES], text[12] = "", error[COUPLET_PATH_BYTES + 64];
     struct stat info;
-    if (!couplet_path_join(folder, lock_name, path, error, sizeof error) || lstat(path, &info) != 0) return false;
+    if (!couplet_path_join(folder, lock_name, path, error, sizeof error) || lstat(path, &info) != 0)
+        return false;
     FILE *file = S_ISREG(info.st_mode) ? fopen(path, "r") : NULL;
     size_t length = file ? fread(text, 1, sizeof text - 1, file) : 1;
     if (file) fclose(file);
@@ -108,26 +120,42 @@ static bool is_foreign_lock(const char *folder) {
 
 /* The first name of a run that something else has in the folder; NULL: all are free. */
 static const char *taken_name(const char *folder) {
-    const char *const names[] = {couplet_record_name, "spec.cpl", "spec", couplet_metrics_name, couplet_checkpoint_name, couplet_evaluations_name, couplet_start_name};
+    const char *const names[] = {couplet_record_name,
+                                 "spec.cpl",
+                                 "spec",
+                                 couplet_metrics_name,
+                                 couplet_checkpoint_name,
+                                 couplet_evaluations_name,
+                                 couplet_start_name};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (is_there(folder, names[i], "") || is_there(folder, names[i], ".partial")) return names[i];
+        if (is_there(folder, names[i], "") || is_there(folder, names[i], ".partial"))
+            return names[i];
     return is_foreign_lock(folder) ? lock_name : NULL;
 }
 
 static bool is_free(const char *folder, char *error, size_t error_bytes) {
     const char *taken = taken_name(folder);
-    if (holds_run(folder)) snprintf(error, error_bytes, "%s: this folder holds a run already; --resume goes on with it, --out FOLDER names another", folder);
-    else if (taken) snprintf(error, error_bytes, "%s: this folder has a file `%s` that no run wrote, and a new run would replace it; --out FOLDER names another", folder, taken);
+    if (holds_run(folder))
+        snprintf(error, error_bytes,
+                 "%s: this folder holds a run already; --resume goes on with it, --out FOLDER "
+                 "names another",
+                 folder);
+    else if (taken)
+        snprintf(error, error_bytes,
+                 "%s: this folder has a file `%s` that no run wrote, and a new run would replace "
+                 "it; --out FOLDER names another",
+                 folder, taken);
     return !taken;
 }
 
-/* ---- folders --------------------------------------------------------------------------------------------------------------- */
+/* ---- folders --------------------------------------------------------------------------------- */
 
 static bool set_path(CoupletRunFolder *f, const char *path, char *error, size_t error_bytes) {
     char probe[COUPLET_PATH_BYTES];
     *f = (CoupletRunFolder){.lock = -1};
     if (!*path) {
-        snprintf(error, error_bytes, "--out needs the name of a folder, and an empty one was given");
+        snprintf(error, error_bytes,
+                 "--out needs the name of a folder, and an empty one was given");
         return false;
     }
     if (!couplet_path_join(path, couplet_checkpoint_name, probe, error, error_bytes)) return false;
@@ -136,7 +164,9 @@ static bool set_path(CoupletRunFolder *f, const char *path, char *error, size_t 
 }
 
 static Claim claim(CoupletRunFolder *f, const char *path, char *error, size_t error_bytes) {
-    if (!set_path(f, path, error, error_bytes) || !couplet_folder_make(path, &f->made, error, error_bytes)) return FAILED;
+    if (!set_path(f, path, error, error_bytes) ||
+        !couplet_folder_make(path, &f->made, error, error_bytes))
+        return FAILED;
     if (is_foreign_lock(path)) return is_free(path, error, error_bytes) ? FAILED : TAKEN;
     Claim claimed = take_lock(f, error, error_bytes);
     if (claimed != CLAIMED || is_free(path, error, error_bytes)) return claimed;
@@ -146,7 +176,8 @@ static Claim claim(CoupletRunFolder *f, const char *path, char *error, size_t er
 
 /* runs/NAME for 1, runs/NAME-2 for 2, and so on. */
 static bool numbered(const char *name, long number, char *out, char *error, size_t error_bytes) {
-    int length = number == 1 ? snprintf(out, COUPLET_PATH_BYTES, "runs/%s", name) : snprintf(out, COUPLET_PATH_BYTES, "runs/%s-%ld", name, number);
+    int length = number == 1 ? snprintf(out, COUPLET_PATH_BYTES, "runs/%s", name)
+                             : snprintf(out, COUPLET_PATH_BYTES, "runs/%s-%ld", name, number);
     if (length < COUPLET_PATH_BYTES) return true;
     snprintf(error, error_bytes, "the method's name is too long for a folder");
     return false;
@@ -158,11 +189,14 @@ static long number_of(const char *entry, const char *name) {
     if (strncmp(entry, name, length) != 0) return 0;
     if (!entry[length]) return 1;
     char *end;
-    long number = entry[length] == '-' && entry[length + 1] >= '1' && entry[length + 1] <= '9' ? strtol(entry + length + 1, &end, 10) : 0;
+    long number = entry[length] == '-' && entry[length + 1] >= '1' && entry[length + 1] <= '9'
+                      ? strtol(entry + length + 1, &end, 10)
+                      : 0;
     return number >= 2 && number < 1000000000 && !*end ? number : 0;
 }
 
-/* The highest number among the folders of the name, and, with `of_runs`, among those that hold a run; 0: there is none. */
+/* The highest number among the folders of the name, and, with `of_runs`, among those that hold a
+ * run; 0: there is none. */
 static long last_number(const char *name, bool of_runs) {
     DIR *runs = opendir("runs");
     long last = 0;
@@ -177,7 +211,8 @@ static long last_number(const char *name, bool of_runs) {
     return last;
 }
 
-bool couplet_folder_claim(CoupletRunFolder *f, const char *out, const char *name, char *error, size_t error_bytes) {
+bool couplet_folder_claim(CoupletRunFolder *f, const char *out, const char *name, char *error,
+                          size_t error_bytes) {
     if (out) return claim(f, out, error, error_bytes) == CLAIMED;
     long last = last_number(name, false);
     for (long number = last ? last : 1;; number++) {
@@ -189,13 +224,18 @@ bool couplet_folder_claim(CoupletRunFolder *f, const char *out, const char *name
 }
 
 /* Why a folder is not gone on with, and for a resume what to do instead. */
-static bool no_run(const char *path, bool resume, const char *why, const char *advice, char *error, size_t error_bytes) {
-    if (resume) snprintf(error, error_bytes, "%s: nothing to resume here: %s; %s", path, why, advice);
-    else snprintf(error, error_bytes, "%s: %s; the folder of a run was expected, like runs/simclr", path, why);
+static bool no_run(const char *path, bool resume, const char *why, const char *advice, char *error,
+                   size_t error_bytes) {
+    if (resume)
+        snprintf(error, error_bytes, "%s: nothing to resume here: %s; %s", path, why, advice);
+    else
+        snprintf(error, error_bytes, "%s: %s; the folder of a run was expected, like runs/simclr",
+                 path, why);
     return false;
 }
 
-bool couplet_folder_open(CoupletRunFolder *f, const char *out, const char *name, bool resume, char *error, size_t error_bytes) {
+bool couplet_folder_open(CoupletRunFolder *f, const char *out, const char *name, bool resume,
+                         char *error, size_t error_bytes) {
     static const char leave_out[] = "leave out --resume";
     char path[COUPLET_PATH_BYTES];
     struct stat info;
@@ -203,21 +243,31 @@ bool couplet_folder_open(CoupletRunFolder *f, const char *out, const char *name,
     if (!out) {
         long last = last_number(name, true);
         if (!numbered(name, last ? last : 1, path, error, error_bytes)) return false;
-        if (!last) return no_run(path, resume, "no such folder holds a run", leave_out, error, error_bytes);
+        if (!last)
+            return no_run(path, resume, "no such folder holds a run", leave_out, error,
+                          error_bytes);
         out = path;
     }
     if (!set_path(f, out, error, error_bytes)) return false;
-    if (stat(out, &info) != 0) return no_run(out, resume, "there is no such folder", leave_out, error, error_bytes);
-    if (!S_ISDIR(info.st_mode)) return no_run(out, resume, "this is a file", "--out names the folder of a run", error, error_bytes);
-    if (!is_there(out, couplet_record_name, "")) return no_run(out, resume, "it holds no run (no settings.json)", leave_out, error, error_bytes);
+    if (stat(out, &info) != 0)
+        return no_run(out, resume, "there is no such folder", leave_out, error, error_bytes);
+    if (!S_ISDIR(info.st_mode))
+        return no_run(out, resume, "this is a file", "--out names the folder of a run", error,
+                      error_bytes);
+    if (!is_there(out, couplet_record_name, ""))
+        return no_run(out, resume, "it holds no run (no settings.json)", leave_out, error,
+                      error_bytes);
     if (take_lock(f, error, error_bytes) != CLAIMED) return false;
     if (is_there(out, couplet_checkpoint_name, "")) return true;
     couplet_folder_release(f);
-    return no_run(out, resume, "its run ended before the first checkpoint", "remove the folder, or name another by --out", error, error_bytes);
+    return no_run(out, resume, "its run ended before the first checkpoint",
+                  "remove the folder, or name another by --out", error, error_bytes);
 }
 
 bool couplet_folder_share(CoupletRunFolder *f, const char *path, char *error, size_t error_bytes) {
-    return set_path(f, path, error, error_bytes) && couplet_folder_make(path, &f->made, error, error_bytes) && take_lock(f, error, error_bytes) == CLAIMED;
+    return set_path(f, path, error, error_bytes) &&
+           couplet_folder_make(path, &f->made, error, error_bytes) &&
+           take_lock(f, error, error_bytes) == CLAIMED;
 }
 
 /* From the last folder of the path upwards, as many as were made, as long as they are empty. */
@@ -226,9 +276,12 @@ static void remove_made(CoupletRunFolder *f) {
     strcpy(path, f->path);
     for (; f->made > 0 && rmdir(path) == 0; f->made--) {
         size_t length = strlen(path);
-        while (length && path[length - 1] == '/') length--;
-        while (length && path[length - 1] != '/') length--;
-        while (length && path[length - 1] == '/') length--;
+        while (length && path[length - 1] == '/')
+            length--;
+        while (length && path[length - 1] != '/')
+            length--;
+        while (length && path[length - 1] == '/')
+            length--;
         if (!length) return;
         path[length] = 0;
     }

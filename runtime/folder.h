@@ -12,7 +12,7 @@
 extern const char couplet_checkpoint_name[];  /* "checkpoint.safetensors" */
 extern const char couplet_metrics_name[];     /* "metrics.jsonl" */
 extern const char couplet_evaluations_name[]; /* "evaluations.jsonl" */
-extern const char couplet_start_name[]; /* "start.safetensors" */
+extern const char couplet_start_name[];       /* "start.safetensors" */
 extern const char couplet_record_name[];      /* "settings.json" */
 
 typedef struct CoupletRunFolder {

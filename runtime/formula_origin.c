@@ -103,8 +103,8 @@ static void blame_reduction(Point *p, CoupletFinding *out) {
         const double v = couplet_formula_eval(p, f->value);
         terms++;
         if (isfinite(v) || (found && (is_nan || !isnan(v))) ||
-            (v == -INFINITY && (f->reducer == COUPLET_REDUCE_LSE ||
-                                f->reducer == COUPLET_REDUCE_LSE_REST)))
+            (v == -INFINITY &&
+             (f->reducer == COUPLET_REDUCE_LSE || f->reducer == COUPLET_REDUCE_LSE_REST)))
             continue;
         found = true;
         is_nan = isnan(v);

@@ -39,7 +39,7 @@ typedef struct Expr {
     bool is_real;
     int place; /* -1: unknown */
     int arg_count, args[MOST_ARGS];
-    double number; /* of a constant; of an index, which */
+    double number;    /* of a constant; of an index, which */
     uint32_t indices; /* that it reads, a bit for each */
     /* LOAD */
     bool is_pairs, is_byte, has_else;

@@ -139,8 +139,8 @@ static double apply(Point *p, const Expr *e) {
     return 0;
 }
 
-/* Parts that are not asked for are not worked out: the other arm of a choice, and what stands behind
- * a condition that does not hold. */
+/* Parts that are not asked for are not worked out: the other arm of a choice, and what stands
+ * behind a condition that does not hold. */
 static double eval_new(Point *p, const Expr *e) {
     switch (e->op) {
     case COUPLET_OP_REAL:
@@ -173,8 +173,8 @@ double couplet_formula_eval(Point *p, int number) {
     const uint64_t turn = f->turn;
     double value = eval_new(p, e);
     if (e->is_real) value = rounded(p->work, value);
-    if (f->turn == turn) { /* an array of pairs that reads itself there is none, but its turn would
-                              be another */
+    /* an array of pairs that reads itself there is none, but its turn would be another */
+    if (f->turn == turn) {
         f->known[number] = value;
         f->known_at[number] = turn;
     }

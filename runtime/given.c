@@ -49,25 +49,34 @@ const CoupletNamed *couplet_given_output(const CoupletPlan *plan, const char *na
     return NULL;
 }
 
-static bool write_one(const CoupletRun *run, const CoupletPlan *plan, const CoupletNamed *output, int64_t step, const char *folder, char *error, size_t error_bytes) {
+static bool write_one(const CoupletRun *run, const CoupletPlan *plan, const CoupletNamed *output,
+                      int64_t step, const char *folder, char *error, size_t error_bytes) {
     const CoupletBuffer *b = &plan->buffers[output->buffer];
     const void *entries = couplet_run_output(run, output->name);
     char name[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES];
     if (!entries) {
-        snprintf(error, error_bytes, "what the step gives as `%s` cannot be read from the device", given_name(output));
+        snprintf(error, error_bytes, "what the step gives as `%s` cannot be read from the device",
+                 given_name(output));
         return false;
     }
-    if (snprintf(name, sizeof name, "%s-%" PRId64 ".npy", given_name(output), step) >= (int)sizeof name) {
-        snprintf(error, error_bytes, "the name `%.60s..` is too long for a file", given_name(output));
+    if (snprintf(name, sizeof name, "%s-%" PRId64 ".npy", given_name(output), step) >=
+        (int)sizeof name) {
+        snprintf(error, error_bytes, "the name `%.60s..` is too long for a file",
+                 given_name(output));
         return false;
     }
-    return couplet_path_join(folder, name, path, error, error_bytes) && couplet_npy_write(path, b->type == COUPLET_I32, entries, b->rank, b->shape, error, error_bytes);
+    return couplet_path_join(folder, name, path, error, error_bytes) &&
+           couplet_npy_write(path, b->type == COUPLET_I32, entries, b->rank, b->shape, error,
+                             error_bytes);
 }
 
-bool couplet_given_write(const CoupletRun *run, const CoupletPlan *plan, int64_t step, const char *folder, char *error, size_t error_bytes) {
+bool couplet_given_write(const CoupletRun *run, const CoupletPlan *plan, int64_t step,
+                         const char *folder, char *error, size_t error_bytes) {
     char place[COUPLET_PATH_BYTES];
-    bool good = couplet_path_join(folder, "given", place, error, error_bytes) && couplet_folder_make(place, NULL, error, error_bytes);
+    bool good = couplet_path_join(folder, "given", place, error, error_bytes) &&
+                couplet_folder_make(place, NULL, error, error_bytes);
     for (int i = 0; good && i < plan->output_count; i++)
-        if (given_name(&plan->outputs[i])) good = write_one(run, plan, &plan->outputs[i], step, place, error, error_bytes);
+        if (given_name(&plan->outputs[i]))
+            good = write_one(run, plan, &plan->outputs[i], step, place, error, error_bytes);
     return good;
 }

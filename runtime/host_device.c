@@ -13,12 +13,12 @@ enum {
     SMALL_WORK = 20000, /* scalar operations that are done before another thread would have begun */
     FAULT_STRIDE = 8,   /* a cache line between the workers' faults */
     FAULT_KINDS = 16,
-    LOOKS = 16,         /* at the flag that stops a launch, while one thread does a piece of it */
+    LOOKS = 16, /* at the flag that stops a launch, while one thread does a piece of it */
     LARGE_PAGE = 2 << 20,
-    BLOCK = 1024,       /* values whose exponents are looked at together */
+    BLOCK = 1024,         /* values whose exponents are looked at together */
     LOOKED_AT = 32 << 10, /* values, and */
     COPIED = 256 << 10,   /* bytes, that are worth a thread's turn */
-    MOST_ARRAYS = 256   /* that are copied in one run of the threads */
+    MOST_ARRAYS = 256     /* that are copied in one run of the threads */
 };
 static const uint32_t EXPONENT = 0x7f800000;
 
@@ -40,9 +40,11 @@ typedef struct Host {
     const _Atomic bool *stop; /* a launch ends early once it is true; NULL: none does */
 } Host;
 
-static Host *host_of(CoupletDevice *device) { return (Host *)device; }
+static Host *host_of(CoupletDevice *device) {
+    return (Host *)device;
+}
 
-/* ---- memory ---------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* aligned_alloc wants a multiple of the alignment. Large arrays ask for large pages: the many rows
  * that a convolution reads side by side are otherwise more pages than the processor keeps addresses
@@ -53,7 +55,8 @@ void *couplet_host_memory(int64_t bytes) {
     size = (size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
     void *memory = aligned_alloc(LARGE_PAGE, size);
 #ifdef MADV_HUGEPAGE
-    if (memory) madvise(memory, size, MADV_HUGEPAGE); /* advice: whether it is taken does not matter */
+    /* advice: whether it is taken does not matter */
+    if (memory) madvise(memory, size, MADV_HUGEPAGE);
 #endif
     return memory;
 }
@@ -69,16 +72,23 @@ static void *allocate(CoupletDevice *device, int64_t bytes) {
     Host *host = host_of(device);
     void *memory = host->region ? from_region(host, bytes) : couplet_host_memory(bytes);
     if (!memory && host->region)
-        couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "the arena of %lld bytes is too small: %lld bytes more are needed in one piece", (long long)host->region_bytes, (long long)bytes);
-    else if (!memory) couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "out of memory: %lld bytes are needed in one piece", (long long)bytes);
+        couplet_device_fail(
+            device, COUPLET_FAULT_MEMORY, -1,
+            "the arena of %lld bytes is too small: %lld bytes more are needed in one piece",
+            (long long)host->region_bytes, (long long)bytes);
+    else if (!memory)
+        couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1,
+                            "out of memory: %lld bytes are needed in one piece", (long long)bytes);
     return memory;
 }
 
 /* Runs release their memory in the opposite order of its allocation, and sessions end last. */
 static void release(CoupletDevice *device, void *memory) {
     Host *host = host_of(device);
-    if (!host->region) free(memory);
-    else if (memory && (char *)memory - host->region < host->region_top) host->region_top = (char *)memory - host->region;
+    if (!host->region)
+        free(memory);
+    else if (memory && (char *)memory - host->region < host->region_top)
+        host->region_top = (char *)memory - host->region;
 }
 
 static void *part(CoupletDevice *device, void *memory, int64_t offset, int64_t bytes) {
@@ -92,40 +102,52 @@ static void drop(CoupletDevice *device, void *memory) {
     (void)memory;
 }
 
-static bool write_to(CoupletDevice *device, void *to, int64_t offset, const void *from, int64_t bytes) {
+static bool write_to(CoupletDevice *device, void *to, int64_t offset, const void *from,
+                     int64_t bytes) {
     (void)device;
     memcpy((char *)to + offset, from, (size_t)bytes);
     return true;
 }
 
-static bool read_from(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes) {
+static bool read_from(CoupletDevice *device, void *to, const void *from, int64_t offset,
+                      int64_t bytes) {
     (void)device;
     memcpy(to, (const char *)from + offset, (size_t)bytes);
     return true;
 }
 
-static bool write_rows(CoupletDevice *device, void *to, const void *from, int64_t from_offset, const void *rows, int64_t count, int64_t row_bytes) {
+static bool write_rows(CoupletDevice *device, void *to, const void *from, int64_t from_offset,
+                       const void *rows, int64_t count, int64_t row_bytes) {
     (void)device;
     const int32_t *numbers = rows;
-    for (int64_t i = 0; i < count; i++) memcpy((char *)to + numbers[i] * row_bytes, (const char *)from + from_offset + i * row_bytes, (size_t)row_bytes);
+    for (int64_t i = 0; i < count; i++)
+        memcpy((char *)to + numbers[i] * row_bytes,
+               (const char *)from + from_offset + i * row_bytes, (size_t)row_bytes);
     return true;
 }
 
-static bool gather_rows(CoupletDevice *device, void *to, const void *from, const void *rows, int64_t count, int64_t row_bytes) {
+static bool gather_rows(CoupletDevice *device, void *to, const void *from, const void *rows,
+                        int64_t count, int64_t row_bytes) {
     (void)device;
     const int32_t *numbers = rows;
-    for (int64_t i = 0; i < count; i++) memcpy((char *)to + i * row_bytes, (const char *)from + numbers[i] * row_bytes, (size_t)row_bytes);
+    for (int64_t i = 0; i < count; i++)
+        memcpy((char *)to + i * row_bytes, (const char *)from + numbers[i] * row_bytes,
+               (size_t)row_bytes);
     return true;
 }
 
-static bool push_rows(CoupletDevice *device, void *ring, int64_t length, const void *head, const void *from, int64_t from_offset, int64_t count, int64_t row_bytes) {
+static bool push_rows(CoupletDevice *device, void *ring, int64_t length, const void *head,
+                      const void *from, int64_t from_offset, int64_t count, int64_t row_bytes) {
     (void)device;
     int64_t first = *(const int32_t *)head;
-    for (int64_t i = 0; i < count; i++) memcpy((char *)ring + (first + i) % length * row_bytes, (const char *)from + from_offset + i * row_bytes, (size_t)row_bytes);
+    for (int64_t i = 0; i < count; i++)
+        memcpy((char *)ring + (first + i) % length * row_bytes,
+               (const char *)from + from_offset + i * row_bytes, (size_t)row_bytes);
     return true;
 }
 
-static bool move_head(CoupletDevice *device, void *head, void *fill, int64_t count, int64_t length) {
+static bool move_head(CoupletDevice *device, void *head, void *fill, int64_t count,
+                      int64_t length) {
     (void)device;
     int32_t *at = head, *filled = fill;
     *at = (int32_t)((*at + count) % length);
@@ -133,14 +155,17 @@ static bool move_head(CoupletDevice *device, void *head, void *fill, int64_t cou
     return true;
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------------------ */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 static bool grow_scratch(Host *host, int64_t bytes) {
     for (int i = 0; i < host->worker_count; i++) {
         if (host->scratch[i] && bytes <= host->scratch_bytes) continue;
         free(host->scratch[i]);
         host->scratch[i] = couplet_host_memory(bytes);
-        if (!host->scratch[i]) return couplet_device_fail(&host->device, COUPLET_FAULT_MEMORY, -1, "out of memory: a thread needs %lld bytes of its own", (long long)bytes);
+        if (!host->scratch[i])
+            return couplet_device_fail(&host->device, COUPLET_FAULT_MEMORY, -1,
+                                       "out of memory: a thread needs %lld bytes of its own",
+                                       (long long)bytes);
     }
     if (bytes > host->scratch_bytes) host->scratch_bytes = bytes;
     return true;
@@ -171,7 +196,8 @@ static void run_step(void *context, int number, int64_t begin, int64_t end, int 
     void *const *buffers = host->buffers;
     int64_t kind = COUPLET_NO_FAULT;
     const CoupletWorker w = {host->scratch[worker], &kind};
-    for (int i = 0; i < number; i++) buffers += host->steps[i].buffer_count;
+    for (int i = 0; i < number; i++)
+        buffers += host->steps[i].buffer_count;
     const int64_t some = host->stop ? 1 + (end - begin) / LOOKS : end - begin;
     for (int64_t at = begin; at < end && !is_stopped(host); at += some)
         host->steps[number].kernel(buffers, host->first_tile + at,
@@ -188,7 +214,8 @@ static int64_t take_fault(Host *host) {
     return fault;
 }
 
-static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int first, int count, void *const *buffers) {
+static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int first, int count,
+                   void *const *buffers) {
     (void)code;
     Host *host = host_of(device);
     const CoupletStep *steps = plan->steps + first;
@@ -202,29 +229,35 @@ static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, i
     host->buffers = buffers;
     host->first_tile = 0;
     do {
-        couplet_pieces_run(all == 1 || flops < SMALL_WORK ? NULL : host->threads, count, tiles, 1, run_step, host);
+        couplet_pieces_run(all == 1 || flops < SMALL_WORK ? NULL : host->threads, count, tiles, 1,
+                           run_step, host);
         host->first_tile += all;
     } while (host->first_tile < steps->rounds * all); /* above one round it is one step */
     const int64_t fault = take_fault(host);
-    if (is_stopped(host)) return couplet_device_fail(device, COUPLET_FAULT_DEVICE, -1, "the run was stopped");
+    if (is_stopped(host))
+        return couplet_device_fail(device, COUPLET_FAULT_DEVICE, -1, "the run was stopped");
     const CoupletFaultKind kind = (CoupletFaultKind)(fault % FAULT_KINDS);
-    return !fault || couplet_device_fail(device, kind, first + (int)(fault / FAULT_KINDS), "%s", couplet_fault_sentence(kind));
+    return !fault || couplet_device_fail(device, kind, first + (int)(fault / FAULT_KINDS), "%s",
+                                         couplet_fault_sentence(kind));
 }
 
-/* ---- what a step leaves behind ---------------------------------------------------------------------------------------- */
+/* ---- what a step leaves behind --------------------------------------------------------------- */
 
 static void copy_piece(void *context, int number, int64_t begin, int64_t end, int worker) {
     const CoupletCopy *c = (const CoupletCopy *)context + number;
     (void)worker;
-    memcpy((char *)c->to + c->to_offset + begin, (const char *)c->from + c->from_offset + begin, (size_t)(end - begin));
+    memcpy((char *)c->to + c->to_offset + begin, (const char *)c->from + c->from_offset + begin,
+           (size_t)(end - begin));
 }
 
 static bool copy(CoupletDevice *device, int count, const CoupletCopy *copies) {
     int64_t bytes[MOST_ARRAYS];
     for (int done = 0, some; done < count; done += some) {
         some = count - done < MOST_ARRAYS ? count - done : MOST_ARRAYS;
-        for (int i = 0; i < some; i++) bytes[i] = copies[done + i].bytes;
-        couplet_pieces_run(host_of(device)->threads, some, bytes, COPIED, copy_piece, (void *)(uintptr_t)(copies + done));
+        for (int i = 0; i < some; i++)
+            bytes[i] = copies[done + i].bytes;
+        couplet_pieces_run(host_of(device)->threads, some, bytes, COPIED, copy_piece,
+                           (void *)(uintptr_t)(copies + done));
     }
     return true;
 }
@@ -249,7 +282,8 @@ static CoupletHealth health_of(const float *values, int64_t count) {
     CoupletHealth worst = COUPLET_FINITE;
     for (int64_t i = 0; i < count; i++) {
         if (i % BLOCK == 0)
-            while (count - i >= BLOCK && all_finite(values + i)) i += BLOCK;
+            while (count - i >= BLOCK && all_finite(values + i))
+                i += BLOCK;
         if (i == count) break;
         if (isnan(values[i])) return COUPLET_NOT_A_NUMBER;
         if (isinf(values[i])) worst = COUPLET_INFINITE;
@@ -262,10 +296,14 @@ static void look_at_piece(void *context, int number, int64_t begin, int64_t end,
     (void)worker;
     const int found = (int)health_of((const float *)look->arrays[number] + begin, end - begin);
     int worst = atomic_load_explicit(&look->worst, memory_order_relaxed);
-    while (found > worst && !atomic_compare_exchange_weak_explicit(&look->worst, &worst, found, memory_order_relaxed, memory_order_relaxed)) {}
+    while (found > worst &&
+           !atomic_compare_exchange_weak_explicit(&look->worst, &worst, found, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+    }
 }
 
-static bool health(CoupletDevice *device, int count, const void *const *arrays, const int64_t *lengths, CoupletHealth *worst) {
+static bool health(CoupletDevice *device, int count, const void *const *arrays,
+                   const int64_t *lengths, CoupletHealth *worst) {
     Look look = {arrays, COUPLET_FINITE};
     couplet_pieces_run(host_of(device)->threads, count, lengths, LOOKED_AT, look_at_piece, &look);
     *worst = (CoupletHealth)atomic_load(&look.worst);
@@ -277,22 +315,30 @@ static bool wait_for_all(CoupletDevice *device) {
     return true;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------ */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static void close_host(CoupletDevice *device) {
     Host *host = host_of(device);
-    for (int i = 0; host->scratch && i < host->worker_count; i++) free(host->scratch[i]);
+    for (int i = 0; host->scratch && i < host->worker_count; i++)
+        free(host->scratch[i]);
     free(host->scratch);
     free(host->faults);
     free(host);
 }
 
-void couplet_host_device_heed(CoupletDevice *device, const _Atomic bool *stop) { host_of(device)->stop = stop; }
+void couplet_host_device_heed(CoupletDevice *device, const _Atomic bool *stop) {
+    host_of(device)->stop = stop;
+}
 
-CoupletDevice *couplet_host_device_new(CoupletThreads *threads) { return couplet_host_device_in(threads, NULL, 0); }
+CoupletDevice *couplet_host_device_new(CoupletThreads *threads) {
+    return couplet_host_device_in(threads, NULL, 0);
+}
 
 CoupletDevice *couplet_host_device_in(CoupletThreads *threads, void *region, int64_t region_bytes) {
-    static const CoupletDeviceCalls calls = {prepare, forget, allocate, release, part, drop, write_to, read_from, copy, write_rows, gather_rows, push_rows, move_head, launch, health, wait_for_all, close_host};
+    static const CoupletDeviceCalls calls = {
+        prepare,   forget,    allocate, release,      part,        drop,
+        write_to,  read_from, copy,     write_rows,   gather_rows, push_rows,
+        move_head, launch,    health,   wait_for_all, close_host};
     Host *host = calloc(1, sizeof *host);
     if (!host) return NULL;
     host->device.calls = &calls;

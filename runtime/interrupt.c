@@ -20,11 +20,14 @@ const volatile sig_atomic_t *couplet_catch_interrupts(void) {
     return &asked;
 }
 
-int couplet_interrupt_status(void) { return asked ? 128 + (int)asked : 0; }
+int couplet_interrupt_status(void) {
+    return asked ? 128 + (int)asked : 0;
+}
 
 void couplet_hold_streams(void) {
     for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
         bool is_closed = fcntl(stream, F_GETFD) < 0;
-        if (is_closed && open("/dev/null", O_RDONLY) != stream) return; /* open takes the lowest number that is free */
+        /* open takes the lowest number that is free */
+        if (is_closed && open("/dev/null", O_RDONLY) != stream) return;
     }
 }

@@ -18,9 +18,11 @@ typedef struct Job {
     const float *points;
     float *rows; /* the points, padded to whole blocks; of length 1 if spherical */
     float *centres, *panels, *squares; /* squares: of the centres' lengths */
-    float *near;                       /* by point: squared distance to its centre, up to the point's own square */
+    /* by point: squared distance to its centre, up to the point's own square */
+    float *near;
     float *point_squares;
-    int32_t *members, *order, *first; /* order: points sorted by cluster; first[c]: where cluster c begins */
+    /* order: points sorted by cluster; first[c]: where cluster c begins */
+    int32_t *members, *order, *first;
     int64_t count, width, clusters, panel_count;
     const CoupletKmeans *options;
     uint64_t seed;
@@ -31,20 +33,23 @@ typedef struct Job {
 
 static double square_of(const float *x, int64_t width) {
     double sum = 0;
-    for (int64_t d = 0; d < width; d++) sum += (double)x[d] * (double)x[d];
+    for (int64_t d = 0; d < width; d++)
+        sum += (double)x[d] * (double)x[d];
     return sum;
 }
 
 static void scale_to_one(float *x, int64_t width) {
     double square = square_of(x, width), scale = square > 0 ? 1 / sqrt(square) : 0;
-    for (int64_t d = 0; d < width; d++) x[d] = (float)((double)x[d] * scale);
+    for (int64_t d = 0; d < width; d++)
+        x[d] = (float)((double)x[d] * scale);
 }
 
 static double draw(const Job *j, int64_t element, int lane) {
-    return couplet_random_unit((uint32_t)j->seed, (uint32_t)(j->seed >> 32), (uint32_t)j->step, j->options->site, (uint64_t)element, lane);
+    return couplet_random_unit((uint32_t)j->seed, (uint32_t)(j->seed >> 32), (uint32_t)j->step,
+                               j->options->site, (uint64_t)element, lane);
 }
 
-/* ---- the points ---------------------------------------------------------------------------------------------- */
+/* ---- the points ------------------------------------------------------------------------------ */
 
 static void prepare_points(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
@@ -57,14 +62,15 @@ static void prepare_points(void *context, int64_t begin, int64_t end, int worker
     }
 }
 
-/* ---- assignment ------------------------------------------------------------------------------------------------ */
+/* ---- assignment ------------------------------------------------------------------------------ */
 
 static void lay_out_centres(Job *j) {
     memset(j->panels, 0, (size_t)(j->panel_count * PANEL * j->width) * sizeof *j->panels);
     for (int64_t c = 0; c < j->clusters; c++) {
         const float *centre = j->centres + c * j->width;
         float *panel = j->panels + c / PANEL * PANEL * j->width;
-        for (int64_t d = 0; d < j->width; d++) panel[d * PANEL + c % PANEL] = centre[d];
+        for (int64_t d = 0; d < j->width; d++)
+            panel[d * PANEL + c % PANEL] = centre[d];
         j->squares[c] = (float)square_of(centre, j->width);
     }
 }
@@ -72,9 +78,11 @@ static void lay_out_centres(Job *j) {
 static void assign_block(Job *j, int64_t first, bool *changed) {
     float block[BLOCK * PANEL], best[BLOCK];
     int32_t nearest[BLOCK] = {0};
-    for (int q = 0; q < BLOCK; q++) best[q] = INFINITY;
+    for (int q = 0; q < BLOCK; q++)
+        best[q] = INFINITY;
     for (int64_t p = 0; p < j->panel_count; p++) {
-        couplet_similarities(j->rows + first * j->width, j->panels + p * PANEL * j->width, j->width, block);
+        couplet_similarities(j->rows + first * j->width, j->panels + p * PANEL * j->width, j->width,
+                             block);
         int64_t here = j->clusters - p * PANEL < PANEL ? j->clusters - p * PANEL : PANEL;
         for (int q = 0; q < BLOCK; q++) {
             for (int64_t i = 0; i < here; i++) {
@@ -97,25 +105,31 @@ static void assign_tiles(void *context, int64_t begin, int64_t end, int worker) 
     Job *j = context;
     for (int64_t tile = begin; tile < end; tile++) {
         j->changed[tile] = false;
-        for (int64_t first = tile * TILE; first < (tile + 1) * TILE && first < j->count; first += BLOCK) assign_block(j, first, &j->changed[tile]);
+        for (int64_t first = tile * TILE; first < (tile + 1) * TILE && first < j->count;
+             first += BLOCK)
+            assign_block(j, first, &j->changed[tile]);
     }
 }
 
-static int64_t tile_count(const Job *j) { return (j->count + TILE - 1) / TILE; }
+static int64_t tile_count(const Job *j) {
+    return (j->count + TILE - 1) / TILE;
+}
 
 static bool assign(Job *j, CoupletThreads *threads) {
     lay_out_centres(j);
     couplet_threads_run(threads, tile_count(j), assign_tiles, j);
     bool changed = false;
-    for (int64_t i = 0; i < tile_count(j); i++) changed |= j->changed[i];
+    for (int64_t i = 0; i < tile_count(j); i++)
+        changed |= j->changed[i];
     return changed;
 }
 
-/* ---- empty clusters ------------------------------------------------------------------------------------------- */
+/* ---- empty clusters -------------------------------------------------------------------------- */
 
 static void count_members(Job *j, int64_t *sizes) {
     memset(sizes, 0, (size_t)j->clusters * sizeof *sizes);
-    for (int64_t i = 0; i < j->count; i++) sizes[j->members[i]]++;
+    for (int64_t i = 0; i < j->count; i++)
+        sizes[j->members[i]]++;
 }
 
 /* Each empty cluster gets the farthest point of those that can be spared. */
@@ -139,7 +153,7 @@ static void fill_empty(Job *j, int64_t *sizes) {
     }
 }
 
-/* ---- centres ---------------------------------------------------------------------------------------------------- */
+/* ---- centres --------------------------------------------------------------------------------- */
 
 /* A stable counting sort: each cluster adds its points in their order, whatever thread does it. */
 static void sort_by_cluster(Job *j, const int64_t *sizes) {
@@ -149,8 +163,10 @@ static void sort_by_cluster(Job *j, const int64_t *sizes) {
         at += sizes[c];
     }
     j->first[j->clusters] = (int32_t)at;
-    for (int64_t i = 0; i < j->count; i++) j->order[j->first[j->members[i]]++] = (int32_t)i;
-    for (int64_t c = j->clusters; c > 0; c--) j->first[c] = j->first[c - 1];
+    for (int64_t i = 0; i < j->count; i++)
+        j->order[j->first[j->members[i]]++] = (int32_t)i;
+    for (int64_t c = j->clusters; c > 0; c--)
+        j->first[c] = j->first[c - 1];
     j->first[0] = 0;
 }
 
@@ -159,7 +175,8 @@ static void mean_of_cluster(const Job *j, int64_t c) {
     int64_t members = j->first[c + 1] - j->first[c];
     for (int64_t d = 0; d < j->width; d++) {
         double sum = 0;
-        for (int64_t k = j->first[c]; k < j->first[c + 1]; k++) sum += (double)j->rows[j->order[k] * j->width + d];
+        for (int64_t k = j->first[c]; k < j->first[c + 1]; k++)
+            sum += (double)j->rows[j->order[k] * j->width + d];
         if (members) centre[d] = (float)(sum / (double)members);
     }
     if (j->options->spherical) scale_to_one(centre, j->width);
@@ -167,18 +184,21 @@ static void mean_of_cluster(const Job *j, int64_t c) {
 
 static void mean_tiles(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
-    for (int64_t c = begin; c < end; c++) mean_of_cluster(context, c);
+    for (int64_t c = begin; c < end; c++)
+        mean_of_cluster(context, c);
 }
 
-/* ---- the start ----------------------------------------------------------------------------------------------------- */
+/* ---- the start ------------------------------------------------------------------------------- */
 
 static void take_centre(Job *j, int64_t cluster, int64_t point) {
-    memcpy(j->centres + cluster * j->width, j->rows + point * j->width, (size_t)j->width * sizeof *j->centres);
+    memcpy(j->centres + cluster * j->width, j->rows + point * j->width,
+           (size_t)j->width * sizeof *j->centres);
 }
 
 /* The first entries of a shuffle. */
 static void start_sampled(Job *j) {
-    for (int64_t i = 0; i < j->count; i++) j->order[i] = (int32_t)i;
+    for (int64_t i = 0; i < j->count; i++)
+        j->order[i] = (int32_t)i;
     for (int64_t c = 0; c < j->clusters; c++) {
         int64_t other = c + (int64_t)(draw(j, c, 0) * (double)(j->count - c));
         int32_t point = j->order[other];
@@ -193,9 +213,12 @@ static float squared_distance(const float *a, const float *b, int64_t width) {
     float sums[LANES] = {0}, sum = 0;
     int64_t d = 0;
     for (; d + LANES <= width; d += LANES)
-        for (int l = 0; l < LANES; l++) sums[l] += (a[d + l] - b[d + l]) * (a[d + l] - b[d + l]);
-    for (; d < width; d++) sum += (a[d] - b[d]) * (a[d] - b[d]);
-    for (int l = 0; l < LANES; l++) sum += sums[l];
+        for (int l = 0; l < LANES; l++)
+            sums[l] += (a[d + l] - b[d + l]) * (a[d + l] - b[d + l]);
+    for (; d < width; d++)
+        sum += (a[d] - b[d]) * (a[d] - b[d]);
+    for (int l = 0; l < LANES; l++)
+        sum += sums[l];
     return sum;
 }
 
@@ -212,7 +235,8 @@ static void renew_distances(void *context, int64_t begin, int64_t end, int worke
 /* The point at which the running sum of squared distances passes `share` of the whole. */
 static int64_t weighted_point(const Job *j, double share) {
     double total = 0, sum = 0;
-    for (int64_t i = 0; i < j->count; i++) total += (double)j->near[i];
+    for (int64_t i = 0; i < j->count; i++)
+        total += (double)j->near[i];
     for (int64_t i = 0; i < j->count; i++) {
         sum += (double)j->near[i];
         if (sum > share * total) return i;
@@ -229,7 +253,7 @@ static void start_plus_plus(Job *j, CoupletThreads *threads) {
     }
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static bool allocate(Job *j, int64_t **sizes) {
     int64_t padded = (j->count + BLOCK - 1) / BLOCK * BLOCK;
@@ -242,7 +266,8 @@ static bool allocate(Job *j, int64_t **sizes) {
     j->first = malloc((size_t)(j->clusters + 1) * sizeof *j->first);
     j->changed = malloc((size_t)tile_count(j) * sizeof *j->changed);
     *sizes = malloc((size_t)j->clusters * sizeof **sizes);
-    return j->rows && j->panels && j->squares && j->near && j->point_squares && j->order && j->first && j->changed && *sizes;
+    return j->rows && j->panels && j->squares && j->near && j->point_squares && j->order &&
+           j->first && j->changed && *sizes;
 }
 
 static void release(Job *j, int64_t *sizes) {
@@ -257,18 +282,31 @@ static void release(Job *j, int64_t *sizes) {
     free(sizes);
 }
 
-bool couplet_kmeans(CoupletThreads *threads, const float *points, int64_t count, int64_t width, const CoupletKmeans *options, uint64_t seed, int64_t step,
-                    float *centres, int32_t *members) {
-    Job j = {.points = points, .centres = centres, .members = members, .count = count, .width = width, .clusters = options->clusters,
-             .panel_count = (options->clusters + PANEL - 1) / PANEL, .options = options, .seed = seed, .step = step};
+bool couplet_kmeans(CoupletThreads *threads, const float *points, int64_t count, int64_t width,
+                    const CoupletKmeans *options, uint64_t seed, int64_t step, float *centres,
+                    int32_t *members) {
+    Job j = {.points = points,
+             .centres = centres,
+             .members = members,
+             .count = count,
+             .width = width,
+             .clusters = options->clusters,
+             .panel_count = (options->clusters + PANEL - 1) / PANEL,
+             .options = options,
+             .seed = seed,
+             .step = step};
     int64_t *sizes = NULL;
     bool good = allocate(&j, &sizes);
     if (good) {
         couplet_threads_run(threads, tile_count(&j), prepare_points, &j);
-        if (options->sampled) start_sampled(&j);
-        else start_plus_plus(&j, threads);
-        for (int64_t i = 0; i < count; i++) members[i] = -1;
-        for (int64_t round = 0; round < options->iterations && !couplet_threads_stopped(threads); round++) {
+        if (options->sampled)
+            start_sampled(&j);
+        else
+            start_plus_plus(&j, threads);
+        for (int64_t i = 0; i < count; i++)
+            members[i] = -1;
+        for (int64_t round = 0; round < options->iterations && !couplet_threads_stopped(threads);
+             round++) {
             bool changed = assign(&j, threads);
             if (!changed) break;
             fill_empty(&j, sizes);

@@ -15,7 +15,7 @@ typedef struct CoupletKmeans {
     /* Starts from points drawn without replacement; else by k-means++ (Arthur, Vassilvitskii,
      * SODA 2007). */
     bool sampled;
-    uint32_t site;      /* the key of draws, so that two calls draw apart */
+    uint32_t site; /* the key of draws, so that two calls draw apart */
 } CoupletKmeans;
 
 /* Clusters points.
@@ -26,7 +26,7 @@ typedef struct CoupletKmeans {
  * last point gets the point that is farthest from its own centre, among clusters that have more
  * than one point. Draws are keyed by seed, step and site. False when memory runs out. */
 bool couplet_kmeans(CoupletThreads *threads, const float *points, int64_t count, int64_t width,
-                    const CoupletKmeans *options, uint64_t seed, int64_t step,
-                    float *centres, int32_t *members);
+                    const CoupletKmeans *options, uint64_t seed, int64_t step, float *centres,
+                    int32_t *members);
 
 #endif

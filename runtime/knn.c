@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Similarities are made eight queries by thirty-two rows of the bank at a time, in registers; the bank is laid out in panels for that, and a panel that has been
- * fetched serves all queries of a tile. */
+/* Similarities are made eight queries by thirty-two rows of the bank at a time, in registers; the
+ * bank is laid out in panels for that, and a panel that has been fetched serves all queries of a
+ * tile. */
 enum { QUERIES = COUPLET_BLOCK_ROWS, TILE = 8 * QUERIES, PANEL = COUPLET_PANEL_ROWS };
 
 typedef struct Near {
@@ -35,9 +36,11 @@ typedef struct Job {
 
 static void normalise(const float *from, int64_t width, float *to, int64_t stride) {
     double sum = 0;
-    for (int64_t d = 0; d < width; d++) sum += (double)from[d] * (double)from[d];
+    for (int64_t d = 0; d < width; d++)
+        sum += (double)from[d] * (double)from[d];
     double scale = sum > 0 ? 1 / sqrt(sum) : 0;
-    for (int64_t d = 0; d < width; d++) to[d * stride] = (float)((double)from[d] * scale);
+    for (int64_t d = 0; d < width; d++)
+        to[d * stride] = (float)((double)from[d] * scale);
 }
 
 static void lay_out(void *context, int64_t begin, int64_t end, int worker) {
@@ -46,10 +49,11 @@ static void lay_out(void *context, int64_t begin, int64_t end, int worker) {
     int64_t width = j->bank->width;
     for (int64_t p = begin; p < end; p++)
         for (int64_t i = 0; i < PANEL && p * PANEL + i < j->bank->count; i++)
-            normalise(j->bank->values + (p * PANEL + i) * width, width, j->panels + p * width * PANEL + i, PANEL);
+            normalise(j->bank->values + (p * PANEL + i) * width, width,
+                      j->panels + p * width * PANEL + i, PANEL);
 }
 
-/* ---- the k nearest: a heap whose root is the one to give way ------------------------------------------------------- */
+/* ---- the k nearest: a heap whose root is the one to give way --------------------------------- */
 
 static bool is_worse(Near a, Near b) {
     return a.similarity < b.similarity || (a.similarity == b.similarity && a.row > b.row);
@@ -67,8 +71,8 @@ static void replace_root(Near *heap, int64_t count, Near with) {
     heap[at] = with;
 }
 
-/* Turns the heap into a list, the best first: equal lists of two labels are then added up in the same order,
- * and a tie of votes stays one. */
+/* Turns the heap into a list, the best first: equal lists of two labels are then added up in the
+ * same order, and a tie of votes stays one. */
 static void sort_heap(Near *heap, int64_t count) {
     for (int64_t left = count - 1; left > 0; left--) {
         Near worst = heap[0];
@@ -82,19 +86,23 @@ static int32_t vote(const Job *j, const Near *near, double *votes) {
     const double nearest = (double)near[0].similarity;
     memset(votes, 0, sizeof *votes * (size_t)j->class_count);
     for (int64_t i = 0; i < j->how->k && near[i].row >= 0; i++)
-        votes[j->bank->labels[near[i].row]] += exp(((double)near[i].similarity - nearest) / j->how->temperature);
+        votes[j->bank->labels[near[i].row]] +=
+            exp(((double)near[i].similarity - nearest) / j->how->temperature);
     int32_t best = 0;
     for (int32_t c = 1; c < j->class_count; c++)
         if (votes[c] > votes[best]) best = c;
     return best;
 }
 
-/* Rows come in order, so a row that is only as near as the root is worse than the root. Nearly every block has none that is
- * nearer, which vectors find out at once. */
-static void take_block(Near *heap, int64_t k, const float *similarity, int64_t first, int64_t rows, int64_t own) {
+/* Rows come in order, so a row that is only as near as the root is worse than the root. Nearly
+ * every block has none that is nearer, which vectors find out at once. */
+static void take_block(Near *heap, int64_t k, const float *similarity, int64_t first, int64_t rows,
+                       int64_t own) {
     const float root = heap[0].similarity;
     int nearer = 0;
-    for (int i = 0; i < PANEL; i++) nearer |= similarity[i] > root; /* rows beyond the bank are zeros, looked at again below */
+    /* rows beyond the bank are zeros, looked at again below */
+    for (int i = 0; i < PANEL; i++)
+        nearer |= similarity[i] > root;
     if (!nearer) return;
     for (int64_t i = 0; i < rows; i++)
         if (similarity[i] > heap[0].similarity && first + i != own)
@@ -105,11 +113,14 @@ static void classify_tile(Job *j, int64_t first, Near *near, double *votes) {
     const int64_t width = j->bank->width, left = j->query->count - first, k = j->how->k;
     const int64_t count = left < TILE ? left : TILE;
     float block[QUERIES * PANEL];
-    for (int64_t i = 0; i < TILE * k; i++) near[i] = (Near){-INFINITY, -1};
+    for (int64_t i = 0; i < TILE * k; i++)
+        near[i] = (Near){-INFINITY, -1};
     for (int64_t p = 0; p < j->panel_count; p++) {
         int64_t rows = j->bank->count - p * PANEL < PANEL ? j->bank->count - p * PANEL : PANEL;
         for (int64_t q = 0; q < count; q++) {
-            if (q % QUERIES == 0) couplet_similarities(j->queries + (first + q) * width, j->panels + p * width * PANEL, width, block);
+            if (q % QUERIES == 0)
+                couplet_similarities(j->queries + (first + q) * width,
+                                     j->panels + p * width * PANEL, width, block);
             int64_t own = j->how->own ? j->how->own[first + q] : -1;
             take_block(near + q * k, k, block + q % QUERIES * PANEL, p * PANEL, rows, own);
         }
@@ -123,13 +134,21 @@ static void classify_tile(Job *j, int64_t first, Near *near, double *votes) {
 static void classify(void *context, int64_t begin, int64_t end, int worker) {
     Job *j = context;
     for (int64_t tile = begin; tile < end && !couplet_threads_stopped(j->threads); tile++)
-        classify_tile(j, tile * TILE, j->near + (int64_t)worker * TILE * j->how->k, j->votes + (int64_t)worker * j->class_count);
+        classify_tile(j, tile * TILE, j->near + (int64_t)worker * TILE * j->how->k,
+                      j->votes + (int64_t)worker * j->class_count);
 }
 
-double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank, const CoupletFeatures *query, int class_count, const CoupletNeighbours *how) {
+double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank,
+                   const CoupletFeatures *query, int class_count, const CoupletNeighbours *how) {
     if (how->k < 1 || how->k > bank->count || !(how->temperature > 0)) return -1;
-    int64_t tiles = (query->count + TILE - 1) / TILE, width = bank->width, workers = couplet_threads_count(threads);
-    Job j = {.threads = threads, .bank = bank, .query = query, .how = how, .class_count = class_count, .panel_count = (bank->count + PANEL - 1) / PANEL};
+    int64_t tiles = (query->count + TILE - 1) / TILE, width = bank->width,
+            workers = couplet_threads_count(threads);
+    Job j = {.threads = threads,
+             .bank = bank,
+             .query = query,
+             .how = how,
+             .class_count = class_count,
+             .panel_count = (bank->count + PANEL - 1) / PANEL};
     j.panels = calloc((size_t)(j.panel_count * PANEL * width) + 1, sizeof *j.panels);
     j.queries = calloc((size_t)(tiles * TILE * width) + 1, sizeof *j.queries);
     j.near = malloc((size_t)(workers * TILE * how->k) * sizeof *j.near);
@@ -137,12 +156,15 @@ double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank, const C
     j.right = calloc((size_t)query->count + 1, 1);
     double percent = -1;
     if (j.panels && j.queries && j.near && j.votes && j.right) {
-        for (int64_t q = 0; q < query->count; q++) normalise(query->values + q * width, width, j.queries + q * width, 1);
+        for (int64_t q = 0; q < query->count; q++)
+            normalise(query->values + q * width, width, j.queries + q * width, 1);
         couplet_threads_run(threads, j.panel_count, lay_out, &j);
         couplet_threads_run(threads, tiles, classify, &j);
         int64_t right = 0;
-        for (int64_t q = 0; q < query->count; q++) right += j.right[q];
-        if (!couplet_threads_stopped(threads)) percent = 100.0 * (double)right / (double)(query->count ? query->count : 1);
+        for (int64_t q = 0; q < query->count; q++)
+            right += j.right[q];
+        if (!couplet_threads_stopped(threads))
+            percent = 100.0 * (double)right / (double)(query->count ? query->count : 1);
     }
     free(j.panels);
     free(j.queries);
@@ -163,7 +185,8 @@ double couplet_embedding_deviation(const float *rows, int64_t count, int64_t wid
         }
     }
     for (int64_t d = 0; sums && row && d < width; d++) {
-        double mean = sums[d] / (double)count, variance = sums[width + d] / (double)count - mean * mean;
+        double mean = sums[d] / (double)count,
+               variance = sums[width + d] / (double)count - mean * mean;
         total += sqrt(variance > 0 ? variance : 0);
     }
     free(sums);

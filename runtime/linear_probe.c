@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTS = 64 /* fixed, so that sums do not depend on the threads */, HISTORY = 10, MOST_ITERATIONS = 200 };
+enum {
+    PARTS = 64 /* fixed, so that sums do not depend on the threads */,
+    HISTORY = 10,
+    MOST_ITERATIONS = 200
+};
 static const double enough = 1e-5; /* of the gradient */
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
@@ -31,23 +35,29 @@ typedef struct Probe {
     double *chances;      /* [workers, classes] */
 } Probe;
 
-static int64_t parameters(const Probe *p) { return p->classes * (p->width + 1); }
+static int64_t parameters(const Probe *p) {
+    return p->classes * (p->width + 1);
+}
 
 FOR_THIS_MACHINE
 static float dot(const float *a, const float *b, int64_t n) {
     float lanes[16] = {0};
     int64_t i = 0;
     for (; i + 16 <= n; i += 16)
-        for (int k = 0; k < 16; k++) lanes[k] += a[i + k] * b[i + k];
+        for (int k = 0; k < 16; k++)
+            lanes[k] += a[i + k] * b[i + k];
     float sum = 0;
-    for (; i < n; i++) sum += a[i] * b[i];
-    for (int k = 0; k < 16; k++) sum += lanes[k];
+    for (; i < n; i++)
+        sum += a[i] * b[i];
+    for (int k = 0; k < 16; k++)
+        sum += lanes[k];
     return sum;
 }
 
 FOR_THIS_MACHINE
 static void add_scaled(float *to, const float *from, float by, int64_t n) {
-    for (int64_t i = 0; i < n; i++) to[i] += by * from[i];
+    for (int64_t i = 0; i < n; i++)
+        to[i] += by * from[i];
 }
 
 /* Log-odds of one row, then probabilities; returns the log of the sum of exps. */
@@ -58,9 +68,11 @@ static double probabilities(const Probe *p, const float *x, double *out) {
         out[c] = (double)dot(x, w, p->width) + (double)w[p->width];
         if (out[c] > top) top = out[c];
     }
-    for (int c = 0; c < p->classes; c++) sum += exp(out[c] - top);
+    for (int c = 0; c < p->classes; c++)
+        sum += exp(out[c] - top);
     double log_sum = top + log(sum);
-    for (int c = 0; c < p->classes; c++) out[c] = exp(out[c] - log_sum);
+    for (int c = 0; c < p->classes; c++)
+        out[c] = exp(out[c] - log_sum);
     return log_sum;
 }
 
@@ -89,13 +101,15 @@ static void one_part(void *context, int64_t begin, int64_t end, int worker) {
 
 static double evaluate(Probe *p, const double *at, double *gradient) {
     int64_t n = parameters(p);
-    for (int64_t i = 0; i < n; i++) p->weights[i] = (float)at[i];
+    for (int64_t i = 0; i < n; i++)
+        p->weights[i] = (float)at[i];
     couplet_threads_run(p->threads, PARTS, one_part, p);
     double loss = 0;
     memset(gradient, 0, sizeof *gradient * (size_t)n);
     for (int part = 0; part < PARTS; part++) {
         loss += p->part_loss[part];
-        for (int64_t i = 0; i < n; i++) gradient[i] += (double)p->part_gradient[part * n + i];
+        for (int64_t i = 0; i < n; i++)
+            gradient[i] += (double)p->part_gradient[part * n + i];
     }
     loss /= (double)p->count;
     for (int64_t i = 0; i < n; i++) {
@@ -107,7 +121,7 @@ static double evaluate(Probe *p, const double *at, double *gradient) {
     return loss;
 }
 
-/* ---- L-BFGS (Nocedal, Wright: Numerical Optimization, algorithms 7.4 and 7.5) -------------------------------------------- */
+/* ---- L-BFGS (Nocedal, Wright: Numerical Optimization, algorithms 7.4 and 7.5) ---------------- */
 
 typedef struct Memory {
     double *s, *y, rho[HISTORY]; /* [HISTORY, n] rings */
@@ -116,31 +130,37 @@ typedef struct Memory {
 
 static double inner(const double *a, const double *b, int64_t n) {
     double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
+    for (int64_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
     return sum;
 }
 
 static void direction(const Memory *m, const double *gradient, double *out, int64_t n) {
     double alpha[HISTORY];
-    for (int64_t i = 0; i < n; i++) out[i] = -gradient[i];
+    for (int64_t i = 0; i < n; i++)
+        out[i] = -gradient[i];
     for (int k = 0; k < m->count; k++) {
         int at = (m->head - 1 - k + 2 * HISTORY) % HISTORY;
         alpha[at] = m->rho[at] * inner(m->s + at * n, out, n);
-        for (int64_t i = 0; i < n; i++) out[i] -= alpha[at] * m->y[at * n + i];
+        for (int64_t i = 0; i < n; i++)
+            out[i] -= alpha[at] * m->y[at * n + i];
     }
     if (m->count) {
         int at = (m->head - 1 + HISTORY) % HISTORY;
         double scale = 1 / (m->rho[at] * inner(m->y + at * n, m->y + at * n, n));
-        for (int64_t i = 0; i < n; i++) out[i] *= scale;
+        for (int64_t i = 0; i < n; i++)
+            out[i] *= scale;
     }
     for (int k = m->count - 1; k >= 0; k--) {
         int at = (m->head - 1 - k + 2 * HISTORY) % HISTORY;
         double beta = m->rho[at] * inner(m->y + at * n, out, n);
-        for (int64_t i = 0; i < n; i++) out[i] += (alpha[at] - beta) * m->s[at * n + i];
+        for (int64_t i = 0; i < n; i++)
+            out[i] += (alpha[at] - beta) * m->s[at * n + i];
     }
 }
 
-static void remember(Memory *m, const double *from, const double *to, const double *old_gradient, const double *gradient, int64_t n) {
+static void remember(Memory *m, const double *from, const double *to, const double *old_gradient,
+                     const double *gradient, int64_t n) {
     double *s = m->s + m->head * n, *y = m->y + m->head * n;
     for (int64_t i = 0; i < n; i++) {
         s[i] = to[i] - from[i];
@@ -155,22 +175,29 @@ static void remember(Memory *m, const double *from, const double *to, const doub
 
 static double largest(const double *a, int64_t n) {
     double most = 0;
-    for (int64_t i = 0; i < n; i++) most = fabs(a[i]) > most ? fabs(a[i]) : most;
+    for (int64_t i = 0; i < n; i++)
+        most = fabs(a[i]) > most ? fabs(a[i]) : most;
     return most;
 }
 
 static int minimise(Probe *p, double *x, double *work) {
     int64_t n = parameters(p);
     Memory m = {.s = work, .y = work + HISTORY * n};
-    double *gradient = work + 2 * HISTORY * n, *next_gradient = gradient + n, *next = gradient + 2 * n, *step = gradient + 3 * n;
+    double *gradient = work + 2 * HISTORY * n, *next_gradient = gradient + n,
+           *next = gradient + 2 * n, *step = gradient + 3 * n;
     double loss = evaluate(p, x, gradient);
     int iteration = 0;
-    for (; iteration < MOST_ITERATIONS && largest(gradient, n) > enough && !couplet_threads_stopped(p->threads); iteration++) {
+    for (; iteration < MOST_ITERATIONS && largest(gradient, n) > enough &&
+           !couplet_threads_stopped(p->threads);
+         iteration++) {
         direction(&m, gradient, step, n);
-        double slope = inner(gradient, step, n), length = m.count ? 1 : 1 / (1e-12 + sqrt(inner(gradient, gradient, n))), next_loss = loss;
+        double slope = inner(gradient, step, n),
+               length = m.count ? 1 : 1 / (1e-12 + sqrt(inner(gradient, gradient, n))),
+               next_loss = loss;
         bool lower = false;
         for (int tries = 0; tries < 20 && !lower; tries++, length *= lower ? 1 : 0.5) { /* Armijo */
-            for (int64_t i = 0; i < n; i++) next[i] = x[i] + length * step[i];
+            for (int64_t i = 0; i < n; i++)
+                next[i] = x[i] + length * step[i];
             next_loss = evaluate(p, next, next_gradient);
             lower = next_loss <= loss + 1e-4 * length * slope;
         }
@@ -180,24 +207,33 @@ static int minimise(Probe *p, double *x, double *work) {
         memcpy(gradient, next_gradient, sizeof *gradient * (size_t)n);
         loss = next_loss;
     }
-    for (int64_t i = 0; i < n; i++) p->weights[i] = (float)x[i];
+    for (int64_t i = 0; i < n; i++)
+        p->weights[i] = (float)x[i];
     return iteration;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
-static bool standardise(const CoupletFeatures *bank, const CoupletFeatures *query, float *x, float *q) {
+static bool standardise(const CoupletFeatures *bank, const CoupletFeatures *query, float *x,
+                        float *q) {
     int64_t width = bank->width;
     double *mean = calloc((size_t)(2 * width) + 1, sizeof *mean), *deviation = mean + width;
     if (!mean) return false;
     for (int64_t i = 0; i < bank->count; i++)
-        for (int64_t d = 0; d < width; d++) mean[d] += (double)bank->values[i * width + d];
-    for (int64_t d = 0; d < width; d++) mean[d] /= (double)bank->count;
+        for (int64_t d = 0; d < width; d++)
+            mean[d] += (double)bank->values[i * width + d];
+    for (int64_t d = 0; d < width; d++)
+        mean[d] /= (double)bank->count;
     for (int64_t i = 0; i < bank->count; i++)
-        for (int64_t d = 0; d < width; d++) deviation[d] += ((double)bank->values[i * width + d] - mean[d]) * ((double)bank->values[i * width + d] - mean[d]);
-    for (int64_t d = 0; d < width; d++) deviation[d] = sqrt(deviation[d] / (double)(bank->count > 1 ? bank->count - 1 : 1)) + 1e-5;
-    for (int64_t i = 0; i < bank->count * width; i++) x[i] = (float)(((double)bank->values[i] - mean[i % width]) / deviation[i % width]);
-    for (int64_t i = 0; i < query->count * width; i++) q[i] = (float)(((double)query->values[i] - mean[i % width]) / deviation[i % width]);
+        for (int64_t d = 0; d < width; d++)
+            deviation[d] += ((double)bank->values[i * width + d] - mean[d]) *
+                            ((double)bank->values[i * width + d] - mean[d]);
+    for (int64_t d = 0; d < width; d++)
+        deviation[d] = sqrt(deviation[d] / (double)(bank->count > 1 ? bank->count - 1 : 1)) + 1e-5;
+    for (int64_t i = 0; i < bank->count * width; i++)
+        x[i] = (float)(((double)bank->values[i] - mean[i % width]) / deviation[i % width]);
+    for (int64_t i = 0; i < query->count * width; i++)
+        q[i] = (float)(((double)query->values[i] - mean[i % width]) / deviation[i % width]);
     free(mean);
     return true;
 }
@@ -215,16 +251,26 @@ static double accuracy(const Probe *p, const float *q, const CoupletFeatures *qu
     return 100.0 * (double)right / (double)(query->count ? query->count : 1);
 }
 
-double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank, const CoupletFeatures *query, int class_count, double decay, int *iterations) {
-    Probe p = {.threads = threads, .labels = bank->labels, .count = bank->count, .width = bank->width, .classes = class_count, .decay = decay};
+double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank,
+                            const CoupletFeatures *query, int class_count, double decay,
+                            int *iterations) {
+    Probe p = {.threads = threads,
+               .labels = bank->labels,
+               .count = bank->count,
+               .width = bank->width,
+               .classes = class_count,
+               .decay = decay};
     size_t n = (size_t)parameters(&p);
-    float *x = malloc(((size_t)(bank->count * bank->width) + 1) * sizeof *x), *q = malloc(((size_t)(query->count * bank->width) + 1) * sizeof *q);
+    float *x = malloc(((size_t)(bank->count * bank->width) + 1) * sizeof *x),
+          *q = malloc(((size_t)(query->count * bank->width) + 1) * sizeof *q);
     p.x = x;
     p.weights = calloc(n, sizeof *p.weights);
     p.part_gradient = malloc(n * PARTS * sizeof *p.part_gradient);
     p.part_loss = malloc(PARTS * sizeof *p.part_loss);
-    p.chances = malloc((size_t)couplet_threads_count(threads) * (size_t)class_count * sizeof *p.chances);
-    double *at = calloc(n, sizeof *at), *work = malloc(n * (2 * HISTORY + 4) * sizeof *work), percent = -1;
+    p.chances =
+        malloc((size_t)couplet_threads_count(threads) * (size_t)class_count * sizeof *p.chances);
+    double *at = calloc(n, sizeof *at), *work = malloc(n * (2 * HISTORY + 4) * sizeof *work),
+           percent = -1;
     bool memory = x && q && p.weights && p.part_gradient && p.part_loss && p.chances && at && work;
     if (memory && standardise(bank, query, x, q)) {
         int done = minimise(&p, at, work);

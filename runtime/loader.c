@@ -22,7 +22,8 @@ typedef struct Slot {
     int32_t *indices;
 } Slot;
 
-/* Batch b lives in slot b mod SLOTS; batches [taken, filled) are ready, and the one before `taken` is still being read. */
+/* Batch b lives in slot b mod SLOTS; batches [taken, filled) are ready, and the one before `taken`
+ * is still being read. */
 struct CoupletLoader {
     const CoupletTable *table;
     CoupletFeed feed;
@@ -36,23 +37,25 @@ struct CoupletLoader {
     CoupletByClass sorted; /* balanced and episodes: chosen rows by class */
     int32_t *classes;      /* those that are drawn from */
     int64_t class_count;
-    int64_t *moved;        /* episodes: [ways + each] what changed places in a draw */
-    double *sums;          /* weighed: of the weights up to each row, itself included */
+    int64_t *moved; /* episodes: [ways + each] what changed places in a draw */
+    double *sums;   /* weighed: of the weights up to each row, itself included */
     bool ending, started, holding;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
 };
 
-/* ---- draws -------------------------------------------------------------------------------------------------------------- */
+/* ---- draws ----------------------------------------------------------------------------------- */
 
 static uint32_t word(const CoupletLoader *l, int64_t epoch, int64_t element, int lane) {
     const uint32_t site = SHUFFLE_SITE + l->feed.stream;
-    return couplet_random_bits((uint32_t)l->seed, (uint32_t)(l->seed >> 32), (uint32_t)epoch, site, (uint64_t)element, lane);
+    return couplet_random_bits((uint32_t)l->seed, (uint32_t)(l->seed >> 32), (uint32_t)epoch, site,
+                               (uint64_t)element, lane);
 }
 
 /* A whole number below `count`: its bias is below count / 2^32. */
-static int64_t draw(const CoupletLoader *l, int64_t epoch, int64_t element, int lane, int64_t count) {
+static int64_t draw(const CoupletLoader *l, int64_t epoch, int64_t element, int lane,
+                    int64_t count) {
     return (int64_t)(((uint64_t)word(l, epoch, element, lane) * (uint64_t)count) >> 32);
 }
 
@@ -65,11 +68,15 @@ static void swap(int32_t *a, int32_t *b) {
 /* Fisher and Yates. */
 static void shuffle(CoupletLoader *l, int64_t epoch) {
     const int64_t count = l->table->count;
-    for (int64_t i = 0; i < count; i++) l->order[i] = (int32_t)i;
-    for (int64_t i = count - 1; i > 0; i--) swap(&l->order[i], &l->order[draw(l, epoch, i, 0, i + 1)]);
+    for (int64_t i = 0; i < count; i++)
+        l->order[i] = (int32_t)i;
+    for (int64_t i = count - 1; i > 0; i--)
+        swap(&l->order[i], &l->order[draw(l, epoch, i, 0, i + 1)]);
 }
 
-static int64_t size_of(const CoupletLoader *l, int64_t class_number) { return l->sorted.begins[class_number + 1] - l->sorted.begins[class_number]; }
+static int64_t size_of(const CoupletLoader *l, int64_t class_number) {
+    return l->sorted.begins[class_number + 1] - l->sorted.begins[class_number];
+}
 
 static void draw_balanced(CoupletLoader *l, int64_t epoch) {
     for (int64_t i = 0; i < l->table->count; i++) {
@@ -78,8 +85,10 @@ static void draw_balanced(CoupletLoader *l, int64_t epoch) {
     }
 }
 
-/* Brings `wanted` different ones of a list to its front: the first steps of a shuffle. `others` remembers what changed places, so that undo leaves the list as it was. */
-static void draw_front(CoupletLoader *l, int32_t *list, int64_t count, int64_t wanted, int64_t number, int64_t first, int lane, int64_t *others) {
+/* Brings `wanted` different ones of a list to its front: the first steps of a shuffle. `others`
+ * remembers what changed places, so that undo leaves the list as it was. */
+static void draw_front(CoupletLoader *l, int32_t *list, int64_t count, int64_t wanted,
+                       int64_t number, int64_t first, int lane, int64_t *others) {
     for (int64_t i = 0; i < wanted; i++) {
         others[i] = i + draw(l, number, first + i, lane, count - i);
         swap(&list[i], &list[others[i]]);
@@ -87,7 +96,8 @@ static void draw_front(CoupletLoader *l, int32_t *list, int64_t count, int64_t w
 }
 
 static void undo(int32_t *list, int64_t wanted, const int64_t *others) {
-    for (int64_t i = wanted - 1; i >= 0; i--) swap(&list[i], &list[others[i]]);
+    for (int64_t i = wanted - 1; i >= 0; i--)
+        swap(&list[i], &list[others[i]]);
 }
 
 static void draw_episode(CoupletLoader *l, int64_t number, int32_t *indices) {
@@ -106,33 +116,42 @@ static void draw_episode(CoupletLoader *l, int64_t number, int32_t *indices) {
 
 /* The first row whose sum is above a number of 0 .. total, of 53 bits. */
 static int32_t draw_weighed(const CoupletLoader *l, int64_t number, int64_t element) {
-    const uint64_t bits = (uint64_t)word(l, number, element, 0) << 21 | word(l, number, element, 1) >> 11;
+    const uint64_t bits =
+        (uint64_t)word(l, number, element, 0) << 21 | word(l, number, element, 1) >> 11;
     int64_t low = 0, high = l->table->count - 1;
     const double wanted = (double)bits * 0x1p-53 * l->sums[high];
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
-        if (l->sums[middle] > wanted) high = middle;
-        else low = middle + 1;
+        if (l->sums[middle] > wanted)
+            high = middle;
+        else
+            low = middle + 1;
     }
-    while (low > 0 && l->sums[low] <= l->sums[low - 1]) low--; /* rounding led beyond the last row that has a weight */
+    /* rounding led beyond the last row that has a weight */
+    while (low > 0 && l->sums[low] <= l->sums[low - 1])
+        low--;
     return (int32_t)low;
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------------------------ */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 static void number_rows(CoupletLoader *l, int64_t number, int32_t *indices) {
-    const int64_t batch = l->feed.batch, epoch = number / l->per_epoch, first = number % l->per_epoch * batch;
+    const int64_t batch = l->feed.batch, epoch = number / l->per_epoch,
+                  first = number % l->per_epoch * batch;
     if (l->feed.ways) {
         draw_episode(l, number, indices);
         return;
     }
     if (l->feed.weighed) {
-        for (int64_t i = 0; i < batch; i++) indices[i] = draw_weighed(l, number, i);
+        for (int64_t i = 0; i < batch; i++)
+            indices[i] = draw_weighed(l, number, i);
         return;
     }
     if (l->order_epoch != epoch) {
-        if (l->feed.balanced) draw_balanced(l, epoch);
-        else shuffle(l, epoch);
+        if (l->feed.balanced)
+            draw_balanced(l, epoch);
+        else
+            shuffle(l, epoch);
         l->order_epoch = epoch;
     }
     memcpy(indices, l->order + first, (size_t)batch * sizeof *indices);
@@ -143,12 +162,15 @@ static void gather(CoupletLoader *l, int64_t number) {
     const int64_t batch = l->feed.batch;
     Slot *slot = &l->slots[number % SLOTS];
     number_rows(l, number, slot->indices);
-    for (int64_t i = 0; i < batch; i++) l->rows[i] = (int32_t)couplet_table_origin(t, slot->indices[i]);
+    for (int64_t i = 0; i < batch; i++)
+        l->rows[i] = (int32_t)couplet_table_origin(t, slot->indices[i]);
     if (t->mapped) couplet_table_prefetch(t, l->rows, batch);
     for (int f = 0; f < t->field_count; f++) {
         const int64_t bytes = couplet_field_bytes(&t->fields[f]);
         if (!l->gathered[f]) continue;
-        for (int64_t i = 0; i < batch; i++) memcpy((char *)slot->fields[f] + i * bytes, (const char *)t->columns[f] + l->rows[i] * bytes, (size_t)bytes);
+        for (int64_t i = 0; i < batch; i++)
+            memcpy((char *)slot->fields[f] + i * bytes,
+                   (const char *)t->columns[f] + l->rows[i] * bytes, (size_t)bytes);
     }
 }
 
@@ -162,7 +184,8 @@ static void *work(void *context) {
     CoupletLoader *l = context;
     pthread_mutex_lock(&l->lock);
     for (;;) {
-        while (!l->ending && !may_fill(l)) pthread_cond_wait(&l->changed, &l->lock);
+        while (!l->ending && !may_fill(l))
+            pthread_cond_wait(&l->changed, &l->lock);
         if (l->ending) break;
         const int64_t number = l->filled;
         pthread_mutex_unlock(&l->lock);
@@ -175,21 +198,32 @@ static void *work(void *context) {
     return NULL;
 }
 
-int64_t couplet_loader_batches(const CoupletTable *table, int64_t batch) { return table->count / batch; }
+int64_t couplet_loader_batches(const CoupletTable *table, int64_t batch) {
+    return table->count / batch;
+}
 
-bool couplet_loader_weigh(CoupletLoader *l, const float *weights, int64_t until, char *error, size_t error_bytes) {
+bool couplet_loader_weigh(CoupletLoader *l, const float *weights, int64_t until, char *error,
+                          size_t error_bytes) {
     double sum = 0;
     pthread_mutex_lock(&l->lock); /* all batches before are gathered, so nobody reads the sums */
-    while (l->filled < l->until) pthread_cond_wait(&l->changed, &l->lock);
+    while (l->filled < l->until)
+        pthread_cond_wait(&l->changed, &l->lock);
     bool good = true;
     for (int64_t i = 0; good && i < l->table->count; i++) {
         good = isfinite(weights[i]) && weights[i] >= 0;
-        if (!good) snprintf(error, error_bytes, "the weight of sample %lld of %s is %g, and finite numbers of at least 0 are expected", (long long)i, l->table->name, (double)weights[i]);
+        if (!good)
+            snprintf(error, error_bytes,
+                     "the weight of sample %lld of %s is %g, and finite numbers of at least 0 are "
+                     "expected",
+                     (long long)i, l->table->name, (double)weights[i]);
         sum += (double)weights[i];
         l->sums[i] = sum;
     }
     if (good && !(sum > 0)) {
-        snprintf(error, error_bytes, "the weights of all %lld samples of %s are 0, and batches are drawn in proportion to them", (long long)l->table->count, l->table->name);
+        snprintf(error, error_bytes,
+                 "the weights of all %lld samples of %s are 0, and batches are drawn in proportion "
+                 "to them",
+                 (long long)l->table->count, l->table->name);
         good = false;
     }
     if (good) l->until = until;
@@ -198,10 +232,11 @@ bool couplet_loader_weigh(CoupletLoader *l, const float *weights, int64_t until,
     return good;
 }
 
-/* ---- making ------------------------------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static bool fail_memory(const CoupletTable *table, char *error, size_t error_bytes) {
-    snprintf(error, error_bytes, "out of memory, or of threads, for the batches of %s", table->name);
+    snprintf(error, error_bytes, "out of memory, or of threads, for the batches of %s",
+             table->name);
     return false;
 }
 
@@ -217,8 +252,10 @@ static bool sort_classes(CoupletLoader *l, char *error, size_t error_bytes) {
         if (size_of(l, c) >= least) l->classes[l->class_count++] = (int32_t)c;
     couplet_classes_free(&classes);
     if (!good || l->class_count >= l->feed.ways) return good;
-    snprintf(error, error_bytes, "an episode takes %lld samples of each of %lld classes, and %lld classes of %s have so many", (long long)least, (long long)l->feed.ways,
-             (long long)l->class_count, l->table->name);
+    snprintf(error, error_bytes,
+             "an episode takes %lld samples of each of %lld classes, and %lld classes of %s have "
+             "so many",
+             (long long)least, (long long)l->feed.ways, (long long)l->class_count, l->table->name);
     return false;
 }
 
@@ -228,7 +265,9 @@ static bool allocate_slot(const CoupletLoader *l, Slot *s) {
     if (!s->fields || !s->indices) return false;
     for (int f = 0; f < l->table->field_count; f++) {
         const size_t bytes = (size_t)(l->feed.batch * couplet_field_bytes(&l->table->fields[f]));
-        if (l->gathered[f] && !(s->fields[f] = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT))) return false;
+        if (l->gathered[f] &&
+            !(s->fields[f] = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT)))
+            return false;
     }
     return true;
 }
@@ -237,22 +276,29 @@ static bool allocate(CoupletLoader *l) {
     l->gathered = malloc((size_t)l->table->field_count + 1);
     l->rows = malloc((size_t)l->feed.batch * sizeof *l->rows);
     if (!l->gathered || !l->rows) return false;
-    for (int f = 0; f < l->table->field_count; f++) l->gathered[f] = !l->feed.gathered || l->feed.gathered[f];
+    for (int f = 0; f < l->table->field_count; f++)
+        l->gathered[f] = !l->feed.gathered || l->feed.gathered[f];
     l->feed.gathered = NULL;
     for (int i = 0; i < SLOTS; i++)
         if (!allocate_slot(l, &l->slots[i])) return false;
-    if (l->feed.weighed) return (l->sums = malloc((size_t)l->table->count * sizeof *l->sums)) != NULL;
-    if (l->feed.ways) return (l->moved = malloc((size_t)(l->feed.ways + l->feed.each) * sizeof *l->moved)) != NULL;
+    if (l->feed.weighed)
+        return (l->sums = malloc((size_t)l->table->count * sizeof *l->sums)) != NULL;
+    if (l->feed.ways)
+        return (l->moved = malloc((size_t)(l->feed.ways + l->feed.each) * sizeof *l->moved)) !=
+               NULL;
     return (l->order = malloc((size_t)l->table->count * sizeof *l->order)) != NULL;
 }
 
-static bool fits(const CoupletTable *table, const CoupletFeed *feed, char *error, size_t error_bytes) {
+static bool fits(const CoupletTable *table, const CoupletFeed *feed, char *error,
+                 size_t error_bytes) {
     if (feed->batch <= table->count) return true;
-    snprintf(error, error_bytes, "the batch of %lld is larger than the %lld samples of %s", (long long)feed->batch, (long long)table->count, table->name);
+    snprintf(error, error_bytes, "the batch of %lld is larger than the %lld samples of %s",
+             (long long)feed->batch, (long long)table->count, table->name);
     return false;
 }
 
-static CoupletLoader *make(const CoupletTable *table, const CoupletFeed *feed, uint64_t seed, int64_t first) {
+static CoupletLoader *make(const CoupletTable *table, const CoupletFeed *feed, uint64_t seed,
+                           int64_t first) {
     CoupletLoader *l = calloc(1, sizeof *l);
     if (!l) return NULL;
     pthread_mutex_init(&l->lock, NULL);
@@ -267,12 +313,15 @@ static CoupletLoader *make(const CoupletTable *table, const CoupletFeed *feed, u
     return l;
 }
 
-CoupletLoader *couplet_loader_new(const CoupletTable *table, const CoupletFeed *feed, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
+CoupletLoader *couplet_loader_new(const CoupletTable *table, const CoupletFeed *feed, uint64_t seed,
+                                  int64_t first, char *error, size_t error_bytes) {
     if (!fits(table, feed, error, error_bytes)) return NULL;
     CoupletLoader *l = make(table, feed, seed, first);
     bool good = l && allocate(l) ? true : fail_memory(table, error, error_bytes);
     if (good && (feed->balanced || feed->ways)) good = sort_classes(l, error, error_bytes);
-    if (good) good = (l->started = pthread_create(&l->thread, NULL, work, l) == 0) || fail_memory(table, error, error_bytes);
+    if (good)
+        good = (l->started = pthread_create(&l->thread, NULL, work, l) == 0) ||
+               fail_memory(table, error, error_bytes);
     if (good) return l;
     couplet_loader_free(l);
     return NULL;
@@ -282,7 +331,8 @@ void couplet_loader_next(CoupletLoader *l, CoupletBatch *out) {
     pthread_mutex_lock(&l->lock);
     l->holding = false; /* the batch handed out before may be overwritten from here on */
     pthread_cond_broadcast(&l->changed);
-    while (l->filled <= l->taken) pthread_cond_wait(&l->changed, &l->lock);
+    while (l->filled <= l->taken)
+        pthread_cond_wait(&l->changed, &l->lock);
     const int64_t number = l->taken++;
     l->holding = true;
     pthread_mutex_unlock(&l->lock);
@@ -291,7 +341,8 @@ void couplet_loader_next(CoupletLoader *l, CoupletBatch *out) {
 }
 
 static void free_slot(const CoupletLoader *l, Slot *slot) {
-    for (int f = 0; slot->fields && f < l->table->field_count; f++) free(slot->fields[f]);
+    for (int f = 0; slot->fields && f < l->table->field_count; f++)
+        free(slot->fields[f]);
     free(slot->fields);
     free(slot->indices);
 }
@@ -305,7 +356,8 @@ void couplet_loader_free(CoupletLoader *l) {
         pthread_mutex_unlock(&l->lock);
         pthread_join(l->thread, NULL);
     }
-    for (int i = 0; i < SLOTS; i++) free_slot(l, &l->slots[i]);
+    for (int i = 0; i < SLOTS; i++)
+        free_slot(l, &l->slots[i]);
     couplet_by_class_free(&l->sorted);
     free(l->classes);
     free(l->moved);

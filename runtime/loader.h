@@ -12,8 +12,8 @@ typedef struct CoupletLoader CoupletLoader;
 typedef struct CoupletBatch {
     /* By the table's field: [batch, sample]; NULL: it was not gathered. */
     const void *const *fields;
-    const int32_t *indices;    /* [batch]: numbers of chosen rows */
-    int64_t number;            /* the number of the batch, counted over all epochs */
+    const int32_t *indices; /* [batch]: numbers of chosen rows */
+    int64_t number;         /* the number of the batch, counted over all epochs */
 } CoupletBatch;
 
 /* How batches are drawn. At most one of `balanced`, `weighed` and `ways` is set. Without them each
@@ -29,7 +29,7 @@ typedef struct CoupletFeed {
     /* Above 0: draws `ways` different classes for a batch and `each` different rows of each class,
      * class by class. ways * each is the batch. */
     int64_t ways, each;
-    const char *by;       /* the int field whose values are the classes */
+    const char *by; /* the int field whose values are the classes */
 } CoupletFeed;
 
 /* Makes a loader that begins at batch `first`. NULL with a sentence when the batch is larger than

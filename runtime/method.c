@@ -10,10 +10,14 @@ bool couplet_has_level(const char *level) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (strcmp(level, "x86-64-v4") == 0)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && couplet_has_level("x86-64-v3");
-    if (strcmp(level, "x86-64-v3") == 0) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") && couplet_has_level("x86-64-v2");
-    if (strcmp(level, "x86-64-v2") == 0) return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl") && couplet_has_level("x86-64-v3");
+    if (strcmp(level, "x86-64-v3") == 0)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("bmi2") && couplet_has_level("x86-64-v2");
+    if (strcmp(level, "x86-64-v2") == 0)
+        return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
 #endif
     return false;
 }

@@ -20,7 +20,8 @@ typedef struct Row {
     json_t *json;
 } Row;
 
-/* The rows of a text, one after the other. A last line that a kill cut short has no line feed, and is none. */
+/* The rows of a text, one after the other. A last line that a kill cut short has no line feed, and
+ * is none. */
 static bool next_row(const char **at, const char *end, Row *row) {
     const char *stop = memchr(*at, '\n', (size_t)(end - *at));
     if (!stop) return false;
@@ -34,8 +35,8 @@ static int64_t step_of(const Row *row) {
     return json_is_integer(step) ? json_integer_value(step) : INT64_MAX;
 }
 
-/* Of what subject the row is an evaluation; COUPLET_SUBJECTS: of none. After training counts at the given step alone: a run that was made longer was evaluated
- * before. */
+/* Of what subject the row is an evaluation; COUPLET_SUBJECTS: of none. After training counts at the
+ * given step alone: a run that was made longer was evaluated before. */
 static int subject_of(const Row *row, int64_t step) {
     const char *of = json_string_value(json_object_get(row->json, "of"));
     const CoupletSubject subject = of ? couplet_subject_of(of) : COUPLET_SUBJECTS;
@@ -57,7 +58,8 @@ static bool is_one_of(const char *name, const char *const *names, int count) {
     return false;
 }
 
-bool couplet_metrics_survey(const char *path, int64_t step, const CoupletMetricsNames *wanted, CoupletMetricsSeen *seen, char *error, size_t error_bytes) {
+bool couplet_metrics_survey(const char *path, int64_t step, const CoupletMetricsNames *wanted,
+                            CoupletMetricsSeen *seen, char *error, size_t error_bytes) {
     size_t length;
     char *text = read_rows(path, &length, error, error_bytes);
     if (!text) return false;
@@ -66,11 +68,15 @@ bool couplet_metrics_survey(const char *path, int64_t step, const CoupletMetrics
     const char *at = text;
     for (Row row; next_row(&at, text + length, &row); json_decref(row.json)) {
         if (step_of(&row) > step) continue;
-        if (is_one_of(json_string_value(json_object_get(row.json, "evaluation")), wanted->names, wanted->count)) found[subject_of(&row, step)]++;
+        if (is_one_of(json_string_value(json_object_get(row.json, "evaluation")), wanted->names,
+                      wanted->count))
+            found[subject_of(&row, step)]++;
         const json_t *deviation = json_object_get(row.json, "embedding_deviation");
-        if (json_is_number(deviation)) seen->lowest_deviation = fmin(seen->lowest_deviation, json_number_value(deviation));
+        if (json_is_number(deviation))
+            seen->lowest_deviation = fmin(seen->lowest_deviation, json_number_value(deviation));
     }
-    for (int i = 0; i < COUPLET_SUBJECTS; i++) seen->complete[i] = found[i] >= (i == COUPLET_RAW ? wanted->raw : wanted->count);
+    for (int i = 0; i < COUPLET_SUBJECTS; i++)
+        seen->complete[i] = found[i] >= (i == COUPLET_RAW ? wanted->raw : wanted->count);
     free(text);
     return true;
 }
@@ -81,16 +87,20 @@ static FILE *open_for(const char *path, const char *mode, char *error, size_t er
     return file;
 }
 
-FILE *couplet_metrics_begin(const char *path, char *error, size_t error_bytes) { return open_for(path, "wb", error, error_bytes); }
+FILE *couplet_metrics_begin(const char *path, char *error, size_t error_bytes) {
+    return open_for(path, "wb", error, error_bytes);
+}
 
 static bool is_kept(const Row *row, int64_t step, const CoupletMetricsSeen *seen) {
     int subject = subject_of(row, step);
-    const bool of_work = json_object_get(row->json, "before_epoch") || json_object_get(row->json, "before_step");
+    const bool of_work =
+        json_object_get(row->json, "before_epoch") || json_object_get(row->json, "before_step");
     if (step_of(row) == step && of_work) return false; /* it is done anew */
     return step_of(row) <= step && (subject == COUPLET_SUBJECTS || seen->complete[subject]);
 }
 
-FILE *couplet_metrics_go_on(const char *path, const char *first, int64_t step, const CoupletMetricsSeen *seen, char *error, size_t error_bytes) {
+FILE *couplet_metrics_go_on(const char *path, const char *first, int64_t step,
+                            const CoupletMetricsSeen *seen, char *error, size_t error_bytes) {
     size_t length;
     char *text = read_rows(path, &length, error, error_bytes);
     FILE *file = text ? couplet_file_begin(path, error, error_bytes) : NULL;
@@ -107,14 +117,18 @@ enum { DIGITS = 9 /* enough to tell any two floats apart */ };
 
 static json_t *number(double value) {
     if (!isfinite(value)) return json_null();
-    return value == floor(value) && fabs(value) < 1e15 ? json_integer((json_int_t)value) : json_real(value);
+    return value == floor(value) && fabs(value) < 1e15 ? json_integer((json_int_t)value)
+                                                       : json_real(value);
 }
 
-bool couplet_metrics_row(FILE *file, const char *path, const CoupletMetric *metrics, int count, char *error, size_t error_bytes) {
+bool couplet_metrics_row(FILE *file, const char *path, const CoupletMetric *metrics, int count,
+                         char *error, size_t error_bytes) {
     json_t *row = json_object();
     bool good = row != NULL;
     for (int i = 0; good && i < count; i++)
-        good = json_object_set_new(row, metrics[i].name, metrics[i].text ? json_string(metrics[i].text) : number(metrics[i].value)) == 0;
+        good = json_object_set_new(row, metrics[i].name,
+                                   metrics[i].text ? json_string(metrics[i].text)
+                                                   : number(metrics[i].value)) == 0;
     char *text = good ? json_dumps(row, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS)) : NULL;
     json_decref(row);
     errno = ENOMEM;

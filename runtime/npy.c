@@ -15,7 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool fail(char *error, size_t bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static bool fail(char *error, size_t bytes, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 static bool fail(char *error, size_t bytes, const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -24,7 +25,7 @@ static bool fail(char *error, size_t bytes, const char *format, ...) {
     return false;
 }
 
-/* ---- element types ------------------------------------------------------------------------------------------------- */
+/* ---- element types --------------------------------------------------------------------------- */
 
 /* An element: a number for the kinds of floats, a whole number for the others. */
 typedef struct Element {
@@ -33,7 +34,9 @@ typedef struct Element {
 } Element;
 typedef Element (*Decoder)(uint64_t bits);
 
-static Element of_whole(int64_t whole) { return (Element){0, whole}; }
+static Element of_whole(int64_t whole) {
+    return (Element){0, whole};
+}
 
 static Element decode_half(uint64_t bits) {
     const int exponent = (int)(bits >> 10 & 31);
@@ -56,12 +59,24 @@ static Element decode_double(uint64_t bits) {
     return e;
 }
 
-static Element decode_int8(uint64_t bits) { return of_whole((int8_t)bits); }
-static Element decode_int16(uint64_t bits) { return of_whole((int16_t)bits); }
-static Element decode_int32(uint64_t bits) { return of_whole((int32_t)bits); }
-static Element decode_int64(uint64_t bits) { return of_whole((int64_t)bits); }
-static Element decode_unsigned(uint64_t bits) { return of_whole((int64_t)bits); }
-static Element decode_bool(uint64_t bits) { return of_whole(bits != 0); }
+static Element decode_int8(uint64_t bits) {
+    return of_whole((int8_t)bits);
+}
+static Element decode_int16(uint64_t bits) {
+    return of_whole((int16_t)bits);
+}
+static Element decode_int32(uint64_t bits) {
+    return of_whole((int32_t)bits);
+}
+static Element decode_int64(uint64_t bits) {
+    return of_whole((int64_t)bits);
+}
+static Element decode_unsigned(uint64_t bits) {
+    return of_whole((int64_t)bits);
+}
+static Element decode_bool(uint64_t bits) {
+    return of_whole(bits != 0);
+}
 
 typedef struct Kind {
     const char *name; /* as NumPy writes it behind the byte order */
@@ -89,10 +104,16 @@ static const Kind kinds[] = {
 static const struct {
     char letter;
     const char *name;
-} refused[] = {{'c', "complex numbers"}, {'O', "Python objects"}, {'U', "text"}, {'S', "bytes of text"}, {'V', "raw bytes, which bfloat16 is saved as"},
-               {'M', "dates"}, {'m', "durations"}, {'f', "wide floats"}};
+} refused[] = {{'c', "complex numbers"},
+               {'O', "Python objects"},
+               {'U', "text"},
+               {'S', "bytes of text"},
+               {'V', "raw bytes, which bfloat16 is saved as"},
+               {'M', "dates"},
+               {'m', "durations"},
+               {'f', "wide floats"}};
 
-/* ---- the header: a Python dictionary ------------------------------------------------------------------------------- */
+/* ---- the header: a Python dictionary --------------------------------------------------------- */
 
 typedef struct Header {
     const char *path;
@@ -108,9 +129,11 @@ static const char *field(const Header *h, const char *name) {
         bool quoted = at > h->text && (at[-1] == '\'' || at[-1] == '"') && at[length] == at[-1];
         const char *after = at + length + 1;
         if (!quoted) continue;
-        while (*after == ' ') after++;
+        while (*after == ' ')
+            after++;
         if (*after++ != ':') continue;
-        while (*after == ' ') after++;
+        while (*after == ' ')
+            after++;
         return after;
     }
     return NULL;
@@ -118,9 +141,11 @@ static const char *field(const Header *h, const char *name) {
 
 /* Refuses the type at `descr`: 'xyz' in quotes, or a list of the fields of a structure. */
 static const Kind *refuse_kind(const Header *h, const char *descr) {
-    static const char read[] = "float16, float32, float64, int8 to int64, uint8 to uint64 and bool are read";
+    static const char read[] =
+        "float16, float32, float64, int8 to int64, uint8 to uint64 and bool are read";
     if (*descr != '\'' && *descr != '"') {
-        fail(h->error, h->error_bytes, "`%s` holds structures of several fields; %s", h->path, read);
+        fail(h->error, h->error_bytes, "`%s` holds structures of several fields; %s", h->path,
+             read);
         return NULL;
     }
     const char end[] = {*descr, 0};
@@ -128,17 +153,23 @@ static const Kind *refuse_kind(const Header *h, const char *descr) {
     const char *called = NULL;
     for (size_t i = 0; length > 1 && i < sizeof refused / sizeof *refused; i++)
         if (refused[i].letter == descr[2]) called = refused[i].name;
-    if (called) fail(h->error, h->error_bytes, "`%s` holds %s (%.*s); %s", h->path, called, length < 20 ? length : 20, descr + 1, read);
-    else fail(h->error, h->error_bytes, "`%s`: the element type `%.*s` is not known; %s", h->path, length < 20 ? length : 20, descr + 1, read);
+    if (called)
+        fail(h->error, h->error_bytes, "`%s` holds %s (%.*s); %s", h->path, called,
+             length < 20 ? length : 20, descr + 1, read);
+    else
+        fail(h->error, h->error_bytes, "`%s`: the element type `%.*s` is not known; %s", h->path,
+             length < 20 ? length : 20, descr + 1, read);
     return NULL;
 }
 
 /* *swapped: the most significant byte is the first. */
 static const Kind *find_kind(const Header *h, const char *descr, bool *swapped) {
-    const bool quoted = *descr == '\'' || *descr == '"', ordered = quoted && strchr("<>=|", descr[1]) && descr[1];
+    const bool quoted = *descr == '\'' || *descr == '"',
+               ordered = quoted && strchr("<>=|", descr[1]) && descr[1];
     for (size_t i = 0; ordered && i < sizeof kinds / sizeof *kinds; i++) {
         const size_t length = strlen(kinds[i].name);
-        if (strncmp(descr + 2, kinds[i].name, length) != 0 || descr[2 + length] != descr[0]) continue;
+        if (strncmp(descr + 2, kinds[i].name, length) != 0 || descr[2 + length] != descr[0])
+            continue;
         *swapped = descr[1] == '>';
         return &kinds[i];
     }
@@ -149,7 +180,8 @@ static const Kind *find_kind(const Header *h, const char *descr, bool *swapped) 
 static const char *shape_text(const CoupletNpy *array, char *out, size_t bytes) {
     size_t used = (size_t)snprintf(out, bytes, "(");
     for (int i = 0; i < array->rank && used + 24 < bytes; i++)
-        used += (size_t)snprintf(out + used, bytes - used, "%s%lld", i ? ", " : "", (long long)array->shape[i]);
+        used += (size_t)snprintf(out + used, bytes - used, "%s%lld", i ? ", " : "",
+                                 (long long)array->shape[i]);
     snprintf(out + used, bytes - used, array->rank == 1 ? ",)" : ")");
     return out;
 }
@@ -160,19 +192,27 @@ static bool parse_shape(const Header *h, const char *at, CoupletNpy *out) {
         errno = 0;
         const long long extent = strtoll(at, &end, 10);
         if (end == at || (*end != ',' && *end != ')' && *end != ' ' && *end != 'L'))
-            return fail(h->error, h->error_bytes, "`%s`: the shape in its header is no list of whole numbers", h->path);
-        if (out->rank == COUPLET_NPY_MAX_RANK) return fail(h->error, h->error_bytes, "`%s`: the array has more than %d axes", h->path, COUPLET_NPY_MAX_RANK);
+            return fail(h->error, h->error_bytes,
+                        "`%s`: the shape in its header is no list of whole numbers", h->path);
+        if (out->rank == COUPLET_NPY_MAX_RANK)
+            return fail(h->error, h->error_bytes, "`%s`: the array has more than %d axes", h->path,
+                        COUPLET_NPY_MAX_RANK);
         if (extent < 1 || errno == ERANGE)
-            return fail(h->error, h->error_bytes, "`%s`: axis %d has %.*s entries; a number from 1 to what fits in memory is expected", h->path, out->rank + 1,
-                        (int)(end - at) < 40 ? (int)(end - at) : 40, at);
+            return fail(h->error, h->error_bytes,
+                        "`%s`: axis %d has %.*s entries; a number from 1 to what fits in memory is "
+                        "expected",
+                        h->path, out->rank + 1, (int)(end - at) < 40 ? (int)(end - at) : 40, at);
         out->shape[out->rank++] = extent;
         at = end;
-        while (*at == ',' || *at == ' ' || *at == 'L') at++; /* 3L: as Python 2 wrote it */
+        while (*at == ',' || *at == ' ' || *at == 'L')
+            at++; /* 3L: as Python 2 wrote it */
     }
-    return *at == ')' || fail(h->error, h->error_bytes, "`%s`: the shape in its header does not end", h->path);
+    return *at == ')' ||
+           fail(h->error, h->error_bytes, "`%s`: the shape in its header does not end", h->path);
 }
 
-/* Sets count; `bytes` are those of an element. What would fill memory beyond 2^40 bytes is blamed on the longest axis. */
+/* Sets count; `bytes` are those of an element. What would fill memory beyond 2^40 bytes is blamed
+ * on the longest axis. */
 static bool count_elements(const Header *h, CoupletNpy *out, int bytes) {
     int64_t left = ((int64_t)1 << 40) / bytes;
     int longest = 0;
@@ -182,8 +222,11 @@ static bool count_elements(const Header *h, CoupletNpy *out, int bytes) {
         if (out->shape[i] > out->shape[longest]) longest = i;
     for (int i = 0; i < out->rank; i++) {
         if (out->shape[i] > left)
-            return fail(h->error, h->error_bytes, "`%s`: axis %d of the shape %s has %lld entries, and so many fit into no memory", h->path, longest + 1,
-                        shape_text(out, shape, sizeof shape), (long long)out->shape[longest]);
+            return fail(
+                h->error, h->error_bytes,
+                "`%s`: axis %d of the shape %s has %lld entries, and so many fit into no memory",
+                h->path, longest + 1, shape_text(out, shape, sizeof shape),
+                (long long)out->shape[longest]);
         left /= out->shape[i];
         out->count *= out->shape[i];
     }
@@ -196,25 +239,32 @@ typedef struct Layout {
 } Layout;
 
 static bool parse_header(const Header *h, CoupletNpy *out, Layout *layout) {
-    const char *descr = field(h, "descr"), *order = field(h, "fortran_order"), *shape = field(h, "shape");
+    const char *descr = field(h, "descr"), *order = field(h, "fortran_order"),
+               *shape = field(h, "shape");
     if (!descr || !order || !shape || *shape != '(')
-        return fail(h->error, h->error_bytes, "`%s`: the header of the .npy file lacks descr, fortran_order or shape", h->path);
+        return fail(h->error, h->error_bytes,
+                    "`%s`: the header of the .npy file lacks descr, fortran_order or shape",
+                    h->path);
     layout->by_columns = strncmp(order, "True", 4) == 0;
     if (!layout->by_columns && strncmp(order, "False", 5) != 0)
-        return fail(h->error, h->error_bytes, "`%s`: fortran_order in its header is neither True nor False", h->path);
+        return fail(h->error, h->error_bytes,
+                    "`%s`: fortran_order in its header is neither True nor False", h->path);
     layout->kind = find_kind(h, descr, &layout->swapped);
-    return layout->kind && parse_shape(h, shape + 1, out) && count_elements(h, out, layout->kind->bytes);
+    return layout->kind && parse_shape(h, shape + 1, out) &&
+           count_elements(h, out, layout->kind->bytes);
 }
 
-/* ---- the data ------------------------------------------------------------------------------------------------------ */
+/* ---- the data -------------------------------------------------------------------------------- */
 
 static uint64_t bits_at(const unsigned char *at, int bytes, bool swapped) {
     uint64_t bits = 0;
-    for (int i = 0; i < bytes; i++) bits = bits << 8 | at[swapped ? i : bytes - 1 - i];
+    for (int i = 0; i < bytes; i++)
+        bits = bits << 8 | at[swapped ? i : bytes - 1 - i];
     return bits;
 }
 
-/* Where the elements of a file stand in the array: one after the other or, column by column, by the indices of their axes. */
+/* Where the elements of a file stand in the array: one after the other or, column by column, by the
+ * indices of their axes. */
 typedef struct Cursor {
     const CoupletNpy *array;
     bool by_columns;
@@ -252,40 +302,55 @@ static bool read_data(FILE *file, const Header *h, const Layout *layout, Couplet
     Cursor cursor = cursor_at_start(out, layout->by_columns);
     char shape[256];
     for (int64_t first = 0; first < out->count; first += PIECE_ELEMENTS) {
-        const size_t here = (size_t)(out->count - first < PIECE_ELEMENTS ? out->count - first : PIECE_ELEMENTS), got = fread(piece, 1, here * bytes, file);
+        const size_t here = (size_t)(out->count - first < PIECE_ELEMENTS ? out->count - first
+                                                                         : PIECE_ELEMENTS),
+                     got = fread(piece, 1, here * bytes, file);
         if (got != here * bytes)
-            return fail(h->error, h->error_bytes, "`%s` is cut short: %zu bytes of data stand there, and its shape %s asks for %zu", h->path,
-                        (size_t)first * bytes + got, shape_text(out, shape, sizeof shape), size);
+            return fail(
+                h->error, h->error_bytes,
+                "`%s` is cut short: %zu bytes of data stand there, and its shape %s asks for %zu",
+                h->path, (size_t)first * bytes + got, shape_text(out, shape, sizeof shape), size);
         for (size_t i = 0; i < here; i++, move_on(&cursor)) {
-            const Element e = layout->kind->decode(bits_at(piece + i * bytes, layout->kind->bytes, layout->swapped));
-            if (out->wholes) out->wholes[cursor.at] = e.whole;
-            else out->values[cursor.at] = e.value;
+            const Element e = layout->kind->decode(
+                bits_at(piece + i * bytes, layout->kind->bytes, layout->swapped));
+            if (out->wholes)
+                out->wholes[cursor.at] = e.whole;
+            else
+                out->values[cursor.at] = e.value;
         }
     }
     if (fgetc(file) == EOF) return true;
-    return fail(h->error, h->error_bytes, "`%s` has more bytes than the %zu of data that its shape %s asks for", h->path, size, shape_text(out, shape, sizeof shape));
+    return fail(h->error, h->error_bytes,
+                "`%s` has more bytes than the %zu of data that its shape %s asks for", h->path,
+                size, shape_text(out, shape, sizeof shape));
 }
 
 /* Before memory is asked for: a file that is shorter than its header claims is not worth it. */
-static bool is_long_enough(FILE *file, const Header *h, const Layout *layout, const CoupletNpy *out) {
+static bool is_long_enough(FILE *file, const Header *h, const Layout *layout,
+                           const CoupletNpy *out) {
     const long here = ftell(file);
     const long end = here >= 0 && fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
     const long long size = (long long)out->count * layout->kind->bytes;
     char shape[256];
     if (end < 0) return true; /* a pipe: its end is met when it is read */
-    if (fseek(file, here, SEEK_SET) != 0) return fail(h->error, h->error_bytes, "`%s` cannot be read: %s", h->path, strerror(errno));
+    if (fseek(file, here, SEEK_SET) != 0)
+        return fail(h->error, h->error_bytes, "`%s` cannot be read: %s", h->path, strerror(errno));
     if (end - here >= size) return true;
-    return fail(h->error, h->error_bytes, "`%s` is cut short: %ld bytes of data stand there, and its shape %s asks for %lld", h->path, end - here,
-                shape_text(out, shape, sizeof shape), size);
+    return fail(h->error, h->error_bytes,
+                "`%s` is cut short: %ld bytes of data stand there, and its shape %s asks for %lld",
+                h->path, end - here, shape_text(out, shape, sizeof shape), size);
 }
 
 static bool read_body(FILE *file, const Header *h, const Layout *layout, CoupletNpy *out) {
     if (!is_long_enough(file, h, layout, out)) return false;
     out->is_integer = layout->kind->is_integer;
     out->is_unsigned = layout->kind->decode == decode_unsigned;
-    if (out->is_integer) out->wholes = malloc((size_t)out->count * sizeof *out->wholes);
-    else out->values = malloc((size_t)out->count * sizeof *out->values);
-    if (!out->values && !out->wholes) return fail(h->error, h->error_bytes, "out of memory while reading `%s`", h->path);
+    if (out->is_integer)
+        out->wholes = malloc((size_t)out->count * sizeof *out->wholes);
+    else
+        out->values = malloc((size_t)out->count * sizeof *out->values);
+    if (!out->values && !out->wholes)
+        return fail(h->error, h->error_bytes, "out of memory while reading `%s`", h->path);
     return read_data(file, h, layout, out);
 }
 
@@ -318,7 +383,8 @@ static size_t header_length(FILE *file, const char *path, char *error, size_t by
     return 0;
 }
 
-/* Reads up to the first byte of the data: the text of the header, malloc'ed. NULL after a message. */
+/* Reads up to the first byte of the data: the text of the header, malloc'ed. NULL after a message.
+ */
 static char *read_text(FILE *file, const Header *about) {
     const size_t length = header_length(file, about->path, about->error, about->error_bytes);
     if (!length) return NULL;
@@ -328,7 +394,8 @@ static char *read_text(FILE *file, const Header *about) {
             if (text[i] < ' ' || text[i] > '~') text[i] = i + 1 == length ? ' ' : '?';
         return text;
     }
-    fail(about->error, about->error_bytes, text ? "`%s` ends inside its header" : "out of memory while reading `%s`", about->path);
+    fail(about->error, about->error_bytes,
+         text ? "`%s` ends inside its header" : "out of memory while reading `%s`", about->path);
     free(text);
     return NULL;
 }
@@ -350,18 +417,24 @@ static bool read_open(FILE *file, const char *path, CoupletNpy *out, char *error
     return good;
 }
 
-bool couplet_npy_layout(const char *path, const void *data, size_t length, CoupletNpyLayout *out, char *error, size_t error_bytes) {
+bool couplet_npy_layout(const char *path, const void *data, size_t length, CoupletNpyLayout *out,
+                        char *error, size_t error_bytes) {
     const Header about = {path, NULL, error, error_bytes};
     Layout layout = {0};
     CoupletNpy array = {0};
     memset(out, 0, sizeof *out);
     FILE *file = length ? fmemopen((void *)(uintptr_t)data, length, "rb") : NULL;
-    if (!file) return fail(error, error_bytes, length ? "out of memory while reading `%s`" : "`%s` is empty", path);
+    if (!file)
+        return fail(error, error_bytes,
+                    length ? "out of memory while reading `%s`" : "`%s` is empty", path);
     const bool good = read_header(file, &about, &layout, &array);
     const long offset = ftell(file);
     fclose(file);
     if (!good) return false;
-    *out = (CoupletNpyLayout){.element = layout.kind->element, .swapped = layout.swapped, .by_columns = layout.by_columns, .rank = array.rank};
+    *out = (CoupletNpyLayout){.element = layout.kind->element,
+                              .swapped = layout.swapped,
+                              .by_columns = layout.by_columns,
+                              .rank = array.rank};
     memcpy(out->shape, array.shape, sizeof out->shape);
     out->count = array.count;
     out->offset = (size_t)offset;
@@ -369,9 +442,10 @@ bool couplet_npy_layout(const char *path, const void *data, size_t length, Coupl
     return true;
 }
 
-/* ---- texts --------------------------------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
-/* Of the type '<U12' or '|S7': how many characters each text has room for, and of how many bytes each is. */
+/* Of the type '<U12' or '|S7': how many characters each text has room for, and of how many bytes
+ * each is. */
 typedef struct TextKind {
     size_t width, bytes;
     bool swapped;
@@ -382,7 +456,9 @@ static bool find_text_kind(const Header *h, TextKind *out) {
     char order, letter;
     unsigned width;
     int end = 0;
-    if (!descr || sscanf(descr + 1, "%c%c%7u%n", &order, &letter, &width, &end) != 3 || descr[1 + end] != descr[0]) return false;
+    if (!descr || sscanf(descr + 1, "%c%c%7u%n", &order, &letter, &width, &end) != 3 ||
+        descr[1 + end] != descr[0])
+        return false;
     *out = (TextKind){width, letter == 'U' ? 4 : 1, order == '>'};
     return strchr("<>=|", order) && (letter == 'U' || letter == 'S');
 }
@@ -392,7 +468,8 @@ static size_t put_character(uint64_t c, char *out) {
     if (c >= 0x110000 || (c >= 0xd800 && c < 0xe000)) return 0;
     const size_t bytes = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
     static const unsigned char first[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    for (size_t i = bytes; i-- > 1; c >>= 6) out[i] = (char)(0x80 | (c & 0x3f));
+    for (size_t i = bytes; i-- > 1; c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3f));
     out[0] = (char)(first[bytes] | c);
     return bytes;
 }
@@ -400,7 +477,8 @@ static size_t put_character(uint64_t c, char *out) {
 /* A text of fixed width, up to the zeros that fill it up. NULL: a character is none. */
 static char *put_text(const TextKind *kind, const unsigned char *from, char *out) {
     size_t length = kind->width;
-    while (length && !bits_at(from + (length - 1) * kind->bytes, (int)kind->bytes, kind->swapped)) length--;
+    while (length && !bits_at(from + (length - 1) * kind->bytes, (int)kind->bytes, kind->swapped))
+        length--;
     for (size_t i = 0; i < length; i++) {
         const uint64_t c = bits_at(from + i * kind->bytes, (int)kind->bytes, kind->swapped);
         const size_t put = c && (kind->bytes == 4 || c < 0x80) ? put_character(c, out) : 0;
@@ -411,7 +489,8 @@ static char *put_text(const TextKind *kind, const unsigned char *from, char *out
     return out + 1;
 }
 
-static char **put_texts(const Header *h, const TextKind *kind, const unsigned char *data, int64_t count) {
+static char **put_texts(const Header *h, const TextKind *kind, const unsigned char *data,
+                        int64_t count) {
     const size_t size = kind->width * kind->bytes;
     char **texts = malloc((size_t)count * (sizeof *texts + kind->width * 4 + 1));
     if (!texts) {
@@ -422,7 +501,9 @@ static char **put_texts(const Header *h, const TextKind *kind, const unsigned ch
     for (int64_t i = 0; i < count && at; i++) {
         texts[i] = at;
         at = put_text(kind, data + (size_t)i * size, at);
-        if (!at) fail(h->error, h->error_bytes, "`%s`: text %lld has a character that is none", h->path, (long long)i);
+        if (!at)
+            fail(h->error, h->error_bytes, "`%s`: text %lld has a character that is none", h->path,
+                 (long long)i);
     }
     if (at) return texts;
     free(texts);
@@ -442,7 +523,8 @@ bool couplet_npy_is_text(const void *data, size_t length) {
     return is_text;
 }
 
-char **couplet_npy_texts(const char *path, const void *data, size_t length, int64_t *count, char *error, size_t error_bytes) {
+char **couplet_npy_texts(const char *path, const void *data, size_t length, int64_t *count,
+                         char *error, size_t error_bytes) {
     TextKind kind = {0, 0, false};
     CoupletNpy array = {0};
     Header header = {path, NULL, error, error_bytes};
@@ -451,10 +533,15 @@ char **couplet_npy_texts(const char *path, const void *data, size_t length, int6
     const size_t offset = text ? (size_t)ftell(file) : 0;
     header.text = text;
     const char *shape = text ? field(&header, "shape") : NULL;
-    bool good = text && find_text_kind(&header, &kind) && shape && *shape == '(' && parse_shape(&header, shape + 1, &array);
-    if (good && (array.rank != 1 || !kind.width || array.shape[0] > (int64_t)((length - offset) / (kind.width * kind.bytes))))
-        good = fail(error, error_bytes, "`%s`: a list of texts is expected, and this is none, or it is cut short", path);
-    if (good) texts = put_texts(&header, &kind, (const unsigned char *)data + offset, array.shape[0]);
+    bool good = text && find_text_kind(&header, &kind) && shape && *shape == '(' &&
+                parse_shape(&header, shape + 1, &array);
+    if (good && (array.rank != 1 || !kind.width ||
+                 array.shape[0] > (int64_t)((length - offset) / (kind.width * kind.bytes))))
+        good =
+            fail(error, error_bytes,
+                 "`%s`: a list of texts is expected, and this is none, or it is cut short", path);
+    if (good)
+        texts = put_texts(&header, &kind, (const unsigned char *)data + offset, array.shape[0]);
     *count = texts ? array.shape[0] : 0;
     free(text);
     if (file) fclose(file);
@@ -470,7 +557,8 @@ bool couplet_npy_read(const char *path, CoupletNpy *out, char *error, size_t err
     return good;
 }
 
-bool couplet_npy_read_bytes(const char *path, const void *data, size_t length, CoupletNpy *out, char *error, size_t error_bytes) {
+bool couplet_npy_read_bytes(const char *path, const void *data, size_t length, CoupletNpy *out,
+                            char *error, size_t error_bytes) {
     memset(out, 0, sizeof *out);
     if (length == 0) return fail(error, error_bytes, "`%s` holds an array of no bytes", path);
     FILE *file = fmemopen((void *)(uintptr_t)data, length, "rb");
@@ -481,33 +569,53 @@ bool couplet_npy_read_bytes(const char *path, const void *data, size_t length, C
 }
 
 const char *couplet_npy_whole_text(const CoupletNpy *array, int64_t at, char *out, size_t bytes) {
-    if (array->is_unsigned) snprintf(out, bytes, "%llu", (unsigned long long)array->wholes[at]);
-    else snprintf(out, bytes, "%lld", (long long)array->wholes[at]);
+    if (array->is_unsigned)
+        snprintf(out, bytes, "%llu", (unsigned long long)array->wholes[at]);
+    else
+        snprintf(out, bytes, "%lld", (long long)array->wholes[at]);
     return out;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static bool write_header(FILE *file, const char *type, int rank, const int64_t *shape) {
     char header[512];
-    int length = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (", type);
+    int length =
+        snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (", type);
     for (int i = 0; i < rank; i++)
-        length += snprintf(header + length, sizeof header - (size_t)length, "%lld,%s", (long long)shape[i], i + 1 < rank ? " " : "");
+        length += snprintf(header + length, sizeof header - (size_t)length, "%lld,%s",
+                           (long long)shape[i], i + 1 < rank ? " " : "");
     length += snprintf(header + length, sizeof header - (size_t)length, "), }");
-    while ((10 + length + 1) % 64) header[length++] = ' '; /* data is aligned to 64 bytes, as the format asks */
+    /* data is aligned to 64 bytes, as the format asks */
+    while ((10 + length + 1) % 64)
+        header[length++] = ' ';
     header[length++] = '\n';
-    unsigned char start[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)(length & 255), (unsigned char)(length >> 8)};
-    return fwrite(start, 1, 10, file) == 10 && fwrite(header, 1, (size_t)length, file) == (size_t)length;
+    unsigned char start[10] = {0x93,
+                               'N',
+                               'U',
+                               'M',
+                               'P',
+                               'Y',
+                               1,
+                               0,
+                               (unsigned char)(length & 255),
+                               (unsigned char)(length >> 8)};
+    return fwrite(start, 1, 10, file) == 10 &&
+           fwrite(header, 1, (size_t)length, file) == (size_t)length;
 }
 
-bool couplet_npy_write(const char *path, bool is_integer, const void *entries, int rank, const int64_t *shape, char *error, size_t error_bytes) {
+bool couplet_npy_write(const char *path, bool is_integer, const void *entries, int rank,
+                       const int64_t *shape, char *error, size_t error_bytes) {
     char draft[4096];
-    if (snprintf(draft, sizeof draft, "%s.part", path) >= (int)sizeof draft) return fail(error, error_bytes, "the path `%s` is too long", path);
+    if (snprintf(draft, sizeof draft, "%s.part", path) >= (int)sizeof draft)
+        return fail(error, error_bytes, "the path `%s` is too long", path);
     FILE *file = fopen(draft, "wb");
     if (!file) return fail(error, error_bytes, "`%s` cannot be written: %s", path, strerror(errno));
     size_t count = 1;
-    for (int i = 0; i < rank; i++) count *= (size_t)shape[i];
-    bool good = write_header(file, is_integer ? "<i4" : "<f4", rank, shape) && fwrite(entries, 4, count, file) == count && fflush(file) == 0;
+    for (int i = 0; i < rank; i++)
+        count *= (size_t)shape[i];
+    bool good = write_header(file, is_integer ? "<i4" : "<f4", rank, shape) &&
+                fwrite(entries, 4, count, file) == count && fflush(file) == 0;
     int why = errno;
     if (fclose(file) != 0 && good) {
         good = false;
@@ -522,12 +630,15 @@ bool couplet_npy_write(const char *path, bool is_integer, const void *entries, i
     return fail(error, error_bytes, "`%s` cannot be written: %s", path, strerror(why));
 }
 
-bool couplet_npy_write_f32(const char *path, const double *values, int rank, const int64_t *shape, char *error, size_t error_bytes) {
+bool couplet_npy_write_f32(const char *path, const double *values, int rank, const int64_t *shape,
+                           char *error, size_t error_bytes) {
     int64_t count = 1;
-    for (int i = 0; i < rank; i++) count *= shape[i];
+    for (int i = 0; i < rank; i++)
+        count *= shape[i];
     float *entries = malloc((size_t)count * sizeof *entries + 1);
     if (!entries) return fail(error, error_bytes, "`%s` cannot be written: out of memory", path);
-    for (int64_t i = 0; i < count; i++) entries[i] = (float)values[i];
+    for (int64_t i = 0; i < count; i++)
+        entries[i] = (float)values[i];
     const bool good = couplet_npy_write(path, false, entries, rank, shape, error, error_bytes);
     free(entries);
     return good;

@@ -35,9 +35,9 @@ typedef struct CoupletNpyLayout {
     bool by_columns; /* the first axis runs fastest */
     int rank;
     int64_t shape[COUPLET_NPY_MAX_RANK];
-    int64_t count;   /* elements */
-    size_t offset;   /* where the data begins, in bytes from the file's start */
-    size_t bytes;    /* the length of the data; that so many bytes are there is not checked */
+    int64_t count; /* elements */
+    size_t offset; /* where the data begins, in bytes from the file's start */
+    size_t bytes;  /* the length of the data; that so many bytes are there is not checked */
 } CoupletNpyLayout;
 
 /* Reads the header of an .npy file from the file's first `length` bytes, which need not hold the
@@ -56,7 +56,7 @@ char **couplet_npy_texts(const char *path, const void *data, size_t length, int6
 typedef struct CoupletNpy {
     int rank;
     int64_t shape[COUPLET_NPY_MAX_RANK];
-    int64_t count;  /* elements */
+    int64_t count; /* elements */
     /* The entries are whole numbers, or truth values as 0 and 1. They are in `wholes`, and other
      * numbers in `values`. */
     bool is_integer;

@@ -15,12 +15,30 @@
 #include <zlib.h>
 
 /* Sizes of the fixed parts of a zip archive's records, and the marks that they begin with. */
-enum { END_BYTES = 22, LONG_PLACE_BYTES = 20, LONG_END_BYTES = 56, ENTRY_BYTES = 46, LOCAL_BYTES = 30 };
-enum { END_MARK = 0x06054b50, LONG_PLACE_MARK = 0x07064b50, LONG_END_MARK = 0x06064b50, ENTRY_MARK = 0x02014b50, LOCAL_MARK = 0x04034b50 };
+enum {
+    END_BYTES = 22,
+    LONG_PLACE_BYTES = 20,
+    LONG_END_BYTES = 56,
+    ENTRY_BYTES = 46,
+    LOCAL_BYTES = 30
+};
+enum {
+    END_MARK = 0x06054b50,
+    LONG_PLACE_MARK = 0x07064b50,
+    LONG_END_MARK = 0x06064b50,
+    ENTRY_MARK = 0x02014b50,
+    LOCAL_MARK = 0x04034b50
+};
 enum { PIECE = 1 << 30, MOST_INFLATION = 1032 + 1 /* of deflated data */ };
-enum { STORED = 0, DEFLATED = 8, ENCRYPTED = 1 /* bit of the flags */, LONG_SIZES = 1 /* kind of an extra field */ };
+enum {
+    STORED = 0,
+    DEFLATED = 8,
+    ENCRYPTED = 1 /* bit of the flags */,
+    LONG_SIZES = 1 /* kind of an extra field */
+};
 enum { MOST_MEMBERS = 1 << 20 };
-static const size_t elsewhere = 0xffffffff; /* a size or offset that does not fit and stands in the extra field */
+/* a size or offset that does not fit and stands in the extra field */
+static const size_t elsewhere = 0xffffffff;
 
 typedef struct Archive {
     const char *path;
@@ -40,9 +58,15 @@ static bool fail(const Archive *a, const char *format, ...) {
     return false;
 }
 
-static unsigned read16(const unsigned char *at) { return at[0] | (unsigned)at[1] << 8; }
-static size_t read32(const unsigned char *at) { return read16(at) | (size_t)read16(at + 2) << 16; }
-static size_t read64(const unsigned char *at) { return read32(at) | read32(at + 4) << 32; }
+static unsigned read16(const unsigned char *at) {
+    return at[0] | (unsigned)at[1] << 8;
+}
+static size_t read32(const unsigned char *at) {
+    return read16(at) | (size_t)read16(at + 2) << 16;
+}
+static size_t read64(const unsigned char *at) {
+    return read32(at) | read32(at + 4) << 32;
+}
 
 /* The record at the end of the archive, behind which only a comment may stand. */
 static const unsigned char *find_end(const Archive *a) {
@@ -53,33 +77,45 @@ static const unsigned char *find_end(const Archive *a) {
     return NULL;
 }
 
-/* Where the directory begins, and how many entries it has. An archive that is large has a longer record before the end, whose place stands between the two. */
+/* Where the directory begins, and how many entries it has. An archive that is large has a longer
+ * record before the end, whose place stands between the two. */
 typedef struct Directory {
     size_t offset, entries;
 } Directory;
 
 static bool find_directory(const Archive *a, Directory *out) {
     const unsigned char *end = find_end(a);
-    if (!end) return fail(a, a->length < END_BYTES ? "`%s` is too short for an .npz archive" : "`%s` is no .npz archive: it does not end with a zip directory", a->path);
+    if (!end)
+        return fail(a,
+                    a->length < END_BYTES
+                        ? "`%s` is too short for an .npz archive"
+                        : "`%s` is no .npz archive: it does not end with a zip directory",
+                    a->path);
     *out = (Directory){read32(end + 16), read16(end + 10)};
     const bool is_long = out->offset == elsewhere || out->entries == 0xffff;
     const size_t before = (size_t)(end - a->bytes);
-    if (!is_long || before < LONG_PLACE_BYTES || read32(end - LONG_PLACE_BYTES) != LONG_PLACE_MARK) return true;
+    if (!is_long || before < LONG_PLACE_BYTES || read32(end - LONG_PLACE_BYTES) != LONG_PLACE_MARK)
+        return true;
     const size_t at = read64(end - LONG_PLACE_BYTES + 8);
     if (at > before || before - at < LONG_END_BYTES || read32(a->bytes + at) != LONG_END_MARK)
-        return fail(a, "`%s`: the directory of the archive is damaged at byte %zu", a->path, before - LONG_PLACE_BYTES);
+        return fail(a, "`%s`: the directory of the archive is damaged at byte %zu", a->path,
+                    before - LONG_PLACE_BYTES);
     *out = (Directory){read64(a->bytes + at + 48), read64(a->bytes + at + 32)};
     return true;
 }
 
 static void show_name(Member *m) {
-    size_t length = m->name_length > 4 && memcmp(m->name + m->name_length - 4, ".npy", 4) == 0 ? m->name_length - 4 : m->name_length;
+    size_t length = m->name_length > 4 && memcmp(m->name + m->name_length - 4, ".npy", 4) == 0
+                        ? m->name_length - 4
+                        : m->name_length;
     if (length >= sizeof m->shown) length = sizeof m->shown - 1;
-    for (size_t i = 0; i < length; i++) m->shown[i] = (char)(m->name[i] >= ' ' && m->name[i] <= '~' ? m->name[i] : '?');
+    for (size_t i = 0; i < length; i++)
+        m->shown[i] = (char)(m->name[i] >= ' ' && m->name[i] <= '~' ? m->name[i] : '?');
     m->shown[length] = 0;
 }
 
-/* Sizes that 32 bits do not hold, from the extra field of `length` bytes: those that are missing, in the order of the entry. */
+/* Sizes that 32 bits do not hold, from the extra field of `length` bytes: those that are missing,
+ * in the order of the entry. */
 static bool read_long_sizes(Member *m, const unsigned char *extra, size_t length) {
     size_t *const missing[] = {&m->size, &m->packed, &m->local};
     while (length >= 4 && (read16(extra) != LONG_SIZES || read16(extra + 2) + (size_t)4 > length)) {
@@ -102,14 +138,26 @@ static bool read_long_sizes(Member *m, const unsigned char *extra, size_t length
 
 /* The member of the directory at *offset, which moves on to the next. */
 static bool next_member(const Archive *a, size_t *offset, Member *m) {
-    if (*offset > a->length || a->length - *offset < ENTRY_BYTES || read32(a->bytes + *offset) != ENTRY_MARK)
-        return fail(a, "`%s`: the directory of the archive is damaged at byte %zu", a->path, *offset);
+    if (*offset > a->length || a->length - *offset < ENTRY_BYTES ||
+        read32(a->bytes + *offset) != ENTRY_MARK)
+        return fail(a, "`%s`: the directory of the archive is damaged at byte %zu", a->path,
+                    *offset);
     const unsigned char *entry = a->bytes + *offset;
-    *m = (Member){.name = (const char *)entry + ENTRY_BYTES, .name_length = read16(entry + 28), .packed = read32(entry + 20), .size = read32(entry + 24),
-                  .local = read32(entry + 42), .method = read16(entry + 10), .flags = read16(entry + 8), .checksum = (uint32_t)read32(entry + 16)};
-    const size_t extra = read16(entry + 30), length = ENTRY_BYTES + m->name_length + extra + read16(entry + 32);
-    if (length > a->length - *offset) return fail(a, "`%s`: the directory of the archive is cut short", a->path);
-    if (!read_long_sizes(m, entry + ENTRY_BYTES + m->name_length, extra)) return fail(a, "`%s`: the directory of the archive is damaged at byte %zu", a->path, *offset);
+    *m = (Member){.name = (const char *)entry + ENTRY_BYTES,
+                  .name_length = read16(entry + 28),
+                  .packed = read32(entry + 20),
+                  .size = read32(entry + 24),
+                  .local = read32(entry + 42),
+                  .method = read16(entry + 10),
+                  .flags = read16(entry + 8),
+                  .checksum = (uint32_t)read32(entry + 16)};
+    const size_t extra = read16(entry + 30),
+                 length = ENTRY_BYTES + m->name_length + extra + read16(entry + 32);
+    if (length > a->length - *offset)
+        return fail(a, "`%s`: the directory of the archive is cut short", a->path);
+    if (!read_long_sizes(m, entry + ENTRY_BYTES + m->name_length, extra))
+        return fail(a, "`%s`: the directory of the archive is damaged at byte %zu", a->path,
+                    *offset);
     *offset += length;
     show_name(m);
     return true;
@@ -117,17 +165,20 @@ static bool next_member(const Archive *a, size_t *offset, Member *m) {
 
 static bool is_named(const Member *m, const char *name) {
     size_t length = strlen(name);
-    bool bare = m->name_length == length, ending = m->name_length == length + 4 && memcmp(m->name + length, ".npy", 4) == 0;
+    bool bare = m->name_length == length,
+         ending = m->name_length == length + 4 && memcmp(m->name + length, ".npy", 4) == 0;
     return (bare || ending) && memcmp(m->name, name, length) == 0;
 }
 
-CoupletNpzMember *couplet_npz_members(const char *path, const void *archive, size_t length, int *count, char *error, size_t error_bytes) {
+CoupletNpzMember *couplet_npz_members(const char *path, const void *archive, size_t length,
+                                      int *count, char *error, size_t error_bytes) {
     const Archive a = {path, archive, length, error, error_bytes};
     Directory directory = {0, 0};
     *count = 0;
     if (!find_directory(&a, &directory)) return NULL;
     if (directory.entries > MOST_MEMBERS || directory.entries > length / ENTRY_BYTES) {
-        fail(&a, "`%s`: the directory of the archive claims %zu files, which cannot be", path, directory.entries);
+        fail(&a, "`%s`: the directory of the archive claims %zu files, which cannot be", path,
+             directory.entries);
         return NULL;
     }
     Member *members = calloc(directory.entries + 1, sizeof *members);
@@ -141,22 +192,32 @@ CoupletNpzMember *couplet_npz_members(const char *path, const void *archive, siz
     return members;
 }
 
-bool couplet_npz_locate(const char *path, const void *archive, size_t length, CoupletNpzMember *m, char *error, size_t error_bytes) {
+bool couplet_npz_locate(const char *path, const void *archive, size_t length, CoupletNpzMember *m,
+                        char *error, size_t error_bytes) {
     const Archive archived = {path, archive, length, error, error_bytes}, *a = &archived;
-    if (m->local > a->length || a->length - m->local < LOCAL_BYTES || read32(a->bytes + m->local) != LOCAL_MARK)
-        return fail(a, "`%s`: the archive has no array where its directory says %s begins", a->path, m->shown);
-    size_t begin = m->local + LOCAL_BYTES + read16(a->bytes + m->local + 26) + read16(a->bytes + m->local + 28);
-    if (begin > a->length || m->packed > a->length - begin) return fail(a, "`%s` is cut short inside the array %s", a->path, m->shown);
-    if (m->flags & ENCRYPTED) return fail(a, "`%s`: the array %s is encrypted, and encrypted ones are not read", a->path, m->shown);
+    if (m->local > a->length || a->length - m->local < LOCAL_BYTES ||
+        read32(a->bytes + m->local) != LOCAL_MARK)
+        return fail(a, "`%s`: the archive has no array where its directory says %s begins", a->path,
+                    m->shown);
+    size_t begin = m->local + LOCAL_BYTES + read16(a->bytes + m->local + 26) +
+                   read16(a->bytes + m->local + 28);
+    if (begin > a->length || m->packed > a->length - begin)
+        return fail(a, "`%s` is cut short inside the array %s", a->path, m->shown);
+    if (m->flags & ENCRYPTED)
+        return fail(a, "`%s`: the array %s is encrypted, and encrypted ones are not read", a->path,
+                    m->shown);
     m->deflated = m->method == DEFLATED;
     if (!m->deflated && (m->method != STORED || m->packed != m->size))
-        return fail(a, "`%s`: the array %s is packed by method %u; stored and deflated ones are read", a->path, m->shown, m->method);
-    if (m->deflated && m->size / MOST_INFLATION > m->packed) return fail(a, "`%s`: the array %s is damaged: its size cannot be", a->path, m->shown);
+        return fail(a,
+                    "`%s`: the array %s is packed by method %u; stored and deflated ones are read",
+                    a->path, m->shown, m->method);
+    if (m->deflated && m->size / MOST_INFLATION > m->packed)
+        return fail(a, "`%s`: the array %s is damaged: its size cannot be", a->path, m->shown);
     m->bytes = a->bytes + begin;
     return true;
 }
 
-/* ---- unpacking ----------------------------------------------------------------------------------------------------- */
+/* ---- unpacking ------------------------------------------------------------------------------- */
 
 bool couplet_npz_begin(CoupletNpzStream *s, const CoupletNpzMember *member) {
     *s = (CoupletNpzStream){.zlib = calloc(1, sizeof(z_stream)), .member = member};
@@ -170,7 +231,8 @@ bool couplet_npz_begin(CoupletNpzStream *s, const CoupletNpzMember *member) {
 static int inflate_piece(CoupletNpzStream *s, size_t *left) {
     z_stream *zlib = s->zlib;
     const size_t packed_left = s->member->packed - s->taken;
-    const uInt in = packed_left < PIECE ? (uInt)packed_left : PIECE, room = *left < PIECE ? (uInt)*left : PIECE;
+    const uInt in = packed_left < PIECE ? (uInt)packed_left : PIECE,
+               room = *left < PIECE ? (uInt)*left : PIECE;
     zlib->next_in = (unsigned char *)(uintptr_t)s->member->bytes + s->taken;
     zlib->avail_in = in;
     zlib->avail_out = room;
@@ -186,7 +248,8 @@ bool couplet_npz_next(CoupletNpzStream *s, void *out, size_t bytes) {
     size_t left = bytes;
     int status = Z_OK;
     zlib->next_out = out;
-    while (left && status == Z_OK) status = inflate_piece(s, &left);
+    while (left && status == Z_OK)
+        status = inflate_piece(s, &left);
     if (left) return false;
     s->given += bytes;
     s->checksum = (uint32_t)crc32_z(s->checksum, out, bytes);
@@ -199,7 +262,9 @@ bool couplet_npz_is_whole(CoupletNpzStream *s) {
     int status = Z_OK;
     if (s->given != s->member->size || s->checksum != s->member->checksum) return false;
     ((z_stream *)s->zlib)->next_out = &more;
-    while (left && status == Z_OK) status = inflate_piece(s, &left); /* reaches the mark at the end of the packed data */
+    /* reaches the mark at the end of the packed data */
+    while (left && status == Z_OK)
+        status = inflate_piece(s, &left);
     return left && status == Z_STREAM_END;
 }
 
@@ -209,9 +274,10 @@ void couplet_npz_end(CoupletNpzStream *s) {
     s->zlib = NULL;
 }
 
-/* ---- one array by its name ----------------------------------------------------------------------------------------- */
+/* ---- one array by its name ------------------------------------------------------------------- */
 
-static bool find_member(const Archive *a, const Member *members, int count, const char *name, Member *out) {
+static bool find_member(const Archive *a, const Member *members, int count, const char *name,
+                        Member *out) {
     char names[256] = "";
     for (int i = 0; i < count; i++) {
         if (is_named(&members[i], name)) {
@@ -238,8 +304,10 @@ static bool unpack(const Archive *a, const Member *m, CoupletNpy *out) {
         return fail(a, "out of memory while reading `%s`", a->path);
     }
     bool good = couplet_npz_next(&stream, unpacked, m->size);
-    if (!good) fail(a, "`%s`: the array %s is damaged: it does not unpack", a->path, m->shown);
-    else if (!couplet_npz_is_whole(&stream)) good = fail(a, "`%s`: the array %s is damaged: its checksum is another", a->path, m->shown);
+    if (!good)
+        fail(a, "`%s`: the array %s is damaged: it does not unpack", a->path, m->shown);
+    else if (!couplet_npz_is_whole(&stream))
+        good = fail(a, "`%s`: the array %s is damaged: its checksum is another", a->path, m->shown);
     couplet_npz_end(&stream);
     good = good && parse(a, m, unpacked, out);
     free(unpacked);
@@ -247,13 +315,16 @@ static bool unpack(const Archive *a, const Member *m, CoupletNpy *out) {
 }
 
 static bool read_member(const Archive *a, Member *m, CoupletNpy *out) {
-    if (!couplet_npz_locate(a->path, a->bytes, a->length, m, a->error, a->error_bytes)) return false;
+    if (!couplet_npz_locate(a->path, a->bytes, a->length, m, a->error, a->error_bytes))
+        return false;
     if (m->deflated) return unpack(a, m, out);
-    if (crc32_z(0, m->bytes, m->size) != m->checksum) return fail(a, "`%s`: the array %s is damaged: its checksum is another", a->path, m->shown);
+    if (crc32_z(0, m->bytes, m->size) != m->checksum)
+        return fail(a, "`%s`: the array %s is damaged: its checksum is another", a->path, m->shown);
     return parse(a, m, m->bytes, out);
 }
 
-bool couplet_npz_read(const char *path, const char *name, CoupletNpy *out, char *error, size_t error_bytes) {
+bool couplet_npz_read(const char *path, const char *name, CoupletNpy *out, char *error,
+                      size_t error_bytes) {
     memset(out, 0, sizeof *out);
     CoupletMapping mapping;
     if (!couplet_mapping_open(path, &mapping, error, error_bytes)) return false;
@@ -261,7 +332,8 @@ bool couplet_npz_read(const char *path, const char *name, CoupletNpy *out, char 
     Member member, *members;
     int count;
     members = couplet_npz_members(path, mapping.bytes, mapping.length, &count, error, error_bytes);
-    const bool good = members && find_member(&archive, members, count, name, &member) && read_member(&archive, &member, out);
+    const bool good = members && find_member(&archive, members, count, name, &member) &&
+                      read_member(&archive, &member, out);
     free(members);
     couplet_mapping_close(&mapping);
     return good;

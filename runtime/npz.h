@@ -13,7 +13,7 @@ bool couplet_npz_read(const char *path, const char *name, CoupletNpy *out, char 
 
 /* A file in an archive. */
 typedef struct CoupletNpzMember {
-    const char *name;           /* not terminated */
+    const char *name; /* not terminated */
     size_t name_length;
     /* Its bytes in the archive, packed or not; NULL before couplet_npz_locate. */
     const unsigned char *bytes;

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define COUPLET_MOST_SEED INT64_MAX
+#define COUPLET_MOST_SEED    INT64_MAX
 #define COUPLET_MOST_THREADS 256
-#define COUPLET_MOST_STEPS INT32_MAX /* kernels count the steps of a run in 32 bits */
-#define COUPLET_MOST_EPOCHS 1000000
+#define COUPLET_MOST_STEPS   INT32_MAX /* kernels count the steps of a run in 32 bits */
+#define COUPLET_MOST_EPOCHS  1000000
 
 /* Reads a whole number in decimal digits, with a sign or without. False for anything else, and for
  * a number outside low .. high. */

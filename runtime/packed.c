@@ -7,7 +7,8 @@
 
 /* Differences wrap around, so that any words come back. */
 static void to_differences(const int32_t *words, uint32_t *out, int64_t count) {
-    for (int64_t i = 0; i < count; i++) out[i] = (uint32_t)words[i] - (i ? (uint32_t)words[i - 1] : 0);
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (uint32_t)words[i] - (i ? (uint32_t)words[i - 1] : 0);
 }
 
 void *couplet_words_pack(const int32_t *words, int64_t count, int64_t *packed_bytes) {
@@ -17,7 +18,8 @@ void *couplet_words_pack(const int32_t *words, int64_t count, int64_t *packed_by
     bool good = differences && packed;
     if (good) {
         to_differences(words, differences, count);
-        good = compress2(packed, &bytes, (const Bytef *)differences, (uLong)(count * 4), Z_BEST_COMPRESSION) == Z_OK;
+        good = compress2(packed, &bytes, (const Bytef *)differences, (uLong)(count * 4),
+                         Z_BEST_COMPRESSION) == Z_OK;
     }
     free(differences);
     *packed_bytes = (int64_t)bytes;
@@ -28,7 +30,9 @@ void *couplet_words_pack(const int32_t *words, int64_t count, int64_t *packed_by
 
 bool couplet_words_unpack(const void *packed, int64_t packed_bytes, int32_t *words, int64_t count) {
     uLongf bytes = (uLongf)(count * 4);
-    if (uncompress((Bytef *)words, &bytes, packed, (uLong)packed_bytes) != Z_OK || bytes != (uLongf)(count * 4)) return false;
+    if (uncompress((Bytef *)words, &bytes, packed, (uLong)packed_bytes) != Z_OK ||
+        bytes != (uLongf)(count * 4))
+        return false;
     uint32_t sum = 0;
     for (int64_t i = 0; i < count; i++) {
         sum += (uint32_t)words[i];

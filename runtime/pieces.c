@@ -11,7 +11,9 @@ typedef struct Pieces {
     void *context;
 } Pieces;
 
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
 
 /* Tiles are the pieces of the first work, then those of the next. */
 static void run_tiles(void *context, int64_t begin, int64_t end, int worker) {
@@ -19,15 +21,19 @@ static void run_tiles(void *context, int64_t begin, int64_t end, int worker) {
     int64_t before = 0;
     for (int i = 0; i < p->count && before < end; i++) {
         const int64_t pieces = (p->lengths[i] + p->piece - 1) / p->piece;
-        const int64_t from = begin > before ? begin - before : 0, to = smaller(end - before, pieces);
-        if (from < to) p->work(p->context, i, from * p->piece, smaller(to * p->piece, p->lengths[i]), worker);
+        const int64_t from = begin > before ? begin - before : 0,
+                      to = smaller(end - before, pieces);
+        if (from < to)
+            p->work(p->context, i, from * p->piece, smaller(to * p->piece, p->lengths[i]), worker);
         before += pieces;
     }
 }
 
-void couplet_pieces_run(CoupletThreads *threads, int count, const int64_t *lengths, int64_t piece, CoupletPiece work, void *context) {
+void couplet_pieces_run(CoupletThreads *threads, int count, const int64_t *lengths, int64_t piece,
+                        CoupletPiece work, void *context) {
     Pieces pieces = {count, lengths, piece, work, context};
     int64_t tiles = 0;
-    for (int i = 0; i < count; i++) tiles += (lengths[i] + piece - 1) / piece;
+    for (int i = 0; i < count; i++)
+        tiles += (lengths[i] + piece - 1) / piece;
     couplet_threads_run(threads, tiles, run_tiles, &pieces);
 }

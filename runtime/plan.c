@@ -13,17 +13,22 @@
 #include <string.h>
 #include <time.h>
 
-int64_t couplet_type_bytes(CoupletType type) { return type == COUPLET_U8 ? 1 : 4; }
+int64_t couplet_type_bytes(CoupletType type) {
+    return type == COUPLET_U8 ? 1 : 4;
+}
 
 int64_t couplet_buffer_count(const CoupletBuffer *b) {
     int64_t count = 1;
-    for (int i = 0; i < b->rank; i++) count *= b->shape[i];
+    for (int i = 0; i < b->rank; i++)
+        count *= b->shape[i];
     return count;
 }
 
-int64_t couplet_buffer_bytes(const CoupletBuffer *b) { return couplet_buffer_count(b) * couplet_type_bytes(b->type); }
+int64_t couplet_buffer_bytes(const CoupletBuffer *b) {
+    return couplet_buffer_count(b) * couplet_type_bytes(b->type);
+}
 
-/* ---- memory ------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* Values to be committed that are not in the arena (a state copied into another) are set aside
  * first. */
@@ -39,12 +44,14 @@ static int64_t staging_bytes(const CoupletPlan *plan) {
 static int64_t tables_bytes(const CoupletPlan *plan) {
     int64_t bytes = 0;
     for (int i = 0; i < plan->buffer_count; i++)
-        if (plan->buffers[i].packed_bytes) bytes += couplet_device_round(couplet_buffer_bytes(&plan->buffers[i]));
+        if (plan->buffers[i].packed_bytes)
+            bytes += couplet_device_round(couplet_buffer_bytes(&plan->buffers[i]));
     return bytes;
 }
 
 int64_t couplet_run_bytes(const CoupletPlan *plan) {
-    return couplet_device_round(plan->arena_bytes) + couplet_device_round(staging_bytes(plan)) + couplet_device_round(tables_bytes(plan));
+    return couplet_device_round(plan->arena_bytes) + couplet_device_round(staging_bytes(plan)) +
+           couplet_device_round(tables_bytes(plan));
 }
 
 /* A packed table into `at`; what is there for good afterwards, on the device or in `at`, is the
@@ -52,8 +59,10 @@ int64_t couplet_run_bytes(const CoupletPlan *plan) {
 static bool unpack(CoupletRun *run, int number, char *at) {
     const CoupletBuffer *b = &run->plan->buffers[number];
     CoupletDevice *d = run->device;
-    if (!couplet_words_unpack(b->constant, b->packed_bytes, (int32_t *)(void *)at, couplet_buffer_count(b)))
-        return couplet_device_fail(d, COUPLET_FAULT_DEVICE, -1, "a table of the program is damaged");
+    if (!couplet_words_unpack(b->constant, b->packed_bytes, (int32_t *)(void *)at,
+                              couplet_buffer_count(b)))
+        return couplet_device_fail(d, COUPLET_FAULT_DEVICE, -1,
+                                   "a table of the program is damaged");
     if (d->is_host) run->places[number] = at;
     return d->is_host || d->calls->write(d, run->places[number], 0, at, couplet_buffer_bytes(b));
 }
@@ -70,30 +79,40 @@ static bool unpack_all(CoupletRun *run) {
         good = unpack(run, i, tables + at);
         at += couplet_device_round(couplet_buffer_bytes(&run->plan->buffers[i]));
     }
-    if (d->is_host) run->tables = tables;
-    else good = good && d->calls->wait(d);
+    if (d->is_host)
+        run->tables = tables;
+    else
+        good = good && d->calls->wait(d);
     if (!d->is_host) free(tables);
     return good;
 }
 
 /* Buffers that are allocations of their own where the device is not the host, and those that are
  * parts of the arena. */
-static bool is_separate(const CoupletBuffer *b) { return b->place == COUPLET_IN_CONST || (b->place == COUPLET_IN_INPUT && b->offset < 0); }
-static bool is_part(const CoupletDevice *d, const CoupletBuffer *b) { return b->place == COUPLET_IN_ARENA || (!d->is_host && b->place == COUPLET_IN_INPUT && b->offset >= 0); }
+static bool is_separate(const CoupletBuffer *b) {
+    return b->place == COUPLET_IN_CONST || (b->place == COUPLET_IN_INPUT && b->offset < 0);
+}
+static bool is_part(const CoupletDevice *d, const CoupletBuffer *b) {
+    return b->place == COUPLET_IN_ARENA ||
+           (!d->is_host && b->place == COUPLET_IN_INPUT && b->offset >= 0);
+}
 
 static bool place_buffer(CoupletRun *run, int number) {
     const CoupletBuffer *b = &run->plan->buffers[number];
     CoupletDevice *d = run->device;
     void **place = &run->places[number];
     if (b->place == COUPLET_NOWHERE) return true;
-    if (is_part(d, b)) return (*place = d->calls->part(d, run->arena, b->offset, couplet_buffer_bytes(b))) != NULL;
+    if (is_part(d, b))
+        return (*place = d->calls->part(d, run->arena, b->offset, couplet_buffer_bytes(b))) != NULL;
     if (d->is_host) {
-        if (b->place == COUPLET_IN_CONST && !b->packed_bytes) *place = (void *)(uintptr_t)b->constant;
+        if (b->place == COUPLET_IN_CONST && !b->packed_bytes)
+            *place = (void *)(uintptr_t)b->constant;
         return true;
     }
     if (!is_separate(b)) return true;
     *place = d->calls->allocate(d, couplet_buffer_bytes(b));
-    if (*place && b->place == COUPLET_IN_CONST && !b->packed_bytes) return d->calls->write(d, *place, 0, b->constant, couplet_buffer_bytes(b));
+    if (*place && b->place == COUPLET_IN_CONST && !b->packed_bytes)
+        return d->calls->write(d, *place, 0, b->constant, couplet_buffer_bytes(b));
     return *place != NULL;
 }
 
@@ -106,10 +125,13 @@ CoupletRun *couplet_run_on(CoupletDevice *device, const CoupletPlan *plan) {
     run->copies = calloc((size_t)plan->buffer_count + 1, sizeof *run->copies);
     run->feeds = calloc((size_t)plan->input_count + 1, sizeof *run->feeds);
     bool good = run->places && run->copies && run->feeds;
-    good = good && (run->arena = device->calls->allocate(device, plan->arena_bytes)) && (run->staging = device->calls->allocate(device, staging_bytes(plan)));
-    for (int i = 0; good && i < plan->buffer_count; i++) good = place_buffer(run, i);
+    good = good && (run->arena = device->calls->allocate(device, plan->arena_bytes)) &&
+           (run->staging = device->calls->allocate(device, staging_bytes(plan)));
+    for (int i = 0; good && i < plan->buffer_count; i++)
+        good = place_buffer(run, i);
     good = good && unpack_all(run);
-    if (good && device->calls->prepare(device, plan, &run->code) && device->calls->wait(device)) return run;
+    if (good && device->calls->prepare(device, plan, &run->code) && device->calls->wait(device))
+        return run;
     couplet_run_free(run);
     return NULL;
 }
@@ -117,8 +139,10 @@ CoupletRun *couplet_run_on(CoupletDevice *device, const CoupletPlan *plan) {
 CoupletRun *couplet_run_new(const CoupletPlan *plan, CoupletThreads *threads) {
     CoupletDevice *host = couplet_host_device_new(threads);
     CoupletRun *run = host ? couplet_run_on(host, plan) : NULL;
-    if (run) run->own_device = host;
-    else couplet_device_free(host);
+    if (run)
+        run->own_device = host;
+    else
+        couplet_device_free(host);
     return run;
 }
 
@@ -126,13 +150,16 @@ static void release_places(CoupletRun *run) {
     CoupletDevice *d = run->device;
     for (int i = 0; run->feeds && i < run->plan->input_count; i++) {
         if (run->feeds[i].numbers) d->calls->release(d, run->feeds[i].numbers);
-        if (run->feeds[i].kind == FEED_RESIDENT) run->places[run->plan->inputs[i].buffer] = NULL; /* the caller's */
+        /* the caller's */
+        if (run->feeds[i].kind == FEED_RESIDENT) run->places[run->plan->inputs[i].buffer] = NULL;
     }
     for (int i = 0; i < run->plan->buffer_count; i++) {
         const CoupletBuffer *b = &run->plan->buffers[i];
         if (!run->places[i]) continue;
-        if (is_part(d, b)) d->calls->drop(d, run->places[i]);
-        else if (!d->is_host) d->calls->release(d, run->places[i]);
+        if (is_part(d, b))
+            d->calls->drop(d, run->places[i]);
+        else if (!d->is_host)
+            d->calls->release(d, run->places[i]);
     }
 }
 
@@ -141,7 +168,8 @@ void couplet_run_free(CoupletRun *run) {
     CoupletDevice *d = run->device;
     if (run->code) d->calls->forget(d, run->code);
     if (run->places) release_places(run);
-    for (int i = 0; run->copies && i < run->plan->buffer_count; i++) free(run->copies[i]);
+    for (int i = 0; run->copies && i < run->plan->buffer_count; i++)
+        free(run->copies[i]);
     if (run->tables) d->calls->release(d, run->tables);
     if (run->staging) d->calls->release(d, run->staging);
     if (run->arena) d->calls->release(d, run->arena);
@@ -163,22 +191,34 @@ const void *couplet_run_on_host(const CoupletRun *run, int number) {
     CoupletDevice *d = run->device;
     const CoupletBuffer *b = &run->plan->buffers[number];
     if (d->is_host) return couplet_run_memory(run, number);
-    if (b->place == COUPLET_IN_INPUT && run->feeds[b->slot].kind == FEED_ARRAY) return run->inputs[b->slot];
+    if (b->place == COUPLET_IN_INPUT && run->feeds[b->slot].kind == FEED_ARRAY)
+        return run->inputs[b->slot];
     int64_t bytes = couplet_buffer_bytes(&run->plan->buffers[number]);
     if (!run->copies[number]) run->copies[number] = malloc((size_t)bytes + 1);
-    if (!run->copies[number]) couplet_device_fail(d, COUPLET_FAULT_MEMORY, -1, "out of memory for a result of %.1f MB on the host", (double)bytes / 1e6);
-    else if (d->calls->read(d, run->copies[number], couplet_run_memory(run, number), 0, bytes)) return run->copies[number];
+    if (!run->copies[number])
+        couplet_device_fail(d, COUPLET_FAULT_MEMORY, -1,
+                            "out of memory for a result of %.1f MB on the host",
+                            (double)bytes / 1e6);
+    else if (d->calls->read(d, run->copies[number], couplet_run_memory(run, number), 0, bytes))
+        return run->copies[number];
     return NULL;
 }
 
-/* ---- steps -------------------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
-static bool can_be_explained(CoupletFaultKind kind) { return kind >= COUPLET_FAULT_INDEX && kind <= COUPLET_FAULT_WHOLE; }
+static bool can_be_explained(CoupletFaultKind kind) {
+    return kind >= COUPLET_FAULT_INDEX && kind <= COUPLET_FAULT_WHOLE;
+}
 
 bool couplet_run_fail(CoupletRun *run, CoupletFault *fault) {
     const CoupletDeviceFault *met = &run->device->fault;
-    *fault = (CoupletFault){.sentence = met->sentence, .source = met->step >= 0 ? run->plan->steps[met->step].source : run->device->name, .kind = met->kind, .input = -1};
-    if (met->step < 0 || !can_be_explained(met->kind) || !couplet_run_explain_fault(run, met->step)) return false;
+    *fault = (CoupletFault){.sentence = met->sentence,
+                            .source = met->step >= 0 ? run->plan->steps[met->step].source
+                                                     : run->device->name,
+                            .kind = met->kind,
+                            .input = -1};
+    if (met->step < 0 || !can_be_explained(met->kind) || !couplet_run_explain_fault(run, met->step))
+        return false;
     const CoupletFinding *found = &run->finding;
     fault->sentence = found->sentence;
     if (found->place[0]) fault->source = found->place;
@@ -210,7 +250,8 @@ bool couplet_run_launch_steps(CoupletRun *run, int first, int count) {
     int at = 0;
     for (int i = first; i < first + count; i++) {
         const CoupletStep *step = &run->plan->steps[i];
-        for (int b = 0; b < step->buffer_count; b++) buffers[at++] = couplet_run_memory(run, step->buffers[b]);
+        for (int b = 0; b < step->buffer_count; b++)
+            buffers[at++] = couplet_run_memory(run, step->buffers[b]);
     }
     return d->calls->launch(d, run->plan, run->code, first, count, buffers);
 }
@@ -220,8 +261,11 @@ bool couplet_run_launch_steps(CoupletRun *run, int first, int count) {
 static void share_time(CoupletRun *run, int first, int count, double milliseconds) {
     const CoupletStep *steps = run->plan->steps + first;
     double bytes = 0;
-    for (int i = 0; i < count; i++) bytes += steps[i].bytes;
-    for (int i = 0; i < count; i++) run->milliseconds[first + i] += count == 1 || bytes <= 0 ? milliseconds / count : milliseconds * steps[i].bytes / bytes;
+    for (int i = 0; i < count; i++)
+        bytes += steps[i].bytes;
+    for (int i = 0; i < count; i++)
+        run->milliseconds[first + i] +=
+            count == 1 || bytes <= 0 ? milliseconds / count : milliseconds * steps[i].bytes / bytes;
 }
 
 static bool run_launch(CoupletRun *run, int first, int count) {
@@ -241,7 +285,9 @@ static int launch_size(const CoupletRun *run, int first) {
     return count > 1 && !run->watch ? count : 1;
 }
 
-int64_t couplet_run_row_bytes(const CoupletBuffer *value) { return couplet_buffer_bytes(value) / (value->shape[0] ? value->shape[0] : 1); }
+int64_t couplet_run_row_bytes(const CoupletBuffer *value) {
+    return couplet_buffer_bytes(value) / (value->shape[0] ? value->shape[0] : 1);
+}
 
 static bool send_input(CoupletRun *run, int input) {
     CoupletDevice *d = run->device;
@@ -249,11 +295,16 @@ static bool send_input(CoupletRun *run, int input) {
     const CoupletBuffer *b = &run->plan->buffers[number];
     const Feed *feed = &run->feeds[input];
     switch (feed->kind) {
-    case FEED_RESIDENT: return true;
+    case FEED_RESIDENT:
+        return true;
     case FEED_ROWS:
-        return d->calls->write(d, feed->numbers, 0, run->inputs[input], b->shape[0] * (int64_t)sizeof(int32_t)) &&
-               d->calls->gather_rows(d, run->places[number], feed->table, feed->numbers, b->shape[0], couplet_run_row_bytes(b));
-    default: return d->calls->write(d, run->places[number], 0, run->inputs[input], couplet_buffer_bytes(b));
+        return d->calls->write(d, feed->numbers, 0, run->inputs[input],
+                               b->shape[0] * (int64_t)sizeof(int32_t)) &&
+               d->calls->gather_rows(d, run->places[number], feed->table, feed->numbers,
+                                     b->shape[0], couplet_run_row_bytes(b));
+    default:
+        return d->calls->write(d, run->places[number], 0, run->inputs[input],
+                               couplet_buffer_bytes(b));
     }
 }
 
@@ -266,7 +317,9 @@ bool couplet_run_send_inputs(CoupletRun *run) {
 bool couplet_run_feed_rows(CoupletRun *run, int input, const void *table) {
     Feed *feed = &run->feeds[input];
     if (run->device->is_host) return true;
-    feed->numbers = run->device->calls->allocate(run->device, run->plan->buffers[run->plan->inputs[input].buffer].shape[0] * (int64_t)sizeof(int32_t));
+    feed->numbers = run->device->calls->allocate(
+        run->device,
+        run->plan->buffers[run->plan->inputs[input].buffer].shape[0] * (int64_t)sizeof(int32_t));
     if (!feed->numbers) return false;
     feed->kind = FEED_ROWS;
     feed->table = table;
@@ -277,8 +330,10 @@ void couplet_run_feed_resident(CoupletRun *run, int input, void *memory) {
     CoupletDevice *d = run->device;
     int number = run->plan->inputs[input].buffer;
     if (d->is_host) return;
-    if (is_part(d, &run->plan->buffers[number])) d->calls->drop(d, run->places[number]);
-    else d->calls->release(d, run->places[number]);
+    if (is_part(d, &run->plan->buffers[number]))
+        d->calls->drop(d, run->places[number]);
+    else
+        d->calls->release(d, run->places[number]);
     run->places[number] = memory;
     run->feeds[input].kind = FEED_RESIDENT;
 }
@@ -293,7 +348,8 @@ static bool is_stopped(CoupletRun *run) {
     return run->stopped = *run->stop != 0;
 }
 
-bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states, CoupletFault *fault) {
+bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states,
+                       CoupletFault *fault) {
     CoupletDevice *d = run->device;
     run->inputs = inputs;
     run->states = states;
@@ -307,11 +363,12 @@ bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states
     return d->calls->wait(d) || couplet_run_fail(run, fault);
 }
 
-/* ---- outside ------------------------------------------------------------------------------------------------ */
+/* ---- outside --------------------------------------------------------------------------------- */
 
 const CoupletBuffer *couplet_plan_output(const CoupletPlan *plan, const char *name) {
     for (int i = 0; i < plan->output_count; i++)
-        if (strcmp(plan->outputs[i].name, name) == 0) return &plan->buffers[plan->outputs[i].buffer];
+        if (strcmp(plan->outputs[i].name, name) == 0)
+            return &plan->buffers[plan->outputs[i].buffer];
     return NULL;
 }
 
@@ -320,7 +377,9 @@ const void *couplet_run_output(const CoupletRun *run, const char *name) {
     return b ? couplet_run_on_host(run, (int)(b - run->plan->buffers)) : NULL;
 }
 
-const void *couplet_run_commit_value(const CoupletRun *run, int commit) { return couplet_run_on_host(run, run->plan->commits[commit].value); }
+const void *couplet_run_commit_value(const CoupletRun *run, int commit) {
+    return couplet_run_on_host(run, run->plan->commits[commit].value);
+}
 
 int couplet_plan_input(const CoupletPlan *plan, const char *name) {
     for (int i = 0; i < plan->input_count; i++)
@@ -328,20 +387,28 @@ int couplet_plan_input(const CoupletPlan *plan, const char *name) {
     return -1;
 }
 
-void couplet_run_profile(CoupletRun *run, double *milliseconds) { run->milliseconds = milliseconds; }
+void couplet_run_profile(CoupletRun *run, double *milliseconds) {
+    run->milliseconds = milliseconds;
+}
 
-void couplet_run_heed(CoupletRun *run, const volatile sig_atomic_t *stop) { run->stop = stop; }
-bool couplet_run_stopped(const CoupletRun *run) { return run->stopped; }
+void couplet_run_heed(CoupletRun *run, const volatile sig_atomic_t *stop) {
+    run->stop = stop;
+}
+bool couplet_run_stopped(const CoupletRun *run) {
+    return run->stopped;
+}
 
 void couplet_run_watch(CoupletRun *run, CoupletWatch watch, void *context) {
     run->watch = watch;
     run->watch_context = context;
 }
 
-const char *couplet_shape_text(int rank, const int64_t *shape, const char *separator, char out[COUPLET_SHAPE_BYTES]) {
+const char *couplet_shape_text(int rank, const int64_t *shape, const char *separator,
+                               char out[COUPLET_SHAPE_BYTES]) {
     size_t used = 0;
     out[0] = 0;
     for (int i = 0; i < rank && used < COUPLET_SHAPE_BYTES; i++)
-        used += (size_t)snprintf(out + used, COUPLET_SHAPE_BYTES - used, "%s%lld", i ? separator : "", (long long)shape[i]);
+        used += (size_t)snprintf(out + used, COUPLET_SHAPE_BYTES - used, "%s%lld",
+                                 i ? separator : "", (long long)shape[i]);
     return out;
 }

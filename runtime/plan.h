@@ -15,8 +15,8 @@ typedef struct CoupletFault {
     const char *sentence; /* what was met, with the element and its array where they are known */
     /* The place, "f.cpl:7:12" or "f.cpl:7"; or the name of a device that failed. */
     const char *source;
-    const char *inner;    /* the line of the library that a call at `source` led to; NULL */
-    const char *advice;   /* how to mend it; NULL */
+    const char *inner;  /* the line of the library that a call at `source` led to; NULL */
+    const char *advice; /* how to mend it; NULL */
     CoupletFaultKind kind;
     /* Of a value that is not finite: the plan's input that holds it; -1: a formula made it. */
     int input;

@@ -21,29 +21,52 @@ static const int operands[COUPLET_RANGE_WORDS] = {
 /* As the compiler computes what is known before a run. */
 static double apply(CoupletRangeWord word, double a, double b) {
     switch (word) {
-    case COUPLET_RANGE_ADD: return a + b;
-    case COUPLET_RANGE_SUB: return a - b;
-    case COUPLET_RANGE_MUL: return a * b;
-    case COUPLET_RANGE_DIV: return a / b;
-    case COUPLET_RANGE_FLOORDIV: return floor(a / b);
-    case COUPLET_RANGE_MOD: return a - b * floor(a / b);
-    case COUPLET_RANGE_POW: return pow(a, b);
-    case COUPLET_RANGE_LT: return a < b;
-    case COUPLET_RANGE_LE: return a <= b;
-    case COUPLET_RANGE_GT: return a > b;
-    case COUPLET_RANGE_GE: return a >= b;
-    case COUPLET_RANGE_EQ: return a == b;
-    case COUPLET_RANGE_NE: return a != b;
-    case COUPLET_RANGE_AND: return a != 0 && b != 0;
-    case COUPLET_RANGE_OR: return a != 0 || b != 0;
-    case COUPLET_RANGE_MIN: return isnan(a) || a < b ? a : b;
-    case COUPLET_RANGE_MAX: return isnan(a) || a > b ? a : b;
-    case COUPLET_RANGE_NEG: return -a;
-    case COUPLET_RANGE_NOT: return a == 0;
-    case COUPLET_RANGE_CEIL: return ceil(a);
-    case COUPLET_RANGE_FLOOR: return floor(a);
-    case COUPLET_RANGE_SQRT: return sqrt(a);
-    case COUPLET_RANGE_WORDS: break;
+    case COUPLET_RANGE_ADD:
+        return a + b;
+    case COUPLET_RANGE_SUB:
+        return a - b;
+    case COUPLET_RANGE_MUL:
+        return a * b;
+    case COUPLET_RANGE_DIV:
+        return a / b;
+    case COUPLET_RANGE_FLOORDIV:
+        return floor(a / b);
+    case COUPLET_RANGE_MOD:
+        return a - b * floor(a / b);
+    case COUPLET_RANGE_POW:
+        return pow(a, b);
+    case COUPLET_RANGE_LT:
+        return a < b;
+    case COUPLET_RANGE_LE:
+        return a <= b;
+    case COUPLET_RANGE_GT:
+        return a > b;
+    case COUPLET_RANGE_GE:
+        return a >= b;
+    case COUPLET_RANGE_EQ:
+        return a == b;
+    case COUPLET_RANGE_NE:
+        return a != b;
+    case COUPLET_RANGE_AND:
+        return a != 0 && b != 0;
+    case COUPLET_RANGE_OR:
+        return a != 0 || b != 0;
+    case COUPLET_RANGE_MIN:
+        return isnan(a) || a < b ? a : b;
+    case COUPLET_RANGE_MAX:
+        return isnan(a) || a > b ? a : b;
+    case COUPLET_RANGE_NEG:
+        return -a;
+    case COUPLET_RANGE_NOT:
+        return a == 0;
+    case COUPLET_RANGE_CEIL:
+        return ceil(a);
+    case COUPLET_RANGE_FLOOR:
+        return floor(a);
+    case COUPLET_RANGE_SQRT:
+        return sqrt(a);
+    case COUPLET_RANGE_WORDS:
+        break;
     }
     return NAN;
 }
@@ -53,15 +76,19 @@ typedef struct Stack {
     int count;
 } Stack;
 
-static bool is(const char *word, size_t length, const char *text) { return strlen(text) == length && strncmp(word, text, length) == 0; }
+static bool is(const char *word, size_t length, const char *text) {
+    return strlen(text) == length && strncmp(word, text, length) == 0;
+}
 
-static bool push_hyper(Stack *s, const char *name, size_t length, const CoupletHyper *hypers, int hyper_count) {
+static bool push_hyper(Stack *s, const char *name, size_t length, const CoupletHyper *hypers,
+                       int hyper_count) {
     for (int i = 0; i < hyper_count; i++)
         if (is(name, length, hypers[i].name)) return s->values[s->count++] = hypers[i].value, true;
     return false;
 }
 
-static bool take_word(Stack *s, const char *word, size_t length, const CoupletHyper *hypers, int hyper_count) {
+static bool take_word(Stack *s, const char *word, size_t length, const CoupletHyper *hypers,
+                      int hyper_count) {
     if (*word == '$') return push_hyper(s, word + 1, length - 1, hypers, hyper_count);
     for (int i = 0; i < COUPLET_RANGE_WORDS; i++) {
         if (!is(word, length, couplet_range_words[i])) continue;

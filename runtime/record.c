@@ -17,7 +17,7 @@
 
 static const char record_format[] = "couplet run 2", first_format[] = "couplet run 1";
 
-/* ---- values ------------------------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* The name of a file may be no UTF-8, and JSON is: what is none becomes a question mark. */
 static json_t *text_of(const char *text) {
@@ -31,7 +31,9 @@ static json_t *text_of(const char *text) {
     return whole;
 }
 
-static json_t *hash_of(uint64_t hash) { return json_sprintf("%016" PRIx64, hash); }
+static json_t *hash_of(uint64_t hash) {
+    return json_sprintf("%016" PRIx64, hash);
+}
 
 /* A whole number is written as one. */
 static json_t *number_of(double value) {
@@ -40,7 +42,9 @@ static json_t *number_of(double value) {
 }
 
 /* Above 2^63 - 1 a seed is no integer of JSON's readers, and is written as text. */
-static json_t *seed_of(uint64_t seed) { return seed <= INT64_MAX ? json_integer((json_int_t)seed) : json_sprintf("%" PRIu64, seed); }
+static json_t *seed_of(uint64_t seed) {
+    return seed <= INT64_MAX ? json_integer((json_int_t)seed) : json_sprintf("%" PRIu64, seed);
+}
 
 static json_t *or_null(bool given, json_t *value) {
     if (given) return value;
@@ -48,78 +52,107 @@ static json_t *or_null(bool given, json_t *value) {
     return json_null();
 }
 
-/* ---- making ---------------------------------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static json_t *make_files(const CoupletProgram *p) {
     json_t *files = json_object();
     for (int i = 0; i < p->file_count; i++)
-        json_object_set_new(files, p->files[i].name, hash_of(couplet_hash(COUPLET_HASH_START, p->files[i].text, strlen(p->files[i].text))));
+        json_object_set_new(
+            files, p->files[i].name,
+            hash_of(couplet_hash(COUPLET_HASH_START, p->files[i].text, strlen(p->files[i].text))));
     return files;
 }
 
 static json_t *make_hypers(const CoupletProgram *p) {
     json_t *hypers = json_object();
-    for (int i = 0; i < p->hyper_count; i++) json_object_set_new(hypers, p->hypers[i].name, number_of(p->hypers[i].value));
+    for (int i = 0; i < p->hyper_count; i++)
+        json_object_set_new(hypers, p->hypers[i].name, number_of(p->hypers[i].value));
     return hypers;
 }
 
 /* The values in the text of the spec that --set and --epochs may replace. */
 static json_t *make_written(const CoupletProgram *p) {
     json_t *hypers = json_object();
-    for (int i = 0; i < p->hyper_count; i++) json_object_set_new(hypers, p->hypers[i].name, text_of(p->hypers[i].written));
+    for (int i = 0; i < p->hyper_count; i++)
+        json_object_set_new(hypers, p->hypers[i].name, text_of(p->hypers[i].written));
     return json_pack("{s:o, s:o}", "epochs", text_of(p->written_epochs), "hypers", hypers);
 }
 
-static const char *const comparisons[] = {"==", "!=", "<", "<=", ">", ">="}; /* as CoupletComparison counts */
+/* as CoupletComparison counts */
+static const char *const comparisons[] = {"==", "!=", "<", "<=", ">", ">="};
 
 static json_t *make_where(const CoupletSelection *s) {
     json_t *where = json_array();
     for (int i = 0; i < s->where_count; i++)
-        json_array_append_new(where, json_pack("[s, s, o]", s->where[i].field, comparisons[s->where[i].is], number_of(s->where[i].value)));
+        json_array_append_new(where,
+                              json_pack("[s, s, o]", s->where[i].field, comparisons[s->where[i].is],
+                                        number_of(s->where[i].value)));
     return where;
 }
 
 static json_t *make_selection(const CoupletProgram *p, const CoupletSource *s) {
     json_t *selection = json_object();
-    if (s->selection.per_class > 0) json_object_set_new(selection, "per_class", number_of(s->selection.per_class));
-    if (s->selection.fraction > 0) json_object_set_new(selection, "fraction", number_of(s->selection.fraction));
-    if (s->selection.imbalance > 0) json_object_set_new(selection, "imbalance", number_of(s->selection.imbalance));
-    if (s->selection.seed >= 0) json_object_set_new(selection, "seed", number_of(s->selection.seed));
+    if (s->selection.per_class > 0)
+        json_object_set_new(selection, "per_class", number_of(s->selection.per_class));
+    if (s->selection.fraction > 0)
+        json_object_set_new(selection, "fraction", number_of(s->selection.fraction));
+    if (s->selection.imbalance > 0)
+        json_object_set_new(selection, "imbalance", number_of(s->selection.imbalance));
+    if (s->selection.seed >= 0)
+        json_object_set_new(selection, "seed", number_of(s->selection.seed));
     if (s->selection.by) json_object_set_new(selection, "by", text_of(s->selection.by));
     if (s->selection.part_to > s->selection.part_from)
-        json_object_set_new(selection, "part", json_pack("[o, o]", number_of(s->selection.part_from), number_of(s->selection.part_to)));
-    if (s->selection.classes > 0) json_object_set_new(selection, "classes", number_of(s->selection.classes));
-    if (s->selection.classes > 0 && s->selection.first_class > 0) json_object_set_new(selection, "from", number_of(s->selection.first_class));
-    if (s->selection.where_count) json_object_set_new(selection, "where", make_where(&s->selection));
+        json_object_set_new(selection, "part",
+                            json_pack("[o, o]", number_of(s->selection.part_from),
+                                      number_of(s->selection.part_to)));
+    if (s->selection.classes > 0)
+        json_object_set_new(selection, "classes", number_of(s->selection.classes));
+    if (s->selection.classes > 0 && s->selection.first_class > 0)
+        json_object_set_new(selection, "from", number_of(s->selection.first_class));
+    if (s->selection.where_count)
+        json_object_set_new(selection, "where", make_where(&s->selection));
     if (s->balanced) json_object_set_new(selection, "balanced", json_true());
-    if (s->weights >= 0) json_object_set_new(selection, "weights", text_of(p->states[s->weights].name));
-    if (s->ways) json_object_set_new(selection, "episodes", json_pack("{s:I, s:I}", "ways", (json_int_t)s->ways, "each", (json_int_t)s->each));
+    if (s->weights >= 0)
+        json_object_set_new(selection, "weights", text_of(p->states[s->weights].name));
+    if (s->ways)
+        json_object_set_new(
+            selection, "episodes",
+            json_pack("{s:I, s:I}", "ways", (json_int_t)s->ways, "each", (json_int_t)s->each));
     return selection;
 }
 
 static json_t *make_settings(const CoupletSource *s) {
     json_t *settings = json_object();
     for (int i = 0; i < s->setting_count; i++)
-        json_object_set_new(settings, s->settings[i].name, s->settings[i].text ? text_of(s->settings[i].text) : number_of(s->settings[i].number));
+        json_object_set_new(settings, s->settings[i].name,
+                            s->settings[i].text ? text_of(s->settings[i].text)
+                                                : number_of(s->settings[i].number));
     return settings;
 }
 
 static json_t *make_fields(const CoupletTable *t) {
     json_t *fields = json_object();
     char text[128];
-    for (int i = 0; i < t->field_count; i++) json_object_set_new(fields, t->fields[i].name, json_string(couplet_field_text(&t->fields[i], text, sizeof text)));
+    for (int i = 0; i < t->field_count; i++)
+        json_object_set_new(fields, t->fields[i].name,
+                            json_string(couplet_field_text(&t->fields[i], text, sizeof text)));
     return fields;
 }
 
 static json_t *make_source(const CoupletProgram *p, const CoupletSource *s, const CoupletTable *t) {
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader, "path", text_of(s->path), "place", text_of(t->path), "hash", hash_of(t->hash),
-                     "settings", make_settings(s), "fields", make_fields(t), "rows", (json_int_t)t->held, "used", (json_int_t)t->count, "selection", make_selection(p, s));
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader, "path",
+                     text_of(s->path), "place", text_of(t->path), "hash", hash_of(t->hash),
+                     "settings", make_settings(s), "fields", make_fields(t), "rows",
+                     (json_int_t)t->held, "used", (json_int_t)t->count, "selection",
+                     make_selection(p, s));
 }
 
 static json_t *make_data(const CoupletRecorded *from) {
     const CoupletProgram *p = from->program;
     json_t *data = json_object();
-    for (int i = 0; i < p->source_count; i++) json_object_set_new(data, p->sources[i].name, make_source(p, &p->sources[i], &from->sources->data[i]));
+    for (int i = 0; i < p->source_count; i++)
+        json_object_set_new(data, p->sources[i].name,
+                            make_source(p, &p->sources[i], &from->sources->data[i]));
     return data;
 }
 
@@ -145,49 +178,60 @@ static json_t *make_classes(const CoupletRecorded *from) {
 
 static json_t *make_options(const CoupletRecorded *from) {
     const CoupletOrigin *origin = from->program->origin;
-    return json_pack("{s:s, s:o, s:b, s:b, s:o, s:o, s:o}", "device", from->device,
-                     "memory", or_null(origin->memory_bytes > 0, json_integer((json_int_t)origin->memory_bytes)),
-                     "no_stream", (int)origin->no_stream, "no_fuse", (int)origin->no_fuse,
-                     "threads", or_null(from->threads > 0, json_integer(from->threads)),
-                     "checkpoint_every", or_null(from->checkpoint_every > 0, json_integer((json_int_t)from->checkpoint_every)),
-                     "skip_bad", or_null(from->skip_bad > 0, json_integer((json_int_t)from->skip_bad)));
+    return json_pack(
+        "{s:s, s:o, s:b, s:b, s:o, s:o, s:o}", "device", from->device, "memory",
+        or_null(origin->memory_bytes > 0, json_integer((json_int_t)origin->memory_bytes)),
+        "no_stream", (int)origin->no_stream, "no_fuse", (int)origin->no_fuse, "threads",
+        or_null(from->threads > 0, json_integer(from->threads)), "checkpoint_every",
+        or_null(from->checkpoint_every > 0, json_integer((json_int_t)from->checkpoint_every)),
+        "skip_bad", or_null(from->skip_bad > 0, json_integer((json_int_t)from->skip_bad)));
 }
 
 static json_t *make_versions(const CoupletRecorded *from) {
     const CoupletOrigin *origin = from->program->origin;
     const CoupletDevice *device = from->session->device;
-    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "couplet", origin->couplet, "library", origin->library, "llvm", origin->llvm,
-                     "device", text_of(device->name), "driver", or_null(*device->driver != 0, text_of(device->driver)));
+    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "couplet", origin->couplet, "library",
+                     origin->library, "llvm", origin->llvm, "device", text_of(device->name),
+                     "driver", or_null(*device->driver != 0, text_of(device->driver)));
 }
 
 /* "pretrain": {"epochs": 100, "batch": 512} */
 static json_t *make_stages(const CoupletProgram *p) {
     json_t *stages = json_object();
     for (int i = 0; i < p->stage_count; i++)
-        json_object_set_new(stages, p->stages[i].name, json_pack("{s:i, s:o, s:I}", "number", i, "epochs", number_of(p->stages[i].epochs), "batch", (json_int_t)p->stages[i].batch));
+        json_object_set_new(stages, p->stages[i].name,
+                            json_pack("{s:i, s:o, s:I}", "number", i, "epochs",
+                                      number_of(p->stages[i].epochs), "batch",
+                                      (json_int_t)p->stages[i].batch));
     return stages;
 }
 
 static bool all_finite(const CoupletProgram *p, char *error, size_t error_bytes) {
     for (int i = 0; i < p->hyper_count; i++) {
         if (isfinite(p->hypers[i].value)) continue;
-        snprintf(error, error_bytes, "the hyper `%s` is %g, and a finite number was expected", p->hypers[i].name, p->hypers[i].value);
+        snprintf(error, error_bytes, "the hyper `%s` is %g, and a finite number was expected",
+                 p->hypers[i].name, p->hypers[i].value);
         return false;
     }
     if (isfinite(p->epochs)) return true;
-    snprintf(error, error_bytes, "there are %g epochs, and a finite number was expected", p->epochs);
+    snprintf(error, error_bytes, "there are %g epochs, and a finite number was expected",
+             p->epochs);
     return false;
 }
 
-bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *error, size_t error_bytes) {
+bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *error,
+                         size_t error_bytes) {
     const CoupletProgram *p = from->program;
     *out = (CoupletRecord){.json = NULL};
     if (!all_finite(p, error, error_bytes)) return false;
-    out->json = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[]}", "format", record_format,
-                          "method", text_of(p->name), "spec", text_of(p->spec_path), "files", make_files(p), "seed", seed_of(from->session->seed),
-                          "epochs", number_of(p->epochs), "steps", (json_int_t)from->session->total_steps, "batch", (json_int_t)p->batch,
-                          "hypers", make_hypers(p), "written", make_written(p), "data", make_data(from), "options", make_options(from),
-                          "versions", make_versions(from), "method_hash", hash_of(p->method_hash), "plan_hash", hash_of(p->plan_hash), "changes");
+    out->json = json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[]}",
+        "format", record_format, "method", text_of(p->name), "spec", text_of(p->spec_path), "files",
+        make_files(p), "seed", seed_of(from->session->seed), "epochs", number_of(p->epochs),
+        "steps", (json_int_t)from->session->total_steps, "batch", (json_int_t)p->batch, "hypers",
+        make_hypers(p), "written", make_written(p), "data", make_data(from), "options",
+        make_options(from), "versions", make_versions(from), "method_hash", hash_of(p->method_hash),
+        "plan_hash", hash_of(p->plan_hash), "changes");
     if (out->json && p->stage_count) json_object_set_new(out->json, "stages", make_stages(p));
     if (out->json) json_object_set_new(out->json, "classes", make_classes(from));
     if (out->json && from->start) json_object_set_new(out->json, "start", text_of(from->start));
@@ -195,7 +239,7 @@ bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *
     return out->json != NULL;
 }
 
-/* ---- reading and writing ------------------------------------------------------------------------------------------------------ */
+/* ---- reading and writing --------------------------------------------------------------------- */
 
 /* The digits that a real number needs to be read back as it is. */
 static int digits_of(double value) {
@@ -214,15 +258,18 @@ static int digits_in(const json_t *value) {
     const char *name;
     json_t *part;
     size_t at;
-    json_object_foreach((json_t *)(uintptr_t)value, name, part) most = digits_in(part) > most ? digits_in(part) : most;
+    json_object_foreach((json_t *)(uintptr_t)value, name, part) most =
+        digits_in(part) > most ? digits_in(part) : most;
     json_array_foreach(value, at, part) most = digits_in(part) > most ? digits_in(part) : most;
     return most;
 }
 
-bool couplet_record_write(const CoupletRecord *record, const char *folder, char *error, size_t error_bytes) {
+bool couplet_record_write(const CoupletRecord *record, const char *folder, char *error,
+                          size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
     if (!couplet_path_join(folder, couplet_record_name, path, error, error_bytes)) return false;
-    char *text = json_dumps(record->json, JSON_INDENT(2) | JSON_REAL_PRECISION((size_t)digits_in(record->json)));
+    char *text = json_dumps(record->json,
+                            JSON_INDENT(2) | JSON_REAL_PRECISION((size_t)digits_in(record->json)));
     if (!text) {
         snprintf(error, error_bytes, "%s: out of memory", path);
         return false;
@@ -250,9 +297,12 @@ static void renew_data(json_t *data) {
         rename_entry(source, "folder", "place");
         if (json_array_size(shape) == 3) {
             char text[128];
-            snprintf(text, sizeof text, "u8[%lld, %lld, %lld]", json_integer_value(json_array_get(shape, 0)), json_integer_value(json_array_get(shape, 1)),
+            snprintf(text, sizeof text, "u8[%lld, %lld, %lld]",
+                     json_integer_value(json_array_get(shape, 0)),
+                     json_integer_value(json_array_get(shape, 1)),
                      json_integer_value(json_array_get(shape, 2)));
-            json_object_set_new(source, "fields", json_pack("{s:s, s:s}", "image", text, "label", "int"));
+            json_object_set_new(source, "fields",
+                                json_pack("{s:s, s:s}", "image", text, "label", "int"));
         }
         json_object_del(source, "shape");
     }
@@ -294,21 +344,33 @@ bool couplet_record_read(const char *folder, CoupletRecord *out, char *error, si
         out->json = json;
         return list_places(out, path, error, error_bytes);
     }
-    if (!json) snprintf(error, error_bytes, "%s:%d:%d: this is no JSON, and the record of a run was expected: %s", path, found.line, found.column, found.text);
-    else if (!format) snprintf(error, error_bytes, "%s: this is no record of a run (it has no `format`); an older Couplet made the run, and did not record its data: train anew", path);
-    else snprintf(error, error_bytes, "%s: the format of this record is `%.60s`, and this Couplet knows `%s` and `%s`: a newer one wrote it", path, format, first_format, record_format);
+    if (!json)
+        snprintf(error, error_bytes,
+                 "%s:%d:%d: this is no JSON, and the record of a run was expected: %s", path,
+                 found.line, found.column, found.text);
+    else if (!format)
+        snprintf(error, error_bytes,
+                 "%s: this is no record of a run (it has no `format`); an older Couplet made the "
+                 "run, and did not record its data: train anew",
+                 path);
+    else
+        snprintf(error, error_bytes,
+                 "%s: the format of this record is `%.60s`, and this Couplet knows `%s` and `%s`: "
+                 "a newer one wrote it",
+                 path, format, first_format, record_format);
     json_decref(json);
     return false;
 }
 
 void couplet_record_free(CoupletRecord *record) {
     json_decref(record->json);
-    for (int i = 0; i < record->place_count; i++) free(record->places[i]);
+    for (int i = 0; i < record->place_count; i++)
+        free(record->places[i]);
     free(record->places);
     *record = (CoupletRecord){.json = NULL};
 }
 
-/* ---- looking up ----------------------------------------------------------------------------------------------------------------- */
+/* ---- looking up ------------------------------------------------------------------------------ */
 
 static json_t *entry_at(json_t *from, const char *path) {
     while (from && *path) {
@@ -321,7 +383,9 @@ static json_t *entry_at(json_t *from, const char *path) {
     return from;
 }
 
-const char *couplet_record_text(const CoupletRecord *record, const char *path) { return json_string_value(entry_at(record->json, path)); }
+const char *couplet_record_text(const CoupletRecord *record, const char *path) {
+    return json_string_value(entry_at(record->json, path));
+}
 
 bool couplet_record_number(const CoupletRecord *record, const char *path, double *out) {
     const json_t *found = entry_at(record->json, path);
@@ -343,7 +407,8 @@ static bool read_field(const char *text, CoupletField *out) {
         out->type = types[i].type;
         known = true;
     }
-    for (const char *at = text + length; known && (*at == '[' || *at == ',') && out->rank < COUPLET_MAX_RANK;) {
+    for (const char *at = text + length;
+         known && (*at == '[' || *at == ',') && out->rank < COUPLET_MAX_RANK;) {
         char *end;
         out->shape[out->rank++] = strtoll(at + 1, &end, 10);
         at = end;
@@ -351,8 +416,11 @@ static bool read_field(const char *text, CoupletField *out) {
     return known;
 }
 
-bool couplet_record_field(const CoupletRecord *record, const char *source, int number, CoupletField *out) {
-    json_t *fields = json_object_get(json_object_get(json_object_get(record->json, "data"), source), "fields"), *text;
+bool couplet_record_field(const CoupletRecord *record, const char *source, int number,
+                          CoupletField *out) {
+    json_t *fields = json_object_get(json_object_get(json_object_get(record->json, "data"), source),
+                                     "fields"),
+           *text;
     const char *name;
     json_object_foreach(fields, name, text) {
         *out = (CoupletField){.name = name};
@@ -361,13 +429,18 @@ bool couplet_record_field(const CoupletRecord *record, const char *source, int n
     return false;
 }
 
-bool couplet_record_true(const CoupletRecord *record, const char *path) { return json_is_true(entry_at(record->json, path)); }
+bool couplet_record_true(const CoupletRecord *record, const char *path) {
+    return json_is_true(entry_at(record->json, path));
+}
 
 bool couplet_record_seed(const CoupletRecord *record, uint64_t *out) {
     const json_t *seed = json_object_get(record->json, "seed");
-    if (json_is_integer(seed)) *out = (uint64_t)json_integer_value(seed);
-    else if (json_is_string(seed)) *out = strtoull(json_string_value(seed), NULL, 10);
-    else return false;
+    if (json_is_integer(seed))
+        *out = (uint64_t)json_integer_value(seed);
+    else if (json_is_string(seed))
+        *out = strtoull(json_string_value(seed), NULL, 10);
+    else
+        return false;
     return true;
 }
 
@@ -376,8 +449,9 @@ bool couplet_record_has_file(const CoupletRecord *record, const char *text, size
     const char *name;
     json_t *found;
     snprintf(hash, sizeof hash, "%016" PRIx64, couplet_hash(COUPLET_HASH_START, text, length));
-    json_object_foreach(json_object_get(record->json, "files"), name, found)
-        if (json_is_string(found) && strcmp(json_string_value(found), hash) == 0) return true;
+    json_object_foreach(json_object_get(record->json, "files"), name,
+                        found) if (json_is_string(found) &&
+                                   strcmp(json_string_value(found), hash) == 0) return true;
     return false;
 }
 
@@ -386,19 +460,21 @@ bool couplet_record_hyper(const CoupletRecord *record, int number, CoupletRecord
     json_t *value;
     json_object_foreach(json_object_get(record->json, "hypers"), name, value) {
         if (number-- > 0) continue;
-        const char *written = json_string_value(json_object_get(entry_at(record->json, "written.hypers"), name));
+        const char *written =
+            json_string_value(json_object_get(entry_at(record->json, "written.hypers"), name));
         *out = (CoupletRecordedHyper){name, written ? written : "", json_number_value(value)};
         return true;
     }
     return false;
 }
 
-/* ---- comparing ------------------------------------------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 typedef enum {
     NEVER,    /* a run that differs in it is another run */
     IF_NAMED, /* it may differ where --change names it */
-    NOTED     /* it may differ, and is said: the method is the same, and the numbers are to the bit, or to rounding */
+    NOTED /* it may differ, and is said: the method is the same, and the numbers are to the bit, or
+             to rounding */
 } Verdict;
 
 /* The entries that are compared. `word` is what --change calls one; NULL: its own name. A path that
@@ -408,14 +484,10 @@ static const struct {
     Verdict verdict;
     bool of_data; /* an evaluation depends on it too */
 } rows[] = {
-    {"seed", "seed", NEVER, false},
-    {"batch", "batch", NEVER, false},
-    {"epochs", "epochs", IF_NAMED, false},
-    {"stages.", "stages", NEVER, false},
-    {"hypers.", NULL, IF_NAMED, false},
-    {"data.", "data", IF_NAMED, true},
-    {"options.", NULL, NOTED, false},
-    {"files.", NULL, NOTED, true},
+    {"seed", "seed", NEVER, false},        {"batch", "batch", NEVER, false},
+    {"epochs", "epochs", IF_NAMED, false}, {"stages.", "stages", NEVER, false},
+    {"hypers.", NULL, IF_NAMED, false},    {"data.", "data", IF_NAMED, true},
+    {"options.", NULL, NOTED, false},      {"files.", NULL, NOTED, true},
     {"versions.", NULL, NOTED, false},
 };
 enum { ROW_COUNT = sizeof rows / sizeof *rows };
@@ -444,42 +516,55 @@ static bool has_word(const char *list, const char *word) {
 }
 
 static void show_value(const json_t *value, char *out, size_t bytes) {
-    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION((size_t)digits_in(value))) : NULL;
-    if (json_is_string(value)) snprintf(out, bytes, "`%s`", json_string_value(value));
-    else if (!value || json_is_null(value)) snprintf(out, bytes, "not given");
-    else snprintf(out, bytes, "%s", text ? text : "?");
+    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT |
+                                               JSON_REAL_PRECISION((size_t)digits_in(value)))
+                       : NULL;
+    if (json_is_string(value))
+        snprintf(out, bytes, "`%s`", json_string_value(value));
+    else if (!value || json_is_null(value))
+        snprintf(out, bytes, "not given");
+    else
+        snprintf(out, bytes, "%s", text ? text : "?");
     free(text);
 }
 
 static void refuse(Comparing *c, const char *word, Verdict verdict, const char *sentence) {
     size_t used = strlen(c->refused);
     c->refused_count++;
-    if (used + strlen(sentence) + 8 < sizeof c->refused) snprintf(c->refused + used, sizeof c->refused - used, "%s%s", used ? ", " : "", sentence);
-    else c->left_out++;
+    if (used + strlen(sentence) + 8 < sizeof c->refused)
+        snprintf(c->refused + used, sizeof c->refused - used, "%s%s", used ? ", " : "", sentence);
+    else
+        c->left_out++;
     if (verdict == NEVER) c->never = true;
     size_t length = strlen(c->words);
     bool is_new = verdict == IF_NAMED && !has_word(c->words, word);
-    if (is_new && length + strlen(word) + 2 < sizeof c->words) snprintf(c->words + length, sizeof c->words - length, "%s%s", length ? "," : "", word);
+    if (is_new && length + strlen(word) + 2 < sizeof c->words)
+        snprintf(c->words + length, sizeof c->words - length, "%s%s", length ? "," : "", word);
 }
 
 static void keep_change(Comparing *c, const char *path, json_t *was, json_t *now) {
     json_t *from = was ? json_incref(was) : json_null(), *to = now ? json_incref(now) : json_null();
-    json_array_append_new(c->changes, json_pack("{s:s, s:o, s:o}", "name", path, "from", from, "to", to));
+    json_array_append_new(c->changes,
+                          json_pack("{s:s, s:o, s:o}", "name", path, "from", from, "to", to));
 }
 
-static void differ(Comparing *c, const char *path, const char *word, Verdict verdict, json_t *was, json_t *now) {
+static void differ(Comparing *c, const char *path, const char *word, Verdict verdict, json_t *was,
+                   json_t *now) {
     char old[200], new[200], sentence[640];
     show_value(was, old, sizeof old);
     show_value(now, new, sizeof new);
-    snprintf(sentence, sizeof sentence, "%s was %s in %s/%s and is %s now", path, old, c->folder, couplet_record_name, new);
+    snprintf(sentence, sizeof sentence, "%s was %s in %s/%s and is %s now", path, old, c->folder,
+             couplet_record_name, new);
     if (verdict == NOTED || (verdict == IF_NAMED && has_word(c->leave->change, word))) {
         c->leave->note(c->leave->context, sentence);
         keep_change(c, path, was, now);
-    } else refuse(c, word, verdict, sentence);
+    } else
+        refuse(c, word, verdict, sentence);
 }
 
 /* Compares an entry. Where data lies does not matter as long as it is the same data. */
-static void compare(Comparing *c, const char *path, const char *word, Verdict verdict, json_t *was, json_t *now) {
+static void compare(Comparing *c, const char *path, const char *word, Verdict verdict, json_t *was,
+                    json_t *now) {
     if (json_is_object(was) || json_is_object(now)) {
         const char *name;
         json_t *part;
@@ -490,13 +575,18 @@ static void compare(Comparing *c, const char *path, const char *word, Verdict ve
         }
         json_object_foreach(now, name, part) {
             snprintf(below, sizeof below, "%s.%s", path, name);
-            if (!json_object_get(was, name)) compare(c, below, word ? word : name, verdict, NULL, part);
+            if (!json_object_get(was, name))
+                compare(c, below, word ? word : name, verdict, NULL, part);
         }
         return;
     }
-    if (json_is_null(was)) was = NULL; /* an older record does not have what it would say is the default */
+    /* an older record does not have what it would say is the default */
+    if (json_is_null(was)) was = NULL;
     if (json_is_null(now)) now = NULL;
-    bool equal = was && now ? json_equal(was, now) || (json_is_number(was) && json_is_number(now) && json_number_value(was) == json_number_value(now)) : !was && !now;
+    bool equal = was && now
+                     ? json_equal(was, now) || (json_is_number(was) && json_is_number(now) &&
+                                                json_number_value(was) == json_number_value(now))
+                     : !was && !now;
     const char *last = strrchr(path, '.');
     bool is_place = last && strcmp(last, ".place") == 0;
     if (!equal) differ(c, path, word, is_place ? NOTED : verdict, was, now);
@@ -507,7 +597,8 @@ static void compare_row(Comparing *c, int row) {
     snprintf(path, sizeof path, "%s", rows[row].path);
     size_t length = strlen(path);
     if (path[length - 1] == '.') path[length - 1] = 0;
-    compare(c, path, rows[row].word, rows[row].verdict, entry_at(c->was->json, path), entry_at(c->now->json, path));
+    compare(c, path, rows[row].word, rows[row].verdict, entry_at(c->was->json, path),
+            entry_at(c->now->json, path));
 }
 
 /* A word of --change that means nothing would be a difference that is dropped in silence. */
@@ -517,9 +608,13 @@ static bool words_known(const Comparing *c, char *error, size_t error_bytes) {
         size_t length = strcspn(list, ",");
         snprintf(word, sizeof word, "%.*s", (int)length, list);
         bool known = json_object_get(json_object_get(c->now->json, "hypers"), word) != NULL;
-        for (int i = 0; i < ROW_COUNT; i++) known |= rows[i].verdict == IF_NAMED && rows[i].word && strcmp(rows[i].word, word) == 0;
+        for (int i = 0; i < ROW_COUNT; i++)
+            known |= rows[i].verdict == IF_NAMED && rows[i].word && strcmp(rows[i].word, word) == 0;
         if (!known) {
-            snprintf(error, error_bytes, "--change %s: there is no `%s` that may change; it names hypers, epochs or data", c->leave->change, word);
+            snprintf(
+                error, error_bytes,
+                "--change %s: there is no `%s` that may change; it names hypers, epochs or data",
+                c->leave->change, word);
             return false;
         }
         list += length + (list[length] == ',');
@@ -530,15 +625,25 @@ static bool words_known(const Comparing *c, char *error, size_t error_bytes) {
 static bool say_refused(const Comparing *c, char *error, size_t error_bytes) {
     char more[64] = "", advice[320] = "";
     if (c->left_out) snprintf(more, sizeof more, ", and %d more", c->left_out);
-    if (c->leave->only_data) snprintf(advice, sizeof advice, "the data is not what it was; --data FOLDER, named by hand, evaluates on what is there now");
-    else if (c->never) snprintf(advice, sizeof advice, "that is another run: leave out --resume, or leave the settings as they were");
-    else snprintf(advice, sizeof advice, "without these it goes on as it was; --change %s goes on with what is now", c->words);
+    if (c->leave->only_data)
+        snprintf(advice, sizeof advice,
+                 "the data is not what it was; --data FOLDER, named by hand, evaluates on what is "
+                 "there now");
+    else if (c->never)
+        snprintf(advice, sizeof advice,
+                 "that is another run: leave out --resume, or leave the settings as they were");
+    else
+        snprintf(advice, sizeof advice,
+                 "without these it goes on as it was; --change %s goes on with what is now",
+                 c->words);
     const char *what = c->leave->only_data ? "on other data" : "with other settings";
-    snprintf(error, error_bytes, "%s: this run was made %s: %s%s; %s", c->folder, what, c->refused, more, advice);
+    snprintf(error, error_bytes, "%s: this run was made %s: %s%s; %s", c->folder, what, c->refused,
+             more, advice);
     return false;
 }
 
-bool couplet_record_agrees(const CoupletRecord *was, CoupletRecord *now, const char *folder, const CoupletLeave *leave, char *error, size_t error_bytes) {
+bool couplet_record_agrees(const CoupletRecord *was, CoupletRecord *now, const char *folder,
+                           const CoupletLeave *leave, char *error, size_t error_bytes) {
     Comparing c = {.was = was, .now = now, .folder = folder, .leave = leave};
     if (!words_known(&c, error, error_bytes)) return false;
     json_t *old = json_object_get(was->json, "changes");
@@ -552,6 +657,7 @@ bool couplet_record_agrees(const CoupletRecord *was, CoupletRecord *now, const c
 void couplet_record_place(CoupletRecord *now, int64_t step) {
     size_t at;
     json_t *change;
-    json_array_foreach(json_object_get(now->json, "changes"), at, change)
-        if (!json_object_get(change, "step")) json_object_set_new(change, "step", json_integer((json_int_t)step));
+    json_array_foreach(json_object_get(now->json, "changes"), at,
+                       change) if (!json_object_get(change, "step"))
+        json_object_set_new(change, "step", json_integer((json_int_t)step));
 }

@@ -25,7 +25,7 @@ typedef struct CoupletRecorded {
     int64_t checkpoint_every; /* steps; 0: a checkpoint comes at the end of each epoch */
     /* What a new run begins with (--start); NULL: nothing, or the run is older. */
     const char *start;
-    int64_t skip_bad;  /* the most rows that are left out because they cannot be read */
+    int64_t skip_bad; /* the most rows that are left out because they cannot be read */
 } CoupletRecorded;
 
 /* Makes a record. False with a sentence when memory runs out, or a value is no finite number. */

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* ---- the finite check ------------------------------------------------------------------------------------- */
+/* ---- the finite check ------------------------------------------------------------------------ */
 
 enum { MOST_ARRAYS = 256 /* that the device gets to look at, or to copy, at a time */ };
 
@@ -17,7 +17,8 @@ typedef struct Arrays {
 
 static bool flush(CoupletRun *run, Arrays *arrays, CoupletHealth *worst) {
     CoupletHealth found;
-    bool good = run->device->calls->health(run->device, arrays->count, arrays->memory, arrays->lengths, &found);
+    bool good = run->device->calls->health(run->device, arrays->count, arrays->memory,
+                                           arrays->lengths, &found);
     if (good && found > *worst) *worst = found;
     arrays->count = 0;
     return good;
@@ -58,7 +59,7 @@ bool couplet_run_finite(CoupletRun *run, CoupletFault *fault) {
     return couplet_run_explain_value(run, worst == COUPLET_INFINITE, fault);
 }
 
-/* ---- commits -------------------------------------------------------------------------------------------------- */
+/* ---- commits --------------------------------------------------------------------------------- */
 
 /* Arrays that go whole from one place to another, all in one pass. */
 typedef struct Copies {
@@ -77,13 +78,21 @@ static bool add_copy(CoupletRun *run, Copies *copies, CoupletCopy copy) {
     return copies->count < MOST_ARRAYS || flush_copies(run, copies);
 }
 
-static bool commit_one(CoupletRun *run, Copies *copies, const CoupletCommit *c, const void *from, int64_t from_offset, void *const *states, const CoupletStateInfo *infos) {
+static bool commit_one(CoupletRun *run, Copies *copies, const CoupletCommit *c, const void *from,
+                       int64_t from_offset, void *const *states, const CoupletStateInfo *infos) {
     CoupletDevice *d = run->device;
     const CoupletBuffer *value = &run->plan->buffers[c->value];
-    if (c->kind == COUPLET_ASSIGN) return add_copy(run, copies, (CoupletCopy){states[c->state], from, 0, from_offset, couplet_buffer_bytes(value)});
+    if (c->kind == COUPLET_ASSIGN)
+        return add_copy(
+            run, copies,
+            (CoupletCopy){states[c->state], from, 0, from_offset, couplet_buffer_bytes(value)});
     if (!flush_copies(run, copies)) return false;
-    if (c->kind == COUPLET_ROWS) return d->calls->write_rows(d, states[c->state], from, from_offset, couplet_run_memory(run, c->rows), value->shape[0], couplet_run_row_bytes(value));
-    return d->calls->push_rows(d, states[c->state], infos[c->state].shape[0], states[c->head], from, from_offset, value->shape[0], couplet_run_row_bytes(value));
+    if (c->kind == COUPLET_ROWS)
+        return d->calls->write_rows(d, states[c->state], from, from_offset,
+                                    couplet_run_memory(run, c->rows), value->shape[0],
+                                    couplet_run_row_bytes(value));
+    return d->calls->push_rows(d, states[c->state], infos[c->state].shape[0], states[c->head], from,
+                               from_offset, value->shape[0], couplet_run_row_bytes(value));
 }
 
 /* The columns of a queue share a head and a fill, which move once, after the last column. */
@@ -93,8 +102,12 @@ static bool move_heads(CoupletRun *run, void *const *states, const CoupletStateI
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletCommit *c = &plan->commits[i];
         bool moved = c->kind != COUPLET_PUSH;
-        for (int k = 0; k < i; k++) moved |= plan->commits[k].kind == COUPLET_PUSH && plan->commits[k].head == c->head;
-        if (!moved && !d->calls->move_head(d, states[c->head], states[c->fill], plan->buffers[c->value].shape[0], infos[c->state].shape[0])) return false;
+        for (int k = 0; k < i; k++)
+            moved |= plan->commits[k].kind == COUPLET_PUSH && plan->commits[k].head == c->head;
+        if (!moved &&
+            !d->calls->move_head(d, states[c->head], states[c->fill],
+                                 plan->buffers[c->value].shape[0], infos[c->state].shape[0]))
+            return false;
     }
     return true;
 }
@@ -106,7 +119,10 @@ static bool set_aside(CoupletRun *run) {
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletBuffer *value = &plan->buffers[plan->commits[i].value];
         if (value->place != COUPLET_IN_STATE) continue;
-        if (!add_copy(run, &copies, (CoupletCopy){run->staging, couplet_run_memory(run, plan->commits[i].value), at, 0, couplet_buffer_bytes(value)})) return false;
+        if (!add_copy(run, &copies,
+                      (CoupletCopy){run->staging, couplet_run_memory(run, plan->commits[i].value),
+                                    at, 0, couplet_buffer_bytes(value)}))
+            return false;
         at += couplet_buffer_bytes(value);
     }
     return flush_copies(run, &copies);
@@ -122,15 +138,22 @@ static bool rows_inside(CoupletRun *run, const CoupletStateInfo *infos, CoupletF
         if (!rows) return couplet_run_fail(run, fault);
         for (int64_t r = 0; r < plan->buffers[c->value].shape[0]; r++) {
             if (rows[r] >= 0 && rows[r] < infos[c->state].shape[0]) continue;
-            snprintf(run->sentence, sizeof run->sentence, "row number %lld to be written is %d, and `%s` has rows 0 to %lld", (long long)r, rows[r], infos[c->state].name, (long long)infos[c->state].shape[0] - 1);
-            *fault = (CoupletFault){.sentence = run->sentence, .source = c->source, .kind = COUPLET_FAULT_INDEX, .input = -1};
+            snprintf(run->sentence, sizeof run->sentence,
+                     "row number %lld to be written is %d, and `%s` has rows 0 to %lld",
+                     (long long)r, rows[r], infos[c->state].name,
+                     (long long)infos[c->state].shape[0] - 1);
+            *fault = (CoupletFault){.sentence = run->sentence,
+                                    .source = c->source,
+                                    .kind = COUPLET_FAULT_INDEX,
+                                    .input = -1};
             return false;
         }
     }
     return true;
 }
 
-bool couplet_run_commit(CoupletRun *run, void *const *states, const CoupletStateInfo *infos, CoupletFault *fault) {
+bool couplet_run_commit(CoupletRun *run, void *const *states, const CoupletStateInfo *infos,
+                        CoupletFault *fault) {
     const CoupletPlan *plan = run->plan;
     if (!rows_inside(run, infos, fault)) return false;
     if (!set_aside(run)) return couplet_run_fail(run, fault);
@@ -140,8 +163,11 @@ bool couplet_run_commit(CoupletRun *run, void *const *states, const CoupletState
         const CoupletCommit *c = &plan->commits[i];
         const CoupletBuffer *value = &plan->buffers[c->value];
         bool staged = value->place == COUPLET_IN_STATE;
-        if (!commit_one(run, &copies, c, staged ? run->staging : couplet_run_memory(run, c->value), staged ? aside : 0, states, infos)) return couplet_run_fail(run, fault);
+        if (!commit_one(run, &copies, c, staged ? run->staging : couplet_run_memory(run, c->value),
+                        staged ? aside : 0, states, infos))
+            return couplet_run_fail(run, fault);
         if (staged) aside += couplet_buffer_bytes(value);
     }
-    return (flush_copies(run, &copies) && move_heads(run, states, infos)) || couplet_run_fail(run, fault);
+    return (flush_copies(run, &copies) && move_heads(run, states, infos)) ||
+           couplet_run_fail(run, fault);
 }

@@ -20,9 +20,9 @@ struct CoupletRun {
     void *arena, *staging;
     /* By buffer: its memory. NULL for states, and for inputs if the device is the host. */
     void **places;
-    void **copies;  /* by buffer: outputs on the host, made when they are first asked for */
-    void *tables;   /* constants that came packed */
-    Feed *feeds;    /* by input */
+    void **copies; /* by buffer: outputs on the host, made when they are first asked for */
+    void *tables;  /* constants that came packed */
+    Feed *feeds;   /* by input */
     void *const *inputs, *const *states;
     double *milliseconds;
     const volatile sig_atomic_t *stop; /* NULL: nothing ends the steps half way */

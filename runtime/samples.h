@@ -21,7 +21,7 @@ typedef struct CoupletSamples {
     const char *name;        /* for messages */
     const void *const *rows; /* by field of the plan: samples one after the other */
     int64_t count;
-    const int32_t *origin;   /* [count]: the row of each sample; NULL: rows in order */
+    const int32_t *origin; /* [count]: the row of each sample; NULL: rows in order */
 } CoupletSamples;
 
 /* Takes the samples of a table that is loaded. `rows` has room for the fields of the plan. False

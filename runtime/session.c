@@ -14,7 +14,8 @@
 
 size_t couplet_state_bytes(const CoupletStateInfo *info) {
     int64_t bytes = couplet_type_bytes(info->type);
-    for (int i = 0; i < info->rank; i++) bytes *= info->shape[i];
+    for (int i = 0; i < info->rank; i++)
+        bytes *= info->shape[i];
     return (size_t)bytes;
 }
 
@@ -34,7 +35,8 @@ static bool allocate_state(CoupletSession *s, int slot) {
     size_t bytes = couplet_state_bytes(&s->program->states[slot]);
     void *zeros = calloc(1, bytes + 1);
     s->states[slot] = d->calls->allocate(d, (int64_t)bytes);
-    bool good = zeros && s->states[slot] && d->calls->write(d, s->states[slot], 0, zeros, (int64_t)bytes) && d->calls->wait(d);
+    bool good = zeros && s->states[slot] &&
+                d->calls->write(d, s->states[slot], 0, zeros, (int64_t)bytes) && d->calls->wait(d);
     free(zeros);
     return good;
 }
@@ -68,14 +70,19 @@ static bool allocate(CoupletSession *s) {
     return s->codes && s->classes && allocate_weights(s);
 }
 
-const CoupletPhase *couplet_program_phase(const CoupletProgram *p, int stage, int64_t epoch, int64_t step) {
+const CoupletPhase *couplet_program_phase(const CoupletProgram *p, int stage, int64_t epoch,
+                                          int64_t step) {
     const CoupletPhase *found = &p->phases[0];
     for (int i = 1; i < p->phase_count; i++)
-        if (p->phases[i].stage == stage && p->phases[i].from_epoch <= epoch && p->phases[i].from_step <= step) found = &p->phases[i];
+        if (p->phases[i].stage == stage && p->phases[i].from_epoch <= epoch &&
+            p->phases[i].from_step <= step)
+            found = &p->phases[i];
     return found;
 }
 
-uint64_t couplet_session_seed(const CoupletSession *s) { return s->seed + (uint64_t)s->stage * 0x9e3779b97f4a7c15u; }
+uint64_t couplet_session_seed(const CoupletSession *s) {
+    return s->seed + (uint64_t)s->stage * 0x9e3779b97f4a7c15u;
+}
 
 bool couplet_session_losses(CoupletSession *s, const CoupletRun *run, const CoupletPlan *plan) {
     for (int i = 0; i < s->program->loss_count; i++) {
@@ -104,7 +111,8 @@ void couplet_session_count(CoupletSession *s, float loss, int64_t steps_per_epoc
         s->loss_sum = 0;
         s->loss_count = 0;
     }
-    for (int i = 0; i < s->program->loss_count; i++) count_named(&s->named[i], epoch_begins);
+    for (int i = 0; i < s->program->loss_count; i++)
+        count_named(&s->named[i], epoch_begins);
     s->loss_sum += (double)loss;
     s->loss_count++;
     s->step++;
@@ -124,22 +132,30 @@ void couplet_session_scalars(CoupletSession *s, const CoupletPlan *plan, void **
     renew_words(s);
     for (int i = 0; i < plan->input_count; i++) {
         const char *name = plan->inputs[i].name;
-        if (strcmp(name, "seed") == 0) inputs[i] = s->seed_words;
-        else if (strcmp(name, "step") == 0) inputs[i] = &s->step_word;
-        else if (strcmp(name, "steps") == 0) inputs[i] = &s->steps_word;
-        else if (strcmp(name, "epoch") == 0) inputs[i] = &s->epoch_word;
+        if (strcmp(name, "seed") == 0)
+            inputs[i] = s->seed_words;
+        else if (strcmp(name, "step") == 0)
+            inputs[i] = &s->step_word;
+        else if (strcmp(name, "steps") == 0)
+            inputs[i] = &s->steps_word;
+        else if (strcmp(name, "epoch") == 0)
+            inputs[i] = &s->epoch_word;
         if (strncmp(name, "hyper.", 6) != 0) continue;
         bool real = plan->buffers[plan->inputs[i].buffer].type == COUPLET_F32;
         for (int h = 0; h < s->program->hyper_count; h++)
-            if (strcmp(s->program->hypers[h].name, name + 6) == 0) inputs[i] = real ? (void *)&s->hyper_reals[h] : (void *)&s->hyper_words[h];
+            if (strcmp(s->program->hypers[h].name, name + 6) == 0)
+                inputs[i] = real ? (void *)&s->hyper_reals[h] : (void *)&s->hyper_words[h];
     }
 }
 
 /* An input that nothing was found for would be read through a null pointer. */
-static bool all_bound(const CoupletPlan *plan, void *const *inputs, char *error, size_t error_bytes) {
+static bool all_bound(const CoupletPlan *plan, void *const *inputs, char *error,
+                      size_t error_bytes) {
     for (int i = 0; i < plan->input_count; i++) {
         if (inputs[i]) continue;
-        snprintf(error, error_bytes, "a fault of the compiler: the plan `%s` reads `%s`, which nothing provides", plan->name, plan->inputs[i].name);
+        snprintf(error, error_bytes,
+                 "a fault of the compiler: the plan `%s` reads `%s`, which nothing provides",
+                 plan->name, plan->inputs[i].name);
         return false;
     }
     return true;
@@ -155,10 +171,13 @@ static bool run_init(CoupletSession *s, char *error, size_t error_bytes) {
         couplet_session_scalars(s, plan, inputs);
         good = all_bound(plan, inputs, error, error_bytes);
         couplet_run_heed(run, couplet_threads_flag(s->threads));
-        if (good && (!couplet_run_steps(run, inputs, s->states, &fault) || !couplet_run_finite(run, &fault) ||
+        if (good && (!couplet_run_steps(run, inputs, s->states, &fault) ||
+                     !couplet_run_finite(run, &fault) ||
                      !couplet_run_commit(run, s->states, s->program->states, &fault))) {
-            if (couplet_run_stopped(run)) *error = 0;
-            else couplet_fault_text(&fault, "at the start of a state", error, error_bytes);
+            if (couplet_run_stopped(run))
+                *error = 0;
+            else
+                couplet_fault_text(&fault, "at the start of a state", error, error_bytes);
             good = false;
         }
     }
@@ -167,7 +186,9 @@ static bool run_init(CoupletSession *s, char *error, size_t error_bytes) {
     return good;
 }
 
-CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletDevice *device, CoupletThreads *threads, uint64_t seed, char *error, size_t error_bytes) {
+CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletDevice *device,
+                                    CoupletThreads *threads, uint64_t seed, char *error,
+                                    size_t error_bytes) {
     CoupletSession *s = calloc(1, sizeof *s);
     if (!s) {
         fail_memory(error, error_bytes);
@@ -178,13 +199,15 @@ CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletDevice
     s->threads = threads;
     s->seed = seed;
     couplet_device_clear(device);
-    bool good = allocate(s) ? true : device->fault.kind ? fail_device(s, error, error_bytes) : fail_memory(error, error_bytes);
+    bool good = allocate(s)          ? true
+                : device->fault.kind ? fail_device(s, error, error_bytes)
+                                     : fail_memory(error, error_bytes);
     if (good && run_init(s, error, error_bytes)) return s;
     couplet_session_free(s);
     return NULL;
 }
 
-/* ---- features ------------------------------------------------------------------------------------------------- */
+/* ---- features -------------------------------------------------------------------------------- */
 
 int64_t couplet_session_width(const CoupletSession *s, const char *features) {
     const CoupletPlan *plan = couplet_program_features(s->program, features);
@@ -193,25 +216,31 @@ int64_t couplet_session_width(const CoupletSession *s, const char *features) {
 }
 
 /* Fills each field's array of a batch; places behind the last sample get the first of the batch. */
-static void take_samples(const CoupletPlan *plan, const CoupletSamples *samples, int64_t first, int64_t count, int64_t rows, char *const *batch) {
+static void take_samples(const CoupletPlan *plan, const CoupletSamples *samples, int64_t first,
+                         int64_t count, int64_t rows, char *const *batch) {
     for (int f = 0; couplet_features_field(plan, f, NULL); f++) {
         const int64_t bytes = couplet_features_field_bytes(plan, f);
         for (int64_t i = 0; i < rows; i++) {
-            const int64_t sample = first + (i < count ? i : 0), row = samples->origin ? samples->origin[sample] : sample;
-            memcpy(batch[f] + i * bytes, (const char *)samples->rows[f] + row * bytes, (size_t)bytes);
+            const int64_t sample = first + (i < count ? i : 0),
+                          row = samples->origin ? samples->origin[sample] : sample;
+            memcpy(batch[f] + i * bytes, (const char *)samples->rows[f] + row * bytes,
+                   (size_t)bytes);
         }
     }
 }
 
-static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun *run, const CoupletSamples *samples, char *const *batch, void **inputs, float *out,
-                         char *error, size_t error_bytes) {
-    int64_t rows = couplet_plan_output(plan, "features")->shape[0], width = couplet_plan_output(plan, "features")->shape[1];
+static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun *run,
+                         const CoupletSamples *samples, char *const *batch, void **inputs,
+                         float *out, char *error, size_t error_bytes) {
+    int64_t rows = couplet_plan_output(plan, "features")->shape[0],
+            width = couplet_plan_output(plan, "features")->shape[1];
     for (int64_t first = 0; first < samples->count; first += rows) {
         int64_t here = samples->count - first < rows ? samples->count - first : rows;
         if (couplet_threads_stopped(s->threads)) return false;
         take_samples(plan, samples, first, here, rows, batch);
         CoupletFault fault;
-        if (!couplet_run_steps(run, inputs, s->states, &fault) || !couplet_run_finite(run, &fault)) {
+        if (!couplet_run_steps(run, inputs, s->states, &fault) ||
+            !couplet_run_finite(run, &fault)) {
             couplet_fault_text(&fault, "in the features of an evaluation", error, error_bytes);
             return false;
         }
@@ -234,7 +263,9 @@ static bool bind_batch(const CoupletPlan *plan, char **batch, void **inputs) {
     return true;
 }
 
-bool couplet_session_features(CoupletSession *s, const char *features, const CoupletSamples *samples, float *out, char *error, size_t error_bytes) {
+bool couplet_session_features(CoupletSession *s, const char *features,
+                              const CoupletSamples *samples, float *out, char *error,
+                              size_t error_bytes) {
     const CoupletPlan *plan = couplet_program_features(s->program, features);
     const int fields = couplet_features_field_count(plan);
     if (!fields) {
@@ -248,10 +279,12 @@ bool couplet_session_features(CoupletSession *s, const char *features, const Cou
     if (good && !bind_batch(plan, batch, inputs)) good = fail_memory(error, error_bytes);
     if (good) {
         couplet_session_scalars(s, plan, inputs);
-        good = all_bound(plan, inputs, error, error_bytes) && run_features(s, plan, run, samples, batch, inputs, out, error, error_bytes);
+        good = all_bound(plan, inputs, error, error_bytes) &&
+               run_features(s, plan, run, samples, batch, inputs, out, error, error_bytes);
     }
     couplet_run_free(run);
-    for (int f = 0; batch && f < fields; f++) free(batch[f]);
+    for (int f = 0; batch && f < fields; f++)
+        free(batch[f]);
     free(inputs);
     free(batch);
     return good;
@@ -262,7 +295,8 @@ bool couplet_session_weigh(CoupletSession *s, char *error, size_t error_bytes) {
         const int state = s->program->sources[i].weights;
         if (!s->weights[i]) continue;
         const int64_t bytes = (int64_t)couplet_state_bytes(&s->program->states[state]);
-        if (!s->device->calls->read(s->device, s->weights[i], s->states[state], 0, bytes)) return fail_device(s, error, error_bytes);
+        if (!s->device->calls->read(s->device, s->weights[i], s->states[state], 0, bytes))
+            return fail_device(s, error, error_bytes);
     }
     return true;
 }
@@ -272,7 +306,8 @@ void couplet_session_free(CoupletSession *s) {
     for (int i = 0; s->states && i < s->program->state_count; i++)
         if (s->states[i]) s->device->calls->release(s->device, s->states[i]);
     free(s->states);
-    for (int i = 0; s->weights && i < s->program->source_count; i++) free(s->weights[i]);
+    for (int i = 0; s->weights && i < s->program->source_count; i++)
+        free(s->weights[i]);
     for (int i = 0; i < s->program->source_count; i++) {
         if (s->codes) free(s->codes[i]);
         if (s->classes) free(s->classes[i]);
@@ -286,15 +321,17 @@ void couplet_session_free(CoupletSession *s) {
     free(s);
 }
 
-/* ---- divergence ------------------------------------------------------------------------------------------------- */
+/* ---- divergence ------------------------------------------------------------------------------ */
 
 /* The largest entry of a state; a NaN does not count. */
 static float largest_entry(CoupletSession *s, int state) {
     const CoupletStateInfo *info = &s->program->states[state];
     int64_t count = 1;
-    for (int i = 0; i < info->rank; i++) count *= info->shape[i];
+    for (int i = 0; i < info->rank; i++)
+        count *= info->shape[i];
     float *values = malloc((size_t)count * sizeof *values + 1), largest = 0;
-    if (values && s->device->calls->read(s->device, values, s->states[state], 0, count * (int64_t)sizeof *values))
+    if (values && s->device->calls->read(s->device, values, s->states[state], 0,
+                                         count * (int64_t)sizeof *values))
         for (int64_t i = 0; i < count; i++)
             if (fabsf(values[i]) > largest) largest = fabsf(values[i]);
     free(values);
@@ -302,7 +339,8 @@ static float largest_entry(CoupletSession *s, int state) {
 }
 
 void couplet_session_advise(CoupletSession *s, CoupletFault *fault, char *text, size_t bytes) {
-    static const float too_large = 1e6f; /* weights are drawn below 1, and decay and norms keep them there */
+    /* weights are drawn below 1, and decay and norms keep them there */
+    static const float too_large = 1e6f;
     float largest = 0;
     int which = -1;
     if (fault->kind != COUPLET_FAULT_NAN && fault->kind != COUPLET_FAULT_INFINITE) return;
@@ -313,7 +351,9 @@ void couplet_session_advise(CoupletSession *s, CoupletFault *fault, char *text, 
         if (entry > largest) largest = entry, which = i;
     }
     if (largest < too_large) return;
-    snprintf(text, bytes, "the run has diverged: the steps before have made entries of `%s` as large as %.3g. A lower rate of the optimiser, a warm-up, or `clip` in `train` keeps them small",
+    snprintf(text, bytes,
+             "the run has diverged: the steps before have made entries of `%s` as large as %.3g. A "
+             "lower rate of the optimiser, a warm-up, or `clip` in `train` keeps them small",
              s->program->states[which].name, (double)largest);
     fault->advice = text;
 }

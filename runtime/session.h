@@ -20,16 +20,16 @@ typedef struct CoupletSession {
     /* By slot: the device's memory, of the type and shape in program->states. */
     void **states;
     uint64_t seed;
-    int64_t step;         /* completed steps */
-    int64_t total_steps;  /* the steps of the whole run, which schedules see as `steps` */
-    int64_t epoch;        /* the epoch of the stage */
-    int stage;            /* the stage at hand; 0 if the program has none */
+    int64_t step;        /* completed steps */
+    int64_t total_steps; /* the steps of the whole run, which schedules see as `steps` */
+    int64_t epoch;       /* the epoch of the stage */
+    int stage;           /* the stage at hand; 0 if the program has none */
     /* The step that the stage began with, and its number of steps; both 0 if the whole run is one
      * stage. */
     int64_t stage_first, stage_steps;
-    double loss_sum;      /* the losses of the steps of the present epoch, added up */
-    int64_t loss_count;   /* the number of these steps */
-    CoupletMean *named;   /* [program->loss_count] the losses with names */
+    double loss_sum;    /* the losses of the steps of the present epoch, added up */
+    int64_t loss_count; /* the number of these steps */
+    CoupletMean *named; /* [program->loss_count] the losses with names */
     int32_t seed_words[2], step_word, steps_word, epoch_word; /* what kernels read */
     float *hyper_reals;
     int32_t *hyper_words;
@@ -87,7 +87,7 @@ bool couplet_session_save(const CoupletSession *session, const char *path, char 
                           size_t error_bytes);
 
 typedef struct CoupletLoaded {
-    bool same_plan;   /* going on is exact to the bit */
+    bool same_plan; /* going on is exact to the bit */
     /* False: the file is of the first format, which has the states and not the sum of the
      * epoch's losses. */
     bool whole_state;

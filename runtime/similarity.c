@@ -6,44 +6,50 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* A block of sums stays in registers: eight rows by two wide vectors where there are 32 registers, four rows by two narrow ones where there are 16. Either way each sum runs over
- * the width in order. */
+/* A block of sums stays in registers: eight rows by two wide vectors where there are 32 registers,
+ * four rows by two narrow ones where there are 16. Either way each sum runs over the width in
+ * order. */
 enum { WIDE = COUPLET_PANEL_ROWS / 2, NARROW = WIDE / 2 };
 typedef float Wide __attribute__((vector_size(WIDE * sizeof(float))));
 typedef float Narrow __attribute__((vector_size(NARROW * sizeof(float))));
 
 /* Written out, so that the sums have names. */
-#define FOUR(DO) DO(0) DO(1) DO(2) DO(3)
-#define EIGHT(DO) FOUR(DO) DO(4) DO(5) DO(6) DO(7)
+#define FOUR(DO)   DO(0) DO(1) DO(2) DO(3)
+#define EIGHT(DO)  FOUR(DO) DO(4) DO(5) DO(6) DO(7)
 #define DECLARE(q) Vector low##q = {0}, high##q = {0};
-#define MULTIPLY(q)                         \
-    low##q += queries[q * width + d] * low; \
+#define MULTIPLY(q)                                                                                \
+    low##q += queries[q * width + d] * low;                                                        \
     high##q += queries[q * width + d] * high;
-#define STORE(q)                                                  \
-    memcpy(out + q * COUPLET_PANEL_ROWS, &low##q, sizeof low##q); \
+#define STORE(q)                                                                                   \
+    memcpy(out + q * COUPLET_PANEL_ROWS, &low##q, sizeof low##q);                                  \
     memcpy(out + q * COUPLET_PANEL_ROWS + lanes, &high##q, sizeof high##q);
-#define SIMILARITIES(EACH_ROW)                                              \
-    const int64_t lanes = (int64_t)(sizeof(Vector) / sizeof(float));        \
-    EACH_ROW(DECLARE)                                                       \
-    for (int64_t d = 0; d < width; d++) {                                   \
-        Vector low, high;                                                   \
-        memcpy(&low, panel + d * COUPLET_PANEL_ROWS, sizeof low);           \
-        memcpy(&high, panel + d * COUPLET_PANEL_ROWS + lanes, sizeof high); \
-        EACH_ROW(MULTIPLY)                                                  \
-    }                                                                       \
+#define SIMILARITIES(EACH_ROW)                                                                     \
+    const int64_t lanes = (int64_t)(sizeof(Vector) / sizeof(float));                               \
+    EACH_ROW(DECLARE)                                                                              \
+    for (int64_t d = 0; d < width; d++) {                                                          \
+        Vector low, high;                                                                          \
+        memcpy(&low, panel + d * COUPLET_PANEL_ROWS, sizeof low);                                  \
+        memcpy(&high, panel + d * COUPLET_PANEL_ROWS + lanes, sizeof high);                        \
+        EACH_ROW(MULTIPLY)                                                                         \
+    }                                                                                              \
     EACH_ROW(STORE)
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-__attribute__((target("avx512f"))) static void eight_by_wide(const float *queries, const float *panel, int64_t width, float *out) {
+__attribute__((target("avx512f"))) static void
+eight_by_wide(const float *queries, const float *panel, int64_t width, float *out) {
     typedef Wide Vector;
     SIMILARITIES(EIGHT)
 }
 
-static bool has_wide(void) { return __builtin_cpu_supports("avx512f"); }
+static bool has_wide(void) {
+    return __builtin_cpu_supports("avx512f");
+}
 #define FOR_THIS_MACHINE __attribute__((target_clones("fma", "default")))
 #else
 #define eight_by_wide(queries, panel, width, out) ((void)0)
-static bool has_wide(void) { return false; }
+static bool has_wide(void) {
+    return false;
+}
 #define FOR_THIS_MACHINE
 #endif
 
@@ -59,5 +65,6 @@ void couplet_similarities(const float *queries, const float *panel, int64_t widt
         return;
     }
     for (int64_t q = 0; q < COUPLET_BLOCK_ROWS; q += 4)
-        for (int64_t i = 0; i < COUPLET_PANEL_ROWS; i += 2 * NARROW) four_by_narrow(queries + q * width, panel + i, width, out + q * COUPLET_PANEL_ROWS + i);
+        for (int64_t i = 0; i < COUPLET_PANEL_ROWS; i += 2 * NARROW)
+            four_by_narrow(queries + q * width, panel + i, width, out + q * COUPLET_PANEL_ROWS + i);
 }

@@ -17,12 +17,14 @@
 
 enum { ALIGNMENT = 64 };
 
-/* ---- opening ------------------------------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
-static bool has_rows(const CoupletSource *source, const CoupletTable *table, char *error, size_t error_bytes) {
+static bool has_rows(const CoupletSource *source, const CoupletTable *table, char *error,
+                     size_t error_bytes) {
     if (source->rows == 0 || table->count == source->rows) return true;
-    snprintf(error, error_bytes, "%s has %lld samples for `%s`, and the program was compiled for %lld", table->name, (long long)table->count, source->name,
-             (long long)source->rows);
+    snprintf(error, error_bytes,
+             "%s has %lld samples for `%s`, and the program was compiled for %lld", table->name,
+             (long long)table->count, source->name, (long long)source->rows);
     return false;
 }
 
@@ -101,7 +103,8 @@ static bool number_rows(CoupletSources *s) {
     for (int i = 0; i < s->program->source_count; i++)
         if (s->data[i].count > most) most = s->data[i].count;
     s->numbers = malloc(((size_t)most + 1) * sizeof *s->numbers);
-    for (int64_t i = 0; s->numbers && i < most; i++) s->numbers[i] = (int32_t)i;
+    for (int64_t i = 0; s->numbers && i < most; i++)
+        s->numbers[i] = (int32_t)i;
     return s->numbers != NULL;
 }
 
@@ -114,7 +117,8 @@ bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *pl
     out->shelves = calloc((size_t)program->source_count + 1, sizeof *out->shelves);
     if (!out->data || !out->loaders || !out->shelves) return fail_memory(error, error_bytes);
     if (program->origin) couplet_reader_modules_at(program->origin->modules);
-    if (!couplet_places_fit(places, program->sources, program->source_count, error, error_bytes)) return false;
+    if (!couplet_places_fit(places, program->sources, program->source_count, error, error_bytes))
+        return false;
     for (int i = 0; i < program->source_count; i++) {
         const CoupletSource *source = &program->sources[i];
         CoupletTable *table = &out->data[i];
@@ -128,7 +132,7 @@ bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *pl
     return number_rows(out) || fail_memory(error, error_bytes);
 }
 
-/* ---- what an input reads ------------------------------------------------------------------------------------------------ */
+/* ---- what an input reads --------------------------------------------------------------------- */
 
 typedef struct Reading {
     int source; /* -1: no source */
@@ -144,8 +148,10 @@ static Reading reading_of(const CoupletSources *s, const char *input) {
         const char *name = input + length + 1;
         Reading found = {i, -1, strncmp(name, "all.", 4) == 0};
         if (found.whole) name += 4;
-        if (strcmp(name, "index") == 0) found.field = s->data[i].field_count;
-        else couplet_table_field(&s->data[i], name, &found.field);
+        if (strcmp(name, "index") == 0)
+            found.field = s->data[i].field_count;
+        else
+            couplet_table_field(&s->data[i], name, &found.field);
         return found;
     }
     return (Reading){-1, -1, false};
@@ -153,7 +159,8 @@ static Reading reading_of(const CoupletSources *s, const char *input) {
 
 static int64_t row_bytes(const CoupletSources *s, const Reading *r) {
     const CoupletTable *t = &s->data[r->source];
-    return r->field == t->field_count ? (int64_t)sizeof(int32_t) : couplet_field_bytes(&t->fields[r->field]);
+    return r->field == t->field_count ? (int64_t)sizeof(int32_t)
+                                      : couplet_field_bytes(&t->fields[r->field]);
 }
 
 /* The first name that both fields have, with another number in each; NULL: they number alike. */
@@ -183,12 +190,13 @@ static bool numbers_agree(const CoupletSources *s, const Reading *r, char *error
         if (i == r->source || !there || !there->class_names || !s->shelves[i][field].read) continue;
         const char *name = numbered_twice(here, there, &number, &other);
         if (!name) continue;
-        snprintf(error, error_bytes,
-                 "%s: `%s` is number %lld of `%s`, and number %lld in %s; the method reads both, and "
-                 "would take them for two classes. With the same names in both places, or in a file "
-                 "that names = \"FILE\" reads, they are numbered alike",
-                 s->data[r->source].name, name, (long long)number, here->name, (long long)other,
-                 s->data[i].name);
+        snprintf(
+            error, error_bytes,
+            "%s: `%s` is number %lld of `%s`, and number %lld in %s; the method reads both, and "
+            "would take them for two classes. With the same names in both places, or in a file "
+            "that names = \"FILE\" reads, they are numbered alike",
+            s->data[r->source].name, name, (long long)number, here->name, (long long)other,
+            s->data[i].name);
         return false;
     }
     s->shelves[r->source][r->field].read = true;
@@ -196,53 +204,68 @@ static bool numbers_agree(const CoupletSources *s, const Reading *r, char *error
 }
 
 /* True if the field is what the plan was compiled for. */
-static bool fits(const CoupletSources *s, const Reading *r, const char *input, const CoupletBuffer *b, char *error, size_t error_bytes) {
+static bool fits(const CoupletSources *s, const Reading *r, const char *input,
+                 const CoupletBuffer *b, char *error, size_t error_bytes) {
     static const CoupletField index = {.name = "index", .type = COUPLET_I32};
     const CoupletTable *t = &s->data[r->source];
-    const CoupletField *f = r->field == t->field_count ? &index : r->field >= 0 ? &t->fields[r->field] : NULL;
+    const CoupletField *f = r->field == t->field_count ? &index
+                            : r->field >= 0            ? &t->fields[r->field]
+                                                       : NULL;
     if (!f) {
-        snprintf(error, error_bytes, "%s has no such field, and the method reads `%s`", t->name, input);
+        snprintf(error, error_bytes, "%s has no such field, and the method reads `%s`", t->name,
+                 input);
         return false;
     }
-    bool same = b->type == f->type && b->rank == f->rank + 1 && (!r->whole || b->shape[0] == t->count);
-    for (int i = 0; same && i < f->rank; i++) same = b->shape[i + 1] == f->shape[i];
+    bool same =
+        b->type == f->type && b->rank == f->rank + 1 && (!r->whole || b->shape[0] == t->count);
+    for (int i = 0; same && i < f->rank; i++)
+        same = b->shape[i + 1] == f->shape[i];
     if (same)
-        return f == &index ||
-               (couplet_kept_may_read(t, r->field, input, error, error_bytes) &&
-                numbers_agree(s, r, error, error_bytes));
+        return f == &index || (couplet_kept_may_read(t, r->field, input, error, error_bytes) &&
+                               numbers_agree(s, r, error, error_bytes));
     CoupletField compiled = {.type = b->type, .rank = b->rank - 1};
     char found[128], wanted[128];
     memcpy(compiled.shape, b->shape + 1, sizeof compiled.shape - sizeof *compiled.shape);
-    snprintf(error, error_bytes, "%s: its field `%s` is %s of %lld samples, and the method was compiled for %s%s", t->name, f->name,
-             couplet_field_text(f, found, sizeof found), (long long)t->count, couplet_field_text(&compiled, wanted, sizeof wanted),
+    snprintf(error, error_bytes,
+             "%s: its field `%s` is %s of %lld samples, and the method was compiled for %s%s",
+             t->name, f->name, couplet_field_text(f, found, sizeof found), (long long)t->count,
+             couplet_field_text(&compiled, wanted, sizeof wanted),
              r->whole ? " and another number of samples" : "");
     return false;
 }
 
-/* ---- whole columns ------------------------------------------------------------------------------------------------------ */
+/* ---- whole columns --------------------------------------------------------------------------- */
 
 static void copy_rows(const CoupletTable *t, int field, int64_t first, int64_t rows, void *to) {
     const int64_t bytes = couplet_field_bytes(&t->fields[field]);
     for (int64_t i = 0; i < rows; i++)
-        memcpy((char *)to + i * bytes, (const char *)t->columns[field] + couplet_table_origin(t, first + i) * bytes, (size_t)bytes);
+        memcpy((char *)to + i * bytes,
+               (const char *)t->columns[field] + couplet_table_origin(t, first + i) * bytes,
+               (size_t)bytes);
 }
 
-static void *aligned(int64_t bytes) { return aligned_alloc(ALIGNMENT, ((size_t)bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT); }
+static void *aligned(int64_t bytes) {
+    return aligned_alloc(ALIGNMENT, ((size_t)bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT);
+}
 
 /* All chosen rows of a field, one after the other: in the table itself where all are chosen. */
 static bool bring_together(CoupletSources *s, const Reading *r, char *error, size_t error_bytes) {
     const CoupletTable *t = &s->data[r->source];
     CoupletShelf *shelf = &s->shelves[r->source][r->field];
     if (shelf->whole) return true;
-    if (r->field == t->field_count) shelf->whole = s->numbers;
-    else if (!t->origin) shelf->whole = t->columns[r->field];
+    if (r->field == t->field_count)
+        shelf->whole = s->numbers;
+    else if (!t->origin)
+        shelf->whole = t->columns[r->field];
     if (shelf->whole) return true;
     const int64_t bytes = t->count * couplet_field_bytes(&t->fields[r->field]);
     const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     shelf->copy = (double)bytes < memory ? aligned(bytes) : NULL;
     if (!shelf->copy) {
-        snprintf(error, error_bytes, "%s: all chosen samples of `%s` are read at once, which are %.1f GB, more than there is memory", t->name, t->fields[r->field].name,
-                 (double)bytes / 1e9);
+        snprintf(error, error_bytes,
+                 "%s: all chosen samples of `%s` are read at once, which are %.1f GB, more than "
+                 "there is memory",
+                 t->name, t->fields[r->field].name, (double)bytes / 1e9);
         return false;
     }
     copy_rows(t, r->field, 0, t->count, shelf->copy);
@@ -250,15 +273,19 @@ static bool bring_together(CoupletSources *s, const Reading *r, char *error, siz
     return true;
 }
 
-/* ---- shelves on a device ------------------------------------------------------------------------------------------------ */
+/* ---- shelves on a device --------------------------------------------------------------------- */
 
 static bool send_rows(CoupletSources *s, const Reading *r, void *to) {
     const CoupletTable *t = &s->data[r->source];
     CoupletDevice *d = s->device;
     const int64_t bytes = row_bytes(s, r);
-    if (r->field == t->field_count) return d->calls->write(d, to, 0, s->numbers, t->count * bytes) && d->calls->wait(d);
-    if (!t->origin) return d->calls->write(d, to, 0, t->columns[r->field], t->count * bytes) && d->calls->wait(d);
-    const int64_t most = (1 << 24) / bytes + 1; /* chosen rows are brought together piece by piece */
+    if (r->field == t->field_count)
+        return d->calls->write(d, to, 0, s->numbers, t->count * bytes) && d->calls->wait(d);
+    if (!t->origin)
+        return d->calls->write(d, to, 0, t->columns[r->field], t->count * bytes) &&
+               d->calls->wait(d);
+    /* chosen rows are brought together piece by piece */
+    const int64_t most = (1 << 24) / bytes + 1;
     void *piece = malloc((size_t)(most * bytes));
     bool good = piece != NULL;
     for (int64_t done = 0; good && done < t->count; done += most) {
@@ -288,9 +315,11 @@ static bool is_large(const CoupletSources *s, const Reading *r) {
     return r->field < t->field_count && t->fields[r->field].rank > 0;
 }
 
-/* True if a batch of the field is given by the numbers of its rows. A field of one number is not, also where the whole of it lies on the device. */
+/* True if a batch of the field is given by the numbers of its rows. A field of one number is not,
+ * also where the whole of it lies on the device. */
 static bool goes_by_number(const CoupletSources *s, const Reading *r) {
-    return r->field == s->data[r->source].field_count || (is_large(s, r) && s->shelves[r->source][r->field].device);
+    return r->field == s->data[r->source].field_count ||
+           (is_large(s, r) && s->shelves[r->source][r->field].device);
 }
 
 static bool shelve(CoupletSources *s, const Reading *r, int input, CoupletRun *run) {
@@ -301,74 +330,98 @@ static bool shelve(CoupletSources *s, const Reading *r, int input, CoupletRun *r
     return !shelf || r->whole || couplet_run_feed_rows(run, input, shelf);
 }
 
-bool couplet_sources_attach(CoupletSources *s, CoupletDevice *device, const CoupletPlan *plan, CoupletRun *run, char *error, size_t error_bytes) {
+bool couplet_sources_attach(CoupletSources *s, CoupletDevice *device, const CoupletPlan *plan,
+                            CoupletRun *run, char *error, size_t error_bytes) {
     s->device = device;
     for (int i = 0; i < plan->input_count; i++) {
         const Reading r = reading_of(s, plan->inputs[i].name);
         if (r.source < 0) continue;
-        if (!fits(s, &r, plan->inputs[i].name, &plan->buffers[plan->inputs[i].buffer], error, error_bytes)) return false;
+        if (!fits(s, &r, plan->inputs[i].name, &plan->buffers[plan->inputs[i].buffer], error,
+                  error_bytes))
+            return false;
         if (!device->is_host && !shelve(s, &r, i, run)) {
             snprintf(error, error_bytes, "%s: %s", device->name, device->fault.sentence);
             return false;
         }
         const bool on_device = s->shelves[r.source][r.field].device != NULL;
         if (r.whole && !on_device && !bring_together(s, &r, error, error_bytes)) return false;
-        /* An input that lies on the device is still bound, to the column, which is then not looked at. */
-        if (r.whole && on_device && !s->shelves[r.source][r.field].whole) s->shelves[r.source][r.field].whole = s->numbers;
+        /* An input that lies on the device is still bound, to the column, which is then not looked
+         * at. */
+        if (r.whole && on_device && !s->shelves[r.source][r.field].whole)
+            s->shelves[r.source][r.field].whole = s->numbers;
     }
     return true;
 }
 
-/* ---- loaders ------------------------------------------------------------------------------------------------------------ */
+/* ---- loaders --------------------------------------------------------------------------------- */
 
-int64_t couplet_source_batch(const CoupletSource *source, const CoupletStage *stage) { return stage && stage->batch && source->follows ? stage->batch : source->batch; }
+int64_t couplet_source_batch(const CoupletSource *source, const CoupletStage *stage) {
+    return stage && stage->batch && source->follows ? stage->batch : source->batch;
+}
 
 int64_t couplet_sources_batches(const CoupletSources *s, const CoupletStage *stage) {
     const int at = stage ? stage->train_source : s->program->train_source;
     if (at < 0) return stage ? stage->epoch_steps : s->program->epoch_steps;
-    return couplet_loader_batches(&s->data[at], couplet_source_batch(&s->program->sources[at], stage));
+    return couplet_loader_batches(&s->data[at],
+                                  couplet_source_batch(&s->program->sources[at], stage));
 }
 
-/* The fields of a source that some phase's step reads as they are, and not by the numbers of rows. */
+/* The fields of a source that some phase's step reads as they are, and not by the numbers of rows.
+ */
 static void mark_gathered(const CoupletSources *s, int source, bool *gathered) {
     for (int p = 0; p < s->program->phase_count; p++) {
         const CoupletPlan *plan = s->program->phases[p].train;
         for (int i = 0; i < plan->input_count; i++) {
             const Reading r = reading_of(s, plan->inputs[i].name);
-            if (r.source == source && !r.whole && r.field >= 0 && !goes_by_number(s, &r)) gathered[r.field] = true;
+            if (r.source == source && !r.whole && r.field >= 0 && !goes_by_number(s, &r))
+                gathered[r.field] = true;
         }
     }
 }
 
-static bool begin_source(CoupletSources *s, const CoupletStage *stage, int source, uint32_t stream, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
+static bool begin_source(CoupletSources *s, const CoupletStage *stage, int source, uint32_t stream,
+                         uint64_t seed, int64_t first, char *error, size_t error_bytes) {
     const CoupletSource *from = &s->program->sources[source];
     bool *gathered = calloc((size_t)s->data[source].field_count + 1, sizeof *gathered);
     if (!gathered) return fail_memory(error, error_bytes);
     mark_gathered(s, source, gathered);
-    const CoupletFeed feed = {.batch = couplet_source_batch(from, stage), .stream = stream, .gathered = gathered, .balanced = from->balanced, .weighed = from->weights >= 0, .ways = from->ways,
-                              .each = from->each, .by = couplet_selection_by(&from->selection)};
+    const CoupletFeed feed = {.batch = couplet_source_batch(from, stage),
+                              .stream = stream,
+                              .gathered = gathered,
+                              .balanced = from->balanced,
+                              .weighed = from->weights >= 0,
+                              .ways = from->ways,
+                              .each = from->each,
+                              .by = couplet_selection_by(&from->selection)};
     couplet_loader_free(s->loaders[source]);
-    s->loaders[source] = couplet_loader_new(&s->data[source], &feed, seed, first, error, error_bytes);
+    s->loaders[source] =
+        couplet_loader_new(&s->data[source], &feed, seed, first, error, error_bytes);
     free(gathered);
     return s->loaders[source] != NULL;
 }
 
-bool couplet_sources_begin(CoupletSources *s, const CoupletStage *stage, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
+bool couplet_sources_begin(CoupletSources *s, const CoupletStage *stage, uint64_t seed,
+                           int64_t first, char *error, size_t error_bytes) {
     uint32_t stream = 1;
     for (int i = 0; i < s->program->source_count; i++) {
         if (!s->program->sources[i].drawn) continue;
-        if (!begin_source(s, stage, i, i == s->program->train_source ? 0 : stream++, seed, first, error, error_bytes)) return false;
+        if (!begin_source(s, stage, i, i == s->program->train_source ? 0 : stream++, seed, first,
+                          error, error_bytes))
+            return false;
     }
     return true;
 }
 
-bool couplet_sources_weigh(CoupletSources *s, float *const *weights, int64_t until, char *error, size_t error_bytes) {
+bool couplet_sources_weigh(CoupletSources *s, float *const *weights, int64_t until, char *error,
+                           size_t error_bytes) {
     for (int i = 0; i < s->program->source_count; i++)
-        if (s->loaders[i] && weights[i] && !couplet_loader_weigh(s->loaders[i], weights[i], until, error, error_bytes)) return false;
+        if (s->loaders[i] && weights[i] &&
+            !couplet_loader_weigh(s->loaders[i], weights[i], until, error, error_bytes))
+            return false;
     return true;
 }
 
-/* ---- inputs ------------------------------------------------------------------------------------------------------------- */
+/* ---- inputs ---------------------------------------------------------------------------------- */
 
 /* Where rows lie on the device, a step is given their numbers. */
 static const void *batch_of(const CoupletSources *s, const Reading *r, const CoupletBatch *batch) {
@@ -382,12 +435,14 @@ void couplet_sources_next(CoupletSources *s, const CoupletPlan *plan, void **inp
         couplet_loader_next(s->loaders[k], &batch);
         for (int i = 0; i < plan->input_count; i++) {
             const Reading r = reading_of(s, plan->inputs[i].name);
-            if (r.source == k && !r.whole && r.field >= 0) inputs[i] = (void *)(uintptr_t)batch_of(s, &r, &batch);
+            if (r.source == k && !r.whole && r.field >= 0)
+                inputs[i] = (void *)(uintptr_t)batch_of(s, &r, &batch);
         }
     }
 }
 
-/* Chosen rows of one field side by side: where they lie, or brought together. NULL when memory runs out. */
+/* Chosen rows of one field side by side: where they lie, or brought together. NULL when memory runs
+ * out. */
 static const void *some_rows(CoupletSources *s, const Reading *r, int64_t first, int64_t rows) {
     const CoupletTable *t = &s->data[r->source];
     CoupletShelf *shelf = &s->shelves[r->source][r->field];
@@ -403,7 +458,8 @@ static const void *some_rows(CoupletSources *s, const Reading *r, int64_t first,
     return shelf->part;
 }
 
-bool couplet_sources_rows(CoupletSources *s, int source, int64_t first, int64_t rows, const CoupletPlan *plan, void **inputs, char *error, size_t error_bytes) {
+bool couplet_sources_rows(CoupletSources *s, int source, int64_t first, int64_t rows,
+                          const CoupletPlan *plan, void **inputs, char *error, size_t error_bytes) {
     for (int i = 0; i < plan->input_count; i++) {
         const Reading r = reading_of(s, plan->inputs[i].name);
         if (r.source != source || r.whole || r.field < 0) continue;
@@ -416,11 +472,12 @@ bool couplet_sources_rows(CoupletSources *s, int source, int64_t first, int64_t 
 void couplet_sources_whole(const CoupletSources *s, const CoupletPlan *plan, void **inputs) {
     for (int i = 0; i < plan->input_count; i++) {
         const Reading r = reading_of(s, plan->inputs[i].name);
-        if (r.source >= 0 && r.whole && r.field >= 0) inputs[i] = (void *)(uintptr_t)s->shelves[r.source][r.field].whole;
+        if (r.source >= 0 && r.whole && r.field >= 0)
+            inputs[i] = (void *)(uintptr_t)s->shelves[r.source][r.field].whole;
     }
 }
 
-/* ---- closing ------------------------------------------------------------------------------------------------------------ */
+/* ---- closing --------------------------------------------------------------------------------- */
 
 static void clear_shelves(CoupletSources *s, int source) {
     for (int f = 0; s->shelves[source] && f <= s->data[source].field_count; f++) {

@@ -187,10 +187,11 @@ static void say_other_classes(const Start *s) {
         snprintf(key, sizeof key, "classes:%.256s", p->sources[i].name);
         const char *there = couplet_tensors_metadata(&s->file, key), *here = s->session->classes[i];
         if (!there || !here || strcmp(there, here) == 0) continue;
-        snprintf(line, sizeof line,
-                 "note: the classes of `%.80s` are not those of %.120s, or have other numbers: what "
-                 "was learned of their numbers there is of other classes here",
-                 p->sources[i].name, s->path);
+        snprintf(
+            line, sizeof line,
+            "note: the classes of `%.80s` are not those of %.120s, or have other numbers: what "
+            "was learned of their numbers there is of other classes here",
+            p->sources[i].name, s->path);
         s->say(s->context, line);
     }
 }

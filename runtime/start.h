@@ -12,7 +12,8 @@
  * taken and what was not. False with a sentence when the file is damaged or is no such file, when
  * nothing in it fits, or when it holds numbers that are not finite. The session is then as it
  * was. */
-bool couplet_session_start(CoupletSession *session, const char *from, void (*say)(void *context,
-                           const char *line), void *context, char *error, size_t error_bytes);
+bool couplet_session_start(CoupletSession *session, const char *from,
+                           void (*say)(void *context, const char *line), void *context, char *error,
+                           size_t error_bytes);
 
 #endif

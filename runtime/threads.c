@@ -18,11 +18,12 @@
 enum {
     MAX_THREADS = 256,
     CHUNKS_PER_THREAD = 16, /* so that a slow thread leaves work to the others */
-    SPINS = 2000           /* about 50 microseconds: a step's kernels follow each other closer than that */
+    SPINS = 2000 /* about 50 microseconds: a step's kernels follow each other closer than that */
 };
 
-/* A run is published by raising `generation`; workers that see it take chunks until none is left and then report. The next run is published
- * only after all have reported, so that the job is never written while it is read. */
+/* A run is published by raising `generation`; workers that see it take chunks until none is left
+ * and then report. The next run is published only after all have reported, so that the job is never
+ * written while it is read. */
 struct CoupletThreads {
     int count;
     pthread_t *ids;
@@ -67,7 +68,8 @@ static unsigned wait_for_work(CoupletThreads *pool, unsigned seen) {
     }
     pthread_mutex_lock(&pool->lock);
     unsigned now;
-    while ((now = atomic_load_explicit(&pool->generation, memory_order_acquire)) == seen) pthread_cond_wait(&pool->wake, &pool->lock);
+    while ((now = atomic_load_explicit(&pool->generation, memory_order_acquire)) == seen)
+        pthread_cond_wait(&pool->wake, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
     return now;
 }
@@ -117,15 +119,21 @@ CoupletThreads *couplet_threads_new(int count) {
     return NULL;
 }
 
-void couplet_threads_heed(CoupletThreads *pool, const volatile sig_atomic_t *stop) { pool->stop = stop; }
+void couplet_threads_heed(CoupletThreads *pool, const volatile sig_atomic_t *stop) {
+    pool->stop = stop;
+}
 
 const volatile sig_atomic_t *couplet_threads_flag(const CoupletThreads *pool) {
     return pool ? pool->stop : NULL;
 }
 
-bool couplet_threads_stopped(const CoupletThreads *pool) { return pool && pool->stop && *pool->stop; }
+bool couplet_threads_stopped(const CoupletThreads *pool) {
+    return pool && pool->stop && *pool->stop;
+}
 
-int couplet_threads_count(const CoupletThreads *pool) { return pool ? pool->count : 1; }
+int couplet_threads_count(const CoupletThreads *pool) {
+    return pool ? pool->count : 1;
+}
 
 void couplet_threads_run(CoupletThreads *pool, int64_t tiles, CoupletTiles work, void *context) {
     if (tiles <= 0) return;
@@ -144,8 +152,10 @@ void couplet_threads_run(CoupletThreads *pool, int64_t tiles, CoupletTiles work,
     publish(pool);
     take_chunks(pool, 0);
     for (int spins = 0; atomic_load_explicit(&pool->busy, memory_order_acquire) > 0; spins++) {
-        if (spins < SPINS) pause_a_little();
-        else sched_yield();
+        if (spins < SPINS)
+            pause_a_little();
+        else
+            sched_yield();
     }
 }
 
@@ -153,7 +163,8 @@ void couplet_threads_free(CoupletThreads *pool) {
     if (!pool) return;
     atomic_store(&pool->ending, true);
     publish(pool);
-    for (int i = 1; i < pool->count; i++) pthread_join(pool->ids[i], NULL);
+    for (int i = 1; i < pool->count; i++)
+        pthread_join(pool->ids[i], NULL);
     pthread_mutex_destroy(&pool->lock);
     pthread_cond_destroy(&pool->wake);
     couplet_cores_free(pool->cores);

@@ -12,35 +12,36 @@
 typedef struct CoupletTrainOptions {
     /* Held: claimed for a new run, opened for one that goes on or is evaluated. */
     const CoupletRunFolder *folder;
-    const CoupletRecord *record;    /* of the folder's run; NULL: the run is new */
+    const CoupletRecord *record; /* of the folder's run; NULL: the run is new */
     /* Of a new run: a run folder or a file with whose arrays it begins (runtime/start.h). NULL: it
      * starts as the spec says. */
     const char *start;
     /* What may differ from the record: "tau,epochs"; NULL: nothing. */
     const char *change;
-    CoupletPlaces places;           /* where the data lies */
-    CoupletLoading loading;         /* how the data comes into memory */
+    CoupletPlaces places;   /* where the data lies */
+    CoupletLoading loading; /* how the data comes into memory */
     /* The user named the data of an evaluation, which may be other data. */
     bool data_was_named;
     /* Sources that are open, and are taken over; NULL: they are opened. */
     CoupletSources *sources;
     uint64_t seed;
-    int threads;                    /* 0: one for each core */
-    CoupletDevice *device;          /* NULL: the host's cores */
-    int64_t max_steps;              /* stops after so many steps, without an evaluation; 0: never */
-    int64_t checkpoint_every;       /* steps; 0: a checkpoint comes at the end of each epoch */
-    int64_t give_every;             /* steps from one whose gives are written to the next; 0: none */
+    int threads;              /* 0: one for each core */
+    CoupletDevice *device;    /* NULL: the host's cores */
+    int64_t max_steps;        /* stops after so many steps, without an evaluation; 0: never */
+    int64_t checkpoint_every; /* steps; 0: a checkpoint comes at the end of each epoch */
+    /* steps from one whose gives are written to the next; 0: none */
+    int64_t give_every;
     bool quiet;
     FILE *out;                         /* progress and results */
     const volatile sig_atomic_t *stop; /* a signal sets it to end the run at the next step */
 } CoupletTrainOptions;
 
 typedef enum {
-    COUPLET_RUN_FAILED,  /* with a sentence; the last checkpoint is whole */
+    COUPLET_RUN_FAILED, /* with a sentence; the last checkpoint is whole */
     /* With a sentence: the folder's record or checkpoint does not fit; nothing was written. */
     COUPLET_RUN_REFUSED,
-    COUPLET_RUN_DONE,    /* or stopped as max_steps asks */
-    COUPLET_RUN_STOPPED  /* by a signal, with a checkpoint */
+    COUPLET_RUN_DONE,   /* or stopped as max_steps asks */
+    COUPLET_RUN_STOPPED /* by a signal, with a checkpoint */
 } CoupletRunEnd;
 
 /* Trains and evaluates. Goes on with the folder's run if there is a record. */

@@ -1,4 +1,5 @@
-/* The main of a fuzz target that is built without libFuzzer: it runs the files that it is given, to look at what a fuzzer found. Included at the end. */
+/* The main of a fuzz target that is built without libFuzzer: it runs the files that it is given, to
+ * look at what a fuzzer found. Included at the end. */
 #ifndef COUPLET_TESTS_FUZZ_MAIN_H
 #define COUPLET_TESTS_FUZZ_MAIN_H
 

@@ -1,6 +1,7 @@
-/* A back end, as everything ahead of it sees it: a name, what it asks of its kernels, and what becomes
- * of graphs on one kind of device. A new one is a folder with such a struct and a line in backend.c;
- * the driver finds it by its name. The device itself is the runtime's (runtime/device.h). */
+/* A back end, as everything ahead of it sees it: a name, what it asks of its kernels, and what
+ * becomes of graphs on one kind of device. A new one is a folder with such a struct and a line in
+ * backend.c; the driver finds it by its name. The device itself is the runtime's
+ * (runtime/device.h). */
 #ifndef COUPLET_COMPILER_BACKEND_H
 #define COUPLET_COMPILER_BACKEND_H
 
@@ -34,15 +35,17 @@ struct BackEnd {
     int most_devices;     /* `NAME:1` is the second; 1: there is one, without a number */
     PlanTarget (*target)(Arena *arena, int number);
     /* False, with a sentence in *error (in the arena), on failure. */
-    bool (*compile)(Arena *arena, const GraphList *list, int number, BackEndCode *out, const char **error);
+    bool (*compile)(Arena *arena, const GraphList *list, int number, BackEndCode *out,
+                    const char **error);
     void (*free)(BackEndCode *code); /* NULL: all of it is in the arena */
     /* NULL with a sentence in `error`. `threads` are those of a host. */
-    CoupletDevice *(*open)(Arena *arena, int number, CoupletThreads *threads, char *error, size_t error_bytes);
+    CoupletDevice *(*open)(Arena *arena, int number, CoupletThreads *threads, char *error,
+                           size_t error_bytes);
     /* Whether nothing had to be built: the code was there from an earlier run. */
     bool (*was_cached)(const BackEndCode *code, const CoupletDevice *device);
     /* The kernels as text for readers, made for any device of its kind; NULL: it has none. */
-    bool (*write)(Arena *arena, const GraphList *list, const char *name, const char *path, const char **text,
-                  int *kernel_count, const char **error);
+    bool (*write)(Arena *arena, const GraphList *list, const char *name, const char *path,
+                  const char **text, int *kernel_count, const char **error);
     const char *suffix; /* of a file with that text */
 };
 

@@ -1,8 +1,8 @@
 /* OpenCL devices as a back end. Kernels are text in the plans; the device builds them when it runs
  * them, and keeps what it built beside the CPU's objects. */
+#include "compiler/opencl/opencl.h"
 #include "compiler/backend/backend.h"
 #include "compiler/cpu/cpu.h"
-#include "compiler/opencl/opencl.h"
 #include "runtime/opencl/opencl.h"
 
 static OpenclOptions options_for(int number) {
@@ -16,19 +16,22 @@ static PlanTarget target(Arena *arena, int number) {
     return opencl_plan_target(&options);
 }
 
-static bool compile_with(Arena *arena, const GraphList *list, const OpenclOptions *options, BackEndCode *out,
-                         const char **error) {
-    *out = (BackEndCode){.backend = &opencl_backend, .plans = arena_array(arena, CoupletPlan *, list->count)};
-    return opencl_compile(arena, list->graphs, list->count, list->states, list->state_count, options,
-                          out->plans, &out->kernel_count, error);
+static bool compile_with(Arena *arena, const GraphList *list, const OpenclOptions *options,
+                         BackEndCode *out, const char **error) {
+    *out = (BackEndCode){.backend = &opencl_backend,
+                         .plans = arena_array(arena, CoupletPlan *, list->count)};
+    return opencl_compile(arena, list->graphs, list->count, list->states, list->state_count,
+                          options, out->plans, &out->kernel_count, error);
 }
 
-static bool compile(Arena *arena, const GraphList *list, int number, BackEndCode *out, const char **error) {
+static bool compile(Arena *arena, const GraphList *list, int number, BackEndCode *out,
+                    const char **error) {
     const OpenclOptions options = options_for(number);
     return compile_with(arena, list, &options, out, error);
 }
 
-static CoupletDevice *open_device(Arena *arena, int number, CoupletThreads *threads, char *error, size_t error_bytes) {
+static CoupletDevice *open_device(Arena *arena, int number, CoupletThreads *threads, char *error,
+                                  size_t error_bytes) {
     (void)threads;
     return couplet_opencl_open(number, cpu_cache_folder(arena), error, error_bytes);
 }
@@ -39,13 +42,16 @@ static bool was_cached(const BackEndCode *code, const CoupletDevice *device) {
 }
 
 static const char heading[] =
-    "/* %s: the kernels of %s for OpenCL C 1.2, as `couplet train --device opencl` runs them. Operands a0, a1, ... are read, y is written; each is an\n"
+    "/* %s: the kernels of %s for OpenCL C 1.2, as `couplet train --device opencl` runs them. "
+    "Operands a0, a1, ... are read, y is written; each is an\n"
     " * array that begins at element _at of what it lies in.\n"
-    " * `fault` gets min(number * 8 + kind) when a kernel meets an index out of range, an empty set or too few candidates. */\n\n%s";
+    " * `fault` gets min(number * 8 + kind) when a kernel meets an index out of range, an empty "
+    "set or too few candidates. */\n\n%s";
 
-/* The compilation is the one of a run, but with comments, and for any GPU instead of one of this machine. */
-static bool write_text(Arena *arena, const GraphList *list, const char *name, const char *path, const char **text,
-                  int *kernel_count, const char **error) {
+/* The compilation is the one of a run, but with comments, and for any GPU instead of one of this
+ * machine. */
+static bool write_text(Arena *arena, const GraphList *list, const char *name, const char *path,
+                       const char **text, int *kernel_count, const char **error) {
     BackEndCode code;
     OpenclOptions options = options_for(ANY_DEVICE);
     options.comments = true;
@@ -55,7 +61,12 @@ static bool write_text(Arena *arena, const GraphList *list, const char *name, co
     return true;
 }
 
-const BackEnd opencl_backend = {
-    .name = "opencl", .sentence = "an OpenCL device, through OpenCL C 1.2",
-    .most_devices = COUPLET_OPENCL_MAX_DEVICES, .target = target, .compile = compile, .open = open_device,
-    .was_cached = was_cached, .write = write_text, .suffix = ".cl"};
+const BackEnd opencl_backend = {.name = "opencl",
+                                .sentence = "an OpenCL device, through OpenCL C 1.2",
+                                .most_devices = COUPLET_OPENCL_MAX_DEVICES,
+                                .target = target,
+                                .compile = compile,
+                                .open = open_device,
+                                .was_cached = was_cached,
+                                .write = write_text,
+                                .suffix = ".cl"};

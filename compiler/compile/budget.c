@@ -1,5 +1,5 @@
-/* The search for settings within a budget. Only the passes of the stage `after` and the plan look at
- * settings, so an attempt is these on a copy of each step's graph. */
+/* The search for settings within a budget. Only the passes of the stage `after` and the plan look
+ * at settings, so an attempt is these on a copy of each step's graph. */
 #include "compiler/compile/budget.h"
 
 #include "compiler/graph/copy.h"
@@ -23,11 +23,14 @@ static bool is_bounded(const GraphUnit *unit) {
     return unit->kind == UNIT_STEP || unit->kind == UNIT_FUNCTION;
 }
 
-/* Each step waits for its operations or for its bytes. What matters is the ratio of plans: constants of two cores. */
+/* Each step waits for its operations or for its bytes. What matters is the ratio of plans:
+ * constants of two cores. */
 static double cost_of(const Plan *plan) {
-    static const double operations = 180, bytes = 14, start = 2500; /* in a nanosecond; nanoseconds */
+    /* in a nanosecond; nanoseconds */
+    static const double operations = 180, bytes = 14, start = 2500;
     double all = 0;
-    for (int s = 0; s < plan->kernels.items.count; s++) all += start + fmax(plan->steps[s].flops / operations, plan->steps[s].bytes / bytes);
+    for (int s = 0; s < plan->kernels.items.count; s++)
+        all += start + fmax(plan->steps[s].flops / operations, plan->steps[s].bytes / bytes);
     return all * 1e-6;
 }
 
@@ -42,12 +45,15 @@ static void measure(const Work *w, Attempt *a, Graph *g) {
     const char *error;
     Plan plan;
     const LoweredProgram *program = w->program;
-    bool good = plan_make(&plan, g->arena, g, program ? program->states.items : NULL, program ? program->states.count : 0, w->target, &error);
-    int64_t peak = good ? plan.out->arena_bytes : 0, stored = 0; /* a graph that has no plan is reported by who needs one */
+    bool good = plan_make(&plan, g->arena, g, program ? program->states.items : NULL,
+                          program ? program->states.count : 0, w->target, &error);
+    /* a graph that has no plan is reported by who needs one */
+    int64_t peak = good ? plan.out->arena_bytes : 0, stored = 0;
     if (good) a->cost += cost_of(&plan);
     if (good && fixed_of(&plan) > a->fixed) a->fixed = fixed_of(&plan);
     for (int i = 0; i < g->choices.count; i++)
-        if (!g->choices.items[i].is_streamed && !g->choices.items[i].reason) stored += g->choices.items[i].bytes;
+        if (!g->choices.items[i].is_streamed && !g->choices.items[i].reason)
+            stored += g->choices.items[i].bytes;
     if (peak > a->peak) a->peak = peak;
     if (stored > a->stored) a->stored = stored;
     if (g->mix.bytes > a->mix.bytes) a->mix = g->mix;
@@ -70,7 +76,7 @@ static Attempt attempt(const Work *w, GraphSettings settings) {
     return a;
 }
 
-/* ---- the search ------------------------------------------------------------------------------------------------- */
+/* ---- the search ------------------------------------------------------------------------------ */
 
 /* Fewer arrays of pairs are stored: as many as fit, else none. */
 static Attempt stream_more(const Work *w, Attempt now, int64_t budget) {
@@ -103,19 +109,22 @@ static Attempt recompute_more(const Work *w, Attempt now, int64_t budget) {
 /* The largest number of parts up to a bound. */
 static int64_t parts_up_to(int64_t batch, int64_t bound) {
     int64_t parts = batch < bound ? batch : bound;
-    while (parts > 1 && batch % parts != 0) parts--;
+    while (parts > 1 && batch % parts != 0)
+        parts--;
     return parts;
 }
 
 enum { MOST_CHUNKS = 64 };
 
-/* The batch goes through the network in parts: in as few as will do. A step in so many parts needs at least that part of what it needs as a whole, beside what is
- * there at its end. */
+/* The batch goes through the network in parts: in as few as will do. A step in so many parts needs
+ * at least that part of what it needs as a whole, beside what is there at its end. */
 static Attempt chunk_more(const Work *w, Attempt whole, Attempt best, int64_t budget) {
     const int64_t most = parts_up_to(w->batch, MOST_CHUNKS);
     for (int64_t chunks = 2; chunks <= most && best.peak > budget; chunks++) {
         GraphSettings settings = best.settings;
-        if (w->batch % chunks != 0 || (whole.fixed + (whole.peak - whole.fixed) / chunks > budget && chunks < most)) continue;
+        if (w->batch % chunks != 0 ||
+            (whole.fixed + (whole.peak - whole.fixed) / chunks > budget && chunks < most))
+            continue;
         settings.kept_bytes = 0;
         settings.chunks = chunks;
         Attempt next = attempt(w, settings);
@@ -126,8 +135,10 @@ static Attempt chunk_more(const Work *w, Attempt whole, Attempt best, int64_t bu
     return best;
 }
 
-/* So many parts, and within each arrays are computed again: less of the whole is kept than would do, until the plan says that a part does. */
-static Attempt recompute_in_parts(const Work *w, Attempt whole, GraphSettings settings, int64_t estimate, int64_t budget) {
+/* So many parts, and within each arrays are computed again: less of the whole is kept than would
+ * do, until the plan says that a part does. */
+static Attempt recompute_in_parts(const Work *w, Attempt whole, GraphSettings settings,
+                                  int64_t estimate, int64_t budget) {
     enum { MOST_TRIES = 3 };
     Attempt best = {.peak = INT64_MAX};
     int64_t kept = whole.peak - (estimate - budget) * settings.chunks, least = whole.peak / 16;
@@ -136,21 +147,25 @@ static Attempt recompute_in_parts(const Work *w, Attempt whole, GraphSettings se
         Attempt next = attempt(w, settings);
         if (i && next.peak >= best.peak) break; /* there is no more to compute again */
         if (next.peak < best.peak) best = next;
-        kept = settings.kept_bytes - (next.peak > budget ? (next.peak - budget) * settings.chunks : 0);
+        kept =
+            settings.kept_bytes - (next.peak > budget ? (next.peak - budget) * settings.chunks : 0);
     }
     return best;
 }
 
-/* Neither is enough alone: both. Most parts need least; in fewer, more is computed again and there are fewer kernels to start: of those that fit, what costs least. */
+/* Neither is enough alone: both. Most parts need least; in fewer, more is computed again and there
+ * are fewer kernels to start: of those that fit, what costs least. */
 static Attempt combine(const Work *w, Attempt whole, Attempt best, int64_t budget) {
     enum { MOST_COUNTS = 3 };
     Attempt fitting = {.peak = -1};
     int64_t most = parts_up_to(w->batch, MOST_CHUNKS), chunks = most;
     const int64_t least = best.settings.chunks > 1 ? best.peak : whole.peak / most;
-    for (int i = 0; i < MOST_COUNTS && chunks > 1; i++, chunks = parts_up_to(w->batch, chunks - 1)) {
+    for (int i = 0; i < MOST_COUNTS && chunks > 1;
+         i++, chunks = parts_up_to(w->batch, chunks - 1)) {
         GraphSettings settings = best.settings;
         settings.chunks = chunks;
-        Attempt next = recompute_in_parts(w, whole, settings, least + whole.peak / chunks - whole.peak / most, budget);
+        Attempt next = recompute_in_parts(w, whole, settings,
+                                          least + whole.peak / chunks - whole.peak / most, budget);
         if (next.peak < best.peak) best = next;
         if (next.peak > budget || (fitting.peak >= 0 && next.cost >= fitting.cost)) break;
         fitting = next;
@@ -170,23 +185,29 @@ static Attempt search(const Work *w, Attempt best, int64_t budget) {
     if (streams) best = stream_more(w, best, budget);
     if (best.peak > budget) best = recompute_more(w, best, budget);
     if (streams && best.peak > budget) best = stream_more(w, best, budget);
-    if (best.peak > budget && far && !best.settings.is_bounded) best = parts.peak < best.peak ? parts : best; /* tried */
-    else if (best.peak > budget) best = chunk_more(w, whole, best, budget);
+    /* tried */
+    if (best.peak > budget && far && !best.settings.is_bounded)
+        best = parts.peak < best.peak ? parts : best;
+    else if (best.peak > budget)
+        best = chunk_more(w, whole, best, budget);
     if (parts.mix.bytes > best.mix.bytes) best.mix = parts.mix;
-    if (best.peak > budget && best.mix.bytes <= budget && w->batch > 1) best = combine(w, whole, best, budget);
+    if (best.peak > budget && best.mix.bytes <= budget && w->batch > 1)
+        best = combine(w, whole, best, budget);
     return best;
 }
 
-/* ---- when nothing more helps --------------------------------------------------------------------------------------- */
+/* ---- when nothing more helps ----------------------------------------------------------------- */
 
 /* Where embeddings alone are whole they are a small part of what a step needs. */
 static void note_mix(Diag *diag, const Attempt *best) {
     enum { SMALL_PART = 32 };
     if (!best->mix.span.source || best->mix.bytes * SMALL_PART < best->peak) return;
-    diag_note(diag, best->mix.span,
-              "the batch cannot go through the network in parts: this looks at all of its samples, and asks for arrays of %.1f MiB to be there for all at once; a normalisation of each "
-              "sample by itself, like nn.group_norm2d or nn.layer_norm, asks for none",
-              (double)best->mix.bytes / mib);
+    diag_note(
+        diag, best->mix.span,
+        "the batch cannot go through the network in parts: this looks at all of its samples, and "
+        "asks for arrays of %.1f MiB to be there for all at once; a normalisation of each "
+        "sample by itself, like nn.group_norm2d or nn.layer_norm, asks for none",
+        (double)best->mix.bytes / mib);
 }
 
 bool budget_holds(const Fit *fit, Diag *diag) {
@@ -194,20 +215,29 @@ bool budget_holds(const Fit *fit, Diag *diag) {
     const int64_t budget = fit->budget;
     if (!budget || best->peak <= budget) return true;
     double needed = (double)best->peak / mib;
-    diag_report(diag, CODE_BUDGET, fit->place, "%s needs at least %.1f MiB for its arrays, and %.1f MiB are allowed",
-                fit->is_function ? "the function with its gradient" : "a step", needed, (double)budget / mib);
+    diag_report(diag, CODE_BUDGET, fit->place,
+                "%s needs at least %.1f MiB for its arrays, and %.1f MiB are allowed",
+                fit->is_function ? "the function with its gradient" : "a step", needed,
+                (double)budget / mib);
     int64_t batch = (int64_t)((double)fit->batch * (double)budget / (double)best->peak) / 8 * 8;
-    if (!fit->may_stream) diag_suggest(diag, "without --no-stream, arrays of pairs need not be stored");
-    else if (batch) diag_suggest(diag, "%.0fMiB would do; or a batch of about %lld in place of %lld", ceil(needed), (long long)batch, (long long)fit->batch);
-    else diag_suggest(diag, "%.0fMiB would do", ceil(needed));
+    if (!fit->may_stream)
+        diag_suggest(diag, "without --no-stream, arrays of pairs need not be stored");
+    else if (batch)
+        diag_suggest(diag, "%.0fMiB would do; or a batch of about %lld in place of %lld",
+                     ceil(needed), (long long)batch, (long long)fit->batch);
+    else
+        diag_suggest(diag, "%.0fMiB would do", ceil(needed));
     note_mix(diag, best);
     return false;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
-Fit budget_fit(GraphUnit *const *units, int unit_count, const LoweredProgram *program, const CompileOptions *options) {
-    Fit fit = {.settings = options->settings, .is_function = !program, .may_stream = !options->settings.no_stream};
+Fit budget_fit(GraphUnit *const *units, int unit_count, const LoweredProgram *program,
+               const CompileOptions *options) {
+    Fit fit = {.settings = options->settings,
+               .is_function = !program,
+               .may_stream = !options->settings.no_stream};
     if (!options->target) return fit;
     fit.settings.apart = !options->target->together;
     fit.budget = options->memory;

@@ -1,7 +1,8 @@
-/* A stated budget of memory: `train { memory 512MiB }`, or --memory, which goes before it. It bounds the
- * arena of a step as its plan lays it out: activations, gradients, what the loss stores. Parameters, data
- * and scratch are not in it. What is faster is done as long as there is room; the nearer the bound, the
- * more is made again instead of kept. The plan depends on the budget, never on the machine's memory. */
+/* A stated budget of memory: `train { memory 512MiB }`, or --memory, which goes before it. It
+ * bounds the arena of a step as its plan lays it out: activations, gradients, what the loss stores.
+ * Parameters, data and scratch are not in it. What is faster is done as long as there is room; the
+ * nearer the bound, the more is made again instead of kept. The plan depends on the budget, never
+ * on the machine's memory. */
 #ifndef COUPLET_COMPILER_COMPILE_BUDGET_H
 #define COUPLET_COMPILER_COMPILE_BUDGET_H
 
@@ -27,9 +28,9 @@ typedef struct Fit {
     bool is_function, may_stream;
 } Fit;
 
-/* Settings with which the steps of a program, or a function, fit the budget: each attempt starts from
- * copies of their graphs, which are left as they are. Without a budget, those of `options`. `program`
- * is NULL for a function. */
+/* Settings with which the steps of a program, or a function, fit the budget: each attempt starts
+ * from copies of their graphs, which are left as they are. Without a budget, those of `options`.
+ * `program` is NULL for a function. */
 Fit budget_fit(GraphUnit *const *units, int unit_count, const LoweredProgram *program,
                const CompileOptions *options);
 /* False after an error in diag: no attempt fitted. */

@@ -1,7 +1,8 @@
-/* The road. Each graph of a method (the step of a phase, an evaluation's features, what is done between
- * epochs, the start of all states) and each function goes along it as a unit. It has two parts. The
- * first makes of the text what it means, whatever runs it. The second makes that fast and small for
- * one device; within a budget of memory it is tried on copies until a plan fits (budget.c). */
+/* The road. Each graph of a method (the step of a phase, an evaluation's features, what is done
+ * between epochs, the start of all states) and each function goes along it as a unit. It has two
+ * parts. The first makes of the text what it means, whatever runs it. The second makes that fast
+ * and small for one device; within a budget of memory it is tried on copies until a plan fits
+ * (budget.c). */
 #include "compiler/compile/compile.h"
 
 #include "compiler/compile/budget.h"
@@ -15,7 +16,8 @@ typedef struct Compile {
     ARRAY(GraphUnit *) units;
 } Compile;
 
-/* A pass that leaves a graph in disorder is a fault of the compiler, but stops it like one of the text. */
+/* A pass that leaves a graph in disorder is a fault of the compiler, but stops it like one of the
+ * text. */
 static void report_fault(Compile *c, const char *wrong) {
     const Module *spec = c->method->spec;
     const Span span = spec->stmt_count ? spec->stmts[0]->span : (Span){0};
@@ -28,8 +30,8 @@ static void pass_done(Compile *c, GraphUnit *unit, const char *pass) {
 
 static void run_stage(Compile *c, GraphUnit *unit, PassStage stage) {
     if (diag_error_count(c->diag)) return;
-    report_fault(c, stage_run(unit->graph, stage, c->options->after, c->options->context,
-                              c->options->log));
+    report_fault(
+        c, stage_run(unit->graph, stage, c->options->after, c->options->context, c->options->log));
 }
 
 /* Networks that are only evaluated, and starts, are computed as they are written. */
@@ -78,11 +80,13 @@ static GraphUnit *next_unit(Compile *c) {
 /* All graphs of a method, or the one of a function. The settings that fit a budget are those of the
  * whole program, so the first part ends for every graph before the second begins for any. */
 static bool compile_graphs(Compile *c, LoweredProgram **program) {
-    for (GraphUnit *unit; (unit = next_unit(c));) compile_meaning(c, unit);
+    for (GraphUnit *unit; (unit = next_unit(c));)
+        compile_meaning(c, unit);
     *program = lower_end(c->lower);
     if (diag_error_count(c->diag)) return false;
     const Fit fit = budget_fit(c->units.items, c->units.count, *program, c->options);
-    for (int i = 0; i < c->units.count; i++) compile_for_device(c, c->units.items[i], &fit.settings);
+    for (int i = 0; i < c->units.count; i++)
+        compile_for_device(c, c->units.items[i], &fit.settings);
     return !diag_error_count(c->diag) && budget_holds(&fit, c->diag);
 }
 
@@ -90,7 +94,9 @@ static const CompileOptions no_options = {.after = NULL};
 
 LoweredProgram *compile_method(Arena *arena, Diag *diag, const Method *method, MethodWanted wanted,
                                const CompileOptions *options) {
-    Compile c = {.arena = arena, .diag = diag, .method = method,
+    Compile c = {.arena = arena,
+                 .diag = diag,
+                 .method = method,
                  .lower = lower_begin(arena, diag, method, wanted),
                  .options = options ? options : &no_options};
     LoweredProgram *program;
@@ -98,8 +104,11 @@ LoweredProgram *compile_method(Arena *arena, Diag *diag, const Method *method, M
 }
 
 Graph *compile_function(Arena *arena, Diag *diag, const Method *method, const char *fn,
-                        const FunctionInput *inputs, int input_count, const CompileOptions *options) {
-    Compile c = {.arena = arena, .diag = diag, .method = method,
+                        const FunctionInput *inputs, int input_count,
+                        const CompileOptions *options) {
+    Compile c = {.arena = arena,
+                 .diag = diag,
+                 .method = method,
                  .lower = lower_begin_function(arena, diag, method, fn, inputs, input_count),
                  .options = options ? options : &no_options};
     LoweredProgram *none;

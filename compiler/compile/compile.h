@@ -1,5 +1,5 @@
-/* The road from a checked method, or a function, to the graphs that back ends take: compile.c reads as
- * its table of contents. */
+/* The road from a checked method, or a function, to the graphs that back ends take: compile.c reads
+ * as its table of contents. */
 #ifndef COUPLET_COMPILER_COMPILE_H
 #define COUPLET_COMPILER_COMPILE_H
 
@@ -8,7 +8,9 @@
 #include "compiler/plan/kernel.h"
 
 typedef struct CompileOptions {
-    PassWatch after; /* called with each graph when it is lowered ("lower") and after each pass; NULL: nobody watches */
+    /* called with each graph when it is lowered ("lower") and after each pass; NULL: nobody watches
+     */
+    PassWatch after;
     void *context;
     PassLog *log; /* figures of each pass over each graph are added; NULL: nobody asks */
     GraphSettings settings;
@@ -16,16 +18,18 @@ typedef struct CompileOptions {
     const PlanTarget *target;
     /* Of a function: its value may be an array, where no gradient is wanted. */
     bool may_give_array;
-    int64_t memory; /* bytes that a step may take (budget.h), in place of what the spec says; 0: as that says */
+    /* bytes that a step may take (budget.h), in place of what the spec says; 0: as that says */
+    int64_t memory;
 } CompileOptions;
 
 /* NULL after errors, which are in diag; a step that needs more memory than it may take is one. */
 LoweredProgram *compile_method(Arena *arena, Diag *diag, const Method *method, MethodWanted wanted,
                                const CompileOptions *options);
 
-/* One function on given arrays, with the gradient of its value: outputs "value", and "grad_NAME" for
- * every real input whose gradient is wanted. NULL after errors. */
+/* One function on given arrays, with the gradient of its value: outputs "value", and "grad_NAME"
+ * for every real input whose gradient is wanted. NULL after errors. */
 Graph *compile_function(Arena *arena, Diag *diag, const Method *method, const char *fn,
-                        const FunctionInput *inputs, int input_count, const CompileOptions *options);
+                        const FunctionInput *inputs, int input_count,
+                        const CompileOptions *options);
 
 #endif

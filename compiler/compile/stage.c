@@ -1,6 +1,7 @@
-/* Passes are run in one place, so that each graph that a pass leaves is shown to whoever watches, is
- * verified, and has what its row promises: a pass at fault is named, not the one behind it that meets
- * the graph. What a pass needs is looked for where the pass ahead of it has not promised it. */
+/* Passes are run in one place, so that each graph that a pass leaves is shown to whoever watches,
+ * is verified, and has what its row promises: a pass at fault is named, not the one behind it that
+ * meets the graph. What a pass needs is looked for where the pass ahead of it has not promised it.
+ */
 #include "compiler/compile/stage.h"
 
 #include <time.h>
@@ -12,7 +13,8 @@ static double processor_seconds(void) {
 }
 
 PassFigures pass_figures_begin(const Graph *g, const char *pass) {
-    return (PassFigures){.pass = pass, .seconds = -processor_seconds(),
+    return (PassFigures){.pass = pass,
+                         .seconds = -processor_seconds(),
                          .nodes_before = g ? g->nodes.count : 0,
                          .exprs = g ? -(int64_t)graph_expr_count(g) : 0};
 }
@@ -27,7 +29,8 @@ void pass_figures_end(PassLog *log, PassFigures figures, const Graph *g) {
 }
 
 static const char *fault(Graph *g, const char *when, const char *pass, const char *wrong) {
-    return wrong ? arena_printf(g->arena, "a fault of the compiler: %s %s, %s", when, pass, wrong) : NULL;
+    return wrong ? arena_printf(g->arena, "a fault of the compiler: %s %s, %s", when, pass, wrong)
+                 : NULL;
 }
 
 const char *stage_pass_done(Graph *g, const char *pass, PassWatch watch, void *context) {
@@ -44,7 +47,8 @@ const char *stage_run(Graph *g, PassStage stage, PassWatch watch, void *context,
     unsigned given = HAS_nothing;
     for (int i = 0; i < count; i++) {
         if (rows[i].stage != stage || !rows[i].run) continue;
-        const char *wrong = fault(g, "ahead of", rows[i].name, graph_lacks(g, rows[i].needs & ~given));
+        const char *wrong =
+            fault(g, "ahead of", rows[i].name, graph_lacks(g, rows[i].needs & ~given));
         if (wrong) return wrong;
         const PassFigures figures = pass_figures_begin(g, rows[i].name);
         rows[i].run(g);

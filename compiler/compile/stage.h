@@ -16,13 +16,13 @@ typedef struct PassFigures {
 } PassFigures;
 typedef ARRAY(PassFigures) PassLog;
 
-/* Between the two lies the work of the pass. `g` is NULL where the pass makes the graph, and `log` is
- * NULL where nobody asks. */
+/* Between the two lies the work of the pass. `g` is NULL where the pass makes the graph, and `log`
+ * is NULL where nobody asks. */
 PassFigures pass_figures_begin(const Graph *g, const char *pass);
 void pass_figures_end(PassLog *log, PassFigures figures, const Graph *g);
 
-/* The passes of the stage. NULL, or a sentence about the first that left a graph in disorder, or was
- * given one that lacks what it needs. */
+/* The passes of the stage. NULL, or a sentence about the first that left a graph in disorder, or
+ * was given one that lacks what it needs. */
 const char *stage_run(Graph *g, PassStage stage, PassWatch watch, void *context, PassLog *log);
 /* What stage_run does after each pass, for whoever changed the graph without one: lowering is the
  * pass "lower", the gradient "differentiate". */

@@ -1,12 +1,17 @@
-/* Reductions by key (compiler/plan/bucket.h): the counting sort of one segment's keys, and the sum of each target's members. */
+/* Reductions by key (compiler/plan/bucket.h): the counting sort of one segment's keys, and the sum
+ * of each target's members. */
 #include "compiler/cpu/emit.h"
 
 #include "compiler/plan/bucket.h"
 
-static LLVMValueRef add(Frame *f, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildNSWAdd(f->e->builder, a, b, ""); }
-static LLVMValueRef times(Frame *f, LLVMValueRef a, int64_t b) { return LLVMBuildNSWMul(f->e->builder, a, emit_whole(f, b), ""); }
+static LLVMValueRef add(Frame *f, LLVMValueRef a, LLVMValueRef b) {
+    return LLVMBuildNSWAdd(f->e->builder, a, b, "");
+}
+static LLVMValueRef times(Frame *f, LLVMValueRef a, int64_t b) {
+    return LLVMBuildNSWMul(f->e->builder, a, emit_whole(f, b), "");
+}
 
-/* ---- the sort -------------------------------------------------------------------------------------------------- */
+/* ---- the sort -------------------------------------------------------------------------------- */
 
 /* Sets the axes of a role from their place in row-major order. */
 static void set_axes(Frame *f, const Bucket *b, int role_bits, LLVMValueRef place) {
@@ -27,14 +32,16 @@ static LLVMValueRef place_of(Frame *f, const Bucket *b, int role, LLVMValueRef *
     return place;
 }
 
-/* The key of the member at hand; *listed tells whether it has one. Conditions are asked in the guard's order, each only where those before it hold. */
+/* The key of the member at hand; *listed tells whether it has one. Conditions are asked in the
+ * guard's order, each only where those before it hold. */
 static LLVMValueRef emit_key(Frame *f, const Bucket *b, LLVMValueRef *listed) {
     LLVMBuilderRef build = f->e->builder;
     LLVMValueRef values[GRAPH_MAX_RANK] = {NULL}, mask = NULL;
     for (int i = 0; i < b->conjuncts.count; i++) {
         LLVMValueRef holds;
         if (b->targets[i] >= 0) {
-            LLVMValueRef key = emit_expr_where(f, b->keys[i], mask), extent = emit_whole(f, b->node->shape[b->targets[i]]);
+            LLVMValueRef key = emit_expr_where(f, b->keys[i], mask),
+                         extent = emit_whole(f, b->node->shape[b->targets[i]]);
             holds = LLVMBuildICmp(build, LLVMIntULT, key, extent, "");
             values[b->targets[i]] = LLVMBuildSelect(build, holds, key, emit_whole(f, 0), "");
         } else if (b->filters[i]) {
@@ -48,7 +55,8 @@ static LLVMValueRef emit_key(Frame *f, const Bucket *b, LLVMValueRef *listed) {
     return place_of(f, b, BUCKET_TARGET, values);
 }
 
-typedef void (*MemberVisit)(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key, LLVMValueRef member);
+typedef void (*MemberVisit)(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key,
+                            LLVMValueRef member);
 
 static void each_member(Frame *f, const Bucket *b, LLVMValueRef list, MemberVisit visit) {
     const GNode *n = b->node;
@@ -68,19 +76,24 @@ static void each_member(Frame *f, const Bucket *b, LLVMValueRef list, MemberVisi
     LLVMBuildBr(f->e->builder, after);
     LLVMPositionBuilderAtEnd(f->e->builder, after);
     frame_forget(f);
-    for (int i = n->red_rank - 1; i >= 0; i--) loop_end(f, &loops[i]);
+    for (int i = n->red_rank - 1; i >= 0; i--)
+        loop_end(f, &loops[i]);
 }
 
-static void count_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key, LLVMValueRef member) {
+static void count_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key,
+                         LLVMValueRef member) {
     (void)b, (void)member;
     LLVMValueRef at = add(f, list, key), base = f->bases[f->kernel->operand_count - 1];
     element_store(f, GT_INT, base, at, add(f, element_load(f, GT_INT, base, at), emit_whole(f, 1)));
 }
 
 /* The begin of each list moves to its end as it fills. */
-static void list_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key, LLVMValueRef member) {
-    LLVMValueRef at = add(f, list, key), base = f->bases[f->kernel->operand_count - 1], place = element_load(f, GT_INT, base, at);
-    element_store(f, GT_INT, base, add(f, add(f, list, emit_whole(f, b->targets_size)), place), member);
+static void list_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key,
+                        LLVMValueRef member) {
+    LLVMValueRef at = add(f, list, key), base = f->bases[f->kernel->operand_count - 1],
+                 place = element_load(f, GT_INT, base, at);
+    element_store(f, GT_INT, base, add(f, add(f, list, emit_whole(f, b->targets_size)), place),
+                  member);
     element_store(f, GT_INT, base, at, add(f, place, emit_whole(f, 1)));
 }
 
@@ -98,7 +111,8 @@ void emit_bucket_sort(Emitter *e, Kernel *kernel) {
     each_member(&f, b, list, count_member);
     local_set(&f, sum, emit_whole(&f, 0));
     Loop begins = loop_begin(&f, emit_whole(&f, 0), emit_whole(&f, b->targets_size));
-    LLVMValueRef at = add(&f, list, begins.index), count = element_load(&f, GT_INT, out, at), begin = local_get(&f, e->i64, sum);
+    LLVMValueRef at = add(&f, list, begins.index), count = element_load(&f, GT_INT, out, at),
+                 begin = local_get(&f, e->i64, sum);
     element_store(&f, GT_INT, out, at, begin);
     local_set(&f, sum, add(&f, begin, count));
     loop_end(&f, &begins);
@@ -107,16 +121,18 @@ void emit_bucket_sort(Emitter *e, Kernel *kernel) {
     frame_end(&f);
 }
 
-/* ---- the sum --------------------------------------------------------------------------------------------------- */
+/* ---- the sum --------------------------------------------------------------------------------- */
 
 static Members members_of(Frame *f, const Bucket *b, int sorted) {
     LLVMBuilderRef build = f->e->builder;
     LLVMValueRef key = place_of(f, b, BUCKET_TARGET, f->indices), base = f->bases[sorted];
     LLVMValueRef list = times(f, place_of(f, b, BUCKET_SEGMENT, f->indices), bucket_list_size(b));
     LLVMValueRef first = LLVMBuildICmp(build, LLVMIntEQ, key, emit_whole(f, 0), "");
-    LLVMValueRef before = LLVMBuildSelect(build, first, emit_whole(f, 0), LLVMBuildSub(build, key, emit_whole(f, 1), ""), "");
+    LLVMValueRef before = LLVMBuildSelect(build, first, emit_whole(f, 0),
+                                          LLVMBuildSub(build, key, emit_whole(f, 1), ""), "");
     Members m = {.base = base, .rest = b->rest};
-    m.begin = LLVMBuildSelect(build, first, emit_whole(f, 0), element_load(f, GT_INT, base, add(f, list, before)), "");
+    m.begin = LLVMBuildSelect(build, first, emit_whole(f, 0),
+                              element_load(f, GT_INT, base, add(f, list, before)), "");
     m.end = element_load(f, GT_INT, base, add(f, list, key));
     m.list = add(f, list, emit_whole(f, b->targets_size));
     return m;
@@ -129,7 +145,8 @@ Loop loop_begin_members(Frame *f, const Members *m, LLVMValueRef *member) {
     LLVMValueRef place = *member = element_load(f, GT_INT, m->base, add(f, m->list, loop.index));
     for (int i = n->red_rank - 1; i >= 0; i--) {
         bool outermost = i == 0;
-        f->indices[n->rank + i] = outermost ? place : LLVMBuildURem(build, place, emit_whole(f, n->red_shape[i]), "");
+        f->indices[n->rank + i] =
+            outermost ? place : LLVMBuildURem(build, place, emit_whole(f, n->red_shape[i]), "");
         if (!outermost) place = LLVMBuildUDiv(build, place, emit_whole(f, n->red_shape[i]), "");
     }
     return loop;
@@ -137,7 +154,8 @@ Loop loop_begin_members(Frame *f, const Members *m, LLVMValueRef *member) {
 
 static LLVMValueRef output_place(Frame *f) {
     LLVMValueRef at = emit_whole(f, 0);
-    for (int a = 0; a < f->node->rank; a++) at = add(f, times(f, at, f->node->shape[a]), f->indices[a]);
+    for (int a = 0; a < f->node->rank; a++)
+        at = add(f, times(f, at, f->node->shape[a]), f->indices[a]);
     return at;
 }
 
@@ -151,9 +169,10 @@ static int payload_loops(Frame *f, const Bucket *b, Loop *loops) {
     return depth;
 }
 
-/* ---- rows of sums ------------------------------------------------------------------------------------------------ */
+/* ---- rows of sums ---------------------------------------------------------------------------- */
 
-/* The payload is the inner loop, so that the members' rows are read as they lie. Float sums of LEAF_MEMBERS go from the result to a row of doubles in the worker's scratch. */
+/* The payload is the inner loop, so that the members' rows are read as they lie. Float sums of
+ * LEAF_MEMBERS go from the result to a row of doubles in the worker's scratch. */
 enum { LEAF_MEMBERS = 14 };
 
 typedef struct Row {
@@ -167,7 +186,8 @@ static LLVMValueRef total_of(const Row *row) {
     Frame *f = row->f;
     LLVMValueRef at = emit_whole(f, 0);
     for (int a = 0; a < row->b->node->rank; a++)
-        if (row->b->role[a] == BUCKET_PAYLOAD) at = add(f, times(f, at, row->b->node->shape[a]), f->indices[a]);
+        if (row->b->role[a] == BUCKET_PAYLOAD)
+            at = add(f, times(f, at, row->b->node->shape[a]), f->indices[a]);
     return LLVMBuildInBoundsGEP2(f->e->builder, f->e->f64, f->scratch, &at, 1, "");
 }
 
@@ -175,32 +195,43 @@ static void each_entry(const Row *row, void (*visit)(const Row *row)) {
     Loop loops[GRAPH_MAX_RANK];
     int depth = payload_loops(row->f, row->b, loops);
     visit(row);
-    while (depth > 0) loop_end(row->f, &loops[--depth]);
+    while (depth > 0)
+        loop_end(row->f, &loops[--depth]);
 }
 
-static void clear_entry(const Row *row) { element_store(row->f, GT_REAL, row->out, output_place(row->f), emit_number(row->f, 0)); }
-static void clear_total(const Row *row) { LLVMBuildStore(row->f->e->builder, LLVMConstNull(row->f->e->f64), total_of(row)); }
+static void clear_entry(const Row *row) {
+    element_store(row->f, GT_REAL, row->out, output_place(row->f), emit_number(row->f, 0));
+}
+static void clear_total(const Row *row) {
+    LLVMBuildStore(row->f->e->builder, LLVMConstNull(row->f->e->f64), total_of(row));
+}
 
 static void add_entry(const Row *row) {
     Frame *f = row->f;
     LLVMBuilderRef build = f->e->builder;
-    LLVMValueRef holds = row->members->rest ? emit_expr(f, row->members->rest) : NULL, value = emit_expr_where(f, row->b->node->value, holds), at = output_place(f);
+    LLVMValueRef holds = row->members->rest ? emit_expr(f, row->members->rest) : NULL,
+                 value = emit_expr_where(f, row->b->node->value, holds), at = output_place(f);
     if (holds) value = LLVMBuildSelect(build, holds, value, emit_number(f, 0), "");
-    element_store(f, GT_REAL, row->out, at, LLVMBuildFAdd(build, element_load(f, GT_REAL, row->out, at), value, ""));
+    element_store(f, GT_REAL, row->out, at,
+                  LLVMBuildFAdd(build, element_load(f, GT_REAL, row->out, at), value, ""));
 }
 
 static void add_leaf(const Row *row) {
     Frame *f = row->f;
     LLVMBuilderRef build = f->e->builder;
-    LLVMValueRef total = total_of(row), leaf = LLVMBuildFPExt(build, element_load(f, GT_REAL, row->out, output_place(f)), f->e->f64, "");
-    LLVMBuildStore(build, LLVMBuildFAdd(build, LLVMBuildLoad2(build, f->e->f64, total, ""), leaf, ""), total);
+    LLVMValueRef total = total_of(row),
+                 leaf = LLVMBuildFPExt(build, element_load(f, GT_REAL, row->out, output_place(f)),
+                                       f->e->f64, "");
+    LLVMBuildStore(
+        build, LLVMBuildFAdd(build, LLVMBuildLoad2(build, f->e->f64, total, ""), leaf, ""), total);
     clear_entry(row);
 }
 
 static void store_total(const Row *row) {
     Frame *f = row->f;
     LLVMValueRef total = LLVMBuildLoad2(f->e->builder, f->e->f64, total_of(row), "");
-    element_store(f, GT_REAL, row->out, output_place(f), LLVMBuildFPTrunc(f->e->builder, total, f->e->f32, ""));
+    element_store(f, GT_REAL, row->out, output_place(f),
+                  LLVMBuildFPTrunc(f->e->builder, total, f->e->f32, ""));
 }
 
 static void add_members(Row *row, LLVMValueRef begin, LLVMValueRef end) {
@@ -215,9 +246,12 @@ static void add_members(Row *row, LLVMValueRef begin, LLVMValueRef end) {
 static void add_rows(Frame *f, const Bucket *b, const Members *m) {
     LLVMBuilderRef build = f->e->builder;
     Row row = {.f = f, .b = b, .out = f->bases[f->kernel->operand_count - 1], .members = m};
-    LLVMBasicBlockRef few = frame_block(f, "few"), many = frame_block(f, "many"), after = frame_block(f, "added");
+    LLVMBasicBlockRef few = frame_block(f, "few"), many = frame_block(f, "many"),
+                      after = frame_block(f, "added");
     each_entry(&row, clear_entry);
-    LLVMValueRef is_few = LLVMBuildICmp(build, LLVMIntSLE, LLVMBuildNSWSub(build, m->end, m->begin, ""), emit_whole(f, LEAF_MEMBERS), "");
+    LLVMValueRef is_few =
+        LLVMBuildICmp(build, LLVMIntSLE, LLVMBuildNSWSub(build, m->end, m->begin, ""),
+                      emit_whole(f, LEAF_MEMBERS), "");
     LLVMBuildCondBr(build, is_few, few, many);
     LLVMPositionBuilderAtEnd(build, few);
     add_members(&row, m->begin, m->end);
@@ -227,7 +261,9 @@ static void add_rows(Frame *f, const Bucket *b, const Members *m) {
     each_entry(&row, clear_total);
     Loop leaves = loop_begin_step(f, m->begin, m->end, LEAF_MEMBERS);
     LLVMValueRef next = add(f, leaves.index, emit_whole(f, LEAF_MEMBERS));
-    add_members(&row, leaves.index, LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, next, m->end, ""), next, m->end, ""));
+    add_members(&row, leaves.index,
+                LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, next, m->end, ""), next,
+                                m->end, ""));
     each_entry(&row, add_leaf);
     loop_end(f, &leaves);
     each_entry(&row, store_total);
@@ -242,7 +278,8 @@ static void reduce_elements(Frame *f, const Bucket *b, const Members *m) {
     LLVMValueRef value = emit_reduction(f, NULL, m);
     frame_raise_if_wide(f, f->node, value);
     element_store(f, f->node->type, f->bases[f->kernel->operand_count - 1], output_place(f), value);
-    while (depth > 0) loop_end(f, &loops[--depth]);
+    while (depth > 0)
+        loop_end(f, &loops[--depth]);
 }
 
 /* Operands: what the formula reads, with the sorted lists at kernel->sorted; the node. */
@@ -254,14 +291,20 @@ void emit_bucket(Emitter *e, Kernel *kernel) {
     LLVMBuilderRef build = e->builder;
     int64_t rows = b->targets_size * b->segments;
     Loop tiles = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef first = times(&f, tiles.index, bucket_chunk(b)), last = add(&f, first, emit_whole(&f, bucket_chunk(b)));
-    LLVMValueRef end = LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, last, emit_whole(&f, rows), ""), last, emit_whole(&f, rows), "");
+    LLVMValueRef first = times(&f, tiles.index, bucket_chunk(b)),
+                 last = add(&f, first, emit_whole(&f, bucket_chunk(b)));
+    LLVMValueRef end =
+        LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, last, emit_whole(&f, rows), ""),
+                        last, emit_whole(&f, rows), "");
     Loop row = loop_begin(&f, first, end);
     set_axes(&f, b, 1 << BUCKET_TARGET | 1 << BUCKET_SEGMENT, row.index);
     Members m = members_of(&f, b, kernel->sorted);
-    bool whole_rows = n->reducer == GR_SUM && n->type == GT_REAL && !n->empty_is_error && b->payload > 1;
-    if (whole_rows) add_rows(&f, b, &m);
-    else reduce_elements(&f, b, &m);
+    bool whole_rows =
+        n->reducer == GR_SUM && n->type == GT_REAL && !n->empty_is_error && b->payload > 1;
+    if (whole_rows)
+        add_rows(&f, b, &m);
+    else
+        reduce_elements(&f, b, &m);
     loop_end(&f, &row);
     loop_end(&f, &tiles);
     frame_end(&f);

@@ -1,6 +1,9 @@
-/* Reductions whose results lie side by side in what they read (sums_columns), several at once: a row of results is kept in y itself, and a row of terms is added to it at
- * a time, so that every access walks memory. The order in which the terms of one result are added is that of the reduced indices. Of long sums y holds LEAF_ROWS terms, which
- * then go to a row of doubles in the worker's scratch: float sums of fourteen terms cost what sums of any number do, and are off by thirteen roundings at most. */
+/* Reductions whose results lie side by side in what they read (sums_columns), several at once: a
+ * row of results is kept in y itself, and a row of terms is added to it at a time, so that every
+ * access walks memory. The order in which the terms of one result are added is that of the reduced
+ * indices. Of long sums y holds LEAF_ROWS terms, which then go to a row of doubles in the worker's
+ * scratch: float sums of fourteen terms cost what sums of any number do, and are off by thirteen
+ * roundings at most. */
 #include "compiler/cpu/emit.h"
 #include "compiler/graph/walk.h"
 
@@ -20,18 +23,22 @@ typedef struct Block {
 
 static LLVMValueRef position(Frame *f) {
     LLVMValueRef at = NULL;
-    for (int i = 0; i < f->node->rank; i++) at = emit_step_along(f, at, i, f->node->shape[i]);
+    for (int i = 0; i < f->node->rank; i++)
+        at = emit_step_along(f, at, i, f->node->shape[i]);
     return at;
 }
 
 static LLVMValueRef neutral(Frame *f) {
-    return f->node->reducer == GR_SUM ? emit_number(f, 0) : emit_number(f, f->node->reducer == GR_MIN ? INFINITY : -INFINITY);
+    return f->node->reducer == GR_SUM
+               ? emit_number(f, 0)
+               : emit_number(f, f->node->reducer == GR_MIN ? INFINITY : -INFINITY);
 }
 
 static LLVMValueRef fold(Frame *f, LLVMValueRef old, LLVMValueRef term) {
     LLVMValueRef pair[2] = {old, term};
     if (f->node->reducer == GR_SUM) return LLVMBuildFAdd(f->e->builder, old, term, "");
-    return math_intrinsic(f, f->node->reducer == GR_MIN ? "llvm.minimum" : "llvm.maximum", pair, 2); /* keeps a NaN */
+    /* keeps a NaN */
+    return math_intrinsic(f, f->node->reducer == GR_MIN ? "llvm.minimum" : "llvm.maximum", pair, 2);
 }
 
 /* Where the total of the column at hand is, of node number i. */
@@ -39,14 +46,16 @@ static LLVMValueRef total_of(const Block *b, int i) {
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
     LLVMValueRef column = LLVMBuildNSWSub(build, f->indices[f->node->rank - 1], b->first, "");
-    LLVMValueRef at = LLVMBuildNSWAdd(build, LLVMBuildNSWMul(build, b->width, emit_whole(f, i), ""), column, "");
+    LLVMValueRef at =
+        LLVMBuildNSWAdd(build, LLVMBuildNSWMul(build, b->width, emit_whole(f, i), ""), column, "");
     return LLVMBuildInBoundsGEP2(build, f->e->f64, f->scratch, &at, 1, "");
 }
 
 static void begin_row(const Block *b, int i) {
     Frame *f = b->f;
     element_store(f, GT_REAL, frame_result(f), position(f), neutral(f));
-    if (node_sums_many(f->node)) LLVMBuildStore(f->e->builder, LLVMConstNull(f->e->f64), total_of(b, i));
+    if (node_sums_many(f->node))
+        LLVMBuildStore(f->e->builder, LLVMConstNull(f->e->f64), total_of(b, i));
 }
 
 /* What y holds goes to the total. */
@@ -56,7 +65,8 @@ static void add_leaf(const Block *b, int i) {
     if (!node_sums_many(f->node)) return;
     LLVMValueRef y = frame_result(f), at = position(f), total = total_of(b, i);
     LLVMValueRef leaf = LLVMBuildFPExt(build, element_load(f, GT_REAL, y, at), f->e->f64, "");
-    LLVMBuildStore(build, LLVMBuildFAdd(build, LLVMBuildLoad2(build, f->e->f64, total, ""), leaf, ""), total);
+    LLVMBuildStore(
+        build, LLVMBuildFAdd(build, LLVMBuildLoad2(build, f->e->f64, total, ""), leaf, ""), total);
     element_store(f, GT_REAL, y, at, emit_number(f, 0));
 }
 
@@ -64,7 +74,8 @@ static void end_row(const Block *b, int i) {
     Frame *f = b->f;
     if (!node_sums_many(f->node)) return;
     LLVMValueRef total = LLVMBuildLoad2(f->e->builder, f->e->f64, total_of(b, i), "");
-    element_store(f, GT_REAL, frame_result(f), position(f), LLVMBuildFPTrunc(f->e->builder, total, f->e->f32, ""));
+    element_store(f, GT_REAL, frame_result(f), position(f),
+                  LLVMBuildFPTrunc(f->e->builder, total, f->e->f32, ""));
 }
 
 static void add_term(const Block *b, int i) {
@@ -72,7 +83,8 @@ static void add_term(const Block *b, int i) {
     Frame *f = b->f;
     const GNode *n = f->node;
     if (frame_settled(f, n->guard) == 0) return;
-    LLVMValueRef y = frame_result(f), holds = n->guard ? emit_expr(f, n->guard) : NULL, term = emit_expr_where(f, n->value, holds), at = position(f);
+    LLVMValueRef y = frame_result(f), holds = n->guard ? emit_expr(f, n->guard) : NULL,
+                 term = emit_expr_where(f, n->value, holds), at = position(f);
     if (holds) term = LLVMBuildSelect(f->e->builder, holds, term, neutral(f), "");
     element_store(f, GT_REAL, y, at, fold(f, element_load(f, GT_REAL, y, at), term));
 }
@@ -85,14 +97,16 @@ static void for_each_node(const Block *b, void (*visit)(const Block *b, int i)) 
 }
 
 /* A pass over columns [begin, end) that visits each node at each of them. */
-static LLVMValueRef each_column(const Block *b, LLVMValueRef begin, LLVMValueRef end, void (*visit)(const Block *b, int i)) {
+static LLVMValueRef each_column(const Block *b, LLVMValueRef begin, LLVMValueRef end,
+                                void (*visit)(const Block *b, int i)) {
     Loop columns = loop_begin(b->f, begin, end);
     b->f->indices[b->nodes[0]->rank - 1] = columns.index;
     for_each_node(b, visit);
     return loop_end(b->f, &columns);
 }
 
-static LLVMValueRef each_of_block(const Block *b, LLVMValueRef begin, void (*visit)(const Block *b, int i)) {
+static LLVMValueRef each_of_block(const Block *b, LLVMValueRef begin,
+                                  void (*visit)(const Block *b, int i)) {
     Frame *f = b->f;
     Loop columns = loop_begin(f, emit_whole(f, 0), emit_whole(f, BLOCK_COLUMNS));
     f->indices[b->nodes[0]->rank - 1] = LLVMBuildNSWAdd(f->e->builder, begin, columns.index, "");
@@ -113,12 +127,14 @@ static LLVMValueRef end_of_leaf(const Block *b, LLVMValueRef begin, LLVMValueRef
     return LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, next, end, ""), next, end, "");
 }
 
-/* A fixed number of columns: with their loop gone into vectors, the sums stay in registers from row to row. */
+/* A fixed number of columns: with their loop gone into vectors, the sums stay in registers from row
+ * to row. */
 static void add_block(const Block *b, LLVMValueRef begin) {
     Frame *f = b->f;
     Loop leaves, rows;
     if (b->is_long) leaves = loop_begin_step(f, emit_whole(f, 0), b->row_end, LEAF_ROWS);
-    rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, b->row_end)) : rows_begin(b, emit_whole(f, 0), b->row_end);
+    rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, b->row_end))
+                      : rows_begin(b, emit_whole(f, 0), b->row_end);
     loop_take_vectors(f, each_of_block(b, begin, add_term), BLOCK_VECTORS);
     loop_keep_rolled(f, loop_end(f, &rows));
     if (!b->is_long) return;
@@ -130,22 +146,33 @@ static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef e
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
     Loop leaves, rows;
-    LLVMValueRef some = LLVMBuildICmp(build, LLVMIntSLT, begin, end, ""), row_end = LLVMBuildSelect(build, some, b->row_end, emit_whole(f, 0), ""); /* else no rows either */
+    /* else no rows either */
+    LLVMValueRef some = LLVMBuildICmp(build, LLVMIntSLT, begin, end, ""),
+                 row_end = LLVMBuildSelect(build, some, b->row_end, emit_whole(f, 0), "");
     if (b->is_long) leaves = loop_begin_step(f, emit_whole(f, 0), row_end, LEAF_ROWS);
-    rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, row_end)) : rows_begin(b, emit_whole(f, 0), row_end);
+    rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, row_end))
+                      : rows_begin(b, emit_whole(f, 0), row_end);
     each_column(b, begin, end, add_term);
-    loop_keep_rolled(f, loop_end(f, &rows)); /* a copy of the columns' loop for each turn would gain nothing */
+    /* a copy of the columns' loop for each turn would gain nothing */
+    loop_keep_rolled(f, loop_end(f, &rows));
     if (!b->is_long) return;
     each_column(b, begin, end, add_leaf);
     loop_keep_rolled(f, loop_end(f, &leaves));
 }
 
-/* Where the blocks end. From memory rows are best taken whole, in order: one block, if it takes a row, since with more columns than that the sums of a row have
- * long been stored when the next row wants them. From the cache as many as there are. */
+/* Where the blocks end. From memory rows are best taken whole, in order: one block, if it takes a
+ * row, since with more columns than that the sums of a row have long been stored when the next row
+ * wants them. From the cache as many as there are. */
 static LLVMValueRef end_of_blocks(Frame *f, bool is_cached, LLVMValueRef begin, LLVMValueRef end) {
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef count = LLVMBuildNSWSub(b, end, begin, ""), blocks = LLVMBuildNSWAdd(b, begin, LLVMBuildAnd(b, count, emit_whole(f, -BLOCK_COLUMNS), ""), "");
-    return is_cached ? blocks : LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, count, emit_whole(f, 2 * BLOCK_COLUMNS), ""), blocks, begin, "");
+    LLVMValueRef count = LLVMBuildNSWSub(b, end, begin, ""),
+                 blocks = LLVMBuildNSWAdd(
+                     b, begin, LLVMBuildAnd(b, count, emit_whole(f, -BLOCK_COLUMNS), ""), "");
+    return is_cached
+               ? blocks
+               : LLVMBuildSelect(
+                     b, LLVMBuildICmp(b, LLVMIntSLT, count, emit_whole(f, 2 * BLOCK_COLUMNS), ""),
+                     blocks, begin, "");
 }
 
 static void set_rows(Block *b, const int64_t *extents) {
@@ -158,11 +185,17 @@ static void set_rows(Block *b, const int64_t *extents) {
     b->row_end = b->row >= 0 ? loop_axis_count(b->f, extents, b->row) : emit_whole(b->f, 1);
 }
 
-void emit_columns(Frame *f, const GNode *const *nodes, int count, bool is_cached, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end) {
+void emit_columns(Frame *f, const GNode *const *nodes, int count, bool is_cached,
+                  const int64_t *extents, LLVMValueRef begin, LLVMValueRef end) {
     const GNode *n = nodes[0];
     Loop loops[GRAPH_MAX_RANK];
-    Block block = {.f = f, .nodes = nodes, .count = count, .first = begin, .width = LLVMBuildNSWSub(f->e->builder, end, begin, "")};
-    for (int i = 0; i < count; i++) block.is_long |= node_sums_many(nodes[i]);
+    Block block = {.f = f,
+                   .nodes = nodes,
+                   .count = count,
+                   .first = begin,
+                   .width = LLVMBuildNSWSub(f->e->builder, end, begin, "")};
+    for (int i = 0; i < count; i++)
+        block.is_long |= node_sums_many(nodes[i]);
     set_rows(&block, extents);
     each_column(&block, begin, end, begin_row);
     int depth = 0;
@@ -176,6 +209,7 @@ void emit_columns(Frame *f, const GNode *const *nodes, int count, bool is_cached
     add_block(&block, blocks.index);
     loop_keep_rolled(f, loop_end(f, &blocks));
     add_other_columns(&block, middle, end);
-    while (depth > 0) loop_keep_rolled(f, loop_end(f, &loops[--depth]));
+    while (depth > 0)
+        loop_keep_rolled(f, loop_end(f, &loops[--depth]));
     if (block.is_long) each_column(&block, begin, end, end_row);
 }

@@ -26,7 +26,15 @@ static bool find_code(Plan *p, CpuModule *module, const char **error) {
 }
 
 static PlanTarget target_of(const Processor *p, const Tuning *tuning) {
-    return (PlanTarget){.tuning = tuning, .name = "cpu", .alignment = 128, .lanes = p->lanes, .sweeps = true, .buckets = true, .arguments = true, .together = true, .abreast = true};
+    return (PlanTarget){.tuning = tuning,
+                        .name = "cpu",
+                        .alignment = 128,
+                        .lanes = p->lanes,
+                        .sweeps = true,
+                        .buckets = true,
+                        .arguments = true,
+                        .together = true,
+                        .abreast = true};
 }
 
 const char *cpu_tuning_path(Arena *arena) {
@@ -34,23 +42,31 @@ const char *cpu_tuning_path(Arena *arena) {
     return folder ? arena_printf(arena, "%s/tuned-%s", folder, processor_here()->tune) : NULL;
 }
 
-PlanTarget cpu_plan_target(Arena *arena) { return target_of(processor_here(), tuning_read(arena, cpu_tuning_path(arena))); }
+PlanTarget cpu_plan_target(Arena *arena) {
+    return target_of(processor_here(), tuning_read(arena, cpu_tuning_path(arena)));
+}
 
-const Kernel *cpu_plan_kernel(const CpuPlans *plans, int plan, int step) { return &plans->plans[plan].kernels.items.items[step]; }
+const Kernel *cpu_plan_kernel(const CpuPlans *plans, int plan, int step) {
+    return &plans->plans[plan].kernels.items.items[step];
+}
 
-CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuTarget *wanted,
-                    CoupletPlan **plans, const char **error) {
+CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states,
+                    int state_count, const CpuTarget *wanted, CoupletPlan **plans,
+                    const char **error) {
     CpuPlans *made = arena_new_of(arena, CpuPlans);
-    made->processor = wanted && wanted->processor ? processor_find(wanted->processor) : processor_here();
+    made->processor =
+        wanted && wanted->processor ? processor_find(wanted->processor) : processor_here();
     if (!made->processor) {
         *error = cpu_refuses(arena, wanted->processor);
         return NULL;
     }
-    const PlanTarget target = wanted ? target_of(made->processor, wanted->tuning) : cpu_plan_target(arena);
+    const PlanTarget target =
+        wanted ? target_of(made->processor, wanted->tuning) : cpu_plan_target(arena);
     made->count = graph_count;
     made->plans = arena_array(arena, Plan, graph_count);
     for (int i = 0; i < graph_count; i++) {
-        if (!plan_make(&made->plans[i], arena, graphs[i], states, state_count, &target, error)) return NULL;
+        if (!plan_make(&made->plans[i], arena, graphs[i], states, state_count, &target, error))
+            return NULL;
         plans[i] = made->plans[i].out;
     }
     made->kernel_count = plan_unique_kernels(arena, made->plans, graph_count, &made->kernels);
@@ -61,15 +77,18 @@ CpuCode *cpu_jit(Arena *arena, CpuPlans *plans, const CpuOptions *options, const
     CpuCode *code = calloc(1, sizeof *code);
     if (!code) return NULL;
     code->kernel_count = plans->kernel_count;
-    code->module = module_build(arena, plans->processor, plans->kernels, plans->kernel_count, options->cache_folder, error);
+    code->module = module_build(arena, plans->processor, plans->kernels, plans->kernel_count,
+                                options->cache_folder, error);
     bool good = code->module != NULL;
-    for (int i = 0; good && i < plans->count; i++) good = find_code(&plans->plans[i], code->module, error);
+    for (int i = 0; good && i < plans->count; i++)
+        good = find_code(&plans->plans[i], code->module, error);
     if (good) return code;
     cpu_free(code);
     return NULL;
 }
 
-CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuOptions *options,
+CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count,
+                     const ProgramState *states, int state_count, const CpuOptions *options,
                      CoupletPlan **plans, const char **error) {
     CpuPlans *made = cpu_plans(arena, graphs, graph_count, states, state_count, NULL, plans, error);
     return made ? cpu_jit(arena, made, options, error) : NULL;
@@ -77,11 +96,16 @@ CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const 
 
 const char *cpu_refuses(Arena *arena, const char *processor) {
     if (processor_find(processor)) return NULL;
-    return arena_printf(arena, "there is no processor `%s` to compile for; there are %s", processor, processor_names(arena));
+    return arena_printf(arena, "there is no processor `%s` to compile for; there are %s", processor,
+                        processor_names(arena));
 }
 
-int cpu_kernel_count(const CpuCode *code) { return code->kernel_count; }
-bool cpu_was_cached(const CpuCode *code) { return module_was_cached(code->module); }
+int cpu_kernel_count(const CpuCode *code) {
+    return code->kernel_count;
+}
+bool cpu_was_cached(const CpuCode *code) {
+    return module_was_cached(code->module);
+}
 
 void cpu_free(CpuCode *code) {
     if (!code) return;

@@ -1,5 +1,5 @@
-/* Any compute node as loops. Guards choose between a term and the reducer's neutral value, so that loops stay free of branches and
- * become vectors. */
+/* Any compute node as loops. Guards choose between a term and the reducer's neutral value, so that
+ * loops stay free of branches and become vectors. */
 #include "compiler/cpu/emit.h"
 
 #include "compiler/graph/walk.h"
@@ -7,27 +7,36 @@
 
 #include <math.h>
 
-/* ---- one element -------------------------------------------------------------------------------------------- */
+/* ---- one element ----------------------------------------------------------------------------- */
 
 typedef struct Reduction {
     const GNode *node;
     const int64_t *extents;
-    LLVMTypeRef type;                           /* of a term */
-    LLVMTypeRef kept;                           /* of `best`: sums of many reals are kept in double (node_sums_many) */
+    LLVMTypeRef type; /* of a term */
+    /* of `best`: sums of many reals are kept in double (node_sums_many) */
+    LLVMTypeRef kept;
     LLVMValueRef best, count, position, winner; /* locals; NULL where the reducer needs none */
-    bool may_wrap;                              /* a sum of whole numbers that 64 bits may not hold */
-    bool exponentials;                          /* the second sweep of a log-sum-exp */
-    const Members *members;                     /* or NULL: all terms */
+    /* a sum of whole numbers that 64 bits may not hold */
+    bool may_wrap;
+    bool exponentials;      /* the second sweep of a log-sum-exp */
+    const Members *members; /* or NULL: all terms */
 } Reduction;
 
-/* Terms are floats, and the sum is of doubles: LLVM would take as many lanes as there are doubles in a vector, and compute terms in halves of one. */
+/* Terms are floats, and the sum is of doubles: LLVM would take as many lanes as there are doubles
+ * in a vector, and compute terms in halves of one. */
 enum { SUM_LANES = 16 };
 
-static bool takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer == GR_ARGMIN; }
-static bool takes_position(const GNode *n) { return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN; }
+static bool takes_smallest(const GNode *n) {
+    return n->reducer == GR_MIN || n->reducer == GR_ARGMIN;
+}
+static bool takes_position(const GNode *n) {
+    return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN;
+}
 
 /* A maximum or a minimum of what 32 bits may not hold. */
-static bool is_wide_best(Frame *f, const GNode *n) { return (n->reducer == GR_MAX || n->reducer == GR_MIN) && !gx_entries_fit(f->e->graph, n); }
+static bool is_wide_best(Frame *f, const GNode *n) {
+    return (n->reducer == GR_MAX || n->reducer == GR_MIN) && !gx_entries_fit(f->e->graph, n);
+}
 
 static LLVMValueRef neutral(Frame *f, const Reduction *r) {
     const GNode *n = r->node;
@@ -37,7 +46,8 @@ static LLVMValueRef neutral(Frame *f, const Reduction *r) {
     }
     if (r->type == f->e->i1) return LLVMConstInt(r->type, n->reducer == GR_ALL, 0);
     if (n->reducer == GR_SUM) return emit_whole(f, 0);
-    return is_wide_best(f, n) ? emit_whole(f, takes_smallest(n) ? INT64_MAX : INT64_MIN) : emit_whole(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
+    return is_wide_best(f, n) ? emit_whole(f, takes_smallest(n) ? INT64_MAX : INT64_MIN)
+                              : emit_whole(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
 }
 
 static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds) {
@@ -46,24 +56,28 @@ static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds
     bool smallest = takes_smallest(r->node), real = r->type == f->e->f32;
     if (!takes_position(r->node) && real) { /* keeps a NaN */
         LLVMValueRef pair[2] = {old, v};
-        local_set(f, r->best, math_intrinsic(f, smallest ? "llvm.minimum" : "llvm.maximum", pair, 2));
+        local_set(f, r->best,
+                  math_intrinsic(f, smallest ? "llvm.minimum" : "llvm.maximum", pair, 2));
         return;
     }
     LLVMValueRef better;
     if (real) {
         better = LLVMBuildFCmp(b, smallest ? LLVMRealOLT : LLVMRealOGT, v, old, "");
-        LLVMValueRef new_nan = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealUNO, v, v, ""), LLVMBuildFCmp(b, LLVMRealORD, old, old, ""), "");
+        LLVMValueRef new_nan = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealUNO, v, v, ""),
+                                            LLVMBuildFCmp(b, LLVMRealORD, old, old, ""), "");
         better = LLVMBuildOr(b, better, new_nan, "");
     } else {
         better = LLVMBuildICmp(b, smallest ? LLVMIntSLT : LLVMIntSGT, v, old, "");
     }
     if (takes_position(r->node)) {
         /* The first term wins against the neutral value even when it equals it. */
-        LLVMValueRef unset = LLVMBuildICmp(b, LLVMIntSLT, local_get(f, f->e->i64, r->winner), emit_whole(f, 0), "");
+        LLVMValueRef unset =
+            LLVMBuildICmp(b, LLVMIntSLT, local_get(f, f->e->i64, r->winner), emit_whole(f, 0), "");
         better = LLVMBuildOr(b, better, unset, "");
         if (holds) better = LLVMBuildAnd(b, better, holds, "");
         LLVMValueRef position = local_get(f, f->e->i64, r->position);
-        local_set(f, r->winner, LLVMBuildSelect(b, better, position, local_get(f, f->e->i64, r->winner), ""));
+        local_set(f, r->winner,
+                  LLVMBuildSelect(b, better, position, local_get(f, f->e->i64, r->winner), ""));
     }
     local_set(f, r->best, LLVMBuildSelect(b, better, v, old, ""));
 }
@@ -77,7 +91,9 @@ static void add_term(Frame *f, const Reduction *r, LLVMValueRef v) {
         local_set(f, r->best, sum);
         return;
     }
-    local_set(f, r->best, r->type == f->e->f32 ? emit_add_in_any_order(f, old, v) : LLVMBuildAdd(f->e->builder, old, v, ""));
+    local_set(f, r->best,
+              r->type == f->e->f32 ? emit_add_in_any_order(f, old, v)
+                                   : LLVMBuildAdd(f->e->builder, old, v, ""));
 }
 
 /* The sum begins: in double, where it is one of many reals. */
@@ -97,7 +113,8 @@ static void fold_term(Frame *f, Reduction *r) {
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = r->node;
     const GExpr *guard = r->members ? r->members->rest : n->guard;
-    LLVMValueRef holds = guard ? emit_expr(f, guard) : NULL, v = emit_expr_where(f, n->value, holds);
+    LLVMValueRef holds = guard ? emit_expr(f, guard) : NULL,
+                 v = emit_expr_where(f, n->value, holds);
     if (r->type == f->e->i64 && n->value->type == GT_BOOL) v = LLVMBuildZExt(b, v, f->e->i64, "");
     if (r->exponentials) {
         /* -inf - -inf is no number: such a term weighs nothing. */
@@ -108,21 +125,33 @@ static void fold_term(Frame *f, Reduction *r) {
     if (holds) v = LLVMBuildSelect(b, holds, v, neutral(f, r), "");
     LLVMValueRef old = local_get(f, r->kept, r->best);
     switch (n->reducer) {
-    case GR_SUM: add_term(f, r, v); break;
-    case GR_ANY: local_set(f, r->best, LLVMBuildOr(b, old, v, "")); break;
-    case GR_ALL: local_set(f, r->best, LLVMBuildAnd(b, old, v, "")); break;
+    case GR_SUM:
+        add_term(f, r, v);
+        break;
+    case GR_ANY:
+        local_set(f, r->best, LLVMBuildOr(b, old, v, ""));
+        break;
+    case GR_ALL:
+        local_set(f, r->best, LLVMBuildAnd(b, old, v, ""));
+        break;
     case GR_LSE:
     case GR_LSE_REST:
-        if (r->exponentials) add_term(f, r, v);
-        else fold_best(f, r, v, holds);
+        if (r->exponentials)
+            add_term(f, r, v);
+        else
+            fold_best(f, r, v, holds);
         break;
-    default: fold_best(f, r, v, holds); break;
+    default:
+        fold_best(f, r, v, holds);
+        break;
     }
     if (r->count) {
         LLVMValueRef one = holds ? LLVMBuildZExt(b, holds, f->e->i64, "") : emit_whole(f, 1);
         local_set(f, r->count, LLVMBuildAdd(b, local_get(f, f->e->i64, r->count), one, ""));
     }
-    if (r->position) local_set(f, r->position, LLVMBuildAdd(b, local_get(f, f->e->i64, r->position), emit_whole(f, 1), ""));
+    if (r->position)
+        local_set(f, r->position,
+                  LLVMBuildAdd(b, local_get(f, f->e->i64, r->position), emit_whole(f, 1), ""));
 }
 
 static void sweep_members(Frame *f, Reduction *r) {
@@ -155,15 +184,19 @@ static void sweep(Frame *f, Reduction *r) {
     if (r->count) local_set(f, r->count, emit_whole(f, 0));
     if (r->position) local_set(f, r->position, emit_whole(f, 0));
     if (frame_settled(f, r->node->guard) == 0) return;
-    if (r->members) sweep_members(f, r);
-    else sweep_all(f, r);
+    if (r->members)
+        sweep_members(f, r);
+    else
+        sweep_all(f, r);
 }
 
 LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *members) {
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = f->node;
     Reduction r = {.node = n, .extents = extents, .members = members};
-    r.type = n->reducer == GR_SUM && n->value->type == GT_BOOL ? f->e->i64 : element_value_type(f->e, n->value->type);
+    r.type = n->reducer == GR_SUM && n->value->type == GT_BOOL
+                 ? f->e->i64
+                 : element_value_type(f->e, n->value->type);
     if (n->reducer == GR_SUM) {
         begin_sum(f, &r);
     } else {
@@ -189,10 +222,14 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
         begin_sum(f, &r);
         sweep(f, &r);
     }
-    if (r.count) frame_raise(f, LLVMBuildICmp(b, LLVMIntEQ, local_get(f, f->e->i64, r.count), emit_whole(f, 0), ""), COUPLET_FAULT_EMPTY);
+    if (r.count)
+        frame_raise(
+            f, LLVMBuildICmp(b, LLVMIntEQ, local_get(f, f->e->i64, r.count), emit_whole(f, 0), ""),
+            COUPLET_FAULT_EMPTY);
     if (takes_position(n)) {
         LLVMValueRef winner = local_get(f, f->e->i64, r.winner);
-        return LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, winner, emit_whole(f, 0), ""), emit_whole(f, 0), winner, "");
+        return LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, winner, emit_whole(f, 0), ""),
+                               emit_whole(f, 0), winner, "");
     }
     if (n->reducer == GR_SUM) return end_sum(f, &r);
     if (!node_sums_exponentials(n)) return local_get(f, r.type, r.best);
@@ -205,8 +242,14 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
 void frame_raise_if_wide(Frame *f, const GNode *n, LLVMValueRef value) {
     LLVMBuilderRef b = f->e->builder;
     if (n->type != GT_INT || takes_position(n) || gx_entries_fit(f->e->graph, n)) return;
-    LLVMValueRef kept = LLVMBuildSExt(b, LLVMBuildTrunc(b, value, f->e->i32, ""), f->e->i64, ""), cut = LLVMBuildICmp(b, LLVMIntNE, kept, value, "");
-    if (is_wide_best(f, n)) cut = LLVMBuildAnd(b, cut, LLVMBuildICmp(b, LLVMIntNE, value, emit_whole(f, takes_smallest(n) ? INT64_MAX : INT64_MIN), ""), "");
+    LLVMValueRef kept = LLVMBuildSExt(b, LLVMBuildTrunc(b, value, f->e->i32, ""), f->e->i64, ""),
+                 cut = LLVMBuildICmp(b, LLVMIntNE, kept, value, "");
+    if (is_wide_best(f, n))
+        cut = LLVMBuildAnd(b, cut,
+                           LLVMBuildICmp(b, LLVMIntNE, value,
+                                         emit_whole(f, takes_smallest(n) ? INT64_MAX : INT64_MIN),
+                                         ""),
+                           "");
     frame_raise(f, cut, COUPLET_FAULT_WHOLE);
 }
 
@@ -219,8 +262,11 @@ static void emit_element(Frame *f, const int64_t *extents) {
     if (settled == 0) {
         value = LLVMConstNull(element_value_type(f->e, n->type));
     } else if (!active || n->reducer == GR_NONE) {
-        value = n->reducer == GR_NONE ? emit_expr_where(f, n->value, active) : emit_reduction(f, extents, NULL);
-        if (active) value = LLVMBuildSelect(b, active, value, LLVMConstNull(element_value_type(f->e, n->type)), "");
+        value = n->reducer == GR_NONE ? emit_expr_where(f, n->value, active)
+                                      : emit_reduction(f, extents, NULL);
+        if (active)
+            value = LLVMBuildSelect(b, active, value,
+                                    LLVMConstNull(element_value_type(f->e, n->type)), "");
     } else { /* a reduction that is not wanted is not swept, and cannot be empty */
         LLVMValueRef slot = frame_local(f, element_value_type(f->e, n->type));
         LLVMBasicBlockRef then = frame_block(f, "active"), after = frame_block(f, "after");
@@ -235,26 +281,32 @@ static void emit_element(Frame *f, const int64_t *extents) {
         value = local_get(f, element_value_type(f->e, n->type), slot);
     }
     LLVMValueRef at = NULL;
-    for (int i = 0; i < n->rank; i++) at = emit_step_along(f, at, i, n->shape[i]);
+    for (int i = 0; i < n->rank; i++)
+        at = emit_step_along(f, at, i, n->shape[i]);
     frame_raise_if_wide(f, n, value);
     element_store(f, n->type, frame_result(f), at ? at : emit_whole(f, 0), value);
 }
 
-/* ---- the kernel --------------------------------------------------------------------------------------------- */
+/* ---- the kernel ------------------------------------------------------------------------------ */
 
 /* The indices of the first axes, which the number of the tile tells. */
 static void set_tile(Frame *f, int axes, const int64_t *extents, LLVMValueRef tile) {
     LLVMBuilderRef b = f->e->builder;
     for (int i = axes - 1; i >= 0; i--) {
         bool outermost = true;
-        for (int k = 0; k < i; k++) outermost &= extents[k] == 1;
-        f->indices[i] = extents[i] == 1 ? emit_whole(f, 0) : outermost ? tile : LLVMBuildURem(b, tile, loop_axis_count(f, extents, i), "");
-        if (extents[i] != 1 && !outermost) tile = LLVMBuildUDiv(b, tile, loop_axis_count(f, extents, i), "");
+        for (int k = 0; k < i; k++)
+            outermost &= extents[k] == 1;
+        f->indices[i] = extents[i] == 1 ? emit_whole(f, 0)
+                        : outermost     ? tile
+                                    : LLVMBuildURem(b, tile, loop_axis_count(f, extents, i), "");
+        if (extents[i] != 1 && !outermost)
+            tile = LLVMBuildUDiv(b, tile, loop_axis_count(f, extents, i), "");
     }
 }
 
 /* The values of an axis in the tile: all, or a chunk. */
-static void axis_range(Frame *f, const int64_t *extents, int axis, bool cut, int64_t chunk, LLVMValueRef tile, LLVMValueRef *begin, LLVMValueRef *end) {
+static void axis_range(Frame *f, const int64_t *extents, int axis, bool cut, int64_t chunk,
+                       LLVMValueRef tile, LLVMValueRef *begin, LLVMValueRef *end) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef size = f->chunk ? f->chunk : emit_whole(f, chunk);
     *begin = emit_whole(f, 0);
@@ -275,7 +327,8 @@ typedef struct Tile {
 
 static void emit_axis(Frame *f, const Tile *t, int axis);
 
-/* Where indices below `axis` have their values: a branch for each condition that needs no others, then the loop of the axis. */
+/* Where indices below `axis` have their values: a branch for each condition that needs no others,
+ * then the loop of the axis. */
 static void emit_from(Frame *f, const Tile *t, int axis) {
     const GExpr *condition = frame_version_condition(f, &f->node, 1, axis);
     if (!condition) {
@@ -304,8 +357,10 @@ static void emit_axis(Frame *f, const Tile *t, int axis) {
     axis_range(f, t->extents, axis, t->cut && axis == t->axes, t->chunk, t->number, &begin, &end);
     Loop loop = loop_begin(f, begin, end);
     f->indices[axis] = loop.index;
-    if (axis + 1 < n->rank || n->red_rank) emit_from(f, t, axis + 1);
-    else emit_element(f, t->extents);
+    if (axis + 1 < n->rank || n->red_rank)
+        emit_from(f, t, axis + 1);
+    else
+        emit_element(f, t->extents);
     loop_end(f, &loop);
 }
 
@@ -320,14 +375,16 @@ static int side_by_side(const Frame *f, int first, const GNode **nodes) {
     for (int i = first; i <= f->kernel->beside_count; i++) {
         const GNode *n = kernel_node(f->kernel, i);
         bool joins = node_sums_columns(n);
-        for (int k = 0; k < count; k++) joins = joins && !kernel_reads_node(f->e->arena, n, nodes[k]);
+        for (int k = 0; k < count; k++)
+            joins = joins && !kernel_reads_node(f->e->arena, n, nodes[k]);
         if (!joins) break;
         nodes[count++] = n;
     }
     return count;
 }
 
-static void emit_column_versions(Frame *f, const GNode *const *nodes, int count, bool is_cached, const Tile *t, LLVMValueRef begin, LLVMValueRef end) {
+static void emit_column_versions(Frame *f, const GNode *const *nodes, int count, bool is_cached,
+                                 const Tile *t, LLVMValueRef begin, LLVMValueRef end) {
     const GExpr *condition = frame_version_condition(f, nodes, count, t->axes);
     if (!condition) {
         emit_columns(f, nodes, count, is_cached, t->extents, begin, end);

@@ -16,7 +16,7 @@ typedef struct CpuOptions {
 
 /* What plans are made for: a processor, and measured choices. */
 typedef struct CpuTarget {
-    const char *processor;       /* a name that processor.h knows; NULL: this machine's */
+    const char *processor; /* a name that processor.h knows; NULL: this machine's */
     /* How contractions are cut (plan/tuning.h); NULL: by the model of costs. */
     const struct Tuning *tuning;
 } CpuTarget;
@@ -25,8 +25,8 @@ typedef struct CpuTarget {
  * numbers gets the inputs "seed" and "step". Without a target the plans are for this machine, with
  * what was measured on it. NULL on failure, with a sentence in *error, which lies in the arena. */
 CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states,
-                    int state_count, const CpuTarget *wanted,
-                    CoupletPlan **plans, const char **error);
+                    int state_count, const CpuTarget *wanted, CoupletPlan **plans,
+                    const char **error);
 /* Makes machine code in this process, and sets the kernels of the plans. */
 CpuCode *cpu_jit(Arena *arena, CpuPlans *plans, const CpuOptions *options, const char **error);
 /* Makes plans and their machine code. */

@@ -1,5 +1,6 @@
-/* Sums of products along k (Contraction.dots): both operands are read where they lie, a vector of k at a time, and the lanes of a sum are added at its end, in a
- * fixed order. A lane adds up to DOT_LEAF products in float; of longer sums such leaves are added in double. */
+/* Sums of products along k (Contraction.dots): both operands are read where they lie, a vector of k
+ * at a time, and the lanes of a sum are added at its end, in a fixed order. A lane adds up to
+ * DOT_LEAF products in float; of longer sums such leaves are added in double. */
 #include "compiler/cpu/vector.h"
 
 enum { MAX_ROWS = 8 };
@@ -14,46 +15,58 @@ typedef struct Dots {
     LLVMValueRef mask;                /* of the panel's columns; NULL: full */
 } Dots;
 
-static LLVMValueRef shuffle(Dots *d, LLVMValueRef a, LLVMValueRef b, const int *places, unsigned count) {
+static LLVMValueRef shuffle(Dots *d, LLVMValueRef a, LLVMValueRef b, const int *places,
+                            unsigned count) {
     LLVMValueRef at[16];
-    for (unsigned i = 0; i < count; i++) at[i] = LLVMConstInt(d->f->e->i32, (unsigned long long)places[i], 0);
+    for (unsigned i = 0; i < count; i++)
+        at[i] = LLVMConstInt(d->f->e->i32, (unsigned long long)places[i], 0);
     return LLVMBuildShuffleVector(d->f->e->builder, a, b, LLVMConstVector(at, count), "");
 }
 
-/* Two vectors, in each four lanes one picked pair of either beside the other's, plus the other pairs. */
-static LLVMValueRef fold_pairs(Dots *d, LLVMValueRef a, LLVMValueRef b, const int *first, const int *second) {
+/* Two vectors, in each four lanes one picked pair of either beside the other's, plus the other
+ * pairs. */
+static LLVMValueRef fold_pairs(Dots *d, LLVMValueRef a, LLVMValueRef b, const int *first,
+                               const int *second) {
     int low[16], high[16], lanes = (int)d->c->lanes;
     for (int i = 0; i < lanes; i++) {
         int in = i % 4, four = i - in;
         low[i] = four + (first[in] < 4 ? first[in] : lanes + first[in] - 4);
         high[i] = four + (second[in] < 4 ? second[in] : lanes + second[in] - 4);
     }
-    return LLVMBuildFAdd(d->f->e->builder, shuffle(d, a, b, low, (unsigned)lanes), shuffle(d, a, b, high, (unsigned)lanes), "");
+    return LLVMBuildFAdd(d->f->e->builder, shuffle(d, a, b, low, (unsigned)lanes),
+                         shuffle(d, a, b, high, (unsigned)lanes), "");
 }
 
 /* The sums of the lanes of four vectors, side by side. */
 static LLVMValueRef join_lanes(Dots *d, const LLVMValueRef *sums) {
-    static const int even[] = {0, 4, 1, 5}, odd[] = {2, 6, 3, 7}, left[] = {0, 1, 4, 5}, right[] = {2, 3, 6, 7};
-    LLVMValueRef one = fold_pairs(d, sums[0], sums[1], even, odd), two = fold_pairs(d, sums[2], sums[3], even, odd), all = fold_pairs(d, one, two, left, right);
+    static const int even[] = {0, 4, 1, 5}, odd[] = {2, 6, 3, 7}, left[] = {0, 1, 4, 5},
+                     right[] = {2, 3, 6, 7};
+    LLVMValueRef one = fold_pairs(d, sums[0], sums[1], even, odd),
+                 two = fold_pairs(d, sums[2], sums[3], even, odd),
+                 all = fold_pairs(d, one, two, left, right);
     for (int width = (int)d->c->lanes / 2; width >= DOT_COLUMNS; width /= 2) {
         int low[16], high[16];
         for (int i = 0; i < width; i++) {
             low[i] = i;
             high[i] = width + i;
         }
-        all = LLVMBuildFAdd(d->f->e->builder, shuffle(d, all, all, low, (unsigned)width), shuffle(d, all, all, high, (unsigned)width), "");
+        all = LLVMBuildFAdd(d->f->e->builder, shuffle(d, all, all, low, (unsigned)width),
+                            shuffle(d, all, all, high, (unsigned)width), "");
     }
     return all;
 }
 
 /* The sums of a block from `begin` on, up to `end`, in its slots. */
-static void sum_leaf(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot, LLVMValueRef begin, LLVMValueRef end) {
+static void sum_leaf(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot, LLVMValueRef begin,
+                     LLVMValueRef end) {
     Frame *f = d->f;
     int rows = d->c->rows;
     LLVMValueRef b[DOT_COLUMNS];
-    for (int i = 0; i < rows * DOT_COLUMNS; i++) local_set(f, slot[i], LLVMConstNull(d->vector));
+    for (int i = 0; i < rows * DOT_COLUMNS; i++)
+        local_set(f, slot[i], LLVMConstNull(d->vector));
     Loop ks = loop_begin_step(f, begin, end, d->c->lanes);
-    for (int j = 0; j < DOT_COLUMNS; j++) b[j] = vector_load(f, d->vector, vector_float_at(f, d->column[j], ks.index), 0);
+    for (int j = 0; j < DOT_COLUMNS; j++)
+        b[j] = vector_load(f, d->vector, vector_float_at(f, d->column[j], ks.index), 0);
     for (int r = 0; r < rows; r++) {
         LLVMValueRef values = vector_load(f, d->vector, vector_float_at(f, row[r], ks.index), 0);
         for (int j = 0; j < DOT_COLUMNS; j++) {
@@ -116,7 +129,8 @@ static void sum_leaves(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slo
     local_set(f, place, emit_whole(f, leaf));
     LLVMBuildBr(build, body);
     LLVMPositionBuilderAtEnd(build, body);
-    LLVMValueRef begin = local_get(f, f->e->i64, place), end = vector_add(f, begin, emit_whole(f, leaf));
+    LLVMValueRef begin = local_get(f, f->e->i64, place),
+                 end = vector_add(f, begin, emit_whole(f, leaf));
     sum_leaf(d, row, slot, begin, vector_smaller(f, end, d->k));
     LLVMBasicBlockRef again = frame_block(f, "again");
     LLVMBuildCondBr(build, LLVMBuildICmp(build, LLVMIntSLT, end, d->k, ""), again, after);
@@ -133,20 +147,30 @@ static void emit_block(Dots *d, LLVMValueRef a, LLVMValueRef rows_at) {
     Frame *f = d->f;
     int rows = d->c->rows;
     LLVMValueRef row[MAX_ROWS], slot[MAX_ROWS * DOT_COLUMNS], sums[DOT_COLUMNS];
-    for (int r = 0; r < rows; r++) row[r] = vector_float_at(f, a, vector_table_at(f, d->tables, rows_at, 2 * r));
-    for (int i = 0; i < rows * DOT_COLUMNS; i++) slot[i] = frame_local(f, d->vector);
-    if (d->c->leaves) sum_leaves(d, row, slot);
-    else sum_leaf(d, row, slot, emit_whole(f, 0), d->k);
+    for (int r = 0; r < rows; r++)
+        row[r] = vector_float_at(f, a, vector_table_at(f, d->tables, rows_at, 2 * r));
+    for (int i = 0; i < rows * DOT_COLUMNS; i++)
+        slot[i] = frame_local(f, d->vector);
+    if (d->c->leaves)
+        sum_leaves(d, row, slot);
+    else
+        sum_leaf(d, row, slot, emit_whole(f, 0), d->k);
     for (int r = 0; r < rows; r++) {
-        for (int j = 0; j < DOT_COLUMNS; j++) sums[j] = local_get(f, d->vector, slot[r * DOT_COLUMNS + j]);
-        vector_store(f, join_lanes(d, sums), vector_float_at(f, d->y, vector_table_at(f, d->tables, rows_at, 2 * r + 1)), 0, d->mask);
+        for (int j = 0; j < DOT_COLUMNS; j++)
+            sums[j] = local_get(f, d->vector, slot[r * DOT_COLUMNS + j]);
+        vector_store(f, join_lanes(d, sums),
+                     vector_float_at(f, d->y, vector_table_at(f, d->tables, rows_at, 2 * r + 1)), 0,
+                     d->mask);
     }
 }
 
 /* Columns past the last repeat it, and no sum of theirs is kept. */
 static void set_panel(Dots *d, LLVMValueRef b, LLVMValueRef y, LLVMValueRef panel) {
     Frame *f = d->f;
-    LLVMValueRef head = emit_whole(f, 0), columns = vector_table_at(f, d->tables, head, HEAD_COLUMNS), step = vector_table_at(f, d->tables, head, HEAD_COLUMN_STEP), first = vector_times(f, panel, DOT_COLUMNS);
+    LLVMValueRef head = emit_whole(f, 0),
+                 columns = vector_table_at(f, d->tables, head, HEAD_COLUMNS),
+                 step = vector_table_at(f, d->tables, head, HEAD_COLUMN_STEP),
+                 first = vector_times(f, panel, DOT_COLUMNS);
     LLVMValueRef last = vector_add(f, columns, emit_whole(f, -1));
     for (int j = 0; j < DOT_COLUMNS; j++) {
         LLVMValueRef column = vector_add(f, first, emit_whole(f, j));
@@ -154,20 +178,29 @@ static void set_panel(Dots *d, LLVMValueRef b, LLVMValueRef y, LLVMValueRef pane
         d->column[j] = vector_float_at(f, b, LLVMBuildNSWMul(f->e->builder, column, step, ""));
     }
     d->y = vector_float_at(f, y, first);
-    d->mask = d->c->masked ? vector_mask(f, LLVMVectorType(f->e->f32, DOT_COLUMNS), LLVMBuildNSWSub(f->e->builder, columns, first, ""), 0) : NULL;
+    d->mask = d->c->masked ? vector_mask(f, LLVMVectorType(f->e->f32, DOT_COLUMNS),
+                                         LLVMBuildNSWSub(f->e->builder, columns, first, ""), 0)
+                           : NULL;
 }
 
 void emit_dots(Emitter *e, Kernel *kernel) {
     Frame f;
     const Contraction *c = kernel->contraction;
     frame_begin(&f, e, kernel);
-    Dots d = {.f = &f, .c = c, .vector = LLVMVectorType(e->f32, (unsigned)c->lanes), .tables = f.bases[1]};
+    Dots d = {.f = &f,
+              .c = c,
+              .vector = LLVMVectorType(e->f32, (unsigned)c->lanes),
+              .tables = f.bases[1]};
     LLVMValueRef first_task = vector_table_at(&f, d.tables, emit_whole(&f, 0), HEAD_TASKS);
     d.k = vector_table_at(&f, d.tables, emit_whole(&f, 0), HEAD_K);
     Loop tasks = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef task = vector_add(&f, first_task, vector_times(&f, tasks.index, TASK_WORDS)), words[TASK_WORDS];
-    for (int i = 0; i < TASK_WORDS; i++) words[i] = vector_table_at(&f, d.tables, task, i);
-    LLVMValueRef a = vector_float_at(&f, f.bases[0], words[TASK_A]), b = vector_float_at(&f, f.bases[2], words[TASK_B]), y = vector_float_at(&f, f.bases[3], words[TASK_Y]);
+    LLVMValueRef task = vector_add(&f, first_task, vector_times(&f, tasks.index, TASK_WORDS)),
+                 words[TASK_WORDS];
+    for (int i = 0; i < TASK_WORDS; i++)
+        words[i] = vector_table_at(&f, d.tables, task, i);
+    LLVMValueRef a = vector_float_at(&f, f.bases[0], words[TASK_A]),
+                 b = vector_float_at(&f, f.bases[2], words[TASK_B]),
+                 y = vector_float_at(&f, f.bases[3], words[TASK_Y]);
     /* Rows inside panels: b is read once, a from the caches. */
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
     set_panel(&d, b, y, panels.index);

@@ -11,24 +11,30 @@ static void element_view(Element *x, SweepView view) {
     const GNode *n = f->node = view.sink->pair.node;
     x->view = x->tile.view = view;
     x->tile.row_index = view.columns ? view.sink->pair.other : view.sink->pair.own;
-    for (int i = 0; i < n->rank; i++) f->extents[i] = n->shape[i];
-    for (int i = 0; i < n->red_rank; i++) f->extents[n->rank + i] = n->red_shape[i];
+    for (int i = 0; i < n->rank; i++)
+        f->extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        f->extents[n->rank + i] = n->red_shape[i];
     frame_forget(f);
 }
 
 void element_begin(Element *x, Frame *outer, SweepView view, const char *name, int number) {
     const Sweep *sweep = outer->kernel->sweep;
     int operands = outer->kernel->operand_count, at = 0;
-    helper_begin(&x->open, outer, name, number, sweep->source_count + sweep->map_count + 3 + operands, 4);
+    helper_begin(&x->open, outer, name, number,
+                 sweep->source_count + sweep->map_count + 3 + operands, 4);
     Frame *f = &x->open.inner;
     x->sweep = sweep;
     x->tile = (TileReads){.sweep = sweep};
-    for (int i = 0; i < sweep->source_count; i++) x->tile.bases[i] = helper_pointer(&x->open, at++);
-    for (int i = 0; i < sweep->map_count; i++) x->tile.maps[i] = helper_pointer(&x->open, at++);
+    for (int i = 0; i < sweep->source_count; i++)
+        x->tile.bases[i] = helper_pointer(&x->open, at++);
+    for (int i = 0; i < sweep->map_count; i++)
+        x->tile.maps[i] = helper_pointer(&x->open, at++);
     x->target = helper_pointer(&x->open, at++);
     x->spare = helper_pointer(&x->open, at++);
     f->fault = helper_pointer(&x->open, at++);
-    for (int i = 0; i < operands; i++) f->bases[i] = helper_pointer(&x->open, at++);
+    for (int i = 0; i < operands; i++)
+        f->bases[i] = helper_pointer(&x->open, at++);
     x->first_row = helper_number(&x->open, 0);
     x->first_column = helper_number(&x->open, 1);
     x->rows = helper_number(&x->open, 2);
@@ -41,7 +47,8 @@ void element_begin(Element *x, Frame *outer, SweepView view, const char *name, i
 static void element_at(Element *x, const ElementLoop *loop) {
     Frame *f = &x->open.inner;
     const PairSink *pair = &x->view.sink->pair;
-    int of_row = x->view.columns ? pair->other : pair->own, of_column = x->view.columns ? pair->own : pair->other;
+    int of_row = x->view.columns ? pair->other : pair->own,
+        of_column = x->view.columns ? pair->own : pair->other;
     x->tile.at = helper_sum_of(f, helper_scaled(f, loop->row, x->sweep->line), loop->columns.index);
     f->indices[of_row] = helper_sum_of(f, x->first_row, loop->row);
     f->indices[of_column] = helper_sum_of(f, x->first_column, loop->columns.index);
@@ -62,7 +69,8 @@ ElementLoop element_loop_begin(Element *x, LLVMValueRef row) {
 
 void element_loop_end(Element *x, ElementLoop *loop) {
     LLVMBuilderRef b = x->open.inner.e->builder;
-    LLVMValueRef next = LLVMBuildNSWAdd(b, loop->count, LLVMConstInt(x->open.inner.e->i32, 1, 0), "");
+    LLVMValueRef next =
+        LLVMBuildNSWAdd(b, loop->count, LLVMConstInt(x->open.inner.e->i32, 1, 0), "");
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
     LLVMAddIncoming(loop->count, &next, &here, 1);
     loop_end(&x->open.inner, &loop->columns);
@@ -79,7 +87,8 @@ Helper emit_weights(Frame *outer, SweepView view, int number) {
     Frame *f = &x.open.inner;
     Loop rows = loop_begin(f, emit_whole(f, 0), x.rows);
     ElementLoop columns = element_loop_begin(&x, rows.index);
-    LLVMBuildStore(f->e->builder, emit_expr(f, view.sink->pair.weight), helper_float_pointer(f, x.target, x.tile.at));
+    LLVMBuildStore(f->e->builder, emit_expr(f, view.sink->pair.weight),
+                   helper_float_pointer(f, x.target, x.tile.at));
     element_loop_end(&x, &columns);
     loop_end(f, &rows);
     return element_end(&x);
@@ -96,7 +105,8 @@ Helper emit_maps(Frame *outer, int number) {
     for (int i = 0; i < sweep->map_count; i++) {
         element_view(&x, sweep->maps[i].view);
         element_at(&x, &columns);
-        LLVMBuildStore(f->e->builder, emit_expr(f, sweep->maps[i].expr), helper_float_pointer(f, x.tile.maps[i], x.tile.at));
+        LLVMBuildStore(f->e->builder, emit_expr(f, sweep->maps[i].expr),
+                       helper_float_pointer(f, x.tile.maps[i], x.tile.at));
     }
     element_loop_end(&x, &columns);
     loop_end(f, &rows);

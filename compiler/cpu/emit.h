@@ -70,7 +70,7 @@ typedef struct Frame {
     LLVMValueRef narrow[2 * GRAPH_MAX_RANK];
     LLVMValueRef bases[MAX_KERNEL_OPERANDS + 1];
     LLVMValueRef begin, end, fault, scratch;
-    LLVMValueRef met; /* a local that holds the faults so far, while they are gathered */
+    LLVMValueRef met;      /* a local that holds the faults so far, while they are gathered */
     const TileReads *tile; /* NULL: nothing is streamed here */
     /* The values of kernel->arguments: counts by axis, constants by number. */
     LLVMValueRef counts[2 * GRAPH_MAX_RANK], chunk, constants[MOST_CONSTANTS];
@@ -128,7 +128,7 @@ void frame_gather_faults(Frame *f);
 void frame_raise_gathered(Frame *f);
 /* The array that the results of the node at hand go to. */
 LLVMValueRef frame_result(Frame *f);
-LLVMTypeRef element_value_type(Emitter *e, GType type);   /* of a value: float, i64, i1 */
+LLVMTypeRef element_value_type(Emitter *e, GType type); /* of a value: float, i64, i1 */
 LLVMTypeRef element_type(Emitter *e, GType type); /* of an element in memory: float, i32, i8 */
 LLVMValueRef element_load(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at);
 void element_store(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at, LLVMValueRef value);

@@ -43,31 +43,57 @@ void emitter_close(Emitter *e) {
 
 void emit_kernel(Emitter *e, Kernel *k) {
     switch (k->kind) {
-    case KERNEL_COMPUTE: emit_compute(e, k); break;
-    case KERNEL_TOPK: emit_topk(e, k); break;
-    case KERNEL_CALL: break; /* code of the runtime */
-    case KERNEL_ORDER: break; /* here it is a call */
-    case KERNEL_PACK: emit_pack(e, k); break;
-    case KERNEL_PRODUCT: k->contraction->dots ? emit_dots(e, k) : emit_product(e, k); break;
-    case KERNEL_GATHER_PARTIALS: emit_gather_partials(e, k); break;
-    case KERNEL_SWEEP: emit_sweep(e, k); break;
-    case KERNEL_SWEEP_JOIN: break; /* vectors cut no columns into parts */
-    case KERNEL_BUCKET_SORT: emit_bucket_sort(e, k); break;
-    case KERNEL_BUCKET: emit_bucket(e, k); break;
+    case KERNEL_COMPUTE:
+        emit_compute(e, k);
+        break;
+    case KERNEL_TOPK:
+        emit_topk(e, k);
+        break;
+    case KERNEL_CALL:
+        break; /* code of the runtime */
+    case KERNEL_ORDER:
+        break; /* here it is a call */
+    case KERNEL_PACK:
+        emit_pack(e, k);
+        break;
+    case KERNEL_PRODUCT:
+        k->contraction->dots ? emit_dots(e, k) : emit_product(e, k);
+        break;
+    case KERNEL_GATHER_PARTIALS:
+        emit_gather_partials(e, k);
+        break;
+    case KERNEL_SWEEP:
+        emit_sweep(e, k);
+        break;
+    case KERNEL_SWEEP_JOIN:
+        break; /* vectors cut no columns into parts */
+    case KERNEL_BUCKET_SORT:
+        emit_bucket_sort(e, k);
+        break;
+    case KERNEL_BUCKET:
+        emit_bucket(e, k);
+        break;
     }
 }
 
-/* Emitted code is loops of straight lines, each value once, with nothing to inline. Of LLVM's own pipeline for -O3 this is what it gains by: short loops vanish, so
- * that the loop around them can become vectors; what does not change in a loop leaves it; loops become vectors. Vectors are not interleaved, for a processor that reorders has
- * the next turn under way anyhow. A cold start of examples/simclr.cpl takes 0.4 of the time, and its step the same. */
-static const char passes[] = "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(licm),loop(indvars,loop-unroll-full),"
-                             "loop-vectorize<interleave-forced-only>,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),early-cse)";
+/* Emitted code is loops of straight lines, each value once, with nothing to inline. Of LLVM's own
+ * pipeline for -O3 this is what it gains by: short loops vanish, so that the loop around them can
+ * become vectors; what does not change in a loop leaves it; loops become vectors. Vectors are not
+ * interleaved, for a processor that reorders has the next turn under way anyhow. A cold start of
+ * examples/simclr.cpl takes 0.4 of the time, and its step the same. */
+static const char passes[] = "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-"
+                             "fixpoint>,loop-mssa(licm),loop(indvars,loop-unroll-full),"
+                             "loop-vectorize<interleave-forced-only>,instcombine<no-verify-"
+                             "fixpoint>,simplifycfg,loop-mssa(licm),early-cse)";
 
-bool cpu_optimise_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine, const char **error) {
+bool cpu_optimise_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine,
+                       const char **error) {
     char *text = NULL;
     if (getenv("COUPLET_DUMP_IR")) LLVMPrintModuleToFile(module, getenv("COUPLET_DUMP_IR"), NULL);
     bool broken = LLVMVerifyModule(module, LLVMReturnStatusAction, &text);
-    if (broken) *error = arena_printf(arena, "a fault of the compiler: LLVM rejects the emitted code: %s", text);
+    if (broken)
+        *error =
+            arena_printf(arena, "a fault of the compiler: LLVM rejects the emitted code: %s", text);
     LLVMDisposeMessage(text);
     if (broken) return false;
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
@@ -80,7 +106,8 @@ bool cpu_optimise_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef 
     return false;
 }
 
-LLVMMemoryBufferRef generate_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine, LLVMCodeGenFileType kind, const char **error) {
+LLVMMemoryBufferRef generate_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine,
+                                  LLVMCodeGenFileType kind, const char **error) {
     LLVMMemoryBufferRef object = NULL;
     char *text = NULL;
     if (!LLVMTargetMachineEmitToMemoryBuffer(machine, module, kind, &text, &object)) return object;

@@ -12,7 +12,7 @@ void emitter_close(Emitter *e);
 void emit_kernel(Emitter *e, Kernel *kernel);
 /* Verifies the emitted code, then optimises it. False with a sentence when the code is wrong. */
 bool cpu_optimise_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine,
-                   const char **error);
+                       const char **error);
 /* Makes an object or assembly of an optimised module. NULL with a sentence. */
 LLVMMemoryBufferRef generate_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine,
                                   LLVMCodeGenFileType kind, const char **error);

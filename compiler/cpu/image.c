@@ -39,7 +39,8 @@ enum { ALIGNMENT = 64 /* of plain data: kernels load vectors from it */ };
 
 static LLVMValueRef find_known(const Image *image, const void *address, size_t size) {
     for (int i = 0; i < image->known.count; i++)
-        if (image->known.items[i].address == address && image->known.items[i].size == size) return image->known.items[i].global;
+        if (image->known.items[i].address == address && image->known.items[i].size == size)
+            return image->known.items[i].global;
     return NULL;
 }
 
@@ -69,7 +70,9 @@ static LLVMValueRef plain(Image *image, const void *data, size_t size) {
     return global;
 }
 
-static LLVMValueRef text(Image *image, const char *string) { return string ? plain(image, string, strlen(string) + 1) : LLVMConstNull(image->e->ptr); }
+static LLVMValueRef text(Image *image, const char *string) {
+    return string ? plain(image, string, strlen(string) + 1) : LLVMConstNull(image->e->ptr);
+}
 
 /* A kernel of this module, or else the runtime's code for calls of the library. */
 static LLVMValueRef code(Image *image, const char *symbol) {
@@ -85,7 +88,8 @@ static void add(Image *image, Relocations *relocations, size_t at, LLVMValueRef 
     array_push(image->e->arena, &relocations->items, ((Relocation){at, target}));
 }
 
-/* Bytes with pointers among them: a packed structure of runs of bytes and pointers. Relocations come in ascending order but for those of one structure. */
+/* Bytes with pointers among them: a packed structure of runs of bytes and pointers. Relocations
+ * come in ascending order but for those of one structure. */
 static LLVMValueRef with_pointers(Image *image, const char *data, size_t size, Relocations *r) {
     Emitter *e = image->e;
     for (int i = 1; i < r->items.count; i++)
@@ -99,51 +103,65 @@ static LLVMValueRef with_pointers(Image *image, const char *data, size_t size, R
     size_t at = 0;
     for (int i = 0; i < r->items.count; i++) {
         size_t next = r->items.items[i].at;
-        if (next > at) fields[count++] = LLVMConstStringInContext(e->context, data + at, (unsigned)(next - at), 1);
+        if (next > at)
+            fields[count++] =
+                LLVMConstStringInContext(e->context, data + at, (unsigned)(next - at), 1);
         fields[count++] = r->items.items[i].target;
         at = next + sizeof(void *);
     }
-    if (size > at) fields[count++] = LLVMConstStringInContext(e->context, data + at, (unsigned)(size - at), 1);
+    if (size > at)
+        fields[count++] = LLVMConstStringInContext(e->context, data + at, (unsigned)(size - at), 1);
     return add_global(e, LLVMConstStructInContext(e->context, fields, count, 1), ALIGNMENT);
 }
 
-static LLVMValueRef list(Image *image, const void *items, int64_t count, size_t item_bytes, Walk walk) {
+static LLVMValueRef list(Image *image, const void *items, int64_t count, size_t item_bytes,
+                         Walk walk) {
     if (!items || count == 0) return LLVMConstNull(image->e->ptr);
     size_t size = (size_t)count * item_bytes;
     LLVMValueRef global = find_known(image, items, size);
     if (global) return global;
     Relocations relocations = {{0}};
-    for (int64_t i = 0; i < count; i++) walk(image, (const char *)items + (size_t)i * item_bytes, (size_t)i * item_bytes, &relocations);
+    for (int64_t i = 0; i < count; i++)
+        walk(image, (const char *)items + (size_t)i * item_bytes, (size_t)i * item_bytes,
+             &relocations);
     global = with_pointers(image, items, size, &relocations);
     array_push(image->e->arena, &image->known, ((Known){items, size, global}));
     return global;
 }
 
-static LLVMValueRef pointers(Image *image, const void *const *items, int64_t count, size_t item_bytes, Walk walk) {
+static LLVMValueRef pointers(Image *image, const void *const *items, int64_t count,
+                             size_t item_bytes, Walk walk) {
     if (!items || count == 0) return LLVMConstNull(image->e->ptr);
     LLVMValueRef *values = arena_array(image->e->arena, LLVMValueRef, count);
-    for (int64_t i = 0; i < count; i++) values[i] = list(image, items[i], 1, item_bytes, walk);
-    return add_global(image->e, LLVMConstArray2(image->e->ptr, values, (uint64_t)count), sizeof(void *));
+    for (int64_t i = 0; i < count; i++)
+        values[i] = list(image, items[i], 1, item_bytes, walk);
+    return add_global(image->e, LLVMConstArray2(image->e->ptr, values, (uint64_t)count),
+                      sizeof(void *));
 }
 
 static size_t buffer_bytes(const CoupletBuffer *b) {
     if (b->packed_bytes) return (size_t)b->packed_bytes;
-    return b->place == COUPLET_IN_CONST ? (size_t)(couplet_buffer_count(b) * couplet_type_bytes(b->type)) : 0;
+    return b->place == COUPLET_IN_CONST
+               ? (size_t)(couplet_buffer_count(b) * couplet_type_bytes(b->type))
+               : 0;
 }
 
-#define OBJECT(T, bytes)                                                                                                       \
-    _Static_assert(sizeof(T) == (bytes), #T " has changed: runtime/abi_pointers.def must list every pointer in it");           \
-    static void walk_##T(Image *image, const void *object, size_t at, Relocations *relocations) {                              \
-        const T *x = object;                                                                                                   \
+#define OBJECT(T, bytes)                                                                           \
+    _Static_assert(sizeof(T) == (bytes),                                                           \
+                   #T " has changed: runtime/abi_pointers.def must list every pointer in it");     \
+    static void walk_##T(Image *image, const void *object, size_t at, Relocations *relocations) {  \
+        const T *x = object;                                                                       \
         (void)x, (void)image, (void)at, (void)relocations;
 #define MEMBER(T, member, target) add(image, relocations, at + offsetof(T, member), target);
-#define TEXT(T, member) MEMBER(T, member, text(image, x->member))
-#define BYTES(T, member, size) MEMBER(T, member, plain(image, x->member, size))
-#define LIST(T, member, E, count) MEMBER(T, member, list(image, x->member, count, sizeof(E), walk_##E))
+#define TEXT(T, member)           MEMBER(T, member, text(image, x->member))
+#define BYTES(T, member, size)    MEMBER(T, member, plain(image, x->member, size))
+#define LIST(T, member, E, count)                                                                  \
+    MEMBER(T, member, list(image, x->member, count, sizeof(E), walk_##E))
 #define ONE(T, member, E) MEMBER(T, member, list(image, x->member, 1, sizeof(E), walk_##E))
-#define POINTERS(T, member, E, count) MEMBER(T, member, pointers(image, (const void *const *)x->member, count, sizeof(E), walk_##E))
+#define POINTERS(T, member, E, count)                                                              \
+    MEMBER(T, member, pointers(image, (const void *const *)x->member, count, sizeof(E), walk_##E))
 #define CODE(T, member, symbol) MEMBER(T, member, code(image, symbol))
-#define END }
+#define END                     }
 #include "runtime/abi_pointers.def"
 
 LLVMValueRef image_of_program(Emitter *e, const CoupletProgram *program, const char *symbol) {

@@ -14,38 +14,56 @@
  * `starts` and `ends` of a Side say when that is. */
 #include "compiler/cpu/meeting.h"
 
-static LLVMValueRef equals(Frame *f, LLVMValueRef a, int64_t b) { return LLVMBuildICmp(f->e->builder, LLVMIntEQ, a, emit_whole(f, b), ""); }
-static LLVMValueRef either(Frame *f, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildSelect(f->e->builder, c, a, b, ""); }
+static LLVMValueRef equals(Frame *f, LLVMValueRef a, int64_t b) {
+    return LLVMBuildICmp(f->e->builder, LLVMIntEQ, a, emit_whole(f, b), "");
+}
+static LLVMValueRef either(Frame *f, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b) {
+    return LLVMBuildSelect(f->e->builder, c, a, b, "");
+}
 
-/* Block `task` of the smaller side meets block (task + round) mod more of the larger. The larger side's block b < less is met first in round 0, the others
- * when the last of the smaller side comes to them; the last meeting is with the first of the smaller side, or in the last round. */
-void meeting_of_both(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task, Side *rows, Side *columns) {
+/* Block `task` of the smaller side meets block (task + round) mod more of the larger. The larger
+ * side's block b < less is met first in round 0, the others when the last of the smaller side comes
+ * to them; the last meeting is with the first of the smaller side, or in the last round. */
+void meeting_of_both(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task, Side *rows,
+                     Side *columns) {
     LLVMBuilderRef b = f->e->builder;
     bool rows_less = s->row_blocks <= s->column_blocks;
-    int64_t less = rows_less ? s->row_blocks : s->column_blocks, more = rows_less ? s->column_blocks : s->row_blocks;
+    int64_t less = rows_less ? s->row_blocks : s->column_blocks,
+            more = rows_less ? s->column_blocks : s->row_blocks;
     Side *small = rows_less ? rows : columns, *large = rows_less ? columns : rows;
     LLVMValueRef first_round = equals(f, round, 0), last_round = equals(f, round, more - 1);
     small->block = task;
     small->starts = first_round;
     small->ends = last_round;
     large->block = LLVMBuildURem(b, helper_sum_of(f, task, round), emit_whole(f, more), "");
-    large->starts = either(f, LLVMBuildICmp(b, LLVMIntSLT, large->block, emit_whole(f, less), ""), first_round, equals(f, task, less - 1));
-    large->ends = either(f, LLVMBuildICmp(b, LLVMIntSLT, large->block, emit_whole(f, less - 1), ""), last_round, equals(f, task, 0));
+    large->starts = either(f, LLVMBuildICmp(b, LLVMIntSLT, large->block, emit_whole(f, less), ""),
+                           first_round, equals(f, task, less - 1));
+    large->ends = either(f, LLVMBuildICmp(b, LLVMIntSLT, large->block, emit_whole(f, less - 1), ""),
+                         last_round, equals(f, task, 0));
 }
 
-/* Blocks h + t and h - t meet, h being half the round; when the number of blocks is even, odd rounds pair h + 1 + t with h - t, and have one task less. */
-LLVMValueRef meeting_of_symmetric(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task, Side *rows, Side *columns) {
+/* Blocks h + t and h - t meet, h being half the round; when the number of blocks is even, odd
+ * rounds pair h + 1 + t with h - t, and have one task less. */
+LLVMValueRef meeting_of_symmetric(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task,
+                                  Side *rows, Side *columns) {
     LLVMBuilderRef b = f->e->builder;
     int64_t blocks = s->row_blocks;
-    LLVMValueRef odd = LLVMBuildAnd(b, round, emit_whole(f, 1), ""), half = LLVMBuildLShr(b, round, emit_whole(f, 1), ""), exists = LLVMConstInt(f->e->i1, 1, 0);
+    LLVMValueRef odd = LLVMBuildAnd(b, round, emit_whole(f, 1), ""),
+                 half = LLVMBuildLShr(b, round, emit_whole(f, 1), ""),
+                 exists = LLVMConstInt(f->e->i1, 1, 0);
     if (blocks % 2) {
-        half = LLVMBuildURem(b, helper_scaled(f, round, (blocks + 1) / 2), emit_whole(f, blocks), "");
+        half =
+            LLVMBuildURem(b, helper_scaled(f, round, (blocks + 1) / 2), emit_whole(f, blocks), "");
         odd = emit_whole(f, 0);
     } else {
-        exists = LLVMBuildNot(b, LLVMBuildAnd(b, equals(f, odd, 1), equals(f, task, blocks / 2), ""), "");
+        exists = LLVMBuildNot(
+            b, LLVMBuildAnd(b, equals(f, odd, 1), equals(f, task, blocks / 2), ""), "");
     }
-    rows->block = LLVMBuildURem(b, helper_sum_of(f, helper_sum_of(f, half, odd), task), emit_whole(f, blocks), "");
-    columns->block = LLVMBuildURem(b, LLVMBuildNSWSub(b, helper_sum_of(f, half, emit_whole(f, blocks)), task, ""), emit_whole(f, blocks), "");
+    rows->block = LLVMBuildURem(b, helper_sum_of(f, helper_sum_of(f, half, odd), task),
+                                emit_whole(f, blocks), "");
+    columns->block = LLVMBuildURem(
+        b, LLVMBuildNSWSub(b, helper_sum_of(f, half, emit_whole(f, blocks)), task, ""),
+        emit_whole(f, blocks), "");
     rows->starts = columns->starts = equals(f, round, 0);
     rows->ends = columns->ends = equals(f, round, s->rounds - 1);
     return exists;

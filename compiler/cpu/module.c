@@ -1,5 +1,6 @@
-/* From emitted functions to machine code. Kernels are dealt to as many modules as there are cores, and each is optimised in a thread of its
- * own; the objects are linked by LLJIT, and kept on disk under a name that hashes the kernels, the machine and this back end's sources. */
+/* From emitted functions to machine code. Kernels are dealt to as many modules as there are cores,
+ * and each is optimised in a thread of its own; the objects are linked by LLJIT, and kept on disk
+ * under a name that hashes the kernels, the machine and this back end's sources. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/cpu/generate.h"
 #include "compiler/cpu/processor.h"
@@ -20,7 +21,7 @@ struct CpuModule {
     bool was_cached;
 };
 
-/* ---- one part: emit, optimise, generate ------------------------------------------------------------------------- */
+/* ---- one part: emit, optimise, generate ------------------------------------------------------ */
 
 typedef struct Part {
     Arena *arena;
@@ -38,25 +39,33 @@ static void part_compile(Part *part) {
     if (!machine) return;
     Emitter e;
     emitter_open(&e, part->arena);
-    for (int i = 0; i < part->count; i++) emit_kernel(&e, part->kernels[i]);
+    for (int i = 0; i < part->count; i++)
+        emit_kernel(&e, part->kernels[i]);
     processor_prepare(part->processor, machine, e.module);
-    if (cpu_optimise_code(part->arena, e.module, machine, &part->error)) part->object = generate_code(part->arena, e.module, machine, LLVMObjectFile, &part->error);
+    if (cpu_optimise_code(part->arena, e.module, machine, &part->error))
+        part->object = generate_code(part->arena, e.module, machine, LLVMObjectFile, &part->error);
     emitter_close(&e);
     LLVMDisposeTargetMachine(machine);
 }
 
-/* ---- the cache ---------------------------------------------------------------------------------------------------- */
+/* ---- the cache ------------------------------------------------------------------------------- */
 
 static const char cache_magic[8] = "couplet1";
 
 static uint64_t hash_bytes(uint64_t hash, const void *data, size_t length) {
     const unsigned char *bytes = data;
-    for (size_t i = 0; i < length; i++) hash = (hash ^ bytes[i]) * 1099511628211u;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211u;
     return hash;
 }
 
 /* How long a kernel takes to compile, roughly, beside the shortest. */
-static int weight(const Kernel *k) { return k->kind == KERNEL_SWEEP ? 12 : k->kind == KERNEL_PRODUCT ? 3 : k->kind == KERNEL_PACK ? 2 : 1; }
+static int weight(const Kernel *k) {
+    return k->kind == KERNEL_SWEEP     ? 12
+           : k->kind == KERNEL_PRODUCT ? 3
+           : k->kind == KERNEL_PACK    ? 2
+                                       : 1;
+}
 
 /* The longest first. */
 static int by_weight(const void *a, const void *b) {
@@ -68,7 +77,8 @@ static void part_name(Part *part, const char *folder) {
     part->path[0] = 0;
     if (!folder) return;
     uint64_t a = 1469598103934665603u, b = 7809847782465536322u;
-    const char *about[] = {part->processor->name, part->processor->features, part->processor->tune, COUPLET_CPU_SOURCES};
+    const char *about[] = {part->processor->name, part->processor->features, part->processor->tune,
+                           COUPLET_CPU_SOURCES};
     for (int i = 0; i < 4; i++) {
         a = hash_bytes(a, about[i], strlen(about[i]) + 1);
         b = hash_bytes(b, about[i], strlen(about[i]) + 1);
@@ -77,11 +87,13 @@ static void part_name(Part *part, const char *folder) {
         a = hash_bytes(a, part->kernels[i]->symbol, SYMBOL_BYTES);
         b = hash_bytes(b, part->kernels[i]->symbol, SYMBOL_BYTES) * 31;
     }
-    int length = snprintf(part->path, sizeof part->path, "%s/%016llx%016llx.o", folder, (unsigned long long)a, (unsigned long long)b);
+    int length = snprintf(part->path, sizeof part->path, "%s/%016llx%016llx.o", folder,
+                          (unsigned long long)a, (unsigned long long)b);
     if (length < 0 || (size_t)length >= sizeof part->path) part->path[0] = 0;
 }
 
-/* A file that is short, or whose hash does not fit, counts as none: it is compiled again and replaced. */
+/* A file that is short, or whose hash does not fit, counts as none: it is compiled again and
+ * replaced. */
 static void part_read(Part *part) {
     FILE *file = part->path[0] ? fopen(part->path, "rb") : NULL;
     if (!file) return;
@@ -90,11 +102,13 @@ static void part_read(Part *part) {
         char magic[8];
         uint64_t hash;
     } head;
-    if (fstat(fileno(file), &status) == 0 && status.st_size > (off_t)sizeof head && fread(&head, sizeof head, 1, file) == 1 &&
+    if (fstat(fileno(file), &status) == 0 && status.st_size > (off_t)sizeof head &&
+        fread(&head, sizeof head, 1, file) == 1 &&
         memcmp(head.magic, cache_magic, sizeof head.magic) == 0) {
         size_t length = (size_t)status.st_size - sizeof head;
         char *data = malloc(length);
-        if (data && fread(data, 1, length, file) == length && hash_bytes(1469598103934665603u, data, length) == head.hash) {
+        if (data && fread(data, 1, length, file) == length &&
+            hash_bytes(1469598103934665603u, data, length) == head.hash) {
             part->object = LLVMCreateMemoryBufferWithMemoryRangeCopy(data, length, "kernels");
             part->was_cached = true;
         }
@@ -113,7 +127,8 @@ static void part_write(const Part *part) {
     const char *data = LLVMGetBufferStart(part->object);
     size_t length = LLVMGetBufferSize(part->object);
     uint64_t hash = hash_bytes(1469598103934665603u, data, length);
-    bool good = fwrite(cache_magic, sizeof cache_magic, 1, file) == 1 && fwrite(&hash, sizeof hash, 1, file) == 1 && fwrite(data, 1, length, file) == length;
+    bool good = fwrite(cache_magic, sizeof cache_magic, 1, file) == 1 &&
+                fwrite(&hash, sizeof hash, 1, file) == 1 && fwrite(data, 1, length, file) == length;
     good = fclose(file) == 0 && good;
     if (!good || rename(partial, part->path) != 0) remove(partial);
 }
@@ -126,11 +141,12 @@ const char *cpu_llvm_version(Arena *arena) {
 
 const char *cpu_cache_folder(Arena *arena) {
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 256];
-    const bool made = couplet_cache_folder(path, error, sizeof error) && couplet_folder_make(path, NULL, error, sizeof error);
+    const bool made = couplet_cache_folder(path, error, sizeof error) &&
+                      couplet_folder_make(path, NULL, error, sizeof error);
     return made ? arena_printf(arena, "%s", path) : NULL;
 }
 
-/* ---- all parts ---------------------------------------------------------------------------------------------------- */
+/* ---- all parts ------------------------------------------------------------------------------- */
 
 static void *compile_in_thread(void *part) {
     part_compile(part);
@@ -142,11 +158,14 @@ static void compile_missing(Part *parts, int count) {
     pthread_t threads[MAX_PARTS];
     bool started[MAX_PARTS] = {false};
     for (int i = 1; i < count; i++)
-        if (!parts[i].object) started[i] = pthread_create(&threads[i], NULL, compile_in_thread, &parts[i]) == 0;
+        if (!parts[i].object)
+            started[i] = pthread_create(&threads[i], NULL, compile_in_thread, &parts[i]) == 0;
     if (!parts[0].object) part_compile(&parts[0]);
     for (int i = 1; i < count; i++) {
-        if (started[i]) pthread_join(threads[i], NULL);
-        else if (!parts[i].object) part_compile(&parts[i]);
+        if (started[i])
+            pthread_join(threads[i], NULL);
+        else if (!parts[i].object)
+            part_compile(&parts[i]);
     }
 }
 
@@ -157,12 +176,14 @@ static bool fail_llvm(Arena *arena, LLVMErrorRef error, const char *doing, const
     return false;
 }
 
-static LLVMOrcLLJITRef link_parts(Arena *arena, const Processor *processor, Part *parts, int count, const char **error) {
+static LLVMOrcLLJITRef link_parts(Arena *arena, const Processor *processor, Part *parts, int count,
+                                  const char **error) {
     LLVMTargetMachineRef target = processor_machine(arena, processor, error);
     if (!target) return NULL;
     LLVMOrcLLJITRef jit = NULL;
     LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
-    LLVMOrcLLJITBuilderSetJITTargetMachineBuilder(builder, LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(target));
+    LLVMOrcLLJITBuilderSetJITTargetMachineBuilder(
+        builder, LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(target));
     LLVMErrorRef failed = LLVMOrcCreateLLJIT(&jit, builder);
     if (failed) {
         fail_llvm(arena, failed, "starting the JIT", error);
@@ -170,7 +191,8 @@ static LLVMOrcLLJITRef link_parts(Arena *arena, const Processor *processor, Part
     }
     LLVMOrcJITDylibRef library = LLVMOrcLLJITGetMainJITDylib(jit);
     LLVMOrcDefinitionGeneratorRef process = NULL;
-    failed = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(jit), NULL, NULL);
+    failed = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(
+        &process, LLVMOrcLLJITGetGlobalPrefix(jit), NULL, NULL);
     if (!failed) LLVMOrcJITDylibAddGenerator(library, process);
     for (int i = 0; i < count && !failed; i++) {
         failed = LLVMOrcLLJITAddObjectFile(jit, library, parts[i].object);
@@ -184,7 +206,8 @@ static LLVMOrcLLJITRef link_parts(Arena *arena, const Processor *processor, Part
 }
 
 /* The next kernel goes to the part that has least to do. */
-static int deal(Part *parts, Arena *arena, const Processor *processor, Kernel **kernels, int count) {
+static int deal(Part *parts, Arena *arena, const Processor *processor, Kernel **kernels,
+                int count) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int part_count = (count + KERNELS_PER_PART - 1) / KERNELS_PER_PART;
     if (part_count > cores) part_count = (int)cores;
@@ -205,7 +228,8 @@ static int deal(Part *parts, Arena *arena, const Processor *processor, Kernel **
     return part_count;
 }
 
-CpuModule *module_build(Arena *arena, const Processor *processor, Kernel **kernels, int count, const char *cache_folder, const char **error) {
+CpuModule *module_build(Arena *arena, const Processor *processor, Kernel **kernels, int count,
+                        const char *cache_folder, const char **error) {
     CpuModule *module = calloc(1, sizeof *module);
     if (!module) return NULL;
     qsort(kernels, (size_t)count, sizeof *kernels, by_weight);
@@ -245,7 +269,9 @@ CoupletKernel module_find(CpuModule *module, const char *symbol, Arena *arena, c
     return NULL;
 }
 
-bool module_was_cached(const CpuModule *module) { return module->was_cached; }
+bool module_was_cached(const CpuModule *module) {
+    return module->was_cached;
+}
 
 void module_free(CpuModule *module) {
     if (!module) return;

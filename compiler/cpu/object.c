@@ -1,5 +1,6 @@
-/* Compilation ahead of time: kernels and the program that runs them, in one module and so in one object. Nothing but the program's symbol is
- * visible, so that two methods, which share many kernels, link into one program. */
+/* Compilation ahead of time: kernels and the program that runs them, in one module and so in one
+ * object. Nothing but the program's symbol is visible, so that two methods, which share many
+ * kernels, link into one program. */
 #include "compiler/cpu/generate.h"
 #include "compiler/cpu/image.h"
 #include "compiler/cpu/plans.h"
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool write_file(Arena *arena, const char *path, const char *data, size_t size, const char **error) {
+static bool write_file(Arena *arena, const char *path, const char *data, size_t size,
+                       const char **error) {
     FILE *file = fopen(path, "wb");
     bool good = file && fwrite(data, 1, size, file) == size;
     int met = errno;
@@ -32,15 +34,18 @@ static bool write_text(Arena *arena, LLVMModuleRef module, const char *path, con
     return good;
 }
 
-static bool write_object(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine, const char *path, const char **error) {
+static bool write_object(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine,
+                         const char *path, const char **error) {
     LLVMMemoryBufferRef object = generate_code(arena, module, machine, LLVMObjectFile, error);
     if (!object) return false;
-    bool good = write_file(arena, path, LLVMGetBufferStart(object), LLVMGetBufferSize(object), error);
+    bool good =
+        write_file(arena, path, LLVMGetBufferStart(object), LLVMGetBufferSize(object), error);
     LLVMDisposeMemoryBuffer(object);
     return good;
 }
 
-/* Tables take most of an object's space if they are not packed; plans share them, so each is packed once. */
+/* Tables take most of an object's space if they are not packed; plans share them, so each is packed
+ * once. */
 static void pack_tables(Arena *arena, const CpuPlans *plans) {
     enum { WORTH_IT = 1024 };
     struct {
@@ -50,9 +55,12 @@ static void pack_tables(Arena *arena, const CpuPlans *plans) {
         for (int k = 0; k < plans->plans[i].out->buffer_count; k++) {
             CoupletBuffer *b = &plans->plans[i].buffers[k];
             int64_t count = couplet_buffer_count(b), bytes;
-            if (b->place != COUPLET_IN_CONST || b->type != COUPLET_I32 || count < WORTH_IT || b->packed_bytes) continue;
+            if (b->place != COUPLET_IN_CONST || b->type != COUPLET_I32 || count < WORTH_IT ||
+                b->packed_bytes)
+                continue;
             int at = 0;
-            while (at < known.items.count && known.items.items[at].constant != b->constant) at++;
+            while (at < known.items.count && known.items.items[at].constant != b->constant)
+                at++;
             if (at == known.items.count) {
                 array_push(arena, &known.items, *b);
                 void *words = couplet_words_pack(b->constant, count, &bytes);
@@ -67,7 +75,8 @@ static void pack_tables(Arena *arena, const CpuPlans *plans) {
     }
 }
 
-bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram *program, const char *symbol, bool llvm, const char *path, const char **error) {
+bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram *program,
+                       const char *symbol, bool llvm, const char *path, const char **error) {
     LLVMTargetMachineRef machine = processor_machine(arena, plans->processor, error);
     if (!machine) return false;
     Emitter e;
@@ -75,19 +84,22 @@ bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram
     emitter_open(&e, arena);
     for (int i = 0; i < plans->kernel_count; i++) {
         emit_kernel(&e, plans->kernels[i]);
-        LLVMValueRef function = LLVMGetNamedFunction(e.module, plans->kernels[i]->symbol); /* NULL: a call of the runtime */
+        /* NULL: a call of the runtime */
+        LLVMValueRef function = LLVMGetNamedFunction(e.module, plans->kernels[i]->symbol);
         if (function) LLVMSetLinkage(function, LLVMInternalLinkage);
     }
     image_of_program(&e, program, symbol);
     processor_prepare(plans->processor, machine, e.module);
     bool good = cpu_optimise_code(arena, e.module, machine, error);
-    if (good) good = llvm ? write_text(arena, e.module, path, error) : write_object(arena, e.module, machine, path, error);
+    if (good)
+        good = llvm ? write_text(arena, e.module, path, error)
+                    : write_object(arena, e.module, machine, path, error);
     emitter_close(&e);
     LLVMDisposeTargetMachine(machine);
     return good;
 }
 
-/* ---- the method ------------------------------------------------------------------------------------------------- */
+/* ---- the method ------------------------------------------------------------------------------ */
 
 static LLVMValueRef outside(Emitter *e, const char *symbol) {
     LLVMValueRef global = LLVMAddGlobal(e->module, e->i8, symbol);
@@ -100,19 +112,27 @@ static LLVMValueRef method(Emitter *e, const CpuBinding *b) {
     LLVMValueRef *variants = arena_array(e->arena, LLVMValueRef, b->variant_count);
     for (int i = 0; i < b->variant_count; i++) {
         bool any = strncmp(b->variants[i].processor, "x86-64", 6) != 0;
-        LLVMValueRef pair[2] = {any ? LLVMConstNull(e->ptr) : image_text(e, b->variants[i].processor), outside(e, b->variants[i].symbol)};
+        LLVMValueRef pair[2] = {any ? LLVMConstNull(e->ptr)
+                                    : image_text(e, b->variants[i].processor),
+                                outside(e, b->variants[i].symbol)};
         variants[i] = LLVMConstStructInContext(e->context, pair, 2, 0);
     }
-    LLVMTypeRef pointer_pair[2] = {e->ptr, e->ptr}, variant = LLVMStructTypeInContext(e->context, pointer_pair, 2, 0);
+    LLVMTypeRef pointer_pair[2] = {e->ptr, e->ptr},
+                variant = LLVMStructTypeInContext(e->context, pointer_pair, 2, 0);
     LLVMValueRef list = LLVMConstArray2(variant, variants, (uint64_t)b->variant_count);
     LLVMValueRef table = LLVMAddGlobal(e->module, LLVMTypeOf(list), "variants");
     LLVMSetInitializer(table, list);
     LLVMSetGlobalConstant(table, 1);
     LLVMSetLinkage(table, LLVMPrivateLinkage);
-    LLVMValueRef members[5] = {image_text(e, b->name), table, LLVMConstInt(e->i64, (unsigned long long)b->variant_count, 0),
-                               b->weights ? image_bytes(e, b->weights, b->weight_bytes) : LLVMConstNull(e->ptr), LLVMConstInt(e->i64, b->weight_bytes, 0)};
-    _Static_assert(sizeof(struct CoupletMethod) == 40, "CoupletMethod has changed: method() writes it member by member");
-    LLVMValueRef value = LLVMConstStructInContext(e->context, members, 5, 0), global = LLVMAddGlobal(e->module, LLVMTypeOf(value), b->symbol);
+    LLVMValueRef members[5] = {image_text(e, b->name), table,
+                               LLVMConstInt(e->i64, (unsigned long long)b->variant_count, 0),
+                               b->weights ? image_bytes(e, b->weights, b->weight_bytes)
+                                          : LLVMConstNull(e->ptr),
+                               LLVMConstInt(e->i64, b->weight_bytes, 0)};
+    _Static_assert(sizeof(struct CoupletMethod) == 40,
+                   "CoupletMethod has changed: method() writes it member by member");
+    LLVMValueRef value = LLVMConstStructInContext(e->context, members, 5, 0),
+                 global = LLVMAddGlobal(e->module, LLVMTypeOf(value), b->symbol);
     LLVMSetInitializer(global, value);
     return global;
 }
@@ -128,8 +148,10 @@ static void add_main(Emitter *e, LLVMValueRef method_of) {
     LLVMBuildRet(e->builder, LLVMBuildCall2(e->builder, command_type, command, args, 3, ""));
 }
 
-bool cpu_write_binding(Arena *arena, const CpuBinding *binding, const char *path, const char **error) {
-    const Processor *processor = processor_find(binding->variants[binding->variant_count - 1].processor);
+bool cpu_write_binding(Arena *arena, const CpuBinding *binding, const char *path,
+                       const char **error) {
+    const Processor *processor =
+        processor_find(binding->variants[binding->variant_count - 1].processor);
     LLVMTargetMachineRef machine = processor_machine(arena, processor, error);
     if (!machine) return false;
     Emitter e;

@@ -13,7 +13,8 @@
 #include <pthread.h>
 #include <string.h>
 
-/* Zen 4's tuning keeps 512-bit vectors, which the plain level would halve; it costs nothing on others that have them. */
+/* Zen 4's tuning keeps 512-bit vectors, which the plain level would halve; it costs nothing on
+ * others that have them. */
 static const Processor levels[] = {
     {"x86-64-v4", "", "znver4", 16},
     {"x86-64-v3", "", "znver3", 8},
@@ -25,8 +26,9 @@ static Processor native;
 static const Processor *here;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* Two passes of code generation that cost a third of its time, and gain nothing here: addresses are a base and one index as they are emitted, and the processor
- * reorders instructions itself. LLVM knows these options for the whole process only. */
+/* Two passes of code generation that cost a third of its time, and gain nothing here: addresses are
+ * a base and one index as they are emitted, and the processor reorders instructions itself. LLVM
+ * knows these options for the whole process only. */
 static void spare_passes(void) {
     static const char *const options[] = {"couplet", "-disable-lsr", "-disable-post-ra"};
     LLVMParseCommandLineOptions(sizeof options / sizeof *options, options, NULL);
@@ -38,7 +40,10 @@ static void look(void) {
     LLVMInitializeNativeTarget();
     LLVMInitializeNativeAsmPrinter();
     const char *features = LLVMGetHostCPUFeatures(), *name = LLVMGetHostCPUName();
-    native = (Processor){name, features, name, strstr(features, "+avx512f") ? 16 : strstr(features, "+avx2") ? 8 : 4};
+    native = (Processor){name, features, name,
+                         strstr(features, "+avx512f") ? 16
+                         : strstr(features, "+avx2")  ? 8
+                                                      : 4};
     here = &native;
     for (int i = LEVELS - 1; i >= 0; i--)
         if (couplet_has_level(levels[i].name)) here = &levels[i];
@@ -59,16 +64,20 @@ const Processor *processor_find(const char *name) {
 
 const char *processor_names(Arena *arena) {
     const char *text = "native";
-    for (int i = 0; i < LEVELS; i++) text = arena_printf(arena, "%s, %s", levels[i].name, text);
+    for (int i = 0; i < LEVELS; i++)
+        text = arena_printf(arena, "%s, %s", levels[i].name, text);
     return text;
 }
 
-LLVMTargetMachineRef processor_machine(Arena *arena, const Processor *processor, const char **error) {
+LLVMTargetMachineRef processor_machine(Arena *arena, const Processor *processor,
+                                       const char **error) {
     LLVMTargetRef target;
     char *text = NULL, *triple = LLVMGetDefaultTargetTriple();
     LLVMTargetMachineRef machine = NULL;
     if (!LLVMGetTargetFromTriple(triple, &target, &text))
-        machine = LLVMCreateTargetMachine(target, triple, processor->name, processor->features, LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+        machine =
+            LLVMCreateTargetMachine(target, triple, processor->name, processor->features,
+                                    LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
     else
         *error = arena_printf(arena, "LLVM has no target for this machine: %s", text);
     LLVMDisposeMessage(text);
@@ -76,12 +85,15 @@ LLVMTargetMachineRef processor_machine(Arena *arena, const Processor *processor,
     return machine;
 }
 
-static void set_attribute(LLVMContextRef context, LLVMValueRef function, const char *key, const char *value) {
+static void set_attribute(LLVMContextRef context, LLVMValueRef function, const char *key,
+                          const char *value) {
     LLVMAddAttributeAtIndex(function, (unsigned)LLVMAttributeFunctionIndex,
-                            LLVMCreateStringAttribute(context, key, (unsigned)strlen(key), value, (unsigned)strlen(value)));
+                            LLVMCreateStringAttribute(context, key, (unsigned)strlen(key), value,
+                                                      (unsigned)strlen(value)));
 }
 
-void processor_prepare(const Processor *processor, LLVMTargetMachineRef machine, LLVMModuleRef module) {
+void processor_prepare(const Processor *processor, LLVMTargetMachineRef machine,
+                       LLVMModuleRef module) {
     char *triple = LLVMGetTargetMachineTriple(machine);
     LLVMSetTarget(module, triple);
     LLVMDisposeMessage(triple);

@@ -1,5 +1,6 @@
-/* Sums of products in register blocks: the micro-kernel and the sum of parts. Offsets come from the tables of compiler/plan/contraction.h, so that one
- * piece of code serves every contraction with the same block. */
+/* Sums of products in register blocks: the micro-kernel and the sum of parts. Offsets come from the
+ * tables of compiler/plan/contraction.h, so that one piece of code serves every contraction with
+ * the same block. */
 #include "compiler/cpu/vector.h"
 
 enum {
@@ -13,28 +14,44 @@ typedef struct Task {
     LLVMTypeRef vector;
     int rows, vectors; /* of a block */
     LLVMValueRef tables, a_step, b_step;
-    LLVMValueRef a, y;               /* at the task's bases */
-    LLVMValueRef next;               /* floats of a from these rows to the next block's; NULL: nobody asks for them */
-    LLVMValueRef gathered;           /* [k][row]: what the block reads of a in the chunk; NULL: it reads where a lies */
-    LLVMValueRef chunk;              /* 0: y is written, else it is added to */
-    LLVMValueRef runs, run_count;    /* of the chunk; run_count may be 0: then y is */
-    LLVMValueRef panel, y_panel;     /* of b, of y */
-    LLVMValueRef masks[MAX_SUMS];    /* by vector; NULL: all of it */
-    LLVMValueRef totals;             /* of the block, of the leaves of the chunk that are done; NULL: k is one leaf */
+    LLVMValueRef a, y; /* at the task's bases */
+    /* floats of a from these rows to the next block's; NULL: nobody asks for them */
+    LLVMValueRef next;
+    /* [k][row]: what the block reads of a in the chunk; NULL: it reads where a lies */
+    LLVMValueRef gathered;
+    LLVMValueRef chunk;           /* 0: y is written, else it is added to */
+    LLVMValueRef runs, run_count; /* of the chunk; run_count may be 0: then y is */
+    LLVMValueRef panel, y_panel;  /* of b, of y */
+    LLVMValueRef masks[MAX_SUMS]; /* by vector; NULL: all of it */
+    /* of the block, of the leaves of the chunk that are done; NULL: k is one leaf */
+    LLVMValueRef totals;
     LLVMValueRef sums[MAX_SUMS];
 } Task;
 
-/* One k of a run: a row of the panel times a column of a, whose rows are in the cache line of the first. */
-static void multiply_column(Task *t, const LLVMValueRef *row, LLVMValueRef a_at, LLVMValueRef b, const LLVMValueRef *old, LLVMValueRef *sums) {
+/* One k of a run: a row of the panel times a column of a, whose rows are in the cache line of the
+ * first. */
+static void multiply_column(Task *t, const LLVMValueRef *row, LLVMValueRef a_at, LLVMValueRef b,
+                            const LLVMValueRef *old, LLVMValueRef *sums) {
     LLVMValueRef column[MAX_SUMS];
-    if (t->c->ahead) vector_prefetch(t->f, vector_float_at(t->f, row[0], vector_add(t->f, a_at, vector_times(t->f, t->a_step, AHEAD))), 1);
-    for (int r = 0; t->next && r < t->rows; r++) vector_prefetch(t->f, vector_float_at(t->f, row[r], vector_add(t->f, a_at, t->next)), 2);
+    if (t->c->ahead)
+        vector_prefetch(
+            t->f,
+            vector_float_at(t->f, row[0],
+                            vector_add(t->f, a_at, vector_times(t->f, t->a_step, AHEAD))),
+            1);
+    for (int r = 0; t->next && r < t->rows; r++)
+        vector_prefetch(t->f, vector_float_at(t->f, row[r], vector_add(t->f, a_at, t->next)), 2);
     for (int v = 0; v < t->vectors; v++)
-        column[v] = t->masks[v] && !t->c->packed ? vector_load_masked(t->f, t->vector, b, v * t->c->lanes, t->masks[v]) : vector_load(t->f, t->vector, b, v * t->c->lanes);
+        column[v] = t->masks[v] && !t->c->packed
+                        ? vector_load_masked(t->f, t->vector, b, v * t->c->lanes, t->masks[v])
+                        : vector_load(t->f, t->vector, b, v * t->c->lanes);
     for (int r = 0; r < t->rows; r++) {
-        LLVMValueRef value = LLVMBuildLoad2(t->f->e->builder, t->f->e->f32, vector_float_at(t->f, row[r], a_at), "");
+        LLVMValueRef value =
+            LLVMBuildLoad2(t->f->e->builder, t->f->e->f32, vector_float_at(t->f, row[r], a_at), "");
         LLVMValueRef all = vector_splat(t->f, t->vector, value);
-        for (int v = 0; v < t->vectors; v++) sums[r * t->vectors + v] = emit_multiply_add(t->f, all, column[v], old[r * t->vectors + v]);
+        for (int v = 0; v < t->vectors; v++)
+            sums[r * t->vectors + v] =
+                emit_multiply_add(t->f, all, column[v], old[r * t->vectors + v]);
     }
 }
 
@@ -60,13 +77,15 @@ static void sum_loop_begin(Task *t, SumLoop *loop, LLVMValueRef *start) {
 }
 
 /* `count`: of the turns; or `more`, whether another one follows. */
-static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRef count, LLVMValueRef more) {
+static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRef count,
+                         LLVMValueRef more) {
     LLVMBuilderRef b = t->f->e->builder;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b), after = frame_block(t->f, "summed");
     LLVMValueRef next = vector_add(t->f, loop->turn, emit_whole(t->f, 1));
     if (!more) more = LLVMBuildICmp(b, LLVMIntSLT, next, count, "");
     LLVMAddIncoming(loop->turn, &next, &here, 1);
-    for (int i = 0; i < t->rows * t->vectors; i++) LLVMAddIncoming(loop->sums[i], &sums[i], &here, 1);
+    for (int i = 0; i < t->rows * t->vectors; i++)
+        LLVMAddIncoming(loop->sums[i], &sums[i], &here, 1);
     /* Unrolled, the rows' addresses would need more registers than there are. */
     loop_keep_rolled(t->f, LLVMBuildCondBr(b, more, loop->body, after));
     LLVMPositionBuilderAtEnd(b, after);
@@ -80,7 +99,8 @@ static LLVMValueRef run_length(Task *t, LLVMValueRef run_at, LLVMValueRef *ends)
     return t->c->leaves ? LLVMBuildSelect(b, *ends, LLVMBuildNeg(b, word, ""), word, "") : word;
 }
 
-/* All rows of a block for all runs of the chunk's k, side by side; rows that lie so in a, too, go as vectors. */
+/* All rows of a block for all runs of the chunk's k, side by side; rows that lie so in a, too, go
+ * as vectors. */
 static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
     Frame *f = t->f;
     LLVMBuilderRef b = f->e->builder;
@@ -88,11 +108,15 @@ static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
     LLVMValueRef place = frame_local(f, f->e->i64);
     local_set(f, place, emit_whole(f, 0));
     Loop runs = loop_begin(f, emit_whole(f, 0), t->run_count);
-    LLVMValueRef at = vector_add(f, t->runs, vector_times(f, runs.index, 3)), first = vector_table_at(f, t->tables, at, 0);
+    LLVMValueRef at = vector_add(f, t->runs, vector_times(f, runs.index, 3)),
+                 first = vector_table_at(f, t->tables, at, 0);
     LLVMValueRef ends;
     Loop terms = loop_begin(f, emit_whole(f, 0), run_length(t, at, &ends));
-    LLVMValueRef from = vector_add(f, first, LLVMBuildNSWMul(b, terms.index, t->a_step, "")), to = local_get(f, f->e->i64, place);
-    for (int r = 0; r < (neighbours ? 1 : t->rows); r++) vector_store(f, vector_load(f, type, vector_float_at(f, row[r], from), 0), vector_float_at(f, t->gathered, to), r, NULL);
+    LLVMValueRef from = vector_add(f, first, LLVMBuildNSWMul(b, terms.index, t->a_step, "")),
+                 to = local_get(f, f->e->i64, place);
+    for (int r = 0; r < (neighbours ? 1 : t->rows); r++)
+        vector_store(f, vector_load(f, type, vector_float_at(f, row[r], from), 0),
+                     vector_float_at(f, t->gathered, to), r, NULL);
     local_set(f, place, vector_add(f, to, emit_whole(f, t->rows)));
     loop_keep_rolled(f, loop_end(f, &terms));
     loop_end(f, &runs);
@@ -101,13 +125,17 @@ static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
 static void gather_rows(Task *t, LLVMValueRef rows_at) {
     Frame *f = t->f;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef row[MAX_SUMS], first = vector_table_at(f, t->tables, rows_at, 0), neighbours = LLVMConstInt(f->e->i1, 1, 0);
+    LLVMValueRef row[MAX_SUMS], first = vector_table_at(f, t->tables, rows_at, 0),
+                                neighbours = LLVMConstInt(f->e->i1, 1, 0);
     for (int r = 0; r < t->rows; r++) {
         LLVMValueRef at = vector_table_at(f, t->tables, rows_at, 2 * r);
         row[r] = vector_float_at(f, t->a, at);
-        neighbours = LLVMBuildAnd(b, neighbours, LLVMBuildICmp(b, LLVMIntEQ, at, vector_add(f, first, emit_whole(f, r)), ""), "");
+        neighbours = LLVMBuildAnd(
+            b, neighbours,
+            LLVMBuildICmp(b, LLVMIntEQ, at, vector_add(f, first, emit_whole(f, r)), ""), "");
     }
-    LLVMBasicBlockRef side_by_side = frame_block(f, "neighbours"), apart = frame_block(f, "apart"), after = frame_block(f, "gathered");
+    LLVMBasicBlockRef side_by_side = frame_block(f, "neighbours"), apart = frame_block(f, "apart"),
+                      after = frame_block(f, "gathered");
     LLVMBuildCondBr(b, neighbours, side_by_side, apart);
     LLVMPositionBuilderAtEnd(b, side_by_side);
     gather_runs(t, row, true);
@@ -118,9 +146,9 @@ static void gather_rows(Task *t, LLVMValueRef rows_at) {
     LLVMPositionBuilderAtEnd(b, after);
 }
 
-/* The totals are volatile: there are no registers to keep them in, and where a compiler tries to, it
- * moves them to places of its own. They are written from the first to the last, which is five times
- * as fast on a Zen 4 as the other way round. */
+/* The totals are volatile: there are no registers to keep them in, and where a compiler tries to,
+ * it moves them to places of its own. They are written from the first to the last, which is five
+ * times as fast on a Zen 4 as the other way round. */
 static LLVMValueRef total_at(Task *t, int i) {
     return vector_float_at(t->f, t->totals, emit_whole(t->f, i * t->c->lanes));
 }
@@ -136,21 +164,28 @@ static void keep_total(Task *t, int i, LLVMValueRef sum) {
     LLVMSetVolatile(LLVMBuildStore(t->f->e->builder, sum, total_at(t, i)), true);
 }
 
-/* The runs from number `first` on for the rows at `row`: all of the chunk's, or, where there are totals, those of a leaf, and *done is how many. */
-static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef first_run, LLVMValueRef *gathered, LLVMValueRef *start, LLVMValueRef *sums, LLVMValueRef *done) {
+/* The runs from number `first` on for the rows at `row`: all of the chunk's, or, where there are
+ * totals, those of a leaf, and *done is how many. */
+static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef first_run,
+                     LLVMValueRef *gathered, LLVMValueRef *start, LLVMValueRef *sums,
+                     LLVMValueRef *done) {
     LLVMBuilderRef b = t->f->e->builder;
     Frame *f = t->f;
     SumLoop runs, terms;
     sum_loop_begin(t, &runs, start);
     LLVMValueRef place = t->gathered ? LLVMBuildPhi(b, f->e->i64, "gathered") : NULL, next = NULL;
-    LLVMValueRef at = vector_add(f, t->runs, vector_times(f, vector_add(f, first_run, runs.turn), 3)), first = vector_table_at(f, t->tables, at, 0);
-    LLVMValueRef panel = vector_float_at(f, t->panel, vector_table_at(f, t->tables, at, 1)), ends, length = run_length(t, at, &ends);
+    LLVMValueRef at = vector_add(f, t->runs,
+                                 vector_times(f, vector_add(f, first_run, runs.turn), 3)),
+                 first = vector_table_at(f, t->tables, at, 0);
+    LLVMValueRef panel = vector_float_at(f, t->panel, vector_table_at(f, t->tables, at, 1)), ends,
+                 length = run_length(t, at, &ends);
     if (t->gathered) first = place;
     sum_loop_begin(t, &terms, runs.sums);
     LLVMValueRef a_at = LLVMBuildPhi(b, f->e->i64, "a"), b_at = LLVMBuildPhi(b, f->e->ptr, "b");
     multiply_column(t, row, a_at, b_at, terms.sums, sums);
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
-    LLVMValueRef a_next = vector_add(f, a_at, t->gathered ? emit_whole(f, t->rows) : t->a_step), b_next = vector_float_at(f, b_at, t->b_step);
+    LLVMValueRef a_next = vector_add(f, a_at, t->gathered ? emit_whole(f, t->rows) : t->a_step),
+                 b_next = vector_float_at(f, b_at, t->b_step);
     LLVMAddIncoming(a_at, &first, &terms.before, 1);
     LLVMAddIncoming(b_at, &panel, &terms.before, 1);
     LLVMAddIncoming(a_at, &a_next, &here, 1);
@@ -174,10 +209,12 @@ static void keep_leaf(Task *t, LLVMValueRef is_first, const LLVMValueRef *sums) 
     LLVMBasicBlockRef after = frame_block(t->f, "kept");
     LLVMBuildCondBr(b, is_first, first, later);
     LLVMPositionBuilderAtEnd(b, first);
-    for (int i = 0; i < t->rows * t->vectors; i++) keep_total(t, i, sums[i]);
+    for (int i = 0; i < t->rows * t->vectors; i++)
+        keep_total(t, i, sums[i]);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, later);
-    for (int i = 0; i < t->rows * t->vectors; i++) keep_total(t, i, plus_total(t, i, sums[i]));
+    for (int i = 0; i < t->rows * t->vectors; i++)
+        keep_total(t, i, plus_total(t, i, sums[i]));
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, after);
 }
@@ -190,7 +227,8 @@ static void join_leaves(Task *t, LLVMValueRef is_first, LLVMValueRef *sums) {
     LLVMValueRef joined[MAX_SUMS];
     LLVMBuildCondBr(b, is_first, after, more);
     LLVMPositionBuilderAtEnd(b, more);
-    for (int i = 0; i < t->rows * t->vectors; i++) joined[i] = plus_total(t, i, sums[i]);
+    for (int i = 0; i < t->rows * t->vectors; i++)
+        joined[i] = plus_total(t, i, sums[i]);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, after);
     for (int i = 0; i < t->rows * t->vectors; i++) {
@@ -210,10 +248,12 @@ static void sum_leaves(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros, LL
     LLVMBasicBlockRef again = frame_block(f, "again"), after = frame_block(f, "leaves");
     LLVMBuildBr(b, body);
     LLVMPositionBuilderAtEnd(b, body);
-    LLVMValueRef run = LLVMBuildPhi(b, f->e->i64, "run"), place = LLVMBuildPhi(b, f->e->i64, "place");
+    LLVMValueRef run = LLVMBuildPhi(b, f->e->i64, "run"),
+                 place = LLVMBuildPhi(b, f->e->i64, "place");
     LLVMValueRef gathered = place;
     sum_runs(t, row, run, &gathered, zeros, sums, &done);
-    LLVMValueRef next = vector_add(f, run, done), is_first = LLVMBuildICmp(b, LLVMIntEQ, run, none, "");
+    LLVMValueRef next = vector_add(f, run, done),
+                 is_first = LLVMBuildICmp(b, LLVMIntEQ, run, none, "");
     if (!gathered) gathered = none;
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, t->run_count, ""), again, after);
     LLVMPositionBuilderAtEnd(b, again);
@@ -241,7 +281,8 @@ static LLVMValueRef load_y(Task *t, LLVMValueRef row, int v) {
 static void store_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
     for (int r = 0; r < t->rows; r++) {
         LLVMValueRef row = row_of_y(t, rows_at, r);
-        for (int v = 0; v < t->vectors; v++) vector_store(t->f, sums[r * t->vectors + v], row, v * t->c->lanes, t->masks[v]);
+        for (int v = 0; v < t->vectors; v++)
+            vector_store(t->f, sums[r * t->vectors + v], row, v * t->c->lanes, t->masks[v]);
     }
 }
 
@@ -282,12 +323,14 @@ static void load_block(Task *t, LLVMValueRef rows_at, LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     int count = t->rows * t->vectors;
     LLVMValueRef zero = LLVMConstNull(t->vector), held[MAX_SUMS];
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), again = frame_block(t->f, "again"), after = frame_block(t->f, "begun");
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), again = frame_block(t->f, "again"),
+                      after = frame_block(t->f, "begun");
     LLVMBuildCondBr(b, is_first_chunk(t), after, again);
     LLVMPositionBuilderAtEnd(b, again);
     for (int r = 0; r < t->rows; r++) {
         LLVMValueRef row = row_of_y(t, rows_at, r);
-        for (int v = 0; v < t->vectors; v++) held[r * t->vectors + v] = load_y(t, row, v);
+        for (int v = 0; v < t->vectors; v++)
+            held[r * t->vectors + v] = load_y(t, row, v);
     }
     again = LLVMGetInsertBlock(b);
     LLVMBuildBr(b, after);
@@ -302,17 +345,27 @@ static void load_block(Task *t, LLVMValueRef rows_at, LLVMValueRef *sums) {
 /* One block: rows_at is where its rows begin in the table. */
 static void emit_block(Task *t, LLVMValueRef rows_at) {
     LLVMBuilderRef b = t->f->e->builder;
-    LLVMValueRef row[MAX_SUMS], begun[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS], first = emit_whole(t->f, 0), gathered = first, done;
+    LLVMValueRef row[MAX_SUMS], begun[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS],
+        first = emit_whole(t->f, 0), gathered = first, done;
     int count = t->rows * t->vectors;
-    for (int r = 0; r < t->rows; r++) row[r] = t->gathered ? vector_float_at(t->f, t->gathered, emit_whole(t->f, r)) : vector_float_at(t->f, t->a, vector_table_at(t->f, t->tables, rows_at, 2 * r));
+    for (int r = 0; r < t->rows; r++)
+        row[r] = t->gathered ? vector_float_at(t->f, t->gathered, emit_whole(t->f, r))
+                             : vector_float_at(t->f, t->a,
+                                               vector_table_at(t->f, t->tables, rows_at, 2 * r));
     if (t->totals)
-        for (int i = 0; i < count; i++) begun[i] = LLVMConstNull(t->vector);
-    else load_block(t, rows_at, begun);
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), some = frame_block(t->f, "some"), after = frame_block(t->f, "stored");
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSGT, t->run_count, emit_whole(t->f, 0), ""), some, after);
+        for (int i = 0; i < count; i++)
+            begun[i] = LLVMConstNull(t->vector);
+    else
+        load_block(t, rows_at, begun);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), some = frame_block(t->f, "some"),
+                      after = frame_block(t->f, "stored");
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSGT, t->run_count, emit_whole(t->f, 0), ""), some,
+                    after);
     LLVMPositionBuilderAtEnd(b, some);
-    if (t->totals) sum_leaves(t, row, begun, sums);
-    else sum_runs(t, row, first, &gathered, begun, sums, &done);
+    if (t->totals)
+        sum_leaves(t, row, begun, sums);
+    else
+        sum_runs(t, row, first, &gathered, begun, sums, &done);
     LLVMBasicBlockRef summed = LLVMGetInsertBlock(b);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, after);
@@ -321,18 +374,22 @@ static void emit_block(Task *t, LLVMValueRef rows_at) {
         LLVMAddIncoming(kept[i], &begun[i], &before, 1);
         LLVMAddIncoming(kept[i], &sums[i], &summed, 1);
     }
-    if (t->totals) put_block(t, rows_at, kept);
-    else store_block(t, rows_at, kept);
+    if (t->totals)
+        put_block(t, rows_at, kept);
+    else
+        store_block(t, rows_at, kept);
 }
 
 static void set_masks(Task *t, LLVMValueRef panel) {
     LLVMValueRef columns = vector_table_at(t->f, t->tables, emit_whole(t->f, HEAD_COLUMNS), 0);
-    LLVMValueRef left = LLVMBuildNSWSub(t->f->e->builder, columns, vector_times(t->f, panel, t->c->panel), "");
+    LLVMValueRef left =
+        LLVMBuildNSWSub(t->f->e->builder, columns, vector_times(t->f, panel, t->c->panel), "");
     t->masks[t->vectors - 1] = vector_mask(t->f, t->vector, left, (t->vectors - 1) * t->c->lanes);
 }
 
-/* The block, and where the last panel is not full one for it, with the vectors that it needs, of which the last one is masked. Where there are no registers for
- * masks, b is read in place only if its columns fill vectors (reads_in_place). */
+/* The block, and where the last panel is not full one for it, with the vectors that it needs, of
+ * which the last one is masked. Where there are no registers for masks, b is read in place only if
+ * its columns fill vectors (reads_in_place). */
 static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
     if (!t->c->masked) {
         emit_block(t, rows_at);
@@ -341,9 +398,12 @@ static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
     LLVMBuilderRef b = t->f->e->builder;
     Task narrow = *t;
     narrow.vectors = t->c->last_vectors;
-    LLVMBasicBlockRef full = frame_block(t->f, "full"), last = frame_block(t->f, "last"), after = frame_block(t->f, "after");
+    LLVMBasicBlockRef full = frame_block(t->f, "full"), last = frame_block(t->f, "last"),
+                      after = frame_block(t->f, "after");
     LLVMValueRef panels = vector_table_at(t->f, t->tables, emit_whole(t->f, HEAD_PANELS), 0);
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, vector_add(t->f, panel, emit_whole(t->f, 1)), panels, ""), last, full);
+    LLVMBuildCondBr(
+        b, LLVMBuildICmp(b, LLVMIntEQ, vector_add(t->f, panel, emit_whole(t->f, 1)), panels, ""),
+        last, full);
     LLVMPositionBuilderAtEnd(b, full);
     emit_block(t, rows_at);
     LLVMBuildBr(b, after);
@@ -355,12 +415,16 @@ static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
 }
 
 /* 0 after the last block of a task. */
-static LLVMValueRef to_next_rows(Task *t, LLVMValueRef rows_at, LLVMValueRef block, LLVMValueRef row_count) {
+static LLVMValueRef to_next_rows(Task *t, LLVMValueRef rows_at, LLVMValueRef block,
+                                 LLVMValueRef row_count) {
     Frame *f = t->f;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef more = LLVMBuildICmp(b, LLVMIntSLT, vector_add(f, block, emit_whole(f, t->rows)), row_count, "");
-    LLVMValueRef next = LLVMBuildSelect(b, more, vector_add(f, rows_at, emit_whole(f, 2 * t->rows)), rows_at, "");
-    return LLVMBuildNSWSub(b, vector_table_at(f, t->tables, next, 0), vector_table_at(f, t->tables, rows_at, 0), "");
+    LLVMValueRef more =
+        LLVMBuildICmp(b, LLVMIntSLT, vector_add(f, block, emit_whole(f, t->rows)), row_count, "");
+    LLVMValueRef next =
+        LLVMBuildSelect(b, more, vector_add(f, rows_at, emit_whole(f, 2 * t->rows)), rows_at, "");
+    return LLVMBuildNSWSub(b, vector_table_at(f, t->tables, next, 0),
+                           vector_table_at(f, t->tables, rows_at, 0), "");
 }
 
 void emit_product(Emitter *e, Kernel *kernel) {
@@ -368,17 +432,26 @@ void emit_product(Emitter *e, Kernel *kernel) {
     const Contraction *c = kernel->contraction;
     frame_begin(&f, e, kernel);
     LLVMValueRef tables = f.bases[1];
-    Task t = {.f = &f, .c = c, .vector = LLVMVectorType(e->f32, (unsigned)c->lanes), .rows = c->rows, .vectors = (int)(c->panel / c->lanes), .tables = tables};
+    Task t = {.f = &f,
+              .c = c,
+              .vector = LLVMVectorType(e->f32, (unsigned)c->lanes),
+              .rows = c->rows,
+              .vectors = (int)(c->panel / c->lanes),
+              .tables = tables};
     LLVMValueRef head = emit_whole(&f, 0);
     t.a_step = vector_table_at(&f, tables, head, HEAD_A_STEP);
     t.b_step = vector_table_at(&f, tables, head, HEAD_B_STEP);
     if (c->leaves) t.totals = f.scratch;
-    if (c->gathered) t.gathered = vector_float_at(&f, f.scratch, emit_whole(&f, contraction_totals(c)));
-    LLVMValueRef panel_step = vector_table_at(&f, tables, head, HEAD_PANEL_STEP), first_task = vector_table_at(&f, tables, head, HEAD_TASKS);
+    if (c->gathered)
+        t.gathered = vector_float_at(&f, f.scratch, emit_whole(&f, contraction_totals(c)));
+    LLVMValueRef panel_step = vector_table_at(&f, tables, head, HEAD_PANEL_STEP),
+                 first_task = vector_table_at(&f, tables, head, HEAD_TASKS);
 
     Loop tasks = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef task = vector_add(&f, first_task, vector_times(&f, tasks.index, TASK_WORDS)), words[TASK_WORDS];
-    for (int i = 0; i < TASK_WORDS; i++) words[i] = vector_table_at(&f, tables, task, i);
+    LLVMValueRef task = vector_add(&f, first_task, vector_times(&f, tasks.index, TASK_WORDS)),
+                 words[TASK_WORDS];
+    for (int i = 0; i < TASK_WORDS; i++)
+        words[i] = vector_table_at(&f, tables, task, i);
     t.a = vector_float_at(&f, f.bases[0], words[TASK_A]);
     t.y = vector_float_at(&f, f.bases[3], words[TASK_Y]);
     LLVMValueRef b_base = vector_float_at(&f, f.bases[2], words[TASK_B]);
@@ -387,13 +460,15 @@ void emit_product(Emitter *e, Kernel *kernel) {
     t.chunk = chunks.index;
     t.runs = vector_table_at(&f, tables, chunk_at, 0);
     t.run_count = vector_table_at(&f, tables, chunk_at, 1);
-    /* Panels inside rows: y is then written along its rows, which the processor foresees, and the rows of a stay in the first-level cache. */
+    /* Panels inside rows: y is then written along its rows, which the processor foresees, and the
+     * rows of a stay in the first-level cache. */
     Loop blocks = loop_begin_step(&f, emit_whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
     LLVMValueRef rows_at = vector_add(&f, words[TASK_ROWS], vector_times(&f, blocks.index, 2));
     if (c->gathered) gather_rows(&t, rows_at);
     if (c->rows_ahead) t.next = to_next_rows(&t, rows_at, blocks.index, words[TASK_ROW_COUNT]);
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
-    t.panel = vector_float_at(&f, b_base, LLVMBuildNSWMul(e->builder, panels.index, panel_step, ""));
+    t.panel =
+        vector_float_at(&f, b_base, LLVMBuildNSWMul(e->builder, panels.index, panel_step, ""));
     t.y_panel = vector_float_at(&f, t.y, vector_times(&f, panels.index, c->panel));
     emit_panel(&t, panels.index, rows_at);
     loop_end(&f, &panels);
@@ -403,7 +478,8 @@ void emit_product(Emitter *e, Kernel *kernel) {
     frame_end(&f);
 }
 
-/* Adds the parts in order, a vector of columns at a time, and puts the sums where they belong in y. */
+/* Adds the parts in order, a vector of columns at a time, and puts the sums where they belong in y.
+ */
 void emit_gather_partials(Emitter *e, Kernel *kernel) {
     Frame f;
     const Contraction *c = kernel->contraction;
@@ -411,22 +487,33 @@ void emit_gather_partials(Emitter *e, Kernel *kernel) {
     LLVMBuilderRef b = e->builder;
     LLVMTypeRef vector = LLVMVectorType(e->f32, (unsigned)c->lanes);
     LLVMValueRef parts = f.bases[0], tables = f.bases[1], y = f.bases[2], head = emit_whole(&f, 0);
-    LLVMValueRef columns = vector_table_at(&f, tables, head, HEAD_COLUMNS), row_count = vector_table_at(&f, tables, head, HEAD_PART_ROWS);
-    LLVMValueRef part_step = LLVMBuildNSWMul(b, row_count, columns, ""), part_count = vector_table_at(&f, tables, head, HEAD_PARTS);
-    LLVMValueRef y_of_row = vector_table_at(&f, tables, head, HEAD_Y_OF_ROW), y_of_n = vector_table_at(&f, tables, head, HEAD_Y_OF_N);
-    LLVMTypeRef doubles = LLVMVectorType(e->f64, (unsigned)c->lanes); /* of as many parts as there are */
+    LLVMValueRef columns = vector_table_at(&f, tables, head, HEAD_COLUMNS),
+                 row_count = vector_table_at(&f, tables, head, HEAD_PART_ROWS);
+    LLVMValueRef part_step = LLVMBuildNSWMul(b, row_count, columns, ""),
+                 part_count = vector_table_at(&f, tables, head, HEAD_PARTS);
+    LLVMValueRef y_of_row = vector_table_at(&f, tables, head, HEAD_Y_OF_ROW),
+                 y_of_n = vector_table_at(&f, tables, head, HEAD_Y_OF_N);
+    /* of as many parts as there are */
+    LLVMTypeRef doubles = LLVMVectorType(e->f64, (unsigned)c->lanes);
     LLVMValueRef sum = frame_local(&f, doubles);
-    Loop rows = loop_begin(&f, vector_times(&f, f.begin, GATHER_ROWS), vector_smaller(&f, vector_times(&f, f.end, GATHER_ROWS), row_count));
-    LLVMValueRef from = LLVMBuildNSWMul(b, rows.index, columns, ""), to = vector_float_at(&f, y, vector_table_at(&f, tables, vector_add(&f, y_of_row, rows.index), 0));
+    Loop rows = loop_begin(&f, vector_times(&f, f.begin, GATHER_ROWS),
+                           vector_smaller(&f, vector_times(&f, f.end, GATHER_ROWS), row_count));
+    LLVMValueRef from = LLVMBuildNSWMul(b, rows.index, columns, ""),
+                 to = vector_float_at(
+                     &f, y, vector_table_at(&f, tables, vector_add(&f, y_of_row, rows.index), 0));
     Loop vectors = loop_begin_step(&f, emit_whole(&f, 0), columns, c->lanes);
     local_set(&f, sum, LLVMConstNull(doubles));
     LLVMValueRef first = vector_float_at(&f, parts, vector_add(&f, from, vectors.index));
     Loop all = loop_begin(&f, emit_whole(&f, 0), part_count);
-    LLVMValueRef one = vector_load(&f, vector, vector_float_at(&f, first, LLVMBuildNSWMul(b, all.index, part_step, "")), 0);
-    local_set(&f, sum, LLVMBuildFAdd(b, local_get(&f, doubles, sum), LLVMBuildFPExt(b, one, doubles, ""), ""));
+    LLVMValueRef one = vector_load(
+        &f, vector, vector_float_at(&f, first, LLVMBuildNSWMul(b, all.index, part_step, "")), 0);
+    local_set(
+        &f, sum,
+        LLVMBuildFAdd(b, local_get(&f, doubles, sum), LLVMBuildFPExt(b, one, doubles, ""), ""));
     loop_end(&f, &all);
     LLVMValueRef mask = vector_mask(&f, vector, LLVMBuildNSWSub(b, columns, vectors.index, ""), 0);
-    vector_scatter(&f, LLVMBuildFPTrunc(b, local_get(&f, doubles, sum), vector, ""), to, vector_table(&f, vector, tables, vector_add(&f, y_of_n, vectors.index)), mask);
+    vector_scatter(&f, LLVMBuildFPTrunc(b, local_get(&f, doubles, sum), vector, ""), to,
+                   vector_table(&f, vector, tables, vector_add(&f, y_of_n, vectors.index)), mask);
     loop_end(&f, &vectors);
     loop_end(&f, &rows);
     frame_end(&f);

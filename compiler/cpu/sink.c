@@ -14,19 +14,32 @@
 
 #include <math.h>
 
-/* ---- cells ---------------------------------------------------------------------------------------------------------- */
+/* ---- cells ----------------------------------------------------------------------------------- */
 
-/* What a statistic keeps for each row: its value so far; of any and all how many terms hold, or fail; of a log-sum-exp the largest term and the sum of exponentials shifted by it; of sums of reals what they have lost by rounding; of sums of ints that 32 bits may not hold the upper half; of a place the best
- * value and where it is; behind these the count of terms, when having none is an error. */
+/* What a statistic keeps for each row: its value so far; of any and all how many terms hold, or
+ * fail; of a log-sum-exp the largest term and the sum of exponentials shifted by it; of sums of
+ * reals what they have lost by rounding; of sums of ints that 32 bits may not hold the upper half;
+ * of a place the best value and where it is; behind these the count of terms, when having none is
+ * an error. */
 typedef enum { CELL_VALUE, CELL_SECOND } CellRole;
 
-static bool is_place(const GNode *n) { return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN; }
-static bool takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer == GR_ARGMIN; }
-static bool counts(const GNode *n) { return n->empty_is_error && n->guard; }
-static bool is_real(const GNode *n) { return n->value->type == GT_REAL; }
+static bool is_place(const GNode *n) {
+    return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN;
+}
+static bool takes_smallest(const GNode *n) {
+    return n->reducer == GR_MIN || n->reducer == GR_ARGMIN;
+}
+static bool counts(const GNode *n) {
+    return n->empty_is_error && n->guard;
+}
+static bool is_real(const GNode *n) {
+    return n->value->type == GT_REAL;
+}
 
 /* Where what the sum has lost is kept; -1: this is no sum of reals. */
-static int lost_cell(const GNode *n) { return !sweep_keeps_lost(n) ? -1 : node_sums_exponentials(n) ? CELL_SECOND + 1 : CELL_SECOND; }
+static int lost_cell(const GNode *n) {
+    return !sweep_keeps_lost(n) ? -1 : node_sums_exponentials(n) ? CELL_SECOND + 1 : CELL_SECOND;
+}
 
 static bool cell_is_real(const SweepSink *s, int cell) {
     const GNode *n = s->pair.node;
@@ -34,9 +47,13 @@ static bool cell_is_real(const SweepSink *s, int cell) {
     return is_real(n) && (cell == CELL_VALUE || node_sums_exponentials(n) || cell == lost_cell(n));
 }
 
-static LLVMTypeRef cell_type(Frame *f, const SweepSink *s, int cell) { return cell_is_real(s, cell) ? f->e->f32 : f->e->i32; }
+static LLVMTypeRef cell_type(Frame *f, const SweepSink *s, int cell) {
+    return cell_is_real(s, cell) ? f->e->f32 : f->e->i32;
+}
 
-static LLVMValueRef word(Frame *f, int64_t value) { return LLVMConstInt(f->e->i32, (unsigned long long)value, 1); }
+static LLVMValueRef word(Frame *f, int64_t value) {
+    return LLVMConstInt(f->e->i32, (unsigned long long)value, 1);
+}
 
 static LLVMValueRef neutral_cell(Frame *f, const SweepSink *s, int cell) {
     const GNode *n = s->pair.node;
@@ -44,7 +61,8 @@ static LLVMValueRef neutral_cell(Frame *f, const SweepSink *s, int cell) {
     if (cell == lost_cell(n)) return emit_number(f, 0);
     if (s->is_wide) return word(f, 0);
     if (cell == CELL_SECOND) return node_sums_exponentials(n) ? emit_number(f, 0) : word(f, -1);
-    if (n->reducer == GR_SUM || n->reducer == GR_ANY || n->reducer == GR_ALL) return is_real(n) ? emit_number(f, 0) : word(f, 0);
+    if (n->reducer == GR_SUM || n->reducer == GR_ANY || n->reducer == GR_ALL)
+        return is_real(n) ? emit_number(f, 0) : word(f, 0);
     if (is_real(n)) return emit_number(f, takes_smallest(n) ? INFINITY : -INFINITY);
     return word(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
 }
@@ -59,15 +77,20 @@ typedef struct Cells {
     LLVMValueRef slots[SWEEP_CELLS]; /* NULL: in memory */
 } Cells;
 
-static LLVMValueRef cell_pointer(const Cells *c, int cell) { return helper_float_pointer(c->f, c->base, helper_sum_of(c->f, c->at, emit_whole(c->f, cell * c->block))); }
+static LLVMValueRef cell_pointer(const Cells *c, int cell) {
+    return helper_float_pointer(c->f, c->base,
+                                helper_sum_of(c->f, c->at, emit_whole(c->f, cell * c->block)));
+}
 
 static LLVMValueRef cell_get(const Cells *c, int cell) {
     LLVMTypeRef type = cell_type(c->f, c->sink, cell);
-    return LLVMBuildLoad2(c->f->e->builder, type, c->slots[cell] ? c->slots[cell] : cell_pointer(c, cell), "");
+    return LLVMBuildLoad2(c->f->e->builder, type,
+                          c->slots[cell] ? c->slots[cell] : cell_pointer(c, cell), "");
 }
 
 static void cell_set(const Cells *c, int cell, LLVMValueRef value) {
-    LLVMBuildStore(c->f->e->builder, value, c->slots[cell] ? c->slots[cell] : cell_pointer(c, cell));
+    LLVMBuildStore(c->f->e->builder, value,
+                   c->slots[cell] ? c->slots[cell] : cell_pointer(c, cell));
 }
 
 static void cells_into_locals(Cells *c) {
@@ -84,14 +107,16 @@ static void locals_into_cells(Cells *c) {
         values[i] = cell_get(c, i);
         c->slots[i] = NULL;
     }
-    for (int i = 0; i < c->sink->cells; i++) cell_set(c, i, values[i]);
+    for (int i = 0; i < c->sink->cells; i++)
+        cell_set(c, i, values[i]);
 }
 
 /* The two halves of a wide sum. */
 static LLVMValueRef wide_get(const Cells *c) {
     LLVMBuilderRef b = c->f->e->builder;
     LLVMTypeRef i64 = c->f->e->i64;
-    LLVMValueRef low = LLVMBuildZExt(b, cell_get(c, CELL_VALUE), i64, ""), high = LLVMBuildZExt(b, cell_get(c, CELL_SECOND), i64, "");
+    LLVMValueRef low = LLVMBuildZExt(b, cell_get(c, CELL_VALUE), i64, ""),
+                 high = LLVMBuildZExt(b, cell_get(c, CELL_SECOND), i64, "");
     return LLVMBuildOr(b, LLVMBuildShl(b, high, emit_whole(c->f, 32), ""), low, "");
 }
 
@@ -99,14 +124,17 @@ static void wide_add(const Cells *c, LLVMValueRef more) {
     LLVMBuilderRef b = c->f->e->builder;
     LLVMTypeRef i32 = c->f->e->i32;
     LLVMValueRef wraps, sum = emit_add_whole(c->f, wide_get(c), more, &wraps);
-    if (gx_sum_may_wrap(c->f->e->graph, c->sink->pair.node)) frame_raise(c->f, wraps, COUPLET_FAULT_WHOLE);
+    if (gx_sum_may_wrap(c->f->e->graph, c->sink->pair.node))
+        frame_raise(c->f, wraps, COUPLET_FAULT_WHOLE);
     cell_set(c, CELL_VALUE, LLVMBuildTrunc(b, sum, i32, ""));
-    cell_set(c, CELL_SECOND, LLVMBuildTrunc(b, LLVMBuildLShr(b, sum, emit_whole(c->f, 32), ""), i32, ""));
+    cell_set(c, CELL_SECOND,
+             LLVMBuildTrunc(b, LLVMBuildLShr(b, sum, emit_whole(c->f, 32), ""), i32, ""));
 }
 
-/* ---- statistics ------------------------------------------------------------------------------------------------------- */
+/* ---- statistics ------------------------------------------------------------------------------ */
 
-/* A term in 32 bits. Of a sum they hold it, as they hold the sum; a place or a best one is not told from one that is cut. */
+/* A term in 32 bits. Of a sum they hold it, as they hold the sum; a place or a best one is not told
+ * from one that is cut. */
 static LLVMValueRef narrow_term(Frame *f, const GNode *n, LLVMValueRef v, LLVMValueRef holds) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef narrow = LLVMBuildTrunc(b, v, f->e->i32, "");
@@ -132,73 +160,97 @@ static LLVMValueRef only_if(Frame *f, LLVMValueRef holds, LLVMValueRef v, LLVMVa
 
 static LLVMValueRef better_of(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
     if (is_real(n)) { /* keeps a NaN; of zeros either */
-        LLVMValueRef pair[2] = {old, v}, best = math_intrinsic(f, takes_smallest(n) ? "llvm.minimum" : "llvm.maximum", pair, 2);
+        LLVMValueRef pair[2] = {old, v},
+                     best = math_intrinsic(f, takes_smallest(n) ? "llvm.minimum" : "llvm.maximum",
+                                           pair, 2);
         if (LLVMIsAInstruction(best)) LLVMSetFastMathFlags(best, LLVMFastMathNoSignedZeros);
         return best;
     }
-    LLVMValueRef better = LLVMBuildICmp(f->e->builder, takes_smallest(n) ? LLVMIntSLT : LLVMIntSGT, v, old, "");
+    LLVMValueRef better =
+        LLVMBuildICmp(f->e->builder, takes_smallest(n) ? LLVMIntSLT : LLVMIntSGT, v, old, "");
     return LLVMBuildSelect(f->e->builder, better, v, old, "");
 }
 
-/* How a term stands to another one, by its value alone: a NaN is better than a number, and as good as a NaN. */
+/* How a term stands to another one, by its value alone: a NaN is better than a number, and as good
+ * as a NaN. */
 static LLVMValueRef is_better(Frame *f, const GNode *n, LLVMValueRef v, LLVMValueRef old) {
     LLVMBuilderRef b = f->e->builder;
-    if (!is_real(n)) return LLVMBuildICmp(b, takes_smallest(n) ? LLVMIntSLT : LLVMIntSGT, v, old, "");
-    LLVMValueRef old_nan = LLVMBuildFCmp(b, LLVMRealUNO, old, old, ""), new_nan = LLVMBuildFCmp(b, LLVMRealUNO, v, v, "");
-    return LLVMBuildOr(b, LLVMBuildFCmp(b, takes_smallest(n) ? LLVMRealOLT : LLVMRealOGT, v, old, ""), LLVMBuildAnd(b, new_nan, LLVMBuildNot(b, old_nan, ""), ""), "");
+    if (!is_real(n))
+        return LLVMBuildICmp(b, takes_smallest(n) ? LLVMIntSLT : LLVMIntSGT, v, old, "");
+    LLVMValueRef old_nan = LLVMBuildFCmp(b, LLVMRealUNO, old, old, ""),
+                 new_nan = LLVMBuildFCmp(b, LLVMRealUNO, v, v, "");
+    return LLVMBuildOr(b,
+                       LLVMBuildFCmp(b, takes_smallest(n) ? LLVMRealOLT : LLVMRealOGT, v, old, ""),
+                       LLVMBuildAnd(b, new_nan, LLVMBuildNot(b, old_nan, ""), ""), "");
 }
 
 static LLVMValueRef is_as_good(Frame *f, const GNode *n, LLVMValueRef v, LLVMValueRef old) {
     LLVMBuilderRef b = f->e->builder;
     if (!is_real(n)) return LLVMBuildICmp(b, LLVMIntEQ, v, old, "");
-    LLVMValueRef both_nan = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealUNO, old, old, ""), LLVMBuildFCmp(b, LLVMRealUNO, v, v, ""), "");
+    LLVMValueRef both_nan = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealUNO, old, old, ""),
+                                         LLVMBuildFCmp(b, LLVMRealUNO, v, v, ""), "");
     return LLVMBuildOr(b, LLVMBuildFCmp(b, LLVMRealOEQ, v, old, ""), both_nan, "");
 }
 
-/* The best value wins, of equal ones the lower place: tiles do not come in the order of places. `holds`: NULL for always. */
+/* The best value wins, of equal ones the lower place: tiles do not come in the order of places.
+ * `holds`: NULL for always. */
 static void fold_place(Cells *c, LLVMValueRef v, LLVMValueRef place, LLVMValueRef holds) {
     Frame *f = c->f;
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = c->sink->pair.node;
     LLVMValueRef old = cell_get(c, CELL_VALUE), at = cell_get(c, CELL_SECOND);
-    LLVMValueRef unset = LLVMBuildICmp(b, LLVMIntSLT, at, word(f, 0), ""), lower = LLVMBuildICmp(b, LLVMIntSLT, place, at, "");
-    LLVMValueRef wins = LLVMBuildOr(b, LLVMBuildOr(b, is_better(f, n, v, old), unset, ""), LLVMBuildAnd(b, is_as_good(f, n, v, old), lower, ""), "");
+    LLVMValueRef unset = LLVMBuildICmp(b, LLVMIntSLT, at, word(f, 0), ""),
+                 lower = LLVMBuildICmp(b, LLVMIntSLT, place, at, "");
+    LLVMValueRef wins = LLVMBuildOr(b, LLVMBuildOr(b, is_better(f, n, v, old), unset, ""),
+                                    LLVMBuildAnd(b, is_as_good(f, n, v, old), lower, ""), "");
     if (holds) wins = LLVMBuildAnd(b, wins, holds, "");
     cell_set(c, CELL_VALUE, LLVMBuildSelect(b, wins, v, old, ""));
     cell_set(c, CELL_SECOND, LLVMBuildSelect(b, wins, place, at, ""));
 }
 
-static LLVMValueRef place_at_hand(Cells *c) { return c->f->narrow[c->sink->pair.other]; }
+static LLVMValueRef place_at_hand(Cells *c) {
+    return c->f->narrow[c->sink->pair.other];
+}
 
 static void fold_count(Cells *c, LLVMValueRef holds) {
     LLVMBuilderRef b = c->f->e->builder;
     if (!counts(c->sink->pair.node)) return;
     LLVMValueRef count = cell_get(c, c->sink->cells - 1);
-    cell_set(c, c->sink->cells - 1, LLVMBuildAdd(b, count, holds ? LLVMBuildZExt(b, holds, c->f->e->i32, "") : word(c->f, 1), ""));
+    cell_set(c, c->sink->cells - 1,
+             LLVMBuildAdd(b, count,
+                          holds ? LLVMBuildZExt(b, holds, c->f->e->i32, "") : word(c->f, 1), ""));
 }
 
-/* A term (neutral where the guard fails) joins a value; of a log-sum-exp and of places, the best term so far. */
+/* A term (neutral where the guard fails) joins a value; of a log-sum-exp and of places, the best
+ * term so far. */
 static LLVMValueRef joined(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
     LLVMBuilderRef b = f->e->builder;
     switch (n->reducer) {
     case GR_SUM:
     case GR_ANY:
-    case GR_ALL: return is_real(n) ? emit_add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
-    default: return better_of(f, n, old, v);
+    case GR_ALL:
+        return is_real(n) ? emit_add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
+    default:
+        return better_of(f, n, old, v);
     }
 }
 
 /* A row whose largest term is infinite is shifted by 0. */
 static LLVMValueRef shift_of(Frame *f, LLVMValueRef largest) {
     LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &largest, 1);
-    LLVMValueRef endless = LLVMBuildFCmp(f->e->builder, LLVMRealOEQ, size, emit_number(f, INFINITY), "");
+    LLVMValueRef endless =
+        LLVMBuildFCmp(f->e->builder, LLVMRealOEQ, size, emit_number(f, INFINITY), "");
     return LLVMBuildSelect(f->e->builder, endless, emit_number(f, 0), largest, "");
 }
 
 /* exp(term - shift): 0 where the term is -inf. */
-static LLVMValueRef exponential(Frame *f, LLVMValueRef term, LLVMValueRef shift) { return math_exp(f, LLVMBuildFSub(f->e->builder, term, shift, "")); }
+static LLVMValueRef exponential(Frame *f, LLVMValueRef term, LLVMValueRef shift) {
+    return math_exp(f, LLVMBuildFSub(f->e->builder, term, shift, ""));
+}
 
-static LLVMValueRef neutral_term(Frame *f, const SweepSink *sink) { return sink->is_wide ? emit_whole(f, 0) : neutral_cell(f, sink, CELL_VALUE); }
+static LLVMValueRef neutral_term(Frame *f, const SweepSink *sink) {
+    return sink->is_wide ? emit_whole(f, 0) : neutral_cell(f, sink, CELL_VALUE);
+}
 
 /* The term at hand, neutral where the guard fails; `holds`: the guard, or NULL. */
 static LLVMValueRef guarded_term(Frame *f, const SweepSink *sink, LLVMValueRef *holds) {
@@ -206,8 +258,9 @@ static LLVMValueRef guarded_term(Frame *f, const SweepSink *sink, LLVMValueRef *
     return only_if(f, *holds, v, neutral_term(f, sink));
 }
 
-/* The lowest column of the row at hand whose term is the best of the tile, which the spare row tells: MOST when there is none. Terms are compared with what was kept of
- * them, since computed again they could be rounded otherwise. */
+/* The lowest column of the row at hand whose term is the best of the tile, which the spare row
+ * tells: MOST when there is none. Terms are compared with what was kept of them, since computed
+ * again they could be rounded otherwise. */
 static LLVMValueRef lowest_place(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef best) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
@@ -216,21 +269,28 @@ static LLVMValueRef lowest_place(Element *x, Cells *c, LLVMValueRef row, LLVMVal
     LLVMValueRef lowest = frame_local(f, f->e->i32);
     local_set(f, lowest, word(f, INT32_MAX));
     ElementLoop elements = element_loop_begin(x, row);
-    LLVMValueRef v = LLVMBuildLoad2(b, type, helper_float_pointer(f, x->spare, elements.columns.index), ""), good = is_as_good(f, n, v, best);
+    LLVMValueRef v = LLVMBuildLoad2(b, type,
+                                    helper_float_pointer(f, x->spare, elements.columns.index), ""),
+                 good = is_as_good(f, n, v, best);
     if (n->guard) good = LLVMBuildAnd(b, good, emit_expr(f, n->guard), "");
-    LLVMValueRef place = LLVMBuildSelect(b, good, place_at_hand(c), word(f, INT32_MAX), ""), old = local_get(f, f->e->i32, lowest);
-    local_set(f, lowest, LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, place, old, ""), place, old, ""));
+    LLVMValueRef place = LLVMBuildSelect(b, good, place_at_hand(c), word(f, INT32_MAX), ""),
+                 old = local_get(f, f->e->i32, lowest);
+    local_set(f, lowest,
+              LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, place, old, ""), place, old, ""));
     element_loop_end(x, &elements);
     return local_get(f, f->e->i32, lowest);
 }
 
-/* First the best term of the tile's row; where that is, only when it is no worse than what the row has seen: few tiles are. */
+/* First the best term of the tile's row; where that is, only when it is no worse than what the row
+ * has seen: few tiles are. */
 static void fold_places(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef best) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = x->view.sink->pair.node;
-    LLVMValueRef old = cell_get(c, CELL_VALUE), unset = LLVMBuildICmp(b, LLVMIntSLT, cell_get(c, CELL_SECOND), word(f, 0), "");
-    LLVMValueRef asks = LLVMBuildOr(b, LLVMBuildOr(b, is_better(f, n, best, old), is_as_good(f, n, best, old), ""), unset, "");
+    LLVMValueRef old = cell_get(c, CELL_VALUE),
+                 unset = LLVMBuildICmp(b, LLVMIntSLT, cell_get(c, CELL_SECOND), word(f, 0), "");
+    LLVMValueRef asks = LLVMBuildOr(
+        b, LLVMBuildOr(b, is_better(f, n, best, old), is_as_good(f, n, best, old), ""), unset, "");
     LLVMBasicBlockRef look = frame_block(f, "look"), after = frame_block(f, "after");
     LLVMBuildCondBr(b, asks, look, after);
     LLVMPositionBuilderAtEnd(b, look);
@@ -241,13 +301,16 @@ static void fold_places(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef bes
     frame_forget(f);
 }
 
-/* Kahan's sum of floats: what an addition rounds off is added with the next one; of an infinite sum nothing is lost. `cell`: of the sum. */
+/* Kahan's sum of floats: what an addition rounds off is added with the next one; of an infinite sum
+ * nothing is lost. `cell`: of the sum. */
 static void add_keeping(const Cells *c, int cell, LLVMValueRef sum) {
     Frame *f = c->f;
     LLVMBuilderRef b = f->e->builder;
     int lost = lost_cell(c->sink->pair.node);
-    LLVMValueRef before = cell_get(c, cell), more = LLVMBuildFAdd(b, sum, cell_get(c, lost), ""), after = LLVMBuildFAdd(b, before, more, "");
-    LLVMValueRef left = LLVMBuildFSub(b, more, LLVMBuildFSub(b, after, before, ""), ""), size = math_intrinsic(f, "llvm.fabs", &after, 1);
+    LLVMValueRef before = cell_get(c, cell), more = LLVMBuildFAdd(b, sum, cell_get(c, lost), ""),
+                 after = LLVMBuildFAdd(b, before, more, "");
+    LLVMValueRef left = LLVMBuildFSub(b, more, LLVMBuildFSub(b, after, before, ""), ""),
+                 size = math_intrinsic(f, "llvm.fabs", &after, 1);
     LLVMValueRef endless = LLVMBuildFCmp(b, LLVMRealOEQ, size, emit_number(f, INFINITY), "");
     cell_set(c, lost, LLVMBuildSelect(b, endless, emit_number(f, 0), left, ""));
     cell_set(c, cell, after);
@@ -256,17 +319,23 @@ static void add_keeping(const Cells *c, int cell, LLVMValueRef sum) {
 /* The sum of exponentials, and what it has lost, for a larger shift. */
 static void rescale(const Cells *c, LLVMValueRef old_largest, LLVMValueRef shift) {
     LLVMValueRef by = exponential(c->f, old_largest, shift);
-    for (int cell = CELL_SECOND; cell <= CELL_SECOND + 1; cell++) cell_set(c, cell, LLVMBuildFMul(c->f->e->builder, cell_get(c, cell), by, ""));
+    for (int cell = CELL_SECOND; cell <= CELL_SECOND + 1; cell++)
+        cell_set(c, cell, LLVMBuildFMul(c->f->e->builder, cell_get(c, cell), by, ""));
 }
 
-/* What wants a second look at the terms keeps them in the spare row. Of sums a tile's row is added by itself, and then joins what there is. */
+/* What wants a second look at the terms keeps them in the spare row. Of sums a tile's row is added
+ * by itself, and then joins what there is. */
 static void statistic_of_rows(Element *x) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = x->view.sink->pair.node;
     const bool logs = node_sums_exponentials(n), places = is_place(n), wide = x->view.sink->is_wide;
     Loop rows = loop_begin(f, emit_whole(f, 0), x->rows);
-    Cells c = {.f = f, .sink = x->view.sink, .base = x->target, .block = x->sweep->block_rows, .at = rows.index};
+    Cells c = {.f = f,
+               .sink = x->view.sink,
+               .base = x->target,
+               .block = x->sweep->block_rows,
+               .at = rows.index};
     cells_into_locals(&c);
     const bool sums = n->reducer == GR_SUM && is_real(n);
     LLVMTypeRef type = wide ? f->e->i64 : cell_type(f, x->view.sink, CELL_VALUE);
@@ -277,7 +346,8 @@ static void statistic_of_rows(Element *x) {
     }
     ElementLoop elements = element_loop_begin(x, rows.index);
     LLVMValueRef v = guarded_term(f, x->view.sink, &holds);
-    if (logs || places) LLVMBuildStore(b, v, helper_float_pointer(f, x->spare, elements.columns.index));
+    if (logs || places)
+        LLVMBuildStore(b, v, helper_float_pointer(f, x->spare, elements.columns.index));
     local_set(f, value, joined(f, n, local_get(f, type, value), v));
     fold_count(&c, holds);
     element_loop_end(x, &elements);
@@ -289,8 +359,11 @@ static void statistic_of_rows(Element *x) {
         rescale(&c, old_largest, shift);
         local_set(f, sum, emit_number(f, 0));
         Loop terms = loop_begin(f, emit_whole(f, 0), x->column_count);
-        LLVMValueRef term = LLVMBuildLoad2(b, f->e->f32, helper_float_pointer(f, x->spare, terms.index), "");
-        local_set(f, sum, emit_add_in_any_order(f, local_get(f, f->e->f32, sum), exponential(f, term, shift)));
+        LLVMValueRef term =
+            LLVMBuildLoad2(b, f->e->f32, helper_float_pointer(f, x->spare, terms.index), "");
+        local_set(
+            f, sum,
+            emit_add_in_any_order(f, local_get(f, f->e->f32, sum), exponential(f, term, shift)));
         loop_end(f, &terms);
         add_keeping(&c, CELL_SECOND, local_get(f, f->e->f32, sum));
     }
@@ -298,28 +371,37 @@ static void statistic_of_rows(Element *x) {
     loop_end(f, &rows);
 }
 
-/* Along the columns at once: the inner loop is over columns, whose cells are neighbours. What rows of a leaf give to a column: the term, or its exponential beside the shift that the spare row holds. */
+/* Along the columns at once: the inner loop is over columns, whose cells are neighbours. What rows
+ * of a leaf give to a column: the term, or its exponential beside the shift that the spare row
+ * holds. */
 typedef LLVMValueRef (*ColumnTerm)(Element *x, Cells *c, LLVMValueRef *holds);
 
-static LLVMValueRef plain_term(Element *x, Cells *c, LLVMValueRef *holds) { return guarded_term(c->f, x->view.sink, holds); }
+static LLVMValueRef plain_term(Element *x, Cells *c, LLVMValueRef *holds) {
+    return guarded_term(c->f, x->view.sink, holds);
+}
 
 static LLVMValueRef exponential_term(Element *x, Cells *c, LLVMValueRef *holds) {
-    LLVMValueRef shift = LLVMBuildLoad2(c->f->e->builder, c->f->e->f32, helper_float_pointer(c->f, x->spare, c->at), "");
+    LLVMValueRef shift = LLVMBuildLoad2(c->f->e->builder, c->f->e->f32,
+                                        helper_float_pointer(c->f, x->spare, c->at), "");
     return exponential(c->f, guarded_term(c->f, x->view.sink, holds), shift);
 }
 
-/* Float sums of LEAF_ROWS, in the second spare row, join what the columns have: each is fifteen roundings at most. */
+/* Float sums of LEAF_ROWS, in the second spare row, join what the columns have: each is fifteen
+ * roundings at most. */
 enum { LEAF_ROWS = 16 };
 
 static void sum_columns(Element *x, Cells *c, int cell, ColumnTerm term_at) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef sums = helper_float_pointer(f, x->spare, emit_whole(f, x->sweep->block_columns)), holds;
+    LLVMValueRef sums = helper_float_pointer(f, x->spare, emit_whole(f, x->sweep->block_columns)),
+                 holds;
     Loop leaves = loop_begin_step(f, emit_whole(f, 0), x->rows, LEAF_ROWS);
     Loop clear = loop_begin(f, emit_whole(f, 0), x->column_count);
     LLVMBuildStore(b, emit_number(f, 0), helper_float_pointer(f, sums, clear.index));
     loop_end(f, &clear);
-    Loop rows = loop_begin(f, leaves.index, helper_smaller_of(f, helper_sum_of(f, leaves.index, emit_whole(f, LEAF_ROWS)), x->rows));
+    Loop rows = loop_begin(
+        f, leaves.index,
+        helper_smaller_of(f, helper_sum_of(f, leaves.index, emit_whole(f, LEAF_ROWS)), x->rows));
     ElementLoop elements = element_loop_begin(x, rows.index);
     c->at = elements.columns.index;
     LLVMValueRef v = term_at(x, c, &holds), sum = helper_float_pointer(f, sums, c->at);
@@ -329,7 +411,8 @@ static void sum_columns(Element *x, Cells *c, int cell, ColumnTerm term_at) {
     loop_end(f, &rows);
     Loop join = loop_begin(f, emit_whole(f, 0), x->column_count);
     c->at = join.index;
-    add_keeping(c, cell, LLVMBuildLoad2(b, f->e->f32, helper_float_pointer(f, sums, join.index), ""));
+    add_keeping(c, cell,
+                LLVMBuildLoad2(b, f->e->f32, helper_float_pointer(f, sums, join.index), ""));
     loop_end(f, &join);
     loop_end(f, &leaves);
 }
@@ -346,8 +429,10 @@ static void best_of_columns(Element *x, Cells *c) {
         fold_place(c, v, place_at_hand(c), holds);
     } else {
         v = guarded_term(f, x->view.sink, &holds);
-        if (x->view.sink->is_wide) wide_add(c, v);
-        else cell_set(c, CELL_VALUE, joined(f, n, cell_get(c, CELL_VALUE), v));
+        if (x->view.sink->is_wide)
+            wide_add(c, v);
+        else
+            cell_set(c, CELL_VALUE, joined(f, n, cell_get(c, CELL_VALUE), v));
     }
     fold_count(c, holds);
     element_loop_end(x, &elements);
@@ -365,7 +450,8 @@ static void logs_of_columns(Element *x, Cells *c) {
     best_of_columns(x, c);
     Loop shifts = loop_begin(f, emit_whole(f, 0), x->column_count);
     c->at = shifts.index;
-    LLVMValueRef spare = helper_float_pointer(f, x->spare, shifts.index), shift = shift_of(f, cell_get(c, CELL_VALUE));
+    LLVMValueRef spare = helper_float_pointer(f, x->spare, shifts.index),
+                 shift = shift_of(f, cell_get(c, CELL_VALUE));
     rescale(c, LLVMBuildLoad2(b, f->e->f32, spare, ""), shift);
     LLVMBuildStore(b, shift, spare);
     loop_end(f, &shifts);
@@ -374,21 +460,29 @@ static void logs_of_columns(Element *x, Cells *c) {
 
 static void statistic_of_columns(Element *x) {
     const GNode *n = x->view.sink->pair.node;
-    Cells c = {.f = &x->open.inner, .sink = x->view.sink, .base = x->target, .block = x->sweep->block_columns};
-    if (node_sums_exponentials(n)) logs_of_columns(x, &c);
-    else if (sweep_keeps_lost(n)) sum_columns(x, &c, CELL_VALUE, plain_term);
-    else best_of_columns(x, &c);
+    Cells c = {.f = &x->open.inner,
+               .sink = x->view.sink,
+               .base = x->target,
+               .block = x->sweep->block_columns};
+    if (node_sums_exponentials(n))
+        logs_of_columns(x, &c);
+    else if (sweep_keeps_lost(n))
+        sum_columns(x, &c, CELL_VALUE, plain_term);
+    else
+        best_of_columns(x, &c);
 }
 
 Helper emit_statistic(Frame *outer, SweepView view, int number) {
     Element x;
     element_begin(&x, outer, view, view.columns ? "columns" : "rows", number);
-    if (view.columns) statistic_of_columns(&x);
-    else statistic_of_rows(&x);
+    if (view.columns)
+        statistic_of_columns(&x);
+    else
+        statistic_of_rows(&x);
     return element_end(&x);
 }
 
-/* ---- before and after ----------------------------------------------------------------------------------------------- */
+/* ---- before and after ------------------------------------------------------------------------ */
 
 Helper emit_first_cells(Frame *outer, const SweepSink *sink, int64_t block, int number) {
     OpenHelper open;
@@ -397,7 +491,8 @@ Helper emit_first_cells(Frame *outer, const SweepSink *sink, int64_t block, int 
     Cells c = {.f = f, .sink = sink, .base = helper_pointer(&open, 0), .block = block};
     Loop loop = loop_begin(f, emit_whole(f, 0), helper_number(&open, 1));
     c.at = loop.index;
-    for (int i = 0; i < sink->cells; i++) cell_set(&c, i, neutral_cell(f, sink, i));
+    for (int i = 0; i < sink->cells; i++)
+        cell_set(&c, i, neutral_cell(f, sink, i));
     loop_end(f, &loop);
     return helper_end(&open);
 }
@@ -412,13 +507,20 @@ Helper emit_result(Frame *outer, const SweepSink *sink, int64_t block, int numbe
     Cells c = {.f = f, .sink = sink, .base = helper_pointer(&open, 0), .block = block};
     Loop loop = loop_begin(f, emit_whole(f, 0), helper_number(&open, 1));
     c.at = loop.index;
-    if (counts(n)) frame_raise(f, LLVMBuildICmp(b, LLVMIntEQ, cell_get(&c, sink->cells - 1), word(f, 0), ""), COUPLET_FAULT_EMPTY);
+    if (counts(n))
+        frame_raise(f, LLVMBuildICmp(b, LLVMIntEQ, cell_get(&c, sink->cells - 1), word(f, 0), ""),
+                    COUPLET_FAULT_EMPTY);
     LLVMValueRef v = cell_get(&c, CELL_VALUE);
     if (sweep_keeps_lost(n)) {
-        LLVMValueRef sum = LLVMBuildFAdd(b, cell_get(&c, node_sums_exponentials(n) ? CELL_SECOND : CELL_VALUE), cell_get(&c, lost_cell(n)), "");
-        if (!node_sums_exponentials(n)) v = sum;
-        else if (n->reducer == GR_LSE_REST) v = math_log(f, sum);
-        else v = LLVMBuildFAdd(b, shift_of(f, v), math_log(f, sum), "");
+        LLVMValueRef sum =
+            LLVMBuildFAdd(b, cell_get(&c, node_sums_exponentials(n) ? CELL_SECOND : CELL_VALUE),
+                          cell_get(&c, lost_cell(n)), "");
+        if (!node_sums_exponentials(n))
+            v = sum;
+        else if (n->reducer == GR_LSE_REST)
+            v = math_log(f, sum);
+        else
+            v = LLVMBuildFAdd(b, shift_of(f, v), math_log(f, sum), "");
     }
     if (is_place(n)) {
         v = cell_get(&c, CELL_SECOND);
@@ -426,8 +528,10 @@ Helper emit_result(Frame *outer, const SweepSink *sink, int64_t block, int numbe
     }
     if (n->type == GT_INT) v = sink->is_wide ? wide_get(&c) : LLVMBuildSExt(b, v, f->e->i64, "");
     if (sink->is_wide) frame_raise_if_wide(f, n, v);
-    if (n->type == GT_BOOL) v = LLVMBuildICmp(b, n->reducer == GR_ALL ? LLVMIntEQ : LLVMIntNE, v, word(f, 0), "");
-    element_store(f, n->type, helper_pointer(&open, 2), helper_sum_of(f, helper_number(&open, 0), loop.index), v);
+    if (n->type == GT_BOOL)
+        v = LLVMBuildICmp(b, n->reducer == GR_ALL ? LLVMIntEQ : LLVMIntNE, v, word(f, 0), "");
+    element_store(f, n->type, helper_pointer(&open, 2),
+                  helper_sum_of(f, helper_number(&open, 0), loop.index), v);
     loop_end(f, &loop);
     return helper_end(&open);
 }

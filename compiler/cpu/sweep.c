@@ -1,4 +1,5 @@
-/* The kernel of a sweep: tasks, blocks, strips. What happens to a tile is in sink.c, products and copies of blocks in tile.c. */
+/* The kernel of a sweep: tasks, blocks, strips. What happens to a tile is in sink.c, products and
+ * copies of blocks in tile.c. */
 #include "compiler/cpu/meeting.h"
 #include "compiler/cpu/sink.h"
 
@@ -6,10 +7,13 @@
 
 enum {
     SUMMED_BLOCKS = 4, /* of columns, whose sums go to the result together */
-    LEAF = 32          /* columns whose weighted rows are summed before the sums go to those of the block: a chain of 64 blocks of equal terms is within 1e-6 so */
+    LEAF = 32 /* columns whose weighted rows are summed before the sums go to those of the block: a
+                 chain of 64 blocks of equal terms is within 1e-6 so */
 };
 
-static int64_t leaf_of(int64_t terms, int64_t most) { return terms > most ? most : 0; }
+static int64_t leaf_of(int64_t terms, int64_t most) {
+    return terms > most ? most : 0;
+}
 
 /* Weights, shared by all whose weights are the same. */
 typedef struct Weights {
@@ -21,9 +25,11 @@ typedef struct SinkCode {
     Helper row_fold, column_fold;
     int row_weights, column_weights; /* which of the sweep's */
     Helper row_first, column_first, row_result, column_result;
-    Helper row_panels, column_panels; /* of V, at the tile's columns (for sums of rows), at its rows */
+    /* of V, at the tile's columns (for sums of rows), at its rows */
+    Helper row_panels, column_panels;
     Helper row_product, column_product;
-    Helper row_store, row_add, column_store, column_add; /* sums, from the scratch to the sink's array */
+    /* sums, from the scratch to the sink's array */
+    Helper row_store, row_add, column_store, column_add;
 } SinkCode;
 
 typedef struct Walk {
@@ -35,13 +41,14 @@ typedef struct Walk {
     SinkCode sinks[MOST_SINKS];
     Helper maps;
     Weights weights[2 * MOST_SINKS];
-    int weight_count, weights_there; /* weights_there: which are in their tile; -1: none, or it depends */
+    /* weights_there: which are in their tile; -1: none, or it depends */
+    int weight_count, weights_there;
     LLVMValueRef row_operand[MOST_PAIR_SOURCES]; /* where the rows of the task's block lie */
     Side rows, columns;
     int helpers;
 } Walk;
 
-/* ---- operands --------------------------------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 static int operand_number(const Walk *w, const GNode *array) {
     for (int i = 0; i < w->f.kernel->operand_count; i++)
@@ -49,35 +56,58 @@ static int operand_number(const Walk *w, const GNode *array) {
     return 0;
 }
 
-static LLVMValueRef base_of(const Walk *w, const GNode *array) { return w->f.bases[operand_number(w, array)]; }
-static LLVMValueRef scratch_at(Walk *w, int64_t floats) { return helper_float_pointer(&w->f, w->f.scratch, emit_whole(&w->f, floats)); }
+static LLVMValueRef base_of(const Walk *w, const GNode *array) {
+    return w->f.bases[operand_number(w, array)];
+}
+static LLVMValueRef scratch_at(Walk *w, int64_t floats) {
+    return helper_float_pointer(&w->f, w->f.scratch, emit_whole(&w->f, floats));
+}
 
 /* Sinks are the last operands, the state is just ahead of them. */
-static LLVMValueRef result_of(const Walk *w, int sink) { return w->f.bases[w->f.kernel->operand_count - w->s->sink_count + sink]; }
-static LLVMValueRef state_of(const Walk *w) { return w->f.bases[w->f.kernel->operand_count - w->s->sink_count - 1]; }
+static LLVMValueRef result_of(const Walk *w, int sink) {
+    return w->f.bases[w->f.kernel->operand_count - w->s->sink_count + sink];
+}
+static LLVMValueRef state_of(const Walk *w) {
+    return w->f.bases[w->f.kernel->operand_count - w->s->sink_count - 1];
+}
 
 static LLVMValueRef operand_start(Walk *w, const SweepOperand *o, LLVMValueRef first) {
     Frame *f = &w->f;
-    return helper_float_pointer(f, base_of(w, o->array), helper_sum_of(f, helper_scaled(f, first, o->line), emit_whole(f, o->start)));
+    return helper_float_pointer(
+        f, base_of(w, o->array),
+        helper_sum_of(f, helper_scaled(f, first, o->line), emit_whole(f, o->start)));
 }
 
 /* Rows that are neighbours in memory stay neighbours: [k][row]. */
-static bool lies_by_columns(const SweepOperand *o) { return o->line == 1 && o->step != 1; }
+static bool lies_by_columns(const SweepOperand *o) {
+    return o->line == 1 && o->step != 1;
+}
 /* Rows without gaps are read where they are, as long as the block is whole. */
-static bool lies_ready(const SweepSource *source) { return source->row.step == 1 && source->row.line == source->depth; }
+static bool lies_ready(const SweepSource *source) {
+    return source->row.step == 1 && source->row.line == source->depth;
+}
 
-/* ---- the helpers -------------------------------------------------------------------------------------------------------- */
+/* ---- the helpers ----------------------------------------------------------------------------- */
 
 static void emit_source_helpers(Walk *w, int i) {
     const Sweep *s = w->s;
     const SweepSource *source = &s->sources[i];
     bool turned = lies_by_columns(&source->row);
-    CopyShape copy = {source->row.line, source->row.step, turned ? 1 : source->depth, turned ? s->block_rows : 1, .adds = false};
-    if (turned) copy = (CopyShape){source->row.step, source->row.line, s->block_rows, 1, .adds = false};
+    CopyShape copy = {source->row.line, source->row.step, turned ? 1 : source->depth,
+                      turned ? s->block_rows : 1, .adds = false};
+    if (turned)
+        copy = (CopyShape){source->row.step, source->row.line, s->block_rows, 1, .adds = false};
     w->operand[i] = emit_copy(&w->f, &copy, w->helpers++);
-    PanelShape panels = {s->lanes, source->column.line, source->column.step, source->depth * s->panel};
+    PanelShape panels = {s->lanes, source->column.line, source->column.step,
+                         source->depth * s->panel};
     w->panels[i] = emit_panels(&w->f, &panels, w->helpers++);
-    BlockShape product = {s->lanes, s->strip_rows, turned ? 1 : source->depth, turned ? s->block_rows : 1, source->depth * s->panel, s->line, .leaf = leaf_of(source->depth, LEAF_K)};
+    BlockShape product = {s->lanes,
+                          s->strip_rows,
+                          turned ? 1 : source->depth,
+                          turned ? s->block_rows : 1,
+                          source->depth * s->panel,
+                          s->line,
+                          .leaf = leaf_of(source->depth, LEAF_K)};
     w->product[i] = emit_block_product(&w->f, &product, w->helpers++);
 }
 
@@ -96,25 +126,41 @@ static void emit_statistic_helpers(Walk *w, SinkCode *c, const SweepSink *sink) 
 }
 
 /* Strides of the sink's array, along its own index and along the payload. */
-static int64_t own_stride(const SweepSink *sink) { return sink->pair.own == 0 ? sink->payload : 1; }
-static int64_t payload_stride(const SweepSink *sink) { return sink->pair.own == 0 ? 1 : sink->pair.node->shape[1]; }
+static int64_t own_stride(const SweepSink *sink) {
+    return sink->pair.own == 0 ? sink->payload : 1;
+}
+static int64_t payload_stride(const SweepSink *sink) {
+    return sink->pair.own == 0 ? 1 : sink->pair.node->shape[1];
+}
 
 static int weights_of(Walk *w, SweepView view) {
     int i = 0;
-    while (i < w->weight_count && !sweep_same_weights(w->s, w->weights[i].view, view)) i++;
-    if (i == w->weight_count) w->weights[w->weight_count++] = (Weights){view, emit_weights(&w->f, view, w->helpers++)};
+    while (i < w->weight_count && !sweep_same_weights(w->s, w->weights[i].view, view))
+        i++;
+    if (i == w->weight_count)
+        w->weights[w->weight_count++] = (Weights){view, emit_weights(&w->f, view, w->helpers++)};
     return i;
 }
 
 static void emit_sum_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
     const Sweep *s = w->s;
-    CopyShape store = {sink->width, 1, own_stride(sink), payload_stride(sink), .lost_line = sweep_sum_keeps_lost(s, sink) ? sink->payload : 0}, more = store;
+    CopyShape store = {sink->width, 1, own_stride(sink), payload_stride(sink),
+                       .lost_line = sweep_sum_keeps_lost(s, sink) ? sink->payload : 0},
+              more = store;
     more.adds = true;
     if (sweep_feeds_rows(s, sink)) {
         c->row_weights = weights_of(w, (SweepView){sink, false});
-        PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line, s->block_columns * s->panel};
+        PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line,
+                             s->block_columns * s->panel};
         c->row_panels = emit_panels(&w->f, &panels, w->helpers++);
-        BlockShape product = {s->lanes, s->strip_rows, s->line, 1, s->block_columns * s->panel, sink->width, true, leaf_of(s->block_columns, LEAF)};
+        BlockShape product = {s->lanes,
+                              s->strip_rows,
+                              s->line,
+                              1,
+                              s->block_columns * s->panel,
+                              sink->width,
+                              true,
+                              leaf_of(s->block_columns, LEAF)};
         c->row_product = emit_block_product(&w->f, &product, w->helpers++);
         c->row_store = emit_copy(&w->f, &store, w->helpers++);
         c->row_add = emit_copy(&w->f, &more, w->helpers++);
@@ -123,7 +169,9 @@ static void emit_sum_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
         c->column_weights = weights_of(w, (SweepView){sink, true});
         PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line, s->block_rows * s->panel};
         c->column_panels = emit_panels(&w->f, &panels, w->helpers++);
-        BlockShape product = {s->lanes, s->strip_rows, 1, s->line, s->block_rows * s->panel, sink->width, true, leaf_of(s->strip, LEAF)};
+        BlockShape product = {
+            s->lanes, s->strip_rows,          1, s->line, s->block_rows * s->panel, sink->width,
+            true,     leaf_of(s->strip, LEAF)};
         c->column_product = emit_block_product(&w->f, &product, w->helpers++);
         c->column_store = emit_copy(&w->f, &store, w->helpers++);
         c->column_add = emit_copy(&w->f, &more, w->helpers++);
@@ -134,16 +182,19 @@ static void emit_helpers(Walk *w) {
     const CopyShape cells = {0, 1, 0, 1, .adds = false};
     w->cell_copy_in = emit_copy(&w->f, &cells, w->helpers++);
     w->cell_copy_out = w->cell_copy_in;
-    for (int i = 0; i < w->s->source_count; i++) emit_source_helpers(w, i);
+    for (int i = 0; i < w->s->source_count; i++)
+        emit_source_helpers(w, i);
     if (w->s->map_count) w->maps = emit_maps(&w->f, w->helpers++);
     for (int i = 0; i < w->s->sink_count; i++) {
         const SweepSink *sink = &w->s->sinks[i];
-        if (sink->payload) emit_sum_helpers(w, &w->sinks[i], sink);
-        else emit_statistic_helpers(w, &w->sinks[i], sink);
+        if (sink->payload)
+            emit_sum_helpers(w, &w->sinks[i], sink);
+        else
+            emit_statistic_helpers(w, &w->sinks[i], sink);
     }
 }
 
-/* ---- branches --------------------------------------------------------------------------------------------------------------- */
+/* ---- branches -------------------------------------------------------------------------------- */
 
 typedef struct Branch {
     LLVMBasicBlockRef otherwise, after;
@@ -167,14 +218,19 @@ static void branch_end(Walk *w, const Branch *branch) {
     LLVMPositionBuilderAtEnd(w->f.e->builder, branch->after);
 }
 
-/* ---- what outlives a task ---------------------------------------------------------------------------------------------------- */
+/* ---- what outlives a task -------------------------------------------------------------------- */
 
-static void copy_cells(Walk *w, const SweepSink *sink, int number, const Side *side, int64_t scratch, int64_t block, bool in) {
+static void copy_cells(Walk *w, const SweepSink *sink, int number, const Side *side,
+                       int64_t scratch, int64_t block, bool in) {
     Frame *f = &w->f;
     int64_t length = sink->by_column ? w->s->columns : w->s->rows;
     for (int cell = 0; cell < sink->cells; cell++) {
-        LLVMValueRef kept = helper_float_pointer(f, state_of(w), helper_sum_of(f, side->first, emit_whole(f, sweep_state_offset(w->s, number) + cell * length)));
-        LLVMValueRef here = scratch_at(w, scratch + cell * block), numbers[2] = {emit_whole(f, 1), side->count};
+        LLVMValueRef kept = helper_float_pointer(
+            f, state_of(w),
+            helper_sum_of(f, side->first,
+                          emit_whole(f, sweep_state_offset(w->s, number) + cell * length)));
+        LLVMValueRef here = scratch_at(w, scratch + cell * block),
+                     numbers[2] = {emit_whole(f, 1), side->count};
         LLVMValueRef pointers[2] = {in ? kept : here, in ? here : kept};
         helper_call(f, in ? &w->cell_copy_in : &w->cell_copy_out, pointers, numbers);
     }
@@ -182,7 +238,8 @@ static void copy_cells(Walk *w, const SweepSink *sink, int number, const Side *s
 
 static void clear(Walk *w, int64_t scratch, int64_t floats) {
     Emitter *e = w->f.e;
-    LLVMBuildMemSet(e->builder, scratch_at(w, scratch), LLVMConstInt(e->i8, 0, 0), emit_whole(&w->f, 4 * floats), 64);
+    LLVMBuildMemSet(e->builder, scratch_at(w, scratch), LLVMConstInt(e->i8, 0, 0),
+                    emit_whole(&w->f, 4 * floats), 64);
 }
 
 static bool sums_side(const Walk *w, const SweepSink *sink, bool rows) {
@@ -225,8 +282,10 @@ static void close_sums(Walk *w, const Side *side, bool rows, LLVMValueRef first)
                 pointers[2] = helper_float_pointer(f, state_of(w), at);
             }
             LLVMValueRef numbers[2] = {side->count, emit_whole(f, sink->payload)};
-            if (again) helper_call(f, rows ? &c->row_add : &c->column_add, pointers, numbers);
-            else helper_call(f, rows ? &c->row_store : &c->column_store, pointers, numbers);
+            if (again)
+                helper_call(f, rows ? &c->row_add : &c->column_add, pointers, numbers);
+            else
+                helper_call(f, rows ? &c->row_store : &c->column_store, pointers, numbers);
         }
     }
     branch_end(w, &branch);
@@ -248,8 +307,10 @@ static void open_cells(Walk *w, const Side *side, bool rows) {
             int64_t cells = rows ? w->at.row_cells[i] : w->at.column_cells[i];
             LLVMValueRef numbers[2] = {side->first, side->count};
             LLVMValueRef pointers[3] = {scratch_at(w, cells), f->fault, result_of(w, i)};
-            if (!again) helper_call(f, rows ? &c->row_first : &c->column_first, pointers, numbers);
-            else if (s->mode != SWEEP_ROWS) copy_cells(w, sink, i, side, cells, block, true);
+            if (!again)
+                helper_call(f, rows ? &c->row_first : &c->column_first, pointers, numbers);
+            else if (s->mode != SWEEP_ROWS)
+                copy_cells(w, sink, i, side, cells, block, true);
         }
     }
     branch_end(w, &branch);
@@ -270,8 +331,10 @@ static void close_cells(Walk *w, const Side *side, bool rows) {
             int64_t cells = rows ? w->at.row_cells[i] : w->at.column_cells[i];
             LLVMValueRef numbers[2] = {side->first, side->count};
             LLVMValueRef pointers[3] = {scratch_at(w, cells), f->fault, result_of(w, i)};
-            if (!again) helper_call(f, rows ? &c->row_result : &c->column_result, pointers, numbers);
-            else if (s->mode != SWEEP_ROWS) copy_cells(w, sink, i, side, cells, block, false);
+            if (!again)
+                helper_call(f, rows ? &c->row_result : &c->column_result, pointers, numbers);
+            else if (s->mode != SWEEP_ROWS)
+                copy_cells(w, sink, i, side, cells, block, false);
         }
     }
     branch_end(w, &branch);
@@ -287,19 +350,25 @@ static void close_side(Walk *w, const Side *side, bool rows) {
     close_cells(w, side, rows);
 }
 
-/* ---- a tile ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- a tile ---------------------------------------------------------------------------------- */
 
 /* Arguments of the helpers of sink.c. */
-static void call_on_tile(Walk *w, const Helper *helper, LLVMValueRef target, LLVMValueRef strip, LLVMValueRef rows) {
+static void call_on_tile(Walk *w, const Helper *helper, LLVMValueRef target, LLVMValueRef strip,
+                         LLVMValueRef rows) {
     Frame *f = &w->f;
-    LLVMValueRef pointers[MOST_HELPER_POINTERS], numbers[4] = {helper_sum_of(f, w->rows.first, strip), w->columns.first, rows, w->columns.count};
+    LLVMValueRef pointers[MOST_HELPER_POINTERS],
+        numbers[4] = {helper_sum_of(f, w->rows.first, strip), w->columns.first, rows,
+                      w->columns.count};
     int count = 0;
-    for (int i = 0; i < w->s->source_count; i++) pointers[count++] = scratch_at(w, w->at.tiles[i]);
-    for (int i = 0; i < w->s->map_count; i++) pointers[count++] = scratch_at(w, w->at.maps[i]);
+    for (int i = 0; i < w->s->source_count; i++)
+        pointers[count++] = scratch_at(w, w->at.tiles[i]);
+    for (int i = 0; i < w->s->map_count; i++)
+        pointers[count++] = scratch_at(w, w->at.maps[i]);
     pointers[count++] = target;
     pointers[count++] = scratch_at(w, w->at.spare);
     pointers[count++] = f->fault;
-    for (int i = 0; i < f->kernel->operand_count; i++) pointers[count++] = f->bases[i];
+    for (int i = 0; i < f->kernel->operand_count; i++)
+        pointers[count++] = f->bases[i];
     helper_call(f, helper, pointers, numbers);
 }
 
@@ -308,8 +377,12 @@ static void make_tile(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
     const SweepSource *source = &w->s->sources[i];
     LLVMBuilderRef b = f->e->builder;
     int64_t line = lies_by_columns(&source->row) ? 1 : source->depth;
-    LLVMValueRef panels = LLVMBuildUDiv(b, helper_sum_of(f, w->columns.count, emit_whole(f, w->s->panel - 1)), emit_whole(f, w->s->panel), "");
-    LLVMValueRef pointers[3] = {helper_float_pointer(f, w->row_operand[i], helper_scaled(f, strip, line)), scratch_at(w, w->at.column_panels[i]), scratch_at(w, w->at.tiles[i])};
+    LLVMValueRef panels =
+        LLVMBuildUDiv(b, helper_sum_of(f, w->columns.count, emit_whole(f, w->s->panel - 1)),
+                      emit_whole(f, w->s->panel), "");
+    LLVMValueRef pointers[3] = {
+        helper_float_pointer(f, w->row_operand[i], helper_scaled(f, strip, line)),
+        scratch_at(w, w->at.column_panels[i]), scratch_at(w, w->at.tiles[i])};
     LLVMValueRef numbers[3] = {rows, panels, emit_whole(f, source->depth)};
     helper_call(f, &w->product[i], pointers, numbers);
 }
@@ -317,8 +390,10 @@ static void make_tile(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
 static void add_row_sums(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
     Frame *f = &w->f;
     const SweepSink *sink = &w->s->sinks[i];
-    LLVMValueRef sums = helper_float_pointer(f, scratch_at(w, w->at.row_sums[i]), helper_scaled(f, strip, sink->width));
-    LLVMValueRef pointers[3] = {scratch_at(w, w->at.weights), scratch_at(w, w->at.column_rows[i]), sums};
+    LLVMValueRef sums = helper_float_pointer(f, scratch_at(w, w->at.row_sums[i]),
+                                             helper_scaled(f, strip, sink->width));
+    LLVMValueRef pointers[3] = {scratch_at(w, w->at.weights), scratch_at(w, w->at.column_rows[i]),
+                                sums};
     LLVMValueRef numbers[3] = {rows, emit_whole(f, sink->width / w->s->panel), w->columns.count};
     helper_call(f, &w->sinks[i].row_product, pointers, numbers);
 }
@@ -326,8 +401,10 @@ static void add_row_sums(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) 
 static void add_column_sums(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
     Frame *f = &w->f;
     const SweepSink *sink = &w->s->sinks[i];
-    LLVMValueRef v = helper_float_pointer(f, scratch_at(w, w->at.row_rows[i]), helper_scaled(f, strip, w->s->panel));
-    LLVMValueRef pointers[3] = {scratch_at(w, w->at.weights), v, scratch_at(w, w->at.column_sums[i])};
+    LLVMValueRef v = helper_float_pointer(f, scratch_at(w, w->at.row_rows[i]),
+                                          helper_scaled(f, strip, w->s->panel));
+    LLVMValueRef pointers[3] = {scratch_at(w, w->at.weights), v,
+                                scratch_at(w, w->at.column_sums[i])};
     LLVMValueRef numbers[3] = {w->columns.count, emit_whole(f, sink->width / w->s->panel), rows};
     helper_call(f, &w->sinks[i].column_product, pointers, numbers);
 }
@@ -343,7 +420,9 @@ static void feed_rows(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
         bring_weights(w, w->sinks[i].row_weights, strip, rows);
         add_row_sums(w, i, strip, rows);
     } else {
-        call_on_tile(w, &w->sinks[i].row_fold, helper_float_pointer(&w->f, scratch_at(w, w->at.row_cells[i]), strip), strip, rows);
+        call_on_tile(w, &w->sinks[i].row_fold,
+                     helper_float_pointer(&w->f, scratch_at(w, w->at.row_cells[i]), strip), strip,
+                     rows);
     }
 }
 
@@ -352,11 +431,13 @@ static void feed_columns(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) 
         bring_weights(w, w->sinks[i].column_weights, strip, rows);
         add_column_sums(w, i, strip, rows);
     } else {
-        call_on_tile(w, &w->sinks[i].column_fold, scratch_at(w, w->at.column_cells[i]), strip, rows);
+        call_on_tile(w, &w->sinks[i].column_fold, scratch_at(w, w->at.column_cells[i]), strip,
+                     rows);
     }
 }
 
-/* `apart`: i1, the two sides are different blocks, so that a symmetric tile serves its columns too; NULL: always. */
+/* `apart`: i1, the two sides are different blocks, so that a symmetric tile serves its columns too;
+ * NULL: always. */
 static void feed_sink(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows, LLVMValueRef apart) {
     const SweepSink *sink = &w->s->sinks[i];
     if (sweep_feeds_rows(w->s, sink)) feed_rows(w, i, strip, rows);
@@ -371,17 +452,20 @@ static void feed_sink(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows, LLV
     if (w->weights_there != there) w->weights_there = -1;
 }
 
-/* ---- a block of rows with a block of columns ----------------------------------------------------------------------------------------- */
+/* ---- a block of rows with a block of columns ------------------------------------------------- */
 
 static void bring_rows(Walk *w) {
     const Sweep *s = w->s;
     Frame *f = &w->f;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef full = LLVMBuildICmp(b, LLVMIntEQ, w->rows.count, emit_whole(f, s->block_rows), "");
+    LLVMValueRef full =
+        LLVMBuildICmp(b, LLVMIntEQ, w->rows.count, emit_whole(f, s->block_rows), "");
     for (int i = 0; i < s->source_count; i++) {
         const SweepSource *source = &s->sources[i];
-        LLVMValueRef from = operand_start(w, &source->row, w->rows.first), to = scratch_at(w, w->at.row_operand[i]);
-        LLVMValueRef numbers[2] = {w->rows.count, emit_whole(f, source->depth)}, turned[2] = {numbers[1], numbers[0]};
+        LLVMValueRef from = operand_start(w, &source->row, w->rows.first),
+                     to = scratch_at(w, w->at.row_operand[i]);
+        LLVMValueRef numbers[2] = {w->rows.count, emit_whole(f, source->depth)},
+                     turned[2] = {numbers[1], numbers[0]};
         bool ready = lies_ready(source);
         Branch branch;
         w->row_operand[i] = ready ? LLVMBuildSelect(b, full, from, to, "") : to;
@@ -398,17 +482,21 @@ static void bring_sink_rows(Walk *w, const Side *side, bool rows) {
     const Sweep *s = w->s;
     for (int i = 0; i < s->sink_count; i++) {
         const SweepSink *sink = &s->sinks[i];
-        if (!sink->payload || (rows ? !sweep_feeds_columns(s, sink) : !sweep_feeds_rows(s, sink))) continue;
-        LLVMValueRef pointers[2] = {operand_start(w, &sink->rows, side->first), scratch_at(w, rows ? w->at.row_rows[i] : w->at.column_rows[i])};
+        if (!sink->payload || (rows ? !sweep_feeds_columns(s, sink) : !sweep_feeds_rows(s, sink)))
+            continue;
+        LLVMValueRef pointers[2] = {operand_start(w, &sink->rows, side->first),
+                                    scratch_at(w, rows ? w->at.row_rows[i] : w->at.column_rows[i])};
         LLVMValueRef numbers[2] = {emit_whole(&w->f, sink->payload), side->count};
-        helper_call(&w->f, rows ? &w->sinks[i].column_panels : &w->sinks[i].row_panels, pointers, numbers);
+        helper_call(&w->f, rows ? &w->sinks[i].column_panels : &w->sinks[i].row_panels, pointers,
+                    numbers);
     }
 }
 
 static void bring_columns(Walk *w) {
     const Sweep *s = w->s;
     for (int i = 0; i < s->source_count; i++) {
-        LLVMValueRef pointers[2] = {operand_start(w, &s->sources[i].column, w->columns.first), scratch_at(w, w->at.column_panels[i])};
+        LLVMValueRef pointers[2] = {operand_start(w, &s->sources[i].column, w->columns.first),
+                                    scratch_at(w, w->at.column_panels[i])};
         LLVMValueRef numbers[2] = {w->columns.count, emit_whole(&w->f, s->sources[i].depth)};
         helper_call(&w->f, &w->panels[i], pointers, numbers);
     }
@@ -418,15 +506,19 @@ static void bring_columns(Walk *w) {
 static void set_extent(Walk *w, Side *side, int64_t block, int64_t total) {
     Frame *f = &w->f;
     side->first = helper_scaled(f, side->block, block);
-    side->count = helper_smaller_of(f, emit_whole(f, block), LLVMBuildNSWSub(f->e->builder, emit_whole(f, total), side->first, ""));
+    side->count =
+        helper_smaller_of(f, emit_whole(f, block),
+                          LLVMBuildNSWSub(f->e->builder, emit_whole(f, total), side->first, ""));
 }
 
 static void column_side(Walk *w, LLVMValueRef apart, bool open) {
     if (w->s->mode == SWEEP_ROWS) return;
     Branch branch;
     if (apart) branch = branch_begin(w, apart);
-    if (open) open_side(w, &w->columns, false);
-    else close_side(w, &w->columns, false);
+    if (open)
+        open_side(w, &w->columns, false);
+    else
+        close_side(w, &w->columns, false);
     if (!apart) return;
     branch_else(w, &branch);
     branch_end(w, &branch);
@@ -439,16 +531,20 @@ static void meet(Walk *w, LLVMValueRef apart) {
     bring_columns(w);
     column_side(w, apart, true);
     Loop strips = loop_begin_step(f, emit_whole(f, 0), w->rows.count, s->strip);
-    LLVMValueRef rows = helper_smaller_of(f, emit_whole(f, s->strip), LLVMBuildNSWSub(f->e->builder, w->rows.count, strips.index, ""));
-    for (int i = 0; i < s->source_count; i++) make_tile(w, i, strips.index, rows);
+    LLVMValueRef rows =
+        helper_smaller_of(f, emit_whole(f, s->strip),
+                          LLVMBuildNSWSub(f->e->builder, w->rows.count, strips.index, ""));
+    for (int i = 0; i < s->source_count; i++)
+        make_tile(w, i, strips.index, rows);
     if (s->map_count) call_on_tile(w, &w->maps, scratch_at(w, w->at.spare), strips.index, rows);
     w->weights_there = -1;
-    for (int i = 0; i < s->sink_count; i++) feed_sink(w, i, strips.index, rows, apart);
+    for (int i = 0; i < s->sink_count; i++)
+        feed_sink(w, i, strips.index, rows, apart);
     loop_end(f, &strips);
     column_side(w, apart, false);
 }
 
-/* ---- tasks ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 static void when(Walk *w, LLVMValueRef condition, void (*act)(Walk *)) {
     Branch branch = branch_begin(w, condition);
@@ -457,7 +553,9 @@ static void when(Walk *w, LLVMValueRef condition, void (*act)(Walk *)) {
     branch_end(w, &branch);
 }
 
-static void open_row_sums(Walk *w) { open_sums(w, true); }
+static void open_row_sums(Walk *w) {
+    open_sums(w, true);
+}
 
 /* Of SUMMED_BLOCKS blocks of columns, and whether these are the first ones. */
 static void close_row_sums(Walk *w) {
@@ -466,7 +564,8 @@ static void close_row_sums(Walk *w) {
     close_sums(w, &w->rows, true, LLVMBuildICmp(b, LLVMIntSLT, w->columns.block, most, ""));
 }
 
-/* Sums of a row go to the result a few blocks of columns at a time: two short chains, no long one. */
+/* Sums of a row go to the result a few blocks of columns at a time: two short chains, no long one.
+ */
 static void task_of_rows(Walk *w, LLVMValueRef task) {
     Frame *f = &w->f;
     LLVMBuilderRef b = f->e->builder;
@@ -481,7 +580,8 @@ static void task_of_rows(Walk *w, LLVMValueRef task) {
     when(w, LLVMBuildICmp(b, LLVMIntEQ, place, emit_whole(f, 0), ""), open_row_sums);
     meet(w, NULL);
     LLVMValueRef full = LLVMBuildICmp(b, LLVMIntEQ, place, emit_whole(f, SUMMED_BLOCKS - 1), "");
-    LLVMValueRef last = LLVMBuildICmp(b, LLVMIntEQ, columns.index, emit_whole(f, w->s->column_blocks - 1), "");
+    LLVMValueRef last =
+        LLVMBuildICmp(b, LLVMIntEQ, columns.index, emit_whole(f, w->s->column_blocks - 1), "");
     when(w, LLVMBuildOr(b, full, last, ""), close_row_sums);
     loop_end(f, &columns);
     close_cells(w, &w->rows, true);
@@ -491,11 +591,14 @@ static void task_of_pair(Walk *w, LLVMValueRef tile) {
     const Sweep *s = w->s;
     Frame *f = &w->f;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef round = LLVMBuildUDiv(b, tile, emit_whole(f, s->tasks), ""), task = LLVMBuildURem(b, tile, emit_whole(f, s->tasks), "");
+    LLVMValueRef round = LLVMBuildUDiv(b, tile, emit_whole(f, s->tasks), ""),
+                 task = LLVMBuildURem(b, tile, emit_whole(f, s->tasks), "");
     bool symmetric = s->mode == SWEEP_SYMMETRIC;
     LLVMValueRef exists = NULL, apart = NULL;
-    if (symmetric) exists = meeting_of_symmetric(f, s, round, task, &w->rows, &w->columns);
-    else meeting_of_both(f, s, round, task, &w->rows, &w->columns);
+    if (symmetric)
+        exists = meeting_of_symmetric(f, s, round, task, &w->rows, &w->columns);
+    else
+        meeting_of_both(f, s, round, task, &w->rows, &w->columns);
     Branch branch;
     if (symmetric) branch = branch_begin(w, exists);
     if (symmetric) apart = LLVMBuildICmp(b, LLVMIntNE, w->rows.block, w->columns.block, "");
@@ -518,8 +621,10 @@ void emit_sweep(Emitter *e, Kernel *kernel) {
     sweep_layout(w.s, &w.at);
     emit_helpers(&w);
     Loop tasks = loop_begin(&w.f, w.f.begin, w.f.end);
-    if (w.s->mode == SWEEP_ROWS) task_of_rows(&w, tasks.index);
-    else task_of_pair(&w, tasks.index);
+    if (w.s->mode == SWEEP_ROWS)
+        task_of_rows(&w, tasks.index);
+    else
+        task_of_pair(&w, tasks.index);
     loop_end(&w.f, &tasks);
     frame_end(&w.f);
 }

@@ -11,31 +11,39 @@
 
 enum { MOST_LANES = 16, MOST_SUMS = 16 };
 
-LLVMValueRef helper_sum_of(Frame *f, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildNSWAdd(f->e->builder, a, b, ""); }
-LLVMValueRef helper_scaled(Frame *f, LLVMValueRef a, int64_t by) { return by == 1 ? a : LLVMBuildNSWMul(f->e->builder, a, emit_whole(f, by), ""); }
+LLVMValueRef helper_sum_of(Frame *f, LLVMValueRef a, LLVMValueRef b) {
+    return LLVMBuildNSWAdd(f->e->builder, a, b, "");
+}
+LLVMValueRef helper_scaled(Frame *f, LLVMValueRef a, int64_t by) {
+    return by == 1 ? a : LLVMBuildNSWMul(f->e->builder, a, emit_whole(f, by), "");
+}
 
 LLVMValueRef helper_smaller_of(Frame *f, LLVMValueRef a, LLVMValueRef b) {
-    return LLVMBuildSelect(f->e->builder, LLVMBuildICmp(f->e->builder, LLVMIntSLT, a, b, ""), a, b, "");
+    return LLVMBuildSelect(f->e->builder, LLVMBuildICmp(f->e->builder, LLVMIntSLT, a, b, ""), a, b,
+                           "");
 }
 
 LLVMValueRef helper_float_pointer(Frame *f, LLVMValueRef base, LLVMValueRef at) {
     return LLVMBuildInBoundsGEP2(f->e->builder, f->e->f32, base, &at, 1, "");
 }
 
-/* ---- helpers ------------------------------------------------------------------------------------------------------ */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static void set_attribute(Emitter *e, LLVMValueRef function, unsigned at, const char *name) {
     unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
     LLVMAddAttributeAtIndex(function, at, LLVMCreateEnumAttribute(e->context, kind, 0));
 }
 
-void helper_begin(OpenHelper *open, Frame *outer, const char *name, int number, int pointers, int numbers) {
+void helper_begin(OpenHelper *open, Frame *outer, const char *name, int number, int pointers,
+                  int numbers) {
     Emitter *e = outer->e;
     memset(open, 0, sizeof *open);
     open->back = LLVMGetInsertBlock(e->builder);
     LLVMTypeRef params[MOST_HELPER_POINTERS + MOST_HELPER_NUMBERS];
-    for (int i = 0; i < pointers; i++) params[i] = e->ptr;
-    for (int i = 0; i < numbers; i++) params[pointers + i] = e->i64;
+    for (int i = 0; i < pointers; i++)
+        params[i] = e->ptr;
+    for (int i = 0; i < numbers; i++)
+        params[pointers + i] = e->i64;
     char symbol[SYMBOL_BYTES + 32];
     snprintf(symbol, sizeof symbol, "%s_%s%d", outer->kernel->symbol, name, number);
     Helper *h = &open->helper;
@@ -46,13 +54,19 @@ void helper_begin(OpenHelper *open, Frame *outer, const char *name, int number, 
     LLVMSetLinkage(h->function, LLVMInternalLinkage);
     set_attribute(e, h->function, (unsigned)LLVMAttributeFunctionIndex, "noinline");
     set_attribute(e, h->function, (unsigned)LLVMAttributeFunctionIndex, "nounwind");
-    for (int i = 0; i < pointers; i++) set_attribute(e, h->function, (unsigned)i + 1, "noalias");
-    open->inner = (Frame){.e = e, .kernel = outer->kernel, .node = outer->node, .function = h->function};
+    for (int i = 0; i < pointers; i++)
+        set_attribute(e, h->function, (unsigned)i + 1, "noalias");
+    open->inner =
+        (Frame){.e = e, .kernel = outer->kernel, .node = outer->node, .function = h->function};
     LLVMPositionBuilderAtEnd(e->builder, frame_block(&open->inner, "entry"));
 }
 
-LLVMValueRef helper_pointer(const OpenHelper *open, int i) { return LLVMGetParam(open->helper.function, (unsigned)i); }
-LLVMValueRef helper_number(const OpenHelper *open, int i) { return LLVMGetParam(open->helper.function, (unsigned)(open->helper.pointers + i)); }
+LLVMValueRef helper_pointer(const OpenHelper *open, int i) {
+    return LLVMGetParam(open->helper.function, (unsigned)i);
+}
+LLVMValueRef helper_number(const OpenHelper *open, int i) {
+    return LLVMGetParam(open->helper.function, (unsigned)(open->helper.pointers + i));
+}
 
 Helper helper_end(OpenHelper *open) {
     LLVMBuildRetVoid(open->inner.e->builder);
@@ -60,14 +74,18 @@ Helper helper_end(OpenHelper *open) {
     return open->helper;
 }
 
-void helper_call(Frame *f, const Helper *helper, const LLVMValueRef *pointers, const LLVMValueRef *numbers) {
+void helper_call(Frame *f, const Helper *helper, const LLVMValueRef *pointers,
+                 const LLVMValueRef *numbers) {
     LLVMValueRef args[MOST_HELPER_POINTERS + MOST_HELPER_NUMBERS];
-    for (int i = 0; i < helper->pointers; i++) args[i] = pointers[i];
-    for (int i = 0; i < helper->numbers; i++) args[helper->pointers + i] = numbers[i];
-    LLVMBuildCall2(f->e->builder, helper->type, helper->function, args, (unsigned)(helper->pointers + helper->numbers), "");
+    for (int i = 0; i < helper->pointers; i++)
+        args[i] = pointers[i];
+    for (int i = 0; i < helper->numbers; i++)
+        args[helper->pointers + i] = numbers[i];
+    LLVMBuildCall2(f->e->builder, helper->type, helper->function, args,
+                   (unsigned)(helper->pointers + helper->numbers), "");
 }
 
-/* ---- vectors -------------------------------------------------------------------------------------------------------- */
+/* ---- vectors --------------------------------------------------------------------------------- */
 
 typedef struct Vectors {
     Frame *f;
@@ -75,35 +93,47 @@ typedef struct Vectors {
     int64_t lanes;
 } Vectors;
 
-static Vectors vectors_of(Frame *f, int64_t lanes) { return (Vectors){f, LLVMVectorType(f->e->f32, (unsigned)lanes), lanes}; }
+static Vectors vectors_of(Frame *f, int64_t lanes) {
+    return (Vectors){f, LLVMVectorType(f->e->f32, (unsigned)lanes), lanes};
+}
 
 static LLVMValueRef load(const Vectors *v, LLVMValueRef base, int64_t at) {
-    LLVMValueRef value = LLVMBuildLoad2(v->f->e->builder, v->type, at ? helper_float_pointer(v->f, base, emit_whole(v->f, at)) : base, "");
+    LLVMValueRef value =
+        LLVMBuildLoad2(v->f->e->builder, v->type,
+                       at ? helper_float_pointer(v->f, base, emit_whole(v->f, at)) : base, "");
     LLVMSetAlignment(value, 4);
     return value;
 }
 
 static LLVMValueRef store(const Vectors *v, LLVMValueRef value, LLVMValueRef base, int64_t at) {
-    LLVMValueRef stored = LLVMBuildStore(v->f->e->builder, value, at ? helper_float_pointer(v->f, base, emit_whole(v->f, at)) : base);
+    LLVMValueRef stored =
+        LLVMBuildStore(v->f->e->builder, value,
+                       at ? helper_float_pointer(v->f, base, emit_whole(v->f, at)) : base);
     LLVMSetAlignment(stored, 4);
     return stored;
 }
 
 static LLVMValueRef splat(const Vectors *v, LLVMValueRef scalar) {
     Emitter *e = v->f->e;
-    LLVMValueRef one = LLVMBuildInsertElement(e->builder, LLVMGetUndef(v->type), scalar, LLVMConstInt(e->i32, 0, 0), "");
-    return LLVMBuildShuffleVector(e->builder, one, LLVMGetUndef(v->type), LLVMConstNull(LLVMVectorType(e->i32, (unsigned)v->lanes)), "");
+    LLVMValueRef one = LLVMBuildInsertElement(e->builder, LLVMGetUndef(v->type), scalar,
+                                              LLVMConstInt(e->i32, 0, 0), "");
+    return LLVMBuildShuffleVector(e->builder, one, LLVMGetUndef(v->type),
+                                  LLVMConstNull(LLVMVectorType(e->i32, (unsigned)v->lanes)), "");
 }
 
 /* Every second lane of the two, from the low or the high halves in turn: a_0 b_0 a_1 b_1 ... */
 static LLVMValueRef interleave(const Vectors *v, LLVMValueRef a, LLVMValueRef b, bool high) {
     LLVMValueRef mask[MOST_LANES];
     for (int64_t i = 0; i < v->lanes; i++)
-        mask[i] = LLVMConstInt(v->f->e->i32, (unsigned long long)((high ? v->lanes / 2 : 0) + i / 2 + (i % 2) * v->lanes), 0);
-    return LLVMBuildShuffleVector(v->f->e->builder, a, b, LLVMConstVector(mask, (unsigned)v->lanes), "");
+        mask[i] = LLVMConstInt(
+            v->f->e->i32,
+            (unsigned long long)((high ? v->lanes / 2 : 0) + i / 2 + (i % 2) * v->lanes), 0);
+    return LLVMBuildShuffleVector(v->f->e->builder, a, b, LLVMConstVector(mask, (unsigned)v->lanes),
+                                  "");
 }
 
-/* A square of lanes x lanes: as many perfect shuffles of its rows as the count of lanes has factors 2. */
+/* A square of lanes x lanes: as many perfect shuffles of its rows as the count of lanes has
+ * factors 2. */
 static void transpose(const Vectors *v, LLVMValueRef *rows) {
     LLVMValueRef next[MOST_LANES];
     for (int64_t done = 1; done < v->lanes; done *= 2) {
@@ -115,15 +145,17 @@ static void transpose(const Vectors *v, LLVMValueRef *rows) {
     }
 }
 
-/* ---- products --------------------------------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 /* sums += a[rows, k] * b[k, panel] over k = 0 .. count - 1, the sums in registers. */
-static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a, LLVMValueRef panel, LLVMValueRef count, LLVMValueRef *sums) {
+static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a,
+                           LLVMValueRef panel, LLVMValueRef count, LLVMValueRef *sums) {
     Frame *f = v->f;
     LLVMBuilderRef b = f->e->builder;
     int columns = 2, total = (int)s->rows * columns;
     LLVMValueRef phi[MOST_SUMS], next[MOST_SUMS], zero = emit_whole(f, 0);
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), body = frame_block(f, "k"), after = frame_block(f, "summed");
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), body = frame_block(f, "k"),
+                      after = frame_block(f, "summed");
     LLVMBuildBr(b, body);
     LLVMPositionBuilderAtEnd(b, body);
     LLVMValueRef k = LLVMBuildPhi(b, f->e->i64, "k");
@@ -132,23 +164,30 @@ static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a
         phi[i] = LLVMBuildPhi(b, v->type, "");
         LLVMAddIncoming(phi[i], &sums[i], &before, 1);
     }
-    LLVMValueRef line = helper_float_pointer(f, panel, helper_scaled(f, k, columns * s->lanes)), from = helper_float_pointer(f, a, helper_scaled(f, k, s->a_step)), column[2];
-    for (int c = 0; c < columns; c++) column[c] = load(v, line, c * s->lanes);
+    LLVMValueRef line = helper_float_pointer(f, panel, helper_scaled(f, k, columns * s->lanes)),
+                 from = helper_float_pointer(f, a, helper_scaled(f, k, s->a_step)), column[2];
+    for (int c = 0; c < columns; c++)
+        column[c] = load(v, line, c * s->lanes);
     for (int r = 0; r < (int)s->rows; r++) {
-        LLVMValueRef value = splat(v, LLVMBuildLoad2(b, f->e->f32, helper_float_pointer(f, from, emit_whole(f, r * s->a_line)), ""));
-        for (int c = 0; c < columns; c++) next[r * columns + c] = emit_multiply_add(f, value, column[c], phi[r * columns + c]);
+        LLVMValueRef value = splat(
+            v, LLVMBuildLoad2(b, f->e->f32,
+                              helper_float_pointer(f, from, emit_whole(f, r * s->a_line)), ""));
+        for (int c = 0; c < columns; c++)
+            next[r * columns + c] = emit_multiply_add(f, value, column[c], phi[r * columns + c]);
     }
     LLVMValueRef more = helper_sum_of(f, k, emit_whole(f, 1));
     LLVMAddIncoming(k, &more, &body, 1);
-    for (int i = 0; i < total; i++) LLVMAddIncoming(phi[i], &next[i], &body, 1);
+    for (int i = 0; i < total; i++)
+        LLVMAddIncoming(phi[i], &next[i], &body, 1);
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, more, count, ""), body, after);
     LLVMPositionBuilderAtEnd(b, after);
     memcpy(sums, next, sizeof *sums * (size_t)total);
 }
 
-/* What is added to c, or the first of it. Where leaf after leaf is, the sums in c are volatile: there
- * are no registers to keep them in (product.c). */
-static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLVMValueRef is_first, LLVMValueRef *sums) {
+/* What is added to c, or the first of it. Where leaf after leaf is, the sums in c are volatile:
+ * there are no registers to keep them in (product.c). */
+static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLVMValueRef is_first,
+                     LLVMValueRef *sums) {
     LLVMBuilderRef b = v->f->e->builder;
     for (int i = 0; i < 2 * (int)s->rows; i++) {
         const int64_t at = (i / 2) * s->c_line + (i % 2) * s->lanes;
@@ -163,7 +202,8 @@ static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLV
 }
 
 /* One register block of c. */
-static void emit_block(const Vectors *v, const BlockShape *s, LLVMValueRef a, LLVMValueRef panel, LLVMValueRef count, LLVMValueRef to) {
+static void emit_block(const Vectors *v, const BlockShape *s, LLVMValueRef a, LLVMValueRef panel,
+                       LLVMValueRef count, LLVMValueRef to) {
     Frame *f = v->f;
     LLVMValueRef sums[MOST_SUMS], zero = emit_whole(f, 0);
     Loop leaves = {0};
@@ -174,9 +214,11 @@ static void emit_block(const Vectors *v, const BlockShape *s, LLVMValueRef a, LL
         LLVMValueRef left = LLVMBuildNSWSub(f->e->builder, count, leaves.index, "");
         count = helper_smaller_of(f, left, emit_whole(f, s->leaf));
     }
-    for (int i = 0; i < 2 * (int)s->rows; i++) sums[i] = LLVMConstNull(v->type);
+    for (int i = 0; i < 2 * (int)s->rows; i++)
+        sums[i] = LLVMConstNull(v->type);
     register_block(v, s, a, panel, count, sums);
-    LLVMValueRef is_first = s->leaf ? LLVMBuildICmp(f->e->builder, LLVMIntEQ, leaves.index, zero, "") : NULL;
+    LLVMValueRef is_first =
+        s->leaf ? LLVMBuildICmp(f->e->builder, LLVMIntEQ, leaves.index, zero, "") : NULL;
     put_sums(v, s, to, is_first, sums);
     if (s->leaf) loop_keep_rolled(f, loop_end(f, &leaves));
 }
@@ -186,56 +228,77 @@ Helper emit_block_product(Frame *outer, const BlockShape *s, int number) {
     helper_begin(&open, outer, "product", number, 3, 3);
     Frame *f = &open.inner;
     Vectors v = vectors_of(f, s->lanes);
-    LLVMValueRef a = helper_pointer(&open, 0), b = helper_pointer(&open, 1), c = helper_pointer(&open, 2);
+    LLVMValueRef a = helper_pointer(&open, 0), b = helper_pointer(&open, 1),
+                 c = helper_pointer(&open, 2);
     Loop panels = loop_begin(f, emit_whole(f, 0), helper_number(&open, 1));
-    LLVMValueRef panel = helper_float_pointer(f, b, helper_scaled(f, panels.index, s->b_panel)), column = helper_scaled(f, panels.index, 2 * s->lanes);
+    LLVMValueRef panel = helper_float_pointer(f, b, helper_scaled(f, panels.index, s->b_panel)),
+                 column = helper_scaled(f, panels.index, 2 * s->lanes);
     Loop strips = loop_begin_step(f, emit_whole(f, 0), helper_number(&open, 0), s->rows);
     LLVMValueRef from = helper_float_pointer(f, a, helper_scaled(f, strips.index, s->a_line));
-    LLVMValueRef to = helper_float_pointer(f, c, helper_sum_of(f, helper_scaled(f, strips.index, s->c_line), column));
+    LLVMValueRef to = helper_float_pointer(
+        f, c, helper_sum_of(f, helper_scaled(f, strips.index, s->c_line), column));
     emit_block(&v, s, from, panel, helper_number(&open, 2), to);
     loop_end(f, &strips);
     loop_end(f, &panels);
     return helper_end(&open);
 }
 
-/* ---- copies ------------------------------------------------------------------------------------------------------------- */
+/* ---- copies ---------------------------------------------------------------------------------- */
 
 /* One x at a time, kept inside the source. */
-static void panel_by_element(Frame *f, const PanelShape *s, LLVMValueRef source, LLVMValueRef to, LLVMValueRef first, LLVMValueRef last, LLVMValueRef y_begin, LLVMValueRef y_end) {
+static void panel_by_element(Frame *f, const PanelShape *s, LLVMValueRef source, LLVMValueRef to,
+                             LLVMValueRef first, LLVMValueRef last, LLVMValueRef y_begin,
+                             LLVMValueRef y_end) {
     Loop ys = loop_begin(f, y_begin, y_end);
-    LLVMValueRef from = helper_float_pointer(f, source, helper_scaled(f, ys.index, s->y_step)), row = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
+    LLVMValueRef from = helper_float_pointer(f, source, helper_scaled(f, ys.index, s->y_step)),
+                 row = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
     Loop xs = loop_begin(f, emit_whole(f, 0), emit_whole(f, 2 * s->lanes));
     LLVMValueRef x = helper_smaller_of(f, helper_sum_of(f, first, xs.index), last);
-    LLVMValueRef value = LLVMBuildLoad2(f->e->builder, f->e->f32, helper_float_pointer(f, from, helper_scaled(f, x, s->x_step)), "");
+    LLVMValueRef value =
+        LLVMBuildLoad2(f->e->builder, f->e->f32,
+                       helper_float_pointer(f, from, helper_scaled(f, x, s->x_step)), "");
     LLVMBuildStore(f->e->builder, value, helper_float_pointer(f, row, xs.index));
     loop_end(f, &xs);
     loop_end(f, &ys);
 }
 
 /* Squares of the source turned over in registers; the y behind the last whole square one by one. */
-static void panel_by_squares(const Vectors *v, const PanelShape *s, LLVMValueRef source, LLVMValueRef to, LLVMValueRef first, LLVMValueRef last, LLVMValueRef count) {
+static void panel_by_squares(const Vectors *v, const PanelShape *s, LLVMValueRef source,
+                             LLVMValueRef to, LLVMValueRef first, LLVMValueRef last,
+                             LLVMValueRef count) {
     Frame *f = v->f;
     LLVMValueRef squares = LLVMBuildAnd(f->e->builder, count, emit_whole(f, -s->lanes), "");
     for (int64_t half = 0; half < 2; half++) {
         LLVMValueRef line[MOST_LANES], rows[MOST_LANES];
         for (int64_t i = 0; i < s->lanes; i++)
-            line[i] = helper_float_pointer(f, source, helper_scaled(f, helper_smaller_of(f, helper_sum_of(f, first, emit_whole(f, half * s->lanes + i)), last), s->x_step));
+            line[i] = helper_float_pointer(
+                f, source,
+                helper_scaled(
+                    f,
+                    helper_smaller_of(
+                        f, helper_sum_of(f, first, emit_whole(f, half * s->lanes + i)), last),
+                    s->x_step));
         Loop ys = loop_begin_step(f, emit_whole(f, 0), squares, s->lanes);
-        for (int64_t i = 0; i < s->lanes; i++) rows[i] = load(v, helper_float_pointer(f, line[i], ys.index), 0);
+        for (int64_t i = 0; i < s->lanes; i++)
+            rows[i] = load(v, helper_float_pointer(f, line[i], ys.index), 0);
         transpose(v, rows);
         LLVMValueRef at = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
-        for (int64_t i = 0; i < s->lanes; i++) store(v, rows[i], at, i * 2 * s->lanes + half * s->lanes);
+        for (int64_t i = 0; i < s->lanes; i++)
+            store(v, rows[i], at, i * 2 * s->lanes + half * s->lanes);
         loop_end(f, &ys);
     }
     panel_by_element(f, s, source, to, first, last, squares, count);
 }
 
-static void panel_by_lines(const Vectors *v, const PanelShape *s, LLVMValueRef source, LLVMValueRef to, LLVMValueRef first, LLVMValueRef count) {
+static void panel_by_lines(const Vectors *v, const PanelShape *s, LLVMValueRef source,
+                           LLVMValueRef to, LLVMValueRef first, LLVMValueRef count) {
     Frame *f = v->f;
     LLVMValueRef from = helper_float_pointer(f, source, first);
     Loop ys = loop_begin(f, emit_whole(f, 0), count);
-    LLVMValueRef line = helper_float_pointer(f, from, helper_scaled(f, ys.index, s->y_step)), row = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
-    for (int64_t half = 0; half < 2; half++) store(v, load(v, line, half * s->lanes), row, half * s->lanes);
+    LLVMValueRef line = helper_float_pointer(f, from, helper_scaled(f, ys.index, s->y_step)),
+                 row = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
+    for (int64_t half = 0; half < 2; half++)
+        store(v, load(v, line, half * s->lanes), row, half * s->lanes);
     loop_end(f, &ys);
 }
 
@@ -245,13 +308,22 @@ Helper emit_panels(Frame *outer, const PanelShape *s, int number) {
     Frame *f = &open.inner;
     Vectors v = vectors_of(f, s->lanes);
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef source = helper_pointer(&open, 0), target = helper_pointer(&open, 1), xs = helper_number(&open, 0), ys = helper_number(&open, 1);
+    LLVMValueRef source = helper_pointer(&open, 0), target = helper_pointer(&open, 1),
+                 xs = helper_number(&open, 0), ys = helper_number(&open, 1);
     LLVMValueRef last = helper_sum_of(f, xs, emit_whole(f, -1)), zero = emit_whole(f, 0);
     Loop panels = loop_begin_step(f, zero, xs, 2 * s->lanes);
-    LLVMValueRef to = helper_float_pointer(f, target, helper_scaled(f, LLVMBuildUDiv(b, panels.index, emit_whole(f, 2 * s->lanes), ""), s->to_panel));
+    LLVMValueRef to = helper_float_pointer(
+        f, target,
+        helper_scaled(f, LLVMBuildUDiv(b, panels.index, emit_whole(f, 2 * s->lanes), ""),
+                      s->to_panel));
     if (s->x_step == 1) {
-        LLVMBasicBlockRef full = frame_block(f, "full"), ragged = frame_block(f, "ragged"), after = frame_block(f, "after");
-        LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLE, helper_sum_of(f, panels.index, emit_whole(f, 2 * s->lanes)), xs, ""), full, ragged);
+        LLVMBasicBlockRef full = frame_block(f, "full"), ragged = frame_block(f, "ragged"),
+                          after = frame_block(f, "after");
+        LLVMBuildCondBr(b,
+                        LLVMBuildICmp(b, LLVMIntSLE,
+                                      helper_sum_of(f, panels.index, emit_whole(f, 2 * s->lanes)),
+                                      xs, ""),
+                        full, ragged);
         LLVMPositionBuilderAtEnd(b, full);
         panel_by_lines(&v, s, source, to, panels.index, ys);
         LLVMBuildBr(b, after);
@@ -268,7 +340,8 @@ Helper emit_panels(Frame *outer, const PanelShape *s, int number) {
     return helper_end(&open);
 }
 
-/* The target with the value; of an infinite sum nothing is lost. `lost`: where that is kept, or NULL. */
+/* The target with the value; of an infinite sum nothing is lost. `lost`: where that is kept, or
+ * NULL. */
 static LLVMValueRef added(Frame *f, LLVMValueRef place, LLVMValueRef value, LLVMValueRef lost) {
     LLVMBuilderRef b = f->e->builder;
     LLVMTypeRef f32 = f->e->f32;
@@ -277,7 +350,8 @@ static LLVMValueRef added(Frame *f, LLVMValueRef place, LLVMValueRef value, LLVM
     LLVMValueRef more = LLVMBuildFAdd(b, value, LLVMBuildLoad2(b, f32, lost, ""), "");
     LLVMValueRef after = LLVMBuildFAdd(b, old, more, "");
     LLVMValueRef left = LLVMBuildFSub(b, more, LLVMBuildFSub(b, after, old, ""), "");
-    LLVMValueRef none = LLVMConstReal(f32, 0), is_number = LLVMBuildFCmp(b, LLVMRealOEQ, left, left, "");
+    LLVMValueRef none = LLVMConstReal(f32, 0),
+                 is_number = LLVMBuildFCmp(b, LLVMRealOEQ, left, left, "");
     LLVMBuildStore(b, LLVMBuildSelect(b, is_number, left, none, ""), lost);
     return after;
 }
@@ -290,15 +364,20 @@ Helper emit_copy(Frame *outer, const CopyShape *s, int number) {
     LLVMValueRef source = helper_pointer(&open, 0), target = helper_pointer(&open, 1);
     Loop xs = loop_begin(f, emit_whole(f, 0), helper_number(&open, 0));
     LLVMValueRef from = helper_float_pointer(f, source, helper_scaled(f, xs.index, s->line));
-    LLVMValueRef to = helper_float_pointer(f, target, helper_scaled(f, xs.index, s->to_line)), lost = NULL;
-    if (s->lost_line) lost = helper_float_pointer(f, helper_pointer(&open, 2), helper_scaled(f, xs.index, s->lost_line));
+    LLVMValueRef to = helper_float_pointer(f, target, helper_scaled(f, xs.index, s->to_line)),
+                 lost = NULL;
+    if (s->lost_line)
+        lost = helper_float_pointer(f, helper_pointer(&open, 2),
+                                    helper_scaled(f, xs.index, s->lost_line));
     Loop ys = loop_begin(f, emit_whole(f, 0), helper_number(&open, 1));
     LLVMValueRef at = helper_float_pointer(f, from, helper_scaled(f, ys.index, s->step));
     LLVMValueRef value = LLVMBuildLoad2(b, f->e->f32, at, "");
     LLVMValueRef place = helper_float_pointer(f, to, helper_scaled(f, ys.index, s->to_step));
     LLVMValueRef lost_at = lost ? helper_float_pointer(f, lost, ys.index) : NULL;
-    if (s->adds) value = added(f, place, value, lost_at);
-    else if (lost) LLVMBuildStore(b, LLVMConstReal(f->e->f32, 0), lost_at);
+    if (s->adds)
+        value = added(f, place, value, lost_at);
+    else if (lost)
+        LLVMBuildStore(b, LLVMConstReal(f->e->f32, 0), lost_at);
     LLVMBuildStore(b, value, place);
     loop_end(f, &ys);
     loop_end(f, &xs);

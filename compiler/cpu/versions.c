@@ -1,6 +1,7 @@
-/* Conditions that stay as they are inside a loop become branches around it. An augmentation chooses an operation for a whole image: with a branch ahead of the
- * image's loops only the operation that was chosen is computed, and its loops have no choices in them. Each branch makes a second version of the loops, which is
- * emitted with the condition assumed to hold or not to hold. */
+/* Conditions that stay as they are inside a loop become branches around it. An augmentation chooses
+ * an operation for a whole image: with a branch ahead of the image's loops only the operation that
+ * was chosen is computed, and its loops have no choices in them. Each branch makes a second version
+ * of the loops, which is emitted with the condition assumed to hold or not to hold. */
 #include "compiler/cpu/emit.h"
 #include "compiler/graph/visit.h"
 
@@ -9,7 +10,7 @@ enum {
     WORTH_A_VERSION = 4 /* operations that a choice leaves undone */
 };
 
-/* ---- what is assumed -------------------------------------------------------------------------- */
+/* ---- what is assumed ------------------------------------------------------------------------- */
 
 int frame_assumed(const Frame *f, const GExpr *e) {
     for (int i = 0; i < f->assumed_count; i++)
@@ -22,17 +23,26 @@ static ExprValue fold_truth(void *context, const GExpr *e, const ExprValue *args
     int64_t truth = assumed;
     if (assumed == UNSETTLED) {
         switch (e->op) {
-        case G_CONST: truth = e->type == GT_BOOL ? e->integer != 0 : UNSETTLED; break;
-        case G_NOT: truth = args[0].integer == UNSETTLED ? UNSETTLED : !args[0].integer; break;
+        case G_CONST:
+            truth = e->type == GT_BOOL ? e->integer != 0 : UNSETTLED;
+            break;
+        case G_NOT:
+            truth = args[0].integer == UNSETTLED ? UNSETTLED : !args[0].integer;
+            break;
         case G_AND:
-            if (args[0].integer == 0 || args[1].integer == 0) truth = 0;
-            else if (args[0].integer == 1 && args[1].integer == 1) truth = 1;
+            if (args[0].integer == 0 || args[1].integer == 0)
+                truth = 0;
+            else if (args[0].integer == 1 && args[1].integer == 1)
+                truth = 1;
             break;
         case G_OR:
-            if (args[0].integer == 1 || args[1].integer == 1) truth = 1;
-            else if (args[0].integer == 0 && args[1].integer == 0) truth = 0;
+            if (args[0].integer == 1 || args[1].integer == 1)
+                truth = 1;
+            else if (args[0].integer == 0 && args[1].integer == 0)
+                truth = 0;
             break;
-        default: break; /* a comparison, a read: what is assumed of it was asked above */
+        default:
+            break; /* a comparison, a read: what is assumed of it was asked above */
         }
     }
     return (ExprValue){.integer = truth};
@@ -43,7 +53,7 @@ int frame_settled(Frame *f, const GExpr *e) {
     return (int)expr_fold(e, fold_truth, f).integer;
 }
 
-/* ---- the next condition ----------------------------------------------------------------------- */
+/* ---- the next condition ---------------------------------------------------------------------- */
 
 typedef struct Search {
     Frame *frame;
@@ -57,14 +67,18 @@ static bool is_unbound(const void *context, const GExpr *e) {
     return e->op == G_INDEX && e->index >= s->bound;
 }
 
-static bool is_joined(GOp op) { return op == G_AND || op == G_OR || op == G_NOT; }
+static bool is_joined(GOp op) {
+    return op == G_AND || op == G_OR || op == G_NOT;
+}
 
 /* Looks among what a condition is joined of for a part that is known ahead of the loops. */
 static VisitStep find_part(void *context, const GExpr *e) {
     Search *s = context;
     if (e->type != GT_BOOL || e->op == G_CONST) return VISIT_PAST;
     if (is_joined(e->op)) return VISIT_INSIDE;
-    if (frame_assumed(s->frame, e) != UNSETTLED || expr_any(e, is_unbound, s) || frame_may_fault(s->frame, e)) return VISIT_PAST;
+    if (frame_assumed(s->frame, e) != UNSETTLED || expr_any(e, is_unbound, s) ||
+        frame_may_fault(s->frame, e))
+        return VISIT_PAST;
     s->found = e;
     return VISIT_END;
 }
@@ -98,7 +112,9 @@ static const GExpr *next_condition(Frame *f, const GNode *n, int bound) {
     Search s = {.frame = f, .bound = bound};
     if (frame_settled(f, n->active) == 0 || frame_settled(f, n->guard) == 0) return NULL;
     expr_map_open(&s.met);
-    const bool found = expr_visit(n->active, find_part, &s) || expr_visit(n->guard, find_part, &s) || expr_visit_rest(&s.met, n->value, find_choice, &s);
+    const bool found = expr_visit(n->active, find_part, &s) ||
+                       expr_visit(n->guard, find_part, &s) ||
+                       expr_visit_rest(&s.met, n->value, find_choice, &s);
     expr_map_close(&s.met);
     return found ? s.found : NULL;
 }
@@ -106,11 +122,12 @@ static const GExpr *next_condition(Frame *f, const GNode *n, int bound) {
 const GExpr *frame_version_condition(Frame *f, const GNode *const *nodes, int count, int bound) {
     const GExpr *found = NULL;
     if (f->versions >= MOST_VERSIONS || f->assumed_count == MOST_ASSUMED) return NULL;
-    for (int i = 0; i < count && !found; i++) found = next_condition(f, nodes[i], bound);
+    for (int i = 0; i < count && !found; i++)
+        found = next_condition(f, nodes[i], bound);
     return found;
 }
 
-/* ---- the branch ------------------------------------------------------------------------------- */
+/* ---- the branch ------------------------------------------------------------------------------ */
 
 static void assume(Frame *f, const GExpr *condition, bool holds) {
     f->assumed[f->assumed_count++] = (Assumption){condition, holds};
@@ -118,7 +135,9 @@ static void assume(Frame *f, const GExpr *condition, bool holds) {
 }
 
 Versions versions_begin(Frame *f, const GExpr *condition) {
-    Versions v = {.condition = condition, .otherwise = frame_block(f, "otherwise"), .after = frame_block(f, "after")};
+    Versions v = {.condition = condition,
+                  .otherwise = frame_block(f, "otherwise"),
+                  .after = frame_block(f, "after")};
     LLVMBasicBlockRef then = frame_block(f, "then");
     LLVMBuildCondBr(f->e->builder, emit_expr(f, condition), then, v.otherwise);
     LLVMPositionBuilderAtEnd(f->e->builder, then);

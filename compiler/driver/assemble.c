@@ -21,19 +21,23 @@
 
 static CoupletType type_of(GType type) {
     switch (type) {
-    case GT_REAL: return COUPLET_F32;
-    case GT_INT: return COUPLET_I32;
-    default: return COUPLET_U8;
+    case GT_REAL:
+        return COUPLET_F32;
+    case GT_INT:
+        return COUPLET_I32;
+    default:
+        return COUPLET_U8;
     }
 }
 
 static uint64_t hash_bytes(uint64_t hash, const char *text, size_t length) {
-    for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
     return hash;
 }
 
-/* What a checkpoint must agree with: the states, and the step as the language means it (before any pass that serves a back end only). Places in
- * the source do not count. */
+/* What a checkpoint must agree with: the states, and the step as the language means it (before any
+ * pass that serves a back end only). Places in the source do not count. */
 static uint64_t method_hash(const CoupletProgram *program, const LoweredProgram *lowered) {
     uint64_t hash = 1469598103934665603u;
     for (int i = 0; i < program->state_count; i++) {
@@ -44,7 +48,8 @@ static uint64_t method_hash(const CoupletProgram *program, const LoweredProgram 
     for (int i = 0; i < lowered->phases.count; i++) {
         const LoweredPhase *phase = &lowered->phases.items[i];
         hash = hash_bytes(hash, (const char *)&phase->train->meaning, sizeof phase->train->meaning);
-        for (int k = 0; k < phase->actions.count; k++) hash = hash_bytes(hash, (const char *)&phase->actions.items[k].g->meaning, sizeof hash);
+        for (int k = 0; k < phase->actions.count; k++)
+            hash = hash_bytes(hash, (const char *)&phase->actions.items[k].g->meaning, sizeof hash);
     }
     return hash;
 }
@@ -55,7 +60,8 @@ static void fill_states(Arena *arena, const LoweredProgram *lowered, CoupletProg
         const ProgramState *from = &lowered->states.items[i];
         states[i].name = from->name;
         states[i].origin = from->origin;
-        states[i].role = (CoupletRole)from->role; /* the two enums list the same roles in the same order */
+        /* the two enums list the same roles in the same order */
+        states[i].role = (CoupletRole)from->role;
         states[i].type = type_of(from->type);
         states[i].rank = from->rank;
         memcpy(states[i].shape, from->shape, sizeof states[i].shape);
@@ -82,31 +88,41 @@ static int find_state(const CoupletProgram *program, const char *name) {
     return -1;
 }
 
-static void fill_tables(Arena *arena, const Method *method, const LoweredProgram *lowered, CoupletProgram *program) {
+static void fill_tables(Arena *arena, const Method *method, const LoweredProgram *lowered,
+                        CoupletProgram *program) {
     CoupletHyper *hypers = arena_array(arena, CoupletHyper, lowered->hypers.count + 1);
     for (int i = 0; i < lowered->hypers.count; i++) {
         const LoweredHyper *from = &lowered->hypers.items[i];
         const char *written = settings_text(arena, method->spec, STMT_HYPER, from->name);
-        hypers[i] = (CoupletHyper){from->name, from->is_integer, from->is_static, from->value, from->range, from->range_text, written};
+        hypers[i] = (CoupletHyper){from->name,  from->is_integer, from->is_static, from->value,
+                                   from->range, from->range_text, written};
     }
     CoupletSource *sources = arena_array(arena, CoupletSource, lowered->sources.count + 1);
     for (int i = 0; i < lowered->sources.count; i++) {
         const LoweredSource *from = &lowered->sources.items[i];
         sources[i] = source_of_data(arena, from->data);
         sources[i].drawn = from->drawn;
-        if (from->data->weights) sources[i].weights = find_state(program, from->data->weights->name);
+        if (from->data->weights)
+            sources[i].weights = find_state(program, from->data->weights->name);
         fill_fields(arena, from, &sources[i]);
     }
     CoupletEval *evals = arena_array(arena, CoupletEval, lowered->evals.count + 1);
     for (int i = 0; i < lowered->evals.count; i++) {
         const LoweredEval *from = &lowered->evals.items[i];
-        evals[i] = (CoupletEval){.method = from->method, .k = from->k, .temperature = from->temperature, .decay = from->decay,
-                                 .features = lowered->feature_names.items[from->features], .labels = from->labels,
-                                 .bank = from->bank, .query = from->query,
-                                 .place = arena_printf(arena, "%s:%d:%d", from->span.source->path, from->span.line, from->span.column)};
+        evals[i] = (CoupletEval){.method = from->method,
+                                 .k = from->k,
+                                 .temperature = from->temperature,
+                                 .decay = from->decay,
+                                 .features = lowered->feature_names.items[from->features],
+                                 .labels = from->labels,
+                                 .bank = from->bank,
+                                 .query = from->query,
+                                 .place = arena_printf(arena, "%s:%d:%d", from->span.source->path,
+                                                       from->span.line, from->span.column)};
     }
     CoupletLoss *losses = arena_array(arena, CoupletLoss, lowered->losses.count + 1);
-    for (int i = 0; i < lowered->losses.count; i++) losses[i].name = lowered->losses.items[i];
+    for (int i = 0; i < lowered->losses.count; i++)
+        losses[i].name = lowered->losses.items[i];
     program->losses = losses;
     program->loss_count = lowered->losses.count;
     program->hypers = hypers;
@@ -117,19 +133,23 @@ static void fill_tables(Arena *arena, const Method *method, const LoweredProgram
     program->eval_count = lowered->evals.count;
 }
 
-/* Every graph of the program in one list, so that all are compiled together and equal kernels are shared. */
+/* Every graph of the program in one list, so that all are compiled together and equal kernels are
+ * shared. */
 GraphList program_graphs(Arena *arena, const LoweredProgram *lowered) {
     int most = 1 + lowered->features.count + lowered->measures.count;
-    for (int i = 0; i < lowered->phases.count; i++) most += 1 + lowered->phases.items[i].actions.count;
+    for (int i = 0; i < lowered->phases.count; i++)
+        most += 1 + lowered->phases.items[i].actions.count;
     Graph **graphs = arena_array(arena, Graph *, most);
     int count = 0;
     graphs[count++] = lowered->init;
     for (int i = 0; i < lowered->phases.count; i++) {
         const LoweredPhase *phase = &lowered->phases.items[i];
         graphs[count++] = phase->train;
-        for (int k = 0; k < phase->actions.count; k++) graphs[count++] = phase->actions.items[k].g;
+        for (int k = 0; k < phase->actions.count; k++)
+            graphs[count++] = phase->actions.items[k].g;
     }
-    for (int i = 0; i < lowered->measures.count; i++) graphs[count++] = lowered->measures.items[i].g;
+    for (int i = 0; i < lowered->measures.count; i++)
+        graphs[count++] = lowered->measures.items[i].g;
     for (int i = 0; i < lowered->features.count; i++) {
         lowered->features.items[i]->name = lowered->feature_names.items[i];
         graphs[count++] = lowered->features.items[i];
@@ -137,30 +157,46 @@ GraphList program_graphs(Arena *arena, const LoweredProgram *lowered) {
     return (GraphList){graphs, count, lowered->states.items, lowered->states.count};
 }
 
-static CoupletAction *take_actions(Arena *arena, const LoweredActions *lowered, CoupletPlan **plans, const CoupletProgram *program) {
+static CoupletAction *take_actions(Arena *arena, const LoweredActions *lowered, CoupletPlan **plans,
+                                   const CoupletProgram *program) {
     CoupletAction *actions = arena_array(arena, CoupletAction, lowered->count + 1);
     for (int i = 0; i < lowered->count; i++) {
         const LoweredAction *from = &lowered->items[i];
-        actions[i] = (CoupletAction){.kind = (CoupletActionKind)from->kind, /* the two enums list the same kinds in the same order */
-                                     .every = from->every, .of_steps = from->of_steps, .plan = plans[i], .source = from->source, .centres = find_state(program, from->centres), .members = find_state(program, from->members),
-                                     .iterations = from->iterations, .spherical = from->spherical, .sampled = from->sampled, .site = (uint32_t)from->site,
-                                     .place = arena_printf(arena, "%s:%d", from->span.source->path, from->span.line)};
+        /* the two enums list the same kinds in the same order */
+        actions[i] = (CoupletAction){
+            .kind = (CoupletActionKind)from->kind,
+            .every = from->every,
+            .of_steps = from->of_steps,
+            .plan = plans[i],
+            .source = from->source,
+            .centres = find_state(program, from->centres),
+            .members = find_state(program, from->members),
+            .iterations = from->iterations,
+            .spherical = from->spherical,
+            .sampled = from->sampled,
+            .site = (uint32_t)from->site,
+            .place = arena_printf(arena, "%s:%d", from->span.source->path, from->span.line)};
     }
     return actions;
 }
 
 /* The plans, in the order of program_graphs. */
-static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan **plans, CoupletProgram *program) {
+static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan **plans,
+                       CoupletProgram *program) {
     CoupletPhase *phases = arena_array(arena, CoupletPhase, lowered->phases.count);
     program->init = *plans++;
     program->plan_hash = 1469598103934665603u;
     for (int i = 0; i < lowered->phases.count; i++) {
         const LoweredPhase *from = &lowered->phases.items[i];
-        phases[i] = (CoupletPhase){.stage = from->stage, .from_epoch = from->from_epoch, .from_step = from->from_step, .train = *plans++};
+        phases[i] = (CoupletPhase){.stage = from->stage,
+                                   .from_epoch = from->from_epoch,
+                                   .from_step = from->from_step,
+                                   .train = *plans++};
         program->plan_hash = (program->plan_hash ^ phases[i].train->hash) * 1099511628211u;
         phases[i].actions = take_actions(arena, &from->actions, plans, program);
         phases[i].action_count = from->actions.count;
-        for (int k = 0; k < from->actions.count; k++) program->plan_hash = (program->plan_hash ^ plans[k]->hash) * 1099511628211u;
+        for (int k = 0; k < from->actions.count; k++)
+            program->plan_hash = (program->plan_hash ^ plans[k]->hash) * 1099511628211u;
         plans += from->actions.count;
     }
     program->phases = phases;
@@ -182,7 +218,9 @@ static void fill_files(Arena *arena, const Module *spec, CoupletProgram *program
     CoupletSpecFile *files = arena_array(arena, CoupletSpecFile, spec->file_count);
     for (int i = 0; i < spec->file_count; i++) {
         const Source *source = spec->files[i];
-        files[i].name = spec->file_count == 1 ? "spec.cpl" : arena_printf(arena, "spec/%s", file_name(source->path));
+        files[i].name = spec->file_count == 1
+                            ? "spec.cpl"
+                            : arena_printf(arena, "spec/%s", file_name(source->path));
         files[i].text = arena_strndup(arena, source->text, source->length);
     }
     program->files = files;
@@ -191,27 +229,35 @@ static void fill_files(Arena *arena, const Module *spec, CoupletProgram *program
 
 static uint64_t library_hash(void) {
     uint64_t hash = COUPLET_HASH_START;
-    for (const LibraryFile *file = library_files; file->module; file++) hash = couplet_hash(hash, file->text, file->length);
+    for (const LibraryFile *file = library_files; file->module; file++)
+        hash = couplet_hash(hash, file->text, file->length);
     return hash;
 }
 
-/* Where the modules of its readers lie here, for a program that needs some: one of plain arrays does not name a folder of this machine. */
+/* Where the modules of its readers lie here, for a program that needs some: one of plain arrays
+ * does not name a folder of this machine. */
 static const char *modules_of(Arena *arena, const CoupletProgram *program) {
     char folder[COUPLET_PATH_BYTES];
     for (int i = 0; i < program->source_count; i++)
-        if (couplet_reader_folder(program->sources[i].reader, folder)) return arena_strndup(arena, folder, strlen(folder));
+        if (couplet_reader_folder(program->sources[i].reader, folder))
+            return arena_strndup(arena, folder, strlen(folder));
     return NULL;
 }
 
 void assemble_origin(Arena *arena, const Options *options, Assembled *assembled) {
     CoupletOrigin *origin = arena_new_of(arena, CoupletOrigin);
-    *origin = (CoupletOrigin){.couplet = COUPLET_VERSION, .llvm = cpu_llvm_version(arena), .library = arena_printf(arena, "%016" PRIx64, library_hash()),
+    *origin = (CoupletOrigin){.couplet = COUPLET_VERSION,
+                              .llvm = cpu_llvm_version(arena),
+                              .library = arena_printf(arena, "%016" PRIx64, library_hash()),
                               .modules = modules_of(arena, assembled->program),
-                              .memory_bytes = options->memory_bytes, .no_stream = options->no_stream, .no_fuse = options->no_fuse};
+                              .memory_bytes = options->memory_bytes,
+                              .no_stream = options->no_stream,
+                              .no_fuse = options->no_fuse};
     assembled->program->origin = origin;
 }
 
-static CoupletProgram *make_program(Arena *arena, const Method *method, const LoweredProgram *lowered, CoupletPlan **plans) {
+static CoupletProgram *make_program(Arena *arena, const Method *method,
+                                    const LoweredProgram *lowered, CoupletPlan **plans) {
     CoupletProgram *program = arena_new_of(arena, CoupletProgram);
     program->name = method->spec->name;
     program->spec_path = method->spec->source->path;
@@ -224,7 +270,8 @@ static CoupletProgram *make_program(Arena *arena, const Method *method, const Lo
     CoupletStage *stages = arena_array(arena, CoupletStage, lowered->stages.count + 1);
     for (int i = 0; i < lowered->stages.count; i++) {
         const LoweredStage *from = &lowered->stages.items[i];
-        stages[i] = (CoupletStage){from->name, from->epochs, from->batch, from->train_source, from->epoch_steps, from->views};
+        stages[i] = (CoupletStage){from->name,         from->epochs,      from->batch,
+                                   from->train_source, from->epoch_steps, from->views};
     }
     program->stages = stages;
     program->stage_count = lowered->stages.count;
@@ -236,16 +283,19 @@ static CoupletProgram *make_program(Arena *arena, const Method *method, const Lo
     return program;
 }
 
-bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered, const CpuTarget *wanted, Assembled *out, const char **error) {
+bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered,
+                  const CpuTarget *wanted, Assembled *out, const char **error) {
     const GraphList list = program_graphs(arena, lowered);
     CoupletPlan **plans = arena_array(arena, CoupletPlan *, list.count);
-    *out = (Assembled){.plans = cpu_plans(arena, list.graphs, list.count, list.states, list.state_count, wanted, plans, error)};
+    *out = (Assembled){.plans = cpu_plans(arena, list.graphs, list.count, list.states,
+                                          list.state_count, wanted, plans, error)};
     if (!out->plans) return false;
     out->program = make_program(arena, method, lowered, plans);
     return true;
 }
 
-bool assemble_on(Arena *arena, const Method *method, const LoweredProgram *lowered, const DeviceChoice *device, Assembled *out, const char **error) {
+bool assemble_on(Arena *arena, const Method *method, const LoweredProgram *lowered,
+                 const DeviceChoice *device, Assembled *out, const char **error) {
     const GraphList list = program_graphs(arena, lowered);
     *out = (Assembled){.plans = NULL};
     if (!device->backend->compile(arena, &list, device->number, &out->code, error)) return false;
@@ -253,24 +303,34 @@ bool assemble_on(Arena *arena, const Method *method, const LoweredProgram *lower
     return true;
 }
 
-bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error) {
-    return assemble_on(arena, method, lowered, &(DeviceChoice){.backend = &cpu_backend}, out, error);
+bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out,
+              const char **error) {
+    return assemble_on(arena, method, lowered, &(DeviceChoice){.backend = &cpu_backend}, out,
+                       error);
 }
 
-PlanTarget device_target(Arena *arena, const DeviceChoice *device) { return device->backend->target(arena, device->number); }
+PlanTarget device_target(Arena *arena, const DeviceChoice *device) {
+    return device->backend->target(arena, device->number);
+}
 
 CompileOptions options_to_compile(Arena *arena, const Options *options, const PlanTarget *target) {
-    return (CompileOptions){.after = print_after_pass, .context = print_after_new(arena, options->print_after), .target = target, .memory = options->memory_bytes,
-                            .settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}};
+    return (CompileOptions){
+        .after = print_after_pass,
+        .context = print_after_new(arena, options->print_after),
+        .target = target,
+        .memory = options->memory_bytes,
+        .settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}};
 }
 
-LoweredProgram *lower_checked(Arena *arena, const Options *options, Diag *diag, const Method *method, const DeviceChoice *device) {
+LoweredProgram *lower_checked(Arena *arena, const Options *options, Diag *diag,
+                              const Method *method, const DeviceChoice *device) {
     const PlanTarget target = device_target(arena, device);
     const CompileOptions lower = options_to_compile(arena, options, &target);
     return compile_method(arena, diag, method, METHOD_STEPS, &lower);
 }
 
-LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, const DeviceChoice *device, Method **method) {
+LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path,
+                           const DeviceChoice *device, Method **method) {
     Diag *diag = diag_new(arena);
     *method = load_method(arena, diag, path, options);
     LoweredProgram *lowered = *method ? lower_checked(arena, options, diag, *method, device) : NULL;
@@ -278,15 +338,19 @@ LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *pat
     return lowered;
 }
 
-bool assemble_lowered(Arena *arena, const Options *options, const Method *method, const LoweredProgram *lowered, const DeviceChoice *device, Assembled *out) {
+bool assemble_lowered(Arena *arena, const Options *options, const Method *method,
+                      const LoweredProgram *lowered, const DeviceChoice *device, Assembled *out) {
     const char *failed = "out of memory";
     bool good = assemble_on(arena, method, lowered, device, out, &failed);
-    if (good) assemble_origin(arena, options, out);
-    else report_error(CODE_RUN_STOPPED, failed);
+    if (good)
+        assemble_origin(arena, options, out);
+    else
+        report_error(CODE_RUN_STOPPED, failed);
     return good;
 }
 
-bool assemble_spec(Arena *arena, const Options *options, const char *path, const DeviceChoice *device, Assembled *out) {
+bool assemble_spec(Arena *arena, const Options *options, const char *path,
+                   const DeviceChoice *device, Assembled *out) {
     Method *method;
     LoweredProgram *lowered = lower_spec(arena, options, path, device, &method);
     return lowered && assemble_lowered(arena, options, method, lowered, device, out);

@@ -34,9 +34,11 @@ typedef struct Build {
     const BackEnd *writer; /* whose text is asked for; NULL: a program for processors */
 } Build;
 
-static bool fail(const char *sentence) { return report_error(CODE_RUN_STOPPED, sentence); }
+static bool fail(const char *sentence) {
+    return report_error(CODE_RUN_STOPPED, sentence);
+}
 
-/* ---- objects ---------------------------------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 static const char *program_symbol(const Build *b, int target) {
     char *level = arena_printf(b->arena, "%s", b->targets[target]);
@@ -54,7 +56,8 @@ static bool read_targets(Build *b) {
     for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
         const char *refused = cpu_refuses(b->arena, word);
         if (refused) return report_error(CODE_COMMAND_LINE, refused);
-        if (b->target_count == MAX_TARGETS) return report(CODE_COMMAND_LINE, "--target takes at most four processors");
+        if (b->target_count == MAX_TARGETS)
+            return report(CODE_COMMAND_LINE, "--target takes at most four processors");
         b->targets[b->target_count++] = word;
     }
     return b->target_count > 0 || report(CODE_COMMAND_LINE, "--target names no processor");
@@ -63,8 +66,10 @@ static bool read_targets(Build *b) {
 static bool assemble_all(Build *b) {
     for (int i = 0; i < b->target_count; i++) {
         const char *error = "out of memory";
-        const CpuTarget target = {.processor = b->targets[i]}; /* what was measured here says nothing of where it will run */
-        if (!assemble_for(b->arena, b->method, b->lowered, &target, &b->programs[i], &error)) return fail(error);
+        /* what was measured here says nothing of where it will run */
+        const CpuTarget target = {.processor = b->targets[i]};
+        if (!assemble_for(b->arena, b->method, b->lowered, &target, &b->programs[i], &error))
+            return fail(error);
         assemble_origin(b->arena, b->options, &b->programs[i]);
     }
     return true;
@@ -79,7 +84,8 @@ typedef struct Writing {
 
 static void *write_program(void *context) {
     Writing *w = context;
-    w->good = cpu_write_program(w->arena, w->program->plans, w->program->program, w->symbol, w->llvm, w->path, &w->error);
+    w->good = cpu_write_program(w->arena, w->program->plans, w->program->program, w->symbol,
+                                w->llvm, w->path, &w->error);
     return NULL;
 }
 
@@ -90,15 +96,22 @@ static bool write_programs(Build *b) {
     bool good = true;
     for (int i = 0; i < b->target_count; i++) {
         const char *path = arena_printf(b->arena, "%s/%d.o", b->folder, i);
-        work[i] = (Writing){.program = &b->programs[i], .symbol = program_symbol(b, i), .path = path, .error = "out of memory", .arena = arena_new()};
+        work[i] = (Writing){.program = &b->programs[i],
+                            .symbol = program_symbol(b, i),
+                            .path = path,
+                            .error = "out of memory",
+                            .arena = arena_new()};
         b->objects[b->object_count++] = path;
     }
     for (int i = 1; i < b->target_count; i++)
-        if (pthread_create(&threads[i], NULL, write_program, &work[i]) != 0) threads[i] = pthread_self();
+        if (pthread_create(&threads[i], NULL, write_program, &work[i]) != 0)
+            threads[i] = pthread_self();
     write_program(&work[0]);
     for (int i = 1; i < b->target_count; i++) {
-        if (pthread_equal(threads[i], pthread_self())) write_program(&work[i]);
-        else pthread_join(threads[i], NULL);
+        if (pthread_equal(threads[i], pthread_self()))
+            write_program(&work[i]);
+        else
+            pthread_join(threads[i], NULL);
     }
     for (int i = 0; i < b->target_count; i++) {
         if (!work[i].good && good) good = fail(work[i].error);
@@ -113,46 +126,72 @@ static bool read_weights(Build *b) {
     const char *given = b->options->embed_weights;
     if (!given) return true;
     if (couplet_path_join(given, "checkpoint.safetensors", path, error, sizeof error))
-        b->weights = couplet_text_read(access(path, F_OK) == 0 ? path : given, &b->weight_bytes, error, sizeof error);
+        b->weights = couplet_text_read(access(path, F_OK) == 0 ? path : given, &b->weight_bytes,
+                                       error, sizeof error);
     return b->weights || report_error(CODE_FILE_READ, error);
 }
 
-/* Every call of a program with the weights of another method would be refused: so is the program. */
+/* Every call of a program with the weights of another method would be refused: so is the program.
+ */
 static bool weights_fit(const Build *b) {
     char error[512], wanted[24];
     CoupletTensorFile file;
     if (!b->weights) return true;
-    if (!couplet_tensors_parse(b->options->embed_weights, b->weights, b->weight_bytes, &file, error, sizeof error)) return fail(error);
+    if (!couplet_tensors_parse(b->options->embed_weights, b->weights, b->weight_bytes, &file, error,
+                               sizeof error))
+        return fail(error);
     const char *found = couplet_tensors_metadata(&file, "method");
     snprintf(wanted, sizeof wanted, "%016" PRIx64, b->programs[0].program->method_hash);
     const bool same = found && strcmp(found, wanted) == 0;
-    if (!found) fail(arena_printf(b->arena, "%s: this is no checkpoint of Couplet: it does not name its method", b->options->embed_weights));
-    else if (!same) fail(arena_printf(b->arena, "%s: these are the weights of another method (%s, and `%s` is %s)", b->options->embed_weights, found, b->options->file, wanted));
+    if (!found)
+        fail(arena_printf(b->arena,
+                          "%s: this is no checkpoint of Couplet: it does not name its method",
+                          b->options->embed_weights));
+    else if (!same)
+        fail(arena_printf(b->arena,
+                          "%s: these are the weights of another method (%s, and `%s` is %s)",
+                          b->options->embed_weights, found, b->options->file, wanted));
     couplet_tensors_free(&file);
     return same;
 }
 
 static bool write_binding(Build *b, bool with_main) {
     CpuVariant variants[MAX_TARGETS];
-    for (int i = 0; i < b->target_count; i++) variants[i] = (CpuVariant){b->targets[i], program_symbol(b, i)};
-    CpuBinding binding = {.name = b->method->spec->name, .symbol = arena_printf(b->arena, "couplet_%s", b->name), .variants = variants,
-                          .variant_count = b->target_count, .weights = b->weights, .weight_bytes = b->weight_bytes, .with_main = with_main};
+    for (int i = 0; i < b->target_count; i++)
+        variants[i] = (CpuVariant){b->targets[i], program_symbol(b, i)};
+    CpuBinding binding = {.name = b->method->spec->name,
+                          .symbol = arena_printf(b->arena, "couplet_%s", b->name),
+                          .variants = variants,
+                          .variant_count = b->target_count,
+                          .weights = b->weights,
+                          .weight_bytes = b->weight_bytes,
+                          .with_main = with_main};
     const char *path = arena_printf(b->arena, "%s/method.o", b->folder), *error = "out of memory";
     b->objects[b->object_count++] = path;
     bool good = cpu_write_binding(b->arena, &binding, path, &error);
     return good || fail(error);
 }
 
-static bool write_objects(Build *b, bool with_main) { return write_programs(b) && write_binding(b, with_main); }
+static bool write_objects(Build *b, bool with_main) {
+    return write_programs(b) && write_binding(b, with_main);
+}
 
-/* ---- what is made ------------------------------------------------------------------------------------------------------ */
+/* ---- what is made ---------------------------------------------------------------------------- */
 
-static bool make_header(Build *b) { return write_header(b->arena, b->programs[0].program, b->name, arena_printf(b->arena, "%s.h", b->out)); }
+static bool make_header(Build *b) {
+    return write_header(b->arena, b->programs[0].program, b->name,
+                        arena_printf(b->arena, "%s.h", b->out));
+}
 
-static bool make_executable(Build *b) { return write_objects(b, true) && link_executable(b->arena, b->objects, b->object_count, b->out); }
+static bool make_executable(Build *b) {
+    return write_objects(b, true) && link_executable(b->arena, b->objects, b->object_count, b->out);
+}
 
 static bool make_object(Build *b) {
-    return write_objects(b, false) && link_object(b->arena, b->objects, b->object_count, arena_printf(b->arena, "%s.o", b->out)) && make_header(b);
+    return write_objects(b, false) &&
+           link_object(b->arena, b->objects, b->object_count,
+                       arena_printf(b->arena, "%s.o", b->out)) &&
+           make_header(b);
 }
 
 /* In the folder of `out`: libNAME.a, libNAME.so, NAME.h, NAME.json. */
@@ -162,25 +201,36 @@ static bool make_library(Build *b) {
     const char *whole = arena_printf(b->arena, "%s/whole.o", b->folder);
     const char *library = arena_printf(b->arena, "%.*slib%s", folder, b->out, base);
     return write_objects(b, false) && link_object(b->arena, b->objects, b->object_count, whole) &&
-           link_archive(b->arena, &whole, 1, arena_printf(b->arena, "%s.a", library)) && link_shared(b->arena, &whole, 1, arena_printf(b->arena, "%s.so", library)) &&
-           make_header(b) && write_manifest(b->programs[0].program, b->name, b->targets, b->target_count, arena_printf(b->arena, "%s.json", b->out));
+           link_archive(b->arena, &whole, 1, arena_printf(b->arena, "%s.a", library)) &&
+           link_shared(b->arena, &whole, 1, arena_printf(b->arena, "%s.so", library)) &&
+           make_header(b) &&
+           write_manifest(b->programs[0].program, b->name, b->targets, b->target_count,
+                          arena_printf(b->arena, "%s.json", b->out));
 }
 
 static bool make_llvm(Build *b) {
     const char *error = "out of memory";
-    return cpu_write_program(b->arena, b->programs[0].plans, b->programs[0].program, program_symbol(b, 0), true, arena_printf(b->arena, "%s.ll", b->out), &error) || fail(error);
+    return cpu_write_program(b->arena, b->programs[0].plans, b->programs[0].program,
+                             program_symbol(b, 0), true, arena_printf(b->arena, "%s.ll", b->out),
+                             &error) ||
+           fail(error);
 }
 
-/* The kernels as they run, in the order of their first step, each below the places in the spec that it comes from. */
+/* The kernels as they run, in the order of their first step, each below the places in the spec that
+ * it comes from. */
 static bool make_text(Build *b) {
     const char *text = NULL, *failed = "out of memory";
-    const char *path = b->options->out ? b->options->out : arena_printf(b->arena, "%s%s", b->out, b->writer->suffix);
+    const char *path = b->options->out ? b->options->out
+                                       : arena_printf(b->arena, "%s%s", b->out, b->writer->suffix);
     char error[512];
     int kernel_count = 0;
     const GraphList list = program_graphs(b->arena, b->lowered);
     const Module *spec = b->method->spec;
-    if (!b->writer->write(b->arena, &list, spec->name, spec->source->path, &text, &kernel_count, &failed)) return report_error(CODE_OUTPUT, failed);
-    if (!couplet_text_write(path, text, error, sizeof error)) return report_error(CODE_OUTPUT, error);
+    if (!b->writer->write(b->arena, &list, spec->name, spec->source->path, &text, &kernel_count,
+                          &failed))
+        return report_error(CODE_OUTPUT, failed);
+    if (!couplet_text_write(path, text, error, sizeof error))
+        return report_error(CODE_OUTPUT, error);
     printf("%s: %d kernels\n", path, kernel_count);
     return true;
 }
@@ -191,7 +241,8 @@ typedef struct Emit {
 } Emit;
 
 static const Emit emits[] = {
-    {"exe", make_executable}, {"lib", make_library}, {"object", make_object}, {"header", make_header}, {"llvm", make_llvm},
+    {"exe", make_executable}, {"lib", make_library}, {"object", make_object},
+    {"header", make_header},  {"llvm", make_llvm},
 };
 
 enum { EMITS = sizeof emits / sizeof *emits, MOST_EMITS = EMITS + 8 };
@@ -200,7 +251,8 @@ enum { EMITS = sizeof emits / sizeof *emits, MOST_EMITS = EMITS + 8 };
 static int emit_names(const char *names[MOST_EMITS]) {
     int count = EMITS, backend_count;
     const BackEnd *const *all = backends(&backend_count);
-    for (int i = 0; i < EMITS; i++) names[i] = emits[i].name;
+    for (int i = 0; i < EMITS; i++)
+        names[i] = emits[i].name;
     for (int i = 0; i < backend_count && count < MOST_EMITS; i++)
         if (all[i]->write) names[count++] = all[i]->name;
     return count;
@@ -209,9 +261,16 @@ static int emit_names(const char *names[MOST_EMITS]) {
 static void refuse_emit(Arena *arena, const char *name) {
     const char *names[MOST_EMITS], *list = "";
     const int count = emit_names(names);
-    for (int i = 0; i < count; i++) list = arena_printf(arena, "%s%s%s", list, i == 0 ? "" : i + 1 < count ? ", " : " or ", names[i]);
+    for (int i = 0; i < count; i++)
+        list = arena_printf(arena, "%s%s%s", list,
+                            i == 0          ? ""
+                            : i + 1 < count ? ", "
+                                            : " or ",
+                            names[i]);
     const char *near = diag_nearest(name, names, count);
-    report_with_help(CODE_COMMAND_LINE, near ? arena_printf(arena, "did you mean `%s`?", near) : NULL, "--emit is %s, and `%s` was given", list, name);
+    report_with_help(CODE_COMMAND_LINE,
+                     near ? arena_printf(arena, "did you mean `%s`?", near) : NULL,
+                     "--emit is %s, and `%s` was given", list, name);
 }
 
 static bool find_emit(Build *b, const char *name, Emit *out) {
@@ -235,7 +294,8 @@ static const char *c_name(Arena *arena, const char *name) {
 }
 
 static void remove_folder(const Build *b) {
-    for (int i = 0; i < b->object_count; i++) remove(b->objects[i]);
+    for (int i = 0; i < b->object_count; i++)
+        remove(b->objects[i]);
     remove(arena_printf(b->arena, "%s/whole.o", b->folder));
     rmdir(b->folder);
 }
@@ -245,7 +305,8 @@ static bool can_write(const Build *b, const Emit *emit) {
     char error[512];
     struct stat info;
     bool as_named = emit->make == make_executable || b->writer;
-    if (as_named && stat(b->out, &info) == 0 && S_ISDIR(info.st_mode)) return report(CODE_OUTPUT, "%s is a folder: -o names the file that is made", b->out);
+    if (as_named && stat(b->out, &info) == 0 && S_ISDIR(info.st_mode))
+        return report(CODE_OUTPUT, "%s is a folder: -o names the file that is made", b->out);
     FILE *probe = couplet_file_begin(b->out, error, sizeof error);
     if (!probe) return report_error(CODE_OUTPUT, error);
     couplet_file_drop(b->out, probe);
@@ -256,14 +317,19 @@ static bool build(Build *b, const Emit *emit) {
     const char *place = getenv("TMPDIR");
     snprintf(b->folder, sizeof b->folder, "%.40s/couplet-XXXXXX", place && *place ? place : "/tmp");
     if (!read_targets(b) || !read_weights(b)) return false;
-    b->lowered = lower_spec(b->arena, b->options, b->options->file, &(DeviceChoice){.backend = b->writer ? b->writer : &cpu_backend, .number = ANY_DEVICE}, &b->method);
+    b->lowered = lower_spec(
+        b->arena, b->options, b->options->file,
+        &(DeviceChoice){.backend = b->writer ? b->writer : &cpu_backend, .number = ANY_DEVICE},
+        &b->method);
     if (!b->lowered) return false;
     b->name = c_name(b->arena, b->method->spec->name);
     b->out = b->options->out ? b->options->out : b->method->spec->name;
     if (!can_write(b, emit)) return false;
     if (b->writer) return emit->make(b); /* no code for a processor */
     if (!assemble_all(b) || !weights_fit(b)) return false;
-    if (!mkdtemp(b->folder)) return report(CODE_OUTPUT, "no folder for the objects can be made; the environment variable TMPDIR can name a place");
+    if (!mkdtemp(b->folder))
+        return report(CODE_OUTPUT, "no folder for the objects can be made; the environment "
+                                   "variable TMPDIR can name a place");
     bool good = emit->make(b);
     remove_folder(b);
     return good;
@@ -273,7 +339,8 @@ int build_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "build", "out data skip-bad emit target embed-weights set epochs memory", argc, argv)) {
+    if (options_read(arena, &o, "build",
+                     "out data skip-bad emit target embed-weights set epochs memory", argc, argv)) {
         Emit emit;
         Build b = {.arena = arena, .options = &o};
         if (find_emit(&b, o.emit ? o.emit : "exe", &emit)) status = build(&b, &emit) ? 0 : 1;

@@ -1,4 +1,5 @@
-/* What goes with a library: a C header that says shapes and sizes, and a manifest for other tools. */
+/* What goes with a library: a C header that says shapes and sizes, and a manifest for other tools.
+ */
 #ifndef COUPLET_DRIVER_BUILD_HEADER_H
 #define COUPLET_DRIVER_BUILD_HEADER_H
 
@@ -7,6 +8,7 @@
 
 /* `name` is the method's C name. False after a sentence on stderr. */
 bool write_header(Arena *arena, const CoupletProgram *program, const char *name, const char *path);
-bool write_manifest(const CoupletProgram *program, const char *name, const char *const *targets, int target_count, const char *path);
+bool write_manifest(const CoupletProgram *program, const char *name, const char *const *targets,
+                    int target_count, const char *path);
 
 #endif

@@ -16,9 +16,14 @@
 static const DeviceChoice host = {.backend = &cpu_backend};
 
 static void print_placements(Arena *arena, const char *pass, const LoweredProgram *program) {
-    for (int i = 0; i < program->phases.count; i++) print_after_place(arena, pass, program->phases.items[i].train, program->states.items, program->states.count, &host);
-    for (int i = 0; i < program->features.count; i++) print_after_place(arena, pass, program->features.items[i], program->states.items, program->states.count, &host);
-    print_after_place(arena, pass, program->init, program->states.items, program->states.count, &host);
+    for (int i = 0; i < program->phases.count; i++)
+        print_after_place(arena, pass, program->phases.items[i].train, program->states.items,
+                          program->states.count, &host);
+    for (int i = 0; i < program->features.count; i++)
+        print_after_place(arena, pass, program->features.items[i], program->states.items,
+                          program->states.count, &host);
+    print_after_place(arena, pass, program->init, program->states.items, program->states.count,
+                      &host);
 }
 
 /* What was done so that the numbers stay finite and exact, a line for each formula. */
@@ -27,13 +32,17 @@ static void print_numerics(const Graph *g, FILE *out) {
     for (int i = 0; i < g->notes.count; i++) {
         const GNote *n = &g->notes.items[i];
         bool said = false;
-        for (int k = 0; k < i; k++) said |= g->notes.items[k].span.line == n->span.line && g->notes.items[k].text == n->text;
-        if (!said && n->span.source) fprintf(out, "%s:%d: %s\n", n->span.source->path, n->span.line, n->text);
+        for (int k = 0; k < i; k++)
+            said |=
+                g->notes.items[k].span.line == n->span.line && g->notes.items[k].text == n->text;
+        if (!said && n->span.source)
+            fprintf(out, "%s:%d: %s\n", n->span.source->path, n->span.line, n->text);
     }
 }
 
 static void print_figures(const PassFigures *f) {
-    printf("%-16s %-14s %9.2f %8d %8d %12lld\n", f->graph, f->pass, 1e3 * f->seconds, f->nodes_before, f->nodes, (long long)f->exprs);
+    printf("%-16s %-14s %9.2f %8d %8d %12lld\n", f->graph, f->pass, 1e3 * f->seconds,
+           f->nodes_before, f->nodes, (long long)f->exprs);
 }
 
 /* The plans that a back end would make; their "nodes" are kernels. */
@@ -44,7 +53,9 @@ static void log_plans(Arena *arena, const LoweredProgram *program, PassLog *log)
         Plan plan;
         const char *error;
         const PassFigures figures = pass_figures_begin(list.graphs[i], "place");
-        if (!plan_make(&plan, arena, list.graphs[i], program->states.items, program->states.count, &target, &error)) continue;
+        if (!plan_make(&plan, arena, list.graphs[i], program->states.items, program->states.count,
+                       &target, &error))
+            continue;
         pass_figures_end(log, figures, list.graphs[i]);
         log->items[log->count - 1].nodes = plan.kernels.items.count;
     }
@@ -55,24 +66,30 @@ static void print_passes(Arena *arena, const LoweredProgram *program, PassLog *l
     double seconds = 0;
     int64_t exprs = 0;
     log_plans(arena, program, log);
-    printf("%-16s %-14s %9s %8s %8s %12s\n", "graph", "pass", "ms", "before", "after", "expressions");
+    printf("%-16s %-14s %9s %8s %8s %12s\n", "graph", "pass", "ms", "before", "after",
+           "expressions");
     for (int i = 0; i < log->count; i++) {
         print_figures(&log->items[i]);
         seconds += log->items[i].seconds;
         exprs += log->items[i].exprs;
     }
-    printf("%-16s %-14s %9.2f %8s %8s %12lld\n", "all", "", 1e3 * seconds, "", "", (long long)exprs);
+    printf("%-16s %-14s %9.2f %8s %8s %12lld\n", "all", "", 1e3 * seconds, "", "",
+           (long long)exprs);
 }
 
-static bool report_memory(Arena *arena, Method *method, const LoweredProgram *program, int64_t asked) {
+static bool report_memory(Arena *arena, Method *method, const LoweredProgram *program,
+                          int64_t asked) {
     const CompileOptions options = {.settings = {.no_stream = true}};
-    return memory_report(arena, program, compile_method(arena, diag_new(arena), method, METHOD_STEPS, &options), asked, stdout);
+    return memory_report(arena, program,
+                         compile_method(arena, diag_new(arena), method, METHOD_STEPS, &options),
+                         asked, stdout);
 }
 
 /* True if what is asked is about what the file holds; false after a message on stderr. */
 static bool fits_options(const Options *o, bool trains) {
     if (o->passes && !trains) {
-        report(CODE_SETTING, "--passes is about the graphs of a method, and `%s` has no loss", o->file);
+        report(CODE_SETTING, "--passes is about the graphs of a method, and `%s` has no loss",
+               o->file);
         return false;
     }
     if (!o->fn && o->sizes.count == 0) return true;
@@ -80,14 +97,19 @@ static bool fits_options(const Options *o, bool trains) {
         report(CODE_SETTING, "--fn and --size say which function's memory is meant, and go with "
                              "--memory");
     else if (trains)
-        report(CODE_SETTING, "--fn and --size are for a file of functions; `%s` trains a method, and "
-                             "--memory is about its step", o->file);
+        report(CODE_SETTING,
+               "--fn and --size are for a file of functions; `%s` trains a method, and "
+               "--memory is about its step",
+               o->file);
     return o->memory && !trains;
 }
 
-static bool gives_a_number(const Stmt *s) { return s->kind == STMT_FN && s->result && s->result->kind == KIND_REAL && s->result->rank == 0; }
+static bool gives_a_number(const Stmt *s) {
+    return s->kind == STMT_FN && s->result && s->result->kind == KIND_REAL && s->result->rank == 0;
+}
 
-/* Of a file without a loss: its functions that give a number, or the one of --fn, on arrays as large as --size says. */
+/* Of a file without a loss: its functions that give a number, or the one of --fn, on arrays as
+ * large as --size says. */
 static bool report_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
     const PlanTarget target = device_target(arena, &host);
     const CompileOptions lower = options_to_compile(arena, o, &target);
@@ -103,14 +125,18 @@ static bool report_functions(Arena *arena, Diag *diag, const Options *o, const M
         FunctionArrays arrays = {.arena = arena, .only_shapes = true};
         any = true;
         if (!arrays_read(&arrays, o) || !arrays_make_up(&arrays, s, o)) return false;
-        Graph *g = compile_function(arena, diag, method, s->name, arrays.inputs, arrays.count, &lower);
+        Graph *g =
+            compile_function(arena, diag, method, s->name, arrays.inputs, arrays.count, &lower);
         good &= g && memory_report_function(arena, s->name, g, stdout);
     }
-    if (!any && o->fn) report(CODE_NOTHING_TO_DO, "`%s` gives no number, so it has no gradient whose memory could be said", o->fn);
+    if (!any && o->fn)
+        report(CODE_NOTHING_TO_DO,
+               "`%s` gives no number, so it has no gradient whose memory could be said", o->fn);
     return good && (any || !o->fn);
 }
 
-/* What is asked of a method or of functions that check; false after a message, some of them in diag. */
+/* What is asked of a method or of functions that check; false after a message, some of them in
+ * diag. */
 static bool report_checked(Arena *arena, Diag *diag, const Options *o, Method *method) {
     PassLog log = {0};
     CompileOptions lower = options_to_compile(arena, o, NULL);
@@ -134,7 +160,8 @@ static bool asks_for_types(const Options *o) {
 static int check(Arena *arena, const Options *o) {
     Diag *diag = diag_new(arena);
     Method *method = load_method(arena, diag, o->file, o);
-    if (method && diag_error_count(diag) == 0 && !fits_options(o, method_is_trained(method))) return 2;
+    if (method && diag_error_count(diag) == 0 && !fits_options(o, method_is_trained(method)))
+        return 2;
     const bool reported = method && report_checked(arena, diag, o, method);
     report_messages(diag);
     if (!reported || diag_error_count(diag)) return 1;
@@ -146,8 +173,9 @@ int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    const char *const taken = "set data skip-bad in fn size seed epochs print-after numerics passes "
-                              "memory [memory] no-stream no-fuse";
+    const char *const taken =
+        "set data skip-bad in fn size seed epochs print-after numerics passes "
+        "memory [memory] no-stream no-fuse";
     if (options_read(arena, &options, "check", taken, argc, argv) &&
         print_after_exists(options.print_after))
         status = check(arena, &options);

@@ -30,7 +30,8 @@ CommentLines comment_above(Arena *arena, const char *text, const char *at) {
     const char *begin = at;
     while (begin > text) {
         const char *line = begin - 1;
-        while (line > text && line[-1] != '\n') line--;
+        while (line > text && line[-1] != '\n')
+            line--;
         if (*line != '#') break;
         begin = line;
     }

@@ -1,24 +1,26 @@
-/* couplet compare: several methods and settings, each trained with several seeds, in one folder. compare_command.c plans and runs,
- * compare_results.c reads what the runs left and prints the table, compare_plot.c draws it. */
+/* couplet compare: several methods and settings, each trained with several seeds, in one folder.
+ * compare_command.c plans and runs, compare_results.c reads what the runs left and prints the
+ * table, compare_plot.c draws it. */
 #ifndef COUPLET_DRIVER_COMPARE_H
 #define COUPLET_DRIVER_COMPARE_H
 
 #include "compiler/driver/options.h"
 
 typedef struct Variant { /* one row of the table: a spec with its settings */
-    const char *spec, *name; /* the file; its name without folder and ending, unique among the files */
+    /* the file; its name without folder and ending, unique among the files */
+    const char *spec, *name;
     ARRAY(Setting) sets;
-    const char *label;       /* "moco tau=0.1" */
-    bool evaluates;          /* the spec has `eval` */
+    const char *label; /* "moco tau=0.1" */
+    bool evaluates;    /* the spec has `eval` */
 } Variant;
 
 typedef struct Outcome { /* of one run */
     bool finished;
-    double loss;  /* mean over the last epoch */
-    ARRAY(double) losses; /* each step's */
+    double loss;                     /* mean over the last epoch */
+    ARRAY(double) losses;            /* each step's */
     ARRAY(const char *) evaluations; /* and what is reported, */
-    ARRAY(double) percents; /* after training, parallel to evaluations: a percentage, */
-    ARRAY(bool) reported;   /* or a number that is reported */
+    ARRAY(double) percents;          /* after training, parallel to evaluations: a percentage, */
+    ARRAY(bool) reported;            /* or a number that is reported */
 } Outcome;
 
 typedef struct Comparison {
@@ -42,8 +44,10 @@ typedef struct Columns {
 } Columns;
 Columns comparison_columns(const Comparison *c);
 
-/* Mean and sample deviation over the seeds that finished; a NULL column is the loss. Returns how many there are; the deviation of one is NAN. */
-int comparison_statistics(const Comparison *c, int variant, const char *column, double *mean, double *deviation);
+/* Mean and sample deviation over the seeds that finished; a NULL column is the loss. Returns how
+ * many there are; the deviation of one is NAN. */
+int comparison_statistics(const Comparison *c, int variant, const char *column, double *mean,
+                          double *deviation);
 
 void comparison_print(const Comparison *c, FILE *out);
 /* results.csv, a line a run, and comparison.svg through gnuplot. False after a line on stderr. */

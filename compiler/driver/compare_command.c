@@ -1,5 +1,6 @@
-/* couplet compare: trains every spec with every combination of settings and every seed, each as a `couplet train` of its own in a folder of
- * the comparison. What is finished is not trained again, what was interrupted goes on: the same command picks up where it was. */
+/* couplet compare: trains every spec with every combination of settings and every seed, each as a
+ * `couplet train` of its own in a folder of the comparison. What is finished is not trained again,
+ * what was interrupted goes on: the same command picks up where it was. */
 #include "compiler/driver/compare.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
@@ -34,7 +35,8 @@ typedef struct Request {
 static volatile sig_atomic_t interrupted; /* the signal that came; 0: none */
 static volatile sig_atomic_t child;       /* the run that is being made; 0: none */
 
-/* The terminal sends Ctrl-C to the child as well; what someone sent to this process alone is passed on. */
+/* The terminal sends Ctrl-C to the child as well; what someone sent to this process alone is passed
+ * on. */
 static void note_signal(int number, siginfo_t *info, void *context) {
     (void)context;
     interrupted = number;
@@ -47,7 +49,7 @@ static double now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* ---- the command line -------------------------------------------------------------------------------------------------- */
+/* ---- the command line ------------------------------------------------------------------------ */
 
 static void read_sweep(Arena *arena, Request *r, const Setting *set) {
     Sweep sweep = {.name = set->name};
@@ -65,11 +67,17 @@ static void pass_on(Arena *arena, Request *r, const char *name, const char *valu
 }
 
 static bool read_request(Arena *arena, Request *r, int argc, char **argv) {
-    if (!options_read(arena, &r->options, "compare", "set seeds seed out data skip-bad epochs threads [files] [lists]", argc, argv)) return false;
+    if (!options_read(arena, &r->options, "compare",
+                      "set seeds seed out data skip-bad epochs threads [files] [lists]", argc,
+                      argv))
+        return false;
     const Options o = r->options;
-    for (int i = 0; i < o.files.count; i++) array_push(arena, &r->files, o.files.items[i]);
-    for (int i = 0; i < o.sets.count; i++) read_sweep(arena, r, &o.sets.items[i]);
-    for (int i = 0; i < o.data.count; i++) pass_on(arena, r, "--data", o.data.items[i]);
+    for (int i = 0; i < o.files.count; i++)
+        array_push(arena, &r->files, o.files.items[i]);
+    for (int i = 0; i < o.sets.count; i++)
+        read_sweep(arena, r, &o.sets.items[i]);
+    for (int i = 0; i < o.data.count; i++)
+        pass_on(arena, r, "--data", o.data.items[i]);
     if (o.epochs > 0) pass_on(arena, r, "--epochs", arena_printf(arena, "%.17g", o.epochs));
     if (o.threads) pass_on(arena, r, "--threads", arena_printf(arena, "%" PRId64, o.threads));
     if (o.skip_bad) pass_on(arena, r, "--skip-bad", arena_printf(arena, "%" PRId64, o.skip_bad));
@@ -79,7 +87,7 @@ static bool read_request(Arena *arena, Request *r, int argc, char **argv) {
     return true;
 }
 
-/* ---- the variants -------------------------------------------------------------------------------------------------------- */
+/* ---- the variants ---------------------------------------------------------------------------- */
 
 static bool has_hyper(const Module *spec, const char *name) {
     for (int i = 0; i < spec->stmt_count; i++)
@@ -90,7 +98,8 @@ static bool has_hyper(const Module *spec, const char *name) {
 
 static void add_hypers(Arena *arena, Request *r, const Module *spec) {
     for (int i = 0; i < spec->stmt_count; i++)
-        for (int p = 0; spec->stmts[i]->kind == STMT_HYPER && p < spec->stmts[i]->param_count; p++) array_push(arena, &r->hypers, spec->stmts[i]->params[p].name);
+        for (int p = 0; spec->stmts[i]->kind == STMT_HYPER && p < spec->stmts[i]->param_count; p++)
+            array_push(arena, &r->hypers, spec->stmts[i]->params[p].name);
 }
 
 static bool has_eval(const Module *spec) {
@@ -100,10 +109,13 @@ static bool has_eval(const Module *spec) {
 }
 
 /* Every combination of the sweeps that the spec knows; the others do not concern it. */
-static void add_variants(Comparison *c, Request *r, const Method *method, const char *file, const char *name, int sweep, Variant variant) {
+static void add_variants(Comparison *c, Request *r, const Method *method, const char *file,
+                         const char *name, int sweep, Variant variant) {
     if (sweep == r->sweeps.count) {
         variant.label = name;
-        for (int i = 0; i < variant.sets.count; i++) variant.label = arena_printf(c->arena, "%s %s=%s", variant.label, variant.sets.items[i].name, variant.sets.items[i].value);
+        for (int i = 0; i < variant.sets.count; i++)
+            variant.label = arena_printf(c->arena, "%s %s=%s", variant.label,
+                                         variant.sets.items[i].name, variant.sets.items[i].value);
         array_push(c->arena, &c->variants, variant);
         return;
     }
@@ -116,7 +128,8 @@ static void add_variants(Comparison *c, Request *r, const Method *method, const 
     for (int i = 0; i < s->values.count; i++) {
         Variant with = variant;
         memset(&with.sets, 0, sizeof with.sets); /* the array of the shorter one stays as it is */
-        for (int k = 0; k < variant.sets.count; k++) array_push(c->arena, &with.sets, variant.sets.items[k]);
+        for (int k = 0; k < variant.sets.count; k++)
+            array_push(c->arena, &with.sets, variant.sets.items[k]);
         const Setting set = {s->name, s->values.items[i]};
         array_push(c->arena, &with.sets, set);
         add_variants(c, r, method, file, name, sweep + 1, with);
@@ -127,7 +140,8 @@ static const char *unique_name(const Comparison *c, const char *name) {
     const char *unique = name;
     for (int n = 2;; n++) {
         bool taken = false;
-        for (int i = 0; i < c->variants.count; i++) taken |= strcmp(c->variants.items[i].name, unique) == 0;
+        for (int i = 0; i < c->variants.count; i++)
+            taken |= strcmp(c->variants.items[i].name, unique) == 0;
         if (!taken) return unique;
         unique = arena_printf(c->arena, "%s-%d", name, n);
     }
@@ -137,17 +151,22 @@ static const char *unique_name(const Comparison *c, const char *name) {
 static bool is_trainable(const Comparison *c, const char *file, const Variant *variant) {
     Arena *arena = c->arena;
     Options o = {.file = file, .skip_bad = c->options->skip_bad};
-    for (int i = 0; i < c->options->data.count; i++) array_push(arena, &o.data, c->options->data.items[i]);
-    for (int i = 0; i < variant->sets.count; i++) array_push(arena, &o.sets, variant->sets.items[i]);
+    for (int i = 0; i < c->options->data.count; i++)
+        array_push(arena, &o.data, c->options->data.items[i]);
+    for (int i = 0; i < variant->sets.count; i++)
+        array_push(arena, &o.sets, variant->sets.items[i]);
     Diag *diag = diag_new(arena);
     Method *method = load_method(arena, diag, file, &o);
-    const bool good = method && load_lowered(arena, diag, method, NULL) && diag_error_count(diag) == 0;
+    const bool good =
+        method && load_lowered(arena, diag, method, NULL) && diag_error_count(diag) == 0;
     report_messages(diag);
-    if (!good && variant->sets.count) report(CODE_SETTING, "this is the variant %s", variant->label);
+    if (!good && variant->sets.count)
+        report(CODE_SETTING, "this is the variant %s", variant->label);
     return good;
 }
 
-/* Every value of every sweep stands in some variant. Where there are many, those that differ in one value from the first of their spec are tried. */
+/* Every value of every sweep stands in some variant. Where there are many, those that differ in one
+ * value from the first of their spec are tried. */
 static bool are_trainable(const Comparison *c) {
     enum { MOST_TRIED = 64 };
     bool good = true;
@@ -156,53 +175,68 @@ static bool are_trainable(const Comparison *c) {
         const Variant *v = &c->variants.items[i];
         if (!first || first->spec != v->spec) first = v;
         int differ = 0;
-        for (int k = 0; k < v->sets.count; k++) differ += v->sets.items[k].value != first->sets.items[k].value;
-        if (v->sets.count && (c->variants.count <= MOST_TRIED || differ <= 1)) good &= is_trainable(c, v->spec, v);
+        for (int k = 0; k < v->sets.count; k++)
+            differ += v->sets.items[k].value != first->sets.items[k].value;
+        if (v->sets.count && (c->variants.count <= MOST_TRIED || differ <= 1))
+            good &= is_trainable(c, v->spec, v);
     }
     return good;
 }
 
-/* All specs are checked before the first is trained: a mistake in the last should not wait for hours. */
+/* All specs are checked before the first is trained: a mistake in the last should not wait for
+ * hours. */
 static bool plan(Comparison *c, Request *r) {
     bool good = true;
     for (int i = 0; i < r->files.count; i++) {
         Diag *diag = diag_new(c->arena);
         Options o = {.file = r->files.items[i]};
-        for (int k = 0; k < c->options->data.count; k++) array_push(c->arena, &o.data, c->options->data.items[k]);
+        for (int k = 0; k < c->options->data.count; k++)
+            array_push(c->arena, &o.data, c->options->data.items[k]);
         Method *method = load_method(c->arena, diag, r->files.items[i], &o);
         LoweredProgram *program = method ? load_lowered(c->arena, diag, method, NULL) : NULL;
         report_messages(diag);
-        if (method && !program && diag_error_count(diag) == 0) report(CODE_NOTHING_TO_DO, "`%s` has no `loss`: there is nothing to train", r->files.items[i]);
+        if (method && !program && diag_error_count(diag) == 0)
+            report(CODE_NOTHING_TO_DO, "`%s` has no `loss`: there is nothing to train",
+                   r->files.items[i]);
         good &= program != NULL;
         if (!program) continue;
         add_hypers(c->arena, r, method->spec);
         const char *name = unique_name(c, method->spec->name);
-        const Variant variant = {.spec = r->files.items[i], .name = name, .evaluates = has_eval(method->spec)};
+        const Variant variant = {
+            .spec = r->files.items[i], .name = name, .evaluates = has_eval(method->spec)};
         add_variants(c, r, method, r->files.items[i], name, 0, variant);
     }
     for (int i = 0; good && i < r->sweeps.count; i++) {
         if (r->sweeps.items[i].used) continue;
         const char *near = diag_nearest(r->sweeps.items[i].name, r->hypers.items, r->hypers.count);
-        good = report_with_help(CODE_SETTING, near ? arena_printf(c->arena, "did you mean `%s`?", near) : NULL, "no spec has a hyper `%s`", r->sweeps.items[i].name);
+        good = report_with_help(CODE_SETTING,
+                                near ? arena_printf(c->arena, "did you mean `%s`?", near) : NULL,
+                                "no spec has a hyper `%s`", r->sweeps.items[i].name);
     }
     return good && are_trainable(c);
 }
 
-/* ---- the folder ------------------------------------------------------------------------------------------------------------ */
+/* ---- the folder ------------------------------------------------------------------------------ */
 
 const char *comparison_run_folder(const Comparison *c, int variant, long seed) {
     const Variant *v = &c->variants.items[variant];
     const char *name = v->name;
-    for (int i = 0; i < v->sets.count; i++) name = arena_printf(c->arena, "%s_%s=%s", name, v->sets.items[i].name, v->sets.items[i].value);
+    for (int i = 0; i < v->sets.count; i++)
+        name =
+            arena_printf(c->arena, "%s_%s=%s", name, v->sets.items[i].name, v->sets.items[i].value);
     return arena_printf(c->arena, "%s/%s_seed=%ld", c->folder, name, c->first_seed + seed);
 }
 
-/* A folder without the options of a comparison has no table and no plot of one either: what is called so is someone else's. */
+/* A folder without the options of a comparison has no table and no plot of one either: what is
+ * called so is someone else's. */
 static bool is_free(const Comparison *c, char *error, size_t error_bytes) {
     static const char *const names[] = {"results.csv", "comparison.svg"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (access(arena_printf(c->arena, "%s/%s", c->folder, names[i]), F_OK) != 0) continue;
-        snprintf(error, error_bytes, "%s: this folder has a file `%s` that no comparison wrote, and this one would replace it; --out FOLDER names another", c->folder, names[i]);
+        snprintf(error, error_bytes,
+                 "%s: this folder has a file `%s` that no comparison wrote, and this one would "
+                 "replace it; --out FOLDER names another",
+                 c->folder, names[i]);
         return false;
     }
     return true;
@@ -213,7 +247,8 @@ static bool claim_folder(const Comparison *c, const Request *r, CoupletRunFolder
     const char *path = arena_printf(c->arena, "%s/options.txt", c->folder);
     Text text = {0};
     for (int i = 0; i < r->passed.count; i += 2)
-        if (strcmp(r->passed.items[i], "--threads") != 0) text_printf(&text, "%s %s\n", r->passed.items[i], r->passed.items[i + 1]);
+        if (strcmp(r->passed.items[i], "--threads") != 0)
+            text_printf(&text, "%s %s\n", r->passed.items[i], r->passed.items[i + 1]);
     const char *wanted = text.data ? text.data : "";
     char error[COUPLET_PATH_BYTES + 512], found[1024] = "";
     bool good = couplet_folder_share(held, c->folder, error, sizeof error), same = true;
@@ -222,14 +257,19 @@ static bool claim_folder(const Comparison *c, const Request *r, CoupletRunFolder
         found[fread(found, 1, sizeof found - 1, file)] = 0;
         fclose(file);
         same = strcmp(found, wanted) == 0;
-    } else if (good) good = is_free(c, error, sizeof error) && couplet_text_write(path, wanted, error, sizeof error);
+    } else if (good)
+        good = is_free(c, error, sizeof error) &&
+               couplet_text_write(path, wanted, error, sizeof error);
     if (!good) report_error(CODE_RUN_FOLDER, error);
-    if (!same) report(CODE_RUN_FOLDER, "the runs in `%s` were made with other options (%s); --out names another folder", c->folder, found[0] ? found : "none");
+    if (!same)
+        report(CODE_RUN_FOLDER,
+               "the runs in `%s` were made with other options (%s); --out names another folder",
+               c->folder, found[0] ? found : "none");
     text_free(&text);
     return good && same;
 }
 
-/* ---- the runs ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the runs -------------------------------------------------------------------------------- */
 
 /* What the program exits with; -1 when it cannot be run. */
 static int run_child(char **argv) {
@@ -241,46 +281,59 @@ static int run_child(char **argv) {
     }
     if (started < 0) return -1;
     child = (sig_atomic_t)started;
-    if (interrupted) kill(started, interrupted); /* it came before there was someone to pass it to */
+    /* it came before there was someone to pass it to */
+    if (interrupted) kill(started, interrupted);
     int status = 0, ended;
-    while ((ended = waitpid(started, &status, 0)) < 0 && errno == EINTR) continue;
+    while ((ended = waitpid(started, &status, 0)) < 0 && errno == EINTR)
+        continue;
     child = 0;
     if (ended < 0) return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static bool train_one(const Comparison *c, const Request *r, int variant, long seed, const char *folder) {
+static bool train_one(const Comparison *c, const Request *r, int variant, long seed,
+                      const char *folder) {
     ARRAY(char *) argv = {0};
     const Variant *v = &c->variants.items[variant];
-    const char *const start[] = {"couplet", "train", v->spec, "--quiet", "--out", folder, "--seed", arena_printf(c->arena, "%ld", c->first_seed + seed)};
-    for (size_t i = 0; i < sizeof start / sizeof *start; i++) array_push(c->arena, &argv, (char *)(uintptr_t)start[i]);
+    const char *const start[] = {
+        "couplet", "train", v->spec,  "--quiet",
+        "--out",   folder,  "--seed", arena_printf(c->arena, "%ld", c->first_seed + seed)};
+    for (size_t i = 0; i < sizeof start / sizeof *start; i++)
+        array_push(c->arena, &argv, (char *)(uintptr_t)start[i]);
     for (int i = 0; i < v->sets.count; i++) {
-        array_push(c->arena, &argv, (char *)(uintptr_t)"--set");
-        array_push(c->arena, &argv, arena_printf(c->arena, "%s=%s", v->sets.items[i].name, v->sets.items[i].value));
+        array_push(c->arena, &argv, (char *)(uintptr_t) "--set");
+        array_push(c->arena, &argv,
+                   arena_printf(c->arena, "%s=%s", v->sets.items[i].name, v->sets.items[i].value));
     }
-    for (int i = 0; i < r->passed.count; i++) array_push(c->arena, &argv, (char *)(uintptr_t)r->passed.items[i]);
-    if (access(arena_printf(c->arena, "%s/checkpoint.safetensors", folder), F_OK) == 0) array_push(c->arena, &argv, (char *)(uintptr_t)"--resume");
+    for (int i = 0; i < r->passed.count; i++)
+        array_push(c->arena, &argv, (char *)(uintptr_t)r->passed.items[i]);
+    if (access(arena_printf(c->arena, "%s/checkpoint.safetensors", folder), F_OK) == 0)
+        array_push(c->arena, &argv, (char *)(uintptr_t) "--resume");
     array_push(c->arena, &argv, NULL);
     const int status = run_child(argv.items);
     if (status == 128 + SIGINT || status == 128 + SIGTERM) interrupted = status - 128;
     return status == 0;
 }
 
-/* True if the files of the spec are those that a run was made from, and its seed and settings those of the variant. What differs is for `couplet train --resume` to
- * judge. */
+/* True if the files of the spec are those that a run was made from, and its seed and settings those
+ * of the variant. What differs is for `couplet train --resume` to judge. */
 static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, const char *folder) {
     char error[COUPLET_PATH_BYTES + 512];
     CoupletRecord record;
     uint64_t recorded_seed;
     int count;
     if (!couplet_record_read(folder, &record, error, sizeof error)) return false;
-    bool same = couplet_record_seed(&record, &recorded_seed) && recorded_seed == (uint64_t)(c->first_seed + seed);
+    bool same = couplet_record_seed(&record, &recorded_seed) &&
+                recorded_seed == (uint64_t)(c->first_seed + seed);
     for (int i = 0; same && i < v->sets.count; i++) {
         double value = 0;
-        same = couplet_record_number(&record, arena_printf(c->arena, "hypers.%s", v->sets.items[i].name), &value) && value == strtod(v->sets.items[i].value, NULL);
+        same = couplet_record_number(
+                   &record, arena_printf(c->arena, "hypers.%s", v->sets.items[i].name), &value) &&
+               value == strtod(v->sets.items[i].value, NULL);
     }
     const Source **files = load_spec_sources(c->arena, v->spec, &count);
-    for (int i = 0; same && i < count; i++) same = couplet_record_has_file(&record, files[i]->text, files[i]->length);
+    for (int i = 0; same && i < count; i++)
+        same = couplet_record_has_file(&record, files[i]->text, files[i]->length);
     couplet_record_free(&record);
     return same && count > 0;
 }
@@ -297,12 +350,15 @@ static bool run_all(Comparison *c, const Request *r) {
             Outcome *outcome = &c->outcomes[v * c->seeds + s];
             done++;
             outcome_read(c->arena, folder, variant->evaluates, outcome);
-            if (interrupted || (outcome->finished && is_as_recorded(c, variant, s, folder))) continue;
+            if (interrupted || (outcome->finished && is_as_recorded(c, variant, s, folder)))
+                continue;
             printf("run %d of %d: %s, seed %ld\n", done, total, variant->label, c->first_seed + s);
             bool trained = train_one(c, r, v, s, folder);
             outcome_read(c->arena, folder, variant->evaluates, outcome);
             made++;
-            if (!trained && !interrupted) report(CODE_RUN_STOPPED, "this run failed: %s, seed %ld (its message is above)", variant->label, c->first_seed + s);
+            if (!trained && !interrupted)
+                report(CODE_RUN_STOPPED, "this run failed: %s, seed %ld (its message is above)",
+                       variant->label, c->first_seed + s);
             good &= trained;
         }
     if (made) printf("run time: %d run%s in %.0f s\n", made, made == 1 ? "" : "s", now() - start);
@@ -315,10 +371,15 @@ int compare_command(int argc, char **argv) {
     Request request = {.folder = "runs/compare", .seeds = 1};
     int status = 2;
     if (read_request(arena, &request, argc, argv)) {
-        Comparison c = {.arena = arena, .options = &request.options, .folder = request.folder, .first_seed = request.first_seed, .seeds = request.seeds};
+        Comparison c = {.arena = arena,
+                        .options = &request.options,
+                        .folder = request.folder,
+                        .first_seed = request.first_seed,
+                        .seeds = request.seeds};
         CoupletRunFolder held = {.lock = -1};
         struct sigaction on_signal = {.sa_sigaction = note_signal, .sa_flags = SA_SIGINFO};
-        sigaction(SIGINT, &on_signal, NULL); /* the child ends at its next step, with a checkpoint */
+        /* the child ends at its next step, with a checkpoint */
+        sigaction(SIGINT, &on_signal, NULL);
         sigaction(SIGTERM, &on_signal, NULL);
         status = 1;
         if (plan(&c, &request) && claim_folder(&c, &request, &held)) {
@@ -326,7 +387,9 @@ int compare_command(int argc, char **argv) {
             comparison_print(&c, stdout);
             good &= comparison_write_csv(&c);
             if (!interrupted) good &= comparison_plot(&c);
-            if (good) printf("%s/results.csv has every run, %s/comparison.svg the plot\n", c.folder, c.folder);
+            if (good)
+                printf("%s/results.csv has every run, %s/comparison.svg the plot\n", c.folder,
+                       c.folder);
             status = interrupted ? 128 + interrupted : good ? 0 : 1;
         }
         couplet_folder_release(&held);

@@ -1,4 +1,5 @@
-/* The comparison as a picture, through gnuplot: the loss of every variant over the steps, and what the evaluations say of each. */
+/* The comparison as a picture, through gnuplot: the loss of every variant over the steps, and what
+ * the evaluations say of each. */
 #include "compiler/driver/compare.h"
 #include "compiler/driver/report.h"
 #include "runtime/files.h"
@@ -11,13 +12,15 @@
 #include <unistd.h>
 
 /* Colours that stay apart for most eyes, and in print (Okabe, Ito). */
-static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"};
+static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
+                                      "#E69F00", "#56B4E9", "#000000", "#999999"};
 enum { COLOURS = sizeof colours / sizeof *colours, POINTS = 120 };
 
 /* A label for gnuplot's enhanced text: a backslash before what it reads as a command. */
 static const char *plain(Arena *arena, const char *label) {
     Text text = {0};
-    for (; *label; label++) text_printf(&text, "%s%c", strchr("_^@&~{}", *label) ? "\\\\" : "", *label);
+    for (; *label; label++)
+        text_printf(&text, "%s%c", strchr("_^@&~{}", *label) ? "\\\\" : "", *label);
     const char *copy = arena_strndup(arena, text.data ? text.data : "", text.length);
     text_free(&text);
     return copy;
@@ -27,11 +30,13 @@ static const char *plain(Arena *arena, const char *label) {
 static double mean_of_steps(const Outcome *o, int from, int to) {
     double sum = 0;
     int count = 0;
-    for (int i = from < 0 ? 0 : from; i < to && i < o->losses.count; i++, count++) sum += o->losses.items[i];
+    for (int i = from < 0 ? 0 : from; i < to && i < o->losses.count; i++, count++)
+        sum += o->losses.items[i];
     return count ? sum / count : NAN;
 }
 
-/* A running mean over a twentieth of the run, and the range of the seeds' own running means around it: "step mean low high". Every curve has about as many points. */
+/* A running mean over a twentieth of the run, and the range of the seeds' own running means around
+ * it: "step mean low high". Every curve has about as many points. */
 static void write_curve(const Comparison *c, int variant, Text *out) {
     enum { WINDOWS = 20 };
     int longest = 0;
@@ -39,13 +44,15 @@ static void write_curve(const Comparison *c, int variant, Text *out) {
         int count = c->outcomes[variant * c->seeds + s].losses.count;
         if (count > longest) longest = count;
     }
-    const int piece = longest / POINTS > 0 ? longest / POINTS : 1, half = longest / WINDOWS / 2 > 0 ? longest / WINDOWS / 2 : 1;
+    const int piece = longest / POINTS > 0 ? longest / POINTS : 1,
+              half = longest / WINDOWS / 2 > 0 ? longest / WINDOWS / 2 : 1;
     text_printf(out, "$curve%d << EOD\n", variant);
     for (int at = 0; at < longest; at += piece) {
         double sum = 0, low = INFINITY, high = -INFINITY;
         int count = 0;
         for (long s = 0; s < c->seeds; s++) {
-            const double mean = mean_of_steps(&c->outcomes[variant * c->seeds + s], at - half, at + half + 1);
+            const double mean =
+                mean_of_steps(&c->outcomes[variant * c->seeds + s], at - half, at + half + 1);
             if (isnan(mean)) continue;
             sum += mean;
             low = fmin(low, mean);
@@ -62,31 +69,38 @@ static const char *swept_setting(const Comparison *c) {
     const char *name = NULL;
     for (int v = 0; v < c->variants.count; v++) {
         const Variant *variant = &c->variants.items[v];
-        if (variant->sets.count != 1 || (name && strcmp(name, variant->sets.items[0].name) != 0)) return NULL;
+        if (variant->sets.count != 1 || (name && strcmp(name, variant->sets.items[0].name) != 0))
+            return NULL;
         name = variant->sets.items[0].name;
     }
     return c->variants.count > 1 ? name : NULL;
 }
 
-/* The method that begins at a variant: how many variants it has; 0: the variant is not its first. */
+/* The method that begins at a variant: how many variants it has; 0: the variant is not its first.
+ */
 static int method_size(const Comparison *c, int first) {
     const char *name = c->variants.items[first].name;
     if (first > 0 && strcmp(c->variants.items[first - 1].name, name) == 0) return 0;
     int count = 1;
-    while (first + count < c->variants.count && strcmp(c->variants.items[first + count].name, name) == 0) count++;
+    while (first + count < c->variants.count &&
+           strcmp(c->variants.items[first + count].name, name) == 0)
+        count++;
     return count;
 }
 
-/* "$values0_2": the first evaluation of the method that begins at variant 2. Where nothing is swept all variants are one series. */
+/* "$values0_2": the first evaluation of the method that begins at variant 2. Where nothing is swept
+ * all variants are one series. */
 static void write_points(const Comparison *c, const Columns *columns, bool swept, Text *out) {
     int column_count = columns->names.count ? columns->names.count : 1;
     for (int i = 0; i < column_count; i++) {
         for (int v = 0; v < c->variants.count; v++) {
             double mean, deviation;
             const char *column = columns->names.count ? columns->names.items[i] : NULL;
-            if (v == 0 || (swept && method_size(c, v))) text_printf(out, "%s$values%d_%d << EOD\n", v ? "EOD\n" : "", i, v);
+            if (v == 0 || (swept && method_size(c, v)))
+                text_printf(out, "%s$values%d_%d << EOD\n", v ? "EOD\n" : "", i, v);
             if (!comparison_statistics(c, v, column, &mean, &deviation)) continue;
-            double x = swept ? strtod(c->variants.items[v].sets.items[0].value, NULL) : v + (i - 0.5 * (column_count - 1)) * 0.8 / column_count;
+            double x = swept ? strtod(c->variants.items[v].sets.items[0].value, NULL)
+                             : v + (i - 0.5 * (column_count - 1)) * 0.8 / column_count;
             text_printf(out, "%.9g %.9g %.9g\n", x, mean, isnan(deviation) ? 0 : deviation);
         }
         text_printf(out, "EOD\n");
@@ -94,15 +108,22 @@ static void write_points(const Comparison *c, const Columns *columns, bool swept
 }
 
 static void plot_curves(const Comparison *c, Text *out) {
-    text_printf(out, "set xlabel 'step'\nset ylabel 'loss, running mean'\nset key outside top center horizontal maxcols 2\nplot ");
+    text_printf(out, "set xlabel 'step'\nset ylabel 'loss, running mean'\nset key outside top "
+                     "center horizontal maxcols 2\nplot ");
     for (int v = 0; c->seeds > 1 && v < c->variants.count; v++)
-        text_printf(out, "%s$curve%d using 1:3:4 with filledcurves fc rgb '%s' fs transparent solid 0.15 noborder notitle", v ? ", " : "", v, colours[v % COLOURS]);
+        text_printf(out,
+                    "%s$curve%d using 1:3:4 with filledcurves fc rgb '%s' fs transparent solid "
+                    "0.15 noborder notitle",
+                    v ? ", " : "", v, colours[v % COLOURS]);
     for (int v = 0; v < c->variants.count; v++)
-        text_printf(out, "%s$curve%d using 1:2 with lines lw 1.6 lc rgb '%s' title \"%s\"", v || c->seeds > 1 ? ", " : "", v, colours[v % COLOURS], plain(c->arena, c->variants.items[v].label));
+        text_printf(out, "%s$curve%d using 1:2 with lines lw 1.6 lc rgb '%s' title \"%s\"",
+                    v || c->seeds > 1 ? ", " : "", v, colours[v % COLOURS],
+                    plain(c->arena, c->variants.items[v].label));
     text_printf(out, "\n");
 }
 
-static void plot_sweep(const Comparison *c, const Columns *columns, const char *setting, Text *out) {
+static void plot_sweep(const Comparison *c, const Columns *columns, const char *setting,
+                       Text *out) {
     double low = INFINITY, high = -INFINITY;
     for (int v = 0; v < c->variants.count; v++) {
         double value = strtod(c->variants.items[v].sets.items[0].value, NULL);
@@ -111,12 +132,17 @@ static void plot_sweep(const Comparison *c, const Columns *columns, const char *
     }
     bool logarithmic = low > 0 && high / low >= 8;
     double margin = logarithmic ? pow(high / low, 0.06) : 0.06 * (high - low);
-    if (logarithmic) text_printf(out, "set logscale x\nset xrange [%g:%g]\n", low / margin, high * margin);
-    else text_printf(out, "set xrange [%g:%g]\n", low - margin, high + margin);
+    if (logarithmic)
+        text_printf(out, "set logscale x\nset xrange [%g:%g]\n", low / margin, high * margin);
+    else
+        text_printf(out, "set xrange [%g:%g]\n", low - margin, high + margin);
     text_printf(out, "set xtics (");
-    for (int v = 0; v < c->variants.count; v++) text_printf(out, "%s%s", v ? ", " : "", c->variants.items[v].sets.items[0].value);
+    for (int v = 0; v < c->variants.count; v++)
+        text_printf(out, "%s%s", v ? ", " : "", c->variants.items[v].sets.items[0].value);
     const bool one_method = method_size(c, 0) == c->variants.count;
-    text_printf(out, ")\nset xlabel \"%s\"\nset key maxcols %d\nplot ", plain(c->arena, setting), one_method ? 2 : 1); /* with the method's name an entry is long */
+    /* with the method's name an entry is long */
+    text_printf(out, ")\nset xlabel \"%s\"\nset key maxcols %d\nplot ", plain(c->arena, setting),
+                one_method ? 2 : 1);
     int count = columns->names.count ? columns->names.count : 1;
     /* A colour for each evaluation, a line and a sign for each method. */
     const char *between = "";
@@ -127,8 +153,14 @@ static void plot_sweep(const Comparison *c, const Columns *columns, const char *
             const int size = method_size(c, v);
             if (!size) continue;
             const bool several = size < c->variants.count;
-            const char *title = several ? arena_printf(c->arena, "%s: %s", plain(c->arena, c->variants.items[v].name), column) : column;
-            text_printf(out, "%s$values%d_%d using 1:2:3 with yerrorlines lw 1.6 dt %d pt %d ps 0.6 lc rgb '%s' title \"%s\"", between, i, v, method + 1, 7 + 2 * method, colours[i % COLOURS], title);
+            const char *title =
+                several ? arena_printf(c->arena, "%s: %s",
+                                       plain(c->arena, c->variants.items[v].name), column)
+                        : column;
+            text_printf(out,
+                        "%s$values%d_%d using 1:2:3 with yerrorlines lw 1.6 dt %d pt %d ps 0.6 lc "
+                        "rgb '%s' title \"%s\"",
+                        between, i, v, method + 1, 7 + 2 * method, colours[i % COLOURS], title);
             between = ", ";
             method++;
         }
@@ -138,11 +170,19 @@ static void plot_sweep(const Comparison *c, const Columns *columns, const char *
 
 static void plot_bars(const Comparison *c, const Columns *columns, Text *out) {
     int count = columns->names.count ? columns->names.count : 1;
-    text_printf(out, "unset xlabel\nset style fill solid 0.85\nset boxwidth %g\nset xtics rotate by -25 (", 0.75 / count);
-    for (int v = 0; v < c->variants.count; v++) text_printf(out, "%s\"%s\" %d", v ? ", " : "", plain(c->arena, c->variants.items[v].label), v);
+    text_printf(
+        out, "unset xlabel\nset style fill solid 0.85\nset boxwidth %g\nset xtics rotate by -25 (",
+        0.75 / count);
+    for (int v = 0; v < c->variants.count; v++)
+        text_printf(out, "%s\"%s\" %d", v ? ", " : "", plain(c->arena, c->variants.items[v].label),
+                    v);
     text_printf(out, ")\nset xrange [-0.6:%g]\nset yrange [0:*]\nplot ", c->variants.count - 0.4);
     for (int i = 0; i < count; i++)
-        text_printf(out, "%s$values%d_0 using 1:2 with boxes lc rgb '%s' title \"%s\", $values%d_0 using 1:($2-$3):(0):(2*$3) with vectors heads size graph 0.012,90 lw 1.3 lc rgb '#333333' notitle", i ? ", " : "", i, colours[i % COLOURS],
+        text_printf(out,
+                    "%s$values%d_0 using 1:2 with boxes lc rgb '%s' title \"%s\", $values%d_0 "
+                    "using 1:($2-$3):(0):(2*$3) with vectors heads size graph 0.012,90 lw 1.3 lc "
+                    "rgb '#333333' notitle",
+                    i ? ", " : "", i, colours[i % COLOURS],
                     columns->names.count ? columns->names.items[i] : "loss", i);
     text_printf(out, "\n");
 }
@@ -156,8 +196,12 @@ static bool run_gnuplot(const char *script) {
     int status = 0;
     if (child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status)) {
         if (WEXITSTATUS(status) == 0) return true;
-        if (WEXITSTATUS(status) == 127) report(CODE_OTHER_PROGRAM, "the program `gnuplot` is needed for the plot: install Debian's package gnuplot-nox; the table and results.csv are complete");
-        else report(CODE_OTHER_PROGRAM, "gnuplot failed on `%s`", script);
+        if (WEXITSTATUS(status) == 127)
+            report(CODE_OTHER_PROGRAM,
+                   "the program `gnuplot` is needed for the plot: install Debian's package "
+                   "gnuplot-nox; the table and results.csv are complete");
+        else
+            report(CODE_OTHER_PROGRAM, "gnuplot failed on `%s`", script);
         return false;
     }
     report(CODE_OTHER_PROGRAM, "gnuplot cannot be run: %s", strerror(errno));
@@ -169,25 +213,38 @@ static const char *title_of(const Comparison *c) {
     const char *text = "";
     int longest = 0;
     for (int v = 0; v < c->variants.count; v++)
-        if (method_size(c, v)) text = arena_printf(c->arena, "%s%s%s", text, v ? ", " : "", c->variants.items[v].name);
+        if (method_size(c, v))
+            text = arena_printf(c->arena, "%s%s%s", text, v ? ", " : "", c->variants.items[v].name);
     for (long i = 0; i < c->variants.count * c->seeds; i++)
         if (c->outcomes[i].losses.count > longest) longest = c->outcomes[i].losses.count;
-    const char *seeds = c->seeds == 1 ? arena_printf(c->arena, "seed %ld", c->first_seed) : arena_printf(c->arena, "seeds %ld to %ld", c->first_seed, c->first_seed + c->seeds - 1);
+    const char *seeds = c->seeds == 1 ? arena_printf(c->arena, "seed %ld", c->first_seed)
+                                      : arena_printf(c->arena, "seeds %ld to %ld", c->first_seed,
+                                                     c->first_seed + c->seeds - 1);
     return arena_printf(c->arena, "%s: %s, %d steps", text, seeds, longest);
 }
 
 bool comparison_plot(const Comparison *c) {
     Columns columns = comparison_columns(c);
-    const char *swept = swept_setting(c), *script = arena_printf(c->arena, "%s/comparison.gp", c->folder);
+    const char *swept = swept_setting(c),
+               *script = arena_printf(c->arena, "%s/comparison.gp", c->folder);
     Text text = {0};
-    for (int v = 0; v < c->variants.count; v++) write_curve(c, v, &text);
+    for (int v = 0; v < c->variants.count; v++)
+        write_curve(c, v, &text);
     write_points(c, &columns, swept != NULL, &text);
-    text_printf(&text, "set terminal svg size 1000,480 font 'Helvetica,13' background '#ffffff'\nset output '%s/comparison.svg'\n", c->folder);
-    text_printf(&text, "set border 3 lw 0.8\nset tics nomirror out\nset grid ytics lc rgb '#dddddd'\nset multiplot layout 1,2 title \"%s\" font ',14'\n", plain(c->arena, title_of(c)));
+    text_printf(&text,
+                "set terminal svg size 1000,480 font 'Helvetica,13' background '#ffffff'\nset "
+                "output '%s/comparison.svg'\n",
+                c->folder);
+    text_printf(&text,
+                "set border 3 lw 0.8\nset tics nomirror out\nset grid ytics lc rgb '#dddddd'\nset "
+                "multiplot layout 1,2 title \"%s\" font ',14'\n",
+                plain(c->arena, title_of(c)));
     plot_curves(c, &text);
     text_printf(&text, "set ylabel '%s'\n", columns.names.count ? "accuracy in %" : "loss");
-    if (swept) plot_sweep(c, &columns, swept, &text);
-    else plot_bars(c, &columns, &text);
+    if (swept)
+        plot_sweep(c, &columns, swept, &text);
+    else
+        plot_bars(c, &columns, &text);
     text_printf(&text, "unset multiplot\n");
     char error[512];
     bool good = couplet_text_write(script, text.data, error, sizeof error);

@@ -1,4 +1,5 @@
-/* What the runs of a comparison left: metrics.jsonl and settings.json, means and deviations, the table. */
+/* What the runs of a comparison left: metrics.jsonl and settings.json, means and deviations, the
+ * table. */
 #include "compiler/driver/compare.h"
 #include "compiler/driver/report.h"
 #include "runtime/files.h"
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- one run ------------------------------------------------------------------------------------------------------ */
+/* ---- one run --------------------------------------------------------------------------------- */
 
 static double planned_steps(Arena *arena, const char *folder) {
     json_t *settings = json_load_file(arena_printf(arena, "%s/settings.json", folder), 0, NULL);
@@ -18,11 +19,14 @@ static double planned_steps(Arena *arena, const char *folder) {
 }
 
 static void read_row(Arena *arena, const json_t *row, Outcome *o, double *last_step) {
-    const json_t *loss = json_object_get(row, "loss"), *epoch_loss = json_object_get(row, "epoch_loss"), *percent = json_object_get(row, "percent"), *value = json_object_get(row, "value");
+    const json_t *loss = json_object_get(row, "loss"),
+                 *epoch_loss = json_object_get(row, "epoch_loss"),
+                 *percent = json_object_get(row, "percent"), *value = json_object_get(row, "value");
     *last_step = json_number_value(json_object_get(row, "step"));
     if (json_is_number(loss)) array_push(arena, &o->losses, json_number_value(loss));
     if (json_is_number(epoch_loss)) o->loss = json_number_value(epoch_loss);
-    const char *of = json_string_value(json_object_get(row, "of")), *name = json_string_value(json_object_get(row, "evaluation"));
+    const char *of = json_string_value(json_object_get(row, "of")),
+               *name = json_string_value(json_object_get(row, "evaluation"));
     if (!of || !name || strcmp(of, "after training") != 0) return;
     for (int i = 0; i < o->evaluations.count; i++) { /* a run that went on measures once more */
         if (strcmp(o->evaluations.items[i], name) != 0) continue;
@@ -37,7 +41,8 @@ static void read_row(Arena *arena, const json_t *row, Outcome *o, double *last_s
 /* Less than an epoch has no mean of its own: all steps are it. */
 static double mean_of(const double *values, int count) {
     double sum = 0;
-    for (int i = 0; i < count; i++) sum += values[i];
+    for (int i = 0; i < count; i++)
+        sum += values[i];
     return count ? sum / count : NAN;
 }
 
@@ -61,9 +66,11 @@ void outcome_read(Arena *arena, const char *folder, bool evaluates, Outcome *o) 
     o->finished = steps > 0 && last_step >= steps && (!evaluates || o->evaluations.count > 0);
 }
 
-/* ---- all runs ------------------------------------------------------------------------------------------------------- */
+/* ---- all runs -------------------------------------------------------------------------------- */
 
-static const Outcome *outcome_of(const Comparison *c, int variant, long seed) { return &c->outcomes[(long)variant * c->seeds + seed]; }
+static const Outcome *outcome_of(const Comparison *c, int variant, long seed) {
+    return &c->outcomes[(long)variant * c->seeds + seed];
+}
 
 Columns comparison_columns(const Comparison *c) {
     Columns columns = {0};
@@ -72,7 +79,8 @@ Columns comparison_columns(const Comparison *c) {
             for (int i = 0; i < outcome_of(c, v, s)->evaluations.count; i++) {
                 const char *name = outcome_of(c, v, s)->evaluations.items[i];
                 bool known = false;
-                for (int k = 0; k < columns.names.count; k++) known |= strcmp(columns.names.items[k], name) == 0;
+                for (int k = 0; k < columns.names.count; k++)
+                    known |= strcmp(columns.names.items[k], name) == 0;
                 if (known) continue;
                 array_push(c->arena, &columns.names, name);
                 array_push(c->arena, &columns.reported, outcome_of(c, v, s)->reported.items[i]);
@@ -91,7 +99,8 @@ static bool value_of(const Outcome *o, const char *column, double *value) {
     return false;
 }
 
-int comparison_statistics(const Comparison *c, int variant, const char *column, double *mean, double *deviation) {
+int comparison_statistics(const Comparison *c, int variant, const char *column, double *mean,
+                          double *deviation) {
     double sum = 0, squares = 0, value;
     int count = 0;
     for (long s = 0; s < c->seeds; s++)
@@ -101,14 +110,16 @@ int comparison_statistics(const Comparison *c, int variant, const char *column, 
         }
     *mean = count ? sum / count : NAN;
     for (long s = 0; s < c->seeds; s++)
-        if (value_of(outcome_of(c, variant, s), column, &value)) squares += (value - *mean) * (value - *mean);
+        if (value_of(outcome_of(c, variant, s), column, &value))
+            squares += (value - *mean) * (value - *mean);
     *deviation = count > 1 ? sqrt(squares / (count - 1)) : NAN;
     return count;
 }
 
-/* ---- the table -------------------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
-static void print_cell(const Comparison *c, int variant, const char *column, const char *format, FILE *out) {
+static void print_cell(const Comparison *c, int variant, const char *column, const char *format,
+                       FILE *out) {
     double mean, deviation;
     char text[64] = "-", spread[32] = "";
     int count = comparison_statistics(c, variant, column, &mean, &deviation);
@@ -121,15 +132,20 @@ void comparison_print(const Comparison *c, FILE *out) {
     Columns columns = comparison_columns(c);
     int width = 6;
     for (int v = 0; v < c->variants.count; v++)
-        if ((int)strlen(c->variants.items[v].label) > width) width = (int)strlen(c->variants.items[v].label);
+        if ((int)strlen(c->variants.items[v].label) > width)
+            width = (int)strlen(c->variants.items[v].label);
     fprintf(out, "%-*s  runs  %10s   %-8s", width, "method", "loss", "");
-    for (int i = 0; i < columns.names.count; i++) fprintf(out, "  %10s   %-8s", columns.names.items[i], columns.reported.items[i] ? "" : "%");
+    for (int i = 0; i < columns.names.count; i++)
+        fprintf(out, "  %10s   %-8s", columns.names.items[i], columns.reported.items[i] ? "" : "%");
     fprintf(out, "\n");
     for (int v = 0; v < c->variants.count; v++) {
         double mean, deviation;
-        fprintf(out, "%-*s  %4d", width, c->variants.items[v].label, comparison_statistics(c, v, NULL, &mean, &deviation));
+        fprintf(out, "%-*s  %4d", width, c->variants.items[v].label,
+                comparison_statistics(c, v, NULL, &mean, &deviation));
         print_cell(c, v, NULL, "%.4f", out);
-        for (int i = 0; i < columns.names.count; i++) print_cell(c, v, columns.names.items[i], columns.reported.items[i] ? "%.4f" : "%.2f", out);
+        for (int i = 0; i < columns.names.count; i++)
+            print_cell(c, v, columns.names.items[i], columns.reported.items[i] ? "%.4f" : "%.2f",
+                       out);
         fprintf(out, "\n");
     }
 }
@@ -138,21 +154,26 @@ bool comparison_write_csv(const Comparison *c) {
     Columns columns = comparison_columns(c);
     Text text = {0};
     text_printf(&text, "method,seed,loss");
-    for (int i = 0; i < columns.names.count; i++) text_printf(&text, ",\"%s\"", columns.names.items[i]);
+    for (int i = 0; i < columns.names.count; i++)
+        text_printf(&text, ",\"%s\"", columns.names.items[i]);
     text_printf(&text, "\n");
     for (int v = 0; v < c->variants.count; v++)
         for (long s = 0; s < c->seeds; s++) {
             const Outcome *o = outcome_of(c, v, s);
             double value;
             if (!o->finished) continue;
-            text_printf(&text, "\"%s\",%ld,%.9g", c->variants.items[v].label, c->first_seed + s, o->loss);
+            text_printf(&text, "\"%s\",%ld,%.9g", c->variants.items[v].label, c->first_seed + s,
+                        o->loss);
             for (int i = 0; i < columns.names.count; i++)
-                if (value_of(o, columns.names.items[i], &value)) text_printf(&text, ",%.9g", value);
-                else text_printf(&text, ",");
+                if (value_of(o, columns.names.items[i], &value))
+                    text_printf(&text, ",%.9g", value);
+                else
+                    text_printf(&text, ",");
             text_printf(&text, "\n");
         }
     char error[512];
-    bool good = couplet_text_write(arena_printf(c->arena, "%s/results.csv", c->folder), text.data, error, sizeof error);
+    bool good = couplet_text_write(arena_printf(c->arena, "%s/results.csv", c->folder), text.data,
+                                   error, sizeof error);
     if (!good) report_error(CODE_OUTPUT, error);
     text_free(&text);
     return good;

@@ -10,11 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LINES = 10 /* of files that cannot be read, and of rows that are the same */, MOST_CLASSES = 12 /* whose sizes are told one by one */, SHOWN_NAME = 80 /* bytes of a name */ };
+enum {
+    MOST_LINES = 10 /* of files that cannot be read, and of rows that are the same */,
+    MOST_CLASSES = 12 /* whose sizes are told one by one */,
+    SHOWN_NAME = 80 /* bytes of a name */
+};
 
-/* ---- numbers and names --------------------------------------------------------------------------------------------------- */
+/* ---- numbers and names ----------------------------------------------------------------------- */
 
-static const char *plural(int64_t count) { return count == 1 ? "" : "s"; }
+static const char *plural(int64_t count) {
+    return count == 1 ? "" : "s";
+}
 
 static const char *class_name(Arena *arena, const FieldStatistics *f, int64_t c) {
     if (f->field->class_names) return f->field->class_names[c];
@@ -26,32 +32,39 @@ static const char *shown_name(Arena *arena, const FieldStatistics *f, int64_t c)
     const char *name = class_name(arena, f, c);
     size_t length = strlen(name);
     if (length <= SHOWN_NAME) return name;
-    for (length = SHOWN_NAME; length && ((unsigned char)name[length] & 0xc0) == 0x80;) length--;
+    for (length = SHOWN_NAME; length && ((unsigned char)name[length] & 0xc0) == 0x80;)
+        length--;
     return arena_printf(arena, "%.*s..", (int)length, name);
 }
 
 static int64_t bytes_of(const CoupletTable *t) {
     int64_t bytes = 0;
-    for (int f = 0; f < t->field_count; f++) bytes += couplet_field_bytes(&t->fields[f]);
+    for (int f = 0; f < t->field_count; f++)
+        bytes += couplet_field_bytes(&t->fields[f]);
     return bytes * t->held;
 }
 
-/* ---- text ---------------------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void print_parts(const FieldStatistics *f, FILE *out) {
     if (f->channels) {
         fprintf(out, ", mean");
-        for (int p = 0; p < f->part_count; p++) fprintf(out, " %.3g", f->parts[p].mean);
+        for (int p = 0; p < f->part_count; p++)
+            fprintf(out, " %.3g", f->parts[p].mean);
         fprintf(out, " and deviation");
-        for (int p = 0; p < f->part_count; p++) fprintf(out, " %.3g", f->parts[p].deviation);
+        for (int p = 0; p < f->part_count; p++)
+            fprintf(out, " %.3g", f->parts[p].deviation);
         fprintf(out, " by channel");
-    } else fprintf(out, ", mean %.3g, deviation %.3g", f->all.mean, f->all.deviation);
+    } else
+        fprintf(out, ", mean %.3g, deviation %.3g", f->all.mean, f->all.deviation);
 }
 
 static void print_missing(const FieldStatistics *f, FILE *out) {
     if (f->all.nan) fprintf(out, "; %lld NaN", (long long)f->all.nan);
-    if (f->all.infinite) fprintf(out, "%s %lld infinite", f->all.nan ? " and" : ";", (long long)f->all.infinite);
-    if (f->rows_missing) fprintf(out, " in %lld row%s", (long long)f->rows_missing, plural(f->rows_missing));
+    if (f->all.infinite)
+        fprintf(out, "%s %lld infinite", f->all.nan ? " and" : ";", (long long)f->all.infinite);
+    if (f->rows_missing)
+        fprintf(out, " in %lld row%s", (long long)f->rows_missing, plural(f->rows_missing));
 }
 
 /* What an entry of a vector is called; NULL: it has no name. */
@@ -66,7 +79,8 @@ static void print_entries(const CoupletTable *t, const FieldStatistics *f, FILE 
     for (int p = 0; p < f->part_count; p++) {
         const Spread *s = &f->parts[p];
         const char *name = entry_name(t, f, p);
-        fprintf(out, "        [%d]%s%s  %.4g .. %.4g, mean %.3g, deviation %.3g", p, name ? " " : "", name ? name : "", s->low, s->high, s->mean, s->deviation);
+        fprintf(out, "        [%d]%s%s  %.4g .. %.4g, mean %.3g, deviation %.3g", p,
+                name ? " " : "", name ? name : "", s->low, s->high, s->mean, s->deviation);
         if (s->nan + s->infinite) fprintf(out, "; %lld missing", (long long)(s->nan + s->infinite));
         if (s->count > 1 && s->low == s->high) fprintf(out, "; always the same");
         fprintf(out, "\n");
@@ -81,9 +95,11 @@ static void print_classes(Arena *arena, const FieldStatistics *f, FILE *out) {
         empty += f->counts[c] == 0;
     }
     if (f->class_count == 0) return; /* of several in each row */
-    if (f->counts[smallest] == f->counts[largest]) fprintf(out, ", %lld of each", (long long)f->counts[smallest]);
+    if (f->counts[smallest] == f->counts[largest])
+        fprintf(out, ", %lld of each", (long long)f->counts[smallest]);
     else
-        fprintf(out, ", from %lld (%s) to %lld (%s)", (long long)f->counts[smallest], shown_name(arena, f, smallest), (long long)f->counts[largest],
+        fprintf(out, ", from %lld (%s) to %lld (%s)", (long long)f->counts[smallest],
+                shown_name(arena, f, smallest), (long long)f->counts[largest],
                 shown_name(arena, f, largest));
     if (empty) fprintf(out, "; %lld of them empty", (long long)empty);
 }
@@ -98,26 +114,35 @@ static bool is_balanced(const FieldStatistics *f) {
 static void print_class_lines(Arena *arena, const FieldStatistics *f, FILE *out) {
     if (f->class_count == 0) return;
     if (is_balanced(f) && f->field->class_names) {
-        for (int64_t c = 0; c < f->class_count && c < MOST_CLASSES; c++) fprintf(out, "%s%s", c ? ", " : "        ", shown_name(arena, f, c));
+        for (int64_t c = 0; c < f->class_count && c < MOST_CLASSES; c++)
+            fprintf(out, "%s%s", c ? ", " : "        ", shown_name(arena, f, c));
         fprintf(out, "%s\n", f->class_count > MOST_CLASSES ? ", .." : "");
         return;
     }
     if (is_balanced(f)) return;
-    for (int64_t c = 0; c < f->class_count && c < MOST_CLASSES; c++) fprintf(out, "        %-20s %lld\n", shown_name(arena, f, c), (long long)f->counts[c]);
-    if (f->class_count > MOST_CLASSES) fprintf(out, "        and %lld more; --json lists all\n", (long long)(f->class_count - MOST_CLASSES));
+    for (int64_t c = 0; c < f->class_count && c < MOST_CLASSES; c++)
+        fprintf(out, "        %-20s %lld\n", shown_name(arena, f, c), (long long)f->counts[c]);
+    if (f->class_count > MOST_CLASSES)
+        fprintf(out, "        and %lld more; --json lists all\n",
+                (long long)(f->class_count - MOST_CLASSES));
 }
 
-static void print_field(Arena *arena, const CoupletTable *t, const FieldStatistics *f, int width, FILE *out) {
+static void print_field(Arena *arena, const CoupletTable *t, const FieldStatistics *f, int width,
+                        FILE *out) {
     char type[128];
     couplet_field_text(f->field, type, sizeof type);
     fprintf(out, "    %-*s  %s", width, f->field->name, type);
     if (f->field->classes) {
-        fprintf(out, ", %lld class%s", (long long)f->field->classes, f->field->classes == 1 ? "" : "es");
+        fprintf(out, ", %lld class%s", (long long)f->field->classes,
+                f->field->classes == 1 ? "" : "es");
         print_classes(arena, f, out);
     } else {
-        if (f->field->type == COUPLET_I32) fprintf(out, ", %.0f .. %.0f", f->all.low, f->all.high);
-        else fprintf(out, ", %.4g .. %.4g", f->all.low, f->all.high);
-        if (f->class_count) fprintf(out, ", %lld value%s", (long long)f->class_count, plural(f->class_count));
+        if (f->field->type == COUPLET_I32)
+            fprintf(out, ", %.0f .. %.0f", f->all.low, f->all.high);
+        else
+            fprintf(out, ", %.4g .. %.4g", f->all.low, f->all.high);
+        if (f->class_count)
+            fprintf(out, ", %lld value%s", (long long)f->class_count, plural(f->class_count));
         print_parts(f, out);
         print_missing(f, out);
         if (f->all.count > 1 && f->all.low == f->all.high) fprintf(out, "; always the same");
@@ -130,20 +155,29 @@ static void print_field(Arena *arena, const CoupletTable *t, const FieldStatisti
 static void print_bad(const DataSet *set, FILE *out) {
     const int count = set->bad.count;
     if (count == 0) return;
-    fprintf(out, "    %d row%s cannot be read; --skip-bad %d leaves %s out:\n", count, plural(count), count, count == 1 ? "it" : "them");
-    for (int i = 0; i < count && i < MOST_LINES; i++) fprintf(out, "        %s\n", set->bad.items[i]);
-    if (count > MOST_LINES) fprintf(out, "        and %d more; --json lists all\n", count - MOST_LINES);
+    fprintf(out, "    %d row%s cannot be read; --skip-bad %d leaves %s out:\n", count,
+            plural(count), count, count == 1 ? "it" : "them");
+    for (int i = 0; i < count && i < MOST_LINES; i++)
+        fprintf(out, "        %s\n", set->bad.items[i]);
+    if (count > MOST_LINES)
+        fprintf(out, "        and %d more; --json lists all\n", count - MOST_LINES);
 }
 
-static void print_pairs(Arena *arena, const Twins *twins, const DataSet *first, const DataSet *second, FILE *out) {
+static void print_pairs(Arena *arena, const Twins *twins, const DataSet *first,
+                        const DataSet *second, FILE *out) {
     for (int i = 0; i < twins->pairs.count && i < MOST_LINES; i++)
-        fprintf(out, "        %s and %s\n", data_row_name(arena, &first->table, twins->pairs.items[i].first), data_row_name(arena, &second->table, twins->pairs.items[i].second));
-    if (twins->pairs.count > MOST_LINES) fprintf(out, "        and %d more; --json lists all\n", twins->pairs.count - MOST_LINES);
+        fprintf(out, "        %s and %s\n",
+                data_row_name(arena, &first->table, twins->pairs.items[i].first),
+                data_row_name(arena, &second->table, twins->pairs.items[i].second));
+    if (twins->pairs.count > MOST_LINES)
+        fprintf(out, "        and %d more; --json lists all\n", twins->pairs.count - MOST_LINES);
 }
 
 static void print_unlike(const Twins *twins, FILE *out) {
-    if (twins->unlike && twins->pairs.count == 1) fprintf(out, ", and has another label or number");
-    else if (twins->unlike) fprintf(out, ", and %lld of them have another label or number", (long long)twins->unlike);
+    if (twins->unlike && twins->pairs.count == 1)
+        fprintf(out, ", and has another label or number");
+    else if (twins->unlike)
+        fprintf(out, ", and %lld of them have another label or number", (long long)twins->unlike);
     fprintf(out, ":\n");
 }
 
@@ -152,13 +186,15 @@ static void print_findings(Arena *arena, const DataFindings *d, FILE *out) {
     char size[32];
     int width = 0;
     if (d->set->name) fprintf(out, "%s = ", d->set->name);
-    fprintf(out, "%s\n    %s\n    %lld row%s, %s%s", d->set->written, t->path, (long long)t->held, plural(t->held), couplet_bytes_text(bytes_of(t), size, sizeof size),
+    fprintf(out, "%s\n    %s\n    %lld row%s, %s%s", d->set->written, t->path, (long long)t->held,
+            plural(t->held), couplet_bytes_text(bytes_of(t), size, sizeof size),
             t->mapped ? ", mapped" : "");
     if (t->count != t->held) fprintf(out, "; %lld of them are looked at", (long long)t->count);
     fprintf(out, "\n");
     for (int f = 0; f < t->field_count; f++)
         if ((int)strlen(t->fields[f].name) > width) width = (int)strlen(t->fields[f].name);
-    for (int f = 0; f < t->field_count; f++) print_field(arena, t, &d->fields[f], width, out);
+    for (int f = 0; f < t->field_count; f++)
+        print_field(arena, t, &d->fields[f], width, out);
     print_bad(d->set, out);
     const int same = d->twins.pairs.count;
     if (same == 0) return;
@@ -170,17 +206,21 @@ static void print_findings(Arena *arena, const DataFindings *d, FILE *out) {
 static void print_shared(Arena *arena, const SharedRows *s, FILE *out) {
     const int count = s->twins.pairs.count;
     if (count == 0) return;
-    fprintf(out, "%d row%s of %s %s also in %s", count, plural(count), s->second->name, count == 1 ? "is" : "are", s->first->name);
+    fprintf(out, "%d row%s of %s %s also in %s", count, plural(count), s->second->name,
+            count == 1 ? "is" : "are", s->first->name);
     print_unlike(&s->twins, out);
     print_pairs(arena, &s->twins, s->first, s->second, out);
 }
 
-void data_report_text(Arena *arena, const DataFindings *findings, int count, const SharedRows *shared, int shared_count, FILE *out) {
-    for (int i = 0; i < count; i++) print_findings(arena, &findings[i], out);
-    for (int i = 0; i < shared_count; i++) print_shared(arena, &shared[i], out);
+void data_report_text(Arena *arena, const DataFindings *findings, int count,
+                      const SharedRows *shared, int shared_count, FILE *out) {
+    for (int i = 0; i < count; i++)
+        print_findings(arena, &findings[i], out);
+    for (int i = 0; i < shared_count; i++)
+        print_shared(arena, &shared[i], out);
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void put_spread(json_t *out, const Spread *s) {
     json_object_set_new(out, "low", json_real(s->low));
@@ -195,7 +235,8 @@ static json_t *list_parts(const CoupletTable *t, const FieldStatistics *f) {
     json_t *list = json_array();
     for (int p = 0; p < f->part_count; p++) {
         json_t *part = json_object();
-        if (entry_name(t, f, p)) json_object_set_new(part, "name", json_string(entry_name(t, f, p)));
+        if (entry_name(t, f, p))
+            json_object_set_new(part, "name", json_string(entry_name(t, f, p)));
         put_spread(part, &f->parts[p]);
         json_array_append_new(list, part);
     }
@@ -205,30 +246,38 @@ static json_t *list_parts(const CoupletTable *t, const FieldStatistics *f) {
 static json_t *list_classes(Arena *arena, const FieldStatistics *f) {
     json_t *list = json_array();
     for (int64_t c = 0; c < f->class_count; c++)
-        json_array_append_new(list, json_pack("{s:s, s:I}", "name", class_name(arena, f, c), "rows", (json_int_t)f->counts[c]));
+        json_array_append_new(list, json_pack("{s:s, s:I}", "name", class_name(arena, f, c), "rows",
+                                              (json_int_t)f->counts[c]));
     return list;
 }
 
 static json_t *field_json(Arena *arena, const CoupletTable *t, const FieldStatistics *f) {
     static const char *const types[] = {"real", "int", "u8"}; /* by CoupletType */
     json_t *shape = json_array(), *out = json_object();
-    for (int i = 0; i < f->field->rank; i++) json_array_append_new(shape, json_integer(f->field->shape[i]));
+    for (int i = 0; i < f->field->rank; i++)
+        json_array_append_new(shape, json_integer(f->field->shape[i]));
     json_object_set_new(out, "name", json_string(f->field->name));
     json_object_set_new(out, "type", json_string(types[f->field->type]));
     json_object_set_new(out, "shape", shape);
     put_spread(out, &f->all);
     json_object_set_new(out, "rows_missing", json_integer(f->rows_missing));
-    if (f->part_count) json_object_set_new(out, f->channels ? "channels" : "entries", list_parts(t, f));
-    if (f->field->classes) json_object_set_new(out, "classes", list_classes(arena, f));
-    else if (f->class_count) json_object_set_new(out, "values", list_classes(arena, f));
+    if (f->part_count)
+        json_object_set_new(out, f->channels ? "channels" : "entries", list_parts(t, f));
+    if (f->field->classes)
+        json_object_set_new(out, "classes", list_classes(arena, f));
+    else if (f->class_count)
+        json_object_set_new(out, "values", list_classes(arena, f));
     return out;
 }
 
-static json_t *list_pairs(Arena *arena, const Twins *twins, const DataSet *first, const DataSet *second) {
+static json_t *list_pairs(Arena *arena, const Twins *twins, const DataSet *first,
+                          const DataSet *second) {
     json_t *list = json_array();
     for (int i = 0; i < twins->pairs.count; i++) {
         const Twin twin = twins->pairs.items[i];
-        json_array_append_new(list, json_pack("[s, s]", data_row_name(arena, &first->table, twin.first), data_row_name(arena, &second->table, twin.second)));
+        json_array_append_new(list,
+                              json_pack("[s, s]", data_row_name(arena, &first->table, twin.first),
+                                        data_row_name(arena, &second->table, twin.second)));
     }
     return list;
 }
@@ -236,8 +285,10 @@ static json_t *list_pairs(Arena *arena, const Twins *twins, const DataSet *first
 static json_t *findings_json(Arena *arena, const DataFindings *d) {
     const CoupletTable *t = &d->set->table;
     json_t *fields = json_array(), *bad = json_array(), *out = json_object();
-    for (int f = 0; f < t->field_count; f++) json_array_append_new(fields, field_json(arena, t, &d->fields[f]));
-    for (int i = 0; i < d->set->bad.count; i++) json_array_append_new(bad, json_string(d->set->bad.items[i]));
+    for (int f = 0; f < t->field_count; f++)
+        json_array_append_new(fields, field_json(arena, t, &d->fields[f]));
+    for (int i = 0; i < d->set->bad.count; i++)
+        json_array_append_new(bad, json_string(d->set->bad.items[i]));
     if (d->set->name) json_object_set_new(out, "name", json_string(d->set->name));
     json_object_set_new(out, "source", json_string(d->set->written));
     json_object_set_new(out, "path", json_string(t->path));
@@ -252,14 +303,18 @@ static json_t *findings_json(Arena *arena, const DataFindings *d) {
     return out;
 }
 
-bool data_report_json(Arena *arena, const DataFindings *findings, int count, const SharedRows *shared, int shared_count, FILE *out) {
+bool data_report_json(Arena *arena, const DataFindings *findings, int count,
+                      const SharedRows *shared, int shared_count, FILE *out) {
     json_t *root = json_object(), *sources = json_array(), *pairs = json_array();
-    for (int i = 0; i < count; i++) json_array_append_new(sources, findings_json(arena, &findings[i]));
+    for (int i = 0; i < count; i++)
+        json_array_append_new(sources, findings_json(arena, &findings[i]));
     for (int i = 0; i < shared_count; i++) {
         const SharedRows *s = &shared[i];
         if (s->twins.pairs.count == 0) continue;
-        json_array_append_new(pairs, json_pack("{s:s, s:s, s:o, s:I}", "first", s->first->name, "second", s->second->name, "rows",
-                                               list_pairs(arena, &s->twins, s->first, s->second), "unlike", (json_int_t)s->twins.unlike));
+        json_array_append_new(pairs, json_pack("{s:s, s:s, s:o, s:I}", "first", s->first->name,
+                                               "second", s->second->name, "rows",
+                                               list_pairs(arena, &s->twins, s->first, s->second),
+                                               "unlike", (json_int_t)s->twins.unlike));
     }
     json_object_set_new(root, "sources", sources);
     json_object_set_new(root, "shared", pairs);

@@ -18,8 +18,10 @@ typedef struct SharedRows {
     Twins twins;
 } SharedRows;
 
-void data_report_text(Arena *arena, const DataFindings *findings, int count, const SharedRows *shared, int shared_count, FILE *out);
+void data_report_text(Arena *arena, const DataFindings *findings, int count,
+                      const SharedRows *shared, int shared_count, FILE *out);
 /* One JSON object. False when memory is out. */
-bool data_report_json(Arena *arena, const DataFindings *findings, int count, const SharedRows *shared, int shared_count, FILE *out);
+bool data_report_json(Arena *arena, const DataFindings *findings, int count,
+                      const SharedRows *shared, int shared_count, FILE *out);
 
 #endif

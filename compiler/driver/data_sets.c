@@ -18,29 +18,37 @@
 
 #include <string.h>
 
-/* ---- a source that the command line names -------------------------------------------------------------------------------- */
+/* ---- a source that the command line names ---------------------------------------------------- */
 
 static const OptionRow *find_setting(const char *reader, const char *name) {
     for (int i = 0; i < data_catalogue.setting_count; i++)
-        if (strcmp(data_catalogue.settings[i].owner, reader) == 0 && strcmp(data_catalogue.settings[i].name, name) == 0) return &data_catalogue.settings[i];
+        if (strcmp(data_catalogue.settings[i].owner, reader) == 0 &&
+            strcmp(data_catalogue.settings[i].name, name) == 0)
+            return &data_catalogue.settings[i];
     return NULL;
 }
 
 static bool unknown_setting(Arena *arena, const char *reader, const char *name) {
-    const char **names = arena_array(arena, const char *, data_catalogue.setting_count + 1), *list = "";
+    const char **names = arena_array(arena, const char *, data_catalogue.setting_count + 1),
+               *list = "";
     int count = 0;
     for (int i = 0; i < data_catalogue.setting_count; i++) {
         if (strcmp(data_catalogue.settings[i].owner, reader) != 0) continue;
         names[count++] = data_catalogue.settings[i].name;
-        list = arena_printf(arena, "%s%s `%s`", list, count > 1 ? "," : "", data_catalogue.settings[i].name);
+        list = arena_printf(arena, "%s%s `%s`", list, count > 1 ? "," : "",
+                            data_catalogue.settings[i].name);
     }
     const char *near = diag_nearest(name, names, count);
     const char *help = near ? arena_printf(arena, "did you mean `%s`?", near) : NULL;
-    if (count == 0) return report_with_help(CODE_SETTING, NULL, "data.%s has no settings, and `%s` was given", reader, name);
-    return report_with_help(CODE_SETTING, help, "data.%s has no setting `%s`; it has%s", reader, name, list);
+    if (count == 0)
+        return report_with_help(CODE_SETTING, NULL, "data.%s has no settings, and `%s` was given",
+                                reader, name);
+    return report_with_help(CODE_SETTING, help, "data.%s has no setting `%s`; it has%s", reader,
+                            name, list);
 }
 
-static bool take_value(const OptionRow *row, const char *reader, const char *text, CoupletSetting *out) {
+static bool take_value(const OptionRow *row, const char *reader, const char *text,
+                       CoupletSetting *out) {
     *out = (CoupletSetting){.name = row->name};
     if (row->wants == WANTS_TEXT) {
         out->text = text;
@@ -48,19 +56,26 @@ static bool take_value(const OptionRow *row, const char *reader, const char *tex
     }
     const bool truth = strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
     if (truth) out->number = strcmp(text, "true") == 0;
-    const bool known = (truth && row->wants == WANTS_TRUTH) || couplet_read_number(text, &out->number, NULL);
+    const bool known =
+        (truth && row->wants == WANTS_TRUTH) || couplet_read_number(text, &out->number, NULL);
     if (known && option_in_range(row, out->number)) return true;
-    return report(CODE_SETTING, "`%s` of data.%s is %s, and `%s` was given", row->name, reader, row->wants == WANTS_TRUTH ? "true or false" : row->range, text);
+    return report(CODE_SETTING, "`%s` of data.%s is %s, and `%s` was given", row->name, reader,
+                  row->wants == WANTS_TRUTH ? "true or false" : row->range, text);
 }
 
 /* A whole number whose standard value is below its range must be given. */
 static bool has_needed(const char *reader, const CoupletSource *source) {
     for (int i = 0; i < data_catalogue.setting_count; i++) {
         const OptionRow *row = &data_catalogue.settings[i];
-        if (strcmp(row->owner, reader) != 0 || row->wants != WANTS_WHOLE || row->standard >= row->low) continue;
+        if (strcmp(row->owner, reader) != 0 || row->wants != WANTS_WHOLE ||
+            row->standard >= row->low)
+            continue;
         bool given = false;
-        for (int k = 0; k < source->setting_count; k++) given |= strcmp(source->settings[k].name, row->name) == 0;
-        if (!given) return report(CODE_SETTING, "data.%s needs `%s`, %s: --set %s=%g", reader, row->name, row->range, row->name, row->low > 64 ? row->low : 64);
+        for (int k = 0; k < source->setting_count; k++)
+            given |= strcmp(source->settings[k].name, row->name) == 0;
+        if (!given)
+            return report(CODE_SETTING, "data.%s needs `%s`, %s: --set %s=%g", reader, row->name,
+                          row->range, row->name, row->low > 64 ? row->low : 64);
     }
     return true;
 }
@@ -81,12 +96,13 @@ static bool find_named(const Options *o, DataSets *out) {
     char error[1024];
     if (!couplet_reader_find(o->reader, error, sizeof error)) return report_error(CODE_DATA, error);
     DataSet *set = out->items = arena_new_of(out->arena, DataSet);
-    set->source = (CoupletSource){.name = "data", .reader = o->reader, .path = o->file, .weights = -1};
+    set->source =
+        (CoupletSource){.name = "data", .reader = o->reader, .path = o->file, .weights = -1};
     out->count = 1;
     return take_settings(out->arena, o, &set->source);
 }
 
-/* ---- the sources of a spec ----------------------------------------------------------------------------------------------- */
+/* ---- the sources of a spec ------------------------------------------------------------------- */
 
 static bool find_in_spec(const Options *o, DataSets *out) {
     Diag *diag = diag_new(out->arena);
@@ -114,22 +130,34 @@ static const char *write_choice(Arena *arena, const CoupletSource *s) {
         const char *name;
         double value;
         bool given;
-    } numbers[] = {{"classes", c->classes, c->classes > 0},       {"from", c->first_class, c->classes > 0 && c->first_class > 0}, {"per_class", c->per_class, c->per_class > 0},
-                   {"fraction", c->fraction, c->fraction > 0},    {"imbalance", c->imbalance, c->imbalance > 0},                  {"seed", c->seed, c->seed >= 0 && counts}};
-    const char *text = c->part_to > 0 ? arena_printf(arena, ", part = %.10g .. %.10g", c->part_from, c->part_to) : "";
+    } numbers[] = {{"classes", c->classes, c->classes > 0},
+                   {"from", c->first_class, c->classes > 0 && c->first_class > 0},
+                   {"per_class", c->per_class, c->per_class > 0},
+                   {"fraction", c->fraction, c->fraction > 0},
+                   {"imbalance", c->imbalance, c->imbalance > 0},
+                   {"seed", c->seed, c->seed >= 0 && counts}};
+    const char *text =
+        c->part_to > 0 ? arena_printf(arena, ", part = %.10g .. %.10g", c->part_from, c->part_to)
+                       : "";
     if (c->by) text = arena_printf(arena, "%s, by = %s", text, c->by);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (numbers[i].given) text = arena_printf(arena, "%s, %s = %.10g", text, numbers[i].name, numbers[i].value);
+        if (numbers[i].given)
+            text = arena_printf(arena, "%s, %s = %.10g", text, numbers[i].name, numbers[i].value);
     if (s->balanced) text = arena_printf(arena, "%s, balanced = true", text);
-    return s->ways ? arena_printf(arena, "%s, episodes(ways = %lld, each = %lld)", text, (long long)s->ways, (long long)s->each) : text;
+    return s->ways ? arena_printf(arena, "%s, episodes(ways = %lld, each = %lld)", text,
+                                  (long long)s->ways, (long long)s->each)
+                   : text;
 }
 
 /* " where label == 3 and index < 1000" */
 static const char *write_conditions(Arena *arena, const CoupletSelection *c) {
-    static const char *const signs[] = {[COUPLET_EQUAL] = "==", [COUPLET_UNEQUAL] = "!=", [COUPLET_BELOW] = "<", [COUPLET_AT_MOST] = "<=", [COUPLET_ABOVE] = ">", [COUPLET_AT_LEAST] = ">="};
+    static const char *const signs[] = {
+        [COUPLET_EQUAL] = "==",   [COUPLET_UNEQUAL] = "!=", [COUPLET_BELOW] = "<",
+        [COUPLET_AT_MOST] = "<=", [COUPLET_ABOVE] = ">",    [COUPLET_AT_LEAST] = ">="};
     const char *text = "";
     for (int i = 0; i < c->where_count; i++)
-        text = arena_printf(arena, "%s %s %s %s %.10g", text, i ? "and" : "where", c->where[i].field, signs[c->where[i].is], c->where[i].value);
+        text = arena_printf(arena, "%s %s %s %s %.10g", text, i ? "and" : "where",
+                            c->where[i].field, signs[c->where[i].is], c->where[i].value);
     return text;
 }
 
@@ -138,20 +166,24 @@ static const char *write_source(Arena *arena, const CoupletSource *s) {
     const char *text = arena_printf(arena, "data.%s(\"%s\"", s->reader, s->path ? s->path : "");
     for (int i = 0; i < s->setting_count; i++) {
         const CoupletSetting *setting = &s->settings[i];
-        if (setting->text) text = arena_printf(arena, "%s, %s = \"%s\"", text, setting->name, setting->text);
-        else text = arena_printf(arena, "%s, %s = %.10g", text, setting->name, setting->number);
+        if (setting->text)
+            text = arena_printf(arena, "%s, %s = \"%s\"", text, setting->name, setting->text);
+        else
+            text = arena_printf(arena, "%s, %s = %.10g", text, setting->name, setting->number);
     }
-    return arena_printf(arena, "%s%s)%s", text, write_choice(arena, s), write_conditions(arena, &s->selection));
+    return arena_printf(arena, "%s%s)%s", text, write_choice(arena, s),
+                        write_conditions(arena, &s->selection));
 }
 
 bool data_sets_find(Arena *arena, const Options *o, DataSets *out) {
     *out = (DataSets){.arena = arena};
     if (!(o->reader ? find_named(o, out) : find_in_spec(o, out))) return false;
-    for (int i = 0; i < out->count; i++) out->items[i].written = write_source(arena, &out->items[i].source);
+    for (int i = 0; i < out->count; i++)
+        out->items[i].written = write_source(arena, &out->items[i].source);
     return true;
 }
 
-/* ---- tables -------------------------------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 typedef struct Hearing {
     CoupletProgress progress;
@@ -179,7 +211,9 @@ static bool open_table(DataSet *set, const Options *o, char *error, size_t error
     const CoupletPlaces places = options_places(o, o->reader ? "" : o->file);
     CoupletRequest request;
     char path[COUPLET_PATH_BYTES];
-    set->is_open = couplet_place_request(&places, &set->source, path, &request, error, error_bytes) && couplet_table_open(&request, &set->table, error, error_bytes);
+    set->is_open =
+        couplet_place_request(&places, &set->source, path, &request, error, error_bytes) &&
+        couplet_table_open(&request, &set->table, error, error_bytes);
     return set->is_open;
 }
 
@@ -188,10 +222,16 @@ bool data_set_load(DataSets *sets, DataSet *set, const Options *o, int64_t skip_
     if (!open_table(set, o, error, sizeof error)) return report_error(CODE_DATA, error);
     Hearing hearing = {.arena = sets->arena, .set = set};
     couplet_progress_begin(&hearing.progress, stderr, set->name, &hearing.loading);
-    const CoupletLoading loading = {.threads = (int)o->threads, .skip_bad = skip_bad, .progress = hear_progress, .skipped = hear_skipped, .said = hear_said, .context = &hearing,
+    const CoupletLoading loading = {.threads = (int)o->threads,
+                                    .skip_bad = skip_bad,
+                                    .progress = hear_progress,
+                                    .skipped = hear_skipped,
+                                    .said = hear_said,
+                                    .context = &hearing,
                                     .stop = couplet_catch_interrupts()};
     const bool good = couplet_table_load(&set->table, &loading, error, sizeof error) &&
-                      (!chosen || couplet_selection_apply(&set->source.selection, &set->table, &loading, error, sizeof error));
+                      (!chosen || couplet_selection_apply(&set->source.selection, &set->table,
+                                                          &loading, error, sizeof error));
     couplet_progress_end(&hearing.progress);
     return good || report_error(CODE_DATA, error);
 }

@@ -1,4 +1,5 @@
-/* The sources of a spec, or one that the command line names, as tables that are open or loaded: what `couplet data` and `couplet show` look at. */
+/* The sources of a spec, or one that the command line names, as tables that are open or loaded:
+ * what `couplet data` and `couplet show` look at. */
 #ifndef COUPLET_DRIVER_DATA_SETS_H
 #define COUPLET_DRIVER_DATA_SETS_H
 
@@ -22,11 +23,14 @@ typedef struct DataSets {
     int count;
 } DataSets;
 
-/* The sources that the options name, none of them opened: --reader NAME PATH, or those of the spec. False after a message. */
+/* The sources that the options name, none of them opened: --reader NAME PATH, or those of the spec.
+ * False after a message. */
 bool data_sets_find(Arena *arena, const Options *options, DataSets *out);
-/* Opens the tables, loads them with a line that shows how it goes, and chooses the rows that the spec chooses (`chosen`), or leaves all. Up to `skip_bad` rows that cannot
- * be read are left out and listed in `bad`. False after a message. */
-bool data_set_load(DataSets *sets, DataSet *set, const Options *options, int64_t skip_bad, bool chosen);
+/* Opens the tables, loads them with a line that shows how it goes, and chooses the rows that the
+ * spec chooses (`chosen`), or leaves all. Up to `skip_bad` rows that cannot be read are left out
+ * and listed in `bad`. False after a message. */
+bool data_set_load(DataSets *sets, DataSet *set, const Options *options, int64_t skip_bad,
+                   bool chosen);
 void data_sets_close(DataSets *sets);
 
 /* What messages call a row of the source: its file, or "row 16". */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- ranges and means ---------------------------------------------------------------------------------------------------- */
+/* ---- ranges and means ------------------------------------------------------------------------ */
 
 enum { BYTES = 256 };
 
@@ -26,12 +26,15 @@ static void add_value(Spread *s, double value) {
     s->low = s->count == 0 || value < s->low ? value : s->low;
     s->high = s->count == 0 || value > s->high ? value : s->high;
     s->count++;
-    const double off = value - s->mean; /* Welford's: the deviation holds the sum of squares until the end */
+    /* Welford's: the deviation holds the sum of squares until the end */
+    const double off = value - s->mean;
     s->mean += off / (double)s->count;
     s->deviation += off * (value - s->mean);
 }
 
-static void end_spread(Spread *s) { s->deviation = s->count ? sqrt(s->deviation / (double)s->count) : 0; }
+static void end_spread(Spread *s) {
+    s->deviation = s->count ? sqrt(s->deviation / (double)s->count) : 0;
+}
 
 /* From how often each byte is there. */
 static Spread spread_of_bytes(const int64_t *times) {
@@ -45,14 +48,16 @@ static Spread spread_of_bytes(const int64_t *times) {
         sum += (double)b * (double)times[b];
     }
     s.mean = s.count ? sum / (double)s.count : 0;
-    for (int b = 0; b < BYTES; b++) squares += (b - s.mean) * (b - s.mean) * (double)times[b];
+    for (int b = 0; b < BYTES; b++)
+        squares += (b - s.mean) * (b - s.mean) * (double)times[b];
     s.deviation = s.count ? sqrt(squares / (double)s.count) / 255 : 0;
     s.mean /= 255;
     return s;
 }
 
 /* Elements of a sample come in `parts` runs of the same length. */
-static void count_bytes(const CoupletTable *t, int number, int64_t elements, int parts, FieldStatistics *out) {
+static void count_bytes(const CoupletTable *t, int number, int64_t elements, int parts,
+                        FieldStatistics *out) {
     int64_t all[BYTES] = {0};
     int64_t(*times)[BYTES] = calloc((size_t)parts, sizeof *times);
     const uint8_t *column = t->columns[number];
@@ -60,10 +65,12 @@ static void count_bytes(const CoupletTable *t, int number, int64_t elements, int
     for (int64_t row = 0; times && row < t->count; row++) {
         const uint8_t *sample = column + couplet_table_origin(t, row) * elements;
         for (int p = 0; p < parts; p++)
-            for (int64_t i = 0; i < run; i++) times[p][sample[p * run + i]]++;
+            for (int64_t i = 0; i < run; i++)
+                times[p][sample[p * run + i]]++;
     }
     for (int p = 0; times && p < parts; p++) {
-        for (int b = 0; b < BYTES; b++) all[b] += times[p][b];
+        for (int b = 0; b < BYTES; b++)
+            all[b] += times[p][b];
         if (out->part_count) out->parts[p] = spread_of_bytes(times[p]);
     }
     out->all = spread_of_bytes(all);
@@ -71,10 +78,12 @@ static void count_bytes(const CoupletTable *t, int number, int64_t elements, int
 }
 
 static double value_at(const CoupletField *field, const void *column, int64_t place) {
-    return field->type == COUPLET_F32 ? (double)((const float *)column)[place] : (double)((const int32_t *)column)[place];
+    return field->type == COUPLET_F32 ? (double)((const float *)column)[place]
+                                      : (double)((const int32_t *)column)[place];
 }
 
-static void count_values(const CoupletTable *t, int number, int64_t elements, int parts, FieldStatistics *out) {
+static void count_values(const CoupletTable *t, int number, int64_t elements, int parts,
+                         FieldStatistics *out) {
     const int64_t run = elements / parts;
     for (int64_t row = 0; row < t->count; row++) {
         const int64_t first = couplet_table_origin(t, row) * elements;
@@ -87,12 +96,14 @@ static void count_values(const CoupletTable *t, int number, int64_t elements, in
         out->rows_missing += out->all.nan + out->all.infinite > missing;
     }
     end_spread(&out->all);
-    for (int p = 0; p < out->part_count; p++) end_spread(&out->parts[p]);
+    for (int p = 0; p < out->part_count; p++)
+        end_spread(&out->parts[p]);
 }
 
-/* ---- classes ------------------------------------------------------------------------------------------------------------- */
+/* ---- classes --------------------------------------------------------------------------------- */
 
-static void count_classes(Arena *arena, const CoupletTable *t, const int32_t *column, FieldStatistics *out) {
+static void count_classes(Arena *arena, const CoupletTable *t, const int32_t *column,
+                          FieldStatistics *out) {
     out->class_count = out->field->classes;
     out->counts = arena_array(arena, int64_t, out->class_count);
     const int64_t elements = couplet_field_elements(out->field);
@@ -109,7 +120,8 @@ static int by_value(const void *a, const void *b) {
 }
 
 /* The values of an int that has no classes, where they are few: the arrays stay sorted. */
-static void count_few(Arena *arena, const CoupletTable *t, const int32_t *column, FieldStatistics *out) {
+static void count_few(Arena *arena, const CoupletTable *t, const int32_t *column,
+                      FieldStatistics *out) {
     int32_t values[MOST_VALUES + 1];
     int64_t counts[MOST_VALUES] = {0};
     int count = 0;
@@ -133,7 +145,7 @@ static void count_few(Arena *arena, const CoupletTable *t, const int32_t *column
     memcpy(out->counts, counts, (size_t)count * sizeof *counts);
 }
 
-/* ---- a field ------------------------------------------------------------------------------------------------------------- */
+/* ---- a field --------------------------------------------------------------------------------- */
 
 static int parts_of(const CoupletField *field, bool *channels) {
     const bool picture = field->rank == 3 && field->shape[0] >= 2 && field->shape[0] <= 4;
@@ -149,10 +161,14 @@ FieldStatistics field_statistics(Arena *arena, const CoupletTable *t, int number
     out.part_count = parts_of(out.field, &out.channels);
     out.parts = arena_array(arena, Spread, out.part_count + 1);
     const int parts = out.part_count ? out.part_count : 1;
-    if (out.field->type == COUPLET_U8) count_bytes(t, number, elements, parts, &out);
-    else count_values(t, number, elements, parts, &out);
+    if (out.field->type == COUPLET_U8)
+        count_bytes(t, number, elements, parts, &out);
+    else
+        count_values(t, number, elements, parts, &out);
     if (out.field->type != COUPLET_I32) return out;
-    if (out.field->classes) count_classes(arena, t, t->columns[number], &out);
-    else if (!out.field->rank) count_few(arena, t, t->columns[number], &out);
+    if (out.field->classes)
+        count_classes(arena, t, t->columns[number], &out);
+    else if (!out.field->rank)
+        count_few(arena, t, t->columns[number], &out);
     return out;
 }

@@ -1,12 +1,14 @@
-/* What the values of a table's fields are: ranges, means, what is missing, how large the classes are; and rows that are the same. */
+/* What the values of a table's fields are: ranges, means, what is missing, how large the classes
+ * are; and rows that are the same. */
 #ifndef COUPLET_DRIVER_DATA_STATISTICS_H
 #define COUPLET_DRIVER_DATA_STATISTICS_H
 
 #include "lang/support.h"
 #include "runtime/data/table.h"
 
-/* Of some of a field's values, over all chosen rows. Bytes are counted as the language reads them, 0 .. 1. NaN and infinite values are counted apart and are in nothing else;
- * without any other value, low to deviation are 0. */
+/* Of some of a field's values, over all chosen rows. Bytes are counted as the language reads them,
+ * 0 .. 1. NaN and infinite values are counted apart and are in nothing else; without any other
+ * value, low to deviation are 0. */
 typedef struct Spread {
     int64_t count, nan, infinite;
     double low, high, mean, deviation;
@@ -15,16 +17,23 @@ typedef struct Spread {
 typedef struct FieldStatistics {
     const CoupletField *field;
     Spread all;
-    Spread *parts;           /* [part_count]: of each channel of a picture (three axes, at most four channels), or of each entry of a short vector */
-    int part_count;          /* 0: there are no parts */
-    bool channels;           /* the parts are channels */
-    int64_t rows_missing;    /* with a NaN or an infinite value */
-    int64_t *counts;         /* [class_count]: entries of each class; of an int that has classes, or is a number and has few values */
-    int32_t *values;         /* [class_count]: what an int without classes holds; NULL: 0, 1, .. */
-    int64_t class_count;     /* 0: not counted */
+    /* [part_count]: of each channel of a picture (three axes, at most four channels), or of each
+     * entry of a short vector */
+    Spread *parts;
+    int part_count;       /* 0: there are no parts */
+    bool channels;        /* the parts are channels */
+    int64_t rows_missing; /* with a NaN or an infinite value */
+    /* [class_count]: entries of each class; of an int that has classes, or is a number and has few
+     * values */
+    int64_t *counts;
+    int32_t *values;     /* [class_count]: what an int without classes holds; NULL: 0, 1, .. */
+    int64_t class_count; /* 0: not counted */
 } FieldStatistics;
 
-enum { MOST_ENTRIES = 32 /* of a vector, that are told apart */, MOST_VALUES = 64 /* of an int without classes, that are counted apart */ };
+enum {
+    MOST_ENTRIES = 32 /* of a vector, that are told apart */,
+    MOST_VALUES = 64 /* of an int without classes, that are counted apart */
+};
 
 /* Of the rows that are chosen. The arena holds the result. */
 FieldStatistics field_statistics(Arena *arena, const CoupletTable *table, int field);
@@ -36,13 +45,16 @@ typedef struct Twin {
 
 /* Rows that agree in every field with an axis (in all fields, where there is none). */
 typedef struct Twins {
-    ARRAY(Twin) pairs; /* by the second row: each row that is the same as an earlier one, with the first that is */
-    int64_t unlike;    /* of those, the ones with a number, like a label, that differs from the first one's */
+    /* by the second row: each row that is the same as an earlier one, with the first that is */
+    ARRAY(Twin) pairs;
+    /* of those, the ones with a number, like a label, that differs from the first one's */
+    int64_t unlike;
 } Twins;
 
 /* False when memory is out. */
 bool twins_within(Arena *arena, const CoupletTable *table, Twins *out);
-/* Rows of `second` that are also in `first`: a test sample that was trained on. None where the fields with axes have other names, types or shapes. False when memory is out. */
+/* Rows of `second` that are also in `first`: a test sample that was trained on. None where the
+ * fields with axes have other names, types or shapes. False when memory is out. */
 bool twins_between(Arena *arena, const CoupletTable *first, const CoupletTable *second, Twins *out);
 
 #endif

@@ -18,14 +18,19 @@ static bool has_axes(const CoupletTable *t) {
 }
 
 /* The fields that make two rows the same. */
-static bool is_content(const CoupletTable *t, int f) { return t->fields[f].rank > 0 || !has_axes(t); }
+static bool is_content(const CoupletTable *t, int f) {
+    return t->fields[f].rank > 0 || !has_axes(t);
+}
 
-static const char *cell(const CoupletTable *t, int f, int64_t row) { return (const char *)t->columns[f] + row * couplet_field_bytes(&t->fields[f]); }
+static const char *cell(const CoupletTable *t, int f, int64_t row) {
+    return (const char *)t->columns[f] + row * couplet_field_bytes(&t->fields[f]);
+}
 
 static uint64_t hash_of(const CoupletTable *t, int64_t row) {
     uint64_t hash = COUPLET_HASH_START;
     for (int f = 0; f < t->field_count; f++)
-        if (is_content(t, f)) hash = couplet_hash(hash, cell(t, f, row), (size_t)couplet_field_bytes(&t->fields[f]));
+        if (is_content(t, f))
+            hash = couplet_hash(hash, cell(t, f, row), (size_t)couplet_field_bytes(&t->fields[f]));
     return hash;
 }
 
@@ -50,7 +55,8 @@ static int same_field(const CoupletTable *t, const CoupletField *field) {
     int f;
     const CoupletField *other = couplet_table_field(t, field->name, &f);
     if (!other || other->type != field->type || other->rank != field->rank) return -1;
-    return memcmp(other->shape, field->shape, (size_t)field->rank * sizeof *field->shape) == 0 ? f : -1;
+    return memcmp(other->shape, field->shape, (size_t)field->rank * sizeof *field->shape) == 0 ? f
+                                                                                               : -1;
 }
 
 static bool comparable(const CoupletTable *a, const CoupletTable *b) {
@@ -60,16 +66,20 @@ static bool comparable(const CoupletTable *a, const CoupletTable *b) {
     return true;
 }
 
-static bool agree(const CoupletTable *a, int64_t first, const CoupletTable *b, int64_t second, bool content) {
+static bool agree(const CoupletTable *a, int64_t first, const CoupletTable *b, int64_t second,
+                  bool content) {
     for (int f = 0; f < a->field_count; f++) {
         if (is_content(a, f) != content) continue;
         const int other = same_field(b, &a->fields[f]);
-        if (other >= 0 && memcmp(cell(a, f, first), cell(b, other, second), (size_t)couplet_field_bytes(&a->fields[f])) != 0) return false;
+        if (other >= 0 && memcmp(cell(a, f, first), cell(b, other, second),
+                                 (size_t)couplet_field_bytes(&a->fields[f])) != 0)
+            return false;
     }
     return true;
 }
 
-static void note(Arena *arena, Twins *out, const CoupletTable *a, int64_t first, const CoupletTable *b, int64_t second) {
+static void note(Arena *arena, Twins *out, const CoupletTable *a, int64_t first,
+                 const CoupletTable *b, int64_t second) {
     const Twin twin = {first, second};
     array_push(arena, &out->pairs, twin);
     out->unlike += has_axes(a) && !agree(a, first, b, second, false);
@@ -81,15 +91,18 @@ static int by_second(const void *a, const void *b) {
 }
 
 static void sort(Twins *out) {
-    if (out->pairs.count) qsort(out->pairs.items, (size_t)out->pairs.count, sizeof *out->pairs.items, by_second);
+    if (out->pairs.count)
+        qsort(out->pairs.items, (size_t)out->pairs.count, sizeof *out->pairs.items, by_second);
 }
 
 bool twins_within(Arena *arena, const CoupletTable *t, Twins *out) {
     Row *rows = sorted_rows(t);
     *out = (Twins){.unlike = 0};
     for (int64_t i = 1, first = 0; rows && i < t->count; i++) {
-        if (rows[i].hash != rows[first].hash) first = i;
-        else if (agree(t, rows[first].row, t, rows[i].row, true)) note(arena, out, t, rows[first].row, t, rows[i].row);
+        if (rows[i].hash != rows[first].hash)
+            first = i;
+        else if (agree(t, rows[first].row, t, rows[i].row, true))
+            note(arena, out, t, rows[first].row, t, rows[i].row);
     }
     const bool good = rows != NULL;
     free(rows);
@@ -105,8 +118,10 @@ static bool chooses(const CoupletTable *a, const CoupletTable *b, int64_t row) {
     int64_t low = 0, high = a->count;
     while (low < high) {
         const int64_t middle = (low + high) / 2;
-        if (a->origin[middle] < wanted) low = middle + 1;
-        else high = middle;
+        if (a->origin[middle] < wanted)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low < a->count && a->origin[low] == wanted;
 }
@@ -116,8 +131,11 @@ bool twins_between(Arena *arena, const CoupletTable *a, const CoupletTable *b, T
     if (!comparable(a, b)) return true;
     Row *first = sorted_rows(a), *second = sorted_rows(b);
     for (int64_t i = 0, k = 0; first && second && k < b->count; k++) {
-        while (i < a->count && first[i].hash < second[k].hash) i++;
-        if (i < a->count && first[i].hash == second[k].hash && !chooses(a, b, second[k].row) && agree(a, first[i].row, b, second[k].row, true)) note(arena, out, a, first[i].row, b, second[k].row);
+        while (i < a->count && first[i].hash < second[k].hash)
+            i++;
+        if (i < a->count && first[i].hash == second[k].hash && !chooses(a, b, second[k].row) &&
+            agree(a, first[i].row, b, second[k].row, true))
+            note(arena, out, a, first[i].row, b, second[k].row);
     }
     const bool good = first && second;
     free(first);

@@ -1,5 +1,5 @@
-/* What --device means: a word becomes a back end and the number of one of its devices. Which back ends
- * there are is asked of their table (compiler/backend/backend.c). */
+/* What --device means: a word becomes a back end and the number of one of its devices. Which back
+ * ends there are is asked of their table (compiler/backend/backend.c). */
 #include "compiler/driver/device.h"
 #include "compiler/driver/report.h"
 
@@ -44,14 +44,16 @@ bool device_choose(const char *text, bool with_reference, DeviceChoice *out) {
         if (!text[length] || read_number(text + length, all[i], &out->number)) return true;
     }
     Arena *arena = arena_new();
-    report(CODE_COMMAND_LINE, "--device is %s, and `%s` was given", list_devices(arena, with_reference), text);
+    report(CODE_COMMAND_LINE, "--device is %s, and `%s` was given",
+           list_devices(arena, with_reference), text);
     arena_free(arena);
     return false;
 }
 
 CoupletDevice *device_open(Arena *arena, const DeviceChoice *choice, CoupletThreads *threads) {
     char error[640];
-    CoupletDevice *device = choice->backend->open(arena, choice->number, threads, error, sizeof error);
+    CoupletDevice *device =
+        choice->backend->open(arena, choice->number, threads, error, sizeof error);
     if (!device) report_error(CODE_DEVICE, error);
     return device;
 }

@@ -11,8 +11,8 @@ typedef struct DeviceChoice {
     bool is_reference;
 } DeviceChoice;
 
-/* `text` is the name of a back end, with :n where it has numbers, or (where allowed) reference; NULL is
- * cpu. False after a message on stderr. */
+/* `text` is the name of a back end, with :n where it has numbers, or (where allowed) reference;
+ * NULL is cpu. False after a message on stderr. */
 bool device_choose(const char *text, bool with_reference, DeviceChoice *out);
 /* The chosen device; `threads` are those of a host. NULL after a message on stderr. */
 CoupletDevice *device_open(Arena *arena, const DeviceChoice *choice, CoupletThreads *threads);

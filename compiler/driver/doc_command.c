@@ -1,6 +1,7 @@
-/* couplet doc: a page in Markdown from a module's own comments. In each file the comment on top is the section: its first line the title. The comment above a function is
- * what is said of it; lines that are indented in it are formulas. A README.md in the folder comes first. Behind a function's comment
- * stands its formula as LaTeX, which viewers of Markdown set. */
+/* couplet doc: a page in Markdown from a module's own comments. In each file the comment on top is
+ * the section: its first line the title. The comment above a function is what is said of it; lines
+ * that are indented in it are formulas. A README.md in the folder comes first. Behind a function's
+ * comment stands its formula as LaTeX, which viewers of Markdown set. */
 #include "compiler/driver/comment.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
@@ -10,15 +11,18 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A formula keeps its four spaces, which Markdown shows as it stands; words beside each other are one paragraph. */
+/* A formula keeps its four spaces, which Markdown shows as it stands; words beside each other are
+ * one paragraph. */
 static void print_lines(const CommentLines *lines, int from, FILE *out) {
-    for (int i = from; i < lines->of.count; i++) fprintf(out, "%s\n", lines->of.items[i]);
+    for (int i = from; i < lines->of.count; i++)
+        fprintf(out, "%s\n", lines->of.items[i]);
     fprintf(out, "\n");
 }
 
 /* What has a name and a signature. */
 static bool is_listed(const Stmt *s) {
-    return s->kind == STMT_FN || s->kind == STMT_OPTIMISER || (s->kind == STMT_NET && s->has_config);
+    return s->kind == STMT_FN || s->kind == STMT_OPTIMISER ||
+           (s->kind == STMT_NET && s->has_config);
 }
 
 /* A formula of more than this many characters in a line is a program, which no page sets well. */
@@ -26,8 +30,10 @@ enum { MOST_FORMULA_LINE = 400 };
 
 static bool is_short(const char *formula) {
     for (const char *at = formula; *at; at += *at == '\n')
-        if (strcspn(at, "\n") > MOST_FORMULA_LINE) return false;
-        else at += strcspn(at, "\n");
+        if (strcspn(at, "\n") > MOST_FORMULA_LINE)
+            return false;
+        else
+            at += strcspn(at, "\n");
     return true;
 }
 
@@ -57,11 +63,13 @@ static void print_function(Arena *arena, const Stmt *fn, const Method *method, F
 
 /* What a comment says first: its first sentence, at most a line. */
 static void print_gist(Arena *arena, const Stmt *fn, FILE *out) {
-    CommentLines said = comment_above(arena, fn->span.source->text, fn->span.source->text + fn->span.begin);
+    CommentLines said =
+        comment_above(arena, fn->span.source->text, fn->span.source->text + fn->span.begin);
     const char *text = said.of.count ? said.of.items[0] : "";
     const char *stop = strstr(text, ". "), *colon = strstr(text, ": ");
     const char *end = stop && (!colon || stop < colon) ? stop : colon ? colon : text + strlen(text);
-    while (end > text && (end[-1] == '.' || end[-1] == ':' || end[-1] == ',')) end--;
+    while (end > text && (end[-1] == '.' || end[-1] == ':' || end[-1] == ','))
+        end--;
     fprintf(out, "%.*s", (int)(end - text), text);
 }
 
@@ -94,9 +102,11 @@ static void print_page(Arena *arena, const char *path, Module *const *files, int
     Source *about = access(readme, R_OK) == 0 ? load_source(arena, readme) : NULL;
     fprintf(out, "<!-- Made by `couplet doc %s`: change the comments there. -->\n\n", path);
     if (about) fprintf(out, "%s", about->text);
-    for (int i = 0; i < count; i++) print_contents(arena, files[i], out);
+    for (int i = 0; i < count; i++)
+        print_contents(arena, files[i], out);
     fprintf(out, "\n");
-    for (int i = 0; i < count; i++) print_file(arena, files[i], method, out);
+    for (int i = 0; i < count; i++)
+        print_file(arena, files[i], method, out);
 }
 
 int doc_command(int argc, char **argv) {
@@ -107,7 +117,8 @@ int doc_command(int argc, char **argv) {
         Diag *diag = diag_new(arena);
         const Source **sources = load_spec_sources(arena, options.file, &count);
         Module **files = arena_array(arena, Module *, count + 1);
-        for (int i = 0; i < count; i++) files[i] = parse_module(arena, diag, sources[i], sources[i]->path);
+        for (int i = 0; i < count; i++)
+            files[i] = parse_module(arena, diag, sources[i], sources[i]->path);
         const bool parsed = count > 0 && diag_error_count(diag) == 0;
         const Method *method = parsed ? load_method(arena, diag, options.file, NULL) : NULL;
         report_messages(diag);

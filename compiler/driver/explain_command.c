@@ -1,4 +1,5 @@
-/* couplet explain: what a code means. The messages shown are those that the compiler gives for the example, made here and now. */
+/* couplet explain: what a code means. The messages shown are those that the compiler gives for the
+ * example, made here and now. */
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 
@@ -6,7 +7,8 @@
 #include <strings.h>
 
 static void list_codes(void) {
-    for (int i = 0; i < CODE_COUNT; i++) printf("%s  %s\n", diag_codes[i].code, diag_codes[i].meaning);
+    for (int i = 0; i < CODE_COUNT; i++)
+        printf("%s  %s\n", diag_codes[i].code, diag_codes[i].meaning);
 }
 
 /* Breaks at spaces, so that no line is longer than the width. */
@@ -33,7 +35,8 @@ static void print_indented(const char *text) {
 }
 
 static void explain(const DiagCodeInfo *info) {
-    printf("%s, %s: %s\n\n", info->code, info->severity == DIAG_ERROR ? "an error" : "a warning", info->meaning);
+    printf("%s, %s: %s\n\n", info->code, info->severity == DIAG_ERROR ? "an error" : "a warning",
+           info->meaning);
     print_wrapped(info->why, 100);
     if (!info->failing) return;
     printf("\nThis gives it:\n\n");
@@ -52,7 +55,8 @@ static void explain(const DiagCodeInfo *info) {
 /* The code in what a message shows: E402 of "error[E402]: ..". */
 static const char *bare_code(Arena *arena, const char *text) {
     const char *open = strchr(text, '[');
-    return open ? arena_strndup(arena, open + 1, strcspn(open + 1, "]")) : arena_strndup(arena, text, strcspn(text, ": "));
+    return open ? arena_strndup(arena, open + 1, strcspn(open + 1, "]"))
+                : arena_strndup(arena, text, strcspn(text, ": "));
 }
 
 static bool explain_code(Arena *arena, const char *text) {
@@ -64,16 +68,24 @@ static bool explain_code(Arena *arena, const char *text) {
         return true;
     }
     const char *near = diag_nearest(code, names, CODE_COUNT);
-    return report_with_help(CODE_COMMAND_LINE, near ? arena_printf(arena, "did you mean %s? `couplet explain` lists all", near) : "`couplet explain` lists all", "there is no code `%s`", text);
+    return report_with_help(
+        CODE_COMMAND_LINE,
+        near ? arena_printf(arena, "did you mean %s? `couplet explain` lists all", near)
+             : "`couplet explain` lists all",
+        "there is no code `%s`", text);
 }
 
 int explain_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     bool good = options_read(arena, &o, "explain", "[file] [files]", argc, argv);
-    if (good && o.files.count > 1) good = report(CODE_COMMAND_LINE, "one code at a time, like E101; without one, all are listed");
-    if (good && o.file) good = explain_code(arena, o.file);
-    else if (good) list_codes();
+    if (good && o.files.count > 1)
+        good =
+            report(CODE_COMMAND_LINE, "one code at a time, like E101; without one, all are listed");
+    if (good && o.file)
+        good = explain_code(arena, o.file);
+    else if (good)
+        list_codes();
     arena_free(arena);
     return good ? 0 : 2;
 }

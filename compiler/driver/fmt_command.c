@@ -1,4 +1,5 @@
-/* couplet fmt: one canonical layout. What it writes was parsed again and means the same, or it writes nothing. */
+/* couplet fmt: one canonical layout. What it writes was parsed again and means the same, or it
+ * writes nothing. */
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "lang/ast_walk.h"
@@ -22,11 +23,14 @@ static const char *format_file(Arena *arena, const Source *source) {
     const Source again = {source->path, text, strlen(text)};
     const Module *formatted = parse_module(arena, diag, &again, "spec");
     if (diag_error_count(diag) == 0 && ast_same_module(module, formatted)) return text;
-    report(CODE_INTERNAL, "a fault of the formatter: `%s` would come out with another meaning; it stays as it is", source->path);
+    report(CODE_INTERNAL,
+           "a fault of the formatter: `%s` would come out with another meaning; it stays as it is",
+           source->path);
     return NULL;
 }
 
-/* Writes the text in place of the file: of the one that a link names, with the permissions that it has. */
+/* Writes the text in place of the file: of the one that a link names, with the permissions that it
+ * has. */
 static bool replace_file(const char *path, const char *text) {
     char error[512];
     struct stat info;
@@ -38,7 +42,8 @@ static bool replace_file(const char *path, const char *text) {
     FILE *file = couplet_file_begin(target, error, sizeof error);
     bool good = file != NULL;
     if (good && fchmod(fileno(file), info.st_mode & 07777) != 0) {
-        snprintf(error, sizeof error, "%s: its permissions cannot be kept: %s", path, strerror(errno));
+        snprintf(error, sizeof error, "%s: its permissions cannot be kept: %s", path,
+                 strerror(errno));
         couplet_file_drop(target, file);
         good = false;
     } else if (good) {
@@ -55,10 +60,16 @@ static int run_file(const Options *o, const char *path) {
     const Source *source = piped && o->write ? NULL : load_source(arena, path);
     const char *text = source ? format_file(arena, source) : NULL;
     int status = text ? 0 : 2;
-    if (piped && o->write) report(CODE_COMMAND_LINE, "--write puts the text into its file, and standard input is none");
-    const bool same = text && strlen(text) == source->length && memcmp(text, source->text, source->length) == 0;
+    if (piped && o->write)
+        report(CODE_COMMAND_LINE,
+               "--write puts the text into its file, and standard input is none");
+    const bool same =
+        text && strlen(text) == source->length && memcmp(text, source->text, source->length) == 0;
     if (text && o->check && !same) {
-        report_with_help(CODE_LAYOUT, piped ? NULL : arena_printf(arena, "`couplet fmt --write %s` brings it there", path), "%s: not in canonical layout", source->path);
+        report_with_help(
+            CODE_LAYOUT,
+            piped ? NULL : arena_printf(arena, "`couplet fmt --write %s` brings it there", path),
+            "%s: not in canonical layout", source->path);
         status = 1;
     } else if (text && o->write && !same && !replace_file(path, text)) {
         status = 2;

@@ -5,42 +5,50 @@
  * forward pass and the others are the two backward passes: one text gives all three kernels. */
 #include "compiler/driver/formula_bench.h"
 
+#include "compiler/compile/compile.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
-#include "compiler/compile/compile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Each is the sum of g times something; the gradient of g is that something by itself, those of the others the passes backward. */
-#define CONVOLUTION(name, times)                                                                                                                   \
-    "fn " name "(x[N, H, W, C], k[O, C, A, B], g[N, P, Q, O]) {\n"                                                                                 \
-    "  let y[n, i < P, j < Q, o] = sum[c, a, b] (x[n, " times "i + a - 1, " times "j + b - 1, c] else 0) * k[o, c, a, b]\n"                        \
-    "  return sum[n, i, j, o] g[n, i, j, o] * y[n, i, j, o]\n"                                                                                     \
+/* Each is the sum of g times something; the gradient of g is that something by itself, those of the
+ * others the passes backward. */
+#define CONVOLUTION(name, times)                                                                   \
+    "fn " name "(x[N, H, W, C], k[O, C, A, B], g[N, P, Q, O]) {\n"                                 \
+    "  let y[n, i < P, j < Q, o] = sum[c, a, b] (x[n, " times "i + a - 1, " times                  \
+    "j + b - 1, c] else 0) * k[o, c, a, b]\n"                                                      \
+    "  return sum[n, i, j, o] g[n, i, j, o] * y[n, i, j, o]\n"                                     \
     "}\n"
-static const char formulas[] = "fn product(a[M, K], b[K, N], g[M, N]) = sum[m, n] g[m, n] * (sum[k] a[m, k] * b[k, n])\n"
-                               "fn product_ta(a[K, M], b[K, N], g[M, N]) = sum[m, n] g[m, n] * (sum[k] a[k, m] * b[k, n])\n"
-                               "fn product_tb(a[M, K], b[N, K], g[M, N]) = sum[m, n] g[m, n] * (sum[k] a[m, k] * b[n, k])\n"
-                               CONVOLUTION("convolution", "") CONVOLUTION("convolution_2", "2 * ")
-                               "fn layer(x[N, H, W, C], scale[C], shift[C], k[O, C, A, B], g[N, H, W, O]) {\n"
-                               "  let m[c] = mean[n, i, j] x[n, i, j, c]\n"
-                               "  let v[c] = mean[n, i, j] (x[n, i, j, c] - m[c])^2\n"
-                               "  let h[n, i, j, c] = relu(scale[c] * (x[n, i, j, c] - m[c]) / sqrt(v[c] + 0.00001) + shift[c])\n"
-                               "  let y[n, i < H, j < W, o] = sum[c, a, b] (h[n, i + a - 1, j + b - 1, c] else 0) * k[o, c, a, b]\n"
-                               "  return sum[n, i, j, o] g[n, i, j, o] * y[n, i, j, o]\n"
-                               "}\n";
+static const char formulas[] =
+    "fn product(a[M, K], b[K, N], g[M, N]) = sum[m, n] g[m, n] * (sum[k] a[m, k] * b[k, n])\n"
+    "fn product_ta(a[K, M], b[K, N], g[M, N]) = sum[m, n] g[m, n] * (sum[k] a[k, m] * b[k, n])\n"
+    "fn product_tb(a[M, K], b[N, K], g[M, N]) = sum[m, n] g[m, n] * (sum[k] a[m, k] * b[n, "
+    "k])\n" CONVOLUTION("convolution", "") CONVOLUTION(
+        "convolution_2",
+        "2 * ") "fn layer(x[N, H, W, C], scale[C], shift[C], k[O, C, A, B], g[N, H, W, O]) {\n"
+                "  let m[c] = mean[n, i, j] x[n, i, j, c]\n"
+                "  let v[c] = mean[n, i, j] (x[n, i, j, c] - m[c])^2\n"
+                "  let h[n, i, j, c] = relu(scale[c] * (x[n, i, j, c] - m[c]) / sqrt(v[c] + "
+                "0.00001) + shift[c])\n"
+                "  let y[n, i < H, j < W, o] = sum[c, a, b] (h[n, i + a - 1, j + b - 1, c] else 0) "
+                "* k[o, c, a, b]\n"
+                "  return sum[n, i, j, o] g[n, i, j, o] * y[n, i, j, o]\n"
+                "}\n";
 
 /* One output, or (NULL) all gradients. */
 static void keep_outputs(Graph *g, const char *output) {
     int kept = 0;
     for (int i = 0; i < g->outputs.count; i++)
-        if ((strcmp(g->outputs.items[i].name, output ? output : "value") == 0) == (output != NULL)) g->outputs.items[kept++] = g->outputs.items[i];
+        if ((strcmp(g->outputs.items[i].name, output ? output : "value") == 0) == (output != NULL))
+            g->outputs.items[kept++] = g->outputs.items[i];
     g->outputs.count = kept;
     graph_prune(g);
 }
 
-static Graph *lower_formula(Arena *arena, const char *function, const BenchInput *inputs, int input_count, const char *output) {
+static Graph *lower_formula(Arena *arena, const char *function, const BenchInput *inputs,
+                            int input_count, const char *output) {
     Diag *diag = diag_new(arena);
     Source *source = arena_new_of(arena, Source);
     *source = (Source){.path = "bench", .text = formulas, .length = sizeof formulas - 1};
@@ -54,14 +62,17 @@ static Graph *lower_formula(Arena *arena, const char *function, const BenchInput
         given[i].rank = inputs[i].rank;
         memcpy(given[i].shape, inputs[i].shape, sizeof inputs[i].shape);
     }
-    Graph *g = method && !diag_error_count(diag) ? compile_function(arena, diag, method, function, given, input_count, NULL) : NULL;
+    Graph *g = method && !diag_error_count(diag)
+                   ? compile_function(arena, diag, method, function, given, input_count, NULL)
+                   : NULL;
     report_messages(diag);
     if (!g) return NULL; /* our own text: a fault of this file */
     keep_outputs(g, output);
     return g;
 }
 
-bool formula_open(FormulaBench *b, const char *function, const BenchInput *inputs, int input_count, const char *output, CoupletThreads *threads) {
+bool formula_open(FormulaBench *b, const char *function, const BenchInput *inputs, int input_count,
+                  const char *output, CoupletThreads *threads) {
     memset(b, 0, sizeof *b);
     b->arena = arena_new();
     const char *error = "out of memory";
@@ -78,8 +89,10 @@ bool formula_open(FormulaBench *b, const char *function, const BenchInput *input
         const CoupletBuffer *buffer = &b->plan->buffers[b->plan->inputs[i].buffer];
         int64_t count = couplet_buffer_count(buffer);
         b->names[i] = b->plan->inputs[i].name;
-        b->inputs[i] = b->arrays[i] = couplet_host_memory(count * (int64_t)sizeof(float)); /* as arrays of a step lie */
-        for (int64_t k = 0; b->arrays[i] && k < count; k++) b->arrays[i][k] = (float)((k * 7 + 3 * i) % 11 - 5) / 8;
+        /* as arrays of a step lie */
+        b->inputs[i] = b->arrays[i] = couplet_host_memory(count * (int64_t)sizeof(float));
+        for (int64_t k = 0; b->arrays[i] && k < count; k++)
+            b->arrays[i][k] = (float)((k * 7 + 3 * i) % 11 - 5) / 8;
     }
     return true;
 }
@@ -95,12 +108,15 @@ float *formula_input(FormulaBench *b, const char *name) {
     return NULL;
 }
 
-const float *formula_output(const FormulaBench *b, const char *output) { return couplet_run_output(b->run, output); }
+const float *formula_output(const FormulaBench *b, const char *output) {
+    return couplet_run_output(b->run, output);
+}
 
 void formula_close(FormulaBench *b) {
     couplet_run_free(b->run);
     cpu_free(b->code);
-    for (int i = 0; i < BENCH_MAX_INPUTS; i++) free(b->arrays[i]);
+    for (int i = 0; i < BENCH_MAX_INPUTS; i++)
+        free(b->arrays[i]);
     if (b->arena) arena_free(b->arena);
     memset(b, 0, sizeof *b);
 }

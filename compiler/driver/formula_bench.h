@@ -1,4 +1,5 @@
-/* One formula, compiled and timed: what `couplet bench` and the comparison with other libraries share. */
+/* One formula, compiled and timed: what `couplet bench` and the comparison with other libraries
+ * share. */
 #ifndef COUPLET_DRIVER_FORMULA_BENCH_H
 #define COUPLET_DRIVER_FORMULA_BENCH_H
 
@@ -23,9 +24,11 @@ typedef struct BenchInput {
     int64_t shape[4];
 } BenchInput;
 
-/* Compiles the value or a gradient (`output`: "value", "grad_a", ...; NULL: all gradients) of a function in formula_bench.c. Arrays hold small made-up
- * numbers. False after a message on stderr. */
-bool formula_open(FormulaBench *b, const char *function, const BenchInput *inputs, int input_count, const char *output, CoupletThreads *threads);
+/* Compiles the value or a gradient (`output`: "value", "grad_a", ...; NULL: all gradients) of a
+ * function in formula_bench.c. Arrays hold small made-up numbers. False after a message on stderr.
+ */
+bool formula_open(FormulaBench *b, const char *function, const BenchInput *inputs, int input_count,
+                  const char *output, CoupletThreads *threads);
 void formula_run(FormulaBench *b); /* once */
 float *formula_input(FormulaBench *b, const char *name);
 const float *formula_output(const FormulaBench *b, const char *output);

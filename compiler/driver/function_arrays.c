@@ -24,13 +24,15 @@ static int find_input(const FunctionArrays *a, const char *name) {
 
 int64_t arrays_elements(const FunctionArrays *a, int i) {
     int64_t count = 1;
-    for (int k = 0; k < a->inputs[i].rank; k++) count *= a->inputs[i].shape[k];
+    for (int k = 0; k < a->inputs[i].rank; k++)
+        count *= a->inputs[i].shape[k];
     return count;
 }
 
 static void make_room(FunctionArrays *a) {
     if (a->count < a->capacity) return;
-    int capacities[] = {a->capacity, a->capacity, a->capacity, a->capacity, a->capacity, a->capacity};
+    int capacities[] = {a->capacity, a->capacity, a->capacity,
+                        a->capacity, a->capacity, a->capacity};
     a->inputs = arena_grow(a->arena, a->inputs, sizeof *a->inputs, &a->capacity);
     a->values = arena_grow(a->arena, a->values, sizeof *a->values, &capacities[0]);
     a->is_index = arena_grow(a->arena, a->is_index, sizeof *a->is_index, &capacities[1]);
@@ -53,7 +55,7 @@ static FunctionInput *add(FunctionArrays *a, const char *name) {
     return input;
 }
 
-/* ---- from files --------------------------------------------------------------------------------------------- */
+/* ---- from files ------------------------------------------------------------------------------ */
 
 static bool ends_with(const char *text, const char *end) {
     size_t n = strlen(text), e = strlen(end);
@@ -69,7 +71,8 @@ static void take_values(FunctionArrays *a, const CoupletNpy *file) {
     }
     int64_t *wholes = arena_array(a->arena, int64_t, file->count);
     memcpy(wholes, file->wholes, sizeof *wholes * (size_t)file->count);
-    for (int64_t i = 0; i < file->count; i++) values[i] = file->is_unsigned ? (double)(uint64_t)wholes[i] : (double)wholes[i];
+    for (int64_t i = 0; i < file->count; i++)
+        values[i] = file->is_unsigned ? (double)(uint64_t)wholes[i] : (double)wholes[i];
     a->wholes[a->count - 1] = wholes;
     a->is_unsigned[a->count - 1] = file->is_unsigned;
 }
@@ -78,7 +81,9 @@ static bool read_array(FunctionArrays *a, const Setting *setting) {
     char error[512];
     CoupletNpy file;
     bool archive = ends_with(setting->value, ".npz");
-    bool good = archive ? couplet_npz_read(setting->value, setting->name, &file, error, sizeof error) : couplet_npy_read(setting->value, &file, error, sizeof error);
+    bool good = archive
+                    ? couplet_npz_read(setting->value, setting->name, &file, error, sizeof error)
+                    : couplet_npy_read(setting->value, &file, error, sizeof error);
     if (!good) {
         report_error(CODE_FUNCTION_INPUT, error);
         return false;
@@ -89,7 +94,8 @@ static bool read_array(FunctionArrays *a, const Setting *setting) {
     memcpy(input->shape, file.shape, sizeof *file.shape * (size_t)file.rank);
     take_values(a, &file);
     a->files[a->count - 1] = setting->value;
-    for (int64_t i = 0; i < file.count && !file.is_integer; i++) input->holds_infinity |= isinf(file.values[i]) != 0;
+    for (int64_t i = 0; i < file.count && !file.is_integer; i++)
+        input->holds_infinity |= isinf(file.values[i]) != 0;
     couplet_npy_free(&file);
     return true;
 }
@@ -98,7 +104,8 @@ static bool read_number(FunctionArrays *a, const Setting *setting) {
     char *end;
     double value = strtod(setting->value, &end);
     if (*end || !*setting->value) {
-        report(CODE_SETTING, "--set %s needs a number, and `%s` was given", setting->name, setting->value);
+        report(CODE_SETTING, "--set %s needs a number, and `%s` was given", setting->name,
+               setting->value);
         return false;
     }
     FunctionInput *input = add(a, setting->name);
@@ -124,19 +131,23 @@ static const char *file_of(const Options *options, const char *name) {
 bool arrays_not_finite(const FunctionArrays *a, const Options *options, char *text, size_t bytes) {
     for (int i = 0; i < a->count; i++) {
         const FunctionInput *input = &a->inputs[i];
-        for (int64_t k = 0; a->values[i] && input->type == GT_REAL && k < arrays_elements(a, i); k++) {
+        for (int64_t k = 0; a->values[i] && input->type == GT_REAL && k < arrays_elements(a, i);
+             k++) {
             const double value = a->values[i][k];
             char element[256];
             if (isfinite((float)value)) continue;
-            couplet_element_text(input->name, input->rank, input->shape, k, element, sizeof element);
-            snprintf(text, bytes, isfinite(value) ? "%s: %s is %g, and float32 ends at 3.4e38" : "%s: %s is %g", file_of(options, input->name), element, isnan(value) ? NAN : value);
+            couplet_element_text(input->name, input->rank, input->shape, k, element,
+                                 sizeof element);
+            snprintf(text, bytes,
+                     isfinite(value) ? "%s: %s is %g, and float32 ends at 3.4e38" : "%s: %s is %g",
+                     file_of(options, input->name), element, isnan(value) ? NAN : value);
             return true;
         }
     }
     return false;
 }
 
-/* ---- made up ------------------------------------------------------------------------------------------------ */
+/* ---- made up --------------------------------------------------------------------------------- */
 
 typedef struct Sizes {
     const FunctionArrays *arrays;
@@ -154,9 +165,12 @@ static bool size_of(void *context, const struct Symbol *symbol, int64_t *value) 
     for (int p = 0; p < s->fn->param_count; p++) {
         const Param *param = &s->fn->params[p];
         int given = find_input(s->arrays, param->name);
-        for (int d = 0; given >= 0 && param->type && d < param->type->rank && d < s->arrays->inputs[given].rank; d++) {
+        for (int d = 0; given >= 0 && param->type && d < param->type->rank &&
+                        d < s->arrays->inputs[given].rank;
+             d++) {
             const Dim *dim = param->type->dims[d];
-            bool known = dim->kind == DIM_NAME && dim->symbol == symbol && s->arrays->inputs[given].shape[d] > 0;
+            bool known = dim->kind == DIM_NAME && dim->symbol == symbol &&
+                         s->arrays->inputs[given].shape[d] > 0;
             if (!known) continue;
             *value = s->arrays->inputs[given].shape[d];
             return true;
@@ -174,7 +188,8 @@ static bool size_of(void *context, const struct Symbol *symbol, int64_t *value) 
 }
 
 static double normal(uint32_t seed, uint32_t site, int64_t at) {
-    double u = 1 - couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 0), angle = 6.283185307179586 * couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 1);
+    double u = 1 - couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 0),
+           angle = 6.283185307179586 * couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 1);
     return sqrt(-2 * log(u)) * cos(angle);
 }
 
@@ -182,7 +197,8 @@ static double normal(uint32_t seed, uint32_t site, int64_t at) {
 static double sample(const Param *param, uint32_t seed, uint32_t site, int64_t at) {
     double u = couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 0);
     if (param->type->kind == KIND_BOOL) return u < 0.5;
-    if (param->type->kind == KIND_INT) return (double)couplet_random_bits(seed, 0, 0, site, (uint64_t)at, 0);
+    if (param->type->kind == KIND_INT)
+        return (double)couplet_random_bits(seed, 0, 0, site, (uint64_t)at, 0);
     return (float)(param->type->rank > 1 ? normal(seed, site, at) : 0.25 + u / 2);
 }
 
@@ -202,8 +218,10 @@ static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, uint32_
     input->type = type->kind == KIND_REAL ? GT_REAL : GT_INT;
     input->rank = type->rank;
     for (int d = 0; d < type->rank; d++) {
-        if (dim_eval(type->dims[d], size_of, sizes, &input->shape[d]) && input->shape[d] > 0) continue;
-        report(CODE_SETTING, "axis %d of `%s` has no size; --size N=8,D=5 gives some", d + 1, param->name);
+        if (dim_eval(type->dims[d], size_of, sizes, &input->shape[d]) && input->shape[d] > 0)
+            continue;
+        report(CODE_SETTING, "axis %d of `%s` has no size; --size N=8,D=5 gives some", d + 1,
+               param->name);
         return false;
     }
     double given = COUNT;
@@ -216,7 +234,9 @@ static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, uint32_
     if (a->only_shapes) return true;
     int64_t count = arrays_elements(a, a->count - 1);
     double *values = a->values[a->count - 1] = arena_array(a->arena, double, count);
-    for (int64_t i = 0; i < count; i++) values[i] = has_default ? (float)given : sample(param, (uint32_t)sizes->options->seed, site, i);
+    for (int64_t i = 0; i < count; i++)
+        values[i] =
+            has_default ? (float)given : sample(param, (uint32_t)sizes->options->seed, site, i);
     a->is_index[a->count - 1] = type->kind == KIND_INT;
     return true;
 }
@@ -242,11 +262,17 @@ bool arrays_know_sizes(const Method *method, const Options *options) {
         bool known = false;
         for (int k = 0; k < method->spec->stmt_count; k++) {
             const Stmt *s = method->spec->stmts[k];
-            known |= s->kind == STMT_FN && (!options->fn || strcmp(s->name, options->fn) == 0) && has_dimension(s, name);
+            known |= s->kind == STMT_FN && (!options->fn || strcmp(s->name, options->fn) == 0) &&
+                     has_dimension(s, name);
         }
         if (known) continue;
-        if (options->fn) report(CODE_SETTING, "--size says how large `%s` is, and `%s` has no such dimension", name, options->fn);
-        else report(CODE_SETTING, "--size says how large `%s` is, and no function of `%s` has such a dimension", name, options->file);
+        if (options->fn)
+            report(CODE_SETTING, "--size says how large `%s` is, and `%s` has no such dimension",
+                   name, options->fn);
+        else
+            report(CODE_SETTING,
+                   "--size says how large `%s` is, and no function of `%s` has such a dimension",
+                   name, options->file);
         return false;
     }
     return true;
@@ -265,10 +291,11 @@ bool arrays_make_up(FunctionArrays *a, const Stmt *fn, const Options *options) {
     return true;
 }
 
-/* ---- labels and row numbers ---------------------------------------------------------------------------------- */
+/* ---- labels and row numbers ------------------------------------------------------------------ */
 
 static void take_modulo(FunctionArrays *a, int at, int64_t extent) {
-    for (int64_t i = 0; i < arrays_elements(a, at); i++) a->values[at][i] = fmod(a->values[at][i], (double)extent);
+    for (int64_t i = 0; i < arrays_elements(a, at); i++)
+        a->values[at][i] = fmod(a->values[at][i], (double)extent);
 }
 
 typedef struct Fit {
@@ -306,19 +333,21 @@ static VisitStep fit_load(void *context, const GExpr *e) {
 
 void arrays_fit_indices(FunctionArrays *a, const Graph *g) {
     enum { CLASSES = 3 };
-    for (int i = 0; i < g->nodes.count; i++) expr_visit_node(g->nodes.items[i], fit_load, a);
+    for (int i = 0; i < g->nodes.count; i++)
+        expr_visit_node(g->nodes.items[i], fit_load, a);
     for (int i = 0; i < a->count; i++)
         if (a->is_index[i] && !a->extent[i]) take_modulo(a, i, CLASSES);
 }
 
-/* ---- as a back end wants them -------------------------------------------------------------------------------- */
+/* ---- as a back end wants them ---------------------------------------------------------------- */
 
 const double *arrays_find(void *context, const GNode *node) {
     const FunctionArrays *a = context;
     static const double zero[2] = {0, 0};
     int at = find_input(a, node->name);
     if (at >= 0 && a->values[at]) return a->values[at];
-    bool run_scalar = node->kind == GN_INPUT && (node->rank == 0 || strcmp(node->name, "seed") == 0);
+    bool run_scalar =
+        node->kind == GN_INPUT && (node->rank == 0 || strcmp(node->name, "seed") == 0);
     return run_scalar ? zero : NULL;
 }
 
@@ -328,11 +357,14 @@ void **arrays_narrow(FunctionArrays *a, const Graph *g, const CoupletPlan *plan)
         const GNode *node = g->nodes.items[plan->inputs[i].buffer];
         const double *wide = arrays_find(a, node);
         int64_t count = 1;
-        for (int k = 0; k < node->rank; k++) count *= node->shape[k];
+        for (int k = 0; k < node->rank; k++)
+            count *= node->shape[k];
         inputs[i] = arena_alloc(a->arena, (size_t)count * 4);
         for (int64_t k = 0; wide && k < count; k++) {
-            if (node->type == GT_INT) ((int32_t *)inputs[i])[k] = (int32_t)wide[k];
-            else ((float *)inputs[i])[k] = (float)wide[k];
+            if (node->type == GT_INT)
+                ((int32_t *)inputs[i])[k] = (int32_t)wide[k];
+            else
+                ((float *)inputs[i])[k] = (float)wide[k];
         }
     }
     return inputs;

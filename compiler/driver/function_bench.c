@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { MOST_RUNS = 25, LEAST_RUNS = 3, LONGEST_BENCH = 8000 /* milliseconds, once there are enough runs */ };
+enum {
+    MOST_RUNS = 25,
+    LEAST_RUNS = 3,
+    LONGEST_BENCH = 8000 /* milliseconds, once there are enough runs */
+};
 
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -30,12 +34,14 @@ static void bench_kernels(const CoupletPlan *plan, CoupletRun *run, void *const 
     couplet_run_profile(run, NULL);
     for (int i = 0; i < plan->step_count; i++) {
         const CoupletStep *s = &plan->steps[i];
-        printf("%9.3f ms %8.1f GFLOP/s  %s  %s\n", milliseconds[i], s->flops / milliseconds[i] * 1e-6, s->source, s->label ? s->label : "");
+        printf("%9.3f ms %8.1f GFLOP/s  %s  %s\n", milliseconds[i],
+               s->flops / milliseconds[i] * 1e-6, s->source, s->label ? s->label : "");
     }
     free(milliseconds);
 }
 
-static void bench_whole(const char *name, const CoupletPlan *plan, CoupletRun *run, const CoupletThreads *threads, void *const *inputs) {
+static void bench_whole(const char *name, const CoupletPlan *plan, CoupletRun *run,
+                        const CoupletThreads *threads, void *const *inputs) {
     CoupletFault fault;
     double times[MOST_RUNS], start = now();
     int count = 0, workers = couplet_threads_count(threads);
@@ -45,32 +51,42 @@ static void bench_whole(const char *name, const CoupletPlan *plan, CoupletRun *r
         times[count++] = now() - begin;
     }
     qsort(times, (size_t)count, sizeof *times, by_value);
-    printf("{\"function\": \"%s\", \"ms\": %.3f, \"fastest_ms\": %.3f, \"runs\": %d, \"threads\": %d, \"kernels\": %d, \"arena_mib\": %.2f, \"scratch_mib\": %.2f}\n", name,
-           times[count / 2], times[0], count, workers, plan->step_count, (double)plan->arena_bytes / 0x1p20, (double)plan->scratch_bytes * workers / 0x1p20);
+    printf("{\"function\": \"%s\", \"ms\": %.3f, \"fastest_ms\": %.3f, \"runs\": %d, \"threads\": "
+           "%d, \"kernels\": %d, \"arena_mib\": %.2f, \"scratch_mib\": %.2f}\n",
+           name, times[count / 2], times[0], count, workers, plan->step_count,
+           (double)plan->arena_bytes / 0x1p20, (double)plan->scratch_bytes * workers / 0x1p20);
 }
 
-void bench(const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, const CoupletThreads *threads, void *const *inputs) {
+void bench(const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run,
+           const CoupletThreads *threads, void *const *inputs) {
     if (what->by_kernel) bench_kernels(plan, run, inputs);
     if (what->whole) bench_whole(what->name, plan, run, threads, inputs);
 }
 
 /* On a device the inputs lie there before the clock starts, as embeddings do in a step. */
-static bool send(const CoupletPlan *plan, CoupletRun *run, CoupletDevice *device, void *const *inputs, void **sent) {
+static bool send(const CoupletPlan *plan, CoupletRun *run, CoupletDevice *device,
+                 void *const *inputs, void **sent) {
     for (int i = 0; i < plan->input_count; i++) {
         const CoupletBuffer *b = &plan->buffers[plan->inputs[i].buffer];
         int64_t bytes = couplet_buffer_count(b) * couplet_type_bytes(b->type);
         sent[i] = device->calls->allocate(device, bytes);
-        if (!sent[i] || !device->calls->write(device, sent[i], 0, inputs[i], bytes) || !device->calls->wait(device)) return false;
+        if (!sent[i] || !device->calls->write(device, sent[i], 0, inputs[i], bytes) ||
+            !device->calls->wait(device))
+            return false;
         couplet_run_feed_resident(run, i, sent[i]);
     }
     return true;
 }
 
-bool bench_on_device(CoupletDevice *device, const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, void *const *inputs) {
+bool bench_on_device(CoupletDevice *device, const FunctionBench *what, const CoupletPlan *plan,
+                     CoupletRun *run, void *const *inputs) {
     void **sent = calloc((size_t)plan->input_count + 1, sizeof *sent);
     bool good = sent && send(plan, run, device, inputs, sent);
-    if (good) bench(what, plan, run, NULL, inputs);
-    else report(CODE_RUN_STOPPED, "%s: %s", device->name, sent ? device->fault.sentence : "out of memory");
+    if (good)
+        bench(what, plan, run, NULL, inputs);
+    else
+        report(CODE_RUN_STOPPED, "%s: %s", device->name,
+               sent ? device->fault.sentence : "out of memory");
     for (int i = 0; sent && i < plan->input_count; i++)
         if (sent[i]) device->calls->release(device, sent[i]);
     free(sent);

@@ -7,11 +7,15 @@
 typedef struct FunctionBench {
     const char *name; /* of the function */
     bool by_kernel;   /* the time of each kernel in one run, a line each */
-    bool whole;       /* the median of a number of runs, and what the plan allocates, as a line of JSON */
+    /* the median of a number of runs, and what the plan allocates, as a line of JSON */
+    bool whole;
 } FunctionBench;
 
-void bench(const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, const CoupletThreads *threads, void *const *inputs);
-/* The same with the inputs on the device before the clock starts, as embeddings are in a step: memory beside the plan's. False after a message on stderr. */
-bool bench_on_device(CoupletDevice *device, const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, void *const *inputs);
+void bench(const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run,
+           const CoupletThreads *threads, void *const *inputs);
+/* The same with the inputs on the device before the clock starts, as embeddings are in a step:
+ * memory beside the plan's. False after a message on stderr. */
+bool bench_on_device(CoupletDevice *device, const FunctionBench *what, const CoupletPlan *plan,
+                     CoupletRun *run, void *const *inputs);
 
 #endif

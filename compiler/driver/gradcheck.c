@@ -23,7 +23,7 @@ void gradient_snapshot_pass(void *context, const Graph *g, const char *pass) {
     s->graph.commits.count = 0;
 }
 
-/* ---- differences -------------------------------------------------------------------------------------------- */
+/* ---- differences ----------------------------------------------------------------------------- */
 
 typedef struct Slope {
     const Reference *base;
@@ -41,23 +41,28 @@ static double value_at(const Slope *s, int64_t at, double x) {
     return value;
 }
 
-/* Central differences: of the second order, error h^2, two values; of the fourth, error h^4, four. */
+/* Central differences: of the second order, error h^2, two values; of the fourth, error h^4, four.
+ */
 static double second_order(const Slope *s, int64_t at, double h) {
     double x = s->values[at];
     return (value_at(s, at, x + h) - value_at(s, at, x - h)) / (2 * h);
 }
 
-static double fourth_order(const Slope *s, int64_t at, double h) { return (4 * second_order(s, at, h) - second_order(s, at, 2 * h)) / 3; }
+static double fourth_order(const Slope *s, int64_t at, double h) {
+    return (4 * second_order(s, at, h) - second_order(s, at, 2 * h)) / 3;
+}
 
 static double largest_entry(const double *values, int64_t count) {
     double most = 0;
-    for (int64_t i = 0; i < count; i++) most = fmax(most, fabs(values[i]));
+    for (int64_t i = 0; i < count; i++)
+        most = fmax(most, fabs(values[i]));
     return most;
 }
 
-/* The cheap way first, where it is good enough. A kink (a maximum that changes hands, a hinge) may stand between the points of a step; a much smaller
- * step then misses it. */
-static double nearest_difference(const Slope *s, int64_t at, double h, double gradient, double good) {
+/* The cheap way first, where it is good enough. A kink (a maximum that changes hands, a hinge) may
+ * stand between the points of a step; a much smaller step then misses it. */
+static double nearest_difference(const Slope *s, int64_t at, double h, double gradient,
+                                 double good) {
     double best = second_order(s, at, h / 8);
     for (int narrow = 0; narrow < 2 && !(fabs(best - gradient) <= good); narrow++) {
         double next = fourth_order(s, at, narrow ? h / 64 : h);
@@ -66,21 +71,26 @@ static double nearest_difference(const Slope *s, int64_t at, double h, double gr
     return best;
 }
 
-GradientCheck gradient_check(const Reference *base, const GNode *output, const GNode *input, const double *values, const double *gradient, int64_t most) {
+GradientCheck gradient_check(const Reference *base, const GNode *output, const GNode *input,
+                             const double *values, const double *gradient, int64_t most) {
     GradientCheck check = {.entries = 1, .off = HUGE_VAL};
-    for (int i = 0; i < input->rank; i++) check.entries *= input->shape[i];
+    for (int i = 0; i < input->rank; i++)
+        check.entries *= input->shape[i];
     /* A copy: a stop of the input itself shares the base run's array, which must not move. */
     Slope slope = {base, output, input, malloc(sizeof *values * (size_t)check.entries)};
     if (!slope.values) return check;
     memcpy(slope.values, values, sizeof *values * (size_t)check.entries);
-    double scale = largest_entry(values, check.entries), h = 1e-4 * (scale > 0 ? scale : 1), size = 0, worst = -1;
+    double scale = largest_entry(values, check.entries), h = 1e-4 * (scale > 0 ? scale : 1),
+           size = 0, worst = -1;
     int64_t stride = check.entries > most ? check.entries / most : 1;
     check.largest = largest_entry(gradient, check.entries);
     double value = fabs(*reference_value(base, output));
-    double floor = fmax(1e-4 * fmax(1, value), 2e-9 * value / h); /* below it the differences are rounding: 1e-6 of it is 8 bits of the value over h */
+    /* below it the differences are rounding: 1e-6 of it is 8 bits of the value over h */
+    double floor = fmax(1e-4 * fmax(1, value), 2e-9 * value / h);
     double good = 1e-7 * fmax(floor, check.largest);
     for (int64_t at = stride / 2; at < check.entries; at += stride, check.tried++) {
-        double expected = nearest_difference(&slope, at, h, gradient[at], good), off = fabs(expected - gradient[at]);
+        double expected = nearest_difference(&slope, at, h, gradient[at], good),
+               off = fabs(expected - gradient[at]);
         size = fmax(size, fabs(expected));
         if (off <= worst) continue; /* a NaN goes on */
         worst = isnan(off) ? HUGE_VAL : off;

@@ -1,4 +1,5 @@
-/* couplet gradcheck: the gradient of a function, of every function of a file, or of a method's whole loss, against central differences in float64. */
+/* couplet gradcheck: the gradient of a function, of every function of a file, or of a method's
+ * whole loss, against central differences in float64. */
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/gradcheck.h"
 #include "compiler/driver/load.h"
@@ -29,21 +30,31 @@ static bool has_fault(Diag *diag, const Reference *run) {
     char name[8], text[2048];
     if (!fault) return false;
     if (run && reference_explain(run, &found, name, sizeof name) && found.place[0]) {
-        const CoupletFault said = {.sentence = found.sentence, .source = found.place, .inner = found.inner[0] ? found.inner : NULL, .advice = found.advice, .kind = found.kind, .input = -1};
+        const CoupletFault said = {.sentence = found.sentence,
+                                   .source = found.place,
+                                   .inner = found.inner[0] ? found.inner : NULL,
+                                   .advice = found.advice,
+                                   .kind = found.kind,
+                                   .input = -1};
         couplet_fault_text(&said, NULL, text, sizeof text);
         report_error(CODE_RUN_FAULT, text);
-    } else if (run) diag_report(diag, CODE_RUN_FAULT, span, "%s", fault);
-    else report_error(CODE_RUN_STOPPED, fault);
+    } else if (run)
+        diag_report(diag, CODE_RUN_FAULT, span, "%s", fault);
+    else
+        report_error(CODE_RUN_STOPPED, fault);
     return true;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 /* Differences of a value that is no number say nothing, nor do those of an infinite one. */
 static bool is_number(const char *name, double value) {
     if (isfinite(value)) return true;
     const char *what = isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
-    report(CODE_GRADIENT, "the value of `%s` is %s on these arrays, and no gradient can be compared; give others with --in, or what guards it", name, what);
+    report(CODE_GRADIENT,
+           "the value of `%s` is %s on these arrays, and no gradient can be compared; give others "
+           "with --in, or what guards it",
+           name, what);
     return false;
 }
 
@@ -54,13 +65,18 @@ static void print_head(const char *name, double value, int width) {
 static bool print_row(const char *name, const GradientCheck *c, int width) {
     bool good = c->off <= tolerance;
     char entries[48];
-    if (c->tried < c->entries) snprintf(entries, sizeof entries, "%lld of %lld", (long long)c->tried, (long long)c->entries);
-    else snprintf(entries, sizeof entries, "%lld", (long long)c->entries);
+    if (c->tried < c->entries)
+        snprintf(entries, sizeof entries, "%lld of %lld", (long long)c->tried,
+                 (long long)c->entries);
+    else
+        snprintf(entries, sizeof entries, "%lld", (long long)c->entries);
     printf("  %-*s  %7s  %16.4g  %.1e", width, name, entries, c->largest, c->off);
     /* fabs: a NaN has a sign that says nothing */
     const double found = isnan(c->found) ? fabs(c->found) : c->found;
     const double expected = isnan(c->expected) ? fabs(c->expected) : c->expected;
-    if (!good) printf("   WRONG: at entry %lld the gradient is %.8g and the differences give %.8g", (long long)c->worst, found, expected);
+    if (!good)
+        printf("   WRONG: at entry %lld the gradient is %.8g and the differences give %.8g",
+               (long long)c->worst, found, expected);
     printf("\n");
     fflush(stdout); /* the next row may take a while */
     return good;
@@ -75,7 +91,7 @@ static int longest_name(const Graph *g) {
     return width;
 }
 
-/* ---- what is checked -------------------------------------------------------------------------------------------- */
+/* ---- what is checked ------------------------------------------------------------------------- */
 
 /* A formula as written, the finished graph with its gradients, and where both get their arrays. */
 typedef struct Subject {
@@ -86,17 +102,22 @@ typedef struct Subject {
     int64_t entries;
 } Subject;
 
-/* The outputs grad_NAME of the finished graph, one after the other. False when one is wrong, or when a run stops with a fault. */
+/* The outputs grad_NAME of the finished graph, one after the other. False when one is wrong, or
+ * when a run stops with a fault. */
 static bool check_gradients(Diag *diag, const Subject *s) {
     clock_t begin = clock();
     Reference *base = reference_run(s->forward, s->source, s->context);
     double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
-    if (seconds > 0.5) report_note("one evaluation in float64 takes %.1f s, and several are needed for each row: a smaller network is quicker", seconds);
+    if (seconds > 0.5)
+        report_note("one evaluation in float64 takes %.1f s, and several are needed for each row: "
+                    "a smaller network is quicker",
+                    seconds);
     Reference *run = reference_run(s->finished, s->source, s->context);
     bool good = !has_fault(diag, base) && !has_fault(diag, run);
     const GNode *output = NULL;
     for (int i = 0; i < s->forward->outputs.count; i++)
-        if (strcmp(s->forward->outputs.items[i].name, s->output) == 0) output = s->forward->outputs.items[i].node;
+        if (strcmp(s->forward->outputs.items[i].name, s->output) == 0)
+            output = s->forward->outputs.items[i].node;
     int width = longest_name(s->finished);
     good = good && is_number(s->name, *reference_value(base, output));
     if (good) print_head(s->name, *reference_value(base, output), width);
@@ -106,7 +127,8 @@ static bool check_gradients(Diag *diag, const Subject *s) {
         const GNode *input = find_node(s->forward, gradient->name + 5);
         if (!input) continue; /* nothing reads it: the gradient is 0 */
         const double *values = s->source(s->context, input);
-        GradientCheck check = gradient_check(base, output, input, values, reference_value(run, gradient->node), s->entries);
+        GradientCheck check = gradient_check(base, output, input, values,
+                                             reference_value(run, gradient->node), s->entries);
         good = print_row(gradient->name + 5, &check, width);
     }
     reference_free(base);
@@ -114,7 +136,8 @@ static bool check_gradients(Diag *diag, const Subject *s) {
     return good;
 }
 
-static bool check_function(Arena *arena, Diag *diag, const Options *o, const Method *method, const char *name) {
+static bool check_function(Arena *arena, Diag *diag, const Options *o, const Method *method,
+                           const char *name) {
     const Stmt *fn = method_find_function(method, name);
     FunctionArrays *arrays = arena_new_of(arena, FunctionArrays);
     arrays->arena = arena;
@@ -124,7 +147,8 @@ static bool check_function(Arena *arena, Diag *diag, const Options *o, const Met
     Graph *g = compile_function(arena, diag, method, name, arrays->inputs, arrays->count, &lower);
     if (!g || !arrays_fit_whole_numbers(arrays, g)) return false;
     arrays_fit_indices(arrays, &written.graph);
-    const Subject subject = {name, "value", &written.graph, g, arrays_find, arrays, FUNCTION_ENTRIES};
+    const Subject subject = {name,        "value", &written.graph,  g,
+                             arrays_find, arrays,  FUNCTION_ENTRIES};
     return check_gradients(diag, &subject);
 }
 
@@ -140,7 +164,8 @@ static bool check_functions(Arena *arena, Diag *diag, const Options *o, const Me
         const Stmt *s = method->spec->stmts[i];
         if (s->kind != STMT_FN) continue;
         if (!gives_number(s)) {
-            others = others ? arena_printf(arena, "%s, `%s`", others, s->name) : arena_printf(arena, "`%s`", s->name);
+            others = others ? arena_printf(arena, "%s, `%s`", others, s->name)
+                            : arena_printf(arena, "`%s`", s->name);
             continue;
         }
         checked++;
@@ -148,13 +173,17 @@ static bool check_functions(Arena *arena, Diag *diag, const Options *o, const Me
         wrong++;
         report(CODE_GRADIENT, "`%s` does not pass", s->name);
     }
-    if (checked == 0) report(CODE_NOTHING_TO_DO, "`%s` has neither a loss nor a function that gives a number", o->file);
-    else printf("%d functions, %d wrong\n", checked, wrong);
-    if (checked && others) printf("not checked, since no single real number comes out: %s\n", others);
+    if (checked == 0)
+        report(CODE_NOTHING_TO_DO, "`%s` has neither a loss nor a function that gives a number",
+               o->file);
+    else
+        printf("%d functions, %d wrong\n", checked, wrong);
+    if (checked && others)
+        printf("not checked, since no single real number comes out: %s\n", others);
     return checked > 0 && wrong == 0;
 }
 
-/* ---- a whole method ---------------------------------------------------------------------------------------------- */
+/* ---- a whole method -------------------------------------------------------------------------- */
 
 typedef struct MethodArrays {
     Arena *arena;
@@ -165,7 +194,8 @@ typedef struct MethodArrays {
     ARRAY(double *) values;
 } MethodArrays;
 
-/* The field of data that an input holds, "train.x" or "train.all.x"; NULL: row numbers, and whatever is no field. */
+/* The field of data that an input holds, "train.x" or "train.all.x"; NULL: row numbers, and
+ * whatever is no field. */
 static const DataField *field_of(const LoweredProgram *program, const char *input) {
     for (int i = 0; i < program->sources.count; i++) {
         const DataSource *data = program->sources.items[i].data;
@@ -173,7 +203,8 @@ static const DataField *field_of(const LoweredProgram *program, const char *inpu
             char names[2][512];
             snprintf(names[0], sizeof names[0], "%s.%s", data->name, data->fields[k].name);
             snprintf(names[1], sizeof names[1], "%s.all.%s", data->name, data->fields[k].name);
-            if (strcmp(names[0], input) == 0 || strcmp(names[1], input) == 0) return &data->fields[k];
+            if (strcmp(names[0], input) == 0 || strcmp(names[1], input) == 0)
+                return &data->fields[k];
         }
     }
     return NULL;
@@ -190,7 +221,9 @@ static double input_element(const MethodArrays *m, const GNode *n, int64_t i) {
     if (strcmp(n->name, "seed") == 0) return i ? 0 : m->seed;
     if (strcmp(n->name, "steps") == 0) return 100;
     for (int h = 0; h < m->program->hypers.count; h++)
-        if (strncmp(n->name, "hyper.", 6) == 0 && strcmp(n->name + 6, m->program->hypers.items[h].name) == 0) return m->program->hypers.items[h].value;
+        if (strncmp(n->name, "hyper.", 6) == 0 &&
+            strcmp(n->name + 6, m->program->hypers.items[h].name) == 0)
+            return m->program->hypers.items[h].value;
     if (n->type == GT_U8) return bits % 256;
     const DataField *field = field_of(m->program, n->name);
     if (field) return made_up(field, bits);
@@ -202,13 +235,16 @@ static const double *method_array(void *context, const GNode *n) {
     for (int i = 0; i < m->names.count; i++)
         if (strcmp(m->names.items[i], n->name) == 0) return m->values.items[i];
     int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    for (int i = 0; i < n->rank; i++)
+        count *= n->shape[i];
     double *values = arena_array(m->arena, double, count + 1);
-    for (int64_t i = 0; n->kind == GN_INPUT && i < count; i++) values[i] = input_element(m, n, i);
+    for (int64_t i = 0; n->kind == GN_INPUT && i < count; i++)
+        values[i] = input_element(m, n, i);
     if (n->kind == GN_STATE && !m->start) return values; /* the init graph only names them */
     for (int i = 0; n->kind == GN_STATE && i < m->program->init->commits.count; i++) {
         const GCommit *c = &m->program->init->commits.items[i];
-        if (strcmp(c->state->name, n->name) == 0) memcpy(values, reference_value(m->start, c->value), sizeof *values * (size_t)count);
+        if (strcmp(c->state->name, n->name) == 0)
+            memcpy(values, reference_value(m->start, c->value), sizeof *values * (size_t)count);
     }
     array_push(m->arena, &m->names, n->name);
     array_push(m->arena, &m->values, values);
@@ -223,7 +259,10 @@ static bool trains_in_parts(const Module *spec) {
 
 static bool check_whole(Arena *arena, Diag *diag, const Options *o, const Method *method) {
     if (trains_in_parts(method->spec)) {
-        report(CODE_COMMAND_LINE, "a loss of `%s` trains only some parts, so no parameter's gradient is that of the whole loss; check its functions with --fn", o->file);
+        report(CODE_COMMAND_LINE,
+               "a loss of `%s` trains only some parts, so no parameter's gradient is that of the "
+               "whole loss; check its functions with --fn",
+               o->file);
         return false;
     }
     Snapshot written = {.name = "train", .pass = "lower"};
@@ -233,7 +272,8 @@ static bool check_whole(Arena *arena, Diag *diag, const Options *o, const Method
     MethodArrays arrays = {.arena = arena, .program = program, .seed = (uint32_t)o->seed};
     Reference *start = reference_run(program->init, method_array, &arrays);
     arrays.start = start;
-    const Subject subject = {"loss", "loss", &written.graph, program->train, method_array, &arrays, METHOD_ENTRIES};
+    const Subject subject = {"loss",       "loss",  &written.graph, program->train,
+                             method_array, &arrays, METHOD_ENTRIES};
     bool good = !has_fault(diag, start) && check_gradients(diag, &subject);
     reference_free(start);
     return good;
@@ -248,7 +288,8 @@ int gradcheck_command(int argc, char **argv) {
         if (!options.batch) options.batch = BATCH;
         Method *method = load_method(arena, diag, options.file, &options);
         bool is_method = false;
-        for (int i = 0; method && i < method->spec->stmt_count; i++) is_method |= method->spec->stmts[i]->kind == STMT_LOSS;
+        for (int i = 0; method && i < method->spec->stmt_count; i++)
+            is_method |= method->spec->stmts[i]->kind == STMT_LOSS;
         bool good = method && (is_method || arrays_know_sizes(method, &options)) &&
                     (options.fn  ? check_function(arena, diag, &options, method, options.fn)
                      : is_method ? check_whole(arena, diag, &options, method)

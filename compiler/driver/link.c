@@ -19,7 +19,8 @@ extern char **environ;
 
 bool tool_run(const char *const *words) {
     pid_t child;
-    int status = 0, failed = posix_spawnp(&child, words[0], NULL, NULL, (char *const *)(uintptr_t)words, environ);
+    int status = 0, failed = posix_spawnp(&child, words[0], NULL, NULL,
+                                          (char *const *)(uintptr_t)words, environ);
     if (failed) {
         report(CODE_OTHER_PROGRAM, "`%s` cannot be run: %s", words[0], strerror(failed));
         return false;
@@ -46,7 +47,8 @@ const char *link_runtime_folder(Arena *arena) {
             if (access(arena_printf(arena, "%s/libcouplet.a", folder), R_OK) == 0) return folder;
         }
     }
-    report(CODE_OTHER_PROGRAM, "the runtime's library, libcouplet.a, is not beside this program; the environment variable COUPLET_RUNTIME can name its folder");
+    report(CODE_OTHER_PROGRAM, "the runtime's library, libcouplet.a, is not beside this program; "
+                               "the environment variable COUPLET_RUNTIME can name its folder");
     return NULL;
 }
 
@@ -54,16 +56,20 @@ typedef struct Words {
     ARRAY(const char *) items;
 } Words;
 
-static void add(Arena *arena, Words *w, const char *word) { array_push(arena, &w->items, word); }
+static void add(Arena *arena, Words *w, const char *word) {
+    array_push(arena, &w->items, word);
+}
 
 static void add_all(Arena *arena, Words *w, const char *const *words, int count) {
-    for (int i = 0; i < count; i++) add(arena, w, words[i]);
+    for (int i = 0; i < count; i++)
+        add(arena, w, words[i]);
 }
 
 /* -fsanitize=.. of the build that the runtime is of, if any. */
 static void add_sanitizers(Arena *arena, Words *w) {
     char *copy = arena_printf(arena, "%s", COUPLET_SANITIZERS), *rest = NULL;
-    for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) add(arena, w, word);
+    for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+        add(arena, w, word);
 }
 
 static bool run(Arena *arena, Words *w) {
@@ -79,7 +85,10 @@ bool link_executable(Arena *arena, const char *const *objects, int count, const 
     add_sanitizers(arena, &w);
     add_all(arena, &w, objects, count);
     add(arena, &w, arena_printf(arena, "%s/libcouplet.a", runtime));
-    add_all(arena, &w, (const char *const[]){"-Wl,--gc-sections", "-Wl,--as-needed", "-s", "-lz", "-lm", "-pthread"}, 6);
+    add_all(arena, &w,
+            (const char *const[]){"-Wl,--gc-sections", "-Wl,--as-needed", "-s", "-lz", "-lm",
+                                  "-pthread"},
+            6);
     return run(arena, &w);
 }
 
@@ -87,9 +96,15 @@ bool link_shared(Arena *arena, const char *const *objects, int count, const char
     const char *runtime = link_runtime_folder(arena), *slash = strrchr(out, '/');
     if (!runtime) return false;
     Words w = {{0}};
-    add_all(arena, &w, (const char *const[]){"cc", "-shared", "-o", out, arena_printf(arena, "-Wl,-soname,%s", slash ? slash + 1 : out)}, 5);
+    add_all(arena, &w,
+            (const char *const[]){"cc", "-shared", "-o", out,
+                                  arena_printf(arena, "-Wl,-soname,%s", slash ? slash + 1 : out)},
+            5);
     add_all(arena, &w, objects, count);
-    add_all(arena, &w, (const char *const[]){"-Wl,--no-as-needed", arena_printf(arena, "-L%s", runtime), "-lcouplet", "-lm"}, 4);
+    add_all(arena, &w,
+            (const char *const[]){"-Wl,--no-as-needed", arena_printf(arena, "-L%s", runtime),
+                                  "-lcouplet", "-lm"},
+            4);
     return run(arena, &w);
 }
 

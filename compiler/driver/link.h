@@ -1,4 +1,5 @@
-/* The system's tools at work on objects: cc links, ar collects. Each returns false after their messages, and a sentence, on stderr. */
+/* The system's tools at work on objects: cc links, ar collects. Each returns false after their
+ * messages, and a sentence, on stderr. */
 #ifndef COUPLET_DRIVER_LINK_H
 #define COUPLET_DRIVER_LINK_H
 
@@ -7,7 +8,8 @@
 /* Runs a program found on PATH; `words` ends with NULL. */
 bool tool_run(const char *const *words);
 
-/* The folder of libcouplet.a, libcouplet.so and couplet.h: $COUPLET_RUNTIME, or where they lie beside this executable. NULL after a sentence. */
+/* The folder of libcouplet.a, libcouplet.so and couplet.h: $COUPLET_RUNTIME, or where they lie
+ * beside this executable. NULL after a sentence. */
 const char *link_runtime_folder(Arena *arena);
 
 bool link_executable(Arena *arena, const char *const *objects, int count, const char *out);

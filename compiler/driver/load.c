@@ -26,18 +26,23 @@
 #include <time.h>
 #include <unistd.h>
 
-static bool is_standard_input(const char *path) { return strcmp(path, "-") == 0; }
+static bool is_standard_input(const char *path) {
+    return strcmp(path, "-") == 0;
+}
 
 /* All that a stream gives, also one whose length nobody knows ahead. */
 static Source *read_stream(Arena *arena, FILE *file, const char *name) {
     Text text = {0};
     char piece[1 << 14];
-    for (size_t got; (got = fread(piece, 1, sizeof piece, file)) > 0;) text_append(&text, piece, got);
+    for (size_t got; (got = fread(piece, 1, sizeof piece, file)) > 0;)
+        text_append(&text, piece, got);
     Source *source = NULL;
-    if (ferror(file)) report(CODE_FILE_READ, "`%s` cannot be read: %s", name, strerror(errno));
+    if (ferror(file))
+        report(CODE_FILE_READ, "`%s` cannot be read: %s", name, strerror(errno));
     else {
         source = arena_new_of(arena, Source);
-        *source = (Source){name, text.length ? arena_strndup(arena, text.data, text.length) : "", text.length};
+        *source = (Source){name, text.length ? arena_strndup(arena, text.data, text.length) : "",
+                           text.length};
     }
     text_free(&text);
     return source;
@@ -49,7 +54,8 @@ Source *load_source(Arena *arena, const char *path) {
     errno = 0;
     FILE *file = stat(path, &info) == 0 && !S_ISDIR(info.st_mode) ? fopen(path, "rb") : NULL;
     if (!file) {
-        report(CODE_FILE_READ, "`%s` cannot be read: %s", path, errno ? strerror(errno) : "it is a folder");
+        report(CODE_FILE_READ, "`%s` cannot be read: %s", path,
+               errno ? strerror(errno) : "it is a folder");
         return NULL;
     }
     Source *source = read_stream(arena, file, path);
@@ -57,14 +63,17 @@ Source *load_source(Arena *arena, const char *path) {
     return source;
 }
 
-/* ---- data --------------------------------------------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 static int64_t kept_rows(void *context, const DataSource *d, int64_t held, int64_t classes) {
-    const CoupletSelection selection = {.per_class = d->selection.per_class, .fraction = d->selection.fraction, .imbalance = d->selection.imbalance};
+    const CoupletSelection selection = {.per_class = d->selection.per_class,
+                                        .fraction = d->selection.fraction,
+                                        .imbalance = d->selection.imbalance};
     int64_t rows = 0;
     (void)context;
     if (d->selection.part_to > 0 || d->selection.where_count || d->selection.classes > 0) return 0;
-    for (int64_t i = 0; i < classes; i++) rows += couplet_selection_keep(&selection, (int)i, (int)classes, held / classes);
+    for (int64_t i = 0; i < classes; i++)
+        rows += couplet_selection_keep(&selection, (int)i, (int)classes, held / classes);
     return rows;
 }
 
@@ -73,30 +82,37 @@ typedef struct Seeker {
     CoupletPlaces places;
     CoupletLoading loading; /* of what can only be known from the rows */
     bool quiet;
-    const CoupletRecord *record; /* that knows what the data held, so that nobody looks at it; NULL */
-    CoupletTable open;           /* of the source that was looked at last, until its rows are counted */
+    /* that knows what the data held, so that nobody looks at it; NULL */
+    const CoupletRecord *record;
+    /* of the source that was looked at last, until its rows are counted */
+    CoupletTable open;
     const DataSource *of;        /* that source; NULL: no table is open */
     CoupletOpenedTables *opened; /* where tables are kept; NULL */
 } Seeker;
 
 /* True if some rows may be left out; else they are those that were there at the first look. */
 static bool chooses(const Seeker *seeker, const CoupletSelection *s) {
-    return seeker->loading.skip_bad > 0 || s->per_class > 0 || s->fraction > 0 || s->imbalance > 0 || s->part_to > 0 || s->classes > 0 || s->where_count > 0;
+    return seeker->loading.skip_bad > 0 || s->per_class > 0 || s->fraction > 0 ||
+           s->imbalance > 0 || s->part_to > 0 || s->classes > 0 || s->where_count > 0;
 }
 
-/* Where rows that cannot be read are left out, how many are left is known once all have been read. Whoever opens the data says which these are. */
-static bool choose(const Seeker *seeker, const CoupletSource *source, CoupletTable *table, char *error, size_t error_bytes) {
+/* Where rows that cannot be read are left out, how many are left is known once all have been read.
+ * Whoever opens the data says which these are. */
+static bool choose(const Seeker *seeker, const CoupletSource *source, CoupletTable *table,
+                   char *error, size_t error_bytes) {
     CoupletLoading loading = seeker->loading;
     CoupletProgress progress;
     if (!seeker->quiet) couplet_progress_begin(&progress, stderr, source->name, &loading);
     loading.skipped = NULL;
-    const bool good = (!loading.skip_bad || couplet_table_load(table, &loading, error, error_bytes)) &&
-                      couplet_selection_apply(&source->selection, table, &loading, error, error_bytes);
+    const bool good =
+        (!loading.skip_bad || couplet_table_load(table, &loading, error, error_bytes)) &&
+        couplet_selection_apply(&source->selection, table, &loading, error, error_bytes);
     if (!seeker->quiet) couplet_progress_end(&progress);
     return good;
 }
 
-static bool count_chosen(const Seeker *seeker, const CoupletSource *source, CoupletTable *table, DataSource *d, char *error, size_t error_bytes) {
+static bool count_chosen(const Seeker *seeker, const CoupletSource *source, CoupletTable *table,
+                         DataSource *d, char *error, size_t error_bytes) {
     if (!choose(seeker, source, table, error, error_bytes)) return false;
     d->rows = table->count;
     return true;
@@ -107,8 +123,11 @@ static bool recall_schema(const Seeker *seeker, Arena *arena, DataSource *d) {
     ARRAY(CoupletField) fields = {NULL, 0, 0};
     CoupletField field;
     double rows;
-    while (seeker->record && couplet_record_field(seeker->record, d->name, fields.count, &field)) array_push(arena, &fields, field);
-    if (!fields.count || !couplet_record_number(seeker->record, arena_printf(arena, "data.%s.used", d->name), &rows)) return false;
+    while (seeker->record && couplet_record_field(seeker->record, d->name, fields.count, &field))
+        array_push(arena, &fields, field);
+    if (!fields.count ||
+        !couplet_record_number(seeker->record, arena_printf(arena, "data.%s.used", d->name), &rows))
+        return false;
     source_take_fields(arena, fields.items, fields.count, d);
     d->rows = (int64_t)rows;
     d->recalled = true;
@@ -117,7 +136,8 @@ static bool recall_schema(const Seeker *seeker, Arena *arena, DataSource *d) {
 
 static bool claim_holds(const DataSource *d, char *error, size_t error_bytes) {
     if (!d->claimed_rows || d->claimed_rows == d->rows) return true;
-    snprintf(error, error_bytes, "`%s` has %lld rows, and the spec claims %lld", d->name, (long long)d->rows, (long long)d->claimed_rows);
+    snprintf(error, error_bytes, "`%s` has %lld rows, and the spec claims %lld", d->name,
+             (long long)d->rows, (long long)d->claimed_rows);
     return false;
 }
 
@@ -156,7 +176,8 @@ static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, cons
     char error[COUPLET_PATH_BYTES + 512];
     const double start = now();
     bool good = true;
-    if (seeker->of == d && chooses(seeker, &source.selection)) good = count_chosen(seeker, &source, &seeker->open, d, error, sizeof error);
+    if (seeker->of == d && chooses(seeker, &source.selection))
+        good = count_chosen(seeker, &source, &seeker->open, d, error, sizeof error);
     keep_table(seeker, arena);
     count_time(seeker, start);
     good = good && claim_holds(d, error, sizeof error);
@@ -170,14 +191,16 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     CoupletRequest request;
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
     close_table(seeker);
-    bool good = couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error);
+    bool good =
+        couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error);
     if (good && recall_schema(seeker, arena, d)) return SCHEMA_READ;
     if (good && request.path && access(request.path, F_OK) != 0) {
         *sentence = arena_printf(arena, "%s: %s", request.path, strerror(errno));
         return SCHEMA_ABSENT;
     }
     const double start = now();
-    const bool of_preset = good && request.split; /* what is known of a preset holds where its data is not there */
+    /* what is known of a preset holds where its data is not there */
+    const bool of_preset = good && request.split;
     if (good && (good = couplet_table_open(&request, &seeker->open, error, sizeof error))) {
         source_take_fields(arena, seeker->open.fields, seeker->open.field_count, d);
         d->rows = seeker->open.held;
@@ -194,11 +217,15 @@ static bool places_fit(Arena *arena, const Module *spec, const CoupletPlaces *pl
     int count = 0;
     char error[512];
     for (int i = 0; i < spec->stmt_count; i++)
-        if (spec->stmts[i]->kind == STMT_DATA) sources[count++] = (CoupletSource){.name = spec->stmts[i]->name};
-    return couplet_places_fit(places, sources, count, error, sizeof error) || report_error(CODE_COMMAND_LINE, error);
+        if (spec->stmts[i]->kind == STMT_DATA)
+            sources[count++] = (CoupletSource){.name = spec->stmts[i]->name};
+    return couplet_places_fit(places, sources, count, error, sizeof error) ||
+           report_error(CODE_COMMAND_LINE, error);
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 /* The .cpl files of a folder in order of name; NULL after a message. */
 static const char **folder_files(Arena *arena, const char *folder, int *count) {
@@ -206,20 +233,26 @@ static const char **folder_files(Arena *arena, const char *folder, int *count) {
     DIR *open = opendir(folder);
     for (struct dirent *entry; open && (entry = readdir(open));) {
         size_t length = strlen(entry->d_name);
-        if (length > 4 && strcmp(entry->d_name + length - 4, ".cpl") == 0) array_push(arena, &paths, arena_printf(arena, "%s/%s", folder, entry->d_name));
+        if (length > 4 && strcmp(entry->d_name + length - 4, ".cpl") == 0)
+            array_push(arena, &paths, arena_printf(arena, "%s/%s", folder, entry->d_name));
     }
     if (open) closedir(open);
-    if (paths.count == 0) report(CODE_FILE_READ, "the folder `%s` holds no .cpl file", folder);
-    else qsort(paths.items, (size_t)paths.count, sizeof *paths.items, by_name);
+    if (paths.count == 0)
+        report(CODE_FILE_READ, "the folder `%s` holds no .cpl file", folder);
+    else
+        qsort(paths.items, (size_t)paths.count, sizeof *paths.items, by_name);
     *count = paths.count;
     return paths.items;
 }
 
-/* The path without slashes at its end; of ".", ".." and the root, the path from the root of the disk. */
+/* The path without slashes at its end; of ".", ".." and the root, the path from the root of the
+ * disk. */
 static const char *named_path(Arena *arena, const char *path) {
     size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/') length--;
-    const char *trimmed = arena_strndup(arena, path, length), *slash = strrchr(trimmed, '/'), *name = slash ? slash + 1 : trimmed;
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    const char *trimmed = arena_strndup(arena, path, length), *slash = strrchr(trimmed, '/'),
+               *name = slash ? slash + 1 : trimmed;
     if (*name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0) return trimmed;
     char *whole = realpath(path, NULL);
     const char *copy = whole ? arena_strndup(arena, whole, strlen(whole)) : trimmed;
@@ -240,7 +273,8 @@ const char *load_spec_name(Arena *arena, const char *path) {
 static const Source **library_sources(Arena *arena, const char *name, int *count) {
     ARRAY(const Source *) parts = {NULL, 0, 0};
     const Source *part;
-    while ((part = library_read(NULL, arena, name, parts.count))) array_push(arena, &parts, part);
+    while ((part = library_read(NULL, arena, name, parts.count)))
+        array_push(arena, &parts, part);
     *count = parts.count;
     return parts.items;
 }
@@ -274,10 +308,12 @@ static const Source **text_sources(Arena *arena, const Options *options, int *co
 
 static Module *read_spec(Arena *arena, Diag *diag, const char *path, const Options *options) {
     int count;
-    const Source **sources =
-        options->text ? text_sources(arena, options, &count) : load_spec_sources(arena, path, &count);
+    const Source **sources = options->text ? text_sources(arena, options, &count)
+                                           : load_spec_sources(arena, path, &count);
     Module *spec = NULL;
-    for (int i = 0; i < count; i++) spec = module_join(arena, spec, parse_module(arena, diag, sources[i], load_spec_name(arena, path)));
+    for (int i = 0; i < count; i++)
+        spec = module_join(arena, spec,
+                           parse_module(arena, diag, sources[i], load_spec_name(arena, path)));
     return spec;
 }
 
@@ -287,7 +323,9 @@ static bool has_loss(const Module *spec) {
     return false;
 }
 
-bool method_is_trained(const Method *method) { return has_loss(method->spec); }
+bool method_is_trained(const Method *method) {
+    return has_loss(method->spec);
+}
 
 Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options) {
     static const Options none = {.file = NULL};
@@ -296,9 +334,14 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
     if (!spec) return NULL;
     const bool for_functions = options->fn || !has_loss(spec);
     if (!settings_write(arena, spec, options, for_functions)) return NULL;
-    Seeker seeker = {.places = options_places(options, spec->source->path), .loading = {.threads = (int)options->threads, .skip_bad = options->skip_bad}, .quiet = options->quiet, .record = options->trusts_record ? options->record : NULL, .opened = options->opened};
+    Seeker seeker = {.places = options_places(options, spec->source->path),
+                     .loading = {.threads = (int)options->threads, .skip_bad = options->skip_bad},
+                     .quiet = options->quiet,
+                     .record = options->trusts_record ? options->record : NULL,
+                     .opened = options->opened};
     if (!places_fit(arena, spec, &seeker.places)) return NULL;
-    const CheckHooks hooks = {library_read, read_schema, choose_rows, kept_rows, &data_catalogue, &seeker};
+    const CheckHooks hooks = {library_read, read_schema,     choose_rows,
+                              kept_rows,    &data_catalogue, &seeker};
     Method *method = check_method(arena, diag, spec, &hooks);
     close_table(&seeker);
     if (diag_error_count(diag)) return NULL;
@@ -309,13 +352,16 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) 
     Source *source = arena_new_of(arena, Source);
     *source = (Source){path, text, strlen(text)};
     Seeker seeker = {.quiet = true};
-    const CheckHooks hooks = {library_read, read_schema, choose_rows, kept_rows, &data_catalogue, &seeker};
-    Method *method = check_method(arena, diag, parse_module(arena, diag, source, load_spec_name(arena, path)), &hooks);
+    const CheckHooks hooks = {library_read, read_schema,     choose_rows,
+                              kept_rows,    &data_catalogue, &seeker};
+    Method *method = check_method(
+        arena, diag, parse_module(arena, diag, source, load_spec_name(arena, path)), &hooks);
     close_table(&seeker);
     return method;
 }
 
-LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const CompileOptions *options) {
+LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method,
+                             const CompileOptions *options) {
     const PlanTarget target = cpu_plan_target(arena);
     CompileOptions here = options ? *options : (CompileOptions){.after = NULL};
     here.target = &target;

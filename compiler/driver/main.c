@@ -16,101 +16,151 @@ typedef struct Command {
 
 static const Command commands[] = {
     {"check", check_command,
-     "couplet check FILE [--print-after PASS] [--numerics] [--passes] [--memory [512MiB]] [--fn NAME] [--size N=8,D=5]\n"
+     "couplet check FILE [--print-after PASS] [--numerics] [--passes] [--memory [512MiB]] [--fn "
+     "NAME] [--size N=8,D=5]\n"
      "              [--no-stream] [--no-fuse] [--diagnostics json]\n"
-     "    Types and shapes of every name; all errors at once. PASS is lower, or one of the passes in docs/hacking.md;\n"
-     "    --numerics says which formulas are computed in another form, so that they neither overflow nor lose digits.\n"
-     "    --memory says what a step and its loss allocate and which arrays of pairs are stored, and why; with a size, what becomes of them within it. Of a\n"
-     "    file without a loss it says so of each function (or of --fn NAME), on arrays as large as --size N=4096,D=128 says."},
+     "    Types and shapes of every name; all errors at once. PASS is lower, or one of the passes "
+     "in docs/hacking.md;\n"
+     "    --numerics says which formulas are computed in another form, so that they neither "
+     "overflow nor lose digits.\n"
+     "    --memory says what a step and its loss allocate and which arrays of pairs are stored, "
+     "and why; with a size, what becomes of them within it. Of a\n"
+     "    file without a loss it says so of each function (or of --fn NAME), on arrays as large as "
+     "--size N=4096,D=128 says."},
     {"grad", grad_command,
-     "couplet grad FILE --fn NAME --in z=z.npy [--in w=both.npz ...] [--set tau=0.1] [--out DIR] [--device cpu|opencl[:n]|reference]\n"
-     "              [--memory 512MiB] [--no-stream] [--no-fuse] [--threads n] [--bench] [--by-kernel]\n"
-     "    Value and gradients of one function on given arrays: float32 by compiled kernels (cpu, the default, or an OpenCL device), or float64 by\n"
+     "couplet grad FILE --fn NAME --in z=z.npy [--in w=both.npz ...] [--set tau=0.1] [--out DIR] "
+     "[--device cpu|opencl[:n]|reference]\n"
+     "              [--memory 512MiB] [--no-stream] [--no-fuse] [--threads n] [--bench] "
+     "[--by-kernel]\n"
+     "    Value and gradients of one function on given arrays: float32 by compiled kernels (cpu, "
+     "the default, or an OpenCL device), or float64 by\n"
      "    the reference evaluator."},
     {"gradcheck", gradcheck_command,
-     "couplet gradcheck FILE [--fn NAME] [--in z=z.npy] [--set tau=0.1] [--data FOLDER] [--size N=8,D=5] [--batch n] [--seed n]\n"
-     "    Gradients against central differences of the formula as written, in float64, input by input; exit code 1 when one is off by more than 1e-6.\n"
-     "    Without --fn: the whole loss of a method, a few entries of each parameter (at a batch of 4), or every function of a file without a loss.\n"
+     "couplet gradcheck FILE [--fn NAME] [--in z=z.npy] [--set tau=0.1] [--data FOLDER] [--size "
+     "N=8,D=5] [--batch n] [--seed n]\n"
+     "    Gradients against central differences of the formula as written, in float64, input by "
+     "input; exit code 1 when one is off by more than 1e-6.\n"
+     "    Without --fn: the whole loss of a method, a few entries of each parameter (at a batch of "
+     "4), or every function of a file without a loss.\n"
      "    Arrays that are not given are made up."},
     {"train", train_command,
-     "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--skip-bad n] [--seed n] [--threads n] [--out FOLDER]\n"
-     "              [--start RUN] [--resume [--change tau,epochs,data]] [--device cpu|opencl[:n]] [--max-steps n] [--checkpoint-every n] [--give-every n] [--memory 512MiB] [--no-stream] [--no-fuse] [--quiet]\n"
-     "    Trains the method and evaluates it. The run folder (runs/NAME, or --out) gets metrics.jsonl, checkpoint.safetensors, spec.cpl and\n"
-     "    settings.json; --resume goes on with it, by the settings and the data that it was made with, and refuses others that --change does not name. Ctrl-C\n"
+     "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--skip-bad n] [--seed n] "
+     "[--threads n] [--out FOLDER]\n"
+     "              [--start RUN] [--resume [--change tau,epochs,data]] [--device cpu|opencl[:n]] "
+     "[--max-steps n] [--checkpoint-every n] [--give-every n] [--memory 512MiB] [--no-stream] "
+     "[--no-fuse] [--quiet]\n"
+     "    Trains the method and evaluates it. The run folder (runs/NAME, or --out) gets "
+     "metrics.jsonl, checkpoint.safetensors, spec.cpl and\n"
+     "    settings.json; --resume goes on with it, by the settings and the data that it was made "
+     "with, and refuses others that --change does not name. Ctrl-C\n"
      "    ends at the next step, with a checkpoint."},
     {"eval", eval_command,
      "couplet eval FOLDER [--data FOLDER] [--skip-bad n] [--threads n] [--device cpu|opencl[:n]]\n"
-     "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before training, on the run's own data or that of --data, and keeps the\n"
+     "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before "
+     "training, on the run's own data or that of --data, and keeps the\n"
      "    results in evaluations.jsonl."},
     {"embed", embed_command,
-     "couplet embed FOLDER (--data PATH | --samples FILE.npy | [--split test]) -o FEATURES.npy [--skip-bad n] [--threads n]\n"
-     "    Features of new samples under the checkpoint in a run folder: of PATH, which is read as the data of the run's evaluation is, of an array, or of that\n"
+     "couplet embed FOLDER (--data PATH | --samples FILE.npy | [--split test]) -o FEATURES.npy "
+     "[--skip-bad n] [--threads n]\n"
+     "    Features of new samples under the checkpoint in a run folder: of PATH, which is read as "
+     "the data of the run's evaluation is, of an array, or of that\n"
      "    data itself. Float32, [count, width]."},
     {"data", data_command,
      "couplet data FILE [--data FOLDER] [--json] [--threads n]\n"
      "couplet data --reader NAME PATH [--set size=64] [--json] [--threads n]\n"
      "couplet data pack FILE [-o FOLDER] [--skip-bad n]\n"
      "couplet data --cache [PATH] [--clear]\n"
-     "    What the sources of a spec hold, or one that is read by data.NAME: fields, types, shapes, ranges, classes and their sizes, what is missing, what\n"
-     "    cannot be read, rows that are the same, and rows that two sources share; exit code 1 when a row cannot be read. pack writes a file for each source\n"
-     "    that data.arrays reads, so that a program elsewhere needs nothing else. --cache lists the packed copies that are kept, --clear removes them."},
+     "    What the sources of a spec hold, or one that is read by data.NAME: fields, types, "
+     "shapes, ranges, classes and their sizes, what is missing, what\n"
+     "    cannot be read, rows that are the same, and rows that two sources share; exit code 1 "
+     "when a row cannot be read. pack writes a file for each source\n"
+     "    that data.arrays reads, so that a program elsewhere needs nothing else. --cache lists "
+     "the packed copies that are kept, --clear removes them."},
     {"show", show_command,
-     "couplet show FILE -o SHEET.png [--rows n] [--seed n] [--step n] [--set tau=0.1] [--data FOLDER] [--skip-bad n]\n"
+     "couplet show FILE -o SHEET.png [--rows n] [--seed n] [--step n] [--set tau=0.1] [--data "
+     "FOLDER] [--skip-bad n]\n"
      "couplet show --reader NAME PATH -o SHEET.png [--set size=64] [--rows n] [--seed n]\n"
-     "    Draws samples and the views that a step makes of them, side by side: pictures, film strips, clouds of points, curves with spectrograms, rows of\n"
-     "    tables, words. SHEET is .png, .svg or .pdf. The draws are those of training with the same seed at step n, with the states that a run starts from."},
+     "    Draws samples and the views that a step makes of them, side by side: pictures, film "
+     "strips, clouds of points, curves with spectrograms, rows of\n"
+     "    tables, words. SHEET is .png, .svg or .pdf. The draws are those of training with the "
+     "same seed at step n, with the states that a run starts from."},
     {"bench", bench_command,
-     "couplet bench [FILE] [--set tau=0.1] [--data FOLDER] [--threads n] [--steps n] [--device cpu|opencl[:n]]\n"
-     "    Timings as JSON, a row a line: of products and convolutions, or of the training step of FILE on made-up data. Each has its fraction of the\n"
+     "couplet bench [FILE] [--set tau=0.1] [--data FOLDER] [--threads n] [--steps n] [--device "
+     "cpu|opencl[:n]]\n"
+     "    Timings as JSON, a row a line: of products and convolutions, or of the training step of "
+     "FILE on made-up data. Each has its fraction of the\n"
      "    peak of this machine's multiply-add units, measured in the same run."},
     {"build", build_command,
-     "couplet build FILE -o NAME [--emit exe|lib|object|header|llvm|opencl] [--target x86-64-v4,x86-64-v3] [--embed-weights RUN]\n"
+     "couplet build FILE -o NAME [--emit exe|lib|object|header|llvm|opencl] [--target "
+     "x86-64-v4,x86-64-v3] [--embed-weights RUN]\n"
      "              [--set tau=0.1] [--data FOLDER] [--memory 512MiB]\n"
-     "    Compiles the method ahead of time, for several processors in one file. exe: a program that trains, evaluates and embeds; lib: libNAME.a and\n"
-     "    libNAME.so with NAME.h and NAME.json. Neither needs the compiler; --embed-weights puts a trained run's weights into it. opencl:\n"
+     "    Compiles the method ahead of time, for several processors in one file. exe: a program "
+     "that trains, evaluates and embeds; lib: libNAME.a and\n"
+     "    libNAME.so with NAME.h and NAME.json. Neither needs the compiler; --embed-weights puts a "
+     "trained run's weights into it. opencl:\n"
      "    the kernels as readable OpenCL C, each with its source line."},
     {"profile", profile_command,
-     "couplet profile FILE [--set tau=0.1] [--data FOLDER] [--threads n] [--steps n] [--memory 512MiB] [--device cpu|opencl[:n]] [--by-kernel]\n"
-     "    Runs a few training steps on made-up data and shows where their time goes: time, operations and bytes of each source line (or of each\n"
-     "    kernel), and which fraction that is of the best this machine can do, measured beside it."},
+     "couplet profile FILE [--set tau=0.1] [--data FOLDER] [--threads n] [--steps n] [--memory "
+     "512MiB] [--device cpu|opencl[:n]] [--by-kernel]\n"
+     "    Runs a few training steps on made-up data and shows where their time goes: time, "
+     "operations and bytes of each source line (or of each\n"
+     "    kernel), and which fraction that is of the best this machine can do, measured beside "
+     "it."},
     {"tune", tune_command,
      "couplet tune FILE [--set tau=0.1] [--data FOLDER] [--threads n] [--steps n]\n"
-     "    Measures on this machine how the sums of products of FILE's training step are best cut into blocks and tasks, and keeps that beside the compiled\n"
+     "    Measures on this machine how the sums of products of FILE's training step are best cut "
+     "into blocks and tasks, and keeps that beside the compiled\n"
      "    kernels: what is compiled here afterwards uses it. Nothing needs it."},
     {"doc", doc_command,
      "couplet doc FILE|FOLDER|MODULE\n"
-     "    A page in Markdown from the comments of a module: its README, what each file says on top, and each function with its formulas."},
+     "    A page in Markdown from the comments of a module: its README, what each file says on "
+     "top, and each function with its formulas."},
     {"tex", tex_command,
      "couplet tex FILE|FOLDER|MODULE [--fn NAME]\n"
-     "    The formula of a function as LaTeX, for an equation of a paper: indices as subscripts, guards below their sums. Without --fn, each function."},
+     "    The formula of a function as LaTeX, for an equation of a paper: indices as subscripts, "
+     "guards below their sums. Without --fn, each function."},
     {"compare", compare_command,
-     "couplet compare FILE... [--set tau=0.05,0.1,0.5] [--seeds n] [--seed first] [--epochs n] [--data FOLDER] [--threads n] [--out FOLDER]\n"
-     "    Trains every file with every combination of settings and every seed, and prints one table: mean and deviation of the loss and of each\n"
-     "    evaluation. The folder (runs/compare, or --out) gets the runs, results.csv and comparison.svg; finished runs are not repeated."},
+     "couplet compare FILE... [--set tau=0.05,0.1,0.5] [--seeds n] [--seed first] [--epochs n] "
+     "[--data FOLDER] [--threads n] [--out FOLDER]\n"
+     "    Trains every file with every combination of settings and every seed, and prints one "
+     "table: mean and deviation of the loss and of each\n"
+     "    evaluation. The folder (runs/compare, or --out) gets the runs, results.csv and "
+     "comparison.svg; finished runs are not repeated."},
     {"graph", graph_command,
      "couplet graph FILE [-o PICTURE.svg] [--set tau=0.1] [--data FOLDER]\n"
-     "    The method as its paper draws it: branches, shared weights, stops, moving averages, memory and the loss. PICTURE is .svg, .pdf, .png (through\n"
+     "    The method as its paper draws it: branches, shared weights, stops, moving averages, "
+     "memory and the loss. PICTURE is .svg, .pdf, .png (through\n"
      "    Graphviz) or .dot; without it the .dot text comes on standard output."},
     {"describe", describe_command,
      "couplet describe FILE [--set tau=0.1] [--data FOLDER]\n"
-     "    The method in the survey's words: update, structure, clusters, loss, negatives, views, parameters and memory."},
+     "    The method in the survey's words: update, structure, clusters, loss, negatives, views, "
+     "parameters and memory."},
     {"fmt", fmt_command,
      "couplet fmt FILE... [--check] [--write]\n"
-     "    The file in its one canonical layout, on standard output. --write puts it into the file; --check only says, by exit status 1 and a line\n"
+     "    The file in its one canonical layout, on standard output. --write puts it into the file; "
+     "--check only says, by exit status 1 and a line\n"
      "    on standard error, that a file is laid out otherwise."},
     {"devices", devices_command,
      "couplet devices\n"
-     "    The devices that --device can name: the CPU, and OpenCL devices with platform, memory and versions."},
+     "    The devices that --device can name: the CPU, and OpenCL devices with platform, memory "
+     "and versions."},
     {"explain", explain_command,
      "couplet explain [CODE]\n"
-     "    What a message with this code (E101) means, with an example that gives it and one that is right; without a code, the list of all."},
+     "    What a message with this code (E101) means, with an example that gives it and one that "
+     "is right; without a code, the list of all."},
 };
 
 static int usage(FILE *out) {
-    fprintf(out, "Couplet: contrastive learning methods as their formulas. FILE may be a folder, whose files are then one module, a module of the library (losses), or - for standard input.\n\n");
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) fprintf(out, "%s\n\n", commands[i].usage);
-    fprintf(out, "--data FOLDER says where the paths of a spec's data begin, --data NAME=PATH where one source lies; there may be several. --skip-bad N leaves out up to N samples that cannot be read, and lists them.\n\n");
-    fprintf(out, "couplet version\n    The version. couplet help COMMAND: what a command takes. Every command takes --diagnostics json and --all-errors.\n\n");
+    fprintf(out, "Couplet: contrastive learning methods as their formulas. FILE may be a folder, "
+                 "whose files are then one module, a module of the library (losses), or - for "
+                 "standard input.\n\n");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(out, "%s\n\n", commands[i].usage);
+    fprintf(out, "--data FOLDER says where the paths of a spec's data begin, --data NAME=PATH "
+                 "where one source lies; there may be several. --skip-bad N leaves out up to N "
+                 "samples that cannot be read, and lists them.\n\n");
+    fprintf(out, "couplet version\n    The version. couplet help COMMAND: what a command takes. "
+                 "Every command takes --diagnostics json and --all-errors.\n\n");
     return out == stdout ? 0 : 2;
 }
 
@@ -123,7 +173,8 @@ static bool asks_for_help(int argc, char **argv) {
 }
 
 static bool asks_for_version(int argc, char **argv) {
-    return argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0 || strcmp(argv[1], "-V") == 0);
+    return argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0 ||
+                         strcmp(argv[1], "-V") == 0);
 }
 
 static int unknown_command(const char *name) {
@@ -133,10 +184,16 @@ static int unknown_command(const char *name) {
     const char *list = "";
     for (int i = 0; i < COUNT; i++) {
         names[i] = commands[i].name;
-        list = arena_printf(arena, "%s%s %s", list, i == 0 ? "" : i + 1 == COUNT ? " and" : ",", names[i]);
+        list = arena_printf(arena, "%s%s %s", list,
+                            i == 0           ? ""
+                            : i + 1 == COUNT ? " and"
+                                             : ",",
+                            names[i]);
     }
     const char *near = diag_nearest(name, names, COUNT);
-    report_with_help(CODE_COMMAND_LINE, near ? arena_printf(arena, "did you mean `%s`?", near) : NULL, "there is no command `%s`; there are%s", name, list);
+    report_with_help(CODE_COMMAND_LINE,
+                     near ? arena_printf(arena, "did you mean `%s`?", near) : NULL,
+                     "there is no command `%s`; there are%s", name, list);
     arena_free(arena);
     return 2;
 }
@@ -160,8 +217,9 @@ static int run(int argc, char **argv) {
     return unknown_command(argv[1]);
 }
 
-/* Walks over what a spec says are recursive: over lets that are each made of the one before, down the calls of a network. Lists as long as
- * a generated spec needs more stack than the 8 MiB that a process usually has, and what is not touched costs nothing. */
+/* Walks over what a spec says are recursive: over lets that are each made of the one before, down
+ * the calls of a network. Lists as long as a generated spec needs more stack than the 8 MiB that a
+ * process usually has, and what is not touched costs nothing. */
 enum { STACK_BYTES = 512 << 20 };
 
 typedef struct Run {
@@ -182,11 +240,14 @@ static int run_with_room(int argc, char **argv) {
     pthread_t thread;
     bool started = pthread_attr_init(&attributes) == 0;
     if (started) {
-        started = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 && pthread_create(&thread, &attributes, run_on_thread, &r) == 0;
+        started = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
+                  pthread_create(&thread, &attributes, run_on_thread, &r) == 0;
         pthread_attr_destroy(&attributes);
     }
-    if (started) pthread_join(thread, NULL);
-    else run_on_thread(&r); /* where there is no room for that much: as far as the stack goes */
+    if (started)
+        pthread_join(thread, NULL);
+    else
+        run_on_thread(&r); /* where there is no room for that much: as far as the stack goes */
     return r.status;
 }
 
@@ -199,6 +260,7 @@ int main(int argc, char **argv) {
     const int status = run_with_room(argc, argv);
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return status;
-    report(CODE_OUTPUT, "standard output cannot be written: %s", errno ? strerror(errno) : "it is not complete");
+    report(CODE_OUTPUT, "standard output cannot be written: %s",
+           errno ? strerror(errno) : "it is not complete");
     return status ? status : 1;
 }

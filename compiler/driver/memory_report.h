@@ -1,12 +1,14 @@
-/* couplet check --memory: what a training step allocates, what its loss does, and what became of its arrays of pairs, and why. */
+/* couplet check --memory: what a training step allocates, what its loss does, and what became of
+ * its arrays of pairs, and why. */
 #ifndef COUPLET_DRIVER_MEMORY_REPORT_H
 #define COUPLET_DRIVER_MEMORY_REPORT_H
 
 #include "compiler/lower/lower.h"
 
-/* `stored` is the same method lowered with every array of pairs stored; `asked` the budget that goes before the spec's, or 0. False after a message on
- * stderr. */
-bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredProgram *stored, int64_t asked, FILE *out);
+/* `stored` is the same method lowered with every array of pairs stored; `asked` the budget that
+ * goes before the spec's, or 0. False after a message on stderr. */
+bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredProgram *stored,
+                   int64_t asked, FILE *out);
 
 /* The same of one function with its gradient, and its largest array. */
 bool memory_report_function(Arena *arena, const char *name, Graph *g, FILE *out);

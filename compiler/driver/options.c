@@ -34,7 +34,8 @@ typedef struct OptionRow {
 } OptionRow;
 
 static const OptionRow rows[] = {
-#define OPTION(name, member, kind, low, high) {name, offsetof(Options, member), OPTION_##kind, low, high},
+#define OPTION(name, member, kind, low, high)                                                      \
+    {name, offsetof(Options, member), OPTION_##kind, low, high},
 #include "compiler/driver/options.def"
 #undef OPTION
 };
@@ -60,18 +61,26 @@ static bool takes(const Reader *r, const char *name) {
     return is_listed(r->allowed, name) || is_listed(everywhere, name);
 }
 
-static void *place_of(const Reader *r, const OptionRow *row) { return (char *)r->options + row->place; }
+static void *place_of(const Reader *r, const OptionRow *row) {
+    return (char *)r->options + row->place;
+}
 
-/* ---- values ---------------------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static bool read_whole(const OptionRow *row, const char *value, int64_t *out) {
     if (couplet_read_whole(value, row->low, row->high, out)) return true;
-    return report(CODE_COMMAND_LINE, "--%s is a whole number from %" PRId64 " to %" PRId64 ", and `%s` was given", row->name, row->low, row->high, value);
+    return report(CODE_COMMAND_LINE,
+                  "--%s is a whole number from %" PRId64 " to %" PRId64 ", and `%s` was given",
+                  row->name, row->low, row->high, value);
 }
 
 static bool read_number(const OptionRow *row, const char *value, double *out) {
-    const bool good = couplet_read_number(value, out, NULL) && *out > (double)row->low && *out <= (double)row->high;
-    return good || report(CODE_COMMAND_LINE, "--%s is a number above %" PRId64 " and at most %" PRId64 ", and `%s` was given", row->name, row->low, row->high, value);
+    const bool good = couplet_read_number(value, out, NULL) && *out > (double)row->low &&
+                      *out <= (double)row->high;
+    return good ||
+           report(CODE_COMMAND_LINE,
+                  "--%s is a number above %" PRId64 " and at most %" PRId64 ", and `%s` was given",
+                  row->name, row->low, row->high, value);
 }
 
 /* How many bytes a unit has; 0: there is no such unit. */
@@ -95,12 +104,15 @@ static bool read_size(const Reader *r, const OptionRow *row, const char *value, 
         *out = bytes >= smallest && bytes < largest ? (int64_t)bytes : 0;
         if (*out) return true;
     }
-    return report(CODE_COMMAND_LINE, "--%s is a size of at least 64KiB, like 512MiB or 1.5GiB, and `%s` was given", row->name, value);
+    return report(CODE_COMMAND_LINE,
+                  "--%s is a size of at least 64KiB, like 512MiB or 1.5GiB, and `%s` was given",
+                  row->name, value);
 }
 
 static bool read_text(const OptionRow *row, const char *value, const char **out) {
     *out = value;
-    return *value || report(CODE_COMMAND_LINE, "--%s needs a name, and an empty text was given", row->name);
+    return *value ||
+           report(CODE_COMMAND_LINE, "--%s needs a name, and an empty text was given", row->name);
 }
 
 static bool add_text(const Reader *r, const OptionRow *row, const char *value) {
@@ -116,16 +128,18 @@ static bool read_form(const OptionRow *row, const char *value, const char **out)
     return report(CODE_COMMAND_LINE, "--%s is text or json, and `%s` was given", row->name, value);
 }
 
-/* ---- NAME=VALUE -------------------------------------------------------------------------------------------------------- */
+/* ---- NAME=VALUE ------------------------------------------------------------------------------ */
 
 static bool add_pair(const Reader *r, const OptionRow *row, const char *text, SettingList *list) {
     const char *equals = strchr(text, '=');
-    if (!equals || equals == text || !equals[1]) return report(CODE_SETTING, "--%s needs NAME=VALUE, and `%s` was given", row->name, text);
+    if (!equals || equals == text || !equals[1])
+        return report(CODE_SETTING, "--%s needs NAME=VALUE, and `%s` was given", row->name, text);
     const Setting pair = {arena_intern(r->arena, text, (size_t)(equals - text)), equals + 1};
     for (int i = 0; i < list->count; i++) {
         const Setting *other = &list->items[i];
         if (strcmp(other->name, pair.name) != 0) continue;
-        return report(CODE_SETTING, "--%s gives `%s` twice: %s=%s and %s=%s", row->name, pair.name, pair.name, other->value, pair.name, pair.value);
+        return report(CODE_SETTING, "--%s gives `%s` twice: %s=%s and %s=%s", row->name, pair.name,
+                      pair.name, other->value, pair.name, pair.value);
     }
     array_push(r->arena, list, pair);
     return true;
@@ -139,7 +153,8 @@ static bool are_numbers(const Reader *r, const Setting *set) {
         const char *word = arena_strndup(r->arena, at, length);
         double number;
         if (!couplet_read_number(word, &number, NULL))
-            return report(CODE_SETTING, "--set %s needs %s, and `%s` was given", set->name, list ? "numbers, like 0.1 or 0.1,0.5," : "a number", word);
+            return report(CODE_SETTING, "--set %s needs %s, and `%s` was given", set->name,
+                          list ? "numbers, like 0.1 or 0.1,0.5," : "a number", word);
         at += length;
         if (!*at) return true;
     }
@@ -152,11 +167,14 @@ static bool read_pair(const Reader *r, const OptionRow *row, const char *value, 
 }
 
 /* N=8,D=5 */
-static bool read_sizes(const Reader *r, const OptionRow *row, const char *value, SettingList *list) {
+static bool read_sizes(const Reader *r, const OptionRow *row, const char *value,
+                       SettingList *list) {
     char *copy = arena_strndup(r->arena, value, strlen(value)), *rest = NULL;
     for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
         int64_t size;
-        if (!add_pair(r, row, word, list) || !read_whole(row, list->items[list->count - 1].value, &size)) return false;
+        if (!add_pair(r, row, word, list) ||
+            !read_whole(row, list->items[list->count - 1].value, &size))
+            return false;
     }
     return true;
 }
@@ -164,20 +182,29 @@ static bool read_sizes(const Reader *r, const OptionRow *row, const char *value,
 static bool read_value(const Reader *r, const OptionRow *row, const char *value) {
     void *place = place_of(r, row);
     switch (row->kind) {
-    case OPTION_FLAG: return true;
-    case OPTION_TEXT: return read_text(row, value, place);
-    case OPTION_TEXTS: return add_text(r, row, value);
-    case OPTION_WHOLE: return read_whole(row, value, place);
-    case OPTION_NUMBER: return read_number(row, value, place);
-    case OPTION_SIZE: return read_size(r, row, value, place);
-    case OPTION_PAIR: return read_pair(r, row, value, place);
-    case OPTION_SIZES: return read_sizes(r, row, value, place);
-    case OPTION_FORM: return read_form(row, value, place);
+    case OPTION_FLAG:
+        return true;
+    case OPTION_TEXT:
+        return read_text(row, value, place);
+    case OPTION_TEXTS:
+        return add_text(r, row, value);
+    case OPTION_WHOLE:
+        return read_whole(row, value, place);
+    case OPTION_NUMBER:
+        return read_number(row, value, place);
+    case OPTION_SIZE:
+        return read_size(r, row, value, place);
+    case OPTION_PAIR:
+        return read_pair(r, row, value, place);
+    case OPTION_SIZES:
+        return read_sizes(r, row, value, place);
+    case OPTION_FORM:
+        return read_form(row, value, place);
     }
     return false;
 }
 
-/* ---- the command line -------------------------------------------------------------------------------------------------- */
+/* ---- the command line ------------------------------------------------------------------------ */
 
 static bool unknown_option(const Reader *r, const char *arg, const char *name) {
     const char *names[ROW_COUNT];
@@ -185,7 +212,9 @@ static bool unknown_option(const Reader *r, const char *arg, const char *name) {
     for (int i = 0; i < ROW_COUNT; i++)
         if (takes(r, rows[i].name)) names[count++] = rows[i].name;
     const char *near = diag_nearest(name, names, count);
-    return report_with_help(CODE_COMMAND_LINE, near ? arena_printf(r->arena, "did you mean --%s?", near) : NULL, "there is no option %s", arg);
+    return report_with_help(CODE_COMMAND_LINE,
+                            near ? arena_printf(r->arena, "did you mean --%s?", near) : NULL,
+                            "there is no option %s", arg);
 }
 
 static const OptionRow *find_row(const Reader *r, const char *name) {
@@ -196,16 +225,16 @@ static const OptionRow *find_row(const Reader *r, const char *name) {
 
 /* The long name of an option of one letter; NULL for others. */
 static const char *long_name(const char *arg) {
-    static const struct {
-        const char *letter, *name;
-    } letters[] = {{"-o", "out"}, {"-q", "quiet"}};
+    static const struct { const char *letter, *name; } letters[] = {{"-o", "out"}, {"-q", "quiet"}};
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
         if (strcmp(letters[i].letter, arg) == 0) return letters[i].name;
     return NULL;
 }
 
-/* `check --memory` reports, and `check --memory 512MiB` reports what becomes of the step under that budget. */
-static bool stands_alone(const Reader *r, const OptionRow *row, const char *value, const char *next) {
+/* `check --memory` reports, and `check --memory 512MiB` reports what becomes of the step under that
+ * budget. */
+static bool stands_alone(const Reader *r, const OptionRow *row, const char *value,
+                         const char *next) {
     if (row->kind == OPTION_FLAG) return true;
     if (row->kind != OPTION_SIZE || !is_listed(r->allowed, "[memory]")) return false;
     return !value && !(next && next[0] >= '0' && next[0] <= '9');
@@ -213,17 +242,28 @@ static bool stands_alone(const Reader *r, const OptionRow *row, const char *valu
 
 /* One option: argv[*at], and what follows it if that is its value. */
 static bool read_option(Reader *r, char **argv, int argc, int *at) {
-    const char *arg = argv[*at], *equals = strchr(arg, '='), *next = *at + 1 < argc ? argv[*at + 1] : NULL;
+    const char *arg = argv[*at], *equals = strchr(arg, '='),
+               *next = *at + 1 < argc ? argv[*at + 1] : NULL;
     const char *letter = long_name(arg), *value = equals && !letter ? equals + 1 : NULL;
-    const char *name = letter ? letter : arena_strndup(r->arena, arg + 2, equals ? (size_t)(equals - arg) - 2 : strlen(arg + 2));
+    const char *name = letter
+                           ? letter
+                           : arena_strndup(r->arena, arg + 2,
+                                           equals ? (size_t)(equals - arg) - 2 : strlen(arg + 2));
     const OptionRow *row = letter || strncmp(arg, "--", 2) == 0 ? find_row(r, name) : NULL;
-    if (!row) return unknown_option(r, arena_strndup(r->arena, arg, equals ? (size_t)(equals - arg) : strlen(arg)), arg[1] == '-' ? name : "");
-    const bool repeats = row->kind == OPTION_PAIR || row->kind == OPTION_SIZES || row->kind == OPTION_TEXTS;
-    if (r->seen[row - rows] && !repeats) return report(CODE_COMMAND_LINE, "--%s is given twice", row->name);
+    if (!row)
+        return unknown_option(
+            r, arena_strndup(r->arena, arg, equals ? (size_t)(equals - arg) : strlen(arg)),
+            arg[1] == '-' ? name : "");
+    const bool repeats =
+        row->kind == OPTION_PAIR || row->kind == OPTION_SIZES || row->kind == OPTION_TEXTS;
+    if (r->seen[row - rows] && !repeats)
+        return report(CODE_COMMAND_LINE, "--%s is given twice", row->name);
     r->seen[row - rows] = true;
     if (strcmp(row->name, "memory") == 0) r->options->memory = true;
     if (strcmp(row->name, "seed") == 0) r->options->has_seed = true;
-    if (row->kind == OPTION_FLAG && value) return report(CODE_COMMAND_LINE, "--%s takes no value, and `%s` was given", row->name, value);
+    if (row->kind == OPTION_FLAG && value)
+        return report(CODE_COMMAND_LINE, "--%s takes no value, and `%s` was given", row->name,
+                      value);
     if (row->kind == OPTION_FLAG) *(bool *)place_of(r, row) = true;
     if (stands_alone(r, row, value, next)) return true;
     if (!value && next && strncmp(next, "--", 2) != 0) value = argv[++*at];
@@ -231,7 +271,8 @@ static bool read_option(Reader *r, char **argv, int argc, int *at) {
     return read_value(r, row, value);
 }
 
-bool options_read(Arena *arena, Options *o, const char *command, const char *allowed, int argc, char **argv) {
+bool options_read(Arena *arena, Options *o, const char *command, const char *allowed, int argc,
+                  char **argv) {
     Reader r = {.arena = arena, .options = o, .allowed = allowed};
     memset(o, 0, sizeof *o);
     for (int i = 0; i < argc; i++) {
@@ -244,14 +285,19 @@ bool options_read(Arena *arena, Options *o, const char *command, const char *all
     }
     o->file = o->files.count ? o->files.items[0] : NULL;
     if (o->files.count > 1 && !is_listed(allowed, "[files]"))
-        return report(CODE_COMMAND_LINE, "one file at a time, and both `%s` and `%s` were given", o->files.items[0], o->files.items[1]);
+        return report(CODE_COMMAND_LINE, "one file at a time, and both `%s` and `%s` were given",
+                      o->files.items[0], o->files.items[1]);
     if (!o->file && !is_listed(allowed, "[file]"))
-        return report(CODE_COMMAND_LINE, strcmp(command, "eval") == 0 ? "the folder of a run is needed, like runs/simclr" : "a file is needed, like examples/simclr.cpl");
+        return report(CODE_COMMAND_LINE, strcmp(command, "eval") == 0
+                                             ? "the folder of a run is needed, like runs/simclr"
+                                             : "a file is needed, like examples/simclr.cpl");
     return true;
 }
 
 CoupletPlaces options_places(const Options *o, const char *path) {
-    CoupletPlaces places = {.spec = !*path || strcmp(path, "<stdin>") == 0 ? NULL : path, .given = o->data.items, .given_count = o->data.count};
+    CoupletPlaces places = {.spec = !*path || strcmp(path, "<stdin>") == 0 ? NULL : path,
+                            .given = o->data.items,
+                            .given_count = o->data.count};
     if (!o->record) return places;
     places.was = (const char *const *)o->record->places;
     places.was_count = o->record->place_count;

@@ -11,21 +11,25 @@ typedef struct Setting {
 typedef ARRAY(Setting) SettingList;
 
 typedef struct Options {
-    const char *file;       /* the first of `files`, or NULL */
-    const char *text;       /* of a program that has the file in memory: what `file` holds; NULL: it is read */
+    const char *file; /* the first of `files`, or NULL */
+    /* of a program that has the file in memory: what `file` holds; NULL: it is read */
+    const char *text;
     ARRAY(const char *) files; /* the arguments that are no options */
-    const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics, *reader;
+    const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics,
+        *reader;
     const char *samples, *split; /* of embed: an array of samples; a split of the data */
-    const char *start;  /* --start RUN: what a new run begins with */
-    const char *change; /* --change tau,epochs: what --resume may find otherwise */
-    int64_t seed, seeds, threads, max_steps, checkpoint_every, give_every, steps, step, rows, batch, skip_bad;
+    const char *start;           /* --start RUN: what a new run begins with */
+    const char *change;          /* --change tau,epochs: what --resume may find otherwise */
+    int64_t seed, seeds, threads, max_steps, checkpoint_every, give_every, steps, step, rows, batch,
+        skip_bad;
     double epochs;        /* 0: as the spec says */
     int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
-    bool all_errors, resume, quiet, numerics, passes, by_kernel, bench, no_stream, no_fuse, check, write, json, cache, clear;
+    bool all_errors, resume, quiet, numerics, passes, by_kernel, bench, no_stream, no_fuse, check,
+        write, json, cache, clear;
     bool has_seed;
     bool memory; /* --memory was given, with a size or alone */
     SettingList sets, inputs, sizes;
-    ARRAY(const char *) data; /* each --data: FOLDER, or NAME=PATH */
+    ARRAY(const char *) data;           /* each --data: FOLDER, or NAME=PATH */
     const struct CoupletRecord *record; /* of the run that is gone on with or evaluated; NULL */
     bool trusts_record;                 /* what the run's own data held is taken from the record */
     const struct CoupletTensorFile *kept; /* the checkpoint of that run; NULL */
@@ -33,16 +37,17 @@ typedef struct Options {
     struct CoupletOpenedTables *opened;
 } Options;
 
-/* Reads a command line; false after a message. `allowed` lists the option names of the command, separated by spaces, and what is special about it:
- *   [file]    it works without a file
- *   [files]   it takes several
- *   [memory]  --memory may stand without a size
- *   [lists]   --set takes several values, name=1,2,3
- *   [texts]   --set takes any text, and the command looks at it
- * Every command takes --diagnostics and --all-errors. No option and no name of --set, --in and --size is given twice, and each number is within its range. */
-bool options_read(Arena *arena, Options *options, const char *command, const char *allowed, int argc, char **argv);
+/* Reads a command line; false after a message. `allowed` lists the option names of the command,
+ * separated by spaces, and what is special about it: [file]    it works without a file [files]   it
+ * takes several [memory]  --memory may stand without a size [lists]   --set takes several values,
+ * name=1,2,3 [texts]   --set takes any text, and the command looks at it Every command takes
+ * --diagnostics and --all-errors. No option and no name of --set, --in and --size is given twice,
+ * and each number is within its range. */
+bool options_read(Arena *arena, Options *options, const char *command, const char *allowed,
+                  int argc, char **argv);
 
-/* Where the data of the spec at `path` lies: beside it, where the run that is gone on with had it, or where --data says; "": of no spec, from the current folder. */
+/* Where the data of the spec at `path` lies: beside it, where the run that is gone on with had it,
+ * or where --data says; "": of no spec, from the current folder. */
 CoupletPlaces options_places(const Options *options, const char *path);
 
 int check_command(int argc, char **argv);

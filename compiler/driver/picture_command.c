@@ -20,7 +20,8 @@ static bool draw(Arena *arena, const Options *o, Drawn *out) {
     Method *method = load_method(arena, diag, o->file, o);
     out->program = method ? load_lowered(arena, diag, method, NULL) : NULL;
     report_messages(diag);
-    if (method && !out->program && diag_error_count(diag) == 0) report(CODE_NOTHING_TO_DO, "`%s` has no `loss`, so there is no method to show", o->file);
+    if (method && !out->program && diag_error_count(diag) == 0)
+        report(CODE_NOTHING_TO_DO, "`%s` has no `loss`, so there is no method to show", o->file);
     if (!out->program) return false;
     out->picture = picture_of(arena, method);
     return true;
@@ -35,7 +36,8 @@ static bool ends_with(const char *text, const char *end) {
 static bool run_dot(FILE *from, const char *format, FILE *to) {
     pid_t child = fork();
     if (child == 0) {
-        if (dup2(fileno(from), STDIN_FILENO) >= 0 && dup2(fileno(to), STDOUT_FILENO) >= 0) execlp("dot", "dot", format, (char *)NULL);
+        if (dup2(fileno(from), STDIN_FILENO) >= 0 && dup2(fileno(to), STDOUT_FILENO) >= 0)
+            execlp("dot", "dot", format, (char *)NULL);
         _exit(errno == ENOENT ? 127 : 126);
     }
     int status = 0;
@@ -44,8 +46,11 @@ static bool run_dot(FILE *from, const char *format, FILE *to) {
         return false;
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) report(CODE_OTHER_PROGRAM, "the program `dot` is needed for pictures: install Debian's package graphviz, or ask for a .dot file");
-    else report(CODE_OTHER_PROGRAM, "Graphviz's `dot` failed; the lines above, if any, are its own");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        report(CODE_OTHER_PROGRAM, "the program `dot` is needed for pictures: install Debian's "
+                                   "package graphviz, or ask for a .dot file");
+    else
+        report(CODE_OTHER_PROGRAM, "Graphviz's `dot` failed; the lines above, if any, are its own");
     return false;
 }
 
@@ -53,15 +58,22 @@ static bool write_picture(Arena *arena, const Drawn *drawn, const char *path) {
     char error[512] = "";
     bool plain = ends_with(path, ".dot");
     FILE *file = couplet_file_begin(path, error, sizeof error), *text = plain ? file : tmpfile();
-    if (file && !text) snprintf(error, sizeof error, "no temporary file can be made: %s", strerror(errno));
+    if (file && !text)
+        snprintf(error, sizeof error, "no temporary file can be made: %s", strerror(errno));
     bool good = file && text, drawn_well = good;
     if (good) {
         picture_print_dot(arena, drawn->picture, drawn->program, text);
         if (!plain) rewind(text);
-        drawn_well = plain || run_dot(text, ends_with(path, ".png") ? "-Tpng" : ends_with(path, ".pdf") ? "-Tpdf" : "-Tsvg", file);
+        drawn_well = plain || run_dot(text,
+                                      ends_with(path, ".png")   ? "-Tpng"
+                                      : ends_with(path, ".pdf") ? "-Tpdf"
+                                                                : "-Tsvg",
+                                      file);
     }
-    if (drawn_well) good = couplet_file_commit(path, file, error, sizeof error);
-    else if (file) couplet_file_drop(path, file);
+    if (drawn_well)
+        good = couplet_file_commit(path, file, error, sizeof error);
+    else if (file)
+        couplet_file_drop(path, file);
     if (text && !plain) fclose(text);
     if (!good) report_error(CODE_OUTPUT, error);
     return good && drawn_well;
@@ -73,14 +85,19 @@ int graph_command(int argc, char **argv) {
     int status = 2;
     if (options_read(arena, &o, "graph", "set data out", argc, argv)) {
         Drawn drawn;
-        bool known = !o.out || ends_with(o.out, ".svg") || ends_with(o.out, ".dot") || ends_with(o.out, ".png") || ends_with(o.out, ".pdf");
+        bool known = !o.out || ends_with(o.out, ".svg") || ends_with(o.out, ".dot") ||
+                     ends_with(o.out, ".png") || ends_with(o.out, ".pdf");
         status = 1;
-        if (!known) report(CODE_COMMAND_LINE, "a picture is .svg, .pdf, .png or .dot, and `%s` was asked for", o.out);
-        else if (!draw(arena, &o, &drawn)) status = 1;
+        if (!known)
+            report(CODE_COMMAND_LINE,
+                   "a picture is .svg, .pdf, .png or .dot, and `%s` was asked for", o.out);
+        else if (!draw(arena, &o, &drawn))
+            status = 1;
         else if (!o.out) {
             picture_print_dot(arena, drawn.picture, drawn.program, stdout);
             status = 0;
-        } else status = write_picture(arena, &drawn, o.out) ? 0 : 1;
+        } else
+            status = write_picture(arena, &drawn, o.out) ? 0 : 1;
     }
     arena_free(arena);
     return status;

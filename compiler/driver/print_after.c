@@ -42,12 +42,15 @@ void print_after_pass(void *context, const Graph *g, const char *done) {
     graph_print(g, stdout);
 }
 
-void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states, int state_count, const DeviceChoice *device) {
+void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states,
+                       int state_count, const DeviceChoice *device) {
     if (!pass || strcmp(pass, "place") != 0) return;
     const PlanTarget target = device_target(arena, device);
     const char *error = NULL;
     Plan plan;
-    if (plan_make(&plan, arena, g, states, state_count, &target, &error)) plan_print(&plan, stdout);
-    else report_error(CODE_COMMAND_LINE, error);
+    if (plan_make(&plan, arena, g, states, state_count, &target, &error))
+        plan_print(&plan, stdout);
+    else
+        report_error(CODE_COMMAND_LINE, error);
     fflush(stdout);
 }

@@ -1,9 +1,10 @@
-/* --print-after PASS: the graphs as they stand after a pass, or the plan after the last one, `place`. */
+/* --print-after PASS: the graphs as they stand after a pass, or the plan after the last one,
+ * `place`. */
 #ifndef COUPLET_DRIVER_PRINT_AFTER_H
 #define COUPLET_DRIVER_PRINT_AFTER_H
 
-#include "compiler/driver/device.h"
 #include "compiler/compile/compile.h"
+#include "compiler/driver/device.h"
 
 /* False after a message on stderr: there is no pass of that name. NULL is none and fine. */
 bool print_after_exists(const char *pass);
@@ -19,10 +20,11 @@ typedef struct PrintAfter {
     ARRAY(GraphForm) forms;
 } PrintAfter;
 PrintAfter *print_after_new(Arena *arena, const char *pass);
-/* For CompileOptions, with a PrintAfter as the context: prints the graph after the pass, and ahead of
- * it, as a comment of the text form, that the pass did nothing. */
+/* For CompileOptions, with a PrintAfter as the context: prints the graph after the pass, and ahead
+ * of it, as a comment of the text form, that the pass did nothing. */
 void print_after_pass(void *context, const Graph *g, const char *done);
 /* The plan of the graph for the device, when `pass` is `place`. */
-void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states, int state_count, const DeviceChoice *device);
+void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states,
+                       int state_count, const DeviceChoice *device);
 
 #endif

@@ -29,7 +29,9 @@ void report_begin(const char *name, int argc, char **argv) {
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--all-errors") == 0) said.all = true;
         if (strncmp(argv[i], option, length) != 0) continue;
-        const char *value = argv[i][length] == '=' ? argv[i] + length + 1 : argv[i][length] == 0 && i + 1 < argc ? argv[i + 1] : "";
+        const char *value = argv[i][length] == '='                 ? argv[i] + length + 1
+                            : argv[i][length] == 0 && i + 1 < argc ? argv[i + 1]
+                                                                   : "";
         if (strcmp(value, "json") == 0) said.json = true;
     }
 }
@@ -59,8 +61,10 @@ void report_messages(Diag *diag) {
         return;
     }
     if (said.all) diag_unlimited(diag);
-    if (said.json) diag_print_json(diag, stderr);
-    else diag_print(diag, stderr);
+    if (said.json)
+        diag_print_json(diag, stderr);
+    else
+        diag_print(diag, stderr);
 }
 
 static bool report_text(DiagCode code, Span span, const char *help, const char *text) {
@@ -122,15 +126,17 @@ void report_note(const char *format, ...) {
     free(text);
 }
 
-/* ---- what others say -------------------------------------------------------------------------------------------------- */
+/* ---- what others say ------------------------------------------------------------------------- */
 
-/* "error[E607]: " at the start of a text: the code, and what follows it. The code stays when there is none, or none of ours. */
+/* "error[E607]: " at the start of a text: the code, and what follows it. The code stays when there
+ * is none, or none of ours. */
 static const char *after_code(const char *text, DiagCode *code) {
     static const char word[] = "error";
     const char *at = text + sizeof word - 1;
     if (strncmp(text, word, sizeof word - 1) != 0) return text;
     for (int i = 0; *at == '[' && i < CODE_COUNT; i++)
-        if (strncmp(at + 1, diag_codes[i].code, strlen(diag_codes[i].code)) == 0) *code = (DiagCode)i;
+        if (strncmp(at + 1, diag_codes[i].code, strlen(diag_codes[i].code)) == 0)
+            *code = (DiagCode)i;
     if (*at == '[') at += strcspn(at, "]");
     if (*at == ']') at++;
     return strncmp(at, ": ", 2) == 0 ? at + 2 : text;
@@ -176,12 +182,14 @@ static const Source *source_of(Arena *arena, const char *path) {
     return source;
 }
 
-/* The span of a place, up to the end of the word that stands there. The text may have been changed since: a place that it does not have is shown without its line. */
+/* The span of a place, up to the end of the word that stands there. The text may have been changed
+ * since: a place that it does not have is shown without its line. */
 static Span span_of(Arena *arena, const char *path, int line, int column) {
     const Source *source = source_of(arena, path);
     Span span = {.source = source, .line = line, .column = column ? column : 1};
     const char *at = source->text, *end = at ? at + source->length : NULL;
-    for (int i = 1; at && i < line; i++) at = (at = memchr(at, '\n', (size_t)(end - at))) ? at + 1 : NULL;
+    for (int i = 1; at && i < line; i++)
+        at = (at = memchr(at, '\n', (size_t)(end - at))) ? at + 1 : NULL;
     const char *stop = at ? memchr(at, '\n', (size_t)(end - at)) : NULL;
     if (at && !stop) stop = end;
     if (at && column) at += column - 1;
@@ -193,7 +201,9 @@ static Span span_of(Arena *arena, const char *path, int line, int column) {
     }
     span.begin = span.end = (int)(at - source->text);
     if (!column) span.end = (int)(stop - source->text);
-    while (span.end < (int)(stop - source->text) && (isalnum((unsigned char)source->text[span.end]) || source->text[span.end] == '_')) span.end++;
+    while (span.end < (int)(stop - source->text) &&
+           (isalnum((unsigned char)source->text[span.end]) || source->text[span.end] == '_'))
+        span.end++;
     if (span.end == span.begin) span.end++;
     return span;
 }
@@ -210,27 +220,34 @@ static bool read_place(Arena *arena, const char *text, const char *end, Span *sp
     return false;
 }
 
-/* "FILE:LINE: error" or "FILE:LINE:COLUMN: error" at the start of a text: the place, and where `error` begins; NULL where there is no place. */
+/* "FILE:LINE: error" or "FILE:LINE:COLUMN: error" at the start of a text: the place, and where
+ * `error` begins; NULL where there is no place. */
 static const char *after_place(Arena *arena, const char *text, Span *span) {
     const char *error = strstr(text, ": error");
     return error && read_place(arena, text, error, span) ? error + 2 : NULL;
 }
 
-/* What follows a sentence on lines of their own (runtime/plan.h): the line of the library, and advice. */
+/* What follows a sentence on lines of their own (runtime/plan.h): the line of the library, and
+ * advice. */
 static void report_lines(Arena *arena, Diag *diag, const char *lines) {
     static const char library[] = "\n      = in the library: ", help[] = "\n      = help: ";
     for (const char *end; lines; lines = end) {
         end = strchr(lines + 1, '\n');
         const char *stop = end ? end : lines + strlen(lines);
         Span span;
-        if (strncmp(lines, library, sizeof library - 1) == 0 && read_place(arena, lines + sizeof library - 1, stop, &span)) diag_note(diag, span, "in the library");
-        else if (strncmp(lines, help, sizeof help - 1) == 0) diag_suggest(diag, "%.*s", (int)(stop - lines - (sizeof help - 1)), lines + sizeof help - 1);
+        if (strncmp(lines, library, sizeof library - 1) == 0 &&
+            read_place(arena, lines + sizeof library - 1, stop, &span))
+            diag_note(diag, span, "in the library");
+        else if (strncmp(lines, help, sizeof help - 1) == 0)
+            diag_suggest(diag, "%.*s", (int)(stop - lines - (sizeof help - 1)),
+                         lines + sizeof help - 1);
     }
 }
 
 static void read_error(Arena *arena, Diag *diag, DiagCode code, const char *text) {
     Span span = {.source = NULL};
-    const char *error = after_place(arena, text, &span), *sentence = after_code(error ? error : text, &code);
+    const char *error = after_place(arena, text, &span),
+               *sentence = after_code(error ? error : text, &code);
     const char *lines = strstr(sentence, "\n      = ");
     const int length = lines ? (int)(lines - sentence) : (int)strlen(sentence);
     diag_report(diag, code, span, "%.*s", length, sentence);

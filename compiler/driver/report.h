@@ -1,5 +1,6 @@
-/* Messages that no line of a spec is to blame for: a wrong option, a file that cannot be read, a run that stopped. Each has a code of lang/codes.def, and all
- * messages of a process have one form, that of --diagnostics: text, or JSON with one object a line. */
+/* Messages that no line of a spec is to blame for: a wrong option, a file that cannot be read, a
+ * run that stopped. Each has a code of lang/codes.def, and all messages of a process have one form,
+ * that of --diagnostics: text, or JSON with one object a line. */
 #ifndef COUPLET_DRIVER_REPORT_H
 #define COUPLET_DRIVER_REPORT_H
 
@@ -7,19 +8,22 @@
 
 struct Method;
 
-/* Takes the name of the command and the form of all messages from the command line, before anything can go wrong. `name` is "train", or NULL when there is no command. */
+/* Takes the name of the command and the form of all messages from the command line, before anything
+ * can go wrong. `name` is "train", or NULL when there is no command. */
 void report_begin(const char *name, int argc, char **argv);
 
-/* Prints a message. Always false, so that `return report(CODE_COMMAND_LINE, "..")` says why something failed. */
+/* Prints a message. Always false, so that `return report(CODE_COMMAND_LINE, "..")` says why
+ * something failed. */
 bool report(DiagCode code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same with a line of help, which may be NULL: "did you mean `tau`?" */
-bool report_with_help(DiagCode code, const char *help, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool report_with_help(DiagCode code, const char *help, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* Prints what the runtime or a back end says in its `error`. Always false. The text is a sentence, to which `code` belongs, or it begins with a code of its own or with a
- * place in a file, or with both:
- *   error[E607]: SENTENCE
- *   FILE:LINE: error: SENTENCE          FILE:LINE:COLUMN: error[E801]: SENTENCE
- * and lines may follow it that say where in the library it was, and what to do (couplet_fault_text in runtime/plan.h). The line in the file is shown. */
+/* Prints what the runtime or a back end says in its `error`. Always false. The text is a sentence,
+ * to which `code` belongs, or it begins with a code of its own or with a place in a file, or with
+ * both: error[E607]: SENTENCE FILE:LINE: error: SENTENCE          FILE:LINE:COLUMN: error[E801]:
+ * SENTENCE and lines may follow it that say where in the library it was, and what to do
+ * (couplet_fault_text in runtime/plan.h). The line in the file is shown. */
 bool report_error(DiagCode code, const char *text);
 
 /* Prints a sentence that is no mistake and changes nothing: no code, and no help. */
@@ -28,9 +32,9 @@ void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints the messages of a file. */
 void report_messages(Diag *diag);
 
-/* From here on nothing of this thread is printed: messages are added to `diag`, whose arena is `arena`, and notes that are
- * no mistakes are dropped. Lines are shown of the sources of `method`, which may be NULL, before those on the disk. A
- * `diag` of NULL ends it. */
+/* From here on nothing of this thread is printed: messages are added to `diag`, whose arena is
+ * `arena`, and notes that are no mistakes are dropped. Lines are shown of the sources of `method`,
+ * which may be NULL, before those on the disk. A `diag` of NULL ends it. */
 void report_collect(Arena *arena, Diag *diag, const struct Method *method);
 
 #endif

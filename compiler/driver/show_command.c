@@ -20,14 +20,17 @@ typedef struct Show {
     ViewRun views;
 } Show;
 
-/* ---- which rows ---------------------------------------------------------------------------------------------------------- */
+/* ---- which rows ------------------------------------------------------------------------------ */
 
-/* `count` different places of 0 .. all - 1, ascending draws of a shuffle that stops early. NULL when memory is out. */
+/* `count` different places of 0 .. all - 1, ascending draws of a shuffle that stops early. NULL
+ * when memory is out. */
 static int32_t *draw_places(uint64_t seed, int64_t all, int count) {
     int32_t *places = malloc((size_t)all * sizeof *places);
-    for (int64_t i = 0; places && i < all; i++) places[i] = (int32_t)i;
+    for (int64_t i = 0; places && i < all; i++)
+        places[i] = (int32_t)i;
     for (int64_t i = 0; places && i < count; i++) {
-        const uint32_t bits = couplet_random_bits((uint32_t)seed, (uint32_t)(seed >> 32), 0, SITE, (uint64_t)i, 0);
+        const uint32_t bits =
+            couplet_random_bits((uint32_t)seed, (uint32_t)(seed >> 32), 0, SITE, (uint64_t)i, 0);
         const int64_t other = i + (int64_t)(((uint64_t)bits * (uint64_t)(all - i)) >> 32);
         const int32_t kept = places[i];
         places[i] = places[other];
@@ -56,12 +59,13 @@ static bool load_all(Show *s) {
         if (!data_set_load(&s->sets, set, s->options, s->options->skip_bad, true)) return false;
         s->row_counts[i] = rows_of(s, set);
         s->rows[i] = draw_places((uint64_t)s->options->seed, set->table.count, s->row_counts[i]);
-        if (!s->rows[i]) return report(CODE_DATA, "out of memory for the rows of %s", set->table.name);
+        if (!s->rows[i])
+            return report(CODE_DATA, "out of memory for the rows of %s", set->table.name);
     }
     return true;
 }
 
-/* ---- blocks of the sheet ------------------------------------------------------------------------------------------------- */
+/* ---- blocks of the sheet --------------------------------------------------------------------- */
 
 static const char *field_type(Show *s, const CoupletField *field) {
     char text[128];
@@ -69,7 +73,9 @@ static const char *field_type(Show *s, const CoupletField *field) {
     return arena_strndup(s->arena, text, strlen(text));
 }
 
-static const char *cell_of(const CoupletTable *t, int field, int64_t row) { return (const char *)t->columns[field] + row * couplet_field_bytes(&t->fields[field]); }
+static const char *cell_of(const CoupletTable *t, int field, int64_t row) {
+    return (const char *)t->columns[field] + row * couplet_field_bytes(&t->fields[field]);
+}
 
 /* "label cat, weight 0.3" */
 static const char *note_of(Show *s, const CoupletTable *t, int64_t row) {
@@ -80,9 +86,14 @@ static const char *note_of(Show *s, const CoupletTable *t, int64_t row) {
         const void *cell = cell_of(t, f, row);
         const char *comma = *text ? ", " : "";
         const int32_t value = field->type == COUPLET_I32 ? *(const int32_t *)cell : 0;
-        if (field->type == COUPLET_F32) text = arena_printf(s->arena, "%s%s%s %.4g", text, comma, field->name, (double)*(const float *)cell);
-        else if (field->class_names && value >= 0 && value < field->classes) text = arena_printf(s->arena, "%s%s%s %s", text, comma, field->name, field->class_names[value]);
-        else text = arena_printf(s->arena, "%s%s%s %d", text, comma, field->name, value);
+        if (field->type == COUPLET_F32)
+            text = arena_printf(s->arena, "%s%s%s %.4g", text, comma, field->name,
+                                (double)*(const float *)cell);
+        else if (field->class_names && value >= 0 && value < field->classes)
+            text = arena_printf(s->arena, "%s%s%s %s", text, comma, field->name,
+                                field->class_names[value]);
+        else
+            text = arena_printf(s->arena, "%s%s%s %d", text, comma, field->name, value);
     }
     return text;
 }
@@ -95,7 +106,8 @@ static bool has_numbers(const CoupletTable *t) {
 
 static void name_rows(Show *s, const CoupletTable *t, const int32_t *places, SheetBlock *block) {
     block->row_names = arena_array(s->arena, const char *, block->row_count + 1);
-    block->row_notes = has_numbers(t) ? arena_array(s->arena, const char *, block->row_count + 1) : NULL;
+    block->row_notes =
+        has_numbers(t) ? arena_array(s->arena, const char *, block->row_count + 1) : NULL;
     for (int i = 0; i < block->row_count; i++) {
         const int64_t row = couplet_table_origin(t, places[i]);
         block->row_names[i] = data_row_name(s->arena, t, row);
@@ -107,13 +119,20 @@ static void add_field(Show *s, int source, int f, SheetBlock *block) {
     const CoupletTable *t = &s->sets.items[source].table;
     const CoupletField *field = &t->fields[f];
     SheetColumn *c = &block->columns[block->column_count++];
-    *c = (SheetColumn){.title = field->name, .subtitle = field_type(s, field), .type = field->type, .rank = field->rank, .classes = field->classes, .class_names = field->class_names};
+    *c = (SheetColumn){.title = field->name,
+                       .subtitle = field_type(s, field),
+                       .type = field->type,
+                       .rank = field->rank,
+                       .classes = field->classes,
+                       .class_names = field->class_names};
     memcpy(c->shape, field->shape, sizeof c->shape);
     c->cells = arena_array(s->arena, const void *, block->row_count + 1);
-    for (int i = 0; i < block->row_count; i++) c->cells[i] = cell_of(t, f, couplet_table_origin(t, s->rows[source][i]));
+    for (int i = 0; i < block->row_count; i++)
+        c->cells[i] = cell_of(t, f, couplet_table_origin(t, s->rows[source][i]));
 }
 
-/* The words of a view of ints are those of a field, where one has as many axes of the same length. */
+/* The words of a view of ints are those of a field, where one has as many axes of the same length.
+ */
 static void borrow_names(const CoupletTable *t, SheetColumn *c) {
     for (int f = 0; c->type == COUPLET_I32 && !c->class_names && f < t->field_count; f++) {
         const CoupletField *field = &t->fields[f];
@@ -127,17 +146,28 @@ static void add_view(Show *s, int source, const MadeView *v, int64_t copy, Sheet
     SheetColumn *c = &block->columns[block->column_count++];
     CoupletField as_field = {.type = v->type, .rank = v->rank};
     memcpy(as_field.shape, v->shape, sizeof as_field.shape);
-    const char *name = v->view->copies ? arena_printf(s->arena, "view %s[%lld]", v->view->name, (long long)copy) : arena_printf(s->arena, "view %s", v->view->name);
-    *c = (SheetColumn){.title = name, .subtitle = field_type(s, &as_field), .type = v->type, .rank = v->rank, .is_view = true};
+    const char *name = v->view->copies
+                           ? arena_printf(s->arena, "view %s[%lld]", v->view->name, (long long)copy)
+                           : arena_printf(s->arena, "view %s", v->view->name);
+    *c = (SheetColumn){.title = name,
+                       .subtitle = field_type(s, &as_field),
+                       .type = v->type,
+                       .rank = v->rank,
+                       .is_view = true};
     memcpy(c->shape, v->shape, sizeof c->shape);
     borrow_names(&s->sets.items[source].table, c);
     const int64_t bytes = couplet_field_bytes(&as_field);
     c->cells = arena_array(s->arena, const void *, block->row_count + 1);
-    for (int i = 0; i < block->row_count; i++) c->cells[i] = v->data + (copy * v->batch + i) * bytes;
+    for (int i = 0; i < block->row_count; i++)
+        c->cells[i] = v->data + (copy * v->batch + i) * bytes;
 }
 
 /* The source that a view stands beside. */
-static int home_of(const Show *s, const MadeView *v) { return v->view->source >= 0 ? v->view->source : s->views.train_source >= 0 ? s->views.train_source : 0; }
+static int home_of(const Show *s, const MadeView *v) {
+    return v->view->source >= 0         ? v->view->source
+           : s->views.train_source >= 0 ? s->views.train_source
+                                        : 0;
+}
 
 static int count_columns(const Show *s, int source) {
     int count = s->sets.items[source].table.field_count;
@@ -152,7 +182,8 @@ static SheetBlock make_block(Show *s, int source) {
     const DataSet *set = &s->sets.items[source];
     const CoupletTable *t = &set->table;
     SheetBlock block = {.row_count = shown_rows(s, source)};
-    block.title = set->name ? arena_printf(s->arena, "%s = %s", set->name, set->written) : set->written;
+    block.title =
+        set->name ? arena_printf(s->arena, "%s = %s", set->name, set->written) : set->written;
     block.columns = arena_array(s->arena, SheetColumn, count_columns(s, source) + 1);
     for (int i = 0; i < s->views.views.count; i++) {
         const MadeView *v = &s->views.views.items[i];
@@ -160,11 +191,13 @@ static SheetBlock make_block(Show *s, int source) {
     }
     for (int f = 0; f < t->field_count; f++)
         if (t->fields[f].rank) add_field(s, source, f, &block);
-    for (int f = 0; block.column_count == 0 && f < t->field_count; f++) add_field(s, source, f, &block);
+    for (int f = 0; block.column_count == 0 && f < t->field_count; f++)
+        add_field(s, source, f, &block);
     for (int i = 0; i < s->views.views.count; i++) {
         const MadeView *v = &s->views.views.items[i];
         const int64_t copies = v->view->copies ? v->view->copies : 1;
-        for (int64_t k = 0; home_of(s, v) == source && k < copies; k++) add_view(s, source, v, k, &block);
+        for (int64_t k = 0; home_of(s, v) == source && k < copies; k++)
+            add_view(s, source, v, k, &block);
     }
     name_rows(s, t, s->rows[source], &block);
     return block;
@@ -182,7 +215,8 @@ static bool draw(Show *s, const char *path) {
     union {
         void *symbol;
         SheetDraw *call;
-    } sheet = {couplet_module_find("sheet", "couplet_sheet_draw", "what draws sheets is", error, sizeof error)};
+    } sheet = {couplet_module_find("sheet", "couplet_sheet_draw", "what draws sheets is", error,
+                                   sizeof error)};
     if (!sheet.symbol) return report_error(CODE_OTHER_PROGRAM, error);
     SheetBlock *blocks = arena_array(s->arena, SheetBlock, s->sets.count + 1);
     Sheet made = {.blocks = blocks};
@@ -191,7 +225,7 @@ static bool draw(Show *s, const char *path) {
     return sheet.call(&made, path, error, sizeof error) || report_error(CODE_OUTPUT, error);
 }
 
-/* ---- the command --------------------------------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static bool show(Arena *arena, const Options *o) {
     Show s = {.arena = arena, .options = o};
@@ -199,7 +233,8 @@ static bool show(Arena *arena, const Options *o) {
     if (good && s.sets.method) good = view_run(&s.sets, o, s.rows, s.row_counts, &s.views);
     good = good && draw(&s, o->out);
     view_run_free(&s.views);
-    for (int i = 0; s.rows && i < s.sets.count; i++) free(s.rows[i]);
+    for (int i = 0; s.rows && i < s.sets.count; i++)
+        free(s.rows[i]);
     data_sets_close(&s.sets);
     return good;
 }
@@ -210,17 +245,27 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 static bool fits(const Options *o) {
-    if (!o->file) return report(CODE_COMMAND_LINE, o->reader ? "the path of the data is needed" : "a file is needed, like examples/simclr.cpl, or --reader NAME and a path");
+    if (!o->file)
+        return report(
+            CODE_COMMAND_LINE,
+            o->reader ? "the path of the data is needed"
+                      : "a file is needed, like examples/simclr.cpl, or --reader NAME and a path");
     if (!o->out) return report(CODE_COMMAND_LINE, "-o needs the name of the sheet: -o sheet.png");
-    if (ends_with(o->out, ".png") || ends_with(o->out, ".svg") || ends_with(o->out, ".pdf")) return true;
-    return report(CODE_COMMAND_LINE, "a sheet is .png, .svg or .pdf, and `%s` was asked for", o->out);
+    if (ends_with(o->out, ".png") || ends_with(o->out, ".svg") || ends_with(o->out, ".pdf"))
+        return true;
+    return report(CODE_COMMAND_LINE, "a sheet is .png, .svg or .pdf, and `%s` was asked for",
+                  o->out);
 }
 
 int show_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "show", "reader set data out rows seed step skip-bad threads no-fuse [file] [texts]", argc, argv) && fits(&o)) status = show(arena, &o) ? 0 : 1;
+    if (options_read(arena, &o, "show",
+                     "reader set data out rows seed step skip-bad threads no-fuse [file] [texts]",
+                     argc, argv) &&
+        fits(&o))
+        status = show(arena, &o) ? 0 : 1;
     arena_free(arena);
     return status;
 }

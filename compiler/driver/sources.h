@@ -1,4 +1,5 @@
-/* Data between the language, which knows fields and settings as words of a spec, and the runtime, which reads them. */
+/* Data between the language, which knows fields and settings as words of a spec, and the runtime,
+ * which reads them. */
 #ifndef COUPLET_DRIVER_SOURCES_H
 #define COUPLET_DRIVER_SOURCES_H
 
@@ -9,7 +10,8 @@
 /* The rows of runtime/data/readers.def. */
 extern const DataCatalogue data_catalogue;
 
-/* A source as the runtime has it; which fields are read, and whether by the step, is not known yet. */
+/* A source as the runtime has it; which fields are read, and whether by the step, is not known yet.
+ */
 CoupletSource source_of_data(Arena *arena, const DataSource *data);
 /* A field as the runtime has it, with its names of classes. */
 CoupletField field_of_data(const DataField *field);

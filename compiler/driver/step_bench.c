@@ -30,7 +30,8 @@ static bool fail(Bench *b, const char *sentence) {
     return false;
 }
 
-/* What follows "train." or "train.all." in the name of an input, for the source "train"; NULL: it is no field of that source. */
+/* What follows "train." or "train.all." in the name of an input, for the source "train"; NULL: it
+ * is no field of that source. */
 static const char *field_name(const char *input, const char *source) {
     const size_t length = strlen(source);
     if (strncmp(input, source, length) != 0 || input[length] != '.') return NULL;
@@ -49,8 +50,9 @@ static const CoupletField *program_field(const CoupletProgram *program, const ch
     return NULL;
 }
 
-/* Bytes and reals of noise; row numbers are those of the first batch, classes are drawn. Of ints whose range nobody knows, 0 and 1 are made up: most tables that are
- * read by them have as many rows. */
+/* Bytes and reals of noise; row numbers are those of the first batch, classes are drawn. Of ints
+ * whose range nobody knows, 0 and 1 are made up: most tables that are read by them have as many
+ * rows. */
 static void *make_up(const CoupletProgram *program, const CoupletBuffer *buffer, const char *name) {
     int64_t count = couplet_buffer_count(buffer);
     unsigned char *data = malloc((size_t)(count * couplet_type_bytes(buffer->type)) + 1);
@@ -61,8 +63,10 @@ static void *make_up(const CoupletProgram *program, const CoupletBuffer *buffer,
         uint32_t bits = couplet_random_bits(1, 2, 3, SITE, (uint64_t)i, 0);
         int32_t word = (int32_t)(field ? bits % classes : (uint32_t)i);
         float real = (float)(bits >> 8) * 0x1p-24f;
-        if (buffer->type == COUPLET_U8) data[i] = (unsigned char)(bits >> 24);
-        else memcpy(data + 4 * i, buffer->type == COUPLET_I32 ? (void *)&word : (void *)&real, 4);
+        if (buffer->type == COUPLET_U8)
+            data[i] = (unsigned char)(bits >> 24);
+        else
+            memcpy(data + 4 * i, buffer->type == COUPLET_I32 ? (void *)&word : (void *)&real, 4);
     }
     return data;
 }
@@ -71,7 +75,8 @@ static bool bind_inputs(Bench *b) {
     couplet_session_scalars(b->session, b->plan, b->inputs);
     for (int i = 0; i < b->plan->input_count; i++) {
         if (b->inputs[i]) continue;
-        b->inputs[i] = b->made_up[i] = make_up(b->program, &b->plan->buffers[b->plan->inputs[i].buffer], b->plan->inputs[i].name);
+        b->inputs[i] = b->made_up[i] = make_up(
+            b->program, &b->plan->buffers[b->plan->inputs[i].buffer], b->plan->inputs[i].name);
         if (!b->inputs[i]) return fail(b, "out of memory");
     }
     return true;
@@ -104,7 +109,8 @@ static bool run_all(Bench *b, int steps) {
     for (int s = 0; s < steps; s++) {
         memset(b->now, 0, sizeof *b->now * (size_t)b->plan->step_count);
         if (!one_step(b, s)) return false;
-        for (int k = 0; k < b->plan->step_count; k++) b->kernels[k * steps + s] = b->now[k] * 1e-3;
+        for (int k = 0; k < b->plan->step_count; k++)
+            b->kernels[k * steps + s] = b->now[k] * 1e-3;
     }
     return true;
 }
@@ -122,15 +128,18 @@ static bool open_bench(Bench *b, CoupletDevice *device, int steps) {
     b->whole = calloc(3 * (size_t)steps, sizeof *b->whole);
     b->finite = b->whole + steps;
     b->commit = b->whole + 2 * steps;
-    if (!b->run || !b->inputs || !b->made_up || !b->now || !b->kernels || !b->whole) return fail(b, device->fault.kind ? device->fault.sentence : "out of memory");
+    if (!b->run || !b->inputs || !b->made_up || !b->now || !b->kernels || !b->whole)
+        return fail(b, device->fault.kind ? device->fault.sentence : "out of memory");
     if (b->by_kernel) couplet_run_profile(b->run, b->now);
     return bind_inputs(b);
 }
 
 static bool take_medians(Bench *b, int steps, StepTimes *times) {
-    times->kernels = b->by_kernel ? calloc((size_t)b->plan->step_count + 1, sizeof *times->kernels) : NULL;
+    times->kernels =
+        b->by_kernel ? calloc((size_t)b->plan->step_count + 1, sizeof *times->kernels) : NULL;
     if (b->by_kernel && !times->kernels) return fail(b, "out of memory");
-    for (int k = 0; times->kernels && k < b->plan->step_count; k++) times->kernels[k] = yardstick_median(b->kernels + k * steps, steps);
+    for (int k = 0; times->kernels && k < b->plan->step_count; k++)
+        times->kernels[k] = yardstick_median(b->kernels + k * steps, steps);
     times->whole = yardstick_median(b->whole, steps);
     times->finite = yardstick_median(b->finite, steps);
     times->commit = yardstick_median(b->commit, steps);
@@ -140,15 +149,23 @@ static bool take_medians(Bench *b, int steps, StepTimes *times) {
 
 int step_launches(const CoupletPlan *plan) {
     int count = 0;
-    for (int i = 0; i < plan->step_count; i += plan->steps[i].abreast > 1 ? plan->steps[i].abreast : 1) count++;
+    for (int i = 0; i<plan->step_count; i += plan->steps[i].abreast> 1 ? plan->steps[i].abreast : 1)
+        count++;
     return count;
 }
 
-bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, bool by_kernel, StepTimes *times, char *error, size_t error_bytes) {
-    Bench b = {.program = program, .plan = program->train, .by_kernel = by_kernel, .error = error, .error_bytes = error_bytes};
+bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, bool by_kernel,
+                  StepTimes *times, char *error, size_t error_bytes) {
+    Bench b = {.program = program,
+               .plan = program->train,
+               .by_kernel = by_kernel,
+               .error = error,
+               .error_bytes = error_bytes};
     memset(times, 0, sizeof *times);
-    bool good = open_bench(&b, device, steps) && run_all(&b, steps) && take_medians(&b, steps, times);
-    for (int i = 0; b.made_up && i < b.plan->input_count; i++) free(b.made_up[i]);
+    bool good =
+        open_bench(&b, device, steps) && run_all(&b, steps) && take_medians(&b, steps, times);
+    for (int i = 0; b.made_up && i < b.plan->input_count; i++)
+        free(b.made_up[i]);
     free(b.made_up);
     free(b.inputs);
     free(b.now);

@@ -1,4 +1,5 @@
-/* The time of a training step, kernel by kernel, on made-up data: what `couplet profile` and `couplet bench` share. */
+/* The time of a training step, kernel by kernel, on made-up data: what `couplet profile` and
+ * `couplet bench` share. */
 #ifndef COUPLET_DRIVER_STEP_BENCH_H
 #define COUPLET_DRIVER_STEP_BENCH_H
 
@@ -7,14 +8,17 @@
 
 typedef struct StepTimes {
     int steps;
-    double whole;    /* seconds from the first kernel to the last commit, the finite check included; median */
+    /* seconds from the first kernel to the last commit, the finite check included; median */
+    double whole;
     double finite, commit; /* of these the finite check and the commits; medians */
-    double *kernels; /* seconds of each of plan->steps; medians; the caller frees them */
+    double *kernels;       /* seconds of each of plan->steps; medians; the caller frees them */
 } StepTimes;
 
-/* Runs the program's step `steps` times after one that warms up, on images, labels and indices that are made up, from freshly started states.
- * Without `by_kernel` times->kernels stays NULL, and a device need not wait after each kernel. False with a sentence; times->kernels is NULL then. */
-bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, bool by_kernel, StepTimes *times, char *error, size_t error_bytes);
+/* Runs the program's step `steps` times after one that warms up, on images, labels and indices that
+ * are made up, from freshly started states. Without `by_kernel` times->kernels stays NULL, and a
+ * device need not wait after each kernel. False with a sentence; times->kernels is NULL then. */
+bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, bool by_kernel,
+                  StepTimes *times, char *error, size_t error_bytes);
 
 /* Launches of a step: its kernels, with those that go abreast counted as one. */
 int step_launches(const CoupletPlan *plan);

@@ -15,8 +15,10 @@ static bool print_functions(Arena *arena, const Options *o, const Method *method
         printed++;
     }
     if (printed) return true;
-    if (o->fn) report(CODE_FUNCTION_INPUT, "`%s` has no function `%s`", o->file, o->fn);
-    else report(CODE_NOTHING_TO_DO, "`%s` has no function whose formula could be printed", o->file);
+    if (o->fn)
+        report(CODE_FUNCTION_INPUT, "`%s` has no function `%s`", o->file, o->fn);
+    else
+        report(CODE_NOTHING_TO_DO, "`%s` has no function whose formula could be printed", o->file);
     return false;
 }
 

@@ -22,9 +22,10 @@ static double now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* ---- the folder and its record -------------------------------------------------------------------------------------- */
+/* ---- the folder and its record --------------------------------------------------------------- */
 
-typedef CoupletRunEnd (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes);
+typedef CoupletRunEnd (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options,
+                              char *error, size_t error_bytes);
 
 /* A run from the command line on. */
 typedef struct Job {
@@ -38,15 +39,16 @@ typedef struct Job {
     bool data_was_named;
     DeviceChoice choice;
     CoupletDevice *device;
-    void *code; /* that the device made of the method; NULL on the host */
+    void *code;                 /* that the device made of the method; NULL on the host */
     CoupletOpenedTables opened; /* while the spec was checked */
     CoupletSources sources;
-    bool watched;                      /* a signal ends the process at once (watch.h) */
-    const CoupletEmbedding *embedding; /* what is embedded with the run; NULL: it is trained or evaluated on its own data */
+    bool watched; /* a signal ends the process at once (watch.h) */
+    /* what is embedded with the run; NULL: it is trained or evaluated on its own data */
+    const CoupletEmbedding *embedding;
 } Job;
 
-
-/* The run's own settings, wherever the command line does not say otherwise. Hypers and epochs are taken when the spec is read (load.c). */
+/* The run's own settings, wherever the command line does not say otherwise. Hypers and epochs are
+ * taken when the spec is read (load.c). */
 static void take_record(Job *j) {
     Options *o = j->o;
     const CoupletRecord *r = &j->record;
@@ -55,10 +57,14 @@ static void take_record(Job *j) {
     o->record = r;
     if (!o->has_seed && couplet_record_seed(r, &seed)) o->seed = (int64_t)seed;
     if (!o->device) o->device = couplet_record_text(r, "options.device");
-    if (!o->threads && couplet_record_number(r, "options.threads", &number)) o->threads = (int64_t)number;
-    if (!o->checkpoint_every && couplet_record_number(r, "options.checkpoint_every", &number)) o->checkpoint_every = (int64_t)number;
-    if (!o->memory_bytes && couplet_record_number(r, "options.memory", &number)) o->memory_bytes = (int64_t)number;
-    if (!o->skip_bad && couplet_record_number(r, "options.skip_bad", &number)) o->skip_bad = (int64_t)number;
+    if (!o->threads && couplet_record_number(r, "options.threads", &number))
+        o->threads = (int64_t)number;
+    if (!o->checkpoint_every && couplet_record_number(r, "options.checkpoint_every", &number))
+        o->checkpoint_every = (int64_t)number;
+    if (!o->memory_bytes && couplet_record_number(r, "options.memory", &number))
+        o->memory_bytes = (int64_t)number;
+    if (!o->skip_bad && couplet_record_number(r, "options.skip_bad", &number))
+        o->skip_bad = (int64_t)number;
     o->no_stream |= couplet_record_true(r, "options.no_stream");
     o->no_fuse |= couplet_record_true(r, "options.no_fuse");
 }
@@ -78,8 +84,11 @@ static void drop_kept(Job *j) {
 
 static bool open_run(Job *j, const char *folder, bool resume) {
     char error[COUPLET_PATH_BYTES + 512];
-    if (!couplet_folder_open(&j->folder, folder, load_spec_name(j->arena, j->o->file), resume, error, sizeof error)) return report_error(CODE_RUN_FOLDER, error);
-    if (!couplet_record_read(j->folder.path, &j->record, error, sizeof error)) return report_error(CODE_RUN_FOLDER, error);
+    if (!couplet_folder_open(&j->folder, folder, load_spec_name(j->arena, j->o->file), resume,
+                             error, sizeof error))
+        return report_error(CODE_RUN_FOLDER, error);
+    if (!couplet_record_read(j->folder.path, &j->record, error, sizeof error))
+        return report_error(CODE_RUN_FOLDER, error);
     take_record(j);
     take_kept(j);
     return true;
@@ -87,12 +96,15 @@ static bool open_run(Job *j, const char *folder, bool resume) {
 
 static bool claim_run(Job *j) {
     char error[COUPLET_PATH_BYTES + 512];
-    return couplet_folder_claim(&j->folder, j->o->out, load_spec_name(j->arena, j->o->file), error, sizeof error) || report_error(CODE_RUN_FOLDER, error);
+    return couplet_folder_claim(&j->folder, j->o->out, load_spec_name(j->arena, j->o->file), error,
+                                sizeof error) ||
+           report_error(CODE_RUN_FOLDER, error);
 }
 
-/* ---- from the spec to the run ----------------------------------------------------------------------------------------- */
+/* ---- from the spec to the run ---------------------------------------------------------------- */
 
-/* The method's sources as the runtime has them; those alone, of a program that is still to be made. */
+/* The method's sources as the runtime has them; those alone, of a program that is still to be made.
+ */
 static const CoupletProgram *program_of_sources(Arena *arena, const Method *method) {
     CoupletProgram *program = arena_new_of(arena, CoupletProgram);
     CoupletSource *sources = arena_array(arena, CoupletSource, method->spec->stmt_count + 1);
@@ -126,7 +138,9 @@ static bool open_data(Job *j, const Method *method) {
     CoupletProgress progress;
     if (j->embedding) return true;
     const double start = now();
-    CoupletLoading loading = {.threads = (int)j->o->threads, .skip_bad = j->o->skip_bad, .stop = couplet_catch_interrupts()};
+    CoupletLoading loading = {.threads = (int)j->o->threads,
+                              .skip_bad = j->o->skip_bad,
+                              .stop = couplet_catch_interrupts()};
     if (!j->o->quiet) couplet_progress_begin(&progress, stderr, NULL, &loading);
     const bool good = couplet_sources_open(program_of_sources(j->arena, method), &places, &loading,
                                            &j->opened, &j->sources, error, sizeof error);
@@ -142,17 +156,20 @@ static bool compile(Job *j, Assembled *out) {
     const bool is_open = method && open_data(j, method);
     if (couplet_interrupt_status()) return report(CODE_RUN_STOPPED, "%s", interrupted);
     watch_job(j, true);
-    LoweredProgram *lowered = is_open ? lower_checked(j->arena, j->o, diag, method, &j->choice)
-                                      : NULL;
+    LoweredProgram *lowered =
+        is_open ? lower_checked(j->arena, j->o, diag, method, &j->choice) : NULL;
     report_messages(diag);
     drop_kept(j);
     return lowered && assemble_lowered(j->arena, j->o, method, lowered, &j->choice, out);
 }
 
 /* The host's is made by the runtime, with its threads. */
-static bool open_device(Job *j) { return j->choice.backend->is_host || (j->device = device_open(j->arena, &j->choice, NULL)); }
+static bool open_device(Job *j) {
+    return j->choice.backend->is_host || (j->device = device_open(j->arena, &j->choice, NULL));
+}
 
-/* The method's program built on the device, before anything is said or written; without a device it is the host's turn. */
+/* The method's program built on the device, before anything is said or written; without a device it
+ * is the host's turn. */
 static bool make_ready(Job *j, const CoupletProgram *program) {
     if (!j->device || j->device->calls->prepare(j->device, program->train, &j->code)) return true;
     return report(CODE_RUN_STOPPED, "%s: %s", j->device->name, j->device->fault.sentence);
@@ -169,25 +186,48 @@ static void say_compiled(const Job *j, const Assembled *assembled, double second
 static int run_compiled(Job *j, const Assembled *assembled) {
     const Options *o = j->o;
     char error[2048];
-    const CoupletTrainOptions options = {.folder = &j->folder, .record = j->record.json ? &j->record : NULL, .start = o->start, .change = o->change, .places = options_places(o, j->spec),
-                                         .loading = {.skip_bad = o->skip_bad}, .data_was_named = j->data_was_named, .sources = &j->sources, .seed = (uint64_t)o->seed, .threads = (int)o->threads,
-                                         .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .give_every = o->give_every, .quiet = o->quiet, .out = stdout,
-                                         .stop = couplet_catch_interrupts(), .device = j->device};
+    const CoupletTrainOptions options = {.folder = &j->folder,
+                                         .record = j->record.json ? &j->record : NULL,
+                                         .start = o->start,
+                                         .change = o->change,
+                                         .places = options_places(o, j->spec),
+                                         .loading = {.skip_bad = o->skip_bad},
+                                         .data_was_named = j->data_was_named,
+                                         .sources = &j->sources,
+                                         .seed = (uint64_t)o->seed,
+                                         .threads = (int)o->threads,
+                                         .max_steps = o->max_steps,
+                                         .checkpoint_every = o->checkpoint_every,
+                                         .give_every = o->give_every,
+                                         .quiet = o->quiet,
+                                         .out = stdout,
+                                         .stop = couplet_catch_interrupts(),
+                                         .device = j->device};
     CoupletRunEnd end = j->work(assembled->program, &options, error, sizeof error);
     switch (end) {
-    case COUPLET_RUN_FAILED: report_error(CODE_RUN_STOPPED, error); return 1;
-    case COUPLET_RUN_REFUSED: report_error(CODE_RUN_FOLDER, error); return 1;
-    case COUPLET_RUN_STOPPED: return couplet_interrupt_status();
-    case COUPLET_RUN_DONE: return 0;
+    case COUPLET_RUN_FAILED:
+        report_error(CODE_RUN_STOPPED, error);
+        return 1;
+    case COUPLET_RUN_REFUSED:
+        report_error(CODE_RUN_FOLDER, error);
+        return 1;
+    case COUPLET_RUN_STOPPED:
+        return couplet_interrupt_status();
+    case COUPLET_RUN_DONE:
+        return 0;
     }
     return 0;
 }
 
-static CoupletSession *open_trained(Job *j, const CoupletProgram *program, CoupletDevice *device, CoupletThreads *threads, char *error, size_t error_bytes) {
+static CoupletSession *open_trained(Job *j, const CoupletProgram *program, CoupletDevice *device,
+                                    CoupletThreads *threads, char *error, size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
     CoupletLoaded loaded;
-    CoupletSession *s = couplet_session_new(program, device, threads, (uint64_t)j->o->seed, error, error_bytes);
-    if (s && couplet_path_join(j->folder.path, couplet_checkpoint_name, path, error, error_bytes) && couplet_session_load(s, path, &loaded, error, error_bytes)) return s;
+    CoupletSession *s =
+        couplet_session_new(program, device, threads, (uint64_t)j->o->seed, error, error_bytes);
+    if (s && couplet_path_join(j->folder.path, couplet_checkpoint_name, path, error, error_bytes) &&
+        couplet_session_load(s, path, &loaded, error, error_bytes))
+        return s;
     couplet_session_free(s);
     return NULL;
 }
@@ -198,14 +238,18 @@ static int embed_compiled(Job *j, const CoupletProgram *program) {
     CoupletEmbedding what = *j->embedding;
     what.places = options_places(j->o, j->spec);
     CoupletProgress progress;
-    what.loading = (CoupletLoading){.threads = (int)j->o->threads, .skip_bad = j->o->skip_bad, .stop = couplet_catch_interrupts()};
+    what.loading = (CoupletLoading){.threads = (int)j->o->threads,
+                                    .skip_bad = j->o->skip_bad,
+                                    .stop = couplet_catch_interrupts()};
     if (!j->o->quiet) couplet_progress_begin(&progress, stderr, NULL, &what.loading);
     CoupletThreads *threads = couplet_threads_new((int)j->o->threads);
     CoupletDevice *device = threads ? couplet_host_device_new(threads) : NULL;
-    CoupletSession *s = device ? open_trained(j, program, device, threads, error, sizeof error) : NULL;
+    CoupletSession *s =
+        device ? open_trained(j, program, device, threads, error, sizeof error) : NULL;
     const bool good = s && couplet_embed(s, &what, &count, error, sizeof error);
     if (good && !j->o->quiet)
-        printf("%lld samples, %lld features each: %s\n", (long long)count, (long long)couplet_session_width(s, program->features[0]->name), what.out);
+        printf("%lld samples, %lld features each: %s\n", (long long)count,
+               (long long)couplet_session_width(s, program->features[0]->name), what.out);
     if (!j->o->quiet) couplet_progress_end(&progress);
     couplet_session_free(s);
     couplet_device_free(device);
@@ -241,17 +285,30 @@ static void close_job(Job *j) {
     couplet_folder_release(&j->folder);
 }
 
-/* ---- the commands ----------------------------------------------------------------------------------------------------- */
+/* ---- the commands ---------------------------------------------------------------------------- */
 
 int train_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "train", "set epochs data skip-bad seed threads device out start resume change max-steps checkpoint-every give-every memory no-stream no-fuse quiet", argc, argv)) {
-        Job job = {.arena = arena, .o = &o, .spec = o.file, .work = couplet_train, .data_was_named = o.data.count > 0, .folder = {.lock = -1}};
-        if (o.change && !o.resume) report(CODE_COMMAND_LINE, "--change goes with --resume: it names what may differ from the run that is gone on with");
-        else if (o.start && o.resume) report(CODE_COMMAND_LINE, "--start begins a new run, and --resume goes on with one that has begun");
-        else status = (o.resume ? open_run(&job, o.out, true) : claim_run(&job)) ? run_job(&job) : 1;
+    if (options_read(arena, &o, "train",
+                     "set epochs data skip-bad seed threads device out start resume change "
+                     "max-steps checkpoint-every give-every memory no-stream no-fuse quiet",
+                     argc, argv)) {
+        Job job = {.arena = arena,
+                   .o = &o,
+                   .spec = o.file,
+                   .work = couplet_train,
+                   .data_was_named = o.data.count > 0,
+                   .folder = {.lock = -1}};
+        if (o.change && !o.resume)
+            report(CODE_COMMAND_LINE, "--change goes with --resume: it names what may differ from "
+                                      "the run that is gone on with");
+        else if (o.start && o.resume)
+            report(CODE_COMMAND_LINE,
+                   "--start begins a new run, and --resume goes on with one that has begun");
+        else
+            status = (o.resume ? open_run(&job, o.out, true) : claim_run(&job)) ? run_job(&job) : 1;
         close_job(&job);
     }
     arena_free(arena);
@@ -260,7 +317,8 @@ int train_command(int argc, char **argv) {
 
 /* spec.cpl, or the folder spec, of a run whose spec was a folder. */
 static const char *kept_spec(Arena *arena, const char *folder) {
-    const char *file = arena_printf(arena, "%s/spec.cpl", folder), *parts = arena_printf(arena, "%s/spec", folder);
+    const char *file = arena_printf(arena, "%s/spec.cpl", folder),
+               *parts = arena_printf(arena, "%s/spec", folder);
     return access(file, F_OK) != 0 && access(parts, F_OK) == 0 ? parts : file;
 }
 
@@ -268,16 +326,26 @@ int embed_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "embed", "data samples split out threads skip-bad quiet", argc, argv)) {
+    if (options_read(arena, &o, "embed", "data samples split out threads skip-bad quiet", argc,
+                     argv)) {
         const char *file = o.file;
-        CoupletEmbedding what = {.array = o.samples, .data = o.data.count ? o.data.items[0] : NULL, .split = o.split, .out = o.out};
+        CoupletEmbedding what = {.array = o.samples,
+                                 .data = o.data.count ? o.data.items[0] : NULL,
+                                 .split = o.split,
+                                 .out = o.out};
         Job job = {.arena = arena, .o = &o, .folder = {.lock = -1}, .embedding = &what};
         job.spec = kept_spec(arena, file);
-        if (!what.out) report(CODE_COMMAND_LINE, "embed needs -o FILE.npy, where the features go");
-        else if (o.data.count > 1) report(CODE_COMMAND_LINE, "embed reads one source, and --data is given %d times", o.data.count);
-        else if (what.array && (what.data || what.split)) report(CODE_COMMAND_LINE, "embed takes its samples from --samples, or from --data and --split, and both were given");
+        if (!what.out)
+            report(CODE_COMMAND_LINE, "embed needs -o FILE.npy, where the features go");
+        else if (o.data.count > 1)
+            report(CODE_COMMAND_LINE, "embed reads one source, and --data is given %d times",
+                   o.data.count);
+        else if (what.array && (what.data || what.split))
+            report(CODE_COMMAND_LINE, "embed takes its samples from --samples, or from --data and "
+                                      "--split, and both were given");
         else {
-            o.data.count = 0; /* the run's own sources lie where they lay: their fields are known from the record */
+            /* the run's own sources lie where they lay: their fields are known from the record */
+            o.data.count = 0;
             o.trusts_record = true;
             status = open_run(&job, file, false) ? run_job(&job) : 1;
         }
@@ -292,7 +360,11 @@ int eval_command(int argc, char **argv) {
     Options o;
     int status = 2;
     if (options_read(arena, &o, "eval", "data skip-bad threads device quiet", argc, argv)) {
-        Job job = {.arena = arena, .o = &o, .work = couplet_evaluate, .data_was_named = o.data.count > 0, .folder = {.lock = -1}};
+        Job job = {.arena = arena,
+                   .o = &o,
+                   .work = couplet_evaluate,
+                   .data_was_named = o.data.count > 0,
+                   .folder = {.lock = -1}};
         job.spec = kept_spec(arena, o.file);
         status = open_run(&job, o.file, false) ? run_job(&job) : 1;
         close_job(&job);

@@ -1,5 +1,7 @@
-/* couplet tune: measures on this machine how the contractions of a training step are best cut, and keeps it beside the compiled kernels. The whole step runs, on made-up data, once for
- * each candidate: every contraction then takes its next one, and is timed among the kernels that really surround it. */
+/* couplet tune: measures on this machine how the contractions of a training step are best cut, and
+ * keeps it beside the compiled kernels. The whole step runs, on made-up data, once for each
+ * candidate: every contraction then takes its next one, and is timed among the kernels that really
+ * surround it. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/options.h"
 #include "compiler/driver/report.h"
@@ -41,14 +43,16 @@ static Measured *measured_of(Tuner *t, const Kernel *kernel) {
         if (t->items.items[i].key == key) return &t->items.items[i];
     Measured m = {.key = key};
     const Product *p = &kernel->contraction->form;
-    m.label = arena_printf(t->arena, "product %lld x %lld x %lld x %lld", (long long)p->z_size, (long long)p->m_size, (long long)p->n_size, (long long)p->k_size);
+    m.label = arena_printf(t->arena, "product %lld x %lld x %lld x %lld", (long long)p->z_size,
+                           (long long)p->m_size, (long long)p->n_size, (long long)p->k_size);
     m.count = contraction_candidates(kernel->contraction, m.candidates);
     if (m.count > t->rounds) t->rounds = m.count;
     array_push(t->arena, &t->items, m);
     return &t->items.items[t->items.count - 1];
 }
 
-/* The table in which every contraction has its candidate of this round; those that have no more keep the model's. */
+/* The table in which every contraction has its candidate of this round; those that have no more
+ * keep the model's. */
 static Tuning *table_of_round(Tuner *t, int round) {
     Tuning *table = arena_new_of(t->arena, Tuning);
     for (int i = 0; i < t->items.count; i++) {
@@ -70,7 +74,9 @@ static bool run_round(Tuner *t, int round) {
     CpuCode *code = cpu_jit(t->arena, a.plans, &options, &error);
     if (!code) return fail(error);
     int steps = t->options->steps ? (int)t->options->steps : STEPS;
-    bool good = step_measure(a.program, t->device, steps, true, &times, sentence, sizeof sentence) || fail(sentence);
+    bool good =
+        step_measure(a.program, t->device, steps, true, &times, sentence, sizeof sentence) ||
+        fail(sentence);
     for (int i = 0; good && i < a.program->train->step_count; i++) {
         const Kernel *kernel = cpu_plan_kernel(a.plans, t->train_plan, i);
         if (!kernel->contraction) continue;
@@ -83,37 +89,49 @@ static bool run_round(Tuner *t, int round) {
 }
 
 static const char *name_of(Arena *arena, const ContractionChoice *c) {
-    return arena_printf(arena, "%d x %d vectors, %lld part%s, tasks of %lld rows and %lld panel%s, k by %lld", c->block.rows, c->block.vectors, (long long)c->parts, c->parts == 1 ? "" : "s",
-                        (long long)c->task_rows, (long long)c->task_panels, c->task_panels == 1 ? "" : "s", (long long)c->chunk);
+    return arena_printf(
+        arena, "%d x %d vectors, %lld part%s, tasks of %lld rows and %lld panel%s, k by %lld",
+        c->block.rows, c->block.vectors, (long long)c->parts, c->parts == 1 ? "" : "s",
+        (long long)c->task_rows, (long long)c->task_panels, c->task_panels == 1 ? "" : "s",
+        (long long)c->chunk);
 }
 
 static bool keep_best(Tuner *t) {
     const char *path = cpu_tuning_path(t->arena);
-    if (!path) return fail("there is no cache folder to keep the choices in; COUPLET_CACHE, XDG_CACHE_HOME or HOME names one");
+    if (!path)
+        return fail("there is no cache folder to keep the choices in; COUPLET_CACHE, "
+                    "XDG_CACHE_HOME or HOME names one");
     Tuning *kept = tuning_read(t->arena, path);
     int changed = 0;
     for (int i = 0; i < t->items.count; i++) {
         const Measured *m = &t->items.items[i];
         int best = 0;
         for (int k = 1; k < m->count; k++)
-            if (m->seconds[k] < m->seconds[best] && m->seconds[k] < worth_it * m->seconds[0]) best = k;
+            if (m->seconds[k] < m->seconds[best] && m->seconds[k] < worth_it * m->seconds[0])
+                best = k;
         tuning_set(t->arena, kept, m->key, &m->candidates[best]);
         changed += best != 0;
-        printf("%s: %.3f ms by the model, %.3f ms with %s%s\n", m->label, m->seconds[0] * 1e3, m->seconds[best] * 1e3, name_of(t->arena, &m->candidates[best]), best ? "" : " (the model's choice)");
+        printf("%s: %.3f ms by the model, %.3f ms with %s%s\n", m->label, m->seconds[0] * 1e3,
+               m->seconds[best] * 1e3, name_of(t->arena, &m->candidates[best]),
+               best ? "" : " (the model's choice)");
     }
-    if (!tuning_write(kept, path)) return fail(arena_printf(t->arena, "%s cannot be written", path));
-    printf("%d contractions measured, %d better than by the model; kept in %s\n", t->items.count, changed, path);
+    if (!tuning_write(kept, path))
+        return fail(arena_printf(t->arena, "%s cannot be written", path));
+    printf("%d contractions measured, %d better than by the model; kept in %s\n", t->items.count,
+           changed, path);
     return true;
 }
 
 static bool tune(Tuner *t) {
-    t->lowered = lower_spec(t->arena, t->options, t->options->file, &(DeviceChoice){.backend = &cpu_backend}, &t->method);
+    t->lowered = lower_spec(t->arena, t->options, t->options->file,
+                            &(DeviceChoice){.backend = &cpu_backend}, &t->method);
     if (!t->lowered) return false;
     CoupletThreads *threads = couplet_threads_new((int)t->options->threads);
     t->device = couplet_host_device_new(threads);
     t->train_plan = 1; /* the first of program_graphs is the start of the states */
     bool good = t->device && run_round(t, 0);
-    for (int round = 1; good && round < t->rounds; round++) good = run_round(t, round);
+    for (int round = 1; good && round < t->rounds; round++)
+        good = run_round(t, round);
     if (good) good = keep_best(t);
     couplet_device_free(t->device);
     couplet_threads_free(threads);

@@ -32,7 +32,8 @@ static void note_signal(int number) {
 
 static void *wait_for_signal(void *context) {
     (void)context;
-    while (sem_wait(&watch.came) != 0) {}
+    while (sem_wait(&watch.came) != 0) {
+    }
     if (!watch.number) return NULL;
     watch.leave(watch.context);
     fflush(stdout);
@@ -46,12 +47,14 @@ bool watch_begin(void (*leave)(void *context), void *context) {
     if (sem_init(&watch.came, 0, 0) != 0) return false;
     if (pthread_create(&watch.thread, NULL, wait_for_signal, NULL) != 0) return false;
     struct sigaction action = {.sa_handler = note_signal};
-    for (int i = 0; i < 2; i++) sigaction(watched[i], &action, &watch.before[i]);
+    for (int i = 0; i < 2; i++)
+        sigaction(watched[i], &action, &watch.before[i]);
     return true;
 }
 
 void watch_end(void) {
-    for (int i = 0; i < 2; i++) sigaction(watched[i], &watch.before[i], NULL);
+    for (int i = 0; i < 2; i++)
+        sigaction(watched[i], &watch.before[i], NULL);
     sem_post(&watch.came);
     pthread_join(watch.thread, NULL);
     sem_destroy(&watch.came);

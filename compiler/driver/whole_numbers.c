@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Entries from -NARROW to NARROW - 1 stay what they are, and so do the numbers that a formula compares them with. The
- * stand-ins of wider ones lie outside, so many on each side. */
+/* Entries from -NARROW to NARROW - 1 stay what they are, and so do the numbers that a formula
+ * compares them with. The stand-ins of wider ones lie outside, so many on each side. */
 enum { NARROW = 1 << 30 };
 
 /* An entry of an array of int64 or of uint64. */
@@ -24,12 +24,13 @@ typedef struct Fitting {
     Graph *g;
     Wide *wide; /* sorted, each once */
     int64_t wide_count;
-    bool *is_wide;    /* by node id: entries may be stand-ins */
-    uint32_t *seen;   /* by expression id: what is known in this turn, see `wide_value` */
-    uint32_t turn;    /* of a node: extents of indices are its own */
+    bool *is_wide;  /* by node id: entries may be stand-ins */
+    uint32_t *seen; /* by expression id: what is known in this turn, see `wide_value` */
+    uint32_t turn;  /* of a node: extents of indices are its own */
     const GNode *node;
     int64_t extents[2 * GRAPH_MAX_RANK];
-    const char *misuse; /* what a formula does with a wide array that a stand-in does not allow; NULL: nothing yet */
+    /* what a formula does with a wide array that a stand-in does not allow; NULL: nothing yet */
+    const char *misuse;
     Span place;
 } Fitting;
 
@@ -38,10 +39,14 @@ static Wide entry(const FunctionArrays *a, int array, int64_t at) {
     return a->is_unsigned[array] ? (Wide)(uint64_t)whole : (Wide)whole;
 }
 
-static bool is_narrow(Wide value) { return value >= -NARROW && value < NARROW; }
-static bool fits_32_bits(Wide value) { return value >= INT32_MIN && value <= INT32_MAX; }
+static bool is_narrow(Wide value) {
+    return value >= -NARROW && value < NARROW;
+}
+static bool fits_32_bits(Wide value) {
+    return value >= INT32_MIN && value <= INT32_MAX;
+}
 
-/* ---- which entries ------------------------------------------------------------------------------------------------ */
+/* ---- which entries --------------------------------------------------------------------------- */
 
 /* The first entry of an array that 32 bits do not hold; -1: none. */
 static int64_t first_too_wide(const FunctionArrays *a, int array) {
@@ -64,17 +69,19 @@ static int by_value(const void *a, const void *b) {
 static void collect_wide(Fitting *f) {
     const FunctionArrays *a = f->arrays;
     int64_t most = 0, count = 0;
-    for (int k = 0; k < a->count; k++) most += a->wholes[k] ? arrays_elements(a, k) : 0;
+    for (int k = 0; k < a->count; k++)
+        most += a->wholes[k] ? arrays_elements(a, k) : 0;
     f->wide = arena_array(a->arena, Wide, most + 1);
     for (int k = 0; k < a->count; k++)
         for (int64_t i = 0; a->wholes[k] && i < arrays_elements(a, k); i++)
             if (!is_narrow(entry(a, k, i))) f->wide[count++] = entry(a, k, i);
     qsort(f->wide, (size_t)count, sizeof *f->wide, by_value);
     for (int64_t i = 0; i < count; i++)
-        if (i == 0 || f->wide[i] != f->wide[f->wide_count - 1]) f->wide[f->wide_count++] = f->wide[i];
+        if (i == 0 || f->wide[i] != f->wide[f->wide_count - 1])
+            f->wide[f->wide_count++] = f->wide[i];
 }
 
-/* ---- what the formulas do with them ------------------------------------------------------------------------------- */
+/* ---- what the formulas do with them ---------------------------------------------------------- */
 
 enum { UNKNOWN, PLAIN, WIDE, STATES };
 
@@ -87,9 +94,11 @@ static void misused(Fitting *f, const char *how) {
 /* A number that stand-ins are compared with must not be among them. */
 static void compare_with(Fitting *f, const GExpr *e) {
     int64_t low, high;
-    if (e->op == G_LOAD && e->tensor->kind == GN_INPUT) return; /* its own wide entries would have made it wide */
+    /* its own wide entries would have made it wide */
+    if (e->op == G_LOAD && e->tensor->kind == GN_INPUT) return;
     bool known = gx_range(f->g, e, f->extents, &low, &high);
-    if (!known || !is_narrow(low) || !is_narrow(high)) misused(f, "compared with a number that is computed, or large itself");
+    if (!known || !is_narrow(low) || !is_narrow(high))
+        misused(f, "compared with a number that is computed, or large itself");
 }
 
 static bool wide_value(Fitting *f, const GExpr *e);
@@ -114,18 +123,26 @@ static bool wide_load(Fitting *f, const GExpr *e) {
 
 static bool wide_new(Fitting *f, const GExpr *e) {
     switch (e->op) {
-    case G_LOAD: return wide_load(f, e);
+    case G_LOAD:
+        return wide_load(f, e);
     case G_EQ:
     case G_NE:
     case G_LT:
-    case G_LE: wide_pair(f, e->args[0], e->args[1]); return false;
+    case G_LE:
+        wide_pair(f, e->args[0], e->args[1]);
+        return false;
     case G_MAX:
-    case G_MIN: return wide_pair(f, e->args[0], e->args[1]);
-    case G_SELECT: wide_value(f, e->args[0]); return wide_pair(f, e->args[1], e->args[2]);
-    default: break;
+    case G_MIN:
+        return wide_pair(f, e->args[0], e->args[1]);
+    case G_SELECT:
+        wide_value(f, e->args[0]);
+        return wide_pair(f, e->args[1], e->args[2]);
+    default:
+        break;
     }
     bool read = false;
-    for (int i = 0; i < e->arg_count; i++) read |= wide_value(f, e->args[i]);
+    for (int i = 0; i < e->arg_count; i++)
+        read |= wide_value(f, e->args[i]);
     if (read) misused(f, "used in arithmetic");
     return false;
 }
@@ -142,13 +159,16 @@ static bool wide_value(Fitting *f, const GExpr *e) {
 
 static bool wide_operands(const Fitting *f, const GNode *n) {
     bool wide = n->operand && f->is_wide[n->operand->id];
-    for (int i = 0; i < n->operand_count; i++) wide |= f->is_wide[n->operands[i]->id];
+    for (int i = 0; i < n->operand_count; i++)
+        wide |= f->is_wide[n->operands[i]->id];
     return wide;
 }
 
 static bool wide_compute(Fitting *f, const GNode *n) {
-    for (int i = 0; i < n->rank; i++) f->extents[i] = n->shape[i];
-    for (int i = 0; i < n->red_rank; i++) f->extents[n->rank + i] = n->red_shape[i];
+    for (int i = 0; i < n->rank; i++)
+        f->extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        f->extents[n->rank + i] = n->red_shape[i];
     wide_value(f, n->guard);
     wide_value(f, n->active);
     if (!wide_value(f, n->value)) return false;
@@ -165,9 +185,12 @@ static bool wide_node(Fitting *f, GNode *n, const bool *input_is_wide) {
             if (input_is_wide[i] && strcmp(f->arrays->inputs[i].name, n->name) == 0) return true;
         return false;
     case GN_STATE:
-    case GN_CONST: return false;
-    case GN_COMPUTE: return wide_compute(f, n);
-    case GN_STOP: return wide_operands(f, n);
+    case GN_CONST:
+        return false;
+    case GN_COMPUTE:
+        return wide_compute(f, n);
+    case GN_STOP:
+        return wide_operands(f, n);
     case GN_TOPK:
     case GN_CALL:
         if (wide_operands(f, n)) misused(f, "used in arithmetic");
@@ -178,7 +201,8 @@ static bool wide_node(Fitting *f, GNode *n, const bool *input_is_wide) {
 
 static void find_misuse(Fitting *f, const bool *input_is_wide) {
     uint32_t most = 0;
-    for (int i = 0; i < f->g->nodes.count; i++) most = f->g->nodes.items[i]->id > most ? f->g->nodes.items[i]->id : most;
+    for (int i = 0; i < f->g->nodes.count; i++)
+        most = f->g->nodes.items[i]->id > most ? f->g->nodes.items[i]->id : most;
     f->is_wide = arena_array(f->arrays->arena, bool, most + 1);
     f->seen = arena_array(f->arrays->arena, uint32_t, graph_expr_count(f->g) + 1);
     memset(f->seen, 0, sizeof *f->seen * (graph_expr_count(f->g) + 1));
@@ -192,7 +216,7 @@ static void find_misuse(Fitting *f, const bool *input_is_wide) {
     }
 }
 
-/* ---- stand-ins ---------------------------------------------------------------------------------------------------- */
+/* ---- stand-ins ------------------------------------------------------------------------------- */
 
 static int64_t stand_in(const Fitting *f, Wide value) {
     if (is_narrow(value)) return (int64_t)value;
@@ -207,7 +231,8 @@ static int64_t stand_in(const Fitting *f, Wide value) {
 static void replace(Fitting *f) {
     FunctionArrays *a = f->arrays;
     for (int k = 0; k < a->count; k++)
-        for (int64_t i = 0; a->wholes[k] && i < arrays_elements(a, k); i++) a->values[k][i] = (double)stand_in(f, entry(a, k, i));
+        for (int64_t i = 0; a->wholes[k] && i < arrays_elements(a, k); i++)
+            a->values[k][i] = (double)stand_in(f, entry(a, k, i));
 }
 
 /* "[2, 0]": where an entry stands. */
@@ -215,7 +240,8 @@ static const char *index_text(const FunctionArrays *a, int array, int64_t at) {
     const FunctionInput *input = &a->inputs[array];
     const char *text = "";
     for (int i = input->rank - 1; i >= 0; i--) {
-        text = arena_printf(a->arena, "%lld%s%s", (long long)(at % input->shape[i]), *text ? ", " : "", text);
+        text = arena_printf(a->arena, "%lld%s%s", (long long)(at % input->shape[i]),
+                            *text ? ", " : "", text);
         at /= input->shape[i];
     }
     return arena_printf(a->arena, input->rank ? "[%s]" : "%s", text);
@@ -224,10 +250,14 @@ static const char *index_text(const FunctionArrays *a, int array, int64_t at) {
 static bool refuse(const Fitting *f, int array, int64_t at) {
     const FunctionArrays *a = f->arrays;
     const long long whole = (long long)a->wholes[array][at];
-    const char *number = a->is_unsigned[array] ? arena_printf(a->arena, "%llu", (unsigned long long)whole) : arena_printf(a->arena, "%lld", whole);
-    report(CODE_FUNCTION_INPUT, "`%s`: %s%s is %s; it is %s at %s:%d:%d, and that takes whole numbers from %d to %d. Wider ones can be compared with each other",
-           a->files[array], a->inputs[array].name, index_text(a, array, at), number, f->misuse, f->place.source->path, f->place.line, f->place.column,
-           INT32_MIN, INT32_MAX);
+    const char *number = a->is_unsigned[array]
+                             ? arena_printf(a->arena, "%llu", (unsigned long long)whole)
+                             : arena_printf(a->arena, "%lld", whole);
+    report(CODE_FUNCTION_INPUT,
+           "`%s`: %s%s is %s; it is %s at %s:%d:%d, and that takes whole numbers from %d to %d. "
+           "Wider ones can be compared with each other",
+           a->files[array], a->inputs[array].name, index_text(a, array, at), number, f->misuse,
+           f->place.source->path, f->place.line, f->place.column, INT32_MIN, INT32_MAX);
     return false;
 }
 
@@ -242,7 +272,10 @@ bool arrays_fit_whole_numbers(FunctionArrays *a, Graph *g) {
     Fitting f = {.arrays = a, .g = g};
     collect_wide(&f);
     if (f.wide_count > NARROW / 2) {
-        report(CODE_FUNCTION_INPUT, "the arrays hold %lld different whole numbers of more than 31 bits; at most %d are told apart", (long long)f.wide_count, NARROW / 2);
+        report(CODE_FUNCTION_INPUT,
+               "the arrays hold %lld different whole numbers of more than 31 bits; at most %d are "
+               "told apart",
+               (long long)f.wide_count, NARROW / 2);
         return false;
     }
     find_misuse(&f, is_wide);

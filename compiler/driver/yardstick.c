@@ -15,8 +15,9 @@
 
 enum {
     REPEATS = 9,
-    SUMS = 12,            /* independent accumulators: more than latency times units of any core so far */
-    ROUNDS = 100000,      /* of SUMS operations, in a measurement */
+    /* independent accumulators: more than latency times units of any core so far */
+    SUMS = 12,
+    ROUNDS = 100000,       /* of SUMS operations, in a measurement */
     SWEEP_BYTES = 1 << 27, /* of one array */
     FORKS = 10000          /* in a measurement */
 };
@@ -38,37 +39,45 @@ double yardstick_median(double *values, int count) {
     return values[count / 2];
 }
 
-/* ---- arithmetic --------------------------------------------------------------------------------------------------- */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 static float portable_rounds(void) {
     float sums[SUMS] = {0};
     for (int r = 0; r < ROUNDS; r++)
-        for (int i = 0; i < SUMS; i++) sums[i] = sums[i] * 0.5f + 1.0f;
+        for (int i = 0; i < SUMS; i++)
+            sums[i] = sums[i] * 0.5f + 1.0f;
     float all = 0;
-    for (int i = 0; i < SUMS; i++) all += sums[i];
+    for (int i = 0; i < SUMS; i++)
+        all += sums[i];
     return all;
 }
 
 #if defined(__x86_64__)
 __attribute__((target("avx512f"))) static float wide_rounds(void) {
     __m512 sums[SUMS], half = _mm512_set1_ps(0.5f), one = _mm512_set1_ps(1.0f);
-    for (int i = 0; i < SUMS; i++) sums[i] = _mm512_setzero_ps();
+    for (int i = 0; i < SUMS; i++)
+        sums[i] = _mm512_setzero_ps();
     for (int r = 0; r < ROUNDS; r++) {
 #pragma GCC unroll 12
-        for (int i = 0; i < SUMS; i++) sums[i] = _mm512_fmadd_ps(sums[i], half, one);
+        for (int i = 0; i < SUMS; i++)
+            sums[i] = _mm512_fmadd_ps(sums[i], half, one);
     }
-    for (int i = 1; i < SUMS; i++) sums[0] = _mm512_add_ps(sums[0], sums[i]);
+    for (int i = 1; i < SUMS; i++)
+        sums[0] = _mm512_add_ps(sums[0], sums[i]);
     return _mm512_cvtss_f32(sums[0]);
 }
 
 __attribute__((target("avx2,fma"))) static float narrow_rounds(void) {
     __m256 sums[SUMS], half = _mm256_set1_ps(0.5f), one = _mm256_set1_ps(1.0f);
-    for (int i = 0; i < SUMS; i++) sums[i] = _mm256_setzero_ps();
+    for (int i = 0; i < SUMS; i++)
+        sums[i] = _mm256_setzero_ps();
     for (int r = 0; r < ROUNDS; r++) {
 #pragma GCC unroll 12
-        for (int i = 0; i < SUMS; i++) sums[i] = _mm256_fmadd_ps(sums[i], half, one);
+        for (int i = 0; i < SUMS; i++)
+            sums[i] = _mm256_fmadd_ps(sums[i], half, one);
     }
-    for (int i = 1; i < SUMS; i++) sums[0] = _mm256_add_ps(sums[0], sums[i]);
+    for (int i = 1; i < SUMS; i++)
+        sums[0] = _mm256_add_ps(sums[0], sums[i]);
     return _mm256_cvtss_f32(sums[0]);
 }
 #endif
@@ -90,7 +99,8 @@ static Rounds best_rounds(void) {
 static void run_rounds(void *context, int64_t begin, int64_t end, int worker) {
     Rounds *rounds = context;
     (void)worker;
-    for (int64_t i = begin; i < end; i++) rounds->sink = rounds->run();
+    for (int64_t i = begin; i < end; i++)
+        rounds->sink = rounds->run();
 }
 
 static double best_flops(CoupletThreads *threads) {
@@ -105,7 +115,7 @@ static double best_flops(CoupletThreads *threads) {
     return 2.0 * ROUNDS * SUMS * rounds.lanes * count / best;
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 typedef struct Sweep {
     const float *from;
@@ -117,7 +127,8 @@ enum { SWEEP_TILES = 64, TILE_FLOATS = SWEEP_BYTES / 4 / SWEEP_TILES };
 static void run_sweep(void *context, int64_t begin, int64_t end, int worker) {
     const Sweep *s = context;
     (void)worker;
-    for (int64_t i = begin * TILE_FLOATS; i < end * TILE_FLOATS; i++) s->to[i] = s->from[i] * 0.5f;
+    for (int64_t i = begin * TILE_FLOATS; i < end * TILE_FLOATS; i++)
+        s->to[i] = s->from[i] * 0.5f;
 }
 
 static double best_bytes(CoupletThreads *threads) {
@@ -138,18 +149,23 @@ static double best_bytes(CoupletThreads *threads) {
     return 2.0 * SWEEP_BYTES / best;
 }
 
-/* ---- forks ---------------------------------------------------------------------------------------------------------- */
+/* ---- forks ----------------------------------------------------------------------------------- */
 
-static void run_nothing(void *context, int64_t begin, int64_t end, int worker) { (void)context, (void)begin, (void)end, (void)worker; }
+static void run_nothing(void *context, int64_t begin, int64_t end, int worker) {
+    (void)context, (void)begin, (void)end, (void)worker;
+}
 
 static double median_fork(CoupletThreads *threads) {
     double seconds[REPEATS];
     for (int i = 0; i < REPEATS; i++) {
         double start = yardstick_now();
-        for (int k = 0; k < FORKS; k++) couplet_threads_run(threads, couplet_threads_count(threads), run_nothing, NULL);
+        for (int k = 0; k < FORKS; k++)
+            couplet_threads_run(threads, couplet_threads_count(threads), run_nothing, NULL);
         seconds[i] = (yardstick_now() - start) / FORKS;
     }
     return yardstick_median(seconds, REPEATS);
 }
 
-Yardstick yardstick_measure(CoupletThreads *threads) { return (Yardstick){best_flops(threads), best_bytes(threads), median_fork(threads)}; }
+Yardstick yardstick_measure(CoupletThreads *threads) {
+    return (Yardstick){best_flops(threads), best_bytes(threads), median_fork(threads)};
+}

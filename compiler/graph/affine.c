@@ -13,7 +13,8 @@
 
 static void add_scaled(Affine *to, const Affine *from, int64_t by) {
     to->constant += by * from->constant;
-    for (int i = 0; i < GRAPH_MAX_INDICES; i++) to->factor[i] += by * from->factor[i];
+    for (int i = 0; i < GRAPH_MAX_INDICES; i++)
+        to->factor[i] += by * from->factor[i];
 }
 
 static bool collect(const GExpr *e, int64_t by, Affine *out) {
@@ -26,13 +27,17 @@ static bool collect(const GExpr *e, int64_t by, Affine *out) {
         if (e->index < 0 || e->index >= GRAPH_MAX_INDICES) return false;
         out->factor[e->index] += by;
         return true;
-    case G_ADD: return collect(e->args[0], by, out) && collect(e->args[1], by, out);
-    case G_SUB: return collect(e->args[0], by, out) && collect(e->args[1], -by, out);
-    case G_NEG: return collect(e->args[0], -by, out);
+    case G_ADD:
+        return collect(e->args[0], by, out) && collect(e->args[1], by, out);
+    case G_SUB:
+        return collect(e->args[0], by, out) && collect(e->args[1], -by, out);
+    case G_NEG:
+        return collect(e->args[0], -by, out);
     case G_MUL:
         if (e->args[1]->op == G_CONST) return collect(e->args[0], by * e->args[1]->integer, out);
         return e->args[0]->op == G_CONST && collect(e->args[1], by * e->args[0]->integer, out);
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -55,14 +60,18 @@ bool affine_load(const GExpr *load, Affine *out) {
 
 static void extents_of(const GNode *node, int64_t *extents) {
     memset(extents, 0, sizeof(int64_t) * 2 * GRAPH_MAX_RANK);
-    for (int i = 0; i < node->rank; i++) extents[i] = node->shape[i];
-    for (int i = 0; i < node->red_rank; i++) extents[node->rank + i] = node->red_shape[i];
+    for (int i = 0; i < node->rank; i++)
+        extents[i] = node->shape[i];
+    for (int i = 0; i < node->red_rank; i++)
+        extents[node->rank + i] = node->red_shape[i];
 }
 
 bool load_is_inside(Graph *g, const GNode *node, const GExpr *load) {
     int64_t extents[2 * GRAPH_MAX_RANK], low, high;
     extents_of(node, extents);
     for (int i = 0; i < load->tensor->rank; i++)
-        if (!gx_range(g, load->args[i], extents, &low, &high) || low < 0 || high >= load->tensor->shape[i]) return false;
+        if (!gx_range(g, load->args[i], extents, &low, &high) || low < 0 ||
+            high >= load->tensor->shape[i])
+            return false;
     return true;
 }

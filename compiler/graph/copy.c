@@ -1,6 +1,7 @@
-/* A graph once more, in another arena. Expressions and nodes keep their numbers, and the tables that
- * find equal ones are copied with them: a pass does to the copy what it would do to the original, to
- * the last number. Names, spans and constants are shared, so the original must outlive the copy. */
+/* A graph once more, in another arena. Expressions and nodes keep their numbers, and the tables
+ * that find equal ones are copied with them: a pass does to the copy what it would do to the
+ * original, to the last number. Names, spans and constants are shared, so the original must outlive
+ * the copy. */
 #include "compiler/graph/copy.h"
 
 #include "compiler/graph/private.h"
@@ -9,12 +10,14 @@
 
 typedef struct Copy {
     Arena *arena;
-    GExpr **exprs; /* by id */
-    GNode **nodes; /* by id */
+    GExpr **exprs;       /* by id */
+    GNode **nodes;       /* by id */
     ARRAY(GNode *) made; /* nodes whose pointers still lead to the original */
 } Copy;
 
-static GExpr *expr_of(const Copy *c, const GExpr *e) { return e ? c->exprs[e->id] : NULL; }
+static GExpr *expr_of(const Copy *c, const GExpr *e) {
+    return e ? c->exprs[e->id] : NULL;
+}
 
 static GNode *node_of(Copy *c, GNode *node) {
     if (!node) return NULL;
@@ -33,7 +36,8 @@ static void copy_expr(Copy *c, const GExpr *e) {
     GExpr *copy = c->exprs[e->id];
     *copy = *e;
     copy->tensor = node_of(c, e->tensor);
-    for (int i = 0; i < e->arg_count; i++) copy->args[i] = expr_of(c, e->args[i]);
+    for (int i = 0; i < e->arg_count; i++)
+        copy->args[i] = expr_of(c, e->args[i]);
 }
 
 static void redirect_node(Copy *c, GNode *n) {
@@ -41,7 +45,8 @@ static void redirect_node(Copy *c, GNode *n) {
     n->guard = expr_of(c, n->guard);
     n->active = expr_of(c, n->active);
     n->operand = node_of(c, n->operand);
-    for (int i = 0; i < n->operand_count; i++) n->operands[i] = node_of(c, n->operands[i]);
+    for (int i = 0; i < n->operand_count; i++)
+        n->operands[i] = node_of(c, n->operands[i]);
 }
 
 static void *copy_bytes(const Copy *c, const void *from, size_t bytes) {
@@ -63,7 +68,8 @@ static Slot *copy_slots(const Copy *c, const Slot *slots, int capacity) {
     return copy_bytes(c, slots, sizeof *slots * (size_t)capacity);
 }
 
-/* Every expression that the table knows, dead ones too: one that is asked for again has its number. */
+/* Every expression that the table knows, dead ones too: one that is asked for again has its number.
+ */
 static void copy_exprs(Copy *c, GraphTables *t) {
     t->exprs = copy_slots(c, t->exprs, t->expr_capacity);
     for (int i = 0; i < t->expr_capacity; i++) {
@@ -115,12 +121,14 @@ Graph *graph_copy(Arena *arena, const Graph *from) {
     c.nodes = arena_array(arena, GNode *, from->tables->last_node + 1);
     g->tables = copy_tables(&c, from->tables);
     COPY_ARRAY(&c, &g->nodes);
-    for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i] = node_of(&c, g->nodes.items[i]);
+    for (int i = 0; i < g->nodes.count; i++)
+        g->nodes.items[i] = node_of(&c, g->nodes.items[i]);
     copy_ends(&c, g);
     COPY_ARRAY(&c, &g->notes);
     COPY_ARRAY(&c, &g->choices);
     COPY_ARRAY(&c, &g->again);
     COPY_ARRAY(&c, &g->loss);
-    for (int i = 0; i < c.made.count; i++) redirect_node(&c, c.made.items[i]);
+    for (int i = 0; i < c.made.count; i++)
+        redirect_node(&c, c.made.items[i]);
     return g;
 }

@@ -22,22 +22,40 @@ const GExpr *gx_bool(Graph *g, bool value) {
     return graph_intern_expr(g, &e);
 }
 
-static bool is_int(const GExpr *e, int64_t value) { return e->op == G_CONST && e->type == GT_INT && e->integer == value; }
-static bool is_real(const GExpr *e, double value) { return e->op == G_CONST && e->type == GT_REAL && e->real == value; }
-static bool is_number(const GExpr *e, double value) { return is_real(e, value) || is_int(e, (int64_t)value); }
-static bool is_nan(const GExpr *e) { return e->op == G_CONST && e->type == GT_REAL && isnan(e->real); }
-static bool is_true(const GExpr *e) { return e->op == G_CONST && e->type == GT_BOOL && e->integer; }
-static bool is_false(const GExpr *e) { return e->op == G_CONST && e->type == GT_BOOL && !e->integer; }
+static bool is_int(const GExpr *e, int64_t value) {
+    return e->op == G_CONST && e->type == GT_INT && e->integer == value;
+}
+static bool is_real(const GExpr *e, double value) {
+    return e->op == G_CONST && e->type == GT_REAL && e->real == value;
+}
+static bool is_number(const GExpr *e, double value) {
+    return is_real(e, value) || is_int(e, (int64_t)value);
+}
+static bool is_nan(const GExpr *e) {
+    return e->op == G_CONST && e->type == GT_REAL && isnan(e->real);
+}
+static bool is_true(const GExpr *e) {
+    return e->op == G_CONST && e->type == GT_BOOL && e->integer;
+}
+static bool is_false(const GExpr *e) {
+    return e->op == G_CONST && e->type == GT_BOOL && !e->integer;
+}
 
-const GExpr *gx_load(Graph *g, GNode *tensor, int count, const GExpr *const *indices, const GExpr *otherwise) {
+const GExpr *gx_load(Graph *g, GNode *tensor, int count, const GExpr *const *indices,
+                     const GExpr *otherwise) {
     assert(count == tensor->rank);
-    GExpr e = {.op = G_LOAD, .type = tensor->type == GT_U8 ? GT_REAL : tensor->type, .tensor = tensor, .arg_count = count};
-    for (int i = 0; i < count; i++) e.args[i] = indices[i];
+    GExpr e = {.op = G_LOAD,
+               .type = tensor->type == GT_U8 ? GT_REAL : tensor->type,
+               .tensor = tensor,
+               .arg_count = count};
+    for (int i = 0; i < count; i++)
+        e.args[i] = indices[i];
     if (otherwise) {
         bool inside = true;
         for (int i = 0; i < count && inside; i++) {
             int64_t low, high;
-            inside = gx_range(g, indices[i], NULL, &low, &high) && low >= 0 && high < tensor->shape[i];
+            inside =
+                gx_range(g, indices[i], NULL, &low, &high) && low >= 0 && high < tensor->shape[i];
         }
         if (!inside) {
             e.has_else = true;
@@ -55,7 +73,7 @@ const GExpr *gx_random(Graph *g, int64_t site, const GExpr *element, int lane) {
     return graph_intern_expr(g, &e);
 }
 
-/* ---- folding ------------------------------------------------------------------------------------------ */
+/* ---- folding --------------------------------------------------------------------------------- */
 
 static int64_t floor_div(int64_t a, int64_t b) {
     int64_t q = a / b;
@@ -64,16 +82,26 @@ static int64_t floor_div(int64_t a, int64_t b) {
 
 bool gx_of_ints(GOp op, const int64_t *v, int64_t *out) {
     switch (op) {
-    case G_ADD: return !__builtin_add_overflow(v[0], v[1], out);
-    case G_SUB: return !__builtin_sub_overflow(v[0], v[1], out);
-    case G_MUL: return !__builtin_mul_overflow(v[0], v[1], out);
-    case G_NEG: return !__builtin_sub_overflow((int64_t)0, v[0], out);
-    case G_MAX: *out = v[0] > v[1] ? v[0] : v[1]; return true;
-    case G_MIN: *out = v[0] < v[1] ? v[0] : v[1]; return true;
+    case G_ADD:
+        return !__builtin_add_overflow(v[0], v[1], out);
+    case G_SUB:
+        return !__builtin_sub_overflow(v[0], v[1], out);
+    case G_MUL:
+        return !__builtin_mul_overflow(v[0], v[1], out);
+    case G_NEG:
+        return !__builtin_sub_overflow((int64_t)0, v[0], out);
+    case G_MAX:
+        *out = v[0] > v[1] ? v[0] : v[1];
+        return true;
+    case G_MIN:
+        *out = v[0] < v[1] ? v[0] : v[1];
+        return true;
     case G_ABS:
         *out = v[0];
         return v[0] >= 0 || !__builtin_sub_overflow((int64_t)0, v[0], out);
-    case G_SIGN: *out = (v[0] > 0) - (v[0] < 0); return true;
+    case G_SIGN:
+        *out = (v[0] > 0) - (v[0] < 0);
+        return true;
     case G_FLOORDIV:
         if (v[1] == 0 || (v[0] == INT64_MIN && v[1] == -1)) return false;
         *out = floor_div(v[0], v[1]);
@@ -85,15 +113,32 @@ bool gx_of_ints(GOp op, const int64_t *v, int64_t *out) {
         }
         *out = v[0] - v[1] * floor_div(v[0], v[1]);
         return true;
-    case G_LT: *out = v[0] < v[1]; return true;
-    case G_LE: *out = v[0] <= v[1]; return true;
-    case G_EQ: *out = v[0] == v[1]; return true;
-    case G_NE: *out = v[0] != v[1]; return true;
-    case G_AND: *out = v[0] && v[1]; return true;
-    case G_OR: *out = v[0] || v[1]; return true;
-    case G_NOT: *out = !v[0]; return true;
-    case G_SELECT: *out = v[0] ? v[1] : v[2]; return true;
-    default: return false;
+    case G_LT:
+        *out = v[0] < v[1];
+        return true;
+    case G_LE:
+        *out = v[0] <= v[1];
+        return true;
+    case G_EQ:
+        *out = v[0] == v[1];
+        return true;
+    case G_NE:
+        *out = v[0] != v[1];
+        return true;
+    case G_AND:
+        *out = v[0] && v[1];
+        return true;
+    case G_OR:
+        *out = v[0] || v[1];
+        return true;
+    case G_NOT:
+        *out = !v[0];
+        return true;
+    case G_SELECT:
+        *out = v[0] ? v[1] : v[2];
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -105,22 +150,53 @@ enum { LARGEST_FOLDED_EXPONENT = 60 };
 
 static bool fold_real(GOp op, double a, double b, double *out) {
     switch (op) {
-    case G_ADD: *out = a + b; return true;
-    case G_SUB: *out = a - b; return true;
-    case G_MUL: *out = a * b; return true;
-    case G_DIV: *out = a / b; return true;
-    case G_NEG: *out = -a; return true;
-    case G_MAX: *out = isnan(a) || a >= b ? a : b; return true;
-    case G_MIN: *out = isnan(a) || a <= b ? a : b; return true;
-    case G_ABS: *out = fabs(a); return true;
-    case G_SQRT: *out = sqrt(a); return true;
-    case G_EXP: *out = exp(a); return isinf(a) || fabs(a) <= LARGEST_FOLDED_EXPONENT;
-    case G_LOG: *out = log(a); return true;
-    case G_COS: *out = cos(a); return true;
-    case G_SIN: *out = sin(a); return true;
-    case G_FLOOR: *out = floor(a); return true;
-    case G_CEIL: *out = ceil(a); return true;
-    default: return false;
+    case G_ADD:
+        *out = a + b;
+        return true;
+    case G_SUB:
+        *out = a - b;
+        return true;
+    case G_MUL:
+        *out = a * b;
+        return true;
+    case G_DIV:
+        *out = a / b;
+        return true;
+    case G_NEG:
+        *out = -a;
+        return true;
+    case G_MAX:
+        *out = isnan(a) || a >= b ? a : b;
+        return true;
+    case G_MIN:
+        *out = isnan(a) || a <= b ? a : b;
+        return true;
+    case G_ABS:
+        *out = fabs(a);
+        return true;
+    case G_SQRT:
+        *out = sqrt(a);
+        return true;
+    case G_EXP:
+        *out = exp(a);
+        return isinf(a) || fabs(a) <= LARGEST_FOLDED_EXPONENT;
+    case G_LOG:
+        *out = log(a);
+        return true;
+    case G_COS:
+        *out = cos(a);
+        return true;
+    case G_SIN:
+        *out = sin(a);
+        return true;
+    case G_FLOOR:
+        *out = floor(a);
+        return true;
+    case G_CEIL:
+        *out = ceil(a);
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -132,15 +208,26 @@ bool gx_to_int(double value, int32_t *out) {
 
 static bool fold_compare(GOp op, double a, double b, bool *out) {
     switch (op) {
-    case G_LT: *out = a < b; return true;
-    case G_LE: *out = a <= b; return true;
-    case G_EQ: *out = a == b; return true;
-    case G_NE: *out = a != b; return true;
-    default: return false;
+    case G_LT:
+        *out = a < b;
+        return true;
+    case G_LE:
+        *out = a <= b;
+        return true;
+    case G_EQ:
+        *out = a == b;
+        return true;
+    case G_NE:
+        *out = a != b;
+        return true;
+    default:
+        return false;
     }
 }
 
-static double constant_value(const GExpr *e) { return e->type == GT_REAL ? e->real : (double)e->integer; }
+static double constant_value(const GExpr *e) {
+    return e->type == GT_REAL ? e->real : (double)e->integer;
+}
 
 static const GExpr *fold_constants(Graph *g, GOp op, int count, const GExpr *const *args) {
     for (int i = 0; i < count; i++)
@@ -155,10 +242,13 @@ static const GExpr *fold_constants(Graph *g, GOp op, int count, const GExpr *con
         return gx_to_int(constant_value(args[0]), &whole) ? gx_int(g, whole) : NULL;
     }
     bool truth;
-    if (count == 2 && fold_compare(op, constant_value(args[0]), constant_value(args[1]), &truth)) return gx_bool(g, truth);
+    if (count == 2 && fold_compare(op, constant_value(args[0]), constant_value(args[1]), &truth))
+        return gx_bool(g, truth);
     if (args[0]->type == GT_REAL) {
         double value;
-        return fold_real(op, args[0]->real, count > 1 ? args[1]->real : 0, &value) ? gx_real(g, value) : NULL;
+        return fold_real(op, args[0]->real, count > 1 ? args[1]->real : 0, &value)
+                   ? gx_real(g, value)
+                   : NULL;
     }
     const int64_t given[2] = {args[0]->integer, count > 1 ? args[1]->integer : 0};
     int64_t value;
@@ -185,7 +275,8 @@ static const GExpr *fold_compare_ranges(Graph *g, GOp op, const GExpr *a, const 
     case G_NE:
         if (ah < bl || bh < al) return gx_bool(g, true);
         break;
-    default: break;
+    default:
+        break;
     }
     return NULL;
 }
@@ -193,16 +284,21 @@ static const GExpr *fold_compare_ranges(Graph *g, GOp op, const GExpr *a, const 
 /* Integer sums are kept as (terms) + constant, the constant last: x + 1 - 1 is x, and affine
  * indices stay readable. */
 static const GExpr *fold_int_sum(Graph *g, GOp op, const GExpr *a, const GExpr *b) {
-    if (op == G_SUB && b->op == G_CONST && b->integer != INT64_MIN) return gx2(g, G_ADD, a, gx_int(g, -b->integer));
+    if (op == G_SUB && b->op == G_CONST && b->integer != INT64_MIN)
+        return gx2(g, G_ADD, a, gx_int(g, -b->integer));
     if (op == G_SUB && a == b) return gx_int(g, 0);
     if (op == G_ADD && a->op == G_CONST && b->op != G_CONST) return gx2(g, G_ADD, b, a);
-    bool a_has = a->op == G_ADD && a->args[1]->op == G_CONST, b_has = b->op == G_ADD && b->args[1]->op == G_CONST;
+    bool a_has = a->op == G_ADD && a->args[1]->op == G_CONST,
+         b_has = b->op == G_ADD && b->args[1]->op == G_CONST;
     int64_t sum;
-    if (op == G_ADD && b->op == G_CONST && a_has && !__builtin_add_overflow(a->args[1]->integer, b->integer, &sum))
+    if (op == G_ADD && b->op == G_CONST && a_has &&
+        !__builtin_add_overflow(a->args[1]->integer, b->integer, &sum))
         return gx2(g, G_ADD, a->args[0], gx_int(g, sum));
     if (op == G_ADD && b->op == G_CONST) return NULL;
     if (a_has) return gx2(g, G_ADD, gx2(g, op, a->args[0], b), a->args[1]);
-    if (b_has) return gx2(g, G_ADD, gx2(g, op, a, b->args[0]), gx_int(g, op == G_ADD ? b->args[1]->integer : -b->args[1]->integer));
+    if (b_has)
+        return gx2(g, G_ADD, gx2(g, op, a, b->args[0]),
+                   gx_int(g, op == G_ADD ? b->args[1]->integer : -b->args[1]->integer));
     if (op == G_ADD && a->op == G_SUB && a->args[1] == b) return a->args[0];
     if (op == G_SUB && a->op == G_ADD && a->args[1] == b) return a->args[0];
     if (op == G_SUB && a->op == G_ADD && a->args[0] == b) return a->args[1];
@@ -216,7 +312,9 @@ static const GExpr *fold_div_mod(Graph *g, GOp op, const GExpr *a, const GExpr *
     if (gx_range(g, a, NULL, &low, &high)) {
         int64_t q = floor_div(low, m);
         if (q == floor_div(high, m)) /* one quotient over the whole range */
-            return op == G_FLOORDIV ? gx_int(g, q) : q == 0 ? a : gx2(g, G_ADD, a, gx_int(g, -q * m));
+            return op == G_FLOORDIV ? gx_int(g, q)
+                   : q == 0         ? a
+                                    : gx2(g, G_ADD, a, gx_int(g, -q * m));
     }
     if (op == G_MOD && a->op == G_MOD && a->args[1] == b) return a;
     return NULL;
@@ -224,7 +322,9 @@ static const GExpr *fold_div_mod(Graph *g, GOp op, const GExpr *a, const GExpr *
 
 /* A real that is whole, infinite or no number: as a real again it keeps all three, which an int
  * does not hold. */
-static bool is_whole(const GExpr *e) { return e->op == G_FLOOR || e->op == G_CEIL || e->op == G_ROUND; }
+static bool is_whole(const GExpr *e) {
+    return e->op == G_FLOOR || e->op == G_CEIL || e->op == G_ROUND;
+}
 
 static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *const *args) {
     const GExpr *a = args[0], *b = count > 1 ? args[1] : NULL;
@@ -250,10 +350,13 @@ static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *cons
             return gx2(g, G_ADD, gx2(g, G_MUL, a->args[0], b), gx_int(g, product));
         }
         return NULL;
-    case G_DIV: return is_real(b, 1) ? a : NULL;
-    case G_NEG: return a->op == G_NEG ? a->args[0] : NULL;
+    case G_DIV:
+        return is_real(b, 1) ? a : NULL;
+    case G_NEG:
+        return a->op == G_NEG ? a->args[0] : NULL;
     case G_FLOORDIV:
-    case G_MOD: return fold_div_mod(g, op, a, b);
+    case G_MOD:
+        return fold_div_mod(g, op, a, b);
     case G_MAX:
     case G_MIN:
         if (a == b || is_nan(a)) return a;
@@ -274,8 +377,10 @@ static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *cons
         if (is_false(a) || a == b) return b;
         if (is_false(b)) return a;
         return is_true(a) || is_true(b) ? gx_bool(g, true) : NULL;
-    case G_NOT: return a->op == G_NOT ? a->args[0] : NULL;
-    case G_TO_REAL: return a->op == G_TO_INT && is_whole(a->args[0]) ? a->args[0] : NULL;
+    case G_NOT:
+        return a->op == G_NOT ? a->args[0] : NULL;
+    case G_TO_REAL:
+        return a->op == G_TO_INT && is_whole(a->args[0]) ? a->args[0] : NULL;
     case G_SELECT:
         if (is_true(a)) return args[1];
         if (is_false(a)) return args[2];
@@ -283,8 +388,10 @@ static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *cons
     case G_LT:
     case G_LE:
     case G_EQ:
-    case G_NE: return fold_compare_ranges(g, op, a, b);
-    default: return NULL;
+    case G_NE:
+        return fold_compare_ranges(g, op, a, b);
+    default:
+        return NULL;
     }
 }
 
@@ -296,11 +403,16 @@ GType graph_op_type(GOp op, int count, const GExpr *const *args) {
 #undef SCALAR
     };
     switch (rules[op]) {
-    case R_real: return GT_REAL;
-    case R_int: return GT_INT;
-    case R_bool: return GT_BOOL;
-    case R_same: return args[0]->type == GT_BOOL ? GT_INT : args[0]->type;
-    case R_arms: return args[1]->type;
+    case R_real:
+        return GT_REAL;
+    case R_int:
+        return GT_INT;
+    case R_bool:
+        return GT_BOOL;
+    case R_same:
+        return args[0]->type == GT_BOOL ? GT_INT : args[0]->type;
+    case R_arms:
+        return args[1]->type;
     }
     (void)count;
     return GT_REAL;
@@ -311,19 +423,23 @@ const GExpr *gx_op(Graph *g, GOp op, int count, const GExpr *const *args) {
     if (!folded) folded = fold_identity(g, op, count, args);
     if (folded) return folded;
     GExpr e = {.op = op, .arg_count = count};
-    for (int i = 0; i < count; i++) e.args[i] = args[i];
+    for (int i = 0; i < count; i++)
+        e.args[i] = args[i];
     e.type = graph_op_type(op, count, args);
     return graph_intern_expr(g, &e);
 }
 
-const GExpr *gx1(Graph *g, GOp op, const GExpr *a) { return gx_op(g, op, 1, &a); }
+const GExpr *gx1(Graph *g, GOp op, const GExpr *a) {
+    return gx_op(g, op, 1, &a);
+}
 
 const GExpr *gx2(Graph *g, GOp op, const GExpr *a, const GExpr *b) {
     const GExpr *args[2] = {a, b};
     return gx_op(g, op, 2, args);
 }
 
-const GExpr *gx_select(Graph *g, const GExpr *condition, const GExpr *then, const GExpr *otherwise) {
+const GExpr *gx_select(Graph *g, const GExpr *condition, const GExpr *then,
+                       const GExpr *otherwise) {
     const GExpr *args[3] = {condition, then, otherwise};
     return gx_op(g, G_SELECT, 3, args);
 }
@@ -335,14 +451,18 @@ const GExpr *gx_and(Graph *g, const GExpr *a, const GExpr *b) {
     return is_true(both) ? NULL : both;
 }
 
-/* ---- rewriting ------------------------------------------------------------------------------------------ */
+/* ---- rewriting ------------------------------------------------------------------------------- */
 
 static const GExpr *rebuild(Graph *g, const GExpr *e, const GExpr *const *args) {
     bool same = true;
-    for (int i = 0; i < e->arg_count; i++) same &= args[i] == e->args[i];
+    for (int i = 0; i < e->arg_count; i++)
+        same &= args[i] == e->args[i];
     if (same) return e;
-    if (e->op == G_LOAD) return gx_load(g, e->tensor, e->tensor->rank, args, e->has_else ? args[e->arg_count - 1] : NULL);
-    if (e->op == G_RANDOM) return gx_random(g, e->args[0]->integer, args[1], (int)e->args[2]->integer);
+    if (e->op == G_LOAD)
+        return gx_load(g, e->tensor, e->tensor->rank, args,
+                       e->has_else ? args[e->arg_count - 1] : NULL);
+    if (e->op == G_RANDOM)
+        return gx_random(g, e->args[0]->integer, args[1], (int)e->args[2]->integer);
     return gx_op(g, e->op, e->arg_count, args);
 }
 
@@ -350,7 +470,8 @@ static const GExpr *rewrite(Graph *g, ExprMap *done, const GExpr *e, GVisit visi
     const ExprValue *known = expr_map_find(done, e);
     if (known) return known->pointer;
     const GExpr *args[GRAPH_MAX_RANK + 1];
-    for (int i = 0; i < e->arg_count; i++) args[i] = rewrite(g, done, e->args[i], visit, context);
+    for (int i = 0; i < e->arg_count; i++)
+        args[i] = rewrite(g, done, e->args[i], visit, context);
     const GPlace *outer = g->place;
     g->place = e->place;
     const GExpr *result = visit(context, g, rebuild(g, e, args));
@@ -382,7 +503,8 @@ static const GExpr *substitute_index(void *context, Graph *g, const GExpr *e) {
     return e;
 }
 
-const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *const *from, const GExpr *const *to) {
+const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *const *from,
+                           const GExpr *const *to) {
     Substitution s = {count, from, to};
     return gx_rewrite(g, expr, substitute_index, &s);
 }
@@ -390,7 +512,8 @@ const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *
 /* Folding ranges of a node's own indices would need their extents, which an expression does not
  * know; constructors leave such indices alone (gx_range answers false), so renumbering is a plain
  * substitution that folds nothing new. */
-const GExpr *graph_renumber(Graph *g, const GExpr *e, int count, const GExpr *const *from, const GExpr *const *to) {
+const GExpr *graph_renumber(Graph *g, const GExpr *e, int count, const GExpr *const *from,
+                            const GExpr *const *to) {
     return gx_substitute(g, e, count, from, to);
 }
 
@@ -416,10 +539,14 @@ int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices) {
     return found.count;
 }
 
-/* ---- ranges ------------------------------------------------------------------------------------------ */
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
-static int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t min_of(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+static int64_t max_of(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
 
 /* An affine form over indices, so that i - i and 2*i - i are seen: intervals alone lose what two
  * terms share. */
@@ -439,21 +566,29 @@ static bool add_affine(Affine *sum, const GExpr *e, int64_t scale) {
         return !__builtin_add_overflow(sum->constant, factor, &sum->constant);
     case G_INDEX:
         for (int i = 0; i < sum->count; i++)
-            if (sum->index[i] == e) return !__builtin_add_overflow(sum->factor[i], scale, &sum->factor[i]);
+            if (sum->index[i] == e)
+                return !__builtin_add_overflow(sum->factor[i], scale, &sum->factor[i]);
         if (sum->count == GRAPH_MAX_INDICES) return false;
         sum->index[sum->count] = e;
         sum->factor[sum->count++] = scale;
         return true;
-    case G_ADD: return add_affine(sum, e->args[0], scale) && add_affine(sum, e->args[1], scale);
-    case G_SUB: return !__builtin_sub_overflow(0, scale, &factor) && add_affine(sum, e->args[0], scale) && add_affine(sum, e->args[1], factor);
-    case G_NEG: return !__builtin_sub_overflow(0, scale, &factor) && add_affine(sum, e->args[0], factor);
+    case G_ADD:
+        return add_affine(sum, e->args[0], scale) && add_affine(sum, e->args[1], scale);
+    case G_SUB:
+        return !__builtin_sub_overflow(0, scale, &factor) && add_affine(sum, e->args[0], scale) &&
+               add_affine(sum, e->args[1], factor);
+    case G_NEG:
+        return !__builtin_sub_overflow(0, scale, &factor) && add_affine(sum, e->args[0], factor);
     case G_MUL:
         for (int i = 0; i < 2; i++) {
             const GExpr *by = e->args[1 - i];
-            if (by->op == G_CONST && by->type == GT_INT) return !__builtin_mul_overflow(scale, by->integer, &factor) && add_affine(sum, e->args[i], factor);
+            if (by->op == G_CONST && by->type == GT_INT)
+                return !__builtin_mul_overflow(scale, by->integer, &factor) &&
+                       add_affine(sum, e->args[i], factor);
         }
         return false;
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -467,7 +602,8 @@ static bool index_extent(Graph *g, const GExpr *e, const int64_t *extents, int64
     return true;
 }
 
-static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) {
+static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low,
+                         int64_t *high) {
     Affine sum;
     memset(&sum, 0, sizeof sum);
     if (!expr_is_small_tree(e) || !add_affine(&sum, e, 1)) return false;
@@ -477,7 +613,9 @@ static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64
         if (!index_extent(g, sum.index[i], extents, &extent)) return false;
         int64_t reach;
         if (__builtin_mul_overflow(sum.factor[i], extent - 1, &reach)) return false;
-        if (__builtin_add_overflow(*low, min_of(0, reach), low) || __builtin_add_overflow(*high, max_of(0, reach), high)) return false;
+        if (__builtin_add_overflow(*low, min_of(0, reach), low) ||
+            __builtin_add_overflow(*high, max_of(0, reach), high))
+            return false;
     }
     return true;
 }
@@ -497,7 +635,7 @@ typedef struct Ranges {
     const int64_t *extents;
     int depth, steps;
     bool of_any_data; /* entries of arrays, and reals made whole, are all that 32 bits hold */
-    ExprMap known; /* the place of a part's interval */
+    ExprMap known;    /* the place of a part's interval */
     Interval *kept;
     int kept_count, kept_capacity;
 } Ranges;
@@ -513,14 +651,17 @@ static bool range_of(Graph *g, const GExpr *e, const int64_t *extents, int depth
 static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, int64_t *high) {
     int64_t extents[2 * GRAPH_MAX_RANK], terms = 1;
     if (depth == 0 || n->kind != GN_COMPUTE || n->type != GT_INT) return false;
-    for (int i = 0; i < n->rank; i++) extents[i] = n->shape[i];
+    for (int i = 0; i < n->rank; i++)
+        extents[i] = n->shape[i];
     for (int i = 0; i < n->red_rank; i++) {
         extents[n->rank + i] = n->red_shape[i];
         terms *= n->red_shape[i];
     }
     bool known = true;
     switch (n->reducer) {
-    case GR_NONE: known = range_of(g, n->value, extents, depth - 1, low, high); break;
+    case GR_NONE:
+        known = range_of(g, n->value, extents, depth - 1, low, high);
+        break;
     case GR_ARGMAX:
     case GR_ARGMIN:
         *low = 0;
@@ -533,19 +674,23 @@ static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, 
         } else {
             known = range_of(g, n->value, extents, depth - 1, low, high);
         }
-        known = known && !__builtin_mul_overflow(*low, terms, low) && !__builtin_mul_overflow(*high, terms, high);
+        known = known && !__builtin_mul_overflow(*low, terms, low) &&
+                !__builtin_mul_overflow(*high, terms, high);
         *low = known ? min_of(0, *low) : 0;
         *high = known ? max_of(0, *high) : 0;
         break;
-    default: return false;
+    default:
+        return false;
     }
     return known && *low >= INT32_MIN && *high <= INT32_MAX;
 }
 
-static bool range_of_product(int64_t al, int64_t ah, int64_t bl, int64_t bh, int64_t *low, int64_t *high) {
+static bool range_of_product(int64_t al, int64_t ah, int64_t bl, int64_t bh, int64_t *low,
+                             int64_t *high) {
     int64_t corners[4];
-    if (__builtin_mul_overflow(al, bl, &corners[0]) || __builtin_mul_overflow(al, bh, &corners[1]) || __builtin_mul_overflow(ah, bl, &corners[2]) ||
-        __builtin_mul_overflow(ah, bh, &corners[3]))
+    if (__builtin_mul_overflow(al, bl, &corners[0]) ||
+        __builtin_mul_overflow(al, bh, &corners[1]) ||
+        __builtin_mul_overflow(ah, bl, &corners[2]) || __builtin_mul_overflow(ah, bh, &corners[3]))
         return false;
     *low = min_of(min_of(corners[0], corners[1]), min_of(corners[2], corners[3]));
     *high = max_of(max_of(corners[0], corners[1]), max_of(corners[2], corners[3]));
@@ -554,7 +699,9 @@ static bool range_of_product(int64_t al, int64_t ah, int64_t bl, int64_t bh, int
 
 /* An entry of an array has 32 bits, and so has a real made whole; what is computed may have
  * more. */
-static bool is_stored(const GExpr *e) { return (e->op == G_LOAD && !e->has_else) || e->op == G_TO_INT; }
+static bool is_stored(const GExpr *e) {
+    return (e->op == G_LOAD && !e->has_else) || e->op == G_TO_INT;
+}
 
 /* Of what the data decides, whatever it is. */
 static bool range_of_any_data(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
@@ -572,7 +719,8 @@ static bool range_of_any_data(Ranges *r, const GExpr *e, int64_t *low, int64_t *
 
 /* A quotient and a remainder are no larger than what is divided, and a remainder is smaller than
  * the divisor. */
-static bool range_of_division(const GExpr *e, bool a, int64_t al, int64_t ah, bool b, int64_t bl, int64_t bh, int64_t *low, int64_t *high) {
+static bool range_of_division(const GExpr *e, bool a, int64_t al, int64_t ah, bool b, int64_t bl,
+                              int64_t bh, int64_t *low, int64_t *high) {
     const bool is_known = e->op == G_MOD ? b : a;
     const int64_t least = e->op == G_MOD ? bl : al, most = e->op == G_MOD ? bh : ah;
     if (!is_known || least == INT64_MIN) return false;
@@ -583,17 +731,24 @@ static bool range_of_division(const GExpr *e, bool a, int64_t al, int64_t ah, bo
 
 static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
     if (affine_range(r->g, e, r->extents, low, high)) return true;
-    if (r->of_any_data && (e->op == G_LOAD || e->op == G_TO_INT)) return range_of_any_data(r, e, low, high);
+    if (r->of_any_data && (e->op == G_LOAD || e->op == G_TO_INT))
+        return range_of_any_data(r, e, low, high);
     int64_t al = 0, ah = 0, bl = 0, bh = 0;
     bool a = e->arg_count > 0 && e->op != G_LOAD && e->args[0]->type == GT_INT &&
              range(r, e->args[0], &al, &ah);
     bool b = e->arg_count > 1 && e->op != G_LOAD && e->args[1]->type == GT_INT &&
              range(r, e->args[1], &bl, &bh);
     switch (e->op) {
-    case G_ADD: return a && b && !__builtin_add_overflow(al, bl, low) && !__builtin_add_overflow(ah, bh, high);
-    case G_SUB: return a && b && !__builtin_sub_overflow(al, bh, low) && !__builtin_sub_overflow(ah, bl, high);
-    case G_NEG: return a && !__builtin_sub_overflow(0, ah, low) && !__builtin_sub_overflow(0, al, high);
-    case G_MUL: return a && b && range_of_product(al, ah, bl, bh, low, high);
+    case G_ADD:
+        return a && b && !__builtin_add_overflow(al, bl, low) &&
+               !__builtin_add_overflow(ah, bh, high);
+    case G_SUB:
+        return a && b && !__builtin_sub_overflow(al, bh, low) &&
+               !__builtin_sub_overflow(ah, bl, high);
+    case G_NEG:
+        return a && !__builtin_sub_overflow(0, ah, low) && !__builtin_sub_overflow(0, al, high);
+    case G_MUL:
+        return a && b && range_of_product(al, ah, bl, bh, low, high);
     case G_ABS:
         if (!r->of_any_data || !a || al == INT64_MIN) return false;
         *low = 0;
@@ -604,13 +759,15 @@ static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
         *high = 1;
         return r->of_any_data;
     case G_FLOORDIV:
-        if (r->of_any_data && (!a || !b || bl != bh || bl <= 0)) return range_of_division(e, a, al, ah, b, bl, bh, low, high);
+        if (r->of_any_data && (!a || !b || bl != bh || bl <= 0))
+            return range_of_division(e, a, al, ah, b, bl, bh, low, high);
         if (!a || !b || bl != bh || bl <= 0) return false;
         *low = floor_div(al, bl);
         *high = floor_div(ah, bl);
         return true;
     case G_MOD:
-        if (r->of_any_data && (!b || bl != bh || bl <= 0)) return range_of_division(e, a, al, ah, b, bl, bh, low, high);
+        if (r->of_any_data && (!b || bl != bh || bl <= 0))
+            return range_of_division(e, a, al, ah, b, bl, bh, low, high);
         if (!b || bl != bh || bl <= 0) return false;
         *low = 0;
         *high = bl - 1;
@@ -650,9 +807,11 @@ static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
         *high = max_of(bh, ch);
         return true;
     }
-    case G_LOAD: return !e->has_else && range_of_entries(r->g, e->tensor, r->depth, low, high);
+    case G_LOAD:
+        return !e->has_else && range_of_entries(r->g, e->tensor, r->depth, low, high);
     case G_TO_INT:
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -693,7 +852,8 @@ static bool range_of(Graph *g, const GExpr *e, const int64_t *extents, int depth
     return is_known;
 }
 
-static bool range_in_64_bits(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) {
+static bool range_in_64_bits(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low,
+                             int64_t *high) {
     Ranges r = {.g = g, .extents = extents, .of_any_data = true};
     expr_map_open(&r.known);
     bool is_known = range(&r, e, low, high);
@@ -709,23 +869,29 @@ bool gx_may_wrap(Graph *g, const GExpr *e, const int64_t *extents) {
     case G_SUB:
     case G_MUL:
     case G_NEG:
-    case G_ABS: return e->type == GT_INT && !range_in_64_bits(g, e, extents, &low, &high);
+    case G_ABS:
+        return e->type == GT_INT && !range_in_64_bits(g, e, extents, &low, &high);
     case G_FLOORDIV:
     case G_MOD:
-        if (!range_in_64_bits(g, e->args[1], extents, &low, &high) || (low <= 0 && high >= 0)) return true;
+        if (!range_in_64_bits(g, e->args[1], extents, &low, &high) || (low <= 0 && high >= 0))
+            return true;
         return !range_in_64_bits(g, e, extents, &low, &high);
-    default: return false;
+    default:
+        return false;
     }
 }
 
 bool gx_sum_may_wrap(Graph *g, const GNode *n) {
     int64_t low, high, terms = 1, extents[2 * GRAPH_MAX_RANK];
     if (n->reducer != GR_SUM || n->value->type != GT_INT) return false;
-    for (int i = 0; i < n->rank; i++) extents[i] = n->shape[i];
-    for (int i = 0; i < n->red_rank; i++) extents[n->rank + i] = n->red_shape[i];
+    for (int i = 0; i < n->rank; i++)
+        extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        extents[n->rank + i] = n->red_shape[i];
     for (int i = 0; i < n->red_rank; i++)
         if (__builtin_mul_overflow(terms, n->red_shape[i], &terms)) return true;
-    return !range_in_64_bits(g, n->value, extents, &low, &high) || __builtin_mul_overflow(low, terms, &low) || __builtin_mul_overflow(high, terms, &high);
+    return !range_in_64_bits(g, n->value, extents, &low, &high) ||
+           __builtin_mul_overflow(low, terms, &low) || __builtin_mul_overflow(high, terms, &high);
 }
 
 bool gx_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) {
@@ -740,18 +906,22 @@ bool gx_range_of_data(Graph *g, const GExpr *e, const int64_t *extents, int64_t 
 bool gx_fits_32_bits(Graph *g, const GExpr *e, const int64_t *extents) {
     int64_t low, high;
     if (is_stored(e)) return true;
-    if (range_of(g, e, extents, DEEPEST_RANGE, &low, &high)) return low >= INT32_MIN && high <= INT32_MAX;
+    if (range_of(g, e, extents, DEEPEST_RANGE, &low, &high))
+        return low >= INT32_MIN && high <= INT32_MAX;
     const bool picks = e->op == G_SELECT || e->op == G_MAX || e->op == G_MIN;
     bool fits = picks;
-    for (int i = e->op == G_SELECT; fits && i < e->arg_count; i++) fits = gx_fits_32_bits(g, e->args[i], extents);
+    for (int i = e->op == G_SELECT; fits && i < e->arg_count; i++)
+        fits = gx_fits_32_bits(g, e->args[i], extents);
     return fits;
 }
 
 bool gx_entries_fit(Graph *g, const GNode *n) {
     int64_t low, high, extents[2 * GRAPH_MAX_RANK];
     if (range_of_entries(g, n, DEEPEST_RANGE, &low, &high)) return true;
-    for (int i = 0; i < n->rank; i++) extents[i] = n->shape[i];
-    for (int i = 0; i < n->red_rank; i++) extents[n->rank + i] = n->red_shape[i];
+    for (int i = 0; i < n->rank; i++)
+        extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        extents[n->rank + i] = n->red_shape[i];
     const bool picks = n->reducer == GR_NONE || n->reducer == GR_MAX || n->reducer == GR_MIN;
     return picks && gx_fits_32_bits(g, n->value, extents);
 }
@@ -766,12 +936,15 @@ int gx_price(GOp op) {
     switch (op) {
     case G_CONST:
     case G_INDEX:
-    case G_LOAD: return 0;
+    case G_LOAD:
+        return 0;
     case G_DIV:
     case G_SQRT:
-    case G_RSQRT: return 2;
+    case G_RSQRT:
+        return 2;
     case G_MOD:
-    case G_FLOORDIV: return 8;
+    case G_FLOORDIV:
+        return 8;
     case G_EXP:
     case G_EXPM1:
     case G_LOG:
@@ -783,7 +956,9 @@ int gx_price(GOp op) {
     case G_SIN:
     case G_COS:
     case G_POW:
-    case G_RANDOM: return GX_COSTLY;
-    default: return 1;
+    case G_RANDOM:
+        return GX_COSTLY;
+    default:
+        return 1;
     }
 }

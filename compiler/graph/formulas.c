@@ -13,10 +13,14 @@
 #include <string.h>
 
 /* The enums of the runtime repeat the graph's. */
-_Static_assert((int)COUPLET_OP_RANDOM == (int)G_RANDOM && (int)COUPLET_OP_ADD == (int)G_ADD && (int)COUPLET_OP_ERF == (int)G_ERF && (int)COUPLET_OP_TO_INT == (int)G_TO_INT &&
-                   (int)COUPLET_OP_SELECT == (int)G_SELECT && (int)COUPLET_OP_REAL == (int)G_OP_COUNT,
+_Static_assert((int)COUPLET_OP_RANDOM == (int)G_RANDOM && (int)COUPLET_OP_ADD == (int)G_ADD &&
+                   (int)COUPLET_OP_ERF == (int)G_ERF && (int)COUPLET_OP_TO_INT == (int)G_TO_INT &&
+                   (int)COUPLET_OP_SELECT == (int)G_SELECT &&
+                   (int)COUPLET_OP_REAL == (int)G_OP_COUNT,
                "CoupletFormulaOp and scalars.def list the same operations");
-_Static_assert((int)COUPLET_REDUCE_SUM == (int)GR_SUM && (int)COUPLET_REDUCE_LSE_REST == (int)GR_LSE_REST, "CoupletFormulaReducer and GReducer list the same reducers");
+_Static_assert((int)COUPLET_REDUCE_SUM == (int)GR_SUM &&
+                   (int)COUPLET_REDUCE_LSE_REST == (int)GR_LSE_REST,
+               "CoupletFormulaReducer and GReducer list the same reducers");
 
 typedef struct Bytes {
     ARRAY(unsigned char) items;
@@ -39,33 +43,46 @@ struct Formulas {
     ARRAY(Place) places;
     int *string_slots, *place_slots; /* open addressing: numbers + 1 */
     int string_capacity, place_capacity;
-    Bytes out; /* the bytes of the steps so far */
-    ARRAY(int) ends; /* by step: where its bytes end */
+    Bytes out;                  /* the bytes of the steps so far */
+    ARRAY(int) ends;            /* by step: where its bytes end */
     ARRAY(const GNode *) nodes; /* the nodes of the step */
     ARRAY(const GExpr *) order; /* the expressions of the node at hand */
     int *number_of;             /* by expression id: its place in `order`, + 1 */
 };
 
-static void put_byte(Formulas *w, unsigned char byte) { array_push(w->arena, &w->out.items, byte); }
+static void put_byte(Formulas *w, unsigned char byte) {
+    array_push(w->arena, &w->out.items, byte);
+}
 
 static void put(Formulas *w, uint64_t value) {
-    for (; value >= 128; value >>= 7) put_byte(w, (unsigned char)(value | 128));
+    for (; value >= 128; value >>= 7)
+        put_byte(w, (unsigned char)(value | 128));
     put_byte(w, (unsigned char)value);
 }
 
-static void put_signed(Formulas *w, int64_t value) { put(w, ((uint64_t)value << 1) ^ (value < 0 ? ~(uint64_t)0 : 0)); }
+static void put_signed(Formulas *w, int64_t value) {
+    put(w, ((uint64_t)value << 1) ^ (value < 0 ? ~(uint64_t)0 : 0));
+}
 
 static void put_real(Formulas *w, double value) {
     unsigned char bytes[sizeof value];
     memcpy(bytes, &value, sizeof value);
-    for (size_t i = 0; i < sizeof value; i++) put_byte(w, bytes[i]);
+    for (size_t i = 0; i < sizeof value; i++)
+        put_byte(w, bytes[i]);
 }
 
-static uint64_t mix(uint64_t hash, uint64_t value) { return (hash ^ value ^ (hash >> 29)) * 0x9e3779b97f4a7c15u; }
+static uint64_t mix(uint64_t hash, uint64_t value) {
+    return (hash ^ value ^ (hash >> 29)) * 0x9e3779b97f4a7c15u;
+}
 
-static uint64_t place_hash(const Place *p) { return mix(mix(mix(1, (uint64_t)p->span.begin << 32 | (uint32_t)p->span.end), p->call), (uint64_t)(uintptr_t)p->span.source + p->is_slope); }
+static uint64_t place_hash(const Place *p) {
+    return mix(mix(mix(1, (uint64_t)p->span.begin << 32 | (uint32_t)p->span.end), p->call),
+               (uint64_t)(uintptr_t)p->span.source + p->is_slope);
+}
 
-static uint64_t string_hash(const char *string) { return mix(1, (uint64_t)(uintptr_t)string); }
+static uint64_t string_hash(const char *string) {
+    return mix(1, (uint64_t)(uintptr_t)string);
+}
 
 /* The number of a string + 1; 0: there is none. Strings are told apart by where they are: most are
  * interned. */
@@ -76,7 +93,8 @@ static uint64_t string_of(Formulas *w, const char *string) {
         w->string_slots = arena_array(w->arena, int, w->string_capacity);
         for (int i = 0; i < w->strings.count; i++) {
             uint64_t at = string_hash(w->strings.items[i]) >> 20;
-            while (w->string_slots[at % (uint64_t)w->string_capacity]) at++;
+            while (w->string_slots[at % (uint64_t)w->string_capacity])
+                at++;
             w->string_slots[at % (uint64_t)w->string_capacity] = i + 1;
         }
     }
@@ -88,7 +106,9 @@ static uint64_t string_of(Formulas *w, const char *string) {
     return (uint64_t)w->strings.count;
 }
 
-static bool same_place(const Place *a, const Place *b) { return span_same(a->span, b->span) && a->call == b->call && a->is_slope == b->is_slope; }
+static bool same_place(const Place *a, const Place *b) {
+    return span_same(a->span, b->span) && a->call == b->call && a->is_slope == b->is_slope;
+}
 
 static uint64_t add_place(Formulas *w, const Place *place) {
     if (2 * w->places.count >= w->place_capacity) {
@@ -96,7 +116,8 @@ static uint64_t add_place(Formulas *w, const Place *place) {
         w->place_slots = arena_array(w->arena, int, w->place_capacity);
         for (int i = 0; i < w->places.count; i++) {
             uint64_t at = place_hash(&w->places.items[i]) >> 20;
-            while (w->place_slots[at % (uint64_t)w->place_capacity]) at++;
+            while (w->place_slots[at % (uint64_t)w->place_capacity])
+                at++;
             w->place_slots[at % (uint64_t)w->place_capacity] = i + 1;
         }
     }
@@ -111,15 +132,20 @@ static uint64_t add_place(Formulas *w, const Place *place) {
 /* The number of a place + 1; 0: unknown. That of its call is smaller. */
 static uint64_t place_of(Formulas *w, const GPlace *place) {
     if (!place || !place->span.source) return 0;
-    const Place own = {place->span, place_of(w, place->call), place->is_slope, string_of(w, place->span.source->path)};
+    const Place own = {place->span, place_of(w, place->call), place->is_slope,
+                       string_of(w, place->span.source->path)};
     return add_place(w, &own);
 }
 
-/* ---- expressions ---------------------------------------------------------------------------------------------------- */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
-static int number_of(const Formulas *w, const GExpr *e) { return w->number_of[e->id] - 1; }
+static int number_of(const Formulas *w, const GExpr *e) {
+    return w->number_of[e->id] - 1;
+}
 
-static bool is_stored(const Formulas *w, const GNode *n) { return w->stores_all || !n->streamed; }
+static bool is_stored(const Formulas *w, const GNode *n) {
+    return w->stores_all || !n->streamed;
+}
 
 static int node_number(Formulas *w, const GNode *n) {
     for (int i = 0; i < w->nodes.count; i++)
@@ -131,7 +157,8 @@ static int node_number(Formulas *w, const GNode *n) {
 /* Arguments come first, each once. */
 static void list(Formulas *w, const GExpr *e) {
     if (!e || w->number_of[e->id]) return;
-    for (int i = 0; i < e->arg_count; i++) list(w, e->args[i]);
+    for (int i = 0; i < e->arg_count; i++)
+        list(w, e->args[i]);
     array_push(w->arena, &w->order, e);
     w->number_of[e->id] = w->order.count;
 }
@@ -139,8 +166,10 @@ static void list(Formulas *w, const GExpr *e) {
 static void put_load(Formulas *w, const GNode *n, const GExpr *e) {
     const GNode *array = e->tensor;
     int64_t extents[2 * GRAPH_MAX_RANK];
-    for (int i = 0; i < n->rank + n->red_rank; i++) extents[i] = graph_extent(n, i);
-    put(w, is_stored(w, array) ? 2 * (uint64_t)array->mark : 2 * (uint64_t)node_number(w, array) + 1);
+    for (int i = 0; i < n->rank + n->red_rank; i++)
+        extents[i] = graph_extent(n, i);
+    put(w,
+        is_stored(w, array) ? 2 * (uint64_t)array->mark : 2 * (uint64_t)node_number(w, array) + 1);
     put(w, string_of(w, array->name));
     put(w, array->type == GT_U8);
     put(w, e->has_else);
@@ -153,22 +182,33 @@ static void put_load(Formulas *w, const GNode *n, const GExpr *e) {
 
 static void put_expr(Formulas *w, const GNode *n, const GExpr *e, int number) {
     const bool real = e->op == G_CONST && e->type == GT_REAL;
-    const uint64_t op = e->op != G_CONST ? (uint64_t)e->op : real ? COUPLET_OP_REAL : COUPLET_OP_INT;
+    const uint64_t op = e->op != G_CONST ? (uint64_t)e->op
+                        : real           ? COUPLET_OP_REAL
+                                         : COUPLET_OP_INT;
     put(w, 2 * op + (e->type == GT_REAL));
     put(w, place_of(w, e->place));
     put(w, (uint64_t)e->arg_count);
-    for (int i = 0; i < e->arg_count; i++) put(w, (uint64_t)(number - number_of(w, e->args[i])));
-    if (real) put_real(w, e->real);
-    else if (e->op == G_CONST) put_signed(w, e->integer);
-    else if (e->op == G_INDEX) put(w, (uint64_t)e->index);
-    else if (e->op == G_LOAD) put_load(w, n, e);
+    for (int i = 0; i < e->arg_count; i++)
+        put(w, (uint64_t)(number - number_of(w, e->args[i])));
+    if (real)
+        put_real(w, e->real);
+    else if (e->op == G_CONST)
+        put_signed(w, e->integer);
+    else if (e->op == G_INDEX)
+        put(w, (uint64_t)e->index);
+    else if (e->op == G_LOAD)
+        put_load(w, n, e);
 }
 
-static void put_root(Formulas *w, const GExpr *e) { put(w, e ? (uint64_t)number_of(w, e) + 1 : 0); }
+static void put_root(Formulas *w, const GExpr *e) {
+    put(w, e ? (uint64_t)number_of(w, e) + 1 : 0);
+}
 
-/* ---- nodes ----------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
-static const char *index_name(const GNode *n, int index) { return n->index_names ? n->index_names[index] : NULL; }
+static const char *index_name(const GNode *n, int index) {
+    return n->index_names ? n->index_names[index] : NULL;
+}
 
 static void put_axes(Formulas *w, const GNode *n, int from, int count) {
     put(w, (uint64_t)count);
@@ -187,11 +227,13 @@ static void put_compute(Formulas *w, const GNode *n) {
     list(w, n->active);
     list(w, n->value);
     put(w, (uint64_t)w->order.count);
-    for (int i = 0; i < w->order.count; i++) put_expr(w, n, w->order.items[i], i);
+    for (int i = 0; i < w->order.count; i++)
+        put_expr(w, n, w->order.items[i], i);
     put_root(w, n->guard);
     put_root(w, n->active);
     put_root(w, n->value);
-    for (int i = 0; i < w->order.count; i++) w->number_of[w->order.items[i]->id] = 0;
+    for (int i = 0; i < w->order.count; i++)
+        w->number_of[w->order.items[i]->id] = 0;
 }
 
 static void put_call(Formulas *w, const GNode *n) {
@@ -203,13 +245,16 @@ static void put_call(Formulas *w, const GNode *n) {
     put(w, (uint64_t)size.columns);
     put(w, (uint64_t)size.result);
     put(w, (uint64_t)n->operand_count);
-    for (int i = 0; i < n->operand_count; i++) put(w, (uint64_t)n->operands[i]->mark);
+    for (int i = 0; i < n->operand_count; i++)
+        put(w, (uint64_t)n->operands[i]->mark);
 }
 
 static void put_node(Formulas *w, const GNode *n) {
     const GPlace *made = n->kind == GN_COMPUTE ? n->value->place : NULL;
     const GPlace own = {n->span, made && span_same(made->span, n->span) ? made->call : NULL, false};
-    put(w, n->kind == GN_TOPK ? COUPLET_FORMULA_TOPK : n->kind == GN_CALL ? COUPLET_FORMULA_CALL : COUPLET_FORMULA_COMPUTE);
+    put(w, n->kind == GN_TOPK   ? COUPLET_FORMULA_TOPK
+           : n->kind == GN_CALL ? COUPLET_FORMULA_CALL
+                                : COUPLET_FORMULA_COMPUTE);
     put(w, (uint64_t)n->mark);
     put(w, string_of(w, n->name));
     put(w, place_of(w, &own));
@@ -224,7 +269,7 @@ static void put_node(Formulas *w, const GNode *n) {
     }
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 Formulas *formulas_new(Arena *arena, Graph *g, bool stores_all) {
     Formulas *w = arena_new_of(arena, Formulas);
@@ -235,7 +280,9 @@ Formulas *formulas_new(Arena *arena, Graph *g, bool stores_all) {
     return w;
 }
 
-static bool has_formula(const GNode *n) { return n->kind == GN_TOPK || n->kind == GN_CALL || (n->kind == GN_COMPUTE && n->value); }
+static bool has_formula(const GNode *n) {
+    return n->kind == GN_TOPK || n->kind == GN_CALL || (n->kind == GN_COMPUTE && n->value);
+}
 
 void formulas_step(Formulas *w, const GNode *const *results, int count) {
     w->nodes.count = 0;
@@ -244,12 +291,15 @@ void formulas_step(Formulas *w, const GNode *const *results, int count) {
     const int result_count = w->nodes.count;
     const Bytes before = w->out;
     w->out = (Bytes){{0}};
-    for (int i = 0; i < w->nodes.count; i++) put_node(w, w->nodes.items[i]); /* whose loads may add arrays of pairs */
+    /* whose loads may add arrays of pairs */
+    for (int i = 0; i < w->nodes.count; i++)
+        put_node(w, w->nodes.items[i]);
     const Bytes nodes = w->out;
     w->out = before;
     put(w, (uint64_t)w->nodes.count);
     put(w, (uint64_t)result_count);
-    for (int i = 0; i < nodes.items.count; i++) put_byte(w, nodes.items.items[i]);
+    for (int i = 0; i < nodes.items.count; i++)
+        put_byte(w, nodes.items.items[i]);
     array_push(w->arena, &w->ends, w->out.items.count);
 }
 
@@ -266,7 +316,8 @@ static void put_strings(Formulas *w) {
     for (int i = 0; i < w->strings.count; i++) {
         const size_t length = strlen(w->strings.items[i]);
         put(w, length);
-        for (size_t k = 0; k < length; k++) put_byte(w, (unsigned char)w->strings.items[i][k]);
+        for (size_t k = 0; k < length; k++)
+            put_byte(w, (unsigned char)w->strings.items[i][k]);
     }
 }
 
@@ -290,8 +341,10 @@ const unsigned char *formulas_finish(Formulas *w, int64_t *bytes) {
     put_strings(w);
     put_places(w);
     put(w, (uint64_t)w->ends.count);
-    for (int i = 0; i < w->ends.count; i++) put(w, (uint64_t)(w->ends.items[i] - (i ? w->ends.items[i - 1] : 0)));
-    for (int i = 0; i < steps.items.count; i++) put_byte(w, steps.items.items[i]);
+    for (int i = 0; i < w->ends.count; i++)
+        put(w, (uint64_t)(w->ends.items[i] - (i ? w->ends.items[i - 1] : 0)));
+    for (int i = 0; i < steps.items.count; i++)
+        put_byte(w, steps.items.items[i]);
     *bytes = w->out.items.count;
     return w->out.items.items;
 }

@@ -1,5 +1,6 @@
-/* Nodes and expressions: hash-consing, building, renumbering. Equal expressions are one pointer and equal compute nodes one node, so
- * that two views normalised alike, or one similarity written twice, are computed once. */
+/* Nodes and expressions: hash-consing, building, renumbering. Equal expressions are one pointer and
+ * equal compute nodes one node, so that two views normalised alike, or one similarity written
+ * twice, are computed once. */
 #include "compiler/graph/graph.h"
 
 #include "compiler/graph/private.h"
@@ -24,7 +25,7 @@ Graph *graph_new(Arena *arena, const char *name) {
     return g;
 }
 
-/* ---- tables ----------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static uint64_t expr_hash(const GExpr *e) {
     uint64_t hash = mix((uint64_t)e->op, (uint64_t)e->type);
@@ -35,13 +36,15 @@ static uint64_t expr_hash(const GExpr *e) {
     hash = mix(hash, (uint64_t)e->index);
     hash = mix(hash, e->tensor ? e->tensor->id + 1 : 0);
     hash = mix(hash, e->has_else);
-    for (int i = 0; i < e->arg_count; i++) hash = mix(hash, e->args[i]->id);
+    for (int i = 0; i < e->arg_count; i++)
+        hash = mix(hash, e->args[i]->id);
     return hash ^ (hash >> 32); /* a table looks at the low bits */
 }
 
 static bool expr_same(const GExpr *a, const GExpr *b) {
-    if (a->op != b->op || a->type != b->type || a->integer != b->integer || a->index != b->index || a->tensor != b->tensor ||
-        a->has_else != b->has_else || a->arg_count != b->arg_count || memcmp(&a->real, &b->real, sizeof a->real) != 0)
+    if (a->op != b->op || a->type != b->type || a->integer != b->integer || a->index != b->index ||
+        a->tensor != b->tensor || a->has_else != b->has_else || a->arg_count != b->arg_count ||
+        memcmp(&a->real, &b->real, sizeof a->real) != 0)
         return false;
     for (int i = 0; i < a->arg_count; i++)
         if (a->args[i] != b->args[i]) return false;
@@ -55,7 +58,8 @@ static void grow_table(Graph *g, Slot **slots, int *capacity, int count) {
     for (int i = 0; i < *capacity; i++) {
         if (!(*slots)[i].item) continue;
         uint64_t at = (*slots)[i].hash & (uint64_t)(grown - 1);
-        while (table[at].item) at = (at + 1) & (uint64_t)(grown - 1);
+        while (table[at].item)
+            at = (at + 1) & (uint64_t)(grown - 1);
         table[at] = (*slots)[i];
     }
     *slots = table;
@@ -83,8 +87,10 @@ const GExpr *graph_intern_expr(Graph *g, const GExpr *e) {
 
 static uint64_t node_hash(const GNode *n) {
     uint64_t hash = mix(n->reducer, (uint64_t)n->rank);
-    for (int i = 0; i < n->rank; i++) hash = mix(hash, (uint64_t)n->shape[i]);
-    for (int i = 0; i < n->red_rank; i++) hash = mix(hash, (uint64_t)n->red_shape[i]);
+    for (int i = 0; i < n->rank; i++)
+        hash = mix(hash, (uint64_t)n->shape[i]);
+    for (int i = 0; i < n->red_rank; i++)
+        hash = mix(hash, (uint64_t)n->red_shape[i]);
     hash = mix(hash, n->value->id + ((uint64_t)n->again << 32));
     hash = mix(hash, n->guard ? n->guard->id : 0);
     hash = mix(hash, n->active ? n->active->id : 0);
@@ -92,21 +98,25 @@ static uint64_t node_hash(const GNode *n) {
 }
 
 static bool node_same(const GNode *a, const GNode *b) {
-    return a->reducer == b->reducer && a->rank == b->rank && a->red_rank == b->red_rank && a->value == b->value && a->guard == b->guard &&
-           a->active == b->active && a->empty_is_error == b->empty_is_error && a->streamed == b->streamed && a->again == b->again && memcmp(a->shape, b->shape, sizeof a->shape) == 0 &&
+    return a->reducer == b->reducer && a->rank == b->rank && a->red_rank == b->red_rank &&
+           a->value == b->value && a->guard == b->guard && a->active == b->active &&
+           a->empty_is_error == b->empty_is_error && a->streamed == b->streamed &&
+           a->again == b->again && memcmp(a->shape, b->shape, sizeof a->shape) == 0 &&
            memcmp(a->red_shape, b->red_shape, sizeof a->red_shape) == 0;
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------ */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
-static GNode *node_new(Graph *g, GNodeKind kind, const char *name, GType type, int rank, const int64_t *shape, Span span) {
+static GNode *node_new(Graph *g, GNodeKind kind, const char *name, GType type, int rank,
+                       const int64_t *shape, Span span) {
     GNode *node = arena_new_of(g->arena, GNode);
     node->kind = kind;
     node->id = ++g->tables->last_node;
     node->name = name;
     node->type = type;
     node->rank = rank;
-    for (int i = 0; i < rank; i++) node->shape[i] = shape[i];
+    for (int i = 0; i < rank; i++)
+        node->shape[i] = shape[i];
     node->span = span;
     array_push(g->arena, &g->nodes, node);
     return node;
@@ -120,7 +130,8 @@ GNode *graph_find_named(const Graph *g, GNodeKind kind, const char *name) {
     return NULL;
 }
 
-GNode *graph_input(Graph *g, const char *name, GType type, int rank, const int64_t *shape, Span span) {
+GNode *graph_input(Graph *g, const char *name, GType type, int rank, const int64_t *shape,
+                   Span span) {
     GNode *known = graph_find_named(g, GN_INPUT, name);
     return known ? known : node_new(g, GN_INPUT, name, type, rank, shape, span);
 }
@@ -130,15 +141,18 @@ bool graph_is_batch(const GNode *n) {
     return dot && !strchr(dot + 1, '.');
 }
 
-GNode *graph_state(Graph *g, const char *name, GType type, int rank, const int64_t *shape, Span span) {
+GNode *graph_state(Graph *g, const char *name, GType type, int rank, const int64_t *shape,
+                   Span span) {
     GNode *known = graph_find_named(g, GN_STATE, name);
     return known ? known : node_new(g, GN_STATE, name, type, rank, shape, span);
 }
 
-GNode *graph_constant(Graph *g, GType type, int rank, const int64_t *shape, const double *data, Span span) {
+GNode *graph_constant(Graph *g, GType type, int rank, const int64_t *shape, const double *data,
+                      Span span) {
     GNode *node = node_new(g, GN_CONST, NULL, type, rank, shape, span);
     int64_t count = 1;
-    for (int i = 0; i < rank; i++) count *= shape[i];
+    for (int i = 0; i < rank; i++)
+        count *= shape[i];
     double *copy = arena_array(g->arena, double, count);
     memcpy(copy, data, sizeof *copy * (size_t)count);
     node->data = copy;
@@ -148,7 +162,8 @@ GNode *graph_constant(Graph *g, GType type, int rank, const int64_t *shape, cons
 GNode *graph_stop(Graph *g, GNode *operand, Span span) {
     if (operand->kind == GN_STOP) return operand;
     for (int i = 0; i < g->nodes.count; i++)
-        if (g->nodes.items[i]->kind == GN_STOP && g->nodes.items[i]->operand == operand) return g->nodes.items[i];
+        if (g->nodes.items[i]->kind == GN_STOP && g->nodes.items[i]->operand == operand)
+            return g->nodes.items[i];
     GNode *node = node_new(g, GN_STOP, NULL, operand->type, operand->rank, operand->shape, span);
     node->operand = operand;
     return node;
@@ -160,38 +175,47 @@ GNode *graph_topk(Graph *g, GNode *operand, int64_t count, Span span) {
     shape[operand->rank - 1] = count;
     for (int i = 0; i < g->nodes.count; i++) {
         GNode *other = g->nodes.items[i];
-        if (other->kind == GN_TOPK && other->operand == operand && other->shape[operand->rank - 1] == count) return other;
+        if (other->kind == GN_TOPK && other->operand == operand &&
+            other->shape[operand->rank - 1] == count)
+            return other;
     }
     GNode *node = node_new(g, GN_TOPK, NULL, GT_INT, operand->rank, shape, span);
     node->operand = operand;
     return node;
 }
 
-GNode *graph_call(Graph *g, CoupletCallKind call, GNode *const *operands, int64_t count, Span span) {
+GNode *graph_call(Graph *g, CoupletCallKind call, GNode *const *operands, int64_t count,
+                  Span span) {
     const CoupletCall *row = &couplet_calls[call];
     const GNode *first = operands[0];
     int operand_count = 0, batch = first->rank - row->operand_axes[0];
-    while (operand_count < COUPLET_CALL_OPERANDS && row->operand_axes[operand_count] >= 0) operand_count++;
+    while (operand_count < COUPLET_CALL_OPERANDS && row->operand_axes[operand_count] >= 0)
+        operand_count++;
     int64_t shape[GRAPH_MAX_RANK];
     memcpy(shape, first->shape, sizeof shape);
     if (count) shape[batch] = count;
     for (int i = 0; i < g->nodes.count; i++) {
         GNode *other = g->nodes.items[i];
-        bool same = other->kind == GN_CALL && other->call == call && memcmp(other->shape, shape, sizeof *shape * (size_t)other->rank) == 0;
-        for (int k = 0; same && k < operand_count; k++) same = other->operands[k] == operands[k];
+        bool same = other->kind == GN_CALL && other->call == call &&
+                    memcmp(other->shape, shape, sizeof *shape * (size_t)other->rank) == 0;
+        for (int k = 0; same && k < operand_count; k++)
+            same = other->operands[k] == operands[k];
         if (same) return other;
     }
-    GNode *node = node_new(g, GN_CALL, NULL, row->result == COUPLET_I32 ? GT_INT : GT_REAL, batch + row->result_axes, shape, span);
+    GNode *node = node_new(g, GN_CALL, NULL, row->result == COUPLET_I32 ? GT_INT : GT_REAL,
+                           batch + row->result_axes, shape, span);
     node->call = call;
     node->operand_count = operand_count;
-    for (int k = 0; k < operand_count; k++) node->operands[k] = operands[k];
+    for (int k = 0; k < operand_count; k++)
+        node->operands[k] = operands[k];
     return node;
 }
 
 GNode *graph_call_again(Graph *g, const GNode *node, GNode *const *operands) {
     CoupletCallSize size;
     graph_call_size(node, &size);
-    GNode *made = graph_call(g, node->call, operands, size.result == size.rows ? 0 : size.result, node->span);
+    GNode *made =
+        graph_call(g, node->call, operands, size.result == size.rows ? 0 : size.result, node->span);
     if (!made->index_names) made->index_names = node->index_names;
     return made;
 }
@@ -201,8 +225,11 @@ int64_t graph_call_size(const GNode *node, CoupletCallSize *size) {
     const GNode *first = node->operands[0];
     int axes = row->operand_axes[0], batch = first->rank - axes;
     int64_t rows = 1;
-    for (int i = 0; i < batch; i++) rows *= first->shape[i];
-    *size = (CoupletCallSize){axes > 0 ? first->shape[batch] : 1, axes > 1 ? first->shape[batch + 1] : 1, row->result_axes ? node->shape[batch] : 1};
+    for (int i = 0; i < batch; i++)
+        rows *= first->shape[i];
+    *size = (CoupletCallSize){axes > 0 ? first->shape[batch] : 1,
+                              axes > 1 ? first->shape[batch + 1] : 1,
+                              row->result_axes ? node->shape[batch] : 1};
     return rows;
 }
 
@@ -213,7 +240,9 @@ const GExpr *graph_named_index(Graph *g, int64_t extent, const char *name) {
     return graph_intern_expr(g, &e);
 }
 
-const GExpr *graph_fresh_index(Graph *g, int64_t extent) { return graph_named_index(g, extent, NULL); }
+const GExpr *graph_fresh_index(Graph *g, int64_t extent) {
+    return graph_named_index(g, extent, NULL);
+}
 
 const char *graph_index_name(const Graph *g, const GExpr *fresh) {
     assert(fresh->op == G_INDEX && fresh->index >= FIRST_FRESH);
@@ -223,10 +252,12 @@ const char *graph_index_name(const Graph *g, const GExpr *fresh) {
 /* The names of these indices, in order; NULL: none has one. */
 static const char *const *index_names(Graph *g, const GExpr *const *indices, int count) {
     bool named = false;
-    for (int i = 0; i < count; i++) named |= graph_index_name(g, indices[i]) != NULL;
+    for (int i = 0; i < count; i++)
+        named |= graph_index_name(g, indices[i]) != NULL;
     if (!named) return NULL;
     const char **names = arena_array(g->arena, const char *, count);
-    for (int i = 0; i < count; i++) names[i] = graph_index_name(g, indices[i]);
+    for (int i = 0; i < count; i++)
+        names[i] = graph_index_name(g, indices[i]);
     return names;
 }
 
@@ -240,7 +271,9 @@ const GExpr *graph_node_index(Graph *g, int number) {
     return graph_intern_expr(g, &e);
 }
 
-bool graph_index_is_fresh(const GExpr *e) { return e->index >= FIRST_FRESH; }
+bool graph_index_is_fresh(const GExpr *e) {
+    return e->index >= FIRST_FRESH;
+}
 
 static GType reduced_type(GReducer reducer, GType value) {
     enum { same, counted, place, truth };
@@ -257,7 +290,8 @@ static GType reduced_type(GReducer reducer, GType value) {
 void graph_name_indices(Graph *g, GNode *node, const GExpr *const *indices, int count) {
     if (node->index_names || !index_names(g, indices, count)) return;
     const char **names = arena_array(g->arena, const char *, node->rank);
-    for (int i = 0; i < count && i < node->rank; i++) names[i] = graph_index_name(g, indices[i]);
+    for (int i = 0; i < count && i < node->rank; i++)
+        names[i] = graph_index_name(g, indices[i]);
     node->index_names = names;
 }
 
@@ -268,7 +302,8 @@ GNode *graph_intern_compute(Graph *g, GNode *draft, const char *name, Span span)
     const uint64_t hash = node_hash(draft);
     uint64_t at = hash & (uint64_t)(t->compute_capacity - 1);
     for (; t->computes[at].item; at = (at + 1) & (uint64_t)(t->compute_capacity - 1))
-        if (t->computes[at].hash == hash && node_same(t->computes[at].item, draft)) return t->computes[at].item;
+        if (t->computes[at].hash == hash && node_same(t->computes[at].item, draft))
+            return t->computes[at].item;
     GNode *node = node_new(g, GN_COMPUTE, name, draft->type, draft->rank, draft->shape, span);
     node->reducer = draft->reducer;
     node->red_rank = draft->red_rank;
@@ -298,7 +333,8 @@ GNode *graph_compute(Graph *g, const ComputeSpec *spec) {
         from[count] = spec->red[i];
         draft.red_shape[i] = graph_index_extent(g, spec->red[i]);
     }
-    for (int i = 0; i < count; i++) to[i] = graph_node_index(g, i);
+    for (int i = 0; i < count; i++)
+        to[i] = graph_node_index(g, i);
     draft.index_names = index_names(g, from, count);
     draft.kind = GN_COMPUTE;
     draft.reducer = spec->reducer;
@@ -323,9 +359,14 @@ void graph_open(Graph *g, const GNode *node, ComputeSpec *spec) {
     spec->out_rank = node->rank;
     spec->red_rank = node->red_rank;
     const char *const *names = node->index_names;
-    for (int i = 0; i < node->rank; i++, count++) to[count] = spec->out[i] = graph_named_index(g, node->shape[i], names ? names[count] : NULL);
-    for (int i = 0; i < node->red_rank; i++, count++) to[count] = spec->red[i] = graph_named_index(g, node->red_shape[i], names ? names[count] : NULL);
-    for (int i = 0; i < count; i++) from[i] = graph_node_index(g, i);
+    for (int i = 0; i < node->rank; i++, count++)
+        to[count] = spec->out[i] =
+            graph_named_index(g, node->shape[i], names ? names[count] : NULL);
+    for (int i = 0; i < node->red_rank; i++, count++)
+        to[count] = spec->red[i] =
+            graph_named_index(g, node->red_shape[i], names ? names[count] : NULL);
+    for (int i = 0; i < count; i++)
+        from[i] = graph_node_index(g, i);
     spec->value = gx_substitute(g, node->value, count, from, to);
     spec->guard = node->guard ? gx_substitute(g, node->guard, count, from, to) : NULL;
     spec->active = node->active ? gx_substitute(g, node->active, count, from, to) : NULL;
@@ -336,14 +377,16 @@ void graph_open(Graph *g, const GNode *node, ComputeSpec *spec) {
     spec->span = node->span;
 }
 
-uint32_t graph_expr_count(const Graph *g) { return g->tables->last_expr; }
+uint32_t graph_expr_count(const Graph *g) {
+    return g->tables->last_expr;
+}
 
 void graph_output(Graph *g, const char *name, GNode *node) {
     GOutput output = {name, node};
     array_push(g->arena, &g->outputs, output);
 }
 
-/* ---- pruning ---------------------------------------------------------------------------------------- */
+/* ---- pruning --------------------------------------------------------------------------------- */
 
 typedef struct Walk {
     Graph *g;
@@ -357,29 +400,35 @@ static void visit_expr(Walk *w, const GExpr *e) {
     if (!e || w->expr_seen[e->id]) return;
     w->expr_seen[e->id] = 1;
     if (e->tensor) visit_node(w, e->tensor);
-    for (int i = 0; i < e->arg_count; i++) visit_expr(w, e->args[i]);
+    for (int i = 0; i < e->arg_count; i++)
+        visit_expr(w, e->args[i]);
 }
 
 static void visit_node(Walk *w, GNode *node) {
     if (!node || node->mark) return;
     node->mark = 1;
     visit_node(w, node->operand);
-    for (int i = 0; i < node->operand_count; i++) visit_node(w, node->operands[i]);
+    for (int i = 0; i < node->operand_count; i++)
+        visit_node(w, node->operands[i]);
     visit_expr(w, node->guard);
     visit_expr(w, node->active);
     visit_expr(w, node->value);
     array_push(w->g->arena, &w->order, node);
 }
 
-/* Marks what the first nodes, an output or a commit reach, and lists it in topological order. False when there is no memory for it. */
+/* Marks what the first nodes, an output or a commit reach, and lists it in topological order. False
+ * when there is no memory for it. */
 static bool walk_reached(Graph *g, Walk *w, GNode *const *first, int count) {
     memset(w, 0, sizeof *w);
     w->g = g;
     w->expr_seen = calloc((size_t)g->tables->last_expr + 1, 1);
     if (!w->expr_seen) return false;
-    for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = 0;
-    for (int i = 0; i < count; i++) visit_node(w, first[i]);
-    for (int i = 0; i < g->outputs.count; i++) visit_node(w, g->outputs.items[i].node);
+    for (int i = 0; i < g->nodes.count; i++)
+        g->nodes.items[i]->mark = 0;
+    for (int i = 0; i < count; i++)
+        visit_node(w, first[i]);
+    for (int i = 0; i < g->outputs.count; i++)
+        visit_node(w, g->outputs.items[i].node);
     /* The last layer's gradients first: each frees what it reads before the next is made. */
     for (int i = g->commits.count - 1; i >= 0; i--) {
         const GCommit *c = &g->commits.items[i];
@@ -393,13 +442,18 @@ static bool walk_reached(Graph *g, Walk *w, GNode *const *first, int count) {
     return true;
 }
 
-int64_t graph_extent(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
+int64_t graph_extent(const GNode *n, int index) {
+    return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank];
+}
 
-int64_t graph_bytes(const GNode *n) { return graph_element_count(n) * (n->type == GT_REAL || n->type == GT_INT ? 4 : 1); }
+int64_t graph_bytes(const GNode *n) {
+    return graph_element_count(n) * (n->type == GT_REAL || n->type == GT_INT ? 4 : 1);
+}
 
 int64_t graph_element_count(const GNode *n) {
     int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    for (int i = 0; i < n->rank; i++)
+        count *= n->shape[i];
     return count;
 }
 
@@ -408,7 +462,9 @@ void graph_mark_reached(Graph *g) {
     walk_reached(g, &w, NULL, 0);
 }
 
-void graph_prune(Graph *g) { graph_arrange(g, NULL, 0); }
+void graph_prune(Graph *g) {
+    graph_arrange(g, NULL, 0);
+}
 
 void graph_arrange(Graph *g, GNode *const *first, int count) {
     Walk w;
@@ -428,7 +484,8 @@ void graph_arrange(Graph *g, GNode *const *first, int count) {
         grow_table(g, &t->computes, &t->compute_capacity, t->compute_count);
         const uint64_t hash = node_hash(node);
         uint64_t at = hash & (uint64_t)(t->compute_capacity - 1);
-        while (t->computes[at].item) at = (at + 1) & (uint64_t)(t->compute_capacity - 1);
+        while (t->computes[at].item)
+            at = (at + 1) & (uint64_t)(t->compute_capacity - 1);
         t->computes[at] = (Slot){node, hash};
         t->compute_count++;
     }

@@ -65,13 +65,13 @@ typedef struct GExpr GExpr;
 struct GExpr {
     GOp op;
     GType type;
-    uint32_t id; /* unique in the graph; arguments have lower ids than who uses them */
-    int depth;   /* the number of expressions that nest in it, itself among them */
-    double real;      /* G_CONST of GT_REAL */
-    int64_t integer;  /* G_CONST of GT_INT, GT_BOOL */
-    int index;        /* G_INDEX */
-    GNode *tensor;    /* G_LOAD */
-    bool has_else;    /* G_LOAD */
+    uint32_t id;     /* unique in the graph; arguments have lower ids than who uses them */
+    int depth;       /* the number of expressions that nest in it, itself among them */
+    double real;     /* G_CONST of GT_REAL */
+    int64_t integer; /* G_CONST of GT_INT, GT_BOOL */
+    int index;       /* G_INDEX */
+    GNode *tensor;   /* G_LOAD */
+    bool has_else;   /* G_LOAD */
     int arg_count;
     const GExpr *args[GRAPH_MAX_RANK + 1];
     /* The place of the first formula that asked for it, for messages: equal expressions are one,
@@ -199,17 +199,17 @@ typedef struct GMix {
 
 /* What the passes of a graph may do, by the command line and the budget of memory. */
 typedef struct GraphSettings {
-    bool no_stream;       /* large products of pairs are stored */
-    bool no_fuse;         /* every node has a kernel of its own */
+    bool no_stream; /* large products of pairs are stored */
+    bool no_fuse;   /* every node has a kernel of its own */
     /* On this target every node has a kernel of its own, fused or not (PlanTarget.together is
      * false). So a sum reads memory by itself, whatever the one before it read. */
     bool apart;
     /* Products of pairs from this size on are streamed, whatever is faster. 0: the pass decides. */
     int64_t stream_bytes;
-    bool is_bounded;    /* `stored_bytes` holds; else the pass has a bound of its own */
+    bool is_bounded; /* `stored_bytes` holds; else the pass has a bound of its own */
     /* Above 0: arrays are rematerialised until about so much is alive at once. */
     int64_t kept_bytes;
-    int64_t chunks;     /* above 1: the batch goes through the network in so many microbatches */
+    int64_t chunks; /* above 1: the batch goes through the network in so many microbatches */
     /* What the products of pairs that are faster stored may take together. */
     int64_t stored_bytes;
 } GraphSettings;
@@ -233,8 +233,8 @@ typedef struct Graph {
      * need. */
     ARRAY(Span) loss;
     GraphSettings settings;
-    ARRAY(signed char) marks; /* by expression id: scratch of the pass at work */
-    const GPlace *place;      /* the place that new expressions get */
+    ARRAY(signed char) marks;   /* by expression id: scratch of the pass at work */
+    const GPlace *place;        /* the place that new expressions get */
     struct GraphTables *tables; /* hash-consing; private to graph.c */
 } Graph;
 

@@ -19,7 +19,8 @@ uint32_t key_indices(const GExpr *e) {
 
 bool expr_list_conjuncts(const GExpr *e, Conjuncts *c) {
     if (!e) return true;
-    if (e->op == G_AND) return expr_list_conjuncts(e->args[0], c) && expr_list_conjuncts(e->args[1], c);
+    if (e->op == G_AND)
+        return expr_list_conjuncts(e->args[0], c) && expr_list_conjuncts(e->args[1], c);
     if (c->count == MOST_CONJUNCTS) return false;
     c->items[c->count++] = e;
     return true;
@@ -45,4 +46,7 @@ static bool has_key(const GNode *n, const GExpr *guard) {
     return key_of(n, guard, &target) != NULL;
 }
 
-bool node_reduces_by_key(const GNode *n) { return n->kind == GN_COMPUTE && n->reducer != GR_NONE && n->guard && !n->active && has_key(n, n->guard); }
+bool node_reduces_by_key(const GNode *n) {
+    return n->kind == GN_COMPUTE && n->reducer != GR_NONE && n->guard && !n->active &&
+           has_key(n, n->guard);
+}

@@ -24,7 +24,8 @@ Loads loads_of_all(Arena *arena, int count, const GExpr *const *exprs) {
     Gather to = {arena, &l};
     ExprMap met;
     expr_map_open(&met);
-    for (int i = 0; i < count; i++) expr_visit_rest(&met, exprs[i], gather, &to);
+    for (int i = 0; i < count; i++)
+        expr_visit_rest(&met, exprs[i], gather, &to);
     expr_map_close(&met);
     return l;
 }
@@ -54,7 +55,8 @@ typedef struct Check {
 static VisitStep makes_check(void *context, const GExpr *e) {
     const Check *check = context;
     for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->arg_count; i++)
-        if (e->args[i] == check->subscript && e->tensor->shape[i] <= check->extent) return VISIT_END;
+        if (e->args[i] == check->subscript && e->tensor->shape[i] <= check->extent)
+            return VISIT_END;
     return VISIT_INSIDE;
 }
 
@@ -64,7 +66,9 @@ bool load_keeps_checks(Graph *g, const GExpr *load, const GExpr *value) {
         const Check check = {load->args[i], load->tensor->shape[i]};
         int64_t low, high;
         if (!expr_is_data(check.subscript)) continue;
-        if (gx_range_of_data(g, check.subscript, NULL, &low, &high) && low >= 0 && high < check.extent) continue;
+        if (gx_range_of_data(g, check.subscript, NULL, &low, &high) && low >= 0 &&
+            high < check.extent)
+            continue;
         ExprMap met;
         expr_map_open(&met);
         keeps = expr_visit_sure(&met, value, makes_check, (void *)(uintptr_t)&check);

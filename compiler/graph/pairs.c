@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* ---- which indices an expression reads ------------------------------------------------------------------------ */
+/* ---- which indices an expression reads ------------------------------------------------------- */
 
 static ExprValue mask_of(void *context, const GExpr *e, const ExprValue *args) {
     (void)context;
@@ -17,7 +17,8 @@ static ExprValue mask_of(void *context, const GExpr *e, const ExprValue *args) {
         return (ExprValue){.integer = counts ? (int64_t)1 << e->index : 0};
     }
     ExprValue mask = {.integer = 0};
-    for (int i = 0; i < e->arg_count; i++) mask.integer |= args[i].integer;
+    for (int i = 0; i < e->arg_count; i++)
+        mask.integer |= args[i].integer;
     return mask;
 }
 
@@ -25,9 +26,10 @@ uint32_t expr_index_mask(const GExpr *expr) {
     return expr ? (uint32_t)expr_fold(expr, mask_of, NULL).integer : 0;
 }
 
-/* ---- products ---------------------------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
-/* Rows of merged axes (x[r div C, r mod C, d]) are no even rows to a sweep; such a product is stored. */
+/* Rows of merged axes (x[r div C, r mod C, d]) are no even rows to a sweep; such a product is
+ * stored. */
 static bool plain_indices(const GExpr *load) {
     for (int i = 0; i < load->tensor->rank; i++)
         if (load->args[i]->op == G_FLOORDIV || load->args[i]->op == G_MOD) return false;
@@ -35,12 +37,15 @@ static bool plain_indices(const GExpr *load) {
 }
 
 static bool is_operand(Graph *g, const GNode *node, const GExpr *e, Affine *at) {
-    return e->op == G_LOAD && !e->has_else && e->tensor->type == GT_REAL && plain_indices(e) && affine_load(e, at) && load_is_inside(g, node, e);
+    return e->op == G_LOAD && !e->has_else && e->tensor->type == GT_REAL && plain_indices(e) &&
+           affine_load(e, at) && load_is_inside(g, node, e);
 }
 
 bool pair_product(Graph *g, const GNode *node, PairProduct *p) {
     memset(p, 0, sizeof *p);
-    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL || node->guard || node->active) return false;
+    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL ||
+        node->guard || node->active)
+        return false;
     if (node->rank != 2 || node->red_rank != 1 || node->value->op != G_MUL) return false;
     p->a = node->value->args[0];
     p->b = node->value->args[1];
@@ -52,16 +57,19 @@ bool pair_product(Graph *g, const GNode *node, PairProduct *p) {
         p->at_a = other.at_b;
         p->at_b = other.at_a;
     }
-    if (!p->at_a.factor[0] || p->at_a.factor[1] || !p->at_b.factor[1] || p->at_b.factor[0] || !p->at_a.factor[2] || !p->at_b.factor[2]) return false;
+    if (!p->at_a.factor[0] || p->at_a.factor[1] || !p->at_b.factor[1] || p->at_b.factor[0] ||
+        !p->at_a.factor[2] || !p->at_b.factor[2])
+        return false;
     p->rows = node->shape[0];
     p->columns = node->shape[1];
     p->depth = node->red_shape[0];
-    p->symmetric = p->a->tensor == p->b->tensor && p->rows == p->columns && p->at_a.constant == p->at_b.constant &&
-                   p->at_a.factor[0] == p->at_b.factor[1] && p->at_a.factor[2] == p->at_b.factor[2];
+    p->symmetric = p->a->tensor == p->b->tensor && p->rows == p->columns &&
+                   p->at_a.constant == p->at_b.constant && p->at_a.factor[0] == p->at_b.factor[1] &&
+                   p->at_a.factor[2] == p->at_b.factor[2];
     return true;
 }
 
-/* ---- sinks --------------------------------------------------------------------------------------------------------- */
+/* ---- sinks ----------------------------------------------------------------------------------- */
 
 typedef struct Reads {
     PairSink *sink;
@@ -102,12 +110,17 @@ static VisitStep note_read(void *context, const GExpr *e) {
 /* value = weight * V[other, payload] */
 static bool split_weight(PairSink *s) {
     const GExpr *value = s->node->value;
-    if (s->node->reducer != GR_SUM || s->node->type != GT_REAL || s->node->guard || s->node->active || value->op != G_MUL) return false;
+    if (s->node->reducer != GR_SUM || s->node->type != GT_REAL || s->node->guard ||
+        s->node->active || value->op != G_MUL)
+        return false;
     for (int i = 0; i < 2; i++) {
         const GExpr *v = value->args[i], *w = value->args[1 - i];
         uint32_t payload = 1u << s->payload;
-        if (v->op != G_LOAD || v->has_else || v->tensor->streamed || v->tensor->type != GT_REAL || !plain_indices(v) || !affine_load(v, &s->at_rows)) continue;
-        if (expr_index_mask(v) != (payload | 1u << s->other) || (expr_index_mask(w) & payload)) continue;
+        if (v->op != G_LOAD || v->has_else || v->tensor->streamed || v->tensor->type != GT_REAL ||
+            !plain_indices(v) || !affine_load(v, &s->at_rows))
+            continue;
+        if (expr_index_mask(v) != (payload | 1u << s->other) || (expr_index_mask(w) & payload))
+            continue;
         s->weight = w;
         s->rows = v;
         return true;
@@ -117,7 +130,9 @@ static bool split_weight(PairSink *s) {
 
 bool pair_sink(const GNode *node, PairSink *s) {
     memset(s, 0, sizeof *s);
-    if (node->kind != GN_COMPUTE || node->red_rank != 1 || node->rank < 1 || node->rank > 2 || node->active) return false;
+    if (node->kind != GN_COMPUTE || node->red_rank != 1 || node->rank < 1 || node->rank > 2 ||
+        node->active)
+        return false;
     s->node = node;
     Reads r = {.sink = s, .first = -1, .fits = true};
     expr_visit(node->value, note_read, &r);
@@ -127,7 +142,8 @@ bool pair_sink(const GNode *node, PairSink *s) {
     s->own = r.first == s->other ? r.second : r.first;
     if (s->own >= node->rank || (r.first != s->other && r.second != s->other)) return false;
     bool swap = r.first == s->other;
-    for (int i = 0; i < s->source_count; i++) s->swapped[i] ^= swap;
+    for (int i = 0; i < s->source_count; i++)
+        s->swapped[i] ^= swap;
     s->payload = node->rank == 1 ? -1 : 1 - s->own;
     return s->payload < 0 || split_weight(s);
 }

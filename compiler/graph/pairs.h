@@ -33,7 +33,7 @@ typedef struct PairSink {
     const GNode *node;
     /* The index of the pair that the node keeps, and the index that it reduces over. */
     int own, other;
-    int payload;    /* of a weighted sum: the axis of V that the node keeps too; -1: a statistic */
+    int payload; /* of a weighted sum: the axis of V that the node keeps too; -1: a statistic */
     const GExpr *weight; /* of a weighted sum */
     const GExpr *rows;   /* of a weighted sum: the read V[other, payload] */
     Affine at_rows;

@@ -23,15 +23,15 @@ enum {
     MAX_REGIONS = 64
 };
 
-/* ---- conditions --------------------------------------------------------------------------------------------------- */
+/* ---- conditions ------------------------------------------------------------------------------ */
 
 /* A truth value over index values: a conjunct of the guard, or 0 <= subscript < extent of a read
  * that is 0 elsewhere. */
 typedef struct Condition {
-    const GExpr *truth;     /* the truth value, or NULL: */
+    const GExpr *truth; /* the truth value, or NULL: */
     const GExpr *subscript;
     int64_t extent;
-    int out, red; /* the indices it joins; -1: none */
+    int out, red;   /* the indices it joins; -1: none */
     bool is_affine; /* the subscript, and then in numbers: it is asked for many values */
     int64_t constant, of_out, of_red;
 } Condition;
@@ -40,25 +40,31 @@ typedef struct Conditions {
     const GNode *node;
     Condition items[MAX_CONDITIONS];
     int count;
-    int partner[GRAPH_MAX_INDICES]; /* by reduced index: the output index that it is joined with, or -1 */
+    /* by reduced index: the output index that it is joined with, or -1 */
+    int partner[GRAPH_MAX_INDICES];
 } Conditions;
 
 /* Index arithmetic, by value. False for anything that reads data. */
 static bool evaluate(const GExpr *e, const int64_t *values, int64_t *out) {
     int64_t v[3] = {0, 0, 0};
-    if (e->op == G_LOAD || e->op == G_RANDOM || e->type == GT_REAL || e->arg_count > 3) return false;
+    if (e->op == G_LOAD || e->op == G_RANDOM || e->type == GT_REAL || e->arg_count > 3)
+        return false;
     for (int i = 0; i < e->arg_count; i++)
         if (!evaluate(e->args[i], values, &v[i])) return false;
-    if (e->op == G_CONST) *out = e->integer;
-    else if (e->op == G_INDEX) *out = values[e->index];
-    else return gx_of_ints(e->op, v, out);
+    if (e->op == G_CONST)
+        *out = e->integer;
+    else if (e->op == G_INDEX)
+        *out = values[e->index];
+    else
+        return gx_of_ints(e->op, v, out);
     return true;
 }
 
 static bool holds(const Condition *c, const int64_t *values, bool *out) {
     int64_t v = 0;
     if (c->is_affine) {
-        v = c->constant + (c->out < 0 ? 0 : c->of_out * values[c->out]) + (c->red < 0 ? 0 : c->of_red * values[c->red]);
+        v = c->constant + (c->out < 0 ? 0 : c->of_out * values[c->out]) +
+            (c->red < 0 ? 0 : c->of_red * values[c->red]);
         *out = v >= 0 && v < c->extent;
         return true;
     }
@@ -72,7 +78,9 @@ static VisitStep note_index(void *context, const GExpr *e) {
     return VISIT_INSIDE;
 }
 
-static void note_indices(const GExpr *e, bool *used) { expr_visit(e, note_index, used); }
+static void note_indices(const GExpr *e, bool *used) {
+    expr_visit(e, note_index, used);
+}
 
 static bool always_holds(const GNode *node, const Condition *c) {
     int64_t last = c->out < 0 ? 0 : c->of_out * (graph_extent(node, c->out) - 1);
@@ -81,9 +89,11 @@ static bool always_holds(const GNode *node, const Condition *c) {
 }
 
 /* False when the condition joins more than one index of a kind. */
-static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscript, int64_t extent) {
+static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscript,
+                          int64_t extent) {
     bool used[GRAPH_MAX_INDICES] = {false};
-    Condition made = {.truth = truth, .subscript = subscript, .extent = extent, .out = -1, .red = -1};
+    Condition made = {
+        .truth = truth, .subscript = subscript, .extent = extent, .out = -1, .red = -1};
     Affine affine;
     if (c->count == MAX_CONDITIONS || !expr_is_small_tree(truth ? truth : subscript)) return false;
     note_indices(truth ? truth : subscript, used);
@@ -93,14 +103,16 @@ static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscr
         if (*place >= 0) return false;
         *place = i;
     }
-    int64_t grid = (made.out < 0 ? 1 : graph_extent(c->node, made.out)) * (made.red < 0 ? 1 : graph_extent(c->node, made.red));
+    int64_t grid = (made.out < 0 ? 1 : graph_extent(c->node, made.out)) *
+                   (made.red < 0 ? 1 : graph_extent(c->node, made.red));
     if (grid > MAX_GRID) return false;
     made.is_affine = !truth && affine_of(subscript, &affine);
     if (made.is_affine) {
         made.constant = affine.constant;
         made.of_out = made.out < 0 ? 0 : affine.factor[made.out];
         made.of_red = made.red < 0 ? 0 : affine.factor[made.red];
-        if (made.red < 0 && always_holds(c->node, &made)) return true; /* an output index within the array, whatever its value */
+        /* an output index within the array, whatever its value */
+        if (made.red < 0 && always_holds(c->node, &made)) return true;
     }
     if (made.out >= 0 && made.red >= 0) {
         int *partner = &c->partner[made.red];
@@ -126,11 +138,12 @@ static bool add_edges(Conditions *c, const GExpr *load) {
     return true;
 }
 
-/* ---- classes of an output index's values ---------------------------------------------------------------------------- */
+/* ---- classes of an output index's values ----------------------------------------------------- */
 
 typedef struct Class {
     Progression values;
-    Progression partners[GRAPH_MAX_INDICES]; /* by reduced index that is joined with it: its values */
+    /* by reduced index that is joined with it: its values */
+    Progression partners[GRAPH_MAX_INDICES];
 } Class;
 
 typedef struct Classes {
@@ -143,9 +156,12 @@ static bool progression_of(const bool *allowed, int64_t extent, Progression *out
     *out = (Progression){0, 1, 0};
     for (int64_t v = 0; v < extent; v++) {
         if (!allowed[v]) continue;
-        if (out->count == 0) out->begin = v;
-        else if (out->count == 1) out->step = v - out->begin;
-        else if (v - last != out->step) return false;
+        if (out->count == 0)
+            out->begin = v;
+        else if (out->count == 1)
+            out->step = v - out->begin;
+        else if (v - last != out->step)
+            return false;
         out->count++;
         last = v;
     }
@@ -153,14 +169,17 @@ static bool progression_of(const bool *allowed, int64_t extent, Progression *out
 }
 
 /* The values of `red` that take part when `out` (or nothing, -1) has the value at hand. */
-static bool partners_of(const Conditions *c, int out, int red, int64_t *values, bool *allowed, Progression *p) {
+static bool partners_of(const Conditions *c, int out, int red, int64_t *values, bool *allowed,
+                        Progression *p) {
     int64_t extent = graph_extent(c->node, red);
     for (int64_t v = 0; v < extent; v++) {
         allowed[v] = true;
         values[red] = v;
         for (int i = 0; i < c->count; i++) {
             const Condition *k = &c->items[i];
-            bool concerns = (k->red == red && (k->out < 0 || k->out == out)) || (k->red < 0 && k->out == out && out >= 0), good = true;
+            bool concerns = (k->red == red && (k->out < 0 || k->out == out)) ||
+                            (k->red < 0 && k->out == out && out >= 0),
+                 good = true;
             if (concerns && !holds(k, values, &good)) return false;
             allowed[v] = allowed[v] && good;
         }
@@ -168,7 +187,9 @@ static bool partners_of(const Conditions *c, int out, int red, int64_t *values, 
     return progression_of(allowed, extent, p);
 }
 
-static bool same_partners(const Class *a, const Class *b) { return memcmp(a->partners, b->partners, sizeof a->partners) == 0; }
+static bool same_partners(const Class *a, const Class *b) {
+    return memcmp(a->partners, b->partners, sizeof a->partners) == 0;
+}
 
 /* Appends the value to a class it continues, or opens one. */
 static bool join_class(Classes *all, const Class *one) {
@@ -192,7 +213,8 @@ static bool classes_of(Arena *arena, const Conditions *c, int out, Classes *all)
     const GNode *n = c->node;
     bool cut = false;
     int64_t values[GRAPH_MAX_INDICES] = {0}, widest = 1;
-    for (int i = 0; i < c->count; i++) cut |= c->items[i].out == out;
+    for (int i = 0; i < c->count; i++)
+        cut |= c->items[i].out == out;
     for (int r = n->rank; r < n->rank + n->red_rank; r++)
         if (graph_extent(n, r) > widest) widest = graph_extent(n, r);
     all->count = 0;
@@ -205,10 +227,14 @@ static bool classes_of(Arena *arena, const Conditions *c, int out, Classes *all)
         one.values = (Progression){v, 1, 1};
         values[out] = v;
         for (int r = n->rank; r < n->rank + n->red_rank; r++) {
-            bool alone = true; /* a condition on the output index alone empties the first reduced one */
-            for (int k = n->rank; k < n->rank + n->red_rank; k++) alone &= c->partner[k] != out;
+            /* a condition on the output index alone empties the first reduced one */
+            bool alone = true;
+            for (int k = n->rank; k < n->rank + n->red_rank; k++)
+                alone &= c->partner[k] != out;
             if (c->partner[r] != out && !(alone && r == n->rank)) continue;
-            if (graph_extent(n, r) * graph_extent(n, out) > MAX_GRID || !partners_of(c, out, r, values, allowed, &one.partners[r])) return false;
+            if (graph_extent(n, r) * graph_extent(n, out) > MAX_GRID ||
+                !partners_of(c, out, r, values, allowed, &one.partners[r]))
+                return false;
             if (one.partners[r].count == 0) one.partners[r] = (Progression){0, 1, 0};
         }
         if (!join_class(all, &one)) return false;
@@ -216,7 +242,7 @@ static bool classes_of(Arena *arena, const Conditions *c, int out, Classes *all)
     return true;
 }
 
-/* ---- regions ------------------------------------------------------------------------------------------------------------ */
+/* ---- regions --------------------------------------------------------------------------------- */
 
 /* An index expression over a region: constant + sum of factor * place in the progression. */
 static bool affine_in(const GExpr *e, const ProductRegion *r, int64_t by, Affine *out);
@@ -225,7 +251,9 @@ static bool affine_in(const GExpr *e, const ProductRegion *r, int64_t by, Affine
 static bool affine_quotient(const GExpr *e, const ProductRegion *r, int64_t by, Affine *out) {
     Affine inner;
     memset(&inner, 0, sizeof inner);
-    if (e->args[1]->op != G_CONST || e->args[1]->integer <= 0 || !affine_in(e->args[0], r, 1, &inner)) return false;
+    if (e->args[1]->op != G_CONST || e->args[1]->integer <= 0 ||
+        !affine_in(e->args[0], r, 1, &inner))
+        return false;
     int64_t s = e->args[1]->integer, quotient = inner.constant / s - (inner.constant % s < 0);
     for (int i = 0; i < GRAPH_MAX_INDICES; i++) {
         if (inner.factor[i] % s && r->index[i].count > 1) return false;
@@ -238,20 +266,28 @@ static bool affine_quotient(const GExpr *e, const ProductRegion *r, int64_t by, 
 static bool affine_in(const GExpr *e, const ProductRegion *r, int64_t by, Affine *out) {
     if (e->type != GT_INT) return false;
     switch (e->op) {
-    case G_CONST: out->constant += by * e->integer; return true;
+    case G_CONST:
+        out->constant += by * e->integer;
+        return true;
     case G_INDEX:
         out->constant += by * r->index[e->index].begin;
         out->factor[e->index] += by * r->index[e->index].step;
         return true;
-    case G_ADD: return affine_in(e->args[0], r, by, out) && affine_in(e->args[1], r, by, out);
-    case G_SUB: return affine_in(e->args[0], r, by, out) && affine_in(e->args[1], r, -by, out);
-    case G_NEG: return affine_in(e->args[0], r, -by, out);
+    case G_ADD:
+        return affine_in(e->args[0], r, by, out) && affine_in(e->args[1], r, by, out);
+    case G_SUB:
+        return affine_in(e->args[0], r, by, out) && affine_in(e->args[1], r, -by, out);
+    case G_NEG:
+        return affine_in(e->args[0], r, -by, out);
     case G_MUL:
-        if (e->args[1]->op == G_CONST) return affine_in(e->args[0], r, by * e->args[1]->integer, out);
+        if (e->args[1]->op == G_CONST)
+            return affine_in(e->args[0], r, by * e->args[1]->integer, out);
         return e->args[0]->op == G_CONST && affine_in(e->args[1], r, by * e->args[0]->integer, out);
     case G_FLOORDIV:
-    case G_MOD: return affine_quotient(e, r, by, out);
-    default: return false;
+    case G_MOD:
+        return affine_quotient(e, r, by, out);
+    default:
+        return false;
     }
 }
 
@@ -299,8 +335,12 @@ static bool make_regions(Arena *arena, const Conditions *c, Product *p) {
     for (int r = n->rank; r < n->rank + n->red_rank; r++) {
         plain.index[r] = (Progression){0, 1, graph_extent(n, r)};
         bool alone = false; /* conditions on the reduced index by itself */
-        for (int i = 0; i < c->count; i++) alone |= c->items[i].red == r && c->items[i].out < 0;
-        if (alone && c->partner[r] < 0 && !partners_of(c, -1, r, values, arena_array(arena, bool, graph_extent(n, r)), &plain.index[r])) return false;
+        for (int i = 0; i < c->count; i++)
+            alone |= c->items[i].red == r && c->items[i].out < 0;
+        if (alone && c->partner[r] < 0 &&
+            !partners_of(c, -1, r, values, arena_array(arena, bool, graph_extent(n, r)),
+                         &plain.index[r]))
+            return false;
     }
     for (int i = 0; i < n->rank; i++) {
         if (!classes_of(arena, c, i, &classes[i])) return false;
@@ -318,7 +358,8 @@ static bool make_regions(Arena *arena, const Conditions *c, Product *p) {
             rest /= classes[i].count;
             r->index[i] = class->values;
             for (int k = n->rank; k < n->rank + n->red_rank; k++)
-                if (class->partners[k].step && class->partners[k].count < r->index[k].count) r->index[k] = class->partners[k];
+                if (class->partners[k].step && class->partners[k].count < r->index[k].count)
+                    r->index[k] = class->partners[k];
         }
         if (!place_load(n, p->a, r, &r->at_a) || !place_load(n, p->b, r, &r->at_b)) return false;
         place_output(n, r, &r->at_y);
@@ -326,7 +367,7 @@ static bool make_regions(Arena *arena, const Conditions *c, Product *p) {
     return true;
 }
 
-/* ---- sides ---------------------------------------------------------------------------------------------------------------- */
+/* ---- sides ----------------------------------------------------------------------------------- */
 
 static void append(int *list, int *count, int64_t *size, int index, int64_t extent) {
     list[(*count)++] = index;
@@ -335,7 +376,8 @@ static void append(int *list, int *count, int64_t *size, int index, int64_t exte
 
 static bool has_index(const GExpr *load, int index) {
     bool used[GRAPH_MAX_INDICES] = {false};
-    for (int i = 0; i < load->tensor->rank; i++) note_indices(load->args[i], used);
+    for (int i = 0; i < load->tensor->rank; i++)
+        note_indices(load->args[i], used);
     return used[index];
 }
 
@@ -355,7 +397,8 @@ static const ProductRegion *main_region(const GNode *node, const Product *p) {
     double most = -1;
     for (int i = 0; i < p->region_count; i++) {
         double size = 1;
-        for (int d = 0; d < node->rank + node->red_rank; d++) size *= (double)p->regions[i].index[d].count;
+        for (int d = 0; d < node->rank + node->red_rank; d++)
+            size *= (double)p->regions[i].index[d].count;
         if (size <= most) continue;
         most = size;
         best = &p->regions[i];
@@ -367,7 +410,8 @@ static double count_terms(const GNode *node, const Product *p) {
     double terms = 0;
     for (int i = 0; i < p->region_count; i++) {
         double size = 1;
-        for (int d = 0; d < node->rank + node->red_rank; d++) size *= (double)p->regions[i].index[d].count;
+        for (int d = 0; d < node->rank + node->red_rank; d++)
+            size *= (double)p->regions[i].index[d].count;
         terms += size;
     }
     return terms;
@@ -379,14 +423,20 @@ static bool sort_sides(const GNode *node, Product *p) {
     p->m_size = p->n_size = p->z_size = p->k_size = 1;
     for (int i = 0; i < node->rank; i++) {
         bool a = has_index(p->a, i), b = has_index(p->b, i), cut = false;
-        for (int r = 0; r < p->region_count; r++) cut |= p->regions[r].index[i].count != node->shape[i];
+        for (int r = 0; r < p->region_count; r++)
+            cut |= p->regions[r].index[i].count != node->shape[i];
         if (cut && b) return false;
-        if (a && b) append(p->z, &p->z_count, &p->z_size, i, node->shape[i]);
-        else if (b) append(p->n, &p->n_count, &p->n_size, i, node->shape[i]);
-        else append(p->m, &p->m_count, &p->m_size, i, node->shape[i]);
+        if (a && b)
+            append(p->z, &p->z_count, &p->z_size, i, node->shape[i]);
+        else if (b)
+            append(p->n, &p->n_count, &p->n_size, i, node->shape[i]);
+        else
+            append(p->m, &p->m_count, &p->m_size, i, node->shape[i]);
     }
-    for (int i = 0; i < node->red_rank; i++) append(p->k, &p->k_count, &p->k_size, node->rank + i, node->red_shape[i]);
-    if (p->n_size < SMALLEST_SIDE || p->m_size < SMALLEST_SIDE || p->terms < SMALLEST_PRODUCT) return false;
+    for (int i = 0; i < node->red_rank; i++)
+        append(p->k, &p->k_count, &p->k_size, node->rank + i, node->red_shape[i]);
+    if (p->n_size < SMALLEST_SIDE || p->m_size < SMALLEST_SIDE || p->terms < SMALLEST_PRODUCT)
+        return false;
     const ProductRegion *r = main_region(node, p);
     sort_by_stride(p->m, p->m_count, &r->at_a);
     sort_by_stride(p->k, p->k_count, &r->at_a);
@@ -406,36 +456,47 @@ static void swap_operands(Product *p) {
 }
 
 /* A vector side that needs no packing. */
-static bool is_side_by_side(const Product *p) { return p->n_count == 1 && p->n_size >= 16 && p->regions[0].at_b.factor[p->n[0]] == 1; }
+static bool is_side_by_side(const Product *p) {
+    return p->n_count == 1 && p->n_size >= 16 && p->regions[0].at_b.factor[p->n[0]] == 1;
+}
 
 /* To pack p's vector side, which the other does not ask for, costs more than to write y in another
  * order. */
 static bool packs_too_much(const Product *p, const Product *other) {
-    return is_side_by_side(other) && !is_side_by_side(p) && 4 * p->m_size * p->n_size * p->z_size < p->n_size * p->k_size * p->z_size;
+    return is_side_by_side(other) && !is_side_by_side(p) &&
+           4 * p->m_size * p->n_size * p->z_size < p->n_size * p->k_size * p->z_size;
 }
 
 /* The vector side had better be the one whose elements lie side by side in y, unless that is a
  * small array and the other needs no packing; else the smaller one, packed more cheaply. */
 static bool prefers_other(const GNode *node, const Product *p, const Product *other) {
-    bool first = p->n_count > 0 && p->n[p->n_count - 1] == node->rank - 1, second = other->n_count > 0 && other->n[other->n_count - 1] == node->rank - 1;
+    bool first = p->n_count > 0 && p->n[p->n_count - 1] == node->rank - 1,
+         second = other->n_count > 0 && other->n[other->n_count - 1] == node->rank - 1;
     if (packs_too_much(p, other)) return true;
     if (packs_too_much(other, p)) return false;
     if (first != second) return second && other->n_size >= 16;
     return other->n_size < p->n_size && other->n_size >= 16;
 }
 
-static bool is_real_load(const GExpr *e) { return e->op == G_LOAD && e->tensor->type == GT_REAL; }
+static bool is_real_load(const GExpr *e) {
+    return e->op == G_LOAD && e->tensor->type == GT_REAL;
+}
 
 bool product_of(Arena *arena, const GNode *node, Product *p) {
     memset(p, 0, sizeof *p);
-    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL || node->active || node->empty_is_error) return false;
+    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL ||
+        node->active || node->empty_is_error)
+        return false;
     const GExpr *v = node->value;
     if (v->op != G_MUL || !is_real_load(v->args[0]) || !is_real_load(v->args[1])) return false;
     p->a = v->args[0];
     p->b = v->args[1];
     Conditions conditions = {.node = node};
-    for (int i = 0; i < GRAPH_MAX_INDICES; i++) conditions.partner[i] = -1;
-    if (!add_guard(&conditions, node->guard) || !add_edges(&conditions, p->a) || !add_edges(&conditions, p->b)) return false;
+    for (int i = 0; i < GRAPH_MAX_INDICES; i++)
+        conditions.partner[i] = -1;
+    if (!add_guard(&conditions, node->guard) || !add_edges(&conditions, p->a) ||
+        !add_edges(&conditions, p->b))
+        return false;
     if (!make_regions(arena, &conditions, p)) return false;
     p->terms = count_terms(node, p);
     Product other = *p;
@@ -451,4 +512,6 @@ bool product_of(Arena *arena, const GNode *node, Product *p) {
 /* Rows of a region, below which its blocks of sums are too small for the multiply-add units. */
 enum { MOST_THIN_ROWS = 6 };
 
-bool product_is_thin(const Product *p) { return p->region_count > 1 && p->m_size < MOST_THIN_ROWS * p->region_count; }
+bool product_is_thin(const Product *p) {
+    return p->region_count > 1 && p->m_size < MOST_THIN_ROWS * p->region_count;
+}

@@ -31,7 +31,7 @@ typedef struct Product {
     int m[GRAPH_MAX_RANK], n[GRAPH_MAX_RANK], z[GRAPH_MAX_RANK], k[GRAPH_MAX_RANK];
     int m_count, n_count, z_count, k_count;
     int64_t m_size, n_size, z_size, k_size; /* extents over all regions */
-    double terms; /* multiply-adds that take part */
+    double terms;                           /* multiply-adds that take part */
     ProductRegion *regions;
     int region_count;
 } Product;

@@ -1,5 +1,5 @@
-/* A check for each row of properties.def: it returns a node that is in the way, or NULL. The graph is
- * one that graph_verify accepts. */
+/* A check for each row of properties.def: it returns a node that is in the way, or NULL. The graph
+ * is one that graph_verify accepts. */
 #include "compiler/graph/properties.h"
 
 #include "compiler/graph/pairs.h"
@@ -28,7 +28,9 @@ static VisitStep find_streamed(void *context, const GExpr *e) {
     return e->op == G_LOAD && e->tensor->streamed ? VISIT_END : VISIT_INSIDE;
 }
 
-static bool is_streamed(const GNode *n) { return n && n->streamed; }
+static bool is_streamed(const GNode *n) {
+    return n && n->streamed;
+}
 
 static bool calls_with_streamed(const GNode *n) {
     for (int i = 0; i < n->operand_count; i++)

@@ -22,7 +22,8 @@ typedef struct PropertyRow {
 } PropertyRow;
 extern const PropertyRow graph_properties[GRAPH_PROPERTIES];
 
-/* NULL, or a sentence about the first of the set that does not hold, and a node that is in its way. */
+/* NULL, or a sentence about the first of the set that does not hold, and a node that is in its way.
+ */
 const char *graph_lacks(Graph *g, unsigned properties);
 
 #endif

@@ -1,4 +1,5 @@
-/* The text form back to a graph: see text.c. Nothing is folded on the way, so that the graph printed again is the same text. */
+/* The text form back to a graph: see text.c. Nothing is folded on the way, so that the graph
+ * printed again is the same text. */
 #include "compiler/graph/private.h"
 #include "compiler/graph/text.h"
 
@@ -8,7 +9,6 @@
 #include <string.h>
 
 enum { MOST_NODES = 10000000, DEEPEST = 400 };
-
 
 typedef struct Reader {
     Arena *arena;
@@ -20,7 +20,7 @@ typedef struct Reader {
     const char *line_start;
     bool failed;
     int depth;
-    ARRAY(GNode *) nodes;      /* by the number in the text; NULL: none yet */
+    ARRAY(GNode *) nodes;       /* by the number in the text; NULL: none yet */
     ARRAY(const GExpr *) parts; /* t1, t2, .. of the node at hand */
     ARRAY(Source *) files;
     /* the node at hand */
@@ -32,7 +32,7 @@ typedef struct Reader {
     const char *name;
 } Reader;
 
-/* ---- characters and words -------------------------------------------------------------------------------------- */
+/* ---- characters and words -------------------------------------------------------------------- */
 
 static Span here(const Reader *r) {
     int begin = (int)(r->at - r->source->text);
@@ -48,7 +48,8 @@ static bool wrong(Reader *r, const char *sentence) {
 
 static void skip_comment(Reader *r) {
     if (!r->comment && r->line == r->node_line) r->comment = r->at;
-    while (*r->at && *r->at != '\n') r->at++;
+    while (*r->at && *r->at != '\n')
+        r->at++;
 }
 
 static void skip_space(Reader *r) {
@@ -85,7 +86,8 @@ static bool expect(Reader *r, const char *text) {
 static const char *read_word(Reader *r) {
     skip_space(r);
     const char *begin = r->at;
-    while (isalnum((unsigned char)*r->at) || *r->at == '_') r->at++;
+    while (isalnum((unsigned char)*r->at) || *r->at == '_')
+        r->at++;
     return arena_intern(r->arena, begin, (size_t)(r->at - begin));
 }
 
@@ -109,7 +111,9 @@ static bool read_whole(Reader *r, int64_t low, int64_t high, int64_t *out) {
     errno = 0;
     long long value = strtoll(r->at, &end, 10);
     if (r->failed || end == r->at) return wrong(r, "a whole number is expected here");
-    if (errno || value < low || value > high) return wrong(r, arena_printf(r->arena, "a number from %lld to %lld is expected here", (long long)low, (long long)high));
+    if (errno || value < low || value > high)
+        return wrong(r, arena_printf(r->arena, "a number from %lld to %lld is expected here",
+                                     (long long)low, (long long)high));
     r->at = end;
     *out = value;
     return true;
@@ -128,7 +132,7 @@ static int find_word(Reader *r, const char *const *words, int count, const char 
     return -1;
 }
 
-/* ---- expressions ----------------------------------------------------------------------------------------------- */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
 static const GExpr *read_expr(Reader *r);
 
@@ -148,14 +152,16 @@ static GNode *read_node(Reader *r) {
     int64_t number;
     if (!expect(r, "%") || !read_whole(r, 0, MOST_NODES, &number)) return NULL;
     if (number < r->nodes.count && r->nodes.items[number]) return r->nodes.items[number];
-    wrong(r, arena_printf(r->arena, "the node %%%lld does not come before this", (long long)number));
+    wrong(r,
+          arena_printf(r->arena, "the node %%%lld does not come before this", (long long)number));
     return NULL;
 }
 
 static const GExpr *read_load(Reader *r) {
     GExpr e = {.op = G_LOAD};
     e.tensor = read_node(r);
-    if (!e.tensor || !expect(r, "[") || !read_args(r, GRAPH_MAX_RANK, &e.arg_count, e.args)) return NULL;
+    if (!e.tensor || !expect(r, "[") || !read_args(r, GRAPH_MAX_RANK, &e.arg_count, e.args))
+        return NULL;
     e.type = e.tensor->type == GT_U8 ? GT_REAL : e.tensor->type;
     int rank = e.arg_count;
     if (take(r, "else")) {
@@ -164,7 +170,8 @@ static const GExpr *read_load(Reader *r) {
     }
     if (!expect(r, "]")) return NULL;
     if (rank == e.tensor->rank) return graph_intern_expr(r->g, &e);
-    wrong(r, arena_printf(r->arena, "%%%u has %d axes, and it is read with %d indices", e.tensor->id, e.tensor->rank, rank));
+    wrong(r, arena_printf(r->arena, "%%%u has %d axes, and it is read with %d indices",
+                          e.tensor->id, e.tensor->rank, rank));
     return NULL;
 }
 
@@ -174,7 +181,8 @@ static const GExpr *read_number(Reader *r) {
     double real = strtod(r->at, &end);
     size_t length = (size_t)(end - r->at);
     bool is_real = false;
-    for (size_t i = 0; i < length; i++) is_real |= strchr(".eEinxXpP", r->at[i]) != NULL;
+    for (size_t i = 0; i < length; i++)
+        is_real |= strchr(".eEinxXpP", r->at[i]) != NULL;
     if (is_real) {
         r->at = end;
         return gx_real(r->g, real);
@@ -193,9 +201,12 @@ static bool read_numbered(Reader *r, char letter, int64_t high, int64_t *out) {
 static const GExpr *read_operation(Reader *r) {
     GExpr e = {.op = G_OP_COUNT};
     int op = find_word(r, graph_op_words, G_OP_COUNT, "operation");
-    if (op < 0 || !expect(r, "(") || !read_args(r, GRAPH_MAX_RANK, &e.arg_count, e.args) || !expect(r, ")")) return NULL;
+    if (op < 0 || !expect(r, "(") || !read_args(r, GRAPH_MAX_RANK, &e.arg_count, e.args) ||
+        !expect(r, ")"))
+        return NULL;
     if (e.arg_count != graph_op_arity[op]) {
-        wrong(r, arena_printf(r->arena, "`%s` takes %d, and %d are given", graph_op_words[op], graph_op_arity[op], e.arg_count));
+        wrong(r, arena_printf(r->arena, "`%s` takes %d, and %d are given", graph_op_words[op],
+                              graph_op_arity[op], e.arg_count));
         return NULL;
     }
     e.op = (GOp)op;
@@ -209,8 +220,11 @@ static const GExpr *read_atom(Reader *r) {
     if (*r->at == '%') return read_load(r);
     if (take(r, "true")) return gx_bool(r->g, true);
     if (take(r, "false")) return gx_bool(r->g, false);
-    if (isdigit((unsigned char)*r->at) || *r->at == '-' || looking_at(r, "inf") || looking_at(r, "nan")) return read_number(r);
-    if (read_numbered(r, 'i', 2 * GRAPH_MAX_RANK - 1, &number)) return graph_node_index(r->g, (int)number);
+    if (isdigit((unsigned char)*r->at) || *r->at == '-' || looking_at(r, "inf") ||
+        looking_at(r, "nan"))
+        return read_number(r);
+    if (read_numbered(r, 'i', 2 * GRAPH_MAX_RANK - 1, &number))
+        return graph_node_index(r->g, (int)number);
     if (read_numbered(r, 't', INT32_MAX, &number)) {
         if (number >= 1 && number <= r->parts.count) return r->parts.items[number - 1];
         wrong(r, arena_printf(r->arena, "t%lld is not said before this", (long long)number));
@@ -231,14 +245,15 @@ static const GExpr *read_expr(Reader *r) {
     return e;
 }
 
-/* ---- nodes ----------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static bool read_shape(Reader *r, int64_t *shape, int *rank) {
     *rank = 0;
     if (!take(r, "[")) return true;
     double elements = 1;
     do {
-        if (*rank == GRAPH_MAX_RANK) return wrong(r, arena_printf(r->arena, "an array has at most %d axes", GRAPH_MAX_RANK));
+        if (*rank == GRAPH_MAX_RANK)
+            return wrong(r, arena_printf(r->arena, "an array has at most %d axes", GRAPH_MAX_RANK));
         if (!read_whole(r, 1, INT32_MAX, &shape[*rank])) return false;
         elements *= (double)shape[(*rank)++];
     } while (take(r, ","));
@@ -252,19 +267,22 @@ static void read_place(Reader *r) {
     r->name = NULL;
     skip_space(r);
     if (!r->comment) return;
-    const char *begin = r->comment + 1 + strspn(r->comment + 1, " "), *end = begin + strcspn(begin, "\r\n"), *colon = end;
+    const char *begin = r->comment + 1 + strspn(r->comment + 1, " "),
+               *end = begin + strcspn(begin, "\r\n"), *colon = end;
     if (begin[0] == '-' && begin[1] == ' ') {
         r->name = arena_intern(r->arena, begin + 2, (size_t)(end - begin - 2));
         return;
     }
-    while (colon > begin && !(*colon == ':' && isdigit((unsigned char)colon[1]))) colon--;
+    while (colon > begin && !(*colon == ':' && isdigit((unsigned char)colon[1])))
+        colon--;
     if (colon == begin) return;
     const char *path = arena_intern(r->arena, begin, (size_t)(colon - begin)), *after = colon + 1;
     long line = strtol(after, (char **)(uintptr_t)&after, 10);
     if (after != end && *after != ' ') return;
     if (after != end) r->name = arena_intern(r->arena, after + 1, (size_t)(end - after - 1));
     for (int i = 0; i < r->files.count; i++)
-        if (r->files.items[i]->path == path) r->place = (Span){.source = r->files.items[i], .line = (int)line};
+        if (r->files.items[i]->path == path)
+            r->place = (Span){.source = r->files.items[i], .line = (int)line};
     if (r->place.source) return;
     Source *file = arena_new_of(r->arena, Source);
     *file = (Source){path, "", 0};
@@ -286,7 +304,8 @@ static GNode *read_compute(Reader *r) {
     if (draft.rank + draft.red_rank > GRAPH_MAX_INDICES) return NULL;
     draft.empty_is_error = take(r, "nonempty");
     draft.streamed = take(r, "streamed");
-    while (take(r, "again")) draft.again++;
+    while (take(r, "again"))
+        draft.again++;
     read_place(r);
     r->parts.count = 0;
     while (!r->failed && take(r, "let")) {
@@ -315,12 +334,14 @@ static GNode *read_named(Reader *r, GNodeKind kind, GType type) {
         return NULL;
     }
     read_place(r);
-    return kind == GN_INPUT ? graph_input(r->g, name, type, r->rank, r->shape, r->place) : graph_state(r->g, name, type, r->rank, r->shape, r->place);
+    return kind == GN_INPUT ? graph_input(r->g, name, type, r->rank, r->shape, r->place)
+                            : graph_state(r->g, name, type, r->rank, r->shape, r->place);
 }
 
 static GNode *read_constant(Reader *r, GType type) {
     int64_t count = 1;
-    for (int i = 0; i < r->rank; i++) count *= r->shape[i];
+    for (int i = 0; i < r->rank; i++)
+        count *= r->shape[i];
     ARRAY(double) data = {0};
     if (!expect(r, "[")) return NULL;
     for (int64_t i = 0; i < count; i++) {
@@ -329,7 +350,8 @@ static GNode *read_constant(Reader *r, GType type) {
         char *end;
         double value = strtod(r->at, &end);
         if (end == r->at) {
-            wrong(r, arena_printf(r->arena, "a number is expected here: entry %lld of %lld", (long long)i + 1, (long long)count));
+            wrong(r, arena_printf(r->arena, "a number is expected here: entry %lld of %lld",
+                                  (long long)i + 1, (long long)count));
             return NULL;
         }
         r->at = end;
@@ -345,15 +367,18 @@ static GNode *read_call(Reader *r, GNodeKind kind) {
     if (!operand) return NULL;
     read_place(r);
     if (kind == GN_STOP) return graph_stop(r->g, operand, r->place);
-    if (operand->rank > 0 && operand->type == GT_REAL && r->rank == operand->rank) return graph_topk(r->g, operand, r->shape[r->rank - 1], r->place);
+    if (operand->rank > 0 && operand->type == GT_REAL && r->rank == operand->rank)
+        return graph_topk(r->g, operand, r->shape[r->rank - 1], r->place);
     wrong(r, "topk takes an array of reals with as many axes as its result");
     return NULL;
 }
 
-/* "call solve %3, %4". The verifier looks at shapes; here only what graph_call needs to make the node. */
+/* "call solve %3, %4". The verifier looks at shapes; here only what graph_call needs to make the
+ * node. */
 static GNode *read_library_call(Reader *r) {
     int call = 0;
-    while (call < COUPLET_CALL_COUNT && !take(r, couplet_calls[call].name)) call++;
+    while (call < COUPLET_CALL_COUNT && !take(r, couplet_calls[call].name))
+        call++;
     if (call == COUPLET_CALL_COUNT) {
         wrong(r, "a library call is expected here, one of runtime/calls.def");
         return NULL;
@@ -370,7 +395,8 @@ static GNode *read_library_call(Reader *r) {
         wrong(r, "the call's first operand and its result differ in their axes");
         return NULL;
     }
-    return graph_call(r->g, (CoupletCallKind)call, operands, row->result_axes ? r->shape[batch] : 0, r->place);
+    return graph_call(r->g, (CoupletCallKind)call, operands, row->result_axes ? r->shape[batch] : 0,
+                      r->place);
 }
 
 static GNode *read_kind(Reader *r, GType type) {
@@ -390,7 +416,9 @@ static bool read_definition(Reader *r) {
     r->comment = NULL;
     r->node_line = r->line;
     if (!read_whole(r, 0, MOST_NODES, &number)) return false;
-    if (number < r->nodes.count && r->nodes.items[number]) return wrong(r, arena_printf(r->arena, "the node %%%lld stands here a second time", (long long)number));
+    if (number < r->nodes.count && r->nodes.items[number])
+        return wrong(r, arena_printf(r->arena, "the node %%%lld stands here a second time",
+                                     (long long)number));
     if (!expect(r, ":")) return false;
     int type = find_word(r, graph_type_words, GRAPH_TYPES, "type");
     if (type < 0 || !read_shape(r, r->shape, &r->rank) || !expect(r, "=")) return false;
@@ -398,21 +426,26 @@ static bool read_definition(Reader *r) {
     int before = r->g->nodes.count;
     GNode *node = read_kind(r, (GType)type);
     if (!node) return wrong(r, "this is no node");
-    bool same = node->type == (GType)type && node->rank == r->rank && memcmp(node->shape, r->shape, sizeof *r->shape * (size_t)r->rank) == 0;
+    bool same = node->type == (GType)type && node->rank == r->rank &&
+                memcmp(node->shape, r->shape, sizeof *r->shape * (size_t)r->rank) == 0;
     if (!same && !r->failed) {
-        diag_report(r->diag, CODE_GRAPH_TEXT, begin, "this makes another array than the type before it says: its elements are %s", graph_type_words[node->type]);
+        diag_report(r->diag, CODE_GRAPH_TEXT, begin,
+                    "this makes another array than the type before it says: its elements are %s",
+                    graph_type_words[node->type]);
         r->failed = true;
     }
-    if (r->g->nodes.count > before) { /* new, and nothing refers to it yet: it takes the number of the text */
+    /* new, and nothing refers to it yet: it takes the number of the text */
+    if (r->g->nodes.count > before) {
         node->id = (uint32_t)number;
         if (node->id > r->g->tables->last_node) r->g->tables->last_node = node->id;
     }
-    while (r->nodes.count <= number) array_push(r->arena, &r->nodes, (GNode *)NULL);
+    while (r->nodes.count <= number)
+        array_push(r->arena, &r->nodes, (GNode *)NULL);
     r->nodes.items[number] = node;
     return !r->failed;
 }
 
-/* ---- outputs and commits ----------------------------------------------------------------------------------------- */
+/* ---- outputs and commits --------------------------------------------------------------------- */
 
 static bool read_output(Reader *r) {
     const char *name;
@@ -438,12 +471,14 @@ static bool read_commit(Reader *r) {
     commit.value = read_node(r);
     if (!commit.value) return false;
     if (kind == COMMIT_ROWS && (!expect(r, "at") || !(commit.rows = read_node(r)))) return false;
-    if (kind == COMMIT_PUSH && (!expect(r, "head") || !read_state(r, &commit.head) || !expect(r, "fill") || !read_state(r, &commit.fill))) return false;
+    if (kind == COMMIT_PUSH && (!expect(r, "head") || !read_state(r, &commit.head) ||
+                                !expect(r, "fill") || !read_state(r, &commit.fill)))
+        return false;
     array_push(r->arena, &r->g->commits, commit);
     return true;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static bool read_statement(Reader *r) {
     if (take(r, "%")) return read_definition(r);
@@ -453,11 +488,17 @@ static bool read_statement(Reader *r) {
 }
 
 Graph *graph_read(Arena *arena, Diag *diag, const Source *source) {
-    Reader r = {.arena = arena, .diag = diag, .source = source, .at = source->text, .line = 1, .line_start = source->text};
+    Reader r = {.arena = arena,
+                .diag = diag,
+                .source = source,
+                .at = source->text,
+                .line = 1,
+                .line_start = source->text};
     if (!expect(&r, "graph")) return NULL;
     r.g = graph_new(arena, read_word(&r));
     expect(&r, "{");
-    while (!r.failed && !take(&r, "}")) read_statement(&r);
+    while (!r.failed && !take(&r, "}"))
+        read_statement(&r);
     skip_space(&r);
     if (!r.failed && *r.at) wrong(&r, "nothing stands after the `}` of a graph");
     const char *violation = r.failed ? NULL : graph_verify(r.g);

@@ -1,19 +1,21 @@
 /* The graph as text, for --print-after and goldens; read.c reads it back.
  *
  *     graph train {
- *     %1 : real[4, 3] = input "x"                         also: state "name", const [1.0, 2.5, ..], stop %1, topk %1
- *     %2 : real[4] = compute sum[3] nonempty              # stdlib/losses.cpl:14 length
- *         let t1 = mul(%1[i0, i1], 2.0)                   a part that stands in several places
+ *     %1 : real[4, 3] = input "x"                         also: state "name", const [1.0, 2.5, ..],
+ * stop %1, topk %1 %2 : real[4] = compute sum[3] nonempty              # stdlib/losses.cpl:14
+ * length let t1 = mul(%1[i0, i1], 2.0)                   a part that stands in several places
  *         active lt(i0, 3)                                over the output's indices: others are 0
  *         where ne(i0, i1)                                over all indices
  *         = mul(t1, t1)
  *     output "loss" %2
- *     commit assign "w" <- %2                             also: push "Q" <- %2 head "Q.head" fill "Q.fill", rows "M" <- %2 at %3
+ *     commit assign "w" <- %2                             also: push "Q" <- %2 head "Q.head" fill
+ * "Q.fill", rows "M" <- %2 at %3
  *     }
  *
- * i0, i1, .. are the output's indices, then the reduced ones. Operations are the rows of scalars.def. A real has a point, an exponent or is inf or
- * nan; anything else is an int. A read that may leave its array ends in `else value`. After #
- * stands where the node comes from, and what it is called there; or, on any other line, a comment. */
+ * i0, i1, .. are the output's indices, then the reduced ones. Operations are the rows of
+ * scalars.def. A real has a point, an exponent or is inf or nan; anything else is an int. A read
+ * that may leave its array ends in `else value`. After # stands where the node comes from, and what
+ * it is called there; or, on any other line, a comment. */
 #include "compiler/graph/text.h"
 
 #include "compiler/graph/private.h"
@@ -49,15 +51,18 @@ const char *const graph_commit_words[GRAPH_COMMITS] = {"assign", "push", "rows"}
 
 typedef struct Printer {
     FILE *out;
-    int *uses;   /* by expression id, in the node at hand: how often; then -number once it is named t<number> */
+    /* by expression id, in the node at hand: how often; then -number once it is named t<number> */
+    int *uses;
     int named;
     ARRAY(const GExpr *) walked;
     Arena *arena;
 } Printer;
 
-/* ---- parts that stand in several places -------------------------------------------------------------------- */
+/* ---- parts that stand in several places ------------------------------------------------------ */
 
-static bool is_leaf(const GExpr *e) { return e->op == G_CONST || e->op == G_INDEX; }
+static bool is_leaf(const GExpr *e) {
+    return e->op == G_CONST || e->op == G_INDEX;
+}
 
 /* Short enough to be written out wherever it stands. */
 static bool is_short(const GExpr *e) {
@@ -69,7 +74,8 @@ static bool is_short(const GExpr *e) {
 static void count_uses(Printer *p, const GExpr *e) {
     if (!e || is_leaf(e) || p->uses[e->id]++ > 0) return;
     array_push(p->arena, &p->walked, e);
-    for (int i = 0; i < e->arg_count; i++) count_uses(p, e->args[i]);
+    for (int i = 0; i < e->arg_count; i++)
+        count_uses(p, e->args[i]);
 }
 
 static void print_expr(Printer *p, const GExpr *e);
@@ -77,7 +83,8 @@ static void print_expr(Printer *p, const GExpr *e);
 /* Operands first: what is named is named before it is used. */
 static void print_shared(Printer *p, const GExpr *e) {
     if (!e || is_leaf(e) || p->uses[e->id] < 0) return;
-    for (int i = 0; i < e->arg_count; i++) print_shared(p, e->args[i]);
+    for (int i = 0; i < e->arg_count; i++)
+        print_shared(p, e->args[i]);
     if (p->uses[e->id] < 2 || is_short(e)) return;
     fprintf(p->out, "\n    let t%d = ", p->named + 1);
     print_expr(p, e);
@@ -87,26 +94,32 @@ static void print_shared(Printer *p, const GExpr *e) {
 static void share(Printer *p, const GNode *n) {
     p->named = p->walked.count = 0;
     const GExpr *parts[3] = {n->active, n->guard, n->value};
-    for (int i = 0; i < 3; i++) count_uses(p, parts[i]);
-    for (int i = 0; i < 3; i++) print_shared(p, parts[i]);
+    for (int i = 0; i < 3; i++)
+        count_uses(p, parts[i]);
+    for (int i = 0; i < 3; i++)
+        print_shared(p, parts[i]);
 }
 
 static void forget(Printer *p) {
-    for (int i = 0; i < p->walked.count; i++) p->uses[p->walked.items[i]->id] = 0;
+    for (int i = 0; i < p->walked.count; i++)
+        p->uses[p->walked.items[i]->id] = 0;
 }
 
-/* ---- expressions ----------------------------------------------------------------------------------------------- */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
 static void print_real(double value, FILE *out) {
     char text[40];
     snprintf(text, sizeof text, "%.17g", value);
-    if (isnan(value)) fprintf(out, "nan");
-    else fprintf(out, strpbrk(text, ".ein") ? "%s" : "%s.0", text);
+    if (isnan(value))
+        fprintf(out, "nan");
+    else
+        fprintf(out, strpbrk(text, ".ein") ? "%s" : "%s.0", text);
 }
 
 static void print_string(const char *text, FILE *out) {
     fprintf(out, "\"");
-    for (; *text; text++) fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+    for (; *text; text++)
+        fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
     fprintf(out, "\"");
 }
 
@@ -128,9 +141,12 @@ static void print_load(Printer *p, const GExpr *e) {
 }
 
 static void print_constant(const GExpr *e, FILE *out) {
-    if (e->type == GT_REAL) print_real(e->real, out);
-    else if (e->type == GT_BOOL) fprintf(out, "%s", e->integer ? "true" : "false");
-    else fprintf(out, "%lld", (long long)e->integer);
+    if (e->type == GT_REAL)
+        print_real(e->real, out);
+    else if (e->type == GT_BOOL)
+        fprintf(out, "%s", e->integer ? "true" : "false");
+    else
+        fprintf(out, "%lld", (long long)e->integer);
 }
 
 static void print_expr(Printer *p, const GExpr *e) {
@@ -149,25 +165,29 @@ static void print_expr(Printer *p, const GExpr *e) {
     }
 }
 
-/* ---- nodes ----------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static void print_shape(const int64_t *shape, int rank, FILE *out) {
     fprintf(out, "[");
-    for (int i = 0; i < rank; i++) fprintf(out, "%s%lld", i ? ", " : "", (long long)shape[i]);
+    for (int i = 0; i < rank; i++)
+        fprintf(out, "%s%lld", i ? ", " : "", (long long)shape[i]);
     fprintf(out, "]");
 }
 
 /* A comment ends with its line, so a path with a line feed in its name has none here. */
 static void print_path(Span span, FILE *out) {
     fprintf(out, "    # ");
-    for (const char *at = span.source->path; *at; at++) fputc((unsigned char)*at < ' ' ? '?' : *at, out);
+    for (const char *at = span.source->path; *at; at++)
+        fputc((unsigned char)*at < ' ' ? '?' : *at, out);
     fprintf(out, ":%d", span.line);
 }
 
 static void print_place(const GNode *n, FILE *out) {
     const char *name = n->kind == GN_COMPUTE ? n->name : NULL;
-    if (n->span.source) print_path(n->span, out);
-    else if (name) fprintf(out, "    # -");
+    if (n->span.source)
+        print_path(n->span, out);
+    else if (name)
+        fprintf(out, "    # -");
     if (name) fprintf(out, " %s", name);
 }
 
@@ -176,7 +196,8 @@ static void print_compute(Printer *p, const GNode *n) {
     if (n->red_rank) print_shape(n->red_shape, n->red_rank, p->out);
     if (n->empty_is_error) fprintf(p->out, " nonempty");
     if (n->streamed) fprintf(p->out, " streamed");
-    for (int i = 0; i < n->again; i++) fprintf(p->out, " again");
+    for (int i = 0; i < n->again; i++)
+        fprintf(p->out, " again");
     print_place(n, p->out);
     share(p, n);
     if (n->active) {
@@ -194,12 +215,15 @@ static void print_compute(Printer *p, const GNode *n) {
 
 static void print_data(const GNode *n, FILE *out) {
     int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    for (int i = 0; i < n->rank; i++)
+        count *= n->shape[i];
     fprintf(out, "const [");
     for (int64_t i = 0; i < count; i++) {
         if (i) fprintf(out, ", ");
-        if (n->type == GT_REAL) print_real(n->data[i], out);
-        else fprintf(out, "%lld", (long long)n->data[i]);
+        if (n->type == GT_REAL)
+            print_real(n->data[i], out);
+        else
+            fprintf(out, "%lld", (long long)n->data[i]);
     }
     fprintf(out, "]");
 }
@@ -215,14 +239,23 @@ static void print_node(Printer *p, const GNode *n) {
         fprintf(out, n->kind == GN_INPUT ? "input " : "state ");
         print_string(n->name, out);
         break;
-    case GN_CONST: print_data(n, out); break;
-    case GN_STOP: fprintf(out, "stop %%%u", n->operand->id); break;
-    case GN_TOPK: fprintf(out, "topk %%%u", n->operand->id); break;
+    case GN_CONST:
+        print_data(n, out);
+        break;
+    case GN_STOP:
+        fprintf(out, "stop %%%u", n->operand->id);
+        break;
+    case GN_TOPK:
+        fprintf(out, "topk %%%u", n->operand->id);
+        break;
     case GN_CALL:
         fprintf(out, "call %s", couplet_calls[n->call].name);
-        for (int i = 0; i < n->operand_count; i++) fprintf(out, "%s%%%u", i ? ", " : " ", n->operands[i]->id);
+        for (int i = 0; i < n->operand_count; i++)
+            fprintf(out, "%s%%%u", i ? ", " : " ", n->operands[i]->id);
         break;
-    case GN_COMPUTE: print_compute(p, n); break;
+    case GN_COMPUTE:
+        print_compute(p, n);
+        break;
     }
     if (n->kind != GN_COMPUTE) print_place(n, out);
     fprintf(out, "\n");
@@ -252,13 +285,15 @@ void graph_print(const Graph *g, FILE *out) {
         return;
     }
     fprintf(out, "graph %s {\n", g->name);
-    for (int i = 0; i < g->nodes.count; i++) print_node(&p, g->nodes.items[i]);
+    for (int i = 0; i < g->nodes.count; i++)
+        print_node(&p, g->nodes.items[i]);
     for (int i = 0; i < g->outputs.count; i++) {
         fprintf(out, "output ");
         print_string(g->outputs.items[i].name, out);
         fprintf(out, " %%%u\n", g->outputs.items[i].node->id);
     }
-    for (int i = 0; i < g->commits.count; i++) print_commit(&g->commits.items[i], out);
+    for (int i = 0; i < g->commits.count; i++)
+        print_commit(&g->commits.items[i], out);
     fprintf(out, "}\n");
     free(p.uses);
 }

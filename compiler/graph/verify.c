@@ -16,14 +16,21 @@ typedef struct Verify {
 
 static bool wrong(Verify *v, const char *what) {
     if (v->sentence[0]) return false;
-    snprintf(v->sentence, v->size, "node %%%u%s%s %s", v->node->id, v->node->name ? " " : "", v->node->name ? v->node->name : "", what);
+    snprintf(v->sentence, v->size, "node %%%u%s%s %s", v->node->id, v->node->name ? " " : "",
+             v->node->name ? v->node->name : "", what);
     return false;
 }
 
-/* ---- expressions ------------------------------------------------------------------------------------------------- */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
 /* The types that an operation takes, as sets. */
-enum { REAL = 1 << GT_REAL, INT = 1 << GT_INT, BOOL = 1 << GT_BOOL, NUMBER = REAL | INT, ANY_TYPE = NUMBER | BOOL };
+enum {
+    REAL = 1 << GT_REAL,
+    INT = 1 << GT_INT,
+    BOOL = 1 << GT_BOOL,
+    NUMBER = REAL | INT,
+    ANY_TYPE = NUMBER | BOOL
+};
 
 static int taken_types(GOp op) {
     switch (op) {
@@ -36,52 +43,69 @@ static int taken_types(GOp op) {
     case G_ABS:
     case G_SIGN:
     case G_LT:
-    case G_LE: return NUMBER;
+    case G_LE:
+        return NUMBER;
     case G_EQ:
-    case G_NE: return ANY_TYPE;
-    case G_TO_REAL: return INT | BOOL;
+    case G_NE:
+        return ANY_TYPE;
+    case G_TO_REAL:
+        return INT | BOOL;
     case G_FLOORDIV:
     case G_MOD:
-    case G_RANDOM: return INT;
+    case G_RANDOM:
+        return INT;
     case G_AND:
     case G_OR:
-    case G_NOT: return BOOL;
-    default: return REAL;
+    case G_NOT:
+        return BOOL;
+    default:
+        return REAL;
     }
 }
 
 static bool check_load(Verify *v, const GExpr *e) {
     int rank = e->tensor->rank;
     if (e->tensor->mark != 1) return wrong(v, "reads a node that does not come before it");
-    if (e->arg_count != rank + (e->has_else ? 1 : 0)) return wrong(v, "reads with a wrong number of indices");
+    if (e->arg_count != rank + (e->has_else ? 1 : 0))
+        return wrong(v, "reads with a wrong number of indices");
     for (int i = 0; i < rank; i++)
         if (e->args[i]->type != GT_INT) return wrong(v, "reads at an index that is no integer");
-    if (e->has_else && e->args[rank]->type != e->type) return wrong(v, "reads with an else of another type");
+    if (e->has_else && e->args[rank]->type != e->type)
+        return wrong(v, "reads with an else of another type");
     return true;
 }
 
 static bool check_types(Verify *v, const GExpr *e) {
     switch (e->op) {
     case G_CONST:
-    case G_INDEX: return true;
-    case G_LOAD: return check_load(v, e);
-    case G_SELECT: return (e->args[0]->type == GT_BOOL && e->args[1]->type == e->args[2]->type) || wrong(v, "selects between unlike types");
-    default: break;
+    case G_INDEX:
+        return true;
+    case G_LOAD:
+        return check_load(v, e);
+    case G_SELECT:
+        return (e->args[0]->type == GT_BOOL && e->args[1]->type == e->args[2]->type) ||
+               wrong(v, "selects between unlike types");
+    default:
+        break;
     }
     int taken = taken_types(e->op);
     for (int i = 0; i < e->arg_count; i++) {
-        if (!(taken & 1 << e->args[i]->type)) return wrong(v, "hands an operation a type that it does not take");
+        if (!(taken & 1 << e->args[i]->type))
+            return wrong(v, "hands an operation a type that it does not take");
         if (e->args[i]->type != e->args[0]->type) return wrong(v, "mixes types in one operation");
     }
     if (e->op != G_RANDOM) return true;
-    bool fixed = e->args[0]->op == G_CONST && e->args[2]->op == G_CONST && e->args[2]->integer >= 0 && e->args[2]->integer < 4;
+    bool fixed = e->args[0]->op == G_CONST && e->args[2]->op == G_CONST &&
+                 e->args[2]->integer >= 0 && e->args[2]->integer < 4;
     return fixed || wrong(v, "draws at a site or lane that is no constant");
 }
 
 static bool check_expr(Verify *v, const GExpr *e, int index_count) {
     if (v->seen[e->id] == v->turn) return true;
     v->seen[e->id] = v->turn;
-    if (e->op == G_INDEX) return (e->index >= 0 && e->index < index_count) || wrong(v, "uses an index that is not its own");
+    if (e->op == G_INDEX)
+        return (e->index >= 0 && e->index < index_count) ||
+               wrong(v, "uses an index that is not its own");
     if (!check_types(v, e)) return false;
     for (int i = 0; i < e->arg_count; i++)
         if (!check_expr(v, e->args[i], index_count)) return false;
@@ -91,10 +115,11 @@ static bool check_expr(Verify *v, const GExpr *e, int index_count) {
 static bool check_condition(Verify *v, const GExpr *e, int index_count) {
     if (!e) return true;
     v->turn++;
-    return (e->type == GT_BOOL || wrong(v, "has a guard or an active that is no condition")) && check_expr(v, e, index_count);
+    return (e->type == GT_BOOL || wrong(v, "has a guard or an active that is no condition")) &&
+           check_expr(v, e, index_count);
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static int reduced_types(GReducer reducer) {
     enum { any = ANY_TYPE, number = NUMBER, real = REAL, truth = BOOL };
@@ -115,13 +140,16 @@ static bool check_compute(Verify *v, const GNode *n) {
     if (!check_condition(v, n->guard, all) || !check_condition(v, n->active, n->rank)) return false;
     v->turn++;
     if (!check_expr(v, n->value, all)) return false;
-    return (reduced_types(n->reducer) & 1 << n->value->type) || wrong(v, "reduces a type that its reducer does not take");
+    return (reduced_types(n->reducer) & 1 << n->value->type) ||
+           wrong(v, "reduces a type that its reducer does not take");
 }
 
 static bool check_topk(Verify *v, const GNode *n) {
     bool same = n->operand->rank == n->rank && n->rank > 0;
-    for (int i = 0; same && i + 1 < n->rank; i++) same = n->shape[i] == n->operand->shape[i];
-    return (same && n->shape[n->rank - 1] <= n->operand->shape[n->rank - 1]) || wrong(v, "takes more of a row than there is");
+    for (int i = 0; same && i + 1 < n->rank; i++)
+        same = n->shape[i] == n->operand->shape[i];
+    return (same && n->shape[n->rank - 1] <= n->operand->shape[n->rank - 1]) ||
+           wrong(v, "takes more of a row than there is");
 }
 
 /* Every operand a real array whose last axes make a row, and as many rows in each. */
@@ -130,18 +158,26 @@ static bool check_call(Verify *v, const GNode *n) {
     int batch = n->rank - row->result_axes;
     for (int i = 0; i < n->operand_count; i++) {
         const GNode *operand = n->operands[i];
-        if (operand->mark != 1 || operand->type != GT_REAL) return wrong(v, "calls with an array that is not real, or does not come before it");
-        if (operand->rank != batch + row->operand_axes[i]) return wrong(v, "calls with an array of a wrong number of axes");
+        if (operand->mark != 1 || operand->type != GT_REAL)
+            return wrong(v, "calls with an array that is not real, or does not come before it");
+        if (operand->rank != batch + row->operand_axes[i])
+            return wrong(v, "calls with an array of a wrong number of axes");
         for (int k = 0; k < batch; k++)
-            if (operand->shape[k] != n->shape[k]) return wrong(v, "calls with arrays of unequal numbers of rows");
+            if (operand->shape[k] != n->shape[k])
+                return wrong(v, "calls with arrays of unequal numbers of rows");
         for (int k = batch; k < operand->rank; k++)
-            if (i > 0 && operand->shape[k] != n->operands[0]->shape[k]) return wrong(v, "calls with rows of unequal sizes");
+            if (i > 0 && operand->shape[k] != n->operands[0]->shape[k])
+                return wrong(v, "calls with rows of unequal sizes");
     }
     int64_t *first = n->operands[0]->shape + batch;
     switch (n->call) {
-    case COUPLET_CALL_SOLVE: return first[0] == first[1] || wrong(v, "solves with a matrix that is not square");
-    case COUPLET_CALL_ASSIGNMENT: return first[0] <= first[1] || wrong(v, "assigns more rows than there are columns");
-    default: return n->rank == batch || n->shape[batch] <= first[0] || wrong(v, "takes more of a row than there is");
+    case COUPLET_CALL_SOLVE:
+        return first[0] == first[1] || wrong(v, "solves with a matrix that is not square");
+    case COUPLET_CALL_ASSIGNMENT:
+        return first[0] <= first[1] || wrong(v, "assigns more rows than there are columns");
+    default:
+        return n->rank == batch || n->shape[batch] <= first[0] ||
+               wrong(v, "takes more of a row than there is");
     }
 }
 
@@ -149,30 +185,39 @@ static bool check_node(Verify *v, const GNode *n) {
     v->node = n;
     for (int i = 0; i < n->rank; i++)
         if (n->shape[i] < 1) return wrong(v, "has an empty axis");
-    if (n->operand && n->operand->mark != 1) return wrong(v, "reads a node that does not come before it");
+    if (n->operand && n->operand->mark != 1)
+        return wrong(v, "reads a node that does not come before it");
     if (n->kind == GN_TOPK) return check_topk(v, n);
     if (n->kind == GN_CALL) return check_call(v, n);
     return n->kind != GN_COMPUTE || check_compute(v, n);
 }
 
-/* ---- what the graph leaves behind -------------------------------------------------------------------------------- */
+/* ---- what the graph leaves behind ------------------------------------------------------------ */
 
 static bool same_rows(const GNode *a, const GNode *b) {
     bool same = a->type == b->type && a->rank == b->rank;
-    for (int i = 1; same && i < a->rank; i++) same = a->shape[i] == b->shape[i];
+    for (int i = 1; same && i < a->rank; i++)
+        same = a->shape[i] == b->shape[i];
     return same;
 }
 
 static bool check_commit(Verify *v, const GCommit *c) {
     v->node = c->state;
     if (c->state->kind != GN_STATE) return wrong(v, "is renewed and no state");
-    if (c->value->mark != 1 || (c->rows && c->rows->mark != 1)) return wrong(v, "is renewed by a node that is not in the graph");
+    if (c->value->mark != 1 || (c->rows && c->rows->mark != 1))
+        return wrong(v, "is renewed by a node that is not in the graph");
     if (!same_rows(c->state, c->value)) return wrong(v, "is renewed by an array of another shape");
     switch (c->kind) {
-    case COMMIT_ASSIGN: return c->state->rank == 0 || c->state->shape[0] == c->value->shape[0] || wrong(v, "is renewed by an array of another shape");
-    case COMMIT_PUSH: return (c->head && c->fill && c->state->rank > 0 && c->value->shape[0] <= c->state->shape[0]) || wrong(v, "is a queue that takes more rows than it has");
+    case COMMIT_ASSIGN:
+        return c->state->rank == 0 || c->state->shape[0] == c->value->shape[0] ||
+               wrong(v, "is renewed by an array of another shape");
+    case COMMIT_PUSH:
+        return (c->head && c->fill && c->state->rank > 0 &&
+                c->value->shape[0] <= c->state->shape[0]) ||
+               wrong(v, "is a queue that takes more rows than it has");
     case COMMIT_ROWS:
-        return (c->rows && c->rows->type == GT_INT && c->rows->rank == 1 && c->state->rank > 0 && c->rows->shape[0] == c->value->shape[0]) ||
+        return (c->rows && c->rows->type == GT_INT && c->rows->rank == 1 && c->state->rank > 0 &&
+                c->rows->shape[0] == c->value->shape[0]) ||
                wrong(v, "is written at rows that do not fit its values");
     }
     return true;
@@ -197,9 +242,11 @@ const char *graph_verify(const Graph *g) {
     Verify v = {.g = g, .sentence = arena_alloc(g->arena, 512), .size = 512};
     v.seen = calloc((size_t)g->tables->last_expr + 1, sizeof *v.seen);
     if (!v.seen) return "there is no memory to verify the graph";
-    for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = 0;
+    for (int i = 0; i < g->nodes.count; i++)
+        g->nodes.items[i]->mark = 0;
     bool good = check_graph(&v);
-    for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = 0;
+    for (int i = 0; i < g->nodes.count; i++)
+        g->nodes.items[i]->mark = 0;
     free(v.seen);
     return good ? NULL : v.sentence;
 }

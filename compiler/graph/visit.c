@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_leaf(const GExpr *e) { return e->op == G_CONST || e->op == G_INDEX; }
+static bool is_leaf(const GExpr *e) {
+    return e->op == G_CONST || e->op == G_INDEX;
+}
 
 /* ---- the map --------------------------------------------------------------------------------- */
 
@@ -26,7 +28,8 @@ void expr_map_close(ExprMap *map) {
 
 static uint32_t slot_of(const ExprMap *map, const GExpr *e) {
     uint32_t at = (e->id * 2654435761u) & (map->capacity - 1);
-    while (map->keys[at] && map->keys[at] != e) at = (at + 1) & (map->capacity - 1);
+    while (map->keys[at] && map->keys[at] != e)
+        at = (at + 1) & (map->capacity - 1);
     return at;
 }
 
@@ -68,8 +71,8 @@ ExprValue *expr_map_find(const ExprMap *map, const GExpr *e) {
 }
 
 static void insert(ExprMap *map, const GExpr *e, ExprValue value) {
-    bool is_full = map->capacity ? 2 * (map->count + 1) > map->capacity
-                                 : map->count == EXPR_MAP_FEW;
+    bool is_full =
+        map->capacity ? 2 * (map->count + 1) > map->capacity : map->count == EXPR_MAP_FEW;
     if (is_full) grow(map);
     uint32_t at = map->capacity ? slot_of(map, e) : map->count;
     (map->capacity ? map->keys : map->few)[at] = e;
@@ -79,8 +82,10 @@ static void insert(ExprMap *map, const GExpr *e, ExprValue value) {
 
 void expr_map_set(ExprMap *map, const GExpr *e, ExprValue value) {
     ExprValue *known = expr_map_find(map, e);
-    if (known) *known = value;
-    else insert(map, e, value);
+    if (known)
+        *known = value;
+    else
+        insert(map, e, value);
 }
 
 bool expr_map_add(ExprMap *map, const GExpr *e) {
@@ -104,9 +109,12 @@ static int sure_arguments(const GExpr *e) {
     switch (e->op) {
     case G_SELECT:
     case G_AND:
-    case G_OR: return 1;
-    case G_LOAD: return e->tensor->rank;
-    default: return e->arg_count;
+    case G_OR:
+        return 1;
+    case G_LOAD:
+        return e->tensor->rank;
+    default:
+        return e->arg_count;
     }
 }
 
@@ -132,7 +140,8 @@ bool expr_visit_node(const GNode *node, ExprVisit visit, void *context) {
     bool ended = false;
     ExprMap met;
     expr_map_open(&met);
-    for (int i = 0; i < 3 && !ended; i++) ended = expr_visit_rest(&met, parts[i], visit, context);
+    for (int i = 0; i < 3 && !ended; i++)
+        ended = expr_visit_rest(&met, parts[i], visit, context);
     expr_map_close(&met);
     return ended;
 }
@@ -156,7 +165,8 @@ static ExprValue fold_in(ExprMap *done, const GExpr *e, ExprFold fold, void *con
     ExprValue args[GRAPH_MAX_RANK + 1];
     const ExprValue *known = is_leaf(e) ? NULL : expr_map_find(done, e);
     if (known) return *known;
-    for (int i = 0; i < e->arg_count; i++) args[i] = fold_in(done, e->args[i], fold, context);
+    for (int i = 0; i < e->arg_count; i++)
+        args[i] = fold_in(done, e->args[i], fold, context);
     ExprValue value = fold(context, e, args);
     if (!is_leaf(e)) expr_map_set(done, e, value);
     return value;
@@ -223,14 +233,18 @@ static bool is_read(const void *context, const GExpr *e) {
     return e->op == G_LOAD;
 }
 
-bool expr_reads(const GExpr *e) { return expr_any(e, is_read, NULL); }
+bool expr_reads(const GExpr *e) {
+    return expr_any(e, is_read, NULL);
+}
 
 static bool is_data(const void *context, const GExpr *e) {
     (void)context;
     return e->op == G_LOAD || e->op == G_RANDOM || e->op == G_TO_INT;
 }
 
-bool expr_is_data(const GExpr *e) { return expr_any(e, is_data, NULL); }
+bool expr_is_data(const GExpr *e) {
+    return expr_any(e, is_data, NULL);
+}
 
 typedef struct Parts {
     int count;

@@ -25,8 +25,8 @@ typedef union ExprValue {
 enum { EXPR_MAP_FEW = 16 /* entries without memory of their own: most expressions are small */ };
 
 typedef struct ExprMap {
-    uint32_t count, capacity; /* capacity 0: the entries are in `few`, unsorted; else a table of a
-                                 power of two of slots */
+    /* capacity 0: the entries are in `few`, unsorted; else a table of a power of two of slots */
+    uint32_t count, capacity;
     const GExpr *few[EXPR_MAP_FEW];
     ExprValue few_values[EXPR_MAP_FEW];
     const GExpr **keys;

@@ -25,7 +25,8 @@ typedef struct Reads {
  * side by side as well as terms. */
 static bool is_stencil(const GNode *n, const GExpr *last) {
     Affine at;
-    return node_reduced_terms(n) <= WIDEST_STENCIL && affine_of(last, &at) && at.factor[n->rank - 1] == 1;
+    return node_reduced_terms(n) <= WIDEST_STENCIL && affine_of(last, &at) &&
+           at.factor[n->rank - 1] == 1;
 }
 
 /* Counts reads whose last subscript is the last axis of the results, and those whose last subscript
@@ -36,13 +37,16 @@ static VisitStep count_read(void *context, const GExpr *e) {
     const GExpr *last = e->args[e->tensor->rank - 1];
     if ((last->op == G_INDEX && last->index == r->node->rank - 1) || is_stencil(r->node, last))
         r->columns += expr_any(e, is_reduced_index, r->node);
-    else if (expr_any(last, is_reduced_index, r->node)) r->rows++;
+    else if (expr_any(last, is_reduced_index, r->node))
+        r->rows++;
     return VISIT_INSIDE;
 }
 
 bool node_sums_columns(const GNode *n) {
     bool folds = n->reducer == GR_SUM || n->reducer == GR_MAX || n->reducer == GR_MIN;
-    if (n->kind != GN_COMPUTE || !folds || n->type != GT_REAL || n->value->type != GT_REAL || n->active || (n->empty_is_error && n->guard)) return false;
+    if (n->kind != GN_COMPUTE || !folds || n->type != GT_REAL || n->value->type != GT_REAL ||
+        n->active || (n->empty_is_error && n->guard))
+        return false;
     if (n->rank == 0 || n->red_rank == 0 || n->shape[n->rank - 1] < FEWEST_COLUMNS) return false;
     Reads reads = {.node = n};
     expr_visit(n->value, count_read, &reads);
@@ -51,7 +55,8 @@ bool node_sums_columns(const GNode *n) {
 
 int64_t node_reduced_terms(const GNode *n) {
     int64_t terms = 1;
-    for (int i = 0; i < n->red_rank; i++) terms *= n->red_shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        terms *= n->red_shape[i];
     return terms;
 }
 

@@ -82,7 +82,7 @@ typedef enum CoupletKind {
 typedef struct CoupletParameter {
     const char *name;
     CoupletKind kind;
-    int rank;         /* 0: a number */
+    int rank; /* 0: a number */
     int has_default;
 } CoupletParameter;
 
@@ -176,8 +176,7 @@ CoupletStatus couplet_formula_new(CoupletFile *file, const char *function,
  * arose. After a failure *value and the gradients are as they were, but for a NaN or infinity that
  * `allows_infinity` lets through. */
 CoupletStatus couplet_formula_run(CoupletFormula *formula, const void *const *arrays,
-                                  float *const *gradients, double *value,
-                                  CoupletProblem **problem);
+                                  float *const *gradients, double *value, CoupletProblem **problem);
 /* Fills *shape with the element and the extents of the result; its rank is 0 for a number. Truth
  * values are COUPLET_UINT8, 0 or 1. False (0) when a pointer is NULL. */
 int couplet_formula_result(const CoupletFormula *formula, CoupletShape *shape);

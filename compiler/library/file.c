@@ -118,7 +118,9 @@ static CoupletFile *file_new(void) {
     return file;
 }
 
-static void make_arena(void *context) { ((CoupletFile *)context)->arena = arena_new(); }
+static void make_arena(void *context) {
+    ((CoupletFile *)context)->arena = arena_new();
+}
 
 CoupletStatus couplet_file_open(const char *path, const char *text, const CoupletValue *hypers,
                                 int hyper_count, CoupletFile **file, CoupletProblem **problem) {
@@ -148,7 +150,9 @@ void couplet_file_free(CoupletFile *file) {
 
 /* ---- what it holds --------------------------------------------------------------------------- */
 
-const char *couplet_file_warnings(const CoupletFile *file) { return file ? file->warnings : ""; }
+const char *couplet_file_warnings(const CoupletFile *file) {
+    return file ? file->warnings : "";
+}
 
 const char *couplet_file_function(const CoupletFile *file, int number) {
     const Module *spec = file ? file->method->spec : NULL;

@@ -1,6 +1,6 @@
 /* One function, compiled for the shapes of its arguments, and its runs. */
-#include "compiler/cpu/cpu.h"
 #include "compiler/compile/compile.h"
+#include "compiler/cpu/cpu.h"
 #include "compiler/driver/report.h"
 #include "compiler/library/file.h"
 #include "compiler/library/problem.h"
@@ -56,7 +56,8 @@ static const Param *find_parameter(const Stmt *fn, const char *name) {
 
 static void report_unknown(Arena *arena, Diag *diag, const Stmt *fn, const char *name) {
     const char **names = arena_array(arena, const char *, fn->param_count + 1);
-    for (int i = 0; i < fn->param_count; i++) names[i] = fn->params[i].name;
+    for (int i = 0; i < fn->param_count; i++)
+        names[i] = fn->params[i].name;
     diag_report(diag, CODE_FUNCTION_INPUT, fn->name_span, "`%s` has no parameter `%s`", fn->name,
                 name);
     const char *near = diag_nearest(name, names, fn->param_count);
@@ -158,7 +159,8 @@ static bool is_given(const Making *m, const char *name) {
 static bool arguments_fit(Arena *arena, Diag *diag, const Making *m) {
     const Stmt *fn = method_find_function(m->file->method, m->function);
     bool good = true;
-    for (int i = 0; fn && good && i < m->count; i++) good = argument_fits(arena, diag, fn, m, i);
+    for (int i = 0; fn && good && i < m->count; i++)
+        good = argument_fits(arena, diag, fn, m, i);
     for (int p = 0; fn && good && p < fn->param_count; p++) {
         const Param *param = &fn->params[p];
         if (param->value || is_given(m, param->name)) continue;
@@ -181,7 +183,8 @@ static FunctionInput *function_inputs(Arena *arena, const Making *m) {
                                  .is_constant = a->use == COUPLET_CONSTANT,
                                  .value = a->value,
                                  .no_gradient = a->use != COUPLET_GRADIENT};
-        for (int k = 0; !input->is_constant && k < a->rank; k++) input->shape[k] = a->extent[k];
+        for (int k = 0; !input->is_constant && k < a->rank; k++)
+            input->shape[k] = a->extent[k];
     }
     return inputs;
 }
@@ -215,12 +218,11 @@ static void fill_tables(CoupletFormula *f, const Making *m) {
 static bool compile(Making *m, Diag *diag) {
     CoupletFormula *f = m->formula;
     const PlanTarget target = cpu_plan_target(f->arena);
-    const CompileOptions options = {.memory = f->options.memory_bytes,
-                                    .target = &target,
-                                    .may_give_array = true};
+    const CompileOptions options = {
+        .memory = f->options.memory_bytes, .target = &target, .may_give_array = true};
     const FunctionInput *inputs = function_inputs(f->arena, m);
-    Graph *g = compile_function(f->arena, diag, m->file->method, m->function, inputs, m->count,
-                                &options);
+    Graph *g =
+        compile_function(f->arena, diag, m->file->method, m->function, inputs, m->count, &options);
     const CpuOptions cpu = {cpu_cache_folder(f->arena)};
     const char *error = "out of memory";
     if (!g) return false;
@@ -493,21 +495,29 @@ CoupletStatus couplet_formula_run_array(CoupletFormula *formula, const void *con
 
 double couplet_formula_operations(const CoupletFormula *f) {
     double operations = 0;
-    for (int i = 0; f && i < f->plan->step_count; i++) operations += f->plan->steps[i].flops;
+    for (int i = 0; f && i < f->plan->step_count; i++)
+        operations += f->plan->steps[i].flops;
     return operations;
 }
 
 int64_t couplet_formula_bytes(const CoupletFormula *f) {
     return f ? couplet_run_bytes(f->plan) : 0;
 }
-int couplet_formula_kernels(const CoupletFormula *f) { return f ? cpu_kernel_count(f->code) : 0; }
-int couplet_formula_was_cached(const CoupletFormula *f) { return f ? cpu_was_cached(f->code) : 0; }
+int couplet_formula_kernels(const CoupletFormula *f) {
+    return f ? cpu_kernel_count(f->code) : 0;
+}
+int couplet_formula_was_cached(const CoupletFormula *f) {
+    return f ? cpu_was_cached(f->code) : 0;
+}
 
 static CoupletElement element_of(CoupletType type) {
     switch (type) {
-    case COUPLET_F32: return COUPLET_FLOAT32;
-    case COUPLET_I32: return COUPLET_INT32;
-    case COUPLET_U8: return COUPLET_UINT8;
+    case COUPLET_F32:
+        return COUPLET_FLOAT32;
+    case COUPLET_I32:
+        return COUPLET_INT32;
+    case COUPLET_U8:
+        return COUPLET_UINT8;
     }
     return COUPLET_FLOAT32;
 }
@@ -516,6 +526,7 @@ int couplet_formula_result(const CoupletFormula *f, CoupletShape *shape) {
     if (!f || !shape) return 0;
     const CoupletBuffer *of = couplet_plan_output(f->plan, "value");
     *shape = (CoupletShape){.name = "value", .element = element_of(of->type), .rank = of->rank};
-    for (int i = 0; i < of->rank; i++) shape->extent[i] = of->shape[i];
+    for (int i = 0; i < of->rank; i++)
+        shape->extent[i] = of->shape[i];
     return 1;
 }

@@ -60,16 +60,28 @@ CoupletProblem *problem_of_sentence(DiagCode code, const char *format, ...) {
 }
 
 /* Without memory there is no problem to ask. */
-static const char *given(const char *text) { return text ? text : ""; }
+static const char *given(const char *text) {
+    return text ? text : "";
+}
 
-const char *couplet_problem_text(const CoupletProblem *p) { return given(p ? p->text : NULL); }
+const char *couplet_problem_text(const CoupletProblem *p) {
+    return given(p ? p->text : NULL);
+}
 const char *couplet_problem_sentence(const CoupletProblem *p) {
     return given(p ? p->sentence : NULL);
 }
-const char *couplet_problem_code(const CoupletProblem *p) { return given(p ? p->code : NULL); }
-const char *couplet_problem_file(const CoupletProblem *p) { return given(p ? p->file : NULL); }
-int couplet_problem_line(const CoupletProblem *p) { return p ? p->line : 0; }
-int couplet_problem_column(const CoupletProblem *p) { return p ? p->column : 0; }
+const char *couplet_problem_code(const CoupletProblem *p) {
+    return given(p ? p->code : NULL);
+}
+const char *couplet_problem_file(const CoupletProblem *p) {
+    return given(p ? p->file : NULL);
+}
+int couplet_problem_line(const CoupletProblem *p) {
+    return p ? p->line : 0;
+}
+int couplet_problem_column(const CoupletProblem *p) {
+    return p ? p->column : 0;
+}
 
 void couplet_problem_free(CoupletProblem *p) {
     if (!p) return;

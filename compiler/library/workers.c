@@ -25,8 +25,12 @@ static struct {
 /* ---- fork ------------------------------------------------------------------------------------ */
 
 /* A child that came in the middle of a compilation would find it half done. */
-static void ahead_of_fork(void) { pthread_mutex_lock(&shared.compiling); }
-static void in_parent(void) { pthread_mutex_unlock(&shared.compiling); }
+static void ahead_of_fork(void) {
+    pthread_mutex_lock(&shared.compiling);
+}
+static void in_parent(void) {
+    pthread_mutex_unlock(&shared.compiling);
+}
 
 /* The parent's threads are not here. Their pools are left alone: nobody can end them. */
 static void in_child(void) {
@@ -36,7 +40,9 @@ static void in_child(void) {
     shared.process++;
 }
 
-static void watch_forks(void) { pthread_atfork(ahead_of_fork, in_parent, in_child); }
+static void watch_forks(void) {
+    pthread_atfork(ahead_of_fork, in_parent, in_child);
+}
 
 static void watch_forks_once(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -71,11 +77,15 @@ CoupletThreads *workers_enter(int threads, unsigned *process) {
     return NULL;
 }
 
-void workers_leave(void) { pthread_mutex_unlock(&shared.running); }
+void workers_leave(void) {
+    pthread_mutex_unlock(&shared.running);
+}
 
 void library_compiling_begin(void) {
     watch_forks_once();
     pthread_mutex_lock(&shared.compiling);
 }
 
-void library_compiling_end(void) { pthread_mutex_unlock(&shared.compiling); }
+void library_compiling_end(void) {
+    pthread_mutex_unlock(&shared.compiling);
+}

@@ -1,20 +1,25 @@
-/* Arrays arranged anew: joined, with axes merged, split or exchanged. All are reads at other indices; fuse puts them into what reads them. */
+/* Arrays arranged anew: joined, with axes merged, split or exchanged. All are reads at other
+ * indices; fuse puts them into what reads them. */
 #include "compiler/lower/internal.h"
 
 #include <string.h>
 
-/* ---- joining -------------------------------------------------------------------------------------------------- */
+/* ---- joining --------------------------------------------------------------------------------- */
 
 static bool joins(Lower *l, const Value *args, int count, int axis, Span span) {
     for (int i = 0; i < count; i++) {
         if (args[i].kind != VALUE_ARRAY || value_rank(&args[i]) != value_rank(&args[0])) {
-            diag_report(l->diag, CODE_SHAPES_DIFFER, span, "concat joins arrays with equally many axes, and here are %d and %d", value_rank(&args[0]), value_rank(&args[i]));
+            diag_report(l->diag, CODE_SHAPES_DIFFER, span,
+                        "concat joins arrays with equally many axes, and here are %d and %d",
+                        value_rank(&args[0]), value_rank(&args[i]));
             return false;
         }
         for (int a = 0; a < value_rank(&args[0]); a++) {
             if (a == axis || value_extent(&args[i], a) == value_extent(&args[0], a)) continue;
-            diag_report(l->diag, CODE_SHAPES_DIFFER, span, "concat joins along axis %d, and axis %d differs: %lld and %lld", axis + 1, a + 1,
-                        (long long)value_extent(&args[0], a), (long long)value_extent(&args[i], a));
+            diag_report(l->diag, CODE_SHAPES_DIFFER, span,
+                        "concat joins along axis %d, and axis %d differs: %lld and %lld", axis + 1,
+                        a + 1, (long long)value_extent(&args[0], a),
+                        (long long)value_extent(&args[i], a));
             return false;
         }
     }
@@ -32,7 +37,8 @@ static Value concat(Lower *l, const Value *args, int count, int axis, Span span)
         total += value_extent(&args[i], axis);
         real |= args[i].tensor->type == GT_REAL || args[i].tensor->type == GT_U8;
     }
-    for (int a = 0; a < rank; a++) axes[a] = graph_fresh_index(g, a == axis ? total : value_extent(&args[0], a));
+    for (int a = 0; a < rank; a++)
+        axes[a] = graph_fresh_index(g, a == axis ? total : value_extent(&args[0], a));
     memcpy(at, axes, sizeof at);
     int64_t end = total;
     for (int i = count - 1; i >= 0; i--) {
@@ -40,16 +46,18 @@ static Value concat(Lower *l, const Value *args, int count, int axis, Span span)
         at[axis] = gx2(g, G_SUB, axes[axis], gx_int(g, begin));
         const GExpr *element = value_element(l, &args[i], at, span);
         if (real) element = lower_as_real(l, element);
-        result = result ? gx_select(g, gx2(g, G_LT, axes[axis], gx_int(g, end)), element, result) : element;
+        result = result ? gx_select(g, gx2(g, G_LT, axes[axis], gx_int(g, end)), element, result)
+                        : element;
         end = begin;
     }
     return lower_array_from(l, result, axes, rank, "concat", span);
 }
 
-/* ---- axes ----------------------------------------------------------------------------------------------------- */
+/* ---- axes ------------------------------------------------------------------------------------ */
 
 /* Old axes first .. last - 1 are the digits of `flat`. */
-static void split_digits(Lower *l, const Value *value, const GExpr *flat, int first, int last, const GExpr **at) {
+static void split_digits(Lower *l, const Value *value, const GExpr *flat, int first, int last,
+                         const GExpr **at) {
     for (int i = last - 1; i >= first; i--) {
         const GExpr *extent = gx_int(l->g, value_extent(value, i));
         at[i] = i == first ? flat : gx2(l->g, G_MOD, flat, extent);
@@ -57,12 +65,14 @@ static void split_digits(Lower *l, const Value *value, const GExpr *flat, int fi
     }
 }
 
-/* Row by row. The axes fall into groups of equal size on both sides, and only within one are indices taken apart. */
+/* Row by row. The axes fall into groups of equal size on both sides, and only within one are
+ * indices taken apart. */
 static Value reshape(Lower *l, const Value *value, const int64_t *shape, int rank, Span span) {
     Graph *g = l->g;
     const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
     int old = 0, made = 0, old_rank = value_rank(value);
-    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(g, shape[i]);
+    for (int i = 0; i < rank; i++)
+        axes[i] = graph_fresh_index(g, shape[i]);
     while (old < old_rank || made < rank) {
         int first = old;
         int64_t before = 1, after = 1;
@@ -87,26 +97,32 @@ static Value reshape_to(Lower *l, const Expr *e, const Value *value) {
     for (int i = 0; i < rank; i++) {
         int64_t extent;
         if (!lower_extent(l, e->args[i + 1], &extent)) {
-            diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->args[i + 1]->span, "an axis of `reshape` is a positive whole number known at compile time");
+            diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->args[i + 1]->span,
+                        "an axis of `reshape` is a positive whole number known at compile time");
             return *value;
         }
         shape[i] = extent;
         if (__builtin_mul_overflow(wanted, extent, &wanted)) wanted = -1; /* no array has so many */
     }
-    for (int i = 0; i < value_rank(value); i++) there *= value_extent(value, i);
+    for (int i = 0; i < value_rank(value); i++)
+        there *= value_extent(value, i);
     if (wanted == there) return reshape(l, value, shape, rank, e->span);
-    diag_report(l->diag, CODE_SHAPES_DIFFER, e->span, "reshape keeps every element, and here %lld become %lld", (long long)there, (long long)wanted);
+    diag_report(l->diag, CODE_SHAPES_DIFFER, e->span,
+                "reshape keeps every element, and here %lld become %lld", (long long)there,
+                (long long)wanted);
     return *value;
 }
 
 static Value flatten(Lower *l, const Value *value, Span span) {
     int64_t shape[2] = {value_extent(value, 0), 1};
-    for (int i = 1; i < value_rank(value); i++) shape[1] *= value_extent(value, i);
+    for (int i = 1; i < value_rank(value); i++)
+        shape[1] *= value_extent(value, i);
     return value_rank(value) <= 2 ? *value : reshape(l, value, shape, 2, span);
 }
 
 static Value transpose(Lower *l, const Value *value, Span span) {
-    const GExpr *axes[2] = {graph_fresh_index(l->g, value_extent(value, 1)), graph_fresh_index(l->g, value_extent(value, 0))};
+    const GExpr *axes[2] = {graph_fresh_index(l->g, value_extent(value, 1)),
+                            graph_fresh_index(l->g, value_extent(value, 0))};
     const GExpr *at[2] = {axes[1], axes[0]};
     return lower_array_from(l, value_element(l, value, at, span), axes, 2, "transpose", span);
 }
@@ -114,7 +130,8 @@ static Value transpose(Lower *l, const Value *value, Span span) {
 static Value range(Lower *l, const Expr *e) {
     int64_t extent;
     if (!lower_extent(l, e->args[0], &extent)) {
-        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->span, "`range` needs a whole number above 0 that is known at compile time");
+        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->span,
+                    "`range` needs a whole number above 0 that is known at compile time");
         extent = 1;
     }
     const GExpr *i = graph_fresh_index(l->g, extent);
@@ -127,10 +144,15 @@ bool lower_arrangement(Lower *l, const Expr *e, const Value *args, Value *out) {
     if (strcmp(name, "concat") == 0) {
         int axis = call_concat_axis(e, &arrays);
         *out = concat(l, args, arrays, axis, e->span);
-    } else if (strcmp(name, "reshape") == 0) *out = reshape_to(l, e, &args[0]);
-    else if (strcmp(name, "flatten") == 0) *out = flatten(l, &args[0], e->span);
-    else if (strcmp(name, "transpose") == 0) *out = transpose(l, &args[0], e->span);
-    else if (strcmp(name, "range") == 0) *out = range(l, e);
-    else return false;
+    } else if (strcmp(name, "reshape") == 0)
+        *out = reshape_to(l, e, &args[0]);
+    else if (strcmp(name, "flatten") == 0)
+        *out = flatten(l, &args[0], e->span);
+    else if (strcmp(name, "transpose") == 0)
+        *out = transpose(l, &args[0], e->span);
+    else if (strcmp(name, "range") == 0)
+        *out = range(l, e);
+    else
+        return false;
     return true;
 }

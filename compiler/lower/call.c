@@ -1,11 +1,12 @@
-/* Calls: functions of the language, built-ins, constructors and applications of networks; and the bodies they run. */
+/* Calls: functions of the language, built-ins, constructors and applications of networks; and the
+ * bodies they run. */
 #include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* ---- bodies --------------------------------------------------------------------------------------- */
+/* ---- bodies ---------------------------------------------------------------------------------- */
 
 static VisitStep is_costly(void *context, const GExpr *e) {
     (void)context;
@@ -18,8 +19,10 @@ static VisitStep is_costly(void *context, const GExpr *e) {
     case G_POW:
     case G_TANH:
     case G_SIN:
-    case G_COS: return VISIT_END;
-    default: return e->op == G_LOAD ? VISIT_PAST : VISIT_INSIDE;
+    case G_COS:
+        return VISIT_END;
+    default:
+        return e->op == G_LOAD ? VISIT_PAST : VISIT_INSIDE;
     }
 }
 
@@ -37,9 +40,13 @@ static void compare_claim(Lower *l, const Stmt *s, const Value *value) {
     if (!claim || !s->has_dims || claim->rank != value_rank(value)) return;
     for (int i = 0; i < claim->rank; i++) {
         int64_t wanted;
-        if (!lower_eval_dim(l, claim->dims[i], s->name_span, &wanted) || wanted == value_extent(value, i)) continue;
-        diag_report(l->diag, CODE_CLAIM_FALSE, s->name_span, "axis %d of `%s` is claimed to be %s, which is %lld here, and has %lld entries", i + 1, s->name,
-                    dim_text(l->arena, claim->dims[i]), (long long)wanted, (long long)value_extent(value, i));
+        if (!lower_eval_dim(l, claim->dims[i], s->name_span, &wanted) ||
+            wanted == value_extent(value, i))
+            continue;
+        diag_report(l->diag, CODE_CLAIM_FALSE, s->name_span,
+                    "axis %d of `%s` is claimed to be %s, which is %lld here, and has %lld entries",
+                    i + 1, s->name, dim_text(l->arena, claim->dims[i]), (long long)wanted,
+                    (long long)value_extent(value, i));
         return;
     }
 }
@@ -81,7 +88,9 @@ Value let_value(Lower *l, const Stmt *s) {
     return lower_array_from(l, value, axes, s->binder_count, s->name, s->span);
 }
 
-void lower_let(Lower *l, const Stmt *s) { frame_set(l, l->frame, s->symbol, let_value(l, s)); }
+void lower_let(Lower *l, const Stmt *s) {
+    frame_set(l, l->frame, s->symbol, let_value(l, s));
+}
 
 static void lower_net_update(Lower *l, const Stmt *s) {
     if (!l->training) return;
@@ -99,11 +108,20 @@ Value lower_body(Lower *l, Stmt *const *body, int count) {
     for (int i = 0; i < count; i++) {
         const Stmt *s = body[i];
         switch (s->kind) {
-        case STMT_LET: lower_let(l, s); break;
-        case STMT_DRAW: lower_draw(l, s); break;
-        case STMT_SCAN: lower_scan(l, s); break;
-        case STMT_RETURN: result = lower_value(l, s->value); break;
-        case STMT_FN: break; /* found through its symbol */
+        case STMT_LET:
+            lower_let(l, s);
+            break;
+        case STMT_DRAW:
+            lower_draw(l, s);
+            break;
+        case STMT_SCAN:
+            lower_scan(l, s);
+            break;
+        case STMT_RETURN:
+            result = lower_value(l, s->value);
+            break;
+        case STMT_FN:
+            break; /* found through its symbol */
         case STMT_NET: {
             Value value = value_none();
             value.kind = VALUE_NET;
@@ -115,31 +133,40 @@ Value lower_body(Lower *l, Stmt *const *body, int count) {
         case STMT_STATE: {
             Net *net = l->frame->owner;
             for (int p = 0; net && p < s->param_count; p++) {
-                state_declare(l, net->path, net->origin, &s->params[p], s->kind == STMT_PARAM ? ROLE_PARAM : ROLE_STATE, NULL, 0);
+                state_declare(l, net->path, net->origin, &s->params[p],
+                              s->kind == STMT_PARAM ? ROLE_PARAM : ROLE_STATE, NULL, 0);
                 char name[512];
                 snprintf(name, sizeof name, "%s.%s", net->path, s->params[p].name);
                 frame_set(l, l->frame, s->params[p].symbol, value_array(state_now(l, name)));
             }
             break;
         }
-        case STMT_UPDATE: lower_net_update(l, s); break;
-        default: diag_report(l->diag, CODE_STATEMENT_PLACE, s->span, "this statement has no meaning inside a function or a net"); break;
+        case STMT_UPDATE:
+            lower_net_update(l, s);
+            break;
+        default:
+            diag_report(l->diag, CODE_STATEMENT_PLACE, s->span,
+                        "this statement has no meaning inside a function or a net");
+            break;
         }
     }
     return result;
 }
 
-/* ---- functions ------------------------------------------------------------------------------------ */
+/* ---- functions ------------------------------------------------------------------------------- */
 
-/* False when the value has other axes than the parameter: then the body would read what is not there. */
-static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *value, const Expr *call) {
+/* False when the value has other axes than the parameter: then the body would read what is not
+ * there. */
+static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *value,
+                      const Expr *call) {
     int rank = value_rank(value);
     Span span = call ? call->span : param->span;
     if (rank != param->dim_count) {
-        if (value->kind != VALUE_ARRAY && diag_error_count(l->diag)) return false; /* what stands for a value after an error */
+        /* what stands for a value after an error */
+        if (value->kind != VALUE_ARRAY && diag_error_count(l->diag)) return false;
         const char *given = rank ? arena_printf(l->arena, "one of %d", rank) : "a number";
-        diag_report(l->diag, CODE_ARGUMENT_RANK, span, "`%s` needs an array of %d %s, and gets %s", param->name, param->dim_count,
-                    param->dim_count == 1 ? "axis" : "axes", given);
+        diag_report(l->diag, CODE_ARGUMENT_RANK, span, "`%s` needs an array of %d %s, and gets %s",
+                    param->name, param->dim_count, param->dim_count == 1 ? "axis" : "axes", given);
         diag_note(l->diag, param->span, "`%s` is declared here", param->name);
         return false;
     }
@@ -150,12 +177,14 @@ static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *v
         const Expr *dim = param->dims[i];
         int64_t extent = value_extent(value, i);
         double want;
-        bool is_symbol = dim->kind == EXPR_NAME && dim->symbol && dim->symbol->kind == SYMBOL_DIMENSION;
+        bool is_symbol =
+            dim->kind == EXPR_NAME && dim->symbol && dim->symbol->kind == SYMBOL_DIMENSION;
         if (is_symbol && !frame_find(frame, dim->symbol)) {
             frame_set(l, frame, dim->symbol, value_static(l, (double)extent, true));
         } else if (lower_static(l, dim, &want) && want != (double)extent) {
-            diag_report(l->diag, CODE_ARGUMENT_DIMENSION, span, "axis %d of `%s` has %lld entries, and its declaration asks for %.9g", i + 1, param->name,
-                       (long long)extent, want);
+            diag_report(l->diag, CODE_ARGUMENT_DIMENSION, span,
+                        "axis %d of `%s` has %lld entries, and its declaration asks for %.9g",
+                        i + 1, param->name, (long long)extent, want);
             diag_note(l->diag, param->span, "`%s` is declared here", param->name);
             fits = false;
         }
@@ -168,11 +197,17 @@ static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *v
 static void introduce_dims(Lower *l, Frame *frame, const Stmt *fn, const Value *args, int count) {
     for (int i = 0; i < count; i++) {
         const Param *param = &fn->params[i];
-        if (!param->has_shape || args[i].kind != VALUE_ARRAY || value_rank(&args[i]) != param->dim_count) continue;
+        if (!param->has_shape || args[i].kind != VALUE_ARRAY ||
+            value_rank(&args[i]) != param->dim_count)
+            continue;
         for (int d = 0; d < param->dim_count; d++) {
             const Expr *dim = param->dims[d];
-            const bool introduces = dim->kind == EXPR_NAME && dim->symbol && dim->symbol->kind == SYMBOL_DIMENSION && !frame_find(frame, dim->symbol);
-            if (introduces) frame_set(l, frame, dim->symbol, value_static(l, (double)value_extent(&args[i], d), true));
+            const bool introduces = dim->kind == EXPR_NAME && dim->symbol &&
+                                    dim->symbol->kind == SYMBOL_DIMENSION &&
+                                    !frame_find(frame, dim->symbol);
+            if (introduces)
+                frame_set(l, frame, dim->symbol,
+                          value_static(l, (double)value_extent(&args[i], d), true));
         }
     }
 }
@@ -185,7 +220,8 @@ static int find_param(const Param *params, int count, const char *name) {
 
 /* Arguments by position, then by name. */
 static void place_arguments(const Expr *call, const Param *params, int count, const Expr **placed) {
-    for (int i = 0; i < count; i++) placed[i] = NULL;
+    for (int i = 0; i < count; i++)
+        placed[i] = NULL;
     int position = 0;
     for (int i = 0; i < call->arg_count; i++) {
         const char *name = call->arg_names ? call->arg_names[i] : NULL;
@@ -195,25 +231,33 @@ static void place_arguments(const Expr *call, const Param *params, int count, co
 }
 
 /* A function of scalars, given arrays, acts element by element. */
-static Value map_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int count, const Value *shaped, const Expr *call) {
+static Value map_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int count,
+                          const Value *shaped, const Expr *call) {
     const GExpr *axes[GRAPH_MAX_RANK];
     int rank = value_rank(shaped);
-    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
+    for (int i = 0; i < rank; i++)
+        axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
     Value *scalars = arena_array(l->arena, Value, count);
-    for (int i = 0; i < count; i++) scalars[i] = args[i].kind == VALUE_NONE ? args[i] : value_scalar(value_element(l, &args[i], axes, fn->span));
+    for (int i = 0; i < count; i++)
+        scalars[i] = args[i].kind == VALUE_NONE
+                         ? args[i]
+                         : value_scalar(value_element(l, &args[i], axes, fn->span));
     Value result = call_function(l, fn, parent, scalars, count, call);
     if (result.kind != VALUE_SCALAR) return result;
     return lower_array_from(l, result.scalar, axes, rank, fn->name, call ? call->span : fn->span);
 }
 
-/* An int may size something inside (rounds, neighbours), so a hyper given for one is fixed at compile time. */
+/* An int may size something inside (rounds, neighbours), so a hyper given for one is fixed at
+ * compile time. */
 static Value lower_argument(Lower *l, const Param *param, const Expr *given) {
     double number;
     bool counts = param->type && param->type->kind == KIND_INT && param->type->rank == 0;
-    return counts && lower_static(l, given, &number) ? value_static(l, number, true) : lower_value(l, given);
+    return counts && lower_static(l, given, &number) ? value_static(l, number, true)
+                                                     : lower_value(l, given);
 }
 
-/* The default of a parameter may name the dimensions and the parameters that stand before it: it is a value inside the call. */
+/* The default of a parameter may name the dimensions and the parameters that stand before it: it is
+ * a value inside the call. */
 static Value default_argument(Lower *l, const Param *param, Frame *frame) {
     Frame *outer = l->frame;
     l->frame = frame;
@@ -222,9 +266,11 @@ static Value default_argument(Lower *l, const Param *param, Frame *frame) {
     return value;
 }
 
-Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int count, const Expr *call) {
+Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int count,
+                    const Expr *call) {
     if (l->calls == MOST_NESTED_CALLS) {
-        diag_report(l->diag, CODE_TOO_DEEP, fn->name_span, "calls nest deeper than %d where `%s` is called", MOST_NESTED_CALLS, fn->name);
+        diag_report(l->diag, CODE_TOO_DEEP, fn->name_span,
+                    "calls nest deeper than %d where `%s` is called", MOST_NESTED_CALLS, fn->name);
         return value_scalar(gx_real(l->g, 0));
     }
     bool all_scalar = true;
@@ -237,7 +283,8 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
 
     Frame *outer = l->frame;
     Frame *frame = frame_new(l, parent);
-    Call at = {.fn = fn, .frame = frame, .net = fn->kind == STMT_NET ? parent->owner : NULL, .call = call};
+    Call at = {
+        .fn = fn, .frame = frame, .net = fn->kind == STMT_NET ? parent->owner : NULL, .call = call};
     call_enter(l, &at);
     const int mapped = draw_map(l, args, count);
     bool fits = true;
@@ -247,7 +294,8 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
         Value value = args[i].kind == VALUE_NONE ? default_argument(l, param, frame) : args[i];
         if (param->has_shape) {
             fits &= bind_dims(l, frame, param, &value, call);
-        } else if (value.kind == VALUE_SCALAR && param->type && param->type->kind == KIND_REAL && value.scalar->type == GT_INT) {
+        } else if (value.kind == VALUE_SCALAR && param->type && param->type->kind == KIND_REAL &&
+                   value.scalar->type == GT_INT) {
             value = value_scalar(lower_as_real(l, value.scalar));
         }
         frame_set(l, frame, param->symbol, value_shallow(l, value, param->name, param->span));
@@ -284,34 +332,42 @@ Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const Expr *c
         } else if (fn->params[i].value) {
             args[i].kind = VALUE_NONE; /* call_function makes it */
         } else {
-            diag_report(l->diag, CODE_MISSING_ARGUMENT, call->span, "`%s` needs its argument `%s`", fn->name, fn->params[i].name);
+            diag_report(l->diag, CODE_MISSING_ARGUMENT, call->span, "`%s` needs its argument `%s`",
+                        fn->name, fn->params[i].name);
             args[i] = value_scalar(gx_real(l->g, 0));
         }
     }
     return call_function(l, fn, parent, args, count, call);
 }
 
-/* ---- built-ins ------------------------------------------------------------------------------------ */
+/* ---- built-ins ------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
     GOp op;
     bool keeps_int;
 } maps[] = {
-    {"exp", G_EXP, false},   {"log", G_LOG, false},         {"log1p", G_LOG1P, false},       {"expm1", G_EXPM1, false},
-    {"sqrt", G_SQRT, false}, {"tanh", G_TANH, false},       {"sigmoid", G_SIGMOID, false},   {"softplus", G_SOFTPLUS, false},
-    {"erf", G_ERF, false},   {"sin", G_SIN, false},         {"cos", G_COS, false},           {"abs", G_ABS, true},
-    {"sign", G_SIGN, true},  {"floor", G_FLOOR, false},     {"ceil", G_CEIL, false},         {"round", G_ROUND, false},
-    {"min", G_MIN, true},    {"max", G_MAX, true},
+    {"exp", G_EXP, false},         {"log", G_LOG, false},
+    {"log1p", G_LOG1P, false},     {"expm1", G_EXPM1, false},
+    {"sqrt", G_SQRT, false},       {"tanh", G_TANH, false},
+    {"sigmoid", G_SIGMOID, false}, {"softplus", G_SOFTPLUS, false},
+    {"erf", G_ERF, false},         {"sin", G_SIN, false},
+    {"cos", G_COS, false},         {"abs", G_ABS, true},
+    {"sign", G_SIGN, true},        {"floor", G_FLOOR, false},
+    {"ceil", G_CEIL, false},       {"round", G_ROUND, false},
+    {"min", G_MIN, true},          {"max", G_MAX, true},
 };
 
 static const GExpr *map_scalar(Lower *l, int row, const GExpr *const *e, int count) {
-    bool integer = maps[row].keeps_int && e[0]->type == GT_INT && (count < 2 || e[1]->type == GT_INT);
+    bool integer =
+        maps[row].keeps_int && e[0]->type == GT_INT && (count < 2 || e[1]->type == GT_INT);
     bool rounds = maps[row].op == G_FLOOR || maps[row].op == G_CEIL || maps[row].op == G_ROUND;
     if (rounds && e[0]->type == GT_INT) return e[0];
     const GExpr *args[2];
-    for (int i = 0; i < count; i++) args[i] = integer ? e[i] : lower_as_real(l, e[i]);
-    const GExpr *result = maps[row].op == G_SQRT ? lower_root(l, args[0]) : gx_op(l->g, maps[row].op, count, args);
+    for (int i = 0; i < count; i++)
+        args[i] = integer ? e[i] : lower_as_real(l, e[i]);
+    const GExpr *result =
+        maps[row].op == G_SQRT ? lower_root(l, args[0]) : gx_op(l->g, maps[row].op, count, args);
     return rounds ? gx1(l->g, G_TO_INT, result) : result;
 }
 
@@ -321,15 +377,18 @@ static Value map_builtin(Lower *l, int row, const Value *args, int count, Span s
         if (value_rank(&args[i]) > 0) shaped = &args[i];
     const GExpr *axes[GRAPH_MAX_RANK], *elements[2] = {NULL};
     int rank = shaped ? value_rank(shaped) : 0;
-    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
-    for (int i = 0; i < count; i++) elements[i] = value_element(l, &args[i], axes, span);
+    for (int i = 0; i < rank; i++)
+        axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
+    for (int i = 0; i < count; i++)
+        elements[i] = value_element(l, &args[i], axes, span);
     const GExpr *result = map_scalar(l, row, elements, count);
     return rank ? lower_array_from(l, result, axes, rank, NULL, span) : value_scalar(result);
 }
 
 static int fresh_axes(Lower *l, const Value *value, const GExpr **axes) {
     int rank = value_rank(value);
-    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(value, i));
+    for (int i = 0; i < rank; i++)
+        axes[i] = graph_fresh_index(l->g, value_extent(value, i));
     return rank;
 }
 
@@ -338,17 +397,20 @@ static const GExpr *dot(Lower *l, const Value *a, const Value *b, Span span) {
     int count, rank = fresh_axes(l, a, axes);
     for (int i = 0; i < rank && value_rank(b) == rank; i++)
         if (value_extent(a, i) != value_extent(b, i)) {
-            diag_report(l->diag, CODE_SHAPES_DIFFER, span, "the two vectors differ in length: %lld and %lld", (long long)value_extent(a, i),
-                       (long long)value_extent(b, i));
+            diag_report(l->diag, CODE_SHAPES_DIFFER, span,
+                        "the two vectors differ in length: %lld and %lld",
+                        (long long)value_extent(a, i), (long long)value_extent(b, i));
             return gx_real(l->g, 0);
         }
-    const GExpr *product = gx2(l->g, G_MUL, lower_as_real(l, value_element(l, a, axes, span)), lower_as_real(l, value_element(l, b, axes, span)));
+    const GExpr *product = gx2(l->g, G_MUL, lower_as_real(l, value_element(l, a, axes, span)),
+                               lower_as_real(l, value_element(l, b, axes, span)));
     GNode *sum = lower_sum_node(l, product, NULL, axes, rank, free, &count, span);
     return gx_load(l->g, sum, count, free, NULL);
 }
 
-/* x / max(norm(x), eps) along the last axis of the whole tensor: rows already picked (u[i], u[pos(i)]) are rows of it, so every pick
- * shares one normalised array. Inside the ball of eps the gradient is 0. */
+/* x / max(norm(x), eps) along the last axis of the whole tensor: rows already picked (u[i],
+ * u[pos(i)]) are rows of it, so every pick shares one normalised array. Inside the ball of eps the
+ * gradient is 0. */
 Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span) {
     Graph *g = l->g;
     Value whole = *value;
@@ -359,12 +421,16 @@ Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span) {
     const GExpr *x = lower_as_real(l, value_element(l, &whole, axes, span));
     const GExpr *free[GRAPH_MAX_FREE];
     int count;
-    GNode *squares = lower_sum_node(l, gx2(g, G_MUL, x, x), NULL, &axes[rank - 1], 1, free, &count, span);
-    const GExpr *length = lower_hoist_scalar(l, lower_root(l, gx_load(g, squares, count, free, NULL)), "norm", span);
+    GNode *squares =
+        lower_sum_node(l, gx2(g, G_MUL, x, x), NULL, &axes[rank - 1], 1, free, &count, span);
+    const GExpr *length =
+        lower_hoist_scalar(l, lower_root(l, gx_load(g, squares, count, free, NULL)), "norm", span);
     const GExpr *inside = gx_load(g, graph_stop(g, whole.tensor, span), rank, axes, NULL);
     const GExpr *eps = gx_real(g, epsilon);
-    const GExpr *outside = gx1(g, G_NOT, gx2(g, G_LE, length, eps)); /* and so is a row with a NaN */
-    const GExpr *result = gx_select(g, outside, gx2(g, G_DIV, x, length), gx2(g, G_DIV, lower_as_real(l, inside), eps));
+    /* and so is a row with a NaN */
+    const GExpr *outside = gx1(g, G_NOT, gx2(g, G_LE, length, eps));
+    const GExpr *result = gx_select(g, outside, gx2(g, G_DIV, x, length),
+                                    gx2(g, G_DIV, lower_as_real(l, inside), eps));
     Value made = lower_array_from(l, result, axes, rank, "normalised", span);
     Value out = *value;
     out.tensor = made.tensor;
@@ -372,8 +438,10 @@ Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span) {
     return out;
 }
 
-/* Bilinear sampling at (row, column), clamped to the edge: the four corners, with integer positions whose range is provable. */
-static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel, const GExpr *row, const GExpr *column, Span span) {
+/* Bilinear sampling at (row, column), clamped to the edge: the four corners, with integer positions
+ * whose range is provable. */
+static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel, const GExpr *row,
+                             const GExpr *column, Span span) {
     Graph *g = l->g;
     const GExpr *low[2], *high[2], *weight[2];
     const GExpr *position[2] = {lower_as_real(l, row), lower_as_real(l, column)};
@@ -395,7 +463,8 @@ static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel,
         }
     const GExpr *rows[2];
     for (int a = 0; a < 2; a++)
-        rows[a] = gx2(g, G_ADD, corner[a][0], gx2(g, G_MUL, weight[1], gx2(g, G_SUB, corner[a][1], corner[a][0])));
+        rows[a] = gx2(g, G_ADD, corner[a][0],
+                      gx2(g, G_MUL, weight[1], gx2(g, G_SUB, corner[a][1], corner[a][0])));
     return gx2(g, G_ADD, rows[0], gx2(g, G_MUL, weight[0], gx2(g, G_SUB, rows[1], rows[0])));
 }
 
@@ -403,9 +472,11 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
     Graph *g = l->g;
     int count = e->arg_count;
     Value *args = arena_array(l->arena, Value, count);
-    if (strcmp(name, "filled") == 0) return value_scalar(lower_filled(l, e->args[0], lower_scalar(l, e->args[1])));
+    if (strcmp(name, "filled") == 0)
+        return value_scalar(lower_filled(l, e->args[0], lower_scalar(l, e->args[1])));
     if (strcmp(name, "new") == 0) return lower_new(l, e->args[0]);
-    for (int i = 0; i < count; i++) args[i] = lower_value(l, e->args[i]);
+    for (int i = 0; i < count; i++)
+        args[i] = lower_value(l, e->args[i]);
     Value arranged;
     if (lower_arrangement(l, e, args, &arranged)) return arranged;
     if (strcmp(name, "real") == 0) {
@@ -424,25 +495,30 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
     }
     if (strcmp(name, "dot") == 0) return value_scalar(dot(l, &args[0], &args[1], e->span));
     if (strcmp(name, "cos") == 0 && count == 2) {
-        Value a = lower_normalise(l, &args[0], 1e-12, e->span), b = lower_normalise(l, &args[1], 1e-12, e->span);
+        Value a = lower_normalise(l, &args[0], 1e-12, e->span),
+              b = lower_normalise(l, &args[1], 1e-12, e->span);
         return value_scalar(dot(l, &a, &b, e->span));
     }
-    if (strcmp(name, "norm") == 0) return value_scalar(lower_root(l, dot(l, &args[0], &args[0], e->span)));
+    if (strcmp(name, "norm") == 0)
+        return value_scalar(lower_root(l, dot(l, &args[0], &args[0], e->span)));
     if (strcmp(name, "normalise") == 0)
-        return lower_normalise(l, &args[0], count > 1 && args[1].is_static ? args[1].constant : 1e-12, e->span);
+        return lower_normalise(l, &args[0],
+                               count > 1 && args[1].is_static ? args[1].constant : 1e-12, e->span);
     Value called;
     if (lower_library(l, name, args, e->span, &called)) return called;
     if (strcmp(name, "bilinear") == 0) {
-        const GExpr *c = lower_scalar(l, e->args[1]), *row = lower_scalar(l, e->args[2]), *column = lower_scalar(l, e->args[3]);
+        const GExpr *c = lower_scalar(l, e->args[1]), *row = lower_scalar(l, e->args[2]),
+                    *column = lower_scalar(l, e->args[3]);
         return value_scalar(bilinear(l, &args[0], c, row, column, e->span));
     }
     for (int i = 0; i < (int)(sizeof maps / sizeof *maps); i++)
-        if (strcmp(maps[i].name, name) == 0) return map_builtin(l, i, args, count > 2 ? 2 : count, e->span);
+        if (strcmp(maps[i].name, name) == 0)
+            return map_builtin(l, i, args, count > 2 ? 2 : count, e->span);
     diag_report(l->diag, CODE_NOT_CALLABLE, e->span, "`%s` cannot be called here", name);
     return value_scalar(gx_real(g, 0));
 }
 
-/* ---- the call ------------------------------------------------------------------------------------- */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 /* Its updates of running statistics would be many too. */
 static bool is_indexed(Lower *l, const Value *value) {
@@ -454,13 +530,15 @@ static bool is_indexed(Lower *l, const Value *value) {
 
 Value lower_call(Lower *l, const Expr *e) {
     const Expr *callee = e->callee;
-    Symbol *symbol = callee->kind == EXPR_NAME || callee->kind == EXPR_MEMBER ? callee->symbol : NULL;
+    Symbol *symbol =
+        callee->kind == EXPR_NAME || callee->kind == EXPR_MEMBER ? callee->symbol : NULL;
     if (symbol) {
         if (symbol->kind == SYMBOL_BUILTIN) return call_builtin(l, e, symbol->name);
         if (symbol->kind == SYMBOL_FN) return lower_function_call(l, symbol->stmt, l->root, e);
         if (symbol->kind == SYMBOL_LET_FN || symbol->kind == SYMBOL_LET) {
             const Value *value = frame_find(l->frame, symbol);
-            if (value && value->kind == VALUE_FUNCTION) return lower_function_call(l, value->function, value->frame, e);
+            if (value && value->kind == VALUE_FUNCTION)
+                return lower_function_call(l, value->function, value->frame, e);
         }
         if (symbol->kind == SYMBOL_NET && symbol->stmt->has_config) {
             Value value = value_none();
@@ -471,16 +549,22 @@ Value lower_call(Lower *l, const Expr *e) {
     }
     Net *net = lower_net(l, callee, "net");
     if (!net || e->arg_count != 1) {
-        diag_report(l->diag, CODE_NETWORK_ARGUMENT, e->span, "this is applied like a network, and a network takes one array");
+        diag_report(l->diag, CODE_NETWORK_ARGUMENT, e->span,
+                    "this is applied like a network, and a network takes one array");
         return value_scalar(gx_real(l->g, 0));
     }
     Value input = lower_value(l, e->args[0]);
     if (is_indexed(l, &input)) {
-        diag_report(l->diag, CODE_NETWORK_ARGUMENT, e->span, "a network is applied to one array at a time, and an index of a formula makes this many");
+        diag_report(l->diag, CODE_NETWORK_ARGUMENT, e->span,
+                    "a network is applied to one array at a time, and an index of a formula makes "
+                    "this many");
         diag_suggest(l->diag, "name the results first: `let z[v] = encoder(g[v])`");
-        for (int i = 0; i < input.prefix_count; i++) input.prefix[i] = gx_int(l->g, 0); /* of the right shape, so that the rest is checked too */
+        /* of the right shape, so that the rest is checked too */
+        for (int i = 0; i < input.prefix_count; i++)
+            input.prefix[i] = gx_int(l->g, 0);
     }
     Value result = net_apply(l, net, input, e);
-    if (!l->frame->owner && !l->encoded && lower_is_embedding(l, &result)) l->encoded = result.tensor;
+    if (!l->frame->owner && !l->encoded && lower_is_embedding(l, &result))
+        l->encoded = result.tensor;
     return result;
 }

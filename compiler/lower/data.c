@@ -13,7 +13,8 @@ static bool fix_hyper(void *context, Expr *e) {
 
 void lower_declare_source(Lower *l, const Stmt *s) {
     ast_walk_stmt((Stmt *)(uintptr_t)s, fix_hyper, l);
-    LoweredSource source = {s->name, s->data, false, arena_array(l->arena, bool, s->data->field_count + 1)};
+    LoweredSource source = {s->name, s->data, false,
+                            arena_array(l->arena, bool, s->data->field_count + 1)};
     array_push(l->arena, &l->program->sources, source);
 }
 
@@ -23,7 +24,7 @@ int lower_find_source(const Lower *l, const char *name) {
     return -1;
 }
 
-/* ---- fields ----------------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 /* The source that the step draws from first sets the epoch. */
 static void mark_drawn(Lower *l, const Stmt *source) {
@@ -37,16 +38,21 @@ static void mark_drawn(Lower *l, const Stmt *source) {
 static int64_t batch_of(const Lower *l, const DataSource *data) {
     if (l->sweep == data) return l->sweep_rows;
     const LoweredProgram *p = l->program;
-    const int64_t own = data->follows && l->phase && p && p->stages.count ? p->stages.items[l->phase->stage].batch : 0;
+    const int64_t own = data->follows && l->phase && p && p->stages.count
+                            ? p->stages.items[l->phase->stage].batch
+                            : 0;
     return own ? own : data->batch;
 }
 
 static GType type_of(const DataField *field) {
     if (!field) return GT_INT; /* index */
     switch (field->type) {
-    case DATA_U8: return GT_U8;
-    case DATA_INT: return GT_INT;
-    case DATA_REAL: return GT_REAL;
+    case DATA_U8:
+        return GT_U8;
+    case DATA_INT:
+        return GT_INT;
+    case DATA_REAL:
+        return GT_REAL;
     }
     return GT_REAL;
 }
@@ -61,16 +67,20 @@ const DataField *lower_source_field(Lower *l, const DataSource *data, const char
     return NULL;
 }
 
-GNode *lower_rows_input(Lower *l, const char *name, const DataField *field, int64_t rows, Span span) {
+GNode *lower_rows_input(Lower *l, const char *name, const DataField *field, int64_t rows,
+                        Span span) {
     int64_t shape[GRAPH_MAX_RANK] = {rows};
     const int own = field ? field->rank : 0;
-    for (int i = 0; i < own; i++) shape[i + 1] = field->shape[i];
+    for (int i = 0; i < own; i++)
+        shape[i + 1] = field->shape[i];
     return graph_input(l->g, name, type_of(field), own + 1, shape, span);
 }
 
-static GNode *data_input(Lower *l, const Stmt *source, const char *prefix, const char *field, int64_t rows, Span span) {
+static GNode *data_input(Lower *l, const Stmt *source, const char *prefix, const char *field,
+                         int64_t rows, Span span) {
     const char *key = arena_printf(l->arena, "%s.%s", l->evaluates ? "sample" : prefix, field);
-    return lower_rows_input(l, arena_intern(l->arena, key, strlen(key)), lower_source_field(l, source->data, field), rows, span);
+    return lower_rows_input(l, arena_intern(l->arena, key, strlen(key)),
+                            lower_source_field(l, source->data, field), rows, span);
 }
 
 static GNode *field_input(Lower *l, const Stmt *source, const char *field, Span span) {
@@ -81,11 +91,13 @@ static GNode *field_input(Lower *l, const Stmt *source, const char *field, Span 
 Value lower_field(Lower *l, const Expr *e) {
     const Stmt *source = e->symbol->stmt;
     if (e->args[0]->kind == EXPR_MEMBER) /* train.all.image */
-        return value_array(data_input(l, source, arena_printf(l->arena, "%s.all", source->name), e->name, source->data->rows, e->span));
+        return value_array(data_input(l, source, arena_printf(l->arena, "%s.all", source->name),
+                                      e->name, source->data->rows, e->span));
     Value value = value_array(field_input(l, source, e->name, e->span));
     if (!l->sample) return value;
     value.prefix[value.prefix_count++] = l->sample;
-    return value_rank(&value) ? value : value_scalar(gx_load(l->g, value.tensor, 1, value.prefix, NULL));
+    return value_rank(&value) ? value
+                              : value_scalar(gx_load(l->g, value.tensor, 1, value.prefix, NULL));
 }
 
 Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe) {
@@ -96,18 +108,24 @@ Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe) {
     l->sample = NULL;
     if (value.kind != VALUE_ARRAY && value.kind != VALUE_SCALAR) return value_none();
     const int own = value.kind == VALUE_ARRAY ? value_rank(&value) : 0;
-    for (int i = 0; i < own; i++) axes[1 + i] = graph_fresh_index(g, value_extent(&value, i));
-    return lower_array_from(l, value_element(l, &value, axes + 1, recipe->span), axes, 1 + own, "of", recipe->span);
+    for (int i = 0; i < own; i++)
+        axes[1 + i] = graph_fresh_index(g, value_extent(&value, i));
+    return lower_array_from(l, value_element(l, &value, axes + 1, recipe->span), axes, 1 + own,
+                            "of", recipe->span);
 }
 
-/* ---- views ------------------------------------------------------------------------------------------ */
+/* ---- views ----------------------------------------------------------------------------------- */
 
-/* Behind an axis of views, `view g[2] = ..`, stands that of the samples: the others are put in front of it. */
+/* Behind an axis of views, `view g[2] = ..`, stands that of the samples: the others are put in
+ * front of it. */
 static Value sample_along(Lower *l, const Expr *name, const Value *whole) {
     const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
     const int rank = value_rank(whole);
-    for (int i = 0, own = 0; i < rank; i++) at[i] = i == 1 ? l->sample : (axes[own++] = graph_fresh_index(l->g, value_extent(whole, i)));
-    return lower_array_from(l, value_element(l, whole, at, name->span), axes, rank - 1, name->name, name->span);
+    for (int i = 0, own = 0; i < rank; i++)
+        at[i] =
+            i == 1 ? l->sample : (axes[own++] = graph_fresh_index(l->g, value_extent(whole, i)));
+    return lower_array_from(l, value_element(l, whole, at, name->span), axes, rank - 1, name->name,
+                            name->span);
 }
 
 Value lower_sample(Lower *l, const Expr *name, Value whole) {
@@ -115,11 +133,15 @@ Value lower_sample(Lower *l, const Expr *name, Value whole) {
     const Symbol *s = name->symbol;
     if (s->kind == SYMBOL_VIEW && s->param->has_shape) return sample_along(l, name, &whole);
     whole.prefix[whole.prefix_count++] = l->sample;
-    return value_rank(&whole) ? whole : value_scalar(gx_load(l->g, whole.tensor, whole.prefix_count, whole.prefix, NULL));
+    return value_rank(&whole)
+               ? whole
+               : value_scalar(gx_load(l->g, whole.tensor, whole.prefix_count, whole.prefix, NULL));
 }
 
 static const Stmt *source_in(const Expr *e) {
-    if (e->kind == EXPR_MEMBER && e->symbol && e->symbol->kind == SYMBOL_FIELD && e->args[0]->kind == EXPR_NAME) return e->symbol->stmt;
+    if (e->kind == EXPR_MEMBER && e->symbol && e->symbol->kind == SYMBOL_FIELD &&
+        e->args[0]->kind == EXPR_NAME)
+        return e->symbol->stmt;
     for (int i = 0; i < e->arg_count; i++) {
         const Stmt *found = source_in(e->args[i]);
         if (found) return found;
@@ -134,13 +156,16 @@ static int64_t view_count(Lower *l, const Param *view) {
     return (int64_t)count;
 }
 
-/* What a draw in view number `number` of sample `n` is keyed by: the index in the data, so that a sample draws the same wherever the shuffle
- * puts it. A source that is balanced, weighed or in episodes may have a row twice in a batch; there it is the place in the batch, and so it is in a view
- * of arrays that are computed. */
-static const GExpr *draw_key(Lower *l, const Stmt *source, const GExpr *n, int64_t views, const GExpr *number, Span span) {
+/* What a draw in view number `number` of sample `n` is keyed by: the index in the data, so that a
+ * sample draws the same wherever the shuffle puts it. A source that is balanced, weighed or in
+ * episodes may have a row twice in a batch; there it is the place in the batch, and so it is in a
+ * view of arrays that are computed. */
+static const GExpr *draw_key(Lower *l, const Stmt *source, const GExpr *n, int64_t views,
+                             const GExpr *number, Span span) {
     Graph *g = l->g;
     const GExpr *sample = n;
-    const bool repeats = source && (source->data->balanced || source->data->weights || source->data->ways);
+    const bool repeats =
+        source && (source->data->balanced || source->data->weights || source->data->ways);
     if (source && !repeats) sample = gx_load(g, field_input(l, source, "index", span), 1, &n, NULL);
     return gx2(g, G_ADD, gx2(g, G_MUL, sample, gx_int(g, views)), number);
 }
@@ -151,7 +176,8 @@ typedef struct Views {
     int64_t rows, count;
 } Views;
 
-static void lower_one_view(Lower *l, const Stmt *s, const Views *views, const Param *view, const Expr *recipe, int64_t first) {
+static void lower_one_view(Lower *l, const Stmt *s, const Views *views, const Param *view,
+                           const Expr *recipe, int64_t first) {
     Graph *g = l->g;
     const GExpr *axes[GRAPH_MAX_RANK], *number = gx_int(g, first);
     int rank = 0;
@@ -171,23 +197,28 @@ static void lower_one_view(Lower *l, const Stmt *s, const Views *views, const Pa
     l->site = "";
     const int own = value.kind == VALUE_ARRAY ? value_rank(&value) : 0;
     if ((value.kind != VALUE_ARRAY && value.kind != VALUE_SCALAR) || rank + own > GRAPH_MAX_RANK) {
-        diag_report(l->diag, CODE_VIEW, s->span, "a view is an array of at most %d axes", GRAPH_MAX_RANK - rank);
+        diag_report(l->diag, CODE_VIEW, s->span, "a view is an array of at most %d axes",
+                    GRAPH_MAX_RANK - rank);
         return;
     }
-    for (int i = 0; i < own; i++) axes[rank + i] = graph_fresh_index(g, value_extent(&value, i));
+    for (int i = 0; i < own; i++)
+        axes[rank + i] = graph_fresh_index(g, value_extent(&value, i));
     const GExpr *element = value_element(l, &value, axes + rank, s->span);
-    frame_set(l, l->frame, view->symbol, lower_array_from(l, element, axes, rank + own, view->name, view->span));
+    frame_set(l, l->frame, view->symbol,
+              lower_array_from(l, element, axes, rank + own, view->name, view->span));
 }
 
 /* The samples that the type of a view has, behind its own axis if it has one. */
 static bool rows_of_view(Lower *l, const Param *view, int64_t *rows) {
-    return view->type->rank > view->has_shape && lower_eval_dim(l, view->type->dims[view->has_shape], view->span, rows);
+    return view->type->rank > view->has_shape &&
+           lower_eval_dim(l, view->type->dims[view->has_shape], view->span, rows);
 }
 
 void lower_view(Lower *l, const Stmt *s) {
     Views views = {.source = source_in(s->value)};
     if (!rows_of_view(l, &s->params[0], &views.rows)) return;
-    for (int v = 0; v < s->param_count; v++) views.count += view_count(l, &s->params[v]);
+    for (int v = 0; v < s->param_count; v++)
+        views.count += view_count(l, &s->params[v]);
     l->view_images += views.count * views.rows;
     if (s->each) views.count = 1; /* all of them are drawn alike */
     int64_t first = 0;
@@ -197,7 +228,7 @@ void lower_view(Lower *l, const Stmt *s) {
     }
 }
 
-/* ---- views that are shown --------------------------------------------------------------------------- */
+/* ---- views that are shown -------------------------------------------------------------------- */
 
 static bool is_listed(const Lower *l, const char *name) {
     for (int i = 0; i < l->program->shown.count; i++)
@@ -213,8 +244,10 @@ void lower_show_view(Lower *l, const Stmt *s) {
         const GExpr *free[GRAPH_MAX_FREE];
         int count;
         if (!value || value->kind != VALUE_ARRAY) continue;
-        graph_output(l->g, arena_printf(l->arena, "view %s", view->name), lower_materialise(l, value, free, &count, view->span));
-        const LoweredView shown = {view->name, source ? lower_find_source(l, source->name) : -1, view->has_shape ? view_count(l, view) : 0};
+        graph_output(l->g, arena_printf(l->arena, "view %s", view->name),
+                     lower_materialise(l, value, free, &count, view->span));
+        const LoweredView shown = {view->name, source ? lower_find_source(l, source->name) : -1,
+                                   view->has_shape ? view_count(l, view) : 0};
         if (!is_listed(l, view->name)) array_push(l->arena, &l->program->shown, shown);
     }
 }

@@ -1,5 +1,6 @@
-/* `every epoch`, and the statements of `eval`: in order, as actions. Lets and updates that follow one another are one graph; a sweep is one, run for each batch; so is
- * what k-means groups. Networks are in evaluation mode. */
+/* `every epoch`, and the statements of `eval`: in order, as actions. Lets and updates that follow
+ * one another are one graph; a sweep is one, run for each batch; so is what k-means groups.
+ * Networks are in evaluation mode. */
 #include "compiler/lower/internal.h"
 
 #include <string.h>
@@ -11,8 +12,11 @@ static void show_memory(Lower *l) {
     for (int i = 0; i < l->statements.count; i++) {
         const Stmt *s = l->statements.items[i];
         bool kept = s->kind == STMT_PARAM || s->kind == STMT_STATE || s->kind == STMT_BANK;
-        for (int p = 0; kept && p < s->param_count; p++) frame_set(l, l->frame, s->params[p].symbol, value_array(state_now(l, s->params[p].name)));
-        if (s->kind == STMT_QUEUE && !s->param_count) frame_set(l, l->frame, s->symbol, value_array(state_now(l, s->name)));
+        for (int p = 0; kept && p < s->param_count; p++)
+            frame_set(l, l->frame, s->params[p].symbol,
+                      value_array(state_now(l, s->params[p].name)));
+        if (s->kind == STMT_QUEUE && !s->param_count)
+            frame_set(l, l->frame, s->symbol, value_array(state_now(l, s->name)));
     }
 }
 
@@ -23,7 +27,8 @@ static void begin_action(Lower *l) {
 }
 
 static void end_action(Lower *l, LoweredActions *actions, LoweredAction action) {
-    for (int i = 0; i < l->current.count; i++) state_commit(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
+    for (int i = 0; i < l->current.count; i++)
+        state_commit(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
     bool works = l->g->commits.count || l->g->outputs.count;
     if (works && !l->foresees && !diag_error_count(l->diag)) {
         lower_add_unit(l, UNIT_ACTION);
@@ -57,10 +62,14 @@ static void lower_sweep(Lower *l, const Stmt *over, LoweredActions *actions) {
     l->sweep_rows = over->sweep_rows;
     for (int i = 0; i < over->body_count; i++) {
         const Stmt *s = over->body[i];
-        if (s->kind == STMT_LET) lower_let(l, s);
-        else if (s->kind == STMT_VIEW) lower_view(l, s);
-        else if (s->targets[0]->kind == EXPR_INDEX) lower_write_rows(l, s);
-        else update_now(l, s);
+        if (s->kind == STMT_LET)
+            lower_let(l, s);
+        else if (s->kind == STMT_VIEW)
+            lower_view(l, s);
+        else if (s->targets[0]->kind == EXPR_INDEX)
+            lower_write_rows(l, s);
+        else
+            update_now(l, s);
     }
     l->sweep = NULL;
     LoweredAction action = action_of(ACTION_SWEEP, over->span);
@@ -76,7 +85,9 @@ static const Expr *named_option(const Expr *call, const char *name) {
 
 /* Closes the graph at hand with the points as its output. */
 static void lower_kmeans(Lower *l, const Stmt *s, LoweredActions *actions) {
-    const Expr *iterations = named_option(s->value, "iterations"), *spherical = named_option(s->value, "spherical"), *start = named_option(s->value, "start");
+    const Expr *iterations = named_option(s->value, "iterations"),
+               *spherical = named_option(s->value, "spherical"),
+               *start = named_option(s->value, "start");
     GNode *points = lower_tensor(l, s->value->args[0]);
     graph_output(l->g, "points", points);
     LoweredAction action = action_of(ACTION_KMEANS, s->span);
@@ -87,7 +98,9 @@ static void lower_kmeans(Lower *l, const Stmt *s, LoweredActions *actions) {
     action.sampled = start && strcmp(start->text, "sample") == 0;
     action.site = site_key(arena_printf(l->arena, "kmeans %s", action.centres));
     if (points->shape[0] < state_find_record(l, action.centres)->state.shape[0])
-        diag_report(l->diag, CODE_EVERY_EPOCH, s->span, "k-means needs at least as many points as clusters, and there are %lld", (long long)points->shape[0]);
+        diag_report(l->diag, CODE_EVERY_EPOCH, s->span,
+                    "k-means needs at least as many points as clusters, and there are %lld",
+                    (long long)points->shape[0]);
     end_action(l, actions, action);
 }
 
@@ -100,7 +113,9 @@ static void lower_report(Lower *l, const Stmt *s, Reported *seen) {
         return;
     }
     array_push(l->arena, seen, s);
-    graph_output(l->g, arena_printf(l->arena, "report %s", s->name), lower_scalar_node(l, lower_as_real(l, lower_scalar(l, s->value)), s->name, s->span));
+    graph_output(
+        l->g, arena_printf(l->arena, "report %s", s->name),
+        lower_scalar_node(l, lower_as_real(l, lower_scalar(l, s->value)), s->name, s->span));
 }
 
 /* Statements in order; lets and updates that follow one another are one action. */
@@ -110,7 +125,8 @@ static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, 
     begin_action(l);
     for (int i = 0; i < block->body_count && !diag_error_count(l->diag); i++) {
         const Stmt *s = block->body[i];
-        bool rows = s->kind == STMT_UPDATE && s->targets[0]->kind == EXPR_INDEX, clusters = s->kind == STMT_UPDATE && s->target_count == 2;
+        bool rows = s->kind == STMT_UPDATE && s->targets[0]->kind == EXPR_INDEX,
+             clusters = s->kind == STMT_UPDATE && s->target_count == 2;
         if (s->kind == STMT_LET) {
             lower_let(l, s);
         } else if (s->kind == STMT_REPORT) {
@@ -120,8 +136,10 @@ static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, 
             lower_sweep(l, s, actions);
             begin_action(l);
         } else if (clusters || rows) {
-            if (clusters) lower_kmeans(l, s, actions);
-            else lower_write_rows(l, s);
+            if (clusters)
+                lower_kmeans(l, s, actions);
+            else
+                lower_write_rows(l, s);
             if (rows) end_action(l, actions, action_of(ACTION_ONCE, s->span));
             begin_action(l);
         } else {
@@ -135,7 +153,8 @@ void lower_epochs(Lower *l, LoweredPhase *phase) {
     Reported seen = {0};
     lower_enter_phase(l, phase);
     for (int i = 0; i < l->statements.count && !diag_error_count(l->diag); i++)
-        if (l->statements.items[i]->kind == STMT_EVERY) lower_actions(l, l->statements.items[i], &phase->actions, &seen);
+        if (l->statements.items[i]->kind == STMT_EVERY)
+            lower_actions(l, l->statements.items[i], &phase->actions, &seen);
 }
 
 void lower_measures(Lower *l) {
@@ -143,5 +162,6 @@ void lower_measures(Lower *l) {
     Reported seen = {0};
     lower_enter_phase(l, &l->program->phases.items[l->program->phases.count - 1]);
     for (int i = 0; i < spec->stmt_count && !diag_error_count(l->diag); i++)
-        if (spec->stmts[i]->kind == STMT_EVAL) lower_actions(l, spec->stmts[i], &l->program->measures, &seen);
+        if (spec->stmts[i]->kind == STMT_EVAL)
+            lower_actions(l, spec->stmts[i], &l->program->measures, &seen);
 }

@@ -10,11 +10,13 @@ enum { FEATURE_ROWS = 500 };
 
 static const Expr *named_argument(const Expr *call, const char *name) {
     for (int i = 0; i < call->arg_count; i++)
-        if (call->arg_names && call->arg_names[i] && strcmp(call->arg_names[i], name) == 0) return call->args[i];
+        if (call->arg_names && call->arg_names[i] && strcmp(call->arg_names[i], name) == 0)
+            return call->args[i];
     return NULL;
 }
 
-/* The rows of features: a formula of the fields, or a network that is given one field, or a formula of fields for each sample. */
+/* The rows of features: a formula of the fields, or a network that is given one field, or a formula
+ * of fields for each sample. */
 static Value lower_rows(Lower *l, const Expr *call, const DataSource *bank, const char *field) {
     const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
     if (features->type->kind != KIND_NET) return lower_value(l, features);
@@ -25,11 +27,14 @@ static Value lower_rows(Lower *l, const Expr *call, const DataSource *bank, cons
         return samples.kind == VALUE_ARRAY ? net_apply(l, net, samples, features) : value_none();
     }
     const char *name = arena_printf(l->arena, "sample.%s", field);
-    Value samples = value_array(lower_rows_input(l, arena_intern(l->arena, name, strlen(name)), lower_source_field(l, bank, field), FEATURE_ROWS, features->span));
+    Value samples = value_array(lower_rows_input(l, arena_intern(l->arena, name, strlen(name)),
+                                                 lower_source_field(l, bank, field), FEATURE_ROWS,
+                                                 features->span));
     return net_apply(l, net, samples, features);
 }
 
-/* What features are called: the network, and where it is applied to several things, what the later ones are made of; or the formula as it is written. */
+/* What features are called: the network, and where it is applied to several things, what the later
+ * ones are made of; or the formula as it is written. */
 static const char *features_name(Lower *l, const Expr *call, const char *field) {
     const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
     const char *name = span_text(l->arena, features->span);
@@ -38,9 +43,13 @@ static const char *features_name(Lower *l, const Expr *call, const char *field) 
         const Net *net = lower_net(l, features, "");
         name = net ? net->path : name;
     }
-    for (int i = 0; i < l->program->feature_names.count; i++) again += strcmp(l->program->feature_names.items[i], name) == 0;
-    if (again && features->type->kind == KIND_NET) name = arena_printf(l->arena, "%s of %s", name, of && !eval_is_field(of) ? span_text(l->arena, of->span) : field);
-    else if (again) name = arena_printf(l->arena, "%s, %d", name, again + 1);
+    for (int i = 0; i < l->program->feature_names.count; i++)
+        again += strcmp(l->program->feature_names.items[i], name) == 0;
+    if (again && features->type->kind == KIND_NET)
+        name = arena_printf(l->arena, "%s of %s", name,
+                            of && !eval_is_field(of) ? span_text(l->arena, of->span) : field);
+    else if (again)
+        name = arena_printf(l->arena, "%s, %d", name, again + 1);
     return name;
 }
 
@@ -54,7 +63,8 @@ static int find_features(const LoweredProgram *program, const Graph *g) {
 /* "number" of an input that is a field of the samples, "sample.number"; NULL: the node is none. */
 static const char *sample_field(const GNode *n) {
     const size_t length = strlen("sample.");
-    return n->kind == GN_INPUT && strncmp(n->name, "sample.", length) == 0 ? n->name + length : NULL;
+    return n->kind == GN_INPUT && strncmp(n->name, "sample.", length) == 0 ? n->name + length
+                                                                           : NULL;
 }
 
 static bool reads_samples(const Graph *g) {
@@ -92,8 +102,10 @@ static bool are_features(Lower *l, const Expr *call, const Value *value) {
     const bool formula = features->type->kind != KIND_NET || (of && !eval_is_field(of));
     if (value->kind != VALUE_ARRAY || value_rank(value) != 2) {
         if (diag_error_count(l->diag)) return false;
-        diag_report(l->diag, CODE_EVALUATION, features->span, "features are rows: an array of two axes is needed here");
-        diag_suggest(l->diag, "a named part goes up to the next `>>`; one of several layers stands in parentheses: `trunk: (a >> b) >> head: c`");
+        diag_report(l->diag, CODE_EVALUATION, features->span,
+                    "features are rows: an array of two axes is needed here");
+        diag_suggest(l->diag, "a named part goes up to the next `>>`; one of several layers stands "
+                              "in parentheses: `trunk: (a >> b) >> head: c`");
         return false;
     }
     const GExpr *free[GRAPH_MAX_FREE];
@@ -102,9 +114,12 @@ static bool are_features(Lower *l, const Expr *call, const Value *value) {
     lower_meaning(l->g);
     const Span span = features->type->kind == KIND_NET && of ? of->span : features->span;
     if (formula && draws(l->g))
-        diag_report(l->diag, CODE_EVALUATION, span, "features are the same whenever they are made, and this formula draws");
+        diag_report(l->diag, CODE_EVALUATION, span,
+                    "features are the same whenever they are made, and this formula draws");
     else if (!reads_samples(l->g))
-        diag_report(l->diag, CODE_EVALUATION, span, "these features are the same for every sample: no field of the data comes through");
+        diag_report(
+            l->diag, CODE_EVALUATION, span,
+            "these features are the same for every sample: no field of the data comes through");
     else
         keeps_samples_apart(l, span);
     return !diag_error_count(l->diag);
@@ -135,10 +150,13 @@ static double number_argument(Lower *l, const Expr *call, const char *name) {
     return given ? lower_known_number(l, given) : eval_standard(call->callee->name, name);
 }
 
-/* The field that an option names, noted as one that is read of both sources; "": the option is a formula, or not needed. */
-static const char *field_argument(Lower *l, const Expr *call, const LoweredEval *eval, const char *option) {
+/* The field that an option names, noted as one that is read of both sources; "": the option is a
+ * formula, or not needed. */
+static const char *field_argument(Lower *l, const Expr *call, const LoweredEval *eval,
+                                  const char *option) {
     const Expr *given = named_argument(call, option), *features = named_argument(call, "features");
-    const DataSource *bank = l->program->sources.items[eval->bank].data, *query = l->program->sources.items[eval->query].data;
+    const DataSource *bank = l->program->sources.items[eval->bank].data,
+                     *query = l->program->sources.items[eval->query].data;
     const bool is_of = strcmp(option, "of") == 0;
     if (is_of && (features->type->kind != KIND_NET || (given && !eval_is_field(given)))) return "";
     const char *name = given ? given->name : eval_field(bank, option)->name;
@@ -178,4 +196,3 @@ void lower_eval(Lower *l, const Stmt *s) {
         array_push(l->arena, &l->program->evals, eval);
     }
 }
-

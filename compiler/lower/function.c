@@ -1,4 +1,5 @@
-/* One function of the language on given arrays, with the gradient of its value: what `couplet grad` and the differential tests run. */
+/* One function of the language on given arrays, with the gradient of its value: what `couplet grad`
+ * and the differential tests run. */
 #include "compiler/lower/internal.h"
 
 #include <assert.h>
@@ -18,7 +19,8 @@ struct FunctionUnit {
 
 static const Stmt *function_of(const Module *module, const char *name) {
     for (int i = 0; i < module->stmt_count; i++)
-        if (module->stmts[i]->kind == STMT_FN && strcmp(module->stmts[i]->name, name) == 0) return module->stmts[i];
+        if (module->stmts[i]->kind == STMT_FN && strcmp(module->stmts[i]->name, name) == 0)
+            return module->stmts[i];
     return NULL;
 }
 
@@ -28,7 +30,9 @@ const Stmt *method_find_function(const Method *method, const char *name) {
     size_t length = (size_t)(dot - name);
     for (int i = 0; i < method->module_count; i++) {
         const Module *module = method->modules[i];
-        if (module != method->spec && strlen(module->name) == length && strncmp(module->name, name, length) == 0) return function_of(module, dot + 1);
+        if (module != method->spec && strlen(module->name) == length &&
+            strncmp(module->name, name, length) == 0)
+            return function_of(module, dot + 1);
     }
     return NULL;
 }
@@ -50,8 +54,10 @@ static const FunctionInput *find_input(const FunctionInput *inputs, int count, c
 
 static void unknown_input(Lower *l, const Stmt *fn, const char *name) {
     const char **names = arena_array(l->arena, const char *, fn->param_count + 1);
-    for (int i = 0; i < fn->param_count; i++) names[i] = fn->params[i].name;
-    diag_report(l->diag, CODE_FUNCTION_INPUT, fn->name_span, "`%s` has no parameter `%s`", fn->name, name);
+    for (int i = 0; i < fn->param_count; i++)
+        names[i] = fn->params[i].name;
+    diag_report(l->diag, CODE_FUNCTION_INPUT, fn->name_span, "`%s` has no parameter `%s`", fn->name,
+                name);
     const char *near = diag_nearest(name, names, fn->param_count);
     if (near) diag_suggest(l->diag, "did you mean `%s`?", near);
 }
@@ -62,13 +68,16 @@ static void read_hypers(Lower *l, const Module *spec, const FunctionInput *input
         for (int p = 0; s->kind == STMT_HYPER && p < s->param_count; p++) {
             double value = 0;
             const FunctionInput *set = find_input(inputs, count, s->params[p].name);
-            if (set && set->is_constant) value = set->value;
-            else if (!lower_static(l, s->params[p].value, &value)) continue;
+            if (set && set->is_constant)
+                value = set->value;
+            else if (!lower_static(l, s->params[p].value, &value))
+                continue;
             const Param *hyper = &s->params[p];
             double holds;
             frame_set(l, l->root, hyper->symbol, value_static(l, value, hyper->value->is_integer));
             if (hyper->guard && lower_static(l, hyper->guard, &holds) && holds == 0)
-                diag_report(l->diag, CODE_HYPER, hyper->guard->span, "the hyper `%s` is %g, which is out of the range written here",
+                diag_report(l->diag, CODE_HYPER, hyper->guard->span,
+                            "the hyper `%s` is %g, which is out of the range written here",
                             hyper->name, value);
         }
     }
@@ -77,9 +86,11 @@ static void read_hypers(Lower *l, const Module *spec, const FunctionInput *input
 /* Masks come as 0 and 1. */
 static Value truth_of(Lower *l, GNode *node, Span span) {
     const GExpr *axes[GRAPH_MAX_RANK];
-    for (int a = 0; a < node->rank; a++) axes[a] = graph_fresh_index(l->g, node->shape[a]);
+    for (int a = 0; a < node->rank; a++)
+        axes[a] = graph_fresh_index(l->g, node->shape[a]);
     const GExpr *read = gx_load(l->g, node, node->rank, axes, NULL);
-    return lower_array_from(l, gx2(l->g, G_NE, read, gx_int(l->g, 0)), axes, node->rank, NULL, span);
+    return lower_array_from(l, gx2(l->g, G_NE, read, gx_int(l->g, 0)), axes, node->rank, NULL,
+                            span);
 }
 
 /* The parameter as the array that is given for it. */
@@ -87,14 +98,19 @@ static Value given_array(Lower *l, const Param *param, const FunctionInput *inpu
     FunctionUnit *f = l->function;
     const bool wants_real = !param->type || param->type->kind == KIND_REAL;
     const bool wants_truth = param->type && param->type->kind == KIND_BOOL;
-    GNode *node = graph_input(l->g, input->name, input->type, input->rank, input->shape, param->span);
+    GNode *node =
+        graph_input(l->g, input->name, input->type, input->rank, input->shape, param->span);
     node->holds_infinity = input->holds_infinity;
-    Value value = input->rank ? value_array(node) : value_scalar(gx_load(l->g, node, 0, NULL, NULL));
+    Value value =
+        input->rank ? value_array(node) : value_scalar(gx_load(l->g, node, 0, NULL, NULL));
     if (wants_truth && input->type == GT_INT && input->rank) value = truth_of(l, node, param->span);
     if (wants_real && input->type != GT_REAL)
-        diag_report(l->diag, CODE_FUNCTION_INPUT, param->span, "`%s` is a real array, and the file given for it holds integers", param->name);
+        diag_report(l->diag, CODE_FUNCTION_INPUT, param->span,
+                    "`%s` is a real array, and the file given for it holds integers", param->name);
     if (!wants_real && input->type == GT_REAL)
-        diag_report(l->diag, CODE_FUNCTION_INPUT, param->span, "`%s` holds integers or truth values, and the file given for it holds reals", param->name);
+        diag_report(l->diag, CODE_FUNCTION_INPUT, param->span,
+                    "`%s` holds integers or truth values, and the file given for it holds reals",
+                    param->name);
     if (input->type == GT_REAL && !input->no_gradient) {
         f->real_names[f->real_count] = input->name;
         f->reals[f->real_count++] = node;
@@ -109,10 +125,13 @@ static Value argument_of(Lower *l, const Param *param) {
     if (input && input->is_constant)
         return value_static(l, input->value, param->type && param->type->kind == KIND_INT);
     if (input) return given_array(l, param, input);
-    if (param->value) value.kind = VALUE_NONE; /* call_function makes it */
+    if (param->value)
+        value.kind = VALUE_NONE; /* call_function makes it */
     else
-        diag_report(l->diag, CODE_FUNCTION_INPUT, param->span, "`%s` needs `%s`: give it with --in %s=FILE.npy, or --set %s=VALUE if it is a number", f->name, param->name,
-                    param->name, param->name);
+        diag_report(
+            l->diag, CODE_FUNCTION_INPUT, param->span,
+            "`%s` needs `%s`: give it with --in %s=FILE.npy, or --set %s=VALUE if it is a number",
+            f->name, param->name, param->name, param->name);
     return value;
 }
 
@@ -120,7 +139,8 @@ static void check_inputs(Lower *l, const Stmt *fn) {
     const FunctionUnit *f = l->function;
     for (int i = 0; i < f->input_count; i++) {
         bool known = f->inputs[i].is_constant;
-        for (int p = 0; p < fn->param_count; p++) known |= strcmp(fn->params[p].name, f->inputs[i].name) == 0;
+        for (int p = 0; p < fn->param_count; p++)
+            known |= strcmp(fn->params[p].name, f->inputs[i].name) == 0;
         if (!known) unknown_input(l, fn, f->inputs[i].name);
     }
 }
@@ -144,12 +164,17 @@ static void output_value(Lower *l, const Stmt *fn, Value result) {
         return;
     }
     if (result.kind == VALUE_ARRAY && value_rank(&result) == 0)
-        result = value_scalar(gx_load(l->g, result.tensor, result.prefix_count, result.prefix, NULL));
+        result =
+            value_scalar(gx_load(l->g, result.tensor, result.prefix_count, result.prefix, NULL));
     if (result.kind != VALUE_SCALAR) {
-        diag_report(l->diag, CODE_FUNCTION_INPUT, fn->name_span, "`%s` must give one number for its gradient to mean anything; it gives an array", l->function->name);
+        diag_report(
+            l->diag, CODE_FUNCTION_INPUT, fn->name_span,
+            "`%s` must give one number for its gradient to mean anything; it gives an array",
+            l->function->name);
         return;
     }
-    graph_output(l->g, "value", lower_scalar_node(l, lower_as_real(l, result.scalar), "value", fn->name_span));
+    graph_output(l->g, "value",
+                 lower_scalar_node(l, lower_as_real(l, result.scalar), "value", fn->name_span));
     if (!diag_error_count(l->diag)) lower_add_unit(l, UNIT_FUNCTION);
 }
 
@@ -159,7 +184,8 @@ void lower_whole_function(Lower *l) {
     l->at = AT_END;
     if (!fn) {
         const Span nowhere = {.source = NULL};
-        diag_report(l->diag, CODE_FUNCTION_INPUT, nowhere, "`%s` has no function `%s`", l->method->spec->source->path, f->name);
+        diag_report(l->diag, CODE_FUNCTION_INPUT, nowhere, "`%s` has no function `%s`",
+                    l->method->spec->source->path, f->name);
         suggest_function(l->diag, l->method->spec, f->name);
         return;
     }
@@ -168,12 +194,14 @@ void lower_whole_function(Lower *l) {
     Value *args = arena_array(l->arena, Value, fn->param_count);
     f->reals = arena_array(l->arena, GNode *, fn->param_count);
     f->real_names = arena_array(l->arena, const char *, fn->param_count);
-    for (int p = 0; p < fn->param_count; p++) args[p] = argument_of(l, &fn->params[p]);
+    for (int p = 0; p < fn->param_count; p++)
+        args[p] = argument_of(l, &fn->params[p]);
     if (diag_error_count(l->diag)) return;
     output_value(l, fn, call_function(l, fn, l->root, args, fn->param_count, NULL));
 }
 
-Lower *lower_begin_function(Arena *arena, Diag *diag, const Method *method, const char *name, const FunctionInput *inputs, int input_count) {
+Lower *lower_begin_function(Arena *arena, Diag *diag, const Method *method, const char *name,
+                            const FunctionInput *inputs, int input_count) {
     Lower *l = arena_new_of(arena, Lower);
     l->arena = arena;
     l->diag = diag;
@@ -189,15 +217,19 @@ Lower *lower_begin_function(Arena *arena, Diag *diag, const Method *method, cons
     return l;
 }
 
-void lower_allow_array(Lower *l) { l->function->may_give_array = true; }
+void lower_allow_array(Lower *l) {
+    l->function->may_give_array = true;
+}
 
-/* ---- its gradient ------------------------------------------------------------------------------------------ */
+/* ---- its gradient ---------------------------------------------------------------------------- */
 
 void function_losses(Lower *l, GraphUnit *unit) {
     const FunctionUnit *f = l->function;
     unit->loss_count = 1;
     unit->losses = arena_new_of(l->arena, UnitLoss);
-    *unit->losses = (UnitLoss){.value = unit->graph->outputs.items[0].node, .wanted = f->reals, .count = f->real_count,
+    *unit->losses = (UnitLoss){.value = unit->graph->outputs.items[0].node,
+                               .wanted = f->reals,
+                               .count = f->real_count,
                                .gradients = arena_array(l->arena, GNode *, f->real_count + 1)};
 }
 
@@ -205,7 +237,8 @@ static GNode *zeros_like(Lower *l, const GNode *like) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.out_rank = like->rank;
-    for (int a = 0; a < like->rank; a++) spec.out[a] = graph_fresh_index(l->g, like->shape[a]);
+    for (int a = 0; a < like->rank; a++)
+        spec.out[a] = graph_fresh_index(l->g, like->shape[a]);
     spec.value = gx_real(l->g, 0);
     spec.span = like->span;
     return graph_compute(l->g, &spec);
@@ -215,6 +248,7 @@ void function_gradients(Lower *l, const GraphUnit *unit) {
     const FunctionUnit *f = l->function;
     for (int i = 0; i < f->real_count; i++) {
         GNode *gradient = unit->losses->gradients[i]; /* NULL: nothing flows back */
-        graph_output(l->g, arena_printf(l->arena, "grad_%s", f->real_names[i]), gradient ? gradient : zeros_like(l, f->reals[i]));
+        graph_output(l->g, arena_printf(l->arena, "grad_%s", f->real_names[i]),
+                     gradient ? gradient : zeros_like(l, f->reals[i]));
     }
 }

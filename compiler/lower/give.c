@@ -15,11 +15,13 @@ void lower_give(Lower *l, const Stmt *s) {
     array_push(l->arena, &l->given, given);
 }
 
-/* An array of the step's own: what is kept is renewed at the step's end, and inputs are the caller's. */
+/* An array of the step's own: what is kept is renewed at the step's end, and inputs are the
+ * caller's. */
 static GNode *own_array(Lower *l, GNode *node, Span span) {
     if (node->kind == GN_COMPUTE) return node;
     ComputeSpec spec = {.out_rank = node->rank, .span = span, .name = "given"};
-    for (int i = 0; i < node->rank; i++) spec.out[i] = graph_fresh_index(l->g, node->shape[i]);
+    for (int i = 0; i < node->rank; i++)
+        spec.out[i] = graph_fresh_index(l->g, node->shape[i]);
     spec.value = gx_load(l->g, node, node->rank, spec.out, NULL);
     if (node->type != GT_INT) spec.value = lower_as_real(l, spec.value);
     return graph_compute(l->g, &spec);
@@ -37,12 +39,16 @@ static void note_array(Lower *l, const NamedNode *given) {
         const GivenArray *a = &l->program->given.items[i];
         if (strcmp(a->name, given->name) != 0) continue;
         if (is_like(a, node)) return;
-        diag_report(l->diag, CODE_GIVE, given->span, "`%s` is of another type or shape in an earlier phase", given->name);
+        diag_report(l->diag, CODE_GIVE, given->span,
+                    "`%s` is of another type or shape in an earlier phase", given->name);
         diag_note(l->diag, a->span, "that one is here");
         diag_suggest(l->diag, "give it another name");
         return;
     }
-    GivenArray made = {.name = given->name, .is_integer = node->type == GT_INT, .rank = node->rank, .span = given->span};
+    GivenArray made = {.name = given->name,
+                       .is_integer = node->type == GT_INT,
+                       .rank = node->rank,
+                       .span = given->span};
     memcpy(made.shape, node->shape, (size_t)made.rank * sizeof *made.shape);
     array_push(l->arena, &l->program->given, made);
 }

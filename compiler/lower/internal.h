@@ -1,6 +1,9 @@
-/* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; scan.c the loop; library.c library calls; unroll.c networks over views;
- * call.c functions and built-ins; net.c networks; trail.c which calls led to a message; draw.c random draws and starts; prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and queues;
- * loss.c what belongs to the loss; optimise.c gradients, rules and ema; phase.c `when`; epoch.c `every epoch`; features.c evaluation; function.c one function. */
+/* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas;
+ * scan.c the loop; library.c library calls; unroll.c networks over views; call.c functions and
+ * built-ins; net.c networks; trail.c which calls led to a message; draw.c random draws and starts;
+ * prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and
+ * queues; loss.c what belongs to the loss; optimise.c gradients, rules and ema; phase.c `when`;
+ * epoch.c `every epoch`; features.c evaluation; function.c one function. */
 #ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
 #define COUPLET_COMPILER_LOWER_INTERNAL_H
 
@@ -10,10 +13,18 @@ typedef struct Net Net;
 typedef struct Frame Frame;
 typedef struct FunctionUnit FunctionUnit;
 
-typedef enum { VALUE_NONE, VALUE_SCALAR, VALUE_ARRAY, VALUE_NET, VALUE_FUNCTION, VALUE_SOURCE } ValueKind;
+typedef enum {
+    VALUE_NONE,
+    VALUE_SCALAR,
+    VALUE_ARRAY,
+    VALUE_NET,
+    VALUE_FUNCTION,
+    VALUE_SOURCE
+} ValueKind;
 
-/* What a name or an expression stands for. An array is a tensor with its leading axes already indexed: element(i...) is
- * tensor[prefix..., i...]. So `u[i]` is an array too, and a function of one sample maps over a batch by a prefix alone. */
+/* What a name or an expression stands for. An array is a tensor with its leading axes already
+ * indexed: element(i...) is tensor[prefix..., i...]. So `u[i]` is an array too, and a function of
+ * one sample maps over a batch by a prefix alone. */
 typedef struct Value {
     ValueKind kind;
     const GExpr *scalar;
@@ -35,26 +46,33 @@ typedef struct FrameEntry {
 struct Frame {
     Frame *parent;
     ARRAY(FrameEntry) entries;
-    Map by_key; /* of entries: their number and one; empty while a few are found faster one by one */
+    /* of entries: their number and one; empty while a few are found faster one by one */
+    Map by_key;
     Net *owner; /* the net whose body this is: owns the params and constructor calls met here */
 };
 
-/* Where in the text a network was made, and as a part of what: nn.convnet(width = 32) makes conv3(width). */
+/* Where in the text a network was made, and as a part of what: nn.convnet(width = 32) makes
+ * conv3(width). */
 typedef struct Made {
     Span place;
     const char *name;
     const struct Made *in;
 } Made;
 
-typedef enum { NET_LAYER /* config and data lists: owns params */, NET_CHAIN /* parts in order */, NET_FUNCTION /* a fn in a chain */ } NetKind;
+typedef enum {
+    NET_LAYER /* config and data lists: owns params */,
+    NET_CHAIN /* parts in order */,
+    NET_FUNCTION /* a fn in a chain */
+} NetKind;
 typedef struct NetChild {
     const Expr *place; /* the constructor call in the text: one set of weights per place */
     Net *net;
 } NetChild;
 struct Net {
     NetKind kind;
-    const char *path;   /* "online.trunk.conv3_1": prefix of its states */
-    const char *origin; /* path of the net this is a copy of, or path: draws of its start are keyed by it */
+    const char *path; /* "online.trunk.conv3_1": prefix of its states */
+    /* path of the net this is a copy of, or path: draws of its start are keyed by it */
+    const char *origin;
     const Stmt *stmt;
     Frame *frame; /* configuration */
     ARRAY(Net *) parts;
@@ -70,8 +88,8 @@ typedef struct Call {
     const struct Call *outer;
     const Stmt *fn;
     const Frame *frame;
-    const Net *net;   /* whose body this is, or NULL */
-    const Expr *call; /* NULL: nobody in the text calls it */
+    const Net *net;      /* whose body this is, or NULL */
+    const Expr *call;    /* NULL: nobody in the text calls it */
     const GPlace *place; /* of the call, and of those that led to it */
 } Call;
 
@@ -115,7 +133,15 @@ typedef struct Trained {
 } Trained;
 
 /* What is lowered next. */
-typedef enum { AT_EVALUATIONS, AT_PHASE, AT_ACTIONS, AT_MEASURES, AT_INIT, AT_FUNCTION, AT_END } LowerPosition;
+typedef enum {
+    AT_EVALUATIONS,
+    AT_PHASE,
+    AT_ACTIONS,
+    AT_MEASURES,
+    AT_INIT,
+    AT_FUNCTION,
+    AT_END
+} LowerPosition;
 
 struct Lower {
     Arena *arena;
@@ -129,50 +155,58 @@ struct Lower {
     const GExpr *draw_element; /* in a view: dataset index and view number; else NULL */
     const GExpr *sample;       /* in a view: the batch index, else NULL */
     const GExpr *view_axes[2]; /* in a view: the indices that draw_element is made of */
-    const GExpr *mapped[GRAPH_MAX_INDICES]; /* bound outside, and passed to the functions at work: each of their values is a call with draws of its own */
+    /* bound outside, and passed to the functions at work: each of their values is a call with draws
+     * of its own */
+    const GExpr *mapped[GRAPH_MAX_INDICES];
     int mapped_count;
-    const char *site;          /* path of calls, keys the draws */
+    const char *site; /* path of calls, keys the draws */
     int site_count;
     ARRAY(StateRecord) records;
-    ARRAY(StateRecord) foreseen;    /* those of the whole method, where ema edges may need them ahead of their first use */
-    bool foresees;                  /* statements are lowered to find them: no graph is kept */
+    /* those of the whole method, where ema edges may need them ahead of their first use */
+    ARRAY(StateRecord) foreseen;
+    bool foresees; /* statements are lowered to find them: no graph is kept */
     ARRAY(StateValue) current;
     ARRAY(StateValue) renewed;      /* parameters after the optimiser; empty before it */
     ARRAY(const Stmt *) statements; /* of this phase, those in `when` among them */
     ARRAY(const Stmt *) edges;      /* every `ema`, of all phases */
-    const LoweredPhase *phase;      /* the one at hand; while a condition on it is read, `epoch` and `step` are its first */
+    /* the one at hand; while a condition on it is read, `epoch` and `step` are its first */
+    const LoweredPhase *phase;
     bool in_condition;
-    int64_t every;           /* epochs or steps, from one time to the next */
+    int64_t every; /* epochs or steps, from one time to the next */
     bool every_of_steps;
-    bool between;            /* in `every epoch` */
-    const DataSource *sweep; /* in `over`, and in an evaluation: fields of this source are those of a sweep's batch */
-    int64_t sweep_rows;      /* of so many samples */
-    bool evaluates;          /* in an evaluation, whose graph has the fields of a sample as inputs, "sample.image" */
-    bool finishing; /* the forward pass is over: updates and pushes */
-    int64_t view_images; /* that the views of a step make */
+    bool between; /* in `every epoch` */
+    /* in `over`, and in an evaluation: fields of this source are those of a sweep's batch */
+    const DataSource *sweep;
+    int64_t sweep_rows; /* of so many samples */
+    /* in an evaluation, whose graph has the fields of a sample as inputs, "sample.image" */
+    bool evaluates;
+    bool finishing;         /* the forward pass is over: updates and pushes */
+    int64_t view_images;    /* that the views of a step make */
     ARRAY(GNode *) applied; /* what networks and their layers gave */
-    int64_t batch;    /* of the phase at hand */
-    int drawn_first;  /* the source that the stage at hand drew from first; -1: none yet */
+    int64_t batch;          /* of the phase at hand */
+    int drawn_first;        /* the source that the stage at hand drew from first; -1: none yet */
     ARRAY(NamedNode) named_losses; /* of the step */
     ARRAY(NamedNode) given;        /* of the step: `give` */
-    GNode *embedding; /* the first rows with a name */
-    GNode *encoded;   /* the first rows that come out of a network: watched where no rows have a name */
-    int indices;        /* open ones: of lets and reductions around the place at hand */
-    int calls;          /* open ones */
-    int news;           /* updates at work, each one asked for by a `new` in the one before */
-    int nested;         /* expressions at work, those in the functions called among them */
-    const Call *call;   /* the innermost */
-    const Made *making; /* the network whose parts are being made */
+    GNode *embedding;              /* the first rows with a name */
+    /* the first rows that come out of a network: watched where no rows have a name */
+    GNode *encoded;
+    int indices;         /* open ones: of lets and reductions around the place at hand */
+    int calls;           /* open ones */
+    int news;            /* updates at work, each one asked for by a `new` in the one before */
+    int nested;          /* expressions at work, those in the functions called among them */
+    const Call *call;    /* the innermost */
+    const Made *making;  /* the network whose parts are being made */
     bool keep_gradients; /* as outputs of the training graphs */
     bool only_views;     /* training graphs end with the views, which are their outputs */
     LoweredProgram *program;
     LowerPosition at;
     int phase_at; /* AT_PHASE, AT_ACTIONS: which */
     ARRAY(GraphUnit *) units;
-    int handed; /* of them, by lower_next */
+    int handed;            /* of them, by lower_next */
     ARRAY(LossTerm) terms; /* of the step at hand */
     int loss_outputs;      /* its outputs ahead of those that hold the terms */
-    const Stmt *train, *settings; /* of the method; of the phase at hand: its stage's, and those of `train` */
+    /* of the method; of the phase at hand: its stage's, and those of `train` */
+    const Stmt *train, *settings;
     Trained trained;
     FunctionUnit *function; /* NULL: a method is lowered */
 };
@@ -194,19 +228,27 @@ Value value_array(GNode *tensor);
 int value_rank(const Value *value);
 int64_t value_extent(const Value *value, int axis);
 const GExpr *value_element(Lower *l, const Value *value, const GExpr *const *indices, Span span);
-/* The value as a tensor over (free indices in order of binding, own axes); *free gets the free indices. */
-GNode *lower_materialise(Lower *l, const Value *value, const GExpr **free, int *free_count, Span span);
-/* A compute node without reducer over the free indices of `expr`, then `axes`; as an array with the free ones as prefix. */
-Value lower_array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span);
+/* The value as a tensor over (free indices in order of binding, own axes); *free gets the free
+ * indices. */
+GNode *lower_materialise(Lower *l, const Value *value, const GExpr **free, int *free_count,
+                         Span span);
+/* A compute node without reducer over the free indices of `expr`, then `axes`; as an array with the
+ * free ones as prefix. */
+Value lower_array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count,
+                       const char *name, Span span);
 /* The scalar in a node of its own, loaded at its free indices. */
 const GExpr *lower_hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span span);
-/* A scalar that nests deep is given a node, so that what is made of it does not nest deeper and deeper. */
+/* A scalar that nests deep is given a node, so that what is made of it does not nest deeper and
+ * deeper. */
 Value value_shallow(Lower *l, Value value, const char *name, Span span);
-const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr *const *free, int free_count);
+const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr *const *free,
+                                  int free_count);
 bool lower_may_leave(Lower *l, const GExpr *e);
 /* Reports an index space of more than MOST_ELEMENTS points. */
-void lower_refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr *const *red, int red_count, Span span);
-int lower_sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except, int except_count, const GExpr **out);
+void lower_refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr *const *red,
+                        int red_count, Span span);
+int lower_sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except,
+                      int except_count, const GExpr **out);
 const GExpr *lower_as_real(Lower *l, const GExpr *expr);
 bool lower_eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out);
 void lower_mark_static(Lower *l, const Symbol *symbol);
@@ -215,28 +257,35 @@ void lower_mark_static(Lower *l, const Symbol *symbol);
 Value lower_value(Lower *l, const Expr *expr);
 const GExpr *lower_scalar(Lower *l, const Expr *expr);
 GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free indices */
-/* The condition of a hyper's range in the form of runtime/range.h; NULL when it is not known before a run. */
+/* The condition of a hyper's range in the form of runtime/range.h; NULL when it is not known before
+ * a run. */
 const char *lower_range(Lower *l, const Expr *e);
-/* The extent of an axis: false unless it is a whole number from 1 on that is known at compile time. */
+/* The extent of an axis: false unless it is a whole number from 1 on that is known at compile time.
+ */
 bool lower_extent(Lower *l, const Expr *e, int64_t *out);
 bool lower_static(Lower *l, const Expr *expr, double *out); /* compile-time value, if it has one */
-double lower_known_number(Lower *l, const Expr *expr); /* the same where the checker found that it has one: settings and options */
-GNode *lower_sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count, const GExpr **free, int *free_count, Span span);
+/* the same where the checker found that it has one: settings and options */
+double lower_known_number(Lower *l, const Expr *expr);
+GNode *lower_sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red,
+                      int red_count, const GExpr **free, int *free_count, Span span);
 
-/* Opens `count` indices of a let or a reduction; reports one too many. Whoever opens them gives l->indices back its value. */
+/* Opens `count` indices of a let or a reduction; reports one too many. Whoever opens them gives
+ * l->indices back its value. */
 void lower_open_indices(Lower *l, int count, Span span);
 
 /* call.c */
 Value lower_call(Lower *l, const Expr *expr);
 Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const Expr *call);
-Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int arg_count, const Expr *call);
+Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int arg_count,
+                    const Expr *call);
 /* Runs the statements of a body; the value of `return` (or of the last). */
 Value lower_body(Lower *l, Stmt *const *body, int count);
 void lower_let(Lower *l, const Stmt *stmt);
 Value let_value(Lower *l, const Stmt *stmt); /* what it names, without naming it */
 Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span);
 
-/* length.c: the root, and a quotient, where what is under it may be a sum of squares that float32 does not hold */
+/* length.c: the root, and a quotient, where what is under it may be a sum of squares that float32
+ * does not hold */
 const GExpr *lower_root(Lower *l, const GExpr *e);
 const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b);
 
@@ -244,12 +293,15 @@ const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b);
 void lower_scan(Lower *l, const Stmt *stmt);
 
 /* arrange.c */
-bool lower_arrangement(Lower *l, const Expr *call, const Value *args, Value *out); /* false: no built-in that arranges arrays */
+/* false: no built-in that arranges arrays */
+bool lower_arrangement(Lower *l, const Expr *call, const Value *args, Value *out);
 
 /* library.c */
-/* A library call of `args`, each with the axes of its row; `count` as for graph_call. Free indices of the arguments count the rows. */
+/* A library call of `args`, each with the axes of its row; `count` as for graph_call. Free indices
+ * of the arguments count the rows. */
 Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t count, Span span);
-bool lower_library(Lower *l, const char *name, const Value *args, Span span, Value *out); /* false: no call of that name */
+/* false: no call of that name */
+bool lower_library(Lower *l, const char *name, const Value *args, Span span, Value *out);
 
 /* unroll.c */
 bool let_unrolls(const Stmt *let); /* its networks are applied to an index of its head */
@@ -261,20 +313,23 @@ Net *net_construct(Lower *l, const Stmt *stmt, const Expr *call, const char *pat
 Net *net_copy(Lower *l, Net *from, const char *path, const char *origin);
 Net *net_part(Net *net, const char *name);
 Value net_apply(Lower *l, Net *net, Value input, const Expr *call);
-void state_declare(Lower *l, const char *path, const char *origin, const Param *param, StateRole role, const int64_t *like_shape, int like_rank);
+void state_declare(Lower *l, const char *path, const char *origin, const Param *param,
+                   StateRole role, const int64_t *like_shape, int like_rank);
 GNode *state_now(Lower *l, const char *name);
 void state_renew(Lower *l, const char *name, GNode *value, Span span);
 const StateRecord *state_find_record(const Lower *l, const char *name);
 
 /* draw.c */
-/* Adds the free indices of a call's arguments to those that draws are keyed by; how many there were. */
+/* Adds the free indices of a call's arguments to those that draws are keyed by; how many there
+ * were. */
 int draw_map(Lower *l, const Value *args, int count);
 void lower_draw(Lower *l, const Stmt *stmt);
 void lower_starts(Lower *l); /* fills the init graph from the records */
 int64_t site_key(const char *path);
 
 /* prove.c */
-bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent, int64_t *bad);
+bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent,
+                    int64_t *bad);
 
 /* data.c */
 void lower_declare_source(Lower *l, const Stmt *stmt);
@@ -284,32 +339,42 @@ const DataField *lower_source_field(Lower *l, const DataSource *data, const char
 /* An input that holds `rows` samples of the field; NULL: their numbers. */
 /* A recipe of one sample, done to each of a sweep's batch. */
 Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe);
-GNode *lower_rows_input(Lower *l, const char *name, const DataField *field, int64_t rows, Span span);
-Value lower_sample(Lower *l, const Expr *name, Value whole); /* of a name in a view whose is_sample is set */
-Value lower_field(Lower *l, const Expr *expr); /* train.image: of the batch, or of one sample in a view */
+GNode *lower_rows_input(Lower *l, const char *name, const DataField *field, int64_t rows,
+                        Span span);
+/* of a name in a view whose is_sample is set */
+Value lower_sample(Lower *l, const Expr *name, Value whole);
+/* train.image: of the batch, or of one sample in a view */
+Value lower_field(Lower *l, const Expr *expr);
 void lower_view(Lower *l, const Stmt *stmt);
-void lower_show_view(Lower *l, const Stmt *stmt); /* as outputs of the graph, after it was lowered */
+/* as outputs of the graph, after it was lowered */
+void lower_show_view(Lower *l, const Stmt *stmt);
 
 /* memory.c */
 GNode *state_node(Lower *l, const char *name); /* the state as the step finds it */
-void state_commit(Lower *l, GNode *state, GNode *value); /* in place of an earlier commit of the same state */
-void lower_renew_parameter(Lower *l, const char *name, GNode *value); /* what reads of it give from here on */
-GNode *lower_shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span); /* a scalar fills it */
+/* in place of an earlier commit of the same state */
+void state_commit(Lower *l, GNode *state, GNode *value);
+/* what reads of it give from here on */
+void lower_renew_parameter(Lower *l, const char *name, GNode *value);
+/* a scalar fills it */
+GNode *lower_shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span);
 void lower_declare_queue(Lower *l, const Stmt *stmt);
 void state_declare_of_method(Lower *l, const Stmt *stmt, StateRole role);
 void lower_push_queues(Lower *l, const Stmt *stmt);
 Value lower_new(Lower *l, const Expr *target); /* new(s) */
 const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row);
-GNode *state_new_value(Lower *l, const Stmt *update, GNode *state); /* the right side, of the state's shape */
-void lower_write_rows(Lower *l, const Stmt *update);               /* update M[rows] <- values */
-void lower_update_parameters(Lower *l); /* between the optimiser and the ema edges */
+/* the right side, of the state's shape */
+GNode *state_new_value(Lower *l, const Stmt *update, GNode *state);
+void lower_write_rows(Lower *l, const Stmt *update); /* update M[rows] <- values */
+void lower_update_parameters(Lower *l);              /* between the optimiser and the ema edges */
 void lower_update_states(Lower *l);
 
 /* optimise.c */
-void lower_find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *const *values, int count, const Stmt *train);
+void lower_find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *const *values,
+                       int count, const Stmt *train);
 void lower_add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train);
 void optimise(Lower *l, const Stmt *train);
-GNode *lower_moved_before(Lower *l, const StateRecord *record); /* by an ema edge `before forward`; NULL: by none */
+/* by an ema edge `before forward`; NULL: by none */
+GNode *lower_moved_before(Lower *l, const StateRecord *record);
 void lower_ema(Lower *l, const Stmt *stmt);
 void lower_warn_unreached(Lower *l);
 
@@ -331,16 +396,19 @@ void lower_note_loss_formulas(Lower *l, GNode *loss);
 
 /* epoch.c */
 void lower_epochs(Lower *l, LoweredPhase *phase);
-void lower_measures(Lower *l); /* the statements of `eval`, after all phases: their states are known */
+/* the statements of `eval`, after all phases: their states are known */
+void lower_measures(Lower *l);
 
 /* features.c */
 void lower_eval(Lower *l, const Stmt *stmt);
 
 /* method.c */
-bool lower_is_embedding(const Lower *l, const Value *value); /* rows of reals, [batch, D] or [views, batch, D] */
+/* rows of reals, [batch, D] or [views, batch, D] */
+bool lower_is_embedding(const Lower *l, const Value *value);
 void lower_begin_graph(Lower *l, const char *name, bool training);
 const Expr *lower_find_setting(const Stmt *block, const char *name);
-GraphUnit *lower_add_unit(Lower *l, UnitKind kind); /* the graph at hand, for lower_next to hand out */
+/* the graph at hand, for lower_next to hand out */
+GraphUnit *lower_add_unit(Lower *l, UnitKind kind);
 
 /* function.c: the same three for UNIT_FUNCTION */
 void lower_whole_function(Lower *l);

@@ -1,13 +1,17 @@
 /* Lengths of vectors whose squares no float32 holds.
  *
- * The squares of entries from 2e19 on overflow, and those below 1e-19 lose their digits or vanish, though the length itself is an ordinary number. A root of a sum of squares, or of
- * their mean, is therefore computed from entries scaled by a power of two where the plain sum is outside of what float32 adds up well: 2^-100 .. 2^120. The scaled sum is a
- * node that is active only there, so a row of ordinary size costs a comparison, and has the bits that it would have without. Roots of more than squares (a variance plus an
- * epsilon), and quotients by sums of squares, are NaN where the sum is infinite. Otherwise x / inf would be 0, without a word.
+ * The squares of entries from 2e19 on overflow, and those below 1e-19 lose their digits or vanish,
+ * though the length itself is an ordinary number. A root of a sum of squares, or of their mean, is
+ * therefore computed from entries scaled by a power of two where the plain sum is outside of what
+ * float32 adds up well: 2^-100 .. 2^120. The scaled sum is a node that is active only there, so a
+ * row of ordinary size costs a comparison, and has the bits that it would have without. Roots of
+ * more than squares (a variance plus an epsilon), and quotients by sums of squares, are NaN where
+ * the sum is infinite. Otherwise x / inf would be 0, without a word.
  *
- * The gradient of a length is x / length. It goes through scaled squares as well (G_ROOT), since the slope by a plain sum of squares, 1 / (2 length), may itself be outside of
- * float32. Where there are many more squares than entries, as in all pairs of rows, it goes through the plain ones.
- * All pairs of rows have one scale for both arrays, and no second sum. */
+ * The gradient of a length is x / length. It goes through scaled squares as well (G_ROOT), since
+ * the slope by a plain sum of squares, 1 / (2 length), may itself be outside of float32. Where
+ * there are many more squares than entries, as in all pairs of rows, it goes through the plain
+ * ones. All pairs of rows have one scale for both arrays, and no second sum. */
 #include "compiler/graph/loads.h"
 #include "compiler/lower/internal.h"
 #include "compiler/passes/logform.h"
@@ -15,14 +19,18 @@
 #include <math.h>
 #include <string.h>
 
-static const double least = 0x1p-100, most = 0x1p120; /* sums of squares that are as good as exact */
-static const double up = 0x1p80, down = 0x1p-80;      /* what brings other entries to such sums */
+/* sums of squares that are as good as exact */
+static const double least = 0x1p-100, most = 0x1p120;
+static const double up = 0x1p80, down = 0x1p-80; /* what brings other entries to such sums */
 
-static const GExpr *real(Graph *g, double value) { return gx_real(g, value); }
+static const GExpr *real(Graph *g, double value) {
+    return gx_real(g, value);
+}
 
 /* The value behind reads of elementwise nodes. */
 static const GExpr *value_behind_reads(Graph *g, const GExpr *e) {
-    while (e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_COMPUTE && e->tensor->reducer == GR_NONE && !e->tensor->active) {
+    while (e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_COMPUTE &&
+           e->tensor->reducer == GR_NONE && !e->tensor->active) {
         ComputeSpec spec;
         graph_open(g, e->tensor, &spec);
         const GExpr *value = gx_substitute(g, spec.value, spec.out_rank, spec.out, e->args);
@@ -41,10 +49,12 @@ static bool is_of_exps(Graph *g, const GExpr *e) {
     return holds;
 }
 
-/* ---- sums of squares --------------------------------------------------------------------------------------- */
+/* ---- sums of squares ------------------------------------------------------------------------- */
 
 static bool is_sum_of_squares(const GExpr *e) {
-    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE || e->tensor->reducer != GR_SUM) return false;
+    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE ||
+        e->tensor->reducer != GR_SUM)
+        return false;
     const GExpr *term = e->tensor->value;
     return term->op == G_MUL && term->args[0] == term->args[1] && term->type == GT_REAL;
 }
@@ -65,7 +75,8 @@ enum { DEEPEST = 4 };
 
 static int64_t terms_of(const GNode *n) {
     int64_t count = graph_element_count(n);
-    for (int i = 0; i < n->red_rank; i++) count *= n->red_shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        count *= n->red_shape[i];
     return count;
 }
 
@@ -79,10 +90,14 @@ static int64_t largest_read(Graph *g, const GNode *n) {
     return largest;
 }
 
-/* True if there are about as many squares as entries: the rows of a matrix, and not all pairs of its rows. */
-static bool is_of_rows(Graph *g, const GNode *squares) { return terms_of(squares) <= 2 * largest_read(g, squares); }
+/* True if there are about as many squares as entries: the rows of a matrix, and not all pairs of
+ * its rows. */
+static bool is_of_rows(Graph *g, const GNode *squares) {
+    return terms_of(squares) <= 2 * largest_read(g, squares);
+}
 
-/* True if what is squared is an array of pairs, larger than all that it is made of, which stream may want to make in tiles. */
+/* True if what is squared is an array of pairs, larger than all that it is made of, which stream
+ * may want to make in tiles. */
 static bool is_of_pairs(Graph *g, const GNode *n, int depth) {
     if (n->kind == GN_STOP) return is_of_pairs(g, n->operand, depth);
     if (n->kind != GN_COMPUTE) return false;
@@ -96,7 +111,7 @@ static bool is_of_pairs(Graph *g, const GNode *n, int depth) {
     return n->reducer == GR_SUM && n->rank >= 2 && graph_element_count(n) > read;
 }
 
-/* ---- one root ------------------------------------------------------------------------------------------------- */
+/* ---- one root -------------------------------------------------------------------------------- */
 
 static const GExpr *unless_infinite(Graph *g, const GExpr *e) {
     return gx_select(g, gx2(g, G_EQ, e, real(g, INFINITY)), real(g, NAN), e);
@@ -115,7 +130,8 @@ static GNode *beside(Graph *g, const ComputeSpec *sum, const GExpr *value) {
 }
 
 /* The sum with each entry times `scale`. */
-static GNode *scaled_sum(Graph *g, const ComputeSpec *sum, const GExpr *scale, const GExpr *active) {
+static GNode *scaled_sum(Graph *g, const ComputeSpec *sum, const GExpr *scale,
+                         const GExpr *active) {
     ComputeSpec spec = *sum;
     const GExpr *entry = gx2(g, G_MUL, sum->value->args[0], scale);
     spec.name = NULL;
@@ -124,9 +140,11 @@ static GNode *scaled_sum(Graph *g, const ComputeSpec *sum, const GExpr *scale, c
     return graph_compute(g, &spec);
 }
 
-/* The slope of a root of value `root` by its sum of squares scaled by `scale`; 0 where the root is 0. */
+/* The slope of a root of value `root` by its sum of squares scaled by `scale`; 0 where the root is
+ * 0. */
 static const GExpr *slope_of(Graph *g, const GExpr *root, const GExpr *scale) {
-    const GExpr *slope = gx2(g, G_DIV, real(g, 0.5), gx2(g, G_MUL, gx2(g, G_MUL, root, scale), scale));
+    const GExpr *slope =
+        gx2(g, G_DIV, real(g, 0.5), gx2(g, G_MUL, gx2(g, G_MUL, root, scale), scale));
     return gx_select(g, gx2(g, G_EQ, root, real(g, 0)), real(g, 0), slope);
 }
 
@@ -136,17 +154,24 @@ static const GExpr *length(Graph *g, const GExpr *load, const GExpr *count) {
     graph_open(g, load->tensor, &sum);
     const int rank = sum.out_rank;
     const GExpr *plain = gx_load(g, load->tensor, rank, sum.out, NULL);
-    const GExpr *good = gx2(g, G_AND, gx2(g, G_LT, real(g, least), plain), gx2(g, G_LT, plain, real(g, most)));
-    const GExpr *scale = gx_select(g, good, real(g, 1), gx_select(g, gx2(g, G_LT, plain, real(g, 1)), real(g, up), real(g, down)));
-    const GExpr *scaled = gx_load(g, scaled_sum(g, &sum, scale, gx1(g, G_NOT, good)), rank, sum.out, NULL);
-    const GExpr *root = gx_select(g, good, gx1(g, G_SQRT, plain), unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, scaled), scale)));
+    const GExpr *good =
+        gx2(g, G_AND, gx2(g, G_LT, real(g, least), plain), gx2(g, G_LT, plain, real(g, most)));
+    const GExpr *scale =
+        gx_select(g, good, real(g, 1),
+                  gx_select(g, gx2(g, G_LT, plain, real(g, 1)), real(g, up), real(g, down)));
+    const GExpr *scaled =
+        gx_load(g, scaled_sum(g, &sum, scale, gx1(g, G_NOT, good)), rank, sum.out, NULL);
+    const GExpr *root = gx_select(g, good, gx1(g, G_SQRT, plain),
+                                  unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, scaled), scale)));
     GNode *roots = beside(g, &sum, root);
     const GExpr *value = gx_load(g, roots, rank, load->args, NULL), *squares = load, *slope;
     if (is_of_rows(g, load->tensor)) {
         GNode *scales = graph_stop(g, beside(g, &sum, scale), sum.span);
-        const GExpr *scale_here = gx_load(g, scales, rank, sum.out, NULL), *root_here = gx_load(g, roots, rank, sum.out, NULL);
+        const GExpr *scale_here = gx_load(g, scales, rank, sum.out, NULL),
+                    *root_here = gx_load(g, roots, rank, sum.out, NULL);
         squares = gx_load(g, scaled_sum(g, &sum, scale_here, NULL), rank, load->args, NULL);
-        slope = gx_load(g, beside(g, &sum, slope_of(g, root_here, scale_here)), rank, load->args, NULL);
+        slope =
+            gx_load(g, beside(g, &sum, slope_of(g, root_here, scale_here)), rank, load->args, NULL);
     } else {
         slope = slope_of(g, value, real(g, 1));
     }
@@ -163,8 +188,8 @@ static const GExpr *length(Graph *g, const GExpr *load, const GExpr *count) {
 /* ---- all pairs of rows ----------------------------------------------------------------------- */
 
 /* Distances of all pairs may be streamed, so no second sum is kept for some of them. Their operands
- * are scaled as a whole instead, by a power of two that their largest entry decides: 1 where that is
- * of an ordinary size, so that ordinary rows keep their bits. */
+ * are scaled as a whole instead, by a power of two that their largest entry decides: 1 where that
+ * is of an ordinary size, so that ordinary rows keep their bits. */
 
 static const GExpr *larger(Graph *g, const GExpr *a, const GExpr *b) {
     return a ? gx2(g, G_MAX, a, b) : b;
@@ -173,7 +198,8 @@ static const GExpr *larger(Graph *g, const GExpr *a, const GExpr *b) {
 /* The largest magnitude of an array. */
 static const GExpr *magnitude(Graph *g, GNode *array, Span span) {
     ComputeSpec spec = {.reducer = GR_MAX, .red_rank = array->rank, .span = span};
-    for (int i = 0; i < array->rank; i++) spec.red[i] = graph_fresh_index(g, array->shape[i]);
+    for (int i = 0; i < array->rank; i++)
+        spec.red[i] = graph_fresh_index(g, array->shape[i]);
     spec.value = gx1(g, G_ABS, gx_load(g, array, array->rank, spec.red, NULL));
     return gx_load(g, graph_compute(g, &spec), 0, NULL, NULL);
 }
@@ -186,7 +212,8 @@ typedef struct Operands {
     int count;
 } Operands;
 
-/* What a difference adds and subtracts, none of it scaled by anything. False: it is something else. */
+/* What a difference adds and subtracts, none of it scaled by anything. False: it is something else.
+ */
 static bool collect_operands(Graph *g, const GExpr *e, Operands *o) {
     if (e->op == G_LOAD) {
         const GNode *array = e->tensor;
@@ -209,7 +236,8 @@ static const GExpr *scale_operand(const Scaling *s, Graph *g, const GExpr *e) {
     if (e->op == G_LOAD) {
         GNode *array = e->tensor;
         ComputeSpec spec = {.out_rank = array->rank, .span = s->span};
-        for (int i = 0; i < array->rank; i++) spec.out[i] = graph_fresh_index(g, array->shape[i]);
+        for (int i = 0; i < array->rank; i++)
+            spec.out[i] = graph_fresh_index(g, array->shape[i]);
         spec.value = gx2(g, G_MUL, gx_load(g, array, array->rank, spec.out, NULL), s->scale);
         return gx_load(g, graph_compute(g, &spec), array->rank, e->args, NULL);
     }
@@ -222,8 +250,8 @@ static const GExpr *scale_operand(const Scaling *s, Graph *g, const GExpr *e) {
 static const GExpr *scale_for(Graph *g, const GExpr *top) {
     static const struct {
         double below, scale;
-    } steps[] = {{0x1p-90, 0x1p100}, {0x1p-50, 0x1p60}, {0x1p-20, 0x1p30}, {0x1p50, 1},
-                 {0x1p90, 0x1p-60}};
+    } steps[] = {
+        {0x1p-90, 0x1p100}, {0x1p-50, 0x1p60}, {0x1p-20, 0x1p30}, {0x1p50, 1}, {0x1p90, 0x1p-60}};
     const GExpr *scale = real(g, 0x1p-100);
     for (int i = (int)(sizeof steps / sizeof *steps) - 1; i >= 0; i--) {
         const GExpr *is_below = gx2(g, G_LT, top, real(g, steps[i].below));
@@ -262,7 +290,7 @@ static const GExpr *root_of_pairs(Graph *g, const GExpr *load, const GExpr *coun
     return gx_op(g, G_ROOT, 3, args);
 }
 
-/* ---- squares of entries, one by one ------------------------------------------------------------ */
+/* ---- squares of entries, one by one ---------------------------------------------------------- */
 
 static bool is_square(const GExpr *e) {
     return e->op == G_MUL && e->args[0] == e->args[1] && e->type == GT_REAL;
@@ -297,7 +325,8 @@ static const GExpr *scaled_squares(Graph *g, const GExpr *read, const GExpr *sca
 }
 
 /* sqrt(a^2) is |a|, and sqrt(a^2 + b^2) is a length of two entries. With anything else beside the
- * squares there is no scale for all, and what overflows is no number. NULL: there are no squares. */
+ * squares there is no scale for all, and what overflows is no number. NULL: there are no squares.
+ */
 static const GExpr *root_of_entries(Graph *g, const GExpr *e) {
     Addends a = {0};
     collect_addends(g, e, &a);

@@ -4,10 +4,12 @@
 #include <string.h>
 
 /* The value as a real array over `free`, which holds its own free indices, and its axes. */
-static GNode *operand_over(Lower *l, const Value *value, const GExpr *const *free, int free_count, Span span) {
+static GNode *operand_over(Lower *l, const Value *value, const GExpr *const *free, int free_count,
+                           Span span) {
     const GExpr *axes[GRAPH_MAX_RANK];
     int rank = value_rank(value);
-    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(value, i));
+    for (int i = 0; i < rank; i++)
+        axes[i] = graph_fresh_index(l->g, value_extent(value, i));
     const GExpr *element = lower_as_real(l, value_element(l, value, axes, span));
     Value own = lower_array_from(l, element, axes, rank, NULL, span);
     if (own.prefix_count == free_count) return own.tensor;
@@ -23,22 +25,27 @@ static GNode *operand_over(Lower *l, const Value *value, const GExpr *const *fre
 
 Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t count, Span span) {
     const CoupletCall *row = &couplet_calls[call];
-    const GExpr *elements[COUPLET_CALL_OPERANDS], *free[GRAPH_MAX_FREE], *axes[COUPLET_CALL_OPERANDS * GRAPH_MAX_RANK];
+    const GExpr *elements[COUPLET_CALL_OPERANDS], *free[GRAPH_MAX_FREE],
+        *axes[COUPLET_CALL_OPERANDS * GRAPH_MAX_RANK];
     int axis_count = 0, operands = 0;
     for (; operands < COUPLET_CALL_OPERANDS && row->operand_axes[operands] >= 0; operands++) {
         const GExpr *const *own = axes + axis_count;
-        for (int i = 0; i < value_rank(&args[operands]); i++) axes[axis_count++] = graph_fresh_index(l->g, value_extent(&args[operands], i));
+        for (int i = 0; i < value_rank(&args[operands]); i++)
+            axes[axis_count++] = graph_fresh_index(l->g, value_extent(&args[operands], i));
         elements[operands] = value_element(l, &args[operands], own, span);
     }
     int free_count = lower_sorted_free(l, elements, operands, axes, axis_count, free);
     Value value = value_none();
     value.kind = VALUE_ARRAY;
     if (free_count + value_rank(&args[0]) > GRAPH_MAX_RANK) {
-        diag_report(l->diag, CODE_TOO_MANY_AXES, span, "this call depends on %d indices, more than the %d axes an array may have", free_count + value_rank(&args[0]), GRAPH_MAX_RANK);
+        diag_report(l->diag, CODE_TOO_MANY_AXES, span,
+                    "this call depends on %d indices, more than the %d axes an array may have",
+                    free_count + value_rank(&args[0]), GRAPH_MAX_RANK);
         free_count = GRAPH_MAX_RANK - value_rank(&args[0]);
     }
     GNode *nodes[COUPLET_CALL_OPERANDS];
-    for (int i = 0; i < operands; i++) nodes[i] = operand_over(l, &args[i], free, free_count, span);
+    for (int i = 0; i < operands; i++)
+        nodes[i] = operand_over(l, &args[i], free, free_count, span);
     value.tensor = graph_call(l->g, call, nodes, count, span);
     value.prefix_count = free_count;
     memcpy(value.prefix, free, sizeof *free * (size_t)free_count);
@@ -50,7 +57,10 @@ static Value assignment(Lower *l, const Value *args, Span span) {
     int rank = value_rank(&args[0]);
     int64_t rows = value_extent(&args[0], rank - 2), columns = value_extent(&args[0], rank - 1);
     if (rows > columns) {
-        diag_report(l->diag, CODE_ARGUMENT_DIMENSION, span, "an assignment gives each row a column of its own, and here are %lld rows and %lld columns", (long long)rows, (long long)columns);
+        diag_report(l->diag, CODE_ARGUMENT_DIMENSION, span,
+                    "an assignment gives each row a column of its own, and here are %lld rows and "
+                    "%lld columns",
+                    (long long)rows, (long long)columns);
         diag_suggest(l->diag, "transpose the costs, and ask for a row of each column");
         return args[0];
     }
@@ -58,9 +68,13 @@ static Value assignment(Lower *l, const Value *args, Span span) {
 }
 
 bool lower_library(Lower *l, const char *name, const Value *args, Span span, Value *out) {
-    if (strcmp(name, "argsort") == 0) *out = library_call(l, COUPLET_CALL_ARGSORT, args, 0, span);
-    else if (strcmp(name, "solve") == 0) *out = library_call(l, COUPLET_CALL_SOLVE, args, 0, span);
-    else if (strcmp(name, "assignment") == 0) *out = assignment(l, args, span);
-    else return false;
+    if (strcmp(name, "argsort") == 0)
+        *out = library_call(l, COUPLET_CALL_ARGSORT, args, 0, span);
+    else if (strcmp(name, "solve") == 0)
+        *out = library_call(l, COUPLET_CALL_SOLVE, args, 0, span);
+    else if (strcmp(name, "assignment") == 0)
+        *out = assignment(l, args, span);
+    else
+        return false;
     return true;
 }

@@ -1,7 +1,9 @@
-/* From a checked method to graphs. Every function and net is specialised where it is called: dimensions are concrete integers from
- * here on, indices become index spaces, reductions become compute nodes, and a method becomes three kinds of graph over one table of
- * states: init (every state's start), train (one step: forward, backward, optimiser, updates, ema, queues) and one for each
- * network whose features an evaluation asks for. Messages that need concrete extents (a read out of range) are made here. */
+/* From a checked method to graphs. Every function and net is specialised where it is called:
+ * dimensions are concrete integers from here on, indices become index spaces, reductions become
+ * compute nodes, and a method becomes three kinds of graph over one table of states: init (every
+ * state's start), train (one step: forward, backward, optimiser, updates, ema, queues) and one for
+ * each network whose features an evaluation asks for. Messages that need concrete extents (a read
+ * out of range) are made here. */
 #ifndef COUPLET_COMPILER_LOWER_H
 #define COUPLET_COMPILER_LOWER_H
 
@@ -12,31 +14,36 @@ typedef struct LoweredHyper {
     const char *name;
     double value;
     bool is_integer;
-    bool is_static; /* it reached a dimension or another compile-time place: sweeping it recompiles */
+    /* it reached a dimension or another compile-time place: sweeping it recompiles */
+    bool is_static;
     const char *range, *range_text; /* as in runtime/abi.h */
 } LoweredHyper;
 
 typedef struct LoweredSource {
     const char *name;
     const DataSource *data;
-    bool drawn; /* the step reads it */
+    bool drawn;  /* the step reads it */
     bool *reads; /* by field: some graph reads it */
 } LoweredSource;
 
 typedef struct LoweredEval {
     const char *method; /* "knn", "linear" */
     double k, temperature, decay;
-    int features;    /* which of LoweredProgram.features */
-    const char *labels; /* a field of both sources; those that features are made of are the inputs "sample.NAME" of their graph */
+    int features; /* which of LoweredProgram.features */
+    /* a field of both sources; those that features are made of are the inputs "sample.NAME" of
+     * their graph */
+    const char *labels;
     int bank, query; /* which of sources */
     Span span;
 } LoweredEval;
 
-/* A statement, or a few, of `every epoch` or `eval`. A number that it reports is the output "report NAME". */
+/* A statement, or a few, of `every epoch` or `eval`. A number that it reports is the output "report
+ * NAME". */
 typedef enum { ACTION_ONCE, ACTION_SWEEP, ACTION_KMEANS } LoweredActionKind;
 typedef struct LoweredAction {
     LoweredActionKind kind;
-    int64_t every;                 /* epochs or steps: it is done before the first, and then before each of so many */
+    /* epochs or steps: it is done before the first, and then before each of so many */
+    int64_t every;
     bool of_steps;
     Graph *g;                      /* KMEANS: its output "points" */
     int source;                    /* SWEEP */
@@ -57,12 +64,13 @@ typedef struct LoweredStage {
     int64_t views;       /* that a step makes */
 } LoweredStage;
 
-/* From this epoch and this step of its stage on, until a later phase begins; the last one that has begun holds. */
+/* From this epoch and this step of its stage on, until a later phase begins; the last one that has
+ * begun holds. */
 typedef struct LoweredPhase {
     int64_t from_epoch, from_step;
     int stage; /* 0 in a method without stages */
     Graph *train;
-    LoweredActions actions; /* before an epoch's first step */
+    LoweredActions actions;      /* before an epoch's first step */
     ARRAY(const char *) renewed; /* states that its steps renew, where ema edges may need to know */
 } LoweredPhase;
 
@@ -83,7 +91,7 @@ typedef struct GivenArray {
 } GivenArray;
 
 typedef struct LoweredProgram {
-    Graph *init, *train; /* train: of the first phase */
+    Graph *init, *train;        /* train: of the first phase */
     ARRAY(LoweredPhase) phases; /* stage by stage */
     ARRAY(LoweredStage) stages; /* none: the whole run is one */
     ARRAY(Graph *) features;
@@ -94,21 +102,21 @@ typedef struct LoweredProgram {
     ARRAY(GivenArray) given;
     ARRAY(const char *) losses; /* that have names: the outputs "loss NAME" of steps */
     ARRAY(LoweredEval) evals;
-    LoweredActions measures; /* the statements of `eval` */
+    LoweredActions measures;  /* the statements of `eval` */
     ARRAY(LoweredView) shown; /* of METHOD_VIEWS: each name once */
-    int train_source; /* sets the epoch; -1: the steps read no data */
-    int64_t epoch_steps; /* of an epoch then, from `train { steps .. }`; else 0 */
+    int train_source;         /* sets the epoch; -1: the steps read no data */
+    int64_t epoch_steps;      /* of an epoch then, from `train { steps .. }`; else 0 */
     int64_t batch;
     int64_t views; /* images that the views of a step make */
     double epochs;
-    int64_t memory; /* bytes: `train { memory 512MiB }`; 0: not stated */
+    int64_t memory;   /* bytes: `train { memory 512MiB }`; 0: not stated */
     Span memory_span; /* of that setting */
 } LoweredProgram;
 
 /* One scalar and what it is differentiated by. */
 typedef struct UnitLoss {
     GNode *value;
-    GNode **wanted; /* states or inputs */
+    GNode **wanted;    /* states or inputs */
     GNode **gradients; /* of each wanted one; NULL where no gradient reaches */
     int count;
 } UnitLoss;
@@ -132,12 +140,17 @@ typedef struct GraphUnit {
 /* What is wanted of a method. */
 typedef enum {
     METHOD_STEPS,
-    METHOD_GRADIENTS, /* steps, and their graphs get an output grad_NAME for each parameter that a gradient reaches, before any clipping */
-    METHOD_VIEWS /* each phase's graph makes the views that the step would make of the same rows at the same seed and step, and ends there; there are no evaluations */
+    /* steps, and their graphs get an output grad_NAME for each parameter that a gradient reaches,
+       before any clipping */
+    METHOD_GRADIENTS,
+    METHOD_VIEWS /* each phase's graph makes the views that the step would make of the same rows at
+                    the same seed and step, and ends there; there are no evaluations */
 } MethodWanted;
 
-/* Lowering of one method or function, graph by graph: lower_next hands out a graph that ends with its loss, lower_losses says what is differentiated once the loss
- * has its final form, lower_optimisers and lower_updates go on where its gradients are used. Errors are in diag; after one there is no next graph. */
+/* Lowering of one method or function, graph by graph: lower_next hands out a graph that ends with
+ * its loss, lower_losses says what is differentiated once the loss has its final form,
+ * lower_optimisers and lower_updates go on where its gradients are used. Errors are in diag; after
+ * one there is no next graph. */
 typedef struct Lower Lower;
 Lower *lower_begin(Arena *arena, Diag *diag, const Method *method, MethodWanted wanted);
 GraphUnit *lower_next(Lower *l); /* NULL: that was the last, or there are errors */
@@ -155,16 +168,20 @@ typedef struct FunctionInput {
     GType type; /* GT_REAL or GT_INT */
     int rank;
     int64_t shape[GRAPH_MAX_RANK];
-    bool holds_infinity; /* some entries are infinite: a log of them, or a softmax, is guarded for it */
+    /* some entries are infinite: a log of them, or a softmax, is guarded for it */
+    bool holds_infinity;
     bool is_constant; /* a scalar given by --set: value, not an array */
     double value;
     bool no_gradient; /* of a real array: nobody asks for its gradient */
 } FunctionInput;
-/* A function of the spec, or of a module that it uses: "losses.nt_xent". NULL when there is none. */
+/* A function of the spec, or of a module that it uses: "losses.nt_xent". NULL when there is none.
+ */
 const Stmt *method_find_function(const Method *method, const char *name);
-/* Its graph has the outputs "value", and "grad_NAME" for every real input whose gradient is wanted. */
+/* Its graph has the outputs "value", and "grad_NAME" for every real input whose gradient is wanted.
+ */
 /* From here on the function's value may be an array, where no gradient is wanted. */
 void lower_allow_array(Lower *lower);
-Lower *lower_begin_function(Arena *arena, Diag *diag, const Method *method, const char *fn, const FunctionInput *inputs, int input_count);
+Lower *lower_begin_function(Arena *arena, Diag *diag, const Method *method, const char *fn,
+                            const FunctionInput *inputs, int input_count);
 
 #endif

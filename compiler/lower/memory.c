@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-
 void state_commit(Lower *l, GNode *state, GNode *value) {
     for (int i = 0; i < l->g->commits.count; i++) {
         GCommit *earlier = &l->g->commits.items[i];
@@ -36,7 +35,8 @@ GNode *state_node(Lower *l, const char *name) {
 
 GNode *lower_shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span) {
     const GExpr *axes[GRAPH_MAX_RANK];
-    for (int i = 0; i < shape_of->rank; i++) axes[i] = graph_fresh_index(l->g, shape_of->shape[i]);
+    for (int i = 0; i < shape_of->rank; i++)
+        axes[i] = graph_fresh_index(l->g, shape_of->shape[i]);
     const GExpr *element = value_element(l, value, axes, span);
     if (shape_of->type == GT_REAL) element = lower_as_real(l, element);
     ComputeSpec spec;
@@ -55,8 +55,10 @@ static GNode *pushed_rows(Lower *l, const Stmt *s, const Expr *rows, GType type)
     if (value.kind == VALUE_ARRAY && type == GT_REAL && value.tensor->type != GT_REAL) {
         const GExpr *axes[GRAPH_MAX_RANK];
         int rank = value_rank(&value);
-        for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(&value, i));
-        value = lower_array_from(l, lower_as_real(l, value_element(l, &value, axes, s->span)), axes, rank, NULL, s->span);
+        for (int i = 0; i < rank; i++)
+            axes[i] = graph_fresh_index(l->g, value_extent(&value, i));
+        value = lower_array_from(l, lower_as_real(l, value_element(l, &value, axes, s->span)), axes,
+                                 rank, NULL, s->span);
     }
     const GExpr *free[GRAPH_MAX_FREE];
     int count;
@@ -69,22 +71,28 @@ static const char *column_name(Lower *l, const Stmt *queue, const Param *column)
 }
 
 static const GExpr *counter(Lower *l, const Stmt *queue, const char *which) {
-    return gx_load(l->g, state_node(l, arena_printf(l->arena, "%s.%s", queue->name, which)), 0, NULL, NULL);
+    return gx_load(l->g, state_node(l, arena_printf(l->arena, "%s.%s", queue->name, which)), 0,
+                   NULL, NULL);
 }
 
-/* The ring as this step leaves it: row j is the pushed one at (j - head) mod K, if so many are pushed. */
+/* The ring as this step leaves it: row j is the pushed one at (j - head) mod K, if so many are
+ * pushed. */
 static Value queue_after(Lower *l, const Stmt *s, const Param *column) {
     Graph *g = l->g;
-    GNode *ring = state_node(l, column_name(l, s, column)), *rows = pushed_rows(l, s, column ? column->value : s->value, ring->type);
+    GNode *ring = state_node(l, column_name(l, s, column)),
+          *rows = pushed_rows(l, s, column ? column->value : s->value, ring->type);
     const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
-    for (int a = 0; a < ring->rank; a++) at[a] = axes[a] = graph_fresh_index(g, ring->shape[a]);
+    for (int a = 0; a < ring->rank; a++)
+        at[a] = axes[a] = graph_fresh_index(g, ring->shape[a]);
     at[0] = gx2(g, G_MOD, gx2(g, G_SUB, axes[0], counter(l, s, "head")), gx_int(g, ring->shape[0]));
-    const GExpr *element = gx_load(g, rows, ring->rank, at, gx_load(g, ring, ring->rank, axes, NULL));
+    const GExpr *element =
+        gx_load(g, rows, ring->rank, at, gx_load(g, ring, ring->rank, axes, NULL));
     return lower_array_from(l, element, axes, ring->rank, "new", s->span);
 }
 
 static Value queue_read(Lower *l, const Stmt *s, const Param *column) {
-    return s->order == QUEUE_PUSH_FIRST ? queue_after(l, s, column) : value_array(state_now(l, column_name(l, s, column)));
+    return s->order == QUEUE_PUSH_FIRST ? queue_after(l, s, column)
+                                        : value_array(state_now(l, column_name(l, s, column)));
 }
 
 const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row) {
@@ -102,11 +110,14 @@ const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row) {
 void lower_declare_queue(Lower *l, const Stmt *s) {
     bool columns = s->param_count > 0;
     double length = 1;
-    if (!s->dim_count || !lower_static(l, s->dims[0], &length)) diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span, "a queue needs a length known at compile time");
+    if (!s->dim_count || !lower_static(l, s->dims[0], &length))
+        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span,
+                    "a queue needs a length known at compile time");
     for (int c = 0; c < (columns ? s->param_count : 1); c++) {
         StateRecord record;
         memset(&record, 0, sizeof record);
-        record.state.name = columns ? arena_printf(l->arena, "%s.%s", s->name, s->params[c].name) : s->name;
+        record.state.name =
+            columns ? arena_printf(l->arena, "%s.%s", s->name, s->params[c].name) : s->name;
         record.state.role = ROLE_QUEUE;
         record.state.type = GT_REAL;
         record.state.span = s->span;
@@ -115,7 +126,8 @@ void lower_declare_queue(Lower *l, const Stmt *s) {
         for (int i = 1; i < record.state.rank; i++) {
             int64_t extent = 1;
             if (!lower_extent(l, columns ? s->params[c].dims[i - 1] : s->dims[i], &extent))
-                diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span, "the queue's row needs dimensions known at compile time");
+                diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span,
+                            "the queue's row needs dimensions known at compile time");
             record.state.shape[i] = extent;
         }
         const Expr *pushed = columns ? s->params[c].value : s->value;
@@ -141,7 +153,8 @@ void lower_declare_queue(Lower *l, const Stmt *s) {
     }
     /* A read sees what stood there before this step's push, unless the queue says otherwise. */
     if (!columns) frame_set(l, l->frame, s->symbol, queue_read(l, s, NULL));
-    for (int c = 0; c < s->param_count && s->order == QUEUE_PUSH_FIRST; c++) frame_set(l, l->frame, s->params[c].symbol, queue_after(l, s, &s->params[c]));
+    for (int c = 0; c < s->param_count && s->order == QUEUE_PUSH_FIRST; c++)
+        frame_set(l, l->frame, s->params[c].symbol, queue_after(l, s, &s->params[c]));
 }
 
 void state_declare_of_method(Lower *l, const Stmt *s, StateRole role) {
@@ -154,7 +167,7 @@ void state_declare_of_method(Lower *l, const Stmt *s, StateRole role) {
     }
 }
 
-/* ---- queues --------------------------------------------------------------------------------------------- */
+/* ---- queues ---------------------------------------------------------------------------------- */
 
 void lower_push_queues(Lower *l, const Stmt *s) {
     bool columns = s->param_count > 0;
@@ -163,22 +176,27 @@ void lower_push_queues(Lower *l, const Stmt *s) {
         GCommit push;
         memset(&push, 0, sizeof push);
         push.kind = COMMIT_PUSH;
-        push.state = state_node(l, columns ? arena_printf(l->arena, "%s.%s", s->name, s->params[c].name) : s->name);
+        push.state = state_node(
+            l, columns ? arena_printf(l->arena, "%s.%s", s->name, s->params[c].name) : s->name);
         push.value = pushed_rows(l, s, pushed, push.state->type);
         push.head = state_node(l, arena_printf(l->arena, "%s.head", s->name));
         push.fill = state_node(l, arena_printf(l->arena, "%s.fill", s->name));
-        bool fits = push.value->rank == push.state->rank && push.value->shape[0] <= push.state->shape[0];
-        for (int i = 1; fits && i < push.value->rank; i++) fits = push.value->shape[i] == push.state->shape[i];
+        bool fits =
+            push.value->rank == push.state->rank && push.value->shape[0] <= push.state->shape[0];
+        for (int i = 1; fits && i < push.value->rank; i++)
+            fits = push.value->shape[i] == push.state->shape[i];
         if (!fits) {
-            diag_report(l->diag, CODE_QUEUE_ROW, s->span, "what is pushed does not fit the rows of `%s`, or is more than its %lld rows", s->name,
-                       (long long)push.state->shape[0]);
+            diag_report(
+                l->diag, CODE_QUEUE_ROW, s->span,
+                "what is pushed does not fit the rows of `%s`, or is more than its %lld rows",
+                s->name, (long long)push.state->shape[0]);
             continue;
         }
         array_push(l->g->arena, &l->g->commits, push);
     }
 }
 
-/* ---- new(s) ---------------------------------------------------------------------------------------------- */
+/* ---- new(s) ---------------------------------------------------------------------------------- */
 
 static const Stmt *update_of(const Lower *l, const Symbol *state) {
     for (int i = 0; i < l->statements.count; i++) {
@@ -191,21 +209,25 @@ static const Stmt *update_of(const Lower *l, const Symbol *state) {
 /* Row rows[i] replaced by values[i]; of equal rows the last one counts. */
 static Value bank_after(Lower *l, const Stmt *update) {
     Graph *g = l->g;
-    GNode *bank = frame_find(l->frame, update->targets[0]->symbol)->tensor, *rows = lower_tensor(l, update->targets[0]->args[0]);
+    GNode *bank = frame_find(l->frame, update->targets[0]->symbol)->tensor,
+          *rows = lower_tensor(l, update->targets[0]->args[0]);
     GNode *values = pushed_rows(l, update, update->value, bank->type);
     const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
-    for (int a = 0; a < bank->rank; a++) at[a] = axes[a] = graph_fresh_index(g, bank->shape[a]);
+    for (int a = 0; a < bank->rank; a++)
+        at[a] = axes[a] = graph_fresh_index(g, bank->shape[a]);
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.reducer = GR_MAX;
     spec.out_rank = spec.red_rank = 1;
     spec.out[0] = axes[0];
     const GExpr *i = spec.red[0] = graph_fresh_index(g, rows->shape[0]);
-    spec.value = gx_select(g, gx2(g, G_EQ, gx_load(g, rows, 1, &i, NULL), axes[0]), i, gx_int(g, -1));
+    spec.value =
+        gx_select(g, gx2(g, G_EQ, gx_load(g, rows, 1, &i, NULL), axes[0]), i, gx_int(g, -1));
     spec.name = "last writer";
     spec.span = update->span;
     at[0] = gx_load(g, graph_compute(g, &spec), 1, &axes[0], NULL);
-    const GExpr *element = gx_load(g, values, bank->rank, at, gx_load(g, bank, bank->rank, axes, NULL));
+    const GExpr *element =
+        gx_load(g, values, bank->rank, at, gx_load(g, bank, bank->rank, axes, NULL));
     return lower_array_from(l, element, axes, bank->rank, "new", update->span);
 }
 
@@ -215,13 +237,16 @@ static Value state_after(Lower *l, const Expr *target) {
     if (!update) return *bound;
     if (update->targets[0]->kind == EXPR_INDEX) return bank_after(l, update);
     if (!l->finishing) {
-        diag_report(l->diag, CODE_UPDATE, target->span, "the new value of `%s` is known when the forward pass is over: `new(%s)` stands to the right of an update or a push", target->name,
-                   target->name);
+        diag_report(l->diag, CODE_UPDATE, target->span,
+                    "the new value of `%s` is known when the forward pass is over: `new(%s)` "
+                    "stands to the right of an update or a push",
+                    target->name, target->name);
         diag_suggest(l->diag, "name it in a `let`, and use that here and in the update");
         return *bound;
     }
     if (l->news++ > l->statements.count) { /* more than there are updates: one was met twice */
-        diag_report(l->diag, CODE_UPDATE, target->span, "`%s` is renewed from its own new value", target->name);
+        diag_report(l->diag, CODE_UPDATE, target->span, "`%s` is renewed from its own new value",
+                    target->name);
         l->news--;
         return *bound;
     }
@@ -233,11 +258,16 @@ static Value state_after(Lower *l, const Expr *target) {
 Value lower_new(Lower *l, const Expr *target) {
     const Symbol *s = target->symbol;
     if (l->between) {
-        diag_report(l->diag, CODE_EVERY_EPOCH, target->span, "`new` is about a step, and between two epochs there is none: `%s` alone is what stands there", s->name);
+        diag_report(l->diag, CODE_EVERY_EPOCH, target->span,
+                    "`new` is about a step, and between two epochs there is none: `%s` alone is "
+                    "what stands there",
+                    s->name);
         return value_scalar(gx_real(l->g, 0));
     }
     if (s->kind == SYMBOL_QUEUE && s->stmt->param_count) {
-        diag_report(l->diag, CODE_QUEUE_ROW, target->span, "the queue `%s` has columns: `new(%s.%s)`", s->name, s->name, s->stmt->params[0].name);
+        diag_report(l->diag, CODE_QUEUE_ROW, target->span,
+                    "the queue `%s` has columns: `new(%s.%s)`", s->name, s->name,
+                    s->stmt->params[0].name);
         return value_scalar(gx_real(l->g, 0));
     }
     if (s->kind == SYMBOL_QUEUE) return queue_after(l, s->stmt, NULL);
@@ -245,7 +275,7 @@ Value lower_new(Lower *l, const Expr *target) {
     return state_after(l, target);
 }
 
-/* ---- updates -------------------------------------------------------------------------------------------- */
+/* ---- updates --------------------------------------------------------------------------------- */
 
 void lower_write_rows(Lower *l, const Stmt *s) {
     GNode *state = state_node(l, s->targets[0]->symbol->name);
@@ -261,20 +291,26 @@ void lower_write_rows(Lower *l, const Stmt *s) {
 GNode *state_new_value(Lower *l, const Stmt *s, GNode *state) {
     Value value = lower_value(l, s->value);
     if (value.kind != VALUE_SCALAR && value_rank(&value) != state->rank) {
-        diag_report(l->diag, CODE_UPDATE, s->span, "the new value of `%s` has another number of axes than it has", s->targets[0]->name);
+        diag_report(l->diag, CODE_UPDATE, s->span,
+                    "the new value of `%s` has another number of axes than it has",
+                    s->targets[0]->name);
         return state;
     }
     return lower_shaped_like(l, &value, state, s->span);
 }
 
-static bool updates_parameter(const Stmt *s) { return s->kind == STMT_UPDATE && s->targets[0]->symbol && s->targets[0]->symbol->kind == SYMBOL_PARAM; }
+static bool updates_parameter(const Stmt *s) {
+    return s->kind == STMT_UPDATE && s->targets[0]->symbol &&
+           s->targets[0]->symbol->kind == SYMBOL_PARAM;
+}
 
 /* The optimiser's results are what reads of the parameters give from here on. */
 static void show_renewed(Lower *l) {
     for (int i = 0; i < l->statements.count; i++) {
         const Stmt *s = l->statements.items[i];
         for (int p = 0; s->kind == STMT_PARAM && p < s->param_count; p++)
-            frame_set(l, l->frame, s->params[p].symbol, value_array(state_now(l, s->params[p].name)));
+            frame_set(l, l->frame, s->params[p].symbol,
+                      value_array(state_now(l, s->params[p].name)));
     }
 }
 
@@ -283,7 +319,8 @@ void lower_update_parameters(Lower *l) {
     show_renewed(l);
     for (int i = 0; i < l->statements.count; i++) {
         const Stmt *s = l->statements.items[i];
-        if (updates_parameter(s)) values[i] = state_new_value(l, s, state_node(l, s->targets[0]->name));
+        if (updates_parameter(s))
+            values[i] = state_new_value(l, s, state_node(l, s->targets[0]->name));
     }
     for (int i = 0; i < l->statements.count; i++) {
         if (!values[i]) continue;
@@ -300,7 +337,9 @@ void lower_update_states(Lower *l) {
         if (s->kind != STMT_UPDATE || updates_parameter(s)) continue;
         const Value *bound = frame_find(l->frame, s->targets[0]->symbol);
         if (!bound || bound->kind != VALUE_ARRAY) continue;
-        if (s->targets[0]->kind == EXPR_INDEX) lower_write_rows(l, s);
-        else state_commit(l, bound->tensor, state_new_value(l, s, bound->tensor));
+        if (s->targets[0]->kind == EXPR_INDEX)
+            lower_write_rows(l, s);
+        else
+            state_commit(l, bound->tensor, state_new_value(l, s, bound->tensor));
     }
 }

@@ -1,6 +1,7 @@
-/* The method: its statements in order, then the step's tail in the order that the language promises: loss, backward, optimiser,
- * updates, ema edges, queue pushes. All right sides are complete before any state is renewed, because they are nodes of one graph
- * and the renewals are its commits. */
+/* The method: its statements in order, then the step's tail in the order that the language
+ * promises: loss, backward, optimiser, updates, ema edges, queue pushes. All right sides are
+ * complete before any state is renewed, because they are nodes of one graph and the renewals are
+ * its commits. */
 #include "compiler/lower/internal.h"
 #include "runtime/range.h"
 
@@ -34,7 +35,7 @@ const Expr *lower_find_setting(const Stmt *block, const char *name) {
     return NULL;
 }
 
-/* ---- statements of the method ------------------------------------------------------------------------ */
+/* ---- statements of the method ---------------------------------------------------------------- */
 
 /* The range of the hyper that was declared last; it may name those before. */
 static void check_range(Lower *l, const Param *param, LoweredHyper *hyper) {
@@ -42,14 +43,21 @@ static void check_range(Lower *l, const Param *param, LoweredHyper *hyper) {
     const int count = l->program->hypers.count;
     hyper->range = lower_range(l, param->guard);
     if (!hyper->range) {
-        diag_report(l->diag, CODE_HYPER, span, "the range of the hyper `%s` must be known before a run: it may name numbers, this hyper and those before it", param->name);
+        diag_report(l->diag, CODE_HYPER, span,
+                    "the range of the hyper `%s` must be known before a run: it may name numbers, "
+                    "this hyper and those before it",
+                    param->name);
         return;
     }
     hyper->range_text = span_text(l->arena, span);
     CoupletHyper *hypers = arena_array(l->arena, CoupletHyper, count);
-    for (int i = 0; i < count; i++) hypers[i] = (CoupletHyper){.name = l->program->hypers.items[i].name, .value = l->program->hypers.items[i].value};
+    for (int i = 0; i < count; i++)
+        hypers[i] = (CoupletHyper){.name = l->program->hypers.items[i].name,
+                                   .value = l->program->hypers.items[i].value};
     if (!couplet_range_holds(hyper->range, hypers, count))
-        diag_report(l->diag, CODE_HYPER, span, "the hyper `%s` is %g, which is out of the range written here", param->name, hyper->value);
+        diag_report(l->diag, CODE_HYPER, span,
+                    "the hyper `%s` is %g, which is out of the range written here", param->name,
+                    hyper->value);
 }
 
 static void declare_hypers(Lower *l, const Stmt *s) {
@@ -57,19 +65,25 @@ static void declare_hypers(Lower *l, const Stmt *s) {
         const Param *param = &s->params[i];
         double value;
         if (!param->value || !lower_static(l, param->value, &value)) {
-            diag_report(l->diag, CODE_HYPER, param->span, "the hyper `%s` needs a number known at compile time", param->name);
+            diag_report(l->diag, CODE_HYPER, param->span,
+                        "the hyper `%s` needs a number known at compile time", param->name);
             continue;
         }
-        bool integer = param->value->type ? param->value->type->kind == KIND_INT : param->value->is_integer;
+        bool integer =
+            param->value->type ? param->value->type->kind == KIND_INT : param->value->is_integer;
         if (integer && fabs(value) > INT32_MAX)
-            diag_report(l->diag, CODE_HYPER, param->value->span, "the hyper `%s` is %.0f, and whole numbers have 32 bits in a run: up to %d", param->name, value, INT32_MAX);
+            diag_report(l->diag, CODE_HYPER, param->value->span,
+                        "the hyper `%s` is %.0f, and whole numbers have 32 bits in a run: up to %d",
+                        param->name, value, INT32_MAX);
         LoweredHyper hyper = {param->name, value, integer, false, NULL, NULL};
         array_push(l->arena, &l->program->hypers, hyper);
         frame_set(l, l->root, param->symbol, value_static(l, value, integer));
-        if (param->guard) check_range(l, param, &l->program->hypers.items[l->program->hypers.count - 1]);
+        if (param->guard)
+            check_range(l, param, &l->program->hypers.items[l->program->hypers.count - 1]);
     }
     /* Reading its own range does not make a hyper static. */
-    for (int i = 0; i < l->program->hypers.count; i++) l->program->hypers.items[i].is_static = false;
+    for (int i = 0; i < l->program->hypers.count; i++)
+        l->program->hypers.items[i].is_static = false;
 }
 
 static void declare_net(Lower *l, const Stmt *s) {
@@ -92,7 +106,8 @@ GNode *lower_scalar_node(Lower *l, const GExpr *value, const char *name, Span sp
 enum { MOST_LOSSES = 16 };
 
 bool lower_is_embedding(const Lower *l, const Value *value) {
-    if (value->kind != VALUE_ARRAY || value->prefix_count || value->tensor->type != GT_REAL) return false;
+    if (value->kind != VALUE_ARRAY || value->prefix_count || value->tensor->type != GT_REAL)
+        return false;
     int rank = value_rank(value);
     return (rank == 2 || rank == 3) && value->tensor->shape[rank - 2] == l->batch;
 }
@@ -105,18 +120,21 @@ static void take_embedding(Lower *l, const Stmt *let) {
 
 static int count_losses(const Lower *l) {
     int count = 0;
-    for (int i = 0; i < l->statements.count; i++) count += l->statements.items[i]->kind == STMT_LOSS;
+    for (int i = 0; i < l->statements.count; i++)
+        count += l->statements.items[i]->kind == STMT_LOSS;
     return count;
 }
 
-/* What a loss is called in the log; NULL: it has no column. Of several losses those that train parts have one in any case, since their sum may say nothing: that of two players
- * who play against each other is 0. */
+/* What a loss is called in the log; NULL: it has no column. Of several losses those that train
+ * parts have one in any case, since their sum may say nothing: that of two players who play against
+ * each other is 0. */
 static const char *loss_name(Lower *l, const Stmt *s) {
     if (s->name || !s->target_count || count_losses(l) < 2) return s->name;
     const char *name = "loss";
     for (int i = 0; i < s->target_count; i++) {
         const Span span = s->targets[i]->span;
-        name = arena_printf(l->arena, "%s_%.*s", name, span.end - span.begin, span.source->text + span.begin);
+        name = arena_printf(l->arena, "%s_%.*s", name, span.end - span.begin,
+                            span.source->text + span.begin);
     }
     return name;
 }
@@ -125,7 +143,8 @@ static const char *loss_name(Lower *l, const Stmt *s) {
 static const GExpr *name_loss(Lower *l, const Stmt *s, const char *name, const GExpr *value) {
     for (int i = 0; i < l->named_losses.count; i++) {
         if (strcmp(l->named_losses.items[i].name, name) != 0) continue;
-        diag_report(l->diag, CODE_LOSS_NAME, s->span, "two losses of a step have one column, `%s`", name);
+        diag_report(l->diag, CODE_LOSS_NAME, s->span, "two losses of a step have one column, `%s`",
+                    name);
         diag_note(l->diag, l->named_losses.items[i].span, "the first one is here");
         diag_suggest(l->diag, "`loss NAME: ..` gives this one a name of its own");
         return value;
@@ -140,7 +159,8 @@ static void show_losses(Lower *l) {
         const NamedNode *named = &l->named_losses.items[i];
         graph_output(l->g, arena_printf(l->arena, "loss %s", named->name), named->node);
         bool known = false;
-        for (int k = 0; k < l->program->losses.count; k++) known |= strcmp(l->program->losses.items[k], named->name) == 0;
+        for (int k = 0; k < l->program->losses.count; k++)
+            known |= strcmp(l->program->losses.items[k], named->name) == 0;
         if (!known) array_push(l->arena, &l->program->losses, named->name);
     }
 }
@@ -151,9 +171,11 @@ static void add_loss(Lower *l, const Stmt *s) {
     const char *name = loss_name(l, s);
     if (name) value = name_loss(l, s, name, value);
     int at = 0;
-    while (at < l->terms.count && (s->target_count || l->terms.items[at].trains)) at++;
+    while (at < l->terms.count && (s->target_count || l->terms.items[at].trains))
+        at++;
     if (at == MOST_LOSSES) {
-        diag_report(l->diag, CODE_PART, s->span, "a method has at most %d losses with parts of their own", MOST_LOSSES - 1);
+        diag_report(l->diag, CODE_PART, s->span,
+                    "a method has at most %d losses with parts of their own", MOST_LOSSES - 1);
         return;
     }
     const LossTerm empty = {NULL, s->target_count ? s : NULL, s->span};
@@ -169,26 +191,43 @@ static void lower_statements(Lower *l) {
     for (int i = 0; i < l->statements.count; i++) {
         const Stmt *s = l->statements.items[i];
         switch (s->kind) {
-        case STMT_VIEW: lower_view(l, s); break;
+        case STMT_VIEW:
+            lower_view(l, s);
+            break;
         case STMT_LET:
             lower_let(l, s);
             take_embedding(l, s);
             break;
-        case STMT_QUEUE: lower_declare_queue(l, s); break;
-        case STMT_PARAM: state_declare_of_method(l, s, ROLE_PARAM); break;
+        case STMT_QUEUE:
+            lower_declare_queue(l, s);
+            break;
+        case STMT_PARAM:
+            state_declare_of_method(l, s, ROLE_PARAM);
+            break;
         case STMT_BANK:
-        case STMT_STATE: state_declare_of_method(l, s, ROLE_STATE); break;
-        case STMT_DRAW: lower_draw(l, s); break;
-        case STMT_SCAN: lower_scan(l, s); break;
-        case STMT_LOSS: add_loss(l, s); break;
-        case STMT_GIVE: lower_give(l, s); break;
-        default: break;
+        case STMT_STATE:
+            state_declare_of_method(l, s, ROLE_STATE);
+            break;
+        case STMT_DRAW:
+            lower_draw(l, s);
+            break;
+        case STMT_SCAN:
+            lower_scan(l, s);
+            break;
+        case STMT_LOSS:
+            add_loss(l, s);
+            break;
+        case STMT_GIVE:
+            lower_give(l, s);
+            break;
+        default:
+            break;
         }
     }
 }
 
-/* The loss as an output. Where it has several terms, each is an output too until it is differentiated:
- * an output stands for what passes make of a node. */
+/* The loss as an output. Where it has several terms, each is an output too until it is
+ * differentiated: an output stands for what passes make of a node. */
 static void output_losses(Lower *l) {
     Graph *g = l->g;
     const GExpr *total = NULL;
@@ -196,7 +235,9 @@ static void output_losses(Lower *l) {
     for (int i = 0; i < count; i++) {
         const LossTerm *term = &l->terms.items[i];
         const GExpr *part = term->sum;
-        if (count > 1) part = gx_load(g, lower_scalar_node(l, term->sum, "part of the loss", term->span), 0, NULL, NULL);
+        if (count > 1)
+            part = gx_load(g, lower_scalar_node(l, term->sum, "part of the loss", term->span), 0,
+                           NULL, NULL);
         total = total ? gx2(g, G_ADD, total, part) : part;
     }
     GNode *loss = lower_scalar_node(l, total, "loss", l->terms.items[count - 1].span);
@@ -217,7 +258,8 @@ static void step_losses(Lower *l, GraphUnit *unit) {
     Graph *g = unit->graph;
     const int count = l->terms.count;
     GNode **values = arena_array(l->arena, GNode *, count);
-    for (int i = 0; i < count; i++) values[i] = g->outputs.items[count > 1 ? l->loss_outputs + i : 0].node;
+    for (int i = 0; i < count; i++)
+        values[i] = g->outputs.items[count > 1 ? l->loss_outputs + i : 0].node;
     g->outputs.count = l->loss_outputs;
     lower_find_losses(l, unit, l->terms.items, values, count, l->settings);
 }
@@ -251,15 +293,18 @@ void lower_updates(Lower *l, GraphUnit *unit) {
     lower_update_parameters(l);
     each_statement(l, STMT_EMA, lower_ema);
     lower_update_states(l);
-    for (int i = 0; i < l->current.count; i++) state_commit(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
+    for (int i = 0; i < l->current.count; i++)
+        state_commit(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
     each_statement(l, STMT_QUEUE, lower_push_queues);
 }
 
 static void miss_loss(Lower *l, const LoweredPhase *phase) {
     const bool has_phases = l->program->phases.count > 1;
-    diag_report(l->diag, CODE_TRAIN_OR_LOSS, l->settings ? l->settings->span : (Span){0}, "the method has no `loss`%s", has_phases ? " in one of its phases" : "");
+    diag_report(l->diag, CODE_TRAIN_OR_LOSS, l->settings ? l->settings->span : (Span){0},
+                "the method has no `loss`%s", has_phases ? " in one of its phases" : "");
     if (has_phases)
-        diag_suggest(l->diag, "the phase from epoch %lld, step %lld has none", (long long)phase->from_epoch, (long long)phase->from_step);
+        diag_suggest(l->diag, "the phase from epoch %lld, step %lld has none",
+                     (long long)phase->from_epoch, (long long)phase->from_step);
 }
 
 static void lower_phase(Lower *l, LoweredPhase *phase) {
@@ -268,8 +313,10 @@ static void lower_phase(Lower *l, LoweredPhase *phase) {
     lower_statements(l);
     if (!l->only_views && !l->terms.count && !diag_error_count(l->diag)) miss_loss(l, phase);
     if (diag_error_count(l->diag)) return;
-    if (l->only_views) each_statement(l, STMT_VIEW, lower_show_view);
-    else output_losses(l);
+    if (l->only_views)
+        each_statement(l, STMT_VIEW, lower_show_view);
+    else
+        output_losses(l);
     phase->train = l->g;
     lower_add_unit(l, l->only_views ? UNIT_VIEWS : UNIT_STEP);
 }
@@ -277,12 +324,18 @@ static void lower_phase(Lower *l, LoweredPhase *phase) {
 /* An epoch is once through the data; where no step reads any, it is so many steps. */
 static void read_epoch(Lower *l, const Stmt *train, int source, int64_t *epoch_steps) {
     const Expr *steps = lower_find_setting(train, "steps");
-    if (source < 0 && steps) *epoch_steps = (int64_t)lower_known_number(l, steps);
+    if (source < 0 && steps)
+        *epoch_steps = (int64_t)lower_known_number(l, steps);
     else if (source < 0) {
-        diag_report(l->diag, CODE_TRAIN_SETTING, train->span, "no step reads data, by a `view` or a field, so that nothing says how long an epoch is");
+        diag_report(l->diag, CODE_TRAIN_SETTING, train->span,
+                    "no step reads data, by a `view` or a field, so that nothing says how long an "
+                    "epoch is");
         diag_suggest(l->diag, "`steps 100` in `train`: an epoch is so many steps");
     } else if (steps)
-        diag_report(l->diag, CODE_TRAIN_SETTING, steps->span, "an epoch is once through `%s`; `steps` is for a method whose steps read no data", l->program->sources.items[source].name);
+        diag_report(
+            l->diag, CODE_TRAIN_SETTING, steps->span,
+            "an epoch is once through `%s`; `steps` is for a method whose steps read no data",
+            l->program->sources.items[source].name);
 }
 
 static const Stmt *stage_of(const Lower *l, int number) {
@@ -295,15 +348,22 @@ static const Stmt *stage_of(const Lower *l, int number) {
 static void find_stages(Lower *l) {
     const Stmt *s;
     for (int i = 0; (s = stage_of(l, i)); i++) {
-        const LoweredStage stage = {.name = s->name, .epochs = lower_known_number(l, lower_find_setting(s, "epochs")), .batch = s->batch, .train_source = -1};
+        const LoweredStage stage = {.name = s->name,
+                                    .epochs =
+                                        lower_known_number(l, lower_find_setting(s, "epochs")),
+                                    .batch = s->batch,
+                                    .train_source = -1};
         array_push(l->arena, &l->program->stages, stage);
         if (i == 0) l->program->epochs = 0;
         l->program->epochs += stage.epochs;
     }
 }
 
-/* Whether a setting of `train` holds in a stage too: what stands in both is the stage's, but what is frozen is so by either. */
-static bool holds_in(const Stmt *stage, const Param *p) { return strcmp(p->name, "freeze") == 0 || !lower_find_setting(stage, p->name); }
+/* Whether a setting of `train` holds in a stage too: what stands in both is the stage's, but what
+ * is frozen is so by either. */
+static bool holds_in(const Stmt *stage, const Param *p) {
+    return strcmp(p->name, "freeze") == 0 || !lower_find_setting(stage, p->name);
+}
 
 /* The settings of a phase: those of its stage, and of `train`. */
 static const Stmt *settings_of(Lower *l, const Stmt *train, const LoweredPhase *phase) {
@@ -311,7 +371,8 @@ static const Stmt *settings_of(Lower *l, const Stmt *train, const LoweredPhase *
     if (!stage) return train;
     Stmt *both = arena_new_of(l->arena, Stmt);
     ARRAY(Param) params = {0};
-    for (int i = 0; i < stage->param_count; i++) array_push(l->arena, &params, stage->params[i]);
+    for (int i = 0; i < stage->param_count; i++)
+        array_push(l->arena, &params, stage->params[i]);
     for (int i = 0; train && i < train->param_count; i++)
         if (holds_in(stage, &train->params[i])) array_push(l->arena, &params, train->params[i]);
     *both = *stage;
@@ -322,7 +383,8 @@ static const Stmt *settings_of(Lower *l, const Stmt *train, const LoweredPhase *
 
 /* A phase begins: the batch of its stage, and, with the stage, what its steps draw from first. */
 static void enter_stage(Lower *l, const LoweredPhase *phase, bool begins) {
-    const LoweredStage *stage = l->program->stages.count ? &l->program->stages.items[phase->stage] : NULL;
+    const LoweredStage *stage =
+        l->program->stages.count ? &l->program->stages.items[phase->stage] : NULL;
     l->batch = stage && stage->batch ? stage->batch : l->program->batch;
     if (begins) l->drawn_first = -1;
 }
@@ -353,11 +415,13 @@ static void foresee_updates(Lower *l, LoweredPhase *phase) {
     lower_update_parameters(l);
     lower_update_states(l);
     each_statement(l, STMT_QUEUE, lower_push_queues);
-    for (int i = 0; i < l->current.count; i++) array_push(l->arena, &phase->renewed, l->current.items[i].name);
+    for (int i = 0; i < l->current.count; i++)
+        array_push(l->arena, &phase->renewed, l->current.items[i].name);
 }
 
-/* The states of a network are known once it is applied. An ema edge moves them all, from the first step on, wherever that is: so where it may be later than the edge, everything is lowered
- * once to see which there are. */
+/* The states of a network are known once it is applied. An ema edge moves them all, from the first
+ * step on, wherever that is: so where it may be later than the edge, everything is lowered once to
+ * see which there are. */
 static void foresee_states(Lower *l) {
     const int known = l->records.count;
     if (!l->edges.count || !has_later_work(l)) return;
@@ -373,7 +437,8 @@ static void foresee_states(Lower *l) {
     }
     if (!diag_error_count(l->diag)) lower_measures(l);
     l->foresees = false;
-    for (int i = known; i < l->records.count; i++) array_push(l->arena, &l->foreseen, l->records.items[i]);
+    for (int i = known; i < l->records.count; i++)
+        array_push(l->arena, &l->foreseen, l->records.items[i]);
     l->records.count = known;
 }
 
@@ -395,7 +460,7 @@ static void read_budget(Lower *l) {
     }
 }
 
-/* ---- the whole, graph by graph ------------------------------------------------------------------------ */
+/* ---- the whole, graph by graph --------------------------------------------------------------- */
 
 static void declare_method(Lower *l) {
     const Module *spec = l->method->spec;
@@ -408,8 +473,10 @@ static void declare_method(Lower *l) {
         if (s->kind == STMT_TRAIN) l->train = s;
     }
     double batch = (double)l->method->batch, epochs = 1;
-    if (lower_find_setting(l->train, "batch")) batch = lower_known_number(l, lower_find_setting(l->train, "batch"));
-    if (lower_find_setting(l->train, "epochs")) epochs = lower_known_number(l, lower_find_setting(l->train, "epochs"));
+    if (lower_find_setting(l->train, "batch"))
+        batch = lower_known_number(l, lower_find_setting(l->train, "batch"));
+    if (lower_find_setting(l->train, "epochs"))
+        epochs = lower_known_number(l, lower_find_setting(l->train, "epochs"));
     l->program->batch = (int64_t)batch;
     l->program->epochs = epochs;
     l->program->train_source = l->drawn_first = -1;
@@ -439,7 +506,8 @@ GraphUnit *lower_add_unit(Lower *l, UnitKind kind) {
     return unit;
 }
 
-/* Evaluations come first, so that the states of a network that is only evaluated are known where an ema edge moves them. */
+/* Evaluations come first, so that the states of a network that is only evaluated are known where an
+ * ema edge moves them. */
 static void lower_evaluations(Lower *l) {
     const Module *spec = l->method->spec;
     for (int i = 0; i < spec->stmt_count && !diag_error_count(l->diag); i++)
@@ -466,7 +534,8 @@ static void lower_phase_actions(Lower *l) {
     if (!l->only_views) {
         if (!l->program->views) l->program->views = views;
         lower_epochs(l, phase);
-        if (ends_stage(l, phase) && !diag_error_count(l->diag)) leave_stage(l, phase, l->settings, views);
+        if (ends_stage(l, phase) && !diag_error_count(l->diag))
+            leave_stage(l, phase, l->settings, views);
     }
     l->at = l->phase_at < l->program->phases.count ? AT_PHASE : AT_MEASURES;
 }
@@ -476,7 +545,8 @@ static void lower_whole_measures(Lower *l) {
     l->at = AT_INIT;
     if (l->only_views) return;
     lower_warn_unreached(l);
-    if (!l->program->stages.count) read_epoch(l, l->train, l->program->train_source, &l->program->epoch_steps);
+    if (!l->program->stages.count)
+        read_epoch(l, l->train, l->program->train_source, &l->program->epoch_steps);
     lower_measures(l);
 }
 
@@ -490,18 +560,32 @@ static void lower_init(Lower *l) {
 
 static void lower_more(Lower *l) {
     switch (l->at) {
-    case AT_EVALUATIONS: lower_evaluations(l); break;
-    case AT_PHASE: lower_next_phase(l); break;
-    case AT_ACTIONS: lower_phase_actions(l); break;
-    case AT_MEASURES: lower_whole_measures(l); break;
-    case AT_INIT: lower_init(l); break;
-    case AT_FUNCTION: lower_whole_function(l); break;
-    case AT_END: break;
+    case AT_EVALUATIONS:
+        lower_evaluations(l);
+        break;
+    case AT_PHASE:
+        lower_next_phase(l);
+        break;
+    case AT_ACTIONS:
+        lower_phase_actions(l);
+        break;
+    case AT_MEASURES:
+        lower_whole_measures(l);
+        break;
+    case AT_INIT:
+        lower_init(l);
+        break;
+    case AT_FUNCTION:
+        lower_whole_function(l);
+        break;
+    case AT_END:
+        break;
     }
 }
 
 GraphUnit *lower_next(Lower *l) {
-    while (!diag_error_count(l->diag) && l->at != AT_END && l->handed == l->units.count) lower_more(l);
+    while (!diag_error_count(l->diag) && l->at != AT_END && l->handed == l->units.count)
+        lower_more(l);
     if (diag_error_count(l->diag) || l->handed == l->units.count) return NULL;
     return l->units.items[l->handed++];
 }
@@ -511,7 +595,8 @@ LoweredProgram *lower_end(Lower *l) {
     for (int i = 0; i < l->records.count; i++) {
         ProgramState state = l->records.items[i].state;
         const char *origin = l->records.items[i].origin;
-        if (origin && strcmp(origin, state.name) != 0 && state_find_record(l, origin)) state.origin = origin;
+        if (origin && strcmp(origin, state.name) != 0 && state_find_record(l, origin))
+            state.origin = origin;
         array_push(l->arena, &l->program->states, state);
     }
     return l->program;

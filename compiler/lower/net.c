@@ -1,5 +1,6 @@
-/* Networks: constructors make sets of weights, composition chains them, a name shares them, `copy` makes another set that
- * starts equal. States are named by the path of parts ("online.trunk.conv3_1.K"): these names are the keys of a checkpoint. */
+/* Networks: constructors make sets of weights, composition chains them, a name shares them, `copy`
+ * makes another set that starts equal. States are named by the path of parts
+ * ("online.trunk.conv3_1.K"): these names are the keys of a checkpoint. */
 #include "compiler/lower/internal.h"
 
 #include <assert.h>
@@ -21,7 +22,8 @@ typedef struct Labels {
 
 static const char *part_label(Lower *l, const Expr *part, Labels *labels) {
     const Expr *named = part->kind == EXPR_CALL ? part->callee : part;
-    const char *base = named->kind == EXPR_NAME || named->kind == EXPR_MEMBER ? named->name : "part";
+    const char *base =
+        named->kind == EXPR_NAME || named->kind == EXPR_MEMBER ? named->name : "part";
     for (intptr_t n = (intptr_t)map_get(&labels->last, base) + 1;; n++) {
         const char *label = arena_printf(l->arena, "%s_%d", base, (int)n);
         if (map_get(&labels->taken, label)) continue;
@@ -34,13 +36,14 @@ static const char *join(Lower *l, const char *path, const char *label) {
     return path[0] ? arena_printf(l->arena, "%s.%s", path, label) : label;
 }
 
-/* ---- making ---------------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static const Expr *config_argument(const Expr *call, const Stmt *stmt, int at) {
     int position = 0;
     for (int i = 0; call && call->kind == EXPR_CALL && i < call->arg_count; i++) {
         const char *name = call->arg_names ? call->arg_names[i] : NULL;
-        if (name ? strcmp(name, stmt->config[at].name) == 0 : position++ == at) return call->args[i];
+        if (name ? strcmp(name, stmt->config[at].name) == 0 : position++ == at)
+            return call->args[i];
     }
     return NULL;
 }
@@ -60,11 +63,13 @@ static Frame *bind_config(Lower *l, const Stmt *stmt, const Expr *call) {
         Value value = value_none();
         double constant;
         if (!given) {
-            diag_report(l->diag, CODE_MISSING_ARGUMENT, call ? call->span : stmt->span, "`%s` needs its setting `%s`", stmt->name, param->name);
+            diag_report(l->diag, CODE_MISSING_ARGUMENT, call ? call->span : stmt->span,
+                        "`%s` needs its setting `%s`", stmt->name, param->name);
             value = value_static(l, 1, true);
         } else if (lower_static(l, given, &constant)) {
             int64_t number;
-            bool whole = whole_of(constant, &number) && (!given->type || given->type->kind != KIND_REAL);
+            bool whole =
+                whole_of(constant, &number) && (!given->type || given->type->kind != KIND_REAL);
             value = value_static(l, constant, whole);
         } else {
             value = lower_value(l, given);
@@ -120,9 +125,11 @@ static Net *lower_chain(Lower *l, const Expr *e, const char *path) {
 /* A net made inside a copy draws its start by the path it has in the original: both start equal. */
 static void follow_origin(Lower *l, Net *net, const Net *owner) {
     size_t length = strlen(owner->path);
-    if (owner->origin != owner->path && strncmp(net->path, owner->path, length) == 0 && net->kind != NET_FUNCTION)
+    if (owner->origin != owner->path && strncmp(net->path, owner->path, length) == 0 &&
+        net->kind != NET_FUNCTION)
         net->origin = arena_printf(l->arena, "%s%s", owner->origin, net->path + length);
-    for (int i = 0; i < net->parts.count; i++) follow_origin(l, net->parts.items[i], owner);
+    for (int i = 0; i < net->parts.count; i++)
+        follow_origin(l, net->parts.items[i], owner);
 }
 
 static void adopt(Lower *l, Net *owner, const Expr *place, Net *net) {
@@ -178,7 +185,8 @@ Net *lower_net(Lower *l, const Expr *e, const char *path) {
     }
     case EXPR_CALL:
         symbol = e->callee->symbol;
-        if (symbol && symbol->kind == SYMBOL_NET && symbol->stmt->has_config) return construct_at(l, symbol->stmt, e, path);
+        if (symbol && symbol->kind == SYMBOL_NET && symbol->stmt->has_config)
+            return construct_at(l, symbol->stmt, e, path);
         break;
     case EXPR_NAME:
     case EXPR_MEMBER:
@@ -186,7 +194,9 @@ Net *lower_net(Lower *l, const Expr *e, const char *path) {
         if (symbol->kind == SYMBOL_NET_PART) {
             Net *whole = lower_net(l, e->args[0], path);
             Net *part = whole ? net_part(whole, e->name) : NULL;
-            if (!part) diag_report(l->diag, CODE_UNKNOWN_MEMBER, e->span, "this network has no part named `%s`", e->name);
+            if (!part)
+                diag_report(l->diag, CODE_UNKNOWN_MEMBER, e->span,
+                            "this network has no part named `%s`", e->name);
             return part;
         }
         if (symbol->kind == SYMBOL_FN) return net_function(l, symbol->stmt, NULL, path);
@@ -196,11 +206,13 @@ Net *lower_net(Lower *l, const Expr *e, const char *path) {
             function->function_frame = frame_find(l->frame, symbol)->frame;
             return function;
         }
-        if (symbol->kind == SYMBOL_NET && symbol->stmt->has_config) return construct_at(l, symbol->stmt, e, path);
+        if (symbol->kind == SYMBOL_NET && symbol->stmt->has_config)
+            return construct_at(l, symbol->stmt, e, path);
         const Value *value = frame_find(l->frame, symbol);
         if (value && value->kind == VALUE_NET) return value->net;
         break;
-    default: break;
+    default:
+        break;
     }
     diag_report(l->diag, CODE_NOT_A_NETWORK, e->span, "a network is needed here");
     return NULL;
@@ -221,12 +233,14 @@ Net *net_copy(Lower *l, Net *from, const char *path, const char *origin) {
         array_push(l->arena, &net->parts, copy);
         array_push(l->arena, &net->part_names, label);
     }
-    /* Children of a layer are made when it is first applied; those made already are copied now, the rest follow their
-     * origin through the path (construct_at names them alike). */
+    /* Children of a layer are made when it is first applied; those made already are copied now, the
+     * rest follow their origin through the path (construct_at names them alike). */
     for (int i = 0; i < from->children.count; i++) {
         Net *child = from->children.items[i].net;
         const char *tail = child->path + strlen(from->path);
-        NetChild copy = {from->children.items[i].place, net_copy(l, child, arena_printf(l->arena, "%s%s", path, tail), child->origin)};
+        NetChild copy = {
+            from->children.items[i].place,
+            net_copy(l, child, arena_printf(l->arena, "%s%s", path, tail), child->origin)};
         array_push(l->arena, &net->children, copy);
     }
     return net;
@@ -238,7 +252,7 @@ Net *net_part(Net *net, const char *name) {
     return NULL;
 }
 
-/* ---- states ------------------------------------------------------------------------------------------ */
+/* ---- states ---------------------------------------------------------------------------------- */
 
 const StateRecord *state_find_record(const Lower *l, const char *name) {
     for (int i = 0; i < l->records.count; i++)
@@ -246,7 +260,8 @@ const StateRecord *state_find_record(const Lower *l, const char *name) {
     return NULL;
 }
 
-void state_declare(Lower *l, const char *path, const char *origin, const Param *param, StateRole role, const int64_t *like_shape, int like_rank) {
+void state_declare(Lower *l, const char *path, const char *origin, const Param *param,
+                   StateRole role, const int64_t *like_shape, int like_rank) {
     StateRecord record;
     memset(&record, 0, sizeof record);
     const char *name = join(l, path, param->name);
@@ -266,7 +281,10 @@ void state_declare(Lower *l, const char *path, const char *origin, const Param *
         for (int i = 0; i < param->dim_count; i++) {
             int64_t extent;
             if (!lower_extent(l, param->dims[i], &extent)) {
-                diag_report(l->diag, CODE_DIMENSION_UNKNOWN, param->dims[i]->span, "this dimension of `%s` is not a positive whole number known at compile time", param->name);
+                diag_report(
+                    l->diag, CODE_DIMENSION_UNKNOWN, param->dims[i]->span,
+                    "this dimension of `%s` is not a positive whole number known at compile time",
+                    param->name);
                 extent = 1;
             }
             record.state.shape[i] = extent;
@@ -274,8 +292,10 @@ void state_declare(Lower *l, const char *path, const char *origin, const Param *
     }
     int64_t elements = 1;
     for (int i = 0; i < record.state.rank; i++)
-        if (__builtin_mul_overflow(elements, record.state.shape[i], &elements) || elements > MOST_ELEMENTS) {
-            diag_report(l->diag, CODE_DIMENSION_RANGE, param->span, "`%s` would have more than 2^48 elements", param->name);
+        if (__builtin_mul_overflow(elements, record.state.shape[i], &elements) ||
+            elements > MOST_ELEMENTS) {
+            diag_report(l->diag, CODE_DIMENSION_RANGE, param->span,
+                        "`%s` would have more than 2^48 elements", param->name);
             break;
         }
     const StateRecord *known = state_find_record(l, record.state.name);
@@ -285,9 +305,13 @@ void state_declare(Lower *l, const char *path, const char *origin, const Param *
     }
     for (int i = 0; i < known->state.rank; i++) {
         if (known->state.shape[i] == record.state.shape[i]) continue;
-        diag_report(l->diag, CODE_SHARED_SHAPE, param->span, "`%s` needs %lld entries on axis %d here, and %lld where the net was applied before", param->name,
-                   (long long)record.state.shape[i], i + 1, (long long)known->state.shape[i]);
-        diag_note(l->diag, param->span, "one net applied twice shares its weights, so each application must give them one shape");
+        diag_report(
+            l->diag, CODE_SHARED_SHAPE, param->span,
+            "`%s` needs %lld entries on axis %d here, and %lld where the net was applied before",
+            param->name, (long long)record.state.shape[i], i + 1, (long long)known->state.shape[i]);
+        diag_note(l->diag, param->span,
+                  "one net applied twice shares its weights, so each application must give them "
+                  "one shape");
         return;
     }
 }
@@ -317,16 +341,18 @@ void state_renew(Lower *l, const char *name, GNode *value, Span span) {
     array_push(l->arena, &l->current, renewed);
 }
 
-/* ---- applying ---------------------------------------------------------------------------------------- */
+/* ---- applying -------------------------------------------------------------------------------- */
 
 static Value apply_layer(Lower *l, Net *net, Value input, const Expr *call) {
     Frame *outer = l->frame;
-    /* The frame of one application: dimensions of its input, its lets; configuration is its parent. */
+    /* The frame of one application: dimensions of its input, its lets; configuration is its parent.
+     */
     Frame *frame = frame_new(l, net->frame);
     frame->owner = net;
     l->frame = frame;
     Value result;
-    /* call_function binds dims and runs the body in a frame whose parent is ours, so the owner is inherited. */
+    /* call_function binds dims and runs the body in a frame whose parent is ours, so the owner is
+     * inherited. */
     result = call_function(l, net->stmt, frame, &input, 1, call);
     l->frame = outer;
     return result;
@@ -340,7 +366,8 @@ static Value apply_function(Lower *l, Net *net, Value input, const Expr *call) {
     Symbol *builtin = arena_new_of(l->arena, Symbol);
     builtin->kind = SYMBOL_BUILTIN;
     builtin->name = net->origin;
-    Expr *name = arena_new_of(l->arena, Expr), *callee = arena_new_of(l->arena, Expr), *made = arena_new_of(l->arena, Expr);
+    Expr *name = arena_new_of(l->arena, Expr), *callee = arena_new_of(l->arena, Expr),
+         *made = arena_new_of(l->arena, Expr);
     name->kind = callee->kind = EXPR_NAME;
     name->name = "x";
     name->symbol = argument;
@@ -355,17 +382,23 @@ static Value apply_function(Lower *l, Net *net, Value input, const Expr *call) {
     Frame *outer = l->frame;
     l->frame = frame_new(l, outer);
     frame_set(l, l->frame, argument, input);
-    Value result = net->stmt ? lower_function_call(l, net->stmt, net->function_frame, made) : lower_call(l, made);
+    Value result = net->stmt ? lower_function_call(l, net->stmt, net->function_frame, made)
+                             : lower_call(l, made);
     l->frame = outer;
     return result;
 }
 
 Value net_apply(Lower *l, Net *net, Value input, const Expr *call) {
     switch (net->kind) {
-    case NET_LAYER: input = apply_layer(l, net, input, call); break;
-    case NET_FUNCTION: input = apply_function(l, net, input, call); break;
+    case NET_LAYER:
+        input = apply_layer(l, net, input, call);
+        break;
+    case NET_FUNCTION:
+        input = apply_function(l, net, input, call);
+        break;
     case NET_CHAIN:
-        for (int i = 0; i < net->parts.count; i++) input = net_apply(l, net->parts.items[i], input, call);
+        for (int i = 0; i < net->parts.count; i++)
+            input = net_apply(l, net->parts.items[i], input, call);
         break;
     }
     if (input.kind == VALUE_ARRAY) array_push(l->arena, &l->applied, input.tensor);

@@ -1,13 +1,16 @@
-/* From the loss to renewed parameters: gradients, the optimiser's rule for each, and what follows them along ema edges. */
+/* From the loss to renewed parameters: gradients, the optimiser's rule for each, and what follows
+ * them along ema edges. */
 #include "compiler/lower/internal.h"
 
 #include <math.h>
 #include <string.h>
 
-/* ---- optimiser ---------------------------------------------------------------------------------------- */
+/* ---- optimiser ------------------------------------------------------------------------------- */
 
-/* One parameter's rule: its states, under the name of their owner, its lets, its simultaneous updates. Returns the renewed parameter. */
-static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *owner, const char *parameter, GNode *p, GNode *gradient) {
+/* One parameter's rule: its states, under the name of their owner, its lets, its simultaneous
+ * updates. Returns the renewed parameter. */
+static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *owner,
+                         const char *parameter, GNode *p, GNode *gradient) {
     Frame *outer = l->frame;
     Frame *frame = frame_new(l, config);
     frame->owner = NULL;
@@ -35,14 +38,18 @@ static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *
             state_commit(l, bound->tensor, made);
             if (bound->tensor == p) renewed = made;
         } else {
-            diag_report(l->diag, CODE_OPTIMISER, s->span, "an optimiser's rule is made of state, let and update");
+            diag_report(l->diag, CODE_OPTIMISER, s->span,
+                        "an optimiser's rule is made of state, let and update");
         }
     }
     l->frame = outer;
     return renewed;
 }
 
-enum { SQUARES_TOGETHER = 16 /* sums of squares that one formula adds; what one formula may read is bounded (compiler/plan/schedule.c) */ };
+enum {
+    SQUARES_TOGETHER = 16 /* sums of squares that one formula adds; what one formula may read is
+                             bounded (compiler/plan/schedule.c) */
+};
 
 /* clip: all gradients scaled by min(1, limit / norm of them all). */
 static void clip_gradients(Lower *l, GNode **grads, int count, double limit, Span span) {
@@ -51,35 +58,45 @@ static void clip_gradients(Lower *l, GNode **grads, int count, double limit, Spa
     int added = 0;
     for (int i = 0; i < count; i++) {
         if (!grads[i]) continue;
-        if (added++ && added % SQUARES_TOGETHER == 0) total = lower_hoist_scalar(l, total, "gradient norm", span);
+        if (added++ && added % SQUARES_TOGETHER == 0)
+            total = lower_hoist_scalar(l, total, "gradient norm", span);
         const GExpr *axes[GRAPH_MAX_RANK], *free[GRAPH_MAX_FREE];
         int none;
-        for (int a = 0; a < grads[i]->rank; a++) axes[a] = graph_fresh_index(g, grads[i]->shape[a]);
+        for (int a = 0; a < grads[i]->rank; a++)
+            axes[a] = graph_fresh_index(g, grads[i]->shape[a]);
         const GExpr *x = gx_load(g, grads[i], grads[i]->rank, axes, NULL);
-        GNode *squares = lower_sum_node(l, gx2(g, G_MUL, x, x), NULL, axes, grads[i]->rank, free, &none, span);
+        GNode *squares =
+            lower_sum_node(l, gx2(g, G_MUL, x, x), NULL, axes, grads[i]->rank, free, &none, span);
         total = gx2(g, G_ADD, total, gx_load(g, squares, 0, NULL, NULL));
     }
     /* Squares that overflow are no number: a scale of 0 would end the training without a word. */
     total = gx_select(g, gx2(g, G_EQ, total, gx_real(g, INFINITY)), gx_real(g, NAN), total);
     const GExpr *norm = lower_hoist_scalar(l, gx1(g, G_SQRT, total), "gradient norm", span);
-    const GExpr *scale = gx2(g, G_MIN, gx_real(g, 1), gx2(g, G_DIV, gx_real(g, limit), gx2(g, G_MAX, norm, gx_real(g, 1e-30))));
+    const GExpr *scale =
+        gx2(g, G_MIN, gx_real(g, 1),
+            gx2(g, G_DIV, gx_real(g, limit), gx2(g, G_MAX, norm, gx_real(g, 1e-30))));
     scale = lower_hoist_scalar(l, scale, "clip", span);
     for (int i = 0; i < count; i++) {
         if (!grads[i]) continue;
         const GExpr *axes[GRAPH_MAX_RANK];
-        for (int a = 0; a < grads[i]->rank; a++) axes[a] = graph_fresh_index(g, grads[i]->shape[a]);
-        grads[i] = lower_array_from(l, gx2(g, G_MUL, scale, gx_load(g, grads[i], grads[i]->rank, axes, NULL)), axes, grads[i]->rank, NULL, span).tensor;
+        for (int a = 0; a < grads[i]->rank; a++)
+            axes[a] = graph_fresh_index(g, grads[i]->shape[a]);
+        grads[i] = lower_array_from(
+                       l, gx2(g, G_MUL, scale, gx_load(g, grads[i], grads[i]->rank, axes, NULL)),
+                       axes, grads[i]->rank, NULL, span)
+                       .tensor;
     }
 }
 
-/* ---- parts ----------------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static bool under(const char *name, const char *path) {
     size_t length = strlen(path);
     return strncmp(name, path, length) == 0 && (name[length] == '.' || name[length] == 0);
 }
 
-/* `encoder`, `encoder.trunk`, `encoder.head.b` or a `param` of the method: the path that its states begin with. */
+/* `encoder`, `encoder.trunk`, `encoder.head.b` or a `param` of the method: the path that its states
+ * begin with. */
 static const char *part_path(Lower *l, const Expr *part) {
     if (part->symbol && part->symbol->kind == SYMBOL_PARAM) return part->symbol->name;
     if (part->symbol && part->symbol->kind == SYMBOL_NET_STATE) {
@@ -90,9 +107,12 @@ static const char *part_path(Lower *l, const Expr *part) {
     return net ? net->path : NULL;
 }
 
-/* The word `biases`: every parameter of at most one axis, which are the biases, and the gains and shifts of
- * normalisations. They are commonly left out of weight decay and of rates from norms (You et al., LARS, 2017). */
-static bool is_biases(const Expr *part) { return part->kind == EXPR_NAME && !part->symbol && strcmp(part->name, "biases") == 0; }
+/* The word `biases`: every parameter of at most one axis, which are the biases, and the gains and
+ * shifts of normalisations. They are commonly left out of weight decay and of rates from norms (You
+ * et al., LARS, 2017). */
+static bool is_biases(const Expr *part) {
+    return part->kind == EXPR_NAME && !part->symbol && strcmp(part->name, "biases") == 0;
+}
 
 static bool in_parts(Lower *l, const char *name, Expr *const *parts, int count) {
     for (int i = 0; i < count; i++) {
@@ -107,13 +127,17 @@ static bool in_parts(Lower *l, const char *name, Expr *const *parts, int count) 
 }
 
 static bool is_rest(const Param *setting) {
-    return setting->part_count == 0 || (setting->part_count == 1 && setting->parts[0]->kind == EXPR_NAME && strcmp(setting->parts[0]->name, "rest") == 0);
+    return setting->part_count == 0 ||
+           (setting->part_count == 1 && setting->parts[0]->kind == EXPR_NAME &&
+            strcmp(setting->parts[0]->name, "rest") == 0);
 }
 
 static bool is_frozen(Lower *l, const Stmt *train, const char *name) {
     for (int i = 0; train && i < train->param_count; i++) {
         const Param *p = &train->params[i];
-        if (strcmp(p->name, "freeze") == 0 && (!p->guard || phase_holds(l, p->guard)) && in_parts(l, name, p->parts, p->part_count)) return true;
+        if (strcmp(p->name, "freeze") == 0 && (!p->guard || phase_holds(l, p->guard)) &&
+            in_parts(l, name, p->parts, p->part_count))
+            return true;
     }
     return false;
 }
@@ -126,14 +150,17 @@ static bool is_ema_target(Lower *l, const char *name) {
     return false;
 }
 
-/* ---- ema --------------------------------------------------------------------------------------------------- */
+/* ---- ema ------------------------------------------------------------------------------------- */
 
 /* rate * now + (1 - rate) * followed */
 static GNode *moved_average(Lower *l, const Stmt *edge, GNode *now, GNode *followed) {
     Graph *g = l->g;
-    const GExpr *rate = lower_hoist_scalar(l, lower_as_real(l, lower_scalar(l, edge->value)), "rate", edge->span), *axes[GRAPH_MAX_RANK];
+    const GExpr *rate = lower_hoist_scalar(l, lower_as_real(l, lower_scalar(l, edge->value)),
+                                           "rate", edge->span),
+                *axes[GRAPH_MAX_RANK];
     const GExpr *rest = gx2(g, G_SUB, gx_real(g, 1), rate);
-    for (int a = 0; a < now->rank; a++) axes[a] = graph_fresh_index(g, now->shape[a]);
+    for (int a = 0; a < now->rank; a++)
+        axes[a] = graph_fresh_index(g, now->shape[a]);
     const GExpr *value = gx2(g, G_ADD, gx2(g, G_MUL, rate, gx_load(g, now, now->rank, axes, NULL)),
                              gx2(g, G_MUL, rest, gx_load(g, followed, now->rank, axes, NULL)));
     return lower_array_from(l, value, axes, now->rank, NULL, edge->span).tensor;
@@ -142,7 +169,8 @@ static GNode *moved_average(Lower *l, const Stmt *edge, GNode *now, GNode *follo
 /* The state that `name` follows along the edge; NULL: the edge leaves it alone. */
 static const char *followed_name(Lower *l, const Stmt *edge, const StateRecord *record) {
     const char *target = part_path(l, edge->targets[0]), *source = part_path(l, edge->source);
-    bool moves = record->state.role == ROLE_PARAM || (edge->with_state && record->state.role == ROLE_STATE);
+    bool moves =
+        record->state.role == ROLE_PARAM || (edge->with_state && record->state.role == ROLE_STATE);
     if (!target || !source || !moves || !under(record->state.name, target)) return NULL;
     const char *name = arena_printf(l->arena, "%s%s", source, record->state.name + strlen(target));
     return state_find_record(l, name) ? name : NULL;
@@ -158,9 +186,11 @@ static bool is_of_phase(const Lower *l, const Stmt *s) {
 GNode *lower_moved_before(Lower *l, const StateRecord *record) {
     for (int i = 0; i < l->edges.count; i++) {
         const Stmt *edge = l->edges.items[i];
-        const char *followed = edge->before_forward && is_of_phase(l, edge) ? followed_name(l, edge, record) : NULL;
+        const char *followed =
+            edge->before_forward && is_of_phase(l, edge) ? followed_name(l, edge, record) : NULL;
         if (!followed || !l->training) continue;
-        GNode *moved = moved_average(l, edge, state_node(l, record->state.name), state_node(l, followed));
+        GNode *moved =
+            moved_average(l, edge, state_node(l, record->state.name), state_node(l, followed));
         return graph_stop(l->g, moved, edge->span);
     }
     return NULL;
@@ -169,13 +199,18 @@ GNode *lower_moved_before(Lower *l, const StateRecord *record) {
 /* A target that is only evaluated renews its running statistics nowhere else. */
 static void check_statistics(Lower *l, const Stmt *edge, const StateRecord *record) {
     const char *target = part_path(l, edge->targets[0]);
-    if (edge->with_state || record->state.role != ROLE_STATE || !target || !under(record->state.name, target)) return;
+    if (edge->with_state || record->state.role != ROLE_STATE || !target ||
+        !under(record->state.name, target))
+        return;
     for (int i = 0; i < l->current.count; i++)
         if (strcmp(l->current.items[i].name, record->state.name) == 0) return;
     for (int i = 0; i < l->phase->renewed.count; i++)
         if (strcmp(l->phase->renewed.items[i], record->state.name) == 0) return;
-    diag_report(l->diag, CODE_EMA_STATE, edge->span, "`%s` is not applied in training, so its state `%s` would stay as it starts", target, record->state.name);
-    diag_suggest(l->diag, "write `with state` behind the rate, so that the average takes the state too");
+    diag_report(l->diag, CODE_EMA_STATE, edge->span,
+                "`%s` is not applied in training, so its state `%s` would stay as it starts",
+                target, record->state.name);
+    diag_suggest(l->diag,
+                 "write `with state` behind the rate, so that the average takes the state too");
 }
 
 static bool is_applied(const Lower *l, const char *path) {
@@ -184,12 +219,14 @@ static bool is_applied(const Lower *l, const char *path) {
     return false;
 }
 
-/* What a later phase, work between epochs or an evaluation will apply of a network exists from the first step on. */
+/* What a later phase, work between epochs or an evaluation will apply of a network exists from the
+ * first step on. */
 static void declare_foreseen(Lower *l, const Expr *part) {
     const char *path = part_path(l, part);
     for (int i = 0; path && i < l->foreseen.count; i++) {
         const StateRecord *record = &l->foreseen.items[i];
-        if (under(record->state.name, path) && !state_find_record(l, record->state.name)) array_push(l->arena, &l->records, *record);
+        if (under(record->state.name, path) && !state_find_record(l, record->state.name))
+            array_push(l->arena, &l->records, *record);
     }
 }
 
@@ -218,11 +255,18 @@ void lower_ema(Lower *l, const Stmt *s) {
     if (moved || diag_error_count(l->diag)) return;
     const char *target = part_path(l, s->targets[0]), *source = part_path(l, s->source);
     const char *idle = !is_applied(l, target) ? target : !is_applied(l, source) ? source : NULL;
-    if (idle) diag_report(l->diag, CODE_EMA_ENDS, s->span, "this ema edge moves nothing: `%s` is applied neither in training nor in an evaluation", idle);
-    else diag_report(l->diag, CODE_EMA_ENDS, s->span, "this ema edge moves nothing: `%s` and `%s` share no parameter", target, source);
+    if (idle)
+        diag_report(
+            l->diag, CODE_EMA_ENDS, s->span,
+            "this ema edge moves nothing: `%s` is applied neither in training nor in an evaluation",
+            idle);
+    else
+        diag_report(l->diag, CODE_EMA_ENDS, s->span,
+                    "this ema edge moves nothing: `%s` and `%s` share no parameter", target,
+                    source);
 }
 
-/* ---- gradients --------------------------------------------------------------------------------------------- */
+/* ---- gradients ------------------------------------------------------------------------------- */
 
 /* The parameters that this phase trains. */
 static void find_trained(Lower *l, const Stmt *train) {
@@ -249,7 +293,8 @@ static bool is_trained_by(Lower *l, const LossTerm *term, int trained) {
 }
 
 /* Each term is differentiated by the parameters that it trains. */
-void lower_find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *const *values, int count, const Stmt *train) {
+void lower_find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *const *values,
+                       int count, const Stmt *train) {
     find_trained(l, train);
     unit->losses = arena_array(l->arena, UnitLoss, count);
     unit->loss_count = count;
@@ -265,8 +310,10 @@ void lower_find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *
 
 static GNode *sum_of(Lower *l, GNode *a, GNode *b) {
     const GExpr *axes[GRAPH_MAX_RANK];
-    for (int i = 0; i < a->rank; i++) axes[i] = graph_fresh_index(l->g, a->shape[i]);
-    const GExpr *sum = gx2(l->g, G_ADD, gx_load(l->g, a, a->rank, axes, NULL), gx_load(l->g, b, b->rank, axes, NULL));
+    for (int i = 0; i < a->rank; i++)
+        axes[i] = graph_fresh_index(l->g, a->shape[i]);
+    const GExpr *sum = gx2(l->g, G_ADD, gx_load(l->g, a, a->rank, axes, NULL),
+                           gx_load(l->g, b, b->rank, axes, NULL));
     return lower_array_from(l, sum, axes, a->rank, NULL, b->span).tensor;
 }
 
@@ -274,7 +321,8 @@ static GNode *sum_of(Lower *l, GNode *a, GNode *b) {
 static void add_term(Lower *l, const UnitLoss *loss) {
     Trained *t = &l->trained;
     for (int i = 0, at = 0; i < loss->count; i++, at++) {
-        while (t->states[at] != loss->wanted[i]) at++;
+        while (t->states[at] != loss->wanted[i])
+            at++;
         GNode **sum = &t->grads[at], *gradient = loss->gradients[i];
         if (gradient) *sum = *sum ? sum_of(l, *sum, gradient) : gradient;
     }
@@ -282,14 +330,16 @@ static void add_term(Lower *l, const UnitLoss *loss) {
 
 void lower_add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train) {
     Trained *t = &l->trained;
-    for (int i = 0; i < unit->loss_count; i++) add_term(l, &unit->losses[i]);
+    for (int i = 0; i < unit->loss_count; i++)
+        add_term(l, &unit->losses[i]);
     for (int i = 0; l->keep_gradients && i < t->count; i++)
-        if (t->grads[i]) graph_output(l->g, arena_printf(l->arena, "grad_%s", t->states[i]->name), t->grads[i]);
+        if (t->grads[i])
+            graph_output(l->g, arena_printf(l->arena, "grad_%s", t->states[i]->name), t->grads[i]);
     const Expr *limit = lower_find_setting(train, "clip");
     if (limit) clip_gradients(l, t->grads, t->count, lower_known_number(l, limit), limit->span);
 }
 
-/* ---- the optimisers ---------------------------------------------------------------------------------------- */
+/* ---- the optimisers -------------------------------------------------------------------------- */
 
 /* The settings of one `optimiser` as scalars of this step. NULL after an error. */
 static Frame *bind_rule(Lower *l, const Expr *call) {
@@ -300,14 +350,18 @@ static Frame *bind_rule(Lower *l, const Expr *call) {
         int position = 0;
         for (int k = 0; k < call->arg_count; k++) {
             const char *name = call->arg_names ? call->arg_names[k] : NULL;
-            if (name ? strcmp(name, rule->config[i].name) == 0 : position++ == i) given = call->args[k];
+            if (name ? strcmp(name, rule->config[i].name) == 0 : position++ == i)
+                given = call->args[k];
         }
         if (!given) given = rule->config[i].value;
         if (!given) {
-            diag_report(l->diag, CODE_OPTIMISER, call->span, "the optimiser `%s` needs its setting `%s`", rule->name, rule->config[i].name);
+            diag_report(l->diag, CODE_OPTIMISER, call->span,
+                        "the optimiser `%s` needs its setting `%s`", rule->name,
+                        rule->config[i].name);
             return NULL;
         }
-        const GExpr *value = lower_hoist_scalar(l, lower_as_real(l, lower_scalar(l, given)), rule->config[i].name, given->span);
+        const GExpr *value = lower_hoist_scalar(l, lower_as_real(l, lower_scalar(l, given)),
+                                                rule->config[i].name, given->span);
         frame_set(l, config, rule->config[i].symbol, value_scalar(value));
     }
     return config;
@@ -319,8 +373,10 @@ static const Param *optimiser_of(Lower *l, const Stmt *train, const char *name) 
     for (int i = 0; train && i < train->param_count; i++) {
         const Param *p = &train->params[i];
         if (strcmp(p->name, "optimiser") != 0 || (p->guard && !phase_holds(l, p->guard))) continue;
-        if (is_rest(p)) rest = rest ? rest : p;
-        else if (in_parts(l, name, p->parts, p->part_count)) return p;
+        if (is_rest(p))
+            rest = rest ? rest : p;
+        else if (in_parts(l, name, p->parts, p->part_count))
+            return p;
     }
     return rest;
 }
@@ -339,11 +395,15 @@ static const char *nearest_path(Lower *l, const char *path) {
 
 /* A part that no parameter belongs to is a slip of the pen. */
 static bool names_nothing(Lower *l, const Expr *part) {
-    const char *path = part->symbol && part->symbol->kind == SYMBOL_NET_STATE ? part_path(l, part) : NULL;
+    const char *path =
+        part->symbol && part->symbol->kind == SYMBOL_NET_STATE ? part_path(l, part) : NULL;
     if (!path) return false;
     for (int r = 0; r < l->records.count; r++)
-        if (l->records.items[r].state.role == ROLE_PARAM && under(l->records.items[r].state.name, path)) return false;
-    diag_report(l->diag, CODE_UNKNOWN_MEMBER, part->span, "the network has no layer and no parameter `%s`", path);
+        if (l->records.items[r].state.role == ROLE_PARAM &&
+            under(l->records.items[r].state.name, path))
+            return false;
+    diag_report(l->diag, CODE_UNKNOWN_MEMBER, part->span,
+                "the network has no layer and no parameter `%s`", path);
     const char *near = nearest_path(l, path);
     if (near) diag_suggest(l->diag, "did you mean `%s`?", near);
     return true;
@@ -352,7 +412,8 @@ static bool names_nothing(Lower *l, const Expr *part) {
 static bool parts_exist(Lower *l, const Stmt *train) {
     bool exist = true;
     for (int i = 0; train && i < train->param_count; i++)
-        for (int k = 0; k < train->params[i].part_count; k++) exist &= !names_nothing(l, train->params[i].parts[k]);
+        for (int k = 0; k < train->params[i].part_count; k++)
+            exist &= !names_nothing(l, train->params[i].parts[k]);
     return exist;
 }
 
@@ -362,18 +423,24 @@ static int count_own(const Lower *l, const char *stage) {
     int count = 0;
     for (int i = 0; i < spec->stmt_count; i++) {
         const Stmt *s = spec->stmts[i];
-        for (int k = 0; s->kind == STMT_STAGE && strcmp(s->name, stage) == 0 && k < s->param_count; k++) count += strcmp(s->params[k].name, "optimiser") == 0;
+        for (int k = 0; s->kind == STMT_STAGE && strcmp(s->name, stage) == 0 && k < s->param_count;
+             k++)
+            count += strcmp(s->params[k].name, "optimiser") == 0;
     }
     return count;
 }
 
-/* What the states of an `optimiser` are called by. One that holds for a part of the run, or is a stage's, has states of its own, which are nobody else's. */
+/* What the states of an `optimiser` are called by. One that holds for a part of the run, or is a
+ * stage's, has states of its own, which are nobody else's. */
 static const char *rule_owner(Lower *l, const Stmt *train, const Param *setting) {
     int number = 0;
-    const char *stage = l->program->stages.count ? l->program->stages.items[l->phase->stage].name : NULL;
-    for (const Param *p = train->params; p <= setting; p++) number += strcmp(p->name, "optimiser") == 0;
+    const char *stage =
+        l->program->stages.count ? l->program->stages.items[l->phase->stage].name : NULL;
+    for (const Param *p = train->params; p <= setting; p++)
+        number += strcmp(p->name, "optimiser") == 0;
     if (stage && train->kind == STMT_STAGE && number <= count_own(l, stage))
-        return setting->guard ? arena_printf(l->arena, "optimiser.%s.%d", stage, number) : arena_printf(l->arena, "optimiser.%s", stage);
+        return setting->guard ? arena_printf(l->arena, "optimiser.%s.%d", stage, number)
+                              : arena_printf(l->arena, "optimiser.%s", stage);
     return setting->guard ? arena_printf(l->arena, "optimiser.%d", number) : "optimiser";
 }
 
@@ -382,7 +449,8 @@ void optimise(Lower *l, const Stmt *train) {
     if (!parts_exist(l, train)) return;
     Frame **bound = arena_array(l->arena, Frame *, (train ? train->param_count : 0) + 1);
     if (!lower_find_setting(train, "optimiser")) {
-        diag_report(l->diag, CODE_OPTIMISER, train ? train->span : (Span){0}, "`train` needs `optimiser`, a call of one: optim.sgd(lr = 0.1)");
+        diag_report(l->diag, CODE_OPTIMISER, train ? train->span : (Span){0},
+                    "`train` needs `optimiser`, a call of one: optim.sgd(lr = 0.1)");
         return;
     }
     for (int i = 0; i < t->count; i++) {
@@ -391,29 +459,39 @@ void optimise(Lower *l, const Stmt *train) {
         record->was_reached = true;
         const Param *setting = optimiser_of(l, train, record->state.name);
         const Expr *call = setting ? setting->value : NULL;
-        if (!call || call->kind != EXPR_CALL || !call->callee->symbol || call->callee->symbol->kind != SYMBOL_OPTIMISER) {
-            diag_report(l->diag, CODE_OPTIMISER, call ? call->span : train->span, "the parameter `%s` has no optimiser", record->state.name);
-            diag_suggest(l->diag, l->program->phases.count > 1 ? "add `optimiser optim.sgd(lr = 0.1) on rest`; each moment of the run needs one" : "add `optimiser optim.sgd(lr = 0.1) on rest`");
+        if (!call || call->kind != EXPR_CALL || !call->callee->symbol ||
+            call->callee->symbol->kind != SYMBOL_OPTIMISER) {
+            diag_report(l->diag, CODE_OPTIMISER, call ? call->span : train->span,
+                        "the parameter `%s` has no optimiser", record->state.name);
+            diag_suggest(l->diag, l->program->phases.count > 1
+                                      ? "add `optimiser optim.sgd(lr = 0.1) on rest`; each moment "
+                                        "of the run needs one"
+                                      : "add `optimiser optim.sgd(lr = 0.1) on rest`");
             return;
         }
         Frame **config = &bound[setting - train->params];
         if (!*config) *config = bind_rule(l, call);
         if (!*config) return;
-        lower_renew_parameter(l, record->state.name, apply_rule(l, call->callee->symbol->stmt, *config, rule_owner(l, train, setting), record->state.name, t->states[i], t->grads[i]));
+        lower_renew_parameter(l, record->state.name,
+                              apply_rule(l, call->callee->symbol->stmt, *config,
+                                         rule_owner(l, train, setting), record->state.name,
+                                         t->states[i], t->grads[i]));
     }
 }
 
-/* ---- what is not trained ------------------------------------------------------------------------------------ */
+/* ---- what is not trained --------------------------------------------------------------------- */
 
 static bool is_unreached(Lower *l, const StateRecord *record) {
-    return record->state.role == ROLE_PARAM && !record->was_reached && !record->was_frozen && !is_ema_target(l, record->state.name);
+    return record->state.role == ROLE_PARAM && !record->was_reached && !record->was_frozen &&
+           !is_ema_target(l, record->state.name);
 }
 
 /* The statement that declares the network or parameter to which a state belongs. */
 static const Stmt *owner_of(Lower *l, const char *name) {
     const Module *spec = l->method->spec;
     for (int i = 0; i < spec->stmt_count; i++)
-        if (spec->stmts[i]->kind == STMT_NET && under(name, spec->stmts[i]->name)) return spec->stmts[i];
+        if (spec->stmts[i]->kind == STMT_NET && under(name, spec->stmts[i]->name))
+            return spec->stmts[i];
     return NULL;
 }
 
@@ -426,10 +504,18 @@ static void warn_net(Lower *l, const Stmt *net, int first) {
         unreached += is_unreached(l, record);
     }
     const ProgramState *s = &l->records.items[first].state;
-    if (unreached == all) diag_report(l->diag, CODE_NO_GRADIENT, net->name_span, "no gradient reaches the network `%s`: it stays as it starts", net->name);
-    else diag_report(l->diag, CODE_NO_GRADIENT, net->name_span, "no gradient reaches %d of the %d parameters of `%s`, `%s` among them: they stay as they start", unreached, all, net->name, s->name);
+    if (unreached == all)
+        diag_report(l->diag, CODE_NO_GRADIENT, net->name_span,
+                    "no gradient reaches the network `%s`: it stays as it starts", net->name);
+    else
+        diag_report(l->diag, CODE_NO_GRADIENT, net->name_span,
+                    "no gradient reaches %d of the %d parameters of `%s`, `%s` among them: they "
+                    "stay as they start",
+                    unreached, all, net->name, s->name);
     const Expr *copied = net->value && net->value->kind == EXPR_COPY ? net->value->args[0] : NULL;
-    if (unreached == all && copied && copied->name) diag_suggest(l->diag, "a target that follows needs an edge: `ema %s <- %s rate 0.99`", net->name, copied->name);
+    if (unreached == all && copied && copied->name)
+        diag_suggest(l->diag, "a target that follows needs an edge: `ema %s <- %s rate 0.99`",
+                     net->name, copied->name);
 }
 
 /* After all phases: what none of them trains, one message a network. */
@@ -439,8 +525,13 @@ void lower_warn_unreached(Lower *l) {
         if (!is_unreached(l, record)) continue;
         const Stmt *net = owner_of(l, record->state.name);
         bool said = false;
-        for (int k = 0; net && k < i; k++) said |= is_unreached(l, &l->records.items[k]) && owner_of(l, l->records.items[k].state.name) == net;
+        for (int k = 0; net && k < i; k++)
+            said |= is_unreached(l, &l->records.items[k]) &&
+                    owner_of(l, l->records.items[k].state.name) == net;
         if (net && !said) warn_net(l, net, i);
-        if (!net) diag_report(l->diag, CODE_NO_GRADIENT, record->state.span, "no gradient reaches the parameter `%s`: it stays as it starts", record->state.name);
+        if (!net)
+            diag_report(l->diag, CODE_NO_GRADIENT, record->state.span,
+                        "no gradient reaches the parameter `%s`: it stays as it starts",
+                        record->state.name);
     }
 }

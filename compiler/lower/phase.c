@@ -1,5 +1,6 @@
-/* Phases: a method whose statements stand in `when epoch >= E { .. }` has one step for each stretch of the run in which its conditions do not
- * change. All phases share one table of states, so that a queue filled in one is read in the next. */
+/* Phases: a method whose statements stand in `when epoch >= E { .. }` has one step for each stretch
+ * of the run in which its conditions do not change. All phases share one table of states, so that a
+ * queue filled in one is read in the next. */
 #include "compiler/lower/internal.h"
 
 #include <math.h>
@@ -16,19 +17,23 @@ static void add_start(Lower *l, Starts *starts, double at, Span span) {
         if ((double)starts->at.items[i] == at) return;
     if (at <= 0) return;
     if (!(at <= MOST_WHOLE)) {
-        diag_report(l->diag, CODE_PHASE, span, "this phase would begin at %g, and the last that can be counted is %.0f", at, MOST_WHOLE);
+        diag_report(l->diag, CODE_PHASE, span,
+                    "this phase would begin at %g, and the last that can be counted is %.0f", at,
+                    MOST_WHOLE);
         return;
     }
     starts->last = span;
     array_push(l->arena, &starts->at, (int64_t)at);
     int64_t *sorted = starts->at.items;
     int k = starts->at.count - 1;
-    for (; k > 0 && (double)sorted[k - 1] > at; k--) sorted[k] = sorted[k - 1];
+    for (; k > 0 && (double)sorted[k - 1] > at; k--)
+        sorted[k] = sorted[k - 1];
     sorted[k] = (int64_t)at;
 }
 
 static const char *clock_name(const Expr *e) {
-    bool clock = e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_BUILTIN && (strcmp(e->name, "epoch") == 0 || strcmp(e->name, "step") == 0);
+    bool clock = e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_BUILTIN &&
+                 (strcmp(e->name, "epoch") == 0 || strcmp(e->name, "step") == 0);
     return clock ? e->name : NULL;
 }
 
@@ -45,12 +50,15 @@ static void add_comparison(Lower *l, const Expr *e, Starts *epochs, Starts *step
     const char *clock = clock_name(e->args[left ? 0 : 1]);
     double at;
     if (!clock || !lower_static(l, e->args[left ? 1 : 0], &at)) {
-        diag_report(l->diag, CODE_PHASE, e->span, "the condition of a phase compares `epoch` or `step` with a number known at compile time");
+        diag_report(l->diag, CODE_PHASE, e->span,
+                    "the condition of a phase compares `epoch` or `step` with a number known at "
+                    "compile time");
         return;
     }
     Starts *starts = strcmp(clock, "epoch") == 0 ? epochs : steps;
     Operator op = e->op;
-    bool at_or_above = op == OP_EQ || op == OP_NE || op == (left ? OP_GE : OP_LE) || op == (left ? OP_LT : OP_GT);
+    bool at_or_above =
+        op == OP_EQ || op == OP_NE || op == (left ? OP_GE : OP_LE) || op == (left ? OP_LT : OP_GT);
     bool above = op == OP_EQ || op == OP_NE || !at_or_above;
     if (at_or_above) add_start(l, starts, ceil(at), e->span);
     if (above) add_start(l, starts, floor(at) + 1, e->span);
@@ -58,15 +66,21 @@ static void add_comparison(Lower *l, const Expr *e, Starts *epochs, Starts *step
 
 static void add_condition(Lower *l, const Expr *e, Starts *epochs, Starts *steps) {
     bool comparison = e->kind == EXPR_BINARY && e->op >= OP_LT && e->op <= OP_NE;
-    bool connective = (e->kind == EXPR_BINARY && (e->op == OP_AND || e->op == OP_OR)) || (e->kind == EXPR_UNARY && e->op == OP_NOT);
-    if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_STAGE) return; /* it holds in whole stages */
+    bool connective = (e->kind == EXPR_BINARY && (e->op == OP_AND || e->op == OP_OR)) ||
+                      (e->kind == EXPR_UNARY && e->op == OP_NOT);
+    /* it holds in whole stages */
+    if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_STAGE) return;
     if (comparison && speaks_of_clock(e)) {
         add_comparison(l, e, epochs, steps);
     } else if (connective) {
-        for (int i = 0; i < e->arg_count; i++) add_condition(l, e->args[i], epochs, steps);
+        for (int i = 0; i < e->arg_count; i++)
+            add_condition(l, e->args[i], epochs, steps);
     } else {
         double value;
-        if (!lower_static(l, e, &value)) diag_report(l->diag, CODE_PHASE, e->span, "the condition of a phase compares `epoch` or `step` with a number known at compile time");
+        if (!lower_static(l, e, &value))
+            diag_report(l->diag, CODE_PHASE, e->span,
+                        "the condition of a phase compares `epoch` or `step` with a number known "
+                        "at compile time");
     }
 }
 
@@ -90,7 +104,9 @@ void lower_find_phases(Lower *l) {
     const int64_t count = ((int64_t)epochs.at.count + 1) * (steps.at.count + 1) * stages;
     if (count > MOST_PHASES) {
         Span last = steps.at.count ? steps.last : epochs.last;
-        diag_report(l->diag, CODE_PHASE, last, "with this condition the method has %lld phases, and at most %d are compiled", (long long)count, MOST_PHASES);
+        diag_report(l->diag, CODE_PHASE, last,
+                    "with this condition the method has %lld phases, and at most %d are compiled",
+                    (long long)count, MOST_PHASES);
         return;
     }
     for (int stage = 0; stage < stages; stage++) {
@@ -108,7 +124,8 @@ void lower_find_phases(Lower *l) {
 }
 
 bool stage_holds(const Lower *l, const Symbol *stage) {
-    return l->phase && l->program->stages.count > l->phase->stage && strcmp(l->program->stages.items[l->phase->stage].name, stage->name) == 0;
+    return l->phase && l->program->stages.count > l->phase->stage &&
+           strcmp(l->program->stages.items[l->phase->stage].name, stage->name) == 0;
 }
 
 bool phase_holds(Lower *l, const Expr *condition) {
@@ -122,9 +139,12 @@ bool phase_holds(Lower *l, const Expr *condition) {
 static void take_statements(Lower *l, Stmt *const *stmts, int count) {
     for (int i = 0; i < count; i++) {
         const Stmt *s = stmts[i];
-        if (s->kind != STMT_WHEN) array_push(l->arena, &l->statements, s);
-        else if (phase_holds(l, s->value)) take_statements(l, s->body, s->body_count);
-        else take_statements(l, s->otherwise, s->otherwise_count);
+        if (s->kind != STMT_WHEN)
+            array_push(l->arena, &l->statements, s);
+        else if (phase_holds(l, s->value))
+            take_statements(l, s->body, s->body_count);
+        else
+            take_statements(l, s->otherwise, s->otherwise_count);
     }
 }
 

@@ -1,6 +1,7 @@
-/* Proof that a read stays inside its array. Extents are concrete, so an index expression that depends on no data is
- * settled by intervals, and where these are too wide, by trying every value of its few indices under the conditions that
- * hold there. What depends on data is checked at run time instead. */
+/* Proof that a read stays inside its array. Extents are concrete, so an index expression that
+ * depends on no data is settled by intervals, and where these are too wide, by trying every value
+ * of its few indices under the conditions that hold there. What depends on data is checked at run
+ * time instead. */
 #include "compiler/lower/internal.h"
 
 #include <string.h>
@@ -38,7 +39,8 @@ static bool eval_int(const GExpr *e, const Assignment *at, int64_t *out) {
 /* May the condition hold? Conjuncts that depend on data may. */
 static bool may_hold(const GExpr *condition, const Assignment *at) {
     if (!condition) return true;
-    if (condition->op == G_AND) return may_hold(condition->args[0], at) && may_hold(condition->args[1], at);
+    if (condition->op == G_AND)
+        return may_hold(condition->args[0], at) && may_hold(condition->args[1], at);
     int64_t value;
     return !eval_int(condition, at, &value) || value != 0;
 }
@@ -50,7 +52,8 @@ static bool depends_on_data(const GExpr *e) {
     return false;
 }
 
-bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent, int64_t *bad) {
+bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent,
+                    int64_t *bad) {
     int64_t low, high;
     *data_dependent = false;
     if (gx_range(l->g, index, NULL, &low, &high) && low >= 0 && high < extent) return true;
@@ -65,10 +68,12 @@ bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dep
         const GExpr *more[GRAPH_MAX_FREE];
         int more_count = gx_free_indices(l->g, l->condition, more);
         double size = 1;
-        for (int i = 0; i < at.count; i++) size *= (double)graph_index_extent(l->g, at.index[i]);
+        for (int i = 0; i < at.count; i++)
+            size *= (double)graph_index_extent(l->g, at.index[i]);
         for (int i = 0; i < more_count && at.count < GRAPH_MAX_FREE; i++) {
             bool known = false;
-            for (int j = 0; j < at.count; j++) known |= at.index[j] == more[i];
+            for (int j = 0; j < at.count; j++)
+                known |= at.index[j] == more[i];
             if (known) continue;
             size *= (double)graph_index_extent(l->g, more[i]);
             if (size > MAX_TRIED) break;
@@ -76,17 +81,20 @@ bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dep
         }
     }
     double size = 1;
-    for (int i = 0; i < at.count; i++) size *= (double)graph_index_extent(l->g, at.index[i]);
+    for (int i = 0; i < at.count; i++)
+        size *= (double)graph_index_extent(l->g, at.index[i]);
     if (size > MAX_TRIED) at.count = own;
     memset(at.value, 0, sizeof at.value);
     for (int64_t tried = 0; tried < 4 * (int64_t)MAX_TRIED; tried++) {
         int64_t value;
-        if (may_hold(l->condition, &at) && eval_int(index, &at, &value) && (value < 0 || value >= extent)) {
+        if (may_hold(l->condition, &at) && eval_int(index, &at, &value) &&
+            (value < 0 || value >= extent)) {
             *bad = value;
             return false;
         }
         int i = 0;
-        while (i < at.count && ++at.value[i] == graph_index_extent(l->g, at.index[i])) at.value[i++] = 0;
+        while (i < at.count && ++at.value[i] == graph_index_extent(l->g, at.index[i]))
+            at.value[i++] = 0;
         if (i == at.count) return true;
     }
     *bad = low < 0 ? low : high;

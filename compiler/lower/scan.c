@@ -1,5 +1,6 @@
-/* The loop, unrolled: its number of rounds is known, and each round is lowered in turn with the carry of the one before. Kernels are named by what they
- * compute, so that rounds alike are compiled once; a carry lives in the arena from one round to the next, or until backward when a
+/* The loop, unrolled: its number of rounds is known, and each round is lowered in turn with the
+ * carry of the one before. Kernels are named by what they compute, so that rounds alike are
+ * compiled once; a carry lives in the arena from one round to the next, or until backward when a
  * gradient needs it; and the derivative is that of any graph. */
 #include "compiler/lower/internal.h"
 
@@ -7,21 +8,25 @@ static bool static_rounds(Lower *l, const Stmt *s, int64_t *rounds) {
     double count;
     const Expr *written = s->binders[0]->bound;
     if (!lower_static(l, written, &count)) {
-        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, written->span, "the number of rounds is not known at compile time");
+        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, written->span,
+                    "the number of rounds is not known at compile time");
         diag_suggest(l->diag, "a parameter that counts is declared so: `rounds : int`");
         return false;
     }
     *rounds = count >= 0 && count <= MOST_ROUNDS ? (int64_t)count : 0;
     if (count == (double)*rounds) return true;
-    diag_report(l->diag, CODE_SCAN, written->span, "a scan has 0 to %d rounds, and this is %g", MOST_ROUNDS, count);
+    diag_report(l->diag, CODE_SCAN, written->span, "a scan has 0 to %d rounds, and this is %g",
+                MOST_ROUNDS, count);
     return false;
 }
 
-/* In nodes of its own: else each round's formula would hold the rounds before it. An int in a real's place becomes a real. */
+/* In nodes of its own: else each round's formula would hold the rounds before it. An int in a
+ * real's place becomes a real. */
 static Value settle(Lower *l, const Value *value, const Type *type, const Stmt *s) {
     const GExpr *axes[GRAPH_MAX_RANK];
     int rank = value_rank(value);
-    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(value, i));
+    for (int i = 0; i < rank; i++)
+        axes[i] = graph_fresh_index(l->g, value_extent(value, i));
     const GExpr *element = value_element(l, value, axes, s->span);
     if (type->kind == KIND_REAL) element = lower_as_real(l, element);
     if (rank == 0) return value_scalar(lower_hoist_scalar(l, element, s->name, s->span));
@@ -30,7 +35,8 @@ static Value settle(Lower *l, const Value *value, const Type *type, const Stmt *
 
 static int carry_at(const Stmt *scan, const Symbol *symbol) {
     int i = 0;
-    while (scan->carry[i]->symbol != symbol) i++;
+    while (scan->carry[i]->symbol != symbol)
+        i++;
     return i;
 }
 
@@ -39,7 +45,8 @@ static void lower_round(Lower *l, const Stmt *s, int64_t round, Value *carry) {
     Frame *outer = l->frame;
     l->frame = frame_new(l, outer);
     frame_set(l, l->frame, s->binders[0], value_static(l, (double)round, true));
-    for (int i = 0; i < s->carry_count; i++) frame_set(l, l->frame, s->carry[i]->symbol, carry[i]);
+    for (int i = 0; i < s->carry_count; i++)
+        frame_set(l, l->frame, s->carry[i]->symbol, carry[i]);
     for (int i = 0; i < s->body_count; i++) {
         const Stmt *inner = s->body[i];
         if (inner->kind != STMT_NEXT) {
@@ -69,5 +76,6 @@ void lower_scan(Lower *l, const Stmt *s) {
     }
     l->site = site;
     l->site_count = sites + 1;
-    for (int i = 0; i < s->carry_count; i++) frame_set(l, l->frame, s->carry[i]->symbol, carry[i]);
+    for (int i = 0; i < s->carry_count; i++)
+        frame_set(l, l->frame, s->carry[i]->symbol, carry[i]);
 }

@@ -1,5 +1,6 @@
-/* `let z[v] = encoder(g[v])`: a network takes one array at a time and keeps its statistics application by application, so such a let is unrolled
- * over the indices in its networks' arguments. The weights are shared, and the results are stacked. */
+/* `let z[v] = encoder(g[v])`: a network takes one array at a time and keeps its statistics
+ * application by application, so such a let is unrolled over the indices in its networks'
+ * arguments. The weights are shared, and the results are stacked. */
 #include "compiler/lower/internal.h"
 
 #include <string.h>
@@ -8,9 +9,9 @@ enum { MOST_APPLICATIONS = 64 };
 
 typedef struct Unrolled {
     const Stmt *let;
-    bool unrolls[GRAPH_MAX_RANK];        /* by binder; the others stay indices */
+    bool unrolls[GRAPH_MAX_RANK]; /* by binder; the others stay indices */
     int64_t extent[GRAPH_MAX_RANK];
-    const GExpr *axes[GRAPH_MAX_RANK];   /* of the result: the binders, then the element's own */
+    const GExpr *axes[GRAPH_MAX_RANK]; /* of the result: the binders, then the element's own */
     int binder_count, own_count;
     int64_t total;
 } Unrolled;
@@ -32,9 +33,11 @@ static void open_unrolled(Lower *l, const Stmt *s, Unrolled *u) {
         if (u->unrolls[i]) u->total *= u->extent[i];
     }
     if (u->total <= MOST_APPLICATIONS) return;
-    diag_report(l->diag, CODE_NETWORK_ARGUMENT, s->span, "this applies its networks %lld times; at most %d applications are written out", (long long)u->total,
-                MOST_APPLICATIONS);
-    diag_suggest(l->diag, "`reshape(x, A * B, ..)` puts both axes into one batch, to which the network is applied once");
+    diag_report(l->diag, CODE_NETWORK_ARGUMENT, s->span,
+                "this applies its networks %lld times; at most %d applications are written out",
+                (long long)u->total, MOST_APPLICATIONS);
+    diag_suggest(l->diag, "`reshape(x, A * B, ..)` puts both axes into one batch, to which the "
+                          "network is applied once");
     u->total = 1; /* of the right shape, so that the rest is checked too */
 }
 
@@ -58,7 +61,8 @@ static const GExpr *application(Lower *l, Unrolled *u, int64_t number) {
     Value value = lower_value(l, u->let->value);
     l->frame = outer;
     int own = value_rank(&value);
-    for (int i = u->own_count; i < own; i++) u->axes[u->binder_count + i] = graph_fresh_index(l->g, value_extent(&value, i));
+    for (int i = u->own_count; i < own; i++)
+        u->axes[u->binder_count + i] = graph_fresh_index(l->g, value_extent(&value, i));
     u->own_count = own;
     return value_element(l, &value, u->axes + u->binder_count, u->let->span);
 }
@@ -69,12 +73,17 @@ Value let_unrolled_value(Lower *l, const Stmt *s) {
     Graph *g = l->g;
     const GExpr *number = gx_int(g, 0), *element = NULL, *pieces[MOST_APPLICATIONS];
     open_unrolled(l, s, &u);
-    for (int64_t k = 0; k < u.total; k++) pieces[k] = application(l, &u, k);
+    for (int64_t k = 0; k < u.total; k++)
+        pieces[k] = application(l, &u, k);
     for (int i = 0; i < u.binder_count; i++)
-        if (u.unrolls[i]) number = gx2(g, G_ADD, gx2(g, G_MUL, number, gx_int(g, u.extent[i])), u.axes[i]);
-    for (int64_t k = u.total - 1; k >= 0; k--) element = element ? gx_select(g, gx2(g, G_EQ, number, gx_int(g, k)), pieces[k], element) : pieces[k];
+        if (u.unrolls[i])
+            number = gx2(g, G_ADD, gx2(g, G_MUL, number, gx_int(g, u.extent[i])), u.axes[i]);
+    for (int64_t k = u.total - 1; k >= 0; k--)
+        element = element ? gx_select(g, gx2(g, G_EQ, number, gx_int(g, k)), pieces[k], element)
+                          : pieces[k];
     if (u.binder_count + u.own_count > GRAPH_MAX_RANK) {
-        diag_report(l->diag, CODE_TOO_MANY_AXES, s->span, "`%s` would have more than %d axes", s->name, GRAPH_MAX_RANK);
+        diag_report(l->diag, CODE_TOO_MANY_AXES, s->span, "`%s` would have more than %d axes",
+                    s->name, GRAPH_MAX_RANK);
         return value_scalar(gx_real(g, 0));
     }
     return lower_array_from(l, element, u.axes, u.binder_count + u.own_count, s->name, s->span);

@@ -38,7 +38,8 @@ void frame_set(Lower *l, Frame *frame, const void *key, Value value) {
 
 const Value *frame_find(const Frame *frame, const void *key) {
     const FrameEntry *found = NULL;
-    for (; frame && !found; frame = frame->parent) found = entry_of(frame, key);
+    for (; frame && !found; frame = frame->parent)
+        found = entry_of(frame, key);
     return found ? &found->value : NULL;
 }
 
@@ -61,7 +62,8 @@ Value value_scalar(const GExpr *expr) {
 
 Value value_static(Lower *l, double constant, bool is_integer) {
     int64_t whole;
-    return value_scalar(is_integer && whole_of(constant, &whole) ? gx_int(l->g, whole) : gx_real(l->g, constant));
+    return value_scalar(is_integer && whole_of(constant, &whole) ? gx_int(l->g, whole)
+                                                                 : gx_real(l->g, constant));
 }
 
 Value value_array(GNode *tensor) {
@@ -75,7 +77,9 @@ int value_rank(const Value *value) {
     return value->kind == VALUE_ARRAY ? value->tensor->rank - value->prefix_count : 0;
 }
 
-int64_t value_extent(const Value *value, int axis) { return value->tensor->shape[value->prefix_count + axis]; }
+int64_t value_extent(const Value *value, int axis) {
+    return value->tensor->shape[value->prefix_count + axis];
+}
 
 const GExpr *lower_as_real(Lower *l, const GExpr *expr) {
     return expr->type == GT_REAL ? expr : gx1(l->g, G_TO_REAL, expr);
@@ -99,9 +103,10 @@ static bool contains(const GExpr *const *list, int count, const GExpr *expr) {
 }
 
 /* Free indices of all the expressions, in the order in which they were bound (outer first): fresh
- * indices get increasing numbers, so the number says it. The order makes equal formulas equal nodes. */
-int lower_sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except, int except_count,
-                const GExpr **out) {
+ * indices get increasing numbers, so the number says it. The order makes equal formulas equal
+ * nodes. */
+int lower_sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except,
+                      int except_count, const GExpr **out) {
     int n = 0;
     for (int e = 0; e < count; e++) {
         if (!exprs[e]) continue;
@@ -120,20 +125,25 @@ int lower_sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExp
     return n;
 }
 
-/* Is the expression exactly the element of a tensor at these indices, in order? Then no new node is needed. */
-static bool is_plain_load(const GExpr *expr, const GExpr *const *free, int free_count, const GExpr *const *axes,
-                          int axis_count, Lower *l) {
-    if (expr->op != G_LOAD || expr->has_else || expr->tensor->rank != free_count + axis_count) return false;
+/* Is the expression exactly the element of a tensor at these indices, in order? Then no new node is
+ * needed. */
+static bool is_plain_load(const GExpr *expr, const GExpr *const *free, int free_count,
+                          const GExpr *const *axes, int axis_count, Lower *l) {
+    if (expr->op != G_LOAD || expr->has_else || expr->tensor->rank != free_count + axis_count)
+        return false;
     if (expr->tensor->type == GT_U8) return false;
     for (int i = 0; i < expr->tensor->rank; i++) {
         const GExpr *want = i < free_count ? free[i] : axes[i - free_count];
-        if (expr->args[i] != want || graph_index_extent(l->g, want) != expr->tensor->shape[i]) return false;
+        if (expr->args[i] != want || graph_index_extent(l->g, want) != expr->tensor->shape[i])
+            return false;
     }
     return true;
 }
 
-/* The part of what holds here that speaks only of the given indices: where a hoisted formula is needed at all. */
-const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr *const *free, int free_count) {
+/* The part of what holds here that speaks only of the given indices: where a hoisted formula is
+ * needed at all. */
+const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr *const *free,
+                                  int free_count) {
     if (!condition) return NULL;
     if (condition->op == G_AND)
         return gx_and(l->g, lower_condition_over(l, condition->args[0], free, free_count),
@@ -142,45 +152,54 @@ const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr 
     int count = gx_free_indices(l->g, condition, found);
     for (int i = 0; i < count; i++) {
         bool known = false;
-        for (int j = 0; j < free_count; j++) known |= free[j] == found[i];
+        for (int j = 0; j < free_count; j++)
+            known |= free[j] == found[i];
         if (!known) return NULL;
     }
     return condition;
 }
 
-/* Whether a read in it may leave its array, or a real may not fit as an int: it then holds only where the condition around it does. */
+/* Whether a read in it may leave its array, or a real may not fit as an int: it then holds only
+ * where the condition around it does. */
 bool lower_may_leave(Lower *l, const GExpr *e) {
     if (!e) return false;
     if (e->op == G_TO_INT) return true;
     if (e->op == G_LOAD && !e->has_else) {
         int64_t low, high;
         for (int i = 0; i < e->arg_count; i++)
-            if (!gx_range(l->g, e->args[i], NULL, &low, &high) || low < 0 || high >= e->tensor->shape[i]) return true;
+            if (!gx_range(l->g, e->args[i], NULL, &low, &high) || low < 0 ||
+                high >= e->tensor->shape[i])
+                return true;
     }
     for (int i = 0; i < e->arg_count; i++)
         if (lower_may_leave(l, e->args[i])) return true;
     return false;
 }
 
-void lower_refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr *const *red, int red_count, Span span) {
+void lower_refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr *const *red,
+                        int red_count, Span span) {
     int64_t points = 1;
     for (int i = 0; i < out_count + red_count; i++) {
-        const int64_t extent = graph_index_extent(l->g, i < out_count ? out[i] : red[i - out_count]);
+        const int64_t extent =
+            graph_index_extent(l->g, i < out_count ? out[i] : red[i - out_count]);
         if (!__builtin_mul_overflow(points, extent, &points) && points <= MOST_ELEMENTS) continue;
-        diag_report(l->diag, CODE_DIMENSION_RANGE, span, "this formula has more than 2^48 elements and terms");
+        diag_report(l->diag, CODE_DIMENSION_RANGE, span,
+                    "this formula has more than 2^48 elements and terms");
         return;
     }
 }
 
-Value lower_array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span) {
+Value lower_array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count,
+                       const char *name, Span span) {
     const GExpr *free[GRAPH_MAX_FREE];
     int free_count = lower_sorted_free(l, &expr, 1, axes, axis_count, free);
     Value value = value_none();
     value.kind = VALUE_ARRAY;
     value.prefix_count = free_count;
     if (free_count + axis_count > GRAPH_MAX_RANK) {
-        diag_report(l->diag, CODE_TOO_MANY_AXES, span, "this array depends on %d indices, more than the %d axes an array may have",
-                   free_count + axis_count, GRAPH_MAX_RANK);
+        diag_report(l->diag, CODE_TOO_MANY_AXES, span,
+                    "this array depends on %d indices, more than the %d axes an array may have",
+                    free_count + axis_count, GRAPH_MAX_RANK);
         free_count = value.prefix_count = GRAPH_MAX_RANK - axis_count;
     }
     memcpy(value.prefix, free, sizeof *free * (size_t)free_count);
@@ -196,7 +215,8 @@ Value lower_array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, in
     if (axis_count) memcpy(spec.out + free_count, axes, sizeof *axes * (size_t)axis_count);
     spec.value = expr;
     lower_refuse_space(l, spec.out, spec.out_rank, NULL, 0, span);
-    if (l->condition && lower_may_leave(l, expr)) spec.active = lower_condition_over(l, l->condition, spec.out, spec.out_rank);
+    if (l->condition && lower_may_leave(l, expr))
+        spec.active = lower_condition_over(l, l->condition, spec.out, spec.out_rank);
     spec.name = name;
     spec.span = span;
     value.tensor = graph_compute(l->g, &spec);
@@ -216,10 +236,12 @@ Value value_shallow(Lower *l, Value value, const char *name, Span span) {
     return value_scalar(lower_hoist_scalar(l, value.scalar, name, span));
 }
 
-GNode *lower_materialise(Lower *l, const Value *value, const GExpr **free, int *free_count, Span span) {
+GNode *lower_materialise(Lower *l, const Value *value, const GExpr **free, int *free_count,
+                         Span span) {
     int rank = value_rank(value);
     const GExpr *axes[GRAPH_MAX_RANK];
-    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(value, i));
+    for (int i = 0; i < rank; i++)
+        axes[i] = graph_fresh_index(l->g, value_extent(value, i));
     const GExpr *expr = value_element(l, value, axes, span);
     Value made = lower_array_from(l, expr, axes, rank, NULL, span);
     *free_count = made.prefix_count;
@@ -227,12 +249,13 @@ GNode *lower_materialise(Lower *l, const Value *value, const GExpr **free, int *
     return made.tensor;
 }
 
-/* ---- compile-time numbers --------------------------------------------------------------------- */
+/* ---- compile-time numbers -------------------------------------------------------------------- */
 
 void lower_mark_static(Lower *l, const Symbol *symbol) {
     if (symbol->kind != SYMBOL_HYPER || !l->program) return;
     for (int i = 0; i < l->program->hypers.count; i++)
-        if (strcmp(l->program->hypers.items[i].name, symbol->name) == 0) l->program->hypers.items[i].is_static = true;
+        if (strcmp(l->program->hypers.items[i].name, symbol->name) == 0)
+            l->program->hypers.items[i].is_static = true;
 }
 
 static bool lookup_dim(void *context, const Symbol *symbol, int64_t *out) {
@@ -246,13 +269,15 @@ static bool lookup_dim(void *context, const Symbol *symbol, int64_t *out) {
 bool lower_eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out) {
     if (dim && dim_eval(dim, lookup_dim, l, out)) {
         if (*out > 0) return true;
-        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, span, "this dimension, `%s`, is %lld here; a dimension is at least 1",
-                   dim_text(l->arena, dim), (long long)*out);
+        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, span,
+                    "this dimension, `%s`, is %lld here; a dimension is at least 1",
+                    dim_text(l->arena, dim), (long long)*out);
         *out = 1;
         return false;
     }
-    diag_report(l->diag, CODE_DIMENSION_UNKNOWN, span, "the dimension `%s` is not known at compile time",
-               dim ? dim_text(l->arena, dim) : "?");
+    diag_report(l->diag, CODE_DIMENSION_UNKNOWN, span,
+                "the dimension `%s` is not known at compile time",
+                dim ? dim_text(l->arena, dim) : "?");
     *out = 1;
     return false;
 }

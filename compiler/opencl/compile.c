@@ -35,9 +35,11 @@ typedef struct Program {
     Text text;
 } Program;
 
-/* ---- one kernel ---------------------------------------------------------------------------------------------------- */
+/* ---- one kernel ------------------------------------------------------------------------------ */
 
-static Geometry emit_compute(Frame *f) { return f->node->reducer == GR_NONE ? write_elements(f) : write_reduction(f); }
+static Geometry emit_compute(Frame *f) {
+    return f->node->reducer == GR_NONE ? write_elements(f) : write_reduction(f);
+}
 
 /* A kind without an emitter is said to the user, with its line. */
 static Geometry (*const emitters[])(Frame *f) = {
@@ -54,18 +56,24 @@ static Geometry (*const emitters[])(Frame *f) = {
     [KERNEL_SWEEP_JOIN] = write_sweep_join,
 };
 
-/* Arguments and body: all that makes a kernel what it is. An operand is the allocation that it lies in and where it begins there (runtime/opencl). */
+/* Arguments and body: all that makes a kernel what it is. An operand is the allocation that it lies
+ * in and where it begins there (runtime/opencl). */
 static const char *write_text(Arena *arena, Frame *f) {
     const Kernel *k = f->kernel;
     Text text = {0}, places = {0};
     int inputs = k->operand_count - k->output_count;
     for (int i = 0; i < k->operand_count; i++) {
-        const char *type = opencl_element_type(k->operands[i]->type), *name = i < inputs ? arena_printf(arena, "a%d", i) : frame_output_name(f, i), *held = i < inputs ? "const " : "";
+        const char *type = opencl_element_type(k->operands[i]->type),
+                   *name = i < inputs ? arena_printf(arena, "a%d", i) : frame_output_name(f, i),
+                   *held = i < inputs ? "const " : "";
         bool shared = k->over && (i >= inputs || k->operands[i] == k->over);
-        text_printf(&text, "%sglobal %s *%s%s_in, const ulong %s_at, ", held, type, shared ? "" : "restrict ", name, name);
-        text_printf(&places, "    %sglobal %s *%s = %s_in + %s_at;\n", held, type, name, name, name);
+        text_printf(&text, "%sglobal %s *%s%s_in, const ulong %s_at, ", held, type,
+                    shared ? "" : "restrict ", name, name);
+        text_printf(&places, "    %sglobal %s *%s = %s_in + %s_at;\n", held, type, name, name,
+                    name);
     }
-    text_printf(&text, "const int count%s) {\n", f->raises ? ", global int *restrict fault, const int number" : "");
+    text_printf(&text, "const int count%s) {\n",
+                f->raises ? ", global int *restrict fault, const int number" : "");
     text_append(&text, places.data, places.length);
     text_free(&places);
     text_append(&text, f->text.data, f->text.length);
@@ -76,14 +84,16 @@ static const char *write_text(Arena *arena, Frame *f) {
 }
 
 static void write_extents(Program *p, int rank, const int64_t *shape) {
-    for (int i = 0; i < rank; i++) text_printf(&p->text, "%s%lld", i ? ", " : "", (long long)shape[i]);
+    for (int i = 0; i < rank; i++)
+        text_printf(&p->text, "%s%lld", i ? ", " : "", (long long)shape[i]);
 }
 
 enum { PLACES = 4 };
 
 static bool runs(const Program *p, const CoupletStep *step, const Emitted *e) {
     for (int i = 0; i < p->count; i++)
-        if (strcmp(p->emitted[i].symbol, step->symbol) == 0) return e->text ? p->emitted[i].text == e->text : &p->emitted[i] == e;
+        if (strcmp(p->emitted[i].symbol, step->symbol) == 0)
+            return e->text ? p->emitted[i].text == e->text : &p->emitted[i] == e;
     return false;
 }
 
@@ -95,13 +105,17 @@ static void write_places(Program *p, const Emitted *e) {
         for (int s = 0; s < p->plans[i].out->step_count; s++) {
             const CoupletStep *step = &p->plans[i].out->steps[s];
             bool known = !runs(p, step, e);
-            for (int k = 0; k < count && !known; k++) known = strcmp(shown[k], step->source) == 0;
+            for (int k = 0; k < count && !known; k++)
+                known = strcmp(shown[k], step->source) == 0;
             if (known) continue;
-            if (count < PLACES) shown[count++] = step->source;
-            else more++;
+            if (count < PLACES)
+                shown[count++] = step->source;
+            else
+                more++;
         }
     }
-    for (int i = 0; i < count; i++) text_printf(&p->text, "%s%s", i ? ", " : "", shown[i]);
+    for (int i = 0; i < count; i++)
+        text_printf(&p->text, "%s%s", i ? ", " : "", shown[i]);
     if (more) text_printf(&p->text, " and %d more", more);
 }
 
@@ -111,21 +125,34 @@ static const char *reducer_word(GReducer reducer) {
 
 /* A word for a kernel's name; and what is said of it. */
 static const char *word_of(const Kernel *k) {
-    static const char *const words[] = {[KERNEL_TOPK] = "topk", [KERNEL_ORDER] = "order", [KERNEL_PRODUCT] = "product", [KERNEL_GATHER_PARTIALS] = "parts",
-                                        [KERNEL_SWEEP] = "sweep", [KERNEL_SWEEP_JOIN] = "join", [KERNEL_BUCKET_SORT] = "members"};
-    return k->kind == KERNEL_COMPUTE || k->kind == KERNEL_BUCKET ? reducer_word(k->node->reducer) : words[k->kind];
+    static const char *const words[] = {
+        [KERNEL_TOPK] = "topk",          [KERNEL_ORDER] = "order",
+        [KERNEL_PRODUCT] = "product",    [KERNEL_GATHER_PARTIALS] = "parts",
+        [KERNEL_SWEEP] = "sweep",        [KERNEL_SWEEP_JOIN] = "join",
+        [KERNEL_BUCKET_SORT] = "members"};
+    return k->kind == KERNEL_COMPUTE || k->kind == KERNEL_BUCKET ? reducer_word(k->node->reducer)
+                                                                 : words[k->kind];
 }
 
 static const char *what_it_does(const Kernel *k) {
     switch (k->kind) {
-    case KERNEL_TOPK: return "topk";
-    case KERNEL_ORDER: return couplet_calls[k->node->call].name;
-    case KERNEL_SWEEP: return "a sweep over pairs, tile by tile, for";
-    case KERNEL_SWEEP_JOIN: return "the parts of a sweep, joined in order, for";
-    case KERNEL_BUCKET_SORT: return "members listed by key, for";
-    case KERNEL_GATHER_PARTIALS: return "parts of a sum of products, added in order";
-    case KERNEL_PRODUCT: return k->contraction->plain ? "matrix product, done by CLBlast" : "sum of products, in tiles";
-    default: return reducer_word(k->node->reducer);
+    case KERNEL_TOPK:
+        return "topk";
+    case KERNEL_ORDER:
+        return couplet_calls[k->node->call].name;
+    case KERNEL_SWEEP:
+        return "a sweep over pairs, tile by tile, for";
+    case KERNEL_SWEEP_JOIN:
+        return "the parts of a sweep, joined in order, for";
+    case KERNEL_BUCKET_SORT:
+        return "members listed by key, for";
+    case KERNEL_GATHER_PARTIALS:
+        return "parts of a sum of products, added in order";
+    case KERNEL_PRODUCT:
+        return k->contraction->plain ? "matrix product, done by CLBlast"
+                                     : "sum of products, in tiles";
+    default:
+        return reducer_word(k->node->reducer);
     }
 }
 
@@ -135,8 +162,10 @@ static void write_operands(Program *p, const Kernel *k) {
     text_printf(&p->text, "\n  ");
     for (int i = 0; i < k->operand_count; i++) {
         const GNode *n = k->operands[i];
-        if (i < inputs) text_printf(&p->text, " a%d", i);
-        else text_printf(&p->text, k->output_count == 1 ? " y" : " y%d", i - inputs);
+        if (i < inputs)
+            text_printf(&p->text, " a%d", i);
+        else
+            text_printf(&p->text, k->output_count == 1 ? " y" : " y%d", i - inputs);
         if (n->name) text_printf(&p->text, " `%s`", n->name);
         text_printf(&p->text, " [");
         write_extents(p, n->rank, n->shape);
@@ -165,8 +194,10 @@ static void write_comment(Program *p, const Emitted *e) {
     write_places(p, e);
     text_printf(&p->text, ": %s", what_it_does(k));
     if (k->kind == KERNEL_SWEEP)
-        for (int i = 0; i < k->sweep->sink_count; i++) write_result(p, i ? ", " : " ", k->sweep->sinks[i].pair.node, true);
-    else write_result(p, NULL, n, k->kind == KERNEL_COMPUTE || k->kind == KERNEL_BUCKET);
+        for (int i = 0; i < k->sweep->sink_count; i++)
+            write_result(p, i ? ", " : " ", k->sweep->sinks[i].pair.node, true);
+    else
+        write_result(p, NULL, n, k->kind == KERNEL_COMPUTE || k->kind == KERNEL_BUCKET);
     if (k->operand_count && e->text) write_operands(p, k);
     text_printf(&p->text, " */\n");
 }
@@ -183,36 +214,65 @@ static const char *name_of(Arena *arena, const char *word, const char *text) {
         a = (a ^ (unsigned char)*at) * 1099511628211u;
         b = (b ^ (unsigned char)*at) * 6364136223846793005u + 1;
     }
-    return arena_printf(arena, "%s_%016llx%016llx", word, (unsigned long long)a, (unsigned long long)b);
+    return arena_printf(arena, "%s_%016llx%016llx", word, (unsigned long long)a,
+                        (unsigned long long)b);
 }
 
 static bool emit_kernel(Program *p, Kernel *k, Emitted *out, const char **error) {
-    const char *place = k->node->span.source ? arena_printf(p->arena, "%s:%d: ", k->node->span.source->path, k->node->span.line) : "";
+    const char *place =
+        k->node->span.source
+            ? arena_printf(p->arena, "%s:%d: ", k->node->span.source->path, k->node->span.line)
+            : "";
     if (!emitters[k->kind] || !fits(k)) {
-        *error = arena_printf(p->arena, emitters[k->kind] ? "%san array here has more than 2^31 elements, which OpenCL kernels do not index" : "%sthe OpenCL back end has no kernel for this formula", place);
+        *error = arena_printf(
+            p->arena,
+            emitters[k->kind]
+                ? "%san array here has more than 2^31 elements, which OpenCL kernels do not index"
+                : "%sthe OpenCL back end has no kernel for this formula",
+            place);
         return false;
     }
     Frame f = {.arena = p->arena, .kernel = k, .node = k->node, .depth = 1};
-    for (int i = 0; i < k->node->rank; i++) f.extents[i] = k->node->shape[i];
-    for (int i = 0; i < k->node->red_rank; i++) f.extents[k->node->rank + i] = k->node->red_shape[i];
+    for (int i = 0; i < k->node->rank; i++)
+        f.extents[i] = k->node->shape[i];
+    for (int i = 0; i < k->node->red_rank; i++)
+        f.extents[k->node->rank + i] = k->node->red_shape[i];
     Geometry shape = emitters[k->kind](&f);
     out->text = write_text(p->arena, &f);
-    out->launch = (CoupletLaunch){.symbol = name_of(p->arena, word_of(k), out->text), .global = shape.global, .local = GROUP, .count = shape.count, .can_fault = f.raises};
+    out->launch = (CoupletLaunch){.symbol = name_of(p->arena, word_of(k), out->text),
+                                  .global = shape.global,
+                                  .local = GROUP,
+                                  .count = shape.count,
+                                  .can_fault = f.raises};
     text_free(&f.text);
     return true;
 }
 
-/* ---- the program ------------------------------------------------------------------------------------------------------ */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 static const CoupletProduct *library_product(Arena *arena, const MatrixProduct *m) {
     CoupletProduct *p = arena_new_of(arena, CoupletProduct);
-    *p = (CoupletProduct){.left_transposed = m->left_transposed, .right_transposed = m->right_transposed, .rows = m->rows, .columns = m->columns, .inner = m->inner,
-                          .batch = m->batch, .left_offset = m->left_offset, .right_offset = m->right_offset, .out_offset = m->y_offset, .left_row = m->left_row,
-                          .right_row = m->right_row, .out_row = m->y_row, .left_batch = m->left_batch, .right_batch = m->right_batch, .out_batch = m->y_batch};
+    *p = (CoupletProduct){.left_transposed = m->left_transposed,
+                          .right_transposed = m->right_transposed,
+                          .rows = m->rows,
+                          .columns = m->columns,
+                          .inner = m->inner,
+                          .batch = m->batch,
+                          .left_offset = m->left_offset,
+                          .right_offset = m->right_offset,
+                          .out_offset = m->y_offset,
+                          .left_row = m->left_row,
+                          .right_row = m->right_row,
+                          .out_row = m->y_row,
+                          .left_batch = m->left_batch,
+                          .right_batch = m->right_batch,
+                          .out_batch = m->y_batch};
     return p;
 }
 
-static int by_symbol(const void *a, const void *b) { return strcmp(((const Emitted *)a)->symbol, ((const Emitted *)b)->symbol); }
+static int by_symbol(const void *a, const void *b) {
+    return strcmp(((const Emitted *)a)->symbol, ((const Emitted *)b)->symbol);
+}
 
 static bool emit_all(Program *p, const char **error) {
     for (int i = 0; i < p->count; i++) {
@@ -228,7 +288,9 @@ static bool emit_all(Program *p, const char **error) {
 
 static bool is_repeated(const Program *p, int number) {
     for (int i = 0; p->emitted[number].text && i < number; i++)
-        if (p->emitted[i].text == p->emitted[number].text && strcmp(p->emitted[i].launch.symbol, p->emitted[number].launch.symbol) == 0) return true;
+        if (p->emitted[i].text == p->emitted[number].text &&
+            strcmp(p->emitted[i].launch.symbol, p->emitted[number].launch.symbol) == 0)
+            return true;
     return false;
 }
 
@@ -240,8 +302,12 @@ static int write_program(Program *p) {
         const Emitted *e = &p->emitted[i];
         if (is_repeated(p, i)) continue;
         write_comment(p, e);
-        if (e->text) text_printf(&p->text, "kernel __attribute__((reqd_work_group_size(%d, 1, 1)))\nvoid %s(%s", GROUP, e->launch.symbol, e->text);
-        else if (p->options->comments) text_printf(&p->text, "\n");
+        if (e->text)
+            text_printf(&p->text,
+                        "kernel __attribute__((reqd_work_group_size(%d, 1, 1)))\nvoid %s(%s", GROUP,
+                        e->launch.symbol, e->text);
+        else if (p->options->comments)
+            text_printf(&p->text, "\n");
         count += e->text != NULL;
     }
     return count;
@@ -265,22 +331,32 @@ static void set_launches(Program *p, Plan *plan) {
         launches[i] = found->launch;
         if (k->kind == KERNEL_PRODUCT) set_geometry(&launches[i], product_geometry(k));
         if (k->kind == KERNEL_GATHER_PARTIALS) set_geometry(&launches[i], write_gather_geometry(k));
-        if (k->contraction && k->contraction->plain) launches[i].product = library_product(p->arena, k->contraction->plain);
+        if (k->contraction && k->contraction->plain)
+            launches[i].product = library_product(p->arena, k->contraction->plain);
         plan->steps[i].launch = &launches[i];
     }
 }
 
 PlanTarget opencl_plan_target(const OpenclOptions *options) {
-    return (PlanTarget){.name = "opencl", .alignment = ALIGNMENT, .tile = TILE, .wide_tiles = options->is_gpu, .has_products = options->has_products,
-                        .sweeps = true, .buckets = true, .sends_inputs = true, .order = ORDER};
+    return (PlanTarget){.name = "opencl",
+                        .alignment = ALIGNMENT,
+                        .tile = TILE,
+                        .wide_tiles = options->is_gpu,
+                        .has_products = options->has_products,
+                        .sweeps = true,
+                        .buckets = true,
+                        .sends_inputs = true,
+                        .order = ORDER};
 }
 
-bool opencl_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const OpenclOptions *options,
-                    CoupletPlan **plans, int *kernel_count, const char **error) {
+bool opencl_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states,
+                    int state_count, const OpenclOptions *options, CoupletPlan **plans,
+                    int *kernel_count, const char **error) {
     const PlanTarget target = opencl_plan_target(options);
     Plan *work = arena_array(arena, Plan, graph_count);
     for (int i = 0; i < graph_count; i++) {
-        if (!plan_make(&work[i], arena, graphs[i], states, state_count, &target, error)) return false;
+        if (!plan_make(&work[i], arena, graphs[i], states, state_count, &target, error))
+            return false;
         plans[i] = work[i].out;
     }
     Program p = {.arena = arena, .options = options, .plans = work, .plan_count = graph_count};

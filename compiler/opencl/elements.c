@@ -9,8 +9,10 @@ Geometry write_elements(Frame *f) {
     write_line(f, "const int at = get_global_id(0);");
     write_line(f, "if (at >= count) return;");
     write_unravel(f, "at", 0, n->rank, extents);
-    Value active = n->active ? write_expr(f, n->active, NULL) : NULL, value = write_expr(f, n->value, active);
-    if (active) value = write_const(f, n->type == GT_REAL ? "float" : "long", "%s ? %s : 0", active, value);
+    Value active = n->active ? write_expr(f, n->active, NULL) : NULL,
+          value = write_expr(f, n->value, active);
+    if (active)
+        value = write_const(f, n->type == GT_REAL ? "float" : "long", "%s ? %s : 0", active, value);
     write_store(f, "at", value);
     return (Geometry){round_up(count, GROUP), count};
 }

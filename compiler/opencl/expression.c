@@ -5,11 +5,12 @@
 
 #include <string.h>
 
-/* ---- values written so far ------------------------------------------------------------------------------------- */
+/* ---- values written so far ------------------------------------------------------------------- */
 
 static int slot_of(const Known *known, const GExpr *expr, Value mask) {
     int at = (int)(expr->id * 2654435761u) & (known->capacity - 1);
-    while (known->keys[at] && (known->keys[at] != expr || known->masks[at] != mask)) at = (at + 1) & (known->capacity - 1);
+    while (known->keys[at] && (known->keys[at] != expr || known->masks[at] != mask))
+        at = (at + 1) & (known->capacity - 1);
     return at;
 }
 
@@ -34,10 +35,11 @@ static void remember(Frame *f, Known *known, const GExpr *expr, Value mask, Valu
     known->count++;
 }
 
-/* ---- scalar functions -------------------------------------------------------------------------------------------- */
+/* ---- scalar functions ------------------------------------------------------------------------ */
 
-/* C for reals, whole numbers and truth values, with the arguments as %1$s and %2$s. Where a row has no text for a type, the graph has no such node.
- * The built-in functions of OpenCL are within a few ulp; infinities and NaN go through them as through the CPU's own. */
+/* C for reals, whole numbers and truth values, with the arguments as %1$s and %2$s. Where a row has
+ * no text for a type, the graph has no such node. The built-in functions of OpenCL are within a few
+ * ulp; infinities and NaN go through them as through the CPU's own. */
 typedef struct ScalarText {
     const char *real, *whole;
 } ScalarText;
@@ -66,7 +68,8 @@ static const ScalarText scalars[G_OP_COUNT] = {
     [G_SIN] = {"sin(%1$s)", NULL},
     [G_COS] = {"cos(%1$s)", NULL},
     [G_ABS] = {"fabs(%1$s)", "%1$s < 0 ? -%1$s : %1$s"},
-    [G_SIGN] = {"isnan(%1$s) ? %1$s : (float)(%1$s > 0.0f) - (float)(%1$s < 0.0f)", "(%1$s > 0) - (%1$s < 0)"},
+    [G_SIGN] = {"isnan(%1$s) ? %1$s : (float)(%1$s > 0.0f) - (float)(%1$s < 0.0f)",
+                "(%1$s > 0) - (%1$s < 0)"},
     [G_FLOOR] = {"floor(%1$s)", NULL},
     [G_CEIL] = {"ceil(%1$s)", NULL},
     [G_ROUND] = {"rint(%1$s)", NULL},
@@ -84,7 +87,8 @@ static const ScalarText scalars[G_OP_COUNT] = {
 static bool fits_int(Frame *f, const GExpr *e) {
     int64_t low, high;
     if (e->op == G_TO_INT) return true;
-    return gx_range(f->kernel->graph, e, f->extents, &low, &high) && low >= INT32_MIN && high <= INT32_MAX;
+    return gx_range(f->kernel->graph, e, f->extents, &low, &high) && low >= INT32_MIN &&
+           high <= INT32_MAX;
 }
 
 static const char *type_of(Frame *f, const GExpr *e) {
@@ -92,46 +96,62 @@ static const char *type_of(Frame *f, const GExpr *e) {
     return opencl_value_type(e->type);
 }
 
-static bool is_positive_constant(const GExpr *e) { return e->op == G_CONST && e->integer > 0; }
+static bool is_positive_constant(const GExpr *e) {
+    return e->op == G_CONST && e->integer > 0;
+}
 
 /* Division of what is never negative by a constant needs no flooring. */
 static const char *division_text(Frame *f, const GExpr *e) {
     int64_t low, high;
-    if (!is_positive_constant(e->args[1]) || !gx_range(f->kernel->graph, e->args[0], f->extents, &low, &high) || low < 0) return NULL;
+    if (!is_positive_constant(e->args[1]) ||
+        !gx_range(f->kernel->graph, e->args[0], f->extents, &low, &high) || low < 0)
+        return NULL;
     return e->op == G_FLOORDIV ? "%1$s / %2$s" : "%1$s %% %2$s";
 }
 
 /* As gx_to_int. */
 static Value write_to_int(Frame *f, const GExpr *e, Value mask) {
-    Value a = write_expr(f, e->args[0], mask), fits = write_const(f, "int", "%s >= -0x1p31f && %s < 0x1p31f", a, a);
+    Value a = write_expr(f, e->args[0], mask),
+          fits = write_const(f, "int", "%s >= -0x1p31f && %s < 0x1p31f", a, a);
     write_fault(f, mask_and(f, mask, mask_not(f, fits)), COUPLET_FAULT_WHOLE);
     return write_const(f, "int", "%s ? (int)%s : 0", fits, a);
 }
 
 Value write_whole_sum(Frame *f, Value a, Value b, Value mask) {
     Value sum = write_const(f, "long", "as_long((ulong)%s + (ulong)%s)", a, b);
-    write_fault(f, mask_and(f, mask, arena_printf(f->arena, "((%s ^ %s) & (%s ^ %s)) < 0", a, sum, b, sum)), COUPLET_FAULT_WHOLE);
+    write_fault(
+        f, mask_and(f, mask, arena_printf(f->arena, "((%s ^ %s) & (%s ^ %s)) < 0", a, sum, b, sum)),
+        COUPLET_FAULT_WHOLE);
     return sum;
 }
 
-/* An operation whose result 64 bits may not hold. The least of them has no negative, nor a quotient by -1; nothing has one by 0. */
+/* An operation whose result 64 bits may not hold. The least of them has no negative, nor a quotient
+ * by -1; nothing has one by 0. */
 static Value write_checked(Frame *f, const GExpr *e, Value mask) {
-    Value a = write_const(f, "long", "%s", write_expr(f, e->args[0], mask)), b = e->arg_count > 1 ? write_const(f, "long", "%s", write_expr(f, e->args[1], mask)) : NULL;
+    Value a = write_const(f, "long", "%s", write_expr(f, e->args[0], mask)),
+          b = e->arg_count > 1 ? write_const(f, "long", "%s", write_expr(f, e->args[1], mask))
+                               : NULL;
     if (e->op == G_ADD) return write_whole_sum(f, a, b, mask);
     if (e->op == G_SUB || e->op == G_MUL) {
-        Value result = write_const(f, "long", "as_long((ulong)%s %s (ulong)%s)", a, e->op == G_SUB ? "-" : "*", b);
-        Value wraps = e->op == G_SUB ? arena_printf(f->arena, "((%s ^ %s) & (%s ^ %s)) < 0", a, b, a, result) : arena_printf(f->arena, "mul_hi(%s, %s) != %s >> 63", a, b, result);
+        Value result = write_const(f, "long", "as_long((ulong)%s %s (ulong)%s)", a,
+                                   e->op == G_SUB ? "-" : "*", b);
+        Value wraps = e->op == G_SUB
+                          ? arena_printf(f->arena, "((%s ^ %s) & (%s ^ %s)) < 0", a, b, a, result)
+                          : arena_printf(f->arena, "mul_hi(%s, %s) != %s >> 63", a, b, result);
         write_fault(f, mask_and(f, mask, wraps), COUPLET_FAULT_WHOLE);
         return result;
     }
-    Value wraps = write_const(f, "int", b ? "(%s == LONG_MIN && %s == -1) || %s == 0" : "%s == LONG_MIN", a, b, b);
+    Value wraps = write_const(
+        f, "int", b ? "(%s == LONG_MIN && %s == -1) || %s == 0" : "%s == LONG_MIN", a, b, b);
     write_fault(f, mask_and(f, mask, wraps), COUPLET_FAULT_WHOLE);
-    return write_const(f, "long", scalars[e->op].whole, arena_printf(f->arena, "(%s ? 0 : %s)", wraps, a), b);
+    return write_const(f, "long", scalars[e->op].whole,
+                       arena_printf(f->arena, "(%s ? 0 : %s)", wraps, a), b);
 }
 
 static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
     if (gx_may_wrap(f->kernel->graph, e, f->extents)) return write_checked(f, e, mask);
-    Value a = write_expr(f, e->args[0], mask), b = e->arg_count > 1 ? write_expr(f, e->args[1], mask) : "";
+    Value a = write_expr(f, e->args[0], mask),
+          b = e->arg_count > 1 ? write_expr(f, e->args[1], mask) : "";
     /* An axis of one turn has the index 0: what is added to it is the sum. */
     if (e->op == G_ADD && e->type == GT_INT && strcmp(a, "0") == 0) return b;
     if (e->op == G_ADD && e->type == GT_INT && strcmp(b, "0") == 0) return a;
@@ -146,15 +166,19 @@ static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
     return write_const(f, type, text, a, b);
 }
 
-/* ---- reads ---------------------------------------------------------------------------------------------------------- */
+/* ---- reads ----------------------------------------------------------------------------------- */
 
 static Value element_at(Frame *f, const GNode *tensor, Value at) {
     int operand = frame_operand_of(f, tensor);
     switch (tensor->type) {
-    case GT_REAL: return write_const(f, "float", "a%d[%s]", operand, at);
-    case GT_INT: return write_const(f, "int", "a%d[%s]", operand, at);
-    case GT_U8: return write_const(f, "float", "(float)a%d[%s] / 255.0f", operand, at);
-    default: return write_const(f, "int", "a%d[%s] != 0", operand, at);
+    case GT_REAL:
+        return write_const(f, "float", "a%d[%s]", operand, at);
+    case GT_INT:
+        return write_const(f, "int", "a%d[%s]", operand, at);
+    case GT_U8:
+        return write_const(f, "float", "(float)a%d[%s] / 255.0f", operand, at);
+    default:
+        return write_const(f, "int", "a%d[%s] != 0", operand, at);
     }
 }
 
@@ -166,7 +190,8 @@ static Value write_load(Frame *f, const GExpr *load, Value mask) {
         Value index = write_expr(f, load->args[i], mask);
         long long extent = (long long)tensor->shape[i];
         int64_t low, high;
-        bool safe = gx_range(f->kernel->graph, load->args[i], f->extents, &low, &high) && low >= 0 && high < tensor->shape[i];
+        bool safe = gx_range(f->kernel->graph, load->args[i], f->extents, &low, &high) &&
+                    low >= 0 && high < tensor->shape[i];
         if (!safe) {
             Value fits = write_const(f, "int", "%s >= 0 && %s < %lld", index, index, extent);
             inside = mask_and(f, inside, fits);
@@ -194,10 +219,13 @@ static Value write_load(Frame *f, const GExpr *load, Value mask) {
 static Value write_random(Frame *f, const GExpr *e, Value mask) {
     Value site = write_expr(f, e->args[0], mask), element = write_expr(f, e->args[1], mask);
     int seed = f->kernel->operand_count - 3;
-    return write_const(f, "float", "random_unit((uint)a%d[0], (uint)a%d[1], (uint)a%d[0], (uint)%s, (ulong)%s, %d)", seed, seed, seed + 1, site, element, (int)(e->args[2]->integer & 3));
+    return write_const(
+        f, "float",
+        "random_unit((uint)a%d[0], (uint)a%d[1], (uint)a%d[0], (uint)%s, (ulong)%s, %d)", seed,
+        seed, seed + 1, site, element, (int)(e->args[2]->integer & 3));
 }
 
-/* ---- choice ------------------------------------------------------------------------------------------------------------ */
+/* ---- choice ---------------------------------------------------------------------------------- */
 
 static bool may_fault(Frame *f, const GExpr *e);
 
@@ -261,30 +289,38 @@ static Value write_select(Frame *f, const GExpr *e, Value mask) {
 /* AND and OR are lazy on their right, as a choice is. */
 static Value write_lazy(Frame *f, const GExpr *e, Value mask) {
     Value left = write_expr(f, e->args[0], mask);
-    Value right = write_expr(f, e->args[1],
-                             narrowed(f, mask, e->op == G_AND ? left : mask_not(f, left)));
+    Value right =
+        write_expr(f, e->args[1], narrowed(f, mask, e->op == G_AND ? left : mask_not(f, left)));
     return write_const(f, "int", "%s %s %s", left, e->op == G_AND ? "&&" : "||", right);
 }
 
 static Value constant(Frame *f, const GExpr *e) {
     if (e->type == GT_REAL) return frame_real_text(f, e->real);
     bool wide = e->integer > INT32_MAX || e->integer < -INT32_MAX;
-    return arena_printf(f->arena, e->integer < 0 ? "(%lld%s)" : "%lld%s", (long long)e->integer, wide ? "L" : "");
+    return arena_printf(f->arena, e->integer < 0 ? "(%lld%s)" : "%lld%s", (long long)e->integer,
+                        wide ? "L" : "");
 }
 
 static Value write_new(Frame *f, const GExpr *e, Value mask) {
     switch (e->op) {
-    case G_LOAD: return write_load(f, e, mask);
-    case G_RANDOM: return write_random(f, e, mask);
-    case G_SELECT: return write_select(f, e, mask);
+    case G_LOAD:
+        return write_load(f, e, mask);
+    case G_RANDOM:
+        return write_random(f, e, mask);
+    case G_SELECT:
+        return write_select(f, e, mask);
     case G_AND:
-    case G_OR: return write_lazy(f, e, mask);
-    case G_TO_INT: return write_to_int(f, e, mask);
-    default: return write_scalar(f, e, mask);
+    case G_OR:
+        return write_lazy(f, e, mask);
+    case G_TO_INT:
+        return write_to_int(f, e, mask);
+    default:
+        return write_scalar(f, e, mask);
     }
 }
 
-/* True if an index read from data may leave its array, a real may not fit as an int, or an int may leave 64 bits: nothing else is said under a mask. */
+/* True if an index read from data may leave its array, a real may not fit as an int, or an int may
+ * leave 64 bits: nothing else is said under a mask. */
 static bool may_fault(Frame *f, const GExpr *e) {
     static const char no[] = "no", yes[] = "yes";
     if (e->arg_count == 0) return false;
@@ -293,7 +329,8 @@ static bool may_fault(Frame *f, const GExpr *e) {
         if (f->checked.keys[at]) return f->checked.values[at] == yes;
     }
     bool may = e->op == G_TO_INT || gx_may_wrap(f->kernel->graph, e, f->extents);
-    for (int i = 0; i < e->arg_count && !may; i++) may = may_fault(f, e->args[i]);
+    for (int i = 0; i < e->arg_count && !may; i++)
+        may = may_fault(f, e->args[i]);
     for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->tensor->rank && !may; i++)
         may = subscript_may_fault(f->kernel->graph, e->args[i], f->extents, e->tensor->shape[i]);
     remember(f, &f->checked, e, NULL, may ? yes : no);

@@ -10,21 +10,34 @@
 
 #include <string.h>
 
-bool fold_takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer == GR_ARGMIN; }
-bool fold_takes_position(const GNode *n) { return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN; }
-
-Fold fold_of(Frame *f, const GNode *n) {
-    return (Fold){.f = f, .node = n, .type = opencl_value_type(n->value->type), .is_sum = n->reducer == GR_SUM, .may_wrap = gx_sum_may_wrap(f->kernel->graph, n), .counts = n->empty_is_error && n->guard};
+bool fold_takes_smallest(const GNode *n) {
+    return n->reducer == GR_MIN || n->reducer == GR_ARGMIN;
+}
+bool fold_takes_position(const GNode *n) {
+    return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN;
 }
 
-static bool is_real(const Fold *fold) { return strcmp(fold->type, "float") == 0; }
+Fold fold_of(Frame *f, const GNode *n) {
+    return (Fold){.f = f,
+                  .node = n,
+                  .type = opencl_value_type(n->value->type),
+                  .is_sum = n->reducer == GR_SUM,
+                  .may_wrap = gx_sum_may_wrap(f->kernel->graph, n),
+                  .counts = n->empty_is_error && n->guard};
+}
+
+static bool is_real(const Fold *fold) {
+    return strcmp(fold->type, "float") == 0;
+}
 
 Value fold_neutral(const Fold *fold) {
     const GNode *n = fold->node;
-    if (is_real(fold)) return fold->is_sum ? "0.0f" : fold_takes_smallest(n) ? "INFINITY" : "-INFINITY";
+    if (is_real(fold))
+        return fold->is_sum ? "0.0f" : fold_takes_smallest(n) ? "INFINITY" : "-INFINITY";
     if (n->reducer == GR_ALL) return "1";
     if (n->reducer == GR_SUM || n->reducer == GR_ANY) return "0";
-    if (strcmp(fold->type, "long") == 0 && !fold_takes_position(n)) return fold_takes_smallest(n) ? "LONG_MAX" : "LONG_MIN";
+    if (strcmp(fold->type, "long") == 0 && !fold_takes_position(n))
+        return fold_takes_smallest(n) ? "LONG_MAX" : "LONG_MIN";
     return fold_takes_smallest(n) ? "INT_MAX" : "INT_MIN";
 }
 
@@ -35,30 +48,45 @@ static Value better(const Fold *fold, Value a, Value b) {
     return arena_printf(fold->f->arena, "%s %s %s || (isnan(%s) && !isnan(%s))", a, sign, b, a, b);
 }
 
-/* Kahan's sum: what an addition rounds off is added with the next term. A sum of any number of terms then is off by
- * two roundings of the sum of magnitudes, and of each addition one of the second order. A device need not have doubles. */
+/* Kahan's sum: what an addition rounds off is added with the next term. A sum of any number of
+ * terms then is off by two roundings of the sum of magnitudes, and of each addition one of the
+ * second order. A device need not have doubles. */
 static void add_keeping(const Fold *fold, Value sum, Value lost, Value term) {
     Frame *f = fold->f;
     if (!fold->keeps_lost) {
-        write_line(f, fold->may_wrap ? "%s = %s;" : "%s += %s;", sum, fold->may_wrap ? write_whole_sum(f, sum, term, NULL) : term);
+        write_line(f, fold->may_wrap ? "%s = %s;" : "%s += %s;", sum,
+                   fold->may_wrap ? write_whole_sum(f, sum, term, NULL) : term);
         return;
     }
-    Value whole = write_const(f, "float", "%s + %s", term, lost), after = write_const(f, "float", "%s + %s", sum, whole);
-    write_line(f, "%s = isinf(%s) ? 0.0f : %s - (%s - %s);", lost, after, whole, after, sum); /* of an infinite sum nothing is lost */
+    Value whole = write_const(f, "float", "%s + %s", term, lost),
+          after = write_const(f, "float", "%s + %s", sum, whole);
+    /* of an infinite sum nothing is lost */
+    write_line(f, "%s = isinf(%s) ? 0.0f : %s - (%s - %s);", lost, after, whole, after, sum);
     write_line(f, "%s = %s;", sum, after);
 }
 
-static Value sum_text(const Fold *fold, Value sum, Value lost) { return fold->keeps_lost ? arena_printf(fold->f->arena, "(%s + %s)", sum, lost) : sum; }
+static Value sum_text(const Fold *fold, Value sum, Value lost) {
+    return fold->keeps_lost ? arena_printf(fold->f->arena, "(%s + %s)", sum, lost) : sum;
+}
 
-Value fold_sum(const Fold *fold, const Cells *c) { return sum_text(fold, c->best, c->lost); }
-void fold_exponential(const Fold *fold, const Cells *c, Value term) { add_keeping(fold, c->sum, c->lost, term); }
+Value fold_sum(const Fold *fold, const Cells *c) {
+    return sum_text(fold, c->best, c->lost);
+}
+void fold_exponential(const Fold *fold, const Cells *c, Value term) {
+    add_keeping(fold, c->sum, c->lost, term);
+}
 
 /* Reducers whose shares are joined as terms are. True when it was one. */
 static bool combine(const Fold *fold, const Cells *c, Value term) {
-    const char *sign = fold->node->reducer == GR_ANY ? "|" : fold->node->reducer == GR_ALL ? "&" : NULL;
-    if (fold->is_sum) add_keeping(fold, c->best, c->lost, term);
-    else if (sign) write_line(fold->f, "%s %s= %s;", c->best, sign, term);
-    else if (!fold_takes_position(fold->node)) write_line(fold->f, "if (%s) %s = %s;", better(fold, term, c->best), c->best, term);
+    const char *sign = fold->node->reducer == GR_ANY   ? "|"
+                       : fold->node->reducer == GR_ALL ? "&"
+                                                       : NULL;
+    if (fold->is_sum)
+        add_keeping(fold, c->best, c->lost, term);
+    else if (sign)
+        write_line(fold->f, "%s %s= %s;", c->best, sign, term);
+    else if (!fold_takes_position(fold->node))
+        write_line(fold->f, "if (%s) %s = %s;", better(fold, term, c->best), c->best, term);
     return fold->is_sum || sign || !fold_takes_position(fold->node);
 }
 
@@ -66,7 +94,8 @@ void fold_term(const Fold *fold, const Cells *c, Value term, Value holds, Value 
     Frame *f = fold->f;
     if (!combine(fold, c, term)) {
         /* The first term wins against the neutral value even when it equals it. */
-        write_open(f, "if (%s(%s < 0 || %s))", holds ? arena_printf(f->arena, "%s && ", holds) : "", c->winner, better(fold, term, c->best));
+        write_open(f, "if (%s(%s < 0 || %s))", holds ? arena_printf(f->arena, "%s && ", holds) : "",
+                   c->winner, better(fold, term, c->best));
         write_line(f, "%s = %s;", c->best, term);
         write_line(f, "%s = %s;", c->winner, place);
         write_close(f);
@@ -77,8 +106,10 @@ void fold_term(const Fold *fold, const Cells *c, Value term, Value holds, Value 
 void fold_join(const Fold *fold, const Cells *mine, const Cells *other) {
     Frame *f = fold->f;
     if (fold_takes_position(fold->node)) {
-        Value theirs = better(fold, other->best, mine->best), ours = better(fold, mine->best, other->best);
-        write_open(f, "if (%s >= 0 && (%s < 0 || %s || (!(%s) && %s < %s)))", other->winner, mine->winner, theirs, ours, other->winner, mine->winner);
+        Value theirs = better(fold, other->best, mine->best),
+              ours = better(fold, mine->best, other->best);
+        write_open(f, "if (%s >= 0 && (%s < 0 || %s || (!(%s) && %s < %s)))", other->winner,
+                   mine->winner, theirs, ours, other->winner, mine->winner);
         write_line(f, "%s = %s;", mine->best, other->best);
         write_line(f, "%s = %s;", mine->winner, other->winner);
         write_close(f);
@@ -89,12 +120,15 @@ void fold_join(const Fold *fold, const Cells *mine, const Cells *other) {
     if (fold->counts) write_line(f, "%s += %s;", mine->terms, other->terms);
 }
 
-/* A share without a term has the largest term -inf and the sum 0, and stays so; one with +inf is shifted by 0. */
+/* A share without a term has the largest term -inf and the sum 0, and stays so; one with +inf is
+ * shifted by 0. */
 void fold_join_exponentials(const Fold *fold, const Cells *mine, const Cells *other) {
     Frame *f = fold->f;
-    Value most = write_const(f, "float", "%s ? %s : %s", better(fold, other->best, mine->best), other->best, mine->best);
+    Value most = write_const(f, "float", "%s ? %s : %s", better(fold, other->best, mine->best),
+                             other->best, mine->best);
     Value shift = write_const(f, "float", "isinf(%s) ? 0.0f : %s", most, most);
-    Value scale = write_const(f, "float", "exp(%s - %s)", mine->best, shift), theirs = write_const(f, "float", "exp(%s - %s)", other->best, shift);
+    Value scale = write_const(f, "float", "exp(%s - %s)", mine->best, shift),
+          theirs = write_const(f, "float", "exp(%s - %s)", other->best, shift);
     write_line(f, "%s *= %s;", mine->sum, scale);
     write_line(f, "%s = %s * %s + %s * %s;", mine->lost, mine->lost, scale, other->lost, theirs);
     fold_exponential(fold, mine, write_const(f, "float", "%s * %s", other->sum, theirs));
@@ -105,5 +139,6 @@ void fold_join_exponentials(const Fold *fold, const Cells *mine, const Cells *ot
 Value fold_log(const Fold *fold, const Cells *c) {
     if (fold->node->reducer == GR_LSE_REST)
         return arena_printf(fold->f->arena, "log(%s)", sum_text(fold, c->sum, c->lost));
-    return arena_printf(fold->f->arena, "(isinf(%s) ? 0.0f : %s) + log(%s)", c->best, c->best, sum_text(fold, c->sum, c->lost));
+    return arena_printf(fold->f->arena, "(isinf(%s) ? 0.0f : %s) + log(%s)", c->best, c->best,
+                        sum_text(fold, c->sum, c->lost));
 }

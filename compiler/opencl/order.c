@@ -1,5 +1,6 @@
-/* The order of a row's positions (argsort, and the select of a large top-k): a group of work-items for each row, and a bitonic network over positions in
- * local memory. No two positions are equal in the order, so there is one result, whatever finds it. */
+/* The order of a row's positions (argsort, and the select of a large top-k): a group of work-items
+ * for each row, and a bitonic network over positions in local memory. No two positions are equal in
+ * the order, so there is one result, whatever finds it. */
 #include "compiler/opencl/emit.h"
 
 Geometry write_order(Frame *f) {
@@ -7,7 +8,8 @@ Geometry write_order(Frame *f) {
     CoupletCallSize size;
     int64_t rows = graph_call_size(n, &size), slots = 2;
     bool selects = n->call == COUPLET_CALL_SELECT;
-    while (slots < size.rows) slots *= 2;
+    while (slots < size.rows)
+        slots *= 2;
     write_line(f, "const int me = get_local_id(0), row = get_group_id(0);");
     write_line(f, "const global float *x = a0 + row * %lld;", (long long)size.rows);
     write_line(f, "local int order[%lld];", (long long)slots);
@@ -16,8 +18,10 @@ Geometry write_order(Frame *f) {
     write_open(f, "for (int reach = width / 2; reach > 0; reach /= 2)");
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_open(f, "for (int i = me; i < %lld; i += %d)", (long long)(slots / 2), GROUP);
-    write_line(f, "const int low = i / reach * 2 * reach + i %% reach, high = low + reach, p = order[low], q = order[high];");
-    write_open(f, "if (stands_before(x, %lld, %d, q, p) == ((low & width) == 0))", (long long)size.rows, selects);
+    write_line(f, "const int low = i / reach * 2 * reach + i %% reach, high = low + reach, p = "
+                  "order[low], q = order[high];");
+    write_open(f, "if (stands_before(x, %lld, %d, q, p) == ((low & width) == 0))",
+               (long long)size.rows, selects);
     write_line(f, "order[low] = q;");
     write_line(f, "order[high] = p;");
     write_close(f);
@@ -25,8 +29,13 @@ Geometry write_order(Frame *f) {
     write_close(f);
     write_close(f);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
-    write_line(f, "for (int i = me; i < %lld; i += %d) y[row * %lld + i] = order[i];", (long long)size.result, GROUP, (long long)size.result);
+    write_line(f, "for (int i = me; i < %lld; i += %d) y[row * %lld + i] = order[i];",
+               (long long)size.result, GROUP, (long long)size.result);
     /* What a guard excludes comes as -inf. */
-    if (selects) write_fault(f, arena_printf(f->arena, "me == 0 && x[order[%lld]] == -INFINITY", (long long)(size.result - 1)), COUPLET_FAULT_FEW);
+    if (selects)
+        write_fault(f,
+                    arena_printf(f->arena, "me == 0 && x[order[%lld]] == -INFINITY",
+                                 (long long)(size.result - 1)),
+                    COUPLET_FAULT_FEW);
     return (Geometry){rows * GROUP, rows};
 }

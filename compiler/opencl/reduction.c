@@ -1,6 +1,8 @@
-/* A compute node with a reducer. A group of work-items makes `columns` elements, each by `lanes` work-items; lane l takes the terms l, l + lanes, ...
- * in order, and the lanes are joined by a tree in local memory. One lane is a work-item that sweeps alone. The order is fixed by the shape, so
- * the same bits come out at every run; nothing is atomic. In a reduction by key an element's terms are the members of its list (bucket.c). */
+/* A compute node with a reducer. A group of work-items makes `columns` elements, each by `lanes`
+ * work-items; lane l takes the terms l, l + lanes, ... in order, and the lanes are joined by a tree
+ * in local memory. One lane is a work-item that sweeps alone. The order is fixed by the shape, so
+ * the same bits come out at every run; nothing is atomic. In a reduction by key an element's terms
+ * are the members of its list (bucket.c). */
 #include "compiler/graph/visit.h"
 #include "compiler/graph/walk.h"
 #include "compiler/opencl/bucket.h"
@@ -8,7 +10,12 @@
 
 #include <string.h>
 
-enum { FEW_TERMS = 8 /* that a work-item adds without keeping what it loses */, LONG_ROW = 512, SHORT_ROW = 64, COLUMNS = 32 };
+enum {
+    FEW_TERMS = 8 /* that a work-item adds without keeping what it loses */,
+    LONG_ROW = 512,
+    SHORT_ROW = 64,
+    COLUMNS = 32
+};
 
 typedef struct Reduction {
     Frame *f;
@@ -21,7 +28,7 @@ typedef struct Reduction {
     bool is_long, exponentials; /* is_long: sums keep what they lose */
 } Reduction;
 
-/* ---- the shape of a group -------------------------------------------------------------------------------------- */
+/* ---- the shape of a group -------------------------------------------------------------------- */
 
 typedef struct Columns {
     const GNode *node;
@@ -46,34 +53,41 @@ static bool reads_columns(const GNode *n) {
 
 static int64_t power_of_two_for(int64_t count) {
     int64_t power = 1;
-    while (power < count) power *= 2;
+    while (power < count)
+        power *= 2;
     return power;
 }
 
 static void shape_group(Reduction *r) {
     int64_t outputs = graph_element_count(r->node);
-    if (r->bucket || r->terms < SHORT_ROW) r->columns = GROUP;
+    if (r->bucket || r->terms < SHORT_ROW)
+        r->columns = GROUP;
     else if (reads_columns(r->node))
         r->columns = outputs < COLUMNS ? power_of_two_for(outputs) : COLUMNS;
-    else r->columns = r->terms < LONG_ROW ? GROUP / SHORT_ROW : 1;
+    else
+        r->columns = r->terms < LONG_ROW ? GROUP / SHORT_ROW : 1;
     r->lanes = GROUP / r->columns;
 }
 
-/* ---- folding ------------------------------------------------------------------------------------------------------ */
+/* ---- folding --------------------------------------------------------------------------------- */
 
-static const Cells own_cells = {.best = "best", .lost = "lost", .winner = "winner", .terms = "terms"};
+static const Cells own_cells = {
+    .best = "best", .lost = "lost", .winner = "winner", .terms = "terms"};
 
 static void take_term(const Reduction *r, Value active) {
     Frame *f = r->f;
     const GNode *n = r->node;
-    Value holds = r->guard ? write_expr(f, r->guard, active) : NULL, term = write_expr(f, n->value, mask_and(f, active, holds));
+    Value holds = r->guard ? write_expr(f, r->guard, active) : NULL,
+          term = write_expr(f, n->value, mask_and(f, active, holds));
     /* -inf - -inf is no number: such a term weighs nothing. */
-    if (r->exponentials) term = write_const(f, "float", "%s != -INFINITY ? exp(%s - top) : 0.0f", term, term);
-    if (holds) term = write_const(f, r->fold.type, "%s ? %s : %s", holds, term, fold_neutral(&r->fold));
+    if (r->exponentials)
+        term = write_const(f, "float", "%s != -INFINITY ? exp(%s - top) : 0.0f", term, term);
+    if (holds)
+        term = write_const(f, r->fold.type, "%s ? %s : %s", holds, term, fold_neutral(&r->fold));
     fold_term(&r->fold, &own_cells, term, holds, "term");
 }
 
-/* ---- a sweep over the terms ------------------------------------------------------------------------------------------ */
+/* ---- a sweep over the terms ------------------------------------------------------------------ */
 
 static void sweep_alone(const Reduction *r, Value active) {
     Frame *f = r->f;
@@ -90,13 +104,15 @@ static void sweep_alone(const Reduction *r, Value active) {
     }
     take_term(r, NULL);
     if (fold_takes_position(n)) write_line(f, "term++;");
-    while (depth-- > 0) write_close(f);
+    while (depth-- > 0)
+        write_close(f);
 }
 
 static void sweep_lanes(const Reduction *r, Value active) {
     Frame *f = r->f;
     const GNode *n = r->node;
-    Value terms = active ? arena_printf(f->arena, "(%s ? %lld : 0)", active, (long long)r->terms) : arena_printf(f->arena, "%lld", (long long)r->terms);
+    Value terms = active ? arena_printf(f->arena, "(%s ? %lld : 0)", active, (long long)r->terms)
+                         : arena_printf(f->arena, "%lld", (long long)r->terms);
     write_open(f, "for (int term = lane; term < %s; term += %lld)", terms, (long long)r->lanes);
     write_unravel(f, "term", n->rank, n->red_rank, r->extents);
     take_term(r, NULL);
@@ -107,8 +123,12 @@ static void sweep_lanes(const Reduction *r, Value active) {
 static void join_lanes(const Reduction *r) {
     Frame *f = r->f;
     bool positions = fold_takes_position(r->node);
-    const Cells mine = {.best = "bests[me]", .lost = "losts[me]", .winner = "winners[me]", .terms = "counts[me]"};
-    const Cells other = {.best = "bests[other]", .lost = "losts[other]", .winner = "winners[other]", .terms = "counts[other]"};
+    const Cells mine = {
+        .best = "bests[me]", .lost = "losts[me]", .winner = "winners[me]", .terms = "counts[me]"};
+    const Cells other = {.best = "bests[other]",
+                         .lost = "losts[other]",
+                         .winner = "winners[other]",
+                         .terms = "counts[other]"};
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_line(f, "bests[me] = best;");
     if (r->fold.keeps_lost) write_line(f, "losts[me] = lost;");
@@ -150,7 +170,7 @@ static void sweep(const Reduction *r, Value active) {
     join_lanes(r);
 }
 
-/* ---- the kernel ---------------------------------------------------------------------------------------------------------- */
+/* ---- the kernel ------------------------------------------------------------------------------ */
 
 static void declare(const Reduction *r) {
     Frame *f = r->f;
@@ -159,7 +179,8 @@ static void declare(const Reduction *r) {
         write_line(f, "const int at = get_global_id(0);");
         write_line(f, "if (at >= count) return;");
     } else {
-        write_line(f, "const int column = me %% %lld, lane = me / %lld;", (long long)r->columns, (long long)r->columns);
+        write_line(f, "const int column = me %% %lld, lane = me / %lld;", (long long)r->columns,
+                   (long long)r->columns);
         write_line(f, "const int place = get_group_id(0) * %lld + column;", (long long)r->columns);
         write_line(f, "const int at = min(place, count - 1);");
         write_line(f, "local %s bests[%d];", r->fold.type, GROUP);
@@ -194,10 +215,19 @@ Geometry write_reduction(Frame *f) {
     const GNode *n = f->node;
     const Bucket *b = f->kernel->bucket;
     int64_t extents[2 * GRAPH_MAX_RANK];
-    if (b) memcpy(extents, f->extents, sizeof extents);
-    else compute_collapse_axes(n, extents);
-    Reduction r = {.f = f, .node = n, .bucket = b, .guard = b ? b->rest : n->guard, .extents = extents, .terms = 1, .fold = fold_of(f, n)};
-    for (int i = 0; i < n->red_rank; i++) r.terms *= n->red_shape[i];
+    if (b)
+        memcpy(extents, f->extents, sizeof extents);
+    else
+        compute_collapse_axes(n, extents);
+    Reduction r = {.f = f,
+                   .node = n,
+                   .bucket = b,
+                   .guard = b ? b->rest : n->guard,
+                   .extents = extents,
+                   .terms = 1,
+                   .fold = fold_of(f, n)};
+    for (int i = 0; i < n->red_rank; i++)
+        r.terms *= n->red_shape[i];
     if (n->reducer == GR_SUM && n->value->type == GT_BOOL) r.fold.type = "long";
     shape_group(&r);
     r.is_long = node_sums_many(n) && (b || r.terms > FEW_TERMS * r.lanes);
@@ -213,5 +243,6 @@ Geometry write_reduction(Frame *f) {
     if (r.lanes > 1) write_open(f, "if (lane == 0 && place < count)");
     write_store(f, "at", result);
     if (r.lanes > 1) write_close(f);
-    return (Geometry){(graph_element_count(n) + r.columns - 1) / r.columns * GROUP, graph_element_count(n)};
+    return (Geometry){(graph_element_count(n) + r.columns - 1) / r.columns * GROUP,
+                      graph_element_count(n)};
 }

@@ -5,7 +5,8 @@
 #include <string.h>
 
 static void indent(Frame *f) {
-    for (int i = 0; i < f->depth; i++) text_append(&f->text, "    ", 4);
+    for (int i = 0; i < f->depth; i++)
+        text_append(&f->text, "    ", 4);
 }
 
 static Value format_text(Arena *arena, const char *format, va_list args) {
@@ -68,7 +69,9 @@ Value mask_and(Frame *f, Value a, Value b) {
     return arena_printf(f->arena, "(%s && %s)", a, b);
 }
 
-Value mask_not(Frame *f, Value a) { return arena_printf(f->arena, "!%s", a); }
+Value mask_not(Frame *f, Value a) {
+    return arena_printf(f->arena, "!%s", a);
+}
 
 Value frame_real_text(Frame *f, double value) {
     float real = (float)value;
@@ -79,8 +82,12 @@ Value frame_real_text(Frame *f, double value) {
     return arena_printf(f->arena, "%s%sf%s", text, whole ? ".0" : "", text[0] == '(' ? ")" : "");
 }
 
-const char *opencl_value_type(GType type) { return type == GT_REAL || type == GT_U8 ? "float" : type == GT_INT ? "long" : "int"; }
-const char *opencl_element_type(GType type) { return type == GT_REAL ? "float" : type == GT_INT ? "int" : "uchar"; }
+const char *opencl_value_type(GType type) {
+    return type == GT_REAL || type == GT_U8 ? "float" : type == GT_INT ? "long" : "int";
+}
+const char *opencl_element_type(GType type) {
+    return type == GT_REAL ? "float" : type == GT_INT ? "int" : "uchar";
+}
 
 int frame_operand_of(const Frame *f, const GNode *tensor) {
     for (int i = 0; i < f->kernel->operand_count; i++)
@@ -90,15 +97,20 @@ int frame_operand_of(const Frame *f, const GNode *tensor) {
 
 Value frame_output_name(Frame *f, int operand) {
     const Kernel *k = f->kernel;
-    return k->output_count == 1 ? "y" : arena_printf(f->arena, "y%d", operand - (k->operand_count - k->output_count));
+    return k->output_count == 1
+               ? "y"
+               : arena_printf(f->arena, "y%d", operand - (k->operand_count - k->output_count));
 }
 
 void write_unravel(Frame *f, Value at, int first, int count, const int64_t *extents) {
     for (int i = first + count - 1; i >= first; i--) {
         bool outermost = true;
-        for (int k = first; k < i; k++) outermost &= extents[k] == 1;
-        if (extents[i] == 1) f->indices[i] = "0";
-        else if (outermost) f->indices[i] = at;
+        for (int k = first; k < i; k++)
+            outermost &= extents[k] == 1;
+        if (extents[i] == 1)
+            f->indices[i] = "0";
+        else if (outermost)
+            f->indices[i] = at;
         else {
             f->indices[i] = write_const(f, "int", "%s %% %lld", at, (long long)extents[i]);
             at = write_const(f, "int", "%s / %lld", at, (long long)extents[i]);
@@ -109,10 +121,14 @@ void write_unravel(Frame *f, Value at, int first, int count, const int64_t *exte
 void write_store(Frame *f, Value at, Value value) {
     const GNode *n = f->node;
     const bool is_best = n->reducer == GR_MAX || n->reducer == GR_MIN;
-    if (n->type == GT_INT && (is_best || n->reducer == GR_NONE || n->reducer == GR_SUM) && !gx_entries_fit(f->kernel->graph, n)) {
+    if (n->type == GT_INT && (is_best || n->reducer == GR_NONE || n->reducer == GR_SUM) &&
+        !gx_entries_fit(f->kernel->graph, n)) {
         value = write_const(f, "long", "%s", value); /* entries have 32 bits, and arithmetic 64 */
         Value cut = arena_printf(f->arena, "%s != (int)%s", value, value);
-        if (is_best) cut = arena_printf(f->arena, "%s && %s != %s", cut, value, n->reducer == GR_MIN ? "LONG_MAX" : "LONG_MIN"); /* an empty one is not read */
+        /* an empty one is not read */
+        if (is_best)
+            cut = arena_printf(f->arena, "%s && %s != %s", cut, value,
+                               n->reducer == GR_MIN ? "LONG_MAX" : "LONG_MIN");
         write_fault(f, cut, COUPLET_FAULT_WHOLE);
     }
     write_line(f, "y[%s] = %s;", at, value);

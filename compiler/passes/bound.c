@@ -13,7 +13,7 @@
 
 enum { DEEPEST = 12 };
 
-/* ---- unit vectors ------------------------------------------------------------------------------------------------ */
+/* ---- unit vectors ---------------------------------------------------------------------------- */
 
 /* The sum of squares behind a length, whose root is taken plainly if it is of an ordinary size. */
 static const GExpr *squares_of(Logs *l, const GExpr *length) {
@@ -26,11 +26,14 @@ static const GExpr *squares_of(Logs *l, const GExpr *length) {
 /* x / length, the length being that of x along the last axis of the node. */
 static bool is_over_length(Logs *l, const ComputeSpec *spec, const GExpr *e) {
     const GExpr *squares = e->op == G_DIV ? squares_of(l, e->args[1]) : NULL;
-    if (!squares || squares->op != G_LOAD || squares->tensor->kind != GN_COMPUTE || squares->tensor->reducer != GR_SUM) return false;
+    if (!squares || squares->op != G_LOAD || squares->tensor->kind != GN_COMPUTE ||
+        squares->tensor->reducer != GR_SUM)
+        return false;
     if (squares->tensor->red_rank != 1 || squares->tensor->guard) return false;
     Graph *g = l->g;
     const ComputeSpec sum = *logs_opened(l, squares->tensor);
-    const GExpr *term = gx_substitute(g, sum.value, sum.out_rank, sum.out, squares->args), *last = spec->out[spec->out_rank - 1];
+    const GExpr *term = gx_substitute(g, sum.value, sum.out_rank, sum.out, squares->args),
+                *last = spec->out[spec->out_rank - 1];
     term = gx_substitute(g, term, 1, sum.red, &last);
     return term == gx2(g, G_MUL, e->args[0], e->args[0]);
 }
@@ -55,13 +58,16 @@ static bool is_unit_value(Logs *l, const ComputeSpec *spec, const GExpr *e, int 
 static bool is_unit_array(Logs *l, const GNode *node, int depth) {
     if (depth > DEEPEST) return false;
     if (node->kind == GN_STOP) return is_unit_array(l, node->operand, depth + 1);
-    if (node->kind != GN_COMPUTE || node->reducer != GR_NONE || node->active || node->rank == 0) return false;
+    if (node->kind != GN_COMPUTE || node->reducer != GR_NONE || node->active || node->rank == 0)
+        return false;
     const ComputeSpec *spec = logs_opened(l, node);
     return is_unit_value(l, spec, spec->value, depth + 1);
 }
 
 static bool is_cosine(Logs *l, const GExpr *e) {
-    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE || e->tensor->reducer != GR_SUM || e->tensor->red_rank != 1) return false;
+    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE ||
+        e->tensor->reducer != GR_SUM || e->tensor->red_rank != 1)
+        return false;
     const GExpr *v = e->tensor->value;
     if (v->op != G_MUL) return false;
     for (int side = 0; side < 2; side++) {
@@ -75,7 +81,7 @@ static bool is_cosine(Logs *l, const GExpr *e) {
     return true;
 }
 
-/* ---- arithmetic ------------------------------------------------------------------------------------------------------ */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 static bool run_scalar(const GExpr *e, const GNode **out) {
     if (e->op != G_LOAD || e->tensor->kind != GN_INPUT || e->tensor->rank != 0) return false;
@@ -99,12 +105,17 @@ static bool find_bound(Logs *l, const GExpr *v, Bound *out) {
     *out = (Bound){1, NULL};
     if (is_cosine(l, v)) return true;
     switch (v->op) {
-    case G_CONST: out->size = fabs(v->real); return v->type == GT_REAL;
-    case G_RANDOM: return true;
-    case G_NEG: return bound_of(l, v->args[0], out);
+    case G_CONST:
+        out->size = fabs(v->real);
+        return v->type == GT_REAL;
+    case G_RANDOM:
+        return true;
+    case G_NEG:
+        return bound_of(l, v->args[0], out);
     case G_ADD:
     case G_SUB:
-    case G_MUL: return bound_of_pair(l, v, out);
+    case G_MUL:
+        return bound_of_pair(l, v, out);
     case G_DIV:
         if (!bound_of(l, v->args[0], out)) return false;
         if (run_scalar(log_value_behind(l, v->args[1]), &over)) {
@@ -115,7 +126,8 @@ static bool find_bound(Logs *l, const GExpr *v, Bound *out) {
         if (v->args[1]->op != G_CONST || v->args[1]->real == 0) return false;
         out->size /= fabs(v->args[1]->real);
         return true;
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -153,7 +165,8 @@ static bool widen(Widest *w, const GExpr *e, int depth) {
     }
     if (e->op == G_LOAD) {
         const GNode *n = e->tensor;
-        while (n->kind == GN_STOP) n = n->operand;
+        while (n->kind == GN_STOP)
+            n = n->operand;
         return widen(w, n->value, depth + 1);
     }
     for (int i = 0; i < e->arg_count; i++)

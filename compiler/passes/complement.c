@@ -22,12 +22,24 @@
 
 enum { DEEPEST = 12 /* products, choices and clamps around a probability */ };
 
-static const GExpr *real(Graph *g, double value) { return gx_real(g, value); }
-static const GExpr *negated(Graph *g, const GExpr *e) { return gx1(g, G_NEG, e); }
-static const GExpr *times(Graph *g, const GExpr *a, const GExpr *b) { return gx2(g, G_MUL, a, b); }
-static const GExpr *sigmoid(Graph *g, const GExpr *x) { return gx1(g, G_SIGMOID, x); }
-static const GExpr *one_minus(Graph *g, const GExpr *e) { return gx2(g, G_SUB, real(g, 1), e); }
-static bool is_number(const GExpr *e) { return e->op == G_CONST && e->type == GT_REAL; }
+static const GExpr *real(Graph *g, double value) {
+    return gx_real(g, value);
+}
+static const GExpr *negated(Graph *g, const GExpr *e) {
+    return gx1(g, G_NEG, e);
+}
+static const GExpr *times(Graph *g, const GExpr *a, const GExpr *b) {
+    return gx2(g, G_MUL, a, b);
+}
+static const GExpr *sigmoid(Graph *g, const GExpr *x) {
+    return gx1(g, G_SIGMOID, x);
+}
+static const GExpr *one_minus(Graph *g, const GExpr *e) {
+    return gx2(g, G_SUB, real(g, 1), e);
+}
+static bool is_number(const GExpr *e) {
+    return e->op == G_CONST && e->type == GT_REAL;
+}
 
 static const GExpr *complement(Logs *l, const GExpr *v, int depth);
 
@@ -73,8 +85,8 @@ static const GExpr *softmax_complement(Logs *l, const GExpr *p, const Softmax *s
     ComputeSpec rest = largest;
     largest.reducer = GR_ARGMAX;
     largest.empty_is_error = rest.empty_is_error = false;
-    const GExpr *winner = gx_load(g, graph_compute(g, &largest), largest.out_rank, largest.out,
-                                  NULL);
+    const GExpr *winner =
+        gx_load(g, graph_compute(g, &largest), largest.out_rank, largest.out, NULL);
     rest.guard = gx_and(g, rest.guard, gx2(g, G_NE, rest.red[0], winner));
     const GExpr *is_largest = gx2(g, G_EQ, place, read_of(g, &largest, lse));
     return gx_select(g, is_largest, share_of_others(g, p, read_of(g, &rest, lse), s),
@@ -101,9 +113,11 @@ static bool is_quotient_softmax(Logs *l, const GExpr *n, const GExpr *d, Softmax
 
 /* exp(u - log(sum of exp)): the same. */
 static bool is_logged_softmax(Logs *l, const GExpr *v, Softmax *found) {
-    const GExpr *u = log_value_behind(l, v->args[0]), *log = u->op == G_SUB ? log_value_behind(l, u->args[1]) : u;
+    const GExpr *u = log_value_behind(l, v->args[0]),
+                *log = u->op == G_SUB ? log_value_behind(l, u->args[1]) : u;
     if (log == u || log->op != G_LOG) return false;
-    return is_quotient_softmax(l, gx1(l->g, G_EXP, u->args[0]), log_value_behind(l, log->args[0]), found);
+    return is_quotient_softmax(l, gx1(l->g, G_EXP, u->args[0]), log_value_behind(l, log->args[0]),
+                               found);
 }
 
 static const GExpr *entry_of(Graph *g, const Softmax *s) {
@@ -129,21 +143,27 @@ static bool find_entry(Logs *l, const GExpr *value, int depth, WeightedEntry *fo
     const GExpr *v = log_value_behind(l, value);
     if (depth == DEEPEST) return false;
     switch (v->op) {
-    case G_EXP: return log_is_softmax(l, v, &found->softmax) || is_logged_softmax(l, v, &found->softmax);
-    case G_DIV: return is_quotient_softmax(l, log_value_behind(l, v->args[0]), log_value_behind(l, v->args[1]), &found->softmax);
+    case G_EXP:
+        return log_is_softmax(l, v, &found->softmax) || is_logged_softmax(l, v, &found->softmax);
+    case G_DIV:
+        return is_quotient_softmax(l, log_value_behind(l, v->args[0]),
+                                   log_value_behind(l, v->args[1]), &found->softmax);
     case G_SELECT:
         found->holds = gx_and(l->g, found->holds, v->args[0]);
-        return is_number(v->args[2]) && v->args[2]->real == 0 && find_entry(l, v->args[1], depth + 1, found);
+        return is_number(v->args[2]) && v->args[2]->real == 0 &&
+               find_entry(l, v->args[1], depth + 1, found);
     case G_MUL:
         for (int i = 0; i < 2; i++) {
             WeightedEntry inner = *found;
             if (!find_entry(l, v->args[i], depth + 1, &inner)) continue;
             *found = inner;
-            found->weight = inner.weight ? times(l->g, inner.weight, v->args[1 - i]) : v->args[1 - i];
+            found->weight =
+                inner.weight ? times(l->g, inner.weight, v->args[1 - i]) : v->args[1 - i];
             return true;
         }
         return false;
-    default: return false;
+    default:
+        return false;
     }
 }
 
@@ -158,8 +178,10 @@ static bool depends_on(Graph *g, const GExpr *e, const GExpr *index) {
 /* True if the entries are those of one row, each once: `place` is the index that is summed over,
  * and the row does not depend on it. */
 static bool are_of_one_row(Logs *l, const ComputeSpec *sum, const WeightedEntry *e) {
-    const GExpr *lse = e->softmax.lse, *place = log_place_of_term(l, lse, log_value_behind(l, e->softmax.exponent));
-    if (place != sum->red[0] || lse->tensor->red_shape[0] != graph_index_extent(l->g, sum->red[0])) return false;
+    const GExpr *lse = e->softmax.lse,
+                *place = log_place_of_term(l, lse, log_value_behind(l, e->softmax.exponent));
+    if (place != sum->red[0] || lse->tensor->red_shape[0] != graph_index_extent(l->g, sum->red[0]))
+        return false;
     for (int i = 0; i < lse->tensor->rank; i++)
         if (depends_on(l->g, lse->args[i], sum->red[0])) return false;
     return true;
@@ -175,14 +197,19 @@ static const GExpr *sum_complement(Logs *l, const GExpr *v, int depth) {
     if (!find_entry(l, rest.value, 0, &e) || !are_of_one_row(l, &rest, &e)) return NULL;
     const GNode *row = e.softmax.lse->tensor;
     const ComputeSpec *lse = logs_opened(l, row);
-    const GExpr *taken = lse->guard, *summed = gx_and(g, rest.guard, e.holds), *entry = entry_of(g, &e.softmax);
-    if (taken) taken = gx_substitute(g, gx_substitute(g, taken, lse->out_rank, lse->out, e.softmax.lse->args), 1, lse->red, rest.red);
+    const GExpr *taken = lse->guard, *summed = gx_and(g, rest.guard, e.holds),
+                *entry = entry_of(g, &e.softmax);
+    if (taken)
+        taken =
+            gx_substitute(g, gx_substitute(g, taken, lse->out_rank, lse->out, e.softmax.lse->args),
+                          1, lse->red, rest.red);
     if (!log_guard_implies(summed, taken)) return NULL;
     if (!e.weight) {
         rest.guard = gx_and(g, taken, summed ? gx1(g, G_NOT, summed) : gx_bool(g, false));
         rest.value = entry;
     } else {
-        const GExpr *left = complement(l, e.weight, depth), *other = times(g, left ? left : one_minus(g, e.weight), entry);
+        const GExpr *left = complement(l, e.weight, depth),
+                    *other = times(g, left ? left : one_minus(g, e.weight), entry);
         rest.guard = taken;
         rest.value = summed ? gx_select(g, summed, other, entry) : other;
     }
@@ -209,16 +236,17 @@ static const GExpr *exp_complement(Logs *l, const GExpr *v) {
  * exponentials: the attention of a network ahead of a GELU. */
 static const GExpr *error_complement(Graph *g, const GExpr *x) {
     static const double fit[] = {
-        -0.80407230806831675, 0.51876843944897022, 0.046375936163609625,
-        -0.018367313970915951, -0.0069734856011656101, 0.0016196701227144674,
-        0.0011519968632855181, -0.00023786992337917923, -0.00019563408234887447,
-        4.5802840411965923e-05, 2.3645612717473341e-05, -6.4564115541543293e-06};
+        -0.80407230806831675,   0.51876843944897022,     0.046375936163609625,
+        -0.018367313970915951,  -0.0069734856011656101,  0.0016196701227144674,
+        0.0011519968632855181,  -0.00023786992337917923, -0.00019563408234887447,
+        4.5802840411965923e-05, 2.3645612717473341e-05,  -6.4564115541543293e-06};
     enum { TERMS = sizeof fit / sizeof *fit };
     const GExpr *start = real(g, 0.5), *one = real(g, 1), *y = gx2(g, G_MAX, x, start);
     const GExpr *below = gx2(g, G_ADD, one, times(g, start, y));
     const GExpr *t = gx1(g, G_RSQRT, times(g, below, below));
     const GExpr *s = gx2(g, G_SUB, times(g, real(g, 2.5), t), one), *sum = real(g, fit[TERMS - 1]);
-    for (int i = TERMS - 2; i >= 0; i--) sum = gx2(g, G_ADD, times(g, sum, s), real(g, fit[i]));
+    for (int i = TERMS - 2; i >= 0; i--)
+        sum = gx2(g, G_ADD, times(g, sum, s), real(g, fit[i]));
     const GExpr *tail = times(g, t, gx1(g, G_EXP, gx2(g, G_SUB, sum, times(g, y, y))));
     return gx_select(g, gx2(g, G_LT, start, x), tail, one_minus(g, gx1(g, G_ERF, x)));
 }
@@ -308,21 +336,35 @@ static const GExpr *complement_behind(Logs *l, const GExpr *v, int depth) {
     const GExpr *core = without_factors(l, v, &factor);
     if (core != v) return factor == 1 ? complement(l, core, depth) : NULL;
     switch (v->op) {
-    case G_CONST: return real(g, 1 - v->real);
-    case G_LOAD: return sum_complement(l, v, depth);
-    case G_SIGMOID: return sigmoid(g, negated(g, v->args[0]));
-    case G_TANH: return times(g, real(g, 2), sigmoid(g, times(g, real(g, -2), v->args[0])));
-    case G_ERF: return error_complement(g, v->args[0]);
-    case G_EXP: return exp_complement(l, v);
-    case G_SUB: return is_number(v->args[0]) && v->args[0]->real == 1 ? v->args[1] : NULL;
-    case G_NEG: return negative_complement(l, v->args[0], depth);
-    case G_DIV: return quotient_complement(l, v->args[0], v->args[1]);
-    case G_MUL: return product_complement(l, v, depth);
-    case G_POW: return power_complement(l, v, depth);
+    case G_CONST:
+        return real(g, 1 - v->real);
+    case G_LOAD:
+        return sum_complement(l, v, depth);
+    case G_SIGMOID:
+        return sigmoid(g, negated(g, v->args[0]));
+    case G_TANH:
+        return times(g, real(g, 2), sigmoid(g, times(g, real(g, -2), v->args[0])));
+    case G_ERF:
+        return error_complement(g, v->args[0]);
+    case G_EXP:
+        return exp_complement(l, v);
+    case G_SUB:
+        return is_number(v->args[0]) && v->args[0]->real == 1 ? v->args[1] : NULL;
+    case G_NEG:
+        return negative_complement(l, v->args[0], depth);
+    case G_DIV:
+        return quotient_complement(l, v->args[0], v->args[1]);
+    case G_MUL:
+        return product_complement(l, v, depth);
+    case G_POW:
+        return power_complement(l, v, depth);
     case G_MAX:
-    case G_MIN: return clamp_complement(l, v, depth);
-    case G_SELECT: return choice_complement(l, v, depth);
-    default: return NULL;
+    case G_MIN:
+        return clamp_complement(l, v, depth);
+    case G_SELECT:
+        return choice_complement(l, v, depth);
+    default:
+        return NULL;
     }
 }
 

@@ -18,10 +18,10 @@
 
 enum {
     MAX_STRIDE = 8,
-    SMALLER_COPY = 4    /* times than what is then read once */
+    SMALLER_COPY = 4 /* times than what is then read once */
 };
 
-/* ---- affine expressions of fresh indices -------------------------------------------------------------------- */
+/* ---- affine expressions of fresh indices ----------------------------------------------------- */
 
 typedef struct Terms {
     int64_t constant;
@@ -44,25 +44,38 @@ static bool add_term(Terms *t, const GExpr *index, int64_t factor) {
 
 static bool terms_of(const GExpr *e, int64_t by, Terms *t) {
     switch (e->op) {
-    case G_CONST: t->constant += by * e->integer; return e->type == GT_INT;
-    case G_INDEX: return add_term(t, e, by);
-    case G_ADD: return terms_of(e->args[0], by, t) && terms_of(e->args[1], by, t);
-    case G_SUB: return terms_of(e->args[0], by, t) && terms_of(e->args[1], -by, t);
-    case G_NEG: return terms_of(e->args[0], -by, t);
-    case G_MUL: return e->args[1]->op == G_CONST && terms_of(e->args[0], by * e->args[1]->integer, t);
-    default: return false;
+    case G_CONST:
+        t->constant += by * e->integer;
+        return e->type == GT_INT;
+    case G_INDEX:
+        return add_term(t, e, by);
+    case G_ADD:
+        return terms_of(e->args[0], by, t) && terms_of(e->args[1], by, t);
+    case G_SUB:
+        return terms_of(e->args[0], by, t) && terms_of(e->args[1], -by, t);
+    case G_NEG:
+        return terms_of(e->args[0], -by, t);
+    case G_MUL:
+        return e->args[1]->op == G_CONST && terms_of(e->args[0], by * e->args[1]->integer, t);
+    default:
+        return false;
     }
 }
 
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
-static int64_t floor_mod(int64_t a, int64_t b) { return a - b * floor_div(a, b); }
+static int64_t floor_div(int64_t a, int64_t b) {
+    return a / b - (a % b < 0);
+}
+static int64_t floor_mod(int64_t a, int64_t b) {
+    return a - b * floor_div(a, b);
+}
 
 static const GExpr *expr_of(Graph *g, const Terms *t, int64_t divided_by) {
     const GExpr *sum = NULL;
     for (int i = 0; i < t->count; i++) {
         int64_t factor = t->factor[i] / divided_by;
         if (!factor) continue;
-        const GExpr *term = factor == 1 ? t->index[i] : gx2(g, G_MUL, t->index[i], gx_int(g, factor));
+        const GExpr *term =
+            factor == 1 ? t->index[i] : gx2(g, G_MUL, t->index[i], gx_int(g, factor));
         sum = sum ? gx2(g, G_ADD, sum, term) : term;
     }
     const GExpr *constant = gx_int(g, floor_div(t->constant, divided_by));
@@ -73,7 +86,9 @@ static const GExpr *expr_of(Graph *g, const Terms *t, int64_t divided_by) {
 /* (s X + c) div s = X + c div s; (s X + c) mod s = c mod s. */
 static const GExpr *divide_out(void *context, Graph *g, const GExpr *e) {
     (void)context;
-    if ((e->op != G_FLOORDIV && e->op != G_MOD) || e->args[1]->op != G_CONST || e->args[1]->integer <= 0) return e;
+    if ((e->op != G_FLOORDIV && e->op != G_MOD) || e->args[1]->op != G_CONST ||
+        e->args[1]->integer <= 0)
+        return e;
     Terms t;
     memset(&t, 0, sizeof t);
     int64_t by = e->args[1]->integer;
@@ -83,10 +98,10 @@ static const GExpr *divide_out(void *context, Graph *g, const GExpr *e) {
     return e->op == G_MOD ? gx_int(g, floor_mod(t.constant, by)) : expr_of(g, &t, by);
 }
 
-/* ---- splitting by the remainder --------------------------------------------------------------------------------- */
+/* ---- splitting by the remainder -------------------------------------------------------------- */
 
 typedef struct Split {
-    int out, red; /* positions in the spec */
+    int out, red;          /* positions in the spec */
     int64_t stride, shift; /* out - red + shift is a multiple of stride, or out + red + shift */
     int64_t red_sign;
 } Split;
@@ -100,8 +115,11 @@ static int position(const GExpr *const *list, int count, const GExpr *e) {
 /* A conjunct EQ(MOD(+-out +- red + c, s), 0). */
 static bool find_split(const ComputeSpec *spec, const GExpr *guard, Split *split) {
     if (!guard) return false;
-    if (guard->op == G_AND) return find_split(spec, guard->args[0], split) || find_split(spec, guard->args[1], split);
-    if (guard->op != G_EQ || guard->args[0]->op != G_MOD || guard->args[1]->op != G_CONST || guard->args[1]->integer != 0) return false;
+    if (guard->op == G_AND)
+        return find_split(spec, guard->args[0], split) || find_split(spec, guard->args[1], split);
+    if (guard->op != G_EQ || guard->args[0]->op != G_MOD || guard->args[1]->op != G_CONST ||
+        guard->args[1]->integer != 0)
+        return false;
     const GExpr *mod = guard->args[0];
     Terms t;
     memset(&t, 0, sizeof t);
@@ -113,7 +131,8 @@ static bool find_split(const ComputeSpec *spec, const GExpr *guard, Split *split
     for (int i = 0; i < t.count; i++) {
         if (t.factor[i] % split->stride == 0) continue;
         if (t.factor[i] != 1 && t.factor[i] != -1) return false;
-        int out = position(spec->out, spec->out_rank, t.index[i]), red = position(spec->red, spec->red_rank, t.index[i]);
+        int out = position(spec->out, spec->out_rank, t.index[i]),
+            red = position(spec->red, spec->red_rank, t.index[i]);
         if (out >= 0 && split->out < 0) {
             split->out = out;
             out_sign = t.factor[i];
@@ -124,7 +143,8 @@ static bool find_split(const ComputeSpec *spec, const GExpr *guard, Split *split
             return false;
         }
     }
-    if (split->out < 0 || split->red < 0 || split->stride < 2 || split->stride > MAX_STRIDE) return false;
+    if (split->out < 0 || split->red < 0 || split->stride < 2 || split->stride > MAX_STRIDE)
+        return false;
     split->shift = out_sign * t.constant;
     split->red_sign *= out_sign;
     return true;
@@ -132,13 +152,15 @@ static bool find_split(const ComputeSpec *spec, const GExpr *guard, Split *split
 
 /* The piece whose output index is stride * i + remainder; NULL when no tap fits it. */
 static GNode *piece(Graph *g, const ComputeSpec *spec, const Split *split, int64_t remainder) {
-    int64_t s = split->stride, out_extent = graph_index_extent(g, spec->out[split->out]), red_extent = graph_index_extent(g, spec->red[split->red]);
+    int64_t s = split->stride, out_extent = graph_index_extent(g, spec->out[split->out]),
+            red_extent = graph_index_extent(g, spec->red[split->red]);
     int64_t first = floor_mod(-split->red_sign * (remainder + split->shift), s);
     int64_t rows = (out_extent - remainder + s - 1) / s, taps = (red_extent - first + s - 1) / s;
     if (rows <= 0 || taps <= 0) return NULL;
     const GExpr *row = graph_fresh_index(g, rows), *tap = graph_fresh_index(g, taps);
     const GExpr *from[2] = {spec->out[split->out], spec->red[split->red]};
-    const GExpr *to[2] = {gx2(g, G_ADD, gx2(g, G_MUL, row, gx_int(g, s)), gx_int(g, remainder)), gx2(g, G_ADD, gx2(g, G_MUL, tap, gx_int(g, s)), gx_int(g, first))};
+    const GExpr *to[2] = {gx2(g, G_ADD, gx2(g, G_MUL, row, gx_int(g, s)), gx_int(g, remainder)),
+                          gx2(g, G_ADD, gx2(g, G_MUL, tap, gx_int(g, s)), gx_int(g, first))};
     ComputeSpec part = *spec;
     part.out[split->out] = row;
     part.red[split->red] = tap;
@@ -150,11 +172,13 @@ static GNode *piece(Graph *g, const ComputeSpec *spec, const Split *split, int64
 
 static GNode *contract_node(Graph *g, GNode *node);
 
-static GNode *split_by_remainder(Graph *g, const ComputeSpec *spec, const Split *split, const GNode *node) {
+static GNode *split_by_remainder(Graph *g, const ComputeSpec *spec, const Split *split,
+                                 const GNode *node) {
     ComputeSpec whole;
     memset(&whole, 0, sizeof whole);
     whole.out_rank = spec->out_rank;
-    for (int i = 0; i < spec->out_rank; i++) whole.out[i] = graph_fresh_index(g, node->shape[i]);
+    for (int i = 0; i < spec->out_rank; i++)
+        whole.out[i] = graph_fresh_index(g, node->shape[i]);
     whole.name = spec->name;
     whole.span = spec->span;
     const GExpr *at = whole.out[split->out], *by = gx_int(g, split->stride);
@@ -166,20 +190,23 @@ static GNode *split_by_remainder(Graph *g, const ComputeSpec *spec, const Split 
         if (part) part = contract_node(g, part);
         /* The last pieces may be a row shorter: the read stays inside because only rows of this
          * remainder take it. */
-        const GExpr *value = part ? gx_load(g, part, whole.out_rank, indices, gx_real(g, 0)) : gx_real(g, 0);
+        const GExpr *value =
+            part ? gx_load(g, part, whole.out_rank, indices, gx_real(g, 0)) : gx_real(g, 0);
         const GExpr *here = gx2(g, G_EQ, gx2(g, G_MOD, at, by), gx_int(g, remainder));
         whole.value = whole.value ? gx_select(g, here, value, whole.value) : value;
     }
     return graph_compute(g, &whole);
 }
 
-/* ---- rows that a guard leaves out ------------------------------------------------------------------------------------ */
+/* ---- rows that a guard leaves out ------------------------------------------------------------ */
 
 typedef struct Rows {
     int64_t low[GRAPH_MAX_RANK], high[GRAPH_MAX_RANK]; /* by output index: low <= index < high */
 } Rows;
 
-static bool is_whole(const GExpr *e) { return e->op == G_CONST && e->type == GT_INT; }
+static bool is_whole(const GExpr *e) {
+    return e->op == G_CONST && e->type == GT_INT;
+}
 
 /* The output index that an expression is, but for a constant; -1: none. */
 static int row_of(const ComputeSpec *spec, const GExpr *e, int64_t *shift) {
@@ -235,7 +262,8 @@ static GNode *of_some_rows(Graph *g, const ComputeSpec *spec) {
     const GExpr *row[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
     bool fewer = false;
     for (int i = 0; i < spec->out_rank; i++) {
-        const int64_t extent = graph_index_extent(g, spec->out[i]), count = rows.high[i] - rows.low[i];
+        const int64_t extent = graph_index_extent(g, spec->out[i]),
+                      count = rows.high[i] - rows.low[i];
         if (count <= 0) return NULL;
         fewer |= count < extent;
         some.out[i] = graph_fresh_index(g, count);
@@ -246,11 +274,12 @@ static GNode *of_some_rows(Graph *g, const ComputeSpec *spec) {
     if (!fewer) return NULL;
     some.value = gx_substitute(g, spec->value, spec->out_rank, spec->out, row);
     some.guard = gx_substitute(g, some.guard, spec->out_rank, spec->out, row);
-    all.value = gx_load(g, contract_node(g, graph_compute(g, &some)), spec->out_rank, at, gx_real(g, 0));
+    all.value =
+        gx_load(g, contract_node(g, graph_compute(g, &some)), spec->out_rank, at, gx_real(g, 0));
     return graph_compute(g, &all);
 }
 
-/* ---- guards into reads -------------------------------------------------------------------------------------------- */
+/* ---- guards into reads ----------------------------------------------------------------------- */
 
 /* True if `condition` says no more than that the subscript of one of the factors is inside its
  * array. */
@@ -258,15 +287,19 @@ static bool keeps_inside(const GExpr *condition, const GExpr *load, bool *used) 
     if (load->op != G_LOAD) return false;
     for (int i = 0; i < load->tensor->rank; i++) {
         const GExpr *at = load->args[i];
-        bool low = condition->op == G_LE && condition->args[1] == at && condition->args[0]->op == G_CONST && condition->args[0]->integer == 0;
-        bool high = condition->op == G_LT && condition->args[0] == at && condition->args[1]->op == G_CONST && condition->args[1]->integer == load->tensor->shape[i];
+        bool low = condition->op == G_LE && condition->args[1] == at &&
+                   condition->args[0]->op == G_CONST && condition->args[0]->integer == 0;
+        bool high = condition->op == G_LT && condition->args[0] == at &&
+                    condition->args[1]->op == G_CONST &&
+                    condition->args[1]->integer == load->tensor->shape[i];
         if (low || high) return *used = true;
     }
     return false;
 }
 
 static bool absorb(const GExpr *guard, const GExpr *a, const GExpr *b, bool *in_a, bool *in_b) {
-    if (guard->op == G_AND) return absorb(guard->args[0], a, b, in_a, in_b) && absorb(guard->args[1], a, b, in_a, in_b);
+    if (guard->op == G_AND)
+        return absorb(guard->args[0], a, b, in_a, in_b) && absorb(guard->args[1], a, b, in_a, in_b);
     return keeps_inside(guard, a, in_a) || keeps_inside(guard, b, in_b);
 }
 
@@ -275,7 +308,7 @@ static const GExpr *zero_outside(Graph *g, const GExpr *load) {
     return gx_load(g, load->tensor, load->tensor->rank, load->args, gx_real(g, 0));
 }
 
-/* ---- padding -------------------------------------------------------------------------------------------------------- */
+/* ---- padding --------------------------------------------------------------------------------- */
 
 /* A read with the value 0 outside, as a plain read of a copy that has the zeros; NULL when its
  * subscripts have no known range. */
@@ -304,7 +337,7 @@ static const GExpr *padded(Graph *g, const ComputeSpec *spec, const GExpr *load)
     return gx_load(g, node, t->rank, outside, NULL);
 }
 
-/* ---- one node ---------------------------------------------------------------------------------------------------------- */
+/* ---- one node -------------------------------------------------------------------------------- */
 
 static bool is_affine(const GExpr *load) {
     for (int i = 0; i < load->tensor->rank; i++) {
@@ -322,9 +355,13 @@ static GNode *without_regions(Graph *g, GNode *node, const Product *p) {
     ComputeSpec spec;
     graph_open(g, node, &spec);
     const GExpr *a = spec.value->args[0], *b = spec.value->args[1];
-    if (spec.guard || spec.value->op != G_MUL || a->op != G_LOAD || b->op != G_LOAD || a->has_else == b->has_else) return node;
+    if (spec.guard || spec.value->op != G_MUL || a->op != G_LOAD || b->op != G_LOAD ||
+        a->has_else == b->has_else)
+        return node;
     const GExpr *framed = a->has_else ? a : b, *whole = a->has_else ? b : a;
-    if (!product_is_thin(p) || SMALLER_COPY * graph_element_count(framed->tensor) > graph_element_count(whole->tensor)) return node;
+    if (!product_is_thin(p) ||
+        SMALLER_COPY * graph_element_count(framed->tensor) > graph_element_count(whole->tensor))
+        return node;
     a = padded(g, &spec, a);
     b = padded(g, &spec, b);
     if (!a || !b) return node;
@@ -336,13 +373,17 @@ static GNode *without_regions(Graph *g, GNode *node, const Product *p) {
 
 static GNode *contract_node(Graph *g, GNode *node) {
     Product form;
-    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL || node->active) return node;
+    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL ||
+        node->active)
+        return node;
     ComputeSpec spec;
     graph_open(g, node, &spec);
     GNode *fewer = spec.guard && spec.value->op == G_MUL ? of_some_rows(g, &spec) : NULL;
     if (fewer) return fewer;
     if (product_of(g->arena, node, &form)) return without_regions(g, node, &form);
-    if (spec.value->op != G_MUL || spec.value->args[0]->op != G_LOAD || spec.value->args[1]->op != G_LOAD) return node;
+    if (spec.value->op != G_MUL || spec.value->args[0]->op != G_LOAD ||
+        spec.value->args[1]->op != G_LOAD)
+        return node;
     Split split;
     if (find_split(&spec, spec.guard, &split)) return split_by_remainder(g, &spec, &split, node);
     const GExpr *a = spec.value->args[0], *b = spec.value->args[1];

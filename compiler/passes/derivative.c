@@ -13,10 +13,18 @@
 
 typedef const GExpr *(*Rule)(Graph *g, const GExpr *e, int i);
 
-static const GExpr *real(Graph *g, double value) { return gx_real(g, value); }
-static const GExpr *mul(Graph *g, const GExpr *a, const GExpr *b) { return gx2(g, G_MUL, a, b); }
-static const GExpr *sub(Graph *g, const GExpr *a, const GExpr *b) { return gx2(g, G_SUB, a, b); }
-static const GExpr *quotient(Graph *g, const GExpr *a, const GExpr *b) { return gx2(g, G_DIV, a, b); }
+static const GExpr *real(Graph *g, double value) {
+    return gx_real(g, value);
+}
+static const GExpr *mul(Graph *g, const GExpr *a, const GExpr *b) {
+    return gx2(g, G_MUL, a, b);
+}
+static const GExpr *sub(Graph *g, const GExpr *a, const GExpr *b) {
+    return gx2(g, G_SUB, a, b);
+}
+static const GExpr *quotient(Graph *g, const GExpr *a, const GExpr *b) {
+    return gx2(g, G_DIV, a, b);
+}
 
 static const GExpr *d_none(Graph *g, const GExpr *e, int i) {
     (void)g, (void)e, (void)i;

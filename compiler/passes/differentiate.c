@@ -27,7 +27,7 @@ typedef struct Pass {
     int count;
 } Pass;
 
-/* ---- one node ---------------------------------------------------------------------------------------- */
+/* ---- one node -------------------------------------------------------------------------------- */
 
 typedef struct RealLoads {
     Graph *g;
@@ -55,18 +55,21 @@ static int position_of(const Pass *p, const GNode *node) {
 static const GExpr *flat_position(Graph *g, const ComputeSpec *y) {
     const GExpr *flat = gx_int(g, 0);
     for (int i = 0; i < y->red_rank; i++)
-        flat = gx2(g, G_ADD, gx2(g, G_MUL, flat, gx_int(g, graph_index_extent(g, y->red[i]))), y->red[i]);
+        flat = gx2(g, G_ADD, gx2(g, G_MUL, flat, gx_int(g, graph_index_extent(g, y->red[i]))),
+                   y->red[i]);
     return flat;
 }
 
 /* The effect on y[o] of a change of one term: 1 for sums, the softmax weight for a log-sum-exp, and
  * 1 for the winner of an extremum. */
-static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y, const GExpr *gradient, const GExpr **condition) {
+static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y,
+                                   const GExpr *gradient, const GExpr **condition) {
     const GExpr *result = gx_load(g, node, y->out_rank, y->out, NULL);
     switch (node->reducer) {
     case GR_LSE: {
         const GExpr *weight = gx1(g, G_EXP, gx2(g, G_SUB, y->value, result));
-        *condition = gx1(g, G_IS_FINITE, y->value); /* a term of -inf weighs nothing, even in a row that is all -inf */
+        /* a term of -inf weighs nothing, even in a row that is all -inf */
+        *condition = gx1(g, G_IS_FINITE, y->value);
         return gx2(g, G_MUL, gradient, weight);
     }
     case GR_MAX:
@@ -77,11 +80,12 @@ static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y, 
         *condition = gx2(g, G_EQ, flat_position(g, y), gx_load(g, at, y->out_rank, y->out, NULL));
         return gradient;
     }
-    default: return gradient;
+    default:
+        return gradient;
     }
 }
 
-/* ---- where a read is reached ------------------------------------------------------------------- */
+/* ---- where a read is reached ----------------------------------------------------------------- */
 
 typedef struct Reach {
     Graph *g;
@@ -100,14 +104,16 @@ static const GExpr *reach_new(Reach *r, const GExpr *e) {
     Graph *g = r->g;
     const GExpr *found = NULL;
     if (e == r->load) return gx_bool(g, true);
-    if (e->op == G_LOAD) return e->has_else ? reach_of(r, e->args[e->arg_count - 1]) : NULL; /* subscripts are ints */
+    /* subscripts are ints */
+    if (e->op == G_LOAD) return e->has_else ? reach_of(r, e->args[e->arg_count - 1]) : NULL;
     if (e->op == G_SELECT) {
         const GExpr *then = reach_of(r, e->args[1]), *otherwise = reach_of(r, e->args[2]);
         if (then) found = gx_and(g, e->args[0], then);
         if (otherwise) found = either(g, found, gx_and(g, gx1(g, G_NOT, e->args[0]), otherwise));
         return found;
     }
-    for (int i = 0; i < e->arg_count; i++) found = either(g, found, reach_of(r, e->args[i]));
+    for (int i = 0; i < e->arg_count; i++)
+        found = either(g, found, reach_of(r, e->args[i]));
     return found;
 }
 
@@ -132,7 +138,8 @@ static bool may_stop(const void *context, const GExpr *e) {
 
 /* The subscripts of a read, which stop no run where the read is not made: -1 is the place of
  * nothing there. `guard`: what else the read is made under. */
-static void subscripts_of(Graph *g, const ComputeSpec *y, const GExpr *load, const GExpr *guard, const GExpr **out) {
+static void subscripts_of(Graph *g, const ComputeSpec *y, const GExpr *load, const GExpr *guard,
+                          const GExpr **out) {
     bool stops[GRAPH_MAX_RANK], any = false;
     for (int k = 0; k < load->tensor->rank; k++) {
         out[k] = load->args[k];
@@ -163,13 +170,16 @@ static GNode *adjoint_of_load(Graph *g, GNode *node, const ComputeSpec *y, GNode
     Solver s;
     memset(&s, 0, sizeof s);
     s.g = g;
-    for (int i = 0; i < y->out_rank; i++) s.index[s.count++] = y->out[i];
-    for (int i = 0; i < y->red_rank; i++) s.index[s.count++] = y->red[i];
+    for (int i = 0; i < y->out_rank; i++)
+        s.index[s.count++] = y->out[i];
+    for (int i = 0; i < y->red_rank; i++)
+        s.index[s.count++] = y->red[i];
     ComputeSpec adjoint;
     memset(&adjoint, 0, sizeof adjoint);
     for (int k = 0; k < tensor->rank; k++) {
         const GExpr *at = load->args[k];
-        adjoint.out[k] = graph_named_index(g, tensor->shape[k], at->op == G_INDEX ? graph_index_name(g, at) : NULL);
+        adjoint.out[k] = graph_named_index(g, tensor->shape[k],
+                                           at->op == G_INDEX ? graph_index_name(g, at) : NULL);
     }
     const GExpr *subscripts[GRAPH_MAX_RANK];
     subscripts_of(g, y, load, gx_and(g, y->active, y->guard), subscripts);
@@ -193,7 +203,8 @@ static GNode *add_parts(Graph *g, GNode *first, GNode *const *parts, int count) 
     ComputeSpec sum;
     memset(&sum, 0, sizeof sum);
     sum.out_rank = parts[0]->rank;
-    for (int i = 0; i < sum.out_rank; i++) sum.out[i] = graph_fresh_index(g, parts[0]->shape[i]);
+    for (int i = 0; i < sum.out_rank; i++)
+        sum.out[i] = graph_fresh_index(g, parts[0]->shape[i]);
     if (first) sum.value = gx_load(g, first, sum.out_rank, sum.out, NULL);
     for (int i = count - 1; i >= 0; i--) {
         const GExpr *part = gx_load(g, parts[i], sum.out_rank, sum.out, NULL);
@@ -239,7 +250,8 @@ static void differentiate_solve(Pass *p, GNode *node, GNode *gradient) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     int last = a->rank - 1;
-    for (int i = 0; i <= last; i++) spec.out[i] = at[i] = graph_fresh_index(g, a->shape[i]);
+    for (int i = 0; i <= last; i++)
+        spec.out[i] = at[i] = graph_fresh_index(g, a->shape[i]);
     spec.out_rank = a->rank;
     spec.span = node->span;
     memcpy(row, at, sizeof row);
@@ -249,7 +261,9 @@ static void differentiate_solve(Pass *p, GNode *node, GNode *gradient) {
     spec.value = gx_load(g, a, a->rank, at, NULL);
     GNode *operands[2] = {graph_compute(g, &spec), gradient};
     GNode *of_b = graph_call(g, COUPLET_CALL_SOLVE, operands, 0, node->span);
-    spec.value = gx1(g, G_NEG, gx2(g, G_MUL, gx_load(g, of_b, last, row, NULL), gx_load(g, node, last, column, NULL)));
+    spec.value =
+        gx1(g, G_NEG,
+            gx2(g, G_MUL, gx_load(g, of_b, last, row, NULL), gx_load(g, node, last, column, NULL)));
     GNode *of_a = graph_compute(g, &spec);
     GNode *parts[2] = {of_a, of_b};
     for (int i = 1; i >= 0; i--) {
@@ -291,7 +305,8 @@ void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNo
     for (int i = 0; i < pass.count; i++) {
         if (nodes[i]->kind == GN_COMPUTE && nodes[i]->type == GT_REAL) {
             pass.of[i].needed |= expr_visit(nodes[i]->value, is_needed_read, &pass);
-        } else if (nodes[i]->kind == GN_CALL) pass.of[i].needed = call_needed(&pass, nodes[i]);
+        } else if (nodes[i]->kind == GN_CALL)
+            pass.of[i].needed = call_needed(&pass, nodes[i]);
     }
     int root = position_of(&pass, loss);
     if (root >= 0) {
@@ -315,5 +330,6 @@ void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNo
         int at = position_of(&pass, wrt[i]);
         grads[i] = at >= 0 && pass.of[at].parts.count ? pass.of[at].parts.items[0] : NULL;
     }
-    for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = 0;
+    for (int i = 0; i < g->nodes.count; i++)
+        g->nodes.items[i]->mark = 0;
 }

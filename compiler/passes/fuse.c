@@ -27,17 +27,19 @@
 
 enum { CHEAP = 8, MOST_ANEW = 8, MOST_OPERATIONS = 160, MOST_OPERANDS = 24, MOST_IN_KERNEL = 48 };
 
-/* ---- what a node costs -------------------------------------------------------------------------------------------- */
+/* ---- what a node costs ----------------------------------------------------------------------- */
 
 static int64_t elements(const GNode *n) {
     int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    for (int i = 0; i < n->rank; i++)
+        count *= n->shape[i];
     return count;
 }
 
 static int64_t points(const GNode *n) {
     int64_t count = elements(n);
-    for (int i = 0; i < n->red_rank; i++) count *= n->red_shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        count *= n->red_shape[i];
     return count * (node_sums_exponentials(n) ? 2 : 1); /* two sweeps */
 }
 
@@ -48,7 +50,7 @@ typedef struct Survey {
     ARRAY(GNode *) operands;
     int cost, large_reads;
     int64_t large; /* what counts as an array of the node's own size */
-    bool depends; /* on an index of the space */
+    bool depends;  /* on an index of the space */
 } Survey;
 
 /* Index arithmetic of reads is not counted: it is the loop's. Nor are sums of ints, but a division
@@ -58,7 +60,8 @@ static VisitStep survey_part(void *context, const GExpr *e) {
     s->cost += e->type == GT_INT && e->op != G_MOD && e->op != G_FLOORDIV ? 0 : gx_price(e->op);
     if (e->op != G_LOAD) return VISIT_INSIDE;
     bool known = false;
-    for (int i = 0; i < s->operands.count; i++) known |= s->operands.items[i] == e->tensor;
+    for (int i = 0; i < s->operands.count; i++)
+        known |= s->operands.items[i] == e->tensor;
     if (!known) array_push(s->arena, &s->operands, e->tensor);
     array_push(s->arena, &s->loads, e);
     if (elements(e->tensor) >= s->large) s->large_reads++;
@@ -70,7 +73,8 @@ static VisitStep survey_part(void *context, const GExpr *e) {
 static void survey(Graph *g, Survey *s, int count, const GExpr *const *exprs) {
     s->arena = g->arena;
     expr_map_open(&s->met);
-    for (int i = 0; i < count; i++) expr_visit_rest(&s->met, exprs[i], survey_part, s);
+    for (int i = 0; i < count; i++)
+        expr_visit_rest(&s->met, exprs[i], survey_part, s);
     expr_map_close(&s->met);
 }
 
@@ -81,7 +85,7 @@ static void survey_node(Graph *g, Survey *s, const GNode *n) {
     survey(g, s, 3, exprs);
 }
 
-/* ---- who uses what, before anything changes ------------------------------------------------------------------------- */
+/* ---- who uses what, before anything changes -------------------------------------------------- */
 
 typedef struct Use {
     GNode *consumer;
@@ -101,7 +105,9 @@ typedef struct Pass {
 
 static void note_read(Graph *g, Pass *p, GNode *consumer, const GExpr *load, bool takes) {
     Uses *uses = &p->of[load->tensor->id];
-    Use *use = uses->items.count && uses->items.items[uses->items.count - 1].consumer == consumer ? &uses->items.items[uses->items.count - 1] : NULL;
+    Use *use = uses->items.count && uses->items.items[uses->items.count - 1].consumer == consumer
+                   ? &uses->items.items[uses->items.count - 1]
+                   : NULL;
     if (!use) {
         Use fresh = {consumer, load, 0, takes};
         array_push(g->arena, &uses->items, fresh);
@@ -133,18 +139,20 @@ static void note_all(Graph *g, Pass *p) {
     for (int i = 0; i < g->nodes.count; i++) {
         GNode *n = g->nodes.items[i];
         if (n->operand) p->of[n->operand->id].pinned = true;
-        for (int k = 0; k < n->operand_count; k++) p->of[n->operands[k]->id].pinned = true;
+        for (int k = 0; k < n->operand_count; k++)
+            p->of[n->operands[k]->id].pinned = true;
         if (n->kind != GN_COMPUTE) continue;
         note_reads(g, p, n, !product_of(g->arena, n, &form));
     }
-    for (int i = 0; i < g->outputs.count; i++) p->of[g->outputs.items[i].node->id].pinned = true;
+    for (int i = 0; i < g->outputs.count; i++)
+        p->of[g->outputs.items[i].node->id].pinned = true;
     for (int i = 0; i < g->commits.count; i++) {
         p->of[g->commits.items[i].value->id].pinned = true;
         if (g->commits.items[i].rows) p->of[g->commits.items[i].rows->id].pinned = true;
     }
 }
 
-/* ---- the decision --------------------------------------------------------------------------------------------------- */
+/* ---- the decision ---------------------------------------------------------------------------- */
 
 static VisitStep is_uneven(void *context, const GExpr *e) {
     (void)context;
@@ -162,8 +170,12 @@ static bool goes_everywhere(Graph *g, const Pass *p, const GNode *old, const GNo
     if (now->kind != GN_COMPUTE || now->reducer != GR_NONE || now->active) return false;
     Survey s;
     survey_node(g, &s, now);
-    if (s.cost == 0 && s.operands.count <= 1 && s.large_reads <= 1 && now->value->op != G_SELECT && !expr_visit(now->value, is_uneven, NULL)) return true;
-    if (uses->pinned || uses->items.count == 0 || s.cost > MOST_OPERATIONS || s.operands.count > MOST_OPERANDS) return false;
+    if (s.cost == 0 && s.operands.count <= 1 && s.large_reads <= 1 && now->value->op != G_SELECT &&
+        !expr_visit(now->value, is_uneven, NULL))
+        return true;
+    if (uses->pinned || uses->items.count == 0 || s.cost > MOST_OPERATIONS ||
+        s.operands.count > MOST_OPERANDS)
+        return false;
     int64_t size = elements(now), work = 0;
     int reads = 0;
     for (int i = 0; i < uses->items.count; i++) {
@@ -175,13 +187,14 @@ static bool goes_everywhere(Graph *g, const Pass *p, const GNode *old, const GNo
     }
     if (reads == 1) return true;
     /* Stored, it is written once and read by each; put in, each reads what it reads. */
-    return s.cost <= CHEAP && s.large_reads * uses->items.count <= s.large_reads + 1 + uses->items.count;
+    return s.cost <= CHEAP &&
+           s.large_reads * uses->items.count <= s.large_reads + 1 + uses->items.count;
 }
 
-/* ---- putting in ------------------------------------------------------------------------------------------------------- */
+/* ---- putting in ------------------------------------------------------------------------------ */
 
 typedef struct Insert {
-    GNode **now;  /* by old id: the node as it is now */
+    GNode **now;   /* by old id: the node as it is now */
     bool *inlined; /* by old id */
     uint32_t count;
 } Insert;
@@ -196,7 +209,9 @@ static const GExpr *in_place_of(Graph *g, const GExpr *load, const GNode *node) 
 static const GExpr *soften(void *context, Graph *g, const GExpr *e) {
     (void)context;
     if (e->op != G_LOAD || e->has_else) return e;
-    const GExpr *otherwise = e->type == GT_REAL ? gx_real(g, 0) : e->type == GT_INT ? gx_int(g, 0) : gx_bool(g, false);
+    const GExpr *otherwise = e->type == GT_REAL  ? gx_real(g, 0)
+                             : e->type == GT_INT ? gx_int(g, 0)
+                                                 : gx_bool(g, false);
     return gx_load(g, e->tensor, e->tensor->rank, e->args, otherwise);
 }
 
@@ -210,8 +225,10 @@ static const GExpr *in_place_of_guarded(Graph *g, const GExpr *load, const GNode
         if (expr_reads(load->args[i])) return NULL;
         int64_t low, high;
         bool known = gx_range(g, load->args[i], NULL, &low, &high);
-        if (!known || low < 0) inside = gx_and(g, inside, gx2(g, G_LE, gx_int(g, 0), load->args[i]));
-        if (!known || high >= node->shape[i]) inside = gx_and(g, inside, gx2(g, G_LT, load->args[i], gx_int(g, node->shape[i])));
+        if (!known || low < 0)
+            inside = gx_and(g, inside, gx2(g, G_LE, gx_int(g, 0), load->args[i]));
+        if (!known || high >= node->shape[i])
+            inside = gx_and(g, inside, gx2(g, G_LT, load->args[i], gx_int(g, node->shape[i])));
     }
     const GExpr *value = gx_substitute(g, spec.value, spec.out_rank, spec.out, load->args);
     value = gx_rewrite(g, value, soften, NULL);
@@ -223,15 +240,22 @@ static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
     if (e->op != G_LOAD || e->tensor->id >= in->count || !in->now[e->tensor->id]) return e;
     GNode *node = in->now[e->tensor->id];
     if (in->inlined[e->tensor->id]) {
-        const GExpr *value = e->has_else ? in_place_of_guarded(g, e, node) : in_place_of(g, e, node);
+        const GExpr *value =
+            e->has_else ? in_place_of_guarded(g, e, node) : in_place_of(g, e, node);
         if (value) return value;
     }
-    return node == e->tensor ? e : gx_load(g, node, node->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
+    return node == e->tensor ? e
+                             : gx_load(g, node, node->rank, e->args,
+                                       e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
-static GNode *as_it_is(void *context, GNode *node) { return ((const Insert *)context)->now[node->id]; }
+static GNode *as_it_is(void *context, GNode *node) {
+    return ((const Insert *)context)->now[node->id];
+}
 
-static GNode *renew(Graph *g, Insert *in, GNode *n) { return rewrite_node(g, n, as_it_is, insert, in); }
+static GNode *renew(Graph *g, Insert *in, GNode *n) {
+    return rewrite_node(g, n, as_it_is, insert, in);
+}
 
 /* A sum of products takes plain views of other arrays only as long as it stays one, and its regions
  * stay wide; a streamed one, as long as its rows lie evenly. */
@@ -240,7 +264,9 @@ static GNode *renew_product(Graph *g, Insert *in, GNode *n) {
     PairProduct pairs;
     const bool was_thin = product_of(g->arena, n, &form) && product_is_thin(&form);
     GNode *made = renew(g, in, n);
-    if (product_of(g->arena, made, &form) && (was_thin || !product_is_thin(&form)) && (!n->streamed || pair_product(g, made, &pairs))) return made;
+    if (product_of(g->arena, made, &form) && (was_thin || !product_is_thin(&form)) &&
+        (!n->streamed || pair_product(g, made, &pairs)))
+        return made;
     memset(in->inlined, 0, sizeof *in->inlined * in->count);
     return renew(g, in, n);
 }
@@ -263,7 +289,7 @@ static GNode *renew_sink(Graph *g, Insert *in, GNode *n) {
     return renew(g, in, n);
 }
 
-/* ---- computing anew what is stored ------------------------------------------------------------------------------------ */
+/* ---- computing anew what is stored ----------------------------------------------------------- */
 
 typedef struct Known {
     const Survey *survey;
@@ -292,16 +318,20 @@ typedef struct Anew {
 
 static const GExpr *compute_anew(void *context, Graph *g, const GExpr *e) {
     const Anew *anew = context;
-    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE || e->tensor->reducer != GR_NONE || e->tensor->active || e->tensor->streamed) return e;
+    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE ||
+        e->tensor->reducer != GR_NONE || e->tensor->active || e->tensor->streamed)
+        return e;
     Survey s;
     survey_node(g, &s, e->tensor);
-    if (elements(e->tensor) < anew->large || s.cost > CHEAP || s.operands.count > MOST_ANEW) return e;
+    if (elements(e->tensor) < anew->large || s.cost > CHEAP || s.operands.count > MOST_ANEW)
+        return e;
     const GExpr *value = in_place_of(g, e, e->tensor);
     return value && reads_known(anew->reads, value, anew->large) ? value : e;
 }
 
 static GNode *renew_stored(Graph *g, GNode *made) {
-    if (made->kind != GN_COMPUTE || (made->reducer != GR_NONE && made->reducer != GR_SUM)) return made;
+    if (made->kind != GN_COMPUTE || (made->reducer != GR_NONE && made->reducer != GR_SUM))
+        return made;
     ComputeSpec spec;
     Survey s;
     PairSink sink;
@@ -339,9 +369,14 @@ static GNode *renew_compute(Graph *g, Insert *in, GNode *n) {
  * stays a copy. */
 static GNode *itself(GNode *node) {
     const GExpr *e = node->value;
-    if (node->kind != GN_COMPUTE || node->reducer != GR_NONE || node->guard || node->active || e->op != G_LOAD || !load_is_at_own_place(e)) return node;
-    if (e->tensor->kind != GN_COMPUTE || e->tensor->streamed || e->tensor->rank != node->rank) return node;
-    return memcmp(e->tensor->shape, node->shape, sizeof *node->shape * (size_t)node->rank) == 0 ? e->tensor : node;
+    if (node->kind != GN_COMPUTE || node->reducer != GR_NONE || node->guard || node->active ||
+        e->op != G_LOAD || !load_is_at_own_place(e))
+        return node;
+    if (e->tensor->kind != GN_COMPUTE || e->tensor->streamed || e->tensor->rank != node->rank)
+        return node;
+    return memcmp(e->tensor->shape, node->shape, sizeof *node->shape * (size_t)node->rank) == 0
+               ? e->tensor
+               : node;
 }
 
 void pass_fuse(Graph *g) {
@@ -357,16 +392,19 @@ void pass_fuse(Graph *g) {
     Pass pass = {arena_array(g->arena, Uses, ids + 1)};
     note_all(g, &pass);
     bool *everywhere = arena_array(g->arena, bool, ids + 1);
-    Insert in = {arena_array(g->arena, GNode *, ids + 1), arena_array(g->arena, bool, ids + 1), ids};
+    Insert in = {arena_array(g->arena, GNode *, ids + 1), arena_array(g->arena, bool, ids + 1),
+                 ids};
     for (int i = 0; i < count; i++) {
         GNode *n = nodes[i];
         Product form;
         memcpy(in.inlined, everywhere, sizeof *everywhere * ids);
-        GNode *made = product_of(g->arena, n, &form) ? renew_product(g, &in, n) : renew_compute(g, &in, n);
+        GNode *made =
+            product_of(g->arena, n, &form) ? renew_product(g, &in, n) : renew_compute(g, &in, n);
         in.now[n->id] = made;
         everywhere[n->id] = goes_everywhere(g, &pass, n, made);
     }
-    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = itself(in.now[g->outputs.items[i].node->id]);
+    for (int i = 0; i < g->outputs.count; i++)
+        g->outputs.items[i].node = itself(in.now[g->outputs.items[i].node->id]);
     for (int i = 0; i < g->commits.count; i++) {
         GCommit *c = &g->commits.items[i];
         c->value = itself(in.now[c->value->id]);

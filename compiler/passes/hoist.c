@@ -28,7 +28,8 @@ static bool is_costly(const GExpr *e) {
     switch (e->op) {
     case G_FLOOR:
     case G_CEIL:
-    case G_ROUND: return expr_price(e) >= COSTLY_PLACE;
+    case G_ROUND:
+        return expr_price(e) >= COSTLY_PLACE;
     case G_DIV:
     case G_SQRT:
     case G_RSQRT:
@@ -36,15 +37,19 @@ static bool is_costly(const GExpr *e) {
     case G_LOG:
     case G_TANH:
     case G_SIGMOID:
-    case G_POW: return true;
-    default: return false;
+    case G_POW:
+        return true;
+    default:
+        return false;
     }
 }
 
 static int64_t points(const GNode *n) {
     int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
-    for (int i = 0; i < n->red_rank; i++) count *= n->red_shape[i];
+    for (int i = 0; i < n->rank; i++)
+        count *= n->shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        count *= n->red_shape[i];
     return count;
 }
 
@@ -53,7 +58,8 @@ static int64_t space_of(Graph *g, const GExpr *e, const GExpr **indices, int *co
     int64_t size = 1;
     *count = gx_free_indices(g, e, indices);
     if (*count > GRAPH_MAX_RANK) return 0;
-    for (int i = 0; i < *count; i++) size *= graph_index_extent(g, indices[i]);
+    for (int i = 0; i < *count; i++)
+        size *= graph_index_extent(g, indices[i]);
     return size;
 }
 
@@ -67,7 +73,8 @@ static bool is_draw(const void *context, const GExpr *e) {
 static void put_in_order(const Hoist *h, const GExpr **indices, int count) {
     int done = 0;
     for (int i = 0; i < h->spec->out_rank + h->spec->red_rank; i++) {
-        const GExpr *own = i < h->spec->out_rank ? h->spec->out[i] : h->spec->red[i - h->spec->out_rank];
+        const GExpr *own =
+            i < h->spec->out_rank ? h->spec->out[i] : h->spec->red[i - h->spec->out_rank];
         for (int k = done; k < count; k++) {
             if (indices[k] != own) continue;
             indices[k] = indices[done];
@@ -80,14 +87,13 @@ static const GExpr *as_node(Graph *g, Hoist *h, const GExpr *e) {
     const GExpr *indices[GRAPH_MAX_FREE];
     int count;
     int64_t size = space_of(g, e, indices, &count);
-    if (size == 0 || size * FEWER > points(h->node) ||
-        expr_any(e, is_draw, NULL))
-        return NULL;
+    if (size == 0 || size * FEWER > points(h->node) || expr_any(e, is_draw, NULL)) return NULL;
     put_in_order(h, indices, count);
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.out_rank = count;
-    for (int i = 0; i < count; i++) spec.out[i] = indices[i];
+    for (int i = 0; i < count; i++)
+        spec.out[i] = indices[i];
     spec.value = e;
     spec.span = h->node->span;
     GNode *made = graph_compute(g, &spec);
@@ -111,11 +117,14 @@ static const GExpr *hoist_new(Graph *g, Hoist *h, const GExpr *e) {
         changed |= args[i] != e->args[i];
     }
     if (!changed) return e;
-    return e->op == G_LOAD ? gx_load(g, e->tensor, e->arg_count, args, NULL) : gx_op(g, e->op, e->arg_count, args);
+    return e->op == G_LOAD ? gx_load(g, e->tensor, e->arg_count, args, NULL)
+                           : gx_op(g, e->op, e->arg_count, args);
 }
 
 static const GExpr *hoist(Graph *g, Hoist *h, const GExpr *e) {
-    if (e->type == GT_BOOL || e->op == G_CONST || e->op == G_SELECT || e->op == G_RANDOM || (e->op == G_LOAD && e->has_else)) return e;
+    if (e->type == GT_BOOL || e->op == G_CONST || e->op == G_SELECT || e->op == G_RANDOM ||
+        (e->op == G_LOAD && e->has_else))
+        return e;
     const ExprValue *known = expr_map_find(&h->done, e);
     if (known) return known->pointer;
     const GExpr *made = hoist_new(g, h, e);
@@ -124,7 +133,9 @@ static const GExpr *hoist(Graph *g, Hoist *h, const GExpr *e) {
 }
 
 static GNode *hoist_node(Graph *g, GNode *node) {
-    if (node->kind != GN_COMPUTE || node->type != GT_REAL || node->guard || node->active || points(node) < LARGE_SPACE) return node;
+    if (node->kind != GN_COMPUTE || node->type != GT_REAL || node->guard || node->active ||
+        points(node) < LARGE_SPACE)
+        return node;
     PairSink sink;
     if ((node->reducer != GR_NONE && node->reducer != GR_SUM) || node->streamed ||
         pair_sink(node, &sink))

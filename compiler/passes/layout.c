@@ -1,8 +1,11 @@
-/* layout: the order of a tensor's axes in memory. The reads and writes of sums of products are fastest when the axis that they walk last lies last: the
- * channels of an image, for all three passes of a convolution. A tensor with three axes or more gets that axis put last, and with it all tensors that
- * are computed from it element by element, so that nothing is ever copied from one order into another.
+/* layout: the order of a tensor's axes in memory. The reads and writes of sums of products are
+ * fastest when the axis that they walk last lies last: the channels of an image, for all three
+ * passes of a convolution. A tensor with three axes or more gets that axis put last, and with it
+ * all tensors that are computed from it element by element, so that nothing is ever copied from one
+ * order into another.
  *
- * Inputs, states and what is returned or committed keep the order that they are declared with, and so does what is computed with them element by element. */
+ * Inputs, states and what is returned or committed keep the order that they are declared with, and
+ * so does what is computed with them element by element. */
 #include "compiler/graph/product.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
@@ -14,14 +17,16 @@ enum { FEWEST_AXES = 3, FEW_CHANNELS = 8 };
 
 typedef struct Layout {
     uint32_t count;
-    uint32_t *leader;                    /* by node id: union-find over tensors with equal axes */
-    double (*votes)[GRAPH_MAX_RANK];     /* by leader: for each axis, the multiply-adds that want it last */
-    bool *fixed;                         /* by leader */
-    GNode **now;                         /* by node id */
+    uint32_t *leader; /* by node id: union-find over tensors with equal axes */
+    /* by leader: for each axis, the multiply-adds that want it last */
+    double (*votes)[GRAPH_MAX_RANK];
+    bool *fixed; /* by leader */
+    GNode **now; /* by node id */
 } Layout;
 
 static uint32_t leader_of(Layout *l, uint32_t id) {
-    while (l->leader[id] != id) id = l->leader[id] = l->leader[l->leader[id]];
+    while (l->leader[id] != id)
+        id = l->leader[id] = l->leader[l->leader[id]];
     return id;
 }
 
@@ -31,15 +36,18 @@ static void join(Layout *l, uint32_t a, uint32_t b) {
     if (a == b) return;
     l->leader[b] = a;
     l->fixed[a] |= l->fixed[b];
-    for (int i = 0; i < GRAPH_MAX_RANK; i++) l->votes[a][i] += l->votes[b][i];
+    for (int i = 0; i < GRAPH_MAX_RANK; i++)
+        l->votes[a][i] += l->votes[b][i];
 }
 
-/* ---- who goes together -------------------------------------------------------------------------------------------- */
+/* ---- who goes together ----------------------------------------------------------------------- */
 
 static bool reads_its_own_element(const GNode *node, const GExpr *load) {
     if (load->tensor->rank != node->rank) return false;
     for (int i = 0; i < node->rank; i++)
-        if (load->args[i]->op != G_INDEX || load->args[i]->index != i || load->tensor->shape[i] != node->shape[i]) return false;
+        if (load->args[i]->op != G_INDEX || load->args[i]->index != i ||
+            load->tensor->shape[i] != node->shape[i])
+            return false;
     return true;
 }
 
@@ -50,8 +58,8 @@ typedef struct Join {
 
 static VisitStep join_read(void *context, const GExpr *e) {
     const Join *j = context;
-    bool joins = e->op == G_LOAD && e->tensor->rank >= FEWEST_AXES &&
-                 reads_its_own_element(j->node, e);
+    bool joins =
+        e->op == G_LOAD && e->tensor->rank >= FEWEST_AXES && reads_its_own_element(j->node, e);
     if (joins) join(j->layout, j->node->id, e->tensor->id);
     return VISIT_INSIDE;
 }
@@ -61,14 +69,17 @@ static void join_reads(Layout *l, const GNode *node, const GExpr *e) {
     expr_visit(e, join_read, &j);
 }
 
-/* ---- what sums of products want ------------------------------------------------------------------------------------- */
+/* ---- what sums of products want -------------------------------------------------------------- */
 
-/* The axis whose subscript is one of the indices and nothing else; -1: none. Axes of one element do not count. */
+/* The axis whose subscript is one of the indices and nothing else; -1: none. Axes of one element do
+ * not count. */
 static int plain_axis(const GExpr *load, const int *indices, int count) {
     int found = -1;
     for (int i = 0; i < load->tensor->rank; i++)
         for (int k = 0; k < count; k++)
-            if (load->args[i]->op == G_INDEX && load->args[i]->index == indices[k] && load->tensor->shape[i] > 1) found = i;
+            if (load->args[i]->op == G_INDEX && load->args[i]->index == indices[k] &&
+                load->tensor->shape[i] > 1)
+                found = i;
     return found;
 }
 
@@ -86,9 +97,10 @@ static void vote_product(Layout *l, const GNode *node, const Product *p) {
     if (p->n_count == 1) vote(l, node, p->n[0], p->terms);
     vote(l, p->b->tensor, plain_axis(p->b, p->n, p->n_count), p->terms);
     if (!has_sliding_axis(p->a)) return;
-    /* A window slides over a. Its channels are walked along k in the convolution and along m in the gradient of the weights, its samples the other way
-     * round; each gets half a vote, and what else is computed with a decides. Few channels leave nothing to choose: images keep their rows, along which they
-     * are read and augmented. */
+    /* A window slides over a. Its channels are walked along k in the convolution and along m in the
+     * gradient of the weights, its samples the other way round; each gets half a vote, and what
+     * else is computed with a decides. Few channels leave nothing to choose: images keep their
+     * rows, along which they are read and augmented. */
     int along_k = plain_axis(p->a, p->k, p->k_count), along_m = plain_axis(p->a, p->m, p->m_count);
     if (along_k < 0 || along_m < 0) return;
     const int channels = along_k > along_m ? along_k : along_m; /* samples come first */
@@ -107,7 +119,7 @@ static int last_axis(Layout *l, const GNode *node) {
     return best == node->rank - 1 ? -1 : best;
 }
 
-/* ---- building anew ------------------------------------------------------------------------------------------------------ */
+/* ---- building anew --------------------------------------------------------------------------- */
 
 static void move_last(const GExpr **list, int count, int axis) {
     const GExpr *moved = list[axis];
@@ -122,10 +134,13 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     int axis = last_axis(l, e->tensor);
     memcpy(indices, e->args, sizeof *indices * (size_t)e->tensor->rank);
     if (axis >= 0) move_last(indices, e->tensor->rank, axis);
-    return gx_load(g, l->now[e->tensor->id], e->tensor->rank, indices, e->has_else ? e->args[e->arg_count - 1] : NULL);
+    return gx_load(g, l->now[e->tensor->id], e->tensor->rank, indices,
+                   e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
-static GNode *now(void *context, GNode *node) { return ((const Layout *)context)->now[node->id]; }
+static GNode *now(void *context, GNode *node) {
+    return ((const Layout *)context)->now[node->id];
+}
 
 static GNode *rebuild(Graph *g, Layout *l, GNode *node) {
     if (node->kind != GN_COMPUTE) return rewrite_node(g, node, now, redirect, l);
@@ -152,13 +167,16 @@ static Layout open_layout(Graph *g) {
     memset(l.votes, 0, sizeof *l.votes * (l.count + 1));
     l.fixed = arena_array(g->arena, bool, l.count + 1);
     l.now = arena_array(g->arena, GNode *, l.count + 1);
-    for (uint32_t i = 0; i < l.count; i++) l.leader[i] = i;
+    for (uint32_t i = 0; i < l.count; i++)
+        l.leader[i] = i;
     for (int i = 0; i < g->nodes.count; i++) {
         fix(&l, g->nodes.items[i]->kind == GN_COMPUTE ? NULL : g->nodes.items[i]);
         fix(&l, g->nodes.items[i]->operand);
-        for (int k = 0; k < g->nodes.items[i]->operand_count; k++) fix(&l, g->nodes.items[i]->operands[k]);
+        for (int k = 0; k < g->nodes.items[i]->operand_count; k++)
+            fix(&l, g->nodes.items[i]->operands[k]);
     }
-    for (int i = 0; i < g->outputs.count; i++) fix(&l, g->outputs.items[i].node);
+    for (int i = 0; i < g->outputs.count; i++)
+        fix(&l, g->outputs.items[i].node);
     for (int i = 0; i < g->commits.count; i++) {
         fix(&l, g->commits.items[i].value);
         fix(&l, g->commits.items[i].rows);
@@ -179,7 +197,8 @@ void pass_layout(Graph *g) {
     }
     for (int i = 0; i < count; i++)
         if (product_of(g->arena, nodes[i], &product)) vote_product(&l, nodes[i], &product);
-    for (int i = 0; i < count; i++) l.now[nodes[i]->id] = rebuild(g, &l, nodes[i]);
+    for (int i = 0; i < count; i++)
+        l.now[nodes[i]->id] = rebuild(g, &l, nodes[i]);
     rewrite_ends(g, now, &l);
     graph_prune(g);
 }

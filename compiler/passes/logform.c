@@ -19,19 +19,31 @@
 enum {
     MOST_TERMS = 24,
     DEEPEST_DRAW = 8,
-    SAFE_DRAW = 20, /* the exponent of a factor below 5e8 */
+    SAFE_DRAW = 20,       /* the exponent of a factor below 5e8 */
     MOST_BEHIND_NODES = 8 /* of a sum, and of it and the sums that it reads */
 };
 
 static const double lowest = -3e38, highest_exponent = 80; /* of float32 */
 
-static const GExpr *real(Graph *g, double value) { return gx_real(g, value); }
-static bool is_real(const GExpr *e, double value) { return e->op == G_CONST && e->type == GT_REAL && e->real == value; }
-static bool is_read(const GExpr *e, GNodeKind kind) { return e->op == G_LOAD && !e->has_else && e->type == GT_REAL && e->tensor->kind == kind; }
-static bool is_node(const GExpr *e) { return is_read(e, GN_COMPUTE); }
-static bool is_stopped(const GExpr *e) { return is_read(e, GN_STOP); }
+static const GExpr *real(Graph *g, double value) {
+    return gx_real(g, value);
+}
+static bool is_real(const GExpr *e, double value) {
+    return e->op == G_CONST && e->type == GT_REAL && e->real == value;
+}
+static bool is_read(const GExpr *e, GNodeKind kind) {
+    return e->op == G_LOAD && !e->has_else && e->type == GT_REAL && e->tensor->kind == kind;
+}
+static bool is_node(const GExpr *e) {
+    return is_read(e, GN_COMPUTE);
+}
+static bool is_stopped(const GExpr *e) {
+    return is_read(e, GN_STOP);
+}
 /* What a stop holds: the same value, with a gradient. */
-static const GExpr *behind_stop(Graph *g, const GExpr *e) { return gx_load(g, e->tensor->operand, e->tensor->rank, e->args, NULL); }
+static const GExpr *behind_stop(Graph *g, const GExpr *e) {
+    return gx_load(g, e->tensor->operand, e->tensor->rank, e->args, NULL);
+}
 
 /* ---- what is known -------------------------------------------------------------------------- */
 
@@ -41,18 +53,21 @@ void logs_open(Logs *l, Graph *g) {
     expr_map_open(&l->reach);
     expr_map_open(&l->behind);
     expr_map_open(&l->bounds);
-    for (int i = 0; i <= REACH_OF_EXP; i++) expr_map_open(&l->forms[i]);
+    for (int i = 0; i <= REACH_OF_EXP; i++)
+        expr_map_open(&l->forms[i]);
 }
 
 void logs_close(Logs *l) {
     expr_map_close(&l->reach);
     expr_map_close(&l->behind);
     expr_map_close(&l->bounds);
-    for (int i = 0; i <= REACH_OF_EXP; i++) expr_map_close(&l->forms[i]);
+    for (int i = 0; i <= REACH_OF_EXP; i++)
+        expr_map_close(&l->forms[i]);
 }
 
 const ComputeSpec *logs_opened(Logs *l, const GNode *node) {
-    while ((uint32_t)l->opened.count <= node->id) array_push(l->g->arena, &l->opened, NULL);
+    while ((uint32_t)l->opened.count <= node->id)
+        array_push(l->g->arena, &l->opened, NULL);
     if (!l->opened.items[node->id]) {
         ComputeSpec *spec = arena_new_of(l->g->arena, ComputeSpec);
         graph_open(l->g, node, spec);
@@ -126,9 +141,12 @@ static bool is_drawn_factor(Logs *l, const GExpr *exp) {
 static Reach find_reach(Logs *l, const GExpr *e) {
     if (e->op == G_EXP && is_drawn_factor(l, e)) return nowhere;
     switch (e->op) {
-    case G_EXP: return has_bound(l, e) ? (Reach){OUT_OF_REACH, 0} : (Reach){0, OUT_OF_REACH};
-    case G_EXPM1: return (Reach){0, OUT_OF_REACH};
-    case G_SIGMOID: return (Reach){OUT_OF_REACH, 0};
+    case G_EXP:
+        return has_bound(l, e) ? (Reach){OUT_OF_REACH, 0} : (Reach){0, OUT_OF_REACH};
+    case G_EXPM1:
+        return (Reach){0, OUT_OF_REACH};
+    case G_SIGMOID:
+        return (Reach){OUT_OF_REACH, 0};
     case G_ADD:
     case G_SUB:
     case G_MUL:
@@ -136,11 +154,16 @@ static Reach find_reach(Logs *l, const GExpr *e) {
     case G_MAX:
     case G_MIN:
     case G_NEG:
-    case G_SQRT: return nearest(l, e, 0);
-    case G_SELECT: return nearest(l, e, 1);
-    case G_POW: return e->args[1]->op == G_CONST ? reach_of(l, e->args[0]) : nowhere;
-    case G_LOAD: return reach_behind(l, e);
-    default: return nowhere;
+    case G_SQRT:
+        return nearest(l, e, 0);
+    case G_SELECT:
+        return nearest(l, e, 1);
+    case G_POW:
+        return e->args[1]->op == G_CONST ? reach_of(l, e->args[0]) : nowhere;
+    case G_LOAD:
+        return reach_behind(l, e);
+    default:
+        return nowhere;
     }
 }
 
@@ -160,36 +183,54 @@ static bool holds_within(Logs *l, const GExpr *e, int opened) {
     return r.exp + opened <= REACH_OF_EXP || r.softmax + opened <= REACH_OF_SOFTMAX;
 }
 
-bool logs_hold_exp(Logs *l, const GExpr *e) { return holds_within(l, e, 0); }
+bool logs_hold_exp(Logs *l, const GExpr *e) {
+    return holds_within(l, e, 0);
+}
 
 bool logs_hold_bare_exp(Logs *l, const GExpr *e) {
     const Reach r = reach_of(l, e);
     return r.exp <= REACH_OF_EXP || r.softmax == 0;
 }
 
-/* ---- small forms --------------------------------------------------------------------------------------------------- */
+/* ---- small forms ----------------------------------------------------------------------------- */
 
-static bool provably_positive(const GExpr *e) { return (e->op == G_CONST && e->real > 0) || e->op == G_EXP || e->op == G_SIGMOID || e->op == G_SOFTPLUS; }
+static bool provably_positive(const GExpr *e) {
+    return (e->op == G_CONST && e->real > 0) || e->op == G_EXP || e->op == G_SIGMOID ||
+           e->op == G_SOFTPLUS;
+}
 
 static LogForm plain(Graph *g, const GExpr *e) {
     if (is_real(e, 0)) return (LogForm){real(g, -INFINITY), NULL, true};
-    if (e->op == G_CONST && e->type == GT_REAL && e->real > 0) return (LogForm){e->real == 1 ? NULL : real(g, log(e->real)), NULL, true};
-    if (e->op == G_TO_REAL && e->args[0]->type == GT_BOOL) return (LogForm){gx_select(g, e->args[0], real(g, 0), real(g, -INFINITY)), NULL, true};
+    if (e->op == G_CONST && e->type == GT_REAL && e->real > 0)
+        return (LogForm){e->real == 1 ? NULL : real(g, log(e->real)), NULL, true};
+    if (e->op == G_TO_REAL && e->args[0]->type == GT_BOOL)
+        return (LogForm){gx_select(g, e->args[0], real(g, 0), real(g, -INFINITY)), NULL, true};
     return (LogForm){NULL, e, provably_positive(e)};
 }
 
-static const GExpr *shift_of(Graph *g, const LogForm *f) { return f->shift ? f->shift : real(g, 0); }
-static const GExpr *scale_of(Graph *g, const LogForm *f) { return f->scale ? f->scale : real(g, 1); }
-static bool is_unit(const LogForm *f) { return !f->scale; }
+static const GExpr *shift_of(Graph *g, const LogForm *f) {
+    return f->shift ? f->shift : real(g, 0);
+}
+static const GExpr *scale_of(Graph *g, const LogForm *f) {
+    return f->scale ? f->scale : real(g, 1);
+}
+static bool is_unit(const LogForm *f) {
+    return !f->scale;
+}
 
 static LogForm product(Graph *g, const LogForm *a, const LogForm *b) {
-    const GExpr *shift = !a->shift ? b->shift : !b->shift ? a->shift : gx2(g, G_ADD, a->shift, b->shift);
-    const GExpr *scale = !a->scale ? b->scale : !b->scale ? a->scale : gx2(g, G_MUL, a->scale, b->scale);
+    const GExpr *shift = !a->shift   ? b->shift
+                         : !b->shift ? a->shift
+                                     : gx2(g, G_ADD, a->shift, b->shift);
+    const GExpr *scale = !a->scale   ? b->scale
+                         : !b->scale ? a->scale
+                                     : gx2(g, G_MUL, a->scale, b->scale);
     return (LogForm){shift, scale, a->positive && b->positive};
 }
 
 static LogForm inverse(Graph *g, const LogForm *f) {
-    return (LogForm){f->shift ? gx1(g, G_NEG, f->shift) : NULL, f->scale ? gx2(g, G_DIV, real(g, 1), f->scale) : NULL, f->positive};
+    return (LogForm){f->shift ? gx1(g, G_NEG, f->shift) : NULL,
+                     f->scale ? gx2(g, G_DIV, real(g, 1), f->scale) : NULL, f->positive};
 }
 
 static LogForm quotient(Graph *g, const LogForm *a, const LogForm *b) {
@@ -198,21 +239,27 @@ static LogForm quotient(Graph *g, const LogForm *a, const LogForm *b) {
         return (LogForm){a->shift, scale, a->positive && b->positive};
     }
     const GExpr *shift = a->shift ? gx2(g, G_SUB, a->shift, b->shift) : gx1(g, G_NEG, b->shift);
-    return (LogForm){shift, b->scale ? gx2(g, G_DIV, scale_of(g, a), b->scale) : a->scale, a->positive && b->positive};
+    return (LogForm){shift, b->scale ? gx2(g, G_DIV, scale_of(g, a), b->scale) : a->scale,
+                     a->positive && b->positive};
 }
 
 static LogForm power(Graph *g, const LogForm *f, double exponent) {
-    const GExpr *scale = !f->scale ? NULL : exponent == 0.5 ? gx1(g, G_SQRT, f->scale) : gx2(g, G_POW, f->scale, real(g, exponent));
-    return (LogForm){f->shift ? gx2(g, G_MUL, f->shift, real(g, exponent)) : NULL, scale, f->positive};
+    const GExpr *scale = !f->scale         ? NULL
+                         : exponent == 0.5 ? gx1(g, G_SQRT, f->scale)
+                                           : gx2(g, G_POW, f->scale, real(g, exponent));
+    return (LogForm){f->shift ? gx2(g, G_MUL, f->shift, real(g, exponent)) : NULL, scale,
+                     f->positive};
 }
 
-/* log(exp(a) + exp(b)), either of which may be -inf. No maximum and no distance: of equal ones each has half of the gradient. */
+/* log(exp(a) + exp(b)), either of which may be -inf. No maximum and no distance: of equal ones each
+ * has half of the gradient. */
 static const GExpr *log_add(Graph *g, const GExpr *a, const GExpr *b) {
-    const GExpr *turned = gx2(g, G_LT, a, b), *high = gx_select(g, turned, b, a), *low = gx_select(g, turned, a, b);
+    const GExpr *turned = gx2(g, G_LT, a, b), *high = gx_select(g, turned, b, a),
+                *low = gx_select(g, turned, a, b);
     return gx2(g, G_ADD, high, gx1(g, G_SOFTPLUS, gx2(g, G_SUB, low, high)));
 }
 
-/* ---- shared shifts ------------------------------------------------------------------------------------------------- */
+/* ---- shared shifts --------------------------------------------------------------------------- */
 
 /* log e = m + log(e * exp(-m)) does not depend on m. */
 const GExpr *log_stopped(Graph *g, const GExpr *e) {
@@ -228,9 +275,12 @@ const GExpr *log_stopped(Graph *g, const GExpr *e) {
 }
 
 /* A shift that is no infinity, so that a term of -inf lowered by it is 0 and not NaN. */
-static const GExpr *bounded(Graph *g, const GExpr *shift) { return gx2(g, G_MAX, shift, real(g, lowest)); }
+static const GExpr *bounded(Graph *g, const GExpr *shift) {
+    return gx2(g, G_MAX, shift, real(g, lowest));
+}
 
-/* Where the scale may be 0, the exponent may lie above all that count: it is kept from overflowing, so that 0 times it is 0. */
+/* Where the scale may be 0, the exponent may lie above all that count: it is kept from overflowing,
+ * so that 0 times it is 0. */
 static const GExpr *lowered(Graph *g, const LogForm *f, const GExpr *by) {
     const GExpr *exponent = gx2(g, G_SUB, shift_of(g, f), by);
     if (f->scale && !f->positive) exponent = gx2(g, G_MIN, exponent, real(g, highest_exponent));
@@ -295,7 +345,8 @@ static void drop(SignedTerms *terms, int i) {
     terms->negative[i] = terms->negative[terms->count];
 }
 
-/* What is subtracted from a sum that holds it is never added: sum[j] e[j] - e[i] is the sum over the others. */
+/* What is subtracted from a sum that holds it is never added: sum[j] e[j] - e[i] is the sum over
+ * the others. */
 static void cancel(Logs *l, SignedTerms *terms) {
     for (int i = 0; i < terms->count; i++) {
         for (int k = 0; terms->negative[i] && k < terms->count; k++) {
@@ -355,29 +406,36 @@ static LogForm sum_form(Logs *l, const GExpr *e, int opened) {
         return difference(g, shift_of(g, &forms[1 - less]), shift_of(g, &forms[less]));
     }
     const GExpr *shift = counting_shift(g, &forms[0]);
-    for (int i = 1; i < terms.count; i++) shift = gx2(g, G_MAX, shift, counting_shift(g, &forms[i]));
+    for (int i = 1; i < terms.count; i++)
+        shift = gx2(g, G_MAX, shift, counting_shift(g, &forms[i]));
     shift = log_stopped(g, bounded(g, shift));
     const GExpr *sum = NULL;
     for (int i = 0; i < terms.count; i++) {
         const GExpr *term = lowered(g, &forms[i], shift);
-        if (!sum) sum = terms.negative[i] ? gx1(g, G_NEG, term) : term;
-        else sum = gx2(g, terms.negative[i] ? G_SUB : G_ADD, sum, term);
+        if (!sum)
+            sum = terms.negative[i] ? gx1(g, G_NEG, term) : term;
+        else
+            sum = gx2(g, terms.negative[i] ? G_SUB : G_ADD, sum, term);
     }
     return (LogForm){shift, settled(g, sum), positive};
 }
 
-/* ---- one of two ------------------------------------------------------------------------------------------------------ */
+/* ---- one of two ------------------------------------------------------------------------------ */
 
-static LogForm chosen(Graph *g, const GExpr *condition, const LogForm *a, const LogForm *b, bool positive) {
-    const GExpr *scale = a->scale || b->scale ? gx_select(g, condition, scale_of(g, a), scale_of(g, b)) : NULL;
+static LogForm chosen(Graph *g, const GExpr *condition, const LogForm *a, const LogForm *b,
+                      bool positive) {
+    const GExpr *scale =
+        a->scale || b->scale ? gx_select(g, condition, scale_of(g, a), scale_of(g, b)) : NULL;
     return (LogForm){gx_select(g, condition, shift_of(g, a), shift_of(g, b)), scale, positive};
 }
 
-/* Each side keeps a shift of its own: the one that loses may be too small to be seen from the other. */
+/* Each side keeps a shift of its own: the one that loses may be too small to be seen from the
+ * other. */
 static LogForm extreme_form(Logs *l, const GExpr *e, int opened) {
     Graph *g = l->g;
     LogForm a = form_at(l, e->args[0], opened), b = form_at(l, e->args[1], opened);
-    if (is_unit(&a) && is_unit(&b)) return (LogForm){gx2(g, e->op, shift_of(g, &a), shift_of(g, &b)), NULL, true};
+    if (is_unit(&a) && is_unit(&b))
+        return (LogForm){gx2(g, e->op, shift_of(g, &a), shift_of(g, &b)), NULL, true};
     const GExpr *by = bounded(g, gx2(g, G_MAX, shift_of(g, &a), shift_of(g, &b)));
     const GExpr *left = lowered(g, &a, by), *right = lowered(g, &b, by), *zero = real(g, 0);
     bool is_max = e->op == G_MAX;
@@ -389,7 +447,7 @@ static LogForm extreme_form(Logs *l, const GExpr *e, int opened) {
     return chosen(g, second, &b, &a, is_max ? a.positive || b.positive : a.positive && b.positive);
 }
 
-/* ---- nodes ----------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static bool reads_reduced(Graph *g, const ComputeSpec *spec, const GExpr *e) {
     const GExpr *found[GRAPH_MAX_FREE];
@@ -402,7 +460,8 @@ static bool reads_reduced(Graph *g, const ComputeSpec *spec, const GExpr *e) {
 
 static const GExpr *node_at(Graph *g, const ComputeSpec *spec, const GExpr *load, bool stops) {
     GNode *node = graph_compute(g, spec);
-    return gx_load(g, stops ? graph_stop(g, node, spec->span) : node, load->tensor->rank, load->args, NULL);
+    return gx_load(g, stops ? graph_stop(g, node, spec->span) : node, load->tensor->rank,
+                   load->args, NULL);
 }
 
 /* The sum over r of scale * exp(shift). */
@@ -414,19 +473,23 @@ static LogForm sum_node_form(Logs *l, const GExpr *load, int opened) {
     if (!f.scale || !reads_reduced(g, &spec, f.scale)) {
         spec.reducer = GR_LSE;
         spec.value = shift_of(g, &f);
-        const GExpr *scale = f.scale ? gx_substitute(g, f.scale, spec.out_rank, spec.out, load->args) : NULL;
+        const GExpr *scale =
+            f.scale ? gx_substitute(g, f.scale, spec.out_rank, spec.out, load->args) : NULL;
         return (LogForm){node_at(g, &spec, load, false), scale, f.positive};
     }
     ComputeSpec largest = spec;
     largest.reducer = GR_MAX;
     largest.value = shift_of(g, &f);
-    largest.guard = f.positive ? spec.guard : gx_and(g, spec.guard, gx2(g, G_NE, f.scale, real(g, 0)));
+    largest.guard =
+        f.positive ? spec.guard : gx_and(g, spec.guard, gx2(g, G_NE, f.scale, real(g, 0)));
     GNode *shift = graph_stop(g, graph_compute(g, &largest), spec.span);
     /* A term of weight 0 may lie above all that count. */
-    const GExpr *exponent = gx2(g, G_SUB, largest.value, bounded(g, gx_load(g, shift, spec.out_rank, spec.out, NULL)));
+    const GExpr *exponent =
+        gx2(g, G_SUB, largest.value, bounded(g, gx_load(g, shift, spec.out_rank, spec.out, NULL)));
     if (!f.positive) exponent = gx2(g, G_MIN, exponent, real(g, highest_exponent));
     spec.value = gx2(g, G_MUL, f.scale, gx1(g, G_EXP, exponent));
-    return (LogForm){bounded(g, gx_load(g, shift, spec.out_rank, load->args, NULL)), node_at(g, &spec, load, false), f.positive};
+    return (LogForm){bounded(g, gx_load(g, shift, spec.out_rank, load->args, NULL)),
+                     node_at(g, &spec, load, false), f.positive};
 }
 
 /* The largest of exponentials is that of the largest exponent. */
@@ -444,15 +507,19 @@ static LogForm extreme_node_form(Logs *l, const GExpr *load, int opened) {
 static LogForm stopped_form(Logs *l, const GExpr *e, int opened) {
     Graph *g = l->g;
     LogForm f = form_at(l, behind_stop(g, e), opened);
-    return (LogForm){f.shift ? log_stopped(g, f.shift) : NULL, f.scale ? log_stopped(g, f.scale) : NULL, f.positive};
+    return (LogForm){f.shift ? log_stopped(g, f.shift) : NULL,
+                     f.scale ? log_stopped(g, f.scale) : NULL, f.positive};
 }
 
 static LogForm node_form(Logs *l, const GExpr *load, int opened) {
     switch (load->tensor->reducer) {
-    case GR_SUM: return sum_node_form(l, load, opened);
+    case GR_SUM:
+        return sum_node_form(l, load, opened);
     case GR_MAX:
-    case GR_MIN: return extreme_node_form(l, load, opened);
-    default: return form_at(l, log_value_behind(l, load), opened);
+    case GR_MIN:
+        return extreme_node_form(l, load, opened);
+    default:
+        return form_at(l, log_value_behind(l, load), opened);
     }
 }
 
@@ -460,7 +527,8 @@ static LogForm form_of(Logs *l, const GExpr *e, int opened) {
     Graph *g = l->g;
     LogForm a, b;
     switch (e->op) {
-    case G_EXP: return (LogForm){e->args[0], NULL, true};
+    case G_EXP:
+        return (LogForm){e->args[0], NULL, true};
     case G_SIGMOID:
         return (LogForm){gx1(g, G_NEG, gx1(g, G_SOFTPLUS, gx1(g, G_NEG, e->args[0]))), NULL, true};
     case G_MUL:
@@ -478,13 +546,16 @@ static LogForm form_of(Logs *l, const GExpr *e, int opened) {
     case G_ADD:
     case G_SUB:
     case G_EXPM1:
-    case G_NEG: return sum_form(l, e, opened);
+    case G_NEG:
+        return sum_form(l, e, opened);
     case G_MAX:
-    case G_MIN: return extreme_form(l, e, opened);
+    case G_MIN:
+        return extreme_form(l, e, opened);
     case G_SELECT:
         a = form_at(l, e->args[1], opened), b = form_at(l, e->args[2], opened);
         return chosen(g, e->args[0], &a, &b, a.positive && b.positive);
-    default: return is_stopped(e) ? stopped_form(l, e, opened) : node_form(l, e, opened);
+    default:
+        return is_stopped(e) ? stopped_form(l, e, opened) : node_form(l, e, opened);
     }
 }
 
@@ -500,7 +571,9 @@ static LogForm form_at(Logs *l, const GExpr *e, int opened) {
     return *form;
 }
 
-LogForm log_form(Logs *l, const GExpr *e) { return form_at(l, e, 0); }
+LogForm log_form(Logs *l, const GExpr *e) {
+    return form_at(l, e, 0);
+}
 
 const GExpr *log_of_form(Logs *l, const LogForm *f) {
     if (!f->scale) return shift_of(l->g, f);
@@ -577,8 +650,8 @@ const GExpr *log_of(Logs *l, const GExpr *e, bool *split) {
         return gx_select(g, v->args[0], log_of(l, v->args[1], split), log_of(l, v->args[2], split));
     if (v->op == G_MUL || v->op == G_DIV) { /* 3 * (n / (n + r)) */
         const GExpr *core = peel(l, v, &over, &under);
-        const GExpr *share = core->op == G_DIV ? log_of_quotient(l, core->args[0], core->args[1])
-                                               : NULL;
+        const GExpr *share =
+            core->op == G_DIV ? log_of_quotient(l, core->args[0], core->args[1]) : NULL;
         *split |= share != NULL;
         const GExpr *factor = factor_of(g, over, under);
         const bool has_log = factor && factor->op == G_CONST && factor->real > 0;

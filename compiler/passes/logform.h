@@ -1,5 +1,7 @@
-/* Values made of exponentials, in the log domain: e = exp(shift) * scale, where the shift takes what could overflow or vanish and the scale is of the
- * size of a few terms. The scale may be zero or negative (a difference, a weight), and nothing but a scale is ever multiplied or added as it is. */
+/* Values made of exponentials, in the log domain: e = exp(shift) * scale, where the shift takes
+ * what could overflow or vanish and the scale is of the size of a few terms. The scale may be zero
+ * or negative (a difference, a weight), and nothing but a scale is ever multiplied or added as it
+ * is. */
 #ifndef COUPLET_COMPILER_PASSES_LOGFORM_H
 #define COUPLET_COMPILER_PASSES_LOGFORM_H
 
@@ -21,12 +23,12 @@ typedef struct LogForm {
  * once. */
 typedef struct Logs {
     Graph *g;
-    ExprMap reach;                      /* how near the nearest exponentials are */
-    ExprMap behind;                     /* log_value_behind */
-    ExprMap bounds;                     /* bound_of (bound.h) */
+    ExprMap reach;  /* how near the nearest exponentials are */
+    ExprMap behind; /* log_value_behind */
+    ExprMap bounds; /* bound_of (bound.h) */
     ExprMap forms[REACH_OF_EXP +
                   1]; /* log_form, by the number of reductions that were opened on the way */
-    ARRAY(const ComputeSpec *) opened;  /* by node id: the node with indices of its own */
+    ARRAY(const ComputeSpec *) opened; /* by node id: the node with indices of its own */
 } Logs;
 
 void logs_open(Logs *l, Graph *g);
@@ -44,7 +46,8 @@ bool logs_hold_bare_exp(Logs *l, const GExpr *e);
 LogForm log_form(Logs *l, const GExpr *e);
 /* The log of the value; of a negative one it is no number, as the log is. */
 const GExpr *log_of_form(Logs *l, const LogForm *form);
-/* log e. *split is set when e is n / (n + r) and n was taken out of the sum: -softplus(log r - log n). */
+/* log e. *split is set when e is n / (n + r) and n was taken out of the sum: -softplus(log r - log
+ * n). */
 const GExpr *log_of(Logs *l, const GExpr *e, bool *split);
 /* a / b as one exponential. */
 const GExpr *log_quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b);
@@ -65,14 +68,16 @@ typedef struct Softmax {
 } Softmax;
 bool log_is_softmax(Logs *l, const GExpr *e, Softmax *found);
 
-/* share.c: log(n / (n + r)) = -softplus(log r - log n), r being what is left of the denominator: its other addends, or its sum without the term, or the
- * terms, that the numerator is; NULL when the denominator does not provably hold the numerator. */
+/* share.c: log(n / (n + r)) = -softplus(log r - log n), r being what is left of the denominator:
+ * its other addends, or its sum without the term, or the terms, that the numerator is; NULL when
+ * the denominator does not provably hold the numerator. */
 const GExpr *log_of_share(Logs *l, const GExpr *numerator, const GExpr *denominator);
-/* sum - part without the part being added first: *rest is NULL when nothing is left. False when the part is not provably in the sum. */
+/* sum - part without the part being added first: *rest is NULL when nothing is left. False when the
+ * part is not provably in the sum. */
 bool log_take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **rest);
 /* The same of the addends of a denominator. */
 bool log_take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerator,
-                         const GExpr **rest);
+                             const GExpr **rest);
 /* A sum, or a log-sum-exp, without the term of the given value, which is one of its own by its
  * place in the row; NULL when it is not provably one. */
 const GExpr *log_without_term(Logs *l, const GExpr *load, const GExpr *term);
@@ -80,7 +85,8 @@ const GExpr *log_without_term(Logs *l, const GExpr *load, const GExpr *term);
 bool log_guard_implies(const GExpr *guard, const GExpr *other);
 /* What the one reduced index of the node must be for its term to become `term`; NULL. */
 const GExpr *log_place_of_term(Logs *l, const GExpr *load, const GExpr *term);
-/* The value behind a read of an elementwise node; the expression itself, when it is anything else. */
+/* The value behind a read of an elementwise node; the expression itself, when it is anything else.
+ */
 const GExpr *log_value_behind(Logs *l, const GExpr *e);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define PASS_POINTER_graph(name) pass_##name
+#define PASS_POINTER_graph(name)  pass_##name
 #define PASS_POINTER_called(name) NULL
 static const PassRow rows[] = {
 #define PASS(name, stage, how, needs, gives, sentence)                                             \
@@ -26,10 +26,13 @@ const PassRow *pass_find(const char *name) {
     return NULL;
 }
 
-bool pass_exists(const char *name) { return strcmp(name, "lower") == 0 || pass_find(name); }
+bool pass_exists(const char *name) {
+    return strcmp(name, "lower") == 0 || pass_find(name);
+}
 
 const char *passes_list(Arena *arena) {
     const char *list = "lower";
-    for (int i = 0; i < ROWS; i++) list = arena_printf(arena, "%s%s%s", list, i + 1 < ROWS ? ", " : " and ", rows[i].name);
+    for (int i = 0; i < ROWS; i++)
+        list = arena_printf(arena, "%s%s%s", list, i + 1 < ROWS ? ", " : " and ", rows[i].name);
     return list;
 }

@@ -1,4 +1,5 @@
-/* The passes over the graph: a row of passes.def and a file each. Each leaves a graph that graph_verify accepts, which is checked. */
+/* The passes over the graph: a row of passes.def and a file each. Each leaves a graph that
+ * graph_verify accepts, which is checked. */
 #ifndef COUPLET_COMPILER_PASSES_H
 #define COUPLET_COMPILER_PASSES_H
 
@@ -16,12 +17,12 @@ typedef struct PassRow {
 
 const PassRow *passes_table(int *count);
 const PassRow *pass_find(const char *name); /* NULL: there is none */
-bool pass_exists(const char *name); /* or "lower", what there is before the first one */
+bool pass_exists(const char *name);         /* or "lower", what there is before the first one */
 /* "lower, stabilise, ... and place" */
 const char *passes_list(Arena *arena);
 
-/* void pass_NAME(Graph *g) of each row that is a function of a graph alone. What a pass does, when it
- * leaves a graph alone, and why, is said at the top of its file. */
+/* void pass_NAME(Graph *g) of each row that is a function of a graph alone. What a pass does, when
+ * it leaves a graph alone, and why, is said at the top of its file. */
 #define PASS_FUNCTION_graph(name) void pass_##name(Graph *g);
 #define PASS_FUNCTION_called(name)
 #define PASS(name, stage, how, needs, gives, sentence) PASS_FUNCTION_##how(name)

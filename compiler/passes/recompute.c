@@ -15,10 +15,10 @@ enum { SMALLEST = 1 << 14 /* bytes worth a kernel */, MOST_TRIES = 2048 };
 
 typedef struct Array {
     GNode *node;
-    int64_t bytes; /* 0: it is not in the arena, or it stays */
-    bool stays;    /* it cannot be computed again */
+    int64_t bytes;             /* 0: it is not in the arena, or it stays */
+    bool stays;                /* it cannot be computed again */
     ARRAY(int) operands, uses; /* positions: of what it reads, of who reads it */
-    int cut;       /* reads behind it are of the second copy; -1: there is one */
+    int cut;                   /* reads behind it are of the second copy; -1: there is one */
 } Array;
 
 typedef struct Recompute {
@@ -30,7 +30,7 @@ typedef struct Recompute {
     int64_t *full; /* by position: bytes alive */
 } Recompute;
 
-/* ---- who reads what ------------------------------------------------------------------------------------------------ */
+/* ---- who reads what -------------------------------------------------------------------------- */
 
 static void add_read(Recompute *r, int reader, const GNode *tensor) {
     int at = r->position[tensor->id];
@@ -74,22 +74,28 @@ static void survey(Recompute *r) {
         GNode *n = g->nodes.items[i];
         Array *a = &r->arrays[i];
         bool computed = n->kind == GN_COMPUTE || n->kind == GN_TOPK || n->kind == GN_CALL;
-        *a = (Array){.node = n, .bytes = computed && !n->streamed ? graph_bytes(n) : 0, .stays = n->kind != GN_COMPUTE || n->streamed, .cut = -1};
+        *a = (Array){.node = n,
+                     .bytes = computed && !n->streamed ? graph_bytes(n) : 0,
+                     .stays = n->kind != GN_COMPUTE || n->streamed,
+                     .cut = -1};
         if (n->operand) add_read(r, i, n->operand);
-        for (int k = 0; k < n->operand_count; k++) add_read(r, i, n->operands[k]);
+        for (int k = 0; k < n->operand_count; k++)
+            add_read(r, i, n->operands[k]);
         Reader reader = {.recompute = r, .position = i};
         expr_visit_node(n, note_read, &reader);
-        for (int k = 0; k < a->operands.count; k++) a->stays |= r->arrays[a->operands.items[k]].node->streamed;
+        for (int k = 0; k < a->operands.count; k++)
+            a->stays |= r->arrays[a->operands.items[k]].node->streamed;
         a->stays |= reader.of_streamed;
     }
-    for (int i = 0; i < g->outputs.count; i++) keep(r, g->outputs.items[i].node);
+    for (int i = 0; i < g->outputs.count; i++)
+        keep(r, g->outputs.items[i].node);
     for (int i = 0; i < g->commits.count; i++) {
         keep(r, g->commits.items[i].value);
         if (g->commits.items[i].rows) keep(r, g->commits.items[i].rows);
     }
 }
 
-/* ---- how full it is --------------------------------------------------------------------------------------------------- */
+/* ---- how full it is -------------------------------------------------------------------------- */
 
 /* The last read up to a position, or the array's own; the first one behind it, or -1. */
 static int last_until(const Array *a, int own, int at) {
@@ -102,7 +108,8 @@ static int last_until(const Array *a, int own, int at) {
 static int first_behind(const Array *a, int at) {
     int first = -1;
     for (int i = 0; i < a->uses.count; i++)
-        if (a->uses.items[i] > at && (first < 0 || a->uses.items[i] < first)) first = a->uses.items[i];
+        if (a->uses.items[i] > at && (first < 0 || a->uses.items[i] < first))
+            first = a->uses.items[i];
     return first;
 }
 
@@ -114,7 +121,8 @@ static void fill(Recompute *r, int from, int to, int64_t bytes) {
 /* The fullest position. */
 static int measure(Recompute *r) {
     int fullest = 0;
-    memset(r->full, 0, sizeof *r->full * (size_t)(r->count + 2)); /* first what changes, then what is alive */
+    /* first what changes, then what is alive */
+    memset(r->full, 0, sizeof *r->full * (size_t)(r->count + 2));
     for (int i = 0; i < r->count; i++) {
         const Array *a = &r->arrays[i];
         if (!a->bytes) continue;
@@ -129,7 +137,7 @@ static int measure(Recompute *r) {
     return fullest;
 }
 
-/* ---- the choice ---------------------------------------------------------------------------------------------------------- */
+/* ---- the choice ------------------------------------------------------------------------------ */
 
 /* The bytes that are freed at a position if the array is computed again behind it. At most 0:
  * nothing is freed. */
@@ -143,7 +151,8 @@ static int64_t freed(const Recompute *r, int number, int at) {
         int number_of = a->operands.items[i];
         const Array *o = &r->arrays[number_of];
         int last = o->cut < 0 || o->cut >= at ? last_until(o, number_of, r->count) : 0;
-        bool there = o->cut >= 0 && o->cut < at ? true : last >= at; /* alive at the position anyway, or computed again itself */
+        /* alive at the position anyway, or computed again itself */
+        bool there = o->cut >= 0 && o->cut < at ? true : last >= at;
         if (!there) bytes -= o->bytes;
     }
     return bytes;
@@ -168,14 +177,16 @@ static void drop(Recompute *r, int number, int at) {
     Array *a = &r->arrays[number];
     a->cut = at - 1;
     int again = first_behind(a, a->cut);
-    for (int i = 0; i < a->operands.count; i++) array_push(r->g->arena, &r->arrays[a->operands.items[i]].uses, again);
+    for (int i = 0; i < a->operands.count; i++)
+        array_push(r->g->arena, &r->arrays[a->operands.items[i]].uses, again);
 }
 
 static void undo(Recompute *r, int number) {
     Array *a = &r->arrays[number];
     a->cut = -1;
     a->stays = true;
-    for (int i = 0; i < a->operands.count; i++) r->arrays[a->operands.items[i]].uses.count--;
+    for (int i = 0; i < a->operands.count; i++)
+        r->arrays[a->operands.items[i]].uses.count--;
 }
 
 static void choose(Recompute *r, int64_t allowed) {
@@ -193,7 +204,7 @@ static void choose(Recompute *r, int64_t allowed) {
     }
 }
 
-/* ---- the graph with the second copies -------------------------------------------------------------------------------------- */
+/* ---- the graph with the second copies -------------------------------------------------------- */
 
 typedef struct Renew {
     Recompute *r;
@@ -207,7 +218,9 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     Renew *w = context;
     if (e->op != G_LOAD || e->tensor->id >= w->r->ids) return e;
     GNode *node = read_at(w, w->r->position[e->tensor->id], w->at);
-    return node == e->tensor ? e : gx_load(g, node, node->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
+    return node == e->tensor ? e
+                             : gx_load(g, node, node->rank, e->args,
+                                       e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
 static GNode *renew(Renew *w, const GNode *n, int at, int again) {
@@ -233,19 +246,25 @@ static GNode *read_at(Renew *w, int number, int at) {
 
 static void rebuild(Recompute *r) {
     Graph *g = r->g;
-    Renew w = {r, arena_array(g->arena, GNode *, r->count + 1), arena_array(g->arena, GNode *, r->count + 1), 0};
+    Renew w = {r, arena_array(g->arena, GNode *, r->count + 1),
+               arena_array(g->arena, GNode *, r->count + 1), 0};
     for (int i = 0; i < r->count; i++) {
         GNode *n = r->arrays[i].node;
         w.now[i] = n;
-        if (n->kind == GN_COMPUTE) w.now[i] = renew(&w, n, i, 0);
-        else if (n->kind == GN_TOPK) w.now[i] = graph_topk(g, read_at(&w, r->position[n->operand->id], i), n->shape[n->rank - 1], n->span);
+        if (n->kind == GN_COMPUTE)
+            w.now[i] = renew(&w, n, i, 0);
+        else if (n->kind == GN_TOPK)
+            w.now[i] = graph_topk(g, read_at(&w, r->position[n->operand->id], i),
+                                  n->shape[n->rank - 1], n->span);
         else if (n->kind == GN_CALL) {
             GNode *operands[COUPLET_CALL_OPERANDS];
-            for (int k = 0; k < n->operand_count; k++) operands[k] = read_at(&w, r->position[n->operands[k]->id], i);
+            for (int k = 0; k < n->operand_count; k++)
+                operands[k] = read_at(&w, r->position[n->operands[k]->id], i);
             w.now[i] = graph_call_again(g, n, operands);
         }
     }
-    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = w.now[r->position[g->outputs.items[i].node->id]];
+    for (int i = 0; i < g->outputs.count; i++)
+        g->outputs.items[i].node = w.now[r->position[g->outputs.items[i].node->id]];
     for (int i = 0; i < g->commits.count; i++) {
         GCommit *c = &g->commits.items[i];
         c->value = w.now[r->position[c->value->id]];
@@ -263,10 +282,12 @@ void pass_recompute(Graph *g) {
     r.arrays = arena_array(g->arena, Array, r.count + 1);
     r.position = arena_array(g->arena, int, r.ids);
     r.full = arena_array(g->arena, int64_t, r.count + 2);
-    for (int i = 0; i < r.count; i++) r.position[g->nodes.items[i]->id] = i;
+    for (int i = 0; i < r.count; i++)
+        r.position[g->nodes.items[i]->id] = i;
     survey(&r);
     choose(&r, g->settings.kept_bytes);
     for (int i = 0; i < r.count; i++)
-        if (r.arrays[i].cut >= 0) array_push(g->arena, &g->again, ((GAgain){r.arrays[i].node->span, r.arrays[i].bytes}));
+        if (r.arrays[i].cut >= 0)
+            array_push(g->arena, &g->again, ((GAgain){r.arrays[i].node->span, r.arrays[i].bytes}));
     if (g->again.count) rebuild(&r);
 }

@@ -13,25 +13,31 @@ typedef struct Rewrite {
     bool drop_stops;
 } Rewrite;
 
-static GNode *now(GNode *node) { return node->aux ? node->aux : node; }
+static GNode *now(GNode *node) {
+    return node->aux ? node->aux : node;
+}
 
 static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     const Rewrite *r = context;
     if (e->op == G_LOAD && now(e->tensor) != e->tensor)
-        return gx_load(g, now(e->tensor), e->tensor->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
+        return gx_load(g, now(e->tensor), e->tensor->rank, e->args,
+                       e->has_else ? e->args[e->arg_count - 1] : NULL);
     return r->visit ? r->visit(r->context, g, e) : e;
 }
 
 GNode *rewrite_node(Graph *g, GNode *node, NodeMap current, GVisit visit, void *context) {
     if (node->kind == GN_TOPK) {
         GNode *operand = current(context, node->operand);
-        GNode *made = operand == node->operand ? node : graph_topk(g, operand, node->shape[node->rank - 1], node->span);
+        GNode *made = operand == node->operand
+                          ? node
+                          : graph_topk(g, operand, node->shape[node->rank - 1], node->span);
         if (!made->index_names) made->index_names = node->index_names;
         return made;
     }
     if (node->kind == GN_CALL) {
         GNode *operands[COUPLET_CALL_OPERANDS];
-        for (int i = 0; i < node->operand_count; i++) operands[i] = current(context, node->operands[i]);
+        for (int i = 0; i < node->operand_count; i++)
+            operands[i] = current(context, node->operands[i]);
         return graph_call_again(g, node, operands);
     }
     if (node->kind != GN_COMPUTE) return node;
@@ -51,7 +57,8 @@ static GNode *renewed(void *context, GNode *node) {
 static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
     GNode *operand = node->operand ? now(node->operand) : NULL;
     if (node->kind == GN_STOP && r->drop_stops) return operand;
-    if (node->kind == GN_STOP) return operand == node->operand ? node : graph_stop(g, operand, node->span);
+    if (node->kind == GN_STOP)
+        return operand == node->operand ? node : graph_stop(g, operand, node->span);
     const bool is_compute = node->kind == GN_COMPUTE;
     if (is_compute && r->context) *(const GNode **)r->context = node;
     GNode *made = rewrite_node(g, node, renewed, redirect, r);
@@ -59,7 +66,8 @@ static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
 }
 
 void rewrite_ends(Graph *g, NodeMap current, void *context) {
-    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = current(context, g->outputs.items[i].node);
+    for (int i = 0; i < g->outputs.count; i++)
+        g->outputs.items[i].node = current(context, g->outputs.items[i].node);
     for (int i = 0; i < g->commits.count; i++) {
         GCommit *c = &g->commits.items[i];
         c->value = current(context, c->value);
@@ -74,9 +82,11 @@ static void rewrite_all(Graph *g, Rewrite *r) {
         nodes[i] = g->nodes.items[i];
         nodes[i]->aux = NULL;
     }
-    for (int i = 0; i < count; i++) nodes[i]->aux = rebuild(g, nodes[i], r);
+    for (int i = 0; i < count; i++)
+        nodes[i]->aux = rebuild(g, nodes[i], r);
     rewrite_ends(g, renewed, NULL);
-    for (int i = 0; i < count; i++) nodes[i]->aux = NULL;
+    for (int i = 0; i < count; i++)
+        nodes[i]->aux = NULL;
 }
 
 void rewrite_nodes(Graph *g, GVisit visit, void *context, bool drop_stops) {

@@ -82,7 +82,8 @@ static bool subtract(Difference *d, const GExpr *e, int64_t by) {
         d->constant += by * e->integer;
         return true;
     }
-    if (e->op == G_ADD || e->op == G_SUB) return subtract(d, e->args[0], by) && subtract(d, e->args[1], e->op == G_ADD ? by : -by);
+    if (e->op == G_ADD || e->op == G_SUB)
+        return subtract(d, e->args[0], by) && subtract(d, e->args[1], e->op == G_ADD ? by : -by);
     for (int i = 0; i < d->count; i++) {
         if (d->index[i] != e) continue;
         d->factor[i] += by;
@@ -105,7 +106,8 @@ static bool constant_difference(const GExpr *a, const GExpr *b, int64_t *out) {
     return true;
 }
 
-/* a != b for every value of the indices; (x mod m) != b when x - b is a constant that m does not divide and b is a remainder itself. */
+/* a != b for every value of the indices; (x mod m) != b when x - b is a constant that m does not
+ * divide and b is a remainder itself. */
 static bool always_differ(Graph *g, const GExpr *a, const GExpr *b) {
     int64_t difference, low, high;
     if (constant_difference(a, b, &difference)) return difference != 0;
@@ -116,7 +118,8 @@ static bool always_differ(Graph *g, const GExpr *a, const GExpr *b) {
     }
     if (a->op != G_MOD || a->args[1]->op != G_CONST) return false;
     int64_t m = a->args[1]->integer;
-    return gx_range(g, b, NULL, &low, &high) && low >= 0 && high < m && constant_difference(a->args[0], b, &difference) && difference % m != 0;
+    return gx_range(g, b, NULL, &low, &high) && low >= 0 && high < m &&
+           constant_difference(a->args[0], b, &difference) && difference % m != 0;
 }
 
 static bool always_true(Graph *g, const GExpr *e) {
@@ -133,7 +136,8 @@ static bool only_indices_of(Graph *g, const GExpr *e, const GExpr *const *args, 
         bool there = false;
         for (int a = 0; a < count && !there; a++) {
             int theirs_count = gx_free_indices(g, args[a], theirs);
-            for (int k = 0; k < theirs_count; k++) there |= theirs[k] == mine[i];
+            for (int k = 0; k < theirs_count; k++)
+                there |= theirs[k] == mine[i];
         }
         if (!there) return false;
     }
@@ -167,7 +171,8 @@ const GExpr *log_without_term(Logs *l, const GExpr *load, const GExpr *term) {
     ComputeSpec spec = *logs_opened(l, load->tensor);
     int64_t low, high, extent = graph_index_extent(g, spec.red[0]);
     if (!gx_range(g, place, NULL, &low, &high) || low < 0 || high >= extent) return NULL;
-    const GExpr *guard = spec.guard ? gx_substitute(g, spec.guard, spec.out_rank, spec.out, load->args) : NULL;
+    const GExpr *guard =
+        spec.guard ? gx_substitute(g, spec.guard, spec.out_rank, spec.out, load->args) : NULL;
     if (guard && !always_true(g, gx_substitute(g, guard, 1, spec.red, &place))) return NULL;
     /* The row's own indices, so that the place of the term can be written into its guard. */
     for (int i = 0; i < load->tensor->rank; i++)
@@ -177,7 +182,7 @@ const GExpr *log_without_term(Logs *l, const GExpr *load, const GExpr *term) {
     return gx_load(g, graph_compute(g, &spec), load->tensor->rank, load->args, NULL);
 }
 
-/* ---- a sum that is part of a sum ------------------------------------------------------------------------------------- */
+/* ---- a sum that is part of a sum ------------------------------------------------------------- */
 
 static bool is_conjunct(const GExpr *guard, const GExpr *c) {
     if (!guard) return false;
@@ -187,36 +192,45 @@ static bool is_conjunct(const GExpr *guard, const GExpr *c) {
 
 bool log_guard_implies(const GExpr *guard, const GExpr *other) {
     if (!other) return true;
-    if (other->op == G_AND) return log_guard_implies(guard, other->args[0]) && log_guard_implies(guard, other->args[1]);
+    if (other->op == G_AND)
+        return log_guard_implies(guard, other->args[0]) && log_guard_implies(guard, other->args[1]);
     return is_conjunct(guard, other);
 }
 
 /* The conjuncts of `guard` that `other` lacks. */
 static const GExpr *beyond(Graph *g, const GExpr *guard, const GExpr *other) {
-    if (guard->op == G_AND) return gx_and(g, beyond(g, guard->args[0], other), beyond(g, guard->args[1], other));
+    if (guard->op == G_AND)
+        return gx_and(g, beyond(g, guard->args[0], other), beyond(g, guard->args[1], other));
     return is_conjunct(other, guard) ? NULL : guard;
 }
 
 static bool is_plain_sum(const GExpr *e) {
-    return e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_COMPUTE && e->tensor->reducer == GR_SUM && !e->tensor->active;
+    return e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_COMPUTE &&
+           e->tensor->reducer == GR_SUM && !e->tensor->active;
 }
 
-/* The sum `load` without the terms of the sum `part`, when these are some of its own: the same value under a guard that says more. */
+/* The sum `load` without the terms of the sum `part`, when these are some of its own: the same
+ * value under a guard that says more. */
 static const GExpr *without_part(Logs *l, const GExpr *load, const GExpr *part) {
     Graph *g = l->g;
     if (!is_plain_sum(load) || !is_plain_sum(part)) return NULL;
     const GNode *all = load->tensor, *some = part->tensor;
     if (all->rank != some->rank || all->red_rank != some->red_rank || !some->guard) return NULL;
-    if (memcmp(all->red_shape, some->red_shape, sizeof all->red_shape) != 0 || memcmp(all->shape, some->shape, sizeof all->shape) != 0) return NULL;
+    if (memcmp(all->red_shape, some->red_shape, sizeof all->red_shape) != 0 ||
+        memcmp(all->shape, some->shape, sizeof all->shape) != 0)
+        return NULL;
     for (int i = 0; i < all->rank; i++)
         if (load->args[i] != part->args[i]) return NULL;
     ComputeSpec a = *logs_opened(l, all), b = *logs_opened(l, some);
     const GExpr *from[2 * GRAPH_MAX_RANK], *to[2 * GRAPH_MAX_RANK];
     int count = 0;
-    for (int i = 0; i < b.out_rank; i++, count++) from[count] = b.out[i], to[count] = a.out[i];
-    for (int i = 0; i < b.red_rank; i++, count++) from[count] = b.red[i], to[count] = a.red[i];
+    for (int i = 0; i < b.out_rank; i++, count++)
+        from[count] = b.out[i], to[count] = a.out[i];
+    for (int i = 0; i < b.red_rank; i++, count++)
+        from[count] = b.red[i], to[count] = a.red[i];
     const GExpr *guard = gx_substitute(g, b.guard, count, from, to);
-    if (log_value_behind(l, gx_substitute(g, b.value, count, from, to)) != log_value_behind(l, a.value) ||
+    if (log_value_behind(l, gx_substitute(g, b.value, count, from, to)) !=
+            log_value_behind(l, a.value) ||
         !log_guard_implies(guard, a.guard))
         return NULL;
     const GExpr *extra = beyond(g, guard, a.guard);
@@ -225,7 +239,7 @@ static const GExpr *without_part(Logs *l, const GExpr *load, const GExpr *part) 
     return gx_load(g, graph_compute(g, &a), load->tensor->rank, load->args, NULL);
 }
 
-/* ---- the share --------------------------------------------------------------------------------------------------------- */
+/* ---- the share ------------------------------------------------------------------------------- */
 
 bool log_take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **rest) {
     *rest = NULL;
@@ -236,7 +250,7 @@ bool log_take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **re
 }
 
 bool log_take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerator,
-                         const GExpr **rest) {
+                             const GExpr **rest) {
     Terms terms = {.count = 0};
     const GExpr *n = log_value_behind(l, numerator), *left;
     *rest = NULL;

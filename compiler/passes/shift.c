@@ -1,10 +1,12 @@
 /* shift: a log-sum-exp of large terms is kept as two numbers. In float32 a log-sum-exp near 1e4 has
  * its last bit at 1e-3, and so would every weight exp(x - logsumexp x) and every logsumexp x - x[y]
  * that is taken from it. Its largest term is exact, and what the others add, the log of at most as
- * many terms as there are, is small: with the two apart, exp((x - largest) - rest) keeps all digits.
+ * many terms as there are, is small: with the two apart, exp((x - largest) - rest) keeps all
+ * digits.
  *
  * Of terms with a proved bound, similarities of unit vectors over a temperature, nothing is to be
- * gained: they stay as they are. The pass runs behind simplify, when the gradient has been taken. */
+ * gained: they stay as they are. The pass runs behind simplify, when the gradient has been taken.
+ */
 #include "compiler/passes/shift.h"
 
 #include "compiler/passes/bound.h"
@@ -25,7 +27,7 @@ typedef struct Shift {
 
 static const Parts *parts_of(Shift *s, Graph *g, const GExpr *e);
 
-/* ---- a log-sum-exp ----------------------------------------------------------------------------- */
+/* ---- a log-sum-exp --------------------------------------------------------------------------- */
 
 static const GExpr *made(Graph *g, const ComputeSpec *spec) {
     return gx_load(g, graph_compute(g, spec), spec->out_rank, spec->out, NULL);
@@ -39,7 +41,8 @@ static const GExpr *finite_or_zero(Graph *g, const GExpr *e) {
 GNode *shift_rest_of_parts(Graph *g, ComputeSpec *over, const GExpr *largest, const GExpr *rest) {
     over->reducer = GR_MAX;
     over->value = largest;
-    const GExpr *apart = gx2(g, G_SUB, finite_or_zero(g, largest), finite_or_zero(g, made(g, over)));
+    const GExpr *apart =
+        gx2(g, G_SUB, finite_or_zero(g, largest), finite_or_zero(g, made(g, over)));
     over->reducer = GR_LSE;
     over->value = gx2(g, G_ADD, apart, rest);
     return graph_compute(g, over);
@@ -88,8 +91,7 @@ static const Parts *known_parts(const Shift *s, const GNode *node) {
 
 static Parts read_parts(Graph *g, const Parts *parts, const GExpr *load) {
     const GExpr *otherwise = load->has_else ? load->args[load->arg_count - 1] : NULL;
-    return (Parts){at(g, parts->large, load, gx_real(g, 0)),
-                   at(g, parts->rest, load, otherwise)};
+    return (Parts){at(g, parts->large, load, gx_real(g, 0)), at(g, parts->rest, load, otherwise)};
 }
 
 static bool is_wide(Shift *s, const GNode *n) {
@@ -101,7 +103,8 @@ static bool is_wide(Shift *s, const GNode *n) {
 static bool parts_of_read(Shift *s, Graph *g, const GExpr *load, Parts *out) {
     const GNode *n = load->tensor;
     if (!is_wide(s, n)) return false;
-    while ((uint32_t)s->of.count <= n->id) array_push(g->arena, &s->of, NULL);
+    while ((uint32_t)s->of.count <= n->id)
+        array_push(g->arena, &s->of, NULL);
     if (!s->of.items[n->id]) {
         const Parts *made_now = take_apart(s, g, logs_opened(s->logs, n));
         s->of.items[n->id] = made_now;
@@ -110,7 +113,7 @@ static bool parts_of_read(Shift *s, Graph *g, const GExpr *load, Parts *out) {
     return true;
 }
 
-/* ---- what is made of one ----------------------------------------------------------------------- */
+/* ---- what is made of one --------------------------------------------------------------------- */
 
 /* Any expression is the sum of itself and nothing. */
 static Parts parts_or_whole(const Parts *parts, Graph *g, const GExpr *e) {
@@ -173,7 +176,7 @@ static const Parts *parts_of(Shift *s, Graph *g, const GExpr *e) {
     return kept;
 }
 
-/* ---- differences ------------------------------------------------------------------------------- */
+/* ---- differences ----------------------------------------------------------------------------- */
 
 /* What is large is subtracted first, where it cancels. */
 static const GExpr *difference(Shift *s, Graph *g, const GExpr *a, const GExpr *b,
@@ -192,8 +195,7 @@ static const GExpr *visit_difference(void *context, Graph *g, const GExpr *e) {
     if (e->op != G_ADD) return e;
     for (int side = 0; side < 2; side++) {
         const GExpr *negative = e->args[side];
-        if (negative->op == G_NEG)
-            return difference(s, g, e->args[1 - side], negative->args[0], e);
+        if (negative->op == G_NEG) return difference(s, g, e->args[1 - side], negative->args[0], e);
     }
     return e;
 }

@@ -4,8 +4,8 @@
 
 #include "compiler/graph/graph.h"
 
-/* The whole from its parts, which `over` reduces over: the largest term of each and what it has left
- * without that. `over` has indices, guard, active and name; reducer and value are set here. */
+/* The whole from its parts, which `over` reduces over: the largest term of each and what it has
+ * left without that. `over` has indices, guard, active and name; reducer and value are set here. */
 GNode *shift_rest_of_parts(Graph *g, ComputeSpec *over, const GExpr *largest, const GExpr *rest);
 
 #endif

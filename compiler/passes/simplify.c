@@ -1,11 +1,13 @@
-/* simplify: STOP nodes vanish (their work is done once differentiate has run), what became equal is shared, dead nodes go. Every node is
- * built anew in order, so the constructors' folding applies to it again. Beyond that, for sums without a guard:
+/* simplify: STOP nodes vanish (their work is done once differentiate has run), what became equal is
+ * shared, dead nodes go. Every node is built anew in order, so the constructors' folding applies to
+ * it again. Beyond that, for sums without a guard:
  *
- *  - factors that no reduced index appears in are taken out of the sum, so that sums which differ only by them are one (the gradients of
- *    batch normalisation);
+ *  - factors that no reduced index appears in are taken out of the sum, so that sums which differ
+ * only by them are one (the gradients of batch normalisation);
  *  - the sum of x - mean x over what the mean was taken over is 0.
  *
- * A guarded sum may be empty, and an infinite factor outside of an empty sum would make 0 * inf of what was 0: it is left alone.
+ * A guarded sum may be empty, and an infinite factor outside of an empty sum would make 0 * inf of
+ * what was 0: it is left alone.
  *
  * Of any expression: a choice between 0 and what is 0 there anyway is no choice. */
 #include "compiler/graph/affine.h"
@@ -33,37 +35,53 @@ static bool add_factor(Factors *f, const GExpr *e, bool divides, bool outside) {
     return true;
 }
 
-static bool take_apart(Graph *g, const ComputeSpec *spec, const GExpr *e, bool divides, Factors *f) {
+static bool take_apart(Graph *g, const ComputeSpec *spec, const GExpr *e, bool divides,
+                       Factors *f) {
     if (!expr_holds_any(e, spec->red_rank, spec->red)) return add_factor(f, e, divides, true);
     switch (e->op) {
-    case G_MUL: return take_apart(g, spec, e->args[0], divides, f) && take_apart(g, spec, e->args[1], divides, f);
-    case G_DIV: return take_apart(g, spec, e->args[0], divides, f) && take_apart(g, spec, e->args[1], !divides, f);
-    case G_NEG: f->negative = !f->negative; return take_apart(g, spec, e->args[0], divides, f);
+    case G_MUL:
+        return take_apart(g, spec, e->args[0], divides, f) &&
+               take_apart(g, spec, e->args[1], divides, f);
+    case G_DIV:
+        return take_apart(g, spec, e->args[0], divides, f) &&
+               take_apart(g, spec, e->args[1], !divides, f);
+    case G_NEG:
+        f->negative = !f->negative;
+        return take_apart(g, spec, e->args[0], divides, f);
     case G_ADD:
-        if (e->args[0] == e->args[1]) return add_factor(f, gx_real(g, 2), divides, true) && take_apart(g, spec, e->args[0], divides, f);
+        if (e->args[0] == e->args[1])
+            return add_factor(f, gx_real(g, 2), divides, true) &&
+                   take_apart(g, spec, e->args[0], divides, f);
         return add_factor(f, e, divides, false);
-    default: return add_factor(f, e, divides, false);
+    default:
+        return add_factor(f, e, divides, false);
     }
 }
 
-static const GExpr *product(Graph *g, const GExpr *first, const GExpr *const *factors, const bool *divides, int count) {
+static const GExpr *product(Graph *g, const GExpr *first, const GExpr *const *factors,
+                            const bool *divides, int count) {
     const GExpr *over = NULL, *all = first;
     for (int i = 0; i < count; i++) {
-        if (divides[i]) over = over ? gx2(g, G_MUL, over, factors[i]) : factors[i];
-        else all = all ? gx2(g, G_MUL, all, factors[i]) : factors[i];
+        if (divides[i])
+            over = over ? gx2(g, G_MUL, over, factors[i]) : factors[i];
+        else
+            all = all ? gx2(g, G_MUL, all, factors[i]) : factors[i];
     }
     if (!all) all = gx_real(g, 1);
     return over ? gx2(g, G_DIV, all, over) : all;
 }
 
-/* The factors in the order in which they were met: what they are multiplied to on the way is what it would have been in the sum, and overflows no sooner. */
-static const GExpr *in_order(Graph *g, const GExpr *first, const GExpr *const *factors, const bool *divides, int count) {
+/* The factors in the order in which they were met: what they are multiplied to on the way is what
+ * it would have been in the sum, and overflows no sooner. */
+static const GExpr *in_order(Graph *g, const GExpr *first, const GExpr *const *factors,
+                             const bool *divides, int count) {
     const GExpr *all = first;
-    for (int i = 0; i < count; i++) all = gx2(g, divides[i] ? G_DIV : G_MUL, all, factors[i]);
+    for (int i = 0; i < count; i++)
+        all = gx2(g, divides[i] ? G_DIV : G_MUL, all, factors[i]);
     return all;
 }
 
-/* ---- sum of x - mean x ------------------------------------------------------------------------------------------------- */
+/* ---- sum of x - mean x ----------------------------------------------------------------------- */
 
 static bool is_mean_of(Graph *g, const ComputeSpec *spec, const GExpr *mean, const GExpr *term) {
     if (mean->op != G_LOAD || mean->has_else || mean->tensor->rank != spec->out_rank) return false;
@@ -74,13 +92,16 @@ static bool is_mean_of(Graph *g, const ComputeSpec *spec, const GExpr *mean, con
     sum.guard = sum.active = NULL;
     GNode *total = graph_compute(g, &sum);
     double count = 1;
-    for (int i = 0; i < spec->red_rank; i++) count *= (double)graph_index_extent(g, spec->red[i]);
+    for (int i = 0; i < spec->red_rank; i++)
+        count *= (double)graph_index_extent(g, spec->red[i]);
     ComputeSpec quotient;
     memset(&quotient, 0, sizeof quotient);
     quotient.out_rank = spec->out_rank;
     const GExpr *indices[GRAPH_MAX_RANK];
-    for (int i = 0; i < spec->out_rank; i++) indices[i] = quotient.out[i] = graph_fresh_index(g, graph_index_extent(g, spec->out[i]));
-    quotient.value = gx2(g, G_DIV, gx_load(g, total, spec->out_rank, indices, NULL), gx_real(g, count));
+    for (int i = 0; i < spec->out_rank; i++)
+        indices[i] = quotient.out[i] = graph_fresh_index(g, graph_index_extent(g, spec->out[i]));
+    quotient.value =
+        gx2(g, G_DIV, gx_load(g, total, spec->out_rank, indices, NULL), gx_real(g, count));
     quotient.span = spec->span;
     return graph_compute(g, &quotient) == mean->tensor;
 }
@@ -91,10 +112,12 @@ static bool sums_to_zero(Graph *g, const ComputeSpec *spec, const Factors *f) {
     return e->op == G_SUB && is_mean_of(g, spec, e->args[1], e->args[0]);
 }
 
-/* ---- one sum --------------------------------------------------------------------------------------------------------------- */
+/* ---- one sum --------------------------------------------------------------------------------- */
 
 static GNode *hoist(Graph *g, GNode *node) {
-    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL || node->guard || node->active || node->value->type != GT_REAL) return node;
+    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL ||
+        node->guard || node->active || node->value->type != GT_REAL)
+        return node;
     ComputeSpec spec;
     Factors f;
     memset(&f, 0, sizeof f);
@@ -106,7 +129,8 @@ static GNode *hoist(Graph *g, GNode *node) {
     ComputeSpec inner = spec, outer;
     memset(&outer, 0, sizeof outer);
     outer.out_rank = spec.out_rank;
-    for (int i = 0; i < spec.out_rank; i++) outer.out[i] = graph_fresh_index(g, graph_index_extent(g, spec.out[i]));
+    for (int i = 0; i < spec.out_rank; i++)
+        outer.out[i] = graph_fresh_index(g, graph_index_extent(g, spec.out[i]));
     outer.name = spec.name;
     outer.span = spec.span;
     if (zero) {
@@ -116,8 +140,10 @@ static GNode *hoist(Graph *g, GNode *node) {
     inner.value = product(g, NULL, f.inside, f.inside_divides, f.inside_count);
     const GExpr *sum = gx_load(g, graph_compute(g, &inner), spec.out_rank, outer.out, NULL);
     const GExpr *factors[MAX_FACTORS];
-    for (int i = 0; i < f.outside_count; i++) factors[i] = gx_substitute(g, f.outside[i], spec.out_rank, spec.out, outer.out);
-    outer.value = in_order(g, f.negative ? gx1(g, G_NEG, sum) : sum, factors, f.outside_divides, f.outside_count);
+    for (int i = 0; i < f.outside_count; i++)
+        factors[i] = gx_substitute(g, f.outside[i], spec.out_rank, spec.out, outer.out);
+    outer.value = in_order(g, f.negative ? gx1(g, G_NEG, sum) : sum, factors, f.outside_divides,
+                           f.outside_count);
     return graph_compute(g, &outer);
 }
 
@@ -147,8 +173,8 @@ static bool is_zero_where(const GExpr *condition, const GExpr *e) {
     return is_finite_number(b) && b->real == 0 && is_multiple_of(a, e);
 }
 
-/* The slope of a weighed log by the log is such a choice (weigh.c). Without it the gradient does not
- * wait for the log, which may be a sum over all pairs. A length stands for itself, once the
+/* The slope of a weighed log by the log is such a choice (weigh.c). Without it the gradient does
+ * not wait for the log, which may be a sum over all pairs. A length stands for itself, once the
  * gradient is taken. */
 static const GExpr *plain(void *context, Graph *g, const GExpr *e) {
     (void)context, (void)g;

@@ -14,7 +14,8 @@
 #include <string.h>
 
 /* expr = factor * index + rest, affine in the index; false otherwise. */
-static bool split_affine(Graph *g, const GExpr *e, const GExpr *index, int64_t *factor, const GExpr **rest) {
+static bool split_affine(Graph *g, const GExpr *e, const GExpr *index, int64_t *factor,
+                         const GExpr **rest) {
     int64_t f0, f1;
     const GExpr *r0, *r1;
     *factor = 0;
@@ -25,7 +26,9 @@ static bool split_affine(Graph *g, const GExpr *e, const GExpr *index, int64_t *
         return true;
     }
     if (e->op == G_ADD || e->op == G_SUB) {
-        if (!split_affine(g, e->args[0], index, &f0, &r0) || !split_affine(g, e->args[1], index, &f1, &r1)) return false;
+        if (!split_affine(g, e->args[0], index, &f0, &r0) ||
+            !split_affine(g, e->args[1], index, &f1, &r1))
+            return false;
         *factor = e->op == G_ADD ? f0 + f1 : f0 - f1;
         *rest = gx2(g, e->op, r0, r1);
         return true;
@@ -84,8 +87,12 @@ static bool solve_unit(Solver *s, const GExpr *f, const GExpr *m) {
     for (int i = 0; i < s->count; i++) {
         int64_t factor;
         const GExpr *rest;
-        if (s->solved[i] || !split_affine(g, f, s->index[i], &factor, &rest) || (factor != 1 && factor != -1)) continue;
-        if (best >= 0 && graph_index_extent(g, s->index[i]) <= graph_index_extent(g, s->index[best])) continue;
+        if (s->solved[i] || !split_affine(g, f, s->index[i], &factor, &rest) ||
+            (factor != 1 && factor != -1))
+            continue;
+        if (best >= 0 &&
+            graph_index_extent(g, s->index[i]) <= graph_index_extent(g, s->index[best]))
+            continue;
         best = i;
         best_value = factor == 1 ? gx2(g, G_SUB, m, rest) : gx2(g, G_SUB, rest, m);
     }
@@ -101,7 +108,8 @@ static bool solve_strided(Solver *s, const GExpr *f, const GExpr *m) {
     for (int i = 0; i < s->count; i++) {
         int64_t factor;
         const GExpr *rest;
-        if (s->solved[i] || !split_affine(g, f, s->index[i], &factor, &rest) || factor <= 1) continue;
+        if (s->solved[i] || !split_affine(g, f, s->index[i], &factor, &rest) || factor <= 1)
+            continue;
         const GExpr *difference = gx2(g, G_SUB, m, rest), *by = gx_int(g, factor);
         const GExpr *whole = gx2(g, G_EQ, gx2(g, G_MOD, difference, by), gx_int(g, 0));
         settle(s, i, gx2(g, G_FLOORDIV, difference, by));
@@ -118,7 +126,9 @@ static bool solve_rotation(Solver *s, const GExpr *f, const GExpr *m) {
     for (int i = 0; i < s->count; i++) {
         int64_t factor;
         const GExpr *rest;
-        if (s->solved[i] || !split_affine(g, f->args[0], s->index[i], &factor, &rest) || (factor != 1 && factor != -1)) continue;
+        if (s->solved[i] || !split_affine(g, f->args[0], s->index[i], &factor, &rest) ||
+            (factor != 1 && factor != -1))
+            continue;
         if (graph_index_extent(g, s->index[i]) > f->args[1]->integer) continue;
         const GExpr *back = factor == 1 ? gx2(g, G_SUB, m, rest) : gx2(g, G_SUB, rest, m);
         settle(s, i, gx2(g, G_MOD, back, f->args[1]));
@@ -127,7 +137,7 @@ static bool solve_rotation(Solver *s, const GExpr *f, const GExpr *m) {
     return false;
 }
 
-/* ---- digits ---------------------------------------------------------------------------------------------------- */
+/* ---- digits ---------------------------------------------------------------------------------- */
 
 /* An index of its own for the digits that nothing says; NULL when there is no room. */
 static const GExpr *new_unknown(Solver *s, int64_t extent) {
@@ -145,7 +155,8 @@ static bool solve_radix(Solver *s, const GExpr *f, const GExpr *m) {
     for (int i = 0; i < s->count; i++) {
         int64_t factor;
         const GExpr *less;
-        if (s->solved[i] || !split_affine(g, rest, s->index[i], &factor, &less) || factor < 1) continue;
+        if (s->solved[i] || !split_affine(g, rest, s->index[i], &factor, &less) || factor < 1)
+            continue;
         int at = count++;
         for (; at > 0 && factors[at - 1] < factor; at--) {
             factors[at] = factors[at - 1];
@@ -157,7 +168,9 @@ static bool solve_radix(Solver *s, const GExpr *f, const GExpr *m) {
     }
     if (count < 2 || factors[count - 1] != 1) return false;
     for (int i = 1; i < count; i++)
-        if (factors[i - 1] % factors[i] != 0 || factors[i - 1] < factors[i] * graph_index_extent(g, s->index[digits[i]])) return false;
+        if (factors[i - 1] % factors[i] != 0 ||
+            factors[i - 1] < factors[i] * graph_index_extent(g, s->index[digits[i]]))
+            return false;
     const GExpr *left = gx2(g, G_SUB, m, rest);
     for (int i = 0; i < count; i++) {
         const GExpr *by = gx_int(g, factors[i]), *digit = gx2(g, G_FLOORDIV, left, by);
@@ -172,7 +185,9 @@ static bool solve_quotient(Solver *s, const GExpr *f, const GExpr *m) {
     if (f->op != G_FLOORDIV || f->args[1]->op != G_CONST || f->args[1]->integer < 1) return false;
     Solver before = *s;
     const GExpr *digit = new_unknown(s, f->args[1]->integer);
-    if (digit && solve_unit(s, f->args[0], gx2(s->g, G_ADD, gx2(s->g, G_MUL, m, f->args[1]), digit))) return true;
+    if (digit &&
+        solve_unit(s, f->args[0], gx2(s->g, G_ADD, gx2(s->g, G_MUL, m, f->args[1]), digit)))
+        return true;
     *s = before;
     return false;
 }
@@ -181,11 +196,15 @@ static bool solve_quotient(Solver *s, const GExpr *f, const GExpr *m) {
 static bool solve_remainder(Solver *s, const GExpr *f, const GExpr *m) {
     Graph *g = s->g;
     int64_t low, high;
-    if (f->op != G_MOD || f->args[1]->op != G_CONST || !gx_range(g, f->args[0], NULL, &low, &high)) return false;
-    int64_t by = f->args[1]->integer, first = (low - (low % by + by) % by) / by, last = (high - (high % by + by) % by) / by;
+    if (f->op != G_MOD || f->args[1]->op != G_CONST || !gx_range(g, f->args[0], NULL, &low, &high))
+        return false;
+    int64_t by = f->args[1]->integer, first = (low - (low % by + by) % by) / by,
+            last = (high - (high % by + by) % by) / by;
     Solver before = *s;
     const GExpr *digit = new_unknown(s, last - first + 1);
-    const GExpr *place = digit ? gx2(g, G_ADD, gx2(g, G_MUL, gx2(g, G_ADD, digit, gx_int(g, first)), f->args[1]), m) : NULL;
+    const GExpr *place =
+        digit ? gx2(g, G_ADD, gx2(g, G_MUL, gx2(g, G_ADD, digit, gx_int(g, first)), f->args[1]), m)
+              : NULL;
     if (digit && solve_unit(s, f->args[0], place)) {
         s->guard = gx_and(g, in_range(g, m, by), s->guard);
         return true;
@@ -201,7 +220,9 @@ typedef struct Equation {
 /* e div W = q and e mod W = r say e = q * W + r; so do e div (V W) and (e div V) mod W of e div
  * V. */
 static bool is_whole(const GExpr *quotient, const GExpr *remainder) {
-    if (quotient->op != G_FLOORDIV || remainder->op != G_MOD || quotient->args[1]->op != G_CONST || remainder->args[1]->op != G_CONST) return false;
+    if (quotient->op != G_FLOORDIV || remainder->op != G_MOD || quotient->args[1]->op != G_CONST ||
+        remainder->args[1]->op != G_CONST)
+        return false;
     const GExpr *e = remainder->args[0];
     if (quotient->args[0] == e) return quotient->args[1] == remainder->args[1];
     return e->op == G_FLOORDIV && e->args[0] == quotient->args[0] && e->args[1]->op == G_CONST &&
@@ -215,7 +236,8 @@ static int join_digits(Solver *s, Equation *all, int count) {
             if (q == r || !is_whole(all[q].f, all[r].f)) continue;
             const GExpr *by = all[r].f->args[1];
             s->guard = gx_and(g, in_range(g, all[r].m, by->integer), s->guard);
-            all[q] = (Equation){all[r].f->args[0], gx2(g, G_ADD, gx2(g, G_MUL, all[q].m, by), all[r].m)};
+            all[q] =
+                (Equation){all[r].f->args[0], gx2(g, G_ADD, gx2(g, G_MUL, all[q].m, by), all[r].m)};
             all[r] = all[--count];
             return join_digits(s, all, count);
         }
@@ -223,7 +245,7 @@ static int join_digits(Solver *s, Equation *all, int count) {
     return count;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static void solve_one(Solver *s, const GExpr *f, const GExpr *m) {
     f = solver_apply(s, f);
@@ -240,7 +262,9 @@ static void solve_one(Solver *s, const GExpr *f, const GExpr *m) {
 
 void solve(Solver *s, const GExpr *const *subscripts, const GExpr *const *targets, int count) {
     Equation all[GRAPH_MAX_RANK];
-    for (int i = 0; i < count; i++) all[i] = (Equation){subscripts[i], targets[i]};
+    for (int i = 0; i < count; i++)
+        all[i] = (Equation){subscripts[i], targets[i]};
     count = join_digits(s, all, count);
-    for (int i = 0; i < count; i++) solve_one(s, all[i].f, all[i].m);
+    for (int i = 0; i < count; i++)
+        solve_one(s, all[i].f, all[i].m);
 }

@@ -18,16 +18,21 @@ enum {
     ENOUGH_TILES = 16,
     SMALLEST_SUM = 1 << 16, /* evaluations of the term */
     BLOCK_TERMS = 1 << 14,  /* that are worth a tile of their own */
-    MOST_BLOCKS = 1024,   /* of one result */
-    MOST_KEPT = 8192,       /* parts of axes that are kept whole; samples mostly, which the batch in parts asks for one by one (chunk) */
-    FEWEST_TERMS = 256,     /* of a part beside those */
-    FEWEST_ROWS = 1 << 12,  /* of sums of columns: fewer are not worth a second level, since columns make tiles as well */
-    ROWS_OF_A_BLOCK = 64    /* at least, of sums of columns: blocks of 4 rows made an array of parts of 16 MiB */
+    MOST_BLOCKS = 1024,     /* of one result */
+    /* parts of axes that are kept whole; samples mostly, which the batch in parts asks for one by
+       one (chunk) */
+    MOST_KEPT = 8192,
+    FEWEST_TERMS = 256, /* of a part beside those */
+    /* of sums of columns: fewer are not worth a second level, since columns make tiles as well */
+    FEWEST_ROWS = 1 << 12,
+    ROWS_OF_A_BLOCK =
+        64 /* at least, of sums of columns: blocks of 4 rows made an array of parts of 16 MiB */
 };
 
 static int64_t extents(const int64_t *shape, int count) {
     int64_t size = 1;
-    for (int i = 0; i < count; i++) size *= shape[i];
+    for (int i = 0; i < count; i++)
+        size *= shape[i];
     return size;
 }
 
@@ -42,7 +47,8 @@ static bool is_split(Graph *g, const GNode *node) {
     Product product;
     PairSink sink; /* has tasks enough */
     if (node->kind != GN_COMPUTE || node->red_rank == 0 || node_reduces_by_key(node)) return false;
-    if (node->reducer == GR_ARGMAX || node->reducer == GR_ARGMIN) return false; /* a place in the whole space */
+    /* a place in the whole space */
+    if (node->reducer == GR_ARGMAX || node->reducer == GR_ARGMIN) return false;
     if (extents(node->shape, node->rank) * node_reduced_terms(node) < SMALLEST_SUM) return false;
     return !product_of(g->arena, node, &product) && !pair_sink(node, &sink);
 }
@@ -58,9 +64,11 @@ static int64_t block_length(int64_t axis, int64_t wanted) {
 
 /* The axis behind those that are kept, which make so many tiles already. */
 static int64_t cut_axis(const GNode *node, int kept, int64_t tiles, bool columns) {
-    int64_t axis = node->red_shape[kept], terms = extents(node->red_shape + kept, node->red_rank - kept);
+    int64_t axis = node->red_shape[kept],
+            terms = extents(node->red_shape + kept, node->red_rank - kept);
     if (columns && terms < FEWEST_ROWS) return 0;
-    int64_t width = columns ? node->shape[node->rank - 1] : 1, blocks = terms * width / BLOCK_TERMS, most = MOST_BLOCKS / tiles, fewest = ENOUGH_TILES / tiles;
+    int64_t width = columns ? node->shape[node->rank - 1] : 1, blocks = terms * width / BLOCK_TERMS,
+            most = MOST_BLOCKS / tiles, fewest = ENOUGH_TILES / tiles;
     if (columns && blocks > terms / ROWS_OF_A_BLOCK) blocks = terms / ROWS_OF_A_BLOCK;
     if (blocks > most) blocks = most;
     if (blocks < fewest) blocks = fewest;
@@ -73,7 +81,8 @@ static bool choose_cut(Graph *g, const GNode *node, Cut *cut) {
     *cut = (Cut){0};
     if (!is_split(g, node)) return false;
     bool columns = node_sums_columns(node);
-    int64_t tiles = extents(node->shape, columns ? node->rank - 1 : node->rank), rest = node_reduced_terms(node);
+    int64_t tiles = extents(node->shape, columns ? node->rank - 1 : node->rank),
+            rest = node_reduced_terms(node);
     if (tiles >= ENOUGH_TILES) return false;
     while (tiles < ENOUGH_TILES && cut->kept < node->red_rank - 1) {
         int64_t axis = node->red_shape[cut->kept];
@@ -83,10 +92,11 @@ static bool choose_cut(Graph *g, const GNode *node, Cut *cut) {
         cut->kept++;
     }
     if (tiles < ENOUGH_TILES) cut->length = cut_axis(node, cut->kept, tiles, columns);
-    return (cut->kept || cut->length) && node->rank + cut->kept + (cut->length > 0) <= GRAPH_MAX_RANK;
+    return (cut->kept || cut->length) &&
+           node->rank + cut->kept + (cut->length > 0) <= GRAPH_MAX_RANK;
 }
 
-/* ---- sums of squares about a mean ---------------------------------------------------------------------------------------- */
+/* ---- sums of squares about a mean ------------------------------------------------------------ */
 
 /* Note [About the mean of a part]
  * sum of (x - m)^2 over a part of K terms is sum of (x - p)^2 + (p - m) (2 sum of (x - p) + K (p -
@@ -100,7 +110,9 @@ static bool choose_cut(Graph *g, const GNode *node, Cut *cut) {
 /* (x - centre)^2, the centre the same for all terms. */
 static bool is_square_about(const ComputeSpec *sum, const GExpr **x, const GExpr **centre) {
     const GExpr *square = sum->value, *away = square->args[0];
-    if (sum->reducer != GR_SUM || sum->guard || square->op != G_MUL || away != square->args[1] || away->op != G_SUB) return false;
+    if (sum->reducer != GR_SUM || sum->guard || square->op != G_MUL || away != square->args[1] ||
+        away->op != G_SUB)
+        return false;
     *x = away->args[0];
     *centre = away->args[1];
     return expr_holds_any(*x, sum->red_rank, sum->red) &&
@@ -132,29 +144,37 @@ static bool is_made_of(const GExpr *e, const GNode *part, int steps) {
 /* In place of the squares about the centre of all, those about the mean of each part; *rest is what
  * is then missing at the second level, at the indices that `at` has for the first level's results.
  * False: the centre is no mean of these terms. */
-static bool centre_on_parts(Graph *g, ComputeSpec *first, const GExpr *const *at, const GExpr **rest) {
+static bool centre_on_parts(Graph *g, ComputeSpec *first, const GExpr *const *at,
+                            const GExpr **rest) {
     const GExpr *x, *centre;
-    if (g->settings.apart || g->settings.no_fuse || !is_square_about(first, &x, &centre)) return false;
+    if (g->settings.apart || g->settings.no_fuse || !is_square_about(first, &x, &centre))
+        return false;
     ComputeSpec sum = *first;
     sum.value = x;
     GNode *part = graph_compute(g, &sum);
     if (!is_made_of(centre, part, MOST_STEPS)) return false;
     double terms = 1;
-    for (int i = 0; i < first->red_rank; i++) terms *= (double)graph_index_extent(g, first->red[i]);
+    for (int i = 0; i < first->red_rank; i++)
+        terms *= (double)graph_index_extent(g, first->red[i]);
     ComputeSpec quotient = sum; /* a node, so that all see the same digits of it */
     quotient.reducer = GR_NONE;
     quotient.red_rank = 0;
-    quotient.value = gx2(g, G_MUL, gx_load(g, part, first->out_rank, first->out, NULL), gx_real(g, 1 / terms));
-    const GExpr *mean = gx_load(g, graph_compute(g, &quotient), first->out_rank, first->out, NULL), *away = gx2(g, G_SUB, x, mean);
+    quotient.value =
+        gx2(g, G_MUL, gx_load(g, part, first->out_rank, first->out, NULL), gx_real(g, 1 / terms));
+    const GExpr *mean = gx_load(g, graph_compute(g, &quotient), first->out_rank, first->out, NULL),
+                *away = gx2(g, G_SUB, x, mean);
     sum.value = away;
-    const GExpr *lost = gx_load(g, graph_compute(g, &sum), first->out_rank, first->out, NULL), *apart = gx2(g, G_SUB, mean, centre);
-    const GExpr *missing = gx2(g, G_MUL, apart, gx2(g, G_ADD, gx2(g, G_ADD, lost, lost), gx2(g, G_MUL, gx_real(g, terms), apart)));
+    const GExpr *lost = gx_load(g, graph_compute(g, &sum), first->out_rank, first->out, NULL),
+                *apart = gx2(g, G_SUB, mean, centre);
+    const GExpr *missing =
+        gx2(g, G_MUL, apart,
+            gx2(g, G_ADD, gx2(g, G_ADD, lost, lost), gx2(g, G_MUL, gx_real(g, terms), apart)));
     *rest = gx_substitute(g, missing, first->out_rank, first->out, at);
     first->value = gx2(g, G_MUL, away, away);
     return true;
 }
 
-/* ---- two levels ------------------------------------------------------------------------------------------------------------ */
+/* ---- two levels ------------------------------------------------------------------------------ */
 
 /* Parts of a sum: `blocks` of so many terms along the axis that is cut, the first of them at
  * `begin`; 0 blocks: one part, that has no index for it. */
@@ -164,16 +184,19 @@ typedef struct Region {
 
 /* The first level of a region, its results' indices first those that are kept, then the block's,
  * then the node's own. */
-static void open_region(Graph *g, const GNode *node, const Cut *cut, const Region *r, ComputeSpec *out) {
+static void open_region(Graph *g, const GNode *node, const Cut *cut, const Region *r,
+                        ComputeSpec *out) {
     ComputeSpec whole;
     graph_open(g, node, &whole);
     *out = whole;
     out->empty_is_error = false;
     out->out_rank = 0;
     out->red_rank = 0;
-    for (int i = 0; i < cut->kept; i++) out->out[out->out_rank++] = whole.red[i];
+    for (int i = 0; i < cut->kept; i++)
+        out->out[out->out_rank++] = whole.red[i];
     if (cut->length) {
-        const GExpr *term = graph_fresh_index(g, r->length), *index = gx2(g, G_ADD, gx_int(g, r->begin), term), *axis = whole.red[cut->kept];
+        const GExpr *term = graph_fresh_index(g, r->length),
+                    *index = gx2(g, G_ADD, gx_int(g, r->begin), term), *axis = whole.red[cut->kept];
         if (r->blocks) {
             const GExpr *block = out->out[out->out_rank++] = graph_fresh_index(g, r->blocks);
             index = gx2(g, G_ADD, gx2(g, G_MUL, block, gx_int(g, r->length)), index);
@@ -182,13 +205,16 @@ static void open_region(Graph *g, const GNode *node, const Cut *cut, const Regio
         out->guard = whole.guard ? gx_substitute(g, whole.guard, 1, &axis, &index) : NULL;
         out->red[out->red_rank++] = term;
     }
-    for (int i = 0; i < whole.out_rank; i++) out->out[out->out_rank++] = whole.out[i];
-    for (int i = cut->kept + (cut->length > 0); i < whole.red_rank; i++) out->red[out->red_rank++] = whole.red[i];
+    for (int i = 0; i < whole.out_rank; i++)
+        out->out[out->out_rank++] = whole.out[i];
+    for (int i = cut->kept + (cut->length > 0); i < whole.red_rank; i++)
+        out->red[out->red_rank++] = whole.red[i];
 }
 
 /* The term that a region gives to the second level at these indices. With other parts behind the
  * region (`otherwise`) there is nothing to centre on. */
-static const GExpr *part_of(Graph *g, ComputeSpec *first, const GExpr *const *at, const GExpr *otherwise) {
+static const GExpr *part_of(Graph *g, ComputeSpec *first, const GExpr *const *at,
+                            const GExpr *otherwise) {
     const GExpr *rest = NULL;
     bool centred = !otherwise && centre_on_parts(g, first, at, &rest);
     const GExpr *part = gx_load(g, graph_compute(g, first), first->out_rank, at, otherwise);
@@ -196,7 +222,8 @@ static const GExpr *part_of(Graph *g, ComputeSpec *first, const GExpr *const *at
 }
 
 /* The condition that a part has a term. */
-static const GExpr *holds_in_part(Graph *g, const ComputeSpec *first, const GExpr *const *at, const GExpr *otherwise) {
+static const GExpr *holds_in_part(Graph *g, const ComputeSpec *first, const GExpr *const *at,
+                                  const GExpr *otherwise) {
     ComputeSpec any = *first;
     any.reducer = GR_ANY;
     any.value = gx_bool(g, true);
@@ -209,17 +236,23 @@ typedef struct Indices {
     const GExpr *with[GRAPH_MAX_RANK], *without[GRAPH_MAX_RANK], *block;
 } Indices;
 
-static void open_second(Graph *g, const GNode *node, const Cut *cut, int64_t parts, ComputeSpec *second, Indices *at) {
+static void open_second(Graph *g, const GNode *node, const Cut *cut, int64_t parts,
+                        ComputeSpec *second, Indices *at) {
     int with = 0, without = 0;
     graph_open(g, node, second);
     second->red_rank = 0;
     second->guard = NULL;
-    for (int i = 0; i < cut->kept; i++) at->with[with++] = at->without[without++] = second->red[second->red_rank++] = graph_fresh_index(g, node->red_shape[i]);
-    if (parts) at->block = at->with[with++] = second->red[second->red_rank++] = graph_fresh_index(g, parts);
-    for (int i = 0; i < second->out_rank; i++) at->with[with++] = at->without[without++] = second->out[i];
+    for (int i = 0; i < cut->kept; i++)
+        at->with[with++] = at->without[without++] = second->red[second->red_rank++] =
+            graph_fresh_index(g, node->red_shape[i]);
+    if (parts)
+        at->block = at->with[with++] = second->red[second->red_rank++] =
+            graph_fresh_index(g, parts);
+    for (int i = 0; i < second->out_rank; i++)
+        at->with[with++] = at->without[without++] = second->out[i];
 }
 
-/* ---- a log-sum-exp without its largest term --------------------------------------------------- */
+/* ---- a log-sum-exp without its largest term -------------------------------------------------- */
 
 /* The parts' results of another reducer. */
 static const GExpr *parts_of(Graph *g, ComputeSpec first, ComputeSpec last, const Indices *at,
@@ -257,7 +290,8 @@ static GNode *split_node(Graph *g, GNode *node) {
     }
     if (node->reducer == GR_LSE_REST)
         return split_rest(g, &second, &first, &last, &at, left.length > 0);
-    const GExpr *otherwise = left.length ? gx_load(g, graph_compute(g, &last), last.out_rank, at.without, NULL) : NULL;
+    const GExpr *otherwise =
+        left.length ? gx_load(g, graph_compute(g, &last), last.out_rank, at.without, NULL) : NULL;
     second.value = part_of(g, &first, at.with, otherwise);
     return graph_compute(g, &second);
 }

@@ -1,9 +1,12 @@
-/* stabilise: values made of exponentials are computed in the log domain (logform.h), so that no exponential overflows or vanishes. It runs before
- * differentiate, so that the gradient inherits the form.
+/* stabilise: values made of exponentials are computed in the log domain (logform.h), so that no
+ * exponential overflows or vanishes. It runs before differentiate, so that the gradient inherits
+ * the form.
  *
- *  - log e, and log1p e: a sum of exponentials is a log-sum-exp, products and quotients are sums of exponents; differences, weights and clamps, which
- *    may be zero or negative, are computed with all exponents lowered by the largest one, which the gradient does not see, since it cancels.
- *  - log(n / (n + r)), as every contrastive loss is, loses its digits in log n - log(n + r) when n is most of the sum; it is -softplus(log r - log n).
+ *  - log e, and log1p e: a sum of exponentials is a log-sum-exp, products and quotients are sums of
+ * exponents; differences, weights and clamps, which may be zero or negative, are computed with all
+ * exponents lowered by the largest one, which the gradient does not see, since it cancels.
+ *  - log(n / (n + r)), as every contrastive loss is, loses its digits in log n - log(n + r) when n
+ * is most of the sum; it is -softplus(log r - log n).
  *  - a quotient whose denominator is made of exponentials is one exponential. */
 #include "compiler/passes/bound.h"
 #include "compiler/passes/logform.h"
@@ -12,14 +15,17 @@
 
 #include <string.h>
 
-enum { SAFE_EXPONENT = 30 /* exp of it squared, times as many terms as there may be, is a float32 */ };
+enum {
+    SAFE_EXPONENT = 30 /* exp of it squared, times as many terms as there may be, is a float32 */
+};
 
 typedef struct Stabilise {
     const GNode *node; /* the one at hand: rewrite.h */
     Logs *logs;
 } Stabilise;
 
-/* Of what the graph still needs: a log that was rewritten leaves its quotient behind, which nothing reads any more. */
+/* Of what the graph still needs: a log that was rewritten leaves its quotient behind, which nothing
+ * reads any more. */
 static void note(Graph *g, const Stabilise *s, const char *text) {
     if (s->node->mark) array_push(g->arena, &g->notes, ((GNote){s->node->span, text}));
 }
@@ -30,8 +36,15 @@ static void note_range(Graph *g, const Stabilise *s, const GExpr *e) {
     if (!bound_of_exponents(s->logs, e, &bound)) return;
     const char *name = bound.over ? bound.over->name : NULL;
     if (name && strncmp(name, "hyper.", 6) == 0) name += 6;
-    const char *text = name ? arena_printf(g->arena, "proved: unit vectors and a temperature keep every exponent within +-%g / %s", bound.size, name)
-                            : arena_printf(g->arena, "proved: unit vectors and a temperature keep every exponent within +-%g", bound.size);
+    const char *text =
+        name
+            ? arena_printf(
+                  g->arena,
+                  "proved: unit vectors and a temperature keep every exponent within +-%g / %s",
+                  bound.size, name)
+            : arena_printf(g->arena,
+                           "proved: unit vectors and a temperature keep every exponent within +-%g",
+                           bound.size);
     note(g, s, arena_intern(g->arena, text, strlen(text)));
 }
 
@@ -110,7 +123,10 @@ static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
     note_range(g, s, e->args[0]);
     bool split = false;
     const GExpr *log = log_of(l, e->args[0], &split);
-    note(g, s, split ? "the log of n / (n + r) is computed as -softplus(log r - log n), the logs as shifted log-sum-exps" : "the log of exps is computed as a shifted log-sum-exp");
+    note(g, s,
+         split ? "the log of n / (n + r) is computed as -softplus(log r - log n), the logs as "
+                 "shifted log-sum-exps"
+               : "the log of exps is computed as a shifted log-sum-exp");
     return log;
 }
 
@@ -160,7 +176,8 @@ static const GExpr *visit_quotient(void *context, Graph *g, const GExpr *e) {
     return log_quotient_of_exps(s->logs, e->args[0], e->args[1]);
 }
 
-/* Old nodes stay: names of the method may still stand for them. What nothing uses goes with simplify. */
+/* Old nodes stay: names of the method may still stand for them. What nothing uses goes with
+ * simplify. */
 void pass_stabilise(Graph *g) {
     static const GVisit visits[] = {visit_difference, visit_log, visit_quotient};
     Logs logs;
@@ -171,5 +188,6 @@ void pass_stabilise(Graph *g) {
         rewrite_nodes(g, visits[i], &s, false);
     }
     logs_close(&logs);
-    for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = 0;
+    for (int i = 0; i < g->nodes.count; i++)
+        g->nodes.items[i]->mark = 0;
 }

@@ -22,7 +22,7 @@ typedef struct Weigh {
     const GNode *node; /* the one at hand: rewrite.h */
 } Weigh;
 
-/* ---- what is asked of an expression ---------------------------------------------------------------------- */
+/* ---- what is asked of an expression ---------------------------------------------------------- */
 
 /* Bits of a mark: each question has one for its answer, and the next for having been asked. */
 typedef enum { HOLDS_LOG = 1, ENDLESS = 4, POSITIVE = 16 } Question;
@@ -32,9 +32,11 @@ typedef bool (*Answer)(Graph *g, const GExpr *e);
 static bool ask(Graph *g, const GExpr *e, Question question, Answer answer) {
     const signed char asked = (signed char)(question << 1);
     if (e->type != GT_REAL) return false;
-    while ((uint32_t)g->marks.count <= e->id) array_push(g->arena, &g->marks, 0);
+    while ((uint32_t)g->marks.count <= e->id)
+        array_push(g->arena, &g->marks, 0);
     if (!(g->marks.items[e->id] & asked)) {
-        const signed char found = answer(g, e) ? (signed char)question : 0; /* may make the marks move */
+        /* may make the marks move */
+        const signed char found = answer(g, e) ? (signed char)question : 0;
         g->marks.items[e->id] = (signed char)(g->marks.items[e->id] | asked | found);
     }
     return g->marks.items[e->id] & question;
@@ -53,13 +55,15 @@ static bool any_argument(Graph *g, const GExpr *e, int first, Asked asked) {
 }
 
 static bool is_arithmetic(GOp op) {
-    return op == G_ADD || op == G_SUB || op == G_MUL || op == G_DIV || op == G_NEG || op == G_MAX || op == G_MIN;
+    return op == G_ADD || op == G_SUB || op == G_MUL || op == G_DIV || op == G_NEG || op == G_MAX ||
+           op == G_MIN;
 }
 
 /* The node that makes what the load reads. */
 static const GNode *maker(const GExpr *load) {
     const GNode *n = load->tensor;
-    while (n->kind == GN_STOP) n = n->operand;
+    while (n->kind == GN_STOP)
+        n = n->operand;
     return n;
 }
 
@@ -70,7 +74,8 @@ static bool finds_log(Graph *g, const GExpr *e) {
     if (e->op == G_SELECT) return any_argument(g, e, 1, holds_log);
     if (e->op != G_LOAD) return false;
     const GNode *n = maker(e);
-    return n->kind == GN_COMPUTE && n->value->type == GT_REAL && (n->reducer == GR_LSE || holds_log(g, n->value));
+    return n->kind == GN_COMPUTE && n->value->type == GT_REAL &&
+           (n->reducer == GR_LSE || holds_log(g, n->value));
 }
 
 /* True if a value of finite parameters and data may be infinite without an overflow: a log of 0, a
@@ -85,35 +90,48 @@ static bool finds_endless(Graph *g, const GExpr *e) {
     if (e->has_else && is_endless(g, e->args[e->arg_count - 1])) return true;
     const GNode *n = maker(e);
     if (n->kind == GN_INPUT) return n->holds_infinity;
-    if (n->kind != GN_COMPUTE || n->value->type != GT_REAL || (n->reducer == GR_SUM && !holds_log(g, n->value))) return false;
+    if (n->kind != GN_COMPUTE || n->value->type != GT_REAL ||
+        (n->reducer == GR_SUM && !holds_log(g, n->value)))
+        return false;
     return is_endless(g, n->value);
 }
 
 /* True if the value is above 0, up to underflow: exponentials and what is made of them. A positive
  * addend is taken to keep its sum off 0. */
 static bool finds_positive(Graph *g, const GExpr *e) {
-    const GExpr *a = e->arg_count > 0 ? e->args[0] : NULL, *b = e->arg_count > 1 ? e->args[1] : NULL;
+    const GExpr *a = e->arg_count > 0 ? e->args[0] : NULL,
+                *b = e->arg_count > 1 ? e->args[1] : NULL;
     if (e->op == G_CONST) return e->real > 0;
     if (e->op == G_EXP) return !is_endless(g, a);
     if (e->op == G_SIGMOID || e->op == G_SOFTPLUS) return true;
     if (e->op == G_SUB) return a->op == G_CONST && a->real == 1 && b->op == G_SIGMOID;
     if (e->op == G_ADD || e->op == G_MAX) return is_positive(g, a) || is_positive(g, b);
-    if (e->op == G_MUL || e->op == G_DIV || e->op == G_MIN) return is_positive(g, a) && is_positive(g, b);
+    if (e->op == G_MUL || e->op == G_DIV || e->op == G_MIN)
+        return is_positive(g, a) && is_positive(g, b);
     if (e->op == G_SQRT || e->op == G_POW) return is_positive(g, a);
     if (e->op == G_SELECT) return is_positive(g, b) && is_positive(g, e->args[2]);
     if (e->op != G_LOAD || e->has_else) return false;
     const GNode *n = maker(e);
-    const bool of_terms = n->reducer == GR_NONE || n->reducer == GR_SUM || n->reducer == GR_MAX || n->reducer == GR_MIN;
+    const bool of_terms = n->reducer == GR_NONE || n->reducer == GR_SUM || n->reducer == GR_MAX ||
+                          n->reducer == GR_MIN;
     return n->kind == GN_COMPUTE && !n->active && of_terms && is_positive(g, n->value);
 }
 
-static bool holds_log(Graph *g, const GExpr *e) { return ask(g, e, HOLDS_LOG, finds_log); }
-static bool is_endless(Graph *g, const GExpr *e) { return ask(g, e, ENDLESS, finds_endless); }
-static bool is_positive(Graph *g, const GExpr *e) { return ask(g, e, POSITIVE, finds_positive); }
+static bool holds_log(Graph *g, const GExpr *e) {
+    return ask(g, e, HOLDS_LOG, finds_log);
+}
+static bool is_endless(Graph *g, const GExpr *e) {
+    return ask(g, e, ENDLESS, finds_endless);
+}
+static bool is_positive(Graph *g, const GExpr *e) {
+    return ask(g, e, POSITIVE, finds_positive);
+}
 
-/* ---- the two rules ----------------------------------------------------------------------------------------- */
+/* ---- the two rules --------------------------------------------------------------------------- */
 
-static bool is_weight(Graph *g, const GExpr *e) { return !(e->op == G_CONST && e->real != 0) && !holds_log(g, e); }
+static bool is_weight(Graph *g, const GExpr *e) {
+    return !(e->op == G_CONST && e->real != 0) && !holds_log(g, e);
+}
 
 static const GExpr *weighted_log(Graph *g, const GExpr *e) {
     for (int side = 0; side < 2; side++) {
@@ -128,10 +146,12 @@ static const GExpr *weighted_log(Graph *g, const GExpr *e) {
 
 static const GExpr *softmax(Graph *g, const GExpr *e) {
     const GExpr *difference = e->args[0], *sum = difference->op == G_SUB ? difference->args[1] : e;
-    if (sum->op != G_LOAD || sum->tensor->kind != GN_COMPUTE || sum->tensor->reducer != GR_LSE) return e;
+    if (sum->op != G_LOAD || sum->tensor->kind != GN_COMPUTE || sum->tensor->reducer != GR_LSE)
+        return e;
     if (!is_endless(g, sum->tensor->value)) return e;
     const GExpr *is_empty = gx2(g, G_EQ, sum, gx_real(g, -INFINITY));
-    return gx1(g, G_EXP, gx2(g, G_SUB, difference->args[0], gx_select(g, is_empty, gx_real(g, 0), sum)));
+    return gx1(g, G_EXP,
+               gx2(g, G_SUB, difference->args[0], gx_select(g, is_empty, gx_real(g, 0), sum)));
 }
 
 static const GExpr *visit(void *context, Graph *g, const GExpr *e) {

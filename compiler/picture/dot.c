@@ -1,31 +1,41 @@
-/* The picture as Graphviz text: from left to right, networks as boxes, memory as cylinders, moving averages dashed, the stop as in papers. */
+/* The picture as Graphviz text: from left to right, networks as boxes, memory as cylinders, moving
+ * averages dashed, the stop as in papers. */
 #include "compiler/picture/picture.h"
 
 #include <ctype.h>
 #include <string.h>
 
 static const char *const ink = "#2b2d42";
-static const char *const trained_fill = "#dbe9f6", *const still_fill = "#f1efe8", *const follows_fill = "#fbe7d0";
+static const char *const trained_fill = "#dbe9f6", *const still_fill = "#f1efe8",
+                         *const follows_fill = "#fbe7d0";
 static const char *const average_ink = "#c8641b";
 
-/* ---- text ----------------------------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void append_escaped(Text *out, char c) {
-    if (c == '<') text_printf(out, "&lt;");
-    else if (c == '>') text_printf(out, "&gt;");
-    else if (c == '&') text_printf(out, "&amp;");
-    else text_append(out, &c, 1);
+    if (c == '<')
+        text_printf(out, "&lt;");
+    else if (c == '>')
+        text_printf(out, "&gt;");
+    else if (c == '&')
+        text_printf(out, "&amp;");
+    else
+        text_append(out, &c, 1);
 }
 
-/* For an HTML label: runs of space and comments as one space, broken at spaces, cut after a number of lines with a sign that it was. */
+/* For an HTML label: runs of space and comments as one space, broken at spaces, cut after a number
+ * of lines with a sign that it was. */
 static const char *html(Arena *arena, const char *text, size_t length, size_t width, int lines) {
     Text out = {0};
     size_t column = 0;
     for (size_t i = 0; i < length;) {
         size_t word = 0;
         if (text[i] == '#')
-            while (i < length && text[i] != '\n') i++;
-        while (i + word < length && !isspace((unsigned char)text[i + word]) && text[i + word] != '#') word++;
+            while (i < length && text[i] != '\n')
+                i++;
+        while (i + word < length && !isspace((unsigned char)text[i + word]) &&
+               text[i + word] != '#')
+            word++;
         if (word && column && column + 1 + word > width) {
             if (--lines == 0) {
                 text_printf(&out, " ..");
@@ -35,7 +45,8 @@ static const char *html(Arena *arena, const char *text, size_t length, size_t wi
             column = 0;
         }
         if (word && column++) text_append(&out, " ", 1);
-        for (size_t k = 0; k < word; k++) append_escaped(&out, text[i + k]);
+        for (size_t k = 0; k < word; k++)
+            append_escaped(&out, text[i + k]);
         column += word;
         i += word ? word : 1;
     }
@@ -45,28 +56,33 @@ static const char *html(Arena *arena, const char *text, size_t length, size_t wi
 }
 
 static const char *source_of(Arena *arena, const Expr *e, size_t width, int lines) {
-    return html(arena, e->span.source->text + e->span.begin, (size_t)(e->span.end - e->span.begin), width, lines);
+    return html(arena, e->span.source->text + e->span.begin, (size_t)(e->span.end - e->span.begin),
+                width, lines);
 }
 
 static const char *count_text(Arena *arena, int64_t count) {
     if (count < 0) return "";
     if (count >= 10000000) return arena_printf(arena, "%.1f M parameters", (double)count / 1e6);
     if (count >= 1000000) return arena_printf(arena, "%.2f M parameters", (double)count / 1e6);
-    if (count >= 10000) return arena_printf(arena, "%lld k parameters", (long long)((count + 500) / 1000));
+    if (count >= 10000)
+        return arena_printf(arena, "%lld k parameters", (long long)((count + 500) / 1000));
     return arena_printf(arena, "%lld parameters", (long long)count);
 }
 
 static const char *shape_text(Arena *arena, const Type *type) {
     const char *text = "";
-    for (int i = 0; type && i < type->rank; i++) text = arena_printf(arena, "%s%s%s", text, i ? " × " : "", dim_text(arena, type->dims[i]));
+    for (int i = 0; type && i < type->rank; i++)
+        text = arena_printf(arena, "%s%s%s", text, i ? " × " : "", dim_text(arena, type->dims[i]));
     return text;
 }
 
 static const char *small(Arena *arena, const char *text) {
-    return text[0] ? arena_printf(arena, "<br/><font point-size=\"9\" color=\"#5c5f72\">%s</font>", text) : "";
+    return text[0] ? arena_printf(arena, "<br/><font point-size=\"9\" color=\"#5c5f72\">%s</font>",
+                                  text)
+                   : "";
 }
 
-/* ---- boxes ---------------------------------------------------------------------------------------------------------------- */
+/* ---- boxes ----------------------------------------------------------------------------------- */
 
 /* The composition of a network, a line a part; `copy` shows what is copied. */
 static const char *structure_text(Arena *arena, const Box *box) {
@@ -78,17 +94,26 @@ static const char *structure_text(Arena *arena, const Box *box) {
         const char *name = value->arg_names ? value->arg_names[i] : NULL;
         if (box->part && (!name || strcmp(name, box->part) != 0)) continue;
         const char *line = source_of(arena, value->args[i], 40, 1);
-        text = arena_printf(arena, "%s%s", text, small(arena, name ? arena_printf(arena, "%s: %s", name, line) : line));
+        text = arena_printf(arena, "%s%s", text,
+                            small(arena, name ? arena_printf(arena, "%s: %s", name, line) : line));
     }
     return text;
 }
 
-static void print_net(Arena *arena, const Picture *p, const LoweredProgram *program, int i, FILE *out) {
+static void print_net(Arena *arena, const Picture *p, const LoweredProgram *program, int i,
+                      FILE *out) {
     const Box *b = &p->boxes.items[i];
     bool follows = picture_edge_to(p, b->stmt) != NULL;
-    const char *count = program ? count_text(arena, picture_parameters(program, b->stmt->name, b->part)) : "";
-    fprintf(out, "  b%d [shape=box, style=\"filled,rounded\", margin=\"0.18,0.10\", fillcolor=\"%s\", label=<<b>%s</b>%s%s>];\n", i,
-            follows ? follows_fill : b->trained ? trained_fill : still_fill, b->name, structure_text(arena, b), small(arena, count));
+    const char *count =
+        program ? count_text(arena, picture_parameters(program, b->stmt->name, b->part)) : "";
+    fprintf(out,
+            "  b%d [shape=box, style=\"filled,rounded\", margin=\"0.18,0.10\", fillcolor=\"%s\", "
+            "label=<<b>%s</b>%s%s>];\n",
+            i,
+            follows      ? follows_fill
+            : b->trained ? trained_fill
+                         : still_fill,
+            b->name, structure_text(arena, b), small(arena, count));
 }
 
 typedef struct LossText {
@@ -98,7 +123,9 @@ typedef struct LossText {
 
 static void add_loss(void *context, Stmt *s) {
     LossText *l = context;
-    if (s->kind == STMT_LOSS) l->text = arena_printf(l->arena, "%s%s", l->text, small(l->arena, source_of(l->arena, s->value, 44, 4)));
+    if (s->kind == STMT_LOSS)
+        l->text = arena_printf(l->arena, "%s%s", l->text,
+                               small(l->arena, source_of(l->arena, s->value, 44, 4)));
 }
 
 /* The loss as it is written: its formula, or what its lines add up. */
@@ -106,77 +133,137 @@ static void print_loss(Arena *arena, const Picture *p, FILE *out) {
     LossText loss = {arena, ""};
     method_each_stmt(p->method->spec, add_loss, &loss);
     const char *text = loss.text;
-    if (p->mirrored) text = arena_printf(arena, "%s%s", text, small(arena, "<i>and with the two views exchanged</i>"));
-    fprintf(out, "  b0 [shape=box, style=\"filled,rounded\", penwidth=1.6, margin=\"0.20,0.12\", fillcolor=\"#ffffff\", label=<<b>loss</b>%s>];\n", text);
+    if (p->mirrored)
+        text = arena_printf(arena, "%s%s", text,
+                            small(arena, "<i>and with the two views exchanged</i>"));
+    fprintf(out,
+            "  b0 [shape=box, style=\"filled,rounded\", penwidth=1.6, margin=\"0.20,0.12\", "
+            "fillcolor=\"#ffffff\", label=<<b>loss</b>%s>];\n",
+            text);
 }
 
-static void print_box(Arena *arena, const Picture *p, const LoweredProgram *program, int i, FILE *out) {
+static void print_box(Arena *arena, const Picture *p, const LoweredProgram *program, int i,
+                      FILE *out) {
     const Box *b = &p->boxes.items[i];
     switch (b->kind) {
-    case BOX_LOSS: print_loss(arena, p, out); break;
-    case BOX_NET: print_net(arena, p, program, i, out); break;
-    case BOX_DATA:
-        fprintf(out, "  b%d [shape=box3d, margin=\"0.16,0.12\", style=filled, fillcolor=\"#ffffff\", label=<<b>%s</b>%s>];\n", i, b->name, small(arena, source_of(arena, b->stmt->value, 40, 2)));
+    case BOX_LOSS:
+        print_loss(arena, p, out);
         break;
-    case BOX_VIEW: fprintf(out, "  b%d [shape=circle, margin=\"0.02\", style=filled, fillcolor=\"#ffffff\", label=<<i>%s</i>>];\n", i, b->name); break;
+    case BOX_NET:
+        print_net(arena, p, program, i, out);
+        break;
+    case BOX_DATA:
+        fprintf(out,
+                "  b%d [shape=box3d, margin=\"0.16,0.12\", style=filled, fillcolor=\"#ffffff\", "
+                "label=<<b>%s</b>%s>];\n",
+                i, b->name, small(arena, source_of(arena, b->stmt->value, 40, 2)));
+        break;
+    case BOX_VIEW:
+        fprintf(out,
+                "  b%d [shape=circle, margin=\"0.02\", style=filled, fillcolor=\"#ffffff\", "
+                "label=<<i>%s</i>>];\n",
+                i, b->name);
+        break;
     case BOX_QUEUE:
-        fprintf(out, "  b%d [shape=cylinder, style=filled, fillcolor=\"%s\", label=<<b>%s</b>%s%s>];\n", i, still_fill, b->name, small(arena, "queue"), small(arena, shape_text(arena, b->type)));
+        fprintf(out,
+                "  b%d [shape=cylinder, style=filled, fillcolor=\"%s\", label=<<b>%s</b>%s%s>];\n",
+                i, still_fill, b->name, small(arena, "queue"),
+                small(arena, shape_text(arena, b->type)));
         break;
     case BOX_STATE:
-        fprintf(out, "  b%d [shape=cylinder, style=filled, fillcolor=\"%s\", label=<<b>%s</b>%s%s>];\n", i, still_fill, b->name, small(arena, b->stmt->kind == STMT_BANK ? "bank" : "state"),
+        fprintf(out,
+                "  b%d [shape=cylinder, style=filled, fillcolor=\"%s\", label=<<b>%s</b>%s%s>];\n",
+                i, still_fill, b->name, small(arena, b->stmt->kind == STMT_BANK ? "bank" : "state"),
                 small(arena, shape_text(arena, b->type)));
         break;
     case BOX_PARAM:
-        fprintf(out, "  b%d [shape=box, style=filled, fillcolor=\"%s\", label=<<b>%s</b>%s%s>];\n", i, trained_fill, b->name, small(arena, "trained"), small(arena, shape_text(arena, b->type)));
+        fprintf(out, "  b%d [shape=box, style=filled, fillcolor=\"%s\", label=<<b>%s</b>%s%s>];\n",
+                i, trained_fill, b->name, small(arena, "trained"),
+                small(arena, shape_text(arena, b->type)));
         break;
-    case BOX_FIELD: fprintf(out, "  b%d [shape=plaintext, label=<<i>%s</i>>];\n", i, b->name); break;
+    case BOX_FIELD:
+        fprintf(out, "  b%d [shape=plaintext, label=<<i>%s</i>>];\n", i, b->name);
+        break;
     }
 }
 
-/* ---- arrows --------------------------------------------------------------------------------------------------------------- */
+/* ---- arrows ---------------------------------------------------------------------------------- */
 
 /* The double bar of the papers stands on the arrow, as a box of its own. */
 static void print_stopped(const Arrow *a, int i, FILE *out) {
-    fprintf(out, "  s%d [shape=plaintext, margin=0, height=0.3, width=0.5, label=<<font point-size=\"17\"><b>//</b></font><br/><font point-size=\"9\">stop</font>>];\n", i);
+    fprintf(out,
+            "  s%d [shape=plaintext, margin=0, height=0.3, width=0.5, label=<<font "
+            "point-size=\"17\"><b>//</b></font><br/><font point-size=\"9\">stop</font>>];\n",
+            i);
     fprintf(out, "  b%d -> s%d [arrowhead=none];\n  s%d -> b%d;\n", a->from, i, i, a->to);
 }
 
-/* Graphviz centres the label of an upright arrow on its line: an empty cell of the same width pushes the text to the side. */
+/* Graphviz centres the label of an upright arrow on its line: an empty cell of the same width
+ * pushes the text to the side. */
 static const char *beside(Arena *arena, const char *text, int letters) {
-    return arena_printf(arena, "<table border=\"0\" cellspacing=\"0\" cellpadding=\"0\"><tr><td width=\"%d\"></td><td width=\"10\"></td><td><font point-size=\"9\">%s</font></td></tr></table>",
-                        letters * 5 + 24, text);
+    return arena_printf(
+        arena,
+        "<table border=\"0\" cellspacing=\"0\" cellpadding=\"0\"><tr><td width=\"%d\"></td><td "
+        "width=\"10\"></td><td><font point-size=\"9\">%s</font></td></tr></table>",
+        letters * 5 + 24, text);
 }
 
-/* The recipes of a view in the order in which they are done: "augment.resized_crop, augment.flip". */
+/* The recipes of a view in the order in which they are done: "augment.resized_crop, augment.flip".
+ */
 static const char *recipes(Arena *arena, const Expr *e) {
     if (e->kind != EXPR_CALL) return source_of(arena, e, 30, 1);
     const char *own = source_of(arena, e->callee, 30, 1);
-    return e->arg_count && e->args[0]->kind == EXPR_CALL ? arena_printf(arena, "%s,<br/>%s", recipes(arena, e->args[0]), own) : own;
+    return e->arg_count && e->args[0]->kind == EXPR_CALL
+               ? arena_printf(arena, "%s,<br/>%s", recipes(arena, e->args[0]), own)
+               : own;
 }
 
 static void print_arrow(Arena *arena, const Picture *p, int i, FILE *out) {
     const Arrow *a = &p->arrows.items[i];
     switch (a->kind) {
     case ARROW_VALUE:
-        if (a->stopped) print_stopped(a, i, out);
+        if (a->stopped)
+            print_stopped(a, i, out);
         else if (p->boxes.items[a->from].kind == BOX_DATA) {
-            fprintf(out, "  b%d -> b%d [label=<<font point-size=\"9\">%s</font>>];\n", a->from, a->to, recipes(arena, p->boxes.items[a->to].stmt->value));
-        } else fprintf(out, "  b%d -> b%d;\n", a->from, a->to);
+            fprintf(out, "  b%d -> b%d [label=<<font point-size=\"9\">%s</font>>];\n", a->from,
+                    a->to, recipes(arena, p->boxes.items[a->to].stmt->value));
+        } else
+            fprintf(out, "  b%d -> b%d;\n", a->from, a->to);
         break;
-    case ARROW_PUSH: fprintf(out, "  b%d -> b%d [style=dashed, label=<<font point-size=\"9\">push</font>>];\n", a->from, a->to); break;
-    case ARROW_CHOICE: fprintf(out, "  b%d -> b%d [style=dotted, arrowhead=open, label=<<font point-size=\"9\">chooses</font>>];\n", a->from, a->to); break;
+    case ARROW_PUSH:
+        fprintf(out, "  b%d -> b%d [style=dashed, label=<<font point-size=\"9\">push</font>>];\n",
+                a->from, a->to);
+        break;
+    case ARROW_CHOICE:
+        fprintf(out,
+                "  b%d -> b%d [style=dotted, arrowhead=open, label=<<font "
+                "point-size=\"9\">chooses</font>>];\n",
+                a->from, a->to);
+        break;
     case ARROW_UPDATE:
-        fprintf(out, "  b%d -> b%d [style=dashed, label=<<font point-size=\"9\">%s</font>>];\n", a->from, a->to, a->clusters ? "k-means" : "update");
+        fprintf(out, "  b%d -> b%d [style=dashed, label=<<font point-size=\"9\">%s</font>>];\n",
+                a->from, a->to, a->clusters ? "k-means" : "update");
         break;
     case ARROW_EMA: {
         const Expr *rate = a->stmt->value;
         const int letters = (int)(rate->span.end - rate->span.begin);
         const bool long_rate = letters > 12; /* two lines: beside it may stand a box */
-        fprintf(out, "  b%d -> b%d [style=dashed, color=\"%s\", fontcolor=\"%s\", penwidth=1.4, constraint=false, label=<%s>];\n", a->from, a->to, average_ink, average_ink,
-                beside(arena, arena_printf(arena, long_rate ? "ema, rate<br/>%s" : "ema, rate %s", source_of(arena, rate, 30, 1)), letters + (long_rate ? 0 : 10)));
+        fprintf(out,
+                "  b%d -> b%d [style=dashed, color=\"%s\", fontcolor=\"%s\", penwidth=1.4, "
+                "constraint=false, label=<%s>];\n",
+                a->from, a->to, average_ink, average_ink,
+                beside(arena,
+                       arena_printf(arena, long_rate ? "ema, rate<br/>%s" : "ema, rate %s",
+                                    source_of(arena, rate, 30, 1)),
+                       letters + (long_rate ? 0 : 10)));
         break;
     }
-    case ARROW_SHARED: fprintf(out, "  b%d -> b%d [style=dotted, dir=none, penwidth=1.4, constraint=false, label=<%s>];\n", a->from, a->to, beside(arena, "shared weights", 14)); break;
+    case ARROW_SHARED:
+        fprintf(
+            out,
+            "  b%d -> b%d [style=dotted, dir=none, penwidth=1.4, constraint=false, label=<%s>];\n",
+            a->from, a->to, beside(arena, "shared weights", 14));
+        break;
     }
 }
 
@@ -184,11 +271,13 @@ static void print_arrow(Arena *arena, const Picture *p, int i, FILE *out) {
 static void print_ranks(const Picture *p, FILE *out) {
     for (int i = 0; i < p->arrows.count; i++) {
         const Arrow *a = &p->arrows.items[i];
-        if (!a->hidden && (a->kind == ARROW_SHARED || a->kind == ARROW_EMA)) fprintf(out, "  { rank=same; b%d; b%d; }\n", a->from, a->to);
+        if (!a->hidden && (a->kind == ARROW_SHARED || a->kind == ARROW_EMA))
+            fprintf(out, "  { rank=same; b%d; b%d; }\n", a->from, a->to);
     }
     fprintf(out, "  { rank=same;");
     for (int i = 0; i < p->boxes.count; i++)
-        if (p->boxes.items[i].kind == BOX_VIEW && !p->boxes.items[i].hidden) fprintf(out, " b%d;", i);
+        if (p->boxes.items[i].kind == BOX_VIEW && !p->boxes.items[i].hidden)
+            fprintf(out, " b%d;", i);
     fprintf(out, " }\n");
 }
 
@@ -205,8 +294,14 @@ static const char *quoted(Arena *arena, const char *name) {
 }
 
 void picture_print_dot(Arena *arena, const Picture *p, const LoweredProgram *program, FILE *out) {
-    fprintf(out, "digraph \"%s\" {\n  rankdir=LR; nodesep=0.45; ranksep=0.5; bgcolor=white; ordering=out;\n", quoted(arena, p->method->spec->name));
-    fprintf(out, "  node [fontname=\"Helvetica\", fontsize=12, color=\"%s\", fontcolor=\"%s\"];\n  edge [fontname=\"Helvetica\", color=\"%s\", fontcolor=\"%s\", arrowsize=0.8];\n", ink, ink, ink, ink);
+    fprintf(
+        out,
+        "digraph \"%s\" {\n  rankdir=LR; nodesep=0.45; ranksep=0.5; bgcolor=white; ordering=out;\n",
+        quoted(arena, p->method->spec->name));
+    fprintf(out,
+            "  node [fontname=\"Helvetica\", fontsize=12, color=\"%s\", fontcolor=\"%s\"];\n  edge "
+            "[fontname=\"Helvetica\", color=\"%s\", fontcolor=\"%s\", arrowsize=0.8];\n",
+            ink, ink, ink, ink);
     for (int i = 0; i < p->boxes.count; i++)
         if (!p->boxes.items[i].hidden) print_box(arena, p, program, i, out);
     for (int i = 0; i < p->arrows.count; i++)

@@ -30,7 +30,7 @@ typedef struct Consumer { /* whose inputs are being found */
 
 static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int box, ArrowKind kind);
 
-/* ---- boxes and arrows ------------------------------------------------------------------------------------------------ */
+/* ---- boxes and arrows ------------------------------------------------------------------------ */
 
 static int add_box(Drawing *d, Box box) {
     array_push(d->arena, &d->picture->boxes, box);
@@ -48,7 +48,8 @@ static int find_or_add(Drawing *d, Box box) {
 static bool has_arrow(const Picture *p, Arrow a) {
     for (int i = 0; i < p->arrows.count; i++) {
         const Arrow *b = &p->arrows.items[i];
-        if (b->kind == a.kind && b->from == a.from && b->to == a.to && b->stopped == a.stopped) return true;
+        if (b->kind == a.kind && b->from == a.from && b->to == a.to && b->stopped == a.stopped)
+            return true;
     }
     return false;
 }
@@ -70,9 +71,10 @@ static bool same_inputs(const Picture *p, int a, int b) {
     return mine == theirs && mine == common;
 }
 
-/* ---- networks ----------------------------------------------------------------------------------------------------------- */
+/* ---- networks -------------------------------------------------------------------------------- */
 
-/* One box for each array that a network is applied to: drawn with its inputs, then dropped when an older one has the same. */
+/* One box for each array that a network is applied to: drawn with its inputs, then dropped when an
+ * older one has the same. */
 static int draw_net(Drawing *d, const FlowVisit *v, const Stmt *net, const char *part) {
     Picture *p = d->picture;
     const char *name = part ? arena_printf(d->arena, "%s.%s", net->name, part) : net->name;
@@ -80,11 +82,13 @@ static int draw_net(Drawing *d, const FlowVisit *v, const Stmt *net, const char 
     int box = add_box(d, (Box){.kind = BOX_NET, .name = name, .stmt = net, .part = part});
     Application self = {.e = v->e, .box = box, .outer = d->open};
     d->open = &self;
-    for (int i = 0; i < v->e->arg_count; i++) draw_inputs(d, v->e->args[i], v->frame, box, ARROW_VALUE);
+    for (int i = 0; i < v->e->arg_count; i++)
+        draw_inputs(d, v->e->args[i], v->frame, box, ARROW_VALUE);
     d->open = self.outer;
     for (int i = 0; i < box; i++) {
         const Box *other = &p->boxes.items[i];
-        if (other->kind != BOX_NET || strcmp(other->name, name) != 0 || !same_inputs(p, box, i)) continue;
+        if (other->kind != BOX_NET || strcmp(other->name, name) != 0 || !same_inputs(p, box, i))
+            continue;
         p->boxes.count = boxes; /* all that the inputs brought was there already */
         p->arrows.count = arrows;
         return i;
@@ -92,23 +96,29 @@ static int draw_net(Drawing *d, const FlowVisit *v, const Stmt *net, const char 
     return box;
 }
 
-/* ---- from a value to what it is made of ---------------------------------------------------------------------------------- */
+/* ---- from a value to what it is made of ------------------------------------------------------ */
 
-static bool is_trained_param(const Symbol *s) { return s->kind == SYMBOL_PARAM && s->stmt && s->stmt->kind == STMT_PARAM; }
+static bool is_trained_param(const Symbol *s) {
+    return s->kind == SYMBOL_PARAM && s->stmt && s->stmt->kind == STMT_PARAM;
+}
 
 static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int box, ArrowKind kind);
 
 /* A view of arrays that are computed has arrows from what they are made of. */
 static int box_of_view(Drawing *d, const char *name, Stmt *view) {
-    const int before = d->picture->boxes.count, box = find_or_add(d, (Box){.kind = BOX_VIEW, .name = name, .stmt = view});
-    for (int i = 0; box >= before && i < view->reads.count; i++) draw_inputs(d, view->reads.items[i], NULL, box, ARROW_VALUE);
+    const int before = d->picture->boxes.count,
+              box = find_or_add(d, (Box){.kind = BOX_VIEW, .name = name, .stmt = view});
+    for (int i = 0; box >= before && i < view->reads.count; i++)
+        draw_inputs(d, view->reads.items[i], NULL, box, ARROW_VALUE);
     return box;
 }
 
 /* g[0] of `view g[2]` is a view of its own. */
 static int box_of_chosen_view(Drawing *d, const Expr *e) {
     const Symbol *s = e->callee->symbol;
-    if (!s || s->kind != SYMBOL_VIEW || !s->param->has_shape || e->arg_count == 0 || e->args[0]->kind != EXPR_NUMBER) return -1;
+    if (!s || s->kind != SYMBOL_VIEW || !s->param->has_shape || e->arg_count == 0 ||
+        e->args[0]->kind != EXPR_NUMBER)
+        return -1;
     return box_of_view(d, arena_printf(d->arena, "%s[%.0f]", s->name, e->args[0]->number), s->stmt);
 }
 
@@ -117,7 +127,8 @@ static int field_box(Drawing *d, const Symbol *s) {
     if (strcmp(s->name, "index") == 0) return -1;
     const bool is_label = s->type && s->type->kind == KIND_INT && s->type->rank <= 1;
     const char *name = arena_printf(d->arena, "%s.%s", s->stmt->name, s->name);
-    return find_or_add(d, (Box){.kind = BOX_FIELD, .name = name, .stmt = s->stmt, .is_label = is_label});
+    return find_or_add(
+        d, (Box){.kind = BOX_FIELD, .name = name, .stmt = s->stmt, .is_label = is_label});
 }
 
 /* The box that a name stands for, or -1: a value that is made of others. */
@@ -126,14 +137,25 @@ static int box_of_name(Drawing *d, const Expr *e) {
     const Symbol *s = e->symbol;
     if (!s) return -1;
     switch (s->kind) {
-    case SYMBOL_VIEW: return box_of_view(d, s->name, s->stmt);
+    case SYMBOL_VIEW:
+        return box_of_view(d, s->name, s->stmt);
     case SYMBOL_QUEUE:
-    case SYMBOL_COLUMN: return find_or_add(d, (Box){.kind = BOX_QUEUE, .name = s->stmt->name, .stmt = s->stmt, .type = s->type});
-    case SYMBOL_STATE: return find_or_add(d, (Box){.kind = BOX_STATE, .name = s->name, .stmt = s->stmt, .type = s->type});
-    case SYMBOL_FIELD: return field_box(d, s);
+    case SYMBOL_COLUMN:
+        return find_or_add(
+            d, (Box){.kind = BOX_QUEUE, .name = s->stmt->name, .stmt = s->stmt, .type = s->type});
+    case SYMBOL_STATE:
+        return find_or_add(
+            d, (Box){.kind = BOX_STATE, .name = s->name, .stmt = s->stmt, .type = s->type});
+    case SYMBOL_FIELD:
+        return field_box(d, s);
     case SYMBOL_PARAM:
-        return is_trained_param(s) ? find_or_add(d, (Box){.kind = BOX_PARAM, .name = s->name, .stmt = s->stmt, .type = s->type}) : -1;
-    default: return -1;
+        return is_trained_param(s) ? find_or_add(d, (Box){.kind = BOX_PARAM,
+                                                          .name = s->name,
+                                                          .stmt = s->stmt,
+                                                          .type = s->type})
+                                   : -1;
+    default:
+        return -1;
     }
 }
 
@@ -142,20 +164,28 @@ static bool draw_visit(void *context, const FlowVisit *v) {
     const char *part;
     const Stmt *net = flow_applied(v->e, &part);
     for (const Application *a = c->drawing->open; net && a; a = a->outer)
-        if (a->e == v->e) return false; /* what a scan carries is made of what the round before it gave: no arrow goes back */
+        /* what a scan carries is made of what the round before it gave: no arrow goes back */
+        if (a->e == v->e) return false;
     int from = net ? draw_net(c->drawing, v, net, part) : box_of_name(c->drawing, v->e);
     if (from < 0) return true;
     Picture *p = c->drawing->picture;
     BoxKind kind = p->boxes.items[from].kind;
     if (from == c->box) return false; /* a running average reads itself */
-    const bool learns = kind == BOX_NET || kind == BOX_PARAM, chosen = learns && c->kind == ARROW_VALUE && v->stopped && !v->stop;
-    add_arrow(c->drawing, (Arrow){.kind = chosen ? ARROW_CHOICE : c->kind, .from = from, .to = c->box, .stopped = kind == BOX_NET && v->stop && c->kind == ARROW_VALUE, .clusters = c->clusters});
+    const bool learns = kind == BOX_NET || kind == BOX_PARAM,
+               chosen = learns && c->kind == ARROW_VALUE && v->stopped && !v->stop;
+    add_arrow(c->drawing, (Arrow){.kind = chosen ? ARROW_CHOICE : c->kind,
+                                  .from = from,
+                                  .to = c->box,
+                                  .stopped = kind == BOX_NET && v->stop && c->kind == ARROW_VALUE,
+                                  .clusters = c->clusters});
     return false;
 }
 
-static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int box, ArrowKind kind) {
+static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int box,
+                        ArrowKind kind) {
     const char *called = e && e->kind == EXPR_CALL ? e->callee->name : NULL;
-    Consumer c = {d, box, kind, kind == ARROW_UPDATE && called && strcmp(called, "kmeans") == 0}; /* nothing else of that name gives centres and members */
+    /* nothing else of that name gives centres and members */
+    Consumer c = {d, box, kind, kind == ARROW_UPDATE && called && strcmp(called, "kmeans") == 0};
     /* A walk of its own: the one that is under way keeps what it has seen. */
     Flow *outer = d->flow;
     d->flow = flow_new(d->arena, d->picture->method);
@@ -163,7 +193,7 @@ static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int b
     d->flow = outer;
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------------------ */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 static void draw_loss(void *context, Stmt *s) {
     if (s->kind == STMT_LOSS) draw_inputs(context, s->value, NULL, 0, ARROW_VALUE);
@@ -178,20 +208,25 @@ static int find_box(const Picture *p, BoxKind kind, const char *name) {
 /* What feeds the memory that the loss reads, in a step or before an epoch. */
 static void draw_memory(void *context, Stmt *s) {
     Drawing *d = context;
-    for (int i = 0; (s->kind == STMT_EVERY || s->kind == STMT_OVER) && i < s->body_count; i++) draw_memory(d, s->body[i]);
+    for (int i = 0; (s->kind == STMT_EVERY || s->kind == STMT_OVER) && i < s->body_count; i++)
+        draw_memory(d, s->body[i]);
     if (s->kind == STMT_QUEUE) {
         int box = find_box(d->picture, BOX_QUEUE, s->name);
         if (box >= 0 && s->value) draw_inputs(d, s->value, NULL, box, ARROW_PUSH);
-        for (int i = 0; box >= 0 && i < s->param_count; i++) draw_inputs(d, s->params[i].value, NULL, box, ARROW_PUSH);
+        for (int i = 0; box >= 0 && i < s->param_count; i++)
+            draw_inputs(d, s->params[i].value, NULL, box, ARROW_PUSH);
     }
     for (int i = 0; s->kind == STMT_UPDATE && i < s->target_count; i++) {
-        const Expr *target = s->targets[i]->kind == EXPR_INDEX ? s->targets[i]->callee : s->targets[i];
+        const Expr *target =
+            s->targets[i]->kind == EXPR_INDEX ? s->targets[i]->callee : s->targets[i];
         int box = target->name ? find_box(d->picture, BOX_STATE, target->name) : -1;
         if (box >= 0) draw_inputs(d, s->value, NULL, box, ARROW_UPDATE);
     }
 }
 
-static bool is_use_of(const Box *b, const Stmt *net) { return b->kind == BOX_NET && b->stmt == net && !b->hidden; }
+static bool is_use_of(const Box *b, const Stmt *net) {
+    return b->kind == BOX_NET && b->stmt == net && !b->hidden;
+}
 
 static int first_box_of(const Picture *p, const Stmt *net) {
     for (int i = 0; i < p->boxes.count; i++)
@@ -212,13 +247,14 @@ static void draw_average(void *context, Stmt *s) {
         bool drawn = false;
         for (int k = 0; k < i; k++) {
             const Box *other = &p->boxes.items[k];
-            drawn |= is_use_of(other, source) && (!other->part || strcmp(other->name, b->name) == 0);
+            drawn |=
+                is_use_of(other, source) && (!other->part || strcmp(other->name, b->name) == 0);
         }
         if (!drawn) add_arrow(d, (Arrow){.kind = ARROW_EMA, .from = i, .to = to, .stmt = s});
     }
 }
 
-/* ---- what is shared, trained, mirrored --------------------------------------------------------------------------------------- */
+/* ---- what is shared, trained, mirrored ------------------------------------------------------- */
 
 static void draw_shared(Drawing *d) {
     Picture *p = d->picture;
@@ -241,13 +277,18 @@ static void mark_trained(Picture *p) {
         for (int i = 0; i < p->arrows.count; i++) {
             const Arrow *a = &p->arrows.items[i];
             Box *from = &p->boxes.items[a->from];
-            if (a->kind != ARROW_VALUE || a->stopped || from->trained || !p->boxes.items[a->to].trained) continue;
+            if (a->kind != ARROW_VALUE || a->stopped || from->trained ||
+                !p->boxes.items[a->to].trained)
+                continue;
             from->trained = more = true;
         }
     }
-    for (int i = 0; i < p->boxes.count; i++) /* shared weights are trained through any of their uses */
+    for (int i = 0; i < p->boxes.count;
+         i++) /* shared weights are trained through any of their uses */
         for (int k = 0; k < p->boxes.count; k++)
-            if (p->boxes.items[i].trained && p->boxes.items[k].stmt == p->boxes.items[i].stmt && p->boxes.items[k].kind == BOX_NET) p->boxes.items[k].trained = true;
+            if (p->boxes.items[i].trained && p->boxes.items[k].stmt == p->boxes.items[i].stmt &&
+                p->boxes.items[k].kind == BOX_NET)
+                p->boxes.items[k].trained = true;
 }
 
 /* The box that i becomes when the two views change places; -1: there is none. */
@@ -284,7 +325,8 @@ static bool find_mirror(const Picture *p, int *mirror) {
         if (p->boxes.items[i].kind != BOX_NET) mirror[i] = i;
     mirror[views[0]] = views[1];
     mirror[views[1]] = views[0];
-    for (int round = 0; round < p->boxes.count; round++) /* a network's mirror needs those of its inputs */
+    for (int round = 0; round < p->boxes.count;
+         round++) /* a network's mirror needs those of its inputs */
         for (int i = 0; i < p->boxes.count; i++)
             if (mirror[i] < 0) mirror[i] = mirror_of(p, i, mirror);
     for (int i = 0; i < p->arrows.count; i++) {
@@ -300,7 +342,9 @@ static bool find_mirror(const Picture *p, int *mirror) {
 static bool comes_from(const Picture *p, int box, int view) {
     if (box == view) return true;
     for (int i = 0; i < p->arrows.count; i++)
-        if (p->arrows.items[i].to == box && p->arrows.items[i].kind == ARROW_VALUE && comes_from(p, p->arrows.items[i].from, view)) return true;
+        if (p->arrows.items[i].to == box && p->arrows.items[i].kind == ARROW_VALUE &&
+            comes_from(p, p->arrows.items[i].from, view))
+            return true;
     return false;
 }
 
@@ -309,37 +353,45 @@ static void hide_unseen(Picture *p, bool *seen, int box) {
     if (seen[box]) return;
     seen[box] = true;
     for (int i = 0; i < p->arrows.count; i++)
-        if (p->arrows.items[i].to == box && !p->arrows.items[i].hidden) hide_unseen(p, seen, p->arrows.items[i].from);
+        if (p->arrows.items[i].to == box && !p->arrows.items[i].hidden)
+            hide_unseen(p, seen, p->arrows.items[i].from);
 }
 
-/* A loss that treats its two views alike has each branch twice, with a and with b. As papers draw it: the branch that learns with the first
- * view, the other with the second. */
+/* A loss that treats its two views alike has each branch twice, with a and with b. As papers draw
+ * it: the branch that learns with the first view, the other with the second. */
 static void fold_mirror(Drawing *d) {
     Picture *p = d->picture;
-    int *mirror = arena_array(d->arena, int, p->boxes.count + 1), first_view = -1, pairs = 0, stopped = 0;
+    int *mirror = arena_array(d->arena, int, p->boxes.count + 1), first_view = -1, pairs = 0,
+        stopped = 0;
     for (int i = p->boxes.count - 1; i >= 0; i--)
         if (p->boxes.items[i].kind == BOX_VIEW) first_view = i;
     if (!find_mirror(p, mirror)) return;
     for (int i = 0; i < p->arrows.count; i++) {
-        const bool result = p->arrows.items[i].to == 0 && p->boxes.items[p->arrows.items[i].from].kind == BOX_NET;
+        const bool result =
+            p->arrows.items[i].to == 0 && p->boxes.items[p->arrows.items[i].from].kind == BOX_NET;
         pairs += result;
         stopped += result && p->arrows.items[i].stopped;
     }
     if (pairs != 4 || stopped != 2) return; /* two heads on two branches are four results, too */
     for (int i = 0; i < p->arrows.count; i++) {
         Arrow *a = &p->arrows.items[i];
-        if (a->to == 0 && p->boxes.items[a->from].kind == BOX_NET) a->hidden = comes_from(p, a->from, first_view) == a->stopped;
+        if (a->to == 0 && p->boxes.items[a->from].kind == BOX_NET)
+            a->hidden = comes_from(p, a->from, first_view) == a->stopped;
     }
     bool *seen = arena_array(d->arena, bool, p->boxes.count + 1);
     hide_unseen(p, seen, 0);
-    for (int i = 0; i < p->boxes.count; i++) p->boxes.items[i].hidden = !seen[i];
-    for (int i = 0; i < p->arrows.count; i++) p->arrows.items[i].hidden |= !seen[p->arrows.items[i].from] || !seen[p->arrows.items[i].to];
+    for (int i = 0; i < p->boxes.count; i++)
+        p->boxes.items[i].hidden = !seen[i];
+    for (int i = 0; i < p->arrows.count; i++)
+        p->arrows.items[i].hidden |= !seen[p->arrows.items[i].from] || !seen[p->arrows.items[i].to];
     p->mirrored = true;
 }
 
-/* The field of the data that a recipe begins with, however many recipes are put one around the other. */
+/* The field of the data that a recipe begins with, however many recipes are put one around the
+ * other. */
 static const Symbol *field_of_recipe(const Expr *e) {
-    while (e->kind == EXPR_CALL && e->arg_count) e = e->args[0];
+    while (e->kind == EXPR_CALL && e->arg_count)
+        e = e->args[0];
     return e->symbol && e->symbol->kind == SYMBOL_FIELD ? e->symbol : NULL;
 }
 
@@ -353,7 +405,8 @@ static void drop_choices(Picture *p) {
         bool both = has_arrow(p, value);
         value.stopped = true;
         both |= has_arrow(p, value);
-        if (p->arrows.items[i].kind != ARROW_CHOICE || !both) p->arrows.items[kept++] = p->arrows.items[i];
+        if (p->arrows.items[i].kind != ARROW_CHOICE || !both)
+            p->arrows.items[kept++] = p->arrows.items[i];
     }
     p->arrows.count = kept;
 }
@@ -365,25 +418,30 @@ static void draw_data(Drawing *d) {
         if (p->boxes.items[i].kind != BOX_VIEW || p->boxes.items[i].hidden) continue;
         const Symbol *field = field_of_recipe(p->boxes.items[i].stmt->value);
         if (!field) continue;
-        int data = find_or_add(d, (Box){.kind = BOX_DATA, .name = field->stmt->name, .stmt = field->stmt});
+        int data =
+            find_or_add(d, (Box){.kind = BOX_DATA, .name = field->stmt->name, .stmt = field->stmt});
         add_arrow(d, (Arrow){.kind = ARROW_VALUE, .from = data, .to = i});
     }
 }
 
 /* Memory may be fed by both mirror images of a branch. */
 static void hide_loose_ends(Picture *p) {
-    for (int i = 0; i < p->arrows.count; i++) p->arrows.items[i].hidden |= p->boxes.items[p->arrows.items[i].from].hidden || p->boxes.items[p->arrows.items[i].to].hidden;
+    for (int i = 0; i < p->arrows.count; i++)
+        p->arrows.items[i].hidden |= p->boxes.items[p->arrows.items[i].from].hidden ||
+                                     p->boxes.items[p->arrows.items[i].to].hidden;
 }
 
 Picture *picture_of(Arena *arena, const Method *method) {
-    Drawing d = {.arena = arena, .flow = flow_new(arena, method), .picture = arena_new_of(arena, Picture)};
+    Drawing d = {
+        .arena = arena, .flow = flow_new(arena, method), .picture = arena_new_of(arena, Picture)};
     d.picture->method = method;
     add_box(&d, (Box){.kind = BOX_LOSS, .name = "loss"});
     method_each_stmt(method->spec, draw_loss, &d);
     drop_choices(d.picture);
     mark_trained(d.picture);
     fold_mirror(&d);
-    for (int before = 0; before < d.picture->boxes.count;) { /* what feeds memory may be memory itself */
+    /* what feeds memory may be memory itself */
+    for (int before = 0; before < d.picture->boxes.count;) {
         before = d.picture->boxes.count;
         method_each_stmt(method->spec, draw_memory, &d);
     }
@@ -400,7 +458,8 @@ typedef struct EdgeSearch {
 
 static void match_edge(void *context, Stmt *s) {
     EdgeSearch *search = context;
-    if (s->kind == STMT_EMA && s->targets[0]->symbol && s->targets[0]->symbol->stmt == search->net) search->found = s;
+    if (s->kind == STMT_EMA && s->targets[0]->symbol && s->targets[0]->symbol->stmt == search->net)
+        search->found = s;
 }
 
 const Stmt *picture_edge_to(const Picture *p, const Stmt *net) {
@@ -415,10 +474,15 @@ int64_t picture_parameters(const LoweredProgram *program, const char *net, const
     for (int i = 0; i < program->states.count; i++) {
         const ProgramState *s = &program->states.items[i];
         const char *rest = s->name + length;
-        if (s->role != ROLE_PARAM || strncmp(s->name, net, length) != 0 || (*rest != '.' && *rest != 0)) continue;
-        if (part && (strncmp(rest + 1, part, part_length) != 0 || (rest[1 + part_length] != '.' && rest[1 + part_length] != 0))) continue;
+        if (s->role != ROLE_PARAM || strncmp(s->name, net, length) != 0 ||
+            (*rest != '.' && *rest != 0))
+            continue;
+        if (part && (strncmp(rest + 1, part, part_length) != 0 ||
+                     (rest[1 + part_length] != '.' && rest[1 + part_length] != 0)))
+            continue;
         int64_t count = 1;
-        for (int a = 0; a < s->rank; a++) count *= s->shape[a];
+        for (int a = 0; a < s->rank; a++)
+            count *= s->shape[a];
         total = (total < 0 ? 0 : total) + count;
     }
     return total;

@@ -1,5 +1,6 @@
-/* The picture of a method: views, networks, memory and the loss as boxes; values, pushes and moving averages as arrows. It is derived from the
- * checked method and nothing else: what is drawn is what runs. */
+/* The picture of a method: views, networks, memory and the loss as boxes; values, pushes and moving
+ * averages as arrows. It is derived from the checked method and nothing else: what is drawn is what
+ * runs. */
 #ifndef COUPLET_PICTURE_H
 #define COUPLET_PICTURE_H
 
@@ -7,10 +8,14 @@
 #include "lang/flow.h"
 
 typedef enum {
-    BOX_LOSS, BOX_DATA, BOX_VIEW, BOX_NET, /* one for each array that a network is applied to */
-    BOX_QUEUE, BOX_STATE, /* a state or a bank */
-    BOX_PARAM,            /* trained by itself: prototypes */
-    BOX_FIELD             /* labels and other fields of the data that the loss reads */
+    BOX_LOSS,
+    BOX_DATA,
+    BOX_VIEW,
+    BOX_NET, /* one for each array that a network is applied to */
+    BOX_QUEUE,
+    BOX_STATE, /* a state or a bank */
+    BOX_PARAM, /* trained by itself: prototypes */
+    BOX_FIELD  /* labels and other fields of the data that the loss reads */
 } BoxKind;
 
 typedef struct Box {
@@ -26,7 +31,9 @@ typedef struct Box {
 
 typedef enum {
     ARROW_VALUE,
-    ARROW_CHOICE, /* read in a guard, an index or a comparison alone: it says which terms count, and no gradient comes back */
+    /* read in a guard, an index or a comparison alone: it says which terms count, and no gradient
+       comes back */
+    ARROW_CHOICE,
     ARROW_PUSH,
     ARROW_UPDATE,
     ARROW_EMA,
@@ -39,7 +46,7 @@ typedef struct Arrow {
     bool stopped; /* the gradient ends on it */
     bool hidden;
     const Stmt *stmt; /* of an average */
-    bool clusters; /* an UPDATE by k-means */
+    bool clusters;    /* an UPDATE by k-means */
 } Arrow;
 
 typedef struct Picture {
@@ -58,9 +65,12 @@ int64_t picture_parameters(const LoweredProgram *program, const char *net, const
 const Stmt *picture_edge_to(const Picture *picture, const Stmt *net);
 
 /* Graphviz text. */
-void picture_print_dot(Arena *arena, const Picture *picture, const LoweredProgram *program, FILE *out);
+void picture_print_dot(Arena *arena, const Picture *picture, const LoweredProgram *program,
+                       FILE *out);
 
-/* The survey's words for it: update, structure, clusters, loss, negatives, views, parameters, states. */
-void picture_describe(Arena *arena, const Picture *picture, const LoweredProgram *program, FILE *out);
+/* The survey's words for it: update, structure, clusters, loss, negatives, views, parameters,
+ * states. */
+void picture_describe(Arena *arena, const Picture *picture, const LoweredProgram *program,
+                      FILE *out);
 
 #endif

@@ -1,16 +1,27 @@
-/* Prints formulas as LaTeX. Every expression is written with the strength of its outermost sign, and
- * gets parentheses where its surroundings bind more strongly. A reduction takes all factors behind
- * it, so it needs parentheses wherever something follows. */
+/* Prints formulas as LaTeX. Every expression is written with the strength of its outermost sign,
+ * and gets parentheses where its surroundings bind more strongly. A reduction takes all factors
+ * behind it, so it needs parentheses wherever something follows. */
 #include "compiler/picture/tex.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* How strongly the outermost sign of an expression binds. */
-typedef enum { BINDS_CASES, BINDS_OR, BINDS_AND, BINDS_NOT, BINDS_COMPARE, BINDS_SUM, BINDS_MINUS,
-               BINDS_PRODUCT, BINDS_POWER, BINDS_ATOM } Strength;
+typedef enum {
+    BINDS_CASES,
+    BINDS_OR,
+    BINDS_AND,
+    BINDS_NOT,
+    BINDS_COMPARE,
+    BINDS_SUM,
+    BINDS_MINUS,
+    BINDS_PRODUCT,
+    BINDS_POWER,
+    BINDS_ATOM
+} Strength;
 
-/* Where an expression stands: something may follow it, so that a reduction needs its parentheses. */
+/* Where an expression stands: something may follow it, so that a reduction needs its parentheses.
+ */
 typedef enum { STANDS_LAST, STANDS_FIRST } Stand;
 
 typedef struct Tex {
@@ -32,7 +43,7 @@ static void put_all(Tex *t, Expr *const *of, int count, const char *between) {
 
 static const char *const greek[] = {
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu",
-    "nu", "xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega", NULL};
+    "nu",    "xi",   "pi",    "rho",   "sigma",   "tau",  "phi", "chi",   "psi",   "omega",  NULL};
 
 static bool is_greek(const char *name, size_t length) {
     for (const char *const *g = greek; *g; g++)
@@ -51,9 +62,12 @@ static void put_word(Tex *t, const char *style, const char *word, size_t length)
 }
 
 static void put_letter(Tex *t, const char *name, size_t length) {
-    if (length == 1) text_append(&t->text, name, 1);
-    else if (is_greek(name, length)) text_printf(&t->text, "\\%.*s", (int)length, name);
-    else put_word(t, "mathit", name, length);
+    if (length == 1)
+        text_append(&t->text, name, 1);
+    else if (is_greek(name, length))
+        text_printf(&t->text, "\\%.*s", (int)length, name);
+    else
+        put_word(t, "mathit", name, length);
 }
 
 /* A name in three parts: a letter or word, digits behind it, and what stands behind an underscore.
@@ -69,8 +83,10 @@ static NameParts split_name(const char *name) {
     const bool plain = letters == 1 || is_greek(name, letters);
     p.head = plain ? letters : strlen(name);
     if (!plain) return p;
-    if (name[letters] == '_') p.tail = name + letters + 1;
-    else p.digits = name + letters;
+    if (name[letters] == '_')
+        p.tail = name + letters + 1;
+    else
+        p.digits = name + letters;
     if (p.digits[strspn(p.digits, "0123456789")]) p.head = strlen(name), p.digits = "";
     return p;
 }
@@ -97,30 +113,48 @@ typedef struct OperatorText {
 
 static OperatorText operator_text(Operator op) {
     switch (op) {
-    case OP_ADD: return (OperatorText){" + ", BINDS_SUM};
-    case OP_SUB: return (OperatorText){" - ", BINDS_SUM};
-    case OP_MUL: return (OperatorText){" \\, ", BINDS_PRODUCT};
-    case OP_DIV: return (OperatorText){"", BINDS_ATOM};
-    case OP_FLOORDIV: return (OperatorText){"", BINDS_ATOM};
-    case OP_MOD: return (OperatorText){" \\bmod ", BINDS_PRODUCT};
-    case OP_POW: return (OperatorText){"", BINDS_POWER};
-    case OP_LT: return (OperatorText){" < ", BINDS_COMPARE};
-    case OP_LE: return (OperatorText){" \\le ", BINDS_COMPARE};
-    case OP_GT: return (OperatorText){" > ", BINDS_COMPARE};
-    case OP_GE: return (OperatorText){" \\ge ", BINDS_COMPARE};
-    case OP_EQ: return (OperatorText){" = ", BINDS_COMPARE};
-    case OP_NE: return (OperatorText){" \\ne ", BINDS_COMPARE};
-    case OP_AND: return (OperatorText){" \\land ", BINDS_AND};
-    case OP_OR: return (OperatorText){" \\lor ", BINDS_OR};
-    case OP_NEG: return (OperatorText){"-", BINDS_MINUS};
-    case OP_NOT: return (OperatorText){"\\lnot ", BINDS_NOT};
+    case OP_ADD:
+        return (OperatorText){" + ", BINDS_SUM};
+    case OP_SUB:
+        return (OperatorText){" - ", BINDS_SUM};
+    case OP_MUL:
+        return (OperatorText){" \\, ", BINDS_PRODUCT};
+    case OP_DIV:
+        return (OperatorText){"", BINDS_ATOM};
+    case OP_FLOORDIV:
+        return (OperatorText){"", BINDS_ATOM};
+    case OP_MOD:
+        return (OperatorText){" \\bmod ", BINDS_PRODUCT};
+    case OP_POW:
+        return (OperatorText){"", BINDS_POWER};
+    case OP_LT:
+        return (OperatorText){" < ", BINDS_COMPARE};
+    case OP_LE:
+        return (OperatorText){" \\le ", BINDS_COMPARE};
+    case OP_GT:
+        return (OperatorText){" > ", BINDS_COMPARE};
+    case OP_GE:
+        return (OperatorText){" \\ge ", BINDS_COMPARE};
+    case OP_EQ:
+        return (OperatorText){" = ", BINDS_COMPARE};
+    case OP_NE:
+        return (OperatorText){" \\ne ", BINDS_COMPARE};
+    case OP_AND:
+        return (OperatorText){" \\land ", BINDS_AND};
+    case OP_OR:
+        return (OperatorText){" \\lor ", BINDS_OR};
+    case OP_NEG:
+        return (OperatorText){"-", BINDS_MINUS};
+    case OP_NOT:
+        return (OperatorText){"\\lnot ", BINDS_NOT};
     }
     return (OperatorText){"", BINDS_ATOM};
 }
 
 /* 2 3 would read as 23, and x -y as a difference: a product of such parts has a dot. */
 static bool wants_dot(const Expr *right) {
-    while (right->kind == EXPR_BINARY && right->op != OP_DIV) right = right->args[0];
+    while (right->kind == EXPR_BINARY && right->op != OP_DIV)
+        right = right->args[0];
     return right->kind == EXPR_NUMBER;
 }
 
@@ -183,29 +217,46 @@ static void put_extents(Tex *t, const Expr *e) {
         const bool product = e->binder_count > 1 && extent->kind == DIM_ADD;
         text_printf(&t->text, "%s%s", i ? " \\, " : "", product ? "(" : "");
         for (const char *c = text; *c; c++)
-            if (*c == '*') text_printf(&t->text, " \\, ");
-            else if (*c == '_') text_printf(&t->text, "\\_");
-            else text_append(&t->text, c, 1);
+            if (*c == '*')
+                text_printf(&t->text, " \\, ");
+            else if (*c == '_')
+                text_printf(&t->text, "\\_");
+            else
+                text_append(&t->text, c, 1);
         if (product) text_printf(&t->text, ")");
     }
 }
 
 static const char *reduction_sign(const Expr *e) {
     switch (e->reduce) {
-    case REDUCE_SUM: return "\\sum";
-    case REDUCE_MEAN: return e->guard ? "\\operatorname*{mean}" : "\\sum";
-    case REDUCE_MAX: return "\\max";
-    case REDUCE_MIN: return "\\min";
-    case REDUCE_ARGMAX: return "\\operatorname*{arg\\,max}";
-    case REDUCE_ARGMIN: return "\\operatorname*{arg\\,min}";
-    case REDUCE_COUNT: return "\\operatorname*{count}";
-    case REDUCE_ANY: return "\\bigvee";
-    case REDUCE_ALL: return "\\bigwedge";
-    case REDUCE_VAR: return "\\operatorname*{Var}";
-    case REDUCE_VAR_UNBIASED: return "\\operatorname*{Var}^{*}";
-    case REDUCE_LOGSUMEXP: return "\\operatorname*{logsumexp}";
-    case REDUCE_SOFTMAX: return "\\operatorname*{softmax}";
-    case REDUCE_TOPK: return "\\operatorname*{top}";
+    case REDUCE_SUM:
+        return "\\sum";
+    case REDUCE_MEAN:
+        return e->guard ? "\\operatorname*{mean}" : "\\sum";
+    case REDUCE_MAX:
+        return "\\max";
+    case REDUCE_MIN:
+        return "\\min";
+    case REDUCE_ARGMAX:
+        return "\\operatorname*{arg\\,max}";
+    case REDUCE_ARGMIN:
+        return "\\operatorname*{arg\\,min}";
+    case REDUCE_COUNT:
+        return "\\operatorname*{count}";
+    case REDUCE_ANY:
+        return "\\bigvee";
+    case REDUCE_ALL:
+        return "\\bigwedge";
+    case REDUCE_VAR:
+        return "\\operatorname*{Var}";
+    case REDUCE_VAR_UNBIASED:
+        return "\\operatorname*{Var}^{*}";
+    case REDUCE_LOGSUMEXP:
+        return "\\operatorname*{logsumexp}";
+    case REDUCE_SOFTMAX:
+        return "\\operatorname*{softmax}";
+    case REDUCE_TOPK:
+        return "\\operatorname*{top}";
     }
     return "";
 }
@@ -242,8 +293,10 @@ static void put_reduction(Tex *t, const Expr *e) {
     text_printf(&t->text, "%s", reduction_sign(e));
     if (top) text_printf(&t->text, "^{(%s)}", e->binders[1]->name);
     text_printf(&t->text, "_{");
-    if (top) put_name(t, e->binders[0]->name, NULL, 0);
-    else put_binders(t, e, 0);
+    if (top)
+        put_name(t, e->binders[0]->name, NULL, 0);
+    else
+        put_binders(t, e, 0);
     text_printf(&t->text, "} ");
     put(t, minus ? body->args[0] : body, BINDS_PRODUCT, STANDS_LAST);
 }
@@ -256,20 +309,23 @@ typedef struct Around {
 } Around;
 
 static const Around arounds[] = {
-    {"norm", "\\left\\lVert ", " \\right\\rVert"}, {"abs", "\\left| ", " \\right|"},
-    {"sqrt", "\\sqrt{", "}"},                      {"floor", "\\left\\lfloor ", " \\right\\rfloor"},
-    {"ceil", "\\left\\lceil ", " \\right\\rceil"}, {"real", "", ""},
+    {"norm", "\\left\\lVert ", " \\right\\rVert"},
+    {"abs", "\\left| ", " \\right|"},
+    {"sqrt", "\\sqrt{", "}"},
+    {"floor", "\\left\\lfloor ", " \\right\\rfloor"},
+    {"ceil", "\\left\\lceil ", " \\right\\rceil"},
+    {"real", "", ""},
 };
 
 /* Those that have a sign of their own; all others are set upright. */
 static const char *const signs[][2] = {
-    {"exp", "\\exp"}, {"log", "\\log"}, {"tanh", "\\tanh"}, {"sin", "\\sin"}, {"cos", "\\cos"},
+    {"exp", "\\exp"}, {"log", "\\log"}, {"tanh", "\\tanh"},     {"sin", "\\sin"}, {"cos", "\\cos"},
     {"min", "\\min"}, {"max", "\\max"}, {"sigmoid", "\\sigma"}, {NULL, NULL},
 };
 
 static const char *built_in(const Expr *callee) {
-    const bool is = callee->kind == EXPR_NAME && callee->symbol &&
-                    callee->symbol->kind == SYMBOL_BUILTIN;
+    const bool is =
+        callee->kind == EXPR_NAME && callee->symbol && callee->symbol->kind == SYMBOL_BUILTIN;
     return is ? callee->name : NULL;
 }
 
@@ -282,7 +338,8 @@ static void put_callee(Tex *t, const Expr *callee) {
         }
     if (callee->kind == EXPR_NAME || callee->kind == EXPR_MEMBER)
         put_word(t, "operatorname", callee->name, strlen(callee->name));
-    else put(t, callee, BINDS_ATOM, STANDS_FIRST);
+    else
+        put(t, callee, BINDS_ATOM, STANDS_FIRST);
 }
 
 /* True for an expression that is no higher than a line, which plain parentheses enclose well. */
@@ -294,7 +351,9 @@ static bool is_flat(const Expr *e) {
     return !e->callee || is_flat(e->callee);
 }
 
-static bool is_fraction(const Expr *e) { return e->kind == EXPR_BINARY && e->op == OP_DIV; }
+static bool is_fraction(const Expr *e) {
+    return e->kind == EXPR_BINARY && e->op == OP_DIV;
+}
 
 /* `\log \frac{a}{b}` needs no parentheses; nor does exp. */
 static bool goes_bare(const Expr *call) {
@@ -305,7 +364,8 @@ static bool goes_bare(const Expr *call) {
 
 static void put_arguments(Tex *t, const Expr *e) {
     bool flat = true;
-    for (int i = 0; i < e->arg_count; i++) flat &= is_flat(e->args[i]);
+    for (int i = 0; i < e->arg_count; i++)
+        flat &= is_flat(e->args[i]);
     const bool bare = goes_bare(e);
     text_printf(&t->text, "%s", bare ? " " : flat ? "(" : "\\left( ");
     for (int i = 0; i < e->arg_count; i++) {
@@ -416,21 +476,41 @@ static void put_number(Tex *t, double value) {
 
 static void put_plain(Tex *t, const Expr *e, Stand stand) {
     switch (e->kind) {
-    case EXPR_NUMBER: put_number(t, e->number); break;
-    case EXPR_BOOL: text_printf(&t->text, "\\text{%s}", e->boolean ? "true" : "false"); break;
-    case EXPR_NAME: put_name(t, e->name, NULL, 0); break;
+    case EXPR_NUMBER:
+        put_number(t, e->number);
+        break;
+    case EXPR_BOOL:
+        text_printf(&t->text, "\\text{%s}", e->boolean ? "true" : "false");
+        break;
+    case EXPR_NAME:
+        put_name(t, e->name, NULL, 0);
+        break;
     case EXPR_MEMBER:
         put(t, e->args[0], BINDS_ATOM, STANDS_FIRST);
         put_word(t, "mathrm", ".", 1);
         put_word(t, "mathit", e->name, strlen(e->name));
         break;
-    case EXPR_CALL: put_call(t, e); break;
-    case EXPR_INDEX: put_index(t, e); break;
-    case EXPR_UNARY: put_unary(t, e, stand); break;
-    case EXPR_BINARY: put_binary(t, e, stand); break;
-    case EXPR_REDUCE: put_reduction(t, e); break;
-    case EXPR_IF: put_cases(t, e); break;
-    case EXPR_DEFAULT: put_default(t, e); break;
+    case EXPR_CALL:
+        put_call(t, e);
+        break;
+    case EXPR_INDEX:
+        put_index(t, e);
+        break;
+    case EXPR_UNARY:
+        put_unary(t, e, stand);
+        break;
+    case EXPR_BINARY:
+        put_binary(t, e, stand);
+        break;
+    case EXPR_REDUCE:
+        put_reduction(t, e);
+        break;
+    case EXPR_IF:
+        put_cases(t, e);
+        break;
+    case EXPR_DEFAULT:
+        put_default(t, e);
+        break;
     case EXPR_STOP:
         text_printf(&t->text, "\\operatorname{sg}\\left(");
         put(t, e->args[0], BINDS_CASES, STANDS_LAST);
@@ -439,20 +519,23 @@ static void put_plain(Tex *t, const Expr *e, Stand stand) {
     case EXPR_STRING:
     case EXPR_COPY:
     case EXPR_RANGE:
-    case EXPR_COMPOSE: /* of networks and data: no function holds them */ break;
+    case EXPR_COMPOSE: /* of networks and data: no function holds them */
+        break;
     }
 }
 
 static Strength strength_of(const Expr *e, Stand stand) {
     switch (e->kind) {
     case EXPR_UNARY:
-    case EXPR_BINARY: return operator_text(e->op).strength;
+    case EXPR_BINARY:
+        return operator_text(e->op).strength;
     case EXPR_REDUCE:
         if (e->reduce == REDUCE_COUNT) return BINDS_ATOM;
         if (stand == STANDS_FIRST) return BINDS_CASES;
         return takes_minus(e) ? BINDS_MINUS : BINDS_PRODUCT;
     case EXPR_IF:
-    case EXPR_DEFAULT: return stand == STANDS_FIRST ? BINDS_CASES : BINDS_PRODUCT;
+    case EXPR_DEFAULT:
+        return stand == STANDS_FIRST ? BINDS_CASES : BINDS_PRODUCT;
     case EXPR_NUMBER:
         if (e->number < 0) return BINDS_MINUS;
         return has_power(e->number) ? BINDS_PRODUCT : BINDS_ATOM;
@@ -469,7 +552,8 @@ static Strength strength_of(const Expr *e, Stand stand) {
     case EXPR_STOP:
     case EXPR_COPY:
     case EXPR_RANGE:
-    case EXPR_COMPOSE: return BINDS_ATOM;
+    case EXPR_COMPOSE:
+        return BINDS_ATOM;
     }
     return BINDS_ATOM;
 }
@@ -526,7 +610,8 @@ static void put_parameters(Tex *t, const Stmt *s) {
 static void put_statement(Tex *t, const Stmt *s, const char *equals);
 
 static void put_let_function(Tex *t, const Stmt *s) {
-    for (int i = 0; i < s->body_count; i++) put_statement(t, s->body[i], " &= ");
+    for (int i = 0; i < s->body_count; i++)
+        put_statement(t, s->body[i], " &= ");
     if (!s->value) return;
     begin_row(t);
     put_word(t, "operatorname", s->name, strlen(s->name));
@@ -549,14 +634,16 @@ static void put_let(Tex *t, const Stmt *s, const char *equals) {
 
 /* The starts, then the rounds: what a round gives stands behind an arrow. */
 static void put_scan(Tex *t, const Stmt *s) {
-    for (int i = 0; i < s->carry_count; i++) put_let(t, s->carry[i], " &\\gets ");
+    for (int i = 0; i < s->carry_count; i++)
+        put_let(t, s->carry[i], " &\\gets ");
     begin_row(t);
     text_printf(&t->text, "&\\text{for } ");
     put_name(t, s->binders[0]->name, NULL, 0);
     text_printf(&t->text, " = 0, 1, \\ldots, ");
     put(t, s->binders[0]->bound, BINDS_SUM + 1, STANDS_LAST);
     text_printf(&t->text, " - 1\\text{:}");
-    for (int i = 0; i < s->body_count; i++) put_statement(t, s->body[i], " &= ");
+    for (int i = 0; i < s->body_count; i++)
+        put_statement(t, s->body[i], " &= ");
     begin_row(t);
     text_printf(&t->text, "&\\text{end}");
 }
@@ -572,10 +659,14 @@ static void put_draws(Tex *t, const Stmt *s) {
 
 /* A function holds lets, draws, scans and what it returns; see the grammar. */
 static void put_statement(Tex *t, const Stmt *s, const char *equals) {
-    if (s->kind == STMT_LET) put_let(t, s, equals);
-    else if (s->kind == STMT_NEXT) put_let(t, s, " &\\gets ");
-    else if (s->kind == STMT_SCAN) put_scan(t, s);
-    else if (s->kind == STMT_DRAW) put_draws(t, s);
+    if (s->kind == STMT_LET)
+        put_let(t, s, equals);
+    else if (s->kind == STMT_NEXT)
+        put_let(t, s, " &\\gets ");
+    else if (s->kind == STMT_SCAN)
+        put_scan(t, s);
+    else if (s->kind == STMT_DRAW)
+        put_draws(t, s);
 }
 
 static void put_space(Tex *t, const Param *p) {
@@ -609,7 +700,8 @@ static const Expr *value_of(const Stmt *fn) {
 void tex_print(Arena *arena, const Stmt *fn, FILE *out) {
     Tex t = {.arena = arena};
     put_spaces(&t, fn);
-    for (int i = 0; i < fn->body_count; i++) put_statement(&t, fn->body[i], " &= ");
+    for (int i = 0; i < fn->body_count; i++)
+        put_statement(&t, fn->body[i], " &= ");
     begin_row(&t);
     put_word(&t, "operatorname", fn->name, strlen(fn->name));
     put_parameters(&t, fn);

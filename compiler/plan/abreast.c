@@ -26,9 +26,12 @@ typedef struct Limits {
 static const Limits ample = {256 << 10, 16 << 10, 1 << 20}, tight = {0, 256, 0};
 
 /* The limits for a graph. If memory is short, nothing is kept for the sake of fewer launches. */
-static const Limits *limits_of(const Graph *g) { return g->settings.is_bounded || g->settings.kept_bytes > 0 || g->settings.chunks > 1 ? &tight : &ample; }
+static const Limits *limits_of(const Graph *g) {
+    return g->settings.is_bounded || g->settings.kept_bytes > 0 || g->settings.chunks > 1 ? &tight
+                                                                                          : &ample;
+}
 
-/* ---- what can wait ---------------------------------------------------------------------------------------------- */
+/* ---- what can wait --------------------------------------------------------------------------- */
 
 typedef struct Late {
     Arena *arena;
@@ -41,10 +44,13 @@ typedef struct Late {
     uint32_t ids;
 } Late;
 
-static bool is_made(const GNode *n) { return n->kind == GN_COMPUTE || n->kind == GN_TOPK || n->kind == GN_CALL; }
+static bool is_made(const GNode *n) {
+    return n->kind == GN_COMPUTE || n->kind == GN_TOPK || n->kind == GN_CALL;
+}
 
 static bool visit(Graph *g, const GExpr *e) {
-    while ((uint32_t)g->marks.count <= e->id) array_push(g->arena, &g->marks, 0);
+    while ((uint32_t)g->marks.count <= e->id)
+        array_push(g->arena, &g->marks, 0);
     bool first = !g->marks.items[e->id];
     g->marks.items[e->id] = 1;
     return first;
@@ -54,12 +60,14 @@ static bool visit(Graph *g, const GExpr *e) {
 static void mark_early(Late *l, const GExpr *e) {
     if (!e || e->op == G_CONST || e->op == G_INDEX || !visit(l->g, e)) return;
     if (e->op == G_LOAD && e->tensor->id < l->ids) l->is_read_early[e->tensor->id] = true;
-    for (int i = 0; i < e->arg_count; i++) mark_early(l, e->args[i]);
+    for (int i = 0; i < e->arg_count; i++)
+        mark_early(l, e->args[i]);
 }
 
 static void mark_operands_early(Late *l, const GNode *n) {
     if (n->operand) l->is_read_early[n->operand->id] = true;
-    for (int i = 0; i < n->operand_count; i++) l->is_read_early[n->operands[i]->id] = true;
+    for (int i = 0; i < n->operand_count; i++)
+        l->is_read_early[n->operands[i]->id] = true;
     mark_early(l, n->value);
     mark_early(l, n->guard);
     mark_early(l, n->active);
@@ -71,8 +79,10 @@ static int64_t kept_longer(const Late *l, const Loads *loads) {
     int64_t bytes = 0;
     for (int i = 0; i < loads->items.count; i++) {
         const GNode *from = loads->items.items[i]->tensor;
-        bool counted = !is_made(from) || l->lives_on[from->id] || graph_bytes(from) <= l->limits->tiny;
-        for (int k = 0; k < i; k++) counted |= loads->items.items[k]->tensor == from;
+        bool counted =
+            !is_made(from) || l->lives_on[from->id] || graph_bytes(from) <= l->limits->tiny;
+        for (int k = 0; k < i; k++)
+            counted |= loads->items.items[k]->tensor == from;
         if (!counted) bytes += graph_bytes(from);
     }
     return bytes;
@@ -85,10 +95,15 @@ static bool can_wait(Late *l, const GNode *n) {
     const Loads loads = loads_of(l->arena, n);
     for (int i = 0; i < loads.items.count; i++)
         if (loads.items.items[i]->tensor->streamed) return false;
-    if (n->reducer != GR_NONE) return graph_bytes(n) <= l->limits->tiny && kept_longer(l, &loads) == 0;
+    if (n->reducer != GR_NONE)
+        return graph_bytes(n) <= l->limits->tiny && kept_longer(l, &loads) == 0;
     const int64_t longer = kept_longer(l, &loads);
-    if (longer > 0 && !(l->is_kept[n->id] && (longer <= 2 * graph_bytes(n) || longer <= l->limits->kept))) return false; /* totals are read by the next, not kept */
-    for (int i = 0; i < loads.items.count && graph_element_count(n) > 1; i++) l->lives_on[loads.items.items[i]->tensor->id] = true;
+    /* totals are read by the next, not kept */
+    if (longer > 0 &&
+        !(l->is_kept[n->id] && (longer <= 2 * graph_bytes(n) || longer <= l->limits->kept)))
+        return false;
+    for (int i = 0; i < loads.items.count && graph_element_count(n) > 1; i++)
+        l->lives_on[loads.items.items[i]->tensor->id] = true;
     return true;
 }
 
@@ -98,9 +113,11 @@ static void set_depth(Late *l, const GNode *n) {
     const Loads loads = loads_of(l->arena, n);
     int depth = 0;
     for (int i = 0; i < loads.items.count; i++)
-        if (l->depths[loads.items.items[i]->tensor->id] > depth) depth = l->depths[loads.items.items[i]->tensor->id];
+        if (l->depths[loads.items.items[i]->tensor->id] > depth)
+            depth = l->depths[loads.items.items[i]->tensor->id];
     const bool waits = depth > 0 || graph_element_count(n) > 1 || n->reducer != GR_NONE;
-    l->depths[n->id] = (unsigned char)(depth < MOST_DEEP ? depth + waits : depth); /* the order of the nodes still holds among the deepest */
+    /* the order of the nodes still holds among the deepest */
+    l->depths[n->id] = (unsigned char)(depth < MOST_DEEP ? depth + waits : depth);
 }
 
 unsigned char *plan_late_nodes(Arena *arena, Graph *g, int *depth) {
@@ -113,7 +130,8 @@ unsigned char *plan_late_nodes(Arena *arena, Graph *g, int *depth) {
     l.is_read_early = arena_array(arena, bool, l.ids + 1);
     l.depths = arena_array(arena, unsigned char, l.ids + 1);
     g->marks.count = 0;
-    for (int i = 0; i < g->outputs.count; i++) l.is_kept[g->outputs.items[i].node->id] = true;
+    for (int i = 0; i < g->outputs.count; i++)
+        l.is_kept[g->outputs.items[i].node->id] = true;
     for (int i = 0; i < g->commits.count; i++) {
         l.is_kept[g->commits.items[i].value->id] = true;
         if (g->commits.items[i].rows) l.is_kept[g->commits.items[i].rows->id] = true;
@@ -133,7 +151,7 @@ unsigned char *plan_late_nodes(Arena *arena, Graph *g, int *depth) {
     return l.depths;
 }
 
-/* ---- launches ---------------------------------------------------------------------------------------------------- */
+/* ---- launches -------------------------------------------------------------------------------- */
 
 static bool is_small(const Kernel *k, const Limits *limits) {
     int64_t bytes = 0;
@@ -153,7 +171,8 @@ static bool reads_results(const Kernel *reader, const Kernel *writer) {
 static bool joins_launch(const KernelList *kernels, const Limits *limits, int first, int number) {
     const Kernel *k = &kernels->items.items[number], *before = &kernels->items.items[number - 1];
     if (k->rounds > 1 || before->rounds > 1 || number - first == COUPLET_MAX_ABREAST) return false;
-    if (k->late != before->late || (!k->late && !(is_small(k, limits) && is_small(before, limits)))) return false;
+    if (k->late != before->late || (!k->late && !(is_small(k, limits) && is_small(before, limits))))
+        return false;
     for (int i = first; i < number; i++)
         if (reads_results(k, &kernels->items.items[i])) return false;
     return true;

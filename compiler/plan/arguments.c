@@ -20,7 +20,9 @@ typedef struct Walk {
     ExprMap met;
 } Walk;
 
-bool argument_is_literal(const Arguments *a, int loop) { return a->extents[loop] <= LONGEST_LITERAL; }
+bool argument_is_literal(const Arguments *a, int loop) {
+    return a->extents[loop] <= LONGEST_LITERAL;
+}
 
 int argument_find(const Arguments *a, const GExpr *constant) {
     for (int i = 0; i < a->constant_count; i++)
@@ -31,8 +33,10 @@ int argument_find(const Arguments *a, const GExpr *constant) {
 bool argument_is_position(const Arguments *a, const GNode *n, const GExpr *e) {
     Affine affine;
     int loops = 0;
-    for (int i = 0; i < n->rank; i++) loops += a->loop_of[i] >= 0;
-    if (loops != 1 || e->op == G_CONST || !affine_of(e, &affine) || affine.constant != 0) return false;
+    for (int i = 0; i < n->rank; i++)
+        loops += a->loop_of[i] >= 0;
+    if (loops != 1 || e->op == G_CONST || !affine_of(e, &affine) || affine.constant != 0)
+        return false;
     for (int i = n->rank; i < n->rank + n->red_rank; i++)
         if (affine.factor[i] != 0) return false;
     int64_t stride = 1;
@@ -54,24 +58,31 @@ const GExpr *argument_subscript(const GExpr *load, int axis) {
     return axis == 0 && at->op == G_ADD && at->args[1]->op == G_CONST ? at->args[0] : at;
 }
 
-/* Along the first axis a read may begin anywhere: rows of a length that the loops know, from one of them on. */
+/* Along the first axis a read may begin anywhere: rows of a length that the loops know, from one of
+ * them on. */
 bool argument_shift(const GNode *n, const GExpr *load, int64_t *shift) {
     if (load->tensor->rank == 0) return false;
     const GExpr *index = argument_subscript(load, 0), *at = load->args[0];
     int64_t rows = at == index ? 0 : at->args[1]->integer;
-    if (index->op != G_INDEX || rows < 0 || rows + graph_extent(n, index->index) > load->tensor->shape[0]) return false;
+    if (index->op != G_INDEX || rows < 0 ||
+        rows + graph_extent(n, index->index) > load->tensor->shape[0])
+        return false;
     *shift = rows;
-    for (int i = 1; i < load->tensor->rank; i++) *shift *= load->tensor->shape[i];
+    for (int i = 1; i < load->tensor->rank; i++)
+        *shift *= load->tensor->shape[i];
     return at != index || graph_extent(n, index->index) < load->tensor->shape[0];
 }
 
-/* Every subscript is an index of the node that covers its axis: the loops' extents, and a shift, are all that its place in memory depends on. */
+/* Every subscript is an index of the node that covers its axis: the loops' extents, and a shift,
+ * are all that its place in memory depends on. */
 static bool walks_along(Arguments *a, const GNode *n, const GExpr *load) {
     int64_t shift;
     if (load->has_else || load->tensor->streamed) return false;
     const bool is_part = argument_shift(n, load, &shift);
     for (int i = is_part ? 1 : 0; i < load->tensor->rank; i++)
-        if (load->args[i]->op != G_INDEX || graph_extent(n, load->args[i]->index) != load->tensor->shape[i]) return false;
+        if (load->args[i]->op != G_INDEX ||
+            graph_extent(n, load->args[i]->index) != load->tensor->shape[i])
+            return false;
     return !is_part || (shift <= INT32_MAX && add_constant(a, n, load));
 }
 
@@ -110,8 +121,10 @@ const Arguments *arguments_of(Arena *arena, const Kernel *kernel) {
     compute_collapse_axes(n, extents);
     int axes = compute_tile_axes(n, extents, &a->chunk);
     bool one_tile = axes < n->rank;
-    for (int i = 0; i < axes; i++) one_tile &= extents[i] == 1;
-    if (one_tile && a->chunk == 0 && extents[axes] > 1) a->chunk = extents[axes]; /* as if it were cut, so that long and short are one form */
+    for (int i = 0; i < axes; i++)
+        one_tile &= extents[i] == 1;
+    /* as if it were cut, so that long and short are one form */
+    if (one_tile && a->chunk == 0 && extents[axes] > 1) a->chunk = extents[axes];
     for (int i = 0; i < n->rank + n->red_rank; i++) {
         a->loop_of[i] = extents[i] == 1 ? -1 : a->loop_count;
         if (extents[i] > INT32_MAX) return NULL;
@@ -126,15 +139,19 @@ const Arguments *arguments_of(Arena *arena, const Kernel *kernel) {
 const int32_t *arguments_table(Arena *arena, const Arguments *a, int *count) {
     *count = argument_of_constant(a, a->constant_count);
     int32_t *table = arena_array(arena, int32_t, *count);
-    for (int i = 0; i < a->loop_count; i++) table[i] = (int32_t)a->extents[i];
+    for (int i = 0; i < a->loop_count; i++)
+        table[i] = (int32_t)a->extents[i];
     table[argument_of_chunk(a)] = (int32_t)a->chunk;
     for (int i = 0; i < a->constant_count; i++) {
         const GExpr *e = a->constants[i];
         float real = (float)e->real;
-        uint32_t word = (uint32_t)e->integer; /* a site counts by its low 32 bits (runtime/random.h) */
+        /* a site counts by its low 32 bits (runtime/random.h) */
+        uint32_t word = (uint32_t)e->integer;
         int64_t shift = 0;
-        if (e->op == G_LOAD && argument_shift(a->owners[i], e, &shift)) word = (uint32_t)shift;
-        else if (e->type == GT_REAL) memcpy(&word, &real, sizeof word);
+        if (e->op == G_LOAD && argument_shift(a->owners[i], e, &shift))
+            word = (uint32_t)shift;
+        else if (e->type == GT_REAL)
+            memcpy(&word, &real, sizeof word);
         memcpy(&table[argument_of_constant(a, i)], &word, sizeof word);
     }
     return table;

@@ -26,7 +26,9 @@ typedef struct Arguments {
 
 /* The table holds an extent for each loop, the chunk, and the constants, a real by its bits. These
  * two give the places of the chunk and of a constant in it. */
-static inline int argument_of_chunk(const Arguments *a) { return a->loop_count; }
+static inline int argument_of_chunk(const Arguments *a) {
+    return a->loop_count;
+}
 static inline int argument_of_constant(const Arguments *a, int number) {
     return a->loop_count + 1 + number;
 }

@@ -7,7 +7,11 @@
 
 #include <string.h>
 
-enum { SMALLEST_SWEEP = 1 << 12 /* terms that a plain sweep would look at */, FEWEST_TARGETS = 3, TILES = 256 };
+enum {
+    SMALLEST_SWEEP = 1 << 12 /* terms that a plain sweep would look at */,
+    FEWEST_TARGETS = 3,
+    TILES = 256
+};
 
 /* Takes a key for each target. A second key of a target is left to the sum. */
 static void take_keys(Bucket *b) {
@@ -42,8 +46,12 @@ static void find_roles(Bucket *b) {
             if (read & 1u << a) b->role[a] = BUCKET_SEGMENT;
     }
     b->targets_size = b->segments = b->payload = b->members = 1;
-    for (int a = 0; a < b->node->rank; a++) *(b->role[a] == BUCKET_TARGET ? &b->targets_size : b->role[a] == BUCKET_SEGMENT ? &b->segments : &b->payload) *= b->node->shape[a];
-    for (int i = 0; i < b->node->red_rank; i++) b->members *= b->node->red_shape[i];
+    for (int a = 0; a < b->node->rank; a++)
+        *(b->role[a] == BUCKET_TARGET    ? &b->targets_size
+          : b->role[a] == BUCKET_SEGMENT ? &b->segments
+                                         : &b->payload) *= b->node->shape[a];
+    for (int i = 0; i < b->node->red_rank; i++)
+        b->members *= b->node->red_shape[i];
 }
 
 /* Conditions of segments and members alone decide who is listed; the others are asked of each
@@ -60,18 +68,22 @@ static void find_filters(Bucket *b, Graph *g) {
 }
 
 static bool is_worth_it(const Bucket *b) {
-    double sweep = (double)b->targets_size * (double)b->segments * (double)b->payload * (double)b->members;
+    double sweep =
+        (double)b->targets_size * (double)b->segments * (double)b->payload * (double)b->members;
     double lists = (double)b->segments * (double)bucket_list_size(b);
-    return b->targets_size >= FEWEST_TARGETS && sweep >= SMALLEST_SWEEP && b->targets_size < INT32_MAX && b->members < INT32_MAX && lists < INT32_MAX / 4;
+    return b->targets_size >= FEWEST_TARGETS && sweep >= SMALLEST_SWEEP &&
+           b->targets_size < INT32_MAX && b->members < INT32_MAX && lists < INT32_MAX / 4;
 }
 
 Bucket *bucket_of(Arena *arena, Graph *g, const GNode *node) {
     if (!node_reduces_by_key(node)) return NULL;
     Bucket *b = arena_new_of(arena, Bucket);
     b->node = node;
-    for (int a = 0; a < node->rank; a++) b->role[a] = BUCKET_PAYLOAD;
+    for (int a = 0; a < node->rank; a++)
+        b->role[a] = BUCKET_PAYLOAD;
     if (!expr_list_conjuncts(node->guard, &b->conjuncts)) return NULL;
-    for (int i = 0; i < b->conjuncts.count; i++) b->targets[i] = -1;
+    for (int i = 0; i < b->conjuncts.count; i++)
+        b->targets[i] = -1;
     take_keys(b);
     drop_entangled(b);
     find_roles(b);
@@ -79,6 +91,12 @@ Bucket *bucket_of(Arena *arena, Graph *g, const GNode *node) {
     return is_worth_it(b) ? b : NULL;
 }
 
-int64_t bucket_list_size(const Bucket *b) { return b->targets_size + b->members; }
-int64_t bucket_chunk(const Bucket *b) { return (b->targets_size * b->segments + TILES - 1) / TILES; }
-int64_t bucket_sum_tiles(const Bucket *b) { return (b->targets_size * b->segments + bucket_chunk(b) - 1) / bucket_chunk(b); }
+int64_t bucket_list_size(const Bucket *b) {
+    return b->targets_size + b->members;
+}
+int64_t bucket_chunk(const Bucket *b) {
+    return (b->targets_size * b->segments + TILES - 1) / TILES;
+}
+int64_t bucket_sum_tiles(const Bucket *b) {
+    return (b->targets_size * b->segments + bucket_chunk(b) - 1) / bucket_chunk(b);
+}

@@ -26,8 +26,8 @@ enum {
     CHUNK = 512,         /* a chunk of k, if so few panels do not fit with all of k */
     STRIDED_CHUNK = 256, /* a chunk of k, if each k of a is in another cache line */
     LINE_FLOATS = 16,
-    JOIN_COST = 32, /* multiply-adds in the time of adding the lanes of a sum */
-    PACK_COST = 16, /* multiply-adds in the time of turning over a float into a panel */
+    JOIN_COST = 32,         /* multiply-adds in the time of adding the lanes of a sum */
+    PACK_COST = 16,         /* multiply-adds in the time of turning over a float into a panel */
     DOT_FLOATS = 128 * 1024 /* floats of a, which passes by for each panel */
 };
 
@@ -35,15 +35,18 @@ enum {
  * of a part; tasks that are waited for at the end. */
 static const double FLOAT_COST = 2, PART_COST = 8, UNEVEN = 2;
 
-/* ---- the block ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the block ------------------------------------------------------------------------------- */
 
 /* The large ones reach the peak of the multiply-add units on 32 vector registers (the narrow ones
  * on 16); the small ones are for thin sides. */
-static const ContractionBlock wide_shapes[] = {{6, 4}, {8, 3}, {9, 2}, {8, 2}, {14, 1}, {8, 1}, {4, 2}, {2, 2}, {1, 2}}, narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}, {2, 2}, {1, 2}};
+static const ContractionBlock wide_shapes[] = {{6, 4}, {8, 3}, {9, 2}, {8, 2}, {14, 1},
+                                               {8, 1}, {4, 2}, {2, 2}, {1, 2}},
+                              narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}, {2, 2}, {1, 2}};
 
 const ContractionBlock *contraction_shapes(int64_t lanes, int *count) {
     bool wide = lanes == 16;
-    *count = (int)(wide ? sizeof wide_shapes / sizeof *wide_shapes : sizeof narrow_shapes / sizeof *narrow_shapes);
+    *count = (int)(wide ? sizeof wide_shapes / sizeof *wide_shapes
+                        : sizeof narrow_shapes / sizeof *narrow_shapes);
     return wide ? wide_shapes : narrow_shapes;
 }
 
@@ -52,13 +55,15 @@ const ContractionBlock *contraction_shapes(int64_t lanes, int *count) {
  * that take four cycles each, and eight sums leave them no slack (measured: 1.2 times the time of
  * twelve). */
 static double shape_price(const Contraction *c, ContractionBlock s) {
-    double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows, latency = (c->lanes >= MASKED_LANES ? 4.0 : 10.5) / (s.rows * s.vectors);
+    double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows,
+           latency = (c->lanes >= MASKED_LANES ? 4.0 : 10.5) / (s.rows * s.vectors);
     return loads > latency ? loads : latency;
 }
 
 int64_t contraction_region_rows(const Product *p, const ProductRegion *r) {
     int64_t rows = 1;
-    for (int i = 0; i < p->m_count; i++) rows *= r->index[p->m[i]].count;
+    for (int i = 0; i < p->m_count; i++)
+        rows *= r->index[p->m[i]].count;
     return rows;
 }
 
@@ -73,7 +78,8 @@ static double padded_rows(int64_t rows, int64_t block) {
 static double priced_columns(const Contraction *c, ContractionBlock shape) {
     int64_t panel = shape.vectors * c->lanes, left = c->form.n_size % panel;
     ContractionBlock last = {shape.rows, (int)divide_up(left, c->lanes)};
-    return (double)(c->form.n_size - left) * shape_price(c, shape) + (left ? (double)(last.vectors * c->lanes) * shape_price(c, last) : 0);
+    return (double)(c->form.n_size - left) * shape_price(c, shape) +
+           (left ? (double)(last.vectors * c->lanes) * shape_price(c, last) : 0);
 }
 
 static void choose_block(Contraction *c) {
@@ -83,7 +89,8 @@ static void choose_block(Contraction *c) {
     double best = 0;
     for (int i = 0; i < count; i++) {
         double rows = 0;
-        for (int r = 0; r < p->region_count; r++) rows += padded_rows(contraction_region_rows(p, &p->regions[r]), shapes[i].rows);
+        for (int r = 0; r < p->region_count; r++)
+            rows += padded_rows(contraction_region_rows(p, &p->regions[r]), shapes[i].rows);
         double cost = priced_columns(c, shapes[i]) * rows;
         if (best > 0 && cost >= best) continue;
         best = cost;
@@ -91,13 +98,14 @@ static void choose_block(Contraction *c) {
     }
 }
 
-/* ---- splitting k ---------------------------------------------------------------------------------------------------------------- */
+/* ---- splitting k ----------------------------------------------------------------------------- */
 
 int contraction_split_index(const Contraction *c) {
     const Product *p = &c->form;
     for (int i = 0; i < p->k_count; i++) {
         bool whole = true;
-        for (int r = 0; r < p->region_count; r++) whole &= p->regions[r].index[p->k[i]].count == graph_extent(c->node, p->k[i]);
+        for (int r = 0; r < p->region_count; r++)
+            whole &= p->regions[r].index[p->k[i]].count == graph_extent(c->node, p->k[i]);
         if (whole && graph_extent(c->node, p->k[i]) > 1) return p->k[i];
     }
     return -1;
@@ -109,7 +117,8 @@ static double read_by_regions(const Contraction *c) {
     double floats = 0;
     for (int i = 0; i < p->region_count; i++) {
         double k = 1, m = (double)contraction_region_rows(p, &p->regions[i]);
-        for (int d = 0; d < p->k_count; d++) k *= (double)p->regions[i].index[p->k[d]].count;
+        for (int d = 0; d < p->k_count; d++)
+            k *= (double)p->regions[i].index[p->k[d]].count;
         double a = m * k * (double)p->z_size, all_of_a = (double)graph_element_count(p->a->tensor);
         floats += (a < all_of_a ? a : all_of_a) + (double)(p->n_size * p->z_size) * k;
     }
@@ -120,25 +129,31 @@ static double read_by_regions(const Contraction *c) {
  * are written and added, which must cost less. */
 static int64_t fewest_parts(const Contraction *c) {
     const Product *p = &c->form;
-    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size, read = (double)graph_element_count(p->a->tensor) + (double)graph_element_count(p->b->tensor);
+    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size,
+           read = (double)graph_element_count(p->a->tensor) +
+                  (double)graph_element_count(p->b->tensor);
     double again = read_by_regions(c) - read;
     int64_t parts = read > 16 * PART_FLOATS ? (int64_t)(read / PART_FLOATS) + 1 : 1;
-    while (parts > 1 && 2 * (double)parts * outputs > again) parts /= 2;
+    while (parts > 1 && 2 * (double)parts * outputs > again)
+        parts /= 2;
     return parts;
 }
 
 static int64_t parts_of_long_sums(const Contraction *c) {
     const Product *p = &c->form;
-    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size, read = (double)graph_element_count(p->a->tensor) + (double)graph_element_count(p->b->tensor);
+    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size,
+           read = (double)graph_element_count(p->a->tensor) +
+                  (double)graph_element_count(p->b->tensor);
     int64_t parts = divide_up(p->k_size, LONGEST_PART);
     return (double)parts * outputs <= read ? parts : 1;
 }
 
-/* ---- tasks ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 static int64_t row_tasks(const Contraction *c, int64_t rows) {
     int64_t tasks = 0;
-    for (int i = 0; i < c->form.region_count; i++) tasks += divide_up(contraction_region_rows(&c->form, &c->form.regions[i]), rows);
+    for (int i = 0; i < c->form.region_count; i++)
+        tasks += divide_up(contraction_region_rows(&c->form, &c->form.regions[i]), rows);
     return c->choice.parts * c->form.z_size * tasks;
 }
 
@@ -150,14 +165,20 @@ static int64_t step_in_a(const Product *p) {
     return 1;
 }
 
-bool contraction_strides_a(const Contraction *c) { return llabs(step_in_a(&c->form)) >= LINE_FLOATS; }
+bool contraction_strides_a(const Contraction *c) {
+    return llabs(step_in_a(&c->form)) >= LINE_FLOATS;
+}
 
-bool contraction_misses_a(const Contraction *c) { return graph_element_count(c->form.a->tensor) > CACHE_FLOATS; }
+bool contraction_misses_a(const Contraction *c) {
+    return graph_element_count(c->form.a->tensor) > CACHE_FLOATS;
+}
 
 /* The chunk of k. If the rows of a lie side by side, each k is another cache line, which the next
  * block wants too. With few k at a time the line is still near then. */
 static int64_t choose_chunk(const Contraction *c) {
-    int64_t k = divide_up(c->form.k_size, c->choice.parts), panel = c->choice.block.vectors * c->lanes, few = smaller(FEW_PANELS, divide_up(c->form.n_size, panel));
+    int64_t k = divide_up(c->form.k_size, c->choice.parts),
+            panel = c->choice.block.vectors * c->lanes,
+            few = smaller(FEW_PANELS, divide_up(c->form.n_size, panel));
     if (contraction_strides_a(c)) return k > STRIDED_CHUNK ? STRIDED_CHUNK : c->form.k_size;
     return k > CHUNK && few * panel * k > PANEL_FLOATS ? CHUNK : c->form.k_size;
 }
@@ -166,10 +187,15 @@ static int64_t choose_chunk(const Contraction *c) {
  * in the cache while all rows of the task pass by. */
 static void choose_tasks(Contraction *c) {
     ContractionChoice *choice = &c->choice;
-    int64_t fewest = FEWEST_BLOCKS * choice->block.rows, panel = choice->block.vectors * c->lanes, panels = divide_up(c->form.n_size, panel);
+    int64_t fewest = FEWEST_BLOCKS * choice->block.rows, panel = choice->block.vectors * c->lanes,
+            panels = divide_up(c->form.n_size, panel);
     choice->task_rows = MOST_TASK_ROWS;
-    while (choice->task_rows > fewest && row_tasks(c, choice->task_rows) * panels < ENOUGH_TASKS) choice->task_rows -= choice->block.rows;
-    int64_t tasks = row_tasks(c, choice->task_rows), wanted = tasks >= ENOUGH_TASKS ? 1 : divide_up(ENOUGH_TASKS, tasks), together = smaller(choice->chunk, divide_up(c->form.k_size, choice->parts)), most = PANEL_FLOATS / (together * panel);
+    while (choice->task_rows > fewest && row_tasks(c, choice->task_rows) * panels < ENOUGH_TASKS)
+        choice->task_rows -= choice->block.rows;
+    int64_t tasks = row_tasks(c, choice->task_rows),
+            wanted = tasks >= ENOUGH_TASKS ? 1 : divide_up(ENOUGH_TASKS, tasks),
+            together = smaller(choice->chunk, divide_up(c->form.k_size, choice->parts)),
+            most = PANEL_FLOATS / (together * panel);
     if (most < 1) most = 1;
     if (wanted * most < panels) wanted = divide_up(panels, most);
     choice->task_panels = divide_up(panels, smaller(wanted, panels));
@@ -180,17 +206,23 @@ static void choose_tasks(Contraction *c) {
 static double cost_of_tasks(const Contraction *c) {
     const Product *p = &c->form;
     const ContractionChoice *choice = &c->choice;
-    double panels = (double)divide_up(p->n_size, choice->block.vectors * c->lanes), groups = (double)divide_up((int64_t)panels, choice->task_panels), k = (double)p->k_size, rows = 0, turns = 0;
+    double panels = (double)divide_up(p->n_size, choice->block.vectors * c->lanes),
+           groups = (double)divide_up((int64_t)panels, choice->task_panels), k = (double)p->k_size,
+           rows = 0, turns = 0;
     for (int i = 0; i < p->region_count; i++) {
         int64_t here = contraction_region_rows(p, &p->regions[i]);
         rows += (double)here;
         turns += (double)divide_up(here, choice->task_rows);
     }
     double z = (double)p->z_size, tasks = (double)choice->parts * z * turns * groups;
-    double read = z * k * (rows * groups + (double)p->n_size * turns), written = z * (double)p->m_size * (double)p->n_size * (choice->parts > 1 ? PART_COST * (double)choice->parts : 1);
-    if (graph_element_count(p->a->tensor) + graph_element_count(p->b->tensor) <= CACHE_FLOATS) read = 0;
+    double read = z * k * (rows * groups + (double)p->n_size * turns),
+           written = z * (double)p->m_size * (double)p->n_size *
+                     (choice->parts > 1 ? PART_COST * (double)choice->parts : 1);
+    if (graph_element_count(p->a->tensor) + graph_element_count(p->b->tensor) <= CACHE_FLOATS)
+        read = 0;
     double chunks = (double)divide_up(divide_up(p->k_size, choice->parts), choice->chunk);
-    written += 2 * (chunks - 1) * z * (double)p->m_size * (double)p->n_size; /* read again and written again */
+    /* read again and written again */
+    written += 2 * (chunks - 1) * z * (double)p->m_size * (double)p->n_size;
     double uneven = tasks < ENOUGH_TASKS ? UNEVEN / tasks - UNEVEN / ENOUGH_TASKS : 0;
     return p->terms * (1 + uneven) + FLOAT_COST * (read + written);
 }
@@ -207,7 +239,8 @@ static void choose_cut(Contraction *c) {
     }
     ContractionChoice best = {0};
     double least = 0;
-    for (int64_t parts = fewest < 1 ? 1 : fewest; parts <= most || !least; parts += divide_up(parts, 4)) {
+    for (int64_t parts = fewest < 1 ? 1 : fewest; parts <= most || !least;
+         parts += divide_up(parts, 4)) {
         c->choice.parts = parts;
         c->choice.chunk = choose_chunk(c);
         choose_tasks(c);
@@ -219,7 +252,7 @@ static void choose_cut(Contraction *c) {
     c->choice = best;
 }
 
-/* ---- sums along k ------------------------------------------------------------------------------------------------------------------ */
+/* ---- sums along k ---------------------------------------------------------------------------- */
 
 bool contraction_prefers_dots(const Contraction *c) {
     const Product *p = &c->form;
@@ -230,7 +263,8 @@ static const int wide_rows[] = {6, 4}, narrow_rows[] = {2};
 
 const int *contraction_dot_rows(int64_t lanes, int *count) {
     bool wide = lanes == 16;
-    *count = (int)(wide ? sizeof wide_rows / sizeof *wide_rows : sizeof narrow_rows / sizeof *narrow_rows);
+    *count = (int)(wide ? sizeof wide_rows / sizeof *wide_rows
+                        : sizeof narrow_rows / sizeof *narrow_rows);
     return wide ? wide_rows : narrow_rows;
 }
 
@@ -242,8 +276,13 @@ static void choose_dots(Contraction *c) {
     int rows = heights[0];
     for (int i = 1; i < count; i++)
         if (round_up(p->m_size, heights[i]) < round_up(p->m_size, rows)) rows = heights[i];
-    int64_t panels = divide_up(p->n_size, DOT_COLUMNS), groups = smaller(divide_up(ENOUGH_TASKS, p->z_size), panels);
-    c->choice = (ContractionChoice){.block = {rows, DOT_COLUMNS}, .parts = 1, .task_rows = round_up(p->m_size, rows), .task_panels = divide_up(panels, groups), .chunk = p->k_size};
+    int64_t panels = divide_up(p->n_size, DOT_COLUMNS),
+            groups = smaller(divide_up(ENOUGH_TASKS, p->z_size), panels);
+    c->choice = (ContractionChoice){.block = {rows, DOT_COLUMNS},
+                                    .parts = 1,
+                                    .task_rows = round_up(p->m_size, rows),
+                                    .task_panels = divide_up(panels, groups),
+                                    .chunk = p->k_size};
 }
 
 void contraction_choose(Contraction *c) {
@@ -255,7 +294,7 @@ void contraction_choose(Contraction *c) {
     choose_cut(c);
 }
 
-/* ---- what may be tried -------------------------------------------------------------------------------------------------------------- */
+/* ---- what may be tried ----------------------------------------------------------------------- */
 
 int contraction_candidates(const Contraction *of, ContractionChoice *out) {
     Contraction c = *of;
@@ -267,17 +306,20 @@ int contraction_candidates(const Contraction *of, ContractionChoice *out) {
     for (int i = 0; i < shapes; i++) {
         c.choice.block = blocks[i];
         if (blocks[i].rows * blocks[i].vectors < SMALLEST_TRIED) continue;
-        if (blocks[i].rows == model.block.rows && blocks[i].vectors == model.block.vectors) continue;
+        if (blocks[i].rows == model.block.rows && blocks[i].vectors == model.block.vectors)
+            continue;
         choose_cut(&c);
         out[count++] = c.choice;
     }
-    int64_t longest = contraction_split_index(of) >= 0 ? smaller(MAX_PARTS, c.form.k_size / MIN_PART_K) : 1;
+    int64_t longest =
+        contraction_split_index(of) >= 0 ? smaller(MAX_PARTS, c.form.k_size / MIN_PART_K) : 1;
     out[count] = model;
     out[count++].task_rows = divide_up(model.task_rows, 2);
     out[count] = model;
     out[count++].task_panels = divide_up(model.task_panels, 2);
     out[count] = model;
-    out[count++].chunk = model.chunk == CHUNK || model.chunk == STRIDED_CHUNK ? 2 * model.chunk : CHUNK;
+    out[count++].chunk =
+        model.chunk == CHUNK || model.chunk == STRIDED_CHUNK ? 2 * model.chunk : CHUNK;
     out[count] = model;
     if (2 * model.parts <= longest) out[count++].parts = 2 * model.parts;
     out[count] = model;
@@ -288,14 +330,18 @@ int contraction_candidates(const Contraction *of, ContractionChoice *out) {
 uint64_t contraction_key(const Contraction *c) {
     const Product *p = &c->form;
     int indices = c->node->rank + c->node->red_rank;
-    const int64_t sides[] = {c->lanes, c->packed, p->z_size, p->m_size, p->n_size, p->k_size, p->region_count, indices};
+    const int64_t sides[] = {c->lanes,  c->packed, p->z_size,       p->m_size,
+                             p->n_size, p->k_size, p->region_count, indices};
     uint64_t key = 1469598103934665603u;
-    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) key = (key ^ (uint64_t)sides[i]) * 1099511628211u;
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
+        key = (key ^ (uint64_t)sides[i]) * 1099511628211u;
     for (int i = 0; i < p->region_count; i++) {
         const ProductRegion *r = &p->regions[i];
         for (int d = 0; d < indices; d++) {
-            const int64_t walk[] = {r->index[d].begin, r->index[d].step, r->index[d].count, r->at_a.factor[d], r->at_b.factor[d], r->at_y.factor[d]};
-            for (size_t k = 0; k < sizeof walk / sizeof *walk; k++) key = (key ^ (uint64_t)walk[k]) * 1099511628211u;
+            const int64_t walk[] = {r->index[d].begin, r->index[d].step,  r->index[d].count,
+                                    r->at_a.factor[d], r->at_b.factor[d], r->at_y.factor[d]};
+            for (size_t k = 0; k < sizeof walk / sizeof *walk; k++)
+                key = (key ^ (uint64_t)walk[k]) * 1099511628211u;
         }
     }
     return key;

@@ -20,7 +20,7 @@ enum {
     FEW_GATHERED = 3
 };
 
-/* ---- words ---------------------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 typedef struct Words {
     int32_t *items;
@@ -42,7 +42,8 @@ static int64_t add_words(Arena *arena, Words *w, const int32_t *words, int64_t c
 
 static uint64_t hash_words(const int32_t *words, int64_t count) {
     uint64_t hash = 1469598103934665603u;
-    for (int64_t i = 0; i < count; i++) hash = (hash ^ (uint32_t)words[i]) * 1099511628211u;
+    for (int64_t i = 0; i < count; i++)
+        hash = (hash ^ (uint32_t)words[i]) * 1099511628211u;
     return hash;
 }
 
@@ -64,24 +65,28 @@ static int64_t store_list(Builder *b) {
     uint64_t hash = hash_words(b->list.items, b->list.count);
     for (int i = b->known.count - 1; i >= 0; i--) {
         const Known *k = &b->known.items[i];
-        if (k->hash == hash && k->count == b->list.count && memcmp(b->table.items + k->at, b->list.items, sizeof(int32_t) * (size_t)k->count) == 0) return k->at;
+        if (k->hash == hash && k->count == b->list.count &&
+            memcmp(b->table.items + k->at, b->list.items, sizeof(int32_t) * (size_t)k->count) == 0)
+            return k->at;
     }
     int64_t at = add_words(b->arena, &b->table, b->list.items, b->list.count);
     array_push(b->arena, &b->known, ((Known){hash, at, b->list.count}));
     return at;
 }
 
-/* ---- walking indices -------------------------------------------------------------------------------------------------- */
+/* ---- walking indices ------------------------------------------------------------------------- */
 
 /* A counter over some indices of a region, the last one fastest, with the offset that each of two
  * operands has there. */
 typedef struct Walk {
     int count;
-    int64_t extent[GRAPH_MAX_RANK], value[GRAPH_MAX_RANK], first[GRAPH_MAX_RANK], second[GRAPH_MAX_RANK];
+    int64_t extent[GRAPH_MAX_RANK], value[GRAPH_MAX_RANK], first[GRAPH_MAX_RANK],
+        second[GRAPH_MAX_RANK];
     int64_t at_first, at_second;
 } Walk;
 
-static Walk walk_of(const ProductRegion *r, const int *list, int count, const Affine *first, const Affine *second) {
+static Walk walk_of(const ProductRegion *r, const int *list, int count, const Affine *first,
+                    const Affine *second) {
     Walk w;
     memset(&w, 0, sizeof w);
     w.count = count;
@@ -106,7 +111,8 @@ static void walk_on(Walk *w) {
 
 static int64_t walk_size(const Walk *w) {
     int64_t size = 1;
-    for (int d = 0; d < w->count; d++) size *= w->extent[d];
+    for (int d = 0; d < w->count; d++)
+        size *= w->extent[d];
     return size;
 }
 
@@ -118,7 +124,8 @@ static void walk_merge(Walk *w) {
         w->extent[kept] = w->extent[d];
         w->first[kept] = w->first[d];
         w->second[kept++] = w->second[d];
-        while (kept > 1 && w->first[kept - 2] == w->extent[kept - 1] * w->first[kept - 1] && w->second[kept - 2] == w->extent[kept - 1] * w->second[kept - 1]) {
+        while (kept > 1 && w->first[kept - 2] == w->extent[kept - 1] * w->first[kept - 1] &&
+               w->second[kept - 2] == w->extent[kept - 1] * w->second[kept - 1]) {
             w->extent[kept - 2] *= w->extent[kept - 1];
             w->first[kept - 2] = w->first[kept - 1];
             w->second[kept - 2] = w->second[kept - 1];
@@ -128,7 +135,7 @@ static void walk_merge(Walk *w) {
     w->count = kept;
 }
 
-/* ---- where things lie ----------------------------------------------------------------------------------------------------- */
+/* ---- where things lie ------------------------------------------------------------------------ */
 
 /* Offsets of b as the product reads it: in place, or in the packed panels, whose rows are all k in
  * the order of the list. */
@@ -152,7 +159,9 @@ static Affine b_of(const Contraction *c, const ProductRegion *r) {
     return at;
 }
 
-static int innermost(const int *list, int count) { return count ? list[count - 1] : -1; }
+static int innermost(const int *list, int count) {
+    return count ? list[count - 1] : -1;
+}
 
 bool contraction_columns_contiguous(const Contraction *c) {
     const Product *p = &c->form;
@@ -187,7 +196,9 @@ static bool reads_in_place(const Contraction *c) {
     const Affine *at = &p->regions[0].at_b;
     const bool narrow = c->lanes < MASKED_LANES;
     int k = innermost(p->k, p->k_count);
-    if (k < 0 || at->factor[k] <= (narrow ? FAR_APART_NARROW : FAR_APART) || p->m_size <= (narrow ? FEW_ROWS_NARROW : FEW_ROWS)) return true;
+    if (k < 0 || at->factor[k] <= (narrow ? FAR_APART_NARROW : FAR_APART) ||
+        p->m_size <= (narrow ? FEW_ROWS_NARROW : FEW_ROWS))
+        return true;
     /* A convolution reads each element for several taps: packed, an image would be there once for
      * each. */
     return narrow && p->z_size * p->n_size * p->k_size > graph_element_count(p->b->tensor);
@@ -197,15 +208,20 @@ static bool reads_in_place(const Contraction *c) {
  * and columns alike. */
 static bool sums_along_k(const Contraction *c) {
     const Product *p = &c->form;
-    if (p->region_count != 1 || p->k_count != 1 || p->n_count != 1 || !contraction_k_contiguous(c) || !y_contiguous(c)) return false;
+    if (p->region_count != 1 || p->k_count != 1 || p->n_count != 1 ||
+        !contraction_k_contiguous(c) || !y_contiguous(c))
+        return false;
     const ProductRegion *r = &p->regions[0];
-    return r->at_a.factor[p->k[0]] == 1 && r->index[p->k[0]].count == p->k_size && contraction_prefers_dots(c);
+    return r->at_a.factor[p->k[0]] == 1 && r->index[p->k[0]].count == p->k_size &&
+           contraction_prefers_dots(c);
 }
 
-/* ---- tasks --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 /* Sums along k count their leaves by themselves. */
-static bool lists_leaves(const Contraction *c) { return c->leaves && !c->dots; }
+static bool lists_leaves(const Contraction *c) {
+    return c->leaves && !c->dots;
+}
 
 /* The run listed last is the last one of its leaf. */
 static void end_leaf(Builder *b) {
@@ -218,31 +234,41 @@ static void end_leaf(Builder *b) {
 static int64_t close_chunk(Builder *b, Words *chunks, int64_t runs) {
     int64_t listed = b->list.count / 3;
     if (listed > runs) end_leaf(b);
-    add_words(b->arena, chunks, (const int32_t[2]){(int32_t)(3 * runs), (int32_t)(listed - runs)}, 2);
+    add_words(b->arena, chunks, (const int32_t[2]){(int32_t)(3 * runs), (int32_t)(listed - runs)},
+              2);
     return listed;
 }
 
 /* The runs of one part's k, relative to its first k, none longer than a chunk, and the chunks: how
  * many of those runs each takes. */
-static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at_b, int64_t *chunk_count) {
+static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at_b,
+                            int64_t *chunk_count) {
     const Product *p = &b->c->form;
     Walk w = walk_of(r, p->k, p->k_count, &r->at_a, at_b);
     walk_merge(&w);
     int64_t length = w.count ? w.extent[w.count - 1] : 1, count = walk_size(&w);
     const int32_t *head = b->table.items;
-    bool steps_fit = w.count == 0 || (w.first[w.count - 1] == head[HEAD_A_STEP] && w.second[w.count - 1] == head[HEAD_B_STEP]);
-    if (!steps_fit) length = 1; /* a region with one value of the innermost index walks by another */
-    else if (w.count) w.count--;
+    bool steps_fit = w.count == 0 || (w.first[w.count - 1] == head[HEAD_A_STEP] &&
+                                      w.second[w.count - 1] == head[HEAD_B_STEP]);
+    /* a region with one value of the innermost index walks by another */
+    if (!steps_fit)
+        length = 1;
+    else if (w.count)
+        w.count--;
     Words chunks = {0};
-    int64_t chunk = b->c->choice.chunk, most = lists_leaves(b->c) && LEAF_K < chunk ? LEAF_K : chunk, runs = 0, in_chunk = 0, in_leaf = 0;
+    int64_t chunk = b->c->choice.chunk,
+            most = lists_leaves(b->c) && LEAF_K < chunk ? LEAF_K : chunk, runs = 0, in_chunk = 0,
+            in_leaf = 0;
     int64_t piece = most < length ? divide_up(length, divide_up(length, most)) : length;
     b->list.count = 0;
     for (int64_t i = 0; i < count / (length ? length : 1); i++, walk_on(&w)) {
         for (int64_t at = 0; at < length; at += piece) {
             int64_t here = smaller(piece, length - at);
-            if (in_chunk && in_chunk + here > chunk) runs = close_chunk(b, &chunks, runs), in_chunk = in_leaf = 0;
+            if (in_chunk && in_chunk + here > chunk)
+                runs = close_chunk(b, &chunks, runs), in_chunk = in_leaf = 0;
             if (in_leaf && in_leaf + here > LEAF_K) end_leaf(b), in_leaf = 0;
-            const int32_t run[3] = {(int32_t)(w.at_first + at * head[HEAD_A_STEP]), (int32_t)(w.at_second + at * head[HEAD_B_STEP]), (int32_t)here};
+            const int32_t run[3] = {(int32_t)(w.at_first + at * head[HEAD_A_STEP]),
+                                    (int32_t)(w.at_second + at * head[HEAD_B_STEP]), (int32_t)here};
             add_words(b->arena, &b->list, run, 3);
             in_chunk += here;
             in_leaf += here;
@@ -250,7 +276,8 @@ static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at
     }
     close_chunk(b, &chunks, runs);
     int64_t runs_at = store_list(b);
-    for (int64_t i = 0; i < chunks.count; i += 2) chunks.items[i] += (int32_t)runs_at;
+    for (int64_t i = 0; i < chunks.count; i += 2)
+        chunks.items[i] += (int32_t)runs_at;
     *chunk_count = chunks.count / 2;
     b->list.count = 0;
     add_words(b->arena, &b->list, chunks.items, chunks.count);
@@ -285,7 +312,8 @@ static Cut cut_rows(const Contraction *c, const Walk *m) {
     for (int d = m->count - 1; d >= 0; d--) {
         cut.extent = m->extent[d];
         if (cut.inside * cut.extent > c->choice.task_rows + c->choice.task_rows / 4) {
-            int64_t turns = cut.inside == 1 ? round_up(c->choice.task_rows, c->rows) : c->choice.task_rows / cut.inside;
+            int64_t turns = cut.inside == 1 ? round_up(c->choice.task_rows, c->rows)
+                                            : c->choice.task_rows / cut.inside;
             if (turns < 1) turns = 1;
             cut.turns = divide_up(cut.extent, divide_up(cut.extent, turns));
             if (cut.inside == 1) cut.turns = round_up(cut.turns, c->rows);
@@ -301,9 +329,12 @@ typedef struct Place {
     int64_t a, b, y;
 } Place;
 
-static void add_task(Builder *b, Place at, int64_t rows_at, int64_t rows, int64_t chunks_at, int64_t chunks, int64_t panel_begin, int64_t panel_end) {
-    const int64_t task[TASK_WORDS] = {at.a, at.b, at.y, rows_at, rows, chunks_at, chunks, panel_begin, panel_end};
-    for (int i = 0; i < TASK_WORDS; i++) array_push(b->arena, &b->tasks, (int32_t)task[i]);
+static void add_task(Builder *b, Place at, int64_t rows_at, int64_t rows, int64_t chunks_at,
+                     int64_t chunks, int64_t panel_begin, int64_t panel_end) {
+    const int64_t task[TASK_WORDS] = {at.a,      at.b,   at.y,        rows_at,  rows,
+                                      chunks_at, chunks, panel_begin, panel_end};
+    for (int i = 0; i < TASK_WORDS; i++)
+        array_push(b->arena, &b->tasks, (int32_t)task[i]);
 }
 
 /* Adds the tasks of one z of one region, for one range of k. `r` has only that range, and `at` is
@@ -318,10 +349,12 @@ static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *a
     for (int64_t first = 0, here; first < rows; first += here) {
         here = smaller(cut.turns, cut.extent - turn) * cut.inside;
         turn = (turn + cut.turns) >= cut.extent ? 0 : turn + cut.turns;
-        Place place = {at.a + m.at_first, at.b, c->direct ? at.y + m.at_second : at.y + first * p->n_size};
+        Place place = {at.a + m.at_first, at.b,
+                       c->direct ? at.y + m.at_second : at.y + first * p->n_size};
         int64_t rows_at = store_rows(b, &m, here, c->direct ? 0 : p->n_size);
         for (int64_t panel = 0; panel < c->panels; panel += together)
-            add_task(b, place, rows_at, here, chunks_at, chunks, panel, smaller(panel + together, c->panels));
+            add_task(b, place, rows_at, here, chunks_at, chunks, panel,
+                     smaller(panel + together, c->panels));
     }
 }
 
@@ -333,15 +366,19 @@ static void add_part_tasks(Builder *b, int64_t part, int64_t step) {
     for (int i = 0; i < p->region_count; i++) {
         ProductRegion r = p->regions[i];
         Affine at_b = b_of(c, &r);
-        Walk z = walk_of(&r, p->z, p->z_count, &r.at_a, &at_b), z_of_y = walk_of(&r, p->z, p->z_count, &r.at_y, &r.at_y);
+        Walk z = walk_of(&r, p->z, p->z_count, &r.at_a, &at_b),
+             z_of_y = walk_of(&r, p->z, p->z_count, &r.at_y, &r.at_y);
         int64_t first = 0;
         if (c->parts > 1 && r.index[index].count) {
             first = part * step;
             r.index[index].count = smaller(step, r.index[index].count - first);
         }
         for (int64_t k = 0; k < walk_size(&z); k++) {
-            Place at = {r.at_a.constant + z.at_first + (index < 0 ? 0 : first * r.at_a.factor[index]), at_b.constant + z.at_second + (index < 0 ? 0 : first * at_b.factor[index]),
-                        c->direct ? r.at_y.constant + z_of_y.at_first : (part * c->part_rows + row) * p->n_size};
+            Place at = {r.at_a.constant + z.at_first +
+                            (index < 0 ? 0 : first * r.at_a.factor[index]),
+                        at_b.constant + z.at_second + (index < 0 ? 0 : first * at_b.factor[index]),
+                        c->direct ? r.at_y.constant + z_of_y.at_first
+                                  : (part * c->part_rows + row) * p->n_size};
             add_region_tasks(b, &r, &at_b, at);
             row += contraction_region_rows(p, &r);
             walk_on(&z);
@@ -359,7 +396,7 @@ static int by_place(const void *first, const void *second) {
     return 0;
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 /* The steps of k within a run: those of the innermost index, in the largest region. */
 static void set_steps(Contraction *c, int32_t *head) {
@@ -367,7 +404,8 @@ static void set_steps(Contraction *c, int32_t *head) {
     const ProductRegion *widest = &p->regions[0];
     for (int i = 0; i < p->region_count; i++) {
         bool wider = false;
-        for (int k = 0; k < p->k_count; k++) wider |= p->regions[i].index[p->k[k]].count > widest->index[p->k[k]].count;
+        for (int k = 0; k < p->k_count; k++)
+            wider |= p->regions[i].index[p->k[k]].count > widest->index[p->k[k]].count;
         if (wider) widest = &p->regions[i];
     }
     Affine at_b = b_of(c, widest);
@@ -384,7 +422,8 @@ static void set_steps(Contraction *c, int32_t *head) {
     head[HEAD_PART_ROWS] = (int32_t)c->part_rows;
 }
 
-static int64_t store_offsets(Builder *b, const ProductRegion *r, const int *list, int count, const Affine *at, int64_t padded, int64_t base) {
+static int64_t store_offsets(Builder *b, const ProductRegion *r, const int *list, int count,
+                             const Affine *at, int64_t padded, int64_t base) {
     Walk w = walk_of(r, list, count, at, at);
     int64_t size = walk_size(&w);
     b->list.count = 0;
@@ -397,20 +436,25 @@ static int64_t store_offsets(Builder *b, const ProductRegion *r, const int *list
     return add_words(b->arena, &b->table, b->list.items, b->list.count);
 }
 
-static void set_head(Builder *b, ContractionHead word, int64_t at) { b->table.items[word] = (int32_t)at; }
+static void set_head(Builder *b, ContractionHead word, int64_t at) {
+    b->table.items[word] = (int32_t)at;
+}
 
 static void store_pack_offsets(Builder *b) {
     Contraction *c = b->c;
     const Product *p = &c->form;
-    ProductRegion whole = p->regions[0]; /* b's strides are the same in all regions: what steps differently is scaled back */
+    /* b's strides are the same in all regions: what steps differently is scaled back */
+    ProductRegion whole = p->regions[0];
     for (int i = 0; i < c->node->rank + c->node->red_rank; i++) {
         int64_t step = whole.index[i].step;
         if (step > 1) whole.at_b.factor[i] /= step;
         whole.index[i] = (Progression){0, 1, graph_extent(c->node, i)};
     }
     set_head(b, HEAD_B_OF_K, store_offsets(b, &whole, p->k, p->k_count, &whole.at_b, p->k_size, 0));
-    set_head(b, HEAD_B_OF_N, store_offsets(b, &whole, p->n, p->n_count, &whole.at_b, c->panels * c->panel, 0));
-    set_head(b, HEAD_B_OF_Z, store_offsets(b, &whole, p->z, p->z_count, &whole.at_b, p->z_size, c->b_base));
+    set_head(b, HEAD_B_OF_N,
+             store_offsets(b, &whole, p->n, p->n_count, &whole.at_b, c->panels * c->panel, 0));
+    set_head(b, HEAD_B_OF_Z,
+             store_offsets(b, &whole, p->z, p->z_count, &whole.at_b, p->z_size, c->b_base));
 }
 
 static void store_gather_offsets(Builder *b) {
@@ -429,7 +473,9 @@ static void store_gather_offsets(Builder *b) {
         }
     }
     set_head(b, HEAD_Y_OF_ROW, add_words(b->arena, &b->table, b->list.items, b->list.count));
-    set_head(b, HEAD_Y_OF_N, store_offsets(b, &p->regions[0], p->n, p->n_count, &p->regions[0].at_y, round_up(p->n_size, c->lanes), 0));
+    set_head(b, HEAD_Y_OF_N,
+             store_offsets(b, &p->regions[0], p->n, p->n_count, &p->regions[0].at_y,
+                           round_up(p->n_size, c->lanes), 0));
 }
 
 /* Values of the split index in a part. */
@@ -443,9 +489,11 @@ static void make_tables(Arena *arena, Contraction *c) {
     int32_t head[HEAD_COUNT] = {0};
     set_steps(c, head);
     add_words(arena, &b.table, head, HEAD_COUNT);
-    for (int64_t part = 0; part < c->parts; part++) add_part_tasks(&b, part, part_extent(c));
+    for (int64_t part = 0; part < c->parts; part++)
+        add_part_tasks(&b, part, part_extent(c));
     c->tasks = b.tasks.count / TASK_WORDS;
-    if (c->form.region_count > 1) qsort(b.tasks.items, (size_t)c->tasks, TASK_WORDS * sizeof *b.tasks.items, by_place);
+    if (c->form.region_count > 1)
+        qsort(b.tasks.items, (size_t)c->tasks, TASK_WORDS * sizeof *b.tasks.items, by_place);
     int64_t at = add_words(arena, &b.table, b.tasks.items, b.tasks.count);
     set_head(&b, HEAD_TASKS, at);
     if (c->packed) store_pack_offsets(&b);
@@ -456,9 +504,11 @@ static void make_tables(Arena *arena, Contraction *c) {
     c->hash = hash_words(c->tables, c->table_count) ^ 31 * hash_words(block, 5);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
-static bool addressable(double count) { return count < (double)INT32_MAX; }
+static bool addressable(double count) {
+    return count < (double)INT32_MAX;
+}
 
 /* Packing reads b at every k, n and z, whatever the region: its strides and its start must be the
  * same in all of them. */
@@ -485,10 +535,13 @@ static bool can_pack(Contraction *c) {
 
 static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *target) {
     const Product *p = &c->form;
-    if (!addressable((double)graph_element_count(p->a->tensor)) || !addressable((double)graph_element_count(p->b->tensor))) return NULL;
+    if (!addressable((double)graph_element_count(p->a->tensor)) ||
+        !addressable((double)graph_element_count(p->b->tensor)))
+        return NULL;
     MatrixProduct plain;
     c->leaves = p->k_size > LONG_K;
-    if (target->has_products && p->k_size <= LEAF_K && matrix_product(c->node, p, &plain)) { /* a library adds a sum term by term */
+    /* a library adds a sum term by term */
+    if (target->has_products && p->k_size <= LEAF_K && matrix_product(c->node, p, &plain)) {
         c->plain = memcpy(arena_alloc(arena, sizeof plain), &plain, sizeof plain);
         c->parts = c->tasks = 1;
         return c;
@@ -507,7 +560,10 @@ static bool is_known(const Contraction *c, ContractionBlock block) {
 
 /* A narrow target's blocks have few rows, and each panel would fetch a cache line for every k of
  * them anew: many of these fall into one set of the first-level cache. */
-static bool gathers_a(const Contraction *c) { return c->lanes < MASKED_LANES && !c->dots && contraction_strides_a(c) && c->choice.task_panels >= FEW_GATHERED; }
+static bool gathers_a(const Contraction *c) {
+    return c->lanes < MASKED_LANES && !c->dots && contraction_strides_a(c) &&
+           c->choice.task_panels >= FEW_GATHERED;
+}
 
 static void take_choice(Contraction *c) {
     const Product *p = &c->form;
@@ -521,7 +577,8 @@ static void take_choice(Contraction *c) {
     c->ahead = contraction_strides_a(c) && !c->gathered;
     c->rows_ahead = !c->dots && !c->gathered && !c->ahead && contraction_misses_a(c);
     int index = contraction_split_index(c);
-    int64_t extent = index < 0 ? 1 : graph_extent(c->node, index), parts = smaller(c->choice.parts, extent);
+    int64_t extent = index < 0 ? 1 : graph_extent(c->node, index),
+            parts = smaller(c->choice.parts, extent);
     c->parts = divide_up(extent, divide_up(extent, parts));
 }
 
@@ -537,20 +594,33 @@ Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *t
     if (c->dots) c->packed = false;
     if (c->packed && !can_pack(c)) return NULL;
     const ContractionChoice *measured = tuning_find(target->tuning, contraction_key(c));
-    if (measured && !c->dots && is_known(c, measured->block)) c->choice = *measured;
-    else contraction_choose(c);
+    if (measured && !c->dots && is_known(c, measured->block))
+        c->choice = *measured;
+    else
+        contraction_choose(c);
     take_choice(c);
     c->direct = y_contiguous(c) && c->parts == 1;
     c->part_rows = p->m_size * p->z_size;
-    double largest = (double)graph_element_count(node) * (double)c->parts, packed = (double)(p->z_size * c->panels) * (double)(p->k_size * c->panel);
-    if (!addressable(largest) || !addressable((double)graph_element_count(p->a->tensor)) || !addressable((double)graph_element_count(p->b->tensor)) || !addressable(packed)) return NULL;
+    double largest = (double)graph_element_count(node) * (double)c->parts,
+           packed = (double)(p->z_size * c->panels) * (double)(p->k_size * c->panel);
+    if (!addressable(largest) || !addressable((double)graph_element_count(p->a->tensor)) ||
+        !addressable((double)graph_element_count(p->b->tensor)) || !addressable(packed))
+        return NULL;
     make_tables(arena, c);
     return c;
 }
 
-int64_t contraction_pack_count(const Contraction *c) { return c->packed ? c->form.z_size * c->panels * c->form.k_size * c->panel : 0; }
-int64_t contraction_part_count(const Contraction *c) { return c->direct ? 0 : c->parts * c->part_rows * c->form.n_size + c->lanes /* read past the end by the last vector */; }
-int64_t contraction_pack_tiles(const Contraction *c) { return c->form.z_size * c->panels * divide_up(c->form.k_size, PACK_ROWS); }
+int64_t contraction_pack_count(const Contraction *c) {
+    return c->packed ? c->form.z_size * c->panels * c->form.k_size * c->panel : 0;
+}
+int64_t contraction_part_count(const Contraction *c) {
+    return c->direct ? 0
+                     : c->parts * c->part_rows * c->form.n_size +
+                           c->lanes /* read past the end by the last vector */;
+}
+int64_t contraction_pack_tiles(const Contraction *c) {
+    return c->form.z_size * c->panels * divide_up(c->form.k_size, PACK_ROWS);
+}
 
 int64_t contraction_totals(const Contraction *c) {
     if (!c->leaves) return 0;
@@ -560,7 +630,8 @@ int64_t contraction_totals(const Contraction *c) {
 static int64_t gathered_count(const Contraction *c) {
     if (!c->gathered) return 0;
     int index = contraction_split_index(c);
-    int64_t k = index < 0 ? c->form.k_size : c->form.k_size / graph_extent(c->node, index) * part_extent(c);
+    int64_t k =
+        index < 0 ? c->form.k_size : c->form.k_size / graph_extent(c->node, index) * part_extent(c);
     return smaller(c->choice.chunk, k) * c->rows;
 }
 
@@ -568,4 +639,6 @@ int64_t contraction_scratch(const Contraction *c) {
     return (contraction_totals(c) + gathered_count(c)) * (int64_t)sizeof(float);
 }
 
-int64_t contraction_gather_tiles(const Contraction *c) { return divide_up(c->part_rows, GATHER_ROWS); }
+int64_t contraction_gather_tiles(const Contraction *c) {
+    return divide_up(c->part_rows, GATHER_ROWS);
+}

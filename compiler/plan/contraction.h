@@ -46,15 +46,15 @@ enum {
     DOT_COLUMNS = 4,   /* columns of y in a panel of dots */
     MASKED_LANES = 16, /* lanes of the vectors whose masks have registers of their own */
     MOST_CANDIDATES = 16,
-    PACK_ROWS = 64,  /* rows, each of one k, in a tile that packs */
-    GATHER_ROWS = 4  /* rows in a tile that adds parts */
+    PACK_ROWS = 64, /* rows, each of one k, in a tile that packs */
+    GATHER_ROWS = 4 /* rows in a tile that adds parts */
 };
 
 /* The words that the table begins with. */
 typedef enum {
-    HEAD_A_STEP,      /* floats from one k of a run to the next, in a and in b */
+    HEAD_A_STEP, /* floats from one k of a run to the next, in a and in b */
     HEAD_B_STEP,
-    HEAD_PANEL_STEP, /* floats from a panel of b to the next, at one k */
+    HEAD_PANEL_STEP,  /* floats from a panel of b to the next, at one k */
     HEAD_COLUMNS,     /* the extent of n */
     HEAD_COLUMN_STEP, /* dots: floats from a column of b to the next */
     HEAD_TASKS,       /* where the tasks begin */
@@ -122,10 +122,10 @@ typedef struct Contraction {
     ContractionChoice choice;
     /* Floats in a vector; columns in a panel, or in a tile; panels of one z. */
     int64_t lanes, panel, panels;
-    int rows;       /* rows of a block, or of a tile */
-    bool packed;    /* b is packed into panels; else it is read where it lies */
-    bool dots;      /* sums run along k, with neither operand packed; a panel has DOT_COLUMNS */
-    bool direct;    /* the product writes y; else the kernel that adds the parts does */
+    int rows;    /* rows of a block, or of a tile */
+    bool packed; /* b is packed into panels; else it is read where it lies */
+    bool dots;   /* sums run along k, with neither operand packed; a panel has DOT_COLUMNS */
+    bool direct; /* the product writes y; else the kernel that adds the parts does */
     /* Sums are taken in leaves: k is more than LEAF_K, a lane of dots has more than DOT_LEAF terms,
      * or k of a tile is more than LONG_K. */
     bool leaves;

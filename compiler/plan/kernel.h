@@ -16,16 +16,17 @@ enum {
 typedef enum {
     KERNEL_COMPUTE,
     KERNEL_TOPK,
-    KERNEL_CALL,    /* a library call: couplet_call in the runtime. Its first operand is a table of
-                     * the call and its sizes */
-    KERNEL_ORDER,   /* an argsort or a select that the device does itself */
-    KERNEL_PACK,    /* the vector operand of a contraction, in panels */
-    KERNEL_PRODUCT, /* the contraction itself */
+    /* a library call: couplet_call in the runtime. Its first operand is a table of the call and its
+       sizes */
+    KERNEL_CALL,
+    KERNEL_ORDER,           /* an argsort or a select that the device does itself */
+    KERNEL_PACK,            /* the vector operand of a contraction, in panels */
+    KERNEL_PRODUCT,         /* the contraction itself */
     KERNEL_GATHER_PARTIALS, /* adds the parts of a split contraction in their order */
-    KERNEL_SWEEP, /* a pass over an array of pairs, tile by tile */
-    KERNEL_SWEEP_JOIN, /* joins the parts of one sink of a sweep in their order */
-    KERNEL_BUCKET_SORT, /* lists the members of every key (bucket.h) */
-    KERNEL_BUCKET       /* reduces each key's members */
+    KERNEL_SWEEP,           /* a pass over an array of pairs, tile by tile */
+    KERNEL_SWEEP_JOIN,      /* joins the parts of one sink of a sweep in their order */
+    KERNEL_BUCKET_SORT,     /* lists the members of every key (bucket.h) */
+    KERNEL_BUCKET           /* reduces each key's members */
 } KernelKind;
 
 struct Arguments;

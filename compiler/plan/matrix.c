@@ -3,22 +3,28 @@
 
 #include <string.h>
 
-/* The step in memory when the indices of the list, counted up together, move by one; false when it is not always the same. 0 for a single turn. */
-static bool step_of(const GNode *node, const int *list, int count, const Affine *at, int64_t *step) {
+/* The step in memory when the indices of the list, counted up together, move by one; false when it
+ * is not always the same. 0 for a single turn. */
+static bool step_of(const GNode *node, const int *list, int count, const Affine *at,
+                    int64_t *step) {
     int64_t turns = 1;
     *step = 0;
     for (int d = count - 1; d >= 0; d--) {
         int64_t extent = graph_extent(node, list[d]), factor = at->factor[list[d]];
         if (extent == 1) continue;
-        if (turns == 1) *step = factor;
-        else if (factor != *step * turns) return false;
+        if (turns == 1)
+            *step = factor;
+        else if (factor != *step * turns)
+            return false;
         turns *= extent;
     }
     return *step >= 0;
 }
 
-/* Rows x columns in memory: row by row, or column by column (transposed); `stride` is between what lies side by side. A matrix of one row or column is both. */
-static bool lies(int64_t rows, int64_t columns, int64_t row_step, int64_t column_step, bool *transposed, int64_t *stride) {
+/* Rows x columns in memory: row by row, or column by column (transposed); `stride` is between what
+ * lies side by side. A matrix of one row or column is both. */
+static bool lies(int64_t rows, int64_t columns, int64_t row_step, int64_t column_step,
+                 bool *transposed, int64_t *stride) {
     if (column_step == 1 || columns == 1) {
         *transposed = false;
         *stride = rows == 1 ? columns : row_step;
@@ -38,17 +44,23 @@ typedef struct Steps {
 static bool is_whole(const GNode *node, const Product *p) {
     for (int i = 0; i < node->rank + node->red_rank; i++) {
         const Progression *at = &p->regions[0].index[i];
-        if (at->begin != 0 || at->count != graph_extent(node, i) || (at->step != 1 && at->count > 1)) return false;
+        if (at->begin != 0 || at->count != graph_extent(node, i) ||
+            (at->step != 1 && at->count > 1))
+            return false;
     }
     return p->region_count == 1;
 }
 
 static bool steps_of(const GNode *node, const Product *f, Steps *s) {
     const ProductRegion *r = &f->regions[0];
-    return step_of(node, f->m, f->m_count, &r->at_a, &s->a_m) && step_of(node, f->k, f->k_count, &r->at_a, &s->a_k) &&
-           step_of(node, f->z, f->z_count, &r->at_a, &s->a_z) && step_of(node, f->n, f->n_count, &r->at_b, &s->b_n) &&
-           step_of(node, f->k, f->k_count, &r->at_b, &s->b_k) && step_of(node, f->z, f->z_count, &r->at_b, &s->b_z) &&
-           step_of(node, f->m, f->m_count, &r->at_y, &s->y_m) && step_of(node, f->n, f->n_count, &r->at_y, &s->y_n) &&
+    return step_of(node, f->m, f->m_count, &r->at_a, &s->a_m) &&
+           step_of(node, f->k, f->k_count, &r->at_a, &s->a_k) &&
+           step_of(node, f->z, f->z_count, &r->at_a, &s->a_z) &&
+           step_of(node, f->n, f->n_count, &r->at_b, &s->b_n) &&
+           step_of(node, f->k, f->k_count, &r->at_b, &s->b_k) &&
+           step_of(node, f->z, f->z_count, &r->at_b, &s->b_z) &&
+           step_of(node, f->m, f->m_count, &r->at_y, &s->y_m) &&
+           step_of(node, f->n, f->n_count, &r->at_y, &s->y_n) &&
            step_of(node, f->z, f->z_count, &r->at_y, &s->y_z);
 }
 
@@ -63,7 +75,9 @@ bool matrix_product(const GNode *node, const Product *f, MatrixProduct *out) {
     out->y_batch = s.y_z;
     bool by_column;
     if (!lies(f->m_size, f->n_size, s.y_m, s.y_n, &by_column, &out->y_row)) return false;
-    out->swapped = by_column; /* the transpose of y lies row by row, and is the product of the transposes the other way round */
+    /* the transpose of y lies row by row, and is the product of the transposes the other way round
+     */
+    out->swapped = by_column;
     out->rows = by_column ? f->n_size : f->m_size;
     out->columns = by_column ? f->m_size : f->n_size;
     const Affine *left = by_column ? &r->at_b : &r->at_a, *right = by_column ? &r->at_a : &r->at_b;
@@ -71,6 +85,8 @@ bool matrix_product(const GNode *node, const Product *f, MatrixProduct *out) {
     out->right_offset = right->constant;
     out->left_batch = by_column ? s.b_z : s.a_z;
     out->right_batch = by_column ? s.a_z : s.b_z;
-    return lies(out->rows, out->inner, by_column ? s.b_n : s.a_m, by_column ? s.b_k : s.a_k, &out->left_transposed, &out->left_row) &&
-           lies(out->inner, out->columns, by_column ? s.a_k : s.b_k, by_column ? s.a_m : s.b_n, &out->right_transposed, &out->right_row);
+    return lies(out->rows, out->inner, by_column ? s.b_n : s.a_m, by_column ? s.b_k : s.a_k,
+                &out->left_transposed, &out->left_row) &&
+           lies(out->inner, out->columns, by_column ? s.a_k : s.b_k, by_column ? s.a_m : s.b_n,
+                &out->right_transposed, &out->right_row);
 }

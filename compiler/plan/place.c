@@ -13,25 +13,30 @@ void life_measure(Plan *p) {
         const Kernel *k = &p->kernels.items.items[s];
         for (int i = 0; i < k->operand_count; i++) {
             Life *life = &p->lives[k->operands[i]->mark];
-            if (life->first < 0) life->first = k->first; /* kernels of one launch run at the same time */
+            /* kernels of one launch run at the same time */
+            if (life->first < 0) life->first = k->first;
             life->last = k->last;
         }
     }
     for (int i = 0; i < p->out->buffer_count; i++) {
-        if (p->lives[i].first < 0) p->lives[i].bytes = 0; /* streamed: no kernel stores it; or an input that none reads */
-        if (p->buffers[i].place == COUPLET_IN_INPUT) p->lives[i].first = 0; /* all are sent before the first step */
+        /* streamed: no kernel stores it; or an input that none reads */
+        if (p->lives[i].first < 0) p->lives[i].bytes = 0;
+        /* all are sent before the first step */
+        if (p->buffers[i].place == COUPLET_IN_INPUT) p->lives[i].first = 0;
     }
-    for (int i = 0; i < p->g->outputs.count; i++) p->lives[p->g->outputs.items[i].node->mark].last = steps;
+    for (int i = 0; i < p->g->outputs.count; i++)
+        p->lives[p->g->outputs.items[i].node->mark].last = steps;
     for (int i = 0; i < p->g->commits.count; i++) {
         const GCommit *c = &p->g->commits.items[i];
         p->lives[c->value->mark].last = steps;
         if (c->rows) p->lives[c->rows->mark].last = steps;
     }
     for (int i = 0; i < p->out->buffer_count; i++)
-        if (p->buffers[i].place == COUPLET_IN_ARENA && p->lives[i].last < 0) p->buffers[i].place = COUPLET_NOWHERE;
+        if (p->buffers[i].place == COUPLET_IN_ARENA && p->lives[i].last < 0)
+            p->buffers[i].place = COUPLET_NOWHERE;
 }
 
-/* ---- one array over another ------------------------------------------------------------------------------------ */
+/* ---- one array over another ------------------------------------------------------------------ */
 
 static bool is_own_index(const GExpr *load, int axis) {
     const GExpr *at = load->args[axis];
@@ -53,7 +58,8 @@ static bool stays_in_place(const GNode *n, const GNode *from) {
 
 /* Equal types, too: OpenCL C takes it that pointers to different ones do not meet. */
 static bool is_alike(const GNode *a, const GNode *b) {
-    return a->type == b->type && a->rank == b->rank && memcmp(a->shape, b->shape, sizeof *a->shape * (size_t)a->rank) == 0;
+    return a->type == b->type && a->rank == b->rank &&
+           memcmp(a->shape, b->shape, sizeof *a->shape * (size_t)a->rank) == 0;
 }
 
 static bool is_read_abreast(const Plan *p, const Kernel *k, const GNode *array) {
@@ -74,10 +80,13 @@ static void write_over(Plan *p, int step) {
     for (int i = 0; i < k->operand_count - k->output_count && !k->over; i++) {
         const GNode *from = k->operands[i];
         Life *life = &p->lives[from->mark];
-        if (!life->bytes || life->last != k->last || !is_alike(from, n) || is_read_abreast(p, k, from)) continue;
+        if (!life->bytes || life->last != k->last || !is_alike(from, n) ||
+            is_read_abreast(p, k, from))
+            continue;
         if (!stays_in_place(n, from)) continue;
         bool is_read_later = false;
-        for (int b = 1; b <= k->beside_count; b++) is_read_later |= kernel_reads_node(p->arena, kernel_node(k, b), from);
+        for (int b = 1; b <= k->beside_count; b++)
+            is_read_later |= kernel_reads_node(p->arena, kernel_node(k, b), from);
         if (is_read_later) continue;
         k->over = from;
         life->last = k->first - 1; /* from here on its memory is the result's */
@@ -85,7 +94,7 @@ static void write_over(Plan *p, int step) {
     }
 }
 
-/* ---- places ------------------------------------------------------------------------------------------------------ */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 /* Arrays that are written one over another lie at one place, from the first to the last. */
 typedef struct Block {
@@ -108,7 +117,8 @@ static int make_blocks(Plan *p, Block *blocks) {
     for (int i = 0; i < count; i++) {
         if (!p->lives[i].bytes || follows[i]) continue;
         const Life *tail = &p->lives[i];
-        while (tail->next) tail = tail->next;
+        while (tail->next)
+            tail = tail->next;
         blocks[block_count++] = (Block){&p->lives[i], tail->last, 0};
     }
     qsort(blocks, (size_t)block_count, sizeof *blocks, by_size);
@@ -123,23 +133,29 @@ static int64_t free_place(const Block *block, Block *const *placed, int count) {
         const Block *other = placed[i];
         if (block->head->first > other->last || other->head->first > block->last) continue;
         if (other->offset >= offset + block->head->bytes) break; /* and so do all behind it */
-        if (other->offset + other->head->bytes > offset) offset = other->offset + other->head->bytes;
+        if (other->offset + other->head->bytes > offset)
+            offset = other->offset + other->head->bytes;
     }
     return offset;
 }
 
 /* The largest first. */
 void place_in_arena(Plan *p) {
-    for (int s = 0; s < p->kernels.items.count; s++) write_over(p, s);
-    Block *blocks = arena_array(p->arena, Block, p->out->buffer_count + 1), **placed = arena_array(p->arena, Block *, p->out->buffer_count + 1);
+    for (int s = 0; s < p->kernels.items.count; s++)
+        write_over(p, s);
+    Block *blocks = arena_array(p->arena, Block, p->out->buffer_count + 1),
+          **placed = arena_array(p->arena, Block *, p->out->buffer_count + 1);
     int count = make_blocks(p, blocks);
     for (int i = 0; i < count; i++) {
         Block *block = &blocks[i];
         block->offset = free_place(block, placed, i);
         int at = i;
-        for (; at > 0 && placed[at - 1]->offset > block->offset; at--) placed[at] = placed[at - 1];
+        for (; at > 0 && placed[at - 1]->offset > block->offset; at--)
+            placed[at] = placed[at - 1];
         placed[at] = block;
-        for (const Life *life = block->head; life; life = life->next) p->buffers[life->buffer].offset = block->offset;
-        if (block->offset + block->head->bytes > p->out->arena_bytes) p->out->arena_bytes = block->offset + block->head->bytes;
+        for (const Life *life = block->head; life; life = life->next)
+            p->buffers[life->buffer].offset = block->offset;
+        if (block->offset + block->head->bytes > p->out->arena_bytes)
+            p->out->arena_bytes = block->offset + block->head->bytes;
     }
 }

@@ -12,10 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static CoupletType type_of(GType type) { return type == GT_REAL ? COUPLET_F32 : type == GT_INT ? COUPLET_I32 : COUPLET_U8; }
+static CoupletType type_of(GType type) {
+    return type == GT_REAL ? COUPLET_F32 : type == GT_INT ? COUPLET_I32 : COUPLET_U8;
+}
 
 static const char *place_of(Arena *arena, const GNode *node) {
-    return node->span.source ? arena_printf(arena, "%s:%d", node->span.source->path, node->span.line) : "?";
+    return node->span.source
+               ? arena_printf(arena, "%s:%d", node->span.source->path, node->span.line)
+               : "?";
 }
 
 static const void *constant_data(Arena *arena, const GNode *n) {
@@ -24,14 +28,17 @@ static const void *constant_data(Arena *arena, const GNode *n) {
     for (int64_t i = 0; i < count; i++) {
         float real = (float)n->data[i];
         int32_t integer = (int32_t)n->data[i];
-        if (n->type == GT_REAL) memcpy(data + 4 * i, &real, 4);
-        else if (n->type == GT_INT) memcpy(data + 4 * i, &integer, 4);
-        else data[i] = (unsigned char)n->data[i];
+        if (n->type == GT_REAL)
+            memcpy(data + 4 * i, &real, 4);
+        else if (n->type == GT_INT)
+            memcpy(data + 4 * i, &integer, 4);
+        else
+            data[i] = (unsigned char)n->data[i];
     }
     return data;
 }
 
-/* ---- buffers --------------------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 static int find_state(const ProgramState *states, int count, const char *name) {
     for (int i = 0; i < count; i++)
@@ -40,9 +47,12 @@ static int find_state(const ProgramState *states, int count, const char *name) {
 }
 
 /* "train.all.image" stays on the device between steps (runtime/sources.c). */
-static bool is_whole_source(const GNode *input) { return strstr(input->name, ".all.") != NULL; }
+static bool is_whole_source(const GNode *input) {
+    return strstr(input->name, ".all.") != NULL;
+}
 
-static bool make_buffers(Plan *p, const ProgramState *states, int state_count, const PlanTarget *target, const char **error) {
+static bool make_buffers(Plan *p, const ProgramState *states, int state_count,
+                         const PlanTarget *target, const char **error) {
     int nodes = p->g->nodes.count, count = nodes + p->kernels.extra.count;
     CoupletNamed *inputs = arena_array(p->arena, CoupletNamed, count + 1);
     p->buffers = arena_array(p->arena, CoupletBuffer, count + 1);
@@ -60,14 +70,16 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count, c
             b->place = COUPLET_IN_INPUT;
             b->slot = p->out->input_count;
             b->offset = -1;
-            if (target->sends_inputs && !is_whole_source(n)) p->lives[i].bytes = round_up(graph_bytes(n), target->alignment);
+            if (target->sends_inputs && !is_whole_source(n))
+                p->lives[i].bytes = round_up(graph_bytes(n), target->alignment);
             inputs[p->out->input_count++] = (CoupletNamed){n->name, i};
             break;
         case GN_STATE:
             b->place = COUPLET_IN_STATE;
             b->slot = find_state(states, state_count, n->name);
             if (b->slot >= 0) break;
-            *error = arena_printf(p->arena, "a fault of the compiler: the state `%s` is in no table", n->name);
+            *error = arena_printf(
+                p->arena, "a fault of the compiler: the state `%s` is in no table", n->name);
             return false;
         case GN_CONST:
             b->place = COUPLET_IN_CONST;
@@ -85,20 +97,25 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count, c
     return true;
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------ */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
-static double operations(const GExpr *e) { return e ? (double)expr_operations(e) : 0; }
+static double operations(const GExpr *e) {
+    return e ? (double)expr_operations(e) : 0;
+}
 
-/* A guess, for profiles and for whether threads are worth while: cubes of matrices, n log n of a sort, the iterations of a quantile. */
+/* A guess, for profiles and for whether threads are worth while: cubes of matrices, n log n of a
+ * sort, the iterations of a quantile. */
 static double call_work(const GNode *n) {
     CoupletCallSize size;
-    double rows = (double)graph_call_size(n, &size), r = (double)size.rows, c = (double)size.columns;
+    double rows = (double)graph_call_size(n, &size), r = (double)size.rows,
+           c = (double)size.columns;
     return rows * (size.columns > 1 ? r * r * c : size.rows > 1 ? 32 * r : 2000);
 }
 
 static double work_of(const GNode *n) {
     double points = (double)graph_element_count(n);
-    for (int i = 0; i < n->red_rank; i++) points *= (double)n->red_shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        points *= (double)n->red_shape[i];
     if (n->kind == GN_TOPK) return points * (double)n->operand->shape[n->operand->rank - 1];
     if (n->kind == GN_CALL) return call_work(n);
     return points * (1 + operations(n->value));
@@ -114,11 +131,13 @@ static double bucket_work(const Kernel *k) {
 }
 
 static double step_work(const Kernel *k) {
-    if (k->kind == KERNEL_SWEEP_JOIN) return (double)(k->sweep->parts * graph_element_count(k->node));
+    if (k->kind == KERNEL_SWEEP_JOIN)
+        return (double)(k->sweep->parts * graph_element_count(k->node));
     if (k->sweep) return sweep_flops(k->sweep);
     if (k->bucket) return bucket_work(k);
     double work = k->contraction ? 0 : work_of(k->node);
-    for (int i = 1; i <= k->beside_count; i++) work += work_of(kernel_node(k, i));
+    for (int i = 1; i <= k->beside_count; i++)
+        work += work_of(kernel_node(k, i));
     if (!k->contraction) return work;
     const Product *p = &k->contraction->form;
     if (k->kind == KERNEL_PACK) return (double)contraction_pack_count(k->contraction);
@@ -126,22 +145,35 @@ static double step_work(const Kernel *k) {
     return 2.0 * p->terms;
 }
 
-/* "product 1 x 512 x 64 x 576", "sum [64] over [256, 28, 28]": a contraction's sides (z, m, n, k), or a node's space. */
+/* "product 1 x 512 x 64 x 576", "sum [64] over [256, 28, 28]": a contraction's sides (z, m, n, k),
+ * or a node's space. */
 static const char *label_of(Arena *arena, const Kernel *k) {
-    static const char *const kinds[] = {[KERNEL_PACK] = "pack for", [KERNEL_PRODUCT] = "product", [KERNEL_GATHER_PARTIALS] = "add parts of"};
-    if (k->kind == KERNEL_SWEEP_JOIN) return arena_printf(arena, "join of %lld parts of a sweep", (long long)k->sweep->parts);
+    static const char *const kinds[] = {[KERNEL_PACK] = "pack for",
+                                        [KERNEL_PRODUCT] = "product",
+                                        [KERNEL_GATHER_PARTIALS] = "add parts of"};
+    if (k->kind == KERNEL_SWEEP_JOIN)
+        return arena_printf(arena, "join of %lld parts of a sweep", (long long)k->sweep->parts);
     if (k->sweep)
-        return arena_printf(arena, "sweep of %lld x %lld pairs for %d, %s", (long long)k->sweep->rows, (long long)k->sweep->columns, k->sweep->sink_count, sweep_mode_name(k->sweep->mode));
+        return arena_printf(arena, "sweep of %lld x %lld pairs for %d, %s",
+                            (long long)k->sweep->rows, (long long)k->sweep->columns,
+                            k->sweep->sink_count, sweep_mode_name(k->sweep->mode));
     if (k->contraction) {
         const Product *p = &k->contraction->form;
-        return arena_printf(arena, "%s %lld x %lld x %lld x %lld", kinds[k->kind], (long long)p->z_size, (long long)p->m_size, (long long)p->n_size, (long long)p->k_size);
+        return arena_printf(arena, "%s %lld x %lld x %lld x %lld", kinds[k->kind],
+                            (long long)p->z_size, (long long)p->m_size, (long long)p->n_size,
+                            (long long)p->k_size);
     }
     Text text = {0};
     if (k->bucket) text_printf(&text, k->kind == KERNEL_BUCKET_SORT ? "sort for " : "by key: ");
-    text_printf(&text, "%s [", k->kind == KERNEL_TOPK ? "topk" : k->node->kind == GN_CALL ? couplet_calls[k->node->call].name : graph_reducer_labels[k->node->reducer]);
-    for (int i = 0; i < k->node->rank; i++) text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->shape[i]);
+    text_printf(&text, "%s [",
+                k->kind == KERNEL_TOPK     ? "topk"
+                : k->node->kind == GN_CALL ? couplet_calls[k->node->call].name
+                                           : graph_reducer_labels[k->node->reducer]);
+    for (int i = 0; i < k->node->rank; i++)
+        text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->shape[i]);
     text_printf(&text, k->node->red_rank ? "] over [" : "]");
-    for (int i = 0; i < k->node->red_rank; i++) text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->red_shape[i]);
+    for (int i = 0; i < k->node->red_rank; i++)
+        text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->red_shape[i]);
     if (k->node->red_rank) text_printf(&text, "]");
     if (k->beside_count) text_printf(&text, ", and %d more", k->beside_count);
     const char *label = arena_strndup(arena, text.data, text.length);
@@ -151,7 +183,9 @@ static const char *label_of(Arena *arena, const Kernel *k) {
 
 static int64_t kernel_scratch(const Kernel *k, const PlanTarget *target) {
     if (k->kind == KERNEL_COMPUTE) return target->lanes ? compute_column_totals(k) : 0;
-    if (k->kind == KERNEL_BUCKET) return target->lanes ? k->bucket->payload * (int64_t)sizeof(double) : 0; /* totals of a row of sums */
+    /* totals of a row of sums */
+    if (k->kind == KERNEL_BUCKET)
+        return target->lanes ? k->bucket->payload * (int64_t)sizeof(double) : 0;
     if (k->sweep) return sweep_scratch(k->sweep);
     if (k->kind == KERNEL_PRODUCT) return contraction_scratch(k->contraction);
     if (k->kind != KERNEL_CALL) return 0;
@@ -168,7 +202,8 @@ static void make_steps(Plan *p, const PlanTarget *target) {
         int *buffers = arena_array(p->arena, int, k->operand_count);
         CoupletStep *s = &steps[i];
         for (int b = 0; b < k->operand_count; b++) {
-            buffers[b] = (k->operands[b] == k->over ? k->node : k->operands[b])->mark; /* one array for both: parts of one memory that overlap are undefined in OpenCL */
+            /* one array for both: parts of one memory that overlap are undefined in OpenCL */
+            buffers[b] = (k->operands[b] == k->over ? k->node : k->operands[b])->mark;
             s->bytes += (double)graph_bytes(k->operands[b]);
         }
         s->tiles = k->tiles;
@@ -191,12 +226,14 @@ static void make_steps(Plan *p, const PlanTarget *target) {
 static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
     Graph *g = p->g;
     CoupletNamed *outputs = arena_array(p->arena, CoupletNamed, g->outputs.count + 1);
-    for (int i = 0; i < g->outputs.count; i++) outputs[i] = (CoupletNamed){g->outputs.items[i].name, g->outputs.items[i].node->mark};
+    for (int i = 0; i < g->outputs.count; i++)
+        outputs[i] = (CoupletNamed){g->outputs.items[i].name, g->outputs.items[i].node->mark};
     CoupletCommit *commits = arena_array(p->arena, CoupletCommit, g->commits.count + 1);
     for (int i = 0; i < g->commits.count; i++) {
         const GCommit *from = &g->commits.items[i];
         CoupletCommit *c = &commits[i];
-        c->kind = (CoupletCommitKind)from->kind; /* the two enums list the same kinds in the same order */
+        /* the two enums list the same kinds in the same order */
+        c->kind = (CoupletCommitKind)from->kind;
         c->state = find_state(states, state_count, from->state->name);
         c->value = from->value->mark;
         c->rows = from->rows ? from->rows->mark : -1;
@@ -211,15 +248,17 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
     p->out->commit_count = g->commits.count;
 }
 
-/* ---- formulas ------------------------------------------------------------------------------------------------ */
+/* ---- formulas -------------------------------------------------------------------------------- */
 
 /* The nodes that a kernel makes, or makes a part of; how many. */
 static int results_of(const Kernel *k, const GNode **out) {
     int count = 0;
     if (k->kind == KERNEL_SWEEP)
-        for (int i = 0; i < k->sweep->sink_count; i++) out[count++] = k->sweep->sinks[i].pair.node;
+        for (int i = 0; i < k->sweep->sink_count; i++)
+            out[count++] = k->sweep->sinks[i].pair.node;
     else
-        for (int i = 0; i <= k->beside_count; i++) out[count++] = kernel_node(k, i);
+        for (int i = 0; i <= k->beside_count; i++)
+            out[count++] = kernel_node(k, i);
     return count;
 }
 
@@ -232,20 +271,27 @@ static void make_formulas(Plan *p, const PlanTarget *target) {
     p->out->formulas = formulas_finish(formulas, &p->out->formula_bytes);
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
-bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int state_count, const PlanTarget *target, const char **error) {
+bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int state_count,
+               const PlanTarget *target, const char **error) {
     *p = (Plan){.arena = arena, .g = g, .out = arena_new_of(arena, CoupletPlan)};
     p->out->name = g->name;
-    if (!schedule(arena, g, target, &p->kernels, error) || !make_buffers(p, states, state_count, target, error)) return false;
-    for (const char *at = target->name; *at; at++) p->out->hash = (p->out->hash ^ (unsigned char)*at) * 1099511628211u;
+    if (!schedule(arena, g, target, &p->kernels, error) ||
+        !make_buffers(p, states, state_count, target, error))
+        return false;
+    for (const char *at = target->name; *at; at++)
+        p->out->hash = (p->out->hash ^ (unsigned char)*at) * 1099511628211u;
     life_measure(p);
     place_in_arena(p);
     for (int i = 0; i < p->kernels.items.count; i++) {
         Kernel *kernel = &p->kernels.items.items[i];
         sign_kernel(arena, kernel);
-        if (kernel->contraction) p->out->hash = (p->out->hash ^ kernel->contraction->hash) * 1099511628211u; /* sums in another order are other bits */
-        for (const char *at = kernel->symbol; *at; at++) p->out->hash = (p->out->hash ^ (unsigned char)*at) * 1099511628211u;
+        /* sums in another order are other bits */
+        if (kernel->contraction)
+            p->out->hash = (p->out->hash ^ kernel->contraction->hash) * 1099511628211u;
+        for (const char *at = kernel->symbol; *at; at++)
+            p->out->hash = (p->out->hash ^ (unsigned char)*at) * 1099511628211u;
     }
     make_steps(p, target);
     make_outputs(p, states, state_count);
@@ -255,10 +301,12 @@ bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int 
 
 int plan_unique_kernels(Arena *arena, const Plan *plans, int plan_count, Kernel ***out) {
     int total = 0, count = 0;
-    for (int i = 0; i < plan_count; i++) total += plans[i].kernels.items.count;
+    for (int i = 0; i < plan_count; i++)
+        total += plans[i].kernels.items.count;
     Kernel **kernels = arena_array(arena, Kernel *, total + 1);
     int slots = 64;
-    while (slots < 2 * total) slots *= 2;
+    while (slots < 2 * total)
+        slots *= 2;
     Kernel **table = arena_array(arena, Kernel *, slots);
     for (int i = 0; i < plan_count; i++) {
         for (int k = 0; k < plans[i].kernels.items.count; k++) {
@@ -266,7 +314,8 @@ int plan_unique_kernels(Arena *arena, const Plan *plans, int plan_count, Kernel 
             if (kernel->kind == KERNEL_CALL) continue; /* code of the runtime */
             uint64_t hash = strtoull(kernel->symbol + 17, NULL, 16);
             int at = (int)(hash & (uint64_t)(slots - 1));
-            while (table[at] && strcmp(table[at]->symbol, kernel->symbol) != 0) at = (at + 1) & (slots - 1);
+            while (table[at] && strcmp(table[at]->symbol, kernel->symbol) != 0)
+                at = (at + 1) & (slots - 1);
             if (table[at]) continue;
             table[at] = kernels[count++] = kernel;
         }

@@ -51,7 +51,8 @@ static void close_kernel(Collect *c, const GNode *output) {
     k->operands[k->operand_count++] = output;
 }
 
-static GNode *extra_node(Arena *arena, KernelList *kernels, GNodeKind kind, GType type, int64_t count, const GNode *like) {
+static GNode *extra_node(Arena *arena, KernelList *kernels, GNodeKind kind, GType type,
+                         int64_t count, const GNode *like) {
     GNode *n = arena_new_of(arena, GNode);
     n->kind = kind;
     n->type = type;
@@ -62,7 +63,8 @@ static GNode *extra_node(Arena *arena, KernelList *kernels, GNodeKind kind, GTyp
     return n;
 }
 
-static GNode *arguments_node(Arena *arena, KernelList *kernels, const Arguments *a, const GNode *node) {
+static GNode *arguments_node(Arena *arena, KernelList *kernels, const Arguments *a,
+                             const GNode *node) {
     int count;
     const int32_t *table = arguments_table(arena, a, &count);
     GNode *made = extra_node(arena, kernels, GN_CONST, GT_INT, count, node);
@@ -71,24 +73,38 @@ static GNode *arguments_node(Arena *arena, KernelList *kernels, const Arguments 
 }
 
 static void topk_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels) {
-    Kernel k = {.kind = KERNEL_TOPK, .graph = g, .node = node, .tiles = 1, .operands = {node->operand}, .operand_count = 1};
-    for (int i = 0; i + 1 < node->rank; i++) k.tiles *= node->shape[i];
+    Kernel k = {.kind = KERNEL_TOPK,
+                .graph = g,
+                .node = node,
+                .tiles = 1,
+                .operands = {node->operand},
+                .operand_count = 1};
+    for (int i = 0; i + 1 < node->rank; i++)
+        k.tiles *= node->shape[i];
     Collect c = {.kernel = &k};
     close_kernel(&c, node);
     array_push(arena, &kernels->items, k);
 }
 
-/* ---- library calls ---------------------------------------------------------------------------------------------- */
+/* ---- library calls --------------------------------------------------------------------------- */
 
 static bool is_order(const GNode *node, const CoupletCallSize *size, int64_t most) {
-    return (node->call == COUPLET_CALL_ARGSORT || node->call == COUPLET_CALL_SELECT) && size->rows <= most;
+    return (node->call == COUPLET_CALL_ARGSORT || node->call == COUPLET_CALL_SELECT) &&
+           size->rows <= most;
 }
 
-static void call_kernel(Arena *arena, Graph *g, GNode *node, const PlanTarget *target, KernelList *kernels) {
+static void call_kernel(Arena *arena, Graph *g, GNode *node, const PlanTarget *target,
+                        KernelList *kernels) {
     CoupletCallSize size;
     int64_t rows = graph_call_size(node, &size);
     if (is_order(node, &size, target->order)) {
-        Kernel order = {.kind = KERNEL_ORDER, .graph = g, .node = node, .tiles = rows, .operands = {node->operands[0], node}, .operand_count = 2, .output_count = 1};
+        Kernel order = {.kind = KERNEL_ORDER,
+                        .graph = g,
+                        .node = node,
+                        .tiles = rows,
+                        .operands = {node->operands[0], node},
+                        .operand_count = 2,
+                        .output_count = 1};
         array_push(arena, &kernels->items, order);
         return;
     }
@@ -101,16 +117,18 @@ static void call_kernel(Arena *arena, Graph *g, GNode *node, const PlanTarget *t
     GNode *table = extra_node(arena, kernels, GN_CONST, GT_INT, 4, node);
     table->aux = head;
     k.operands[k.operand_count++] = table;
-    for (int i = 0; i < node->operand_count; i++) k.operands[k.operand_count++] = node->operands[i];
+    for (int i = 0; i < node->operand_count; i++)
+        k.operands[k.operand_count++] = node->operands[i];
     k.operands[k.operand_count++] = node;
     array_push(arena, &kernels->items, k);
 }
 
-/* ---- reductions by key ----------------------------------------------------------------------------------------- */
+/* ---- reductions by key ----------------------------------------------------------------------- */
 
 static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *kernels) {
     const GNode *node = b->node;
-    GNode *lists = extra_node(arena, kernels, GN_COMPUTE, GT_INT, b->segments * bucket_list_size(b), node);
+    GNode *lists =
+        extra_node(arena, kernels, GN_COMPUTE, GT_INT, b->segments * bucket_list_size(b), node);
     Kernel sort, sum;
     memset(&sort, 0, sizeof sort);
     sort.kind = KERNEL_BUCKET_SORT;
@@ -121,8 +139,10 @@ static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *
     sum = sort;
     Collect c = {.kernel = &sort, .fits = true};
     for (int i = 0; i < b->conjuncts.count; i++) {
-        if (b->targets[i] >= 0) expr_visit(b->keys[i], collect, &c);
-        else if (b->filters[i]) expr_visit(b->conjuncts.items[i], collect, &c);
+        if (b->targets[i] >= 0)
+            expr_visit(b->keys[i], collect, &c);
+        else if (b->filters[i])
+            expr_visit(b->conjuncts.items[i], collect, &c);
     }
     close_kernel(&c, lists);
     array_push(arena, &kernels->items, sort);
@@ -138,7 +158,7 @@ static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *
     return c.fits && d.fits;
 }
 
-/* ---- contractions ---------------------------------------------------------------------------------------------- */
+/* ---- contractions ---------------------------------------------------------------------------- */
 
 /* What the contractions of a graph share: tables of equal shapes, and panels of one operand that is
  * packed the same way, such as weights that every view uses. */
@@ -153,7 +173,9 @@ typedef struct SharedList {
     ARRAY(Shared) items;
 } SharedList;
 
-static void push_kernel(Arena *arena, KernelList *kernels, KernelKind kind, Graph *g, const Contraction *c, int64_t tiles, int count, const GNode *const *operands) {
+static void push_kernel(Arena *arena, KernelList *kernels, KernelKind kind, Graph *g,
+                        const Contraction *c, int64_t tiles, int count,
+                        const GNode *const *operands) {
     Kernel k;
     memset(&k, 0, sizeof k);
     k.kind = kind;
@@ -162,12 +184,14 @@ static void push_kernel(Arena *arena, KernelList *kernels, KernelKind kind, Grap
     k.contraction = c;
     k.tiles = tiles;
     k.output_count = 1;
-    for (int i = 0; i < count; i++) k.operands[k.operand_count++] = operands[i];
+    for (int i = 0; i < count; i++)
+        k.operands[k.operand_count++] = operands[i];
     array_push(arena, &kernels->items, k);
 }
 
 /* Tables of equal content, and panels of one array packed the same way, are made once. */
-static void share_operands(Arena *arena, Graph *g, Contraction *c, KernelList *kernels, SharedList *shared, GNode **tables, const GNode **b) {
+static void share_operands(Arena *arena, Graph *g, Contraction *c, KernelList *kernels,
+                           SharedList *shared, GNode **tables, const GNode **b) {
     const GNode *from = c->form.b->tensor;
     const GNode *packed = NULL;
     for (int i = 0; i < shared->items.count; i++) {
@@ -181,8 +205,10 @@ static void share_operands(Arena *arena, Graph *g, Contraction *c, KernelList *k
         (*tables)->aux = (void *)(uintptr_t)c->tables;
     }
     if (!packed && c->packed) {
-        GNode *made = extra_node(arena, kernels, GN_COMPUTE, GT_REAL, contraction_pack_count(c), c->node);
-        push_kernel(arena, kernels, KERNEL_PACK, g, c, contraction_pack_tiles(c), 3, (const GNode *[]){from, *tables, made});
+        GNode *made =
+            extra_node(arena, kernels, GN_COMPUTE, GT_REAL, contraction_pack_count(c), c->node);
+        push_kernel(arena, kernels, KERNEL_PACK, g, c, contraction_pack_tiles(c), 3,
+                    (const GNode *[]){from, *tables, made});
         packed = made;
     }
     if (!packed) packed = from;
@@ -190,23 +216,37 @@ static void share_operands(Arena *arena, Graph *g, Contraction *c, KernelList *k
     *b = packed;
 }
 
-static void contraction_kernels(Arena *arena, Graph *g, Contraction *c, KernelList *kernels, SharedList *shared) {
+static void contraction_kernels(Arena *arena, Graph *g, Contraction *c, KernelList *kernels,
+                                SharedList *shared) {
     const GNode *a = c->form.a->tensor, *b = c->form.b->tensor;
     GNode *tables = NULL;
     if (c->plain) {
-        push_kernel(arena, kernels, KERNEL_PRODUCT, g, c, 1, 3, (const GNode *[]){c->plain->swapped ? b : a, c->plain->swapped ? a : b, c->node});
+        push_kernel(
+            arena, kernels, KERNEL_PRODUCT, g, c, 1, 3,
+            (const GNode *[]){c->plain->swapped ? b : a, c->plain->swapped ? a : b, c->node});
         return;
     }
     share_operands(arena, g, c, kernels, shared, &tables, &b);
-    const GNode *sums = c->direct ? c->node : extra_node(arena, kernels, GN_COMPUTE, GT_REAL, contraction_part_count(c), c->node);
-    push_kernel(arena, kernels, KERNEL_PRODUCT, g, c, c->tasks, 4, (const GNode *[]){a, tables, b, sums});
-    if (!c->direct) push_kernel(arena, kernels, KERNEL_GATHER_PARTIALS, g, c, contraction_gather_tiles(c), 3, (const GNode *[]){sums, tables, c->node});
+    const GNode *sums = c->direct ? c->node
+                                  : extra_node(arena, kernels, GN_COMPUTE, GT_REAL,
+                                               contraction_part_count(c), c->node);
+    push_kernel(arena, kernels, KERNEL_PRODUCT, g, c, c->tasks, 4,
+                (const GNode *[]){a, tables, b, sums});
+    if (!c->direct)
+        push_kernel(arena, kernels, KERNEL_GATHER_PARTIALS, g, c, contraction_gather_tiles(c), 3,
+                    (const GNode *[]){sums, tables, c->node});
 }
 
-/* ---- sweeps ------------------------------------------------------------------------------------------------------ */
+/* ---- sweeps ---------------------------------------------------------------------------------- */
 
-static void join_kernel(Arena *arena, const Kernel *sweep, int sink, const GNode *parts, KernelList *kernels) {
-    Kernel k = {.kind = KERNEL_SWEEP_JOIN, .graph = sweep->graph, .node = sweep->sweep->sinks[sink].pair.node, .sweep = sweep->sweep, .sink = sink, .tiles = 1};
+static void join_kernel(Arena *arena, const Kernel *sweep, int sink, const GNode *parts,
+                        KernelList *kernels) {
+    Kernel k = {.kind = KERNEL_SWEEP_JOIN,
+                .graph = sweep->graph,
+                .node = sweep->sweep->sinks[sink].pair.node,
+                .sweep = sweep->sweep,
+                .sink = sink,
+                .tiles = 1};
     k.operands[k.operand_count++] = parts;
     k.operands[k.operand_count++] = k.node;
     k.output_count = 1;
@@ -231,19 +271,23 @@ static bool sweep_kernel(Arena *arena, Graph *g, Sweep *sweep, KernelList *kerne
         expr_visit(sweep->sinks[i].pair.node->value, collect, &c);
         expr_visit(sweep->sinks[i].pair.node->guard, collect, &c);
     }
-    if (!c.fits || c.draws || k.operand_count + sweep->sink_count + 1 > MAX_KERNEL_OPERANDS) return false;
+    if (!c.fits || c.draws || k.operand_count + sweep->sink_count + 1 > MAX_KERNEL_OPERANDS)
+        return false;
     int64_t state = sweep_state_count(sweep);
-    const GNode *kept = state ? extra_node(arena, kernels, GN_COMPUTE, GT_REAL, state, k.node) : NULL;
+    const GNode *kept =
+        state ? extra_node(arena, kernels, GN_COMPUTE, GT_REAL, state, k.node) : NULL;
     bool joins = sweep->parts > 1;
     if (kept) k.operands[k.operand_count++] = kept;
-    for (int i = 0; !joins && i < sweep->sink_count; i++) k.operands[k.operand_count++] = sweep->sinks[i].pair.node;
+    for (int i = 0; !joins && i < sweep->sink_count; i++)
+        k.operands[k.operand_count++] = sweep->sinks[i].pair.node;
     k.output_count = (joins ? 0 : sweep->sink_count) + (kept ? 1 : 0);
     array_push(arena, &kernels->items, k);
-    for (int i = 0; joins && i < sweep->sink_count; i++) join_kernel(arena, &k, i, kept, kernels);
+    for (int i = 0; joins && i < sweep->sink_count; i++)
+        join_kernel(arena, &k, i, kept, kernels);
     return true;
 }
 
-/* ---- what is placed, and what can be ------------------------------------------------------------------------------- */
+/* ---- what is placed, and what can be --------------------------------------------------------- */
 
 typedef struct Order {
     Arena *arena;
@@ -254,7 +298,7 @@ typedef struct Order {
     PairSink **sinks;     /* by node id; NULL: it is no sink, or the target makes no sweeps */
     bool *done;           /* by node id: it has a kernel */
     unsigned char *waits; /* by node id: whether a sink must come first; 1 no, 2 yes, 0 not known */
-    unsigned char *late;    /* by node id (abreast.h) */
+    unsigned char *late;  /* by node id (abreast.h) */
     uint32_t ids;
     Alike alike;
 } Order;
@@ -301,31 +345,42 @@ static bool place_sweep(Order *o, GNode *seed) {
     for (int i = 0; i < o->g->nodes.count; i++) {
         GNode *n = o->g->nodes.items[i];
         if (n == seed || n->id >= o->ids || o->done[n->id] || !o->sinks[n->id]) continue;
-        if (each_operand_of(o, n, does_not_wait) && sweep_add(o->g, sweep, o->sinks[n->id], o->target)) array_push(o->arena, &members, n);
+        if (each_operand_of(o, n, does_not_wait) &&
+            sweep_add(o->g, sweep, o->sinks[n->id], o->target))
+            array_push(o->arena, &members, n);
     }
     for (int i = 0; i < members.count; i++)
         if (!each_operand_of(o, members.items[i], place)) return false;
-    for (int i = 0; i < members.count; i++) o->done[members.items[i]->id] = true;
+    for (int i = 0; i < members.count; i++)
+        o->done[members.items[i]->id] = true;
     sweep_finish(o->g, sweep, o->target);
     return sweep_kernel(o->arena, o->g, sweep, o->kernels);
 }
 
-static bool place_kept(Order *o, GNode *node) { return node->again || place(o, node); }
+static bool place_kept(Order *o, GNode *node) {
+    return node->again || place(o, node);
+}
 
 /* Places the operands of a node. A rematerialised one comes last, right ahead of who reads it. */
 static bool place_operands(Order *o, const GNode *node) {
-    return (!o->g->again.count || each_operand_of(o, node, place_kept)) && each_operand_of(o, node, place);
+    return (!o->g->again.count || each_operand_of(o, node, place_kept)) &&
+           each_operand_of(o, node, place);
 }
 
-/* ---- compute nodes ------------------------------------------------------------------------------------------------- */
+/* ---- compute nodes --------------------------------------------------------------------------- */
 
-static bool is_computed(Order *o, GNode *n) { return o->done[n->id] || (n->kind != GN_COMPUTE && n->kind != GN_TOPK && n->kind != GN_CALL); }
+static bool is_computed(Order *o, GNode *n) {
+    return o->done[n->id] || (n->kind != GN_COMPUTE && n->kind != GN_TOPK && n->kind != GN_CALL);
+}
 
 /* A node that has no kernel yet, and would have a plain one of its own now. */
 static bool waits_for_kernel(Order *o, GNode *n) {
-    if (n->id >= o->ids || o->done[n->id] || n->again || n->streamed || o->sinks[n->id] || !each_operand_of(o, n, is_computed)) return false;
+    if (n->id >= o->ids || o->done[n->id] || n->again || n->streamed || o->sinks[n->id] ||
+        !each_operand_of(o, n, is_computed))
+        return false;
     Product product;
-    return !product_of(o->arena, n, &product) && !(o->target->buckets && bucket_of(o->arena, o->g, n));
+    return !product_of(o->arena, n, &product) &&
+           !(o->target->buckets && bucket_of(o->arena, o->g, n));
 }
 
 /* Puts `node` beside those of the kernel, unless it would then read too many arrays, or lose what
@@ -336,7 +391,9 @@ static void join(Order *o, Collect *c, GNode *node) {
     joined.beside[joined.beside_count++] = node;
     expr_visit_node(node, collect, &with);
     joined.arguments = joined.arguments ? arguments_of(o->arena, &joined) : NULL;
-    if (!with.fits || joined.operand_count + joined.beside_count > MAX_KERNEL_OPERANDS - 3 || (!joined.arguments && c->kernel->arguments)) return;
+    if (!with.fits || joined.operand_count + joined.beside_count > MAX_KERNEL_OPERANDS - 3 ||
+        (!joined.arguments && c->kernel->arguments))
+        return;
     *c->kernel = joined;
     c->draws = with.draws;
     o->done[node->id] = true;
@@ -348,21 +405,32 @@ static void join_alike(Order *o, Collect *c, GNode *node) {
     const Kernel *k = c->kernel;
     Alike *alike = &o->alike;
     alike_begin(alike, node);
-    for (int i = 0; i < k->operand_count; i++) alike_note(alike, k->operands[i]);
+    for (int i = 0; i < k->operand_count; i++)
+        alike_note(alike, k->operands[i]);
     for (int at = 0; at < alike->candidates.count && k->beside_count < MOST_TOGETHER - 1; at++) {
         GNode *other = alike->candidates.items[at];
         int operands = k->operand_count, beside = k->beside_count;
-        if (o->done[other->id] || !kernel_joins(o->arena, k, other, k->late && o->late[other->id]) || !waits_for_kernel(o, other)) continue;
+        if (o->done[other->id] ||
+            !kernel_joins(o->arena, k, other, k->late && o->late[other->id]) ||
+            !waits_for_kernel(o, other))
+            continue;
         join(o, c, other);
         if (k->beside_count == beside) continue;
         alike_note(alike, other);
-        for (int i = operands; i < k->operand_count; i++) alike_note(alike, k->operands[i]);
-        for (at = 0; alike->candidates.items[at] != other;) at++; /* those that it brought may lie before it: their turn is over */
+        for (int i = operands; i < k->operand_count; i++)
+            alike_note(alike, k->operands[i]);
+        /* those that it brought may lie before it: their turn is over */
+        for (at = 0; alike->candidates.items[at] != other;)
+            at++;
     }
 }
 
 static bool compute_kernel(Order *o, GNode *node) {
-    Kernel k = {.kind = KERNEL_COMPUTE, .graph = o->g, .node = node, .tiles = compute_tiles(node), .late = o->late[node->id]};
+    Kernel k = {.kind = KERNEL_COMPUTE,
+                .graph = o->g,
+                .node = node,
+                .tiles = compute_tiles(node),
+                .late = o->late[node->id]};
     Collect c = {.kernel = &k, .fits = true};
     expr_visit_node(node, collect, &c);
     k.arguments = o->target->arguments ? arguments_of(o->arena, &k) : NULL;
@@ -373,14 +441,16 @@ static bool compute_kernel(Order *o, GNode *node) {
         k.operands[0] = arguments_node(o->arena, o->kernels, k.arguments, node);
     }
     close_kernel(&c, node);
-    for (int i = 0; i < k.beside_count; i++) k.operands[k.operand_count++] = k.beside[i];
+    for (int i = 0; i < k.beside_count; i++)
+        k.operands[k.operand_count++] = k.beside[i];
     k.output_count = 1 + k.beside_count;
-    for (int i = 0; i < k.beside_count; i++) k.late = k.late && o->late[k.beside[i]->id];
+    for (int i = 0; i < k.beside_count; i++)
+        k.late = k.late && o->late[k.beside[i]->id];
     array_push(o->arena, &o->kernels->items, k);
     return c.fits;
 }
 
-/* ---- the order ------------------------------------------------------------------------------------------------------- */
+/* ---- the order ------------------------------------------------------------------------------- */
 
 /* False when a kernel would read too many arrays. */
 static bool place(Order *o, GNode *node) {
@@ -404,7 +474,8 @@ static bool place(Order *o, GNode *node) {
     return true;
 }
 
-bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kernels, const char **error) {
+bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kernels,
+              const char **error) {
     Order o = {.arena = arena, .g = g, .target = target, .kernels = kernels};
     int count = g->nodes.count;
     for (int i = 0; i < count; i++)
@@ -422,13 +493,16 @@ bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kern
     }
     const bool abreast = target->abreast && !g->settings.no_fuse;
     int deepest = 0;
-    o.late = abreast ? plan_late_nodes(arena, g, &deepest) : arena_array(arena, unsigned char, o.ids);
+    o.late =
+        abreast ? plan_late_nodes(arena, g, &deepest) : arena_array(arena, unsigned char, o.ids);
     for (int depth = 0; depth <= deepest; depth++) {
         for (int i = 0; i < count; i++) { /* kernels with draws add run scalars behind them */
             GNode *node = g->nodes.items[i];
             if (o.late[node->id] != depth || place_kept(&o, node)) continue;
-            *error = arena_printf(arena, "%s:%d: one formula reads more than %d arrays; name a part of it with `let`", node->span.source ? node->span.source->path : "?",
-                                  node->span.line, MAX_KERNEL_OPERANDS - 3);
+            *error = arena_printf(
+                arena, "%s:%d: one formula reads more than %d arrays; name a part of it with `let`",
+                node->span.source ? node->span.source->path : "?", node->span.line,
+                MAX_KERNEL_OPERANDS - 3);
             return false;
         }
     }

@@ -15,7 +15,7 @@ enum {
                             what takes more counts as unlike */
 };
 
-/* ---- alike ----------------------------------------------------------------------------------------------------- */
+/* ---- alike ----------------------------------------------------------------------------------- */
 
 typedef struct Comparison {
     const Sweep *sweep;
@@ -47,14 +47,19 @@ static bool same(Comparison *c, const GExpr *a, const GExpr *b);
 
 static bool same_operands(Comparison *c, const GExpr *a, const GExpr *b) {
     bool straight = true;
-    for (int i = 0; straight && i < a->arg_count; i++) straight = same(c, a->args[i], b->args[i]);
+    for (int i = 0; straight && i < a->arg_count; i++)
+        straight = same(c, a->args[i], b->args[i]);
     if (straight || !commutes(a->op)) return straight;
     return same(c, a->args[0], b->args[1]) && same(c, a->args[1], b->args[0]);
 }
 
 static bool same(Comparison *c, const GExpr *a, const GExpr *b) {
-    if (a->op != b->op || a->type != b->type || a->arg_count != b->arg_count || a->tensor != b->tensor || --c->left < 0) return false;
-    if (a->op == G_INDEX) return side_of(&c->a, a) == side_of(&c->b, b) && (side_of(&c->a, a) != OF_NEITHER || a == b);
+    if (a->op != b->op || a->type != b->type || a->arg_count != b->arg_count ||
+        a->tensor != b->tensor || --c->left < 0)
+        return false;
+    if (a->op == G_INDEX)
+        return side_of(&c->a, a) == side_of(&c->b, b) &&
+               (side_of(&c->a, a) != OF_NEITHER || a == b);
     if (a->op == G_CONST) return a == b;
     if (a->op == G_LOAD && a->tensor->streamed && is_symmetric(c->sweep, a->tensor)) return true;
     const ExprValue *known = expr_map_find(&c->alike, a);
@@ -73,10 +78,11 @@ static bool is_same(const Sweep *s, SweepView v, const GExpr *a, SweepView w, co
 }
 
 bool sweep_same_weights(const Sweep *s, SweepView a, SweepView b) {
-    return a.sink->payload && b.sink->payload && is_same(s, a, a.sink->pair.weight, b, b.sink->pair.weight);
+    return a.sink->payload && b.sink->payload &&
+           is_same(s, a, a.sink->pair.weight, b, b.sink->pair.weight);
 }
 
-/* ---- costly parts ------------------------------------------------------------------------------------------------- */
+/* ---- costly parts ---------------------------------------------------------------------------- */
 
 typedef struct Views {
     SweepView items[2 * MOST_SINKS];
@@ -120,7 +126,7 @@ static bool contains(const Walk *w, const GExpr *e, SweepView view, const GExpr 
     return expr_any(e, is_sought, &sought);
 }
 
-/* ---- who evaluates what -------------------------------------------------------------------------------------------- */
+/* ---- who evaluates what ---------------------------------------------------------------------- */
 
 /* Every evaluation of a sink's formulas in a tile. */
 static Views views_of(const Sweep *s) {
@@ -128,27 +134,35 @@ static Views views_of(const Sweep *s) {
     for (int i = 0; i < s->sink_count; i++) {
         for (int columns = 0; columns < 2; columns++) {
             SweepView view = {&s->sinks[i], columns};
-            bool known = columns ? !sweep_feeds_columns(s, view.sink) : !sweep_feeds_rows(s, view.sink);
-            for (int k = 0; !known && k < views.count; k++) known = sweep_same_weights(s, views.items[k], view);
+            bool known =
+                columns ? !sweep_feeds_columns(s, view.sink) : !sweep_feeds_rows(s, view.sink);
+            for (int k = 0; !known && k < views.count; k++)
+                known = sweep_same_weights(s, views.items[k], view);
             if (!known) views.items[views.count++] = view;
         }
     }
     return views;
 }
 
-static bool is_asked_elsewhere(Graph *g, Sweep *s, const Views *views, SweepView view, const GExpr *part) {
+static bool is_asked_elsewhere(Graph *g, Sweep *s, const Views *views, SweepView view,
+                               const GExpr *part) {
     for (int i = 0; i < views->count; i++) {
         const SweepView other = views->items[i];
         if (other.sink == view.sink && other.columns == view.columns) continue;
         const Walk w = {g, s, other, views};
         const GNode *n = other.sink->pair.node;
-        if (other.sink->payload ? contains(&w, other.sink->pair.weight, view, part) : contains(&w, n->value, view, part) || contains(&w, n->guard, view, part)) return true;
+        if (other.sink->payload
+                ? contains(&w, other.sink->pair.weight, view, part)
+                : contains(&w, n->value, view, part) || contains(&w, n->guard, view, part))
+            return true;
     }
     return false;
 }
 
 /* A log-sum-exp of columns looks at its terms twice. */
-static bool is_asked_twice(SweepView view) { return view.columns && node_sums_exponentials(view.sink->pair.node); }
+static bool is_asked_twice(SweepView view) {
+    return view.columns && node_sums_exponentials(view.sink->pair.node);
+}
 
 static VisitStep find_map(void *context, const GExpr *e) {
     Walk *w = context;

@@ -37,7 +37,8 @@ static void add(Hash *h, uint64_t v) {
 
 static int slot(const Signing *s, const GExpr *e) {
     int at = (int)(e->id * 2654435761u) & (s->capacity - 1);
-    while (s->keys[at] && s->keys[at] != e) at = (at + 1) & (s->capacity - 1);
+    while (s->keys[at] && s->keys[at] != e)
+        at = (at + 1) & (s->capacity - 1);
     return at;
 }
 
@@ -57,10 +58,12 @@ static void grow(Signing *s) {
 static void add_array(Hash *h, const GNode *n) {
     add(h, n->type);
     add(h, (uint64_t)n->rank);
-    for (int i = 0; i < n->rank; i++) add(h, (uint64_t)n->shape[i]);
+    for (int i = 0; i < n->rank; i++)
+        add(h, (uint64_t)n->shape[i]);
 }
 
-typedef enum { IS_ARGUMENT = 1000, IS_POSITION, IS_LOOP, HAS_ONE_TURN } Tag; /* beside the operations */
+/* beside the operations */
+typedef enum { IS_ARGUMENT = 1000, IS_POSITION, IS_LOOP, HAS_ONE_TURN } Tag;
 
 static Hash sign_expr(Signing *s, const GExpr *e);
 
@@ -79,16 +82,20 @@ static void add_argument(Hash *h, const Arguments *a, const GExpr *constant) {
 static bool sign_by_argument(Signing *s, Hash *h, const GExpr *e) {
     const Arguments *a = s->kernel->arguments;
     if (!a) return false;
-    if (e->op == G_CONST && e->type == GT_REAL && argument_find(a, e) >= 0) add_argument(h, a, e);
-    else if (argument_is_position(a, s->node, e)) add(h, IS_POSITION);
-    else if (e->op == G_INDEX) sign_loop(h, a, e->index);
+    if (e->op == G_CONST && e->type == GT_REAL && argument_find(a, e) >= 0)
+        add_argument(h, a, e);
+    else if (argument_is_position(a, s->node, e))
+        add(h, IS_POSITION);
+    else if (e->op == G_INDEX)
+        sign_loop(h, a, e->index);
     else if (e->op == G_LOAD) {
         add(h, G_LOAD);
         add(h, e->tensor->type);
         for (int i = 0; i < s->kernel->operand_count; i++)
             if (s->kernel->operands[i] == e->tensor) add(h, (uint64_t)i);
         for (int i = 0; i < e->tensor->rank; i++)
-            if (a->loop_of[argument_subscript(e, i)->index] >= 0) sign_loop(h, a, argument_subscript(e, i)->index);
+            if (a->loop_of[argument_subscript(e, i)->index] >= 0)
+                sign_loop(h, a, argument_subscript(e, i)->index);
         if (argument_find(a, e) >= 0) add_argument(h, a, e);
     } else if (e->op == G_RANDOM) {
         Hash element = sign_expr(s, e->args[1]);
@@ -97,7 +104,8 @@ static bool sign_by_argument(Signing *s, Hash *h, const GExpr *e) {
         add(h, element.a);
         add(h, element.b);
         add(h, (uint64_t)e->args[2]->integer);
-    } else return false;
+    } else
+        return false;
     return true;
 }
 
@@ -161,7 +169,8 @@ static void sign_contraction(Hash *h, const Kernel *kernel) {
 }
 
 static void name_kernel(Kernel *kernel, const Hash *h) {
-    snprintf(kernel->symbol, sizeof kernel->symbol, "k%016llx%016llx", (unsigned long long)h->a, (unsigned long long)h->b);
+    snprintf(kernel->symbol, sizeof kernel->symbol, "k%016llx%016llx", (unsigned long long)h->a,
+             (unsigned long long)h->b);
 }
 
 /* The loops of a node whose kernel takes their extents from a table: how many there are, which are
@@ -185,12 +194,14 @@ static void sign_loops(Hash *h, const Arguments *a, const GNode *n) {
 
 static void sign_shape(Hash *h, const GNode *n) {
     add_array(h, n);
-    for (int i = 0; i < n->operand_count; i++) add_array(h, n->operands[i]);
+    for (int i = 0; i < n->operand_count; i++)
+        add_array(h, n->operands[i]);
     if (n->kind == GN_CALL) add(h, n->call);
     add(h, n->reducer);
     add(h, (uint64_t)n->red_rank);
     add(h, n->empty_is_error);
-    for (int i = 0; i < n->red_rank; i++) add(h, (uint64_t)n->red_shape[i]);
+    for (int i = 0; i < n->red_rank; i++)
+        add(h, (uint64_t)n->red_shape[i]);
     if (n->operand) add_array(h, n->operand);
 }
 
@@ -206,9 +217,12 @@ static void sign_beside(Hash *h, const GNode *n) {
 
 static void sign_node(Signing *s, Hash *h, const GNode *n) {
     s->node = n;
-    if (s->kernel->beside_count && n != s->kernel->node) sign_beside(h, n);
-    else if (s->kernel->arguments) sign_loops(h, s->kernel->arguments, n);
-    else sign_shape(h, n);
+    if (s->kernel->beside_count && n != s->kernel->node)
+        sign_beside(h, n);
+    else if (s->kernel->arguments)
+        sign_loops(h, s->kernel->arguments, n);
+    else
+        sign_shape(h, n);
     const GExpr *parts[3] = {n->value, n->guard, n->active};
     for (int i = 0; i < 3; i++) {
         Hash part = sign_expr(s, parts[i]);
@@ -226,8 +240,11 @@ static void sign_operand(const Kernel *kernel, Hash *h, const SweepOperand *o) {
 }
 
 static void sign_sweep(Signing *s, Hash *h, const Sweep *w) {
-    const int64_t numbers[] = {w->mode, w->lanes, w->rows, w->columns, w->source_count, w->sink_count, w->block_rows, w->block_columns, w->strip, w->line, w->parts, s->kernel->sink};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) add(h, (uint64_t)numbers[i]);
+    const int64_t numbers[] = {w->mode,         w->lanes,      w->rows,       w->columns,
+                               w->source_count, w->sink_count, w->block_rows, w->block_columns,
+                               w->strip,        w->line,       w->parts,      s->kernel->sink};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        add(h, (uint64_t)numbers[i]);
     for (int i = 0; i < w->source_count; i++) {
         const SweepSource *source = &w->sources[i];
         add(h, (uint64_t)source->depth);
@@ -256,9 +273,12 @@ void sign_kernel(Arena *arena, Kernel *kernel) {
         add(&h, (uint64_t)kernel->operand_count);
         for (int i = 0; kernel->over && i < kernel->operand_count; i++)
             if (kernel->operands[i] == kernel->over) add(&h, (uint64_t)i);
-        if (kernel->sweep) sign_sweep(&s, &h, kernel->sweep);
-        else sign_node(&s, &h, kernel->node);
-        for (int i = 1; i <= kernel->beside_count; i++) sign_node(&s, &h, kernel_node(kernel, i));
+        if (kernel->sweep)
+            sign_sweep(&s, &h, kernel->sweep);
+        else
+            sign_node(&s, &h, kernel->node);
+        for (int i = 1; i <= kernel->beside_count; i++)
+            sign_node(&s, &h, kernel_node(kernel, i));
     }
     name_kernel(kernel, &h);
 }

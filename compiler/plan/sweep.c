@@ -24,7 +24,7 @@ enum {
     MOST_PARTS = 16
 };
 
-/* ---- sources and sinks -------------------------------------------------------------------------------------------- */
+/* ---- sources and sinks ----------------------------------------------------------------------- */
 
 static SweepOperand operand(const GExpr *load, const Affine *at, int index, int k) {
     return (SweepOperand){load->tensor, at->constant, at->factor[index], at->factor[k]};
@@ -48,7 +48,8 @@ static SweepSource source_of(Graph *g, const GNode *node, bool flipped) {
 
 static bool has_source(const Sweep *s, const SweepSource *source) {
     for (int i = 0; i < s->source_count; i++)
-        if (s->sources[i].node == source->node && s->sources[i].flipped == source->flipped) return true;
+        if (s->sources[i].node == source->node && s->sources[i].flipped == source->flipped)
+            return true;
     return false;
 }
 
@@ -63,31 +64,42 @@ static int gather_sources(Graph *g, const PairSink *sink, bool by_column, SweepS
 static bool fits(Graph *g, const Sweep *s, const PairSink *sink, bool by_column, int *shared) {
     SweepSource sources[MOST_PAIR_SOURCES];
     int count = gather_sources(g, sink, by_column, sources), fresh = 0;
-    int64_t own = graph_extent(sink->node, sink->own), other = graph_extent(sink->node, sink->other);
+    int64_t own = graph_extent(sink->node, sink->own),
+            other = graph_extent(sink->node, sink->other);
     *shared = 0;
     for (int i = 0; i < count; i++) {
-        if (has_source(s, &sources[i])) ++*shared;
-        else fresh++;
+        if (has_source(s, &sources[i]))
+            ++*shared;
+        else
+            fresh++;
     }
-    bool extents = s->sink_count == 0 || (s->rows == (by_column ? other : own) && s->columns == (by_column ? own : other));
-    return extents && (s->sink_count == 0 || *shared > 0) && s->source_count + fresh <= MOST_PAIR_SOURCES && s->sink_count < MOST_SINKS;
+    bool extents = s->sink_count == 0 || (s->rows == (by_column ? other : own) &&
+                                          s->columns == (by_column ? own : other));
+    return extents && (s->sink_count == 0 || *shared > 0) &&
+           s->source_count + fresh <= MOST_PAIR_SOURCES && s->sink_count < MOST_SINKS;
 }
 
 /* True if there is room for the sink. What a task of square tiles sums is kept in registers. One
  * wide sum is cut into chunks, and several share what there is. */
 static bool has_room(const Sweep *s, const PairSink *sink) {
     int64_t floats = 0;
-    for (int i = 0; i < s->sink_count; i++) floats += round_up(s->sinks[i].payload, SWEEP_CHUNK_UNIT);
+    for (int i = 0; i < s->sink_count; i++)
+        floats += round_up(s->sinks[i].payload, SWEEP_CHUNK_UNIT);
     if (sink->payload >= 0) floats += round_up(sink->node->shape[sink->payload], SWEEP_CHUNK_UNIT);
     return s->sink_count == 0 || floats <= SWEEP_CHUNK;
 }
 
-bool sweep_keeps_lost(const GNode *n) { return node_sums_exponentials(n) || (n->reducer == GR_SUM && n->value->type == GT_REAL); }
+bool sweep_keeps_lost(const GNode *n) {
+    return node_sums_exponentials(n) || (n->reducer == GR_SUM && n->value->type == GT_REAL);
+}
 
-static bool is_wide_sum(Graph *g, const GNode *n) { return n->reducer == GR_SUM && n->value->type == GT_INT && !gx_entries_fit(g, n); }
+static bool is_wide_sum(Graph *g, const GNode *n) {
+    return n->reducer == GR_SUM && n->value->type == GT_INT && !gx_entries_fit(g, n);
+}
 
 static int cells_of(const GNode *n) {
-    int cells = node_sums_exponentials(n) || n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN ? 2 : 1;
+    int cells =
+        node_sums_exponentials(n) || n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN ? 2 : 1;
     return cells + sweep_keeps_lost(n) + (n->empty_is_error && n->guard ? 1 : 0);
 }
 
@@ -95,7 +107,8 @@ bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *targe
     int row_shared, column_shared;
     bool tiles = target->lanes == 0;
     if (tiles && !has_room(s, pair)) return false;
-    bool as_row = fits(g, s, pair, false, &row_shared), as_column = !tiles && fits(g, s, pair, true, &column_shared);
+    bool as_row = fits(g, s, pair, false, &row_shared),
+         as_column = !tiles && fits(g, s, pair, true, &column_shared);
     if (!as_row && !as_column) return false;
     bool by_column = as_column && (!as_row || column_shared > row_shared);
     SweepSource sources[MOST_PAIR_SOURCES];
@@ -118,12 +131,20 @@ bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *targe
     return true;
 }
 
-const char *sweep_mode_name(SweepMode mode) { return mode == SWEEP_ROWS ? "rows" : mode == SWEEP_BOTH ? "rows and columns" : "half of the tiles"; }
+const char *sweep_mode_name(SweepMode mode) {
+    return mode == SWEEP_ROWS   ? "rows"
+           : mode == SWEEP_BOTH ? "rows and columns"
+                                : "half of the tiles";
+}
 
-bool sweep_feeds_rows(const Sweep *s, const SweepSink *sink) { return s->mode == SWEEP_SYMMETRIC || !sink->by_column; }
-bool sweep_feeds_columns(const Sweep *s, const SweepSink *sink) { return s->mode == SWEEP_SYMMETRIC || sink->by_column; }
+bool sweep_feeds_rows(const Sweep *s, const SweepSink *sink) {
+    return s->mode == SWEEP_SYMMETRIC || !sink->by_column;
+}
+bool sweep_feeds_columns(const Sweep *s, const SweepSink *sink) {
+    return s->mode == SWEEP_SYMMETRIC || sink->by_column;
+}
 
-/* ---- blocks --------------------------------------------------------------------------------------------------------- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 static int64_t take(int64_t *at, int64_t floats) {
     int64_t here = *at;
@@ -132,7 +153,8 @@ static int64_t take(int64_t *at, int64_t floats) {
 }
 
 bool sweep_sum_keeps_lost(const Sweep *s, const SweepSink *sum) {
-    const int64_t blocks = sum->by_column ? divide_up(s->rows, s->block_rows) : divide_up(s->columns, s->block_columns);
+    const int64_t blocks = sum->by_column ? divide_up(s->rows, s->block_rows)
+                                          : divide_up(s->columns, s->block_columns);
     return sum->payload && blocks > SHORT_CHAIN;
 }
 
@@ -153,11 +175,13 @@ void sweep_layout(const Sweep *s, SweepLayout *l) {
         weighs |= k->payload > 0;
         if (rows) l->column_rows[i] = take(&at, k->width * s->block_columns);
         if (rows) l->row_sums[i] = take(&at, k->width * s->block_rows);
-        if (s->mode == SWEEP_ROWS && sweep_sum_keeps_lost(s, k)) l->row_lost[i] = take(&at, k->payload * s->block_rows);
+        if (s->mode == SWEEP_ROWS && sweep_sum_keeps_lost(s, k))
+            l->row_lost[i] = take(&at, k->payload * s->block_rows);
         if (columns) l->row_rows[i] = take(&at, k->width * s->block_rows);
         if (columns) l->column_sums[i] = take(&at, k->width * s->block_columns);
     }
-    for (int i = 0; i < s->map_count; i++) l->maps[i] = take(&at, tile);
+    for (int i = 0; i < s->map_count; i++)
+        l->maps[i] = take(&at, tile);
     if (weighs) l->weights = take(&at, tile);
     l->spare = take(&at, 2 * s->block_columns);
     l->count = at;
@@ -177,7 +201,9 @@ static void choose_blocks(Sweep *s) {
     for (int64_t block = LARGEST_BLOCK; block >= SMALLEST_BLOCK; block /= 2) {
         s->block_rows = s->block_columns = block;
         if (s->mode == SWEEP_ROWS) {
-            while (s->block_rows > SMALLEST_BLOCK && divide_up(s->rows, s->block_rows) < ENOUGH_BLOCKS) s->block_rows /= 2;
+            while (s->block_rows > SMALLEST_BLOCK &&
+                   divide_up(s->rows, s->block_rows) < ENOUGH_BLOCKS)
+                s->block_rows /= 2;
         }
         s->line = s->block_columns + s->lanes;
         s->strip = s->block_rows < LARGEST_STRIP ? s->block_rows : LARGEST_STRIP;
@@ -200,7 +226,9 @@ static void cut_into_tiles(Sweep *s, int64_t tile) {
     s->column_blocks = divide_up(s->columns, tile);
     s->chunks = widest ? divide_up(widest, SWEEP_CHUNK) : 1;
     s->chunk = round_up(divide_up(widest, s->chunks), SWEEP_CHUNK_UNIT);
-    int64_t parts = divide_up(widest ? ENOUGH_TASKS : ENOUGH_LIGHT_TASKS, s->row_blocks * s->chunks), most = s->column_blocks < MOST_PARTS ? s->column_blocks : MOST_PARTS;
+    int64_t parts =
+                divide_up(widest ? ENOUGH_TASKS : ENOUGH_LIGHT_TASKS, s->row_blocks * s->chunks),
+            most = s->column_blocks < MOST_PARTS ? s->column_blocks : MOST_PARTS;
     if (parts > most) parts = most;
     s->part_columns = divide_up(s->column_blocks, parts) * tile;
     s->parts = divide_up(s->columns, s->part_columns);
@@ -217,7 +245,8 @@ void sweep_finish(Graph *g, Sweep *s, const PlanTarget *target) {
     s->lanes = target->lanes;
     s->panel = 2 * s->lanes;
     s->strip_rows = s->lanes >= 16 ? 8 : 4;
-    for (int i = 0; i < s->source_count; i++) symmetric &= s->sources[i].symmetric;
+    for (int i = 0; i < s->source_count; i++)
+        symmetric &= s->sources[i].symmetric;
     for (int i = 0; i < s->sink_count; i++) {
         SweepSink *k = &s->sinks[i];
         columns |= k->by_column;
@@ -229,14 +258,19 @@ void sweep_finish(Graph *g, Sweep *s, const PlanTarget *target) {
     choose_blocks(s);
     s->row_blocks = divide_up(s->rows, s->block_rows);
     s->column_blocks = divide_up(s->columns, s->block_columns);
-    int64_t less = s->row_blocks < s->column_blocks ? s->row_blocks : s->column_blocks, more = s->row_blocks + s->column_blocks - less;
+    int64_t less = s->row_blocks < s->column_blocks ? s->row_blocks : s->column_blocks,
+            more = s->row_blocks + s->column_blocks - less;
     s->rounds = s->mode == SWEEP_ROWS ? 1 : more;
-    s->tasks = s->mode == SWEEP_ROWS ? s->row_blocks : s->mode == SWEEP_BOTH ? less : s->row_blocks / 2 + 1;
+    s->tasks = s->mode == SWEEP_ROWS   ? s->row_blocks
+               : s->mode == SWEEP_BOTH ? less
+                                       : s->row_blocks / 2 + 1;
 }
 
 int64_t sweep_part_offset(const Sweep *s, int sink) {
     int64_t offset = 0;
-    for (int i = 0; i < sink; i++) offset += (s->sinks[i].payload ? s->sinks[i].payload : s->sinks[i].cells) * s->parts * s->rows;
+    for (int i = 0; i < sink; i++)
+        offset +=
+            (s->sinks[i].payload ? s->sinks[i].payload : s->sinks[i].cells) * s->parts * s->rows;
     return offset;
 }
 
@@ -260,8 +294,11 @@ int64_t sweep_state_count(const Sweep *s) {
 }
 
 double sweep_flops(const Sweep *s) {
-    double pairs = (double)s->rows * (double)s->columns, half = s->mode == SWEEP_SYMMETRIC ? 0.5 : 1, flops = 0;
-    for (int i = 0; i < s->source_count; i++) flops += half * 2 * pairs * (double)s->sources[i].depth;
-    for (int i = 0; i < s->sink_count; i++) flops += s->sinks[i].payload ? 2 * pairs * (double)s->sinks[i].payload : 20 * pairs;
+    double pairs = (double)s->rows * (double)s->columns,
+           half = s->mode == SWEEP_SYMMETRIC ? 0.5 : 1, flops = 0;
+    for (int i = 0; i < s->source_count; i++)
+        flops += half * 2 * pairs * (double)s->sources[i].depth;
+    for (int i = 0; i < s->sink_count; i++)
+        flops += s->sinks[i].payload ? 2 * pairs * (double)s->sinks[i].payload : 20 * pairs;
     return flops;
 }

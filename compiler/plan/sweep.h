@@ -138,9 +138,9 @@ double sweep_flops(const Sweep *s);
 typedef struct SweepLayout {
     /* [block_rows][depth] or, when rows are neighbours in memory, [depth][block_rows] */
     int64_t row_operand[MOST_PAIR_SOURCES];
-    int64_t column_panels[MOST_PAIR_SOURCES];  /* [block_columns / panel][depth][panel] */
-    int64_t tiles[MOST_PAIR_SOURCES];          /* [strip][line] */
-    int64_t maps[MOST_MAPS], weights;          /* [strip][line] */
+    int64_t column_panels[MOST_PAIR_SOURCES]; /* [block_columns / panel][depth][panel] */
+    int64_t tiles[MOST_PAIR_SOURCES];         /* [strip][line] */
+    int64_t maps[MOST_MAPS], weights;         /* [strip][line] */
     int64_t row_cells[MOST_SINKS], column_cells[MOST_SINKS]; /* [cells][block] */
     /* The rows that weighted sums read, for the rows and for the columns of a tile: [width /
      * panel][block][panel] */
@@ -149,7 +149,7 @@ typedef struct SweepLayout {
     int64_t row_sums[MOST_SINKS], column_sums[MOST_SINKS];
     /* What the sums of rows have lost, in a task of all columns: [block][payload] */
     int64_t row_lost[MOST_SINKS];
-    int64_t spare;                             /* two of [block_columns] */
+    int64_t spare; /* two of [block_columns] */
     int64_t count;
 } SweepLayout;
 void sweep_layout(const Sweep *s, SweepLayout *out);

@@ -1,4 +1,5 @@
-/* A plan as text, for --print-after place: a line a step, with the kernel, its tiles and where each of its buffers lies. */
+/* A plan as text, for --print-after place: a line a step, with the kernel, its tiles and where each
+ * of its buffers lies. */
 #include "compiler/plan/plan.h"
 
 static void print_buffer(const Plan *p, int number, FILE *out) {
@@ -10,24 +11,33 @@ static void print_buffer(const Plan *p, int number, FILE *out) {
         if (b->offset < 0) return;
         fprintf(out, " ");
         break;
-    case COUPLET_IN_STATE: fprintf(out, "state \"%s\"", node->name); return;
-    case COUPLET_IN_CONST: fprintf(out, "constant"); return;
-    case COUPLET_NOWHERE: fprintf(out, "nowhere"); return;
-    case COUPLET_IN_ARENA: break;
+    case COUPLET_IN_STATE:
+        fprintf(out, "state \"%s\"", node->name);
+        return;
+    case COUPLET_IN_CONST:
+        fprintf(out, "constant");
+        return;
+    case COUPLET_NOWHERE:
+        fprintf(out, "nowhere");
+        return;
+    case COUPLET_IN_ARENA:
+        break;
     }
     if (node && b->place == COUPLET_IN_ARENA) fprintf(out, "%%%u ", node->id);
     fprintf(out, "@%lld+%lld", (long long)b->offset, (long long)p->lives[number].bytes);
 }
 
 void plan_print(const Plan *p, FILE *out) {
-    fprintf(out, "plan %s {\narena %lld bytes, scratch %lld bytes a worker\n", p->out->name, (long long)p->out->arena_bytes, (long long)p->out->scratch_bytes);
+    fprintf(out, "plan %s {\narena %lld bytes, scratch %lld bytes a worker\n", p->out->name,
+            (long long)p->out->arena_bytes, (long long)p->out->scratch_bytes);
     for (int i = 0; i < p->out->step_count; i++) {
         const CoupletStep *s = &p->out->steps[i];
         if (s->abreast > 1) fprintf(out, "launch of steps %d to %d\n", i, i + s->abreast - 1);
         fprintf(out, "step %d: %s, %lld tiles:", i, s->label, (long long)s->tiles);
         for (int b = 0; b < s->buffer_count; b++) {
             fprintf(out, b == s->buffer_count - s->output_count ? " -> " : b ? ", " : " ");
-            print_buffer(p, p->kernels.items.items[i].operands[b]->mark, out); /* what is written over, too, by its own name */
+            /* what is written over, too, by its own name */
+            print_buffer(p, p->kernels.items.items[i].operands[b]->mark, out);
         }
         fprintf(out, "    # %s\n", s->source);
     }

@@ -28,14 +28,17 @@ typedef struct Cutting {
 
 static int64_t size_of(const ProductRegion *r, const int *list, int count) {
     int64_t size = 1;
-    for (int i = 0; i < count; i++) size *= r->index[list[i]].count;
+    for (int i = 0; i < count; i++)
+        size *= r->index[list[i]].count;
     return size;
 }
 
 /* The offsets of two operands over all values that the indices of a list take in a region, the last
  * index fastest, as pairs; where they begin. */
-static int64_t add_pairs(Cutting *t, const ProductRegion *r, const int *list, int count, const Affine *first, const Affine *second) {
-    int64_t at = t->table.count, value[GRAPH_MAX_RANK] = {0}, one = 0, two = 0, size = size_of(r, list, count);
+static int64_t add_pairs(Cutting *t, const ProductRegion *r, const int *list, int count,
+                         const Affine *first, const Affine *second) {
+    int64_t at = t->table.count, value[GRAPH_MAX_RANK] = {0}, one = 0, two = 0,
+            size = size_of(r, list, count);
     for (int64_t i = 0; i < size; i++) {
         array_push(t->arena, &t->table, (int32_t)one);
         array_push(t->arena, &t->table, (int32_t)two);
@@ -54,21 +57,33 @@ static int64_t add_pairs(Cutting *t, const ProductRegion *r, const int *list, in
 /* The tiles of one region: rows are shared by all its z and parts. */
 static void cut_region(Cutting *t, const ProductRegion *r) {
     const Product *p = &t->c->form;
-    int64_t rows = size_of(r, p->m, p->m_count), columns = size_of(r, p->n, p->n_count), inner = size_of(r, p->k, p->k_count), depth = size_of(r, p->z, p->z_count);
-    int64_t of_rows = add_pairs(t, r, p->m, p->m_count, &r->at_a, &r->at_y), of_columns = add_pairs(t, r, p->n, p->n_count, &r->at_b, &r->at_y);
+    int64_t rows = size_of(r, p->m, p->m_count), columns = size_of(r, p->n, p->n_count),
+            inner = size_of(r, p->k, p->k_count), depth = size_of(r, p->z, p->z_count);
+    int64_t of_rows = add_pairs(t, r, p->m, p->m_count, &r->at_a, &r->at_y),
+            of_columns = add_pairs(t, r, p->n, p->n_count, &r->at_b, &r->at_y);
     int64_t of_inner = add_pairs(t, r, p->k, p->k_count, &r->at_a, &r->at_b);
-    int64_t in = add_pairs(t, r, p->z, p->z_count, &r->at_a, &r->at_b), out = add_pairs(t, r, p->z, p->z_count, &r->at_y, &r->at_y);
+    int64_t in = add_pairs(t, r, p->z, p->z_count, &r->at_a, &r->at_b),
+            out = add_pairs(t, r, p->z, p->z_count, &r->at_y, &r->at_y);
     int64_t part_size = t->c->part_rows * p->n_size;
     for (int64_t part = 0; part < t->c->parts; part++) {
         int64_t begin = smaller(part * t->part_k, inner), here = smaller(t->part_k, inner - begin);
         for (int64_t z = 0; z < depth; z++) {
-            const int32_t *in_z = t->table.items + in + 2 * z, *out_z = t->table.items + out + 2 * z;
+            const int32_t *in_z = t->table.items + in + 2 * z,
+                          *out_z = t->table.items + out + 2 * z;
             for (int64_t m = 0; m < rows; m += t->c->rows) {
                 for (int64_t n = 0; n < columns; n += t->c->panel) {
-                    const int64_t task[TILED_TASK_WORDS] = {r->at_a.constant + in_z[0], r->at_b.constant + in_z[1], r->at_y.constant + out_z[0] + part * part_size,
-                                                            of_rows + 2 * m, smaller(t->c->rows, rows - m), of_columns + 2 * n, smaller(t->c->panel, columns - n),
-                                                            of_inner + 2 * begin, here};
-                    for (int i = 0; i < TILED_TASK_WORDS; i++) array_push(t->arena, &t->tasks, (int32_t)task[i]);
+                    const int64_t task[TILED_TASK_WORDS] = {r->at_a.constant + in_z[0],
+                                                            r->at_b.constant + in_z[1],
+                                                            r->at_y.constant + out_z[0] +
+                                                                part * part_size,
+                                                            of_rows + 2 * m,
+                                                            smaller(t->c->rows, rows - m),
+                                                            of_columns + 2 * n,
+                                                            smaller(t->c->panel, columns - n),
+                                                            of_inner + 2 * begin,
+                                                            here};
+                    for (int i = 0; i < TILED_TASK_WORDS; i++)
+                        array_push(t->arena, &t->tasks, (int32_t)task[i]);
                 }
             }
         }
@@ -86,10 +101,14 @@ typedef struct Tiling {
  * smallest tile, as measured on an H100. The more rows a work-item has, the fewer words it reads
  * from local memory for each. But if neighbours in k are far apart in a, each of them needs an
  * offset of its own. */
-static const struct { int rows, columns; double along_k, across_k; } sides[] = {{64, 64, 1, 1}, {128, 64, 0.8, 1.2}};
+static const struct {
+    int rows, columns;
+    double along_k, across_k;
+} sides[] = {{64, 64, 1, 1}, {128, 64, 0.8, 1.2}};
 
 static int64_t tiles_of(const Product *p, const ProductRegion *r, const Tiling *t) {
-    return size_of(r, p->z, p->z_count) * divide_up(size_of(r, p->m, p->m_count), t->rows) * divide_up(size_of(r, p->n, p->n_count), t->columns);
+    return size_of(r, p->z, p->z_count) * divide_up(size_of(r, p->m, p->m_count), t->rows) *
+           divide_up(size_of(r, p->n, p->n_count), t->columns);
 }
 
 /* Ranges of k, and what the device takes for the tiles, in products of the smallest tile. */
@@ -103,13 +122,16 @@ static void weigh(Tiling *t, const Product *p, double of_product) {
         products += (double)here * (double)inner * t->rows * t->columns;
         if (inner > longest) longest = inner;
     }
-    int64_t parts = smaller(smaller(tiles ? divide_up(ENOUGH_TILES, tiles) : 1, longest / MIN_PART_K), MAX_PARTS);
+    int64_t parts = smaller(
+        smaller(tiles ? divide_up(ENOUGH_TILES, tiles) : 1, longest / MIN_PART_K), MAX_PARTS);
     if (parts < 1) parts = 1;
     t->part_k = divide_up(divide_up(longest, parts), PART_UNIT) * PART_UNIT;
     t->parts = longest ? divide_up(longest, t->part_k) : 1;
-    double groups = (double)(tiles * t->parts), idle = groups < AT_ONCE ? AT_ONCE / (groups > 1 ? groups : 1) : 1;
+    double groups = (double)(tiles * t->parts),
+           idle = groups < AT_ONCE ? AT_ONCE / (groups > 1 ? groups : 1) : 1;
     t->cost = products * of_product * idle;
-    if (t->parts > 1) t->cost += (double)(t->parts * p->m_size * p->z_size * p->n_size) * COST_OF_SUM;
+    if (t->parts > 1)
+        t->cost += (double)(t->parts * p->m_size * p->z_size * p->n_size) * COST_OF_SUM;
 }
 
 /* Only the shape decides. */
@@ -123,7 +145,9 @@ static Tiling choose_tiling(const Product *p, bool along_k, bool wide) {
     return best;
 }
 
-static bool along_inner(const Product *p, const Affine *at) { return p->k_count > 0 && at->factor[p->k[p->k_count - 1]] == 1; }
+static bool along_inner(const Product *p, const Affine *at) {
+    return p->k_count > 0 && at->factor[p->k[p->k_count - 1]] == 1;
+}
 
 bool contraction_cut(Arena *arena, Contraction *c, const PlanTarget *target) {
     const Product *p = &c->form;
@@ -135,17 +159,22 @@ bool contraction_cut(Arena *arena, Contraction *c, const PlanTarget *target) {
     c->panel = tiling.columns;
     c->parts = tiling.parts;
     c->part_rows = p->m_size * p->z_size;
-    if ((double)c->parts * (double)c->part_rows * (double)p->n_size >= (double)INT32_MAX) return false;
+    if ((double)c->parts * (double)c->part_rows * (double)p->n_size >= (double)INT32_MAX)
+        return false;
     c->direct = c->parts == 1;
     const int32_t head[TILED_HEAD_WORDS] = {0, (int32_t)c->parts};
-    for (int i = 0; i < TILED_HEAD_WORDS; i++) array_push(arena, &t.table, head[i]);
-    for (int i = 0; i < p->region_count; i++) cut_region(&t, &p->regions[i]);
+    for (int i = 0; i < TILED_HEAD_WORDS; i++)
+        array_push(arena, &t.table, head[i]);
+    for (int i = 0; i < p->region_count; i++)
+        cut_region(&t, &p->regions[i]);
     t.table.items[TILED_TASKS] = t.table.count;
-    for (int i = 0; i < t.tasks.count; i++) array_push(arena, &t.table, t.tasks.items[i]);
+    for (int i = 0; i < t.tasks.count; i++)
+        array_push(arena, &t.table, t.tasks.items[i]);
     c->tasks = t.tasks.count / TILED_TASK_WORDS;
     c->tables = t.table.items;
     c->table_count = t.table.count;
     c->hash = 1469598103934665603u;
-    for (int64_t i = 0; i < c->table_count; i++) c->hash = (c->hash ^ (uint32_t)c->tables[i]) * 1099511628211u;
+    for (int64_t i = 0; i < c->table_count; i++)
+        c->hash = (c->hash ^ (uint32_t)c->tables[i]) * 1099511628211u;
     return true;
 }

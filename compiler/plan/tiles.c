@@ -11,7 +11,9 @@ enum {
     COLUMNS = 16      /* a tile has a multiple of so many columns of a column sum */
 };
 
-static bool is_index(const GExpr *e, int index) { return e->op == G_INDEX && e->index == index; }
+static bool is_index(const GExpr *e, int index) {
+    return e->op == G_INDEX && e->index == index;
+}
 
 typedef struct Neighbours {
     const GNode *node;
@@ -49,8 +51,10 @@ static VisitStep stands_apart(void *context, const GExpr *e) {
     if (e->op != G_LOAD) return VISIT_INSIDE;
     const GNode *t = e->tensor;
     for (int i = 0; i < t->rank; i++) {
-        if (subscripts_walk(n, e, i)) i++;
-        else if (expr_visit(e->args[i], stands_apart, context)) return VISIT_END;
+        if (subscripts_walk(n, e, i))
+            i++;
+        else if (expr_visit(e->args[i], stands_apart, context))
+            return VISIT_END;
     }
     return e->has_else && expr_visit(e->args[t->rank], stands_apart, context) ? VISIT_END
                                                                               : VISIT_PAST;
@@ -66,12 +70,17 @@ static bool walks_together(const GNode *node, const GExpr *e, int p, const int64
 void compute_collapse_axes(const GNode *n, int64_t *extents) {
     int64_t shape[2 * GRAPH_MAX_RANK];
     int last[2 * GRAPH_MAX_RANK]; /* by axis: the last axis of the run that it has been joined to */
-    for (int i = 0; i < n->rank + n->red_rank; i++) last[i] = i;
-    for (int i = 0; i < n->rank; i++) shape[i] = extents[i] = n->shape[i];
-    for (int i = 0; i < n->red_rank; i++) shape[n->rank + i] = extents[n->rank + i] = n->red_shape[i];
+    for (int i = 0; i < n->rank + n->red_rank; i++)
+        last[i] = i;
+    for (int i = 0; i < n->rank; i++)
+        shape[i] = extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        shape[n->rank + i] = extents[n->rank + i] = n->red_shape[i];
     for (int p = n->rank + n->red_rank - 2; p >= 0; p--) {
         if (p == n->rank - 1) continue; /* an output axis and a reduced one */
-        if (!walks_together(n, n->value, p, shape) || !walks_together(n, n->guard, p, shape) || !walks_together(n, n->active, p, shape)) continue;
+        if (!walks_together(n, n->value, p, shape) || !walks_together(n, n->guard, p, shape) ||
+            !walks_together(n, n->active, p, shape))
+            continue;
         last[p] = last[p + 1];
         extents[last[p]] *= extents[p];
         extents[p] = 1;
@@ -80,14 +89,16 @@ void compute_collapse_axes(const GNode *n, int64_t *extents) {
 
 static int64_t reduced_work(const GNode *n) {
     int64_t work = 1;
-    for (int i = 0; i < n->red_rank; i++) work *= n->red_shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        work *= n->red_shape[i];
     return work;
 }
 
 /* Column sums keep their last axis inside the tile, or a chunk of it when there is no other. */
 static int column_tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
     int64_t outer = 1, last = extents[n->rank - 1], terms = reduced_work(n);
-    for (int i = 0; i < n->rank - 1; i++) outer *= extents[i];
+    for (int i = 0; i < n->rank - 1; i++)
+        outer *= extents[i];
     *chunk = 0;
     if (outer > 1) return n->rank - 1;
     int64_t columns = ((TILE_WORK + terms - 1) / terms + COLUMNS - 1) / COLUMNS * COLUMNS;
@@ -100,11 +111,15 @@ int compute_tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
     int64_t work = reduced_work(n);
     int axis = n->rank;
     *chunk = 0;
-    while (axis > 0 && work < TILE_WORK) work *= extents[--axis];
-    while (axis < n->rank && extents[axis] == 1) axis++;
+    while (axis > 0 && work < TILE_WORK)
+        work *= extents[--axis];
+    while (axis < n->rank && extents[axis] == 1)
+        axis++;
     int64_t outer = 1;
-    for (int i = 0; i < axis; i++) outer *= extents[i];
-    if (outer == 1 && axis < n->rank && work >= 2 * TILE_WORK) { /* all of the work sits in the axis just taken */
+    for (int i = 0; i < axis; i++)
+        outer *= extents[i];
+    /* all of the work sits in the axis just taken */
+    if (outer == 1 && axis < n->rank && work >= 2 * TILE_WORK) {
         int64_t inside = work / extents[axis];
         *chunk = (TILE_WORK + inside - 1) / inside;
         if (*chunk >= extents[axis]) *chunk = 0;
@@ -116,7 +131,8 @@ int64_t compute_tiles(const GNode *n) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk, tiles = 1;
     compute_collapse_axes(n, extents);
     int axes = compute_tile_axes(n, extents, &chunk);
-    for (int i = 0; i < axes; i++) tiles *= extents[i];
+    for (int i = 0; i < axes; i++)
+        tiles *= extents[i];
     return chunk ? (extents[axes] + chunk - 1) / chunk : tiles;
 }
 
@@ -128,7 +144,8 @@ int64_t compute_column_totals(const Kernel *k) {
         has_totals |= n->red_rank && node_sums_columns(n) && node_sums_many(n);
     }
     if (!has_totals) return 0;
-    compute_collapse_axes(k->node, extents); /* the columns of a tile are those of several axes that became one */
+    /* the columns of a tile are those of several axes that became one */
+    compute_collapse_axes(k->node, extents);
     compute_tile_axes(k->node, extents, &chunk);
     int64_t columns = chunk ? chunk : extents[k->node->rank - 1];
     return (k->beside_count + 1) * columns * (int64_t)sizeof(double);

@@ -9,9 +9,10 @@
 #include "compiler/graph/loads.h"
 #include "compiler/graph/walk.h"
 
-enum { SMALL_BYTES = 1 << 20 }; /* a result that may be made early, whatever it does to the memory alive at once */
+/* a result that may be made early, whatever it does to the memory alive at once */
+enum { SMALL_BYTES = 1 << 20 };
 
-/* ---- who is worth looking at ---------------------------------------------------------------------------------------- */
+/* ---- who is worth looking at ----------------------------------------------------------------- */
 
 static bool same_shape(int rank, const int64_t *a, const int64_t *b) {
     for (int i = 0; i < rank; i++)
@@ -23,7 +24,11 @@ Alike alike_of(Arena *arena, const Graph *g) {
     uint32_t ids = 0;
     for (int i = 0; i < g->nodes.count; i++)
         if (g->nodes.items[i]->id >= ids) ids = g->nodes.items[i]->id + 1;
-    Alike alike = {.arena = arena, .readers = arena_array(arena, Readers, ids), .largest = arena_array(arena, int64_t, ids), .position = arena_array(arena, int, ids), .noted = arena_array(arena, int, ids)};
+    Alike alike = {.arena = arena,
+                   .readers = arena_array(arena, Readers, ids),
+                   .largest = arena_array(arena, int64_t, ids),
+                   .position = arena_array(arena, int, ids),
+                   .noted = arena_array(arena, int, ids)};
     for (int i = 0; i < g->nodes.count; i++) {
         GNode *n = g->nodes.items[i];
         alike.position[n->id] = i;
@@ -32,8 +37,10 @@ Alike alike_of(Arena *arena, const Graph *g) {
         for (int k = 0; k < loads.items.count; k++) {
             const GNode *from = loads.items.items[k]->tensor;
             Readers *readers = &alike.readers[from->id];
-            if (graph_element_count(from) > alike.largest[n->id]) alike.largest[n->id] = graph_element_count(from);
-            bool known = readers->items.count && readers->items.items[readers->items.count - 1] == n;
+            if (graph_element_count(from) > alike.largest[n->id])
+                alike.largest[n->id] = graph_element_count(from);
+            bool known =
+                readers->items.count && readers->items.items[readers->items.count - 1] == n;
             if (!known) array_push(arena, &readers->items, n);
         }
     }
@@ -49,12 +56,15 @@ void alike_begin(Alike *alike, const GNode *first) {
 
 static void list(Alike *alike, GNode *node) {
     const GNode *first = alike->first;
-    if (alike->noted[node->id] == alike->kernel || alike->position[node->id] <= alike->position[first->id]) return;
+    if (alike->noted[node->id] == alike->kernel ||
+        alike->position[node->id] <= alike->position[first->id])
+        return;
     alike->noted[node->id] = alike->kernel;
     if (node->rank != first->rank || !same_shape(node->rank, node->shape, first->shape)) return;
     array_push(alike->arena, &alike->candidates, node);
     GNode **items = alike->candidates.items;
-    for (int at = alike->candidates.count - 1; at > 0 && alike->position[items[at - 1]->id] > alike->position[node->id]; at--) {
+    for (int at = alike->candidates.count - 1;
+         at > 0 && alike->position[items[at - 1]->id] > alike->position[node->id]; at--) {
         items[at] = items[at - 1];
         items[at - 1] = node;
     }
@@ -64,10 +74,12 @@ void alike_note(Alike *alike, const GNode *array) {
     const Readers *readers = &alike->readers[array->id];
     const int64_t size = graph_element_count(array);
     for (int i = 0; i < readers->items.count; i++)
-        if (size >= alike->largest[readers->items.items[i]->id]) list(alike, readers->items.items[i]); /* else there would be nothing saved */
+        /* else there would be nothing saved */
+        if (size >= alike->largest[readers->items.items[i]->id])
+            list(alike, readers->items.items[i]);
 }
 
-/* ---- the decision ------------------------------------------------------------------------------------------------------ */
+/* ---- the decision ---------------------------------------------------------------------------- */
 
 static bool is_member(const Kernel *k, const GNode *n) {
     for (int i = 0; i <= k->beside_count; i++)
@@ -82,11 +94,15 @@ bool kernel_reads_node(Arena *arena, const GNode *reader, const GNode *node) {
     return false;
 }
 
-/* The loops of the kernel's first node serve: axes that it takes as one, the other takes as one too. */
+/* The loops of the kernel's first node serve: axes that it takes as one, the other takes as one
+ * too. */
 static bool loops_serve(const GNode *first, const GNode *other) {
     int64_t loops[2 * GRAPH_MAX_RANK], own[2 * GRAPH_MAX_RANK];
-    if (first->rank != other->rank || !same_shape(first->rank, first->shape, other->shape)) return false;
-    if (other->red_rank && (first->red_rank != other->red_rank || !same_shape(first->red_rank, first->red_shape, other->red_shape))) return false;
+    if (first->rank != other->rank || !same_shape(first->rank, first->shape, other->shape))
+        return false;
+    if (other->red_rank && (first->red_rank != other->red_rank ||
+                            !same_shape(first->red_rank, first->red_shape, other->red_shape)))
+        return false;
     if (other->red_rank && node_sums_columns(first) != node_sums_columns(other)) return false;
     compute_collapse_axes(first, loops);
     compute_collapse_axes(other, own);
@@ -107,11 +123,13 @@ bool kernel_joins(Arena *arena, const Kernel *k, const GNode *node, bool late) {
         bool known = is_member(k, from);
         if (known && !load_is_at_own_place(loads.items.items[i])) return false;
         takes_on |= known;
-        for (int o = 0; o < k->operand_count; o++) known |= k->operands[o] == from;
+        for (int o = 0; o < k->operand_count; o++)
+            known |= k->operands[o] == from;
         if (size > largest) largest = size;
         if (known && size > shared) shared = size;
     }
     if (shared == 0 || shared < largest) return false;
     const int64_t made = graph_element_count(node);
-    return (takes_on || late || 4 * made <= shared || 4 * made <= SMALL_BYTES) && loops_serve(k->node, node);
+    return (takes_on || late || 4 * made <= shared || 4 * made <= SMALL_BYTES) &&
+           loops_serve(k->node, node);
 }

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char head[] = "couplet tuning 1: contraction, rows, vectors, parts, rows and panels of a task, chunk\n";
+static const char head[] =
+    "couplet tuning 1: contraction, rows, vectors, parts, rows and panels of a task, chunk\n";
 enum { FIELDS = 7, MOST_LINE = 256 };
 
 const ContractionChoice *tuning_find(const Tuning *tuning, uint64_t key) {
@@ -29,8 +30,11 @@ void tuning_set(Arena *arena, Tuning *tuning, uint64_t key, const ContractionCho
 
 static bool read_line(const char *line, Tuned *t) {
     ContractionChoice *c = &t->choice;
-    int fields = sscanf(line, "%" SCNx64 " %d %d %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &t->key, &c->block.rows, &c->block.vectors, &c->parts, &c->task_rows, &c->task_panels, &c->chunk);
-    return fields == FIELDS && c->parts > 0 && c->task_rows > 0 && c->task_panels > 0 && c->chunk > 0;
+    int fields = sscanf(line, "%" SCNx64 " %d %d %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64,
+                        &t->key, &c->block.rows, &c->block.vectors, &c->parts, &c->task_rows,
+                        &c->task_panels, &c->chunk);
+    return fields == FIELDS && c->parts > 0 && c->task_rows > 0 && c->task_panels > 0 &&
+           c->chunk > 0;
 }
 
 Tuning *tuning_read(Arena *arena, const char *path) {
@@ -59,7 +63,10 @@ bool tuning_write(const Tuning *tuning, const char *path) {
     for (int i = 0; i < tuning->items.count; i++) {
         const Tuned *t = &tuning->items.items[i];
         const ContractionChoice *c = &t->choice;
-        good &= fprintf(file, "%016" PRIx64 " %d %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", t->key, c->block.rows, c->block.vectors, c->parts, c->task_rows, c->task_panels, c->chunk) > 0;
+        good &=
+            fprintf(file, "%016" PRIx64 " %d %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n",
+                    t->key, c->block.rows, c->block.vectors, c->parts, c->task_rows, c->task_panels,
+                    c->chunk) > 0;
     }
     good = fclose(file) == 0 && good && rename(partial, path) == 0;
     if (!good) remove(partial);

@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* After every real operation: not at all, to the nearest float32, to one of the two or three nearest by chance. */
+/* After every real operation: not at all, to the nearest float32, to one of the two or three
+ * nearest by chance. */
 typedef enum Rounding { EXACT, NEAREST, BY_CHANCE } Rounding;
 
 struct Reference {
@@ -31,7 +32,8 @@ struct Reference {
     Rounding rounding;
     uint32_t turn_of_rounding;
     uint64_t operations; /* rounded so far */
-    /* Values of expressions at the present point, by id: a formula that stands in several places is a graph, and as a tree it may be without end. */
+    /* Values of expressions at the present point, by id: a formula that stands in several places is
+     * a graph, and as a tree it may be without end. */
     double *known;
     uint64_t *known_at, turn;
 };
@@ -44,7 +46,8 @@ typedef struct Point {
 
 static int64_t elements(const GNode *n) {
     int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    for (int i = 0; i < n->rank; i++)
+        count *= n->shape[i];
     return count;
 }
 
@@ -57,7 +60,8 @@ static void fault(Point *p, const char *sentence) {
 
 static double eval(Point *p, const GExpr *e);
 
-static const char too_long[] = "a whole number is beyond 2^53 here, which the doubles of the reference evaluator do not hold exactly";
+static const char too_long[] = "a whole number is beyond 2^53 here, which the doubles of the "
+                               "reference evaluator do not hold exactly";
 
 /* An axis that no data leads to was proved to be inside where its value counts: a value that was
  * taken out of its guard reads anything there, and no fault is said of it. */
@@ -82,8 +86,8 @@ static double eval_load(Point *p, const GExpr *e) {
     return e->tensor->type == GT_U8 ? value / 255 : value;
 }
 
-/* The nearest number of 24 binary digits. The range stays that of float64, so that a square that overflows in
- * float32 is no excuse for a back end: it is expected to scale, or to refuse. */
+/* The nearest number of 24 binary digits. The range stays that of float64, so that a square that
+ * overflows in float32 is no excuse for a back end: it is expected to scale, or to refuse. */
 static double nearest_of_24_digits(double value) {
     int exponent;
     const double digits = frexp(value, &exponent);
@@ -107,60 +111,104 @@ static double to_int(Point *p, double value) {
 
 static double apply(Point *p, const GExpr *e) {
     switch (e->op) {
-    case G_CONST: return e->type == GT_REAL ? e->real : (double)e->integer;
-    case G_INDEX: return (double)p->index[e->index];
-    case G_LOAD: return eval_load(p, e);
-    case G_SELECT: return eval(p, e->args[0]) != 0 ? eval(p, e->args[1]) : eval(p, e->args[2]);
-    case G_AND: return eval(p, e->args[0]) != 0 && eval(p, e->args[1]) != 0;
-    case G_OR: return eval(p, e->args[0]) != 0 || eval(p, e->args[1]) != 0;
-    default: break;
+    case G_CONST:
+        return e->type == GT_REAL ? e->real : (double)e->integer;
+    case G_INDEX:
+        return (double)p->index[e->index];
+    case G_LOAD:
+        return eval_load(p, e);
+    case G_SELECT:
+        return eval(p, e->args[0]) != 0 ? eval(p, e->args[1]) : eval(p, e->args[2]);
+    case G_AND:
+        return eval(p, e->args[0]) != 0 && eval(p, e->args[1]) != 0;
+    case G_OR:
+        return eval(p, e->args[0]) != 0 || eval(p, e->args[1]) != 0;
+    default:
+        break;
     }
     double a = eval(p, e->args[0]), b = e->arg_count > 1 ? eval(p, e->args[1]) : 0;
     switch (e->op) {
     case G_RANDOM: {
         const double *seed = p->run->seed, *step = p->run->step;
-        uint32_t low = seed ? (uint32_t)(int64_t)seed[0] : 0, high = seed ? (uint32_t)(int64_t)seed[1] : 0;
-        return couplet_random_unit(low, high, step ? (uint32_t)step[0] : 0, (uint32_t)a, (int64_t)b, (int)eval(p, e->args[2]));
+        uint32_t low = seed ? (uint32_t)(int64_t)seed[0] : 0,
+                 high = seed ? (uint32_t)(int64_t)seed[1] : 0;
+        return couplet_random_unit(low, high, step ? (uint32_t)step[0] : 0, (uint32_t)a, (int64_t)b,
+                                   (int)eval(p, e->args[2]));
     }
-    case G_ADD: return a + b;
-    case G_SUB: return a - b;
-    case G_MUL: return a * b;
-    case G_DIV: return a / b;
-    case G_NEG: return -a;
-    case G_POW: return pow(a, b);
-    case G_MAX: return isnan(a) || a >= b ? a : b;
-    case G_MIN: return isnan(a) || a <= b ? a : b;
-    case G_EXP: return exp(a);
-    case G_EXPM1: return expm1(a);
-    case G_LOG: return log(a);
-    case G_LOG1P: return log1p(a);
-    case G_ROOT: return b;
-    case G_SQRT: return sqrt(a);
-    case G_RSQRT: return 1 / sqrt(a);
-    case G_TANH: return tanh(a);
-    case G_SIGMOID: return a >= 0 ? 1 / (1 + exp(-a)) : exp(a) / (1 + exp(a));
-    case G_SOFTPLUS: return a > 0 ? a + log1p(exp(-a)) : log1p(exp(a));
-    case G_ERF: return erf(a);
-    case G_SIN: return sin(a);
-    case G_COS: return cos(a);
-    case G_ABS: return fabs(a);
-    case G_SIGN: return isnan(a) ? a : (a > 0) - (a < 0);
-    case G_FLOOR: return floor(a);
-    case G_CEIL: return ceil(a);
-    case G_ROUND: return rint(a);
-    case G_TO_REAL: return a;
-    case G_TO_INT: return to_int(p, a);
+    case G_ADD:
+        return a + b;
+    case G_SUB:
+        return a - b;
+    case G_MUL:
+        return a * b;
+    case G_DIV:
+        return a / b;
+    case G_NEG:
+        return -a;
+    case G_POW:
+        return pow(a, b);
+    case G_MAX:
+        return isnan(a) || a >= b ? a : b;
+    case G_MIN:
+        return isnan(a) || a <= b ? a : b;
+    case G_EXP:
+        return exp(a);
+    case G_EXPM1:
+        return expm1(a);
+    case G_LOG:
+        return log(a);
+    case G_LOG1P:
+        return log1p(a);
+    case G_ROOT:
+        return b;
+    case G_SQRT:
+        return sqrt(a);
+    case G_RSQRT:
+        return 1 / sqrt(a);
+    case G_TANH:
+        return tanh(a);
+    case G_SIGMOID:
+        return a >= 0 ? 1 / (1 + exp(-a)) : exp(a) / (1 + exp(a));
+    case G_SOFTPLUS:
+        return a > 0 ? a + log1p(exp(-a)) : log1p(exp(a));
+    case G_ERF:
+        return erf(a);
+    case G_SIN:
+        return sin(a);
+    case G_COS:
+        return cos(a);
+    case G_ABS:
+        return fabs(a);
+    case G_SIGN:
+        return isnan(a) ? a : (a > 0) - (a < 0);
+    case G_FLOOR:
+        return floor(a);
+    case G_CEIL:
+        return ceil(a);
+    case G_ROUND:
+        return rint(a);
+    case G_TO_REAL:
+        return a;
+    case G_TO_INT:
+        return to_int(p, a);
     case G_FLOORDIV:
     case G_MOD:
         if (b == 0) fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
         return b == 0 ? 0 : e->op == G_FLOORDIV ? floor(a / b) : a - b * floor(a / b);
-    case G_LT: return a < b;
-    case G_LE: return a <= b;
-    case G_EQ: return a == b;
-    case G_NE: return a != b;
-    case G_NOT: return a == 0;
-    case G_IS_FINITE: return isfinite(a);
-    default: return 0;
+    case G_LT:
+        return a < b;
+    case G_LE:
+        return a <= b;
+    case G_EQ:
+        return a == b;
+    case G_NE:
+        return a != b;
+    case G_NOT:
+        return a == 0;
+    case G_IS_FINITE:
+        return isfinite(a);
+    default:
+        return 0;
     }
 }
 
@@ -169,8 +217,10 @@ static double eval(Point *p, const GExpr *e) {
     bool shared = e->arg_count > 1;
     if (shared && run->known_at[e->id] == run->turn) return run->known[e->id];
     double value = apply(p, e);
-    if (e->type == GT_REAL) value = rounded(run, value);
-    else if (isfinite(value) && fabs(value) > 0x1p53) fault(p, fabs(value) < 0x1p63 ? too_long : couplet_fault_sentence(COUPLET_FAULT_WHOLE));
+    if (e->type == GT_REAL)
+        value = rounded(run, value);
+    else if (isfinite(value) && fabs(value) > 0x1p53)
+        fault(p, fabs(value) < 0x1p63 ? too_long : couplet_fault_sentence(COUPLET_FAULT_WHOLE));
     if (shared) {
         run->known[e->id] = value;
         run->known_at[e->id] = run->turn;
@@ -187,8 +237,9 @@ static bool advance(int64_t *index, const int64_t *shape, int rank) {
     return false;
 }
 
-/* A sum of many terms. Where operations are rounded, a part of so many terms is rounded term by term and the parts
- * are added in float64, as back ends are held to do it: a long sum in one float32 is a mistake, not rounding. */
+/* A sum of many terms. Where operations are rounded, a part of so many terms is rounded term by
+ * term and the parts are added in float64, as back ends are held to do it: a long sum in one
+ * float32 is a mistake, not rounding. */
 typedef struct Sum {
     double parts, part;
     int terms; /* of the part */
@@ -210,7 +261,9 @@ static void sum_scale(Sum *s, double factor) {
     s->part *= factor;
 }
 
-static double sum_value(Reference *run, const Sum *s) { return rounded(run, s->parts + s->part); }
+static double sum_value(Reference *run, const Sum *s) {
+    return rounded(run, s->parts + s->part);
+}
 
 static double reduce(Point *p, const GNode *n) {
     double best = 0, shift = -INFINITY;
@@ -235,8 +288,12 @@ static double reduce(Point *p, const GNode *n) {
         case GR_ARGMIN:
             if (first || v < best || (isnan(v) && !isnan(best))) best = v, winner = position;
             break;
-        case GR_ANY: best = first ? v != 0 : best != 0 || v != 0; break;
-        case GR_ALL: best = first ? v != 0 : best != 0 && v != 0; break;
+        case GR_ANY:
+            best = first ? v != 0 : best != 0 || v != 0;
+            break;
+        case GR_ALL:
+            best = first ? v != 0 : best != 0 && v != 0;
+            break;
         case GR_LSE:
         case GR_LSE_REST:
             if (v > shift) {
@@ -246,34 +303,46 @@ static double reduce(Point *p, const GNode *n) {
             } else if (isnan(v)) {
                 sum_add(p->run, &sum, NAN);
             } else if (v == INFINITY) {
-                sum_add(p->run, &sum, 1); /* one more beside one that was met: no difference of the two is taken */
+                /* one more beside one that was met: no difference of the two is taken */
+                sum_add(p->run, &sum, 1);
             } else if (v != -INFINITY) {
                 sum_add(p->run, &sum, exp(rounded(p->run, v - shift)));
             }
             break;
         default:
-            if (n->type == GT_REAL) sum_add(p->run, &sum, v);
-            else sum.parts += v;
-            if (n->type == GT_INT && fabs(sum.parts) > 0x1p53) fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
+            if (n->type == GT_REAL)
+                sum_add(p->run, &sum, v);
+            else
+                sum.parts += v;
+            if (n->type == GT_INT && fabs(sum.parts) > 0x1p53)
+                fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
             break;
         }
         position++;
     } while (advance(r, n->red_shape, n->red_rank));
-    if (terms == 0 && n->empty_is_error) fault(p, "a reduction has no term here: no index fulfils its guard");
+    if (terms == 0 && n->empty_is_error)
+        fault(p, "a reduction has no term here: no index fulfils its guard");
     switch (n->reducer) {
-    case GR_SUM: return n->type == GT_REAL ? sum_value(p->run, &sum) : sum.parts;
+    case GR_SUM:
+        return n->type == GT_REAL ? sum_value(p->run, &sum) : sum.parts;
     case GR_LSE:
     case GR_LSE_REST: {
         const double total = sum_value(p->run, &sum);
         if (n->reducer == GR_LSE_REST && isfinite(shift)) return rounded(p->run, log(total));
-        return shift == -INFINITY && !isnan(total) ? -INFINITY : rounded(p->run, shift + log(total));
+        return shift == -INFINITY && !isnan(total) ? -INFINITY
+                                                   : rounded(p->run, shift + log(total));
     }
     case GR_ARGMAX:
-    case GR_ARGMIN: return (double)winner;
-    case GR_ALL: return terms == 0 ? 1 : best;
-    case GR_MAX: return terms ? best : -INFINITY;
-    case GR_MIN: return terms ? best : INFINITY;
-    default: return best;
+    case GR_ARGMIN:
+        return (double)winner;
+    case GR_ALL:
+        return terms == 0 ? 1 : best;
+    case GR_MAX:
+        return terms ? best : -INFINITY;
+    case GR_MIN:
+        return terms ? best : INFINITY;
+    default:
+        return best;
     }
 }
 
@@ -282,18 +351,25 @@ static void run_compute(Reference *run, const GNode *n, double *out) {
     int64_t at = 0;
     do {
         run->turn++;
-        if (n->active && eval(&p, n->active) == 0) out[at++] = 0;
-        else out[at++] = n->reducer == GR_NONE ? eval(&p, n->value) : reduce(&p, n);
-        const bool is_wide = n->type == GT_INT && isfinite(out[at - 1]) && (out[at - 1] < INT32_MIN || out[at - 1] > INT32_MAX);
-        if (is_wide) fault(&p, couplet_fault_sentence(COUPLET_FAULT_WHOLE)); /* an empty maximum is infinite, and not read */
+        if (n->active && eval(&p, n->active) == 0)
+            out[at++] = 0;
+        else
+            out[at++] = n->reducer == GR_NONE ? eval(&p, n->value) : reduce(&p, n);
+        const bool is_wide = n->type == GT_INT && isfinite(out[at - 1]) &&
+                             (out[at - 1] < INT32_MIN || out[at - 1] > INT32_MAX);
+        /* an empty maximum is infinite, and not read */
+        if (is_wide) fault(&p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
     } while (advance(p.index, n->shape, n->rank));
 }
 
 /* What a candidate is worth: a NaN, and what is infinite, come first. */
-static double worth(double score) { return isnan(score) ? INFINITY : score; }
+static double worth(double score) {
+    return isnan(score) ? INFINITY : score;
+}
 
 static void run_topk(Reference *run, const GNode *n, double *out) {
-    int64_t length = n->operand->shape[n->rank - 1], k = n->shape[n->rank - 1], rows = elements(n) / k;
+    int64_t length = n->operand->shape[n->rank - 1], k = n->shape[n->rank - 1],
+            rows = elements(n) / k;
     const double *scores = run->values[n->operand->id];
     Point p = {run, n, {0}};
     for (int64_t row = 0; row < rows; row++) {
@@ -323,12 +399,16 @@ static void run_call(Reference *run, const GNode *n, double *out) {
     Point p = {run, n, {0}};
     const CoupletCall *call = &couplet_calls[n->call];
     int64_t rows = graph_call_size(n, &size);
-    double *in[COUPLET_CALL_OPERANDS] = {NULL}, *work = calloc((size_t)couplet_call_work(&size), sizeof *work);
+    double *in[COUPLET_CALL_OPERANDS] = {NULL},
+           *work = calloc((size_t)couplet_call_work(&size), sizeof *work);
     for (int64_t row = 0; row < rows && work; row++) {
-        for (int i = 0; i < n->operand_count; i++) in[i] = run->values[n->operands[i]->id] + row * couplet_call_elements(call->operand_axes[i], &size);
+        for (int i = 0; i < n->operand_count; i++)
+            in[i] = run->values[n->operands[i]->id] +
+                    row * couplet_call_elements(call->operand_axes[i], &size);
         CoupletFaultKind met = call->run(&size, in, out + row * size.result, work);
         if (met) fault(&p, couplet_fault_sentence(met));
-        for (int64_t i = 0; i < size.result; i++) out[row * size.result + i] = rounded(run, out[row * size.result + i]);
+        for (int64_t i = 0; i < size.result; i++)
+            out[row * size.result + i] = rounded(run, out[row * size.result + i]);
     }
     if (!work) fault(&p, couplet_fault_sentence(COUPLET_FAULT_MEMORY));
     free(work);
@@ -354,12 +434,16 @@ static void run_node(Reference *run, const GNode *n, ReferenceSource source, voi
         if (!run->fault[0]) snprintf(run->fault, sizeof run->fault, "out of memory");
         return;
     }
-    if (n->kind == GN_COMPUTE) run_compute(run, n, out);
-    else if (n->kind == GN_CALL) run_call(run, n, out);
-    else run_topk(run, n, out);
+    if (n->kind == GN_COMPUTE)
+        run_compute(run, n, out);
+    else if (n->kind == GN_CALL)
+        run_call(run, n, out);
+    else
+        run_topk(run, n, out);
 }
 
-/* A draw reads the run's seed and step even where no node of the graph is an input of that name; without an array they are 0. */
+/* A draw reads the run's seed and step even where no node of the graph is an input of that name;
+ * without an array they are 0. */
 static const double *run_scalar(const char *name, int rank, ReferenceSource source, void *context) {
     GNode node;
     memset(&node, 0, sizeof node);
@@ -387,21 +471,30 @@ static Reference *run_new(const Graph *g, Rounding rounding) {
     return NULL;
 }
 
-static Reference *run_graph(const Graph *g, Rounding rounding, uint32_t turn, ReferenceSource source, void *context) {
+static Reference *run_graph(const Graph *g, Rounding rounding, uint32_t turn,
+                            ReferenceSource source, void *context) {
     Reference *run = run_new(g, rounding);
     if (!run) return NULL;
     run->turn_of_rounding = turn;
     run->seed = run_scalar("seed", 1, source, context);
     run->step = run_scalar("step", 0, source, context);
-    for (int i = 0; i < g->nodes.count && !run->fault[0]; i++) run_node(run, g->nodes.items[i], source, context);
+    for (int i = 0; i < g->nodes.count && !run->fault[0]; i++)
+        run_node(run, g->nodes.items[i], source, context);
     return run;
 }
 
-Reference *reference_run(const Graph *g, ReferenceSource source, void *context) { return run_graph(g, EXACT, 0, source, context); }
-Reference *reference_run_rounded(const Graph *g, ReferenceSource source, void *context) { return run_graph(g, NEAREST, 0, source, context); }
-Reference *reference_run_by_chance(const Graph *g, uint32_t turn, ReferenceSource source, void *context) { return run_graph(g, BY_CHANCE, turn, source, context); }
+Reference *reference_run(const Graph *g, ReferenceSource source, void *context) {
+    return run_graph(g, EXACT, 0, source, context);
+}
+Reference *reference_run_rounded(const Graph *g, ReferenceSource source, void *context) {
+    return run_graph(g, NEAREST, 0, source, context);
+}
+Reference *reference_run_by_chance(const Graph *g, uint32_t turn, ReferenceSource source,
+                                   void *context) {
+    return run_graph(g, BY_CHANCE, turn, source, context);
+}
 
-/* ---- again, with one array changed ------------------------------------------------------------------------- */
+/* ---- again, with one array changed ----------------------------------------------------------- */
 
 /* What was looked through in this turn, and found not to read it, is not looked through again. */
 static bool reads(Reference *run, const GExpr *e, const bool *reached) {
@@ -418,7 +511,8 @@ static bool is_reached(Reference *run, const GNode *n, const bool *reached) {
     for (int i = 0; i < n->operand_count; i++)
         if (reached[n->operands[i]->id]) return true;
     run->turn++;
-    return (n->operand && reached[n->operand->id]) || reads(run, n->guard, reached) || reads(run, n->active, reached) || reads(run, n->value, reached);
+    return (n->operand && reached[n->operand->id]) || reads(run, n->guard, reached) ||
+           reads(run, n->active, reached) || reads(run, n->value, reached);
 }
 
 Reference *reference_rerun(const Reference *base, const GNode *changed, const double *values) {
@@ -446,7 +540,7 @@ const char *reference_fault(const Reference *run, Span *span) {
     return run->fault;
 }
 
-/* ---- what went wrong ------------------------------------------------------------------------------------------- */
+/* ---- what went wrong ------------------------------------------------------------------------- */
 
 static double read_value(void *context, int buffer, int64_t element) {
     const Reference *run = context;
@@ -458,7 +552,8 @@ static double read_value(void *context, int buffer, int64_t element) {
 static CoupletPlan plan_of(const Reference *run, const GNode *node) {
     CoupletPlan plan = {.buffer_count = run->g->nodes.count};
     Graph *g = (Graph *)(uintptr_t)run->g; /* marks are scratch */
-    for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = i;
+    for (int i = 0; i < g->nodes.count; i++)
+        g->nodes.items[i]->mark = i;
     Formulas *formulas = formulas_new(g->arena, g, true);
     formulas_step(formulas, &node, 1);
     plan.formulas = formulas_finish(formulas, &plan.formula_bytes);
@@ -479,12 +574,15 @@ static int64_t first_not_finite(const Reference *run, const GNode *n, bool infin
 }
 
 /* From array to array to where the value arose: in a formula, or outside. */
-static bool explain_element(const Reference *run, const GNode *node, int64_t element, CoupletFinding *out) {
+static bool explain_element(const Reference *run, const GNode *node, int64_t element,
+                            CoupletFinding *out) {
     const CoupletArrays arrays = {read_value, (void *)(uintptr_t)run, true};
     CoupletFinding next;
     for (bool found = false;; found = true) {
         const CoupletPlan plan = plan_of(run, node);
-        if (node->kind != GN_COMPUTE || !couplet_formula_origin(&plan, 0, node->mark, element, &arrays, &next)) return found;
+        if (node->kind != GN_COMPUTE ||
+            !couplet_formula_origin(&plan, 0, node->mark, element, &arrays, &next))
+            return found;
         *out = next;
         if (out->buffer < 0) return true;
         node = run->g->nodes.items[out->buffer];
@@ -507,11 +605,14 @@ bool reference_explain(const Reference *run, CoupletFinding *out, char *name, si
     return false;
 }
 
-const double *reference_value(const Reference *run, const GNode *node) { return node->id < run->count ? run->values[node->id] : NULL; }
+const double *reference_value(const Reference *run, const GNode *node) {
+    return node->id < run->count ? run->values[node->id] : NULL;
+}
 
 const double *reference_output(const Reference *run, const char *name) {
     for (int i = 0; i < run->g->outputs.count; i++)
-        if (strcmp(run->g->outputs.items[i].name, name) == 0) return reference_value(run, run->g->outputs.items[i].node);
+        if (strcmp(run->g->outputs.items[i].name, name) == 0)
+            return reference_value(run, run->g->outputs.items[i].node);
     return NULL;
 }
 

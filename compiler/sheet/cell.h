@@ -12,14 +12,16 @@ typedef enum { CELL_PICTURE, CELL_FILM, CELL_CLOUD, CELL_CURVE, CELL_BARS, CELL_
 typedef struct Column {
     const SheetColumn *of;
     CellKind kind;
-    int width, height;   /* of a cell */
+    int width, height;           /* of a cell */
     int channels, rows, columns; /* of a picture or a frame */
-    int64_t frames;      /* that the sample holds */
-    int shown;           /* frames that are drawn */
-    double low, high;    /* the values that are black and white; of a curve, its lowest and highest */
-    bool scaled;         /* they are not 0 and 1 */
-    double *lows, *highs; /* of bars: of each entry, which are unlike in a table; NULL of other kinds. malloc'ed */
-    int x;               /* where the column begins */
+    int64_t frames;              /* that the sample holds */
+    int shown;                   /* frames that are drawn */
+    /* the values that are black and white; of a curve, its lowest and highest */
+    double low, high;
+    bool scaled; /* they are not 0 and 1 */
+    /* of bars: of each entry, which are unlike in a table; NULL of other kinds. malloc'ed */
+    double *lows, *highs;
+    int x; /* where the column begins */
 } Column;
 
 enum {
@@ -42,7 +44,8 @@ void draw_bars(cairo_t *cairo, const Column *column, const void *cell, double x,
 void draw_words(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
 
 /* text.c */
-/* Draws a line of text with its base line at y; what does not fit into `width` is cut, with two full stops. Bytes that are no UTF-8 become question marks. */
+/* Draws a line of text with its base line at y; what does not fit into `width` is cut, with two
+ * full stops. Bytes that are no UTF-8 become question marks. */
 void draw_text(cairo_t *cairo, double x, double y, double width, const char *text);
 /* The same, and it is the beginning that is cut. */
 void draw_text_end(cairo_t *cairo, double x, double y, double width, const char *text);

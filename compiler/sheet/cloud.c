@@ -19,7 +19,8 @@ static int by_depth(const void *a, const void *b) {
 
 /* Middle and size of the points that are finite. */
 static double frame_points(const SheetColumn *of, const void *cell, double middle[3]) {
-    double low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY}, size = 0;
+    double low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY},
+           size = 0;
     for (int64_t i = 0; i < of->shape[0]; i++)
         for (int axis = 0; axis < 3; axis++) {
             const double value = column_value(of, cell, 3 * i + axis);
@@ -39,7 +40,10 @@ static Point turn(const double p[3]) {
     static const double about = 35 * M_PI / 180, tilt = 20 * M_PI / 180;
     const double x = p[0] * cos(about) + p[2] * sin(about);
     const double z = -p[0] * sin(about) + p[2] * cos(about);
-    return (Point){.x = x, .y = p[1] * cos(tilt) - z * sin(tilt), .depth = -(p[1] * sin(tilt) + z * cos(tilt)), .height = (p[1] + 1) / 2};
+    return (Point){.x = x,
+                   .y = p[1] * cos(tilt) - z * sin(tilt),
+                   .depth = -(p[1] * sin(tilt) + z * cos(tilt)),
+                   .height = (p[1] + 1) / 2};
 }
 
 static int64_t take_points(const SheetColumn *of, const void *cell, Point *points) {
@@ -49,7 +53,8 @@ static int64_t take_points(const SheetColumn *of, const void *cell, Point *point
     int64_t count = 0;
     for (int64_t i = 0; i < of->shape[0] && count < MOST_POINTS; i += step) {
         double p[3];
-        for (int axis = 0; axis < 3; axis++) p[axis] = (column_value(of, cell, 3 * i + axis) - middle[axis]) / size;
+        for (int axis = 0; axis < 3; axis++)
+            p[axis] = (column_value(of, cell, 3 * i + axis) - middle[axis]) / size;
         if (isfinite(p[0]) && isfinite(p[1]) && isfinite(p[2])) points[count++] = turn(p);
     }
     return count;
@@ -73,11 +78,15 @@ void draw_cloud(cairo_t *cairo, const Column *c, const void *cell, double x, dou
     if (!points) return;
     const int64_t count = take_points(c->of, cell, points);
     qsort(points, (size_t)count, sizeof *points, by_depth); /* the far ones first */
-    const double half = c->width / 2.0, lens = (half - 5) / reach_of(points, count), radius = count > 1500 ? 1.1 : count > 300 ? 1.6 : 2.4;
+    const double half = c->width / 2.0, lens = (half - 5) / reach_of(points, count),
+                 radius = count > 1500  ? 1.1
+                          : count > 300 ? 1.6
+                                        : 2.4;
     for (int64_t i = 0; i < count; i++) {
         const double near = 1 / (eye + points[i].depth);
         draw_set_shade(cairo, points[i].height);
-        cairo_arc(cairo, x + half + lens * points[i].x * near, y + half - lens * points[i].y * near, radius * eye * near, 0, 2 * M_PI);
+        cairo_arc(cairo, x + half + lens * points[i].x * near, y + half - lens * points[i].y * near,
+                  radius * eye * near, 0, 2 * M_PI);
         cairo_fill(cairo);
     }
     free(points);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 enum {
-    PICTURE_SIDE = 128,  /* small pictures are drawn larger, by whole factors, up to this */
-    LARGEST_SIDE = 256,  /* and large ones smaller */
+    PICTURE_SIDE = 128, /* small pictures are drawn larger, by whole factors, up to this */
+    LARGEST_SIDE = 256, /* and large ones smaller */
     FRAME_SIDE = 80,
     MOST_FRAMES = 8,
     CLOUD_SIDE = 160,
@@ -24,27 +24,35 @@ enum {
 
 int64_t column_elements(const SheetColumn *column) {
     int64_t count = 1;
-    for (int i = 0; i < column->rank; i++) count *= column->shape[i];
+    for (int i = 0; i < column->rank; i++)
+        count *= column->shape[i];
     return count;
 }
 
 double column_value(const SheetColumn *column, const void *cell, int64_t at) {
     switch (column->type) {
-    case COUPLET_U8: return ((const uint8_t *)cell)[at] / 255.0;
-    case COUPLET_I32: return ((const int32_t *)cell)[at];
-    case COUPLET_F32: return (double)((const float *)cell)[at];
+    case COUPLET_U8:
+        return ((const uint8_t *)cell)[at] / 255.0;
+    case COUPLET_I32:
+        return ((const int32_t *)cell)[at];
+    case COUPLET_F32:
+        return (double)((const float *)cell)[at];
     }
     return 0;
 }
 
-static bool is_channels(int64_t extent) { return extent == 1 || extent == 3 || extent == 4; }
+static bool is_channels(int64_t extent) {
+    return extent == 1 || extent == 3 || extent == 4;
+}
 
 static CellKind kind_of(const SheetColumn *c) {
     const int64_t *shape = c->shape;
     if (c->rank == 0 || (c->rank == 1 && c->type == COUPLET_I32)) return CELL_WORDS;
     if (c->rank == 1) return shape[0] <= MOST_BARS ? CELL_BARS : CELL_CURVE;
     if (c->rank == 2 && c->type == COUPLET_F32 && shape[1] == 3 && shape[0] >= 8) return CELL_CLOUD;
-    if (c->rank == 2 && c->type == COUPLET_F32 && shape[0] <= 8 && shape[1] >= 8 * shape[0] && shape[1] > MOST_BARS) return CELL_CURVE;
+    if (c->rank == 2 && c->type == COUPLET_F32 && shape[0] <= 8 && shape[1] >= 8 * shape[0] &&
+        shape[1] > MOST_BARS)
+        return CELL_CURVE;
     if (c->rank == 2 || (c->rank == 3 && is_channels(shape[0]))) return CELL_PICTURE;
     return CELL_FILM;
 }
@@ -64,7 +72,9 @@ static void find_frames(Column *c) {
 /* The factor by which a picture of this many pixels is drawn. */
 static double scale_of(int longest, int side) {
     if (longest <= side) return longest ? floor((double)side / longest) : 1;
-    return longest <= LARGEST_SIDE && side == PICTURE_SIDE ? 1 : (double)(side == PICTURE_SIDE ? LARGEST_SIDE : side) / longest;
+    return longest <= LARGEST_SIDE && side == PICTURE_SIDE
+               ? 1
+               : (double)(side == PICTURE_SIDE ? LARGEST_SIDE : side) / longest;
 }
 
 static void size_pictures(Column *c) {
@@ -76,8 +86,10 @@ static void size_pictures(Column *c) {
     if (c->height < 8) c->height = 8;
 }
 
-/* The lowest and the highest of the elements first .. end - 1 in all cells; 0 and 0 where none is finite. */
-static void range_of(const SheetColumn *of, int rows, int64_t first, int64_t end, double *low, double *high) {
+/* The lowest and the highest of the elements first .. end - 1 in all cells; 0 and 0 where none is
+ * finite. */
+static void range_of(const SheetColumn *of, int rows, int64_t first, int64_t end, double *low,
+                     double *high) {
     bool any = false;
     *low = *high = 0;
     for (int row = 0; row < rows; row++)
@@ -97,7 +109,8 @@ static bool measure_bars(Column *c, int rows) {
     c->lows = malloc((size_t)count * sizeof *c->lows);
     c->highs = malloc((size_t)count * sizeof *c->highs);
     if (!c->lows || !c->highs) return false;
-    for (int64_t i = 0; i < count; i++) range_of(c->of, rows, i, i + 1, &c->lows[i], &c->highs[i]);
+    for (int64_t i = 0; i < count; i++)
+        range_of(c->of, rows, i, i + 1, &c->lows[i], &c->highs[i]);
     return true;
 }
 
@@ -106,8 +119,8 @@ void column_free(Column *c) {
     free(c->highs);
 }
 
-/* Values of 0 .. 1 are shown as they are; those that leave it are stretched between the lowest and the highest, and so are those that would all be black, like a mask
- * of bytes 0 and 1. */
+/* Values of 0 .. 1 are shown as they are; those that leave it are stretched between the lowest and
+ * the highest, and so are those that would all be black, like a mask of bytes 0 and 1. */
 static void choose_scale(Column *c) {
     static const double slack = 1e-3, black = 0.05;
     c->scaled = c->low < -slack || c->high > 1 + slack || (c->high > 0 && c->high < black);
@@ -134,12 +147,17 @@ bool column_measure(Column *c, int rows) {
         c->width = c->shown > 1 ? c->shown * (c->width + 3) + 5 : c->width;
         c->height += c->shown > 1 ? 16 : 0;
         break;
-    case CELL_CLOUD: c->width = c->height = CLOUD_SIDE; break;
+    case CELL_CLOUD:
+        c->width = c->height = CLOUD_SIDE;
+        break;
     case CELL_CURVE:
         c->width = CURVE_WIDTH;
-        c->height = c->of->shape[c->of->rank - 1] >= SPECTROGRAM_FROM && c->of->rank == 1 ? 2 * CURVE_HEIGHT + 4 : CURVE_HEIGHT;
+        c->height = c->of->shape[c->of->rank - 1] >= SPECTROGRAM_FROM && c->of->rank == 1
+                        ? 2 * CURVE_HEIGHT + 4
+                        : CURVE_HEIGHT;
         break;
-    case CELL_BARS: return measure_bars(c, rows);
+    case CELL_BARS:
+        return measure_bars(c, rows);
     case CELL_WORDS:
         c->width = c->of->rank ? WORDS_WIDTH : NUMBER_WIDTH;
         c->height = LINE * lines_of(c->of);

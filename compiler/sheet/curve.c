@@ -8,7 +8,8 @@ enum { WINDOW = 256, BINS = WINDOW / 2 };
 static const double silence = -80; /* decibels below the loudest */
 
 /* Lowest and highest value of each pixel's part, so that no peak is lost. */
-static void draw_line(cairo_t *cairo, const Column *c, const void *cell, int64_t first, int64_t count, double x, double y, double height) {
+static void draw_line(cairo_t *cairo, const Column *c, const void *cell, int64_t first,
+                      int64_t count, double x, double y, double height) {
     const double range = c->high > c->low ? c->high - c->low : 1;
     for (int pixel = 0; pixel < c->width; pixel++) {
         const int64_t begin = pixel * count / c->width;
@@ -22,7 +23,8 @@ static void draw_line(cairo_t *cairo, const Column *c, const void *cell, int64_t
             high = fmax(high, value);
         }
         if (low > high) continue;
-        const double top = y + height * (1 - (high - c->low) / range), bottom = y + height * (1 - (low - c->low) / range);
+        const double top = y + height * (1 - (high - c->low) / range),
+                     bottom = y + height * (1 - (low - c->low) / range);
         cairo_rectangle(cairo, x + pixel, top, 1, fmax(bottom - top, 1));
     }
     cairo_fill(cairo);
@@ -35,10 +37,11 @@ static void draw_zero(cairo_t *cairo, const Column *c, double x, double y, doubl
     cairo_fill(cairo);
 }
 
-/* ---- the spectrogram ----------------------------------------------------------------------------------------------------- */
+/* ---- the spectrogram ------------------------------------------------------------------------- */
 
 /* The power of each frequency in a window of the wave, in decibels. */
-static void spectrum(const SheetColumn *of, const void *cell, int64_t first, int64_t count, double *out) {
+static void spectrum(const SheetColumn *of, const void *cell, int64_t first, int64_t count,
+                     double *out) {
     double shaped[WINDOW];
     for (int i = 0; i < WINDOW; i++) {
         const int64_t at = first + i;
@@ -58,19 +61,26 @@ static void spectrum(const SheetColumn *of, const void *cell, int64_t first, int
     }
 }
 
-static void draw_spectrogram(cairo_t *cairo, const Column *c, const void *cell, int64_t count, double x, double y, int height) {
+static void draw_spectrogram(cairo_t *cairo, const Column *c, const void *cell, int64_t count,
+                             double x, double y, int height) {
     double *levels = malloc((size_t)c->width * BINS * sizeof *levels), loudest = -200;
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, c->width, height);
     if (levels && cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS) {
         for (int pixel = 0; pixel < c->width; pixel++) {
-            spectrum(c->of, cell, pixel * count / c->width - WINDOW / 2, count, levels + (ptrdiff_t)pixel * BINS);
-            for (int bin = 0; bin < BINS; bin++) loudest = fmax(loudest, levels[pixel * BINS + bin]);
+            spectrum(c->of, cell, pixel * count / c->width - WINDOW / 2, count,
+                     levels + (ptrdiff_t)pixel * BINS);
+            for (int bin = 0; bin < BINS; bin++)
+                loudest = fmax(loudest, levels[pixel * BINS + bin]);
         }
         unsigned char *bytes = cairo_image_surface_get_data(surface);
         for (int row = 0; row < height; row++) {
-            uint32_t *line = (uint32_t *)(void *)(bytes + (ptrdiff_t)row * cairo_image_surface_get_stride(surface));
+            uint32_t *line =
+                (uint32_t *)(void *)(bytes +
+                                     (ptrdiff_t)row * cairo_image_surface_get_stride(surface));
             const int bin = (height - 1 - row) * BINS / height; /* low frequencies at the bottom */
-            for (int pixel = 0; pixel < c->width; pixel++) line[pixel] = draw_shade_pixel(1 - (levels[pixel * BINS + bin] - loudest) / silence);
+            for (int pixel = 0; pixel < c->width; pixel++)
+                line[pixel] =
+                    draw_shade_pixel(1 - (levels[pixel * BINS + bin] - loudest) / silence);
         }
         cairo_surface_mark_dirty(surface);
         cairo_set_source_surface(cairo, surface, x, y);

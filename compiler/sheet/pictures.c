@@ -17,7 +17,11 @@ static uint32_t pixel_of(const Column *c, const void *cell, int64_t first, int64
     uint32_t pixel = 0xff;
     bool finite = true;
     for (int channel = 0; channel < 3; channel++)
-        pixel = pixel << 8 | level_of(c, column_value(c->of, cell, first + (c->channels >= 3 ? channel : 0) * plane + at), &finite);
+        pixel =
+            pixel << 8 |
+            level_of(
+                c, column_value(c->of, cell, first + (c->channels >= 3 ? channel : 0) * plane + at),
+                &finite);
     return finite ? pixel : no_number;
 }
 
@@ -28,20 +32,23 @@ static cairo_surface_t *surface_of(const Column *c, const void *cell, int64_t fi
     const int stride = cairo_image_surface_get_stride(surface);
     for (int y = 0; y < c->rows; y++) {
         uint32_t *line = (uint32_t *)(void *)(bytes + (ptrdiff_t)y * stride);
-        for (int x = 0; x < c->columns; x++) line[x] = pixel_of(c, cell, first, (int64_t)y * c->columns + x);
+        for (int x = 0; x < c->columns; x++)
+            line[x] = pixel_of(c, cell, first, (int64_t)y * c->columns + x);
     }
     cairo_surface_mark_dirty(surface);
     return surface;
 }
 
-static void draw_one(cairo_t *cairo, const Column *c, const void *cell, int64_t first, double x, double y, double width, double height) {
+static void draw_one(cairo_t *cairo, const Column *c, const void *cell, int64_t first, double x,
+                     double y, double width, double height) {
     cairo_surface_t *surface = surface_of(c, cell, first);
     cairo_save(cairo);
     cairo_translate(cairo, x, y);
     cairo_scale(cairo, width / c->columns, height / c->rows);
     cairo_set_source_surface(cairo, surface, 0, 0);
     /* Pixels of a picture that is drawn larger stay squares. */
-    cairo_pattern_set_filter(cairo_get_source(cairo), width >= c->columns ? CAIRO_FILTER_NEAREST : CAIRO_FILTER_GOOD);
+    cairo_pattern_set_filter(cairo_get_source(cairo),
+                             width >= c->columns ? CAIRO_FILTER_NEAREST : CAIRO_FILTER_GOOD);
     cairo_rectangle(cairo, 0, 0, c->columns, c->rows);
     cairo_fill(cairo);
     cairo_restore(cairo);

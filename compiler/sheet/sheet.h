@@ -1,8 +1,11 @@
-/* A sheet: samples and what was made of them, side by side, as a picture. It is drawn by the module libcouplet_sheet.so, which needs cairo; the compiler loads the module
- * when a sheet is asked for, and works without it.
+/* A sheet: samples and what was made of them, side by side, as a picture. It is drawn by the module
+ * libcouplet_sheet.so, which needs cairo; the compiler loads the module when a sheet is asked for,
+ * and works without it.
  *
- * A column is drawn by what it holds: three axes, of which the first is 1, 3 or 4 channels, as a picture; more pictures along further axes as a film strip; reals [N, 3]
- * as points in perspective; long rows of reals as a curve, the very long ones with a spectrogram; short rows as bars with their numbers; ints as words or numbers. */
+ * A column is drawn by what it holds: three axes, of which the first is 1, 3 or 4 channels, as a
+ * picture; more pictures along further axes as a film strip; reals [N, 3] as points in perspective;
+ * long rows of reals as a curve, the very long ones with a spectrogram; short rows as bars with
+ * their numbers; ints as words or numbers. */
 #ifndef COUPLET_SHEET_H
 #define COUPLET_SHEET_H
 
@@ -14,9 +17,9 @@ typedef struct SheetColumn {
     CoupletType type;     /* U8: 0 .. 255 for 0 .. 1 */
     int rank;             /* of one cell */
     int64_t shape[COUPLET_MAX_RANK];
-    int64_t classes;      /* of ints: names of 0 .. classes - 1; */
+    int64_t classes;                /* of ints: names of 0 .. classes - 1; */
     const char *const *class_names; /* NULL: they have none */
-    const void **cells;   /* [rows of the block] */
+    const void **cells;             /* [rows of the block] */
     bool is_view;
 } SheetColumn;
 
@@ -34,8 +37,8 @@ typedef struct Sheet {
     int block_count;
 } Sheet;
 
-/* What the module exports as couplet_sheet_draw: writes the sheet as .png, .svg or .pdf, by the ending of the path. The file is written as `couplet_file_begin` does. False
- * with a sentence. */
+/* What the module exports as couplet_sheet_draw: writes the sheet as .png, .svg or .pdf, by the
+ * ending of the path. The file is written as `couplet_file_begin` does. False with a sentence. */
 typedef bool SheetDraw(const Sheet *sheet, const char *path, char *error, size_t error_bytes);
 
 #endif

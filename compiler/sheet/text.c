@@ -11,7 +11,11 @@ enum { MOST_BYTES = 512 };
 
 /* Bytes of the character that begins here, as UTF-8 has it; 0: none does. */
 static int character_bytes(const unsigned char *at) {
-    const int count = at[0] < 0x80 ? 1 : at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : at[0] >= 0xe0 && at[0] < 0xf0 ? 3 : at[0] >= 0xf0 && at[0] < 0xf5 ? 4 : 0;
+    const int count = at[0] < 0x80                    ? 1
+                      : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
+                      : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
+                      : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
+                                                      : 0;
     for (int i = 1; i < count; i++)
         if ((at[i] & 0xc0) != 0x80) return 0;
     const bool too_long = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
@@ -25,8 +29,10 @@ static void clean(const char *text, char out[MOST_BYTES]) {
     for (const unsigned char *at = (const unsigned char *)text; *at && length + 5 < MOST_BYTES;) {
         const int count = character_bytes(at);
         const bool plain = count > 0 && at[0] >= ' ' && at[0] != 0x7f;
-        if (plain) memcpy(out + length, at, (size_t)count);
-        else out[length] = '?';
+        if (plain)
+            memcpy(out + length, at, (size_t)count);
+        else
+            out[length] = '?';
         length += plain ? (size_t)count : 1;
         at += count ? count : 1;
     }
@@ -50,7 +56,8 @@ void draw_text(cairo_t *cairo, double x, double y, double width, const char *tex
     clean(text, shown);
     size_t length = strlen(shown);
     while (length > 2 && clean_width(cairo, shown) > width) {
-        do length--;
+        do
+            length--;
         while (length > 0 && ((unsigned char)shown[length] & 0xc0) == 0x80);
         memcpy(shown + length, "..", 3);
     }
@@ -60,10 +67,12 @@ void draw_text(cairo_t *cairo, double x, double y, double width, const char *tex
 
 void draw_text_end(cairo_t *cairo, double x, double y, double width, const char *text) {
     char shown[MOST_BYTES + 2];
-    char *first = shown + 2, *at = first; /* the first character that stays; where the text begins */
+    /* the first character that stays; where the text begins */
+    char *first = shown + 2, *at = first;
     clean(text, first);
     while (strlen(first) > 2 && clean_width(cairo, at) > width) {
-        do first++;
+        do
+            first++;
         while (((unsigned char)*first & 0xc0) == 0x80);
         at = first - 2;
         memcpy(at, "..", 2);
@@ -73,19 +82,28 @@ void draw_text_end(cairo_t *cairo, double x, double y, double width, const char 
 }
 
 void draw_number_text(double value, char *out, size_t bytes) {
-    if (isnan(value)) snprintf(out, bytes, "missing");
-    else if (value == floor(value) && fabs(value) < 1e9) snprintf(out, bytes, "%.0f", value);
-    else snprintf(out, bytes, "%.3g", value);
+    if (isnan(value))
+        snprintf(out, bytes, "missing");
+    else if (value == floor(value) && fabs(value) < 1e9)
+        snprintf(out, bytes, "%.0f", value);
+    else
+        snprintf(out, bytes, "%.3g", value);
 }
 
-/* ---- shades -------------------------------------------------------------------------------------------------------------- */
+/* ---- shades ---------------------------------------------------------------------------------- */
 
 static void shade(double value, double rgb[3]) {
-    static const double stops[][3] = {{0.27, 0.00, 0.33}, {0.23, 0.32, 0.55}, {0.13, 0.57, 0.55}, {0.37, 0.79, 0.38}, {0.99, 0.91, 0.14}}; /* of viridis */
+    /* of viridis */
+    static const double stops[][3] = {{0.27, 0.00, 0.33},
+                                      {0.23, 0.32, 0.55},
+                                      {0.13, 0.57, 0.55},
+                                      {0.37, 0.79, 0.38},
+                                      {0.99, 0.91, 0.14}};
     enum { LAST = sizeof stops / sizeof *stops - 1 };
     const double place = (value > 0 ? value < 1 ? value : 1 : 0) * LAST;
     const int stop = place < LAST ? (int)place : LAST - 1;
-    for (int i = 0; i < 3; i++) rgb[i] = stops[stop][i] + (place - stop) * (stops[stop + 1][i] - stops[stop][i]);
+    for (int i = 0; i < 3; i++)
+        rgb[i] = stops[stop][i] + (place - stop) * (stops[stop + 1][i] - stops[stop][i]);
 }
 
 void draw_set_shade(cairo_t *cairo, double value) {
@@ -98,6 +116,7 @@ uint32_t draw_shade_pixel(double value) {
     double rgb[3];
     shade(value, rgb);
     uint32_t pixel = 0xff;
-    for (int i = 0; i < 3; i++) pixel = pixel << 8 | (uint32_t)lrint(255 * rgb[i]);
+    for (int i = 0; i < 3; i++)
+        pixel = pixel << 8 | (uint32_t)lrint(255 * rgb[i]);
     return pixel;
 }

@@ -5,13 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- bars ---------------------------------------------------------------------------------------------------------------- */
+/* ---- bars ------------------------------------------------------------------------------------ */
 
 enum { NUMBER_WIDTH = 56, MOST_LISTED = 16 };
 
-/* Where the values 0 and `value` lie between the ends of an entry's range, which takes in 0: 0 .. 1. */
+/* Where the values 0 and `value` lie between the ends of an entry's range, which takes in 0: 0
+ * .. 1. */
 static void ends_of(const Column *c, int64_t entry, double value, double *zero, double *end) {
-    const double low = fmin(c->lows[entry], 0), high = fmax(c->highs[entry], 0), range = high > low ? high - low : 1;
+    const double low = fmin(c->lows[entry], 0), high = fmax(c->highs[entry], 0),
+                 range = high > low ? high - low : 1;
     *zero = -low / range;
     *end = (value - low) / range;
 }
@@ -29,7 +31,9 @@ static void draw_listed(cairo_t *cairo, const Column *c, const void *cell, doubl
         cairo_rectangle(cairo, x + NUMBER_WIDTH, top, width, height - 1);
         cairo_fill(cairo);
         cairo_set_source_rgb(cairo, 0.42, 0.62, 0.78);
-        if (isfinite(value)) cairo_rectangle(cairo, x + NUMBER_WIDTH + width * fmin(zero, end), top, fmax(width * fabs(end - zero), 1), height - 1);
+        if (isfinite(value))
+            cairo_rectangle(cairo, x + NUMBER_WIDTH + width * fmin(zero, end), top,
+                            fmax(width * fabs(end - zero), 1), height - 1);
         cairo_fill(cairo);
         draw_number_text(value, text, sizeof text);
         cairo_set_source_rgb(cairo, isfinite(value) ? 0.1 : 0.7, 0.1, 0.1);
@@ -48,40 +52,50 @@ static void draw_standing(cairo_t *cairo, const Column *c, const void *cell, dou
         const double value = column_value(c->of, cell, i);
         double zero, end;
         ends_of(c, i, value, &zero, &end);
-        cairo_set_source_rgb(cairo, isfinite(value) ? 0.42 : 0.7, isfinite(value) ? 0.62 : 0.1, isfinite(value) ? 0.78 : 0.1);
+        cairo_set_source_rgb(cairo, isfinite(value) ? 0.42 : 0.7, isfinite(value) ? 0.62 : 0.1,
+                             isfinite(value) ? 0.78 : 0.1);
         if (!isfinite(value)) zero = 0, end = 1;
-        cairo_rectangle(cairo, x + part * (double)i, y + c->height * (1 - fmax(zero, end)), fmax(part - 1, 1), fmax(c->height * fabs(end - zero), 1));
+        cairo_rectangle(cairo, x + part * (double)i, y + c->height * (1 - fmax(zero, end)),
+                        fmax(part - 1, 1), fmax(c->height * fabs(end - zero), 1));
         cairo_fill(cairo);
     }
 }
 
 void draw_bars(cairo_t *cairo, const Column *c, const void *cell, double x, double y) {
-    if (c->of->shape[0] <= MOST_LISTED) draw_listed(cairo, c, cell, x, y);
-    else draw_standing(cairo, c, cell, x, y);
+    if (c->of->shape[0] <= MOST_LISTED)
+        draw_listed(cairo, c, cell, x, y);
+    else
+        draw_standing(cairo, c, cell, x, y);
 }
 
-/* ---- words --------------------------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 static void word_of(const SheetColumn *of, int32_t value, char *out, size_t bytes) {
-    if (of->class_names && value >= 0 && value < of->classes) snprintf(out, bytes, "%s", of->class_names[value]);
-    else snprintf(out, bytes, "%d", value);
+    if (of->class_names && value >= 0 && value < of->classes)
+        snprintf(out, bytes, "%s", of->class_names[value]);
+    else
+        snprintf(out, bytes, "%d", value);
 }
 
 /* How often the word at `at` follows itself. */
 static int64_t run_of(const int32_t *words, int64_t at, int64_t count) {
     int64_t end = at + 1;
-    while (end < count && words[end] == words[at]) end++;
+    while (end < count && words[end] == words[at])
+        end++;
     return end - at;
 }
 
 static void draw_number(cairo_t *cairo, const Column *c, const void *cell, double x, double y) {
     char text[256];
-    if (c->of->type == COUPLET_I32) word_of(c->of, *(const int32_t *)cell, text, sizeof text);
-    else draw_number_text(column_value(c->of, cell, 0), text, sizeof text);
+    if (c->of->type == COUPLET_I32)
+        word_of(c->of, *(const int32_t *)cell, text, sizeof text);
+    else
+        draw_number_text(column_value(c->of, cell, 0), text, sizeof text);
     draw_text(cairo, x, y + TEXT_SIZE, c->width, text);
 }
 
-/* Line after line; a word that stands there several times in a row is written once, with how often. */
+/* Line after line; a word that stands there several times in a row is written once, with how often.
+ */
 void draw_words(cairo_t *cairo, const Column *c, const void *cell, double x, double y) {
     cairo_set_source_rgb(cairo, 0.1, 0.1, 0.1);
     if (c->of->rank == 0) {
@@ -97,8 +111,10 @@ void draw_words(cairo_t *cairo, const Column *c, const void *cell, double x, dou
         const int64_t run = run_of(words, i, c->of->shape[0]);
         const bool together = run > 2;
         word_of(c->of, words[i], word, sizeof word);
-        if (together) snprintf(text, sizeof text, "%s (%lld times)", word, (long long)run);
-        else snprintf(text, sizeof text, "%s", word);
+        if (together)
+            snprintf(text, sizeof text, "%s (%lld times)", word, (long long)run);
+        else
+            snprintf(text, sizeof text, "%s", word);
         const double width = fmin(text_width(cairo, text), c->width);
         if (at > 0 && at + width > c->width) at = 0, line++;
         if ((line + 1) * LINE > c->height) {

@@ -5,8 +5,9 @@
  *     cc neighbours.c -I. libsimclr.a libcouplet.a -lz -lm -pthread -o neighbours
  *     ./neighbours run/checkpoint.safetensors images.raw 7
  *
- * images.raw holds images of SIMCLR_IMAGE_BYTES bytes one after the other, 0 .. 255; the last word is the number of the image that is asked
- * about. Prints the five nearest others, nearest first, with their cosine similarity. */
+ * images.raw holds images of SIMCLR_IMAGE_BYTES bytes one after the other, 0 .. 255; the last word
+ * is the number of the image that is asked about. Prints the five nearest others, nearest first,
+ * with their cosine similarity. */
 #include "simclr.h"
 
 #include <math.h>
@@ -19,7 +20,8 @@ static unsigned char *read_all(const char *path, long *length) {
     FILE *file = fopen(path, "rb");
     unsigned char *bytes = NULL;
     if (!file) return NULL;
-    if (fseek(file, 0, SEEK_END) == 0 && (*length = ftell(file)) > 0) bytes = malloc((size_t)*length);
+    if (fseek(file, 0, SEEK_END) == 0 && (*length = ftell(file)) > 0)
+        bytes = malloc((size_t)*length);
     rewind(file);
     if (bytes && fread(bytes, 1, (size_t)*length, file) != (size_t)*length) *length = 0;
     fclose(file);
@@ -42,7 +44,10 @@ static void print_nearest(const float *features, long count, long asked) {
         long best = -1;
         for (long i = 0; i < count; i++) {
             double s = cosine(features + i * SIMCLR_FEATURES, features + asked * SIMCLR_FEATURES);
-            if (i != asked && s < below && (best < 0 || s > cosine(features + best * SIMCLR_FEATURES, features + asked * SIMCLR_FEATURES))) best = i;
+            if (i != asked && s < below &&
+                (best < 0 ||
+                 s > cosine(features + best * SIMCLR_FEATURES, features + asked * SIMCLR_FEATURES)))
+                best = i;
         }
         if (best < 0) return;
         below = cosine(features + best * SIMCLR_FEATURES, features + asked * SIMCLR_FEATURES);
@@ -65,9 +70,12 @@ int main(int count, char **words) {
         return 1;
     }
     float *features = malloc((size_t)samples * SIMCLR_FEATURES * sizeof *features);
-    int good = features && couplet_model_load(model, words[1]) == COUPLET_OK && couplet_model_embed(model, images, samples, features) == COUPLET_OK;
-    if (good) print_nearest(features, samples, asked);
-    else fprintf(stderr, "%s\n", couplet_model_error(model));
+    int good = features && couplet_model_load(model, words[1]) == COUPLET_OK &&
+               couplet_model_embed(model, images, samples, features) == COUPLET_OK;
+    if (good)
+        print_nearest(features, samples, asked);
+    else
+        fprintf(stderr, "%s\n", couplet_model_error(model));
     couplet_model_free(model);
     free(features);
     free(images);

@@ -1,4 +1,5 @@
-/* Trains a method from arrays of one's own: here made-up images, a bright square at a place that the sample's number decides.
+/* Trains a method from arrays of one's own: here made-up images, a bright square at a place that
+ * the sample's number decides.
  *
  *     couplet build examples/simclr.cpl --emit lib -o simclr
  *     cc train_own.c -I. libsimclr.a libcouplet.a -lz -lm -pthread -o train_own
@@ -16,7 +17,8 @@ static void draw(unsigned char *image, int number) {
     int top = number % (SIDE - SQUARE), left = number / (SIDE - SQUARE) % (SIDE - SQUARE);
     for (int i = 0; i < SIMCLR_IMAGE_BYTES; i++) {
         int row = i / SIDE % SIDE, column = i % SIDE;
-        image[i] = row >= top && row < top + SQUARE && column >= left && column < left + SQUARE ? 220 : 20;
+        image[i] =
+            row >= top && row < top + SQUARE && column >= left && column < left + SQUARE ? 220 : 20;
     }
 }
 
@@ -28,7 +30,8 @@ static int train(CoupletModel *model, int steps) {
             indices[i] = s * SIMCLR_BATCH + i;
             draw(images + i * SIMCLR_IMAGE_BYTES, indices[i]);
         }
-        const CoupletInput inputs[] = {{"train.image", images, (int64_t)sizeof images}, {"train.index", indices, SIMCLR_BATCH}};
+        const CoupletInput inputs[] = {{"train.image", images, (int64_t)sizeof images},
+                                       {"train.index", indices, SIMCLR_BATCH}};
         float loss;
         if (couplet_model_step(model, inputs, 2, &loss) != COUPLET_OK) return 0;
         printf("%lld %.6f\n", (long long)couplet_model_steps(model), (double)loss);
@@ -49,7 +52,8 @@ int main(int count, char **words) {
     void *memory = malloc(options.arena_bytes + 127);
     options.arena = (void *)(((uintptr_t)memory + 127) / 128 * 128);
     CoupletModel *model = NULL;
-    if (!memory || couplet_model_new(&couplet_simclr, &options, &model, error, sizeof error) != COUPLET_OK) {
+    if (!memory ||
+        couplet_model_new(&couplet_simclr, &options, &model, error, sizeof error) != COUPLET_OK) {
         fprintf(stderr, "%s\n", memory ? error : "out of memory");
         free(memory);
         return 1;

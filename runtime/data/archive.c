@@ -20,12 +20,16 @@ enum { BLOCK = 1 << 16 };
 static bool fail(const char *path, struct archive *a, char *error, size_t error_bytes) {
     const char *text = archive_error_string(a);
     int64_t place = archive_filter_bytes(a, 0);
-    snprintf(error, error_bytes, "%s: the archive cannot be read, near byte %lld of its contents: %s", path, (long long)place, text ? text : "it is damaged");
+    snprintf(error, error_bytes,
+             "%s: the archive cannot be read, near byte %lld of its contents: %s", path,
+             (long long)place, text ? text : "it is damaged");
     return false;
 }
 
-/* NULL with a sentence. Packings are those that libarchive unpacks itself; it would start programs for others. */
-static struct archive *open_archive(const char *path, bool as_tar, char *error, size_t error_bytes) {
+/* NULL with a sentence. Packings are those that libarchive unpacks itself; it would start programs
+ * for others. */
+static struct archive *open_archive(const char *path, bool as_tar, char *error,
+                                    size_t error_bytes) {
     struct archive *a = archive_read_new();
     if (!a) {
         snprintf(error, error_bytes, "%s: out of memory", path);
@@ -35,22 +39,31 @@ static struct archive *open_archive(const char *path, bool as_tar, char *error, 
     archive_read_support_filter_bzip2(a);
     archive_read_support_filter_xz(a);
     archive_read_support_filter_zstd(a);
-    if (as_tar) archive_read_support_format_tar(a);
-    else archive_read_support_format_raw(a);
+    if (as_tar)
+        archive_read_support_format_tar(a);
+    else
+        archive_read_support_format_raw(a);
     if (archive_read_open_filename(a, path, BLOCK) == ARCHIVE_OK) return a;
     fail(path, a, error, error_bytes);
     archive_read_free(a);
     return NULL;
 }
 
-static bool is_plain(const char *path, struct archive_entry *entry, char *error, size_t error_bytes) {
-    bool plain = archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry) && archive_entry_sparse_count(entry) == 0;
+static bool is_plain(const char *path, struct archive_entry *entry, char *error,
+                     size_t error_bytes) {
+    bool plain = archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry) &&
+                 archive_entry_sparse_count(entry) == 0;
     if (plain && archive_entry_size_is_set(entry)) return true;
-    snprintf(error, error_bytes, "%s: `%s` in it is no plain file (a link, a device or a sparse file); plain files were expected", path, archive_entry_pathname(entry));
+    snprintf(error, error_bytes,
+             "%s: `%s` in it is no plain file (a link, a device or a sparse file); plain files "
+             "were expected",
+             path, archive_entry_pathname(entry));
     return false;
 }
 
-static bool walk(struct archive *a, const char *path, bool (*visit)(void *context, const CoupletMember *member), void *context, char *error, size_t error_bytes) {
+static bool walk(struct archive *a, const char *path,
+                 bool (*visit)(void *context, const CoupletMember *member), void *context,
+                 char *error, size_t error_bytes) {
     struct archive_entry *entry;
     int status;
     while ((status = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
@@ -61,14 +74,16 @@ static bool walk(struct archive *a, const char *path, bool (*visit)(void *contex
             return false;
         }
         if (!is_plain(path, entry, error, error_bytes)) return false;
-        const CoupletMember member = {name, archive_filter_bytes(a, 0), archive_entry_size(entry), a};
+        const CoupletMember member = {name, archive_filter_bytes(a, 0), archive_entry_size(entry),
+                                      a};
         if (!visit(context, &member)) return false;
     }
     return status == ARCHIVE_EOF || fail(path, a, error, error_bytes);
 }
 
-bool couplet_archive_walk(const char *path, bool (*visit)(void *context, const CoupletMember *member), void *context, bool *packed, int64_t *length, char *error,
-                          size_t error_bytes) {
+bool couplet_archive_walk(const char *path,
+                          bool (*visit)(void *context, const CoupletMember *member), void *context,
+                          bool *packed, int64_t *length, char *error, size_t error_bytes) {
     struct archive *a = open_archive(path, true, error, error_bytes);
     if (!a) return false;
     bool good = walk(a, path, visit, context, error, error_bytes);
@@ -78,9 +93,12 @@ bool couplet_archive_walk(const char *path, bool (*visit)(void *context, const C
     return good;
 }
 
-char *couplet_member_text(const CoupletMember *member, const char *path, size_t most, char *error, size_t error_bytes) {
+char *couplet_member_text(const CoupletMember *member, const char *path, size_t most, char *error,
+                          size_t error_bytes) {
     if (member->bytes > (int64_t)most) {
-        snprintf(error, error_bytes, "%s: `%s` in it has %lld bytes; at most %zu are read of a label", path, member->name, (long long)member->bytes, most);
+        snprintf(error, error_bytes,
+                 "%s: `%s` in it has %lld bytes; at most %zu are read of a label", path,
+                 member->name, (long long)member->bytes, most);
         return NULL;
     }
     size_t length = (size_t)member->bytes, start = 0;
@@ -91,17 +109,21 @@ char *couplet_member_text(const CoupletMember *member, const char *path, size_t 
     }
     la_ssize_t got = archive_read_data(member->archive, text, length);
     bool whole = got == (la_ssize_t)length;
-    if (!whole) fail(path, member->archive, error, error_bytes);
+    if (!whole)
+        fail(path, member->archive, error, error_bytes);
     else if (memchr(text, 0, length)) {
-        snprintf(error, error_bytes, "%s: `%s` in it is no text: a zero byte is in it", path, member->name);
+        snprintf(error, error_bytes, "%s: `%s` in it is no text: a zero byte is in it", path,
+                 member->name);
         whole = false;
     }
     if (!whole) {
         free(text);
         return NULL;
     }
-    while (length && isspace((unsigned char)text[length - 1])) length--;
-    while (start < length && isspace((unsigned char)text[start])) start++;
+    while (length && isspace((unsigned char)text[length - 1]))
+        length--;
+    while (start < length && isspace((unsigned char)text[start]))
+        start++;
     memmove(text, text + start, length - start);
     text[length - start] = 0;
     return text;
@@ -119,32 +141,43 @@ static bool write_all(int file, const char *bytes, size_t count, int64_t at) {
     return true;
 }
 
-/* Copies at most `length` bytes; a stream that is longer has been changed, or goes on after its end, which no member needs. */
-static bool copy_stream(struct archive *a, const char *path, int64_t length, int file, int64_t at, char *error, size_t error_bytes) {
+/* Copies at most `length` bytes; a stream that is longer has been changed, or goes on after its
+ * end, which no member needs. */
+static bool copy_stream(struct archive *a, const char *path, int64_t length, int file, int64_t at,
+                        char *error, size_t error_bytes) {
     char *block = malloc(BLOCK);
     bool good = block != NULL;
     if (!good) snprintf(error, error_bytes, "%s: out of memory", path);
     for (int64_t done = 0; good && done < length;) {
         size_t want = length - done < BLOCK ? (size_t)(length - done) : BLOCK;
         la_ssize_t got = archive_read_data(a, block, want);
-        if (got < 0) good = fail(path, a, error, error_bytes);
+        if (got < 0)
+            good = fail(path, a, error, error_bytes);
         else if (got == 0) {
-            snprintf(error, error_bytes, "%s: the archive unpacks to %lld bytes, and had %lld before; it changed meanwhile", path, (long long)done, (long long)length);
+            snprintf(
+                error, error_bytes,
+                "%s: the archive unpacks to %lld bytes, and had %lld before; it changed meanwhile",
+                path, (long long)done, (long long)length);
             good = false;
         } else if (!write_all(file, block, (size_t)got, at + done)) {
-            snprintf(error, error_bytes, "%s: the archive cannot be unpacked to a temporary file: %s", path, strerror(errno));
+            snprintf(error, error_bytes,
+                     "%s: the archive cannot be unpacked to a temporary file: %s", path,
+                     strerror(errno));
             good = false;
-        } else done += got;
+        } else
+            done += got;
     }
     free(block);
     return good;
 }
 
-bool couplet_archive_unpack(const char *path, int64_t length, int file, int64_t *at, char *error, size_t error_bytes) {
+bool couplet_archive_unpack(const char *path, int64_t length, int file, int64_t *at, char *error,
+                            size_t error_bytes) {
     struct archive_entry *entry;
     struct archive *a = open_archive(path, false, error, error_bytes);
     if (!a) return false;
-    bool good = archive_read_next_header(a, &entry) == ARCHIVE_OK || fail(path, a, error, error_bytes);
+    bool good =
+        archive_read_next_header(a, &entry) == ARCHIVE_OK || fail(path, a, error, error_bytes);
     good = good && copy_stream(a, path, length, file, *at, error, error_bytes);
     archive_read_free(a);
     if (good) *at += length;

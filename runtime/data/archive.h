@@ -11,7 +11,7 @@ struct archive;
 
 /* A member, while the archive is walked through. */
 typedef struct CoupletMember {
-    const char *name;        /* "train/0001.jpg" */
+    const char *name; /* "train/0001.jpg" */
     /* Where its data lies in the tar stream, which is the file itself if that is not packed. */
     int64_t offset, bytes;
     struct archive *archive; /* for couplet_member_text */
@@ -21,10 +21,9 @@ typedef struct CoupletMember {
  * whether the tar stream is packed (gzip, bzip2, xz, zstd), and *length is its length unpacked.
  * False with a sentence when the archive is damaged, ends too early, or has a member that is no
  * plain file. */
-bool couplet_archive_walk(const char *path, bool (*visit)(void *context,
-                          const CoupletMember *member), void *context, bool *packed,
-                          int64_t *length, char *error,
-                          size_t error_bytes);
+bool couplet_archive_walk(const char *path,
+                          bool (*visit)(void *context, const CoupletMember *member), void *context,
+                          bool *packed, int64_t *length, char *error, size_t error_bytes);
 /* Reads a member of at most `most` bytes as a text without spaces at its ends, malloc'ed. NULL with
  * a sentence. */
 char *couplet_member_text(const CoupletMember *member, const char *path, size_t most, char *error,

@@ -26,7 +26,8 @@ typedef struct Opening {
     size_t error_bytes;
 } Opening;
 
-static bool say(char *error, size_t error_bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static bool say(char *error, size_t error_bytes, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 static bool say(char *error, size_t error_bytes, const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -35,9 +36,11 @@ static bool say(char *error, size_t error_bytes, const char *format, ...) {
     return false;
 }
 
-static bool out_of_memory(const Opening *o) { return say(o->error, o->error_bytes, "%s: out of memory", o->name); }
+static bool out_of_memory(const Opening *o) {
+    return say(o->error, o->error_bytes, "%s: out of memory", o->name);
+}
 
-/* ---- one array ------------------------------------------------------------------------------------------------------ */
+/* ---- one array ------------------------------------------------------------------------------- */
 
 /* Room for one more, which is counted once it is whole. */
 static CoupletArray *next_array(const Opening *o) {
@@ -54,28 +57,34 @@ static CoupletArray *next_array(const Opening *o) {
 
 static CoupletMapping *next_mapping(const Opening *o, const char *path) {
     CoupletArrays *all = o->out;
-    CoupletMapping *mappings = realloc(all->mappings, ((size_t)all->mapping_count + 1) * sizeof *mappings);
+    CoupletMapping *mappings =
+        realloc(all->mappings, ((size_t)all->mapping_count + 1) * sizeof *mappings);
     if (!mappings) {
         out_of_memory(o);
         return NULL;
     }
     all->mappings = mappings;
-    if (!couplet_mapping_open(path, &mappings[all->mapping_count], o->error, o->error_bytes)) return NULL;
+    if (!couplet_mapping_open(path, &mappings[all->mapping_count], o->error, o->error_bytes))
+        return NULL;
     return &mappings[all->mapping_count++];
 }
 
 static void name_array(CoupletArray *a, const Opening *o, const char *name, size_t length) {
-    snprintf(a->name, sizeof a->name, "%.*s", (int)(length < sizeof a->name ? length : sizeof a->name - 1), name);
+    snprintf(a->name, sizeof a->name, "%.*s",
+             (int)(length < sizeof a->name ? length : sizeof a->name - 1), name);
     snprintf(a->label, sizeof a->label, "%s, array %s", o->name, a->name);
 }
 
 static bool has_rows(const CoupletArray *a, const Opening *o) {
     if (a->rank > 0) return true;
-    return say(o->error, o->error_bytes, "%s is a single number, and the first axis of each array counts the samples; claim the arrays that are meant: { x : real[50] }",
+    return say(o->error, o->error_bytes,
+               "%s is a single number, and the first axis of each array counts the samples; claim "
+               "the arrays that are meant: { x : real[50] }",
                a->label);
 }
 
-static bool take_layout(CoupletArray *a, const Opening *o, const CoupletNpyLayout *layout, size_t available) {
+static bool take_layout(CoupletArray *a, const Opening *o, const CoupletNpyLayout *layout,
+                        size_t available) {
     a->element = layout->element;
     a->swapped = layout->swapped;
     a->by_columns = layout->by_columns && layout->rank > 1;
@@ -85,18 +94,22 @@ static bool take_layout(CoupletArray *a, const Opening *o, const CoupletNpyLayou
     a->offset = layout->offset;
     if (!has_rows(a, o)) return false;
     if (available - layout->offset == layout->bytes) return true;
-    return say(o->error, o->error_bytes, "%s has %zu bytes of data, and its shape asks for %zu: the file is %s", a->label, available - layout->offset, layout->bytes,
+    return say(o->error, o->error_bytes,
+               "%s has %zu bytes of data, and its shape asks for %zu: the file is %s", a->label,
+               available - layout->offset, layout->bytes,
                available - layout->offset < layout->bytes ? "cut short" : "damaged");
 }
 
-/* ---- names of classes ----------------------------------------------------------------------------------------------- */
+/* ---- names of classes ------------------------------------------------------------------------ */
 
 static bool ends_with(const char *text, const char *ending) {
     const size_t length = strlen(text), end = strlen(ending);
     return length > end && strcmp(text + length - end, ending) == 0;
 }
 
-static bool are_names(const char *name, const void *bytes, size_t length) { return ends_with(name, "_names") && couplet_npy_is_text(bytes, length); }
+static bool are_names(const char *name, const void *bytes, size_t length) {
+    return ends_with(name, "_names") && couplet_npy_is_text(bytes, length);
+}
 
 static bool add_names(const Opening *o, const char *name, const void *bytes, size_t length) {
     CoupletArrays *all = o->out;
@@ -112,37 +125,46 @@ static bool add_names(const Opening *o, const char *name, const void *bytes, siz
     return names->names != NULL;
 }
 
-/* ---- .npy ----------------------------------------------------------------------------------------------------------- */
+/* ---- .npy ------------------------------------------------------------------------------------ */
 
-static bool add_npy(const Opening *o, const CoupletMapping *mapping, const char *name, size_t name_length) {
+static bool add_npy(const Opening *o, const CoupletMapping *mapping, const char *name,
+                    size_t name_length) {
     CoupletArray *a = next_array(o);
     CoupletNpyLayout layout;
     if (!a) return false;
     name_array(a, o, name, name_length);
-    if (!couplet_npy_layout(a->label, mapping->bytes, mapping->length, &layout, o->error, o->error_bytes)) return false;
+    if (!couplet_npy_layout(a->label, mapping->bytes, mapping->length, &layout, o->error,
+                            o->error_bytes))
+        return false;
     if (!take_layout(a, o, &layout, mapping->length)) return false;
     a->data = mapping->bytes + layout.offset;
     o->out->count++;
     return true;
 }
 
-/* ---- folders of .npy ------------------------------------------------------------------------------------------------ */
+/* ---- folders of .npy ------------------------------------------------------------------------- */
 
-static int is_array_file(const struct dirent *entry) { return entry->d_name[0] != '.' && ends_with(entry->d_name, ".npy"); }
+static int is_array_file(const struct dirent *entry) {
+    return entry->d_name[0] != '.' && ends_with(entry->d_name, ".npy");
+}
 
-static int by_bytes(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+static int by_bytes(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
 
 static bool add_file(const Opening *o, const char *file) {
     char path[COUPLET_PATH_BYTES], name[256];
     const size_t length = strlen(file) - strlen(".npy");
-    if (length >= sizeof name) return say(o->error, o->error_bytes, "%s: the name of `%s` is too long", o->name, file);
+    if (length >= sizeof name)
+        return say(o->error, o->error_bytes, "%s: the name of `%s` is too long", o->name, file);
     memcpy(name, file, length);
     name[length] = 0;
     const bool is_wanted = !o->wanted || o->wanted(o->context, name);
     if (!is_wanted && !ends_with(name, "_names")) return true;
     if (!couplet_path_join(o->path, file, path, o->error, o->error_bytes)) return false;
     const CoupletMapping *mapping = next_mapping(o, path);
-    if (mapping && are_names(name, mapping->bytes, mapping->length)) return add_names(o, name, mapping->bytes, mapping->length);
+    if (mapping && are_names(name, mapping->bytes, mapping->length))
+        return add_names(o, name, mapping->bytes, mapping->length);
     return mapping && (!is_wanted || add_npy(o, mapping, name, length));
 }
 
@@ -150,7 +172,10 @@ static bool open_folder(const Opening *o) {
     struct dirent **entries;
     const int count = scandir(o->path, &entries, is_array_file, by_bytes);
     if (count < 0) return say(o->error, o->error_bytes, "%s: this folder cannot be read", o->name);
-    bool good = count > 0 || say(o->error, o->error_bytes, "%s: this folder has no .npy files; data.images, data.sounds, data.clips and data.points read folders of other files", o->name);
+    bool good = count > 0 || say(o->error, o->error_bytes,
+                                 "%s: this folder has no .npy files; data.images, data.sounds, "
+                                 "data.clips and data.points read folders of other files",
+                                 o->name);
     for (int i = 0; i < count; i++) {
         good = good && add_file(o, entries[i]->d_name);
         free(entries[i]);
@@ -159,7 +184,7 @@ static bool open_folder(const Opening *o) {
     return good;
 }
 
-/* ---- .npz ----------------------------------------------------------------------------------------------------------- */
+/* ---- .npz ------------------------------------------------------------------------------------ */
 
 enum { MOST_HEADER = 1 << 16, MOST_NAMES = 1 << 26 /* bytes of a list of names */ };
 
@@ -173,7 +198,8 @@ static bool peek_layout(const Opening *o, const CoupletArray *a, CoupletNpyLayou
         free(head);
         return out_of_memory(o);
     }
-    bool good = couplet_npz_next(&stream, head, bytes) || say(o->error, o->error_bytes, "%s %s", a->label, damaged);
+    bool good = couplet_npz_next(&stream, head, bytes) ||
+                say(o->error, o->error_bytes, "%s %s", a->label, damaged);
     good = good && couplet_npy_layout(a->label, head, bytes, layout, o->error, o->error_bytes);
     couplet_npz_end(&stream);
     free(head);
@@ -181,7 +207,8 @@ static bool peek_layout(const Opening *o, const CoupletArray *a, CoupletNpyLayou
 }
 
 /* Where a member holds texts, it is a list of names: *done. */
-static bool take_names(const Opening *o, const char *name, const CoupletNpzMember *member, bool *done) {
+static bool take_names(const Opening *o, const char *name, const CoupletNpzMember *member,
+                       bool *done) {
     CoupletNpzStream stream;
     unsigned char *unpacked = NULL;
     const unsigned char *bytes = member->bytes;
@@ -198,30 +225,40 @@ static bool take_names(const Opening *o, const char *name, const CoupletNpzMembe
     }
     const bool texts = bytes && are_names(name, bytes, member->size);
     bool good = true;
-    if (texts && crc32_z(0, bytes, member->size) != member->checksum) good = say(o->error, o->error_bytes, "%s, array %s is damaged: its checksum is another", o->name, name);
+    if (texts && crc32_z(0, bytes, member->size) != member->checksum)
+        good = say(o->error, o->error_bytes, "%s, array %s is damaged: its checksum is another",
+                   o->name, name);
     good = good && (!texts || add_names(o, name, bytes, member->size));
     free(unpacked);
     *done = texts;
     return good;
 }
 
-static bool add_member(const Opening *o, const CoupletMapping *mapping, const CoupletNpzMember *member) {
+static bool add_member(const Opening *o, const CoupletMapping *mapping,
+                       const CoupletNpzMember *member) {
     static const char ending[] = ".npy";
     const size_t end = sizeof ending - 1;
-    char name[sizeof ((CoupletArray *)0)->name];
-    const bool is_array = member->name_length > end && memcmp(member->name + member->name_length - end, ending, end) == 0;
+    char name[sizeof((CoupletArray *)0)->name];
+    const bool is_array = member->name_length > end &&
+                          memcmp(member->name + member->name_length - end, ending, end) == 0;
     if (!is_array) {
         if (o->wanted) return true; /* a claim chooses */
-        return say(o->error, o->error_bytes, "%s: `%s` in this archive is no array (its name does not end with .npy); claim the arrays that are meant: { x : real[50] }", o->name,
-                   member->shown);
+        return say(o->error, o->error_bytes,
+                   "%s: `%s` in this archive is no array (its name does not end with .npy); claim "
+                   "the arrays that are meant: { x : real[50] }",
+                   o->name, member->shown);
     }
-    if (member->name_length - end >= sizeof name) return say(o->error, o->error_bytes, "%s: the name of the array `%s..` is too long", o->name, member->shown);
+    if (member->name_length - end >= sizeof name)
+        return say(o->error, o->error_bytes, "%s: the name of the array `%s..` is too long",
+                   o->name, member->shown);
     memcpy(name, member->name, member->name_length - end);
     name[member->name_length - end] = 0;
     const bool is_wanted = !o->wanted || o->wanted(o->context, name);
     if (!is_wanted && !ends_with(name, "_names")) return true;
     CoupletNpzMember found = *member;
-    if (!couplet_npz_locate(o->name, mapping->bytes, mapping->length, &found, o->error, o->error_bytes)) return false;
+    if (!couplet_npz_locate(o->name, mapping->bytes, mapping->length, &found, o->error,
+                            o->error_bytes))
+        return false;
     bool is_done = false;
     if (ends_with(name, "_names") && !take_names(o, name, &found, &is_done)) return false;
     if (is_done || !is_wanted) return true;
@@ -230,7 +267,10 @@ static bool add_member(const Opening *o, const CoupletMapping *mapping, const Co
     if (!a) return false;
     name_array(a, o, name, strlen(name));
     a->member = found;
-    if (a->member.deflated ? !peek_layout(o, a, &layout) : !couplet_npy_layout(a->label, a->member.bytes, a->member.size, &layout, o->error, o->error_bytes)) return false;
+    if (a->member.deflated ? !peek_layout(o, a, &layout)
+                           : !couplet_npy_layout(a->label, a->member.bytes, a->member.size, &layout,
+                                                 o->error, o->error_bytes))
+        return false;
     if (!take_layout(a, o, &layout, a->member.size)) return false;
     if (!a->member.deflated) a->data = a->member.bytes + layout.offset;
     o->out->count++;
@@ -239,22 +279,26 @@ static bool add_member(const Opening *o, const CoupletMapping *mapping, const Co
 
 static bool open_archive(const Opening *o, const CoupletMapping *mapping) {
     int count;
-    CoupletNpzMember *members = couplet_npz_members(o->name, mapping->bytes, mapping->length, &count, o->error, o->error_bytes);
+    CoupletNpzMember *members = couplet_npz_members(o->name, mapping->bytes, mapping->length,
+                                                    &count, o->error, o->error_bytes);
     bool good = members != NULL;
-    for (int i = 0; good && i < count; i++) good = add_member(o, mapping, &members[i]);
+    for (int i = 0; good && i < count; i++)
+        good = add_member(o, mapping, &members[i]);
     free(members);
     return good;
 }
 
-/* ---- safetensors ---------------------------------------------------------------------------------------------------- */
+/* ---- safetensors ----------------------------------------------------------------------------- */
 
 static const struct {
     const char *dtype;
     CoupletNpyElement element;
 } tensor_types[] = {
-    {"F16", COUPLET_ELEMENT_F16}, {"F32", COUPLET_ELEMENT_F32}, {"F64", COUPLET_ELEMENT_F64}, {"BF16", COUPLET_ELEMENT_BF16}, {"I8", COUPLET_ELEMENT_I8},
-    {"I16", COUPLET_ELEMENT_I16}, {"I32", COUPLET_ELEMENT_I32}, {"I64", COUPLET_ELEMENT_I64}, {"U8", COUPLET_ELEMENT_U8},     {"U16", COUPLET_ELEMENT_U16},
-    {"U32", COUPLET_ELEMENT_U32}, {"U64", COUPLET_ELEMENT_U64}, {"BOOL", COUPLET_ELEMENT_BOOL},
+    {"F16", COUPLET_ELEMENT_F16},   {"F32", COUPLET_ELEMENT_F32}, {"F64", COUPLET_ELEMENT_F64},
+    {"BF16", COUPLET_ELEMENT_BF16}, {"I8", COUPLET_ELEMENT_I8},   {"I16", COUPLET_ELEMENT_I16},
+    {"I32", COUPLET_ELEMENT_I32},   {"I64", COUPLET_ELEMENT_I64}, {"U8", COUPLET_ELEMENT_U8},
+    {"U16", COUPLET_ELEMENT_U16},   {"U32", COUPLET_ELEMENT_U32}, {"U64", COUPLET_ELEMENT_U64},
+    {"BOOL", COUPLET_ELEMENT_BOOL},
 };
 
 static bool find_element(const char *dtype, CoupletNpyElement *out) {
@@ -267,18 +311,25 @@ static bool find_element(const char *dtype, CoupletNpyElement *out) {
 }
 
 static bool add_tensor(const Opening *o, const CoupletTensorEntry *entry) {
-    if (strncmp(entry->name, "__", 2) == 0) return true; /* what fills up between the columns of a packed copy */
+    /* what fills up between the columns of a packed copy */
+    if (strncmp(entry->name, "__", 2) == 0) return true;
     if (o->wanted && !o->wanted(o->context, entry->name)) return true;
     CoupletArray *a = next_array(o);
     if (!a) return false;
-    if (strlen(entry->name) >= sizeof a->name) return say(o->error, o->error_bytes, "%s: the name of the array `%.60s..` is too long", o->name, entry->name);
+    if (strlen(entry->name) >= sizeof a->name)
+        return say(o->error, o->error_bytes, "%s: the name of the array `%.60s..` is too long",
+                   o->name, entry->name);
     name_array(a, o, entry->name, strlen(entry->name));
-    if (!find_element(entry->dtype, &a->element)) return say(o->error, o->error_bytes, "%s has elements of the type %s, which are not read", a->label, entry->dtype);
+    if (!find_element(entry->dtype, &a->element))
+        return say(o->error, o->error_bytes, "%s has elements of the type %s, which are not read",
+                   a->label, entry->dtype);
     a->rank = entry->rank;
     a->count = 1;
     for (int i = 0; i < entry->rank; i++) {
         a->shape[i] = entry->shape[i];
-        if (!entry->shape[i]) return say(o->error, o->error_bytes, "%s has no elements: its axis %d has 0 entries", a->label, i + 1);
+        if (!entry->shape[i])
+            return say(o->error, o->error_bytes, "%s has no elements: its axis %d has 0 entries",
+                       a->label, i + 1);
         a->count *= entry->shape[i];
     }
     a->data = entry->data;
@@ -289,13 +340,16 @@ static bool add_tensor(const Opening *o, const CoupletTensorEntry *entry) {
 
 static bool open_tensors(const Opening *o, const CoupletMapping *mapping) {
     CoupletTensorFile *file = &o->out->tensors;
-    if (!couplet_tensors_parse_any(o->name, mapping->bytes, mapping->length, file, o->error, o->error_bytes)) return false;
+    if (!couplet_tensors_parse_any(o->name, mapping->bytes, mapping->length, file, o->error,
+                                   o->error_bytes))
+        return false;
     bool good = true;
-    for (int i = 0; good && i < file->count; i++) good = add_tensor(o, &file->entries[i]);
+    for (int i = 0; good && i < file->count; i++)
+        good = add_tensor(o, &file->entries[i]);
     return good;
 }
 
-/* ---- which kind of file --------------------------------------------------------------------------------------------- */
+/* ---- which kind of file ---------------------------------------------------------------------- */
 
 static bool begins(const CoupletMapping *m, size_t at, const char *bytes, size_t length) {
     return m->length >= at + length && memcmp(m->bytes + at, bytes, length) == 0;
@@ -318,7 +372,9 @@ static const struct {
     {"\x1f\x8b", 2, "is gzipped; unpack it first"},
 };
 
-static bool is_tensors(const CoupletMapping *m) { return m->length > 9 && m->bytes[8] == '{' && !m->bytes[7] && !m->bytes[6]; }
+static bool is_tensors(const CoupletMapping *m) {
+    return m->length > 9 && m->bytes[8] == '{' && !m->bytes[7] && !m->bytes[6];
+}
 
 static bool open_file(const Opening *o) {
     const CoupletMapping *m = next_mapping(o, o->path);
@@ -328,19 +384,23 @@ static bool open_file(const Opening *o) {
     if (begins(m, 0, "PK\3\4", 4) || begins(m, 0, "PK\5\6", 4)) return open_archive(o, m);
     if (is_tensors(m) || ends_with(o->path, ".safetensors")) return open_tensors(o, m);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (begins(m, 0, others[i].start, others[i].length)) return say(o->error, o->error_bytes, "%s %s", o->name, others[i].advice);
-    return say(o->error, o->error_bytes, "%s is no .npy, .npz or safetensors file%s", o->name, ends_with(o->path, ".csv") ? "; data.table reads CSV" : "");
+        if (begins(m, 0, others[i].start, others[i].length))
+            return say(o->error, o->error_bytes, "%s %s", o->name, others[i].advice);
+    return say(o->error, o->error_bytes, "%s is no .npy, .npz or safetensors file%s", o->name,
+               ends_with(o->path, ".csv") ? "; data.table reads CSV" : "");
 }
 
 static bool same_names(const Opening *o) {
     for (int i = 0; i < o->out->count; i++)
         for (int k = 0; k < i; k++)
             if (strcmp(o->out->arrays[i].name, o->out->arrays[k].name) == 0)
-                return say(o->error, o->error_bytes, "%s has two arrays of the name `%s`", o->name, o->out->arrays[i].name);
+                return say(o->error, o->error_bytes, "%s has two arrays of the name `%s`", o->name,
+                           o->out->arrays[i].name);
     return true;
 }
 
-bool couplet_arrays_open(const char *path, const char *name, CoupletArrayWanted *wanted, const void *context, CoupletArrays *out, char *error, size_t error_bytes) {
+bool couplet_arrays_open(const char *path, const char *name, CoupletArrayWanted *wanted,
+                         const void *context, CoupletArrays *out, char *error, size_t error_bytes) {
     const Opening o = {path, name, wanted, context, out, error, error_bytes};
     struct stat about;
     memset(out, 0, sizeof *out);
@@ -352,15 +412,17 @@ bool couplet_arrays_open(const char *path, const char *name, CoupletArrayWanted 
 
 void couplet_arrays_close(CoupletArrays *arrays) {
     couplet_tensors_free(&arrays->tensors);
-    for (int i = 0; i < arrays->mapping_count; i++) couplet_mapping_close(&arrays->mappings[i]);
-    for (int i = 0; i < arrays->name_count; i++) free(arrays->names[i].names);
+    for (int i = 0; i < arrays->mapping_count; i++)
+        couplet_mapping_close(&arrays->mappings[i]);
+    for (int i = 0; i < arrays->name_count; i++)
+        free(arrays->names[i].names);
     free(arrays->names);
     free(arrays->mappings);
     free(arrays->arrays);
     memset(arrays, 0, sizeof *arrays);
 }
 
-/* ---- elements ------------------------------------------------------------------------------------------------------- */
+/* ---- elements -------------------------------------------------------------------------------- */
 
 bool couplet_array_is_column(const CoupletArray *a, CoupletType type) {
     if (!a->data || a->by_columns) return false;
@@ -377,38 +439,50 @@ static void place_text(const CoupletArray *a, int64_t at, char *out, size_t byte
         at /= a->shape[i];
     }
     size_t used = (size_t)snprintf(out, bytes, "row %lld", (long long)index[0]);
-    for (int i = 1; i < a->rank && used < bytes; i++) used += (size_t)snprintf(out + used, bytes - used, "%s%lld", i == 1 ? ", [" : ", ", (long long)index[i]);
+    for (int i = 1; i < a->rank && used < bytes; i++)
+        used += (size_t)snprintf(out + used, bytes - used, "%s%lld", i == 1 ? ", [" : ", ",
+                                 (long long)index[i]);
     if (a->rank > 1 && used < bytes) snprintf(out + used, bytes - used, "]");
 }
 
 /* Refuses element `at` of the array, which is element `i` of `from`. */
-static bool refuse(const CoupletArray *a, int64_t at, const CoupletElements *from, int64_t i, CoupletType type, char *error, size_t error_bytes) {
+static bool refuse(const CoupletArray *a, int64_t at, const CoupletElements *from, int64_t i,
+                   CoupletType type, char *error, size_t error_bytes) {
     char place[200], value[48];
     place_text(a, at, place, sizeof place);
     couplet_elements_text(from, i, value, sizeof value);
     const char *why = "a real of 32 bits does not hold it";
-    if (strstr(value, "nan") || strstr(value, "inf")) why = type == COUPLET_I32 ? "a whole number is expected" : "a finite number is expected; `missing = \"keep\"` keeps it";
-    else if (type == COUPLET_I32) why = strpbrk(value, ".e") ? "a whole number is expected" : "an int of 32 bits does not hold it";
+    if (strstr(value, "nan") || strstr(value, "inf"))
+        why = type == COUPLET_I32 ? "a whole number is expected"
+                                  : "a finite number is expected; `missing = \"keep\"` keeps it";
+    else if (type == COUPLET_I32)
+        why = strpbrk(value, ".e") ? "a whole number is expected"
+                                   : "an int of 32 bits does not hold it";
     return say(error, error_bytes, "%s, %s is %s: %s", a->label, place, value, why);
 }
 
-/* Elements that stand one behind the other in the file, as element `first` of the array, row by row, and those that follow. */
-static bool convert(const CoupletArray *a, const unsigned char *bytes, int64_t first, int64_t count, CoupletType type, bool unusual, void *out, char *error,
-                    size_t error_bytes) {
-    const CoupletElements from = {a->element, a->swapped, bytes, (ptrdiff_t)couplet_elements_bytes(a->element)};
+/* Elements that stand one behind the other in the file, as element `first` of the array, row by
+ * row, and those that follow. */
+static bool convert(const CoupletArray *a, const unsigned char *bytes, int64_t first, int64_t count,
+                    CoupletType type, bool unusual, void *out, char *error, size_t error_bytes) {
+    const CoupletElements from = {a->element, a->swapped, bytes,
+                                  (ptrdiff_t)couplet_elements_bytes(a->element)};
     char *target = (char *)out + first * (type == COUPLET_U8 ? 1 : 4);
     const int64_t bad = couplet_elements_convert(&from, count, type, unusual, target);
     return bad == count || refuse(a, first + bad, &from, bad, type, error, error_bytes);
 }
 
-/* Part of an array that is column by column: elements first .. first + count - 1 in the order of rows, in steps of the last axis. `data` is the whole array. */
-static bool convert_columns(const CoupletArray *a, const unsigned char *data, int64_t first, int64_t count, CoupletType type, bool unusual, void *out, char *error,
+/* Part of an array that is column by column: elements first .. first + count - 1 in the order of
+ * rows, in steps of the last axis. `data` is the whole array. */
+static bool convert_columns(const CoupletArray *a, const unsigned char *data, int64_t first,
+                            int64_t count, CoupletType type, bool unusual, void *out, char *error,
                             size_t error_bytes) {
     const int64_t bytes = (int64_t)couplet_elements_bytes(a->element), last = a->shape[a->rank - 1];
     char *target = out;
     for (int64_t at = first; at < first + count; at += last) {
         int64_t offset = 0, stride = bytes, rest = at / last, before = a->count / last;
-        for (int i = 0; i < a->rank - 1; i++) { /* the index of axis i, from the slowest of the rows on */
+        /* the index of axis i, from the slowest of the rows on */
+        for (int i = 0; i < a->rank - 1; i++) {
             before /= a->shape[i];
             offset += rest / before * stride;
             rest %= before;
@@ -422,10 +496,13 @@ static bool convert_columns(const CoupletArray *a, const unsigned char *data, in
     return true;
 }
 
-static bool damaged(const CoupletArray *a, const char *why, char *error, size_t error_bytes) { return say(error, error_bytes, "%s is damaged: %s", a->label, why); }
+static bool damaged(const CoupletArray *a, const char *why, char *error, size_t error_bytes) {
+    return say(error, error_bytes, "%s is damaged: %s", a->label, why);
+}
 
 bool couplet_array_checksum(const CoupletArray *a, char *error, size_t error_bytes) {
-    if (!a->member.bytes || crc32_z(0, a->member.bytes, a->member.size) == a->member.checksum) return true;
+    if (!a->member.bytes || crc32_z(0, a->member.bytes, a->member.size) == a->member.checksum)
+        return true;
     return damaged(a, "its checksum is another", error, error_bytes);
 }
 
@@ -441,7 +518,8 @@ static bool skip_head(const CoupletArray *a, CoupletNpzStream *stream) {
 }
 
 /* Row by row, a piece at a time. */
-static bool unpack_rows(const CoupletArray *a, CoupletNpzStream *stream, CoupletType type, bool unusual, void *out, char *error, size_t error_bytes) {
+static bool unpack_rows(const CoupletArray *a, CoupletNpzStream *stream, CoupletType type,
+                        bool unusual, void *out, char *error, size_t error_bytes) {
     enum { PIECE = 1 << 15 };
     const int64_t bytes = (int64_t)couplet_elements_bytes(a->element);
     unsigned char *piece = malloc(PIECE * (size_t)bytes);
@@ -449,7 +527,8 @@ static bool unpack_rows(const CoupletArray *a, CoupletNpzStream *stream, Couplet
     bool good = true;
     for (int64_t first = 0; good && first < a->count; first += PIECE) {
         const int64_t here = a->count - first < PIECE ? a->count - first : PIECE;
-        good = couplet_npz_next(stream, piece, (size_t)(here * bytes)) || damaged(a, "it does not unpack", error, error_bytes);
+        good = couplet_npz_next(stream, piece, (size_t)(here * bytes)) ||
+               damaged(a, "it does not unpack", error, error_bytes);
         good = good && convert(a, piece, first, here, type, unusual, out, error, error_bytes);
     }
     free(piece);
@@ -457,43 +536,56 @@ static bool unpack_rows(const CoupletArray *a, CoupletNpzStream *stream, Couplet
 }
 
 /* Column by column: the whole array is unpacked first. */
-static bool unpack_columns(const CoupletArray *a, CoupletNpzStream *stream, CoupletType type, bool unusual, void *out, char *error, size_t error_bytes) {
+static bool unpack_columns(const CoupletArray *a, CoupletNpzStream *stream, CoupletType type,
+                           bool unusual, void *out, char *error, size_t error_bytes) {
     const size_t bytes = (size_t)a->count * couplet_elements_bytes(a->element);
     unsigned char *whole = couplet_pages_take(bytes);
     if (!whole) return say(error, error_bytes, "%s: out of memory for %zu bytes", a->label, bytes);
-    bool good = couplet_npz_next(stream, whole, bytes) || damaged(a, "it does not unpack", error, error_bytes);
+    bool good = couplet_npz_next(stream, whole, bytes) ||
+                damaged(a, "it does not unpack", error, error_bytes);
     good = good && convert_columns(a, whole, 0, a->count, type, unusual, out, error, error_bytes);
     couplet_pages_give(whole, bytes);
     return good;
 }
 
-static bool unpack(const CoupletArray *a, CoupletType type, bool unusual, void *out, char *error, size_t error_bytes) {
+static bool unpack(const CoupletArray *a, CoupletType type, bool unusual, void *out, char *error,
+                   size_t error_bytes) {
     CoupletNpzStream stream;
-    if (!couplet_npz_begin(&stream, &a->member)) return say(error, error_bytes, "%s: out of memory", a->label);
+    if (!couplet_npz_begin(&stream, &a->member))
+        return say(error, error_bytes, "%s: out of memory", a->label);
     bool good = skip_head(a, &stream) || damaged(a, "it does not unpack", error, error_bytes);
-    if (good && a->by_columns) good = unpack_columns(a, &stream, type, unusual, out, error, error_bytes);
-    else if (good) good = unpack_rows(a, &stream, type, unusual, out, error, error_bytes);
-    if (good && !couplet_npz_is_whole(&stream)) good = damaged(a, "its checksum is another", error, error_bytes);
+    if (good && a->by_columns)
+        good = unpack_columns(a, &stream, type, unusual, out, error, error_bytes);
+    else if (good)
+        good = unpack_rows(a, &stream, type, unusual, out, error, error_bytes);
+    if (good && !couplet_npz_is_whole(&stream))
+        good = damaged(a, "its checksum is another", error, error_bytes);
     couplet_npz_end(&stream);
     return good;
 }
 
-bool couplet_array_read(const CoupletArray *a, CoupletType type, bool unusual, void *out, char *error, size_t error_bytes) {
+bool couplet_array_read(const CoupletArray *a, CoupletType type, bool unusual, void *out,
+                        char *error, size_t error_bytes) {
     if (!a->data) return unpack(a, type, unusual, out, error, error_bytes);
     if (!couplet_array_checksum(a, error, error_bytes)) return false;
-    if (a->by_columns) return convert_columns(a, a->data, 0, a->count, type, unusual, out, error, error_bytes);
+    if (a->by_columns)
+        return convert_columns(a, a->data, 0, a->count, type, unusual, out, error, error_bytes);
     return convert(a, a->data, 0, a->count, type, unusual, out, error, error_bytes);
 }
 
-bool couplet_array_row(const CoupletArray *a, int64_t row, CoupletType type, bool unusual, void *out, char *error, size_t error_bytes) {
-    const int64_t elements = a->count / a->shape[0], first = row * elements, bytes = (int64_t)couplet_elements_bytes(a->element);
-    if (a->by_columns) return convert_columns(a, a->data, first, elements, type, unusual, out, error, error_bytes);
+bool couplet_array_row(const CoupletArray *a, int64_t row, CoupletType type, bool unusual,
+                       void *out, char *error, size_t error_bytes) {
+    const int64_t elements = a->count / a->shape[0], first = row * elements,
+                  bytes = (int64_t)couplet_elements_bytes(a->element);
+    if (a->by_columns)
+        return convert_columns(a, a->data, first, elements, type, unusual, out, error, error_bytes);
     const CoupletElements from = {a->element, a->swapped, a->data + first * bytes, bytes};
     const int64_t bad = couplet_elements_convert(&from, elements, type, unusual, out);
     return bad == elements || refuse(a, first + bad, &from, bad, type, error, error_bytes);
 }
 
-bool couplet_array_check(const CoupletArray *a, CoupletType type, bool unusual, char *error, size_t error_bytes) {
+bool couplet_array_check(const CoupletArray *a, CoupletType type, bool unusual, char *error,
+                         size_t error_bytes) {
     if (!couplet_array_checksum(a, error, error_bytes)) return false;
     if (type != COUPLET_F32 || unusual) return true;
     const int64_t bad = couplet_elements_unusual((const float *)(const void *)a->data, a->count);
@@ -503,7 +595,10 @@ bool couplet_array_check(const CoupletArray *a, CoupletType type, bool unusual, 
 
 const char *couplet_array_text(const CoupletArray *a, char *out, size_t bytes) {
     size_t used = (size_t)snprintf(out, bytes, "[");
-    for (int i = 0; i < a->rank && used < bytes; i++) used += (size_t)snprintf(out + used, bytes - used, "%s%lld", i ? ", " : "", (long long)a->shape[i]);
-    if (used < bytes) snprintf(out + used, bytes - used, "] of %s", couplet_elements_name(a->element));
+    for (int i = 0; i < a->rank && used < bytes; i++)
+        used += (size_t)snprintf(out + used, bytes - used, "%s%lld", i ? ", " : "",
+                                 (long long)a->shape[i]);
+    if (used < bytes)
+        snprintf(out + used, bytes - used, "] of %s", couplet_elements_name(a->element));
     return out;
 }

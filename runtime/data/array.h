@@ -15,10 +15,10 @@ typedef struct CoupletArray {
     bool swapped, by_columns; /* as in CoupletNpyLayout */
     int rank;
     int64_t shape[COUPLET_NPY_MAX_RANK];
-    int64_t count;            /* elements, at least 1 */
+    int64_t count;             /* elements, at least 1 */
     const unsigned char *data; /* the elements; NULL: they are in a deflated member of an archive */
-    size_t offset;            /* where the elements begin in the member */
-    CoupletNpzMember member;  /* `bytes` is NULL: the array lies in no archive */
+    size_t offset;             /* where the elements begin in the member */
+    CoupletNpzMember member;   /* `bytes` is NULL: the array lies in no archive */
 } CoupletArray;
 
 /* Names of classes that stand beside their field in a file, as a list of texts called
@@ -53,7 +53,9 @@ void couplet_arrays_close(CoupletArrays *arrays);
 /* True if the elements stand in memory as a column of this type has them. */
 bool couplet_array_is_column(const CoupletArray *array, CoupletType type);
 /* True if any row can be read without the rows before it. */
-static inline bool couplet_array_has_rows(const CoupletArray *array) { return array->data != NULL; }
+static inline bool couplet_array_has_rows(const CoupletArray *array) {
+    return array->data != NULL;
+}
 
 /* Reads all elements, row by row, as `type` into `out`. `unusual` is as in
  * couplet_elements_convert. False with a sentence that says which element the type does not hold,

@@ -1,5 +1,6 @@
-/* data.arrays: every array of a file is a field, and its first axis counts the samples. Arrays that lie in the file as the language has them are mapped; others are
- * converted into memory, or, where they are large, row by row into a packed copy. */
+/* data.arrays: every array of a file is a field, and its first axis counts the samples. Arrays that
+ * lie in the file as the language has them are mapped; others are converted into memory, or, where
+ * they are large, row by row into a packed copy. */
 #include "runtime/data/array.h"
 #include "runtime/data/checked.h"
 #include "runtime/data/reader.h"
@@ -11,13 +12,15 @@
 #include <string.h>
 
 enum { MOST_CLASSES = 1 << 16 };
-static const int64_t most_converted = INT64_C(1) << 30; /* bytes that are converted into memory at each start */
+/* bytes that are converted into memory at each start */
+static const int64_t most_converted = INT64_C(1) << 30;
 
 typedef struct State {
     CoupletArrays files;
     CoupletType *types; /* by field, as all that follow */
-    int32_t **numbers;  /* fields of one int a sample are read when the table is opened; NULL: it is another */
-    bool unusual;       /* NaN and the infinities are kept */
+    /* fields of one int a sample are read when the table is opened; NULL: it is another */
+    int32_t **numbers;
+    bool unusual; /* NaN and the infinities are kept */
 } State;
 
 static bool fail(const CoupletTable *t, const char *text, char *error, size_t error_bytes) {
@@ -25,9 +28,11 @@ static bool fail(const CoupletTable *t, const char *text, char *error, size_t er
     return false;
 }
 
-static bool out_of_memory(const CoupletTable *t, char *error, size_t error_bytes) { return fail(t, "out of memory", error, error_bytes); }
+static bool out_of_memory(const CoupletTable *t, char *error, size_t error_bytes) {
+    return fail(t, "out of memory", error, error_bytes);
+}
 
-/* ---- opening -------------------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static bool is_claimed(const void *context, const char *array) {
     char name[160];
@@ -35,72 +40,95 @@ static bool is_claimed(const void *context, const char *array) {
     return couplet_request_claim(context, name) != NULL;
 }
 
-/* What the type of elements is for the language. A claim chooses among those that the elements can be read as. */
+/* What the type of elements is for the language. A claim chooses among those that the elements can
+ * be read as. */
 static CoupletType type_of(const CoupletArray *a, const CoupletField *claim) {
     if (claim && couplet_elements_fit(a->element, claim->type)) return claim->type;
     if (couplet_elements_are_real(a->element)) return COUPLET_F32;
     return a->element == COUPLET_ELEMENT_U8 && a->rank > 2 ? COUPLET_U8 : COUPLET_I32;
 }
 
-static bool samples_agree(CoupletTable *t, const CoupletArrays *files, char *error, size_t error_bytes) {
+static bool samples_agree(CoupletTable *t, const CoupletArrays *files, char *error,
+                          size_t error_bytes) {
     bool agree = true;
-    for (int i = 1; i < files->count; i++) agree = agree && files->arrays[i].shape[0] == files->arrays[0].shape[0];
+    for (int i = 1; i < files->count; i++)
+        agree = agree && files->arrays[i].shape[0] == files->arrays[0].shape[0];
     if (agree) return true;
-    int at = snprintf(error, error_bytes, "%s: the first axis counts the samples, and its arrays disagree:", t->name);
+    int at = snprintf(error, error_bytes,
+                      "%s: the first axis counts the samples, and its arrays disagree:", t->name);
     for (int i = 0; i < files->count && at > 0 && (size_t)at < error_bytes; i++) {
         char text[160];
         couplet_array_text(&files->arrays[i], text, sizeof text);
-        at += snprintf(error + at, error_bytes - (size_t)at, "%s %s %s", i ? "," : "", files->arrays[i].name, text);
+        at += snprintf(error + at, error_bytes - (size_t)at, "%s %s %s", i ? "," : "",
+                       files->arrays[i].name, text);
     }
-    if (at > 0 && (size_t)at < error_bytes) snprintf(error + at, error_bytes - (size_t)at, "; claim the arrays that are meant: { x : real[50] }");
+    if (at > 0 && (size_t)at < error_bytes)
+        snprintf(error + at, error_bytes - (size_t)at,
+                 "; claim the arrays that are meant: { x : real[50] }");
     return false;
 }
 
-static bool add_field(CoupletTable *t, const CoupletRequest *request, int i, char *error, size_t error_bytes) {
+static bool add_field(CoupletTable *t, const CoupletRequest *request, int i, char *error,
+                      size_t error_bytes) {
     State *s = t->state;
     CoupletArray *a = &s->files.arrays[i];
     char name[160];
     const bool is_single = s->files.count == 1 && strcmp(a->name, "x") == 0;
     couplet_field_name(a->name, name, sizeof name);
-    if (is_single && request->claim_count == 1) snprintf(name, sizeof name, "%s", request->claim[0].name);
+    if (is_single && request->claim_count == 1)
+        snprintf(name, sizeof name, "%s", request->claim[0].name);
     if (couplet_table_field(t, name, NULL)) {
-        snprintf(error, error_bytes, "%s: two of its arrays would be the field `%s`; give them names of letters, digits and underscores", t->name, name);
+        snprintf(error, error_bytes,
+                 "%s: two of its arrays would be the field `%s`; give them names of letters, "
+                 "digits and underscores",
+                 t->name, name);
         return false;
     }
     s->types[i] = type_of(a, couplet_request_claim(request, name));
-    return couplet_table_add(t, name, s->types[i], a->rank - 1, a->shape + 1) || out_of_memory(t, error, error_bytes);
+    return couplet_table_add(t, name, s->types[i], a->rank - 1, a->shape + 1) ||
+           out_of_memory(t, error, error_bytes);
 }
 
 /* The names of the classes, as packed copies have them: a JSON list, or how many there are. */
-static bool take_class_names(CoupletTable *t, CoupletField *field, char *error, size_t error_bytes) {
+static bool take_class_names(CoupletTable *t, CoupletField *field, char *error,
+                             size_t error_bytes) {
     State *s = t->state;
     char key[200];
     snprintf(key, sizeof key, "classes.%s", field->name);
-    const char *text = s->files.tensors.json ? couplet_tensors_metadata(&s->files.tensors, key) : NULL;
+    const char *text =
+        s->files.tensors.json ? couplet_tensors_metadata(&s->files.tensors, key) : NULL;
     if (!text || field->type != COUPLET_I32) return true;
     json_t *list = json_loads(text, JSON_DECODE_ANY, NULL), *name;
     const size_t count = json_array_size(list);
     const char **names = calloc(count + 1, sizeof *names);
-    bool good = (json_is_array(list) && count) || (json_is_integer(list) && json_integer_value(list) > 0);
+    bool good =
+        (json_is_array(list) && count) || (json_is_integer(list) && json_integer_value(list) > 0);
     size_t i;
     json_array_foreach(list, i, name) {
         if (names && i < count) names[i] = json_string_value(name);
         good = good && names && names[i];
     }
-    if (!good) snprintf(error, error_bytes, "%s: `%s` in its metadata is no JSON list of names", t->name, key);
-    else if (json_is_integer(list)) field->classes = json_integer_value(list);
-    else good = couplet_field_classes(field, names, (int64_t)count) || out_of_memory(t, error, error_bytes);
+    if (!good)
+        snprintf(error, error_bytes, "%s: `%s` in its metadata is no JSON list of names", t->name,
+                 key);
+    else if (json_is_integer(list))
+        field->classes = json_integer_value(list);
+    else
+        good = couplet_field_classes(field, names, (int64_t)count) ||
+               out_of_memory(t, error, error_bytes);
     free(names);
     json_decref(list);
     return good;
 }
 
 /* Values of a field with classes are all below their number. */
-static bool classes_hold(const CoupletTable *t, const CoupletField *field, const int32_t *values, int64_t count, char *error, size_t error_bytes) {
+static bool classes_hold(const CoupletTable *t, const CoupletField *field, const int32_t *values,
+                         int64_t count, char *error, size_t error_bytes) {
     for (int64_t i = 0; i < count; i++) {
         if (values[i] >= 0 && values[i] < field->classes) continue;
         const int64_t elements = couplet_field_elements(field);
-        snprintf(error, error_bytes, "%s: `%s` of row %lld is %d, and its classes are 0 to %lld", t->name, field->name, (long long)(i / elements), (int)values[i],
+        snprintf(error, error_bytes, "%s: `%s` of row %lld is %d, and its classes are 0 to %lld",
+                 t->name, field->name, (long long)(i / elements), (int)values[i],
                  (long long)field->classes - 1);
         return false;
     }
@@ -116,7 +144,8 @@ static bool take_names_beside(CoupletTable *t, int i, char *error, size_t error_
     for (int k = 0; k < s->files.name_count && field->type == COUPLET_I32; k++) {
         const CoupletArrayNames *names = &s->files.names[k];
         if (strcmp(names->name, name) != 0) continue;
-        return couplet_field_classes(field, (const char *const *)names->names, names->count) || out_of_memory(t, error, error_bytes);
+        return couplet_field_classes(field, (const char *const *)names->names, names->count) ||
+               out_of_memory(t, error, error_bytes);
     }
     return true;
 }
@@ -125,11 +154,15 @@ static bool take_names_beside(CoupletTable *t, int i, char *error, size_t error_
 static bool read_numbers(CoupletTable *t, int i, char *error, size_t error_bytes) {
     State *s = t->state;
     CoupletField *field = &t->fields[i];
-    if (!take_class_names(t, field, error, error_bytes) || !take_names_beside(t, i, error, error_bytes)) return false;
+    if (!take_class_names(t, field, error, error_bytes) ||
+        !take_names_beside(t, i, error, error_bytes))
+        return false;
     if (field->type != COUPLET_I32 || field->rank || t->held > INT32_MAX) return true;
     int32_t *numbers = s->numbers[i] = malloc((size_t)t->held * sizeof *numbers);
     if (!numbers) return out_of_memory(t, error, error_bytes);
-    if (!couplet_array_read(&s->files.arrays[i], COUPLET_I32, s->unusual, numbers, error, error_bytes)) return false;
+    if (!couplet_array_read(&s->files.arrays[i], COUPLET_I32, s->unusual, numbers, error,
+                            error_bytes))
+        return false;
     if (field->classes) return classes_hold(t, field, numbers, t->held, error, error_bytes);
     int32_t low = 0, high = 0;
     for (int64_t row = 0; row < t->held; row++) {
@@ -153,21 +186,29 @@ static uint64_t key_of(const CoupletTable *t, const State *s) {
     return couplet_hash(key, &s->unusual, sizeof s->unusual);
 }
 
-static bool read_setting(const CoupletRequest *request, CoupletTable *t, bool *unusual, char *error, size_t error_bytes) {
+static bool read_setting(const CoupletRequest *request, CoupletTable *t, bool *unusual, char *error,
+                         size_t error_bytes) {
     const char *missing = couplet_request_text(request, "missing");
     *unusual = strcmp(missing, "keep") == 0;
     if (*unusual || strcmp(missing, "refuse") == 0) return true;
-    snprintf(error, error_bytes, "%s: `missing` of arrays is \"refuse\" or \"keep\", and this is \"%.40s\"", t->name, missing);
+    snprintf(error, error_bytes,
+             "%s: `missing` of arrays is \"refuse\" or \"keep\", and this is \"%.40s\"", t->name,
+             missing);
     return false;
 }
 
-static bool open_fields(const CoupletRequest *request, CoupletTable *t, char *error, size_t error_bytes) {
+static bool open_fields(const CoupletRequest *request, CoupletTable *t, char *error,
+                        size_t error_bytes) {
     State *s = t->state;
     CoupletArrays *files = &s->files;
     if (!read_setting(request, t, &s->unusual, error, error_bytes)) return false;
-    if (!couplet_arrays_open(t->path, t->name, request->claim_count ? is_claimed : NULL, request, files, error, error_bytes)) return false;
-    if (!files->count && !request->claim_count) return fail(t, "it has no arrays", error, error_bytes);
-    if (!files->count) return fail(t, "it has none of the arrays that are claimed", error, error_bytes);
+    if (!couplet_arrays_open(t->path, t->name, request->claim_count ? is_claimed : NULL, request,
+                             files, error, error_bytes))
+        return false;
+    if (!files->count && !request->claim_count)
+        return fail(t, "it has no arrays", error, error_bytes);
+    if (!files->count)
+        return fail(t, "it has none of the arrays that are claimed", error, error_bytes);
     s->types = calloc((size_t)files->count, sizeof *s->types);
     s->numbers = calloc((size_t)files->count, sizeof *s->numbers);
     if (!s->types || !s->numbers) return out_of_memory(t, error, error_bytes);
@@ -184,7 +225,8 @@ static bool open_fields(const CoupletRequest *request, CoupletTable *t, char *er
 static void close_arrays(CoupletTable *t) {
     State *s = t->state;
     if (!s) return;
-    for (int i = 0; s->numbers && i < s->files.count; i++) free(s->numbers[i]);
+    for (int i = 0; s->numbers && i < s->files.count; i++)
+        free(s->numbers[i]);
     free(s->numbers);
     free(s->types);
     couplet_arrays_close(&s->files);
@@ -192,7 +234,7 @@ static void close_arrays(CoupletTable *t) {
     t->state = NULL;
 }
 
-/* ---- all at once ---------------------------------------------------------------------------------------------------- */
+/* ---- all at once ----------------------------------------------------------------------------- */
 
 typedef struct Pages {
     void *at;
@@ -206,7 +248,8 @@ typedef struct Storage {
 
 static void release(void *storage) {
     Storage *s = storage;
-    for (int i = 0; i < s->count; i++) couplet_pages_give(s->pages[i].at, s->pages[i].bytes);
+    for (int i = 0; i < s->count; i++)
+        couplet_pages_give(s->pages[i].at, s->pages[i].bytes);
     free(s);
 }
 
@@ -245,8 +288,10 @@ static bool load_column(CoupletTable *t, int i, Storage *storage, char *error, s
     }
     storage->count++;
     t->columns[i] = pages->at;
-    if (s->numbers[i]) memcpy(pages->at, s->numbers[i], pages->bytes);
-    else if (!couplet_array_read(a, s->types[i], s->unusual, pages->at, error, error_bytes)) return false;
+    if (s->numbers[i])
+        memcpy(pages->at, s->numbers[i], pages->bytes);
+    else if (!couplet_array_read(a, s->types[i], s->unusual, pages->at, error, error_bytes))
+        return false;
     return true;
 }
 
@@ -258,7 +303,8 @@ static bool load(CoupletTable *t, char *error, size_t error_bytes) {
         const CoupletField *field = &t->fields[i];
         const int64_t bytes = t->held * couplet_field_bytes(field);
         good = load_column(t, i, storage, error, error_bytes);
-        if (good && field->classes && field->rank) good = classes_hold(t, field, t->columns[i], bytes / 4, error, error_bytes);
+        if (good && field->classes && field->rank)
+            good = classes_hold(t, field, t->columns[i], bytes / 4, error, error_bytes);
         if (!good) break;
         hash = couplet_hash(hash, field->name, strlen(field->name));
         hash = couplet_hash_array(hash, t->columns[i], bytes);
@@ -275,22 +321,27 @@ static bool load(CoupletTable *t, char *error, size_t error_bytes) {
     return true;
 }
 
-/* ---- row by row ----------------------------------------------------------------------------------------------------- */
+/* ---- row by row ------------------------------------------------------------------------------ */
 
 /* Checksums are of whole arrays, so whoever reads the first row looks at all of them. */
-static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, char *error, size_t error_bytes) {
+static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, char *error,
+                     size_t error_bytes) {
     const State *s = t->state;
     for (int i = 0; i < t->field_count; i++) {
         const CoupletArray *a = &s->files.arrays[i];
         if (row == 0 && !couplet_array_checksum(a, error, error_bytes)) return false;
-        if (!couplet_array_row(a, row, s->types[i], s->unusual, fields[i], error, error_bytes)) return false;
+        if (!couplet_array_row(a, row, s->types[i], s->unusual, fields[i], error, error_bytes))
+            return false;
         const CoupletField *f = &t->fields[i];
-        if (f->classes && f->rank && !classes_hold(t, f, fields[i], couplet_field_elements(f), error, error_bytes)) return false;
+        if (f->classes && f->rank &&
+            !classes_hold(t, f, fields[i], couplet_field_elements(f), error, error_bytes))
+            return false;
     }
     return true;
 }
 
-static bool column(const CoupletTable *t, int field, int32_t *out, char *error, size_t error_bytes) {
+static bool column(const CoupletTable *t, int field, int32_t *out, char *error,
+                   size_t error_bytes) {
     const State *s = t->state;
     if (error_bytes) *error = 0;
     if (!s->numbers[field]) return false;
@@ -298,12 +349,19 @@ static bool column(const CoupletTable *t, int field, int32_t *out, char *error, 
     return true;
 }
 
-static bool open_arrays(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes);
+static bool open_arrays(const CoupletRequest *request, CoupletTable *out, char *error,
+                        size_t error_bytes);
 
-static const CoupletReader by_rows = {.name = "arrays", .open = open_arrays, .read = read_row, .column = column, .close = close_arrays};
-const CoupletReader couplet_reader_arrays = {.name = "arrays", .open = open_arrays, .load = load, .column = column, .close = close_arrays};
+static const CoupletReader by_rows = {.name = "arrays",
+                                      .open = open_arrays,
+                                      .read = read_row,
+                                      .column = column,
+                                      .close = close_arrays};
+const CoupletReader couplet_reader_arrays = {
+    .name = "arrays", .open = open_arrays, .load = load, .column = column, .close = close_arrays};
 
-/* True if so much is to be converted that a packed copy is worth its place. What is deflated has no rows, and is unpacked into memory whatever its size. */
+/* True if so much is to be converted that a packed copy is worth its place. What is deflated has no
+ * rows, and is unpacked into memory whatever its size. */
 static bool is_for_packing(const CoupletTable *t) {
     const State *s = t->state;
     int64_t converted = 0;
@@ -314,7 +372,8 @@ static bool is_for_packing(const CoupletTable *t) {
     return converted > most_converted;
 }
 
-static bool open_arrays(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
+static bool open_arrays(const CoupletRequest *request, CoupletTable *out, char *error,
+                        size_t error_bytes) {
     snprintf(out->name, sizeof out->name, "%s", request->path);
     if (!couplet_path_absolute(request->path, out->path, error, error_bytes)) return false;
     out->state = calloc(1, sizeof(State));

@@ -10,7 +10,8 @@
 static bool take(const char *folder, char *out, char *error, size_t error_bytes) {
     if (!couplet_path_join(folder, "", out, error, error_bytes)) return false;
     size_t length = strlen(out);
-    while (length > 1 && out[length - 1] == '/') out[--length] = 0;
+    while (length > 1 && out[length - 1] == '/')
+        out[--length] = 0;
     return true;
 }
 
@@ -21,6 +22,8 @@ bool couplet_cache_folder(char *out, char *error, size_t error_bytes) {
     if (set && *set) return take(set, out, error, error_bytes);
     if (base && *base) return couplet_path_join(base, "couplet", out, error, error_bytes);
     if (home && *home) return couplet_path_join(home, ".cache/couplet", out, error, error_bytes);
-    snprintf(error, error_bytes, "there is no folder for packed copies: none of COUPLET_CACHE, XDG_CACHE_HOME and HOME is set; COUPLET_CACHE=FOLDER names one");
+    snprintf(error, error_bytes,
+             "there is no folder for packed copies: none of COUPLET_CACHE, XDG_CACHE_HOME and HOME "
+             "is set; COUPLET_CACHE=FOLDER names one");
     return false;
 }

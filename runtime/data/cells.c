@@ -21,7 +21,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE = 1 << 16, MOST_COLUMNS = 1 << 16, MOST_CELL = 1 << 20, NUMBER_BYTES = 64, SHOWN = 60 };
+enum {
+    PIECE = 1 << 16,
+    MOST_COLUMNS = 1 << 16,
+    MOST_CELL = 1 << 20,
+    NUMBER_BYTES = 64,
+    SHOWN = 60
+};
 
 typedef struct Reading {
     const CoupletCellsRules *rules;
@@ -32,16 +38,16 @@ typedef struct Reading {
     int64_t room;       /* rows that there is memory for */
     bool named;         /* the line with the names was read, or there is none */
     bool failed;
-    char last;          /* what ended the line before: a '\n' behind a '\r' ends none */
-    int64_t line;       /* the one that is read, from 1 */
-    int64_t begun;      /* the line in which this row begins */
-    int64_t cell;       /* cells of this row so far */
-    bool is_missing;    /* one of them */
+    char last;       /* what ended the line before: a '\n' behind a '\r' ends none */
+    int64_t line;    /* the one that is read, from 1 */
+    int64_t begun;   /* the line in which this row begins */
+    int64_t cell;    /* cells of this row so far */
+    bool is_missing; /* one of them */
     char *error;
     size_t error_bytes;
 } Reading;
 
-/* ---- sentences ------------------------------------------------------------------------------------------------------ */
+/* ---- sentences ------------------------------------------------------------------------------- */
 
 static void fail(Reading *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void fail(Reading *r, const char *format, ...) {
@@ -53,13 +59,17 @@ static void fail(Reading *r, const char *format, ...) {
     r->failed = true;
 }
 
-static void out_of_memory(Reading *r) { fail(r, "%s: out of memory", r->out->name); }
+static void out_of_memory(Reading *r) {
+    fail(r, "%s: out of memory", r->out->name);
+}
 
 /* A cell as messages quote it: one line, and not too long. Characters are not cut. */
 static const char *show(const char *text, size_t length, char out[SHOWN + 8]) {
     size_t used = 0;
-    for (; used < length && used < SHOWN; used++) out[used] = (char)((unsigned char)text[used] < ' ' ? ' ' : text[used]);
-    while (used < length && used && ((unsigned char)text[used] & 0xc0) == 0x80) used--;
+    for (; used < length && used < SHOWN; used++)
+        out[used] = (char)((unsigned char)text[used] < ' ' ? ' ' : text[used]);
+    while (used < length && used && ((unsigned char)text[used] & 0xc0) == 0x80)
+        used--;
     strcpy(out + used, used < length ? ".." : "");
     return out;
 }
@@ -68,26 +78,29 @@ static const char *show(const char *text, size_t length, char out[SHOWN + 8]) {
 static const char *list_names(const Reading *r, char *out, size_t bytes) {
     size_t at = 0;
     *out = 0;
-    for (int32_t i = 0; i < r->names.count && at < bytes; i++) at += (size_t)snprintf(out + at, bytes - at, "%s%s", i ? ", " : "", r->names.words[i].text);
+    for (int32_t i = 0; i < r->names.count && at < bytes; i++)
+        at += (size_t)snprintf(out + at, bytes - at, "%s%s", i ? ", " : "", r->names.words[i].text);
     return out;
 }
 
-/* ---- lists of names ------------------------------------------------------------------------------------------------- */
+/* ---- lists of names -------------------------------------------------------------------------- */
 
 bool couplet_cells_item(const char **at, const char **item, size_t *length) {
     const char *text = *at;
     if (!text || !*text) return false;
     const char *comma = strchr(text, ','), *end = comma ? comma : text + strlen(text);
     *at = comma ? comma + 1 : end;
-    while (text < end && *text == ' ') text++;
-    while (end > text && end[-1] == ' ') end--;
+    while (text < end && *text == ' ')
+        text++;
+    while (end > text && end[-1] == ' ')
+        end--;
     *item = text;
     *length = (size_t)(end - text);
     return true;
 }
 
-/* The column of the file that an item names: by its name, or by its number, "#3". -1 after a sentence, or where there is none, and another table has said what the
- * names mean. */
+/* The column of the file that an item names: by its name, or by its number, "#3". -1 after a
+ * sentence, or where there is none, and another table has said what the names mean. */
 static int find_column(Reading *r, const char *setting, const char *item, size_t length) {
     char names[600], shown[SHOWN + 8], number[16];
     const int32_t found = couplet_words_find(&r->names, item, length);
@@ -98,7 +111,8 @@ static int find_column(Reading *r, const char *setting, const char *item, size_t
         if (couplet_read_whole(number, 1, r->names.count, &at)) return (int)at - 1;
     }
     if (r->like) return -1;
-    fail(r, "%s has no column `%s`, which `%s` names; it has %s", r->out->name, show(item, length, shown), setting, list_names(r, names, sizeof names));
+    fail(r, "%s has no column `%s`, which `%s` names; it has %s", r->out->name,
+         show(item, length, shown), setting, list_names(r, names, sizeof names));
     return -1;
 }
 
@@ -106,11 +120,12 @@ static bool lists(Reading *r, const char *setting, const char *list, int column)
     const char *item;
     size_t length;
     bool found = false;
-    while (!r->failed && couplet_cells_item(&list, &item, &length)) found = find_column(r, setting, item, length) == column || found;
+    while (!r->failed && couplet_cells_item(&list, &item, &length))
+        found = find_column(r, setting, item, length) == column || found;
     return found;
 }
 
-/* ---- the columns ---------------------------------------------------------------------------------------------------- */
+/* ---- the columns ----------------------------------------------------------------------------- */
 
 static CoupletColumn *add_column(Reading *r, const char *name) {
     CoupletCells *cells = r->out;
@@ -127,15 +142,22 @@ static CoupletColumn *add_column(Reading *r, const char *name) {
 static void choose_column(Reading *r, int i) {
     const CoupletCellsRules *rules = r->rules;
     const char *name = r->names.words[i].text;
-    const bool is_label = *rules->label && find_column(r, "label", rules->label, strlen(rules->label)) == i;
-    const bool is_listed = lists(r, "columns", rules->columns, i) || is_label, is_skipped = lists(r, "skip", rules->skip, i);
-    const bool as_words = lists(r, "words", rules->words, i), is_apart = lists(r, "fields", rules->fields, i);
+    const bool is_label =
+        *rules->label && find_column(r, "label", rules->label, strlen(rules->label)) == i;
+    const bool is_listed = lists(r, "columns", rules->columns, i) || is_label,
+               is_skipped = lists(r, "skip", rules->skip, i);
+    const bool as_words = lists(r, "words", rules->words, i),
+               is_apart = lists(r, "fields", rules->fields, i);
     r->kept[i] = -1;
-    if (is_label && is_skipped) fail(r, "%s: the column `%s` is both the `label` and in `skip`", r->out->name, name);
+    if (is_label && is_skipped)
+        fail(r, "%s: the column `%s` is both the `label` and in `skip`", r->out->name, name);
     if (r->failed || is_skipped || (*rules->columns && !is_listed)) return;
-    if (strncmp(name, "column_", 7) == 0 && r->rules->header && !is_listed && !is_apart && r->names.words[i].count > 1) {
-        fail(r, "%s, line %lld: column %d has no name; if it counts the rows, leave it out: skip = \"#%d\"; columns = \"..\" lists those that are read", r->out->name,
-             (long long)r->begun, i + 1, i + 1);
+    if (strncmp(name, "column_", 7) == 0 && r->rules->header && !is_listed && !is_apart &&
+        r->names.words[i].count > 1) {
+        fail(r,
+             "%s, line %lld: column %d has no name; if it counts the rows, leave it out: skip = "
+             "\"#%d\"; columns = \"..\" lists those that are read",
+             r->out->name, (long long)r->begun, i + 1, i + 1);
         return;
     }
     CoupletColumn *c = add_column(r, name);
@@ -152,13 +174,15 @@ static void choose_column(Reading *r, int i) {
 /* The columns of `like`, in its order, wherever they stand in this file. */
 static void choose_like(Reading *r) {
     char names[600];
-    for (int32_t i = 0; i < r->names.count; i++) r->kept[i] = -1;
+    for (int32_t i = 0; i < r->names.count; i++)
+        r->kept[i] = -1;
     for (int k = 0; !r->failed && k < r->like->count; k++) {
         const CoupletColumn *known = &r->like->columns[k];
         const int32_t i = couplet_words_find(&r->names, known->name, strlen(known->name));
         if (i < 0 && known->is_label) continue;
         if (i < 0) {
-            fail(r, "%s has no column `%s`, which %s has; it has %s", r->out->name, known->name, r->like->name, list_names(r, names, sizeof names));
+            fail(r, "%s has no column `%s`, which %s has; it has %s", r->out->name, known->name,
+                 r->like->name, list_names(r, names, sizeof names));
             return;
         }
         CoupletColumn *c = add_column(r, known->name);
@@ -177,7 +201,8 @@ static void choose_like(Reading *r) {
     for (int32_t i = 0; !r->failed && i < r->names.count; i++) {
         const char *name = r->names.words[i].text;
         if (r->kept[i] >= 0 || lists(r, "skip", r->rules->skip, i) || *r->rules->columns) continue;
-        fail(r, "%s has a column `%s`, which %s does not have; leave it out: skip = \"%s\"", r->out->name, name, r->like->name, name);
+        fail(r, "%s has a column `%s`, which %s does not have; leave it out: skip = \"%s\"",
+             r->out->name, name, r->like->name, name);
     }
 }
 
@@ -189,10 +214,13 @@ static bool is_number(const char *text) {
 /* All names are there: which columns are read. */
 static void choose_columns(Reading *r) {
     bool all_numbers = r->rules->header && !r->rules->header_is_said;
-    for (int32_t i = 0; i < r->names.count; i++) all_numbers = all_numbers && is_number(r->names.words[i].text);
+    for (int32_t i = 0; i < r->names.count; i++)
+        all_numbers = all_numbers && is_number(r->names.words[i].text);
     if (all_numbers) {
-        fail(r, "%s, line %lld: names of columns are expected, and all of them are numbers; say header = false where the first line is a row, and header = true where it has names", r->out->name,
-             (long long)r->begun);
+        fail(r,
+             "%s, line %lld: names of columns are expected, and all of them are numbers; say "
+             "header = false where the first line is a row, and header = true where it has names",
+             r->out->name, (long long)r->begun);
         return;
     }
     r->kept = calloc((size_t)r->names.count + 1, sizeof *r->kept);
@@ -201,7 +229,8 @@ static void choose_columns(Reading *r) {
         return;
     }
     if (r->like) choose_like(r);
-    for (int32_t i = 0; !r->like && !r->failed && i < r->names.count; i++) choose_column(r, i);
+    for (int32_t i = 0; !r->like && !r->failed && i < r->names.count; i++)
+        choose_column(r, i);
     if (!r->failed && !r->out->count) fail(r, "%s: no column is left to be read", r->out->name);
     r->named = true;
 }
@@ -216,24 +245,29 @@ static void take_name(Reading *r, const char *text, size_t length) {
     }
     const int32_t before = couplet_words_find(&r->names, text, length);
     if (before >= 0) {
-        fail(r, "%s, line %lld: the columns %d and %d have the name `%s`; each has its own", r->out->name, (long long)r->line, before + 1, r->names.count + 1,
+        fail(r, "%s, line %lld: the columns %d and %d have the name `%s`; each has its own",
+             r->out->name, (long long)r->line, before + 1, r->names.count + 1,
              show(text, length, shown));
         return;
     }
     if (r->names.count == MOST_COLUMNS) {
-        fail(r, "%s, line %lld: a table has at most %d columns", r->out->name, (long long)r->line, MOST_COLUMNS);
+        fail(r, "%s, line %lld: a table has at most %d columns", r->out->name, (long long)r->line,
+             MOST_COLUMNS);
         return;
     }
     const int32_t added = couplet_words_add(&r->names, text, length);
-    if (added < 0) out_of_memory(r);
-    else if (is_empty) r->names.words[added].count++;
+    if (added < 0)
+        out_of_memory(r);
+    else if (is_empty)
+        r->names.words[added].count++;
 }
 
-/* ---- one cell ------------------------------------------------------------------------------------------------------- */
+/* ---- one cell -------------------------------------------------------------------------------- */
 
 static bool is_absent(const Reading *r, const char *text, size_t length) {
     if (*text >= '0' && *text <= '9' && !*r->rules->absent) return false;
-    static const char *const usual[] = {"", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "null", "NULL"};
+    static const char *const usual[] = {"",     "?",   "NA",  "N/A", "n/a",  "#N/A",
+                                        "<NA>", "NaN", "nan", "NAN", "null", "NULL"};
     if (length < 5)
         for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
             if (strcmp(usual[i], text) == 0) return true;
@@ -243,9 +277,11 @@ static bool is_absent(const Reading *r, const char *text, size_t length) {
     return false;
 }
 
-/* Digits of at most 15 places, with a point among them: the quotient of two whole numbers that double has exactly, and so the nearest double. Most cells are such. */
+/* Digits of at most 15 places, with a point among them: the quotient of two whole numbers that
+ * double has exactly, and so the nearest double. Most cells are such. */
 static bool read_plain(const char *text, double *out) {
-    static const double tens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    static const double tens[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                  1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
     const char *at = text + (*text == '-');
     int64_t digits = 0;
     int count = 0, behind = -1;
@@ -268,7 +304,8 @@ static bool read_plain(const char *text, double *out) {
 /* Reads a number as the rules write them. */
 static bool read_number(const Reading *r, const char *text, size_t length, double *out) {
     char copy[NUMBER_BYTES];
-    if (r->rules->decimal == '.') return read_plain(text, out) || couplet_read_number(text, out, NULL);
+    if (r->rules->decimal == '.')
+        return read_plain(text, out) || couplet_read_number(text, out, NULL);
     if (length >= sizeof copy || strchr(text, '.')) return false;
     memcpy(copy, text, length + 1);
     char *comma = strchr(copy, ',');
@@ -276,10 +313,12 @@ static bool read_number(const Reading *r, const char *text, size_t length, doubl
     return couplet_read_number(copy, out, NULL);
 }
 
-/* Digits with points and commas that are no number: written in a way that is not read, rather than words. */
+/* Digits with points and commas that are no number: written in a way that is not read, rather than
+ * words. */
 static bool is_odd_number(const char *text) {
     const char *digits = text + (*text == '-' || *text == '+');
-    return strpbrk(digits, "0123456789") && strpbrk(digits, ".,") && !digits[strspn(digits, "0123456789.,")];
+    return strpbrk(digits, "0123456789") && strpbrk(digits, ".,") &&
+           !digits[strspn(digits, "0123456789.,")];
 }
 
 /* The first cell of a column that is not missing says what its cells are. */
@@ -287,10 +326,14 @@ static void decide(Reading *r, CoupletColumn *c, const char *text, size_t length
     char shown[SHOWN + 8];
     double value;
     c->decided = r->line;
-    c->kind = !c->as_words && read_number(r, text, length, &value) ? COUPLET_CELLS_NUMBERS : COUPLET_CELLS_WORDS;
+    c->kind = !c->as_words && read_number(r, text, length, &value) ? COUPLET_CELLS_NUMBERS
+                                                                   : COUPLET_CELLS_WORDS;
     if (c->as_words || c->kind == COUPLET_CELLS_NUMBERS || !is_odd_number(text)) return;
-    fail(r, "%s, line %lld, column `%s`: `%s` is no number as they are read here; decimal = \"%s\" reads the other way of writing, words = \"%s\" reads the column as words",
-         r->out->name, (long long)r->line, c->name, show(text, length, shown), r->rules->decimal == '.' ? "," : ".", c->name);
+    fail(r,
+         "%s, line %lld, column `%s`: `%s` is no number as they are read here; decimal = \"%s\" "
+         "reads the other way of writing, words = \"%s\" reads the column as words",
+         r->out->name, (long long)r->line, c->name, show(text, length, shown),
+         r->rules->decimal == '.' ? "," : ".", c->name);
 }
 
 static bool has_room(Reading *r) {
@@ -300,31 +343,44 @@ static bool has_room(Reading *r) {
     int64_t *lines = realloc(cells->lines, (size_t)room * sizeof *lines);
     bool good = lines != NULL;
     if (lines) cells->lines = lines;
-    for (int i = 0; good && i < cells->count; i++) { /* numbers and ids take the same room; which they are may be open */
+    /* numbers and ids take the same room; which they are may be open */
+    for (int i = 0; good && i < cells->count; i++) {
         CoupletColumn *c = &cells->columns[i];
         void *values = realloc(c->numbers ? (void *)c->numbers : (void *)c->ids, (size_t)room * 4);
         good = values != NULL;
         if (!good) break;
         c->numbers = NULL;
         c->ids = NULL;
-        if (c->kind == COUPLET_CELLS_NUMBERS) c->numbers = values;
-        else c->ids = values;
+        if (c->kind == COUPLET_CELLS_NUMBERS)
+            c->numbers = values;
+        else
+            c->ids = values;
     }
-    if (good) r->room = room;
-    else out_of_memory(r);
+    if (good)
+        r->room = room;
+    else
+        out_of_memory(r);
     return good;
 }
 
 static void take_missing(Reading *r, CoupletColumn *c, int64_t row) {
     r->is_missing = true;
     c->missing++;
-    if (c->kind == COUPLET_CELLS_NUMBERS) c->numbers[row] = NAN;
-    else c->ids[row] = -1;
+    if (c->kind == COUPLET_CELLS_NUMBERS)
+        c->numbers[row] = NAN;
+    else
+        c->ids[row] = -1;
     if (r->rules->missing == COUPLET_MISSING_DROP) return;
-    if (c->is_label) fail(r, "%s, line %lld: the label, column `%s`, is missing; missing = \"drop\" leaves such rows out", r->out->name, (long long)r->line, c->name);
+    if (c->is_label)
+        fail(r,
+             "%s, line %lld: the label, column `%s`, is missing; missing = \"drop\" leaves such "
+             "rows out",
+             r->out->name, (long long)r->line, c->name);
     else if (r->rules->missing == COUPLET_MISSING_REFUSE)
-        fail(r, "%s, line %lld, column `%s`: the value is missing; missing = \"mean\" takes the column's mean for numbers and `?` for words, \"drop\" leaves such rows out", r->out->name,
-             (long long)r->line, c->name);
+        fail(r,
+             "%s, line %lld, column `%s`: the value is missing; missing = \"mean\" takes the "
+             "column's mean for numbers and `?` for words, \"drop\" leaves such rows out",
+             r->out->name, (long long)r->line, c->name);
 }
 
 /* The first number of a column whose cells so far were all missing. */
@@ -332,19 +388,25 @@ static void turn_to_numbers(CoupletColumn *c, int64_t row) {
     if (c->numbers || !c->ids) return;
     c->numbers = (float *)(void *)c->ids;
     c->ids = NULL;
-    for (int64_t i = 0; i < row; i++) c->numbers[i] = NAN;
+    for (int64_t i = 0; i < row; i++)
+        c->numbers[i] = NAN;
 }
 
-static void take_number(Reading *r, CoupletColumn *c, int64_t row, const char *text, size_t length) {
+static void take_number(Reading *r, CoupletColumn *c, int64_t row, const char *text,
+                        size_t length) {
     char shown[SHOWN + 8];
     double value = 0;
     turn_to_numbers(c, row);
     if (!read_number(r, text, length, &value))
-        fail(r, "%s, line %lld, column `%s`: `%s` is no number, and %s%s; words = \"%s\" reads the column as words, absent = \"..\" says what stands for a missing value",
-             r->out->name, (long long)r->line, c->name, show(text, length, shown), r->like ? "the column has numbers in " : "the cells above it are numbers",
+        fail(r,
+             "%s, line %lld, column `%s`: `%s` is no number, and %s%s; words = \"%s\" reads the "
+             "column as words, absent = \"..\" says what stands for a missing value",
+             r->out->name, (long long)r->line, c->name, show(text, length, shown),
+             r->like ? "the column has numbers in " : "the cells above it are numbers",
              r->like ? r->like->name : "", c->name);
     else if (!isfinite((float)value))
-        fail(r, "%s, line %lld, column `%s`: `%s` is too large for a real of 32 bits", r->out->name, (long long)r->line, c->name, show(text, length, shown));
+        fail(r, "%s, line %lld, column `%s`: `%s` is too large for a real of 32 bits", r->out->name,
+             (long long)r->line, c->name, show(text, length, shown));
     c->numbers[row] = (float)value;
 }
 
@@ -357,8 +419,10 @@ static void take_word(Reading *r, CoupletColumn *c, int64_t row, const char *tex
             take_missing(r, c, row);
             return;
         }
-        fail(r, "%s, line %lld, column `%s`: `%s` is no value of this column in %s; missing = \"drop\" leaves such rows out", r->out->name, (long long)r->line, c->name,
-             show(text, length, shown), r->like->name);
+        fail(r,
+             "%s, line %lld, column `%s`: `%s` is no value of this column in %s; missing = "
+             "\"drop\" leaves such rows out",
+             r->out->name, (long long)r->line, c->name, show(text, length, shown), r->like->name);
         return;
     }
     c->ids[row] = couplet_words_add(&c->words, text, length);
@@ -370,19 +434,24 @@ static void take_cell(Reading *r, CoupletColumn *c, const char *text, size_t len
     const bool missing = is_absent(r, text, length);
     if (!missing && c->kind == COUPLET_CELLS_OPEN) decide(r, c, text, length);
     if (r->failed) return;
-    if (missing && c->kind == COUPLET_CELLS_WORDS && !c->is_label && r->rules->missing == COUPLET_MISSING_MEAN) {
+    if (missing && c->kind == COUPLET_CELLS_WORDS && !c->is_label &&
+        r->rules->missing == COUPLET_MISSING_MEAN) {
         c->missing++;
         take_word(r, c, row, "?", 1);
-    } else if (missing) take_missing(r, c, row);
-    else if (c->kind == COUPLET_CELLS_NUMBERS) take_number(r, c, row, text, length);
-    else take_word(r, c, row, text, length);
+    } else if (missing)
+        take_missing(r, c, row);
+    else if (c->kind == COUPLET_CELLS_NUMBERS)
+        take_number(r, c, row, text, length);
+    else
+        take_word(r, c, row, text, length);
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static int64_t line_ends_in(const char *text, size_t length) {
     int64_t ends = 0;
-    for (size_t i = 0; i < length; i++) ends += text[i] == '\n' || (text[i] == '\r' && (i + 1 == length || text[i + 1] != '\n'));
+    for (size_t i = 0; i < length; i++)
+        ends += text[i] == '\n' || (text[i] == '\r' && (i + 1 == length || text[i + 1] != '\n'));
     return ends;
 }
 
@@ -392,13 +461,16 @@ static void on_cell(void *bytes, size_t length, void *context) {
     if (r->failed) return;
     if (r->cell++ == 0) r->begun = r->line;
     r->last = 0;
-    if (!r->named && r->rules->header) take_name(r, text, length);
-    else if (!r->named) take_name(r, "", 0); /* the first row is read once more, for its cells */
+    if (!r->named && r->rules->header)
+        take_name(r, text, length);
+    else if (!r->named)
+        take_name(r, "", 0); /* the first row is read once more, for its cells */
     else if (r->cell <= r->names.count && has_room(r)) {
         const int column = r->kept[r->cell - 1];
         if (column >= 0) take_cell(r, &r->out->columns[column], text, length);
     }
-    if (memchr(text, '\n', length) || memchr(text, '\r', length)) r->line += line_ends_in(text, length);
+    if (memchr(text, '\n', length) || memchr(text, '\r', length))
+        r->line += line_ends_in(text, length);
 }
 
 /* The words of a row that is left out are counted no more. */
@@ -407,7 +479,8 @@ static void drop_row(Reading *r) {
     for (int i = 0; i < r->out->count; i++) {
         CoupletColumn *c = &r->out->columns[i];
         const int64_t row = r->out->rows;
-        if (c->kind == COUPLET_CELLS_WORDS && c->ids && c->ids[row] >= 0) c->words.words[c->ids[row]].count--;
+        if (c->kind == COUPLET_CELLS_WORDS && c->ids && c->ids[row] >= 0)
+            c->words.words[c->ids[row]].count--;
     }
 }
 
@@ -417,11 +490,13 @@ static void end_row(Reading *r) {
         return;
     }
     if (r->cell != r->names.count) {
-        fail(r, "%s, line %lld has %lld cells, and the table has %d columns", r->out->name, (long long)r->begun, (long long)r->cell, r->names.count);
+        fail(r, "%s, line %lld has %lld cells, and the table has %d columns", r->out->name,
+             (long long)r->begun, (long long)r->cell, r->names.count);
         return;
     }
     if (r->out->rows == INT32_MAX) {
-        fail(r, "%s, line %lld: a table has at most %d rows", r->out->name, (long long)r->begun, INT32_MAX);
+        fail(r, "%s, line %lld: a table has at most %d rows", r->out->name, (long long)r->begun,
+             INT32_MAX);
         return;
     }
     if (r->is_missing && r->rules->missing == COUPLET_MISSING_DROP) {
@@ -443,9 +518,10 @@ static void on_row(int end, void *context) {
     r->last = is_second ? 0 : (char)end;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
-/* The separator that stands most often outside quotes in the first line that is not empty. 0 after a sentence. */
+/* The separator that stands most often outside quotes in the first line that is not empty. 0 after
+ * a sentence. */
 static char find_separator(Reading *r, const char *text, size_t length) {
     static const char candidates[] = ",;\t|";
     int64_t counts[sizeof candidates - 1] = {0};
@@ -464,32 +540,45 @@ static char find_separator(Reading *r, const char *text, size_t length) {
     int as_often = 0;
     for (size_t i = 1; i < sizeof counts / sizeof *counts; i++)
         if (counts[i] > counts[best]) best = i;
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) as_often += counts[i] == counts[best];
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        as_often += counts[i] == counts[best];
     if (as_often == 1 || !counts[best]) return candidates[best];
-    fail(r, "%s, line 1: two separators stand equally often in the first line; say which it is, separator = \",\" or \";\"", r->out->name);
+    fail(r,
+         "%s, line 1: two separators stand equally often in the first line; say which it is, "
+         "separator = \",\" or \";\"",
+         r->out->name);
     return 0;
 }
 
 static void refuse_quotes(Reading *r) {
     char column[SHOWN + 32];
     snprintf(column, sizeof column, "cell %lld", (long long)r->cell + 1);
-    if (r->named && r->cell < r->names.count) snprintf(column, sizeof column, "column `%.60s`", r->names.words[r->cell].text);
-    fail(r, "%s, line %lld, %s: a quote stands where none may: a cell that has quotes stands in quotes itself, with each of its own written twice, \"5\"\" pipe\"", r->out->name,
-         (long long)r->line, column);
+    if (r->named && r->cell < r->names.count)
+        snprintf(column, sizeof column, "column `%.60s`", r->names.words[r->cell].text);
+    fail(r,
+         "%s, line %lld, %s: a quote stands where none may: a cell that has quotes stands in "
+         "quotes itself, with each of its own written twice, \"5\"\" pipe\"",
+         r->out->name, (long long)r->line, column);
 }
 
 static void parse(Reading *r, struct csv_parser *parser, const char *text, size_t length) {
     for (size_t at = 0; at < length && !r->failed; at += PIECE) {
         const size_t here = length - at < PIECE ? length - at : PIECE;
         if (csv_parse(parser, text + at, here, on_cell, on_row, r) != here) {
-            if (csv_error(parser) == CSV_EPARSE) refuse_quotes(r);
-            else out_of_memory(r);
+            if (csv_error(parser) == CSV_EPARSE)
+                refuse_quotes(r);
+            else
+                out_of_memory(r);
         }
         if (parser->entry_pos > MOST_CELL)
-            fail(r, "%s, line %lld: the cell that begins here has more than %d bytes; does a quote open that none closes?", r->out->name, (long long)r->line, MOST_CELL);
+            fail(r,
+                 "%s, line %lld: the cell that begins here has more than %d bytes; does a quote "
+                 "open that none closes?",
+                 r->out->name, (long long)r->line, MOST_CELL);
     }
     if (!r->failed && csv_fini(parser, on_cell, on_row, r) != 0)
-        fail(r, "%s, line %lld: the cell that begins here opens with a quote that none closes", r->out->name, (long long)r->line);
+        fail(r, "%s, line %lld: the cell that begins here opens with a quote that none closes",
+             r->out->name, (long long)r->line);
 }
 
 /* Parses `length` bytes of text with the separator, from line `line` on. */
@@ -523,7 +612,8 @@ static size_t first_row(const char *text, size_t length) {
 static void read_text(Reading *r, const char *text, size_t length) {
     char separator = r->rules->separator;
     int64_t line = 1;
-    if (length > 6 && memcmp(text, "sep=", 4) == 0 && (text[5] == '\n' || text[5] == '\r')) { /* as a spreadsheet begins it */
+    /* as a spreadsheet begins it */
+    if (length > 6 && memcmp(text, "sep=", 4) == 0 && (text[5] == '\n' || text[5] == '\r')) {
         separator = separator ? separator : text[4];
         const size_t head = text[5] == '\r' && text[6] == '\n' ? 7 : 6;
         text += head;
@@ -540,7 +630,7 @@ static void read_text(Reading *r, const char *text, size_t length) {
     if (!r->failed && !r->named) fail(r, "%s has no rows", r->out->name);
 }
 
-/* ---- after the last row --------------------------------------------------------------------------------------------- */
+/* ---- after the last row ---------------------------------------------------------------------- */
 
 static bool take_codes(CoupletColumn *c, const CoupletColumn *known) {
     c->codes = malloc(((size_t)c->words.count + 1) * sizeof *c->codes);
@@ -548,7 +638,8 @@ static bool take_codes(CoupletColumn *c, const CoupletColumn *known) {
     if (!c->codes || (!known && !c->order)) return false;
     if (!known) c->classes = couplet_words_by_name(&c->words, c->codes, c->order);
     for (int32_t i = 0; known && i < c->words.count; i++) {
-        const int32_t theirs = couplet_words_find(&known->words, c->words.words[i].text, c->words.words[i].length);
+        const int32_t theirs =
+            couplet_words_find(&known->words, c->words.words[i].text, c->words.words[i].length);
         c->codes[i] = theirs < 0 ? -1 : known->codes[theirs];
     }
     if (known) c->classes = known->classes;
@@ -558,7 +649,8 @@ static bool take_codes(CoupletColumn *c, const CoupletColumn *known) {
 static void finish_column(Reading *r, CoupletColumn *c) {
     const CoupletColumn *known = r->like ? &r->like->columns[c->alike] : NULL;
     if (c->kind == COUPLET_CELLS_OPEN) {
-        fail(r, "%s: no cell of the column `%s` has a value; leave it out: skip = \"%s\"", r->out->name, c->name, c->name);
+        fail(r, "%s: no cell of the column `%s` has a value; leave it out: skip = \"%s\"",
+             r->out->name, c->name, c->name);
         return;
     }
     if (c->kind == COUPLET_CELLS_WORDS) { /* cells that were missing before the first word came */
@@ -583,18 +675,28 @@ static void finish_column(Reading *r, CoupletColumn *c) {
 static void finish(Reading *r) {
     CoupletCells *cells = r->out;
     if (!r->failed && !cells->rows)
-        fail(r, cells->dropped ? "%s has no row without a missing value" : "%s has names of columns, and no row", cells->name);
-    for (int i = 0; !r->failed && i < cells->count; i++) finish_column(r, &cells->columns[i]);
+        fail(r,
+             cells->dropped ? "%s has no row without a missing value"
+                            : "%s has names of columns, and no row",
+             cells->name);
+    for (int i = 0; !r->failed && i < cells->count; i++)
+        finish_column(r, &cells->columns[i]);
 }
 
-bool couplet_cells_read(const char *path, const char *name, const CoupletCellsRules *rules, const CoupletCells *like, CoupletCells *out, char *error, size_t error_bytes) {
+bool couplet_cells_read(const char *path, const char *name, const CoupletCellsRules *rules,
+                        const CoupletCells *like, CoupletCells *out, char *error,
+                        size_t error_bytes) {
     CoupletTextFile file;
     memset(out, 0, sizeof *out);
-    if (!couplet_textfile_open(path, name, "a CSV table", false, &file, error, error_bytes)) return false;
-    Reading reading = {.rules = rules, .like = like, .out = out, .error = error, .error_bytes = error_bytes};
+    if (!couplet_textfile_open(path, name, "a CSV table", false, &file, error, error_bytes))
+        return false;
+    Reading reading = {
+        .rules = rules, .like = like, .out = out, .error = error, .error_bytes = error_bytes};
     out->name = strdup(name);
-    if (!out->name) fail(&reading, "out of memory");
-    else read_text(&reading, file.text, file.length);
+    if (!out->name)
+        fail(&reading, "out of memory");
+    else
+        read_text(&reading, file.text, file.length);
     finish(&reading);
     out->hash = couplet_hash_array(COUPLET_HASH_START, file.text, (int64_t)file.length);
     if (couplet_guard_was_cut(file.mapping.bytes)) {

@@ -38,22 +38,22 @@ typedef enum CoupletCellsKind {
 
 typedef struct CoupletColumn {
     char *name;
-    int alike;          /* the column's number in the table that this one is like */
+    int alike; /* the column's number in the table that this one is like */
     bool is_label;
-    bool is_apart;      /* a field of its own */
-    bool as_words;      /* whatever its cells are */
+    bool is_apart; /* a field of its own */
+    bool as_words; /* whatever its cells are */
     CoupletCellsKind kind;
-    int64_t decided;    /* the line whose cell decided the kind */
-    float *numbers;     /* [rows] of numbers; NULL of words */
-    int32_t *ids;       /* [rows] of words: their numbers in `words`; NULL of numbers */
+    int64_t decided; /* the line whose cell decided the kind */
+    float *numbers;  /* [rows] of numbers; NULL of words */
+    int32_t *ids;    /* [rows] of words: their numbers in `words`; NULL of numbers */
     CoupletWords words;
     /* By the number of a word: its place by name; -1: only rows that were left out have the
      * word. */
     int32_t *codes;
-    int32_t *order;     /* [classes]: the number of the word with this code */
+    int32_t *order; /* [classes]: the number of the word with this code */
     int32_t classes;
-    double mean;        /* the mean of the numbers that are not missing */
-    int64_t missing;    /* the number of missing cells */
+    double mean;     /* the mean of the numbers that are not missing */
+    int64_t missing; /* the number of missing cells */
 } CoupletColumn;
 
 typedef struct CoupletCells {
@@ -61,11 +61,11 @@ typedef struct CoupletCells {
     CoupletColumn *columns;
     int count;
     int64_t rows;
-    int64_t *lines;     /* [rows]: where each begins, from 1 */
-    int64_t dropped;    /* rows that were left out for a missing cell */
-    uint64_t hash;      /* of the file's bytes */
-    size_t bytes;       /* of the file */
-    int64_t time_ns;    /* of its last change */
+    int64_t *lines;  /* [rows]: where each begins, from 1 */
+    int64_t dropped; /* rows that were left out for a missing cell */
+    uint64_t hash;   /* of the file's bytes */
+    size_t bytes;    /* of the file */
+    int64_t time_ns; /* of its last change */
 } CoupletCells;
 
 /* Reads the whole file. `like` is a table whose columns, kinds, words and means hold for this one

@@ -8,10 +8,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static bool mark_path(uint64_t key, char folder[COUPLET_PATH_BYTES], char path[COUPLET_PATH_BYTES]) {
+static bool mark_path(uint64_t key, char folder[COUPLET_PATH_BYTES],
+                      char path[COUPLET_PATH_BYTES]) {
     char cache[COUPLET_PATH_BYTES], name[24], error[COUPLET_PATH_BYTES + 64];
     snprintf(name, sizeof name, "%016llx", (unsigned long long)key);
-    return couplet_cache_folder(cache, error, sizeof error) && couplet_path_join(cache, "checked", folder, error, sizeof error) &&
+    return couplet_cache_folder(cache, error, sizeof error) &&
+           couplet_path_join(cache, "checked", folder, error, sizeof error) &&
            couplet_path_join(folder, name, path, error, sizeof error);
 }
 
@@ -22,7 +24,8 @@ bool couplet_checked_before(uint64_t key) {
 
 void couplet_checked_keep(uint64_t key) {
     char folder[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 64];
-    if (!mark_path(key, folder, path) || !couplet_folder_make(folder, NULL, error, sizeof error)) return;
+    if (!mark_path(key, folder, path) || !couplet_folder_make(folder, NULL, error, sizeof error))
+        return;
     const int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (file >= 0) close(file);
 }

@@ -13,8 +13,10 @@ static int64_t shown_at(const int64_t *times, int64_t count, int64_t time) {
     int64_t low = 0, high = count - 1;
     while (low < high) {
         const int64_t middle = high - (high - low) / 2;
-        if (times[middle] <= time) low = middle;
-        else high = middle - 1;
+        if (times[middle] <= time)
+            low = middle;
+        else
+            high = middle - 1;
     }
     return low;
 }

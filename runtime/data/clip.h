@@ -14,8 +14,8 @@ typedef struct CoupletClipWish {
     int size;   /* pixels of a side */
     /* From one frame of a clip to the next, in frames; 0: spread over the clip's share. */
     int every;
-    int clips;  /* that the video is cut into: shares of equal time */
-    int clip;   /* which of them, from 0 */
+    int clips; /* that the video is cut into: shares of equal time */
+    int clip;  /* which of them, from 0 */
 } CoupletClipWish;
 
 /* Chooses frames by their times of showing.

@@ -1,5 +1,5 @@
-/* data.clips: videos, which are files or folders of frames. The module links FFmpeg's libraries, and
- * the decoders of pictures for the frames of folders. */
+/* data.clips: videos, which are files or folders of frames. The module links FFmpeg's libraries,
+ * and the decoders of pictures for the frames of folders. */
 #include "runtime/data/clip.h"
 #include "runtime/data/listed.h"
 #include "runtime/data/picture.h"
@@ -17,7 +17,7 @@
 
 static const char *const endings[] = {VIDEOS, FRAMES, NULL};
 static const char *const frame_endings[] = {FRAMES, NULL};
-static const char *const unread[] = {".bmp", ".rm",   ".rmvb", ".swf", ".tif",
+static const char *const unread[] = {".bmp",  ".rm",  ".rmvb", ".swf", ".tif",
                                      ".tiff", ".y4m", ".yuv",  NULL};
 static const CoupletListingKind kind = {
     "video or frame", "video files, and frames in JPEG, PNG or WebP,", endings, unread};
@@ -28,11 +28,11 @@ typedef struct Source {
 } Source;
 
 typedef struct Clips {
-    CoupletListed videos;   /* a video a row of its listing */
-    CoupletListing files;   /* all files */
-    Source *sources;        /* [videos.listing.count] */
-    int64_t *frames;        /* numbers of files */
-    CoupletClipWish wish;   /* but for its `clip` */
+    CoupletListed videos; /* a video a row of its listing */
+    CoupletListing files; /* all files */
+    Source *sources;      /* [videos.listing.count] */
+    int64_t *frames;      /* numbers of files */
+    CoupletClipWish wish; /* but for its `clip` */
 } Clips;
 
 /* ---- from files to videos ------------------------------------------------------------------- */
@@ -49,7 +49,9 @@ static size_t folder_length(const char *path) {
     return slash ? (size_t)(slash - path) : 0;
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 /* Names in the order of people: 2 before 10, as the writers of frames mean it. */
 static int by_number(const char *a, const char *b) {
@@ -60,11 +62,15 @@ static int by_number(const char *a, const char *b) {
             b++;
             continue;
         }
-        while (*a == '0' && is_digit(a[1])) a++;
-        while (*b == '0' && is_digit(b[1])) b++;
+        while (*a == '0' && is_digit(a[1]))
+            a++;
+        while (*b == '0' && is_digit(b[1]))
+            b++;
         size_t digits_a = 0, digits_b = 0;
-        while (is_digit(a[digits_a])) digits_a++;
-        while (is_digit(b[digits_b])) digits_b++;
+        while (is_digit(a[digits_a]))
+            digits_a++;
+        while (is_digit(b[digits_b]))
+            digits_b++;
         if (digits_a != digits_b) return digits_a < digits_b ? -1 : 1;
         const int order = memcmp(a, b, digits_a);
         if (order) return order;
@@ -146,7 +152,8 @@ static Row *make_rows(const Entry *entries, int64_t count, int64_t *rows) {
         Row *row = &made[(*rows)++];
         *row = (Row){path_of(&entries[i]), {i, entries[i].is_frame ? length : 0}};
         if (!row->path) {
-            while (*rows) free(made[--*rows].path);
+            while (*rows)
+                free(made[--*rows].path);
             free(made);
             return NULL;
         }
@@ -171,7 +178,8 @@ static bool take_rows(Clips *c, Row *rows, int64_t count) {
         c->sources[i] = rows[i].source;
         videos->count = count;
     }
-    videos->folders = c->files.folders; /* class folders: whether one has no video is asked of them */
+    /* class folders: whether one has no video is asked of them */
+    videos->folders = c->files.folders;
     videos->folder_count = c->files.folder_count;
     c->files.folders = NULL;
     c->files.folder_count = 0;
@@ -191,8 +199,10 @@ static bool are_apart(const Clips *c, char *error, size_t error_bytes) {
             if (k == i) continue;
             if (!is_root && strncmp(other, path, length) != 0) break;
             if (!is_root && other[length] != '/') continue;
-            snprintf(error, error_bytes, "%s/%s: the folder has pictures in it, so it is one video, and "
-                     "it also holds `%s`; move one of the two away", videos->root, path, other);
+            snprintf(error, error_bytes,
+                     "%s/%s: the folder has pictures in it, so it is one video, and "
+                     "it also holds `%s`; move one of the two away",
+                     videos->root, path, other);
             return false;
         }
     }
@@ -215,13 +225,16 @@ static bool group_files(Clips *c, char *error, size_t error_bytes) {
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
-static bool read_frame(const Clips *c, int64_t file, uint8_t *out, char *error, size_t error_bytes) {
+static bool read_frame(const Clips *c, int64_t file, uint8_t *out, char *error,
+                       size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
     size_t length;
     couplet_listing_path(&c->files, file, path);
-    uint8_t *bytes = couplet_listing_bytes(path, COUPLET_PICTURE_BYTES, &length, error, error_bytes);
+    uint8_t *bytes =
+        couplet_listing_bytes(path, COUPLET_PICTURE_BYTES, &length, error, error_bytes);
     if (!bytes) return false;
-    const CoupletPicture picture = {bytes, length, path, c->wish.size, false, out, error, error_bytes};
+    const CoupletPicture picture = {bytes, length, path,  c->wish.size,
+                                    false, out,    error, error_bytes};
     const bool is_read = couplet_picture_read(&picture);
     free(bytes);
     return is_read;
@@ -234,12 +247,15 @@ static bool read_folder(const Clips *c, const Source *source, const CoupletClipW
     int64_t *times = malloc((size_t)source->count * sizeof *times);
     int64_t *chosen = malloc((size_t)wish->frames * sizeof *chosen);
     bool good = (times && chosen) || out_of_memory(error, error_bytes);
-    for (int64_t i = 0; times && i < source->count; i++) times[i] = 2 * i; /* halves are met too */
+    for (int64_t i = 0; times && i < source->count; i++)
+        times[i] = 2 * i; /* halves are met too */
     if (good) couplet_clip_choose(times, source->count, 2 * source->count, wish, chosen);
     for (int i = 0; good && i < wish->frames; i++) {
         uint8_t *to = out + (size_t)i * bytes;
-        if (i && chosen[i] == chosen[i - 1]) memcpy(to, to - bytes, bytes);
-        else good = read_frame(c, c->frames[source->first + chosen[i]], to, error, error_bytes);
+        if (i && chosen[i] == chosen[i - 1])
+            memcpy(to, to - bytes, bytes);
+        else
+            good = read_frame(c, c->frames[source->first + chosen[i]], to, error, error_bytes);
     }
     free(times);
     free(chosen);
@@ -320,7 +336,8 @@ static bool open_videos(Clips *c, const CoupletRequest *request, CoupletTable *o
     c->videos.listing = (CoupletListing){.count = 0};
     const int32_t version = COUPLET_CLIP_VERSION;
     out->key = couplet_hash(out->key, &version, sizeof version);
-    if (!group_files(c, error, error_bytes) || !add_fields(c, out, error, error_bytes)) return false;
+    if (!group_files(c, error, error_bytes) || !add_fields(c, out, error, error_bytes))
+        return false;
     out->held = c->videos.listing.count * c->wish.clips;
     return true;
 }
@@ -335,9 +352,12 @@ static bool open_table(const CoupletRequest *request, CoupletTable *out, char *e
     return false;
 }
 
-static const CoupletReader clips = {
-    .name = "clips", .open = open_table, .read = read_row, .column = column,
-    .name_row = name_row, .close = close_table};
+static const CoupletReader clips = {.name = "clips",
+                                    .open = open_table,
+                                    .read = read_row,
+                                    .column = column,
+                                    .name_row = name_row,
+                                    .close = close_table};
 
 __attribute__((visibility("default"))) CoupletReaderModule couplet_reader_module;
 

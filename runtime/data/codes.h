@@ -19,10 +19,10 @@ void couplet_codes_number(FILE *out, double value);
 /* ---- reading */
 
 typedef struct CoupletCodes {
-    const char *at;   /* what is left */
-    char *item;    /* the last item, with a closing 0; owned */
-    size_t length; /* the length of that item */
-    bool failed;   /* an item was missing or no number; what was read since then is 0 or empty */
+    const char *at; /* what is left */
+    char *item;     /* the last item, with a closing 0; owned */
+    size_t length;  /* the length of that item */
+    bool failed;    /* an item was missing or no number; what was read since then is 0 or empty */
 } CoupletCodes;
 
 void couplet_codes_open(CoupletCodes *codes, const char *text);

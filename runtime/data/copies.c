@@ -25,7 +25,7 @@ static const char lock_words[] = "couplet data: process %ld";
 
 enum { DIGITS = 16, OLD_SECONDS = 60 * 24 * 3600, WAIT_NANOSECONDS = 50000000 };
 
-/* ---- mapped files ------------------------------------------------------------------------------------------------------- */
+/* ---- mapped files ---------------------------------------------------------------------------- */
 
 bool couplet_mapped_open(const char *path, CoupletMapped *out, char *error, size_t error_bytes) {
     struct stat status;
@@ -33,7 +33,8 @@ bool couplet_mapped_open(const char *path, CoupletMapped *out, char *error, size
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0 || fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0) {
         const int reason = errno;
-        snprintf(error, error_bytes, "%s: %s", path, file < 0 ? strerror(reason) : "this is an empty file, or none");
+        snprintf(error, error_bytes, "%s: %s", path,
+                 file < 0 ? strerror(reason) : "this is an empty file, or none");
         if (file >= 0) close(file);
         errno = file < 0 ? reason : EINVAL;
         return false;
@@ -42,14 +43,16 @@ bool couplet_mapped_open(const char *path, CoupletMapped *out, char *error, size
     const int reason = errno;
     close(file);
     if (bytes == MAP_FAILED) {
-        snprintf(error, error_bytes, "%s: its %lld bytes cannot be mapped into memory: %s", path, (long long)status.st_size, strerror(reason));
+        snprintf(error, error_bytes, "%s: its %lld bytes cannot be mapped into memory: %s", path,
+                 (long long)status.st_size, strerror(reason));
         errno = reason;
         return false;
     }
     out->bytes = bytes;
     out->length = (size_t)status.st_size;
     couplet_guard_begin(bytes, out->length, path);
-    if (couplet_tensors_parse(path, bytes, out->length, &out->file, error, error_bytes)) return true;
+    if (couplet_tensors_parse(path, bytes, out->length, &out->file, error, error_bytes))
+        return true;
     couplet_guard_end(bytes);
     munmap(bytes, out->length);
     errno = EINVAL;
@@ -63,36 +66,48 @@ void couplet_mapped_close(CoupletMapped *mapped) {
     *mapped = (CoupletMapped){.length = 0};
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 bool couplet_copies_folder(char *out, char *error, size_t error_bytes) {
     char root[COUPLET_PATH_BYTES];
-    return couplet_cache_folder(root, error, error_bytes) && couplet_path_join(root, "data", out, error, error_bytes);
+    return couplet_cache_folder(root, error, error_bytes) &&
+           couplet_path_join(root, "data", out, error, error_bytes);
 }
 
-bool couplet_copy_path(const char *folder, uint64_t asked, uint64_t key, char *out, char *error, size_t error_bytes) {
+bool couplet_copy_path(const char *folder, uint64_t asked, uint64_t key, char *out, char *error,
+                       size_t error_bytes) {
     char name[64];
-    snprintf(name, sizeof name, "%016llx-%016llx%s", (unsigned long long)asked, (unsigned long long)key, ending);
+    snprintf(name, sizeof name, "%016llx-%016llx%s", (unsigned long long)asked,
+             (unsigned long long)key, ending);
     return couplet_path_join(folder, name, out, error, error_bytes);
 }
 
-static bool has_digits(const char *text) { return strspn(text, "0123456789abcdef") >= DIGITS; }
+static bool has_digits(const char *text) {
+    return strspn(text, "0123456789abcdef") >= DIGITS;
+}
 
-/* What stands behind the ending of a copy's name: "" of a copy, ".partial", ".lock". NULL: the name is another's. */
+/* What stands behind the ending of a copy's name: "" of a copy, ".partial", ".lock". NULL: the name
+ * is another's. */
 static const char *rest_of(const char *name) {
     const size_t stem = 2 * DIGITS + 1;
-    if (strlen(name) < stem + strlen(ending) || !has_digits(name) || name[DIGITS] != '-' || !has_digits(name + DIGITS + 1)) return NULL;
+    if (strlen(name) < stem + strlen(ending) || !has_digits(name) || name[DIGITS] != '-' ||
+        !has_digits(name + DIGITS + 1))
+        return NULL;
     return strncmp(name + stem, ending, strlen(ending)) == 0 ? name + stem + strlen(ending) : NULL;
 }
 
-static bool with_ending(const char *path, const char *end, char *out) { return snprintf(out, COUPLET_PATH_BYTES, "%s%s", path, end) < COUPLET_PATH_BYTES; }
+static bool with_ending(const char *path, const char *end, char *out) {
+    return snprintf(out, COUPLET_PATH_BYTES, "%s%s", path, end) < COUPLET_PATH_BYTES;
+}
 
-/* ---- the lock ----------------------------------------------------------------------------------------------------------- */
+/* ---- the lock -------------------------------------------------------------------------------- */
 
-/* True if the descriptor is of the file that has the name now: who gives up the lock removes its file. */
+/* True if the descriptor is of the file that has the name now: who gives up the lock removes its
+ * file. */
 static bool is_named(int file, const char *path) {
     struct stat held, named;
-    return fstat(file, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+    return fstat(file, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
+           held.st_dev == named.st_dev;
 }
 
 static void sign(int file) {
@@ -107,15 +122,20 @@ static void say_who(int file, const CoupletCopyWait *wait) {
     long process = 0;
     if (!wait->said) return;
     const ssize_t length = pread(file, text, sizeof text - 1, 0);
-    if (length > 0 && sscanf(text, lock_words, &process) == 1) snprintf(sentence, sizeof sentence, "%s is being packed by process %ld; waiting for it", wait->name, process);
-    else snprintf(sentence, sizeof sentence, "%s is being packed by another process; waiting for it", wait->name);
+    if (length > 0 && sscanf(text, lock_words, &process) == 1)
+        snprintf(sentence, sizeof sentence, "%s is being packed by process %ld; waiting for it",
+                 wait->name, process);
+    else
+        snprintf(sentence, sizeof sentence, "%s is being packed by another process; waiting for it",
+                 wait->name);
     wait->said(wait->context, sentence);
 }
 
 /* 1: locked. 0: another process has it. -1: it cannot be locked. */
 static int try_lock(int file) {
     int result;
-    do result = flock(file, LOCK_EX | LOCK_NB);
+    do
+        result = flock(file, LOCK_EX | LOCK_NB);
     while (result != 0 && errno == EINTR);
     return result == 0 ? 1 : errno == EWOULDBLOCK ? 0 : -1;
 }
@@ -126,19 +146,26 @@ static bool wait_a_little(const CoupletCopyWait *wait) {
     return !wait->stop || !*wait->stop;
 }
 
-int couplet_copy_lock(const char *path, const CoupletCopyWait *wait, char *error, size_t error_bytes) {
+int couplet_copy_lock(const char *path, const CoupletCopyWait *wait, char *error,
+                      size_t error_bytes) {
     char name[COUPLET_PATH_BYTES];
     int waits = 0;
     errno = ENAMETOOLONG;
     for (;;) {
-        const int file = with_ending(path, lock_ending, name) ? open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666) : -1;
+        const int file = with_ending(path, lock_ending, name)
+                             ? open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666)
+                             : -1;
         if (file < 0) {
-            snprintf(error, error_bytes, "the packed copy of %s cannot be written to %s: %s; COUPLET_CACHE=FOLDER names another folder", wait->name, path, strerror(errno));
+            snprintf(error, error_bytes,
+                     "the packed copy of %s cannot be written to %s: %s; COUPLET_CACHE=FOLDER "
+                     "names another folder",
+                     wait->name, path, strerror(errno));
             return -1;
         }
         int locked;
         while ((locked = try_lock(file)) == 0) {
-            if (++waits == 2) say_who(file, wait); /* who tidies the folder holds a lock for a moment */
+            /* who tidies the folder holds a lock for a moment */
+            if (++waits == 2) say_who(file, wait);
             if (wait_a_little(wait)) continue;
             snprintf(error, error_bytes, "%s: stopped while another process packs it", wait->name);
             close(file);
@@ -148,7 +175,11 @@ int couplet_copy_lock(const char *path, const CoupletCopyWait *wait, char *error
             sign(file);
             return file;
         }
-        if (locked < 0) snprintf(error, error_bytes, "%s: cannot be locked: %s; COUPLET_CACHE=FOLDER names another folder for packed copies", name, strerror(errno));
+        if (locked < 0)
+            snprintf(error, error_bytes,
+                     "%s: cannot be locked: %s; COUPLET_CACHE=FOLDER names another folder for "
+                     "packed copies",
+                     name, strerror(errno));
         close(file);
         if (locked < 0) return -1;
     }
@@ -164,15 +195,18 @@ void couplet_copy_unlock(const char *path, int lock) {
 /* The lock, when nobody has it; -1. A lock file is made for the moment. */
 static int lock_at_once(const char *path) {
     char name[COUPLET_PATH_BYTES];
-    const int file = with_ending(path, lock_ending, name) ? open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666) : -1;
+    const int file = with_ending(path, lock_ending, name)
+                         ? open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666)
+                         : -1;
     if (file < 0 || (try_lock(file) == 1 && is_named(file, name))) return file;
     close(file);
     return -1;
 }
 
-/* ---- what goes ---------------------------------------------------------------------------------------------------------- */
+/* ---- what goes ------------------------------------------------------------------------------- */
 
-/* Removes a copy, and what a dead process left of it, when nobody makes it now. `whole`: the copy itself too. */
+/* Removes a copy, and what a dead process left of it, when nobody makes it now. `whole`: the copy
+ * itself too. */
 static bool remove_copy(const char *path, bool whole) {
     char partial[COUPLET_PATH_BYTES];
     const int lock = lock_at_once(path);
@@ -197,25 +231,30 @@ static void tidy_one(const char *folder, const char *name, const char *kept) {
     const char *kept_name = kept ? strrchr(kept, '/') + 1 : "";
     const bool is_kept = kept && strcmp(path, kept) == 0;
     if (is_kept) return;
-    if (*rest) remove_copy(path, false);
-    else if (kept && strncmp(name, kept_name, DIGITS + 1) == 0) remove_copy(path, true);
-    else if (seconds_unused(path) > OLD_SECONDS) remove_copy(path, true);
+    if (*rest)
+        remove_copy(path, false);
+    else if (kept && strncmp(name, kept_name, DIGITS + 1) == 0)
+        remove_copy(path, true);
+    else if (seconds_unused(path) > OLD_SECONDS)
+        remove_copy(path, true);
 }
 
 void couplet_copies_tidy(const char *folder, const char *path) {
     DIR *open = opendir(folder);
-    for (struct dirent *entry; open && (entry = readdir(open));) tidy_one(folder, entry->d_name, path);
+    for (struct dirent *entry; open && (entry = readdir(open));)
+        tidy_one(folder, entry->d_name, path);
     if (open) closedir(open);
 }
 
 bool couplet_copy_remove(const CoupletPackedCopy *copy, char *error, size_t error_bytes) {
     errno = EWOULDBLOCK;
     if (remove_copy(copy->path, true)) return true;
-    snprintf(error, error_bytes, "%s: %s", copy->path, errno == EWOULDBLOCK ? "a process is making this copy" : strerror(errno));
+    snprintf(error, error_bytes, "%s: %s", copy->path,
+             errno == EWOULDBLOCK ? "a process is making this copy" : strerror(errno));
     return false;
 }
 
-/* ---- what is there ------------------------------------------------------------------------------------------------------ */
+/* ---- what is there --------------------------------------------------------------------------- */
 
 static void take_text(const CoupletTensorFile *file, const char *key, char *out, size_t bytes) {
     const char *text = couplet_tensors_metadata(file, key);
@@ -242,7 +281,9 @@ static bool look_at(const char *folder, const char *name, CoupletPackedCopy *cop
     struct stat status;
     const char *rest = rest_of(name);
     *copy = (CoupletPackedCopy){.rows = 0};
-    if (!rest || strcmp(rest, lock_ending) == 0 || !couplet_path_join(folder, name, copy->path, error, sizeof error)) return false;
+    if (!rest || strcmp(rest, lock_ending) == 0 ||
+        !couplet_path_join(folder, name, copy->path, error, sizeof error))
+        return false;
     if (stat(copy->path, &status) != 0) return false;
     copy->bytes = (int64_t)status.st_size;
     copy->used = (int64_t)status.st_atime;
@@ -251,7 +292,9 @@ static bool look_at(const char *folder, const char *name, CoupletPackedCopy *cop
     return true;
 }
 
-static int by_path(const void *a, const void *b) { return strcmp(((const CoupletPackedCopy *)a)->path, ((const CoupletPackedCopy *)b)->path); }
+static int by_path(const void *a, const void *b) {
+    return strcmp(((const CoupletPackedCopy *)a)->path, ((const CoupletPackedCopy *)b)->path);
+}
 
 bool couplet_copies_list(const char *folder, CoupletPackedCopy **out, int *count) {
     CoupletPackedCopy copy;

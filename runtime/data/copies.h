@@ -44,7 +44,7 @@ void couplet_copies_tidy(const char *folder, const char *path);
 
 /* How a process waits for another one. */
 typedef struct CoupletCopyWait {
-    const char *name; /* of the source, for the sentence */
+    const char *name;                                  /* of the source, for the sentence */
     void (*said)(void *context, const char *sentence); /* NULL: nobody is told */
     void *context;
     const volatile sig_atomic_t *stop; /* NULL: nothing ends it */
@@ -62,10 +62,10 @@ typedef struct CoupletPackedCopy {
     char path[COUPLET_PATH_BYTES];
     char source[COUPLET_PATH_BYTES]; /* the path of what was packed */
     char reader[64];
-    bool whole;     /* false: it is being made, or cannot be read */
+    bool whole;      /* false: it is being made, or cannot be read */
     bool has_source; /* the source is still there */
     int64_t rows, bytes;
-    int64_t used;   /* when it was last read, in seconds since 1970 */
+    int64_t used; /* when it was last read, in seconds since 1970 */
 } CoupletPackedCopy;
 
 /* Lists every copy in the folder, by path, in malloc'ed memory. A folder that is not there has

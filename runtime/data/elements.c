@@ -15,20 +15,30 @@ static const struct {
     uint8_t bytes;
     bool is_real;
 } elements[] = {
-    [COUPLET_ELEMENT_F16] = {"float16", 2, true},   [COUPLET_ELEMENT_F32] = {"float32", 4, true},  [COUPLET_ELEMENT_F64] = {"float64", 8, true},
-    [COUPLET_ELEMENT_I8] = {"int8", 1, false},      [COUPLET_ELEMENT_I16] = {"int16", 2, false},   [COUPLET_ELEMENT_I32] = {"int32", 4, false},
-    [COUPLET_ELEMENT_I64] = {"int64", 8, false},    [COUPLET_ELEMENT_U8] = {"uint8", 1, false},    [COUPLET_ELEMENT_U16] = {"uint16", 2, false},
-    [COUPLET_ELEMENT_U32] = {"uint32", 4, false},   [COUPLET_ELEMENT_U64] = {"uint64", 8, false},  [COUPLET_ELEMENT_BOOL] = {"bool", 1, false},
+    [COUPLET_ELEMENT_F16] = {"float16", 2, true},   [COUPLET_ELEMENT_F32] = {"float32", 4, true},
+    [COUPLET_ELEMENT_F64] = {"float64", 8, true},   [COUPLET_ELEMENT_I8] = {"int8", 1, false},
+    [COUPLET_ELEMENT_I16] = {"int16", 2, false},    [COUPLET_ELEMENT_I32] = {"int32", 4, false},
+    [COUPLET_ELEMENT_I64] = {"int64", 8, false},    [COUPLET_ELEMENT_U8] = {"uint8", 1, false},
+    [COUPLET_ELEMENT_U16] = {"uint16", 2, false},   [COUPLET_ELEMENT_U32] = {"uint32", 4, false},
+    [COUPLET_ELEMENT_U64] = {"uint64", 8, false},   [COUPLET_ELEMENT_BOOL] = {"bool", 1, false},
     [COUPLET_ELEMENT_BF16] = {"bfloat16", 2, true},
 };
 
-size_t couplet_elements_bytes(CoupletNpyElement element) { return elements[element].bytes; }
-bool couplet_elements_are_real(CoupletNpyElement element) { return elements[element].is_real; }
-const char *couplet_elements_name(CoupletNpyElement element) { return elements[element].name; }
+size_t couplet_elements_bytes(CoupletNpyElement element) {
+    return elements[element].bytes;
+}
+bool couplet_elements_are_real(CoupletNpyElement element) {
+    return elements[element].is_real;
+}
+const char *couplet_elements_name(CoupletNpyElement element) {
+    return elements[element].name;
+}
 
-bool couplet_elements_fit(CoupletNpyElement element, CoupletType type) { return type != COUPLET_U8 || element == COUPLET_ELEMENT_U8; }
+bool couplet_elements_fit(CoupletNpyElement element, CoupletType type) {
+    return type != COUPLET_U8 || element == COUPLET_ELEMENT_U8;
+}
 
-/* ---- one element ---------------------------------------------------------------------------------------------------- */
+/* ---- one element ----------------------------------------------------------------------------- */
 
 static inline uint16_t load16(const unsigned char *at, bool swapped) {
     uint16_t bits;
@@ -61,7 +71,8 @@ static inline double double_of(uint64_t bits) {
 }
 
 static inline float half_of(uint16_t bits) {
-    const uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023, sign = (uint32_t)(bits >> 15) << 31;
+    const uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023,
+                   sign = (uint32_t)(bits >> 15) << 31;
     if (exponent == 31) return float_of(sign | 0x7f800000u | fraction << 13);
     if (exponent) return float_of(sign | (exponent + 112) << 23 | fraction << 13);
     const float small = (float)fraction * 0x1p-24f;
@@ -76,27 +87,38 @@ static inline double real_at(CoupletNpyElement element, const unsigned char *at,
     return (double)float_of((uint32_t)load16(at, swapped) << 16);
 }
 
-/* The whole numbers; those of uint64 beyond int64 as INT64_MAX, which neither int32 nor float32 holds. */
+/* The whole numbers; those of uint64 beyond int64 as INT64_MAX, which neither int32 nor float32
+ * holds. */
 static inline int64_t whole_at(CoupletNpyElement element, const unsigned char *at, bool swapped) {
     switch (element) {
-    case COUPLET_ELEMENT_I8: return (int8_t)*at;
-    case COUPLET_ELEMENT_I16: return (int16_t)load16(at, swapped);
-    case COUPLET_ELEMENT_I32: return (int32_t)load32(at, swapped);
-    case COUPLET_ELEMENT_I64: return (int64_t)load64(at, swapped);
-    case COUPLET_ELEMENT_U8: return *at;
-    case COUPLET_ELEMENT_U16: return load16(at, swapped);
-    case COUPLET_ELEMENT_U32: return load32(at, swapped);
-    case COUPLET_ELEMENT_U64: return load64(at, swapped) > INT64_MAX ? INT64_MAX : (int64_t)load64(at, swapped);
-    case COUPLET_ELEMENT_BOOL: return *at != 0;
+    case COUPLET_ELEMENT_I8:
+        return (int8_t)*at;
+    case COUPLET_ELEMENT_I16:
+        return (int16_t)load16(at, swapped);
+    case COUPLET_ELEMENT_I32:
+        return (int32_t)load32(at, swapped);
+    case COUPLET_ELEMENT_I64:
+        return (int64_t)load64(at, swapped);
+    case COUPLET_ELEMENT_U8:
+        return *at;
+    case COUPLET_ELEMENT_U16:
+        return load16(at, swapped);
+    case COUPLET_ELEMENT_U32:
+        return load32(at, swapped);
+    case COUPLET_ELEMENT_U64:
+        return load64(at, swapped) > INT64_MAX ? INT64_MAX : (int64_t)load64(at, swapped);
+    case COUPLET_ELEMENT_BOOL:
+        return *at != 0;
     case COUPLET_ELEMENT_F16:
     case COUPLET_ELEMENT_F32:
     case COUPLET_ELEMENT_F64:
-    case COUPLET_ELEMENT_BF16: break;
+    case COUPLET_ELEMENT_BF16:
+        break;
     }
     return 0;
 }
 
-/* ---- many ----------------------------------------------------------------------------------------------------------- */
+/* ---- many ------------------------------------------------------------------------------------ */
 
 /* Rounded to float32; false: too large, or NaN or an infinity where those are not held. */
 static inline bool to_real(double value, bool unusual, float *out) {
@@ -124,43 +146,62 @@ static inline bool to_int(int64_t whole, int32_t *out) {
 }
 
 /* One loop for each type of element, so that the compiler sees which it is. */
-#define EACH(body)                                                                                                                                     \
-    for (int64_t i = 0; i < count; i++) {                                                                                                              \
-        const unsigned char *at = from->at + i * from->stride;                                                                                         \
-        if (!(body)) return i;                                                                                                                         \
-    }                                                                                                                                                  \
+#define EACH(body)                                                                                 \
+    for (int64_t i = 0; i < count; i++) {                                                          \
+        const unsigned char *at = from->at + i * from->stride;                                     \
+        if (!(body)) return i;                                                                     \
+    }                                                                                              \
     return count;
 
-#define REALS(element)                                                                                                                                 \
-    if (type == COUPLET_I32) { EACH(real_to_int(real_at(element, at, from->swapped), &ints[i])) }                                                      \
+#define REALS(element)                                                                             \
+    if (type == COUPLET_I32) {                                                                     \
+        EACH(real_to_int(real_at(element, at, from->swapped), &ints[i]))                           \
+    }                                                                                              \
     EACH(to_real(real_at(element, at, from->swapped), unusual, &reals[i]))
 
-#define WHOLES(element)                                                                                                                                \
-    if (type == COUPLET_I32) { EACH(to_int(whole_at(element, at, from->swapped), &ints[i])) }                                                          \
+#define WHOLES(element)                                                                            \
+    if (type == COUPLET_I32) {                                                                     \
+        EACH(to_int(whole_at(element, at, from->swapped), &ints[i]))                               \
+    }                                                                                              \
     EACH(whole_to_real(whole_at(element, at, from->swapped), &reals[i]))
 
-int64_t couplet_elements_convert(const CoupletElements *from, int64_t count, CoupletType type, bool unusual, void *out) {
+int64_t couplet_elements_convert(const CoupletElements *from, int64_t count, CoupletType type,
+                                 bool unusual, void *out) {
     float *reals = out;
     int32_t *ints = out;
     uint8_t *bytes = out;
     if (type == COUPLET_U8) {
-        for (int64_t i = 0; i < count; i++) bytes[i] = from->at[i * from->stride];
+        for (int64_t i = 0; i < count; i++)
+            bytes[i] = from->at[i * from->stride];
         return count;
     }
     switch (from->element) {
-    case COUPLET_ELEMENT_F16: REALS(COUPLET_ELEMENT_F16)
-    case COUPLET_ELEMENT_F32: REALS(COUPLET_ELEMENT_F32)
-    case COUPLET_ELEMENT_F64: REALS(COUPLET_ELEMENT_F64)
-    case COUPLET_ELEMENT_BF16: REALS(COUPLET_ELEMENT_BF16)
-    case COUPLET_ELEMENT_I8: WHOLES(COUPLET_ELEMENT_I8)
-    case COUPLET_ELEMENT_I16: WHOLES(COUPLET_ELEMENT_I16)
-    case COUPLET_ELEMENT_I32: WHOLES(COUPLET_ELEMENT_I32)
-    case COUPLET_ELEMENT_I64: WHOLES(COUPLET_ELEMENT_I64)
-    case COUPLET_ELEMENT_U8: WHOLES(COUPLET_ELEMENT_U8)
-    case COUPLET_ELEMENT_U16: WHOLES(COUPLET_ELEMENT_U16)
-    case COUPLET_ELEMENT_U32: WHOLES(COUPLET_ELEMENT_U32)
-    case COUPLET_ELEMENT_U64: WHOLES(COUPLET_ELEMENT_U64)
-    case COUPLET_ELEMENT_BOOL: WHOLES(COUPLET_ELEMENT_BOOL)
+    case COUPLET_ELEMENT_F16:
+        REALS(COUPLET_ELEMENT_F16)
+    case COUPLET_ELEMENT_F32:
+        REALS(COUPLET_ELEMENT_F32)
+    case COUPLET_ELEMENT_F64:
+        REALS(COUPLET_ELEMENT_F64)
+    case COUPLET_ELEMENT_BF16:
+        REALS(COUPLET_ELEMENT_BF16)
+    case COUPLET_ELEMENT_I8:
+        WHOLES(COUPLET_ELEMENT_I8)
+    case COUPLET_ELEMENT_I16:
+        WHOLES(COUPLET_ELEMENT_I16)
+    case COUPLET_ELEMENT_I32:
+        WHOLES(COUPLET_ELEMENT_I32)
+    case COUPLET_ELEMENT_I64:
+        WHOLES(COUPLET_ELEMENT_I64)
+    case COUPLET_ELEMENT_U8:
+        WHOLES(COUPLET_ELEMENT_U8)
+    case COUPLET_ELEMENT_U16:
+        WHOLES(COUPLET_ELEMENT_U16)
+    case COUPLET_ELEMENT_U32:
+        WHOLES(COUPLET_ELEMENT_U32)
+    case COUPLET_ELEMENT_U64:
+        WHOLES(COUPLET_ELEMENT_U64)
+    case COUPLET_ELEMENT_BOOL:
+        WHOLES(COUPLET_ELEMENT_BOOL)
     }
     return 0;
 }
@@ -185,7 +226,8 @@ const char *couplet_elements_text(const CoupletElements *from, int64_t i, char *
     const unsigned char *at = from->at + i * from->stride;
     if (elements[from->element].is_real) {
         const double value = real_at(from->element, at, from->swapped);
-        snprintf(out, bytes, "%.*g", from->element == COUPLET_ELEMENT_F64 ? 17 : 9, isnan(value) ? fabs(value) : value);
+        snprintf(out, bytes, "%.*g", from->element == COUPLET_ELEMENT_F64 ? 17 : 9,
+                 isnan(value) ? fabs(value) : value);
     } else if (from->element == COUPLET_ELEMENT_U64) {
         snprintf(out, bytes, "%llu", (unsigned long long)load64(at, from->swapped));
     } else {

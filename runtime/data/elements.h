@@ -13,9 +13,9 @@ const char *couplet_elements_name(CoupletNpyElement element); /* "float64" */
 /* Elements in memory, of whatever alignment. */
 typedef struct CoupletElements {
     CoupletNpyElement element;
-    bool swapped;            /* the most significant byte of each comes first */
+    bool swapped; /* the most significant byte of each comes first */
     const unsigned char *at;
-    ptrdiff_t stride;        /* bytes from one to the next */
+    ptrdiff_t stride; /* bytes from one to the next */
 } CoupletElements;
 
 /* True if elements may be read as `type` at all. Bytes may come from uint8; ints from ints, bools

@@ -19,21 +19,25 @@ typedef float Pixel __attribute__((vector_size(16)));
 #define FOR_THIS_MACHINE
 #endif
 
-/* ---- the filter ------------------------------------------------------------------------------------------------------------ */
+/* ---- the filter ------------------------------------------------------------------------------ */
 
 static double triangle(double distance) {
     double at = fabs(distance);
     return at < 1 ? 1 - at : 0;
 }
 
-static int between(double value, int low, int high) { return value < low ? low : value > high ? high : (int)value; }
+static int between(double value, int low, int high) {
+    return value < low ? low : value > high ? high : (int)value;
+}
 
 /* Weights of pixel i, which sum to one. */
 static void fill_weights(CoupletFitAxis *axis, int i, double centre, double support) {
     float *weight = axis->weight + (int64_t)i * axis->most;
     double sum = 0;
-    for (int k = 0; k < axis->count[i]; k++) sum += triangle((axis->first[i] + k + 0.5 - centre) / support);
-    for (int k = 0; k < axis->count[i]; k++) weight[k] = (float)(triangle((axis->first[i] + k + 0.5 - centre) / support) / sum);
+    for (int k = 0; k < axis->count[i]; k++)
+        sum += triangle((axis->first[i] + k + 0.5 - centre) / support);
+    for (int k = 0; k < axis->count[i]; k++)
+        weight[k] = (float)(triangle((axis->first[i] + k + 0.5 - centre) / support) / sum);
 }
 
 static bool make_axis(CoupletFitAxis *axis, int length, double start, double side, int size) {
@@ -52,7 +56,8 @@ static bool make_axis(CoupletFitAxis *axis, int length, double start, double sid
     }
     axis->weight = calloc((size_t)size * (size_t)axis->most, sizeof *axis->weight);
     if (!axis->weight) return false;
-    for (int i = 0; i < size; i++) fill_weights(axis, i, start + (i + 0.5) * scale, support);
+    for (int i = 0; i < size; i++)
+        fill_weights(axis, i, start + (i + 0.5) * scale, support);
     return true;
 }
 
@@ -60,15 +65,18 @@ static bool make_axis(CoupletFitAxis *axis, int length, double start, double sid
 static int rows_under_way(const CoupletFitAxis *down, int size) {
     int most = 1, end = 0;
     for (int i = 0; i < size; i++) {
-        while (end < size && down->first[end] < down->first[i] + down->count[i]) end++;
+        while (end < size && down->first[end] < down->first[i] + down->count[i])
+            end++;
         most = end - i > most ? end - i : most;
     }
     return most;
 }
 
-bool couplet_fit_begin(CoupletFit *fit, int width, int height, double x, double y, double side, int size) {
+bool couplet_fit_begin(CoupletFit *fit, int width, int height, double x, double y, double side,
+                       int size) {
     *fit = (CoupletFit){.size = size};
-    if (make_axis(&fit->across, width, x, side, size) && make_axis(&fit->down, height, y, side, size)) {
+    if (make_axis(&fit->across, width, x, side, size) &&
+        make_axis(&fit->down, height, y, side, size)) {
         int last = size - 1;
         fit->first_column = fit->across.first[0];
         fit->end_column = fit->across.first[last] + fit->across.count[last];
@@ -86,7 +94,8 @@ bool couplet_fit_begin(CoupletFit *fit, int width, int height, double x, double 
 
 bool couplet_fit_middle(CoupletFit *fit, int width, int height, int size) {
     int side = width < height ? width : height;
-    return couplet_fit_begin(fit, width, height, (width - side) / 2.0, (height - side) / 2.0, side, size);
+    return couplet_fit_begin(fit, width, height, (width - side) / 2.0, (height - side) / 2.0, side,
+                             size);
 }
 
 void couplet_fit_free(CoupletFit *fit) {
@@ -101,17 +110,23 @@ void couplet_fit_free(CoupletFit *fit) {
     *fit = (CoupletFit){.size = 0};
 }
 
-/* ---- rows -------------------------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
-FOR_THIS_MACHINE static void first_of_sum(float *restrict sums, const uint8_t *restrict pixels, float weight, int64_t count) {
-    for (int64_t i = 0; i < count; i++) sums[i] = weight * (float)pixels[i];
+FOR_THIS_MACHINE static void first_of_sum(float *restrict sums, const uint8_t *restrict pixels,
+                                          float weight, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        sums[i] = weight * (float)pixels[i];
 }
 
-FOR_THIS_MACHINE static void add_to_sum(float *restrict sums, const uint8_t *restrict pixels, float weight, int64_t count) {
-    for (int64_t i = 0; i < count; i++) sums[i] += weight * (float)pixels[i];
+FOR_THIS_MACHINE static void add_to_sum(float *restrict sums, const uint8_t *restrict pixels,
+                                        float weight, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        sums[i] += weight * (float)pixels[i];
 }
 
-static uint8_t rounded(float value) { return (uint8_t)(int)(value + 0.5f); }
+static uint8_t rounded(float value) {
+    return (uint8_t)(int)(value + 0.5f);
+}
 
 /* One row of the result, from the sums along the columns. */
 static void filter_across(const CoupletFit *fit, const Pixel *sums, uint8_t *out) {
@@ -120,8 +135,10 @@ static void filter_across(const CoupletFit *fit, const Pixel *sums, uint8_t *out
         const Pixel *at = sums + (axis->first[i] - fit->first_column);
         const float *weight = axis->weight + (int64_t)i * axis->most;
         Pixel sum = {0, 0, 0, 0};
-        for (int k = 0; k < axis->count[i]; k++) sum += weight[k] * at[k];
-        for (int c = 0; c < 3; c++) out[c] = rounded(sum[c]);
+        for (int k = 0; k < axis->count[i]; k++)
+            sum += weight[k] * at[k];
+        for (int c = 0; c < 3; c++)
+            out[c] = rounded(sum[c]);
     }
 }
 
@@ -133,15 +150,17 @@ void couplet_fit_row(CoupletFit *fit, const uint8_t *pixels) {
         float *sums = fit->sums + (i % fit->ring) * count;
         int at = row - axis->first[i];
         float weight = axis->weight[(int64_t)i * axis->most + at];
-        if (at == 0) first_of_sum(sums, pixels, weight, count);
-        else add_to_sum(sums, pixels, weight, count);
+        if (at == 0)
+            first_of_sum(sums, pixels, weight, count);
+        else
+            add_to_sum(sums, pixels, weight, count);
         if (at + 1 < axis->count[i]) continue;
         filter_across(fit, (const Pixel *)sums, fit->bytes + (int64_t)i * fit->size * 4);
         fit->next = i + 1;
     }
 }
 
-/* ---- the result ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the result ------------------------------------------------------------------------------ */
 
 /* Where pixel (row, column) of the upright picture lies in the one that was stored. */
 static int64_t stored_place(int orientation, int row, int column, int size) {
@@ -150,7 +169,8 @@ static int64_t stored_place(int orientation, int row, int column, int size) {
         r = column;
         c = row;
     }
-    bool mirror_columns = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+    bool mirror_columns =
+        orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
     bool mirror_rows = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
     if (mirror_columns) c = last - c;
     if (mirror_rows) r = last - r;
@@ -158,13 +178,16 @@ static int64_t stored_place(int orientation, int row, int column, int size) {
 }
 
 /* Luma after ITU-R 601, rounded; equal channels stay what they are. */
-static uint8_t grey_of(const uint8_t *pixel) { return (uint8_t)((pixel[0] * 19595 + pixel[1] * 38470 + pixel[2] * 7471 + 32768) >> 16); }
+static uint8_t grey_of(const uint8_t *pixel) {
+    return (uint8_t)((pixel[0] * 19595 + pixel[1] * 38470 + pixel[2] * 7471 + 32768) >> 16);
+}
 
 void couplet_fit_finish(const CoupletFit *fit, int orientation, bool grey, uint8_t *out) {
     int64_t plane = (int64_t)fit->size * fit->size, at = 0;
     for (int row = 0; row < fit->size; row++)
         for (int column = 0; column < fit->size; column++, at++) {
-            int64_t place = orientation > 1 ? stored_place(orientation, row, column, fit->size) : at;
+            int64_t place =
+                orientation > 1 ? stored_place(orientation, row, column, fit->size) : at;
             const uint8_t *pixel = fit->bytes + 4 * place;
             out[at] = grey ? grey_of(pixel) : pixel[0];
             if (grey) continue;

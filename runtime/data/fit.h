@@ -24,11 +24,11 @@ typedef struct CoupletFit {
     int first_row, end_row;       /* rows of the picture that the result needs */
     int first_column, end_column; /* columns */
     CoupletFitAxis across, down;
-    int row;                      /* the row that is fed next */
-    int next;                     /* the row of the result that is finished next */
-    int ring;                     /* the rows of the result that are under way at once */
-    float *sums;                  /* [ring][columns][4] */
-    uint8_t *bytes;               /* [size][size][4]: the result before it is turned */
+    int row;        /* the row that is fed next */
+    int next;       /* the row of the result that is finished next */
+    int ring;       /* the rows of the result that are under way at once */
+    float *sums;    /* [ring][columns][4] */
+    uint8_t *bytes; /* [size][size][4]: the result before it is turned */
 } CoupletFit;
 
 /* Begins with a picture of width x height pixels, of which the square at (x, y) with the given side

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-__attribute__((visibility("default"))) const CoupletReader *couplet_reader_module(const char *name, int version);
+__attribute__((visibility("default"))) const CoupletReader *couplet_reader_module(const char *name,
+                                                                                  int version);
 
 const CoupletReader *couplet_reader_module(const char *name, int version) {
     static const CoupletReader *const readers[] = {&couplet_reader_images, &couplet_reader_shards};

@@ -1,5 +1,6 @@
-/* data.lines: each line of a text file is a sample: the codes of its first tokens, and how many there are. Code 0 is padding, 1 is a token that the vocabulary does
- * not have, and those of the vocabulary follow, the most frequent first. */
+/* data.lines: each line of a text file is a sample: the codes of its first tokens, and how many
+ * there are. Code 0 is padding, 1 is a token that the vocabulary does not have, and those of the
+ * vocabulary follow, the most frequent first. */
 #include "runtime/data/codes.h"
 #include "runtime/data/columns.h"
 #include "runtime/data/reader.h"
@@ -14,7 +15,8 @@
 
 enum { PADDING, UNKNOWN, FIRST_WORD };
 enum { TOKEN, LENGTH, LABEL }; /* fields */
-static const int64_t most_at_once = INT64_C(1) << 30; /* bytes of codes that are made at each start */
+/* bytes of codes that are made at each start */
+static const int64_t most_at_once = INT64_C(1) << 30;
 
 typedef struct Rules {
     CoupletTokenKind kind;
@@ -24,9 +26,9 @@ typedef struct Rules {
 
 /* A line that is a sample. */
 typedef struct Row {
-    int64_t text;    /* offset of its text, behind the label */
-    int64_t line;    /* from 1 */
-    int32_t label;   /* number of its word */
+    int64_t text;  /* offset of its text, behind the label */
+    int64_t line;  /* from 1 */
+    int32_t label; /* number of its word */
 } Row;
 
 typedef struct Corpus {
@@ -39,10 +41,11 @@ typedef struct Corpus {
 typedef struct State {
     Rules rules;
     Corpus corpus, like;
-    bool is_like;          /* vocabulary and labels are those of `like` */
-    bool is_known;         /* and stand in it in the order of their codes: there may be no other tokens */
-    int32_t *codes;        /* by number of a token in the vocabulary's corpus: its code */
-    int32_t *label_codes;  /* by number of a label in the corpus that has the labels */
+    bool is_like; /* vocabulary and labels are those of `like` */
+    /* and stand in it in the order of their codes: there may be no other tokens */
+    bool is_known;
+    int32_t *codes;       /* by number of a token in the vocabulary's corpus: its code */
+    int32_t *label_codes; /* by number of a label in the corpus that has the labels */
 } State;
 
 static bool fail(const CoupletTable *t, const char *text, char *error, size_t error_bytes) {
@@ -50,14 +53,19 @@ static bool fail(const CoupletTable *t, const char *text, char *error, size_t er
     return false;
 }
 
-static bool out_of_memory(const CoupletTable *t, char *error, size_t error_bytes) { return fail(t, "out of memory", error, error_bytes); }
+static bool out_of_memory(const CoupletTable *t, char *error, size_t error_bytes) {
+    return fail(t, "out of memory", error, error_bytes);
+}
 
 /* The corpus that the vocabulary and the labels are of. */
-static Corpus *source_of(State *s) { return s->is_like ? &s->like : &s->corpus; }
+static Corpus *source_of(State *s) {
+    return s->is_like ? &s->like : &s->corpus;
+}
 
-/* ---- settings ------------------------------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
-static bool read_rules(const CoupletRequest *request, const CoupletTable *t, Rules *rules, char *error, size_t error_bytes) {
+static bool read_rules(const CoupletRequest *request, const CoupletTable *t, Rules *rules,
+                       char *error, size_t error_bytes) {
     static const char *const kinds[] = {"words", "characters", "bytes"};
     const char *by = couplet_request_text(request, "unit");
     *rules = (Rules){.lower = couplet_request_number(request, "lower") != 0,
@@ -65,18 +73,26 @@ static bool read_rules(const CoupletRequest *request, const CoupletTable *t, Rul
                      .tokens = (int64_t)couplet_request_number(request, "tokens"),
                      .vocabulary = (int64_t)couplet_request_number(request, "vocabulary")};
     int kind = 0;
-    while (kind < 3 && strcmp(kinds[kind], by) != 0) kind++;
+    while (kind < 3 && strcmp(kinds[kind], by) != 0)
+        kind++;
     rules->kind = (CoupletTokenKind)kind;
     if (kind == 3) {
-        snprintf(error, error_bytes, "%s: `unit` of lines is \"words\", \"characters\" or \"bytes\", and this is \"%.40s\"", t->name, by);
+        snprintf(
+            error, error_bytes,
+            "%s: `unit` of lines is \"words\", \"characters\" or \"bytes\", and this is \"%.40s\"",
+            t->name, by);
         return false;
     }
     if (rules->kind != COUPLET_TOKEN_BYTES) return true;
-    if (rules->vocabulary || rules->lower) return fail(t, "all bytes are in the vocabulary as they are: `vocabulary` and `lower` are for words and characters", error, error_bytes);
+    if (rules->vocabulary || rules->lower)
+        return fail(t,
+                    "all bytes are in the vocabulary as they are: `vocabulary` and `lower` are for "
+                    "words and characters",
+                    error, error_bytes);
     return true;
 }
 
-/* ---- lines ---------------------------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* Where the line that begins at `at` ends. */
 static const char *end_of_line(const char *at, const char *end) {
@@ -87,8 +103,10 @@ static const char *end_of_line(const char *at, const char *end) {
 }
 
 static const char *skip_end(const char *at, const char *end) {
-    if (at < end && *at == '\r') at++;
-    else return at < end ? at + 1 : at;
+    if (at < end && *at == '\r')
+        at++;
+    else
+        return at < end ? at + 1 : at;
     return at < end && *at == '\n' ? at + 1 : at;
 }
 
@@ -123,13 +141,19 @@ static bool refuse_line(const Reading *r, int64_t line, const char *why) {
 /* "label TAB text"; *text moves behind the tab. */
 static bool take_label(const Reading *r, Row *row, const char **text, const char *end) {
     const char *tab = memchr(*text, '\t', (size_t)(end - *text)), *begin = *text, *stop = tab;
-    if (!tab) return refuse_line(r, row->line, "has no tab; with label = true, a line is the label, a tab, and the text");
-    while (begin < stop && *begin == ' ') begin++;
-    while (stop > begin && stop[-1] == ' ') stop--;
+    if (!tab)
+        return refuse_line(
+            r, row->line,
+            "has no tab; with label = true, a line is the label, a tab, and the text");
+    while (begin < stop && *begin == ' ')
+        begin++;
+    while (stop > begin && stop[-1] == ' ')
+        stop--;
     if (begin == stop) return refuse_line(r, row->line, "has no label before its tab");
     const size_t length = (size_t)(stop - begin);
     if (r->like && couplet_words_find(&r->like->labels, begin, length) < 0) {
-        snprintf(r->error, r->error_bytes, "%s, line %lld: `%.*s` is no label of %s", r->name, (long long)row->line, length < 60 ? (int)length : 60, begin, r->like_name);
+        snprintf(r->error, r->error_bytes, "%s, line %lld: `%.*s` is no label of %s", r->name,
+                 (long long)row->line, length < 60 ? (int)length : 60, begin, r->like_name);
         return false;
     }
     row->label = couplet_words_add(&r->corpus->labels, begin, length);
@@ -154,7 +178,8 @@ static bool take_tokens(Reading *r, const char *text, const char *end) {
     tokens->at = text;
     tokens->end = end;
     for (int64_t i = 0; i < r->rules->tokens && couplet_tokens_next(tokens); i++)
-        if (couplet_words_add(&r->corpus->tokens, tokens->text, tokens->length) < 0) return out_of_memory(r->table, r->error, r->error_bytes);
+        if (couplet_words_add(&r->corpus->tokens, tokens->text, tokens->length) < 0)
+            return out_of_memory(r->table, r->error, r->error_bytes);
     return true;
 }
 
@@ -165,16 +190,20 @@ static bool take_line(Reading *r, const char *text, const char *end, int64_t lin
     if (!row) return out_of_memory(r->table, r->error, r->error_bytes);
     *row = (Row){.line = line};
     if (r->rules->label && !take_label(r, row, &text, end)) return false;
-    if (r->rules->label && !has_text(r, text, end)) return refuse_line(r, line, "has a label and no text");
+    if (r->rules->label && !has_text(r, text, end))
+        return refuse_line(r, line, "has a label and no text");
     row->text = text - c->file.text;
-    if (c->count++ == INT32_MAX) return refuse_line(r, line, "is one too many: at most 2147483647 lines are read");
+    if (c->count++ == INT32_MAX)
+        return refuse_line(r, line, "is one too many: at most 2147483647 lines are read");
     return take_tokens(r, text, end);
 }
 
 static bool read_corpus(Reading *r, const char *path) {
     Corpus *c = r->corpus;
     const bool bytes = r->rules->kind == COUPLET_TOKEN_BYTES;
-    if (!couplet_textfile_open(path, r->name, "a text file", bytes, &c->file, r->error, r->error_bytes)) return false;
+    if (!couplet_textfile_open(path, r->name, "a text file", bytes, &c->file, r->error,
+                               r->error_bytes))
+        return false;
     r->tokens.kind = r->rules->kind;
     r->tokens.lower = r->rules->lower;
     const char *end = c->file.text + c->file.length;
@@ -197,7 +226,7 @@ static void free_corpus(Corpus *c) {
     memset(c, 0, sizeof *c);
 }
 
-/* ---- fields --------------------------------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 /* Bytes that print are called as they are, others by their number. */
 static bool name_bytes(CoupletField *field) {
@@ -213,7 +242,8 @@ static bool name_bytes(CoupletField *field) {
 
 /* Words that stand in the order of their codes. */
 static int32_t as_they_stand(const CoupletWords *words, int32_t *codes, int32_t *order) {
-    for (int32_t i = 0; i < words->count; i++) codes[i] = order[i] = i;
+    for (int32_t i = 0; i < words->count; i++)
+        codes[i] = order[i] = i;
     return words->count;
 }
 
@@ -223,15 +253,19 @@ static bool code_tokens(State *s, CoupletField *field) {
     const CoupletWords *w = &source_of(s)->tokens;
     int32_t *order = malloc(((size_t)w->count + 1) * sizeof *order);
     s->codes = malloc(((size_t)w->count + 1) * sizeof *s->codes);
-    int32_t count = order && s->codes ? (s->is_known ? as_they_stand(w, s->codes, order) : couplet_words_by_count(w, s->codes, order)) : -1;
+    int32_t count = order && s->codes ? (s->is_known ? as_they_stand(w, s->codes, order)
+                                                     : couplet_words_by_count(w, s->codes, order))
+                                      : -1;
     if (s->rules.vocabulary && count > s->rules.vocabulary) count = (int32_t)s->rules.vocabulary;
     const char **names = count < 0 ? NULL : malloc(((size_t)count + FIRST_WORD) * sizeof *names);
     if (names) {
         names[PADDING] = "<padding>";
         names[UNKNOWN] = "<unknown>";
     }
-    for (int32_t i = 0; names && i < count; i++) names[FIRST_WORD + i] = w->words[order[i]].text;
-    for (int32_t i = 0; names && i < w->count; i++) s->codes[i] = s->codes[i] < count ? s->codes[i] + FIRST_WORD : UNKNOWN;
+    for (int32_t i = 0; names && i < count; i++)
+        names[FIRST_WORD + i] = w->words[order[i]].text;
+    for (int32_t i = 0; names && i < w->count; i++)
+        s->codes[i] = s->codes[i] < count ? s->codes[i] + FIRST_WORD : UNKNOWN;
     const bool good = names && couplet_field_classes(field, names, (int64_t)count + FIRST_WORD);
     free(names);
     free(order);
@@ -242,9 +276,13 @@ static bool code_labels(State *s, CoupletField *field) {
     const CoupletWords *w = &source_of(s)->labels;
     int32_t *order = malloc(((size_t)w->count + 1) * sizeof *order);
     s->label_codes = malloc(((size_t)w->count + 1) * sizeof *s->label_codes);
-    const int32_t count = order && s->label_codes ? (s->is_known ? as_they_stand(w, s->label_codes, order) : couplet_words_by_name(w, s->label_codes, order)) : -1;
+    const int32_t count = order && s->label_codes
+                              ? (s->is_known ? as_they_stand(w, s->label_codes, order)
+                                             : couplet_words_by_name(w, s->label_codes, order))
+                              : -1;
     const char **names = count < 0 ? NULL : malloc(((size_t)count + 1) * sizeof *names);
-    for (int32_t i = 0; names && i < count; i++) names[i] = w->words[order[i]].text;
+    for (int32_t i = 0; names && i < count; i++)
+        names[i] = w->words[order[i]].text;
     const bool good = names && couplet_field_classes(field, names, count);
     free(names);
     free(order);
@@ -266,7 +304,7 @@ static bool add_fields(CoupletTable *t, char *error, size_t error_bytes) {
     return good || out_of_memory(t, error, error_bytes);
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static void close_lines(CoupletTable *t) {
     State *s = t->state;
@@ -284,7 +322,7 @@ static uint64_t add_key(uint64_t key, const Corpus *c) {
     return couplet_hash(key, &c->file.mapping.time_ns, sizeof c->file.mapping.time_ns);
 }
 
-/* ---- codes of another source ------------------------------------------------------------------------------------------ */
+/* ---- codes of another source ----------------------------------------------------------------- */
 
 static const char format[] = "lines 1";
 
@@ -304,31 +342,38 @@ static bool read_codes(State *s, const char *text, char *error, size_t error_byt
     const bool good = read_known(&codes, &s->like.tokens) && read_known(&codes, &s->like.labels);
     couplet_codes_close(&codes);
     s->is_like = s->is_known = true;
-    if (!good) snprintf(error, error_bytes, "the vocabulary that was trained on cannot be read: the checkpoint is damaged, or memory is out");
+    if (!good)
+        snprintf(error, error_bytes,
+                 "the vocabulary that was trained on cannot be read: the checkpoint is damaged, or "
+                 "memory is out");
     return good;
 }
 
 /* The names of the codes from `first` on. */
 static void write_names(const CoupletField *field, int64_t first, FILE *out) {
     couplet_codes_whole(out, field && field->class_names ? field->classes - first : 0);
-    for (int64_t c = first; field && field->class_names && c < field->classes; c++) couplet_codes_text(out, field->class_names[c], strlen(field->class_names[c]));
+    for (int64_t c = first; field && field->class_names && c < field->classes; c++)
+        couplet_codes_text(out, field->class_names[c], strlen(field->class_names[c]));
 }
 
 static void write_codes(const CoupletTable *t, FILE *out) {
     const State *s = t->state;
     couplet_codes_text(out, format, strlen(format));
-    write_names(s->rules.kind == COUPLET_TOKEN_BYTES ? NULL : couplet_table_field(t, "token", NULL), FIRST_WORD, out);
+    write_names(s->rules.kind == COUPLET_TOKEN_BYTES ? NULL : couplet_table_field(t, "token", NULL),
+                FIRST_WORD, out);
     write_names(couplet_table_field(t, "label", NULL), 0, out);
 }
 
-static bool read_files(const CoupletRequest *request, CoupletTable *t, char *error, size_t error_bytes) {
+static bool read_files(const CoupletRequest *request, CoupletTable *t, char *error,
+                       size_t error_bytes) {
     State *s = t->state;
     const char *like = couplet_request_text(request, "like");
     char path[COUPLET_PATH_BYTES];
     if (!read_rules(request, t, &s->rules, error, error_bytes)) return false;
     Reading *reading = calloc(1, sizeof *reading);
     if (!reading) return out_of_memory(t, error, error_bytes);
-    *reading = (Reading){.table = t, .rules = &s->rules, .error = error, .error_bytes = error_bytes};
+    *reading =
+        (Reading){.table = t, .rules = &s->rules, .error = error, .error_bytes = error_bytes};
     bool good = !request->codes || read_codes(s, request->codes, error, error_bytes);
     if (request->codes) {
         reading->like_name = "the lines that were trained on";
@@ -337,7 +382,9 @@ static bool read_files(const CoupletRequest *request, CoupletTable *t, char *err
         s->is_like = true;
         reading->name = reading->like_name = path;
         reading->corpus = &s->like;
-        good = couplet_path_beside(request->beside ? request->beside : request->path, like, path, error, error_bytes) && read_corpus(reading, path);
+        good = couplet_path_beside(request->beside ? request->beside : request->path, like, path,
+                                   error, error_bytes) &&
+               read_corpus(reading, path);
         reading->like = &s->like;
     }
     reading->name = t->name;
@@ -347,16 +394,31 @@ static bool read_files(const CoupletRequest *request, CoupletTable *t, char *err
     return good;
 }
 
-static bool open_lines(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes);
+static bool open_lines(const CoupletRequest *request, CoupletTable *out, char *error,
+                       size_t error_bytes);
 static bool load(CoupletTable *t, char *error, size_t error_bytes);
-static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, char *error, size_t error_bytes);
+static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, char *error,
+                     size_t error_bytes);
 static bool column(const CoupletTable *t, int field, int32_t *out, char *error, size_t error_bytes);
 static void name_row(const CoupletTable *t, int64_t row, char *out, size_t bytes);
 
-static const CoupletReader by_rows = {.name = "lines", .open = open_lines, .read = read_row, .column = column, .name_row = name_row, .codes = write_codes, .close = close_lines};
-const CoupletReader couplet_reader_lines = {.name = "lines", .open = open_lines, .load = load, .column = column, .name_row = name_row, .codes = write_codes, .close = close_lines};
+static const CoupletReader by_rows = {.name = "lines",
+                                      .open = open_lines,
+                                      .read = read_row,
+                                      .column = column,
+                                      .name_row = name_row,
+                                      .codes = write_codes,
+                                      .close = close_lines};
+const CoupletReader couplet_reader_lines = {.name = "lines",
+                                            .open = open_lines,
+                                            .load = load,
+                                            .column = column,
+                                            .name_row = name_row,
+                                            .codes = write_codes,
+                                            .close = close_lines};
 
-static bool open_lines(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
+static bool open_lines(const CoupletRequest *request, CoupletTable *out, char *error,
+                       size_t error_bytes) {
     snprintf(out->name, sizeof out->name, "%s", request->path);
     if (!couplet_path_absolute(request->path, out->path, error, error_bytes)) return false;
     State *s = out->state = calloc(1, sizeof *s);
@@ -372,9 +434,10 @@ static bool open_lines(const CoupletRequest *request, CoupletTable *out, char *e
     return true;
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
-static int32_t code_of(const State *s, const CoupletWords *vocabulary, const CoupletTokens *tokens) {
+static int32_t code_of(const State *s, const CoupletWords *vocabulary,
+                       const CoupletTokens *tokens) {
     if (s->rules.kind == COUPLET_TOKEN_BYTES) return FIRST_WORD + (unsigned char)tokens->text[0];
     const int32_t word = couplet_words_find(vocabulary, tokens->text, tokens->length);
     return word < 0 ? UNKNOWN : s->codes[word];
@@ -389,7 +452,8 @@ static int32_t encode(const State *s, const Row *row, CoupletTokens *tokens, int
     tokens->at = file->text + row->text;
     tokens->end = end_of_line(tokens->at, file->text + file->length);
     int32_t count = 0;
-    while (count < s->rules.tokens && couplet_tokens_next(tokens)) out[count++] = code_of(s, vocabulary, tokens);
+    while (count < s->rules.tokens && couplet_tokens_next(tokens))
+        out[count++] = code_of(s, vocabulary, tokens);
     memset(out + count, 0, (size_t)(s->rules.tokens - count) * sizeof *out);
     return count;
 }
@@ -400,7 +464,8 @@ static int32_t label_of(const State *s, const Row *row) {
     return s->label_codes[couplet_words_find(&s->like.labels, word->text, word->length)];
 }
 
-static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, char *error, size_t error_bytes) {
+static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, char *error,
+                     size_t error_bytes) {
     const State *s = t->state;
     CoupletTokens tokens;
     (void)error;
@@ -411,11 +476,13 @@ static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, ch
 }
 
 /* Labels are known without their lines being taken apart. */
-static bool column(const CoupletTable *t, int field, int32_t *out, char *error, size_t error_bytes) {
+static bool column(const CoupletTable *t, int field, int32_t *out, char *error,
+                   size_t error_bytes) {
     const State *s = t->state;
     if (error_bytes) *error = 0;
     if (field != LABEL) return false;
-    for (int64_t i = 0; i < t->held; i++) out[i] = label_of(s, &s->corpus.rows[i]);
+    for (int64_t i = 0; i < t->held; i++)
+        out[i] = label_of(s, &s->corpus.rows[i]);
     return true;
 }
 
@@ -424,7 +491,7 @@ static void name_row(const CoupletTable *t, int64_t row, char *out, size_t bytes
     snprintf(out, bytes, "%s, line %lld", t->name, (long long)s->corpus.rows[row].line);
 }
 
-/* ---- all at once ---------------------------------------------------------------------------------------------------- */
+/* ---- all at once ----------------------------------------------------------------------------- */
 
 static bool load(CoupletTable *t, char *error, size_t error_bytes) {
     if (!couplet_columns_take(t)) return out_of_memory(t, error, error_bytes);

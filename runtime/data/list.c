@@ -18,18 +18,19 @@ enum { MOST_CLASSES = 1 << 20 };
 /* The cells of the list, row by row, before they have types. */
 typedef struct Cells {
     const char *path;
-    char **cell;     /* [rows * columns], the names of the columns first */
-    int64_t *lines;  /* [rows] where each ends */
+    char **cell;    /* [rows * columns], the names of the columns first */
+    int64_t *lines; /* [rows] where each ends */
     int64_t count, room, rows, row_room;
-    int columns;     /* 0 before the first row ended */
-    int64_t line;    /* that is being read */
+    int columns;  /* 0 before the first row ended */
+    int64_t line; /* that is being read */
     int64_t row_start;
     bool failed;
     char *error;
     size_t error_bytes;
 } Cells;
 
-static bool fail_at(const char *path, int64_t line, const char *text, char *error, size_t error_bytes) {
+static bool fail_at(const char *path, int64_t line, const char *text, char *error,
+                    size_t error_bytes) {
     snprintf(error, error_bytes, "%s:%lld: %s", path, (long long)line, text);
     return false;
 }
@@ -48,7 +49,7 @@ static void *grow(void *array, int64_t count, int64_t *room, size_t bytes) {
     return grown;
 }
 
-/* ---- cells ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- cells ----------------------------------------------------------------------------------- */
 
 static void take_cell(void *text, size_t length, void *context) {
     Cells *c = context;
@@ -56,8 +57,10 @@ static void take_cell(void *text, size_t length, void *context) {
     char **cells = grow(c->cell, c->count, &c->room, sizeof *cells);
     if (cells) c->cell = cells;
     char *copy = cells ? strndup(text ? text : "", length) : NULL;
-    if (copy) c->cell[c->count++] = copy;
-    else c->failed = !no_memory(c->path, c->error, c->error_bytes);
+    if (copy)
+        c->cell[c->count++] = copy;
+    else
+        c->failed = !no_memory(c->path, c->error, c->error_bytes);
 }
 
 static void end_row(int end, void *context) {
@@ -67,7 +70,9 @@ static void end_row(int end, void *context) {
     int64_t found = c->count - c->row_start;
     if (!c->columns) c->columns = (int)found;
     if (found != c->columns) {
-        snprintf(c->error, c->error_bytes, "%s:%lld: this row has %lld cells, and the first line names %d columns", c->path, (long long)c->line, (long long)found, c->columns);
+        snprintf(c->error, c->error_bytes,
+                 "%s:%lld: this row has %lld cells, and the first line names %d columns", c->path,
+                 (long long)c->line, (long long)found, c->columns);
         c->failed = true;
         return;
     }
@@ -76,7 +81,8 @@ static void end_row(int end, void *context) {
         c->lines = lines;
         c->lines[c->rows++] = c->line;
         c->row_start = c->count;
-    } else c->failed = !no_memory(c->path, c->error, c->error_bytes);
+    } else
+        c->failed = !no_memory(c->path, c->error, c->error_bytes);
 }
 
 /* The parser gets line after line, so that the number of the line is known. */
@@ -85,11 +91,14 @@ static bool parse_lines(Cells *c, struct csv_parser *parser, const char *text, s
         const char *end = memchr(text + at, '\n', length - at);
         size_t count = end ? (size_t)(end - text) + 1 - at : length - at;
         c->line++;
-        if (csv_parse(parser, text + at, count, take_cell, end_row, c) != count) return fail_at(c->path, c->line, csv_strerror(csv_error(parser)), c->error, c->error_bytes);
+        if (csv_parse(parser, text + at, count, take_cell, end_row, c) != count)
+            return fail_at(c->path, c->line, csv_strerror(csv_error(parser)), c->error,
+                           c->error_bytes);
         at += count;
     }
     if (!c->failed && csv_fini(parser, take_cell, end_row, c) != 0)
-        return fail_at(c->path, c->line, "a quotation mark is opened and not closed", c->error, c->error_bytes);
+        return fail_at(c->path, c->line, "a quotation mark is opened and not closed", c->error,
+                       c->error_bytes);
     return !c->failed;
 }
 
@@ -114,21 +123,27 @@ static bool read_cells(Cells *c) {
     return good;
 }
 
-static const char *cell_of(const Cells *c, int64_t row, int column) { return c->cell[row * c->columns + column]; }
+static const char *cell_of(const Cells *c, int64_t row, int column) {
+    return c->cell[row * c->columns + column];
+}
 
 static void free_cells(Cells *c) {
-    for (int64_t i = 0; i < c->count; i++) free(c->cell[i]);
+    for (int64_t i = 0; i < c->count; i++)
+        free(c->cell[i]);
     free(c->cell);
     free(c->lines);
 }
 
-/* ---- columns ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------------------------- */
 
-static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 /* The place of a word among the classes, which are in order. */
 static int32_t class_of(const CoupletListColumn *column, const char *word) {
-    char *const *found = bsearch(&word, column->classes, (size_t)column->class_count, sizeof word, by_text);
+    char *const *found =
+        bsearch(&word, column->classes, (size_t)column->class_count, sizeof word, by_text);
     return (int32_t)(found - column->classes);
 }
 
@@ -138,7 +153,8 @@ static bool read_words(const Cells *c, int number, CoupletListColumn *out) {
     out->wholes = malloc((size_t)count * sizeof *out->wholes);
     out->classes = calloc((size_t)count, sizeof *out->classes);
     bool good = words && out->wholes && out->classes;
-    for (int64_t i = 0; good && i < count; i++) words[i] = cell_of(c, i + 1, number);
+    for (int64_t i = 0; good && i < count; i++)
+        words[i] = cell_of(c, i + 1, number);
     if (good) qsort(words, (size_t)count, sizeof *words, by_text);
     for (int64_t i = 0; good && i < count; i++) {
         if (kept && strcmp(out->classes[kept - 1], words[i]) == 0) continue;
@@ -146,7 +162,8 @@ static bool read_words(const Cells *c, int number, CoupletListColumn *out) {
         good = out->classes[kept] != NULL;
         if (good) out->class_count = ++kept;
     }
-    for (int64_t i = 0; good && i < count; i++) out->wholes[i] = class_of(out, cell_of(c, i + 1, number));
+    for (int64_t i = 0; good && i < count; i++)
+        out->wholes[i] = class_of(out, cell_of(c, i + 1, number));
     free(words);
     out->type = COUPLET_I32;
     return good || no_memory(c->path, c->error, c->error_bytes);
@@ -157,7 +174,8 @@ static bool read_wholes(const Cells *c, int number, CoupletListColumn *out) {
     int64_t most = -1, least = 0;
     for (int64_t i = 0; i + 1 < c->rows; i++) {
         int64_t value;
-        if (!couplet_read_whole(cell_of(c, i + 1, number), INT32_MIN, INT32_MAX, &value)) return false;
+        if (!couplet_read_whole(cell_of(c, i + 1, number), INT32_MIN, INT32_MAX, &value))
+            return false;
         out->wholes[i] = (int32_t)value;
         most = value > most ? value : most;
         least = value < least ? value : least;
@@ -172,13 +190,17 @@ static bool read_reals(const Cells *c, int number, CoupletListColumn *out) {
         bool whole;
         const char *cell = cell_of(c, i + 1, number);
         if (!couplet_read_number(cell, &value, &whole)) {
-            snprintf(c->error, c->error_bytes, "%s:%lld: `%s` is in the column `%s`, whose first cell is a number; a number was expected", c->path,
-                     (long long)c->lines[i + 1], cell, out->name);
+            snprintf(c->error, c->error_bytes,
+                     "%s:%lld: `%s` is in the column `%s`, whose first cell is a number; a number "
+                     "was expected",
+                     c->path, (long long)c->lines[i + 1], cell, out->name);
             return false;
         }
         int64_t fits;
         if (whole && !couplet_read_whole(cell, -16777216, 16777216, &fits)) {
-            snprintf(c->error, c->error_bytes, "%s:%lld: the whole number %s of the column `%s` does not fit 32 bits", c->path, (long long)c->lines[i + 1], cell, out->name);
+            snprintf(c->error, c->error_bytes,
+                     "%s:%lld: the whole number %s of the column `%s` does not fit 32 bits",
+                     c->path, (long long)c->lines[i + 1], cell, out->name);
             return false;
         }
         out->reals[i] = (float)value;
@@ -212,25 +234,30 @@ static bool read_column(const Cells *c, int number, CoupletListColumn *out) {
     double value;
     for (int64_t i = 1; i < c->rows; i++) {
         if (*cell_of(c, i, number)) continue;
-        snprintf(c->error, c->error_bytes, "%s:%lld: the cell of the column `%s` is empty", c->path, (long long)c->lines[i], name);
+        snprintf(c->error, c->error_bytes, "%s:%lld: the cell of the column `%s` is empty", c->path,
+                 (long long)c->lines[i], name);
         return false;
     }
     if (!is_name(name)) {
-        snprintf(c->error, c->error_bytes, "%s:%lld: the column `%s` is a field, whose name has letters, digits and underscores alone; rename it", c->path,
-                 (long long)c->lines[0], name);
+        snprintf(c->error, c->error_bytes,
+                 "%s:%lld: the column `%s` is a field, whose name has letters, digits and "
+                 "underscores alone; rename it",
+                 c->path, (long long)c->lines[0], name);
         return false;
     }
     for (int other = 0; other < number; other++) {
         if (strcmp(cell_of(c, 0, other), name) != 0) continue;
-        snprintf(c->error, c->error_bytes, "%s:%lld: two columns have the name `%s`", c->path, (long long)c->lines[0], name);
+        snprintf(c->error, c->error_bytes, "%s:%lld: two columns have the name `%s`", c->path,
+                 (long long)c->lines[0], name);
         return false;
     }
     out->name = strdup(name);
     if (!out->name) return no_memory(c->path, c->error, c->error_bytes);
-    return couplet_read_number(cell_of(c, 1, number), &value, NULL) ? read_numbers(c, number, out) : read_words(c, number, out);
+    return couplet_read_number(cell_of(c, 1, number), &value, NULL) ? read_numbers(c, number, out)
+                                                                    : read_words(c, number, out);
 }
 
-/* ---- the list ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 static int column_named(const Cells *c, const char *name) {
     for (int i = 0; i < c->columns; i++)
@@ -244,7 +271,9 @@ static bool take_files(CoupletList *out, const Cells *c, int column) {
     if (!out->files || !out->lines) return no_memory(c->path, c->error, c->error_bytes);
     for (int64_t i = 1; i < c->rows; i++) {
         const char *cell = cell_of(c, i, column);
-        if (!*cell) return fail_at(c->path, c->lines[i], "the cell of the column `file` is empty", c->error, c->error_bytes);
+        if (!*cell)
+            return fail_at(c->path, c->lines[i], "the cell of the column `file` is empty", c->error,
+                           c->error_bytes);
         out->lines[i - 1] = c->lines[i];
         out->files[i - 1] = strdup(cell);
         if (!out->files[i - 1]) return no_memory(c->path, c->error, c->error_bytes);
@@ -255,9 +284,18 @@ static bool take_files(CoupletList *out, const Cells *c, int column) {
 
 static bool make_list(CoupletList *out, const Cells *c) {
     int files = c->rows ? column_named(c, "file") : -1;
-    if (!c->rows) return fail_at(c->path, 1, "the list is empty; a first line that names the columns was expected, like `file,label`", c->error, c->error_bytes);
-    if (files < 0) return fail_at(c->path, c->lines[0], "no column is called `file`; a first line that names the columns was expected, like `file,label`", c->error, c->error_bytes);
-    if (c->rows < 2) return fail_at(c->path, c->lines[0], "the list names no file", c->error, c->error_bytes);
+    if (!c->rows)
+        return fail_at(c->path, 1,
+                       "the list is empty; a first line that names the columns was expected, like "
+                       "`file,label`",
+                       c->error, c->error_bytes);
+    if (files < 0)
+        return fail_at(c->path, c->lines[0],
+                       "no column is called `file`; a first line that names the columns was "
+                       "expected, like `file,label`",
+                       c->error, c->error_bytes);
+    if (c->rows < 2)
+        return fail_at(c->path, c->lines[0], "the list names no file", c->error, c->error_bytes);
     out->columns = calloc((size_t)c->columns, sizeof *out->columns);
     if (!out->columns) return no_memory(c->path, c->error, c->error_bytes);
     if (!take_files(out, c, files)) return false;
@@ -276,10 +314,12 @@ bool couplet_list_read(CoupletList *out, const char *path, char *error, size_t e
 }
 
 void couplet_list_free(CoupletList *list) {
-    for (int64_t i = 0; i < list->count; i++) free(list->files[i]);
+    for (int64_t i = 0; i < list->count; i++)
+        free(list->files[i]);
     for (int i = 0; i < list->column_count; i++) {
         CoupletListColumn *column = &list->columns[i];
-        for (int64_t k = 0; column->classes && k < column->class_count; k++) free(column->classes[k]);
+        for (int64_t k = 0; column->classes && k < column->class_count; k++)
+            free(column->classes[k]);
         free(column->classes);
         free(column->wholes);
         free(column->reals);
@@ -291,16 +331,21 @@ void couplet_list_free(CoupletList *list) {
     *list = (CoupletList){.count = 0};
 }
 
-bool couplet_list_fields(const CoupletList *list, const char *path, const char *const *taken, CoupletTable *table, char *error, size_t error_bytes) {
+bool couplet_list_fields(const CoupletList *list, const char *path, const char *const *taken,
+                         CoupletTable *table, char *error, size_t error_bytes) {
     for (int i = 0; i < list->column_count; i++) {
         const CoupletListColumn *column = &list->columns[i];
         for (const char *const *name = taken; *name; name++) {
             if (strcmp(*name, column->name) != 0) continue;
-            snprintf(error, error_bytes, "%s:1: the name `%s` of a column is taken by a field; rename the column", path, column->name);
+            snprintf(error, error_bytes,
+                     "%s:1: the name `%s` of a column is taken by a field; rename the column", path,
+                     column->name);
             return false;
         }
         CoupletField *field = couplet_table_add(table, column->name, column->type, 0, NULL);
-        bool good = field && (!column->classes || couplet_field_classes(field, (const char *const *)column->classes, column->class_count));
+        bool good = field && (!column->classes ||
+                              couplet_field_classes(field, (const char *const *)column->classes,
+                                                    column->class_count));
         if (!good) return no_memory(path, error, error_bytes);
         field->classes = column->class_count;
     }

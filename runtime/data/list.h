@@ -11,16 +11,16 @@
 
 typedef struct CoupletListColumn {
     char *name;
-    CoupletType type;     /* COUPLET_I32 or COUPLET_F32 */
-    int32_t *wholes;      /* [count] */
-    float *reals;         /* [count]; one of the two is NULL */
-    char **classes;       /* [class_count] of a column of words; NULL */
-    int64_t class_count;  /* of whole numbers: the greatest and one; 0: they are no classes */
+    CoupletType type;    /* COUPLET_I32 or COUPLET_F32 */
+    int32_t *wholes;     /* [count] */
+    float *reals;        /* [count]; one of the two is NULL */
+    char **classes;      /* [class_count] of a column of words; NULL */
+    int64_t class_count; /* of whole numbers: the greatest and one; 0: they are no classes */
 } CoupletListColumn;
 
 typedef struct CoupletList {
-    char **files;    /* [count]: paths as the list writes them */
-    int64_t *lines;  /* [count] */
+    char **files;   /* [count]: paths as the list writes them */
+    int64_t *lines; /* [count] */
     int64_t count;
     CoupletListColumn *columns; /* all but `file` */
     int column_count;

@@ -63,7 +63,8 @@ static void *grow(void *array, int64_t count, int64_t *room, size_t bytes) {
     return grown;
 }
 
-bool couplet_listing_join(const char *root, const char *path, char out[COUPLET_PATH_BYTES], char *error, size_t error_bytes) {
+bool couplet_listing_join(const char *root, const char *path, char out[COUPLET_PATH_BYTES],
+                          char *error, size_t error_bytes) {
     if (*root && *path != '/') return couplet_path_join(root, path, out, error, error_bytes);
     if (strlen(path) < COUPLET_PATH_BYTES) {
         strcpy(out, path);
@@ -73,9 +74,11 @@ bool couplet_listing_join(const char *root, const char *path, char out[COUPLET_P
     return false;
 }
 
-/* ---- walking through folders ------------------------------------------------------------------------------------------------ */
+/* ---- walking through folders ----------------------------------------------------------------- */
 
-static int64_t time_of(const struct stat *info) { return (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec; }
+static int64_t time_of(const struct stat *info) {
+    return (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec;
+}
 
 static bool add_file(Walk *w, const char *path, const struct stat *info) {
     CoupletListing *out = w->out;
@@ -85,13 +88,15 @@ static bool add_file(Walk *w, const char *path, const struct stat *info) {
     if (!copy) return out_of_memory(w->error, w->error_bytes);
     out->files[out->count++] = (CoupletListedFile){copy, info->st_size, time_of(info)};
     if (out->count <= INT32_MAX) return true;
-    snprintf(w->error, w->error_bytes, "%s: the folder has more than %d files", out->root, INT32_MAX);
+    snprintf(w->error, w->error_bytes, "%s: the folder has more than %d files", out->root,
+             INT32_MAX);
     return false;
 }
 
 static bool add_folder(Walk *w, const char *name) {
     CoupletListing *out = w->out;
-    CoupletListedFolder *folders = grow(out->folders, out->folder_count, &w->folder_room, sizeof *folders);
+    CoupletListedFolder *folders =
+        grow(out->folders, out->folder_count, &w->folder_room, sizeof *folders);
     if (folders) out->folders = folders;
     char *copy = folders ? strdup(name) : NULL;
     if (!copy) return out_of_memory(w->error, w->error_bytes);
@@ -99,10 +104,14 @@ static bool add_folder(Walk *w, const char *name) {
     return true;
 }
 
-/* A file that is no sample. One of the same nature that is not read would be missed in silence, so it is refused. */
+/* A file that is no sample. One of the same nature that is not read would be missed in silence, so
+ * it is refused. */
 static bool pass_over(Walk *w, const char *whole, const char *name) {
     if (ends_with_any(name, w->kind->unread)) {
-        snprintf(w->error, w->error_bytes, "%s: files of this kind are not read, %s are; convert it, or move it out of the folder", whole, w->kind->library);
+        snprintf(
+            w->error, w->error_bytes,
+            "%s: files of this kind are not read, %s are; convert it, or move it out of the folder",
+            whole, w->kind->library);
         return false;
     }
     const char *dot = strrchr(name, '.');
@@ -112,7 +121,7 @@ static bool pass_over(Walk *w, const char *whole, const char *name) {
 
 /* An entry of a folder that is being listed. */
 typedef struct Entry {
-    int folder;             /* the open folder */
+    int folder;              /* the open folder */
     const char *name, *path; /* in the folder; below the root */
     const Above *above;
 } Entry;
@@ -176,8 +185,10 @@ static bool walk_entries(Walk *w, DIR *folder, const char *below, const Above *a
 /* `below` is the folder's path below the root, "" for the root. */
 static bool walk_folder(Walk *w, const char *below, const Above *above) {
     char whole[COUPLET_PATH_BYTES];
-    if (!*below) snprintf(whole, sizeof whole, "%s", w->out->root);
-    else if (!couplet_path_join(w->out->root, below, whole, w->error, w->error_bytes)) return false;
+    if (!*below)
+        snprintf(whole, sizeof whole, "%s", w->out->root);
+    else if (!couplet_path_join(w->out->root, below, whole, w->error, w->error_bytes))
+        return false;
     DIR *folder = opendir(whole);
     if (!folder) return fail(whole, "the folder cannot be read", w->error, w->error_bytes);
     bool good = walk_entries(w, folder, below, above);
@@ -186,8 +197,12 @@ static bool walk_folder(Walk *w, const char *below, const Above *above) {
     return good;
 }
 
-static int by_path(const void *a, const void *b) { return strcmp(((const CoupletListedFile *)a)->path, ((const CoupletListedFile *)b)->path); }
-static int by_name(const void *a, const void *b) { return strcmp(((const CoupletListedFolder *)a)->name, ((const CoupletListedFolder *)b)->name); }
+static int by_path(const void *a, const void *b) {
+    return strcmp(((const CoupletListedFile *)a)->path, ((const CoupletListedFile *)b)->path);
+}
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const CoupletListedFolder *)a)->name, ((const CoupletListedFolder *)b)->name);
+}
 
 /* The length of the first `levels` folders of a path; 0 when it has fewer. */
 static size_t prefix(const char *path, int levels) {
@@ -213,7 +228,8 @@ static CoupletListedFolder *folder_of(const CoupletListing *listing, const char 
 /* In order, with the files of each folder counted. */
 static void put_in_order(CoupletListing *out) {
     if (out->count) qsort(out->files, (size_t)out->count, sizeof *out->files, by_path);
-    if (out->folder_count) qsort(out->folders, (size_t)out->folder_count, sizeof *out->folders, by_name);
+    if (out->folder_count)
+        qsort(out->folders, (size_t)out->folder_count, sizeof *out->folders, by_name);
     for (int64_t i = 0; out->folder_count && i < out->count; i++) {
         CoupletListedFolder *folder = folder_of(out, out->files[i].path);
         if (folder) folder->files++;
@@ -222,27 +238,38 @@ static void put_in_order(CoupletListing *out) {
 
 static bool none_found(Walk *w) {
     char endings[160] = "";
-    for (const char *const *e = w->kind->endings; *e; e++) snprintf(endings + strlen(endings), sizeof endings - strlen(endings), "%s%s", *endings ? ", " : "", *e);
+    for (const char *const *e = w->kind->endings; *e; e++)
+        snprintf(endings + strlen(endings), sizeof endings - strlen(endings), "%s%s",
+                 *endings ? ", " : "", *e);
     if (w->passed_over)
-        snprintf(w->error, w->error_bytes, "%s: there is no %s in it: none of its %lld files (the first ends in `%s`) has a name that ends in %s", w->out->root, w->kind->what,
-                 (long long)w->passed_over, w->ending, endings);
-    else snprintf(w->error, w->error_bytes, "%s: there is no %s in it: files whose names end in %s were expected, here or in class folders", w->out->root, w->kind->what, endings);
+        snprintf(w->error, w->error_bytes,
+                 "%s: there is no %s in it: none of its %lld files (the first ends in `%s`) has a "
+                 "name that ends in %s",
+                 w->out->root, w->kind->what, (long long)w->passed_over, w->ending, endings);
+    else
+        snprintf(w->error, w->error_bytes,
+                 "%s: there is no %s in it: files whose names end in %s were expected, here or in "
+                 "class folders",
+                 w->out->root, w->kind->what, endings);
     return false;
 }
 
 static bool set_root(CoupletListing *out, const char *root, char *error, size_t error_bytes) {
     size_t length = strlen(root);
-    while (length > 1 && root[length - 1] == '/') length--;
+    while (length > 1 && root[length - 1] == '/')
+        length--;
     *out = (CoupletListing){.count = 0};
     if (length < sizeof out->root - 16) {
         memcpy(out->root, root, length);
         return true;
     }
-    snprintf(error, error_bytes, "%s: the path is longer than %d bytes", root, COUPLET_PATH_BYTES - 16);
+    snprintf(error, error_bytes, "%s: the path is longer than %d bytes", root,
+             COUPLET_PATH_BYTES - 16);
     return false;
 }
 
-bool couplet_listing_read(CoupletListing *out, const char *root, const CoupletListingKind *kind, char *error, size_t error_bytes) {
+bool couplet_listing_read(CoupletListing *out, const char *root, const CoupletListingKind *kind,
+                          char *error, size_t error_bytes) {
     struct stat info;
     Walk w = {.out = out, .kind = kind, .error = error, .error_bytes = error_bytes};
     if (!set_root(out, root, error, error_bytes)) return false;
@@ -252,10 +279,13 @@ bool couplet_listing_read(CoupletListing *out, const char *root, const CoupletLi
     if (S_ISREG(info.st_mode)) {
         out->root[0] = 0;
         good = add_file(&w, root, &info);
-    } else good = walk_folder(&w, "", &here);
+    } else
+        good = walk_folder(&w, "", &here);
     if (good && !out->count) good = none_found(&w);
-    if (good) put_in_order(out);
-    else couplet_listing_free(out);
+    if (good)
+        put_in_order(out);
+    else
+        couplet_listing_free(out);
     return good;
 }
 
@@ -266,23 +296,28 @@ static int by_pointed_path(const void *a, const void *b) {
     return order ? order : (*x > *y) - (*x < *y);
 }
 
-static bool all_differ(const CoupletListing *listing, const int64_t *lines, const char *place, char *error, size_t error_bytes) {
+static bool all_differ(const CoupletListing *listing, const int64_t *lines, const char *place,
+                       char *error, size_t error_bytes) {
     const CoupletListedFile **sorted = malloc(((size_t)listing->count + 1) * sizeof *sorted);
     if (!sorted) return out_of_memory(error, error_bytes);
     bool good = true;
-    for (int64_t i = 0; i < listing->count; i++) sorted[i] = &listing->files[i];
+    for (int64_t i = 0; i < listing->count; i++)
+        sorted[i] = &listing->files[i];
     qsort(sorted, (size_t)listing->count, sizeof *sorted, by_pointed_path);
     for (int64_t i = 1; good && i < listing->count; i++) {
         good = strcmp(sorted[i - 1]->path, sorted[i]->path) != 0;
         if (good) continue;
-        snprintf(error, error_bytes, "%s:%lld: `%s` is in the list already, in line %lld; a file is one row", place, (long long)lines[sorted[i] - listing->files],
-                 sorted[i]->path, (long long)lines[sorted[i - 1] - listing->files]);
+        snprintf(error, error_bytes,
+                 "%s:%lld: `%s` is in the list already, in line %lld; a file is one row", place,
+                 (long long)lines[sorted[i] - listing->files], sorted[i]->path,
+                 (long long)lines[sorted[i - 1] - listing->files]);
     }
     free(sorted);
     return good;
 }
 
-bool couplet_listing_of(CoupletListing *out, const char *root, const char *const *paths, const int64_t *lines, int64_t count, const char *place, char *error,
+bool couplet_listing_of(CoupletListing *out, const char *root, const char *const *paths,
+                        const int64_t *lines, int64_t count, const char *place, char *error,
                         size_t error_bytes) {
     Walk w = {.out = out, .error = error, .error_bytes = error_bytes};
     bool good = set_root(out, root, error, error_bytes);
@@ -293,8 +328,11 @@ bool couplet_listing_of(CoupletListing *out, const char *root, const char *const
         if (!good) break;
         errno = 0;
         good = stat(whole, &info) == 0 && S_ISREG(info.st_mode);
-        if (!good) snprintf(error, error_bytes, "%s:%lld: `%s`: %s", place, (long long)lines[i], whole, errno ? strerror(errno) : "this is no file");
-        else good = add_file(&w, paths[i], &info);
+        if (!good)
+            snprintf(error, error_bytes, "%s:%lld: `%s`: %s", place, (long long)lines[i], whole,
+                     errno ? strerror(errno) : "this is no file");
+        else
+            good = add_file(&w, paths[i], &info);
     }
     if (good) good = all_differ(out, lines, place, error, error_bytes);
     if (!good) couplet_listing_free(out);
@@ -302,14 +340,17 @@ bool couplet_listing_of(CoupletListing *out, const char *root, const char *const
 }
 
 void couplet_listing_free(CoupletListing *listing) {
-    for (int64_t i = 0; i < listing->count; i++) free(listing->files[i].path);
-    for (int64_t i = 0; i < listing->folder_count; i++) free(listing->folders[i].name);
+    for (int64_t i = 0; i < listing->count; i++)
+        free(listing->files[i].path);
+    for (int64_t i = 0; i < listing->folder_count; i++)
+        free(listing->folders[i].name);
     free(listing->files);
     free(listing->folders);
     *listing = (CoupletListing){.count = 0};
 }
 
-bool couplet_listing_path(const CoupletListing *listing, int64_t file, char out[COUPLET_PATH_BYTES]) {
+bool couplet_listing_path(const CoupletListing *listing, int64_t file,
+                          char out[COUPLET_PATH_BYTES]) {
     char error[COUPLET_PATH_BYTES + 64];
     return couplet_listing_join(listing->root, listing->files[file].path, out, error, sizeof error);
 }
@@ -324,23 +365,29 @@ uint64_t couplet_listing_key(const CoupletListing *listing, uint64_t key) {
     return key;
 }
 
-/* ---- classes ------------------------------------------------------------------------------------------------------------------ */
+/* ---- classes --------------------------------------------------------------------------------- */
 
-static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 static void free_names(char **names, int64_t count) {
-    for (int64_t i = 0; names && i < count; i++) free(names[i]);
+    for (int64_t i = 0; names && i < count; i++)
+        free(names[i]);
     free(names);
 }
 
 static int folders_above(const char *path) {
     int folders = 0;
-    for (; *path; path++) folders += *path == '/';
+    for (; *path; path++)
+        folders += *path == '/';
     return folders;
 }
 
-/* How many levels of classes there are; -1 with a sentence when some files have a class and others none. */
-static int levels_of(const CoupletListing *listing, const CoupletListingKind *kind, char *error, size_t error_bytes) {
+/* How many levels of classes there are; -1 with a sentence when some files have a class and others
+ * none. */
+static int levels_of(const CoupletListing *listing, const CoupletListingKind *kind, char *error,
+                     size_t error_bytes) {
     if (!*listing->root) return 0;
     int least = folders_above(listing->files[0].path), most = least;
     int64_t bare = 0;
@@ -354,14 +401,20 @@ static int levels_of(const CoupletListing *listing, const CoupletListingKind *ki
     if (most == 0) return 0;
     char path[COUPLET_PATH_BYTES];
     couplet_listing_path(listing, bare, path);
-    snprintf(error, error_bytes, "%s: this %s lies beside the class folders, so it has no class; move it into one of them, or out of the folder", path, kind->what);
+    snprintf(error, error_bytes,
+             "%s: this %s lies beside the class folders, so it has no class; move it into one of "
+             "them, or out of the folder",
+             path, kind->what);
     return -1;
 }
 
-static bool each_has_files(const CoupletListing *listing, const CoupletListingKind *kind, char *error, size_t error_bytes) {
+static bool each_has_files(const CoupletListing *listing, const CoupletListingKind *kind,
+                           char *error, size_t error_bytes) {
     for (int64_t i = 0; i < listing->folder_count; i++) {
         if (listing->folders[i].files) continue;
-        snprintf(error, error_bytes, "%s/%s: there is no %s in this folder, and each folder here is a class; remove it, or name the classes with names = \"FILE\", a line each",
+        snprintf(error, error_bytes,
+                 "%s/%s: there is no %s in this folder, and each folder here is a class; remove "
+                 "it, or name the classes with names = \"FILE\", a line each",
                  listing->root, listing->folders[i].name, kind->what);
         return false;
     }
@@ -369,7 +422,8 @@ static bool each_has_files(const CoupletListing *listing, const CoupletListingKi
 }
 
 /* False with a sentence when a name is in the list twice. */
-static bool names_differ(char *const *names, int64_t count, const char *path, char *error, size_t error_bytes) {
+static bool names_differ(char *const *names, int64_t count, const char *path, char *error,
+                         size_t error_bytes) {
     char **sorted = malloc(((size_t)count + 1) * sizeof *sorted);
     if (!sorted) return out_of_memory(error, error_bytes);
     bool good = true;
@@ -377,23 +431,32 @@ static bool names_differ(char *const *names, int64_t count, const char *path, ch
     qsort(sorted, (size_t)count, sizeof *sorted, by_text);
     for (int64_t i = 1; good && i < count; i++) {
         good = strcmp(sorted[i - 1], sorted[i]) != 0;
-        if (!good) snprintf(error, error_bytes, "%s: the name `%s` is in it twice", path, sorted[i]);
+        if (!good)
+            snprintf(error, error_bytes, "%s: the name `%s` is in it twice", path, sorted[i]);
     }
     free(sorted);
     return good;
 }
 
-/* The lines of a text: without the mark of UTF-8, spaces at their ends and carriage returns; empty ones are passed over. */
+/* The lines of a text: without the mark of UTF-8, spaces at their ends and carriage returns; empty
+ * ones are passed over. */
 static char **read_names(const char *path, int64_t *count, char *error, size_t error_bytes) {
     size_t length;
     int64_t room = 0;
     char **names = NULL, *rest = NULL;
     char *text = couplet_text_read(path, &length, error, error_bytes);
-    bool good = text && (strlen(text) == length || (snprintf(error, error_bytes, "%s: this is no text: a zero byte is in it", path), false));
+    bool good =
+        text &&
+        (strlen(text) == length ||
+         (snprintf(error, error_bytes, "%s: this is no text: a zero byte is in it", path), false));
     *count = 0;
-    for (char *at = good ? strtok_r(strncmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text, "\n", &rest) : NULL; good && at; at = strtok_r(NULL, "\n", &rest)) {
+    for (char *at =
+             good ? strtok_r(strncmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text, "\n", &rest)
+                  : NULL;
+         good && at; at = strtok_r(NULL, "\n", &rest)) {
         size_t end = strlen(at);
-        while (end && strchr(" \t\r", at[end - 1])) end--;
+        while (end && strchr(" \t\r", at[end - 1]))
+            end--;
         at[end] = 0;
         if (!end) continue;
         char **grown = grow(names, *count, &room, sizeof *names);
@@ -403,7 +466,8 @@ static char **read_names(const char *path, int64_t *count, char *error, size_t e
         if (good) names[(*count)++] = copy;
     }
     if (good && !*count) {
-        snprintf(error, error_bytes, "%s: there is no name in it; a name of a class a line was expected", path);
+        snprintf(error, error_bytes,
+                 "%s: there is no name in it; a name of a class a line was expected", path);
         good = false;
     }
     good = good && names_differ(names, *count, path, error, error_bytes);
@@ -414,8 +478,10 @@ static char **read_names(const char *path, int64_t *count, char *error, size_t e
     return NULL;
 }
 
-/* The names of a level, each once, in byte order. Files are in order, so those of one folder follow each other. */
-static char **names_of_level(const CoupletListing *listing, int level, int64_t *count, char *error, size_t error_bytes) {
+/* The names of a level, each once, in byte order. Files are in order, so those of one folder follow
+ * each other. */
+static char **names_of_level(const CoupletListing *listing, int level, int64_t *count, char *error,
+                             size_t error_bytes) {
     char **names = NULL;
     int64_t room = 0;
     *count = 0;
@@ -443,53 +509,70 @@ typedef struct Ranked {
     int32_t rank;
 } Ranked;
 
-static int by_ranked_name(const void *a, const void *b) { return strcmp(((const Ranked *)a)->name, ((const Ranked *)b)->name); }
+static int by_ranked_name(const void *a, const void *b) {
+    return strcmp(((const Ranked *)a)->name, ((const Ranked *)b)->name);
+}
 
-static bool not_listed(const CoupletListing *listing, const char *folder, const char *names, char *error, size_t error_bytes) {
-    snprintf(error, error_bytes, "%s/%s: the folder is no class of %s; add its name there, or move the folder away", listing->root, folder, names);
+static bool not_listed(const CoupletListing *listing, const char *folder, const char *names,
+                       char *error, size_t error_bytes) {
+    snprintf(error, error_bytes,
+             "%s/%s: the folder is no class of %s; add its name there, or move the folder away",
+             listing->root, folder, names);
     return false;
 }
 
 /* The number of each file's class among the names, which are in any order. */
-static bool number_files(const CoupletListing *listing, int level, char *const *names, int64_t count, const char *list, int32_t *label, char *error, size_t error_bytes) {
+static bool number_files(const CoupletListing *listing, int level, char *const *names,
+                         int64_t count, const char *list, int32_t *label, char *error,
+                         size_t error_bytes) {
     Ranked *ranked = malloc(((size_t)count + 1) * sizeof *ranked);
     bool good = ranked || out_of_memory(error, error_bytes);
-    for (int64_t i = 0; good && i < count; i++) ranked[i] = (Ranked){names[i], (int32_t)i};
+    for (int64_t i = 0; good && i < count; i++)
+        ranked[i] = (Ranked){names[i], (int32_t)i};
     if (good) qsort(ranked, (size_t)count, sizeof *ranked, by_ranked_name);
     for (int64_t i = 0; good && i < listing->count; i++) {
         char name[COUPLET_PATH_BYTES];
         size_t length = prefix(listing->files[i].path, level);
         memcpy(name, listing->files[i].path, length);
         name[length] = 0;
-        Ranked key = {name, 0}, *found = bsearch(&key, ranked, (size_t)count, sizeof key, by_ranked_name);
-        if (!found) good = not_listed(listing, name, list, error, error_bytes);
-        else label[i] = found->rank;
+        Ranked key = {name, 0},
+               *found = bsearch(&key, ranked, (size_t)count, sizeof key, by_ranked_name);
+        if (!found)
+            good = not_listed(listing, name, list, error, error_bytes);
+        else
+            label[i] = found->rank;
     }
     free(ranked);
     return good;
 }
 
-static bool make_level(const CoupletListing *listing, int level, const char *names, CoupletListedClasses *out, char *error, size_t error_bytes) {
+static bool make_level(const CoupletListing *listing, int level, const char *names,
+                       CoupletListedClasses *out, char *error, size_t error_bytes) {
     char path[COUPLET_PATH_BYTES], **list;
     int64_t count;
     if (names && level == 1) {
         if (!couplet_listing_join(listing->root, names, path, error, error_bytes)) return false;
         list = read_names(path, &count, error, error_bytes);
-    } else list = names_of_level(listing, level, &count, error, error_bytes);
+    } else
+        list = names_of_level(listing, level, &count, error, error_bytes);
     if (!list) return false;
     out->name[level - 1] = list;
     out->classes[level - 1] = count;
     out->label[level - 1] = malloc((size_t)listing->count * sizeof **out->label);
     if (!out->label[level - 1]) return out_of_memory(error, error_bytes);
-    return number_files(listing, level, list, count, names, out->label[level - 1], error, error_bytes);
+    return number_files(listing, level, list, count, names, out->label[level - 1], error,
+                        error_bytes);
 }
 
-bool couplet_listing_classes(const CoupletListing *listing, const CoupletListingKind *kind, const char *names, CoupletListedClasses *out, char *error, size_t error_bytes) {
+bool couplet_listing_classes(const CoupletListing *listing, const CoupletListingKind *kind,
+                             const char *names, CoupletListedClasses *out, char *error,
+                             size_t error_bytes) {
     *out = (CoupletListedClasses){.levels = 0};
     int levels = levels_of(listing, kind, error, error_bytes);
     if (levels < 0) return false;
     if (levels == 0 && names) {
-        snprintf(error, error_bytes, "%s: names = \"%s\" names class folders, and there are none", listing->root, names);
+        snprintf(error, error_bytes, "%s: names = \"%s\" names class folders, and there are none",
+                 listing->root, names);
         return false;
     }
     if (levels == 0) return true;
@@ -499,7 +582,8 @@ bool couplet_listing_classes(const CoupletListing *listing, const CoupletListing
     out->classes = calloc((size_t)levels, sizeof *out->classes);
     bool good = (out->label && out->name && out->classes) || out_of_memory(error, error_bytes);
     out->levels = good ? levels : 0;
-    for (int level = 1; good && level <= levels; level++) good = make_level(listing, level, names, out, error, error_bytes);
+    for (int level = 1; good && level <= levels; level++)
+        good = make_level(listing, level, names, out, error, error_bytes);
     if (!good) couplet_listing_classes_free(out);
     return good;
 }
@@ -515,27 +599,36 @@ void couplet_listing_classes_free(CoupletListedClasses *classes) {
     *classes = (CoupletListedClasses){.levels = 0};
 }
 
-bool couplet_listing_fields(const CoupletListedClasses *classes, CoupletTable *table, char *error, size_t error_bytes) {
+bool couplet_listing_fields(const CoupletListedClasses *classes, CoupletTable *table, char *error,
+                            size_t error_bytes) {
     for (int level = 0; level < classes->levels; level++) {
         char name[24];
-        if (level) snprintf(name, sizeof name, "label%d", level + 1);
-        else snprintf(name, sizeof name, "label");
+        if (level)
+            snprintf(name, sizeof name, "label%d", level + 1);
+        else
+            snprintf(name, sizeof name, "label");
         CoupletField *field = couplet_table_add(table, name, COUPLET_I32, 0, NULL);
-        if (!field || !couplet_field_classes(field, (const char *const *)classes->name[level], classes->classes[level])) return out_of_memory(error, error_bytes);
+        if (!field || !couplet_field_classes(field, (const char *const *)classes->name[level],
+                                             classes->classes[level]))
+            return out_of_memory(error, error_bytes);
     }
     return true;
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* Reads `size` bytes; a file that became shorter since is refused. */
-static bool read_whole(int file, uint8_t *bytes, size_t size, const char *path, char *error, size_t error_bytes) {
+static bool read_whole(int file, uint8_t *bytes, size_t size, const char *path, char *error,
+                       size_t error_bytes) {
     for (size_t got = 0; got < size;) {
         ssize_t count = read(file, bytes + got, size - got);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return fail(path, "cannot be read", error, error_bytes);
         if (count == 0) {
-            snprintf(error, error_bytes, "%s: the file ended at byte %zu, and %zu bytes were expected; it changed meanwhile", path, got, size);
+            snprintf(
+                error, error_bytes,
+                "%s: the file ended at byte %zu, and %zu bytes were expected; it changed meanwhile",
+                path, got, size);
             return false;
         }
         got += (size_t)count;
@@ -543,19 +636,26 @@ static bool read_whole(int file, uint8_t *bytes, size_t size, const char *path, 
     return true;
 }
 
-static bool size_is_right(int64_t size, size_t most, const char *path, char *error, size_t error_bytes) {
-    if (size == 0) snprintf(error, error_bytes, "%s: the file is empty", path);
-    else if (size > (int64_t)most) snprintf(error, error_bytes, "%s: the file has %lld bytes; at most %zu are read", path, (long long)size, most);
-    else return true;
+static bool size_is_right(int64_t size, size_t most, const char *path, char *error,
+                          size_t error_bytes) {
+    if (size == 0)
+        snprintf(error, error_bytes, "%s: the file is empty", path);
+    else if (size > (int64_t)most)
+        snprintf(error, error_bytes, "%s: the file has %lld bytes; at most %zu are read", path,
+                 (long long)size, most);
+    else
+        return true;
     return false;
 }
 
-uint8_t *couplet_listing_bytes(const char *path, size_t most, size_t *length, char *error, size_t error_bytes) {
+uint8_t *couplet_listing_bytes(const char *path, size_t most, size_t *length, char *error,
+                               size_t error_bytes) {
     struct stat info;
     uint8_t *bytes = NULL;
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     bool good = file >= 0 && fstat(file, &info) == 0;
-    if (!good) fail(path, "cannot be read", error, error_bytes);
+    if (!good)
+        fail(path, "cannot be read", error, error_bytes);
     else if (!S_ISREG(info.st_mode)) {
         snprintf(error, error_bytes, "%s: this is no file", path);
         good = false;
@@ -563,7 +663,8 @@ uint8_t *couplet_listing_bytes(const char *path, size_t most, size_t *length, ch
     if (good && size_is_right(info.st_size, most, path, error, error_bytes)) {
         *length = (size_t)info.st_size;
         bytes = malloc(*length);
-        if (!bytes) snprintf(error, error_bytes, "%s: out of memory for %zu bytes", path, *length);
+        if (!bytes)
+            snprintf(error, error_bytes, "%s: out of memory for %zu bytes", path, *length);
         else if (!read_whole(file, bytes, *length, path, error, error_bytes)) {
             free(bytes);
             bytes = NULL;

@@ -11,16 +11,16 @@
 
 /* Which files are samples, by the ends of their names; upper and lower case are alike. */
 typedef struct CoupletListingKind {
-    const char *what;             /* "picture" */
-    const char *library;          /* the formats that are read: "JPEG, PNG and WebP" */
-    const char *const *endings;   /* the endings of samples: ".jpg", ..; NULL ends the list */
+    const char *what;           /* "picture" */
+    const char *library;        /* the formats that are read: "JPEG, PNG and WebP" */
+    const char *const *endings; /* the endings of samples: ".jpg", ..; NULL ends the list */
     /* Endings of files of the same nature in formats that are not read. Such a file is refused; all
      * other files are passed over. NULL ends the list. */
     const char *const *unread;
 } CoupletListingKind;
 
 typedef struct CoupletListedFile {
-    char *path;      /* below the root: "cats/01.jpg" */
+    char *path; /* below the root: "cats/01.jpg" */
     int64_t bytes;
     int64_t time_ns; /* of its last change */
 } CoupletListedFile;
@@ -33,9 +33,9 @@ typedef struct CoupletListedFolder {
 typedef struct CoupletListing {
     /* The folder as it was given. "": one file was given, and its path is whole. */
     char root[COUPLET_PATH_BYTES];
-    CoupletListedFile *files;       /* [count], in the byte order of their paths */
+    CoupletListedFile *files; /* [count], in the byte order of their paths */
     int64_t count;
-    CoupletListedFolder *folders;   /* [folder_count], in byte order */
+    CoupletListedFolder *folders; /* [folder_count], in byte order */
     int64_t folder_count;
 } CoupletListing;
 
@@ -44,8 +44,8 @@ typedef struct CoupletListedClasses {
     /* The folders above each file if all files have as many, and 1 if they differ. 0: the files lie
      * in the root, and there are no classes. */
     int levels;
-    int32_t **label; /* [levels][count] */
-    char ***name; /* [levels][classes]: "cats"; on a deeper level "animals/cats" */
+    int32_t **label;  /* [levels][count] */
+    char ***name;     /* [levels][classes]: "cats"; on a deeper level "animals/cats" */
     int64_t *classes; /* [levels] */
 } CoupletListedClasses;
 

@@ -32,9 +32,9 @@ static const Format formats[] = {
 };
 
 const char *const couplet_mesh_endings[] = {".obj", ".off", ".ply", ".pts", ".stl", ".xyz", NULL};
-const char *const couplet_mesh_unread[] = {".3ds",  ".blend", ".dae", ".e57",  ".fbx", ".glb",
-                                           ".gltf", ".las",   ".laz", ".pcd",  ".step", ".stp",
-                                           ".usd",  ".usdz",  ".wrl", ".x3d",  NULL};
+const char *const couplet_mesh_unread[] = {".3ds",  ".blend", ".dae", ".e57", ".fbx",  ".glb",
+                                           ".gltf", ".las",   ".laz", ".pcd", ".step", ".stp",
+                                           ".usd",  ".usdz",  ".wrl", ".x3d", NULL};
 
 /* ---- what went wrong ------------------------------------------------------------------------ */
 
@@ -46,7 +46,8 @@ bool couplet_mesh_fail(CoupletMeshFile *f, const char *format, ...) {
     va_end(list);
     if (f->line)
         snprintf(f->error, f->error_bytes, "%s:%lld: %s", f->path, (long long)f->line, sentence);
-    else snprintf(f->error, f->error_bytes, "%s: %s", f->path, sentence);
+    else
+        snprintf(f->error, f->error_bytes, "%s: %s", f->path, sentence);
     return false;
 }
 
@@ -65,11 +66,13 @@ const char *couplet_mesh_show(CoupletSpan word, char out[48]) {
 static bool grow(CoupletMeshFile *f, void *array, int64_t *room, int64_t count, size_t bytes) {
     if (count <= *room) return true;
     int64_t more = *room ? *room : 256;
-    while (more < count) more *= 2;
+    while (more < count)
+        more *= 2;
     void *old, *grown;
     memcpy(&old, array, sizeof old);
     grown = realloc(old, (size_t)more * bytes);
-    if (!grown) return couplet_mesh_fail(f, "out of memory for %lld of its points", (long long)more);
+    if (!grown)
+        return couplet_mesh_fail(f, "out of memory for %lld of its points", (long long)more);
     memcpy(array, &grown, sizeof grown);
     *room = more;
     return true;
@@ -79,12 +82,15 @@ bool couplet_mesh_add_point(CoupletMeshFile *f, const double point[3]) {
     CoupletMesh *m = f->mesh;
     for (int c = 0; c < 3; c++)
         if (!(fabs(point[c]) <= FLT_MAX))
-            return couplet_mesh_fail(f, "a coordinate of point %lld is %g, and a finite number of "
-                                        "32 bits was expected", (long long)m->point_count,
+            return couplet_mesh_fail(f,
+                                     "a coordinate of point %lld is %g, and a finite number of "
+                                     "32 bits was expected",
+                                     (long long)m->point_count,
                                      isnan(point[c]) ? fabs(point[c]) : point[c]);
     if (m->point_count == INT32_MAX)
         return couplet_mesh_fail(f, "it has more than %d points", INT32_MAX);
-    if (!grow(f, &m->points, &f->point_room, m->point_count + 1, 3 * sizeof *m->points)) return false;
+    if (!grow(f, &m->points, &f->point_room, m->point_count + 1, 3 * sizeof *m->points))
+        return false;
     memcpy(m->points + 3 * m->point_count++, point, 3 * sizeof *point);
     return true;
 }
@@ -125,8 +131,10 @@ bool couplet_mesh_add_face(CoupletMeshFile *f, int64_t corners) {
     if (corners == 3) return couplet_mesh_add_triangle(f, f->face[0], f->face[1], f->face[2]);
     const bool is_convex = couplet_polygon_is_convex(m->points, f->face, corners);
     if (!is_convex && corners > COUPLET_POLYGON_MOST)
-        return couplet_mesh_fail(f, "a face has %lld corners and is not convex; at most %d are cut "
-                                    "into triangles", (long long)corners, COUPLET_POLYGON_MOST);
+        return couplet_mesh_fail(f,
+                                 "a face has %lld corners and is not convex; at most %d are cut "
+                                 "into triangles",
+                                 (long long)corners, COUPLET_POLYGON_MOST);
     if (m->triangle_count + corners > INT32_MAX)
         return couplet_mesh_fail(f, "it has more than %d triangles", INT32_MAX);
     if (!grow(f, &m->corners, &f->triangle_room, m->triangle_count + corners - 2,
@@ -147,7 +155,8 @@ static bool ends_word(char c) {
 bool couplet_mesh_line(CoupletMeshFile *f, CoupletSpan *line) {
     if (f->at >= f->end) return false;
     line->at = line->end = f->at;
-    while (line->end < f->end && *line->end != '\n' && *line->end != '\r') line->end++;
+    while (line->end < f->end && *line->end != '\n' && *line->end != '\r')
+        line->end++;
     f->at = line->end;
     if (f->at < f->end && *f->at == '\r') f->at++;
     if (f->at < f->end && *f->at == '\n' && (f->at == line->end || f->at[-1] == '\r')) f->at++;
@@ -166,9 +175,11 @@ bool couplet_mesh_full_line(CoupletMeshFile *f, char comment, CoupletSpan *line)
 }
 
 bool couplet_mesh_word(CoupletSpan *line, CoupletSpan *word) {
-    while (line->at < line->end && ends_word(*line->at)) line->at++;
+    while (line->at < line->end && ends_word(*line->at))
+        line->at++;
     word->at = line->at;
-    while (line->at < line->end && !ends_word(*line->at)) line->at++;
+    while (line->at < line->end && !ends_word(*line->at))
+        line->at++;
     word->end = line->at;
     return word->end > word->at;
 }
@@ -186,7 +197,9 @@ typedef struct Decimal {
     bool exact;      /* all digits are in `digits` */
 } Decimal;
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 static const char *read_digits(const char *at, const char *end, bool behind_point, Decimal *d) {
     for (; at < end && is_digit(*at); at++) {
@@ -251,9 +264,12 @@ bool couplet_mesh_number(CoupletSpan word, double *out) {
     if (at != word.end) return false;
     /* Both the digits and the power of ten are exact doubles, so one operation rounds once. */
     const bool is_short = d.exact && d.digits <= UINT64_C(1) << 53;
-    if (is_short && d.power >= 0 && d.power <= 22) *out = (double)d.digits * tens[d.power];
-    else if (is_short && d.power < 0 && d.power >= -22) *out = (double)d.digits / tens[-d.power];
-    else *out = fabs(slow_number(word));
+    if (is_short && d.power >= 0 && d.power <= 22)
+        *out = (double)d.digits * tens[d.power];
+    else if (is_short && d.power < 0 && d.power >= -22)
+        *out = (double)d.digits / tens[-d.power];
+    else
+        *out = fabs(slow_number(word));
     if (negative) *out = -*out;
     return isfinite(*out);
 }
@@ -308,8 +324,7 @@ static CoupletMeshFormat *format_of(const char *path) {
 static bool is_whole(CoupletMeshFile *f) {
     const CoupletMesh *m = f->mesh;
     f->line = 0;
-    if (!m->point_count)
-        return couplet_mesh_fail(f, "there is no point in it");
+    if (!m->point_count) return couplet_mesh_fail(f, "there is no point in it");
     if (f->normal_count == m->point_count) return true;
     /* Normals of corners, of which a point may have several, say nothing of points. */
     free(f->mesh->normals);

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 typedef struct CoupletMesh {
-    double *points;         /* [point_count][3]: finite, and no larger than a float can be */
-    int64_t point_count;    /* at least 1 */
+    double *points;      /* [point_count][3]: finite, and no larger than a float can be */
+    int64_t point_count; /* at least 1 */
     /* [point_count][3], as the file says them, NaN too; NULL: it says none. */
     double *normals;
     int32_t *corners;       /* [triangle_count][3]: numbers of points */

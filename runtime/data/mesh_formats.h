@@ -15,7 +15,7 @@ typedef struct CoupletMeshFile {
     int64_t line;         /* the number of the line that was read last; 0: none yet, or no text */
     CoupletMesh *mesh;
     int64_t point_room, normal_count, normal_room, triangle_room;
-    int32_t *face;        /* [face_room]: the corners of the face that is being read */
+    int32_t *face; /* [face_room]: the corners of the face that is being read */
     int64_t face_room;
     char *error;
     size_t error_bytes;

@@ -1,5 +1,5 @@
-/* Wavefront OBJ: points (`v`), normals (`vn`) and faces (`f`). Materials, textures, groups, lines and
- * curves are passed over. A backslash at the end of a line joins it with the next one. */
+/* Wavefront OBJ: points (`v`), normals (`vn`) and faces (`f`). Materials, textures, groups, lines
+ * and curves are passed over. A backslash at the end of a line joins it with the next one. */
 #include "runtime/data/mesh_formats.h"
 
 #include <string.h>
@@ -12,8 +12,10 @@ static bool read_corner(CoupletMeshFile *f, CoupletSpan word, int64_t corner) {
     int64_t number;
     char shown[48];
     if (!couplet_mesh_whole(digits, &number))
-        return couplet_mesh_fail(f, "`%s` is no corner of a face; the number of a point, as in 7 "
-                                    "or 7/1/3, was expected", couplet_mesh_show(word, shown));
+        return couplet_mesh_fail(f,
+                                 "`%s` is no corner of a face; the number of a point, as in 7 "
+                                 "or 7/1/3, was expected",
+                                 couplet_mesh_show(word, shown));
     if (number == 0 || number > count || -number > count)
         return couplet_mesh_fail(f, "a face has point %lld, and points 1 to %lld stand above",
                                  (long long)number, (long long)count);
@@ -53,8 +55,7 @@ static bool read_line(CoupletMeshFile *f, CoupletSpan line) {
         return couplet_mesh_numbers(f, &line, "a point", 3, numbers) &&
                couplet_mesh_add_point(f, numbers);
     if (couplet_mesh_is(word, "vn"))
-        return couplet_mesh_normal(f, &line, numbers) &&
-               couplet_mesh_add_normal(f, numbers);
+        return couplet_mesh_normal(f, &line, numbers) && couplet_mesh_add_normal(f, numbers);
     if (couplet_mesh_is(word, "f") || couplet_mesh_is(word, "fo")) return read_face(f, line);
     return true;
 }

@@ -25,12 +25,16 @@ static bool read_word(CoupletMeshFile *f, CoupletSpan *line, Header *header) {
     char shown[48];
     couplet_mesh_word(&rest, &word);
     const CoupletSpan whole = word;
-    if (skip(&word, "ST")) {}
-    if (skip(&word, "C")) {}
+    if (skip(&word, "ST")) {
+    }
+    if (skip(&word, "C")) {
+    }
     header->has_normals = skip(&word, "N");
     if (!skip(&word, "OFF"))
-        return couplet_mesh_fail(f, "the file begins with `%s`, and OFF was expected, with N, C "
-                                    "and ST before it or not", couplet_mesh_show(whole, shown));
+        return couplet_mesh_fail(f,
+                                 "the file begins with `%s`, and OFF was expected, with N, C "
+                                 "and ST before it or not",
+                                 couplet_mesh_show(whole, shown));
     line->at = word.at;
     CoupletSpan next = *line;
     if (couplet_mesh_word(&next, &word) && couplet_mesh_is(word, "BINARY"))
@@ -44,7 +48,8 @@ static bool read_count(CoupletMeshFile *f, CoupletSpan *line, const char *what, 
     if (!couplet_mesh_word(line, &word))
         return couplet_mesh_fail(f, "the numbers of points, faces and edges were expected");
     if (!couplet_mesh_whole(word, out) || *out < 0)
-        return couplet_mesh_fail(f, "`%s` is no number of %s", couplet_mesh_show(word, shown), what);
+        return couplet_mesh_fail(f, "`%s` is no number of %s", couplet_mesh_show(word, shown),
+                                 what);
     return true;
 }
 
@@ -65,8 +70,7 @@ static bool read_point(CoupletMeshFile *f, const Header *header, CoupletSpan lin
     if (!couplet_mesh_numbers(f, &line, "a point", 3, numbers)) return false;
     if (!couplet_mesh_add_point(f, numbers)) return false;
     if (!header->has_normals) return true;
-    return couplet_mesh_normal(f, &line, numbers) &&
-           couplet_mesh_add_normal(f, numbers);
+    return couplet_mesh_normal(f, &line, numbers) && couplet_mesh_add_normal(f, numbers);
 }
 
 static bool read_face(CoupletMeshFile *f, CoupletSpan line) {

@@ -15,16 +15,25 @@ static const struct {
     const char *name;
     Kind kind;
 } kinds[] = {
-    {"char", INT8},     {"int8", INT8},     {"uchar", UINT8},     {"uint8", UINT8},
-    {"short", INT16},   {"int16", INT16},   {"ushort", UINT16},   {"uint16", UINT16},
-    {"int", INT32},     {"int32", INT32},   {"uint", UINT32},     {"uint32", UINT32},
+    {"char", INT8},     {"int8", INT8},       {"uchar", UINT8},    {"uint8", UINT8},
+    {"short", INT16},   {"int16", INT16},     {"ushort", UINT16},  {"uint16", UINT16},
+    {"int", INT32},     {"int32", INT32},     {"uint", UINT32},    {"uint32", UINT32},
     {"float", FLOAT32}, {"float32", FLOAT32}, {"double", FLOAT64}, {"float64", FLOAT64},
 };
 
 static const int kind_bytes[] = {1, 1, 2, 2, 4, 4, 4, 8};
 
 /* What a property is to us. The first six are entries of Row. */
-typedef enum Role { ROLE_X, ROLE_Y, ROLE_Z, ROLE_NX, ROLE_NY, ROLE_NZ, ROLE_CORNERS, ROLE_NONE } Role;
+typedef enum Role {
+    ROLE_X,
+    ROLE_Y,
+    ROLE_Z,
+    ROLE_NX,
+    ROLE_NY,
+    ROLE_NZ,
+    ROLE_CORNERS,
+    ROLE_NONE
+} Role;
 
 typedef struct Property {
     Kind kind, count_kind;
@@ -66,7 +75,8 @@ static bool read_kind(CoupletMeshFile *f, CoupletSpan *line, Kind *out) {
 static Role role_of(const Element *element, const Property *property, CoupletSpan name) {
     static const char *const names[] = {"x", "y", "z", "nx", "ny", "nz"};
     const bool is_vertex = strcmp(element->name, "vertex") == 0;
-    const bool has_corners = strcmp(element->name, "face") == 0 || strcmp(element->name, "tristrips") == 0;
+    const bool has_corners =
+        strcmp(element->name, "face") == 0 || strcmp(element->name, "tristrips") == 0;
     for (int i = 0; is_vertex && !property->is_list && i <= ROLE_NZ; i++)
         if (couplet_mesh_is(name, names[i])) return (Role)i;
     if (has_corners && property->is_list &&
@@ -134,8 +144,10 @@ static bool read_format(CoupletMeshFile *f, CoupletSpan line, Header *h) {
         h->has_format = true;
         return true;
     }
-    return couplet_mesh_fail(f, "the format is `%s`; ascii, binary_little_endian or "
-                                "binary_big_endian was expected", couplet_mesh_show(word, shown));
+    return couplet_mesh_fail(f,
+                             "the format is `%s`; ascii, binary_little_endian or "
+                             "binary_big_endian was expected",
+                             couplet_mesh_show(word, shown));
 }
 
 static bool read_header(CoupletMeshFile *f, Header *h) {
@@ -150,9 +162,10 @@ static bool read_header(CoupletMeshFile *f, Header *h) {
         if (couplet_mesh_is(word, "Created")) continue; /* by Blender 2.4, without `comment` */
         if (couplet_mesh_is(word, "end_header"))
             return h->has_format || couplet_mesh_fail(f, "the header has no line `format`");
-        const bool is_read = couplet_mesh_is(word, "format")     ? read_format(f, line, h)
-                             : couplet_mesh_is(word, "element")  ? read_element(f, line, h)
-                             : couplet_mesh_is(word, "property") ? read_property(f, line, h)
+        const bool is_read = couplet_mesh_is(word, "format")    ? read_format(f, line, h)
+                             : couplet_mesh_is(word, "element") ? read_element(f, line, h)
+                             : couplet_mesh_is(word, "property")
+                                 ? read_property(f, line, h)
                                  : couplet_mesh_fail(f, "`%s` is no line of a header",
                                                      couplet_mesh_show(word, shown));
         if (!is_read) return false;
@@ -187,14 +200,24 @@ static double value_of(uint64_t bits, Kind kind) {
     double value = 0;
     const uint32_t low = (uint32_t)bits;
     switch (kind) {
-    case INT8: return (int8_t)bits;
-    case UINT8: return (uint8_t)bits;
-    case INT16: return (int16_t)bits;
-    case UINT16: return (uint16_t)bits;
-    case INT32: return (int32_t)low;
-    case UINT32: return low;
-    case FLOAT32: memcpy(&single, &low, sizeof single); return (double)single;
-    case FLOAT64: memcpy(&value, &bits, sizeof value); return value;
+    case INT8:
+        return (int8_t)bits;
+    case UINT8:
+        return (uint8_t)bits;
+    case INT16:
+        return (int16_t)bits;
+    case UINT16:
+        return (uint16_t)bits;
+    case INT32:
+        return (int32_t)low;
+    case UINT32:
+        return low;
+    case FLOAT32:
+        memcpy(&single, &low, sizeof single);
+        return (double)single;
+    case FLOAT64:
+        memcpy(&value, &bits, sizeof value);
+        return value;
     }
     return value;
 }
@@ -277,7 +300,8 @@ static bool read_row(CoupletMeshFile *f, const Header *h, const Element *e, bool
 
 static bool read_rows(CoupletMeshFile *f, const Header *h, const Element *e) {
     const bool is_vertex = strcmp(e->name, "vertex") == 0;
-    const bool has_normals = has_role(h, e, ROLE_NX) && has_role(h, e, ROLE_NY) && has_role(h, e, ROLE_NZ);
+    const bool has_normals =
+        has_role(h, e, ROLE_NX) && has_role(h, e, ROLE_NY) && has_role(h, e, ROLE_NZ);
     CoupletSpan line = {f->at, f->at};
     if (is_vertex && !(has_role(h, e, ROLE_X) && has_role(h, e, ROLE_Y) && has_role(h, e, ROLE_Z)))
         return couplet_mesh_fail(f, "the element `vertex` has no properties x, y and z");

@@ -41,7 +41,8 @@ static bool read_text(CoupletMeshFile *f) {
         couplet_mesh_word(&line, &word);
         has_ended = couplet_mesh_is(word, "endsolid");
         if (couplet_mesh_is(word, "endfacet") && corners != 0)
-            return couplet_mesh_fail(f, "a facet ends with %d corners, and 3 were expected", corners);
+            return couplet_mesh_fail(f, "a facet ends with %d corners, and 3 were expected",
+                                     corners);
         if (!couplet_mesh_is(word, "vertex")) continue;
         if (!couplet_mesh_numbers(f, &line, "a corner", 3, point)) return false;
         if (!couplet_mesh_add_point(f, point)) return false;

@@ -9,7 +9,8 @@
 static int words_of(CoupletSpan line) {
     CoupletSpan word;
     int count = 0;
-    while (couplet_mesh_word(&line, &word)) count++;
+    while (couplet_mesh_word(&line, &word))
+        count++;
     return count;
 }
 

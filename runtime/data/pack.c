@@ -24,10 +24,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A copy holds, behind the columns, two arrays about the rows that could not be read: their numbers, and a line for each that says why. */
-static const char format[] = "couplet packed 1", file_format[] = "couplet data 1", row_hashes[] = "__rows", skipped_rows[] = "__skipped", skipped_reasons[] = "__reasons";
+/* A copy holds, behind the columns, two arrays about the rows that could not be read: their
+ * numbers, and a line for each that says why. */
+static const char format[] = "couplet packed 1", file_format[] = "couplet data 1",
+                  row_hashes[] = "__rows", skipped_rows[] = "__skipped",
+                  skipped_reasons[] = "__reasons";
 
-enum { HEAD_EXTRA = 4096 /* in the header: the arrays behind the columns, and the metadata */, SMALL_COLUMN = 64 << 20 };
+enum {
+    HEAD_EXTRA = 4096 /* in the header: the arrays behind the columns, and the metadata */,
+    SMALL_COLUMN = 64 << 20
+};
 
 typedef struct Copy {
     CoupletMapped mapped;
@@ -43,19 +49,24 @@ static void release_copy(void *storage) {
     free(copy);
 }
 
-/* ---- a copy that is there ----------------------------------------------------------------------------------------------- */
+/* ---- a copy that is there -------------------------------------------------------------------- */
 
 static bool is_column(const CoupletTensorEntry *entry, const CoupletField *field, int64_t rows) {
-    if (!entry || entry->type != field->type || entry->rank != field->rank + 1 || entry->shape[0] != rows) return false;
+    if (!entry || entry->type != field->type || entry->rank != field->rank + 1 ||
+        entry->shape[0] != rows)
+        return false;
     if ((uintptr_t)entry->data % COUPLET_PACK_ALIGNMENT) return false;
-    return field->rank == 0 || memcmp(entry->shape + 1, field->shape, (size_t)field->rank * sizeof *field->shape) == 0;
+    return field->rank == 0 ||
+           memcmp(entry->shape + 1, field->shape, (size_t)field->rank * sizeof *field->shape) == 0;
 }
 
 static bool take_skipped(Copy *copy, int64_t rows) {
     const CoupletTensorEntry *bad = couplet_tensors_find(&copy->mapped.file, skipped_rows);
     const CoupletTensorEntry *why = couplet_tensors_find(&copy->mapped.file, skipped_reasons);
     if (!bad && !why) return true;
-    if (!bad || !why || bad->type != COUPLET_I32 || why->type != COUPLET_U8 || bad->rank != 1 || why->rank != 1 || bad->shape[0] > rows) return false;
+    if (!bad || !why || bad->type != COUPLET_I32 || why->type != COUPLET_U8 || bad->rank != 1 ||
+        why->rank != 1 || bad->shape[0] > rows)
+        return false;
     copy->bad = bad->data;
     copy->bad_count = bad->shape[0];
     copy->reasons = why->data;
@@ -70,9 +81,12 @@ static bool fits(Copy *copy, CoupletTable *table, const void **columns) {
     const char *made_as = couplet_tensors_metadata(&copy->mapped.file, "format");
     const char *hash = couplet_tensors_metadata(&copy->mapped.file, "hash");
     uint64_t value = 0;
-    if (!made_as || strcmp(made_as, format) != 0 || !hash || sscanf(hash, "%16" SCNx64, &value) != 1) return false;
+    if (!made_as || strcmp(made_as, format) != 0 || !hash ||
+        sscanf(hash, "%16" SCNx64, &value) != 1)
+        return false;
     for (int f = 0; f < table->field_count; f++) {
-        const CoupletTensorEntry *entry = couplet_tensors_find(&copy->mapped.file, table->fields[f].name);
+        const CoupletTensorEntry *entry =
+            couplet_tensors_find(&copy->mapped.file, table->fields[f].name);
         if (!is_column(entry, &table->fields[f], table->held)) return false;
         columns[f] = entry->data;
     }
@@ -93,19 +107,27 @@ static void mark_used(const char *path) {
 
 typedef enum { USED, ABSENT /* or it does not fit */, FAILED } Found;
 
-static Found fail(Found found, CoupletTable *table, const char *sentence, char *error, size_t error_bytes) {
+static Found fail(Found found, CoupletTable *table, const char *sentence, char *error,
+                  size_t error_bytes) {
     snprintf(error, error_bytes, "%s: %s", table->name, sentence);
     return found;
 }
 
-static Found find_copy(const char *path, CoupletTable *table, Copy **out, char *error, size_t error_bytes) {
+static Found find_copy(const char *path, CoupletTable *table, Copy **out, char *error,
+                       size_t error_bytes) {
     Copy *copy = calloc(1, sizeof *copy);
     const void **columns = calloc((size_t)table->field_count + 1, sizeof *columns);
-    Found found = copy && columns ? ABSENT : fail(FAILED, table, "out of memory for its columns", error, error_bytes);
+    Found found = copy && columns
+                      ? ABSENT
+                      : fail(FAILED, table, "out of memory for its columns", error, error_bytes);
     if (found == ABSENT && couplet_mapped_open(path, &copy->mapped, error, error_bytes)) {
-        if (fits(copy, table, columns)) found = USED;
-        else couplet_mapped_close(&copy->mapped);
-    } else if (errno == ENOMEM) found = FAILED; /* a copy that there is no room to map is not made anew */
+        if (fits(copy, table, columns))
+            found = USED;
+        else
+            couplet_mapped_close(&copy->mapped);
+        /* a copy that there is no room to map is not made anew */
+    } else if (errno == ENOMEM)
+        found = FAILED;
     if (found == USED) {
         table->columns = columns;
         *out = copy;
@@ -117,7 +139,7 @@ static Found find_copy(const char *path, CoupletTable *table, Copy **out, char *
     return found;
 }
 
-/* ---- rows that are left out --------------------------------------------------------------------------------------------- */
+/* ---- rows that are left out ------------------------------------------------------------------ */
 
 /* The next line of the reasons into `out`. */
 static const char *next_reason(const char *at, const char *end, char *out, size_t bytes) {
@@ -136,18 +158,22 @@ static void tell_skipped(const Copy *copy, const CoupletLoading *loading) {
     }
 }
 
-static bool leave_out(CoupletTable *table, const Copy *copy, const CoupletLoading *loading, char *error, size_t error_bytes) {
+static bool leave_out(CoupletTable *table, const Copy *copy, const CoupletLoading *loading,
+                      char *error, size_t error_bytes) {
     char first[COUPLET_PATH_BYTES + 512];
     if (copy->bad_count == 0) return true;
     next_reason(copy->reasons, copy->reasons + copy->reason_bytes, first, sizeof first);
     if (copy->bad_count > loading->skip_bad) {
-        snprintf(error, error_bytes, "%s; --skip-bad %lld leaves out the %lld row%s of %s that cannot be read", first, (long long)copy->bad_count,
-                 (long long)copy->bad_count, copy->bad_count == 1 ? "" : "s", table->name);
+        snprintf(error, error_bytes,
+                 "%s; --skip-bad %lld leaves out the %lld row%s of %s that cannot be read", first,
+                 (long long)copy->bad_count, (long long)copy->bad_count,
+                 copy->bad_count == 1 ? "" : "s", table->name);
         return false;
     }
     const int64_t kept = table->held - copy->bad_count;
     if (kept == 0) {
-        snprintf(error, error_bytes, "%s: none of its rows can be read; of the first: %s", table->name, first);
+        snprintf(error, error_bytes, "%s: none of its rows can be read; of the first: %s",
+                 table->name, first);
         return false;
     }
     table->origin = malloc((size_t)kept * sizeof *table->origin);
@@ -157,15 +183,17 @@ static bool leave_out(CoupletTable *table, const Copy *copy, const CoupletLoadin
     }
     int64_t count = 0, bad = 0;
     for (int64_t row = 0; row < table->held; row++) {
-        if (bad < copy->bad_count && copy->bad[bad] == row) bad++;
-        else table->origin[count++] = (int32_t)row;
+        if (bad < copy->bad_count && copy->bad[bad] == row)
+            bad++;
+        else
+            table->origin[count++] = (int32_t)row;
     }
     table->count = count;
     tell_skipped(copy, loading);
     return true;
 }
 
-/* ---- making a copy ------------------------------------------------------------------------------------------------------ */
+/* ---- making a copy --------------------------------------------------------------------------- */
 
 typedef struct Making {
     const CoupletTable *table;
@@ -181,24 +209,30 @@ typedef struct Making {
 } Making;
 
 static bool fail_writing(const Making *m, const char *doing) {
-    snprintf(m->error, m->error_bytes, "%s: the packed copy of %s cannot be %s: %s", m->path, m->table->name, doing, strerror(errno));
+    snprintf(m->error, m->error_bytes, "%s: the packed copy of %s cannot be %s: %s", m->path,
+             m->table->name, doing, strerror(errno));
     return false;
 }
 
 static bool begin_file(Making *m) {
     errno = ENAMETOOLONG;
-    const bool fits_name = snprintf(m->partial, sizeof m->partial, "%s.partial", m->path) < (int)sizeof m->partial;
-    m->file = fits_name ? open(m->partial, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666) : -1;
+    const bool fits_name =
+        snprintf(m->partial, sizeof m->partial, "%s.partial", m->path) < (int)sizeof m->partial;
+    m->file = fits_name
+                  ? open(m->partial, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666)
+                  : -1;
     return m->file >= 0 || fail_writing(m, "written; COUPLET_CACHE=FOLDER names another folder");
 }
 
 /* The lines of the reasons: a line break inside one of them becomes a space. */
 static char *join_reasons(const CoupletBadRows *bad, size_t *length) {
     *length = 0;
-    for (int64_t i = 0; i < bad->count; i++) *length += strlen(bad->rows[i].sentence) + 1;
+    for (int64_t i = 0; i < bad->count; i++)
+        *length += strlen(bad->rows[i].sentence) + 1;
     char *text = malloc(*length + 1), *at = text;
     for (int64_t i = 0; text && i < bad->count; i++) {
-        for (const char *c = bad->rows[i].sentence; *c; c++) *at++ = *c == '\n' ? ' ' : *c;
+        for (const char *c = bad->rows[i].sentence; *c; c++)
+            *at++ = *c == '\n' ? ' ' : *c;
         *at++ = '\n';
     }
     return text;
@@ -212,12 +246,16 @@ static bool put_skipped(const Making *m, CoupletTensorEntry *after) {
     const int64_t place = (int64_t)m->layout.head_bytes + m->layout.data_bytes;
     const size_t row_bytes = (size_t)m->bad.count * sizeof *rows;
     errno = ENOMEM;
-    for (int64_t i = 0; rows && i < m->bad.count; i++) rows[i] = (int32_t)m->bad.rows[i].row;
-    const bool good = reasons && rows && couplet_pack_put(m->file, rows, row_bytes, place) && couplet_pack_put(m->file, reasons, length, place + (int64_t)row_bytes);
+    for (int64_t i = 0; rows && i < m->bad.count; i++)
+        rows[i] = (int32_t)m->bad.rows[i].row;
+    const bool good = reasons && rows && couplet_pack_put(m->file, rows, row_bytes, place) &&
+                      couplet_pack_put(m->file, reasons, length, place + (int64_t)row_bytes);
     free(reasons);
     free(rows);
-    after[0] = (CoupletTensorEntry){.name = skipped_rows, .type = COUPLET_I32, .rank = 1, .shape = {m->bad.count}};
-    after[1] = (CoupletTensorEntry){.name = skipped_reasons, .type = COUPLET_U8, .rank = 1, .shape = {(int64_t)length}};
+    after[0] = (CoupletTensorEntry){
+        .name = skipped_rows, .type = COUPLET_I32, .rank = 1, .shape = {m->bad.count}};
+    after[1] = (CoupletTensorEntry){
+        .name = skipped_reasons, .type = COUPLET_U8, .rank = 1, .shape = {(int64_t)length}};
     return good;
 }
 
@@ -226,9 +264,12 @@ static bool put_head(const Making *m, const CoupletTensorEntry *after, int after
     snprintf(hash, sizeof hash, "%016" PRIx64, m->hash);
     snprintf(rows, sizeof rows, "%lld", (long long)m->table->held);
     const CoupletTensorPair pairs[] = {
-        {"format", format}, {"reader", m->table->reader->name}, {"path", m->table->path}, {"choices", m->table->choices}, {"rows", rows}, {"hash", hash},
+        {"format", format},       {"reader", m->table->reader->name},
+        {"path", m->table->path}, {"choices", m->table->choices},
+        {"rows", rows},           {"hash", hash},
     };
-    char *head = couplet_pack_head(&m->layout, after, after_count, pairs, sizeof pairs / sizeof *pairs);
+    char *head =
+        couplet_pack_head(&m->layout, after, after_count, pairs, sizeof pairs / sizeof *pairs);
     errno = ENOMEM;
     const bool good = head && couplet_pack_put(m->file, head, m->layout.head_bytes, 0);
     free(head);
@@ -250,8 +291,11 @@ static bool put_rest(const Making *m) {
 static void tell_size(const Making *m, double seconds) {
     char size[32], sentence[2 * COUPLET_PATH_BYTES];
     if (!m->loading->said) return;
-    snprintf(sentence, sizeof sentence, "%s: %lld rows packed in %.1f s, %s in %s", m->table->name, (long long)m->table->held, seconds,
-             couplet_bytes_text((int64_t)m->layout.head_bytes + m->layout.data_bytes, size, sizeof size), m->path);
+    snprintf(
+        sentence, sizeof sentence, "%s: %lld rows packed in %.1f s, %s in %s", m->table->name,
+        (long long)m->table->held, seconds,
+        couplet_bytes_text((int64_t)m->layout.head_bytes + m->layout.data_bytes, size, sizeof size),
+        m->path);
     m->loading->said(m->loading->context, sentence);
 }
 
@@ -262,16 +306,28 @@ static double seconds_now(void) {
 }
 
 /* Strings of the metadata that are as long as they like make the header longer. */
-static size_t extra_of(const CoupletTable *table) { return HEAD_EXTRA + 6 * (strlen(table->path) + strlen(table->choices)); }
+static size_t extra_of(const CoupletTable *table) {
+    return HEAD_EXTRA + 6 * (strlen(table->path) + strlen(table->choices));
+}
 
 /* By the process that holds the copy's lock. */
-static bool make_copy(const CoupletTable *table, const CoupletLoading *loading, const char *path, char *error, size_t error_bytes) {
-    Making m = {.table = table, .loading = loading, .path = path, .file = -1, .error = error, .error_bytes = error_bytes};
+static bool make_copy(const CoupletTable *table, const CoupletLoading *loading, const char *path,
+                      char *error, size_t error_bytes) {
+    Making m = {.table = table,
+                .loading = loading,
+                .path = path,
+                .file = -1,
+                .error = error,
+                .error_bytes = error_bytes};
     const double start = seconds_now();
-    if (!couplet_pack_layout(table, table->held, extra_of(table), &m.layout, error, error_bytes)) return false;
+    if (!couplet_pack_layout(table, table->held, extra_of(table), &m.layout, error, error_bytes))
+        return false;
     const int64_t bytes = (int64_t)m.layout.head_bytes + m.layout.data_bytes;
-    bool good = begin_file(&m) && couplet_pack_reserve(m.file, path, table->name, bytes, error, error_bytes) &&
-                couplet_pack_rows(table, loading, &m.layout, m.file, &m.hash, &m.bad, error, error_bytes) && put_rest(&m);
+    bool good =
+        begin_file(&m) &&
+        couplet_pack_reserve(m.file, path, table->name, bytes, error, error_bytes) &&
+        couplet_pack_rows(table, loading, &m.layout, m.file, &m.hash, &m.bad, error, error_bytes) &&
+        put_rest(&m);
     if (m.file >= 0) close(m.file);
     if (m.file >= 0 && !good) unlink(m.partial);
     if (good) tell_size(&m, seconds_now() - start);
@@ -281,21 +337,28 @@ static bool make_copy(const CoupletTable *table, const CoupletLoading *loading, 
 }
 
 /* Another process may have made the copy while this one waited for the lock. */
-static Found make_or_take(const char *folder, const char *path, CoupletTable *table, const CoupletLoading *loading, Copy **copy, char *error, size_t error_bytes) {
+static Found make_or_take(const char *folder, const char *path, CoupletTable *table,
+                          const CoupletLoading *loading, Copy **copy, char *error,
+                          size_t error_bytes) {
     const CoupletCopyWait wait = {table->name, loading->said, loading->context, loading->stop};
     const int lock = couplet_copy_lock(path, &wait, error, error_bytes);
     if (lock < 0) return FAILED;
     Found found = find_copy(path, table, copy, error, error_bytes);
     if (found == ABSENT) {
         couplet_copies_tidy(folder, path);
-        found = make_copy(table, loading, path, error, error_bytes) ? find_copy(path, table, copy, error, error_bytes) : FAILED;
-        if (found == ABSENT) found = fail(FAILED, table, "its packed copy was changed by someone else while it was made", error, error_bytes);
+        found = make_copy(table, loading, path, error, error_bytes)
+                    ? find_copy(path, table, copy, error, error_bytes)
+                    : FAILED;
+        if (found == ABSENT)
+            found =
+                fail(FAILED, table, "its packed copy was changed by someone else while it was made",
+                     error, error_bytes);
     }
     couplet_copy_unlock(path, lock);
     return found;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------------ */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 /* The key with the layout, so that a copy of another version is not found. */
 static uint64_t key_of(const CoupletTable *table) {
@@ -313,29 +376,40 @@ static uint64_t key_of(const CoupletTable *table) {
 }
 
 /* The folder, and the copy's path in it. */
-static bool place_of(const CoupletTable *table, const CoupletLoading *loading, char *folder, char *path, char *error, size_t error_bytes) {
+static bool place_of(const CoupletTable *table, const CoupletLoading *loading, char *folder,
+                     char *path, char *error, size_t error_bytes) {
     if (!loading->cache && !couplet_copies_folder(folder, error, error_bytes)) return false;
-    if (loading->cache && snprintf(folder, COUPLET_PATH_BYTES, "%s", loading->cache) >= COUPLET_PATH_BYTES) {
-        snprintf(error, error_bytes, "%s: the path of the folder for packed copies is longer than %d bytes", table->name, COUPLET_PATH_BYTES);
+    if (loading->cache &&
+        snprintf(folder, COUPLET_PATH_BYTES, "%s", loading->cache) >= COUPLET_PATH_BYTES) {
+        snprintf(error, error_bytes,
+                 "%s: the path of the folder for packed copies is longer than %d bytes",
+                 table->name, COUPLET_PATH_BYTES);
         return false;
     }
     return couplet_copy_path(folder, table->asked, key_of(table), path, error, error_bytes);
 }
 
-static bool make_folder(const CoupletTable *table, const char *folder, char *error, size_t error_bytes) {
+static bool make_folder(const CoupletTable *table, const char *folder, char *error,
+                        size_t error_bytes) {
     char reason[COUPLET_PATH_BYTES + 128];
     if (couplet_folder_make(folder, NULL, reason, sizeof reason)) return true;
-    snprintf(error, error_bytes, "the packed copy of %s has no place: %s; COUPLET_CACHE=FOLDER names another folder", table->name, reason);
+    snprintf(error, error_bytes,
+             "the packed copy of %s has no place: %s; COUPLET_CACHE=FOLDER names another folder",
+             table->name, reason);
     return false;
 }
 
-bool couplet_pack_load(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes) {
+bool couplet_pack_load(CoupletTable *table, const CoupletLoading *loading, char *error,
+                       size_t error_bytes) {
     char folder[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES];
     Copy *copy = NULL;
     if (!place_of(table, loading, folder, path, error, error_bytes)) return false;
     const CoupletTable before = *table;
     Found found = find_copy(path, table, &copy, error, error_bytes);
-    if (found == ABSENT) found = make_folder(table, folder, error, error_bytes) ? make_or_take(folder, path, table, loading, &copy, error, error_bytes) : FAILED;
+    if (found == ABSENT)
+        found = make_folder(table, folder, error, error_bytes)
+                    ? make_or_take(folder, path, table, loading, &copy, error, error_bytes)
+                    : FAILED;
     if (found == FAILED) return false;
     if (!leave_out(table, copy, loading, error, error_bytes)) {
         free(table->columns);
@@ -353,15 +427,19 @@ bool couplet_pack_check(const CoupletTable *table, char *error, size_t error_byt
     uint64_t hash = table->hash;
     if (table->release != release_copy) return true;
     if (!couplet_pack_hash(table, &hash)) {
-        snprintf(error, error_bytes, "%s: out of memory to look through its packed copy", table->name);
+        snprintf(error, error_bytes, "%s: out of memory to look through its packed copy",
+                 table->name);
         return false;
     }
     if (hash == table->hash) return true;
-    snprintf(error, error_bytes, "%s: its packed copy is damaged: the bytes have another hash than when it was made. couplet data --cache --clear %s removes it", table->name, table->path);
+    snprintf(error, error_bytes,
+             "%s: its packed copy is damaged: the bytes have another hash than when it was made. "
+             "couplet data --cache --clear %s removes it",
+             table->name, table->path);
     return false;
 }
 
-/* ---- rows ahead of time ------------------------------------------------------------------------------------------------- */
+/* ---- rows ahead of time ---------------------------------------------------------------------- */
 
 static void ask_for(const char *bytes, int64_t length) {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -375,11 +453,12 @@ void couplet_table_prefetch(const CoupletTable *table, const int32_t *rows, int6
         const int64_t bytes = couplet_field_bytes(&table->fields[f]);
         if (bytes * table->held <= SMALL_COLUMN) continue;
         const char *column = table->columns[f];
-        for (int64_t i = 0; i < count; i++) ask_for(column + rows[i] * bytes, bytes);
+        for (int64_t i = 0; i < count; i++)
+            ask_for(column + rows[i] * bytes, bytes);
     }
 }
 
-/* ---- writing a file for data.arrays ------------------------------------------------------------------------------------- */
+/* ---- writing a file for data.arrays ---------------------------------------------------------- */
 
 typedef struct Writing {
     const CoupletTable *table;
@@ -401,7 +480,9 @@ static bool put_column(const Writing *w, int f) {
     const size_t bytes = (size_t)couplet_field_bytes(&t->fields[f]);
     const char *column = t->columns[f];
     bool good = true;
-    for (int64_t row = 0; good && row < t->count; row++) good = fwrite(column + (size_t)couplet_table_origin(t, row) * bytes, 1, bytes, w->file) == bytes;
+    for (int64_t row = 0; good && row < t->count; row++)
+        good = fwrite(column + (size_t)couplet_table_origin(t, row) * bytes, 1, bytes, w->file) ==
+               bytes;
     const int64_t over = (int64_t)bytes * t->count % COUPLET_PACK_ALIGNMENT;
     return good && put_zeros(w->file, over ? COUPLET_PACK_ALIGNMENT - over : 0);
 }
@@ -410,7 +491,8 @@ static bool put_column(const Writing *w, int f) {
 static bool put_row_hashes(const Writing *w) {
     bool good = true;
     for (int64_t row = 0; good && row < w->table->count; row++) {
-        const uint64_t hash = couplet_selection_row_hash(w->table, couplet_table_origin(w->table, row));
+        const uint64_t hash =
+            couplet_selection_row_hash(w->table, couplet_table_origin(w->table, row));
         const uint32_t words[] = {(uint32_t)hash, (uint32_t)(hash >> 32)};
         good = fwrite(words, sizeof *words, 2, w->file) == 2;
     }
@@ -419,50 +501,67 @@ static bool put_row_hashes(const Writing *w) {
 
 static bool put_columns(const Writing *w) {
     const CoupletTensorPair pairs[] = {{"format", file_format}, {"choices", w->table->choices}};
-    const CoupletTensorEntry rows = {.name = row_hashes, .type = COUPLET_I32, .rank = 2, .shape = {w->table->count, 2}};
+    const CoupletTensorEntry rows = {
+        .name = row_hashes, .type = COUPLET_I32, .rank = 2, .shape = {w->table->count, 2}};
     char *head = couplet_pack_head(w->layout, &rows, 1, pairs, sizeof pairs / sizeof *pairs);
     if (!head) snprintf(w->error, w->error_bytes, "%s: out of memory for the header", w->path);
     bool good = head && fwrite(head, 1, w->layout->head_bytes, w->file) == w->layout->head_bytes;
     free(head);
-    for (int f = 0; good && f < w->table->field_count; f++) good = put_column(w, f);
+    for (int f = 0; good && f < w->table->field_count; f++)
+        good = put_column(w, f);
     return good && put_row_hashes(w);
 }
 
-bool couplet_pack_write(const CoupletTable *table, const char *path, char *error, size_t error_bytes) {
+bool couplet_pack_write(const CoupletTable *table, const char *path, char *error,
+                        size_t error_bytes) {
     CoupletPackLayout layout;
-    if (!couplet_pack_layout(table, table->count, HEAD_EXTRA, &layout, error, error_bytes)) return false;
-    Writing w = {table, &layout, path, couplet_file_begin(path, error, error_bytes), error, error_bytes};
+    if (!couplet_pack_layout(table, table->count, HEAD_EXTRA, &layout, error, error_bytes))
+        return false;
+    Writing w = {table, &layout,    path, couplet_file_begin(path, error, error_bytes),
+                 error, error_bytes};
     bool good = w.file != NULL;
-    if (good && !couplet_pack_reserve(fileno(w.file), path, table->name, (int64_t)layout.head_bytes + layout.data_bytes + 8 * table->count, error, error_bytes)) {
+    if (good &&
+        !couplet_pack_reserve(fileno(w.file), path, table->name,
+                              (int64_t)layout.head_bytes + layout.data_bytes + 8 * table->count,
+                              error, error_bytes)) {
         couplet_file_drop(path, w.file);
         good = false;
     } else if (good) {
-        good = put_columns(&w) || ferror(w.file); /* a failure of the file stays with it, and the commit tells it */
-        if (good) good = couplet_file_commit(path, w.file, error, error_bytes);
-        else couplet_file_drop(path, w.file);
+        /* a failure of the file stays with it, and the commit tells it */
+        good = put_columns(&w) || ferror(w.file);
+        if (good)
+            good = couplet_file_commit(path, w.file, error, error_bytes);
+        else
+            couplet_file_drop(path, w.file);
     }
     couplet_pack_layout_free(&layout);
     return good;
 }
 
-/* ---- a file in the place of its source ---------------------------------------------------------------------------------- */
+/* ---- a file in the place of its source ------------------------------------------------------- */
 
 static bool is_file(const char *path) {
     struct stat status;
     return path && stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-CoupletPackedFile couplet_pack_file_kind(const CoupletRequest *request, const char *choices, char *error, size_t error_bytes) {
+CoupletPackedFile couplet_pack_file_kind(const CoupletRequest *request, const char *choices,
+                                         char *error, size_t error_bytes) {
     CoupletMapped mapped;
     char sentence[COUPLET_PATH_BYTES + 256];
-    if (strcmp(request->reader, "arrays") == 0 || !is_file(request->path)) return COUPLET_NOT_PACKED;
-    if (!couplet_mapped_open(request->path, &mapped, sentence, sizeof sentence)) return COUPLET_NOT_PACKED;
+    if (strcmp(request->reader, "arrays") == 0 || !is_file(request->path))
+        return COUPLET_NOT_PACKED;
+    if (!couplet_mapped_open(request->path, &mapped, sentence, sizeof sentence))
+        return COUPLET_NOT_PACKED;
     const char *made_as = couplet_tensors_metadata(&mapped.file, "format");
     const char *chosen = couplet_tensors_metadata(&mapped.file, "choices");
     CoupletPackedFile kind = COUPLET_NOT_PACKED;
-    if (made_as && chosen && strcmp(made_as, file_format) == 0) kind = strcmp(chosen, choices) == 0 ? COUPLET_PACKED_FITS : COUPLET_PACKED_OTHERWISE;
+    if (made_as && chosen && strcmp(made_as, file_format) == 0)
+        kind = strcmp(chosen, choices) == 0 ? COUPLET_PACKED_FITS : COUPLET_PACKED_OTHERWISE;
     if (kind == COUPLET_PACKED_OTHERWISE)
-        snprintf(error, error_bytes, "%s: this file was packed from data.%s, and the source is data.%s", request->path, chosen, choices);
+        snprintf(error, error_bytes,
+                 "%s: this file was packed from data.%s, and the source is data.%s", request->path,
+                 chosen, choices);
     couplet_mapped_close(&mapped);
     return kind;
 }
@@ -470,7 +569,8 @@ CoupletPackedFile couplet_pack_file_kind(const CoupletRequest *request, const ch
 static bool take_rows(CoupletTable *table, const CoupletTensorEntry *rows) {
     const uint32_t *words = rows->data;
     table->row_hashes = malloc((size_t)table->held * sizeof *table->row_hashes);
-    for (int64_t i = 0; table->row_hashes && i < table->held; i++) table->row_hashes[i] = (uint64_t)words[2 * i + 1] << 32 | words[2 * i];
+    for (int64_t i = 0; table->row_hashes && i < table->held; i++)
+        table->row_hashes[i] = (uint64_t)words[2 * i + 1] << 32 | words[2 * i];
     return table->row_hashes != NULL;
 }
 
@@ -478,9 +578,14 @@ bool couplet_pack_take_rows(CoupletTable *table, char *error, size_t error_bytes
     CoupletMapped mapped;
     if (!couplet_mapped_open(table->path, &mapped, error, error_bytes)) return false;
     const CoupletTensorEntry *rows = couplet_tensors_find(&mapped.file, row_hashes);
-    const bool fits_table = rows && rows->type == COUPLET_I32 && rows->rank == 2 && rows->shape[0] == table->held && rows->shape[1] == 2;
+    const bool fits_table = rows && rows->type == COUPLET_I32 && rows->rank == 2 &&
+                            rows->shape[0] == table->held && rows->shape[1] == 2;
     const bool good = fits_table && take_rows(table, rows);
-    if (!good) snprintf(error, error_bytes, "%s: the names of its rows are missing (`%s`), or memory is out; couplet data pack writes the file anew", table->name, row_hashes);
+    if (!good)
+        snprintf(error, error_bytes,
+                 "%s: the names of its rows are missing (`%s`), or memory is out; couplet data "
+                 "pack writes the file anew",
+                 table->name, row_hashes);
     couplet_mapped_close(&mapped);
     return good;
 }

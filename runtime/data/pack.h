@@ -27,7 +27,7 @@ bool couplet_pack_take_rows(CoupletTable *table, char *error, size_t error_bytes
 typedef enum {
     /* Files that its reader reads, and all that data.arrays is asked for. */
     COUPLET_NOT_PACKED,
-    COUPLET_PACKED_FITS,     /* a file of couplet_pack_write, of a source with the same choices */
+    COUPLET_PACKED_FITS, /* a file of couplet_pack_write, of a source with the same choices */
     /* Such a file, of a source with other choices, which a sentence names. */
     COUPLET_PACKED_OTHERWISE
 } CoupletPackedFile;

@@ -13,10 +13,10 @@ typedef struct CoupletPackLayout {
     int64_t rows;
     CoupletTensorEntry *entries; /* [count]: the columns with what fills up behind each */
     int count;
-    int64_t *columns;            /* by field: where its column begins in the file */
-    size_t head_bytes;           /* the header with its length; the first column begins behind it */
-    int64_t data_bytes;          /* all columns with what fills up */
-    void *texts;                 /* an array of jansson's that owns the metadata of the fields */
+    int64_t *columns;   /* by field: where its column begins in the file */
+    size_t head_bytes;  /* the header with its length; the first column begins behind it */
+    int64_t data_bytes; /* all columns with what fills up */
+    void *texts;        /* an array of jansson's that owns the metadata of the fields */
     /* [pair_count]: the classes of the fields, with room behind them. */
     CoupletTensorPair *pairs;
     int pair_count;

@@ -17,11 +17,12 @@
 #include <string.h>
 #include <time.h>
 
-/* Rows are dealt out in blocks, ascending: a thread decodes a part of a block into memory of its own, hashes it and writes it. The file is written and not mapped, so
- * that a disk which fails is an error and no signal. */
+/* Rows are dealt out in blocks, ascending: a thread decodes a part of a block into memory of its
+ * own, hashes it and writes it. The file is written and not mapped, so that a disk which fails is
+ * an error and no signal. */
 enum {
-    MOST_BLOCKS = 1 << 16,     /* a hash is kept of each */
-    PART_BYTES = 4 << 20,      /* that a thread decodes before it writes */
+    MOST_BLOCKS = 1 << 16, /* a hash is kept of each */
+    PART_BYTES = 4 << 20,  /* that a thread decodes before it writes */
     SENTENCE_BYTES = COUPLET_PATH_BYTES + 512
 };
 static const double told_every = 0.1; /* seconds */
@@ -32,13 +33,14 @@ typedef struct Packing {
     const CoupletPackLayout *layout;
     int file;
     int64_t row_bytes, block_rows, blocks;
-    int64_t part_rows;         /* that fit into PART_BYTES; at least one */
-    uint64_t *hashes;          /* by block */
-    _Atomic int64_t next;      /* block */
-    _Atomic int64_t done;      /* rows */
-    _Atomic int64_t beyond;    /* rows after this one change nothing any more: enough bad ones stand before them */
-    _Atomic bool ended;        /* by `failure` */
-    pthread_mutex_t lock;      /* of all that follows */
+    int64_t part_rows;    /* that fit into PART_BYTES; at least one */
+    uint64_t *hashes;     /* by block */
+    _Atomic int64_t next; /* block */
+    _Atomic int64_t done; /* rows */
+    /* rows after this one change nothing any more: enough bad ones stand before them */
+    _Atomic int64_t beyond;
+    _Atomic bool ended;   /* by `failure` */
+    pthread_mutex_t lock; /* of all that follows */
     CoupletBadRows *bad;
     double told;
     char failure[SENTENCE_BYTES];
@@ -62,7 +64,9 @@ static void end_by(Packing *p, const char *sentence) {
 
 static void end_by_memory(Packing *p) {
     char sentence[SENTENCE_BYTES];
-    snprintf(sentence, sizeof sentence, "%s: out of memory while its rows are decoded (%lld bytes each)", p->table->name, (long long)p->row_bytes);
+    snprintf(sentence, sizeof sentence,
+             "%s: out of memory while its rows are decoded (%lld bytes each)", p->table->name,
+             (long long)p->row_bytes);
     end_by(p, sentence);
 }
 
@@ -76,7 +80,8 @@ static bool make_room(CoupletBadRows *bad) {
     return true;
 }
 
-/* Keeps the lowest skip_bad + 1 bad rows: that many end the packing, and the lowest of all is the one that is named. */
+/* Keeps the lowest skip_bad + 1 bad rows: that many end the packing, and the lowest of all is the
+ * one that is named. */
 static bool keep_bad(Packing *p, int64_t row, const char *sentence) {
     CoupletBadRows *bad = p->bad;
     char *copy = strdup(sentence);
@@ -85,7 +90,8 @@ static bool keep_bad(Packing *p, int64_t row, const char *sentence) {
         return false;
     }
     int64_t place = bad->count++;
-    for (; place > 0 && bad->rows[place - 1].row > row; place--) bad->rows[place] = bad->rows[place - 1];
+    for (; place > 0 && bad->rows[place - 1].row > row; place--)
+        bad->rows[place] = bad->rows[place - 1];
     bad->rows[place] = (CoupletBadRow){row, copy};
     if (bad->count <= p->loading->skip_bad) return true;
     if (bad->count > p->loading->skip_bad + 1) free(bad->rows[--bad->count].sentence);
@@ -101,7 +107,8 @@ static void note_bad(Packing *p, int64_t row, const char *sentence) {
 }
 
 void couplet_bad_rows_free(CoupletBadRows *bad) {
-    for (int64_t i = 0; i < bad->count; i++) free(bad->rows[i].sentence);
+    for (int64_t i = 0; i < bad->count; i++)
+        free(bad->rows[i].sentence);
     free(bad->rows);
     *bad = (CoupletBadRows){.count = 0};
 }
@@ -126,17 +133,22 @@ static void part_free(Part *part) {
 static bool part_new(const Packing *p, Part *part) {
     const size_t fields = (size_t)p->table->field_count;
     int64_t bytes;
-    *part = (Part){.columns = calloc(fields + 1, sizeof *part->columns), .fields = calloc(fields + 1, sizeof *part->fields), .sizes = calloc(fields + 1, sizeof *part->sizes)};
+    *part = (Part){.columns = calloc(fields + 1, sizeof *part->columns),
+                   .fields = calloc(fields + 1, sizeof *part->fields),
+                   .sizes = calloc(fields + 1, sizeof *part->sizes)};
     const bool fits = !__builtin_mul_overflow(p->row_bytes, p->part_rows, &bytes);
     const size_t room = (size_t)bytes + fields * COUPLET_PACK_ALIGNMENT + COUPLET_PACK_ALIGNMENT;
-    if (fits) part->bytes = aligned_alloc(COUPLET_PACK_ALIGNMENT, room / COUPLET_PACK_ALIGNMENT * COUPLET_PACK_ALIGNMENT);
+    if (fits)
+        part->bytes = aligned_alloc(COUPLET_PACK_ALIGNMENT,
+                                    room / COUPLET_PACK_ALIGNMENT * COUPLET_PACK_ALIGNMENT);
     if (!part->bytes || !part->columns || !part->fields || !part->sizes) return false;
     char *at = part->bytes;
     for (int f = 0; f < p->table->field_count; f++) {
         part->sizes[f] = couplet_field_bytes(&p->table->fields[f]);
         part->columns[f] = at;
         const int64_t column = part->sizes[f] * p->part_rows;
-        at += (column + COUPLET_PACK_ALIGNMENT - 1) / COUPLET_PACK_ALIGNMENT * COUPLET_PACK_ALIGNMENT;
+        at +=
+            (column + COUPLET_PACK_ALIGNMENT - 1) / COUPLET_PACK_ALIGNMENT * COUPLET_PACK_ALIGNMENT;
     }
     return true;
 }
@@ -149,16 +161,20 @@ static void clear_row(const Packing *p, Part *part, int64_t place) {
 }
 
 static uint64_t hash_row(const Packing *p, const Part *part, int64_t place, uint64_t hash) {
-    for (int f = 0; f < p->table->field_count; f++) hash = couplet_hash(hash, part->columns[f] + place * part->sizes[f], (size_t)part->sizes[f]);
+    for (int f = 0; f < p->table->field_count; f++)
+        hash =
+            couplet_hash(hash, part->columns[f] + place * part->sizes[f], (size_t)part->sizes[f]);
     return hash;
 }
 
 static bool put_part(Packing *p, const Part *part, int64_t first, int64_t rows) {
     for (int f = 0; f < p->table->field_count; f++) {
         const int64_t place = p->layout->columns[f] + first * part->sizes[f];
-        if (couplet_pack_put(p->file, part->columns[f], (size_t)(rows * part->sizes[f]), place)) continue;
+        if (couplet_pack_put(p->file, part->columns[f], (size_t)(rows * part->sizes[f]), place))
+            continue;
         char sentence[SENTENCE_BYTES];
-        snprintf(sentence, sizeof sentence, "the packed copy of %s cannot be written: %s", p->table->name, strerror(errno));
+        snprintf(sentence, sizeof sentence, "the packed copy of %s cannot be written: %s",
+                 p->table->name, strerror(errno));
         end_by(p, sentence);
         return false;
     }
@@ -169,7 +185,8 @@ static bool is_stopped(Packing *p) {
     if (atomic_load_explicit(&p->ended, memory_order_relaxed)) return true;
     if (!p->loading->stop || !*p->loading->stop) return false;
     char sentence[SENTENCE_BYTES];
-    snprintf(sentence, sizeof sentence, "%s: stopped before all rows were packed; nothing is left of it", p->table->name);
+    snprintf(sentence, sizeof sentence,
+             "%s: stopped before all rows were packed; nothing is left of it", p->table->name);
     end_by(p, sentence);
     return true;
 }
@@ -191,7 +208,8 @@ static bool read_part(Packing *p, Part *part, int64_t first, int64_t rows, uint6
     char sentence[SENTENCE_BYTES];
     for (int64_t i = 0; i < rows; i++) {
         const int64_t row = first + i;
-        if (is_stopped(p) || row > atomic_load_explicit(&p->beyond, memory_order_relaxed)) return false;
+        if (is_stopped(p) || row > atomic_load_explicit(&p->beyond, memory_order_relaxed))
+            return false;
         clear_row(p, part, i);
         sentence[0] = 0;
         if (!p->table->reader->read(p->table, row, part->fields, sentence, sizeof sentence)) {
@@ -205,7 +223,8 @@ static bool read_part(Packing *p, Part *part, int64_t first, int64_t rows, uint6
 
 static bool read_block(Packing *p, Part *part, int64_t block) {
     const int64_t first = block * p->block_rows;
-    const int64_t end = first + p->block_rows < p->table->held ? first + p->block_rows : p->table->held;
+    const int64_t end =
+        first + p->block_rows < p->table->held ? first + p->block_rows : p->table->held;
     uint64_t hash = COUPLET_HASH_START;
     for (int64_t row = first; row < end; row += p->part_rows) {
         const int64_t rows = row + p->part_rows < end ? p->part_rows : end - row;
@@ -247,18 +266,25 @@ static uint64_t hash_of_all(const Packing *p) {
 
 static bool judge(const Packing *p, char *error, size_t error_bytes) {
     const long long allowed = (long long)p->loading->skip_bad;
-    if (atomic_load(&p->ended)) snprintf(error, error_bytes, "%s", p->failure);
-    else if (p->bad->count <= p->loading->skip_bad) return true;
-    else if (allowed == 0) snprintf(error, error_bytes, "%s; --skip-bad N leaves out up to N rows that cannot be read", p->bad->rows[0].sentence);
+    if (atomic_load(&p->ended))
+        snprintf(error, error_bytes, "%s", p->failure);
+    else if (p->bad->count <= p->loading->skip_bad)
+        return true;
+    else if (allowed == 0)
+        snprintf(error, error_bytes, "%s; --skip-bad N leaves out up to N rows that cannot be read",
+                 p->bad->rows[0].sentence);
     else
-        snprintf(error, error_bytes, "%s; this is the first of the rows of %s that cannot be read, and there are more than the %lld that --skip-bad allows",
+        snprintf(error, error_bytes,
+                 "%s; this is the first of the rows of %s that cannot be read, and there are more "
+                 "than the %lld that --skip-bad allows",
                  p->bad->rows[0].sentence, p->table->name, allowed);
     return false;
 }
 
 static int64_t bytes_of_row(const CoupletTable *table) {
     int64_t bytes = 0;
-    for (int f = 0; f < table->field_count; f++) bytes += couplet_field_bytes(&table->fields[f]);
+    for (int f = 0; f < table->field_count; f++)
+        bytes += couplet_field_bytes(&table->fields[f]);
     return bytes;
 }
 
@@ -294,15 +320,22 @@ bool couplet_pack_hash(const CoupletTable *table, uint64_t *hash) {
     return good;
 }
 
-bool couplet_pack_rows(const CoupletTable *table, const CoupletLoading *loading, const CoupletPackLayout *layout, int file, uint64_t *hash, CoupletBadRows *bad,
-                       char *error, size_t error_bytes) {
-    Packing p = {.table = table, .loading = loading, .layout = layout, .file = file, .bad = bad, .beyond = INT64_MAX};
+bool couplet_pack_rows(const CoupletTable *table, const CoupletLoading *loading,
+                       const CoupletPackLayout *layout, int file, uint64_t *hash,
+                       CoupletBadRows *bad, char *error, size_t error_bytes) {
+    Packing p = {.table = table,
+                 .loading = loading,
+                 .layout = layout,
+                 .file = file,
+                 .bad = bad,
+                 .beyond = INT64_MAX};
     cut_into_blocks(&p);
     *bad = (CoupletBadRows){.count = 0};
     p.hashes = calloc((size_t)p.blocks + 1, sizeof *p.hashes);
     CoupletThreads *threads = couplet_threads_new(loading->threads);
     if (!p.hashes || !threads) {
-        snprintf(error, error_bytes, "%s: out of memory, or of threads, to decode its rows", table->name);
+        snprintf(error, error_bytes, "%s: out of memory, or of threads, to decode its rows",
+                 table->name);
         free(p.hashes);
         couplet_threads_free(threads);
         return false;

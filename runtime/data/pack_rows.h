@@ -22,8 +22,7 @@ typedef struct CoupletBadRows {
  * written, or when a signal came. The caller frees *bad in any case. */
 bool couplet_pack_rows(const CoupletTable *table, const CoupletLoading *loading,
                        const CoupletPackLayout *layout, int file, uint64_t *hash,
-                       CoupletBadRows *bad,
-                       char *error, size_t error_bytes);
+                       CoupletBadRows *bad, char *error, size_t error_bytes);
 /* Makes the same hash of columns that are in memory. False when memory is out. */
 bool couplet_pack_hash(const CoupletTable *table, uint64_t *hash);
 void couplet_bad_rows_free(CoupletBadRows *bad);

@@ -23,10 +23,15 @@ bool couplet_picture_fail(const CoupletPicture *picture, const char *format, ...
 }
 
 bool couplet_picture_fits(const CoupletPicture *picture, int64_t width, int64_t height) {
-    if (width < 1 || height < 1) return couplet_picture_fail(picture, "the picture has no pixel (%lld x %lld)", (long long)width, (long long)height);
-    if (width <= COUPLET_PICTURE_SIDE && height <= COUPLET_PICTURE_SIDE && width * height <= COUPLET_PICTURE_PIXELS) return true;
-    return couplet_picture_fail(picture, "the picture has %lld x %lld pixels; at most %d a side, and %d in all, are read", (long long)width, (long long)height,
-                                COUPLET_PICTURE_SIDE, COUPLET_PICTURE_PIXELS);
+    if (width < 1 || height < 1)
+        return couplet_picture_fail(picture, "the picture has no pixel (%lld x %lld)",
+                                    (long long)width, (long long)height);
+    if (width <= COUPLET_PICTURE_SIDE && height <= COUPLET_PICTURE_SIDE &&
+        width * height <= COUPLET_PICTURE_PIXELS)
+        return true;
+    return couplet_picture_fail(
+        picture, "the picture has %lld x %lld pixels; at most %d a side, and %d in all, are read",
+        (long long)width, (long long)height, COUPLET_PICTURE_SIDE, COUPLET_PICTURE_PIXELS);
 }
 
 void couplet_picture_on_white(uint8_t *pixels, int64_t count) {
@@ -41,7 +46,7 @@ void couplet_picture_on_white(uint8_t *pixels, int64_t count) {
     }
 }
 
-/* ---- EXIF ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- EXIF ------------------------------------------------------------------------------------ */
 
 typedef struct Exif {
     const uint8_t *bytes;
@@ -53,13 +58,15 @@ typedef struct Exif {
 static uint32_t exif_number(const Exif *e, size_t at, size_t count) {
     uint32_t value = 0;
     if (at > e->length || e->length - at < count) return 0;
-    for (size_t i = 0; i < count; i++) value |= (uint32_t)e->bytes[at + i] << (8 * (e->big_endian ? count - 1 - i : i));
+    for (size_t i = 0; i < count; i++)
+        value |= (uint32_t)e->bytes[at + i] << (8 * (e->big_endian ? count - 1 - i : i));
     return value;
 }
 
 int couplet_picture_orientation(const uint8_t *bytes, size_t length) {
     enum { ORIENTATION = 0x0112, SHORT = 3, ENTRY_BYTES = 12, HEAD = 6 };
-    if (length > HEAD && memcmp(bytes, "Exif\0", HEAD) == 0) return couplet_picture_orientation(bytes + HEAD, length - HEAD);
+    if (length > HEAD && memcmp(bytes, "Exif\0", HEAD) == 0)
+        return couplet_picture_orientation(bytes + HEAD, length - HEAD);
     Exif e = {bytes, length, length > 1 && bytes[0] == 'M'};
     bool is_tiff = length >= 8 && (memcmp(bytes, "II*", 4) == 0 || memcmp(bytes, "MM\0*", 4) == 0);
     if (!is_tiff) return 1;
@@ -73,7 +80,7 @@ int couplet_picture_orientation(const uint8_t *bytes, size_t length) {
     return 1;
 }
 
-/* ---- formats ------------------------------------------------------------------------------------------------------------------- */
+/* ---- formats --------------------------------------------------------------------------------- */
 
 static bool begins(const CoupletPicture *p, size_t at, const char *text) {
     size_t length = strlen(text);
@@ -85,13 +92,23 @@ static bool no_picture(const CoupletPicture *p) {
     static const struct {
         size_t at;
         const char *text, *kind;
-    } others[] = {{0, "GIF8", "a GIF picture"},  {0, "BM", "a BMP picture"},     {0, "II*", "a TIFF picture"},      {0, "MM", "a TIFF picture"},
-                  {4, "ftyp", "an AVIF, HEIC or video file"}, {0, "%PDF", "a PDF file"}, {0, "<", "a text in XML or HTML"}, {0, "PK", "a ZIP archive"}};
+    } others[] = {{0, "GIF8", "a GIF picture"},
+                  {0, "BM", "a BMP picture"},
+                  {0, "II*", "a TIFF picture"},
+                  {0, "MM", "a TIFF picture"},
+                  {4, "ftyp", "an AVIF, HEIC or video file"},
+                  {0, "%PDF", "a PDF file"},
+                  {0, "<", "a text in XML or HTML"},
+                  {0, "PK", "a ZIP archive"}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (begins(p, others[i].at, others[i].text)) return couplet_picture_fail(p, "this is %s; a picture in JPEG, PNG or WebP was expected", others[i].kind);
+        if (begins(p, others[i].at, others[i].text))
+            return couplet_picture_fail(
+                p, "this is %s; a picture in JPEG, PNG or WebP was expected", others[i].kind);
     char first[40] = "";
-    for (size_t i = 0; i < 4 && i < p->length; i++) snprintf(first + 3 * i, sizeof first - 3 * i, "%02x ", p->bytes[i]);
-    return couplet_picture_fail(p, "this is no picture in JPEG, PNG or WebP: it begins with the bytes %s", first);
+    for (size_t i = 0; i < 4 && i < p->length; i++)
+        snprintf(first + 3 * i, sizeof first - 3 * i, "%02x ", p->bytes[i]);
+    return couplet_picture_fail(
+        p, "this is no picture in JPEG, PNG or WebP: it begins with the bytes %s", first);
 }
 
 bool couplet_picture_read(const CoupletPicture *p) {

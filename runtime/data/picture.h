@@ -14,10 +14,10 @@
 #include <stdint.h>
 
 enum {
-    COUPLET_PICTURE_SIDE = 65535,        /* pixels of a side, at most */
+    COUPLET_PICTURE_SIDE = 65535, /* pixels of a side, at most */
     /* Pixels of a picture, at most. One that claims more is refused before memory is taken. */
     COUPLET_PICTURE_PIXELS = 1 << 27,
-    COUPLET_PICTURE_BYTES = 1 << 30,     /* bytes of a file, at most */
+    COUPLET_PICTURE_BYTES = 1 << 30, /* bytes of a file, at most */
 };
 
 /* A picture that is to be decoded, for the decoders of the three formats. */
@@ -27,7 +27,7 @@ typedef struct CoupletPicture {
     const char *name; /* of the file, for messages */
     int size;
     bool grey;
-    uint8_t *out;     /* [3, size, size], or [1, size, size] when grey */
+    uint8_t *out; /* [3, size, size], or [1, size, size] when grey */
     char *error;
     size_t error_bytes;
 } CoupletPicture;

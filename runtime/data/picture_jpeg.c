@@ -1,5 +1,6 @@
-/* JPEG, by libjpeg-turbo. A large picture is decoded at n eighths of its size, as small as leaves the kept square at least twice as large as the result: the inverse
- * transforms then make fewer pixels, and the triangle filter still sees two of them for each of its own. */
+/* JPEG, by libjpeg-turbo. A large picture is decoded at n eighths of its size, as small as leaves
+ * the kept square at least twice as large as the result: the inverse transforms then make fewer
+ * pixels, and the triangle filter still sees two of them for each of its own. */
 #include "runtime/data/fit.h"
 #include "runtime/data/picture.h"
 
@@ -26,9 +27,11 @@ typedef struct Decoding {
     bool failed_already; /* the sentence is written */
 } Decoding;
 
-static Decoding *decoding_of(j_common_ptr jpeg) { return jpeg->client_data; }
+static Decoding *decoding_of(j_common_ptr jpeg) {
+    return jpeg->client_data;
+}
 
-/* ---- errors -------------------------------------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 static void fail_and_jump(j_common_ptr jpeg) {
     Decoding *d = decoding_of(jpeg);
@@ -37,49 +40,63 @@ static void fail_and_jump(j_common_ptr jpeg) {
         jpeg->err->format_message(jpeg, text);
         size_t place = d->jpeg.src ? d->picture->length - d->jpeg.src->bytes_in_buffer : 0;
         if (jpeg->err->msg_code == JWRN_JPEG_EOF)
-            couplet_picture_fail(d->picture, "the JPEG file ends at byte %zu, within the picture", d->picture->length);
-        else couplet_picture_fail(d->picture, "the JPEG file cannot be decoded, near byte %zu of %zu: %s", place, d->picture->length, text);
+            couplet_picture_fail(d->picture, "the JPEG file ends at byte %zu, within the picture",
+                                 d->picture->length);
+        else
+            couplet_picture_fail(d->picture,
+                                 "the JPEG file cannot be decoded, near byte %zu of %zu: %s", place,
+                                 d->picture->length, text);
     }
     longjmp(d->jump, 1);
 }
 
-/* Warnings are of damaged data, but for two: bytes between the last pixel and the end marker, which some cameras leave, and a version of the header. */
+/* Warnings are of damaged data, but for two: bytes between the last pixel and the end marker, which
+ * some cameras leave, and a version of the header. */
 static void hear_message(j_common_ptr jpeg, int level) {
     const struct jpeg_error_mgr *errors = jpeg->err;
-    bool is_filler = errors->msg_code == JWRN_EXTRANEOUS_DATA && errors->msg_parm.i[1] == END_MARKER;
+    bool is_filler =
+        errors->msg_code == JWRN_EXTRANEOUS_DATA && errors->msg_parm.i[1] == END_MARKER;
     if (level < 0 && !is_filler && errors->msg_code != JWRN_JFIF_MAJOR) fail_and_jump(jpeg);
 }
 
-static void say_nothing(j_common_ptr jpeg) { (void)jpeg; }
+static void say_nothing(j_common_ptr jpeg) {
+    (void)jpeg;
+}
 
 /* A small file can hold any number of scans of a large picture, each of which takes its time. */
 static void watch_scans(j_common_ptr jpeg) {
     Decoding *d = decoding_of(jpeg);
     if (d->jpeg.input_scan_number <= MOST_SCANS) return;
-    couplet_picture_fail(d->picture, "the progressive JPEG file has more than %d scans", MOST_SCANS);
+    couplet_picture_fail(d->picture, "the progressive JPEG file has more than %d scans",
+                         MOST_SCANS);
     d->failed_already = true;
     fail_and_jump(jpeg);
 }
 
-/* ---- headers -------------------------------------------------------------------------------------------------------------------- */
+/* ---- headers --------------------------------------------------------------------------------- */
 
 static int orientation_of(const struct jpeg_decompress_struct *jpeg) {
     for (jpeg_saved_marker_ptr marker = jpeg->marker_list; marker; marker = marker->next)
-        if (marker->data_length > 6 && memcmp(marker->data, "Exif\0", 6) == 0) return couplet_picture_orientation(marker->data, marker->data_length);
+        if (marker->data_length > 6 && memcmp(marker->data, "Exif\0", 6) == 0)
+            return couplet_picture_orientation(marker->data, marker->data_length);
     return 1;
 }
 
-/* True if the colours have fewer columns than rows, or more, for the brightness's (4:2:2 and its kin). Colours of half the columns and half the rows are decoded at
- * twice the scale by the library, so they lose nothing; those of half the columns alone would be reduced twice. */
+/* True if the colours have fewer columns than rows, or more, for the brightness's (4:2:2 and its
+ * kin). Colours of half the columns and half the rows are decoded at twice the scale by the
+ * library, so they lose nothing; those of half the columns alone would be reduced twice. */
 static bool has_lean_colours(const struct jpeg_decompress_struct *jpeg) {
     for (int c = 0; c < jpeg->num_components; c++) {
         const jpeg_component_info *component = &jpeg->comp_info[c];
-        if (jpeg->max_h_samp_factor * component->v_samp_factor != jpeg->max_v_samp_factor * component->h_samp_factor) return true;
+        if (jpeg->max_h_samp_factor * component->v_samp_factor !=
+            jpeg->max_v_samp_factor * component->h_samp_factor)
+            return true;
     }
     return false;
 }
 
-/* The fewest eighths of the size that leave the square, and its colours, at least twice as large as the result. The library has fast code for these numbers. */
+/* The fewest eighths of the size that leave the square, and its colours, at least twice as large as
+ * the result. The library has fast code for these numbers. */
 static unsigned eighths(const struct jpeg_decompress_struct *jpeg, int size) {
     static const unsigned fast[] = {1, 2, 4};
     uint64_t side = jpeg->image_width < jpeg->image_height ? jpeg->image_width : jpeg->image_height;
@@ -93,11 +110,18 @@ static bool has_colours(Decoding *d) {
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
     switch (jpeg->jpeg_color_space) {
     case JCS_CMYK:
-    case JCS_YCCK: jpeg->out_color_space = JCS_CMYK; return true;
+    case JCS_YCCK:
+        jpeg->out_color_space = JCS_CMYK;
+        return true;
     case JCS_GRAYSCALE:
     case JCS_RGB:
-    case JCS_YCbCr: jpeg->out_color_space = JCS_EXT_RGBX; return true;
-    default: return couplet_picture_fail(d->picture, "the JPEG file has %d components; 1, 3 or 4 were expected", jpeg->num_components);
+    case JCS_YCbCr:
+        jpeg->out_color_space = JCS_EXT_RGBX;
+        return true;
+    default:
+        return couplet_picture_fail(d->picture,
+                                    "the JPEG file has %d components; 1, 3 or 4 were expected",
+                                    jpeg->num_components);
     }
 }
 
@@ -106,7 +130,8 @@ static bool read_header(Decoding *d) {
     jpeg_save_markers(jpeg, EXIF_MARKER, 0xffff);
     jpeg_mem_src(jpeg, d->picture->bytes, d->picture->length);
     jpeg_read_header(jpeg, TRUE);
-    if (!couplet_picture_fits(d->picture, jpeg->image_width, jpeg->image_height) || !has_colours(d)) return false;
+    if (!couplet_picture_fits(d->picture, jpeg->image_width, jpeg->image_height) || !has_colours(d))
+        return false;
     d->orientation = orientation_of(jpeg);
     jpeg->scale_num = eighths(jpeg, d->picture->size);
     jpeg->scale_denom = 8;
@@ -115,7 +140,7 @@ static bool read_header(Decoding *d) {
     return true;
 }
 
-/* ---- pixels --------------------------------------------------------------------------------------------------------------------- */
+/* ---- pixels ---------------------------------------------------------------------------------- */
 
 static unsigned times_over_255(unsigned a, unsigned b) {
     unsigned product = a * b + 128;
@@ -126,38 +151,49 @@ static unsigned times_over_255(unsigned a, unsigned b) {
 static void convert_cmyk(uint8_t *pixels, unsigned count) {
     for (; count > 0; count--, pixels += 4) {
         unsigned light = pixels[3];
-        for (int c = 0; c < 3; c++) pixels[c] = (uint8_t)(light - times_over_255(255u - pixels[c], light));
+        for (int c = 0; c < 3; c++)
+            pixels[c] = (uint8_t)(light - times_over_255(255u - pixels[c], light));
     }
 }
 
-/* The square in pixels of the rows as they are decoded: these have n eighths of the size, and at the right and lower edge a little more. */
+/* The square in pixels of the rows as they are decoded: these have n eighths of the size, and at
+ * the right and lower edge a little more. */
 static bool begin_fit(Decoding *d) {
     const struct jpeg_decompress_struct *jpeg = &d->jpeg;
-    double scale = jpeg->scale_num / 8.0, width = jpeg->image_width * scale, height = jpeg->image_height * scale;
+    double scale = jpeg->scale_num / 8.0, width = jpeg->image_width * scale,
+           height = jpeg->image_height * scale;
     double side = width < height ? width : height;
-    return couplet_fit_begin(&d->fit, (int)jpeg->output_width, (int)jpeg->output_height, (width - side) / 2, (height - side) / 2, side, d->picture->size) ||
-           couplet_picture_fail(d->picture, "out of memory for %u x %u pixels", jpeg->image_width, jpeg->image_height);
+    return couplet_fit_begin(&d->fit, (int)jpeg->output_width, (int)jpeg->output_height,
+                             (width - side) / 2, (height - side) / 2, side, d->picture->size) ||
+           couplet_picture_fail(d->picture, "out of memory for %u x %u pixels", jpeg->image_width,
+                                jpeg->image_height);
 }
 
-/* Columns that the square does not need are not made, in whole blocks; returns the first column that is. A margin stays: the colours of neighbours are
- * interpolated from blocks that are there. */
+/* Columns that the square does not need are not made, in whole blocks; returns the first column
+ * that is. A margin stays: the colours of neighbours are interpolated from blocks that are there.
+ */
 static unsigned leave_out_columns(Decoding *d) {
     enum { MARGIN = 32 };
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
-    unsigned first = (unsigned)d->fit.first_column, end = (unsigned)d->fit.end_column, width = jpeg->output_width;
-    JDIMENSION from = first > MARGIN ? first - MARGIN : 0, to = end + MARGIN < width ? end + MARGIN : width, count = to - from;
+    unsigned first = (unsigned)d->fit.first_column, end = (unsigned)d->fit.end_column,
+             width = jpeg->output_width;
+    JDIMENSION from = first > MARGIN ? first - MARGIN : 0,
+               to = end + MARGIN < width ? end + MARGIN : width, count = to - from;
     bool is_worth_it = count < width - width / 8;
     if (!is_worth_it) return 0;
     jpeg_crop_scanline(jpeg, &from, &count);
     return from;
 }
 
-/* Rows below the square are gone through as well, so that damage in them is found. The last one is read: the library does not look at what it skips up to the end. */
+/* Rows below the square are gone through as well, so that damage in them is found. The last one is
+ * read: the library does not look at what it skips up to the end. */
 static void read_to_the_end(Decoding *d) {
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
     JSAMPROW row = d->row;
-    if (jpeg->output_scanline + 1 < jpeg->output_height) jpeg_skip_scanlines(jpeg, jpeg->output_height - 1 - jpeg->output_scanline);
-    while (jpeg->output_scanline < jpeg->output_height) jpeg_read_scanlines(jpeg, &row, 1);
+    if (jpeg->output_scanline + 1 < jpeg->output_height)
+        jpeg_skip_scanlines(jpeg, jpeg->output_height - 1 - jpeg->output_scanline);
+    while (jpeg->output_scanline < jpeg->output_height)
+        jpeg_read_scanlines(jpeg, &row, 1);
 }
 
 static void read_rows(Decoding *d, unsigned first_column) {
@@ -181,7 +217,9 @@ static bool decode(Decoding *d) {
     if (!begin_fit(d)) return false;
     unsigned first_column = leave_out_columns(d);
     d->row = malloc(4 * (size_t)jpeg->output_width);
-    if (!d->row) return couplet_picture_fail(d->picture, "out of memory for a row of %u pixels", jpeg->output_width);
+    if (!d->row)
+        return couplet_picture_fail(d->picture, "out of memory for a row of %u pixels",
+                                    jpeg->output_width);
     read_rows(d, first_column);
     jpeg_finish_decompress(jpeg);
     return true;

@@ -1,6 +1,8 @@
-/* PNG files as most programs write them (8 bits, grey, RGB or RGBA, not interlaced, without a transparent colour), faster than libpng reads them: libdeflate unpacks
- * all rows at once, and the filters between pixels are undone for all bytes of a pixel together. Whatever else a file holds, and whatever is wrong with it, is left
- * to libpng, which reads or refuses it. Measured on photographs: half the time. */
+/* PNG files as most programs write them (8 bits, grey, RGB or RGBA, not interlaced, without a
+ * transparent colour), faster than libpng reads them: libdeflate unpacks all rows at once, and the
+ * filters between pixels are undone for all bytes of a pixel together. Whatever else a file holds,
+ * and whatever is wrong with it, is left to libpng, which reads or refuses it. Measured on
+ * photographs: half the time. */
 #include "runtime/data/fit.h"
 #include "runtime/data/picture.h"
 
@@ -17,34 +19,43 @@ typedef struct Plain {
     const CoupletPicture *picture;
     uint32_t width, height;
     int channels;
-    bool turned;           /* an EXIF block was met: the first one counts */
+    bool turned; /* an EXIF block was met: the first one counts */
     int orientation;
     const uint8_t *packed; /* the data of the IDAT chunks, in the file or joined */
     size_t packed_length;
-    uint8_t *joined;       /* of several chunks */
-    uint8_t *rows;         /* [height][1 + width * channels] and SLACK bytes */
-    uint8_t *pixels;       /* a row of four bytes a pixel */
+    uint8_t *joined; /* of several chunks */
+    uint8_t *rows;   /* [height][1 + width * channels] and SLACK bytes */
+    uint8_t *pixels; /* a row of four bytes a pixel */
     CoupletFit fit;
 } Plain;
 
-/* ---- chunks ------------------------------------------------------------------------------------------------------------------- */
+/* ---- chunks ---------------------------------------------------------------------------------- */
 
-static uint32_t big_endian(const uint8_t *b) { return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3]; }
+static uint32_t big_endian(const uint8_t *b) {
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
 
-static bool is_named(const uint8_t *chunk, const char *name) { return memcmp(chunk + 4, name, 4) == 0; }
+static bool is_named(const uint8_t *chunk, const char *name) {
+    return memcmp(chunk + 4, name, 4) == 0;
+}
 
-static bool is_letter(uint8_t byte) { return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z'); }
+static bool is_letter(uint8_t byte) {
+    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
+}
 
 /* True if the chunk at `at` lies in the file, and has a name. *length is of its data. */
 static bool is_there(const CoupletPicture *p, size_t at, size_t *length) {
     if (p->length - at < FRAME) return false;
     const uint8_t *chunk = p->bytes + at;
     *length = big_endian(chunk);
-    bool named = is_letter(chunk[4]) && is_letter(chunk[5]) && is_letter(chunk[6]) && is_letter(chunk[7]);
+    bool named =
+        is_letter(chunk[4]) && is_letter(chunk[5]) && is_letter(chunk[6]) && is_letter(chunk[7]);
     return named && *length <= p->length - at - FRAME;
 }
 
-static bool has_right_sum(const uint8_t *chunk, size_t length) { return libdeflate_crc32(0, chunk + 4, length + 4) == big_endian(chunk + 8 + length); }
+static bool has_right_sum(const uint8_t *chunk, size_t length) {
+    return libdeflate_crc32(0, chunk + 4, length + 4) == big_endian(chunk + 8 + length);
+}
 
 /* The header, where it is one that is read here. */
 static bool read_head(Plain *p, const uint8_t *chunk, size_t length) {
@@ -53,7 +64,8 @@ static bool read_head(Plain *p, const uint8_t *chunk, size_t length) {
     p->width = big_endian(h);
     p->height = big_endian(h + 4);
     p->channels = h[9] == 0 ? 1 : h[9] == 2 ? 3 : h[9] == 6 ? 4 : 0;
-    bool in_bounds = p->width >= 1 && p->height >= 1 && p->width <= COUPLET_PICTURE_SIDE && p->height <= COUPLET_PICTURE_SIDE &&
+    bool in_bounds = p->width >= 1 && p->height >= 1 && p->width <= COUPLET_PICTURE_SIDE &&
+                     p->height <= COUPLET_PICTURE_SIDE &&
                      (uint64_t)p->width * p->height <= COUPLET_PICTURE_PIXELS;
     bool as_usual = h[8] == 8 && h[10] == 0 && h[11] == 0 && h[12] == 0;
     return p->channels && in_bounds && as_usual;
@@ -77,7 +89,8 @@ static bool add_packed(Plain *p, const uint8_t *data, size_t length) {
     return true;
 }
 
-/* Goes through all chunks. Only chunks that no pixel depends on may stand beside those that are known here, and data may stand in one place alone. */
+/* Goes through all chunks. Only chunks that no pixel depends on may stand beside those that are
+ * known here, and data may stand in one place alone. */
 static bool read_chunks(Plain *p) {
     const CoupletPicture *picture = p->picture;
     bool data_ended = false, in_data = false;
@@ -105,15 +118,18 @@ static bool read_chunks(Plain *p) {
 
 static bool unpack(Plain *p) {
     size_t bytes = ((size_t)p->width * (size_t)p->channels + 1) * p->height, taken;
-    bool can_be = bytes / 1040 <= p->packed_length; /* deflate packs no better, so memory is not taken for what cannot come */
+    /* deflate packs no better, so memory is not taken for what cannot come */
+    bool can_be = bytes / 1040 <= p->packed_length;
     p->rows = can_be ? malloc(bytes + SLACK) : NULL;
     struct libdeflate_decompressor *unpacker = p->rows ? libdeflate_alloc_decompressor() : NULL;
-    bool good = unpacker && libdeflate_zlib_decompress_ex(unpacker, p->packed, p->packed_length, p->rows, bytes, &taken, NULL) == LIBDEFLATE_SUCCESS;
+    bool good =
+        unpacker && libdeflate_zlib_decompress_ex(unpacker, p->packed, p->packed_length, p->rows,
+                                                  bytes, &taken, NULL) == LIBDEFLATE_SUCCESS;
     libdeflate_free_decompressor(unpacker);
     return good && taken == p->packed_length;
 }
 
-/* ---- filters ------------------------------------------------------------------------------------------------------------------ */
+/* ---- filters --------------------------------------------------------------------------------- */
 
 typedef uint8_t Bytes __attribute__((vector_size(8)));
 typedef int16_t Lanes __attribute__((vector_size(16)));
@@ -134,30 +150,41 @@ static inline Lanes magnitude(Lanes x) {
     return (x ^ negative) - negative;
 }
 
-/* Of left, above and both, the one that is nearest to left + above - both; the first of those that are equally near. */
+/* Of left, above and both, the one that is nearest to left + above - both; the first of those that
+ * are equally near. */
 static inline Lanes nearest(Lanes left, Lanes above, Lanes both) {
-    Lanes to_left = magnitude(above - both), to_above = magnitude(left - both), to_both = magnitude(left + above - both - both);
-    Lanes is_left = (to_left <= to_above) & (to_left <= to_both), is_above = ~is_left & (to_above <= to_both);
+    Lanes to_left = magnitude(above - both), to_above = magnitude(left - both),
+          to_both = magnitude(left + above - both - both);
+    Lanes is_left = (to_left <= to_above) & (to_left <= to_both),
+          is_above = ~is_left & (to_above <= to_both);
     return (is_left & left) | (is_above & above) | (~(is_left | is_above) & both);
 }
 
 /* Undoes SUB, AVERAGE or PAETH of a row. Bytes behind a pixel are read, and not written. */
-static inline void undo(Filter filter, uint8_t *row, const uint8_t *above_row, size_t bytes, int channels) {
+static inline void undo(Filter filter, uint8_t *row, const uint8_t *above_row, size_t bytes,
+                        int channels) {
     Lanes left = {0}, both = {0};
     const Lanes byte = {255, 255, 255, 255, 255, 255, 255, 255};
     for (size_t i = 0; i < bytes; i += (size_t)channels) {
-        Lanes above = load(above_row + i), guess = filter == SUB ? left : filter == AVERAGE ? (left + above) >> 1 : nearest(left, above, both);
+        Lanes above = load(above_row + i), guess = filter == SUB       ? left
+                                                   : filter == AVERAGE ? (left + above) >> 1
+                                                                       : nearest(left, above, both);
         left = (load(row + i) + guess) & byte;
         both = above;
         store(row + i, left, channels);
     }
 }
 
-static inline void undo_row(Filter filter, uint8_t *row, const uint8_t *above, size_t bytes, int channels) {
-    if (filter == SUB) undo(SUB, row, above, bytes, channels);
-    else if (filter == AVERAGE) undo(AVERAGE, row, above, bytes, channels);
-    else if (filter == PAETH) undo(PAETH, row, above, bytes, channels);
-    for (size_t i = 0; filter == UP && i < bytes; i++) row[i] = (uint8_t)(row[i] + above[i]);
+static inline void undo_row(Filter filter, uint8_t *row, const uint8_t *above, size_t bytes,
+                            int channels) {
+    if (filter == SUB)
+        undo(SUB, row, above, bytes, channels);
+    else if (filter == AVERAGE)
+        undo(AVERAGE, row, above, bytes, channels);
+    else if (filter == PAETH)
+        undo(PAETH, row, above, bytes, channels);
+    for (size_t i = 0; filter == UP && i < bytes; i++)
+        row[i] = (uint8_t)(row[i] + above[i]);
 }
 
 static bool undo_filters(Plain *p) {
@@ -168,22 +195,27 @@ static bool undo_filters(Plain *p) {
     for (uint32_t i = 0; good && i < p->height; i++) {
         uint8_t *row = p->rows + (bytes + 1) * i;
         good = row[0] <= PAETH;
-        if (p->channels == 1) undo_row(row[0], row + 1, above, bytes, 1);
-        else if (p->channels == 3) undo_row(row[0], row + 1, above, bytes, 3);
-        else undo_row(row[0], row + 1, above, bytes, 4);
+        if (p->channels == 1)
+            undo_row(row[0], row + 1, above, bytes, 1);
+        else if (p->channels == 3)
+            undo_row(row[0], row + 1, above, bytes, 3);
+        else
+            undo_row(row[0], row + 1, above, bytes, 4);
         above = row + 1;
     }
     free(zeros);
     return good;
 }
 
-/* ---- pixels ------------------------------------------------------------------------------------------------------------------- */
+/* ---- pixels ---------------------------------------------------------------------------------- */
 
 /* Pixels of the row as four bytes each. */
 static void widen(const uint8_t *from, uint8_t *to, int64_t count, int channels) {
     if (channels == 4) memcpy(to, from, 4 * (size_t)count);
-    for (int64_t i = 0; channels == 3 && i < count; i++, from += 3, to += 4) memcpy(to, from, 4);
-    for (int64_t i = 0; channels == 1 && i < count; i++, to += 4) to[0] = to[1] = to[2] = from[i];
+    for (int64_t i = 0; channels == 3 && i < count; i++, from += 3, to += 4)
+        memcpy(to, from, 4);
+    for (int64_t i = 0; channels == 1 && i < count; i++, to += 4)
+        to[0] = to[1] = to[2] = from[i];
 }
 
 static bool use_rows(Plain *p) {
@@ -194,7 +226,9 @@ static bool use_rows(Plain *p) {
     p->pixels = malloc(4 * (size_t)count);
     if (!p->pixels) return false;
     for (int row = fit->first_row; row < fit->end_row; row++) {
-        widen(p->rows + (p->width * channels + 1) * (size_t)row + 1 + channels * (size_t)fit->first_column, p->pixels, count, p->channels);
+        widen(p->rows + (p->width * channels + 1) * (size_t)row + 1 +
+                  channels * (size_t)fit->first_column,
+              p->pixels, count, p->channels);
         if (p->channels == 4) couplet_picture_on_white(p->pixels, count);
         couplet_fit_row(fit, p->pixels);
     }
@@ -205,7 +239,8 @@ static bool use_rows(Plain *p) {
 bool couplet_picture_plain(const CoupletPicture *picture) {
     Plain p = {.picture = picture, .orientation = 1};
     static const uint8_t head[HEAD] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-    bool good = picture->length > HEAD && memcmp(picture->bytes, head, HEAD) == 0 && read_chunks(&p) && unpack(&p) && undo_filters(&p) && use_rows(&p);
+    bool good = picture->length > HEAD && memcmp(picture->bytes, head, HEAD) == 0 &&
+                read_chunks(&p) && unpack(&p) && undo_filters(&p) && use_rows(&p);
     couplet_fit_free(&p.fit);
     free(p.joined);
     free(p.rows);

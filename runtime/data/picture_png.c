@@ -1,4 +1,5 @@
-/* PNG, by libpng: row by row, or as a whole where it is interlaced. Of an animation (APNG) that is its default image. */
+/* PNG, by libpng: row by row, or as a whole where it is interlaced. Of an animation (APNG) that is
+ * its default image. */
 #include "runtime/data/fit.h"
 #include "runtime/data/picture.h"
 
@@ -14,22 +15,28 @@ typedef struct Decoding {
     png_infop info;
     size_t place; /* of the next byte of the file */
     CoupletFit fit;
-    uint8_t *pixels;   /* a row, or all of them */
-    png_bytep *rows;   /* of an interlaced picture */
-    int height, row;   /* the row that is being decoded */
+    uint8_t *pixels; /* a row, or all of them */
+    png_bytep *rows; /* of an interlaced picture */
+    int height, row; /* the row that is being decoded */
     bool has_alpha;
 } Decoding;
 
 static void fail_and_jump(png_structp png, png_const_charp text) {
     Decoding *d = png_get_error_ptr(png);
     if (d->height)
-        couplet_picture_fail(d->picture, "the PNG file cannot be decoded, near byte %zu of %zu, row %d of %d: %s", d->place, d->picture->length, d->row, d->height, text);
-    else couplet_picture_fail(d->picture, "the PNG file cannot be decoded, near byte %zu of %zu: %s", d->place, d->picture->length, text);
+        couplet_picture_fail(
+            d->picture, "the PNG file cannot be decoded, near byte %zu of %zu, row %d of %d: %s",
+            d->place, d->picture->length, d->row, d->height, text);
+    else
+        couplet_picture_fail(d->picture, "the PNG file cannot be decoded, near byte %zu of %zu: %s",
+                             d->place, d->picture->length, text);
     longjmp(png_jmpbuf(png), 1);
 }
 
 /* Warnings are of what no pixel depends on: all else is made an error by png_set_benign_errors. */
-static void hear_warning(png_structp png, png_const_charp text) { (void)png, (void)text; }
+static void hear_warning(png_structp png, png_const_charp text) {
+    (void)png, (void)text;
+}
 
 static void give_bytes(png_structp png, png_bytep out, size_t count) {
     Decoding *d = png_get_io_ptr(png);
@@ -40,16 +47,18 @@ static void give_bytes(png_structp png, png_bytep out, size_t count) {
 
 /* Chunks that no pixel depends on are not even unpacked; that of EXIF is kept as it is. */
 static void leave_out_chunks(png_structp png) {
-    static const png_byte names[] = "bKGD\0cHRM\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0sTER\0tEXt\0tIME\0zTXt";
+    static const png_byte names[] = "bKGD\0cHRM\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sC"
+                                    "AL\0sPLT\0sRGB\0sTER\0tEXt\0tIME\0zTXt";
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, (int)(sizeof names / 5));
-    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_ALWAYS, (png_const_bytep)"eXIf", 1);
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_ALWAYS, (png_const_bytep) "eXIf", 1);
 }
 
 /* Whatever the file holds, rows have four bytes a pixel. */
 static void ask_for_four_bytes(Decoding *d) {
     png_byte colours = png_get_color_type(d->png, d->info);
-    d->has_alpha = (colours & PNG_COLOR_MASK_ALPHA) || png_get_valid(d->png, d->info, PNG_INFO_tRNS);
+    d->has_alpha =
+        (colours & PNG_COLOR_MASK_ALPHA) || png_get_valid(d->png, d->info, PNG_INFO_tRNS);
     png_set_expand(d->png);
     png_set_scale_16(d->png);
     png_set_gray_to_rgb(d->png);
@@ -61,7 +70,8 @@ static int orientation_of(Decoding *d) {
     png_unknown_chunkp chunks = NULL;
     int count = png_get_unknown_chunks(d->png, d->info, &chunks);
     for (int i = 0; i < count; i++)
-        if (memcmp(chunks[i].name, "eXIf", 4) == 0) return couplet_picture_orientation(chunks[i].data, chunks[i].size);
+        if (memcmp(chunks[i].name, "eXIf", 4) == 0)
+            return couplet_picture_orientation(chunks[i].data, chunks[i].size);
     return 1;
 }
 
@@ -71,11 +81,14 @@ static void use_row(Decoding *d, uint8_t *row) {
     couplet_fit_row(&d->fit, row);
 }
 
-static bool is_needed(const Decoding *d, int row) { return row >= d->fit.first_row && row < d->fit.end_row; }
+static bool is_needed(const Decoding *d, int row) {
+    return row >= d->fit.first_row && row < d->fit.end_row;
+}
 
 static bool read_in_turn(Decoding *d, size_t row_bytes) {
     d->pixels = malloc(row_bytes);
-    if (!d->pixels) return couplet_picture_fail(d->picture, "out of memory for a row of %zu bytes", row_bytes);
+    if (!d->pixels)
+        return couplet_picture_fail(d->picture, "out of memory for a row of %zu bytes", row_bytes);
     for (d->row = 0; d->row < d->height; d->row++) {
         png_read_row(d->png, d->pixels, NULL);
         if (is_needed(d, d->row)) use_row(d, d->pixels);
@@ -86,10 +99,14 @@ static bool read_in_turn(Decoding *d, size_t row_bytes) {
 static bool read_as_a_whole(Decoding *d, size_t row_bytes) {
     d->pixels = malloc(row_bytes * (size_t)d->height);
     d->rows = malloc((size_t)d->height * sizeof *d->rows);
-    if (!d->pixels || !d->rows) return couplet_picture_fail(d->picture, "out of memory for %zu bytes", row_bytes * (size_t)d->height);
-    for (int i = 0; i < d->height; i++) d->rows[i] = d->pixels + (size_t)i * row_bytes;
+    if (!d->pixels || !d->rows)
+        return couplet_picture_fail(d->picture, "out of memory for %zu bytes",
+                                    row_bytes * (size_t)d->height);
+    for (int i = 0; i < d->height; i++)
+        d->rows[i] = d->pixels + (size_t)i * row_bytes;
     png_read_image(d->png, d->rows);
-    for (int i = d->fit.first_row; i < d->fit.end_row; i++) use_row(d, d->rows[i]);
+    for (int i = d->fit.first_row; i < d->fit.end_row; i++)
+        use_row(d, d->rows[i]);
     d->row = d->height;
     return true;
 }
@@ -98,19 +115,24 @@ static bool decode(Decoding *d) {
     if (setjmp(png_jmpbuf(d->png))) return false;
     png_set_read_fn(d->png, d, give_bytes);
     png_set_benign_errors(d->png, 0);
-    png_set_option(d->png, PNG_IGNORE_ADLER32, PNG_OPTION_ON); /* the sums of the chunks say as much */
+    /* the sums of the chunks say as much */
+    png_set_option(d->png, PNG_IGNORE_ADLER32, PNG_OPTION_ON);
     png_set_user_limits(d->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     leave_out_chunks(d->png);
     png_read_info(d->png, d->info);
-    png_uint_32 width = png_get_image_width(d->png, d->info), height = png_get_image_height(d->png, d->info);
+    png_uint_32 width = png_get_image_width(d->png, d->info),
+                height = png_get_image_height(d->png, d->info);
     if (!couplet_picture_fits(d->picture, width, height)) return false;
     d->height = (int)height;
     ask_for_four_bytes(d);
     bool interlaced = png_set_interlace_handling(d->png) > 1;
     png_read_update_info(d->png, d->info);
-    if (!couplet_fit_middle(&d->fit, (int)width, (int)height, d->picture->size)) return couplet_picture_fail(d->picture, "out of memory for %u x %u pixels", width, height);
+    if (!couplet_fit_middle(&d->fit, (int)width, (int)height, d->picture->size))
+        return couplet_picture_fail(d->picture, "out of memory for %u x %u pixels", width, height);
     size_t row_bytes = png_get_rowbytes(d->png, d->info);
-    if (row_bytes != 4 * (size_t)width) return couplet_picture_fail(d->picture, "the rows have %zu bytes, and 4 a pixel were expected", row_bytes);
+    if (row_bytes != 4 * (size_t)width)
+        return couplet_picture_fail(
+            d->picture, "the rows have %zu bytes, and 4 a pixel were expected", row_bytes);
     if (!(interlaced ? read_as_a_whole : read_in_turn)(d, row_bytes)) return false;
     png_read_end(d->png, d->info);
     couplet_fit_finish(&d->fit, orientation_of(d), d->picture->grey, d->picture->out);

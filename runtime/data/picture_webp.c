@@ -1,5 +1,6 @@
-/* WebP, by libwebp. Of an animation the first image is taken, where it lies on its canvas. The library can reduce a picture while it decodes; measured on photographs
- * of 500 x 375 that took 16 % longer than to decode all of it, so it is not asked to. */
+/* WebP, by libwebp. Of an animation the first image is taken, where it lies on its canvas. The
+ * library can reduce a picture while it decodes; measured on photographs of 500 x 375 that took 16
+ * % longer than to decode all of it, so it is not asked to. */
 #include "runtime/data/fit.h"
 #include "runtime/data/picture.h"
 
@@ -15,21 +16,29 @@ typedef struct Decoding {
     WebPIterator image; /* the first one; image.private_ is NULL before it is found */
     WebPDecoderConfig decoder;
     CoupletFit fit;
-    uint8_t *pixels; /* of the image: four bytes each */
-    uint8_t *canvas; /* one row, when the image does not cover the canvas */
+    uint8_t *pixels;   /* of the image: four bytes each */
+    uint8_t *canvas;   /* one row, when the image does not cover the canvas */
     int width, height; /* of the canvas */
 } Decoding;
 
 static const char *reason(VP8StatusCode status) {
     switch (status) {
-    case VP8_STATUS_OK: return "nothing is wrong";
-    case VP8_STATUS_OUT_OF_MEMORY: return "out of memory";
-    case VP8_STATUS_INVALID_PARAM: return "a parameter is wrong";
-    case VP8_STATUS_BITSTREAM_ERROR: return "the data is damaged";
-    case VP8_STATUS_UNSUPPORTED_FEATURE: return "a feature is not known";
-    case VP8_STATUS_SUSPENDED: return "the data ends too early";
-    case VP8_STATUS_USER_ABORT: return "it was ended";
-    case VP8_STATUS_NOT_ENOUGH_DATA: return "the data ends too early";
+    case VP8_STATUS_OK:
+        return "nothing is wrong";
+    case VP8_STATUS_OUT_OF_MEMORY:
+        return "out of memory";
+    case VP8_STATUS_INVALID_PARAM:
+        return "a parameter is wrong";
+    case VP8_STATUS_BITSTREAM_ERROR:
+        return "the data is damaged";
+    case VP8_STATUS_UNSUPPORTED_FEATURE:
+        return "a feature is not known";
+    case VP8_STATUS_SUSPENDED:
+        return "the data ends too early";
+    case VP8_STATUS_USER_ABORT:
+        return "it was ended";
+    case VP8_STATUS_NOT_ENOUGH_DATA:
+        return "the data ends too early";
     }
     return "the data is damaged";
 }
@@ -40,25 +49,34 @@ static bool find_image(Decoding *d) {
     WebPDemuxState state = WEBP_DEMUX_PARSE_ERROR;
     d->file = WebPDemuxPartial(&data, &state);
     if (!d->file || state != WEBP_DEMUX_DONE)
-        return state == WEBP_DEMUX_PARSE_ERROR ? couplet_picture_fail(p, "the WebP file cannot be decoded: its chunks are damaged")
-                                               : couplet_picture_fail(p, "the WebP file ends at byte %zu, within the picture", p->length);
+        return state == WEBP_DEMUX_PARSE_ERROR
+                   ? couplet_picture_fail(p,
+                                          "the WebP file cannot be decoded: its chunks are damaged")
+                   : couplet_picture_fail(p, "the WebP file ends at byte %zu, within the picture",
+                                          p->length);
     d->width = (int)WebPDemuxGetI(d->file, WEBP_FF_CANVAS_WIDTH);
     d->height = (int)WebPDemuxGetI(d->file, WEBP_FF_CANVAS_HEIGHT);
     if (!couplet_picture_fits(p, d->width, d->height)) return false;
-    return WebPDemuxGetFrame(d->file, 1, &d->image) || couplet_picture_fail(p, "the WebP file has no image");
+    return WebPDemuxGetFrame(d->file, 1, &d->image) ||
+           couplet_picture_fail(p, "the WebP file has no image");
 }
 
 static bool decode_image(Decoding *d) {
     const CoupletPicture *p = d->picture;
     const size_t width = (size_t)d->image.width, height = (size_t)d->image.height;
-    if (!WebPInitDecoderConfig(&d->decoder)) return couplet_picture_fail(p, "libwebp has another version than the one that this was built for");
+    if (!WebPInitDecoderConfig(&d->decoder))
+        return couplet_picture_fail(
+            p, "libwebp has another version than the one that this was built for");
     d->pixels = malloc(width * height * 4);
-    if (!d->pixels) return couplet_picture_fail(p, "out of memory for %zu x %zu pixels", width, height);
+    if (!d->pixels)
+        return couplet_picture_fail(p, "out of memory for %zu x %zu pixels", width, height);
     d->decoder.output.colorspace = MODE_RGBA;
     d->decoder.output.is_external_memory = 1;
     d->decoder.output.u.RGBA = (WebPRGBABuffer){d->pixels, (int)(4 * width), width * height * 4};
     VP8StatusCode status = WebPDecode(d->image.fragment.bytes, d->image.fragment.size, &d->decoder);
-    if (status != VP8_STATUS_OK) return couplet_picture_fail(p, "the WebP file of %zu bytes cannot be decoded: %s", p->length, reason(status));
+    if (status != VP8_STATUS_OK)
+        return couplet_picture_fail(p, "the WebP file of %zu bytes cannot be decoded: %s",
+                                    p->length, reason(status));
     if (d->image.has_alpha) couplet_picture_on_white(d->pixels, (int64_t)(width * height));
     return true;
 }
@@ -66,19 +84,23 @@ static bool decode_image(Decoding *d) {
 /* A row of the canvas: white where the image does not reach. */
 static const uint8_t *canvas_row(const Decoding *d, int row) {
     const WebPIterator *image = &d->image;
-    if (image->width == d->width && image->height == d->height) return d->pixels + 4 * (size_t)d->width * (size_t)row;
+    if (image->width == d->width && image->height == d->height)
+        return d->pixels + 4 * (size_t)d->width * (size_t)row;
     memset(d->canvas, 255, 4 * (size_t)d->width);
     int at = row - image->y_offset;
     if (at >= 0 && at < image->height)
-        memcpy(d->canvas + 4 * (size_t)image->x_offset, d->pixels + 4 * (size_t)image->width * (size_t)at, 4 * (size_t)image->width);
+        memcpy(d->canvas + 4 * (size_t)image->x_offset,
+               d->pixels + 4 * (size_t)image->width * (size_t)at, 4 * (size_t)image->width);
     return d->canvas;
 }
 
 static bool use_rows(Decoding *d) {
     d->canvas = malloc(4 * (size_t)d->width);
     if (!d->canvas || !couplet_fit_middle(&d->fit, d->width, d->height, d->picture->size))
-        return couplet_picture_fail(d->picture, "out of memory for %d x %d pixels", d->width, d->height);
-    for (int row = d->fit.first_row; row < d->fit.end_row; row++) couplet_fit_row(&d->fit, canvas_row(d, row) + 4 * (size_t)d->fit.first_column);
+        return couplet_picture_fail(d->picture, "out of memory for %d x %d pixels", d->width,
+                                    d->height);
+    for (int row = d->fit.first_row; row < d->fit.end_row; row++)
+        couplet_fit_row(&d->fit, canvas_row(d, row) + 4 * (size_t)d->fit.first_column);
     return true;
 }
 

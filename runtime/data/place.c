@@ -30,9 +30,11 @@ static const char *path_of(const char *given, const char *name) {
     return strncmp(given, name, length) == 0 && given[length] == '=' ? given + length + 1 : NULL;
 }
 
-/* True if a text is "name=..", with a name as a spec may have it. A folder that is called so can be given as "./name=..". */
+/* True if a text is "name=..", with a name as a spec may have it. A folder that is called so can be
+ * given as "./name=..". */
 static bool is_named(const char *given) {
-    const size_t length = strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    const size_t length =
+        strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
     return length > 0 && given[length] == '=';
 }
 
@@ -59,22 +61,31 @@ static const char *place_of(const CoupletPlaces *places, const char *source) {
     return given || folder_of(places) ? given : named_place(places->was, places->was_count, source);
 }
 
-/* ---- whether all that is given means something -------------------------------------------------------------------------- */
+/* ---- whether all that is given means something ----------------------------------------------- */
 
-static bool refuse_name(const char *given, const CoupletSource *sources, int count, char *error, size_t error_bytes) {
+static bool refuse_name(const char *given, const CoupletSource *sources, int count, char *error,
+                        size_t error_bytes) {
     int at = snprintf(error, error_bytes, "--data %s: there is no data of this name", given);
     for (int i = 0; i < count && at > 0 && (size_t)at < error_bytes; i++)
-        at += snprintf(error + at, error_bytes - (size_t)at, "%s%s", i == 0 ? "; there is " : i + 1 < count ? ", " : " and ", sources[i].name);
+        at += snprintf(error + at, error_bytes - (size_t)at, "%s%s",
+                       i == 0          ? "; there is "
+                       : i + 1 < count ? ", "
+                                       : " and ",
+                       sources[i].name);
     return false;
 }
 
-bool couplet_places_fit(const CoupletPlaces *places, const CoupletSource *sources, int count, char *error, size_t error_bytes) {
+bool couplet_places_fit(const CoupletPlaces *places, const CoupletSource *sources, int count,
+                        char *error, size_t error_bytes) {
     const char *folder = NULL;
     for (int i = 0; places && i < places->given_count; i++) {
         const char *given = places->given[i];
         if (!is_named(given)) {
             if (folder) {
-                snprintf(error, error_bytes, "--data gives two folders, %s and %s, and one is expected; --data NAME=PATH places one source", folder, given);
+                snprintf(error, error_bytes,
+                         "--data gives two folders, %s and %s, and one is expected; --data "
+                         "NAME=PATH places one source",
+                         folder, given);
                 return false;
             }
             folder = given;
@@ -91,28 +102,35 @@ bool couplet_places_fit(const CoupletPlaces *places, const CoupletSource *source
         }
         for (int k = 0; k < i; k++) {
             if (!path_of(places->given[k], found->name)) continue;
-            snprintf(error, error_bytes, "--data gives two places for `%s`: %s and %s", found->name, path_of(places->given[k], found->name), path);
+            snprintf(error, error_bytes, "--data gives two places for `%s`: %s and %s", found->name,
+                     path_of(places->given[k], found->name), path);
             return false;
         }
     }
     return true;
 }
 
-/* ---- the request of a source -------------------------------------------------------------------------------------------- */
+/* ---- the request of a source ----------------------------------------------------------------- */
 
-static bool copy_path(const char *from, size_t length, const char *rest, char *out, char *error, size_t error_bytes) {
-    const int written = snprintf(out, COUPLET_PATH_BYTES, "%.*s%s%s", (int)length, from, length && from[length - 1] != '/' ? "/" : "", rest);
+static bool copy_path(const char *from, size_t length, const char *rest, char *out, char *error,
+                      size_t error_bytes) {
+    const int written = snprintf(out, COUPLET_PATH_BYTES, "%.*s%s%s", (int)length, from,
+                                 length && from[length - 1] != '/' ? "/" : "", rest);
     if (written < COUPLET_PATH_BYTES) return true;
-    snprintf(error, error_bytes, "%.200s..: a path has at most %d bytes", rest, COUPLET_PATH_BYTES - 1);
+    snprintf(error, error_bytes, "%.200s..: a path has at most %d bytes", rest,
+             COUPLET_PATH_BYTES - 1);
     return false;
 }
 
 /* The path as the spec writes it, from the folder of --data, or from that of the spec. */
-static bool resolve(const CoupletPlaces *places, const char *written, char *out, char *error, size_t error_bytes) {
-    const char *folder = folder_of(places), *spec = places ? places->spec : NULL, *slash = spec ? strrchr(spec, '/') : NULL;
+static bool resolve(const CoupletPlaces *places, const char *written, char *out, char *error,
+                    size_t error_bytes) {
+    const char *folder = folder_of(places), *spec = places ? places->spec : NULL,
+               *slash = spec ? strrchr(spec, '/') : NULL;
     if (*written == '/') return copy_path("", 0, written, out, error, error_bytes);
     if (folder) return copy_path(folder, strlen(folder), written, out, error, error_bytes);
-    return copy_path(spec ? spec : "", slash ? (size_t)(slash - spec) + 1 : 0, written, out, error, error_bytes);
+    return copy_path(spec ? spec : "", slash ? (size_t)(slash - spec) + 1 : 0, written, out, error,
+                     error_bytes);
 }
 
 static const char *kept_text(const CoupletPlaces *places, const char *prefix, const char *source) {
@@ -121,10 +139,17 @@ static const char *kept_text(const CoupletPlaces *places, const char *prefix, co
     return places && places->kept ? couplet_tensors_metadata(places->kept, key) : NULL;
 }
 
-bool couplet_place_request(const CoupletPlaces *places, const CoupletSource *source, char path[COUPLET_PATH_BYTES], CoupletRequest *out, char *error, size_t error_bytes) {
+bool couplet_place_request(const CoupletPlaces *places, const CoupletSource *source,
+                           char path[COUPLET_PATH_BYTES], CoupletRequest *out, char *error,
+                           size_t error_bytes) {
     const bool split = takes_split(source->reader);
-    const char *named = place_of(places, source->name), *folder = named ? named : split ? folder_of(places) : NULL;
-    *out = (CoupletRequest){.reader = source->reader, .settings = source->settings, .setting_count = source->setting_count, .claim = source->claim,
+    const char *named = place_of(places, source->name), *folder = named   ? named
+                                                                  : split ? folder_of(places)
+                                                                          : NULL;
+    *out = (CoupletRequest){.reader = source->reader,
+                            .settings = source->settings,
+                            .setting_count = source->setting_count,
+                            .claim = source->claim,
                             .claim_count = source->claim_count};
     out->classes = kept_text(places, "classes", source->name);
     /* The data that was trained on has its codes by itself. */

@@ -25,12 +25,12 @@ enum { SITE_TRIANGLE, SITE_PLACE, SITE_ORDER };
 /* What a file's points are drawn from, and where they go. */
 typedef struct Draw {
     const CoupletMesh *mesh;
-    uint32_t low, high;  /* the seed: a hash of the file's path below the folder */
+    uint32_t low, high; /* the seed: a hash of the file's path below the folder */
     int64_t count;
-    float *points;       /* [count][3] */
-    float *normals;      /* [count][3], or NULL */
-    double centre[3];    /* what is taken off every point, .. */
-    double scale;        /* .. and what is multiplied with then */
+    float *points;    /* [count][3] */
+    float *normals;   /* [count][3], or NULL */
+    double centre[3]; /* what is taken off every point, .. */
+    double scale;     /* .. and what is multiplied with then */
 } Draw;
 
 /* ---- triangles ------------------------------------------------------------------------------ */
@@ -57,7 +57,8 @@ static double normal_of(const CoupletMesh *m, int64_t triangle, double out[3]) {
 /* The sums of the areas of triangles 0 .. t, malloc'ed; NULL when memory is out. */
 static double *sums_of_areas(const CoupletMesh *m) {
     double *sums = malloc((size_t)m->triangle_count * sizeof *sums), sum = 0, normal[3];
-    for (int64_t t = 0; sums && t < m->triangle_count; t++) sums[t] = sum += normal_of(m, t, normal);
+    for (int64_t t = 0; sums && t < m->triangle_count; t++)
+        sums[t] = sum += normal_of(m, t, normal);
     return sums;
 }
 
@@ -66,8 +67,10 @@ static int64_t triangle_at(const double *sums, int64_t count, double at) {
     int64_t low = 0, high = count - 1;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
-        if (sums[middle] > at) high = middle;
-        else low = middle + 1;
+        if (sums[middle] > at)
+            high = middle;
+        else
+            low = middle + 1;
     }
     return low;
 }
@@ -96,7 +99,8 @@ static void draw_on_triangle(const Draw *d, int64_t to, int64_t triangle) {
     put(d, to, point);
     if (!d->normals) return;
     const double length = normal_of(d->mesh, triangle, normal);
-    for (int c = 0; c < 3; c++) d->normals[3 * to + c] = (float)(normal[c] / length);
+    for (int c = 0; c < 3; c++)
+        d->normals[3 * to + c] = (float)(normal[c] / length);
 }
 
 static void draw_on_surface(const Draw *d, const double *sums) {
@@ -112,7 +116,8 @@ static void draw_on_surface(const Draw *d, const double *sums) {
 
 /* A whole number below `count`, of 64 random bits: what the remainder favours is below 2^-32. */
 static int64_t whole_below(const Draw *d, int64_t element, int64_t count) {
-    const uint64_t first = couplet_random_bits(d->low, d->high, 0, SITE_ORDER, (uint64_t)element, 0);
+    const uint64_t first =
+        couplet_random_bits(d->low, d->high, 0, SITE_ORDER, (uint64_t)element, 0);
     const uint64_t second =
         couplet_random_bits(d->low, d->high, 0, SITE_ORDER, (uint64_t)element, 1);
     return (int64_t)((first << 32 | second) % (uint64_t)count);
@@ -127,7 +132,8 @@ static bool draw_of_cloud(const Draw *d, char *error, size_t error_bytes) {
         snprintf(error, error_bytes, "out of memory for %lld points", (long long)held);
         return false;
     }
-    for (int64_t i = 0; i < held; i++) order[i] = (int32_t)i;
+    for (int64_t i = 0; i < held; i++)
+        order[i] = (int32_t)i;
     for (int64_t i = 0; i < d->count; i++) {
         if (i < held) {
             const int64_t other = i + whole_below(d, i, held - i);
@@ -154,7 +160,8 @@ static bool have_length(CoupletMesh *m, const char *path, char *error, size_t er
                      (long long)i, length);
             return false;
         }
-        for (int c = 0; c < 3; c++) n[c] /= length;
+        for (int c = 0; c < 3; c++)
+            n[c] /= length;
     }
     return true;
 }
@@ -169,18 +176,20 @@ static void find_centre(Draw *d, const double *sums) {
         const double weight = !sums ? 1 : i ? sums[i] - sums[i - 1] : sums[0];
         weights += weight;
         for (int c = 0; c < 3; c++) {
-            const double at = !sums ? m->points[3 * i + c]
-                                    : (corner_of(m, i, 0)[c] + corner_of(m, i, 1)[c] +
-                                       corner_of(m, i, 2)[c]) / 3;
+            const double at =
+                !sums ? m->points[3 * i + c]
+                      : (corner_of(m, i, 0)[c] + corner_of(m, i, 1)[c] + corner_of(m, i, 2)[c]) / 3;
             d->centre[c] += weight * at;
         }
     }
-    for (int c = 0; c < 3; c++) d->centre[c] /= weights;
+    for (int c = 0; c < 3; c++)
+        d->centre[c] /= weights;
 }
 
 static double distance(const Draw *d, const double *point) {
     double sum = 0;
-    for (int c = 0; c < 3; c++) sum += (point[c] - d->centre[c]) * (point[c] - d->centre[c]);
+    for (int c = 0; c < 3; c++)
+        sum += (point[c] - d->centre[c]) * (point[c] - d->centre[c]);
     return sqrt(sum);
 }
 
@@ -205,15 +214,19 @@ static bool draw_points(Draw *d, CoupletMesh *mesh, bool is_unit, const char *pa
     if (mesh->triangle_count) {
         sums = sums_of_areas(mesh);
         if (!sums || !(sums[mesh->triangle_count - 1] > 0)) {
-            if (sums) snprintf(error, error_bytes, "%s: its triangles have no area", path);
-            else snprintf(error, error_bytes, "%s: out of memory for its triangles", path);
+            if (sums)
+                snprintf(error, error_bytes, "%s: its triangles have no area", path);
+            else
+                snprintf(error, error_bytes, "%s: out of memory for its triangles", path);
             free(sums);
             return false;
         }
     } else if (d->normals) {
         if (!mesh->normals) {
-            snprintf(error, error_bytes, "%s: it is a cloud without normals, and normals = true "
-                                         "asks for them", path);
+            snprintf(error, error_bytes,
+                     "%s: it is a cloud without normals, and normals = true "
+                     "asks for them",
+                     path);
             return false;
         }
         if (!have_length(mesh, path, error, error_bytes)) return false;
@@ -222,8 +235,8 @@ static bool draw_points(Draw *d, CoupletMesh *mesh, bool is_unit, const char *pa
         find_centre(d, sums);
         find_scale(d, sums);
     }
-    const bool is_drawn = sums ? (draw_on_surface(d, sums), true)
-                               : draw_of_cloud(d, error, error_bytes);
+    const bool is_drawn =
+        sums ? (draw_on_surface(d, sums), true) : draw_of_cloud(d, error, error_bytes);
     free(sums);
     return is_drawn;
 }
@@ -294,6 +307,9 @@ static bool open_table(const CoupletRequest *request, CoupletTable *out, char *e
     return false;
 }
 
-const CoupletReader couplet_reader_points = {
-    .name = "points", .open = open_table, .read = read_row,
-    .column = couplet_listed_column, .name_row = couplet_listed_name_row, .close = close_table};
+const CoupletReader couplet_reader_points = {.name = "points",
+                                             .open = open_table,
+                                             .read = read_row,
+                                             .column = couplet_listed_column,
+                                             .name_row = couplet_listed_name_row,
+                                             .close = close_table};

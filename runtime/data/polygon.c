@@ -9,7 +9,8 @@
 #include <math.h>
 
 typedef struct Plane {
-    int x, y; /* the two axes that the polygon is seen along: those other than its normal's largest */
+    /* the two axes that the polygon is seen along: those other than its normal's largest */
+    int x, y;
     double turn; /* 1 or -1: the sign that the area then has */
 } Plane;
 
@@ -114,9 +115,10 @@ void couplet_polygon_cut(const double *points, int32_t *corners, int64_t count, 
         tried++;
         next = i + 1;
         if (!is_ear(points, plane, corners, count, i)) continue;
-        triangles = put(triangles, corners[(i + count - 1) % count], corners[i],
-                        corners[(i + 1) % count]);
-        for (int64_t k = i; k + 1 < count; k++) corners[k] = corners[k + 1];
+        triangles =
+            put(triangles, corners[(i + count - 1) % count], corners[i], corners[(i + 1) % count]);
+        for (int64_t k = i; k + 1 < count; k++)
+            corners[k] = corners[k + 1];
         count--;
         tried = 0;
     }

@@ -25,7 +25,8 @@ static void show(void *context, int64_t done, int64_t rows) {
     p->told = now;
     clear_line(p);
     if (p->terminal && done == rows) return;
-    fprintf(p->out, "packing %s%s%lld of %lld rows", p->name ? p->name : "", p->name ? ": " : "", (long long)done, (long long)rows);
+    fprintf(p->out, "packing %s%s%lld of %lld rows", p->name ? p->name : "", p->name ? ": " : "",
+            (long long)done, (long long)rows);
     if (seconds > 0) fprintf(p->out, ", %.0f a second", (double)done / seconds);
     if (!p->terminal) fputc('\n', p->out);
     p->open_line = p->terminal;
@@ -45,9 +46,11 @@ static void skip(void *context, const char *sentence) {
     fprintf(p->out, "left out: %s\n", sentence);
 }
 
-void couplet_progress_begin(CoupletProgress *p, FILE *out, const char *name, CoupletLoading *loading) {
+void couplet_progress_begin(CoupletProgress *p, FILE *out, const char *name,
+                            CoupletLoading *loading) {
     const double now = seconds_now();
-    *p = (CoupletProgress){.out = out, .name = name, .terminal = isatty(fileno(out)), .start = now, .told = now};
+    *p = (CoupletProgress){
+        .out = out, .name = name, .terminal = isatty(fileno(out)), .start = now, .told = now};
     loading->progress = show;
     loading->skipped = skip;
     loading->said = say;

@@ -9,7 +9,7 @@ typedef struct CoupletProgress {
     FILE *out;
     const char *name; /* the name of the source in the line; NULL: "rows" stands alone */
     bool terminal;
-    bool open_line;   /* a line that is written anew stands on the terminal */
+    bool open_line;     /* a line that is written anew stands on the terminal */
     double start, told; /* seconds */
 } CoupletProgress;
 

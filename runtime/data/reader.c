@@ -1,4 +1,5 @@
-/* The readers by name: those of the runtime itself, and those in modules, which are loaded when a source first names them and stay. */
+/* The readers by name: those of the runtime itself, and those in modules, which are loaded when a
+ * source first names them and stay. */
 #include "runtime/data/reader.h"
 
 #include <dlfcn.h>
@@ -36,7 +37,9 @@ static const Module modules[] = {
 
 static const char *built_beside; /* couplet_reader_modules_at */
 
-void couplet_reader_modules_at(const char *folder) { built_beside = folder; }
+void couplet_reader_modules_at(const char *folder) {
+    built_beside = folder;
+}
 
 static const char *packages_of(const char *module) {
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
@@ -44,18 +47,20 @@ static const char *packages_of(const char *module) {
     return "";
 }
 
-/* ---- where modules lie ---------------------------------------------------------------------------------------------- */
+/* ---- where modules lie ----------------------------------------------------------------------- */
 
 /* Is given folder after folder until it answers true. */
 typedef bool Visit(void *context, const char *folder);
 
 /* The places beside a program, or beside libcouplet.so: of a build folder, of an installation. */
 static bool visit_beside(const char *file, Visit *visit, void *context) {
-    static const char *const places[] = {"", "/runtime", "/couplet", "/../lib/couplet", "/../" COUPLET_LIBRARIES "/couplet"};
+    static const char *const places[] = {"", "/runtime", "/couplet", "/../lib/couplet",
+                                         "/../" COUPLET_LIBRARIES "/couplet"};
     const char *slash = strrchr(file, '/');
     for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
         char folder[COUPLET_PATH_BYTES];
-        const int length = snprintf(folder, sizeof folder, "%.*s%s", (int)(slash - file), file, places[i]);
+        const int length =
+            snprintf(folder, sizeof folder, "%.*s%s", (int)(slash - file), file, places[i]);
         if (length < (int)sizeof folder && visit(context, folder)) return true;
     }
     return false;
@@ -69,7 +74,9 @@ static bool visit_folders(Visit *visit, void *context) {
     program[length > 0 ? length : 0] = 0;
     if (visit_beside(program, visit, context)) return true;
     Dl_info here; /* the program once more, or libcouplet.so */
-    if (dladdr((void *)(uintptr_t)&built_beside, &here) && here.dli_fname && visit_beside(here.dli_fname, visit, context)) return true;
+    if (dladdr((void *)(uintptr_t)&built_beside, &here) && here.dli_fname &&
+        visit_beside(here.dli_fname, visit, context))
+        return true;
     return built_beside && visit(context, built_beside);
 }
 
@@ -93,31 +100,42 @@ static bool try_folder(void *context, const char *folder) {
         return true;
     }
     s->result = dlsym(object, s->symbol);
-    if (!s->result) snprintf(s->error, s->error_bytes, "%s: this module is of another version of Couplet", path);
+    if (!s->result)
+        snprintf(s->error, s->error_bytes, "%s: this module is of another version of Couplet",
+                 path);
     return true;
 }
 
-void *couplet_module_find(const char *module, const char *symbol, const char *what, char *error, size_t error_bytes) {
-    Search search = {.module = module, .symbol = symbol, .error = error, .error_bytes = error_bytes};
+void *couplet_module_find(const char *module, const char *symbol, const char *what, char *error,
+                          size_t error_bytes) {
+    Search search = {
+        .module = module, .symbol = symbol, .error = error, .error_bytes = error_bytes};
     visit_folders(try_folder, &search);
     if (search.found) return search.result;
     snprintf(error, error_bytes,
-             "%s in the module libcouplet_%s.so, which is not beside this program. It is built where Debian's packages %s are installed; COUPLET_MODULES can "
+             "%s in the module libcouplet_%s.so, which is not beside this program. It is built "
+             "where Debian's packages %s are installed; COUPLET_MODULES can "
              "name its folder",
              what, module, packages_of(module));
     return NULL;
 }
 
-static const CoupletReader *find_in_module(const char *module, const char *reader, char *error, size_t error_bytes) {
+static const CoupletReader *find_in_module(const char *module, const char *reader, char *error,
+                                           size_t error_bytes) {
     char what[64];
     snprintf(what, sizeof what, "data.%.48s is", reader);
     union {
         void *symbol;
         CoupletReaderModule *call;
-    } give = {couplet_module_find(module, "couplet_reader_module", what, error, error_bytes)}; /* ISO C has no cast between the two */
+        /* ISO C has no cast between the two */
+    } give = {couplet_module_find(module, "couplet_reader_module", what, error, error_bytes)};
     if (!give.symbol) return NULL;
     const CoupletReader *found = give.call(reader, COUPLET_READER_VERSION);
-    if (!found) snprintf(error, error_bytes, "libcouplet_%s.so is a module of another version of Couplet, or has no reader `%s`", module, reader);
+    if (!found)
+        snprintf(
+            error, error_bytes,
+            "libcouplet_%s.so is a module of another version of Couplet, or has no reader `%s`",
+            module, reader);
     return found;
 }
 
@@ -136,7 +154,8 @@ static bool note_folder(void *context, const char *folder) {
     const Place *p = context;
     char path[COUPLET_PATH_BYTES], error[256];
     const int length = snprintf(path, sizeof path, "%s/libcouplet_%s.so", folder, p->module);
-    return length < (int)sizeof path && access(path, R_OK) == 0 && couplet_path_absolute(folder, p->out, error, sizeof error);
+    return length < (int)sizeof path && access(path, R_OK) == 0 &&
+           couplet_path_absolute(folder, p->out, error, sizeof error);
 }
 
 bool couplet_reader_folder(const char *name, char *out) {
@@ -144,7 +163,7 @@ bool couplet_reader_folder(const char *name, char *out) {
     return *place.module && visit_folders(note_folder, &place);
 }
 
-/* ---- by name -------------------------------------------------------------------------------------------------------- */
+/* ---- by name --------------------------------------------------------------------------------- */
 
 static void say_unknown(const char *name, char *error, size_t error_bytes) {
     int at = snprintf(error, error_bytes, "there is no data reader `%s`; there are", name);
@@ -158,7 +177,8 @@ const CoupletReader *couplet_reader_find(const char *name, char *error, size_t e
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (strcmp(rows[i].name, name) != 0) continue;
         if (*rows[i].module) return find_in_module(rows[i].module, name, error, error_bytes);
-        snprintf(error, error_bytes, "the data reader `%s` is not part of this version of Couplet", name);
+        snprintf(error, error_bytes, "the data reader `%s` is not part of this version of Couplet",
+                 name);
         return NULL;
     }
     say_unknown(name, error, error_bytes);

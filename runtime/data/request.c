@@ -1,4 +1,5 @@
-/* What a reader asks of its request, and how it describes what it found. Modules carry a copy of this file. */
+/* What a reader asks of its request, and how it describes what it found. Modules carry a copy of
+ * this file. */
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
 
@@ -14,19 +15,25 @@ typedef struct Standard {
 } Standard;
 
 static const Standard standards[] = {
-#define READER_SETTING(reader, name, kind, low, high, number, text, range) {#reader, #name, number, text},
+#define READER_SETTING(reader, name, kind, low, high, number, text, range)                         \
+    {#reader, #name, number, text},
 #include "runtime/data/readers.def"
 };
 
 static const Standard *find_standard(const char *reader, const char *name) {
     for (size_t i = 0; i < sizeof standards / sizeof *standards; i++)
-        if (strcmp(standards[i].name, name) == 0 && strcmp(standards[i].reader, reader) == 0) return &standards[i];
+        if (strcmp(standards[i].name, name) == 0 && strcmp(standards[i].reader, reader) == 0)
+            return &standards[i];
     return NULL;
 }
 
-static const Standard *standard_of(const CoupletRequest *request, const char *name) { return find_standard(request->reader, name); }
+static const Standard *standard_of(const CoupletRequest *request, const char *name) {
+    return find_standard(request->reader, name);
+}
 
-bool couplet_reader_has_setting(const char *reader, const char *name) { return find_standard(reader, name) != NULL; }
+bool couplet_reader_has_setting(const char *reader, const char *name) {
+    return find_standard(reader, name) != NULL;
+}
 
 static const CoupletSetting *given(const CoupletRequest *request, const char *name) {
     for (int i = 0; i < request->setting_count; i++)
@@ -34,7 +41,9 @@ static const CoupletSetting *given(const CoupletRequest *request, const char *na
     return NULL;
 }
 
-bool couplet_request_gives(const CoupletRequest *request, const char *name) { return given(request, name) != NULL; }
+bool couplet_request_gives(const CoupletRequest *request, const char *name) {
+    return given(request, name) != NULL;
+}
 
 double couplet_request_number(const CoupletRequest *request, const char *name) {
     const CoupletSetting *setting = given(request, name);
@@ -56,15 +65,18 @@ const CoupletField *couplet_request_claim(const CoupletRequest *request, const c
     return NULL;
 }
 
-CoupletField *couplet_table_add(CoupletTable *table, const char *name, CoupletType type, int rank, const int64_t *shape) {
-    CoupletField *fields = realloc(table->fields, ((size_t)table->field_count + 1) * sizeof *fields);
+CoupletField *couplet_table_add(CoupletTable *table, const char *name, CoupletType type, int rank,
+                                const int64_t *shape) {
+    CoupletField *fields =
+        realloc(table->fields, ((size_t)table->field_count + 1) * sizeof *fields);
     if (!fields) return NULL;
     table->fields = fields;
     char *copy = strdup(name);
     if (!copy) return NULL;
     CoupletField *field = &fields[table->field_count++];
     *field = (CoupletField){.name = copy, .type = type, .rank = rank};
-    for (int i = 0; i < rank; i++) field->shape[i] = shape[i];
+    for (int i = 0; i < rank; i++)
+        field->shape[i] = shape[i];
     return field;
 }
 
@@ -78,7 +90,8 @@ void couplet_field_name(const char *name, char *out, size_t bytes) {
 
 bool couplet_field_classes(CoupletField *field, const char *const *names, int64_t count) {
     size_t bytes = (size_t)count * sizeof(char *);
-    for (int64_t i = 0; i < count; i++) bytes += strlen(names[i]) + 1;
+    for (int64_t i = 0; i < count; i++)
+        bytes += strlen(names[i]) + 1;
     char **list = malloc(bytes + 1); /* the names follow the list, in the same piece of memory */
     if (!list) return false;
     char *at = (char *)(list + count);
@@ -102,7 +115,8 @@ const CoupletField *couplet_table_field(const CoupletTable *table, const char *n
 }
 
 uint64_t couplet_field_hash(uint64_t hash, const CoupletField *field) {
-    for (int64_t c = 0; field->class_names && c < field->classes; c++) hash = couplet_hash(hash, field->class_names[c], strlen(field->class_names[c]));
+    for (int64_t c = 0; field->class_names && c < field->classes; c++)
+        hash = couplet_hash(hash, field->class_names[c], strlen(field->class_names[c]));
     return hash;
 }
 
@@ -110,22 +124,30 @@ bool couplet_field_same_classes(const CoupletField *a, const CoupletField *b, in
     const int64_t shared = a->classes < b->classes ? a->classes : b->classes;
     *code = 0;
     if (!a->class_names || !b->class_names) return true;
-    while (*code < shared && strcmp(a->class_names[*code], b->class_names[*code]) == 0) ++*code;
+    while (*code < shared && strcmp(a->class_names[*code], b->class_names[*code]) == 0)
+        ++*code;
     return *code == a->classes && *code == b->classes;
 }
 
 int64_t couplet_field_elements(const CoupletField *field) {
     int64_t count = 1;
-    for (int i = 0; i < field->rank; i++) count *= field->shape[i];
+    for (int i = 0; i < field->rank; i++)
+        count *= field->shape[i];
     return count;
 }
 
-int64_t couplet_field_bytes(const CoupletField *field) { return couplet_field_elements(field) * (field->type == COUPLET_U8 ? 1 : 4); }
+int64_t couplet_field_bytes(const CoupletField *field) {
+    return couplet_field_elements(field) * (field->type == COUPLET_U8 ? 1 : 4);
+}
 
 const char *couplet_field_text(const CoupletField *field, char *out, size_t bytes) {
-    const char *type = field->type == COUPLET_U8 ? "u8" : field->type == COUPLET_I32 ? "int" : "real";
+    const char *type = field->type == COUPLET_U8    ? "u8"
+                       : field->type == COUPLET_I32 ? "int"
+                                                    : "real";
     size_t at = (size_t)snprintf(out, bytes, "%s", type);
-    for (int i = 0; i < field->rank && at < bytes; i++) at += (size_t)snprintf(out + at, bytes - at, "%s%lld", i ? ", " : "[", (long long)field->shape[i]);
+    for (int i = 0; i < field->rank && at < bytes; i++)
+        at += (size_t)snprintf(out + at, bytes - at, "%s%lld", i ? ", " : "[",
+                               (long long)field->shape[i]);
     if (field->rank && at < bytes) snprintf(out + at, bytes - at, "]");
     return out;
 }

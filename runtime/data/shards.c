@@ -1,5 +1,5 @@
-/* data.shards: pictures in tar archives, after WebDataset: files that follow each other and agree up to the first full stop of their names are one sample
- * (docs/data/shards.md). */
+/* data.shards: pictures in tar archives, after WebDataset: files that follow each other and agree
+ * up to the first full stop of their names are one sample (docs/data/shards.md). */
 #include "runtime/data/archive.h"
 #include "runtime/data/images.h"
 #include "runtime/data/listing.h"
@@ -17,15 +17,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_SHARDS = 100000, MOST_LABEL_BYTES = 1 << 20, MOST_CLASSES = 1 << 20, ENDING_BYTES = 32 };
+enum {
+    MOST_SHARDS = 100000,
+    MOST_LABEL_BYTES = 1 << 20,
+    MOST_CLASSES = 1 << 20,
+    ENDING_BYTES = 32
+};
 
-static const char *const endings[] = {".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", NULL};
+static const char *const endings[] = {".tar",    ".tar.gz", ".tgz",     ".tar.bz2", ".tbz2",
+                                      ".tar.xz", ".txz",    ".tar.zst", NULL};
 static const char *const unread[] = {".zip", ".7z", ".rar", ".tar.lz4", ".tar.lz", NULL};
-static const CoupletListingKind archives = {"archive", "tar archives, packed by gzip, bzip2, xz, zstd or not,", endings, unread};
+static const CoupletListingKind archives = {
+    "archive", "tar archives, packed by gzip, bzip2, xz, zstd or not,", endings, unread};
 
 typedef struct Sample {
-    char *key;             /* "train/0001" */
-    char ending[8];        /* of its picture: "jpg"; "" before one was found */
+    char *key;      /* "train/0001" */
+    char ending[8]; /* of its picture: "jpg"; "" before one was found */
     int32_t shard;
     int32_t label;
     char *word;            /* the label as it is written; NULL: there is none */
@@ -54,10 +61,10 @@ typedef struct Shards {
 typedef struct Walk {
     Shards *shards;
     int32_t shard;
-    char path[COUPLET_PATH_BYTES];    /* of the shard */
-    const char *label;                /* the setting: "cls", "txt" or "json.NAME" */
-    const char *member;               /* NAME; NULL */
-    char label_ending[ENDING_BYTES];  /* "cls", "txt" or "json" */
+    char path[COUPLET_PATH_BYTES];   /* of the shard */
+    const char *label;               /* the setting: "cls", "txt" or "json.NAME" */
+    const char *member;              /* NAME; NULL */
+    char label_ending[ENDING_BYTES]; /* "cls", "txt" or "json" */
     char *error;
     size_t error_bytes;
 } Walk;
@@ -67,7 +74,7 @@ static bool out_of_memory(char *error, size_t error_bytes) {
     return false;
 }
 
-/* ---- the files of a pattern --------------------------------------------------------------------------------------------------- */
+/* ---- the files of a pattern ------------------------------------------------------------------ */
 
 typedef struct Names {
     char **name;
@@ -79,7 +86,8 @@ typedef struct Names {
 
 static bool add_name(Names *names, const char *name) {
     if (names->count == MOST_SHARDS) {
-        snprintf(names->error, names->error_bytes, "%s: the pattern names more than %d archives", names->pattern, MOST_SHARDS);
+        snprintf(names->error, names->error_bytes, "%s: the pattern names more than %d archives",
+                 names->pattern, MOST_SHARDS);
         return false;
     }
     if (names->count == names->room) {
@@ -90,28 +98,38 @@ static bool add_name(Names *names, const char *name) {
         names->room = room;
     }
     names->name[names->count] = strdup(name);
-    return names->name[names->count] ? (names->count++, true) : out_of_memory(names->error, names->error_bytes);
+    return names->name[names->count] ? (names->count++, true)
+                                     : out_of_memory(names->error, names->error_bytes);
 }
 
 static bool expand(Names *names, const char *pattern);
 
 /* The pattern with [open, close] replaced by a text. */
-static bool expand_with(Names *names, const char *pattern, const char *open, const char *close, const char *text, int length) {
+static bool expand_with(Names *names, const char *pattern, const char *open, const char *close,
+                        const char *text, int length) {
     char whole[COUPLET_PATH_BYTES];
-    int count = snprintf(whole, sizeof whole, "%.*s%.*s%s", (int)(open - pattern), pattern, length, text, close + 1);
+    int count = snprintf(whole, sizeof whole, "%.*s%.*s%s", (int)(open - pattern), pattern, length,
+                         text, close + 1);
     if (count < (int)sizeof whole) return expand(names, whole);
-    snprintf(names->error, names->error_bytes, "%s: the pattern names paths longer than %d bytes", names->pattern, COUPLET_PATH_BYTES);
+    snprintf(names->error, names->error_bytes, "%s: the pattern names paths longer than %d bytes",
+             names->pattern, COUPLET_PATH_BYTES);
     return false;
 }
 
-static bool is_digits(const char *text, size_t length) { return length > 0 && length < 10 && strspn(text, "0123456789") >= length; }
+static bool is_digits(const char *text, size_t length) {
+    return length > 0 && length < 10 && strspn(text, "0123456789") >= length;
+}
 
 /* "{000..127}", with leading zeros as in the first number. */
-static bool expand_numbers(Names *names, const char *pattern, const char *open, const char *dots, const char *close) {
+static bool expand_numbers(Names *names, const char *pattern, const char *open, const char *dots,
+                           const char *close) {
     size_t width = (size_t)(dots - open - 1);
     long first = strtol(open + 1, NULL, 10), last = strtol(dots + 2, NULL, 10);
     if (first > last) {
-        snprintf(names->error, names->error_bytes, "%s: the numbers of the pattern go from %ld down to %ld; the smaller one stands first", names->pattern, first, last);
+        snprintf(
+            names->error, names->error_bytes,
+            "%s: the numbers of the pattern go from %ld down to %ld; the smaller one stands first",
+            names->pattern, first, last);
         return false;
     }
     for (long number = first; number <= last; number++) {
@@ -136,34 +154,44 @@ static bool expand(Names *names, const char *pattern) {
     const char *open = strchr(pattern, '{'), *close = open ? strchr(open, '}') : NULL;
     if (!open) return add_name(names, pattern);
     if (!close) {
-        snprintf(names->error, names->error_bytes, "%s: a brace of the pattern is not closed", names->pattern);
+        snprintf(names->error, names->error_bytes, "%s: a brace of the pattern is not closed",
+                 names->pattern);
         return false;
     }
     const char *dots = strstr(open, "..");
-    bool numbers = dots && dots < close && is_digits(open + 1, (size_t)(dots - open - 1)) && is_digits(dots + 2, (size_t)(close - dots - 2));
-    return numbers ? expand_numbers(names, pattern, open, dots, close) : expand_words(names, pattern, open, close);
+    bool numbers = dots && dots < close && is_digits(open + 1, (size_t)(dots - open - 1)) &&
+                   is_digits(dots + 2, (size_t)(close - dots - 2));
+    return numbers ? expand_numbers(names, pattern, open, dots, close)
+                   : expand_words(names, pattern, open, close);
 }
 
 /* The archives of a pattern like "shards/train-{000..127}.tar". */
-static bool list_pattern(const char *pattern, CoupletListing *out, char *error, size_t error_bytes) {
+static bool list_pattern(const char *pattern, CoupletListing *out, char *error,
+                         size_t error_bytes) {
     char folder[COUPLET_PATH_BYTES];
     const char *slash = strchr(pattern, '{');
-    while (slash > pattern && *slash != '/') slash--;
+    while (slash > pattern && *slash != '/')
+        slash--;
     bool in_folder = *slash == '/';
     Names names = {.pattern = pattern, .error = error, .error_bytes = error_bytes};
-    snprintf(folder, sizeof folder, "%.*s", in_folder ? (int)(slash - pattern) + (slash == pattern) : 1, in_folder ? pattern : ".");
+    snprintf(folder, sizeof folder, "%.*s",
+             in_folder ? (int)(slash - pattern) + (slash == pattern) : 1,
+             in_folder ? pattern : ".");
     bool good = expand(&names, in_folder ? slash + 1 : pattern);
     int64_t *lines = good ? calloc((size_t)names.count, sizeof *lines) : NULL;
-    for (int64_t i = 0; lines && i < names.count; i++) lines[i] = i + 1;
+    for (int64_t i = 0; lines && i < names.count; i++)
+        lines[i] = i + 1;
     if (good && !lines) good = out_of_memory(error, error_bytes);
-    good = good && couplet_listing_of(out, folder, (const char *const *)names.name, lines, names.count, pattern, error, error_bytes);
-    for (int64_t i = 0; i < names.count; i++) free(names.name[i]);
+    good = good && couplet_listing_of(out, folder, (const char *const *)names.name, lines,
+                                      names.count, pattern, error, error_bytes);
+    for (int64_t i = 0; i < names.count; i++)
+        free(names.name[i]);
     free(names.name);
     free(lines);
     return good;
 }
 
-/* ---- samples -------------------------------------------------------------------------------------------------------------------- */
+/* ---- samples --------------------------------------------------------------------------------- */
 
 /* Sample number `count` - 1, which the members that come belong to when they have its key. */
 static Sample *last_sample(Walk *w) {
@@ -174,8 +202,10 @@ static Sample *last_sample(Walk *w) {
 
 static bool is_whole_sample(const Walk *w, const Sample *sample) {
     if (!sample || *sample->ending) return true;
-    snprintf(w->error, w->error_bytes, "%s: the sample `%s` has no picture (.jpg, .jpeg, .png or .webp); the files of a sample follow each other in the archive", w->path,
-             sample->key);
+    snprintf(w->error, w->error_bytes,
+             "%s: the sample `%s` has no picture (.jpg, .jpeg, .png or .webp); the files of a "
+             "sample follow each other in the archive",
+             w->path, sample->key);
     return false;
 }
 
@@ -190,7 +220,8 @@ static bool begin_sample(Walk *w, const char *key, size_t length) {
         s->room = room;
     }
     if (s->count == INT32_MAX) {
-        snprintf(w->error, w->error_bytes, "%s: there are more than %d samples", w->path, INT32_MAX);
+        snprintf(w->error, w->error_bytes, "%s: there are more than %d samples", w->path,
+                 INT32_MAX);
         return false;
     }
     char *copy = strndup(key, length);
@@ -206,9 +237,11 @@ static bool is_picture(const char *ending) {
     return false;
 }
 
-static bool set_picture(const Walk *w, Sample *sample, const CoupletMember *member, const char *ending) {
+static bool set_picture(const Walk *w, Sample *sample, const CoupletMember *member,
+                        const char *ending) {
     if (*sample->ending) {
-        snprintf(w->error, w->error_bytes, "%s: the sample `%s` has two pictures, .%s and .%s", w->path, sample->key, sample->ending, ending);
+        snprintf(w->error, w->error_bytes, "%s: the sample `%s` has two pictures, .%s and .%s",
+                 w->path, sample->key, sample->ending, ending);
         return false;
     }
     snprintf(sample->ending, sizeof sample->ending, "%.7s", ending);
@@ -217,16 +250,26 @@ static bool set_picture(const Walk *w, Sample *sample, const CoupletMember *memb
     return true;
 }
 
-/* The member of a JSON object as a text: a string, a whole number, true or false. NULL with a sentence. */
+/* The member of a JSON object as a text: a string, a whole number, true or false. NULL with a
+ * sentence. */
 static char *json_label(const Walk *w, const Sample *sample, const char *text) {
     json_error_t reason;
     json_t *object = json_loads(text, 0, &reason), *value = json_object_get(object, w->member);
     char number[32], *copy = NULL;
-    snprintf(number, sizeof number, "%lld", json_is_integer(value) ? (long long)json_integer_value(value) : (long long)json_is_true(value));
-    if (!object) snprintf(w->error, w->error_bytes, "%s: %s.json, line %d: %s", w->path, sample->key, reason.line, reason.text);
-    else if (!value) snprintf(w->error, w->error_bytes, "%s: %s.json has no `%s`, and label = \"%s\" asks for it", w->path, sample->key, w->member, w->label);
+    snprintf(number, sizeof number, "%lld",
+             json_is_integer(value) ? (long long)json_integer_value(value)
+                                    : (long long)json_is_true(value));
+    if (!object)
+        snprintf(w->error, w->error_bytes, "%s: %s.json, line %d: %s", w->path, sample->key,
+                 reason.line, reason.text);
+    else if (!value)
+        snprintf(w->error, w->error_bytes,
+                 "%s: %s.json has no `%s`, and label = \"%s\" asks for it", w->path, sample->key,
+                 w->member, w->label);
     else if (!json_is_string(value) && !json_is_integer(value) && !json_is_boolean(value))
-        snprintf(w->error, w->error_bytes, "%s: `%s` of %s.json is no text, whole number, true or false", w->path, w->member, sample->key);
+        snprintf(w->error, w->error_bytes,
+                 "%s: `%s` of %s.json is no text, whole number, true or false", w->path, w->member,
+                 sample->key);
     else {
         copy = strdup(json_is_string(value) ? json_string_value(value) : number);
         if (!copy) out_of_memory(w->error, w->error_bytes);
@@ -237,7 +280,8 @@ static char *json_label(const Walk *w, const Sample *sample, const char *text) {
 
 static bool set_label(const Walk *w, Sample *sample, const CoupletMember *member) {
     if (sample->word) {
-        snprintf(w->error, w->error_bytes, "%s: the sample `%s` has .%s twice", w->path, sample->key, w->label_ending);
+        snprintf(w->error, w->error_bytes, "%s: the sample `%s` has .%s twice", w->path,
+                 sample->key, w->label_ending);
         return false;
     }
     char *text = couplet_member_text(member, w->path, MOST_LABEL_BYTES, w->error, w->error_bytes);
@@ -248,18 +292,22 @@ static bool set_label(const Walk *w, Sample *sample, const CoupletMember *member
     }
     sample->word = text;
     if (text && !*text) {
-        snprintf(w->error, w->error_bytes, "%s: the label of the sample `%s` is empty", w->path, sample->key);
+        snprintf(w->error, w->error_bytes, "%s: the label of the sample `%s` is empty", w->path,
+                 sample->key);
         return false;
     }
     return text != NULL;
 }
 
-/* True if the name has a key and an ending; hidden files have none, nor do those that macOS adds. */
+/* True if the name has a key and an ending; hidden files have none, nor do those that macOS adds.
+ */
 static bool take_apart(const char *name, size_t *key, char *ending) {
-    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name, *dot = strchr(base, '.');
+    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name,
+               *dot = strchr(base, '.');
     if (!dot || dot == base || strlen(dot + 1) >= ENDING_BYTES) return false;
     *key = (size_t)(dot - name);
-    for (dot++; *dot; dot++) *ending++ = (char)tolower((unsigned char)*dot);
+    for (dot++; *dot; dot++)
+        *ending++ = (char)tolower((unsigned char)*dot);
     *ending = 0;
     return true;
 }
@@ -270,7 +318,8 @@ static bool visit_member(void *context, const CoupletMember *member) {
     char ending[ENDING_BYTES];
     if (!take_apart(member->name, &length, ending)) return true;
     Sample *sample = last_sample(w);
-    bool goes_on = sample && strlen(sample->key) == length && strncmp(sample->key, member->name, length) == 0;
+    bool goes_on =
+        sample && strlen(sample->key) == length && strncmp(sample->key, member->name, length) == 0;
     if (!goes_on) {
         if (!begin_sample(w, member->name, length)) return false;
         sample = last_sample(w);
@@ -284,22 +333,28 @@ static bool walk_archives(Walk *w) {
     for (int64_t i = 0; i < s->listing.count; i++) {
         Shard *shard = &s->shards[i];
         w->shard = (int32_t)i;
-        if (!couplet_listing_path(&s->listing, i, w->path)) return out_of_memory(w->error, w->error_bytes);
+        if (!couplet_listing_path(&s->listing, i, w->path))
+            return out_of_memory(w->error, w->error_bytes);
         shard->unpacked = -1;
-        if (!couplet_archive_walk(w->path, visit_member, w, &shard->packed, &shard->length, w->error, w->error_bytes)) return false;
+        if (!couplet_archive_walk(w->path, visit_member, w, &shard->packed, &shard->length,
+                                  w->error, w->error_bytes))
+            return false;
         if (!is_whole_sample(w, last_sample(w))) return false;
     }
     return true;
 }
 
-/* ---- labels --------------------------------------------------------------------------------------------------------------------- */
+/* ---- labels ---------------------------------------------------------------------------------- */
 
 static bool all_are_labelled(const Shards *s, const Walk *w) {
     for (int64_t i = 0; i < s->count; i++) {
         if ((s->samples[i].word != NULL) == s->labelled) continue;
-        const Sample *first = &s->samples[0], *other = &s->samples[i], *without = s->labelled ? other : first, *with = s->labelled ? first : other;
-        snprintf(w->error, w->error_bytes, "%s: the sample `%s` has no .%s, and `%s` has one; each sample has a label, or none has", s->listing.files[without->shard].path,
-                 without->key, w->label_ending, with->key);
+        const Sample *first = &s->samples[0], *other = &s->samples[i],
+                     *without = s->labelled ? other : first, *with = s->labelled ? first : other;
+        snprintf(w->error, w->error_bytes,
+                 "%s: the sample `%s` has no .%s, and `%s` has one; each sample has a label, or "
+                 "none has",
+                 s->listing.files[without->shard].path, without->key, w->label_ending, with->key);
         return false;
     }
     return true;
@@ -311,7 +366,9 @@ static bool number_labels(Shards *s, CoupletField *field, const Walk *w) {
     for (int64_t i = 0; i < s->count; i++) {
         Sample *sample = &s->samples[i];
         if (!couplet_read_whole(sample->word, INT32_MIN, INT32_MAX, &value)) {
-            snprintf(w->error, w->error_bytes, "%s: the label of the sample `%s` is `%.40s`, and that of the first is a number; a whole number of 32 bits was expected",
+            snprintf(w->error, w->error_bytes,
+                     "%s: the label of the sample `%s` is `%.40s`, and that of the first is a "
+                     "number; a whole number of 32 bits was expected",
                      s->listing.files[sample->shard].path, sample->key, sample->word);
             return false;
         }
@@ -323,19 +380,23 @@ static bool number_labels(Shards *s, CoupletField *field, const Walk *w) {
     return true;
 }
 
-static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 /* Labels are words: the classes in byte order. */
 static bool name_labels(Shards *s, CoupletField *field, const Walk *w) {
     const char **words = malloc((size_t)s->count * sizeof *words);
     int64_t classes = 0;
     if (!words) return out_of_memory(w->error, w->error_bytes);
-    for (int64_t i = 0; i < s->count; i++) words[i] = s->samples[i].word;
+    for (int64_t i = 0; i < s->count; i++)
+        words[i] = s->samples[i].word;
     qsort(words, (size_t)s->count, sizeof *words, by_text);
     for (int64_t i = 0; i < s->count; i++)
         if (i == 0 || strcmp(words[classes - 1], words[i]) != 0) words[classes++] = words[i];
     for (int64_t i = 0; i < s->count; i++) {
-        const char *word = s->samples[i].word, **found = bsearch(&word, words, (size_t)classes, sizeof *words, by_text);
+        const char *word = s->samples[i].word,
+                   **found = bsearch(&word, words, (size_t)classes, sizeof *words, by_text);
         s->samples[i].label = (int32_t)(found - words);
     }
     bool good = couplet_field_classes(field, words, classes);
@@ -348,25 +409,30 @@ static bool make_labels(Shards *s, const Walk *w, bool asked, CoupletTable *out)
     s->labelled = s->samples[0].word != NULL;
     if (!all_are_labelled(s, w)) return false;
     if (!s->labelled && asked) {
-        snprintf(w->error, w->error_bytes, "%s: no sample has .%s, and label = \"%s\" asks for it", out->name, w->label_ending, w->label);
+        snprintf(w->error, w->error_bytes, "%s: no sample has .%s, and label = \"%s\" asks for it",
+                 out->name, w->label_ending, w->label);
         return false;
     }
     if (!s->labelled) return true;
     CoupletField *field = couplet_table_add(out, "label", COUPLET_I32, 0, NULL);
     if (!field) return out_of_memory(w->error, w->error_bytes);
-    return couplet_read_whole(s->samples[0].word, INT64_MIN, INT64_MAX, &value) ? number_labels(s, field, w) : name_labels(s, field, w);
+    return couplet_read_whole(s->samples[0].word, INT64_MIN, INT64_MAX, &value)
+               ? number_labels(s, field, w)
+               : name_labels(s, field, w);
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static bool is_pattern(const char *path) {
     struct stat info;
     return path && strchr(path, '{') && stat(path, &info) != 0;
 }
 
-static bool list_archives(const CoupletRequest *request, Shards *s, CoupletTable *out, char *error, size_t error_bytes) {
+static bool list_archives(const CoupletRequest *request, Shards *s, CoupletTable *out, char *error,
+                          size_t error_bytes) {
     if (!is_pattern(request->path))
-        return couplet_images_place(request, out, error, error_bytes) && couplet_listing_read(&s->listing, request->path, &archives, error, error_bytes);
+        return couplet_images_place(request, out, error, error_bytes) &&
+               couplet_listing_read(&s->listing, request->path, &archives, error, error_bytes);
     if (!list_pattern(request->path, &s->listing, error, error_bytes)) return false;
     const char *slash = strrchr(request->path, '/');
     char folder[COUPLET_PATH_BYTES];
@@ -384,13 +450,15 @@ static bool set_label_kind(Walk *w, const char *label) {
         snprintf(w->label_ending, sizeof w->label_ending, "%s", is_json ? "json" : label);
         return true;
     }
-    snprintf(w->error, w->error_bytes, "`label` of shards is \"%s\"; \"cls\", \"txt\" or \"json.NAME\" was expected", label);
+    snprintf(w->error, w->error_bytes,
+             "`label` of shards is \"%s\"; \"cls\", \"txt\" or \"json.NAME\" was expected", label);
     return false;
 }
 
 static uint64_t key_of(const Shards *s, const Walk *w) {
     const int64_t settings[3] = {COUPLET_PICTURE_VERSION, s->size, s->grey};
-    uint64_t key = couplet_hash(couplet_listing_key(&s->listing, COUPLET_HASH_START), settings, sizeof settings);
+    uint64_t key = couplet_hash(couplet_listing_key(&s->listing, COUPLET_HASH_START), settings,
+                                sizeof settings);
     return couplet_hash(key, w->label, strlen(w->label));
 }
 
@@ -407,25 +475,35 @@ static void free_shards(Shards *s) {
     free(s);
 }
 
-static void close_shards(CoupletTable *table) { free_shards(table->state); }
+static void close_shards(CoupletTable *table) {
+    free_shards(table->state);
+}
 
-static bool fill(Shards *s, const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
+static bool fill(Shards *s, const CoupletRequest *request, CoupletTable *out, char *error,
+                 size_t error_bytes) {
     Walk w = {.shards = s, .error = error, .error_bytes = error_bytes};
-    if (!set_label_kind(&w, couplet_request_text(request, "label")) || !list_archives(request, s, out, error, error_bytes)) return false;
+    if (!set_label_kind(&w, couplet_request_text(request, "label")) ||
+        !list_archives(request, s, out, error, error_bytes))
+        return false;
     s->shards = calloc((size_t)s->listing.count, sizeof *s->shards);
     if (!s->shards) return out_of_memory(error, error_bytes);
     if (!walk_archives(&w)) return false;
     if (!s->count) {
-        snprintf(error, error_bytes, "%s: there is no sample in it: files like 0001.jpg and 0001.cls were expected", out->name);
+        snprintf(error, error_bytes,
+                 "%s: there is no sample in it: files like 0001.jpg and 0001.cls were expected",
+                 out->name);
         return false;
     }
-    if (!couplet_images_field(out, s->size, s->grey, error, error_bytes) || !make_labels(s, &w, couplet_request_gives(request, "label"), out)) return false;
+    if (!couplet_images_field(out, s->size, s->grey, error, error_bytes) ||
+        !make_labels(s, &w, couplet_request_gives(request, "label"), out))
+        return false;
     out->held = s->count;
     out->key = key_of(s, &w);
     return true;
 }
 
-static bool open_shards(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
+static bool open_shards(const CoupletRequest *request, CoupletTable *out, char *error,
+                        size_t error_bytes) {
     Shards *s = calloc(1, sizeof *s);
     if (!s) return out_of_memory(error, error_bytes);
     s->temporary = -1;
@@ -438,26 +516,32 @@ static bool open_shards(const CoupletRequest *request, CoupletTable *out, char *
     return false;
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 /* A file without a name in the folder for temporary files; -1 with a sentence. */
 static int open_temporary(char *error, size_t error_bytes) {
     const char *folder = getenv("TMPDIR");
     if (!folder || !*folder) folder = "/var/tmp";
     int file = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (file < 0) snprintf(error, error_bytes, "%s: no temporary file can be made here, which TMPDIR names: %s", folder, strerror(errno));
+    if (file < 0)
+        snprintf(error, error_bytes,
+                 "%s: no temporary file can be made here, which TMPDIR names: %s", folder,
+                 strerror(errno));
     return file;
 }
 
-/* Where the stream of a packed archive begins in the temporary file, to which it is unpacked when its first row is read. */
-static bool unpacked(Shards *s, int64_t number, const char *path, int64_t *at, char *error, size_t error_bytes) {
+/* Where the stream of a packed archive begins in the temporary file, to which it is unpacked when
+ * its first row is read. */
+static bool unpacked(Shards *s, int64_t number, const char *path, int64_t *at, char *error,
+                     size_t error_bytes) {
     Shard *shard = &s->shards[number];
     pthread_mutex_lock(&s->lock);
     if (s->temporary < 0) s->temporary = open_temporary(error, error_bytes);
     bool good = s->temporary >= 0;
     if (good && shard->unpacked < 0) {
         int64_t start = s->temporary_end;
-        good = couplet_archive_unpack(path, shard->length, s->temporary, &s->temporary_end, error, error_bytes);
+        good = couplet_archive_unpack(path, shard->length, s->temporary, &s->temporary_end, error,
+                                      error_bytes);
         if (good) shard->unpacked = start;
     }
     *at = shard->unpacked;
@@ -477,35 +561,44 @@ static bool read_bytes(int file, uint8_t *bytes, size_t count, int64_t at) {
     return true;
 }
 
-static bool read_member(Shards *s, const Sample *sample, const char *path, uint8_t *bytes, char *error, size_t error_bytes) {
+static bool read_member(Shards *s, const Sample *sample, const char *path, uint8_t *bytes,
+                        char *error, size_t error_bytes) {
     int64_t start = 0;
     const Shard *shard = &s->shards[sample->shard];
-    if (shard->packed && !unpacked(s, sample->shard, path, &start, error, error_bytes)) return false;
+    if (shard->packed && !unpacked(s, sample->shard, path, &start, error, error_bytes))
+        return false;
     int file = shard->packed ? s->temporary : open(path, O_RDONLY | O_CLOEXEC);
     errno = 0;
     bool good = file >= 0 && read_bytes(file, bytes, (size_t)sample->bytes, start + sample->offset);
-    if (!good) snprintf(error, error_bytes, "%s: `%s.%s` in it cannot be read: %s", path, sample->key, sample->ending, errno ? strerror(errno) : "the archive ends too early");
+    if (!good)
+        snprintf(error, error_bytes, "%s: `%s.%s` in it cannot be read: %s", path, sample->key,
+                 sample->ending, errno ? strerror(errno) : "the archive ends too early");
     if (file >= 0 && !shard->packed) close(file);
     return good;
 }
 
-static bool read_row(const CoupletTable *table, int64_t row, void *const *fields, char *error, size_t error_bytes) {
+static bool read_row(const CoupletTable *table, int64_t row, void *const *fields, char *error,
+                     size_t error_bytes) {
     Shards *s = table->state;
     const Sample *sample = &s->samples[row];
     char path[COUPLET_PATH_BYTES], name[2 * COUPLET_PATH_BYTES];
     couplet_listing_path(&s->listing, sample->shard, path);
     snprintf(name, sizeof name, "%s: %s.%s", path, sample->key, sample->ending);
     if (sample->bytes < 1 || sample->bytes > COUPLET_PICTURE_BYTES) {
-        snprintf(error, error_bytes, "%s: the picture has %lld bytes; from 1 to %d are read", name, (long long)sample->bytes, COUPLET_PICTURE_BYTES);
+        snprintf(error, error_bytes, "%s: the picture has %lld bytes; from 1 to %d are read", name,
+                 (long long)sample->bytes, COUPLET_PICTURE_BYTES);
         return false;
     }
     uint8_t *bytes = malloc((size_t)sample->bytes);
     if (!bytes) {
-        snprintf(error, error_bytes, "%s: out of memory for %lld bytes", name, (long long)sample->bytes);
+        snprintf(error, error_bytes, "%s: out of memory for %lld bytes", name,
+                 (long long)sample->bytes);
         return false;
     }
-    const CoupletPicture picture = {bytes, (size_t)sample->bytes, name, s->size, s->grey, fields[0], error, error_bytes};
-    bool good = read_member(s, sample, path, bytes, error, error_bytes) && couplet_picture_read(&picture);
+    const CoupletPicture picture = {
+        bytes, (size_t)sample->bytes, name, s->size, s->grey, fields[0], error, error_bytes};
+    bool good =
+        read_member(s, sample, path, bytes, error, error_bytes) && couplet_picture_read(&picture);
     free(bytes);
     if (good && s->labelled) memcpy(fields[1], &sample->label, sizeof sample->label);
     return good;
@@ -519,4 +612,8 @@ static void name_row(const CoupletTable *table, int64_t row, char *out, size_t b
     snprintf(out, bytes, "%s: %s.%s", path, sample->key, sample->ending);
 }
 
-const CoupletReader couplet_reader_shards = {.name = "shards", .open = open_shards, .read = read_row, .name_row = name_row, .close = close_shards};
+const CoupletReader couplet_reader_shards = {.name = "shards",
+                                             .open = open_shards,
+                                             .read = read_row,
+                                             .name_row = name_row,
+                                             .close = close_shards};

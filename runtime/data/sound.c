@@ -19,17 +19,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *const couplet_sound_endings[] = {".aif", ".aifc", ".aiff", ".au",   ".caf", ".flac",
+const char *const couplet_sound_endings[] = {".aif", ".aifc", ".aiff", ".au",   ".caf",  ".flac",
                                              ".mp3", ".oga",  ".ogg",  ".opus", ".rf64", ".snd",
                                              ".sph", ".w64",  ".wav",  NULL};
-const char *const couplet_sound_unread[] = {".aac", ".ac3", ".amr", ".ape", ".m4a", ".mka", ".mpc",
-                                            ".raw", ".tta", ".wma", ".wv",  NULL};
+const char *const couplet_sound_unread[] = {".aac", ".ac3", ".amr", ".ape", ".m4a", ".mka",
+                                            ".mpc", ".raw", ".tta", ".wma", ".wv",  NULL};
 
 enum {
-    BLOCK = 65536,          /* numbers that are decoded at a time, over all channels */
-    MOST_FRAMES = 1 << 28,  /* of a file whose length is known only when it is decoded */
-    FILTER_SAMPLES = 160,   /* on each side, at the lower of the two rates: the longest filter of
-                               libsamplerate has 143 */
+    BLOCK = 65536,         /* numbers that are decoded at a time, over all channels */
+    MOST_FRAMES = 1 << 28, /* of a file whose length is known only when it is decoded */
+    /* on each side, at the lower of the two rates: the longest filter of libsamplerate has 143 */
+    FILTER_SAMPLES = 160,
 };
 
 typedef struct Sound {
@@ -37,10 +37,10 @@ typedef struct Sound {
     int descriptor;
     SNDFILE *file;
     SF_INFO info;
-    int64_t frames;      /* -1: not known before all are decoded, .. */
-    int64_t said;        /* .. though the head of the file says so many, or about; 0: it does not */
-    double *block;       /* [BLOCK] */
-    int64_t position;    /* the frame that is decoded next */
+    int64_t frames;   /* -1: not known before all are decoded, .. */
+    int64_t said;     /* .. though the head of the file says so many, or about; 0: it does not */
+    double *block;    /* [BLOCK] */
+    int64_t position; /* the frame that is decoded next */
     char *error;
     size_t error_bytes;
 } Sound;
@@ -63,7 +63,8 @@ static void show_reason(const char *reason, char *out, size_t bytes) {
     if (strncmp(reason, word, sizeof word - 1) == 0) reason += sizeof word - 1;
     for (; *reason && length + 1 < bytes; reason++)
         out[length++] = *reason >= ' ' && *reason <= '~' ? *reason : ' ';
-    while (length && strchr(" .", out[length - 1])) length--;
+    while (length && strchr(" .", out[length - 1]))
+        length--;
     out[length] = 0;
 }
 
@@ -82,7 +83,8 @@ static bool open_file(Sound *s) {
  * tells so in its log, as in "data : 176400 (should be 88178)". Programs that write into a pipe say
  * 0 or a number near 2^31 or 2^32, which mean that they did not know. */
 static bool is_cut(SNDFILE *file, int64_t *said, int64_t *there) {
-    static const char *const chunks[] = {"\ndata : ", "\n SSND : ", "  Data Size   : ", "\nriff : "};
+    static const char *const chunks[] = {
+        "\ndata : ", "\n SSND : ", "  Data Size   : ", "\nriff : "};
     char log[8192] = "";
     sf_command(file, SFC_GET_LOG_INFO, log, sizeof log - 1);
     for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
@@ -97,13 +99,14 @@ static bool is_cut(SNDFILE *file, int64_t *said, int64_t *there) {
     return false;
 }
 
-/* The page of an Ogg file that begins at bytes[0 .. count): whether it is whole, and says that it is
- * the last of its stream. */
+/* The page of an Ogg file that begins at bytes[0 .. count): whether it is whole, and says that it
+ * is the last of its stream. */
 static bool is_last_page(const uint8_t *bytes, size_t count) {
     enum { HEAD = 27 };
     if (count < HEAD || !(bytes[5] & 4) || count < HEAD + (size_t)bytes[26]) return false;
     size_t length = HEAD + (size_t)bytes[26];
-    for (int i = 0; i < bytes[26]; i++) length += bytes[HEAD + i];
+    for (int i = 0; i < bytes[26]; i++)
+        length += bytes[HEAD + i];
     return length <= count;
 }
 
@@ -132,7 +135,8 @@ static bool says_length(int descriptor) {
     const bool is_tagged = memcmp(tag, "ID3", 3) == 0; /* its size is in four times seven bits */
     const off_t size = tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9];
     const ssize_t count = pread(descriptor, head, HEAD, is_tagged ? size + 10 : 0);
-    return count > 0 && (memmem(head, (size_t)count, "Xing", 4) || memmem(head, (size_t)count, "Info", 4));
+    return count > 0 &&
+           (memmem(head, (size_t)count, "Xing", 4) || memmem(head, (size_t)count, "Info", 4));
 }
 
 static bool is_format(const Sound *s, int format) {
@@ -144,8 +148,10 @@ static bool is_sound(Sound *s, int64_t bytes) {
     if (s->info.channels < 1 || s->info.channels > BLOCK) return fail(s, "it has no channel");
     if (s->info.samplerate < 1) return fail(s, "its rate is below 1 sample a second");
     if (is_cut(s->file, &said, &there)) {
-        snprintf(s->error, s->error_bytes, "%s: the file is cut short: its header says %lld bytes of "
-                 "sound, and %lld are there", s->path, (long long)said, (long long)there);
+        snprintf(s->error, s->error_bytes,
+                 "%s: the file is cut short: its header says %lld bytes of "
+                 "sound, and %lld are there",
+                 s->path, (long long)said, (long long)there);
         return false;
     }
     if (is_format(s, SF_FORMAT_OGG) && !has_last_page(s->descriptor, bytes))
@@ -180,7 +186,8 @@ static void close_sound(Sound *s) {
 /* The mean of the channels of a frame; false if it is no finite number. */
 static bool mean(Sound *s, const double *frame, int64_t number, float *out) {
     double sum = 0;
-    for (int c = 0; c < s->info.channels; c++) sum += frame[c];
+    for (int c = 0; c < s->info.channels; c++)
+        sum += frame[c];
     *out = (float)(sum / s->info.channels);
     if (isfinite(*out)) return true;
     snprintf(s->error, s->error_bytes, "%s: sample %lld is %g; a finite number was expected",
@@ -235,13 +242,15 @@ static float *decode_whole(Sound *s) {
         room *= 2;
         if (room > MOST_FRAMES) good = fail(s, "it has more than 2^28 samples; cut it into parts");
         float *more = good ? realloc(samples, (size_t)room * sizeof *samples) : NULL;
-        if (more) samples = more;
-        else if (good) good = fail(s, "out of memory");
+        if (more)
+            samples = more;
+        else if (good)
+            good = fail(s, "out of memory");
     }
     if (good && count == 0) good = fail(s, "there is no sample in it");
     if (good && count < s->said - s->said / 50) {
-        snprintf(s->error, s->error_bytes, "%s: the sound ends after %lld of its %lld samples", s->path,
-                 (long long)count, (long long)s->said);
+        snprintf(s->error, s->error_bytes, "%s: the sound ends after %lld of its %lld samples",
+                 s->path, (long long)count, (long long)s->said);
         good = false;
     }
     s->frames = count;
@@ -271,10 +280,11 @@ static float *decode_part(Sound *s, int64_t from, int64_t count) {
 /* Where the part that is wished for lies, counted in samples of the new rate, and in frames of the
  * file with what the filter needs on both sides. */
 typedef struct Part {
-    double ratio;              /* the new rate over the file's */
-    int64_t length;            /* samples of the part, at most those wished for */
+    double ratio;   /* the new rate over the file's */
+    int64_t length; /* samples of the part, at most those wished for */
     int64_t first_frame, frames;
-    int64_t skip;              /* samples that the filter makes of first_frame and on, before the part */
+    /* samples that the filter makes of first_frame and on, before the part */
+    int64_t skip;
 } Part;
 
 static int64_t common_divisor(int64_t a, int64_t b) {
@@ -316,8 +326,10 @@ static bool resample(Sound *s, const Part *part, const float *frames, float *sam
     data.input_frames = part->frames + silence;
     data.output_frames = made;
     const int problem = good ? src_simple(&data, SRC_SINC_BEST_QUALITY, 1) : 0;
-    if (problem) good = fail(s, src_strerror(problem));
-    else if (good && data.output_frames_gen != made) good = fail(s, "it could not be resampled");
+    if (problem)
+        good = fail(s, src_strerror(problem));
+    else if (good && data.output_frames_gen != made)
+        good = fail(s, "it could not be resampled");
     if (good) memcpy(samples, out + part->skip, (size_t)part->length * sizeof *samples);
     free(in);
     free(out);
@@ -326,8 +338,10 @@ static bool resample(Sound *s, const Part *part, const float *frames, float *sam
 
 static bool can_resample(Sound *s, const CoupletSoundWish *wish) {
     if (src_is_valid_ratio((double)wish->rate / s->info.samplerate)) return true;
-    snprintf(s->error, s->error_bytes, "%s: its rate is %d, and %d is wished for; they may differ by a "
-             "factor of 256", s->path, s->info.samplerate, wish->rate);
+    snprintf(s->error, s->error_bytes,
+             "%s: its rate is %d, and %d is wished for; they may differ by a "
+             "factor of 256",
+             s->path, s->info.samplerate, wish->rate);
     return false;
 }
 
@@ -344,8 +358,10 @@ static bool read_sound(Sound *s, const CoupletSoundWish *wish, float *samples, i
     const float *frames = whole ? whole + part.first_frame : read;
     bool good = true;
     memset(samples, 0, (size_t)wish->count * sizeof *samples);
-    if (part.ratio == 1) memcpy(samples, frames + part.skip, (size_t)part.length * sizeof *samples);
-    else good = resample(s, &part, frames, samples);
+    if (part.ratio == 1)
+        memcpy(samples, frames + part.skip, (size_t)part.length * sizeof *samples);
+    else
+        good = resample(s, &part, frames, samples);
     *length = (int32_t)part.length;
     free(read);
     return good;

@@ -40,14 +40,16 @@ static bool read_settings(Sounds *s, const CoupletRequest *request, char *error,
     s->wish.rate = (int32_t)couplet_request_number(request, "rate");
     s->wish.is_middle = strcmp(cut, "middle") == 0;
     if (!s->wish.is_middle && strcmp(cut, "start") != 0) {
-        snprintf(error, error_bytes, "`cut` of sounds is \"middle\" or \"start\", and \"%s\" is given",
-                 cut);
+        snprintf(error, error_bytes,
+                 "`cut` of sounds is \"middle\" or \"start\", and \"%s\" is given", cut);
         return false;
     }
     s->wish.count = llround(seconds * s->wish.rate);
     if (s->wish.count >= 1 && s->wish.count <= MOST_SAMPLES) return true;
-    snprintf(error, error_bytes, "%g seconds at a rate of %d are %lld samples; from 1 to %d were "
-             "expected", seconds, s->wish.rate, (long long)s->wish.count, MOST_SAMPLES);
+    snprintf(error, error_bytes,
+             "%g seconds at a rate of %d are %lld samples; from 1 to %d were "
+             "expected",
+             seconds, s->wish.rate, (long long)s->wish.count, MOST_SAMPLES);
     return false;
 }
 
@@ -75,9 +77,12 @@ static bool open_table(const CoupletRequest *request, CoupletTable *out, char *e
     return false;
 }
 
-static const CoupletReader sounds = {
-    .name = "sounds", .open = open_table, .read = read_row, .column = couplet_listed_column,
-    .name_row = couplet_listed_name_row, .close = close_table};
+static const CoupletReader sounds = {.name = "sounds",
+                                     .open = open_table,
+                                     .read = read_row,
+                                     .column = couplet_listed_column,
+                                     .name_row = couplet_listed_name_row,
+                                     .close = close_table};
 
 __attribute__((visibility("default"))) CoupletReaderModule couplet_reader_module;
 

@@ -18,7 +18,7 @@
 
 enum { TEXT_BYTES = 128 };
 
-/* ---- what the spec claims ------------------------------------------------------------------------------------------- */
+/* ---- what the spec claims -------------------------------------------------------------------- */
 
 /* "image : u8[1, 28, 28], label : int" */
 static void list_fields(const CoupletTable *table, char *out, size_t bytes) {
@@ -27,7 +27,8 @@ static void list_fields(const CoupletTable *table, char *out, size_t bytes) {
     for (int i = 0; i < table->field_count && at < bytes; i++) {
         char text[TEXT_BYTES];
         const char *type = couplet_field_text(&table->fields[i], text, sizeof text);
-        at += (size_t)snprintf(out + at, bytes - at, "%s%s : %s", i ? ", " : "", table->fields[i].name, type);
+        at += (size_t)snprintf(out + at, bytes - at, "%s%s : %s", i ? ", " : "",
+                               table->fields[i].name, type);
     }
 }
 
@@ -36,7 +37,8 @@ static bool same_shape(const CoupletField *a, const CoupletField *b) {
     return memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0;
 }
 
-bool couplet_table_claims(const CoupletTable *table, const CoupletField *claim, int count, char *error, size_t error_bytes) {
+bool couplet_table_claims(const CoupletTable *table, const CoupletField *claim, int count,
+                          char *error, size_t error_bytes) {
     char wanted[TEXT_BYTES], there[TEXT_BYTES], all[512];
     for (int i = 0; i < count; i++) {
         const CoupletField *c = &claim[i], *found = couplet_table_field(table, c->name, NULL);
@@ -44,47 +46,56 @@ bool couplet_table_claims(const CoupletTable *table, const CoupletField *claim, 
         couplet_field_text(c, wanted, sizeof wanted);
         if (!found) {
             list_fields(table, all, sizeof all);
-            snprintf(error, error_bytes, "%s has no field `%s`, and `%s : %s` is expected; it has %s", table->name, c->name, c->name, wanted, all);
+            snprintf(error, error_bytes,
+                     "%s has no field `%s`, and `%s : %s` is expected; it has %s", table->name,
+                     c->name, c->name, wanted, all);
             return false;
         }
         if (!same_shape(c, found)) {
-            snprintf(error, error_bytes, "%s: its field `%s` is %s, and %s is expected", table->name, c->name, couplet_field_text(found, there, sizeof there), wanted);
+            snprintf(error, error_bytes, "%s: its field `%s` is %s, and %s is expected",
+                     table->name, c->name, couplet_field_text(found, there, sizeof there), wanted);
             return false;
         }
         if (c->classes && found->classes != c->classes) {
-            snprintf(error, error_bytes, "%s: its field `%s` has %lld classes, and %lld are expected", table->name, c->name, (long long)found->classes,
-                     (long long)c->classes);
+            snprintf(error, error_bytes,
+                     "%s: its field `%s` has %lld classes, and %lld are expected", table->name,
+                     c->name, (long long)found->classes, (long long)c->classes);
             return false;
         }
     }
     return true;
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
-static uint64_t add_text(uint64_t hash, const char *text) { return couplet_hash(hash, text ? text : "", text ? strlen(text) : 0); }
+static uint64_t add_text(uint64_t hash, const char *text) {
+    return couplet_hash(hash, text ? text : "", text ? strlen(text) : 0);
+}
 
 static const struct {
     const char *reader, *name;
     bool is_text;
 } setting_rows[] = {
-#define IS_TEXT_WHOLE false
+#define IS_TEXT_WHOLE  false
 #define IS_TEXT_NUMBER false
-#define IS_TEXT_ABOVE false
-#define IS_TEXT_TRUTH false
-#define IS_TEXT_TEXT true
-#define READER_SETTING(reader, name, kind, low, high, number, text, range) {#reader, #name, IS_TEXT_##kind},
+#define IS_TEXT_ABOVE  false
+#define IS_TEXT_TRUTH  false
+#define IS_TEXT_TEXT   true
+#define READER_SETTING(reader, name, kind, low, high, number, text, range)                         \
+    {#reader, #name, IS_TEXT_##kind},
 #include "runtime/data/readers.def"
 };
 
 /* Adds to the text as far as there is room, and all of it to the hash. */
 static size_t add_choice(CoupletTable *t, size_t at, uint64_t *hash, const char *text) {
     *hash = add_text(*hash, text);
-    if (at < sizeof t->choices) at += (size_t)snprintf(t->choices + at, sizeof t->choices - at, "%s", text);
+    if (at < sizeof t->choices)
+        at += (size_t)snprintf(t->choices + at, sizeof t->choices - at, "%s", text);
     return at;
 }
 
-/* Every setting is there, with its standard value where none is given; a text that has no room ends with the hash of all. */
+/* Every setting is there, with its standard value where none is given; a text that has no room ends
+ * with the hash of all. */
 static void write_choices(const CoupletRequest *request, CoupletTable *t) {
     uint64_t hash = COUPLET_HASH_START;
     char part[2 * COUPLET_PATH_BYTES];
@@ -94,14 +105,20 @@ static void write_choices(const CoupletRequest *request, CoupletTable *t) {
     for (size_t i = 0; i < sizeof setting_rows / sizeof *setting_rows; i++) {
         const char *name = setting_rows[i].name;
         if (strcmp(setting_rows[i].reader, request->reader) != 0) continue;
-        if (setting_rows[i].is_text) snprintf(part, sizeof part, ", %s = \"%s\"", name, couplet_request_text(request, name));
-        else snprintf(part, sizeof part, ", %s = %.17g", name, couplet_request_number(request, name));
+        if (setting_rows[i].is_text)
+            snprintf(part, sizeof part, ", %s = \"%s\"", name, couplet_request_text(request, name));
+        else
+            snprintf(part, sizeof part, ", %s = %.17g", name,
+                     couplet_request_number(request, name));
         at = add_choice(t, at, &hash, part);
     }
-    if (at >= sizeof t->choices) snprintf(t->choices + sizeof t->choices - 22, 22, ".. %016llx", (unsigned long long)hash);
+    if (at >= sizeof t->choices)
+        snprintf(t->choices + sizeof t->choices - 22, 22, ".. %016llx", (unsigned long long)hash);
 }
 
-static uint64_t asked_of(const CoupletTable *t) { return add_text(add_text(COUPLET_HASH_START, t->choices), t->path); }
+static uint64_t asked_of(const CoupletTable *t) {
+    return add_text(add_text(COUPLET_HASH_START, t->choices), t->path);
+}
 
 static void free_fields(CoupletTable *table) {
     for (int i = 0; i < table->field_count; i++) {
@@ -113,8 +130,11 @@ static void free_fields(CoupletTable *table) {
 
 static bool holds_rows(const CoupletTable *table, char *error, size_t error_bytes) {
     if (table->held >= 1 && table->held <= INT32_MAX) return true;
-    if (table->held < 1) snprintf(error, error_bytes, "%s holds no sample", table->name);
-    else snprintf(error, error_bytes, "%s holds %lld samples, and at most %d are read", table->name, (long long)table->held, INT32_MAX);
+    if (table->held < 1)
+        snprintf(error, error_bytes, "%s holds no sample", table->name);
+    else
+        snprintf(error, error_bytes, "%s holds %lld samples, and at most %d are read", table->name,
+                 (long long)table->held, INT32_MAX);
     return false;
 }
 
@@ -124,38 +144,50 @@ static bool names_differ(const CoupletTable *table, char *error, size_t error_by
         const char *name = table->fields[i].name;
         const bool reserved = strcmp(name, "index") == 0 || strcmp(name, "all") == 0;
         if (!reserved && couplet_table_field(table, name, NULL) == &table->fields[i]) continue;
-        snprintf(error, error_bytes, "%s: %s field%s `%s`, and %s", table->name, reserved ? "it has a" : "two", reserved ? "" : "s are called", name,
-                 reserved ? "index and all are names that every source has" : "each field has a name of its own");
+        snprintf(error, error_bytes, "%s: %s field%s `%s`, and %s", table->name,
+                 reserved ? "it has a" : "two", reserved ? "" : "s are called", name,
+                 reserved ? "index and all are names that every source has"
+                          : "each field has a name of its own");
         return false;
     }
     return true;
 }
 
-static bool open_by(const CoupletReader *reader, const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
+static bool open_by(const CoupletReader *reader, const CoupletRequest *request, CoupletTable *out,
+                    char *error, size_t error_bytes) {
     if (!reader->open(request, out, error, error_bytes)) {
         free_fields(out); /* those that were added before it failed */
         memset(out, 0, sizeof *out);
         return false;
     }
-    if (!out->reader) out->reader = reader; /* it may have named another, for the same kind of source */
+    /* it may have named another, for the same kind of source */
+    if (!out->reader) out->reader = reader;
     out->count = out->held;
     return true;
 }
 
-bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
+bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *error,
+                        size_t error_bytes) {
     const CoupletSetting keep = {.name = "missing", .text = "keep"};
-    CoupletRequest from_file = {.reader = "arrays", .path = request->path, .settings = &keep, .setting_count = 1, .claim = request->claim, .claim_count = request->claim_count};
+    CoupletRequest from_file = {.reader = "arrays",
+                                .path = request->path,
+                                .settings = &keep,
+                                .setting_count = 1,
+                                .claim = request->claim,
+                                .claim_count = request->claim_count};
     CoupletTable choices = {.held = 0};
     write_choices(request, &choices);
     memset(out, 0, sizeof *out);
-    const CoupletPackedFile kind = couplet_pack_file_kind(request, choices.choices, error, error_bytes);
+    const CoupletPackedFile kind =
+        couplet_pack_file_kind(request, choices.choices, error, error_bytes);
     if (kind == COUPLET_PACKED_OTHERWISE) return false;
     const CoupletRequest *taken = kind == COUPLET_PACKED_FITS ? &from_file : request;
     const CoupletReader *reader = couplet_reader_find(taken->reader, error, error_bytes);
     if (!reader || !open_by(reader, taken, out, error, error_bytes)) return false;
     memcpy(out->choices, choices.choices, sizeof out->choices);
     out->asked = asked_of(out);
-    const bool named = kind != COUPLET_PACKED_FITS || couplet_pack_take_rows(out, error, error_bytes);
+    const bool named =
+        kind != COUPLET_PACKED_FITS || couplet_pack_take_rows(out, error, error_bytes);
     if (named && holds_rows(out, error, error_bytes) && names_differ(out, error, error_bytes) &&
         (!request->classes || couplet_kept_apply(out, request->classes, error, error_bytes)) &&
         couplet_table_claims(out, request->claim, request->claim_count, error, error_bytes))
@@ -175,9 +207,10 @@ void couplet_table_close(CoupletTable *table) {
     memset(table, 0, sizeof *table);
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
-static bool load_columns(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes) {
+static bool load_columns(CoupletTable *table, const CoupletLoading *loading, char *error,
+                         size_t error_bytes) {
     if (!table->reader->load) return couplet_pack_load(table, loading, error, error_bytes);
     table->columns = calloc((size_t)table->field_count + 1, sizeof *table->columns);
     if (!table->columns) {
@@ -190,8 +223,10 @@ static bool load_columns(CoupletTable *table, const CoupletLoading *loading, cha
     return false;
 }
 
-/* A file that was cut short while it was read gave zeros, and whatever was said of these is not what is wrong. */
-bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes) {
+/* A file that was cut short while it was read gave zeros, and whatever was said of these is not
+ * what is wrong. */
+bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char *error,
+                        size_t error_bytes) {
     couplet_kept_hide(table);
     bool good = load_columns(table, loading, error, error_bytes);
     couplet_kept_show(table);

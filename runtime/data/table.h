@@ -15,7 +15,7 @@ typedef struct CoupletKept CoupletKept; /* kept.h */
 
 /* What a table is opened from. */
 typedef struct CoupletRequest {
-    const char *reader;             /* a row of readers.def */
+    const char *reader; /* a row of readers.def */
     /* The path of the source, ready to be opened. NULL: the standard place of a preset such as
      * fashion_mnist. */
     const char *path;
@@ -35,15 +35,15 @@ typedef struct CoupletRequest {
     /* Fields that the spec claims: they are compared, and choose types where the file leaves a
      * choice. */
     const CoupletField *claim;
-    int claim_count;                /* 0: the spec claims nothing */
+    int claim_count; /* 0: the spec claims nothing */
 } CoupletRequest;
 
 typedef struct CoupletTable {
     char name[160];                /* for messages: "photos/train" */
     char path[COUPLET_PATH_BYTES]; /* from the root of the disk */
     const CoupletReader *reader;
-    int64_t held;                  /* rows that the source has, at most INT32_MAX */
-    CoupletField *fields;          /* [field_count]; the table owns them with their names */
+    int64_t held;         /* rows that the source has, at most INT32_MAX */
+    CoupletField *fields; /* [field_count]; the table owns them with their names */
     int field_count;
     /* The hash of the names, sizes and times of its files, and of its settings. It tells which
      * packed copy is of this source. */
@@ -66,14 +66,14 @@ typedef struct CoupletTable {
     bool mapped; /* the columns lie in a file, so that couplet_table_prefetch is worth its while */
 
     /* After a selection. */
-    int64_t count;   /* the number of chosen rows; `held` before */
+    int64_t count; /* the number of chosen rows; `held` before */
     /* [count] ascending: the source's row that each chosen row is; NULL: all are. */
     int32_t *origin;
 
     /* [held] of a packed file in the place of its source: the hashes of the names that the rows had
      * there. NULL: the table is no such file. */
     uint64_t *row_hashes;
-    void *state;                   /* the reader's own */
+    void *state; /* the reader's own */
     /* [field_count]: what its classes were called when it was trained on; NULL: nobody said. */
     CoupletKept *kept;
 } CoupletTable;
@@ -92,9 +92,9 @@ bool couplet_table_claims(const CoupletTable *table, const CoupletField *claim, 
 
 /* How the columns come into memory. */
 typedef struct CoupletLoading {
-    int threads;          /* the threads that decode; 0: as many as there are cores */
-    int64_t skip_bad;     /* the most rows that are left out because they cannot be decoded */
-    const char *cache;    /* the folder of packed copies; NULL: the standard one */
+    int threads;       /* the threads that decode; 0: as many as there are cores */
+    int64_t skip_bad;  /* the most rows that are left out because they cannot be decoded */
+    const char *cache; /* the folder of packed copies; NULL: the standard one */
     /* Hears now and then how many rows are done, from one thread at a time. NULL: nobody is
      * told. */
     void (*progress)(void *context, int64_t done, int64_t rows);

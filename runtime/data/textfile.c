@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- UTF-8 ---------------------------------------------------------------------------------------------------------- */
+/* ---- UTF-8 ----------------------------------------------------------------------------------- */
 
-/* Bytes of the character at `at`, of which `left` are there; 0: it is none. What is longer than need be, surrogates, and what lies beyond U+10FFFF, is none. */
+/* Bytes of the character at `at`, of which `left` are there; 0: it is none. What is longer than
+ * need be, surrogates, and what lies beyond U+10FFFF, is none. */
 static size_t character(const unsigned char *at, size_t left) {
     const unsigned char c = at[0];
     if (c < 0x80) return c ? 1 : 0;
@@ -49,7 +50,7 @@ size_t couplet_utf8_length(const char *text, size_t length) {
     return at;
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *start;
@@ -57,17 +58,21 @@ static const struct {
     const char *advice;
 } others[] = {
     {"\x1f\x8b", 2, "is gzipped; unpack it first"},
-    {"PK\3\4", 4, "is a zip archive or a workbook of a spreadsheet; unpack it, or save the sheet as CSV"},
+    {"PK\3\4", 4,
+     "is a zip archive or a workbook of a spreadsheet; unpack it, or save the sheet as CSV"},
     {"\xd0\xcf\x11\xe0", 4, "is a workbook of a spreadsheet; save the sheet as CSV"},
     {"\xff\xfe", 2, "is encoded in UTF-16; save it as UTF-8"},
     {"\xfe\xff", 2, "is encoded in UTF-16; save it as UTF-8"},
     {"PAR1", 4, "is a Parquet file; write it as CSV"},
     {"BZh", 3, "is packed by bzip2; unpack it first"},
-    {"\xfd" "7zXZ", 5, "is packed by xz; unpack it first"},
+    {"\xfd"
+     "7zXZ",
+     5, "is packed by xz; unpack it first"},
     {"\x28\xb5\x2f\xfd", 4, "is packed by zstd; unpack it first"},
 };
 
-static bool refuse_byte(const CoupletTextFile *f, const char *name, size_t at, char *error, size_t error_bytes) {
+static bool refuse_byte(const CoupletTextFile *f, const char *name, size_t at, char *error,
+                        size_t error_bytes) {
     size_t line = 1, start = 0;
     for (size_t i = 0; i < at; i++) {
         const bool ends = f->text[i] == '\n' || (f->text[i] == '\r' && f->text[i + 1] != '\n');
@@ -76,12 +81,14 @@ static bool refuse_byte(const CoupletTextFile *f, const char *name, size_t at, c
         start = i + 1;
     }
     const unsigned char byte = (unsigned char)f->text[at];
-    snprintf(error, error_bytes, "%s, line %zu, byte %zu: the byte 0x%02x is no text in UTF-8%s", name, line, at - start + 1, byte,
+    snprintf(error, error_bytes, "%s, line %zu, byte %zu: the byte 0x%02x is no text in UTF-8%s",
+             name, line, at - start + 1, byte,
              byte ? "; a file in Latin-1 or Windows-1252 must be saved as UTF-8" : "");
     return false;
 }
 
-static bool look(CoupletTextFile *f, const char *name, const char *what, bool any_bytes, char *error, size_t error_bytes) {
+static bool look(CoupletTextFile *f, const char *name, const char *what, bool any_bytes,
+                 char *error, size_t error_bytes) {
     if (!f->mapping.length) {
         snprintf(error, error_bytes, "%s is empty; %s is expected", name, what);
         return false;
@@ -90,7 +97,8 @@ static bool look(CoupletTextFile *f, const char *name, const char *what, bool an
     f->length = f->mapping.length;
     if (any_bytes) return true;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        if (f->length < others[i].length || memcmp(f->text, others[i].start, others[i].length) != 0) continue;
+        if (f->length < others[i].length || memcmp(f->text, others[i].start, others[i].length) != 0)
+            continue;
         snprintf(error, error_bytes, "%s %s", name, others[i].advice);
         return false;
     }
@@ -102,7 +110,8 @@ static bool look(CoupletTextFile *f, const char *name, const char *what, bool an
     return good == f->length || refuse_byte(f, name, good, error, error_bytes);
 }
 
-bool couplet_textfile_open(const char *path, const char *name, const char *what, bool any_bytes, CoupletTextFile *out, char *error, size_t error_bytes) {
+bool couplet_textfile_open(const char *path, const char *name, const char *what, bool any_bytes,
+                           CoupletTextFile *out, char *error, size_t error_bytes) {
     memset(out, 0, sizeof *out);
     if (!couplet_mapping_open(path, &out->mapping, error, error_bytes)) return false;
     if (look(out, name, what, any_bytes, error, error_bytes)) return true;
@@ -115,10 +124,13 @@ void couplet_textfile_close(CoupletTextFile *file) {
     memset(file, 0, sizeof *file);
 }
 
-bool couplet_path_beside(const char *source, const char *path, char *out, char *error, size_t error_bytes) {
+bool couplet_path_beside(const char *source, const char *path, char *out, char *error,
+                         size_t error_bytes) {
     const char *slash = strrchr(source, '/');
     const int folder = *path == '/' || !slash ? 0 : (int)(slash - source) + 1;
-    if (snprintf(out, COUPLET_PATH_BYTES, "%.*s%s", folder, source, path) < COUPLET_PATH_BYTES) return true;
-    snprintf(error, error_bytes, "%.200s..: a path has at most %d bytes", path, COUPLET_PATH_BYTES - 1);
+    if (snprintf(out, COUPLET_PATH_BYTES, "%.*s%s", folder, source, path) < COUPLET_PATH_BYTES)
+        return true;
+    snprintf(error, error_bytes, "%.200s..: a path has at most %d bytes", path,
+             COUPLET_PATH_BYTES - 1);
     return false;
 }

@@ -15,10 +15,10 @@ enum { COUPLET_TOKEN_BYTES_MOST = 4096 /* of a word: a longer one is several tok
 
 typedef struct CoupletTokens {
     CoupletTokenKind kind;
-    bool lower;            /* capital letters of Latin, Greek and Cyrillic become small ones */
-    const char *at, *end;  /* what is left of the line, in UTF-8 unless the tokens are bytes */
+    bool lower;           /* capital letters of Latin, Greek and Cyrillic become small ones */
+    const char *at, *end; /* what is left of the line, in UTF-8 unless the tokens are bytes */
     char text[COUPLET_TOKEN_BYTES_MOST + 8]; /* the token, with a closing 0 */
-    size_t length;         /* the length of the token */
+    size_t length;                           /* the length of the token */
 } CoupletTokens;
 
 /* Takes the next token. False at the line's end.

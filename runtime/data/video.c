@@ -24,18 +24,18 @@ typedef struct Video {
     AVFormatContext *format;
     AVCodecContext *codec;
     AVPacket *packet;
-    AVFrame *frame;      /* decoded last */
-    AVFrame *shown;      /* decoded before it: what shows until `frame` does */
+    AVFrame *frame; /* decoded last */
+    AVFrame *shown; /* decoded before it: what shows until `frame` does */
     int stream;
-    bool has_ended;      /* all packets are in the decoder */
-    bool by_number;      /* times are numbers of frames: the file says none */
-    int64_t number;      /* frames that were decoded since the beginning */
-    int64_t *times;      /* [count] ascending: when frames are shown, in the stream's time base */
-    int64_t *keys;       /* [key_count] ascending: the times that decoding can begin at */
+    bool has_ended; /* all packets are in the decoder */
+    bool by_number; /* times are numbers of frames: the file says none */
+    int64_t number; /* frames that were decoded since the beginning */
+    int64_t *times; /* [count] ascending: when frames are shown, in the stream's time base */
+    int64_t *keys;  /* [key_count] ascending: the times that decoding can begin at */
     int64_t count, time_room, key_count, key_room;
-    int64_t end;         /* when the last frame has been shown */
+    int64_t end; /* when the last frame has been shown */
     struct SwsContext *scale;
-    uint8_t *pixels;     /* of one frame, four bytes each */
+    uint8_t *pixels; /* of one frame, four bytes each */
     size_t pixel_bytes;
     char *error;
     size_t error_bytes;
@@ -64,8 +64,10 @@ static double seconds(const Video *v, int64_t time) {
 
 /* "frame 17", or "the frame at 0.567 seconds" */
 static const char *show_frame(const Video *v, int64_t time, char out[64]) {
-    if (v->by_number) snprintf(out, 64, "frame %lld", (long long)time);
-    else snprintf(out, 64, "the frame at %.3f seconds", seconds(v, time));
+    if (v->by_number)
+        snprintf(out, 64, "frame %lld", (long long)time);
+    else
+        snprintf(out, 64, "the frame at %.3f seconds", seconds(v, time));
     return out;
 }
 
@@ -108,8 +110,8 @@ static bool open_codec(Video *v, const AVCodec *decoder) {
     v->codec->pkt_timebase = stream->time_base;
     v->codec->max_pixels = COUPLET_PICTURE_PIXELS;
     const int code = avcodec_open2(v->codec, decoder, NULL);
-    return code >= 0 || fail(v, "the decoder `%s` cannot begin (%s)", decoder->name,
-                             reason(code, why));
+    return code >= 0 ||
+           fail(v, "the decoder `%s` cannot begin (%s)", decoder->name, reason(code, why));
 }
 
 static void close_file(Video *v) {
@@ -137,7 +139,8 @@ static Next next_failed(Video *v, int code) {
     return NEXT_FAILED;
 }
 
-/* Gives the decoder its next packet, or tells it that there is none. A code below 0 is a failure. */
+/* Gives the decoder its next packet, or tells it that there is none. A code below 0 is a failure.
+ */
 static int send_packet(Video *v) {
     for (;;) {
         int code = av_read_frame(v->format, v->packet);
@@ -230,7 +233,8 @@ static bool list_frames(Video *v) {
         keep_end(v, time, v->frame->pkt_duration);
     }
     v->by_number = !says;
-    for (int64_t i = 0; v->by_number && i < v->count; i++) v->times[i] = i;
+    for (int64_t i = 0; v->by_number && i < v->count; i++)
+        v->times[i] = i;
     if (v->by_number) v->end = v->count;
     return next != NEXT_FAILED;
 }
@@ -246,7 +250,8 @@ static bool has_end(Video *v) {
     const int64_t first = v->times[0], last = v->times[v->count - 1];
     int64_t whole;
     if (__builtin_sub_overflow(last, first, &whole) || whole > INT64_MAX / 4) return false;
-    if (v->end <= last) return !__builtin_add_overflow(last, v->count > 1 ? whole / (v->count - 1) : 1, &v->end);
+    if (v->end <= last)
+        return !__builtin_add_overflow(last, v->count > 1 ? whole / (v->count - 1) : 1, &v->end);
     return !__builtin_sub_overflow(v->end, first, &whole) && whole <= INT64_MAX / 2;
 }
 
@@ -267,7 +272,8 @@ static double said_length(const Video *v) {
 /* A file that was cut keeps the length in its head. */
 static bool is_whole(Video *v) {
     const double rate = av_q2d(v->format->streams[v->stream]->avg_frame_rate);
-    const double said = said_length(v), there = seconds(v, v->end), margin = rate > 0 ? 2 / rate : 0;
+    const double said = said_length(v), there = seconds(v, v->end),
+                 margin = rate > 0 ? 2 / rate : 0;
     if (v->by_number || there + margin >= 0.95 * said) return true;
     return fail(v, "the video is cut short: it ends after %.3f of its %.3f seconds", there, said);
 }
@@ -291,8 +297,8 @@ static bool list_times(Video *v) {
 static int orientation_of(const Video *v) {
     static const struct {
         int a, b, c, d, orientation;
-    } turns[] = {{1, 0, 0, 1, 1},   {-1, 0, 0, 1, 2}, {-1, 0, 0, -1, 3}, {1, 0, 0, -1, 4},
-                 {0, 1, 1, 0, 5},   {0, 1, -1, 0, 6}, {0, -1, -1, 0, 7}, {0, -1, 1, 0, 8}};
+    } turns[] = {{1, 0, 0, 1, 1}, {-1, 0, 0, 1, 2}, {-1, 0, 0, -1, 3}, {1, 0, 0, -1, 4},
+                 {0, 1, 1, 0, 5}, {0, 1, -1, 0, 6}, {0, -1, -1, 0, 7}, {0, -1, 1, 0, 8}};
     size_t bytes = 0;
     const int32_t *m = (const int32_t *)(const void *)av_stream_get_side_data(
         v->format->streams[v->stream], AV_PKT_DATA_DISPLAYMATRIX, &bytes);
@@ -325,7 +331,8 @@ static int square_width(const Video *v, AVFrame *frame) {
 static void set_colours(Video *v, const AVFrame *frame) {
     const AVPixFmtDescriptor *kind = av_pix_fmt_desc_get(frame->format);
     const bool is_rgb = kind->flags & AV_PIX_FMT_FLAG_RGB;
-    const bool says = frame->colorspace != AVCOL_SPC_UNSPECIFIED && frame->colorspace != AVCOL_SPC_RGB;
+    const bool says =
+        frame->colorspace != AVCOL_SPC_UNSPECIFIED && frame->colorspace != AVCOL_SPC_RGB;
     const int space = is_rgb                 ? SWS_CS_DEFAULT
                       : says                 ? (int)frame->colorspace
                       : frame->height >= 720 ? SWS_CS_ITU709
@@ -358,8 +365,8 @@ static bool convert(Video *v, AVFrame *frame, Pixels *p) {
         if (!v->pixels) return fail(v, "out of memory");
     }
     v->scale = sws_getCachedContext(
-        v->scale, frame->width, frame->height, frame->format, p->width,
-        frame->height, p->has_alpha ? AV_PIX_FMT_RGBA : AV_PIX_FMT_RGB0,
+        v->scale, frame->width, frame->height, frame->format, p->width, frame->height,
+        p->has_alpha ? AV_PIX_FMT_RGBA : AV_PIX_FMT_RGB0,
         SWS_BICUBIC | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INT, NULL, NULL, NULL);
     if (!v->scale) return fail(v, "its frames cannot be converted");
     set_colours(v, frame);
@@ -396,8 +403,10 @@ static int64_t count_until(const int64_t *times, int64_t count, int64_t time) {
     int64_t low = 0, high = count;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
-        if (times[middle] <= time) low = middle + 1;
-        else high = middle;
+        if (times[middle] <= time)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
@@ -464,7 +473,8 @@ static bool find_frame(Video *v, int64_t at, int64_t wanted) {
     return true;
 }
 
-static bool read_frames(Video *v, const CoupletClipWish *wish, const int64_t *chosen, uint8_t *out) {
+static bool read_frames(Video *v, const CoupletClipWish *wish, const int64_t *chosen,
+                        uint8_t *out) {
     const size_t bytes = 3 * (size_t)wish->size * (size_t)wish->size;
     int64_t at = -1;
     char which[64];

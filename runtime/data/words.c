@@ -15,14 +15,15 @@ static uint32_t hash_of(const char *text, size_t length) {
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-/* ---- finding -------------------------------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 /* The slot that the text has, or would get. */
 static int64_t find_slot(const CoupletWords *w, const char *text, size_t length, uint32_t hash) {
     int64_t slot = hash & (w->slot_count - 1);
     for (; w->slots[slot] >= 0; slot = (slot + 1) & (w->slot_count - 1)) {
         const CoupletWord *word = &w->words[w->slots[slot]];
-        if (word->hash == hash && word->length == length && memcmp(word->text, text, length) == 0) break;
+        if (word->hash == hash && word->length == length && memcmp(word->text, text, length) == 0)
+            break;
     }
     return slot;
 }
@@ -32,7 +33,7 @@ int32_t couplet_words_find(const CoupletWords *w, const char *text, size_t lengt
     return w->slots[find_slot(w, text, length, hash_of(text, length))];
 }
 
-/* ---- adding --------------------------------------------------------------------------------------------------------- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 /* Slots stay half empty. */
 static bool grow_slots(CoupletWords *w) {
@@ -42,7 +43,8 @@ static bool grow_slots(CoupletWords *w) {
     memset(slots, 0xff, (size_t)count * sizeof *slots);
     for (int32_t i = 0; i < w->count; i++) {
         int64_t slot = w->words[i].hash & (count - 1);
-        while (slots[slot] >= 0) slot = (slot + 1) & (count - 1);
+        while (slots[slot] >= 0)
+            slot = (slot + 1) & (count - 1);
         slots[slot] = i;
     }
     free(w->slots);
@@ -86,7 +88,8 @@ int32_t couplet_words_add(CoupletWords *w, const char *text, size_t length) {
         w->words[found].count++;
         return found;
     }
-    if (length > UINT32_MAX || w->count == MOST_WORDS || (w->count == w->room && !grow_words(w))) return -1;
+    if (length > UINT32_MAX || w->count == MOST_WORDS || (w->count == w->room && !grow_words(w)))
+        return -1;
     char *copy = copy_text(w, text, length);
     if (!copy) return -1;
     w->words[w->count] = (CoupletWord){copy, (uint32_t)length, hash, 1};
@@ -106,7 +109,7 @@ void couplet_words_free(CoupletWords *w) {
     memset(w, 0, sizeof *w);
 }
 
-/* ---- in order ------------------------------------------------------------------------------------------------------- */
+/* ---- in order -------------------------------------------------------------------------------- */
 
 static int by_bytes(const CoupletWord *a, const CoupletWord *b) {
     const size_t shared = a->length < b->length ? a->length : b->length;
@@ -114,10 +117,13 @@ static int by_bytes(const CoupletWord *a, const CoupletWord *b) {
     return order ? order : (a->length > b->length) - (a->length < b->length);
 }
 
-static int by_name(const void *left, const void *right) { return by_bytes(*(const CoupletWord *const *)left, *(const CoupletWord *const *)right); }
+static int by_name(const void *left, const void *right) {
+    return by_bytes(*(const CoupletWord *const *)left, *(const CoupletWord *const *)right);
+}
 
 static int by_count(const void *left, const void *right) {
-    const CoupletWord *a = *(const CoupletWord *const *)left, *b = *(const CoupletWord *const *)right;
+    const CoupletWord *a = *(const CoupletWord *const *)left,
+                      *b = *(const CoupletWord *const *)right;
     return a->count != b->count ? (a->count < b->count) - (a->count > b->count) : by_bytes(a, b);
 }
 
@@ -129,7 +135,8 @@ static bool is_whole(const CoupletWord *w) {
 
 /* 7 and 07 are two words, and their order is that of their bytes. */
 static int by_number(const void *left, const void *right) {
-    const CoupletWord *a = *(const CoupletWord *const *)left, *b = *(const CoupletWord *const *)right;
+    const CoupletWord *a = *(const CoupletWord *const *)left,
+                      *b = *(const CoupletWord *const *)right;
     const long long x = strtoll(a->text, NULL, 10), y = strtoll(b->text, NULL, 10);
     return x != y ? (x > y) - (x < y) : by_bytes(a, b);
 }
@@ -158,5 +165,9 @@ static int32_t arrange(const CoupletWords *w, bool named, int32_t *codes, int32_
     return count;
 }
 
-int32_t couplet_words_by_name(const CoupletWords *w, int32_t *codes, int32_t *order) { return arrange(w, true, codes, order); }
-int32_t couplet_words_by_count(const CoupletWords *w, int32_t *codes, int32_t *order) { return arrange(w, false, codes, order); }
+int32_t couplet_words_by_name(const CoupletWords *w, int32_t *codes, int32_t *order) {
+    return arrange(w, true, codes, order);
+}
+int32_t couplet_words_by_count(const CoupletWords *w, int32_t *codes, int32_t *order) {
+    return arrange(w, false, codes, order);
+}

@@ -26,10 +26,15 @@ const char *opencl_code_name(long code) {
     return "an unknown code";
 }
 
-static bool is_memory(long code) { return code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY; }
+static bool is_memory(long code) {
+    return code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY;
+}
 
 /* Drivers report a device that hangs, faults or is gone with these. */
-static bool is_loss(long code) { return code == CL_DEVICE_NOT_AVAILABLE || code == CL_OUT_OF_RESOURCES || code == CL_INVALID_COMMAND_QUEUE || code == CL_INVALID_CONTEXT; }
+static bool is_loss(long code) {
+    return code == CL_DEVICE_NOT_AVAILABLE || code == CL_OUT_OF_RESOURCES ||
+           code == CL_INVALID_COMMAND_QUEUE || code == CL_INVALID_CONTEXT;
+}
 
 bool opencl_check(Opencl *cl, long code, const char *call, const char *file, int line) {
     if (++cl->calls == cl->fail_at) code = CL_OUT_OF_RESOURCES;
@@ -38,7 +43,11 @@ bool opencl_check(Opencl *cl, long code, const char *call, const char *file, int
     if (cl->queue) clFinish(cl->queue);
     const char *open = strchr(call, '('), *slash = strrchr(file, '/');
     int length = open ? (int)(open - call) : (int)strlen(call);
-    const char *meaning = is_memory(code) ? "the device is out of memory" : is_loss(code) ? "the device failed or was lost" : "a call to OpenCL failed";
-    return couplet_device_fail(&cl->device, is_memory(code) ? COUPLET_FAULT_MEMORY : COUPLET_FAULT_DEVICE, -1, "%s: %.*s gave %s (%s:%d)", meaning, length, call,
+    const char *meaning = is_memory(code) ? "the device is out of memory"
+                          : is_loss(code) ? "the device failed or was lost"
+                                          : "a call to OpenCL failed";
+    return couplet_device_fail(&cl->device,
+                               is_memory(code) ? COUPLET_FAULT_MEMORY : COUPLET_FAULT_DEVICE, -1,
+                               "%s: %.*s gave %s (%s:%d)", meaning, length, call,
                                opencl_code_name(code), slash ? slash + 1 : file, line);
 }

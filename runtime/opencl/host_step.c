@@ -1,5 +1,6 @@
-/* A step that stays on the host: a library call, small and in double precision, whose choices shall be the same on every device. Its arrays come over
- * and its results go back; the queue waits for it. */
+/* A step that stays on the host: a library call, small and in double precision, whose choices shall
+ * be the same on every device. Its arrays come over and its results go back; the queue waits for
+ * it. */
 #include "runtime/opencl/internal.h"
 
 #include "runtime/plan.h"
@@ -12,7 +13,8 @@ typedef struct HostArrays {
     void *scratch;
 } HostArrays;
 
-static bool fetch(CoupletDevice *device, const CoupletPlan *plan, const CoupletStep *step, void *const *memory, HostArrays *arrays) {
+static bool fetch(CoupletDevice *device, const CoupletPlan *plan, const CoupletStep *step,
+                  void *const *memory, HostArrays *arrays) {
     arrays->scratch = malloc((size_t)plan->scratch_bytes + 1);
     bool good = arrays->scratch != NULL;
     for (int i = 0; i < step->buffer_count && good; i++) {
@@ -21,12 +23,16 @@ static bool fetch(CoupletDevice *device, const CoupletPlan *plan, const CoupletS
         arrays->buffers[i] = malloc((size_t)arrays->bytes[i] + 1);
         good = arrays->buffers[i] != NULL;
         bool is_read = i < step->buffer_count - step->output_count;
-        if (good && is_read && !device->calls->read(device, arrays->buffers[i], memory[i], 0, arrays->bytes[i])) return false;
+        if (good && is_read &&
+            !device->calls->read(device, arrays->buffers[i], memory[i], 0, arrays->bytes[i]))
+            return false;
     }
-    return good || couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "out of memory on the host");
+    return good ||
+           couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "out of memory on the host");
 }
 
-bool opencl_host_step(CoupletDevice *device, const CoupletPlan *plan, int number, void *const *memory) {
+bool opencl_host_step(CoupletDevice *device, const CoupletPlan *plan, int number,
+                      void *const *memory) {
     const CoupletStep *step = &plan->steps[number];
     HostArrays arrays = {{NULL}, {0}, NULL};
     int64_t fault = 0;
@@ -34,11 +40,15 @@ bool opencl_host_step(CoupletDevice *device, const CoupletPlan *plan, int number
     if (good) {
         const CoupletWorker worker = {arrays.scratch, &fault};
         step->kernel(arrays.buffers, 0, step->tiles, &worker);
-        if (fault) good = couplet_device_fail(device, (CoupletFaultKind)fault, number, "%s", couplet_fault_sentence(fault));
+        if (fault)
+            good = couplet_device_fail(device, (CoupletFaultKind)fault, number, "%s",
+                                       couplet_fault_sentence(fault));
     }
-    for (int i = step->buffer_count - step->output_count; i < step->buffer_count && good; i++) good = device->calls->write(device, memory[i], 0, arrays.buffers[i], arrays.bytes[i]);
+    for (int i = step->buffer_count - step->output_count; i < step->buffer_count && good; i++)
+        good = device->calls->write(device, memory[i], 0, arrays.buffers[i], arrays.bytes[i]);
     good = device->calls->wait(device) && good; /* before the copies go */
-    for (int i = 0; i < step->buffer_count; i++) free(arrays.buffers[i]);
+    for (int i = 0; i < step->buffer_count; i++)
+        free(arrays.buffers[i]);
     free(arrays.scratch);
     return good;
 }

@@ -15,14 +15,17 @@ typedef struct CoupletOpenclInfo {
     int64_t memory, piece; /* bytes in all, and in one allocation */
 } CoupletOpenclInfo;
 
-/* The number of devices; at most `most` are described. GPUs come first: their place in this list is the n of `opencl:n`. */
+/* The number of devices; at most `most` are described. GPUs come first: their place in this list is
+ * the n of `opencl:n`. */
 int couplet_opencl_list(CoupletOpenclInfo *infos, int most);
 bool couplet_opencl_is_built(void);
 bool couplet_opencl_is_gpu(int number); /* false where there is no device of this number */
 /* True if this build can do plain matrix products on a device (CLBlast). */
 bool couplet_opencl_has_products(void);
-/* Device number `number`. Built programs are kept in `cache_folder` (NULL: nowhere), which must outlive the device. NULL with a sentence. */
-CoupletDevice *couplet_opencl_open(int number, const char *cache_folder, char *error, size_t error_bytes);
+/* Device number `number`. Built programs are kept in `cache_folder` (NULL: nowhere), which must
+ * outlive the device. NULL with a sentence. */
+CoupletDevice *couplet_opencl_open(int number, const char *cache_folder, char *error,
+                                   size_t error_bytes);
 /* True if the programs that were needed so far all came from the cache. */
 bool couplet_opencl_was_cached(const CoupletDevice *device);
 

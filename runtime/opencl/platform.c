@@ -11,20 +11,26 @@ enum { MAX_PLATFORMS = 16, NEEDED_GROUP = 256, NEEDED_LOCAL = 32768 };
 static const struct {
     cl_device_type type;
     const char *name;
-} kinds[] = {{CL_DEVICE_TYPE_GPU, "GPU"}, {CL_DEVICE_TYPE_ACCELERATOR, "accelerator"}, {CL_DEVICE_TYPE_CPU, "CPU"}};
+} kinds[] = {{CL_DEVICE_TYPE_GPU, "GPU"},
+             {CL_DEVICE_TYPE_ACCELERATOR, "accelerator"},
+             {CL_DEVICE_TYPE_CPU, "CPU"}};
 
 static int find_devices(cl_device_id *ids, const char **names, int most) {
     cl_platform_id platforms[MAX_PLATFORMS];
     cl_uint platform_count = 0;
-    if (clGetPlatformIDs(MAX_PLATFORMS, platforms, &platform_count) != CL_SUCCESS) return 0; /* no platform at all is an error to the loader */
+    /* no platform at all is an error to the loader */
+    if (clGetPlatformIDs(MAX_PLATFORMS, platforms, &platform_count) != CL_SUCCESS) return 0;
     if (platform_count > MAX_PLATFORMS) platform_count = MAX_PLATFORMS;
     int count = 0;
     for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
         for (cl_uint p = 0; p < platform_count && count < most; p++) {
             cl_uint here = 0;
-            if (clGetDeviceIDs(platforms[p], kinds[kind].type, (cl_uint)(most - count), ids + count, &here) != CL_SUCCESS) continue;
+            if (clGetDeviceIDs(platforms[p], kinds[kind].type, (cl_uint)(most - count), ids + count,
+                               &here) != CL_SUCCESS)
+                continue;
             if ((int)here > most - count) here = (cl_uint)(most - count);
-            for (cl_uint i = 0; i < here; i++) names[count++] = kinds[kind].name;
+            for (cl_uint i = 0; i < here; i++)
+                names[count++] = kinds[kind].name;
         }
     }
     return count;
@@ -49,7 +55,9 @@ static void describe(cl_device_id id, const char *kind, CoupletOpenclInfo *info)
     ask_text(id, CL_DEVICE_OPENCL_C_VERSION, info->c_version, sizeof info->c_version);
     ask_text(id, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
     clGetDeviceInfo(id, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL);
-    if (!platform || clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof info->platform, info->platform, NULL) != CL_SUCCESS) strcpy(info->platform, "?");
+    if (!platform || clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof info->platform,
+                                       info->platform, NULL) != CL_SUCCESS)
+        strcpy(info->platform, "?");
     info->kind = kind;
     info->memory = ask_size(id, CL_DEVICE_GLOBAL_MEM_SIZE);
     info->piece = ask_size(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
@@ -59,37 +67,46 @@ int couplet_opencl_list(CoupletOpenclInfo *infos, int most) {
     cl_device_id ids[COUPLET_OPENCL_MAX_DEVICES];
     const char *names[COUPLET_OPENCL_MAX_DEVICES];
     int count = find_devices(ids, names, COUPLET_OPENCL_MAX_DEVICES);
-    for (int i = 0; i < count && i < most; i++) describe(ids[i], names[i], &infos[i]);
+    for (int i = 0; i < count && i < most; i++)
+        describe(ids[i], names[i], &infos[i]);
     return count;
 }
 
 bool couplet_opencl_is_gpu(int number) {
     cl_device_id ids[COUPLET_OPENCL_MAX_DEVICES];
     const char *names[COUPLET_OPENCL_MAX_DEVICES];
-    return number >= 0 && number < find_devices(ids, names, COUPLET_OPENCL_MAX_DEVICES) && strcmp(names[number], "GPU") == 0;
+    return number >= 0 && number < find_devices(ids, names, COUPLET_OPENCL_MAX_DEVICES) &&
+           strcmp(names[number], "GPU") == 0;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
-/* What every kernel takes for granted is asked once, here: some drivers abort where they should return an error. */
+/* What every kernel takes for granted is asked once, here: some drivers abort where they should
+ * return an error. */
 static bool can_run(Opencl *cl, const CoupletOpenclInfo *info) {
     size_t group = 0;
     cl_bool compiler = CL_FALSE;
     clGetDeviceInfo(cl->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof group, &group, NULL);
     clGetDeviceInfo(cl->id, CL_DEVICE_COMPILER_AVAILABLE, sizeof compiler, &compiler, NULL);
     int64_t local = ask_size(cl->id, CL_DEVICE_LOCAL_MEM_SIZE);
-    if (!compiler) return couplet_device_fail(&cl->device, COUPLET_FAULT_DEVICE, -1, "%s has no OpenCL compiler of its own", info->name);
+    if (!compiler)
+        return couplet_device_fail(&cl->device, COUPLET_FAULT_DEVICE, -1,
+                                   "%s has no OpenCL compiler of its own", info->name);
     if (group >= NEEDED_GROUP && local >= NEEDED_LOCAL) return true;
-    return couplet_device_fail(&cl->device, COUPLET_FAULT_DEVICE, -1,
-                               "%s has groups of %zu work-items and %lld bytes of local memory; %d and %d are needed", info->name, group, (long long)local, NEEDED_GROUP,
-                               NEEDED_LOCAL);
+    return couplet_device_fail(
+        &cl->device, COUPLET_FAULT_DEVICE, -1,
+        "%s has groups of %zu work-items and %lld bytes of local memory; %d and %d are needed",
+        info->name, group, (long long)local, NEEDED_GROUP, NEEDED_LOCAL);
 }
 
-/* Division and square root as the CPU does them, where the device can; and no warnings, which some compilers write to the user's terminal. */
+/* Division and square root as the CPU does them, where the device can; and no warnings, which some
+ * compilers write to the user's terminal. */
 static void choose_options(Opencl *cl) {
     cl_device_fp_config config = 0;
     clGetDeviceInfo(cl->id, CL_DEVICE_SINGLE_FP_CONFIG, sizeof config, &config, NULL);
-    cl->options = config & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT ? "-cl-std=CL1.2 -w -cl-fp32-correctly-rounded-divide-sqrt" : "-cl-std=CL1.2 -w";
+    cl->options = config & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT
+                      ? "-cl-std=CL1.2 -w -cl-fp32-correctly-rounded-divide-sqrt"
+                      : "-cl-std=CL1.2 -w";
 }
 
 /* COUPLET_OPENCL_MEMORY, in MiB: no more than that of the device, which others may use as well. */
@@ -101,7 +118,9 @@ static bool limit_memory(Opencl *cl, const CoupletOpenclInfo *info) {
     if (!limit) return true;
     long mib = strtol(limit, &end, 10);
     if (mib < 1 || mib > INT32_MAX || *end)
-        return couplet_device_fail(&cl->device, COUPLET_FAULT_DEVICE, -1, "COUPLET_OPENCL_MEMORY is a number of MiB from 1 on, and `%.40s` was given", limit);
+        return couplet_device_fail(
+            &cl->device, COUPLET_FAULT_DEVICE, -1,
+            "COUPLET_OPENCL_MEMORY is a number of MiB from 1 on, and `%.40s` was given", limit);
     const int64_t most = (int64_t)mib * 1024 * 1024;
     if (most < cl->memory) cl->memory = most;
     if (most < cl->piece) cl->piece = most;
@@ -111,17 +130,27 @@ static bool limit_memory(Opencl *cl, const CoupletOpenclInfo *info) {
 static bool open_device(Opencl *cl, const CoupletOpenclInfo *info) {
     choose_options(cl);
     cl->is_pocl = strcmp(info->platform, "Portable Computing Language") == 0;
-    return can_run(cl, info) && limit_memory(cl, info) && CL_MAKE(cl, cl->context, clCreateContext, NULL, 1, &cl->id, NULL, NULL) &&
-           CL_MAKE(cl, cl->queue, clCreateCommandQueue, cl->context, cl->id, 0) && opencl_open_support(cl);
+    return can_run(cl, info) && limit_memory(cl, info) &&
+           CL_MAKE(cl, cl->context, clCreateContext, NULL, 1, &cl->id, NULL, NULL) &&
+           CL_MAKE(cl, cl->queue, clCreateCommandQueue, cl->context, cl->id, 0) &&
+           opencl_open_support(cl);
 }
 
-CoupletDevice *couplet_opencl_open(int number, const char *cache_folder, char *error, size_t error_bytes) {
+CoupletDevice *couplet_opencl_open(int number, const char *cache_folder, char *error,
+                                   size_t error_bytes) {
     cl_device_id ids[COUPLET_OPENCL_MAX_DEVICES];
     const char *names[COUPLET_OPENCL_MAX_DEVICES], *fail_at = getenv("COUPLET_OPENCL_FAIL");
     int count = find_devices(ids, names, COUPLET_OPENCL_MAX_DEVICES);
     if (number < 0 || number >= count) {
-        if (count == 0) snprintf(error, error_bytes, "there is no OpenCL device: no driver is installed, or the loader finds none (`couplet devices` lists what there is)");
-        else snprintf(error, error_bytes, "there is no device opencl:%d; the last is opencl:%d (`couplet devices` lists them)", number, count - 1);
+        if (count == 0)
+            snprintf(error, error_bytes,
+                     "there is no OpenCL device: no driver is installed, or the loader finds none "
+                     "(`couplet devices` lists what there is)");
+        else
+            snprintf(error, error_bytes,
+                     "there is no device opencl:%d; the last is opencl:%d (`couplet devices` lists "
+                     "them)",
+                     number, count - 1);
         return NULL;
     }
     Opencl *cl = calloc(1, sizeof *cl);
@@ -145,6 +174,10 @@ CoupletDevice *couplet_opencl_open(int number, const char *cache_folder, char *e
     return NULL;
 }
 
-bool couplet_opencl_is_built(void) { return true; }
+bool couplet_opencl_is_built(void) {
+    return true;
+}
 
-bool couplet_opencl_was_cached(const CoupletDevice *device) { return ((const Opencl *)device)->was_cached; }
+bool couplet_opencl_was_cached(const CoupletDevice *device) {
+    return ((const Opencl *)device)->was_cached;
+}

@@ -1,4 +1,5 @@
-/* A plan's program: built by the device's compiler, and its binary kept on disk under a hash of source, options and device. */
+/* A plan's program: built by the device's compiler, and its binary kept on disk under a hash of
+ * source, options and device. */
 #include "runtime/opencl/internal.h"
 
 #include "runtime/files.h"
@@ -17,25 +18,28 @@ typedef struct Binary {
 
 static uint64_t hash_bytes(uint64_t hash, const void *data, size_t length) {
     const unsigned char *bytes = data;
-    for (size_t i = 0; i < length; i++) hash = (hash ^ bytes[i]) * 1099511628211u;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211u;
     return hash;
 }
 
-
-/* PoCL keeps what it built under a hash of its own; asked for a binary, it builds each kernel a second time, for groups of any size. So it is not asked,
- * unless COUPLET_OPENCL_CACHE says so (a test does). */
+/* PoCL keeps what it built under a hash of its own; asked for a binary, it builds each kernel a
+ * second time, for groups of any size. So it is not asked, unless COUPLET_OPENCL_CACHE says so (a
+ * test does). */
 static bool driver_keeps(const Opencl *cl) {
     const char *wish = getenv("COUPLET_OPENCL_CACHE");
     return cl->is_pocl && !(wish && strcmp(wish, "always") == 0);
 }
 
-/* ---- the cache ------------------------------------------------------------------------------------------------------ */
+/* ---- the cache ------------------------------------------------------------------------------- */
 
 /* False when there is no cache. Two hashes, so that a clash would need 128 bits to agree. */
 static bool cache_path(Opencl *cl, const char *source, char *path, size_t bytes) {
-    static const cl_device_info about[] = {CL_DEVICE_NAME, CL_DEVICE_VENDOR, CL_DEVICE_VERSION, CL_DRIVER_VERSION};
+    static const cl_device_info about[] = {CL_DEVICE_NAME, CL_DEVICE_VENDOR, CL_DEVICE_VERSION,
+                                           CL_DRIVER_VERSION};
     if (!cl->cache_folder) return false;
-    uint64_t a = hash_bytes(1469598103934665603u, source, strlen(source) + 1), b = hash_bytes(7809847782465536322u, source, strlen(source) + 1);
+    uint64_t a = hash_bytes(1469598103934665603u, source, strlen(source) + 1),
+             b = hash_bytes(7809847782465536322u, source, strlen(source) + 1);
     const char *options = cl->options;
     a = hash_bytes(a, options, strlen(options) + 1);
     b = hash_bytes(b, options, strlen(options) + 1) * 31;
@@ -45,11 +49,13 @@ static bool cache_path(Opencl *cl, const char *source, char *path, size_t bytes)
         a = hash_bytes(a, text, strnlen(text, sizeof text) + 1);
         b = hash_bytes(b, text, strnlen(text, sizeof text) + 1) * 31;
     }
-    int length = snprintf(path, bytes, "%s/%016llx%016llx.opencl", cl->cache_folder, (unsigned long long)a, (unsigned long long)b);
+    int length = snprintf(path, bytes, "%s/%016llx%016llx.opencl", cl->cache_folder,
+                          (unsigned long long)a, (unsigned long long)b);
     return length > 0 && (size_t)length < bytes;
 }
 
-/* A file that is short, or whose hash does not fit, counts as none: it is built again and replaced. */
+/* A file that is short, or whose hash does not fit, counts as none: it is built again and replaced.
+ */
 static Binary read_binary(const char *path) {
     struct {
         char magic[8];
@@ -58,9 +64,11 @@ static Binary read_binary(const char *path) {
     Binary none = {NULL, 0}, found = none;
     FILE *file = fopen(path, "rb");
     if (!file) return none;
-    if (fread(&head, sizeof head, 1, file) == 1 && memcmp(head.magic, magic, sizeof magic) == 0 && head.length < ((uint64_t)1 << 32) && (found.data = malloc(head.length + 1))) {
+    if (fread(&head, sizeof head, 1, file) == 1 && memcmp(head.magic, magic, sizeof magic) == 0 &&
+        head.length < ((uint64_t)1 << 32) && (found.data = malloc(head.length + 1))) {
         found.length = fread(found.data, 1, head.length, file);
-        if (found.length != head.length || hash_bytes(1469598103934665603u, found.data, found.length) != head.hash) {
+        if (found.length != head.length ||
+            hash_bytes(1469598103934665603u, found.data, found.length) != head.hash) {
             free(found.data);
             found = none;
         }
@@ -72,11 +80,14 @@ static Binary read_binary(const char *path) {
 /* The cache is a convenience: what cannot be written is left out, silently. */
 static void write_binary(const char *path, Binary binary) {
     char partial[COUPLET_PATH_BYTES + 32];
-    const uint64_t hash = hash_bytes(1469598103934665603u, binary.data, binary.length), length = binary.length;
+    const uint64_t hash = hash_bytes(1469598103934665603u, binary.data, binary.length),
+                   length = binary.length;
     snprintf(partial, sizeof partial, "%s.%ld", path, (long)getpid());
     FILE *file = fopen(partial, "wb");
     if (!file) return;
-    bool good = fwrite(magic, sizeof magic, 1, file) == 1 && fwrite(&hash, sizeof hash, 1, file) == 1 && fwrite(&length, sizeof length, 1, file) == 1 &&
+    bool good = fwrite(magic, sizeof magic, 1, file) == 1 &&
+                fwrite(&hash, sizeof hash, 1, file) == 1 &&
+                fwrite(&length, sizeof length, 1, file) == 1 &&
                 fwrite(binary.data, 1, binary.length, file) == binary.length;
     good = fclose(file) == 0 && good;
     if (!good || rename(partial, path) != 0) remove(partial);
@@ -84,19 +95,26 @@ static void write_binary(const char *path, Binary binary) {
 
 static void keep(cl_program program, const char *path) {
     Binary binary = {NULL, 0};
-    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof binary.length, &binary.length, NULL) != CL_SUCCESS || binary.length == 0) return;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof binary.length, &binary.length,
+                         NULL) != CL_SUCCESS ||
+        binary.length == 0)
+        return;
     binary.data = malloc(binary.length);
-    if (binary.data && clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary.data, &binary.data, NULL) == CL_SUCCESS) write_binary(path, binary);
+    if (binary.data && clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary.data,
+                                        &binary.data, NULL) == CL_SUCCESS)
+        write_binary(path, binary);
     free(binary.data);
 }
 
-/* A driver may refuse a binary it made itself (after an update that kept its version): then it is built from source. */
+/* A driver may refuse a binary it made itself (after an update that kept its version): then it is
+ * built from source. */
 static cl_program from_cache(Opencl *cl, const char *path) {
     Binary binary = read_binary(path);
     if (!binary.data) return NULL;
     cl_int status, code;
     const unsigned char *data = binary.data;
-    cl_program program = clCreateProgramWithBinary(cl->context, 1, &cl->id, &binary.length, &data, &status, &code);
+    cl_program program =
+        clCreateProgramWithBinary(cl->context, 1, &cl->id, &binary.length, &data, &status, &code);
     free(binary.data);
     if (!program || code != CL_SUCCESS) return NULL;
     if (clBuildProgram(program, 1, &cl->id, cl->options, NULL, NULL) == CL_SUCCESS) return program;
@@ -104,23 +122,29 @@ static cl_program from_cache(Opencl *cl, const char *path) {
     return NULL;
 }
 
-/* ---- building ----------------------------------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------- */
 
 static void fail_build(Opencl *cl, cl_program program) {
     size_t length = 0;
     clGetProgramBuildInfo(program, cl->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &length);
     char *log = calloc(1, length + 1);
     if (log) clGetProgramBuildInfo(program, cl->id, CL_PROGRAM_BUILD_LOG, length, log, NULL);
-    couplet_device_fail(&cl->device, COUPLET_FAULT_DEVICE, -1, "a fault of the compiler: the device's compiler rejects the kernels: %.300s", log ? log : "?");
+    couplet_device_fail(
+        &cl->device, COUPLET_FAULT_DEVICE, -1,
+        "a fault of the compiler: the device's compiler rejects the kernels: %.300s",
+        log ? log : "?");
     free(log);
 }
 
 static cl_program from_source(Opencl *cl, const char *source) {
     cl_program program = NULL;
-    if (!CL_MAKE(cl, program, clCreateProgramWithSource, cl->context, 1, &source, NULL)) return NULL;
+    if (!CL_MAKE(cl, program, clCreateProgramWithSource, cl->context, 1, &source, NULL))
+        return NULL;
     cl_int code = clBuildProgram(program, 1, &cl->id, cl->options, NULL, NULL);
-    if (code == CL_BUILD_PROGRAM_FAILURE) fail_build(cl, program);
-    else if (opencl_check(cl, code, "clBuildProgram", __FILE__, __LINE__)) return program;
+    if (code == CL_BUILD_PROGRAM_FAILURE)
+        fail_build(cl, program);
+    else if (opencl_check(cl, code, "clBuildProgram", __FILE__, __LINE__))
+        return program;
     clReleaseProgram(program);
     return NULL;
 }
@@ -147,7 +171,9 @@ cl_program opencl_load(Opencl *cl, const char *source) {
         if (!l->program && !free_place) free_place = l;
     }
     if (!free_place) {
-        couplet_device_fail(&cl->device, COUPLET_FAULT_DEVICE, -1, "more than %d programs at a time are not held on one device", MAX_LOADED);
+        couplet_device_fail(&cl->device, COUPLET_FAULT_DEVICE, -1,
+                            "more than %d programs at a time are not held on one device",
+                            MAX_LOADED);
         return NULL;
     }
     cl_program program = build(cl, source);

@@ -3,7 +3,8 @@
 #include "compiler/driver/yardstick.h"
 
 static const double turn_seconds = 0.03;
-/* Longer than a thread of OpenBLAS or libgomp spins before it sleeps: 2^26 cycles, and 300,000 rounds. */
+/* Longer than a thread of OpenBLAS or libgomp spins before it sleeps: 2^26 cycles, and 300,000
+ * rounds. */
 static const long pause_nanoseconds = 40 * 1000 * 1000;
 
 static double now(clockid_t clock) {
@@ -25,15 +26,20 @@ static void take_turn(Contender *c, clockid_t clock) {
 }
 
 void contest(Contender *contenders, int count, int rounds, clockid_t clock) {
-    for (int i = 0; i < count; i++) contenders[i].runs = 0;
+    for (int i = 0; i < count; i++)
+        contenders[i].runs = 0;
     for (int r = 0; r < rounds; r++)
-        for (int i = 0; i < count; i++) take_turn(&contenders[(i + r) % count], clock);
+        for (int i = 0; i < count; i++)
+            take_turn(&contenders[(i + r) % count], clock);
 }
 
-double contender_median(Contender *c) { return yardstick_median(c->seconds, c->runs); }
+double contender_median(Contender *c) {
+    return yardstick_median(c->seconds, c->runs);
+}
 
 double contender_fastest(Contender *c) {
     double best = c->runs ? c->seconds[0] : 0;
-    for (int i = 1; i < c->runs; i++) best = c->seconds[i] < best ? c->seconds[i] : best;
+    for (int i = 1; i < c->runs; i++)
+        best = c->seconds[i] < best ? c->seconds[i] : best;
     return best;
 }

@@ -35,7 +35,8 @@ static dnnl_stream_t stream;
 
 static bool ready(void) {
     if (engine) return true;
-    return dnnl_engine_create(&engine, dnnl_cpu, 0) == dnnl_success && dnnl_stream_create(&stream, engine, dnnl_stream_default_flags) == dnnl_success;
+    return dnnl_engine_create(&engine, dnnl_cpu, 0) == dnnl_success &&
+           dnnl_stream_create(&stream, engine, dnnl_stream_default_flags) == dnnl_success;
 }
 
 static void check(DnnOperation *o, dnnl_status_t status, const char *what) {
@@ -44,11 +45,12 @@ static void check(DnnOperation *o, dnnl_status_t status, const char *what) {
     o->failed = true;
 }
 
-/* ---- arrays --------------------------------------------------------------------------------------------------------- */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 static dnnl_memory_desc_t plain_matrix(int64_t rows, int64_t columns, bool transposed) {
     dnnl_memory_desc_t d;
-    const dnnl_dims_t shape = {rows, columns}, strides = {transposed ? 1 : columns, transposed ? rows : 1};
+    const dnnl_dims_t shape = {rows, columns},
+                      strides = {transposed ? 1 : columns, transposed ? rows : 1};
     dnnl_memory_desc_init_by_strides(&d, 2, shape, dnnl_f32, strides);
     return d;
 }
@@ -67,14 +69,17 @@ static dnnl_memory_desc_t image(int64_t n, int64_t c, int64_t size, dnnl_format_
 
 static dnnl_memory_desc_t weights(const ConvolutionShape *s, dnnl_format_tag_t tag) {
     dnnl_memory_desc_t d;
-    dnnl_memory_desc_init_by_tag(&d, 4, (const dnnl_dims_t){s->out, s->channels, 3, 3}, dnnl_f32, tag);
+    dnnl_memory_desc_init_by_tag(&d, 4, (const dnnl_dims_t){s->out, s->channels, 3, 3}, dnnl_f32,
+                                 tag);
     return d;
 }
 
-static void run_reorder(DnnOperation *o, const dnnl_memory_desc_t *from, dnnl_memory_t source, const dnnl_memory_desc_t *to, dnnl_memory_t target) {
+static void run_reorder(DnnOperation *o, const dnnl_memory_desc_t *from, dnnl_memory_t source,
+                        const dnnl_memory_desc_t *to, dnnl_memory_t target) {
     dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_t primitive = NULL;
-    check(o, dnnl_reorder_primitive_desc_create(&pd, from, engine, to, engine, NULL), "a change of layout");
+    check(o, dnnl_reorder_primitive_desc_create(&pd, from, engine, to, engine, NULL),
+          "a change of layout");
     if (o->failed) return;
     check(o, dnnl_primitive_create(&primitive, pd), "a change of layout");
     const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}};
@@ -85,7 +90,8 @@ static void run_reorder(DnnOperation *o, const dnnl_memory_desc_t *from, dnnl_me
 }
 
 /* With `data` (in the plain layout), filled from it. */
-static Array *add_array(DnnOperation *o, const dnnl_memory_desc_t *layout, const dnnl_memory_desc_t *plain, const float *data) {
+static Array *add_array(DnnOperation *o, const dnnl_memory_desc_t *layout,
+                        const dnnl_memory_desc_t *plain, const float *data) {
     Array *a = &o->arrays[o->array_count++];
     a->layout = *layout;
     a->plain = *plain;
@@ -114,7 +120,7 @@ float *dnn_result(DnnOperation *o, int64_t *count) {
     return data;
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------------------ */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static Step *add_step(DnnOperation *o, dnnl_primitive_desc_t pd) {
     Step *s = &o->steps[o->step_count++];
@@ -122,25 +128,35 @@ static Step *add_step(DnnOperation *o, dnnl_primitive_desc_t pd) {
     return s;
 }
 
-static void add_argument(Step *s, int which, const Array *array) { s->arguments[s->count++] = (dnnl_exec_arg_t){which, array->memory}; }
+static void add_argument(Step *s, int which, const Array *array) {
+    s->arguments[s->count++] = (dnnl_exec_arg_t){which, array->memory};
+}
 
-static dnnl_primitive_desc_t describe(DnnOperation *o, const void *descriptor, const_dnnl_primitive_desc_t hint, const char *what) {
+static dnnl_primitive_desc_t describe(DnnOperation *o, const void *descriptor,
+                                      const_dnnl_primitive_desc_t hint, const char *what) {
     dnnl_primitive_desc_t pd = NULL;
     check(o, dnnl_primitive_desc_create(&pd, descriptor, NULL, engine, hint), what);
     return pd;
 }
 
-static const dnnl_memory_desc_t *layout_in(dnnl_primitive_desc_t pd, int which) { return dnnl_primitive_desc_query_md(pd, dnnl_query_exec_arg_md, which); }
+static const dnnl_memory_desc_t *layout_in(dnnl_primitive_desc_t pd, int which) {
+    return dnnl_primitive_desc_query_md(pd, dnnl_query_exec_arg_md, which);
+}
 
 void dnn_run(void *operation) {
     DnnOperation *o = operation;
-    for (int i = 0; i < o->step_count; i++) check(o, dnnl_primitive_execute(o->steps[i].primitive, stream, o->steps[i].count, o->steps[i].arguments), "running a primitive");
+    for (int i = 0; i < o->step_count; i++)
+        check(o,
+              dnnl_primitive_execute(o->steps[i].primitive, stream, o->steps[i].count,
+                                     o->steps[i].arguments),
+              "running a primitive");
     dnnl_stream_wait(stream);
 }
 
 void dnn_free(DnnOperation *o) {
     if (!o) return;
-    for (int i = 0; i < o->step_count; i++) dnnl_primitive_destroy(o->steps[i].primitive);
+    for (int i = 0; i < o->step_count; i++)
+        dnnl_primitive_destroy(o->steps[i].primitive);
     for (int i = 0; i < o->array_count; i++) {
         dnnl_memory_destroy(o->arrays[i].memory);
         free(o->arrays[i].data);
@@ -154,12 +170,14 @@ static DnnOperation *finish(DnnOperation *o) {
     return NULL;
 }
 
-/* ---- products ---------------------------------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 DnnOperation *dnn_product(const ProductShape *s, const float *a, const float *b) {
     DnnOperation *o = ready() ? calloc(1, sizeof *o) : NULL;
     if (!o) return NULL;
-    dnnl_memory_desc_t left = plain_matrix(s->m, s->k, s->transposed_a), right = plain_matrix(s->k, s->n, s->transposed_b), y = plain_matrix(s->m, s->n, false);
+    dnnl_memory_desc_t left = plain_matrix(s->m, s->k, s->transposed_a),
+                       right = plain_matrix(s->k, s->n, s->transposed_b),
+                       y = plain_matrix(s->m, s->n, false);
     dnnl_matmul_desc_t descriptor;
     check(o, dnnl_matmul_desc_init(&descriptor, &left, &right, NULL, &y), "a product");
     dnnl_primitive_desc_t pd = describe(o, &descriptor, NULL, "a product");
@@ -173,26 +191,37 @@ DnnOperation *dnn_product(const ProductShape *s, const float *a, const float *b)
 }
 
 void dnn_sgemm(const ProductShape *s, const float *a, const float *b, float *y) {
-    dnnl_sgemm(s->transposed_a ? 'T' : 'N', s->transposed_b ? 'T' : 'N', s->m, s->n, s->k, 1, a, s->transposed_a ? s->m : s->k, b, s->transposed_b ? s->k : s->n, 0, y, s->n);
+    dnnl_sgemm(s->transposed_a ? 'T' : 'N', s->transposed_b ? 'T' : 'N', s->m, s->n, s->k, 1, a,
+               s->transposed_a ? s->m : s->k, b, s->transposed_b ? s->k : s->n, 0, y, s->n);
 }
 
-/* ---- convolutions -------------------------------------------------------------------------------------------------------- */
+/* ---- convolutions ---------------------------------------------------------------------------- */
 
 static const dnnl_dims_t padding = {1, 1};
 
-/* The three passes over arrays of these layouts (or dnnl_format_tag_any). The passes backward want the forward one as a hint. */
+/* The three passes over arrays of these layouts (or dnnl_format_tag_any). The passes backward want
+ * the forward one as a hint. */
 typedef struct Convolution {
     const ConvolutionShape *shape;
     dnnl_memory_desc_t x, k, y;
     dnnl_primitive_desc_t forward;
 } Convolution;
 
-static int64_t out_size(const ConvolutionShape *s) { return (s->size + s->stride - 1) / s->stride; }
+static int64_t out_size(const ConvolutionShape *s) {
+    return (s->size + s->stride - 1) / s->stride;
+}
 
-static Convolution describe_convolution(DnnOperation *o, const ConvolutionShape *s, dnnl_format_tag_t images) {
-    Convolution c = {s, image(s->batch, s->channels, s->size, images), weights(s, dnnl_format_tag_any), image(s->batch, s->out, out_size(s), images), NULL};
+static Convolution describe_convolution(DnnOperation *o, const ConvolutionShape *s,
+                                        dnnl_format_tag_t images) {
+    Convolution c = {s, image(s->batch, s->channels, s->size, images),
+                     weights(s, dnnl_format_tag_any), image(s->batch, s->out, out_size(s), images),
+                     NULL};
     dnnl_convolution_desc_t d;
-    check(o, dnnl_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, &c.x, &c.k, NULL, &c.y, (const dnnl_dims_t){s->stride, s->stride}, padding, padding), "a convolution");
+    check(o,
+          dnnl_convolution_forward_desc_init(
+              &d, dnnl_forward_training, dnnl_convolution_direct, &c.x, &c.k, NULL, &c.y,
+              (const dnnl_dims_t){s->stride, s->stride}, padding, padding),
+          "a convolution");
     c.forward = describe(o, &d, NULL, "a convolution");
     return c;
 }
@@ -200,8 +229,16 @@ static Convolution describe_convolution(DnnOperation *o, const ConvolutionShape 
 static dnnl_primitive_desc_t backward_pass(DnnOperation *o, const Convolution *c, Pass pass) {
     const dnnl_dims_t strides = {c->shape->stride, c->shape->stride};
     dnnl_convolution_desc_t d;
-    if (pass == PASS_INPUT) check(o, dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &c->x, &c->k, &c->y, strides, padding, padding), "a gradient to the input");
-    else check(o, dnnl_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &c->x, &c->k, NULL, &c->y, strides, padding, padding), "a gradient to the weights");
+    if (pass == PASS_INPUT)
+        check(o,
+              dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &c->x, &c->k,
+                                                       &c->y, strides, padding, padding),
+              "a gradient to the input");
+    else
+        check(o,
+              dnnl_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &c->x, &c->k,
+                                                          NULL, &c->y, strides, padding, padding),
+              "a gradient to the weights");
     return o->failed ? NULL : describe(o, &d, c->forward, "a gradient");
 }
 
@@ -212,18 +249,23 @@ typedef struct Roles {
 static const Roles roles[PASS_COUNT] = {
     [PASS_FORWARD] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_DST},
     [PASS_INPUT] = {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_SRC},
-    [PASS_WEIGHTS] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_WEIGHTS},
+    [PASS_WEIGHTS] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST,
+                      DNNL_ARG_DIFF_WEIGHTS},
 };
 
-DnnOperation *dnn_convolution(const ConvolutionShape *s, Pass pass, bool channels_last, const float *x, const float *k, const float *g) {
+DnnOperation *dnn_convolution(const ConvolutionShape *s, Pass pass, bool channels_last,
+                              const float *x, const float *k, const float *g) {
     DnnOperation *o = ready() ? calloc(1, sizeof *o) : NULL;
     if (!o) return NULL;
     Convolution c = describe_convolution(o, s, channels_last ? dnnl_nhwc : dnnl_format_tag_any);
-    dnnl_primitive_desc_t pd = o->failed || pass == PASS_FORWARD ? c.forward : backward_pass(o, &c, pass);
+    dnnl_primitive_desc_t pd =
+        o->failed || pass == PASS_FORWARD ? c.forward : backward_pass(o, &c, pass);
     if (o->failed) return finish(o);
     const int names[3] = {roles[pass].x, roles[pass].k, roles[pass].y};
     const float *data[3] = {x, k, g};
-    const dnnl_memory_desc_t plain[3] = {image(s->batch, s->channels, s->size, dnnl_nhwc), weights(s, dnnl_oihw), image(s->batch, s->out, out_size(s), dnnl_nhwc)};
+    const dnnl_memory_desc_t plain[3] = {image(s->batch, s->channels, s->size, dnnl_nhwc),
+                                         weights(s, dnnl_oihw),
+                                         image(s->batch, s->out, out_size(s), dnnl_nhwc)};
     Step *step = add_step(o, pd);
     for (int i = 0; i < 3; i++) {
         bool result = names[i] == roles[pass].result;
@@ -236,13 +278,15 @@ DnnOperation *dnn_convolution(const ConvolutionShape *s, Pass pass, bool channel
     return finish(o);
 }
 
-/* ---- a layer ------------------------------------------------------------------------------------------------------------- */
+/* ---- a layer --------------------------------------------------------------------------------- */
 
-/* What an array is changed into when a step wants another layout than the one it was written in: a step of its own, and timed. */
+/* What an array is changed into when a step wants another layout than the one it was written in: a
+ * step of its own, and timed. */
 static const Array *relaid(DnnOperation *o, const Array *a, const dnnl_memory_desc_t *wanted) {
     if (dnnl_memory_desc_equal(&a->layout, wanted)) return a;
     dnnl_primitive_desc_t pd = NULL;
-    check(o, dnnl_reorder_primitive_desc_create(&pd, &a->layout, engine, wanted, engine, NULL), "a change of layout");
+    check(o, dnnl_reorder_primitive_desc_create(&pd, &a->layout, engine, wanted, engine, NULL),
+          "a change of layout");
     if (o->failed) return a;
     Array *to = add_array(o, wanted, &a->plain, NULL);
     Step *step = add_step(o, pd);
@@ -260,51 +304,79 @@ static Normalisation describe_normalisation(DnnOperation *o, const dnnl_memory_d
     const unsigned flags = dnnl_use_scale | dnnl_use_shift | dnnl_fuse_norm_relu;
     Normalisation n = {NULL, NULL};
     dnnl_batch_normalization_desc_t forward, backward;
-    check(o, dnnl_batch_normalization_forward_desc_init(&forward, dnnl_forward_training, data, 1e-5f, flags), "batch normalisation");
+    check(o,
+          dnnl_batch_normalization_forward_desc_init(&forward, dnnl_forward_training, data, 1e-5f,
+                                                     flags),
+          "batch normalisation");
     n.forward = describe(o, &forward, NULL, "batch normalisation");
-    check(o, dnnl_batch_normalization_backward_desc_init(&backward, dnnl_backward, data, data, 1e-5f, flags), "the gradient of batch normalisation");
-    if (!o->failed) n.backward = describe(o, &backward, n.forward, "the gradient of batch normalisation");
+    check(o,
+          dnnl_batch_normalization_backward_desc_init(&backward, dnnl_backward, data, data, 1e-5f,
+                                                      flags),
+          "the gradient of batch normalisation");
+    if (!o->failed)
+        n.backward = describe(o, &backward, n.forward, "the gradient of batch normalisation");
     return n;
 }
 
-DnnOperation *dnn_layer(const ConvolutionShape *s, const float *x, const float *gamma, const float *beta, const float *k, const float *g) {
+DnnOperation *dnn_layer(const ConvolutionShape *s, const float *x, const float *gamma,
+                        const float *beta, const float *k, const float *g) {
     DnnOperation *o = ready() ? calloc(1, sizeof *o) : NULL;
     if (!o) return NULL;
     Convolution c = describe_convolution(o, s, dnnl_format_tag_any);
     if (o->failed) return finish(o);
     const dnnl_memory_desc_t *inside = layout_in(c.forward, DNNL_ARG_SRC);
-    const dnnl_memory_desc_t x_plain = image(s->batch, s->channels, s->size, dnnl_nhwc), y_plain = image(s->batch, s->out, out_size(s), dnnl_nhwc), k_plain = weights(s, dnnl_oihw),
-                             channel = vector_of(s->channels);
+    const dnnl_memory_desc_t x_plain = image(s->batch, s->channels, s->size, dnnl_nhwc),
+                             y_plain = image(s->batch, s->out, out_size(s), dnnl_nhwc),
+                             k_plain = weights(s, dnnl_oihw), channel = vector_of(s->channels);
     Normalisation n = describe_normalisation(o, inside);
-    dnnl_primitive_desc_t to_input = backward_pass(o, &c, PASS_INPUT), to_weights = backward_pass(o, &c, PASS_WEIGHTS);
+    dnnl_primitive_desc_t to_input = backward_pass(o, &c, PASS_INPUT),
+                          to_weights = backward_pass(o, &c, PASS_WEIGHTS);
     if (o->failed) return finish(o);
-    Array *in = add_array(o, inside, &x_plain, x), *normal = add_array(o, inside, &x_plain, NULL), *d_in = add_array(o, inside, &x_plain, NULL);
-    Array *scale = add_array(o, &channel, &channel, gamma), *shift = add_array(o, &channel, &channel, beta);
-    Array *mean = add_array(o, &channel, &channel, NULL), *variance = add_array(o, &channel, &channel, NULL);
-    Array *d_scale = add_array(o, &channel, &channel, NULL), *d_shift = add_array(o, &channel, &channel, NULL);
+    Array *in = add_array(o, inside, &x_plain, x), *normal = add_array(o, inside, &x_plain, NULL),
+          *d_in = add_array(o, inside, &x_plain, NULL);
+    Array *scale = add_array(o, &channel, &channel, gamma),
+          *shift = add_array(o, &channel, &channel, beta);
+    Array *mean = add_array(o, &channel, &channel, NULL),
+          *variance = add_array(o, &channel, &channel, NULL);
+    Array *d_scale = add_array(o, &channel, &channel, NULL),
+          *d_shift = add_array(o, &channel, &channel, NULL);
     const dnnl_memory_desc_t *sign = layout_in(n.forward, DNNL_ARG_WORKSPACE);
     Array *signs = add_array(o, sign, sign, NULL);
-    Array *kernel = add_array(o, layout_in(c.forward, DNNL_ARG_WEIGHTS), &k_plain, k), *kernel_back = add_array(o, layout_in(to_input, DNNL_ARG_WEIGHTS), &k_plain, k);
-    Array *y = add_array(o, layout_in(c.forward, DNNL_ARG_DST), &y_plain, NULL), *d_y = add_array(o, layout_in(to_input, DNNL_ARG_DIFF_DST), &y_plain, g);
-    Array *d_kernel = add_array(o, layout_in(to_weights, DNNL_ARG_DIFF_WEIGHTS), &k_plain, NULL), *d_normal = add_array(o, layout_in(to_input, DNNL_ARG_DIFF_SRC), &x_plain, NULL);
+    Array *kernel = add_array(o, layout_in(c.forward, DNNL_ARG_WEIGHTS), &k_plain, k),
+          *kernel_back = add_array(o, layout_in(to_input, DNNL_ARG_WEIGHTS), &k_plain, k);
+    Array *y = add_array(o, layout_in(c.forward, DNNL_ARG_DST), &y_plain, NULL),
+          *d_y = add_array(o, layout_in(to_input, DNNL_ARG_DIFF_DST), &y_plain, g);
+    Array *d_kernel = add_array(o, layout_in(to_weights, DNNL_ARG_DIFF_WEIGHTS), &k_plain, NULL),
+          *d_normal = add_array(o, layout_in(to_input, DNNL_ARG_DIFF_SRC), &x_plain, NULL);
 
     Step *step = add_step(o, n.forward);
-    add_argument(step, DNNL_ARG_SRC, in), add_argument(step, DNNL_ARG_DST, normal), add_argument(step, DNNL_ARG_SCALE, scale), add_argument(step, DNNL_ARG_SHIFT, shift);
-    add_argument(step, DNNL_ARG_MEAN, mean), add_argument(step, DNNL_ARG_VARIANCE, variance), add_argument(step, DNNL_ARG_WORKSPACE, signs);
+    add_argument(step, DNNL_ARG_SRC, in), add_argument(step, DNNL_ARG_DST, normal),
+        add_argument(step, DNNL_ARG_SCALE, scale), add_argument(step, DNNL_ARG_SHIFT, shift);
+    add_argument(step, DNNL_ARG_MEAN, mean), add_argument(step, DNNL_ARG_VARIANCE, variance),
+        add_argument(step, DNNL_ARG_WORKSPACE, signs);
     step = add_step(o, c.forward);
-    add_argument(step, DNNL_ARG_SRC, normal), add_argument(step, DNNL_ARG_WEIGHTS, kernel), add_argument(step, DNNL_ARG_DST, y);
-    const Array *normal_w = relaid(o, normal, layout_in(to_weights, DNNL_ARG_SRC)), *d_y_w = relaid(o, d_y, layout_in(to_weights, DNNL_ARG_DIFF_DST));
+    add_argument(step, DNNL_ARG_SRC, normal), add_argument(step, DNNL_ARG_WEIGHTS, kernel),
+        add_argument(step, DNNL_ARG_DST, y);
+    const Array *normal_w = relaid(o, normal, layout_in(to_weights, DNNL_ARG_SRC)),
+                *d_y_w = relaid(o, d_y, layout_in(to_weights, DNNL_ARG_DIFF_DST));
     step = add_step(o, to_weights);
-    add_argument(step, DNNL_ARG_SRC, normal_w), add_argument(step, DNNL_ARG_DIFF_DST, d_y_w), add_argument(step, DNNL_ARG_DIFF_WEIGHTS, d_kernel);
+    add_argument(step, DNNL_ARG_SRC, normal_w), add_argument(step, DNNL_ARG_DIFF_DST, d_y_w),
+        add_argument(step, DNNL_ARG_DIFF_WEIGHTS, d_kernel);
     step = add_step(o, to_input);
-    add_argument(step, DNNL_ARG_DIFF_DST, d_y), add_argument(step, DNNL_ARG_WEIGHTS, kernel_back), add_argument(step, DNNL_ARG_DIFF_SRC, d_normal);
+    add_argument(step, DNNL_ARG_DIFF_DST, d_y), add_argument(step, DNNL_ARG_WEIGHTS, kernel_back),
+        add_argument(step, DNNL_ARG_DIFF_SRC, d_normal);
     const Array *d_normal_n = relaid(o, d_normal, inside);
     step = add_step(o, n.backward);
-    add_argument(step, DNNL_ARG_SRC, in), add_argument(step, DNNL_ARG_MEAN, mean), add_argument(step, DNNL_ARG_VARIANCE, variance), add_argument(step, DNNL_ARG_DIFF_DST, d_normal_n);
-    add_argument(step, DNNL_ARG_SCALE, scale), add_argument(step, DNNL_ARG_SHIFT, shift), add_argument(step, DNNL_ARG_WORKSPACE, signs), add_argument(step, DNNL_ARG_DIFF_SRC, d_in);
-    add_argument(step, DNNL_ARG_DIFF_SCALE, d_scale), add_argument(step, DNNL_ARG_DIFF_SHIFT, d_shift);
+    add_argument(step, DNNL_ARG_SRC, in), add_argument(step, DNNL_ARG_MEAN, mean),
+        add_argument(step, DNNL_ARG_VARIANCE, variance),
+        add_argument(step, DNNL_ARG_DIFF_DST, d_normal_n);
+    add_argument(step, DNNL_ARG_SCALE, scale), add_argument(step, DNNL_ARG_SHIFT, shift),
+        add_argument(step, DNNL_ARG_WORKSPACE, signs), add_argument(step, DNNL_ARG_DIFF_SRC, d_in);
+    add_argument(step, DNNL_ARG_DIFF_SCALE, d_scale),
+        add_argument(step, DNNL_ARG_DIFF_SHIFT, d_shift);
     o->result = d_in;
     const dnnl_primitive_desc_t used[] = {n.forward, n.backward, to_input, to_weights, c.forward};
-    for (int i = 0; i < 5; i++) dnnl_primitive_desc_destroy(used[i]);
+    for (int i = 0; i < 5; i++)
+        dnnl_primitive_desc_destroy(used[i]);
     return finish(o);
 }

@@ -1,7 +1,11 @@
-/* peers [--markdown] [--fastest] [--threads n] [--rounds n] [products] [convolutions] [layers]: Couplet's products and convolutions beside oneDNN's and OpenBLAS', in turns within this process, on as
- * many threads each, on the same arrays. Every result is compared with the peer's. A row is a line of JSON, or of a Markdown table: times are medians, a ratio is the peer's time divided
- * by ours, so that above 1 ours is the faster. With --fastest, times are those of the fastest runs instead, and on
- * one thread the processor's instead of the clock's: for a first look on a machine that others use too. oneDNN's time is that of its fastest way: matmul or sgemm; blocked layouts or channels last. */
+/* peers [--markdown] [--fastest] [--threads n] [--rounds n] [products] [convolutions] [layers]:
+ * Couplet's products and convolutions beside oneDNN's and OpenBLAS', in turns within this process,
+ * on as many threads each, on the same arrays. Every result is compared with the peer's. A row is a
+ * line of JSON, or of a Markdown table: times are medians, a ratio is the peer's time divided by
+ * ours, so that above 1 ours is the faster. With --fastest, times are those of the fastest runs
+ * instead, and on one thread the processor's instead of the clock's: for a first look on a machine
+ * that others use too. oneDNN's time is that of its fastest way: matmul or sgemm; blocked layouts
+ * or channels last. */
 #include "compiler/driver/formula_bench.h"
 #include "compiler/driver/yardstick.h"
 #include "tests/bench/contest.h"
@@ -24,7 +28,7 @@ typedef struct Bench {
     double (*figure)(Contender *);
 } Bench;
 
-/* ---- rows --------------------------------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 typedef struct Row {
     const char *name, *pass;
@@ -40,14 +44,17 @@ static void add_contender(Row *r, const char *name, void (*run)(void *), void *c
     r->contenders[r->count++].context = context;
 }
 
-static void run_ours(void *formula) { formula_run(formula); }
+static void run_ours(void *formula) {
+    formula_run(formula);
+}
 
 /* The fastest of a peer's ways, whose names begin alike; 0: it has none. */
 static double best_way(const Bench *b, Row *r, const char *peer, const char **name) {
     double best = 0;
     for (int i = 1; i < r->count; i++) {
         double figure = b->figure(&r->contenders[i]);
-        if (strncmp(r->contenders[i].name, peer, strlen(peer)) != 0 || (best > 0 && figure >= best)) continue;
+        if (strncmp(r->contenders[i].name, peer, strlen(peer)) != 0 || (best > 0 && figure >= best))
+            continue;
         best = figure;
         *name = r->contenders[i].name;
     }
@@ -56,25 +63,33 @@ static double best_way(const Bench *b, Row *r, const char *peer, const char **na
 
 static void print_head(const Bench *b) {
     if (b->markdown) {
-        printf("This machine: %d threads, %.1f GFLOP/s of multiply-adds in registers.\n\n", couplet_threads_count(b->threads), b->best.flops * 1e-9);
-        printf("| work | ms | GFLOP/s | of the peak | of oneDNN | of OpenBLAS |\n| --- | --- | --- | --- | --- | --- |\n");
+        printf("This machine: %d threads, %.1f GFLOP/s of multiply-adds in registers.\n\n",
+               couplet_threads_count(b->threads), b->best.flops * 1e-9);
+        printf("| work | ms | GFLOP/s | of the peak | of oneDNN | of OpenBLAS |\n| --- | --- | --- "
+               "| --- | --- | --- |\n");
     } else {
-        printf("{\"name\": \"this machine\", \"threads\": %d, \"gflops\": %.1f}\n", couplet_threads_count(b->threads), b->best.flops * 1e-9);
+        printf("{\"name\": \"this machine\", \"threads\": %d, \"gflops\": %.1f}\n",
+               couplet_threads_count(b->threads), b->best.flops * 1e-9);
     }
     fflush(stdout);
 }
 
 static void print_row(const Bench *b, Row *r) {
     const char *way = "", *blas = "";
-    double ours = b->figure(&r->contenders[OURS]), dnn = best_way(b, r, "oneDNN", &way), open = best_way(b, r, "OpenBLAS", &blas);
+    double ours = b->figure(&r->contenders[OURS]), dnn = best_way(b, r, "oneDNN", &way),
+           open = best_way(b, r, "OpenBLAS", &blas);
     double rate = r->flops / ours * 1e-9, of_peak = r->flops / ours / b->best.flops;
     if (b->markdown) {
-        printf("| %s%s%s | %.3f | %.1f | %.2f | %.2f | ", r->name, *r->pass ? ", " : "", r->pass, ours * 1e3, rate, of_peak, dnn / ours);
+        printf("| %s%s%s | %.3f | %.1f | %.2f | %.2f | ", r->name, *r->pass ? ", " : "", r->pass,
+               ours * 1e3, rate, of_peak, dnn / ours);
         printf(open > 0 ? "%.2f |\n" : "|\n", open / ours);
     } else {
-        printf("{\"name\": \"%s\", \"pass\": \"%s\", \"ms\": %.4f, \"gflops\": %.1f, \"of_peak\": %.3f, \"onednn_ms\": %.4f, \"of_onednn\": %.3f, \"onednn_way\": \"%s\"", r->name, r->pass, ours * 1e3,
-               rate, of_peak, dnn * 1e3, dnn / ours, way + strcspn(way, " ") + 1);
-        if (open > 0) printf(", \"openblas_ms\": %.4f, \"of_openblas\": %.3f", open * 1e3, open / ours);
+        printf("{\"name\": \"%s\", \"pass\": \"%s\", \"ms\": %.4f, \"gflops\": %.1f, \"of_peak\": "
+               "%.3f, \"onednn_ms\": %.4f, \"of_onednn\": %.3f, \"onednn_way\": \"%s\"",
+               r->name, r->pass, ours * 1e3, rate, of_peak, dnn * 1e3, dnn / ours,
+               way + strcspn(way, " ") + 1);
+        if (open > 0)
+            printf(", \"openblas_ms\": %.4f, \"of_openblas\": %.3f", open * 1e3, open / ours);
         printf("}\n");
     }
     fflush(stdout);
@@ -94,7 +109,8 @@ static void compare(Bench *b, const Row *r, const float *ours, const float *thei
         apart = fmax(apart, fabs((double)ours[i] - theirs[i]));
     }
     if (ours && theirs && apart <= 2e-5 * largest) return;
-    fprintf(stderr, "peers: %s, %s: the results differ by %g where the largest is %g\n", r->name, r->pass, apart, largest);
+    fprintf(stderr, "peers: %s, %s: the results differ by %g where the largest is %g\n", r->name,
+            r->pass, apart, largest);
     b->failed = true;
 }
 
@@ -107,7 +123,7 @@ static void compare_with(Bench *b, const Row *r, const float *ours, DnnOperation
     free(result);
 }
 
-/* ---- products ------------------------------------------------------------------------------------------------------------ */
+/* ---- products -------------------------------------------------------------------------------- */
 
 typedef struct BlasProduct {
     ProductShape shape;
@@ -118,8 +134,10 @@ typedef struct BlasProduct {
 static void run_openblas(void *context) {
     const BlasProduct *p = context;
     const ProductShape *s = &p->shape;
-    cblas_sgemm(CblasRowMajor, s->transposed_a ? CblasTrans : CblasNoTrans, s->transposed_b ? CblasTrans : CblasNoTrans, (int)s->m, (int)s->n, (int)s->k, 1, p->a,
-                (int)(s->transposed_a ? s->m : s->k), p->b, (int)(s->transposed_b ? s->k : s->n), 0, p->y, (int)s->n);
+    cblas_sgemm(CblasRowMajor, s->transposed_a ? CblasTrans : CblasNoTrans,
+                s->transposed_b ? CblasTrans : CblasNoTrans, (int)s->m, (int)s->n, (int)s->k, 1,
+                p->a, (int)(s->transposed_a ? s->m : s->k), p->b,
+                (int)(s->transposed_b ? s->k : s->n), 0, p->y, (int)s->n);
 }
 
 static void run_dnn_sgemm(void *context) {
@@ -127,14 +145,22 @@ static void run_dnn_sgemm(void *context) {
     dnn_sgemm(&p->shape, p->a, p->b, p->y);
 }
 
-static void bench_product(Bench *b, int64_t m, int64_t n, int64_t k, bool transposed_a, bool transposed_b) {
+static void bench_product(Bench *b, int64_t m, int64_t n, int64_t k, bool transposed_a,
+                          bool transposed_b) {
     static const char *const functions[] = {"product", "product_tb", "product_ta"};
     const ProductShape s = {m, n, k, transposed_a, transposed_b};
-    const BenchInput inputs[] = {{"a", 2, {transposed_a ? k : m, transposed_a ? m : k}}, {"b", 2, {transposed_b ? n : k, transposed_b ? k : n}}, {"g", 2, {m, n}}};
+    const BenchInput inputs[] = {{"a", 2, {transposed_a ? k : m, transposed_a ? m : k}},
+                                 {"b", 2, {transposed_b ? n : k, transposed_b ? k : n}},
+                                 {"g", 2, {m, n}}};
     char name[96];
     FormulaBench f;
-    snprintf(name, sizeof name, "product %lld x %lld x %lld%s", (long long)m, (long long)n, (long long)k, transposed_a ? ", a transposed" : transposed_b ? ", b transposed" : "");
-    if (!formula_open(&f, functions[transposed_a ? 2 : transposed_b], inputs, 3, "grad_g", b->threads)) {
+    snprintf(name, sizeof name, "product %lld x %lld x %lld%s", (long long)m, (long long)n,
+             (long long)k,
+             transposed_a   ? ", a transposed"
+             : transposed_b ? ", b transposed"
+                            : "");
+    if (!formula_open(&f, functions[transposed_a ? 2 : transposed_b], inputs, 3, "grad_g",
+                      b->threads)) {
         b->failed = true;
         return;
     }
@@ -164,23 +190,32 @@ static void bench_products(Bench *b) {
 #undef CONVOLUTION
 }
 
-/* ---- convolutions ----------------------------------------------------------------------------------------------------------- */
+/* ---- convolutions ---------------------------------------------------------------------------- */
 
 static void bench_pass(Bench *b, const ConvolutionShape *s, Pass pass) {
-    static const char *const names[] = {"forward", "to the input", "to the weights"}, *const outputs[] = {"grad_g", "grad_x", "grad_k"};
+    static const char *const names[] = {"forward", "to the input", "to the weights"},
+                             *const outputs[] = {"grad_g", "grad_x", "grad_k"};
     int64_t small = (s->size + s->stride - 1) / s->stride;
-    const BenchInput inputs[] = {{"x", 4, {s->batch, s->size, s->size, s->channels}}, {"k", 4, {s->out, s->channels, 3, 3}}, {"g", 4, {s->batch, small, small, s->out}}};
+    const BenchInput inputs[] = {{"x", 4, {s->batch, s->size, s->size, s->channels}},
+                                 {"k", 4, {s->out, s->channels, 3, 3}},
+                                 {"g", 4, {s->batch, small, small, s->out}}};
     char name[96];
     FormulaBench f;
-    snprintf(name, sizeof name, "convolution %lld x %lldch %lldx%lld to %lldch%s", (long long)s->batch, (long long)s->channels, (long long)s->size, (long long)s->size, (long long)s->out,
-             s->stride == 2 ? ", stride 2" : "");
-    if (!formula_open(&f, s->stride == 2 ? "convolution_2" : "convolution", inputs, 3, outputs[pass], b->threads)) {
+    snprintf(name, sizeof name, "convolution %lld x %lldch %lldx%lld to %lldch%s",
+             (long long)s->batch, (long long)s->channels, (long long)s->size, (long long)s->size,
+             (long long)s->out, s->stride == 2 ? ", stride 2" : "");
+    if (!formula_open(&f, s->stride == 2 ? "convolution_2" : "convolution", inputs, 3,
+                      outputs[pass], b->threads)) {
         b->failed = true;
         return;
     }
-    Row r = {.name = name, .pass = names[pass], .flops = 18.0 * (double)(s->batch * small * small) * (double)(s->channels * s->out)};
-    const float *x = formula_input(&f, "x"), *k = formula_input(&f, "k"), *g = formula_input(&f, "g");
-    DnnOperation *blocked = dnn_convolution(s, pass, false, x, k, g), *last = dnn_convolution(s, pass, true, x, k, g);
+    Row r = {.name = name,
+             .pass = names[pass],
+             .flops = 18.0 * (double)(s->batch * small * small) * (double)(s->channels * s->out)};
+    const float *x = formula_input(&f, "x"), *k = formula_input(&f, "k"),
+                *g = formula_input(&f, "g");
+    DnnOperation *blocked = dnn_convolution(s, pass, false, x, k, g),
+                 *last = dnn_convolution(s, pass, true, x, k, g);
     formula_run(&f);
     compare_with(b, &r, formula_output(&f, outputs[pass]), blocked);
     compare_with(b, &r, formula_output(&f, outputs[pass]), last);
@@ -195,14 +230,15 @@ static void bench_pass(Bench *b, const ConvolutionShape *s, Pass pass) {
 
 static void bench_convolutions(Bench *b) {
 #define PRODUCT(m, n, k, ta, tb)
-#define CONVOLUTION(batch, channels, size, out, stride) \
-    for (int pass = 0; pass < PASS_COUNT; pass++) bench_pass(b, &(ConvolutionShape){batch, channels, size, out, stride}, (Pass)pass);
+#define CONVOLUTION(batch, channels, size, out, stride)                                            \
+    for (int pass = 0; pass < PASS_COUNT; pass++)                                                  \
+        bench_pass(b, &(ConvolutionShape){batch, channels, size, out, stride}, (Pass)pass);
 #include "compiler/driver/bench_shapes.def"
 #undef PRODUCT
 #undef CONVOLUTION
 }
 
-/* ---- layers -------------------------------------------------------------------------------------------------------------------- */
+/* ---- layers ---------------------------------------------------------------------------------- */
 
 static void bench_layer(Bench *b, const ConvolutionShape *s) {
     const BenchInput inputs[] = {{"x", 4, {s->batch, s->size, s->size, s->channels}},
@@ -212,13 +248,19 @@ static void bench_layer(Bench *b, const ConvolutionShape *s) {
                                  {"g", 4, {s->batch, s->size, s->size, s->out}}};
     char name[96];
     FormulaBench f;
-    snprintf(name, sizeof name, "batch norm, relu, convolution %lld x %lldch %lldx%lld", (long long)s->batch, (long long)s->channels, (long long)s->size, (long long)s->size);
+    snprintf(name, sizeof name, "batch norm, relu, convolution %lld x %lldch %lldx%lld",
+             (long long)s->batch, (long long)s->channels, (long long)s->size, (long long)s->size);
     if (!formula_open(&f, "layer", inputs, 5, NULL, b->threads)) {
         b->failed = true;
         return;
     }
-    Row r = {.name = name, .pass = "forward and backward", .flops = 54.0 * (double)(s->batch * s->size * s->size) * (double)(s->channels * s->out)};
-    DnnOperation *peer = dnn_layer(s, formula_input(&f, "x"), formula_input(&f, "scale"), formula_input(&f, "shift"), formula_input(&f, "k"), formula_input(&f, "g"));
+    Row r = {.name = name,
+             .pass = "forward and backward",
+             .flops =
+                 54.0 * (double)(s->batch * s->size * s->size) * (double)(s->channels * s->out)};
+    DnnOperation *peer =
+        dnn_layer(s, formula_input(&f, "x"), formula_input(&f, "scale"), formula_input(&f, "shift"),
+                  formula_input(&f, "k"), formula_input(&f, "g"));
     formula_run(&f);
     compare_with(b, &r, formula_output(&f, "grad_x"), peer);
     add_contender(&r, "ours", run_ours, &f);
@@ -230,17 +272,19 @@ static void bench_layer(Bench *b, const ConvolutionShape *s) {
 
 static void bench_layers(Bench *b) {
     static const ConvolutionShape shapes[] = {{64, 64, 32, 64, 1}, {64, 256, 8, 256, 1}};
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) bench_layer(b, &shapes[i]);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        bench_layer(b, &shapes[i]);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 typedef struct Section {
     const char *name;
     void (*run)(Bench *b);
 } Section;
 
-static const Section sections[] = {{"products", bench_products}, {"convolutions", bench_convolutions}, {"layers", bench_layers}};
+static const Section sections[] = {
+    {"products", bench_products}, {"convolutions", bench_convolutions}, {"layers", bench_layers}};
 enum { SECTIONS = sizeof sections / sizeof *sections };
 
 static bool read_arguments(int argc, char **argv, Bench *b, int *threads, bool *wanted) {
@@ -254,13 +298,19 @@ static bool read_arguments(int argc, char **argv, Bench *b, int *threads, bool *
             known = true;
             b->figure = contender_fastest;
         }
-        int *number = strcmp(argv[i], "--threads") == 0 ? threads : strcmp(argv[i], "--rounds") == 0 ? &b->rounds : NULL;
+        int *number = strcmp(argv[i], "--threads") == 0  ? threads
+                      : strcmp(argv[i], "--rounds") == 0 ? &b->rounds
+                                                         : NULL;
         if (number && i + 1 < argc) known = (*number = atoi(argv[++i])) > 0;
         if (known) continue;
-        fprintf(stderr, "peers: `%s` is not understood; usage: peers [--markdown] [--fastest] [--threads n] [--rounds n] [products] [convolutions] [layers]\n", argv[i]);
+        fprintf(stderr,
+                "peers: `%s` is not understood; usage: peers [--markdown] [--fastest] [--threads "
+                "n] [--rounds n] [products] [convolutions] [layers]\n",
+                argv[i]);
         return false;
     }
-    for (int s = 0; s < SECTIONS; s++) wanted[s] |= !any;
+    for (int s = 0; s < SECTIONS; s++)
+        wanted[s] |= !any;
     return true;
 }
 

@@ -18,15 +18,23 @@ typedef struct Maker {
     int index_count;
 } Maker;
 
-static int pick(Maker *m, int count) { return (int)(couplet_random_bits(m->seed, 0, 0, 1, m->drawn++, 0) % (uint32_t)count); }
+static int pick(Maker *m, int count) {
+    return (int)(couplet_random_bits(m->seed, 0, 0, 1, m->drawn++, 0) % (uint32_t)count);
+}
 
 static const int64_t extents[] = {1, 2, 3, 5, 8, 16, 33};
 
-static const GExpr *any_index(Maker *m) { return m->indices[pick(m, m->index_count)]; }
-static const GExpr *add(Maker *m, const GExpr *a, const GExpr *b) { return gx2(m->g, G_ADD, a, b); }
-static const GExpr *mul(Maker *m, const GExpr *a, const GExpr *b) { return gx2(m->g, G_MUL, a, b); }
+static const GExpr *any_index(Maker *m) {
+    return m->indices[pick(m, m->index_count)];
+}
+static const GExpr *add(Maker *m, const GExpr *a, const GExpr *b) {
+    return gx2(m->g, G_ADD, a, b);
+}
+static const GExpr *mul(Maker *m, const GExpr *a, const GExpr *b) {
+    return gx2(m->g, G_MUL, a, b);
+}
 
-/* ---- reads ------------------------------------------------------------------------------------------------- */
+/* ---- reads ----------------------------------------------------------------------------------- */
 
 /* One of the entries of a list of ints, walked round by index i. */
 static const GExpr *listed(Maker *m, GNode *list, const GExpr *i) {
@@ -40,9 +48,12 @@ static const GExpr *subscript(Maker *m, int64_t extent, bool *outside) {
     const GExpr *i = any_index(m);
     int64_t own = graph_index_extent(g, i);
     switch (pick(m, 8)) {
-    case 0: return gx_int(g, pick(m, (int)extent));
-    case 1: return gx2(g, G_MOD, add(m, i, gx_int(g, pick(m, 5))), gx_int(g, extent));
-    case 2: return gx2(g, G_MOD, gx2(g, G_SUB, gx_int(g, pick(m, 7)), i), gx_int(g, extent));
+    case 0:
+        return gx_int(g, pick(m, (int)extent));
+    case 1:
+        return gx2(g, G_MOD, add(m, i, gx_int(g, pick(m, 5))), gx_int(g, extent));
+    case 2:
+        return gx2(g, G_MOD, gx2(g, G_SUB, gx_int(g, pick(m, 7)), i), gx_int(g, extent));
     case 3: { /* a gather */
         const GExpr *label = listed(m, m->labels, i);
         return extent >= 3 ? label : gx2(g, G_MOD, label, gx_int(g, extent));
@@ -70,11 +81,15 @@ static const GExpr *subscript(Maker *m, int64_t extent, bool *outside) {
 static const GExpr *read_of(Maker *m, GNode *tensor) {
     const GExpr *at[GRAPH_MAX_RANK];
     bool outside = false;
-    for (int i = 0; i < tensor->rank; i++) at[i] = subscript(m, tensor->shape[i], &outside);
-    return gx_load(m->g, tensor, tensor->rank, at, outside ? gx_real(m->g, pick(m, 2) ? 0 : 0.5) : NULL);
+    for (int i = 0; i < tensor->rank; i++)
+        at[i] = subscript(m, tensor->shape[i], &outside);
+    return gx_load(m->g, tensor, tensor->rank, at,
+                   outside ? gx_real(m->g, pick(m, 2) ? 0 : 0.5) : NULL);
 }
 
-static const GExpr *any_read(Maker *m) { return read_of(m, m->reals[pick(m, m->real_count)]); }
+static const GExpr *any_read(Maker *m) {
+    return read_of(m, m->reals[pick(m, m->real_count)]);
+}
 
 /* T[key] where the key is a place in T, something else elsewhere. */
 static const GExpr *guarded_gather(Maker *m) {
@@ -83,22 +98,31 @@ static const GExpr *guarded_gather(Maker *m) {
     if (tensor->rank == 0) return any_read(m);
     const GExpr *at[GRAPH_MAX_RANK];
     bool outside = false;
-    for (int i = 1; i < tensor->rank; i++) at[i] = subscript(m, tensor->shape[i], &outside);
+    for (int i = 1; i < tensor->rank; i++)
+        at[i] = subscript(m, tensor->shape[i], &outside);
     at[0] = listed(m, m->keys, any_index(m));
-    const GExpr *inside = gx2(g, G_AND, gx2(g, G_LE, gx_int(g, 0), at[0]), gx2(g, G_LT, at[0], gx_int(g, tensor->shape[0])));
-    return gx_select(g, inside, gx_load(g, tensor, tensor->rank, at, outside ? gx_real(g, 0) : NULL), gx_real(g, 0.25));
+    const GExpr *inside = gx2(g, G_AND, gx2(g, G_LE, gx_int(g, 0), at[0]),
+                              gx2(g, G_LT, at[0], gx_int(g, tensor->shape[0])));
+    return gx_select(g, inside,
+                     gx_load(g, tensor, tensor->rank, at, outside ? gx_real(g, 0) : NULL),
+                     gx_real(g, 0.25));
 }
 
-/* ---- scalar formulas --------------------------------------------------------------------------------------- */
+/* ---- scalar formulas ------------------------------------------------------------------------- */
 
 static const GExpr *condition(Maker *m) {
     Graph *g = m->g;
     switch (pick(m, 5)) {
-    case 0: return gx2(g, G_LT, read_of(m, m->reals[pick(m, FORMULA_INPUTS)]), gx_real(g, 0.1));
-    case 1: return gx2(g, G_NE, any_index(m), any_index(m));
-    case 2: return gx2(g, G_EQ, listed(m, m->labels, any_index(m)), listed(m, m->labels, any_index(m)));
-    case 3: return gx2(g, G_EQ, listed(m, m->labels, any_index(m)), any_index(m));
-    default: return gx2(g, G_LE, any_index(m), add(m, any_index(m), gx_int(g, pick(m, 3) - 1)));
+    case 0:
+        return gx2(g, G_LT, read_of(m, m->reals[pick(m, FORMULA_INPUTS)]), gx_real(g, 0.1));
+    case 1:
+        return gx2(g, G_NE, any_index(m), any_index(m));
+    case 2:
+        return gx2(g, G_EQ, listed(m, m->labels, any_index(m)), listed(m, m->labels, any_index(m)));
+    case 3:
+        return gx2(g, G_EQ, listed(m, m->labels, any_index(m)), any_index(m));
+    default:
+        return gx2(g, G_LE, any_index(m), add(m, any_index(m), gx_int(g, pick(m, 3) - 1)));
     }
 }
 
@@ -108,32 +132,46 @@ static const GExpr *formula(Maker *m, int depth) {
     if (depth == 0) return pick(m, 8) ? any_read(m) : gx_real(g, 0.25 * (pick(m, 9) - 4));
     const GExpr *a = formula(m, depth - 1);
     switch (pick(m, 14)) {
-    case 0: return add(m, a, formula(m, depth - 1));
-    case 1: return gx2(g, G_SUB, a, formula(m, depth - 1));
+    case 0:
+        return add(m, a, formula(m, depth - 1));
+    case 1:
+        return gx2(g, G_SUB, a, formula(m, depth - 1));
     case 2:
     case 3:
-    case 4: return mul(m, a, formula(m, depth - 1));
-    case 5: return gx2(g, G_DIV, a, add(m, gx_real(g, 1.5), mul(m, a, a)));
-    case 6: return gx1(g, G_TANH, a);
-    case 7: return gx1(g, G_SIGMOID, a);
-    case 8: return gx1(g, G_EXP, gx1(g, G_SIN, a));
-    case 9: return gx1(g, G_LOG, add(m, gx_real(g, 1.25), mul(m, a, a)));
+    case 4:
+        return mul(m, a, formula(m, depth - 1));
+    case 5:
+        return gx2(g, G_DIV, a, add(m, gx_real(g, 1.5), mul(m, a, a)));
+    case 6:
+        return gx1(g, G_TANH, a);
+    case 7:
+        return gx1(g, G_SIGMOID, a);
+    case 8:
+        return gx1(g, G_EXP, gx1(g, G_SIN, a));
+    case 9:
+        return gx1(g, G_LOG, add(m, gx_real(g, 1.25), mul(m, a, a)));
     case 10:
-    case 11: return gx_select(g, condition(m), a, formula(m, depth - 1));
-    case 12: return add(m, a, guarded_gather(m));
-    default: return gx1(g, G_SOFTPLUS, a);
+    case 11:
+        return gx_select(g, condition(m), a, formula(m, depth - 1));
+    case 12:
+        return add(m, a, guarded_gather(m));
+    default:
+        return gx1(g, G_SOFTPLUS, a);
     }
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static void open_space(Maker *m, ComputeSpec *spec, int out_rank, int red_rank) {
     memset(spec, 0, sizeof *spec);
     spec->out_rank = out_rank;
     spec->red_rank = red_rank;
     m->index_count = 0;
-    for (int i = 0; i < out_rank; i++) spec->out[i] = m->indices[m->index_count++] = graph_fresh_index(m->g, extents[pick(m, out_rank > 2 ? 5 : 7)]);
-    for (int i = 0; i < red_rank; i++) spec->red[i] = m->indices[m->index_count++] = graph_fresh_index(m->g, extents[pick(m, 7)]);
+    for (int i = 0; i < out_rank; i++)
+        spec->out[i] = m->indices[m->index_count++] =
+            graph_fresh_index(m->g, extents[pick(m, out_rank > 2 ? 5 : 7)]);
+    for (int i = 0; i < red_rank; i++)
+        spec->red[i] = m->indices[m->index_count++] = graph_fresh_index(m->g, extents[pick(m, 7)]);
 }
 
 /* f(element) of every element of a node. */
@@ -141,23 +179,31 @@ static GNode *each(Maker *m, GNode *node, const GExpr *(*f)(Maker *m, const GExp
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.out_rank = node->rank;
-    for (int i = 0; i < node->rank; i++) spec.out[i] = graph_fresh_index(m->g, node->shape[i]);
+    for (int i = 0; i < node->rank; i++)
+        spec.out[i] = graph_fresh_index(m->g, node->shape[i]);
     spec.value = f(m, gx_load(m->g, node, node->rank, spec.out, NULL));
     return graph_compute(m->g, &spec);
 }
 
 /* Large sums are brought back to size. */
-static const GExpr *tame(Maker *m, const GExpr *e) { return gx1(m->g, G_TANH, mul(m, e, gx_real(m->g, 0.05))); }
+static const GExpr *tame(Maker *m, const GExpr *e) {
+    return gx1(m->g, G_TANH, mul(m, e, gx_real(m->g, 0.05)));
+}
 
 static GNode *reduction_node(Maker *m) {
     static const GReducer reducers[] = {GR_SUM, GR_SUM, GR_SUM, GR_MAX, GR_MIN, GR_LSE};
     ComputeSpec spec;
     open_space(m, &spec, 1 + pick(m, 3), 1 + pick(m, 2));
     spec.reducer = reducers[pick(m, 6)];
-    if (spec.reducer == GR_MAX || spec.reducer == GR_MIN) spec.value = read_of(m, m->reals[pick(m, FORMULA_INPUTS)]);
-    else if (spec.reducer == GR_SUM && pick(m, 2)) spec.value = mul(m, any_read(m), any_read(m)); /* a product, which register blocks may take */
-    else spec.value = formula(m, 1 + pick(m, 2));
-    if (spec.reducer == GR_SUM && pick(m, 3) == 0) spec.guard = condition(m); /* an empty one is infinite in the others */
+    if (spec.reducer == GR_MAX || spec.reducer == GR_MIN)
+        spec.value = read_of(m, m->reals[pick(m, FORMULA_INPUTS)]);
+    /* a product, which register blocks may take */
+    else if (spec.reducer == GR_SUM && pick(m, 2))
+        spec.value = mul(m, any_read(m), any_read(m));
+    else
+        spec.value = formula(m, 1 + pick(m, 2));
+    /* an empty one is infinite in the others */
+    if (spec.reducer == GR_SUM && pick(m, 3) == 0) spec.guard = condition(m);
     if (pick(m, 6) == 0) {
         m->index_count = spec.out_rank;
         spec.active = condition(m);
@@ -172,7 +218,8 @@ static GNode *elementwise_node(Maker *m) {
     return graph_compute(m->g, &spec);
 }
 
-/* exp(s[i, j]) / sum[j] exp(s[i, j]) with s any formula, and sometimes its log: what stabilise looks for. */
+/* exp(s[i, j]) / sum[j] exp(s[i, j]) with s any formula, and sometimes its log: what stabilise
+ * looks for. */
 static GNode *softmax_node(Maker *m) {
     Graph *g = m->g;
     ComputeSpec scores, sum, share;
@@ -185,13 +232,15 @@ static GNode *softmax_node(Maker *m) {
     sum.out[0] = graph_fresh_index(g, s->shape[0]);
     sum.red[0] = graph_fresh_index(g, s->shape[1]);
     sum.value = gx1(g, G_EXP, gx_load(g, s, 2, (const GExpr *[]){sum.out[0], sum.red[0]}, NULL));
-    if (pick(m, 2) && s->shape[1] > 1) sum.guard = gx2(g, G_NE, sum.red[0], gx2(g, G_MOD, sum.out[0], gx_int(g, s->shape[1])));
+    if (pick(m, 2) && s->shape[1] > 1)
+        sum.guard = gx2(g, G_NE, sum.red[0], gx2(g, G_MOD, sum.out[0], gx_int(g, s->shape[1])));
     GNode *total = graph_compute(g, &sum);
     memset(&share, 0, sizeof share);
     share.out_rank = 2;
     share.out[0] = graph_fresh_index(g, s->shape[0]);
     share.out[1] = graph_fresh_index(g, s->shape[1]);
-    share.value = gx2(g, G_DIV, gx1(g, G_EXP, gx_load(g, s, 2, share.out, NULL)), gx_load(g, total, 1, share.out, NULL));
+    share.value = gx2(g, G_DIV, gx1(g, G_EXP, gx_load(g, s, 2, share.out, NULL)),
+                      gx_load(g, total, 1, share.out, NULL));
     if (pick(m, 3)) share.value = gx1(g, G_TANH, gx1(g, G_LOG, share.value));
     return graph_compute(g, &share);
 }
@@ -212,8 +261,10 @@ static GNode *normalised_node(Maker *m) {
     GNode *square = graph_compute(g, &sum);
     memset(&unit, 0, sizeof unit);
     unit.out_rank = 2;
-    for (int i = 0; i < 2; i++) unit.out[i] = graph_fresh_index(g, x->shape[i]);
-    const GExpr *norm = gx1(g, G_SQRT, gx2(g, G_MAX, gx_load(g, square, 1, unit.out, NULL), gx_real(g, 0.01)));
+    for (int i = 0; i < 2; i++)
+        unit.out[i] = graph_fresh_index(g, x->shape[i]);
+    const GExpr *norm =
+        gx1(g, G_SQRT, gx2(g, G_MAX, gx_load(g, square, 1, unit.out, NULL), gx_real(g, 0.01)));
     unit.value = gx2(g, G_DIV, gx_load(g, x, 2, unit.out, NULL), norm);
     return graph_compute(g, &unit);
 }
@@ -224,13 +275,15 @@ static GNode *topk_node(Maker *m) {
     ComputeSpec scores, spec;
     open_space(m, &scores, 2, 0);
     scores.value = read_of(m, m->reals[0]);
-    GNode *s = graph_compute(g, &scores), *top = graph_topk(g, s, s->shape[1] < 3 ? s->shape[1] : 3, (Span){0});
+    GNode *s = graph_compute(g, &scores),
+          *top = graph_topk(g, s, s->shape[1] < 3 ? s->shape[1] : 3, (Span){0});
     memset(&spec, 0, sizeof spec);
     spec.reducer = GR_SUM;
     spec.out_rank = spec.red_rank = 1;
     spec.out[0] = graph_fresh_index(g, s->shape[0]);
     spec.red[0] = graph_fresh_index(g, top->shape[1]);
-    const GExpr *at[2] = {spec.out[0], gx_load(g, top, 2, (const GExpr *[]){spec.out[0], spec.red[0]}, NULL)};
+    const GExpr *at[2] = {spec.out[0],
+                          gx_load(g, top, 2, (const GExpr *[]){spec.out[0], spec.red[0]}, NULL)};
     spec.value = gx_load(g, s, 2, at, NULL);
     m->index_count = 2;
     m->indices[0] = spec.out[0];
@@ -245,22 +298,26 @@ static GNode *stopped_node(Maker *m) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.out_rank = x->rank;
-    for (int i = 0; i < x->rank; i++) spec.out[i] = graph_fresh_index(g, x->shape[i]);
-    spec.value = mul(m, gx_load(g, x, x->rank, spec.out, NULL), gx_load(g, stopped, x->rank, spec.out, NULL));
+    for (int i = 0; i < x->rank; i++)
+        spec.out[i] = graph_fresh_index(g, x->shape[i]);
+    spec.value = mul(m, gx_load(g, x, x->rank, spec.out, NULL),
+                     gx_load(g, stopped, x->rank, spec.out, NULL));
     return graph_compute(g, &spec);
 }
 
 static GNode *random_node(Maker *m) {
-    static GNode *(*const kinds[])(Maker *) = {reduction_node, reduction_node, reduction_node, elementwise_node, elementwise_node,
-                                               softmax_node,   normalised_node, topk_node,     stopped_node};
+    static GNode *(*const kinds[])(Maker *) = {reduction_node,   reduction_node,   reduction_node,
+                                               elementwise_node, elementwise_node, softmax_node,
+                                               normalised_node,  topk_node,        stopped_node};
     return kinds[pick(m, 9)](m);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 int64_t formula_elements(const GNode *n) {
     int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    for (int i = 0; i < n->rank; i++)
+        count *= n->shape[i];
     return count;
 }
 
@@ -275,18 +332,25 @@ static const GExpr *total_of(Maker *m, GNode *node) {
     memset(&total, 0, sizeof total);
     total.reducer = GR_SUM;
     total.red_rank = node->rank;
-    for (int k = 0; k < node->rank; k++) total.red[k] = graph_fresh_index(m->g, node->shape[k]);
+    for (int k = 0; k < node->rank; k++)
+        total.red[k] = graph_fresh_index(m->g, node->shape[k]);
     total.value = gx_load(m->g, node, node->rank, total.red, NULL);
     return gx_load(m->g, graph_compute(m->g, &total), 0, NULL, NULL);
 }
 
 Graph *formula_make(Arena *arena, uint32_t seed, GNode **inputs) {
     static const char *const names[FORMULA_INPUTS] = {"a", "b", "c", "d"};
-    static const int64_t shapes[FORMULA_INPUTS][3] = {{16, 33, 0}, {33, 8, 0}, {5, 8, 16}, {16, 0, 0}}, list = LABELS;
+    static const int64_t shapes[FORMULA_INPUTS][3] = {{16, 33, 0},
+                                                      {33, 8, 0},
+                                                      {5, 8, 16},
+                                                      {16, 0, 0}},
+                         list = LABELS;
     static const int ranks[FORMULA_INPUTS] = {2, 2, 3, 1};
     Maker m = {.g = graph_new(arena, arena_printf(arena, "formula%u", seed)), .seed = seed};
     Graph *g = m.g;
-    for (int i = 0; i < FORMULA_INPUTS; i++) inputs[i] = m.reals[m.real_count++] = graph_input(g, names[i], GT_REAL, ranks[i], shapes[i], (Span){0});
+    for (int i = 0; i < FORMULA_INPUTS; i++)
+        inputs[i] = m.reals[m.real_count++] =
+            graph_input(g, names[i], GT_REAL, ranks[i], shapes[i], (Span){0});
     m.labels = graph_input(g, "y", GT_INT, 1, &list, (Span){0});
     m.keys = graph_input(g, "k", GT_INT, 1, &list, (Span){0});
     int count = 1 + pick(&m, MOST_NODES);

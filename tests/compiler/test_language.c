@@ -1,23 +1,23 @@
-/* Every function of a file of formulas, on made-up arrays: its value and gradients on the CPU in float32 against the reference evaluator in float64, and
- * those against central differences. By its name a function asks for something else:
- *     law_..      its value is 0: what it says holds of any input
- *     stopped_..  no central differences: what it stops would move with the rest
- *     large_..    no central differences: there are too many of them
- *     faults_..   it ends with a named error, on both
+/* Every function of a file of formulas, on made-up arrays: its value and gradients on the CPU in
+ * float32 against the reference evaluator in float64, and those against central differences. By its
+ * name a function asks for something else: law_..      its value is 0: what it says holds of any
+ * input stopped_..  no central differences: what it stops would move with the rest large_..    no
+ * central differences: there are too many of them faults_..   it ends with a named error, on both
  *     frugal_..   ten times its int argument takes no more memory
  *     nan_..      its value is a NaN
  *     flat_..     its gradients are 0, and its value is finite
- *     edge_..     no central differences: it stands where a slope jumps, or beyond float32's squares. Values and gradients are finite
- * By its name an array holds something else: `zero` zeros, `holes` a NaN in each half, `huge` entries of some 1e25, `tiny` ones of some 1e-25,
- * `masked` a row of -inf and a row with one, `onehot` a 1 in each row.
- * Each runs fused and, without that pass, as one kernel a node; a function with an array of pairs once more, with every such array stored.
- * On the first OpenCL device it is only the kernels that are tried, fused, and arrays of pairs are streamed; with `gpu` they are those of a GPU, whatever
- * the device.
- * usage: test_language [opencl|gpu] FILE... */
+ *     edge_..     no central differences: it stands where a slope jumps, or beyond float32's
+ * squares. Values and gradients are finite By its name an array holds something else: `zero` zeros,
+ * `holes` a NaN in each half, `huge` entries of some 1e25, `tiny` ones of some 1e-25, `masked` a
+ * row of -inf and a row with one, `onehot` a 1 in each row. Each runs fused and, without that pass,
+ * as one kernel a node; a function with an array of pairs once more, with every such array stored.
+ * On the first OpenCL device it is only the kernels that are tried, fused, and arrays of pairs are
+ * streamed; with `gpu` they are those of a GPU, whatever the device. usage: test_language
+ * [opencl|gpu] FILE... */
+#include "compiler/compile/compile.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/device.h"
 #include "compiler/driver/load.h"
-#include "compiler/compile/compile.h"
 #include "compiler/reference/reference.h"
 #include "runtime/opencl/opencl.h"
 #include "runtime/plan.h"
@@ -43,12 +43,14 @@ typedef struct Case {
 
 static int64_t elements(int rank, const int64_t *shape) {
     int64_t count = 1;
-    for (int i = 0; i < rank; i++) count *= shape[i];
+    for (int i = 0; i < rank; i++)
+        count *= shape[i];
     return count;
 }
 
 static void complain(Case *c, const char *what, double found, double expected) {
-    if (c->failures++ < 5) printf("  %s: %s is %.12g, expected %.12g\n", c->fn->name, what, found, expected);
+    if (c->failures++ < 5)
+        printf("  %s: %s is %.12g, expected %.12g\n", c->fn->name, what, found, expected);
 }
 
 /* Dimensions by name, all different, so that a mixed-up axis shows. */
@@ -56,7 +58,8 @@ static int64_t extent_of(const Expr *dim) {
     static const struct {
         const char *name;
         int64_t extent;
-    } rows[] = {{"N", 6}, {"D", 4}, {"K", 5}, {"C", 3}, {"M", 9}, {"B", 2}, {"P", 71}, {"Q", 45}, {"R", 100}, {"W", 37}};
+    } rows[] = {{"N", 6}, {"D", 4},  {"K", 5},  {"C", 3},   {"M", 9},
+                {"B", 2}, {"P", 71}, {"Q", 45}, {"R", 100}, {"W", 37}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (dim->kind == EXPR_NAME && strcmp(dim->name, rows[i].name) == 0) return rows[i].extent;
     return dim->kind == EXPR_NUMBER ? (int64_t)dim->number : 7;
@@ -82,14 +85,19 @@ static void make_input(Case *c, const Param *p) {
     in->is_constant = !p->has_shape;
     in->value = whole ? 3 : 0.5;
     in->rank = p->dim_count;
-    for (int i = 0; i < in->rank; i++) in->shape[i] = extent_of(p->dims[i]);
+    for (int i = 0; i < in->rank; i++)
+        in->shape[i] = extent_of(p->dims[i]);
     int64_t size = elements(in->rank, in->shape);
     double *data = arena_array(c->arena, double, size);
     for (int64_t i = 0; i < size; i++) {
         double x = 0.9 * sin(1.0 + 1.7 * (double)i + 0.6 * c->count) + 0.013 * (double)i;
-        data[i] = p->type->kind == KIND_BOOL ? (double)(i % 2) : whole ? (double)(i * 7 % 11 % 3) : special(p->name, i, size, in->rank ? in->shape[in->rank - 1] : 1, (double)(float)x);
+        data[i] = p->type->kind == KIND_BOOL ? (double)(i % 2)
+                  : whole                    ? (double)(i * 7 % 11 % 3)
+                          : special(p->name, i, size, in->rank ? in->shape[in->rank - 1] : 1,
+                                    (double)(float)x);
     }
-    for (int64_t i = 0; i < size; i++) in->holds_infinity |= isinf(data[i]) != 0;
+    for (int64_t i = 0; i < size; i++)
+        in->holds_infinity |= isinf(data[i]) != 0;
     c->data[c->count++] = data;
 }
 
@@ -101,11 +109,14 @@ static const double *find(void *context, const GNode *node) {
     return zero; /* seed, step */
 }
 
-static bool starts_with(const char *name, const char *start) { return strncmp(name, start, strlen(start)) == 0; }
+static bool starts_with(const char *name, const char *start) {
+    return strncmp(name, start, strlen(start)) == 0;
+}
 
 /* Two NaN are as near as two numbers can be. */
 static bool near(double found, double expected, double allowed) {
-    return (isnan(found) && isnan(expected)) || found == expected || fabs(found - expected) <= allowed;
+    return (isnan(found) && isnan(expected)) || found == expected ||
+           fabs(found - expected) <= allowed;
 }
 
 /* What the function's name promises of its value and gradients, whoever computed them. */
@@ -113,7 +124,8 @@ static void keep_promise(Case *c, const char *output, double value) {
     const char *name = c->fn->name;
     bool is_value = strcmp(output, "value") == 0;
     if (starts_with(name, "nan_") && is_value && !isnan(value)) complain(c, output, value, NAN);
-    if (starts_with(name, "flat_") && !(is_value ? isfinite(value) : value == 0)) complain(c, output, value, 0);
+    if (starts_with(name, "flat_") && !(is_value ? isfinite(value) : value == 0))
+        complain(c, output, value, 0);
     if (starts_with(name, "edge_") && !isfinite(value)) complain(c, output, value, 0);
 }
 
@@ -127,7 +139,8 @@ static void keep_raw(void *context, const Graph *g, const char *pass) {
         int64_t size = elements(n->rank, n->shape);
         c->raw[i] = arena_array(c->arena, double, size);
         if (values) memcpy(c->raw[i], values, sizeof(double) * (size_t)size);
-        for (int64_t k = 0; k < size; k++) keep_promise(c, g->outputs.items[i].name, c->raw[i][k]);
+        for (int64_t k = 0; k < size; k++)
+            keep_promise(c, g->outputs.items[i].name, c->raw[i][k]);
     }
     reference_free(run);
 }
@@ -144,7 +157,8 @@ static void compare_differences(Case *c, const Graph *g) {
     for (int o = 1; o < g->outputs.count; o++) {
         const char *name = g->outputs.items[o].name + strlen("grad_");
         int at = 0;
-        while (strcmp(c->inputs[at].name, name) != 0) at++;
+        while (strcmp(c->inputs[at].name, name) != 0)
+            at++;
         int64_t size = elements(c->inputs[at].rank, c->inputs[at].shape);
         for (int64_t i = 0; i < size; i++) {
             double kept = c->data[at][i], h = 1e-5;
@@ -154,7 +168,8 @@ static void compare_differences(Case *c, const Graph *g) {
             double down = value_at(c, g);
             c->data[at][i] = kept;
             double expected = (up - down) / (2 * h);
-            if (!(fabs(c->raw[o][i] - expected) <= 1e-6 * (1 + fabs(expected)))) complain(c, g->outputs.items[o].name, c->raw[o][i], expected);
+            if (!(fabs(c->raw[o][i] - expected) <= 1e-6 * (1 + fabs(expected))))
+                complain(c, g->outputs.items[o].name, c->raw[o][i], expected);
         }
     }
 }
@@ -162,12 +177,15 @@ static void compare_differences(Case *c, const Graph *g) {
 static void compare_passes(Case *c, const Graph *g) {
     Reference *run = reference_run(g, find, c);
     Span span;
-    if (reference_fault(run, &span)) printf("  %s: line %d: %s\n", c->fn->name, span.line, reference_fault(run, &span)), c->failures++;
+    if (reference_fault(run, &span))
+        printf("  %s: line %d: %s\n", c->fn->name, span.line, reference_fault(run, &span)),
+            c->failures++;
     for (int o = 0; !reference_fault(run, NULL) && o < g->outputs.count; o++) {
         const GNode *n = g->outputs.items[o].node;
         const double *values = reference_value(run, n);
         for (int64_t i = 0; i < elements(n->rank, n->shape); i++)
-            if (!near(values[i], c->raw[o][i], 1e-9 * (1 + fabs(c->raw[o][i])))) complain(c, "after the passes", values[i], c->raw[o][i]);
+            if (!near(values[i], c->raw[o][i], 1e-9 * (1 + fabs(c->raw[o][i]))))
+                complain(c, "after the passes", values[i], c->raw[o][i]);
     }
     reference_free(run);
 }
@@ -180,31 +198,44 @@ static void **narrow(Case *c, const Graph *g, const CoupletPlan *plan) {
         int64_t size = elements(node->rank, node->shape);
         inputs[i] = arena_alloc(c->arena, (size_t)size * 4);
         for (int64_t k = 0; k < size; k++) {
-            if (node->type == GT_INT) ((int32_t *)inputs[i])[k] = (int32_t)wide[k];
-            else ((float *)inputs[i])[k] = (float)wide[k];
+            if (node->type == GT_INT)
+                ((int32_t *)inputs[i])[k] = (int32_t)wide[k];
+            else
+                ((float *)inputs[i])[k] = (float)wide[k];
         }
     }
     return inputs;
 }
 
 /* The second run is on two threads; on OpenCL it is the same again. Their bits are equal. */
-static void compare_runs(Case *c, const Graph *g, const CoupletPlan *plan, CoupletRun *run, CoupletRun *again, bool must_fault, const char *error) {
+static void compare_runs(Case *c, const Graph *g, const CoupletPlan *plan, CoupletRun *run,
+                         CoupletRun *again, bool must_fault, const char *error) {
     CoupletFault fault = {.sentence = error, .source = "compiling"};
     bool done = run && couplet_run_steps(run, narrow(c, g, plan), NULL, &fault);
-    if (done == must_fault || !run) printf("  %s: %s\n", c->fn->name, done ? "no error, and there should be one" : fault.sentence), c->failures++;
-    if (done && !couplet_run_steps(again, narrow(c, g, plan), NULL, &fault)) printf("  %s: the second run: %s\n", c->fn->name, fault.sentence), c->failures++;
+    if (done == must_fault || !run)
+        printf("  %s: %s\n", c->fn->name,
+               done ? "no error, and there should be one" : fault.sentence),
+            c->failures++;
+    if (done && !couplet_run_steps(again, narrow(c, g, plan), NULL, &fault))
+        printf("  %s: the second run: %s\n", c->fn->name, fault.sentence), c->failures++;
     for (int o = 0; done && !must_fault && o < g->outputs.count; o++) {
         const GNode *n = g->outputs.items[o].node;
         const float *values = couplet_run_output(run, g->outputs.items[o].name);
-        if (memcmp(values, couplet_run_output(again, g->outputs.items[o].name), (size_t)elements(n->rank, n->shape) * sizeof *values) != 0)
-            printf("  %s: `%s` has other bits the second time\n", c->fn->name, g->outputs.items[o].name), c->failures++;
+        if (memcmp(values, couplet_run_output(again, g->outputs.items[o].name),
+                   (size_t)elements(n->rank, n->shape) * sizeof *values) != 0)
+            printf("  %s: `%s` has other bits the second time\n", c->fn->name,
+                   g->outputs.items[o].name),
+                c->failures++;
         int64_t size = elements(n->rank, n->shape);
         double largest = starts_with(c->fn->name, "edge_") ? 0 : 1e-3;
-        for (int64_t i = 0; i < size; i++) largest = fmax(largest, fabs(c->raw[o][i]));
-        for (int64_t i = 0; i < size; i++) keep_promise(c, g->outputs.items[o].name, (double)values[i]);
+        for (int64_t i = 0; i < size; i++)
+            largest = fmax(largest, fabs(c->raw[o][i]));
+        for (int64_t i = 0; i < size; i++)
+            keep_promise(c, g->outputs.items[o].name, (double)values[i]);
         bool law = starts_with(c->fn->name, "law_");
         for (int64_t i = 0; i < size && !(law && o > 0); i++)
-            if (!near((double)values[i], c->raw[o][i], law ? 1e-5 : 1e-5 * largest)) complain(c, g->outputs.items[o].name, (double)values[i], c->raw[o][i]);
+            if (!near((double)values[i], c->raw[o][i], law ? 1e-5 : 1e-5 * largest))
+                complain(c, g->outputs.items[o].name, (double)values[i], c->raw[o][i]);
     }
 }
 
@@ -214,7 +245,8 @@ static void compare_cpu(Case *c, Graph *g, bool must_fault) {
     CpuOptions options = {NULL};
     CpuCode *code = cpu_compile(c->arena, &g, 1, NULL, 0, &options, &plan, &error);
     CoupletThreads *threads = couplet_threads_new(2);
-    CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL, *threaded = code ? couplet_run_new(plan, threads) : NULL;
+    CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL,
+               *threaded = code ? couplet_run_new(plan, threads) : NULL;
     compare_runs(c, g, plan, run, threaded, must_fault, error);
     couplet_run_free(run);
     couplet_run_free(threaded);
@@ -226,9 +258,11 @@ static void compare_opencl(Case *c, Graph *g, bool must_fault) {
     const char *error = "?";
     const GraphList list = {.graphs = &g, .count = 1};
     BackEndCode code;
-    const bool compiled = opencl_backend.compile(c->arena, &list, as_gpu ? ANY_DEVICE : 0, &code, &error);
+    const bool compiled =
+        opencl_backend.compile(c->arena, &list, as_gpu ? ANY_DEVICE : 0, &code, &error);
     const CoupletPlan *plan = compiled ? code.plans[0] : NULL;
-    CoupletRun *run = compiled ? couplet_run_on(opencl, plan) : NULL, *again = run ? couplet_run_on(opencl, plan) : NULL;
+    CoupletRun *run = compiled ? couplet_run_on(opencl, plan) : NULL,
+               *again = run ? couplet_run_on(opencl, plan) : NULL;
     compare_runs(c, g, plan, run, again, must_fault, compiled ? opencl->fault.sentence : error);
     couplet_run_free(run);
     couplet_run_free(again);
@@ -259,14 +293,16 @@ static int64_t arena_with(Diag *diag, const Method *method, const Stmt *fn, doub
 }
 
 static bool skips_differences(const char *name) {
-    static const char *const starts[] = {"law_", "stopped_", "large_", "frugal_", "nan_", "flat_", "edge_"};
+    static const char *const starts[] = {"law_", "stopped_", "large_", "frugal_",
+                                         "nan_", "flat_",    "edge_"};
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
         if (starts_with(name, starts[i])) return true;
     return false;
 }
 
 /* *pairs: how many arrays of pairs there are. */
-static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSettings settings, int *pairs) {
+static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSettings settings,
+                    int *pairs) {
     Case c;
     make_inputs(&c, fn);
     if (starts_with(fn->name, "frugal_")) {
@@ -281,25 +317,34 @@ static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSetti
         c.failures++;
     } else if (faults && !opencl) {
         Reference *run = reference_run(g, find, &c);
-        if (!reference_fault(run, NULL)) printf("  %s: the reference evaluator meets no error, and should\n", fn->name), c.failures++;
+        if (!reference_fault(run, NULL))
+            printf("  %s: the reference evaluator meets no error, and should\n", fn->name),
+                c.failures++;
         reference_free(run);
     } else if (!opencl) {
-        if (starts_with(fn->name, "law_") && !(fabs(c.raw[0][0]) <= 1e-9)) complain(&c, "the value", c.raw[0][0], 0);
+        if (starts_with(fn->name, "law_") && !(fabs(c.raw[0][0]) <= 1e-9))
+            complain(&c, "the value", c.raw[0][0], 0);
         compare_passes(&c, g);
         if (!skips_differences(fn->name)) compare_differences(&c, g);
     }
-    if (g && opencl) compare_opencl(&c, g, faults);
-    else if (g) compare_cpu(&c, g, faults);
+    if (g && opencl)
+        compare_opencl(&c, g, faults);
+    else if (g)
+        compare_cpu(&c, g, faults);
     if (g) *pairs = g->choices.count;
-    printf("%s%s%s: %s\n", fn->name, settings.no_stream ? ", stored" : "", settings.no_fuse ? ", not fused" : "", c.failures ? "FAILED" : "ok");
+    printf("%s%s%s: %s\n", fn->name, settings.no_stream ? ", stored" : "",
+           settings.no_fuse ? ", not fused" : "", c.failures ? "FAILED" : "ok");
     arena_free(c.arena);
     return c.failures != 0;
 }
 
 static int try_function(Diag *diag, const Method *method, const Stmt *fn) {
     int pairs = 0, failed = try_with(diag, method, fn, (GraphSettings){.stream_bytes = 1}, &pairs);
-    if (pairs && !opencl) failed |= try_with(diag, method, fn, (GraphSettings){.no_stream = true}, &pairs);
-    if (!opencl) failed |= try_with(diag, method, fn, (GraphSettings){.stream_bytes = 1, .no_fuse = true}, &pairs);
+    if (pairs && !opencl)
+        failed |= try_with(diag, method, fn, (GraphSettings){.no_stream = true}, &pairs);
+    if (!opencl)
+        failed |=
+            try_with(diag, method, fn, (GraphSettings){.stream_bytes = 1, .no_fuse = true}, &pairs);
     return failed;
 }
 
@@ -313,7 +358,8 @@ static int try_file(const char *path) {
         failed = 1;
     } else {
         for (int i = 0; i < method->spec->stmt_count; i++)
-            if (method->spec->stmts[i]->kind == STMT_FN) failed += try_function(diag, method, method->spec->stmts[i]), count++;
+            if (method->spec->stmts[i]->kind == STMT_FN)
+                failed += try_function(diag, method, method->spec->stmts[i]), count++;
         if (!count) failed = 1, printf("%s holds no function\n", path);
     }
     arena_free(arena);
@@ -323,12 +369,15 @@ static int try_file(const char *path) {
 int main(int argc, char **argv) {
     char error[640];
     as_gpu = argc > 1 && strcmp(argv[1], "gpu") == 0;
-    int first = as_gpu || (argc > 1 && strcmp(argv[1], "opencl") == 0) ? 2 : 1, failed = argc <= first;
-    if (first == 2 && !(opencl = couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error))) {
+    int first = as_gpu || (argc > 1 && strcmp(argv[1], "opencl") == 0) ? 2 : 1,
+        failed = argc <= first;
+    if (first == 2 &&
+        !(opencl = couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error))) {
         printf("%s\n", error);
         return 1;
     }
-    for (int i = first; i < argc; i++) failed += try_file(argv[i]);
+    for (int i = first; i < argc; i++)
+        failed += try_file(argv[i]);
     couplet_device_free(opencl);
     return failed != 0;
 }

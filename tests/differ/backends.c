@@ -27,11 +27,14 @@ typedef struct Round {
     Subject *const *subjects;
     int count;
     Graph **graphs;
-    ARRAY(ProgramState) states; /* of all methods: a name is a slot, each method has a shape of its own */
+    /* of all methods: a name is a slot, each method has a shape of its own */
+    ARRAY(ProgramState) states;
     const char *error;
 } Round;
 
-static bool is_wanted(const Backends *b, Backend backend) { return (b->wanted >> backend) & 1; }
+static bool is_wanted(const Backends *b, Backend backend) {
+    return (b->wanted >> backend) & 1;
+}
 
 Backends *backends_open(unsigned wanted) {
     char error[640] = "out of memory";
@@ -41,9 +44,12 @@ Backends *backends_open(unsigned wanted) {
     b->threads = couplet_threads_new(2);
     b->devices[ON_ONE_THREAD] = couplet_host_device_new(NULL);
     b->devices[ON_TWO_THREADS] = couplet_host_device_new(b->threads);
-    if (is_wanted(b, ON_A_DEVICE)) b->devices[ON_A_DEVICE] = couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error);
+    if (is_wanted(b, ON_A_DEVICE))
+        b->devices[ON_A_DEVICE] =
+            couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error);
     strcpy(b->folder, "/tmp/couplet-differ-XXXXXX");
-    bool good = mkdtemp(b->folder) && b->devices[ON_ONE_THREAD] && b->devices[ON_TWO_THREADS] && (b->devices[ON_A_DEVICE] || !is_wanted(b, ON_A_DEVICE));
+    bool good = mkdtemp(b->folder) && b->devices[ON_ONE_THREAD] && b->devices[ON_TWO_THREADS] &&
+                (b->devices[ON_A_DEVICE] || !is_wanted(b, ON_A_DEVICE));
     if (good) return b;
     printf("%s\n", error);
     backends_close(b);
@@ -51,15 +57,18 @@ Backends *backends_open(unsigned wanted) {
 }
 
 void backends_close(Backends *b) {
-    for (int i = 0; i < BACKENDS; i++) couplet_device_free(b->devices[i]);
+    for (int i = 0; i < BACKENDS; i++)
+        couplet_device_free(b->devices[i]);
     couplet_threads_free(b->threads);
     rmdir(b->folder);
     free(b);
 }
 
-/* ---- arrays as a plan wants them -------------------------------------------------------------------------------------------- */
+/* ---- arrays as a plan wants them ------------------------------------------------------------- */
 
-static int64_t element_bytes(GType type) { return type == GT_REAL || type == GT_INT ? 4 : 1; }
+static int64_t element_bytes(GType type) {
+    return type == GT_REAL || type == GT_INT ? 4 : 1;
+}
 
 static void *narrow(Arena *arena, const Subject *s, const GNode *n) {
     int64_t count = subject_elements(n);
@@ -67,16 +76,20 @@ static void *narrow(Arena *arena, const Subject *s, const GNode *n) {
     const double *wide = s->source(s->context, n);
     char *bytes = arena_alloc(arena, (size_t)count * 4 + 4);
     for (int64_t i = 0; i < count; i++) {
-        if (n->type == GT_REAL) ((float *)(void *)bytes)[i] = (float)wide[i];
-        else if (n->type == GT_INT) ((int32_t *)(void *)bytes)[i] = (int32_t)wide[i];
-        else ((uint8_t *)bytes)[i] = (uint8_t)wide[i];
+        if (n->type == GT_REAL)
+            ((float *)(void *)bytes)[i] = (float)wide[i];
+        else if (n->type == GT_INT)
+            ((int32_t *)(void *)bytes)[i] = (int32_t)wide[i];
+        else
+            ((uint8_t *)bytes)[i] = (uint8_t)wide[i];
     }
     return bytes;
 }
 
 static void **inputs_of(Arena *arena, const Subject *s, const CoupletPlan *plan) {
     void **inputs = arena_array(arena, void *, plan->input_count + 1);
-    for (int i = 0; i < plan->input_count; i++) inputs[i] = narrow(arena, s, s->g->nodes.items[plan->inputs[i].buffer]);
+    for (int i = 0; i < plan->input_count; i++)
+        inputs[i] = narrow(arena, s, s->g->nodes.items[plan->inputs[i].buffer]);
     return inputs;
 }
 
@@ -105,13 +118,14 @@ static void **states_of(Round *r, const Subject *s, int64_t *bytes) {
     return states;
 }
 
-/* ---- in this process ---------------------------------------------------------------------------------------------------------- */
+/* ---- in this process ------------------------------------------------------------------------- */
 
 static void keep_values(Round *r, const Subject *s, const CoupletRun *run, Result *result) {
     result->values = arena_array(r->arena, void *, s->answer_count + 1);
     for (int i = 0; i < s->answer_count; i++) {
         int commit = i - s->g->outputs.count;
-        const void *found = commit < 0 ? couplet_run_output(run, s->answers[i].name) : couplet_run_commit_value(run, commit);
+        const void *found = commit < 0 ? couplet_run_output(run, s->answers[i].name)
+                                       : couplet_run_commit_value(run, commit);
         size_t bytes = (size_t)(s->answers[i].count * element_bytes(s->answers[i].type));
         if (!found) result->fault = "an output cannot be read";
         result->values[i] = arena_alloc(r->arena, bytes + 1);
@@ -137,15 +151,19 @@ static void take_back(const Round *r, CoupletDevice *device, void **states) {
         if (states[i]) device->calls->release(device, states[i]);
 }
 
-static void run_plan(Round *r, CoupletDevice *device, const Subject *s, const CoupletPlan *plan, Result *result) {
+static void run_plan(Round *r, CoupletDevice *device, const Subject *s, const CoupletPlan *plan,
+                     Result *result) {
     CoupletFault fault = {.sentence = "out of memory", .source = ""};
     couplet_device_clear(device);
     CoupletRun *run = couplet_run_on(device, plan);
     void **states = run ? hand_over(r, device, s) : NULL;
     *result = (Result){.fault = NULL};
-    if (!run) result->fault = arena_printf(r->arena, "%s", device->fault.sentence);
-    else if (!couplet_run_steps(run, inputs_of(r->arena, s, plan), states, &fault)) result->fault = arena_printf(r->arena, "%s", fault.sentence);
-    else keep_values(r, s, run, result);
+    if (!run)
+        result->fault = arena_printf(r->arena, "%s", device->fault.sentence);
+    else if (!couplet_run_steps(run, inputs_of(r->arena, s, plan), states, &fault))
+        result->fault = arena_printf(r->arena, "%s", fault.sentence);
+    else
+        keep_values(r, s, run, result);
     if (states) take_back(r, device, states);
     couplet_run_free(run);
 }
@@ -153,10 +171,12 @@ static void run_plan(Round *r, CoupletDevice *device, const Subject *s, const Co
 static bool run_jit(Round *r, Result *results[BACKENDS]) {
     const CpuOptions options = {NULL};
     CoupletPlan **plans = arena_array(r->arena, CoupletPlan *, r->count);
-    CpuCode *code = cpu_compile(r->arena, r->graphs, r->count, r->states.items, r->states.count, &options, plans, &r->error);
+    CpuCode *code = cpu_compile(r->arena, r->graphs, r->count, r->states.items, r->states.count,
+                                &options, plans, &r->error);
     for (int i = 0; code && i < r->count; i++)
         for (Backend k = ON_ONE_THREAD; k <= ON_TWO_THREADS; k++)
-            if (is_wanted(r->b, k)) run_plan(r, r->b->devices[k], r->subjects[i], plans[i], &results[k][i]);
+            if (is_wanted(r->b, k))
+                run_plan(r, r->b->devices[k], r->subjects[i], plans[i], &results[k][i]);
     cpu_free(code);
     return code != NULL;
 }
@@ -165,11 +185,12 @@ static bool run_device(Round *r, Result *results) {
     const GraphList list = {r->graphs, r->count, r->states.items, r->states.count};
     BackEndCode code;
     if (!opencl_backend.compile(r->arena, &list, 0, &code, &r->error)) return false;
-    for (int i = 0; i < r->count; i++) run_plan(r, r->b->devices[ON_A_DEVICE], r->subjects[i], code.plans[i], &results[i]);
+    for (int i = 0; i < r->count; i++)
+        run_plan(r, r->b->devices[ON_A_DEVICE], r->subjects[i], code.plans[i], &results[i]);
     return true;
 }
 
-/* ---- in a process of its own --------------------------------------------------------------------------------------------------- */
+/* ---- in a process of its own ----------------------------------------------------------------- */
 
 static void write_block(FILE *file, const void *data, int64_t bytes) {
     fwrite(&bytes, sizeof bytes, 1, file);
@@ -186,7 +207,8 @@ static bool write_arrays(Round *r, CoupletPlan *const *plans, const char *path) 
             const CoupletBuffer *b = &plans[i]->buffers[plans[i]->inputs[k].buffer];
             write_block(file, inputs[k], couplet_buffer_count(b) * couplet_type_bytes(b->type));
         }
-        int64_t *bytes = arena_array(r->arena, int64_t, r->states.count + 1), known = s->lowered ? s->lowered->states.count : 0;
+        int64_t *bytes = arena_array(r->arena, int64_t, r->states.count + 1),
+                known = s->lowered ? s->lowered->states.count : 0;
         void **states = states_of(r, s, bytes);
         fwrite(&known, sizeof known, 1, file);
         for (int64_t slot = 0; slot < r->states.count; slot++) {
@@ -207,7 +229,8 @@ static bool read_answers(Round *r, const char *path, Result *results) {
         const Subject *s = r->subjects[i];
         char sentence[256];
         good = fread(sentence, sizeof sentence, 1, file) == 1;
-        results[i] = (Result){.fault = good && *sentence ? arena_printf(r->arena, "%.255s", sentence) : NULL};
+        results[i] = (Result){
+            .fault = good && *sentence ? arena_printf(r->arena, "%.255s", sentence) : NULL};
         results[i].values = arena_array(r->arena, void *, s->answer_count + 1);
         for (int k = 0; good && !results[i].fault && k < s->answer_count; k++) {
             size_t bytes = (size_t)(s->answers[k].count * element_bytes(s->answers[k].type));
@@ -223,48 +246,73 @@ static CoupletProgram *make_program(Round *r, CoupletPlan **plans) {
     CoupletProgram *program = arena_new_of(r->arena, CoupletProgram);
     CoupletPhase *phase = arena_new_of(r->arena, CoupletPhase);
     CoupletStateInfo *states = arena_array(r->arena, CoupletStateInfo, r->states.count + 1);
-    for (int i = 0; i < r->states.count; i++) states[i] = (CoupletStateInfo){.name = r->states.items[i].name};
+    for (int i = 0; i < r->states.count; i++)
+        states[i] = (CoupletStateInfo){.name = r->states.items[i].name};
     phase->train = plans[0];
-    *program = (CoupletProgram){.name = "differ", .spec_path = "", .states = states, .state_count = r->states.count, .init = plans[0], .train = plans[0],
-                                .phases = phase, .phase_count = 1, .features = plans, .feature_count = r->count};
+    *program = (CoupletProgram){.name = "differ",
+                                .spec_path = "",
+                                .states = states,
+                                .state_count = r->states.count,
+                                .init = plans[0],
+                                .train = plans[0],
+                                .phases = phase,
+                                .phase_count = 1,
+                                .features = plans,
+                                .feature_count = r->count};
     return program;
 }
 
 static bool build_binary(Round *r, CoupletPlan **plans, const char *out) {
-    const char *object = arena_printf(r->arena, "%s/program.o", r->b->folder), *objects[] = {DIFFER_CLIENT, object};
+    const char *object = arena_printf(r->arena, "%s/program.o", r->b->folder),
+               *objects[] = {DIFFER_CLIENT, object};
     const CpuTarget target = {.processor = processor_here()->name};
-    CpuPlans *made = cpu_plans(r->arena, r->graphs, r->count, r->states.items, r->states.count, &target, plans, &r->error);
+    CpuPlans *made = cpu_plans(r->arena, r->graphs, r->count, r->states.items, r->states.count,
+                               &target, plans, &r->error);
     if (!made) return false;
-    bool good = cpu_write_program(r->arena, made, make_program(r, plans), "couplet_differ", false, object, &r->error) && link_executable(r->arena, objects, 2, out);
+    bool good = cpu_write_program(r->arena, made, make_program(r, plans), "couplet_differ", false,
+                                  object, &r->error) &&
+                link_executable(r->arena, objects, 2, out);
     remove(object);
     return good;
 }
 
 static bool run_binary(Round *r, Result *results) {
-    const char *program = arena_printf(r->arena, "%s/program", r->b->folder), *in = arena_printf(r->arena, "%s/in", r->b->folder),
+    const char *program = arena_printf(r->arena, "%s/program", r->b->folder),
+               *in = arena_printf(r->arena, "%s/in", r->b->folder),
                *out = arena_printf(r->arena, "%s/out", r->b->folder);
     CoupletPlan **plans = arena_array(r->arena, CoupletPlan *, r->count);
     r->error = "the binary cannot be linked";
     bool good = build_binary(r, plans, program);
     if (good) r->error = "the binary does not run, or hands over too little";
-    good = good && write_arrays(r, plans, in) && tool_run((const char *const[]){program, in, out, NULL}) && read_answers(r, out, results);
+    good = good && write_arrays(r, plans, in) &&
+           tool_run((const char *const[]){program, in, out, NULL}) && read_answers(r, out, results);
     remove(program);
     remove(in);
     remove(out);
     return good;
 }
 
-/* ---- all ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- all ------------------------------------------------------------------------------------- */
 
-bool backends_run(Backends *b, Arena *arena, Subject *const *subjects, int count, Result *results[BACKENDS], const char **error) {
-    Round r = {.b = b, .arena = arena, .subjects = subjects, .count = count, .graphs = arena_array(arena, Graph *, count + 1), .error = "out of memory"};
+bool backends_run(Backends *b, Arena *arena, Subject *const *subjects, int count,
+                  Result *results[BACKENDS], const char **error) {
+    Round r = {.b = b,
+               .arena = arena,
+               .subjects = subjects,
+               .count = count,
+               .graphs = arena_array(arena, Graph *, count + 1),
+               .error = "out of memory"};
     for (int i = 0; i < count; i++) {
         r.graphs[i] = subjects[i]->g;
-        for (int k = 0; subjects[i]->lowered && k < subjects[i]->lowered->states.count; k++) joint_slot(&r, &subjects[i]->lowered->states.items[k]);
+        for (int k = 0; subjects[i]->lowered && k < subjects[i]->lowered->states.count; k++)
+            joint_slot(&r, &subjects[i]->lowered->states.items[k]);
     }
-    for (int i = 0; i < BACKENDS; i++) results[i] = arena_array(arena, Result, count + 1);
-    bool good = count == 0 || ((!(b->wanted & 3u) || run_jit(&r, results)) && (!is_wanted(b, IN_A_BINARY) || run_binary(&r, results[IN_A_BINARY])) &&
-                               (!is_wanted(b, ON_A_DEVICE) || run_device(&r, results[ON_A_DEVICE])));
+    for (int i = 0; i < BACKENDS; i++)
+        results[i] = arena_array(arena, Result, count + 1);
+    bool good =
+        count == 0 || ((!(b->wanted & 3u) || run_jit(&r, results)) &&
+                       (!is_wanted(b, IN_A_BINARY) || run_binary(&r, results[IN_A_BINARY])) &&
+                       (!is_wanted(b, ON_A_DEVICE) || run_device(&r, results[ON_A_DEVICE])));
     *error = r.error;
     return good;
 }

@@ -1,4 +1,5 @@
-/* The back ends that must agree with the reference evaluator, each given many subjects at once: what takes time is compiling, and subjects share kernels. */
+/* The back ends that must agree with the reference evaluator, each given many subjects at once:
+ * what takes time is compiling, and subjects share kernels. */
 #ifndef COUPLET_TESTS_DIFFER_BACKENDS_H
 #define COUPLET_TESTS_DIFFER_BACKENDS_H
 
@@ -12,15 +13,20 @@ typedef struct Result {
     void **values;     /* by answer of the subject: f32, i32 or u8; in the arena */
 } Result;
 
-/* Opened once; what is not `wanted` (a bit for each Backend) is not opened. False after a sentence. */
+/* Opened once; what is not `wanted` (a bit for each Backend) is not opened. False after a sentence.
+ */
 typedef struct Backends Backends;
 Backends *backends_open(unsigned wanted);
 void backends_close(Backends *b);
 
-/* results[backend][subject], for every backend that is wanted. False, with a sentence, when one cannot compile the subjects at all.
+/* results[backend][subject], for every backend that is wanted. False, with a sentence, when one
+ * cannot compile the subjects at all.
  *
- * CPU: the JIT of `couplet train`. Binary: the graphs are planned again, written as objects by what `couplet build` calls, linked by it with the runtime and
- * client.c, and run in a process of their own. (`couplet build` itself takes methods; here the features of the program are any plans.) Device: the first OpenCL one. */
-bool backends_run(Backends *b, Arena *arena, Subject *const *subjects, int count, Result *results[BACKENDS], const char **error);
+ * CPU: the JIT of `couplet train`. Binary: the graphs are planned again, written as objects by what
+ * `couplet build` calls, linked by it with the runtime and client.c, and run in a process of their
+ * own. (`couplet build` itself takes methods; here the features of the program are any plans.)
+ * Device: the first OpenCL one. */
+bool backends_run(Backends *b, Arena *arena, Subject *const *subjects, int count,
+                  Result *results[BACKENDS], const char **error);
 
 #endif

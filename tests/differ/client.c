@@ -1,5 +1,5 @@
-/* The other half of backends.c: linked with the runtime and a program written ahead of time, it runs every plan of the program's features on two threads. It
- * includes nothing of the compiler.
+/* The other half of backends.c: linked with the runtime and a program written ahead of time, it
+ * runs every plan of the program's features on two threads. It includes nothing of the compiler.
  * usage: program IN OUT */
 #include "runtime/plan.h"
 
@@ -22,30 +22,38 @@ static void write_value(FILE *out, const CoupletBuffer *b, const void *value) {
     fwrite(value, 1, (size_t)(couplet_buffer_count(b) * couplet_type_bytes(b->type)), out);
 }
 
-static bool write_result(FILE *out, const CoupletPlan *plan, CoupletRun *run, void *const *inputs, void *const *states) {
+static bool write_result(FILE *out, const CoupletPlan *plan, CoupletRun *run, void *const *inputs,
+                         void *const *states) {
     CoupletFault fault = {.sentence = "out of memory", .source = ""};
     char sentence[256] = "";
     bool good = run && couplet_run_steps(run, inputs, states, &fault);
     if (!good) snprintf(sentence, sizeof sentence, "%s", fault.sentence);
     fwrite(sentence, sizeof sentence, 1, out);
     for (int i = 0; good && i < plan->output_count; i++)
-        write_value(out, &plan->buffers[plan->outputs[i].buffer], couplet_run_output(run, plan->outputs[i].name));
-    for (int i = 0; good && i < plan->commit_count; i++) write_value(out, &plan->buffers[plan->commits[i].value], couplet_run_commit_value(run, i));
+        write_value(out, &plan->buffers[plan->outputs[i].buffer],
+                    couplet_run_output(run, plan->outputs[i].name));
+    for (int i = 0; good && i < plan->commit_count; i++)
+        write_value(out, &plan->buffers[plan->commits[i].value], couplet_run_commit_value(run, i));
     return !ferror(out);
 }
 
 static void free_all(void **arrays, int count) {
-    for (int i = 0; arrays && i < count; i++) free(arrays[i]);
+    for (int i = 0; arrays && i < count; i++)
+        free(arrays[i]);
     free(arrays);
 }
 
 static bool run_plan(FILE *in, FILE *out, const CoupletPlan *plan, CoupletThreads *threads) {
-    void **inputs = calloc((size_t)plan->input_count + 1, sizeof *inputs), **states = calloc((size_t)couplet_differ.state_count + 1, sizeof *states);
+    void **inputs = calloc((size_t)plan->input_count + 1, sizeof *inputs),
+         **states = calloc((size_t)couplet_differ.state_count + 1, sizeof *states);
     int64_t count = 0, slot;
     bool good = inputs && states;
-    for (int i = 0; good && i < plan->input_count; i++) good = (inputs[i] = read_block(in)) != NULL;
+    for (int i = 0; good && i < plan->input_count; i++)
+        good = (inputs[i] = read_block(in)) != NULL;
     good = good && fread(&count, sizeof count, 1, in) == 1;
-    for (int64_t i = 0; good && i < count; i++) good = fread(&slot, sizeof slot, 1, in) == 1 && slot < couplet_differ.state_count && (states[slot] = read_block(in)) != NULL;
+    for (int64_t i = 0; good && i < count; i++)
+        good = fread(&slot, sizeof slot, 1, in) == 1 && slot < couplet_differ.state_count &&
+               (states[slot] = read_block(in)) != NULL;
     CoupletRun *run = good ? couplet_run_new(plan, threads) : NULL;
     good = good && write_result(out, plan, run, inputs, states);
     couplet_run_free(run);
@@ -55,10 +63,12 @@ static bool run_plan(FILE *in, FILE *out, const CoupletPlan *plan, CoupletThread
 }
 
 int main(int argc, char **argv) {
-    FILE *in = argc == 3 ? fopen(argv[1], "rb") : NULL, *out = argc == 3 ? fopen(argv[2], "wb") : NULL;
+    FILE *in = argc == 3 ? fopen(argv[1], "rb") : NULL,
+         *out = argc == 3 ? fopen(argv[2], "wb") : NULL;
     CoupletThreads *threads = couplet_threads_new(2);
     bool good = in && out && threads;
-    for (int i = 0; good && i < couplet_differ.feature_count; i++) good = run_plan(in, out, couplet_differ.features[i], threads);
+    for (int i = 0; good && i < couplet_differ.feature_count; i++)
+        good = run_plan(in, out, couplet_differ.features[i], threads);
     couplet_threads_free(threads);
     if (in) fclose(in);
     if (out && fclose(out) != 0) good = false;

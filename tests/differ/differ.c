@@ -1,9 +1,10 @@
-/* The differential test: the reference evaluator in float64, the CPU on one thread and on two, a binary, and an OpenCL device, on the same formulas.
- * usage: differ [--on LIST] [--save FOLDER] [--in FOLDER] formulas FROM TO    random formulas FROM .. TO
- *        differ [..] library [NAME..]                           functions of the library ("losses.nt_xent", "stats")
- *        differ [..] FILE.cpl..                                 the last function of each; of a method one training step
- *        differ show NUMBER                                     the text of a random formula
- * LIST: cpu, binary, opencl, separated by commas; else the environment variable DIFFER_ON, else cpu,binary. --save: for what disagrees, made small.
+/* The differential test: the reference evaluator in float64, the CPU on one thread and on two, a
+ * binary, and an OpenCL device, on the same formulas. usage: differ [--on LIST] [--save FOLDER]
+ * [--in FOLDER] formulas FROM TO    random formulas FROM .. TO differ [..] library [NAME..]
+ * functions of the library ("losses.nt_xent", "stats") differ [..] FILE.cpl.. the last function of
+ * each; of a method one training step differ show NUMBER                                     the
+ * text of a random formula LIST: cpu, binary, opencl, separated by commas; else the environment
+ * variable DIFFER_ON, else cpu,binary. --save: for what disagrees, made small.
  * --in: where the data of methods lies. */
 #include "tests/differ/generate.h"
 #include "tests/differ/library.h"
@@ -28,7 +29,10 @@ typedef struct Differ {
 static bool is_loose(const Subject *s) {
     for (int i = 0; i < s->answer_count; i++) {
         double most = 1;
-        for (int64_t k = 0; k < s->answers[i].count; k++) most = s->answers[i].exact[k] > most ? s->answers[i].exact[k] : -s->answers[i].exact[k] > most ? -s->answers[i].exact[k] : most;
+        for (int64_t k = 0; k < s->answers[i].count; k++)
+            most = s->answers[i].exact[k] > most    ? s->answers[i].exact[k]
+                   : -s->answers[i].exact[k] > most ? -s->answers[i].exact[k]
+                                                    : most;
         if (!(s->answers[i].allowed <= 1e-3 * most)) return true;
     }
     return false;
@@ -95,14 +99,16 @@ static Subject *next(Batch *b) {
 static void try_formulas(Batch *b, uint32_t from, uint32_t to) {
     for (uint32_t number = from; number <= to; number++) {
         Arena *arena = arena_new();
-        subject_of_text(next(b), arena, arena_printf(arena, "formula %u", number), generate_formula(arena, number));
+        subject_of_text(next(b), arena, arena_printf(arena, "formula %u", number),
+                        generate_formula(arena, number));
     }
 }
 
 static bool is_named(const char *name, char **names, int count) {
     for (int i = 0; i < count; i++) {
         size_t length = strlen(names[i]);
-        if (strncmp(name, names[i], length) == 0 && (name[length] == 0 || name[length] == '.')) return true;
+        if (strncmp(name, names[i], length) == 0 && (name[length] == 0 || name[length] == '.'))
+            return true;
     }
     return count == 0;
 }
@@ -110,7 +116,8 @@ static bool is_named(const char *name, char **names, int count) {
 static void try_library(Batch *b, char **names, int count) {
     Arena *arena = arena_new();
     for (const LibraryCase *c = library_cases(arena); c->name; c++)
-        if (is_named(c->name, names, count)) subject_of_text(next(b), arena_new(), c->name, c->text);
+        if (is_named(c->name, names, count))
+            subject_of_text(next(b), arena_new(), c->name, c->text);
     finish(b);
     arena_free(arena);
 }
@@ -148,7 +155,8 @@ int main(int argc, char **argv) {
     for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
         if (strcmp(argv[at], "--on") == 0) d.wanted = read_backends(argv[at + 1]);
         if (strcmp(argv[at], "--save") == 0) d.folder = argv[at + 1];
-        if (strcmp(argv[at], "--in") == 0 && chdir(argv[at + 1]) != 0) return 2; /* a text without a file has its data in the current folder */
+        /* a text without a file has its data in the current folder */
+        if (strcmp(argv[at], "--in") == 0 && chdir(argv[at + 1]) != 0) return 2;
     }
     if (at >= argc) return 2;
     if (strcmp(argv[at], "show") == 0 && at + 1 < argc) {
@@ -158,11 +166,18 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (!(d.backends = backends_open(d.wanted))) return 1;
-    if (strcmp(argv[at], "formulas") == 0 && at + 2 < argc) try_formulas(&b, (uint32_t)strtoul(argv[at + 1], NULL, 10), (uint32_t)strtoul(argv[at + 2], NULL, 10));
-    else if (strcmp(argv[at], "library") == 0) try_library(&b, argv + at + 1, argc - at - 1);
-    else for (; at < argc; at++) try_file(&b, argv[at]);
+    if (strcmp(argv[at], "formulas") == 0 && at + 2 < argc)
+        try_formulas(&b, (uint32_t)strtoul(argv[at + 1], NULL, 10),
+                     (uint32_t)strtoul(argv[at + 2], NULL, 10));
+    else if (strcmp(argv[at], "library") == 0)
+        try_library(&b, argv + at + 1, argc - at - 1);
+    else
+        for (; at < argc; at++)
+            try_file(&b, argv[at]);
     finish(&b);
     backends_close(d.backends);
-    printf("%d tried, %d disagree; %d meet a fault everywhere, in %d rounding leaves little to compare\n", d.tried, d.wrong, d.faults, d.loose);
+    printf("%d tried, %d disagree; %d meet a fault everywhere, in %d rounding leaves little to "
+           "compare\n",
+           d.tried, d.wrong, d.faults, d.loose);
     return d.wrong != 0 || d.tried == 0;
 }

@@ -18,7 +18,9 @@ static uint32_t drawn(uint32_t seed, uint32_t site, int64_t count) {
     return couplet_random_bits(seed, 0, 0, 3, site, 0) % (uint32_t)count;
 }
 
-static bool has_values(const FunctionArrays *a, int at) { return a->values[at] && a->inputs[at].type == GT_REAL; }
+static bool has_values(const FunctionArrays *a, int at) {
+    return a->values[at] && a->inputs[at].type == GT_REAL;
+}
 
 /* The entries of a row: of a vector all of them. */
 static int64_t row_length(const FunctionArrays *a, int at) {
@@ -27,7 +29,9 @@ static int64_t row_length(const FunctionArrays *a, int at) {
     return input->rank > 1 ? count / input->shape[0] : count;
 }
 
-static int64_t row_count(const FunctionArrays *a, int at) { return arrays_elements(a, at) / row_length(a, at); }
+static int64_t row_count(const FunctionArrays *a, int at) {
+    return arrays_elements(a, at) / row_length(a, at);
+}
 
 /* One of the real arrays of the function; -1 where it has none. */
 static int any_array(const FunctionArrays *a, uint32_t seed) {
@@ -39,7 +43,8 @@ static int any_array(const FunctionArrays *a, uint32_t seed) {
 
 static void scale_row(FunctionArrays *a, int at, int64_t row, double factor) {
     const int64_t length = row_length(a, at);
-    for (int64_t i = 0; i < length; i++) a->values[at][row * length + i] *= factor;
+    for (int64_t i = 0; i < length; i++)
+        a->values[at][row * length + i] *= factor;
 }
 
 /* With three rows and more, one is 0 and the two after it are equal. */
@@ -47,24 +52,39 @@ static void put_zero_rows(FunctionArrays *a, uint32_t seed) {
     for (int at = 0; at < a->count; at++) {
         if (!has_values(a, at) || a->inputs[at].rank < 2) continue;
         const int64_t rows = row_count(a, at), length = row_length(a, at);
-        const int64_t row = drawn(seed, (uint32_t)at, rows), first = (row + 1) % rows, second = (row + 2) % rows;
+        const int64_t row = drawn(seed, (uint32_t)at, rows), first = (row + 1) % rows,
+                      second = (row + 2) % rows;
         scale_row(a, at, row, 0);
         double *values = a->values[at];
-        if (rows > 2) memcpy(values + second * length, values + first * length, sizeof *values * (size_t)length);
+        if (rows > 2)
+            memcpy(values + second * length, values + first * length,
+                   sizeof *values * (size_t)length);
     }
 }
 
 void extreme_put(FunctionArrays *a, Extreme extreme, uint32_t seed) {
     const int at = any_array(a, seed);
     if (at < 0) return;
-    const int64_t entry = drawn(seed, 1, arrays_elements(a, at)), row = drawn(seed, 2, row_count(a, at));
+    const int64_t entry = drawn(seed, 1, arrays_elements(a, at)),
+                  row = drawn(seed, 2, row_count(a, at));
     switch (extreme) {
     case ORDINARY:
-    case EXTREMES: return;
-    case WITH_NAN: a->values[at][entry] = NAN; return;
-    case WITH_INFINITY: a->values[at][entry] = seed % 2 ? INFINITY : -INFINITY; return;
-    case WITH_ZERO_ROWS: put_zero_rows(a, seed); return;
-    case WITH_HUGE_ROW: scale_row(a, at, row, 0x1p66); return;
-    case WITH_TINY_ROW: scale_row(a, at, row, 0x1p-70); return;
+    case EXTREMES:
+        return;
+    case WITH_NAN:
+        a->values[at][entry] = NAN;
+        return;
+    case WITH_INFINITY:
+        a->values[at][entry] = seed % 2 ? INFINITY : -INFINITY;
+        return;
+    case WITH_ZERO_ROWS:
+        put_zero_rows(a, seed);
+        return;
+    case WITH_HUGE_ROW:
+        scale_row(a, at, row, 0x1p66);
+        return;
+    case WITH_TINY_ROW:
+        scale_row(a, at, row, 0x1p-70);
+        return;
     }
 }

@@ -46,22 +46,35 @@ typedef struct Maker {
     Text body;
 } Maker;
 
-static int pick(Maker *m, int count) { return (int)(couplet_random_bits(m->number, 0, 0, 2, m->drawn++, 0) % (uint32_t)count); }
-static bool chance(Maker *m, int one_in) { return pick(m, one_in) == 0; }
+static int pick(Maker *m, int count) {
+    return (int)(couplet_random_bits(m->number, 0, 0, 2, m->drawn++, 0) % (uint32_t)count);
+}
+static bool chance(Maker *m, int one_in) {
+    return pick(m, one_in) == 0;
+}
 
 #define SAY(...) arena_printf(m->arena, __VA_ARGS__)
 
-static Term term(const char *text, double low, double high) { return (Term){text, fmin(low, high), fmax(low, high)}; }
-static double reach(Term t) { return fmax(fabs(t.low), fabs(t.high)); }
-static bool same_dim(Dim a, Dim b) { return strcmp(a.text, b.text) == 0; }
+static Term term(const char *text, double low, double high) {
+    return (Term){text, fmin(low, high), fmax(low, high)};
+}
+static double reach(Term t) {
+    return fmax(fabs(t.low), fabs(t.high));
+}
+static bool same_dim(Dim a, Dim b) {
+    return strcmp(a.text, b.text) == 0;
+}
 
-/* ---- names and scopes ------------------------------------------------------------------------------------------------------ */
+/* ---- names and scopes ------------------------------------------------------------------------ */
 
-static const char *fresh(Maker *m, const char *stem) { return SAY("%s%d", stem, ++m->name_count); }
+static const char *fresh(Maker *m, const char *stem) {
+    return SAY("%s%d", stem, ++m->name_count);
+}
 
 static int64_t scope_elements(const Maker *m) {
     int64_t count = 1;
-    for (int i = 0; i < m->index_count; i++) count *= m->indices[i].dim.extent;
+    for (int i = 0; i < m->index_count; i++)
+        count *= m->indices[i].dim.extent;
     return count;
 }
 
@@ -70,10 +83,12 @@ static Index *push_index(Maker *m, Dim dim) {
     return &m->indices[m->index_count++];
 }
 
-static Array *add_array(Maker *m, const char *name, int rank, const Dim *dims, double low, double high) {
+static Array *add_array(Maker *m, const char *name, int rank, const Dim *dims, double low,
+                        double high) {
     Array *a = &m->arrays[m->array_count++];
     *a = (Array){.name = name, .rank = rank, .low = low, .high = high};
-    for (int i = 0; i < rank; i++) a->dims[i] = dims[i];
+    for (int i = 0; i < rank; i++)
+        a->dims[i] = dims[i];
     return a;
 }
 
@@ -83,7 +98,9 @@ static const Array *find_array(Maker *m, const char *name) {
     return NULL;
 }
 
-static const char *use(Maker *m, const char *name) { return find_array(m, name)->name; }
+static const char *use(Maker *m, const char *name) {
+    return find_array(m, name)->name;
+}
 
 /* An index in scope that runs over the dimension; NULL: none. */
 static const Index *index_over(Maker *m, Dim dim) {
@@ -95,25 +112,37 @@ static const Index *index_over(Maker *m, Dim dim) {
     return NULL;
 }
 
-/* ---- reads -------------------------------------------------------------------------------------------------------------------- */
+/* ---- reads ----------------------------------------------------------------------------------- */
 
 /* A subscript for an axis; *outside is set when it may leave it. */
 static const char *subscript(Maker *m, Dim dim, bool *outside) {
-    const Index *own = index_over(m, dim), *any = m->index_count ? &m->indices[pick(m, m->index_count)] : NULL;
+    const Index *own = index_over(m, dim),
+                *any = m->index_count ? &m->indices[pick(m, m->index_count)] : NULL;
     if (own && !chance(m, 4)) return own->name;
     if (!any) return "0";
     switch (pick(m, 9)) {
-    case 0: return SAY("(%s + %d) mod (%s)", any->name, pick(m, 5), dim.text);
-    case 1: return SAY("(%d - %s) mod (%s)", pick(m, 7), any->name, dim.text);
-    case 2: return own ? SAY("%s - 1 - %s", dim.text, own->name) : "0";
-    case 3: *outside = true; return SAY("%s + %d", any->name, pick(m, 4) - 2);
-    case 4: *outside = true; return SAY("2*%s - %d", any->name, pick(m, 3));
-    case 5: return SAY("(%s div %d) mod (%s)", any->name, 2 + pick(m, 2), dim.text);
+    case 0:
+        return SAY("(%s + %d) mod (%s)", any->name, pick(m, 5), dim.text);
+    case 1:
+        return SAY("(%d - %s) mod (%s)", pick(m, 7), any->name, dim.text);
+    case 2:
+        return own ? SAY("%s - 1 - %s", dim.text, own->name) : "0";
+    case 3:
+        *outside = true;
+        return SAY("%s + %d", any->name, pick(m, 4) - 2);
+    case 4:
+        *outside = true;
+        return SAY("2*%s - %d", any->name, pick(m, 3));
+    case 5:
+        return SAY("(%s div %d) mod (%s)", any->name, 2 + pick(m, 2), dim.text);
     case 6:
-        if (same_dim(dim, m->K) && index_over(m, m->N)) return SAY("%s[%s]", use(m, "pick"), index_over(m, m->N)->name);
+        if (same_dim(dim, m->K) && index_over(m, m->N))
+            return SAY("%s[%s]", use(m, "pick"), index_over(m, m->N)->name);
         return SAY("(3*%s + 1) mod (%s)", any->name, dim.text);
-    case 7: return SAY("%s[(%s) mod N] mod (%s)", use(m, "lab"), any->name, dim.text);
-    default: return "0";
+    case 7:
+        return SAY("%s[(%s) mod N] mod (%s)", use(m, "lab"), any->name, dim.text);
+    default:
+        return "0";
     }
 }
 
@@ -121,7 +150,8 @@ static Term read_of(Maker *m, Array *a) {
     const char *text = "";
     bool outside = false;
     a->used = true;
-    for (int i = 0; i < a->rank; i++) text = SAY("%s%s%s", text, i ? ", " : "", subscript(m, a->dims[i], &outside));
+    for (int i = 0; i < a->rank; i++)
+        text = SAY("%s%s%s", text, i ? ", " : "", subscript(m, a->dims[i], &outside));
     if (a->rank == 0) return term(a->name, a->low, a->high);
     if (!outside) return term(SAY("%s[%s]", a->name, text), a->low, a->high);
     const char *other = chance(m, 2) ? "0" : "0.5";
@@ -132,24 +162,34 @@ static Term read_of(Maker *m, Array *a) {
 static Array *any_array(Maker *m, bool inputs_only) {
     for (int turn = 0;; turn++) {
         int made = m->array_count - m->param_count;
-        Array *a = &m->arrays[!inputs_only && made && chance(m, 2) ? m->param_count + pick(m, made) : pick(m, m->param_count)];
+        Array *a = &m->arrays[!inputs_only && made && chance(m, 2) ? m->param_count + pick(m, made)
+                                                                   : pick(m, m->param_count)];
         bool fits = true;
-        for (int i = 0; i < a->rank; i++) fits &= index_over(m, a->dims[i]) != NULL;
+        for (int i = 0; i < a->rank; i++)
+            fits &= index_over(m, a->dims[i]) != NULL;
         if (!a->is_int && !a->is_bool && (fits || turn > 12)) return a;
     }
 }
 
-/* ---- conditions --------------------------------------------------------------------------------------------------------------- */
+/* ---- conditions ------------------------------------------------------------------------------ */
 
 static const char *condition(Maker *m, int depth) {
-    const Index *i = &m->indices[pick(m, m->index_count)], *j = &m->indices[pick(m, m->index_count)], *n = index_over(m, m->N), *k = index_over(m, m->K);
-    if (depth > 0 && chance(m, 4)) return SAY("(%s %s %s)", condition(m, depth - 1), chance(m, 2) ? "and" : "or", condition(m, depth - 1));
+    const Index *i = &m->indices[pick(m, m->index_count)],
+                *j = &m->indices[pick(m, m->index_count)], *n = index_over(m, m->N),
+                *k = index_over(m, m->K);
+    if (depth > 0 && chance(m, 4))
+        return SAY("(%s %s %s)", condition(m, depth - 1), chance(m, 2) ? "and" : "or",
+                   condition(m, depth - 1));
     switch (pick(m, 9)) {
     case 0:
-    case 1: return SAY("%s != %s", j->name, i == j ? "0" : i->name);
-    case 2: return SAY("%s <= %s", i->name, j == i ? "1" : j->name);
+    case 1:
+        return SAY("%s != %s", j->name, i == j ? "0" : i->name);
+    case 2:
+        return SAY("%s <= %s", i->name, j == i ? "1" : j->name);
     case 3:
-        if (n) return SAY("%s[%s] == %s[(%s + %d) mod N]", use(m, "lab"), n->name, use(m, "lab"), j->name, pick(m, 2));
+        if (n)
+            return SAY("%s[%s] == %s[(%s + %d) mod N]", use(m, "lab"), n->name, use(m, "lab"),
+                       j->name, pick(m, 2));
         break;
     case 4:
         if (n && k) return SAY("%s[%s, %s]", use(m, "mask"), n->name, k->name);
@@ -157,33 +197,40 @@ static const char *condition(Maker *m, int depth) {
     case 5:
         if (n) return SAY("%s[%s] == %d", use(m, "lab"), n->name, pick(m, 3));
         break;
-    case 6: return SAY("not (%s mod 2 == 0)", j->name);
+    case 6:
+        return SAY("not (%s mod 2 == 0)", j->name);
     case 7:
         if (n && k) return SAY("%s[%s] != %s", use(m, "pick"), n->name, k->name);
         break;
-    default: break;
+    default:
+        break;
     }
     return SAY("%s < %s", read_of(m, any_array(m, true)).text, chance(m, 2) ? "0.3" : "-0.2");
 }
 
-/* ---- scalar formulas ------------------------------------------------------------------------------------------------------------ */
+/* ---- scalar formulas ------------------------------------------------------------------------- */
 
 static Term formula(Maker *m, int depth);
 
-static Term tamed(Maker *m, Term t) { return reach(t) <= widest ? t : term(SAY("tanh(%s / %.0f)", t.text, reach(t) / 4), -1, 1); }
+static Term tamed(Maker *m, Term t) {
+    return reach(t) <= widest ? t : term(SAY("tanh(%s / %.0f)", t.text, reach(t) / 4), -1, 1);
+}
 
 static Term leaf(Maker *m) {
     if (m->index_count == 0 || chance(m, 7)) {
         switch (pick(m, 4)) {
-        case 0: return term(use(m, "tau"), 0.25, 0.75);
-        case 1: return term(use(m, "rate"), 0.25, 0.75);
+        case 0:
+            return term(use(m, "tau"), 0.25, 0.75);
+        case 1:
+            return term(use(m, "rate"), 0.25, 0.75);
         case 2:
             if (m->index_count) {
                 const Index *i = &m->indices[pick(m, m->index_count)];
                 return term(SAY("real(%s)", i->name), 0, (double)i->dim.extent);
             }
             break;
-        default: break;
+        default:
+            break;
         }
         double value = 0.25 * (pick(m, 9) - 4);
         return term(SAY("(%g)", value), value, value);
@@ -200,39 +247,66 @@ static Term of_rows(Maker *m) {
     const Index *i = index_over(m, da), *j = index_over(m, db);
     if (!i || !j) return leaf(m);
     double most = 12 * (double)m->D.extent;
-    const char *second = chance(m, 5) ? SAY("%s[(%s + 1) mod (%s)]", b, j->name, db.text) : SAY("%s[%s]", b, j->name);
+    const char *second = chance(m, 5) ? SAY("%s[(%s + 1) mod (%s)]", b, j->name, db.text)
+                                      : SAY("%s[%s]", b, j->name);
     switch (pick(m, 6)) {
-    case 0: return term(SAY("norm(%s[%s])", a, i->name), 0, 3.5 * sqrt((double)m->D.extent));
-    case 1: return term(SAY("norm(%s[%s] - %s)", a, i->name, second), 0, 5 * sqrt((double)m->D.extent));
+    case 0:
+        return term(SAY("norm(%s[%s])", a, i->name), 0, 3.5 * sqrt((double)m->D.extent));
+    case 1:
+        return term(SAY("norm(%s[%s] - %s)", a, i->name, second), 0, 5 * sqrt((double)m->D.extent));
     case 2:
-    case 3: return term(SAY("cos(%s[%s], %s)", a, i->name, second), -1, 1);
-    default: return term(SAY("dot(%s[%s], %s)", a, i->name, second), -most, most);
+    case 3:
+        return term(SAY("cos(%s[%s], %s)", a, i->name, second), -1, 1);
+    default:
+        return term(SAY("dot(%s[%s], %s)", a, i->name, second), -most, most);
     }
 }
 
 static Term of_one(Maker *m, Term a) {
     double most = reach(a), square = most * most;
     switch (pick(m, 20)) {
-    case 0: return term(SAY("tanh(%s)", a.text), -1, 1);
-    case 1: return term(SAY("sigmoid(%s)", a.text), 0, 1);
-    case 2: return term(SAY("sin(%s)", a.text), -1, 1);
-    case 3: return term(SAY("cos(%s)", a.text), -1, 1);
-    case 4: return most < 5 ? term(SAY("exp(%s)", a.text), exp(a.low), exp(a.high)) : term(SAY("exp(-abs(%s))", a.text), 0, 1);
-    case 5: return term(SAY("log(1.25 + %s^2)", a.text), 0.2, log(1.25 + square));
-    case 6: return term(SAY("log(0.5 + abs(%s))", a.text), log(0.5), log(0.5 + most));
-    case 7: return term(SAY("sqrt(0.1 + %s^2)", a.text), 0.3, sqrt(0.1 + square));
-    case 8: return term(SAY("%s^2", a.text), 0, square);
-    case 9: return term(SAY("(0.5 + abs(%s))^%s", a.text, chance(m, 2) ? "1.5" : "(-0.5)"), 0.05, pow(0.5 + most, 1.5));
-    case 10: return term(SAY("abs(%s)", a.text), 0, most);
-    case 11: return term(SAY("relu(%s)", a.text), 0, fmax(0, a.high));
-    case 12: return term(SAY("softplus(%s)", a.text), 0, 1 + fmax(0, a.high));
-    case 13: return term(SAY("erf(%s)", a.text), -1, 1);
-    case 14: return term(SAY("log1p(abs(%s))", a.text), 0, log1p(most));
-    case 15: return most < 3 ? term(SAY("expm1(%s)", a.text), -1, expm1(a.high)) : a;
-    case 16: return term(SAY("min(1, %s)", a.text), fmin(a.low, 1), 1);
-    case 17: return term(SAY("stop(%s)", a.text), a.low, a.high);
-    case 18: return term(SAY("%s / (1.5 + %s^2)", a.text, a.text), -1, 1);
-    default: return term(SAY("(-%s)", a.text), -a.high, -a.low);
+    case 0:
+        return term(SAY("tanh(%s)", a.text), -1, 1);
+    case 1:
+        return term(SAY("sigmoid(%s)", a.text), 0, 1);
+    case 2:
+        return term(SAY("sin(%s)", a.text), -1, 1);
+    case 3:
+        return term(SAY("cos(%s)", a.text), -1, 1);
+    case 4:
+        return most < 5 ? term(SAY("exp(%s)", a.text), exp(a.low), exp(a.high))
+                        : term(SAY("exp(-abs(%s))", a.text), 0, 1);
+    case 5:
+        return term(SAY("log(1.25 + %s^2)", a.text), 0.2, log(1.25 + square));
+    case 6:
+        return term(SAY("log(0.5 + abs(%s))", a.text), log(0.5), log(0.5 + most));
+    case 7:
+        return term(SAY("sqrt(0.1 + %s^2)", a.text), 0.3, sqrt(0.1 + square));
+    case 8:
+        return term(SAY("%s^2", a.text), 0, square);
+    case 9:
+        return term(SAY("(0.5 + abs(%s))^%s", a.text, chance(m, 2) ? "1.5" : "(-0.5)"), 0.05,
+                    pow(0.5 + most, 1.5));
+    case 10:
+        return term(SAY("abs(%s)", a.text), 0, most);
+    case 11:
+        return term(SAY("relu(%s)", a.text), 0, fmax(0, a.high));
+    case 12:
+        return term(SAY("softplus(%s)", a.text), 0, 1 + fmax(0, a.high));
+    case 13:
+        return term(SAY("erf(%s)", a.text), -1, 1);
+    case 14:
+        return term(SAY("log1p(abs(%s))", a.text), 0, log1p(most));
+    case 15:
+        return most < 3 ? term(SAY("expm1(%s)", a.text), -1, expm1(a.high)) : a;
+    case 16:
+        return term(SAY("min(1, %s)", a.text), fmin(a.low, 1), 1);
+    case 17:
+        return term(SAY("stop(%s)", a.text), a.low, a.high);
+    case 18:
+        return term(SAY("%s / (1.5 + %s^2)", a.text, a.text), -1, 1);
+    default:
+        return term(SAY("(-%s)", a.text), -a.high, -a.low);
     }
 }
 
@@ -240,20 +314,28 @@ static Term of_two(Maker *m, Term a, Term b) {
     double product = reach(a) * reach(b);
     switch (pick(m, 10)) {
     case 0:
-    case 1: return term(SAY("(%s + %s)", a.text, b.text), a.low + b.low, a.high + b.high);
-    case 2: return term(SAY("(%s - %s)", a.text, b.text), a.low - b.high, a.high - b.low);
-    case 3: return term(SAY("max(%s, %s)", a.text, b.text), fmin(a.low, b.low), fmax(a.high, b.high));
-    case 4: return term(SAY("min(%s, %s)", a.text, b.text), fmin(a.low, b.low), fmax(a.high, b.high));
-    case 5: return term(SAY("(%s / (0.5 + abs(%s)))", a.text, b.text), -2 * reach(a), 2 * reach(a));
+    case 1:
+        return term(SAY("(%s + %s)", a.text, b.text), a.low + b.low, a.high + b.high);
+    case 2:
+        return term(SAY("(%s - %s)", a.text, b.text), a.low - b.high, a.high - b.low);
+    case 3:
+        return term(SAY("max(%s, %s)", a.text, b.text), fmin(a.low, b.low), fmax(a.high, b.high));
+    case 4:
+        return term(SAY("min(%s, %s)", a.text, b.text), fmin(a.low, b.low), fmax(a.high, b.high));
+    case 5:
+        return term(SAY("(%s / (0.5 + abs(%s)))", a.text, b.text), -2 * reach(a), 2 * reach(a));
     case 6:
-        if (m->index_count) return term(SAY("(if %s then %s else %s)", condition(m, 1), a.text, b.text), fmin(a.low, b.low), fmax(a.high, b.high));
+        if (m->index_count)
+            return term(SAY("(if %s then %s else %s)", condition(m, 1), a.text, b.text),
+                        fmin(a.low, b.low), fmax(a.high, b.high));
         break;
-    default: break;
+    default:
+        break;
     }
     return term(SAY("(%s * %s)", a.text, b.text), -product, product);
 }
 
-/* ---- reductions ------------------------------------------------------------------------------------------------------------------- */
+/* ---- reductions ------------------------------------------------------------------------------ */
 
 static Dim any_dim(Maker *m) {
     const Dim dims[] = {m->N, m->N, m->K, m->D, m->C};
@@ -267,25 +349,33 @@ static Term reduced(Maker *m, const char *index, int depth) {
     Array *a = any_array(m, false);
     for (int turn = 0; turn < 20; turn++, a = any_array(m, false)) {
         Term other = read_of(m, a);
-        if (strstr(other.text, index)) return tamed(m, term(SAY("(%s * %s)", body.text, other.text), -reach(body) * reach(other), reach(body) * reach(other)));
+        if (strstr(other.text, index))
+            return tamed(m, term(SAY("(%s * %s)", body.text, other.text),
+                                 -reach(body) * reach(other), reach(body) * reach(other)));
     }
-    return term(SAY("(%s + 0.1 * sin(real(%s)))", body.text, index), body.low - 0.1, body.high + 0.1);
+    return term(SAY("(%s + 0.1 * sin(real(%s)))", body.text, index), body.low - 0.1,
+                body.high + 0.1);
 }
 
 static Term reduction(Maker *m, int depth) {
-    static const char *const names[] = {"sum", "sum", "mean", "max", "min", "logsumexp", "var", "mean"};
+    static const char *const names[] = {"sum", "sum",       "mean", "max",
+                                        "min", "logsumexp", "var",  "mean"};
     int scope = m->index_count;
     Dim dim = any_dim(m);
-    if (m->index_count + 2 >= MOST_INDICES || scope_elements(m) * dim.extent > MOST_ELEMENTS) return leaf(m);
+    if (m->index_count + 2 >= MOST_INDICES || scope_elements(m) * dim.extent > MOST_ELEMENTS)
+        return leaf(m);
     const char *index = push_index(m, dim)->name, *name = names[pick(m, 8)];
     const char *binders = SAY("%s < %s", index, dim.text);
-    if (chance(m, 6) && scope_elements(m) * m->C.extent <= MOST_ELEMENTS) binders = SAY("%s, %s < C", binders, push_index(m, m->C)->name);
+    if (chance(m, 6) && scope_elements(m) * m->C.extent <= MOST_ELEMENTS)
+        binders = SAY("%s, %s < C", binders, push_index(m, m->C)->name);
     Term body = reduced(m, index, depth);
     bool guarded = chance(m, 2);
     const char *guard = guarded ? SAY(" | %s", condition(m, 1)) : "";
     double terms = (double)(dim.extent * m->C.extent);
     m->index_count = scope;
-    if (strcmp(name, "sum") == 0) return term(SAY("(sum[%s%s] %s)", binders, guard, body.text), -terms * reach(body), terms * reach(body));
+    if (strcmp(name, "sum") == 0)
+        return term(SAY("(sum[%s%s] %s)", binders, guard, body.text), -terms * reach(body),
+                    terms * reach(body));
     const char *other = guarded ? " else 0.5" : "";
     double low = fmin(body.low, 0.5), high = fmax(body.high, 0.5);
     if (strcmp(name, "logsumexp") == 0) high += log(terms);
@@ -298,8 +388,10 @@ static Term formula(Maker *m, int depth) {
     switch (pick(m, 8)) {
     case 0:
     case 1:
-    case 2: return tamed(m, of_one(m, tamed(m, formula(m, depth - 1))));
-    case 3: return tamed(m, reduction(m, depth - 1));
+    case 2:
+        return tamed(m, of_one(m, tamed(m, formula(m, depth - 1))));
+    case 3:
+        return tamed(m, reduction(m, depth - 1));
     default: {
         Term a = formula(m, depth - 1);
         return tamed(m, of_two(m, a, formula(m, depth - 1 - pick(m, 2))));
@@ -307,13 +399,14 @@ static Term formula(Maker *m, int depth) {
     }
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 /* A head over fresh indices; they stay in scope. */
 static const char *head(Maker *m, int rank, const Dim *dims) {
     const char *text = "";
     m->index_count = 0;
-    for (int i = 0; i < rank; i++) text = SAY("%s%s%s < %s", text, i ? ", " : "", push_index(m, dims[i])->name, dims[i].text);
+    for (int i = 0; i < rank; i++)
+        text = SAY("%s%s%s < %s", text, i ? ", " : "", push_index(m, dims[i])->name, dims[i].text);
     return text;
 }
 
@@ -326,7 +419,8 @@ static void let(Maker *m, int rank, const Dim *dims, const char *heading, Term v
 static void let_formula(Maker *m) {
     Dim dims[MOST_RANK];
     int rank = 1 + pick(m, 3);
-    for (int i = 0; i < rank; i++) dims[i] = any_dim(m);
+    for (int i = 0; i < rank; i++)
+        dims[i] = any_dim(m);
     const char *heading = head(m, rank, dims);
     let(m, rank, dims, heading, formula(m, 2 + pick(m, 2)));
 }
@@ -334,7 +428,8 @@ static void let_formula(Maker *m) {
 static void let_reduction(Maker *m) {
     Dim dims[MOST_RANK];
     int rank = 1 + pick(m, 2);
-    for (int i = 0; i < rank; i++) dims[i] = any_dim(m);
+    for (int i = 0; i < rank; i++)
+        dims[i] = any_dim(m);
     const char *heading = head(m, rank, dims);
     let(m, rank, dims, heading, tamed(m, reduction(m, 1 + pick(m, 2))));
 }
@@ -343,19 +438,28 @@ static void let_reduction(Maker *m) {
 static void let_contrast(Maker *m) {
     bool own = chance(m, 2);
     const Dim dims[2] = {m->N, own ? m->N : m->K};
-    const char *other = own ? (chance(m, 2) ? "x" : "y") : "q", *x = use(m, "x"), *s = fresh(m, "s"), *kind = chance(m, 2) ? "cos" : "dot";
+    const char *other = own ? (chance(m, 2) ? "x" : "y") : "q", *x = use(m, "x"),
+               *s = fresh(m, "s"), *kind = chance(m, 2) ? "cos" : "dot";
     double most = kind[0] == 'c' ? 4 : 48 * (double)m->D.extent;
     const char *heading = head(m, 2, dims), *i = m->indices[0].name, *j = m->indices[1].name;
-    text_printf(&m->body, "  let %s[%s] = %s(%s[%s], %s[%s]) / %s\n", s, heading, kind, x, i, use(m, other), j, use(m, "tau"));
+    text_printf(&m->body, "  let %s[%s] = %s(%s[%s], %s[%s]) / %s\n", s, heading, kind, x, i,
+                use(m, other), j, use(m, "tau"));
     add_array(m, s, 2, dims, -most, most);
-    const char *positive = own ? SAY("(%s + 1) mod N", i) : SAY("%s[%s]", use(m, "pick"), i), *guard = chance(m, 2) ? SAY(" | %s", condition(m, 1)) : "";
-    const char *k = fresh(m, "i"), *sum = SAY("(sum[%s%s] exp(%s[%s, %s]))", j, guard, s, i, j), *top = SAY("exp(%s[%s, %s])", s, i, positive);
-    const char *shares[] = {SAY("-log(%s / (%s + %s))", top, top, sum), SAY("log(1 + %s / %s)", sum, top),
-                            SAY("((logsumexp[%s%s] %s[%s, %s] else 0) - %s[%s, %s])", j, guard, s, i, j, s, i, positive),
-                            SAY("log(%s + 0.5 * %s)", top, sum), SAY("(mean[%s] -log(exp(%s[%s, %s]) / (%s + 0.1)) else 0)", k, s, i, k, sum),
-                            SAY("(max[%s%s] %s[%s, %s] else 0)", j, guard, s, i, j)};
+    const char *positive = own ? SAY("(%s + 1) mod N", i) : SAY("%s[%s]", use(m, "pick"), i),
+               *guard = chance(m, 2) ? SAY(" | %s", condition(m, 1)) : "";
+    const char *k = fresh(m, "i"), *sum = SAY("(sum[%s%s] exp(%s[%s, %s]))", j, guard, s, i, j),
+               *top = SAY("exp(%s[%s, %s])", s, i, positive);
+    const char *shares[] = {
+        SAY("-log(%s / (%s + %s))", top, top, sum),
+        SAY("log(1 + %s / %s)", sum, top),
+        SAY("((logsumexp[%s%s] %s[%s, %s] else 0) - %s[%s, %s])", j, guard, s, i, j, s, i,
+            positive),
+        SAY("log(%s + 0.5 * %s)", top, sum),
+        SAY("(mean[%s] -log(exp(%s[%s, %s]) / (%s + 0.1)) else 0)", k, s, i, k, sum),
+        SAY("(max[%s%s] %s[%s, %s] else 0)", j, guard, s, i, j)};
     m->index_count = 1;
-    let(m, 1, dims, SAY("%s < N", i), tamed(m, term(shares[pick(m, 6)], -2 * most - 5, 2 * most + 5)));
+    let(m, 1, dims, SAY("%s < N", i),
+        tamed(m, term(shares[pick(m, 6)], -2 * most - 5, 2 * most + 5)));
 }
 
 static Array *matrix(Maker *m) {
@@ -370,8 +474,13 @@ static void let_softmax(Maker *m) {
     Array *a = matrix(m);
     const char *heading = head(m, 2, a->dims), *i = m->indices[0].name, *j = m->indices[1].name;
     const char *guard = chance(m, 3) ? SAY(" | %s != %s mod (%s)", j, i, a->dims[1].text) : "";
-    Term value = term(SAY("softmax[%s%s] %g * %s[%s, %s]", j, guard, 0.5 * (1 + pick(m, 6)), a->name, i, j), 0, 1);
-    if (*guard) value = a->dims[1].extent > 1 ? value : term(SAY("(softmax[%s] %s[%s, %s])", j, a->name, i, j), 0, 1);
+    Term value =
+        term(SAY("softmax[%s%s] %g * %s[%s, %s]", j, guard, 0.5 * (1 + pick(m, 6)), a->name, i, j),
+             0, 1);
+    if (*guard)
+        value = a->dims[1].extent > 1
+                    ? value
+                    : term(SAY("(softmax[%s] %s[%s, %s])", j, a->name, i, j), 0, 1);
     let(m, 2, a->dims, heading, value);
 }
 
@@ -403,17 +512,23 @@ static void let_best(Maker *m) {
     const Array *e = chance(m, 3) ? matrix(m) : find_array(m, "e");
     int64_t count = e->dims[1].extent < 3 ? e->dims[1].extent : 3;
     const Dim dims[2] = {e->dims[0], {SAY("%lld", (long long)count), count}};
-    const char *name = fresh(m, "at"), *i = fresh(m, "i"), *j = fresh(m, "i"), *r = fresh(m, "i"), *heading;
+    const char *name = fresh(m, "at"), *i = fresh(m, "i"), *j = fresh(m, "i"), *r = fresh(m, "i"),
+               *heading;
     if (chance(m, 2)) {
-        text_printf(&m->body, "  let %s[%s, %s < %s] = topk[%s, %s] %s[%s, %s]\n", name, i, r, dims[1].text, j, r, e->name, i, j);
+        text_printf(&m->body, "  let %s[%s, %s < %s] = topk[%s, %s] %s[%s, %s]\n", name, i, r,
+                    dims[1].text, j, r, e->name, i, j);
         heading = head(m, 2, dims);
-        Term value = term(SAY("%s[%s, %s[%s, %s]]", e->name, m->indices[0].name, name, m->indices[0].name, m->indices[1].name), e->low, e->high);
+        Term value = term(SAY("%s[%s, %s[%s, %s]]", e->name, m->indices[0].name, name,
+                              m->indices[0].name, m->indices[1].name),
+                          e->low, e->high);
         let(m, 2, dims, heading, of_two(m, value, leaf(m)));
         return;
     }
-    text_printf(&m->body, "  let %s[%s] = %s[%s] %s[%s, %s]\n", name, i, chance(m, 2) ? "argmax" : "argmin", j, e->name, i, j);
+    text_printf(&m->body, "  let %s[%s] = %s[%s] %s[%s, %s]\n", name, i,
+                chance(m, 2) ? "argmax" : "argmin", j, e->name, i, j);
     heading = head(m, 1, dims);
-    Term value = term(SAY("%s[%s, %s[%s]]", e->name, m->indices[0].name, name, m->indices[0].name), e->low, e->high);
+    Term value = term(SAY("%s[%s, %s[%s]]", e->name, m->indices[0].name, name, m->indices[0].name),
+                      e->low, e->high);
     let(m, 1, dims, heading, of_two(m, value, leaf(m)));
 }
 
@@ -421,11 +536,15 @@ static void let_best(Maker *m) {
 static void let_by_key(Maker *m) {
     const bool labels = chance(m, 2);
     const Dim classes = labels ? (Dim){"3", 3} : m->K, dims[2] = {classes, m->D};
-    const char *heading = head(m, 2, dims), *c = m->indices[0].name, *d = m->indices[1].name, *n = fresh(m, "i");
-    const char *key = SAY("%s[%s] == %s", use(m, labels ? "lab" : "pick"), n, c), *rows = use(m, chance(m, 2) ? "x" : "y");
+    const char *heading = head(m, 2, dims), *c = m->indices[0].name, *d = m->indices[1].name,
+               *n = fresh(m, "i");
+    const char *key = SAY("%s[%s] == %s", use(m, labels ? "lab" : "pick"), n, c),
+               *rows = use(m, chance(m, 2) ? "x" : "y");
     const double most = 5 * (double)m->N.extent;
-    const char *forms[] = {SAY("(sum[%s | %s] %s[%s, %s])", n, key, rows, n, d), SAY("(mean[%s | %s] %s[%s, %s]^2 else 0)", n, key, rows, n, d),
-                           SAY("(sum[%s | %s and %s > 0] %s[%s, %s] * %s[%s])", n, key, n, rows, n, d, use(m, "w"), n)};
+    const char *forms[] = {SAY("(sum[%s | %s] %s[%s, %s])", n, key, rows, n, d),
+                           SAY("(mean[%s | %s] %s[%s, %s]^2 else 0)", n, key, rows, n, d),
+                           SAY("(sum[%s | %s and %s > 0] %s[%s, %s] * %s[%s])", n, key, n, rows, n,
+                               d, use(m, "w"), n)};
     let(m, 2, dims, heading, tamed(m, term(forms[pick(m, 3)], -most, 5 * most)));
 }
 
@@ -439,7 +558,8 @@ static void let_scan(Maker *m) {
     add_array(m, name, 1, dims, -2, 2); /* as inside */
     Array *carry = &m->arrays[m->array_count - 1];
     Term step = tamed(m, formula(m, 2));
-    text_printf(&m->body, "    next %s[%s] = tanh(%s[%s] * 0.5 + %s)\n  }\n", name, heading, name, i, step.text);
+    text_printf(&m->body, "    next %s[%s] = tanh(%s[%s] * 0.5 + %s)\n  }\n", name, heading, name,
+                i, step.text);
     carry->low = fmin(-1, start.low), carry->high = fmax(1, start.high);
     carry->used = false;
 }
@@ -464,15 +584,18 @@ static void draw(Maker *m) {
 }
 
 static void statement(Maker *m) {
-    static void (*const kinds[])(Maker *) = {let_formula, let_formula, let_formula, let_reduction, let_reduction, let_reduction, let_contrast, let_contrast,
-                                             let_softmax, let_array,   let_best,    let_by_key,    let_scan,      draw};
+    static void (*const kinds[])(Maker *) = {
+        let_formula,   let_formula,  let_formula,  let_reduction, let_reduction,
+        let_reduction, let_contrast, let_contrast, let_softmax,   let_array,
+        let_best,      let_by_key,   let_scan,     draw};
     kinds[pick(m, sizeof kinds / sizeof *kinds)](m);
     m->index_count = 0;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
-static void declare(Maker *m, const char *name, const char *declared, int rank, Dim a, Dim b, Dim c, double low, double high) {
+static void declare(Maker *m, const char *name, const char *declared, int rank, Dim a, Dim b, Dim c,
+                    double low, double high) {
     Array *added = add_array(m, name, rank, (const Dim[]){a, b, c}, low, high);
     added->declared = declared;
     added->is_int = strstr(declared, "int") != NULL;
@@ -498,7 +621,9 @@ static void declare_all(Maker *m) {
     m->param_count = m->array_count;
 }
 
-static Dim dimension(Maker *m, const char *name, const int64_t *extents, int count) { return (Dim){name, extents[pick(m, count)]}; }
+static Dim dimension(Maker *m, const char *name, const int64_t *extents, int count) {
+    return (Dim){name, extents[pick(m, count)]};
+}
 
 /* Every array that nothing has read yet, and the last one, summed up. */
 static const char *result(Maker *m) {
@@ -507,9 +632,11 @@ static const char *result(Maker *m) {
         Array *a = &m->arrays[i];
         if (a->used && i + 1 < m->array_count) continue;
         const char *indices = head(m, a->rank, a->dims), *read = a->name;
-        for (int k = 0; k < a->rank; k++) read = SAY("%s%s%s", read, k ? ", " : "[", m->indices[k].name);
+        for (int k = 0; k < a->rank; k++)
+            read = SAY("%s%s%s", read, k ? ", " : "[", m->indices[k].name);
         const char *weight = chance(m, 2) ? "" : SAY("%s * ", leaf(m).text);
-        text = SAY("%s%s%s[%s] (%s%s]%s)", text, *text ? " + " : "", chance(m, 3) ? "sum" : "mean", indices, weight, read, chance(m, 4) ? "^2" : "");
+        text = SAY("%s%s%s[%s] (%s%s]%s)", text, *text ? " + " : "", chance(m, 3) ? "sum" : "mean",
+                   indices, weight, read, chance(m, 4) ? "^2" : "");
     }
     return text;
 }
@@ -519,7 +646,8 @@ static void introduce(Maker *m, Dim dim, const char *vector, const char *result_
     for (int i = 0; i < m->param_count; i++)
         for (int k = 0; k < m->arrays[i].rank; k++)
             if (m->arrays[i].used && same_dim(m->arrays[i].dims[k], dim)) return;
-    if (memchr(m->body.data, *dim.text, m->body.length) || strstr(result_text, dim.text)) find_array(m, vector);
+    if (memchr(m->body.data, *dim.text, m->body.length) || strstr(result_text, dim.text))
+        find_array(m, vector);
 }
 
 /* Of the first line: what the inputs hold that is extreme. */
@@ -530,7 +658,8 @@ static const char *input_of(Arena *arena, uint32_t number) {
 
 const char *generate_formula(Arena *arena, uint32_t number) {
     if (number % 50 == 0) return generate_long(arena, number);
-    static const int64_t rows[] = {1, 2, 3, 5, 8, 13, 17, 33}, keys[] = {1, 2, 4, 7, 16, 19, 40}, widths[] = {1, 3, 4, 8, 17}, few[] = {1, 2, 3};
+    static const int64_t rows[] = {1, 2, 3, 5, 8, 13, 17, 33}, keys[] = {1, 2, 4, 7, 16, 19, 40},
+                         widths[] = {1, 3, 4, 8, 17}, few[] = {1, 2, 3};
     Maker m = {.arena = arena, .number = number};
     m.N = dimension(&m, "N", rows, 8);
     m.K = dimension(&m, "K", keys, 7);
@@ -538,17 +667,27 @@ const char *generate_formula(Arena *arena, uint32_t number) {
     m.C = dimension(&m, "C", few, 3);
     declare_all(&m);
     int count = 2 + pick(&m, 3);
-    for (int i = 0; i < count; i++) statement(&m);
-    while (m.array_count == m.param_count) statement(&m);
+    for (int i = 0; i < count; i++)
+        statement(&m);
+    while (m.array_count == m.param_count)
+        statement(&m);
     const char *sum = result(&m), *params = "";
     introduce(&m, m.N, "w", sum);
     introduce(&m, m.K, "v", sum);
     introduce(&m, m.D, "b", sum);
     introduce(&m, m.C, "f", sum);
     for (int i = 0; i < m.param_count; i++)
-        if (m.arrays[i].used) params = arena_printf(arena, "%s%s%s", params, *params ? ", " : "", m.arrays[i].declared);
-    const char *text = arena_printf(arena, "# N=%lld K=%lld D=%lld C=%lld seed=%u stream=%d%s\n%sfn formula%u(%s) {\n%.*s  return %s\n}\n", (long long)m.N.extent, (long long)m.K.extent,
-                                    (long long)m.D.extent, (long long)m.C.extent, number, number % 2 ? 1 : 0, input_of(arena, number), m.calls_noisy ? "fn noisy(x) {\n  draw u ~ uniform(0, 1)\n  return x + u\n}\n" : "", number, params, (int)m.body.length, m.body.data, sum);
+        if (m.arrays[i].used)
+            params =
+                arena_printf(arena, "%s%s%s", params, *params ? ", " : "", m.arrays[i].declared);
+    const char *text = arena_printf(
+        arena,
+        "# N=%lld K=%lld D=%lld C=%lld seed=%u stream=%d%s\n%sfn formula%u(%s) {\n%.*s  return "
+        "%s\n}\n",
+        (long long)m.N.extent, (long long)m.K.extent, (long long)m.D.extent, (long long)m.C.extent,
+        number, number % 2 ? 1 : 0, input_of(arena, number),
+        m.calls_noisy ? "fn noisy(x) {\n  draw u ~ uniform(0, 1)\n  return x + u\n}\n" : "", number,
+        params, (int)m.body.length, m.body.data, sum);
     text_free(&m.body);
     return text;
 }

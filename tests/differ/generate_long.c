@@ -1,5 +1,6 @@
-/* Long sums: formulas whose reductions have half a million terms and more, of every reducer and shape of the result. The
- * terms of most are positive, so that the value itself is the measure of what rounding may do. */
+/* Long sums: formulas whose reductions have half a million terms and more, of every reducer and
+ * shape of the result. The terms of most are positive, so that the value itself is the measure of
+ * what rounding may do. */
 #include "tests/differ/generate.h"
 
 #include "runtime/random.h"
@@ -19,19 +20,28 @@ static const Form forms[] = {
     {"x[N, D]", "N=%d00 D=3", "let m[d] = mean[n] TERM(x[n, d])\nsum[d] m[d]^2"},
     {"x[N, D]", "N=%d00 D=2", "let s[d] = var[n] x[n, d]\nsum[d] sqrt(0.1 + s[d])"},
     {"v[N], c[K], b[D]", "N=80 K=80 D=%d", "mean[i, j, k] softplus(v[i] - c[j] + b[k])"},
-    {"x[N, D], lab : int[N]", "N=%d00 D=2", "let c[k < 3, d] = sum[n | lab[n] == k] TERM(x[n, d])\nsum[k, d] c[k, d] / 1000"},
+    {"x[N, D], lab : int[N]", "N=%d00 D=2",
+     "let c[k < 3, d] = sum[n | lab[n] == k] TERM(x[n, d])\nsum[k, d] c[k, d] / 1000"},
     {"x[N, D]", "N=%d00 D=2", "let c[d, e < D] = mean[n] x[n, d] * x[n, e]\nsum[d, e] c[d, e]^2"},
-    {"x[N, D]", "N=%d D=2", "let g[i, j < N] = sum[d] (x[i, d] - x[j, d])^2\nlog(mean[i, j | i != j] exp(-2 * g[i, j]))"},
+    {"x[N, D]", "N=%d D=2",
+     "let g[i, j < N] = sum[d] (x[i, d] - x[j, d])^2\nlog(mean[i, j | i != j] exp(-2 * g[i, j]))"},
     {"x[N, D]", "N=3 D=%d000", "let r[i] = mean[d] TERM(x[i, d])\nsum[i] r[i]^2"},
     {"x[N, D]", "N=3 D=%d000", "let r[i] = logsumexp[d] x[i, d]\nsum[i] r[i]^2"},
     {"v[N], c[K]", "N=%d K=977", "sum[i, j | v[i] < c[j]] 0.1"},
 };
-static const char *const terms[] = {"(%.*s)^2", "abs(%.*s)", "softplus(%.*s)", "exp(-abs(%.*s))", "(0.1 + 0 * %.*s)", "sigmoid(%.*s)"};
+static const char *const terms[] = {"(%.*s)^2",        "abs(%.*s)",        "softplus(%.*s)",
+                                    "exp(-abs(%.*s))", "(0.1 + 0 * %.*s)", "sigmoid(%.*s)"};
 static const int sizes[] = {701, 512, 513, 640, 997};
 
-enum { FORMS = sizeof forms / sizeof *forms, TERMS = sizeof terms / sizeof *terms, SIZES = sizeof sizes / sizeof *sizes };
+enum {
+    FORMS = sizeof forms / sizeof *forms,
+    TERMS = sizeof terms / sizeof *terms,
+    SIZES = sizeof sizes / sizeof *sizes
+};
 
-static int pick(uint32_t number, uint32_t what, int count) { return (int)(couplet_random_bits(number, 0, 0, 4, what, 0) % (uint32_t)count); }
+static int pick(uint32_t number, uint32_t what, int count) {
+    return (int)(couplet_random_bits(number, 0, 0, 4, what, 0) % (uint32_t)count);
+}
 
 /* The body with its TERM(t) written out; its last line is what the function returns. */
 static void write_body(Text *out, const char *body, const char *term) {
@@ -56,7 +66,8 @@ const char *generate_long(Arena *arena, uint32_t number) {
     Text text = {0};
     text_printf(&text, "# ");
     text_printf(&text, form->sizes, sizes[pick(number, 1, SIZES)]);
-    text_printf(&text, " seed=%u stream=%u long=1\nfn formula%u(%s) {\n", number, number % 2, number, form->params);
+    text_printf(&text, " seed=%u stream=%u long=1\nfn formula%u(%s) {\n", number, number % 2,
+                number, form->params);
     write_body(&text, form->body, terms[pick(number, 2, TERMS)]);
     text_printf(&text, "\n}\n");
     const char *copy = arena_printf(arena, "%.*s", (int)text.length, text.data);

@@ -4,14 +4,18 @@
 
 #include <string.h>
 
-static const char *piece(Arena *arena, Span span) { return arena_printf(arena, "%.*s", span.end - span.begin, span.source->text + span.begin); }
+static const char *piece(Arena *arena, Span span) {
+    return arena_printf(arena, "%.*s", span.end - span.begin, span.source->text + span.begin);
+}
 
 /* As in the function's own signature, defaults and all. */
 static const char *declaration(Arena *arena, const Param *p) {
     const char *dims = "";
-    for (int i = 0; i < p->dim_count; i++) dims = arena_printf(arena, "%s%s%s", dims, i ? ", " : "", piece(arena, p->dims[i]->span));
+    for (int i = 0; i < p->dim_count; i++)
+        dims = arena_printf(arena, "%s%s%s", dims, i ? ", " : "", piece(arena, p->dims[i]->span));
     if (p->dim_count) dims = arena_printf(arena, "[%s]", dims);
-    const char *head = p->kind_name ? arena_printf(arena, "%s : %s%s", p->name, p->kind_name, dims) : arena_printf(arena, "%s%s", p->name, dims);
+    const char *head = p->kind_name ? arena_printf(arena, "%s : %s%s", p->name, p->kind_name, dims)
+                                    : arena_printf(arena, "%s%s", p->name, dims);
     bool number = p->value && p->value->kind == EXPR_NUMBER;
     return number ? arena_printf(arena, "%s = %s", head, piece(arena, p->value->span)) : head;
 }
@@ -19,13 +23,17 @@ static const char *declaration(Arena *arena, const Param *p) {
 /* One number of what the call gives. */
 static const char *result(Arena *arena, const Type *type, const char *call) {
     const char *indices = "", *weight = "1";
-    if (type->rank == 0) return arena_printf(arena, type->kind == KIND_REAL ? "  return %s\n" : "  return real(%s)\n", call);
+    if (type->rank == 0)
+        return arena_printf(
+            arena, type->kind == KIND_REAL ? "  return %s\n" : "  return real(%s)\n", call);
     for (int i = 0; i < type->rank; i++) {
         indices = arena_printf(arena, "%s%si%d", indices, i ? ", " : "", i);
         weight = arena_printf(arena, "%s + %d * i%d", weight, 2 + i, i);
     }
-    const char *element = arena_printf(arena, type->kind == KIND_REAL ? "result[%s]" : "real(result[%s])", indices);
-    return arena_printf(arena, "  let result = %s\n  return sum[%s] %s * sin(%s)\n", call, indices, element, weight);
+    const char *element =
+        arena_printf(arena, type->kind == KIND_REAL ? "result[%s]" : "real(result[%s])", indices);
+    return arena_printf(arena, "  let result = %s\n  return sum[%s] %s * sin(%s)\n", call, indices,
+                        element, weight);
 }
 
 /* What an argument of this name must be, made of any number. */
@@ -47,7 +55,10 @@ static const char *text_of(Arena *arena, const char *module, const Stmt *fn) {
         args = arena_printf(arena, "%s%s%s = %s", args, comma, p->name, fit(arena, p->name));
     }
     const char *call = arena_printf(arena, "%s.%s(%s)", module, fn->name, args);
-    return arena_printf(arena, "# N=6 D=5 K=7 C=3 H=9 W=8 B=2 M=4 E=4 seed=3 stream=1\nuse %s\nfn differ_%s(%s) {\n%s}\n", module, fn->name, params, result(arena, fn->result, call));
+    return arena_printf(
+        arena,
+        "# N=6 D=5 K=7 C=3 H=9 W=8 B=2 M=4 E=4 seed=3 stream=1\nuse %s\nfn differ_%s(%s) {\n%s}\n",
+        module, fn->name, params, result(arena, fn->result, call));
 }
 
 LibraryCase *library_cases(Arena *arena) {
@@ -60,8 +71,12 @@ LibraryCase *library_cases(Arena *arena) {
         const Method *method = load_method(arena, diag, f->module, NULL);
         for (int i = 0; method && i < method->spec->stmt_count; i++) {
             const Stmt *s = method->spec->stmts[i];
-            bool takes_parts = s->kind == STMT_FN && s->result && s->result->kind <= KIND_BOOL && s->result->kind != KIND_POISON;
-            if (takes_parts) array_push(arena, &cases, ((LibraryCase){arena_printf(arena, "%s.%s", f->module, s->name), text_of(arena, f->module, s)}));
+            bool takes_parts = s->kind == STMT_FN && s->result && s->result->kind <= KIND_BOOL &&
+                               s->result->kind != KIND_POISON;
+            if (takes_parts)
+                array_push(arena, &cases,
+                           ((LibraryCase){arena_printf(arena, "%s.%s", f->module, s->name),
+                                          text_of(arena, f->module, s)}));
         }
     }
     array_push(arena, &cases, ((LibraryCase){NULL, NULL}));

@@ -9,7 +9,8 @@ typedef struct LibraryCase {
     const char *text; /* as subject_of_text reads it */
 } LibraryCase;
 
-/* What gives an array gives the sum of its elements, each with another weight. Ends with a NULL name. */
+/* What gives an array gives the sum of its elements, each with another weight. Ends with a NULL
+ * name. */
 LibraryCase *library_cases(Arena *arena);
 
 #endif

@@ -1,4 +1,5 @@
-/* One training step of a method as a subject: made small in its text, and run from made-up states and batches. */
+/* One training step of a method as a subject: made small in its text, and run from made-up states
+ * and batches. */
 #include "tests/differ/subject.h"
 
 #include "compiler/driver/load.h"
@@ -7,16 +8,18 @@
 #include <math.h>
 #include <string.h>
 
-/* Float32 through a whole network, with batch statistics in it: of the largest entry of the array, or of its kind. */
+/* Float32 through a whole network, with batch statistics in it: of the largest entry of the array,
+ * or of its kind. */
 static const double through_a_network = 2e-4;
 
-/* ---- made small --------------------------------------------------------------------------------------------------------- */
+/* ---- made small ------------------------------------------------------------------------------ */
 
 /* `name = 32` or `name 32` becomes `name = 4`: in place, filled up with spaces. */
 static void shrink_setting(char *text, const char *name, const char *value) {
     for (char *at = text; (at = strstr(at, name)) != NULL;) {
         at += strlen(name);
-        while (*at == ' ' || *at == '=') at++;
+        while (*at == ' ' || *at == '=')
+            at++;
         size_t digits = strspn(at, "0123456789"), length = strlen(value);
         if (digits < length) continue;
         memset(at, ' ', digits);
@@ -31,15 +34,17 @@ static const char *small_text(Arena *arena, const char *path) {
     Source *source = load_source(arena, path);
     if (!source) return NULL;
     char *text = arena_strndup(arena, source->text, source->length);
-    for (size_t i = 0; i < sizeof smaller / sizeof *smaller; i++) shrink_setting(text, smaller[i].name, smaller[i].value);
+    for (size_t i = 0; i < sizeof smaller / sizeof *smaller; i++)
+        shrink_setting(text, smaller[i].name, smaller[i].value);
     return text;
 }
 
-/* ---- arrays --------------------------------------------------------------------------------------------------------------- */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 static uint32_t hash_name(const char *name) {
     uint32_t hash = 2166136261u;
-    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 16777619u;
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 16777619u;
     return hash;
 }
 
@@ -54,7 +59,8 @@ static double hyper_value(const LoweredProgram *program, const char *name) {
     return 0;
 }
 
-/* By name and place, exact in float32; states as after some training: variances and gains about 1, weights small. */
+/* By name and place, exact in float32; states as after some training: variances and gains about 1,
+ * weights small. */
 static double sample(const LoweredProgram *program, const GNode *n, int64_t i) {
     static const struct {
         const char *name;
@@ -69,7 +75,8 @@ static double sample(const LoweredProgram *program, const GNode *n, int64_t i) {
     if (ends_with(n->name, ".index")) return (double)(i * 7 % 100);
     if (n->type == GT_INT) return 0;
     if (n->type == GT_U8) return (double)(int)(u * 256);
-    if (ends_with(n->name, "running_var") || ends_with(n->name, ".gain")) return (float)(0.75 + u / 2);
+    if (ends_with(n->name, "running_var") || ends_with(n->name, ".gain"))
+        return (float)(0.75 + u / 2);
     return (float)(0.4 * (u - 0.5));
 }
 
@@ -77,15 +84,17 @@ static const double *method_array(void *context, const GNode *n) {
     Subject *s = context;
     int64_t count = strcmp(n->name, "seed") == 0 ? 2 : subject_elements(n);
     double *values = arena_array(s->arena, double, count + 2);
-    for (int64_t i = 0; i < count; i++) values[i] = sample(s->lowered, n, i);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = sample(s->lowered, n, i);
     return values;
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static double largest(const double *values, int64_t count) {
     double most = 0;
-    for (int64_t i = 0; i < count; i++) most = fmax(most, fabs(values[i]));
+    for (int64_t i = 0; i < count; i++)
+        most = fmax(most, fabs(values[i]));
     return most;
 }
 
@@ -102,8 +111,10 @@ static void evaluate(Subject *s, const Graph *g) {
     const char *fault = run ? reference_fault(run, NULL) : "out of memory";
     if (fault) s->error = arena_printf(s->arena, "the reference evaluator says: %s", fault);
     s->answers = arena_array(s->arena, Answer, g->outputs.count + g->commits.count + 1);
-    for (int i = 0; !fault && i < g->outputs.count; i++) take(s, g->outputs.items[i].name, g->outputs.items[i].node, run);
-    for (int i = 0; !fault && i < g->commits.count; i++) take(s, g->commits.items[i].state->name, g->commits.items[i].value, run);
+    for (int i = 0; !fault && i < g->outputs.count; i++)
+        take(s, g->outputs.items[i].name, g->outputs.items[i].node, run);
+    for (int i = 0; !fault && i < g->commits.count; i++)
+        take(s, g->commits.items[i].state->name, g->commits.items[i].value, run);
     reference_free(run);
 }
 
@@ -114,7 +125,8 @@ void subject_of_method(Subject *s, Arena *arena, const char *path) {
     Method *method = text ? load_text(arena, diag, path, text) : NULL;
     Snapshot written = {.name = "train", .pass = "simplify"};
     const CompileOptions options = {.after = gradient_snapshot_pass, .context = &written};
-    if (!method || diag_error_count(diag) || !(s->lowered = compile_method(arena, diag, method, METHOD_STEPS, &options))) {
+    if (!method || diag_error_count(diag) ||
+        !(s->lowered = compile_method(arena, diag, method, METHOD_STEPS, &options))) {
         diag_print(diag, stdout);
         s->error = "it does not compile";
         return;

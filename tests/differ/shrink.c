@@ -23,12 +23,15 @@ typedef struct Edits {
 } Edits;
 
 static void add(Edits *e, int begin, int end, const char *with) {
-    if (begin >= 0 && end > begin && (int)strlen(with) < end - begin) array_push(e->arena, &e->items, ((Edit){begin, end, with}));
+    if (begin >= 0 && end > begin && (int)strlen(with) < end - begin)
+        array_push(e->arena, &e->items, ((Edit){begin, end, with}));
 }
 
-static const char *piece(const Edits *e, Span span) { return arena_printf(e->arena, "%.*s", span.end - span.begin, e->text + span.begin); }
+static const char *piece(const Edits *e, Span span) {
+    return arena_printf(e->arena, "%.*s", span.end - span.begin, e->text + span.begin);
+}
 
-/* ---- what may become smaller ------------------------------------------------------------------------------------------------- */
+/* ---- what may become smaller ----------------------------------------------------------------- */
 
 /* An expression becomes a part of it, or a number; a reduction loses its guard. */
 static bool visit(void *context, Expr *x) {
@@ -39,9 +42,12 @@ static bool visit(void *context, Expr *x) {
         add(e, s.begin, s.end, arena_printf(e->arena, "(%s)", piece(e, x->args[i]->span)));
         add(e, s.begin, s.end, piece(e, x->args[i]->span));
     }
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) add(e, s.begin, s.end, numbers[i]);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        add(e, s.begin, s.end, numbers[i]);
     if (x->kind == EXPR_REDUCE && x->guard && x->binder_count) {
-        const char *bar = memchr(e->text + x->binders[x->binder_count - 1]->span.end, '|', (size_t)(x->guard->span.begin - x->binders[x->binder_count - 1]->span.end));
+        const char *bar =
+            memchr(e->text + x->binders[x->binder_count - 1]->span.end, '|',
+                   (size_t)(x->guard->span.begin - x->binders[x->binder_count - 1]->span.end));
         if (bar) add(e, (int)(bar - e->text), x->guard->span.end, "");
     }
     return true;
@@ -52,8 +58,10 @@ static void drop_lines(Edits *e) {
     for (const char *at = e->text; *at;) {
         const char *end = at + strcspn(at, "\n") + 1;
         const char *word = at + strspn(at, " ");
-        if (strncmp(word, "scan", 4) == 0) end = strstr(at, "  }\n") ? strstr(at, "  }\n") + 4 : end;
-        bool statement = strncmp(word, "let", 3) == 0 || strncmp(word, "draw", 4) == 0 || strncmp(word, "scan", 4) == 0;
+        if (strncmp(word, "scan", 4) == 0)
+            end = strstr(at, "  }\n") ? strstr(at, "  }\n") + 4 : end;
+        bool statement = strncmp(word, "let", 3) == 0 || strncmp(word, "draw", 4) == 0 ||
+                         strncmp(word, "scan", 4) == 0;
         if (statement) add(e, (int)(at - e->text), (int)(end - e->text), "");
         at = end;
     }
@@ -63,9 +71,13 @@ static void drop_lines(Edits *e) {
 static void drop_params(Edits *e, const Stmt *fn) {
     for (int i = 0; i < fn->param_count; i++) {
         int begin = fn->params[i].span.begin, end = begin, depth = 0;
-        for (; e->text[end] && (depth || (e->text[end] != ',' && e->text[end] != ')')); end++) depth += (e->text[end] == '[') - (e->text[end] == ']');
-        if (e->text[end] == ',') end += 1 + (int)strspn(e->text + end + 1, " ");
-        else while (i > 0 && (e->text[begin - 1] == ' ' || e->text[begin - 1] == ',')) begin--;
+        for (; e->text[end] && (depth || (e->text[end] != ',' && e->text[end] != ')')); end++)
+            depth += (e->text[end] == '[') - (e->text[end] == ']');
+        if (e->text[end] == ',')
+            end += 1 + (int)strspn(e->text + end + 1, " ");
+        else
+            while (i > 0 && (e->text[begin - 1] == ' ' || e->text[begin - 1] == ','))
+                begin--;
         add(e, begin, end, "");
     }
 }
@@ -77,13 +89,16 @@ static void shorten_axes(Edits *e) {
         char *end;
         long now = strtol(at + 2, &end, 10);
         for (size_t i = 0; i < sizeof extents / sizeof *extents && extents[i] < now; i++)
-            array_push(e->arena, &e->items, ((Edit){(int)(at + 2 - e->text), (int)(end - e->text), arena_printf(e->arena, "%lld", (long long)extents[i])}));
+            array_push(e->arena, &e->items,
+                       ((Edit){(int)(at + 2 - e->text), (int)(end - e->text),
+                               arena_printf(e->arena, "%lld", (long long)extents[i])}));
     }
 }
 
 static int by_gain(const void *a, const void *b) {
     const Edit *x = a, *y = b;
-    int gain_x = x->end - x->begin - (int)strlen(x->with), gain_y = y->end - y->begin - (int)strlen(y->with);
+    int gain_x = x->end - x->begin - (int)strlen(x->with),
+        gain_y = y->end - y->begin - (int)strlen(y->with);
     return gain_x != gain_y ? gain_y - gain_x : x->begin - y->begin;
 }
 
@@ -93,7 +108,8 @@ static void find_edits(Edits *e) {
     Module *module = parse_module(e->arena, diag, &source, "formula");
     for (int i = 0; i < module->stmt_count; i++) {
         Stmt *s = module->stmts[i];
-        for (int k = 0; k < s->body_count; k++) ast_walk_stmt(s->body[k], visit, e);
+        for (int k = 0; k < s->body_count; k++)
+            ast_walk_stmt(s->body[k], visit, e);
         if (s->kind == STMT_FN && i + 1 == module->stmt_count) drop_params(e, s);
     }
     drop_lines(e);
@@ -101,9 +117,11 @@ static void find_edits(Edits *e) {
     shorten_axes(e);
 }
 
-static const char *apply(Arena *arena, const char *text, const Edit *e) { return arena_printf(arena, "%.*s%s%s", e->begin, text, e->with, text + e->end); }
+static const char *apply(Arena *arena, const char *text, const Edit *e) {
+    return arena_printf(arena, "%.*s%s%s", e->begin, text, e->with, text + e->end);
+}
 
-/* ---- trying ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- trying ---------------------------------------------------------------------------------- */
 
 static bool still_shows(Backends *b, const char *text, int kind, unsigned wanted) {
     Arena *arena = arena_new();
@@ -116,7 +134,8 @@ static bool still_shows(Backends *b, const char *text, int kind, unsigned wanted
 }
 
 /* The first edit after which it still disagrees; NULL: none. */
-static const char *shrink_once(Backends *b, Arena *arena, const char *text, int kind, unsigned wanted, int *tries) {
+static const char *shrink_once(Backends *b, Arena *arena, const char *text, int kind,
+                               unsigned wanted, int *tries) {
     Edits e = {.arena = arena_new(), .text = text};
     const char *smaller = NULL;
     find_edits(&e);
@@ -131,17 +150,22 @@ static const char *shrink_once(Backends *b, Arena *arena, const char *text, int 
 
 const char *shrink(Backends *b, Arena *arena, const char *text, int kind, unsigned wanted) {
     int tries = 0;
-    for (const char *smaller; (smaller = shrink_once(b, arena, text, kind, wanted, &tries));) text = smaller;
+    for (const char *smaller; (smaller = shrink_once(b, arena, text, kind, wanted, &tries));)
+        text = smaller;
     return text;
 }
 
-/* ---- showing ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- showing --------------------------------------------------------------------------------- */
 
 /* NumPy's format, version 1: int32, row major. */
-static bool write_ints(const char *path, const double *values, int rank, const int64_t *shape, int64_t count) {
+static bool write_ints(const char *path, const double *values, int rank, const int64_t *shape,
+                       int64_t count) {
     char head[128], dims[64] = "";
-    for (int i = 0; i < rank; i++) snprintf(dims + strlen(dims), sizeof dims - strlen(dims), "%lld, ", (long long)shape[i]);
-    int length = snprintf(head, sizeof head, "\x93NUMPY\x01%cv%c{'descr': '<i4', 'fortran_order': False, 'shape': (%s)}", 0, 0, dims);
+    for (int i = 0; i < rank; i++)
+        snprintf(dims + strlen(dims), sizeof dims - strlen(dims), "%lld, ", (long long)shape[i]);
+    int length = snprintf(
+        head, sizeof head,
+        "\x93NUMPY\x01%cv%c{'descr': '<i4', 'fortran_order': False, 'shape': (%s)}", 0, 0, dims);
     memset(head + length, ' ', sizeof head - (size_t)length);
     head[127] = '\n';
     FILE *file = fopen(path, "wb");
@@ -153,7 +177,8 @@ static bool write_ints(const char *path, const double *values, int rank, const i
     return (!file || fclose(file) == 0) && good;
 }
 
-void show_case(Arena *arena, const char *folder, const char *name, const char *text, const char *sentence) {
+void show_case(Arena *arena, const char *folder, const char *name, const char *text,
+               const char *sentence) {
     char error[512];
     Subject s;
     const char *path = arena_printf(arena, "%s/%s.cpl", folder, name), *inputs = "";
@@ -168,12 +193,16 @@ void show_case(Arena *arena, const char *folder, const char *name, const char *t
             inputs = arena_printf(arena, "%s --set %s=%g", inputs, in->name, in->value);
             continue;
         }
-        bool good = in->type == GT_INT ? write_ints(array, s.arrays->values[i], in->rank, in->shape, arrays_elements(s.arrays, i))
-                                       : couplet_npy_write_f32(array, s.arrays->values[i], in->rank, in->shape, error, sizeof error);
+        bool good = in->type == GT_INT ? write_ints(array, s.arrays->values[i], in->rank, in->shape,
+                                                    arrays_elements(s.arrays, i))
+                                       : couplet_npy_write_f32(array, s.arrays->values[i], in->rank,
+                                                               in->shape, error, sizeof error);
         if (good) inputs = arena_printf(arena, "%s --in %s=%s", inputs, in->name, array);
     }
     printf("\n%s: %s\n%s", name, sentence, text);
     printf("see it: differ %s\n", path);
-    printf("or:     for d in reference cpu opencl; do couplet grad %s --fn %s%s --device $d --out %s/$d; done\n", path, s.function ? s.function : "f", inputs, folder);
+    printf("or:     for d in reference cpu opencl; do couplet grad %s --fn %s%s --device $d --out "
+           "%s/$d; done\n",
+           path, s.function ? s.function : "f", inputs, folder);
     fflush(stdout);
 }

@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rounding takes a back end as far as it takes the reference evaluator when that rounds, times this: sums go in another order. */
+/* Rounding takes a back end as far as it takes the reference evaluator when that rounds, times
+ * this: sums go in another order. */
 enum { ORDERS = 8 };
 static const double last_place = 2e-6;
 
 int64_t subject_elements(const GNode *node) {
     int64_t count = 1;
-    for (int i = 0; i < node->rank; i++) count *= node->shape[i];
+    for (int i = 0; i < node->rank; i++)
+        count *= node->shape[i];
     return count;
 }
 
@@ -24,9 +26,10 @@ static double largest(const double *values, int64_t count) {
     return most;
 }
 
-/* ---- answers in float64 ------------------------------------------------------------------------------------------------- */
+/* ---- answers in float64 ---------------------------------------------------------------------- */
 
-static void answer(Subject *s, const char *name, const GNode *node, const Reference *exact, const Reference *rounded) {
+static void answer(Subject *s, const char *name, const GNode *node, const Reference *exact,
+                   const Reference *rounded) {
     Answer *a = &s->answers[s->answer_count++];
     const double *values = reference_value(exact, node), *others = reference_value(rounded, node);
     *a = (Answer){.name = name, .type = node->type, .count = subject_elements(node)};
@@ -41,14 +44,17 @@ static void answer(Subject *s, const char *name, const GNode *node, const Refere
 }
 
 static void take_answers(Subject *s, const Graph *g) {
-    Reference *exact = reference_run(g, s->source, s->context), *rounded = reference_run_rounded(g, s->source, s->context);
+    Reference *exact = reference_run(g, s->source, s->context),
+              *rounded = reference_run_rounded(g, s->source, s->context);
     const char *fault = exact && rounded ? reference_fault(exact, NULL) : NULL;
     if (!exact || !rounded) s->error = "out of memory";
     if (fault) s->fault = arena_printf(s->arena, "%s", fault);
     s->answers = arena_array(s->arena, Answer, g->outputs.count + g->commits.count + 1);
     s->answer_count = 0;
-    for (int i = 0; !s->error && !fault && i < g->outputs.count; i++) answer(s, g->outputs.items[i].name, g->outputs.items[i].node, exact, rounded);
-    for (int i = 0; !s->error && !fault && i < g->commits.count; i++) answer(s, g->commits.items[i].state->name, g->commits.items[i].value, exact, rounded);
+    for (int i = 0; !s->error && !fault && i < g->outputs.count; i++)
+        answer(s, g->outputs.items[i].name, g->outputs.items[i].node, exact, rounded);
+    for (int i = 0; !s->error && !fault && i < g->commits.count; i++)
+        answer(s, g->commits.items[i].state->name, g->commits.items[i].value, exact, rounded);
     reference_free(exact);
     reference_free(rounded);
 }
@@ -57,8 +63,11 @@ static void take_answers(Subject *s, const Graph *g) {
 static void compare_pass(Subject *s, const Graph *g, const char *pass) {
     Reference *run = reference_run(g, s->source, s->context);
     const char *fault = run ? reference_fault(run, NULL) : "out of memory";
-    if (fault && !s->fault) s->error = arena_printf(s->arena, "after %s the reference evaluator says: %s", pass, fault);
-    if (!fault && s->fault) s->error = arena_printf(s->arena, "after %s there is no fault, and there was one: %s", pass, s->fault);
+    if (fault && !s->fault)
+        s->error = arena_printf(s->arena, "after %s the reference evaluator says: %s", pass, fault);
+    if (!fault && s->fault)
+        s->error = arena_printf(s->arena, "after %s there is no fault, and there was one: %s", pass,
+                                s->fault);
     for (int i = 0; !s->error && !s->fault && i < g->outputs.count; i++) {
         const Answer *a = &s->answers[i];
         const double *now = reference_value(run, g->outputs.items[i].node);
@@ -66,17 +75,21 @@ static void compare_pass(Subject *s, const Graph *g, const char *pass) {
         for (int64_t k = 0; !s->error && k < a->count; k++) {
             bool same = fabs(now[k] - a->exact[k]) <= 1e-9 * scale + 1e-11 || now[k] == a->exact[k];
             same |= isnan(now[k]) && isnan(a->exact[k]);
-            /* Terms of 2^66 that cancel leave what a rounding leaves, in float64 as well; a tiny divisor makes such
-             * terms, too. */
-            same |= (s->extreme == WITH_HUGE_ROW || s->extreme == WITH_TINY_ROW) && fabs(now[k] - a->exact[k]) <= a->allowed;
+            /* Terms of 2^66 that cancel leave what a rounding leaves, in float64 as well; a tiny
+             * divisor makes such terms, too. */
+            same |= (s->extreme == WITH_HUGE_ROW || s->extreme == WITH_TINY_ROW) &&
+                    fabs(now[k] - a->exact[k]) <= a->allowed;
             same |= s->extreme != ORDINARY && !isfinite(now[k]) && !isfinite(a->exact[k]);
-            if (!same) s->error = arena_printf(s->arena, "after %s, entry %lld of `%s` is %.12g, and was %.12g", pass, (long long)k, a->name, now[k], a->exact[k]);
+            if (!same)
+                s->error =
+                    arena_printf(s->arena, "after %s, entry %lld of `%s` is %.12g, and was %.12g",
+                                 pass, (long long)k, a->name, now[k], a->exact[k]);
         }
     }
     reference_free(run);
 }
 
-/* ---- functions ----------------------------------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 /* The function's arrays; and the run that it is part of, at its sixth step. */
 static const double *function_array(void *context, const GNode *node) {
@@ -100,32 +113,44 @@ static void watch_function(void *context, const Graph *g, const char *pass) {
     gradient_snapshot_pass(&w->written, g, pass);
     gradient_snapshot_pass(&w->s->differentiated, g, pass);
     if (strcmp(pass, "lower") == 0) arrays_fit_indices(w->s->arrays, g);
-    if (strcmp(pass, "differentiate") == 0) take_answers(w->s, g);
-    else if (w->s->answers && !w->s->error && (!w->s->is_long || strcmp(pass, "split") == 0)) compare_pass(w->s, g, pass);
+    if (strcmp(pass, "differentiate") == 0)
+        take_answers(w->s, g);
+    else if (w->s->answers && !w->s->error && (!w->s->is_long || strcmp(pass, "split") == 0))
+        compare_pass(w->s, g, pass);
 }
 
-/* Slopes to the left and to the right that differ: a maximum whose two sides are equal, say. Any number between them is a gradient. */
-static bool is_kink(const Reference *base, const GNode *value, const GNode *input, const double *values, int64_t at, double gradient) {
-    double *moved = malloc(sizeof *values * (size_t)subject_elements(input)), slopes[2] = {0, 0}, h = 1e-6 * (1 + fabs(values[at]));
+/* Slopes to the left and to the right that differ: a maximum whose two sides are equal, say. Any
+ * number between them is a gradient. */
+static bool is_kink(const Reference *base, const GNode *value, const GNode *input,
+                    const double *values, int64_t at, double gradient) {
+    double *moved = malloc(sizeof *values * (size_t)subject_elements(input)), slopes[2] = {0, 0},
+           h = 1e-6 * (1 + fabs(values[at]));
     for (int side = 0; moved && side < 2; side++) {
         memcpy(moved, values, sizeof *values * (size_t)subject_elements(input));
         moved[at] += side ? h : -h;
         Reference *run = reference_rerun(base, input, moved);
-        if (run && !reference_fault(run, NULL)) slopes[side] = (*reference_value(run, value) - *reference_value(base, value)) / (side ? h : -h);
+        if (run && !reference_fault(run, NULL))
+            slopes[side] =
+                (*reference_value(run, value) - *reference_value(base, value)) / (side ? h : -h);
         reference_free(run);
     }
     free(moved);
-    double low = fmin(slopes[0], slopes[1]), high = fmax(slopes[0], slopes[1]), slack = 1e-3 * (1 + fabs(gradient));
+    double low = fmin(slopes[0], slopes[1]), high = fmax(slopes[0], slopes[1]),
+           slack = 1e-3 * (1 + fabs(gradient));
     return high - low > slack && gradient > low - slack && gradient < high + slack;
 }
 
-/* A value that is no number because of the inputs may only become one where the rewriting knows better, which it does
- * of infinities (the log of a sum that overflows), and never of a NaN. */
+/* A value that is no number because of the inputs may only become one where the rewriting knows
+ * better, which it does of infinities (the log of a sum that overflows), and never of a NaN. */
 static void check_extreme(Subject *s, double found) {
     if (s->fault) return;
     const double exact = s->answers[0].exact[0];
-    const bool same = isfinite(found) ? fabs(found - exact) <= 1e-9 * (1 + fabs(found)) : s->extreme != WITH_NAN || !isfinite(exact);
-    if (!same) s->error = arena_printf(s->arena, "the formula as written is %.12g, and after `stabilise` it is %.12g", found, exact);
+    const bool same = isfinite(found) ? fabs(found - exact) <= 1e-9 * (1 + fabs(found))
+                                      : s->extreme != WITH_NAN || !isfinite(exact);
+    if (!same)
+        s->error = arena_printf(
+            s->arena, "the formula as written is %.12g, and after `stabilise` it is %.12g", found,
+            exact);
 }
 
 /* The value is that of the formula as written, the gradients are its slopes. */
@@ -140,15 +165,24 @@ static void check_written(Subject *s, const Graph *written) {
         return;
     }
     if (!s->fault && !(fabs(found - s->answers[0].exact[0]) <= 1e-9 * (1 + fabs(found))))
-        s->error = arena_printf(s->arena, "the formula as written is %.12g, and after `stabilise` it is %.12g", found, s->answers[0].exact[0]);
+        s->error = arena_printf(
+            s->arena, "the formula as written is %.12g, and after `stabilise` it is %.12g", found,
+            s->answers[0].exact[0]);
     for (int i = 1; !s->error && !s->fault && i < s->answer_count; i++) {
         for (int k = 0; k < written->nodes.count; k++) {
             const GNode *input = written->nodes.items[k];
-            if (input->kind != GN_INPUT || strcmp(input->name, s->answers[i].name + strlen("grad_")) != 0) continue;
-            GradientCheck check = gradient_check(base, value, input, s->source(s->context, input), s->answers[i].exact, ENTRIES);
-            if (!(check.off <= 1e-4) && !is_kink(base, value, input, s->source(s->context, input), check.worst, check.found))
-                s->error = arena_printf(s->arena, "entry %lld of `%s` is %.9g, and the differences of the formula as written give %.9g", (long long)check.worst, s->answers[i].name,
-                                        check.found, check.expected);
+            if (input->kind != GN_INPUT ||
+                strcmp(input->name, s->answers[i].name + strlen("grad_")) != 0)
+                continue;
+            GradientCheck check = gradient_check(base, value, input, s->source(s->context, input),
+                                                 s->answers[i].exact, ENTRIES);
+            if (!(check.off <= 1e-4) && !is_kink(base, value, input, s->source(s->context, input),
+                                                 check.worst, check.found))
+                s->error = arena_printf(s->arena,
+                                        "entry %lld of `%s` is %.9g, and the differences of the "
+                                        "formula as written give %.9g",
+                                        (long long)check.worst, s->answers[i].name, check.found,
+                                        check.expected);
         }
     }
     reference_free(base);
@@ -164,11 +198,16 @@ static void read_head(Subject *s, const char *text, Options *o, GraphSettings *s
         char *equals = strchr(word, '=');
         if (!equals) continue;
         *equals = 0;
-        if (strcmp(word, "seed") == 0) o->seed = strtol(equals + 1, NULL, 10);
-        else if (strcmp(word, "stream") == 0) settings->stream_bytes = strtol(equals + 1, NULL, 10);
-        else if (strcmp(word, "input") == 0) s->extreme = extreme_named(equals + 1);
-        else if (strcmp(word, "long") == 0) s->is_long = true;
-        else array_push(arena, &o->sizes, ((Setting){word, equals + 1}));
+        if (strcmp(word, "seed") == 0)
+            o->seed = strtol(equals + 1, NULL, 10);
+        else if (strcmp(word, "stream") == 0)
+            settings->stream_bytes = strtol(equals + 1, NULL, 10);
+        else if (strcmp(word, "input") == 0)
+            s->extreme = extreme_named(equals + 1);
+        else if (strcmp(word, "long") == 0)
+            s->is_long = true;
+        else
+            array_push(arena, &o->sizes, ((Setting){word, equals + 1}));
     }
 }
 
@@ -192,7 +231,8 @@ static const char *messages(Arena *arena, const Diag *diag) {
 }
 
 void subject_of_text(Subject *s, Arena *arena, const char *name, const char *text) {
-    *s = (Subject){.arena = arena, .name = name, .text = text, .source = function_array, .context = s};
+    *s = (Subject){
+        .arena = arena, .name = name, .text = text, .source = function_array, .context = s};
     Diag *diag = diag_new(arena);
     Options o;
     GraphSettings settings = {0};
@@ -201,7 +241,8 @@ void subject_of_text(Subject *s, Arena *arena, const char *name, const char *tex
     s->function = last_function(method);
     s->arrays = arena_new_of(arena, FunctionArrays);
     s->arrays->arena = arena;
-    if (diag_error_count(diag) || !s->function || !arrays_make_up(s->arrays, method_find_function(method, s->function), &o)) {
+    if (diag_error_count(diag) || !s->function ||
+        !arrays_make_up(s->arrays, method_find_function(method, s->function), &o)) {
         s->error = messages(arena, diag);
         return;
     }
@@ -209,12 +250,15 @@ void subject_of_text(Subject *s, Arena *arena, const char *name, const char *tex
     Watching w = {.s = s, .written = {.name = s->function, .pass = "lower"}};
     s->differentiated = (Snapshot){.name = s->function, .pass = "differentiate"};
     const CompileOptions options = {.after = watch_function, .context = &w, .settings = settings};
-    s->g = compile_function(arena, diag, method, s->function, s->arrays->inputs, s->arrays->count, &options);
-    if (!s->g) s->error = messages(arena, diag);
-    else if (!s->error) check_written(s, &w.written.graph);
+    s->g = compile_function(arena, diag, method, s->function, s->arrays->inputs, s->arrays->count,
+                            &options);
+    if (!s->g)
+        s->error = messages(arena, diag);
+    else if (!s->error)
+        check_written(s, &w.written.graph);
 }
 
-/* ---- rounding or a mistake ------------------------------------------------------------------------------------------------- */
+/* ---- rounding or a mistake ------------------------------------------------------------------- */
 
 typedef struct Moved {
     const Subject *s;
@@ -243,10 +287,12 @@ bool subject_is_fragile(Subject *s, const double *off) {
     for (uint32_t turn = 1; turn <= TURNS; turn++) {
         Moved m = {.s = s, .turn = turn};
         const Graph *g = &s->differentiated.graph;
-        Reference *run = turn % 2 ? reference_run(g, moved_array, &m) : reference_run_by_chance(g, turn, moved_array, &m);
+        Reference *run = turn % 2 ? reference_run(g, moved_array, &m)
+                                  : reference_run_by_chance(g, turn, moved_array, &m);
         for (int i = 0; run && !reference_fault(run, NULL) && i < s->answer_count; i++) {
             const double *values = reference_value(run, g->outputs.items[i].node);
-            for (int64_t k = 0; k < s->answers[i].count; k++) reach[i] = fmax(reach[i], fabs(values[k] - s->answers[i].exact[k]));
+            for (int64_t k = 0; k < s->answers[i].count; k++)
+                reach[i] = fmax(reach[i], fabs(values[k] - s->answers[i].exact[k]));
         }
         reference_free(run);
     }

@@ -1,51 +1,57 @@
-/* What the differential test looks at: one function with its gradients, or one training step of a method, with what the reference evaluator says of it. */
+/* What the differential test looks at: one function with its gradients, or one training step of a
+ * method, with what the reference evaluator says of it. */
 #ifndef COUPLET_TESTS_DIFFER_SUBJECT_H
 #define COUPLET_TESTS_DIFFER_SUBJECT_H
 
 #include "tests/differ/extremes.h"
 
+#include "compiler/compile/compile.h"
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/gradcheck.h"
-#include "compiler/compile/compile.h"
 #include "compiler/reference/reference.h"
 
 typedef struct Answer {
     const char *name; /* of an output, or of the state that a commit renews */
     GType type;
     int64_t count;
-    double *exact;    /* in float64 */
-    double allowed;   /* how far a float32 back end may be from it */
+    double *exact;  /* in float64 */
+    double allowed; /* how far a float32 back end may be from it */
 } Answer;
 
 typedef struct Subject {
     Arena *arena;
-    const char *name;     /* "formula 17", "losses.nt_xent", "examples/simclr.cpl" */
-    const char *text;     /* of a function: the whole file; of a method NULL */
+    const char *name; /* "formula 17", "losses.nt_xent", "examples/simclr.cpl" */
+    const char *text; /* of a function: the whole file; of a method NULL */
     const char *function;
-    Graph *g;             /* after all passes: its outputs, then its commits, are the answers */
+    Graph *g; /* after all passes: its outputs, then its commits, are the answers */
     Answer *answers;
     int answer_count;
-    const char *fault;    /* that the reference evaluator meets: every back end must meet one, too */
-    const char *error;    /* it cannot be tried, or something is wrong before any back end runs */
+    /* that the reference evaluator meets: every back end must meet one, too */
+    const char *fault;
+    const char *error;      /* it cannot be tried, or something is wrong before any back end runs */
     ReferenceSource source; /* of its inputs and states */
     void *context;
     const LoweredProgram *lowered; /* of a method: its states, which graphs number */
-    FunctionArrays *arrays; /* of a function */
-    Extreme extreme;        /* of a function: what its inputs hold */
-    bool is_long;           /* of a function: sums of a million terms, which are not taken again after every pass */
+    FunctionArrays *arrays;        /* of a function */
+    Extreme extreme;               /* of a function: what its inputs hold */
+    /* of a function: sums of a million terms, which are not taken again after every pass */
+    bool is_long;
     Snapshot differentiated; /* of a function: after `differentiate`, for perturbed runs */
 } Subject;
 
-/* The last function of a text. Its first line may say `# N=5 D=3 seed=7 stream=1 input=nan long=1`: extents of dimensions,
- * the seed of the arrays, whether every array of pairs is streamed, which extreme the arrays hold (extremes.h), whether
- * its sums are long. The value in float64 must be that of the formula as written, and the gradients those of
- * differences; both after every pass. With an extreme, values that are no numbers must stay so after every pass. */
+/* The last function of a text. Its first line may say `# N=5 D=3 seed=7 stream=1 input=nan long=1`:
+ * extents of dimensions, the seed of the arrays, whether every array of pairs is streamed, which
+ * extreme the arrays hold (extremes.h), whether its sums are long. The value in float64 must be
+ * that of the formula as written, and the gradients those of differences; both after every pass.
+ * With an extreme, values that are no numbers must stay so after every pass. */
 void subject_of_text(Subject *s, Arena *arena, const char *name, const char *text);
 /* One step of the first phase of a method, its sizes cut down, from made-up states. */
 void subject_of_method(Subject *s, Arena *arena, const char *path);
 
-/* Whether answers this far off (one number an answer) may come of rounding: the reference evaluator moves as far when the inputs of the function are moved by a few
- * units of their last place, or its operations are rounded by chance. So a comparison or a winner that hangs on the last digit is no disagreement. */
+/* Whether answers this far off (one number an answer) may come of rounding: the reference evaluator
+ * moves as far when the inputs of the function are moved by a few units of their last place, or its
+ * operations are rounded by chance. So a comparison or a winner that hangs on the last digit is no
+ * disagreement. */
 bool subject_is_fragile(Subject *s, const double *off);
 
 int64_t subject_elements(const GNode *node);

@@ -1,5 +1,6 @@
-/* What the differential test takes for rounding, and what not: one entry of a softmax is 1 and its slope is 0 however the logits are rounded, unless the same logit is rounded
- * in one place and fused into a multiply-add in another. */
+/* What the differential test takes for rounding, and what not: one entry of a softmax is 1 and its
+ * slope is 0 however the logits are rounded, unless the same logit is rounded in one place and
+ * fused into a multiply-add in another. */
 #include "tests/differ/subject.h"
 
 #include <setjmp.h>
@@ -53,7 +54,8 @@ static void a_turn_is_the_same_again(void **state) {
         assert_non_null(run);
         const double *gradient = reference_value(run, s.g->outputs.items[1].node);
         sums[i] = 0;
-        for (int64_t k = 0; k < s.answers[1].count; k++) sums[i] += gradient[k] * (double)(k + 1);
+        for (int64_t k = 0; k < s.answers[1].count; k++)
+            sums[i] += gradient[k] * (double)(k + 1);
         reference_free(run);
     }
     assert_true(sums[0] == sums[1]);

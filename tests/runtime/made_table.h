@@ -1,4 +1,5 @@
-/* A table in memory: row i has the byte i of a field `image`, the int i % 10 of `label`, and three reals of `x` that are i, i / 2 and -i. */
+/* A table in memory: row i has the byte i of a field `image`, the int i % 10 of `label`, and three
+ * reals of `x` that are i, i / 2 and -i. */
 #ifndef COUPLET_TESTS_RUNTIME_MADE_TABLE_H
 #define COUPLET_TESTS_RUNTIME_MADE_TABLE_H
 
@@ -33,6 +34,8 @@ static inline CoupletTable made_table(int count) {
     return t;
 }
 
-static inline int32_t *made_labels(CoupletTable *t) { return (int32_t *)(uintptr_t)t->columns[MADE_LABEL]; }
+static inline int32_t *made_labels(CoupletTable *t) {
+    return (int32_t *)(uintptr_t)t->columns[MADE_LABEL];
+}
 
 #endif

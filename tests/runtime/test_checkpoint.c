@@ -39,7 +39,9 @@ static const int32_t head = 7;
 static const uint8_t flags[3] = {0, 1, 255};
 
 static bool write_small(const char *path) {
-    const CoupletTensorEntry entries[] = {{"encoder.W", COUPLET_F32, 2, {2, 3}, weights, NULL, 0}, {"Q.head", COUPLET_I32, 0, {0}, &head, NULL, 0}, {"flags", COUPLET_U8, 1, {3}, flags, NULL, 0}};
+    const CoupletTensorEntry entries[] = {{"encoder.W", COUPLET_F32, 2, {2, 3}, weights, NULL, 0},
+                                          {"Q.head", COUPLET_I32, 0, {0}, &head, NULL, 0},
+                                          {"flags", COUPLET_U8, 1, {3}, flags, NULL, 0}};
     const CoupletTensorPair pairs[] = {{"step", "12"}, {"quoted", "a \"b\" \\ c"}};
     return couplet_tensors_write(path, entries, 3, pairs, 2, error, sizeof error);
 }
@@ -50,7 +52,9 @@ static void round_trip(void **state) {
     assert_true(write_small(path_of("a.safetensors")));
     assert_true(couplet_tensors_read(path_of("a.safetensors"), &file, error, sizeof error));
     assert_int_equal(file.count, 3);
-    const CoupletTensorEntry *w = couplet_tensors_find(&file, "encoder.W"), *h = couplet_tensors_find(&file, "Q.head"), *f = couplet_tensors_find(&file, "flags");
+    const CoupletTensorEntry *w = couplet_tensors_find(&file, "encoder.W"),
+                             *h = couplet_tensors_find(&file, "Q.head"),
+                             *f = couplet_tensors_find(&file, "flags");
     assert_true(w && h && f);
     assert_int_equal(w->rank, 2);
     assert_int_equal(w->shape[1], 3);
@@ -77,7 +81,8 @@ static void put(const char *path, const char *bytes, size_t length) {
     fclose(file);
 }
 
-/* Every truncation is refused; every changed byte of the header is refused or read, and nothing crashes. */
+/* Every truncation is refused; every changed byte of the header is refused or read, and nothing
+ * crashes. */
 static void damaged(void **state) {
     (void)state;
     size_t length;
@@ -94,7 +99,8 @@ static void damaged(void **state) {
         for (int change = 1; change < 256; change *= 3) {
             bytes[at] = (char)(kept ^ change);
             put(path_of("changed.safetensors"), bytes, length);
-            if (couplet_tensors_read(path_of("changed.safetensors"), &file, error, sizeof error)) couplet_tensors_free(&file);
+            if (couplet_tensors_read(path_of("changed.safetensors"), &file, error, sizeof error))
+                couplet_tensors_free(&file);
         }
         bytes[at] = kept;
     }
@@ -174,7 +180,9 @@ static void metrics_go_on(void **state) {
     assert_non_null(file);
     row(file, 3, 0.125);
     fclose(file);
-    assert_text(path, "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":null}\n{\"step\":3,\"loss\":0.125}\n");
+    assert_text(
+        path,
+        "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":null}\n{\"step\":3,\"loss\":0.125}\n");
 }
 
 /* Of two evaluations that are made together, one alone goes: both are made again. */
@@ -185,7 +193,8 @@ static void evaluations_go_on(void **state) {
     static const char *const names[] = {"a", "b", "accuracy"};
     const CoupletMetricsNames evaluations = {names, 2, 2}, reports = {names, 2, 3};
     snprintf(path, sizeof path, "%s", path_of("evaluated.jsonl"));
-    assert_true(couplet_metrics_survey(path, 4, &evaluations, &seen, error, sizeof error)); /* no file is no row */
+    /* no file is no row */
+    assert_true(couplet_metrics_survey(path, 4, &evaluations, &seen, error, sizeof error));
     assert_false(seen.complete[COUPLET_RAW]);
     FILE *file = couplet_metrics_begin(path, error, sizeof error);
     assert_non_null(file);
@@ -193,7 +202,7 @@ static void evaluations_go_on(void **state) {
     evaluation(file, 0, "raw pixels", "b");
     evaluation(file, 0, "before training", "a");
     evaluation(file, 0, "before training", "c"); /* the spec has another in its place now */
-    evaluation(file, 2, "after training", "a"); /* of a run that was shorter then */
+    evaluation(file, 2, "after training", "a");  /* of a run that was shorter then */
     evaluation(file, 4, "after training", "a");
     fclose(file);
     assert_true(couplet_metrics_survey(path, 4, &evaluations, &seen, error, sizeof error));
@@ -207,14 +216,17 @@ static void evaluations_go_on(void **state) {
     file = couplet_metrics_go_on(path, "", 4, &seen, error, sizeof error);
     assert_non_null(file);
     fclose(file);
-    assert_text(path, "{\"step\":0,\"of\":\"raw pixels\",\"evaluation\":\"a\"}\n{\"step\":0,\"of\":\"raw pixels\",\"evaluation\":\"b\"}\n"
-                      "{\"step\":2,\"of\":\"after training\",\"evaluation\":\"a\"}\n");
+    assert_text(path,
+                "{\"step\":0,\"of\":\"raw pixels\",\"evaluation\":\"a\"}\n{\"step\":0,\"of\":\"raw "
+                "pixels\",\"evaluation\":\"b\"}\n"
+                "{\"step\":2,\"of\":\"after training\",\"evaluation\":\"a\"}\n");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip), cmocka_unit_test(damaged), cmocka_unit_test(full_disk), cmocka_unit_test(folders), cmocka_unit_test(metrics_go_on),
-        cmocka_unit_test(evaluations_go_on),
+        cmocka_unit_test(round_trip),    cmocka_unit_test(damaged),
+        cmocka_unit_test(full_disk),     cmocka_unit_test(folders),
+        cmocka_unit_test(metrics_go_on), cmocka_unit_test(evaluations_go_on),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

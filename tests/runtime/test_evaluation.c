@@ -14,41 +14,52 @@ enum { ROWS = 600, QUERIES = 150, WIDTH = 12 };
 
 static float *noise(int64_t count, uint32_t site) {
     float *values = malloc((size_t)count * sizeof *values);
-    for (int64_t i = 0; i < count; i++) values[i] = (float)(couplet_random_unit(1, 0, 0, site, (uint64_t)i, 0) - 0.5);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (float)(couplet_random_unit(1, 0, 0, site, (uint64_t)i, 0) - 0.5);
     return values;
 }
 
 /* Three blobs along the axes, `spread` wide. */
-static CoupletFeatures blobs(int64_t count, uint32_t site, float spread, float **values, int32_t **labels) {
+static CoupletFeatures blobs(int64_t count, uint32_t site, float spread, float **values,
+                             int32_t **labels) {
     *values = noise(count * WIDTH, site);
     *labels = malloc((size_t)count * sizeof **labels);
     for (int64_t i = 0; i < count; i++) {
         (*labels)[i] = (int32_t)(i % 3);
-        for (int d = 0; d < WIDTH; d++) (*values)[i * WIDTH + d] = spread * (*values)[i * WIDTH + d] + (d == i % 3 ? 1.0f : 0.0f);
+        for (int d = 0; d < WIDTH; d++)
+            (*values)[i * WIDTH + d] =
+                spread * (*values)[i * WIDTH + d] + (d == i % 3 ? 1.0f : 0.0f);
     }
     return (CoupletFeatures){*values, *labels, count, WIDTH};
 }
 
 static void knn_by_hand(void **state) {
     (void)state;
-    /* Two directions; the query is nearer to the second, which has label 1, but label 0 has two neighbours: a cold vote goes by the nearest, a warm
-     * one by the count. */
+    /* Two directions; the query is nearer to the second, which has label 1, but label 0 has two
+     * neighbours: a cold vote goes by the nearest, a warm one by the count. */
     const float bank_rows[] = {1, 0, 2, 0.1f, 0, 3}, query_row[] = {1, 1.6f};
     const int32_t labels[] = {0, 0, 1}, one = 1, zero = 0;
     CoupletFeatures bank = {bank_rows, labels, 3, 2};
-    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2, &(CoupletNeighbours){3, 0.02, NULL}) == 100);
-    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2, &(CoupletNeighbours){3, 10, NULL}) == 100);
-    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2, &(CoupletNeighbours){1, 10, NULL}) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2,
+                            &(CoupletNeighbours){3, 0.02, NULL}) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2,
+                            &(CoupletNeighbours){3, 10, NULL}) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2,
+                            &(CoupletNeighbours){1, 10, NULL}) == 100);
     /* However cold, the nearest decides; and what is outside a range is no percentage. */
     for (double cold = 0.02; cold > 0; cold /= 1e30)
-        assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2, &(CoupletNeighbours){3, cold, NULL}) == 100);
-    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2, &(CoupletNeighbours){99, 10, NULL}) < 0);
-    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2, &(CoupletNeighbours){0, 10, NULL}) < 0);
-    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2, &(CoupletNeighbours){3, 0, NULL}) < 0);
+        assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2,
+                                &(CoupletNeighbours){3, cold, NULL}) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2,
+                            &(CoupletNeighbours){99, 10, NULL}) < 0);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2,
+                            &(CoupletNeighbours){0, 10, NULL}) < 0);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2,
+                            &(CoupletNeighbours){3, 0, NULL}) < 0);
 }
 
-/* Each row asked for in its own bank. Without itself, the nearest of a row is its twin, which has the other label; of two
- * rows that are equally near the earlier one is taken. */
+/* Each row asked for in its own bank. Without itself, the nearest of a row is its twin, which has
+ * the other label; of two rows that are equally near the earlier one is taken. */
 static void knn_without_itself(void **state) {
     (void)state;
     const float rows[] = {1, 0, 1, 0, 0, 1, 0, 1, 0, 1};
@@ -56,11 +67,13 @@ static void knn_without_itself(void **state) {
     CoupletFeatures all = {rows, labels, 5, 2};
     assert_true(couplet_knn(NULL, &all, &all, 2, &(CoupletNeighbours){1, 0.07, NULL}) == 40);
     assert_true(couplet_knn(NULL, &all, &all, 2, &(CoupletNeighbours){1, 0.07, own}) == 0);
-    /* All four others, all alike near or far: rows 0 and 1 find each other, 2 finds two of label 1, 3 and 4 find one of each and the tie goes to 0. */
+    /* All four others, all alike near or far: rows 0 and 1 find each other, 2 finds two of label 1,
+     * 3 and 4 find one of each and the tie goes to 0. */
     assert_true(couplet_knn(NULL, &all, &all, 2, &(CoupletNeighbours){4, 0.07, own}) == 0);
 }
 
-/* Every row of the bank may vote, however many there are: the warm vote of all of them is that of the larger class. */
+/* Every row of the bank may vote, however many there are: the warm vote of all of them is that of
+ * the larger class. */
 static void knn_of_all(void **state) {
     (void)state;
     enum { MANY = 5003 };
@@ -73,20 +86,24 @@ static void knn_of_all(void **state) {
     }
     const float query[] = {1, 0};
     CoupletFeatures bank = {rows, labels, MANY, 2};
-    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query, &one, 1, 2}, 2, &(CoupletNeighbours){MANY - 2, 1e6, NULL}) == 100);
-    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query, &zero, 1, 2}, 2, &(CoupletNeighbours){MANY, 1e6, NULL}) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query, &one, 1, 2}, 2,
+                            &(CoupletNeighbours){MANY - 2, 1e6, NULL}) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query, &zero, 1, 2}, 2,
+                            &(CoupletNeighbours){MANY, 1e6, NULL}) == 100);
     free(rows);
     free(labels);
 }
 
 /* Against the definition, sorted in full. */
-static double slow_knn(const CoupletFeatures *bank, const CoupletFeatures *query, int classes, int k, double temperature) {
+static double slow_knn(const CoupletFeatures *bank, const CoupletFeatures *query, int classes,
+                       int k, double temperature) {
     int64_t right = 0;
     double *sims = malloc((size_t)bank->count * sizeof *sims);
     for (int64_t q = 0; q < query->count; q++) {
         const float *a = query->values + q * query->width;
         double aa = 0;
-        for (int64_t d = 0; d < query->width; d++) aa += (double)a[d] * (double)a[d];
+        for (int64_t d = 0; d < query->width; d++)
+            aa += (double)a[d] * (double)a[d];
         for (int64_t i = 0; i < bank->count; i++) {
             const float *b = bank->values + i * bank->width;
             double ab = 0, bb = 0;
@@ -117,11 +134,14 @@ static void knn_as_defined(void **state) {
     (void)state;
     float *a, *b;
     int32_t *x, *y;
-    CoupletFeatures bank = blobs(ROWS - 3, 1, 3.5f, &a, &x), query = blobs(QUERIES, 2, 3.5f, &b, &y);
+    CoupletFeatures bank = blobs(ROWS - 3, 1, 3.5f, &a, &x),
+                    query = blobs(QUERIES, 2, 3.5f, &b, &y);
     CoupletThreads *two = couplet_threads_new(2);
     for (int k = 1; k <= ROWS - 3; k += 149)
-        assert_true(fabs(couplet_knn(two, &bank, &query, 3, &(CoupletNeighbours){k, 0.07, NULL}) - slow_knn(&bank, &query, 3, k, 0.07)) < 1e-9);
-    double fast = couplet_knn(two, &bank, &query, 3, &(CoupletNeighbours){20, 0.07, NULL}), slow = slow_knn(&bank, &query, 3, 20, 0.07);
+        assert_true(fabs(couplet_knn(two, &bank, &query, 3, &(CoupletNeighbours){k, 0.07, NULL}) -
+                         slow_knn(&bank, &query, 3, k, 0.07)) < 1e-9);
+    double fast = couplet_knn(two, &bank, &query, 3, &(CoupletNeighbours){20, 0.07, NULL}),
+           slow = slow_knn(&bank, &query, 3, 20, 0.07);
     assert_true(fast > 40 && fast < 95); /* hard enough to tell */
     assert_true(fabs(fast - slow) < 1e-9);
     assert_true(fast == couplet_knn(NULL, &bank, &query, 3, &(CoupletNeighbours){20, 0.07, NULL}));
@@ -144,7 +164,8 @@ static void probe_separates(void **state) {
     assert_true(couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, &again) == 100);
     assert_int_equal(iterations, again);
     bank.count = query.count = 30;
-    assert_true(couplet_linear_probe(two, &bank, &query, 1100, 1e-4, NULL) > 60); /* any number of classes */
+    /* any number of classes */
+    assert_true(couplet_linear_probe(two, &bank, &query, 1100, 1e-4, NULL) > 60);
     couplet_threads_free(two);
     free(a);
     free(b);
@@ -157,7 +178,8 @@ static void probe_finds_nothing(void **state) {
     (void)state;
     float *a = noise(ROWS * WIDTH, 5), *b = noise(QUERIES * WIDTH, 6);
     int32_t labels[ROWS];
-    for (int i = 0; i < ROWS; i++) labels[i] = (int32_t)(couplet_random_bits(1, 1, 1, 1, (uint64_t)i, 0) % 3);
+    for (int i = 0; i < ROWS; i++)
+        labels[i] = (int32_t)(couplet_random_bits(1, 1, 1, 1, (uint64_t)i, 0) % 3);
     CoupletFeatures bank = {a, labels, ROWS, WIDTH}, query = {b, labels, QUERIES, WIDTH};
     double percent = couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, NULL);
     assert_true(percent > 18 && percent < 50);
@@ -168,8 +190,10 @@ static void probe_finds_nothing(void **state) {
 static void collapse(void **state) {
     (void)state;
     float *spread = noise(ROWS * WIDTH, 7), same[ROWS * WIDTH];
-    for (int i = 0; i < ROWS * WIDTH; i++) same[i] = (float)(1 + i % WIDTH);
-    double one = couplet_embedding_deviation(spread, ROWS, WIDTH), none = couplet_embedding_deviation(same, ROWS, WIDTH);
+    for (int i = 0; i < ROWS * WIDTH; i++)
+        same[i] = (float)(1 + i % WIDTH);
+    double one = couplet_embedding_deviation(spread, ROWS, WIDTH),
+           none = couplet_embedding_deviation(same, ROWS, WIDTH);
     assert_true(one > 0.95 && one < 1.05);
     assert_true(none < 1e-3);
     free(spread);
@@ -183,7 +207,8 @@ typedef struct Count {
 static void mark(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     Count *c = context;
-    for (int64_t i = begin; i < end; i++) c->tiles[i]++;
+    for (int64_t i = begin; i < end; i++)
+        c->tiles[i]++;
 }
 
 static void every_tile_once(void **state) {
@@ -197,7 +222,8 @@ static void every_tile_once(void **state) {
             memset(&count, 0, sizeof count);
             int64_t tiles = round * 7 % 1000;
             couplet_threads_run(pool, tiles, mark, &count);
-            for (int64_t i = 0; i < 1000; i++) assert_int_equal(count.tiles[i], i < tiles);
+            for (int64_t i = 0; i < 1000; i++)
+                assert_int_equal(count.tiles[i], i < tiles);
         }
         couplet_threads_free(pool);
     }
@@ -205,9 +231,10 @@ static void every_tile_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knn_by_hand),         cmocka_unit_test(knn_as_defined), cmocka_unit_test(probe_separates),
-        cmocka_unit_test(probe_finds_nothing), cmocka_unit_test(collapse),       cmocka_unit_test(every_tile_once),
-        cmocka_unit_test(knn_without_itself),  cmocka_unit_test(knn_of_all),
+        cmocka_unit_test(knn_by_hand),        cmocka_unit_test(knn_as_defined),
+        cmocka_unit_test(probe_separates),    cmocka_unit_test(probe_finds_nothing),
+        cmocka_unit_test(collapse),           cmocka_unit_test(every_tile_once),
+        cmocka_unit_test(knn_without_itself), cmocka_unit_test(knn_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Batches: shuffled, balanced, weighed, in episodes; the same for the same seed wherever a run begins. */
+/* Batches: shuffled, balanced, weighed, in episodes; the same for the same seed wherever a run
+ * begins. */
 #include "runtime/loader.h"
 
 #include "tests/runtime/made_table.h"
@@ -35,8 +36,10 @@ static void shuffles(void **state) {
                 assert_int_equal(((const int32_t *)batch.fields[MADE_LABEL])[i], row % 10);
                 assert_true(((const float *)batch.fields[MADE_X])[3 * i + 2] == -(float)row);
                 assert_int_equal(seen[row]++, 0); /* once an epoch */
-                if (epoch == 0) first[b * BATCH + i] = row;
-                else moved += first[b * BATCH + i] != row;
+                if (epoch == 0)
+                    first[b * BATCH + i] = row;
+                else
+                    moved += first[b * BATCH + i] != row;
             }
         }
     }
@@ -48,10 +51,12 @@ static void shuffles(void **state) {
 /* The order is what it has always been for a seed: runs that were made before go on to the bit. */
 static void order_is_kept(void **state) {
     (void)state;
-    static const int32_t plain_rows[BATCH] = {58, 14, 60, 82, 65, 88, 39, 87, 12, 75}, balanced_rows[BATCH] = {93, 56, 17, 90, 71, 18, 96, 94, 49, 37};
+    static const int32_t plain_rows[BATCH] = {58, 14, 60, 82, 65, 88, 39, 87, 12, 75},
+                         balanced_rows[BATCH] = {93, 56, 17, 90, 71, 18, 96, 94, 49, 37};
     CoupletTable data = made_table(COUNT);
     const CoupletFeed balanced = {.batch = BATCH, .balanced = true, .by = "label", .stream = 3};
-    CoupletLoader *a = couplet_loader_new(&data, &plain, 5, 12, error, sizeof error), *b = couplet_loader_new(&data, &balanced, 5, 12, error, sizeof error);
+    CoupletLoader *a = couplet_loader_new(&data, &plain, 5, 12, error, sizeof error),
+                  *b = couplet_loader_new(&data, &balanced, 5, 12, error, sizeof error);
     CoupletBatch batch;
     couplet_loader_next(a, &batch);
     assert_memory_equal(batch.indices, plain_rows, sizeof plain_rows);
@@ -65,11 +70,14 @@ static void order_is_kept(void **state) {
 static void starts_anywhere(void **state) {
     (void)state;
     CoupletTable data = made_table(COUNT);
-    const CoupletFeed feeds[] = {plain, {.batch = BATCH, .balanced = true, .by = "label"}, {.batch = 6, .ways = 3, .each = 2, .by = "label"}};
+    const CoupletFeed feeds[] = {plain,
+                                 {.batch = BATCH, .balanced = true, .by = "label"},
+                                 {.batch = 6, .ways = 3, .each = 2, .by = "label"}};
     for (size_t f = 0; f < sizeof feeds / sizeof *feeds; f++) {
         CoupletLoader *whole = couplet_loader_new(&data, &feeds[f], 4, 0, error, sizeof error);
         for (int64_t start = 0; start < 25; start++) {
-            CoupletLoader *late = couplet_loader_new(&data, &feeds[f], 4, start, error, sizeof error);
+            CoupletLoader *late =
+                couplet_loader_new(&data, &feeds[f], 4, start, error, sizeof error);
             CoupletBatch a, b;
             couplet_loader_next(whole, &a);
             couplet_loader_next(late, &b);
@@ -90,9 +98,12 @@ static void balances(void **state) {
     (void)state;
     CoupletTable data = made_table(COUNT);
     int32_t *labels = made_labels(&data);
-    for (int i = 0; i < COUNT; i++) labels[i] = i < 100 ? i % 9 : 9;
-    const CoupletFeed balanced = {.batch = BATCH, .balanced = true, .by = "label"}, other = {.batch = BATCH, .balanced = true, .stream = 1, .by = "label"};
-    CoupletLoader *loader = couplet_loader_new(&data, &balanced, 9, 0, error, sizeof error), *apart = couplet_loader_new(&data, &other, 9, 0, error, sizeof error);
+    for (int i = 0; i < COUNT; i++)
+        labels[i] = i < 100 ? i % 9 : 9;
+    const CoupletFeed balanced = {.batch = BATCH, .balanced = true, .by = "label"},
+                      other = {.batch = BATCH, .balanced = true, .stream = 1, .by = "label"};
+    CoupletLoader *loader = couplet_loader_new(&data, &balanced, 9, 0, error, sizeof error),
+                  *apart = couplet_loader_new(&data, &other, 9, 0, error, sizeof error);
     assert_non_null(loader);
     assert_non_null(apart);
     int seen[10] = {0}, same = 0, total = 0;
@@ -108,7 +119,9 @@ static void balances(void **state) {
             total++;
         }
     }
-    for (int c = 0; c < 10; c++) assert_in_range(seen[c], total / 10 - 80, total / 10 + 80); /* deviation 21 */
+    /* deviation 21 */
+    for (int c = 0; c < 10; c++)
+        assert_in_range(seen[c], total / 10 - 80, total / 10 + 80);
     assert_true(same < total / 20);
     couplet_loader_free(loader);
     couplet_loader_free(apart);
@@ -121,7 +134,8 @@ static void chosen_rows(void **state) {
     CoupletTable data = made_table(COUNT);
     data.count = 20;
     data.origin = malloc(20 * sizeof *data.origin);
-    for (int i = 0; i < 20; i++) data.origin[i] = 5 * i + 3;
+    for (int i = 0; i < 20; i++)
+        data.origin[i] = 5 * i + 3;
     const bool wanted[MADE_FIELDS] = {[MADE_X] = true};
     const CoupletFeed feed = {.batch = BATCH, .gathered = wanted};
     CoupletLoader *loader = couplet_loader_new(&data, &feed, 9, 0, error, sizeof error);
@@ -130,13 +144,16 @@ static void chosen_rows(void **state) {
         couplet_loader_next(loader, &batch);
         assert_null(batch.fields[MADE_IMAGE]);
         assert_null(batch.fields[MADE_LABEL]);
-        for (int i = 0; i < BATCH; i++) assert_true(((const float *)batch.fields[MADE_X])[3 * i] == (float)(5 * batch.indices[i] + 3));
+        for (int i = 0; i < BATCH; i++)
+            assert_true(((const float *)batch.fields[MADE_X])[3 * i] ==
+                        (float)(5 * batch.indices[i] + 3));
     }
     couplet_loader_free(loader);
     couplet_table_close(&data);
 }
 
-/* Rows come as often as their weights say, a weight of 0 never; nothing is gathered before the weights of an epoch are known. */
+/* Rows come as often as their weights say, a weight of 0 never; nothing is gathered before the
+ * weights of an epoch are known. */
 static void weighs(void **state) {
     (void)state;
     CoupletTable data = made_table(COUNT);
@@ -144,13 +161,15 @@ static void weighs(void **state) {
     float weights[COUNT] = {0};
     weights[7] = 1;
     weights[50] = 3;
-    CoupletLoader *loader = couplet_loader_new(&data, &feed, 9, 0, error, sizeof error), *late = couplet_loader_new(&data, &feed, 9, 399, error, sizeof error);
+    CoupletLoader *loader = couplet_loader_new(&data, &feed, 9, 0, error, sizeof error),
+                  *late = couplet_loader_new(&data, &feed, 9, 399, error, sizeof error);
     int seen[COUNT] = {0};
     CoupletBatch batch, other;
     assert_true(couplet_loader_weigh(loader, weights, 400, error, sizeof error));
     for (int b = 0; b < 400; b++) {
         couplet_loader_next(loader, &batch);
-        for (int i = 0; i < BATCH; i++) seen[batch.indices[i]]++;
+        for (int i = 0; i < BATCH; i++)
+            seen[batch.indices[i]]++;
     }
     assert_int_equal(seen[7] + seen[50], 4000);
     assert_in_range(seen[50], 3000 - 140, 3000 + 140); /* deviation 27 */
@@ -163,7 +182,8 @@ static void weighs(void **state) {
     assert_true(couplet_loader_weigh(loader, weights, 402, error, sizeof error));
     for (int b = 0; b < 2; b++) {
         couplet_loader_next(loader, &batch);
-        for (int i = 0; i < BATCH; i++) assert_int_equal(batch.indices[i], 102);
+        for (int i = 0; i < BATCH; i++)
+            assert_int_equal(batch.indices[i], 102);
     }
     couplet_loader_free(loader);
     couplet_loader_free(late);
@@ -177,7 +197,8 @@ static void refuses_weights(void **state) {
     CoupletLoader *loader = couplet_loader_new(&data, &feed, 9, 0, error, sizeof error);
     float weights[COUNT] = {0};
     assert_false(couplet_loader_weigh(loader, weights, 10, error, sizeof error));
-    assert_string_equal(error, "the weights of all 103 samples of numbers are 0, and batches are drawn in proportion to them");
+    assert_string_equal(error, "the weights of all 103 samples of numbers are 0, and batches are "
+                               "drawn in proportion to them");
     const float wrong[] = {-1, NAN, INFINITY};
     for (int i = 0; i < 3; i++) {
         weights[41] = wrong[i];
@@ -195,7 +216,8 @@ static void episodes(void **state) {
     (void)state;
     CoupletTable data = made_table(COUNT);
     int32_t *labels = made_labels(&data);
-    for (int i = 0; i < COUNT; i++) labels[i] = i < 100 ? i % 9 : 9; /* class 9 has 3 rows */
+    for (int i = 0; i < COUNT; i++)
+        labels[i] = i < 100 ? i % 9 : 9; /* class 9 has 3 rows */
     const CoupletFeed feed = {.batch = 20, .ways = 5, .each = 4, .by = "label"};
     CoupletLoader *loader = couplet_loader_new(&data, &feed, 9, 0, error, sizeof error);
     assert_non_null(loader);
@@ -217,26 +239,33 @@ static void episodes(void **state) {
         }
     }
     assert_int_equal(classes[9], 0);
-    for (int c = 0; c < 9; c++) assert_in_range(classes[c], 500 - 75, 500 + 75); /* deviation 15 */
-    for (int i = 0; i < 99; i++) assert_in_range(rows[i], 182 - 70, 182 + 70);   /* deviation 13 */
+    for (int c = 0; c < 9; c++)
+        assert_in_range(classes[c], 500 - 75, 500 + 75); /* deviation 15 */
+    for (int i = 0; i < 99; i++)
+        assert_in_range(rows[i], 182 - 70, 182 + 70); /* deviation 13 */
     couplet_loader_free(loader);
     /* As many as a thread's stack does not hold. */
     enum { HUGE_ROWS = 1 << 21 };
     CoupletTable huge = made_table(HUGE_ROWS);
     int32_t *each_its_own = made_labels(&huge);
     huge.fields[MADE_LABEL].classes = 0;
-    for (int i = 0; i < HUGE_ROWS; i++) each_its_own[i] = i;
+    for (int i = 0; i < HUGE_ROWS; i++)
+        each_its_own[i] = i;
     const bool none_gathered[MADE_FIELDS] = {false};
-    const CoupletFeed wide = {.batch = HUGE_ROWS, .gathered = none_gathered, .ways = HUGE_ROWS, .each = 1, .by = "label"};
+    const CoupletFeed wide = {
+        .batch = HUGE_ROWS, .gathered = none_gathered, .ways = HUGE_ROWS, .each = 1, .by = "label"};
     loader = couplet_loader_new(&huge, &wide, 9, 0, error, sizeof error);
     assert_non_null(loader);
     CoupletBatch all;
     couplet_loader_next(loader, &all);
     couplet_loader_free(loader);
     couplet_table_close(&huge);
-    const CoupletFeed many = {.batch = 40, .ways = 10, .each = 4, .by = "label"}, none = {.batch = 4, .ways = 2, .each = 2, .by = "batch"};
+    const CoupletFeed many = {.batch = 40, .ways = 10, .each = 4, .by = "label"},
+                      none = {.batch = 4, .ways = 2, .each = 2, .by = "batch"};
     assert_null(couplet_loader_new(&data, &many, 9, 0, error, sizeof error));
-    assert_string_equal(error, "an episode takes 4 samples of each of 10 classes, and 9 classes of numbers have so many");
+    assert_string_equal(
+        error,
+        "an episode takes 4 samples of each of 10 classes, and 9 classes of numbers have so many");
     assert_null(couplet_loader_new(&data, &none, 9, 0, error, sizeof error));
     assert_non_null(strstr(error, "`batch`"));
     couplet_table_close(&data);
@@ -244,8 +273,10 @@ static void episodes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shuffles), cmocka_unit_test(order_is_kept), cmocka_unit_test(starts_anywhere), cmocka_unit_test(balances),
-        cmocka_unit_test(chosen_rows), cmocka_unit_test(weighs), cmocka_unit_test(refuses_weights), cmocka_unit_test(episodes),
+        cmocka_unit_test(shuffles),        cmocka_unit_test(order_is_kept),
+        cmocka_unit_test(starts_anywhere), cmocka_unit_test(balances),
+        cmocka_unit_test(chosen_rows),     cmocka_unit_test(weighs),
+        cmocka_unit_test(refuses_weights), cmocka_unit_test(episodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

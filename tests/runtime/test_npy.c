@@ -1,4 +1,5 @@
-/* Arrays of .npy files: every element type, byte order and order of axes is read exactly, and whatever else is refused in a sentence. */
+/* Arrays of .npy files: every element type, byte order and order of axes is read exactly, and
+ * whatever else is refused in a sentence. */
 #include "runtime/npy.h"
 
 #include <math.h>
@@ -26,7 +27,18 @@ static void add(File *f, const void *bytes, size_t count) {
 static File with_header(int version, const char *header) {
     File f = {.length = 0};
     const size_t length = strlen(header);
-    const unsigned char start[] = {0x93, 'N', 'U', 'M', 'P', 'Y', (unsigned char)version, 0, (unsigned char)(length & 255), (unsigned char)(length >> 8), 0, 0};
+    const unsigned char start[] = {0x93,
+                                   'N',
+                                   'U',
+                                   'M',
+                                   'P',
+                                   'Y',
+                                   (unsigned char)version,
+                                   0,
+                                   (unsigned char)(length & 255),
+                                   (unsigned char)(length >> 8),
+                                   0,
+                                   0};
     add(&f, start, version == 1 ? 10 : 12);
     add(&f, header, length);
     return f;
@@ -34,17 +46,21 @@ static File with_header(int version, const char *header) {
 
 static File described(const char *descr, const char *order, const char *shape) {
     char header[256];
-    snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }\n", descr, order, shape);
+    snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }\n", descr,
+             order, shape);
     return with_header(1, header);
 }
 
-static bool read_file(const File *f, CoupletNpy *out) { return couplet_npy_read_bytes("x.npy", f->bytes, f->length, out, error, sizeof error); }
+static bool read_file(const File *f, CoupletNpy *out) {
+    return couplet_npy_read_bytes("x.npy", f->bytes, f->length, out, error, sizeof error);
+}
 
 static void refused(const File *f, const char *word) {
     CoupletNpy array;
     if (read_file(f, &array)) fail_msg("read, and `%s` was expected", word);
     if (!strstr(error, word) || !strstr(error, "x.npy")) fail_msg("%s: lacks `%s`", error, word);
-    for (const char *at = error; *at; at++) assert_in_range(*at, ' ', '~');
+    for (const char *at = error; *at; at++)
+        assert_in_range(*at, ' ', '~');
     assert_null(array.values);
     assert_null(array.wholes);
 }
@@ -57,27 +73,44 @@ static void whole_numbers(void **state) {
         int bytes;
         int64_t values[3];
     } cases[] = {
-        {"|i1", 1, {-128, 127, -1}},           {"<i2", 2, {-32768, 32767, 258}}, {">i2", 2, {-32768, 32767, 258}},
-        {"<i4", 4, {INT32_MIN, INT32_MAX, 3}}, {">i4", 4, {INT32_MIN, INT32_MAX, 16909060}},
-        {"<i8", 8, {INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1}}, {">i8", 8, {INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1}}, {"=i8", 8, {1, 2, 3}},
-        {"|u1", 1, {0, 255, 7}}, {"<u2", 2, {0, 65535, 258}}, {">u2", 2, {0, 65535, 258}}, {"<u4", 4, {0, UINT32_MAX, 3}}, {">u4", 4, {0, UINT32_MAX, 3}},
-        {"<u8", 8, {0, -1, INT64_MIN}}, {">u8", 8, {0, -1, INT64_MIN}}, {"|b1", 1, {0, 1, 1}},
+        {"|i1", 1, {-128, 127, -1}},
+        {"<i2", 2, {-32768, 32767, 258}},
+        {">i2", 2, {-32768, 32767, 258}},
+        {"<i4", 4, {INT32_MIN, INT32_MAX, 3}},
+        {">i4", 4, {INT32_MIN, INT32_MAX, 16909060}},
+        {"<i8", 8, {INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1}},
+        {">i8", 8, {INT64_MIN, INT64_MAX, (INT64_C(1) << 53) + 1}},
+        {"=i8", 8, {1, 2, 3}},
+        {"|u1", 1, {0, 255, 7}},
+        {"<u2", 2, {0, 65535, 258}},
+        {">u2", 2, {0, 65535, 258}},
+        {"<u4", 4, {0, UINT32_MAX, 3}},
+        {">u4", 4, {0, UINT32_MAX, 3}},
+        {"<u8", 8, {0, -1, INT64_MIN}},
+        {">u8", 8, {0, -1, INT64_MIN}},
+        {"|b1", 1, {0, 1, 1}},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         File f = described(cases[c].descr, "False", "(3,)");
         for (int i = 0; i < 3; i++)
             for (int b = 0; b < cases[c].bytes; b++) {
                 const int place = cases[c].descr[0] == '>' ? cases[c].bytes - 1 - b : b;
-                const unsigned char byte = (unsigned char)((uint64_t)cases[c].values[i] >> (8 * place));
+                const unsigned char byte =
+                    (unsigned char)((uint64_t)cases[c].values[i] >> (8 * place));
                 add(&f, &byte, 1);
             }
         CoupletNpy a;
         if (!read_file(&f, &a)) fail_msg("%s: %s", cases[c].descr, error);
         assert_true(a.is_integer && !a.values && a.rank == 1 && a.count == 3);
-        for (int i = 0; i < 3; i++) assert_int_equal(a.wholes[i], cases[c].values[i]);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(a.wholes[i], cases[c].values[i]);
         char text[24];
-        if (a.is_unsigned && cases[c].bytes == 8) assert_string_equal(couplet_npy_whole_text(&a, 1, text, sizeof text), "18446744073709551615");
-        if (cases[c].values[0] == INT64_MIN) assert_string_equal(couplet_npy_whole_text(&a, 0, text, sizeof text), "-9223372036854775808");
+        if (a.is_unsigned && cases[c].bytes == 8)
+            assert_string_equal(couplet_npy_whole_text(&a, 1, text, sizeof text),
+                                "18446744073709551615");
+        if (cases[c].values[0] == INT64_MIN)
+            assert_string_equal(couplet_npy_whole_text(&a, 0, text, sizeof text),
+                                "-9223372036854775808");
         couplet_npy_free(&a);
     }
 }
@@ -89,10 +122,23 @@ static void reals(void **state) {
         unsigned char bytes[8];
         double value;
     } cases[] = {
-        {"<f2", {0x00, 0x3c}, 1}, {">f2", {0x3c, 0x00}, 1}, {"<f2", {0xff, 0x7b}, 65504}, {"<f2", {0x01, 0x00}, 0x1p-24}, {"<f2", {0xff, 0x83}, -1023 * 0x1p-24},
-        {"<f2", {0x00, 0x04}, 0x1p-14}, {"<f2", {0x55, 0x35}, 1365 * 0x1p-12}, {"<f2", {0x00, 0xfc}, -INFINITY}, {"<f2", {0x01, 0x7c}, NAN}, {"<f2", {0, 0x80}, -0.0},
-        {"<f4", {0, 0, 0x80, 0x3f}, 1}, {">f4", {0x3f, 0x80, 0, 0}, 1}, {"<f4", {0, 0, 0xc0, 0xff}, NAN}, {"<f4", {1, 0, 0, 0}, 0x1p-149},
-        {"<f8", {0, 0, 0, 0, 0, 0, 0xf0, 0x3f}, 1}, {">f8", {0x3f, 0xf0}, 1}, {"<f8", {1}, 0x1p-1074},
+        {"<f2", {0x00, 0x3c}, 1},
+        {">f2", {0x3c, 0x00}, 1},
+        {"<f2", {0xff, 0x7b}, 65504},
+        {"<f2", {0x01, 0x00}, 0x1p-24},
+        {"<f2", {0xff, 0x83}, -1023 * 0x1p-24},
+        {"<f2", {0x00, 0x04}, 0x1p-14},
+        {"<f2", {0x55, 0x35}, 1365 * 0x1p-12},
+        {"<f2", {0x00, 0xfc}, -INFINITY},
+        {"<f2", {0x01, 0x7c}, NAN},
+        {"<f2", {0, 0x80}, -0.0},
+        {"<f4", {0, 0, 0x80, 0x3f}, 1},
+        {">f4", {0x3f, 0x80, 0, 0}, 1},
+        {"<f4", {0, 0, 0xc0, 0xff}, NAN},
+        {"<f4", {1, 0, 0, 0}, 0x1p-149},
+        {"<f8", {0, 0, 0, 0, 0, 0, 0xf0, 0x3f}, 1},
+        {">f8", {0x3f, 0xf0}, 1},
+        {"<f8", {1}, 0x1p-1074},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         File f = described(cases[c].descr, "False", "()");
@@ -100,8 +146,11 @@ static void reals(void **state) {
         CoupletNpy a;
         if (!read_file(&f, &a)) fail_msg("%s: %s", cases[c].descr, error);
         assert_true(!a.is_integer && !a.wholes && a.rank == 0 && a.count == 1);
-        if (isnan(cases[c].value)) assert_true(isnan(a.values[0]));
-        else assert_true(a.values[0] == cases[c].value && signbit(a.values[0]) == signbit(cases[c].value));
+        if (isnan(cases[c].value))
+            assert_true(isnan(a.values[0]));
+        else
+            assert_true(a.values[0] == cases[c].value &&
+                        signbit(a.values[0]) == signbit(cases[c].value));
         couplet_npy_free(&a);
     }
 }
@@ -110,9 +159,13 @@ static void reals(void **state) {
 static void orders_of_axes(void **state) {
     (void)state;
     enum { A = 3, B = 4, C = 5 };
-    File rows = described("|u1", "False", "(3, 4, 5)"), columns = described("|u1", "True", "(3, 4, 5)");
+    File rows = described("|u1", "False", "(3, 4, 5)"),
+         columns = described("|u1", "True", "(3, 4, 5)");
     for (int i = 0; i < A * B * C; i++) {
-        const unsigned char row = (unsigned char)(3 * i + 1), column = (unsigned char)(3 * (i % A * B * C + i / A % B * C + i / A / B) + 1);
+        const unsigned char row = (unsigned char)(3 * i + 1),
+                            column =
+                                (unsigned char)(3 * (i % A * B * C + i / A % B * C + i / A / B) +
+                                                1);
         add(&rows, &row, 1);
         add(&columns, &column, 1);
     }
@@ -140,7 +193,8 @@ static void long_arrays(void **state) {
         }
         CoupletNpy a;
         assert_true(couplet_npy_read_bytes("x.npy", bytes, length, &a, error, sizeof error));
-        for (int i = 0; i < ROWS * COLUMNS; i++) assert_int_equal(a.wholes[i], i);
+        for (int i = 0; i < ROWS * COLUMNS; i++)
+            assert_int_equal(a.wholes[i], i);
         couplet_npy_free(&a);
         free(bytes);
     }
@@ -149,8 +203,10 @@ static void long_arrays(void **state) {
 static void headers(void **state) {
     (void)state;
     static const char *const good[] = {
-        "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }", "{\"shape\": (2,), \"fortran_order\": False, \"descr\": \"|u1\"}",
-        "{'shape':(2L,),'descr':'|u1','fortran_order':False}", "{'descr' : '|u1' , 'fortran_order' : False, 'shape' : ( 2 , ) }   \n",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }",
+        "{\"shape\": (2,), \"fortran_order\": False, \"descr\": \"|u1\"}",
+        "{'shape':(2L,),'descr':'|u1','fortran_order':False}",
+        "{'descr' : '|u1' , 'fortran_order' : False, 'shape' : ( 2 , ) }   \n",
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         for (int version = 1; version <= 3; version++) {
@@ -168,21 +224,39 @@ static void refusals(void **state) {
     static const struct {
         const char *descr, *shape, *word;
     } cases[] = {
-        {"<c8", "(2,)", "complex numbers (<c8)"}, {"<c16", "(2,)", "complex numbers (<c16)"}, {"|O", "(2,)", "Python objects (|O)"}, {"<U5", "(2,)", "text (<U5)"},
-        {"|S3", "(2,)", "bytes of text (|S3)"}, {"<V2", "(2,)", "bfloat16"}, {"<M8[ns]", "(2,)", "dates (<M8[ns])"}, {"<f16", "(2,)", "wide floats (<f16)"},
-        {"<x4", "(2,)", "`<x4` is not known"}, {"", "(2,)", "`` is not known"}, {"<i3", "(2,)", "`<i3` is not known"}, {"|u1", "(0,)", "axis 1 has 0"},
-        {"|u1", "(2, -3)", "axis 2 has -3"}, {"|u1", "(2, 99999999999999999999999)", "axis 2 has 99999999999999999999999"}, {"|u1", "(2.5,)", "no list of whole numbers"},
-        {"|u1", "(x,)", "no list of whole numbers"}, {"|u1", "(1,2,3,4,5,6,7,8,9)", "more than 8 axes"}, {"|u1", "(2, 3", "no list of whole numbers"},
-        {"<f8", "(1000000000000000, 8)", "axis 1 of the shape (1000000000000000, 8)"}, {"<f8", "(8, 1000000000000000)", "axis 2 of the shape"},
-        {"<f8", "(2000000, 2000000)", "axis 1 of the shape"}, {"<f8", "(3037000500, 3037000500)", "so many fit into no memory"}, {"<f8", "(1000000, 8)", "cut short: 2 bytes"},
-        {"|u1", "(3,)", "cut short: 2 bytes of data stand there, and its shape (3,) asks for 3"}, {"|u1", "()", "more bytes than the 1 of data"},
+        {"<c8", "(2,)", "complex numbers (<c8)"},
+        {"<c16", "(2,)", "complex numbers (<c16)"},
+        {"|O", "(2,)", "Python objects (|O)"},
+        {"<U5", "(2,)", "text (<U5)"},
+        {"|S3", "(2,)", "bytes of text (|S3)"},
+        {"<V2", "(2,)", "bfloat16"},
+        {"<M8[ns]", "(2,)", "dates (<M8[ns])"},
+        {"<f16", "(2,)", "wide floats (<f16)"},
+        {"<x4", "(2,)", "`<x4` is not known"},
+        {"", "(2,)", "`` is not known"},
+        {"<i3", "(2,)", "`<i3` is not known"},
+        {"|u1", "(0,)", "axis 1 has 0"},
+        {"|u1", "(2, -3)", "axis 2 has -3"},
+        {"|u1", "(2, 99999999999999999999999)", "axis 2 has 99999999999999999999999"},
+        {"|u1", "(2.5,)", "no list of whole numbers"},
+        {"|u1", "(x,)", "no list of whole numbers"},
+        {"|u1", "(1,2,3,4,5,6,7,8,9)", "more than 8 axes"},
+        {"|u1", "(2, 3", "no list of whole numbers"},
+        {"<f8", "(1000000000000000, 8)", "axis 1 of the shape (1000000000000000, 8)"},
+        {"<f8", "(8, 1000000000000000)", "axis 2 of the shape"},
+        {"<f8", "(2000000, 2000000)", "axis 1 of the shape"},
+        {"<f8", "(3037000500, 3037000500)", "so many fit into no memory"},
+        {"<f8", "(1000000, 8)", "cut short: 2 bytes"},
+        {"|u1", "(3,)", "cut short: 2 bytes of data stand there, and its shape (3,) asks for 3"},
+        {"|u1", "()", "more bytes than the 1 of data"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         File f = described(cases[i].descr, "False", cases[i].shape);
         add(&f, "\1\2", 2);
         refused(&f, cases[i].word);
     }
-    File f = with_header(1, "{'descr': [('a', '<f4'), ('b', '<i4')], 'fortran_order': False, 'shape': (2,), }");
+    File f = with_header(
+        1, "{'descr': [('a', '<f4'), ('b', '<i4')], 'fortran_order': False, 'shape': (2,), }");
     refused(&f, "structures of several fields");
     f = with_header(1, "{'descr': '\xffu1\x1b[31m', 'fortran_order': False, 'shape': (2,), }");
     refused(&f, "`?u1?[31m` is not known");
@@ -204,8 +278,9 @@ static void refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_numbers), cmocka_unit_test(reals), cmocka_unit_test(orders_of_axes), cmocka_unit_test(long_arrays),
-        cmocka_unit_test(headers), cmocka_unit_test(refusals),
+        cmocka_unit_test(whole_numbers),  cmocka_unit_test(reals),
+        cmocka_unit_test(orders_of_axes), cmocka_unit_test(long_arrays),
+        cmocka_unit_test(headers),        cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

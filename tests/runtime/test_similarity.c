@@ -1,4 +1,5 @@
-/* Every one of the dot products, each against its own sum in double precision: a block that is taken in pieces has all of them, at their places. */
+/* Every one of the dot products, each against its own sum in double precision: a block that is
+ * taken in pieces has all of them, at their places. */
 #include "runtime/similarity.h"
 
 #include <math.h>
@@ -15,13 +16,16 @@ static void every_product(void **state) {
     static float queries[ROWS * LONGEST], panel[LONGEST * PANEL];
     for (int width = 1; width <= LONGEST; width += 19) {
         float out[ROWS * PANEL];
-        for (int i = 0; i < ROWS * width; i++) queries[i] = (float)sin(0.37 * i + 0.1);
-        for (int i = 0; i < PANEL * width; i++) panel[i] = (float)cos(0.73 * i);
+        for (int i = 0; i < ROWS * width; i++)
+            queries[i] = (float)sin(0.37 * i + 0.1);
+        for (int i = 0; i < PANEL * width; i++)
+            panel[i] = (float)cos(0.73 * i);
         couplet_similarities(queries, panel, width, out);
         for (int q = 0; q < ROWS; q++)
             for (int i = 0; i < PANEL; i++) {
                 double sum = 0;
-                for (int d = 0; d < width; d++) sum += (double)queries[q * width + d] * (double)panel[d * PANEL + i];
+                for (int d = 0; d < width; d++)
+                    sum += (double)queries[q * width + d] * (double)panel[d * PANEL + i];
                 assert_true(fabs(sum - (double)out[q * PANEL + i]) <= 1e-5);
             }
     }

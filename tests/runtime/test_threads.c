@@ -1,4 +1,5 @@
-/* The pool: every tile once, on any number of threads, and threads that share a core part without being bound for good. */
+/* The pool: every tile once, on any number of threads, and threads that share a core part without
+ * being bound for good. */
 #include "runtime/cores.h"
 #include "runtime/threads.h"
 
@@ -19,7 +20,8 @@ typedef struct Counted {
 
 static void count(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
-    for (int64_t i = begin; i < end; i++) ((Counted *)context)->times[i]++;
+    for (int64_t i = begin; i < end; i++)
+        ((Counted *)context)->times[i]++;
 }
 
 static void every_tile_once(void **state) {
@@ -31,7 +33,8 @@ static void every_tile_once(void **state) {
             Counted counted;
             memset(&counted, 0, sizeof counted);
             couplet_threads_run(pool, tiles, count, &counted);
-            for (int64_t i = 0; i < TILES; i++) assert_int_equal(counted.times[i], i < tiles);
+            for (int64_t i = 0; i < TILES; i++)
+                assert_int_equal(counted.times[i], i < tiles);
         }
         couplet_threads_free(pool);
     }
@@ -82,6 +85,7 @@ static void threads_part(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_tile_once), cmocka_unit_test(threads_part)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_tile_once),
+                                       cmocka_unit_test(threads_part)};
     return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
-/* Every loss of stdlib/losses in float32 on the CPU against the reference evaluator in float64, value and gradients: as it is, and where naive formulas
- * break. All functions of the module that give a number are walked, so a new one is tested as soon as it is written.
- * usage: test_losses FOLDER [NAME...] */
+/* Every loss of stdlib/losses in float32 on the CPU against the reference evaluator in float64,
+ * value and gradients: as it is, and where naive formulas break. All functions of the module that
+ * give a number are walked, so a new one is tested as soon as it is written. usage: test_losses
+ * FOLDER [NAME...] */
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/gradcheck.h"
@@ -12,22 +13,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what is done to the arrays ------------------------------------------------------------------------------ */
+/* ---- what is done to the arrays -------------------------------------------------------------- */
 
-static bool is_features(const FunctionInput *in) { return in->type == GT_REAL && in->rank >= 2; }
+static bool is_features(const FunctionInput *in) {
+    return in->type == GT_REAL && in->rank >= 2;
+}
 
 static void scale_features(FunctionArrays *a, double factor) {
     for (int i = 0; i < a->count; i++)
-        for (int64_t k = 0; is_features(&a->inputs[i]) && k < arrays_elements(a, i); k++) a->values[i][k] = (float)(a->values[i][k] * factor);
+        for (int64_t k = 0; is_features(&a->inputs[i]) && k < arrays_elements(a, i); k++)
+            a->values[i][k] = (float)(a->values[i][k] * factor);
 }
 
-static void as_it_is(FunctionArrays *a) { (void)a; }
-static void large(FunctionArrays *a) { scale_features(a, 1e4); }
-static void small(FunctionArrays *a) { scale_features(a, 1e-4); }
+static void as_it_is(FunctionArrays *a) {
+    (void)a;
+}
+static void large(FunctionArrays *a) {
+    scale_features(a, 1e4);
+}
+static void small(FunctionArrays *a) {
+    scale_features(a, 1e-4);
+}
 
 static void cold(FunctionArrays *a) {
     for (int i = 0; i < a->count; i++)
-        if (a->inputs[i].rank == 0 && a->values[i] && strncmp(a->inputs[i].name, "tau", 3) == 0 && strcmp(a->inputs[i].name, "tau_plus") != 0) a->values[i][0] = 0.005f;
+        if (a->inputs[i].rank == 0 && a->values[i] && strncmp(a->inputs[i].name, "tau", 3) == 0 &&
+            strcmp(a->inputs[i].name, "tau_plus") != 0)
+            a->values[i][0] = 0.005f;
 }
 
 /* Pairs of equal rows in every array, and the second array of two views equal to the first. */
@@ -37,7 +49,8 @@ static void duplicated(FunctionArrays *a) {
         int64_t row = is_features(in) ? arrays_elements(a, i) / in->shape[0] : 0;
         for (int64_t k = 0; row && k + row < arrays_elements(a, i); k++)
             if ((k / row) % 2 == 0) a->values[i][k + row] = a->values[i][k];
-        if (i && is_features(in) && in->rank == a->inputs[i - 1].rank && arrays_elements(a, i) == arrays_elements(a, i - 1))
+        if (i && is_features(in) && in->rank == a->inputs[i - 1].rank &&
+            arrays_elements(a, i) == arrays_elements(a, i - 1))
             memcpy(a->values[i], a->values[i - 1], sizeof(double) * (size_t)arrays_elements(a, i));
     }
 }
@@ -46,7 +59,8 @@ static void all_equal(FunctionArrays *a) {
     for (int i = 0; i < a->count; i++) {
         const FunctionInput *in = &a->inputs[i];
         int64_t width = is_features(in) ? in->shape[in->rank - 1] : 0;
-        for (int64_t k = width; width && k < arrays_elements(a, i); k++) a->values[i][k] = a->values[i][k - width];
+        for (int64_t k = width; width && k < arrays_elements(a, i); k++)
+            a->values[i][k] = a->values[i][k - width];
     }
 }
 
@@ -54,7 +68,8 @@ static void zero_vectors(FunctionArrays *a) {
     for (int i = 0; i < a->count; i++) {
         const FunctionInput *in = &a->inputs[i];
         int64_t width = is_features(in) ? in->shape[in->rank - 1] : 0;
-        for (int64_t k = 0; k < width; k++) a->values[i][k] = 0;
+        for (int64_t k = 0; k < width; k++)
+            a->values[i][k] = 0;
     }
 }
 
@@ -62,12 +77,16 @@ static void zero_vectors(FunctionArrays *a) {
 static void empty_masks(FunctionArrays *a) {
     for (int i = 0; i < a->count; i++) {
         int64_t count = a->inputs[i].type == GT_INT && a->values[i] ? arrays_elements(a, i) : 0;
-        for (int64_t k = 0; k < count; k++) a->values[i][k] = a->is_index[i] && a->inputs[i].rank == 1 ? (double)(a->extent[i] ? k % a->extent[i] : k) : 0;
+        for (int64_t k = 0; k < count; k++)
+            a->values[i][k] = a->is_index[i] && a->inputs[i].rank == 1
+                                  ? (double)(a->extent[i] ? k % a->extent[i] : k)
+                                  : 0;
     }
 }
 
-/* The tolerance is relative to the largest entry, or to `usual` of the largest entry and of the value as it is, if that is more: where equal rows make
- * a gradient vanish, what is left is rounding of that size. At temperature 0.005 the last bit of a cosine is 1e-5 of an exponent. */
+/* The tolerance is relative to the largest entry, or to `usual` of the largest entry and of the
+ * value as it is, if that is more: where equal rows make a gradient vanish, what is left is
+ * rounding of that size. At temperature 0.005 the last bit of a cosine is 1e-5 of an exponent. */
 enum { MOST_OUTPUTS = 32 }; /* of a loss of the library: its value and its gradients */
 
 typedef struct Condition {
@@ -93,9 +112,11 @@ typedef struct Known {
     const char *function, *condition, *why;
 } Known;
 static const Known known[] = {
-    {"moco_v3", "tau = 0.005", "the gradient to tau is a difference of terms some hundred times its size"},
+    {"moco_v3", "tau = 0.005",
+     "the gradient to tau is a difference of terms some hundred times its size"},
     {"sup_con_scaled", "tau = 0.005", "the same"},
-    {"barlow", "all rows equal", "a column that does not vary is 0/0, as the paper writes it; with eps = 1e-5 it is defined"},
+    {"barlow", "all rows equal",
+     "a column that does not vary is 0/0, as the paper writes it; with eps = 1e-5 it is defined"},
     {"dice", "scaled by 1e4",
      "a softmax of one winner: p (g - sum p g) is rounding of terms some 1e4 times its size"},
     {NULL, NULL, NULL},
@@ -107,16 +128,17 @@ static const Known *find_known(const char *function, const char *condition) {
     return NULL;
 }
 
-/* ---- one loss ---------------------------------------------------------------------------------------------------- */
+/* ---- one loss -------------------------------------------------------------------------------- */
 
 typedef struct Loss {
     Arena *arena;
     const Stmt *fn;
     FunctionArrays arrays;
-    Graph *graph;    /* finished, for the CPU */
+    Graph *graph; /* finished, for the CPU */
     CoupletPlan *plan;
     CpuCode *code;
-    double usual[MOST_OUTPUTS + 1]; /* largest entry of each output as it is; the value is the first */
+    /* largest entry of each output as it is; the value is the first */
+    double usual[MOST_OUTPUTS + 1];
     char fault[512]; /* of the condition at hand */
 } Loss;
 
@@ -128,7 +150,8 @@ static bool build(Loss *l, const Method *method, const Stmt *fn) {
     l->fn = fn;
     l->arrays.arena = l->arena;
     if (!arrays_make_up(&l->arrays, fn, &none)) return false;
-    l->graph = compile_function(l->arena, diag, method, fn->name, l->arrays.inputs, l->arrays.count, &lower);
+    l->graph = compile_function(l->arena, diag, method, fn->name, l->arrays.inputs, l->arrays.count,
+                                &lower);
     diag_print(diag, stdout);
     if (!l->graph) return false;
     arrays_fit_indices(&l->arrays, &written.graph);
@@ -141,21 +164,26 @@ static bool build(Loss *l, const Method *method, const Stmt *fn) {
 
 static int64_t elements(const GNode *n) {
     int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    for (int i = 0; i < n->rank; i++)
+        count *= n->shape[i];
     return count;
 }
 
 static double largest_entry(const double *values, int64_t count) {
     double largest = 0;
-    for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs(values[i]));
+    for (int64_t i = 0; i < count; i++)
+        largest = fmax(largest, fabs(values[i]));
     return largest;
 }
 
-static bool differs(Loss *l, const char *name, const double *expected, const float *found, int64_t count, double tolerance, double usual) {
+static bool differs(Loss *l, const char *name, const double *expected, const float *found,
+                    int64_t count, double tolerance, double usual) {
     double largest = fmax(fmax(1e-12, usual), largest_entry(expected, count));
     for (int64_t i = 0; i < count; i++) {
-        if (fabs((double)found[i] - expected[i]) <= tolerance * largest) continue; /* a NaN goes on */
-        snprintf(l->fault, sizeof l->fault, "%s, entry %lld: %g, and %g in float64 (largest %g)", name, (long long)i, (double)found[i], expected[i], largest);
+        /* a NaN goes on */
+        if (fabs((double)found[i] - expected[i]) <= tolerance * largest) continue;
+        snprintf(l->fault, sizeof l->fault, "%s, entry %lld: %g, and %g in float64 (largest %g)",
+                 name, (long long)i, (double)found[i], expected[i], largest);
         return true;
     }
     return false;
@@ -168,16 +196,25 @@ static bool holds(Loss *l, const Condition *condition) {
     CoupletRun *run = couplet_run_new(l->plan, NULL);
     CoupletFault fault = {.sentence = "", .source = ""};
     Span span;
-    bool stopped = !couplet_run_steps(run, arrays_narrow(&l->arrays, l->graph, l->plan), NULL, &fault), should = reference_fault(exact, &span) != NULL;
-    if (stopped != should) snprintf(l->fault, sizeof l->fault, "%s: %s", stopped ? "the CPU stops" : "only the reference stops", stopped ? fault.sentence : reference_fault(exact, &span));
+    bool stopped =
+             !couplet_run_steps(run, arrays_narrow(&l->arrays, l->graph, l->plan), NULL, &fault),
+         should = reference_fault(exact, &span) != NULL;
+    if (stopped != should)
+        snprintf(l->fault, sizeof l->fault, "%s: %s",
+                 stopped ? "the CPU stops" : "only the reference stops",
+                 stopped ? fault.sentence : reference_fault(exact, &span));
     for (int i = 0; !stopped && !should && !l->fault[0] && i < l->graph->outputs.count; i++) {
         const GOutput *output = &l->graph->outputs.items[i];
         const double *expected = reference_value(exact, output->node);
         int64_t count = elements(output->node);
         for (int64_t k = 0; k < count; k++)
-            if (!isfinite(expected[k])) snprintf(l->fault, sizeof l->fault, "%s is %g in float64 too", output->name, expected[k]);
+            if (!isfinite(expected[k]))
+                snprintf(l->fault, sizeof l->fault, "%s is %g in float64 too", output->name,
+                         expected[k]);
         if (condition == conditions) l->usual[i] = largest_entry(expected, count);
-        if (!l->fault[0]) differs(l, output->name, expected, couplet_run_output(run, output->name), count, condition->tolerance, condition->usual * fmax(l->usual[0], l->usual[i]));
+        if (!l->fault[0])
+            differs(l, output->name, expected, couplet_run_output(run, output->name), count,
+                    condition->tolerance, condition->usual * fmax(l->usual[0], l->usual[i]));
     }
     couplet_run_free(run);
     reference_free(exact);
@@ -196,11 +233,15 @@ static int try_conditions(Loss *l) {
         conditions[c].change(&l->arrays);
         bool good = holds(l, &conditions[c]);
         const Known *expected = find_known(l->fn->name, conditions[c].name);
-        if (good && expected) printf("%s, %s: holds now; take it from the list of what does not\n", l->fn->name, conditions[c].name);
+        if (good && expected)
+            printf("%s, %s: holds now; take it from the list of what does not\n", l->fn->name,
+                   conditions[c].name);
         if (!good && !expected) printf("%s, %s: %s\n", l->fn->name, conditions[c].name, l->fault);
         wrong += !good && !expected;
         for (int i = 0; i < l->arrays.count; i++)
-            if (l->arrays.values[i]) memcpy(l->arrays.values[i], kept[i], sizeof(double) * (size_t)arrays_elements(&l->arrays, i));
+            if (l->arrays.values[i])
+                memcpy(l->arrays.values[i], kept[i],
+                       sizeof(double) * (size_t)arrays_elements(&l->arrays, i));
     }
     return wrong;
 }
@@ -220,7 +261,8 @@ int main(int argc, char **argv) {
     diag_print(diag, stdout);
     for (int i = 0; method && i < method->spec->stmt_count; i++) {
         const Stmt *s = method->spec->stmts[i];
-        bool loss = s->kind == STMT_FN && s->result && s->result->kind == KIND_REAL && s->result->rank == 0;
+        bool loss =
+            s->kind == STMT_FN && s->result && s->result->kind == KIND_REAL && s->result->rank == 0;
         if (!loss || !is_asked_for(s->name, argc, argv)) continue;
         Loss l = {.arena = arena_new()};
         tried++;

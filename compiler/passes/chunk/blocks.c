@@ -9,7 +9,8 @@ typedef struct Opened {
 
 static void open_part(Chunk *c, const Part *p, Opened *o) {
     graph_open(c->g, p->node, &o->spec);
-    o->index = p->index < p->node->rank ? &o->spec.out[p->index] : &o->spec.red[p->index - p->node->rank];
+    o->index =
+        p->index < p->node->rank ? &o->spec.out[p->index] : &o->spec.red[p->index - p->node->rank];
     o->from = *o->index;
     o->within = graph_fresh_index(c->g, block_size(p));
     *o->index = o->within;
@@ -35,7 +36,9 @@ ComputeSpec chunk_open_block(Chunk *c, const Part *p, int64_t block) {
 int64_t chunk_block_read(Chunk *c, const GExpr *load) {
     const Part *p = part_of(c, load->tensor);
     int64_t low, high, size = block_size(p);
-    if (!gx_range(c->g, load->args[p->index], NULL, &low, &high) || low < 0 || high >= graph_extent(p->node, p->index)) return -1;
+    if (!gx_range(c->g, load->args[p->index], NULL, &low, &high) || low < 0 ||
+        high >= graph_extent(p->node, p->index))
+        return -1;
     return low / size == high / size ? low / size : -1;
 }
 

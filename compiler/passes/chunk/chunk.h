@@ -29,9 +29,9 @@ typedef struct Part {
     ComputeSpec *opened;
     /* By block: the node in its own loop, and once more in the second loop. */
     GNode **made, **again;
-    GNode **slices[2];     /* by block: copies out of the whole array, for each loop */
-    GNode **sums;          /* by chunk: the sum of all blocks up to it */
-    GNode *now;            /* the whole node */
+    GNode **slices[2]; /* by block: copies out of the whole array, for each loop */
+    GNode **sums;      /* by chunk: the sum of all blocks up to it */
+    GNode *now;        /* the whole node */
 } Part;
 
 typedef struct Chunk {

@@ -5,7 +5,7 @@
 
 enum { SMALL = 16 /* elements a sample that are not worth blocks */, MOST_COUNTS = 16 };
 
-/* ---- who reads what ------------------------------------------------------------------------------------------------ */
+/* ---- who reads what -------------------------------------------------------------------------- */
 
 static void add_read(Chunk *c, int reader, const GNode *tensor) {
     int at = c->position[tensor->id];
@@ -24,25 +24,31 @@ static void survey(Chunk *c) {
         const Loads l = loads_of(c->scratch, n);
         c->parts[i] = (Part){.node = n, .rigid = n->kind != GN_COMPUTE || n->streamed, .index = -1};
         if (n->operand) add_read(c, i, n->operand);
-        for (int k = 0; k < n->operand_count; k++) add_read(c, i, n->operands[k]);
-        for (int k = 0; k < l.items.count; k++) add_read(c, i, l.items.items[k]->tensor);
+        for (int k = 0; k < n->operand_count; k++)
+            add_read(c, i, n->operands[k]);
+        for (int k = 0; k < l.items.count; k++)
+            add_read(c, i, l.items.items[k]->tensor);
     }
-    for (int i = 0; i < g->outputs.count; i++) part_of(c, g->outputs.items[i].node)->is_kept = true;
+    for (int i = 0; i < g->outputs.count; i++)
+        part_of(c, g->outputs.items[i].node)->is_kept = true;
     for (int i = 0; i < g->commits.count; i++) {
         part_of(c, g->commits.items[i].value)->is_kept = true;
         if (g->commits.items[i].rows) part_of(c, g->commits.items[i].rows)->is_kept = true;
     }
 }
 
-/* ---- how many blocks ------------------------------------------------------------------------------------------------- */
+/* ---- how many blocks ------------------------------------------------------------------------- */
 
 /* How many blocks an index may be cut into beside an array of so many: as many, or as many of the
  * same length (views put one after another, and one of these taken out again). */
 static int add_counts(const Part *beside, int64_t extent, int64_t *counts, int count) {
-    const int64_t length = block_size(beside), candidates[2] = {beside->blocks, extent % length == 0 ? extent / length : beside->blocks};
+    const int64_t length = block_size(beside),
+                  candidates[2] = {beside->blocks,
+                                   extent % length == 0 ? extent / length : beside->blocks};
     for (int i = 0; i < 2; i++) {
         bool known = extent % candidates[i] != 0 || count == MOST_COUNTS;
-        for (int k = 0; k < count; k++) known |= counts[k] == candidates[i];
+        for (int k = 0; k < count; k++)
+            known |= counts[k] == candidates[i];
         if (!known) counts[count++] = candidates[i];
     }
     return count;
@@ -55,7 +61,8 @@ static bool find_index(Chunk *c, Part *p, int from, int to) {
         int count = 0;
         for (int i = 0; i < p->operands.count; i++) {
             const Part *o = &c->parts[p->operands.items[i]];
-            if (has_samples(o)) count = add_counts(o, graph_extent(p->node, p->index), counts, count);
+            if (has_samples(o))
+                count = add_counts(o, graph_extent(p->node, p->index), counts, count);
         }
         for (int i = 0; i < count; i++) {
             p->blocks = counts[i];
@@ -65,7 +72,7 @@ static bool find_index(Chunk *c, Part *p, int from, int to) {
     return false;
 }
 
-/* ---- which nodes are taken in blocks ----------------------------------------------------------------------------------- */
+/* ---- which nodes are taken in blocks --------------------------------------------------------- */
 
 static bool reads(const Chunk *c, const Part *p, Form form) {
     for (int i = 0; i < p->operands.count; i++)
@@ -73,7 +80,9 @@ static bool reads(const Chunk *c, const Part *p, Form form) {
     return false;
 }
 
-static bool is_small(const Chunk *c, const Part *p) { return graph_element_count(p->node) <= SMALL * c->chunks * block_size(p); }
+static bool is_small(const Chunk *c, const Part *p) {
+    return graph_element_count(p->node) <= SMALL * c->chunks * block_size(p);
+}
 
 /* Operands first: all that the formulas allow. */
 static void propose(Chunk *c, Part *p) {
@@ -91,8 +100,10 @@ static void propose(Chunk *c, Part *p) {
     }
     if (p->rigid) return;
     bool adds = n->reducer == GR_SUM && !n->empty_is_error && n->type == GT_REAL;
-    if (find_index(c, p, 0, n->rank)) p->form = p->depends || !is_small(c, p) ? FORM_BLOCKS : FORM_GIVEN;
-    else if (p->depends && adds && find_index(c, p, n->rank, n->rank + n->red_rank)) p->form = FORM_SUM;
+    if (find_index(c, p, 0, n->rank))
+        p->form = p->depends || !is_small(c, p) ? FORM_BLOCKS : FORM_GIVEN;
+    else if (p->depends && adds && find_index(c, p, n->rank, n->rank + n->red_rank))
+        p->form = FORM_SUM;
 }
 
 /* Users first: what is made in the second loop is for nobody else, and what comes of its sums is
@@ -104,7 +115,8 @@ static void settle(Chunk *c, Part *p) {
         all_second &= in_second_loop(u);
         all_late &= u->is_late;
     }
-    if (in_second_loop(p) && !(p->form == FORM_SUM ? all_late : all_second)) p->form = p->form == FORM_SUM ? FORM_WHOLE : FORM_GIVEN;
+    if (in_second_loop(p) && !(p->form == FORM_SUM ? all_late : all_second))
+        p->form = p->form == FORM_SUM ? FORM_WHOLE : FORM_GIVEN;
     p->is_late = all_late && (p->form == FORM_WHOLE || p->form == FORM_GIVEN);
 }
 
@@ -157,7 +169,8 @@ static void take_in(Chunk *c, Part *p) {
         all &= second;
     }
     if (p->form != FORM_WHOLE || !any || !p->depends || !find_samples(c, p)) return;
-    bool taken = all && !p->rigid && !reads(c, p, FORM_BLOCKS) && graph_bytes(p->node) > largest_operand(c, p);
+    bool taken = all && !p->rigid && !reads(c, p, FORM_BLOCKS) &&
+                 graph_bytes(p->node) > largest_operand(c, p);
     p->form = taken ? FORM_BLOCKS : FORM_GIVEN;
     p->is_after |= taken;
 }
@@ -166,8 +179,10 @@ static void take_in(Chunk *c, Part *p) {
  * is whole work. */
 static void leave_out(Chunk *c, Part *p) {
     if (!in_second_loop(p) || reads(c, p, FORM_BLOCKS)) return;
-    if (p->form == FORM_SUM) p->form = FORM_WHOLE;
-    else if (graph_bytes(p->node) <= largest_operand(c, p)) p->form = FORM_GIVEN;
+    if (p->form == FORM_SUM)
+        p->form = FORM_WHOLE;
+    else if (graph_bytes(p->node) <= largest_operand(c, p))
+        p->form = FORM_GIVEN;
 }
 
 static void choose_cut(const Chunk *c, Part *p) {
@@ -179,7 +194,7 @@ static void choose_cut(const Chunk *c, Part *p) {
     p->is_cut &= p->form == FORM_BLOCKS && !p->is_after;
 }
 
-/* ---- what mixes the samples ------------------------------------------------------------------------------------------- */
+/* ---- what mixes the samples ------------------------------------------------------------------ */
 
 /* Of whole work that reads an array which could have been in blocks: the first formula on the way
  * to it that looks at more than one sample. */
@@ -210,14 +225,19 @@ static void note_mix(Chunk *c) {
     }
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------------ */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 void find_forms(Chunk *c) {
     survey(c);
-    for (int i = 0; i < c->count; i++) propose(c, &c->parts[i]);
-    for (int i = c->count - 1; i >= 0; i--) settle(c, &c->parts[i]);
-    for (int i = c->count - 1; i >= 0; i--) take_in(c, &c->parts[i]);
-    for (int i = 0; i < c->count; i++) leave_out(c, &c->parts[i]);
-    for (int i = 0; i < c->count; i++) choose_cut(c, &c->parts[i]);
+    for (int i = 0; i < c->count; i++)
+        propose(c, &c->parts[i]);
+    for (int i = c->count - 1; i >= 0; i--)
+        settle(c, &c->parts[i]);
+    for (int i = c->count - 1; i >= 0; i--)
+        take_in(c, &c->parts[i]);
+    for (int i = 0; i < c->count; i++)
+        leave_out(c, &c->parts[i]);
+    for (int i = 0; i < c->count; i++)
+        choose_cut(c, &c->parts[i]);
     note_mix(c);
 }

@@ -19,12 +19,12 @@ static const struct {
 } machine = {180, 150, 60, 14, 2500};
 
 enum {
-    IN_CACHE = 2 << 20,             /* bytes that stay there from one kernel to the next */
-    STORED_BY_DEFAULT = 64 << 20,   /* bytes that may be stored if no budget is stated */
+    IN_CACHE = 2 << 20,           /* bytes that stay there from one kernel to the next */
+    STORED_BY_DEFAULT = 64 << 20, /* bytes that may be stored if no budget is stated */
     PAIRS_IN_ROUND = 1 << 14
 };
 
-/* ---- who reads what ---------------------------------------------------------------------------------------------- */
+/* ---- who reads what -------------------------------------------------------------------------- */
 
 typedef struct Operands {
     ARRAY(const GNode *) items;
@@ -47,7 +47,8 @@ static Operands *all_operands(const Graph *g) {
     for (int i = 0; i < g->nodes.count; i++) {
         const GNode *n = g->nodes.items[i];
         if (n->operand) array_push(g->arena, &all[i].items, n->operand);
-        for (int k = 0; k < n->operand_count; k++) array_push(g->arena, &all[i].items, n->operands[k]);
+        for (int k = 0; k < n->operand_count; k++)
+            array_push(g->arena, &all[i].items, n->operands[k]);
         Collect c = {g->arena, &all[i]};
         expr_visit_node(n, collect, &c);
     }
@@ -56,13 +57,16 @@ static Operands *all_operands(const Graph *g) {
 
 typedef struct Users {
     int passes, sums, statistics;
-    int rows; /* take whole rows: a strip of them is stored, used up in the cache, and the product made once for each */
+    /* take whole rows: a strip of them is stored, used up in the cache, and the product made once
+     * for each */
+    int rows;
 } Users;
 
 /* The passes over one root: a user that reads the result of another one waits for the next pass. */
 static Users users_of(const Stream *s, const Operands *operands, int root) {
     Users users = {0};
-    int *levels = arena_array(s->g->arena, int, s->ids); /* by node id: the passes that it has waited for */
+    /* by node id: the passes that it has waited for */
+    int *levels = arena_array(s->g->arena, int, s->ids);
     for (int i = 0; i < s->g->nodes.count; i++) {
         const GNode *n = s->g->nodes.items[i];
         uint64_t roots = 0;
@@ -77,27 +81,32 @@ static Users users_of(const Stream *s, const Operands *operands, int root) {
             continue;
         }
         if (++levels[n->id] > users.passes) users.passes = levels[n->id];
-        if (s->use[n->id] == USE_WEIGHTS) users.sums++;
-        else users.statistics++;
+        if (s->use[n->id] == USE_WEIGHTS)
+            users.sums++;
+        else
+            users.statistics++;
     }
     return users;
 }
 
-/* ---- the model ----------------------------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static struct Cost cost_of(const Stream *s, const Operands *operands, int root) {
     const PairProduct *p = &s->roots[root].product;
     const Users users = users_of(s, operands, root);
     double pairs = (double)p->rows * (double)p->columns, work = 2 * pairs * (double)p->depth;
-    double bytes = 4 * pairs * (users.sums ? 2 : 1), moved = 4 * pairs * (1 + users.rows + users.statistics + 3 * users.sums);
+    double bytes = 4 * pairs * (users.sums ? 2 : 1),
+           moved = 4 * pairs * (1 + users.rows + users.statistics + 3 * users.sums);
     double rounds = users.passes * (pairs / PAIRS_IN_ROUND > 16 ? 16 : pairs / PAIRS_IN_ROUND);
-    double streamed = users.passes * work * (p->symmetric ? 0.5 : 1) / machine.tiles + rounds * machine.round;
+    double streamed =
+        users.passes * work * (p->symmetric ? 0.5 : 1) / machine.tiles + rounds * machine.round;
     streamed += users.rows * (work / machine.product + 8 * pairs / machine.cache);
-    double stored = work / machine.product + moved / (bytes > IN_CACHE ? machine.memory : machine.cache);
+    double stored =
+        work / machine.product + moved / (bytes > IN_CACHE ? machine.memory : machine.cache);
     return (struct Cost){users.passes + users.rows, streamed * 1e-6, stored * 1e-6, (int64_t)bytes};
 }
 
-/* ---- the choice ---------------------------------------------------------------------------------------------------- */
+/* ---- the choice ------------------------------------------------------------------------------ */
 
 typedef struct Candidate {
     int root;
@@ -110,7 +119,9 @@ static int by_gain(const void *a, const void *b) {
 }
 
 /* A transpose shares the fate of what it is the transpose of. */
-static int leader(const Stream *s, int root) { return s->roots[root].mirror >= 0 ? s->roots[root].mirror : root; }
+static int leader(const Stream *s, int root) {
+    return s->roots[root].mirror >= 0 ? s->roots[root].mirror : root;
+}
 
 void stream_choose(Stream *s) {
     Candidate candidates[MOST_ROOTS];
@@ -122,7 +133,9 @@ void stream_choose(Stream *s) {
         Root *r = &s->roots[i];
         if (r->refusal || s->root_of[r->node->id] < 0) continue;
         r->cost = cost_of(s, operands, i);
-        if (leader(s, i) == i && r->cost.stored < r->cost.streamed) candidates[count++] = (Candidate){i, (r->cost.streamed - r->cost.stored) / (double)r->cost.bytes};
+        if (leader(s, i) == i && r->cost.stored < r->cost.streamed)
+            candidates[count++] =
+                (Candidate){i, (r->cost.streamed - r->cost.stored) / (double)r->cost.bytes};
     }
     if (settings->stream_bytes) return;
     qsort(candidates, (size_t)count, sizeof *candidates, by_gain);
@@ -132,5 +145,6 @@ void stream_choose(Stream *s) {
         room -= r->cost.bytes;
         r->kept = true;
     }
-    for (int i = 0; i < s->root_count; i++) s->roots[i].kept = s->roots[leader(s, i)].kept;
+    for (int i = 0; i < s->root_count; i++)
+        s->roots[i].kept = s->roots[leader(s, i)].kept;
 }

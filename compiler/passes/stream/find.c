@@ -29,12 +29,14 @@ static VisitStep collect(void *context, const GExpr *e) {
 
 static uint64_t roots_of(const Stream *s, const Loads *loads) {
     uint64_t roots = 0;
-    for (int i = 0; i < loads->items.count; i++) roots |= s->made_of[loads->items.items[i]->tensor->id];
+    for (int i = 0; i < loads->items.count; i++)
+        roots |= s->made_of[loads->items.items[i]->tensor->id];
     return roots;
 }
 
 static bool is_pair(const GExpr *load) {
-    return !load->has_else && load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX && load->args[0] != load->args[1];
+    return !load->has_else && load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX &&
+           load->args[0] != load->args[1];
 }
 
 /* A place is computed on its own, as a product of two rows: worth it when there are not many more
@@ -42,11 +44,13 @@ static bool is_pair(const GExpr *load) {
 static bool few_places(const GNode *n, const GExpr *load) {
     uint32_t mask = 0;
     int64_t places = 1;
-    for (int i = 0; i < load->tensor->rank; i++) mask |= expr_index_mask(load->args[i]);
+    for (int i = 0; i < load->tensor->rank; i++)
+        mask |= expr_index_mask(load->args[i]);
     for (int i = 0; i < n->rank + n->red_rank; i++)
         if (mask & 1u << i) places *= graph_extent(n, i);
     int64_t rows = load->tensor->shape[0], columns = load->tensor->shape[1];
-    return !load->has_else && (places <= MOST_GATHERS * (rows + columns) || SMALL_PART * places <= rows * columns);
+    return !load->has_else &&
+           (places <= MOST_GATHERS * (rows + columns) || SMALL_PART * places <= rows * columns);
 }
 
 static bool is_computed(const Stream *s, const GNode *array);
@@ -78,14 +82,16 @@ static bool place_is_data(const GExpr *load) {
     return expr_any(load->args[0], is_data, NULL) || expr_any(load->args[1], is_data, NULL);
 }
 
-/* ---- weighted sums ---------------------------------------------------------------------------------------------- */
+/* ---- weighted sums --------------------------------------------------------------------------- */
 
 /* True if every factor reads either the pair or the rows. A factor that reads the index `payload`
  * is one of the rows, and must not read the index that the sum keeps of the pair. */
 static bool factors_part(Stream *s, const GExpr *e, uint32_t own, uint32_t payload) {
     uint32_t mask = expr_index_mask(e);
     if (!(mask & payload)) return true;
-    if (e->op == G_MUL || e->op == G_DIV) return factors_part(s, e->args[0], own, payload) && factors_part(s, e->args[1], own, payload);
+    if (e->op == G_MUL || e->op == G_DIV)
+        return factors_part(s, e->args[0], own, payload) &&
+               factors_part(s, e->args[1], own, payload);
     if (e->op == G_NEG) return factors_part(s, e->args[0], own, payload);
     Loads loads = {.s = s};
     expr_visit(e, collect, &loads);
@@ -100,7 +106,7 @@ static bool is_weighted(Stream *s, const GNode *n, int own) {
     return factors_part(s, n->value, 1u << own, payload);
 }
 
-/* ---- one user ----------------------------------------------------------------------------------------------------- */
+/* ---- one user -------------------------------------------------------------------------------- */
 
 static const char *classify_pair(Stream *s, const GNode *n, int x, int y, Use *use) {
     bool x_out = x < n->rank, y_out = y < n->rank;
@@ -111,20 +117,26 @@ static const char *classify_pair(Stream *s, const GNode *n, int x, int y, Use *u
     if (!x_out && !y_out) {
         *use = USE_TOTAL;
         bool placed = n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN;
-        return n->rank == 0 && n->red_rank == 2 && !placed ? NULL : "both of its indices are reduced together with another one";
+        return n->rank == 0 && n->red_rank == 2 && !placed
+                   ? NULL
+                   : "both of its indices are reduced together with another one";
     }
-    if (n->red_rank != 1 || (x_out && y_out)) return "it is reduced over an index that is none of its own";
+    if (n->red_rank != 1 || (x_out && y_out))
+        return "it is reduced over an index that is none of its own";
     *use = n->rank == 1 ? USE_SINK : USE_WEIGHTS;
     s->own[n->id] = x_out ? x : y;
     if (n->rank == 1) return NULL;
-    return n->rank == 2 && is_weighted(s, n, x_out ? x : y) ? NULL : "its elements are no plain weights of a sum of rows";
+    return n->rank == 2 && is_weighted(s, n, x_out ? x : y)
+               ? NULL
+               : "its elements are no plain weights of a sum of rows";
 }
 
 /* A sink reads few products, each in one order of the indices. */
 static bool too_many(const Stream *s, const Loads *loads) {
     uint64_t roots = roots_of(s, loads);
     int count = 0;
-    for (; roots; roots &= roots - 1) count++;
+    for (; roots; roots &= roots - 1)
+        count++;
     return count > MOST_PAIR_SOURCES;
 }
 
@@ -139,18 +151,23 @@ static const char *classify(Stream *s, const GNode *n, const Loads *loads, Use *
     for (int i = 0; i < loads->items.count; i++) {
         const GExpr *load = loads->items.items[i];
         if (!is_pair(load)) {
-            if (!few_places(n, load)) return "it is read at as many chosen places as it has elements";
+            if (!few_places(n, load))
+                return "it is read at as many chosen places as it has elements";
             if (!place_is_data(load) || is_computed(s, load->tensor)) continue;
-            return "it is read at places from data, and not each of its elements is computed from rows there";
+            return "it is read at places from data, and not each of its elements is computed from "
+                   "rows there";
         }
         bool same = !pair || load->args[0] == pair->args[0] || load->args[0] == pair->args[1];
-        if (!same || (pair && load->args[1] != pair->args[0] && load->args[1] != pair->args[1])) return "one formula reads it along two different pairs of indices";
+        if (!same || (pair && load->args[1] != pair->args[0] && load->args[1] != pair->args[1]))
+            return "one formula reads it along two different pairs of indices";
         if (!pair) pair = load;
     }
     if (!pair) return NULL;
     if (n->active) return "it is reduced for some rows only";
     const char *why = classify_pair(s, n, pair->args[0]->index, pair->args[1]->index, use);
-    return !why && *use != USE_ELEMENT && too_many(s, loads) ? "one formula reads more than four arrays of pairs" : why;
+    return !why && *use != USE_ELEMENT && too_many(s, loads)
+               ? "one formula reads more than four arrays of pairs"
+               : why;
 }
 
 static void refuse(Stream *s, uint64_t roots, const char *why, Span where) {
@@ -168,7 +185,8 @@ static int candidate_of(const Stream *s, const GNode *n) {
     return -1;
 }
 
-static void visit_held(Stream *s, const GNode *n, const GNode *operand, const char *why, uint64_t *refused) {
+static void visit_held(Stream *s, const GNode *n, const GNode *operand, const char *why,
+                       uint64_t *refused) {
     if (!s->made_of[operand->id]) return;
     refuse(s, s->made_of[operand->id], why, n->span);
     *refused |= s->made_of[operand->id];
@@ -176,25 +194,35 @@ static void visit_held(Stream *s, const GNode *n, const GNode *operand, const ch
 
 static bool is_larger(const Stream *s, const GNode *n, uint64_t roots) {
     for (int i = 0; i < s->root_count; i++)
-        if (roots & (uint64_t)1 << i && graph_element_count(s->roots[i].node) >= graph_element_count(n)) return false;
+        if (roots & (uint64_t)1 << i &&
+            graph_element_count(s->roots[i].node) >= graph_element_count(n))
+            return false;
     return true;
 }
 
 static void visit(Stream *s, GNode *n, uint64_t *refused) {
     Loads loads = {.s = s};
     bool rows = stream_takes_rows(n);
-    if (rows && s->made_of[n->operand ? n->operand->id : n->operands[0]->id]) s->use[n->id] = USE_ROWS;
-    if (n->operand && !rows) visit_held(s, n, n->operand, n->kind == GN_TOPK ? "as many places of each row are chosen as it has" : "a stop holds it", refused);
-    for (int i = 0; i < n->operand_count && !rows; i++) visit_held(s, n, n->operands[i], "a library call wants whole rows of it", refused);
+    if (rows && s->made_of[n->operand ? n->operand->id : n->operands[0]->id])
+        s->use[n->id] = USE_ROWS;
+    if (n->operand && !rows)
+        visit_held(s, n, n->operand,
+                   n->kind == GN_TOPK ? "as many places of each row are chosen as it has"
+                                      : "a stop holds it",
+                   refused);
+    for (int i = 0; i < n->operand_count && !rows; i++)
+        visit_held(s, n, n->operands[i], "a library call wants whole rows of it", refused);
     if (n->kind != GN_COMPUTE) return;
     expr_visit_node(n, collect, &loads);
     int root = candidate_of(s, n);
-    if (loads.items.count == 0 && root >= 0) { /* a product that reads another one is a user of that */
+    /* a product that reads another one is a user of that */
+    if (loads.items.count == 0 && root >= 0) {
         s->root_of[n->id] = root;
         s->made_of[n->id] = (uint64_t)1 << root;
     }
     if (loads.items.count == 0) return;
-    if (root >= 0 && is_larger(s, n, roots_of(s, &loads))) { /* of two, one made of the other, the larger */
+    /* of two, one made of the other, the larger */
+    if (root >= 0 && is_larger(s, n, roots_of(s, &loads))) {
         uint64_t smaller = roots_of(s, &loads);
         refuse(s, smaller, "a larger product is made of it", n->span);
         *refused |= smaller;
@@ -216,12 +244,13 @@ static void visit_kept(Stream *s, const GNode *n, const char *why, uint64_t *ref
     *refused |= s->made_of[n->id];
 }
 
-/* ---- all ------------------------------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static void forget(Stream *s) {
     memset(s->made_of, 0, sizeof *s->made_of * s->ids);
     memset(s->use, 0, sizeof *s->use * s->ids);
-    for (uint32_t i = 0; i < s->ids; i++) s->root_of[i] = -1;
+    for (uint32_t i = 0; i < s->ids; i++)
+        s->root_of[i] = -1;
 }
 
 /* A refusal can leave elements that were made of two products with one: looked at again without the
@@ -231,8 +260,10 @@ void stream_find(Stream *s) {
     for (uint64_t refused = 1; refused;) {
         refused = 0;
         forget(s);
-        for (int i = 0; i < g->nodes.count; i++) visit(s, g->nodes.items[i], &refused);
-        for (int i = 0; i < g->outputs.count; i++) visit_kept(s, g->outputs.items[i].node, "it is a result", &refused);
+        for (int i = 0; i < g->nodes.count; i++)
+            visit(s, g->nodes.items[i], &refused);
+        for (int i = 0; i < g->outputs.count; i++)
+            visit_kept(s, g->outputs.items[i].node, "it is a result", &refused);
         for (int i = 0; i < g->commits.count; i++) {
             visit_kept(s, g->commits.items[i].value, "it is kept from step to step", &refused);
             visit_kept(s, g->commits.items[i].rows, "it is kept from step to step", &refused);

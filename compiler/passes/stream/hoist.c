@@ -17,7 +17,8 @@ typedef struct Hoist {
     Graph *g;
     const GExpr *own, *other;
     Span span;
-    ARRAY(const GExpr *) from, to; /* done already, by expression: a part under a choice is kept apart by `chosen` */
+    /* done already, by expression: a part under a choice is kept apart by `chosen` */
+    ARRAY(const GExpr *) from, to;
     ARRAY(bool) chosen;
 } Hoist;
 
@@ -29,12 +30,14 @@ bool stream_reads_index(Graph *g, const GExpr *expr, const GExpr *index) {
     return false;
 }
 
-/* Index arithmetic, comparisons and plain reads cost a tile nothing; what is worth a node of its own is the rest. */
+/* Index arithmetic, comparisons and plain reads cost a tile nothing; what is worth a node of its
+ * own is the rest. */
 static VisitStep is_work(void *context, const GExpr *e) {
     (void)context;
     switch (e->op) {
     case G_CONST:
-    case G_INDEX: return VISIT_PAST;
+    case G_INDEX:
+        return VISIT_PAST;
     case G_LOAD:
         for (int i = 0; i < e->arg_count; i++)
             if (e->args[i]->op != G_INDEX && e->args[i]->op != G_CONST) return VISIT_END;
@@ -42,19 +45,24 @@ static VisitStep is_work(void *context, const GExpr *e) {
     case G_ADD:
     case G_SUB:
     case G_MUL:
-    case G_NEG: return e->type == GT_INT ? VISIT_INSIDE : VISIT_END;
+    case G_NEG:
+        return e->type == GT_INT ? VISIT_INSIDE : VISIT_END;
     case G_LT:
     case G_LE:
     case G_EQ:
     case G_NE:
     case G_AND:
     case G_OR:
-    case G_NOT: return VISIT_INSIDE;
-    default: return VISIT_END;
+    case G_NOT:
+        return VISIT_INSIDE;
+    default:
+        return VISIT_END;
     }
 }
 
-static bool is_worth_it(const GExpr *e) { return expr_visit(e, is_work, NULL); }
+static bool is_worth_it(const GExpr *e) {
+    return expr_visit(e, is_work, NULL);
+}
 
 static VisitStep may_fault(void *context, const GExpr *e) {
     Graph *g = context;
@@ -70,7 +78,9 @@ static VisitStep may_fault(void *context, const GExpr *e) {
 }
 
 /* True if every read is proved to stay inside its array, and no real is made an int. */
-static bool cannot_fault(Graph *g, const GExpr *e) { return !expr_visit(e, may_fault, g); }
+static bool cannot_fault(Graph *g, const GExpr *e) {
+    return !expr_visit(e, may_fault, g);
+}
 
 static const GExpr *node_of(Hoist *h, const GExpr *e, const GExpr *index) {
     ComputeSpec spec;
@@ -85,9 +95,10 @@ static const GExpr *node_of(Hoist *h, const GExpr *e, const GExpr *index) {
     return gx_load(h->g, graph_compute(h->g, &spec), spec.out_rank, &index, NULL);
 }
 
-/* ---- parts that may fault ----------------------------------------------------------------------------------------- */
+/* ---- parts that may fault -------------------------------------------------------------------- */
 
-/* Reads that every evaluation of an expression makes, of which it is not known that they are inside: those within subscripts first. */
+/* Reads that every evaluation of an expression makes, of which it is not known that they are
+ * inside: those within subscripts first. */
 typedef struct Reads {
     const GExpr *items[MOST_UNSURE];
     int count;
@@ -96,9 +107,12 @@ typedef struct Reads {
 /* False when there are too many, or one is made only by a choice. */
 static bool unsure_reads(Graph *g, const GExpr *e, Reads *r) {
     if (cannot_fault(g, e)) return true;
-    const int plain = e->op == G_LOAD ? e->tensor->rank : e->op == G_SELECT || e->op == G_AND || e->op == G_OR ? 1 : e->arg_count;
+    const int plain = e->op == G_LOAD                                        ? e->tensor->rank
+                      : e->op == G_SELECT || e->op == G_AND || e->op == G_OR ? 1
+                                                                             : e->arg_count;
     for (int i = 0; i < e->arg_count; i++)
-        if (i < plain ? !unsure_reads(g, e->args[i], r) : !cannot_fault(g, e->args[i])) return false;
+        if (i < plain ? !unsure_reads(g, e->args[i], r) : !cannot_fault(g, e->args[i]))
+            return false;
     if (e->op != G_LOAD || e->has_else) return true;
     for (int i = 0; i < r->count; i++)
         if (r->items[i] == e) return true;
@@ -111,34 +125,44 @@ static const GExpr *all_inside(Graph *g, const Reads *r) {
     const GExpr *all = NULL;
     for (int i = 0; i < r->count; i++) {
         const GExpr *load = r->items[i];
-        for (int k = 0; k < load->tensor->rank; k++) all = gx_and(g, all, gx_inside(g, load->args[k], load->tensor->shape[k]));
+        for (int k = 0; k < load->tensor->rank; k++)
+            all = gx_and(g, all, gx_inside(g, load->args[k], load->tensor->shape[k]));
     }
     return all;
 }
 
-/* A read outside the array, of the type of `e`: whoever evaluates it meets the fault. NULL when there is none of that type. */
+/* A read outside the array, of the type of `e`: whoever evaluates it meets the fault. NULL when
+ * there is none of that type. */
 static const GExpr *faulting(Graph *g, const GExpr *load, GType type) {
     const GExpr *args[GRAPH_MAX_RANK];
-    for (int i = 0; i < load->tensor->rank; i++) args[i] = gx_int(g, -1);
+    for (int i = 0; i < load->tensor->rank; i++)
+        args[i] = gx_int(g, -1);
     const GExpr *read = gx_load(g, load->tensor, load->tensor->rank, args, NULL);
     if (read->type == type) return read;
     return read->type == GT_INT && type == GT_REAL ? gx1(g, G_TO_REAL, read) : NULL;
 }
 
-/* A part that is evaluated only where a guard or a choice says so, and that could fault elsewhere: it is made wherever it can be, and a tile asks whether it could. */
+/* A part that is evaluated only where a guard or a choice says so, and that could fault elsewhere:
+ * it is made wherever it can be, and a tile asks whether it could. */
 static const GExpr *checked_node(Hoist *h, const GExpr *e, const GExpr *index) {
     Graph *g = h->g;
     Reads reads = {.count = 0};
-    if (!index || (e->type != GT_REAL && e->type != GT_INT) || !unsure_reads(g, e, &reads) || reads.count == 0) return NULL;
+    if (!index || (e->type != GT_REAL && e->type != GT_INT) || !unsure_reads(g, e, &reads) ||
+        reads.count == 0)
+        return NULL;
     const GExpr *fault = faulting(g, reads.items[0], e->type), *inside = all_inside(g, &reads);
     if (!fault) return NULL;
-    const GExpr *value = node_of(h, gx_select(g, inside, e, e->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0)), index);
+    const GExpr *value = node_of(
+        h, gx_select(g, inside, e, e->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0)), index);
     return gx_select(g, node_of(h, inside, index), value, fault);
 }
 
 static const GExpr *with_args(Graph *g, const GExpr *e, const GExpr *const *args) {
-    if (e->op == G_LOAD) return gx_load(g, e->tensor, e->tensor->rank, args, e->has_else ? args[e->arg_count - 1] : NULL);
-    if (e->op == G_RANDOM) return gx_random(g, e->args[0]->integer, args[1], (int)e->args[2]->integer);
+    if (e->op == G_LOAD)
+        return gx_load(g, e->tensor, e->tensor->rank, args,
+                       e->has_else ? args[e->arg_count - 1] : NULL);
+    if (e->op == G_RANDOM)
+        return gx_random(g, e->args[0]->integer, args[1], (int)e->args[2]->integer);
     return gx_op(g, e->op, e->arg_count, args);
 }
 
@@ -149,11 +173,14 @@ static const GExpr *hoist(Hoist *h, const GExpr *e, bool chosen) {
     bool own = stream_reads_index(h->g, e, h->own), other = stream_reads_index(h->g, e, h->other);
     const GExpr *index = own ? h->own : other ? h->other : NULL, *result = NULL;
     const bool taken = !(own && other) && is_worth_it(e);
-    if (taken) result = !chosen || cannot_fault(h->g, e) ? node_of(h, e, index) : checked_node(h, e, index);
+    if (taken)
+        result =
+            !chosen || cannot_fault(h->g, e) ? node_of(h, e, index) : checked_node(h, e, index);
     if (!result) {
         const GExpr *args[GRAPH_MAX_RANK + 1];
         for (int i = 0; i < e->arg_count; i++) {
-            bool choice = (e->op == G_SELECT && i > 0) || (e->op == G_AND && i > 0) || (e->op == G_LOAD && i == e->tensor->rank);
+            bool choice = (e->op == G_SELECT && i > 0) || (e->op == G_AND && i > 0) ||
+                          (e->op == G_LOAD && i == e->tensor->rank);
             args[i] = hoist(h, e->args[i], chosen || choice);
         }
         result = with_args(h->g, e, args);
@@ -172,12 +199,15 @@ typedef struct Reciprocal {
 static const GExpr *multiply_instead(void *context, Graph *g, const GExpr *e) {
     const Reciprocal *r = context;
     if (e->op != G_DIV || e->args[0]->op == G_CONST) return e;
-    if (!stream_reads_index(g, e->args[0], r->own) || !stream_reads_index(g, e->args[0], r->other)) return e;
-    if (stream_reads_index(g, e->args[1], r->own) && stream_reads_index(g, e->args[1], r->other)) return e;
+    if (!stream_reads_index(g, e->args[0], r->own) || !stream_reads_index(g, e->args[0], r->other))
+        return e;
+    if (stream_reads_index(g, e->args[1], r->own) && stream_reads_index(g, e->args[1], r->other))
+        return e;
     return gx2(g, G_MUL, e->args[0], gx2(g, G_DIV, gx_real(g, 1), e->args[1]));
 }
 
-const GExpr *stream_hoist(Graph *g, const GExpr *expr, const GExpr *own, const GExpr *other, bool guarded, Span span) {
+const GExpr *stream_hoist(Graph *g, const GExpr *expr, const GExpr *own, const GExpr *other,
+                          bool guarded, Span span) {
     if (!expr) return NULL;
     Reciprocal r = {own, other};
     Hoist h = {.g = g, .own = own, .other = other, .span = span};

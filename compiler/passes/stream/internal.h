@@ -22,7 +22,7 @@ enum { MOST_ROOTS = 64 };
 typedef struct Root {
     GNode *node;
     PairProduct product;
-    int mirror; /* an earlier root whose transpose this is; -1: there is none */
+    int mirror;          /* an earlier root whose transpose this is; -1: there is none */
     const char *refusal; /* why tiles do not serve it, and the formula that says so; or NULL */
     Span where;
     bool kept; /* tiles could serve it, but it is faster stored, and there is room */

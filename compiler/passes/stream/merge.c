@@ -1,6 +1,6 @@
-/* Weighted sums of the same rows become one, with the sum of the weights: the two terms of a gradient to both operands of a similarity,
- *     sum over j of w[i, j] * u[j]  +  sum over j of w[j, i] * u[j]  =  sum over j of (w[i, j] + w[j, i]) * u[j]
- * cost one product instead of two. */
+/* Weighted sums of the same rows become one, with the sum of the weights: the two terms of a
+ * gradient to both operands of a similarity, sum over j of w[i, j] * u[j]  +  sum over j of w[j, i]
+ * * u[j]  =  sum over j of (w[i, j] + w[j, i]) * u[j] cost one product instead of two. */
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
 
@@ -18,10 +18,13 @@ static bool is_weighted_read(const GExpr *e, PairSink *sink) {
            sink->payload >= 0;
 }
 
-/* A node that adds something to a weighted sum (what chosen places send: passes/zeros) is what it adds. */
+/* A node that adds something to a weighted sum (what chosen places send: passes/zeros) is what it
+ * adds. */
 static const GExpr *looked_through(Graph *g, const GExpr *e) {
     PairSink sink;
-    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE || e->tensor->reducer != GR_NONE || e->tensor->rank != 2 || e->tensor->active) return e;
+    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE ||
+        e->tensor->reducer != GR_NONE || e->tensor->rank != 2 || e->tensor->active)
+        return e;
     const GExpr *value = e->tensor->value;
     if (value->op != G_ADD) return e;
     for (; value->op == G_ADD; value = value->args[0])
@@ -43,16 +46,23 @@ static bool addends(Graph *g, const GExpr *e, Addends *a) {
 /* NULL when the two are sums of different rows. */
 static const GExpr *merged(Graph *g, const GExpr *a, const GExpr *b) {
     PairSink first, second;
-    if (a->op != G_LOAD || b->op != G_LOAD || a->args[0] != b->args[0] || a->args[1] != b->args[1]) return NULL;
+    if (a->op != G_LOAD || b->op != G_LOAD || a->args[0] != b->args[0] || a->args[1] != b->args[1])
+        return NULL;
     if (!is_weighted_read(a, &first) || !is_weighted_read(b, &second)) return NULL;
-    if (first.own != second.own || first.rows != second.rows || first.node->red_shape[0] != second.node->red_shape[0]) return NULL;
+    if (first.own != second.own || first.rows != second.rows ||
+        first.node->red_shape[0] != second.node->red_shape[0])
+        return NULL;
     ComputeSpec sum, other;
     graph_open(g, a->tensor, &sum);
     graph_open(g, b->tensor, &other);
-    const GExpr *from[3] = {other.out[0], other.out[1], other.red[0]}, *to[3] = {sum.out[0], sum.out[1], sum.red[0]};
-    /* split_weight tells the rows from the weight; both specs hold them in the order of their nodes' values. */
-    int at_a = first.node->value->args[0] == first.weight ? 0 : 1, at_b = second.node->value->args[0] == second.weight ? 0 : 1;
-    const GExpr *weight = gx2(g, G_ADD, sum.value->args[at_a], gx_substitute(g, other.value->args[at_b], 3, from, to));
+    const GExpr *from[3] = {other.out[0], other.out[1], other.red[0]},
+                *to[3] = {sum.out[0], sum.out[1], sum.red[0]};
+    /* split_weight tells the rows from the weight; both specs hold them in the order of their
+     * nodes' values. */
+    int at_a = first.node->value->args[0] == first.weight ? 0 : 1,
+        at_b = second.node->value->args[0] == second.weight ? 0 : 1;
+    const GExpr *weight = gx2(g, G_ADD, sum.value->args[at_a],
+                              gx_substitute(g, other.value->args[at_b], 3, from, to));
     sum.value = gx2(g, G_MUL, weight, sum.value->args[1 - at_a]);
     return gx_load(g, graph_compute(g, &sum), 2, a->args, NULL);
 }
@@ -75,7 +85,8 @@ static const GExpr *merge(void *context, Graph *g, const GExpr *e) {
     }
     if (!changed) return e;
     const GExpr *sum = a.items[0];
-    for (int i = 1; i < a.count; i++) sum = gx2(g, G_ADD, sum, a.items[i]);
+    for (int i = 1; i < a.count; i++)
+        sum = gx2(g, G_ADD, sum, a.items[i]);
     return sum;
 }
 

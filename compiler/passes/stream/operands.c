@@ -1,5 +1,6 @@
-/* Operands of products of pairs that are no plain rows of an array (rows chosen by an index, merged axes, what is computed of rows) get an array of their own, as
- * large as the rows are: then the product is one that tiles can serve. */
+/* Operands of products of pairs that are no plain rows of an array (rows chosen by an index, merged
+ * axes, what is computed of rows) get an array of their own, as large as the rows are: then the
+ * product is one that tiles can serve. */
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
 
@@ -18,21 +19,27 @@ static bool is_rows(const GExpr *e) {
     return e->args[0]->op == G_INDEX && e->args[1]->op == G_INDEX && e->args[0] != e->args[1];
 }
 
-static const GExpr *own_rows(Graph *g, const GExpr *e, const GExpr *index, const GExpr *depth, Span span) {
+static const GExpr *own_rows(Graph *g, const GExpr *e, const GExpr *index, const GExpr *depth,
+                             Span span) {
     const GExpr *from[2] = {index, depth};
     ComputeSpec rows = {.out_rank = 2, .span = span};
-    for (int i = 0; i < 2; i++) rows.out[i] = graph_fresh_index(g, graph_index_extent(g, from[i]));
+    for (int i = 0; i < 2; i++)
+        rows.out[i] = graph_fresh_index(g, graph_index_extent(g, from[i]));
     rows.value = gx_substitute(g, e, 2, from, rows.out);
     return gx_load(g, graph_compute(g, &rows), 2, from, NULL);
 }
 
 GNode *stream_own_operands(Graph *g, GNode *n) {
     PairProduct p;
-    if (n->kind != GN_COMPUTE || n->reducer != GR_SUM || n->type != GT_REAL || n->rank != 2 || n->red_rank != 1 || n->guard || n->active) return n;
+    if (n->kind != GN_COMPUTE || n->reducer != GR_SUM || n->type != GT_REAL || n->rank != 2 ||
+        n->red_rank != 1 || n->guard || n->active)
+        return n;
     if (n->value->op != G_MUL || pair_product(g, n, &p)) return n;
     int64_t threshold = stream_threshold(g);
     if (4 * n->shape[0] * n->shape[1] < threshold) return n;
-    if (!g->settings.stream_bytes && n->shape[0] * n->shape[1] < (n->shape[0] + n->shape[1]) * n->red_shape[0]) return n;
+    if (!g->settings.stream_bytes &&
+        n->shape[0] * n->shape[1] < (n->shape[0] + n->shape[1]) * n->red_shape[0])
+        return n;
     ComputeSpec spec;
     graph_open(g, n, &spec);
     for (int first = 0; first < 2; first++) {
@@ -44,7 +51,9 @@ GNode *stream_own_operands(Graph *g, GNode *n) {
         }
         if (!fits) continue;
         for (int i = 0; i < 2; i++)
-            if (!is_rows(factors[i])) factors[i] = own_rows(g, factors[i], spec.out[i == first ? 0 : 1], spec.red[0], n->span);
+            if (!is_rows(factors[i]))
+                factors[i] =
+                    own_rows(g, factors[i], spec.out[i == first ? 0 : 1], spec.red[0], n->span);
         spec.value = gx2(g, G_MUL, factors[0], factors[1]);
         return graph_compute(g, &spec);
     }

@@ -15,17 +15,20 @@
 enum { MOST_PLACES = 16 /* of a row */ };
 
 typedef struct Pick {
-    const GExpr *own, *other; /* indices of the pair: whose places they are, and the one that they are places of */
-    const GExpr *key;         /* of own and r */
-    const GExpr *ahead;       /* what is asked before the key is read; NULL: nothing */
-    const GExpr *holds;       /* what else is asked */
+    /* indices of the pair: whose places they are, and the one that they are places of */
+    const GExpr *own, *other;
+    const GExpr *key;   /* of own and r */
+    const GExpr *ahead; /* what is asked before the key is read; NULL: nothing */
+    const GExpr *holds; /* what else is asked */
 } Pick;
 
 /* The place that a condition picks. */
 static const GExpr *key_in(Graph *g, const GExpr *e, const GExpr *other, const GExpr *place) {
     if (e->op != G_EQ || e->args[0]->type != GT_INT) return NULL;
     for (int side = 0; side < 2; side++)
-        if (e->args[side] == other && !stream_reads_index(g, e->args[1 - side], other) && stream_reads_index(g, e->args[1 - side], place)) return e->args[1 - side];
+        if (e->args[side] == other && !stream_reads_index(g, e->args[1 - side], other) &&
+            stream_reads_index(g, e->args[1 - side], place))
+            return e->args[1 - side];
     return NULL;
 }
 
@@ -33,25 +36,34 @@ static bool pick_along(Graph *g, const ComputeSpec *spec, const Conjuncts *c, in
     *p = (Pick){.own = spec->out[1 - other], .other = spec->out[other]};
     for (int i = 0; i < c->count; i++) {
         const GExpr *key = p->key ? NULL : key_in(g, c->items[i], p->other, spec->red[0]);
-        if (key) p->key = key;
-        else if (!p->key && !stream_reads_index(g, c->items[i], p->other)) p->ahead = gx_and(g, p->ahead, c->items[i]);
-        else p->holds = gx_and(g, p->holds, c->items[i]);
+        if (key)
+            p->key = key;
+        else if (!p->key && !stream_reads_index(g, c->items[i], p->other))
+            p->ahead = gx_and(g, p->ahead, c->items[i]);
+        else
+            p->holds = gx_and(g, p->holds, c->items[i]);
     }
     return p->key && !(spec->reducer == GR_SUM && stream_reads_index(g, spec->value, p->other));
 }
 
 static bool pick(Graph *g, const ComputeSpec *spec, Pick *p) {
     Conjuncts c = {.count = 0};
-    bool sum = spec->reducer == GR_SUM && spec->value->type == GT_REAL, any = spec->reducer == GR_ANY;
-    if ((!sum && !any) || spec->empty_is_error || spec->out_rank != 2 || spec->red_rank != 1 || spec->active) return false;
-    if (graph_index_extent(g, spec->red[0]) > MOST_PLACES || !expr_list_conjuncts(spec->guard, &c) || (any && !expr_list_conjuncts(spec->value, &c))) return false;
+    bool sum = spec->reducer == GR_SUM && spec->value->type == GT_REAL,
+         any = spec->reducer == GR_ANY;
+    if ((!sum && !any) || spec->empty_is_error || spec->out_rank != 2 || spec->red_rank != 1 ||
+        spec->active)
+        return false;
+    if (graph_index_extent(g, spec->red[0]) > MOST_PLACES ||
+        !expr_list_conjuncts(spec->guard, &c) || (any && !expr_list_conjuncts(spec->value, &c)))
+        return false;
     return pick_along(g, spec, &c, 1, p) || pick_along(g, spec, &c, 0, p);
 }
 
 bool stream_is_scatter(Graph *g, const GNode *node) {
     ComputeSpec spec;
     Pick p;
-    if (node->kind != GN_COMPUTE || (node->reducer != GR_SUM && node->reducer != GR_ANY)) return false;
+    if (node->kind != GN_COMPUTE || (node->reducer != GR_SUM && node->reducer != GR_ANY))
+        return false;
     graph_open(g, node, &spec);
     return pick(g, &spec, &p);
 }
@@ -59,7 +71,8 @@ bool stream_is_scatter(Graph *g, const GNode *node) {
 static GNode *of_places(Graph *g, const ComputeSpec *spec, const Pick *p, const GExpr *value) {
     const GExpr *from[2] = {p->own, spec->red[0]};
     ComputeSpec made = {.out_rank = 2, .span = spec->span};
-    for (int i = 0; i < 2; i++) made.out[i] = graph_fresh_index(g, graph_index_extent(g, from[i]));
+    for (int i = 0; i < 2; i++)
+        made.out[i] = graph_fresh_index(g, graph_index_extent(g, from[i]));
     made.value = stream_ungather_all(g, gx_substitute(g, value, 2, from, made.out));
     return graph_compute(g, &made);
 }
@@ -67,7 +80,8 @@ static GNode *of_places(Graph *g, const ComputeSpec *spec, const Pick *p, const 
 /* Where the rest holds, at the place itself. */
 static const GExpr *rest_at_place(Graph *g, const Pick *p) {
     const GExpr *holds = p->holds ? gx_substitute(g, p->holds, 1, &p->other, &p->key) : NULL;
-    return gx_and(g, p->ahead, gx_and(g, gx_inside(g, p->key, graph_index_extent(g, p->other)), holds));
+    return gx_and(g, p->ahead,
+                  gx_and(g, gx_inside(g, p->key, graph_index_extent(g, p->other)), holds));
 }
 
 /* -1 where the rest does not hold. */
@@ -78,7 +92,8 @@ static GNode *valid_places(Graph *g, const ComputeSpec *spec, const Pick *p) {
 
 static GNode *amounts(Graph *g, const ComputeSpec *spec, const Pick *p) {
     const GExpr *holds = rest_at_place(g, p);
-    return of_places(g, spec, p, holds ? gx_select(g, holds, spec->value, gx_real(g, 0)) : spec->value);
+    return of_places(g, spec, p,
+                     holds ? gx_select(g, holds, spec->value, gx_real(g, 0)) : spec->value);
 }
 
 bool stream_scatter(Graph *g, ComputeSpec *spec) {
@@ -91,7 +106,9 @@ bool stream_scatter(Graph *g, ComputeSpec *spec) {
     for (int64_t r = 0; r < places; r++) {
         const GExpr *at[2] = {p.own, gx_int(g, r)};
         const GExpr *here = gx2(g, G_EQ, gx_load(g, place, 2, at, NULL), p.other);
-        all = sum ? gx2(g, G_ADD, all, gx_select(g, here, gx_load(g, amount, 2, at, NULL), gx_real(g, 0))) : gx2(g, G_OR, all, here);
+        all = sum ? gx2(g, G_ADD, all,
+                        gx_select(g, here, gx_load(g, amount, 2, at, NULL), gx_real(g, 0)))
+                  : gx2(g, G_OR, all, here);
     }
     spec->value = all;
     spec->guard = NULL;

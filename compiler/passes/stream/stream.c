@@ -19,22 +19,30 @@ int64_t stream_threshold(const Graph *g) {
     return forced ? forced : g->settings.is_bounded ? SMALLEST_IN_NEED : SMALLEST;
 }
 
-static bool same_read(const GExpr *a, const Affine *at_a, int pair_a, const GExpr *b, const Affine *at_b, int pair_b) {
-    return a->tensor == b->tensor && at_a->constant == at_b->constant && at_a->factor[pair_a] == at_b->factor[pair_b] && at_a->factor[2] == at_b->factor[2];
+static bool same_read(const GExpr *a, const Affine *at_a, int pair_a, const GExpr *b,
+                      const Affine *at_b, int pair_b) {
+    return a->tensor == b->tensor && at_a->constant == at_b->constant &&
+           at_a->factor[pair_a] == at_b->factor[pair_b] && at_a->factor[2] == at_b->factor[2];
 }
 
 static int find_mirror(const Stream *s, const PairProduct *p) {
     for (int i = 0; i < s->root_count; i++) {
         const PairProduct *o = &s->roots[i].product;
-        if (o->rows != p->columns || o->columns != p->rows || o->depth != p->depth || o->symmetric || s->roots[i].mirror >= 0) continue;
-        if (same_read(o->a, &o->at_a, 0, p->b, &p->at_b, 1) && same_read(o->b, &o->at_b, 1, p->a, &p->at_a, 0)) return i;
+        if (o->rows != p->columns || o->columns != p->rows || o->depth != p->depth ||
+            o->symmetric || s->roots[i].mirror >= 0)
+            continue;
+        if (same_read(o->a, &o->at_a, 0, p->b, &p->at_b, 1) &&
+            same_read(o->b, &o->at_b, 1, p->a, &p->at_a, 0))
+            return i;
     }
     return -1;
 }
 
 /* A product of pairs is large against its operands: making it again costs little against storing
  * and reading it. A layer's output, or the gradient of its weights, is none. */
-static bool is_of_pairs(const PairProduct *p) { return p->rows * p->columns >= (p->rows + p->columns) * p->depth; }
+static bool is_of_pairs(const PairProduct *p) {
+    return p->rows * p->columns >= (p->rows + p->columns) * p->depth;
+}
 
 static void find_roots(Stream *s) {
     Graph *g = s->g;
@@ -42,7 +50,9 @@ static void find_roots(Stream *s) {
     for (int i = 0; i < g->nodes.count && s->root_count < MOST_ROOTS; i++) {
         GNode *n = g->nodes.items[i];
         Root *r = &s->roots[s->root_count];
-        if (!pair_product(g, n, &r->product) || graph_bytes(n) < threshold || (!forced && !is_of_pairs(&r->product))) continue;
+        if (!pair_product(g, n, &r->product) || graph_bytes(n) < threshold ||
+            (!forced && !is_of_pairs(&r->product)))
+            continue;
         r->node = n;
         r->mirror = find_mirror(s, &r->product);
         s->root_count++;
@@ -55,8 +65,16 @@ static void report(Stream *s) {
         const GNode *n = r->node;
         bool streamed = s->root_of[n->id] >= 0;
         if (!r->refusal && !r->kept && !streamed) continue; /* a user of another one */
-        GChoice choice = {.span = n->span, .rank = n->rank, .shape = {n->shape[0], n->shape[1]}, .bytes = r->refusal ? graph_bytes(n) : r->cost.bytes,
-                          .passes = r->cost.passes, .stored = r->cost.stored, .streamed = r->cost.streamed, .is_streamed = streamed, .reason = r->refusal, .where = r->where};
+        GChoice choice = {.span = n->span,
+                          .rank = n->rank,
+                          .shape = {n->shape[0], n->shape[1]},
+                          .bytes = r->refusal ? graph_bytes(n) : r->cost.bytes,
+                          .passes = r->cost.passes,
+                          .stored = r->cost.stored,
+                          .streamed = r->cost.streamed,
+                          .is_streamed = streamed,
+                          .reason = r->refusal,
+                          .where = r->where};
         array_push(s->g->arena, &s->g->choices, choice);
     }
 }
@@ -82,7 +100,8 @@ void pass_stream(Graph *g) {
     stream_find(&s);
     report(&s);
     bool any = false;
-    for (int i = 0; i < s.root_count; i++) any |= s.root_of[s.roots[i].node->id] >= 0;
+    for (int i = 0; i < s.root_count; i++)
+        any |= s.root_of[s.roots[i].node->id] >= 0;
     if (!any) return;
     stream_unfold(&s);
     graph_prune(g);

@@ -16,10 +16,14 @@ enum {
     LEAST_GAIN = 4
 };
 
-static const GNode *rows_of(const GNode *n) { return n->kind == GN_TOPK ? n->operand : n->operands[0]; }
+static const GNode *rows_of(const GNode *n) {
+    return n->kind == GN_TOPK ? n->operand : n->operands[0];
+}
 
 bool stream_takes_rows(const GNode *n) {
-    if (n->kind == GN_CALL && (n->operand_count != 1 || couplet_calls[n->call].operand_axes[0] != 1)) return false;
+    if (n->kind == GN_CALL &&
+        (n->operand_count != 1 || couplet_calls[n->call].operand_axes[0] != 1))
+        return false;
     if (n->kind != GN_TOPK && n->kind != GN_CALL) return false;
     const GNode *rows = rows_of(n);
     return rows->rank == 2 && n->rank == 2 && LEAST_GAIN * n->shape[1] <= rows->shape[1];
@@ -33,7 +37,8 @@ static int64_t strip_height(int64_t rows, int64_t columns) {
 }
 
 /* The rows from `first` on, stored; `element` is what makes one. */
-static GNode *make_strip(Graph *g, const ComputeSpec *element, int64_t first, int64_t height, Span span) {
+static GNode *make_strip(Graph *g, const ComputeSpec *element, int64_t first, int64_t height,
+                         Span span) {
     ComputeSpec strip;
     memset(&strip, 0, sizeof strip);
     strip.out_rank = 2;
@@ -51,16 +56,20 @@ GNode *stream_in_strips(Graph *g, const GNode *n, const ComputeSpec *element) {
     ComputeSpec joined;
     memset(&joined, 0, sizeof joined);
     joined.out_rank = 2;
-    for (int i = 0; i < 2; i++) joined.out[i] = graph_fresh_index(g, n->shape[i]);
+    for (int i = 0; i < 2; i++)
+        joined.out[i] = graph_fresh_index(g, n->shape[i]);
     joined.name = n->name;
     joined.span = n->span;
     joined.value = gx_int(g, 0);
     int count = (int)((rows + height - 1) / height);
     GNode **parts = arena_array(g->arena, GNode *, count);
-    for (int i = 0; i < count; i++) { /* in order, so that each strip is used up before the next is made */
+    /* in order, so that each strip is used up before the next is made */
+    for (int i = 0; i < count; i++) {
         int64_t first = i * height;
-        GNode *strip = make_strip(g, element, first, first + height < rows ? height : rows - first, n->span);
-        parts[i] = n->kind == GN_TOPK ? graph_topk(g, strip, n->shape[1], n->span) : graph_call(g, n->call, &strip, n->shape[1], n->span);
+        GNode *strip =
+            make_strip(g, element, first, first + height < rows ? height : rows - first, n->span);
+        parts[i] = n->kind == GN_TOPK ? graph_topk(g, strip, n->shape[1], n->span)
+                                      : graph_call(g, n->call, &strip, n->shape[1], n->span);
     }
     if (n->type == GT_REAL) joined.value = gx_real(g, 0);
     for (int i = count - 1; i >= 0; i--) {
@@ -70,22 +79,27 @@ GNode *stream_in_strips(Graph *g, const GNode *n, const ComputeSpec *element) {
     return graph_compute(g, &joined);
 }
 
-/* ---- elements without a product ---------------------------------------------------------------------------------- */
+/* ---- elements without a product -------------------------------------------------------------- */
 
 enum { OUTER = 8 /* times larger than what it is made of */ };
 
 /* Draws are keyed by their element, and so are the same in any strip. */
 static bool is_made_of_rows(Graph *g, const GNode *n) {
-    if (n->kind != GN_COMPUTE || n->reducer != GR_NONE || n->active || n->guard || n->rank != 2 || 4 * graph_element_count(n) < stream_threshold(g)) return false;
+    if (n->kind != GN_COMPUTE || n->reducer != GR_NONE || n->active || n->guard || n->rank != 2 ||
+        4 * graph_element_count(n) < stream_threshold(g))
+        return false;
     const Loads l = loads_of(g->arena, n);
     for (int i = 0; i < l.items.count; i++)
-        if (OUTER * graph_element_count(l.items.items[i]->tensor) > graph_element_count(n)) return false;
+        if (OUTER * graph_element_count(l.items.items[i]->tensor) > graph_element_count(n))
+            return false;
     return true;
 }
 
 /* What an element is, with the elements that it is made of put in. */
 static const GExpr *put_in(void *context, Graph *g, const GExpr *e) {
-    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE || e->tensor->reducer != GR_NONE || e->tensor->active || e->tensor->rank != 2) return e;
+    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE ||
+        e->tensor->reducer != GR_NONE || e->tensor->active || e->tensor->rank != 2)
+        return e;
     if (4 * graph_element_count(e->tensor) < stream_threshold(g)) return e;
     ComputeSpec spec;
     graph_open(g, e->tensor, &spec);
@@ -95,7 +109,9 @@ static const GExpr *put_in(void *context, Graph *g, const GExpr *e) {
 static GNode *in_strips(Graph *g, GNode *n) {
     if (!stream_takes_rows(n)) return n;
     const GNode *whole = rows_of(n);
-    if (whole->kind != GN_COMPUTE || whole->reducer != GR_NONE || whole->active || whole->guard || 4 * graph_element_count(whole) < stream_threshold(g)) return n;
+    if (whole->kind != GN_COMPUTE || whole->reducer != GR_NONE || whole->active || whole->guard ||
+        4 * graph_element_count(whole) < stream_threshold(g))
+        return n;
     ComputeSpec element;
     graph_open(g, whole, &element);
     element.value = gx_rewrite(g, element.value, put_in, NULL);

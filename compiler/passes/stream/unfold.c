@@ -18,21 +18,25 @@ typedef struct Unfold {
     Graph *g;
     GNode **now;           /* by old id: the node in its new form */
     ComputeSpec **element; /* by old id: an element, not built, but put into its users */
-    ComputeSpec **outer;   /* by old id: a large array made of rows and columns alone (y[i] == y[j]): built, and put into users of pairs */
-    bool of_pairs;         /* the node at hand is a user of pairs */
-    const GExpr *payload;  /* its result's index beside the pair's; NULL: it has none */
+    /* by old id: a large array made of rows and columns alone (y[i] == y[j]): built, and put into
+     * users of pairs */
+    ComputeSpec **outer;
+    bool of_pairs;        /* the node at hand is a user of pairs */
+    const GExpr *payload; /* its result's index beside the pair's; NULL: it has none */
 } Unfold;
 
-/* ---- places read on their own ----------------------------------------------------------------------------------- */
+/* ---- places read on their own ---------------------------------------------------------------- */
 
 static bool is_plain(const GExpr *load) {
-    return load->tensor->rank == 2 && !load->has_else && load->args[0] != load->args[1] && load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX;
+    return load->tensor->rank == 2 && !load->has_else && load->args[0] != load->args[1] &&
+           load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX;
 }
 
 /* Where both places lie inside T: NULL when that is known. */
 static const GExpr *inside(Graph *g, const GExpr *load) {
     const GExpr *all = NULL;
-    for (int i = 0; i < 2; i++) all = gx_and(g, all, gx_inside(g, load->args[i], load->tensor->shape[i]));
+    for (int i = 0; i < 2; i++)
+        all = gx_and(g, all, gx_inside(g, load->args[i], load->tensor->shape[i]));
     return all;
 }
 
@@ -46,8 +50,10 @@ static const GExpr *product_of_rows(Graph *g, const GExpr *load) {
     memset(&places, 0, sizeof places);
     const GExpr *free[GRAPH_MAX_FREE], *at[2], *fits = inside(g, load);
     int count = gx_free_indices(g, load, free);
-    for (int i = 0; i < count; i++) places.out[i] = graph_fresh_index(g, graph_index_extent(g, free[i]));
-    for (int i = 0; i < 2; i++) at[i] = gx_substitute(g, load->args[i], count, free, places.out);
+    for (int i = 0; i < count; i++)
+        places.out[i] = graph_fresh_index(g, graph_index_extent(g, free[i]));
+    for (int i = 0; i < 2; i++)
+        at[i] = gx_substitute(g, load->args[i], count, free, places.out);
     if (fits) places.guard = gx_substitute(g, fits, count, free, places.out);
     places.reducer = GR_SUM;
     places.out_rank = count;
@@ -57,7 +63,8 @@ static const GExpr *product_of_rows(Graph *g, const GExpr *load) {
     places.value = gx_substitute(g, product.value, 2, product.out, at);
     const GExpr *read = gx_load(g, graph_compute(g, &places), count, free, NULL);
     if (!fits) return read;
-    const GExpr *from[3] = {product.out[0], product.out[1], product.red[0]}, *to[3] = {load->args[0], load->args[1], gx_int(g, 0)};
+    const GExpr *from[3] = {product.out[0], product.out[1], product.red[0]},
+                *to[3] = {load->args[0], load->args[1], gx_int(g, 0)};
     return gx_select(g, fits, read, gx_substitute(g, product.value, 3, from, to));
 }
 
@@ -71,9 +78,11 @@ static const GExpr *ungather_any(void *context, Graph *g, const GExpr *e) {
     return e->op == G_LOAD && e->tensor->streamed ? product_of_rows(g, e) : e;
 }
 
-const GExpr *stream_ungather_all(Graph *g, const GExpr *expr) { return gx_rewrite(g, expr, ungather_any, NULL); }
+const GExpr *stream_ungather_all(Graph *g, const GExpr *expr) {
+    return gx_rewrite(g, expr, ungather_any, NULL);
+}
 
-/* ---- elements into their users ------------------------------------------------------------------------------------ */
+/* ---- elements into their users --------------------------------------------------------------- */
 
 static const GExpr *of_root(Unfold *u, const GExpr *load, int number) {
     const Root *r = &u->s->roots[number];
@@ -95,7 +104,9 @@ static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
     uint32_t id = e->tensor->id;
     if (u->s->root_of[id] >= 0) return of_root(u, e, u->s->root_of[id]);
     const ComputeSpec *element = u->element[id], *outer = NULL;
-    if (!element && u->of_pairs && !e->has_else && !(u->payload && stream_reads_index(g, e, u->payload))) outer = u->outer[id];
+    if (!element && u->of_pairs && !e->has_else &&
+        !(u->payload && stream_reads_index(g, e, u->payload)))
+        outer = u->outer[id];
     if (element || outer) {
         const ComputeSpec *made = element ? element : outer;
         const GExpr *value = gx_substitute(g, made->value, 2, made->out, e->args);
@@ -103,21 +114,25 @@ static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
         if (element || load_keeps_checks(g, e, value)) return gx_rewrite(g, value, ungather, NULL);
     }
     GNode *node = u->now[id];
-    return !node || node == e->tensor ? e : gx_load(g, node, node->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
+    return !node || node == e->tensor ? e
+                                      : gx_load(g, node, node->rank, e->args,
+                                                e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
-/* ---- sinks ------------------------------------------------------------------------------------------------------------ */
+/* ---- sinks ----------------------------------------------------------------------------------- */
 
 /* A symmetric product is read with the kept index first. */
 static const GExpr *own_first(void *context, Graph *g, const GExpr *e) {
     const GExpr *const *pair = context; /* own, other */
-    if (e->op != G_LOAD || !e->tensor->streamed || e->args[0] != pair[1] || e->args[1] != pair[0]) return e;
+    if (e->op != G_LOAD || !e->tensor->streamed || e->args[0] != pair[1] || e->args[1] != pair[0])
+        return e;
     PairProduct p;
     if (!pair_product(g, e->tensor, &p) || !p.symmetric) return e;
     return gx_load(g, e->tensor, 2, pair, NULL);
 }
 
-static const GExpr *tidy(Graph *g, const GExpr *e, const GExpr *own, const GExpr *other, bool guarded, Span span) {
+static const GExpr *tidy(Graph *g, const GExpr *e, const GExpr *own, const GExpr *other,
+                         bool guarded, Span span) {
     const GExpr *pair[2] = {own, other};
     return stream_hoist(g, gx_rewrite(g, e, own_first, pair), own, other, guarded, span);
 }
@@ -184,18 +199,23 @@ static void part_factors(Graph *g, Factors *f, const GExpr *e, const GExpr *payl
 }
 
 static bool is_row_read(const GExpr *e, const GExpr *other, const GExpr *payload) {
-    if (e->op != G_LOAD || e->has_else || e->tensor->streamed || e->tensor->type != GT_REAL || e->tensor->rank != 2) return false;
-    return (e->args[0] == other && e->args[1] == payload) || (e->args[0] == payload && e->args[1] == other);
+    if (e->op != G_LOAD || e->has_else || e->tensor->streamed || e->tensor->type != GT_REAL ||
+        e->tensor->rank != 2)
+        return false;
+    return (e->args[0] == other && e->args[1] == payload) ||
+           (e->args[0] == payload && e->args[1] == other);
 }
 
 /* The rows, when they are no plain read: an array of their own. */
-static const GExpr *stored_rows(Graph *g, const GExpr *e, const GExpr *other, const GExpr *payload, Span span) {
+static const GExpr *stored_rows(Graph *g, const GExpr *e, const GExpr *other, const GExpr *payload,
+                                Span span) {
     if (is_row_read(e, other, payload)) return e;
     ComputeSpec rows;
     memset(&rows, 0, sizeof rows);
     const GExpr *from[2] = {other, payload};
     rows.out_rank = 2;
-    for (int i = 0; i < 2; i++) rows.out[i] = graph_fresh_index(g, graph_index_extent(g, from[i]));
+    for (int i = 0; i < 2; i++)
+        rows.out[i] = graph_fresh_index(g, graph_index_extent(g, from[i]));
     rows.value = gx_substitute(g, e, 2, from, rows.out);
     rows.span = span;
     return gx_load(g, graph_compute(g, &rows), 2, from, NULL);
@@ -213,20 +233,22 @@ static GNode *make_weighted(Graph *g, ComputeSpec *spec, const GExpr *own) {
     return graph_compute(g, spec);
 }
 
-/* ---- arrays of pairs without a product ------------------------------------------------------------------------------ */
+/* ---- arrays of pairs without a product ------------------------------------------------------- */
 
 enum { OUTER = 8 /* times larger than what it is made of */ };
 
 static int64_t elements(const GNode *n) {
     int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    for (int i = 0; i < n->rank; i++)
+        count *= n->shape[i];
     return count;
 }
 
 /* A large array that is there anyway (a mask that was handed over), or takes less than what is made
  * of it (truth values), is read instead. */
 static bool is_there(const GNode *read, const GNode *made) {
-    return read->kind == GN_INPUT || read->kind == GN_STATE || read->kind == GN_CONST || (read->type == GT_BOOL && made->type != GT_BOOL);
+    return read->kind == GN_INPUT || read->kind == GN_STATE || read->kind == GN_CONST ||
+           (read->type == GT_BOOL && made->type != GT_BOOL);
 }
 
 static bool is_other_read(const void *context, const GExpr *e) {
@@ -241,18 +263,20 @@ static bool reads_rows_only(const GExpr *e, const GNode *made) {
 }
 
 static void note_outer(Unfold *u, const GNode *n) {
-    if (n->kind != GN_COMPUTE || n->red_rank > 1 || n->rank != 2 || n->active || n->streamed) return;
+    if (n->kind != GN_COMPUTE || n->red_rank > 1 || n->rank != 2 || n->active || n->streamed)
+        return;
     ComputeSpec *spec = arena_new_of(u->g->arena, ComputeSpec);
     u->of_pairs = true;
     u->payload = NULL;
     graph_open(u->g, n, spec);
     spec->value = gx_rewrite(u->g, spec->value, insert, u);
     spec->guard = gx_rewrite(u->g, spec->guard, insert, u);
-    if (n->reducer != GR_NONE && !stream_scatter(u->g, spec) && !stream_join_terms(u->g, spec)) return;
+    if (n->reducer != GR_NONE && !stream_scatter(u->g, spec) && !stream_join_terms(u->g, spec))
+        return;
     if (reads_rows_only(spec->value, n)) u->outer[n->id] = spec;
 }
 
-/* ---- all ----------------------------------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static GNode *renew_rows(Unfold *u, const GNode *n) {
     const GNode *operand = n->operand ? n->operand : n->operands[0];
@@ -260,7 +284,8 @@ static GNode *renew_rows(Unfold *u, const GNode *n) {
     ComputeSpec product;
     if (element) return stream_in_strips(u->g, n, element);
     graph_open(u->g, operand, &product); /* the product itself */
-    product.value = of_root(u, gx_load(u->g, (GNode *)(uintptr_t)operand, 2, product.out, NULL), u->s->root_of[operand->id]);
+    product.value = of_root(u, gx_load(u->g, (GNode *)(uintptr_t)operand, 2, product.out, NULL),
+                            u->s->root_of[operand->id]);
     return stream_in_strips(u->g, n, &product);
 }
 
@@ -277,11 +302,13 @@ static GNode *renew(Unfold *u, GNode *n) {
     if (n->operand) {
         GNode *operand = u->now[n->operand->id];
         if (operand == n->operand) return n;
-        return n->kind == GN_TOPK ? graph_topk(g, operand, n->shape[n->rank - 1], n->span) : graph_stop(g, operand, n->span);
+        return n->kind == GN_TOPK ? graph_topk(g, operand, n->shape[n->rank - 1], n->span)
+                                  : graph_stop(g, operand, n->span);
     }
     if (n->kind == GN_CALL) {
         GNode *operands[COUPLET_CALL_OPERANDS];
-        for (int i = 0; i < n->operand_count; i++) operands[i] = u->now[n->operands[i]->id];
+        for (int i = 0; i < n->operand_count; i++)
+            operands[i] = u->now[n->operands[i]->id];
         return graph_call_again(g, n, operands);
     }
     if (n->kind != GN_COMPUTE) return n;
@@ -293,26 +320,40 @@ static GNode *renew(Unfold *u, GNode *n) {
     spec.guard = gx_rewrite(g, spec.guard, insert, u);
     spec.active = gx_rewrite(g, spec.active, insert, u);
     switch (u->s->use[n->id]) {
-    case USE_SINK: return make_statistic(g, &spec);
-    case USE_TOTAL: return make_total(g, &spec);
-    case USE_WEIGHTS: return make_weighted(g, &spec, spec.out[u->s->own[n->id]]);
-    case USE_PLACES: stream_scatter(g, &spec); return graph_compute(g, &spec);
+    case USE_SINK:
+        return make_statistic(g, &spec);
+    case USE_TOTAL:
+        return make_total(g, &spec);
+    case USE_WEIGHTS:
+        return make_weighted(g, &spec, spec.out[u->s->own[n->id]]);
+    case USE_PLACES:
+        stream_scatter(g, &spec);
+        return graph_compute(g, &spec);
     case USE_ELEMENT:
         u->element[n->id] = arena_new_of(g->arena, ComputeSpec);
         *u->element[n->id] = spec;
         return NULL;
-    default: spec.streamed |= u->s->root_of[n->id] >= 0; return graph_compute(g, &spec);
+    default:
+        spec.streamed |= u->s->root_of[n->id] >= 0;
+        return graph_compute(g, &spec);
     }
 }
 
-static GNode *now(void *context, GNode *node) { return ((const Unfold *)context)->now[node->id]; }
+static GNode *now(void *context, GNode *node) {
+    return ((const Unfold *)context)->now[node->id];
+}
 
 void stream_unfold(Stream *s) {
     Graph *g = s->g;
-    Unfold u = {.s = s, .g = g, .now = arena_array(g->arena, GNode *, s->ids), .element = arena_array(g->arena, ComputeSpec *, s->ids), .outer = arena_array(g->arena, ComputeSpec *, s->ids)};
+    Unfold u = {.s = s,
+                .g = g,
+                .now = arena_array(g->arena, GNode *, s->ids),
+                .element = arena_array(g->arena, ComputeSpec *, s->ids),
+                .outer = arena_array(g->arena, ComputeSpec *, s->ids)};
     int count = g->nodes.count;
     GNode **nodes = arena_array(g->arena, GNode *, count + 1);
-    for (int i = 0; i < count; i++) nodes[i] = g->nodes.items[i];
+    for (int i = 0; i < count; i++)
+        nodes[i] = g->nodes.items[i];
     for (int i = 0; i < count; i++) {
         u.now[nodes[i]->id] = renew(&u, nodes[i]);
         if (u.now[nodes[i]->id]) note_outer(&u, nodes[i]);

@@ -1,6 +1,8 @@
-/* Arrays of pairs with a third, short axis (views of a support, levels of a hierarchy) are taken apart along it: T[v, i, j] becomes T0[i, j], T1[i, j], ..
- * Each is an array of pairs like any other, which tiles can serve. What reads T keeps the axis, and is taken apart with it, or reduces over it, and then joins
- * the parts term by term: the maximum over v of T[v, i, j] is max(T0[i, j], T1[i, j]), an element. */
+/* Arrays of pairs with a third, short axis (views of a support, levels of a hierarchy) are taken
+ * apart along it: T[v, i, j] becomes T0[i, j], T1[i, j], .. Each is an array of pairs like any
+ * other, which tiles can serve. What reads T keeps the axis, and is taken apart with it, or reduces
+ * over it, and then joins the parts term by term: the maximum over v of T[v, i, j] is max(T0[i, j],
+ * T1[i, j]), an element. */
 #include "compiler/graph/loads.h"
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
@@ -24,26 +26,32 @@ typedef struct Unstack {
     GNode **now;
 } Unstack;
 
-/* ---- where it begins -------------------------------------------------------------------------------------------- */
+/* ---- where it begins ------------------------------------------------------------------------- */
 
 static int short_axis(const Unstack *u, const GNode *n) {
     int axis = -1;
     for (int i = 0; i < n->rank; i++)
-        if (n->shape[i] <= LONGEST && n->shape[i] > 1 && (axis < 0 || n->shape[i] < n->shape[axis])) axis = i;
+        if (n->shape[i] <= LONGEST && n->shape[i] > 1 && (axis < 0 || n->shape[i] < n->shape[axis]))
+            axis = i;
     return axis >= 0 && graph_bytes(n) / n->shape[axis] >= u->threshold ? axis : -1;
 }
 
-/* A product whose parts are products of pairs: one factor of rows and one of columns, of which there are so many that it is large against them. */
+/* A product whose parts are products of pairs: one factor of rows and one of columns, of which
+ * there are so many that it is large against them. */
 static bool is_product(Graph *g, const GNode *n, int axis) {
-    if (n->reducer != GR_SUM || n->type != GT_REAL || n->guard || n->red_rank != 1 || n->value->op != G_MUL) return false;
+    if (n->reducer != GR_SUM || n->type != GT_REAL || n->guard || n->red_rank != 1 ||
+        n->value->op != G_MUL)
+        return false;
     ComputeSpec spec;
     int pair[2], count = 0;
     graph_open(g, n, &spec);
     for (int i = 0; i < n->rank; i++)
         if (i != axis) pair[count++] = i;
     for (int row = 0; row < 2; row++)
-        if (!stream_reads_index(g, spec.value->args[0], spec.out[pair[!row]]) && !stream_reads_index(g, spec.value->args[1], spec.out[pair[row]]))
-            return n->shape[pair[0]] * n->shape[pair[1]] >= (n->shape[pair[0]] + n->shape[pair[1]]) * n->red_shape[0];
+        if (!stream_reads_index(g, spec.value->args[0], spec.out[pair[!row]]) &&
+            !stream_reads_index(g, spec.value->args[1], spec.out[pair[row]]))
+            return n->shape[pair[0]] * n->shape[pair[1]] >=
+                   (n->shape[pair[0]] + n->shape[pair[1]]) * n->red_shape[0];
     return false;
 }
 
@@ -85,7 +93,7 @@ static bool is_of_pairs(const Unstack *u, const GNode *n) {
     return element && reads_pairs(u, n);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     const Unstack *u = context;
@@ -99,7 +107,9 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
         return gx_load(g, s->parts[at->integer], rank, args, NULL);
     }
     GNode *now = u->now[e->tensor->id];
-    return now == e->tensor ? e : gx_load(g, now, e->tensor->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
+    return now == e->tensor ? e
+                            : gx_load(g, now, e->tensor->rank, e->args,
+                                      e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
 /* The index of a node that runs along the axis of a stack which it reads; -1: there is none. */
@@ -113,7 +123,7 @@ static int index_along(const Unstack *u, const GNode *n) {
     return -1;
 }
 
-/* ---- taking apart ---------------------------------------------------------------------------------------------------- */
+/* ---- taking apart ---------------------------------------------------------------------------- */
 
 static void hold(Graph *g, ComputeSpec *spec, const GExpr *index, int64_t number) {
     const GExpr *value = gx_int(g, number);
@@ -139,7 +149,8 @@ static GNode *put_together(Unstack *u, const GNode *n, const Stack *s) {
     int64_t last = n->shape[s->axis] - 1;
     whole.value = gx_load(g, s->parts[last], rank, args, NULL);
     for (int64_t i = last - 1; i >= 0; i--)
-        whole.value = gx_select(g, gx2(g, G_EQ, whole.out[s->axis], gx_int(g, i)), gx_load(g, s->parts[i], rank, args, NULL), whole.value);
+        whole.value = gx_select(g, gx2(g, G_EQ, whole.out[s->axis], gx_int(g, i)),
+                                gx_load(g, s->parts[i], rank, args, NULL), whole.value);
     return graph_compute(g, &whole);
 }
 
@@ -151,7 +162,8 @@ static GNode *take_apart(Unstack *u, const GNode *n, int axis) {
         graph_open(u->g, n, &part);
         hold(u->g, &part, part.out[axis], i);
         redirect_all(u, &part);
-        memmove(&part.out[axis], &part.out[axis + 1], sizeof part.out[0] * (size_t)(part.out_rank - axis - 1));
+        memmove(&part.out[axis], &part.out[axis + 1],
+                sizeof part.out[0] * (size_t)(part.out_rank - axis - 1));
         part.out_rank--;
         s->parts[i] = graph_compute(u->g, &part);
     }
@@ -162,38 +174,50 @@ static GNode *take_topk_apart(Unstack *u, const GNode *n, const Stack *of) {
     Stack *s = u->stacks[n->id] = arena_new_of(u->g->arena, Stack);
     s->axis = of->axis;
     for (int64_t i = 0; i < n->shape[of->axis]; i++)
-        s->parts[i] = n->kind == GN_TOPK ? graph_topk(u->g, of->parts[i], n->shape[n->rank - 1], n->span) : graph_call(u->g, n->call, &of->parts[i], n->shape[n->rank - 1], n->span);
+        s->parts[i] =
+            n->kind == GN_TOPK
+                ? graph_topk(u->g, of->parts[i], n->shape[n->rank - 1], n->span)
+                : graph_call(u->g, n->call, &of->parts[i], n->shape[n->rank - 1], n->span);
     return put_together(u, n, s);
 }
 
-/* ---- joining --------------------------------------------------------------------------------------------------------- */
+/* ---- joining --------------------------------------------------------------------------------- */
 
 static const GExpr *neutral(Graph *g, const ComputeSpec *spec) {
     switch (spec->reducer) {
-    case GR_MAX: return gx_real(g, -INFINITY);
-    case GR_MIN: return gx_real(g, INFINITY);
-    case GR_ANY: return gx_bool(g, false);
-    case GR_ALL: return gx_bool(g, true);
-    default: return spec->value->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0);
+    case GR_MAX:
+        return gx_real(g, -INFINITY);
+    case GR_MIN:
+        return gx_real(g, INFINITY);
+    case GR_ANY:
+        return gx_bool(g, false);
+    case GR_ALL:
+        return gx_bool(g, true);
+    default:
+        return spec->value->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0);
     }
 }
 
 static bool can_join(const ComputeSpec *spec) {
     bool real = spec->value->type == GT_REAL;
     if (spec->active || spec->empty_is_error) return false;
-    return spec->reducer == GR_SUM || spec->reducer == GR_ANY || spec->reducer == GR_ALL || (real && (spec->reducer == GR_MAX || spec->reducer == GR_MIN));
+    return spec->reducer == GR_SUM || spec->reducer == GR_ANY || spec->reducer == GR_ALL ||
+           (real && (spec->reducer == GR_MAX || spec->reducer == GR_MIN));
 }
 
-static const GOp with[] = {[GR_SUM] = G_ADD, [GR_MAX] = G_MAX, [GR_MIN] = G_MIN, [GR_ANY] = G_OR, [GR_ALL] = G_AND};
+static const GOp with[] = {
+    [GR_SUM] = G_ADD, [GR_MAX] = G_MAX, [GR_MIN] = G_MIN, [GR_ANY] = G_OR, [GR_ALL] = G_AND};
 
-/* The terms of a node's only reduced index, in order; `u`, or NULL: what stands for the arrays that they read. */
+/* The terms of a node's only reduced index, in order; `u`, or NULL: what stands for the arrays that
+ * they read. */
 static void join(Graph *g, ComputeSpec *spec, Unstack *u) {
     const GExpr *all = NULL, *index = spec->red[0];
     for (int64_t i = 0; i < graph_index_extent(g, index); i++) {
         ComputeSpec part = *spec;
         hold(g, &part, index, i);
         if (u) redirect_all(u, &part);
-        const GExpr *term = part.guard ? gx_select(g, part.guard, part.value, neutral(g, spec)) : part.value;
+        const GExpr *term =
+            part.guard ? gx_select(g, part.guard, part.value, neutral(g, spec)) : part.value;
         all = all ? gx2(g, with[spec->reducer], all, term) : term;
     }
     spec->value = all;
@@ -203,7 +227,8 @@ static void join(Graph *g, ComputeSpec *spec, Unstack *u) {
 }
 
 bool stream_join_terms(Graph *g, ComputeSpec *spec) {
-    if (spec->red_rank != 1 || !can_join(spec) || graph_index_extent(g, spec->red[0]) > LONGEST) return false;
+    if (spec->red_rank != 1 || !can_join(spec) || graph_index_extent(g, spec->red[0]) > LONGEST)
+        return false;
     join(g, spec, NULL);
     return true;
 }
@@ -212,12 +237,14 @@ bool stream_join_terms(Graph *g, ComputeSpec *spec) {
 static GNode *join_results(Unstack *u, const ComputeSpec *spec, int at) {
     Graph *g = u->g;
     ComputeSpec all = {.out_rank = spec->out_rank, .name = spec->name, .span = spec->span};
-    for (int i = 0; i < spec->out_rank; i++) all.out[i] = graph_fresh_index(g, graph_index_extent(g, spec->out[i]));
+    for (int i = 0; i < spec->out_rank; i++)
+        all.out[i] = graph_fresh_index(g, graph_index_extent(g, spec->out[i]));
     for (int64_t i = 0; i < graph_index_extent(g, spec->red[at]); i++) {
         ComputeSpec part = *spec;
         hold(g, &part, spec->red[at], i);
         redirect_all(u, &part);
-        memmove(&part.red[at], &part.red[at + 1], sizeof part.red[0] * (size_t)(part.red_rank - at - 1));
+        memmove(&part.red[at], &part.red[at + 1],
+                sizeof part.red[0] * (size_t)(part.red_rank - at - 1));
         part.red_rank--;
         const GExpr *term = gx_load(g, graph_compute(g, &part), spec->out_rank, all.out, NULL);
         all.value = all.value ? gx2(g, with[spec->reducer], all.value, term) : term;
@@ -234,7 +261,9 @@ static GNode *join_places(Unstack *u, const ComputeSpec *spec) {
         ComputeSpec part = *spec;
         hold(g, &part, spec->red[0], i);
         redirect_all(u, &part);
-        const GExpr *better = !best ? NULL : spec->reducer == GR_ARGMAX ? gx2(g, G_LT, best, part.value) : gx2(g, G_LT, part.value, best);
+        const GExpr *better = !best                        ? NULL
+                              : spec->reducer == GR_ARGMAX ? gx2(g, G_LT, best, part.value)
+                                                           : gx2(g, G_LT, part.value, best);
         at = better ? gx_select(g, better, gx_int(g, i), at) : at;
         best = better ? gx_select(g, better, part.value, best) : part.value;
     }
@@ -248,24 +277,37 @@ static GNode *join_node(Unstack *u, const GNode *n, int index) {
     ComputeSpec spec;
     graph_open(u->g, n, &spec);
     bool places = n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN;
-    if (places) return n->red_rank == 1 && !n->guard && !n->active && spec.value->type == GT_REAL ? join_places(u, &spec) : NULL;
+    if (places)
+        return n->red_rank == 1 && !n->guard && !n->active && spec.value->type == GT_REAL
+                   ? join_places(u, &spec)
+                   : NULL;
     if (!can_join(&spec)) return NULL;
     if (n->red_rank > 1) return join_results(u, &spec, index - n->rank);
     join(u->g, &spec, u);
     return graph_compute(u->g, &spec);
 }
 
-/* ---- all ----------------------------------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
-static GNode *now(void *context, GNode *node) { return ((const Unstack *)context)->now[node->id]; }
+static GNode *now(void *context, GNode *node) {
+    return ((const Unstack *)context)->now[node->id];
+}
 
 static GNode *renew(Unstack *u, GNode *n) {
-    const GNode *rows = n->kind == GN_TOPK ? n->operand : n->kind == GN_CALL && n->operand_count == 1 ? n->operands[0] : NULL;
+    const GNode *rows = n->kind == GN_TOPK                            ? n->operand
+                        : n->kind == GN_CALL && n->operand_count == 1 ? n->operands[0]
+                                                                      : NULL;
     const Stack *of = rows ? u->stacks[rows->id] : NULL;
-    if (of && of->axis < n->rank - 1 && n->rank == rows->rank && (n->kind == GN_TOPK || couplet_calls[n->call].operand_axes[0] == 1)) return take_topk_apart(u, n, of);
-    if (n->kind != GN_COMPUTE) return n->kind == GN_STOP ? n : rewrite_node(u->g, n, now, redirect, u);
-    int index = index_along(u, n), axis = index >= 0 && index < n->rank ? index : index < 0 ? first_axis(u, n) : -1;
-    if (axis >= 0 && n->rank >= 2 && !n->active && n->shape[axis] <= LONGEST) return take_apart(u, n, axis);
+    if (of && of->axis < n->rank - 1 && n->rank == rows->rank &&
+        (n->kind == GN_TOPK || couplet_calls[n->call].operand_axes[0] == 1))
+        return take_topk_apart(u, n, of);
+    if (n->kind != GN_COMPUTE)
+        return n->kind == GN_STOP ? n : rewrite_node(u->g, n, now, redirect, u);
+    int index = index_along(u, n), axis = index >= 0 && index < n->rank ? index
+                                          : index < 0                   ? first_axis(u, n)
+                                                                        : -1;
+    if (axis >= 0 && n->rank >= 2 && !n->active && n->shape[axis] <= LONGEST)
+        return take_apart(u, n, axis);
     GNode *joined = index >= n->rank ? join_node(u, n, index) : NULL;
     return joined ? joined : rewrite_node(u->g, n, now, redirect, u);
 }
@@ -287,7 +329,8 @@ void stream_unstack(Graph *g, int64_t threshold) {
     if (!any) return;
     u.stacks = arena_array(g->arena, Stack *, u.ids);
     u.now = arena_array(g->arena, GNode *, u.ids);
-    for (int i = 0; i < count; i++) u.now[nodes[i]->id] = renew(&u, nodes[i]);
+    for (int i = 0; i < count; i++)
+        u.now[nodes[i]->id] = renew(&u, nodes[i]);
     rewrite_ends(g, now, &u);
     graph_prune(g);
 }

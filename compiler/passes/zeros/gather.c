@@ -1,7 +1,8 @@
 /* A sum of what few chosen places hold, over those places alone:
  *
- *     sum over x of c(i, x) * S[i, x] * V[x, d]  =  sum over r of w[i, r] * V[key(i, r), d],    w[i, r] = amount[i, r] * c(i, key(i, r))
- *     sum over i of c(i, x) * S[i, x] * V[i, d]  =  sum over i, r  where key(i, r) == x  of w[i, r] * V[i, d]
+ *     sum over x of c(i, x) * S[i, x] * V[x, d]  =  sum over r of w[i, r] * V[key(i, r), d], w[i,
+ * r] = amount[i, r] * c(i, key(i, r)) sum over i of c(i, x) * S[i, x] * V[i, d]  =  sum over i, r
+ * where key(i, r) == x  of w[i, r] * V[i, d]
  *
  * N R D steps in place of N N D. The second one is a reduction by key (compiler/plan/bucket.h). */
 #include "compiler/passes/zeros/internal.h"
@@ -28,7 +29,8 @@ static bool is_weight(const Gather *a, const GExpr *e) {
     int count = gx_free_indices(a->g, e, found);
     for (int i = 0; i < count; i++) {
         bool known = found[i] == a->x;
-        for (int k = 0; k < a->own_count; k++) known |= found[i] == a->own[k];
+        for (int k = 0; k < a->own_count; k++)
+            known |= found[i] == a->own[k];
         if (!known) return false;
     }
     return true;
@@ -48,7 +50,9 @@ static void part(Gather *a, const GExpr *e, bool divides) {
     }
 }
 
-static const GExpr *at_key(Gather *a, const GExpr *e) { return e ? gx_substitute(a->g, e, 1, &a->x, &a->key) : NULL; }
+static const GExpr *at_key(Gather *a, const GExpr *e) {
+    return e ? gx_substitute(a->g, e, 1, &a->x, &a->key) : NULL;
+}
 
 /* w[own.., r]: an array of its own, for what is costly in it is asked once for each place. */
 static const GExpr *weights(Gather *a, GNode *amount, Span span) {
@@ -58,7 +62,8 @@ static const GExpr *weights(Gather *a, GNode *amount, Span span) {
     ComputeSpec w = {.out_rank = a->own_count, .span = span};
     const GExpr *value = gx2(g, G_MUL, read, at_key(a, a->weight));
     if (a->inside) value = gx_select(g, a->inside, value, gx_real(g, 0));
-    for (int i = 0; i < a->own_count; i++) w.out[i] = graph_fresh_index(g, graph_index_extent(g, a->own[i]));
+    for (int i = 0; i < a->own_count; i++)
+        w.out[i] = graph_fresh_index(g, graph_index_extent(g, a->own[i]));
     w.value = gx_substitute(g, value, a->own_count, a->own, w.out);
     return gx_load(g, graph_compute(g, &w), a->own_count, a->own, NULL);
 }
@@ -67,7 +72,8 @@ GNode *gather_term(Graph *g, const ComputeSpec *sum, const Term *term) {
     const Scatter *s = term->scatter;
     Gather a = {.g = g, .x = term->at[s->axis]};
     ComputeSpec spec = *sum;
-    const GExpr *from[GRAPH_MAX_RANK + 1], *place = graph_fresh_index(g, graph_index_extent(g, s->place));
+    const GExpr *from[GRAPH_MAX_RANK + 1],
+        *place = graph_fresh_index(g, graph_index_extent(g, s->place));
     for (int i = 0; i < s->node->rank; i++) {
         if (i == s->axis) continue;
         from[a.own_count] = s->out[i];
@@ -80,13 +86,18 @@ GNode *gather_term(Graph *g, const ComputeSpec *sum, const Term *term) {
     if (term->coefficient) part(&a, term->coefficient, false);
     const GExpr *weight = weights(&a, s->amount, sum->span);
     int at = 0;
-    while (at < spec.red_rank && spec.red[at] != a.x) at++;
+    while (at < spec.red_rank && spec.red[at] != a.x)
+        at++;
     bool reduced = at < spec.red_rank;
-    if (reduced) spec.red[at] = place;
-    else spec.red[spec.red_rank++] = place;
+    if (reduced)
+        spec.red[at] = place;
+    else
+        spec.red[spec.red_rank++] = place;
     spec.guard = gx_and(g, spec.guard, a.inside);
-    if (reduced) spec.guard = at_key(&a, spec.guard);
-    else spec.guard = gx_and(g, spec.guard, gx2(g, G_EQ, a.key, a.x));
+    if (reduced)
+        spec.guard = at_key(&a, spec.guard);
+    else
+        spec.guard = gx_and(g, spec.guard, gx2(g, G_EQ, a.key, a.x));
     const GExpr *rest = reduced ? at_key(&a, a.rest) : a.rest;
     spec.value = rest ? gx2(g, G_MUL, weight, rest) : weight;
     return graph_compute(g, &spec);

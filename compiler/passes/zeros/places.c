@@ -37,19 +37,23 @@ typedef struct Places {
     bool building, failed;
 } Places;
 
-/* ---- arrays of chosen places ------------------------------------------------------------------------------------- */
+/* ---- arrays of chosen places ----------------------------------------------------------------- */
 
 static bool is_scatter(Graph *g, const GNode *n, Scatter *s) {
     int64_t smallest = g->settings.stream_bytes ? g->settings.stream_bytes : SMALLEST;
-    if (!node_reduces_by_key(n) || n->reducer != GR_SUM || n->type != GT_REAL || n->empty_is_error || n->red_rank != 1 || n->rank < 2 || graph_bytes(n) < smallest) return false;
+    if (!node_reduces_by_key(n) || n->reducer != GR_SUM || n->type != GT_REAL ||
+        n->empty_is_error || n->red_rank != 1 || n->rank < 2 || graph_bytes(n) < smallest)
+        return false;
     Conjuncts c = {.count = 0};
     if (!expr_list_conjuncts(n->guard, &c)) return false;
     for (int i = 0; i < c.count; i++) {
         int axis;
-        if (!key_of(n, c.items[i], &axis) || LEAST_GAIN * n->red_shape[0] > n->shape[axis]) continue;
+        if (!key_of(n, c.items[i], &axis) || LEAST_GAIN * n->red_shape[0] > n->shape[axis])
+            continue;
         *s = (Scatter){.node = n, .axis = axis};
         uint32_t others = key_indices(n->value);
-        for (int k = 0; k < c.count; k++) others |= k == i ? 0 : key_indices(c.items[k]);
+        for (int k = 0; k < c.count; k++)
+            others |= k == i ? 0 : key_indices(c.items[k]);
         if (!(others & 1u << axis)) return true;
     }
     return false;
@@ -58,11 +62,14 @@ static bool is_scatter(Graph *g, const GNode *n, Scatter *s) {
 static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     const Places *p = context;
     if (e->op != G_LOAD || e->tensor->id >= p->ids || p->now[e->tensor->id] == e->tensor) return e;
-    return gx_load(g, p->now[e->tensor->id], e->tensor->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
+    return gx_load(g, p->now[e->tensor->id], e->tensor->rank, e->args,
+                   e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
 /* An expression without scatters in it. */
-static const GExpr *plain(Places *p, const GExpr *e) { return p->building && e ? gx_rewrite(p->g, e, redirect, p) : e; }
+static const GExpr *plain(Places *p, const GExpr *e) {
+    return p->building && e ? gx_rewrite(p->g, e, redirect, p) : e;
+}
 
 /* An array of the own indices and r. */
 static GNode *of_places(Places *p, const ComputeSpec *spec, int axis, const GExpr *value) {
@@ -73,7 +80,8 @@ static GNode *of_places(Places *p, const ComputeSpec *spec, int axis, const GExp
     for (int i = 0; i < spec->out_rank; i++)
         if (i != axis) from[rank++] = spec->out[i];
     from[rank++] = spec->red[0];
-    for (int i = 0; i < rank; i++) made.out[i] = graph_fresh_index(g, graph_index_extent(g, from[i]));
+    for (int i = 0; i < rank; i++)
+        made.out[i] = graph_fresh_index(g, graph_index_extent(g, from[i]));
     made.value = gx_substitute(g, plain(p, value), rank, from, made.out);
     return graph_compute(g, &made);
 }
@@ -88,16 +96,21 @@ static void open_scatter(Places *p, Scatter *s) {
     expr_list_conjuncts(spec.guard, &c);
     const GExpr *ahead = NULL, *behind = NULL, *key = NULL, *x = spec.out[s->axis];
     for (int i = 0; i < c.count; i++) {
-        if (zeros_reads_one_of(g, c.items[i], &x, 1)) key = c.items[i]->args[c.items[i]->args[0] == x ? 1 : 0];
-        else if (key) behind = gx_and(g, behind, c.items[i]);
-        else ahead = gx_and(g, ahead, c.items[i]);
+        if (zeros_reads_one_of(g, c.items[i], &x, 1))
+            key = c.items[i]->args[c.items[i]->args[0] == x ? 1 : 0];
+        else if (key)
+            behind = gx_and(g, behind, c.items[i]);
+        else
+            ahead = gx_and(g, ahead, c.items[i]);
     }
     memcpy(s->out, spec.out, sizeof s->out);
     s->place = spec.red[0];
     s->key = key;
     if (!p->building) return;
-    const GExpr *holds = gx_and(g, gx_and(g, ahead, gx_inside(g, key, graph_index_extent(g, x))), behind);
-    s->amount = of_places(p, &spec, s->axis, holds ? gx_select(g, holds, spec.value, gx_real(g, 0)) : spec.value);
+    const GExpr *holds =
+        gx_and(g, gx_and(g, ahead, gx_inside(g, key, graph_index_extent(g, x))), behind);
+    s->amount = of_places(p, &spec, s->axis,
+                          holds ? gx_select(g, holds, spec.value, gx_real(g, 0)) : spec.value);
     s->key = plain(p, key);
     if (!ahead) return;
     const GExpr *at[GRAPH_MAX_RANK];
@@ -105,17 +118,20 @@ static void open_scatter(Places *p, Scatter *s) {
     for (int i = 0; i < spec.out_rank; i++)
         if (i != s->axis) at[rank++] = spec.out[i];
     at[rank++] = s->place;
-    s->key = gx_load(g, of_places(p, &spec, s->axis, gx_select(g, ahead, key, gx_int(g, -1))), rank, at, NULL);
+    s->key = gx_load(g, of_places(p, &spec, s->axis, gx_select(g, ahead, key, gx_int(g, -1))), rank,
+                     at, NULL);
 }
 
-/* ---- what is linear in them ---------------------------------------------------------------------------------------- */
+/* ---- what is linear in them ------------------------------------------------------------------ */
 
 /* The scatters that an expression reads, a bit for each. */
 static uint64_t scatters_in(const Places *p, const GExpr *const *exprs, int count) {
     uint64_t scatters = 0;
     const Loads loads = loads_of_all(p->g->arena, count, exprs);
     for (int i = 0; i < loads.items.count; i++) {
-        const Carrier *c = loads.items.items[i]->tensor->id < p->ids ? p->carriers[loads.items.items[i]->tensor->id] : NULL;
+        const Carrier *c = loads.items.items[i]->tensor->id < p->ids
+                               ? p->carriers[loads.items.items[i]->tensor->id]
+                               : NULL;
         if (c) scatters |= c->scatters;
     }
     return scatters;
@@ -140,28 +156,38 @@ static Linear read_carrier(Places *p, const GExpr *e) {
     const Carrier *c = p->carriers[e->tensor->id];
     if (!is_plain_load(e)) return fail(p);
     Linear l = c->form;
-    l.rest = p->building ? (c->rest ? gx_load(p->g, c->rest, e->tensor->rank, e->args, NULL) : NULL) : c->form.rest ? gx_real(p->g, 1) : NULL;
+    l.rest = p->building ? (c->rest ? gx_load(p->g, c->rest, e->tensor->rank, e->args, NULL) : NULL)
+             : c->form.rest ? gx_real(p->g, 1)
+                            : NULL;
     for (int i = 0; i < l.count; i++) {
         Term *t = &l.terms[i];
-        for (int k = 0; k < t->scatter->node->rank; k++) t->at[k] = gx_substitute(p->g, t->at[k], e->tensor->rank, c->out, e->args);
-        if (t->coefficient) t->coefficient = gx_substitute(p->g, t->coefficient, e->tensor->rank, c->out, e->args);
+        for (int k = 0; k < t->scatter->node->rank; k++)
+            t->at[k] = gx_substitute(p->g, t->at[k], e->tensor->rank, c->out, e->args);
+        if (t->coefficient)
+            t->coefficient = gx_substitute(p->g, t->coefficient, e->tensor->rank, c->out, e->args);
     }
     return l;
 }
 
-static const GExpr *or_zero(Graph *g, const GExpr *e) { return e ? e : gx_real(g, 0); }
+static const GExpr *or_zero(Graph *g, const GExpr *e) {
+    return e ? e : gx_real(g, 0);
+}
 
 static void append(Places *p, Linear *to, const Linear *from) {
     for (int i = 0; i < from->count; i++) {
-        if (to->count == MOST_TERMS) p->failed = true;
-        else to->terms[to->count++] = from->terms[i];
+        if (to->count == MOST_TERMS)
+            p->failed = true;
+        else
+            to->terms[to->count++] = from->terms[i];
     }
 }
 
 static Linear negated(Places *p, Linear l) {
     Graph *g = p->g;
     if (l.rest) l.rest = gx1(g, G_NEG, l.rest);
-    for (int i = 0; i < l.count; i++) l.terms[i].coefficient = l.terms[i].coefficient ? gx1(g, G_NEG, l.terms[i].coefficient) : gx_real(g, -1);
+    for (int i = 0; i < l.count; i++)
+        l.terms[i].coefficient =
+            l.terms[i].coefficient ? gx1(g, G_NEG, l.terms[i].coefficient) : gx_real(g, -1);
     return l;
 }
 
@@ -171,7 +197,9 @@ static Linear scaled(Places *p, Linear l, const GExpr *factor, bool divides) {
     if (l.rest) l.rest = gx2(g, op, l.rest, factor);
     for (int i = 0; i < l.count; i++) {
         const GExpr *c = l.terms[i].coefficient;
-        l.terms[i].coefficient = c ? gx2(g, op, c, factor) : divides ? gx2(g, G_DIV, gx_real(g, 1), factor) : factor;
+        l.terms[i].coefficient = c         ? gx2(g, op, c, factor)
+                                 : divides ? gx2(g, G_DIV, gx_real(g, 1), factor)
+                                           : factor;
     }
     return l;
 }
@@ -185,8 +213,14 @@ static Linear sum_of(Places *p, const Linear *a, const Linear *b) {
 
 static Linear chosen(Places *p, const GExpr *condition, Linear a, Linear b) {
     Graph *g = p->g;
-    for (int i = 0; i < a.count; i++) a.terms[i].coefficient = gx_select(g, condition, a.terms[i].coefficient ? a.terms[i].coefficient : gx_real(g, 1), gx_real(g, 0));
-    for (int i = 0; i < b.count; i++) b.terms[i].coefficient = gx_select(g, condition, gx_real(g, 0), b.terms[i].coefficient ? b.terms[i].coefficient : gx_real(g, 1));
+    for (int i = 0; i < a.count; i++)
+        a.terms[i].coefficient =
+            gx_select(g, condition, a.terms[i].coefficient ? a.terms[i].coefficient : gx_real(g, 1),
+                      gx_real(g, 0));
+    for (int i = 0; i < b.count; i++)
+        b.terms[i].coefficient =
+            gx_select(g, condition, gx_real(g, 0),
+                      b.terms[i].coefficient ? b.terms[i].coefficient : gx_real(g, 1));
     if (a.rest || b.rest) a.rest = gx_select(g, condition, or_zero(g, a.rest), or_zero(g, b.rest));
     append(p, &a, &b);
     return a;
@@ -195,19 +229,25 @@ static Linear chosen(Places *p, const GExpr *condition, Linear a, Linear b) {
 static Linear linear(Places *p, const GExpr *e) {
     bool in[3] = {false};
     if (!scatters_in(p, &e, 1)) return (Linear){.rest = plain(p, e)};
-    if (e->op == G_LOAD) return e->tensor->id < p->ids && p->carriers[e->tensor->id] ? read_carrier(p, e) : fail(p);
-    for (int i = 0; i < e->arg_count && i < 3; i++) in[i] = scatters_in(p, &e->args[i], 1) != 0;
-    if (e->op == G_MUL && !(in[0] && in[1])) return scaled(p, linear(p, e->args[in[0] ? 0 : 1]), plain(p, e->args[in[0] ? 1 : 0]), false);
-    if (e->op == G_DIV && !in[1]) return scaled(p, linear(p, e->args[0]), plain(p, e->args[1]), true);
+    if (e->op == G_LOAD)
+        return e->tensor->id < p->ids && p->carriers[e->tensor->id] ? read_carrier(p, e) : fail(p);
+    for (int i = 0; i < e->arg_count && i < 3; i++)
+        in[i] = scatters_in(p, &e->args[i], 1) != 0;
+    if (e->op == G_MUL && !(in[0] && in[1]))
+        return scaled(p, linear(p, e->args[in[0] ? 0 : 1]), plain(p, e->args[in[0] ? 1 : 0]),
+                      false);
+    if (e->op == G_DIV && !in[1])
+        return scaled(p, linear(p, e->args[0]), plain(p, e->args[1]), true);
     if (e->op == G_NEG) return negated(p, linear(p, e->args[0]));
     if (e->op != G_ADD && e->op != G_SUB && !(e->op == G_SELECT && !in[0])) return fail(p);
-    Linear a = linear(p, e->args[e->op == G_SELECT ? 1 : 0]), b = linear(p, e->args[e->op == G_SELECT ? 2 : 1]);
+    Linear a = linear(p, e->args[e->op == G_SELECT ? 1 : 0]),
+           b = linear(p, e->args[e->op == G_SELECT ? 2 : 1]);
     if (e->op == G_SELECT) return chosen(p, plain(p, e->args[0]), a, b);
     if (e->op == G_SUB) b = negated(p, b);
     return sum_of(p, &a, &b);
 }
 
-/* ---- who reads them -------------------------------------------------------------------------------------------------- */
+/* ---- who reads them -------------------------------------------------------------------------- */
 
 static void refuse(Places *p, uint64_t scatters) {
     for (int i = 0; i < p->count; i++)
@@ -223,7 +263,8 @@ static bool is_taken(const Places *p, const GNode *n, Scatter **found) {
     return false;
 }
 
-static void add_carrier(Places *p, const GNode *n, const ComputeSpec *spec, const Linear *form, uint64_t scatters) {
+static void add_carrier(Places *p, const GNode *n, const ComputeSpec *spec, const Linear *form,
+                        uint64_t scatters) {
     Carrier *c = p->carriers[n->id] = arena_new_of(p->g->arena, Carrier);
     memcpy(c->out, spec->out, sizeof c->out);
     c->form = *form;
@@ -245,12 +286,14 @@ static void carry_scatter(Places *p, const GNode *n, Scatter *s) {
 }
 
 /* True if it is elementwise, or a sum that may be taken apart; *scatters: that it reads. */
-static bool is_linear(Places *p, const GNode *n, uint64_t *scatters, ComputeSpec *spec, Linear *form) {
+static bool is_linear(Places *p, const GNode *n, uint64_t *scatters, ComputeSpec *spec,
+                      Linear *form) {
     const GExpr *const outside[2] = {n->guard, n->active};
     if (n->kind != GN_COMPUTE) return false;
     *scatters = scatters_in(p, &n->value, 1) | scatters_in(p, outside, 2);
     if (!*scatters) return false;
-    bool kind = n->type == GT_REAL && !n->active && !n->empty_is_error && (n->reducer == GR_SUM || (n->reducer == GR_NONE && !n->guard && n->rank >= 2));
+    bool kind = n->type == GT_REAL && !n->active && !n->empty_is_error &&
+                (n->reducer == GR_SUM || (n->reducer == GR_NONE && !n->guard && n->rank >= 2));
     p->failed = !kind || scatters_in(p, outside, 2);
     graph_open(p->g, n, spec);
     if (!p->failed) *form = linear(p, spec->value);
@@ -264,11 +307,14 @@ static void look_at(Places *p, const GNode *n) {
     Linear form;
     if (is_taken(p, n, &s)) carry_scatter(p, n, s);
     const GNode *whole[COUPLET_CALL_OPERANDS + 1] = {n->operand};
-    for (int i = 0; i < n->operand_count; i++) whole[i + 1] = n->operands[i];
+    for (int i = 0; i < n->operand_count; i++)
+        whole[i + 1] = n->operands[i];
     for (int i = 0; i <= n->operand_count; i++)
         if (whole[i] && p->carriers[whole[i]->id]) refuse(p, p->carriers[whole[i]->id]->scatters);
-    if (!is_linear(p, n, &scatters, &spec, &form)) refuse(p, scatters);
-    else if (n->reducer == GR_NONE) add_carrier(p, n, &spec, &form, scatters);
+    if (!is_linear(p, n, &scatters, &spec, &form))
+        refuse(p, scatters);
+    else if (n->reducer == GR_NONE)
+        add_carrier(p, n, &spec, &form, scatters);
 }
 
 static void keep_whole(Places *p, const GNode *n) {
@@ -277,7 +323,8 @@ static void keep_whole(Places *p, const GNode *n) {
 
 static int refused(const Places *p) {
     int count = 0;
-    for (int i = 0; i < p->count; i++) count += p->scatters[i].refused;
+    for (int i = 0; i < p->count; i++)
+        count += p->scatters[i].refused;
     return count;
 }
 
@@ -289,8 +336,10 @@ static void find_users(Places *p) {
         before = refused(p);
         memset(p->carriers, 0, sizeof *p->carriers * p->ids);
         int count = g->nodes.count;
-        for (int i = 0; i < count; i++) look_at(p, g->nodes.items[i]);
-        for (int i = 0; i < g->outputs.count; i++) keep_whole(p, g->outputs.items[i].node);
+        for (int i = 0; i < count; i++)
+            look_at(p, g->nodes.items[i]);
+        for (int i = 0; i < g->outputs.count; i++)
+            keep_whole(p, g->outputs.items[i].node);
         for (int i = 0; i < g->commits.count; i++) {
             keep_whole(p, g->commits.items[i].value);
             keep_whole(p, g->commits.items[i].rows);
@@ -298,20 +347,24 @@ static void find_users(Places *p) {
     }
 }
 
-/* ---- the new nodes ------------------------------------------------------------------------------------------------------ */
+/* ---- the new nodes --------------------------------------------------------------------------- */
 
-static GNode *now(void *context, GNode *node) { return ((const Places *)context)->now[node->id]; }
+static GNode *now(void *context, GNode *node) {
+    return ((const Places *)context)->now[node->id];
+}
 
 /* The sum without its terms, and each of these, added. */
 static GNode *take_apart(Places *p, ComputeSpec *spec, const Linear *form) {
     Graph *g = p->g;
     ComputeSpec all = {.out_rank = spec->out_rank, .name = spec->name, .span = spec->span};
-    for (int i = 0; i < spec->out_rank; i++) all.out[i] = graph_fresh_index(g, graph_index_extent(g, spec->out[i]));
+    for (int i = 0; i < spec->out_rank; i++)
+        all.out[i] = graph_fresh_index(g, graph_index_extent(g, spec->out[i]));
     spec->guard = plain(p, spec->guard);
     spec->value = form->rest;
     if (form->rest) all.value = gx_load(g, graph_compute(g, spec), spec->out_rank, all.out, NULL);
     for (int i = 0; i < form->count; i++) {
-        const GExpr *term = gx_load(g, gather_term(g, spec, &form->terms[i]), spec->out_rank, all.out, NULL);
+        const GExpr *term =
+            gx_load(g, gather_term(g, spec, &form->terms[i]), spec->out_rank, all.out, NULL);
         all.value = all.value ? gx2(g, G_ADD, all.value, term) : term;
     }
     return graph_compute(g, &all);
@@ -326,7 +379,8 @@ static GNode *renew(Places *p, GNode *n) {
         carry_scatter(p, n, s);
         return n;
     }
-    if (!is_linear(p, n, &scatters, &spec, &form)) return n->kind == GN_STOP ? n : rewrite_node(p->g, n, now, redirect, p);
+    if (!is_linear(p, n, &scatters, &spec, &form))
+        return n->kind == GN_STOP ? n : rewrite_node(p->g, n, now, redirect, p);
     if (n->reducer == GR_SUM) return take_apart(p, &spec, &form);
     add_carrier(p, n, &spec, &form, scatters);
     return n; /* nobody reads it any more */
@@ -336,10 +390,12 @@ static void build(Places *p) {
     Graph *g = p->g;
     int count = g->nodes.count;
     GNode **nodes = arena_array(g->arena, GNode *, count + 1);
-    for (int i = 0; i < count; i++) nodes[i] = g->nodes.items[i];
+    for (int i = 0; i < count; i++)
+        nodes[i] = g->nodes.items[i];
     memset(p->carriers, 0, sizeof *p->carriers * p->ids);
     p->building = true;
-    for (int i = 0; i < count; i++) p->now[nodes[i]->id] = renew(p, nodes[i]);
+    for (int i = 0; i < count; i++)
+        p->now[nodes[i]->id] = renew(p, nodes[i]);
     rewrite_ends(g, now, p);
 }
 

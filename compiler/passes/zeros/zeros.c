@@ -40,19 +40,23 @@ static void replace(Graph *g, ComputeSpec *spec, const GExpr *index, const GExpr
     if (spec->guard) spec->guard = gx_substitute(g, spec->guard, 1, &index, &by);
 }
 
-static const GExpr *zero(Graph *g, GType type) { return type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0); }
+static const GExpr *zero(Graph *g, GType type) {
+    return type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0);
+}
 
 /* The whole result, with fresh indices. */
 static ComputeSpec outer_of(Graph *g, const ComputeSpec *spec) {
     ComputeSpec outer = {.out_rank = spec->out_rank, .name = spec->name, .span = spec->span};
-    for (int i = 0; i < spec->out_rank; i++) outer.out[i] = graph_fresh_index(g, graph_index_extent(g, spec->out[i]));
+    for (int i = 0; i < spec->out_rank; i++)
+        outer.out[i] = graph_fresh_index(g, graph_index_extent(g, spec->out[i]));
     return outer;
 }
 
-/* ---- where i < n ------------------------------------------------------------------------------------------------ */
+/* ---- where i < n ----------------------------------------------------------------------------- */
 
 /* The range [*low, *high) of an index that a condition of it alone leaves. */
-static bool range_of(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axis, int64_t *low, int64_t *high) {
+static bool range_of(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axis, int64_t *low,
+                     int64_t *high) {
     if (e->op != G_LT && e->op != G_LE) return false;
     bool below = e->args[1]->op == G_CONST;
     const GExpr *index = e->args[below ? 0 : 1], *bound = e->args[below ? 1 : 0];
@@ -65,7 +69,8 @@ static bool range_of(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axi
     return *low >= 0 && *high <= extent && *low < *high;
 }
 
-static GNode *narrow(Graph *g, const ComputeSpec *spec, GType type, const Conjuncts *c, int number, int axis, int64_t low, int64_t high) {
+static GNode *narrow(Graph *g, const ComputeSpec *spec, GType type, const Conjuncts *c, int number,
+                     int axis, int64_t low, int64_t high) {
     ComputeSpec inner = *spec, outer = outer_of(g, spec);
     const GExpr *at[GRAPH_MAX_RANK];
     inner.guard = without(g, c, number);
@@ -77,16 +82,18 @@ static GNode *narrow(Graph *g, const ComputeSpec *spec, GType type, const Conjun
     return graph_compute(g, &outer);
 }
 
-/* ---- where i == f(j) ---------------------------------------------------------------------------------------------- */
+/* ---- where i == f(j) ------------------------------------------------------------------------- */
 
-static bool is_place(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axis, const GExpr **place) {
+static bool is_place(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axis,
+                     const GExpr **place) {
     if (e->op != G_EQ || e->args[0]->type != GT_INT) return false;
     for (int side = 0; side < 2; side++) {
         const GExpr *index = e->args[side];
         int64_t low, high;
         *place = e->args[1 - side];
         *axis = index->op == G_INDEX ? axis_of(spec, index) : -1;
-        bool inside = *axis >= 0 && gx_range(g, *place, NULL, &low, &high) && low >= 0 && high < graph_index_extent(g, index);
+        bool inside = *axis >= 0 && gx_range(g, *place, NULL, &low, &high) && low >= 0 &&
+                      high < graph_index_extent(g, index);
         if (inside && !zeros_reads_one_of(g, *place, &index, 1)) return true;
     }
     return false;
@@ -100,7 +107,8 @@ static bool stands_alone(Graph *g, const ComputeSpec *spec, const Conjuncts *c, 
     return true;
 }
 
-static GNode *at_place(Graph *g, const ComputeSpec *spec, GType type, const Conjuncts *c, int number, int axis, const GExpr *place) {
+static GNode *at_place(Graph *g, const ComputeSpec *spec, GType type, const Conjuncts *c,
+                       int number, int axis, const GExpr *place) {
     ComputeSpec inner = *spec, outer = outer_of(g, spec);
     const GExpr *at[GRAPH_MAX_RANK];
     int rank = 0;
@@ -113,44 +121,55 @@ static GNode *at_place(Graph *g, const ComputeSpec *spec, GType type, const Conj
     }
     inner.out_rank = rank;
     const GExpr *here = NULL;
-    for (int i = 0; i <= number; i++) here = gx_and(g, here, c->items[i]);
+    for (int i = 0; i <= number; i++)
+        here = gx_and(g, here, c->items[i]);
     here = gx_substitute(g, here, spec->out_rank, spec->out, outer.out);
-    outer.value = gx_select(g, here, gx_load(g, graph_compute(g, &inner), rank, at, NULL), zero(g, type));
+    outer.value =
+        gx_select(g, here, gx_load(g, graph_compute(g, &inner), rank, at, NULL), zero(g, type));
     return graph_compute(g, &outer);
 }
 
-/* ---- where j == f(i), j being reduced ------------------------------------------------------------------------------- */
+/* ---- where j == f(i), j being reduced -------------------------------------------------------- */
 
 /* The value of the reduced index by a condition that leaves this term alone in the sum; or NULL. */
 static const GExpr *only_value(Graph *g, const ComputeSpec *spec, const GExpr *e, int *at) {
     if (e->op != G_EQ || e->args[0]->type != GT_INT) return NULL;
     for (int side = 0; side < 2; side++)
         for (*at = 0; *at < spec->red_rank; ++*at)
-            if (e->args[side] == spec->red[*at] && !zeros_reads_one_of(g, e->args[1 - side], spec->red, spec->red_rank)) return e->args[1 - side];
+            if (e->args[side] == spec->red[*at] &&
+                !zeros_reads_one_of(g, e->args[1 - side], spec->red, spec->red_rank))
+                return e->args[1 - side];
     return NULL;
 }
 
-static GNode *one_term(Graph *g, const ComputeSpec *spec, const Conjuncts *c, int number, int at, const GExpr *value) {
+static GNode *one_term(Graph *g, const ComputeSpec *spec, const Conjuncts *c, int number, int at,
+                       const GExpr *value) {
     ComputeSpec term = *spec;
     const GExpr *index = spec->red[at], *first = NULL, *then = NULL;
-    for (int i = 0; i < c->count; i++) { /* the value may be read only where the conditions ahead of it hold */
+    /* the value may be read only where the conditions ahead of it hold */
+    for (int i = 0; i < c->count; i++) {
         bool ahead = i < number && !zeros_reads_one_of(g, c->items[i], &index, 1);
-        if (ahead) first = gx_and(g, first, c->items[i]);
-        else if (i != number) then = gx_and(g, then, c->items[i]);
+        if (ahead)
+            first = gx_and(g, first, c->items[i]);
+        else if (i != number)
+            then = gx_and(g, then, c->items[i]);
     }
     term.guard = then;
     replace(g, &term, index, value);
-    term.guard = gx_and(g, gx_and(g, first, gx_inside(g, value, graph_index_extent(g, index))), term.guard);
-    memmove(&term.red[at], &term.red[at + 1], sizeof term.red[0] * (size_t)(term.red_rank - at - 1));
+    term.guard =
+        gx_and(g, gx_and(g, first, gx_inside(g, value, graph_index_extent(g, index))), term.guard);
+    memmove(&term.red[at], &term.red[at + 1],
+            sizeof term.red[0] * (size_t)(term.red_rank - at - 1));
     if (--term.red_rank == 0) {
         term.reducer = GR_NONE;
-        if (term.guard) term.value = gx_select(g, term.guard, term.value, zero(g, term.value->type));
+        if (term.guard)
+            term.value = gx_select(g, term.guard, term.value, zero(g, term.value->type));
         term.guard = NULL;
     }
     return graph_compute(g, &term);
 }
 
-/* ---- where f(j) == c, in a sum over i and j -------------------------------------------------------------------------- */
+/* ---- where f(j) == c, in a sum over i and j -------------------------------------------------- */
 
 enum { LARGE_SUM = 1 << 16 /* terms */ };
 
@@ -162,18 +181,23 @@ static int kept_first(Graph *g, const ComputeSpec *spec, int *target, const GExp
     for (int side = 0; side < 2; side++) {
         const GExpr *index = guard->args[side], *key = guard->args[1 - side];
         *target = index->op == G_INDEX ? axis_of(spec, index) : -1;
-        if (*target < 0 || zeros_reads_one_of(g, key, spec->out, spec->out_rank) || zeros_reads_one_of(g, spec->value, &index, 1)) continue;
+        if (*target < 0 || zeros_reads_one_of(g, key, spec->out, spec->out_rank) ||
+            zeros_reads_one_of(g, spec->value, &index, 1))
+            continue;
         *read = key;
-        bool first = zeros_reads_one_of(g, key, &spec->red[0], 1), second = zeros_reads_one_of(g, key, &spec->red[1], 1);
+        bool first = zeros_reads_one_of(g, key, &spec->red[0], 1),
+             second = zeros_reads_one_of(g, key, &spec->red[1], 1);
         if (first != second) return first ? 0 : 1;
     }
     return -1;
 }
 
-static GNode *in_two_levels(Graph *g, const ComputeSpec *spec, int kept, int target, const GExpr *key) {
+static GNode *in_two_levels(Graph *g, const ComputeSpec *spec, int kept, int target,
+                            const GExpr *key) {
     ComputeSpec inner = *spec, outer = *spec;
     const GExpr *at[GRAPH_MAX_RANK];
-    inner.guard = gx_inside(g, key, graph_index_extent(g, spec->out[target])); /* what is in no sum may be what cannot be read */
+    /* what is in no sum may be what cannot be read */
+    inner.guard = gx_inside(g, key, graph_index_extent(g, spec->out[target]));
     inner.out_rank = 0;
     at[inner.out_rank] = spec->red[kept];
     inner.out[inner.out_rank++] = spec->red[kept];
@@ -189,16 +213,22 @@ static GNode *in_two_levels(Graph *g, const ComputeSpec *spec, int kept, int tar
     return graph_compute(g, &outer);
 }
 
-/* ---- the pass -------------------------------------------------------------------------------------------------------- */
+/* ---- the pass -------------------------------------------------------------------------------- */
 
 static GNode *leave_out(Graph *g, GNode *node) {
-    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || !node->guard || node->active || node->empty_is_error) return node;
+    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || !node->guard || node->active ||
+        node->empty_is_error)
+        return node;
     ComputeSpec spec;
     Conjuncts c = {.count = 0};
     graph_open(g, node, &spec);
     if (!expr_list_conjuncts(spec.guard, &c)) return node;
     const GExpr *key;
-    int target, kept = node->red_rank == 2 && graph_extent(node, node->rank) * graph_extent(node, node->rank + 1) >= LARGE_SUM ? kept_first(g, &spec, &target, &key) : -1;
+    int target, kept = node->red_rank == 2 && graph_extent(node, node->rank) *
+                                                      graph_extent(node, node->rank + 1) >=
+                                                  LARGE_SUM
+                           ? kept_first(g, &spec, &target, &key)
+                           : -1;
     if (kept >= 0) return in_two_levels(g, &spec, kept, target, key);
     for (int i = 0; i < c.count; i++) {
         int at;
@@ -210,8 +240,10 @@ static GNode *leave_out(Graph *g, GNode *node) {
         int64_t low, high;
         const GExpr *place;
         if (zeros_reads_one_of(g, c.items[i], spec.red, spec.red_rank)) continue;
-        if (range_of(g, &spec, c.items[i], &axis, &low, &high)) return narrow(g, &spec, node->type, &c, i, axis, low, high);
-        if (is_place(g, &spec, c.items[i], &axis, &place) && stands_alone(g, &spec, &c, i)) return at_place(g, &spec, node->type, &c, i, axis, place);
+        if (range_of(g, &spec, c.items[i], &axis, &low, &high))
+            return narrow(g, &spec, node->type, &c, i, axis, low, high);
+        if (is_place(g, &spec, c.items[i], &axis, &place) && stands_alone(g, &spec, &c, i))
+            return at_place(g, &spec, node->type, &c, i, axis, place);
     }
     return node;
 }

@@ -1,5 +1,6 @@
-/* Kernels that differ only in sizes and constants: which share code, which must not, and that each is right with the numbers of its own table. All nodes are in one
- * graph, and are compared with the reference evaluator. */
+/* Kernels that differ only in sizes and constants: which share code, which must not, and that each
+ * is right with the numbers of its own table. All nodes are in one graph, and are compared with the
+ * reference evaluator. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/plan/plan.h"
 #include "compiler/reference/reference.h"
@@ -17,23 +18,28 @@ typedef struct Test {
     int failures, count;
 } Test;
 
-static double sample(const GNode *n, int64_t i) { return (double)(float)(0.01 * (double)((i * 7 + n->shape[0]) % 101) - 0.3); }
+static double sample(const GNode *n, int64_t i) {
+    return (double)(float)(0.01 * (double)((i * 7 + n->shape[0]) % 101) - 0.3);
+}
 
 static int64_t elements(const GNode *n) {
     int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    for (int i = 0; i < n->rank; i++)
+        count *= n->shape[i];
     return count;
 }
 
 static const double *find(void *context, const GNode *n) {
     double *values = arena_array(context, double, MOST);
-    for (int64_t i = 0; i < elements(n) && n->type == GT_REAL; i++) values[i] = sample(n, i);
+    for (int64_t i = 0; i < elements(n) && n->type == GT_REAL; i++)
+        values[i] = sample(n, i);
     return values;
 }
 
 static GNode *input(Test *t, int rank, const int64_t *shape) {
     const char *name = "x";
-    for (int i = 0; i < rank; i++) name = arena_printf(t->arena, "%s_%d", name, (int)shape[i]);
+    for (int i = 0; i < rank; i++)
+        name = arena_printf(t->arena, "%s_%d", name, (int)shape[i]);
     return graph_input(t->g, name, GT_REAL, rank, shape, (Span){0});
 }
 
@@ -49,8 +55,10 @@ static Form form(Test *t, int rank, int reduced, const int64_t *shape) {
     memset(&f, 0, sizeof f);
     for (int i = 0; i < rank; i++) {
         index[i] = graph_fresh_index(t->g, shape[i]);
-        if (i < reduced) f.spec.red[f.spec.red_rank++] = index[i];
-        else f.spec.out[f.spec.out_rank++] = index[i];
+        if (i < reduced)
+            f.spec.red[f.spec.red_rank++] = index[i];
+        else
+            f.spec.out[f.spec.out_rank++] = index[i];
     }
     f.spec.reducer = reduced ? GR_SUM : GR_NONE;
     f.x = gx_load(t->g, input(t, rank, shape), rank, index, NULL);
@@ -77,11 +85,13 @@ static void column_sums(Test *t, const int64_t *shape, double a) {
 static void drawn(Test *t, int rank, const int64_t *shape, int64_t site) {
     Form f = form(t, rank, 0, shape);
     const GExpr *at = f.spec.out[0];
-    for (int i = 1; i < rank; i++) at = gx2(t->g, G_ADD, gx2(t->g, G_MUL, at, gx_int(t->g, shape[i])), f.spec.out[i]);
+    for (int i = 1; i < rank; i++)
+        at = gx2(t->g, G_ADD, gx2(t->g, G_MUL, at, gx_int(t->g, shape[i])), f.spec.out[i]);
     finish(t, &f, gx2(t->g, G_ADD, f.x, gx_random(t->g, site, at, 0)));
 }
 
-/* Every element plus its number along the last axis: that is no walk through memory, and the loops stay apart. */
+/* Every element plus its number along the last axis: that is no walk through memory, and the loops
+ * stay apart. */
 static void numbered(Test *t, const int64_t *shape) {
     Form f = form(t, 2, 0, shape);
     finish(t, &f, gx2(t->g, G_ADD, f.x, gx1(t->g, G_TO_REAL, f.spec.out[1])));
@@ -91,7 +101,9 @@ static void numbered(Test *t, const int64_t *shape) {
 static void part(Test *t, int64_t rows, int64_t columns, int64_t from, int64_t count) {
     Form f = form(t, 2, 0, (const int64_t[]){count, columns});
     const GExpr *at[2] = {gx2(t->g, G_ADD, f.spec.out[0], gx_int(t->g, from)), f.spec.out[1]};
-    finish(t, &f, gx2(t->g, G_MUL, gx_real(t->g, 3), gx_load(t->g, input(t, 2, (const int64_t[]){rows, columns}), 2, at, NULL)));
+    finish(t, &f,
+           gx2(t->g, G_MUL, gx_real(t->g, 3),
+               gx_load(t->g, input(t, 2, (const int64_t[]){rows, columns}), 2, at, NULL)));
 }
 
 static void compare(Test *t, const CoupletRun *run, const Reference *exact, int number) {
@@ -100,7 +112,8 @@ static void compare(Test *t, const CoupletRun *run, const Reference *exact, int 
     const double *want = reference_value(exact, node);
     for (int64_t i = 0; i < elements(node); i++) {
         if (fabs((double)got[i] - want[i]) <= 1e-5 * (1 + fabs(want[i]))) continue;
-        printf("FAILED  node %d: element %lld is %.9g, and %.9g in the reference\n", number, (long long)i, (double)got[i], want[i]);
+        printf("FAILED  node %d: element %lld is %.9g, and %.9g in the reference\n", number,
+               (long long)i, (double)got[i], want[i]);
         t->failures++;
         return;
     }
@@ -109,20 +122,24 @@ static void compare(Test *t, const CoupletRun *run, const Reference *exact, int 
 /* Of the step that makes an output. */
 static const char *symbol_of(const CoupletPlan *plan, int output) {
     for (int i = 0; i < plan->step_count; i++)
-        if (plan->steps[i].buffers[plan->steps[i].buffer_count - 1] == plan->outputs[output].buffer) return plan->steps[i].symbol;
+        if (plan->steps[i].buffers[plan->steps[i].buffer_count - 1] == plan->outputs[output].buffer)
+            return plan->steps[i].symbol;
     return "none";
 }
 
 /* The number of kernels that the nodes from `first` on have. */
-static void expect(Test *t, const CoupletPlan *plan, const char *what, int first, int last, int kernels) {
+static void expect(Test *t, const CoupletPlan *plan, const char *what, int first, int last,
+                   int kernels) {
     int found = 0;
     for (int i = first; i < last; i++) {
         bool known = false;
-        for (int k = first; k < i; k++) known |= strcmp(symbol_of(plan, i), symbol_of(plan, k)) == 0;
+        for (int k = first; k < i; k++)
+            known |= strcmp(symbol_of(plan, i), symbol_of(plan, k)) == 0;
         found += !known;
     }
     if (found != kernels) t->failures++;
-    printf("%s  %s: %d nodes, %d kernels (expected %d)\n", found == kernels ? "ok    " : "FAILED", what, last - first, found, kernels);
+    printf("%s  %s: %d nodes, %d kernels (expected %d)\n", found == kernels ? "ok    " : "FAILED",
+           what, last - first, found, kernels);
 }
 
 int main(void) {
@@ -132,7 +149,8 @@ int main(void) {
     line(&t, 3, (const int64_t[]){7, 20, 33}, 2, -1);
     line(&t, 2, (const int64_t[]){300, 64}, 0.25, 0.125);
     int lines = t.count;
-    column_sums(&t, (const int64_t[]){70, 32}, 0.5); /* more rows than one chain of floats adds (graph/walk.c) */
+    /* more rows than one chain of floats adds (graph/walk.c) */
+    column_sums(&t, (const int64_t[]){70, 32}, 0.5);
     column_sums(&t, (const int64_t[]){400, 100}, 0.125);
     column_sums(&t, (const int64_t[]){3, 32}, 2); /* a short loop is spelled out */
     int sums = t.count;
@@ -146,7 +164,8 @@ int main(void) {
 
     int parts = t.count;
     part(&t, 600, 48, 0, 60);
-    part(&t, 610, 48, 60, 60); /* arrays of their own: parts of one would share a kernel as neighbours */
+    /* arrays of their own: parts of one would share a kernel as neighbours */
+    part(&t, 610, 48, 60, 60);
     part(&t, 620, 48, 540, 60);
     part(&t, 700, 40, 31, 70);
 
@@ -163,13 +182,16 @@ int main(void) {
     for (int i = 0; i < plan->input_count; i++) {
         const GNode *n = t.g->nodes.items[plan->inputs[i].buffer];
         float *values = arena_array(t.arena, float, elements(n) + 2);
-        for (int64_t k = 0; k < elements(n) && n->type == GT_REAL; k++) values[k] = (float)sample(n, k);
+        for (int64_t k = 0; k < elements(n) && n->type == GT_REAL; k++)
+            values[k] = (float)sample(n, k);
         inputs[i] = values;
     }
     Reference *exact = reference_run(t.g, find, t.arena);
     CoupletFault fault;
-    if (!couplet_run_steps(run, inputs, NULL, &fault)) printf("FAILED  %s\n", fault.sentence), t.failures++;
-    for (int i = 0; i < t.count; i++) compare(&t, run, exact, i);
+    if (!couplet_run_steps(run, inputs, NULL, &fault))
+        printf("FAILED  %s\n", fault.sentence), t.failures++;
+    for (int i = 0; i < t.count; i++)
+        compare(&t, run, exact, i);
     expect(&t, plan, "lines", 0, lines, 1);
     expect(&t, plan, "sums of columns", lines, sums, 2);
     expect(&t, plan, "draws", sums, draws, 1);

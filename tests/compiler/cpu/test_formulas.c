@@ -1,10 +1,13 @@
-/* Random formulas and their gradients: every pass and the compiled kernels against the reference evaluator in float64 on the graph as it was made, and its
- * gradient against a difference along one direction. A float32 result may be as far off as rounding alone takes the reference.
- * usage: test_formulas [opencl] [FIRST COUNT]; on the CPU, or on the first OpenCL device; a formula that fails is printed with the command that runs it alone.
- *        test_formulas [opencl] FILE.graph: the same for the graph of a file, printed and perhaps cut down by hand; its states have to be made inputs. */
+/* Random formulas and their gradients: every pass and the compiled kernels against the reference
+ * evaluator in float64 on the graph as it was made, and its gradient against a difference along one
+ * direction. A float32 result may be as far off as rounding alone takes the reference. usage:
+ * test_formulas [opencl] [FIRST COUNT]; on the CPU, or on the first OpenCL device; a formula that
+ * fails is printed with the command that runs it alone. test_formulas [opencl] FILE.graph: the same
+ * for the graph of a file, printed and perhaps cut down by hand; its states have to be made inputs.
+ */
+#include "compiler/compile/stage.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/opencl/opencl.h"
-#include "compiler/compile/stage.h"
 #include "compiler/reference/reference.h"
 #include "runtime/opencl/opencl.h"
 #include "runtime/plan.h"
@@ -26,34 +29,41 @@ typedef struct Formula {
     uint32_t seed;
     const char *file; /* or NULL */
     Arena *arena;
-    Graph *g;           /* after the passes */
-    Values *exact;      /* of the graph as it was made, by output */
-    double *roundings;  /* by output: how far rounding takes it */
+    Graph *g;          /* after the passes */
+    Values *exact;     /* of the graph as it was made, by output */
+    double *roundings; /* by output: how far rounding takes it */
     int count;
     double shift; /* of the inputs along the direction */
     const char *fault;
 } Formula;
 
-/* ---- the reference ------------------------------------------------------------------------------------------- */
+/* ---- the reference --------------------------------------------------------------------------- */
 
-static double direction(const GNode *n, int64_t i) { return cos(1 + (double)n->name[0] + 1.3 * (double)i); }
+static double direction(const GNode *n, int64_t i) {
+    return cos(1 + (double)n->name[0] + 1.3 * (double)i);
+}
 
 static const double *array_of(void *context, const GNode *n) {
     const Formula *f = context;
-    if (strcmp(n->name, "seed") == 0 || strcmp(n->name, "step") == 0) return NULL; /* nothing draws */
+    /* nothing draws */
+    if (strcmp(n->name, "seed") == 0 || strcmp(n->name, "step") == 0) return NULL;
     double *values = arena_array(f->arena, double, formula_elements(n));
-    for (int64_t i = 0; i < formula_elements(n); i++) values[i] = formula_sample(n, i) + (n->type == GT_REAL && f->shift != 0 ? f->shift * direction(n, i) : 0);
+    for (int64_t i = 0; i < formula_elements(n); i++)
+        values[i] = formula_sample(n, i) +
+                    (n->type == GT_REAL && f->shift != 0 ? f->shift * direction(n, i) : 0);
     return values;
 }
 
 static Values *evaluate(Formula *f, const Graph *g, bool rounded) {
-    Reference *run = rounded ? reference_run_rounded(g, array_of, f) : reference_run(g, array_of, f);
+    Reference *run =
+        rounded ? reference_run_rounded(g, array_of, f) : reference_run(g, array_of, f);
     const char *fault = reference_fault(run, NULL);
     if (fault) f->fault = arena_printf(f->arena, "reference: %s", fault);
     Values *all = arena_array(f->arena, Values, g->outputs.count + 1);
     for (int i = 0; i < g->outputs.count && !fault; i++) {
         const GNode *n = g->outputs.items[i].node;
-        all[i] = (Values){g->outputs.items[i].name, arena_array(f->arena, double, formula_elements(n)), formula_elements(n)};
+        all[i] = (Values){g->outputs.items[i].name,
+                          arena_array(f->arena, double, formula_elements(n)), formula_elements(n)};
         memcpy(all[i].values, reference_value(run, n), sizeof(double) * (size_t)all[i].count);
     }
     reference_free(run);
@@ -62,7 +72,8 @@ static Values *evaluate(Formula *f, const Graph *g, bool rounded) {
 
 static double largest(const Values *v) {
     double most = 0;
-    for (int64_t i = 0; i < v->count; i++) most = fmax(most, fabs(v->values[i]));
+    for (int64_t i = 0; i < v->count; i++)
+        most = fmax(most, fabs(v->values[i]));
     return most;
 }
 
@@ -75,7 +86,7 @@ static double distance(const Values *a, const Values *b) {
     return most;
 }
 
-/* ---- passes ------------------------------------------------------------------------------------------------------ */
+/* ---- passes ---------------------------------------------------------------------------------- */
 
 static void differentiate(Graph *g, GNode *const *inputs) {
     GNode *grads[FORMULA_INPUTS], *loss = g->outputs.items[g->outputs.count - 1].node;
@@ -91,7 +102,8 @@ static void compare_pass(void *context, const Graph *g, const char *pass) {
     for (int i = 0; now && i < g->outputs.count; i++) {
         double off = distance(&now[i], &f->exact[i]), scale = largest(&f->exact[i]);
         if (off <= 1e-10 * scale + 1e-12 || f->fault) continue;
-        f->fault = arena_printf(f->arena, "after %s, `%s` is off by %.2g; its largest entry is %g", pass, now[i].name, off, scale);
+        f->fault = arena_printf(f->arena, "after %s, `%s` is off by %.2g; its largest entry is %g",
+                                pass, now[i].name, off, scale);
     }
 }
 
@@ -131,7 +143,9 @@ static bool gradient_holds(Formula *f, GNode *const *inputs) {
     }
     double measured = (loss[1] - loss[0]) / 2e-6;
     if (fabs(measured - slope) <= 1e-6 * (1 + size)) return true;
-    f->fault = arena_printf(f->arena, "the slope of the loss is %.9g along a direction, and %.9g by its gradient", measured, slope);
+    f->fault = arena_printf(
+        f->arena, "the slope of the loss is %.9g along a direction, and %.9g by its gradient",
+        measured, slope);
     return false;
 }
 
@@ -139,7 +153,8 @@ static bool round_and_pass(Formula *f) {
     Values *rounded = evaluate(f, f->g, true);
     if (!rounded) return false;
     f->roundings = arena_array(f->arena, double, f->count);
-    for (int i = 0; i < f->count; i++) f->roundings[i] = distance(&rounded[i], &f->exact[i]);
+    for (int i = 0; i < f->count; i++)
+        f->roundings[i] = distance(&rounded[i], &f->exact[i]);
     return run_passes(f, PASS_after);
 }
 
@@ -159,9 +174,10 @@ static bool prepare(Formula *f) {
     return !f->fault && round_and_pass(f);
 }
 
-/* ---- back ends --------------------------------------------------------------------------------------------------------- */
+/* ---- back ends ------------------------------------------------------------------------------- */
 
-/* What must agree bit for bit: the CPU on one thread and on two, or an OpenCL device with itself. */
+/* What must agree bit for bit: the CPU on one thread and on two, or an OpenCL device with itself.
+ */
 typedef struct Backend {
     const char *name;
     bool is_opencl;
@@ -171,8 +187,11 @@ typedef struct Backend {
 
 static bool open_backend(Backend *b, bool is_opencl) {
     char error[640];
-    *b = (Backend){.name = is_opencl ? "opencl" : "cpu", .is_opencl = is_opencl, .threads = couplet_threads_new(2)};
-    b->one = is_opencl ? couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error) : couplet_host_device_new(NULL);
+    *b = (Backend){.name = is_opencl ? "opencl" : "cpu",
+                   .is_opencl = is_opencl,
+                   .threads = couplet_threads_new(2)};
+    b->one = is_opencl ? couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error)
+                       : couplet_host_device_new(NULL);
     b->two = is_opencl ? b->one : couplet_host_device_new(b->threads);
     if (!b->one) printf("%s\n", error);
     return b->one != NULL;
@@ -184,16 +203,19 @@ static void close_backend(Backend *b) {
     couplet_threads_free(b->threads);
 }
 
-static bool compile(const Backend *b, Arena *arena, Graph *const *graphs, int count, CoupletPlan **plans, CpuCode **code, const char **error) {
+static bool compile(const Backend *b, Arena *arena, Graph *const *graphs, int count,
+                    CoupletPlan **plans, CpuCode **code, const char **error) {
     const CpuOptions cpu = {NULL};
-    const OpenclOptions opencl = {.has_products = couplet_opencl_has_products(), .is_gpu = couplet_opencl_is_gpu(0)};
+    const OpenclOptions opencl = {.has_products = couplet_opencl_has_products(),
+                                  .is_gpu = couplet_opencl_is_gpu(0)};
     int kernels;
-    if (b->is_opencl) return opencl_compile(arena, graphs, count, NULL, 0, &opencl, plans, &kernels, error);
+    if (b->is_opencl)
+        return opencl_compile(arena, graphs, count, NULL, 0, &opencl, plans, &kernels, error);
     *code = cpu_compile(arena, graphs, count, NULL, 0, &cpu, plans, error);
     return *code != NULL;
 }
 
-/* ---- kernels --------------------------------------------------------------------------------------------------------- */
+/* ---- kernels --------------------------------------------------------------------------------- */
 
 static void *narrow(Arena *arena, const GNode *n) {
     int64_t count = formula_elements(n);
@@ -207,31 +229,47 @@ static void *narrow(Arena *arena, const GNode *n) {
 }
 
 static bool same_bits(const CoupletRun *one, const CoupletRun *two, const Values *v) {
-    return memcmp(couplet_run_output(one, v->name), couplet_run_output(two, v->name), (size_t)v->count * 4) == 0;
+    return memcmp(couplet_run_output(one, v->name), couplet_run_output(two, v->name),
+                  (size_t)v->count * 4) == 0;
 }
 
-static void compare_output(Formula *f, const Backend *b, int i, const CoupletRun *one, const CoupletRun *two) {
+static void compare_output(Formula *f, const Backend *b, int i, const CoupletRun *one,
+                           const CoupletRun *two) {
     const Values *v = &f->exact[i];
     Values got = {v->name, arena_array(f->arena, double, v->count), v->count};
-    for (int64_t k = 0; k < v->count; k++) got.values[k] = ((const float *)couplet_run_output(one, v->name))[k];
-    double off = distance(&got, v), scale = largest(v), allowed = 8 * f->roundings[i] + 2e-6 * (1 + scale);
-    if (!(off <= allowed)) f->fault = arena_printf(f->arena, "%s: `%s` is off by %.2g, and rounding explains %.2g; its largest entry is %g", b->name, v->name, off, allowed, scale);
-    else if (!same_bits(one, two, v)) f->fault = arena_printf(f->arena, "%s: `%s` has other bits on two threads, or the second time", b->name, v->name);
+    for (int64_t k = 0; k < v->count; k++)
+        got.values[k] = ((const float *)couplet_run_output(one, v->name))[k];
+    double off = distance(&got, v), scale = largest(v),
+           allowed = 8 * f->roundings[i] + 2e-6 * (1 + scale);
+    if (!(off <= allowed))
+        f->fault = arena_printf(
+            f->arena,
+            "%s: `%s` is off by %.2g, and rounding explains %.2g; its largest entry is %g", b->name,
+            v->name, off, allowed, scale);
+    else if (!same_bits(one, two, v))
+        f->fault =
+            arena_printf(f->arena, "%s: `%s` has other bits on two threads, or the second time",
+                         b->name, v->name);
 }
 
 static void run_kernels(Formula *f, const CoupletPlan *plan, const Backend *b) {
     void **inputs = arena_array(f->arena, void *, plan->input_count + 1);
-    for (int i = 0; i < plan->input_count; i++) inputs[i] = narrow(f->arena, f->g->nodes.items[plan->inputs[i].buffer]);
+    for (int i = 0; i < plan->input_count; i++)
+        inputs[i] = narrow(f->arena, f->g->nodes.items[plan->inputs[i].buffer]);
     CoupletRun *one = couplet_run_on(b->one, plan), *two = couplet_run_on(b->two, plan);
     CoupletFault fault;
-    if (!one || !two) f->fault = arena_printf(f->arena, "%s: %s", b->name, b->one->fault.sentence);
-    else if (!couplet_run_steps(one, inputs, NULL, &fault) || !couplet_run_steps(two, inputs, NULL, &fault)) f->fault = arena_printf(f->arena, "%s: %s", b->name, fault.sentence);
-    for (int i = 0; i < f->count && !f->fault; i++) compare_output(f, b, i, one, two);
+    if (!one || !two)
+        f->fault = arena_printf(f->arena, "%s: %s", b->name, b->one->fault.sentence);
+    else if (!couplet_run_steps(one, inputs, NULL, &fault) ||
+             !couplet_run_steps(two, inputs, NULL, &fault))
+        f->fault = arena_printf(f->arena, "%s: %s", b->name, fault.sentence);
+    for (int i = 0; i < f->count && !f->fault; i++)
+        compare_output(f, b, i, one, two);
     couplet_run_free(one);
     couplet_run_free(two);
 }
 
-/* ---- a batch: one compilation ----------------------------------------------------------------------------------------- */
+/* ---- a batch: one compilation ---------------------------------------------------------------- */
 
 static int report(const Formula *f) {
     if (!f->fault) return 0;
@@ -263,8 +301,10 @@ static int run_batch(uint32_t first, int count, const Backend *b) {
     CpuCode *code = NULL;
     bool compiled = good && compile(b, arena, graphs, good, plans, &code, &error);
     for (int i = 0; i < good; i++) {
-        if (compiled) run_kernels(&formulas[which[i]], plans[i], b);
-        else formulas[which[i]].fault = error;
+        if (compiled)
+            run_kernels(&formulas[which[i]], plans[i], b);
+        else
+            formulas[which[i]].fault = error;
     }
     for (int i = 0; i < count; i++) {
         faults += report(&formulas[i]);
@@ -275,7 +315,7 @@ static int run_batch(uint32_t first, int count, const Backend *b) {
     return faults;
 }
 
-/* ---- a graph from a file ------------------------------------------------------------------------------------------------- */
+/* ---- a graph from a file --------------------------------------------------------------------- */
 
 static bool read_graph(Formula *f) {
     FILE *file = fopen(f->file, "rb");
@@ -296,7 +336,8 @@ static int run_file(const char *path, const Backend *b) {
     if (read_graph(&f)) {
         f.count = f.g->outputs.count;
         f.exact = evaluate(&f, f.g, false);
-        if (f.exact && round_and_pass(&f) && compile(b, f.arena, &f.g, 1, &plan, &code, &f.fault)) run_kernels(&f, plan, b);
+        if (f.exact && round_and_pass(&f) && compile(b, f.arena, &f.g, 1, &plan, &code, &f.fault))
+            run_kernels(&f, plan, b);
     }
     int faults = report(&f);
     cpu_free(code);
@@ -310,8 +351,13 @@ int main(int argc, char **argv) {
     if (is_opencl) argc--, argv++;
     if (!open_backend(&b, is_opencl)) return 1;
     bool is_file = argc == 2 && strstr(argv[1], ".graph");
-    int first = argc > 2 ? atoi(argv[1]) : FIRST, count = is_file ? 0 : argc > 2 ? atoi(argv[2]) : COUNT, faults = 0;
-    for (int i = 0; i < count; i += BATCH) faults += run_batch((uint32_t)(first + i), count - i < BATCH ? count - i : BATCH, &b);
+    int first = argc > 2 ? atoi(argv[1]) : FIRST,
+        count = is_file    ? 0
+                : argc > 2 ? atoi(argv[2])
+                           : COUNT,
+        faults = 0;
+    for (int i = 0; i < count; i += BATCH)
+        faults += run_batch((uint32_t)(first + i), count - i < BATCH ? count - i : BATCH, &b);
     if (is_file) faults = run_file(argv[count = 1], &b);
     close_backend(&b);
     printf("%d passed, %d failed\n", count - faults, faults);

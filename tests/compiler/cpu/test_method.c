@@ -1,9 +1,10 @@
-/* One training step of a method on the CPU in float32 against the reference evaluator in float64, which runs the graph as it stands before the
- * passes that serve a back end only. Every commit (parameters, optimiser state, running statistics, queues) and the loss are compared.
- * usage: test_method [--no-fuse | --chunks N] SPEC... */
+/* One training step of a method on the CPU in float32 against the reference evaluator in float64,
+ * which runs the graph as it stands before the passes that serve a back end only. Every commit
+ * (parameters, optimiser state, running statistics, queues) and the loss are compared. usage:
+ * test_method [--no-fuse | --chunks N] SPEC... */
+#include "compiler/compile/compile.h"
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
-#include "compiler/compile/compile.h"
 #include "compiler/reference/reference.h"
 #include "runtime/plan.h"
 #include "runtime/random.h"
@@ -30,13 +31,15 @@ typedef struct Test {
 
 static int64_t elements(const GNode *n) {
     int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    for (int i = 0; i < n->rank; i++)
+        count *= n->shape[i];
     return count;
 }
 
 static uint32_t hash_name(const char *name) {
     uint32_t hash = 2166136261u;
-    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 16777619u;
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 16777619u;
     return hash;
 }
 
@@ -57,9 +60,11 @@ static double sample(const GNode *n, int64_t i) {
     if (ends_with(n->name, ".index")) return (double)(i * 7 % 100);
     if (n->type == GT_INT) return 0;
     if (n->type == GT_U8) return (double)(int)(u * 256);
-    if (ends_with(n->name, "running_var") || ends_with(n->name, ".gain")) return (float)(0.75 + u / 2);
+    if (ends_with(n->name, "running_var") || ends_with(n->name, ".gain"))
+        return (float)(0.75 + u / 2);
     /* Where an optimiser keeps a mean of squares it is of this name. */
-    if (strncmp(n->name, "optimiser.", 10) == 0 && ends_with(n->name, ".v")) return (float)(0.01 + u / 4);
+    if (strncmp(n->name, "optimiser.", 10) == 0 && ends_with(n->name, ".v"))
+        return (float)(0.01 + u / 4);
     return (float)(0.4 * (u - 0.5));
 }
 
@@ -68,7 +73,8 @@ static const double *reference_array(void *context, const GNode *n) {
     double *values = arena_array(t->arena, double, elements(n) + 2);
     int64_t count = elements(n);
     if (strcmp(n->name, "seed") == 0) count = 2;
-    for (int64_t i = 0; i < count; i++) values[i] = sample(n, i);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = sample(n, i);
     return values;
 }
 
@@ -89,8 +95,10 @@ static void watch(void *context, const Graph *g, const char *pass) {
     if (!run) return;
     t->fault = reference_fault(run, &span);
     if (!t->fault) {
-        for (int i = 0; i < g->outputs.count && t->count < MOST; i++) want(t, g->outputs.items[i].name, run, g->outputs.items[i].node);
-        for (int i = 0; i < g->commits.count && t->count < MOST; i++) want(t, g->commits.items[i].state->name, run, g->commits.items[i].value);
+        for (int i = 0; i < g->outputs.count && t->count < MOST; i++)
+            want(t, g->outputs.items[i].name, run, g->outputs.items[i].node);
+        for (int i = 0; i < g->commits.count && t->count < MOST; i++)
+            want(t, g->commits.items[i].state->name, run, g->commits.items[i].value);
     }
     t->phases++;
     reference_free(run);
@@ -101,16 +109,20 @@ static void *narrow(Arena *arena, const GNode *n) {
     char *bytes = arena_alloc(arena, (size_t)count * 4 + 4);
     for (int64_t i = 0; i < count; i++) {
         double value = sample(n, i);
-        if (n->type == GT_REAL) ((float *)(void *)bytes)[i] = (float)value;
-        else if (n->type == GT_INT) ((int32_t *)(void *)bytes)[i] = (int32_t)value;
-        else ((uint8_t *)bytes)[i] = (uint8_t)value;
+        if (n->type == GT_REAL)
+            ((float *)(void *)bytes)[i] = (float)value;
+        else if (n->type == GT_INT)
+            ((int32_t *)(void *)bytes)[i] = (int32_t)value;
+        else
+            ((uint8_t *)bytes)[i] = (uint8_t)value;
     }
     return bytes;
 }
 
 static double value_at(const void *values, CoupletType type, int64_t i) {
     if (type == COUPLET_F32) return (double)((const float *)values)[i];
-    return type == COUPLET_I32 ? (double)((const int32_t *)values)[i] : (double)((const uint8_t *)values)[i];
+    return type == COUPLET_I32 ? (double)((const int32_t *)values)[i]
+                               : (double)((const uint8_t *)values)[i];
 }
 
 /* Relative to the largest entry of the array: what float32 through a whole network keeps. */
@@ -124,7 +136,8 @@ static double difference(const Wanted *w, const void *got, CoupletType type) {
     return most / scale;
 }
 
-/* With COUPLET_TEST_STEPS set: every step against the reference's value of its node, the first ones that differ. */
+/* With COUPLET_TEST_STEPS set: every step against the reference's value of its node, the first ones
+ * that differ. */
 typedef struct Trace {
     const CoupletPlan *plan;
     const Graph *g;
@@ -139,12 +152,15 @@ static void trace_step(void *context, int step, void *const *buffers) {
     const GNode *node = t->g->nodes.items[number];
     Wanted w = {0, node->name, (double *)(uintptr_t)reference_value(t->run, node), elements(node)};
     double off = difference(&w, buffers[s->buffer_count - 1], COUPLET_F32);
-    if (off > 2e-4) printf("step %d, node %%%u at %s: off by %.2g of the largest entry\n", step, node->id, s->source, off);
+    if (off > 2e-4)
+        printf("step %d, node %%%u at %s: off by %.2g of the largest entry\n", step, node->id,
+               s->source, off);
 }
 
 static void **inputs_of(Test *t, const CoupletPlan *plan, const Graph *g) {
     void **inputs = arena_array(t->arena, void *, plan->input_count + 1);
-    for (int i = 0; i < plan->input_count; i++) inputs[i] = narrow(t->arena, g->nodes.items[plan->inputs[i].buffer]);
+    for (int i = 0; i < plan->input_count; i++)
+        inputs[i] = narrow(t->arena, g->nodes.items[plan->inputs[i].buffer]);
     return inputs;
 }
 
@@ -159,39 +175,47 @@ static void **states_of(Test *t, const LoweredProgram *lowered) {
     return states;
 }
 
-static double compare_arrays(Test *t, const char *path, int phase, const CoupletRun *run, const CoupletPlan *plan, const char **worst_name) {
+static double compare_arrays(Test *t, const char *path, int phase, const CoupletRun *run,
+                             const CoupletPlan *plan, const char **worst_name) {
     double worst = 0;
     int at = 0;
     for (int i = 0; i < t->count; i++) {
         const Wanted *w = &t->wanted[i];
         if (w->phase != phase) continue;
         int commit = at++ - plan->output_count;
-        const void *got = commit < 0 ? couplet_run_output(run, w->name) : couplet_run_commit_value(run, commit);
-        const CoupletBuffer *buffer = commit < 0 ? couplet_plan_output(plan, w->name) : &plan->buffers[plan->commits[commit].value];
+        const void *got =
+            commit < 0 ? couplet_run_output(run, w->name) : couplet_run_commit_value(run, commit);
+        const CoupletBuffer *buffer = commit < 0 ? couplet_plan_output(plan, w->name)
+                                                 : &plan->buffers[plan->commits[commit].value];
         double off = difference(w, got, buffer->type);
         if (off > worst) {
             worst = off;
             *worst_name = w->name;
         }
         if (off <= 2e-4) continue;
-        printf("%s: `%s` is off by %.2g of its largest entry (%g, and %g in the reference)\n", path, w->name, off, value_at(got, buffer->type, 0), w->values[0]);
+        printf("%s: `%s` is off by %.2g of its largest entry (%g, and %g in the reference)\n", path,
+               w->name, off, value_at(got, buffer->type, 0), w->values[0]);
     }
     printf("%s: phase %d, %d arrays, worst %.2g in `%s`\n", path, phase, at, worst, *worst_name);
     return at == plan->output_count + plan->commit_count ? worst : HUGE_VAL;
 }
 
-static bool compare_phase(Test *t, const char *path, const LoweredProgram *lowered, const CoupletProgram *program, int phase) {
+static bool compare_phase(Test *t, const char *path, const LoweredProgram *lowered,
+                          const CoupletProgram *program, int phase) {
     const CoupletPlan *plan = program->phases[phase].train;
     const Graph *g = lowered->phases.items[phase].train;
     CoupletThreads *threads = couplet_threads_new(2);
     CoupletRun *run = couplet_run_new(plan, threads);
-    Trace trace = {plan, g, getenv("COUPLET_TEST_STEPS") ? reference_run(g, reference_array, t) : NULL};
+    Trace trace = {plan, g,
+                   getenv("COUPLET_TEST_STEPS") ? reference_run(g, reference_array, t) : NULL};
     if (trace.run) couplet_run_watch(run, trace_step, &trace);
     CoupletFault fault;
     const char *worst_name = "";
     double worst = HUGE_VAL;
-    if (couplet_run_steps(run, inputs_of(t, plan, g), states_of(t, lowered), &fault)) worst = compare_arrays(t, path, phase, run, plan, &worst_name);
-    else printf("%s: %s: %s\n", path, fault.source, fault.sentence);
+    if (couplet_run_steps(run, inputs_of(t, plan, g), states_of(t, lowered), &fault))
+        worst = compare_arrays(t, path, phase, run, plan, &worst_name);
+    else
+        printf("%s: %s: %s\n", path, fault.source, fault.sentence);
     reference_free((Reference *)(uintptr_t)trace.run);
     couplet_run_free(run);
     couplet_threads_free(threads);
@@ -205,7 +229,8 @@ static int compare(const char *path, GraphSettings settings) {
     memset(&none, 0, sizeof none);
     Method *method = load_method(t.arena, diag, path, &none);
     const CompileOptions options = {.after = watch, .context = &t, .settings = settings};
-    LoweredProgram *lowered = method ? compile_method(t.arena, diag, method, METHOD_STEPS, &options) : NULL;
+    LoweredProgram *lowered =
+        method ? compile_method(t.arena, diag, method, METHOD_STEPS, &options) : NULL;
     diag_print(diag, stderr);
     Assembled program;
     const char *error = "it does not compile";
@@ -217,10 +242,12 @@ static int compare(const char *path, GraphSettings settings) {
     for (int i = 0; i < lowered->phases.count; i++) {
         int64_t chunks = lowered->phases.items[i].train->chunks;
         if (chunks == settings.chunks) continue;
-        printf("%s: phase %d goes through its networks in %lld parts, not in %lld\n", path, i, (long long)chunks, (long long)settings.chunks);
+        printf("%s: phase %d goes through its networks in %lld parts, not in %lld\n", path, i,
+               (long long)chunks, (long long)settings.chunks);
         good = false;
     }
-    for (int i = 0; i < program.program->phase_count; i++) good &= compare_phase(&t, path, lowered, program.program, i);
+    for (int i = 0; i < program.program->phase_count; i++)
+        good &= compare_phase(&t, path, lowered, program.program, i);
     backend_free(&program.code);
     arena_free(t.arena);
     return !good;
@@ -233,7 +260,8 @@ int main(int argc, char **argv) {
         settings.chunks = atoi(argv[2]);
         first = 3;
     }
-    for (int i = first; i < argc; i++) wrong += compare(argv[i], settings);
+    for (int i = first; i < argc; i++)
+        wrong += compare(argv[i], settings);
     printf("%d passed, %d failed\n", argc - first - wrong, wrong);
     return wrong != 0;
 }

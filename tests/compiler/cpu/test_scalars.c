@@ -1,5 +1,6 @@
-/* Every row of scalars.def and every reducer: compiled for the CPU, or for the first OpenCL device, in float32 against the reference evaluator in float64. On
- * samples of the row's domain, and on what lies outside of it: NaN, infinities, both zeros, denormal and huge numbers, each with each.
+/* Every row of scalars.def and every reducer: compiled for the CPU, or for the first OpenCL device,
+ * in float32 against the reference evaluator in float64. On samples of the row's domain, and on
+ * what lies outside of it: NaN, infinities, both zeros, denormal and huge numbers, each with each.
  * usage: test_scalars [opencl] */
 #include "compiler/cpu/cpu.h"
 #include "compiler/opencl/opencl.h"
@@ -28,12 +29,17 @@ enum { ROWS = sizeof rows / sizeof *rows };
 
 /* Exact in float32. The first few are edges. */
 static double sample(const char *input, int64_t i) {
-    static const double edges[] = {0, 1, -1, 0.5, -0.5, 2, -2, 20, -20, 80, -80, 1e-6, -1e-6, 1e4, -1e4};
-    double u = i < (int64_t)(sizeof edges / sizeof *edges) ? edges[i] : 6 * sin(0.37 * (double)(i * (input[0] == 'x' ? 1 : 3)) + input[0]);
+    static const double edges[] = {0,   1,  -1,  0.5,  -0.5,  2,   -2,  20,
+                                   -20, 80, -80, 1e-6, -1e-6, 1e4, -1e4};
+    double u = i < (int64_t)(sizeof edges / sizeof *edges)
+                   ? edges[i]
+                   : 6 * sin(0.37 * (double)(i * (input[0] == 'x' ? 1 : 3)) + input[0]);
     return (double)(float)u;
 }
 
-static const double extremes[] = {NAN, INFINITY, -INFINITY, 0, -0.0, 1e-45, -1e-40, 1.2e-38, 3e38, -3e38, 1e20, -1e-20, 1, -1, 0.5, 2.5, 88.5, -104, -0.5};
+static const double extremes[] = {NAN,     INFINITY, -INFINITY, 0,    -0.0,   1e-45, -1e-40,
+                                  1.2e-38, 3e38,     -3e38,     1e20, -1e-20, 1,     -1,
+                                  0.5,     2.5,      88.5,      -104, -0.5};
 enum { EXTREMES = sizeof extremes / sizeof *extremes };
 
 /* `a` and `b`: all pairs of extremes. `rows`: 8 rows of 64, in which some meet. */
@@ -43,25 +49,39 @@ static double extreme(const char *input, int64_t i) {
     const int64_t row = i / (COUNT / 8), k = i % (COUNT / 8);
     const double usual = (double)(float)(3 * sin(0.7 * (double)i));
     switch (row) {
-    case 1: return k == 37 ? NAN : usual;
-    case 2: return k == 5 || k == 60 ? INFINITY : usual;
-    case 3: return k % 2 ? -INFINITY : usual;
-    case 4: return -INFINITY;
-    case 5: return k == 11 ? INFINITY : k == 12 ? NAN : usual;
-    case 6: return NAN;
-    case 7: return (double)(float)(1e36 * usual);
-    default: return usual;
+    case 1:
+        return k == 37 ? NAN : usual;
+    case 2:
+        return k == 5 || k == 60 ? INFINITY : usual;
+    case 3:
+        return k % 2 ? -INFINITY : usual;
+    case 4:
+        return -INFINITY;
+    case 5:
+        return k == 11 ? INFINITY : k == 12 ? NAN : usual;
+    case 6:
+        return NAN;
+    case 7:
+        return (double)(float)(1e36 * usual);
+    default:
+        return usual;
     }
 }
 
-static double given(const char *input, int64_t i) { return input[0] == 'x' || input[0] == 'y' ? sample(input, i) : extreme(input, i); }
+static double given(const char *input, int64_t i) {
+    return input[0] == 'x' || input[0] == 'y' ? sample(input, i) : extreme(input, i);
+}
 
-static bool is_array(const char *name) { return strcmp(name, "x") == 0 || strcmp(name, "y") == 0 || strcmp(name, "a") == 0 || strcmp(name, "b") == 0 || strcmp(name, "rows") == 0; }
+static bool is_array(const char *name) {
+    return strcmp(name, "x") == 0 || strcmp(name, "y") == 0 || strcmp(name, "a") == 0 ||
+           strcmp(name, "b") == 0 || strcmp(name, "rows") == 0;
+}
 
 static const double *find(void *context, const GNode *n) {
     if (!is_array(n->name)) return NULL;
     double *values = arena_array(context, double, COUNT);
-    for (int64_t i = 0; i < COUNT; i++) values[i] = given(n->name, i);
+    for (int64_t i = 0; i < COUNT; i++)
+        values[i] = given(n->name, i);
     return values;
 }
 
@@ -69,7 +89,8 @@ static const double *find(void *context, const GNode *n) {
 static const GExpr *in_domain(Graph *g, const GExpr *e, const char *domain) {
     const GExpr *size = gx1(g, G_ABS, e), *above = gx2(g, G_ADD, size, gx_real(g, 1e-3));
     if (strcmp(domain, "positive") == 0) return above;
-    if (strcmp(domain, "nonzero") == 0) return gx_select(g, gx2(g, G_LT, e, gx_real(g, 0)), gx1(g, G_NEG, above), above);
+    if (strcmp(domain, "nonzero") == 0)
+        return gx_select(g, gx2(g, G_LT, e, gx_real(g, 0)), gx1(g, G_NEG, above), above);
     if (strcmp(domain, "unit") == 0) return gx1(g, G_SIN, e);
     if (strcmp(domain, "int") == 0) return gx1(g, G_TO_INT, gx1(g, G_FLOOR, e));
     if (strcmp(domain, "bool") == 0) return gx2(g, G_LT, e, gx_real(g, 0.3));
@@ -86,7 +107,8 @@ static GNode *row_node(Graph *g, const Row *row, GNode *x, GNode *y) {
     if (row->op == G_SELECT) args[0] = in_domain(g, b, "bool");
     if (row->op == G_POW) args[1] = gx1(g, G_SIN, b);
     if (row->op == G_SIN || row->op == G_COS) args[0] = gx2(g, G_MIN, a, gx_real(g, 100));
-    if (row->op == G_FLOORDIV || row->op == G_MOD) args[1] = gx2(g, G_ADD, gx1(g, G_ABS, args[1]), gx_int(g, 1));
+    if (row->op == G_FLOORDIV || row->op == G_MOD)
+        args[1] = gx2(g, G_ADD, gx1(g, G_ABS, args[1]), gx_int(g, 1));
     spec.value = gx_op(g, row->op, row->arity, args);
     if (spec.value->type != GT_REAL) spec.value = gx1(g, G_TO_REAL, spec.value);
     return graph_compute(g, &spec);
@@ -104,7 +126,8 @@ static GNode *extreme_node(Graph *g, const Row *row, GNode *a, GNode *b) {
     if (row->op == G_SELECT) args[0] = gx2(g, G_LT, args[0], args[1]);
     spec.value = gx_op(g, row->op, row->arity, args);
     if (row->op == G_TO_INT) /* others stop a run: they are left out, NaN too */
-        spec.value = gx_select(g, gx2(g, G_LT, gx1(g, G_ABS, args[0]), gx_real(g, 0x1p31)), spec.value, gx_int(g, 7));
+        spec.value = gx_select(g, gx2(g, G_LT, gx1(g, G_ABS, args[0]), gx_real(g, 0x1p31)),
+                               spec.value, gx_int(g, 7));
     if (spec.value->type != GT_REAL) spec.value = gx1(g, G_TO_REAL, spec.value);
     return graph_compute(g, &spec);
 }
@@ -119,7 +142,8 @@ static GNode *reducer_node(Graph *g, GReducer reducer, bool guarded, GNode *x) {
     spec.red[0] = graph_fresh_index(g, COUNT / 8);
     const GExpr *at = gx2(g, G_ADD, gx2(g, G_MUL, spec.out[0], gx_int(g, COUNT / 8)), spec.red[0]);
     spec.value = gx_load(g, x, 1, &at, NULL);
-    if (reducer == GR_ANY || reducer == GR_ALL) spec.value = gx2(g, G_LT, gx_real(g, 5.9), spec.value);
+    if (reducer == GR_ANY || reducer == GR_ALL)
+        spec.value = gx2(g, G_LT, gx_real(g, 5.9), spec.value);
     if (guarded) spec.guard = gx2(g, G_NE, gx2(g, G_MOD, spec.red[0], gx_int(g, 3)), gx_int(g, 1));
     GNode *made = graph_compute(g, &spec);
     if (made->type == GT_REAL) return made;
@@ -131,7 +155,8 @@ static GNode *reducer_node(Graph *g, GReducer reducer, bool guarded, GNode *x) {
     return graph_compute(g, &real);
 }
 
-/* What another order of adding may cost the sum of a row: rounding in proportion to its terms, which may cancel. */
+/* What another order of adding may cost the sum of a row: rounding in proportion to its terms,
+ * which may cancel. */
 static double order_of_sum(const char *name, int64_t row) {
     double terms = 0;
     if (strncmp(name, "reduce sum", 10) != 0) return 0;
@@ -143,13 +168,19 @@ static double order_of_sum(const char *name, int64_t row) {
     return 8 * 0x1p-24 * terms;
 }
 
-static bool compare(Arena *arena, const char *name, const float *got, const Reference *exact, const Reference *rounded, const GNode *node) {
+static bool compare(Arena *arena, const char *name, const float *got, const Reference *exact,
+                    const Reference *rounded, const GNode *node) {
     const double *want = reference_value(exact, node), *near = reference_value(rounded, node);
     for (int64_t i = 0; i < node->shape[0]; i++) {
-        double off = fabs((double)got[i] - want[i]), allowed = 4 * fabs(near[i] - want[i]) + 4e-7 * fabs(want[i]) + order_of_sum(name, i) + 1e-37;
-        bool same = (isnan(want[i]) && isnan(got[i])) || (double)got[i] == want[i] || (double)got[i] == (double)(float)want[i]; /* what float32 does not hold is infinite */
+        double off = fabs((double)got[i] - want[i]), allowed = 4 * fabs(near[i] - want[i]) +
+                                                               4e-7 * fabs(want[i]) +
+                                                               order_of_sum(name, i) + 1e-37;
+        /* what float32 does not hold is infinite */
+        bool same = (isnan(want[i]) && isnan(got[i])) || (double)got[i] == want[i] ||
+                    (double)got[i] == (double)(float)want[i];
         if (same || off <= allowed) continue;
-        printf("%s: element %lld is %.9g, and %.12g in the reference\n", name, (long long)i, (double)got[i], want[i]);
+        printf("%s: element %lld is %.9g, and %.12g in the reference\n", name, (long long)i,
+               (double)got[i], want[i]);
         return false;
     }
     (void)arena;
@@ -173,20 +204,23 @@ static CoupletRun *compile(Backend *b, Graph *g, CoupletPlan **plan) {
         b->code = cpu_compile(b->arena, &g, 1, NULL, 0, &options, plan, &b->error);
         return b->code ? couplet_run_new(*plan, NULL) : NULL;
     }
-    const OpenclOptions options = {.has_products = couplet_opencl_has_products(), .is_gpu = couplet_opencl_is_gpu(0)};
+    const OpenclOptions options = {.has_products = couplet_opencl_has_products(),
+                                   .is_gpu = couplet_opencl_is_gpu(0)};
     b->device = couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error);
     if (!b->device) printf("%s\n", error);
-    bool compiled = b->device && opencl_compile(b->arena, &g, 1, NULL, 0, &options, plan, &kernels, &b->error);
+    bool compiled =
+        b->device && opencl_compile(b->arena, &g, 1, NULL, 0, &options, plan, &kernels, &b->error);
     return compiled ? couplet_run_on(b->device, *plan) : NULL;
 }
 
 static void add_outputs(Arena *arena, Graph *g) {
-    static const char *const reducers[] = {"none", "sum", "max", "min", "argmax", "argmin", "any", "all", "lse",
-                                           "lse_rest"};
+    static const char *const reducers[] = {"none",   "sum", "max", "min", "argmax",
+                                           "argmin", "any", "all", "lse", "lse_rest"};
     static const char *const names[] = {"x", "y", "a", "b", "rows"};
     const int64_t shape = COUNT;
     GNode *in[5];
-    for (int i = 0; i < 5; i++) in[i] = graph_input(g, names[i], GT_REAL, 1, &shape, (Span){0});
+    for (int i = 0; i < 5; i++)
+        in[i] = graph_input(g, names[i], GT_REAL, 1, &shape, (Span){0});
     for (int i = 0; i < ROWS; i++) {
         graph_output(g, rows[i].name, row_node(g, &rows[i], in[0], in[1]));
         GNode *node = extreme_node(g, &rows[i], in[2], in[3]);
@@ -194,9 +228,11 @@ static void add_outputs(Arena *arena, Graph *g) {
     }
     for (int i = GR_SUM; i <= GR_LSE_REST; i++)
         for (int guarded = 0; guarded < 2; guarded++) {
-            const char *name = arena_printf(arena, "reduce %s%s", reducers[i], guarded ? ", guarded" : "");
+            const char *name =
+                arena_printf(arena, "reduce %s%s", reducers[i], guarded ? ", guarded" : "");
             graph_output(g, name, reducer_node(g, (GReducer)i, guarded, in[0]));
-            graph_output(g, arena_printf(arena, "%s, of extremes", name), reducer_node(g, (GReducer)i, guarded, in[4]));
+            graph_output(g, arena_printf(arena, "%s, of extremes", name),
+                         reducer_node(g, (GReducer)i, guarded, in[4]));
         }
 }
 
@@ -207,7 +243,8 @@ int main(int argc, char **argv) {
     add_outputs(arena, g);
     const char *wrong = graph_verify(g);
     if (wrong) printf("%s\n", wrong);
-    Reference *exact = reference_run(g, find, arena), *rounded = reference_run_rounded(g, find, arena);
+    Reference *exact = reference_run(g, find, arena),
+              *rounded = reference_run_rounded(g, find, arena);
     CoupletPlan *plan;
     CoupletRun *run = compile(&b, g, &plan);
     if (wrong || !run || reference_fault(exact, NULL)) {
@@ -217,13 +254,16 @@ int main(int argc, char **argv) {
     void **inputs = arena_array(arena, void *, plan->input_count + 1);
     for (int i = 0; i < plan->input_count; i++) {
         float *values = arena_array(arena, float, COUNT);
-        for (int64_t k = 0; k < COUNT && is_array(plan->inputs[i].name); k++) values[k] = (float)given(plan->inputs[i].name, k);
+        for (int64_t k = 0; k < COUNT && is_array(plan->inputs[i].name); k++)
+            values[k] = (float)given(plan->inputs[i].name, k);
         inputs[i] = values;
     }
     CoupletFault fault;
     int failed = !couplet_run_steps(run, inputs, NULL, &fault), tried = 0;
     for (int i = 0; i < g->outputs.count; i++, tried++)
-        failed += !compare(arena, g->outputs.items[i].name, couplet_run_output(run, g->outputs.items[i].name), exact, rounded, g->outputs.items[i].node);
+        failed += !compare(arena, g->outputs.items[i].name,
+                           couplet_run_output(run, g->outputs.items[i].name), exact, rounded,
+                           g->outputs.items[i].node);
     printf("%d operations and reducers, %d failed\n", tried, failed);
     couplet_run_free(run);
     couplet_device_free(b.device);

@@ -1,5 +1,7 @@
-/* Every block shape, its last panel masked or not, b packed or in place, a fetched ahead or not, k in leaves or not: the loop that holds its sums keeps them in registers. The code is emitted as assembly for both levels of the
- * processor, and the innermost loop with multiply-adds is searched for vector registers that go to the stack or come from it. */
+/* Every block shape, its last panel masked or not, b packed or in place, a fetched ahead or not, k
+ * in leaves or not: the loop that holds its sums keeps them in registers. The code is emitted as
+ * assembly for both levels of the processor, and the innermost loop with multiply-adds is searched
+ * for vector registers that go to the stack or come from it. */
 #include "compiler/cpu/generate.h"
 #include "compiler/cpu/processor.h"
 #include "compiler/plan/contraction.h"
@@ -16,7 +18,8 @@ static bool is_vector_on_stack(const char *line) {
     return vector && strstr(line, "(%rsp"); /* rbp serves as an ordinary register */
 }
 
-/* Lines [begin, end] of the loop are between a label and a jump back to it. Fewest lines with all the block's multiply-adds. */
+/* Lines [begin, end] of the loop are between a label and a jump back to it. Fewest lines with all
+ * the block's multiply-adds. */
 static bool find_loop(char **lines, int count, int operations, int *begin, int *end) {
     bool found = false;
     for (int i = 0; i < count; i++) {
@@ -27,7 +30,9 @@ static bool find_loop(char **lines, int count, int operations, int *begin, int *
             fused += strstr(lines[k], "vfmadd") != NULL;
             bool jump = lines[k][0] == '\t' && lines[k][1] == 'j', back = false;
             const char *target = jump ? strstr(lines[k], ".L") : NULL;
-            if (target) back = strncmp(target, lines[i], length) == 0 && (target[length] == 0 || target[length] == ' ' || target[length] == '\t');
+            if (target)
+                back = strncmp(target, lines[i], length) == 0 &&
+                       (target[length] == 0 || target[length] == ' ' || target[length] == '\t');
             if (!back || fused < operations || (found && k - i >= *end - *begin)) continue;
             *begin = i;
             *end = k;
@@ -40,14 +45,17 @@ static bool find_loop(char **lines, int count, int operations, int *begin, int *
 static int check_text(char *text, const char *what, int operations) {
     char **lines = calloc(MOST_LINES, sizeof *lines), *rest = NULL;
     int count = 0, begin = 0, end = 0, faults = 0;
-    for (char *line = strtok_r(text, "\n", &rest); line && count < MOST_LINES; line = strtok_r(NULL, "\n", &rest)) lines[count++] = line;
+    for (char *line = strtok_r(text, "\n", &rest); line && count < MOST_LINES;
+         line = strtok_r(NULL, "\n", &rest))
+        lines[count++] = line;
     if (!find_loop(lines, count, operations, &begin, &end)) {
         printf("FAILED  %s: no loop with %d multiply-adds was found\n", what, operations);
         faults = 1;
     } else {
         for (int i = begin; i <= end; i++) {
             if (!is_vector_on_stack(lines[i])) continue;
-            printf("FAILED  %s: a vector register is spilled in the inner loop: %s\n", what, lines[i]);
+            printf("FAILED  %s: a vector register is spilled in the inner loop: %s\n", what,
+                   lines[i]);
             faults = 1;
         }
         if (!faults) printf("ok      %s: %d lines\n", what, end - begin);
@@ -57,19 +65,26 @@ static int check_text(char *text, const char *what, int operations) {
 }
 
 /* A kernel of such a contraction, whose inner loop has so many multiply-adds. */
-static int check_kernel(const Processor *processor, const Contraction *c, const char *what, int operations) {
+static int check_kernel(const Processor *processor, const Contraction *c, const char *what,
+                        int operations) {
     Arena *arena = arena_new();
     const char *error = "out of memory";
     Emitter e;
     GNode node = {.kind = GN_COMPUTE};
-    Kernel kernel = {.kind = KERNEL_PRODUCT, .node = &node, .contraction = c, .symbol = "block", .operand_count = 4, .output_count = 1};
+    Kernel kernel = {.kind = KERNEL_PRODUCT,
+                     .node = &node,
+                     .contraction = c,
+                     .symbol = "block",
+                     .operand_count = 4,
+                     .output_count = 1};
     LLVMTargetMachineRef machine = processor_machine(arena, processor, &error);
     LLVMMemoryBufferRef text = NULL;
     if (machine) {
         emitter_open(&e, arena);
         emit_kernel(&e, &kernel);
         processor_prepare(processor, machine, e.module);
-        if (cpu_optimise_code(arena, e.module, machine, &error)) text = generate_code(arena, e.module, machine, LLVMAssemblyFile, &error);
+        if (cpu_optimise_code(arena, e.module, machine, &error))
+            text = generate_code(arena, e.module, machine, LLVMAssemblyFile, &error);
     }
     char *name = arena_printf(arena, "%s, %s", processor->name, what);
     int faults = 1;
@@ -89,24 +104,39 @@ static int check_kernel(const Processor *processor, const Contraction *c, const 
 }
 
 /* A masked panel's block has a vector less, where there is one to spare; each is looked at. */
-static int check_shape(const Processor *processor, ContractionBlock shape, bool masked, bool packed, Way way) {
+static int check_shape(const Processor *processor, ContractionBlock shape, bool masked, bool packed,
+                       Way way) {
     static const char *const names[] = {"", ", ahead", ", in leaves", ", in leaves, rows ahead"};
     int last = masked && shape.vectors > 1 ? shape.vectors - 1 : shape.vectors;
     const Contraction c = {
-        .lanes = processor->lanes, .panel = shape.vectors * processor->lanes, .rows = shape.rows,
-        .masked = masked, .packed = packed, .last_vectors = last,
-        .ahead = way == AHEAD, .leaves = way >= LEAVES, .rows_ahead = way == LEAVES_ROWS_AHEAD,
+        .lanes = processor->lanes,
+        .panel = shape.vectors * processor->lanes,
+        .rows = shape.rows,
+        .masked = masked,
+        .packed = packed,
+        .last_vectors = last,
+        .ahead = way == AHEAD,
+        .leaves = way >= LEAVES,
+        .rows_ahead = way == LEAVES_ROWS_AHEAD,
     };
     char what[96];
-    snprintf(what, sizeof what, "%d x %d%s%s%s", shape.rows, (int)c.panel, masked ? ", masked" : "", packed ? "" : ", in place", names[way]);
+    snprintf(what, sizeof what, "%d x %d%s%s%s", shape.rows, (int)c.panel, masked ? ", masked" : "",
+             packed ? "" : ", in place", names[way]);
     int faults = check_kernel(processor, &c, what, shape.rows * shape.vectors);
-    return last == shape.vectors ? faults : faults + check_kernel(processor, &c, what, shape.rows * last);
+    return last == shape.vectors ? faults
+                                 : faults + check_kernel(processor, &c, what, shape.rows * last);
 }
 
 static int check_dots(const Processor *processor, int rows, bool leaves) {
-    const Contraction c = {.lanes = processor->lanes, .panel = DOT_COLUMNS, .rows = rows, .dots = true, .leaves = leaves, .masked = true};
+    const Contraction c = {.lanes = processor->lanes,
+                           .panel = DOT_COLUMNS,
+                           .rows = rows,
+                           .dots = true,
+                           .leaves = leaves,
+                           .masked = true};
     char what[96];
-    snprintf(what, sizeof what, "%d x %d along k%s", rows, DOT_COLUMNS, leaves ? ", in leaves" : "");
+    snprintf(what, sizeof what, "%d x %d along k%s", rows, DOT_COLUMNS,
+             leaves ? ", in leaves" : "");
     return check_kernel(processor, &c, what, rows * DOT_COLUMNS);
 }
 
@@ -119,10 +149,12 @@ int main(void) {
         const ContractionBlock *shapes = contraction_shapes(processor->lanes, &count);
         for (int k = 0; k < count; k++) {
             for (int place = 0; place < 4; place++)
-                for (Way way = 0; way < WAYS; way++) faults += check_shape(processor, shapes[k], place & 1, place & 2, way);
+                for (Way way = 0; way < WAYS; way++)
+                    faults += check_shape(processor, shapes[k], place & 1, place & 2, way);
         }
         const int *rows = contraction_dot_rows(processor->lanes, &count);
-        for (int k = 0; k < count; k++) faults += check_dots(processor, rows[k], false) + check_dots(processor, rows[k], true);
+        for (int k = 0; k < count; k++)
+            faults += check_dots(processor, rows[k], false) + check_dots(processor, rows[k], true);
     }
     /* What must be found: 32 sums leave no register for what is multiplied. */
     const Processor *wide = processor_find("x86-64-v4");

@@ -1,4 +1,5 @@
-/* Nodes that share a kernel: which do, which must not, and that all are right, compared with the reference evaluator. */
+/* Nodes that share a kernel: which do, which must not, and that all are right, compared with the
+ * reference evaluator. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/plan/plan.h"
 #include "compiler/reference/reference.h"
@@ -16,12 +17,15 @@ typedef struct Test {
     int failures;
 } Test;
 
-static double sample(int64_t i) { return (double)(float)(0.01 * (double)(i * 7 % 101) - 0.3); }
+static double sample(int64_t i) {
+    return (double)(float)(0.01 * (double)(i * 7 % 101) - 0.3);
+}
 
 static const double *find(void *context, const GNode *n) {
     Test *t = context;
     double *values = arena_array(t->arena, double, graph_element_count(n));
-    for (int64_t i = 0; i < graph_element_count(n); i++) values[i] = sample(i);
+    for (int64_t i = 0; i < graph_element_count(n); i++)
+        values[i] = sample(i);
     return values;
 }
 
@@ -38,7 +42,8 @@ static Form form(Test *t, GReducer reducer, GNode *from) {
     f.spec.out[f.spec.out_rank++] = graph_fresh_index(t->g, N);
     f.spec.out[f.spec.out_rank++] = graph_fresh_index(t->g, C);
     f.spec.red[f.spec.red_rank++] = graph_fresh_index(t->g, K);
-    f.x = gx_load(t->g, from, 3, (const GExpr *[]){f.spec.out[0], f.spec.red[0], f.spec.out[1]}, NULL);
+    f.x = gx_load(t->g, from, 3, (const GExpr *[]){f.spec.out[0], f.spec.red[0], f.spec.out[1]},
+                  NULL);
     return f;
 }
 
@@ -50,7 +55,9 @@ static Form map_form(Test *t) {
     return f;
 }
 
-static const GExpr *read_of(Test *t, const Form *f, GNode *from) { return gx_load(t->g, from, 2, f->spec.out, NULL); }
+static const GExpr *read_of(Test *t, const Form *f, GNode *from) {
+    return gx_load(t->g, from, 2, f->spec.out, NULL);
+}
 
 static GNode *finish(Test *t, Form *f, const char *name, const GExpr *value) {
     f->spec.value = value;
@@ -59,10 +66,15 @@ static GNode *finish(Test *t, Form *f, const char *name, const GExpr *value) {
     return made;
 }
 
-static const GExpr *minus(Test *t, const GExpr *a, const GExpr *b) { return gx2(t->g, G_SUB, a, b); }
-static const GExpr *times(Test *t, const GExpr *a, const GExpr *b) { return gx2(t->g, G_MUL, a, b); }
+static const GExpr *minus(Test *t, const GExpr *a, const GExpr *b) {
+    return gx2(t->g, G_SUB, a, b);
+}
+static const GExpr *times(Test *t, const GExpr *a, const GExpr *b) {
+    return gx2(t->g, G_MUL, a, b);
+}
 
-/* Two sums, a maximum, a sum about what the first made, one of some terms alone, and maps of their results: one pass over x. */
+/* Two sums, a maximum, a sum about what the first made, one of some terms alone, and maps of their
+ * results: one pass over x. */
 static void moments(Test *t) {
     Form f = form(t, GR_SUM, t->x);
     GNode *sum = finish(t, &f, "sum", f.x);
@@ -86,8 +98,10 @@ static void moments(Test *t) {
 static void strangers(Test *t) {
     GNode *sum = t->g->outputs.items[0].node;
     Form f = form(t, GR_SUM, t->x);
-    const GExpr *next = gx2(t->g, G_MOD, gx2(t->g, G_ADD, f.spec.out[0], gx_int(t->g, 1)), gx_int(t->g, N));
-    finish(t, &f, "about the next", minus(t, f.x, gx_load(t->g, sum, 2, (const GExpr *[]){next, f.spec.out[1]}, NULL)));
+    const GExpr *next =
+        gx2(t->g, G_MOD, gx2(t->g, G_ADD, f.spec.out[0], gx_int(t->g, 1)), gx_int(t->g, N));
+    finish(t, &f, "about the next",
+           minus(t, f.x, gx_load(t->g, sum, 2, (const GExpr *[]){next, f.spec.out[1]}, NULL)));
     f = form(t, GR_SUM, t->other);
     finish(t, &f, "of another", f.x);
 }
@@ -98,15 +112,19 @@ static void compare(Test *t, const CoupletRun *run, const Reference *exact) {
         const float *got = couplet_run_output(run, output->name);
         const double *want = reference_value(exact, output->node);
         int64_t wrong = 0;
-        for (int64_t k = 0; k < N * C; k++) wrong += !(fabs((double)got[k] - want[k]) <= 1e-5 * (1 + fabs(want[k])));
-        printf("%s  %s: %lld elements of %d differ from the reference\n", wrong ? "FAILED" : "ok    ", output->name, (long long)wrong, N * C);
+        for (int64_t k = 0; k < N * C; k++)
+            wrong += !(fabs((double)got[k] - want[k]) <= 1e-5 * (1 + fabs(want[k])));
+        printf("%s  %s: %lld elements of %d differ from the reference\n",
+               wrong ? "FAILED" : "ok    ", output->name, (long long)wrong, N * C);
         t->failures += wrong != 0;
     }
 }
 
 static void expect(Test *t, const CoupletPlan *plan, int kernels, int results) {
     bool good = plan->step_count == kernels && plan->steps[0].output_count == results;
-    printf("%s  %d kernels, the first with %d results (expected %d and %d)\n", good ? "ok    " : "FAILED", plan->step_count, plan->steps[0].output_count, kernels, results);
+    printf("%s  %d kernels, the first with %d results (expected %d and %d)\n",
+           good ? "ok    " : "FAILED", plan->step_count, plan->steps[0].output_count, kernels,
+           results);
     t->failures += !good;
 }
 
@@ -115,26 +133,32 @@ static void run_all(Test *t, bool together) {
     t->g->settings.no_fuse = !together;
     CoupletPlan *plan;
     const CpuOptions options = {NULL};
-    CpuCode *code = wrong ? NULL : cpu_compile(t->arena, &t->g, 1, NULL, 0, &options, &plan, &error);
+    CpuCode *code =
+        wrong ? NULL : cpu_compile(t->arena, &t->g, 1, NULL, 0, &options, &plan, &error);
     CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL;
     if (!run) {
         printf("FAILED  %s\n", wrong ? wrong : error);
         t->failures++;
         return;
     }
-    if (together) expect(t, plan, 3, 7);
-    else expect(t, plan, t->g->outputs.count, 1);
+    if (together)
+        expect(t, plan, 3, 7);
+    else
+        expect(t, plan, t->g->outputs.count, 1);
     void **inputs = arena_array(t->arena, void *, plan->input_count + 1);
     for (int i = 0; i < plan->input_count; i++) {
         const GNode *n = t->g->nodes.items[plan->inputs[i].buffer];
         float *values = arena_array(t->arena, float, graph_element_count(n));
-        for (int64_t k = 0; k < graph_element_count(n); k++) values[k] = (float)sample(k);
+        for (int64_t k = 0; k < graph_element_count(n); k++)
+            values[k] = (float)sample(k);
         inputs[i] = values;
     }
     CoupletFault fault;
     Reference *exact = reference_run(t->g, find, t);
-    if (couplet_run_steps(run, inputs, NULL, &fault)) compare(t, run, exact);
-    else printf("FAILED  %s\n", fault.sentence), t->failures++;
+    if (couplet_run_steps(run, inputs, NULL, &fault))
+        compare(t, run, exact);
+    else
+        printf("FAILED  %s\n", fault.sentence), t->failures++;
     reference_free(exact);
     couplet_run_free(run);
     cpu_free(code);

@@ -1,4 +1,5 @@
-/* Each row of properties.def is found to be missing where it is, and is not missed where it holds. */
+/* Each row of properties.def is found to be missing where it is, and is not missed where it holds.
+ */
 #include "compiler/graph/properties.h"
 
 #include <setjmp.h>
@@ -24,12 +25,14 @@ typedef struct Case {
 
 static const Case cases[] = {
     {"graph g {\n%1 : real[8] = input \"x\"\noutput \"y\" %1\n}\n", HAS_nothing},
-    {"graph g {\n%1 : real[8] = input \"x\"\n%2 : real[8] = stop %1\noutput \"y\" %2\n}\n", HAS_no_stops},
+    {"graph g {\n%1 : real[8] = input \"x\"\n%2 : real[8] = stop %1\noutput \"y\" %2\n}\n",
+     HAS_no_stops},
     {"graph g {\n" PRODUCT SINK "output \"y\" %3\n}\n", HAS_no_pairs},
     {"graph g {\n" PRODUCT "%3 : real[8, 8] = compute none\n    = %2[i0, i1]\noutput \"y\" %3\n}\n",
      HAS_no_pairs | HAS_sinks},
     {"graph g {\n" PRODUCT "output \"y\" %2\n}\n", HAS_no_pairs | HAS_sinks},
-    {"graph g {\n" PRODUCT "%3 : int[8, 2] = topk %2\noutput \"y\" %3\n}\n", HAS_no_pairs | HAS_sinks},
+    {"graph g {\n" PRODUCT "%3 : int[8, 2] = topk %2\noutput \"y\" %3\n}\n",
+     HAS_no_pairs | HAS_sinks},
     {"graph g {\n%1 : real[8] = input \"x\"\n%2 : real[8] = compute none streamed\n    = %1[i0]\n"
      "output \"y\" %2\n}\n",
      HAS_no_pairs | HAS_sinks},
@@ -51,7 +54,8 @@ static void try_case(const Case *c) {
     for (int i = 0; i < GRAPH_PROPERTIES; i++) {
         const char *sentence = graph_lacks(g, 1u << i);
         if (!sentence != !(c->lacks & 1u << i))
-            fail_msg("%s%s: %s", c->text, graph_properties[i].name, sentence ? sentence : "is not missed");
+            fail_msg("%s%s: %s", c->text, graph_properties[i].name,
+                     sentence ? sentence : "is not missed");
         if (sentence) assert_non_null(strstr(sentence, graph_properties[i].name));
     }
     arena_free(arena);
@@ -59,7 +63,8 @@ static void try_case(const Case *c) {
 
 static void test_properties(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) try_case(&cases[i]);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        try_case(&cases[i]);
 }
 
 int main(void) {

@@ -1,9 +1,9 @@
-/* The text form of graphs: what is printed after any pass reads back to a graph that prints the same. Graphs of specs, given as arguments, and of
- * random formulas.
- * usage: test_text [[--data FOLDER] SPEC]... */
+/* The text form of graphs: what is printed after any pass reads back to a graph that prints the
+ * same. Graphs of specs, given as arguments, and of random formulas. usage: test_text [[--data
+ * FOLDER] SPEC]... */
+#include "compiler/compile/compile.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/options.h"
-#include "compiler/compile/compile.h"
 #include "compiler/graph/copy.h"
 #include "tests/compiler/formulas.h"
 
@@ -25,8 +25,10 @@ static char *printed(const Graph *g) {
 
 /* Where two texts begin to differ, as a line of each. */
 static void show_difference(const char *a, const char *b) {
-    while (*a && *a == *b) a++, b++;
-    while (a[-1] != '\n') a--, b--;
+    while (*a && *a == *b)
+        a++, b++;
+    while (a[-1] != '\n')
+        a--, b--;
     printf("    %.*s\n    %.*s\n", (int)strcspn(a, "\n"), a, (int)strcspn(b, "\n"), b);
 }
 
@@ -39,7 +41,8 @@ static void round_trip(void *context, const Graph *g, const char *pass) {
     char *twice = again ? printed(again) : NULL;
     tried++;
     if (!twice || strcmp(text, twice) != 0) {
-        printf("%s: graph %s after %s %s\n", (const char *)context, g->name, pass, twice ? "reads back to another graph:" : "does not read back:");
+        printf("%s: graph %s after %s %s\n", (const char *)context, g->name, pass,
+               twice ? "reads back to another graph:" : "does not read back:");
         if (twice) show_difference(text, twice);
         diag_print(diag, stdout);
         faults++;
@@ -83,7 +86,8 @@ static void try_formula(uint32_t seed) {
     char *name = arena_printf(arena, "formula %u", seed);
     round_trip(name, g, "lower");
     stage_run(g, PASS_before, round_trip, name, NULL);
-    pass_differentiate(g, g->outputs.items[g->outputs.count - 1].node, inputs, FORMULA_INPUTS, grads);
+    pass_differentiate(g, g->outputs.items[g->outputs.count - 1].node, inputs, FORMULA_INPUTS,
+                       grads);
     for (int i = 0; i < FORMULA_INPUTS; i++)
         if (grads[i]) graph_output(g, arena_printf(arena, "grad_%s", inputs[i]->name), grads[i]);
     round_trip(name, g, "differentiate");
@@ -92,7 +96,8 @@ static void try_formula(uint32_t seed) {
     stage_run(copy, PASS_after, NULL, NULL, NULL);
     compare_texts(name, "passes of a copy leave the original alone", before, printed(g));
     stage_run(g, PASS_after, round_trip, name, NULL);
-    compare_texts(name, "passes make of a copy what they make of the original", printed(copy), printed(g));
+    compare_texts(name, "passes make of a copy what they make of the original", printed(copy),
+                  printed(g));
     arena_free(copy->arena);
     arena_free(arena);
 }
@@ -100,10 +105,13 @@ static void try_formula(uint32_t seed) {
 int main(int argc, char **argv) {
     const char *data = NULL; /* of the specs behind it */
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--data") == 0 && i + 1 < argc) data = argv[++i];
-        else try_spec(argv[i], data);
+        if (strcmp(argv[i], "--data") == 0 && i + 1 < argc)
+            data = argv[++i];
+        else
+            try_spec(argv[i], data);
     }
-    for (uint32_t seed = 1; seed <= FORMULAS; seed++) try_formula(seed);
+    for (uint32_t seed = 1; seed <= FORMULAS; seed++)
+        try_formula(seed);
     printf("%d graphs, %d faults\n", tried, faults);
     return faults != 0 || tried == 0;
 }

@@ -27,7 +27,8 @@ static Bench bench(void) {
 
 /* 2^DOUBLINGS paths through DOUBLINGS products. */
 static const GExpr *doubled(Bench *b, const GExpr *e) {
-    for (int i = 0; i < DOUBLINGS; i++) e = gx2(b->g, G_MUL, e, e);
+    for (int i = 0; i < DOUBLINGS; i++)
+        e = gx2(b->g, G_MUL, e, e);
     return e;
 }
 

@@ -62,7 +62,8 @@ static CoupletFormula *make(CoupletFile *file, const char *function,
 enum { N = 6, D = 3 };
 
 static void fill(float *x, int count, int by) {
-    for (int i = 0; i < count; i++) x[i] = (float)((i * by + 3) % 11 - 5) / 7;
+    for (int i = 0; i < count; i++)
+        x[i] = (float)((i * by + 3) % 11 - 5) / 7;
 }
 
 static double near_value(const float *x, const float *y, double tau) {
@@ -71,7 +72,8 @@ static double near_value(const float *x, const float *y, double tau) {
         double sum = 0;
         for (int j = 0; j < N; j++) {
             double dot = 0;
-            for (int d = 0; d < D; d++) dot += (double)x[i * D + d] * (double)y[j * D + d];
+            for (int d = 0; d < D; d++)
+                dot += (double)x[i * D + d] * (double)y[j * D + d];
             sum += exp(dot / tau);
         }
         all += log(sum) / N;
@@ -471,7 +473,8 @@ static void a_method(void **state) {
     assert_int_equal(couplet_method_open("m.cpl", method_text, NULL, 0, &method, NULL), COUPLET_OK);
     assert_true(couplet_method_input(method, 0, &shape) && shape.extent[0] == BATCH);
     fill(rows, BATCH * WIDTH, 5);
-    for (int i = 0; i < BATCH; i++) numbers[i] = i;
+    for (int i = 0; i < BATCH; i++)
+        numbers[i] = i;
     const CoupletModelOptions options = {.threads = 1, .seed = 3, .total_steps = 2};
     assert_int_equal(couplet_model_new(method, &options, &model, NULL, 0), COUPLET_OK);
     const CoupletInput inputs[] = {{"train.row", rows, BATCH * WIDTH},
@@ -541,7 +544,8 @@ static void callers_at_once(void **state) {
         callers[i].x = x;
         assert_int_equal(pthread_create(&threads[i], NULL, call, &callers[i]), 0);
     }
-    for (int i = 0; i < CALLERS; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < CALLERS; i++)
+        pthread_join(threads[i], NULL);
     for (int i = 0; i < CALLERS; i++) {
         assert_int_equal(callers[i].status, COUPLET_OK);
         assert_memory_equal(callers[i].gradient, callers[0].gradient, sizeof callers[0].gradient);
@@ -617,8 +621,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(value_and_gradient),
                                        cmocka_unit_test(whole_numbers_and_constants),
                                        cmocka_unit_test(hypers),
-        cmocka_unit_test(draws),
-        cmocka_unit_test(results_that_are_arrays),
+                                       cmocka_unit_test(draws),
+                                       cmocka_unit_test(results_that_are_arrays),
                                        cmocka_unit_test(names),
                                        cmocka_unit_test(a_text_with_mistakes),
                                        cmocka_unit_test(arguments_that_do_not_fit),
@@ -627,7 +631,7 @@ int main(void) {
                                        cmocka_unit_test(callers_at_once),
                                        cmocka_unit_test(a_fork),
                                        cmocka_unit_test(an_early_end),
-        cmocka_unit_test(a_method),
-        cmocka_unit_test(what_features_are_worth)};
+                                       cmocka_unit_test(a_method),
+                                       cmocka_unit_test(what_features_are_worth)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
-/* One training step of every given spec, made small, on the CPU and on an OpenCL device: the starts of all states, the outputs, and everything the step
- * would leave behind. All specs go into one program: what they share is built once.
- * usage: test_examples [--chunks N] [[--data FOLDER] SPEC]... */
+/* One training step of every given spec, made small, on the CPU and on an OpenCL device: the starts
+ * of all states, the outputs, and everything the step would leave behind. All specs go into one
+ * program: what they share is built once. usage: test_examples [--chunks N] [[--data FOLDER]
+ * SPEC]... */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "runtime/opencl/opencl.h"
@@ -13,12 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A rectifier whose argument is rounding alone may be open on one machine and shut on the other, and one entry of a
- * sum that nearly cancels is then some per cent of that sum. Other draws have it elsewhere or nowhere, and a wrong
- * kernel is wrong with all of them: a spec fails that is off with every seed. */
+/* A rectifier whose argument is rounding alone may be open on one machine and shut on the other,
+ * and one entry of a sum that nearly cancels is then some per cent of that sum. Other draws have it
+ * elsewhere or nowhere, and a wrong kernel is wrong with all of them: a spec fails that is off with
+ * every seed. */
 enum { FIRST_SEED = 3, SEEDS = 3 };
 enum { MOST_STATES = 1024, MOST_SPECS = 128 };
-static const double allowed = 3e-4; /* of the largest entry: float32 through a whole network, sums in another order */
+/* of the largest entry: float32 through a whole network, sums in another order */
+static const double allowed = 3e-4;
 
 typedef struct Spec {
     const char *path;
@@ -40,13 +43,14 @@ typedef struct Test {
     int32_t seed; /* of the draws of the step that runs */
 } Test;
 
-/* ---- reading ---------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* `name = 32` or `name 32` becomes `name = 4`: in place, filled up with spaces. */
 static void shrink(char *text, const char *name, const char *value) {
     for (char *at = text; (at = strstr(at, name)) != NULL;) {
         at += strlen(name);
-        while (*at == ' ' || *at == '=') at++;
+        while (*at == ' ' || *at == '=')
+            at++;
         size_t digits = strspn(at, "0123456789"), length = strlen(value);
         if (digits < length) continue;
         memset(at, ' ', digits);
@@ -64,7 +68,8 @@ static const char *small_copy(Test *t, const char *path, const char *folder) {
     shrink(text, "batch", "16");
     shrink(text, "half", "8");
     shrink(text, "d0", "8"); /* of the features that are left */
-    const char *slash = strrchr(path, '/'), *made = arena_printf(t->arena, "%s/%s", folder, slash ? slash + 1 : path);
+    const char *slash = strrchr(path, '/'),
+               *made = arena_printf(t->arena, "%s/%s", folder, slash ? slash + 1 : path);
     file = fopen(made, "wb");
     if (!file) return NULL;
     fwrite(text, 1, length, file);
@@ -98,7 +103,8 @@ static bool read_spec(Test *t, const char *path, const char *data, const char *f
         return false;
     }
     if (s->lowered->states.count > MOST_STATES) return false;
-    for (int i = 0; i < s->lowered->states.count; i++) s->slots[i] = joint_slot(t, &s->lowered->states.items[i]);
+    for (int i = 0; i < s->lowered->states.count; i++)
+        s->slots[i] = joint_slot(t, &s->lowered->states.items[i]);
     return true;
 }
 
@@ -123,11 +129,14 @@ static bool compile_all(Test *t) {
     return true;
 }
 
-/* ---- arrays -------------------------------------------------------------------------------------------------------- */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
-static int64_t bytes_of(const CoupletBuffer *b) { return couplet_buffer_count(b) * couplet_type_bytes(b->type); }
+static int64_t bytes_of(const CoupletBuffer *b) {
+    return couplet_buffer_count(b) * couplet_type_bytes(b->type);
+}
 
-/* Inputs by name, the same for both: noise for images, few classes, rows in order, the scalars of an early step. */
+/* Inputs by name, the same for both: noise for images, few classes, rows in order, the scalars of
+ * an early step. */
 static void *make_input(Test *t, const char *name, const CoupletBuffer *b) {
     const struct {
         const char *name;
@@ -141,8 +150,10 @@ static void *make_input(Test *t, const char *name, const CoupletBuffer *b) {
         float real = 0.25f;
         for (size_t k = 0; k < sizeof scalars / sizeof *scalars; k++)
             if (strcmp(name, scalars[k].name) == 0) word = i ? 0 : scalars[k].value;
-        if (b->type == COUPLET_U8) data[i] = (unsigned char)bits;
-        else memcpy(data + 4 * i, b->type == COUPLET_I32 ? (void *)&word : (void *)&real, 4);
+        if (b->type == COUPLET_U8)
+            data[i] = (unsigned char)bits;
+        else
+            memcpy(data + 4 * i, b->type == COUPLET_I32 ? (void *)&word : (void *)&real, 4);
     }
     return data;
 }
@@ -156,7 +167,8 @@ static void **make_inputs(Test *t, const Spec *s, const CoupletPlan *plan) {
         for (int h = 0; strncmp(name, "hyper.", 6) == 0 && h < s->cpu.program->hyper_count; h++) {
             float real = (float)s->cpu.program->hypers[h].value;
             int32_t word = (int32_t)s->cpu.program->hypers[h].value;
-            if (strcmp(s->cpu.program->hypers[h].name, name + 6) == 0) memcpy(inputs[i], b->type == COUPLET_F32 ? (void *)&real : (void *)&word, 4);
+            if (strcmp(s->cpu.program->hypers[h].name, name + 6) == 0)
+                memcpy(inputs[i], b->type == COUPLET_F32 ? (void *)&real : (void *)&word, 4);
         }
     }
     return inputs;
@@ -164,7 +176,8 @@ static void **make_inputs(Test *t, const Spec *s, const CoupletPlan *plan) {
 
 static double largest(const float *values, int64_t count) {
     double most = 0;
-    for (int64_t i = 0; i < count; i++) most = fmax(most, fabs((double)values[i]));
+    for (int64_t i = 0; i < count; i++)
+        most = fmax(most, fabs((double)values[i]));
     return most;
 }
 
@@ -177,42 +190,51 @@ static double difference(const float *got, const float *wanted, int64_t count, d
     return most / fmax(scale, largest(wanted, count));
 }
 
-/* MoCHi mixes the rows that stand first in the order of their similarities: where two are a rounding apart, another one is picked. Specs with data of their own
- * have views in colour, whose hues have seams. */
+/* MoCHi mixes the rows that stand first in the order of their similarities: where two are a
+ * rounding apart, another one is picked. Specs with data of their own have views in colour, whose
+ * hues have seams. */
 
-static int compare(const Spec *s, const char *name, const CoupletBuffer *b, const void *got, const void *wanted, double scale, double *worst) {
+static int compare(const Spec *s, const char *name, const CoupletBuffer *b, const void *got,
+                   const void *wanted, double scale, double *worst) {
     if (!got || !wanted) return 1;
     double off = 0;
-    if (b->type == COUPLET_F32) off = difference(got, wanted, couplet_buffer_count(b), scale);
-    else if (memcmp(got, wanted, (size_t)bytes_of(b)) != 0) off = HUGE_VAL;
+    if (b->type == COUPLET_F32)
+        off = difference(got, wanted, couplet_buffer_count(b), scale);
+    else if (memcmp(got, wanted, (size_t)bytes_of(b)) != 0)
+        off = HUGE_VAL;
     if (off > *worst) *worst = off;
     if (off <= allowed) return 0;
     printf("%s: `%s` is off by %.2g of its largest entry\n", s->path, name, off);
     return 1;
 }
 
-/* ---- one spec -------------------------------------------------------------------------------------------------------- */
+/* ---- one spec -------------------------------------------------------------------------------- */
 
 typedef struct Pair {
     CoupletRun *cpu, *opencl;
 } Pair;
 
-static bool run_both(Test *t, const Spec *s, Pair *p, const CoupletPlan *cpu, const CoupletPlan *opencl, void **states, void **memory) {
+static bool run_both(Test *t, const Spec *s, Pair *p, const CoupletPlan *cpu,
+                     const CoupletPlan *opencl, void **states, void **memory) {
     CoupletFault fault = {.sentence = "?", .source = "?"};
     p->cpu = couplet_run_on(t->host, cpu);
     p->opencl = couplet_run_on(t->device, opencl);
     if (!p->opencl) printf("%s: %s\n", s->path, t->device->fault.sentence);
-    if (p->cpu && p->opencl && couplet_run_steps(p->cpu, make_inputs(t, s, cpu), states, &fault) && couplet_run_steps(p->opencl, make_inputs(t, s, opencl), memory, &fault)) return true;
+    if (p->cpu && p->opencl && couplet_run_steps(p->cpu, make_inputs(t, s, cpu), states, &fault) &&
+        couplet_run_steps(p->opencl, make_inputs(t, s, opencl), memory, &fault))
+        return true;
     printf("%s: %s: %s\n", s->path, fault.source, fault.sentence);
     return false;
 }
 
-/* Below this an array is mostly rounding: the gradient of a bias before a batch norm is 0 but for what larger gradients leave in it. */
+/* Below this an array is mostly rounding: the gradient of a bias before a batch norm is 0 but for
+ * what larger gradients leave in it. */
 static double scale_of(const Spec *s, const Pair *p, const CoupletPlan *plan, CoupletRole role) {
     double most = 0;
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletBuffer *b = &plan->buffers[plan->commits[i].value];
-        if (s->cpu.program->states[plan->commits[i].state].role != role || b->type != COUPLET_F32) continue;
+        if (s->cpu.program->states[plan->commits[i].state].role != role || b->type != COUPLET_F32)
+            continue;
         most = fmax(most, largest(couplet_run_commit_value(p->cpu, i), couplet_buffer_count(b)));
     }
     return fmax(1e-3, most / 50);
@@ -222,20 +244,27 @@ static int compare_runs(const Spec *s, const Pair *p, const CoupletPlan *plan, d
     int wrong = 0;
     for (int i = 0; i < plan->output_count; i++) {
         const char *name = plan->outputs[i].name;
-        wrong += compare(s, name, couplet_plan_output(plan, name), couplet_run_output(p->opencl, name), couplet_run_output(p->cpu, name), 1e-3, worst);
+        wrong +=
+            compare(s, name, couplet_plan_output(plan, name), couplet_run_output(p->opencl, name),
+                    couplet_run_output(p->cpu, name), 1e-3, worst);
     }
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletStateInfo *info = &s->cpu.program->states[plan->commits[i].state];
-        if (s->has_data && info->role == COUPLET_ROLE_PARAM) continue; /* Adam's first step is as long for a gradient that is rounding as for any; its moments are compared */
-        wrong += compare(s, info->name, &plan->buffers[plan->commits[i].value], couplet_run_commit_value(p->opencl, i), couplet_run_commit_value(p->cpu, i),
-                         scale_of(s, p, plan, info->role), worst);
+        /* Adam's first step is as long for a gradient that is rounding as for any; its moments are
+         * compared */
+        if (s->has_data && info->role == COUPLET_ROLE_PARAM) continue;
+        wrong +=
+            compare(s, info->name, &plan->buffers[plan->commits[i].value],
+                    couplet_run_commit_value(p->opencl, i), couplet_run_commit_value(p->cpu, i),
+                    scale_of(s, p, plan, info->role), worst);
     }
     return wrong;
 }
 
 static int64_t state_bytes(const CoupletStateInfo *info) {
     int64_t bytes = couplet_type_bytes(info->type);
-    for (int i = 0; i < info->rank; i++) bytes *= info->shape[i];
+    for (int i = 0; i < info->rank; i++)
+        bytes *= info->shape[i];
     return bytes;
 }
 
@@ -253,7 +282,8 @@ static int test_seed(Test *t, const Spec *s, void **states, void **memory, doubl
             t->device->calls->write(t->device, memory[s->slots[i]], 0, states[i],
                                     state_bytes(&program->states[i]));
         wrong += run_both(t, s, &step, train, s->train, states, memory)
-                     ? compare_runs(s, &step, train, worst) : 1;
+                     ? compare_runs(s, &step, train, worst)
+                     : 1;
     }
     Pair *pairs[] = {&start, &step};
     for (int i = 0; i < 2; i++) {
@@ -289,17 +319,22 @@ int main(int argc, char **argv) {
     char folder[] = "/tmp/couplet-examples-XXXXXX", error[640] = "no temporary folder";
     int wrong = 0, first = argc > 2 && strcmp(argv[1], "--chunks") == 0 ? 3 : 1;
     if (first == 3) t.settings.chunks = atoi(argv[2]);
-    bool good = mkdtemp(folder) && (t.host = couplet_host_device_new(t.threads)) && (t.device = couplet_opencl_open(0, NULL, error, sizeof error));
+    bool good = mkdtemp(folder) && (t.host = couplet_host_device_new(t.threads)) &&
+                (t.device = couplet_opencl_open(0, NULL, error, sizeof error));
     if (!good) printf("%s\n", error);
     const char *data = NULL; /* of the specs behind it */
     for (int i = first; good && i < argc && t.count < MOST_SPECS; i++) {
-        if (strcmp(argv[i], "--data") == 0 && i + 1 < argc) data = argv[++i];
-        else good = read_spec(&t, argv[i], data, folder);
+        if (strcmp(argv[i], "--data") == 0 && i + 1 < argc)
+            data = argv[++i];
+        else
+            good = read_spec(&t, argv[i], data, folder);
     }
     rmdir(folder);
     good = good && compile_all(&t);
-    for (int i = 0; good && i < t.count; i++) wrong += test_spec(&t, &t.specs[i]);
-    for (int i = 0; i < t.count; i++) backend_free(&t.specs[i].cpu.code);
+    for (int i = 0; good && i < t.count; i++)
+        wrong += test_spec(&t, &t.specs[i]);
+    for (int i = 0; i < t.count; i++)
+        backend_free(&t.specs[i].cpu.code);
     couplet_device_free(t.device);
     couplet_device_free(t.host);
     couplet_threads_free(t.threads);

@@ -1,5 +1,5 @@
-/* Every scalar operation, every reducer and the ways an index is solved: the gradient of the pass against central differences, both in
- * float64 through the reference evaluator. */
+/* Every scalar operation, every reducer and the ways an index is solved: the gradient of the pass
+ * against central differences, both in float64 through the reference evaluator. */
 #include "compiler/passes/passes.h"
 #include "compiler/reference/reference.h"
 
@@ -42,20 +42,24 @@ static Bench bench(void) {
     return b;
 }
 
-static GNode *node(Bench *b, GReducer reducer, const GExpr *value, const GExpr *guard, int out, const GExpr **outs, int red, const GExpr **reds) {
+static GNode *node(Bench *b, GReducer reducer, const GExpr *value, const GExpr *guard, int out,
+                   const GExpr **outs, int red, const GExpr **reds) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.reducer = reducer;
     spec.out_rank = out;
     spec.red_rank = red;
-    for (int k = 0; k < out; k++) spec.out[k] = outs[k];
-    for (int k = 0; k < red; k++) spec.red[k] = reds[k];
+    for (int k = 0; k < out; k++)
+        spec.out[k] = outs[k];
+    for (int k = 0; k < red; k++)
+        spec.red[k] = reds[k];
     spec.value = value;
     spec.guard = guard;
     return graph_compute(b->g, &spec);
 }
 
-/* sum over all of weight * element, the weight different for each element so that a gradient in the wrong place shows. */
+/* sum over all of weight * element, the weight different for each element so that a gradient in the
+ * wrong place shows. */
 static GNode *scalarise(Bench *b, GNode *array) {
     const GExpr *axes[GRAPH_MAX_RANK], *flat = gx_int(b->g, 0);
     for (int k = 0; k < array->rank; k++) {
@@ -99,7 +103,9 @@ static void compare(Bench *b, GNode *loss, const char *what) {
             double down = value_of(b);
             data[k] = kept;
             double expected = (up - down) / (2 * h), found = gradient ? gradient[k] : 0;
-            if (!(fabs(found - expected) <= 1e-6 * (1 + fabs(expected)))) fail_msg("%s: d/d%c[%d] is %.12g, and finite differences give %.12g", what, side ? 'y' : 'x', k, found, expected);
+            if (!(fabs(found - expected) <= 1e-6 * (1 + fabs(expected))))
+                fail_msg("%s: d/d%c[%d] is %.12g, and finite differences give %.12g", what,
+                         side ? 'y' : 'x', k, found, expected);
         }
     }
     reference_free(run);
@@ -118,7 +124,8 @@ static int fill(void **state) {
 
 /* Samples in the row's domain, made of x and y by smooth positive or nonzero maps. */
 static const GExpr *in_domain(Bench *b, const GExpr *e, const char *domain) {
-    if (strcmp(domain, "positive") == 0) return gx2(b->g, G_ADD, gx_real(b->g, 0.3), gx2(b->g, G_MUL, e, e));
+    if (strcmp(domain, "positive") == 0)
+        return gx2(b->g, G_ADD, gx_real(b->g, 0.3), gx2(b->g, G_MUL, e, e));
     if (strcmp(domain, "nonzero") == 0) return gx2(b->g, G_ADD, gx_real(b->g, 2.5), e);
     return e;
 }
@@ -130,17 +137,22 @@ static void scalar_rows(void **state) {
         GOp op;
         int arity;
     } rows[] = {
-#define SCALAR(name, text, arity, result, rule, domain) {text, #result, #rule, #domain, G_##name, arity},
+#define SCALAR(name, text, arity, result, rule, domain)                                            \
+    {text, #result, #rule, #domain, G_##name, arity},
 #include "compiler/graph/scalars.def"
 #undef SCALAR
     };
     int tried = 0;
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
-        if (strcmp(rows[k].rule, "none") == 0 || rows[k].op == G_SELECT || rows[k].op == G_ROOT) continue; /* a root is not the value of what it is the root of */
+        /* a root is not the value of what it is the root of */
+        if (strcmp(rows[k].rule, "none") == 0 || rows[k].op == G_SELECT || rows[k].op == G_ROOT)
+            continue;
         Bench b = bench();
-        const GExpr *args[2] = {in_domain(&b, b.xij, rows[k].domain), in_domain(&b, b.yij, rows[k].domain)};
+        const GExpr *args[2] = {in_domain(&b, b.xij, rows[k].domain),
+                                in_domain(&b, b.yij, rows[k].domain)};
         const GExpr *axes[2] = {b.i, b.j};
-        GNode *array = node(&b, GR_NONE, gx_op(b.g, rows[k].op, rows[k].arity, args), NULL, 2, axes, 0, NULL);
+        GNode *array =
+            node(&b, GR_NONE, gx_op(b.g, rows[k].op, rows[k].arity, args), NULL, 2, axes, 0, NULL);
         compare(&b, scalarise(&b, array), rows[k].name);
         tried++;
     }
@@ -151,9 +163,13 @@ static void select_guards_its_arms(void **state) {
     (void)state;
     Bench b = bench();
     const GExpr *axes[2] = {b.i, b.j};
-    /* The log of a negative number stands in the arm not taken: forward and backward it must not be met. */
+    /* The log of a negative number stands in the arm not taken: forward and backward it must not be
+     * met. */
     const GExpr *positive = gx2(b.g, G_LT, gx_real(b.g, 0.05), b.xij);
-    GNode *array = node(&b, GR_NONE, gx_select(b.g, positive, gx1(b.g, G_LOG, b.xij), gx2(b.g, G_MUL, b.yij, b.yij)), NULL, 2, axes, 0, NULL);
+    GNode *array =
+        node(&b, GR_NONE,
+             gx_select(b.g, positive, gx1(b.g, G_LOG, b.xij), gx2(b.g, G_MUL, b.yij, b.yij)), NULL,
+             2, axes, 0, NULL);
     compare(&b, scalarise(&b, array), "select");
 }
 
@@ -167,7 +183,8 @@ static void reducers(void **state) {
         for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
             Bench b = bench();
             const GExpr *guard = guarded ? gx2(b.g, G_NE, b.j, b.i) : NULL;
-            GNode *array = node(&b, rows[k].reducer, gx2(b.g, G_MUL, b.xij, b.yij), guard, 1, &b.i, 1, &b.j);
+            GNode *array =
+                node(&b, rows[k].reducer, gx2(b.g, G_MUL, b.xij, b.yij), guard, 1, &b.i, 1, &b.j);
             compare(&b, scalarise(&b, array), rows[k].name);
         }
 }
@@ -181,26 +198,46 @@ static void reads(void **state) {
         const GExpr *i = b.i, *j = b.j, *zero = gx_real(g, 0);
         const GExpr *key_at[2] = {i, j};
         const GExpr *half = graph_fresh_index(g, COLUMNS / 2), *tap = graph_fresh_index(g, 3);
-        const GExpr *strided = gx2(g, G_ADD, gx2(g, G_MUL, half, gx_int(g, 2)), gx2(g, G_SUB, tap, gx_int(g, 1)));
+        const GExpr *strided =
+            gx2(g, G_ADD, gx2(g, G_MUL, half, gx_int(g, 2)), gx2(g, G_SUB, tap, gx_int(g, 1)));
         const GExpr *row = i, *column = j;
         const char *name = "";
         const GExpr *outs[2] = {i, j}, *reds[1] = {tap};
         bool convolves = false, misses = false;
         switch (kind) {
-        case 0: name = "shift", column = gx2(g, G_ADD, j, gx_int(g, 2)), misses = true; break;
-        case 1: name = "rotation", column = gx2(g, G_MOD, gx2(g, G_ADD, j, gx_int(g, 4)), gx_int(g, COLUMNS)); break;
-        case 2: name = "reverse", column = gx2(g, G_SUB, gx_int(g, COLUMNS - 1), j); break;
-        case 3: name = "gather", row = gx_load(g, b.key, 2, key_at, NULL); break;
-        case 4: name = "constant", row = gx_int(g, 2); break;
-        case 5: name = "strided convolution", column = strided, convolves = misses = true, outs[1] = half; break;
-        case 6: name = "division", column = gx2(g, G_FLOORDIV, j, gx_int(g, 2)); break;
-        default: name = "diagonal", column = i; break;
+        case 0:
+            name = "shift", column = gx2(g, G_ADD, j, gx_int(g, 2)), misses = true;
+            break;
+        case 1:
+            name = "rotation",
+            column = gx2(g, G_MOD, gx2(g, G_ADD, j, gx_int(g, 4)), gx_int(g, COLUMNS));
+            break;
+        case 2:
+            name = "reverse", column = gx2(g, G_SUB, gx_int(g, COLUMNS - 1), j);
+            break;
+        case 3:
+            name = "gather", row = gx_load(g, b.key, 2, key_at, NULL);
+            break;
+        case 4:
+            name = "constant", row = gx_int(g, 2);
+            break;
+        case 5:
+            name = "strided convolution", column = strided, convolves = misses = true,
+            outs[1] = half;
+            break;
+        case 6:
+            name = "division", column = gx2(g, G_FLOORDIV, j, gx_int(g, 2));
+            break;
+        default:
+            name = "diagonal", column = i;
+            break;
         }
         const GExpr *at[2] = {row, column};
         const GExpr *value = gx_load(g, b.x, 2, at, misses ? zero : NULL);
         const GExpr *other_at[2] = {convolves ? gx_int(g, 1) : i, convolves ? tap : j};
         value = gx2(g, G_MUL, gx2(g, G_MUL, value, value), gx_load(g, b.y, 2, other_at, NULL));
-        GNode *array = convolves ? node(&b, GR_SUM, value, NULL, 2, outs, 1, reds) : node(&b, GR_NONE, value, NULL, 2, outs, 0, NULL);
+        GNode *array = convolves ? node(&b, GR_SUM, value, NULL, 2, outs, 1, reds)
+                                 : node(&b, GR_NONE, value, NULL, 2, outs, 0, NULL);
         compare(&b, scalarise(&b, array), name);
     }
 }
@@ -210,7 +247,8 @@ static void stop_ends_the_gradient(void **state) {
     Bench b = bench();
     const GExpr *axes[2] = {b.i, b.j};
     GNode *stopped = graph_stop(b.g, b.y, (Span){0});
-    GNode *array = node(&b, GR_NONE, gx2(b.g, G_MUL, b.xij, gx_load(b.g, stopped, 2, axes, NULL)), NULL, 2, axes, 0, NULL);
+    GNode *array = node(&b, GR_NONE, gx2(b.g, G_MUL, b.xij, gx_load(b.g, stopped, 2, axes, NULL)),
+                        NULL, 2, axes, 0, NULL);
     GNode *loss = scalarise(&b, array), *wrt[2] = {b.x, b.y}, *grads[2];
     pass_differentiate(b.g, loss, wrt, 2, grads);
     assert_non_null(grads[0]);
@@ -241,8 +279,12 @@ static void empty_reduction_is_a_fault(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scalar_rows), cmocka_unit_test(select_guards_its_arms), cmocka_unit_test(reducers),
-        cmocka_unit_test(reads),       cmocka_unit_test(stop_ends_the_gradient), cmocka_unit_test(empty_reduction_is_a_fault),
+        cmocka_unit_test(scalar_rows),
+        cmocka_unit_test(select_guards_its_arms),
+        cmocka_unit_test(reducers),
+        cmocka_unit_test(reads),
+        cmocka_unit_test(stop_ends_the_gradient),
+        cmocka_unit_test(empty_reduction_is_a_fault),
     };
     return cmocka_run_group_tests(tests, fill, NULL);
 }

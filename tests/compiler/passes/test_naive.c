@@ -1,10 +1,11 @@
-/* Naive formulas at temperature 0.005: value and gradient, compiled for the CPU in float32 after all passes, against the reference evaluator in float64 on the
- * graph as it was written. On embeddings of many sizes, with equal rows, opposite rows and rows of zeros.
- * usage: test_naive SPEC [FUNCTION] */
+/* Naive formulas at temperature 0.005: value and gradient, compiled for the CPU in float32 after
+ * all passes, against the reference evaluator in float64 on the graph as it was written. On
+ * embeddings of many sizes, with equal rows, opposite rows and rows of zeros. usage: test_naive
+ * SPEC [FUNCTION] */
+#include "compiler/compile/compile.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/options.h"
-#include "compiler/compile/compile.h"
 #include "compiler/reference/reference.h"
 #include "runtime/plan.h"
 
@@ -21,8 +22,13 @@ typedef struct Variant {
 } Variant;
 
 static const Variant variants[] = {
-    {"plain", 1, false, false},        {"large", 1e4, false, false},      {"small", 1e-4, false, false}, {"equal rows", 1, true, false},
-    {"large, equal rows", 1e4, true, false}, {"a row of zeros", 1, false, true}, {"equal rows, zeros", 1e-4, true, true},
+    {"plain", 1, false, false},
+    {"large", 1e4, false, false},
+    {"small", 1e-4, false, false},
+    {"equal rows", 1, true, false},
+    {"large, equal rows", 1e4, true, false},
+    {"a row of zeros", 1, false, true},
+    {"equal rows, zeros", 1e-4, true, true},
 };
 
 typedef struct Case {
@@ -38,11 +44,17 @@ typedef struct Case {
 
 static int64_t elements(int rank, const int64_t *shape) {
     int64_t count = 1;
-    for (int i = 0; i < rank; i++) count *= shape[i];
+    for (int i = 0; i < rank; i++)
+        count *= shape[i];
     return count;
 }
 
-static int64_t extent_of(const Expr *dim) { return strcmp(dim->name, "N") == 0 ? 6 : strcmp(dim->name, "D") == 0 ? 5 : strcmp(dim->name, "C") == 0 ? 3 : 7; }
+static int64_t extent_of(const Expr *dim) {
+    return strcmp(dim->name, "N") == 0   ? 6
+           : strcmp(dim->name, "D") == 0 ? 5
+           : strcmp(dim->name, "C") == 0 ? 3
+                                         : 7;
+}
 
 static double element(const Case *c, int input, int64_t i, int64_t row_size) {
     int64_t row = i / row_size, column = i % row_size;
@@ -64,10 +76,14 @@ static void make_inputs(Case *c) {
         in->is_constant = !param->has_shape;
         in->value = 0.005;
         in->rank = param->dim_count;
-        for (int i = 0; i < in->rank; i++) in->shape[i] = extent_of(param->dims[i]);
+        for (int i = 0; i < in->rank; i++)
+            in->shape[i] = extent_of(param->dims[i]);
         int64_t size = elements(in->rank, in->shape), row = in->rank > 1 ? in->shape[1] : 1;
         c->data[c->count] = arena_array(c->arena, double, size);
-        for (int64_t i = 0; i < size; i++) c->data[c->count][i] = whole ? (double)(i % 3) : in->rank == 1 ? (double)(float)cos((double)i) : element(c, c->count, i, row);
+        for (int64_t i = 0; i < size; i++)
+            c->data[c->count][i] = whole           ? (double)(i % 3)
+                                   : in->rank == 1 ? (double)(float)cos((double)i)
+                                                   : element(c, c->count, i, row);
         c->count++;
     }
 }
@@ -79,7 +95,8 @@ static const double *find(void *context, const GNode *node) {
     return NULL;
 }
 
-/* The graph as it was lowered, in a graph of its own, with its gradient: no pass has touched either. */
+/* The graph as it was lowered, in a graph of its own, with its gradient: no pass has touched
+ * either. */
 static void take_reference(void *context, const Graph *lowered, const char *pass) {
     Case *c = context;
     if (strcmp(pass, "lower") != 0) return;
@@ -93,15 +110,21 @@ static void take_reference(void *context, const Graph *lowered, const char *pass
     GNode *wrt[MOST_INPUTS], *grads[MOST_INPUTS];
     int count = 0;
     for (int i = 0; i < c->count; i++)
-        for (int n = 0; n < g->nodes.count && !c->inputs[i].is_constant && c->inputs[i].type == GT_REAL; n++)
-            if (g->nodes.items[n]->kind == GN_INPUT && strcmp(g->nodes.items[n]->name, c->inputs[i].name) == 0) wrt[count++] = g->nodes.items[n];
+        for (int n = 0;
+             n < g->nodes.count && !c->inputs[i].is_constant && c->inputs[i].type == GT_REAL; n++)
+            if (g->nodes.items[n]->kind == GN_INPUT &&
+                strcmp(g->nodes.items[n]->name, c->inputs[i].name) == 0)
+                wrt[count++] = g->nodes.items[n];
     pass_differentiate(g, g->outputs.items[0].node, wrt, count, grads);
     Reference *run = reference_run(g, find, c);
     c->fault = reference_fault(run, NULL);
     for (int i = 0; i <= count && !c->fault; i++) {
-        const GNode *n = i == 0 ? g->outputs.items[0].node : grads[i - 1], *like = i == 0 ? n : wrt[i - 1];
+        const GNode *n = i == 0 ? g->outputs.items[0].node : grads[i - 1],
+                    *like = i == 0 ? n : wrt[i - 1];
         c->expected[i] = arena_array(c->arena, double, elements(like->rank, like->shape));
-        if (n) memcpy(c->expected[i], reference_value(run, n), sizeof(double) * (size_t)elements(like->rank, like->shape));
+        if (n)
+            memcpy(c->expected[i], reference_value(run, n),
+                   sizeof(double) * (size_t)elements(like->rank, like->shape));
     }
     if (c->fault) c->fault = arena_printf(c->arena, "%s", c->fault);
     reference_free(run);
@@ -122,11 +145,14 @@ static bool compare(Case *c, const Graph *g, const CoupletRun *run) {
             scale = fmax(scale, fabs(c->expected[i][k]));
             finite = finite && isfinite((double)got[k]);
         }
-        /* A logit of 200 has 1.5e-5 as its last digit, which the exponential keeps; a value near 0 is the difference of such. */
+        /* A logit of 200 has 1.5e-5 as its last digit, which the exponential keeps; a value near 0
+         * is the difference of such. */
         double allowed = i == 0 ? 2e-4 * (1 + scale) : 5e-3 * scale + 1e-25;
         if (most <= allowed) continue;
-        if (!isfinite(c->expected[0][0]) && finite) continue; /* what is written cancels to nothing even in float64 */
-        printf("  %s, %s: `%s` is off by %.2g; its largest entry is %.6g\n", c->fn->name, c->variant->name, g->outputs.items[i].name, most, scale);
+        /* what is written cancels to nothing even in float64 */
+        if (!isfinite(c->expected[0][0]) && finite) continue;
+        printf("  %s, %s: `%s` is off by %.2g; its largest entry is %.6g\n", c->fn->name,
+               c->variant->name, g->outputs.items[i].name, most, scale);
         good = false;
     }
     return good;
@@ -149,11 +175,14 @@ static bool run_case(const char *path, const char *name, const Variant *variant)
     Diag *diag = diag_new(c.arena);
     Method *method = load_method(c.arena, diag, path, NULL);
     for (int i = 0; method && i < method->spec->stmt_count; i++)
-        if (method->spec->stmts[i]->kind == STMT_FN && strcmp(method->spec->stmts[i]->name, name) == 0) c.fn = method->spec->stmts[i];
+        if (method->spec->stmts[i]->kind == STMT_FN &&
+            strcmp(method->spec->stmts[i]->name, name) == 0)
+            c.fn = method->spec->stmts[i];
     bool good = c.fn != NULL;
     if (good) make_inputs(&c);
     const CompileOptions options = {.after = take_reference, .context = &c};
-    Graph *g = good ? compile_function(c.arena, diag, method, name, c.inputs, c.count, &options) : NULL;
+    Graph *g =
+        good ? compile_function(c.arena, diag, method, name, c.inputs, c.count, &options) : NULL;
     diag_print(diag, stdout);
     good = g && !c.fault;
     if (c.fault) printf("  %s, %s: reference: %s\n", name, variant->name, c.fault);
@@ -163,12 +192,15 @@ static bool run_case(const char *path, const char *name, const Variant *variant)
     CpuCode *code = good ? cpu_compile(c.arena, &g, 1, NULL, 0, &cpu, &plan, &error) : NULL;
     if (code) {
         void **inputs = arena_array(c.arena, void *, plan->input_count + 1);
-        for (int i = 0; i < plan->input_count; i++) inputs[i] = narrow(c.arena, &c, g->nodes.items[plan->inputs[i].buffer]);
+        for (int i = 0; i < plan->input_count; i++)
+            inputs[i] = narrow(c.arena, &c, g->nodes.items[plan->inputs[i].buffer]);
         CoupletRun *run = couplet_run_new(plan, NULL);
         CoupletFault fault;
         good = couplet_run_steps(run, inputs, NULL, &fault);
-        if (good) good = compare(&c, g, run);
-        else printf("  %s, %s: %s\n", name, variant->name, fault.sentence);
+        if (good)
+            good = compare(&c, g, run);
+        else
+            printf("  %s, %s: %s\n", name, variant->name, fault.sentence);
         couplet_run_free(run);
     } else {
         good = false;
@@ -188,10 +220,13 @@ int main(int argc, char **argv) {
         const Stmt *s = method->spec->stmts[i];
         if (s->kind != STMT_FN || (argc > 2 && strcmp(argv[2], s->name) != 0)) continue;
         bool good = true;
-        for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) good &= run_case(argv[1], s->name, &variants[v]);
+        for (size_t v = 0; v < sizeof variants / sizeof *variants; v++)
+            good &= run_case(argv[1], s->name, &variants[v]);
         printf("%s: %s\n", s->name, good ? "ok" : "FAILED");
-        if (good) passed++;
-        else failed++;
+        if (good)
+            passed++;
+        else
+            failed++;
     }
     arena_free(arena);
     printf("%d passed, %d failed\n", passed, failed);

@@ -65,8 +65,10 @@ static bool set(GraphSettings *into, const char *name, long long value) {
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         if (strcmp(settings[i].name, name) != 0) continue;
         char *at = (char *)into + settings[i].offset;
-        if (settings[i].is_flag) *(bool *)at = value != 0;
-        else *(int64_t *)at = value;
+        if (settings[i].is_flag)
+            *(bool *)at = value != 0;
+        else
+            *(int64_t *)at = value;
         return true;
     }
     return false;
@@ -112,8 +114,14 @@ static void differentiate(Graph *g) {
 
 /* A target like a processor with registers of 8 floats, on any machine. */
 static char *plan_of(Graph *g, const char **error) {
-    static const PlanTarget target = {.name = "test", .alignment = 128, .lanes = 8, .sweeps = true,
-                                      .buckets = true, .arguments = true, .together = true, .abreast = true};
+    static const PlanTarget target = {.name = "test",
+                                      .alignment = 128,
+                                      .lanes = 8,
+                                      .sweeps = true,
+                                      .buckets = true,
+                                      .arguments = true,
+                                      .together = true,
+                                      .abreast = true};
     Plan plan;
     char *text;
     size_t size;
@@ -128,8 +136,10 @@ static char *run_pass(Graph *g, const PassRow *pass, const char **error) {
     *error = graph_lacks(g, pass->needs);
     if (*error) return NULL;
     if (pass->stage == PASS_plan) return plan_of(g, error);
-    if (pass->run) pass->run(g);
-    else differentiate(g);
+    if (pass->run)
+        pass->run(g);
+    else
+        differentiate(g);
     *error = graph_verify(g);
     if (!*error) *error = graph_lacks(g, pass->gives);
     return *error ? NULL : printed(g);
@@ -163,7 +173,8 @@ static void try_file(const PassRow *pass, const char *path) {
     Diag *diag = diag_new(arena);
     const char *text = read_whole(arena, path), *error = "it cannot be read";
     const char *rule = text ? strstr(text, "\n---\n") : NULL;
-    const char *input = text ? arena_strndup(arena, text, rule ? (size_t)(rule + 1 - text) : strlen(text)) : "";
+    const char *input =
+        text ? arena_strndup(arena, text, rule ? (size_t)(rule + 1 - text) : strlen(text)) : "";
     Source source = {path, input, strlen(input)};
     Graph *g = graph_read(arena, diag, &source);
     if (!strstr(input, "# why: ")) fail(path, "it does not say why", NULL);
@@ -173,8 +184,10 @@ static void try_file(const PassRow *pass, const char *path) {
         const uint64_t before = graph_form_hash(g);
         char *after = run_pass(g, pass, &error);
         const bool changes = pass->stage == PASS_plan || graph_form_hash(g) != before;
-        if (after) compare(path, text, changes, after);
-        else fail(path, error, NULL);
+        if (after)
+            compare(path, text, changes, after);
+        else
+            fail(path, error, NULL);
         free(after);
     } else if (!g) {
         diag_print(diag, stdout);
@@ -210,7 +223,8 @@ static int try_pass(const PassRow *pass, const char *folder) {
 int main(int argc, char **argv) {
     int count, files = 0;
     const PassRow *passes = passes_table(&count);
-    for (int i = 0; i < count && argc > 1; i++) files += try_pass(&passes[i], argv[1]);
+    for (int i = 0; i < count && argc > 1; i++)
+        files += try_pass(&passes[i], argv[1]);
     printf("%d passes, %d files, %d faults\n", count, files, faults);
     return faults != 0 || files == 0;
 }

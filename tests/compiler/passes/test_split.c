@@ -1,4 +1,5 @@
-/* A variance in two levels, each part about its own mean: as exact as squares about the mean of all, for values far from 0 with a small deviation. */
+/* A variance in two levels, each part about its own mean: as exact as squares about the mean of
+ * all, for values far from 0 with a small deviation. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/passes/passes.h"
 #include "compiler/plan/plan.h"
@@ -18,14 +19,16 @@ typedef struct Test {
 
 /* Parts differ from each other as well as within. */
 static double sample(const Test *t, int64_t i) {
-    double within = (double)(i * 7919 % 1009) / 1009 - 0.5, between = (double)(i / (K * C) * 31 % 64) / 64 - 0.5;
+    double within = (double)(i * 7919 % 1009) / 1009 - 0.5,
+           between = (double)(i / (K * C) * 31 % 64) / 64 - 0.5;
     return (double)(float)(t->mean + t->deviation * (3 * within + 2 * between));
 }
 
 static const double *find(void *context, const GNode *n) {
     Test *t = context;
     double *values = arena_array(t->arena, double, graph_element_count(n));
-    for (int64_t i = 0; i < graph_element_count(n); i++) values[i] = sample(t, i);
+    for (int64_t i = 0; i < graph_element_count(n); i++)
+        values[i] = sample(t, i);
     return values;
 }
 
@@ -56,7 +59,8 @@ static GNode *mean_of(Graph *g, GNode *total) {
 /* Reads of the large array: by how many nodes, and how many of them are about a mean of all. */
 static int about_all(const Graph *g, const GExpr *e) {
     int count = e->op == G_LOAD && e->tensor->rank == 1;
-    for (int i = 0; i < e->arg_count; i++) count += about_all(g, e->args[i]);
+    for (int i = 0; i < e->arg_count; i++)
+        count += about_all(g, e->args[i]);
     return count;
 }
 
@@ -66,7 +70,8 @@ static void expect_parts(Test *t, const Graph *g) {
         const GNode *n = g->nodes.items[i];
         if (n->kind == GN_COMPUTE && n->rank == 2) waiting += about_all(g, n->value) > 0;
     }
-    printf("%s  %d passes over the parts wait for the mean of all\n", waiting ? "FAILED" : "ok    ", waiting);
+    printf("%s  %d passes over the parts wait for the mean of all\n", waiting ? "FAILED" : "ok    ",
+           waiting);
     t->failures += waiting != 0;
 }
 
@@ -77,7 +82,8 @@ static void compare(Test *t, const float *got, const double *want, double most) 
         if (!(error <= worst)) worst = error;
     }
     bool good = worst <= most;
-    printf("%s  mean %g, deviation %g: the variance is within %.1e (expected %.0e)\n", good ? "ok    " : "FAILED", t->mean, t->deviation, worst, most);
+    printf("%s  mean %g, deviation %g: the variance is within %.1e (expected %.0e)\n",
+           good ? "ok    " : "FAILED", t->mean, t->deviation, worst, most);
     t->failures += !good;
 }
 
@@ -85,7 +91,8 @@ static void variance(Test *t, double mean, double deviation, double most) {
     t->mean = mean;
     t->deviation = deviation;
     Graph *g = graph_new(t->arena, "variance");
-    GNode *x = graph_input(g, "x", GT_REAL, 3, (const int64_t[]){N, K, C}, (Span){0}), *total = sum(g, x, NULL), *m = mean_of(g, total);
+    GNode *x = graph_input(g, "x", GT_REAL, 3, (const int64_t[]){N, K, C}, (Span){0}),
+          *total = sum(g, x, NULL), *m = mean_of(g, total);
     graph_output(g, "squares", sum(g, x, m));
     pass_split(g);
     const char *wrong = graph_verify(g), *error = "out of memory";
@@ -101,11 +108,15 @@ static void variance(Test *t, double mean, double deviation, double most) {
         return;
     }
     float *values = arena_array(t->arena, float, graph_element_count(x));
-    for (int64_t i = 0; i < graph_element_count(x); i++) values[i] = (float)sample(t, i);
+    for (int64_t i = 0; i < graph_element_count(x); i++)
+        values[i] = (float)sample(t, i);
     void *inputs[] = {values};
     Reference *exact = reference_run(g, find, t);
-    if (couplet_run_steps(run, inputs, NULL, &fault)) compare(t, couplet_run_output(run, "squares"), reference_value(exact, g->outputs.items[0].node), most);
-    else printf("FAILED  %s\n", fault.sentence), t->failures++;
+    if (couplet_run_steps(run, inputs, NULL, &fault))
+        compare(t, couplet_run_output(run, "squares"),
+                reference_value(exact, g->outputs.items[0].node), most);
+    else
+        printf("FAILED  %s\n", fault.sentence), t->failures++;
     reference_free(exact);
     couplet_run_free(run);
     cpu_free(code);

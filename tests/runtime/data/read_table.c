@@ -2,9 +2,10 @@
  *
  *     read_table READER PATH [SETTING=VALUE ..] [--split NAME] [--raw FILE] [--time THREADS]
  *
- * Prints a line for each field ("field NAME TYPE CLASSES NAME ..") and one for each row: its name, and the values of fields that are numbers, or "bad" and a sentence.
- * Names are separated by tabs. --raw writes all arrays of a row, row after row; --time prints the seconds that THREADS threads need for all rows, and no row. A
- * reader that loads its columns at once is loaded. */
+ * Prints a line for each field ("field NAME TYPE CLASSES NAME ..") and one for each row: its name,
+ * and the values of fields that are numbers, or "bad" and a sentence. Names are separated by tabs.
+ * --raw writes all arrays of a row, row after row; --time prints the seconds that THREADS threads
+ * need for all rows, and no row. A reader that loads its columns at once is loaded. */
 #include "runtime/data/reader.h"
 
 #include <pthread.h>
@@ -23,12 +24,14 @@ typedef struct Work {
 /* Room for one row; NULL ends the list. */
 static void **make_cells(const CoupletTable *table) {
     void **cells = calloc((size_t)table->field_count + 1, sizeof *cells);
-    for (int f = 0; cells && f < table->field_count; f++) cells[f] = malloc((size_t)couplet_field_bytes(&table->fields[f]) + 1);
+    for (int f = 0; cells && f < table->field_count; f++)
+        cells[f] = malloc((size_t)couplet_field_bytes(&table->fields[f]) + 1);
     return cells;
 }
 
 static void free_cells(void **cells, int count) {
-    for (int f = 0; f < count; f++) free(cells[f]);
+    for (int f = 0; f < count; f++)
+        free(cells[f]);
     free(cells);
 }
 
@@ -45,8 +48,10 @@ static void print_fields(const CoupletTable *table) {
     char text[128];
     for (int f = 0; f < table->field_count; f++) {
         const CoupletField *field = &table->fields[f];
-        printf("field\t%s\t%s\t%lld", field->name, couplet_field_text(field, text, sizeof text), (long long)field->classes);
-        for (int64_t c = 0; field->class_names && c < field->classes; c++) printf("\t%s", field->class_names[c]);
+        printf("field\t%s\t%s\t%lld", field->name, couplet_field_text(field, text, sizeof text),
+               (long long)field->classes);
+        for (int64_t c = 0; field->class_names && c < field->classes; c++)
+            printf("\t%s", field->class_names[c]);
         printf("\n");
     }
     printf("key\t%016llx\n", (unsigned long long)table->key);
@@ -59,8 +64,10 @@ static void print_row(const CoupletTable *table, int64_t row, void **cells) {
     printf("row\t%s", name);
     for (int f = 0; f < table->field_count; f++) {
         if (table->fields[f].rank) continue;
-        if (table->fields[f].type == COUPLET_F32) printf("\t%.9g", (double)*(float *)cells[f]);
-        else printf("\t%d", *(int32_t *)cells[f]);
+        if (table->fields[f].type == COUPLET_F32)
+            printf("\t%.9g", (double)*(float *)cells[f]);
+        else
+            printf("\t%d", *(int32_t *)cells[f]);
     }
     printf("\n");
 }
@@ -75,7 +82,8 @@ static void print_rows(const CoupletTable *table, FILE *raw) {
         }
         print_row(table, row, cells);
         for (int f = 0; raw && f < table->field_count; f++)
-            if (table->fields[f].rank) fwrite(cells[f], 1, (size_t)couplet_field_bytes(&table->fields[f]), raw);
+            if (table->fields[f].rank)
+                fwrite(cells[f], 1, (size_t)couplet_field_bytes(&table->fields[f]), raw);
     }
     if (cells) free_cells(cells, table->field_count);
 }
@@ -97,10 +105,12 @@ static void time_rows(const CoupletTable *table, int threads) {
     clock_gettime(CLOCK_MONOTONIC, &start);
     for (int i = 0; i < threads; i++)
         if (pthread_create(&thread[i], NULL, read_some, &work) != 0) exit(1);
-    for (int i = 0; i < threads; i++) pthread_join(thread[i], NULL);
+    for (int i = 0; i < threads; i++)
+        pthread_join(thread[i], NULL);
     clock_gettime(CLOCK_MONOTONIC, &end);
-    printf("seconds\t%.4f\t%lld\t%lld\n", (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec), (long long)table->held,
-           (long long)work.bad);
+    printf("seconds\t%.4f\t%lld\t%lld\n",
+           (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec),
+           (long long)table->held, (long long)work.bad);
 }
 
 int main(int argc, char **argv) {
@@ -114,30 +124,38 @@ int main(int argc, char **argv) {
     request.path = argv[2];
     for (int i = 3; i < argc; i++) {
         char *equals = strchr(argv[i], '='), *end;
-        if (strcmp(argv[i], "--raw") == 0 && i + 1 < argc) raw = argv[++i];
-        else if (strcmp(argv[i], "--split") == 0 && i + 1 < argc) request.split = argv[++i];
-        else if (strcmp(argv[i], "--time") == 0 && i + 1 < argc) threads = atoi(argv[++i]);
+        if (strcmp(argv[i], "--raw") == 0 && i + 1 < argc)
+            raw = argv[++i];
+        else if (strcmp(argv[i], "--split") == 0 && i + 1 < argc)
+            request.split = argv[++i];
+        else if (strcmp(argv[i], "--time") == 0 && i + 1 < argc)
+            threads = atoi(argv[++i]);
         else if (equals && request.setting_count < MOST_SETTINGS) {
             *equals = 0;
             double number = strtod(equals + 1, &end);
             bool is_number = equals[1] && !*end;
-            settings[request.setting_count++] = (CoupletSetting){argv[i], is_number ? number : 0, is_number ? NULL : equals + 1};
-        } else return 2;
+            settings[request.setting_count++] =
+                (CoupletSetting){argv[i], is_number ? number : 0, is_number ? NULL : equals + 1};
+        } else
+            return 2;
     }
     CoupletTable table;
     if (!couplet_table_open(&request, &table, error, sizeof error)) {
         printf("error\t%s\n", error);
         return 1;
     }
-    if (table.reader->load && !couplet_table_load(&table, &(CoupletLoading){.threads = 1}, error, sizeof error)) {
+    if (table.reader->load &&
+        !couplet_table_load(&table, &(CoupletLoading){.threads = 1}, error, sizeof error)) {
         printf("error\t%s\n", error);
         couplet_table_close(&table);
         return 1;
     }
     print_fields(&table);
     FILE *file = raw ? fopen(raw, "wb") : NULL;
-    if (threads > 0 && threads <= MOST_THREADS) time_rows(&table, threads);
-    else print_rows(&table, file);
+    if (threads > 0 && threads <= MOST_THREADS)
+        time_rows(&table, threads);
+    else
+        print_rows(&table, file);
     if (file) fclose(file);
     couplet_table_close(&table);
     return 0;

@@ -44,7 +44,8 @@ static const char *sample(const char *name) {
     static int turn;
     char *path = paths[turn ^= 1];
     snprintf(path, sizeof paths[0], "%s/%s", samples, name);
-    for (char *slash = strchr(path + strlen(samples) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(path + strlen(samples) + 1, '/'); slash;
+         slash = strchr(slash + 1, '/')) {
         *slash = 0;
         mkdir(path, 0777);
         *slash = '/';
@@ -59,28 +60,37 @@ static void write_sample(const char *name, const void *bytes, size_t length) {
     assert_int_equal(fclose(file), 0);
 }
 
-static inline void write_text(const char *name, const char *text) { write_sample(name, text, strlen(text)); }
+static inline void write_text(const char *name, const char *text) {
+    write_sample(name, text, strlen(text));
+}
 
-static bool open_samples(const char *reader, const char *name, const CoupletSetting *settings, int count, CoupletTable *out) {
-    const CoupletRequest request = {.reader = reader, .path = sample(name), .settings = settings, .setting_count = count};
+static bool open_samples(const char *reader, const char *name, const CoupletSetting *settings,
+                         int count, CoupletTable *out) {
+    const CoupletRequest request = {
+        .reader = reader, .path = sample(name), .settings = settings, .setting_count = count};
     return couplet_table_open(&request, out, said, sizeof said);
 }
 
-/* The field of a row, as the reader reads it, in memory that the caller frees; NULL with a sentence in `said`. */
+/* The field of a row, as the reader reads it, in memory that the caller frees; NULL with a sentence
+ * in `said`. */
 static void *read_sample(const CoupletTable *table, int64_t row, const char *field) {
     void **fields = calloc((size_t)table->field_count, sizeof *fields), *found = NULL;
-    for (int f = 0; f < table->field_count; f++) fields[f] = malloc((size_t)couplet_field_bytes(&table->fields[f]));
+    for (int f = 0; f < table->field_count; f++)
+        fields[f] = malloc((size_t)couplet_field_bytes(&table->fields[f]));
     const bool is_read = table->reader->read(table, row, fields, said, sizeof said);
     for (int f = 0; f < table->field_count; f++)
-        if (is_read && strcmp(table->fields[f].name, field) == 0) found = fields[f];
-        else free(fields[f]);
+        if (is_read && strcmp(table->fields[f].name, field) == 0)
+            found = fields[f];
+        else
+            free(fields[f]);
     if (is_read && !found) fail_msg("there is no field %s", field);
     free(fields);
     return found;
 }
 
 /* One file is read as a source of its own; the answer is its field. */
-static void *read_file(const char *reader, const char *name, const CoupletSetting *settings, int count, const char *field) {
+static void *read_file(const char *reader, const char *name, const CoupletSetting *settings,
+                       int count, const char *field) {
     CoupletTable table;
     if (!open_samples(reader, name, settings, count, &table)) return NULL;
     void *found = read_sample(&table, 0, field);
@@ -89,11 +99,14 @@ static void *read_file(const char *reader, const char *name, const CoupletSettin
 }
 
 /* The file is not read, and the sentence names it and says `words`. */
-static inline void refuses(const char *reader, const char *name, const CoupletSetting *settings, int count, const char *field, const char *words) {
+static inline void refuses(const char *reader, const char *name, const CoupletSetting *settings,
+                           int count, const char *field, const char *words) {
     void *found = read_file(reader, name, settings, count, field);
     if (found) fail_msg("%s was read, and `%s` was expected", name, words);
-    if (!strstr(said, words) || !strstr(said, name)) fail_msg("%s: lacks `%s` or the file's name", said, words);
-    for (const char *at = said; *at; at++) assert_in_range(*at, ' ', '~');
+    if (!strstr(said, words) || !strstr(said, name))
+        fail_msg("%s: lacks `%s` or the file's name", said, words);
+    for (const char *at = said; *at; at++)
+        assert_in_range(*at, ' ', '~');
 }
 
 #endif

@@ -40,11 +40,15 @@ static void write_gz(const char *name, const uint8_t *bytes, size_t count) {
     gzclose(file);
 }
 
-static const uint8_t small[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8};
+static const uint8_t small[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2,
+                                0, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8};
 
 static bool opens(const char *name, const char *labels, CoupletTable *out) {
     const CoupletSetting settings[] = {{"labels", 0, labels}};
-    const CoupletRequest request = {.reader = "idx", .path = path_of(name), .settings = settings, .setting_count = labels != NULL};
+    const CoupletRequest request = {.reader = "idx",
+                                    .path = path_of(name),
+                                    .settings = settings,
+                                    .setting_count = labels != NULL};
     return couplet_table_open(&request, out, error, sizeof error);
 }
 
@@ -56,7 +60,8 @@ static CoupletTable loaded(const char *name, const char *labels) {
     return table;
 }
 
-/* Opened and loaded, it is refused with these words; what is wrong with a packed file may be seen only when it is unpacked. */
+/* Opened and loaded, it is refused with these words; what is wrong with a packed file may be seen
+ * only when it is unpacked. */
 static void refuse_with(const char *name, const char *labels, const char *word) {
     static const CoupletLoading standard;
     CoupletTable table;
@@ -131,16 +136,20 @@ static void truncated_anywhere(void **state) {
     }
 }
 
-/* An IDX file: packed if its name ends with .gz. The elements are `bytes` as they stand, the most significant byte first. */
-static void write_typed(const char *name, int type, int rank, const int *extents, const uint8_t *elements, size_t count) {
+/* An IDX file: packed if its name ends with .gz. The elements are `bytes` as they stand, the most
+ * significant byte first. */
+static void write_typed(const char *name, int type, int rank, const int *extents,
+                        const uint8_t *elements, size_t count) {
     uint8_t *bytes = malloc(4 + 4 * (size_t)rank + count);
     size_t length = 4;
     memcpy(bytes, (const uint8_t[]){0, 0, (uint8_t)type, (uint8_t)rank}, 4);
     for (int i = 0; i < rank; i++)
-        for (int b = 3; b >= 0; b--) bytes[length++] = (uint8_t)(extents[i] >> 8 * b);
+        for (int b = 3; b >= 0; b--)
+            bytes[length++] = (uint8_t)(extents[i] >> 8 * b);
     memcpy(bytes + length, elements, count);
     length += count;
-    if (strstr(name, ".gz")) write_gz(name, bytes, length);
+    if (strstr(name, ".gz"))
+        write_gz(name, bytes, length);
     else {
         FILE *file = fopen(path_of(name), "wb");
         assert_non_null(file);
@@ -155,14 +164,17 @@ static void write_idx(const char *name, int count, int rank, int rows, int colum
     static uint8_t bytes[4 * 32 * 32];
     const int extents[] = {count, rows, columns};
     const int elements = count * (rank > 1 ? rows : 1) * (rank > 2 ? columns : 1);
-    for (int i = 0; i < elements; i++) bytes[i] = (uint8_t)(i % 10);
+    for (int i = 0; i < elements; i++)
+        bytes[i] = (uint8_t)(i % 10);
     write_typed(name, 8, rank, extents, bytes, (size_t)elements);
 }
 
 static void every_type(void **state) {
     (void)state;
-    static const uint8_t i8[] = {0x80, 0xff, 0, 0x7f}, i16[] = {0x80, 0, 0xff, 0xfe, 0x12, 0x34}, i32[] = {0x80, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff};
-    static const uint8_t f32[] = {0x3f, 0x80, 0, 0, 0xc0, 0x20, 0, 0}, f64[] = {0x3f, 0xb9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9a};
+    static const uint8_t i8[] = {0x80, 0xff, 0, 0x7f}, i16[] = {0x80, 0, 0xff, 0xfe, 0x12, 0x34},
+                         i32[] = {0x80, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff};
+    static const uint8_t f32[] = {0x3f, 0x80, 0, 0, 0xc0, 0x20, 0, 0},
+                         f64[] = {0x3f, 0xb9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9a};
     const int two[] = {2, 2}, three[] = {3}, pair[] = {2}, one[] = {1, 1};
     CoupletTable table;
     for (int packed = 0; packed < 2; packed++) {
@@ -206,9 +218,12 @@ static void every_type(void **state) {
 static void any_shape(void **state) {
     (void)state;
     static uint8_t bytes[2 * 3 * 4 * 5 * 6];
-    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)i;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)i;
     const int extents[] = {2, 3, 4, 5, 6};
-    static const char *const shapes[] = {"int", "int[360]", "u8[1, 3, 120]", "u8[3, 4, 30]", "u8[3, 4, 5, 6]"}, *const names[] = {"x", "x", "image", "image", "x"};
+    static const char *const shapes[] = {"int", "int[360]", "u8[1, 3, 120]", "u8[3, 4, 30]",
+                                         "u8[3, 4, 5, 6]"},
+                             *const names[] = {"x", "x", "image", "image", "x"};
     for (int rank = 1; rank <= 5; rank++) {
         char text[128];
         int shape[5] = {rank == 1 ? (int)sizeof bytes : 2};
@@ -219,10 +234,13 @@ static void any_shape(void **state) {
         }
         write_typed("shaped", 8, rank, shape, bytes, sizeof bytes);
         CoupletTable table = loaded("shaped", NULL);
-        assert_string_equal(couplet_field_text(&table.fields[0], text, sizeof text), shapes[rank - 1]);
+        assert_string_equal(couplet_field_text(&table.fields[0], text, sizeof text),
+                            shapes[rank - 1]);
         assert_string_equal(table.fields[0].name, names[rank - 1]);
-        if (table.fields[0].type == COUPLET_U8) assert_memory_equal(table.columns[0], bytes, sizeof bytes);
-        else assert_int_equal(((const int32_t *)table.columns[0])[300], 300 % 256);
+        if (table.fields[0].type == COUPLET_U8)
+            assert_memory_equal(table.columns[0], bytes, sizeof bytes);
+        else
+            assert_int_equal(((const int32_t *)table.columns[0])[300], 300 % 256);
         couplet_table_close(&table);
     }
     write_idx("labels.gz", 2, 1, 0, 0);
@@ -246,7 +264,8 @@ static void named_field(void **state) {
     (void)state;
     write_idx("named", 4, 2, 3, 0);
     CoupletSetting settings[] = {{"field", 0, "expr"}};
-    const CoupletRequest request = {.reader = "idx", .path = path_of("named"), .settings = settings, .setting_count = 1};
+    const CoupletRequest request = {
+        .reader = "idx", .path = path_of("named"), .settings = settings, .setting_count = 1};
     CoupletTable table;
     assert_true(couplet_table_open(&request, &table, error, sizeof error));
     assert_string_equal(table.fields[0].name, "expr");
@@ -256,7 +275,7 @@ static void named_field(void **state) {
     assert_non_null(strstr(error, "index and all are names that every source has"));
 }
 
-/* ---- Fashion-MNIST ---------------------------------------------------------------------------------------------------- */
+/* ---- Fashion-MNIST --------------------------------------------------------------------------- */
 
 static bool opens_fashion(const char *split, const char *place, CoupletTable *out) {
     const CoupletRequest request = {.reader = "fashion_mnist", .path = place, .split = split};
@@ -273,10 +292,13 @@ static void real_data(void **state) {
     assert_int_equal(test.held, 10000);
     assert_string_equal(train.fields[1].class_names[9], "Ankle boot");
     assert_true(couplet_table_load(&train, &standard, error, sizeof error));
-    assert_int_equal(train.hash, UINT64_C(0x93a59b7c99eccfa4)); /* records of earlier versions have it */
+    /* records of earlier versions have it */
+    assert_int_equal(train.hash, UINT64_C(0x93a59b7c99eccfa4));
     int seen[10] = {0};
-    for (int64_t i = 0; i < train.count; i++) seen[((const int32_t *)train.columns[1])[i]]++;
-    for (int c = 0; c < 10; c++) assert_int_equal(seen[c], 6000);
+    for (int64_t i = 0; i < train.count; i++)
+        seen[((const int32_t *)train.columns[1])[i]]++;
+    for (int c = 0; c < 10; c++)
+        assert_int_equal(seen[c], 6000);
     couplet_table_close(&train);
     couplet_table_close(&test);
     assert_false(opens_fashion("train", "/no/such/folder", &train));
@@ -302,13 +324,17 @@ static void own_folder(void **state) {
     write_idx("train-images-idx3-ubyte", 4, 3, 28, 28);
     assert_true(opens_fashion("train", folder, &table));
     assert_true(couplet_table_load(&table, &standard, error, sizeof error));
-    assert_true(table.count == 4 && ((const uint8_t *)table.columns[0])[11] == 1 && ((const int32_t *)table.columns[1])[3] == 3 && !table.origin);
+    assert_true(table.count == 4 && ((const uint8_t *)table.columns[0])[11] == 1 &&
+                ((const int32_t *)table.columns[1])[3] == 3 && !table.origin);
     couplet_table_close(&table);
     refuse_set("val", "no split `val`; it has train and test");
     refuse_set("", "no split ``");
     refuse_set("Train", "no split `Train`");
-    write_idx("train-images-idx3-ubyte.gz", 4, 3, 32, 30); /* is taken before the one that is not packed */
-    refuse_set("train", "its images are 32 x 30, and 28 x 28 is expected; data.idx reads images of any size");
+    /* is taken before the one that is not packed */
+    write_idx("train-images-idx3-ubyte.gz", 4, 3, 32, 30);
+    refuse_set(
+        "train",
+        "its images are 32 x 30, and 28 x 28 is expected; data.idx reads images of any size");
     write_idx("train-images-idx3-ubyte.gz", 4, 2, 28, 0);
     refuse_set("train", "three axes (count, rows, columns) are expected, and the file has 2 axes");
     write_idx("train-images-idx3-ubyte.gz", 3, 3, 28, 28);
@@ -319,8 +345,14 @@ static void own_folder(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads), cmocka_unit_test(refuses), cmocka_unit_test(truncated_anywhere), cmocka_unit_test(every_type), cmocka_unit_test(any_shape),
-        cmocka_unit_test(named_field), cmocka_unit_test(real_data), cmocka_unit_test(own_folder),
+        cmocka_unit_test(reads),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(truncated_anywhere),
+        cmocka_unit_test(every_type),
+        cmocka_unit_test(any_shape),
+        cmocka_unit_test(named_field),
+        cmocka_unit_test(real_data),
+        cmocka_unit_test(own_folder),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

@@ -1,18 +1,19 @@
-/* Packed copies of a made-up source: the same bytes on any number of threads, whole or not there, whatever goes wrong while they are made. */
+/* Packed copies of a made-up source: the same bytes on any number of threads, whole or not there,
+ * whatever goes wrong while they are made. */
 #include "runtime/data/copies.h"
 #include "runtime/data/pack.h"
 #include "runtime/data/reader.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -25,7 +26,7 @@
 
 enum { SIDE = 3, WIDTH = 5, CLASSES = 3, MOST_BAD = 8, CANNOT = 77 };
 
-/* ---- a source whose rows are formulas --------------------------------------------------------------------------------------- */
+/* ---- a source whose rows are formulas -------------------------------------------------------- */
 
 typedef struct Source {
     int64_t bad[MOST_BAD];
@@ -44,17 +45,21 @@ static bool is_bad(const Source *s, int64_t row) {
 }
 
 static void fill(int64_t row, uint8_t *picture, int32_t *label, float *wave) {
-    for (int i = 0; i < SIDE * SIDE; i++) picture[i] = (uint8_t)(row * 7 + i);
+    for (int i = 0; i < SIDE * SIDE; i++)
+        picture[i] = (uint8_t)(row * 7 + i);
     *label = (int32_t)(row % CLASSES);
-    for (int i = 0; i < WIDTH; i++) wave[i] = (float)row + 0.25f * (float)i;
+    for (int i = 0; i < WIDTH; i++)
+        wave[i] = (float)row + 0.25f * (float)i;
 }
 
-static bool read_row(const CoupletTable *table, int64_t row, void *const *fields, char *said, size_t bytes) {
+static bool read_row(const CoupletTable *table, int64_t row, void *const *fields, char *said,
+                     size_t bytes) {
     const Source *s = table->state;
     const struct timespec pause = {s->wait_us / 1000000, s->wait_us % 1000000 * 1000};
     atomic_fetch_add(reads, 1);
     if (s->wait_us) nanosleep(&pause, NULL);
-    memset(fields[0], 0xee, SIDE * SIDE); /* a reader that fails half-way leaves nothing of it behind */
+    /* a reader that fails half-way leaves nothing of it behind */
+    memset(fields[0], 0xee, SIDE * SIDE);
     if (!is_bad(s, row)) {
         fill(row, fields[0], fields[1], fields[2]);
         return true;
@@ -66,10 +71,19 @@ static bool read_row(const CoupletTable *table, int64_t row, void *const *fields
 static const CoupletReader made_up = {.name = "made_up", .read = read_row};
 
 static CoupletTable open_table(Source *source, int64_t rows, uint64_t key) {
-    CoupletTable t = {.name = "made-up", .path = "/made-up", .reader = &made_up, .held = rows, .count = rows, .key = key, .asked = 0xabc, .state = source};
+    CoupletTable t = {.name = "made-up",
+                      .path = "/made-up",
+                      .reader = &made_up,
+                      .held = rows,
+                      .count = rows,
+                      .key = key,
+                      .asked = 0xabc,
+                      .state = source};
     assert_non_null(couplet_table_add(&t, "image", COUPLET_U8, 2, (const int64_t[]){SIDE, SIDE}));
     CoupletField *label = couplet_table_add(&t, "label", COUPLET_I32, 0, NULL);
-    assert_true(label && couplet_field_classes(label, (const char *const[]){"cat", "dog", "it's \"other\""}, CLASSES));
+    assert_true(label &&
+                couplet_field_classes(label, (const char *const[]){"cat", "dog", "it's \"other\""},
+                                      CLASSES));
     assert_non_null(couplet_table_add(&t, "wave", COUPLET_F32, 1, (const int64_t[]){WIDTH}));
     return t;
 }
@@ -88,14 +102,16 @@ static CoupletLoading loading(int threads, int64_t skip_bad) {
 }
 
 static void check_rows(const CoupletTable *t) {
-    for (int f = 0; f < t->field_count; f++) assert_int_equal((uintptr_t)t->columns[f] % 64, 0);
+    for (int f = 0; f < t->field_count; f++)
+        assert_int_equal((uintptr_t)t->columns[f] % 64, 0);
     for (int64_t i = 0; i < t->count; i++) {
         const int64_t row = couplet_table_origin(t, i);
         uint8_t picture[SIDE * SIDE];
         int32_t label;
         float wave[WIDTH];
         fill(row, picture, &label, wave);
-        assert_memory_equal((const uint8_t *)t->columns[0] + row * SIDE * SIDE, picture, sizeof picture);
+        assert_memory_equal((const uint8_t *)t->columns[0] + row * SIDE * SIDE, picture,
+                            sizeof picture);
         assert_int_equal(((const int32_t *)t->columns[1])[row], label);
         assert_memory_equal((const float *)t->columns[2] + row * WIDTH, wave, sizeof wave);
     }
@@ -106,7 +122,8 @@ static int files_in_cache(const char *end) {
     DIR *folder = opendir(cache);
     for (struct dirent *e; folder && (e = readdir(folder));) {
         const size_t length = strlen(e->d_name), tail = strlen(end);
-        if (e->d_name[0] != '.' && length >= tail && strcmp(e->d_name + length - tail, end) == 0) count++;
+        if (e->d_name[0] != '.' && length >= tail && strcmp(e->d_name + length - tail, end) == 0)
+            count++;
     }
     if (folder) closedir(folder);
     return count;
@@ -115,7 +132,9 @@ static int files_in_cache(const char *end) {
 static int make_cache(void **state) {
     (void)state;
     strcpy(cache, "/tmp/couplet_pack_XXXXXX");
-    if (!reads) reads = mmap(NULL, sizeof *reads, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (!reads)
+        reads =
+            mmap(NULL, sizeof *reads, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     *reads = 0;
     return mkdtemp(cache) ? 0 : 1;
 }
@@ -127,7 +146,7 @@ static int drop_cache(void **state) {
     return system(command);
 }
 
-/* ---- copies that are made and found ------------------------------------------------------------------------------------------- */
+/* ---- copies that are made and found ---------------------------------------------------------- */
 
 static void any_number_of_threads(void **state) {
     (void)state;
@@ -145,8 +164,10 @@ static void any_number_of_threads(void **state) {
             assert_int_equal(t.count, rows);
             assert_true(!t.origin && t.mapped && t.hash != 0);
             check_rows(&t);
-            if (threads == 1) hash = t.hash;
-            else assert_true(t.hash == hash);
+            if (threads == 1)
+                hash = t.hash;
+            else
+                assert_true(t.hash == hash);
             couplet_table_close(&t);
         }
     }
@@ -155,9 +176,12 @@ static void any_number_of_threads(void **state) {
 static void hash_tells_contents_apart(void **state) {
     (void)state;
     Source source = {.bad_count = 0}, other = {.bad = {5}, .bad_count = 1};
-    CoupletTable a = open_table(&source, 10, 1), b = open_table(&source, 11, 2), c = open_table(&other, 10, 3);
+    CoupletTable a = open_table(&source, 10, 1), b = open_table(&source, 11, 2),
+                 c = open_table(&other, 10, 3);
     const CoupletLoading l = loading(2, 1);
-    assert_true(couplet_pack_load(&a, &l, error, sizeof error) && couplet_pack_load(&b, &l, error, sizeof error) && couplet_pack_load(&c, &l, error, sizeof error));
+    assert_true(couplet_pack_load(&a, &l, error, sizeof error) &&
+                couplet_pack_load(&b, &l, error, sizeof error) &&
+                couplet_pack_load(&c, &l, error, sizeof error));
     assert_true(a.hash != b.hash && a.hash != c.hash && b.hash != c.hash);
     couplet_table_close(&a);
     couplet_table_close(&b);
@@ -223,7 +247,8 @@ static void damaged_copies_are_made_anew(void **state) {
         assert_true(file >= 0 && fstat(file, &status) == 0);
         if (damage == 0) assert_int_equal(ftruncate(file, status.st_size - 1), 0);
         if (damage == 1) assert_int_equal(ftruncate(file, 0), 0);
-        if (damage == 2) assert_int_equal(pwrite(file, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, 0), 8);
+        if (damage == 2)
+            assert_int_equal(pwrite(file, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, 0), 8);
         if (damage == 3) assert_int_equal(pwrite(file, "{\"x\"", 4, 8), 4);
         close(file);
     }
@@ -246,7 +271,8 @@ static void damaged_values_are_found(void **state) {
         const int file = open(copies[0].path, O_RDWR);
         uint64_t head;
         assert_int_equal(pread(file, &head, sizeof head, 0), sizeof head);
-        const off_t place = (off_t)(8 + head) + ((const char *)t.columns[2] - (const char *)t.columns[0]) + 1;
+        const off_t place =
+            (off_t)(8 + head) + ((const char *)t.columns[2] - (const char *)t.columns[0]) + 1;
         char byte;
         assert_int_equal(pread(file, &byte, 1, place), 1);
         byte ^= 4;
@@ -259,7 +285,7 @@ static void damaged_values_are_found(void **state) {
     }
 }
 
-/* ---- rows that cannot be read ------------------------------------------------------------------------------------------------- */
+/* ---- rows that cannot be read ---------------------------------------------------------------- */
 
 static void lowest_bad_row_is_named(void **state) {
     (void)state;
@@ -269,7 +295,8 @@ static void lowest_bad_row_is_named(void **state) {
             CoupletTable t = open_table(&source, 1000, 3);
             const CoupletLoading l = loading(threads, 0);
             assert_false(couplet_pack_load(&t, &l, error, sizeof error));
-            if (!strstr(error, "made-up/417.jpg: ends") || !strstr(error, "--skip-bad")) fail_msg("%d threads: %s", threads, error);
+            if (!strstr(error, "made-up/417.jpg: ends") || !strstr(error, "--skip-bad"))
+                fail_msg("%d threads: %s", threads, error);
             assert_true(!t.columns && !t.origin && t.count == 1000);
             couplet_table_close(&t);
             assert_int_equal(files_in_cache(""), 0);
@@ -283,7 +310,8 @@ static void more_bad_rows_than_allowed(void **state) {
         CoupletTable t = open_table(&source, 1000, 3);
         const CoupletLoading l = loading(threads, 4);
         assert_false(couplet_pack_load(&t, &l, error, sizeof error));
-        if (!strstr(error, "made-up/417.jpg: ends") || !strstr(error, "more than the 4")) fail_msg("%d threads: %s", threads, error);
+        if (!strstr(error, "made-up/417.jpg: ends") || !strstr(error, "more than the 4"))
+            fail_msg("%d threads: %s", threads, error);
         couplet_table_close(&t);
         assert_int_equal(files_in_cache(""), 0);
     }
@@ -301,21 +329,26 @@ static void bad_rows_are_left_out_and_listed(void **state) {
         assert_int_equal(*reads, 1000);
         assert_int_equal(t.count, 996);
         assert_int_equal(t.held, 1000);
-        assert_string_equal(heard, "made-up/0.jpg: ends half-way\nmade-up/417.jpg: ends half-way\nmade-up/418.jpg: ends half-way\nmade-up/999.jpg: ends half-way\n");
+        assert_string_equal(
+            heard, "made-up/0.jpg: ends half-way\nmade-up/417.jpg: ends half-way\nmade-up/418.jpg: "
+                   "ends half-way\nmade-up/999.jpg: ends half-way\n");
         check_rows(&t);
         for (int64_t i = 0, b = 0; i < t.count; i++) {
-            while (b < 4 && bad[b] == i + b) b++;
+            while (b < 4 && bad[b] == i + b)
+                b++;
             assert_int_equal(t.origin[i], i + b);
         }
         for (int b = 0; b < 4; b++)
-            for (int i = 0; i < SIDE * SIDE; i++) assert_int_equal(((const uint8_t *)t.columns[0])[bad[b] * SIDE * SIDE + i], 0);
+            for (int i = 0; i < SIDE * SIDE; i++)
+                assert_int_equal(((const uint8_t *)t.columns[0])[bad[b] * SIDE * SIDE + i], 0);
         couplet_table_close(&t);
     }
     Source source = {.bad = {417, 0, 999, 418}, .bad_count = 4};
     CoupletTable t = open_table(&source, 1000, 3);
     const CoupletLoading strict = loading(1, 3);
     assert_false(couplet_pack_load(&t, &strict, error, sizeof error));
-    if (!strstr(error, "made-up/0.jpg: ends half-way") || !strstr(error, "--skip-bad 4")) fail_msg("%s", error);
+    if (!strstr(error, "made-up/0.jpg: ends half-way") || !strstr(error, "--skip-bad 4"))
+        fail_msg("%s", error);
     assert_true(!t.columns && !t.storage && !t.release && t.hash == 0);
     couplet_table_close(&t);
 }
@@ -332,15 +365,17 @@ static void no_row_is_left(void **state) {
     }
 }
 
-/* ---- processes ---------------------------------------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 static void wait_for_rows(long count) {
     const struct timespec pause = {0, 1000000};
-    for (int i = 0; i < 60000 && *reads < count; i++) nanosleep(&pause, NULL);
+    for (int i = 0; i < 60000 && *reads < count; i++)
+        nanosleep(&pause, NULL);
     assert_true(*reads >= count);
 }
 
-/* A child that packs `rows` rows of this key and ends with 0 when that went well, with the number of lines it heard above. */
+/* A child that packs `rows` rows of this key and ends with 0 when that went well, with the number
+ * of lines it heard above. */
 static pid_t pack_elsewhere(int64_t rows, uint64_t key, long wait_us) {
     const pid_t child = fork();
     if (child != 0) return child;
@@ -415,9 +450,10 @@ static void stopped_by_a_signal(void **state) {
     couplet_table_close(&t);
 }
 
-/* ---- disks ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- disks ----------------------------------------------------------------------------------- */
 
-/* In a process of its own, on a small disk of its own where the system lets us have one: else CANNOT. */
+/* In a process of its own, on a small disk of its own where the system lets us have one: else
+ * CANNOT. */
 static bool put_text(const char *path, const char *text) {
     const int file = open(path, O_WRONLY);
     const bool good = file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text);
@@ -430,7 +466,9 @@ static bool own_disks(void) {
     snprintf(users, sizeof users, "0 %ld 1", (long)getuid());
     snprintf(groups, sizeof groups, "0 %ld 1", (long)getgid());
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
-    if (!put_text("/proc/self/setgroups", "deny") || !put_text("/proc/self/uid_map", users) || !put_text("/proc/self/gid_map", groups)) return false;
+    if (!put_text("/proc/self/setgroups", "deny") || !put_text("/proc/self/uid_map", users) ||
+        !put_text("/proc/self/gid_map", groups))
+        return false;
     return mount("none", cache, "tmpfs", 0, "size=256k") == 0;
 }
 
@@ -511,7 +549,7 @@ static void no_place(void **state) {
     couplet_table_close(&t);
 }
 
-/* ---- the folder, and files for data.arrays ---------------------------------------------------------------------------------------- */
+/* ---- the folder, and files for data.arrays --------------------------------------------------- */
 
 static void copies_are_listed_and_removed(void **state) {
     (void)state;
@@ -541,7 +579,8 @@ static void old_copies_go(void **state) {
     for (int days = 59; days <= 61; days += 2) {
         assert_true(loads(50, 1));
         assert_true(couplet_copies_list(cache, &copies, &count));
-        const struct timespec then[2] = {{time(NULL) - days * 86400L, 0}, {time(NULL) - days * 86400L, 0}};
+        const struct timespec then[2] = {{time(NULL) - days * 86400L, 0},
+                                         {time(NULL) - days * 86400L, 0}};
         assert_int_equal(utimensat(AT_FDCWD, copies[0].path, then, 0), 0);
         assert_int_equal(utimensat(AT_FDCWD, other, then, 0), 0);
         free(copies);
@@ -566,19 +605,25 @@ static void written_for_arrays(void **state) {
     assert_true(couplet_pack_load(&t, &l, error, sizeof error));
     if (!couplet_pack_write(&t, path, error, sizeof error)) fail_msg("%s", error);
     assert_true(couplet_tensors_read(path, &file, error, sizeof error));
-    const CoupletTensorEntry *image = couplet_tensors_find(&file, "image"), *label = couplet_tensors_find(&file, "label"), *wave = couplet_tensors_find(&file, "wave");
+    const CoupletTensorEntry *image = couplet_tensors_find(&file, "image"),
+                             *label = couplet_tensors_find(&file, "label"),
+                             *wave = couplet_tensors_find(&file, "wave");
     assert_true(image && label && wave);
     assert_int_equal(image->shape[0], 8);
     assert_int_equal(image->shape[2], SIDE);
     for (int i = 0, row = 0; i < 8; i++, row++) {
-        while (row == 2 || row == 7) row++;
+        while (row == 2 || row == 7)
+            row++;
         assert_int_equal(((const int32_t *)label->data)[i], row % CLASSES);
         assert_true(((const float *)wave->data)[i * WIDTH] == (float)row);
         assert_int_equal(((const uint8_t *)image->data)[i * SIDE * SIDE], row * 7);
     }
-    assert_string_equal(couplet_tensors_metadata(&file, "classes.label"), "[\"cat\",\"dog\",\"it's \\\"other\\\"\"]");
+    assert_string_equal(couplet_tensors_metadata(&file, "classes.label"),
+                        "[\"cat\",\"dog\",\"it's \\\"other\\\"\"]");
     for (int i = 0; i < file.count; i++)
-        if (strncmp(file.entries[i].name, "__", 2) != 0) assert_int_equal(((const char *)file.entries[i].data - (const char *)file.entries[0].data) % 64, 0);
+        if (strncmp(file.entries[i].name, "__", 2) != 0)
+            assert_int_equal(
+                ((const char *)file.entries[i].data - (const char *)file.entries[0].data) % 64, 0);
     couplet_tensors_free(&file);
     couplet_table_close(&t);
 }

@@ -10,17 +10,23 @@
 
 static char said[1024];
 
-static const CoupletSource sources[] = {{.name = "train", .reader = "arrays", .path = "cells/a.npz"}, {.name = "test", .reader = "fashion_mnist", .path = "test"}};
+static const CoupletSource sources[] = {
+    {.name = "train", .reader = "arrays", .path = "cells/a.npz"},
+    {.name = "test", .reader = "fashion_mnist", .path = "test"}};
 
-static void lies(const CoupletSource *source, const char *spec, const char *first, const char *second, const char *expected) {
+static void lies(const CoupletSource *source, const char *spec, const char *first,
+                 const char *second, const char *expected) {
     const char *const given[] = {first, second};
-    const CoupletPlaces places = {.spec = spec, .given = given, .given_count = (first != NULL) + (second != NULL)};
+    const CoupletPlaces places = {
+        .spec = spec, .given = given, .given_count = (first != NULL) + (second != NULL)};
     char path[COUPLET_PATH_BYTES];
     CoupletRequest request;
     assert_true(couplet_places_fit(&places, sources, 2, said, sizeof said));
     assert_true(couplet_place_request(&places, source, path, &request, said, sizeof said));
-    if (expected) assert_string_equal(request.path, expected);
-    else assert_null(request.path);
+    if (expected)
+        assert_string_equal(request.path, expected);
+    else
+        assert_null(request.path);
     assert_string_equal(request.split ? request.split : "", source == &sources[1] ? "test" : "");
 }
 
@@ -48,10 +54,12 @@ static void splits(void **state) {
 /* What the record says holds for sources that the command line does not place. */
 static void recorded(void **state) {
     (void)state;
-    const char *const given[] = {"test=there"}, *const folder[] = {"big"}, *const was[] = {"train=/was/a.npz", "test=/was/b"};
+    const char *const given[] = {"test=there"}, *const folder[] = {"big"},
+                      *const was[] = {"train=/was/a.npz", "test=/was/b"};
     char path[COUPLET_PATH_BYTES];
     CoupletRequest request;
-    CoupletPlaces places = {.spec = "run/spec.cpl", .given = given, .given_count = 1, .was = was, .was_count = 2};
+    CoupletPlaces places = {
+        .spec = "run/spec.cpl", .given = given, .given_count = 1, .was = was, .was_count = 2};
     assert_true(couplet_place_request(&places, &sources[0], path, &request, said, sizeof said));
     assert_string_equal(request.path, "/was/a.npz");
     assert_true(couplet_place_request(&places, &sources[1], path, &request, said, sizeof said));
@@ -72,9 +80,12 @@ static void refuse(const char *first, const char *second, const char *sentence) 
 
 static void what_means_nothing(void **state) {
     (void)state;
-    refuse("trian=x", NULL, "--data trian=x: there is no data of this name; there is train and test");
+    refuse("trian=x", NULL,
+           "--data trian=x: there is no data of this name; there is train and test");
     refuse("train=x", "train=y", "--data gives two places for `train`: x and y");
-    refuse("a", "b", "--data gives two folders, a and b, and one is expected; --data NAME=PATH places one source");
+    refuse("a", "b",
+           "--data gives two folders, a and b, and one is expected; --data NAME=PATH places one "
+           "source");
     refuse("train=", NULL, "--data train=: a path is expected after the `=`");
     char path[COUPLET_PATH_BYTES], deep[2 * COUPLET_PATH_BYTES];
     CoupletRequest request;
@@ -85,6 +96,8 @@ static void what_means_nothing(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(paths), cmocka_unit_test(splits), cmocka_unit_test(recorded), cmocka_unit_test(what_means_nothing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(paths), cmocka_unit_test(splits),
+                                       cmocka_unit_test(recorded),
+                                       cmocka_unit_test(what_means_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,15 @@
-/* data.points: every format gives the same shape, points lie on it in proportion to its area, clouds keep their points, and damaged files are refused in a
- * sentence. */
+/* data.points: every format gives the same shape, points lie on it in proportion to its area,
+ * clouds keep their points, and damaged files are refused in a sentence. */
 #include "runtime/data/mesh.h"
 #include "tests/runtime/data/samples.h"
 
 #include <math.h>
 
 /* A block of 1 x 2 x 3 whose sides are made of two triangles each: 22 is its area. */
-static const double block[8][3] = {{0, 0, 0}, {1, 0, 0}, {1, 2, 0}, {0, 2, 0}, {0, 0, 3}, {1, 0, 3}, {1, 2, 3}, {0, 2, 3}};
-static const int sides[6][4] = {{3, 2, 1, 0}, {4, 5, 6, 7}, {0, 1, 5, 4}, {2, 3, 7, 6}, {1, 2, 6, 5}, {0, 4, 7, 3}};
+static const double block[8][3] = {{0, 0, 0}, {1, 0, 0}, {1, 2, 0}, {0, 2, 0},
+                                   {0, 0, 3}, {1, 0, 3}, {1, 2, 3}, {0, 2, 3}};
+static const int sides[6][4] = {{3, 2, 1, 0}, {4, 5, 6, 7}, {0, 1, 5, 4},
+                                {2, 3, 7, 6}, {1, 2, 6, 5}, {0, 4, 7, 3}};
 
 typedef struct Text {
     char bytes[16384];
@@ -23,19 +25,27 @@ __attribute__((format(printf, 2, 3))) static void add(Text *t, const char *forma
 
 static void add_bytes(Text *t, const void *bytes, size_t count, bool is_big) {
     const char *from = bytes;
-    for (size_t i = 0; i < count; i++) t->bytes[t->length + i] = from[is_big ? count - 1 - i : i];
+    for (size_t i = 0; i < count; i++)
+        t->bytes[t->length + i] = from[is_big ? count - 1 - i : i];
     t->length += count;
 }
 
 static void write_obj(const char *name, const char *end) {
     Text t = {.length = 0};
     add(&t, "# a block%so block%smtllib none.mtl%s", end, end, end);
-    for (int i = 0; i < 8; i++) add(&t, "v %g %g %g%s", block[i][0], block[i][1], block[i][2], end);
+    for (int i = 0; i < 8; i++)
+        add(&t, "v %g %g %g%s", block[i][0], block[i][1], block[i][2], end);
     add(&t, "vt 0 0%svn 0 0 1%s", end, end);
     for (int i = 0; i < 6; i++) {
-        if (i == 0) add(&t, "f %d %d \\%s %d %d%s", sides[i][0] + 1, sides[i][1] + 1, end, sides[i][2] + 1, sides[i][3] + 1, end);
-        else if (i == 1) add(&t, "f %d/1/1 %d/1/1 %d/1/1 %d/1/1%s", sides[i][0] + 1, sides[i][1] + 1, sides[i][2] + 1, sides[i][3] + 1, end);
-        else add(&t, "f %d//1 %d//1 %d//1 %d//1%s", sides[i][0] - 8, sides[i][1] - 8, sides[i][2] - 8, sides[i][3] - 8, end);
+        if (i == 0)
+            add(&t, "f %d %d \\%s %d %d%s", sides[i][0] + 1, sides[i][1] + 1, end, sides[i][2] + 1,
+                sides[i][3] + 1, end);
+        else if (i == 1)
+            add(&t, "f %d/1/1 %d/1/1 %d/1/1 %d/1/1%s", sides[i][0] + 1, sides[i][1] + 1,
+                sides[i][2] + 1, sides[i][3] + 1, end);
+        else
+            add(&t, "f %d//1 %d//1 %d//1 %d//1%s", sides[i][0] - 8, sides[i][1] - 8,
+                sides[i][2] - 8, sides[i][3] - 8, end);
     }
     write_sample(name, t.bytes, t.length);
 }
@@ -43,24 +53,31 @@ static void write_obj(const char *name, const char *end) {
 static void write_off(const char *name, const char *head) {
     Text t = {.length = 0};
     add(&t, "%s8 6 12\n# the points\n", head);
-    for (int i = 0; i < 8; i++) add(&t, "%.9e %.3f %+g\n", block[i][0], block[i][1], block[i][2]);
-    for (int i = 0; i < 6; i++) add(&t, "4 %d %d %d %d 255 0 0\n", sides[i][0], sides[i][1], sides[i][2], sides[i][3]);
+    for (int i = 0; i < 8; i++)
+        add(&t, "%.9e %.3f %+g\n", block[i][0], block[i][1], block[i][2]);
+    for (int i = 0; i < 6; i++)
+        add(&t, "4 %d %d %d %d 255 0 0\n", sides[i][0], sides[i][1], sides[i][2], sides[i][3]);
     write_sample(name, t.bytes, t.length);
 }
 
-/* coding 0: text, 1: little endian, 2: big endian. Other elements and properties stand before, between and behind. */
+/* coding 0: text, 1: little endian, 2: big endian. Other elements and properties stand before,
+ * between and behind. */
 static void write_ply(const char *name, int coding) {
     static const char *const codings[] = {"ascii", "binary_little_endian", "binary_big_endian"};
     const bool is_big = coding == 2;
     Text t = {.length = 0};
     add(&t, "ply\nformat %s 1.0\ncomment a block\nobj_info none\n", codings[coding]);
     add(&t, "element camera 1\nproperty float angle\nproperty list uchar short rest\n");
-    add(&t, "element vertex 8\nproperty uchar red\nproperty double x\nproperty float y\nproperty int z\n");
-    add(&t, "element face 6\nproperty ushort flags\nproperty list uchar uint vertex_indices\nproperty list int float more\nend_header\n");
+    add(&t, "element vertex 8\nproperty uchar red\nproperty double x\nproperty float y\nproperty "
+            "int z\n");
+    add(&t, "element face 6\nproperty ushort flags\nproperty list uchar uint "
+            "vertex_indices\nproperty list int float more\nend_header\n");
     if (coding == 0) {
         add(&t, "0.5 2 7 8\n");
-        for (int i = 0; i < 8; i++) add(&t, "255 %g %g %g\n", block[i][0], block[i][1], block[i][2]);
-        for (int i = 0; i < 6; i++) add(&t, "1 4 %d %d %d %d 1 0.5\n", sides[i][0], sides[i][1], sides[i][2], sides[i][3]);
+        for (int i = 0; i < 8; i++)
+            add(&t, "255 %g %g %g\n", block[i][0], block[i][1], block[i][2]);
+        for (int i = 0; i < 6; i++)
+            add(&t, "1 4 %d %d %d %d 1 0.5\n", sides[i][0], sides[i][1], sides[i][2], sides[i][3]);
     } else {
         const float half = 0.5f;
         const uint8_t two = 2, four = 4, red = 255;
@@ -69,7 +86,8 @@ static void write_ply(const char *name, int coding) {
         const int32_t one = 1;
         add_bytes(&t, &half, 4, is_big);
         add_bytes(&t, &two, 1, is_big);
-        for (int i = 0; i < 2; i++) add_bytes(&t, &rest[i], 2, is_big);
+        for (int i = 0; i < 2; i++)
+            add_bytes(&t, &rest[i], 2, is_big);
         for (int i = 0; i < 8; i++) {
             const float y = (float)block[i][1];
             const int32_t z = (int32_t)block[i][2];
@@ -81,7 +99,8 @@ static void write_ply(const char *name, int coding) {
         for (int i = 0; i < 6; i++) {
             add_bytes(&t, &flags, 2, is_big);
             add_bytes(&t, &four, 1, is_big);
-            for (int c = 0; c < 4; c++) add_bytes(&t, &sides[i][c], 4, is_big);
+            for (int c = 0; c < 4; c++)
+                add_bytes(&t, &sides[i][c], 4, is_big);
             add_bytes(&t, &one, 4, is_big);
             add_bytes(&t, &half, 4, is_big);
         }
@@ -91,7 +110,8 @@ static void write_ply(const char *name, int coding) {
 
 static void write_stl(const char *name, bool is_text) {
     Text t = {.length = 0};
-    if (is_text) add(&t, "solid block\n");
+    if (is_text)
+        add(&t, "solid block\n");
     else {
         const uint32_t triangles = 12;
         t.length = 80;
@@ -100,25 +120,34 @@ static void write_stl(const char *name, bool is_text) {
     for (int i = 0; i < 12; i++) {
         const int *s = sides[i / 2], corners[3] = {s[0], s[i % 2 + 1], s[i % 2 + 2]};
         const float none[3] = {0, 0, 0};
-        if (is_text) add(&t, " facet normal 0 0 0\n  outer loop\n");
-        else add_bytes(&t, none, sizeof none, false);
+        if (is_text)
+            add(&t, " facet normal 0 0 0\n  outer loop\n");
+        else
+            add_bytes(&t, none, sizeof none, false);
         for (int c = 0; c < 3; c++) {
             const double *p = block[corners[c]];
             const float point[3] = {(float)p[0], (float)p[1], (float)p[2]};
-            if (is_text) add(&t, "   vertex %g %g %g\n", p[0], p[1], p[2]);
-            else add_bytes(&t, point, sizeof point, false);
+            if (is_text)
+                add(&t, "   vertex %g %g %g\n", p[0], p[1], p[2]);
+            else
+                add_bytes(&t, point, sizeof point, false);
         }
-        if (is_text) add(&t, "  endloop\n endfacet\n");
-        else add_bytes(&t, "\0", 2, false);
+        if (is_text)
+            add(&t, "  endloop\n endfacet\n");
+        else
+            add_bytes(&t, "\0", 2, false);
     }
     if (is_text) add(&t, "endsolid block\n");
     write_sample(name, t.bytes, t.length);
 }
 
-static const double *corner(const CoupletMesh *m, int64_t triangle, int which) { return m->points + 3 * (int64_t)m->corners[3 * triangle + which]; }
+static const double *corner(const CoupletMesh *m, int64_t triangle, int which) {
+    return m->points + 3 * (int64_t)m->corners[3 * triangle + which];
+}
 
 static double area_of(const CoupletMesh *m, int64_t triangle) {
-    const double *a = corner(m, triangle, 0), *b = corner(m, triangle, 1), *c = corner(m, triangle, 2);
+    const double *a = corner(m, triangle, 0), *b = corner(m, triangle, 1),
+                 *c = corner(m, triangle, 2);
     double sum = 0;
     for (int k = 0; k < 3; k++) {
         const int i = (k + 1) % 3, j = (k + 2) % 3;
@@ -130,19 +159,23 @@ static double area_of(const CoupletMesh *m, int64_t triangle) {
 
 static double whole_area(const CoupletMesh *m) {
     double sum = 0;
-    for (int64_t t = 0; t < m->triangle_count; t++) sum += area_of(m, t);
+    for (int64_t t = 0; t < m->triangle_count; t++)
+        sum += area_of(m, t);
     return sum;
 }
 
 static void formats_agree(void **state) {
     (void)state;
-    static const char *const names[] = {"unix.obj", "dos.obj", "mac.OBJ", "a.off", "modelnet.off", "text.ply", "little.ply", "big.PLY", "text.stl", "binary.stl"};
+    static const char *const names[] = {"unix.obj",     "dos.obj",   "mac.OBJ",    "a.off",
+                                        "modelnet.off", "text.ply",  "little.ply", "big.PLY",
+                                        "text.stl",     "binary.stl"};
     write_obj(names[0], "\n");
     write_obj(names[1], "\r\n");
     write_obj(names[2], "\r");
     write_off(names[3], "OFF\n");
     write_off(names[4], "OFF");
-    for (int i = 0; i < 3; i++) write_ply(names[5 + i], i);
+    for (int i = 0; i < 3; i++)
+        write_ply(names[5 + i], i);
     write_stl(names[8], true);
     write_stl(names[9], false);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -160,7 +193,8 @@ static void formats_agree(void **state) {
     }
 }
 
-/* An L of area 3, a star that crosses itself, a square with a corner in a line, and one given from behind. */
+/* An L of area 3, a star that crosses itself, a square with a corner in a line, and one given from
+ * behind. */
 static void faces_are_cut(void **state) {
     (void)state;
     static const struct {
@@ -173,30 +207,41 @@ static void faces_are_cut(void **state) {
         {"v 0 0 5\nv 0 2 0\nv 0 2 1\nv 0 1 1\nv 0 1 2\nv 0 0 2\nv 0 0 0\nf 4 5 6 7 2 3\n", 4, 3},
         {"v 0 0 0\nv 1 0 0\nv 2 0 0\nv 2 2 0\nv 0 2 0\nf 1 2 3 4 5\n", 3, 4},
         {"v 0 0 0\nv 0 2 0\nv 2 2 0\nv 2 0 0\nv 1 0 0\nf 1 2 3 4 5\n", 3, 4},
-        /* A square of 4 with a square hole of 1, joined along an edge that is walked twice: 12 + 3. */
-        {"v 0 0 0\nv 4 0 0\nv 4 4 0\nv 0 4 0\nv 1 1 0\nv 1 2 0\nv 2 2 0\nv 2 1 0\nf 1 2 3 4 1 5 6 7 8 5\n", 8, 15},
+        /* A square of 4 with a square hole of 1, joined along an edge that is walked twice: 12 + 3.
+         */
+        {"v 0 0 0\nv 4 0 0\nv 4 4 0\nv 0 4 0\nv 1 1 0\nv 1 2 0\nv 2 2 0\nv 2 1 0\nf 1 2 3 4 1 5 6 "
+         "7 8 5\n",
+         8, 15},
         {"v 0 0 0\nv 1 0 0\nv 0 1 0\nl 1 2\np 3\nf 1 2\nf 1 2 3\n", 1, 0.5},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         CoupletMesh m;
-        if (!couplet_mesh_read_bytes("a.obj", (const uint8_t *)cases[i].text, strlen(cases[i].text), &m, said, sizeof said)) fail_msg("%s", said);
+        if (!couplet_mesh_read_bytes("a.obj", (const uint8_t *)cases[i].text, strlen(cases[i].text),
+                                     &m, said, sizeof said))
+            fail_msg("%s", said);
         assert_int_equal(m.triangle_count, cases[i].triangles);
-        if (fabs(whole_area(&m) - cases[i].area) > 1e-12) fail_msg("case %d: the area is %g", (int)i, whole_area(&m));
+        if (fabs(whole_area(&m) - cases[i].area) > 1e-12)
+            fail_msg("case %d: the area is %g", (int)i, whole_area(&m));
         couplet_mesh_free(&m);
     }
     const char *star = "v 0 1 0\nv 0.6 -0.8 0\nv -1 0.3 0\nv 1 0.3 0\nv -0.6 -0.8 0\nf 1 2 3 4 5\n";
     CoupletMesh m;
-    assert_true(couplet_mesh_read_bytes("a.obj", (const uint8_t *)star, strlen(star), &m, said, sizeof said));
+    assert_true(couplet_mesh_read_bytes("a.obj", (const uint8_t *)star, strlen(star), &m, said,
+                                        sizeof said));
     assert_int_equal(m.triangle_count, 3);
     couplet_mesh_free(&m);
 }
 
 static void strips(void **state) {
     (void)state;
-    const char *text = "ply\nformat ascii 1.0\nelement vertex 6\nproperty float x\nproperty float y\nproperty float z\nelement tristrips 1\n"
-                       "property list int int vertex_indices\nend_header\n0 0 0\n1 0 0\n0 1 0\n1 1 0\n0 0 1\n1 0 1\n8 0 1 2 3 -1 0 1 4\n";
+    const char *text = "ply\nformat ascii 1.0\nelement vertex 6\nproperty float x\nproperty float "
+                       "y\nproperty float z\nelement tristrips 1\n"
+                       "property list int int vertex_indices\nend_header\n0 0 0\n1 0 0\n0 1 0\n1 1 "
+                       "0\n0 0 1\n1 0 1\n8 0 1 2 3 -1 0 1 4\n";
     CoupletMesh m;
-    if (!couplet_mesh_read_bytes("a.ply", (const uint8_t *)text, strlen(text), &m, said, sizeof said)) fail_msg("%s", said);
+    if (!couplet_mesh_read_bytes("a.ply", (const uint8_t *)text, strlen(text), &m, said,
+                                 sizeof said))
+        fail_msg("%s", said);
     assert_int_equal(m.triangle_count, 3);
     assert_memory_equal(m.corners, ((const int32_t[]){0, 1, 2, 2, 1, 3, 0, 1, 4}), 36);
     couplet_mesh_free(&m);
@@ -217,9 +262,11 @@ static int side_of(const float *p) {
 static void points_are_in_proportion_to_area(void **state) {
     (void)state;
     enum { COUNT = 22000 };
-    static const float normals[6][3] = {{0, 0, -1}, {0, 0, 1}, {0, -1, 0}, {0, 1, 0}, {1, 0, 0}, {-1, 0, 0}};
+    static const float normals[6][3] = {{0, 0, -1}, {0, 0, 1}, {0, -1, 0},
+                                        {0, 1, 0},  {1, 0, 0}, {-1, 0, 0}};
     static const double areas[6] = {2, 2, 3, 3, 6, 6};
-    const CoupletSetting settings[] = {{"count", COUNT, NULL}, {"normals", 1, NULL}, {"scale", 0, "none"}};
+    const CoupletSetting settings[] = {
+        {"count", COUNT, NULL}, {"normals", 1, NULL}, {"scale", 0, "none"}};
     write_obj("a/block.obj", "\n");
     CoupletTable table;
     assert_true(open_samples("points", "a/block.obj", settings, 3, &table));
@@ -230,14 +277,18 @@ static void points_are_in_proportion_to_area(void **state) {
         const int side = side_of(points + 3 * i);
         assert_in_range(side, 0, 5);
         on[side]++;
-        for (int k = 0; k < 3; k++) assert_true(normal[3 * i + k] == normals[side][k]);
-        for (int k = 0; k < 3; k++) mean[k] += points[3 * i + k] / (double)COUNT;
+        for (int k = 0; k < 3; k++)
+            assert_true(normal[3 * i + k] == normals[side][k]);
+        for (int k = 0; k < 3; k++)
+            mean[k] += points[3 * i + k] / (double)COUNT;
     }
     for (int s = 0; s < 6; s++) {
         const double expected = areas[s] * 1000, spread = sqrt(expected * (1 - areas[s] / 22));
-        if (fabs(on[s] - expected) > 4 * spread) fail_msg("side %d has %d points, and %g are expected", s, on[s], expected);
+        if (fabs(on[s] - expected) > 4 * spread)
+            fail_msg("side %d has %d points, and %g are expected", s, on[s], expected);
     }
-    for (int k = 0; k < 3; k++) assert_true(fabs(mean[k] - (k + 1) / 2.0) < 4 * (k + 1) * 0.4 / sqrt(COUNT));
+    for (int k = 0; k < 3; k++)
+        assert_true(fabs(mean[k] - (k + 1) / 2.0) < 4 * (k + 1) * 0.4 / sqrt(COUNT));
     free(points);
     free(normal);
     couplet_table_close(&table);
@@ -248,8 +299,10 @@ static void shapes_are_in_the_unit_sphere(void **state) {
     const CoupletSetting settings[] = {{"count", 4000, NULL}};
     Text t = {.length = 0};
     add(&t, "OFF\n8 6 0\n");
-    for (int i = 0; i < 8; i++) add(&t, "%.3f %.3f %.3f\n", block[i][0] + 4e6, block[i][1], block[i][2] - 7e6);
-    for (int i = 0; i < 6; i++) add(&t, "4 %d %d %d %d\n", sides[i][0], sides[i][1], sides[i][2], sides[i][3]);
+    for (int i = 0; i < 8; i++)
+        add(&t, "%.3f %.3f %.3f\n", block[i][0] + 4e6, block[i][1], block[i][2] - 7e6);
+    for (int i = 0; i < 6; i++)
+        add(&t, "4 %d %d %d %d\n", sides[i][0], sides[i][1], sides[i][2], sides[i][3]);
     write_sample("far.off", t.bytes, t.length);
     float *points = read_file("points", "far.off", settings, 1, "points");
     double most = 0, centre[3] = {0};
@@ -262,11 +315,13 @@ static void shapes_are_in_the_unit_sphere(void **state) {
         most = fmax(most, sqrt(sum));
     }
     assert_true(most <= 1 + 1e-6 && most > 0.95);
-    for (int k = 0; k < 3; k++) assert_true(fabs(centre[k]) < 0.05);
+    for (int k = 0; k < 3; k++)
+        assert_true(fabs(centre[k]) < 0.05);
     /* The half diagonal of the block is the unit: its sides are at half their lengths over it. */
     const double half = sqrt(1 + 4 + 9) / 2;
     for (int i = 0; i < 4000; i++)
-        for (int k = 0; k < 3; k++) assert_true(fabs(points[3 * i + k]) <= (k + 1) / 2.0 / half + 1e-6);
+        for (int k = 0; k < 3; k++)
+            assert_true(fabs(points[3 * i + k]) <= (k + 1) / 2.0 / half + 1e-6);
     free(points);
 }
 
@@ -281,7 +336,8 @@ static void draws_go_by_path(void **state) {
     CoupletTable here, there;
     assert_true(open_samples("points", "here/", settings, 1, &here));
     assert_true(open_samples("points", "there", settings, 1, &there));
-    float *a = read_sample(&here, 0, "points"), *b = read_sample(&here, 1, "points"), *again = read_sample(&there, 1, "points");
+    float *a = read_sample(&here, 0, "points"), *b = read_sample(&here, 1, "points"),
+          *again = read_sample(&there, 1, "points");
     assert_memory_equal(a, again, 64 * 12);
     assert_memory_not_equal(a, b, 64 * 12);
     /* The same on every machine: these are the bits. */
@@ -326,7 +382,8 @@ static void classes_are_folders(void **state) {
 static void cloud_keeps_points(int held, int count) {
     Text t = {.length = 0};
     add(&t, "%d\n// x y z and its brightness\n", held);
-    for (int i = 0; i < held; i++) add(&t, "%d;%d, -%d 0.5\n", i + 1, i / 7, i % 5);
+    for (int i = 0; i < held; i++)
+        add(&t, "%d;%d, -%d 0.5\n", i + 1, i / 7, i % 5);
     write_sample("cloud.pts", t.bytes, t.length);
     const CoupletSetting settings[] = {{"count", count, NULL}, {"scale", 0, "none"}};
     float *points = read_file("points", "cloud.pts", settings, 2, "points");
@@ -335,13 +392,16 @@ static void cloud_keeps_points(int held, int count) {
     for (int i = 0; i < count; i++) {
         const int from = (int)points[3 * i] - 1;
         assert_in_range(from, 0, held - 1);
-        assert_true(points[3 * i + 1] == (float)(from / 7) && points[3 * i + 2] == (float)-(from % 5));
+        assert_true(points[3 * i + 1] == (float)(from / 7) &&
+                    points[3 * i + 2] == (float)-(from % 5));
         times[from]++;
     }
-    for (int i = 0; i < held; i++) assert_in_range(times[i], count / held, (count + held - 1) / held);
+    for (int i = 0; i < held; i++)
+        assert_in_range(times[i], count / held, (count + held - 1) / held);
     if (held > 20) { /* in a drawn order */
         int falls = 0;
-        for (int i = 1; i < held && i < count; i++) falls += points[3 * i] < points[3 * i - 3];
+        for (int i = 1; i < held && i < count; i++)
+            falls += points[3 * i] < points[3 * i - 3];
         assert_true(falls > 3);
     }
     free(points);
@@ -360,7 +420,8 @@ static void clouds(void **state) {
     write_text("one.xyz", "3 4 5");
     const CoupletSetting settings[] = {{"count", 2, NULL}};
     float *points = read_file("points", "one.xyz", settings, 1, "points");
-    for (int i = 0; i < 6; i++) assert_true(points[i] == 0);
+    for (int i = 0; i < 6; i++)
+        assert_true(points[i] == 0);
     free(points);
 }
 
@@ -368,8 +429,10 @@ static void clouds_have_normals(void **state) {
     (void)state;
     const CoupletSetting settings[] = {{"count", 4, NULL}, {"normals", 1, NULL}};
     write_text("six.xyz", "0 0 0 1 0 0\n1 1 1 0 0.6 0.8\n");
-    write_text("normals.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float nz\nproperty float ny\nproperty float nx\n"
-                              "property float x\nproperty float y\nproperty float z\nend_header\n0 2 0 5 5 5\n");
+    write_text("normals.ply",
+               "ply\nformat ascii 1.0\nelement vertex 1\nproperty float nz\nproperty float "
+               "ny\nproperty float nx\n"
+               "property float x\nproperty float y\nproperty float z\nend_header\n0 2 0 5 5 5\n");
     float *normal = read_file("points", "six.xyz", settings, 2, "normal");
     assert_non_null(normal);
     assert_true(normal[0] + normal[3] == 1 && fabsf(normal[1] + normal[4] - 0.6f) < 1e-6f);
@@ -380,20 +443,26 @@ static void clouds_have_normals(void **state) {
     free(normal);
     write_text("colour.xyz", "0 0 0 255 0 0\n1 1 1 0 255 0\n");
     refuses("points", "colour.xyz", settings, 2, "normal", "without normals");
-    write_text("short.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float nz\nproperty float ny\nproperty float nx\n"
-                            "property float x\nproperty float y\nproperty float z\nend_header\n0 0 0 5 5 5\n");
+    write_text("short.ply",
+               "ply\nformat ascii 1.0\nelement vertex 1\nproperty float nz\nproperty float "
+               "ny\nproperty float nx\n"
+               "property float x\nproperty float y\nproperty float z\nend_header\n0 0 0 5 5 5\n");
     refuses("points", "short.ply", settings, 2, "normal", "the normal of point 0 has the length 0");
-    write_text("nan.ply", "ply\nformat ascii 1.0\nCreated by an old Blender\nelement vertex 1\nproperty float nz\nproperty float ny\nproperty float nx\n"
-                          "property float x\nproperty float y\nproperty float z\nproperty float quality\nend_header\n0 nan 1 5 5 5 inf\n");
+    write_text("nan.ply", "ply\nformat ascii 1.0\nCreated by an old Blender\nelement vertex "
+                          "1\nproperty float nz\nproperty float ny\nproperty float nx\n"
+                          "property float x\nproperty float y\nproperty float z\nproperty float "
+                          "quality\nend_header\n0 nan 1 5 5 5 inf\n");
     refuses("points", "nan.ply", settings, 2, "normal", "the normal of point 0 has the length nan");
-    float *points = read_file("points", "nan.ply", settings, 1, "points"); /* where nobody asks for them, they may be anything */
+    /* where nobody asks for them, they may be anything */
+    float *points = read_file("points", "nan.ply", settings, 1, "points");
     assert_non_null(points);
     free(points);
 }
 
 static void damaged(void **state) {
     (void)state;
-    static const char ply[] = "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\nelement face 1\n"
+    static const char ply[] = "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty "
+                              "float y\nproperty float z\nelement face 1\n"
                               "property list uchar int vertex_indices\nend_header\n";
     static const struct {
         const char *name, *text, *words;
@@ -405,7 +474,8 @@ static void damaged(void **state) {
         {"inf.obj", "v 0 0 1e999\n", ":1: `1e999` is no finite number"},
         {"large.obj", "v 0 0 1e39\n", "a finite number of 32 bits"},
         {"few.obj", "v 0 0\n", "has 2 numbers, and 3 were expected"},
-        {"ahead.obj", "v 0 0 0\nv 1 0 0\nf 1 2 3\nv 0 1 0\n", ":3: a face has point 3, and points 1 to 2 stand above"},
+        {"ahead.obj", "v 0 0 0\nv 1 0 0\nf 1 2 3\nv 0 1 0\n",
+         ":3: a face has point 3, and points 1 to 2 stand above"},
         {"zero.obj", "v 0 0 0\nf 0 1 1\n", "a face has point 0"},
         {"before.obj", "v 0 0 0\nf -1 -2 -1\n", "a face has point -2"},
         {"corner.obj", "v 0 0 0\nf 1 x/1 1\n", "`x/1` is no corner"},
@@ -417,19 +487,30 @@ static void damaged(void **state) {
         {"half.off", "OFF\n3 1 0\n0 0 0\n", "ends after 1 of its 3 points"},
         {"faceless.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n", "ends after 0 of its 1 faces"},
         {"outside.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 3\n", ":6: a face has point 3"},
-        {"corners.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1\n", "a face has 2 points, and 3 were expected"},
+        {"corners.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1\n",
+         "a face has 2 points, and 3 were expected"},
         {"rest.off", "OFF\n1 0 0\n0 0 0\n0 0 0\n", "goes on after"},
-        {"endless.off", "OFF\n999999999999 1 0\n0 0 0\n", "ends after 1 of its 999999999999 points"},
+        {"endless.off", "OFF\n999999999999 1 0\n0 0 0\n",
+         "ends after 1 of its 999999999999 points"},
         {"head.ply", "plx\n", "does not begin with the line `ply`"},
         {"format.ply", "ply\nformat ascii7 1.0\nend_header\n", "the format is `ascii7`"},
         {"formatless.ply", "ply\nelement vertex 0\nend_header\n", "no line `format`"},
-        {"type.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty real x\nend_header\n", "`real` is no type"},
-        {"xyz.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n1\n", "no properties x, y and z"},
-        {"twice.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float x\nend_header\n1\n", "twice"},
+        {"type.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty real x\nend_header\n",
+         "`real` is no type"},
+        {"xyz.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n1\n",
+         "no properties x, y and z"},
+        {"twice.ply",
+         "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float "
+         "x\nend_header\n1\n",
+         "twice"},
         {"cut.ply", "ply\nformat ascii 1.0\nelement vertex 1\n", "ends before its end_header"},
-        {"none.stl", "a file that is long enough to be one, but says more triangles than it has room for, so it is none", "triangles take"},
+        {"none.stl",
+         "a file that is long enough to be one, but says more triangles than it has room for, so "
+         "it is none",
+         "triangles take"},
         {"cut.stl", "solid x\nfacet\nvertex 0 0 0\n", "ends before its endsolid"},
-        {"two.stl", "solid x\nvertex 0 0 0\nvertex 1 0 0\nendfacet\nendsolid\n", "ends with 2 corners"},
+        {"two.stl", "solid x\nvertex 0 0 0\nvertex 1 0 0\nendfacet\nendsolid\n",
+         "ends with 2 corners"},
         {"count.xyz", "3\n0 0 0\n1 1 1\n", "has 2 points, and its first line says 3"},
         {"atom.xyz", "C 0 0 0\n", "`C` is no finite number"},
         {"comma.xyz", "0,5 0,5 0,5 \n1 1\n", ":2: a point has 2 numbers"},
@@ -459,10 +540,12 @@ static void damaged(void **state) {
 /* Each beginning of each file is read or refused; the sanitizers see what else happens. */
 static void cut_short(void **state) {
     (void)state;
-    static const char *const names[] = {"cut.obj", "cut.off", "cut0.ply", "cut1.ply", "cut2.ply", "cut0.stl", "cut1.stl"};
+    static const char *const names[] = {"cut.obj",  "cut.off",  "cut0.ply", "cut1.ply",
+                                        "cut2.ply", "cut0.stl", "cut1.stl"};
     write_obj(names[0], "\n");
     write_off(names[1], "OFF\n");
-    for (int i = 0; i < 3; i++) write_ply(names[2 + i], i);
+    for (int i = 0; i < 3; i++)
+        write_ply(names[2 + i], i);
     write_stl(names[5], false);
     write_stl(names[6], true);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -475,12 +558,14 @@ static void cut_short(void **state) {
             uint8_t *part = malloc(cut + 1);
             memcpy(part, bytes, cut);
             CoupletMesh m;
-            const bool is_read = couplet_mesh_read_bytes(names[i], part, cut, &m, said, sizeof said);
+            const bool is_read =
+                couplet_mesh_read_bytes(names[i], part, cut, &m, said, sizeof said);
             if (is_read) couplet_mesh_free(&m);
             read += is_read;
             free(part);
         }
-        /* A cut OBJ is a smaller OBJ; of the others, only what ends in its last number or line may be taken for whole. */
+        /* A cut OBJ is a smaller OBJ; of the others, only what ends in its last number or line may
+         * be taken for whole. */
         if (i) assert_in_range(read, 0, 16);
     }
 }

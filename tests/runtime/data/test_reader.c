@@ -40,14 +40,18 @@ static void claims_are_compared(void **state) {
     assert_non_null(batch);
     assert_true(couplet_field_classes(batch, (const char *const[]){"one", "two"}, 2));
     assert_string_equal(couplet_table_field(&table, "batch", NULL)->class_names[1], "two");
-    const CoupletField right[] = {{.name = "batch", .type = COUPLET_I32}, {.name = "expr", .type = COUPLET_F32, .rank = 1, .shape = {2000}}};
+    const CoupletField right[] = {
+        {.name = "batch", .type = COUPLET_I32},
+        {.name = "expr", .type = COUPLET_F32, .rank = 1, .shape = {2000}}};
     assert_true(couplet_table_claims(&table, right, 2, said, sizeof said));
     const CoupletField missing = {.name = "x", .type = COUPLET_F32, .rank = 1, .shape = {50}};
     assert_false(couplet_table_claims(&table, &missing, 1, said, sizeof said));
-    assert_string_equal(said, "cells.npz has no field `x`, and `x : real[50]` is expected; it has expr : real[2000], batch : int");
+    assert_string_equal(said, "cells.npz has no field `x`, and `x : real[50]` is expected; it has "
+                              "expr : real[2000], batch : int");
     const CoupletField other = {.name = "expr", .type = COUPLET_F32, .rank = 1, .shape = {50}};
     assert_false(couplet_table_claims(&table, &other, 1, said, sizeof said));
-    assert_string_equal(said, "cells.npz: its field `expr` is real[2000], and real[50] is expected");
+    assert_string_equal(said,
+                        "cells.npz: its field `expr` is real[2000], and real[50] is expected");
     const CoupletField classes = {.name = "batch", .type = COUPLET_I32, .classes = 5};
     assert_false(couplet_table_claims(&table, &classes, 1, said, sizeof said));
     couplet_table_close(&table);

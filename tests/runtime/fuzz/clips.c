@@ -1,4 +1,5 @@
-/* The fuzz target of videos: our reader with the sanitizers, around FFmpeg's libraries as they are installed. */
+/* The fuzz target of videos: our reader with the sanitizers, around FFmpeg's libraries as they are
+ * installed. */
 #include "runtime/data/clip.h"
 
 #include <assert.h>

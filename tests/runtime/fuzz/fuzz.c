@@ -1,4 +1,5 @@
-/* The fuzz target of arrays that commands take: .npy files and .npz archives. The first byte chooses. */
+/* The fuzz target of arrays that commands take: .npy files and .npz archives. The first byte
+ * chooses. */
 #include "runtime/npz.h"
 
 #include <stdio.h>
@@ -10,8 +11,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 static void read_file(int choice, const char *path) {
     char error[512];
     CoupletNpy array;
-    if (choice == 0 && couplet_npy_read(path, &array, error, sizeof error)) couplet_npy_free(&array);
-    if (choice == 1 && couplet_npz_read(path, "x", &array, error, sizeof error)) couplet_npy_free(&array);
+    if (choice == 0 && couplet_npy_read(path, &array, error, sizeof error))
+        couplet_npy_free(&array);
+    if (choice == 1 && couplet_npz_read(path, "x", &array, error, sizeof error))
+        couplet_npy_free(&array);
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {

@@ -1,4 +1,5 @@
-/* The fuzz target of IDX files; a seed whose name begins with `labels` is its own file of labels too. */
+/* The fuzz target of IDX files; a seed whose name begins with `labels` is its own file of labels
+ * too. */
 #include "tests/runtime/fuzz/table.h"
 
 extern const CoupletReader couplet_reader_idx;

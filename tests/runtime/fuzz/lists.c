@@ -16,8 +16,11 @@ static void fuzz_list(const uint8_t *data, size_t size) {
 }
 
 static void fuzz_one(const char *name, const uint8_t *data, size_t size) {
-    if (strstr(name, ".csv")) fuzz_list(data, size);
-    else fuzz_table(strstr(name, "100") ? &couplet_reader_cifar100 : &couplet_reader_cifar10, data, size, NULL, 0);
+    if (strstr(name, ".csv"))
+        fuzz_list(data, size);
+    else
+        fuzz_table(strstr(name, "100") ? &couplet_reader_cifar100 : &couplet_reader_cifar10, data,
+                   size, NULL, 0);
 }
 
 #include "tests/runtime/fuzz/mutate.h"

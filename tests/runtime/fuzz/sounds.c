@@ -1,4 +1,5 @@
-/* The fuzz target of sounds: our reader with the sanitizers, around libsndfile and libsamplerate as they are installed. */
+/* The fuzz target of sounds: our reader with the sanitizers, around libsndfile and libsamplerate as
+ * they are installed. */
 #include "runtime/data/sound.h"
 
 #include <assert.h>
@@ -10,7 +11,10 @@ static void fuzz_one(const char *name, const uint8_t *data, size_t size);
 
 /* libsndfile forgets some memory of the decoders of damaged files. */
 const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) { return "leak:libsndfile\nleak:libvorbis\nleak:libopus\nleak:libFLAC\nleak:libogg\nleak:libmpg123\n"; }
+const char *__lsan_default_suppressions(void) {
+    return "leak:libsndfile\nleak:libvorbis\nleak:libopus\nleak:libFLAC\nleak:libogg\nleak:"
+           "libmpg123\n";
+}
 
 #include "tests/runtime/fuzz/mutate.h"
 
@@ -26,9 +30,12 @@ static void fuzz_one(const char *name, const uint8_t *data, size_t size) {
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     if (couplet_sound_read(path, &wish, samples, &length, error, sizeof error)) {
         assert(length >= 1 && length <= COUNT);
-        for (int i = 0; i < COUNT; i++) assert(isfinite(samples[i]));
-        for (int i = length; i < COUNT; i++) assert(samples[i] == 0);
-    } else assert(*error);
+        for (int i = 0; i < COUNT; i++)
+            assert(isfinite(samples[i]));
+        for (int i = length; i < COUNT; i++)
+            assert(samples[i] == 0);
+    } else
+        assert(*error);
     close(file);
     free(samples);
 }
