@@ -140,16 +140,20 @@ def allowed_words(inside):
 
 def unprefixed_names(build):
     """`file name` of each external function whose first word tells no file to open."""
+    objects = {}
     for path in sorted(glob.glob(build + "/**/*.c.o", recursive=True)):
         inside = re.sub(r"CMakeFiles/[^/]*/", "", os.path.relpath(path, build))
-        if inside.startswith("tests") or "/../" in inside or inside.startswith("__"):
-            continue
-        listed = subprocess.run(["nm", "--defined-only", "-g", path], capture_output=True, text=True)
-        for line in listed.stdout.splitlines():
-            kind, name = line.split()[-2:]
-            known = name.split("_")[0] in allowed_words(inside) or name.endswith("_command")
-            if kind == "T" and not known and name != "main":
-                yield f"{inside} {name}"
+        if not inside.startswith(("tests", "__")) and "/../" not in inside:
+            objects[path] = inside
+    listed = subprocess.run(["nm", "-A", "--defined-only", "-g", *objects], capture_output=True,
+                            text=True)
+    for line in listed.stdout.splitlines():
+        path, _, symbol = line.partition(".c.o:")
+        kind, name = symbol.split()[-2:]
+        inside = objects[path + ".c.o"]
+        known = name.split("_")[0] in allowed_words(inside) or name.endswith("_command")
+        if kind == "T" and not known and name != "main":
+            yield f"{inside} {name}"
 
 
 def main():
@@ -161,6 +165,9 @@ def main():
     parser.add_argument("--list", choices=["long", "wide", "headless", "walkers", "names"])
     given = parser.parse_args()
     names = list(unprefixed_names(os.path.abspath(given.names))) if given.names else None
+    if given.list == "names":
+        print("\n".join(names or []))
+        return 1 if names else 0
     os.chdir(given.folder)
     rows, together = {}, []
     for folder in FOLDERS:
@@ -169,9 +176,7 @@ def main():
         rows[folder] = measure(sources)
         together += sources if folder != "tests" else []
     rows["together"] = measure(together)
-    if given.list == "names":
-        print("\n".join(names or []))
-    elif given.list:
+    if given.list:
         print("\n".join(rows["together"][given.list]))
     else:
         print(f"{'':<10}{'lines':>8}{'tokens':>8}{'wide':>7}{'long':>7}{'median':>8}{'walkers':>9}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""format.py COUPLET ROOT CLANG_FORMAT: every C file is laid out as clang-format does it (.clang-format)."""
+"""format.py COUPLET ROOT CLANG_FORMAT: every C file is laid out as clang-format does it."""
 import glob
 import os
 import subprocess
