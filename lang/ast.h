@@ -324,7 +324,5 @@ bool net_takes_index(const Expr *e, const Binder *binder);
 
 /* `couplet check`: one line a name, with its type and shape, in source order. */
 void check_print(const Method *method, FILE *out);
-/* The tree as an indented text, for golden tests of the parser. */
-void ast_print(const Module *module, FILE *out);
 
 #endif

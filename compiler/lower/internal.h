@@ -336,9 +336,9 @@ void lower_declare_source(Lower *l, const Stmt *stmt);
 int lower_find_source(const Lower *l, const char *name);
 /* The field of this name, which is noted as read; NULL: `index`, which is no column. */
 const DataField *lower_source_field(Lower *l, const DataSource *data, const char *name);
-/* An input that holds `rows` samples of the field; NULL: their numbers. */
 /* A recipe of one sample, done to each of a sweep's batch. */
 Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe);
+/* An input that holds `rows` samples of the field; NULL: their numbers. */
 GNode *lower_rows_input(Lower *l, const char *name, const DataField *field, int64_t rows,
                         Span span);
 /* of a name in a view whose is_sample is set */
