@@ -198,12 +198,12 @@ with tempfile.TemporaryDirectory() as folder:
         if check(done.returncode == 0, "a program links the shared libraries", done.stderr.replace("int main()", "")):
             check(tool(folder + "/shared").returncode == 0, "and runs with them")
 
-    # The examples in C, at most 80 lines each, on the method that they name.
+    # The examples in C, at most 90 lines each, on the method that they name.
     command.write(folder + "/simclr.cpl", TINY_SPEC)
     if build(folder + "/simclr.cpl", "--emit", "lib", "-o", folder + "/simclr"):
         for name in ("neighbours", "train_own"):
             source = f"{root}/examples/c/{name}.c"
-            check(open(source).read().count("\n") <= 80, f"{name}.c has at most 80 lines")
+            check(open(source).read().count("\n") <= 90, f"{name}.c has at most 90 lines")
             compile_c(source, folder, f"{folder}/{name}", folder + "/libsimclr.a")
         done = tool(folder + "/train_own", 4, folder + "/own.safetensors")
         check(done.returncode == 0 and len(done.stdout.splitlines()) == 4, "train_own makes four steps", done.stderr)

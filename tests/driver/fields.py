@@ -127,7 +127,7 @@ with tempfile.TemporaryDirectory() as folder:
     check(done.returncode == 0 and "kNN (k = 3" in done.stdout, "it trains, and is evaluated on its field", done.stdout + done.stderr)
     done = command.run(couplet, "eval", out)
     check(done.returncode == 0 and "kNN (k = 3" in done.stdout, "a run is evaluated where its data was", done.stdout + done.stderr)
-    for name, words in (("gradcheck", ["encoder"]), ("profile", ["the whole step"]), ("describe", ["train.kind, train.clip"])):
+    for name, words in (("gradcheck", ["encoder"]), ("profile", ["the whole step"]), ("describe", ["reads train.kind", "reads train.wave, train.clip"])):
         done = command.run(couplet, name, claimed, "--data", folder + "/nowhere")
         check(done.returncode == 0 and all(word in done.stdout for word in words), f"{name} without the data", done.stdout + done.stderr)
 
