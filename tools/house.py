@@ -145,6 +145,8 @@ def unprefixed_names(build):
         inside = re.sub(r"CMakeFiles/[^/]*/", "", os.path.relpath(path, build))
         if not inside.startswith(("tests", "__")) and "/../" not in inside:
             objects[path] = inside
+    if not objects:
+        sys.exit(f"house.py: there are no object files below {build}; build first")
     listed = subprocess.run(["nm", "-A", "--defined-only", "-g", *objects], capture_output=True,
                             text=True)
     for line in listed.stdout.splitlines():

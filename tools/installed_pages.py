@@ -124,6 +124,8 @@ def fish(commands):
 
 
 def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     couplet, folder = sys.argv[1:3]
     version = subprocess.run([couplet, "version"], capture_output=True, text=True).stdout.split()[1]
     commands = couplet_help(couplet)[1]
