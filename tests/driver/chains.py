@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """chains.py COUPLET ROOT: formulas that name the one before them twice. As trees they have 2^n parts, as graphs n: the
 time that a command takes for 64 of them is compared with that for 32, and must not be more than four times as much."""
+import os
 import resource
-import struct
 import sys
 import tempfile
 
 import command
+
+sys.path.insert(0, os.path.join(sys.argv[2], "tests", "golden"))
+import npy
 
 couplet = sys.argv[1]
 check = command.Checks()
@@ -138,14 +141,6 @@ train { epochs 1, batch 16, optimiser optim.sgd(lr = 0.05, momentum = 0.9) }
 """
 
 
-def npy(path, code, values):
-    head = "{'descr': '%s', 'fortran_order': False, 'shape': (%d,), }" % (code, len(values))
-    head += " " * ((64 - (10 + len(head) + 1) % 64) % 64) + "\n"
-    packed = b"".join(struct.pack(code.replace("i4", "i").replace("f4", "f"), v) for v in values)
-    with open(path, "wb") as out:
-        out.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + packed)
-
-
 def seconds(*arguments):
     """Processor time, which a busy machine does not change much."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -165,8 +160,8 @@ def compare(what, command_for, sizes=(32, 64), most=4):
 
 
 with tempfile.TemporaryDirectory() as folder:
-    npy(f"{folder}/x.npy", "<f4", [0.1 * i - 0.3 for i in range(8)])
-    npy(f"{folder}/y.npy", "<i4", [i % 3 for i in range(8)])
+    npy.write(f"{folder}/x.npy", [8], [0.1 * i - 0.3 for i in range(8)])
+    npy.write(f"{folder}/y.npy", [8], [i % 3 for i in range(8)], "<i4")
     arrays = ["--in", f"x={folder}/x.npy"], ["--in", f"x={folder}/x.npy", "--in", f"y={folder}/y.npy"]
     command.run(couplet, "grad", command.write(f"{folder}/first.cpl", KINDS["scalars"](2)), "--fn", "f", *arrays[0])
     for name, kind in KINDS.items():

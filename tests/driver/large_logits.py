@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """large_logits.py COUPLET ROOT [DEVICE]: what a log-sum-exp of logits near 1e4 weighs and is subtracted from. One
 float32 of 1e4 has its last bit at 1e-3; values and gradients are within 1e-5 of the formula in float64 all the same."""
+import os
 import random
-import struct
 import sys
 import tempfile
 
 import command
+
+sys.path.insert(0, os.path.join(sys.argv[2], "tests", "golden"))
+import npy
 
 couplet = sys.argv[1]
 device = sys.argv[3] if len(sys.argv) > 3 else "cpu"
@@ -41,22 +44,6 @@ PAIRS = {
 LONG = {"one_sum": "sum[k] v[k] * exp(u[k] - logsumexp[m] u[m])"}
 
 
-def npy(path, values, shape, code="f"):
-    sizes = "".join(f"{n}, " for n in shape)
-    head = "{'descr': '<%s4', 'fortran_order': False, 'shape': (%s), }" % (code, sizes)
-    head += " " * ((64 - (10 + len(head) + 1) % 64) % 64) + "\n"
-    with open(path, "wb") as out:
-        out.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode())
-        out.write(struct.pack("<%d%s" % (len(values), code), *values))
-
-
-def read(path):
-    with open(path, "rb") as data:
-        raw = data.read()
-    start = 10 + struct.unpack("<H", raw[8:10])[0]
-    return struct.unpack("<%df" % ((len(raw) - start) // 4), raw[start:])
-
-
 def normal(count, mean, deviation):
     return [draw.gauss(mean, deviation) for _ in range(count)]
 
@@ -67,14 +54,14 @@ def near(count, width):
 
 
 def write_arrays(folder):
-    npy(f"{folder}/x.npy", normal(8 * 40, 1e4, 1), (8, 40))
-    npy(f"{folder}/y.npy", [draw.randrange(40) for _ in range(8)], (8,), "i")
-    npy(f"{folder}/a.npy", normal(8 * 40, 0, 1), (8, 40))
-    npy(f"{folder}/z.npy", near(600, 8), (600, 8))
-    npy(f"{folder}/w.npy", near(600, 8), (600, 8))
-    npy(f"{folder}/b.npy", normal(600 * 8, 0, 1), (600, 8))
-    npy(f"{folder}/u.npy", normal(90000, 1e4, 1), (90000,))
-    npy(f"{folder}/v.npy", normal(90000, 0, 1), (90000,))
+    npy.write(f"{folder}/x.npy", (8, 40), normal(8 * 40, 1e4, 1))
+    npy.write(f"{folder}/y.npy", (8,), [draw.randrange(40) for _ in range(8)], "<i4")
+    npy.write(f"{folder}/a.npy", (8, 40), normal(8 * 40, 0, 1))
+    npy.write(f"{folder}/z.npy", (600, 8), near(600, 8))
+    npy.write(f"{folder}/w.npy", (600, 8), near(600, 8))
+    npy.write(f"{folder}/b.npy", (600, 8), normal(600 * 8, 0, 1))
+    npy.write(f"{folder}/u.npy", (90000,), normal(90000, 1e4, 1))
+    npy.write(f"{folder}/v.npy", (90000,), normal(90000, 0, 1))
 
 
 def results(folder, spec, name, arrays, door):
@@ -85,7 +72,7 @@ def results(folder, spec, name, arrays, door):
     if not check(done.returncode == 0, f"{name} {' '.join(door)}: runs", done.stdout + done.stderr):
         return None
     value = [float(done.stdout.split("value:")[1].split()[0])]
-    return [value] + [read(f"{out}/grad_{key}.npy") for key, file in arrays.items() if file != "y"]
+    return [value] + [npy.read(f"{out}/grad_{key}.npy")[1] for key, file in arrays.items() if file != "y"]
 
 
 def compare(name, door, got, want):

@@ -3,12 +3,16 @@
 and 1, and differences of them from 1, as papers print them. Value and slope at each point are within 1e-6 of what the
 mathematics says: each formula f is run as sum[i] w[i] * f(x[i]), whose gradient by w is f and by x its slope."""
 import math
+import os
 import re
 import struct
 import sys
 import tempfile
 
 import command
+
+sys.path.insert(0, os.path.join(sys.argv[2], "tests", "golden"))
+import npy
 
 couplet = sys.argv[1]
 device = sys.argv[3] if len(sys.argv) > 3 else "cpu"
@@ -132,22 +136,6 @@ FORMULAS = {
 }
 
 
-def npy(path, values, shape=None, code="f"):
-    sizes = "".join(f"{n}, " for n in shape or [len(values)])
-    head = "{'descr': '<%s4', 'fortran_order': False, 'shape': (%s), }" % (code, sizes)
-    head += " " * ((64 - (10 + len(head) + 1) % 64) % 64) + "\n"
-    with open(path, "wb") as out:
-        out.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode())
-        out.write(struct.pack("<%d%s" % (len(values), code), *values))
-
-
-def read(path):
-    with open(path, "rb") as data:
-        raw = data.read()
-    start = 10 + struct.unpack("<H", raw[8:10])[0]
-    return struct.unpack("<%df" % ((len(raw) - start) // 4), raw[start:])
-
-
 def single(x):
     return struct.unpack("<f", struct.pack("<f", x))[0]
 
@@ -167,15 +155,15 @@ def hold(name, what, points, got, want):
 
 def run(folder, name, text, value, slope, where, variant):
     points = [single(x) for x in POINTS if where(x)]
-    npy(f"{folder}/x.npy", points)
-    npy(f"{folder}/w.npy", [1.0] * len(points))
+    npy.write(f"{folder}/x.npy", [len(points)], points)
+    npy.write(f"{folder}/w.npy", [len(points)], [1.0] * len(points))
     spec = command.write(f"{folder}/f.cpl", text)
     done = command.run(couplet, "grad", spec, "--fn", "f", "--in", f"x={folder}/x.npy", "--in", f"w={folder}/w.npy",
                        "--device", device, "--out", f"{folder}/out")
     if not check(done.returncode == 0, f"{name}, {variant}: runs", done.stdout + done.stderr):
         return
-    hold(name, f"{variant}, value", points, read(f"{folder}/out/grad_w.npy"), value)
-    hold(name, f"{variant}, slope", points, read(f"{folder}/out/grad_x.npy"), slope)
+    hold(name, f"{variant}, value", points, npy.read(f"{folder}/out/grad_w.npy")[1], value)
+    hold(name, f"{variant}, slope", points, npy.read(f"{folder}/out/grad_x.npy")[1], slope)
 
 
 # Exponentials of scalars that are known when the program is compiled, or only when it runs: exp(1 / tau) is 1e434.
@@ -253,16 +241,16 @@ def run_rows(folder, softmax, lets, entry, formula, chosen=None, left=None):
         want_x += [sum(weights[c] * logs[c][1][k] for c in range(classes)) for k in range(classes)]
         sizes += [max(sum(weights[c] * abs(logs[c][2 if left else 1][k]) for c in range(classes)), 1e-6) for k in range(classes)]
     shape = (len(rows), classes)
-    npy(f"{folder}/x.npy", [v for row in rows for v in row], shape)
-    npy(f"{folder}/w.npy", [1.0] * len(want_w), shape)
-    npy(f"{folder}/y.npy", LABELS, code="i")
+    npy.write(f"{folder}/x.npy", shape, [v for row in rows for v in row])
+    npy.write(f"{folder}/w.npy", shape, [1.0] * len(want_w))
+    npy.write(f"{folder}/y.npy", [len(LABELS)], LABELS, "<i4")
     text = "fn f(x[N, C], w[N, C], y : int[N]) {\n  %s\n  return %s\n}\n" % (lets, formula)
     done = command.run(couplet, "grad", command.write(f"{folder}/f.cpl", text), "--fn", "f", "--in", f"x={folder}/x.npy",
                        "--in", f"w={folder}/w.npy", "--in", f"y={folder}/y.npy", "--device", device, "--out", f"{folder}/out")
     what = f"softmax, {softmax}, {entry}"
     if not check(done.returncode == 0, f"{what}: runs", done.stdout + done.stderr):
         return
-    got_w, got_x = read(f"{folder}/out/grad_w.npy"), read(f"{folder}/out/grad_x.npy")
+    got_w, got_x = npy.read(f"{folder}/out/grad_w.npy")[1], npy.read(f"{folder}/out/grad_x.npy")[1]
     worst = max(abs(g - want) / (max(abs(want), 1e-6) + 0.1 * max(map(abs, rows[k // classes]))) if math.isfinite(g) else math.inf
                 for k, (g, want) in enumerate(zip(got_w, want_w)))
     check(worst <= MOST, f"{what}: value", f"off by {worst:.2g}: {got_w}")
@@ -278,7 +266,7 @@ with tempfile.TemporaryDirectory() as folder:
         if "sigmoid(t)" in formula and "stop" not in formula:
             named = formula.replace("sigmoid(t)", "p[i]")
             run(folder, name, "fn f(x[N], w[N]) {\n  let p[i] = sigmoid(x[i])\n  return sum[i] w[i] * (%s)\n}\n" % named, value, slope, where, "by name")
-    npy(f"{folder}/s.npy", [-0.3 + 0.1 * i for i in range(8)])
+    npy.write(f"{folder}/s.npy", [8], [-0.3 + 0.1 * i for i in range(8)])
     for formula, want in SCALARS.items():
         for how, frame in NAMED.items():
             text = frame % (formula.replace("exp(1 / tau)", "big") if how == "by name" else formula)
