@@ -77,17 +77,21 @@ typedef struct NameParts {
     size_t head;
 } NameParts;
 
+/* What is no letter with digits or with a tail stays whole, so that no two names are printed alike.
+ */
 static NameParts split_name(const char *name) {
-    NameParts p = {.name = name, .digits = "", .tail = ""};
-    size_t letters = strcspn(name, "0123456789_");
-    const bool plain = letters == 1 || is_greek(name, letters);
-    p.head = plain ? letters : strlen(name);
-    if (!plain) return p;
-    if (name[letters] == '_')
-        p.tail = name + letters + 1;
+    const NameParts whole = {.name = name, .digits = "", .tail = "", .head = strlen(name)};
+    const size_t letters = strcspn(name, "0123456789_");
+    const char *rest = name + letters;
+    NameParts p = whole;
+    if (letters != 1 && !is_greek(name, letters)) return whole;
+    p.head = letters;
+    if (rest[0] == '_' && rest[1])
+        p.tail = rest + 1;
+    else if (rest[strspn(rest, "0123456789")] == 0)
+        p.digits = rest;
     else
-        p.digits = name + letters;
-    if (p.digits[strspn(p.digits, "0123456789")]) p.head = strlen(name), p.digits = "";
+        return whole;
     return p;
 }
 
@@ -319,8 +323,8 @@ static const Around arounds[] = {
 
 /* Those that have a sign of their own; all others are set upright. */
 static const char *const signs[][2] = {
-    {"exp", "\\exp"}, {"log", "\\log"}, {"tanh", "\\tanh"},     {"sin", "\\sin"}, {"cos", "\\cos"},
-    {"min", "\\min"}, {"max", "\\max"}, {"sigmoid", "\\sigma"}, {NULL, NULL},
+    {"exp", "\\exp"}, {"log", "\\log"}, {"tanh", "\\tanh"}, {"sin", "\\sin"},
+    {"cos", "\\cos"}, {"min", "\\min"}, {"max", "\\max"},   {NULL, NULL},
 };
 
 static const char *built_in(const Expr *callee) {
