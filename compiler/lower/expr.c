@@ -615,8 +615,9 @@ static const GExpr *power(Lower *l, const GExpr *base, const GExpr *exponent) {
         if (n == 2) return gx2(l->g, G_MUL, base, base);
         if (n == 3) return gx2(l->g, G_MUL, base, gx2(l->g, G_MUL, base, base));
         if (n == 0.5) return lower_root(l, base);
-        if (n == -1) return gx2(l->g, G_DIV, gx_real(l->g, 1), base);
+        if (n == -1) return lower_quotient(l, gx_real(l->g, 1), base);
     }
+    base = lower_power_base(l, base, exponent);
     return gx2(l->g, G_POW, base, lower_as_real(l, exponent));
 }
 

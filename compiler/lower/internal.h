@@ -288,6 +288,9 @@ Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span);
  * does not hold */
 const GExpr *lower_root(Lower *l, const GExpr *e);
 const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b);
+/* What is raised to a power between -1 and 1, or to one that is not known: NaN where it is
+ * infinite, since such a power of what overflowed is mostly an ordinary number. */
+const GExpr *lower_power_base(Lower *l, const GExpr *base, const GExpr *exponent);
 
 /* scan.c */
 void lower_scan(Lower *l, const Stmt *stmt);

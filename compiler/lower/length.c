@@ -298,8 +298,14 @@ static bool is_square(const GExpr *e) {
 
 typedef struct Addends {
     const GExpr *top; /* the largest of what is squared */
-    int squares, others;
+    int squares, products, others;
 } Addends;
+
+/* A product of two values may be beyond float32 where its root is not. */
+static bool is_product(const GExpr *e) {
+    return e->op == G_MUL && e->type == GT_REAL && e->args[0]->op != G_CONST &&
+           e->args[1]->op != G_CONST;
+}
 
 static void collect_addends(Graph *g, const GExpr *read, Addends *a) {
     const GExpr *e = value_behind_reads(g, read);
@@ -309,6 +315,8 @@ static void collect_addends(Graph *g, const GExpr *read, Addends *a) {
     } else if (is_square(e)) {
         a->top = larger(g, a->top, gx1(g, G_ABS, e->args[0]));
         a->squares++;
+    } else if (is_product(e)) {
+        a->products++;
     } else {
         a->others++;
     }
@@ -330,10 +338,11 @@ static const GExpr *scaled_squares(Graph *g, const GExpr *read, const GExpr *sca
 static const GExpr *root_of_entries(Graph *g, const GExpr *e) {
     Addends a = {0};
     collect_addends(g, e, &a);
-    if (a.squares == 0) return NULL;
+    if (a.squares == 0 && a.products == 0) return NULL;
+    if (a.squares == 0) return gx1(g, G_SQRT, unless_infinite(g, e));
     const GExpr *plain = value_behind_reads(g, e), *squares = e, *scale = real(g, 1), *value;
     if (is_square(plain)) return gx1(g, G_ABS, plain->args[0]);
-    if (a.others) {
+    if (a.others || a.products) {
         value = gx1(g, G_SQRT, unless_infinite(g, e));
     } else {
         scale = scale_for(g, a.top);
@@ -366,4 +375,17 @@ const GExpr *lower_root(Lower *l, const GExpr *e) {
 const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b) {
     if (holds_squares(l->g, b, DEEPEST) && !is_of_exps(l->g, b)) b = unless_infinite(l->g, b);
     return gx2(l->g, G_DIV, a, b);
+}
+
+/* True if the power of a large number may be an ordinary one: an exponent that is not known may be
+ * any. */
+static bool may_shrink(const GExpr *exponent) {
+    if (exponent->op != G_CONST) return true;
+    const double n = exponent->type == GT_REAL ? exponent->real : (double)exponent->integer;
+    return n > -1 && n < 1 && n != 0;
+}
+
+const GExpr *lower_power_base(Lower *l, const GExpr *base, const GExpr *exponent) {
+    const bool is_plain = base->op == G_CONST || !may_shrink(exponent);
+    return is_plain || is_of_exps(l->g, base) ? base : unless_infinite(l->g, base);
 }
