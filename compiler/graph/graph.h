@@ -321,6 +321,12 @@ bool gx_of_ints(GOp op, const int64_t *values, int64_t *out);
 /* Converts a whole real to an int of 32 bits. False for a real beyond them, an infinity and a NaN,
  * which stop the run (COUPLET_FAULT_WHOLE); *out is then 0. */
 bool gx_to_int(double value, int32_t *out);
+/* Rounds towards minus infinity, as div of the language does; b is not 0. */
+static inline int64_t gx_floor_div(int64_t a, int64_t b) {
+    int64_t q = a / b;
+    return (a % b != 0 && ((a % b < 0) != (b < 0))) ? q - 1 : q;
+}
+
 /* The range of an int expression, min and max included, while indices go over their extents.
  * `extents` are those of a node's indices; fresh ones know their own. False if the range depends on
  * data. */

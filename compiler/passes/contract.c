@@ -62,11 +62,8 @@ static bool terms_of(const GExpr *e, int64_t by, Terms *t) {
     }
 }
 
-static int64_t floor_div(int64_t a, int64_t b) {
-    return a / b - (a % b < 0);
-}
 static int64_t floor_mod(int64_t a, int64_t b) {
-    return a - b * floor_div(a, b);
+    return a - b * gx_floor_div(a, b);
 }
 
 static const GExpr *expr_of(Graph *g, const Terms *t, int64_t divided_by) {
@@ -78,7 +75,7 @@ static const GExpr *expr_of(Graph *g, const Terms *t, int64_t divided_by) {
             factor == 1 ? t->index[i] : gx2(g, G_MUL, t->index[i], gx_int(g, factor));
         sum = sum ? gx2(g, G_ADD, sum, term) : term;
     }
-    const GExpr *constant = gx_int(g, floor_div(t->constant, divided_by));
+    const GExpr *constant = gx_int(g, gx_floor_div(t->constant, divided_by));
     if (!sum) return constant;
     return constant->integer ? gx2(g, G_ADD, sum, constant) : sum;
 }

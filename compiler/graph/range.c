@@ -1,0 +1,400 @@
+/* The values that an expression of whole numbers may have: an interval, from the extents of its
+ * indices and from what is known of the arrays that it reads. Folding drops comparisons and
+ * remainders by it, reads are proved to stay inside their arrays, and sums to stay within 64 bits.
+ */
+#include "compiler/graph/private.h"
+#include "compiler/graph/visit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int64_t min_of(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+static int64_t max_of(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+/* An affine form over indices, so that i - i and 2*i - i are seen: intervals alone lose what two
+ * terms share. */
+typedef struct Affine {
+    int count;
+    const GExpr *index[GRAPH_MAX_INDICES];
+    int64_t factor[GRAPH_MAX_INDICES];
+    int64_t constant;
+} Affine;
+
+/* False as well where a factor or the constant leaves 64 bits. */
+static bool add_affine(Affine *sum, const GExpr *e, int64_t scale) {
+    int64_t factor;
+    switch (e->op) {
+    case G_CONST:
+        if (e->type != GT_INT || __builtin_mul_overflow(scale, e->integer, &factor)) return false;
+        return !__builtin_add_overflow(sum->constant, factor, &sum->constant);
+    case G_INDEX:
+        for (int i = 0; i < sum->count; i++)
+            if (sum->index[i] == e)
+                return !__builtin_add_overflow(sum->factor[i], scale, &sum->factor[i]);
+        if (sum->count == GRAPH_MAX_INDICES) return false;
+        sum->index[sum->count] = e;
+        sum->factor[sum->count++] = scale;
+        return true;
+    case G_ADD:
+        return add_affine(sum, e->args[0], scale) && add_affine(sum, e->args[1], scale);
+    case G_SUB:
+        return !__builtin_sub_overflow(0, scale, &factor) && add_affine(sum, e->args[0], scale) &&
+               add_affine(sum, e->args[1], factor);
+    case G_NEG:
+        return !__builtin_sub_overflow(0, scale, &factor) && add_affine(sum, e->args[0], factor);
+    case G_MUL:
+        for (int i = 0; i < 2; i++) {
+            const GExpr *by = e->args[1 - i];
+            if (by->op == G_CONST && by->type == GT_INT)
+                return !__builtin_mul_overflow(scale, by->integer, &factor) &&
+                       add_affine(sum, e->args[i], factor);
+        }
+        return false;
+    default:
+        return false;
+    }
+}
+
+static bool index_extent(Graph *g, const GExpr *e, const int64_t *extents, int64_t *extent) {
+    if (graph_index_is_fresh(e)) {
+        *extent = graph_index_extent(g, e);
+        return true;
+    }
+    if (!extents) return false;
+    *extent = extents[e->index];
+    return true;
+}
+
+static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low,
+                         int64_t *high) {
+    Affine sum;
+    memset(&sum, 0, sizeof sum);
+    if (!expr_is_small_tree(e) || !add_affine(&sum, e, 1)) return false;
+    *low = *high = sum.constant;
+    for (int i = 0; i < sum.count; i++) {
+        int64_t extent;
+        if (!index_extent(g, sum.index[i], extents, &extent)) return false;
+        int64_t reach;
+        if (__builtin_mul_overflow(sum.factor[i], extent - 1, &reach)) return false;
+        if (__builtin_add_overflow(*low, min_of(0, reach), low) ||
+            __builtin_add_overflow(*high, max_of(0, reach), high))
+            return false;
+    }
+    return true;
+}
+
+enum { DEEPEST_RANGE = 4 /* arrays that are made of arrays */ };
+
+typedef struct Interval {
+    int64_t low, high;
+    bool is_known;
+} Interval;
+
+/* Ranges of the parts of one expression. The first parts are looked at as they come, since most
+ * expressions are small; what is met later is kept, so that parts that stand in several places are
+ * looked at once. */
+typedef struct Ranges {
+    Graph *g;
+    const int64_t *extents;
+    int depth, steps;
+    bool of_any_data; /* entries of arrays, and reals made whole, are all that 32 bits hold */
+    ExprMap known;    /* the place of a part's interval */
+    Interval *kept;
+    int kept_count, kept_capacity;
+} Ranges;
+
+enum { STEPS_WITHOUT_MEMORY = 48 };
+
+static bool range(Ranges *r, const GExpr *e, int64_t *low, int64_t *high);
+static bool range_of(Graph *g, const GExpr *e, const int64_t *extents, int depth, int64_t *low,
+                     int64_t *high);
+
+/* The range of an array's entries, as far as the node that makes it tells. 32 bits hold each of
+ * them. */
+static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, int64_t *high) {
+    int64_t extents[2 * GRAPH_MAX_RANK], terms = 1;
+    if (depth == 0 || n->kind != GN_COMPUTE || n->type != GT_INT) return false;
+    for (int i = 0; i < n->rank; i++)
+        extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++) {
+        extents[n->rank + i] = n->red_shape[i];
+        terms *= n->red_shape[i];
+    }
+    bool known = true;
+    switch (n->reducer) {
+    case GR_NONE:
+        known = range_of(g, n->value, extents, depth - 1, low, high);
+        break;
+    case GR_ARGMAX:
+    case GR_ARGMIN:
+        *low = 0;
+        *high = terms - 1;
+        break;
+    case GR_SUM: /* a count: of some of the terms */
+        if (n->value->type == GT_BOOL) {
+            *low = 0;
+            *high = 1;
+        } else {
+            known = range_of(g, n->value, extents, depth - 1, low, high);
+        }
+        known = known && !__builtin_mul_overflow(*low, terms, low) &&
+                !__builtin_mul_overflow(*high, terms, high);
+        *low = known ? min_of(0, *low) : 0;
+        *high = known ? max_of(0, *high) : 0;
+        break;
+    default:
+        return false;
+    }
+    return known && *low >= INT32_MIN && *high <= INT32_MAX;
+}
+
+static bool range_of_product(int64_t al, int64_t ah, int64_t bl, int64_t bh, int64_t *low,
+                             int64_t *high) {
+    int64_t corners[4];
+    if (__builtin_mul_overflow(al, bl, &corners[0]) ||
+        __builtin_mul_overflow(al, bh, &corners[1]) ||
+        __builtin_mul_overflow(ah, bl, &corners[2]) || __builtin_mul_overflow(ah, bh, &corners[3]))
+        return false;
+    *low = min_of(min_of(corners[0], corners[1]), min_of(corners[2], corners[3]));
+    *high = max_of(max_of(corners[0], corners[1]), max_of(corners[2], corners[3]));
+    return true;
+}
+
+/* An entry of an array has 32 bits, and so has a real made whole; what is computed may have
+ * more. */
+static bool is_stored(const GExpr *e) {
+    return (e->op == G_LOAD && !e->has_else) || e->op == G_TO_INT;
+}
+
+/* Of what the data decides, whatever it is. */
+static bool range_of_any_data(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
+    int64_t else_low, else_high;
+    const bool is_read = e->op == G_LOAD && e->tensor->type == GT_INT;
+    if (!is_read && e->op != G_TO_INT) return false;
+    *low = INT32_MIN;
+    *high = INT32_MAX;
+    if (!is_read || !e->has_else) return true;
+    if (!range(r, e->args[e->arg_count - 1], &else_low, &else_high)) return false;
+    *low = min_of(*low, else_low);
+    *high = max_of(*high, else_high);
+    return true;
+}
+
+/* A quotient and a remainder are no larger than what is divided, and a remainder is smaller than
+ * the divisor. */
+static bool range_of_division(const GExpr *e, bool a, int64_t al, int64_t ah, bool b, int64_t bl,
+                              int64_t bh, int64_t *low, int64_t *high) {
+    const bool is_known = e->op == G_MOD ? b : a;
+    const int64_t least = e->op == G_MOD ? bl : al, most = e->op == G_MOD ? bh : ah;
+    if (!is_known || least == INT64_MIN) return false;
+    *high = max_of(max_of(most, -least), 1);
+    *low = -*high;
+    return true;
+}
+
+static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
+    if (affine_range(r->g, e, r->extents, low, high)) return true;
+    if (r->of_any_data && (e->op == G_LOAD || e->op == G_TO_INT))
+        return range_of_any_data(r, e, low, high);
+    int64_t al = 0, ah = 0, bl = 0, bh = 0;
+    bool a = e->arg_count > 0 && e->op != G_LOAD && e->args[0]->type == GT_INT &&
+             range(r, e->args[0], &al, &ah);
+    bool b = e->arg_count > 1 && e->op != G_LOAD && e->args[1]->type == GT_INT &&
+             range(r, e->args[1], &bl, &bh);
+    switch (e->op) {
+    case G_ADD:
+        return a && b && !__builtin_add_overflow(al, bl, low) &&
+               !__builtin_add_overflow(ah, bh, high);
+    case G_SUB:
+        return a && b && !__builtin_sub_overflow(al, bh, low) &&
+               !__builtin_sub_overflow(ah, bl, high);
+    case G_NEG:
+        return a && !__builtin_sub_overflow(0, ah, low) && !__builtin_sub_overflow(0, al, high);
+    case G_MUL:
+        return a && b && range_of_product(al, ah, bl, bh, low, high);
+    case G_ABS:
+        if (!r->of_any_data || !a || al == INT64_MIN) return false;
+        *low = 0;
+        *high = max_of(ah, -al);
+        return true;
+    case G_SIGN:
+        *low = -1;
+        *high = 1;
+        return r->of_any_data;
+    case G_FLOORDIV:
+        if (r->of_any_data && (!a || !b || bl != bh || bl <= 0))
+            return range_of_division(e, a, al, ah, b, bl, bh, low, high);
+        if (!a || !b || bl != bh || bl <= 0) return false;
+        *low = gx_floor_div(al, bl);
+        *high = gx_floor_div(ah, bl);
+        return true;
+    case G_MOD:
+        if (r->of_any_data && (!b || bl != bh || bl <= 0))
+            return range_of_division(e, a, al, ah, b, bl, bh, low, high);
+        if (!b || bl != bh || bl <= 0) return false;
+        *low = 0;
+        *high = bl - 1;
+        if (a && gx_floor_div(al, bl) == gx_floor_div(ah, bl)) {
+            *low = al - bl * gx_floor_div(al, bl);
+            *high = ah - bl * gx_floor_div(al, bl);
+        }
+        return true;
+    case G_MAX:
+        /* One known side bounds from below only; both are needed for a range, unless clamped by a
+         * min around. */
+        if (a && b) {
+            *low = max_of(al, bl);
+            *high = max_of(ah, bh);
+            return true;
+        }
+        if (a == b || !is_stored(e->args[a])) return false;
+        *low = a ? al : bl;
+        *high = max_of(INT32_MAX, a ? ah : bh);
+        return true;
+    case G_MIN:
+        if (a && b) {
+            *low = min_of(al, bl);
+            *high = min_of(ah, bh);
+            return true;
+        }
+        if (a == b || !is_stored(e->args[a])) return false;
+        *low = min_of(INT32_MIN, a ? al : bl);
+        *high = a ? ah : bh;
+        return true;
+    case G_SELECT: {
+        int64_t cl, ch;
+        if (e->args[1]->type != GT_INT || !range(r, e->args[1], &bl, &bh) ||
+            !range(r, e->args[2], &cl, &ch))
+            return false;
+        *low = min_of(bl, cl);
+        *high = max_of(bh, ch);
+        return true;
+    }
+    case G_LOAD:
+        return !e->has_else && range_of_entries(r->g, e->tensor, r->depth, low, high);
+    case G_TO_INT:
+    default:
+        return false;
+    }
+}
+
+static void keep_interval(Ranges *r, const GExpr *e, Interval interval) {
+    if (r->kept_count == r->kept_capacity) {
+        r->kept_capacity = r->kept_capacity ? 2 * r->kept_capacity : 64;
+        Interval *grown = realloc(r->kept, sizeof *grown * (size_t)r->kept_capacity);
+        if (!grown) return; /* only slower */
+        r->kept = grown;
+    }
+    expr_map_set(&r->known, e, (ExprValue){.integer = r->kept_count});
+    r->kept[r->kept_count++] = interval;
+}
+
+static bool range(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
+    if (e->type != GT_INT) return false;
+    const bool has_memory = e->arg_count > 0 && ++r->steps > STEPS_WITHOUT_MEMORY;
+    const ExprValue *known = has_memory ? expr_map_find(&r->known, e) : NULL;
+    if (known) {
+        const Interval *kept = &r->kept[known->integer];
+        *low = kept->low;
+        *high = kept->high;
+        return kept->is_known;
+    }
+    bool is_known = range_new(r, e, low, high);
+    if (has_memory)
+        keep_interval(r, e, (Interval){is_known ? *low : 0, is_known ? *high : 0, is_known});
+    return is_known;
+}
+
+static bool range_of(Graph *g, const GExpr *e, const int64_t *extents, int depth, int64_t *low,
+                     int64_t *high) {
+    Ranges r = {.g = g, .extents = extents, .depth = depth};
+    expr_map_open(&r.known);
+    bool is_known = range(&r, e, low, high);
+    expr_map_close(&r.known);
+    free(r.kept);
+    return is_known;
+}
+
+static bool range_in_64_bits(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low,
+                             int64_t *high) {
+    Ranges r = {.g = g, .extents = extents, .of_any_data = true};
+    expr_map_open(&r.known);
+    bool is_known = range(&r, e, low, high);
+    expr_map_close(&r.known);
+    free(r.kept);
+    return is_known;
+}
+
+bool gx_may_wrap(Graph *g, const GExpr *e, const int64_t *extents) {
+    int64_t low, high;
+    switch (e->op) {
+    case G_ADD:
+    case G_SUB:
+    case G_MUL:
+    case G_NEG:
+    case G_ABS:
+        return e->type == GT_INT && !range_in_64_bits(g, e, extents, &low, &high);
+    case G_FLOORDIV:
+    case G_MOD:
+        if (!range_in_64_bits(g, e->args[1], extents, &low, &high) || (low <= 0 && high >= 0))
+            return true;
+        return !range_in_64_bits(g, e, extents, &low, &high);
+    default:
+        return false;
+    }
+}
+
+bool gx_sum_may_wrap(Graph *g, const GNode *n) {
+    int64_t low, high, terms = 1, extents[2 * GRAPH_MAX_RANK];
+    if (n->reducer != GR_SUM || n->value->type != GT_INT) return false;
+    for (int i = 0; i < n->rank; i++)
+        extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        extents[n->rank + i] = n->red_shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        if (__builtin_mul_overflow(terms, n->red_shape[i], &terms)) return true;
+    return !range_in_64_bits(g, n->value, extents, &low, &high) ||
+           __builtin_mul_overflow(low, terms, &low) || __builtin_mul_overflow(high, terms, &high);
+}
+
+bool gx_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) {
+    return range_of(g, e, extents, 0, low, high);
+}
+
+bool gx_range_of_data(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low,
+                      int64_t *high) {
+    return range_of(g, e, extents, DEEPEST_RANGE, low, high);
+}
+
+bool gx_fits_32_bits(Graph *g, const GExpr *e, const int64_t *extents) {
+    int64_t low, high;
+    if (is_stored(e)) return true;
+    if (range_of(g, e, extents, DEEPEST_RANGE, &low, &high))
+        return low >= INT32_MIN && high <= INT32_MAX;
+    const bool picks = e->op == G_SELECT || e->op == G_MAX || e->op == G_MIN;
+    bool fits = picks;
+    for (int i = e->op == G_SELECT; fits && i < e->arg_count; i++)
+        fits = gx_fits_32_bits(g, e->args[i], extents);
+    return fits;
+}
+
+bool gx_entries_fit(Graph *g, const GNode *n) {
+    int64_t low, high, extents[2 * GRAPH_MAX_RANK];
+    if (range_of_entries(g, n, DEEPEST_RANGE, &low, &high)) return true;
+    for (int i = 0; i < n->rank; i++)
+        extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        extents[n->rank + i] = n->red_shape[i];
+    const bool picks = n->reducer == GR_NONE || n->reducer == GR_MAX || n->reducer == GR_MIN;
+    return picks && gx_fits_32_bits(g, n->value, extents);
+}
+
+const GExpr *gx_inside(Graph *g, const GExpr *index, int64_t extent) {
+    int64_t low, high;
+    if (gx_range(g, index, NULL, &low, &high) && low >= 0 && high < extent) return NULL;
+    return gx2(g, G_AND, gx2(g, G_LE, gx_int(g, 0), index), gx2(g, G_LT, index, gx_int(g, extent)));
+}
