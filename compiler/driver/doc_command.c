@@ -25,15 +25,16 @@ static bool is_listed(const Stmt *s) {
            (s->kind == STMT_NET && s->has_config);
 }
 
-/* A formula of more than this many characters in a line is a program, which no page sets well. */
-enum { MOST_FORMULA_LINE = 400 };
+/* A formula with a row of more lines than this is a program, which no page sets well. */
+enum { MOST_ROW_LINES = 6 };
 
 static bool is_short(const char *formula) {
-    for (const char *at = formula; *at; at += *at == '\n')
-        if (strcspn(at, "\n") > MOST_FORMULA_LINE)
-            return false;
-        else
-            at += strcspn(at, "\n");
+    int lines = 0;
+    for (const char *at = formula; (at = strchr(at, '\n')); at++) {
+        const bool ends_row = at - formula >= 2 && at[-1] == '\\' && at[-2] == '\\';
+        lines = ends_row ? 0 : lines + 1;
+        if (lines > MOST_ROW_LINES) return false;
+    }
     return true;
 }
 

@@ -701,6 +701,29 @@ static const Expr *value_of(const Stmt *fn) {
     return NULL;
 }
 
+enum { COLUMNS = 100 };
+
+/* The length of the word at `at`, which ends ahead of a blank or a line's end. */
+static size_t word_at(const char *at) {
+    return strcspn(at, " \n");
+}
+
+/* Lines are cut at blanks, which mean as much to LaTeX as the end of a line does. */
+static void print_wrapped(const char *text, FILE *out) {
+    size_t column = 0;
+    for (const char *at = text; *at;) {
+        const size_t word = at[0] == ' ' ? 1 + word_at(at + 1) : word_at(at);
+        const bool cut = at[0] == ' ' && column + word > COLUMNS;
+        if (cut) fprintf(out, "\n   ");
+        column = cut ? 3 + word : column + word;
+        fprintf(out, "%.*s", (int)word, at);
+        at += word;
+        if (*at != '\n') continue;
+        fputc(*at++, out);
+        column = 0;
+    }
+}
+
 void tex_print(Arena *arena, const Stmt *fn, FILE *out) {
     Tex t = {.arena = arena};
     put_spaces(&t, fn);
@@ -712,6 +735,8 @@ void tex_print(Arena *arena, const Stmt *fn, FILE *out) {
     text_printf(&t.text, " &= ");
     const Expr *value = value_of(fn);
     if (value) put(&t, value, BINDS_CASES, STANDS_LAST);
-    fprintf(out, "\\begin{aligned}\n%.*s\n\\end{aligned}\n", (int)t.text.length, t.text.data);
+    fprintf(out, "\\begin{aligned}\n");
+    print_wrapped(t.text.data ? t.text.data : "", out);
+    fprintf(out, "\n\\end{aligned}\n");
     text_free(&t.text);
 }

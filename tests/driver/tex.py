@@ -25,6 +25,8 @@ with open(expected) as file:
           "COUPLET_UPDATE=1 python3 tests/driver/tex.py COUPLET ROOT")
 
 losses = command.run(couplet, "tex", "losses", "--fn", "nt_xent").stdout
+check(max(map(len, losses.split("\n"))) <= 100, "lines have at most 100 columns", losses)
+losses = " ".join(losses.split())
 check(r"= -\frac{1}{2 \, N} \sum_{i} \log \frac{\exp(s_{i, \operatorname{pos}(i)})}" in losses,
       "NT-Xent: the minus stands in front, and a mean is a sum over its terms", losses)
 
