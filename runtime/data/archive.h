@@ -12,7 +12,8 @@ struct archive;
 /* A member, while the archive is walked through. */
 typedef struct CoupletMember {
     const char *name; /* "train/0001.jpg" */
-    /* Where its data lies in the tar stream, which is the file itself if that is not packed. */
+    /* The place of the member's data in the tar stream. An archive that is not packed is that
+     * stream itself. */
     int64_t offset, bytes;
     struct archive *archive; /* for couplet_member_text */
 } CoupletMember;

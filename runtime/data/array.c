@@ -206,7 +206,7 @@ static bool peek_layout(const Opening *o, const CoupletArray *a, CoupletNpyLayou
     return good;
 }
 
-/* Where a member holds texts, it is a list of names: *done. */
+/* Reads a member of texts as a list of names; *done is then set. */
 static bool take_names(const Opening *o, const char *name, const CoupletNpzMember *member,
                        bool *done) {
     CoupletNpzStream stream;
@@ -311,7 +311,7 @@ static bool find_element(const char *dtype, CoupletNpyElement *out) {
 }
 
 static bool add_tensor(const Opening *o, const CoupletTensorEntry *entry) {
-    /* what fills up between the columns of a packed copy */
+    /* a filling between the columns of a packed copy */
     if (strncmp(entry->name, "__", 2) == 0) return true;
     if (o->wanted && !o->wanted(o->context, entry->name)) return true;
     CoupletArray *a = next_array(o);

@@ -10,14 +10,14 @@
 
 typedef struct CoupletArray {
     char name[128];  /* the name in the file; "x" in a single .npy file */
-    char label[256]; /* what messages call the array: "cells.npz, array y" */
+    char label[256]; /* the array's name in messages: "cells.npz, array y" */
     CoupletNpyElement element;
-    bool swapped, by_columns; /* as in CoupletNpyLayout */
+    bool swapped, by_columns; /* the members of CoupletNpyLayout with these names */
     int rank;
     int64_t shape[COUPLET_NPY_MAX_RANK];
     int64_t count;             /* elements, at least 1 */
     const unsigned char *data; /* the elements; NULL: they are in a deflated member of an archive */
-    size_t offset;             /* where the elements begin in the member */
+    size_t offset;             /* the place of the first element in the member */
     CoupletNpzMember member;   /* `bytes` is NULL: the array lies in no archive */
 } CoupletArray;
 
@@ -36,7 +36,7 @@ typedef struct CoupletArrays {
     int mapping_count;
     CoupletArrayNames *names; /* [name_count] */
     int name_count;
-    CoupletTensorFile tensors; /* of a safetensors file, with its metadata */
+    CoupletTensorFile tensors; /* the safetensors file with its metadata */
 } CoupletArrays;
 
 /* Reads the headers of the file, or of the .npy files of the folder, and no element. The first

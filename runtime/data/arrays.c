@@ -40,8 +40,8 @@ static bool is_claimed(const void *context, const char *array) {
     return couplet_request_claim(context, name) != NULL;
 }
 
-/* What the type of elements is for the language. A claim chooses among those that the elements can
- * be read as. */
+/* The language's type for the elements of an array. A claim chooses among the types as which the
+ * elements can be read. */
 static CoupletType type_of(const CoupletArray *a, const CoupletField *claim) {
     if (claim && couplet_elements_fit(a->element, claim->type)) return claim->type;
     if (couplet_elements_are_real(a->element)) return COUPLET_F32;
@@ -150,7 +150,8 @@ static bool take_names_beside(CoupletTable *t, int i, char *error, size_t error_
     return true;
 }
 
-/* One int a sample may be a label, so how many classes there are is looked up at once. */
+/* Reads a field of numbers. A field with one int a sample may be a label, so its classes are
+ * counted at once. */
 static bool read_numbers(CoupletTable *t, int i, char *error, size_t error_bytes) {
     State *s = t->state;
     CoupletField *field = &t->fields[i];

@@ -33,16 +33,17 @@ typedef struct Reading {
     const CoupletCellsRules *rules;
     const CoupletCells *like;
     CoupletCells *out;
-    CoupletWords names; /* of all columns of the file, in order */
+    CoupletWords names; /* the names of all columns of the file, in order */
     int *kept;          /* by column of the file: its number in `out`, or -1 */
     int64_t room;       /* rows that there is memory for */
     bool named;         /* the line with the names was read, or there is none */
     bool failed;
-    char last;       /* what ended the line before: a '\n' behind a '\r' ends none */
+    /* the character that ended the line before: a '\n' behind a '\r' ends no line */
+    char last;
     int64_t line;    /* the one that is read, from 1 */
     int64_t begun;   /* the line in which this row begins */
     int64_t cell;    /* cells of this row so far */
-    bool is_missing; /* one of them */
+    bool is_missing; /* a cell of this row is missing */
     char *error;
     size_t error_bytes;
 } Reading;
@@ -510,7 +511,8 @@ static void end_row(Reading *r) {
 static void on_row(int end, void *context) {
     Reading *r = context;
     if (r->failed) return;
-    const bool is_second = end == '\n' && r->last == '\r'; /* of one end of a line */
+    /* the second character of one end of a line */
+    const bool is_second = end == '\n' && r->last == '\r';
     if (r->cell) end_row(r);
     r->cell = 0;
     r->is_missing = false;
@@ -597,7 +599,7 @@ static void parse_text(Reading *r, const char *text, size_t length, char separat
     csv_free(&parser);
 }
 
-/* How long the first line that is not empty is, with what stands before it. */
+/* The length of the first line that is not empty, together with the empty lines before it. */
 static size_t first_row(const char *text, size_t length) {
     bool quoted = false, begun = false;
     for (size_t i = 0; i < length; i++) {
@@ -612,7 +614,7 @@ static size_t first_row(const char *text, size_t length) {
 static void read_text(Reading *r, const char *text, size_t length) {
     char separator = r->rules->separator;
     int64_t line = 1;
-    /* as a spreadsheet begins it */
+    /* a first line that spreadsheets write */
     if (length > 6 && memcmp(text, "sep=", 4) == 0 && (text[5] == '\n' || text[5] == '\r')) {
         separator = separator ? separator : text[4];
         const size_t head = text[5] == '\r' && text[6] == '\n' ? 7 : 6;
@@ -622,7 +624,7 @@ static void read_text(Reading *r, const char *text, size_t length) {
     }
     if (!separator) separator = find_separator(r, text, length);
     if (r->failed) return;
-    if (!r->rules->header) { /* how many columns there are, says the first row */
+    if (!r->rules->header) { /* the first row says how many columns there are */
         parse_text(r, text, first_row(text, length), separator, line);
         if (!r->failed && !r->named) choose_columns(r);
     }
@@ -700,7 +702,7 @@ bool couplet_cells_read(const char *path, const char *name, const CoupletCellsRu
     finish(&reading);
     out->hash = couplet_hash_array(COUPLET_HASH_START, file.text, (int64_t)file.length);
     if (couplet_guard_was_cut(file.mapping.bytes)) {
-        reading.failed = false; /* what was read of zeros is nobody's mistake */
+        reading.failed = false; /* the zeros of a file that was cut are nobody's mistake */
         fail(&reading, "%s: the file was cut short while it was read", name);
     }
     out->bytes = file.mapping.length;

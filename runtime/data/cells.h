@@ -12,7 +12,7 @@ typedef enum CoupletMissing {
     COUPLET_MISSING_DROP
 } CoupletMissing;
 
-/* How a table is read. The texts are those of the settings. */
+/* The rules by which a table is read. Its texts are those of the settings. */
 typedef struct CoupletCellsRules {
     /* The column of labels: it is words whatever its cells are, and no cell may be missing. "":
      * none. */
@@ -63,9 +63,9 @@ typedef struct CoupletCells {
     int64_t rows;
     int64_t *lines;  /* [rows]: where each begins, from 1 */
     int64_t dropped; /* rows that were left out for a missing cell */
-    uint64_t hash;   /* of the file's bytes */
-    size_t bytes;    /* of the file */
-    int64_t time_ns; /* of its last change */
+    uint64_t hash;   /* a hash of the file's bytes */
+    size_t bytes;    /* the size of the file */
+    int64_t time_ns; /* the time of the file's last change */
 } CoupletCells;
 
 /* Reads the whole file. `like` is a table whose columns, kinds, words and means hold for this one

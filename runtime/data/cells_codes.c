@@ -1,4 +1,5 @@
-/* What one table's columns say about another's, as a text (codes.h). */
+/* Writes and reads, as a text (codes.h), what the columns of one table say about those of
+ * another. */
 #include "runtime/data/cells.h"
 
 #include <stdlib.h>

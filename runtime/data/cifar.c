@@ -230,7 +230,7 @@ static void close_cifar(CoupletTable *table) {
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
-/* Where the columns go. */
+/* The columns of a table that the records are written into. */
 typedef struct Columns {
     uint8_t *images;
     int32_t *labels[MOST_LABELS];

@@ -10,11 +10,11 @@
 enum { COUPLET_CLIP_VERSION = 1 };
 
 typedef struct CoupletClipWish {
-    int frames; /* of a clip */
+    int frames; /* the number of frames in a clip */
     int size;   /* pixels of a side */
     /* From one frame of a clip to the next, in frames; 0: spread over the clip's share. */
     int every;
-    int clips; /* that the video is cut into: shares of equal time */
+    int clips; /* the number of clips that a video is cut into, of equal time */
     int clip;  /* which of them, from 0 */
 } CoupletClipWish;
 

@@ -24,7 +24,8 @@ static const CoupletListingKind kind = {
 
 /* A video: a file of the listing, or the frames of one folder. */
 typedef struct Source {
-    int64_t first, count; /* its files in `frames`, in order; 0 files: it is a video file */
+    /* the clip's files in `frames`, in order; a count of 0: the clip is in a video file */
+    int64_t first, count;
 } Source;
 
 typedef struct Clips {
@@ -32,7 +33,7 @@ typedef struct Clips {
     CoupletListing files; /* all files */
     Source *sources;      /* [videos.listing.count] */
     int64_t *frames;      /* numbers of files */
-    CoupletClipWish wish; /* but for its `clip` */
+    CoupletClipWish wish; /* the wish for all clips; its member `clip` is set for each */
 } Clips;
 
 /* ---- from files to videos ------------------------------------------------------------------- */
@@ -361,7 +362,7 @@ static const CoupletReader clips = {.name = "clips",
 
 __attribute__((visibility("default"))) CoupletReaderModule couplet_reader_module;
 
-/* What FFmpeg has to say of a damaged file, our sentences say once. */
+/* FFmpeg's own messages are switched off: our sentences say once what is damaged. */
 const CoupletReader *couplet_reader_module(const char *name, int version) {
     if (version != COUPLET_READER_VERSION || strcmp(name, clips.name) != 0) return NULL;
     av_log_set_level(AV_LOG_QUIET);

@@ -19,7 +19,7 @@ void couplet_codes_number(FILE *out, double value);
 /* ---- reading */
 
 typedef struct CoupletCodes {
-    const char *at; /* what is left */
+    const char *at; /* the rest of the text */
     char *item;     /* the last item, with a closing 0; owned */
     size_t length;  /* the length of that item */
     bool failed;    /* an item was missing or no number; what was read since then is 0 or empty */

@@ -86,8 +86,8 @@ static bool has_digits(const char *text) {
     return strspn(text, "0123456789abcdef") >= DIGITS;
 }
 
-/* What stands behind the ending of a copy's name: "" of a copy, ".partial", ".lock". NULL: the name
- * is another's. */
+/* Returns the part of a file's name behind the ending of a copy's name: "" for a copy, ".partial"
+ * or ".lock". NULL: the file is no copy. */
 static const char *rest_of(const char *name) {
     const size_t stem = 2 * DIGITS + 1;
     if (strlen(name) < stem + strlen(ending) || !has_digits(name) || name[DIGITS] != '-' ||
@@ -164,7 +164,7 @@ int couplet_copy_lock(const char *path, const CoupletCopyWait *wait, char *error
         }
         int locked;
         while ((locked = try_lock(file)) == 0) {
-            /* who tidies the folder holds a lock for a moment */
+            /* a process that tidies the folder holds a lock for a moment only */
             if (++waits == 2) say_who(file, wait);
             if (wait_a_little(wait)) continue;
             snprintf(error, error_bytes, "%s: stopped while another process packs it", wait->name);

@@ -22,7 +22,7 @@
 typedef struct CoupletMapped {
     const void *bytes;
     size_t length;
-    CoupletTensorFile file; /* its arrays, in the mapped bytes */
+    CoupletTensorFile file; /* the arrays of the copy, in the mapped bytes */
 } CoupletMapped;
 
 /* Maps a file. False with a sentence when the file is not there (errno is ENOENT), or is none of
@@ -42,9 +42,9 @@ bool couplet_copy_path(const char *folder, uint64_t asked, uint64_t key, char *o
  * for the same ASKED go, and it does not. NULL: none is about to be made. */
 void couplet_copies_tidy(const char *folder, const char *path);
 
-/* How a process waits for another one. */
+/* The state of a process that waits for another one. */
 typedef struct CoupletCopyWait {
-    const char *name;                                  /* of the source, for the sentence */
+    const char *name;                                  /* the source's name, for the sentence */
     void (*said)(void *context, const char *sentence); /* NULL: nobody is told */
     void *context;
     const volatile sig_atomic_t *stop; /* NULL: nothing ends it */

@@ -145,7 +145,7 @@ static inline bool to_int(int64_t whole, int32_t *out) {
     return whole == (int64_t)*out;
 }
 
-/* One loop for each type of element, so that the compiler sees which it is. */
+/* Writes a loop for each type of element, so that the compiler sees the type. */
 #define EACH(body)                                                                                 \
     for (int64_t i = 0; i < count; i++) {                                                          \
         const unsigned char *at = from->at + i * from->stride;                                     \

@@ -128,7 +128,7 @@ static uint8_t rounded(float value) {
     return (uint8_t)(int)(value + 0.5f);
 }
 
-/* One row of the result, from the sums along the columns. */
+/* Makes a row of the result from the sums along the columns. */
 static void filter_across(const CoupletFit *fit, const Pixel *sums, uint8_t *out) {
     const CoupletFitAxis *axis = &fit->across;
     for (int i = 0; i < fit->size; i++, out += 4) {
@@ -162,7 +162,7 @@ void couplet_fit_row(CoupletFit *fit, const uint8_t *pixels) {
 
 /* ---- the result ------------------------------------------------------------------------------ */
 
-/* Where pixel (row, column) of the upright picture lies in the one that was stored. */
+/* The place in the stored picture of pixel (row, column) of the upright picture. */
 static int64_t stored_place(int orientation, int row, int column, int size) {
     int last = size - 1, r = row, c = column;
     if (orientation >= 5) {

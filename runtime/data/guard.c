@@ -25,7 +25,7 @@ typedef struct Watched {
     size_t length;
     atomic_bool cut;
     char *path;
-    struct stat about; /* as the file was mapped */
+    struct stat about; /* the file's state when it was mapped */
 } Watched;
 
 static Watched watched[MOST];
@@ -54,8 +54,8 @@ static bool fill(Watched *w, uintptr_t address) {
                 0) != MAP_FAILED;
 }
 
-/* What is no file of ours goes to whoever handled the signal before; if nobody did, it comes again
- * and ends the program, as it would have. */
+/* Hands a signal that is not about our files to whoever handled it before. If nobody did, the
+ * signal comes again and ends the program, as it would have without us. */
 static void hand_on(int number, siginfo_t *info, void *context) {
     if (before.sa_flags & SA_SIGINFO)
         before.sa_sigaction(number, info, context);
@@ -120,7 +120,7 @@ bool couplet_guard_was_cut(const void *bytes) {
     return w && atomic_load(&w->cut);
 }
 
-/* Whether the file has been written since it was mapped; NULL, or what happened to it. */
+/* Returns a text that says how the file has changed since it was mapped; NULL: it has not. */
 static const char *change_of(const Watched *w) {
     struct stat now;
     if (atomic_load(&w->cut)) return "was cut short";

@@ -19,7 +19,7 @@
 static const char debian_folder[] = "/usr/share/datasets/fashion-mnist";
 
 enum {
-    MOST_AXES = COUPLET_MAX_RANK, /* of the file; a batch of samples has as many */
+    MOST_AXES = COUPLET_MAX_RANK, /* the most axes of a file; a batch of samples has as many */
     MOST_INFLATED = 1100,         /* bytes that a byte of deflate can stand for are fewer */
     PIECE = 1 << 20,
     ALIGNMENT = 64,
@@ -77,7 +77,7 @@ typedef struct File {
     const char *path;
     gzFile stream;
     int64_t offset; /* in what is unpacked */
-    int64_t bytes;  /* of the file on the disk */
+    int64_t bytes;  /* the size of the file on the disk */
     bool packed;
     const Element *element;
     int rank;
@@ -136,8 +136,8 @@ static bool read_end(File *f) {
 
 static bool read_axes(File *f) {
     uint8_t axis[4];
-    /* What can be in the file at most: an axis that says more is wrong, and nothing is allocated
-     * for it. */
+    /* The bound on the elements that a file of this size can hold. An axis that says more is wrong,
+     * and nothing is allocated for it. */
     const int64_t most = (f->packed ? f->bytes * MOST_INFLATED : f->bytes) / f->element->bytes + 1;
     f->count = 1;
     for (int i = 0; i < f->rank; i++) {

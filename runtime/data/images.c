@@ -18,8 +18,9 @@ static const CoupletListingKind pictures = {"picture", "JPEG, PNG and WebP", end
 
 typedef struct Images {
     CoupletListing listing;
-    CoupletListedClasses classes; /* of folders; no level when there is a list */
-    CoupletList list;             /* no column when there is none */
+    /* the classes of folders; they have no level when there is a list */
+    CoupletListedClasses classes;
+    CoupletList list; /* no column when there is none */
     int size;
     bool grey;
 } Images;

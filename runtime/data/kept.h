@@ -11,12 +11,15 @@
 /* Writes the names of the classes of every int field that has some; false: no field has. */
 bool couplet_kept_write(const CoupletTable *table, FILE *out);
 
-/* What one field of a table was called before, by its place among the fields. */
+/* The original form of one field of a table that was renamed or renumbered, by its place among the
+ * fields. */
 struct CoupletKept {
-    CoupletField given; /* as the reader has it: its own names, and its own numbers in the file */
-    int32_t *to;        /* [given.classes] the kept number of each class; NULL: the numbers agree */
-    int32_t *column;    /* the field's column by kept numbers, once it is loaded */
-    char *stranger;     /* a sentence about a class that has no kept number; NULL: all have one */
+    /* the field as the reader has it: with its own names, and with the numbers that are in the
+     * file */
+    CoupletField given;
+    int32_t *to;     /* [given.classes] the kept number of each class; NULL: the numbers agree */
+    int32_t *column; /* the field's column by kept numbers, once it is loaded */
+    char *stranger;  /* a sentence about a class that has no kept number; NULL: all have one */
 };
 
 /* Takes the kept names of a table that was just opened. Where all classes of a field have a kept
@@ -31,8 +34,8 @@ void couplet_kept_show(CoupletTable *table);
 
 /* Renumbers values that the reader gave for a field. */
 void couplet_kept_renumber(const CoupletTable *table, int field, int32_t *values, int64_t count);
-/* The same for the columns of a table that was just loaded, which stay as they are in their files.
- * False with a sentence: memory is out, or a value is no class. */
+/* Does the same for the columns of a table that was just loaded; they stay as they are in their
+ * files. False with a sentence: memory is out, or a value is no class. */
 bool couplet_kept_load(CoupletTable *table, char *error, size_t error_bytes);
 void couplet_kept_free(CoupletTable *table);
 

@@ -35,14 +35,15 @@ typedef struct Corpus {
     CoupletTextFile file;
     Row *rows;
     int64_t count, room;
-    CoupletWords tokens, labels; /* that were met; the tokens not where they are bytes */
+    /* the tokens and labels that were met; there are no tokens here where bytes are the tokens */
+    CoupletWords tokens, labels;
 } Corpus;
 
 typedef struct State {
     Rules rules;
     Corpus corpus, like;
     bool is_like; /* vocabulary and labels are those of `like` */
-    /* and stand in it in the order of their codes: there may be no other tokens */
+    /* the tokens are those of another source, in the order of their codes: no others are allowed */
     bool is_known;
     int32_t *codes;       /* by number of a token in the vocabulary's corpus: its code */
     int32_t *label_codes; /* by number of a label in the corpus that has the labels */
@@ -94,7 +95,7 @@ static bool read_rules(const CoupletRequest *request, const CoupletTable *t, Rul
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-/* Where the line that begins at `at` ends. */
+/* The end of the line that begins at `at`. */
 static const char *end_of_line(const char *at, const char *end) {
     const char *feed = memchr(at, '\n', (size_t)(end - at));
     if (feed) end = feed;
@@ -124,7 +125,7 @@ static Row *next_row(Corpus *c) {
 typedef struct Reading {
     const CoupletTable *table;
     const Rules *rules;
-    const char *name; /* of the file */
+    const char *name; /* the file's name */
     Corpus *corpus;
     const Corpus *like; /* NULL: the corpus itself has the vocabulary */
     const char *like_name;

@@ -22,7 +22,7 @@ typedef struct Cells {
     int64_t *lines; /* [rows] where each ends */
     int64_t count, room, rows, row_room;
     int columns;  /* 0 before the first row ended */
-    int64_t line; /* that is being read */
+    int64_t line; /* the number of the line that is being read */
     int64_t row_start;
     bool failed;
     char *error;

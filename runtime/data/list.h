@@ -11,11 +11,13 @@
 
 typedef struct CoupletListColumn {
     char *name;
-    CoupletType type;    /* COUPLET_I32 or COUPLET_F32 */
-    int32_t *wholes;     /* [count] */
-    float *reals;        /* [count]; one of the two is NULL */
-    char **classes;      /* [class_count] of a column of words; NULL */
-    int64_t class_count; /* of whole numbers: the greatest and one; 0: they are no classes */
+    CoupletType type; /* COUPLET_I32 or COUPLET_F32 */
+    int32_t *wholes;  /* [count] */
+    float *reals;     /* [count]; one of the two is NULL */
+    char **classes;   /* [class_count] of a column of words; NULL */
+    /* the number of classes; of whole numbers it is the greatest and one, and 0 if they are no
+     * classes */
+    int64_t class_count;
 } CoupletListColumn;
 
 typedef struct CoupletList {

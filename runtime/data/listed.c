@@ -1,6 +1,6 @@
-/* What readers of folders share: pictures, sounds, clips and meshes differ in how a file is
- * decoded, and in nothing else. A row is known by its path below the folder, wherever that lies,
- * so that `part` and messages stay the same when a folder is moved. */
+/* The part that readers of folders share: pictures, sounds, clips and meshes differ in the way in
+ * which a file is decoded, and in nothing else. A row is known by its path below the folder, so
+ * that `part` and messages stay the same when the folder is moved. */
 #include "runtime/data/listed.h"
 
 #include "runtime/hash.h"

@@ -28,7 +28,7 @@ typedef struct Walk {
     CoupletListing *out;
     const CoupletListingKind *kind;
     int64_t room, folder_room, passed_over;
-    char ending[16]; /* of a file that was passed over */
+    char ending[16]; /* the ending of a file that was passed over */
     char *error;
     size_t error_bytes;
 } Walk;
@@ -384,8 +384,8 @@ static int folders_above(const char *path) {
     return folders;
 }
 
-/* How many levels of classes there are; -1 with a sentence when some files have a class and others
- * none. */
+/* Returns the number of levels of classes; -1 with a sentence when some files have a class and
+ * others have none. */
 static int levels_of(const CoupletListing *listing, const CoupletListingKind *kind, char *error,
                      size_t error_bytes) {
     if (!*listing->root) return 0;

@@ -22,11 +22,11 @@ typedef struct CoupletListingKind {
 typedef struct CoupletListedFile {
     char *path; /* below the root: "cats/01.jpg" */
     int64_t bytes;
-    int64_t time_ns; /* of its last change */
+    int64_t time_ns; /* the time of the file's last change */
 } CoupletListedFile;
 
 typedef struct CoupletListedFolder {
-    char *name;    /* of a folder directly in the root */
+    char *name;    /* the name of a folder directly in the root */
     int64_t files; /* the samples in it and below it */
 } CoupletListedFolder;
 

@@ -1,9 +1,9 @@
-/* What the readers of mesh formats share: points, normals and faces that grow as a file is read,
- * its lines and words, and numbers in them. mesh_FORMAT.c has one format each.
+/* The part that the readers of mesh formats share: points, normals and faces that grow as a file is
+ * read, its lines and words, and the numbers in them. Each file mesh_FORMAT.c has one format.
  *
- * Numbers are read by our own code, since strtod depends on the locale and takes most of the
- * time of a large file. Up to 19 digits with a small power of ten are two exact doubles, so one
- * operation rounds correctly; the rest goes to strtod. */
+ * Numbers are read by our own code, since strtod depends on the locale and takes most of the time
+ * of a large file. Up to 19 digits with a small power of ten are two exact doubles, so one
+ * operation rounds correctly; all other numbers go to strtod. */
 #include "runtime/data/mesh.h"
 
 #include "runtime/data/listing.h"
@@ -193,7 +193,7 @@ bool couplet_mesh_is(CoupletSpan word, const char *text) {
 
 typedef struct Decimal {
     uint64_t digits; /* the first 19 of them */
-    int64_t power;   /* of ten */
+    int64_t power;   /* the power of ten */
     bool exact;      /* all digits are in `digits` */
 } Decimal;
 

@@ -27,7 +27,7 @@ extern const char *const couplet_mesh_unread[];
  * triangles (polygon.h); lines, and faces of fewer corners, are passed over. False with a sentence
  * that names the file, and the line of a text file; nothing is then owned by the caller. */
 bool couplet_mesh_read(const char *path, CoupletMesh *out, char *error, size_t error_bytes);
-/* The same from the bytes of such a file; `path` is what messages call it. */
+/* Reads a mesh from the bytes of such a file; messages call it `path`. */
 bool couplet_mesh_read_bytes(const char *path, const uint8_t *bytes, size_t length,
                              CoupletMesh *out, char *error, size_t error_bytes);
 void couplet_mesh_free(CoupletMesh *mesh);

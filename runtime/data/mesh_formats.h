@@ -1,4 +1,5 @@
-/* What the readers of mesh formats share: a mesh that grows, and the lines and words of a text. */
+/* The part that the readers of mesh formats share: a mesh that grows, and the lines and words of a
+ * text. */
 #ifndef COUPLET_RUNTIME_DATA_MESH_FORMATS_H
 #define COUPLET_RUNTIME_DATA_MESH_FORMATS_H
 
@@ -10,8 +11,8 @@ typedef struct CoupletSpan {
 } CoupletSpan;
 
 typedef struct CoupletMeshFile {
-    const char *path;     /* as messages call it */
-    const char *at, *end; /* what has not been read yet */
+    const char *path;     /* the file's name in messages */
+    const char *at, *end; /* the part that has not been read yet */
     int64_t line;         /* the number of the line that was read last; 0: none yet, or no text */
     CoupletMesh *mesh;
     int64_t point_room, normal_count, normal_room, triangle_room;
@@ -38,7 +39,7 @@ bool couplet_mesh_add_normal(CoupletMeshFile *f, const double normal[3]);
 bool couplet_mesh_add_corner(CoupletMeshFile *f, int64_t corner, int64_t point);
 /* Ends the face of f->face[0 .. corners - 1], all of which are points that were read before. */
 bool couplet_mesh_add_face(CoupletMeshFile *f, int64_t corners);
-/* One triangle of points that were read before. */
+/* Adds a triangle of points that were read before. */
 bool couplet_mesh_add_triangle(CoupletMeshFile *f, int32_t a, int32_t b, int32_t c);
 
 /* The next line without its end, which may be LF, CR LF or CR; false at the end of the file. */
@@ -55,7 +56,7 @@ bool couplet_mesh_whole(CoupletSpan word, int64_t *out);
  * expected", as in "the coordinate of a point". */
 bool couplet_mesh_numbers(CoupletMeshFile *f, CoupletSpan *line, const char *what, int count,
                           double *out);
-/* The same for normals: a word that is no finite number is NaN. */
+/* Adds a normal. A word that is no finite number becomes NaN. */
 bool couplet_mesh_normal(CoupletMeshFile *f, CoupletSpan *line, double out[3]);
 /* At most 40 characters of a word, for messages, with what is not printed as `?`. */
 const char *couplet_mesh_show(CoupletSpan word, char out[48]);

@@ -23,7 +23,7 @@ static const struct {
 
 static const int kind_bytes[] = {1, 1, 2, 2, 4, 4, 4, 8};
 
-/* What a property is to us. The first six are entries of Row. */
+/* The meaning of a property for us. The first six are entries of Row. */
 typedef enum Role {
     ROLE_X,
     ROLE_Y,
@@ -46,7 +46,7 @@ enum { MOST_PROPERTIES = 256, MOST_ELEMENTS = 32 };
 typedef struct Element {
     char name[32];
     int64_t count;
-    int first, properties; /* of Header.property */
+    int first, properties; /* the range of the element's properties in Header.property */
 } Element;
 
 typedef struct Header {
@@ -175,7 +175,8 @@ static bool read_header(CoupletMeshFile *f, Header *h) {
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
-/* What is no number is refused where it is asked for: reals of other roles may be NaN. */
+/* Reads a word as a number. A word that is no number is refused by the caller that needs it, since
+ * reals of other roles may be NaN. */
 static bool read_word(CoupletMeshFile *f, CoupletSpan *line, Kind kind, Role role, double *out) {
     CoupletSpan word;
     char shown[48];

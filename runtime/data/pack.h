@@ -23,7 +23,7 @@ bool couplet_pack_write(const CoupletTable *table, const char *path, char *error
  * divides those of the source. */
 bool couplet_pack_take_rows(CoupletTable *table, char *error, size_t error_bytes);
 
-/* What the path of a request is. */
+/* The kinds of path that a request has. */
 typedef enum {
     /* Files that its reader reads, and all that data.arrays is asked for. */
     COUPLET_NOT_PACKED,

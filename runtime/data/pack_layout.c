@@ -1,7 +1,6 @@
-/* Where columns lie in a file of the safetensors layout. Columns are aligned to 64 bytes, and
+/* Lays out the columns of a file in the safetensors format. Columns are aligned to 64 bytes, and
  * the format allows no gap between arrays, so arrays whose names begin with two underscores fill
- * up what is left. The room for the header is computed ahead, since columns are written before
- * it. */
+ * the gaps. The room for the header is computed ahead, since columns are written before it. */
 #include "runtime/data/pack_layout.h"
 
 #include "runtime/plan.h"
@@ -38,7 +37,8 @@ static bool add_column(CoupletPackLayout *l, const CoupletField *field) {
     return fits && !__builtin_add_overflow(l->data_bytes, bytes, &l->data_bytes);
 }
 
-/* What fills up to the next multiple of the alignment; `number` tells such arrays apart. */
+/* Adds an array that fills the gap up to the next multiple of the alignment; its name has the
+ * `number`. */
 static bool add_filling(CoupletPackLayout *l, json_t *texts, int number) {
     const int64_t over = l->data_bytes % COUPLET_PACK_ALIGNMENT;
     if (over == 0) return true;
@@ -212,7 +212,7 @@ bool couplet_pack_reserve(int file, const char *path, const char *of, int64_t by
     if (reason == 0) return true;
     char needed[32], left[32];
     struct statvfs disk;
-    /* what it got before the disk was full counts as free again */
+    /* the bytes that were written before the disk was full are given back */
     const bool emptied = ftruncate(file, 0) == 0;
     couplet_bytes_text(bytes, needed, sizeof needed);
     const bool known = emptied && fstatvfs(file, &disk) == 0;

@@ -1,6 +1,6 @@
-/* Where the columns of a table lie in a file of the safetensors layout. There is an array for each
- * field, at a multiple of 64 bytes. The format knows no gaps, so small arrays whose names begin
- * with two underscores fill up behind a column. */
+/* The layout of a table's columns in a file of the safetensors format. Each field has an array, at
+ * a multiple of 64 bytes. The format knows no gaps, so small arrays whose names begin with two
+ * underscores fill the space behind a column. */
 #ifndef COUPLET_RUNTIME_DATA_PACK_LAYOUT_H
 #define COUPLET_RUNTIME_DATA_PACK_LAYOUT_H
 

@@ -22,7 +22,7 @@
  * an error and no signal. */
 enum {
     MOST_BLOCKS = 1 << 16, /* a hash is kept of each */
-    PART_BYTES = 4 << 20,  /* that a thread decodes before it writes */
+    PART_BYTES = 4 << 20,  /* the bytes that a thread decodes before it writes */
     SENTENCE_BYTES = COUPLET_PATH_BYTES + 512
 };
 static const double told_every = 0.1; /* seconds */
@@ -33,14 +33,14 @@ typedef struct Packing {
     const CoupletPackLayout *layout;
     int file;
     int64_t row_bytes, block_rows, blocks;
-    int64_t part_rows;    /* that fit into PART_BYTES; at least one */
+    int64_t part_rows;    /* the number of rows in PART_BYTES; at least one */
     uint64_t *hashes;     /* by block */
     _Atomic int64_t next; /* block */
     _Atomic int64_t done; /* rows */
     /* rows after this one change nothing any more: enough bad ones stand before them */
     _Atomic int64_t beyond;
     _Atomic bool ended;   /* by `failure` */
-    pthread_mutex_t lock; /* of all that follows */
+    pthread_mutex_t lock; /* guards all members below */
     CoupletBadRows *bad;
     double told;
     char failure[SENTENCE_BYTES];
@@ -191,7 +191,7 @@ static bool is_stopped(Packing *p) {
     return true;
 }
 
-/* One thread at a time; the others go on. */
+/* Reports progress, from one thread at a time; the other threads do not wait. */
 static void tell(Packing *p, int64_t rows) {
     atomic_fetch_add(&p->done, rows);
     if (!p->loading->progress || pthread_mutex_trylock(&p->lock) != 0) return;

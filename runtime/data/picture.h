@@ -24,7 +24,7 @@ enum {
 typedef struct CoupletPicture {
     const uint8_t *bytes;
     size_t length;
-    const char *name; /* of the file, for messages */
+    const char *name; /* the file's name, for messages */
     int size;
     bool grey;
     uint8_t *out; /* [3, size, size], or [1, size, size] when grey */

@@ -23,7 +23,7 @@ typedef struct Plain {
     int orientation;
     const uint8_t *packed; /* the data of the IDAT chunks, in the file or joined */
     size_t packed_length;
-    uint8_t *joined; /* of several chunks */
+    uint8_t *joined; /* the bytes of several chunks, joined */
     uint8_t *rows;   /* [height][1 + width * channels] and SLACK bytes */
     uint8_t *pixels; /* a row of four bytes a pixel */
     CoupletFit fit;
@@ -150,8 +150,8 @@ static inline Lanes magnitude(Lanes x) {
     return (x ^ negative) - negative;
 }
 
-/* Of left, above and both, the one that is nearest to left + above - both; the first of those that
- * are equally near. */
+/* Returns the one of left, above and both that is nearest to left + above - both; if several are,
+ * the first of them. */
 static inline Lanes nearest(Lanes left, Lanes above, Lanes both) {
     Lanes to_left = magnitude(above - both), to_above = magnitude(left - both),
           to_both = magnitude(left + above - both - both);

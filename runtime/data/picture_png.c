@@ -13,10 +13,10 @@ typedef struct Decoding {
     const CoupletPicture *picture;
     png_structp png;
     png_infop info;
-    size_t place; /* of the next byte of the file */
+    size_t place; /* the position of the next byte of the file */
     CoupletFit fit;
     uint8_t *pixels; /* a row, or all of them */
-    png_bytep *rows; /* of an interlaced picture */
+    png_bytep *rows; /* the rows of an interlaced picture */
     int height, row; /* the row that is being decoded */
     bool has_alpha;
 } Decoding;

@@ -16,9 +16,9 @@ typedef struct Decoding {
     WebPIterator image; /* the first one; image.private_ is NULL before it is found */
     WebPDecoderConfig decoder;
     CoupletFit fit;
-    uint8_t *pixels;   /* of the image: four bytes each */
-    uint8_t *canvas;   /* one row, when the image does not cover the canvas */
-    int width, height; /* of the canvas */
+    uint8_t *pixels;   /* the pixels of the image, four bytes each */
+    uint8_t *canvas;   /* a row of the canvas, when the image does not cover the canvas */
+    int width, height; /* the size of the canvas */
 } Decoding;
 
 static const char *reason(VP8StatusCode status) {

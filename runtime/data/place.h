@@ -1,4 +1,4 @@
-/* Where the sources of a program lie, by what the spec says, and by what --data says instead. */
+/* The paths of a program's sources: those in the spec, and those that --data gives instead. */
 #ifndef COUPLET_RUNTIME_DATA_PLACE_H
 #define COUPLET_RUNTIME_DATA_PLACE_H
 
@@ -12,8 +12,8 @@ typedef struct CoupletPlaces {
      * "train=photos/a". */
     const char *const *given;
     int given_count;
-    /* Where the sources lay by the record of a run, "train=/photos/a". It counts for those that
-     * --data does not place. */
+    /* The paths in the record of a run, "train=/photos/a". They hold for the sources that --data
+     * does not place. */
     const char *const *was;
     int was_count;
     /* The checkpoint of that run, which keeps the names of classes, and the codes of words for what

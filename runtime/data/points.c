@@ -19,17 +19,17 @@ typedef struct Points {
     bool has_normals, is_unit;
 } Points;
 
-/* What the draws of a file are for. */
+/* The purposes of the draws for a file. */
 enum { SITE_TRIANGLE, SITE_PLACE, SITE_ORDER };
 
-/* What a file's points are drawn from, and where they go. */
+/* The points of a file that are drawn from, and the place that the drawn ones go to. */
 typedef struct Draw {
     const CoupletMesh *mesh;
     uint32_t low, high; /* the seed: a hash of the file's path below the folder */
     int64_t count;
     float *points;    /* [count][3] */
     float *normals;   /* [count][3], or NULL */
-    double centre[3]; /* what is taken off every point, .. */
+    double centre[3]; /* the centre, which is subtracted from every point */
     double scale;     /* .. and what is multiplied with then */
 } Draw;
 
@@ -193,8 +193,8 @@ static double distance(const Draw *d, const double *point) {
     return sqrt(sum);
 }
 
-/* One over the distance of the farthest point of the surface, or of the cloud; 1 when all are in
- * one place. */
+/* Finds the scale: one over the distance of the farthest point of the surface, or of the cloud; 1
+ * when all points are in one place. */
 static void find_scale(Draw *d, const double *sums) {
     const CoupletMesh *m = d->mesh;
     double most = 0;

@@ -50,7 +50,8 @@ static double area(const double *points, Plane plane, int32_t a, int32_t b, int3
                          (q[plane.y] - p[plane.y]) * (r[plane.x] - p[plane.x]));
 }
 
-/* How often the corners' x goes from growing to falling; a convex polygon does so once. */
+/* Counts how often the x of the corners turns from growing to falling; in a convex polygon it does
+ * so once. */
 static int64_t peaks(const double *points, Plane plane, const int32_t *corners, int64_t count) {
     int64_t found = 0;
     int last = 0, first = 0;

@@ -87,8 +87,8 @@ void couplet_reader_modules_at(const char *folder);
 void *couplet_module_find(const char *module, const char *symbol, const char *what, char *error,
                           size_t error_bytes);
 
-/* What a module exports, under the name couplet_reader_module. NULL when it was made for another
- * version, or has no such reader. */
+/* The function that a module exports under the name couplet_reader_module. It returns NULL when the
+ * module was made for another version, or has no such reader. */
 typedef const CoupletReader *CoupletReaderModule(const char *name, int version);
 
 #endif

@@ -1,5 +1,5 @@
-/* What a reader asks of its request, and how it describes what it found. Modules carry a copy of
- * this file. */
+/* Functions by which a reader looks at its request and describes what it found. Each module carries
+ * a copy of this file. */
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
 

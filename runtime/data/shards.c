@@ -32,17 +32,18 @@ static const CoupletListingKind archives = {
 
 typedef struct Sample {
     char *key;      /* "train/0001" */
-    char ending[8]; /* of its picture: "jpg"; "" before one was found */
+    char ending[8]; /* the ending of the sample's picture: "jpg"; "" before a picture was found */
     int32_t shard;
     int32_t label;
     char *word;            /* the label as it is written; NULL: there is none */
-    int64_t offset, bytes; /* of its picture in the tar stream */
+    int64_t offset, bytes; /* the place of the sample's picture in the tar stream */
 } Sample;
 
 typedef struct Shard {
     bool packed;
-    int64_t length;   /* of the unpacked tar stream */
-    int64_t unpacked; /* where it begins in the temporary file; -1: it was not unpacked yet */
+    int64_t length; /* the length of the unpacked tar stream */
+    /* the place of the stream in the temporary file; -1: it was not unpacked yet */
+    int64_t unpacked;
 } Shard;
 
 typedef struct Shards {
@@ -52,16 +53,16 @@ typedef struct Shards {
     int64_t count, room;
     int size;
     bool grey, labelled;
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock; /* guards all members below */
     int temporary;        /* the unpacked archives, one after the other; -1: none was needed yet */
     int64_t temporary_end;
 } Shards;
 
-/* What the walk through the archives needs. */
+/* The state of the walk through the archives. */
 typedef struct Walk {
     Shards *shards;
     int32_t shard;
-    char path[COUPLET_PATH_BYTES];   /* of the shard */
+    char path[COUPLET_PATH_BYTES];   /* the path of the shard */
     const char *label;               /* the setting: "cls", "txt" or "json.NAME" */
     const char *member;              /* NAME; NULL */
     char label_ending[ENDING_BYTES]; /* "cls", "txt" or "json" */
@@ -530,7 +531,7 @@ static int open_temporary(char *error, size_t error_bytes) {
     return file;
 }
 
-/* Where the stream of a packed archive begins in the temporary file, to which it is unpacked when
+/* Finds the place of a packed archive's stream in the temporary file. The archive is unpacked when
  * its first row is read. */
 static bool unpacked(Shards *s, int64_t number, const char *path, int64_t *at, char *error,
                      size_t error_bytes) {

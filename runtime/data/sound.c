@@ -26,8 +26,9 @@ const char *const couplet_sound_unread[] = {".aac", ".ac3", ".amr", ".ape", ".m4
                                             ".mpc", ".raw", ".tta", ".wma", ".wv",  NULL};
 
 enum {
-    BLOCK = 65536,         /* numbers that are decoded at a time, over all channels */
-    MOST_FRAMES = 1 << 28, /* of a file whose length is known only when it is decoded */
+    BLOCK = 65536, /* numbers that are decoded at a time, over all channels */
+    /* the most frames of a file whose length is known only when it is decoded */
+    MOST_FRAMES = 1 << 28,
     /* on each side, at the lower of the two rates: the longest filter of libsamplerate has 143 */
     FILTER_SAMPLES = 160,
 };
@@ -79,9 +80,9 @@ static bool open_file(Sound *s) {
     return false;
 }
 
-/* How much less a chunk of the file has than its header says: libsndfile takes what is there and
- * tells so in its log, as in "data : 176400 (should be 88178)". Programs that write into a pipe say
- * 0 or a number near 2^31 or 2^32, which mean that they did not know. */
+/* Finds how many bytes a chunk of the file lacks against its header: libsndfile reads what is there
+ * and notes it in its log, as in "data : 176400 (should be 88178)". Programs that write into a pipe
+ * put 0 or a number near 2^31 or 2^32 into the header, which means that they did not know. */
 static bool is_cut(SNDFILE *file, int64_t *said, int64_t *there) {
     static const char *const chunks[] = {
         "\ndata : ", "\n SSND : ", "  Data Size   : ", "\nriff : "};
@@ -132,7 +133,8 @@ static bool says_length(int descriptor) {
     enum { HEAD = 4096 };
     uint8_t tag[10] = {0}, head[HEAD];
     if (pread(descriptor, tag, sizeof tag, 0) != (ssize_t)sizeof tag) return false;
-    const bool is_tagged = memcmp(tag, "ID3", 3) == 0; /* its size is in four times seven bits */
+    /* the size of the tag is in four times seven bits */
+    const bool is_tagged = memcmp(tag, "ID3", 3) == 0;
     const off_t size = tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9];
     const ssize_t count = pread(descriptor, head, HEAD, is_tagged ? size + 10 : 0);
     return count > 0 &&
@@ -156,7 +158,8 @@ static bool is_sound(Sound *s, int64_t bytes) {
     }
     if (is_format(s, SF_FORMAT_OGG) && !has_last_page(s->descriptor, bytes))
         return fail(s, "the file is cut short: it has no last page");
-    /* Of these the library guesses the length, or finds it in a header that may be wrong. */
+    /* The library guesses the length of these formats, or finds it in a header that may be
+     * wrong. */
     const bool is_guess = is_format(s, SF_FORMAT_OGG) || is_format(s, SF_FORMAT_MPEG) ||
                           s->info.frames > INT64_C(1) << 40;
     s->frames = is_guess ? -1 : s->info.frames;
@@ -277,8 +280,8 @@ static float *decode_part(Sound *s, int64_t from, int64_t count) {
 
 /* ---- which part, at which rate -------------------------------------------------------------- */
 
-/* Where the part that is wished for lies, counted in samples of the new rate, and in frames of the
- * file with what the filter needs on both sides. */
+/* The part of a sound that is wished for, counted in samples of the new rate, and in frames of the
+ * file together with those that the filter needs on both sides. */
 typedef struct Part {
     double ratio;   /* the new rate over the file's */
     int64_t length; /* samples of the part, at most those wished for */

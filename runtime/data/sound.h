@@ -1,4 +1,4 @@
-/* One sound of a file, as many samples of one channel at one rate. */
+/* Reads the samples of one channel from a sound file, as many as are wished for, at one rate. */
 #ifndef COUPLET_RUNTIME_DATA_SOUND_H
 #define COUPLET_RUNTIME_DATA_SOUND_H
 

@@ -156,11 +156,11 @@ static bool names_differ(const CoupletTable *table, char *error, size_t error_by
 static bool open_by(const CoupletReader *reader, const CoupletRequest *request, CoupletTable *out,
                     char *error, size_t error_bytes) {
     if (!reader->open(request, out, error, error_bytes)) {
-        free_fields(out); /* those that were added before it failed */
+        free_fields(out); /* the fields that were added before the failure */
         memset(out, 0, sizeof *out);
         return false;
     }
-    /* it may have named another, for the same kind of source */
+    /* the reader may have named another one, for the same kind of source */
     if (!out->reader) out->reader = reader;
     out->count = out->held;
     return true;

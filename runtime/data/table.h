@@ -13,20 +13,20 @@
 typedef struct CoupletReader CoupletReader;
 typedef struct CoupletKept CoupletKept; /* kept.h */
 
-/* What a table is opened from. */
+/* A request to open a table. */
 typedef struct CoupletRequest {
     const char *reader; /* a row of readers.def */
     /* The path of the source, ready to be opened. NULL: the standard place of a preset such as
      * fashion_mnist. */
     const char *path;
-    /* Of readers whose first argument is a split, "train", which lies in the folder `path`; else
-     * NULL. */
+    /* The split, such as "train", for readers whose first argument it is; it lies in the folder
+     * `path`. NULL for other readers. */
     const char *split;
     /* The settings that were given. The others have the standard values of readers.def. */
     const CoupletSetting *settings;
     int setting_count;
-    /* How the source that was trained on turns words into codes (codes.h), which holds for this
-     * one in place of `like`; NULL: nothing is said. */
+    /* The codes of words in the source that was trained on (codes.h), which hold for this source in
+     * place of `like`; NULL: there are none. */
     const char *codes;
     /* The names that its classes had when it was trained on (kept.h); NULL: nothing is said. */
     const char *classes;
@@ -90,7 +90,7 @@ bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *
 bool couplet_table_claims(const CoupletTable *table, const CoupletField *claim, int count,
                           char *error, size_t error_bytes);
 
-/* How the columns come into memory. */
+/* The ways in which columns come into memory. */
 typedef struct CoupletLoading {
     int threads;       /* the threads that decode; 0: as many as there are cores */
     int64_t skip_bad;  /* the most rows that are left out because they cannot be decoded */

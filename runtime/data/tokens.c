@@ -11,7 +11,7 @@ typedef enum {
     SPACE,
     LETTER,
     DIGIT,
-    MARK /* of punctuation */,
+    MARK /* a punctuation mark */,
     ALONE /* a letter that is a word */
 } Class;
 

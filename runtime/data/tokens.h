@@ -11,12 +11,14 @@ typedef enum CoupletTokenKind {
     COUPLET_TOKEN_BYTES
 } CoupletTokenKind;
 
-enum { COUPLET_TOKEN_BYTES_MOST = 4096 /* of a word: a longer one is several tokens */ };
+enum {
+    COUPLET_TOKEN_BYTES_MOST = 4096 /* the most bytes of a token: a longer word is several tokens */
+};
 
 typedef struct CoupletTokens {
     CoupletTokenKind kind;
     bool lower;           /* capital letters of Latin, Greek and Cyrillic become small ones */
-    const char *at, *end; /* what is left of the line, in UTF-8 unless the tokens are bytes */
+    const char *at, *end; /* the rest of the line, in UTF-8 unless the tokens are bytes */
     char text[COUPLET_TOKEN_BYTES_MOST + 8]; /* the token, with a closing 0 */
     size_t length;                           /* the length of the token */
 } CoupletTokens;

@@ -35,7 +35,7 @@ typedef struct Video {
     int64_t count, time_room, key_count, key_room;
     int64_t end; /* when the last frame has been shown */
     struct SwsContext *scale;
-    uint8_t *pixels; /* of one frame, four bytes each */
+    uint8_t *pixels; /* the pixels of a frame, four bytes each */
     size_t pixel_bytes;
     char *error;
     size_t error_bytes;
@@ -264,7 +264,7 @@ static double said_length(const Video *v) {
     if (stream->duration > 0) return (double)stream->duration * av_q2d(stream->time_base);
     if (tag && sscanf(tag->value, "%d:%d:%lf", &hours, &minutes, &rest) == 3) /* Matroska */
         return 3600.0 * hours + 60.0 * minutes + rest;
-    /* That of all streams: others may be longer. */
+    /* the format's duration is that of its longest stream */
     const bool is_alone = v->format->nb_streams == 1 && v->format->duration > 0;
     return is_alone ? (double)v->format->duration / AV_TIME_BASE : 0;
 }
@@ -326,8 +326,8 @@ static int square_width(const Video *v, AVFrame *frame) {
     return is_sane ? (int)width : frame->width;
 }
 
-/* What the frame's numbers mean: as it says, and else as most videos of its height. Red, green and
- * blue go to other such by one table there and back. */
+/* Sets the meaning of the frame's numbers: the one that the frame states, or else that of most
+ * videos of its height. Red, green and blue go to other colour spaces and back by one table. */
 static void set_colours(Video *v, const AVFrame *frame) {
     const AVPixFmtDescriptor *kind = av_pix_fmt_desc_get(frame->format);
     const bool is_rgb = kind->flags & AV_PIX_FMT_FLAG_RGB;
@@ -398,7 +398,7 @@ static bool fit_frame(Video *v, AVFrame *frame, int size, uint8_t *out) {
 
 /* ---- chosen frames -------------------------------------------------------------------------- */
 
-/* How many of the ascending times are not behind `time`. */
+/* Counts the times, which ascend, that are not later than `time`. */
 static int64_t count_until(const int64_t *times, int64_t count, int64_t time) {
     int64_t low = 0, high = count;
     while (low < high) {

@@ -11,7 +11,7 @@ typedef struct CoupletWord {
     const char *text; /* with a closing 0; it has none inside */
     uint32_t length;
     uint32_t hash;
-    int64_t count; /* how often the word was added */
+    int64_t count; /* the number of times that the word was added */
 } CoupletWord;
 
 /* A table of words. One that is all zeros has none yet. */
