@@ -1,6 +1,6 @@
-/* Where compiled code meets the runtime: kernels, plans and the program that holds them. The
- * compiler fills these structures (in memory for the JIT, as static data in a binary); the runtime
- * only reads them. */
+/* The structures through which compiled code meets the runtime: kernels, plans and the program that
+ * holds them. The compiler fills these structures (in memory for the JIT, as static data in a
+ * binary); the runtime only reads them. */
 #ifndef COUPLET_RUNTIME_ABI_H
 #define COUPLET_RUNTIME_ABI_H
 
@@ -18,7 +18,7 @@ enum {
     COUPLET_MAX_ABREAST = 64 /* steps of a launch */
 };
 
-/* What can go wrong in a kernel. The step says where. */
+/* The faults of a kernel. The step of the plan says where one happened. */
 typedef enum {
     COUPLET_NO_FAULT,
     COUPLET_FAULT_INDEX,    /* an index read from data is outside its array */
@@ -34,7 +34,7 @@ typedef enum {
     COUPLET_FAULT_INFINITE  /* a result is infinite; the finite check meets this */
 } CoupletFaultKind;
 
-/* What a kernel may touch beside its buffers. There is one for each thread. */
+/* The memory that a kernel may touch beside its buffers. There is one worker for each thread. */
 typedef struct CoupletWorker {
     void *scratch;  /* plan->scratch_bytes, aligned to 64 bytes and private to the worker */
     int64_t *fault; /* 0, or the CoupletFaultKind of what a kernel met */
@@ -48,7 +48,7 @@ typedef void (*CoupletKernel)(void *const *buffers, int64_t begin, int64_t end,
 /* The kernel of every library call (runtime/calls.h). */
 void couplet_call(void *const *buffers, int64_t begin, int64_t end, const CoupletWorker *worker);
 
-/* Where a buffer lies. An array of pairs that is never stored lies nowhere. */
+/* The places of a buffer. An array of pairs that is never stored has none. */
 typedef enum {
     COUPLET_IN_ARENA,
     COUPLET_IN_STATE,
@@ -81,8 +81,8 @@ typedef struct CoupletProduct {
     int64_t left_batch, right_batch, out_batch; /* from matrix to matrix */
 } CoupletProduct;
 
-/* How a device other than the host runs a step: as a kernel of plan->kernels over the step's
- * buffers and a count, or as a product of its first two buffers. */
+/* The way in which a device other than the host runs a step: as a kernel of plan->kernels over the
+ * step's buffers and a count, or as a product of its first two buffers. */
 typedef struct CoupletLaunch {
     const char *symbol;    /* steps that differ only in their count share a kernel */
     int64_t global, local; /* work-items in all, and in a group */
@@ -111,7 +111,7 @@ typedef struct CoupletStep {
     int abreast;
     const char *symbol;
     const char *source;  /* "examples/simclr.cpl:14" */
-    const char *label;   /* what the step does, for profiles: "product 512 x 64 x 576" */
+    const char *label;   /* a description of the step for profiles: "product 512 x 64 x 576" */
     double flops, bytes; /* estimates for profiles */
 } CoupletStep;
 
@@ -167,7 +167,7 @@ typedef enum {
 } CoupletRole;
 typedef struct CoupletStateInfo {
     const char *name; /* the key in a checkpoint */
-    /* Of a copied network: the state that this one starts as. NULL: it is no copy. */
+    /* For a copied network, the state that this one starts as. NULL: it is no copy. */
     const char *origin;
     CoupletRole role;
     CoupletType type;
@@ -179,7 +179,7 @@ typedef struct CoupletHyper {
     const char *name;           /* "tau" */
     bool is_integer, is_static; /* static: the value is part of the compiled program */
     double value;
-    /* What the value must fulfil (runtime/range.h); NULL: any number will do. */
+    /* The condition that the value must fulfil (runtime/range.h); NULL: any number will do. */
     const char *range;
     const char *range_text; /* the range as the spec writes it: "tau > 0" */
     const char *written;    /* the value in the text of the spec, "0.5", whatever --set says */
@@ -192,7 +192,7 @@ typedef struct CoupletField {
     CoupletType type; /* the language reads COUPLET_U8 as reals, 0 .. 255 as 0 .. 1 */
     int rank;         /* the axes of one sample; 0: a number */
     int64_t shape[COUPLET_MAX_RANK];
-    int64_t classes; /* of an int: its values are 0 .. classes - 1; 0: any number */
+    int64_t classes; /* for an int: its values are 0 .. classes - 1; 0: any number */
     /* [classes]; NULL if the classes have no names, and in every compiled program. */
     const char *const *class_names;
 } CoupletField;
@@ -244,7 +244,7 @@ typedef struct CoupletSource {
     const char *path;   /* the argument without a name: "photos/train", or a split, "train" */
     const CoupletSetting *settings;
     int setting_count;
-    const CoupletField *claim; /* what the spec says of the fields */
+    const CoupletField *claim; /* the fields as the spec claims them */
     int claim_count;
     const CoupletField *fields; /* the fields that the program reads, as it was compiled for them */
     int field_count;
@@ -269,8 +269,8 @@ typedef struct CoupletLoss {
 
 typedef struct CoupletEval {
     const char *method;    /* "knn" or "linear" */
-    double k, temperature; /* of knn */
-    double decay;          /* of linear: L2 */
+    double k, temperature; /* the settings of knn */
+    double decay;          /* the L2 decay of linear */
     /* The plan that makes features. Its inputs, "sample.image", are fields of both sources; its
      * output is "features". */
     const char *features;
@@ -325,9 +325,9 @@ typedef struct CoupletStage {
  * later phase of the stage begins. All phases share the program's states. */
 typedef struct CoupletPhase {
     int64_t from_epoch, from_step;
-    int stage; /* its place in program->stages; 0 if there are none */
-    /* One step. Its outputs are "loss" (f32[]), "loss NAME" for each loss with a name, and
-     * "embedding" (f32[batch, D] or [views, batch, D]), if there is one, for the watch on
+    int stage; /* the phase's place in program->stages; 0 if there are none */
+    /* The plan of one step. Its outputs are "loss" (f32[]), "loss NAME" for each loss with a name,
+     * and "embedding" (f32[batch, D] or [views, batch, D]), if there is one, for the watch on
      * collapse. */
     CoupletPlan *train;
     const CoupletAction *actions;
@@ -341,7 +341,7 @@ typedef struct CoupletSpecFile {
     const char *text;
 } CoupletSpecFile;
 
-/* How a program was compiled, for the record of a run. */
+/* The versions and settings with which a program was compiled, for the record of a run. */
 typedef struct CoupletOrigin {
     const char *couplet, *llvm; /* versions */
     const char *library;        /* hash of the library's modules */
@@ -393,8 +393,8 @@ typedef struct CoupletProgram {
     int feature_count;
 } CoupletProgram;
 
-/* What a binary holds: a method, compiled for several levels of processor, the highest first, with
- * weights to start from. */
+/* A method in a binary, compiled for several levels of processor, the highest first, with weights
+ * to start from. */
 typedef struct CoupletVariant {
     const char *level; /* "x86-64-v4"; NULL: any machine of this architecture will do */
     const CoupletProgram *program;

@@ -1,10 +1,10 @@
-/* One row of every library call, in double precision. These are the operations that no formula
- * says well: order, linear equations, assignment, the quantile of a beta distribution.
+/* One row of every library call, in double precision. These are the operations that no formula says
+ * well: order, linear equations, assignment, the quantile of a beta distribution.
  *
- * The reference evaluator and the kernels run the same functions, because a choice must be the
- * same on both: which of two equal entries comes first, which row an assignment takes. Nothing
- * here draws with rejection; a draw is one quantile of one uniform number, so it cannot depend
- * on the order of evaluation. */
+ * The reference evaluator and the kernels run the same functions, because a choice must be the same
+ * on both: which of two equal entries comes first, which row an assignment takes. No function here
+ * draws with rejection; a draw is one quantile of one uniform number, so it cannot depend on the
+ * order of evaluation. */
 #include "runtime/calls.h"
 
 #include <math.h>
@@ -18,7 +18,7 @@ static bool ascends(const double *x, int64_t p, int64_t q) {
     return x[p] < x[q] || (x[p] == x[q] && p < q);
 }
 
-/* What a candidate is worth: a NaN, and what is infinite, come first. */
+/* Returns the worth of a candidate: a NaN and infinite scores come first. */
 static double worth(double score) {
     return isnan(score) ? INFINITY : score;
 }
@@ -95,7 +95,7 @@ static CoupletFaultKind couplet_call_select(const CoupletCallSize *size, double 
     sort_positions(in[0], at, spare, size->result, descends);
     memcpy(out, at, sizeof *out * (size_t)size->result);
     double last = worth(in[0][(int64_t)out[size->result - 1]]);
-    /* what a guard excludes comes as -inf */
+    /* a guard makes the terms that it excludes -inf */
     return last > -INFINITY ? COUPLET_NO_FAULT : COUPLET_FAULT_FEW;
 }
 

@@ -12,7 +12,7 @@
 
 static const char format_now[] = "couplet checkpoint 2", format_first[] = "couplet checkpoint 1";
 
-/* of a source: "codes:train" */
+/* the beginnings of keys, before the name of a source: "codes:train" */
 static const char codes_prefix[] = "codes:", classes_prefix[] = "classes:";
 
 enum { FIXED_PAIRS = 9, VALUE_BYTES = 40 };
@@ -29,7 +29,7 @@ static bool fail_device(const CoupletSession *s, char *error, size_t error_bytes
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* What stands in the file's metadata. */
+/* The metadata of a checkpoint file. */
 typedef struct Metadata {
     CoupletTensorPair *pairs;
     char (*values)[VALUE_BYTES]; /* by pair */
@@ -105,8 +105,8 @@ static bool make_metadata(Metadata *m, const CoupletSession *s) {
     return true;
 }
 
-/* Where a state's bytes are on the host: in place, or a copy that the caller frees. NULL when it
- * cannot be had. */
+/* Returns the bytes of a state on the host: in place, or as a copy that the caller frees. NULL when
+ * they cannot be had. */
 static void *state_on_host(const CoupletSession *s, int slot) {
     CoupletDevice *d = s->device;
     if (d->is_host) return s->states[slot];
@@ -186,7 +186,7 @@ bool couplet_session_save(const CoupletSession *s, const char *path, char *error
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* What a file says of its run. */
+/* The part of a file that describes its run. */
 typedef struct Found {
     int64_t step, steps, epoch, loss_count;
     double loss_sum;
@@ -345,7 +345,7 @@ static bool take_text(const CoupletTensorFile *file, const char *prefix, const c
     return !found || *out;
 }
 
-/* How the sources of the run turned words into codes, and what their classes were called. */
+/* Takes the codes of words in the sources of the run, and the names of their classes. */
 static bool take_codes(CoupletSession *s, const CoupletTensorFile *file) {
     const CoupletProgram *p = s->program;
     for (int i = 0; i < p->source_count; i++)

@@ -60,7 +60,7 @@ static int ascending(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* As the field counts them. */
+/* Takes the classes from 0 to the field's own count. */
 static bool take_counted(const CoupletTable *table, const CoupletField *field, CoupletClasses *out,
                          char *error, size_t error_bytes) {
     out->count = field->classes;
@@ -77,7 +77,7 @@ static bool take_counted(const CoupletTable *table, const CoupletField *field, C
     return true;
 }
 
-/* One for each value. */
+/* Takes a class for each value that occurs. */
 static bool take_values(const CoupletTable *table, CoupletClasses *out, char *error,
                         size_t error_bytes) {
     out->values = malloc(((size_t)table->held + 1) * sizeof *out->values);
@@ -141,7 +141,8 @@ bool couplet_classes_sort(const CoupletClasses *classes, int64_t rows, CoupletBy
         couplet_by_class_free(out);
         return false;
     }
-    /* where the next row of a class goes; in the end it is where the next class begins */
+    /* the place of the next row of each class; at the end it is the beginning of the class
+     * behind */
     int64_t *at = out->begins + 1;
     for (int64_t i = 0; i < rows; i++)
         if (classes->of[i] + 1 < classes->count) at[classes->of[i] + 1]++;

@@ -45,7 +45,7 @@ static bool whole(const CommandLine *c, const char *name, const char *text, int6
     return false;
 }
 
-/* What stands behind an option that names something. */
+/* Returns the text behind an option that names something. */
 static bool text(const CommandLine *c, const char *name, const char **out) {
     *out = optarg;
     if (*optarg) return true;
@@ -129,7 +129,7 @@ static bool take(CommandLine *c, int option, const char *name) {
         return text(c, name, &c->weights);
     case SAMPLES:
         return text(c, name, &c->array);
-    /* what the option was called before samples were of any kind */
+    /* the option's former name, from before samples were of any kind */
     case IMAGES:
         return text(c, name, &c->array);
     case SPLIT:
@@ -258,7 +258,8 @@ static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *
         c->train.checkpoint_every = (int64_t)number;
 }
 
-/* What is to be packed is packed on all threads, with a line that shows how it goes. */
+/* Sets up the packing of sources that are to be packed: on all threads, with a line that shows the
+ * progress. */
 static void begin_loading(CommandLine *c, CoupletProgress *progress) {
     c->train.loading.threads = c->train.threads;
     c->train.loading.stop = c->train.stop;
@@ -404,7 +405,7 @@ static int usage(const CommandLine *c, FILE *out) {
 }
 
 typedef struct Command {
-    const char *name, *options; /* those that it takes */
+    const char *name, *options; /* the options that the command takes */
     int (*run)(CommandLine *c);
 } Command;
 

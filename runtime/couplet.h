@@ -20,13 +20,13 @@
 extern "C" {
 #endif
 
-/* Of this header. Within one major version programs that were compiled with an older header still
- * compile and work. */
+/* The version of this header. Within one major version, programs that were compiled with an older
+ * header still compile and work. */
 #define COUPLET_VERSION_MAJOR 0
 #define COUPLET_VERSION_MINOR 2
 #define COUPLET_VERSION_PATCH 0
 #define COUPLET_VERSION       "0.2.0"
-/* Of the library that is linked: "0.2.0". */
+/* Returns the version of the library that is linked: "0.2.0". */
 const char *couplet_version(void);
 
 typedef struct CoupletMethod CoupletMethod;
@@ -82,24 +82,24 @@ int couplet_method_field(const CoupletMethod *method, int number, CoupletShape *
 /* Fills *shape with one sample that couplet_model_embed takes, which is its one field. False (0)
  * when the method has no features, or makes them of several fields. */
 int couplet_method_sample(const CoupletMethod *method, CoupletShape *shape);
-/* of one such sample; 0 where there is none */
+/* Returns the size of one such sample in bytes; 0 where there is none. */
 int64_t couplet_method_sample_bytes(const CoupletMethod *method);
-/* the same, under its name of version 0.1 */
+/* Returns the same as couplet_method_sample_bytes; this is the name of version 0.1. */
 int64_t couplet_method_image_bytes(const CoupletMethod *method);
 /* floats of one sample's features; 0: the method has no features */
 int64_t couplet_method_feature_width(const CoupletMethod *method);
 int64_t couplet_method_parameter_count(const CoupletMethod *method);
-/* that a model needs at most, see CoupletModelOptions */
+/* Returns the size in bytes of the largest arena that a model needs, see CoupletModelOptions. */
 size_t couplet_method_arena_bytes(const CoupletMethod *method);
-/* Of such a NULL method the name is "" and the numbers are 0. */
+/* For a method that is NULL, the name is "" and the numbers are 0. */
 
 /* ---- models ---------------------------------------------------------------------------------- */
 
 typedef struct CoupletModelOptions {
     int threads;   /* 0: one for each core. Negative numbers are refused, here and below */
-    uint64_t seed; /* of the initial weights and all draws */
-    /* of the whole training: schedules span it. Needed by couplet_model_step, which makes no more
-     */
+    uint64_t seed; /* the seed of the initial weights and of all draws */
+    /* The number of steps of the whole training, which schedules span. couplet_model_step needs it,
+     * and makes no more steps than these. */
     int64_t total_steps;
     /* for methods whose phases or schedules read `epoch`; 0: all steps are of epoch 0 */
     int64_t steps_per_epoch;
@@ -123,20 +123,20 @@ CoupletStatus couplet_model_load(CoupletModel *model, const char *path);
 CoupletStatus couplet_model_save(CoupletModel *model, const char *path);
 
 typedef struct CoupletInput {
-    const char *name; /* as in CoupletShape */
-    const void *data; /* of that shape and element, dense, row major */
-    int64_t count;    /* its elements: checked */
+    const char *name; /* the name, as in CoupletShape */
+    const void *data; /* the elements of that shape and type, dense, row major */
+    int64_t count;    /* the number of elements: it is checked */
 } CoupletInput;
 
-/* One step of training: forward, backward, optimiser, updates. *loss (nats, or what the method's
- * formula gives); `loss` may be NULL. Inputs may come in any order, each once, under the names
- * "SOURCE.FIELD" and "SOURCE.index" of the method's sources; those that its step does not read need
- * not be given and are not looked at. */
+/* Makes one step of training: forward, backward, optimiser, updates. *loss receives the loss, in
+ * nats or in the unit of the method's formula; `loss` may be NULL. Inputs may come in any order,
+ * each once, under the names "SOURCE.FIELD" and "SOURCE.index" of the method's sources; inputs that
+ * the step does not read need not be given and are not looked at. */
 CoupletStatus couplet_model_step(CoupletModel *model, const CoupletInput *inputs, int input_count,
                                  float *loss);
-/* What the last step gave as `name`, into out[count]: float32 or int32, dense, row major, of the
- * shape that couplet_method_given says; `count` is checked. Before the first step, behind one that
- * failed and after a checkpoint was loaded there is nothing. */
+/* Copies what the last step gave as `name` into out[count]: float32 or int32, dense, row major, of
+ * the shape that couplet_method_given says; `count` is checked. Before the first step, after a step
+ * that failed and after a checkpoint was loaded the call fails. */
 CoupletStatus couplet_model_given(CoupletModel *model, const char *name, void *out, int64_t count);
 int64_t couplet_model_steps(const CoupletModel *model); /* completed */
 
@@ -145,13 +145,13 @@ int64_t couplet_model_steps(const CoupletModel *model); /* completed */
  * each, one sample after the other. */
 CoupletStatus couplet_model_embed(CoupletModel *model, const void *samples, int64_t count,
                                   float *out);
-/* The same of samples of any number of fields: each field of couplet_method_field once, in any
- * order, as [count, shape of one]. */
+/* Does the same as couplet_model_embed for samples of any number of fields: each field of
+ * couplet_method_field is given once, in any order, as [count, shape of one]. */
 CoupletStatus couplet_model_embed_fields(CoupletModel *model, const CoupletInput *fields,
                                          int field_count, int64_t count, float *out);
 
-/* What the last call for the model met; "" if it succeeded. Valid until the next call for the
- * model. */
+/* Returns the sentence of the last call for the model that failed; "" if the last call succeeded.
+ * It is valid until the next call for the model. */
 const char *couplet_model_error(const CoupletModel *model);
 const char *couplet_status_text(CoupletStatus status);
 

@@ -1,5 +1,5 @@
-/* What all devices share: how a fault is kept and worded. Each kind of fault has its sentence
- * and its code here; formula_faults.c makes it precise by element where the formulas allow it. */
+/* The part that all devices share: faults are kept and put into words here. Each kind of fault has
+ * its sentence and its code; formula_faults.c names the element where the formulas allow it. */
 #include "runtime/plan.h"
 
 #include <stdarg.h>

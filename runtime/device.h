@@ -1,10 +1,11 @@
-/* Where a plan runs: the cores of the host, or an OpenCL device. A device is one small table of
- * functions. The executor (runtime/plan.c), sessions and checkpoints know nothing else of it.
+/* A device on which a plan runs: the cores of the host, or an OpenCL device. A device is one small
+ * table of functions. The executor (runtime/plan.c), sessions and checkpoints know nothing else of
+ * it.
  *
- * Memory is a handle: a plain pointer on the host, and elsewhere what the device made of it. Work
- * is done in the order in which it was asked for, and may still be under way when a function
- * returns. `read` and `wait` wait for all that came before, and so does whatever fails. A function
- * that returns false has put the reason into device->fault; the first reason stays until
+ * Memory is a handle: a plain pointer on the host, and elsewhere whatever the device made of it.
+ * Work is done in the order in which it was asked for, and may still be under way when a function
+ * returns. `read` and `wait` wait for all that came before, and so does a function that fails. A
+ * function that returns false has put the reason into device->fault; the first reason stays until
  * couplet_device_clear. The functions are not re-entrant: there is one caller at a time. */
 #ifndef COUPLET_RUNTIME_DEVICE_H
 #define COUPLET_RUNTIME_DEVICE_H
@@ -23,7 +24,7 @@ typedef enum { COUPLET_FINITE, COUPLET_INFINITE, COUPLET_NOT_A_NUMBER } CoupletH
 typedef struct CoupletDeviceFault {
     CoupletFaultKind kind;
     int step;           /* the plan's step whose kernel met it; else -1 */
-    char sentence[512]; /* what is shown to the user */
+    char sentence[512]; /* the sentence that the user sees */
 } CoupletDeviceFault;
 
 typedef struct CoupletCopy {

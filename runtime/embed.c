@@ -118,7 +118,7 @@ static bool read_array(const char *path, const CoupletBuffer *sample, void **row
 
 /* The request of the source that the method evaluates, at the place that is asked for. */
 typedef struct Place {
-    /* of the source, as the program has it */
+    /* the path of the source, as the program has it */
     char path[COUPLET_PATH_BYTES], like[COUPLET_PATH_BYTES];
     CoupletSetting *settings;
 } Place;

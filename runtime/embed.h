@@ -11,7 +11,7 @@ typedef struct CoupletEmbedding {
     const char *array;
     /* The path of that source, or its folder for readers of a split. NULL: the spec says it. */
     const char *data;
-    CoupletPlaces places; /* where the source lies, if `data` does not say */
+    CoupletPlaces places; /* the place of the source, if `data` does not say it */
     const char *split;    /* for readers of a split; NULL: the split that the method evaluates */
     const char *out;      /* .npy of float32 [count, width] */
     CoupletLoading loading;

@@ -63,7 +63,7 @@ static int64_t sweep_rows(const Work *w) {
 
 static bool sweep(Work *w) {
     int64_t count = w->sources->data[w->action->source].count, rows = sweep_rows(w);
-    if (rows == 0) return run_once(w); /* it reads no sample */
+    if (rows == 0) return run_once(w); /* the action reads no sample */
     if (count < rows) {
         snprintf(w->error, w->error_bytes,
                  "%s: error: the sweep takes %" PRId64 " samples at a time, and there are %" PRId64,

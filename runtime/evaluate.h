@@ -16,7 +16,7 @@ typedef struct CoupletFeatures {
     int64_t count, width;
 } CoupletFeatures;
 
-/* How neighbours vote. */
+/* The way in which neighbours vote. */
 typedef struct CoupletNeighbours {
     /* The neighbours of a query, from 1 to the rows of the bank that may vote. */
     int64_t k;

@@ -350,7 +350,7 @@ static double classify(CoupletSession *s, const CoupletEval *eval, const Couplet
 
 /* The features that evaluations which follow each other may share. */
 typedef struct Made {
-    const CoupletEval *eval; /* that the features are of; NULL: none */
+    const CoupletEval *eval; /* the evaluation whose features these are; NULL: none */
     float *bank, *query;
     int64_t width;
 } Made;

@@ -199,7 +199,7 @@ static void follow(Trace *t, int before, CoupletFinding *found) {
 
 /* A result that is not finite: an output, or a state as it would become. */
 typedef struct End {
-    int step, buffer; /* that makes it, -1: it comes from outside */
+    int step, buffer; /* the step that makes the buffer; -1: the buffer comes from outside */
     char name[160];   /* "grad_z[3, 7]" */
 } End;
 
@@ -244,7 +244,7 @@ static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
                                 : "the first value that is no number (NaN) arose here";
     End end;
     if (!find_end(t, infinite, &end)) return false;
-    if (end.step < 0) { /* it came from outside, and is returned or stored as it is */
+    if (end.step < 0) { /* the value came from outside, and is returned or stored as it is */
         tell(run,
              infinite ? "an infinite value comes from outside"
                       : "a value that is no number (NaN) comes from outside",

@@ -1,6 +1,6 @@
-/* Who may write into a run folder. The writer holds an advisory lock on run.lock; the lock ends
- * with the process, so no stale lock is ever in the way. The file is removed when the lock is
- * given up, so a descriptor must be compared with the name before it counts (is_named).
+/* Decides who may write into a run folder. The writer holds an advisory lock on run.lock; the lock
+ * ends with the process, so no stale lock is ever in the way. The file is removed when the lock is
+ * given up, so a descriptor must be compared with the name before the lock counts (is_named).
  *
  * A folder that holds any of a run's names, and no run, is not touched: it belongs to someone
  * else. */

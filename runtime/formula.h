@@ -56,7 +56,8 @@ typedef enum {
 /* In the order of GOp: the four that are no scalar function, then the rows of
  * compiler/graph/scalars.def. */
 typedef enum {
-    COUPLET_OP_CONST, /* it is read as COUPLET_OP_REAL or COUPLET_OP_INT, behind the others */
+    /* a constant; the reader turns it into COUPLET_OP_REAL or COUPLET_OP_INT, which stand behind */
+    COUPLET_OP_CONST,
     COUPLET_OP_INDEX,
     COUPLET_OP_LOAD,
     COUPLET_OP_RANDOM,
@@ -104,8 +105,8 @@ typedef enum {
     COUPLET_OP_COUNT
 } CoupletFormulaOp;
 
-/* Where the arrays are. `read` returns an element of a buffer as it lies in memory; a byte is 0 to
- * 255. */
+/* The arrays that formulas read. `read` returns an element of a buffer as it lies in memory; a byte
+ * is 0 to 255. */
 typedef struct CoupletArrays {
     double (*read)(void *context, int buffer, int64_t element);
     void *context;
@@ -116,13 +117,13 @@ typedef struct CoupletArrays {
 
 typedef struct CoupletFinding {
     CoupletFaultKind kind;
-    char sentence[500]; /* what was found: "y[1] is -1, and axis 2 of `o` has 0 to 3" */
+    char sentence[500]; /* the finding: "y[1] is -1, and axis 2 of `o` has 0 to 3" */
     /* The place, "f.cpl:7:12", which is outside the library if a call of it led there; "":
      * unknown. */
     char place[400];
     char inner[400];    /* the line of the library; "": there is none */
-    const char *advice; /* how to mend it; NULL: nothing is known */
-    /* Of a value that is not finite: the array that it was read from; -1: the formula made it. */
+    const char *advice; /* advice to the user; NULL: there is none */
+    /* The array that a value that is not finite was read from; -1: the formula made the value. */
     int buffer;
     int64_t element;
 } CoupletFinding;

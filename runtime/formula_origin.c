@@ -141,7 +141,7 @@ bool couplet_formula_origin(const CoupletPlan *plan, int step, int buffer, int64
         f->turn++;
         if (f->reducer == COUPLET_REDUCE_NONE) {
             if (isfinite(couplet_formula_element_of(&p)))
-                break; /* its arrays are no more what they were */
+                break; /* the arrays have been overwritten since */
             blame(&p, f->value, out);
         } else {
             blame_reduction(&p, out);

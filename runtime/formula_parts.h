@@ -39,8 +39,8 @@ typedef struct Expr {
     bool is_real;
     int place; /* -1: unknown */
     int arg_count, args[MOST_ARGS];
-    double number;    /* of a constant; of an index, which */
-    uint32_t indices; /* that it reads, a bit for each */
+    double number;    /* the value of a constant, or the number of an index */
+    uint32_t indices; /* the indices that the expression reads, a bit for each */
     /* LOAD */
     bool is_pairs, is_byte, has_else;
     int array, rank, name;

@@ -84,7 +84,7 @@ void couplet_formula_add_load(Text *t, Point *p, int number) {
 
 typedef struct Written {
     const char *before, *between, *after;
-    int binds; /* how tightly, as an operator; 0: in parentheses of its own */
+    int binds; /* the precedence of its outermost operator; 0: it needs no parentheses */
 } Written;
 
 static const Written written[COUPLET_OP_COUNT] = {

@@ -107,7 +107,7 @@ static double apply(Point *p, const Expr *e) {
     case COUPLET_OP_TO_REAL:
         return a;
     case COUPLET_OP_TO_INT:
-        return couplet_formula_fits_int(a) ? trunc(a) : 0; /* as the kernels do */
+        return couplet_formula_fits_int(a) ? trunc(a) : 0; /* the kernels do the same */
     case COUPLET_OP_FLOORDIV:
         return b != 0 ? floor(a / b) : 0;
     case COUPLET_OP_MOD:

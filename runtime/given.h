@@ -1,4 +1,5 @@
-/* What steps give by a name (`give NAME = E`): the outputs "given NAME" of their plans. */
+/* The values that steps give by a name (`give NAME = E`): the outputs "given NAME" of their
+ * plans. */
 #ifndef COUPLET_RUNTIME_GIVEN_H
 #define COUPLET_RUNTIME_GIVEN_H
 

@@ -18,7 +18,7 @@ enum {
     BLOCK = 1024,         /* values whose exponents are looked at together */
     LOOKED_AT = 32 << 10, /* values, and */
     COPIED = 256 << 10,   /* bytes, that are worth a thread's turn */
-    MOST_ARRAYS = 256     /* that are copied in one run of the threads */
+    MOST_ARRAYS = 256     /* the most arrays that are copied in one run of the threads */
 };
 static const uint32_t EXPONENT = 0x7f800000;
 
@@ -35,7 +35,7 @@ typedef struct Host {
     int64_t region_bytes, region_top;
     /* the launch being run */
     const CoupletStep *steps;
-    int64_t first_tile; /* of the round */
+    int64_t first_tile; /* the first tile of the round */
     void *const *buffers;
     const _Atomic bool *stop; /* a launch ends early once it is true; NULL: none does */
 } Host;

@@ -14,7 +14,7 @@ enum {
     HISTORY = 10,
     MOST_ITERATIONS = 200
 };
-static const double enough = 1e-5; /* of the gradient */
+static const double enough = 1e-5; /* the gradient at which the fit ends */
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
 #define FOR_THIS_MACHINE __attribute__((target_clones("avx512f", "avx2", "default")))
@@ -201,7 +201,7 @@ static int minimise(Probe *p, double *x, double *work) {
             next_loss = evaluate(p, next, next_gradient);
             lower = next_loss <= loss + 1e-4 * length * slope;
         }
-        if (!lower) break; /* as low as float32 sums can tell */
+        if (!lower) break; /* float32 sums cannot tell a lower loss */
         remember(&m, x, next, gradient, next_gradient, n);
         memcpy(x, next, sizeof *x * (size_t)n);
         memcpy(gradient, next_gradient, sizeof *gradient * (size_t)n);

@@ -35,7 +35,7 @@ struct CoupletLoader {
     int32_t *order;        /* each row once, or balanced: of a whole epoch */
     int64_t order_epoch;   /* the one that `order` is of; -1: none */
     CoupletByClass sorted; /* balanced and episodes: chosen rows by class */
-    int32_t *classes;      /* those that are drawn from */
+    int32_t *classes;      /* the classes that are drawn from */
     int64_t class_count;
     int64_t *moved; /* episodes: [ways + each] what changed places in a draw */
     double *sums;   /* weighed: of the weights up to each row, itself included */

@@ -16,8 +16,8 @@ typedef struct CoupletBatch {
     int64_t number;         /* the number of the batch, counted over all epochs */
 } CoupletBatch;
 
-/* How batches are drawn. At most one of `balanced`, `weighed` and `ways` is set. Without them each
- * row comes once an epoch, in an order that is shuffled anew. */
+/* The way in which batches are drawn. At most one of `balanced`, `weighed` and `ways` is set.
+ * Without them each row comes once an epoch, in an order that is shuffled anew. */
 typedef struct CoupletFeed {
     int64_t batch;
     uint32_t stream;      /* another number for each source, so that sources shuffle apart */

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 typedef struct Row {
-    const char *begin; /* of its line */
+    const char *begin; /* the beginning of the row's line */
     size_t length;     /* with its line feed */
     json_t *json;
 } Row;
@@ -35,8 +35,9 @@ static int64_t step_of(const Row *row) {
     return json_is_integer(step) ? json_integer_value(step) : INT64_MAX;
 }
 
-/* Of what subject the row is an evaluation; COUPLET_SUBJECTS: of none. After training counts at the
- * given step alone: a run that was made longer was evaluated before. */
+/* Returns the subject whose evaluation the row is; COUPLET_SUBJECTS: the row is no evaluation. An
+ * evaluation after training counts at the given step alone, because a run that was made longer was
+ * evaluated before. */
 static int subject_of(const Row *row, int64_t step) {
     const char *of = json_string_value(json_object_get(row->json, "of"));
     const CoupletSubject subject = of ? couplet_subject_of(of) : COUPLET_SUBJECTS;
@@ -95,7 +96,7 @@ static bool is_kept(const Row *row, int64_t step, const CoupletMetricsSeen *seen
     int subject = subject_of(row, step);
     const bool of_work =
         json_object_get(row->json, "before_epoch") || json_object_get(row->json, "before_step");
-    if (step_of(row) == step && of_work) return false; /* it is done anew */
+    if (step_of(row) == step && of_work) return false; /* the work ahead of the step is done anew */
     return step_of(row) <= step && (subject == COUPLET_SUBJECTS || seen->complete[subject]);
 }
 

@@ -15,7 +15,7 @@ typedef struct CoupletMetric {
     const char *text; /* stands in place of the value, unless it is NULL */
 } CoupletMetric;
 
-/* What the rows of a run say, up to a step. */
+/* The findings in the rows of a run, up to a step. */
 typedef struct CoupletMetricsSeen {
     /* All evaluations of the subject are there: at step 0, or at the step for those after
      * training. */

@@ -18,7 +18,7 @@ struct CoupletModel {
     CoupletThreads *threads;
     CoupletDevice *device;
     CoupletSession *session;
-    const CoupletPhase *phase; /* that `run` is of; NULL: no step was made yet */
+    const CoupletPhase *phase; /* the phase that `run` belongs to; NULL: no step was made yet */
     CoupletRun *run;
     void **inputs;
     int64_t per_epoch; /* steps; 0: not known */

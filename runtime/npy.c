@@ -79,7 +79,7 @@ static Element decode_bool(uint64_t bits) {
 }
 
 typedef struct Kind {
-    const char *name; /* as NumPy writes it behind the byte order */
+    const char *name; /* the name that NumPy writes behind the byte order */
     CoupletNpyElement element;
     int bytes;
     bool is_integer;
@@ -100,7 +100,7 @@ static const Kind kinds[] = {
     {"b1", COUPLET_ELEMENT_BOOL, 1, true, decode_bool},
 };
 
-/* What the other types of NumPy are called, by the letter of their name. */
+/* The names of NumPy's other types, by their letter. */
 static const struct {
     char letter;
     const char *name;
@@ -263,7 +263,7 @@ static uint64_t bits_at(const unsigned char *at, int bytes, bool swapped) {
     return bits;
 }
 
-/* Where the elements of a file stand in the array: one after the other or, column by column, by the
+/* The places of a file's elements in the array: one after the other or, column by column, by the
  * indices of their axes. */
 typedef struct Cursor {
     const CoupletNpy *array;
@@ -444,8 +444,8 @@ bool couplet_npy_layout(const char *path, const void *data, size_t length, Coupl
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
-/* Of the type '<U12' or '|S7': how many characters each text has room for, and of how many bytes
- * each is. */
+/* The type '<U12' or '|S7': the number of characters for which each text has room, and the number
+ * of bytes of a character. */
 typedef struct TextKind {
     size_t width, bytes;
     bool swapped;
@@ -463,7 +463,7 @@ static bool find_text_kind(const Header *h, TextKind *out) {
     return strchr("<>=|", order) && (letter == 'U' || letter == 'S');
 }
 
-/* One character in UTF-8; the number of its bytes, 0: it is none. */
+/* Writes a character in UTF-8 and returns the number of its bytes; 0: it is no character. */
 static size_t put_character(uint64_t c, char *out) {
     if (c >= 0x110000 || (c >= 0xd800 && c < 0xe000)) return 0;
     const size_t bytes = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;

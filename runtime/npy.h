@@ -28,7 +28,7 @@ typedef enum CoupletNpyElement {
     COUPLET_ELEMENT_BF16
 } CoupletNpyElement;
 
-/* What the header of an .npy file says about the data behind it. */
+/* The contents of the header of an .npy file: they describe the data behind it. */
 typedef struct CoupletNpyLayout {
     CoupletNpyElement element;
     bool swapped;    /* the most significant byte of an element comes first */
@@ -36,7 +36,7 @@ typedef struct CoupletNpyLayout {
     int rank;
     int64_t shape[COUPLET_NPY_MAX_RANK];
     int64_t count; /* elements */
-    size_t offset; /* where the data begins, in bytes from the file's start */
+    size_t offset; /* the beginning of the data, in bytes from the file's start */
     size_t bytes;  /* the length of the data; that so many bytes are there is not checked */
 } CoupletNpyLayout;
 

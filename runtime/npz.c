@@ -29,7 +29,10 @@ enum {
     ENTRY_MARK = 0x02014b50,
     LOCAL_MARK = 0x04034b50
 };
-enum { PIECE = 1 << 30, MOST_INFLATION = 1032 + 1 /* of deflated data */ };
+enum {
+    PIECE = 1 << 30,
+    MOST_INFLATION = 1032 + 1 /* the most bytes that a byte of deflated data can become */
+};
 enum {
     STORED = 0,
     DEFLATED = 8,
@@ -77,7 +80,7 @@ static const unsigned char *find_end(const Archive *a) {
     return NULL;
 }
 
-/* Where the directory begins, and how many entries it has. An archive that is large has a longer
+/* The beginning of the directory, and the number of its entries. A large archive has a longer
  * record before the end, whose place stands between the two. */
 typedef struct Directory {
     size_t offset, entries;
@@ -227,7 +230,8 @@ bool couplet_npz_begin(CoupletNpzStream *s, const CoupletNpzMember *member) {
     return false;
 }
 
-/* One call of zlib, which counts in 32 bits. *left is what is missing in the buffer. */
+/* Calls zlib once; it counts in 32 bits. *left is the number of bytes that the buffer still
+ * lacks. */
 static int inflate_piece(CoupletNpzStream *s, size_t *left) {
     z_stream *zlib = s->zlib;
     const size_t packed_left = s->member->packed - s->taken;

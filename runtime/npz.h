@@ -15,15 +15,15 @@ bool couplet_npz_read(const char *path, const char *name, CoupletNpy *out, char 
 typedef struct CoupletNpzMember {
     const char *name; /* not terminated */
     size_t name_length;
-    /* Its bytes in the archive, packed or not; NULL before couplet_npz_locate. */
+    /* The member's bytes in the archive, packed or not; NULL before couplet_npz_locate. */
     const unsigned char *bytes;
     size_t packed;          /* the length in the archive */
     size_t size;            /* the length of the file */
     bool deflated;          /* `bytes` are packed; false: they are the file */
     uint32_t checksum;      /* the CRC-32 of the file */
     char shown[64];         /* the name without .npy, in plain characters, for messages */
-    size_t local;           /* where the archive repeats the entry, ahead of the bytes */
-    unsigned method, flags; /* as zip has them */
+    size_t local;           /* the place where the archive repeats the entry, ahead of the bytes */
+    unsigned method, flags; /* the fields of the zip format with these names */
 } CoupletNpzMember;
 
 /* Lists the *count files of the archive whose bytes are given, in the order of its directory, in
@@ -41,7 +41,7 @@ typedef struct CoupletNpzStream {
     const CoupletNpzMember *member;
     size_t taken;      /* packed bytes that were read */
     size_t given;      /* bytes of the file that were given out */
-    uint32_t checksum; /* of the bytes that were given out */
+    uint32_t checksum; /* the checksum of the bytes that were given out */
 } CoupletNpzStream;
 
 /* Begins to unpack. False when memory is out; there is then nothing to end. */

@@ -338,13 +338,13 @@ void couplet_run_feed_resident(CoupletRun *run, int input, void *memory) {
     run->feeds[input].kind = FEED_RESIDENT;
 }
 
-/* What is queued is waited for, so that the flag is looked at between two kernels, and not ahead of
- * all that a device's compiler has still to do. */
+/* Waits for the queued work, so that the flag is looked at between two kernels, and not before a
+ * device's compiler has done all that is queued for it. */
 static bool is_stopped(CoupletRun *run) {
     CoupletDevice *d = run->device;
     run->stopped = false;
     if (!run->stop) return false;
-    if (!d->is_host && !d->calls->wait(d)) return false; /* its fault is met at the next launch */
+    if (!d->is_host && !d->calls->wait(d)) return false; /* the next launch reports its fault */
     return run->stopped = *run->stop != 0;
 }
 

@@ -10,17 +10,17 @@
 
 typedef struct CoupletRun CoupletRun; /* a plan with its arena; the plan must outlive it */
 
-/* What stopped a run. The texts are valid until the next call for the run. */
+/* The fault that stopped a run. The texts are valid until the next call for the run. */
 typedef struct CoupletFault {
-    const char *sentence; /* what was met, with the element and its array where they are known */
+    const char *sentence; /* the finding, with the element and its array where they are known */
     /* The place, "f.cpl:7:12" or "f.cpl:7"; or the name of a device that failed. */
     const char *source;
     const char *inner;  /* the line of the library that a call at `source` led to; NULL */
-    const char *advice; /* how to mend it; NULL */
+    const char *advice; /* advice to the user; NULL: there is none */
     CoupletFaultKind kind;
-    /* Of a value that is not finite: the plan's input that holds it; -1: a formula made it. */
+    /* The plan's input that holds a value that is not finite; -1: a formula made the value. */
     int input;
-    int64_t element; /* its place in that input */
+    int64_t element; /* the place of the element in that input */
 } CoupletFault;
 /* The code of a fault as `couplet explain` knows it: "E801". */
 const char *couplet_fault_code(CoupletFaultKind kind);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* One of the four words that the generator makes; `lane` is 0..3. */
+/* Returns one of the four words that the generator makes; `lane` is 0..3. */
 static inline uint32_t couplet_random_bits(uint32_t seed_low, uint32_t seed_high, uint32_t step,
                                            uint32_t site, uint64_t element, int lane) {
     uint32_t x[4] = {(uint32_t)element, (uint32_t)(element >> 32), site, step}, k0 = seed_low,

@@ -18,7 +18,7 @@ static const int operands[COUPLET_RANGE_WORDS] = {
 #undef RANGE_WORD
 };
 
-/* As the compiler computes what is known before a run. */
+/* Computes a word in the way in which the compiler folds constants. */
 static double apply(CoupletRangeWord word, double a, double b) {
     switch (word) {
     case COUPLET_RANGE_ADD:

@@ -78,7 +78,7 @@ static json_t *make_written(const CoupletProgram *p) {
     return json_pack("{s:o, s:o}", "epochs", text_of(p->written_epochs), "hypers", hypers);
 }
 
-/* as CoupletComparison counts */
+/* the texts of CoupletComparison, in its order */
 static const char *const comparisons[] = {"==", "!=", "<", "<=", ">", ">="};
 
 static json_t *make_where(const CoupletSelection *s) {
@@ -472,9 +472,9 @@ bool couplet_record_hyper(const CoupletRecord *record, int number, CoupletRecord
 
 typedef enum {
     NEVER,    /* a run that differs in it is another run */
-    IF_NAMED, /* it may differ where --change names it */
-    NOTED /* it may differ, and is said: the method is the same, and the numbers are to the bit, or
-             to rounding */
+    IF_NAMED, /* the entry may differ where --change names it */
+    NOTED /* the entry may differ, which is then said: the method is the same, and the numbers are
+             equal, to the bit or to rounding */
 } Verdict;
 
 /* The entries that are compared. `word` is what --change calls one; NULL: its own name. A path that
@@ -500,7 +500,7 @@ typedef struct Comparing {
     json_t *changes;
     char refused[640]; /* the differences that may not be, one after the other */
     int refused_count, left_out;
-    char words[160]; /* of those that --change would allow: "tau,epochs" */
+    char words[160]; /* the words that --change would allow: "tau,epochs" */
     bool never;
 } Comparing;
 

@@ -15,15 +15,15 @@ typedef struct CoupletRecord {
     int place_count;
 } CoupletRecord;
 
-/* What a record is made from. */
+/* The parts from which a record is made. */
 typedef struct CoupletRecorded {
     const CoupletProgram *program;
     const CoupletSession *session;
     const CoupletSources *sources;
-    const char *device;       /* as --device names it: "cpu", "opencl:1" */
+    const char *device;       /* the word of --device: "cpu", "opencl:1" */
     int threads;              /* the number that was asked for; 0: one for each core */
     int64_t checkpoint_every; /* steps; 0: a checkpoint comes at the end of each epoch */
-    /* What a new run begins with (--start); NULL: nothing, or the run is older. */
+    /* The file or folder that a new run begins with (--start); NULL: none, or the run is older. */
     const char *start;
     int64_t skip_bad; /* the most rows that are left out because they cannot be read */
 } CoupletRecorded;
@@ -59,7 +59,7 @@ bool couplet_record_hyper(const CoupletRecord *record, int number, CoupletRecord
 bool couplet_record_field(const CoupletRecord *record, const char *source, int number,
                           CoupletField *out);
 
-/* How a run may differ from its record. */
+/* The permission for a run to differ from its record. */
 typedef struct CoupletLeave {
     const char *change; /* "tau,epochs": what may differ; NULL: nothing */
     bool only_data;     /* only data is compared, because an evaluation depends on nothing else */

@@ -7,7 +7,7 @@
 
 /* ---- the finite check ------------------------------------------------------------------------ */
 
-enum { MOST_ARRAYS = 256 /* that the device gets to look at, or to copy, at a time */ };
+enum { MOST_ARRAYS = 256 /* the most arrays that the device looks at, or copies, at a time */ };
 
 typedef struct Arrays {
     const void *memory[MOST_ARRAYS];

@@ -6,7 +6,7 @@
 #include "runtime/formula.h"
 #include "runtime/plan.h"
 
-/* How an input comes to a device that is not the host. */
+/* The way in which an input comes to a device that is not the host. */
 typedef struct Feed {
     enum { FEED_ARRAY, FEED_ROWS, FEED_RESIDENT } kind;
     const void *table; /* ROWS: the array that the rows are gathered from */
@@ -29,7 +29,7 @@ struct CoupletRun {
     bool stopped;
     CoupletWatch watch;
     void *watch_context;
-    CoupletFinding finding; /* what stopped the run */
+    CoupletFinding finding; /* the finding that stopped the run */
     char sentence[900];     /* the sentence about it */
 };
 

@@ -114,7 +114,7 @@ static int find_type(const char *name, bool any, CoupletType *type) {
     return 0;
 }
 
-/* One entry's fields; the sentence says which of them is wrong. */
+/* Reads one entry's fields; the sentence that is returned says which of them is wrong. */
 static const char *read_entry(const json_t *item, bool any, CoupletTensorEntry *entry,
                               const char *data, int64_t data_bytes) {
     const json_t *shape = json_object_get(item, "shape"),

@@ -11,8 +11,8 @@ typedef struct CoupletTensorEntry {
     int rank;
     int64_t shape[COUPLET_MAX_RANK];
     const void *data;
-    const char *dtype; /* of an array that was read: the type as the file names it */
-    int64_t bytes;     /* of an array that was read: the length of its data */
+    const char *dtype; /* for an array that was read: the type as the file names it */
+    int64_t bytes;     /* for an array that was read: the length of its data */
 } CoupletTensorEntry;
 
 typedef struct CoupletTensorPair {

@@ -69,7 +69,7 @@ static bool load(const Choosing *c) {
     if (!couplet_table_load(c->table, c->loading ? c->loading : &standard, c->error,
                             c->error_bytes))
         return false;
-    drop_left_out(c); /* those that cannot be decoded */
+    drop_left_out(c); /* the rows that cannot be decoded */
     return true;
 }
 
@@ -184,8 +184,8 @@ static int by_key(const void *a, const void *b) {
     return x->row < y->row ? -1 : 1;
 }
 
-/* Of the rows of one class, keeps the first ones, or those with the smallest drawn keys. `ranked`
- * has room for them. */
+/* Keeps some rows of one class: the first ones, or those with the smallest drawn keys. `ranked` has
+ * room for all rows of the class. */
 static void thin_class(const Choosing *c, const int32_t *rows, int64_t count, int64_t class_number,
                        int64_t class_count, Ranked *ranked) {
     const CoupletSelection *s = c->selection;

@@ -16,7 +16,7 @@ typedef struct CoupletMean {
 typedef struct CoupletSession {
     const CoupletProgram *program;
     CoupletDevice *device;
-    CoupletThreads *threads; /* of the host, for evaluations */
+    CoupletThreads *threads; /* the threads of the host, for evaluations */
     /* By slot: the device's memory, of the type and shape in program->states. */
     void **states;
     uint64_t seed;
@@ -30,7 +30,8 @@ typedef struct CoupletSession {
     double loss_sum;    /* the losses of the steps of the present epoch, added up */
     int64_t loss_count; /* the number of these steps */
     CoupletMean *named; /* [program->loss_count] the losses with names */
-    int32_t seed_words[2], step_word, steps_word, epoch_word; /* what kernels read */
+    /* the words of memory from which kernels read seed, step, steps and epoch */
+    int32_t seed_words[2], step_word, steps_word, epoch_word;
     float *hyper_reals;
     int32_t *hyper_words;
     /* By source: the names of its classes (data/kept.h), which the checkpoint keeps. NULL: the

@@ -70,7 +70,7 @@ static bool write_codes(const CoupletTable *table, FILE *out) {
     return true;
 }
 
-/* What `write` makes of the table, in place of *out; NULL where it writes nothing. */
+/* Puts the text that `write` makes of the table in place of *out; NULL where it writes nothing. */
 static bool take_text(const CoupletTable *table, bool (*write)(const CoupletTable *, FILE *),
                       char **out) {
     size_t length;
@@ -136,7 +136,8 @@ bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *pl
 
 typedef struct Reading {
     int source; /* -1: no source */
-    int field;  /* of the table; its field_count: `index`; -1: the table has no such field */
+    /* the number of the table's field; its field_count: `index`; -1: the table has no such field */
+    int field;
     bool whole; /* "train.all.image" */
 } Reading;
 
@@ -423,7 +424,7 @@ bool couplet_sources_weigh(CoupletSources *s, float *const *weights, int64_t unt
 
 /* ---- inputs ---------------------------------------------------------------------------------- */
 
-/* Where rows lie on the device, a step is given their numbers. */
+/* Returns the batch. Where the rows lie on the device, the batch is their numbers. */
 static const void *batch_of(const CoupletSources *s, const Reading *r, const CoupletBatch *batch) {
     return goes_by_number(s, r) ? batch->indices : batch->fields[r->field];
 }

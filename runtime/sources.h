@@ -25,19 +25,19 @@ typedef struct CoupletSources {
     CoupletLoader **loaders; /* by source; NULL: the step draws nothing from it */
     CoupletShelf **shelves;  /* by source, then by field, with the row numbers last */
     int32_t *numbers;        /* 0, 1, 2, ..: the row numbers of any whole source */
-    CoupletDevice *device;   /* where the shelves are */
+    CoupletDevice *device;   /* the device that has the shelves */
 } CoupletSources;
 
 /* Tables that were opened before there was a program, to learn what they hold. No rows of them are
  * left out; some of their columns may be loaded. */
 typedef struct CoupletOpenedTable {
-    const char *source; /* its name */
+    const char *source; /* the name of the source */
     CoupletTable table; /* zero, once it has been taken */
 } CoupletOpenedTable;
 typedef struct CoupletOpenedTables {
     CoupletOpenedTable *items;
     int count, capacity;
-    double seconds; /* that opening them took */
+    double seconds; /* the time that opening them took */
 } CoupletOpenedTables;
 
 /* Opens and loads every source of the program, and applies its selection; `places` and `loading`
@@ -47,7 +47,7 @@ typedef struct CoupletOpenedTables {
 bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *places,
                           const CoupletLoading *loading, CoupletOpenedTables *opened,
                           CoupletSources *out, char *error, size_t error_bytes);
-void couplet_opened_close(CoupletOpenedTables *opened); /* those that nobody took */
+void couplet_opened_close(CoupletOpenedTables *opened); /* closes the tables that nobody took */
 /* Replaces the texts in `codes` (data/codes.h) by how each source turns words into codes, and those
  * in `classes` (data/kept.h) by the names of its classes; NULL for a source that has none. False
  * when memory is out. */

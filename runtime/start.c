@@ -29,7 +29,7 @@ typedef struct Start {
     size_t error_bytes;
 } Start;
 
-/* What may be taken at all. */
+/* True for a state that may be taken at all. */
 static bool is_learned(const CoupletStateInfo *info) {
     return info->role == COUPLET_ROLE_PARAM || info->role == COUPLET_ROLE_STATE;
 }
@@ -116,7 +116,7 @@ static void say_other_shape(const Start *s, const CoupletStateInfo *info) {
     s->say(s->context, line);
 }
 
-/* What is in the file and has no place here. */
+/* Names the arrays of the file that have no place here. */
 static void say_left(const Start *s) {
     const CoupletProgram *p = s->session->program;
     int left = 0;
@@ -161,7 +161,8 @@ static bool all_finite(const Start *s, const CoupletTensorEntry *entry) {
     return true;
 }
 
-/* What was learned of the codes of words is of those words. */
+/* True if the codes of words are the same. What was learned about codes holds for those words
+ * only. */
 static bool same_codes(const Start *s) {
     const CoupletProgram *p = s->session->program;
     for (int i = 0; i < p->source_count; i++) {

@@ -1,4 +1,4 @@
-/* What a failed call means. */
+/* The meaning of a failed OpenCL call. */
 #include "runtime/opencl/internal.h"
 
 #ifdef COUPLET_HAS_CLBLAST

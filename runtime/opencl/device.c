@@ -12,7 +12,7 @@ extern const char opencl_support[]; /* support.cl, embedded at build */
 
 enum { CHECK_ITEMS = 16384 /* work-items that look through an array */, ROWS_GROUP = 64 };
 
-/* What a plan's steps are launched with. */
+/* The compiled code with which a plan's steps are launched. */
 typedef struct Code {
     const char *source;
     /* by step; steps of one kernel share it, and `owned` says who releases it */
@@ -176,7 +176,7 @@ static bool launch_step(CoupletDevice *device, const CoupletPlan *plan, void *co
     return start(cl, kernel, how->global, how->local);
 }
 
-/* One after the other: the queue keeps its order. */
+/* Launches kernels one after the other: the queue keeps its order. */
 static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int first, int count,
                    void *const *buffers) {
     for (int i = first; i < first + count; buffers += plan->steps[i++].buffer_count)

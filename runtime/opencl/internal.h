@@ -16,9 +16,9 @@ typedef struct Loaded {
 
 enum { MAX_LOADED = 8 };
 
-/* What the runtime calls memory: a piece of an allocation. Not a sub-buffer: a driver was seen to
- * crash when it released some that lay over each other, and what an array is apart from its
- * allocation, an offset, is passed on as cheaply. */
+/* A handle of the runtime for memory: a piece of an allocation. It is not a sub-buffer, because a
+ * driver was seen to crash when it released some that lay over each other; the offset of a piece in
+ * its allocation is passed on at no greater cost. */
 typedef struct Memory {
     cl_mem object;
     int64_t first; /* byte */
@@ -30,7 +30,7 @@ typedef struct Opencl {
     cl_context context;
     cl_command_queue queue;
     const char *cache_folder;
-    const char *options; /* of the device's compiler */
+    const char *options; /* the options of the device's compiler */
     bool was_cached, is_pocl;
     /* bytes: the device's, the largest allocation, what is allocated */
     int64_t memory, piece, in_use;
@@ -79,6 +79,6 @@ bool opencl_product(Opencl *cl, const CoupletProduct *product, const Memory *lef
 /* host_step.c: a step without a launch. */
 bool opencl_host_step(CoupletDevice *device, const CoupletPlan *plan, int number,
                       void *const *memory);
-void opencl_forget_products(void); /* what the library keeps */
+void opencl_forget_products(void); /* frees what the library of products keeps */
 
 #endif

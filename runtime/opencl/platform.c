@@ -81,7 +81,7 @@ bool couplet_opencl_is_gpu(int number) {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* What every kernel takes for granted is asked once, here: some drivers abort where they should
+/* Checks once everything that the kernels take for granted: some drivers abort where they should
  * return an error. */
 static bool can_run(Opencl *cl, const CoupletOpenclInfo *info) {
     size_t group = 0;
