@@ -36,8 +36,8 @@ static uint64_t hash_bytes(uint64_t hash, const char *text, size_t length) {
     return hash;
 }
 
-/* What a checkpoint must agree with: the states, and the step as the language means it (before any
- * pass that serves a back end only). Places in the source do not count. */
+/* Hashes what a checkpoint must agree with: the states, and the step as the language means it
+ * (before any pass that serves a back end only). Places in the source do not count. */
 static uint64_t method_hash(const CoupletProgram *program, const LoweredProgram *lowered) {
     uint64_t hash = 1469598103934665603u;
     for (int i = 0; i < program->state_count; i++) {
@@ -234,8 +234,8 @@ static uint64_t library_hash(void) {
     return hash;
 }
 
-/* Where the modules of its readers lie here, for a program that needs some: one of plain arrays
- * does not name a folder of this machine. */
+/* Returns the folder of the reader modules that the program needs here. A program that reads plain
+ * arrays alone needs none, and names no folder of this machine. */
 static const char *modules_of(Arena *arena, const CoupletProgram *program) {
     char folder[COUPLET_PATH_BYTES];
     for (int i = 0; i < program->source_count; i++)

@@ -9,12 +9,13 @@
 #include "runtime/abi.h"
 
 typedef struct Assembled {
-    CpuPlans *plans;  /* of assemble_for alone */
+    CpuPlans *plans;  /* the plans for the CPU, for assemble_for alone */
     BackEndCode code; /* backend_free after the program's last use */
     CoupletProgram *program;
 } Assembled;
 
-/* What the command line asks of a compilation for the target; NULL: none is known. */
+/* Collects what the command line says about a compilation for the target; NULL: no target is
+ * known. */
 CompileOptions options_to_compile(Arena *arena, const Options *options, const PlanTarget *target);
 /* From the spec's file to its graphs, with the settings of the command line; NULL after messages on
  * stderr. */
@@ -23,7 +24,7 @@ LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *pat
 /* The second half of it: from the checked method; messages go to diag. */
 LoweredProgram *lower_checked(Arena *arena, const Options *options, Diag *diag,
                               const Method *method, const DeviceChoice *device);
-/* What plans for it ask of their kernels. */
+/* Collects what plans for the device ask of their kernels. */
 PlanTarget device_target(Arena *arena, const DeviceChoice *device);
 /* All graphs that a program runs, in the order of its plans. */
 GraphList program_graphs(Arena *arena, const LoweredProgram *lowered);
@@ -35,7 +36,8 @@ bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowe
 /* With the code for a device. False, with a sentence in *error, when its back end fails. */
 bool assemble_on(Arena *arena, const Method *method, const LoweredProgram *lowered,
                  const DeviceChoice *device, Assembled *out, const char **error);
-/* The same for this machine. False, with a sentence in *error, when the back end fails. */
+/* Assembles a program for this machine. False, with a sentence in *error, when the back end
+ * fails. */
 bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out,
               const char **error);
 

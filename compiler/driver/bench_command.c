@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum { MOST_REPEATS = 64, STEPS = 15 };
-static const double enough_seconds = 0.25; /* of one row */
+static const double enough_seconds = 0.25; /* the time for which a row is repeated */
 
 typedef struct Bench {
     CoupletThreads *threads;

@@ -22,7 +22,8 @@ typedef struct Build {
     const Options *options;
     Method *method;
     LoweredProgram *lowered;
-    const char *name, *out; /* of the method as a C name; of what is made, without ending */
+    /* the method's name as a name in C; the path of the result, without ending */
+    const char *name, *out;
     const char *targets[MAX_TARGETS];
     int target_count;
     Assembled programs[MAX_TARGETS];
@@ -66,7 +67,7 @@ static bool read_targets(Build *b) {
 static bool assemble_all(Build *b) {
     for (int i = 0; i < b->target_count; i++) {
         const char *error = "out of memory";
-        /* what was measured here says nothing of where it will run */
+        /* a table that was tuned here says nothing about other machines */
         const CpuTarget target = {.processor = b->targets[i]};
         if (!assemble_for(b->arena, b->method, b->lowered, &target, &b->programs[i], &error))
             return fail(error);

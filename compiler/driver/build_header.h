@@ -1,5 +1,5 @@
-/* What goes with a library: a C header that says shapes and sizes, and a manifest for other tools.
- */
+/* The files beside a library: a C header that says shapes and sizes, and a manifest for other
+ * tools. */
 #ifndef COUPLET_DRIVER_BUILD_HEADER_H
 #define COUPLET_DRIVER_BUILD_HEADER_H
 

@@ -26,7 +26,7 @@ static void print_placements(Arena *arena, const char *pass, const LoweredProgra
                       &host);
 }
 
-/* What was done so that the numbers stay finite and exact, a line for each formula. */
+/* Prints the rewrites that keep the numbers finite and exact, a line for each formula. */
 static void print_numerics(const Graph *g, FILE *out) {
     if (g->notes.count == 0) fprintf(out, "no formula needed another form\n");
     for (int i = 0; i < g->notes.count; i++) {
@@ -108,8 +108,8 @@ static bool gives_a_number(const Stmt *s) {
     return s->kind == STMT_FN && s->result && s->result->kind == KIND_REAL && s->result->rank == 0;
 }
 
-/* Of a file without a loss: its functions that give a number, or the one of --fn, on arrays as
- * large as --size says. */
+/* Reports on a file without a loss: on its functions that give a number, or on the one of --fn,
+ * with arrays as large as --size says. */
 static bool report_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
     const PlanTarget target = device_target(arena, &host);
     const CompileOptions lower = options_to_compile(arena, o, &target);
@@ -135,8 +135,8 @@ static bool report_functions(Arena *arena, Diag *diag, const Options *o, const M
     return good && (any || !o->fn);
 }
 
-/* What is asked of a method or of functions that check; false after a message, some of them in
- * diag. */
+/* Reports on a method, or on functions, that passed the checker; false after a message, which may
+ * be in diag. */
 static bool report_checked(Arena *arena, Diag *diag, const Options *o, Method *method) {
     PassLog log = {0};
     CompileOptions lower = options_to_compile(arena, o, NULL);

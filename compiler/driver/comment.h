@@ -1,4 +1,4 @@
-/* What the text of a file says of a function: the comment above it, and its head. */
+/* The text of a file about one of its functions: the comment above the function, and its head. */
 #ifndef COUPLET_DRIVER_COMMENT_H
 #define COUPLET_DRIVER_COMMENT_H
 
@@ -10,7 +10,7 @@ typedef struct CommentLines { /* without `# ` */
 
 /* The lines of the comment that begins at `at`. */
 CommentLines comment_at(Arena *arena, const char *at);
-/* Those of the comment that ends right above `at`, which begins a line of `text`. */
+/* Returns the lines of the comment that ends right above `at`, which begins a line of `text`. */
 CommentLines comment_above(Arena *arena, const char *text, const char *at);
 /* "nt_xent(z[N, D], w[N, D], tau = 0.1)", on one line. */
 void comment_signature(const Stmt *fn, FILE *out);

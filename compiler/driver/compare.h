@@ -6,7 +6,7 @@
 
 #include "compiler/driver/options.h"
 
-typedef struct Variant { /* one row of the table: a spec with its settings */
+typedef struct Variant { /* a row of the table: a spec with its settings */
     /* the file; its name without folder and ending, unique among the files */
     const char *spec, *name;
     ARRAY(Setting) sets;
@@ -14,7 +14,7 @@ typedef struct Variant { /* one row of the table: a spec with its settings */
     bool evaluates;    /* the spec has `eval` */
 } Variant;
 
-typedef struct Outcome { /* of one run */
+typedef struct Outcome { /* the results of one run */
     bool finished;
     double loss;                     /* mean over the last epoch */
     ARRAY(double) losses;            /* each step's */
@@ -27,7 +27,7 @@ typedef struct Comparison {
     Arena *arena;
     const char *folder;
     ARRAY(Variant) variants;
-    const Options *options; /* of the command line: where the data lies */
+    const Options *options; /* the options of the command line, which say where the data lies */
     long first_seed, seeds;
     Outcome *outcomes; /* variants x seeds */
 } Comparison;

@@ -26,7 +26,7 @@ typedef struct Request {
     ARRAY(const char *) files;
     ARRAY(Sweep) sweeps;
     ARRAY(const char *) passed; /* options for `couplet train`, as given */
-    ARRAY(const char *) hypers; /* of all specs */
+    ARRAY(const char *) hypers; /* the hypers of all specs */
     const char *folder;
     long seeds, first_seed;
     Options options;
@@ -271,7 +271,7 @@ static bool claim_folder(const Comparison *c, const Request *r, CoupletRunFolder
 
 /* ---- the runs -------------------------------------------------------------------------------- */
 
-/* What the program exits with; -1 when it cannot be run. */
+/* Runs a program and returns its exit status; -1 when it cannot be run. */
 static int run_child(char **argv) {
     fflush(stdout);
     const pid_t started = fork();
@@ -281,7 +281,7 @@ static int run_child(char **argv) {
     }
     if (started < 0) return -1;
     child = (sig_atomic_t)started;
-    /* it came before there was someone to pass it to */
+    /* the signal came before the child was there to receive it */
     if (interrupted) kill(started, interrupted);
     int status = 0, ended;
     while ((ended = waitpid(started, &status, 0)) < 0 && errno == EINTR)

@@ -1,5 +1,5 @@
-/* What the runs of a comparison left: metrics.jsonl and settings.json, means and deviations, the
- * table. */
+/* Reads the results of a comparison's runs from metrics.jsonl and settings.json, and prints their
+ * means and deviations as a table. */
 #include "compiler/driver/compare.h"
 #include "compiler/driver/report.h"
 #include "runtime/files.h"

@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum {
-    MOST_LINES = 10 /* of files that cannot be read, and of rows that are the same */,
+    MOST_LINES =
+        10 /* the most lines about files that cannot be read, and about rows that are the same */,
     MOST_CLASSES = 12 /* whose sizes are told one by one */,
     SHOWN_NAME = 80 /* bytes of a name */
 };
@@ -67,7 +68,7 @@ static void print_missing(const FieldStatistics *f, FILE *out) {
         fprintf(out, " in %lld row%s", (long long)f->rows_missing, plural(f->rows_missing));
 }
 
-/* What an entry of a vector is called; NULL: it has no name. */
+/* Returns the name of a vector's entry; NULL: it has none. */
 static const char *entry_name(const CoupletTable *t, const FieldStatistics *f, int entry) {
     if (f->field->rank != 1 || !t->reader->name_entry) return NULL;
     return t->reader->name_entry(t, (int)(f->field - t->fields), entry);
@@ -94,7 +95,7 @@ static void print_classes(Arena *arena, const FieldStatistics *f, FILE *out) {
         if (f->counts[c] > f->counts[largest]) largest = c;
         empty += f->counts[c] == 0;
     }
-    if (f->class_count == 0) return; /* of several in each row */
+    if (f->class_count == 0) return; /* a row has several values */
     if (f->counts[smallest] == f->counts[largest])
         fprintf(out, ", %lld of each", (long long)f->counts[smallest]);
     else

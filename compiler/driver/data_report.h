@@ -1,4 +1,4 @@
-/* What `couplet data` prints of the sources it looked at. */
+/* The report that `couplet data` prints about the sources. */
 #ifndef COUPLET_DRIVER_DATA_REPORT_H
 #define COUPLET_DRIVER_DATA_REPORT_H
 
@@ -20,7 +20,7 @@ typedef struct SharedRows {
 
 void data_report_text(Arena *arena, const DataFindings *findings, int count,
                       const SharedRows *shared, int shared_count, FILE *out);
-/* One JSON object. False when memory is out. */
+/* Writes the report as a JSON object. False when memory is out. */
 bool data_report_json(Arena *arena, const DataFindings *findings, int count,
                       const SharedRows *shared, int shared_count, FILE *out);
 

@@ -187,7 +187,7 @@ bool data_sets_find(Arena *arena, const Options *o, DataSets *out) {
 
 typedef struct Hearing {
     CoupletProgress progress;
-    CoupletLoading loading; /* what the progress hears */
+    CoupletLoading loading; /* the receiver of progress */
     Arena *arena;
     DataSet *set;
 } Hearing;

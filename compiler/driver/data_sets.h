@@ -8,8 +8,9 @@
 #include "runtime/data/table.h"
 
 typedef struct DataSet {
-    const char *name;    /* in the spec: "train"; NULL: the command line names it by its reader */
-    const char *written; /* as a spec would write it: data.images("photos/train", size = 64) */
+    const char *name; /* in the spec: "train"; NULL: the command line names it by its reader */
+    /* the source as a spec would write it: data.images("photos/train", size = 64) */
+    const char *written;
     CoupletSource source;
     CoupletTable table;
     bool is_open;
@@ -18,7 +19,7 @@ typedef struct DataSet {
 
 typedef struct DataSets {
     Arena *arena;
-    Method *method; /* of the spec; NULL: the command line names the source */
+    Method *method; /* the method of the spec; NULL: the command line names the source */
     DataSet *items;
     int count;
 } DataSets;
@@ -33,7 +34,7 @@ bool data_set_load(DataSets *sets, DataSet *set, const Options *options, int64_t
                    bool chosen);
 void data_sets_close(DataSets *sets);
 
-/* What messages call a row of the source: its file, or "row 16". */
+/* Returns the name of a row in messages: its file, or "row 16". */
 const char *data_row_name(Arena *arena, const CoupletTable *table, int64_t row);
 
 #endif

@@ -149,7 +149,8 @@ static void count_few(Arena *arena, const CoupletTable *t, const int32_t *column
 
 static int parts_of(const CoupletField *field, bool *channels) {
     const bool picture = field->rank == 3 && field->shape[0] >= 2 && field->shape[0] <= 4;
-    const bool frames = field->rank == 4 && field->shape[1] == 1; /* of one channel: no parts */
+    /* pictures of one channel have no parts */
+    const bool frames = field->rank == 4 && field->shape[1] == 1;
     const bool vector = field->rank == 1 && field->shape[0] >= 2 && field->shape[0] <= MOST_ENTRIES;
     *channels = picture;
     return frames ? 0 : picture || vector ? (int)field->shape[0] : 0;

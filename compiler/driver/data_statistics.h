@@ -1,14 +1,14 @@
-/* What the values of a table's fields are: ranges, means, what is missing, how large the classes
- * are; and rows that are the same. */
+/* Statistics of the values in a table's fields: ranges, means, missing values, sizes of classes,
+ * and rows that are the same. */
 #ifndef COUPLET_DRIVER_DATA_STATISTICS_H
 #define COUPLET_DRIVER_DATA_STATISTICS_H
 
 #include "lang/support.h"
 #include "runtime/data/table.h"
 
-/* Of some of a field's values, over all chosen rows. Bytes are counted as the language reads them,
- * 0 .. 1. NaN and infinite values are counted apart and are in nothing else; without any other
- * value, low to deviation are 0. */
+/* The spread of some of a field's values, over all chosen rows. Bytes are counted as the language
+ * reads them, 0 .. 1. NaN and infinite values are counted apart and are in no other member; without
+ * any other value, low to deviation are 0. */
 typedef struct Spread {
     int64_t count, nan, infinite;
     double low, high, mean, deviation;
@@ -31,11 +31,11 @@ typedef struct FieldStatistics {
 } FieldStatistics;
 
 enum {
-    MOST_ENTRIES = 32 /* of a vector, that are told apart */,
-    MOST_VALUES = 64 /* of an int without classes, that are counted apart */
+    MOST_ENTRIES = 32 /* the most entries of a vector that are told apart */,
+    MOST_VALUES = 64 /* the most values of an int without classes that are counted apart */
 };
 
-/* Of the rows that are chosen. The arena holds the result. */
+/* Computes the statistics of the chosen rows. The arena holds the result. */
 FieldStatistics field_statistics(Arena *arena, const CoupletTable *table, int field);
 
 /* Two rows of the source that are the same, or one of each of two sources. */
@@ -47,7 +47,8 @@ typedef struct Twin {
 typedef struct Twins {
     /* by the second row: each row that is the same as an earlier one, with the first that is */
     ARRAY(Twin) pairs;
-    /* of those, the ones with a number, like a label, that differs from the first one's */
+    /* the number of repeated rows that have a number, like a label, unlike that of the first such
+     * row */
     int64_t unlike;
 } Twins;
 

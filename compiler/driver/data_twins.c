@@ -8,7 +8,7 @@
 
 typedef struct Row {
     uint64_t hash;
-    int64_t row; /* of the source */
+    int64_t row; /* the row's number in the source */
 } Row;
 
 static bool has_axes(const CoupletTable *t) {

@@ -1,5 +1,5 @@
-/* What --device means: a word becomes a back end and the number of one of its devices. Which back
- * ends there are is asked of their table (compiler/backend/backend.c). */
+/* The meaning of --device: a word becomes a back end and the number of one of its devices. The
+ * table of back ends says which there are (compiler/backend/backend.c). */
 #include "compiler/driver/device.h"
 #include "compiler/driver/report.h"
 

@@ -6,8 +6,8 @@
 #include "lang/support.h"
 
 typedef struct DeviceChoice {
-    const BackEnd *backend; /* of the reference evaluator, the CPU's */
-    int number;             /* of opencl:n */
+    const BackEnd *backend; /* the device's back end; for the reference evaluator it is the CPU's */
+    int number;             /* the n of opencl:n */
     bool is_reference;
 } DeviceChoice;
 

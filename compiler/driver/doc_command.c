@@ -19,7 +19,7 @@ static void print_lines(const CommentLines *lines, int from, FILE *out) {
     fprintf(out, "\n");
 }
 
-/* What has a name and a signature. */
+/* True for a statement that has a name and a signature. */
 static bool is_listed(const Stmt *s) {
     return s->kind == STMT_FN || s->kind == STMT_OPTIMISER ||
            (s->kind == STMT_NET && s->has_config);
@@ -62,7 +62,7 @@ static void print_function(Arena *arena, const Stmt *fn, const Method *method, F
             fn->span.end - fn->span.begin, source->text + fn->span.begin);
 }
 
-/* What a comment says first: its first sentence, at most a line. */
+/* Prints the first sentence of a function's comment, at most a line of it. */
 static void print_gist(Arena *arena, const Stmt *fn, FILE *out) {
     CommentLines said =
         comment_above(arena, fn->span.source->text, fn->span.source->text + fn->span.begin);

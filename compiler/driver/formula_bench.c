@@ -37,7 +37,7 @@ static const char formulas[] =
                 "  return sum[n, i, j, o] g[n, i, j, o] * y[n, i, j, o]\n"
                 "}\n";
 
-/* One output, or (NULL) all gradients. */
+/* Keeps one output or, for NULL, all gradients. */
 static void keep_outputs(Graph *g, const char *output) {
     int kept = 0;
     for (int i = 0; i < g->outputs.count; i++)
@@ -89,7 +89,7 @@ bool formula_open(FormulaBench *b, const char *function, const BenchInput *input
         const CoupletBuffer *buffer = &b->plan->buffers[b->plan->inputs[i].buffer];
         int64_t count = couplet_buffer_count(buffer);
         b->names[i] = b->plan->inputs[i].name;
-        /* as arrays of a step lie */
+        /* the arrays lie in memory as those of a training step do */
         b->inputs[i] = b->arrays[i] = couplet_host_memory(count * (int64_t)sizeof(float));
         for (int64_t k = 0; b->arrays[i] && k < count; k++)
             b->arrays[i][k] = (float)((k * 7 + 3 * i) % 11 - 5) / 8;

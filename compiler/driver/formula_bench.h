@@ -1,5 +1,5 @@
-/* One formula, compiled and timed: what `couplet bench` and the comparison with other libraries
- * share. */
+/* Compiles one formula and times it, for `couplet bench` and for the comparison with other
+ * libraries. */
 #ifndef COUPLET_DRIVER_FORMULA_BENCH_H
 #define COUPLET_DRIVER_FORMULA_BENCH_H
 

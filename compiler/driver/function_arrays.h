@@ -10,14 +10,15 @@ typedef struct FunctionArrays {
     Arena *arena;
     FunctionInput *inputs; /* in the arena, as the lists below are: one entry an array */
     double **values;       /* NULL for a number that is compiled in */
-    /* of an array of whole numbers from a file: the entries exactly; else NULL */
+    /* the exact entries of an array of whole numbers that came from a file; else NULL */
     const int64_t **wholes;
-    bool *is_unsigned;  /* they are of uint64_t, bit for bit */
+    bool *is_unsigned;  /* the entries are those of uint64_t, bit for bit */
     const char **files; /* NULL: made up, or a number */
     bool *is_index;     /* ints that are made up: they must stay inside what they index */
-    int64_t *extent;    /* of the axis that such an array indexes; 0: none */
+    int64_t *extent;    /* the extent of the axis that such an array indexes; 0: it indexes none */
     int count, capacity;
-    bool only_shapes; /* what is made up has no values: for who does not run the function */
+    /* arrays that are made up have no values, for callers that do not run the function */
+    bool only_shapes;
 } FunctionArrays;
 
 /* --in NAME=FILE.npy, --in NAME=FILE.npz (its array NAME) and --set NAME=NUMBER. False after a
@@ -51,7 +52,7 @@ int64_t arrays_elements(const FunctionArrays *arrays, int i);
 /* A ReferenceSource over FunctionArrays. Run scalars are those of the first step of a run with seed
  * 0. */
 const double *arrays_find(void *context, const GNode *node);
-/* The same as a plan wants them: float32 or int32, by input of the plan. */
+/* Returns the arrays as a plan takes them: float32 or int32, by input of the plan. */
 void **arrays_narrow(FunctionArrays *arrays, const Graph *g, const CoupletPlan *plan);
 
 #endif

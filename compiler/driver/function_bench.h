@@ -5,7 +5,7 @@
 #include "runtime/plan.h"
 
 typedef struct FunctionBench {
-    const char *name; /* of the function */
+    const char *name; /* the function's name */
     bool by_kernel;   /* the time of each kernel in one run, a line each */
     /* the median of a number of runs, and what the plan allocates, as a line of JSON */
     bool whole;
@@ -13,8 +13,8 @@ typedef struct FunctionBench {
 
 void bench(const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run,
            const CoupletThreads *threads, void *const *inputs);
-/* The same with the inputs on the device before the clock starts, as embeddings are in a step:
- * memory beside the plan's. False after a message on stderr. */
+/* Times the function with its inputs on the device before the clock starts, as embeddings are in a
+ * step; they take memory beside the plan's. False after a message on stderr. */
 bool bench_on_device(CoupletDevice *device, const FunctionBench *what, const CoupletPlan *plan,
                      CoupletRun *run, void *const *inputs);
 

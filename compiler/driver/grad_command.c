@@ -66,9 +66,9 @@ static int show_result(const Options *options, const Graph *g, OutputReader read
     return options->out && !write_gradients(g, read, run, options->out) ? 1 : 0;
 }
 
-/* What stopped the run, or (`value` is not NULL) a result that is not finite: the value is shown,
- * gradients are not written, and the message says where the first such number arose, and which file
- * has one. */
+/* Reports the fault that stopped the run, or (`value` is not NULL) a result that is not finite: the
+ * value is shown, gradients are not written, and the message says where the first such number
+ * arose, and which file has one. */
 static int report_fault(const Options *options, const FunctionArrays *arrays,
                         const CoupletFault *fault, const double *value) {
     char text[2048], bad[512];

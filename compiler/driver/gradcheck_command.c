@@ -188,7 +188,7 @@ static bool check_functions(Arena *arena, Diag *diag, const Options *o, const Me
 typedef struct MethodArrays {
     Arena *arena;
     const LoweredProgram *program;
-    const Reference *start; /* of the init graph: where every state starts */
+    const Reference *start; /* the init graph, where every state starts */
     uint32_t seed;
     ARRAY(const char *) names;
     ARRAY(double *) values;

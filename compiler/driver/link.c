@@ -40,7 +40,8 @@ const char *link_runtime_folder(Arena *arena) {
     char *slash = length > 0 ? memrchr(here, '/', (size_t)length) : NULL;
     if (slash) {
         *slash = 0;
-        /* Of a build folder, of an installation, and of Debian's, whose libraries lie deeper. */
+        /* The folders of libraries in a build, in an installation, and in Debian's, whose libraries
+         * lie deeper. */
         static const char *const places[] = {"runtime", "../lib", "../" COUPLET_LIBRARIES};
         for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
             const char *folder = arena_printf(arena, "%s/%s", here, places[i]);

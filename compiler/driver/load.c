@@ -80,14 +80,14 @@ static int64_t kept_rows(void *context, const DataSource *d, int64_t held, int64
 /* Whose data is looked for, and where. */
 typedef struct Seeker {
     CoupletPlaces places;
-    CoupletLoading loading; /* of what can only be known from the rows */
+    CoupletLoading loading; /* the loading of rows, for facts that only the rows can tell */
     bool quiet;
-    /* that knows what the data held, so that nobody looks at it; NULL */
+    /* the record that says what the data held, so that the data is not opened; NULL */
     const CoupletRecord *record;
-    /* of the source that was looked at last, until its rows are counted */
+    /* the table of the source that was opened last, until its rows are counted */
     CoupletTable open;
-    const DataSource *of;        /* that source; NULL: no table is open */
-    CoupletOpenedTables *opened; /* where tables are kept; NULL */
+    const DataSource *of;        /* the source whose table is open; NULL: none is */
+    CoupletOpenedTables *opened; /* the tables that are kept open; NULL: none are */
 } Seeker;
 
 /* True if some rows may be left out; else they are those that were there at the first look. */
@@ -96,8 +96,8 @@ static bool chooses(const Seeker *seeker, const CoupletSelection *s) {
            s->imbalance > 0 || s->part_to > 0 || s->classes > 0 || s->where_count > 0;
 }
 
-/* Where rows that cannot be read are left out, how many are left is known once all have been read.
- * Whoever opens the data says which these are. */
+/* Counts the chosen rows. Where rows that cannot be read are left out, their number is known once
+ * all have been read, and the caller that opens the data says which they are. */
 static bool choose(const Seeker *seeker, const CoupletSource *source, CoupletTable *table,
                    char *error, size_t error_bytes) {
     CoupletLoading loading = seeker->loading;
@@ -199,7 +199,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
         return SCHEMA_ABSENT;
     }
     const double start = now();
-    /* what is known of a preset holds where its data is not there */
+    /* the facts of a preset hold where its data is not there */
     const bool of_preset = good && request.split;
     if (good && (good = couplet_table_open(&request, &seeker->open, error, sizeof error))) {
         source_take_fields(arena, seeker->open.fields, seeker->open.field_count, d);

@@ -21,9 +21,9 @@ const Source *library_read(void *context, Arena *arena, const char *name, int pa
 
 /* A file as it stands, or standard input for `-`; NULL after a message. */
 Source *load_source(Arena *arena, const char *path);
-/* What makes up a spec: a file; the .cpl files of a folder, in order of name, as one module; or a
- * module of the library by its name, when there is no such file. None (*count is 0) after a
- * message. */
+/* Reads the sources that make up a spec: a file; the .cpl files of a folder, in order of name, as
+ * one module; or a module of the library by its name, when there is no such file. None (*count is
+ * 0) after a message. */
 const Source **load_spec_sources(Arena *arena, const char *path, int *count);
 
 /* NULL after messages, some of them in diag. The settings of `options`, which may be NULL, are
@@ -31,16 +31,16 @@ const Source **load_spec_sources(Arena *arena, const char *path, int *count);
  * functions, and where --fn names one, it may also be a parameter, and each --in is one. */
 Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options);
 
-/* The same for a text in memory, without settings. Never NULL: diag tells whether it may be
+/* Loads a text in memory, without settings. Never NULL: diag tells whether the method may be
  * lowered. */
 Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text);
 
-/* Whether it trains something: else it is a file of functions. */
+/* True if the method trains something: else it is a file of functions. */
 bool method_is_trained(const Method *method);
 
-/* What `couplet check` finds beyond types: a file with a loss is a method, and what only concrete
- * extents can tell (a read out of range) is found by lowering it. NULL after errors and for a file
- * without a loss. The plans are for the CPU, whatever options->target is. */
+/* Finds the mistakes that `couplet check` reports beyond types: a file with a loss is a method, and
+ * only concrete extents can tell that a read is out of range, so the method is lowered. NULL after
+ * errors and for a file without a loss. The plans are for the CPU, whatever options->target is. */
 LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method,
                              const CompileOptions *options);
 

@@ -247,7 +247,8 @@ static int run_with_room(int argc, char **argv) {
     if (started)
         pthread_join(thread, NULL);
     else
-        run_on_thread(&r); /* where there is no room for that much: as far as the stack goes */
+        /* where there is no room for a stack of that size, the command runs on the usual one */
+        run_on_thread(&r);
     return r.status;
 }
 

@@ -10,7 +10,7 @@
 bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredProgram *stored,
                    int64_t asked, FILE *out);
 
-/* The same of one function with its gradient, and its largest array. */
+/* Reports the same about one function with its gradient, and its largest array. */
 bool memory_report_function(Arena *arena, const char *name, Graph *g, FILE *out);
 
 #endif

@@ -41,7 +41,7 @@ static const OptionRow rows[] = {
 };
 enum { ROW_COUNT = sizeof rows / sizeof *rows };
 
-/* What reads one command line. */
+/* The state of the reader of a command line. */
 typedef struct Reader {
     Arena *arena;
     Options *options;
@@ -83,7 +83,7 @@ static bool read_number(const OptionRow *row, const char *value, double *out) {
                   row->name, row->low, row->high, value);
 }
 
-/* How many bytes a unit has; 0: there is no such unit. */
+/* Returns the number of bytes in a unit; 0: there is no such unit. */
 static double unit_bytes(const char *name) {
     static const struct {
         const char *name;
@@ -240,7 +240,7 @@ static bool stands_alone(const Reader *r, const OptionRow *row, const char *valu
     return !value && !(next && next[0] >= '0' && next[0] <= '9');
 }
 
-/* One option: argv[*at], and what follows it if that is its value. */
+/* Reads one option: argv[*at], and the word behind it if that is its value. */
 static bool read_option(Reader *r, char **argv, int argc, int *at) {
     const char *arg = argv[*at], *equals = strchr(arg, '='),
                *next = *at + 1 < argc ? argv[*at + 1] : NULL;

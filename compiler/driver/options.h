@@ -12,12 +12,12 @@ typedef ARRAY(Setting) SettingList;
 
 typedef struct Options {
     const char *file; /* the first of `files`, or NULL */
-    /* of a program that has the file in memory: what `file` holds; NULL: it is read */
+    /* the contents of `file`, for a program that has them in memory; NULL: the file is read */
     const char *text;
     ARRAY(const char *) files; /* the arguments that are no options */
     const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics,
         *reader;
-    const char *samples, *split; /* of embed: an array of samples; a split of the data */
+    const char *samples, *split; /* for embed: an array of samples; a split of the data */
     const char *start;           /* --start RUN: what a new run begins with */
     const char *change;          /* --change tau,epochs: what --resume may find otherwise */
     int64_t seed, seeds, threads, max_steps, checkpoint_every, give_every, steps, step, rows, batch,
@@ -29,11 +29,13 @@ typedef struct Options {
     bool has_seed;
     bool memory; /* --memory was given, with a size or alone */
     SettingList sets, inputs, sizes;
-    ARRAY(const char *) data;           /* each --data: FOLDER, or NAME=PATH */
-    const struct CoupletRecord *record; /* of the run that is gone on with or evaluated; NULL */
-    bool trusts_record;                 /* what the run's own data held is taken from the record */
+    ARRAY(const char *) data; /* each --data: FOLDER, or NAME=PATH */
+    /* the record of the run that is resumed or evaluated; NULL */
+    const struct CoupletRecord *record;
+    /* the facts about the run's own data are taken from the record */
+    bool trusts_record;
     const struct CoupletTensorFile *kept; /* the checkpoint of that run; NULL */
-    /* Where the tables that the check of a spec opens are kept; NULL: they are closed. */
+    /* The tables that the check of a spec opened are kept here; NULL: they are closed. */
     struct CoupletOpenedTables *opened;
 } Options;
 
@@ -46,8 +48,8 @@ typedef struct Options {
 bool options_read(Arena *arena, Options *options, const char *command, const char *allowed,
                   int argc, char **argv);
 
-/* Where the data of the spec at `path` lies: beside it, where the run that is gone on with had it,
- * or where --data says; "": of no spec, from the current folder. */
+/* Returns the places of the data for the spec at `path`: beside the spec, where the resumed run had
+ * them, or where --data says; "": there is no spec, so the places begin at the current folder. */
 CoupletPlaces options_places(const Options *options, const char *path);
 
 int check_command(int argc, char **argv);

@@ -16,7 +16,7 @@ bool print_after_exists(const char *pass) {
     return false;
 }
 
-/* What is known of the graph, from the passes before. */
+/* Returns the graph's form after the passes before, by which changes are seen. */
 static GraphForm *form_of(PrintAfter *p, const Graph *g) {
     for (int i = 0; i < p->forms.count; i++)
         if (p->forms.items[i].graph == g) return &p->forms.items[i];

@@ -8,7 +8,7 @@
 
 /* False after a message on stderr: there is no pass of that name. NULL is none and fine. */
 bool print_after_exists(const char *pass);
-/* What a graph was when it was last looked at. */
+/* The form of a graph when it was last looked at. */
 typedef struct GraphForm {
     const Graph *graph;
     uint64_t hash; /* graph_form_hash; 0: it was not looked at yet */

@@ -37,7 +37,7 @@ static void add_step(Row *row, const CoupletStep *step, double seconds, const Ya
     row->kernels++;
 }
 
-/* One row for each source line, or for each kernel. */
+/* Collects a row for each source line, or for each kernel. */
 static int collect_rows(const CoupletPlan *plan, const double *seconds, const Yardstick *best,
                         bool by_kernel, Row *rows) {
     /* the first step behind the launch, and how many are in it */
@@ -69,7 +69,7 @@ static void print_row(const Row *row, double total) {
     printf("\n");
 }
 
-/* What a device could do at its best is not measured. */
+/* Prints the best that the machine can do. For devices other than the host it is not measured. */
 static void print_machine(const CoupletDevice *device, const Yardstick *best, int threads) {
     if (device->is_host)
         printf("%d %s; this machine at its best: %.0f GFLOP/s, %.1f GB/s\n", threads,

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What the command line says about messages. A process has one command line. */
+/* The command line's settings for messages. A process has one command line. */
 static struct {
     const char *command;
     bool json, all;
@@ -36,7 +36,7 @@ void report_begin(const char *name, int argc, char **argv) {
     }
 }
 
-/* Where the messages of this thread go instead. */
+/* The receiver of this thread's messages in place of stderr. */
 static _Thread_local struct {
     Arena *arena;
     Diag *diag;
@@ -227,8 +227,7 @@ static const char *after_place(Arena *arena, const char *text, Span *span) {
     return error && read_place(arena, text, error, span) ? error + 2 : NULL;
 }
 
-/* What follows a sentence on lines of their own (runtime/plan.h): the line of the library, and
- * advice. */
+/* Reports the lines behind a sentence (runtime/plan.h): the line of the library, and advice. */
 static void report_lines(Arena *arena, Diag *diag, const char *lines) {
     static const char library[] = "\n      = in the library: ", help[] = "\n      = help: ";
     for (const char *end; lines; lines = end) {

@@ -15,7 +15,7 @@ void report_begin(const char *name, int argc, char **argv);
 /* Prints a message. Always false, so that `return report(CODE_COMMAND_LINE, "..")` says why
  * something failed. */
 bool report(DiagCode code, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same with a line of help, which may be NULL: "did you mean `tau`?" */
+/* Reports with a line of help, which may be NULL: "did you mean `tau`?" */
 bool report_with_help(DiagCode code, const char *help, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

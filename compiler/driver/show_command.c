@@ -39,7 +39,8 @@ static int32_t *draw_places(uint64_t seed, int64_t all, int count) {
     return places;
 }
 
-/* As many as a batch, where views are made of batches, and at least those that are shown. */
+/* Returns the number of rows: those of a batch, where views are made of batches, and at least those
+ * that are shown. */
 static int rows_of(const Show *s, const DataSet *set) {
     const int64_t shown = s->options->rows ? s->options->rows : STANDARD_ROWS;
     const int64_t wanted = set->source.batch > shown ? set->source.batch : shown;
@@ -203,7 +204,8 @@ static SheetBlock make_block(Show *s, int source) {
     return block;
 }
 
-/* Where the spec has views, the sources that none is made of are left out. */
+/* True for a source that is shown. Where the spec has views, the sources that no view is made of
+ * are left out. */
 static bool is_shown(const Show *s, int source) {
     for (int i = 0; i < s->views.views.count; i++)
         if (home_of(s, &s->views.views.items[i]) == source) return true;

@@ -30,8 +30,8 @@ static bool fail(Bench *b, const char *sentence) {
     return false;
 }
 
-/* What follows "train." or "train.all." in the name of an input, for the source "train"; NULL: it
- * is no field of that source. */
+/* Returns the part behind "train." or "train.all." in the name of an input, for the source "train";
+ * NULL: the input is no field of that source. */
 static const char *field_name(const char *input, const char *source) {
     const size_t length = strlen(source);
     if (strncmp(input, source, length) != 0 || input[length] != '.') return NULL;

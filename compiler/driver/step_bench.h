@@ -10,7 +10,7 @@ typedef struct StepTimes {
     int steps;
     /* seconds from the first kernel to the last commit, the finite check included; median */
     double whole;
-    double finite, commit; /* of these the finite check and the commits; medians */
+    double finite, commit; /* the finite check and the commits, which `whole` contains; medians */
     double *kernels;       /* seconds of each of plan->steps; medians; the caller frees them */
 } StepTimes;
 

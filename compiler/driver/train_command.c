@@ -34,16 +34,16 @@ typedef struct Job {
     const char *spec; /* the file that is compiled */
     Work work;
     CoupletRunFolder folder;
-    CoupletRecord record; /* of a run that is gone on with or evaluated */
-    CoupletMapped kept;   /* its checkpoint, while its data is opened */
+    CoupletRecord record; /* the record of a run that is resumed or evaluated */
+    CoupletMapped kept;   /* the run's checkpoint, while its data is opened */
     bool data_was_named;
     DeviceChoice choice;
     CoupletDevice *device;
-    void *code;                 /* that the device made of the method; NULL on the host */
+    void *code;                 /* the device's compiled code of the method; NULL on the host */
     CoupletOpenedTables opened; /* while the spec was checked */
     CoupletSources sources;
     bool watched; /* a signal ends the process at once (watch.h) */
-    /* what is embedded with the run; NULL: it is trained or evaluated on its own data */
+    /* the embedding to make; NULL: the run is trained or evaluated on its own data */
     const CoupletEmbedding *embedding;
 } Job;
 
@@ -152,7 +152,7 @@ static bool open_data(Job *j, const Method *method) {
 static bool compile(Job *j, Assembled *out) {
     Diag *diag = diag_new(j->arena);
     Method *method = load_method(j->arena, diag, j->spec, j->o);
-    watch_job(j, false); /* what reads the data looks at a flag */
+    watch_job(j, false); /* the reader of data looks at a flag */
     const bool is_open = method && open_data(j, method);
     if (couplet_interrupt_status()) return report(CODE_RUN_STOPPED, "%s", interrupted);
     watch_job(j, true);

@@ -12,13 +12,14 @@
 #include <string.h>
 
 enum { STEPS = 7 };
-static const double worth_it = 0.97; /* of the model's time: less is noise */
+/* the share of the model's time below which a tiling is better: less of a gain is noise */
+static const double worth_it = 0.97;
 
 typedef struct Measured {
     uint64_t key;
     const char *label;
     ContractionChoice candidates[MOST_CANDIDATES];
-    double seconds[MOST_CANDIDATES]; /* of all kernels of all contractions with this key */
+    double seconds[MOST_CANDIDATES]; /* the time of all kernels of all contractions with this key */
     int count;
 } Measured;
 

@@ -96,7 +96,7 @@ static bool make_inputs(const DataSets *sets, const CoupletPlan *plan, int32_t *
 
 /* ---- the step -------------------------------------------------------------------------------- */
 
-/* Where the step stands in its run, so that schedules see what they would see. */
+/* Sets the position of the step in its run, so that schedules have their value. */
 static void set_clock(const DataSets *sets, const CoupletProgram *program, const Options *o,
                       CoupletSession *session) {
     const int64_t rows =
@@ -137,7 +137,7 @@ static void take_view(DataSets *sets, const CoupletPlan *plan, const LoweredView
     const CoupletBuffer *buffer = couplet_plan_output(plan, name);
     const void *data = buffer ? couplet_run_output(out->inside->run, name) : NULL;
     const int front = view->copies ? 2 : 1;
-    if (!data || buffer->rank < front) return; /* of another phase */
+    if (!data || buffer->rank < front) return; /* the buffer belongs to another phase */
     MadeView made = {.view = view,
                      .type = buffer->type,
                      .rank = buffer->rank - front,

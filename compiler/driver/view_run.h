@@ -9,7 +9,7 @@
 typedef struct MadeView {
     const LoweredView *view;
     CoupletType type;
-    int rank; /* of one sample */
+    int rank; /* the rank of one sample */
     int64_t shape[COUPLET_MAX_RANK];
     const char *data; /* [copies or 1, batch, shape] */
     int64_t batch;

@@ -26,10 +26,11 @@ typedef struct Fitting {
     int64_t wide_count;
     bool *is_wide;  /* by node id: entries may be stand-ins */
     uint32_t *seen; /* by expression id: what is known in this turn, see `wide_value` */
-    uint32_t turn;  /* of a node: extents of indices are its own */
+    /* the turn of the node, since each node has extents of its own for the indices */
+    uint32_t turn;
     const GNode *node;
     int64_t extents[2 * GRAPH_MAX_RANK];
-    /* what a formula does with a wide array that a stand-in does not allow; NULL: nothing yet */
+    /* the use of a wide array in a formula that a stand-in does not allow; NULL: none was met */
     const char *misuse;
     Span place;
 } Fitting;
@@ -94,7 +95,7 @@ static void misused(Fitting *f, const char *how) {
 /* A number that stand-ins are compared with must not be among them. */
 static void compare_with(Fitting *f, const GExpr *e) {
     int64_t low, high;
-    /* its own wide entries would have made it wide */
+    /* an array that comes from outside would be wide by its own entries */
     if (e->op == G_LOAD && e->tensor->kind == GN_INPUT) return;
     bool known = gx_range(f->g, e, f->extents, &low, &high);
     if (!known || !is_narrow(low) || !is_narrow(high))

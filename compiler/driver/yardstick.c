@@ -17,8 +17,8 @@ enum {
     REPEATS = 9,
     /* independent accumulators: more than latency times units of any core so far */
     SUMS = 12,
-    ROUNDS = 100000,       /* of SUMS operations, in a measurement */
-    SWEEP_BYTES = 1 << 27, /* of one array */
+    ROUNDS = 100000,       /* the number of times that SUMS operations are done in a measurement */
+    SWEEP_BYTES = 1 << 27, /* the size of one array */
     FORKS = 10000          /* in a measurement */
 };
 

@@ -162,7 +162,7 @@ static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *v
     int rank = value_rank(value);
     Span span = call ? call->span : param->span;
     if (rank != param->dim_count) {
-        /* what stands for a value after an error */
+        /* after an error, the value is a stand-in */
         if (value->kind != VALUE_ARRAY && diag_error_count(l->diag)) return false;
         const char *given = rank ? arena_printf(l->arena, "one of %d", rank) : "a number";
         diag_report(l->diag, CODE_ARGUMENT_RANK, span, "`%s` needs an array of %d %s, and gets %s",
@@ -427,7 +427,7 @@ Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span) {
         lower_hoist_scalar(l, lower_root(l, gx_load(g, squares, count, free, NULL)), "norm", span);
     const GExpr *inside = gx_load(g, graph_stop(g, whole.tensor, span), rank, axes, NULL);
     const GExpr *eps = gx_real(g, epsilon);
-    /* and so is a row with a NaN */
+    /* a row with a NaN is kept outside, too */
     const GExpr *outside = gx1(g, G_NOT, gx2(g, G_LE, length, eps));
     const GExpr *result = gx_select(g, outside, gx2(g, G_DIV, x, length),
                                     gx2(g, G_DIV, lower_as_real(l, inside), eps));
@@ -520,7 +520,8 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
 
 /* ---- the call -------------------------------------------------------------------------------- */
 
-/* Its updates of running statistics would be many too. */
+/* True for a value with an index. The layer's updates of running statistics would be as many as the
+ * indices have values. */
 static bool is_indexed(Lower *l, const Value *value) {
     const GExpr *free[GRAPH_MAX_FREE];
     for (int i = 0; value->kind == VALUE_ARRAY && i < value->prefix_count; i++)
@@ -559,7 +560,7 @@ Value lower_call(Lower *l, const Expr *e) {
                     "a network is applied to one array at a time, and an index of a formula makes "
                     "this many");
         diag_suggest(l->diag, "name the results first: `let z[v] = encoder(g[v])`");
-        /* of the right shape, so that the rest is checked too */
+        /* the value has the right shape, so that the rest is checked too */
         for (int i = 0; i < input.prefix_count; i++)
             input.prefix[i] = gx_int(l->g, 0);
     }

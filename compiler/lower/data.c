@@ -156,10 +156,10 @@ static int64_t view_count(Lower *l, const Param *view) {
     return (int64_t)count;
 }
 
-/* What a draw in view number `number` of sample `n` is keyed by: the index in the data, so that a
- * sample draws the same wherever the shuffle puts it. A source that is balanced, weighed or in
- * episodes may have a row twice in a batch; there it is the place in the batch, and so it is in a
- * view of arrays that are computed. */
+/* Returns the key of a draw in view number `number` of sample `n`: the sample's index in the data,
+ * so that a sample draws the same wherever the shuffle puts it. A source that is balanced, weighed
+ * or in episodes may have a row twice in a batch; its key is the place in the batch, and so is the
+ * key of a view of arrays that are computed. */
 static const GExpr *draw_key(Lower *l, const Stmt *source, const GExpr *n, int64_t views,
                              const GExpr *number, Span span) {
     Graph *g = l->g;
@@ -170,7 +170,7 @@ static const GExpr *draw_key(Lower *l, const Stmt *source, const GExpr *n, int64
     return gx2(g, G_ADD, gx2(g, G_MUL, sample, gx_int(g, views)), number);
 }
 
-/* What the views of a statement have in common. */
+/* The part that all views of a statement share. */
 typedef struct Views {
     const Stmt *source; /* whose batch they are of; NULL: of arrays that are computed */
     int64_t rows, count;

@@ -74,7 +74,7 @@ static const struct {
     {"beta", draw_beta},       {"bernoulli", draw_bernoulli},
 };
 
-/* One draw of the distribution written as a call. */
+/* Makes one draw of the distribution written as a call. */
 static const GExpr *draw_from(Lower *l, const Expr *call, int64_t site, const GExpr *element) {
     Draw d = {site, element, gx_real(l->g, 0), gx_real(l->g, 1), call->span};
     if (call->arg_count > 0) d.a = lower_as_real(l, lower_scalar(l, call->args[0]));

@@ -33,8 +33,8 @@ static Value lower_rows(Lower *l, const Expr *call, const DataSource *bank, cons
     return net_apply(l, net, samples, features);
 }
 
-/* What features are called: the network, and where it is applied to several things, what the later
- * ones are made of; or the formula as it is written. */
+/* Names the features: by the network, and where it is applied to several things, by what the later
+ * ones are made of; or by the formula as it is written. */
 static const char *features_name(Lower *l, const Expr *call, const char *field) {
     const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
     const char *name = span_text(l->arena, features->span);
@@ -96,7 +96,7 @@ static bool keeps_samples_apart(Lower *l, Span features) {
     return false;
 }
 
-/* What is asked of features beyond their type, where the graph says it. */
+/* Checks the demands on features beyond their type, where the graph tells whether they hold. */
 static bool are_features(Lower *l, const Expr *call, const Value *value) {
     const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
     const bool formula = features->type->kind != KIND_NET || (of && !eval_is_field(of));
@@ -144,7 +144,8 @@ static int feature_graph(Lower *l, const Expr *call, const DataSource *bank, con
     return program->features.count - 1;
 }
 
-/* As the checker found it, in its range; else what evals.def says. */
+/* Returns the argument that the checker found, which is in its range; else the default in
+ * evals.def. */
 static double number_argument(Lower *l, const Expr *call, const char *name) {
     const Expr *given = named_argument(call, name);
     return given ? lower_known_number(l, given) : eval_standard(call->callee->name, name);
@@ -165,7 +166,7 @@ static const char *field_argument(Lower *l, const Expr *call, const LoweredEval 
     return name;
 }
 
-/* What the features are made of is read of both sources. */
+/* Notes the fields that the features are made of: they are read of both sources. */
 static void note_reads(Lower *l, const LoweredEval *eval) {
     const Graph *g = l->program->features.items[eval->features];
     for (int i = 0; i < g->nodes.count; i++) {

@@ -1,5 +1,5 @@
-/* One function of the language on given arrays, with the gradient of its value: what `couplet grad`
- * and the differential tests run. */
+/* Lowers one function of the language on given arrays, with the gradient of its value. `couplet
+ * grad` and the differential tests run such functions. */
 #include "compiler/lower/internal.h"
 
 #include <assert.h>

@@ -22,7 +22,7 @@ typedef enum {
     VALUE_SOURCE
 } ValueKind;
 
-/* What a name or an expression stands for. An array is a tensor with its leading axes already
+/* The meaning of a name or an expression. An array is a tensor with its leading axes already
  * indexed: element(i...) is tensor[prefix..., i...]. So `u[i]` is an array too, and a function of
  * one sample maps over a batch by a prefix alone. */
 typedef struct Value {
@@ -46,13 +46,13 @@ typedef struct FrameEntry {
 struct Frame {
     Frame *parent;
     ARRAY(FrameEntry) entries;
-    /* of entries: their number and one; empty while a few are found faster one by one */
+    /* the entries by key: their number and one; empty while a few are found faster one by one */
     Map by_key;
     Net *owner; /* the net whose body this is: owns the params and constructor calls met here */
 };
 
-/* Where in the text a network was made, and as a part of what: nn.convnet(width = 32) makes
- * conv3(width). */
+/* The place in the text where a network was made, and the network that it is a part of:
+ * nn.convnet(width = 32) makes conv3(width). */
 typedef struct Made {
     Span place;
     const char *name;
@@ -80,7 +80,7 @@ struct Net {
     ARRAY(NetChild) children;
     Frame *function_frame;
     Net *copied_from;
-    const Made *made; /* of a layer */
+    const Made *made; /* the place where a layer was made */
 };
 
 /* A function at work: for messages, which say the calls that led to a line. */
@@ -90,7 +90,7 @@ typedef struct Call {
     const Frame *frame;
     const Net *net;      /* whose body this is, or NULL */
     const Expr *call;    /* NULL: nobody in the text calls it */
-    const GPlace *place; /* of the call, and of those that led to it */
+    const GPlace *place; /* the place of the call, and of those that led to it */
 } Call;
 
 /* A state's declaration, remembered so that the init graph can make its start. */
@@ -132,7 +132,7 @@ typedef struct Trained {
     int count;
 } Trained;
 
-/* What is lowered next. */
+/* The position of lower_next: the kind of graph that it makes next. */
 typedef enum {
     AT_EVALUATIONS,
     AT_PHASE,
@@ -149,9 +149,10 @@ struct Lower {
     const Method *method;
     Graph *g;
     Frame *root;  /* the method's own names */
-    Frame *frame; /* where names are looked up now */
+    Frame *frame; /* the frame in which names are looked up now */
     bool training;
-    const GExpr *condition;    /* what holds where we are: guards and if-conditions, or NULL */
+    /* the condition that holds at the place at hand: guards and if-conditions, or NULL */
+    const GExpr *condition;
     const GExpr *draw_element; /* in a view: dataset index and view number; else NULL */
     const GExpr *sample;       /* in a view: the batch index, else NULL */
     const GExpr *view_axes[2]; /* in a view: the indices that draw_element is made of */
@@ -162,12 +163,12 @@ struct Lower {
     const char *site; /* path of calls, keys the draws */
     int site_count;
     ARRAY(StateRecord) records;
-    /* those of the whole method, where ema edges may need them ahead of their first use */
+    /* the states of the whole method, where ema edges may need them ahead of their first use */
     ARRAY(StateRecord) foreseen;
     bool foresees; /* statements are lowered to find them: no graph is kept */
     ARRAY(StateValue) current;
     ARRAY(StateValue) renewed;      /* parameters after the optimiser; empty before it */
-    ARRAY(const Stmt *) statements; /* of this phase, those in `when` among them */
+    ARRAY(const Stmt *) statements; /* the statements of this phase, those in `when` among them */
     ARRAY(const Stmt *) edges;      /* every `ema`, of all phases */
     /* the one at hand; while a condition on it is read, `epoch` and `step` are its first */
     const LoweredPhase *phase;
@@ -177,16 +178,16 @@ struct Lower {
     bool between; /* in `every epoch` */
     /* in `over`, and in an evaluation: fields of this source are those of a sweep's batch */
     const DataSource *sweep;
-    int64_t sweep_rows; /* of so many samples */
+    int64_t sweep_rows; /* the number of samples in that batch */
     /* in an evaluation, whose graph has the fields of a sample as inputs, "sample.image" */
     bool evaluates;
     bool finishing;         /* the forward pass is over: updates and pushes */
-    int64_t view_images;    /* that the views of a step make */
-    ARRAY(GNode *) applied; /* what networks and their layers gave */
-    int64_t batch;          /* of the phase at hand */
+    int64_t view_images;    /* the number of images that the views of a step make */
+    ARRAY(GNode *) applied; /* the results of networks and their layers */
+    int64_t batch;          /* the batch of the phase at hand */
     int drawn_first;        /* the source that the stage at hand drew from first; -1: none yet */
-    ARRAY(NamedNode) named_losses; /* of the step */
-    ARRAY(NamedNode) given;        /* of the step: `give` */
+    ARRAY(NamedNode) named_losses; /* the losses of the step that have names */
+    ARRAY(NamedNode) given;        /* the step's values of `give` */
     GNode *embedding;              /* the first rows with a name */
     /* the first rows that come out of a network: watched where no rows have a name */
     GNode *encoded;
@@ -196,16 +197,17 @@ struct Lower {
     int nested;          /* expressions at work, those in the functions called among them */
     const Call *call;    /* the innermost */
     const Made *making;  /* the network whose parts are being made */
-    bool keep_gradients; /* as outputs of the training graphs */
+    bool keep_gradients; /* gradients are outputs of the training graphs */
     bool only_views;     /* training graphs end with the views, which are their outputs */
     LoweredProgram *program;
     LowerPosition at;
     int phase_at; /* AT_PHASE, AT_ACTIONS: which */
     ARRAY(GraphUnit *) units;
-    int handed;            /* of them, by lower_next */
-    ARRAY(LossTerm) terms; /* of the step at hand */
-    int loss_outputs;      /* its outputs ahead of those that hold the terms */
-    /* of the method; of the phase at hand: its stage's, and those of `train` */
+    int handed;            /* the number of units that lower_next has handed out */
+    ARRAY(LossTerm) terms; /* the terms of the step at hand */
+    int loss_outputs;      /* the number of the step's outputs ahead of those that hold the terms */
+    /* the method's `train`; the settings of the phase at hand, which are its stage's and those of
+     * `train` */
     const Stmt *train, *settings;
     Trained trained;
     FunctionUnit *function; /* NULL: a method is lowered */
@@ -264,7 +266,7 @@ const char *lower_range(Lower *l, const Expr *e);
  */
 bool lower_extent(Lower *l, const Expr *e, int64_t *out);
 bool lower_static(Lower *l, const Expr *expr, double *out); /* compile-time value, if it has one */
-/* the same where the checker found that it has one: settings and options */
+/* Returns an argument that the checker found to be a number: settings and options. */
 double lower_known_number(Lower *l, const Expr *expr);
 GNode *lower_sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red,
                       int red_count, const GExpr **free, int *free_count, Span span);
@@ -281,15 +283,15 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
 /* Runs the statements of a body; the value of `return` (or of the last). */
 Value lower_body(Lower *l, Stmt *const *body, int count);
 void lower_let(Lower *l, const Stmt *stmt);
-Value let_value(Lower *l, const Stmt *stmt); /* what it names, without naming it */
+Value let_value(Lower *l, const Stmt *stmt); /* the value of a let, which is not named */
 Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span);
 
 /* length.c: the root, and a quotient, where what is under it may be a sum of squares that float32
  * does not hold */
 const GExpr *lower_root(Lower *l, const GExpr *e);
 const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b);
-/* What is raised to a power between -1 and 1, or to one that is not known: NaN where it is
- * infinite, since such a power of what overflowed is mostly an ordinary number. */
+/* Guards the base of a power between -1 and 1, or of one that is not known: NaN where the base is
+ * infinite, since such a power of a number that overflowed is mostly an ordinary number. */
 const GExpr *lower_power_base(Lower *l, const GExpr *base, const GExpr *exponent);
 
 /* scan.c */
@@ -307,7 +309,8 @@ Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t co
 bool lower_library(Lower *l, const char *name, const Value *args, Span span, Value *out);
 
 /* unroll.c */
-bool let_unrolls(const Stmt *let); /* its networks are applied to an index of its head */
+/* true if a let's networks are applied to an index of its head */
+bool let_unrolls(const Stmt *let);
 Value let_unrolled_value(Lower *l, const Stmt *let);
 
 /* net.c */
@@ -344,19 +347,19 @@ Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe);
 /* An input that holds `rows` samples of the field; NULL: their numbers. */
 GNode *lower_rows_input(Lower *l, const char *name, const DataField *field, int64_t rows,
                         Span span);
-/* of a name in a view whose is_sample is set */
+/* the value of a name in a view whose is_sample is set */
 Value lower_sample(Lower *l, const Expr *name, Value whole);
 /* train.image: of the batch, or of one sample in a view */
 Value lower_field(Lower *l, const Expr *expr);
 void lower_view(Lower *l, const Stmt *stmt);
-/* as outputs of the graph, after it was lowered */
+/* makes the view's values outputs of the graph, after it was lowered */
 void lower_show_view(Lower *l, const Stmt *stmt);
 
 /* memory.c */
 GNode *state_node(Lower *l, const char *name); /* the state as the step finds it */
 /* in place of an earlier commit of the same state */
 void state_commit(Lower *l, GNode *state, GNode *value);
-/* what reads of it give from here on */
+/* makes reads of the parameter give the value from here on */
 void lower_renew_parameter(Lower *l, const char *name, GNode *value);
 /* a scalar fills it */
 GNode *lower_shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span);
@@ -385,7 +388,7 @@ void lower_warn_unreached(Lower *l);
 void lower_find_phases(Lower *l); /* from the conditions in the method */
 void lower_enter_phase(Lower *l, const LoweredPhase *phase);
 bool phase_holds(Lower *l, const Expr *condition);
-bool stage_holds(const Lower *l, const Symbol *stage); /* it is that of the phase at hand */
+bool stage_holds(const Lower *l, const Symbol *stage); /* true for the stage of the phase at hand */
 
 /* method.c */
 GNode *lower_scalar_node(Lower *l, const GExpr *value, const char *name, Span span);

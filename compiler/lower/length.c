@@ -21,7 +21,8 @@
 
 /* sums of squares that are as good as exact */
 static const double least = 0x1p-100, most = 0x1p120;
-static const double up = 0x1p80, down = 0x1p-80; /* what brings other entries to such sums */
+/* the factors that bring other entries to sums whose squares float32 holds */
+static const double up = 0x1p80, down = 0x1p-80;
 
 static const GExpr *real(Graph *g, double value) {
     return gx_real(g, value);
@@ -212,8 +213,8 @@ typedef struct Operands {
     int count;
 } Operands;
 
-/* What a difference adds and subtracts, none of it scaled by anything. False: it is something else.
- */
+/* Collects the operands that a difference adds and subtracts, none of them scaled. False: the
+ * expression is something else. */
 static bool collect_operands(Graph *g, const GExpr *e, Operands *o) {
     if (e->op == G_LOAD) {
         const GNode *array = e->tensor;
@@ -245,8 +246,8 @@ static const GExpr *scale_operand(const Scaling *s, Graph *g, const GExpr *e) {
     return gx2(g, e->op, scale_operand(s, g, e->args[0]), scale_operand(s, g, e->args[1]));
 }
 
-/* What brings a largest entry of this size, and what is a 2^40th of it, to squares that float32
- * holds. */
+/* Returns the scale that brings a largest entry of this size, and an entry 2^40 times smaller, to
+ * squares that float32 holds. */
 static const GExpr *scale_for(Graph *g, const GExpr *top) {
     static const struct {
         double below, scale;

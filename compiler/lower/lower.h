@@ -14,9 +14,9 @@ typedef struct LoweredHyper {
     const char *name;
     double value;
     bool is_integer;
-    /* it reached a dimension or another compile-time place: sweeping it recompiles */
+    /* the hyper reached a dimension or another compile-time place: sweeping it recompiles */
     bool is_static;
-    const char *range, *range_text; /* as in runtime/abi.h */
+    const char *range, *range_text; /* the condition on its value, as in runtime/abi.h */
 } LoweredHyper;
 
 typedef struct LoweredSource {
@@ -58,10 +58,10 @@ typedef ARRAY(LoweredAction) LoweredActions;
 typedef struct LoweredStage {
     const char *name;
     double epochs;
-    int64_t batch;       /* of the sources without one of their own; 0: that of `train` */
+    int64_t batch;       /* the batch of the sources without one of their own; 0: that of `train` */
     int train_source;    /* sets its epoch; -1: its steps read no data */
-    int64_t epoch_steps; /* of an epoch then */
-    int64_t views;       /* that a step makes */
+    int64_t epoch_steps; /* the number of steps in such an epoch */
+    int64_t views;       /* the number of views that a step makes */
 } LoweredStage;
 
 /* From this epoch and this step of its stage on, until a later phase begins; the last one that has
@@ -81,7 +81,7 @@ typedef struct LoweredView {
     int64_t copies; /* views along a leading axis, as in `g[2]`; 0: one, without that axis */
 } LoweredView;
 
-/* What steps give by a name: the output "given NAME" of those that do. */
+/* A value that steps give by a name: the output "given NAME" of the steps that give it. */
 typedef struct GivenArray {
     const char *name;
     bool is_integer;
@@ -100,34 +100,35 @@ typedef struct LoweredProgram {
     ARRAY(LoweredHyper) hypers;
     ARRAY(LoweredSource) sources;
     ARRAY(GivenArray) given;
-    ARRAY(const char *) losses; /* that have names: the outputs "loss NAME" of steps */
+    ARRAY(const char *) losses; /* the losses that have names: the outputs "loss NAME" of steps */
     ARRAY(LoweredEval) evals;
     LoweredActions measures;  /* the statements of `eval` */
-    ARRAY(LoweredView) shown; /* of METHOD_VIEWS: each name once */
+    ARRAY(LoweredView) shown; /* the views of METHOD_VIEWS: each name once */
     int train_source;         /* sets the epoch; -1: the steps read no data */
-    int64_t epoch_steps;      /* of an epoch then, from `train { steps .. }`; else 0 */
+    /* the number of steps in such an epoch, from `train { steps .. }`; else 0 */
+    int64_t epoch_steps;
     int64_t batch;
     int64_t views; /* images that the views of a step make */
     double epochs;
     int64_t memory;   /* bytes: `train { memory 512MiB }`; 0: not stated */
-    Span memory_span; /* of that setting */
+    Span memory_span; /* the place of that setting */
 } LoweredProgram;
 
-/* One scalar and what it is differentiated by. */
+/* A scalar, and the nodes with respect to which it is differentiated. */
 typedef struct UnitLoss {
     GNode *value;
     GNode **wanted;    /* states or inputs */
-    GNode **gradients; /* of each wanted one; NULL where no gradient reaches */
+    GNode **gradients; /* the gradient of each wanted node; NULL where none reaches it */
     int count;
 } UnitLoss;
 
 /* A graph on the road of compiler/compile/compile.c. */
 typedef enum {
     UNIT_FUNCTION, /* a function and its gradient */
-    UNIT_STEP,     /* of a phase */
+    UNIT_STEP,     /* a step of a phase */
     UNIT_VIEWS,    /* a step that ends with its views */
-    UNIT_ACTION,   /* of `every epoch` or `eval` */
-    UNIT_FEATURES, /* what an evaluation looks at */
+    UNIT_ACTION,   /* a statement of `every epoch` or `eval` */
+    UNIT_FEATURES, /* the features of an evaluation */
     UNIT_INIT      /* the start of every state */
 } UnitKind;
 typedef struct GraphUnit {
@@ -137,7 +138,7 @@ typedef struct GraphUnit {
     int loss_count;
 } GraphUnit;
 
-/* What is wanted of a method. */
+/* The graphs of a method that are wanted. */
 typedef enum {
     METHOD_STEPS,
     /* steps, and their graphs get an output grad_NAME for each parameter that a gradient reaches,
@@ -162,7 +163,7 @@ void lower_meaning(Graph *g);
 /* The program of all graphs that were handed out; NULL after errors, and of a function. */
 LoweredProgram *lower_end(Lower *l);
 
-/* One function on given arrays, with the gradient of its value: `couplet grad`. */
+/* An input of a function on given arrays (`couplet grad`). */
 typedef struct FunctionInput {
     const char *name;
     GType type; /* GT_REAL or GT_INT */
@@ -172,16 +173,16 @@ typedef struct FunctionInput {
     bool holds_infinity;
     bool is_constant; /* a scalar given by --set: value, not an array */
     double value;
-    bool no_gradient; /* of a real array: nobody asks for its gradient */
+    bool no_gradient; /* for a real array: its gradient is not wanted */
 } FunctionInput;
 /* A function of the spec, or of a module that it uses: "losses.nt_xent". NULL when there is none.
  */
 const Stmt *method_find_function(const Method *method, const char *name);
-/* Its graph has the outputs "value", and "grad_NAME" for every real input whose gradient is wanted.
- */
-/* From here on the function's value may be an array, where no gradient is wanted. */
-void lower_allow_array(Lower *lower);
+/* Begins to lower a function. Its graph has the outputs "value", and "grad_NAME" for every real
+ * input whose gradient is wanted. */
 Lower *lower_begin_function(Arena *arena, Diag *diag, const Method *method, const char *fn,
                             const FunctionInput *inputs, int input_count);
+/* From here on the function's value may be an array, where no gradient is wanted. */
+void lower_allow_array(Lower *lower);
 
 #endif

@@ -1,4 +1,5 @@
-/* What outlives a step beside the parameters: states, queues, and how a step renews them. */
+/* Lowers the arrays that outlive a step beside the parameters: states and queues, and their renewal
+ * by a step. */
 #include "compiler/lower/internal.h"
 
 #include <string.h>

@@ -125,9 +125,9 @@ static int count_losses(const Lower *l) {
     return count;
 }
 
-/* What a loss is called in the log; NULL: it has no column. Of several losses those that train
- * parts have one in any case, since their sum may say nothing: that of two players who play against
- * each other is 0. */
+/* Returns the name of a loss in the log; NULL: it has no column. If there are several losses, those
+ * that train parts have a column in any case, since their sum may say nothing: that of two players
+ * who play against each other is 0. */
 static const char *loss_name(Lower *l, const Stmt *s) {
     if (s->name || !s->target_count || count_losses(l) < 2) return s->name;
     const char *name = "loss";
@@ -286,7 +286,7 @@ void lower_optimisers(Lower *l, GraphUnit *unit) {
     optimise(l, l->settings);
 }
 
-/* What a step leaves behind, in the order that the language promises. */
+/* Lowers the updates at the end of a step, in the order that the language promises. */
 void lower_updates(Lower *l, GraphUnit *unit) {
     if (unit->kind != UNIT_STEP) return;
     l->finishing = true;
@@ -359,8 +359,8 @@ static void find_stages(Lower *l) {
     }
 }
 
-/* Whether a setting of `train` holds in a stage too: what stands in both is the stage's, but what
- * is frozen is so by either. */
+/* True if a setting of `train` holds in a stage too: of a setting that stands in both the stage's
+ * holds, but a part that either freezes is frozen. */
 static bool holds_in(const Stmt *stage, const Param *p) {
     return strcmp(p->name, "freeze") == 0 || !lower_find_setting(stage, p->name);
 }
@@ -397,7 +397,7 @@ static void leave_stage(Lower *l, const LoweredPhase *phase, const Stmt *setting
     read_epoch(l, settings, stage->train_source, &stage->epoch_steps);
 }
 
-/* Whether networks may be applied behind an ema edge: in updates and pushes, between epochs, in
+/* True if networks may be applied behind an ema edge: in updates and pushes, between epochs, in
  * `eval`, in a later phase. */
 static bool has_later_work(const Lower *l) {
     const Module *spec = l->method->spec;
@@ -527,7 +527,7 @@ static void lower_next_phase(Lower *l) {
     l->at = AT_ACTIONS;
 }
 
-/* What belongs to a phase behind its step, which is complete. */
+/* Lowers the actions of a phase whose step is complete. */
 static void lower_phase_actions(Lower *l) {
     LoweredPhase *phase = &l->program->phases.items[l->phase_at++];
     const int64_t views = l->view_images;

@@ -7,8 +7,8 @@
 
 /* ---- optimiser ------------------------------------------------------------------------------- */
 
-/* One parameter's rule: its states, under the name of their owner, its lets, its simultaneous
- * updates. Returns the renewed parameter. */
+/* Applies the rule to one parameter: makes its states, under the name of their owner, its lets and
+ * its simultaneous updates. Returns the renewed parameter. */
 static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *owner,
                          const char *parameter, GNode *p, GNode *gradient) {
     Frame *outer = l->frame;
@@ -219,8 +219,8 @@ static bool is_applied(const Lower *l, const char *path) {
     return false;
 }
 
-/* What a later phase, work between epochs or an evaluation will apply of a network exists from the
- * first step on. */
+/* Declares the parameters of a network that a later phase, work between epochs or an evaluation
+ * will apply: they exist from the first step on. */
 static void declare_foreseen(Lower *l, const Expr *part) {
     const char *path = part_path(l, part);
     for (int i = 0; path && i < l->foreseen.count; i++) {
@@ -240,7 +240,7 @@ void lower_ema(Lower *l, const Stmt *s) {
         if (!name) {
             int errors = diag_error_count(l->diag);
             check_statistics(l, s, record);
-            if (diag_error_count(l->diag) > errors) return; /* one is enough */
+            if (diag_error_count(l->diag) > errors) return; /* one message is enough */
             continue;
         }
         moved++;
@@ -381,7 +381,7 @@ static const Param *optimiser_of(Lower *l, const Stmt *train, const char *name) 
     return rest;
 }
 
-/* Of the parameters, the layers and the networks, the one whose name is the nearest. */
+/* Returns the parameter, layer or network whose name is the nearest. */
 static const char *nearest_path(Lower *l, const char *path) {
     ARRAY(const char *) names = {NULL, 0, 0};
     for (int r = 0; r < l->records.count; r++) {
@@ -417,7 +417,7 @@ static bool parts_exist(Lower *l, const Stmt *train) {
     return exist;
 }
 
-/* How many optimisers a stage has of its own. */
+/* Counts the optimisers that a stage has of its own. */
 static int count_own(const Lower *l, const char *stage) {
     const Module *spec = l->method->spec;
     int count = 0;
@@ -430,8 +430,8 @@ static int count_own(const Lower *l, const char *stage) {
     return count;
 }
 
-/* What the states of an `optimiser` are called by. One that holds for a part of the run, or is a
- * stage's, has states of its own, which are nobody else's. */
+/* Returns the name under which an `optimiser` has its states. An optimiser that holds for a part of
+ * the run, or that is a stage's, has states of its own, which it shares with no other. */
 static const char *rule_owner(Lower *l, const Stmt *train, const Param *setting) {
     int number = 0;
     const char *stage =

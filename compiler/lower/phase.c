@@ -9,7 +9,7 @@
 
 typedef struct Starts { /* ascending */
     ARRAY(int64_t) at;
-    Span last; /* of the condition met last */
+    Span last; /* the place of the condition that was met last */
 } Starts;
 
 static void add_start(Lower *l, Starts *starts, double at, Span span) {
@@ -68,7 +68,7 @@ static void add_condition(Lower *l, const Expr *e, Starts *epochs, Starts *steps
     bool comparison = e->kind == EXPR_BINARY && e->op >= OP_LT && e->op <= OP_NE;
     bool connective = (e->kind == EXPR_BINARY && (e->op == OP_AND || e->op == OP_OR)) ||
                       (e->kind == EXPR_UNARY && e->op == OP_NOT);
-    /* it holds in whole stages */
+    /* the condition holds in whole stages */
     if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_STAGE) return;
     if (comparison && speaks_of_clock(e)) {
         add_comparison(l, e, epochs, steps);

@@ -40,7 +40,7 @@ static int carry_at(const Stmt *scan, const Symbol *symbol) {
     return i;
 }
 
-/* One round: every right side sees what the round began with. */
+/* Lowers one round: every right side sees the values with which the round began. */
 static void lower_round(Lower *l, const Stmt *s, int64_t round, Value *carry) {
     Frame *outer = l->frame;
     l->frame = frame_new(l, outer);

@@ -11,7 +11,8 @@ typedef struct Unrolled {
     const Stmt *let;
     bool unrolls[GRAPH_MAX_RANK]; /* by binder; the others stay indices */
     int64_t extent[GRAPH_MAX_RANK];
-    const GExpr *axes[GRAPH_MAX_RANK]; /* of the result: the binders, then the element's own */
+    /* the axes of the result: the binders, then the element's own */
+    const GExpr *axes[GRAPH_MAX_RANK];
     int binder_count, own_count;
     int64_t total;
 } Unrolled;
@@ -38,7 +39,7 @@ static void open_unrolled(Lower *l, const Stmt *s, Unrolled *u) {
                 (long long)u->total, MOST_APPLICATIONS);
     diag_suggest(l->diag, "`reshape(x, A * B, ..)` puts both axes into one batch, to which the "
                           "network is applied once");
-    u->total = 1; /* of the right shape, so that the rest is checked too */
+    u->total = 1; /* the result keeps the right shape, so that the rest is checked too */
 }
 
 /* The indices of application number `number`, in mixed radix. */
@@ -53,7 +54,7 @@ static void bind_application(Lower *l, const Unrolled *u, Frame *frame, int64_t 
     }
 }
 
-/* One application, as an element of the result at its axes. */
+/* Lowers one application, as an element of the result at its axes. */
 static const GExpr *application(Lower *l, Unrolled *u, int64_t number) {
     Frame *outer = l->frame;
     l->frame = frame_new(l, outer);

@@ -159,8 +159,8 @@ const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr 
     return condition;
 }
 
-/* Whether a read in it may leave its array, or a real may not fit as an int: it then holds only
- * where the condition around it does. */
+/* True if a read in the expression may leave its array, or a real may not fit as an int: the
+ * expression then holds only where the condition around it does. */
 bool lower_may_leave(Lower *l, const GExpr *e) {
     if (!e) return false;
     if (e->op == G_TO_INT) return true;
