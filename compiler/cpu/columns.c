@@ -9,16 +9,16 @@
 
 #include <math.h>
 
-enum { BLOCK_COLUMNS = 32, BLOCK_VECTORS = 2 /* of the widest that there are */, LEAF_ROWS = 14 };
+enum { BLOCK_COLUMNS = 32, BLOCK_VECTORS = 2 /* vectors of the widest kind */, LEAF_ROWS = 14 };
 
-/* What is summed, and the rows of the innermost loop over them. */
+/* The columns that are summed, and the rows of the innermost loop over them. */
 typedef struct Block {
     Frame *f;
     const GNode *const *nodes;
     int count, row; /* the index that goes down the rows; -1: there is one row */
     LLVMValueRef row_end;
-    LLVMValueRef first, width; /* of the columns: the first, and how many lie in a row of totals */
-    bool is_long;              /* one of the sums is */
+    LLVMValueRef first, width; /* the first column, and the number of columns in a row of totals */
+    bool is_long;              /* one of the sums has many terms */
 } Block;
 
 static LLVMValueRef position(Frame *f) {
@@ -41,7 +41,7 @@ static LLVMValueRef fold(Frame *f, LLVMValueRef old, LLVMValueRef term) {
     return math_intrinsic(f, f->node->reducer == GR_MIN ? "llvm.minimum" : "llvm.maximum", pair, 2);
 }
 
-/* Where the total of the column at hand is, of node number i. */
+/* The place of the total for the column at hand, of node number i. */
 static LLVMValueRef total_of(const Block *b, int i) {
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
@@ -58,7 +58,7 @@ static void begin_row(const Block *b, int i) {
         LLVMBuildStore(f->e->builder, LLVMConstNull(f->e->f64), total_of(b, i));
 }
 
-/* What y holds goes to the total. */
+/* Adds the sums in y to the total. */
 static void add_leaf(const Block *b, int i) {
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
@@ -160,9 +160,9 @@ static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef e
     loop_keep_rolled(f, loop_end(f, &leaves));
 }
 
-/* Where the blocks end. From memory rows are best taken whole, in order: one block, if it takes a
- * row, since with more columns than that the sums of a row have long been stored when the next row
- * wants them. From the cache as many as there are. */
+/* The end of the blocks. From memory, rows are best taken whole and in order: one block, if it
+ * takes a row, since with more columns than that the sums of a row have long been stored when the
+ * next row wants them. From the cache, a block has as many columns as there are. */
 static LLVMValueRef end_of_blocks(Frame *f, bool is_cached, LLVMValueRef begin, LLVMValueRef end) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef count = LLVMBuildNSWSub(b, end, begin, ""),

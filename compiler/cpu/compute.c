@@ -12,8 +12,8 @@
 typedef struct Reduction {
     const GNode *node;
     const int64_t *extents;
-    LLVMTypeRef type; /* of a term */
-    /* of `best`: sums of many reals are kept in double (node_sums_many) */
+    LLVMTypeRef type; /* the type of a term */
+    /* the type of `best`: sums of many reals are kept in double (node_sums_many) */
     LLVMTypeRef kept;
     LLVMValueRef best, count, position, winner; /* locals; NULL where the reducer needs none */
     /* a sum of whole numbers that 64 bits may not hold */
@@ -317,7 +317,7 @@ static void axis_range(Frame *f, const int64_t *extents, int axis, bool cut, int
     *end = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, next, *end, ""), next, *end, "");
 }
 
-/* What a tile is: its outermost axes, and the part of the next one where that is cut. */
+/* A tile: its outermost axes, and the part of the next axis where that one is cut. */
 typedef struct Tile {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
     int axes;
@@ -327,8 +327,8 @@ typedef struct Tile {
 
 static void emit_axis(Frame *f, const Tile *t, int axis);
 
-/* Where indices below `axis` have their values: a branch for each condition that needs no others,
- * then the loop of the axis. */
+/* Emits the code in which indices below `axis` have their values: a branch for each condition that
+ * needs no other indices, then the loop of the axis. */
 static void emit_from(Frame *f, const Tile *t, int axis) {
     const GExpr *condition = frame_version_condition(f, &f->node, 1, axis);
     if (!condition) {

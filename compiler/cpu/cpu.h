@@ -11,13 +11,13 @@ typedef struct CpuCode CpuCode; /* owns the machine code of its plans */
 typedef struct CpuPlans CpuPlans; /* plans and their kernels, without code yet; in the arena */
 
 typedef struct CpuOptions {
-    const char *cache_folder; /* where objects are kept; NULL: nowhere */
+    const char *cache_folder; /* the folder in which objects are kept; NULL: none are */
 } CpuOptions;
 
-/* What plans are made for: a processor, and measured choices. */
+/* The target of plans: a processor, and measured choices. */
 typedef struct CpuTarget {
     const char *processor; /* a name that processor.h knows; NULL: this machine's */
-    /* How contractions are cut (plan/tuning.h); NULL: by the model of costs. */
+    /* The measured cuts of contractions (plan/tuning.h); NULL: the model of costs cuts them. */
     const struct Tuning *tuning;
 } CpuTarget;
 
@@ -34,15 +34,15 @@ CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count,
                      const ProgramState *states, int state_count, const CpuOptions *options,
                      CoupletPlan **plans, const char **error);
 
-/* What was done, for those who wait: the number of kernels in the code, and whether it came from
- * the cache. */
+/* Returns the number of kernels in the code, which users see when they wait; cpu_was_cached tells
+ * whether the code came from the cache. */
 int cpu_kernel_count(const CpuCode *code);
 bool cpu_was_cached(const CpuCode *code);
 const char *cpu_llvm_version(Arena *arena); /* "19.1.7" */
 /* The folder of couplet_cache_folder (runtime/data/cache.h), which is made if need be. NULL when
  * there is none, or it cannot be made. */
 const char *cpu_cache_folder(Arena *arena);
-/* What the back end asks of its kernels on this machine. */
+/* Returns the back end's demands on its kernels, on this machine. */
 PlanTarget cpu_plan_target(Arena *arena);
 /* The file of the measured choices for this machine, beside the objects; NULL: there is none. */
 const char *cpu_tuning_path(Arena *arena);
@@ -59,11 +59,12 @@ bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram
                        const char *symbol, bool llvm, const char *path, const char **error);
 
 typedef struct CpuVariant {
-    const char *processor, *symbol; /* as handed to cpu_write_program */
+    const char *processor, *symbol; /* the arguments of cpu_write_program */
 } CpuVariant;
 
 typedef struct CpuBinding {
-    /* Of the method; of its CoupletMethod, which programs that link the object see. */
+    /* the method's name; the symbol of its CoupletMethod, which programs that link the object
+     * see */
     const char *name, *symbol;
     const CpuVariant *variants;
     int variant_count;

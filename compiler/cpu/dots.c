@@ -10,9 +10,9 @@ typedef struct Dots {
     const Contraction *c;
     LLVMTypeRef vector;
     LLVMValueRef tables;
-    LLVMValueRef column[DOT_COLUMNS]; /* of b */
-    LLVMValueRef k, y;                /* how many k; the panel in y */
-    LLVMValueRef mask;                /* of the panel's columns; NULL: full */
+    LLVMValueRef column[DOT_COLUMNS]; /* a column of b */
+    LLVMValueRef k, y;                /* the number of k; the panel in y */
+    LLVMValueRef mask;                /* the mask of the panel's columns; NULL: the panel is full */
 } Dots;
 
 static LLVMValueRef shuffle(Dots *d, LLVMValueRef a, LLVMValueRef b, const int *places,
@@ -100,7 +100,7 @@ static LLVMValueRef plus_total(Dots *d, int i, LLVMValueRef sum) {
     return LLVMBuildFAdd(build, total, sum, "");
 }
 
-/* Of a leaf that others follow. */
+/* Keeps the sums of a leaf that others follow. */
 static void keep_leaf(Dots *d, const LLVMValueRef *slot, bool is_first) {
     for (int i = 0; i < d->c->rows * DOT_COLUMNS; i++) {
         LLVMValueRef sum = wide_sum(d, slot[i]);

@@ -22,7 +22,7 @@
 
 typedef struct Emitter {
     Arena *arena;
-    Graph *graph; /* of the kernel being emitted: for ranges */
+    Graph *graph; /* the graph of the kernel being emitted, for ranges of indices */
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMBuilderRef builder;
@@ -39,7 +39,8 @@ typedef struct ValueMap {
     int capacity, count;
 } ValueMap;
 
-/* Where streamed arrays are read from: tiles of them, at the place of the element at hand. */
+/* The places from which streamed arrays are read: tiles of them, at the place of the element at
+ * hand. */
 typedef struct TileReads {
     const struct Sweep *sweep;
     LLVMValueRef bases[MOST_PAIR_SOURCES]; /* the tiles of the sweep's sources */
@@ -76,7 +77,7 @@ typedef struct Frame {
     LLVMValueRef counts[2 * GRAPH_MAX_RANK], chunk, constants[MOST_CONSTANTS];
     bool raises; /* some code raises a fault */
     Assumption assumed[MOST_ASSUMED];
-    int assumed_count, versions; /* of the loops of the node at hand */
+    int assumed_count, versions; /* the number of versions of the loops of the node at hand */
     ValueMap known;
     ValueMap faults; /* by expression of the node at hand: whether it can raise a fault */
 } Frame;
@@ -128,8 +129,9 @@ void frame_gather_faults(Frame *f);
 void frame_raise_gathered(Frame *f);
 /* The array that the results of the node at hand go to. */
 LLVMValueRef frame_result(Frame *f);
-LLVMTypeRef element_value_type(Emitter *e, GType type); /* of a value: float, i64, i1 */
-LLVMTypeRef element_type(Emitter *e, GType type); /* of an element in memory: float, i32, i8 */
+LLVMTypeRef element_value_type(Emitter *e, GType type); /* the type of a value: float, i64, i1 */
+/* the type of an element in memory: float, i32, i8 */
+LLVMTypeRef element_type(Emitter *e, GType type);
 LLVMValueRef element_load(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at);
 void element_store(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at, LLVMValueRef value);
 /* Adds whole numbers of 64 bits. *wraps is true if these do not hold the sum. */

@@ -55,8 +55,8 @@ static LLVMValueRef recall(const ValueMap *map, const GExpr *expr, LLVMValueRef 
     return map->keys[at] ? map->values[at] : NULL;
 }
 
-/* Where a condition holds, all that it is a conjunction with holds too: what was emitted there
- * serves here. */
+/* Looks for a value that was emitted under a wider condition. Where a condition holds, its
+ * conjuncts hold too, so values that were emitted under some of them serve here. */
 static LLVMValueRef recall_wider(const ValueMap *map, const GExpr *expr, LLVMValueRef mask) {
     LLVMValueRef value = recall(map, expr, mask);
     while (!value && mask) {
@@ -184,7 +184,7 @@ bool frame_may_fault(Frame *f, const GExpr *expr) {
 typedef struct Arms {
     Frame *frame;
     LLVMValueRef mask;
-    const ExprMap *sure; /* what the first arm evaluates in any case */
+    const ExprMap *sure; /* the parts that the first arm evaluates in any case */
 } Arms;
 
 static VisitStep go_on(void *context, const GExpr *e) {
@@ -200,9 +200,9 @@ static VisitStep emit_if_sure(void *context, const GExpr *e) {
     return VISIT_PAST;
 }
 
-/* What both arms of a choice evaluate in any case, and what may fault, is evaluated once ahead of
- * both. In each arm it would have a mask of its own; choices inside choices would then take code
- * for each path through them. */
+/* Emits, ahead of both arms of a choice, the parts that both evaluate in any case and that may
+ * fault. In each arm such a part would have a mask of its own; choices inside choices would then
+ * take code for each path through them. */
 static void emit_ahead(Frame *s, const GExpr *then, const GExpr *otherwise, LLVMValueRef mask) {
     if (!may_fault(s, then) || !may_fault(s, otherwise)) return;
     ExprMap sure, met;

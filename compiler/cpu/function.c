@@ -117,7 +117,7 @@ void frame_begin(Frame *f, Emitter *e, Kernel *kernel) {
     for (int i = 0; i < kernel->operand_count; i++)
         f->bases[i] = LLVMGetParam(f->function, (unsigned)(4 + i));
     for (int i = 0; i < kernel->operand_count; i++)
-        /* one pointer: two that are noalias must not meet */
+        /* one pointer stands for both: two pointers that are noalias must not meet */
         if (kernel->operands[i] == kernel->over)
             f->bases[i] = f->bases[kernel->operand_count - kernel->output_count];
     if (kernel->arguments) load_arguments(f);
@@ -163,7 +163,7 @@ LLVMValueRef loop_end(Frame *f, Loop *loop) {
     return back;
 }
 
-/* What a loop's branch back asks of LLVM; a wish with a number, or none (0). */
+/* Makes a wish of LLVM for a loop's branch back: a name with a number, or with none (0). */
 static LLVMMetadataRef wish_of(Frame *f, const char *text, int number) {
     LLVMContextRef context = f->e->context;
     LLVMMetadataRef parts[2] = {LLVMMDStringInContext2(context, text, strlen(text))};

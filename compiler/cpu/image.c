@@ -21,7 +21,8 @@ typedef struct Relocations {
     ARRAY(Relocation) items;
 } Relocations;
 
-/* What was written already, by its address here: plans share tables, and phases share plans. */
+/* The tables that were written already, by their address here: plans share tables, and phases share
+ * plans. */
 typedef struct Known {
     const void *address;
     size_t size;
@@ -35,7 +36,7 @@ typedef struct Image {
 
 typedef void (*Walk)(Image *image, const void *object, size_t at, Relocations *relocations);
 
-enum { ALIGNMENT = 64 /* of plain data: kernels load vectors from it */ };
+enum { ALIGNMENT = 64 /* the alignment of plain data, from which kernels load vectors */ };
 
 static LLVMValueRef find_known(const Image *image, const void *address, size_t size) {
     for (int i = 0; i < image->known.count; i++)

@@ -4,7 +4,7 @@
 
 #include "compiler/cpu/tile.h"
 
-/* One side of a tile: its rows, or its columns. */
+/* A side of a tile: its rows, or its columns. */
 typedef struct Side {
     /* The number of the block, its first row in the whole array, and the number of its rows. */
     LLVMValueRef block, first, count;

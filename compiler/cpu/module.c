@@ -59,7 +59,7 @@ static uint64_t hash_bytes(uint64_t hash, const void *data, size_t length) {
     return hash;
 }
 
-/* How long a kernel takes to compile, roughly, beside the shortest. */
+/* Estimates the time that a kernel takes to compile, in units of the shortest. */
 static int weight(const Kernel *k) {
     return k->kind == KERNEL_SWEEP     ? 12
            : k->kind == KERNEL_PRODUCT ? 3

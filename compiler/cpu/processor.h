@@ -1,7 +1,7 @@
-/* What code is made for. A processor is a level of the x86-64 architecture, and not the model that
- * happens to sit in this machine. A program that was compiled ahead of time for a level, and one
- * that is compiled here for the same level, are the same code. So they give the same bits on any
- * machine that has the level. */
+/* The processor for which code is made. It is a level of the x86-64 architecture, and not the model
+ * that happens to sit in this machine. A program that was compiled ahead of time for a level, and a
+ * program that is compiled here for the same level, are the same code. So they give the same bits
+ * on any machine that has the level. */
 #ifndef COUPLET_COMPILER_CPU_PROCESSOR_H
 #define COUPLET_COMPILER_CPU_PROCESSOR_H
 

@@ -5,14 +5,15 @@
 
 enum {
     MAX_SUMS = 32,
-    AHEAD = 32 /* of k: beyond what the processor has under way by itself, and measured */
+    AHEAD = 32 /* the distance of the prefetch in k: beyond what the processor has under way by
+                  itself, and measured */
 };
 
 typedef struct Task {
     Frame *f;
     const Contraction *c;
     LLVMTypeRef vector;
-    int rows, vectors; /* of a block */
+    int rows, vectors; /* the rows and vectors of a block */
     LLVMValueRef tables, a_step, b_step;
     LLVMValueRef a, y; /* at the task's bases */
     /* floats of a from these rows to the next block's; NULL: nobody asks for them */
@@ -20,16 +21,16 @@ typedef struct Task {
     /* [k][row]: what the block reads of a in the chunk; NULL: it reads where a lies */
     LLVMValueRef gathered;
     LLVMValueRef chunk;           /* 0: y is written, else it is added to */
-    LLVMValueRef runs, run_count; /* of the chunk; run_count may be 0: then y is */
-    LLVMValueRef panel, y_panel;  /* of b, of y */
+    LLVMValueRef runs, run_count; /* the runs of the chunk; run_count may be 0: then y is */
+    LLVMValueRef panel, y_panel;  /* the panel of b, and that of y */
     LLVMValueRef masks[MAX_SUMS]; /* by vector; NULL: all of it */
-    /* of the block, of the leaves of the chunk that are done; NULL: k is one leaf */
+    /* the block's sums of the leaves that are done in the chunk; NULL: k is one leaf */
     LLVMValueRef totals;
     LLVMValueRef sums[MAX_SUMS];
 } Task;
 
-/* One k of a run: a row of the panel times a column of a, whose rows are in the cache line of the
- * first. */
+/* Emits one k of a run: a row of the panel times a column of a, whose rows are in the cache line of
+ * the first. */
 static void multiply_column(Task *t, const LLVMValueRef *row, LLVMValueRef a_at, LLVMValueRef b,
                             const LLVMValueRef *old, LLVMValueRef *sums) {
     LLVMValueRef column[MAX_SUMS];
@@ -318,7 +319,8 @@ static void put_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
     LLVMPositionBuilderAtEnd(b, after);
 }
 
-/* What a block's sums begin with: zeros, or what y holds after the chunks before. */
+/* Loads the values that a block's sums begin with: zeros, or what y holds after the chunks
+ * before. */
 static void load_block(Task *t, LLVMValueRef rows_at, LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     int count = t->rows * t->vectors;
@@ -342,7 +344,7 @@ static void load_block(Task *t, LLVMValueRef rows_at, LLVMValueRef *sums) {
     }
 }
 
-/* One block: rows_at is where its rows begin in the table. */
+/* Emits a block; its rows begin at rows_at in the table. */
 static void emit_block(Task *t, LLVMValueRef rows_at) {
     LLVMBuilderRef b = t->f->e->builder;
     LLVMValueRef row[MAX_SUMS], begun[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS],
@@ -493,7 +495,7 @@ void emit_gather_partials(Emitter *e, Kernel *kernel) {
                  part_count = vector_table_at(&f, tables, head, HEAD_PARTS);
     LLVMValueRef y_of_row = vector_table_at(&f, tables, head, HEAD_Y_OF_ROW),
                  y_of_n = vector_table_at(&f, tables, head, HEAD_Y_OF_N);
-    /* of as many parts as there are */
+    /* a vector with as many parts as there are lanes */
     LLVMTypeRef doubles = LLVMVectorType(e->f64, (unsigned)c->lanes);
     LLVMValueRef sum = frame_local(&f, doubles);
     Loop rows = loop_begin(&f, vector_times(&f, f.begin, GATHER_ROWS),

@@ -16,11 +16,11 @@
 
 /* ---- cells ----------------------------------------------------------------------------------- */
 
-/* What a statistic keeps for each row: its value so far; of any and all how many terms hold, or
- * fail; of a log-sum-exp the largest term and the sum of exponentials shifted by it; of sums of
- * reals what they have lost by rounding; of sums of ints that 32 bits may not hold the upper half;
- * of a place the best value and where it is; behind these the count of terms, when having none is
- * an error. */
+/* The cells that a statistic keeps for each row: its value so far; for any and all, the number of
+ * terms that hold, or fail; for a log-sum-exp, the largest term and the sum of exponentials shifted
+ * by it; for sums of reals, the amount that they have lost by rounding; for sums of ints that 32
+ * bits may not hold, the upper half; for a place, the best value and its position; behind these the
+ * count of terms, when it is an error to have none. */
 typedef enum { CELL_VALUE, CELL_SECOND } CellRole;
 
 static bool is_place(const GNode *n) {
@@ -36,7 +36,7 @@ static bool is_real(const GNode *n) {
     return n->value->type == GT_REAL;
 }
 
-/* Where what the sum has lost is kept; -1: this is no sum of reals. */
+/* Returns the cell for the amount that the sum has lost; -1: this is no sum of reals. */
 static int lost_cell(const GNode *n) {
     return !sweep_keeps_lost(n) ? -1 : node_sums_exponentials(n) ? CELL_SECOND + 1 : CELL_SECOND;
 }
@@ -67,7 +67,7 @@ static LLVMValueRef neutral_cell(Frame *f, const SweepSink *s, int cell) {
     return word(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
 }
 
-/* Where the cells of the row at hand are: in memory, or in locals while a row is swept. */
+/* The places of the cells for the row at hand: in memory, or in locals while a row is swept. */
 typedef struct Cells {
     Frame *f;
     const SweepSink *sink;
@@ -144,7 +144,7 @@ static LLVMValueRef narrow_term(Frame *f, const GNode *n, LLVMValueRef v, LLVMVa
     return narrow;
 }
 
-/* Of a wide sum in 64 bits. */
+/* Returns a term of a wide sum in 64 bits. */
 static LLVMValueRef term_of(Frame *f, const SweepSink *sink, LLVMValueRef *holds) {
     const GNode *n = sink->pair.node;
     *holds = n->guard ? emit_expr(f, n->guard) : NULL;
@@ -171,7 +171,7 @@ static LLVMValueRef better_of(Frame *f, const GNode *n, LLVMValueRef old, LLVMVa
     return LLVMBuildSelect(f->e->builder, better, v, old, "");
 }
 
-/* How a term stands to another one, by its value alone: a NaN is better than a number, and as good
+/* Compares a term with another one, by its value alone: a NaN is better than a number, and as good
  * as a NaN. */
 static LLVMValueRef is_better(Frame *f, const GNode *n, LLVMValueRef v, LLVMValueRef old) {
     LLVMBuilderRef b = f->e->builder;
@@ -323,8 +323,8 @@ static void rescale(const Cells *c, LLVMValueRef old_largest, LLVMValueRef shift
         cell_set(c, cell, LLVMBuildFMul(c->f->e->builder, cell_get(c, cell), by, ""));
 }
 
-/* What wants a second look at the terms keeps them in the spare row. Of sums a tile's row is added
- * by itself, and then joins what there is. */
+/* Takes the terms into the statistics of rows. Statistics that look at the terms twice keep them in
+ * the spare row. For sums, the row of a tile is added by itself, and then joins the sum so far. */
 static void statistic_of_rows(Element *x) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;

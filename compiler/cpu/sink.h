@@ -1,5 +1,5 @@
-/* What a sweep does with a tile of an array of pairs: statistics of its rows or columns, weights
- * for sums of rows, and maps that these share. */
+/* The uses that a sweep makes of a tile of an array of pairs: statistics of its rows or columns,
+ * weights for sums of rows, and maps that these share. */
 #ifndef COUPLET_COMPILER_CPU_SINK_H
 #define COUPLET_COMPILER_CPU_SINK_H
 

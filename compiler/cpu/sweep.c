@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-    SUMMED_BLOCKS = 4, /* of columns, whose sums go to the result together */
+    SUMMED_BLOCKS = 4, /* the blocks of columns whose sums go to the result together */
     LEAF = 32 /* columns whose weighted rows are summed before the sums go to those of the block: a
                  chain of 64 blocks of equal terms is within 1e-6 so */
 };
@@ -25,7 +25,7 @@ typedef struct SinkCode {
     Helper row_fold, column_fold;
     int row_weights, column_weights; /* which of the sweep's */
     Helper row_first, column_first, row_result, column_result;
-    /* of V, at the tile's columns (for sums of rows), at its rows */
+    /* the panels of V at the tile's columns (for sums of rows), and at its rows */
     Helper row_panels, column_panels;
     Helper row_product, column_product;
     /* sums, from the scratch to the sink's array */
@@ -43,7 +43,7 @@ typedef struct Walk {
     Weights weights[2 * MOST_SINKS];
     /* weights_there: which are in their tile; -1: none, or it depends */
     int weight_count, weights_there;
-    LLVMValueRef row_operand[MOST_PAIR_SOURCES]; /* where the rows of the task's block lie */
+    LLVMValueRef row_operand[MOST_PAIR_SOURCES]; /* the places of the rows of the task's block */
     Side rows, columns;
     int helpers;
 } Walk;
@@ -557,7 +557,7 @@ static void open_row_sums(Walk *w) {
     open_sums(w, true);
 }
 
-/* Of SUMMED_BLOCKS blocks of columns, and whether these are the first ones. */
+/* Closes the sums of SUMMED_BLOCKS blocks of columns. */
 static void close_row_sums(Walk *w) {
     LLVMBuilderRef b = w->f.e->builder;
     LLVMValueRef most = emit_whole(&w->f, SUMMED_BLOCKS);

@@ -184,8 +184,8 @@ static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a
     memcpy(sums, next, sizeof *sums * (size_t)total);
 }
 
-/* What is added to c, or the first of it. Where leaf after leaf is, the sums in c are volatile:
- * there are no registers to keep them in (product.c). */
+/* Adds the sums to c, or stores them where they are the first. In a loop over leaves, the sums in c
+ * are volatile: there are no registers to keep them in (product.c). */
 static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLVMValueRef is_first,
                      LLVMValueRef *sums) {
     LLVMBuilderRef b = v->f->e->builder;
@@ -201,7 +201,7 @@ static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLV
     }
 }
 
-/* One register block of c. */
+/* Emits one register block of c. */
 static void emit_block(const Vectors *v, const BlockShape *s, LLVMValueRef a, LLVMValueRef panel,
                        LLVMValueRef count, LLVMValueRef to) {
     Frame *f = v->f;
@@ -245,7 +245,7 @@ Helper emit_block_product(Frame *outer, const BlockShape *s, int number) {
 
 /* ---- copies ---------------------------------------------------------------------------------- */
 
-/* One x at a time, kept inside the source. */
+/* Fills a panel, one x at a time, which is kept inside the source. */
 static void panel_by_element(Frame *f, const PanelShape *s, LLVMValueRef source, LLVMValueRef to,
                              LLVMValueRef first, LLVMValueRef last, LLVMValueRef y_begin,
                              LLVMValueRef y_end) {

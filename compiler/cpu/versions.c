@@ -6,7 +6,7 @@
 #include "compiler/graph/visit.h"
 
 enum {
-    MOST_VERSIONS = 16, /* of the loops of one node */
+    MOST_VERSIONS = 16, /* the most versions of the loops of one node */
     WORTH_A_VERSION = 4 /* operations that a choice leaves undone */
 };
 

@@ -78,8 +78,9 @@ static void find_begins(Frame *f) {
     write_close(f);
 }
 
-/* As many members at a time as the group has work-items, in order: one comes after those of its key
- * that stand before it, and the last of a key moves the begin on, so that begins end as ends. */
+/* Lists the members of each key in order, as many at a time as the group has work-items. A member
+ * comes behind those of its key that stand before it. The last of a key moves the key's begin on,
+ * so that begins end as ends. */
 static void list_members(Frame *f, const Bucket *b) {
     write_open(f, "for (int first = 0; first < members; first += %d)", GROUP);
     write_line(f, "const int member = first + me;");

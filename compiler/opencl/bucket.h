@@ -1,4 +1,4 @@
-/* What reduction.c takes from bucket.c. */
+/* The functions of bucket.c that reduction.c calls. */
 #ifndef COUPLET_COMPILER_OPENCL_BUCKET_H
 #define COUPLET_COMPILER_OPENCL_BUCKET_H
 

@@ -16,9 +16,9 @@ enum {
     ORDER = 4096     /* positions of a row that are put in order in local memory */
 };
 
-/* One kernel of the plans, and the text it became: equal texts are one kernel of the program. */
+/* A kernel of the plans, and its text: equal texts are one kernel of the program. */
 typedef struct Emitted {
-    const char *symbol; /* of the plan's kernel */
+    const char *symbol; /* the symbol of the plan's kernel */
     const char *text;   /* NULL: a product */
     const Kernel *kernel;
     CoupletLaunch launch;
@@ -156,7 +156,7 @@ static const char *what_it_does(const Kernel *k) {
     }
 }
 
-/* What the arguments are in the first step that runs the kernel. */
+/* Writes the arguments of the first step that runs the kernel. */
 static void write_operands(Program *p, const Kernel *k) {
     int inputs = k->operand_count - k->output_count;
     text_printf(&p->text, "\n  ");

@@ -30,7 +30,8 @@ typedef struct Frame {
     Arena *arena;
     const Kernel *kernel;
     const GNode *node;
-    int64_t extents[2 * GRAPH_MAX_RANK]; /* of the node, to prove ranges of indices with */
+    /* the extents of the node's indices, by which ranges are proved */
+    int64_t extents[2 * GRAPH_MAX_RANK];
     Value indices[2 * GRAPH_MAX_RANK];
     Text text;
     int depth, variables;
@@ -41,8 +42,8 @@ typedef struct Frame {
     Known checked; /* by expression of the node at hand: whether it can raise a fault */
 } Frame;
 
-/* How a kernel is started. `count` is an argument and not in the text, so kernels that differ only
- * in it are one. */
+/* The sizes with which a kernel is started. `count` is an argument and not in the text, so kernels
+ * that differ only in it are one. */
 typedef struct Geometry {
     int64_t global, count;
 } Geometry;
@@ -64,8 +65,9 @@ void write_fault(Frame *f, Value condition, CoupletFaultKind kind);
 Value mask_and(Frame *f, Value a, Value b);
 Value mask_not(Frame *f, Value a);
 Value frame_real_text(Frame *f, double value);
-const char *opencl_value_type(GType type);   /* of a value of any size: float, long, int */
-const char *opencl_element_type(GType type); /* of an element in memory: float, int, uchar */
+const char *opencl_value_type(GType type); /* the type of a value of any size: float, long, int */
+/* the type of an element in memory: float, int, uchar */
+const char *opencl_element_type(GType type);
 /* The number of an operand; -1: it is none. */
 int frame_operand_of(const Frame *f, const GNode *tensor);
 /* The name of an operand that is written. */

@@ -109,7 +109,7 @@ static const char *division_text(Frame *f, const GExpr *e) {
     return e->op == G_FLOORDIV ? "%1$s / %2$s" : "%1$s %% %2$s";
 }
 
-/* As gx_to_int. */
+/* Writes the conversion of gx_to_int. */
 static Value write_to_int(Frame *f, const GExpr *e, Value mask) {
     Value a = write_expr(f, e->args[0], mask),
           fits = write_const(f, "int", "%s >= -0x1p31f && %s < 0x1p31f", a, a);
@@ -161,7 +161,7 @@ static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
         const char *plain = division_text(f, e);
         if (plain) text = plain;
     }
-    /* One operand is widened where the result may need it; C widens the other. */
+    /* one operand is widened where the result may need it; C widens the other */
     if (strcmp(type, "long") == 0) a = arena_printf(f->arena, "(long)%s", a);
     return write_const(f, type, text, a, b);
 }
@@ -248,7 +248,7 @@ static Value wider(const Frame *f, Value mask) {
 typedef struct Arms {
     Frame *frame;
     Value mask;
-    const ExprMap *sure; /* what the first arm evaluates in any case */
+    const ExprMap *sure; /* the parts that the first arm evaluates in any case */
 } Arms;
 
 static VisitStep go_on(void *context, const GExpr *e) {
@@ -264,8 +264,8 @@ static VisitStep write_if_sure(void *context, const GExpr *e) {
     return VISIT_PAST;
 }
 
-/* What both arms evaluate in any case, and what may fault, is written once ahead of both
- * (emit_ahead in the CPU's). */
+/* Writes, ahead of both arms, the parts that both evaluate in any case and that may fault
+ * (emit_ahead in the CPU's back end). */
 static void write_ahead(Frame *f, const GExpr *then, const GExpr *otherwise, Value mask) {
     if (!may_fault(f, then) || !may_fault(f, otherwise)) return;
     ExprMap sure, met;
@@ -286,7 +286,7 @@ static Value write_select(Frame *f, const GExpr *e, Value mask) {
     return write_const(f, type_of(f, e), "%s ? %s : %s", condition, then, otherwise);
 }
 
-/* AND and OR are lazy on their right, as a choice is. */
+/* Writes AND or OR, which are lazy on their right, as a choice is. */
 static Value write_lazy(Frame *f, const GExpr *e, Value mask) {
     Value left = write_expr(f, e->args[0], mask);
     Value right =

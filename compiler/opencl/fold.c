@@ -1,6 +1,5 @@
-/* What a reducer does with a term, as lines of OpenCL C: for a work-item that sums, for two shares
- * that are joined in local memory, and for the cells of a sweep. Every reducer is written once,
- * here.
+/* The step of each reducer, as lines of OpenCL C: a work-item takes a term, two shares are joined
+ * in local memory, the cells of a sweep take a term. Every reducer is written once, here.
  *
  * Sums keep what each addition has lost (Kahan's rule), because a device need not have doubles. A
  * log-sum-exp keeps its largest term and the sum shifted by it. */
@@ -60,7 +59,7 @@ static void add_keeping(const Fold *fold, Value sum, Value lost, Value term) {
     }
     Value whole = write_const(f, "float", "%s + %s", term, lost),
           after = write_const(f, "float", "%s + %s", sum, whole);
-    /* of an infinite sum nothing is lost */
+    /* an infinite sum loses nothing */
     write_line(f, "%s = isinf(%s) ? 0.0f : %s - (%s - %s);", lost, after, whole, after, sum);
     write_line(f, "%s = %s;", sum, after);
 }

@@ -1,4 +1,4 @@
-/* What a reducer does with a term, and with the share of the terms that another work-item has.
+/* The step of a reducer: it takes a term, or the share of the terms that another work-item has.
  * Reductions and sweeps use it alike. */
 #ifndef COUPLET_COMPILER_OPENCL_FOLD_H
 #define COUPLET_COMPILER_OPENCL_FOLD_H
@@ -10,17 +10,18 @@ typedef struct Fold {
     const GNode *node;
     const char *type; /* the C type of the value so far */
     bool is_sum;      /* terms are added: of a sum, or the exponentials of a log-sum-exp */
-    bool keeps_lost;  /* what each addition rounds off is kept */
+    bool keeps_lost;  /* the amount that each addition rounds off is kept */
     bool may_wrap;    /* 64 bits may not hold a sum of whole numbers, so each addition is checked */
     bool counts;      /* terms are counted, because having none is an error */
 } Fold;
 
-/* Where the value so far is kept, as C text: variables or elements of arrays. Only what the reducer
- * needs is read. */
+/* The places of the value so far, as C text: variables or elements of arrays. Only those that the
+ * reducer needs are read. */
 typedef struct Cells {
-    Value best;   /* the value so far; of a log-sum-exp its largest term */
-    Value sum;    /* of a log-sum-exp in one pass: the sum of the exponentials, shifted by `best` */
-    Value lost;   /* what the sum so far has lost by rounding */
+    Value best; /* the value so far; of a log-sum-exp its largest term */
+    /* for a log-sum-exp in one pass: the sum of the exponentials, shifted by `best` */
+    Value sum;
+    Value lost;   /* the amount that the sum so far has lost by rounding */
     Value winner; /* the place of the best term; -1: there is none yet */
     Value terms;
 } Cells;

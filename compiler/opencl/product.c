@@ -9,7 +9,7 @@
 
 enum {
     SIDE = 16 /* work-items along each side of a tile */,
-    STRIP = 16 /* of k */,
+    STRIP = 16 /* the depth of a strip in k */,
     FOUR = 4 /* floats of a vector */,
     FOURS_APART = SIDE * FOUR
 };
@@ -28,8 +28,9 @@ static void find_task(Frame *f) {
                TILED_ROW_COUNT, TILED_COLUMN_COUNT, TILED_K_COUNT);
 }
 
-/* One of the two operands: what its strip is called and made from. Neighbouring work-items read
- * neighbouring elements: of one line along k, or of one k across the lines. */
+/* One of the two operands: the name of its strip, and the array that the strip is made from.
+ * Neighbouring work-items read neighbouring elements: of one line along k, or of one k across the
+ * lines. */
 typedef struct Side {
     const char *name, *list, *count;
     int lines, share; /* lines of the tile; elements of a strip for each work-item */
@@ -53,8 +54,8 @@ static int stride_of(const Side *s) {
     return GROUP / (s->along_k ? STRIP : s->lines);
 }
 
-/* Where the lines of a share lie does not change from strip to strip. Lines behind the last repeat
- * it, and are dropped at the end. */
+/* Finds the lines of a share; their places do not change from strip to strip. Lines behind the last
+ * repeat it, and are dropped at the end. */
 static void find_lines(Frame *f, const Side *s) {
     const char *n = s->name;
     int lines = s->along_k ? s->share : 1;

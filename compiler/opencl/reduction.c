@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-    FEW_TERMS = 8 /* that a work-item adds without keeping what it loses */,
+    FEW_TERMS = 8 /* the terms that a work-item adds without keeping what it loses */,
     LONG_ROW = 512,
     SHORT_ROW = 64,
     COLUMNS = 32
@@ -21,7 +21,7 @@ typedef struct Reduction {
     Frame *f;
     const GNode *node;
     const Bucket *bucket; /* NULL: all terms */
-    const GExpr *guard;   /* of the terms that are visited */
+    const GExpr *guard;   /* the guard of the terms that are visited */
     const int64_t *extents;
     int64_t columns, lanes, terms;
     Fold fold;

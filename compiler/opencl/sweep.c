@@ -12,12 +12,12 @@ enum {
     SIDE = 16, /* work-items along each side of a tile */
     /* neighbouring rows and columns of a work-item: a vector, read from local memory at once */
     BLOCK = TILE / SIDE,
-    STRIP = 16, /* of the depth of a product */
+    STRIP = 16, /* the depth of a strip of a product */
     /* more than is used, so that a walk down meets other banks; whole vectors, so that each begins
        where one may */
     LINE = TILE + BLOCK,
     STRIPS = 2 * STRIP * LINE,
-    SHARE = TILE * STRIP / GROUP /* of a strip, for each work-item */
+    SHARE = TILE * STRIP / GROUP /* the part of a strip that each work-item loads */
 };
 
 typedef struct Writing {
@@ -147,8 +147,8 @@ static int64_t sum_columns(const Writing *w, const SweepSink *k) {
     return width / SIDE;
 }
 
-/* Where a part of the columns is more than a tile, each weighted sum has a total beside the sum of
- * the tile at hand. */
+/* True if each weighted sum has a total beside the sum of the tile at hand: a part of the columns
+ * is more than a tile. */
 static bool keeps_totals(const Writing *w) {
     return w->s->part_columns > TILE;
 }
@@ -179,8 +179,7 @@ static void declare_sink(Writing *w, int i) {
 
 /* ---- the tile of a product ------------------------------------------------------------------- */
 
-/* One of a product's operands: its strip's first element, and the lines of it that make the tile.
- */
+/* One of a product's operands: its strip's first element, and the lines that make the tile. */
 typedef struct Side {
     const SweepOperand *operand;
     const char *name, *first, *count;
@@ -227,7 +226,7 @@ static void load_vector(Frame *f, const char *name, Value place) {
                name);
 }
 
-/* Where a product is deep, its sums of a leaf have a name of their own beside the tile. */
+/* True if the product is deep: its sums of a leaf then have a name of their own beside the tile. */
 static bool has_leaves(const SweepSource *s) {
     return s->depth > SHORT_LEAF;
 }
@@ -238,7 +237,7 @@ static void declare_tile(Frame *f, const char *name, int source) {
     write_line(f, "    for (int j = 0; j < %d; j++) %s%d[i][j] = 0.0f;", BLOCK, name, source);
 }
 
-/* The same order of additions as in a product (product.c). */
+/* Ends a leaf; additions have the same order as in a product (product.c). */
 static void end_tile_leaf(Frame *f, const SweepSource *s, int i) {
     const bool is_long = s->depth > LONG_K;
     const int leaf = is_long ? LEAF_K : SHORT_LEAF;

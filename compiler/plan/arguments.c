@@ -123,7 +123,7 @@ const Arguments *arguments_of(Arena *arena, const Kernel *kernel) {
     bool one_tile = axes < n->rank;
     for (int i = 0; i < axes; i++)
         one_tile &= extents[i] == 1;
-    /* as if it were cut, so that long and short are one form */
+    /* an axis of one tile counts as cut, so that long and short ones are one form */
     if (one_tile && a->chunk == 0 && extents[axes] > 1) a->chunk = extents[axes];
     for (int i = 0; i < n->rank + n->red_rank; i++) {
         a->loop_of[i] = extents[i] == 1 ? -1 : a->loop_count;

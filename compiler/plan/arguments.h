@@ -1,5 +1,5 @@
-/* What tells two kernels of one form apart: the extents of their loops, the numbers in their
- * formulas, and where the part of an array that they read begins.
+/* The differences between two kernels of one form: the extents of their loops, the numbers in their
+ * formulas, and the places where the parts of arrays that they read begin.
  *
  * If every read of a compute node walks along with its loops, the kernel takes these from a table.
  * Then one piece of code serves the layers of a network, the parameters of an optimiser, the draws

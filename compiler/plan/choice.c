@@ -50,10 +50,10 @@ const ContractionBlock *contraction_shapes(int64_t lanes, int *count) {
     return wide ? wide_shapes : narrow_shapes;
 }
 
-/* How much longer a block of this shape takes for each multiply-add. There are loads beside the
- * sums, whose costs are measured, and sums that wait for themselves. Narrow vectors have two units
- * that take four cycles each, and eight sums leave them no slack (measured: 1.2 times the time of
- * twelve). */
+/* Estimates how much longer a block of this shape takes for each multiply-add. There are loads
+ * beside the sums, whose costs are measured, and sums that wait for themselves. Narrow vectors have
+ * two units that take four cycles each, and eight sums leave them no slack (measured: 1.2 times the
+ * time of twelve). */
 static double shape_price(const Contraction *c, ContractionBlock s) {
     double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows,
            latency = (c->lanes >= MASKED_LANES ? 4.0 : 10.5) / (s.rows * s.vectors);

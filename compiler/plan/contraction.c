@@ -11,8 +11,8 @@ enum {
      * That costs a twentieth of the product, as packing does for FEW_ROWS rows of y. */
     FAR_APART = 512,
     FEW_ROWS = 512,
-    /* The same for narrow vectors, whose blocks do less with a row of b. By measurements, packing
-     * gains 3 to 15 % beyond the one, and loses below the other. */
+    /* The two bounds for narrow vectors, whose blocks do less with a row of b. By measurements,
+     * packing gains 3 to 15 % beyond the one, and loses below the other. */
     FAR_APART_NARROW = 16,
     FEW_ROWS_NARROW = 96,
     /* A block of rows is copied first for more panels than this. By measurements, that gains a

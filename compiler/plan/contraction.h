@@ -57,7 +57,7 @@ typedef enum {
     HEAD_PANEL_STEP,  /* floats from a panel of b to the next, at one k */
     HEAD_COLUMNS,     /* the extent of n */
     HEAD_COLUMN_STEP, /* dots: floats from a column of b to the next */
-    HEAD_TASKS,       /* where the tasks begin */
+    HEAD_TASKS,       /* the place where the tasks begin */
     /* For packing: the panels of one z, and k; where the offsets in b of k, n and z begin. */
     HEAD_PANELS,
     HEAD_K,
@@ -91,7 +91,11 @@ typedef enum {
 
 /* The table of a contraction in tiles. Positions in the table are in words. Lists hold pairs of
  * offsets: of rows (in a, in y), of columns (in b, in y), of k (in a, in b). */
-typedef enum { TILED_TASKS /* where the tasks begin */, TILED_PARTS, TILED_HEAD_WORDS } TiledHead;
+typedef enum {
+    TILED_TASKS /* the place where the tasks begin */,
+    TILED_PARTS,
+    TILED_HEAD_WORDS
+} TiledHead;
 typedef enum {
     TILED_A,
     TILED_B,

@@ -34,10 +34,10 @@ struct Contraction;
 struct Sweep;
 struct Bucket;
 
-/* One kernel, with the buffers that it reads and writes. A node stands for its buffer. A buffer
- * that belongs to no node of the graph (packed panels, tables, partial sums) has a node of its own
- * in KernelList.extra. The last `output_count` operands are written; a COMPUTE kernel has one for
- * each of its nodes, in their order. */
+/* A kernel, with the buffers that it reads and writes. A node stands for its buffer. A buffer that
+ * belongs to no node of the graph (packed panels, tables, partial sums) has a node of its own in
+ * KernelList.extra. The last `output_count` operands are written; a COMPUTE kernel has one for each
+ * of its nodes, in their order. */
 typedef struct Kernel {
     KernelKind kind;
     Graph *graph;
@@ -75,22 +75,24 @@ typedef struct KernelList {
     ARRAY(GNode *) extra;
 } KernelList;
 
-/* What a back end asks of its kernels. Contractions are either blocked for vector registers, with a
- * packed operand, or cut into tiles whose operands are read where they lie. */
+/* The demands of a back end on its kernels. Contractions are either blocked for vector registers,
+ * with a packed operand, or cut into tiles whose operands are read where they lie. */
 typedef struct PlanTarget {
     const char *name;  /* part of the plan's hash */
-    int64_t alignment; /* of buffers in the arena, in bytes */
+    int64_t alignment; /* the alignment of buffers in the arena, in bytes */
     int64_t lanes;     /* floats in a vector register; 0: tiles */
     int64_t tile;      /* rows and columns of a sweep's tile */
     bool wide_tiles;   /* contractions: a work-item has registers for more than 16 sums */
     bool has_products; /* a library does plain matrix products */
-    bool sweeps; /* it has code for KERNEL_SWEEP; else streamed arrays are stored like any other */
+    /* the back end has code for KERNEL_SWEEP; else streamed arrays are stored like any other */
+    bool sweeps;
     /* The longest row that the device puts in order itself; longer ones are library calls. 0: all
      * are. */
     int64_t order;
     /* Measured cuts of contractions; NULL: the model of costs decides alone. */
     const struct Tuning *tuning;
-    bool buckets;      /* it has kernels for reductions by key; else each key looks at every term */
+    /* the back end has kernels for reductions by key; else each key looks at every term */
+    bool buckets;
     bool sends_inputs; /* inputs are copied into the arena on the device before the first step */
     bool arguments; /* kernels of one form share code and read sizes and constants from a table */
     bool together;  /* a kernel may do several nodes */

@@ -40,7 +40,7 @@ typedef struct Steps {
     int64_t a_m, a_k, a_z, b_n, b_k, b_z, y_m, y_n, y_z;
 } Steps;
 
-/* One region that is all of the index space. */
+/* True if one region is all of the index space. */
 static bool is_whole(const GNode *node, const Product *p) {
     for (int i = 0; i < node->rank + node->red_rank; i++) {
         const Progression *at = &p->regions[0].index[i];

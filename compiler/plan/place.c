@@ -132,7 +132,8 @@ static int64_t free_place(const Block *block, Block *const *placed, int count) {
     for (int i = 0; i < count; i++) {
         const Block *other = placed[i];
         if (block->head->first > other->last || other->head->first > block->last) continue;
-        if (other->offset >= offset + block->head->bytes) break; /* and so do all behind it */
+        /* all blocks behind it lie outside, too */
+        if (other->offset >= offset + block->head->bytes) break;
         if (other->offset + other->head->bytes > offset)
             offset = other->offset + other->head->bytes;
     }

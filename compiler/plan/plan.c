@@ -202,7 +202,8 @@ static void make_steps(Plan *p, const PlanTarget *target) {
         int *buffers = arena_array(p->arena, int, k->operand_count);
         CoupletStep *s = &steps[i];
         for (int b = 0; b < k->operand_count; b++) {
-            /* one array for both: parts of one memory that overlap are undefined in OpenCL */
+            /* one array stands for both: parts of one memory that overlap are undefined in
+             * OpenCL */
             buffers[b] = (k->operands[b] == k->over ? k->node : k->operands[b])->mark;
             s->bytes += (double)graph_bytes(k->operands[b]);
         }

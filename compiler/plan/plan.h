@@ -18,7 +18,7 @@ typedef struct Life {
 typedef struct Plan {
     Arena *arena;
     Graph *g;
-    KernelList kernels; /* one for each step, in order */
+    KernelList kernels; /* the kernels, one for each step, in order */
     CoupletPlan *out;
     CoupletBuffer *buffers;
     CoupletStep *steps;

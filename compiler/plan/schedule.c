@@ -160,8 +160,8 @@ static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *
 
 /* ---- contractions ---------------------------------------------------------------------------- */
 
-/* What the contractions of a graph share: tables of equal shapes, and panels of one operand that is
- * packed the same way, such as weights that every view uses. */
+/* The buffers that contractions of a graph share: tables of equal shapes, and panels of one operand
+ * that is packed the same way, such as weights that every view uses. */
 typedef struct Shared {
     uint64_t hash;
     const GNode *b;
@@ -419,7 +419,7 @@ static void join_alike(Order *o, Collect *c, GNode *node) {
         alike_note(alike, other);
         for (int i = operands; i < k->operand_count; i++)
             alike_note(alike, k->operands[i]);
-        /* those that it brought may lie before it: their turn is over */
+        /* candidates that it brought may lie before it: their turn is over */
         for (at = 0; alike->candidates.items[at] != other;)
             at++;
     }

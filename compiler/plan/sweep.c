@@ -12,8 +12,9 @@
 #include <string.h>
 
 enum {
-    SCRATCH_FLOATS = 208 * 1024, /* what a task works on then stays in a core's second cache */
-    ENOUGH_BLOCKS = 16,          /* every thread then has some in each round */
+    /* the memory of a task, which then stays in a core's second cache */
+    SCRATCH_FLOATS = 208 * 1024,
+    ENOUGH_BLOCKS = 16, /* every thread then has some in each round */
     LARGEST_BLOCK = 256,
     SMALLEST_BLOCK = 32,
     LARGEST_STRIP = 64,

@@ -54,10 +54,11 @@ typedef struct SweepSource {
 
 typedef struct SweepSink {
     PairSink pair;
-    bool by_column;    /* the index that the sink keeps is the column of the tile */
-    int cells;         /* of a statistic: the cells for each row */
-    bool is_wide;      /* a sum of ints that 32 bits may not hold, which is kept in two cells */
-    int64_t payload;   /* of a weighted sum: the extent of the axis that it keeps beside its row, */
+    bool by_column; /* the index that the sink keeps is the column of the tile */
+    int cells;      /* for a statistic: the number of cells for each row */
+    bool is_wide;   /* a sum of ints that 32 bits may not hold, which is kept in two cells */
+    /* for a weighted sum: the extent of the axis that it keeps beside its row, */
+    int64_t payload;
     int64_t width;     /* that extent rounded up to panels, */
     SweepOperand rows; /* and the rows that are summed */
 } SweepSink;
@@ -90,7 +91,7 @@ typedef struct Sweep {
      * spreads over the sets of a cache. */
     int64_t line;
     int64_t row_blocks, column_blocks, rounds, tasks;
-    int cells; /* of all statistics */
+    int cells; /* the number of cells of all statistics */
     /* Square tiles only. */
     /* Entries of a payload that a task sums, a multiple of SWEEP_CHUNK_UNIT, and the number of such
      * chunks in the payload. */
@@ -134,7 +135,7 @@ int64_t sweep_part_offset(const Sweep *s, int sink);
 int64_t sweep_scratch(const Sweep *s);
 double sweep_flops(const Sweep *s);
 
-/* Where things lie in a worker's scratch, in floats. */
+/* The places in a worker's scratch, in floats. */
 typedef struct SweepLayout {
     /* [block_rows][depth] or, when rows are neighbours in memory, [depth][block_rows] */
     int64_t row_operand[MOST_PAIR_SOURCES];
@@ -147,7 +148,7 @@ typedef struct SweepLayout {
     int64_t row_rows[MOST_SINKS], column_rows[MOST_SINKS];
     /* Weighted sums of the tile's rows and columns: [block][width] */
     int64_t row_sums[MOST_SINKS], column_sums[MOST_SINKS];
-    /* What the sums of rows have lost, in a task of all columns: [block][payload] */
+    /* the amounts that the sums of rows have lost, in a task of all columns: [block][payload] */
     int64_t row_lost[MOST_SINKS];
     int64_t spare; /* two of [block_columns] */
     int64_t count;

@@ -36,7 +36,7 @@ void plan_print(const Plan *p, FILE *out) {
         fprintf(out, "step %d: %s, %lld tiles:", i, s->label, (long long)s->tiles);
         for (int b = 0; b < s->buffer_count; b++) {
             fprintf(out, b == s->buffer_count - s->output_count ? " -> " : b ? ", " : " ");
-            /* what is written over, too, by its own name */
+            /* the buffer that is written over is printed too, by its own name */
             print_buffer(p, p->kernels.items.items[i].operands[b]->mark, out);
         }
         fprintf(out, "    # %s\n", s->source);

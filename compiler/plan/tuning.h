@@ -1,5 +1,5 @@
-/* How contractions are cut where that was measured on a machine (`couplet tune`). A measured choice
- * replaces what the model of costs says (choice.c). */
+/* The cuts of contractions that were measured on a machine (`couplet tune`). A measured choice
+ * replaces that of the model of costs (choice.c). */
 #ifndef COUPLET_COMPILER_PLAN_TUNING_H
 #define COUPLET_COMPILER_PLAN_TUNING_H
 
@@ -10,7 +10,7 @@ typedef struct ContractionBlock {
     int rows, vectors;
 } ContractionBlock;
 
-/* How the work of a contraction is cut. Every choice gives the same sums to rounding, and the same
+/* A cut of the work of a contraction. Every choice gives the same sums to rounding, and the same
  * bits for any number of threads. */
 typedef struct ContractionChoice {
     ContractionBlock block;
