@@ -10,7 +10,8 @@
 
 typedef struct BackEnd BackEnd;
 
-/* What is compiled together: equal kernels are shared, and states are numbered as in `states`. */
+/* The graphs that are compiled together: equal kernels are shared, and states are numbered as in
+ * `states`. */
 typedef struct GraphList {
     Graph *const *graphs;
     int count;
@@ -21,17 +22,17 @@ typedef struct GraphList {
 /* Plans that a device can run. They live in the arena; backend_free gives back the rest. */
 typedef struct BackEndCode {
     const BackEnd *backend;
-    CoupletPlan **plans; /* of each graph */
+    CoupletPlan **plans; /* the plan of each graph */
     int kernel_count;
-    void *own; /* of the back end */
+    void *own; /* memory of the back end's own */
 } BackEndCode;
 
 enum { ANY_DEVICE = -1 /* the number of a device that need not be here */ };
 
 struct BackEnd {
-    const char *name;     /* of --device and --emit */
-    const char *sentence; /* what it runs on */
-    bool is_host;         /* its device is the cores of this machine, on threads of the caller */
+    const char *name;     /* the word of --device and --emit */
+    const char *sentence; /* the machine that it runs on, for messages */
+    bool is_host;         /* the device is the cores of this machine, on threads of the caller */
     int most_devices;     /* `NAME:1` is the second; 1: there is one, without a number */
     PlanTarget (*target)(Arena *arena, int number);
     /* False, with a sentence in *error (in the arena), on failure. */
@@ -41,12 +42,12 @@ struct BackEnd {
     /* NULL with a sentence in `error`. `threads` are those of a host. */
     CoupletDevice *(*open)(Arena *arena, int number, CoupletThreads *threads, char *error,
                            size_t error_bytes);
-    /* Whether nothing had to be built: the code was there from an earlier run. */
+    /* True if nothing had to be built: the code was there from an earlier run. */
     bool (*was_cached)(const BackEndCode *code, const CoupletDevice *device);
     /* The kernels as text for readers, made for any device of its kind; NULL: it has none. */
     bool (*write)(Arena *arena, const GraphList *list, const char *name, const char *path,
                   const char **text, int *kernel_count, const char **error);
-    const char *suffix; /* of a file with that text */
+    const char *suffix; /* the suffix of a file with that text */
 };
 
 extern const BackEnd cpu_backend, opencl_backend;
@@ -54,7 +55,7 @@ extern const BackEnd cpu_backend, opencl_backend;
 /* All, the one that is meant where none is named first. */
 const BackEnd *const *backends(int *count);
 const BackEnd *backend_find(const char *name); /* NULL: there is none of that name */
-/* Of zeroed code, nothing. */
+/* Frees the code; code that is all zeros is freed, too. */
 void backend_free(BackEndCode *code);
 
 #endif

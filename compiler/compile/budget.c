@@ -88,7 +88,8 @@ static Attempt stream_more(const Work *w, Attempt now, int64_t budget) {
         settings.stored_bytes = bound > 0 && bound < now.stored ? bound : 0;
         now = attempt(w, settings);
     }
-    return now.peak < first.peak ? now : first; /* where it does not help, what is faster */
+    /* where microbatches do not help, the faster attempt is taken */
+    return now.peak < first.peak ? now : first;
 }
 
 /* Arrays are computed again: how many is told by an estimate, and measured by the plan. */
@@ -198,7 +199,8 @@ static Attempt search(const Work *w, Attempt best, int64_t budget) {
 
 /* ---- when nothing more helps ----------------------------------------------------------------- */
 
-/* Where embeddings alone are whole they are a small part of what a step needs. */
+/* Notes the obstacle to microbatches. Where embeddings alone are whole, they are a small part of
+ * the memory of a step. */
 static void note_mix(Diag *diag, const Attempt *best) {
     enum { SMALL_PART = 32 };
     if (!best->mix.span.source || best->mix.bytes * SMALL_PART < best->peak) return;

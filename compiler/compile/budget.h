@@ -15,15 +15,15 @@ typedef struct Attempt {
     double cost;    /* milliseconds of its steps, by a model */
     int64_t stored; /* bytes of products of pairs that could be streamed */
     int64_t fixed;  /* bytes alive at the end, however the step is done: new values of states */
-    GMix mix;       /* what keeps a batch from going in parts */
+    GMix mix;       /* the obstacle that keeps a batch from going in parts */
 } Attempt;
 
-/* What budget_fit chose. */
+/* The choice of budget_fit. */
 typedef struct Fit {
     GraphSettings settings;
     Attempt best;
     int64_t budget; /* bytes; 0: none is stated */
-    Span place;     /* where it is stated; no source: on the command line */
+    Span place;     /* the place that states it; no source: the command line */
     int64_t batch;
     bool is_function, may_stream;
 } Fit;

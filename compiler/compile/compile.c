@@ -53,7 +53,7 @@ static void differentiate(Compile *c, GraphUnit *unit) {
     pass_done(c, unit, "differentiate");
 }
 
-/* What the text says: forward, backward, and what the step leaves behind. */
+/* Compiles the meaning of the text: forward, backward, and the updates at the end of a step. */
 static void compile_meaning(Compile *c, GraphUnit *unit) {
     pass_done(c, unit, "lower");
     if (has_formulas_to_stabilise(unit)) run_stage(c, unit, PASS_before);
@@ -62,7 +62,7 @@ static void compile_meaning(Compile *c, GraphUnit *unit) {
     if (!diag_error_count(c->diag)) lower_meaning(unit->graph);
 }
 
-/* The same for a device. What is left is the plan (plan_make), which its back end asks for. */
+/* Compiles the graph for a device. The plan (plan_make) is left for the back end. */
 static void compile_for_device(Compile *c, GraphUnit *unit, const GraphSettings *settings) {
     unit->graph->settings = *settings;
     run_stage(c, unit, PASS_after);

@@ -14,9 +14,9 @@ typedef struct CompileOptions {
     void *context;
     PassLog *log; /* figures of each pass over each graph are added; NULL: nobody asks */
     GraphSettings settings;
-    /* Of the device that plans are for; NULL: none is known, and no budget holds. */
+    /* the device that plans are for; NULL: none is known, and no budget holds */
     const PlanTarget *target;
-    /* Of a function: its value may be an array, where no gradient is wanted. */
+    /* for a function: its value may be an array, where no gradient is wanted */
     bool may_give_array;
     /* bytes that a step may take (budget.h), in place of what the spec says; 0: as that says */
     int64_t memory;
@@ -26,8 +26,8 @@ typedef struct CompileOptions {
 LoweredProgram *compile_method(Arena *arena, Diag *diag, const Method *method, MethodWanted wanted,
                                const CompileOptions *options);
 
-/* One function on given arrays, with the gradient of its value: outputs "value", and "grad_NAME"
- * for every real input whose gradient is wanted. NULL after errors. */
+/* Compiles one function on given arrays, with the gradient of its value: outputs "value", and
+ * "grad_NAME" for every real input whose gradient is wanted. NULL after errors. */
 Graph *compile_function(Arena *arena, Diag *diag, const Method *method, const char *fn,
                         const FunctionInput *inputs, int input_count,
                         const CompileOptions *options);

@@ -7,10 +7,10 @@
 /* Called with the graph after each pass; may be NULL. */
 typedef void (*PassWatch)(void *context, const Graph *g, const char *pass);
 
-/* What one pass took, and what it made. */
+/* The figures of one pass: its time, and the nodes that it made. */
 typedef struct PassFigures {
     const char *graph, *pass;
-    double seconds; /* of the processor */
+    double seconds; /* the processor's time */
     int nodes_before, nodes;
     int64_t exprs; /* expressions that no one had made before */
 } PassFigures;
@@ -24,8 +24,8 @@ void pass_figures_end(PassLog *log, PassFigures figures, const Graph *g);
 /* The passes of the stage. NULL, or a sentence about the first that left a graph in disorder, or
  * was given one that lacks what it needs. */
 const char *stage_run(Graph *g, PassStage stage, PassWatch watch, void *context, PassLog *log);
-/* What stage_run does after each pass, for whoever changed the graph without one: lowering is the
- * pass "lower", the gradient "differentiate". */
+/* Does what stage_run does after each pass, for changes of the graph that no pass makes: lowering
+ * is the pass "lower", the gradient "differentiate". */
 const char *stage_pass_done(Graph *g, const char *pass, PassWatch watch, void *context);
 
 #endif

@@ -55,7 +55,7 @@ static void *copy_bytes(const Copy *c, const void *from, size_t bytes) {
     return copy;
 }
 
-/* The same entries in the arena of the copy, with no room for more. */
+/* Copies the entries into the arena of the copy, with no room for more. */
 #define COPY_ARRAY(c, array)                                                                       \
     do {                                                                                           \
         const size_t entry = sizeof *(array)->items;                                               \

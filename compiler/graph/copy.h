@@ -5,8 +5,8 @@
 
 #include "compiler/graph/graph.h"
 
-/* The same graph in another arena, which passes may change while the original stays as it is. Takes
- * time linear in the expressions that were ever made for the original, which must outlive the
+/* Copies a graph into another arena, where passes may change it while the original stays as it is.
+ * Takes time linear in the expressions that were ever made for the original, which must outlive the
  * copy. */
 Graph *graph_copy(Arena *arena, const Graph *from);
 

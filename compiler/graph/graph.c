@@ -469,7 +469,7 @@ void graph_prune(Graph *g) {
 void graph_arrange(Graph *g, GNode *const *first, int count) {
     Walk w;
     if (!walk_reached(g, &w, first, count)) return; /* dead nodes only cost time */
-    /* What was dropped must not be found again by graph_compute. */
+    /* a node that was dropped must not be found again by graph_compute */
     GraphTables *t = g->tables;
     t->compute_count = 0;
     t->computes = NULL;

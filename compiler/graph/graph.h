@@ -52,8 +52,8 @@ typedef enum {
     G_OP_COUNT
 } GOp;
 
-/* Where in the text a formula stands, and which call led there. A line of the library is of little
- * use without the line that called it. */
+/* The place of a formula in the text, and the call that led there. A line of the library is of
+ * little use without the line that called it. */
 typedef struct GPlace {
     Span span;
     const struct GPlace *call; /* the call whose function holds the formula; NULL: none does */
@@ -115,7 +115,7 @@ struct GNode {
     Span span; /* the formula that the node came from; spans survive every pass */
     /* By index: its name in the source, or NULL. NULL: no index has a name. */
     const char *const *index_names;
-    bool holds_infinity; /* of an input whose entries are known: some are infinite */
+    bool holds_infinity; /* for an input whose entries are known: some are infinite */
     /* compute */
     GReducer reducer;
     int red_rank;
@@ -147,8 +147,8 @@ struct GNode {
     void *aux;
 };
 
-/* How a commit renews a state. PUSH writes the rows of the value at the head of the queue, a ring.
- * ROWS sets state[rows[i]] = value[i] for each i in order. */
+/* The way in which a commit renews a state. PUSH writes the rows of the value at the head of the
+ * queue, a ring. ROWS sets state[rows[i]] = value[i] for each i in order. */
 typedef enum { COMMIT_ASSIGN, COMMIT_PUSH, COMMIT_ROWS } CommitKind;
 typedef struct GCommit {
     CommitKind kind;
@@ -162,13 +162,13 @@ typedef struct GOutput {
     GNode *node;
 } GOutput;
 
-/* What a pass did to a formula. `couplet check --numerics` prints it. */
+/* A pass's note about a formula that it changed. `couplet check --numerics` prints it. */
 typedef struct GNote {
     Span span;
     const char *text;
 } GNote;
 
-/* What the stream pass decided about a large array that a contraction makes. `couplet check
+/* The decision of the stream pass about a large array that a contraction makes. `couplet check
  * --memory` prints it. Times are those of the model (compiler/passes/stream/cost.c). */
 typedef struct GChoice {
     Span span;
@@ -197,7 +197,7 @@ typedef struct GMix {
     int64_t bytes; /* 0: there is no such array */
 } GMix;
 
-/* What the passes of a graph may do, by the command line and the budget of memory. */
+/* The permissions of a graph's passes, by the command line and the budget of memory. */
 typedef struct GraphSettings {
     bool no_stream; /* large products of pairs are stored */
     bool no_fuse;   /* every node has a kernel of its own */
@@ -210,7 +210,7 @@ typedef struct GraphSettings {
     /* Above 0: arrays are rematerialised until about so much is alive at once. */
     int64_t kept_bytes;
     int64_t chunks; /* above 1: the batch goes through the network in so many microbatches */
-    /* What the products of pairs that are faster stored may take together. */
+    /* The memory that the products of pairs that are faster stored may take together. */
     int64_t stored_bytes;
 } GraphSettings;
 
@@ -378,7 +378,7 @@ void graph_mark_reached(Graph *g);
  * ones. */
 int64_t graph_extent(const GNode *n, int index);
 int64_t graph_element_count(const GNode *n);
-int64_t graph_bytes(const GNode *n); /* of the node's array in memory */
+int64_t graph_bytes(const GNode *n); /* the size of the node's array in memory */
 
 /* A named state. A method is lowered to graphs over one set of these. */
 typedef enum { ROLE_PARAM, ROLE_OPTIMISER, ROLE_STATE, ROLE_QUEUE, ROLE_COUNTER } StateRole;
@@ -391,7 +391,7 @@ typedef struct ProgramState {
     int rank;
     int64_t shape[GRAPH_MAX_RANK];
     Span span;
-    const char *origin; /* of a copy: the state that it starts as; NULL: it is no copy */
+    const char *origin; /* for a copy: the state that it starts as; NULL: the state is no copy */
 } ProgramState;
 
 #endif

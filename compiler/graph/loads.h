@@ -1,4 +1,4 @@
-/* What formulas read. */
+/* The reads of formulas. */
 #ifndef COUPLET_COMPILER_GRAPH_LOADS_H
 #define COUPLET_COMPILER_GRAPH_LOADS_H
 

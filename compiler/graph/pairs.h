@@ -33,9 +33,9 @@ typedef struct PairSink {
     const GNode *node;
     /* The index of the pair that the node keeps, and the index that it reduces over. */
     int own, other;
-    int payload; /* of a weighted sum: the axis of V that the node keeps too; -1: a statistic */
-    const GExpr *weight; /* of a weighted sum */
-    const GExpr *rows;   /* of a weighted sum: the read V[other, payload] */
+    int payload; /* for a weighted sum: the axis of V that the node keeps too; -1: a statistic */
+    const GExpr *weight; /* for a weighted sum: the weight */
+    const GExpr *rows;   /* for a weighted sum: the read V[other, payload] */
     Affine at_rows;
     int source_count; /* the streamed products that it reads, each in one order of the indices */
     const GNode *sources[MOST_PAIR_SOURCES];

@@ -170,7 +170,7 @@ static bool is_stored(const GExpr *e) {
     return (e->op == G_LOAD && !e->has_else) || e->op == G_TO_INT;
 }
 
-/* Of what the data decides, whatever it is. */
+/* Returns the range of a value that the data decides, whatever the data is. */
 static bool range_of_any_data(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
     int64_t else_low, else_high;
     const bool is_read = e->op == G_LOAD && e->tensor->type == GT_INT;
@@ -244,8 +244,8 @@ static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
         }
         return true;
     case G_MAX:
-        /* One known side bounds from below only; both are needed for a range, unless clamped by a
-         * min around. */
+        /* A known side bounds from below only; a range needs both, unless a min around clamps
+         * it. */
         if (a && b) {
             *low = max_of(al, bl);
             *high = max_of(ah, bh);

@@ -11,8 +11,8 @@
 
 enum { PROBES = 4, MOST_SIZES = 2 * GRAPH_MAX_RANK };
 
-/* Where the samples of an array are: `size` places of an axis belong to one, the next as many to
- * the next, and after the last one comes the first again. */
+/* The places of the samples in an array: `size` places of an axis belong to a sample, the next as
+ * many to the next sample, and behind the last sample the first one comes again. */
 typedef struct Place {
     int axis; /* -1: no sample has a part in the array */
     int64_t size;
@@ -38,7 +38,8 @@ static bool stays(const Mixing *m, const GExpr *load, int64_t row) {
     return low / p->size == high / p->size && low / p->size % m->rows == row;
 }
 
-/* One block of the result's axis, which is `row`'s, reads nothing but what is `row`'s. */
+/* True if one block of the result's axis, which belongs to `row`, reads nothing but what belongs to
+ * `row`. */
 static bool block_stays(const Mixing *m, const GNode *n, const Place *result, int64_t block) {
     ComputeSpec spec;
     graph_open(m->g, n, &spec);
@@ -143,7 +144,7 @@ static bool place(const Mixing *m, const GNode *n, Place *out) {
     return true;
 }
 
-/* How many samples there are; 0: no field comes in. */
+/* Counts the samples; 0: no field comes in. */
 static int64_t count_samples(const Graph *g) {
     for (int i = 0; i < g->nodes.count; i++)
         if (graph_is_batch(g->nodes.items[i])) return g->nodes.items[i]->shape[0];

@@ -1,4 +1,4 @@
-/* Whether each row of a graph's output is made of one sample alone. */
+/* Tells whether each row of a graph's output is made of one sample alone. */
 #ifndef COUPLET_COMPILER_GRAPH_SAMPLES_H
 #define COUPLET_COMPILER_GRAPH_SAMPLES_H
 

@@ -43,8 +43,9 @@ typedef struct CoupletProblem CoupletProblem;
 /* All messages as `couplet check` prints them, with the lines and carets: ends with a line's end.
  * The texts of a problem live as long as it does. */
 const char *couplet_problem_text(const CoupletProblem *problem);
-/* Of the first error: its sentence, its code ("E208"; "" if it has none), the file as it was named
- * ("" if none is to blame), and the place, from 1; 0 where there is none. Columns count bytes. */
+/* Parts of the first error: its sentence, its code ("E208"; "" if it has none), the file as it was
+ * named ("" if none is to blame), and the place, from 1; 0 where there is none. Columns count
+ * bytes. */
 const char *couplet_problem_sentence(const CoupletProblem *problem);
 const char *couplet_problem_code(const CoupletProblem *problem);
 const char *couplet_problem_file(const CoupletProblem *problem);
@@ -88,17 +89,17 @@ typedef struct CoupletParameter {
 
 /* The functions of the file in its order, numbered from 0; NULL behind the last. */
 const char *couplet_file_function(const CoupletFile *file, int number);
-/* The same of its hypers. */
+/* Returns the name of a hyper of the file; NULL behind the last one. */
 const char *couplet_file_hyper(const CoupletFile *file, int number);
 /* Parameter `number`, from 0, of a function of the file, or of a module that it uses
  * ("losses.nt_xent"). False (0) behind the last, and where there is no such function. */
 int couplet_file_parameter(const CoupletFile *file, const char *function, int number,
                            CoupletParameter *parameter);
 
-/* What the file says of a function: its head on one line, "nt_xent(z[N, D], w[N, D], tau = 0.1)",
- * and below it, behind an empty line, the comment above it. At most bytes - 1 of it go into `text`,
- * with a NUL; `text` may be NULL where bytes is 0. Gives the length of the whole; -1 where there is
- * no such function. */
+/* Writes a function's documentation into `text`: its head on one line, "nt_xent(z[N, D], w[N, D],
+ * tau = 0.1)", and below it, behind an empty line, the comment above it. At most bytes - 1 of it go
+ * into `text`, with a NUL; `text` may be NULL where bytes is 0. Returns the length of the whole; -1
+ * where there is no such function. */
 int64_t couplet_file_about(const CoupletFile *file, const char *function, char *text, size_t bytes);
 
 /* ---- methods --------------------------------------------------------------------------------- */
@@ -138,11 +139,11 @@ typedef struct CoupletFormula CoupletFormula;
 
 typedef enum CoupletUse {
     COUPLET_PLAIN,    /* an array, or a number that may differ from run to run */
-    COUPLET_GRADIENT, /* the same, of reals; its gradient is computed, too */
+    COUPLET_GRADIENT, /* an array of reals whose gradient is computed, too */
     COUPLET_CONSTANT  /* the number `value`, which is compiled in */
 } CoupletUse;
 
-/* What one parameter of the function is given. */
+/* The argument for one parameter of the function. */
 typedef struct CoupletArgument {
     const char *name;
     CoupletElement element; /* FLOAT32 for reals; INT32 for ints, and for bools as 0 or not 0 */
@@ -156,8 +157,8 @@ typedef struct CoupletArgument {
 typedef struct CoupletFormulaOptions {
     int threads;          /* 0: one for each core; more than 256 are 256 */
     int allows_infinity;  /* not 0: a result that is not finite is none of a failure's reasons */
-    uint64_t seed;        /* of what the function draws at random */
-    int64_t memory_bytes; /* that the arrays of a run may take; 0: any number */
+    uint64_t seed;        /* the seed of the function's random draws */
+    int64_t memory_bytes; /* the most memory for the arrays of a run; 0: any amount */
 } CoupletFormulaOptions;
 
 /* Compiles `function` for arguments of these shapes: checks each against its declaration,
@@ -180,8 +181,8 @@ CoupletStatus couplet_formula_run(CoupletFormula *formula, const void *const *ar
 /* Fills *shape with the element and the extents of the result; its rank is 0 for a number. Truth
  * values are COUPLET_UINT8, 0 or 1. False (0) when a pointer is NULL. */
 int couplet_formula_result(const CoupletFormula *formula, CoupletShape *shape);
-/* The same for any result, which goes into `result`, dense and row major; the value of one number
- * is a float there. */
+/* Computes any result into `result`, dense and row major; the value of one number is a float
+ * there. */
 CoupletStatus couplet_formula_run_array(CoupletFormula *formula, const void *const *arrays,
                                         void *result, CoupletProblem **problem);
 /* The step that runs from here on are of, 0 at first and at most 2147483647. What a function draws
@@ -193,9 +194,10 @@ int couplet_formula_draws(const CoupletFormula *formula);
  * milliseconds. May be called at any time from any thread; without a run it does nothing. */
 void couplet_formula_stop(CoupletFormula *formula);
 
-/* Of a run, roughly: products and sums of floats. */
+/* Returns the number of products and sums of floats in a run, roughly. */
 double couplet_formula_operations(const CoupletFormula *formula);
-/* That the arrays of a run take, beside the caller's. They stay until the formula is freed. */
+/* Returns the memory of a run's arrays, beside the caller's. They stay until the formula is
+ * freed. */
 int64_t couplet_formula_bytes(const CoupletFormula *formula);
 int couplet_formula_kernels(const CoupletFormula *formula);
 /* Not 0: no machine code was made anew. */

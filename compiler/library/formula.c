@@ -1,4 +1,4 @@
-/* One function, compiled for the shapes of its arguments, and its runs. */
+/* Compiles one function for the shapes of its arguments, and runs it. */
 #include "compiler/compile/compile.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/report.h"
@@ -15,7 +15,7 @@ enum { MOST_THREADS = 256 };
 
 struct CoupletFormula {
     CoupletFile *file;
-    Arena *arena; /* of the code and the plan */
+    Arena *arena; /* the arena of the code and the plan */
     CpuCode *code;
     CoupletPlan *plan;
     int *argument; /* by input of the plan: the argument that it is; -1: a number of the run */
@@ -30,7 +30,7 @@ struct CoupletFormula {
     void **inputs;
     int32_t seed[2], step_word, zero;
     _Atomic int32_t step;
-    /* who asks for runs, and whether they are to end */
+    /* the callers that ask for runs, and their wish that runs end */
     pthread_mutex_t callers_lock;
     int callers;
     _Atomic bool stop;
@@ -76,7 +76,7 @@ static const char *element_text(CoupletElement element) {
     return "elements of no kind";
 }
 
-/* Whether the elements are of the parameter's kind, and each axis has some. */
+/* True if the elements are of the parameter's kind, and each axis has some. */
 static bool array_fits(Diag *diag, const Param *p, const CoupletArgument *a) {
     const TypeKind kind = p->type ? p->type->kind : KIND_REAL;
     const bool wants_reals = kind == KIND_REAL, reals = a->element == COUPLET_FLOAT32;
@@ -198,7 +198,7 @@ static int find_argument(const Making *m, const char *name) {
     return -1;
 }
 
-/* How arguments and the plan's arrays belong together. */
+/* Connects arguments with the plan's arrays. */
 static void fill_tables(CoupletFormula *f, const Making *m) {
     const CoupletPlan *plan = f->plan;
     f->argument_count = m->count;
@@ -325,7 +325,7 @@ typedef struct Running {
     CoupletFormula *f;
     const void *const *arrays;
     float *const *gradients;
-    double *value; /* of one number; NULL: the result goes into `result` */
+    double *value; /* the value, if it is one number; NULL: the result goes into `result` */
     void *result;
     CoupletProblem *problem;
     CoupletStatus status;

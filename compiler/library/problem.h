@@ -5,9 +5,9 @@
 #include "compiler/library/couplet_formula.h"
 #include "lang/diag.h"
 
-/* What `diag` holds, in memory of its own. NULL without memory. */
+/* Copies the messages of `diag` into memory of the problem's own. NULL without memory. */
 CoupletProblem *problem_new(const Diag *diag);
-/* One sentence without a place. */
+/* Makes a problem of a sentence without a place. */
 CoupletProblem *problem_of_sentence(DiagCode code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* All messages as text; malloc'ed. NULL without memory. */

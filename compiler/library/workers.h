@@ -12,7 +12,7 @@
 CoupletThreads *workers_enter(int threads, unsigned *process);
 void workers_leave(void);
 
-/* One compilation at a time: they use all cores themselves. */
+/* Begins a compilation. There is one at a time, since each uses all cores itself. */
 void library_compiling_begin(void);
 void library_compiling_end(void);
 

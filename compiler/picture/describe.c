@@ -45,7 +45,7 @@ static const char *branch_text(Arena *arena, const Picture *p, int box, const Wa
 
 /* The texts of all branches that reach the loss in one way, in order, each once. */
 typedef struct Branches {
-    /* those that get a gradient, and those that end in a stop */
+    /* the texts that get a gradient, and those that end in a stop */
     ARRAY(const char *) learning, still;
     /* each array that ends in a stop gets a gradient elsewhere, too */
     bool same_box;
@@ -88,8 +88,7 @@ static const char *joined(Arena *arena, const char *between, const char *const *
     return all;
 }
 
-/* Whether a view takes no other way than another does: two heads on both branches are no asymmetry.
- */
+/* True if no view takes a way of its own: two heads on both branches are no asymmetry. */
 static bool are_alike(const Branches *b) {
     for (int i = 0; i < b->still.count; i++)
         if (!holds_name(b->learning.items, b->learning.count, b->still.items[i])) return false;
@@ -392,8 +391,8 @@ static bool collect(void *context, const FlowVisit *v) {
     return true;
 }
 
-/* What the loss reads of the data beside views: labels, an int for each sample, and what else a
- * sample has. */
+/* Describes the fields that the loss reads beside views: labels, which are an int for each sample,
+ * and other fields. */
 static int describe_fields(const Picture *p, bool labels, const char *title, FILE *out) {
     int count = 0;
     for (int i = 0; i < p->boxes.count; i++) {

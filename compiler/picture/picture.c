@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-typedef struct Application { /* of a network, whose inputs are being drawn */
+typedef struct Application { /* a network at a place, while its inputs are drawn */
     const Expr *e;
     int box;
     const struct Application *outer;
@@ -73,8 +73,8 @@ static bool same_inputs(const Picture *p, int a, int b) {
 
 /* ---- networks -------------------------------------------------------------------------------- */
 
-/* One box for each array that a network is applied to: drawn with its inputs, then dropped when an
- * older one has the same. */
+/* Draws a box for each array that a network is applied to: it is drawn with its inputs, then
+ * dropped when an older box has the same inputs. */
 static int draw_net(Drawing *d, const FlowVisit *v, const Stmt *net, const char *part) {
     Picture *p = d->picture;
     const char *name = part ? arena_printf(d->arena, "%s.%s", net->name, part) : net->name;
@@ -164,7 +164,7 @@ static bool draw_visit(void *context, const FlowVisit *v) {
     const char *part;
     const Stmt *net = flow_applied(v->e, &part);
     for (const Application *a = c->drawing->open; net && a; a = a->outer)
-        /* what a scan carries is made of what the round before it gave: no arrow goes back */
+        /* a scan carries what the round before it gave: no arrow goes back */
         if (a->e == v->e) return false;
     int from = net ? draw_net(c->drawing, v, net, part) : box_of_name(c->drawing, v->e);
     if (from < 0) return true;
@@ -205,7 +205,7 @@ static int find_box(const Picture *p, BoxKind kind, const char *name) {
     return -1;
 }
 
-/* What feeds the memory that the loss reads, in a step or before an epoch. */
+/* Draws the arrows into the memory that the loss reads, in a step or before an epoch. */
 static void draw_memory(void *context, Stmt *s) {
     Drawing *d = context;
     for (int i = 0; (s->kind == STMT_EVERY || s->kind == STMT_OVER) && i < s->body_count; i++)
@@ -395,7 +395,7 @@ static const Symbol *field_of_recipe(const Expr *e) {
     return e->symbol && e->symbol->kind == SYMBOL_FIELD ? e->symbol : NULL;
 }
 
-/* What chooses and is summed, too, is summed. */
+/* Drops the arrow of a choice where the same box is summed, too. */
 static void drop_choices(Picture *p) {
     int kept = 0;
     for (int i = 0; i < p->arrows.count; i++) {
@@ -440,7 +440,7 @@ Picture *picture_of(Arena *arena, const Method *method) {
     drop_choices(d.picture);
     mark_trained(d.picture);
     fold_mirror(&d);
-    /* what feeds memory may be memory itself */
+    /* a box that feeds memory may be memory itself */
     for (int before = 0; before < d.picture->boxes.count;) {
         before = d.picture->boxes.count;
         method_each_stmt(method->spec, draw_memory, &d);

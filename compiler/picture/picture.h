@@ -11,7 +11,7 @@ typedef enum {
     BOX_LOSS,
     BOX_DATA,
     BOX_VIEW,
-    BOX_NET, /* one for each array that a network is applied to */
+    BOX_NET, /* a network, with a box for each array that it is applied to */
     BOX_QUEUE,
     BOX_STATE, /* a state or a bank */
     BOX_PARAM, /* trained by itself: prototypes */
@@ -22,7 +22,7 @@ typedef struct Box {
     BoxKind kind;
     const char *name; /* "encoder", "encoder.head", "train.label", "Q" */
     const Stmt *stmt;
-    const char *part; /* of a network, or NULL */
+    const char *part; /* the part of a network, or NULL */
     const Type *type; /* memory: its shape */
     bool is_label;    /* a field of the data that is an int for each sample */
     bool trained;     /* a gradient comes to it */
@@ -45,7 +45,7 @@ typedef struct Arrow {
     int from, to; /* boxes */
     bool stopped; /* the gradient ends on it */
     bool hidden;
-    const Stmt *stmt; /* of an average */
+    const Stmt *stmt; /* the statement of an average */
     bool clusters;    /* an UPDATE by k-means */
 } Arrow;
 

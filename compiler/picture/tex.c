@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How strongly the outermost sign of an expression binds. */
+/* The precedence of the outermost sign of an expression. */
 typedef enum {
     BINDS_CASES,
     BINDS_OR,
@@ -20,8 +20,8 @@ typedef enum {
     BINDS_ATOM
 } Strength;
 
-/* Where an expression stands: something may follow it, so that a reduction needs its parentheses.
- */
+/* The position of an expression: another one may follow it, so that a reduction needs its
+ * parentheses. */
 typedef enum { STANDS_LAST, STANDS_FIRST } Stand;
 
 typedef struct Tex {
@@ -77,8 +77,8 @@ typedef struct NameParts {
     size_t head;
 } NameParts;
 
-/* What is no letter with digits or with a tail stays whole, so that no two names are printed alike.
- */
+/* Splits a name into a letter and a tail, or into a letter and digits. Any other name stays whole,
+ * so that no two names are printed alike. */
 static NameParts split_name(const char *name) {
     const NameParts whole = {.name = name, .digits = "", .tail = "", .head = strlen(name)};
     const size_t letters = strcspn(name, "0123456789_");
@@ -162,7 +162,8 @@ static bool wants_dot(const Expr *right) {
     return right->kind == EXPR_NUMBER;
 }
 
-/* What stands behind the whole expression stands behind its right part, too. */
+/* Prints a binary expression. A sign behind the whole expression stands behind its right part,
+ * too. */
 static void put_binary(Tex *t, const Expr *e, Stand stand) {
     const OperatorText op = operator_text(e->op);
     const Expr *a = e->args[0], *b = e->args[1];
@@ -213,7 +214,7 @@ static void put_binders(Tex *t, const Expr *e, int from) {
     put(t, e->guard, BINDS_CASES, STANDS_LAST);
 }
 
-/* How many terms a reduction without a guard has: the product of its extents. */
+/* Prints the number of terms of a reduction without a guard: the product of its extents. */
 static void put_extents(Tex *t, const Expr *e) {
     for (int i = 0; i < e->binder_count; i++) {
         const Dim *extent = e->binders[i]->extent;
@@ -321,7 +322,7 @@ static const Around arounds[] = {
     {"real", "", ""},
 };
 
-/* Those that have a sign of their own; all others are set upright. */
+/* The functions that have a sign of their own; all others are set upright. */
 static const char *const signs[][2] = {
     {"exp", "\\exp"}, {"log", "\\log"}, {"tanh", "\\tanh"}, {"sin", "\\sin"},
     {"cos", "\\cos"}, {"min", "\\min"}, {"max", "\\max"},   {NULL, NULL},
@@ -523,7 +524,7 @@ static void put_plain(Tex *t, const Expr *e, Stand stand) {
     case EXPR_STRING:
     case EXPR_COPY:
     case EXPR_RANGE:
-    case EXPR_COMPOSE: /* of networks and data: no function holds them */
+    case EXPR_COMPOSE: /* networks and data are composed, and no function holds them */
         break;
     }
 }

@@ -242,7 +242,7 @@ static bool advance(int64_t *index, const int64_t *shape, int rank) {
  * float32 is a mistake, not rounding. */
 typedef struct Sum {
     double parts, part;
-    int terms; /* of the part */
+    int terms; /* the number of terms in the part */
 } Sum;
 
 enum { TERMS_OF_A_PART = 256 };
@@ -303,7 +303,7 @@ static double reduce(Point *p, const GNode *n) {
             } else if (isnan(v)) {
                 sum_add(p->run, &sum, NAN);
             } else if (v == INFINITY) {
-                /* one more beside one that was met: no difference of the two is taken */
+                /* the largest term is infinite, too: a difference of the two would be NaN */
                 sum_add(p->run, &sum, 1);
             } else if (v != -INFINITY) {
                 sum_add(p->run, &sum, exp(rounded(p->run, v - shift)));
@@ -362,7 +362,7 @@ static void run_compute(Reference *run, const GNode *n, double *out) {
     } while (advance(p.index, n->shape, n->rank));
 }
 
-/* What a candidate is worth: a NaN, and what is infinite, come first. */
+/* Returns the worth of a candidate: a NaN and infinite scores come first. */
 static double worth(double score) {
     return isnan(score) ? INFINITY : score;
 }
@@ -496,7 +496,8 @@ Reference *reference_run_by_chance(const Graph *g, uint32_t turn, ReferenceSourc
 
 /* ---- again, with one array changed ----------------------------------------------------------- */
 
-/* What was looked through in this turn, and found not to read it, is not looked through again. */
+/* True if the expression reads it. A part that was looked through in this turn, and does not, is
+ * not looked through again. */
 static bool reads(Reference *run, const GExpr *e, const bool *reached) {
     if (!e || run->known_at[e->id] == run->turn) return false;
     run->known_at[e->id] = run->turn;

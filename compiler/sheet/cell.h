@@ -12,16 +12,17 @@ typedef enum { CELL_PICTURE, CELL_FILM, CELL_CLOUD, CELL_CURVE, CELL_BARS, CELL_
 typedef struct Column {
     const SheetColumn *of;
     CellKind kind;
-    int width, height;           /* of a cell */
-    int channels, rows, columns; /* of a picture or a frame */
-    int64_t frames;              /* that the sample holds */
+    int width, height;           /* the size of a cell */
+    int channels, rows, columns; /* the channels and the size of a picture or a frame */
+    int64_t frames;              /* the number of frames in the sample */
     int shown;                   /* frames that are drawn */
     /* the values that are black and white; of a curve, its lowest and highest */
     double low, high;
-    bool scaled; /* they are not 0 and 1 */
-    /* of bars: of each entry, which are unlike in a table; NULL of other kinds. malloc'ed */
+    bool scaled; /* the two values are not 0 and 1 */
+    /* the ranges of bars, entry by entry, since those of a table are unlike; NULL for other kinds.
+     * malloc'ed */
     double *lows, *highs;
-    int x; /* where the column begins */
+    int x; /* the place where the column begins */
 } Column;
 
 enum {
@@ -47,7 +48,7 @@ void draw_words(cairo_t *cairo, const Column *column, const void *cell, double x
 /* Draws a line of text with its base line at y; what does not fit into `width` is cut, with two
  * full stops. Bytes that are no UTF-8 become question marks. */
 void draw_text(cairo_t *cairo, double x, double y, double width, const char *text);
-/* The same, and it is the beginning that is cut. */
+/* Draws a text whose beginning is cut where it is too long. */
 void draw_text_end(cairo_t *cairo, double x, double y, double width, const char *text);
 double text_width(cairo_t *cairo, const char *text);
 /* "12", "-0.153": a number as it stands in a cell. */

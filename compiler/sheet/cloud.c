@@ -60,7 +60,7 @@ static int64_t take_points(const SheetColumn *of, const void *cell, Point *point
     return count;
 }
 
-/* How far the points reach from the middle of the sheet, as the eye sees them. */
+/* Returns the distance of the points from the middle of the sheet, as the eye sees them. */
 static double reach_of(const Point *points, int64_t count) {
     double reach = 1e-6;
     for (int64_t i = 0; i < count; i++) {

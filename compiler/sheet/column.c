@@ -7,7 +7,7 @@
 
 enum {
     PICTURE_SIDE = 128, /* small pictures are drawn larger, by whole factors, up to this */
-    LARGEST_SIDE = 256, /* and large ones smaller */
+    LARGEST_SIDE = 256, /* the side to which large pictures are made smaller */
     FRAME_SIDE = 80,
     MOST_FRAMES = 8,
     CLOUD_SIDE = 160,

@@ -10,7 +10,7 @@
 enum {
     MARGIN = 16,
     GAP = 12,
-    HEAD = 40 /* of a block: title and names of columns */,
+    HEAD = 40 /* the height of a block's head: title and names of columns */,
     LARGEST = 32000 /* pixels, of cairo */,
     WANTED_WIDTH = 1100,
     TITLE_WIDTH = 90
@@ -21,7 +21,7 @@ typedef struct Block {
     const SheetBlock *of;
     Column *columns;
     int row_height, y;
-    int sample_width; /* of all columns of one sample */
+    int sample_width; /* the width of all columns of one sample */
     int across;       /* samples side by side */
     int name_height;
 } Block;

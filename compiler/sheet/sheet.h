@@ -15,9 +15,10 @@ typedef struct SheetColumn {
     const char *title;    /* "image", "view a" */
     const char *subtitle; /* "u8[3, 32, 32]" */
     CoupletType type;     /* U8: 0 .. 255 for 0 .. 1 */
-    int rank;             /* of one cell */
+    int rank;             /* the rank of one cell */
     int64_t shape[COUPLET_MAX_RANK];
-    int64_t classes;                /* of ints: names of 0 .. classes - 1; */
+    /* for ints: the number of values with names, 0 .. classes - 1; */
+    int64_t classes;
     const char *const *class_names; /* NULL: they have none */
     const void **cells;             /* [rows of the block] */
     bool is_view;
@@ -37,8 +38,9 @@ typedef struct Sheet {
     int block_count;
 } Sheet;
 
-/* What the module exports as couplet_sheet_draw: writes the sheet as .png, .svg or .pdf, by the
- * ending of the path. The file is written as `couplet_file_begin` does. False with a sentence. */
+/* The function that the module exports as couplet_sheet_draw. It writes the sheet as .png, .svg or
+ * .pdf, by the ending of the path. The file is written as `couplet_file_begin` does. False with a
+ * sentence. */
 typedef bool SheetDraw(const Sheet *sheet, const char *path, char *error, size_t error_bytes);
 
 #endif

@@ -93,7 +93,7 @@ void draw_number_text(double value, char *out, size_t bytes) {
 /* ---- shades ---------------------------------------------------------------------------------- */
 
 static void shade(double value, double rgb[3]) {
-    /* of viridis */
+    /* Colours of the map viridis, evenly spaced. */
     static const double stops[][3] = {{0.27, 0.00, 0.33},
                                       {0.23, 0.32, 0.55},
                                       {0.13, 0.57, 0.55},

@@ -9,7 +9,7 @@
 
 enum { NUMBER_WIDTH = 56, MOST_LISTED = 16 };
 
-/* Where the values 0 and `value` lie between the ends of an entry's range, which takes in 0: 0
+/* Finds the positions of 0 and of `value` between the ends of an entry's range, which takes in 0: 0
  * .. 1. */
 static void ends_of(const Column *c, int64_t entry, double value, double *zero, double *end) {
     const double low = fmin(c->lows[entry], 0), high = fmax(c->highs[entry], 0),
@@ -77,7 +77,7 @@ static void word_of(const SheetColumn *of, int32_t value, char *out, size_t byte
         snprintf(out, bytes, "%d", value);
 }
 
-/* How often the word at `at` follows itself. */
+/* Counts how often the word at `at` follows itself. */
 static int64_t run_of(const int32_t *words, int64_t at, int64_t count) {
     int64_t end = at + 1;
     while (end < count && words[end] == words[at])
