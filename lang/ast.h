@@ -98,11 +98,11 @@ struct Expr {
     Expr *guard; /* REDUCE, or NULL */
     Expr **args;
     const char **arg_names; /* NULL, or one entry an argument */
-    Span *arg_spans;        /* of these names; NULL with them */
+    Span *arg_spans;        /* the places of these names; NULL with them */
     int arg_count;
     Binder **binders;
     int binder_count;
-    int depth; /* how many expressions nest in it, itself among them */
+    int depth; /* the number of expressions that nest in this one, itself among them */
     /* checker: */
     Type *type;     /* shape and element kind; poisoned after an error */
     Symbol *symbol; /* NAME and MEMBER: what the name means */
@@ -171,7 +171,7 @@ typedef enum {
     STMT_GIVE    /* give name = value, of a step; fields as of STMT_LET */
 } StmtKind;
 
-/* Whether a read of a queue sees this step's push. */
+/* The place of a read of a queue: before or behind this step's push. */
 typedef enum { QUEUE_READ_FIRST, QUEUE_PUSH_FIRST } QueueOrder;
 
 struct Stmt {
@@ -220,7 +220,7 @@ struct Stmt {
 typedef struct Module {
     /* "losses" for the files of stdlib/losses; the file name without ending for a spec */
     const char *name;
-    const Source *source; /* its first file */
+    const Source *source; /* the first file */
     const Source **files; /* all of them, in order */
     int file_count;
     Stmt **stmts;
@@ -230,8 +230,8 @@ typedef struct Module {
     bool checked;
 } Module;
 
-/* What a name means. Names of let, param, state, queue, draw point at the statement; parameters of
- * functions at the Param; indices at the Binder; builtins at a row of builtins.def. */
+/* The meaning of a name. Names of let, param, state, queue, draw point at the statement; parameters
+ * of functions at the Param; indices at the Binder; builtins at a row of builtins.def. */
 typedef enum {
     SYMBOL_POISON,
     SYMBOL_MODULE,
@@ -252,8 +252,8 @@ typedef enum {
     SYMBOL_COLUMN /* Q.feat */,
     SYMBOL_DRAW,
     SYMBOL_STAGE /* a truth: it is the one at hand */,
-    SYMBOL_ARGUMENT /* of fn, net or optimiser */,
-    SYMBOL_CONFIG /* of net or optimiser: compile-time */,
+    SYMBOL_ARGUMENT /* an argument of fn, net or optimiser */,
+    SYMBOL_CONFIG /* a compile-time argument of net or optimiser */,
     SYMBOL_DIMENSION /* N of a signature */,
     SYMBOL_INDEX,
     SYMBOL_BUILTIN
@@ -262,7 +262,7 @@ typedef enum {
 struct Symbol {
     SymbolKind kind;
     const char *name;
-    Span span;      /* where it was declared */
+    Span span;      /* the place of its declaration */
     Stmt *stmt;     /* the declaring statement, where there is one */
     Param *param;   /* the declaring param, where there is one */
     Binder *binder; /* SYMBOL_INDEX */
@@ -284,14 +284,14 @@ typedef struct Method {
     Module *spec;
     Module **modules;
     int module_count;
-    int64_t batch; /* of lines that belong to no stage */
+    int64_t batch; /* the batch of lines that belong to no stage */
 } Method;
 
-/* What came of a look at the data of a source: its fields and rows; nothing, for it is not where it
- * was looked for; or what is there does not fit, and the sentence says why. */
+/* The result of a look at the data of a source: its fields and rows; nothing, since it is not where
+ * it was looked for; or data that does not fit, and the sentence says why. */
 typedef enum { SCHEMA_READ, SCHEMA_ABSENT, SCHEMA_REFUSED } SchemaAnswer;
 
-/* What the checker asks of the outside. */
+/* The questions that the checker asks its caller. */
 typedef struct CheckHooks {
     /* A part of module NAME of the library ("losses"). A module is one file, or the files of one
      * folder: parts 0, 1, ..; NULL after the last. */
@@ -301,8 +301,8 @@ typedef struct CheckHooks {
     /* Looks again, once it is known how rows are chosen: what the selection leaves becomes `rows`.
      * SCHEMA_READ, or SCHEMA_REFUSED with a sentence. */
     SchemaAnswer (*rows)(void *context, Arena *arena, DataSource *source, const char **sentence);
-    /* How many of `held` rows the selection of a source leaves, where its data is not there: for as
-     * many classes of one size; 0: that is not known. */
+    /* Returns how many of `held` rows the selection of a source leaves, where its data is not
+     * there: for as many classes of one size; 0: that is not known. */
     int64_t (*kept)(void *context, const DataSource *source, int64_t held, int64_t classes);
     const DataCatalogue *data; /* the readers that there are; NULL: none */
     void *context;
@@ -318,7 +318,7 @@ int call_concat_axis(const Expr *call, int *arrays);
 /* Is it a call of a distribution, as after `~`? */
 bool call_is_distribution(const Expr *expr);
 
-/* Whether a network in the (checked) expression is applied to something that speaks of the index:
+/* True if a network in the (checked) expression is applied to something that contains the index:
  * such a let is unrolled. */
 bool net_takes_index(const Expr *e, const Binder *binder);
 

@@ -61,7 +61,7 @@ static void refuse_range(Parser *p, Expr *e, bool is_zero) {
     } else {
         return;
     }
-    e->number = 1; /* what follows from it would say nothing new */
+    e->number = 1; /* further errors of the same cause would say nothing new */
 }
 
 Expr *ast_number(Parser *p, Span span) {

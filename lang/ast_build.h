@@ -1,4 +1,4 @@
-/* What the grammar's actions call. Private to lang/. */
+/* The builders that the grammar's actions call. Private to lang/. */
 #ifndef COUPLET_LANG_AST_BUILD_H
 #define COUPLET_LANG_AST_BUILD_H
 
@@ -12,7 +12,7 @@ typedef ARRAY(Binder *) BinderList;
 typedef struct ExprListBox {
     ExprList exprs;
     ARRAY(const char *) names;
-    ARRAY(Span) spans; /* of the names */
+    ARRAY(Span) spans; /* the places of the names */
 } ExprListBox;
 typedef struct ParamList {
     ARRAY(Param) items;
@@ -35,9 +35,9 @@ typedef struct Parser {
     int soft;
     int offset, line, line_start;
     int last_error_line;
-    int last_letter_line; /* of a letter that is no ASCII, which was said */
+    int last_letter_line; /* the line of the last letter that is no ASCII and was reported */
     /* for messages: the tokens around the place at hand, and what the statement has so far */
-    /* what was matched last; the token returned last, and the one before it */
+    /* the text that was matched last; the token returned last, and the one before it */
     Span lexeme, latest, previous;
     Span first;                          /* the first word of the statement */
     Span open[MOST_NESTED_BRACKETS + 1]; /* the brackets that are open, by level */
@@ -48,8 +48,8 @@ typedef struct Parser {
     int ended_elses;
     bool compared;      /* a comparison was read, and nothing that ends one */
     bool skips;         /* the rest of a statement that does not fit is passed over */
-    bool drops_block;   /* and so is the block that follows its line */
-    ARRAY(Span) broken; /* what was passed over */
+    bool drops_block;   /* the block that follows the dropped line is dropped, too */
+    ARRAY(Span) broken; /* the places of the text that was passed over */
     int ahead;          /* the first word that next_word found, or the offset of one already read */
     bool is_too_deep;   /* said once; such a file has no tree */
 } Parser;
@@ -76,7 +76,7 @@ StmtList *ast_one(Parser *p, Stmt *stmt);
 Stmt *ast_stmt(Parser *p, StmtKind kind, Span span);
 StmtList *ast_as(StmtKind kind, StmtList *lets);
 Stmt *ast_eval(Parser *p, Span span);
-/* one of the two */
+/* Makes a line of an `eval` block; one of the two lists is given. */
 Stmt *ast_eval_line(Parser *p, Stmt *eval, const ExprListBox *calls, const StmtList *stmts);
 Stmt *ast_scan(Parser *p, BinderList *round, const StmtList *carry, const StmtList *body,
                Span span);

@@ -149,7 +149,7 @@ static TypeKind kind_named(Check *c, const Param *p) {
     return KIND_REAL;
 }
 
-/* Whether a name in a signature's shape is one already: of the signature itself, or a dimension or
+/* True if a name in a signature's shape is one already: of the signature itself, or a dimension or
  * a number of a function around it. Names of the method do not reach into signatures: a hyper F or
  * a bank M says nothing of the F and M of a function. */
 static bool is_of_function(const Check *c, const char *name) {

@@ -49,11 +49,12 @@ typedef struct Check {
     const Stmt *stage;       /* in `when NAME` of a stage: that one */
     bool in_epoch;           /* in `every epoch`, or among the statements of `eval` */
     bool in_eval;            /* in the latter */
-    bool misses_declaration; /* of a name that stands in what the parser passed over */
-    bool is_broken;          /* the parser reported errors: statements may be missing */
+    /* a name is missing that stands in the text which the parser passed over */
+    bool misses_declaration;
+    bool is_broken; /* the parser reported errors: statements may be missing */
     int64_t batch;
     bool names_batch; /* `train` does, or all stages do */
-    Map schemes;      /* of functions, networks and optimisers, by their statement */
+    Map schemes;      /* the schemes of functions, networks and optimisers, by their statement */
     ARRAY(Occurrence) occurrences;
     ARRAY(Scope *) module_scopes; /* parallel to modules */
     ARRAY(Module *) modules;
@@ -87,20 +88,21 @@ void check_let(Check *c, Stmt *s);
 void check_net(Check *c, Stmt *s);
 void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser); /* param, state */
 Type *type_of_shape(Check *c, TypeKind kind, Expr **exprs, int count);
-Type *type_of_let(Check *c, Stmt *s); /* of what a let (or a carry, or a next) names */
+Type *type_of_let(Check *c, Stmt *s); /* the type of the name of a let, a carry or a next */
 Scope *module_scope(Check *c, const Module *module);
 void scope_suggest(Check *c, const char *name);
 
 /* check_method.c */
 void check_statement(Check *c, Module *m, Stmt *s);
 Param *setting_of_train(Module *spec, const char *name);
-/* Of `optimiser .. on` or `freeze`. */
+/* Checks the part named by `optimiser .. on` or `freeze`. */
 void check_trained_part(Check *c, Expr *part, bool optimiser);
 void check_condition(Check *c, Expr *condition, const char *of);
 
 /* check_view.c */
 void check_view(Check *c, Stmt *s);
-/* Of a name in a view: that of one sample, where it has the batch in front. */
+/* Returns the type of a name in a view: that of one sample, where the array has the batch in
+ * front. */
 Type *type_of_sample(Check *c, Expr *name, Type *whole);
 
 /* check_options.c */
@@ -148,34 +150,38 @@ const DataField *source_find_field(const DataSource *data, const char *name);
 /* "image u8[1, 28, 28], label int and index int". */
 const char *source_fields_text(Check *c, const DataSource *data);
 const char *source_nearest_field(Check *c, const DataSource *data, const char *name);
-/* Of an array with a row for each sample; 1 after a message where nobody knows. */
+/* Returns the rows of a source, for an array with a row for each sample; 1 after a message where
+ * the number is not known. */
 int64_t source_rows(Check *c, DataSource *data, Span span);
 int64_t source_batch(const Check *c, const DataSource *data);
 
 /* check_epoch.c */
 void check_every(Check *c, Stmt *s);
-void check_measures(Check *c, const Stmt *eval); /* its statements */
+void check_measures(Check *c, const Stmt *eval); /* checks the statements of `eval` */
 void check_misplaced_report(Check *c, const Stmt *s);
-bool check_is_key_of_log(const char *name); /* of rows of metrics.jsonl that every run has */
+/* true for a key that the rows of metrics.jsonl have in every run */
+bool check_is_key_of_log(const char *name);
 
 /* check_expr.c */
 Type *check_expr(Check *c, Expr *e);
-Span call_argument_span(const Expr *call, int at); /* of its name, or of an argument without one */
-Dim *dim_of(Check *c, const Expr *e);              /* NULL when it is no dimension */
+/* the place of the argument's name, or of an argument without one */
+Span call_argument_span(const Expr *call, int at);
+Dim *dim_of(Check *c, const Expr *e); /* NULL when it is no dimension */
 /* Reports what dim_fault tells of the dimensions made since the last time, if anything. */
 void dim_report_fault(Check *c, Span span);
 void binder_give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what);
 void binder_open(Check *c, Binder *binder);
 /* Then it is reported; `of`: "a reduction". */
 bool binders_too_many(Check *c, Binder *const *binders, int count, const char *of);
-/* Whether a name stands in what the parser passed over: it was most likely declared there. */
+/* True if a name stands in the text that the parser passed over: it was most likely declared
+ * there. */
 bool parse_was_broken(Check *c, const char *name);
 void binders_close(Check *c, Binder **binders, int count, bool quiet);
 bool type_same_shape(const Type *a, const Type *b);
-/* Whether two dimensions are equal, or may be, as 2*ceil(H / 2) and H are for some H: lowering,
- * which knows the sizes, compares them then. Two names are not. */
+/* True if two dimensions are equal, or may be, as 2*ceil(H / 2) and H are for some H: lowering,
+ * which knows the sizes, compares them then. Two names are not equal. */
 bool dim_may_be_equal(Check *c, Dim *a, Dim *b);
-/* One that is named where the network is composed. */
+/* True if the net has a part of this name, which was given where the network is composed. */
 bool net_has_part(const Symbol *net, const char *name);
 /* Every part of the composition has a name: there is nothing else inside. */
 bool net_names_all_parts(const Symbol *net);

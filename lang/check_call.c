@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
-/* What the dimensions and numbers of a signature are in one call. */
+/* The values of a signature's dimensions and numbers in one call. */
 typedef struct Bindings {
     ARRAY(Symbol *) from;
     ARRAY(Dim *) to;
@@ -604,7 +604,7 @@ static void bind_config(Check *c, const Stmt *net, Expr *call, Bindings *b) {
 static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argument, Span span) {
     const Stmt *net = symbol->stmt;
     Bindings b = {0};
-    /* its names have meanings before it is applied, wherever it stands */
+    /* the names in the network have meanings before it is applied, wherever it stands */
     Scheme *scheme = type_scheme_of(c, symbol);
     bind_config(c, net, call, &b);
     if (!net->has_params) {

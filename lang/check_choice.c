@@ -222,7 +222,7 @@ static bool comparison_of(Operator op, DataComparison *out) {
     return false;
 }
 
-/* Whether rows may be chosen by the field: it is a number, or `index`. Reports the others. */
+/* True if rows may be chosen by the field: it is a number, or `index`. Reports the others. */
 static bool is_number_field(Check *c, const Stmt *s, const Expr *name) {
     const DataSource *data = s->data;
     const DataField *field = source_find_field(data, name->name);

@@ -116,7 +116,7 @@ static void read_setting(Check *c, DataSource *data, const OptionRow *row, const
     if (good)
         add_setting(c, data, setting);
     else
-        data->poisoned = true; /* what its fields are depends on it */
+        data->poisoned = true; /* the fields depend on the argument that is wrong */
 }
 
 static bool is_given(const Expr *call, const char *name) {

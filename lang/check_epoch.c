@@ -51,7 +51,7 @@ static void check_kmeans_option(Check *c, const Expr *call, int at) {
     }
 }
 
-/* One of the two states: centres real[K, D], members int[N]. */
+/* True if the target is one of the two states: centres real[K, D], members int[N]. */
 static bool keeps(Check *c, Expr *target, TypeKind kind, int rank, Dim *const *dims,
                   const char *what) {
     Type *t = check_expr(c, target);
@@ -133,8 +133,8 @@ static void check_sweep_statement(Check *c, Stmt *s) {
     }
 }
 
-/* What a sweep adds up in a state must meet each sample once; what it writes by row may meet some
- * twice. */
+/* True if a sweep adds up in a state: it must then meet each sample once. A sweep that writes by
+ * row may meet some samples twice. */
 static bool adds_up(const Stmt *over) {
     for (int i = 0; i < over->body_count; i++)
         if (over->body[i]->kind == STMT_UPDATE && over->body[i]->targets[0]->kind != EXPR_INDEX)

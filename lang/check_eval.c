@@ -114,7 +114,7 @@ const DataField *eval_field(const DataSource *bank, const char *option) {
     return labels ? only_field(bank, is_label) : bytes ? bytes : only_field(bank, is_array);
 }
 
-/* Whether both sources have the field, alike. */
+/* Checks that both sources have the field, of one type. */
 static void compare_sources(Check *c, const DataField *field, const DataSource *bank,
                             const DataSource *query, Span span) {
     const DataField *other = source_find_field(query, field->name);
@@ -158,7 +158,7 @@ static void check_eval_field(Check *c, const Expr *call, const char *option, con
 
 /* ---- formulas -------------------------------------------------------------------------------- */
 
-/* What a formula of an evaluation reads. */
+/* The reads of a formula of an evaluation. */
 typedef struct Reading {
     Check *c;
     const Expr *call;
@@ -284,7 +284,7 @@ static void check_rows(Reading *r, Expr *formula, const Type *type) {
                 type_text(c->arena, type));
 }
 
-/* Whether an expression is a network: then it is applied to `of`. */
+/* True if an expression is a network: then it is applied to `of`. */
 static bool names_net(Check *c, const Expr *e) {
     while (e->kind == EXPR_MEMBER)
         e = e->args[0];

@@ -13,8 +13,8 @@ bool type_same_shape(const Type *a, const Type *b) {
     return true;
 }
 
-/* Whether a quotient, a rest, a minimum or a maximum is in it, of which nothing is known before its
- * sizes are. */
+/* True if a quotient, a rest, a minimum or a maximum is in the dimension, whose value is not known
+ * before its sizes are. */
 static bool is_opaque(const Dim *d) {
     switch (d->kind) {
     case DIM_CONST:
@@ -173,8 +173,8 @@ void binders_close(Check *c, Binder **binders, int count, bool quiet) {
     }
 }
 
-/* What an index of this name would hide. A function has its own names: those of the method around
- * it are free. */
+/* Returns the symbol that an index of this name would hide. A function has names of its own: those
+ * of the method around it are free. */
 static const Symbol *hidden_by(const Check *c, const char *name) {
     const Symbol *found = NULL;
     for (const Scope *scope = c->scope; scope && scope != c->outside && !found;
@@ -308,8 +308,8 @@ static Type *check_reduce(Check *c, Expr *e) {
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* Where the method will declare the name further down, or NULL: values are defined from top to
- * bottom. */
+/* Returns the place where the method declares the name further down, or NULL: values are defined
+ * from top to bottom. */
 static const Span *declared_later(const Check *c, const char *name) {
     for (int i = 0; i < c->module->stmt_count; i++) {
         const Stmt *s = c->module->stmts[i];
@@ -437,7 +437,7 @@ bool net_names_all_parts(const Symbol *net) {
     return all;
 }
 
-/* What a module has, or how to list it where that is long. */
+/* Suggests the names of a module, or the way to list them where they are many. */
 static void suggest_names_of(Check *c, const char *module, const Scope *scope) {
     enum { MOST = 12 };
     const char *text = "";

@@ -1,4 +1,4 @@
-/* What a method keeps from step to step: queues, banks, states and their updates. */
+/* Checks the memory of a method from step to step: queues, banks, states and their updates. */
 #include "lang/check.h"
 
 #include <string.h>

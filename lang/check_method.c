@@ -77,7 +77,7 @@ static bool is_word(const Expr *part, const char *word) {
     return part->kind == EXPR_NAME && strcmp(part->name, word) == 0;
 }
 
-/* What `optimiser .. on` and `freeze` speak of. */
+/* Checks the part that `optimiser .. on` or `freeze` names. */
 void check_trained_part(Check *c, Expr *part, bool optimiser) {
     if ((optimiser && is_word(part, "rest")) || is_word(part, "biases")) return;
     const int errors = diag_error_count(c->diag);

@@ -8,7 +8,7 @@ static bool poisoned(const Type *t) {
     return t->kind == KIND_POISON;
 }
 
-/* As in `state v = 0`, a number written as the start is a real. */
+/* Returns the type of a carry. As in `state v = 0`, a number written as the start is a real. */
 static Type *carry_type(Check *c, Stmt *carry) {
     Type *t = type_of_let(c, carry);
     return carry->value->kind == EXPR_NUMBER && t->kind == KIND_INT

@@ -44,8 +44,8 @@ static bool find_rows(void *context, Expr *e) {
     return true;
 }
 
-/* How many samples the view is of: as many as the batch of the source that it reads has, else as
- * the first array in it. */
+/* Returns the number of samples that the view is of: the batch of the source that it reads, else
+ * the extent of the first array in it. */
 static Dim *rows_of_view(Check *c, Stmt *s) {
     Search search = {.c = c};
     ast_walk_expr(s->value, find_rows, &search);
@@ -96,7 +96,7 @@ static const Stmt *recipe_of(Check *c, const Expr *call) {
     return arrays == 1 && s->stmt->params[0].has_shape ? s->stmt : NULL;
 }
 
-/* How many arrays stand at the front of the call, without names. */
+/* Counts the arrays at the front of the call, without names. */
 static int arrays_given(Check *c, const Expr *call) {
     int count = 0;
     while (count < call->arg_count && !(call->arg_names && call->arg_names[count])) {
@@ -127,8 +127,8 @@ static Expr *call_with(Check *c, const Expr *call, int arrays, Expr *array) {
     return copy;
 }
 
-/* How many arrays a recipe of one array is given, however many recipes are put one around the
- * other: crop(flip(train.image, train.mask)) has 2. Fewer than 2: none. */
+/* Counts the arrays that a recipe of one array is given, however many recipes nest:
+ * crop(flip(train.image, train.mask)) has 2. Fewer than 2: the arrays are not shared. */
 static int shared_arrays(Check *c, const Expr *e) {
     if (!recipe_of(c, e)) return 0;
     const int own = arrays_given(c, e);

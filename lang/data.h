@@ -1,5 +1,5 @@
-/* What the language knows of data: fields, the settings of a reader, which rows are chosen, and the
- * readers that there are. The readers themselves are not known here. Whoever checks a spec hands
+/* The language's knowledge of data: fields, the settings of a reader, the choice of rows, and the
+ * list of readers. The readers themselves are not known here. The caller that checks a spec hands
  * their catalogue over (CheckHooks in ast.h). */
 #ifndef COUPLET_LANG_DATA_H
 #define COUPLET_LANG_DATA_H
@@ -23,7 +23,7 @@ typedef struct DataField {
     DataType type;
     int rank; /* the axes of one sample; 0: a number */
     int64_t shape[MOST_AXES];
-    int64_t classes;                /* of an int: its values are 0 .. classes - 1; 0: any number */
+    int64_t classes;                /* for an int: its values are 0 .. classes - 1; 0: any number */
     const char *const *class_names; /* [classes]; NULL: they have none */
 } DataField;
 
@@ -70,7 +70,7 @@ typedef struct DataSelection {
     int where_count;
 } DataSelection;
 
-/* What a `data` statement draws from: a table, whose rows are samples and whose columns are
+/* The source of a `data` statement: a table, whose rows are samples and whose columns are
  * fields. */
 typedef struct DataSource {
     const char *name;      /* the name in the statement */
@@ -78,7 +78,7 @@ typedef struct DataSource {
     const char *path;      /* the argument without a name: a path, or a split, "train" */
     DataSetting *settings; /* the settings of the reader that are given */
     int setting_count;
-    DataField *claim; /* what the spec says about the fields */
+    DataField *claim; /* the fields that the spec claims */
     int claim_count;
     /* The fields of the data, or of the claim if the data is not there. Every table has `index`
      * besides. */
@@ -92,7 +92,7 @@ typedef struct DataSource {
     int64_t rows;
     bool sized;    /* some array of the method has that extent */
     int64_t batch; /* the batch of its own, or that of `train` */
-    bool follows;  /* it has no batch of its own, so that of a stage goes before */
+    bool follows;  /* the source has no batch of its own, so that of a stage goes before */
     DataSelection selection;
     bool balanced;              /* a batch draws a class first, all alike, then a row of it */
     const struct Expr *weights; /* the state that rows are drawn in proportion to, or NULL */
@@ -111,7 +111,7 @@ static inline int64_t sweep_rows(const DataSource *data) {
     return data->rows && data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
 }
 
-/* What an option or a setting takes. */
+/* The kinds of value that an option or a setting takes. */
 typedef enum {
     WANTS_WHOLE,  /* a value: a whole number, */
     WANTS_NUMBER, /* a number, */

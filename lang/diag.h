@@ -6,8 +6,8 @@
 
 #include "lang/support.h"
 
-/* One file of text. Owned by the arena of the compilation. `path` is as the user wrote it;
- * library modules have the path "stdlib/mix.cpl" and the like. */
+/* A file of text. Owned by the arena of the compilation. `path` is as the user wrote it; library
+ * modules have the path "stdlib/mix.cpl" and the like. */
 typedef struct Source {
     const char *path;
     const char *text; /* NUL-terminated; NULL in a message about a file whose text is not at hand */
@@ -20,8 +20,8 @@ typedef struct Span {
     int begin, end;
     int line, column;
 } Span;
-/* What stands there, of an expression: with the outermost parentheses of its operands, which its
- * span leaves out, and with one space for any number of them. */
+/* Returns the text of an expression: with the outermost parentheses of its operands, which its span
+ * leaves out, and with one space for any number of them. */
 const char *span_text(Arena *arena, Span span);
 static inline bool span_same(Span a, Span b) {
     return a.source == b.source && a.begin == b.begin && a.end == b.end;
@@ -29,8 +29,8 @@ static inline bool span_same(Span a, Span b) {
 
 typedef enum { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE } DiagSeverity;
 
-/* What can be wrong: a row of codes.def each. The code (E101) is printed and stays what it is; the
- * name (CODE_UNKNOWN_NAME) is for the sources. */
+/* The mistakes that are reported: a row of codes.def each. The code (E101) is printed and stays
+ * what it is; the name (CODE_UNKNOWN_NAME) is for the sources. */
 typedef enum {
 #define CODE(code, name, severity, meaning, why, failing, repaired) CODE_##name,
 #include "lang/codes.def"
@@ -54,8 +54,9 @@ void diag_report(Diag *diag, DiagCode code, Span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void diag_note(Diag *diag, Span span, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* What led to the place of each message: while it is set, `write` is asked at each report, and what
- * it says with diag_trail stands behind the notes. NULL ends it. */
+/* Sets the writer of the trail, the calls that led to the place of a message. While it is set,
+ * `write` is called at each report, and the lines that it writes with diag_trail stand behind the
+ * notes. NULL ends it. */
 void diag_follow(Diag *diag, void (*write)(void *context, Diag *diag), void *context);
 void diag_trail(Diag *diag, Span span, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -67,8 +68,7 @@ void diag_take(Diag *diag, const Diag *other);
 /* The sentence, the place and the code of the first error that is printed. NULL when there is none.
  */
 const char *diag_first_error(const Diag *diag, Span *span, DiagCode *code);
-/* Who speaks where no file is to blame: messages without a place begin with this name, "couplet
- * train". */
+/* Sets the name with which messages without a place begin, "couplet train". */
 void diag_speaker(Diag *diag, const char *name);
 /* Shows every error. Without it the first 20 are shown, and then how many more there are. */
 void diag_unlimited(Diag *diag);
@@ -78,7 +78,7 @@ void diag_unlimited(Diag *diag);
  *         |     ^~~~~
  * then notes in the same form, then "help: ...". Identical messages are printed once. */
 void diag_print(const Diag *diag, FILE *out);
-/* The same messages for editors, one JSON object a line: file, line, column, end {line, column},
+/* Prints the messages for editors, one JSON object a line: file, line, column, end {line, column},
  * code, severity, message, notes [{file, line, column, end, message}] and suggestion (or null).
  * Lines and columns count from 1, columns are bytes; `end` is exclusive. The text is valid UTF-8,
  * whatever the file holds. */

@@ -1,4 +1,5 @@
-/* How messages are kept: shared by the printers of diag.c and diag_json.c, and by nobody else. */
+/* The form in which messages are kept. The printers diag.c and diag_json.c share it, and nobody
+ * else. */
 #ifndef COUPLET_LANG_DIAG_PRIVATE_H
 #define COUPLET_LANG_DIAG_PRIVATE_H
 

@@ -345,7 +345,7 @@ void check_edges(Arena *arena, Diag *diag, const Method *method) {
     Edges e = {arena, diag, method, flow_new(arena, method)};
     method_each_stmt(method->spec, check_leaks, &e);
     method_each_stmt(method->spec, check_rate, &e);
-    /* what is wrong may be what would have used, stopped or kept apart */
+    /* an edge that is wrong may be the one that would have used, stopped or kept apart */
     if (diag_error_count(diag)) return;
     check_use_in_bodies(&e);
     if (!find_stmt(method, STMT_LOSS, NULL)) return;

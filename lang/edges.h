@@ -5,8 +5,8 @@
 
 #include "lang/ast.h"
 
-/* What keeps features from becoming one constant: an expression for each kind that was found, or
- * NULL. */
+/* The parts of a method that keep features from becoming one constant: an expression for each kind
+ * that was found, or NULL. */
 typedef struct Separation {
     /* A network application that gradients reach; NULL: the loss trains none. */
     const Expr *applied;

@@ -16,11 +16,11 @@
 struct FlowFrame {
     const Stmt *fn;
     const Expr *call;
-    const FlowFrame *caller; /* where the arguments are written */
-    FlowFrame *next;         /* of the same call, from another caller */
+    const FlowFrame *caller; /* the caller, where the arguments are written */
+    FlowFrame *next;         /* the next frame of the same call, from another caller */
 };
 
-typedef struct Reached { /* that a let, a call or an argument has been walked in a frame */
+typedef struct Reached { /* a let, a call or an argument that has been walked in a frame */
     struct Reached *next;
     const FlowFrame *frame;
     bool stopped, under_stop;
@@ -31,7 +31,7 @@ struct Flow {
     Arena *arena;
     const Method *method;
     Map frames;  /* by call: a list, each with another caller */
-    Map reached; /* what has been walked: a list, each in another frame */
+    Map reached; /* the walked parts: a list for each, whose entries have different frames */
     FlowVisitor visit;
     void *context;
 };
@@ -41,7 +41,7 @@ typedef struct State {
     const FlowScope *scope;
     bool stopped;
     const Expr *stop;
-    /* of the array that is walked to, the one entry of its first axis that is read; -1: all */
+    /* of the array that the walk goes to, the one entry of its first axis that is read; -1: all */
     int64_t row;
 } State;
 
@@ -67,7 +67,8 @@ static bool first_time(Flow *f, const void *what, const State *at) {
     return true;
 }
 
-/* One frame a call and caller, so that frames can be compared. */
+/* Returns the frame of a call from a caller. There is one for each pair, so that frames can be
+ * compared. */
 static const FlowFrame *enter(Flow *f, const Stmt *fn, const Expr *call, const FlowFrame *caller) {
     FlowFrame *others = map_get(&f->frames, call);
     for (const FlowFrame *frame = others; frame; frame = frame->next)
@@ -101,7 +102,7 @@ static const FlowFrame *frame_with_param(const FlowFrame *frame, const Param *pa
     return NULL;
 }
 
-/* What the call gives for parameter i: by name, by position, or its default. */
+/* Returns the call's argument for parameter i: by name, by position, or its default. */
 static const Expr *argument_of(const FlowFrame *frame, int position) {
     const Expr *call = frame->call;
     const Param *param = &frame->fn->params[position];
@@ -182,7 +183,7 @@ static const Expr *result_of(const Stmt *fn) {
     return fn->value;
 }
 
-/* Of arrays that are put one behind the other, the one that has the row that is read. */
+/* Returns, of arrays that are put one behind the other, the one that has the row that is read. */
 static const Expr *piece_with(const Expr *concat, int64_t *row) {
     int64_t before = 0;
     for (int i = 0; i < concat->arg_count; i++) {
@@ -224,7 +225,7 @@ static void walk_call(Flow *f, const Expr *e, State at) {
             walk_args(f, e, at);
         return;
     }
-    /* What the body does not use of its arguments does not reach the value. */
+    /* An argument that the body does not use does not reach the value. */
     at.frame = enter(f, s->stmt, e, at.frame);
     if (first_time(f, s->stmt, &at) && result_of(s->stmt)) walk(f, result_of(s->stmt), at);
 }
@@ -265,7 +266,7 @@ static int64_t row_of(const Expr *index, const FlowScope *scope) {
     return -1;
 }
 
-/* What is done element by element keeps the rows of what it is done to. */
+/* True for an operation element by element: it keeps the rows of its operand. */
 static bool is_by_element(const Expr *e) {
     return e->kind == EXPR_NAME || e->kind == EXPR_CALL || e->kind == EXPR_STOP ||
            e->kind == EXPR_UNARY || e->kind == EXPR_BINARY;

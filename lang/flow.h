@@ -1,6 +1,6 @@
-/* What a value is made of: a walk from the loss back through lets and calls to views, networks and
- * memory. By it the checker finds edges of the method's picture (a gradient into a target, a branch
- * that nobody uses), and the picture is drawn. */
+/* The parts of which a value is made: a walk from the loss back through lets and calls to views,
+ * networks and memory. The checker finds edges of the method's picture by it (a gradient into a
+ * target, a branch that nobody uses), and the picture is drawn by it. */
 #ifndef COUPLET_LANG_FLOW_H
 #define COUPLET_LANG_FLOW_H
 

@@ -35,10 +35,10 @@ typedef struct Word {
     int line, column; /* in the source, from 0 */
     int spaces;       /* the fewest in front of it */
     int anchor;       /* the word it is lined up under, as the first of its line; or -1 */
-    int indent;       /* of the line that it begins */
+    int indent;       /* the indent of the line that the word begins */
     int partner;      /* the next word in its column group (a ring) */
-    int at;           /* its column in the result */
-    bool first;       /* of its line */
+    int at;           /* the word's column in the result */
+    bool first;       /* the word is the first of its line */
     bool blank;       /* a blank line stands before it */
     bool unary;
 } Word;
@@ -190,18 +190,18 @@ typedef struct Bracket {
     bool brace;
     bool reducer;  /* the [ of sum[..]: what follows its ] is a body */
     bool settings; /* the { of train, eval or queue: commas separate lines there */
-    bool hangs;    /* its lines are lined up under what follows it: the first of them decides */
+    bool hangs;    /* its lines are lined up under the word behind it: the first of them decides */
     bool has_lines;
 } Bracket;
 
-typedef struct Place { /* where the formatter stands */
-    /* Those of the text, which was parsed, and those put in around reductions, which nest as
+typedef struct Place { /* the position of the formatter */
+    /* The brackets of the text, which was parsed, and those put in around reductions, which nest as
      * expressions do. */
     Bracket open[MOST_NESTED_BRACKETS + MOST_NESTED_TERMS];
     int depth, braces;
     int last;            /* the word before, comments apart; or -1 */
     int statement;       /* the first word of the statement */
-    bool has_value;      /* its `=`, `<-` or block has begun */
+    bool has_value;      /* the statement's `=`, `<-` or block has begun */
     bool closed_reducer; /* the last word is the ] of sum[..] */
 } Place;
 
@@ -255,7 +255,7 @@ static bool is_claim(const Format *f, const Place *p) {
     return !p->has_value || (!in_list(p) && p->last > 0 && is(&f->words.items[p->last - 1], ","));
 }
 
-/* How many spaces stand between the last word and word i, when they stand on one line. */
+/* Returns the number of spaces between the last word and word i, when they stand on one line. */
 static int spaces_before(const Format *f, const Place *p, int i) {
     const Word *w = &f->words.items[i], *last = p->last < 0 ? NULL : &f->words.items[p->last];
     if (!last) return 0;
@@ -318,7 +318,7 @@ static void open_bracket(const Format *f, Place *p, int i) {
     p->has_value |= b.brace;
 }
 
-/* What the word means for those after it. */
+/* Notes the word's meaning for the words behind it. */
 static void step(const Format *f, Place *p, int i) {
     const Word *w = &f->words.items[i];
     bool was_reducer = false;

@@ -1,4 +1,4 @@
-/* One canonical layout for a spec. Line breaks stay where the author put them; indentation, spaces
+/* The canonical layout of a spec. Line breaks stay where the author put them; indentation, spaces
  * and blank lines are the formatter's. Columns that the author lined up stay lined up. */
 #ifndef COUPLET_LANG_FORMAT_H
 #define COUPLET_LANG_FORMAT_H

@@ -62,7 +62,7 @@ static bool begins_factor(Span span) {
     return isalnum((unsigned char)first_of(span)) || first_of(span) == '_';
 }
 
-/* What follows a place, without blanks. */
+/* Returns the text behind a place, without blanks. */
 static const char *rest_of(Span span) {
     const char *at = span.source->text + span.end;
     return at + strspn(at, " \t");

@@ -18,14 +18,13 @@ typedef struct Misfit {
     bool wants_name; /* a name could stand here */
 } Misfit;
 
-/* What to write instead, or NULL. */
+/* Returns the text to write instead, or NULL. */
 const char *habit_of_syntax(const Misfit *misfit);
 
-/* What the language has in place of a name that nothing declares, or NULL. */
+/* Returns the language's word for a name that nothing declares, or NULL. */
 const char *habit_of_name(const char *name);
 
-/* What an ASCII text stands for where a character is meant that is not ASCII: "-" for U+2212, or
- * NULL. */
+/* Returns the ASCII text that stands for a character outside ASCII: "-" for U+2212; or NULL. */
 const char *habit_of_character(unsigned code);
 
 #endif

@@ -1,4 +1,4 @@
-/* One file through lexer and grammar. */
+/* Reads a file through lexer and grammar. */
 #include "lang/ast_build.h"
 #include "lang/utf8.h"
 

@@ -32,7 +32,7 @@ struct Arena {
     size_t name_count, name_capacity;
 };
 
-/* Of this thread: where it goes on without memory. */
+/* the place where this thread goes on without memory */
 static _Thread_local jmp_buf *rescue;
 
 bool arena_guard(void (*work)(void *context), void *context) {

@@ -215,7 +215,7 @@ static Dim *collapse(DimTable *table, const Polynomial *p) {
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
 
-/* One step on numbers; false when the result is none (x div 0) or does not fit. */
+/* Takes a step on numbers; false when there is no result (x div 0) or it does not fit. */
 static bool combine(DimKind kind, int64_t a, int64_t b, int64_t *out) {
     bool divides = kind == DIM_CEIL_DIV || kind == DIM_FLOOR_DIV || kind == DIM_MOD;
     if (divides && (b == 0 || (a == INT64_MIN && b == -1))) return false;

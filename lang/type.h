@@ -35,9 +35,9 @@ DimTable *dim_table_new(Arena *arena);
 Dim *dim_const(DimTable *table, int64_t value);
 Dim *dim_name(DimTable *table, struct Symbol *symbol);
 Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b); /* canonicalises: (N + N) is 2*N */
-/* What went wrong in dim_make and dim_substitute since dim_fault was asked last: a coefficient
- * beyond 64 bits, or more than MOST_DIMENSION_TERMS terms or factors. The dimension that they
- * returned is then not to be trusted, and whoever asks reports it. */
+/* The fault in dim_make and dim_substitute since dim_fault was asked last: a coefficient beyond 64
+ * bits, or more than MOST_DIMENSION_TERMS terms or factors. The dimension that they returned is
+ * then not to be trusted, and the caller that asks reports it. */
 typedef enum { DIM_FINE, DIM_OVERFLOW, DIM_TOO_LONG } DimFault;
 DimFault dim_fault(DimTable *table);
 Dim *dim_substitute(DimTable *table, Dim *dim, struct Symbol *const *from, Dim *const *to,

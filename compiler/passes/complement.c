@@ -65,7 +65,7 @@ static const GExpr *read_of(Graph *g, const ComputeSpec *spec, const GExpr *like
     return gx_load(g, graph_compute(g, spec), like->tensor->rank, like->args, NULL);
 }
 
-/* Where p is above 1/2, the others' share; else the difference, which is then exact to a
+/* Returns the others' share where p is above 1/2; else the difference, which is then exact to a
  * rounding. */
 static const GExpr *share_of_others(Graph *g, const GExpr *p, const GExpr *others,
                                     const Softmax *s) {

@@ -197,7 +197,7 @@ static const GExpr *by_arguments(ByLoad *d, const GExpr *e) {
     return sum;
 }
 
-/* What is older than the load does not hold it (visit.h). */
+/* An expression that is older than the load does not hold it (visit.h). */
 static const GExpr *by_load(ByLoad *d, const GExpr *e) {
     if (e == d->load) return real(d->g, 1);
     if (e->id < d->load->id || e->type != GT_REAL || e->arg_count == 0) return NULL;

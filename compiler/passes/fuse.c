@@ -49,7 +49,7 @@ typedef struct Survey {
     ARRAY(const GExpr *) loads;
     ARRAY(GNode *) operands;
     int cost, large_reads;
-    int64_t large; /* what counts as an array of the node's own size */
+    int64_t large; /* the elements from which on an array counts as one of the node's own size */
     bool depends;  /* on an index of the space */
 } Survey;
 
@@ -89,7 +89,7 @@ static void survey_node(Graph *g, Survey *s, const GNode *n) {
 
 typedef struct Use {
     GNode *consumer;
-    const GExpr *first; /* one read of it */
+    const GExpr *first; /* a read of it */
     int reads;          /* different subscripts */
     bool takes;         /* could have the expression in place of the read */
 } Use;

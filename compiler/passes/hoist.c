@@ -21,7 +21,7 @@ enum {
 typedef struct Hoist {
     const GNode *node;
     const ComputeSpec *spec;
-    ExprMap done; /* what became of a part */
+    ExprMap done; /* the new form of each part */
 } Hoist;
 
 static bool is_costly(const GExpr *e) {

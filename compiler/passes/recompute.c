@@ -16,7 +16,7 @@ enum { SMALLEST = 1 << 14 /* bytes worth a kernel */, MOST_TRIES = 2048 };
 typedef struct Array {
     GNode *node;
     int64_t bytes;             /* 0: it is not in the arena, or it stays */
-    bool stays;                /* it cannot be computed again */
+    bool stays;                /* the array cannot be computed again */
     ARRAY(int) operands, uses; /* positions: of what it reads, of who reads it */
     int cut;                   /* reads behind it are of the second copy; -1: there is one */
 } Array;
@@ -35,7 +35,8 @@ typedef struct Recompute {
 static void add_read(Recompute *r, int reader, const GNode *tensor) {
     int at = r->position[tensor->id];
     Array *a = &r->arrays[reader], *b = &r->arrays[at];
-    if (tensor->streamed) { /* it is made where it is used, of the operands that it was given */
+    /* a streamed array is made where it is used, from the operands that it was given */
+    if (tensor->streamed) {
         for (int i = 0; i < b->operands.count; i++) {
             r->arrays[b->operands.items[i]].stays = true;
             add_read(r, reader, r->arrays[b->operands.items[i]].node);
@@ -199,7 +200,7 @@ static void choose(Recompute *r, int64_t allowed) {
         drop(r, best, at);
         at = measure(r);
         if (r->full[at] <= before) continue;
-        undo(r, best); /* it would be fuller elsewhere */
+        undo(r, best); /* memory would be fuller elsewhere */
         at = measure(r);
     }
 }
@@ -209,7 +210,7 @@ static void choose(Recompute *r, int64_t allowed) {
 typedef struct Renew {
     Recompute *r;
     GNode **now, **copies; /* by position */
-    int at;                /* where it is read */
+    int at;                /* the position of the read */
 } Renew;
 
 static GNode *read_at(Renew *w, int number, int at);

@@ -46,8 +46,9 @@ static bool addends(Logs *l, const GExpr *e, Terms *terms) {
 
 typedef struct Unify {
     const ComputeSpec *spec;
-    const GExpr *found[GRAPH_MAX_RANK]; /* what the reduced indices must be, as they appear */
-    ExprMap same;                       /* parts that were found to become a part of the other */
+    /* the values that the reduced indices must have, as they appear */
+    const GExpr *found[GRAPH_MAX_RANK];
+    ExprMap same; /* parts that were found to become a part of the other */
 } Unify;
 
 static bool unify(Unify *u, const GExpr *pattern, const GExpr *e) {

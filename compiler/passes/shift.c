@@ -13,7 +13,7 @@
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
-/* What a value is the sum of: what may be large and is exact, and the rest. */
+/* The two parts whose sum a value is: the one that may be large and is exact, and the rest. */
 typedef struct Parts {
     const GExpr *large, *rest;
 } Parts;
@@ -21,7 +21,7 @@ typedef struct Parts {
 typedef struct Shift {
     const GNode *node; /* the one at hand: rewrite.h */
     Logs *logs;
-    ExprMap parts;           /* of an expression; NULL for one that is no sum of two */
+    ExprMap parts;           /* the parts of an expression; NULL for one that is no sum of two */
     ARRAY(const Parts *) of; /* by id of a log-sum-exp: at the indices it was opened with */
 } Shift;
 
@@ -140,7 +140,8 @@ static bool is_shifted_log(const GExpr *e) {
     return log->op == G_LOG && shift->op == G_MAX && shift->args[1]->op == G_CONST;
 }
 
-/* Of a sum with a plain value the value goes to the rest: it is mostly what a log adds. */
+/* Finds the parts of a sum. A plain value goes to the rest: mostly it is the number that a log
+ * adds. */
 static bool parts_of_sum(Shift *s, Graph *g, const GExpr *e, Parts *out) {
     const Parts *a = parts_of(s, g, e->args[0]), *b = parts_of(s, g, e->args[1]);
     if (!a && !b) {
@@ -178,7 +179,7 @@ static const Parts *parts_of(Shift *s, Graph *g, const GExpr *e) {
 
 /* ---- differences ----------------------------------------------------------------------------- */
 
-/* What is large is subtracted first, where it cancels. */
+/* Subtracts the large parts first, where they cancel. */
 static const GExpr *difference(Shift *s, Graph *g, const GExpr *a, const GExpr *b,
                                const GExpr *as_it_is) {
     const Parts *x = parts_of(s, g, a), *y = parts_of(s, g, b);

@@ -17,13 +17,14 @@
 enum {
     ENOUGH_TILES = 16,
     SMALLEST_SUM = 1 << 16, /* evaluations of the term */
-    BLOCK_TERMS = 1 << 14,  /* that are worth a tile of their own */
-    MOST_BLOCKS = 1024,     /* of one result */
+    BLOCK_TERMS = 1 << 14,  /* the terms that are worth a tile of their own */
+    MOST_BLOCKS = 1024,     /* the most blocks of one result */
     /* parts of axes that are kept whole; samples mostly, which the batch in parts asks for one by
        one (chunk) */
     MOST_KEPT = 8192,
-    FEWEST_TERMS = 256, /* of a part beside those */
-    /* of sums of columns: fewer are not worth a second level, since columns make tiles as well */
+    FEWEST_TERMS = 256, /* the fewest terms of a part beside those */
+    /* the fewest terms of a sum of columns that are worth a second level, since columns make tiles
+     * as well */
     FEWEST_ROWS = 1 << 12,
     ROWS_OF_A_BLOCK =
         64 /* at least, of sums of columns: blocks of 4 rows made an array of parts of 16 MiB */
@@ -36,8 +37,8 @@ static int64_t extents(const int64_t *shape, int count) {
     return size;
 }
 
-/* How the reduced space is cut. The first `kept` axes are indices of the parts, and the next axis
- * goes in blocks of `length`. What is left of it behind the last whole block is one more part. */
+/* The cut of the reduced space. The first `kept` axes are indices of the parts, and the next axis
+ * goes in blocks of `length`. The rest behind the last whole block is one more part. */
 typedef struct Cut {
     int kept;
     int64_t length; /* 0: the axis is not cut */

@@ -14,8 +14,8 @@ static GNode **table(Chunk *c, int64_t count) {
     return arena_array(c->g->arena, GNode *, (int)count);
 }
 
-/* Where blocks are read that belong to a whole array, a copy of the block: the formulas of all
- * chunks are then the same. */
+/* Copies a block of a whole array that blocks read, so that the formulas of all chunks are the
+ * same. */
 static GNode *slice(Chunk *c, Part *p, int64_t number) {
     Graph *g = c->g;
     GNode ***of = &p->slices[c->second];
@@ -56,7 +56,7 @@ static GNode *make_block(Chunk *c, Part *p, int64_t number) {
     spec.value = gx_rewrite(c->g, spec.value, read_block, c);
     spec.guard = gx_rewrite(c->g, spec.guard, read_block, c);
     spec.active = gx_rewrite(c->g, spec.active, read_block, c);
-    /* what the whole step would compute again is so in either loop */
+    /* an array that the whole step would compute again is computed again in either loop */
     spec.again += c->second && !p->is_after;
     return graph_compute(c->g, &spec);
 }

@@ -16,13 +16,14 @@ typedef enum {
 typedef struct Part {
     GNode *node;
     Form form;
-    bool rigid;    /* the node stays as it is: a call, or made tile by tile */
-    bool depends;  /* it depends on samples, in another way than an input does */
-    bool is_after; /* it depends on what mixes samples, so the first loop cannot make it */
-    bool is_late;  /* nothing but the end of the step depends on it */
-    bool is_kept;  /* it is an output or a commit */
-    bool is_cut;   /* the first loop makes it, and it is read whole */
-    int index;     /* the node's index that counts samples */
+    bool rigid;   /* the node stays as it is: a call, or made tile by tile */
+    bool depends; /* the array depends on samples, in another way than an input does */
+    /* the array depends on a formula that mixes samples, so the first loop cannot make it */
+    bool is_after;
+    bool is_late; /* nothing but the end of the step depends on it */
+    bool is_kept; /* the array is an output or a commit */
+    bool is_cut;  /* the first loop makes it, and it is read whole */
+    int index;    /* the node's index that counts samples */
     int64_t blocks;
     ARRAY(int) operands, users;
     /* By block: the formula, once the index and the number of blocks are known. */
@@ -36,7 +37,7 @@ typedef struct Part {
 
 typedef struct Chunk {
     Graph *g;
-    Arena *scratch; /* of the lists that a look at a formula makes */
+    Arena *scratch; /* the arena of the lists that a look at a formula makes */
     int64_t chunks;
     int count;
     Part *parts;   /* by position */

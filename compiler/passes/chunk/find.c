@@ -39,8 +39,8 @@ static void survey(Chunk *c) {
 
 /* ---- how many blocks ------------------------------------------------------------------------- */
 
-/* How many blocks an index may be cut into beside an array of so many: as many, or as many of the
- * same length (views put one after another, and one of these taken out again). */
+/* Finds the numbers of blocks that an index may be cut into beside an array of so many: as many, or
+ * as many of the same length (views put one after another, and one of these taken out again). */
 static int add_counts(const Part *beside, int64_t extent, int64_t *counts, int count) {
     const int64_t length = block_size(beside),
                   candidates[2] = {beside->blocks,
@@ -142,7 +142,7 @@ static bool users_fit(Chunk *c, const Part *p) {
 static bool find_samples(Chunk *c, Part *p) {
     const Part before = *p;
     p->form = FORM_BLOCKS;
-    p->opened = NULL; /* of another index */
+    p->opened = NULL; /* it is opened anew with another index */
     for (p->index = 0; p->index < p->node->rank; p->index++) {
         int64_t counts[MOST_COUNTS];
         int count = 0;
@@ -196,8 +196,8 @@ static void choose_cut(const Chunk *c, Part *p) {
 
 /* ---- what mixes the samples ------------------------------------------------------------------ */
 
-/* Of whole work that reads an array which could have been in blocks: the first formula on the way
- * to it that looks at more than one sample. */
+/* Returns, for whole work that reads an array which could have been in blocks, the first formula on
+ * the way to it that looks at more than one sample. */
 static const Part *mixer(const Chunk *c, const Part *reader) {
     for (;;) {
         const Part *next = NULL;

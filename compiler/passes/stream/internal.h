@@ -29,11 +29,12 @@ typedef struct Root {
     struct Cost {
         int passes;              /* sweeps over it */
         double streamed, stored; /* milliseconds */
-        int64_t bytes;           /* what it takes stored, with what is made of it */
+        /* the memory of the product when it is stored, with the arrays that are made of it */
+        int64_t bytes;
     } cost;
 } Root;
 
-/* How a node uses products, or elements made of them. */
+/* The ways in which a node uses products, or elements made of them. */
 typedef enum {
     USE_NONE,
     USE_GATHER, /* reads the product at few chosen places only */

@@ -12,14 +12,15 @@
 
 #include <string.h>
 
-enum { MOST_PLACES = 16 /* of a row */ };
+enum { MOST_PLACES = 16 /* the most places of a row */ };
 
 typedef struct Pick {
     /* indices of the pair: whose places they are, and the one that they are places of */
     const GExpr *own, *other;
-    const GExpr *key;   /* of own and r */
-    const GExpr *ahead; /* what is asked before the key is read; NULL: nothing */
-    const GExpr *holds; /* what else is asked */
+    const GExpr *key; /* the key, by own and r */
+    /* the condition that is asked before the key is read; NULL: there is none */
+    const GExpr *ahead;
+    const GExpr *holds; /* the remaining condition */
 } Pick;
 
 /* The place that a condition picks. */
@@ -77,7 +78,7 @@ static GNode *of_places(Graph *g, const ComputeSpec *spec, const Pick *p, const 
     return graph_compute(g, &made);
 }
 
-/* Where the rest holds, at the place itself. */
+/* Returns the remaining condition at the place itself. */
 static const GExpr *rest_at_place(Graph *g, const Pick *p) {
     const GExpr *holds = p->holds ? gx_substitute(g, p->holds, 1, &p->other, &p->key) : NULL;
     return gx_and(g, p->ahead,

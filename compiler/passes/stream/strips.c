@@ -95,7 +95,7 @@ static bool is_made_of_rows(Graph *g, const GNode *n) {
     return true;
 }
 
-/* What an element is, with the elements that it is made of put in. */
+/* Returns the formula of an element, with those of the elements that it is made of put in. */
 static const GExpr *put_in(void *context, Graph *g, const GExpr *e) {
     if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE ||
         e->tensor->reducer != GR_NONE || e->tensor->active || e->tensor->rank != 2)

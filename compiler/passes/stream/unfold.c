@@ -22,7 +22,7 @@ typedef struct Unfold {
      * users of pairs */
     ComputeSpec **outer;
     bool of_pairs;        /* the node at hand is a user of pairs */
-    const GExpr *payload; /* its result's index beside the pair's; NULL: it has none */
+    const GExpr *payload; /* the result's index beside the pair's; NULL: it has none */
 } Unfold;
 
 /* ---- places read on their own ---------------------------------------------------------------- */
@@ -32,7 +32,7 @@ static bool is_plain(const GExpr *load) {
            load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX;
 }
 
-/* Where both places lie inside T: NULL when that is known. */
+/* Returns the condition that both places lie inside T; NULL when that is known. */
 static const GExpr *inside(Graph *g, const GExpr *load) {
     const GExpr *all = NULL;
     for (int i = 0; i < 2; i++)
@@ -289,8 +289,8 @@ static GNode *renew_rows(Unfold *u, const GNode *n) {
     return stream_in_strips(u->g, n, &product);
 }
 
-/* How many pairs of a row a condition holds for, or what they add up to: it is asked again instead
- * of being stored. */
+/* True if the node counts the pairs of a row for which a condition holds, or adds their values: it
+ * is computed again instead of being stored. */
 static bool counts_pairs(const GNode *n) {
     if (n->reducer == GR_NONE || n->red_rank != 1 || n->rank > 1) return false;
     return n->type != GT_REAL || n->value->op != G_MUL;

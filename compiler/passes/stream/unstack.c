@@ -252,7 +252,7 @@ static GNode *join_results(Unstack *u, const ComputeSpec *spec, int at) {
     return graph_compute(g, &all);
 }
 
-/* Where the largest or smallest term is: the first of them. */
+/* Finds the place of the largest or smallest term: the first such. */
 static GNode *join_places(Unstack *u, const ComputeSpec *spec) {
     Graph *g = u->g;
     const GExpr *best = NULL, *at = gx_int(g, 0);

@@ -13,7 +13,7 @@ enum { MOST_FACTORS = 24 };
 
 typedef struct Gather {
     Graph *g;
-    const GExpr *own[GRAPH_MAX_RANK + 1]; /* what the amount is read at: the own indices, then r */
+    const GExpr *own[GRAPH_MAX_RANK + 1]; /* the indices of the amount: the own indices, then r */
     int own_count;
     const GExpr *x, *key, *inside; /* inside: the key is a place of the row; NULL: that is known */
     const GExpr *weight, *rest;    /* factors of own indices and the place alone, and the others */

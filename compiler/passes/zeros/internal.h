@@ -22,7 +22,7 @@ typedef struct Scatter {
      * axis that it scatters to. */
     const GExpr *out[GRAPH_MAX_RANK], *place;
     const GExpr *key;
-    GNode *amount; /* its axes are the own ones in order, then r */
+    GNode *amount; /* the array of amounts; its axes are the own ones in order, then r */
     bool refused;  /* some reader wants S whole */
 } Scatter;
 

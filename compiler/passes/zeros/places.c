@@ -21,9 +21,9 @@ enum {
 
 /* A node that is linear in scatters: elementwise, or one itself. */
 typedef struct Carrier {
-    const GExpr *out[GRAPH_MAX_RANK]; /* that it is written in */
+    const GExpr *out[GRAPH_MAX_RANK]; /* the indices that it is written in */
     Linear form;
-    GNode *rest; /* what else there is of it; NULL: nothing */
+    GNode *rest; /* the rest of the array; NULL: there is none */
     uint64_t scatters;
 } Carrier;
 

@@ -196,7 +196,7 @@ static GNode *in_two_levels(Graph *g, const ComputeSpec *spec, int kept, int tar
                             const GExpr *key) {
     ComputeSpec inner = *spec, outer = *spec;
     const GExpr *at[GRAPH_MAX_RANK];
-    /* what is in no sum may be what cannot be read */
+    /* a place that is in no sum may be one that cannot be read */
     inner.guard = gx_inside(g, key, graph_index_extent(g, spec->out[target]));
     inner.out_rank = 0;
     at[inner.out_rank] = spec->red[kept];
