@@ -463,3 +463,18 @@ const char *format_module(Arena *arena, const Module *module) {
     }
     return text;
 }
+
+const char *format_source(Arena *arena, Diag *diag, const Source *source) {
+    const Module *module = parse_module(arena, diag, source, "spec");
+    if (diag_error_count(diag)) return NULL;
+    const char *text = format_module(arena, module);
+    const Source again = {source->path, text, strlen(text)};
+    const Module *formatted = parse_module(arena, diag, &again, "spec");
+    if (diag_error_count(diag) == 0 && ast_same_module(module, formatted)) return text;
+    const Span nowhere = {.source = NULL};
+    diag_report(diag, CODE_INTERNAL, nowhere,
+                "a fault of the formatter: `%s` would come out with another meaning; it stays as "
+                "it is",
+                source->path);
+    return NULL;
+}

@@ -8,5 +8,8 @@
 /* The text of a module that was parsed without errors, laid out anew; comments are kept. In the
  * arena. */
 const char *format_module(Arena *arena, const Module *module);
+/* The text of a file laid out anew, after it was parsed again and found to mean the same; NULL
+ * after messages. */
+const char *format_source(Arena *arena, Diag *diag, const Source *source);
 
 #endif

@@ -2,7 +2,6 @@
  * writes nothing. */
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
-#include "lang/ast_walk.h"
 #include "lang/format.h"
 #include "runtime/files.h"
 
@@ -14,19 +13,9 @@
 /* The new text, or NULL after messages. */
 static const char *format_file(Arena *arena, const Source *source) {
     Diag *diag = diag_new(arena);
-    const Module *module = parse_module(arena, diag, source, "spec");
-    if (diag_error_count(diag)) {
-        report_messages(diag);
-        return NULL;
-    }
-    const char *text = format_module(arena, module);
-    const Source again = {source->path, text, strlen(text)};
-    const Module *formatted = parse_module(arena, diag, &again, "spec");
-    if (diag_error_count(diag) == 0 && ast_same_module(module, formatted)) return text;
-    report(CODE_INTERNAL,
-           "a fault of the formatter: `%s` would come out with another meaning; it stays as it is",
-           source->path);
-    return NULL;
+    const char *text = format_source(arena, diag, source);
+    if (!text) report_messages(diag);
+    return text;
 }
 
 /* Writes the text in place of the file: of the one that a link names, with the permissions that it

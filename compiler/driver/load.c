@@ -348,16 +348,31 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
     return for_functions && !settings_fit_functions(arena, method, options) ? NULL : method;
 }
 
+static Method *check_sources(Arena *arena, Diag *diag, const char *path, Seeker *seeker,
+                             const Source *const *sources, int count) {
+    Module *spec = NULL;
+    for (int i = 0; i < count; i++)
+        spec = module_join(arena, spec,
+                           parse_module(arena, diag, sources[i], load_spec_name(arena, path)));
+    const CheckHooks hooks = {library_read, read_schema,     choose_rows,
+                              kept_rows,    &data_catalogue, seeker};
+    Method *method = check_method(arena, diag, spec, &hooks);
+    close_table(seeker);
+    return method;
+}
+
 Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) {
     Source *source = arena_new_of(arena, Source);
-    *source = (Source){path, text, strlen(text)};
+    const Source *const sources[] = {source};
     Seeker seeker = {.quiet = true};
-    const CheckHooks hooks = {library_read, read_schema,     choose_rows,
-                              kept_rows,    &data_catalogue, &seeker};
-    Method *method = check_method(
-        arena, diag, parse_module(arena, diag, source, load_spec_name(arena, path)), &hooks);
-    close_table(&seeker);
-    return method;
+    *source = (Source){path, text, strlen(text)};
+    return check_sources(arena, diag, path, &seeker, sources, 1);
+}
+
+Method *load_sources(Arena *arena, Diag *diag, const char *path, const Source *const *sources,
+                     int count) {
+    Seeker seeker = {.places = {.spec = path}, .quiet = true};
+    return check_sources(arena, diag, path, &seeker, sources, count);
 }
 
 LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method,

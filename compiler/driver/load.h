@@ -35,6 +35,11 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
  * lowered. */
 Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text);
 
+/* The same for the files of one module, whose paths are relative to `path`, the file or the folder
+ * that the data lies beside. */
+Method *load_sources(Arena *arena, Diag *diag, const char *path, const Source *const *sources,
+                     int count);
+
 /* True if the method trains something: else it is a file of functions. */
 bool method_is_trained(const Method *method);
 
