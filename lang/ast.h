@@ -10,6 +10,8 @@
 #include "lang/diag.h"
 #include "lang/type.h"
 
+#include <string.h>
+
 typedef struct Expr Expr;
 typedef struct Stmt Stmt;
 typedef struct Binder Binder;
@@ -113,6 +115,15 @@ struct Expr {
     bool is_sample;
     double constant;
 };
+
+/* Of a MEMBER: its name alone, without what it is a member of. */
+static inline Span member_name_span(const Expr *e) {
+    Span span = e->span;
+    const int length = (int)strlen(e->name);
+    span.column += span.end - span.begin - length; /* on one line: names and points are ASCII */
+    span.begin = span.end - length;
+    return span;
+}
 
 /* name[dims] in signatures, params, states, queues, draws; `name = default` in configurations. */
 typedef struct Param {

@@ -6,8 +6,10 @@
 #include <string.h>
 
 const char *const reduce_names[REDUCE_KINDS] = {
-    "sum", "mean", "max", "min",          "argmax",    "argmin",  "count",
-    "any", "all",  "var", "var_unbiased", "logsumexp", "softmax", "topk"};
+#define REDUCTION(text, meaning) text,
+#include "lang/words.def"
+#undef REDUCTION
+};
 
 Span ast_span(Span a, Span b) {
     if (b.end > a.end) a.end = b.end;

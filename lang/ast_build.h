@@ -34,6 +34,7 @@ typedef struct Parser {
     /* the statement's keyword: `rate`, `with`, `trains` are words only after theirs */
     int soft;
     int offset, line, line_start;
+    int counted, counted_to; /* the column of that offset, which is on this line */
     int last_error_line;
     int last_letter_line; /* the line of the last letter that is no ASCII and was reported */
     /* for messages: the tokens around the place at hand, and what the statement has so far */
@@ -54,6 +55,8 @@ typedef struct Parser {
     bool is_too_deep;   /* said once; such a file has no tree */
 } Parser;
 
+/* At the start of a file. */
+void parser_begin(Parser *p, Arena *arena, Diag *diag, const Source *source);
 /* Reports that the text nests deeper than a limit of lang/limits.h; `what` nests: "brackets". */
 void parser_too_deep(Parser *p, Span span, const char *what);
 

@@ -86,10 +86,10 @@ static const char *nearest_name(Check *c, const char *name) {
     return diag_nearest(name, names, count);
 }
 
-void scope_suggest(Check *c, const char *name) {
+void scope_suggest(Check *c, const char *name, Span span) {
     const char *near = nearest_name(c, name);
     if (near) {
-        diag_suggest(c->diag, "did you mean `%s`?", near);
+        diag_mean(c->diag, span, near);
         return;
     }
     for (int m = 0; m < c->modules.count; m++) {
@@ -97,6 +97,7 @@ void scope_suggest(Check *c, const char *name) {
             continue;
         diag_suggest(c->diag, "the module %s has it: `%s.%s`", c->modules.items[m]->name,
                      c->modules.items[m]->name, name);
+        diag_fix(c->diag, span, arena_printf(c->arena, "%s.%s", c->modules.items[m]->name, name));
         return;
     }
 }
@@ -109,7 +110,7 @@ Scope *module_scope(Check *c, const Module *module) {
 
 static Scope *builtin_scope(Check *c) {
     static const char *const names[] = {
-#define BUILTIN(name, low, high, rule) #name,
+#define BUILTIN(name, low, high, rule, call, meaning) #name,
 #include "lang/builtins.def"
 #undef BUILTIN
     };
@@ -536,6 +537,7 @@ static void declare_module_names(Check *c, Module *m) {
                 Symbol *symbol =
                     scope_declare(c, SYMBOL_MODULE, s->params[p].name, s->params[p].span, s, NULL);
                 symbol->module = used;
+                s->params[p].symbol = symbol;
                 symbol->type = used ? type_make(c, KIND_MODULE, 0, NULL) : type_poison(c);
             }
         }
@@ -637,7 +639,7 @@ static Module *load_module(Check *c, const char *name, Span span) {
         diag_report(c->diag, CODE_UNKNOWN_MODULE, span, "the library has no module `%s`", name);
         const char *near = diag_nearest(name, known, (int)(sizeof known / sizeof *known));
         if (near)
-            diag_suggest(c->diag, "did you mean `%s`?", near);
+            diag_mean(c->diag, span, near);
         else
             diag_suggest(c->diag, "there are nn, losses, measure, optim, anneal, augment, cluster, "
                                   "stats, pair and mix");

@@ -90,7 +90,7 @@ void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser); /* param, 
 Type *type_of_shape(Check *c, TypeKind kind, Expr **exprs, int count);
 Type *type_of_let(Check *c, Stmt *s); /* the type of the name of a let, a carry or a next */
 Scope *module_scope(Check *c, const Module *module);
-void scope_suggest(Check *c, const char *name);
+void scope_suggest(Check *c, const char *name, Span span);
 
 /* check_method.c */
 void check_statement(Check *c, Module *m, Stmt *s);

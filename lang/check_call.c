@@ -126,7 +126,7 @@ static void unknown_argument(Check *c, Span span, const char *name, const char *
     diag_report(c->diag, CODE_UNKNOWN_ARGUMENT, span, "`%s` has no argument `%s`", callee, name);
     const char *near = diag_nearest(name, names, count);
     if (near)
-        diag_suggest(c->diag, "did you mean `%s`?", near);
+        diag_mean(c->diag, span, near);
     else if (count)
         diag_suggest(c->diag, "its arguments are %s", list_names(c, names, count));
 }
@@ -179,8 +179,8 @@ static const struct {
     int low, high;
     Rule rule;
 } builtins[] = {
-#define ANY                            INT_MAX
-#define BUILTIN(name, low, high, rule) {#name, low, high, RULE_##rule},
+#define ANY                                           INT_MAX
+#define BUILTIN(name, low, high, rule, call, meaning) {#name, low, high, RULE_##rule},
 #include "lang/builtins.def"
 #undef BUILTIN
 #undef ANY

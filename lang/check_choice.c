@@ -119,7 +119,7 @@ static void read_episodes(Check *c, DataSource *data, const Expr *call) {
                     "an episode has so many `ways` and so many rows of `each`: `episodes(ways = 5, "
                     "each = 6)`");
         const char *near = name ? diag_nearest(name, names, 2) : NULL;
-        if (near && at < 0) diag_suggest(c->diag, "did you mean `%s`?", near);
+        if (near && at < 0) diag_mean(c->diag, call_argument_span(call, i), near);
     }
     if (good && (!data->ways || !data->each))
         diag_report(c->diag, CODE_DATA_OPTION, call->span,
@@ -239,7 +239,7 @@ static bool is_number_field(Check *c, const Stmt *s, const Expr *name) {
                 "the data `%s` has no field `%s`; it has %s", s->name, name->name,
                 source_fields_text(c, data));
     const char *near = source_nearest_field(c, data, name->name);
-    if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+    if (near) diag_mean(c->diag, name->span, near);
     return false;
 }
 
@@ -299,7 +299,7 @@ static void check_class_field(Check *c, const Stmt *s) {
                     "`by` is the name of an int field, and `%s` is none; `%s` has %s", by, s->name,
                     source_fields_text(c, data));
         const char *near = field ? NULL : source_nearest_field(c, data, by);
-        if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+        if (near) diag_mean(c->diag, given->span, near);
         return;
     }
     diag_report(c->diag, CODE_DATA_OPTION, option_span(s->value, option),

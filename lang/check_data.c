@@ -45,7 +45,10 @@ static const DataReader *find_reader(Check *c, const Expr *call) {
     /* without its `data.` */
     if (call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME) name = call->callee->name;
     const char *near = diag_nearest(name, names, known->reader_count);
-    if (near) diag_suggest(c->diag, "did you mean `data.%s`?", near);
+    if (near && call->kind == EXPR_CALL)
+        diag_mean(c->diag, call->callee->span, arena_printf(c->arena, "data.%s", near));
+    else if (near)
+        diag_suggest(c->diag, "did you mean `data.%s`?", near);
     return NULL;
 }
 
@@ -62,8 +65,9 @@ static void read_split(Check *c, DataSource *data, const Expr *call) {
     const Span span = split ? split->span : call->span;
     diag_report(c->diag, CODE_UNKNOWN_DATA, span,
                 "`data.%s` needs its split, \"train\" or \"test\"", data->reader);
+    if (near) diag_suggest(c->diag, "did you mean \"%s\"?", near);
     if (near)
-        diag_suggest(c->diag, "did you mean \"%s\"?", near);
+        diag_fix(c->diag, span, arena_printf(c->arena, "\"%s\"", near));
     else if (split && split->kind == EXPR_NAME)
         diag_suggest(c->diag, "it stands in double quotes: \"%s\"", split->name);
     data->path = splits[0];
@@ -167,7 +171,7 @@ static void unknown_setting(Check *c, const DataSource *data, const Expr *call, 
                     name, common);
     const char *near = diag_nearest(name, names, count);
     if (near)
-        diag_suggest(c->diag, "did you mean `%s`?", near);
+        diag_mean(c->diag, span, near);
     else if (strcmp(name, "where") == 0)
         diag_suggest(c->diag, "it stands behind the call: `data.%s(..) where label == 3`",
                      data->reader);

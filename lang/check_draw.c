@@ -27,7 +27,7 @@ static Type *draw_type(Check *c, Param *p) {
                     p->name);
         const char *name = p->value->kind == EXPR_CALL ? p->value->callee->name : NULL;
         const char *near = name ? diag_nearest(name, distributions, DISTRIBUTION_COUNT) : NULL;
-        if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+        if (near) diag_mean(c->diag, p->value->callee->span, near);
         return type_poison(c);
     }
     Type *head = type_of_shape(c, value->kind, p->dims, p->dim_count);

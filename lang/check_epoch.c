@@ -44,10 +44,10 @@ static void check_kmeans_option(Check *c, const Expr *call, int at) {
             diag_report(c->diag, CODE_EVERY_EPOCH, value->span,
                         "k-means starts by \"plus_plus\", or from a \"sample\" of the points");
     } else {
-        diag_report(c->diag, CODE_EVERY_EPOCH, value->span,
+        diag_report(c->diag, CODE_EVERY_EPOCH, call_argument_span(call, at),
                     "kmeans has no option `%s`; it has iterations, spherical and start", name);
         const char *near = diag_nearest(name, options, 3);
-        if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+        if (near) diag_mean(c->diag, call_argument_span(call, at), near);
     }
 }
 

@@ -48,7 +48,7 @@ static void unknown_option(Check *c, const Expr *call, int at, const char *evalu
     diag_report(c->diag, CODE_EVALUATION, call_argument_span(call, at),
                 "`%s` has no option `%s`; it has %s", evaluation, name,
                 options_text(c, evaluation));
-    if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+    if (near) diag_mean(c->diag, call_argument_span(call, at), near);
 }
 
 static void check_missing(Check *c, const Expr *call, const char *evaluation) {
@@ -395,7 +395,7 @@ void check_eval(Check *c, Stmt *s) {
             c->diag, CODE_EVALUATION, call->span,
             "`eval` knows knn(..) and linear(..), and statements: over, let, update and report");
         const char *near = diag_nearest(name, evaluations, COUNT);
-        if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+        if (near) diag_mean(c->diag, call->callee->span, near);
     }
     check_measures(c, s);
 }

@@ -347,6 +347,21 @@ static bool is_foreign(Span span) {
     return (unsigned char)span.source->text[span.begin] >= 0x80;
 }
 
+/* Adds the module at the top of the file that the name stands in. */
+static void fix_use(Check *c, const Expr *name) {
+    const Module *m = c->module;
+    for (int i = 0; i < m->stmt_count; i++) {
+        Span at = m->stmts[i]->span;
+        if (at.source != name->span.source) continue;
+        while (at.begin > 0 && at.source->text[at.begin - 1] != '\n')
+            at.begin--;
+        at.end = at.begin;
+        at.column = 1;
+        diag_fix(c->diag, at, arena_printf(c->arena, "use %s\n", name->name));
+        return;
+    }
+}
+
 /* Once a line for each name: the second time would say nothing new. */
 static void unknown_name(Check *c, const Expr *e) {
     if (is_foreign(e->span)) return;
@@ -360,7 +375,7 @@ static void unknown_name(Check *c, const Expr *e) {
     diag_report(c->diag, CODE_UNKNOWN_NAME, e->span, "the name `%s` is not known here", e->name);
     if (diag_error_count(c->diag) > ENOUGH_ERRORS) return;
     const char *meant = habit_of_name(e->name);
-    scope_suggest(c, e->name);
+    scope_suggest(c, e->name, e->span);
     if (meant)
         diag_suggest(c->diag, "%s", meant);
     else if (c->in_signature)
@@ -372,8 +387,10 @@ static void unknown_name(Check *c, const Expr *e) {
                      "`let y[%s] = ..`",
                      e->name, e->name);
     else if (c->hooks && c->hooks->module &&
-             c->hooks->module(c->hooks->context, c->arena, e->name, 0))
+             c->hooks->module(c->hooks->context, c->arena, e->name, 0)) {
         diag_suggest(c->diag, "`use %s` makes the names of the library's module visible", e->name);
+        fix_use(c, e);
+    }
 }
 
 static Type *check_name(Check *c, Expr *e) {
@@ -472,7 +489,7 @@ static Type *check_member(Check *c, Expr *e) {
                         b->name, e->name);
             const char *near = diag_nearest(e->name, names, count);
             if (near)
-                diag_suggest(c->diag, "did you mean `%s.%s`?", b->name, near);
+                diag_mean(c->diag, e->span, arena_printf(c->arena, "%s.%s", b->name, near));
             else
                 suggest_names_of(c, b->name, scope);
             return type_poison(c);
@@ -485,12 +502,12 @@ static Type *check_member(Check *c, Expr *e) {
         return check_field(c, e, b);
     if (t->kind == KIND_NET) {
         Symbol *s = arena_new_of(c->arena, Symbol);
-        *s = (Symbol){.kind = SYMBOL_NET_PART,
-                      .name = e->name,
-                      .span = base->span,
-                      .stmt = b ? b->stmt : NULL};
         const Expr *whole = composition_of(b);
         const int item = part_of(whole, e->name);
+        *s = (Symbol){.kind = SYMBOL_NET_PART,
+                      .name = e->name,
+                      .span = item < 0 ? base->span : whole->arg_spans[item],
+                      .stmt = b ? b->stmt : NULL};
         s->item = item;
         if (item < 0) {
             if (parse_was_broken(c, e->name)) return type_poison(c);
@@ -503,7 +520,7 @@ static Type *check_member(Check *c, Expr *e) {
                         e->name);
             const char *near = diag_nearest(e->name, names, count);
             if (near)
-                diag_suggest(c->diag, "did you mean `%s`?", near);
+                diag_mean(c->diag, member_name_span(e), near);
             else
                 diag_suggest(c->diag,
                              "parts are named where they are composed: `%s: nn.convnet() >> ...`",

@@ -47,6 +47,7 @@ static Type *unknown_field(Check *c, const Expr *e, const Symbol *symbol) {
                 symbol->stmt->name, e->name, source_fields_text(c, data));
     const char *near = source_nearest_field(c, data, e->name);
     if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", symbol->stmt->name, near);
+    if (near) diag_fix(c->diag, member_name_span(e), near);
     return type_poison(c);
 }
 

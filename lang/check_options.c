@@ -68,7 +68,7 @@ static void unknown_setting(Check *c, const Stmt *s, const Param *p) {
     if (strcmp(p->name, "seed") == 0)
         diag_suggest(c->diag, "a seed belongs to a run: `couplet train FILE --seed 5`");
     else if (near)
-        diag_suggest(c->diag, "did you mean `%s`?", near);
+        diag_mean(c->diag, p->span, near);
     else
         diag_suggest(
             c->diag,

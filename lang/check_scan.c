@@ -94,7 +94,7 @@ static void unknown_carry(Check *c, const Stmt *s) {
                 "parentheses: `(%s = ..)`",
                 s->name, s->name);
     const char *near = diag_nearest(s->name, names, count);
-    if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+    if (near) diag_mean(c->diag, s->name_span, near);
 }
 
 /* Any number may follow a real; else the type stays as it is. */

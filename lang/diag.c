@@ -1,5 +1,5 @@
 /* Messages: kept until the end, sorted by place, printed with the line and a caret. */
-#include "lang/diag_private.h"
+#include "lang/diag_messages.h"
 #include "lang/utf8.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@ struct Diag {
     Arena *arena;
     ARRAY(DiagMessage) messages;
     int errors;
-    bool unlimited;
+    bool unlimited, coloured;
     const char *speaker;
     void (*trail)(void *context, Diag *diag);
     void *trail_context;
@@ -66,6 +66,10 @@ void diag_unlimited(Diag *diag) {
     diag->unlimited = true;
 }
 
+void diag_colour(Diag *diag) {
+    diag->coloured = true;
+}
+
 void diag_report(Diag *diag, DiagCode code, Span span, const char *format, ...) {
     DiagMessage message;
     memset(&message, 0, sizeof message);
@@ -106,8 +110,21 @@ void diag_suggest(Diag *diag, const char *format, ...) {
     if (diag->messages.count == 0) return;
     va_list args;
     va_start(args, format);
-    diag->messages.items[diag->messages.count - 1].suggestion = make_text(diag, format, args);
+    DiagMessage *last = &diag->messages.items[diag->messages.count - 1];
+    last->suggestion = make_text(diag, format, args);
+    last->fix.text = NULL; /* of a suggestion that this one replaces */
     va_end(args);
+}
+
+void diag_fix(Diag *diag, Span span, const char *text) {
+    if (diag->messages.count == 0) return;
+    DiagPart fix = {span, arena_strndup(diag->arena, text, strlen(text))};
+    diag->messages.items[diag->messages.count - 1].fix = fix;
+}
+
+void diag_mean(Diag *diag, Span span, const char *text) {
+    diag_suggest(diag, "did you mean `%s`?", text);
+    diag_fix(diag, span, text);
 }
 
 int diag_error_count(const Diag *diag) {
@@ -203,10 +220,6 @@ typedef struct Shown {
 
 enum { SHOWN_BEFORE = 100, SHOWN_BEHIND = 140 }; /* bytes around the caret of a very long line */
 
-static bool goes_on(const char *text, int at) {
-    return ((unsigned char)text[at] & 0xc0) == 0x80;
-}
-
 static Shown shown_line(Span span) {
     const char *text = span.source->text;
     Shown line = {span.begin, span.begin, false, false};
@@ -215,10 +228,10 @@ static Shown shown_line(Span span) {
     while ((size_t)line.end < span.source->length && text[line.end] != '\n' &&
            line.end - span.begin < SHOWN_BEHIND)
         line.end++;
-    while (line.begin > 0 && line.begin < span.begin && goes_on(text, line.begin))
+    while (line.begin > 0 && line.begin < span.begin && utf8_goes_on(text[line.begin]))
         line.begin++;
     while (line.end > span.begin && (size_t)line.end < span.source->length &&
-           goes_on(text, line.end))
+           utf8_goes_on(text[line.end]))
         line.end--;
     line.cut_before = line.begin > 0 && text[line.begin - 1] != '\n';
     line.cut_behind = (size_t)line.end < span.source->length && text[line.end] != '\n';
@@ -243,17 +256,62 @@ static int character(const Source *source, int at, int end, int column, int *col
     return length;
 }
 
+/* What is coloured, as rustc does it. */
+typedef enum {
+    STYLE_PLACE,
+    STYLE_ERROR,
+    STYLE_WARNING,
+    STYLE_NOTE,
+    STYLE_HELP,
+    STYLE_MARGIN
+} Style;
+
+/* The stream, and whether it takes colours. */
+typedef struct Paper {
+    FILE *out;
+    bool coloured;
+} Paper;
+
+static void begin_style(Paper paper, Style style) {
+    static const char *const sequences[] = {
+        [STYLE_PLACE] = "1", [STYLE_ERROR] = "1;31", [STYLE_WARNING] = "1;33",
+        [STYLE_NOTE] = "1",  [STYLE_HELP] = "1;36",  [STYLE_MARGIN] = "1;34"};
+    if (paper.coloured) fprintf(paper.out, "\033[%sm", sequences[style]);
+}
+
+static void end_style(Paper paper) {
+    if (paper.coloured) fputs("\033[0m", paper.out);
+}
+
+static Style style_of(DiagSeverity severity) {
+    static const Style styles[] = {STYLE_ERROR, STYLE_WARNING, STYLE_NOTE};
+    return styles[severity];
+}
+
 static void repeat(FILE *out, char what, int times) {
     for (int i = 0; i < times; i++)
         fputc(what, out);
 }
 
-static void print_caret_line(FILE *out, Span span) {
+/* The bars beside a line of a source, with its number or without. */
+static void print_margin(Paper paper, int line) {
+    begin_style(paper, STYLE_MARGIN);
+    if (line)
+        fprintf(paper.out, "%5d |", line);
+    else
+        fputs("      |", paper.out);
+    end_style(paper);
+    fputc(' ', paper.out);
+}
+
+static void print_caret_line(Paper paper, Span span, Style style) {
+    FILE *out = paper.out;
     const Source *source = span.source;
     const Shown line = shown_line(span);
     const char *before = line.cut_before ? ".." : "", *behind = line.cut_behind ? ".." : "";
     int columns;
-    fprintf(out, "%5d | %s", span.line, before);
+    print_margin(paper, span.line);
+    fputs(before, out);
     for (int at = line.begin, column = 0; at < line.end; column += columns) {
         const int length = character(source, at, line.end, column, &columns);
         if (source->text[at] == '\t')
@@ -262,7 +320,9 @@ static void print_caret_line(FILE *out, Span span) {
             utf8_print(out, source->text + at, (size_t)length);
         at += length;
     }
-    fprintf(out, "%s\n      | %*s", behind, (int)strlen(before), "");
+    fprintf(out, "%s\n", behind);
+    print_margin(paper, 0);
+    repeat(out, ' ', (int)strlen(before));
     int column = 0, marked = 0;
     for (int at = line.begin; at < line.end && at < span.end; column += columns) {
         const bool inside = at >= span.begin;
@@ -270,46 +330,70 @@ static void print_caret_line(FILE *out, Span span) {
         if (!inside)
             repeat(out, ' ', columns);
         else if (columns > 0) {
+            if (marked == 0) begin_style(paper, style);
             if (marked == 0) fputc('^', out);
             repeat(out, '~', marked == 0 ? columns - 1 : columns);
             marked += columns;
         }
     }
-    fputs(marked ? "\n" : "^\n", out);
+    if (!marked) begin_style(paper, style);
+    if (!marked) fputc('^', out);
+    end_style(paper);
+    fputc('\n', out);
 }
 
 static void print_text(FILE *out, const char *text) {
     utf8_print(out, text, strlen(text));
 }
 
-static void print_part(FILE *out, const DiagPart *part, DiagSeverity severity, const char *code,
+static void print_part(Paper paper, const DiagPart *part, DiagSeverity severity, const char *code,
                        const char *speaker) {
+    FILE *out = paper.out;
+    const Style style = style_of(severity);
+    begin_style(paper, STYLE_PLACE);
     if (part->span.source) {
         print_text(out, part->span.source->path);
         fprintf(out, ":%d:%d: ", part->span.line, part->span.column);
     } else if (speaker) {
         fprintf(out, "%s: ", speaker);
     }
+    end_style(paper);
+    begin_style(paper, style);
     fprintf(out, "%s", diag_severity_name(severity));
     if (code) fprintf(out, "[%s]", code);
+    end_style(paper);
+    if (code) begin_style(paper, STYLE_PLACE);
     fprintf(out, ": ");
     print_text(out, part->text);
+    if (code) end_style(paper);
     fputc('\n', out);
-    if (part->span.source && part->span.source->text) print_caret_line(out, part->span);
+    if (part->span.source && part->span.source->text) print_caret_line(paper, part->span, style);
+}
+
+static void print_help(Paper paper, const char *text) {
+    fputs("      ", paper.out);
+    begin_style(paper, STYLE_MARGIN);
+    fputs("=", paper.out);
+    end_style(paper);
+    fputc(' ', paper.out);
+    begin_style(paper, STYLE_HELP);
+    fputs("help", paper.out);
+    end_style(paper);
+    fputs(": ", paper.out);
+    print_text(paper.out, text);
+    fputc('\n', paper.out);
 }
 
 void diag_print(const Diag *diag, FILE *out) {
+    const Paper paper = {out, diag->coloured};
     DiagList list = diag_sorted(diag);
     for (int i = 0; i < list.count; i++) {
         const DiagMessage *message = list.messages[i];
         const DiagCodeInfo *info = &diag_codes[message->code];
-        print_part(out, &message->parts.items[0], info->severity, info->code, diag->speaker);
+        print_part(paper, &message->parts.items[0], info->severity, info->code, diag->speaker);
         for (int p = 1; diag_part(message, p); p++)
-            print_part(out, diag_part(message, p), DIAG_NOTE, NULL, NULL);
-        if (!message->suggestion) continue;
-        fprintf(out, "      = help: ");
-        print_text(out, message->suggestion);
-        fputc('\n', out);
+            print_part(paper, diag_part(message, p), DIAG_NOTE, NULL, NULL);
+        if (message->suggestion) print_help(paper, message->suggestion);
     }
     if (list.hidden)
         fprintf(out, "and %d more %s; --all-errors shows all\n", list.hidden,

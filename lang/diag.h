@@ -14,7 +14,8 @@ typedef struct Source {
     size_t length;
 } Source;
 
-/* Half-open byte range in one source, with the line and column (both from 1) of its start. */
+/* Half-open byte range in one source, with the line and column (both from 1) of its start. A column
+ * is a character, whatever its bytes and its width. */
 typedef struct Span {
     const Source *source;
     int begin, end;
@@ -62,6 +63,10 @@ void diag_trail(Diag *diag, Span span, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* "did you mean `losses.nt_xent`?": printed as the last line of the message, without a caret. */
 void diag_suggest(Diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The change that mends the mistake of the message started last: `text` in place of what stands at
+ * `span`. Editors offer it. `diag_mean` suggests it in words, too: "did you mean `text`?". */
+void diag_fix(Diag *diag, Span span, const char *text);
+void diag_mean(Diag *diag, Span span, const char *text);
 int diag_error_count(const Diag *diag);
 /* The messages of `other` behind those of `diag`; their texts must live as long. */
 void diag_take(Diag *diag, const Diag *other);
@@ -72,6 +77,8 @@ const char *diag_first_error(const Diag *diag, Span *span, DiagCode *code);
 void diag_speaker(Diag *diag, const char *name);
 /* Shows every error. Without it the first 20 are shown, and then how many more there are. */
 void diag_unlimited(Diag *diag);
+/* Colours what diag_print prints, by the sequences of ANSI terminals. */
+void diag_colour(Diag *diag);
 /* Prints all messages, in order of file and line, as
  *   path:line:column: error[E101]: sentence
  *      12 | the source line
@@ -79,9 +86,10 @@ void diag_unlimited(Diag *diag);
  * then notes in the same form, then "help: ...". Identical messages are printed once. */
 void diag_print(const Diag *diag, FILE *out);
 /* Prints the messages for editors, one JSON object a line: file, line, column, end {line, column},
- * code, severity, message, notes [{file, line, column, end, message}] and suggestion (or null).
- * Lines and columns count from 1, columns are bytes; `end` is exclusive. The text is valid UTF-8,
- * whatever the file holds. */
+ * code, severity, message, notes [{file, line, column, end, message}], suggestion (or null) and fix
+ * (null, or {file, line, column, end, text}: the text that belongs there). Lines and columns count
+ * from 1, columns are characters; `end` is exclusive. The text is valid UTF-8, whatever the file
+ * holds. */
 void diag_print_json(const Diag *diag, FILE *out);
 /* The candidate nearest to `name` by edit distance, or NULL when none is near. */
 const char *diag_nearest(const char *name, const char *const *candidates, int count);

@@ -1,5 +1,5 @@
 /* Messages as JSON, one object a line, for editors. */
-#include "lang/diag_private.h"
+#include "lang/diag_messages.h"
 #include "lang/utf8.h"
 
 #include <stdlib.h>
@@ -19,12 +19,24 @@ static void print_place(FILE *out, Span span) {
          i++) {
         bool ends = span.source->text[i] == '\n';
         line += ends;
-        column = ends ? 1 : column + 1;
+        column = ends ? 1 : column + !utf8_goes_on(span.source->text[i]);
     }
     fprintf(out, "\"file\": ");
     print_string(out, span.source->path);
     fprintf(out, ", \"line\": %d, \"column\": %d, \"end\": {\"line\": %d, \"column\": %d}",
             span.line, span.column, line, column);
+}
+
+static void print_fix(FILE *out, const DiagPart *fix) {
+    if (!fix->text) {
+        fprintf(out, "null");
+        return;
+    }
+    fputc('{', out);
+    print_place(out, fix->span);
+    fprintf(out, ", \"text\": ");
+    print_string(out, fix->text);
+    fputc('}', out);
 }
 
 static void print_message(FILE *out, const DiagMessage *message) {
@@ -47,6 +59,8 @@ static void print_message(FILE *out, const DiagMessage *message) {
         print_string(out, message->suggestion);
     else
         fprintf(out, "null");
+    fprintf(out, ", \"fix\": ");
+    print_fix(out, &message->fix);
     fprintf(out, "}\n");
 }
 
@@ -57,7 +71,8 @@ void diag_print_json(const Diag *diag, FILE *out) {
     if (list.hidden)
         fprintf(out,
                 "{\"file\": null, \"code\": null, \"severity\": \"note\", \"message\": \"and %d "
-                "more %s; --all-errors shows all\", \"notes\": [], \"suggestion\": null}\n",
+                "more %s; --all-errors shows all\", \"notes\": [], \"suggestion\": null, "
+                "\"fix\": null}\n",
                 list.hidden, list.hidden == 1 ? "error" : "errors");
     free(list.messages);
 }

@@ -19,7 +19,6 @@ static bool is_text(Diag *diag, const Source *source) {
             const unsigned byte = (unsigned char)source->text[at];
             span.begin = (int)at;
             span.end = span.begin + 1;
-            span.column = (int)at - span.column + 2;
             diag_report(diag, CODE_CHARACTER, span,
                         code == 0 && length
                             ? "this is no text: here stands a byte 0"
@@ -31,21 +30,26 @@ static bool is_text(Diag *diag, const Source *source) {
             return false;
         }
         at += (size_t)length;
+        span.column++;
         if (code != '\n') continue;
         span.line++;
-        span.column = (int)at + 1;
+        span.column = 1;
     }
     return true;
 }
 
+void parser_begin(Parser *p, Arena *arena, Diag *diag, const Source *source) {
+    memset(p, 0, sizeof *p);
+    p->arena = arena;
+    p->diag = diag;
+    p->source = source;
+    p->line = p->counted = 1;
+    p->statement = true;
+}
+
 Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char *name) {
     Parser p;
-    memset(&p, 0, sizeof p);
-    p.arena = arena;
-    p.diag = diag;
-    p.source = source;
-    p.line = 1;
-    p.statement = true;
+    parser_begin(&p, arena, diag, source);
     Module *module = arena_new_of(arena, Module);
     module->name = name;
     module->source = source;

@@ -27,7 +27,7 @@
     StmtList *stmts;
     struct { Expr *value; StmtList *body; } body;
     struct { ExprListBox *list; StmtList *stmts; } line;
-    struct { const char *name; Expr *expr; } named;
+    struct { const char *name; Span span; Expr *expr; } named;
 }
 
 %token <name> NAME "a name" STRING "a text"
@@ -301,11 +301,11 @@ expr    : choice
 choice  : or
         | IF expr THEN expr ELSE expr    { ExprListBox *l = ast_list(p, ast_list(p, ast_list(p, NULL, NULL, $2), NULL, $4), NULL, $6); $$ = ast_nary(p, EXPR_IF, l, @$); }
         ;
-parts   : part COMPOSE part              { $$ = ast_list(p, ast_list(p, NULL, $1.name, $1.expr), $3.name, $3.expr); }
-        | parts COMPOSE part             { $$ = ast_list(p, $1, $3.name, $3.expr); }
+parts   : part COMPOSE part              { $$ = ast_named(p, ast_named(p, NULL, $1.name, $1.span, $1.expr), $3.name, $3.span, $3.expr); }
+        | parts COMPOSE part             { $$ = ast_named(p, $1, $3.name, $3.span, $3.expr); }
         ;
-part    : or                             { $$.name = NULL; $$.expr = $1; }
-        | NAME ':' or                    { $$.name = $1; $$.expr = $3; }
+part    : or                             { $$.name = NULL; $$.span = @1; $$.expr = $1; }
+        | NAME ':' or                    { $$.name = $1; $$.span = @1; $$.expr = $3; }
         ;
 or      : and
         | or OR and                      { $$ = ast_binary(p, OP_OR, $1, $3); }

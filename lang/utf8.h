@@ -2,6 +2,7 @@
 #ifndef COUPLET_LANG_UTF8_H
 #define COUPLET_LANG_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,6 +11,11 @@
  * bytes are no character: a lone or missing continuation, an overlong form, a surrogate, a number
  * above U+10FFFF, or no byte at all. */
 int utf8_read(const char *text, size_t length, uint32_t *code);
+
+/* True at the second and later bytes of a character. */
+static inline bool utf8_goes_on(char byte) {
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
 
 /* The columns that a character takes on a terminal: 0 for marks that combine and for invisible
  * ones, 2 for wide ones, else 1. */

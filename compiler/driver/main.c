@@ -160,7 +160,8 @@ static int usage(FILE *out) {
                  "where one source lies; there may be several. --skip-bad N leaves out up to N "
                  "samples that cannot be read, and lists them.\n\n");
     fprintf(out, "couplet version\n    The version. couplet help COMMAND: what a command takes. "
-                 "Every command takes --diagnostics json and --all-errors.\n\n");
+                 "Every command takes --diagnostics json, --all-errors, and --color auto, always "
+                 "or never.\n\n");
     return out == stdout ? 0 : 2;
 }
 

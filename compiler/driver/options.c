@@ -23,7 +23,8 @@ typedef enum {
     OPTION_SIZE,   /* int64_t: bytes, 512MiB */
     OPTION_PAIR,   /* SettingList: NAME=VALUE */
     OPTION_SIZES,  /* SettingList: N=8,D=5 */
-    OPTION_FORM    /* const char *: text or json */
+    OPTION_FORM,   /* const char *: text or json */
+    OPTION_WHEN    /* const char *: auto, always or never */
 } OptionKind;
 
 typedef struct OptionRow {
@@ -57,7 +58,7 @@ static bool is_listed(const char *list, const char *name) {
 }
 
 static bool takes(const Reader *r, const char *name) {
-    static const char everywhere[] = "diagnostics all-errors";
+    static const char everywhere[] = "diagnostics all-errors color";
     return is_listed(r->allowed, name) || is_listed(everywhere, name);
 }
 
@@ -126,6 +127,14 @@ static bool read_form(const OptionRow *row, const char *value, const char **out)
     *out = value;
     if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0) return true;
     return report(CODE_COMMAND_LINE, "--%s is text or json, and `%s` was given", row->name, value);
+}
+
+static bool read_when(const OptionRow *row, const char *value, const char **out) {
+    *out = value;
+    if (strcmp(value, "auto") == 0 || strcmp(value, "always") == 0 || strcmp(value, "never") == 0)
+        return true;
+    return report(CODE_COMMAND_LINE, "--%s is auto, always or never, and `%s` was given", row->name,
+                  value);
 }
 
 /* ---- NAME=VALUE ------------------------------------------------------------------------------ */
@@ -200,6 +209,8 @@ static bool read_value(const Reader *r, const OptionRow *row, const char *value)
         return read_sizes(r, row, value, place);
     case OPTION_FORM:
         return read_form(row, value, place);
+    case OPTION_WHEN:
+        return read_when(row, value, place);
     }
     return false;
 }

@@ -16,7 +16,7 @@ typedef struct Options {
     const char *text;
     ARRAY(const char *) files; /* the arguments that are no options */
     const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics,
-        *reader;
+        *color, *reader;
     const char *samples, *split; /* for embed: an array of samples; a split of the data */
     const char *start;           /* --start RUN: what a new run begins with */
     const char *change;          /* --change tau,epochs: what --resume may find otherwise */
@@ -43,8 +43,8 @@ typedef struct Options {
  * separated by spaces, and what is special about it: [file]    it works without a file [files]   it
  * takes several [memory]  --memory may stand without a size [lists]   --set takes several values,
  * name=1,2,3 [texts]   --set takes any text, and the command looks at it Every command takes
- * --diagnostics and --all-errors. No option and no name of --set, --in and --size is given twice,
- * and each number is within its range. */
+ * --diagnostics, --all-errors and --color. No option and no name of --set, --in and --size is given
+ * twice, and each number is within its range. */
 bool options_read(Arena *arena, Options *options, const char *command, const char *allowed,
                   int argc, char **argv);
 

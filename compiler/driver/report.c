@@ -15,24 +15,37 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* The command line's settings for messages. A process has one command line. */
 static struct {
     const char *command;
-    bool json, all;
+    bool json, all, coloured;
 } said;
 
+/* The value of an option that argument `i` is, "" where it is another one. */
+static const char *value_of(const char *option, int i, int argc, char **argv) {
+    const size_t length = strlen(option);
+    if (strncmp(argv[i], option, length) != 0) return "";
+    if (argv[i][length] == '=') return argv[i] + length + 1;
+    return argv[i][length] == 0 && i + 1 < argc ? argv[i + 1] : "";
+}
+
+/* https://no-color.org: any value but an empty one. */
+static bool takes_colours(void) {
+    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return isatty(STDERR_FILENO) && !(no && *no) && !(terminal && strcmp(terminal, "dumb") == 0);
+}
+
 void report_begin(const char *name, int argc, char **argv) {
-    static const char option[] = "--diagnostics";
-    const size_t length = sizeof option - 1;
     said.command = name;
+    said.coloured = takes_colours();
     for (int i = 0; i < argc; i++) {
+        const char *colour = value_of("--color", i, argc, argv);
         if (strcmp(argv[i], "--all-errors") == 0) said.all = true;
-        if (strncmp(argv[i], option, length) != 0) continue;
-        const char *value = argv[i][length] == '='                 ? argv[i] + length + 1
-                            : argv[i][length] == 0 && i + 1 < argc ? argv[i + 1]
-                                                                   : "";
-        if (strcmp(value, "json") == 0) said.json = true;
+        if (strcmp(value_of("--diagnostics", i, argc, argv), "json") == 0) said.json = true;
+        if (strcmp(colour, "always") == 0) said.coloured = true;
+        if (strcmp(colour, "never") == 0) said.coloured = false;
     }
 }
 
@@ -61,6 +74,7 @@ void report_messages(Diag *diag) {
         return;
     }
     if (said.all) diag_unlimited(diag);
+    if (said.coloured) diag_colour(diag);
     if (said.json)
         diag_print_json(diag, stderr);
     else
@@ -118,7 +132,7 @@ void report_note(const char *format, ...) {
     if (text && said.json) {
         fprintf(stderr, "{\"file\": null, \"code\": null, \"severity\": \"note\", \"message\": ");
         utf8_print_json(stderr, text, strlen(text));
-        fprintf(stderr, ", \"notes\": [], \"suggestion\": null}\n");
+        fprintf(stderr, ", \"notes\": [], \"suggestion\": null, \"fix\": null}\n");
     } else if (text) {
         utf8_print(stderr, text, strlen(text));
         fputc('\n', stderr);
@@ -192,7 +206,10 @@ static Span span_of(Arena *arena, const char *path, int line, int column) {
         at = (at = memchr(at, '\n', (size_t)(end - at))) ? at + 1 : NULL;
     const char *stop = at ? memchr(at, '\n', (size_t)(end - at)) : NULL;
     if (at && !stop) stop = end;
-    if (at && column) at += column - 1;
+    for (int i = 1; at && i < column && at < stop; i++)
+        do
+            at++;
+        while (at < stop && utf8_goes_on(*at));
     if (!at || at >= stop) {
         Source *bare = arena_new_of(arena, Source);
         bare->path = path;

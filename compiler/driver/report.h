@@ -8,8 +8,9 @@
 
 struct Method;
 
-/* Takes the name of the command and the form of all messages from the command line, before anything
- * can go wrong. `name` is "train", or NULL when there is no command. */
+/* Takes the name of the command, and the form and the colours of all messages, from the command
+ * line, before anything can go wrong. `name` is "train", or NULL when there is no command. Messages
+ * are coloured on a terminal, unless NO_COLOR is set; --color always or never goes before. */
 void report_begin(const char *name, int argc, char **argv);
 
 /* Prints a message. Always false, so that `return report(CODE_COMMAND_LINE, "..")` says why

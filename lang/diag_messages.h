@@ -1,7 +1,7 @@
-/* The form in which messages are kept. The printers diag.c and diag_json.c share it, and nobody
- * else. */
-#ifndef COUPLET_LANG_DIAG_PRIVATE_H
-#define COUPLET_LANG_DIAG_PRIVATE_H
+/* The form in which messages are kept, for whoever shows them: as text (diag.c), as JSON
+ * (diag_json.c), in an editor (compiler/lsp). */
+#ifndef COUPLET_LANG_DIAG_MESSAGES_H
+#define COUPLET_LANG_DIAG_MESSAGES_H
 
 #include "lang/diag.h"
 
@@ -15,6 +15,7 @@ typedef struct DiagMessage {
     ARRAY(DiagPart) parts; /* the message itself, then its notes */
     ARRAY(DiagPart) trail; /* notes on the calls that led there */
     const char *suggestion;
+    DiagPart fix; /* what to write where; its text is NULL where nobody knows */
 } DiagMessage;
 
 /* The message itself, its notes, then its trail; NULL behind the last. */

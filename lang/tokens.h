@@ -1,0 +1,29 @@
+/* The tokens of a file as the scanner sees them, for editors: each with its class and its place.
+ * Comments are tokens here, too. */
+#ifndef COUPLET_LANG_TOKENS_H
+#define COUPLET_LANG_TOKENS_H
+
+#include "lang/diag.h"
+
+typedef enum {
+    TOKEN_WORD,    /* a word of the language: `let`, `if`, `rate` */
+    TOKEN_REDUCER, /* `sum` before a bracket */
+    TOKEN_NAME,
+    TOKEN_NUMBER,
+    TOKEN_TEXT,
+    TOKEN_SIGN, /* an operator or a bracket */
+    TOKEN_COMMENT
+} TokenClass;
+enum { TOKEN_CLASSES = TOKEN_COMMENT + 1 };
+extern const char *const token_class_names[TOKEN_CLASSES];
+
+typedef struct Token {
+    TokenClass of;
+    int begin, end; /* bytes, half open */
+} Token;
+
+/* Those of the whole file, in order. What has no meaning in the language is left out, and nothing
+ * is reported. */
+Token *token_list(Arena *arena, const Source *source, int *count);
+
+#endif
