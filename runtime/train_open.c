@@ -1,0 +1,371 @@
+/* A run before its first step: data, session and schedule are opened, the record is made or agreed
+ * with, and the folder is written or gone on with. */
+#include "runtime/trainer.h"
+
+#include "runtime/data/copies.h"
+#include "runtime/data/kept.h"
+#include "runtime/epoch.h"
+#include "runtime/files.h"
+#include "runtime/given.h"
+#include "runtime/numbers.h"
+#include "runtime/start.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool is_whole(const Trainer *t) {
+    return t->options->max_steps == 0 || t->options->max_steps >= t->session->total_steps;
+}
+
+/* The checkpoint of a run that was made says what its classes were called. One that cannot be read
+ * is refused later, where its arrays are taken. */
+static bool open_sources(Trainer *t) {
+    char path[COUPLET_PATH_BYTES], why[COUPLET_PATH_BYTES + 256];
+    CoupletPlaces places = t->options->places;
+    CoupletMapped kept = {.length = 0};
+    if (t->options->record &&
+        couplet_path_join(t->options->folder->path, couplet_checkpoint_name, path, why,
+                          sizeof why) &&
+        couplet_mapped_open(path, &kept, why, sizeof why))
+        places.kept = &kept.file;
+    const bool good = couplet_sources_open(t->program, &places, &t->options->loading, NULL,
+                                           &t->sources, t->error, t->error_bytes);
+    couplet_mapped_close(&kept);
+    return good;
+}
+
+/* Other data may name its classes otherwise: what became of their numbers. */
+static void say_classes(Trainer *t) {
+    for (int i = 0; i < t->program->source_count; i++) {
+        const CoupletTable *table = &t->sources.data[i];
+        for (int f = 0; f < table->field_count; f++) {
+            const char *stranger = couplet_kept_stranger(table, f);
+            if (stranger)
+                couplet_trainer_say(t, "note: %s: %s; they are numbered anew\n", table->name,
+                                    stranger);
+            if (couplet_kept_is_renumbered(table, f))
+                couplet_trainer_say(
+                    t,
+                    "note: %s: the classes of `%s` have the numbers that their names had in "
+                    "training\n",
+                    table->name, table->fields[f].name);
+        }
+    }
+}
+
+static bool take_sources(Trainer *t) {
+    if (!t->options->sources) return open_sources(t);
+    t->sources = *t->options->sources;
+    *t->options->sources = (CoupletSources){0};
+    for (int i = 0; i < t->program->source_count; i++)
+        assert(strcmp(t->sources.program->sources[i].name, t->program->sources[i].name) == 0);
+    t->sources.program = t->program;
+    return true;
+}
+
+static void warn_of_one_class(Trainer *t) {
+    for (int i = 0; i < t->program->eval_count; i++) {
+        const CoupletEval *e = &t->program->evals[i];
+        if (!couplet_evaluation_has_one_class(e, t->sources.data)) continue;
+        couplet_trainer_say(
+            t,
+            "%s: warning: all samples of `%s` have one `%s`, so this evaluation tells no classes "
+            "apart\n",
+            e->place, t->program->sources[e->bank].name, e->labels);
+    }
+}
+
+bool couplet_trainer_open_data(Trainer *t) {
+    t->percents = calloc((size_t)t->program->eval_count + 1, sizeof *t->percents);
+    if (!t->percents) {
+        snprintf(t->error, t->error_bytes, "out of memory");
+        return false;
+    }
+    if (!take_sources(t)) return false;
+    say_classes(t);
+    if (!couplet_evaluations_fit(t->program, t->sources.data, t->error, t->error_bytes))
+        return false;
+    warn_of_one_class(t);
+    return true;
+}
+
+bool couplet_trainer_open_session(Trainer *t) {
+    t->threads = couplet_threads_new(t->options->threads);
+    if (!t->threads) {
+        snprintf(t->error, t->error_bytes, "%d threads cannot be started", t->options->threads);
+        return false;
+    }
+    couplet_threads_heed(t->threads, t->options->stop);
+    t->device = t->options->device ? t->options->device
+                                   : (t->own_device = couplet_host_device_new(t->threads));
+    if (!t->device) {
+        snprintf(t->error, t->error_bytes, "out of memory");
+        return false;
+    }
+    t->session = couplet_session_new(t->program, t->device, t->threads, t->options->seed, t->error,
+                                     t->error_bytes);
+    return t->session != NULL;
+}
+
+bool couplet_trainer_open_paths(Trainer *t, const char *metrics_name) {
+    const char *folder = t->options->folder->path;
+    return couplet_path_join(folder, couplet_checkpoint_name, t->checkpoint, t->error,
+                             t->error_bytes) &&
+           couplet_path_join(folder, metrics_name, t->metrics_path, t->error, t->error_bytes) &&
+           couplet_path_join(folder, couplet_start_name, t->start, t->error, t->error_bytes);
+}
+
+bool couplet_trainer_make_record(Trainer *t) {
+    const CoupletTrainOptions *o = t->options;
+    const char *start = o->record ? couplet_record_text(o->record, "start") : o->start;
+    const CoupletRecorded from = {.program = t->program,
+                                  .session = t->session,
+                                  .sources = &t->sources,
+                                  .device = t->device->name,
+                                  .threads = o->threads,
+                                  .checkpoint_every = o->checkpoint_every,
+                                  .start = start,
+                                  .skip_bad = o->loading.skip_bad};
+    return couplet_record_make(&from, &t->now, t->error, t->error_bytes);
+}
+
+/* Reads what the rows of the run say up to the checkpoint. */
+static bool survey(Trainer *t) {
+    const int count = t->program->eval_count, reports = couplet_measures_count(t->program);
+    char(*texts)[COUPLET_EVAL_NAME_BYTES] = calloc((size_t)count + 1, sizeof *texts);
+    const char **names = calloc((size_t)(count + reports) + 1, sizeof *names);
+    bool good = texts && names;
+    if (!good) snprintf(t->error, t->error_bytes, "out of memory");
+    for (int i = 0; good && i < count; i++) {
+        couplet_eval_name(t->program, i, t->sources.data, texts[i], sizeof texts[i]);
+        names[i] = texts[i];
+    }
+    for (int i = 0; good && i < reports; i++)
+        names[count + i] = couplet_measures_name(t->program, i);
+    const CoupletMetricsNames wanted = {names, count, count + reports};
+    good = good && couplet_metrics_survey(t->metrics_path, t->session->step, &wanted, &t->seen,
+                                          t->error, t->error_bytes);
+    free(names);
+    free(texts);
+    return good;
+}
+
+/* The checkpoint's place in the run, and what was set from then on. */
+static bool resume(Trainer *t) {
+    const CoupletTrainOptions *o = t->options;
+    const CoupletLeave leave = {.change = o->change, .note = couplet_trainer_note, .context = t};
+    int64_t steps = t->session->total_steps;
+    uint64_t seed = t->session->seed, recorded;
+    /* The settings first: a checkpoint of another batch would only be said to be of another
+     * method. */
+    if (!couplet_trainer_make_record(t) ||
+        !couplet_record_agrees(o->record, &t->now, o->folder->path, &leave, t->error,
+                               t->error_bytes))
+        return false;
+    if (!couplet_session_load(t->session, t->checkpoint, &t->loaded, t->error, t->error_bytes))
+        return false;
+    if (!t->loaded.whole_state) {
+        snprintf(t->error, t->error_bytes,
+                 "%s: an older Couplet wrote this checkpoint, without the losses of the epoch: it "
+                 "can be evaluated, and not be gone on with",
+                 t->checkpoint);
+        return false;
+    }
+    if (t->session->seed != seed || !couplet_record_seed(o->record, &recorded) ||
+        recorded != seed) {
+        snprintf(t->error, t->error_bytes,
+                 "%s: the seed of this checkpoint is %" PRIu64 ", and %" PRIu64
+                 " that of the run's record: they are of two runs",
+                 t->checkpoint, t->session->seed, seed);
+        return false;
+    }
+    couplet_record_place(&t->now, t->session->step);
+    t->saved = t->session->step;
+    t->old_steps = t->session->total_steps;
+    t->session->total_steps = steps;
+    return survey(t);
+}
+
+static bool write_spec(Trainer *t) {
+    const CoupletProgram *p = t->program;
+    char path[COUPLET_PATH_BYTES], below[COUPLET_PATH_BYTES];
+    for (int i = 0; i < p->file_count; i++) {
+        const char *name = p->files[i].name, *slash = strrchr(name, '/');
+        if (!couplet_path_join(t->options->folder->path, name, path, t->error, t->error_bytes))
+            return false;
+        if (slash) {
+            snprintf(below, sizeof below, "%.*s", (int)(strlen(path) - strlen(slash)), path);
+            if (!couplet_folder_make(below, NULL, t->error, t->error_bytes)) return false;
+        }
+        if (!couplet_text_write(path, p->files[i].text, t->error, t->error_bytes)) return false;
+    }
+    return true;
+}
+
+/* The record first: from then on the folder holds a run. */
+static bool write_settings(Trainer *t) {
+    return couplet_record_write(&t->now, t->options->folder->path, t->error, t->error_bytes) &&
+           write_spec(t);
+}
+
+static bool open_clock(Trainer *t, Clock *clock) {
+    const CoupletStage *stage = clock->stage;
+    const int at = stage ? stage->train_source : t->program->train_source;
+    const double epochs = stage ? stage->epochs : t->program->epochs;
+    clock->per_epoch = couplet_sources_batches(&t->sources, stage);
+    const double steps = floor(epochs * (double)clock->per_epoch + 1e-9);
+    clock->steps = steps < 1 ? 1 : steps > COUPLET_MOST_STEPS ? COUPLET_MOST_STEPS : (int64_t)steps;
+    if (clock->per_epoch > 0 && steps <= COUPLET_MOST_STEPS) return true;
+    if (clock->per_epoch > 0)
+        snprintf(t->error, t->error_bytes, "%.9g epochs are %.0f steps, and a run has at most %d",
+                 epochs, steps, COUPLET_MOST_STEPS);
+    else if (at < 0)
+        snprintf(t->error, t->error_bytes,
+                 "the method reads no data and does not say how many steps an epoch has");
+    else
+        snprintf(t->error, t->error_bytes,
+                 "the batch of %lld is larger than the %lld samples of %s",
+                 (long long)couplet_source_batch(&t->program->sources[at], stage),
+                 (long long)t->sources.data[at].count, t->sources.data[at].name);
+    return false;
+}
+
+/* Gathers what checkpoints are to say about the words of the data. */
+static bool take_codes(Trainer *t) {
+    if (couplet_sources_codes(&t->sources, t->session->codes, t->session->classes)) return true;
+    snprintf(t->error, t->error_bytes, "out of memory for the codes of the data");
+    return false;
+}
+
+bool couplet_trainer_open_schedule(Trainer *t) {
+    int64_t first = 0;
+    t->clocks = calloc((size_t)couplet_trainer_stages(t), sizeof *t->clocks);
+    if (!t->clocks) snprintf(t->error, t->error_bytes, "out of memory");
+    for (int i = 0; t->clocks && i < couplet_trainer_stages(t); i++) {
+        t->clocks[i].stage = t->program->stage_count ? &t->program->stages[i] : NULL;
+        t->clocks[i].first = first;
+        if (!open_clock(t, &t->clocks[i])) return false;
+        first += t->clocks[i].steps;
+        if (first <= COUPLET_MOST_STEPS) continue;
+        snprintf(t->error, t->error_bytes,
+                 "the stages have %lld steps and more, and a run has at most %d", (long long)first,
+                 COUPLET_MOST_STEPS);
+        return false;
+    }
+    return t->clocks != NULL;
+}
+
+/* An option that would do nothing is refused. */
+static bool has_given(Trainer *t) {
+    if (t->options->give_every == 0 || couplet_given(t->program, 0, NULL)) return true;
+    snprintf(t->error, t->error_bytes,
+             "--give-every writes what steps give by a name, and %s has no `give NAME = ..`",
+             t->program->spec_path);
+    t->refused = true;
+    return false;
+}
+
+bool couplet_trainer_open_all(Trainer *t) {
+    bool goes_on = t->options->record != NULL;
+    if (!has_given(t)) return false;
+    if (!couplet_trainer_open_data(t) || !couplet_trainer_open_schedule(t) ||
+        !couplet_trainer_open_paths(t, couplet_metrics_name) || !couplet_trainer_open_session(t))
+        return false;
+    const Clock *last = &t->clocks[couplet_trainer_stages(t) - 1];
+    t->session->total_steps = last->first + last->steps;
+    couplet_trainer_set_stage(t);
+    if (!goes_on && !take_codes(t)) return false;
+    if (!goes_on && t->options->start &&
+        !couplet_session_start(t->session, t->options->start, couplet_trainer_say_line, t, t->error,
+                               t->error_bytes)) {
+        t->refused = true;
+        return false;
+    }
+    if (!goes_on) return couplet_trainer_make_record(t);
+    t->refused = !resume(t);
+    return !t->refused && take_codes(t);
+}
+
+/* The method as it starts, of a run of so many steps; with --start, as it was kept then. */
+bool couplet_trainer_open_start(Trainer *t, uint64_t seed, int64_t total_steps) {
+    couplet_session_free(t->session);
+    CoupletLoaded loaded;
+    t->session =
+        couplet_session_new(t->program, t->device, t->threads, seed, t->error, t->error_bytes);
+    const bool began =
+        t->session && t->options->record && couplet_record_text(t->options->record, "start");
+    if (began && !couplet_session_load(t->session, t->start, &loaded, t->error, t->error_bytes))
+        return false;
+    if (t->session) t->session->total_steps = total_steps;
+    if (t->session && t->clocks) couplet_trainer_set_stage(t);
+    return t->session != NULL;
+}
+
+static bool go_on_with_metrics(Trainer *t) {
+    bool *complete = t->seen.complete;
+    bool measured = complete[COUPLET_RAW] && complete[COUPLET_BEFORE_TRAINING];
+    char *rows = NULL;
+    complete[COUPLET_RAW] = complete[COUPLET_BEFORE_TRAINING] = measured;
+    bool is_late = !measured && t->session->step > 0 && is_whole(t) && !couplet_trainer_stopped(t);
+    if (!is_late || couplet_trainer_measure_late(t, &rows))
+        t->metrics = couplet_metrics_go_on(t->metrics_path, rows ? rows : "", t->session->step,
+                                           &t->seen, t->error, t->error_bytes);
+    free(rows);
+    return t->metrics != NULL;
+}
+
+/* All that is written before the first step. A new run is saved at once, so that it can be gone on
+ * with from whatever step it ends at. */
+bool couplet_trainer_begin(Trainer *t) {
+    CoupletSession *s = t->session;
+    couplet_trainer_set_stage(t);
+    const int64_t done = s->step - s->stage_first, into = done % t->per_epoch;
+    if (!couplet_trainer_enter_phase(
+            t, couplet_program_phase(t->program, s->stage, done / t->per_epoch, done)) ||
+        !write_settings(t))
+        return false;
+    if (t->options->record) {
+        t->warned = t->seen.lowest_deviation < COUPLET_COLLAPSED;
+        couplet_trainer_say_resumed(t);
+        if (!go_on_with_metrics(t)) return false;
+    } else {
+        t->metrics = couplet_metrics_begin(t->metrics_path, t->error, t->error_bytes);
+        const bool begins =
+            t->metrics &&
+            (!t->options->start || couplet_session_save(s, t->start, t->error, t->error_bytes));
+        if (!begins || !couplet_trainer_save(t)) return false;
+    }
+    /* In the middle of an epoch, its weights are those of the checkpoint. */
+    return couplet_trainer_begin_sources(t) &&
+           (into == 0 || couplet_sources_weigh(&t->sources, s->weights, done - into + t->per_epoch,
+                                               t->error, t->error_bytes));
+}
+
+void couplet_trainer_close(Trainer *t) {
+    couplet_run_free(t->run);
+    couplet_sources_close(&t->sources);
+    couplet_session_free(t->session);
+    couplet_device_free(t->own_device);
+    couplet_threads_free(t->threads);
+    couplet_record_free(&t->now);
+    if (t->metrics) fclose(t->metrics);
+    free(t->inputs);
+    free(t->percents);
+    free(t->clocks);
+}
+
+void couplet_trainer_init(Trainer *t, const CoupletProgram *program,
+                          const CoupletTrainOptions *options, char *error, size_t error_bytes) {
+    memset(t, 0, sizeof *t);
+    t->program = program;
+    t->options = options;
+    t->error = error;
+    t->error_bytes = error_bytes;
+    *error = 0;
+    t->saved = -1;
+    t->terminal = !options->quiet && isatty(fileno(options->out));
+}

@@ -1,0 +1,206 @@
+/* What a run says while it trains, and what it logs of its steps and epochs. */
+#include "runtime/trainer.h"
+
+#include "runtime/evaluate.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void couplet_trainer_say(Trainer *t, const char *format, ...) {
+    if (t->options->quiet) return;
+    va_list args;
+    va_start(args, format);
+    bool written = vfprintf(t->options->out, format, args) >= 0 && fflush(t->options->out) == 0;
+    if (!written && !t->output_fault) t->output_fault = errno ? errno : EIO;
+    va_end(args);
+}
+
+/* False with a sentence when what was said could not be written: a line that is lost is an
+ * error. */
+bool couplet_trainer_was_heard(Trainer *t) {
+    if (t->output_fault)
+        snprintf(t->error, t->error_bytes, "standard output cannot be written: %s",
+                 strerror(t->output_fault));
+    return !t->output_fault;
+}
+
+void couplet_trainer_erase_line(Trainer *t) {
+    if (t->terminal) couplet_trainer_say(t, "\r\033[K");
+}
+
+/* A number under the percentages of evaluations, whatever its size. */
+enum { NAME_COLUMN = 14 };
+
+void couplet_trainer_say_number(Trainer *t, const char *of, const char *name, double value) {
+    const double size = fabs(value);
+    const bool is_plain = size == 0 || (size >= 0.001 && size < 100000);
+    couplet_trainer_say(t, is_plain ? "%-16s %-*s %8.4f\n" : "%-16s %-*s %8.2e\n", of, NAME_COLUMN,
+                        name, value);
+}
+
+void couplet_trainer_note(void *context, const char *sentence) {
+    couplet_trainer_say(context, "note: %s\n", sentence);
+}
+
+void couplet_trainer_say_line(void *context, const char *line) {
+    couplet_trainer_say(context, "%s\n", line);
+}
+
+/* The rate of the epoch, or of its part since a resume. */
+static double views_per_second(const Trainer *t) {
+    double seconds = couplet_trainer_now() - t->rate_started;
+    return seconds > 0 ? (double)((t->session->step - t->rate_step) *
+                                  (couplet_trainer_stage(t) ? couplet_trainer_stage(t)->views
+                                                            : t->program->views)) /
+                             seconds
+                       : 0;
+}
+
+/* " (near 1.2345, length 0.0500)": the losses with names, of the last step or over the epoch. */
+static const char *named_losses(const Trainer *t, bool of_epoch, char *out, size_t bytes) {
+    const CoupletSession *s = t->session;
+    size_t used = 0;
+    out[0] = 0;
+    for (int i = 0; i < t->program->loss_count && used < bytes; i++) {
+        const CoupletMean *m = &s->named[i];
+        const double value = of_epoch ? (m->count ? m->sum / (double)m->count : NAN) : m->latest;
+        if (!isnan(value))
+            used += (size_t)snprintf(out + used, bytes - used, "%s%s %.4f", used ? ", " : " (",
+                                     t->program->losses[i].name, value);
+    }
+    if (used && used + 1 < bytes) snprintf(out + used, bytes - used, ")");
+    return out;
+}
+
+void couplet_trainer_show_step(Trainer *t, float loss) {
+    if (!t->terminal || couplet_trainer_now() - t->line_at < 0.2) return;
+    t->line_at = couplet_trainer_now();
+    const CoupletSession *s = t->session;
+    int64_t done = s->step - t->rate_step, left = s->total_steps - s->step;
+    const CoupletStage *stage = couplet_trainer_stage(t);
+    double seconds =
+        done ? (couplet_trainer_now() - t->rate_started) / (double)done * (double)left : 0;
+    char named[200];
+    couplet_trainer_say(t,
+                        "\r\033[K%s%sepoch %" PRId64 "/%.9g  step %" PRId64 "/%" PRId64
+                        "  loss %.4f%s  %.0f views/s  %.0f:%02.0f left",
+                        stage ? stage->name : "", stage ? ": " : "", s->epoch + 1,
+                        stage ? stage->epochs : t->program->epochs, s->step, s->total_steps,
+                        (double)loss, named_losses(t, false, named, sizeof named),
+                        views_per_second(t), floor(seconds / 60), floor(fmod(seconds, 60)));
+}
+
+/* A row of the log, and behind it the losses with names: of the last step by their names, over the
+ * epoch with "epoch_" before them. */
+static bool row_with_losses(Trainer *t, const CoupletMetric *row, int count, bool of_epoch) {
+    enum { KEY_BYTES = 300 };
+    const int named = t->program->loss_count;
+    const CoupletStage *stage = couplet_trainer_stage(t);
+    CoupletMetric *all = malloc(sizeof *all * (size_t)(count + named + 1));
+    char(*keys)[KEY_BYTES] = malloc(sizeof *keys * (size_t)(named + 1));
+    if (all) memcpy(all, row, sizeof *all * (size_t)count);
+    for (int i = 0; all && keys && i < named; i++) {
+        const CoupletMean *m = &t->session->named[i];
+        snprintf(keys[i], KEY_BYTES, "%s%s", of_epoch ? "epoch_" : "", t->program->losses[i].name);
+        if (of_epoch ? m->count > 0 : !isnan(m->latest))
+            all[count++] =
+                (CoupletMetric){keys[i], of_epoch ? m->sum / (double)m->count : m->latest, NULL};
+    }
+    bool good = all && keys;
+    if (!good) snprintf(t->error, t->error_bytes, "out of memory");
+    if (good && stage) all[count++] = (CoupletMetric){"stage", 0, stage->name};
+    good = good &&
+           couplet_metrics_row(t->metrics, t->metrics_path, all, count, t->error, t->error_bytes);
+    free(all);
+    free(keys);
+    return good;
+}
+
+bool couplet_trainer_log_step(Trainer *t, float loss) {
+    const CoupletMetric row[] = {
+        {"step", (double)t->session->step, NULL},
+        {"epoch", (double)(t->session->step - t->session->stage_first) / (double)t->per_epoch,
+         NULL},
+        {"loss", (double)loss, NULL}};
+    return row_with_losses(t, row, 3, false);
+}
+
+static double deviation(const Trainer *t) {
+    const CoupletBuffer *b = couplet_plan_output(t->phase->train, "embedding");
+    const float *embedding = b ? couplet_run_output(t->run, "embedding") : NULL;
+    if (!embedding) return NAN;
+    int64_t views = b->rank == 3 ? b->shape[0] : 1;
+    return couplet_embedding_deviation(embedding, views * b->shape[b->rank - 2],
+                                       b->shape[b->rank - 1]);
+}
+
+bool couplet_trainer_end_epoch(Trainer *t) {
+    const CoupletSession *s = t->session;
+    double mean = s->loss_count ? s->loss_sum / (double)s->loss_count : NAN, spread = deviation(t),
+           rate = views_per_second(t);
+    couplet_trainer_erase_line(t);
+    char watch[48] = "";
+    if (!isnan(spread)) snprintf(watch, sizeof watch, "embedding deviation %.3f   ", spread);
+    char named[400];
+    const CoupletStage *stage = couplet_trainer_stage(t);
+    const int64_t epochs = (s->step - s->stage_first) / t->per_epoch;
+    if (stage) couplet_trainer_say(t, "%s: ", stage->name);
+    couplet_trainer_say(t, "epoch %-3" PRId64 " loss %.4f%s   %s%.0f views/s\n", epochs, mean,
+                        named_losses(t, true, named, sizeof named), watch, rate);
+    if (spread < COUPLET_COLLAPSED && !t->warned) {
+        couplet_trainer_say(
+            t,
+            "warning: the embedding has collapsed: its rows all but agree (deviation %.3f, 1 is "
+            "spread out)\n",
+            spread);
+        t->warned = true;
+    }
+    couplet_trainer_start_clock(t);
+    const CoupletMetric row[] = {{"step", (double)s->step, NULL},
+                                 {"epochs", (double)epochs, NULL},
+                                 {"epoch_loss", mean, NULL},
+                                 {"embedding_deviation", spread, NULL},
+                                 {"views_per_second", rate, NULL}};
+    return row_with_losses(t, row, 5, true);
+}
+
+/* Says what the run is about to do: `simclr: 60000 samples, batch 256, 1170 steps, 207 MB for a
+ * step, 2 threads, run folder ..`. Batches are those of the sources that the step draws from. The
+ * source that sets the epoch comes first: `batch 256, 64 of few`. */
+void couplet_trainer_say_size(Trainer *t) {
+    const int64_t steps = t->session->total_steps;
+    const int threads = couplet_threads_count(t->threads);
+    const int at = t->program->train_source;
+    couplet_trainer_say(t, "%s: ", t->program->name);
+    if (at >= 0) couplet_trainer_say(t, "%lld samples, ", (long long)t->sources.data[at].count);
+    if (at >= 0 && !t->program->stage_count)
+        couplet_trainer_say(t, "batch %lld, ", (long long)t->program->sources[at].batch);
+    for (int i = 0; i < t->program->source_count && !t->program->stage_count; i++)
+        if (i != at && t->program->sources[i].drawn)
+            couplet_trainer_say(t, "%lld of %s, ", (long long)t->program->sources[i].batch,
+                                t->program->sources[i].name);
+    for (int i = 0; i < t->program->stage_count; i++)
+        couplet_trainer_say(t, "%s %" PRId64 " steps, ", t->program->stages[i].name,
+                            t->clocks[i].steps);
+    couplet_trainer_say(t, "%" PRId64 " step%s, ", steps, steps == 1 ? "" : "s");
+    couplet_trainer_say(t, "%.0f MB for a step, %d thread%s, run folder %s\n",
+                        (double)t->program->train->arena_bytes / 1e6, threads,
+                        threads == 1 ? "" : "s", t->options->folder->path);
+}
+
+void couplet_trainer_say_resumed(Trainer *t) {
+    const CoupletSession *s = t->session;
+    couplet_trainer_say(t, "going on from step %" PRId64 " of %s\n", s->step, t->checkpoint);
+    if (!t->loaded.same_plan)
+        couplet_trainer_say(
+            t, "note: the checkpoint was made by other machine code; the run is continued, but not "
+               "exactly to the bit\n");
+    if (t->old_steps != s->total_steps)
+        couplet_trainer_say(
+            t, "note: the schedule spanned %" PRId64 " steps and now spans %" PRId64 "\n",
+            t->old_steps, s->total_steps);
+}

@@ -1,0 +1,172 @@
+/* One step: the stage and the phase that it belongs to, the work that comes ahead of it, and the
+ * step itself. */
+#include "runtime/trainer.h"
+
+#include "runtime/epoch.h"
+#include "runtime/given.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+int couplet_trainer_stages(const Trainer *t) {
+    return t->program->stage_count ? t->program->stage_count : 1;
+}
+
+/* The stage that the next step belongs to; behind the last step, the last one. */
+void couplet_trainer_set_stage(Trainer *t) {
+    CoupletSession *s = t->session;
+    int at = 0;
+    while (at + 1 < couplet_trainer_stages(t) && t->clocks[at + 1].first <= s->step)
+        at++;
+    s->stage = at;
+    s->stage_first = t->clocks[at].first;
+    s->stage_steps = t->clocks[at].stage ? t->clocks[at].steps : 0;
+    t->per_epoch = t->clocks[at].per_epoch;
+}
+
+const CoupletStage *couplet_trainer_stage(const Trainer *t) {
+    return t->clocks[t->session->stage].stage;
+}
+
+bool couplet_trainer_begin_sources(Trainer *t) {
+    const CoupletSession *s = t->session;
+    return couplet_sources_begin(&t->sources, couplet_trainer_stage(t), couplet_session_seed(s),
+                                 s->step - s->stage_first, t->error, t->error_bytes);
+}
+
+void couplet_trainer_start_clock(Trainer *t) {
+    t->rate_started = couplet_trainer_now();
+    t->rate_step = t->session->step;
+}
+
+/* Makes ready to run the steps of a phase; one phase has memory at a time. */
+bool couplet_trainer_enter_phase(Trainer *t, const CoupletPhase *phase) {
+    if (t->phase == phase) return true;
+    couplet_run_free(t->run);
+    free(t->inputs);
+    const CoupletPlan *plan = phase->train;
+    t->phase = phase;
+    t->run = couplet_run_on(t->device, plan);
+    t->inputs = calloc((size_t)plan->input_count + 1, sizeof *t->inputs);
+    /* kernels may be compiled in its first step */
+    if (t->run) couplet_run_heed(t->run, t->options->stop);
+    if (t->run && t->inputs)
+        return couplet_sources_attach(&t->sources, t->device, plan, t->run, t->error,
+                                      t->error_bytes);
+    snprintf(t->error, t->error_bytes, "a step of this method needs %.0f MB: %s",
+             (double)plan->arena_bytes / 1e6, t->device->fault.sentence);
+    return false;
+}
+
+/* Epochs and steps that begin are counted from 1. */
+static bool tell_of_work(void *context, const CoupletAction *action, const char *name,
+                         double value) {
+    Trainer *t = context;
+    const CoupletSession *s = t->session;
+    const int64_t begins = (action->of_steps ? s->step : s->epoch) + 1;
+    char when[40];
+    snprintf(when, sizeof when, "before %s %" PRId64, action->of_steps ? "step" : "epoch", begins);
+    couplet_trainer_erase_line(t);
+    couplet_trainer_say_number(t, when, name, value);
+    const CoupletMetric row[] = {
+        {"step", (double)s->step, NULL},
+        {action->of_steps ? "before_step" : "before_epoch", (double)begins, NULL},
+        {name, value, NULL}};
+    return couplet_metrics_row(t->metrics, t->metrics_path, row, 3, t->error, t->error_bytes);
+}
+
+/* Batches that are drawn in proportion to a state go by what it is when an epoch begins. */
+static bool weigh_epoch(Trainer *t, int64_t into) {
+    CoupletSession *s = t->session;
+    return couplet_session_weigh(s, t->error, t->error_bytes) &&
+           couplet_sources_weigh(&t->sources, s->weights, into + t->per_epoch, t->error,
+                                 t->error_bytes);
+}
+
+/* Ahead of a step, of which `into` were made in its stage. */
+static bool work_ahead(Trainer *t, const CoupletPhase *phase, int64_t into) {
+    CoupletSession *s = t->session;
+    const CoupletReports reports = {tell_of_work, t};
+    if (couplet_work_is_due(s, phase, into, t->per_epoch)) {
+        /* what a signal interrupts here is begun anew */
+        if (t->saved != s->step && !couplet_trainer_save(t)) return false;
+        if (!couplet_work_do(s, phase, into, t->per_epoch, &t->sources, &reports, t->error,
+                             t->error_bytes))
+            return false;
+    }
+    return into % t->per_epoch != 0 || weigh_epoch(t, into);
+}
+
+/* Into the next stage, where the one at hand is over. */
+static bool go_on_in_stages(Trainer *t) {
+    CoupletSession *s = t->session;
+    const int before = s->stage;
+    couplet_trainer_set_stage(t);
+    if (s->stage == before) return true;
+    couplet_trainer_start_clock(t);
+    return couplet_trainer_begin_sources(t);
+}
+
+/* What the step that was made gives, where it is one of those that are asked for. */
+static bool give(Trainer *t, const CoupletPlan *plan) {
+    const int64_t every = t->options->give_every, step = t->session->step;
+    if (every == 0 || step % every != 0) return true;
+    return couplet_given_write(t->run, plan, step, t->options->folder->path, t->error,
+                               t->error_bytes);
+}
+
+/* The step is done again, and so is the work ahead of it (`worked`), whose states are not kept. */
+static bool halt(Trainer *t, bool worked, int64_t epoch_before) {
+    t->halted = true;
+    t->torn = worked;
+    t->session->epoch = epoch_before;
+    return false;
+}
+
+bool couplet_trainer_step(Trainer *t, float *loss) {
+    CoupletSession *s = t->session;
+    const int64_t epoch_before = s->epoch;
+    CoupletFault fault;
+    if (!go_on_in_stages(t)) return false;
+    const int64_t done = s->step - s->stage_first;
+    s->epoch = done / t->per_epoch;
+    const CoupletPhase *phase = couplet_program_phase(t->program, s->stage, s->epoch, done);
+    const bool works = couplet_work_is_due(s, phase, done, t->per_epoch);
+    if (!work_ahead(t, phase, done)) return false;
+    if (!couplet_trainer_enter_phase(t, phase)) return false;
+    const CoupletPlan *plan = t->phase->train;
+    couplet_session_scalars(s, plan, t->inputs);
+    couplet_sources_whole(&t->sources, plan, t->inputs);
+    couplet_sources_next(&t->sources, plan, t->inputs);
+    for (int i = 0; i < plan->input_count; i++) {
+        if (t->inputs[i]) continue;
+        snprintf(t->error, t->error_bytes,
+                 "a fault of the compiler: the step reads `%s`, which nothing provides",
+                 plan->inputs[i].name);
+        return false;
+    }
+    bool good = couplet_run_steps(t->run, t->inputs, s->states, &fault) &&
+                couplet_run_finite(t->run, &fault);
+    if (!good && couplet_run_stopped(t->run)) return halt(t, works, epoch_before);
+    couplet_run_heed(t->run, NULL);
+    const float *value = good ? couplet_run_output(t->run, "loss") : NULL;
+    if (good && !value)
+        fault = (CoupletFault){.sentence = t->device->fault.sentence,
+                               .source = t->device->name,
+                               .kind = t->device->fault.kind};
+    if (value) *loss = *value;
+    if (value && !couplet_session_losses(s, t->run, plan)) {
+        snprintf(t->error, t->error_bytes, "%s: %s", t->device->name, t->device->fault.sentence);
+        return false;
+    }
+    if (!value || !couplet_run_commit(t->run, s->states, t->program->states, &fault)) {
+        char when[40], advice[400];
+        snprintf(when, sizeof when, "in step %" PRId64, s->step);
+        couplet_session_advise(s, &fault, advice, sizeof advice);
+        couplet_fault_text(&fault, when, t->error, t->error_bytes);
+        return false;
+    }
+    couplet_session_count(s, *loss, t->per_epoch);
+    return give(t, plan);
+}

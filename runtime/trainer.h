@@ -1,0 +1,128 @@
+/* Shared by the files of training: train.c is the table of contents and the loop, train_open.c
+ * makes everything ready, train_step.c makes a step, train_show.c says and logs what happens,
+ * train_measure.c evaluates, and train_keep.c writes checkpoints. */
+#ifndef COUPLET_RUNTIME_TRAINER_H
+#define COUPLET_RUNTIME_TRAINER_H
+
+#include "runtime/evaluation.h"
+#include "runtime/metrics.h"
+#include "runtime/sources.h"
+#include "runtime/train.h"
+
+/* When a stage is. */
+typedef struct Clock {
+    const CoupletStage *stage; /* NULL: the method has none */
+    int64_t first, steps, per_epoch;
+} Clock;
+
+typedef struct Trainer {
+    const CoupletProgram *program;
+    const CoupletTrainOptions *options;
+    CoupletSession *session;
+    CoupletThreads *threads;
+    CoupletDevice *device, *own_device;
+    CoupletSources sources;
+    const CoupletPhase *phase;
+    CoupletRun *run; /* of the phase */
+    void **inputs;
+    FILE *metrics;
+    CoupletRecord now; /* what the folder's record says from here on */
+    CoupletMetricsSeen seen;
+    CoupletLoaded loaded; /* of the checkpoint that is gone on with */
+    int64_t old_steps;    /* that its schedule spanned */
+    /* of an evaluation that is made again; "" while training */
+    char data_folder[COUPLET_PATH_BYTES], data_hash[24], time[32];
+    char checkpoint[COUPLET_PATH_BYTES], metrics_path[COUPLET_PATH_BYTES],
+        start[COUPLET_PATH_BYTES];
+    double *percents;             /* of the evaluations, for the subject measured last */
+    CoupletSubject subject;       /* that is measured */
+    Clock *clocks;                /* by stage; one where there are none */
+    int64_t per_epoch, rate_step; /* steps of an epoch; the step at which the clock was started */
+    double rate_started, line_at;
+    int64_t saved; /* the step of the checkpoint in the folder; -1: there is none */
+    bool terminal, warned, refused;
+    /* a signal ended an evaluation, or the work ahead of an epoch: states are between two steps
+     * then */
+    bool cut, torn;
+    bool halted;      /* a signal ended a step half way: states are those ahead of it */
+    int output_fault; /* errno of the first line that could not be written; 0: all were */
+    char *error;
+    size_t error_bytes;
+} Trainer;
+
+/* of couplet_embedding_deviation, which is about 1 for a spread embedding */
+#define COUPLET_COLLAPSED 0.1
+
+enum { COUPLET_EVAL_NAME_BYTES = 160 };
+
+/* Functions that return a bool have left a sentence in `error` where that is false. */
+
+/* ---- train.c ---- */
+
+double couplet_trainer_now(void); /* seconds of a clock that never goes back */
+bool couplet_trainer_stopped(const Trainer *t);
+/* True if a signal ended the work: one has come, and there is no sentence about a failure. */
+bool couplet_trainer_ended_by_signal(const Trainer *t);
+
+/* ---- train_open.c ---- */
+
+void couplet_trainer_init(Trainer *t, const CoupletProgram *program,
+                          const CoupletTrainOptions *options, char *error, size_t error_bytes);
+void couplet_trainer_close(Trainer *t);
+bool couplet_trainer_open_data(Trainer *t);
+bool couplet_trainer_open_session(Trainer *t);
+/* The names of the files; `metrics_name` is that of the log. */
+bool couplet_trainer_open_paths(Trainer *t, const char *metrics_name);
+bool couplet_trainer_open_schedule(Trainer *t);
+bool couplet_trainer_make_record(Trainer *t);
+/* All of these, for a run that begins or goes on. */
+bool couplet_trainer_open_all(Trainer *t);
+/* The method as it starts, of a run of so many steps; with --start, as it was kept then. */
+bool couplet_trainer_open_start(Trainer *t, uint64_t seed, int64_t total_steps);
+/* Writes all that comes before the first step. */
+bool couplet_trainer_begin(Trainer *t);
+
+/* ---- train_step.c ---- */
+
+int couplet_trainer_stages(const Trainer *t); /* the number of clocks */
+/* Sets the stage that the next step belongs to; behind the last step, the last one. */
+void couplet_trainer_set_stage(Trainer *t);
+const CoupletStage *couplet_trainer_stage(const Trainer *t); /* at hand; NULL: there are none */
+bool couplet_trainer_begin_sources(Trainer *t);
+void couplet_trainer_start_clock(Trainer *t); /* of the rate that is shown */
+bool couplet_trainer_enter_phase(Trainer *t, const CoupletPhase *phase);
+/* The work that is due ahead of a step, and the step. Without a sentence, a signal ended it. */
+bool couplet_trainer_step(Trainer *t, float *loss);
+
+/* ---- train_show.c ---- */
+
+void couplet_trainer_say(Trainer *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* False with a sentence when what was said could not be written: a line that is lost is an
+ * error. */
+bool couplet_trainer_was_heard(Trainer *t);
+void couplet_trainer_erase_line(Trainer *t);
+/* A number under the percentages of evaluations, whatever its size. */
+void couplet_trainer_say_number(Trainer *t, const char *of, const char *name, double value);
+void couplet_trainer_note(void *trainer, const char *sentence);
+void couplet_trainer_say_line(void *trainer, const char *line);
+void couplet_trainer_say_size(Trainer *t);
+void couplet_trainer_say_resumed(Trainer *t);
+void couplet_trainer_show_step(Trainer *t, float loss);
+bool couplet_trainer_log_step(Trainer *t, float loss);
+bool couplet_trainer_end_epoch(Trainer *t); /* shows and logs it */
+
+/* ---- train_measure.c ---- */
+
+const char *couplet_trainer_subject_name(const Trainer *t, CoupletSubject subject);
+bool couplet_trainer_evaluates(const CoupletProgram *program);
+/* Measures, shows and logs. Nothing is done once a signal has come; `cut` says so. */
+bool couplet_trainer_measure(Trainer *t, CoupletSubject subject);
+bool couplet_trainer_measure_start(Trainer *t);
+/* The rows of the start of a run that was stopped by --max-steps, and so not measured then. */
+bool couplet_trainer_measure_late(Trainer *t, char **rows);
+
+/* ---- train_keep.c ---- */
+
+bool couplet_trainer_save(Trainer *t);
+
+#endif
