@@ -173,8 +173,10 @@ typedef enum {
     /* train { settings }: params with name and value, or value a call after the name */
     STMT_TRAIN,
     STMT_STAGE, /* stage name { settings }: params as of STMT_TRAIN */
-    STMT_EVAL,  /* eval { calls, and statements }: targets and body */
-    STMT_WHEN,  /* when value { body } else { otherwise } */
+    /* eval every `value` epochs { calls, and statements }: targets and body; a NULL value is an
+     * `eval` around the training alone, and of_steps is as of STMT_EVERY */
+    STMT_EVAL,
+    STMT_WHEN, /* when value { body } else { otherwise } */
     /* every epoch { body }, every `value` epochs { body }: NULL is 1; or steps, as of_steps says */
     STMT_EVERY,
     STMT_OVER,   /* over value { body }: a sweep of a data set, in `every epoch` and `eval` */

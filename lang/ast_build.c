@@ -217,6 +217,16 @@ Stmt *ast_eval(Parser *p, Span span) {
     return ast_stmt(p, STMT_EVAL, span);
 }
 
+Stmt *ast_eval_every(Parser *p, Stmt *eval, const Stmt *cadence) {
+    if (!cadence) return eval;
+    Expr *once = ast_expr(p, EXPR_NUMBER, cadence->span);
+    once->number = 1;
+    once->is_integer = true;
+    eval->value = cadence->value ? cadence->value : once;
+    eval->of_steps = cadence->of_steps;
+    return eval;
+}
+
 Stmt *ast_eval_line(Parser *p, Stmt *eval, const ExprListBox *calls, const StmtList *stmts) {
     ARRAY(Expr *) targets = {eval->targets, eval->target_count, eval->target_count};
     ARRAY(Stmt *) body = {eval->body, eval->body_count, eval->body_count};
@@ -312,9 +322,7 @@ Stmt *ast_when(Parser *p, Expr *condition, StmtList *body, StmtList *otherwise, 
     return s;
 }
 
-/* `every epoch`, `every 2 epochs`, `every 100 steps`. */
-Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtList *body,
-                Span span) {
+Stmt *ast_cadence(Parser *p, Expr *count, const char *what, Span what_span, Span span) {
     const bool is_one = !count || count->number == 1,
                of_steps =
                    count && (strcmp(what, "steps") == 0 || (is_one && strcmp(what, "step") == 0));
@@ -322,17 +330,25 @@ Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtLi
                       (is_one && strcmp(what, "epoch") == 0);
     if (!fits && count)
         diag_report(p->diag, CODE_SYNTAX, what_span,
-                    "work between steps is done `every %.9g epochs` or `every %.9g steps`, and "
-                    "found is `%s`",
+                    "`every` counts epochs or steps, `every %.9g epochs` or `every %.9g steps`, "
+                    "and found is `%s`",
                     count->number, count->number, what);
     else if (!fits)
         diag_report(p->diag, CODE_SYNTAX, what_span,
-                    "work between steps is done `every epoch` or `every 100 steps`, and found is "
-                    "`every %s`",
+                    "`every` counts epochs or steps, `every epoch` or `every 100 steps`, and found "
+                    "is `every %s`",
                     what);
-    Stmt *s = ast_when(p, count, body, NULL, span);
-    s->kind = STMT_EVERY;
+    Stmt *s = ast_stmt(p, STMT_EVERY, span);
+    s->value = count;
     s->of_steps = of_steps;
+    return s;
+}
+
+Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtList *body,
+                Span span) {
+    Stmt *s = ast_cadence(p, count, what, what_span, span);
+    s->body = body->items;
+    s->body_count = body->count;
     return s;
 }
 

@@ -79,6 +79,9 @@ StmtList *ast_one(Parser *p, Stmt *stmt);
 Stmt *ast_stmt(Parser *p, StmtKind kind, Span span);
 StmtList *ast_as(StmtKind kind, StmtList *lets);
 Stmt *ast_eval(Parser *p, Span span);
+/* Sets how often an `eval` measures in training. `cadence` is NULL where it does so around the
+ * training alone. */
+Stmt *ast_eval_every(Parser *p, Stmt *eval, const Stmt *cadence);
 /* Makes a line of an `eval` block; one of the two lists is given. */
 Stmt *ast_eval_line(Parser *p, Stmt *eval, const ExprListBox *calls, const StmtList *stmts);
 Stmt *ast_scan(Parser *p, BinderList *round, const StmtList *carry, const StmtList *body,
@@ -90,6 +93,9 @@ Stmt *ast_ema(Parser *p, Expr *target, Expr *source, Expr *rate, Span span);
 void ast_with(Parser *p, Stmt *ema, const char *what, Span span);   /* with state */
 void ast_before(Parser *p, Stmt *ema, const char *what, Span span); /* before forward */
 Stmt *ast_when(Parser *p, Expr *condition, StmtList *body, StmtList *otherwise, Span span);
+/* `every 2 epochs`, `every 100 steps`: value and of_steps of what is done so often; a NULL count is
+ * one */
+Stmt *ast_cadence(Parser *p, Expr *count, const char *what, Span what_span, Span span);
 Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtList *body,
                 Span span);
 Stmt *ast_over(Parser *p, Expr *source, StmtList *body, Span span);

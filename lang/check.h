@@ -157,6 +157,8 @@ int64_t source_batch(const Check *c, const DataSource *data);
 
 /* check_epoch.c */
 void check_every(Check *c, Stmt *s);
+/* checks the number in `every 2 epochs`, of work between steps or of an `eval` */
+void check_cadence(Check *c, const Stmt *s);
 void check_measures(Check *c, const Stmt *eval); /* checks the statements of `eval` */
 void check_misplaced_report(Check *c, const Stmt *s);
 /* true for a key that the rows of metrics.jsonl have in every run */

@@ -259,20 +259,27 @@ static void check_between(Check *c, Stmt *const *body, int count, const char *wh
         default:
             diag_report(c->diag, CODE_STATEMENT_PLACE, part->span,
                         "`%s` is made of over, let, update and report", where);
+            if (part->kind == STMT_EVERY && c->in_eval)
+                diag_suggest(c->diag,
+                             "how often it measures stands ahead of its brace: `eval every "
+                             "2 epochs { .. }`");
             break;
         }
     }
     scope_pop(c);
 }
 
-void check_every(Check *c, Stmt *s) {
+void check_cadence(Check *c, const Stmt *s) {
     const Expr *count = s->value;
-    const char *what = s->of_steps ? "steps" : "epochs";
     if (count && !(count->is_integer && count->number >= 1 && count->number <= 1e6))
         diag_report(c->diag, CODE_EVERY_EPOCH, count->span,
                     "the %s from one time to the next are a whole number from 1 to 1000000, and "
                     "this is %.9g",
-                    what, count->number);
+                    s->of_steps ? "steps" : "epochs", count->number);
+}
+
+void check_every(Check *c, Stmt *s) {
+    check_cadence(c, s);
     c->in_epoch = true;
     check_between(c, s->body, s->body_count, s->of_steps ? "every .. steps" : "every epoch");
     c->in_epoch = false;

@@ -380,6 +380,7 @@ static void check_one(Check *c, const Expr *call) {
 void check_eval(Check *c, Stmt *s) {
     static const char *const evaluations[] = {"knn", "linear"};
     enum { COUNT = sizeof evaluations / sizeof *evaluations };
+    check_cadence(c, s);
     for (int i = 0; i < s->target_count; i++) {
         const Expr *call = s->targets[i];
         const char *name =

@@ -48,7 +48,7 @@
 %type <params> claim claimlist params paramlist names views hypers inits draws columns columnlist settings settinglist
 %type <param> claimed param view hyper init draw column setting
 %type <stmts> stmts block lets statement
-%type <stmt> simple let queue_body evals
+%type <stmt> simple let queue_body evals cadence
 %type <line> evalline
 %type <body> body
 %type <op> relation
@@ -150,8 +150,8 @@ simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_s
         | RETURN expr                    { $$ = ast_stmt(p, STMT_RETURN, @$); $$->value = $2; }
         | TRAIN '{' settings '}'         { $$ = ast_stmt(p, STMT_TRAIN, @$); ast_set_params($$, $3); }
         | STAGE NAME '{' settings '}'    { $$ = named_stmt(p, STMT_STAGE, @$, $2, @2); ast_set_params($$, $4); }
-        | EVAL '{' evals '}'             { $$ = $3; }
-        | EVAL '{' evals evalline '}'    { $$ = ast_eval_line(p, $3, $4.list, $4.stmts); }
+        | EVAL cadence '{' evals '}'     { $$ = ast_eval_every(p, $4, $2); }
+        | EVAL cadence '{' evals evalline '}' { $$ = ast_eval_every(p, ast_eval_line(p, $4, $5.list, $5.stmts), $2); }
         | WHEN expr block                { $$ = ast_when(p, $2, $3, NULL, @$); }
         | WHEN expr block ELSE block     { $$ = ast_when(p, $2, $3, $5, @$); }
         | EVERY NAME block               { $$ = ast_every(p, NULL, $2, @2, $3, @$); }
@@ -280,6 +280,11 @@ netpart : NAME                           { $$ = ast_name(p, $1, @1); }
         | netpart '.' NAME               { $$ = ast_member(p, $1, $3, @3); }
         ;
 setname : NAME | OPTIMISER | DATA | VIEW | NET | STATE | QUEUE | BANK | LOSS
+        ;
+/* How often an `eval` measures during training: as `every` is written. */
+cadence : %empty                         { $$ = NULL; }
+        | EVERY NAME                     { $$ = ast_cadence(p, NULL, $2, @2, @$); }
+        | EVERY NUMBER NAME              { $$ = ast_cadence(p, ast_number(p, @2), $3, @3, @$); }
         ;
 /* Lines of `eval`: evaluations, by commas, or a statement. */
 evals   : %empty                         { $$ = ast_eval(p, @$); }

@@ -276,7 +276,11 @@ typedef struct CoupletEval {
     const char *features;
     const char *labels; /* the int field that is to be told from the features */
     int bank, query;    /* the sources */
-    const char *place;  /* "examples/pcl.cpl:20:9" */
+    /* Epochs, or steps, of the stage: it is measured in training behind each of so many. 0: around
+     * the training alone. */
+    int64_t every;
+    bool of_steps;     /* `every` counts steps */
+    const char *place; /* "examples/pcl.cpl:20:9" */
 } CoupletEval;
 
 /* A thing that `every epoch` or `every 100 steps` does before the first step of an epoch, or before
@@ -297,7 +301,7 @@ typedef enum {
 typedef struct CoupletAction {
     CoupletActionKind kind;
     /* Epochs, or steps of the stage: the action is done before the first, and then after each so
-     * many. */
+     * many. An action of `eval` is done behind each of so many; 0: around the training alone. */
     int64_t every;
     CoupletPlan *plan;
     int source;           /* SWEEP: the source whose fields are inputs, in the plan's batch */
@@ -305,6 +309,7 @@ typedef struct CoupletAction {
     int64_t iterations;
     bool spherical, sampled;
     bool of_steps; /* `every` counts steps */
+    int block;     /* of `eval`: actions of one block have one number, in order */
     uint32_t site;
     const char *place; /* "examples/pcl.cpl:20" */
 } CoupletAction;
@@ -371,7 +376,8 @@ typedef struct CoupletProgram {
     int eval_count;
     const CoupletLoss *losses;
     int loss_count;
-    /* The actions of `eval`. What they change in states is undone after the last of them. */
+    /* The actions of `eval`. What they change in states is undone behind the last one of a block.
+     */
     const CoupletAction *measures;
     int measure_count;
     int64_t batch;

@@ -136,12 +136,15 @@ static bool tell_reports(Work *w) {
     return true;
 }
 
-const char *couplet_measures_name(const CoupletProgram *program, int number) {
+const char *couplet_measures_name(const CoupletProgram *program, int number,
+                                  const CoupletAction **by) {
     for (int i = 0; i < program->measure_count; i++) {
         const CoupletPlan *plan = program->measures[i].plan;
         for (int k = 0; k < plan->output_count; k++) {
             const char *name = reported(&plan->outputs[k]);
-            if (name && number-- == 0) return name;
+            if (!name || number-- != 0) continue;
+            if (by) *by = &program->measures[i];
+            return name;
         }
     }
     return NULL;
@@ -149,7 +152,7 @@ const char *couplet_measures_name(const CoupletProgram *program, int number) {
 
 int couplet_measures_count(const CoupletProgram *program) {
     int count = 0;
-    while (couplet_measures_name(program, count))
+    while (couplet_measures_name(program, count, NULL))
         count++;
     return count;
 }
@@ -232,10 +235,11 @@ static bool keep(const Kept *k, int slot) {
                                                               k->session->states[slot], 0, bytes);
 }
 
-static bool keep_all(const Kept *k) {
+/* The actions [first, end) are a block. */
+static bool keep_all(const Kept *k, int first, int end) {
     const CoupletProgram *p = k->session->program;
     bool good = true;
-    for (int i = 0; i < p->measure_count; i++) {
+    for (int i = first; i < end; i++) {
         const CoupletAction *a = &p->measures[i];
         for (int c = 0; c < a->plan->commit_count; c++)
             good = good && keep(k, a->plan->commits[c].state);
@@ -263,13 +267,16 @@ static bool fail_states(const CoupletSession *s, char *error, size_t error_bytes
     return false;
 }
 
-bool couplet_measures_make(CoupletSession *session, CoupletSources *sources,
-                           const CoupletReports *reports, char *error, size_t error_bytes) {
+static bool make_block(CoupletSession *session, CoupletSources *sources,
+                       const CoupletReports *reports, int first, int end, char *error,
+                       size_t error_bytes) {
     const CoupletProgram *p = session->program;
     const Kept kept = {session, calloc((size_t)p->state_count + 1, sizeof *kept.states)};
-    bool good = kept.states && keep_all(&kept) ? true : fail_states(session, error, error_bytes);
+    bool good = kept.states && keep_all(&kept, first, end)
+                    ? true
+                    : fail_states(session, error, error_bytes);
     if (good) {
-        for (int i = 0; good && i < p->measure_count; i++) {
+        for (int i = first; good && i < end; i++) {
             Work w = {.session = session,
                       .sources = sources,
                       .action = &p->measures[i],
@@ -284,5 +291,24 @@ bool couplet_measures_make(CoupletSession *session, CoupletSources *sources,
     for (int i = 0; kept.states && i < p->state_count; i++)
         free(kept.states[i]);
     free(kept.states);
+    return good;
+}
+
+bool couplet_measure_is_due(const CoupletAction *measure, const CoupletMoment *moment) {
+    return !moment || couplet_moment_has(moment, measure->every, measure->of_steps);
+}
+
+bool couplet_measures_make(CoupletSession *session, CoupletSources *sources,
+                           const CoupletMoment *moment, const CoupletReports *reports, char *error,
+                           size_t error_bytes) {
+    const CoupletProgram *p = session->program;
+    bool good = true;
+    for (int first = 0, end; good && first < p->measure_count; first = end) {
+        for (end = first;
+             end < p->measure_count && p->measures[end].block == p->measures[first].block;)
+            end++;
+        if (couplet_measure_is_due(&p->measures[first], moment))
+            good = make_block(session, sources, reports, first, end, error, error_bytes);
+    }
     return good;
 }

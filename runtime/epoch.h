@@ -23,11 +23,16 @@ bool couplet_work_is_due(const CoupletSession *session, const CoupletPhase *phas
 bool couplet_work_do(CoupletSession *session, const CoupletPhase *phase, int64_t into,
                      int64_t per_epoch, CoupletSources *sources, const CoupletReports *reports,
                      char *error, size_t error_bytes);
-/* Does the program's measures likewise. Afterwards every state is what it was. */
+/* Does the program's measures likewise, or those that are due at a moment of the training, where
+ * that is not NULL. Behind each block of them every state is what it was. */
 bool couplet_measures_make(CoupletSession *session, CoupletSources *sources,
-                           const CoupletReports *reports, char *error, size_t error_bytes);
-/* The number of values that the measures report, and the name of each. They come in this order. */
+                           const CoupletMoment *moment, const CoupletReports *reports, char *error,
+                           size_t error_bytes);
+bool couplet_measure_is_due(const CoupletAction *measure, const CoupletMoment *moment);
+/* The number of values that the measures report, and the name of each, with the action that reports
+ * it, unless `by` is NULL. They come in this order. */
 int couplet_measures_count(const CoupletProgram *program);
-const char *couplet_measures_name(const CoupletProgram *program, int number);
+const char *couplet_measures_name(const CoupletProgram *program, int number,
+                                  const CoupletAction **by);
 
 #endif

@@ -18,7 +18,7 @@
 #include <string.h>
 
 static const char *const subjects[COUPLET_SUBJECTS] = {"raw pixels", "before training",
-                                                       "after training"};
+                                                       "in training", "after training"};
 static const char raw_values[] = "raw values";
 
 static bool is_knn(const CoupletEval *eval) {
@@ -397,13 +397,19 @@ static bool measure_one(CoupletSession *s, const CoupletEval *e, const CoupletTa
     return *percent >= 0;
 }
 
+bool couplet_eval_is_due(const CoupletEval *eval, const CoupletMoment *moment) {
+    return !moment || couplet_moment_has(moment, eval->every, eval->of_steps);
+}
+
 bool couplet_measure(CoupletSession *s, const CoupletTable *data, CoupletSubject subject,
-                     double *percents, char *error, size_t error_bytes) {
+                     const CoupletMoment *moment, double *percents, char *error,
+                     size_t error_bytes) {
     bool raw = subject == COUPLET_RAW,
          good = couplet_evaluations_fit(s->program, data, error, error_bytes);
     Made made = {0};
     for (int i = 0; good && i < s->program->eval_count; i++) {
         const CoupletEval *e = &s->program->evals[i];
+        if (!couplet_eval_is_due(e, moment)) continue;
         good = make_features(s, e, data, raw, &made, error, error_bytes) &&
                measure_one(s, e, data, &made, &percents[i], error, error_bytes);
     }

@@ -8,11 +8,12 @@
 typedef enum {
     COUPLET_RAW,
     COUPLET_BEFORE_TRAINING,
+    COUPLET_IN_TRAINING,
     COUPLET_AFTER_TRAINING,
     COUPLET_SUBJECTS
 } CoupletSubject;
 /* The name of a subject: "raw pixels" if features are made of bytes and else "raw values", "before
- * training", "after training". */
+ * training", "in training", "after training". */
 const char *couplet_subject_name(const CoupletProgram *program, const CoupletTable *data,
                                  CoupletSubject subject);
 /* The subject of this name; COUPLET_SUBJECTS: there is none. */
@@ -26,10 +27,14 @@ bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *
 /* True if all samples of the bank of an evaluation have one class, so that it tells nothing
  * apart. */
 bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTable *data);
-/* Measures every evaluation for one subject. percents[i] is the result of program->evals[i]. False
- * with a sentence, or with an empty one if a signal ended it. */
+/* Measures every evaluation for one subject, or those that are due at a moment of the training,
+ * where that is not NULL. percents[i] is the result of program->evals[i]. False with a sentence, or
+ * with an empty one if a signal ended it. */
 bool couplet_measure(CoupletSession *session, const CoupletTable *data, CoupletSubject subject,
-                     double *percents, char *error, size_t error_bytes);
+                     const CoupletMoment *moment, double *percents, char *error,
+                     size_t error_bytes);
+/* True if the evaluation is due at the moment; NULL: all are. */
+bool couplet_eval_is_due(const CoupletEval *eval, const CoupletMoment *moment);
 /* Writes the name of an evaluation: "kNN (k = 20)", "linear probe". If another evaluation of the
  * program had the same name, the features follow: "kNN (k = 20), words.trunk". If samples of the
  * query are in the bank, the name says what was done about them: neighbours leave such a sample

@@ -36,12 +36,13 @@ static int64_t step_of(const Row *row) {
 }
 
 /* Returns the subject whose evaluation the row is; COUPLET_SUBJECTS: the row is no evaluation. An
- * evaluation after training counts at the given step alone, because a run that was made longer was
- * evaluated before. */
+ * evaluation in or after training counts at the given step alone: others lie behind, and stay what
+ * they are. */
 static int subject_of(const Row *row, int64_t step) {
     const char *of = json_string_value(json_object_get(row->json, "of"));
     const CoupletSubject subject = of ? couplet_subject_of(of) : COUPLET_SUBJECTS;
-    return subject == COUPLET_AFTER_TRAINING && step_of(row) != step ? COUPLET_SUBJECTS : subject;
+    const bool of_step = subject == COUPLET_IN_TRAINING || subject == COUPLET_AFTER_TRAINING;
+    return of_step && step_of(row) != step ? COUPLET_SUBJECTS : subject;
 }
 
 /* The text of the file; *length is 0 when there is no file. NULL with a sentence. */
@@ -53,10 +54,23 @@ static char *read_rows(const char *path, size_t *length, char *error, size_t err
     return nothing;
 }
 
-static bool is_one_of(const char *name, const char *const *names, int count) {
-    for (int i = 0; name && i < count; i++)
-        if (strcmp(name, names[i]) == 0) return true;
+/* True if the row is an evaluation that is wanted of its subject. */
+static bool is_wanted(const Row *row, int subject, const CoupletMetricsNames *wanted) {
+    const char *name = json_string_value(json_object_get(row->json, "evaluation"));
+    for (int i = 0; name && i < wanted->count; i++)
+        if (strcmp(name, wanted->names[i]) == 0)
+            return subject != COUPLET_IN_TRAINING || (wanted->due && wanted->due[i]);
     return false;
+}
+
+/* The number of rows that are wanted of a subject. */
+static int count_wanted(int subject, const CoupletMetricsNames *wanted) {
+    int due = 0;
+    for (int i = 0; wanted->due && i < wanted->count; i++)
+        due += wanted->due[i];
+    return subject == COUPLET_RAW           ? wanted->raw
+           : subject == COUPLET_IN_TRAINING ? due
+                                            : wanted->count;
 }
 
 bool couplet_metrics_survey(const char *path, int64_t step, const CoupletMetricsNames *wanted,
@@ -69,15 +83,14 @@ bool couplet_metrics_survey(const char *path, int64_t step, const CoupletMetrics
     const char *at = text;
     for (Row row; next_row(&at, text + length, &row); json_decref(row.json)) {
         if (step_of(&row) > step) continue;
-        if (is_one_of(json_string_value(json_object_get(row.json, "evaluation")), wanted->names,
-                      wanted->count))
-            found[subject_of(&row, step)]++;
+        const int subject = subject_of(&row, step);
+        if (is_wanted(&row, subject, wanted)) found[subject]++;
         const json_t *deviation = json_object_get(row.json, "embedding_deviation");
         if (json_is_number(deviation))
             seen->lowest_deviation = fmin(seen->lowest_deviation, json_number_value(deviation));
     }
     for (int i = 0; i < COUPLET_SUBJECTS; i++)
-        seen->complete[i] = found[i] >= (i == COUPLET_RAW ? wanted->raw : wanted->count);
+        seen->complete[i] = found[i] >= count_wanted(i, wanted);
     free(text);
     return true;
 }

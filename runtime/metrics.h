@@ -17,17 +17,18 @@ typedef struct CoupletMetric {
 
 /* The findings in the rows of a run, up to a step. */
 typedef struct CoupletMetricsSeen {
-    /* All evaluations of the subject are there: at step 0, or at the step for those after
-     * training. */
+    /* All evaluations of the subject are there: at step 0, or, for those in and after training, at
+     * the step. */
     bool complete[COUPLET_SUBJECTS];
     /* The lowest deviation of the embedding over the epochs, or INFINITY. */
     double lowest_deviation;
 } CoupletMetricsSeen;
 
-/* The names of what a method measures. Raw values have the first `raw` of them, other subjects
- * all. */
+/* The names of what a method measures. Raw values have the first `raw` of them, in training there
+ * are those that are due at the step, and other subjects have all. */
 typedef struct CoupletMetricsNames {
     const char *const *names;
+    const bool *due; /* by name; NULL: none */
     int raw, count;
 } CoupletMetricsNames;
 

@@ -80,6 +80,12 @@ const CoupletPhase *couplet_program_phase(const CoupletProgram *p, int stage, in
     return found;
 }
 
+bool couplet_moment_has(const CoupletMoment *moment, int64_t every, bool of_steps) {
+    if (every == 0 || moment->made == 0) return false;
+    if (of_steps) return moment->made % every == 0;
+    return moment->made % moment->per_epoch == 0 && moment->made / moment->per_epoch % every == 0;
+}
+
 uint64_t couplet_session_seed(const CoupletSession *s) {
     return s->seed + (uint64_t)s->stage * 0x9e3779b97f4a7c15u;
 }

@@ -65,6 +65,13 @@ const CoupletPhase *couplet_program_phase(const CoupletProgram *program, int sta
 /* The seed of draws in the stage at hand. It is the seed of the run for the first stage; the others
  * mix in their number. */
 uint64_t couplet_session_seed(const CoupletSession *session);
+/* A moment in training: so many steps of a stage were made, and its epoch has so many. */
+typedef struct CoupletMoment {
+    int64_t made, per_epoch;
+} CoupletMoment;
+/* True if what is done behind every `every` epochs, or steps, is due at the moment. Nothing is due
+ * before the first step, nor where `every` is 0. */
+bool couplet_moment_has(const CoupletMoment *moment, int64_t every, bool of_steps);
 /* Sets inputs[plan->input_count] of a plan's run scalars (seed, step, steps, epoch, hyper.NAME) by
  * their names. The inputs that are data stay as they are. */
 void couplet_session_scalars(CoupletSession *session, const CoupletPlan *plan, void **inputs);

@@ -53,6 +53,7 @@ static bool train_steps(Trainer *t, int64_t last) {
         int64_t every = t->options->checkpoint_every;
         bool due = every ? s->step % every == 0 : epoch_ends || stage_ends;
         if (due && s->step < last && !couplet_trainer_save(t)) return false;
+        if (!couplet_trainer_measure_due(t)) return false;
     }
     couplet_trainer_erase_line(t);
     return (t->torn || couplet_trainer_save(t)) && couplet_trainer_was_heard(t);
@@ -69,6 +70,9 @@ static bool train_whole(Trainer *t) {
     bool start_is_measured = t->seen.complete[COUPLET_RAW];
     couplet_trainer_say_size(t);
     if (is_whole(t) && s->step == 0 && !start_is_measured && !couplet_trainer_measure_start(t))
+        return false;
+    /* what a signal kept the checkpoint's own step from */
+    if (!t->seen.complete[COUPLET_IN_TRAINING] && s->step > 0 && !couplet_trainer_measure_due(t))
         return false;
     if (!train_steps(t, is_whole(t) ? s->total_steps : o->max_steps)) return false;
     if (s->step < s->total_steps)
@@ -149,7 +153,7 @@ static CoupletSession *open_trained(Trainer *t) {
         describe_data(t);
         couplet_trainer_say(t, "evaluating step %" PRId64 " of %s on the data in %s\n",
                             trained->step, o->folder->path, t->data_folder);
-        static const CoupletMetricsSeen all = {.complete = {true, true, true}};
+        static const CoupletMetricsSeen all = {.complete = {true, true, true, true}};
         t->metrics = couplet_metrics_go_on(t->metrics_path, "", INT64_MAX - 1, &all, t->error,
                                            t->error_bytes);
     }

@@ -4,10 +4,51 @@
 #include "runtime/data/guard.h"
 #include "runtime/epoch.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 const char *couplet_trainer_subject_name(const Trainer *t, CoupletSubject subject) {
     return couplet_subject_name(t->program, t->sources.data, subject);
+}
+
+bool couplet_trainer_name_measures(Trainer *t) {
+    const int evals = t->program->eval_count, reports = couplet_measures_count(t->program);
+    t->eval_names = calloc((size_t)evals + 1, sizeof *t->eval_names);
+    t->names = calloc((size_t)(evals + reports) + 1, sizeof *t->names);
+    if (!t->eval_names || !t->names) {
+        snprintf(t->error, t->error_bytes, "out of memory");
+        return false;
+    }
+    for (int i = 0; i < evals; i++) {
+        couplet_eval_name(t->program, i, t->sources.data, t->eval_names[i],
+                          sizeof t->eval_names[i]);
+        t->names[i] = t->eval_names[i];
+    }
+    for (int i = 0; i < reports; i++)
+        t->names[evals + i] = couplet_measures_name(t->program, i, NULL);
+    t->name_count = evals + reports;
+    return true;
+}
+
+bool couplet_trainer_is_due(const Trainer *t, int number, const CoupletMoment *moment) {
+    const CoupletAction *by;
+    if (number < t->program->eval_count)
+        return couplet_eval_is_due(&t->program->evals[number], moment);
+    couplet_measures_name(t->program, number - t->program->eval_count, &by);
+    return couplet_measure_is_due(by, moment);
+}
+
+/* The clock of the last step that was made. */
+static int last_clock(const Trainer *t) {
+    int at = 0;
+    while (at + 1 < couplet_trainer_stages(t) && t->clocks[at + 1].first < t->session->step)
+        at++;
+    return at;
+}
+
+CoupletMoment couplet_trainer_moment(const Trainer *t) {
+    const Clock *clock = &t->clocks[last_clock(t)];
+    return (CoupletMoment){t->session->step - clock->first, clock->per_epoch};
 }
 
 /* Writes a row for an evaluation, in percent, or for a number that is reported. `kind` is "percent"
@@ -26,13 +67,27 @@ static bool result_row(Trainer *t, CoupletSubject subject, const char *name, con
                                t->error_bytes);
 }
 
-static bool show_results(Trainer *t, CoupletSubject subject) {
+enum { LABEL_BYTES = 48 };
+
+/* What stands in front of a result: the subject, or the moment in training, "after epoch 2". */
+static const char *label_of(const Trainer *t, CoupletSubject subject, bool of_steps,
+                            char out[LABEL_BYTES]) {
+    if (subject != COUPLET_IN_TRAINING) return couplet_trainer_subject_name(t, subject);
+    const CoupletMoment moment = couplet_trainer_moment(t);
+    snprintf(out, LABEL_BYTES, "after %s %" PRId64, of_steps ? "step" : "epoch",
+             of_steps ? t->session->step : moment.made / moment.per_epoch);
+    return out;
+}
+
+static bool show_results(Trainer *t, CoupletSubject subject, const CoupletMoment *moment) {
+    char label[LABEL_BYTES];
     for (int i = 0; i < t->program->eval_count; i++) {
-        char name[COUPLET_EVAL_NAME_BYTES];
+        const char *name = t->names[i];
         double percent = t->percents[i];
-        couplet_eval_name(t->program, i, t->sources.data, name, sizeof name);
-        couplet_trainer_say(t, "%-16s %-14s %6.2f %%\n", couplet_trainer_subject_name(t, subject),
-                            name, percent);
+        if (!couplet_trainer_is_due(t, i, moment)) continue;
+        couplet_trainer_say(t, "%-16s %-14s %6.2f %%\n",
+                            label_of(t, subject, t->program->evals[i].of_steps, label), name,
+                            percent);
         if (!result_row(t, subject, name, "percent", percent)) return false;
     }
     return couplet_trainer_was_heard(t);
@@ -41,9 +96,9 @@ static bool show_results(Trainer *t, CoupletSubject subject) {
 static bool tell_of_measure(void *context, const CoupletAction *action, const char *name,
                             double value) {
     Trainer *t = context;
-    (void)action;
+    char label[LABEL_BYTES];
     couplet_trainer_erase_line(t);
-    couplet_trainer_say_number(t, couplet_trainer_subject_name(t, t->subject), name, value);
+    couplet_trainer_say_number(t, label_of(t, t->subject, action->of_steps, label), name, value);
     return result_row(t, t->subject, name, "value", value);
 }
 
@@ -51,25 +106,53 @@ bool couplet_trainer_evaluates(const CoupletProgram *program) {
     return program->eval_count > 0 || program->measure_count > 0;
 }
 
-/* Nothing once a signal has come, nor of what it cuts short. */
-bool couplet_trainer_measure(Trainer *t, CoupletSubject subject) {
+/* Nothing once a signal has come, nor of what it cuts short. A NULL moment is one that all is due
+ * at. */
+static bool measure_at(Trainer *t, CoupletSubject subject, const CoupletMoment *moment) {
     const CoupletReports reports = {tell_of_measure, t};
     const bool reports_too = subject != COUPLET_RAW && t->program->measure_count > 0;
     if (!t->program->eval_count && !reports_too) return true;
     if (couplet_trainer_stopped(t)) return t->cut = true;
     t->subject = subject;
+    couplet_trainer_erase_line(t);
     if (t->terminal)
         couplet_trainer_say(t, "evaluating %s ...", couplet_trainer_subject_name(t, subject));
-    bool good = couplet_measure(t->session, t->sources.data, subject, t->percents, t->error,
+    bool good = couplet_measure(t->session, t->sources.data, subject, moment, t->percents, t->error,
                                 t->error_bytes);
     good = couplet_guard_whole(t->error, t->error_bytes) && good;
     couplet_trainer_erase_line(t);
-    good = good && show_results(t, subject);
-    good = good && (!reports_too || (couplet_measures_make(t->session, &t->sources, &reports,
-                                                           t->error, t->error_bytes) &&
+    good = good && show_results(t, subject, moment);
+    good = good && (!reports_too || (couplet_measures_make(t->session, &t->sources, moment,
+                                                           &reports, t->error, t->error_bytes) &&
                                      couplet_trainer_was_heard(t)));
     t->cut = !good && couplet_trainer_ended_by_signal(t);
     return good || t->cut;
+}
+
+bool couplet_trainer_measure(Trainer *t, CoupletSubject subject) {
+    return measure_at(t, subject, NULL);
+}
+
+/* A run that goes on with the first step of a stage still measures behind the last step of the
+ * stage before. */
+static bool measure_in_stage(Trainer *t, const CoupletMoment *moment) {
+    const double started = couplet_trainer_now();
+    const int at_hand = t->session->stage;
+    couplet_trainer_enter_stage(t, last_clock(t));
+    const bool good = measure_at(t, COUPLET_IN_TRAINING, moment);
+    couplet_trainer_enter_stage(t, at_hand);
+    t->rate_started += couplet_trainer_now() - started; /* the rate is that of the steps */
+    return good;
+}
+
+bool couplet_trainer_measure_due(Trainer *t) {
+    const CoupletMoment moment = couplet_trainer_moment(t);
+    bool is_due = false;
+    for (int i = 0; i < t->name_count; i++)
+        is_due |= couplet_trainer_is_due(t, i, &moment);
+    if (!is_due || t->session->step >= t->session->total_steps) return true;
+    return (t->saved == t->session->step || couplet_trainer_save(t)) &&
+           measure_in_stage(t, &moment);
 }
 
 bool couplet_trainer_measure_start(Trainer *t) {

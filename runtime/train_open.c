@@ -87,6 +87,7 @@ bool couplet_trainer_open_data(Trainer *t) {
     }
     if (!take_sources(t)) return false;
     say_classes(t);
+    if (!couplet_trainer_name_measures(t)) return false;
     if (!couplet_evaluations_fit(t->program, t->sources.data, t->error, t->error_bytes))
         return false;
     warn_of_one_class(t);
@@ -135,22 +136,16 @@ bool couplet_trainer_make_record(Trainer *t) {
 
 /* Reads what the rows of the run say up to the checkpoint. */
 static bool survey(Trainer *t) {
-    const int count = t->program->eval_count, reports = couplet_measures_count(t->program);
-    char(*texts)[COUPLET_EVAL_NAME_BYTES] = calloc((size_t)count + 1, sizeof *texts);
-    const char **names = calloc((size_t)(count + reports) + 1, sizeof *names);
-    bool good = texts && names;
-    if (!good) snprintf(t->error, t->error_bytes, "out of memory");
-    for (int i = 0; good && i < count; i++) {
-        couplet_eval_name(t->program, i, t->sources.data, texts[i], sizeof texts[i]);
-        names[i] = texts[i];
-    }
-    for (int i = 0; good && i < reports; i++)
-        names[count + i] = couplet_measures_name(t->program, i);
-    const CoupletMetricsNames wanted = {names, count, count + reports};
-    good = good && couplet_metrics_survey(t->metrics_path, t->session->step, &wanted, &t->seen,
-                                          t->error, t->error_bytes);
-    free(names);
-    free(texts);
+    const CoupletMoment moment = couplet_trainer_moment(t);
+    bool *due = calloc((size_t)t->name_count + 1, sizeof *due);
+    const bool is_last = t->session->step >= t->session->total_steps;
+    if (!due) snprintf(t->error, t->error_bytes, "out of memory");
+    for (int i = 0; due && i < t->name_count; i++)
+        due[i] = !is_last && couplet_trainer_is_due(t, i, &moment);
+    const CoupletMetricsNames wanted = {t->names, due, t->program->eval_count, t->name_count};
+    const bool good = due && couplet_metrics_survey(t->metrics_path, t->session->step, &wanted,
+                                                    &t->seen, t->error, t->error_bytes);
+    free(due);
     return good;
 }
 
@@ -355,6 +350,8 @@ void couplet_trainer_close(Trainer *t) {
     if (t->metrics) fclose(t->metrics);
     free(t->inputs);
     free(t->percents);
+    free(t->names);
+    free(t->eval_names);
     free(t->clocks);
 }
 

@@ -13,16 +13,19 @@ int couplet_trainer_stages(const Trainer *t) {
     return t->program->stage_count ? t->program->stage_count : 1;
 }
 
-/* The stage that the next step belongs to; behind the last step, the last one. */
-void couplet_trainer_set_stage(Trainer *t) {
+void couplet_trainer_enter_stage(Trainer *t, int clock) {
     CoupletSession *s = t->session;
+    s->stage = clock;
+    s->stage_first = t->clocks[clock].first;
+    s->stage_steps = t->clocks[clock].stage ? t->clocks[clock].steps : 0;
+    t->per_epoch = t->clocks[clock].per_epoch;
+}
+
+void couplet_trainer_set_stage(Trainer *t) {
     int at = 0;
-    while (at + 1 < couplet_trainer_stages(t) && t->clocks[at + 1].first <= s->step)
+    while (at + 1 < couplet_trainer_stages(t) && t->clocks[at + 1].first <= t->session->step)
         at++;
-    s->stage = at;
-    s->stage_first = t->clocks[at].first;
-    s->stage_steps = t->clocks[at].stage ? t->clocks[at].steps : 0;
-    t->per_epoch = t->clocks[at].per_epoch;
+    couplet_trainer_enter_stage(t, at);
 }
 
 const CoupletStage *couplet_trainer_stage(const Trainer *t) {

@@ -9,6 +9,8 @@
 #include "runtime/sources.h"
 #include "runtime/train.h"
 
+enum { COUPLET_EVAL_NAME_BYTES = 160 };
+
 /* When a stage is. */
 typedef struct Clock {
     const CoupletStage *stage; /* NULL: the method has none */
@@ -34,6 +36,10 @@ typedef struct Trainer {
     char data_folder[COUPLET_PATH_BYTES], data_hash[24], time[32];
     char checkpoint[COUPLET_PATH_BYTES], metrics_path[COUPLET_PATH_BYTES],
         start[COUPLET_PATH_BYTES];
+    /* Of what the method measures: evaluations, and behind them reports. */
+    char (*eval_names)[COUPLET_EVAL_NAME_BYTES];
+    const char **names;
+    int name_count;
     double *percents;             /* of the evaluations, for the subject measured last */
     CoupletSubject subject;       /* that is measured */
     Clock *clocks;                /* by stage; one where there are none */
@@ -52,8 +58,6 @@ typedef struct Trainer {
 
 /* of couplet_embedding_deviation, which is about 1 for a spread embedding */
 #define COUPLET_COLLAPSED 0.1
-
-enum { COUPLET_EVAL_NAME_BYTES = 160 };
 
 /* Functions that return a bool have left a sentence in `error` where that is false. */
 
@@ -88,6 +92,8 @@ int couplet_trainer_stages(const Trainer *t); /* the number of clocks */
 /* Sets the stage that the next step belongs to; behind the last step, the last one. */
 void couplet_trainer_set_stage(Trainer *t);
 const CoupletStage *couplet_trainer_stage(const Trainer *t); /* at hand; NULL: there are none */
+/* Sets the stage of a clock. */
+void couplet_trainer_enter_stage(Trainer *t, int clock);
 bool couplet_trainer_begin_sources(Trainer *t);
 void couplet_trainer_start_clock(Trainer *t); /* of the rate that is shown */
 bool couplet_trainer_enter_phase(Trainer *t, const CoupletPhase *phase);
@@ -114,10 +120,18 @@ bool couplet_trainer_end_epoch(Trainer *t); /* shows and logs it */
 /* ---- train_measure.c ---- */
 
 const char *couplet_trainer_subject_name(const Trainer *t, CoupletSubject subject);
+/* Fills in the names of what is measured. */
+bool couplet_trainer_name_measures(Trainer *t);
+/* True if the evaluation or report of this number is due at the moment. */
+bool couplet_trainer_is_due(const Trainer *t, int number, const CoupletMoment *moment);
+/* The moment behind the last step that was made. */
+CoupletMoment couplet_trainer_moment(const Trainer *t);
 bool couplet_trainer_evaluates(const CoupletProgram *program);
 /* Measures, shows and logs. Nothing is done once a signal has come; `cut` says so. */
 bool couplet_trainer_measure(Trainer *t, CoupletSubject subject);
 bool couplet_trainer_measure_start(Trainer *t);
+/* Measures what is due behind the last step, upon a checkpoint: a signal may end it there. */
+bool couplet_trainer_measure_due(Trainer *t);
 /* The rows of the start of a run that was stopped by --max-steps, and so not measured then. */
 bool couplet_trainer_measure_late(Trainer *t, char **rows);
 

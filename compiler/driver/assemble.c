@@ -117,6 +117,8 @@ static void fill_tables(Arena *arena, const Method *method, const LoweredProgram
                                  .labels = from->labels,
                                  .bank = from->bank,
                                  .query = from->query,
+                                 .every = from->every,
+                                 .of_steps = from->of_steps,
                                  .place = arena_printf(arena, "%s:%d:%d", from->span.source->path,
                                                        from->span.line, from->span.column)};
     }
@@ -167,6 +169,7 @@ static CoupletAction *take_actions(Arena *arena, const LoweredActions *lowered, 
             .kind = (CoupletActionKind)from->kind,
             .every = from->every,
             .of_steps = from->of_steps,
+            .block = from->block,
             .plan = plans[i],
             .source = from->source,
             .centres = find_state(program, from->centres),

@@ -35,6 +35,7 @@ static void end_action(Lower *l, LoweredActions *actions, LoweredAction action) 
         action.g = l->g;
         action.every = l->every;
         action.of_steps = l->every_of_steps;
+        action.block = l->eval_block;
         array_push(l->arena, actions, action);
     }
     l->between = false;
@@ -120,7 +121,7 @@ static void lower_report(Lower *l, const Stmt *s, Reported *seen) {
 
 /* Statements in order; lets and updates that follow one another are one action. */
 static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, Reported *seen) {
-    l->every = block->kind == STMT_EVERY && block->value ? (int64_t)block->value->number : 1;
+    l->every = block->value ? (int64_t)block->value->number : block->kind == STMT_EVERY;
     l->every_of_steps = block->of_steps;
     begin_action(l);
     for (int i = 0; i < block->body_count && !diag_error_count(l->diag); i++) {
@@ -162,6 +163,8 @@ void lower_measures(Lower *l) {
     Reported seen = {0};
     lower_enter_phase(l, &l->program->phases.items[l->program->phases.count - 1]);
     for (int i = 0; i < spec->stmt_count && !diag_error_count(l->diag); i++)
-        if (spec->stmts[i]->kind == STMT_EVAL)
+        if (spec->stmts[i]->kind == STMT_EVAL) {
+            l->eval_block++;
             lower_actions(l, spec->stmts[i], &l->program->measures, &seen);
+        }
 }

@@ -187,6 +187,8 @@ void lower_eval(Lower *l, const Stmt *s) {
         eval.k = number_argument(l, call, "k");
         eval.temperature = number_argument(l, call, "temperature");
         eval.decay = number_argument(l, call, "decay");
+        eval.every = s->value ? (int64_t)s->value->number : 0;
+        eval.of_steps = s->of_steps;
         const Expr *bank = named_argument(call, "bank"), *query = named_argument(call, "query");
         eval.bank = lower_find_source(l, bank->name);
         eval.query = lower_find_source(l, query->name);

@@ -175,7 +175,8 @@ struct Lower {
     bool in_condition;
     int64_t every; /* epochs or steps, from one time to the next */
     bool every_of_steps;
-    bool between; /* in `every epoch` */
+    int eval_block; /* how many `eval` have begun */
+    bool between;   /* in `every epoch` */
     /* in `over`, and in an evaluation: fields of this source are those of a sweep's batch */
     const DataSource *sweep;
     int64_t sweep_rows; /* the number of samples in that batch */

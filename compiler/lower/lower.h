@@ -34,6 +34,9 @@ typedef struct LoweredEval {
      * their graph */
     const char *labels;
     int bank, query; /* which of sources */
+    /* epochs or steps, behind each of which it is measured in training; 0: around it alone */
+    int64_t every;
+    bool of_steps;
     Span span;
 } LoweredEval;
 
@@ -42,9 +45,11 @@ typedef struct LoweredEval {
 typedef enum { ACTION_ONCE, ACTION_SWEEP, ACTION_KMEANS } LoweredActionKind;
 typedef struct LoweredAction {
     LoweredActionKind kind;
-    /* epochs or steps: it is done before the first, and then before each of so many */
+    /* Epochs or steps. Work is done before the first, and then before each of so many; an action of
+     * `eval` behind each of so many, and around the training alone where this is 0. */
     int64_t every;
     bool of_steps;
+    int block;                     /* of `eval`: which one of the spec's */
     Graph *g;                      /* KMEANS: its output "points" */
     int source;                    /* SWEEP */
     const char *centres, *members; /* KMEANS: states */

@@ -174,7 +174,7 @@ static void metrics_go_on(void **state) {
     row(file, 3, 0.25);
     fputs("{\"step\": 4, \"lo", file); /* cut short by a kill */
     fclose(file);
-    static const CoupletMetricsNames nothing = {NULL, 0, 0};
+    static const CoupletMetricsNames nothing = {NULL, NULL, 0, 0};
     assert_true(couplet_metrics_survey(path, 2, &nothing, &seen, error, sizeof error));
     file = couplet_metrics_go_on(path, "", 2, &seen, error, sizeof error);
     assert_non_null(file);
@@ -191,7 +191,7 @@ static void evaluations_go_on(void **state) {
     char path[160];
     CoupletMetricsSeen seen;
     static const char *const names[] = {"a", "b", "accuracy"};
-    const CoupletMetricsNames evaluations = {names, 2, 2}, reports = {names, 2, 3};
+    const CoupletMetricsNames evaluations = {names, NULL, 2, 2}, reports = {names, NULL, 2, 3};
     snprintf(path, sizeof path, "%s", path_of("evaluated.jsonl"));
     /* no file is no row */
     assert_true(couplet_metrics_survey(path, 4, &evaluations, &seen, error, sizeof error));
