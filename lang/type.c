@@ -303,7 +303,7 @@ bool dim_eval(const Dim *d, DimLookup lookup, void *context, int64_t *value) {
         *value = d->value;
         return true;
     }
-    if (d->kind == DIM_NAME) return lookup(context, d->symbol, value);
+    if (d->kind == DIM_NAME) return lookup && lookup(context, d->symbol, value);
     int64_t a, b;
     return dim_eval(d->a, lookup, context, &a) && dim_eval(d->b, lookup, context, &b) &&
            combine(d->kind, a, b, value);

@@ -44,8 +44,8 @@ Dim *dim_substitute(DimTable *table, Dim *dim, struct Symbol *const *from, Dim *
                     int count);
 const char *dim_text(Arena *arena, const Dim *dim); /* "2*N", "ceil(H / stride)" */
 
-/* Evaluates a dimension under bindings of names. `lookup` returns false when a name has no value.
- * False then, for a division by 0, and beyond 64 bits. */
+/* Evaluates a dimension under bindings of names. `lookup` returns false when a name has no value;
+ * NULL: none has one. False then, for a division by 0, and beyond 64 bits. */
 typedef bool (*DimLookup)(void *context, const struct Symbol *symbol, int64_t *value);
 bool dim_eval(const Dim *dim, DimLookup lookup, void *context, int64_t *value);
 
