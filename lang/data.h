@@ -25,6 +25,9 @@ typedef struct DataField {
     int64_t shape[MOST_AXES];
     int64_t classes;                /* for an int: its values are 0 .. classes - 1; 0: any number */
     const char *const *class_names; /* [classes]; NULL: they have none */
+    /* Every row that is kept has the same value of this int, as the data says; false where nobody
+     * looked, or it takes the samples to know. */
+    bool is_one_class;
 } DataField;
 
 /* A setting of a reader as the spec gives it: `size = 64`. */

@@ -9,6 +9,7 @@
 #include "lang/edges.h"
 
 #include "lang/ast_walk.h"
+#include "lang/compared.h"
 #include "lang/flow.h"
 
 #include <string.h>
@@ -258,6 +259,13 @@ static void judge_reduction(Separation *s, const FlowVisit *v) {
         s->statistic = v->e;
 }
 
+/* z[(i + 1) mod 1]: the row of another sample, of which there is none. */
+static bool reads_itself(const Expr *e) {
+    int64_t rows;
+    return e->args[0]->kind == EXPR_BINARY &&
+           dim_eval(e->callee->type->dims[0], NULL, NULL, &rows) && rows == 1;
+}
+
 /* u[pos(i)] or z[(i + 1) mod N]: the row of another sample. */
 static bool reads_another(const Expr *e) {
     if (e->kind != EXPR_INDEX || e->arg_count == 0 || !e->callee->type || e->callee->type->rank < 2)
@@ -280,6 +288,7 @@ static bool find_separation(void *context, const FlowVisit *v) {
     if (e->kind == EXPR_STOP) s->stop = e;
     if (e->kind == EXPR_REDUCE) judge_reduction(s, v);
     if (reads_another(e) || is_margin(e)) s->other = e;
+    if (reads_another(e) && reads_itself(e)) s->itself = e;
     if (e->symbol) {
         SymbolKind kind = e->symbol->kind;
         if (kind == SYMBOL_QUEUE || kind == SYMBOL_COLUMN || kind == SYMBOL_STATE) s->memory = e;
@@ -307,6 +316,12 @@ Separation method_separation(Arena *arena, const Method *method) {
     return s;
 }
 
+Separation loss_separation(Arena *arena, const Method *method, const Stmt *loss) {
+    Separation s = {0};
+    flow_walk(flow_new(arena, method), loss->value, NULL, find_separation, &s);
+    return s;
+}
+
 static void check_collapse(Edges *e) {
     Separation s = method_separation(e->arena, e->method);
     if (!s.applied || s.stop || s.pairs || s.statistic || s.memory || s.label || s.other) return;
@@ -317,28 +332,6 @@ static void check_collapse(Edges *e) {
     diag_suggest(e->diag, "%s",
                  "add negatives (a sum over other samples), a predictor with `stop` on the other "
                  "branch, or statistics over the batch");
-}
-
-/* The loss of one sample has nobody to compare it with. */
-static void check_batch(Edges *e) {
-    const Stmt *train = find_stmt(e->method, STMT_TRAIN, NULL),
-               *loss = find_stmt(e->method, STMT_LOSS, NULL);
-    const FlowClock clock = {0, 1};
-    double batch;
-    for (int i = 0; train && loss && i < train->param_count; i++) {
-        const Param *p = &train->params[i];
-        if (strcmp(p->name, "batch") != 0 || !p->value ||
-            !flow_number(p->value, NULL, &clock, &batch) || batch != 1)
-            continue;
-        const Separation s = method_separation(e->arena, e->method);
-        if (s.memory || !(s.pairs || s.statistic)) continue;
-        diag_report(
-            e->diag, CODE_BATCH_OF_ONE, p->value->span,
-            s.pairs ? "a batch of 1 has no negatives: the loss compares its samples with each other"
-                    : "a batch of 1 has no variance: the loss takes statistics over its samples");
-        diag_note(e->diag, loss->span, "the loss is here");
-        diag_suggest(e->diag, "a batch of 2 and more, or negatives from a queue or a bank");
-    }
 }
 
 void check_edges(Arena *arena, Diag *diag, const Method *method) {
@@ -352,5 +345,5 @@ void check_edges(Arena *arena, Diag *diag, const Method *method) {
     method_each_stmt(method->spec, check_queue_reads, &e);
     method_each_stmt(method->spec, check_use, &e);
     check_collapse(&e);
-    check_batch(&e);
+    check_compared(arena, diag, method);
 }

@@ -17,9 +17,13 @@ typedef struct Separation {
     const Expr *memory; /* a queue, bank or state */
     const Expr *label;  /* labels or other fields of the data */
     const Expr *other;  /* a draw, a read of another sample's row, or a margin */
+    /* A read of another sample's row of an array that has one row, which separates nothing. */
+    const Expr *itself;
 } Separation;
 
 Separation method_separation(Arena *arena, const Method *method);
+/* The same of one loss, as far as it compares samples: without `other` for autoencoders. */
+Separation loss_separation(Arena *arena, const Method *method, const Stmt *loss);
 
 /* Checks the edges. Gradients and rates are checked in any method, as far as its names are known;
  * the rest only in one without errors. */

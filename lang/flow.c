@@ -230,6 +230,13 @@ static void walk_call(Flow *f, const Expr *e, State at) {
     if (first_time(f, s->stmt, &at) && result_of(s->stmt)) walk(f, result_of(s->stmt), at);
 }
 
+const Expr *flow_call(const FlowVisit *visit) {
+    const FlowFrame *frame = visit->frame;
+    while (frame && frame->caller)
+        frame = frame->caller;
+    return frame ? frame->call : NULL;
+}
+
 const Stmt *flow_applied(const Expr *call, const char **part) {
     *part = NULL;
     if (call->kind != EXPR_CALL || !call->callee->type || call->callee->type->kind != KIND_NET ||

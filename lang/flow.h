@@ -39,6 +39,9 @@ void flow_walk(Flow *flow, const Expr *e, const FlowFrame *frame, FlowVisitor vi
 /* Walks every `loss` of the method, those in phases among them, as one walk. */
 void flow_walk_losses(Flow *flow, FlowVisitor visit, void *context);
 
+/* The call in the method itself that leads to what is visited; NULL: it stands in the method. */
+const Expr *flow_call(const FlowVisit *visit);
+
 /* The network that a call applies (its statement; the part's name for encoder.trunk in *part), or
  * NULL when it is no application. */
 const Stmt *flow_applied(const Expr *call, const char **part);

@@ -132,6 +132,17 @@ void couplet_classes_free(CoupletClasses *classes) {
     *classes = (CoupletClasses){0};
 }
 
+bool couplet_classes_is_one(const CoupletTable *table, const char *name) {
+    char ignored[400];
+    CoupletClasses classes;
+    if (!couplet_classes_chosen(table, name, &classes, ignored, sizeof ignored)) return false;
+    bool is_one = table->count > 0;
+    for (int64_t i = 1; is_one && i < table->count; i++)
+        is_one = classes.of[i] == classes.of[0];
+    couplet_classes_free(&classes);
+    return is_one;
+}
+
 /* ---- one class after the other --------------------------------------------------------------- */
 
 bool couplet_classes_sort(const CoupletClasses *classes, int64_t rows, CoupletByClass *out) {

@@ -21,6 +21,9 @@ bool couplet_classes_read(const CoupletTable *table, const char *field, CoupletC
 bool couplet_classes_chosen(const CoupletTable *table, const char *field, CoupletClasses *out,
                             char *error, size_t error_bytes);
 void couplet_classes_free(CoupletClasses *classes);
+/* True if the field has one value in all chosen rows, of which there is at least one. False where
+ * it has more, and where it is not known without reading samples. */
+bool couplet_classes_is_one(const CoupletTable *table, const char *field);
 
 /* Rows sorted by class: rows[begins[c]] to rows[begins[c + 1] - 1] are of class c, in ascending
  * order. Sorting fails when memory runs out. */

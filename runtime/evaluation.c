@@ -319,17 +319,7 @@ static bool read_labels(const CoupletEval *e, const CoupletTable *data, Labels *
 }
 
 bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTable *data) {
-    const CoupletTable *bank = &data[eval->bank];
-    char ignored[400];
-    CoupletClasses classes;
-    /* said when it is measured */
-    if (!couplet_classes_chosen(bank, eval->labels, &classes, ignored, sizeof ignored))
-        return false;
-    bool is_one = bank->count > 0;
-    for (int64_t i = 1; is_one && i < bank->count; i++)
-        is_one = classes.of[i] == classes.of[0];
-    couplet_classes_free(&classes);
-    return is_one;
+    return couplet_classes_is_one(&data[eval->bank], eval->labels);
 }
 
 /* ---- measuring ------------------------------------------------------------------------------- */

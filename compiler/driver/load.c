@@ -12,6 +12,7 @@
 #include "compiler/driver/settings.h"
 #include "compiler/driver/sources.h"
 
+#include "runtime/classes.h"
 #include "runtime/data/place.h"
 #include "runtime/data/progress.h"
 #include "runtime/record.h"
@@ -170,6 +171,13 @@ static void count_time(const Seeker *seeker, double since) {
     if (seeker->opened) seeker->opened->seconds += now() - since;
 }
 
+/* A loss that compares labels asks for it. */
+static void look_for_one_class(const CoupletTable *table, DataSource *d) {
+    for (int i = 0; i < d->field_count; i++)
+        if (d->fields[i].type == DATA_INT && d->fields[i].rank == 0)
+            d->fields[i].is_one_class = couplet_classes_is_one(table, d->fields[i].name);
+}
+
 static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, const char **sentence) {
     Seeker *seeker = context;
     const CoupletSource source = source_of_data(arena, d);
@@ -178,6 +186,7 @@ static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, cons
     bool good = true;
     if (seeker->of == d && chooses(seeker, &source.selection))
         good = count_chosen(seeker, &source, &seeker->open, d, error, sizeof error);
+    if (seeker->of == d && good) look_for_one_class(&seeker->open, d);
     keep_table(seeker, arena);
     count_time(seeker, start);
     good = good && claim_holds(d, error, sizeof error);

@@ -34,7 +34,7 @@ static const DataPreset presets[] = {
 
 static const PresetField preset_fields[] = {
 #define READER_FIELD(reader, name, type, rank, a, b, c, classes)                                   \
-    {#reader, {#name, DATA_##type, rank, {a, b, c}, classes, NULL}},
+    {#reader, {#name, DATA_##type, rank, {a, b, c}, classes, NULL, false}},
 #include "runtime/data/readers.def"
 };
 
