@@ -1,5 +1,9 @@
 /* The picture as Graphviz text: from left to right, networks as boxes, memory as cylinders, moving
- * averages dashed, the stop as in papers. */
+ * averages dashed, the stop as in papers.
+ *
+ * What is written on an arrow is a box of its own on it, because Graphviz leads arrows around boxes
+ * and across labels. Each line of a box is a row of a table, because Graphviz sets lines of one
+ * text closer than fonts are high. */
 #include "compiler/picture/picture.h"
 
 #include <ctype.h>
@@ -76,10 +80,28 @@ static const char *shape_text(Arena *arena, const Type *type) {
     return text;
 }
 
+/* The table that the lines of a box are the rows of. */
+static const char begin_lines[] =
+    "<table border=\"0\" cellborder=\"0\" cellspacing=\"0\" cellpadding=\"1\">";
+static const char end_lines[] = "</table>";
+
+/* The first line. */
+static const char *title(Arena *arena, const char *text) {
+    return arena_printf(arena, "<tr><td><b>%s</b></td></tr>", text);
+}
+
+/* Rows below it, one for each line of the text. */
 static const char *small(Arena *arena, const char *text) {
-    return text[0] ? arena_printf(arena, "<br/><font point-size=\"9\" color=\"#5c5f72\">%s</font>",
-                                  text)
-                   : "";
+    static const char row[] = "<tr><td><font point-size=\"9\" color=\"#5c5f72\">",
+                      end[] = "</font></td></tr>", new_line[] = "<br/>";
+    const char *rows = "";
+    while (*text) {
+        const char *next = strstr(text, new_line);
+        const int length = next ? (int)(next - text) : (int)strlen(text);
+        rows = arena_printf(arena, "%s%s%.*s%s", rows, row, length, text, end);
+        text += next ? length + (int)strlen(new_line) : length;
+    }
+    return rows;
 }
 
 /* ---- boxes ----------------------------------------------------------------------------------- */
@@ -108,12 +130,13 @@ static void print_net(Arena *arena, const Picture *p, const LoweredProgram *prog
         program ? count_text(arena, picture_parameters(program, b->stmt->name, b->part)) : "";
     fprintf(out,
             "  b%d [shape=box, style=\"filled,rounded\", margin=\"0.18,0.10\", fillcolor=\"%s\", "
-            "label=<<b>%s</b>%s%s>];\n",
+            "label=<%s%s%s%s%s>];\n",
             i,
             follows      ? follows_fill
             : b->trained ? trained_fill
                          : still_fill,
-            b->name, structure_text(arena, b), small(arena, count));
+            begin_lines, title(arena, b->name), structure_text(arena, b), small(arena, count),
+            end_lines);
 }
 
 typedef struct LossText {
@@ -125,7 +148,7 @@ static void add_loss(void *context, Stmt *s) {
     LossText *l = context;
     if (s->kind == STMT_LOSS)
         l->text = arena_printf(l->arena, "%s%s", l->text,
-                               small(l->arena, source_of(l->arena, s->value, 44, 4)));
+                               small(l->arena, source_of(l->arena, s->value, 52, 4)));
 }
 
 /* The loss as it is written: its formula, or what its lines add up. */
@@ -138,8 +161,18 @@ static void print_loss(Arena *arena, const Picture *p, FILE *out) {
                             small(arena, "<i>and with the two views exchanged</i>"));
     fprintf(out,
             "  b0 [shape=box, style=\"filled,rounded\", penwidth=1.6, margin=\"0.20,0.12\", "
-            "fillcolor=\"#ffffff\", label=<<b>loss</b>%s>];\n",
-            text);
+            "fillcolor=\"#ffffff\", label=<%s%s%s%s>];\n",
+            begin_lines, title(arena, "loss"), text, end_lines);
+}
+
+/* An array that is kept: its name, what it is, its shape. */
+static void print_memory(Arena *arena, int i, const char *shape, const char *fill, const char *kind,
+                         const Box *b, FILE *out) {
+    static const char below_the_lid[] = "<tr><td height=\"7\"></td></tr>";
+    fprintf(out, "  b%d [shape=%s, style=filled, fillcolor=\"%s\", label=<%s%s%s%s%s%s>];\n", i,
+            shape, fill, begin_lines, strcmp(shape, "cylinder") == 0 ? below_the_lid : "",
+            title(arena, b->name), small(arena, kind), small(arena, shape_text(arena, b->type)),
+            end_lines);
 }
 
 static void print_box(Arena *arena, const Picture *p, const LoweredProgram *program, int i,
@@ -155,8 +188,9 @@ static void print_box(Arena *arena, const Picture *p, const LoweredProgram *prog
     case BOX_DATA:
         fprintf(out,
                 "  b%d [shape=box3d, margin=\"0.16,0.12\", style=filled, fillcolor=\"#ffffff\", "
-                "label=<<b>%s</b>%s>];\n",
-                i, b->name, small(arena, source_of(arena, b->stmt->value, 40, 2)));
+                "label=<%s%s%s%s>];\n",
+                i, begin_lines, title(arena, b->name),
+                small(arena, source_of(arena, b->stmt->value, 40, 2)), end_lines);
         break;
     case BOX_VIEW:
         fprintf(out,
@@ -165,21 +199,14 @@ static void print_box(Arena *arena, const Picture *p, const LoweredProgram *prog
                 i, b->name);
         break;
     case BOX_QUEUE:
-        fprintf(out,
-                "  b%d [shape=cylinder, style=filled, fillcolor=\"%s\", label=<<b>%s</b>%s%s>];\n",
-                i, still_fill, b->name, small(arena, "queue"),
-                small(arena, shape_text(arena, b->type)));
+        print_memory(arena, i, "cylinder", still_fill, "queue", b, out);
         break;
     case BOX_STATE:
-        fprintf(out,
-                "  b%d [shape=cylinder, style=filled, fillcolor=\"%s\", label=<<b>%s</b>%s%s>];\n",
-                i, still_fill, b->name, small(arena, b->stmt->kind == STMT_BANK ? "bank" : "state"),
-                small(arena, shape_text(arena, b->type)));
+        print_memory(arena, i, "cylinder", still_fill,
+                     b->stmt->kind == STMT_BANK ? "bank" : "state", b, out);
         break;
     case BOX_PARAM:
-        fprintf(out, "  b%d [shape=box, style=filled, fillcolor=\"%s\", label=<<b>%s</b>%s%s>];\n",
-                i, trained_fill, b->name, small(arena, "trained"),
-                small(arena, shape_text(arena, b->type)));
+        print_memory(arena, i, "box", trained_fill, "trained", b, out);
         break;
     case BOX_FIELD:
         fprintf(out, "  b%d [shape=plaintext, label=<<i>%s</i>>];\n", i, b->name);
@@ -196,6 +223,16 @@ static void print_stopped(const Arrow *a, int i, FILE *out) {
             "point-size=\"17\"><b>//</b></font><br/><font point-size=\"9\">stop</font>>];\n",
             i);
     fprintf(out, "  b%d -> s%d [arrowhead=none];\n  s%d -> b%d;\n", a->from, i, i, a->to);
+}
+
+/* An arrow with a text on it. */
+static void print_labelled(const Arrow *a, int i, const char *text, const char *style, FILE *out) {
+    fprintf(out,
+            "  t%d [shape=plaintext, margin=\"0.04,0.02\", height=0, width=0, label=<<font "
+            "point-size=\"9\">%s</font>>];\n",
+            i, text);
+    fprintf(out, "  b%d -> t%d [arrowhead=none%s];\n  t%d -> b%d [arrowhead=%s%s];\n", a->from, i,
+            style, i, a->to, a->kind == ARROW_CHOICE ? "open" : "normal", style);
 }
 
 /* Graphviz centres the label of an upright arrow on its line: an empty cell of the same width
@@ -218,56 +255,79 @@ static const char *recipes(Arena *arena, const Expr *e) {
                : own;
 }
 
+/* Of the parts of one network, which are averaged or shared together, one says so: the part that is
+ * found first on the way back from the loss. */
+static bool is_said_by_another(const Picture *p, int i) {
+    const Arrow *a = &p->arrows.items[i];
+    const Box *from = &p->boxes.items[a->from];
+    for (int k = 0; k < i; k++) {
+        const Arrow *b = &p->arrows.items[k];
+        const Box *other = &p->boxes.items[b->from];
+        if (!b->hidden && b->kind == a->kind && other->stmt == from->stmt &&
+            other->part != from->part)
+            return true;
+    }
+    return false;
+}
+
+static void print_ema(Arena *arena, const Picture *p, int i, FILE *out) {
+    const Arrow *a = &p->arrows.items[i];
+    const Expr *rate = a->stmt->value;
+    const int letters = (int)(rate->span.end - rate->span.begin);
+    const bool long_rate = letters > 12; /* two lines: beside it may stand a box */
+    const char *text = arena_printf(arena, long_rate ? "ema, rate<br/>%s" : "ema, rate %s",
+                                    source_of(arena, rate, 30, 1));
+    const bool said = is_said_by_another(p, i);
+    fprintf(out,
+            "  b%d -> b%d [style=dashed, color=\"%s\", fontcolor=\"%s\", penwidth=1.4, "
+            "constraint=false, label=<%s>];\n",
+            a->from, a->to, average_ink, average_ink,
+            said ? "" : beside(arena, text, letters + (long_rate ? 0 : 10)));
+}
+
 static void print_arrow(Arena *arena, const Picture *p, int i, FILE *out) {
     const Arrow *a = &p->arrows.items[i];
     switch (a->kind) {
     case ARROW_VALUE:
         if (a->stopped)
             print_stopped(a, i, out);
-        else if (p->boxes.items[a->from].kind == BOX_DATA) {
-            fprintf(out, "  b%d -> b%d [label=<<font point-size=\"9\">%s</font>>];\n", a->from,
-                    a->to, recipes(arena, p->boxes.items[a->to].stmt->value));
-        } else
+        else if (p->boxes.items[a->from].kind == BOX_DATA)
+            print_labelled(a, i, recipes(arena, p->boxes.items[a->to].stmt->value), "", out);
+        else
             fprintf(out, "  b%d -> b%d;\n", a->from, a->to);
         break;
     case ARROW_PUSH:
-        fprintf(out, "  b%d -> b%d [style=dashed, label=<<font point-size=\"9\">push</font>>];\n",
-                a->from, a->to);
+        print_labelled(a, i, "push", ", style=dashed", out);
         break;
     case ARROW_CHOICE:
-        fprintf(out,
-                "  b%d -> b%d [style=dotted, arrowhead=open, label=<<font "
-                "point-size=\"9\">chooses</font>>];\n",
-                a->from, a->to);
+        print_labelled(a, i, "chooses", ", style=dotted", out);
         break;
     case ARROW_UPDATE:
-        fprintf(out, "  b%d -> b%d [style=dashed, label=<<font point-size=\"9\">%s</font>>];\n",
-                a->from, a->to, a->clusters ? "k-means" : "update");
+        print_labelled(a, i, a->clusters ? "k-means" : "update", ", style=dashed", out);
         break;
-    case ARROW_EMA: {
-        const Expr *rate = a->stmt->value;
-        const int letters = (int)(rate->span.end - rate->span.begin);
-        const bool long_rate = letters > 12; /* two lines: beside it may stand a box */
-        fprintf(out,
-                "  b%d -> b%d [style=dashed, color=\"%s\", fontcolor=\"%s\", penwidth=1.4, "
-                "constraint=false, label=<%s>];\n",
-                a->from, a->to, average_ink, average_ink,
-                beside(arena,
-                       arena_printf(arena, long_rate ? "ema, rate<br/>%s" : "ema, rate %s",
-                                    source_of(arena, rate, 30, 1)),
-                       letters + (long_rate ? 0 : 10)));
+    case ARROW_EMA:
+        print_ema(arena, p, i, out);
         break;
-    }
     case ARROW_SHARED:
         fprintf(
             out,
             "  b%d -> b%d [style=dotted, dir=none, penwidth=1.4, constraint=false, label=<%s>];\n",
-            a->from, a->to, beside(arena, "shared weights", 14));
+            a->from, a->to, is_said_by_another(p, i) ? "" : beside(arena, "shared weights", 14));
         break;
     }
 }
 
-/* Uses of one network, and a target beside what it follows, stand under each other. */
+/* True if the view is made of another one, and so stands behind it. */
+static bool is_view_of_view(const Picture *p, int box) {
+    for (int i = 0; i < p->arrows.count; i++) {
+        const Arrow *a = &p->arrows.items[i];
+        if (!a->hidden && a->to == box && p->boxes.items[a->from].kind == BOX_VIEW) return true;
+    }
+    return false;
+}
+
+/* Uses of one network, a target beside what it follows, and the views of the data stand under each
+ * other. */
 static void print_ranks(const Picture *p, FILE *out) {
     for (int i = 0; i < p->arrows.count; i++) {
         const Arrow *a = &p->arrows.items[i];
@@ -276,7 +336,8 @@ static void print_ranks(const Picture *p, FILE *out) {
     }
     fprintf(out, "  { rank=same;");
     for (int i = 0; i < p->boxes.count; i++)
-        if (p->boxes.items[i].kind == BOX_VIEW && !p->boxes.items[i].hidden)
+        if (p->boxes.items[i].kind == BOX_VIEW && !p->boxes.items[i].hidden &&
+            !is_view_of_view(p, i))
             fprintf(out, " b%d;", i);
     fprintf(out, " }\n");
 }

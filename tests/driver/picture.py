@@ -97,7 +97,11 @@ SAID = {
 examples = sorted(file[:-4] for file in os.listdir(root + "/examples") if file.endswith(".cpl"))
 check(examples == sorted(EDGES), "every example has its edges", examples)
 for name in examples:
-    found = edges(command.run(couplet, "graph", f"{root}/examples/{name}.cpl").stdout)
+    text = command.run(couplet, "graph", f"{root}/examples/{name}.cpl").stdout
+    found = edges(text)
+    crossed = [line for line in re.findall(r"^  \w+ -> .*label=.*$", text, re.MULTILINE) if "constraint=false" not in line]
+    check(not crossed, f"{name}: what is written on an arrow is a box, which no other arrow crosses", crossed)
+    check("</b><br/>" not in text, f"{name}: each line of a box is a row", text)
     wanted = sorted(edge.strip() for edge in EDGES[name].split(";") if edge.strip())
     check(found == wanted, f"edges of {name}", f"missing: {[e for e in wanted if e not in found]}\ntoo many: {[e for e in found if e not in wanted]}\n{found}")
     words = command.run(couplet, "describe", f"{root}/examples/{name}.cpl").stdout
@@ -111,7 +115,7 @@ for name, (lines, marks) in EXPECTED.items():
     dot = command.run(couplet, "graph", spec)
     found = {mark: len(re.findall(mark, dot.stdout)) for mark in marks}
     check(dot.returncode == 0 and found == marks, f"graph {name}", f"{found}\n{dot.stdout}{dot.stderr}")
-    boxes, used = set(re.findall(r"^  (\w+) \[shape", dot.stdout, re.MULTILINE)), set(re.findall(r"\b([bs]\d+)\b(?= ->| \[arrow|;)|-> (\w+)", dot.stdout))
+    boxes, used = set(re.findall(r"^  (\w+) \[shape", dot.stdout, re.MULTILINE)), set(re.findall(r"\b([bst]\d+)\b(?= ->| \[arrow|;)|-> (\w+)", dot.stdout))
     check({a or b for a, b in used} <= boxes, f"graph {name}: every arrow ends at a box", f"{used} {boxes}")
 
 with tempfile.TemporaryDirectory() as folder:
@@ -137,6 +141,9 @@ with tempfile.TemporaryDirectory() as folder:
     guarded = command.write(folder + "/guarded.cpl", GUARDED)
     found = edges(command.run(couplet, "graph", guarded).stdout)
     check(found == sorted("train -> a; train -> b; a -> e; b -> e; e == e; e -> loss; e -> loss".split("; ")), "a guard is no stop", found)
+    twice = command.write(folder + "/twice.cpl", GUARDED.replace("view a, b =", "view c = augment.flip(train.image)\nview a, b =").replace("simclr(train.image)", "simclr(c)"))
+    dot = command.run(couplet, "graph", twice).stdout
+    check(re.search(r"rank=same; b\d+; }$", dot, re.MULTILINE), "views of a view stand behind it", dot)
     # A network that is applied to what another made of it, as CUT's encoder is.
     ring = command.write(f"{folder}/ring.cpl", '''use nn, augment, optim, losses
 data train = data.fashion_mnist("train")

@@ -5,23 +5,23 @@ import re
 def edges(dot):
     names, found = {}, []
     for line in dot.splitlines():
-        box = re.match(r"  ([bs]\d+) \[shape=.*?label=<<[bi]>(.*?)</[bi]>", line)
+        box = re.match(r"  (b\d+) \[shape=.*?label=<.*?<[bi]>(.*?)</[bi]>", line)
         if box:
             names[box.group(1)] = box.group(2)
-    stops = {}
+    texts = dict(re.findall(r'^  (t\d+) \[shape=.*?<font point-size="9">(.*)</font>>\];$', dot, re.MULTILINE))
+    begins = {}
     for source, target, rest in re.findall(r"^  (\w+) -> (\w+)(.*)$", dot, re.MULTILINE):
-        if target.startswith("s"):
-            stops[target] = source
+        if target[0] in "st":
+            begins[target] = source
             continue
         kind = "->"
-        if source.startswith("s"):
-            source, kind = stops[source], "-//->"
+        if source in texts:
+            kind = f"-{texts[source]}->" if texts[source] in ("push", "update", "k-means", "chooses") else "->"
+        elif source in begins:
+            kind = "-//->"
         elif "dir=none" in rest:
             kind = "=="
-        elif "ema, rate" in rest:
+        elif 'color="#c8641b"' in rest:
             kind = "-ema->"
-        else:
-            label = re.search(r">(push|update|k-means|chooses)<", rest)
-            kind = f"-{label.group(1)}->" if label else "->"
-        found.append(f"{names[source]} {kind} {names[target]}")
+        found.append(f"{names[begins.get(source, source)]} {kind} {names[target]}")
     return sorted(found)
