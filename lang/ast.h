@@ -40,6 +40,7 @@ typedef enum {
 
 typedef enum {
     REDUCE_SUM,
+    REDUCE_PROD,
     REDUCE_MEAN,
     REDUCE_MAX,
     REDUCE_MIN,

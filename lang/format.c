@@ -173,9 +173,9 @@ static bool find_swallowing(void *context, Expr *e) {
 
 /* ---- spaces ---------------------------------------------------------------------------------- */
 
-static const char *const reducers[] = {"sum",       "mean",    "max",  "min", "argmax",
-                                       "argmin",    "any",     "all",  "var", "var_unbiased",
-                                       "logsumexp", "softmax", "topk", NULL};
+static const char *const reducers[] = {"sum",          "prod",      "mean",    "max",  "min",
+                                       "argmax",       "argmin",    "any",     "all",  "var",
+                                       "var_unbiased", "logsumexp", "softmax", "topk", NULL};
 static const char *const prefixes[] = {"if",  "then", "else", "and",  "or",
                                        "not", "mod",  "div",  "copy", NULL};
 static const char *const soft[] = {"rate",  "trains", "with",  "init", "on",

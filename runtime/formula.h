@@ -50,7 +50,8 @@ typedef enum {
     COUPLET_REDUCE_ANY,
     COUPLET_REDUCE_ALL,
     COUPLET_REDUCE_LSE,
-    COUPLET_REDUCE_LSE_REST
+    COUPLET_REDUCE_LSE_REST,
+    COUPLET_REDUCE_PROD
 } CoupletFormulaReducer;
 
 /* In the order of GOp: the four that are no scalar function, then the rows of

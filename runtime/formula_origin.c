@@ -120,6 +120,9 @@ static void blame_reduction(Point *p, CoupletFinding *out) {
     Text t = couplet_formula_begin_finding(out, COUPLET_FAULT_INFINITE);
     if (terms == 0)
         couplet_formula_add(&t, "a reduction without a term is infinite");
+    else if (f->reducer == COUPLET_REDUCE_PROD)
+        couplet_formula_add(&t, "the product of %lld finite terms is larger than float32 holds",
+                            (long long)terms);
     else
         couplet_formula_add(&t, "the sum of %lld finite terms is larger than float32 holds",
                             (long long)terms);

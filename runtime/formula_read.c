@@ -119,7 +119,7 @@ static void read_expr(Work *w, Formula *f, int number) {
 }
 
 static void read_compute(Work *w, Formula *f) {
-    f->reducer = (CoupletFormulaReducer)take_below(w, COUPLET_REDUCE_LSE_REST + 1);
+    f->reducer = (CoupletFormulaReducer)take_below(w, COUPLET_REDUCE_PROD + 1);
     f->empty_is_fault = take(w) != 0;
     read_axes(w, f, f->rank, &f->red_rank);
     f->expr_count = (int)take_below(w, w->end - w->at + 1);

@@ -197,6 +197,7 @@ bool couplet_formula_holds(Point *p, int condition) {
 /* A running reduction. */
 typedef struct Sum {
     double value, shift;
+    int64_t power; /* of a product, which is value * 2^power */
     int64_t terms, position, winner;
 } Sum;
 
@@ -230,12 +231,23 @@ static void sum_add(const Work *w, const Formula *f, Sum *s, double v) {
             s->value += exp(v - s->shift);
         }
         break;
+    case COUPLET_REDUCE_PROD: {
+        int more;
+        s->value = frexp(first ? v : s->value * v, &more);
+        s->power += isfinite(s->value) ? more : 0;
+        break;
+    }
     case COUPLET_REDUCE_NONE:
     case COUPLET_REDUCE_SUM:
         s->value += v;
         break; /* in double: whether float32 overflows shows when it is rounded */
     }
     (void)w;
+}
+
+static double with_power(double digits, int64_t power) {
+    enum { BEYOND = 1 << 12 /* a double is infinite, or 0, at half of it */ };
+    return ldexp(digits, power > BEYOND ? BEYOND : power < -BEYOND ? -BEYOND : (int)power);
 }
 
 static double sum_result(const Formula *f, const Sum *s) {
@@ -253,6 +265,8 @@ static double sum_result(const Formula *f, const Sum *s) {
         return s->terms ? s->value : -INFINITY;
     case COUPLET_REDUCE_MIN:
         return s->terms ? s->value : INFINITY;
+    case COUPLET_REDUCE_PROD:
+        return s->terms ? with_power(s->value, s->power) : 1;
     case COUPLET_REDUCE_NONE:
     case COUPLET_REDUCE_SUM:
     case COUPLET_REDUCE_ANY:

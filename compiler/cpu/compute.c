@@ -16,6 +16,7 @@ typedef struct Reduction {
     /* the type of `best`: sums of many reals are kept in double (node_sums_many) */
     LLVMTypeRef kept;
     LLVMValueRef best, count, position, winner; /* locals; NULL where the reducer needs none */
+    LLVMValueRef power;                         /* a local: a product is best * 2^power */
     /* a sum of whole numbers that 64 bits may not hold */
     bool may_wrap;
     bool exponentials;      /* the second sweep of a log-sum-exp */
@@ -42,6 +43,7 @@ static LLVMValueRef neutral(Frame *f, const Reduction *r) {
     const GNode *n = r->node;
     if (r->type == f->e->f32) {
         if (n->reducer == GR_SUM || r->exponentials) return emit_number(f, 0);
+        if (n->reducer == GR_PROD) return emit_number(f, 1);
         return emit_number(f, takes_smallest(n) ? INFINITY : -INFINITY);
     }
     if (r->type == f->e->i1) return LLVMConstInt(r->type, n->reducer == GR_ALL, 0);
@@ -96,6 +98,55 @@ static void add_term(Frame *f, const Reduction *r, LLVMValueRef v) {
                                    : LLVMBuildAdd(f->e->builder, old, v, ""));
 }
 
+/* A double is 2^(exponent - 1023) times a number from 1 to 2; 0 and what is not finite have the
+ * first and the last exponent. */
+enum { DOUBLE_DIGITS = 52, DOUBLE_ONE = 1023, DOUBLE_ENDLESS = 2047 };
+
+/* Multiplies in double, and moves the exponent of the product to `power`. So no part of a product
+ * overflows or vanishes, in whatever order its terms come. */
+static void multiply_term(Frame *f, const Reduction *r, LLVMValueRef v) {
+    LLVMBuilderRef b = f->e->builder;
+    LLVMTypeRef i64 = f->e->i64;
+    v = LLVMBuildFPExt(b, v, f->e->f64, "");
+    LLVMValueRef product = LLVMBuildFMul(b, local_get(f, f->e->f64, r->best), v, ""),
+                 bits = LLVMBuildBitCast(b, product, i64, ""),
+                 high = LLVMBuildLShr(b, bits, emit_whole(f, DOUBLE_DIGITS), ""),
+                 exponent = LLVMBuildAnd(b, high, emit_whole(f, DOUBLE_ENDLESS), "");
+    LLVMValueRef plain =
+        LLVMBuildAnd(b, LLVMBuildICmp(b, LLVMIntNE, exponent, emit_whole(f, 0), ""),
+                     LLVMBuildICmp(b, LLVMIntNE, exponent, emit_whole(f, DOUBLE_ENDLESS), ""), "");
+    LLVMValueRef more =
+        LLVMBuildSelect(b, plain, LLVMBuildNSWSub(b, exponent, emit_whole(f, DOUBLE_ONE), ""),
+                        emit_whole(f, 0), "");
+    LLVMValueRef digits =
+        LLVMBuildSub(b, bits, LLVMBuildShl(b, more, emit_whole(f, DOUBLE_DIGITS), ""), "");
+    local_set(f, r->best, LLVMBuildBitCast(b, digits, f->e->f64, ""));
+    local_set(f, r->power, LLVMBuildAdd(b, local_get(f, i64, r->power), more, ""));
+}
+
+static void begin_product(Frame *f, Reduction *r) {
+    r->kept = f->e->f64;
+    r->best = frame_local(f, r->kept);
+    r->power = frame_local(f, f->e->i64);
+    local_set(f, r->best, LLVMConstReal(r->kept, 1));
+    local_set(f, r->power, emit_whole(f, 0));
+}
+
+/* The product as a float; digits are from 1 to 2, so powers beyond 1000 are as good as 1000. */
+static LLVMValueRef end_product(Frame *f, const Reduction *r) {
+    enum { BEYOND = 1000 };
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef power = local_get(f, f->e->i64, r->power), most = emit_whole(f, BEYOND),
+                 least = emit_whole(f, -BEYOND);
+    power = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSGT, power, most, ""), most, power, "");
+    power = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, power, least, ""), least, power, "");
+    LLVMValueRef bits = LLVMBuildShl(b, LLVMBuildNSWAdd(b, power, emit_whole(f, DOUBLE_ONE), ""),
+                                     emit_whole(f, DOUBLE_DIGITS), ""),
+                 scale = LLVMBuildBitCast(b, bits, f->e->f64, "");
+    return LLVMBuildFPTrunc(b, LLVMBuildFMul(b, local_get(f, f->e->f64, r->best), scale, ""),
+                            f->e->f32, "");
+}
+
 /* The sum begins: in double, where it is one of many reals. */
 static void begin_sum(Frame *f, Reduction *r) {
     r->kept = node_sums_many(r->node) ? f->e->f64 : r->type;
@@ -141,8 +192,17 @@ static void fold_term(Frame *f, Reduction *r) {
         else
             fold_best(f, r, v, holds);
         break;
-    default:
+    case GR_PROD:
+        multiply_term(f, r, v);
+        break;
+    case GR_MAX:
+    case GR_MIN:
+    case GR_ARGMAX:
+    case GR_ARGMIN:
         fold_best(f, r, v, holds);
+        break;
+    case GR_NONE:
+    case GRAPH_REDUCERS:
         break;
     }
     if (r->count) {
@@ -176,7 +236,8 @@ static void sweep_all(Frame *f, Reduction *r) {
     int innermost = depth - 1;
     while (depth > 0) {
         LLVMValueRef back = loop_end(f, &loops[--depth]);
-        if (depth == innermost && r->kept == f->e->f64) loop_take_lanes(f, back, SUM_LANES);
+        if (depth == innermost && r->kept == f->e->f64 && !r->power)
+            loop_take_lanes(f, back, SUM_LANES);
     }
 }
 
@@ -199,6 +260,8 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
                  : element_value_type(f->e, n->value->type);
     if (n->reducer == GR_SUM) {
         begin_sum(f, &r);
+    } else if (n->reducer == GR_PROD) {
+        begin_product(f, &r);
     } else {
         r.kept = r.type;
         r.best = frame_local(f, r.type);
@@ -232,6 +295,7 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
                                emit_whole(f, 0), winner, "");
     }
     if (n->reducer == GR_SUM) return end_sum(f, &r);
+    if (n->reducer == GR_PROD) return end_product(f, &r);
     if (!node_sums_exponentials(n)) return local_get(f, r.type, r.best);
     LLVMValueRef rest = math_log(f, end_sum(f, &r));
     if (n->reducer == GR_LSE_REST) return rest;

@@ -124,8 +124,8 @@ struct GNode {
     const GExpr *active; /* a condition over the output's indices; NULL: it always holds */
     const GExpr *value;
     /* A result without a term is a run-time error (a guarded mean asks this of its count). Else its
-     * value is 0 (SUM, ARGMAX, ARGMIN), -inf (LSE, MAX) or +inf (MIN). ANY and ALL have no such
-     * error. */
+     * value is 0 (SUM, ARGMAX, ARGMIN), -inf (LSE, MAX) or +inf (MIN). ANY, ALL and PROD have no
+     * such error. */
     bool empty_is_error;
     /* Above 0: the node repeats an earlier one, so that the earlier one need not be kept
      * (rematerialisation). It is scheduled right ahead of who reads it. The number tells

@@ -153,11 +153,13 @@ static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const 
     spec.reducer = reducer;
     spec.out_rank = *free_count;
     spec.red_rank = red_count;
-    if (*free_count > GRAPH_MAX_RANK) {
+    /* the slope of a product has an axis more: the product of the other terms, for each term */
+    const int most = reducer == GR_PROD ? GRAPH_MAX_RANK - 1 : GRAPH_MAX_RANK;
+    if (*free_count > most) {
         diag_report(l->diag, CODE_TOO_MANY_AXES, span,
                     "this reduction depends on %d outer indices; at most %d fit", *free_count,
-                    GRAPH_MAX_RANK);
-        spec.out_rank = *free_count = GRAPH_MAX_RANK;
+                    most);
+        spec.out_rank = *free_count = most;
     }
     memcpy(spec.out, free, sizeof *free * (size_t)spec.out_rank);
     memcpy(spec.red, red, sizeof *red * (size_t)red_count);
@@ -470,6 +472,12 @@ static const GExpr *place_of(Lower *l, GReducer best_of, const GExpr *value, con
                    strict, span);
 }
 
+/* True for a reduction whose value without a term is known: 0, 1, false or true. */
+static bool has_empty_value(ReduceKind kind) {
+    return kind == REDUCE_SUM || kind == REDUCE_PROD || kind == REDUCE_COUNT ||
+           kind == REDUCE_ANY || kind == REDUCE_ALL;
+}
+
 /* A reduction; `otherwise` is the value of an empty one, or NULL. */
 static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise) {
     if (e->reduce == REDUCE_SOFTMAX) return lower_softmax(l, e, otherwise);
@@ -496,9 +504,7 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
     l->frame = outer;
     l->indices = open;
     bool strict = guard && !otherwise;
-    const bool is_never_empty = e->reduce == REDUCE_SUM || e->reduce == REDUCE_COUNT ||
-                                e->reduce == REDUCE_ANY || e->reduce == REDUCE_ALL;
-    if (strict && !is_never_empty) refuse_empty(l, e, guard, red, count);
+    if (strict && !has_empty_value(e->reduce)) refuse_empty(l, e, guard, red, count);
     if (e->reduce == REDUCE_VAR_UNBIASED && !e->guard && !otherwise && l->program &&
         !l->condition && extent_product(l, red, count) == 1)
         report_no_term(l, e->span,
@@ -507,6 +513,9 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
     switch (e->reduce) {
     case REDUCE_SUM:
         result = reduced(l, GR_SUM, value, guard, red, count, false, e->span);
+        break;
+    case REDUCE_PROD:
+        result = reduced(l, GR_PROD, lower_as_real(l, value), guard, red, count, false, e->span);
         break;
     case REDUCE_COUNT:
         result = reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, false, e->span);
@@ -545,9 +554,7 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
         result = zero(l);
         break;
     }
-    bool may_be_empty = guard && e->reduce != REDUCE_SUM && e->reduce != REDUCE_COUNT &&
-                        e->reduce != REDUCE_ANY && e->reduce != REDUCE_ALL;
-    if (!otherwise || !may_be_empty) return result;
+    if (!otherwise || !guard || has_empty_value(e->reduce)) return result;
     return or_else(
         l, has_terms(l, guard, red, count, e->reduce == REDUCE_VAR_UNBIASED ? 2 : 1, e->span),
         result, otherwise);

@@ -21,6 +21,7 @@ Fold fold_of(Frame *f, const GNode *n) {
                   .node = n,
                   .type = opencl_value_type(n->value->type),
                   .is_sum = n->reducer == GR_SUM,
+                  .is_product = n->reducer == GR_PROD,
                   .may_wrap = gx_sum_may_wrap(f->kernel->graph, n),
                   .counts = n->empty_is_error && n->guard};
 }
@@ -32,7 +33,10 @@ static bool is_real(const Fold *fold) {
 Value fold_neutral(const Fold *fold) {
     const GNode *n = fold->node;
     if (is_real(fold))
-        return fold->is_sum ? "0.0f" : fold_takes_smallest(n) ? "INFINITY" : "-INFINITY";
+        return fold->is_sum             ? "0.0f"
+               : fold->is_product       ? "1.0f"
+               : fold_takes_smallest(n) ? "INFINITY"
+                                        : "-INFINITY";
     if (n->reducer == GR_ALL) return "1";
     if (n->reducer == GR_SUM || n->reducer == GR_ANY) return "0";
     if (strcmp(fold->type, "long") == 0 && !fold_takes_position(n))
@@ -64,11 +68,37 @@ static void add_keeping(const Fold *fold, Value sum, Value lost, Value term) {
     write_line(f, "%s = %s;", sum, after);
 }
 
+/* Digits from 1/2 to 1 of a float, whose exponent goes to *power; 0 and what is not finite stay. */
+static Value write_digits(const Fold *fold, Value number, Value *power) {
+    Frame *f = fold->f;
+    Value plain = write_const(f, "bool", "isfinite(%s) && %s != 0.0f", number, number);
+    *power = write_const(f, "int", "%s ? ilogb(%s) + 1 : 0", plain, number);
+    return write_const(f, "float", "%s ? ldexp(%s, -%s) : %s", plain, number, *power, number);
+}
+
+/* Multiplies the product by a term, or by another share, whose `lost` and `power` are then given.
+ * The part that a multiplication rounds off is kept, as for sums. The exponent is kept apart, so
+ * that no part of a product overflows or vanishes. */
+static void multiply(const Fold *fold, const Cells *c, Value term, Value lost, Value power) {
+    Frame *f = fold->f;
+    Value more, moved, digits = write_digits(fold, term, &more);
+    Value product = write_const(f, "float", "%s * %s", c->best, digits);
+    Value rest = write_const(f, "float", "fma(%s, %s, -%s) + %s * %s", c->best, digits, product,
+                             c->lost, digits);
+    if (lost) rest = write_const(f, "float", "%s + %s * ldexp(%s, -%s)", rest, c->best, lost, more);
+    Value next = write_digits(fold, product, &moved);
+    write_line(f, "%s = isfinite(%s) ? ldexp(%s, -%s) : 0.0f;", c->lost, product, rest, moved);
+    write_line(f, "%s = %s;", c->best, next);
+    write_line(f, power ? "%s += %s + %s + %s;" : "%s += %s + %s;", c->power, more, moved, power);
+}
+
 static Value sum_text(const Fold *fold, Value sum, Value lost) {
     return fold->keeps_lost ? arena_printf(fold->f->arena, "(%s + %s)", sum, lost) : sum;
 }
 
 Value fold_sum(const Fold *fold, const Cells *c) {
+    if (fold->is_product)
+        return arena_printf(fold->f->arena, "ldexp(%s + %s, %s)", c->best, c->lost, c->power);
     return sum_text(fold, c->best, c->lost);
 }
 void fold_exponential(const Fold *fold, const Cells *c, Value term) {
@@ -82,6 +112,8 @@ static bool combine(const Fold *fold, const Cells *c, Value term) {
                                                        : NULL;
     if (fold->is_sum)
         add_keeping(fold, c->best, c->lost, term);
+    else if (fold->is_product)
+        multiply(fold, c, term, NULL, NULL);
     else if (sign)
         write_line(fold->f, "%s %s= %s;", c->best, sign, term);
     else if (!fold_takes_position(fold->node))
@@ -112,6 +144,8 @@ void fold_join(const Fold *fold, const Cells *mine, const Cells *other) {
         write_line(f, "%s = %s;", mine->best, other->best);
         write_line(f, "%s = %s;", mine->winner, other->winner);
         write_close(f);
+    } else if (fold->is_product) {
+        multiply(fold, mine, other->best, other->lost, other->power);
     } else {
         combine(fold, mine, other->best);
         if (fold->keeps_lost && fold->is_sum) write_line(f, "%s += %s;", mine->lost, other->lost);

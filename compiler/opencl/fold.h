@@ -9,6 +9,7 @@ typedef struct Fold {
     Frame *f;
     const GNode *node;
     const char *type; /* the C type of the value so far */
+    bool is_product;  /* digits, exponent and lost part are kept apart */
     bool is_sum;      /* terms are added: of a sum, or the exponentials of a log-sum-exp */
     bool keeps_lost;  /* the amount that each addition rounds off is kept */
     bool may_wrap;    /* 64 bits may not hold a sum of whole numbers, so each addition is checked */
@@ -22,6 +23,7 @@ typedef struct Cells {
     /* for a log-sum-exp in one pass: the sum of the exponentials, shifted by `best` */
     Value sum;
     Value lost;   /* the amount that the sum so far has lost by rounding */
+    Value power;  /* of a product, which is (best + lost) * 2^power */
     Value winner; /* the place of the best term; -1: there is none yet */
     Value terms;
 } Cells;

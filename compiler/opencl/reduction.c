@@ -72,7 +72,7 @@ static void shape_group(Reduction *r) {
 /* ---- folding --------------------------------------------------------------------------------- */
 
 static const Cells own_cells = {
-    .best = "best", .lost = "lost", .winner = "winner", .terms = "terms"};
+    .best = "best", .lost = "lost", .power = "power", .winner = "winner", .terms = "terms"};
 
 static void take_term(const Reduction *r, Value active) {
     Frame *f = r->f;
@@ -123,15 +123,20 @@ static void sweep_lanes(const Reduction *r, Value active) {
 static void join_lanes(const Reduction *r) {
     Frame *f = r->f;
     bool positions = fold_takes_position(r->node);
-    const Cells mine = {
-        .best = "bests[me]", .lost = "losts[me]", .winner = "winners[me]", .terms = "counts[me]"};
+    const Cells mine = {.best = "bests[me]",
+                        .lost = "losts[me]",
+                        .power = "powers[me]",
+                        .winner = "winners[me]",
+                        .terms = "counts[me]"};
     const Cells other = {.best = "bests[other]",
                          .lost = "losts[other]",
+                         .power = "powers[other]",
                          .winner = "winners[other]",
                          .terms = "counts[other]"};
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_line(f, "bests[me] = best;");
     if (r->fold.keeps_lost) write_line(f, "losts[me] = lost;");
+    if (r->fold.is_product) write_line(f, "powers[me] = power;");
     if (positions) write_line(f, "winners[me] = winner;");
     if (r->fold.counts) write_line(f, "counts[me] = terms;");
     write_open(f, "for (int reach = %lld; reach > 0; reach /= 2)", (long long)(r->lanes / 2));
@@ -144,6 +149,7 @@ static void join_lanes(const Reduction *r) {
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_line(f, "best = bests[column];");
     if (r->fold.keeps_lost) write_line(f, "lost = losts[column];");
+    if (r->fold.is_product) write_line(f, "power = powers[column];");
     if (positions) write_line(f, "winner = winners[column];");
     if (r->fold.counts) write_line(f, "terms = counts[column];");
 }
@@ -185,11 +191,13 @@ static void declare(const Reduction *r) {
         write_line(f, "const int at = min(place, count - 1);");
         write_line(f, "local %s bests[%d];", r->fold.type, GROUP);
         if (r->is_long) write_line(f, "local float losts[%d];", GROUP);
+        if (r->fold.is_product) write_line(f, "local int powers[%d];", GROUP);
         if (fold_takes_position(r->node)) write_line(f, "local int winners[%d];", GROUP);
         if (r->fold.counts) write_line(f, "local int counts[%d];", GROUP);
     }
     write_line(f, "%s best = %s;", r->fold.type, fold_neutral(&r->fold));
     if (r->is_long) write_line(f, "float lost = 0.0f;");
+    if (r->fold.is_product) write_line(f, "int power = 0;");
     if (fold_takes_position(r->node)) write_line(f, "int winner = -1;");
     if (r->fold.counts) write_line(f, "int terms = 0;");
 }
@@ -230,8 +238,8 @@ Geometry write_reduction(Frame *f) {
         r.terms *= n->red_shape[i];
     if (n->reducer == GR_SUM && n->value->type == GT_BOOL) r.fold.type = "long";
     shape_group(&r);
-    r.is_long = node_sums_many(n) && (b || r.terms > FEW_TERMS * r.lanes);
-    r.fold.keeps_lost = r.is_long && n->reducer == GR_SUM;
+    r.is_long = r.fold.is_product || (node_sums_many(n) && (b || r.terms > FEW_TERMS * r.lanes));
+    r.fold.keeps_lost = r.fold.is_product || (r.is_long && n->reducer == GR_SUM);
     declare(&r);
     write_unravel(f, "at", 0, n->rank, extents);
     if (b) write_members(f, b);

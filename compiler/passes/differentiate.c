@@ -60,8 +60,38 @@ static const GExpr *flat_position(Graph *g, const ComputeSpec *y) {
     return flat;
 }
 
-/* The effect on y[o] of a change of one term: 1 for sums, the softmax weight for a log-sum-exp, and
- * 1 for the winner of an extremum. */
+/* True at every place of the reduced space but one, which `at` tells. */
+static const GExpr *is_elsewhere(Graph *g, const ComputeSpec *y, const GExpr *const *at) {
+    const GExpr *same = NULL;
+    for (int i = 0; i < y->red_rank; i++)
+        same = gx_and(g, same, gx2(g, G_EQ, y->red[i], at[i]));
+    return gx1(g, G_NOT, same);
+}
+
+/* The product of all terms but the one at hand: an array with the axes of the result, and one for
+ * all reduced indices together. To divide the whole product by the term would take less work, and
+ * would be wrong where the term is 0. */
+static const GExpr *product_of_others(Graph *g, const ComputeSpec *y) {
+    ComputeSpec others = *y;
+    int64_t places = 1;
+    for (int i = 0; i < y->red_rank; i++)
+        places *= graph_index_extent(g, y->red[i]);
+    const GExpr *place = graph_fresh_index(g, places), *rest = place;
+    const GExpr *at[GRAPH_MAX_RANK], *read[GRAPH_MAX_RANK];
+    for (int i = y->red_rank - 1; i >= 0; i--) {
+        const GExpr *extent = gx_int(g, graph_index_extent(g, y->red[i]));
+        at[i] = i ? gx2(g, G_MOD, rest, extent) : rest;
+        rest = i ? gx2(g, G_FLOORDIV, rest, extent) : rest;
+    }
+    others.guard = gx_and(g, y->guard, is_elsewhere(g, y, at));
+    memcpy(read, y->out, sizeof *read * (size_t)y->out_rank);
+    read[y->out_rank] = flat_position(g, y);
+    others.out[others.out_rank++] = place;
+    return gx_load(g, graph_compute(g, &others), others.out_rank, read, NULL);
+}
+
+/* The effect on y[o] of a change of one term: 1 for sums, the softmax weight for a log-sum-exp, the
+ * product of the other terms, and 1 for the winner of an extremum. */
 static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y,
                                    const GExpr *gradient, const GExpr **condition) {
     const GExpr *result = gx_load(g, node, y->out_rank, y->out, NULL);
@@ -80,9 +110,19 @@ static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y,
         *condition = gx2(g, G_EQ, flat_position(g, y), gx_load(g, at, y->out_rank, y->out, NULL));
         return gradient;
     }
-    default:
-        return gradient;
+    case GR_PROD:
+        return gx2(g, G_MUL, gradient, product_of_others(g, y));
+    case GR_NONE:
+    case GR_SUM:
+    case GR_ARGMAX:
+    case GR_ARGMIN:
+    case GR_ANY:
+    case GR_ALL:
+    case GR_LSE_REST:
+    case GRAPH_REDUCERS:
+        break;
     }
+    return gradient;
 }
 
 /* ---- where a read is reached ----------------------------------------------------------------- */

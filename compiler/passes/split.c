@@ -48,8 +48,9 @@ static bool is_split(Graph *g, const GNode *node) {
     Product product;
     PairSink sink; /* has tasks enough */
     if (node->kind != GN_COMPUTE || node->red_rank == 0 || node_reduces_by_key(node)) return false;
-    /* a place in the whole space */
-    if (node->reducer == GR_ARGMAX || node->reducer == GR_ARGMIN) return false;
+    /* a place is one of the whole space, and the parts of a product may overflow */
+    if (node->reducer == GR_ARGMAX || node->reducer == GR_ARGMIN || node->reducer == GR_PROD)
+        return false;
     if (extents(node->shape, node->rank) * node_reduced_terms(node) < SMALLEST_SUM) return false;
     return !product_of(g->arena, node, &product) && !pair_sink(node, &sink);
 }

@@ -236,6 +236,8 @@ static const char *reduction_sign(const Expr *e) {
     switch (e->reduce) {
     case REDUCE_SUM:
         return "\\sum";
+    case REDUCE_PROD:
+        return "\\prod";
     case REDUCE_MEAN:
         return e->guard ? "\\operatorname*{mean}" : "\\sum";
     case REDUCE_MAX:

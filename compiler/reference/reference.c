@@ -265,10 +265,16 @@ static double sum_value(Reference *run, const Sum *s) {
     return rounded(run, s->parts + s->part);
 }
 
+static double with_power(double digits, int64_t power) {
+    enum { BEYOND = 1 << 12 /* a double is infinite, or 0, at half of it */ };
+    return ldexp(digits, power > BEYOND ? BEYOND : power < -BEYOND ? -BEYOND : (int)power);
+}
+
 static double reduce(Point *p, const GNode *n) {
     double best = 0, shift = -INFINITY;
     Sum sum = {0, 0, 0};
     int64_t position = 0, winner = 0, terms = 0;
+    int64_t power = 0; /* of a product, which is best * 2^power */
     int64_t *r = p->index + n->rank;
     memset(r, 0, sizeof *r * (size_t)n->red_rank);
     do {
@@ -309,6 +315,12 @@ static double reduce(Point *p, const GNode *n) {
                 sum_add(p->run, &sum, exp(rounded(p->run, v - shift)));
             }
             break;
+        case GR_PROD: {
+            int more;
+            best = frexp(first ? v : best * v, &more);
+            power += isfinite(best) ? more : 0;
+            break;
+        }
         default:
             if (n->type == GT_REAL)
                 sum_add(p->run, &sum, v);
@@ -337,6 +349,8 @@ static double reduce(Point *p, const GNode *n) {
         return (double)winner;
     case GR_ALL:
         return terms == 0 ? 1 : best;
+    case GR_PROD:
+        return terms ? rounded(p->run, with_power(best, power)) : 1;
     case GR_MAX:
         return terms ? best : -INFINITY;
     case GR_MIN:

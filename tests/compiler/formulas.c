@@ -191,10 +191,10 @@ static const GExpr *tame(Maker *m, const GExpr *e) {
 }
 
 static GNode *reduction_node(Maker *m) {
-    static const GReducer reducers[] = {GR_SUM, GR_SUM, GR_SUM, GR_MAX, GR_MIN, GR_LSE};
+    static const GReducer reducers[] = {GR_SUM, GR_SUM, GR_SUM, GR_MAX, GR_MIN, GR_LSE, GR_PROD};
     ComputeSpec spec;
     open_space(m, &spec, 1 + pick(m, 3), 1 + pick(m, 2));
-    spec.reducer = reducers[pick(m, 6)];
+    spec.reducer = reducers[pick(m, 7)];
     if (spec.reducer == GR_MAX || spec.reducer == GR_MIN)
         spec.value = read_of(m, m->reals[pick(m, FORMULA_INPUTS)]);
     /* a product, which register blocks may take */

@@ -357,14 +357,23 @@ static Term reduced(Maker *m, const char *index, int depth) {
                 body.high + 0.1);
 }
 
+/* Of few factors, which may be 0, or of many near 1. */
+static Term product(Maker *m, const char *binders, const char *guard, Term body, double terms) {
+    enum { FEW = 8 };
+    const double most = pow(fmax(1, reach(body)), terms);
+    if (terms <= FEW) return term(SAY("(prod[%s%s] %s)", binders, guard, body.text), -most, most);
+    return term(SAY("(prod[%s%s] (1 + 0.1 * sin(%s)))", binders, guard, body.text), 0,
+                pow(1.1, terms));
+}
+
 static Term reduction(Maker *m, int depth) {
-    static const char *const names[] = {"sum", "sum",       "mean", "max",
-                                        "min", "logsumexp", "var",  "mean"};
+    static const char *const names[] = {"sum",       "sum", "mean", "max", "min",
+                                        "logsumexp", "var", "mean", "prod"};
     int scope = m->index_count;
     Dim dim = any_dim(m);
     if (m->index_count + 2 >= MOST_INDICES || scope_elements(m) * dim.extent > MOST_ELEMENTS)
         return leaf(m);
-    const char *index = push_index(m, dim)->name, *name = names[pick(m, 8)];
+    const char *index = push_index(m, dim)->name, *name = names[pick(m, 9)];
     const char *binders = SAY("%s < %s", index, dim.text);
     if (chance(m, 6) && scope_elements(m) * m->C.extent <= MOST_ELEMENTS)
         binders = SAY("%s, %s < C", binders, push_index(m, m->C)->name);
@@ -376,6 +385,7 @@ static Term reduction(Maker *m, int depth) {
     if (strcmp(name, "sum") == 0)
         return term(SAY("(sum[%s%s] %s)", binders, guard, body.text), -terms * reach(body),
                     terms * reach(body));
+    if (strcmp(name, "prod") == 0) return product(m, binders, guard, body, terms);
     const char *other = guarded ? " else 0.5" : "";
     double low = fmin(body.low, 0.5), high = fmax(body.high, 0.5);
     if (strcmp(name, "logsumexp") == 0) high += log(terms);

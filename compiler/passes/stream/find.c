@@ -114,6 +114,7 @@ static const char *classify_pair(Stream *s, const GNode *n, int x, int y, Use *u
         *use = USE_ELEMENT;
         return n->rank == 2 ? NULL : "each of its elements is used for several others";
     }
+    if (n->reducer == GR_PROD) return "tiles do not multiply their elements";
     if (!x_out && !y_out) {
         *use = USE_TOTAL;
         bool placed = n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN;

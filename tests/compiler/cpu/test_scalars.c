@@ -214,8 +214,8 @@ static CoupletRun *compile(Backend *b, Graph *g, CoupletPlan **plan) {
 }
 
 static void add_outputs(Arena *arena, Graph *g) {
-    static const char *const reducers[] = {"none",   "sum", "max", "min", "argmax",
-                                           "argmin", "any", "all", "lse", "lse_rest"};
+    static const char *const reducers[] = {"none", "sum", "max", "min",      "argmax", "argmin",
+                                           "any",  "all", "lse", "lse_rest", "prod"};
     static const char *const names[] = {"x", "y", "a", "b", "rows"};
     const int64_t shape = COUNT;
     GNode *in[5];
@@ -226,7 +226,7 @@ static void add_outputs(Arena *arena, Graph *g) {
         GNode *node = extreme_node(g, &rows[i], in[2], in[3]);
         if (node) graph_output(g, arena_printf(arena, "%s of extremes", rows[i].name), node);
     }
-    for (int i = GR_SUM; i <= GR_LSE_REST; i++)
+    for (int i = GR_SUM; i <= GR_PROD; i++)
         for (int guarded = 0; guarded < 2; guarded++) {
             const char *name =
                 arena_printf(arena, "reduce %s%s", reducers[i], guarded ? ", guarded" : "");

@@ -178,7 +178,8 @@ static void reducers(void **state) {
     static const struct {
         GReducer reducer;
         const char *name;
-    } rows[] = {{GR_SUM, "sum"}, {GR_MAX, "max"}, {GR_MIN, "min"}, {GR_LSE, "lse"}};
+    } rows[] = {
+        {GR_SUM, "sum"}, {GR_MAX, "max"}, {GR_MIN, "min"}, {GR_LSE, "lse"}, {GR_PROD, "prod"}};
     for (int guarded = 0; guarded < 2; guarded++)
         for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
             Bench b = bench();
