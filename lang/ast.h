@@ -139,13 +139,15 @@ typedef struct Param {
     Expr *guard;
     Expr **parts; /* settings: `optimiser A on PARTS`, `freeze PARTS` */
     int part_count;
+    /* use: the path of a file or a folder as it is written; NULL for a module of the library */
+    const char *path;
     /* checker: */
     Type *type;
     Symbol *symbol;
 } Param;
 
 typedef enum {
-    STMT_USE, /* params: one name each */
+    STMT_USE, /* params: one module each; the name is NULL where a path without `as` gives it */
     /* data NAME = value { params } where `where`: value is a call of a reader, params are the
        claimed fields; has_params tells { } from none */
     STMT_DATA,
@@ -231,6 +233,16 @@ struct Stmt {
     ARRAY(Expr *) reads; /* STMT_VIEW: the names in it whose is_sample is set */
 };
 
+/* A file or a folder that `use` names by its path, as CheckHooks.files found it. */
+typedef struct UsedFiles {
+    /* the name of the module where `as` gives none: the file's without its ending, or the folder's
+     */
+    const char *name;
+    const Source **files; /* in order of name */
+    int file_count;
+    bool is_folder;
+} UsedFiles;
+
 typedef struct Module {
     /* "losses" for the files of stdlib/losses; the file name without ending for a spec */
     const char *name;
@@ -241,6 +253,7 @@ typedef struct Module {
     int stmt_count;
     const Span *broken; /* statements that do not fit the grammar, and were passed over */
     int broken_count;
+    const UsedFiles *used; /* what a path led to; NULL for a module of the library */
     bool checked;
 } Module;
 
@@ -310,6 +323,11 @@ typedef struct CheckHooks {
     /* A part of module NAME of the library ("losses"). A module is one file, or the files of one
      * folder: parts 0, 1, ..; NULL after the last. */
     const Source *(*module)(void *context, Arena *arena, const char *name, int part);
+    /* The file or the folder that `path` is to the file that says so. The same pointer for the same
+     * file or folder, by whatever path. NULL with a sentence, and with what helps or NULL. A hook
+     * that is NULL has no files. */
+    const UsedFiles *(*files)(void *context, Arena *arena, const Source *from, const char *path,
+                              const char **sentence, const char **help);
     /* Looks at the data of a source: its fields. NULL: nobody looks. */
     SchemaAnswer (*schema)(void *context, Arena *arena, DataSource *source, const char **sentence);
     /* Looks again, once it is known how rows are chosen: what the selection leaves becomes `rows`.

@@ -86,6 +86,18 @@ static const char *nearest_name(Check *c, const char *name) {
     return diag_nearest(name, names, count);
 }
 
+/* The name by which the module at hand has another one. NULL for itself, and for one of one's own
+ * that it does not use. */
+static const char *name_of_module(const Check *c, const Module *m) {
+    if (m == c->module) return NULL;
+    if (!m->used) return m->name;
+    const Scope *scope = module_scope(c, c->module);
+    for (int i = 0; scope && i < scope->symbols.count; i++)
+        if (scope->symbols.items[i]->module == m && scope->symbols.items[i]->kind == SYMBOL_MODULE)
+            return scope->symbols.items[i]->name;
+    return NULL;
+}
+
 void scope_suggest(Check *c, const char *name, Span span) {
     const char *near = nearest_name(c, name);
     if (near) {
@@ -93,16 +105,15 @@ void scope_suggest(Check *c, const char *name, Span span) {
         return;
     }
     for (int m = 0; m < c->modules.count; m++) {
-        if (c->modules.items[m] == c->module || !scope_find_in(c->module_scopes.items[m], name))
-            continue;
-        diag_suggest(c->diag, "the module %s has it: `%s.%s`", c->modules.items[m]->name,
-                     c->modules.items[m]->name, name);
-        diag_fix(c->diag, span, arena_printf(c->arena, "%s.%s", c->modules.items[m]->name, name));
+        const char *module = name_of_module(c, c->modules.items[m]);
+        if (!module || !scope_find_in(c->module_scopes.items[m], name)) continue;
+        diag_suggest(c->diag, "the module %s has it: `%s.%s`", module, module, name);
+        diag_fix(c->diag, span, arena_printf(c->arena, "%s.%s", module, name));
         return;
     }
 }
 
-Scope *module_scope(Check *c, const Module *module) {
+Scope *module_scope(const Check *c, const Module *module) {
     for (int i = 0; i < c->modules.count; i++)
         if (c->modules.items[i] == module) return c->module_scopes.items[i];
     return NULL;
@@ -513,15 +524,6 @@ void check_body(Check *c, Stmt **body, int count) {
 
 /* ---- the module ------------------------------------------------------------------------------ */
 
-static Module *load_module(Check *c, const char *name, Span span);
-
-/* A module that another file of the same folder uses already: each of them says what it needs. */
-static const Symbol *used_in_another_file(const Check *c, const Param *p) {
-    const Symbol *s = scope_find(
-        &(Scope){.symbols = {c->scope->symbols.items, c->scope->symbols.count, 0}}, p->name);
-    return s && s->kind == SYMBOL_MODULE && s->span.source != p->span.source ? s : NULL;
-}
-
 static void declare_module_names(Check *c, Module *m) {
     for (int i = 0; i < m->stmt_count; i++) {
         Stmt *s = m->stmts[i];
@@ -529,18 +531,7 @@ static void declare_module_names(Check *c, Module *m) {
                           : s->kind == STMT_NET       ? SYMBOL_NET
                           : s->kind == STMT_OPTIMISER ? SYMBOL_OPTIMISER
                                                       : SYMBOL_POISON;
-        if (s->kind == STMT_USE) {
-            for (int p = 0; p < s->param_count; p++) {
-                Module *used = load_module(c, s->params[p].name, s->params[p].span);
-                const Symbol *before = used_in_another_file(c, &s->params[p]);
-                if (before) continue;
-                Symbol *symbol =
-                    scope_declare(c, SYMBOL_MODULE, s->params[p].name, s->params[p].span, s, NULL);
-                symbol->module = used;
-                s->params[p].symbol = symbol;
-                symbol->type = used ? type_make(c, KIND_MODULE, 0, NULL) : type_poison(c);
-            }
-        }
+        if (s->kind == STMT_USE) check_use(c, s);
         if (kind == SYMBOL_POISON) continue;
         s->symbol = scope_declare(c, kind, s->name, s->name_span, s, NULL);
         s->symbol->type = type_make(c,
@@ -579,7 +570,10 @@ static int64_t method_batch(Check *c, Module *m) {
                                                                          : STANDARD_BATCH;
 }
 
-static void check_module(Check *c, Module *m, Scope *builtins) {
+void check_module(Check *c, Module *m) {
+    Scope *builtins = c->scope;
+    while (builtins->parent)
+        builtins = builtins->parent;
     Scope *saved = c->scope;
     Module *was = c->module;
     c->scope = builtins;
@@ -621,41 +615,6 @@ static void check_module(Check *c, Module *m, Scope *builtins) {
     c->module = was;
 }
 
-static Module *load_module(Check *c, const char *name, Span span) {
-    for (int i = 0; i < c->modules.count; i++)
-        if (strcmp(c->modules.items[i]->name, name) == 0 && c->modules.items[i] != c->method->spec)
-            return c->modules.items[i];
-    if (strcmp(name, "data") == 0) { /* built in: its sources are named in `data` statements only */
-        static Module data = {.name = "data"};
-        return &data;
-    }
-    Module *m = NULL;
-    const Source *source;
-    for (int part = 0; (source = c->hooks->module(c->hooks->context, c->arena, name, part)); part++)
-        m = module_join(c->arena, m, parse_module(c->arena, c->diag, source, name));
-    if (!m) {
-        static const char *const known[] = {"nn",  "losses", "measure", "cluster", "stats", "pair",
-                                            "mix", "optim",  "anneal",  "augment", "data"};
-        diag_report(c->diag, CODE_UNKNOWN_MODULE, span, "the library has no module `%s`", name);
-        const char *near = diag_nearest(name, known, (int)(sizeof known / sizeof *known));
-        if (near)
-            diag_mean(c->diag, span, near);
-        else
-            diag_suggest(c->diag, "there are nn, losses, measure, optim, anneal, augment, cluster, "
-                                  "stats, pair and mix");
-        return NULL;
-    }
-    Scope *builtins = c->scope;
-    while (builtins->parent)
-        builtins = builtins->parent;
-    const int64_t batch = c->batch;
-    const bool names_batch = c->names_batch;
-    check_module(c, m, builtins);
-    c->batch = batch;
-    c->names_batch = names_batch;
-    return m;
-}
-
 static bool has_statement(Stmt *const *stmts, int count, StmtKind kind) {
     for (int i = 0; i < count; i++) {
         const Stmt *s = stmts[i];
@@ -677,8 +636,8 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     c->batch = STANDARD_BATCH;
     c->method = arena_new_of(arena, Method);
     c->method->spec = spec;
-    Scope *builtins = builtin_scope(c);
-    check_module(c, spec, builtins);
+    c->scope = builtin_scope(c);
+    check_module(c, spec);
     c->method->batch = c->batch;
     c->method->modules = c->modules.items;
     c->method->module_count = c->modules.count;

@@ -28,6 +28,12 @@ typedef struct Occurrence {
     const char *what; /* "axis 1 of `u`" */
 } Occurrence;
 
+/* Where a module was named that is being checked now. */
+typedef struct UseOf {
+    const Module *module;
+    Span span;
+} UseOf;
+
 typedef struct Check {
     Arena *arena;
     Diag *diag;
@@ -58,8 +64,9 @@ typedef struct Check {
     ARRAY(Occurrence) occurrences;
     ARRAY(Scope *) module_scopes; /* parallel to modules */
     ARRAY(Module *) modules;
-    Stmt *scan;   /* the innermost scan whose body we are in, or NULL */
-    Type *result; /* the type of the return that is looked for */
+    ARRAY(UseOf) uses; /* those that are being checked, each used by the one before */
+    Stmt *scan;        /* the innermost scan whose body we are in, or NULL */
+    Type *result;      /* the type of the return that is looked for */
     Span result_span;
     Span unknown;      /* the last name that was not known */
     bool in_index;     /* between the brackets of x[..] */
@@ -89,8 +96,12 @@ void check_net(Check *c, Stmt *s);
 void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser); /* param, state */
 Type *type_of_shape(Check *c, TypeKind kind, Expr **exprs, int count);
 Type *type_of_let(Check *c, Stmt *s); /* the type of the name of a let, a carry or a next */
-Scope *module_scope(Check *c, const Module *module);
+Scope *module_scope(const Check *c, const Module *module);
 void scope_suggest(Check *c, const char *name, Span span);
+void check_module(Check *c, Module *m);
+
+/* check_use.c */
+void check_use(Check *c, Stmt *s); /* loads and checks what it names, and declares the names */
 
 /* check_method.c */
 void check_statement(Check *c, Module *m, Stmt *s);

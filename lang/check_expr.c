@@ -325,21 +325,26 @@ static const Span *declared_later(const Check *c, const char *name) {
 /* Help costs a look at every name that there is, and is given to the first errors only: more than
  * are shown. */
 enum { ENOUGH_ERRORS = 100 };
-bool parse_was_broken(Check *c, const char *name) {
+static bool stands_in_broken(const Module *module, const char *name) {
     const size_t length = strlen(name);
-    for (int i = 0; i < c->module->broken_count; i++) {
-        const Span span = c->module->broken[i];
+    for (int i = 0; i < module->broken_count; i++) {
+        const Span span = module->broken[i];
         const char *text = span.source->text;
         for (int at = span.begin; at + (int)length <= span.end; at++) {
             const bool begins =
                 at == 0 || !(isalnum((unsigned char)text[at - 1]) || text[at - 1] == '_');
             const bool ends =
                 !(isalnum((unsigned char)text[at + (int)length]) || text[at + (int)length] == '_');
-            if (begins && ends && memcmp(text + at, name, length) == 0)
-                return c->misses_declaration = true;
+            if (begins && ends && memcmp(text + at, name, length) == 0) return true;
         }
     }
     return false;
+}
+
+bool parse_was_broken(Check *c, const char *name) {
+    const bool broken = stands_in_broken(c->module, name);
+    c->misses_declaration |= broken;
+    return broken;
 }
 
 /* A letter that is no ASCII: the scanner has said what to write. */
@@ -479,6 +484,7 @@ static Type *check_member(Check *c, Expr *e) {
     if (b && b->kind == SYMBOL_MODULE) {
         Scope *scope = module_scope(c, b->module);
         Symbol *found = scope ? scope_find_in(scope, e->name) : NULL;
+        if (!found && stands_in_broken(b->module, e->name)) return type_poison(c);
         if (!found) {
             int count = 0;
             const char **names =
@@ -491,7 +497,7 @@ static Type *check_member(Check *c, Expr *e) {
             if (near)
                 diag_mean(c->diag, e->span, arena_printf(c->arena, "%s.%s", b->name, near));
             else
-                suggest_names_of(c, b->name, scope);
+                suggest_names_of(c, b->module->used ? b->module->source->path : b->name, scope);
             return type_poison(c);
         }
         found->used = true;

@@ -75,6 +75,10 @@ static int word_length(const char *at, WordKind *kind) {
         *kind = WORD_STRING;
         n = 1 + (int)strcspn(at + 1, "\"");
         n += at[n] == '"';
+    } else if (strncmp(at, "./", 2) == 0 || strncmp(at, "../", 3) == 0) { /* of `use` */
+        *kind = WORD_STRING;
+        while (isalnum((unsigned char)at[n]) || (at[n] && strchr("_./-", at[n])))
+            n++;
     } else if (isalpha((unsigned char)*at) || *at == '_') {
         *kind = WORD_NAME;
         while (isalnum((unsigned char)at[n]) || at[n] == '_')
@@ -179,7 +183,7 @@ static const char *const reducers[] = {"sum",          "prod",      "mean",    "
 static const char *const prefixes[] = {"if",  "then", "else", "and",  "or",
                                        "not", "mod",  "div",  "copy", NULL};
 static const char *const soft[] = {"rate",  "trains", "with",  "init", "on",
-                                   "while", "over",   "where", NULL};
+                                   "while", "over",   "where", "as",   NULL};
 static const char *const firsts[] = {
     "use",  "data",  "hyper", "view", "net",    "ema",   "let",   "fn",     "loss",      "train",
     "eval", "queue", "state", "bank", "update", "param", "draw",  "return", "optimiser", "scan",

@@ -30,13 +30,13 @@
     struct { const char *name; Span span; Expr *expr; } named;
 }
 
-%token <name> NAME "a name" STRING "a text"
+%token <name> NAME "a name" STRING "a text" PATH "a path"
 %token NUMBER "a number" NEWLINE "the end of the line"
 %token IF "if" THEN "then" ELSE "else" AND "and" OR "or" NOT "not" MOD "mod" DIV "div" STOP "stop" COPY "copy" TRUE "true" FALSE "false"
 %token <name> USE "use" DATA "data" HYPER "hyper" VIEW "view" NET "net" EMA "ema" LET "let" FN "fn" LOSS "loss" TRAIN "train" EVAL "eval"
 %token <name> QUEUE "queue" BANK "bank" WHEN "when" EVERY "every" OVER "over" STATE "state" UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
 %token <name> SCAN "scan" NEXT "next" REPORT "report" GIVE "give" STAGE "stage"
-%token WHERE "where" DOTS ".."
+%token WHERE "where" AS "as" DOTS ".."
 %token RATE "rate" WITH "with" BEFORE "before" ON "on" WHILE "while" TRAINS "trains" INIT "init" READ "read"
 %token ARROW "<-" COMPOSE ">>" LE "<=" GE ">=" EQ "==" NE "!=" COUNT "count"
 %token <reduce> REDUCER "a reduction"
@@ -45,8 +45,9 @@
 %type <named> part
 %type <list> parts args arglist exprs targets calls
 %type <binders> binders
-%type <params> claim claimlist params paramlist names views hypers inits draws columns columnlist settings settinglist
-%type <param> claimed param view hyper init draw column setting
+%type <params> claim claimlist params paramlist uses views hypers inits draws columns columnlist settings settinglist
+%type <name> path
+%type <param> used claimed param view hyper init draw column setting
 %type <stmts> stmts block lets statement
 %type <stmt> simple let queue_body evals cadence
 %type <line> evalline
@@ -123,7 +124,7 @@ let     : NAME '=' expr                  { $$ = named_stmt(p, STMT_LET, @$, $1, 
         | NAME ':' '[' exprs ']' '=' expr { $$ = named_stmt(p, STMT_LET, @$, $1, @1); $$->has_dims = true; $$->dims = $4->exprs.items; $$->dim_count = $4->exprs.count; $$->value = $7; }
         | NAME '(' params ')' '=' expr   { $$ = named_stmt(p, STMT_LET, @$, $1, @1); $$->is_function = true; ast_set_params($$, $3); $$->value = $6; }
         ;
-simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_set_params($$, $2); }
+simple  : USE uses                       { $$ = ast_stmt(p, STMT_USE, @$); ast_set_params($$, $2); }
         | DATA NAME '=' expr claim where { $$ = named_stmt(p, STMT_DATA, @$, $2, @2); $$->value = $4; $$->where = $6; if ($5) ast_set_params($$, $5); }
         | HYPER hypers                   { $$ = ast_stmt(p, STMT_HYPER, @$); ast_set_params($$, $2); }
         | VIEW views '=' expr            { $$ = ast_stmt(p, STMT_VIEW, @$); ast_set_params($$, $2); $$->value = $4; }
@@ -178,8 +179,14 @@ opt_order : %empty                       { $$ = QUEUE_READ_FIRST; }
 targets : postfix                        { $$ = ast_list(p, NULL, NULL, $1); }
         | targets ',' postfix            { $$ = ast_list(p, $1, NULL, $3); }
         ;
-names   : NAME                           { $$ = ast_params(p, NULL, named($1, @1)); }
-        | names ',' NAME                 { $$ = ast_params(p, $1, named($3, @3)); }
+uses    : used                           { $$ = ast_params(p, NULL, $1); }
+        | uses ',' used                  { $$ = ast_params(p, $1, $3); }
+        ;
+used    : NAME                           { $$ = named($1, @1); $$.path = NULL; }
+        | path                           { $$ = named(NULL, @1); $$.path = $1; }
+        | path AS NAME                   { $$ = named($3, @3); $$.span = @1; $$.path = $1; }
+        ;
+path    : STRING | PATH
         ;
 views   : view                           { $$ = ast_params(p, NULL, $1); }
         | views ',' view                 { $$ = ast_params(p, $1, $3); }

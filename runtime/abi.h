@@ -341,7 +341,7 @@ typedef struct CoupletPhase {
 
 /* A file of the spec with its text. */
 typedef struct CoupletSpecFile {
-    /* The name in a run folder: "spec.cpl", or "spec/NAME.cpl" if the spec is a folder. */
+    /* The name in a run folder: "spec.cpl", or "spec/NAME.cpl" where there are several files. */
     const char *name;
     const char *text;
 } CoupletSpecFile;
@@ -359,6 +359,8 @@ typedef struct CoupletOrigin {
 typedef struct CoupletProgram {
     const char *name; /* "simclr" */
     const char *spec_path;
+    /* What is compiled in a run folder: "spec.cpl", a file below spec/, or a folder of files. */
+    const char *main;
     const CoupletSpecFile *files;
     int file_count;
     const CoupletOrigin *origin;

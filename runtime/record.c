@@ -232,6 +232,7 @@ bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *
         make_hypers(p), "written", make_written(p), "data", make_data(from), "options",
         make_options(from), "versions", make_versions(from), "method_hash", hash_of(p->method_hash),
         "plan_hash", hash_of(p->plan_hash), "changes");
+    if (out->json && p->main) json_object_set_new(out->json, "main", text_of(p->main));
     if (out->json && p->stage_count) json_object_set_new(out->json, "stages", make_stages(p));
     if (out->json) json_object_set_new(out->json, "classes", make_classes(from));
     if (out->json && from->start) json_object_set_new(out->json, "start", text_of(from->start));

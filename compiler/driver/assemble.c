@@ -11,6 +11,7 @@
 #include "compiler/driver/report.h"
 #include "compiler/driver/settings.h"
 #include "compiler/driver/sources.h"
+#include "compiler/driver/uses.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
 
@@ -212,22 +213,19 @@ static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan 
     program->feature_count = lowered->features.count;
 }
 
-static const char *file_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-static void fill_files(Arena *arena, const Module *spec, CoupletProgram *program) {
-    CoupletSpecFile *files = arena_array(arena, CoupletSpecFile, spec->file_count);
-    for (int i = 0; i < spec->file_count; i++) {
-        const Source *source = spec->files[i];
-        files[i].name = spec->file_count == 1
-                            ? "spec.cpl"
-                            : arena_printf(arena, "spec/%s", file_name(source->path));
+/* Where two files would lie at one place is said when the method is loaded. */
+static void fill_files(Arena *arena, const Method *method, CoupletProgram *program) {
+    KeptFiles kept;
+    uses_keep(arena, diag_new(arena), method, &kept);
+    CoupletSpecFile *files = arena_array(arena, CoupletSpecFile, kept.items.count + 1);
+    for (int i = 0; i < kept.items.count; i++) {
+        const Source *source = kept.items.items[i].source;
+        files[i].name = kept.items.items[i].name;
         files[i].text = arena_strndup(arena, source->text, source->length);
     }
+    program->main = kept.main;
     program->files = files;
-    program->file_count = spec->file_count;
+    program->file_count = kept.items.count;
 }
 
 static uint64_t library_hash(void) {
@@ -264,7 +262,7 @@ static CoupletProgram *make_program(Arena *arena, const Method *method,
     CoupletProgram *program = arena_new_of(arena, CoupletProgram);
     program->name = method->spec->name;
     program->spec_path = method->spec->source->path;
-    fill_files(arena, method->spec, program);
+    fill_files(arena, method, program);
     fill_states(arena, lowered, program);
     fill_tables(arena, method, lowered, program);
     take_plans(arena, lowered, plans, program);

@@ -5,6 +5,7 @@
 #define COUPLET_DRIVER_COMPARE_H
 
 #include "compiler/driver/options.h"
+#include "compiler/driver/uses.h"
 
 typedef struct Variant { /* a row of the table: a spec with its settings */
     /* the file; its name without folder and ending, unique among the files */
@@ -12,6 +13,7 @@ typedef struct Variant { /* a row of the table: a spec with its settings */
     ARRAY(Setting) sets;
     const char *label; /* "moco tau=0.1" */
     bool evaluates;    /* the spec has `eval` */
+    KeptFiles files;   /* of the spec and of what it uses */
 } Variant;
 
 typedef struct Outcome { /* the results of one run */

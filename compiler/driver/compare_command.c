@@ -202,8 +202,9 @@ static bool plan(Comparison *c, Request *r) {
         if (!program) continue;
         add_hypers(c->arena, r, method->spec);
         const char *name = unique_name(c, method->spec->name);
-        const Variant variant = {
+        Variant variant = {
             .spec = r->files.items[i], .name = name, .evaluates = has_eval(method->spec)};
+        uses_keep(c->arena, diag, method, &variant.files);
         add_variants(c, r, method, r->files.items[i], name, 0, variant);
     }
     for (int i = 0; good && i < r->sweeps.count; i++) {
@@ -321,7 +322,6 @@ static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, con
     char error[COUPLET_PATH_BYTES + 512];
     CoupletRecord record;
     uint64_t recorded_seed;
-    int count;
     if (!couplet_record_read(folder, &record, error, sizeof error)) return false;
     bool same = couplet_record_seed(&record, &recorded_seed) &&
                 recorded_seed == (uint64_t)(c->first_seed + seed);
@@ -331,11 +331,12 @@ static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, con
                    &record, arena_printf(c->arena, "hypers.%s", v->sets.items[i].name), &value) &&
                value == strtod(v->sets.items[i].value, NULL);
     }
-    const Source **files = load_spec_sources(c->arena, v->spec, &count);
-    for (int i = 0; same && i < count; i++)
-        same = couplet_record_has_file(&record, files[i]->text, files[i]->length);
+    for (int i = 0; same && i < v->files.items.count; i++) {
+        const Source *file = v->files.items.items[i].source;
+        same = couplet_record_has_file(&record, file->text, file->length);
+    }
     couplet_record_free(&record);
-    return same && count > 0;
+    return same;
 }
 
 static bool run_all(Comparison *c, const Request *r) {

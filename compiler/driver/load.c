@@ -11,6 +11,7 @@
 #include "compiler/driver/report.h"
 #include "compiler/driver/settings.h"
 #include "compiler/driver/sources.h"
+#include "compiler/driver/uses.h"
 
 #include "runtime/classes.h"
 #include "runtime/data/place.h"
@@ -89,7 +90,13 @@ typedef struct Seeker {
     CoupletTable open;
     const DataSource *of;        /* the source whose table is open; NULL: none is */
     CoupletOpenedTables *opened; /* the tables that are kept open; NULL: none are */
+    FoundFiles files;            /* the files that `use` named so far */
 } Seeker;
+
+static const UsedFiles *find_files(void *context, Arena *arena, const Source *from,
+                                   const char *path, const char **sentence, const char **help) {
+    return uses_find(&((Seeker *)context)->files, arena, from, path, sentence, help);
+}
 
 /* True if some rows may be left out; else they are those that were there at the first look. */
 static bool chooses(const Seeker *seeker, const CoupletSelection *s) {
@@ -336,6 +343,15 @@ bool method_is_trained(const Method *method) {
     return has_loss(method->spec);
 }
 
+static Method *check(Arena *arena, Diag *diag, Module *spec, const char *path, Seeker *seeker) {
+    const CheckHooks hooks = {library_read, find_files,      read_schema, choose_rows,
+                              kept_rows,    &data_catalogue, seeker};
+    spec->used = uses_of_spec(&seeker->files, arena, path);
+    Method *method = check_method(arena, diag, spec, &hooks);
+    close_table(seeker);
+    return method;
+}
+
 Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options) {
     static const Options none = {.file = NULL};
     if (!options) options = &none;
@@ -349,11 +365,9 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
                      .record = options->trusts_record ? options->record : NULL,
                      .opened = options->opened};
     if (!places_fit(arena, spec, &seeker.places)) return NULL;
-    const CheckHooks hooks = {library_read, read_schema,     choose_rows,
-                              kept_rows,    &data_catalogue, &seeker};
-    Method *method = check_method(arena, diag, spec, &hooks);
-    close_table(&seeker);
-    if (diag_error_count(diag)) return NULL;
+    Method *method = check(arena, diag, spec, path, &seeker);
+    KeptFiles kept;
+    if (diag_error_count(diag) || !uses_keep(arena, diag, method, &kept)) return NULL;
     return for_functions && !settings_fit_functions(arena, method, options) ? NULL : method;
 }
 
@@ -363,11 +377,7 @@ static Method *check_sources(Arena *arena, Diag *diag, const char *path, Seeker 
     for (int i = 0; i < count; i++)
         spec = module_join(arena, spec,
                            parse_module(arena, diag, sources[i], load_spec_name(arena, path)));
-    const CheckHooks hooks = {library_read, read_schema,     choose_rows,
-                              kept_rows,    &data_catalogue, seeker};
-    Method *method = check_method(arena, diag, spec, &hooks);
-    close_table(seeker);
-    return method;
+    return check(arena, diag, spec, path, seeker);
 }
 
 Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) {

@@ -315,11 +315,21 @@ int train_command(int argc, char **argv) {
     return status;
 }
 
-/* spec.cpl, or the folder spec, of a run whose spec was a folder. */
-static const char *kept_spec(Arena *arena, const char *folder) {
-    const char *file = arena_printf(arena, "%s/spec.cpl", folder),
+/* The run's copy of its spec. Records of earlier versions do not say which file that is: it is
+ * spec.cpl, or the folder spec. */
+static const char *kept_spec(Arena *arena, const Job *j) {
+    const char *main = couplet_record_text(&j->record, "main"), *folder = j->folder.path,
+               *file = arena_printf(arena, "%s/spec.cpl", folder),
                *parts = arena_printf(arena, "%s/spec", folder);
+    if (main) return arena_printf(arena, "%s/%s", folder, main);
     return access(file, F_OK) != 0 && access(parts, F_OK) == 0 ? parts : file;
+}
+
+/* Compiles what is kept in a run folder, and does the work of the job with it. */
+static int run_kept(Job *j, const char *folder) {
+    if (!open_run(j, folder, false)) return 1;
+    j->spec = kept_spec(j->arena, j);
+    return run_job(j);
 }
 
 int embed_command(int argc, char **argv) {
@@ -334,7 +344,6 @@ int embed_command(int argc, char **argv) {
                                  .split = o.split,
                                  .out = o.out};
         Job job = {.arena = arena, .o = &o, .folder = {.lock = -1}, .embedding = &what};
-        job.spec = kept_spec(arena, file);
         if (!what.out)
             report(CODE_COMMAND_LINE, "embed needs -o FILE.npy, where the features go");
         else if (o.data.count > 1)
@@ -347,7 +356,7 @@ int embed_command(int argc, char **argv) {
             /* the run's own sources lie where they lay: their fields are known from the record */
             o.data.count = 0;
             o.trusts_record = true;
-            status = open_run(&job, file, false) ? run_job(&job) : 1;
+            status = run_kept(&job, file);
         }
         close_job(&job);
     }
@@ -365,8 +374,7 @@ int eval_command(int argc, char **argv) {
                    .work = couplet_evaluate,
                    .data_was_named = o.data.count > 0,
                    .folder = {.lock = -1}};
-        job.spec = kept_spec(arena, o.file);
-        status = open_run(&job, o.file, false) ? run_job(&job) : 1;
+        status = run_kept(&job, o.file);
         close_job(&job);
     }
     arena_free(arena);

@@ -24,10 +24,25 @@ static const Stmt *function_of(const Module *module, const char *name) {
     return NULL;
 }
 
+/* The module that the spec uses by this name. */
+static const Module *used_as(const Module *spec, const char *name, size_t length) {
+    for (int i = 0; i < spec->stmt_count; i++) {
+        const Stmt *s = spec->stmts[i];
+        for (int p = 0; s->kind == STMT_USE && p < s->param_count; p++) {
+            const Param *use = &s->params[p];
+            if (use->symbol && strlen(use->name) == length && strncmp(use->name, name, length) == 0)
+                return use->symbol->module;
+        }
+    }
+    return NULL;
+}
+
 const Stmt *method_find_function(const Method *method, const char *name) {
     const char *dot = strchr(name, '.');
     if (!dot) return function_of(method->spec, name);
     size_t length = (size_t)(dot - name);
+    const Module *used = used_as(method->spec, name, length);
+    if (used) return function_of(used, dot + 1);
     for (int i = 0; i < method->module_count; i++) {
         const Module *module = method->modules[i];
         if (module != method->spec && strlen(module->name) == length &&

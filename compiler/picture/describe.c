@@ -353,7 +353,8 @@ static bool assigns(const Expr *e) {
                e->reduce == REDUCE_ARGMIN || e->reduce == REDUCE_TOPK;
     if (e->kind != EXPR_CALL || !e->callee->symbol) return false;
     const Module *module = e->callee->symbol->module;
-    return is_named(e, assigning) || (module && strcmp(module->name, "cluster") == 0);
+    return is_named(e, assigning) ||
+           (module && !module->used && strcmp(module->name, "cluster") == 0);
 }
 
 /* A prototype is a row of a trained matrix that samples are assigned to. A matrix that maps
@@ -382,7 +383,8 @@ static bool collect(void *context, const FlowVisit *v) {
         f->transposes |= is_named(e, transposing);
         f->exponentials |= is_named(e, exponential);
         f->hinge |= is_named(e, larger) && s->kind == SYMBOL_BUILTIN;
-        if (s && s->module && strcmp(s->module->name, "cluster") == 0) f->library_clusters = true;
+        if (s && s->module && !s->module->used && strcmp(s->module->name, "cluster") == 0)
+            f->library_clusters = true;
         if (s && s->kind == SYMBOL_FN && !f->function && !v->frame)
             f->function = e->callee->kind == EXPR_MEMBER && e->callee->args[0]->name
                               ? arena_printf(f->arena, "%s.%s", e->callee->args[0]->name, s->name)
