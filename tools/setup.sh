@@ -6,6 +6,9 @@ packages="gcc g++ libc6-dev cmake ninja-build flex bison llvm-19-dev zlib1g-dev 
 ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libclblast-dev \
 python3 graphviz gnuplot-nox dataset-fashion-mnist ca-certificates git"
 
+# What tools/site.sh needs to make a site of docs/.
+site_packages="python3 python3-sphinx python3-myst-parser furo libjs-katex"
+
 fail() {
     echo "$1" >&2
     exit 1
