@@ -29,8 +29,8 @@ import sys
 # types and of its files. The first word says which file to open.
 PREFIXES = {
     "lang": "arena ast binder binders call check codes constant data diag dim flow format habit map "
-            "method module net option parse parser scope setting source span stage text type view "
-            "whole",
+            "method module net option parse parser scope setting source span stage text token type "
+            "view whole",
     "compiler/backend": "backend backends",
     "compiler/compile": "backend budget compile pass stage unit",
     "compiler/cpu": "contraction cpu element emit emitter frame helper local loop vector",
@@ -40,6 +40,7 @@ PREFIXES = {
     "compiler/graph": "affine expr graph gx gx1 gx2 load node pair product reducer subscript",
     "compiler/library": "couplet formula library",
     "compiler/lower": "call draw frame function let load lower method net site stage state trail",
+    "compiler/lsp": "analysis answer document lsp name",
     "compiler/opencl": "fold frame mask opencl write",
     "compiler/passes": "bound chunk derivative log logs pass rewrite shift solver stream zeros",
     "compiler/picture": "describe dot picture tex",

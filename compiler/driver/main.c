@@ -1,6 +1,7 @@
 /* couplet: the command line. */
 #include "compiler/driver/options.h"
 #include "compiler/driver/report.h"
+#include "compiler/lsp/lsp.h"
 #include "runtime/interrupt.h"
 
 #include <errno.h>
@@ -140,6 +141,11 @@ static const Command commands[] = {
      "    The file in its one canonical layout, on standard output. --write puts it into the file; "
      "--check only says, by exit status 1 and a line\n"
      "    on standard error, that a file is laid out otherwise."},
+    {"lsp", lsp_command,
+     "couplet lsp [--stdio]\n"
+     "    The language server for editors, over standard input and output: messages while typing, "
+     "types and shapes under the mouse, definitions, completion,\n"
+     "    renaming, layout and quick fixes."},
     {"devices", devices_command,
      "couplet devices\n"
      "    The devices that --device can name: the CPU, and OpenCL devices with platform, memory "

@@ -48,8 +48,7 @@ static int64_t loss_peak(Arena *arena, const Graph *g, const Plan *plan) {
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-static void print_choice(const GChoice *c, FILE *out) {
-    if (c->span.source) fprintf(out, "%s:%d: ", c->span.source->path, c->span.line);
+void memory_report_choice(const GChoice *c, FILE *out) {
     fprintf(out, "an array of %lld x %lld pairs is ", (long long)c->shape[0],
             (long long)c->shape[1]);
     const char *but = c->stored < c->streamed ? "; there is no room for it" : "";
@@ -70,6 +69,11 @@ static void print_choice(const GChoice *c, FILE *out) {
                 c->where.source->path, c->where.line);
     else
         fprintf(out, "stored, with %.1f MiB: %s\n", (double)c->bytes / mib, c->reason);
+}
+
+static void print_choice(const GChoice *c, FILE *out) {
+    if (c->span.source) fprintf(out, "%s:%d: ", c->span.source->path, c->span.line);
+    memory_report_choice(c, out);
 }
 
 /* A line for each formula whose arrays are computed again. */

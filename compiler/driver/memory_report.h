@@ -13,4 +13,7 @@ bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredPro
 /* Reports the same about one function with its gradient, and its largest array. */
 bool memory_report_function(Arena *arena, const char *name, Graph *g, FILE *out);
 
+/* Prints what became of one array of pairs, without its place. */
+void memory_report_choice(const GChoice *choice, FILE *out);
+
 #endif

@@ -35,7 +35,7 @@ def allowed(file, included):
     own, other = file.split("/", 1)[0], included.split("/", 1)[0]
     if own in ("lang", "runtime"):
         return other == own
-    if file.startswith(("compiler/driver/", "compiler/library/")):
+    if file.startswith(("compiler/driver/", "compiler/library/", "compiler/lsp/")):
         return other in ("compiler", "lang") or (other == "runtime" and not included.endswith(".c"))
     return (other == "compiler" and not included.startswith("compiler/driver/") and within_compiler(file, included)) or other == "lang" or included.removeprefix("runtime/") in OF_RUNTIME or included in OF_FOLDER.get(file.rsplit("/", 1)[0], ())
 

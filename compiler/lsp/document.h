@@ -1,0 +1,69 @@
+/* An open file: its text as the editor has it, and what the checker makes of it. */
+#ifndef COUPLET_LSP_DOCUMENT_H
+#define COUPLET_LSP_DOCUMENT_H
+
+#include "compiler/lsp/message.h"
+#include "compiler/lsp/names.h"
+#include "compiler/lsp/position.h"
+
+/* A text and what the checker found in it. All of it lies in `arena`. */
+typedef struct Analysis {
+    Arena *arena;
+    const Source *file; /* the text, with the path that the document has */
+    const Source *const *sources;
+    int source_count; /* the files of its module, `file` among them */
+    Lines lines;
+    Diag *diag;
+    Method *method; /* never NULL, also after errors */
+    NameList names;
+    Map reached; /* of symbols that the gradient reaches; filled when it is asked for */
+    bool has_reached;
+} Analysis;
+
+/* A sentence about a place of some file, which only the compiled method can tell. */
+typedef struct Fact {
+    char *path, *text;
+    int begin, end;
+} Fact;
+typedef struct FactList {
+    Fact *items;
+    int count;
+} FactList;
+
+typedef struct Document {
+    char *uri, *path;
+    int64_t version;
+    Text text;
+    Analysis *now; /* of the text as it is; NULL: it was changed since */
+    Analysis
+        *whole; /* of the last text in which every statement fitted the grammar; may be `now` */
+    int64_t changed;   /* milliseconds of a clock that only runs on */
+    bool is_published; /* the editor has the messages of `now` */
+    bool is_studied;   /* the compiler was asked about `now` */
+    FactList facts;    /* of the last text without errors */
+    json_t *found;     /* messages that only the compiler finds, as the editor gets them; NULL */
+} Document;
+
+Document *document_new(const char *uri, const char *text, size_t length, int64_t version);
+void document_free(Document *document);
+/* Milliseconds of that clock. */
+int64_t document_clock(void);
+/* The text from now on. */
+void document_replace(Document *document, const char *text, size_t length);
+/* Puts `text` in place of what lies between two bytes. */
+void document_edit(Document *document, int begin, int end, const char *text, size_t length);
+/* Forgets what was found, since a file beside it may have changed. */
+void document_forget(Document *document);
+/* What the text is, checked if it was not yet. NULL if there is no memory for it. */
+Analysis *document_analysis(Document *document);
+/* The same for another text in its place; the caller frees it. */
+Analysis *document_analyse(const Document *document, const char *text, size_t length);
+void analysis_free(Analysis *analysis);
+void document_free_facts(FactList *facts);
+
+/* The path of a file: URI, or the URI itself where it is of another kind. The caller frees it. */
+char *document_path_of_uri(const char *uri);
+/* The URI of a path, absolute if it is not. In the arena. */
+const char *document_uri_of_path(Arena *arena, const char *path);
+
+#endif

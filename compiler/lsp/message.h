@@ -1,0 +1,50 @@
+/* The messages between an editor and the server: JSON-RPC 2.0, each behind a header that says its
+ * length. */
+#ifndef COUPLET_LSP_MESSAGE_H
+#define COUPLET_LSP_MESSAGE_H
+
+#include "lang/support.h"
+
+#include <jansson.h>
+
+/* The codes of errors that JSON-RPC and the protocol have. */
+typedef enum {
+    RPC_PARSE_ERROR = -32700,
+    RPC_INVALID_REQUEST = -32600,
+    RPC_UNKNOWN_METHOD = -32601,
+    RPC_INVALID_PARAMS = -32602,
+    RPC_INTERNAL = -32603,
+    RPC_NOT_INITIALIZED = -32002,
+    RPC_FAILED = -32803
+} RpcError;
+
+/* What is read from a descriptor, ahead of what was asked for. Zero it to begin. */
+typedef struct MessageReader {
+    int descriptor;
+    Text buffer;
+    size_t begin; /* of the buffer: what was not taken yet */
+    bool ended;   /* the other side has closed it, or sends no messages any more */
+} MessageReader;
+
+typedef enum {
+    MESSAGE_NONE, /* not whole yet */
+    MESSAGE_READ,
+    MESSAGE_BROKEN, /* its content was no JSON */
+    MESSAGE_END
+} MessageAnswer;
+
+typedef enum { WAITED_NOTHING, WAITED_MESSAGE, WAITED_OTHER } Waited;
+
+/* Waits up to `milliseconds` (-1: for ever) until something may be read, and reads it. Another
+ * descriptor (-1: none) is waited for at the same time, and left to be read. */
+Waited message_wait(MessageReader *reader, int other, int milliseconds);
+/* Takes the next whole message. The caller owns *message. */
+MessageAnswer message_take(MessageReader *reader, json_t **message);
+void message_reader_free(MessageReader *reader);
+
+/* Each takes the reference of `result` or `params`. */
+void message_answer(FILE *out, json_t *id, json_t *result);
+void message_refuse(FILE *out, json_t *id, RpcError code, const char *text);
+void message_notify(FILE *out, const char *method, json_t *params);
+
+#endif

@@ -1,0 +1,38 @@
+/* The names that stand in one file: where each stands, and what it names. */
+#ifndef COUPLET_LSP_NAMES_H
+#define COUPLET_LSP_NAMES_H
+
+#include "lang/ast.h"
+
+/* A name at a place of the file. `symbol`, `param` or `binder` is what it names. Two names mean the
+ * same thing exactly when their `declared` is one span. */
+typedef struct Name {
+    int begin, end;
+    Span declared; /* without a source: it is built in, or its data gives it */
+    const Symbol *symbol;
+    const Param *param;   /* of a named argument, `tau = 0.1` */
+    const Binder *binder; /* of an index */
+    const Expr *e;        /* the expression that it is; NULL where it is none */
+    const Stmt *stmt;     /* the statement that declares it or the argument's function; NULL */
+} Name;
+
+typedef struct NameList {
+    ARRAY(Name) of; /* in order of place */
+} NameList;
+
+/* The names of a checked module in one of its files. */
+NameList name_list(Arena *arena, const Module *module, const Source *file);
+/* The name at a byte, or right before it; NULL where there is none. */
+const Name *name_at(const NameList *names, int at);
+
+/* The smallest expression of the file that holds the byte; NULL where there is none. */
+const Expr *name_expr_at(const Module *module, const Source *file, int at);
+
+/* The statement of a module that declares a function, a network, an optimiser or a value of that
+ * name; NULL where there is none. */
+const Stmt *name_find_stmt(const Module *module, const char *name);
+
+/* The function, network or optimiser that a call names; NULL for others. */
+const Stmt *name_called(const Expr *call);
+
+#endif

@@ -1,0 +1,141 @@
+/* One pass over the tokens in front of a place. */
+#include "compiler/lsp/scope.h"
+
+#include "lang/tokens.h"
+
+#include <string.h>
+
+typedef struct Walk {
+    Arena *arena;
+    const Source *file;
+    const Token *tokens;
+    int count, at;
+    CursorScope *scope;
+} Walk;
+
+static char sign_of(const Walk *w, const Token *t) {
+    return t->of == TOKEN_SIGN && t->end == t->begin + 1 ? w->file->text[t->begin] : 0;
+}
+
+static const char *text_of(const Walk *w, const Token *t) {
+    return arena_strndup(w->arena, w->file->text + t->begin, (size_t)(t->end - t->begin));
+}
+
+static bool is_named(const Token *t) {
+    return t->of == TOKEN_NAME || t->of == TOKEN_WORD || t->of == TOKEN_REDUCER;
+}
+
+/* The name that ends with token `i`, with what it is a member of. */
+static const char *dotted_name(const Walk *w, int i) {
+    if (i < 0 || !is_named(&w->tokens[i])) return "";
+    int first = i;
+    while (first >= 2 && sign_of(w, &w->tokens[first - 1]) == '.' &&
+           is_named(&w->tokens[first - 2]))
+        first -= 2;
+    return arena_strndup(w->arena, w->file->text + w->tokens[first].begin,
+                         (size_t)(w->tokens[i].end - w->tokens[first].begin));
+}
+
+static OpenBracket *innermost(const Walk *w) {
+    return w->scope->open.count ? &w->scope->open.items[w->scope->open.count - 1] : NULL;
+}
+
+static bool is_inside(const Walk *w) {
+    const OpenBracket *open = innermost(w);
+    return open && open->sign != '{';
+}
+
+/* Whether token `i` begins a line, or follows what ends a statement. */
+static bool begins_line(const Walk *w, int i) {
+    const int from = i ? w->tokens[i - 1].end : 0;
+    const char *gap = w->file->text + from;
+    if (i && strchr("{};", sign_of(w, &w->tokens[i - 1])) && sign_of(w, &w->tokens[i - 1]))
+        return true;
+    return !i || memchr(gap, '\n', (size_t)(w->tokens[i].begin - from)) != NULL;
+}
+
+static void take_bracket(Walk *w, int i, char sign) {
+    OpenBracket open = {.sign = sign,
+                        .at = w->tokens[i].begin,
+                        .before = dotted_name(w, i - 1),
+                        .word = sign == '{' ? w->scope->first : "",
+                        .argument = ""};
+    array_push(w->arena, &w->scope->open, open);
+}
+
+static void take_token(Walk *w, int i) {
+    const Token *t = &w->tokens[i];
+    const char sign = sign_of(w, t);
+    if (!is_inside(w) && begins_line(w, i)) w->scope->first = is_named(t) ? text_of(w, t) : "";
+    OpenBracket *open = innermost(w);
+    if (sign && strchr("([{", sign)) take_bracket(w, i, sign);
+    if (sign && strchr(")]}", sign) && open) {
+        w->scope->first = open->sign == '{' ? open->word : w->scope->first;
+        w->scope->open.count--;
+    }
+    if (sign == ',' && open) open->commas++, open->argument = "";
+    if (sign == '=' && open && open->sign == '(') open->argument = dotted_name(w, i - 1);
+}
+
+/* The word that the place is in or behind: completing it is completing its first letters. */
+static void take_word(Walk *w, int last) {
+    CursorScope *scope = w->scope;
+    const Token *t = last >= 0 ? &w->tokens[last] : NULL;
+    scope->word_begin = w->at;
+    int before = last;
+    if (t && is_named(t) && w->at <= t->end) {
+        scope->word_begin = t->begin;
+        before--;
+        if (!is_inside(w) && begins_line(w, last)) scope->begins = true;
+    } else if (!is_inside(w)) {
+        const int from = t ? t->end : 0;
+        const char sign = t ? sign_of(w, t) : 0;
+        scope->begins = !t || (sign && strchr("{};", sign)) ||
+                        memchr(w->file->text + from, '\n', (size_t)(w->at - from)) != NULL;
+    }
+    if (before >= 0 && sign_of(w, &w->tokens[before]) == '.')
+        scope->owner = dotted_name(w, before - 1);
+}
+
+/* A text or a comment that began on the line; the text may still lack its other quote. */
+static void find_text(Walk *w) {
+    const char *text = w->file->text;
+    int at = w->at;
+    while (at > 0 && text[at - 1] != '\n')
+        at--;
+    for (; at < w->at && !w->scope->is_comment; at++) {
+        if (text[at] == '"') w->scope->is_text = !w->scope->is_text;
+        if (text[at] == '#' && !w->scope->is_text) w->scope->is_comment = true;
+    }
+}
+
+CursorScope scope_at(Arena *arena, const Source *file, int at) {
+    CursorScope scope = {.first = ""};
+    Walk w = {.arena = arena, .file = file, .at = at, .scope = &scope};
+    w.tokens = token_list(arena, file, &w.count);
+    int last = -1;
+    for (int i = 0; i < w.count && w.tokens[i].begin < at; i++) {
+        last = i;
+        if (w.tokens[i].end <= at || !is_named(&w.tokens[i])) take_token(&w, i);
+    }
+    take_word(&w, last);
+    find_text(&w);
+    return scope;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+const Module *scope_find_module(const Analysis *a, const char *name) {
+    for (int i = 1; a && i < a->method->module_count; i++)
+        if (strcmp(a->method->modules[i]->name, name) == 0) return a->method->modules[i];
+    return NULL;
+}
+
+const Stmt *scope_find_declared(const Analysis *a, const char *dotted) {
+    const char *point = strchr(dotted, '.');
+    if (!a) return NULL;
+    if (!point) return name_find_stmt(a->method->spec, dotted);
+    const Module *module =
+        scope_find_module(a, arena_strndup(a->arena, dotted, (size_t)(point - dotted)));
+    return module ? name_find_stmt(module, point + 1) : NULL;
+}
