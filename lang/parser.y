@@ -32,20 +32,26 @@
 
 %token <name> NAME "a name" STRING "a text" PATH "a path"
 %token NUMBER "a number" NEWLINE "the end of the line"
-%token IF "if" THEN "then" ELSE "else" AND "and" OR "or" NOT "not" MOD "mod" DIV "div" STOP "stop" COPY "copy" TRUE "true" FALSE "false"
-%token <name> USE "use" DATA "data" HYPER "hyper" VIEW "view" NET "net" EMA "ema" LET "let" FN "fn" LOSS "loss" TRAIN "train" EVAL "eval"
-%token <name> QUEUE "queue" BANK "bank" WHEN "when" EVERY "every" OVER "over" STATE "state" UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
+%token IF "if" THEN "then" ELSE "else" AND "and" OR "or" NOT "not" MOD "mod" DIV "div" STOP "stop"
+%token COPY "copy" TRUE "true" FALSE "false"
+%token <name> USE "use" DATA "data" HYPER "hyper" VIEW "view" NET "net" EMA "ema" LET "let" FN "fn"
+%token <name> LOSS "loss" TRAIN "train" EVAL "eval"
+%token <name> QUEUE "queue" BANK "bank" WHEN "when" EVERY "every" OVER "over" STATE "state"
+%token <name> UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
 %token <name> SCAN "scan" NEXT "next" REPORT "report" GIVE "give" STAGE "stage"
 %token WHERE "where" AS "as" DOTS ".."
-%token RATE "rate" WITH "with" BEFORE "before" ON "on" WHILE "while" TRAINS "trains" INIT "init" READ "read"
+%token RATE "rate" WITH "with" BEFORE "before" ON "on" WHILE "while" TRAINS "trains" INIT "init"
+%token READ "read"
 %token ARROW "<-" COMPOSE ">>" LE "<=" GE ">=" EQ "==" NE "!=" COUNT "count"
 %token <reduce> REDUCER "a reduction"
 
-%type <expr> range where netpart rounds expr choice or and not comparison sum product chain unary power postfix primary reduction guard bound
+%type <expr> range where netpart rounds expr choice or and not comparison sum product chain unary
+%type <expr> power postfix primary reduction guard bound
 %type <named> part
 %type <list> parts args arglist exprs targets calls
 %type <binders> binders
-%type <params> claim claimlist params paramlist uses views hypers inits draws columns columnlist settings settinglist
+%type <params> claim claimlist params paramlist uses views hypers inits draws columns columnlist
+%type <params> settings settinglist
 %type <name> path
 %type <param> used claimed param view hyper init draw column setting
 %type <stmts> stmts block lets statement
@@ -61,20 +67,21 @@
 
 #include <string.h>
 
-/* Room for MOST_NESTED_TERMS of the longest rule, an `if` in an `else`. What nests deeper is reported by yyerror. */
+/* Room for MOST_NESTED_TERMS of the longest rule, an `if` in an `else`. What nests deeper is
+ * reported by yyerror. */
 #define YYMAXDEPTH (8 * (MOST_NESTED_TERMS + MOST_NESTED_BRACKETS))
 
 int couplet_yylex(YYSTYPE *value, Span *span, void *scanner);
 static void yyerror(Span *span, void *scanner, Parser *p, const char *text);
-#define YYLLOC_DEFAULT(Current, Rhs, N)                                                                                                    \
-    do {                                                                                                                                   \
-        if (N) {                                                                                                                           \
-            (Current) = YYRHSLOC(Rhs, 1);                                                                                                  \
-            if (YYRHSLOC(Rhs, N).end > (Current).end) (Current).end = YYRHSLOC(Rhs, N).end;                                                \
-        } else {                                                                                                                           \
-            (Current) = YYRHSLOC(Rhs, 0);                                                                                                  \
-            (Current).begin = (Current).end;                                                                                               \
-        }                                                                                                                                  \
+#define YYLLOC_DEFAULT(Current, Rhs, N)                                                            \
+    do {                                                                                           \
+        if (N) {                                                                                   \
+            (Current) = YYRHSLOC(Rhs, 1);                                                          \
+            if (YYRHSLOC(Rhs, N).end > (Current).end) (Current).end = YYRHSLOC(Rhs, N).end;        \
+        } else {                                                                                   \
+            (Current) = YYRHSLOC(Rhs, 0);                                                          \
+            (Current).begin = (Current).end;                                                       \
+        }                                                                                          \
     } while (0)
 static Param named(const char *name, Span span) {
     Param param = {.name = name, .span = span};
@@ -119,40 +126,181 @@ statement : simple                       { $1->span = @1; $$ = ast_one(p, $1); }
 lets    : let                            { $$ = ast_one(p, $1); }
         | lets ',' let                   { $$ = ast_stmts(p, $1, ast_one(p, $3)); }
         ;
-let     : NAME '=' expr                  { $$ = named_stmt(p, STMT_LET, @$, $1, @1); $$->value = $3; }
-        | NAME '[' binders ']' '=' expr  { $$ = named_stmt(p, STMT_LET, @$, $1, @1); $$->binders = $3->items; $$->binder_count = $3->count; $$->value = $6; }
-        | NAME ':' '[' exprs ']' '=' expr { $$ = named_stmt(p, STMT_LET, @$, $1, @1); $$->has_dims = true; $$->dims = $4->exprs.items; $$->dim_count = $4->exprs.count; $$->value = $7; }
-        | NAME '(' params ')' '=' expr   { $$ = named_stmt(p, STMT_LET, @$, $1, @1); $$->is_function = true; ast_set_params($$, $3); $$->value = $6; }
+let     : NAME '=' expr
+          {
+              $$ = named_stmt(p, STMT_LET, @$, $1, @1);
+              $$->value = $3;
+          }
+        | NAME '[' binders ']' '=' expr
+          {
+              $$ = named_stmt(p, STMT_LET, @$, $1, @1);
+              $$->binders = $3->items;
+              $$->binder_count = $3->count;
+              $$->value = $6;
+          }
+        | NAME ':' '[' exprs ']' '=' expr
+          {
+              $$ = named_stmt(p, STMT_LET, @$, $1, @1);
+              $$->has_dims = true;
+              $$->dims = $4->exprs.items;
+              $$->dim_count = $4->exprs.count;
+              $$->value = $7;
+          }
+        | NAME '(' params ')' '=' expr
+          {
+              $$ = named_stmt(p, STMT_LET, @$, $1, @1);
+              $$->is_function = true;
+              ast_set_params($$, $3);
+              $$->value = $6;
+          }
         ;
 simple  : USE uses                       { $$ = ast_stmt(p, STMT_USE, @$); ast_set_params($$, $2); }
-        | DATA NAME '=' expr claim where { $$ = named_stmt(p, STMT_DATA, @$, $2, @2); $$->value = $4; $$->where = $6; if ($5) ast_set_params($$, $5); }
-        | HYPER hypers                   { $$ = ast_stmt(p, STMT_HYPER, @$); ast_set_params($$, $2); }
-        | VIEW views '=' expr            { $$ = ast_stmt(p, STMT_VIEW, @$); ast_set_params($$, $2); $$->value = $4; }
-        | NET NAME '=' expr              { $$ = named_stmt(p, STMT_NET, @$, $2, @2); $$->value = $4; }
-        | NET NAME '(' params ')' body   { $$ = named_stmt(p, STMT_NET, @$, $2, @2); ast_set_config($$, $4); ast_set_body($$, $6.value, $6.body); }
-        | NET NAME '(' params ')' '(' params ')' body { $$ = named_stmt(p, STMT_NET, @$, $2, @2); ast_set_config($$, $4); ast_set_params($$, $7); ast_set_body($$, $9.value, $9.body); }
-        | OPTIMISER NAME '(' params ')' '(' params ')' body { $$ = named_stmt(p, STMT_OPTIMISER, @$, $2, @2); ast_set_config($$, $4); ast_set_params($$, $7); ast_set_body($$, $9.value, $9.body); }
-        | FN NAME '(' params ')' body    { $$ = named_stmt(p, STMT_FN, @$, $2, @2); ast_set_params($$, $4); ast_set_body($$, $6.value, $6.body); }
+        | DATA NAME '=' expr claim where
+          {
+              $$ = named_stmt(p, STMT_DATA, @$, $2, @2);
+              $$->value = $4;
+              $$->where = $6;
+              if ($5) ast_set_params($$, $5);
+          }
+        | HYPER hypers
+          {
+              $$ = ast_stmt(p, STMT_HYPER, @$);
+              ast_set_params($$, $2);
+          }
+        | VIEW views '=' expr
+          {
+              $$ = ast_stmt(p, STMT_VIEW, @$);
+              ast_set_params($$, $2);
+              $$->value = $4;
+          }
+        | NET NAME '=' expr
+          {
+              $$ = named_stmt(p, STMT_NET, @$, $2, @2);
+              $$->value = $4;
+          }
+        | NET NAME '(' params ')' body
+          {
+              $$ = named_stmt(p, STMT_NET, @$, $2, @2);
+              ast_set_config($$, $4);
+              ast_set_body($$, $6.value, $6.body);
+          }
+        | NET NAME '(' params ')' '(' params ')' body
+          {
+              $$ = named_stmt(p, STMT_NET, @$, $2, @2);
+              ast_set_config($$, $4);
+              ast_set_params($$, $7);
+              ast_set_body($$, $9.value, $9.body);
+          }
+        | OPTIMISER NAME '(' params ')' '(' params ')' body
+          {
+              $$ = named_stmt(p, STMT_OPTIMISER, @$, $2, @2);
+              ast_set_config($$, $4);
+              ast_set_params($$, $7);
+              ast_set_body($$, $9.value, $9.body);
+          }
+        | FN NAME '(' params ')' body
+          {
+              $$ = named_stmt(p, STMT_FN, @$, $2, @2);
+              ast_set_params($$, $4);
+              ast_set_body($$, $6.value, $6.body);
+          }
         | EMA postfix ARROW postfix RATE expr { $$ = ast_ema(p, $2, $4, $6, @$); }
-        | EMA postfix ARROW postfix RATE expr WITH NAME { $$ = ast_ema(p, $2, $4, $6, @$); ast_with(p, $$, $8, @8); }
-        | EMA postfix ARROW postfix RATE expr BEFORE NAME { $$ = ast_ema(p, $2, $4, $6, @$); ast_before(p, $$, $8, @8); }
-        | EMA postfix ARROW postfix RATE expr WITH NAME BEFORE NAME { $$ = ast_ema(p, $2, $4, $6, @$); ast_with(p, $$, $8, @8); ast_before(p, $$, $10, @10); }
-        | PARAM inits                    { $$ = ast_stmt(p, STMT_PARAM, @$); ast_set_params($$, $2); }
-        | STATE inits                    { $$ = ast_stmt(p, STMT_STATE, @$); ast_set_params($$, $2); }
-        | DRAW draws                     { $$ = ast_stmt(p, STMT_DRAW, @$); ast_set_params($$, $2); }
-        | QUEUE NAME '[' exprs ']' queue_body opt_init opt_order { $$ = $6; $$->kind = STMT_QUEUE; $$->name = $2; $$->name_span = @2; $$->has_dims = true; $$->dims = $4->exprs.items; $$->dim_count = $4->exprs.count; $$->init_name = $7; $$->order = $8; }
-        | BANK NAME '[' exprs ']' opt_init { $$ = named_stmt(p, STMT_BANK, @$, $2, @2); ast_set_params($$, ast_params(p, NULL, shaped(named($2, @2), $4))); $$->init_name = $6; }
-        | UPDATE targets ARROW expr      { $$ = ast_stmt(p, STMT_UPDATE, @$); $$->targets = $2->exprs.items; $$->target_count = $2->exprs.count; $$->value = $4; }
+        | EMA postfix ARROW postfix RATE expr WITH NAME
+          {
+              $$ = ast_ema(p, $2, $4, $6, @$);
+              ast_with(p, $$, $8, @8);
+          }
+        | EMA postfix ARROW postfix RATE expr BEFORE NAME
+          {
+              $$ = ast_ema(p, $2, $4, $6, @$);
+              ast_before(p, $$, $8, @8);
+          }
+        | EMA postfix ARROW postfix RATE expr WITH NAME BEFORE NAME
+          {
+              $$ = ast_ema(p, $2, $4, $6, @$);
+              ast_with(p, $$, $8, @8);
+              ast_before(p, $$, $10, @10);
+          }
+        | PARAM inits
+          {
+              $$ = ast_stmt(p, STMT_PARAM, @$);
+              ast_set_params($$, $2);
+          }
+        | STATE inits
+          {
+              $$ = ast_stmt(p, STMT_STATE, @$);
+              ast_set_params($$, $2);
+          }
+        | DRAW draws
+          {
+              $$ = ast_stmt(p, STMT_DRAW, @$);
+              ast_set_params($$, $2);
+          }
+        | QUEUE NAME '[' exprs ']' queue_body opt_init opt_order
+          {
+              $$ = $6;
+              $$->kind = STMT_QUEUE;
+              $$->name = $2;
+              $$->name_span = @2;
+              $$->has_dims = true;
+              $$->dims = $4->exprs.items;
+              $$->dim_count = $4->exprs.count;
+              $$->init_name = $7;
+              $$->order = $8;
+          }
+        | BANK NAME '[' exprs ']' opt_init
+          {
+              $$ = named_stmt(p, STMT_BANK, @$, $2, @2);
+              ast_set_params($$, ast_params(p, NULL, shaped(named($2, @2), $4)));
+              $$->init_name = $6;
+          }
+        | UPDATE targets ARROW expr
+          {
+              $$ = ast_stmt(p, STMT_UPDATE, @$);
+              $$->targets = $2->exprs.items;
+              $$->target_count = $2->exprs.count;
+              $$->value = $4;
+          }
         | LOSS expr                      { $$ = ast_stmt(p, STMT_LOSS, @$); $$->value = $2; }
-        | LOSS expr TRAINS targets       { $$ = ast_stmt(p, STMT_LOSS, @$); $$->value = $2; $$->targets = $4->exprs.items; $$->target_count = $4->exprs.count; }
-        | LOSS NAME ':' choice           { $$ = named_stmt(p, STMT_LOSS, @$, $2, @2); $$->value = $4; }
-        | LOSS NAME ':' choice TRAINS targets { $$ = named_stmt(p, STMT_LOSS, @$, $2, @2); $$->value = $4; $$->targets = $6->exprs.items; $$->target_count = $6->exprs.count; }
-        | SCAN NAME '<' rounds '(' lets ')' block { $$ = ast_scan(p, ast_binders(p, NULL, $2, $4, @2), $6, $8, @$); }
+        | LOSS expr TRAINS targets
+          {
+              $$ = ast_stmt(p, STMT_LOSS, @$);
+              $$->value = $2;
+              $$->targets = $4->exprs.items;
+              $$->target_count = $4->exprs.count;
+          }
+        | LOSS NAME ':' choice
+          {
+              $$ = named_stmt(p, STMT_LOSS, @$, $2, @2);
+              $$->value = $4;
+          }
+        | LOSS NAME ':' choice TRAINS targets
+          {
+              $$ = named_stmt(p, STMT_LOSS, @$, $2, @2);
+              $$->value = $4;
+              $$->targets = $6->exprs.items;
+              $$->target_count = $6->exprs.count;
+          }
+        | SCAN NAME '<' rounds '(' lets ')' block
+          {
+              $$ = ast_scan(p, ast_binders(p, NULL, $2, $4, @2), $6, $8, @$);
+          }
         | RETURN expr                    { $$ = ast_stmt(p, STMT_RETURN, @$); $$->value = $2; }
-        | TRAIN '{' settings '}'         { $$ = ast_stmt(p, STMT_TRAIN, @$); ast_set_params($$, $3); }
-        | STAGE NAME '{' settings '}'    { $$ = named_stmt(p, STMT_STAGE, @$, $2, @2); ast_set_params($$, $4); }
+        | TRAIN '{' settings '}'
+          {
+              $$ = ast_stmt(p, STMT_TRAIN, @$);
+              ast_set_params($$, $3);
+          }
+        | STAGE NAME '{' settings '}'
+          {
+              $$ = named_stmt(p, STMT_STAGE, @$, $2, @2);
+              ast_set_params($$, $4);
+          }
         | EVAL cadence '{' evals '}'     { $$ = ast_eval_every(p, $4, $2); }
-        | EVAL cadence '{' evals evalline '}' { $$ = ast_eval_every(p, ast_eval_line(p, $4, $5.list, $5.stmts), $2); }
+        | EVAL cadence '{' evals evalline '}'
+          {
+              $$ = ast_eval_every(p, ast_eval_line(p, $4, $5.list, $5.stmts), $2);
+          }
         | WHEN expr block                { $$ = ast_when(p, $2, $3, NULL, @$); }
         | WHEN expr block ELSE block     { $$ = ast_when(p, $2, $3, $5, @$); }
         | EVERY NAME block               { $$ = ast_every(p, NULL, $2, @2, $3, @$); }
@@ -168,7 +316,11 @@ body    : '=' expr                       { $$.value = $2; $$.body = NULL; }
         | block                          { $$.value = NULL; $$.body = $1; }
         ;
 queue_body : ARROW expr                  { $$ = ast_stmt(p, STMT_QUEUE, @$); $$->value = $2; }
-        | '{' columns '}'                { $$ = ast_stmt(p, STMT_QUEUE, @$); ast_set_params($$, $2); }
+        | '{' columns '}'
+          {
+              $$ = ast_stmt(p, STMT_QUEUE, @$);
+              ast_set_params($$, $2);
+          }
         ;
 opt_init : %empty                        { $$ = NULL; }
         | INIT NAME                      { $$ = $2; }
@@ -219,7 +371,11 @@ inits   : init                           { $$ = ast_params(p, NULL, $1); }
 init    : NAME '=' expr                  { $$ = valued(named($1, @1), $3); }
         | NAME '[' exprs ']' '=' expr    { $$ = valued(shaped(named($1, @1), $3), $6); }
         | NAME ':' NAME '=' expr         { $$ = valued(named($1, @1), $5); $$.kind_name = $3; }
-        | NAME ':' NAME '[' exprs ']' '=' expr { $$ = valued(shaped(named($1, @1), $5), $8); $$.kind_name = $3; }
+        | NAME ':' NAME '[' exprs ']' '=' expr
+          {
+              $$ = valued(shaped(named($1, @1), $5), $8);
+              $$.kind_name = $3;
+          }
         ;
 draws   : draw                           { $$ = ast_params(p, NULL, $1); }
         | draws ',' draw                 { $$ = ast_params(p, $1, $3); }
@@ -275,10 +431,15 @@ settinglist : setting                    { $$ = ast_setting(p, NULL, $1); }
         | error                          { $$ = NULL; }
         | settinglist separators error   { $$ = $1; }
         ;
-/* `optimiser A on encoder, head` and `freeze C, head while epoch < 1`: a part that stands alone goes on with the list of the setting before it. */
+/* `optimiser A on encoder, head` and `freeze C, head while epoch < 1`: a part that stands alone
+ * goes on with the list of the setting before it. */
 setting : setname expr                   { $$ = valued(named($1, @1), $2); }
         | setname expr ON netpart        { $$ = ast_on(p, valued(named($1, @1), $2), $4); }
-        | setname expr ON netpart WHILE expr { $$ = ast_on(p, valued(named($1, @1), $2), $4); $$.guard = $6; }
+        | setname expr ON netpart WHILE expr
+          {
+              $$ = ast_on(p, valued(named($1, @1), $2), $4);
+              $$.guard = $6;
+          }
         | setname expr WHILE expr        { $$ = valued(named($1, @1), $2); $$.guard = $4; }
         | netpart                        { $$ = ast_on(p, named(NULL, @1), $1); }
         | netpart WHILE expr             { $$ = ast_on(p, named(NULL, @1), $1); $$.guard = $3; }
@@ -311,9 +472,18 @@ expr    : choice
         | parts                          { $$ = ast_nary(p, EXPR_COMPOSE, $1, @$); }
         ;
 choice  : or
-        | IF expr THEN expr ELSE expr    { ExprListBox *l = ast_list(p, ast_list(p, ast_list(p, NULL, NULL, $2), NULL, $4), NULL, $6); $$ = ast_nary(p, EXPR_IF, l, @$); }
+        | IF expr THEN expr ELSE expr
+          {
+              ExprListBox *l = ast_list(p, ast_list(p, ast_list(p, NULL, NULL, $2), NULL, $4),
+                  NULL, $6);
+              $$ = ast_nary(p, EXPR_IF, l, @$);
+          }
         ;
-parts   : part COMPOSE part              { $$ = ast_named(p, ast_named(p, NULL, $1.name, $1.span, $1.expr), $3.name, $3.span, $3.expr); }
+parts   : part COMPOSE part
+          {
+              $$ = ast_named(p, ast_named(p, NULL, $1.name, $1.span, $1.expr), $3.name, $3.span,
+                  $3.expr);
+          }
         | parts COMPOSE part             { $$ = ast_named(p, $1, $3.name, $3.span, $3.expr); }
         ;
 part    : or                             { $$.name = NULL; $$.span = @1; $$.expr = $1; }
@@ -331,7 +501,12 @@ not     : comparison
 comparison : sum
         | sum relation sum               { $$ = ast_binary(p, $2, $1, $3); }
         ;
-relation : '<' { $$ = OP_LT; } | LE { $$ = OP_LE; } | '>' { $$ = OP_GT; } | GE { $$ = OP_GE; } | EQ { $$ = OP_EQ; } | NE { $$ = OP_NE; }
+relation : '<'                           { $$ = OP_LT; }
+        | LE                             { $$ = OP_LE; }
+        | '>'                            { $$ = OP_GT; }
+        | GE                             { $$ = OP_GE; }
+        | EQ                             { $$ = OP_EQ; }
+        | NE                             { $$ = OP_NE; }
         ;
 sum     : product
         | sum '+' product                { $$ = ast_binary(p, OP_ADD, $1, $3); }
@@ -354,7 +529,10 @@ chain   : unary
         ;
 unary   : power
         | '-' unary                      { $$ = ast_unary(p, OP_NEG, $2, @1); }
-        | COPY postfix                   { $$ = ast_nary(p, EXPR_COPY, ast_list(p, NULL, NULL, $2), @$); }
+        | COPY postfix
+          {
+              $$ = ast_nary(p, EXPR_COPY, ast_list(p, NULL, NULL, $2), @$);
+          }
         ;
 power   : postfix
         | postfix '^' unary              { $$ = ast_binary(p, OP_POW, $1, $3); }
@@ -370,8 +548,15 @@ primary : NUMBER                         { $$ = ast_number(p, @1); }
         | FALSE                          { $$ = ast_expr(p, EXPR_BOOL, @1); }
         | NAME                           { $$ = ast_name(p, $1, @1); }
         | '(' expr ')'                   { $$ = $2; }
-        | '(' expr ELSE expr ')'         { $$ = ast_nary(p, EXPR_DEFAULT, ast_list(p, ast_list(p, NULL, NULL, $2), NULL, $4), @$); }
-        | STOP '(' expr ')'              { $$ = ast_nary(p, EXPR_STOP, ast_list(p, NULL, NULL, $3), @$); }
+        | '(' expr ELSE expr ')'
+          {
+              $$ = ast_nary(p, EXPR_DEFAULT, ast_list(p, ast_list(p, NULL, NULL, $2), NULL, $4),
+                  @$);
+          }
+        | STOP '(' expr ')'
+          {
+              $$ = ast_nary(p, EXPR_STOP, ast_list(p, NULL, NULL, $3), @$);
+          }
         | COUNT '[' binders guard ']'    { $$ = ast_reduce(p, REDUCE_COUNT, $3, $4, NULL, @$); }
         ;
 binders : NAME bound                     { $$ = ast_binders(p, NULL, $1, $2, @1); }
@@ -396,7 +581,10 @@ arglist : expr                           { $$ = ast_list(p, NULL, NULL, $1); }
         | NAME '=' range                 { $$ = ast_named(p, NULL, $1, @1, $3); }
         | arglist ',' NAME '=' range     { $$ = ast_named(p, $1, $3, @3, $5); }
         ;
-range   : expr DOTS expr                 { $$ = ast_nary(p, EXPR_RANGE, ast_list(p, ast_list(p, NULL, NULL, $1), NULL, $3), @$); }
+range   : expr DOTS expr
+          {
+              $$ = ast_nary(p, EXPR_RANGE, ast_list(p, ast_list(p, NULL, NULL, $1), NULL, $3), @$);
+          }
         ;
 
 %%
@@ -407,24 +595,30 @@ static void yyerror(Span *span, void *scanner, Parser *p, const char *text) {
     parser_too_deep(p, *span, "expressions");
 }
 
-static bool is_in_train(const Parser *p) { return p->level > 0 && !p->depth[p->level] && (p->opener[p->level] == TRAIN || p->opener[p->level] == STAGE); }
+static bool is_in_train(const Parser *p) {
+    return p->level > 0 && !p->depth[p->level] &&
+           (p->opener[p->level] == TRAIN || p->opener[p->level] == STAGE);
+}
 
 /* What was meant, and where a bracket stands that was left open. */
 static void suggest_habit(Parser *p, const Misfit *m) {
     const Span open = m->at_end ? p->ended_unclosed : p->unclosed;
     if (open.source) {
         diag_note(p->diag, open, "this bracket is not closed");
-        diag_suggest(p->diag, "close the `%c` of line %d, column %d", p->source->text[open.begin], open.line, open.column);
+        diag_suggest(p->diag, "close the `%c` of line %d, column %d", p->source->text[open.begin],
+                     open.line, open.column);
         return;
     }
     const char *meant = habit_of_syntax(m);
     if (meant) diag_suggest(p->diag, "%s", meant);
 }
 
-/* The block of a head that does not fit belongs to the statement, and what the head left open does not count. */
+/* The block of a head that does not fit belongs to the statement, and what the head left open does
+ * not count. */
 static void take_block(Parser *p, Span from) {
     int outside = p->level;
-    while (outside > 0 && p->open[outside].begin >= from.begin) outside--;
+    while (outside > 0 && p->open[outside].begin >= from.begin)
+        outside--;
     if (outside + 1 < p->level) {
         p->open[outside + 1] = p->open[p->level];
         p->opener[outside + 1] = p->opener[p->level];
@@ -445,7 +639,8 @@ static void skip_statement(Parser *p, const Misfit *m) {
     p->skips = !m->at_end;
 }
 
-/* "found `)`, expected a name, a number or `(`": the found text as written, the expected kept short. */
+/* "found `)`, expected a name, a number or `(`": the found text as written, the expected kept
+ * short. */
 static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Parser *p) {
     (void)scanner;
     Span span = *yypcontext_location(context);
@@ -453,38 +648,60 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
     yysymbol_kind_t expected[5];
     int count = yypcontext_expected_tokens(context, expected, 5);
     Text text = {0};
-    const bool at_end = found == YYSYMBOL_YYEOF || found == YYSYMBOL_NEWLINE, again = p->last_error_line == span.line;
-    Misfit misfit = {.first = p->first, .before = at_end ? p->latest : p->previous, .found = span, .at_end = at_end, .compared = p->compared,
-                     .wants_else = (at_end || p->source->text[span.begin] == '{' ? p->ended_elses : p->wanted_elses) > 0, .in_index = p->level > 0 && p->depth[p->level] && p->source->text[p->open[p->level].begin] == '[', .in_train = is_in_train(p)};
-    for (int i = 0; i < count; i++) misfit.wants_name |= expected[i] == YYSYMBOL_NAME;
+    const bool at_end = found == YYSYMBOL_YYEOF || found == YYSYMBOL_NEWLINE,
+               again = p->last_error_line == span.line;
+    Misfit misfit = {
+        .first = p->first,
+        .before = at_end ? p->latest : p->previous,
+        .found = span,
+        .at_end = at_end,
+        .compared = p->compared,
+        .wants_else =
+            (at_end || p->source->text[span.begin] == '{' ? p->ended_elses : p->wanted_elses) > 0,
+        .in_index =
+            p->level > 0 && p->depth[p->level] && p->source->text[p->open[p->level].begin] == '[',
+        .in_train = is_in_train(p)};
+    for (int i = 0; i < count; i++)
+        misfit.wants_name |= expected[i] == YYSYMBOL_NAME;
     skip_statement(p, &misfit);
     if (again) return 0; /* one message a line: the rest follows from the first */
     p->last_error_line = span.line;
-    if (found == YYSYMBOL_YYEOF) text_printf(&text, "the file ends here");
-    else if (found == YYSYMBOL_NEWLINE) text_printf(&text, "the line ends here");
-    else text_printf(&text, "found `%.*s`", span.end - span.begin, p->source->text + span.begin);
+    if (found == YYSYMBOL_YYEOF)
+        text_printf(&text, "the file ends here");
+    else if (found == YYSYMBOL_NEWLINE)
+        text_printf(&text, "the line ends here");
+    else
+        text_printf(&text, "found `%.*s`", span.end - span.begin, p->source->text + span.begin);
     if (count > 0) {
         text_printf(&text, ", and ");
         for (int i = 0; i < count; i++) {
             const char *name = yysymbol_name(expected[i]);
-            bool plain = expected[i] == YYSYMBOL_NAME || expected[i] == YYSYMBOL_NUMBER || expected[i] == YYSYMBOL_STRING ||
-                         expected[i] == YYSYMBOL_NEWLINE || expected[i] == YYSYMBOL_REDUCER;
+            bool plain = expected[i] == YYSYMBOL_NAME || expected[i] == YYSYMBOL_NUMBER ||
+                         expected[i] == YYSYMBOL_STRING || expected[i] == YYSYMBOL_NEWLINE ||
+                         expected[i] == YYSYMBOL_REDUCER;
             size_t length = strlen(name);
             bool quoted = name[0] == '\'' && length > 2;
             const char *separator = i == 0 ? "" : i == count - 1 ? " or " : ", ";
-            if (plain) text_printf(&text, "%s%s", separator, name);
-            else if (quoted) text_printf(&text, "%s`%.*s`", separator, (int)length - 2, name + 1);
-            else text_printf(&text, "%s`%s`", separator, name);
+            if (plain)
+                text_printf(&text, "%s%s", separator, name);
+            else if (quoted)
+                text_printf(&text, "%s`%.*s`", separator, (int)length - 2, name + 1);
+            else
+                text_printf(&text, "%s`%s`", separator, name);
         }
         text_printf(&text, " is expected");
     } else {
-        text_printf(&text, "%s", found == YYSYMBOL_NEWLINE || found == YYSYMBOL_YYEOF ? ", and the statement is not complete" : ", which does not fit here");
+        text_printf(&text, "%s",
+                    found == YYSYMBOL_NEWLINE || found == YYSYMBOL_YYEOF
+                        ? ", and the statement is not complete"
+                        : ", which does not fit here");
     }
     diag_report(p->diag, CODE_SYNTAX, span, "%s", text.data ? text.data : "syntax error");
     text_free(&text);
     suggest_habit(p, &misfit);
     for (int i = 0; i < count; i++)
         if (found == YYSYMBOL_REDUCER && expected[i] == YYSYMBOL_NAME)
-            diag_suggest(p->diag, "`%.*s` is a reduction and cannot name an array", span.end - span.begin, p->source->text + span.begin);
+            diag_suggest(p->diag, "`%.*s` is a reduction and cannot name an array",
+                         span.end - span.begin, p->source->text + span.begin);
     return 0;
 }

@@ -18,8 +18,7 @@ _Static_assert((int)COUPLET_OP_RANDOM == (int)G_RANDOM && (int)COUPLET_OP_ADD ==
                    (int)COUPLET_OP_SELECT == (int)G_SELECT &&
                    (int)COUPLET_OP_REAL == (int)G_OP_COUNT,
                "CoupletFormulaOp and scalars.def list the same operations");
-_Static_assert((int)COUPLET_REDUCE_SUM == (int)GR_SUM &&
-                   (int)COUPLET_REDUCE_PROD == (int)GR_PROD,
+_Static_assert((int)COUPLET_REDUCE_SUM == (int)GR_SUM && (int)COUPLET_REDUCE_PROD == (int)GR_PROD,
                "CoupletFormulaReducer and GReducer list the same reducers");
 
 typedef struct Bytes {
