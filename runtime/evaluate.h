@@ -16,7 +16,13 @@ typedef struct CoupletFeatures {
     int64_t count, width;
 } CoupletFeatures;
 
-/* The way in which neighbours vote. */
+/* A row of the bank, and its cosine similarity to a query. */
+typedef struct CoupletNear {
+    float similarity;
+    int32_t row; /* -1: the query has fewer neighbours */
+} CoupletNear;
+
+/* The way in which neighbours vote, and what is asked of each query beside the percentage. */
 typedef struct CoupletNeighbours {
     /* The neighbours of a query, from 1 to the rows of the bank that may vote. */
     int64_t k;
@@ -24,6 +30,8 @@ typedef struct CoupletNeighbours {
     /* [queries] the row of the bank that is the query itself, which has no vote, or -1. NULL: no
      * query is in the bank. */
     const int32_t *own;
+    int32_t *guess;    /* [queries] set to the label that wins each vote; NULL: nobody asks */
+    CoupletNear *near; /* [queries, k] set to the neighbours, the nearest first; NULL */
 } CoupletNeighbours;
 
 /* Weighted k nearest neighbours (Wu, Xiong, Yu, Lin: Unsupervised Feature Learning via
@@ -38,10 +46,11 @@ double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank,
 /* Multinomial logistic regression on features that are standardised by the bank's mean and
  * deviation. It minimises mean cross-entropy + decay * sum of W^2 by L-BFGS, until the largest
  * entry of the gradient is below 1e-5, for 200 iterations at most. Returns the percent of queries
- * that are classified rightly; negative when memory runs out or a signal ends it. */
+ * that are classified rightly; negative when memory runs out or a signal ends it. guess[queries] is
+ * set to the class that each query is told to be; it may be NULL, and so may `iterations`. */
 double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank,
                             const CoupletFeatures *query, int class_count, double decay,
-                            int *iterations);
+                            int *iterations, int32_t *guess);
 
 /* The spread of an embedding. Rows are scaled to length 1. The result is the mean over dimensions
  * of the standard deviation over rows, times sqrt(width). It is about 1 when the rows spread over

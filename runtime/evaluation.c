@@ -324,15 +324,21 @@ bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTabl
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
-/* The percentage; negative when memory runs out. */
+/* The percentage; negative when memory runs out. `guess` and `near` are those of
+ * CoupletNeighbours. */
 static double classify(CoupletSession *s, const CoupletEval *eval, const CoupletTable *data,
-                       const CoupletFeatures *bank, const CoupletFeatures *query, int classes) {
+                       const CoupletFeatures *bank, const CoupletFeatures *query, int classes,
+                       int32_t *guess, CoupletNear *near) {
     if (!is_knn(eval))
-        return couplet_linear_probe(s->threads, bank, query, classes, eval->decay, NULL);
+        return couplet_linear_probe(s->threads, bank, query, classes, eval->decay, NULL, guess);
     int32_t *own = malloc(((size_t)query->count + 1) * sizeof *own);
     if (!own) return -1;
     find_own(eval, data, own);
-    const CoupletNeighbours how = {(int64_t)eval->k, eval->temperature, own};
+    const CoupletNeighbours how = {.k = (int64_t)eval->k,
+                                   .temperature = eval->temperature,
+                                   .own = own,
+                                   .guess = guess,
+                                   .near = near};
     double percent = couplet_knn(s->threads, bank, query, classes, &how);
     free(own);
     return percent;
@@ -380,7 +386,7 @@ static bool measure_one(CoupletSession *s, const CoupletEval *e, const CoupletTa
     if (!read_labels(e, data, &labels, error, error_bytes)) return false;
     const CoupletFeatures from = {made->bank, labels.bank.of, data[e->bank].count, made->width},
                           to = {made->query, labels.query.of, data[e->query].count, made->width};
-    *percent = classify(s, e, data, &from, &to, (int)labels.count);
+    *percent = classify(s, e, data, &from, &to, (int)labels.count, NULL, NULL);
     free_labels(&labels);
     if (*percent < 0 && !couplet_threads_stopped(s->threads))
         snprintf(error, error_bytes, "out of memory in an evaluation");
@@ -406,4 +412,73 @@ bool couplet_measure(CoupletSession *s, const CoupletTable *data, CoupletSubject
     free(made.bank);
     free(made.query);
     return good;
+}
+
+/* ---- what is said of each query -------------------------------------------------------------- */
+
+static bool name_classes(const CoupletField *field, const CoupletClasses *classes,
+                         CoupletTold *out) {
+    out->names = calloc((size_t)classes->count + 1, sizeof *out->names);
+    for (int64_t c = 0; out->names && c < classes->count; c++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", classes->values[c]);
+        out->names[c] = strdup(field->class_names ? field->class_names[c] : number);
+        if (!out->names[c]) return false;
+        out->named = c + 1;
+    }
+    return out->names != NULL;
+}
+
+/* Features, classes and their names, and room for what is said. */
+static bool begin_telling(CoupletSession *s, const CoupletEval *e, const CoupletTable *data,
+                          CoupletTold *out, char *error, size_t error_bytes) {
+    Made made = {0};
+    Labels labels;
+    const bool good = make_features(s, e, data, false, &made, error, error_bytes) &&
+                      read_labels(e, data, &labels, error, error_bytes);
+    out->bank = (CoupletFeatures){made.bank, NULL, data[e->bank].count, made.width};
+    out->query = (CoupletFeatures){made.query, NULL, data[e->query].count, made.width};
+    if (!good) return false;
+    out->bank.labels = labels.bank.of;
+    out->query.labels = labels.query.of;
+    out->class_count = labels.count;
+    labels.bank.of = labels.query.of = NULL;
+    out->near_count = is_knn(e) ? (int64_t)e->k : 0;
+    const size_t queries = (size_t)out->query.count + 1;
+    out->guess = calloc(queries, sizeof *out->guess);
+    out->near = is_knn(e) ? calloc(queries * (size_t)e->k, sizeof *out->near) : NULL;
+    const bool named =
+        name_classes(couplet_table_field(&data[e->bank], e->labels, NULL), &labels.bank, out);
+    free_labels(&labels);
+    if (named && out->guess && (out->near || !is_knn(e))) return true;
+    snprintf(error, error_bytes, "out of memory in an evaluation");
+    return false;
+}
+
+bool couplet_evaluation_tell(CoupletSession *s, const CoupletTable *data, int number,
+                             CoupletTold *out, char *error, size_t error_bytes) {
+    const CoupletEval *e = &s->program->evals[number];
+    *out = (CoupletTold){.near_count = 0};
+    *error = 0;
+    if (!couplet_evaluations_fit(s->program, data, error, error_bytes) ||
+        !begin_telling(s, e, data, out, error, error_bytes))
+        return false;
+    const double percent =
+        classify(s, e, data, &out->bank, &out->query, (int)out->class_count, out->guess, out->near);
+    if (percent < 0 && !couplet_threads_stopped(s->threads))
+        snprintf(error, error_bytes, "out of memory in an evaluation");
+    return percent >= 0;
+}
+
+void couplet_told_free(CoupletTold *told) {
+    free((void *)told->bank.values);
+    free((void *)told->query.values);
+    free((void *)told->bank.labels);
+    free((void *)told->query.labels);
+    for (int64_t i = 0; i < told->named; i++)
+        free(told->names[i]);
+    free(told->names);
+    free(told->guess);
+    free(told->near);
+    *told = (CoupletTold){.near_count = 0};
 }

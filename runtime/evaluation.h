@@ -3,6 +3,7 @@
 #define COUPLET_RUNTIME_EVALUATION_H
 
 #include "runtime/data/table.h"
+#include "runtime/evaluate.h"
 #include "runtime/session.h"
 
 typedef enum {
@@ -35,6 +36,22 @@ bool couplet_measure(CoupletSession *session, const CoupletTable *data, CoupletS
                      size_t error_bytes);
 /* True if the evaluation is due at the moment; NULL: all are. */
 bool couplet_eval_is_due(const CoupletEval *eval, const CoupletMoment *moment);
+/* What an evaluation says of each query, once training has ended. */
+typedef struct CoupletTold {
+    CoupletFeatures bank, query; /* with their classes, 0 .. class_count - 1, as labels */
+    int64_t class_count,
+        named;      /* the classes behind the first `named` are those of the query alone */
+    char **names;   /* [named]: what the classes are called, or the values of the field */
+    int32_t *guess; /* [queries]: the class that each is told to be */
+    /* [queries, near_count] of an evaluation by neighbours, the nearest first; else NULL. */
+    CoupletNear *near;
+    int64_t near_count;
+} CoupletTold;
+/* Makes the features of evaluation `number` and tells each query. False with a sentence, or with an
+ * empty one if a signal ended it. couplet_told_free in any case. */
+bool couplet_evaluation_tell(CoupletSession *session, const CoupletTable *data, int number,
+                             CoupletTold *out, char *error, size_t error_bytes);
+void couplet_told_free(CoupletTold *told);
 /* Writes the name of an evaluation: "kNN (k = 20)", "linear probe". If another evaluation of the
  * program had the same name, the features follow: "kNN (k = 20), words.trunk". If samples of the
  * query are in the bank, the name says what was done about them: neighbours leave such a sample

@@ -17,18 +17,13 @@
  * tile. */
 enum { QUERIES = COUPLET_BLOCK_ROWS, TILE = 8 * QUERIES, PANEL = COUPLET_PANEL_ROWS };
 
-typedef struct Near {
-    float similarity;
-    int32_t row;
-} Near;
-
 typedef struct Job {
     const CoupletThreads *threads;
     const CoupletFeatures *bank, *query;
     const CoupletNeighbours *how;
     float *panels, *queries; /* normalised: [panel, width, PANEL] and [query, width] */
     int64_t panel_count;
-    Near *near; /* [worker, TILE, k] */
+    CoupletNear *near; /* [worker, TILE, k] */
     double *votes;
     uint8_t *right;
     int class_count;
@@ -55,12 +50,12 @@ static void lay_out(void *context, int64_t begin, int64_t end, int worker) {
 
 /* ---- the k nearest: a heap whose root is the one to give way --------------------------------- */
 
-static bool is_worse(Near a, Near b) {
+static bool is_worse(CoupletNear a, CoupletNear b) {
     return a.similarity < b.similarity || (a.similarity == b.similarity && a.row > b.row);
 }
 
 /* Puts `with` in the root's place and restores the heap below. */
-static void replace_root(Near *heap, int64_t count, Near with) {
+static void replace_root(CoupletNear *heap, int64_t count, CoupletNear with) {
     int64_t at = 0, child;
     while ((child = 2 * at + 1) < count) {
         if (child + 1 < count && is_worse(heap[child + 1], heap[child])) child++;
@@ -73,16 +68,16 @@ static void replace_root(Near *heap, int64_t count, Near with) {
 
 /* Turns the heap into a list, the best first: equal lists of two labels are then added up in the
  * same order, and a tie of votes stays one. */
-static void sort_heap(Near *heap, int64_t count) {
+static void sort_heap(CoupletNear *heap, int64_t count) {
     for (int64_t left = count - 1; left > 0; left--) {
-        Near worst = heap[0];
+        CoupletNear worst = heap[0];
         replace_root(heap, left, heap[left]);
         heap[left] = worst;
     }
 }
 
 /* Weights are relative to the nearest row's, so that no temperature lets all of them vanish. */
-static int32_t vote(const Job *j, const Near *near, double *votes) {
+static int32_t vote(const Job *j, const CoupletNear *near, double *votes) {
     const double nearest = (double)near[0].similarity;
     memset(votes, 0, sizeof *votes * (size_t)j->class_count);
     for (int64_t i = 0; i < j->how->k && near[i].row >= 0; i++)
@@ -96,8 +91,8 @@ static int32_t vote(const Job *j, const Near *near, double *votes) {
 
 /* Rows come in order, so a row that is only as near as the root is worse than the root. Nearly
  * every block has none that is nearer, which vectors find out at once. */
-static void take_block(Near *heap, int64_t k, const float *similarity, int64_t first, int64_t rows,
-                       int64_t own) {
+static void take_block(CoupletNear *heap, int64_t k, const float *similarity, int64_t first,
+                       int64_t rows, int64_t own) {
     const float root = heap[0].similarity;
     int nearer = 0;
     /* rows beyond the bank are zeros, looked at again below */
@@ -106,15 +101,15 @@ static void take_block(Near *heap, int64_t k, const float *similarity, int64_t f
     if (!nearer) return;
     for (int64_t i = 0; i < rows; i++)
         if (similarity[i] > heap[0].similarity && first + i != own)
-            replace_root(heap, k, (Near){similarity[i], (int32_t)(first + i)});
+            replace_root(heap, k, (CoupletNear){similarity[i], (int32_t)(first + i)});
 }
 
-static void classify_tile(Job *j, int64_t first, Near *near, double *votes) {
+static void classify_tile(Job *j, int64_t first, CoupletNear *near, double *votes) {
     const int64_t width = j->bank->width, left = j->query->count - first, k = j->how->k;
     const int64_t count = left < TILE ? left : TILE;
     float block[QUERIES * PANEL];
     for (int64_t i = 0; i < TILE * k; i++)
-        near[i] = (Near){-INFINITY, -1};
+        near[i] = (CoupletNear){-INFINITY, -1};
     for (int64_t p = 0; p < j->panel_count; p++) {
         int64_t rows = j->bank->count - p * PANEL < PANEL ? j->bank->count - p * PANEL : PANEL;
         for (int64_t q = 0; q < count; q++) {
@@ -127,7 +122,11 @@ static void classify_tile(Job *j, int64_t first, Near *near, double *votes) {
     }
     for (int64_t q = 0; q < count; q++) {
         sort_heap(near + q * k, k);
-        j->right[first + q] = vote(j, near + q * k, votes) == j->query->labels[first + q];
+        const int32_t told = vote(j, near + q * k, votes);
+        j->right[first + q] = told == j->query->labels[first + q];
+        if (j->how->guess) j->how->guess[first + q] = told;
+        if (j->how->near)
+            memcpy(j->how->near + (first + q) * k, near + q * k, (size_t)k * sizeof *near);
     }
 }
 

@@ -238,7 +238,8 @@ static bool standardise(const CoupletFeatures *bank, const CoupletFeatures *quer
     return true;
 }
 
-static double accuracy(const Probe *p, const float *q, const CoupletFeatures *query) {
+static double accuracy(const Probe *p, const float *q, const CoupletFeatures *query,
+                       int32_t *guess) {
     double *chance = p->chances;
     int64_t right = 0;
     for (int64_t i = 0; i < query->count; i++) {
@@ -247,13 +248,14 @@ static double accuracy(const Probe *p, const float *q, const CoupletFeatures *qu
         for (int c = 1; c < p->classes; c++)
             if (chance[c] > chance[best]) best = c;
         right += best == query->labels[i];
+        if (guess) guess[i] = best;
     }
     return 100.0 * (double)right / (double)(query->count ? query->count : 1);
 }
 
 double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank,
                             const CoupletFeatures *query, int class_count, double decay,
-                            int *iterations) {
+                            int *iterations, int32_t *guess) {
     Probe p = {.threads = threads,
                .labels = bank->labels,
                .count = bank->count,
@@ -275,7 +277,7 @@ double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank
     if (memory && standardise(bank, query, x, q)) {
         int done = minimise(&p, at, work);
         if (iterations) *iterations = done;
-        if (!couplet_threads_stopped(threads)) percent = accuracy(&p, q, query);
+        if (!couplet_threads_stopped(threads)) percent = accuracy(&p, q, query, guess);
     }
     free(x);
     free(q);

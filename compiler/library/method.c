@@ -121,7 +121,7 @@ double couplet_score_knn(const CoupletRows *bank, const CoupletRows *query, int 
     if (!rows_are_there(&a) || !rows_are_there(&b) || !labels_fit(&a, classes) ||
         !labels_fit(&b, classes))
         return -1;
-    const CoupletNeighbours how = {k, temperature, NULL};
+    const CoupletNeighbours how = {.k = k, .temperature = temperature};
     CoupletThreads *pool = workers_enter(threads, &process);
     if (!pool) return -1;
     const double percent = couplet_knn(pool, &a, &b, classes, &how);
@@ -140,7 +140,7 @@ double couplet_score_linear(const CoupletRows *bank, const CoupletRows *query, i
         return -1;
     CoupletThreads *pool = workers_enter(threads, &process);
     if (!pool) return -1;
-    const double percent = couplet_linear_probe(pool, &a, &b, classes, decay, NULL);
+    const double percent = couplet_linear_probe(pool, &a, &b, classes, decay, NULL, NULL);
     workers_leave();
     return percent;
 }

@@ -41,21 +41,21 @@ static void knn_by_hand(void **state) {
     const int32_t labels[] = {0, 0, 1}, one = 1, zero = 0;
     CoupletFeatures bank = {bank_rows, labels, 3, 2};
     assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2,
-                            &(CoupletNeighbours){3, 0.02, NULL}) == 100);
+                            &(CoupletNeighbours){.k = 3, .temperature = 0.02}) == 100);
     assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2,
-                            &(CoupletNeighbours){3, 10, NULL}) == 100);
+                            &(CoupletNeighbours){.k = 3, .temperature = 10}) == 100);
     assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2,
-                            &(CoupletNeighbours){1, 10, NULL}) == 100);
+                            &(CoupletNeighbours){.k = 1, .temperature = 10}) == 100);
     /* However cold, the nearest decides; and what is outside a range is no percentage. */
     for (double cold = 0.02; cold > 0; cold /= 1e30)
         assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2,
-                                &(CoupletNeighbours){3, cold, NULL}) == 100);
+                                &(CoupletNeighbours){.k = 3, .temperature = cold}) == 100);
     assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2,
-                            &(CoupletNeighbours){99, 10, NULL}) < 0);
+                            &(CoupletNeighbours){.k = 99, .temperature = 10}) < 0);
     assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2,
-                            &(CoupletNeighbours){0, 10, NULL}) < 0);
+                            &(CoupletNeighbours){.k = 0, .temperature = 10}) < 0);
     assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2,
-                            &(CoupletNeighbours){3, 0, NULL}) < 0);
+                            &(CoupletNeighbours){.k = 3, .temperature = 0}) < 0);
 }
 
 /* Each row asked for in its own bank. Without itself, the nearest of a row is its twin, which has
@@ -65,11 +65,14 @@ static void knn_without_itself(void **state) {
     const float rows[] = {1, 0, 1, 0, 0, 1, 0, 1, 0, 1};
     const int32_t labels[] = {0, 1, 0, 1, 1}, own[] = {0, 1, 2, 3, 4};
     CoupletFeatures all = {rows, labels, 5, 2};
-    assert_true(couplet_knn(NULL, &all, &all, 2, &(CoupletNeighbours){1, 0.07, NULL}) == 40);
-    assert_true(couplet_knn(NULL, &all, &all, 2, &(CoupletNeighbours){1, 0.07, own}) == 0);
+    assert_true(
+        couplet_knn(NULL, &all, &all, 2, &(CoupletNeighbours){.k = 1, .temperature = 0.07}) == 40);
+    assert_true(couplet_knn(NULL, &all, &all, 2,
+                            &(CoupletNeighbours){.k = 1, .temperature = 0.07, .own = own}) == 0);
     /* All four others, all alike near or far: rows 0 and 1 find each other, 2 finds two of label 1,
      * 3 and 4 find one of each and the tie goes to 0. */
-    assert_true(couplet_knn(NULL, &all, &all, 2, &(CoupletNeighbours){4, 0.07, own}) == 0);
+    assert_true(couplet_knn(NULL, &all, &all, 2,
+                            &(CoupletNeighbours){.k = 4, .temperature = 0.07, .own = own}) == 0);
 }
 
 /* Every row of the bank may vote, however many there are: the warm vote of all of them is that of
@@ -87,9 +90,9 @@ static void knn_of_all(void **state) {
     const float query[] = {1, 0};
     CoupletFeatures bank = {rows, labels, MANY, 2};
     assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query, &one, 1, 2}, 2,
-                            &(CoupletNeighbours){MANY - 2, 1e6, NULL}) == 100);
+                            &(CoupletNeighbours){.k = MANY - 2, .temperature = 1e6}) == 100);
     assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query, &zero, 1, 2}, 2,
-                            &(CoupletNeighbours){MANY, 1e6, NULL}) == 100);
+                            &(CoupletNeighbours){.k = MANY, .temperature = 1e6}) == 100);
     free(rows);
     free(labels);
 }
@@ -138,14 +141,62 @@ static void knn_as_defined(void **state) {
                     query = blobs(QUERIES, 2, 3.5f, &b, &y);
     CoupletThreads *two = couplet_threads_new(2);
     for (int k = 1; k <= ROWS - 3; k += 149)
-        assert_true(fabs(couplet_knn(two, &bank, &query, 3, &(CoupletNeighbours){k, 0.07, NULL}) -
+        assert_true(fabs(couplet_knn(two, &bank, &query, 3,
+                                     &(CoupletNeighbours){.k = k, .temperature = 0.07}) -
                          slow_knn(&bank, &query, 3, k, 0.07)) < 1e-9);
-    double fast = couplet_knn(two, &bank, &query, 3, &(CoupletNeighbours){20, 0.07, NULL}),
+    double fast = couplet_knn(two, &bank, &query, 3,
+                              &(CoupletNeighbours){.k = 20, .temperature = 0.07}),
            slow = slow_knn(&bank, &query, 3, 20, 0.07);
     assert_true(fast > 40 && fast < 95); /* hard enough to tell */
     assert_true(fabs(fast - slow) < 1e-9);
-    assert_true(fast == couplet_knn(NULL, &bank, &query, 3, &(CoupletNeighbours){20, 0.07, NULL}));
+    assert_true(fast == couplet_knn(NULL, &bank, &query, 3,
+                                    &(CoupletNeighbours){.k = 20, .temperature = 0.07}));
     couplet_threads_free(two);
+    free(a);
+    free(b);
+    free(x);
+    free(y);
+}
+
+static double cosine(const float *a, const float *b) {
+    double ab = 0, aa = 0, bb = 0;
+    for (int d = 0; d < WIDTH; d++) {
+        ab += (double)a[d] * (double)b[d];
+        aa += (double)a[d] * (double)a[d];
+        bb += (double)b[d] * (double)b[d];
+    }
+    return ab / sqrt(aa * bb);
+}
+
+/* What is told of each query adds up to the percentage, and its neighbours are those of a plain
+ * search: no other row of the bank is nearer than the last of them. */
+static void knn_tells_each_query(void **state) {
+    (void)state;
+    enum { K = 7 };
+    float *a, *b;
+    int32_t *x, *y, guess[QUERIES], guess_probe[QUERIES];
+    CoupletFeatures bank = blobs(ROWS, 7, 3, &a, &x), query = blobs(QUERIES, 8, 3, &b, &y);
+    CoupletNear near[QUERIES * K];
+    const CoupletNeighbours how = {.k = K, .temperature = 0.07, .guess = guess, .near = near};
+    const double percent = couplet_knn(NULL, &bank, &query, 3, &how),
+                 probe = couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, NULL, guess_probe);
+    int right = 0, right_probe = 0;
+    for (int q = 0; q < QUERIES; q++) {
+        right += guess[q] == y[q];
+        right_probe += guess_probe[q] == y[q];
+        const CoupletNear *of = near + q * K;
+        int nearer = 0;
+        for (int r = 0; r < ROWS; r++)
+            nearer += cosine(b + q * WIDTH, a + r * WIDTH) > (double)of[K - 1].similarity + 1e-6;
+        assert_true(nearer <= K - 1);
+        for (int i = 0; i < K; i++)
+            assert_true(fabs(cosine(b + q * WIDTH, a + of[i].row * WIDTH) -
+                             (double)of[i].similarity) < 1e-6);
+        for (int i = 1; i < K; i++)
+            assert_true(of[i].similarity <= of[i - 1].similarity && of[i].row != of[i - 1].row);
+    }
+    assert_true(percent == 100.0 * right / QUERIES && percent > 34 && percent < 100);
+    assert_true(probe == 100.0 * right_probe / QUERIES && probe > 34 && probe < 100);
     free(a);
     free(b);
     free(x);
@@ -159,13 +210,13 @@ static void probe_separates(void **state) {
     CoupletFeatures bank = blobs(ROWS, 3, 0.5f, &a, &x), query = blobs(QUERIES, 4, 0.5f, &b, &y);
     CoupletThreads *two = couplet_threads_new(2);
     int iterations = 0, again = 0;
-    assert_true(couplet_linear_probe(two, &bank, &query, 3, 1e-4, &iterations) == 100);
+    assert_true(couplet_linear_probe(two, &bank, &query, 3, 1e-4, &iterations, NULL) == 100);
     assert_in_range(iterations, 2, 200);
-    assert_true(couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, &again) == 100);
+    assert_true(couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, &again, NULL) == 100);
     assert_int_equal(iterations, again);
     bank.count = query.count = 30;
     /* any number of classes */
-    assert_true(couplet_linear_probe(two, &bank, &query, 1100, 1e-4, NULL) > 60);
+    assert_true(couplet_linear_probe(two, &bank, &query, 1100, 1e-4, NULL, NULL) > 60);
     couplet_threads_free(two);
     free(a);
     free(b);
@@ -181,7 +232,7 @@ static void probe_finds_nothing(void **state) {
     for (int i = 0; i < ROWS; i++)
         labels[i] = (int32_t)(couplet_random_bits(1, 1, 1, 1, (uint64_t)i, 0) % 3);
     CoupletFeatures bank = {a, labels, ROWS, WIDTH}, query = {b, labels, QUERIES, WIDTH};
-    double percent = couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, NULL);
+    double percent = couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, NULL, NULL);
     assert_true(percent > 18 && percent < 50);
     free(a);
     free(b);
@@ -231,10 +282,11 @@ static void every_tile_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knn_by_hand),        cmocka_unit_test(knn_as_defined),
-        cmocka_unit_test(probe_separates),    cmocka_unit_test(probe_finds_nothing),
-        cmocka_unit_test(collapse),           cmocka_unit_test(every_tile_once),
-        cmocka_unit_test(knn_without_itself), cmocka_unit_test(knn_of_all),
+        cmocka_unit_test(knn_by_hand),          cmocka_unit_test(knn_as_defined),
+        cmocka_unit_test(knn_tells_each_query), cmocka_unit_test(probe_separates),
+        cmocka_unit_test(probe_finds_nothing),  cmocka_unit_test(collapse),
+        cmocka_unit_test(every_tile_once),      cmocka_unit_test(knn_without_itself),
+        cmocka_unit_test(knn_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
