@@ -34,16 +34,16 @@ PREFIXES = {
     "compiler/backend": "backend backends",
     "compiler/compile": "backend budget compile pass stage unit",
     "compiler/cpu": "contraction cpu element emit emitter frame helper local loop vector",
-    "compiler/driver": "arrays bench compare comparison data device field formula gradient library "
-                       "link load lower memory method opencl options outcome print program report "
-                       "settings source tool train write",
+    "compiler/driver": "arrays bench compare comparison data device field formula gradient graphviz "
+                       "library link load lower memory method opencl options outcome print program "
+                       "report settings source tool train trained write",
     "compiler/graph": "affine expr graph gx gx1 gx2 load node pair product reducer subscript",
     "compiler/library": "couplet formula library",
     "compiler/lower": "call draw frame function let load lower method net site stage state trail",
     "compiler/lsp": "analysis answer document lsp name",
     "compiler/opencl": "fold frame mask opencl write",
     "compiler/passes": "bound chunk derivative log logs pass rewrite shift solver stream zeros",
-    "compiler/picture": "describe dot picture tex",
+    "compiler/picture": "describe dot mathml picture tex",
     "compiler/plan": "alike argument compute contraction kernel life plan schedule sign sweep",
     "compiler/reference": "reference",
     "compiler/sheet": "couplet draw sheet",

@@ -117,9 +117,9 @@ static const Command commands[] = {
      "    A page in Markdown from the comments of a module: its README, what each file says on "
      "top, and each function with its formulas."},
     {"tex", tex_command,
-     "couplet tex FILE|FOLDER|MODULE [--fn NAME]\n"
+     "couplet tex FILE|FOLDER|MODULE [--fn NAME] [--emit mathml]\n"
      "    The formula of a function as LaTeX, for an equation of a paper: indices as subscripts, "
-     "guards below their sums. Without --fn, each function."},
+     "guards below their sums. Without --fn, each function. --emit mathml: for web pages."},
     {"compare", compare_command,
      "couplet compare FILE... [--set tau=0.05,0.1,0.5] [--seeds n] [--seed first] [--epochs n] "
      "[--data FOLDER] [--threads n] [--out FOLDER]\n"

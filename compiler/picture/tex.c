@@ -3,6 +3,8 @@
  * behind it, so it needs parentheses wherever something follows. */
 #include "compiler/picture/tex.h"
 
+#include "lang/ast_walk.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -727,6 +729,13 @@ static void print_wrapped(const char *text, FILE *out) {
     }
 }
 
+static void print_rows(Tex *t, FILE *out) {
+    fprintf(out, "\\begin{aligned}\n");
+    print_wrapped(t->text.data ? t->text.data : "", out);
+    fprintf(out, "\n\\end{aligned}\n");
+    text_free(&t->text);
+}
+
 void tex_print(Arena *arena, const Stmt *fn, FILE *out) {
     Tex t = {.arena = arena};
     put_spaces(&t, fn);
@@ -738,8 +747,70 @@ void tex_print(Arena *arena, const Stmt *fn, FILE *out) {
     text_printf(&t.text, " &= ");
     const Expr *value = value_of(fn);
     if (value) put(&t, value, BINDS_CASES, STANDS_LAST);
-    fprintf(out, "\\begin{aligned}\n");
-    print_wrapped(t.text.data ? t.text.data : "", out);
-    fprintf(out, "\n\\end{aligned}\n");
-    text_free(&t.text);
+    print_rows(&t, out);
+}
+
+/* ---- the losses of a method ------------------------------------------------------------------ */
+
+static bool find_unprintable(void *context, Expr *e) {
+    bool *found = context;
+    *found |= e->kind == EXPR_STRING || e->kind == EXPR_COPY || e->kind == EXPR_COMPOSE ||
+              e->kind == EXPR_RANGE;
+    return !*found;
+}
+
+/* True for a `let` or a loss that stands in a formula. */
+static bool has_formula(Stmt *s) {
+    bool unprintable = s->kind != STMT_LET && s->kind != STMT_LOSS;
+    if (!unprintable) ast_walk_stmt(s, find_unprintable, &unprintable);
+    return !unprintable;
+}
+
+void tex_print_losses(Arena *arena, const Module *spec, FILE *out) {
+    Tex t = {.arena = arena};
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_LET && has_formula(spec->stmts[i]))
+            put_statement(&t, spec->stmts[i], " &= ");
+    for (int i = 0; i < spec->stmt_count; i++) {
+        const Stmt *s = spec->stmts[i];
+        if (s->kind != STMT_LOSS || !has_formula(spec->stmts[i])) continue;
+        begin_row(&t);
+        text_printf(&t.text, "\\mathcal{L}");
+        if (s->name) {
+            text_printf(&t.text, "_{");
+            put_word(&t, "mathrm", s->name, strlen(s->name));
+            text_printf(&t.text, "}");
+        }
+        text_printf(&t.text, " &= ");
+        put(&t, s->value, BINDS_CASES, STANDS_LAST);
+    }
+    print_rows(&t, out);
+}
+
+typedef struct Called {
+    Arena *arena;
+    ARRAY(const Stmt *) functions;
+} Called;
+
+static bool take_called(void *context, Expr *e) {
+    Called *c = context;
+    const Expr *callee = e->kind == EXPR_CALL ? e->callee : NULL;
+    const bool known = callee && callee->symbol && callee->symbol->stmt;
+    const Stmt *fn = known ? callee->symbol->stmt : NULL;
+    bool seen = !fn || fn->kind != STMT_FN || !value_of(fn);
+    for (int i = 0; i < c->functions.count; i++)
+        seen |= c->functions.items[i] == fn;
+    if (!seen) array_push(c->arena, &c->functions, fn);
+    return true;
+}
+
+const Stmt **tex_functions_of_losses(Arena *arena, const Module *spec, int *count) {
+    Called called = {.arena = arena};
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_LOSS || spec->stmts[i]->kind == STMT_LET)
+            ast_walk_stmt(spec->stmts[i], take_called, &called);
+    for (int i = 0; i < called.functions.count; i++)
+        ast_walk_stmt((Stmt *)called.functions.items[i], take_called, &called);
+    *count = called.functions.count;
+    return called.functions.items;
 }

@@ -13,4 +13,12 @@
  * round, then its value. `fn` is a STMT_FN of a method without errors. */
 void tex_print(Arena *arena, const Stmt *fn, FILE *out);
 
+/* The rows of a method's losses: each `let` of the spec that is a formula, and then each loss. What
+ * is made of texts and networks alone has no formula, and is left out. */
+void tex_print_losses(Arena *arena, const Module *spec, FILE *out);
+
+/* The functions that the losses of a spec call, and those that these call, in the order of their
+ * calls: STMT_FN with a formula. *count is set to their number. */
+const Stmt **tex_functions_of_losses(Arena *arena, const Module *spec, int *count);
+
 #endif
