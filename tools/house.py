@@ -43,6 +43,7 @@ PREFIXES = {
     "compiler/lsp": "analysis answer document lsp name",
     "compiler/opencl": "fold frame mask opencl write",
     "compiler/passes": "bound chunk derivative log logs pass rewrite shift solver stream zeros",
+    "compiler/page": "chart html page projection",
     "compiler/picture": "describe dot mathml picture tex",
     "compiler/plan": "alike argument compute contraction kernel life plan schedule sign sweep",
     "compiler/reference": "reference",

@@ -60,6 +60,13 @@ static const Command commands[] = {
      "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before "
      "training, on the run's own data or that of --data, and keeps the\n"
      "    results in evaluations.jsonl."},
+    {"report", report_command,
+     "couplet report RUN... [-o REPORT.html] [--data FOLDER] [--skip-bad n] [--threads n]\n"
+     "    One HTML file that needs no network: how the runs went and what came of them, their "
+     "methods as pictures and formulas, what the features tell, neighbours\n"
+     "    and maps. RUN is a run folder, or a folder of runs; runs that differ in their seeds "
+     "alone "
+     "are one line with a band. Without -o: RUN/report.html."},
     {"embed", embed_command,
      "couplet embed FOLDER (--data PATH | --samples FILE.npy | [--split test]) -o FEATURES.npy "
      "[--skip-bad n] [--threads n]\n"

@@ -72,5 +72,6 @@ int describe_command(int argc, char **argv);
 int build_command(int argc, char **argv);
 int devices_command(int argc, char **argv);
 int explain_command(int argc, char **argv);
+int report_command(int argc, char **argv);
 
 #endif

@@ -1,4 +1,5 @@
 /* couplet graph: the method as its paper draws it. couplet describe: in the survey's words. */
+#include "compiler/driver/graphviz.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "compiler/picture/picture.h"
@@ -7,8 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 typedef struct Drawn {
     Picture *picture;
@@ -32,28 +31,6 @@ static bool ends_with(const char *text, const char *end) {
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* Runs Graphviz from one open file to another; false after a line on stderr. */
-static bool run_dot(FILE *from, const char *format, FILE *to) {
-    pid_t child = fork();
-    if (child == 0) {
-        if (dup2(fileno(from), STDIN_FILENO) >= 0 && dup2(fileno(to), STDOUT_FILENO) >= 0)
-            execlp("dot", "dot", format, (char *)NULL);
-        _exit(errno == ENOENT ? 127 : 126);
-    }
-    int status = 0;
-    if (child < 0 || waitpid(child, &status, 0) < 0) {
-        report(CODE_OTHER_PROGRAM, "Graphviz cannot be started: %s", strerror(errno));
-        return false;
-    }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-        report(CODE_OTHER_PROGRAM, "the program `dot` is needed for pictures: install Debian's "
-                                   "package graphviz, or ask for a .dot file");
-    else
-        report(CODE_OTHER_PROGRAM, "Graphviz's `dot` failed; the lines above, if any, are its own");
-    return false;
-}
-
 static bool write_picture(Arena *arena, const Drawn *drawn, const char *path) {
     char error[512] = "";
     bool plain = ends_with(path, ".dot");
@@ -64,11 +41,11 @@ static bool write_picture(Arena *arena, const Drawn *drawn, const char *path) {
     if (good) {
         picture_print_dot(arena, drawn->picture, drawn->program, text);
         if (!plain) rewind(text);
-        drawn_well = plain || run_dot(text,
-                                      ends_with(path, ".png")   ? "-Tpng"
-                                      : ends_with(path, ".pdf") ? "-Tpdf"
-                                                                : "-Tsvg",
-                                      file);
+        drawn_well = plain || graphviz_run(text,
+                                           ends_with(path, ".png")   ? "-Tpng"
+                                           : ends_with(path, ".pdf") ? "-Tpdf"
+                                                                     : "-Tsvg",
+                                           file);
     }
     if (drawn_well)
         good = couplet_file_commit(path, file, error, sizeof error);

@@ -3,6 +3,7 @@
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/sources.h"
+#include "compiler/driver/trained.h"
 #include "compiler/driver/watch.h"
 #include "runtime/data/copies.h"
 #include "runtime/data/progress.h"
@@ -45,6 +46,8 @@ typedef struct Job {
     bool watched; /* a signal ends the process at once (watch.h) */
     /* the embedding to make; NULL: the run is trained or evaluated on its own data */
     const CoupletEmbedding *embedding;
+    TrainedLook look; /* what the run is opened for; NULL: it is trained or evaluated */
+    void *look_context;
 } Job;
 
 /* The run's own settings, wherever the command line does not say otherwise. Hypers and epochs are
@@ -232,8 +235,10 @@ static CoupletSession *open_trained(Job *j, const CoupletProgram *program, Coupl
     return NULL;
 }
 
-static int embed_compiled(Job *j, const CoupletProgram *program) {
-    char error[2048] = "out of memory, or of threads";
+static bool embed(void *context, CoupletSession *s, const CoupletSources *sources, char *error,
+                  size_t error_bytes) {
+    const Job *j = context;
+    (void)sources; /* of a run that is embedded none are opened */
     int64_t count = 0;
     CoupletEmbedding what = *j->embedding;
     what.places = options_places(j->o, j->spec);
@@ -242,19 +247,28 @@ static int embed_compiled(Job *j, const CoupletProgram *program) {
                                     .skip_bad = j->o->skip_bad,
                                     .stop = couplet_catch_interrupts()};
     if (!j->o->quiet) couplet_progress_begin(&progress, stderr, NULL, &what.loading);
+    const bool good = couplet_embed(s, &what, &count, error, error_bytes);
+    if (good && !j->o->quiet)
+        printf("%lld samples, %lld features each: %s\n", (long long)count,
+               (long long)couplet_session_width(s, s->program->features[0]->name), what.out);
+    if (!j->o->quiet) couplet_progress_end(&progress);
+    return good;
+}
+
+static int look_at(Job *j, const CoupletProgram *program) {
+    char error[2048] = "out of memory, or of threads";
     CoupletThreads *threads = couplet_threads_new((int)j->o->threads);
     CoupletDevice *device = threads ? couplet_host_device_new(threads) : NULL;
     CoupletSession *s =
         device ? open_trained(j, program, device, threads, error, sizeof error) : NULL;
-    const bool good = s && couplet_embed(s, &what, &count, error, sizeof error);
-    if (good && !j->o->quiet)
-        printf("%lld samples, %lld features each: %s\n", (long long)count,
-               (long long)couplet_session_width(s, program->features[0]->name), what.out);
-    if (!j->o->quiet) couplet_progress_end(&progress);
+    if (threads) couplet_threads_heed(threads, couplet_catch_interrupts());
+    const bool good = s && j->look(j->look_context, s, &j->sources, error, sizeof error);
     couplet_session_free(s);
     couplet_device_free(device);
     couplet_threads_free(threads);
-    return good ? 0 : (report_error(CODE_DATA, error), 1);
+    if (good) return 0;
+    if (couplet_interrupt_status()) return couplet_interrupt_status();
+    return report_error(CODE_DATA, error), 1;
 }
 
 /* With the folder held. */
@@ -268,8 +282,8 @@ static int run_job(Job *j) {
     watch_job(j, false);
     int status = couplet_interrupt_status() ? couplet_interrupt_status() : 1;
     if (made) {
-        if (!j->embedding) say_compiled(j, &assembled, now() - start);
-        status = j->embedding ? embed_compiled(j, assembled.program) : run_compiled(j, &assembled);
+        if (!j->look) say_compiled(j, &assembled, now() - start);
+        status = j->look ? look_at(j, assembled.program) : run_compiled(j, &assembled);
     }
     backend_free(&assembled.code);
     return status;
@@ -315,10 +329,8 @@ int train_command(int argc, char **argv) {
     return status;
 }
 
-/* The run's copy of its spec. Records of earlier versions do not say which file that is: it is
- * spec.cpl, or the folder spec. */
-static const char *kept_spec(Arena *arena, const Job *j) {
-    const char *main = couplet_record_text(&j->record, "main"), *folder = j->folder.path,
+const char *trained_spec(Arena *arena, const char *folder, const CoupletRecord *record) {
+    const char *main = record ? couplet_record_text(record, "main") : NULL,
                *file = arena_printf(arena, "%s/spec.cpl", folder),
                *parts = arena_printf(arena, "%s/spec", folder);
     if (main) return arena_printf(arena, "%s/%s", folder, main);
@@ -328,7 +340,7 @@ static const char *kept_spec(Arena *arena, const Job *j) {
 /* Compiles what is kept in a run folder, and does the work of the job with it. */
 static int run_kept(Job *j, const char *folder) {
     if (!open_run(j, folder, false)) return 1;
-    j->spec = kept_spec(j->arena, j);
+    j->spec = trained_spec(j->arena, j->folder.path, &j->record);
     return run_job(j);
 }
 
@@ -343,7 +355,9 @@ int embed_command(int argc, char **argv) {
                                  .data = o.data.count ? o.data.items[0] : NULL,
                                  .split = o.split,
                                  .out = o.out};
-        Job job = {.arena = arena, .o = &o, .folder = {.lock = -1}, .embedding = &what};
+        Job job = {
+            .arena = arena, .o = &o, .folder = {.lock = -1}, .embedding = &what, .look = embed};
+        job.look_context = &job;
         if (!what.out)
             report(CODE_COMMAND_LINE, "embed needs -o FILE.npy, where the features go");
         else if (o.data.count > 1)
@@ -378,5 +392,20 @@ int eval_command(int argc, char **argv) {
         close_job(&job);
     }
     arena_free(arena);
+    return status;
+}
+
+int trained_look(Arena *arena, const Options *options, const char *folder, TrainedLook look,
+                 void *context) {
+    Options o = *options;
+    o.file = folder;
+    Job job = {.arena = arena,
+               .o = &o,
+               .data_was_named = o.data.count > 0,
+               .folder = {.lock = -1},
+               .look = look,
+               .look_context = context};
+    const int status = run_kept(&job, folder);
+    close_job(&job);
     return status;
 }

@@ -1,0 +1,32 @@
+/* Curves over the steps of a run, as SVG within a page: lines with bands, axes with round numbers,
+ * and a legend. Colours are classes of the page's style, so that a chart is read on a light and on
+ * a dark page. */
+#ifndef COUPLET_PAGE_CHART_H
+#define COUPLET_PAGE_CHART_H
+
+#include "lang/support.h"
+
+typedef struct ChartPoint {
+    double x, y;
+    double low, high; /* the band around y; both are y where there is none */
+} ChartPoint;
+
+typedef struct ChartLine {
+    const char *label;
+    int colour; /* 0, 1, ..: a number of the page's palette, which begins anew behind its last */
+    bool dashed;
+    ARRAY(ChartPoint) points; /* in the order of x; a y that is not finite interrupts the line */
+} ChartLine;
+
+typedef struct Chart {
+    const char *title, *x_label;
+    ARRAY(ChartLine) lines;
+} Chart;
+
+/* Appends the chart as a <figure>. A chart without a finite point says so in words. */
+void chart_append(Arena *arena, const Chart *chart, Text *out);
+
+/* A number as a reader wants it: at most four digits that mean something. */
+const char *chart_number(Arena *arena, double value);
+
+#endif

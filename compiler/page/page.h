@@ -1,0 +1,67 @@
+/* The page that `couplet report` writes: what runs are, how they went, and what came of them, in
+ * one HTML file that needs nothing else. What is missing is said in words, at its place. */
+#ifndef COUPLET_PAGE_PAGE_H
+#define COUPLET_PAGE_PAGE_H
+
+#include "compiler/page/run.h"
+
+typedef struct PageFormula {
+    const char *name;  /* "nt_xent"; NULL: the losses of the method */
+    const char *place; /* "stdlib/losses/batch.cpl:31" */
+    const char *latex;
+} PageFormula;
+
+/* How often queries of each class were told to be of each: counts[truth * told + guess]. */
+typedef struct PageConfusion {
+    const char *evaluation;
+    int truths, told;         /* told: the classes that can be guessed, the first ones of `names` */
+    const char *const *names; /* [truths] */
+    const int64_t *counts;
+} PageConfusion;
+
+/* A sample, as a page shows it. */
+typedef struct PageSample {
+    const char *picture; /* html_picture; NULL: it is no picture */
+    const char *name;    /* its file, or "row 16" */
+    const char *label;   /* of its class */
+} PageSample;
+
+typedef struct PageNeighbour {
+    PageSample sample;
+    double similarity;
+    bool same; /* it has the query's class */
+} PageNeighbour;
+
+typedef struct PageQuery {
+    PageSample sample;
+    ARRAY(PageNeighbour) near;
+} PageQuery;
+
+/* Rows of features in the plane. */
+typedef struct PageMap {
+    const char *title, *note; /* "PCA", "0.41 of the variance" */
+    int count, classes;
+    const double *points;      /* [count, 2] */
+    const int32_t *labels;     /* [count] */
+    const char *const *names;  /* [classes] */
+    const char *const *titles; /* [count]: what a pointer shows */
+} PageMap;
+
+/* What is shown of a variant by its first run. */
+typedef struct PageDetail {
+    const char *svg; /* the method's picture; NULL with a sentence: */
+    const char *no_svg;
+    const char *spec; /* its text; NULL: it is not there */
+    ARRAY(PageFormula) formulas;
+    const char *no_features; /* why nothing is shown of the features; NULL: it is */
+    const char *features;    /* "encoder.trunk of test, 600 samples of 64 numbers" */
+    ARRAY(PageConfusion) confusions;
+    const char *neighbours_of; /* the evaluation; NULL: none goes by neighbours */
+    ARRAY(PageQuery) queries;
+    ARRAY(PageMap) maps;
+} PageDetail;
+
+/* The page of the variants; details[i] is of the first run of variant i. */
+void page_append(Arena *arena, const PageVariants *variants, const PageDetail *details, Text *out);
+
+#endif

@@ -1,0 +1,8 @@
+/* What a page looks like, and what moves in it. */
+#ifndef COUPLET_PAGE_STYLE_H
+#define COUPLET_PAGE_STYLE_H
+
+extern const char *const page_style[];  /* the lines of a style sheet; NULL behind the last */
+extern const char *const page_script[]; /* the same of a script */
+
+#endif
