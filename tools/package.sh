@@ -46,7 +46,7 @@ newer_packages() {
         rm -rf "$folder"
         dpkg-deb -R "$deb" "$folder"
         # Its own version, and those that it asks for of its siblings.
-        sed -i "s/^Version: $version\$/Version: $version+later/; s/(= $version)/(= $version+later)/g" \
+        sed -i -e "s/^Version: $version\$/&+later/" -e "s/(= $version)/(= $version+later)/g" \
             "$folder/DEBIAN/control"
         dpkg-deb -Znone -b "$folder" "$1/newer" >/dev/null
     done

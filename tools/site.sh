@@ -1,6 +1,6 @@
 #!/bin/bash
-# tools/site.sh [OUT]: the pages of docs/ as one site in OUT (build/site), with a search that needs no
-# network and no server: open OUT/index.html.
+# tools/site.sh [OUT]: the pages of docs/ as one site in OUT (build/site), with a search that needs
+# no network and no server: open OUT/index.html.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tools/setup.sh"

@@ -4,7 +4,9 @@ export DEBIAN_FRONTEND=noninteractive
 log=/packages/apt.log
 
 says() { echo "ok      $1"; }
-install() { apt-get install -y --no-install-recommends "$@" >>$log 2>&1 || { tail -n 20 $log; exit 1; }; }
+install() {
+    apt-get install -y --no-install-recommends "$@" >>$log 2>&1 || { tail -n 20 $log; exit 1; }
+}
 
 apt-get update >$log 2>&1
 find / -xdev -path /proc -prune -o -path /packages -prune -o -path /var -prune -o -print |

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """packages.py ROOT BUILD: every file that `cmake --install` puts in place belongs to one package of
-debian/, and debian/ agrees with the tree: versions, packages that a build needs, names of libraries.
+debian/, and debian/ agrees with the tree: versions, packages that a build needs, libraries' names.
 What the packages do in a clean system is tried by `tools/package.sh --try`."""
 import os
 import pathlib
@@ -66,16 +66,16 @@ check(not missing, "every file that is installed is in a package", sorted(missin
 version = re.search(r"project\(couplet VERSION ([\d.]+)", (root / "CMakeLists.txt").read_text())[1]
 soversion = re.search(r"COUPLET_SOVERSION (\d+)\)", (root / "CMakeLists.txt").read_text())[1]
 first = (debian / "changelog").read_text().split("\n", 1)[0]
-check(re.match(rf"couplet \({re.escape(version)}(-\d+)?\) ", first), "debian/changelog has the version",
-      first)
+check(re.match(rf"couplet \({re.escape(version)}(-\d+)?\) ", first),
+      "debian/changelog has the version", first)
 check(f"\n## {version}\n" in (root / "CHANGELOG.md").read_text(), "CHANGELOG.md has it")
 for name in ("libcouplet", "libcouplet_formula"):
     listed = [file for file in owners if file.endswith(f"{name}.so.{soversion}")]
     package = name.replace("_", "-") + soversion
     check(len(listed) == 1 and package in packages, f"{package} is called like its library", listed)
 
-said = subprocess.run(["bash", "-c", f'root={root}; . {root}/tools/setup.sh; echo $packages; reader_packages'],
-                      capture_output=True, text=True).stdout.split()
+LISTS = f"root={root}; . {root}/tools/setup.sh; echo $packages; reader_packages"
+said = subprocess.run(["bash", "-c", LISTS], capture_output=True, text=True).stdout.split()
 # What a run or a compiler brings, and a build of packages has by itself.
 AMPLE = {"gcc", "g++", "libc6-dev", "libcmocka-dev", "pocl-opencl-icd", "graphviz", "gnuplot-nox",
          "dataset-fashion-mnist", "ca-certificates", "git"}

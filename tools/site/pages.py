@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""pages.py ROOT FOLDER: makes Sphinx's sources in FOLDER: the README and the pages of docs/, as they
-lie in the tree, a page for each example that these link to, and index.md, made of docs/README.md."""
+"""pages.py ROOT FOLDER: makes Sphinx's sources in FOLDER: the README and the pages of docs/, as
+they lie in the tree, a page for each example that these link to, and index.md, which is
+docs/README.md."""
 import os
 import pathlib
 import re
@@ -72,7 +73,7 @@ class Site:
             self.write(f"{path.relative_to(self.root)}.md", ORPHAN + shows(path))
 
     def index(self, docs):
-        """index.md: docs/README.md, and behind it the contents, which the theme shows at the side."""
+        """index.md: docs/README.md and the contents, which the theme shows at the side."""
         text = self.page(docs / "README.md")
         text = re.sub(r"\]\((?!\.\./)([\w/.]+\.md)", r"](docs/\1", text).replace("](../", "](")
         for heading, pages in of_index(self.root):
