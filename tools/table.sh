@@ -13,5 +13,5 @@ case " $* " in
     *) packages="$packages python3-torch python3-numpy python3-pil" ;;
 esac
 install_packages
-build release
+build release program
 exec /usr/bin/python3 "$root/tools/table.py" "$root/build/release/couplet" "$@"
