@@ -9,7 +9,7 @@ of the folders lang, compiler, runtime and tests, and a row for the first three 
     wide        lines of more than 100 columns, comments among them
     long        functions of more than 40 lines
     median      tokens of the median function
-    walkers     functions that call themselves over the arguments of an expression
+    walkers     functions that call themselves over the arguments of an expression of a graph
     headless    files that do not begin with a comment
     asserts     calls of assert and _Static_assert
     comment     percent of the characters that stand in comments
@@ -98,8 +98,12 @@ class Source:
 
 
 def is_walker(name, words):
-    """True for a function that calls itself and looks at `args`: a walk over expressions."""
-    return "args" in words and name in words[1:] and words.count(name) > 1
+    """True for a function over expressions of a graph that calls itself and looks at `args`.
+
+    A formula of the language (Expr) is a tree, and recursion is its walk. One of a graph (GExpr) is
+    a graph: a walk that goes by itself meets a shared part as often as there are paths to it."""
+    calls = [i for i, word in enumerate(words[:-1]) if word == name and words[i + 1] == "("]
+    return "GExpr" in words and "args" in words and len(calls) > 1
 
 
 def measure(sources):

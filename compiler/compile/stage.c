@@ -4,6 +4,8 @@
  */
 #include "compiler/compile/stage.h"
 
+#include "compiler/graph/visit.h"
+
 #include <time.h>
 
 static double processor_seconds(void) {
@@ -16,6 +18,7 @@ PassFigures pass_figures_begin(const Graph *g, const char *pass) {
     return (PassFigures){.pass = pass,
                          .seconds = -processor_seconds(),
                          .nodes_before = g ? g->nodes.count : 0,
+                         .steps = -(int64_t)expr_steps(),
                          .exprs = g ? -(int64_t)graph_expr_count(g) : 0};
 }
 
@@ -25,6 +28,7 @@ void pass_figures_end(PassLog *log, PassFigures figures, const Graph *g) {
     figures.seconds += processor_seconds();
     figures.nodes = g->nodes.count;
     figures.exprs += graph_expr_count(g);
+    figures.steps += (int64_t)expr_steps();
     array_push(g->arena, log, figures);
 }
 

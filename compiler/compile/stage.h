@@ -13,6 +13,7 @@ typedef struct PassFigures {
     double seconds; /* the processor's time */
     int nodes_before, nodes;
     int64_t exprs; /* expressions that no one had made before */
+    int64_t steps; /* parts of expressions that were looked at (visit.h) */
 } PassFigures;
 typedef ARRAY(PassFigures) PassLog;
 

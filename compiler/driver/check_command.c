@@ -41,8 +41,8 @@ static void print_numerics(const Graph *g, FILE *out) {
 }
 
 static void print_figures(const PassFigures *f) {
-    printf("%-16s %-14s %9.2f %8d %8d %12lld\n", f->graph, f->pass, 1e3 * f->seconds,
-           f->nodes_before, f->nodes, (long long)f->exprs);
+    printf("%-16s %-14s %9.2f %8d %8d %12lld %10lld\n", f->graph, f->pass, 1e3 * f->seconds,
+           f->nodes_before, f->nodes, (long long)f->exprs, (long long)f->steps);
 }
 
 /* The plans that a back end would make; their "nodes" are kernels. */
@@ -64,17 +64,18 @@ static void log_plans(Arena *arena, const LoweredProgram *program, PassLog *log)
 /* A line for each pass over each graph, and their sum. */
 static void print_passes(Arena *arena, const LoweredProgram *program, PassLog *log) {
     double seconds = 0;
-    int64_t exprs = 0;
+    int64_t exprs = 0, steps = 0;
     log_plans(arena, program, log);
-    printf("%-16s %-14s %9s %8s %8s %12s\n", "graph", "pass", "ms", "before", "after",
-           "expressions");
+    printf("%-16s %-14s %9s %8s %8s %12s %10s\n", "graph", "pass", "ms", "before", "after",
+           "expressions", "visits");
     for (int i = 0; i < log->count; i++) {
         print_figures(&log->items[i]);
         seconds += log->items[i].seconds;
         exprs += log->items[i].exprs;
+        steps += log->items[i].steps;
     }
-    printf("%-16s %-14s %9.2f %8s %8s %12lld\n", "all", "", 1e3 * seconds, "", "",
-           (long long)exprs);
+    printf("%-16s %-14s %9.2f %8s %8s %12lld %10lld\n", "all", "", 1e3 * seconds, "", "",
+           (long long)exprs, (long long)steps);
 }
 
 static bool report_memory(Arena *arena, Method *method, const LoweredProgram *program,

@@ -17,33 +17,99 @@ static void add_scaled(Affine *to, const Affine *from, int64_t by) {
         to->factor[i] += by * from->factor[i];
 }
 
-static bool collect(const GExpr *e, int64_t by, Affine *out) {
-    switch (e->op) {
-    case G_CONST:
-        if (e->type != GT_INT) return false;
-        out->constant += by * e->integer;
-        return true;
-    case G_INDEX:
-        if (e->index < 0 || e->index >= GRAPH_MAX_INDICES) return false;
-        out->factor[e->index] += by;
-        return true;
-    case G_ADD:
-        return collect(e->args[0], by, out) && collect(e->args[1], by, out);
-    case G_SUB:
-        return collect(e->args[0], by, out) && collect(e->args[1], -by, out);
-    case G_NEG:
-        return collect(e->args[0], -by, out);
-    case G_MUL:
-        if (e->args[1]->op == G_CONST) return collect(e->args[0], by * e->args[1]->integer, out);
-        return e->args[0]->op == G_CONST && collect(e->args[1], by * e->args[0]->integer, out);
-    default:
-        return false;
+/* ---- addends --------------------------------------------------------------------------------- */
+
+typedef struct Addends {
+    int64_t constant;
+    AffineTerm term;
+    void *context;
+} Addends;
+
+static bool add_constant(Addends *a, int64_t value, int64_t by) {
+    int64_t product;
+    return !__builtin_mul_overflow(by, value, &product) &&
+           !__builtin_add_overflow(a->constant, product, &a->constant);
+}
+
+static const GExpr *whole_factor(const GExpr *product, int *other) {
+    for (*other = 0; *other < 2; ++*other) {
+        const GExpr *factor = product->args[1 - *other];
+        if (factor->op == G_CONST) return factor;
     }
+    return NULL;
+}
+
+/* A walk over a small tree. */
+static bool find_addends(Addends *a, const GExpr *e, int64_t by) {
+    int64_t scaled;
+    int other;
+    const bool is_sum = e->op == G_ADD || e->op == G_SUB;
+    expr_count_step();
+    if (e->op == G_CONST) return add_constant(a, e->integer, by);
+    if (is_sum || e->op == G_NEG) {
+        if (is_sum && !find_addends(a, e->args[0], by)) return false;
+        if (e->op == G_ADD) return find_addends(a, e->args[1], by);
+        return !__builtin_sub_overflow(0, by, &scaled) &&
+               find_addends(a, e->args[is_sum ? 1 : 0], scaled);
+    }
+    const GExpr *factor = e->op == G_MUL ? whole_factor(e, &other) : NULL;
+    if (factor)
+        return !__builtin_mul_overflow(by, factor->integer, &scaled) &&
+               find_addends(a, e->args[other], scaled);
+    return a->term(a->context, e, by);
+}
+
+static bool each_addend(const GExpr *e, int64_t by, int64_t *constant, AffineTerm term,
+                        void *context) {
+    Addends a = {0, term, context};
+    if (e->type != GT_INT || !expr_is_small_tree(e) || !find_addends(&a, e, by)) return false;
+    *constant = a.constant;
+    return true;
+}
+
+bool affine_each(const GExpr *e, int64_t *constant, AffineTerm term, void *context) {
+    return each_addend(e, 1, constant, term, context);
+}
+
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+static bool add_part(void *context, const GExpr *part, int64_t factor) {
+    AffineSum *sum = context;
+    for (int i = 0; i < sum->count; i++)
+        if (sum->part[i] == part)
+            return !__builtin_add_overflow(sum->factor[i], factor, &sum->factor[i]);
+    if (sum->count == GRAPH_MAX_INDICES) return false;
+    sum->part[sum->count] = part;
+    sum->factor[sum->count++] = factor;
+    return true;
+}
+
+bool affine_add(AffineSum *sum, const GExpr *e, int64_t by) {
+    int64_t constant;
+    return each_addend(e, by, &constant, add_part, sum) &&
+           !__builtin_add_overflow(sum->constant, constant, &sum->constant);
+}
+
+static bool add_index(void *context, const GExpr *part, int64_t factor) {
+    return part->op == G_INDEX && add_part(context, part, factor);
+}
+
+bool affine_of_indices(const GExpr *e, AffineSum *sum) {
+    sum->count = 0;
+    return each_addend(e, 1, &sum->constant, add_index, sum);
+}
+
+/* ---- forms over the indices of a node -------------------------------------------------------- */
+
+static bool add_own_index(void *context, const GExpr *part, int64_t factor) {
+    Affine *out = context;
+    if (part->op != G_INDEX || part->index < 0 || part->index >= GRAPH_MAX_INDICES) return false;
+    return !__builtin_add_overflow(out->factor[part->index], factor, &out->factor[part->index]);
 }
 
 bool affine_of(const GExpr *e, Affine *out) {
     memset(out, 0, sizeof *out);
-    return e->type == GT_INT && expr_is_small_tree(e) && collect(e, 1, out);
+    return affine_each(e, &out->constant, add_own_index, out);
 }
 
 bool affine_load(const GExpr *load, Affine *out) {

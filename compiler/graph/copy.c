@@ -116,7 +116,6 @@ Graph *graph_copy(Arena *arena, const Graph *from) {
     Graph *g = arena_new_of(arena, Graph);
     *g = *from;
     g->arena = arena;
-    memset(&g->marks, 0, sizeof g->marks);
     c.exprs = arena_array(arena, GExpr *, from->tables->last_expr + 1);
     c.nodes = arena_array(arena, GNode *, from->tables->last_node + 1);
     g->tables = copy_tables(&c, from->tables);

@@ -1,6 +1,7 @@
 /* Scalar expressions: constructors that fold, and rewriting. What values an expression may have is
  * the matter of range.c. */
 #include "compiler/graph/private.h"
+#include "compiler/graph/rewriter.h"
 #include "compiler/graph/visit.h"
 
 #include <assert.h>
@@ -447,7 +448,7 @@ const GExpr *gx_and(Graph *g, const GExpr *a, const GExpr *b) {
 
 /* ---- rewriting ------------------------------------------------------------------------------- */
 
-static const GExpr *rebuild(Graph *g, const GExpr *e, const GExpr *const *args) {
+const GExpr *gx_with_args(Graph *g, const GExpr *e, const GExpr *const *args) {
     bool same = true;
     for (int i = 0; i < e->arg_count; i++)
         same &= args[i] == e->args[i];
@@ -460,26 +461,46 @@ static const GExpr *rebuild(Graph *g, const GExpr *e, const GExpr *const *args) 
     return gx_op(g, e->op, e->arg_count, args);
 }
 
-static const GExpr *rewrite(Graph *g, ExprMap *done, const GExpr *e, GVisit visit, void *context) {
-    const ExprValue *known = expr_map_find(done, e);
-    if (known) return known->pointer;
+void gx_rewriter_open(GRewriter *r, Graph *g, GVisit before, GVisit after, void *context) {
+    *r = (GRewriter){.g = g, .before = before, .after = after, .context = context};
+    expr_map_open(&r->done);
+}
+
+void gx_rewriter_close(GRewriter *r) {
+    expr_map_close(&r->done);
+}
+
+static const GExpr *rewrite_new(GRewriter *r, const GExpr *e) {
     const GExpr *args[GRAPH_MAX_RANK + 1];
+    const GExpr *replaced = r->before ? r->before(r->context, r->g, e) : NULL;
+    if (replaced) return replaced;
     for (int i = 0; i < e->arg_count; i++)
-        args[i] = rewrite(g, done, e->args[i], visit, context);
-    const GPlace *outer = g->place;
-    g->place = e->place;
-    const GExpr *result = visit(context, g, rebuild(g, e, args));
-    g->place = outer;
-    expr_map_set(done, e, (ExprValue){.pointer = result});
+        args[i] = gx_rewriter_apply(r, e->args[i]);
+    const GPlace *outer = r->g->place;
+    r->g->place = e->place;
+    const GExpr *result = gx_with_args(r->g, e, args);
+    if (r->after) result = r->after(r->context, r->g, result);
+    r->g->place = outer;
+    return result;
+}
+
+const GExpr *gx_rewriter_apply(GRewriter *r, const GExpr *e) {
+    if (!e) return NULL;
+    expr_count_step();
+    const bool is_leaf = e->op == G_CONST || e->op == G_INDEX;
+    const ExprValue *known = is_leaf ? NULL : expr_map_find(&r->done, e);
+    if (known) return known->pointer;
+    const GExpr *result = rewrite_new(r, e);
+    if (!is_leaf) expr_map_add_new(&r->done, e, (ExprValue){.pointer = result});
     return result;
 }
 
 const GExpr *gx_rewrite(Graph *g, const GExpr *expr, GVisit visit, void *context) {
     if (!expr) return NULL;
-    ExprMap done;
-    expr_map_open(&done);
-    const GExpr *result = rewrite(g, &done, expr, visit, context);
-    expr_map_close(&done);
+    GRewriter r;
+    gx_rewriter_open(&r, g, NULL, visit, context);
+    const GExpr *result = gx_rewriter_apply(&r, expr);
+    gx_rewriter_close(&r);
     return result;
 }
 

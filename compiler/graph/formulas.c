@@ -8,6 +8,7 @@
 #include "compiler/graph/formulas.h"
 
 #include "compiler/graph/loads.h"
+#include "compiler/graph/visit.h"
 #include "runtime/formula.h"
 
 #include <string.h>
@@ -154,12 +155,14 @@ static int node_number(Formulas *w, const GNode *n) {
 }
 
 /* Arguments come first, each once. */
-static void list(Formulas *w, const GExpr *e) {
-    if (!e || w->number_of[e->id]) return;
-    for (int i = 0; i < e->arg_count; i++)
-        list(w, e->args[i]);
-    array_push(w->arena, &w->order, e);
-    w->number_of[e->id] = w->order.count;
+static ExprValue list(void *context, const GExpr *e, const ExprValue *args) {
+    Formulas *w = context;
+    (void)args;
+    if (!w->number_of[e->id]) {
+        array_push(w->arena, &w->order, e);
+        w->number_of[e->id] = w->order.count;
+    }
+    return (ExprValue){.integer = 0};
 }
 
 static void put_load(Formulas *w, const GNode *n, const GExpr *e) {
@@ -222,9 +225,9 @@ static void put_compute(Formulas *w, const GNode *n) {
     put(w, n->empty_is_error);
     put_axes(w, n, n->rank, n->red_rank);
     w->order.count = 0;
-    list(w, n->guard);
-    list(w, n->active);
-    list(w, n->value);
+    if (n->guard) expr_fold(n->guard, list, w);
+    if (n->active) expr_fold(n->active, list, w);
+    expr_fold(n->value, list, w);
     put(w, (uint64_t)w->order.count);
     for (int i = 0; i < w->order.count; i++)
         put_expr(w, n, w->order.items[i], i);

@@ -4,6 +4,7 @@
 #include "compiler/graph/graph.h"
 
 #include "compiler/graph/private.h"
+#include "compiler/graph/visit.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -391,17 +392,14 @@ void graph_output(Graph *g, const char *name, GNode *node) {
 typedef struct Walk {
     Graph *g;
     ARRAY(GNode *) order;
-    unsigned char *expr_seen; /* by expression id */
+    ExprMap met; /* of the expressions of all nodes */
 } Walk;
 
 static void visit_node(Walk *w, GNode *node);
 
-static void visit_expr(Walk *w, const GExpr *e) {
-    if (!e || w->expr_seen[e->id]) return;
-    w->expr_seen[e->id] = 1;
-    if (e->tensor) visit_node(w, e->tensor);
-    for (int i = 0; i < e->arg_count; i++)
-        visit_expr(w, e->args[i]);
+static VisitStep visit_read(void *context, const GExpr *e) {
+    if (e->tensor) visit_node(context, e->tensor);
+    return VISIT_INSIDE;
 }
 
 static void visit_node(Walk *w, GNode *node) {
@@ -410,19 +408,17 @@ static void visit_node(Walk *w, GNode *node) {
     visit_node(w, node->operand);
     for (int i = 0; i < node->operand_count; i++)
         visit_node(w, node->operands[i]);
-    visit_expr(w, node->guard);
-    visit_expr(w, node->active);
-    visit_expr(w, node->value);
+    expr_visit_rest(&w->met, node->guard, visit_read, w);
+    expr_visit_rest(&w->met, node->active, visit_read, w);
+    expr_visit_rest(&w->met, node->value, visit_read, w);
     array_push(w->g->arena, &w->order, node);
 }
 
-/* Marks what the first nodes, an output or a commit reach, and lists it in topological order. False
- * when there is no memory for it. */
-static bool walk_reached(Graph *g, Walk *w, GNode *const *first, int count) {
+/* Marks what the first nodes, an output or a commit reach, and lists it in topological order. */
+static void walk_reached(Graph *g, Walk *w, GNode *const *first, int count) {
     memset(w, 0, sizeof *w);
     w->g = g;
-    w->expr_seen = calloc((size_t)g->tables->last_expr + 1, 1);
-    if (!w->expr_seen) return false;
+    expr_map_open(&w->met);
     for (int i = 0; i < g->nodes.count; i++)
         g->nodes.items[i]->mark = 0;
     for (int i = 0; i < count; i++)
@@ -438,8 +434,7 @@ static bool walk_reached(Graph *g, Walk *w, GNode *const *first, int count) {
         visit_node(w, c->head);
         visit_node(w, c->fill);
     }
-    free(w->expr_seen);
-    return true;
+    expr_map_close(&w->met);
 }
 
 int64_t graph_extent(const GNode *n, int index) {
@@ -468,8 +463,8 @@ void graph_prune(Graph *g) {
 
 void graph_arrange(Graph *g, GNode *const *first, int count) {
     Walk w;
-    if (!walk_reached(g, &w, first, count)) return; /* dead nodes only cost time */
-    /* a node that was dropped must not be found again by graph_compute */
+    walk_reached(g, &w, first, count);
+    /* What was dropped must not be found again by graph_compute. */
     GraphTables *t = g->tables;
     t->compute_count = 0;
     t->computes = NULL;

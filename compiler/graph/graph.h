@@ -233,7 +233,6 @@ typedef struct Graph {
      * need. */
     ARRAY(Span) loss;
     GraphSettings settings;
-    ARRAY(signed char) marks;   /* by expression id: scratch of the pass at work */
     const GPlace *place;        /* the place that new expressions get */
     struct GraphTables *tables; /* hash-consing; private to graph.c */
 } Graph;
@@ -309,6 +308,8 @@ const GExpr *gx_and(Graph *g, const GExpr *a, const GExpr *b);
  * arguments already rewritten and returns its replacement (itself, to leave it). */
 typedef const GExpr *(*GVisit)(void *context, Graph *g, const GExpr *expr);
 const GExpr *gx_rewrite(Graph *g, const GExpr *expr, GVisit visit, void *context);
+/* The same operation, read or draw with other arguments. */
+const GExpr *gx_with_args(Graph *g, const GExpr *expr, const GExpr *const *args);
 /* Replaces indices: from[i] (G_INDEX) becomes to[i]. */
 const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *const *from,
                            const GExpr *const *to);
@@ -325,6 +326,10 @@ bool gx_to_int(double value, int32_t *out);
 static inline int64_t gx_floor_div(int64_t a, int64_t b) {
     int64_t q = a / b;
     return (a % b != 0 && ((a % b < 0) != (b < 0))) ? q - 1 : q;
+}
+/* What is left of such a division: of the sign of b, or 0. */
+static inline int64_t gx_floor_mod(int64_t a, int64_t b) {
+    return a - b * gx_floor_div(a, b);
 }
 
 /* The range of an int expression, min and max included, while indices go over their extents.

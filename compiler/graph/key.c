@@ -4,27 +4,8 @@
  * The key must read a reduced index, or there would be nothing to sort, and must not read the
  * index that it is compared with. What becomes of such a reduction is decided in plan/bucket.c. */
 #include "compiler/graph/key.h"
+
 #include "compiler/graph/visit.h"
-
-static VisitStep note_index(void *context, const GExpr *e) {
-    if (e->op == G_INDEX) *(uint32_t *)context |= 1u << e->index;
-    return VISIT_INSIDE;
-}
-
-uint32_t key_indices(const GExpr *e) {
-    uint32_t bits = 0;
-    expr_visit(e, note_index, &bits);
-    return bits;
-}
-
-bool expr_list_conjuncts(const GExpr *e, Conjuncts *c) {
-    if (!e) return true;
-    if (e->op == G_AND)
-        return expr_list_conjuncts(e->args[0], c) && expr_list_conjuncts(e->args[1], c);
-    if (c->count == MOST_CONJUNCTS) return false;
-    c->items[c->count++] = e;
-    return true;
-}
 
 const GExpr *key_of(const GNode *n, const GExpr *conjunct, int *target) {
     if (conjunct->op != G_EQ || conjunct->args[0]->type != GT_INT) return NULL;
@@ -32,7 +13,7 @@ const GExpr *key_of(const GNode *n, const GExpr *conjunct, int *target) {
     for (int side = 0; side < 2; side++) {
         const GExpr *index = conjunct->args[side], *key = conjunct->args[1 - side];
         if (index->op != G_INDEX || index->index >= n->rank) continue;
-        uint32_t read = key_indices(key);
+        uint32_t read = expr_index_mask(key);
         if (!(read & reduced) || read & 1u << index->index) continue;
         *target = index->index;
         return key;
@@ -40,13 +21,12 @@ const GExpr *key_of(const GNode *n, const GExpr *conjunct, int *target) {
     return NULL;
 }
 
-static bool has_key(const GNode *n, const GExpr *guard) {
+static bool is_key(void *context, const GExpr *conjunct) {
     int target;
-    if (guard->op == G_AND) return has_key(n, guard->args[0]) || has_key(n, guard->args[1]);
-    return key_of(n, guard, &target) != NULL;
+    return key_of(context, conjunct, &target) != NULL;
 }
 
 bool node_reduces_by_key(const GNode *n) {
-    return n->kind == GN_COMPUTE && n->reducer != GR_NONE && n->guard && !n->active &&
-           has_key(n, n->guard);
+    return n->kind == GN_COMPUTE && n->reducer != GR_NONE && !n->active &&
+           guard_any(n->guard, is_key, (void *)(uintptr_t)n);
 }

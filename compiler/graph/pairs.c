@@ -8,24 +8,6 @@
 
 #include <string.h>
 
-/* ---- which indices an expression reads ------------------------------------------------------- */
-
-static ExprValue mask_of(void *context, const GExpr *e, const ExprValue *args) {
-    (void)context;
-    if (e->op == G_INDEX) {
-        bool counts = e->index >= 0 && e->index < GRAPH_MAX_INDICES;
-        return (ExprValue){.integer = counts ? (int64_t)1 << e->index : 0};
-    }
-    ExprValue mask = {.integer = 0};
-    for (int i = 0; i < e->arg_count; i++)
-        mask.integer |= args[i].integer;
-    return mask;
-}
-
-uint32_t expr_index_mask(const GExpr *expr) {
-    return expr ? (uint32_t)expr_fold(expr, mask_of, NULL).integer : 0;
-}
-
 /* ---- products -------------------------------------------------------------------------------- */
 
 /* Rows of merged axes (x[r div C, r mod C, d]) are no even rows to a sweep; such a product is

@@ -45,7 +45,4 @@ typedef struct PairSink {
 /* Takes a node apart as a sink. False if the node reads no streamed product, or is no sink. */
 bool pair_sink(const GNode *node, PairSink *out);
 
-/* The indices of a finished node that an expression reads, a bit for each. */
-uint32_t expr_index_mask(const GExpr *expr);
-
 #endif

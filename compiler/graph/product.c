@@ -9,6 +9,9 @@
  * case. MAX_GRID and MAX_CLASSES bound the work; a sum beyond them is compiled as an ordinary
  * node. */
 #include "compiler/graph/product.h"
+
+#include "compiler/graph/guard.h"
+#include "compiler/graph/point.h"
 #include "compiler/graph/visit.h"
 
 #include <stdlib.h>
@@ -28,8 +31,8 @@ enum {
 /* A truth value over index values: a conjunct of the guard, or 0 <= subscript < extent of a read
  * that is 0 elsewhere. */
 typedef struct Condition {
-    const GExpr *truth; /* the truth value, or NULL: */
-    const GExpr *subscript;
+    PointFormula *value; /* the truth value, or the subscript */
+    bool is_truth;
     int64_t extent;
     int out, red;   /* the indices it joins; -1: none */
     bool is_affine; /* the subscript, and then in numbers: it is asked for many values */
@@ -37,28 +40,13 @@ typedef struct Condition {
 } Condition;
 
 typedef struct Conditions {
+    Arena *arena;
     const GNode *node;
     Condition items[MAX_CONDITIONS];
     int count;
     /* by reduced index: the output index that it is joined with, or -1 */
     int partner[GRAPH_MAX_INDICES];
 } Conditions;
-
-/* Index arithmetic, by value. False for anything that reads data. */
-static bool evaluate(const GExpr *e, const int64_t *values, int64_t *out) {
-    int64_t v[3] = {0, 0, 0};
-    if (e->op == G_LOAD || e->op == G_RANDOM || e->type == GT_REAL || e->arg_count > 3)
-        return false;
-    for (int i = 0; i < e->arg_count; i++)
-        if (!evaluate(e->args[i], values, &v[i])) return false;
-    if (e->op == G_CONST)
-        *out = e->integer;
-    else if (e->op == G_INDEX)
-        *out = values[e->index];
-    else
-        return gx_of_ints(e->op, v, out);
-    return true;
-}
 
 static bool holds(const Condition *c, const int64_t *values, bool *out) {
     int64_t v = 0;
@@ -68,18 +56,9 @@ static bool holds(const Condition *c, const int64_t *values, bool *out) {
         *out = v >= 0 && v < c->extent;
         return true;
     }
-    if (!evaluate(c->truth ? c->truth : c->subscript, values, &v)) return false;
-    *out = c->truth ? v != 0 : v >= 0 && v < c->extent;
+    if (!point_value(c->value, values, &v)) return false;
+    *out = c->is_truth ? v != 0 : v >= 0 && v < c->extent;
     return true;
-}
-
-static VisitStep note_index(void *context, const GExpr *e) {
-    if (e->op == G_INDEX) ((bool *)context)[e->index] = true;
-    return VISIT_INSIDE;
-}
-
-static void note_indices(const GExpr *e, bool *used) {
-    expr_visit(e, note_index, used);
 }
 
 static bool always_holds(const GNode *node, const Condition *c) {
@@ -91,15 +70,13 @@ static bool always_holds(const GNode *node, const Condition *c) {
 /* False when the condition joins more than one index of a kind. */
 static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscript,
                           int64_t extent) {
-    bool used[GRAPH_MAX_INDICES] = {false};
-    Condition made = {
-        .truth = truth, .subscript = subscript, .extent = extent, .out = -1, .red = -1};
+    const uint32_t used = expr_index_mask(truth ? truth : subscript);
+    Condition made = {.is_truth = truth, .extent = extent, .out = -1, .red = -1};
     Affine affine;
     if (c->count == MAX_CONDITIONS || !expr_is_small_tree(truth ? truth : subscript)) return false;
-    note_indices(truth ? truth : subscript, used);
     for (int i = 0; i < c->node->rank + c->node->red_rank; i++) {
         int *place = i < c->node->rank ? &made.out : &made.red;
-        if (!used[i]) continue;
+        if (!(used & 1u << i)) continue;
         if (*place >= 0) return false;
         *place = i;
     }
@@ -114,6 +91,7 @@ static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscr
         /* an output index within the array, whatever its value */
         if (made.red < 0 && always_holds(c->node, &made)) return true;
     }
+    if (!made.is_affine) made.value = point_formula(c->arena, truth ? truth : subscript, NULL, 0);
     if (made.out >= 0 && made.red >= 0) {
         int *partner = &c->partner[made.red];
         if (*partner >= 0 && *partner != made.out) return false;
@@ -123,10 +101,12 @@ static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscr
     return true;
 }
 
+static bool add_conjunct(void *context, const GExpr *conjunct) {
+    return add_condition(context, conjunct, NULL, 0);
+}
+
 static bool add_guard(Conditions *c, const GExpr *guard) {
-    if (!guard) return true;
-    if (guard->op == G_AND) return add_guard(c, guard->args[0]) && add_guard(c, guard->args[1]);
-    return add_condition(c, guard, NULL, 0);
+    return guard_all(guard, add_conjunct, c);
 }
 
 static bool add_edges(Conditions *c, const GExpr *load) {
@@ -245,50 +225,45 @@ static bool classes_of(Arena *arena, const Conditions *c, int out, Classes *all)
 /* ---- regions --------------------------------------------------------------------------------- */
 
 /* An index expression over a region: constant + sum of factor * place in the progression. */
-static bool affine_in(const GExpr *e, const ProductRegion *r, int64_t by, Affine *out);
+typedef struct InRegion {
+    const ProductRegion *region;
+    Affine *out;
+} InRegion;
+
+static bool affine_in(const GExpr *e, const ProductRegion *r, Affine *out);
 
 /* floor((s X + c) / s) = X + floor(c / s), and the remainder is that of c. */
-static bool affine_quotient(const GExpr *e, const ProductRegion *r, int64_t by, Affine *out) {
-    Affine inner;
-    memset(&inner, 0, sizeof inner);
-    if (e->args[1]->op != G_CONST || e->args[1]->integer <= 0 ||
-        !affine_in(e->args[0], r, 1, &inner))
+static bool add_quotient(const InRegion *in, const GExpr *e, int64_t by) {
+    const ProductRegion *r = in->region;
+    Affine inner, *out = in->out;
+    if (e->args[1]->op != G_CONST || e->args[1]->integer <= 0 || !affine_in(e->args[0], r, &inner))
         return false;
-    int64_t s = e->args[1]->integer, quotient = inner.constant / s - (inner.constant % s < 0);
+    const int64_t s = e->args[1]->integer;
     for (int i = 0; i < GRAPH_MAX_INDICES; i++) {
         if (inner.factor[i] % s && r->index[i].count > 1) return false;
         if (e->op == G_FLOORDIV) out->factor[i] += by * (inner.factor[i] / s);
     }
-    out->constant += by * (e->op == G_FLOORDIV ? quotient : inner.constant - quotient * s);
+    out->constant += by * (e->op == G_FLOORDIV ? gx_floor_div(inner.constant, s)
+                                               : gx_floor_mod(inner.constant, s));
     return true;
 }
 
-static bool affine_in(const GExpr *e, const ProductRegion *r, int64_t by, Affine *out) {
-    if (e->type != GT_INT) return false;
-    switch (e->op) {
-    case G_CONST:
-        out->constant += by * e->integer;
-        return true;
-    case G_INDEX:
-        out->constant += by * r->index[e->index].begin;
-        out->factor[e->index] += by * r->index[e->index].step;
-        return true;
-    case G_ADD:
-        return affine_in(e->args[0], r, by, out) && affine_in(e->args[1], r, by, out);
-    case G_SUB:
-        return affine_in(e->args[0], r, by, out) && affine_in(e->args[1], r, -by, out);
-    case G_NEG:
-        return affine_in(e->args[0], r, -by, out);
-    case G_MUL:
-        if (e->args[1]->op == G_CONST)
-            return affine_in(e->args[0], r, by * e->args[1]->integer, out);
-        return e->args[0]->op == G_CONST && affine_in(e->args[1], r, by * e->args[0]->integer, out);
-    case G_FLOORDIV:
-    case G_MOD:
-        return affine_quotient(e, r, by, out);
-    default:
-        return false;
-    }
+static bool add_in_region(void *context, const GExpr *part, int64_t by) {
+    const InRegion *in = context;
+    if (part->op == G_FLOORDIV || part->op == G_MOD) return add_quotient(in, part, by);
+    if (part->op != G_INDEX) return false;
+    in->out->constant += by * in->region->index[part->index].begin;
+    in->out->factor[part->index] += by * in->region->index[part->index].step;
+    return true;
+}
+
+static bool affine_in(const GExpr *e, const ProductRegion *r, Affine *out) {
+    InRegion in = {r, out};
+    int64_t constant;
+    memset(out, 0, sizeof *out);
+    if (!affine_each(e, &constant, add_in_region, &in)) return false;
+    out->constant += constant;
+    return true;
 }
 
 /* The position of a load, and whether it stays inside its array throughout the region: of one
@@ -299,8 +274,7 @@ static bool place_load(const GNode *node, const GExpr *load, const ProductRegion
     memset(out, 0, sizeof *out);
     for (int i = load->tensor->rank - 1; i >= 0; i--) {
         Affine axis;
-        memset(&axis, 0, sizeof axis);
-        if (!affine_in(load->args[i], r, 1, &axis)) return false;
+        if (!affine_in(load->args[i], r, &axis)) return false;
         int64_t low = axis.constant, high = axis.constant;
         for (int d = 0; d < node->rank + node->red_rank; d++) {
             int64_t reach = axis.factor[d] * (r->index[d].count - 1);
@@ -375,10 +349,9 @@ static void append(int *list, int *count, int64_t *size, int index, int64_t exte
 }
 
 static bool has_index(const GExpr *load, int index) {
-    bool used[GRAPH_MAX_INDICES] = {false};
     for (int i = 0; i < load->tensor->rank; i++)
-        note_indices(load->args[i], used);
-    return used[index];
+        if (expr_index_mask(load->args[i]) & 1u << index) return true;
+    return false;
 }
 
 /* The widest stride first; equal ones stay in the node's order. */
@@ -491,7 +464,7 @@ bool product_of(Arena *arena, const GNode *node, Product *p) {
     if (v->op != G_MUL || !is_real_load(v->args[0]) || !is_real_load(v->args[1])) return false;
     p->a = v->args[0];
     p->b = v->args[1];
-    Conditions conditions = {.node = node};
+    Conditions conditions = {.arena = arena, .node = node};
     for (int i = 0; i < GRAPH_MAX_INDICES; i++)
         conditions.partner[i] = -1;
     if (!add_guard(&conditions, node->guard) || !add_edges(&conditions, p->a) ||

@@ -2,6 +2,7 @@
  * indices and from what is known of the arrays that it reads. Folding drops comparisons and
  * remainders by it, reads are proved to stay inside their arrays, and sums to stay within 64 bits.
  */
+#include "compiler/graph/affine.h"
 #include "compiler/graph/private.h"
 #include "compiler/graph/visit.h"
 
@@ -15,50 +16,6 @@ static int64_t max_of(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-/* An affine form over indices, so that i - i and 2*i - i are seen: intervals alone lose what two
- * terms share. */
-typedef struct Affine {
-    int count;
-    const GExpr *index[GRAPH_MAX_INDICES];
-    int64_t factor[GRAPH_MAX_INDICES];
-    int64_t constant;
-} Affine;
-
-/* False as well where a factor or the constant leaves 64 bits. */
-static bool add_affine(Affine *sum, const GExpr *e, int64_t scale) {
-    int64_t factor;
-    switch (e->op) {
-    case G_CONST:
-        if (e->type != GT_INT || __builtin_mul_overflow(scale, e->integer, &factor)) return false;
-        return !__builtin_add_overflow(sum->constant, factor, &sum->constant);
-    case G_INDEX:
-        for (int i = 0; i < sum->count; i++)
-            if (sum->index[i] == e)
-                return !__builtin_add_overflow(sum->factor[i], scale, &sum->factor[i]);
-        if (sum->count == GRAPH_MAX_INDICES) return false;
-        sum->index[sum->count] = e;
-        sum->factor[sum->count++] = scale;
-        return true;
-    case G_ADD:
-        return add_affine(sum, e->args[0], scale) && add_affine(sum, e->args[1], scale);
-    case G_SUB:
-        return !__builtin_sub_overflow(0, scale, &factor) && add_affine(sum, e->args[0], scale) &&
-               add_affine(sum, e->args[1], factor);
-    case G_NEG:
-        return !__builtin_sub_overflow(0, scale, &factor) && add_affine(sum, e->args[0], factor);
-    case G_MUL:
-        for (int i = 0; i < 2; i++) {
-            const GExpr *by = e->args[1 - i];
-            if (by->op == G_CONST && by->type == GT_INT)
-                return !__builtin_mul_overflow(scale, by->integer, &factor) &&
-                       add_affine(sum, e->args[i], factor);
-        }
-        return false;
-    default:
-        return false;
-    }
-}
-
 static bool index_extent(Graph *g, const GExpr *e, const int64_t *extents, int64_t *extent) {
     if (graph_index_is_fresh(e)) {
         *extent = graph_index_extent(g, e);
@@ -69,15 +26,15 @@ static bool index_extent(Graph *g, const GExpr *e, const int64_t *extents, int64
     return true;
 }
 
+/* Over the affine form i - i and 2*i - i are seen: intervals alone lose what two terms share. */
 static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low,
                          int64_t *high) {
-    Affine sum;
-    memset(&sum, 0, sizeof sum);
-    if (!expr_is_small_tree(e) || !add_affine(&sum, e, 1)) return false;
+    AffineSum sum;
+    if (!affine_of_indices(e, &sum)) return false;
     *low = *high = sum.constant;
     for (int i = 0; i < sum.count; i++) {
         int64_t extent;
-        if (!index_extent(g, sum.index[i], extents, &extent)) return false;
+        if (!index_extent(g, sum.part[i], extents, &extent)) return false;
         int64_t reach;
         if (__builtin_mul_overflow(sum.factor[i], extent - 1, &reach)) return false;
         if (__builtin_add_overflow(*low, min_of(0, reach), low) ||
@@ -370,16 +327,24 @@ bool gx_range_of_data(Graph *g, const GExpr *e, const int64_t *extents, int64_t 
     return range_of(g, e, extents, DEEPEST_RANGE, low, high);
 }
 
-bool gx_fits_32_bits(Graph *g, const GExpr *e, const int64_t *extents) {
+typedef struct Fit {
+    Graph *g;
+    const int64_t *extents;
+} Fit;
+
+/* Ends at a number that may need more than 32 bits. Of a choice of numbers each must fit. */
+static VisitStep may_not_fit(void *context, const GExpr *e) {
+    const Fit *fit = context;
     int64_t low, high;
-    if (is_stored(e)) return true;
-    if (range_of(g, e, extents, DEEPEST_RANGE, &low, &high))
-        return low >= INT32_MIN && high <= INT32_MAX;
-    const bool picks = e->op == G_SELECT || e->op == G_MAX || e->op == G_MIN;
-    bool fits = picks;
-    for (int i = e->op == G_SELECT; fits && i < e->arg_count; i++)
-        fits = gx_fits_32_bits(g, e->args[i], extents);
-    return fits;
+    if (e->type == GT_BOOL || is_stored(e)) return VISIT_PAST;
+    if (range_of(fit->g, e, fit->extents, DEEPEST_RANGE, &low, &high))
+        return low >= INT32_MIN && high <= INT32_MAX ? VISIT_PAST : VISIT_END;
+    return e->op == G_SELECT || e->op == G_MAX || e->op == G_MIN ? VISIT_INSIDE : VISIT_END;
+}
+
+bool gx_fits_32_bits(Graph *g, const GExpr *e, const int64_t *extents) {
+    Fit fit = {g, extents};
+    return is_stored(e) || (e->type != GT_BOOL && !expr_visit(e, may_not_fit, &fit));
 }
 
 bool gx_entries_fit(Graph *g, const GNode *n) {

@@ -1,15 +1,14 @@
 /* Checks what must hold of every graph, after every pass, and of every text that graph_read
  * takes. */
 #include "compiler/graph/private.h"
+#include "compiler/graph/visit.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct Verify {
     const Graph *g;
     const GNode *node;
-    uint32_t *seen; /* by expression id: the turn in which it was found good */
-    uint32_t turn;
+    ExprMap checked; /* the largest index in each part that was checked */
     char *sentence;
     size_t size;
 } Verify;
@@ -100,21 +99,26 @@ static bool check_types(Verify *v, const GExpr *e) {
     return fixed || wrong(v, "draws at a site or lane that is no constant");
 }
 
-static bool check_expr(Verify *v, const GExpr *e, int index_count) {
-    if (v->seen[e->id] == v->turn) return true;
-    v->seen[e->id] = v->turn;
-    if (e->op == G_INDEX)
-        return (e->index >= 0 && e->index < index_count) ||
-               wrong(v, "uses an index that is not its own");
-    if (!check_types(v, e)) return false;
+/* Checks a part, which is done once for all nodes: what comes before one of them comes before the
+ * later ones as well. Returns the largest number of an index in it. */
+static ExprValue check_part(void *context, const GExpr *e, const ExprValue *args) {
+    Verify *v = context;
+    ExprValue largest = {.integer = -1};
+    if (e->op == G_INDEX) largest.integer = e->index < 0 ? INT64_MAX : e->index;
     for (int i = 0; i < e->arg_count; i++)
-        if (!check_expr(v, e->args[i], index_count)) return false;
-    return true;
+        if (args[i].integer > largest.integer) largest = args[i];
+    if (!v->sentence[0]) check_types(v, e);
+    return largest;
+}
+
+static bool check_expr(Verify *v, const GExpr *e, int index_count) {
+    const int64_t largest = expr_fold_rest(&v->checked, e, check_part, v).integer;
+    if (largest >= index_count) wrong(v, "uses an index that is not its own");
+    return !v->sentence[0];
 }
 
 static bool check_condition(Verify *v, const GExpr *e, int index_count) {
     if (!e) return true;
-    v->turn++;
     return (e->type == GT_BOOL || wrong(v, "has a guard or an active that is no condition")) &&
            check_expr(v, e, index_count);
 }
@@ -138,7 +142,6 @@ static bool check_compute(Verify *v, const GNode *n) {
     for (int i = 0; i < n->red_rank; i++)
         if (n->red_shape[i] < 1) return wrong(v, "reduces over an empty axis");
     if (!check_condition(v, n->guard, all) || !check_condition(v, n->active, n->rank)) return false;
-    v->turn++;
     if (!check_expr(v, n->value, all)) return false;
     return (reduced_types(n->reducer) & 1 << n->value->type) ||
            wrong(v, "reduces a type that its reducer does not take");
@@ -240,13 +243,12 @@ static bool check_graph(Verify *v) {
 
 const char *graph_verify(const Graph *g) {
     Verify v = {.g = g, .sentence = arena_alloc(g->arena, 512), .size = 512};
-    v.seen = calloc((size_t)g->tables->last_expr + 1, sizeof *v.seen);
-    if (!v.seen) return "there is no memory to verify the graph";
     for (int i = 0; i < g->nodes.count; i++)
         g->nodes.items[i]->mark = 0;
+    expr_map_open(&v.checked);
     bool good = check_graph(&v);
+    expr_map_close(&v.checked);
     for (int i = 0; i < g->nodes.count; i++)
         g->nodes.items[i]->mark = 0;
-    free(v.seen);
     return good ? NULL : v.sentence;
 }

@@ -8,6 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of the thread, since walks have no graph at hand. Nothing but --passes reads the count. */
+static _Thread_local uint64_t steps;
+
+uint64_t expr_steps(void) {
+    return steps;
+}
+
+void expr_count_step(void) {
+    steps++;
+}
+
 static bool is_leaf(const GExpr *e) {
     return e->op == G_CONST || e->op == G_INDEX;
 }
@@ -70,7 +81,7 @@ ExprValue *expr_map_find(const ExprMap *map, const GExpr *e) {
     return map->keys[at] ? &m->values[at] : NULL;
 }
 
-static void insert(ExprMap *map, const GExpr *e, ExprValue value) {
+void expr_map_add_new(ExprMap *map, const GExpr *e, ExprValue value) {
     bool is_full =
         map->capacity ? 2 * (map->count + 1) > map->capacity : map->count == EXPR_MAP_FEW;
     if (is_full) grow(map);
@@ -85,18 +96,19 @@ void expr_map_set(ExprMap *map, const GExpr *e, ExprValue value) {
     if (known)
         *known = value;
     else
-        insert(map, e, value);
+        expr_map_add_new(map, e, value);
 }
 
 bool expr_map_add(ExprMap *map, const GExpr *e) {
     if (expr_map_find(map, e)) return false;
-    insert(map, e, (ExprValue){.integer = 0});
+    expr_map_add_new(map, e, (ExprValue){.integer = 0});
     return true;
 }
 
 /* ---- walks ----------------------------------------------------------------------------------- */
 
 bool expr_visit_rest(ExprMap *met, const GExpr *e, ExprVisit visit, void *context) {
+    steps++;
     if (!e || (!is_leaf(e) && !expr_map_add(met, e))) return false;
     VisitStep step = visit(context, e);
     if (step == VISIT_END) return true;
@@ -106,19 +118,12 @@ bool expr_visit_rest(ExprMap *met, const GExpr *e, ExprVisit visit, void *contex
 }
 
 static int sure_arguments(const GExpr *e) {
-    switch (e->op) {
-    case G_SELECT:
-    case G_AND:
-    case G_OR:
-        return 1;
-    case G_LOAD:
-        return e->tensor->rank;
-    default:
-        return e->arg_count;
-    }
+    if (e->op == G_SELECT || e->op == G_AND || e->op == G_OR) return 1;
+    return e->op == G_LOAD ? e->tensor->rank : e->arg_count;
 }
 
 bool expr_visit_sure(ExprMap *met, const GExpr *e, ExprVisit visit, void *context) {
+    steps++;
     if (!is_leaf(e) && !expr_map_add(met, e)) return false;
     VisitStep step = visit(context, e);
     if (step == VISIT_END) return true;
@@ -161,23 +166,58 @@ bool expr_any(const GExpr *e, ExprPredicate is, const void *context) {
     return expr_visit(e, end_where, &any);
 }
 
-static ExprValue fold_in(ExprMap *done, const GExpr *e, ExprFold fold, void *context) {
+typedef struct Reading {
+    ExprRead read;
+    void *context;
+} Reading;
+
+static VisitStep take_load(void *context, const GExpr *e) {
+    const Reading *reading = context;
+    if (e->op == G_LOAD) reading->read(reading->context, e);
+    return VISIT_INSIDE;
+}
+
+void expr_each_load(const GExpr *e, ExprRead read, void *context) {
+    Reading reading = {read, context};
+    expr_visit(e, take_load, &reading);
+}
+
+typedef struct Folding {
+    ExprMap *done;
+    ExprEnters enters; /* NULL: every part is entered */
+    ExprFold fold;
+    void *context;
+} Folding;
+
+static ExprValue fold_in(const Folding *f, const GExpr *e) {
     ExprValue args[GRAPH_MAX_RANK + 1];
-    const ExprValue *known = is_leaf(e) ? NULL : expr_map_find(done, e);
+    steps++;
+    const ExprValue *known = is_leaf(e) ? NULL : expr_map_find(f->done, e);
     if (known) return *known;
-    for (int i = 0; i < e->arg_count; i++)
-        args[i] = fold_in(done, e->args[i], fold, context);
-    ExprValue value = fold(context, e, args);
-    if (!is_leaf(e)) expr_map_set(done, e, value);
+    const bool enters = !f->enters || f->enters(f->context, e);
+    for (int i = 0; enters && i < e->arg_count; i++)
+        args[i] = fold_in(f, e->args[i]);
+    ExprValue value = f->fold(f->context, e, enters ? args : NULL);
+    if (!is_leaf(e)) expr_map_add_new(f->done, e, value);
+    return value;
+}
+
+ExprValue expr_fold_rest(ExprMap *done, const GExpr *e, ExprFold fold, void *context) {
+    const Folding f = {done, NULL, fold, context};
+    return fold_in(&f, e);
+}
+
+ExprValue expr_fold_inside(const GExpr *e, ExprEnters enters, ExprFold fold, void *context) {
+    ExprMap done;
+    const Folding f = {&done, enters, fold, context};
+    expr_map_open(&done);
+    ExprValue value = fold_in(&f, e);
+    expr_map_close(&done);
     return value;
 }
 
 ExprValue expr_fold(const GExpr *e, ExprFold fold, void *context) {
-    ExprMap done;
-    expr_map_open(&done);
-    ExprValue value = fold_in(&done, e, fold, context);
-    expr_map_close(&done);
-    return value;
+    return expr_fold_inside(e, NULL, fold, context);
 }
 
 /* ---- frequent questions ---------------------------------------------------------------------- */
@@ -206,6 +246,7 @@ int expr_operations(const GExpr *e) {
 
 /* False once `left` parts were met, shared ones as often as they stand. */
 static bool spend(const GExpr *e, int *left) {
+    steps++;
     if (--*left < 0) return false;
     for (int i = 0; i < e->arg_count; i++)
         if (!spend(e->args[i], left)) return false;
@@ -244,6 +285,18 @@ static bool is_data(const void *context, const GExpr *e) {
 
 bool expr_is_data(const GExpr *e) {
     return expr_any(e, is_data, NULL);
+}
+
+static VisitStep note_index(void *context, const GExpr *e) {
+    const bool counts = e->op == G_INDEX && e->index >= 0 && e->index < GRAPH_MAX_INDICES;
+    if (counts) *(uint32_t *)context |= 1u << e->index;
+    return VISIT_INSIDE;
+}
+
+uint32_t expr_index_mask(const GExpr *e) {
+    uint32_t bits = 0;
+    expr_visit(e, note_index, &bits);
+    return bits;
 }
 
 typedef struct Parts {

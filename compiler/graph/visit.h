@@ -39,6 +39,8 @@ void expr_map_close(ExprMap *map);
 /* Returns the value of a part, or NULL; it is good until the next entry is made. */
 ExprValue *expr_map_find(const ExprMap *map, const GExpr *e);
 void expr_map_set(ExprMap *map, const GExpr *e, ExprValue value);
+/* Makes an entry for a part that has none, which is quicker. */
+void expr_map_add_new(ExprMap *map, const GExpr *e, ExprValue value);
 /* Notes a part; true the first time. */
 bool expr_map_add(ExprMap *map, const GExpr *e);
 
@@ -68,10 +70,27 @@ bool expr_visit_sure(ExprMap *met, const GExpr *e, ExprVisit visit, void *contex
 typedef bool (*ExprPredicate)(const void *context, const GExpr *e);
 bool expr_any(const GExpr *e, ExprPredicate is, const void *context);
 
+/* Calls `read` for each read in the expression, which may be NULL, those in subscripts among
+ * them. */
+typedef void (*ExprRead)(void *context, const GExpr *load);
+void expr_each_load(const GExpr *e, ExprRead read, void *context);
+
 /* The value of an expression made of those of its arguments, each computed once. `args` has one for
  * each argument. */
 typedef ExprValue (*ExprFold)(void *context, const GExpr *e, const ExprValue *args);
 ExprValue expr_fold(const GExpr *e, ExprFold fold, void *context);
+/* The same, where `done` has the values of what earlier folds have met. */
+ExprValue expr_fold_rest(ExprMap *done, const GExpr *e, ExprFold fold, void *context);
+/* The same, where the arguments of a part are looked at only if `enters` is true of it. Of all
+ * others, `args` is NULL. */
+typedef bool (*ExprEnters)(void *context, const GExpr *e);
+ExprValue expr_fold_inside(const GExpr *e, ExprEnters enters, ExprFold fold, void *context);
+
+/* The parts that walks, folds and rewrites of this thread have met so far. The difference of two
+ * calls is the work that lies between them, which is the same on any machine. */
+uint64_t expr_steps(void);
+/* Counts a step of a walk that keeps what it has met by itself. */
+void expr_count_step(void);
 
 /* ---- frequent questions ---------------------------------------------------------------------- */
 
@@ -91,6 +110,8 @@ bool expr_reads(const GExpr *e);
 /* True if the value is known only when the graph runs: the expression reads an array, draws, or
  * rounds a real. A subscript of this kind is checked then; any other one is proved to be inside. */
 bool expr_is_data(const GExpr *e);
+/* The indices of a finished node that the expression, which may be NULL, reads: a bit for each. */
+uint32_t expr_index_mask(const GExpr *e);
 /* True if one of the given parts (indices, mostly) is a part of the expression. */
 bool expr_holds_any(const GExpr *e, int count, const GExpr *const *parts);
 

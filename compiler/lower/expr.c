@@ -3,6 +3,7 @@
  */
 #include "compiler/lower/internal.h"
 
+#include "compiler/graph/point.h"
 #include "compiler/graph/visit.h"
 
 #include <assert.h>
@@ -185,34 +186,11 @@ enum { MOST_POINTS = 100000 /* a few milliseconds */ };
 
 typedef struct Emptiness {
     Lower *l;
+    PointFormula *guard;
     const GExpr *index[GRAPH_MAX_INDICES];
     int64_t value[GRAPH_MAX_INDICES];
     int count, points;
 } Emptiness;
-
-/* A whole number or truth value at the point; false: data decide. */
-static bool at_point(const Emptiness *p, const GExpr *e, int64_t *out) {
-    if (e->op == G_CONST) {
-        *out = e->integer;
-        return e->type != GT_REAL;
-    }
-    for (int i = 0; e->op == G_INDEX && i < p->count; i++)
-        if (p->index[i] == e) {
-            *out = p->value[i];
-            return true;
-        }
-    int64_t args[3] = {0, 0, 0};
-    bool known[3] = {false, false, false};
-    if (e->op == G_LOAD || e->arg_count == 0 || e->arg_count > 3) return false;
-    for (int i = 0; i < e->arg_count; i++)
-        known[i] = at_point(p, e->args[i], &args[i]);
-    *out = e->op == G_OR;
-    if (e->op == G_AND && ((known[0] && !args[0]) || (known[1] && !args[1]))) return true;
-    if (e->op == G_OR && ((known[0] && args[0]) || (known[1] && args[1]))) return true;
-    for (int i = 0; i < e->arg_count; i++)
-        if (!known[i]) return false;
-    return gx_of_ints(e->op, args, out);
-}
 
 static bool next_point(Emptiness *p, int from, int count) {
     for (int i = from + count - 1; i >= from; i--) {
@@ -223,13 +201,13 @@ static bool next_point(Emptiness *p, int from, int count) {
 }
 
 /* Whether the guard holds for no index at some point outside, whatever the data. */
-static bool has_empty_row(Emptiness *p, const GExpr *guard, int outer, int inner) {
+static bool has_empty_row(Emptiness *p, int outer, int inner) {
     do {
         bool any = false;
         memset(p->value + outer, 0, sizeof *p->value * (size_t)inner);
         do {
             int64_t holds;
-            any = !at_point(p, guard, &holds) || holds;
+            any = !point_value(p->guard, p->value, &holds) || holds;
         } while (!any && ++p->points < MOST_POINTS && next_point(p, outer, inner));
         if (!any) return p->points < MOST_POINTS;
     } while (++p->points < MOST_POINTS && next_point(p, 0, outer));
@@ -267,7 +245,8 @@ static void refuse_empty(Lower *l, const Expr *e, const GExpr *guard, const GExp
     if (outer + count > GRAPH_MAX_INDICES) return;
     memcpy(p.index + outer, red, sizeof *red * (size_t)count);
     p.count = outer + count;
-    if (!has_empty_row(&p, guard, outer, count)) return;
+    p.guard = point_formula(l->arena, guard, p.index, p.count);
+    if (!has_empty_row(&p, outer, count)) return;
     const char *text =
         arena_printf(l->arena, "no `%s` fulfils the guard here", e->binders[0]->name);
     for (int i = 0; i < outer; i++) {
@@ -712,38 +691,50 @@ static const GExpr *apply_select(Lower *l, void *context, const GExpr *const *e)
                      real ? lower_as_real(l, e[2]) : e[2]);
 }
 
+/* ---- numbers made of constants and hypers ---------------------------------------------------- */
+
+static bool is_number_arithmetic(void *context, const GExpr *e) {
+    (void)context;
+    return e->op == G_TO_REAL || e->op == G_NEG || e->op == G_ADD || e->op == G_SUB ||
+           e->op == G_MUL;
+}
+
+static const double *hyper_value(const Lower *l, const GNode *n) {
+    const bool is_scalar = n->kind == GN_INPUT && n->rank == 0 && l->program;
+    for (int i = 0; is_scalar && i < l->program->hypers.count; i++)
+        if (strncmp(n->name, "hyper.", 6) == 0 &&
+            strcmp(n->name + 6, l->program->hypers.items[i].name) == 0)
+            return &l->program->hypers.items[i].value;
+    return NULL;
+}
+
+/* The value of a part; NULL: it is not known. */
+static ExprValue find_number(void *context, const GExpr *e, const ExprValue *args) {
+    const Lower *l = context;
+    double value = 0;
+    for (int i = 0; args && i < e->arg_count; i++)
+        if (!args[i].pointer) return (ExprValue){.pointer = NULL};
+    const double *a = args ? args[0].pointer : NULL;
+    const double *b = args && e->arg_count > 1 ? args[1].pointer : NULL;
+    if (e->op == G_LOAD) return (ExprValue){.pointer = hyper_value(l, e->tensor)};
+    if (e->op == G_CONST)
+        value = e->type == GT_REAL ? e->real : (double)e->integer;
+    else if (!args)
+        return (ExprValue){.pointer = NULL};
+    else if (!b)
+        value = e->op == G_NEG ? -*a : *a;
+    else
+        value = e->op == G_ADD ? *a + *b : e->op == G_SUB ? *a - *b : *a * *b;
+    double *kept = arena_new_of(l->arena, double);
+    *kept = value;
+    return (ExprValue){.pointer = kept};
+}
+
 /* A number that is made of constants and hypers, as they are set. */
-static bool number_known(const Lower *l, const GExpr *e, int depth, double *out) {
-    enum { DEEPEST = 8 };
-    double a = 0, b = 0;
-    if (depth > DEEPEST) return false;
-    if (e->op == G_CONST) {
-        *out = e->type == GT_REAL ? e->real : (double)e->integer;
-        return true;
-    }
-    if (e->op == G_LOAD) {
-        const GNode *n = e->tensor;
-        for (int i = 0;
-             n->kind == GN_INPUT && n->rank == 0 && l->program && i < l->program->hypers.count;
-             i++) {
-            *out = l->program->hypers.items[i].value;
-            if (strncmp(n->name, "hyper.", 6) == 0 &&
-                strcmp(n->name + 6, l->program->hypers.items[i].name) == 0)
-                return true;
-        }
-        return false;
-    }
-    if (e->op == G_TO_REAL || e->op == G_NEG) {
-        if (!number_known(l, e->args[0], depth + 1, &a)) return false;
-        *out = e->op == G_NEG ? -a : a;
-        return true;
-    }
-    const bool sums = e->op == G_ADD || e->op == G_SUB || e->op == G_MUL;
-    if (!sums || !number_known(l, e->args[0], depth + 1, &a) ||
-        !number_known(l, e->args[1], depth + 1, &b))
-        return false;
-    *out = e->op == G_ADD ? a + b : e->op == G_SUB ? a - b : a * b;
-    return true;
+static bool number_known(Lower *l, const GExpr *e, double *out) {
+    const double *value = expr_fold_inside(e, is_number_arithmetic, find_number, l).pointer;
+    if (value) *out = *value;
+    return value != NULL;
 }
 
 /* What the checker cannot see: a divisor that is 0 with the arguments and dimensions of this call.
@@ -753,7 +744,7 @@ static void refuse_zero_divisor(Lower *l, const Expr *e, const Value *divisor) {
     const bool divides =
         e->kind == EXPR_BINARY && (e->op == OP_DIV || e->op == OP_MOD || e->op == OP_FLOORDIV);
     if (!divides || l->condition || divisor->kind != VALUE_SCALAR ||
-        !number_known(l, divisor->scalar, 0, &value) || value != 0)
+        !number_known(l, divisor->scalar, &value) || value != 0)
         return;
     const Span span = e->args[1]->span, user = user_span(l, span);
     diag_report(l->diag, CODE_NO_VALUE, user, "`%.*s` is 0 here, and something is divided by it",

@@ -13,6 +13,7 @@
  * there are many more squares than entries, as in all pairs of rows, it goes through the plain
  * ones. All pairs of rows have one scale for both arrays, and no second sum. */
 #include "compiler/graph/loads.h"
+#include "compiler/graph/rewriter.h"
 #include "compiler/lower/internal.h"
 #include "compiler/passes/logform.h"
 
@@ -60,18 +61,34 @@ static bool is_sum_of_squares(const GExpr *e) {
     return term->op == G_MUL && term->args[0] == term->args[1] && term->type == GT_REAL;
 }
 
-/* True if the value is a sum of squares, or one times, over or plus something. */
-static bool holds_squares(Graph *g, const GExpr *e, int depth) {
-    const GExpr *v = value_behind_reads(g, e);
-    if (is_sum_of_squares(v)) return true;
-    if (depth == 0) return false;
-    if (v->op == G_DIV) return holds_squares(g, v->args[0], depth - 1);
-    if (v->op != G_ADD && v->op != G_MUL && v->op != G_MAX && v->op != G_SELECT) return false;
-    for (int i = v->op == G_SELECT; i < v->arg_count; i++)
-        if (holds_squares(g, v->args[i], depth - 1)) return true;
-    return false;
+typedef struct Search {
+    Graph *g;
+    ExprMap met;
+} Search;
+
+/* Ends at a sum of squares that the value is, times, over or plus something. */
+static VisitStep find_squares(void *context, const GExpr *e) {
+    Search *s = context;
+    const GExpr *v = value_behind_reads(s->g, e);
+    if (is_sum_of_squares(v)) return VISIT_END;
+    const bool is_sum = v->op == G_ADD || v->op == G_MUL || v->op == G_MAX;
+    if (!is_sum && v->op != G_SELECT && v->op != G_DIV) return VISIT_PAST;
+    const int end = v->op == G_DIV ? 1 : v->arg_count;
+    for (int i = v->op == G_SELECT; i < end; i++)
+        if (expr_visit_rest(&s->met, v->args[i], find_squares, s)) return VISIT_END;
+    return VISIT_PAST;
 }
 
+static bool holds_squares(Graph *g, const GExpr *e) {
+    Search s = {.g = g};
+    expr_map_open(&s.met);
+    const bool holds = expr_visit_rest(&s.met, e, find_squares, &s);
+    expr_map_close(&s.met);
+    return holds;
+}
+
+/* The arrays between a root and an array of pairs that it is taken for: what lies further away, as
+ * the attention of a network does, is not made anew for the root. */
 enum { DEEPEST = 4 };
 
 static int64_t terms_of(const GNode *n) {
@@ -208,24 +225,21 @@ static const GExpr *magnitude(Graph *g, GNode *array, Span span) {
 enum { MOST_OPERANDS = 8 };
 
 typedef struct Operands {
+    Graph *g;
     const GExpr *top; /* the largest entry of all of them */
     Span span;
     int count;
 } Operands;
 
-/* Collects the operands that a difference adds and subtracts, none of them scaled. False: the
- * expression is something else. */
-static bool collect_operands(Graph *g, const GExpr *e, Operands *o) {
-    if (e->op == G_LOAD) {
-        const GNode *array = e->tensor;
-        if (e->has_else || array->type != GT_REAL || array->rank == 0) return false;
-        o->top = larger(g, o->top, magnitude(g, e->tensor, o->span));
-        return ++o->count <= MOST_OPERANDS;
-    }
-    if (e->op != G_ADD && e->op != G_SUB && e->op != G_NEG) return false;
-    for (int i = 0; i < e->arg_count; i++)
-        if (!collect_operands(g, e->args[i], o)) return false;
-    return true;
+/* Ends where the value is more than reads that are added and subtracted, none of them scaled. */
+static VisitStep collect_operand(void *context, const GExpr *e) {
+    Operands *o = context;
+    if (e->op != G_LOAD)
+        return e->op == G_ADD || e->op == G_SUB || e->op == G_NEG ? VISIT_INSIDE : VISIT_END;
+    GNode *array = e->tensor;
+    if (e->has_else || array->type != GT_REAL || array->rank == 0) return VISIT_END;
+    o->top = larger(o->g, o->top, magnitude(o->g, array, o->span));
+    return ++o->count <= MOST_OPERANDS ? VISIT_PAST : VISIT_END;
 }
 
 typedef struct Scaling {
@@ -233,17 +247,24 @@ typedef struct Scaling {
     Span span;
 } Scaling;
 
-static const GExpr *scale_operand(const Scaling *s, Graph *g, const GExpr *e) {
-    if (e->op == G_LOAD) {
-        GNode *array = e->tensor;
-        ComputeSpec spec = {.out_rank = array->rank, .span = s->span};
-        for (int i = 0; i < array->rank; i++)
-            spec.out[i] = graph_fresh_index(g, array->shape[i]);
-        spec.value = gx2(g, G_MUL, gx_load(g, array, array->rank, spec.out, NULL), s->scale);
-        return gx_load(g, graph_compute(g, &spec), array->rank, e->args, NULL);
-    }
-    if (e->op == G_NEG) return gx1(g, G_NEG, scale_operand(s, g, e->args[0]));
-    return gx2(g, e->op, scale_operand(s, g, e->args[0]), scale_operand(s, g, e->args[1]));
+/* A read of the array that is scaled as a whole. */
+static const GExpr *scale_operand(void *context, Graph *g, const GExpr *e) {
+    const Scaling *s = context;
+    if (e->op != G_LOAD) return NULL;
+    GNode *array = e->tensor;
+    ComputeSpec spec = {.out_rank = array->rank, .span = s->span};
+    for (int i = 0; i < array->rank; i++)
+        spec.out[i] = graph_fresh_index(g, array->shape[i]);
+    spec.value = gx2(g, G_MUL, gx_load(g, array, array->rank, spec.out, NULL), s->scale);
+    return gx_load(g, graph_compute(g, &spec), array->rank, e->args, NULL);
+}
+
+static const GExpr *rewritten(Graph *g, const GExpr *e, GVisit before, void *context) {
+    GRewriter r;
+    gx_rewriter_open(&r, g, before, NULL, context);
+    const GExpr *result = gx_rewriter_apply(&r, e);
+    gx_rewriter_close(&r);
+    return result;
 }
 
 /* Returns the scale that brings a largest entry of this size, and an entry 2^40 times smaller, to
@@ -271,10 +292,10 @@ static const GExpr *kept(Graph *g, const GExpr *number, Span span) {
 static const GExpr *scaled_pairs(Graph *g, const GExpr *load, const GExpr **scale) {
     ComputeSpec sum;
     graph_open(g, load->tensor, &sum);
-    Operands operands = {.span = sum.span};
-    if (!collect_operands(g, sum.value->args[0], &operands)) return NULL;
-    const Scaling scaling = {kept(g, scale_for(g, operands.top), sum.span), sum.span};
-    const GExpr *entry = scale_operand(&scaling, g, sum.value->args[0]);
+    Operands operands = {.g = g, .span = sum.span};
+    if (expr_visit(sum.value->args[0], collect_operand, &operands)) return NULL;
+    Scaling scaling = {kept(g, scale_for(g, operands.top), sum.span), sum.span};
+    const GExpr *entry = rewritten(g, sum.value->args[0], scale_operand, &scaling);
     sum.value = gx2(g, G_MUL, entry, entry);
     *scale = scaling.scale;
     return gx_load(g, graph_compute(g, &sum), load->tensor->rank, load->args, NULL);
@@ -298,8 +319,10 @@ static bool is_square(const GExpr *e) {
 }
 
 typedef struct Addends {
+    Graph *g;
+    ExprMap met;
     const GExpr *top; /* the largest of what is squared */
-    int squares, products, others;
+    bool has_squares, has_products, has_others;
 } Addends;
 
 /* A product of two values may be beyond float32 where its root is not. */
@@ -308,27 +331,30 @@ static bool is_product(const GExpr *e) {
            e->args[1]->op != G_CONST;
 }
 
-static void collect_addends(Graph *g, const GExpr *read, Addends *a) {
-    const GExpr *e = value_behind_reads(g, read);
-    if (e->op == G_ADD) {
-        collect_addends(g, e->args[0], a);
-        collect_addends(g, e->args[1], a);
-    } else if (is_square(e)) {
-        a->top = larger(g, a->top, gx1(g, G_ABS, e->args[0]));
-        a->squares++;
-    } else if (is_product(e)) {
-        a->products++;
-    } else {
-        a->others++;
-    }
+static VisitStep collect_addend(void *context, const GExpr *read) {
+    Addends *a = context;
+    const GExpr *e = value_behind_reads(a->g, read);
+    for (int i = 0; e->op == G_ADD && i < 2; i++)
+        expr_visit_rest(&a->met, e->args[i], collect_addend, a);
+    if (is_square(e)) a->top = larger(a->g, a->top, gx1(a->g, G_ABS, e->args[0]));
+    a->has_squares |= is_square(e);
+    a->has_products |= !is_square(e) && is_product(e);
+    a->has_others |= e->op != G_ADD && !is_square(e) && !is_product(e);
+    return VISIT_PAST;
 }
 
-static const GExpr *scaled_squares(Graph *g, const GExpr *read, const GExpr *scale) {
+static Addends addends_of(Graph *g, const GExpr *e) {
+    Addends a = {.g = g};
+    expr_map_open(&a.met);
+    expr_visit_rest(&a.met, e, collect_addend, &a);
+    expr_map_close(&a.met);
+    return a;
+}
+
+/* A square of an entry that is scaled. */
+static const GExpr *scale_square(void *scale, Graph *g, const GExpr *read) {
     const GExpr *e = value_behind_reads(g, read);
-    if (e->op == G_ADD) {
-        const GExpr *a = scaled_squares(g, e->args[0], scale);
-        return gx2(g, G_ADD, a, scaled_squares(g, e->args[1], scale));
-    }
+    if (e->op == G_ADD) return e == read ? NULL : rewritten(g, e, scale_square, scale);
     const GExpr *entry = gx2(g, G_MUL, e->args[0], scale);
     return gx2(g, G_MUL, entry, entry);
 }
@@ -337,17 +363,16 @@ static const GExpr *scaled_squares(Graph *g, const GExpr *read, const GExpr *sca
  * squares there is no scale for all, and what overflows is no number. NULL: there are no squares.
  */
 static const GExpr *root_of_entries(Graph *g, const GExpr *e) {
-    Addends a = {0};
-    collect_addends(g, e, &a);
-    if (a.squares == 0 && a.products == 0) return NULL;
-    if (a.squares == 0) return gx1(g, G_SQRT, unless_infinite(g, e));
+    const Addends a = addends_of(g, e);
+    if (!a.has_squares && !a.has_products) return NULL;
+    if (!a.has_squares) return gx1(g, G_SQRT, unless_infinite(g, e));
     const GExpr *plain = value_behind_reads(g, e), *squares = e, *scale = real(g, 1), *value;
     if (is_square(plain)) return gx1(g, G_ABS, plain->args[0]);
-    if (a.others || a.products) {
+    if (a.has_others || a.has_products) {
         value = gx1(g, G_SQRT, unless_infinite(g, e));
     } else {
         scale = scale_for(g, a.top);
-        squares = scaled_squares(g, e, scale);
+        squares = rewritten(g, e, scale_square, (void *)(uintptr_t)scale);
         value = unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, squares), scale));
     }
     const GExpr *args[3] = {squares, value, slope_of(g, value, scale)};
@@ -358,7 +383,7 @@ const GExpr *lower_root(Lower *l, const GExpr *e) {
     Graph *g = l->g;
     const GExpr *v = value_behind_reads(g, e), *count = NULL;
     if (is_of_exps(g, e)) return gx1(g, G_SQRT, e);
-    if (!holds_squares(g, e, DEEPEST)) {
+    if (!holds_squares(g, e)) {
         const GExpr *root = root_of_entries(g, e);
         return root ? root : gx1(g, G_SQRT, e);
     }
@@ -374,7 +399,7 @@ const GExpr *lower_root(Lower *l, const GExpr *e) {
 }
 
 const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b) {
-    if (holds_squares(l->g, b, DEEPEST) && !is_of_exps(l->g, b)) b = unless_infinite(l->g, b);
+    if (holds_squares(l->g, b) && !is_of_exps(l->g, b)) b = unless_infinite(l->g, b);
     return gx2(l->g, G_DIV, a, b);
 }
 

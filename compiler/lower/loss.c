@@ -1,22 +1,18 @@
 /* Which formulas are the loss's: those between it and what the networks give. Spans survive every
  * pass and go with each gradient, so a kernel belongs to the loss when its span does. */
+#include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"
 
 typedef struct LossWalk {
     Lower *l;
-    ARRAY(const GExpr *) seen;
+    ExprMap met; /* of the expressions of all formulas */
 } LossWalk;
 
 static void visit_node(LossWalk *w, GNode *node);
 
-static void visit_expr(LossWalk *w, const GExpr *e) {
-    if (!e || (e->arg_count == 0 && e->op != G_LOAD)) return;
-    for (int i = 0; i < w->seen.count; i++)
-        if (w->seen.items[i] == e) return;
-    array_push(w->l->arena, &w->seen, e);
-    if (e->op == G_LOAD) visit_node(w, e->tensor);
-    for (int i = 0; i < e->arg_count; i++)
-        visit_expr(w, e->args[i]);
+static VisitStep visit_read(void *context, const GExpr *e) {
+    if (e->op == G_LOAD) visit_node(context, e->tensor);
+    return VISIT_INSIDE;
 }
 
 static void add_span(LossWalk *w, Span span) {
@@ -38,16 +34,18 @@ static void visit_node(LossWalk *w, GNode *node) {
     visit_node(w, node->operand);
     for (int i = 0; i < node->operand_count; i++)
         visit_node(w, node->operands[i]);
-    visit_expr(w, node->value);
-    visit_expr(w, node->guard);
-    visit_expr(w, node->active);
+    expr_visit_rest(&w->met, node->value, visit_read, w);
+    expr_visit_rest(&w->met, node->guard, visit_read, w);
+    expr_visit_rest(&w->met, node->active, visit_read, w);
 }
 
 void lower_note_loss_formulas(Lower *l, GNode *loss) {
     LossWalk w = {.l = l};
     for (int i = 0; i < l->g->nodes.count; i++)
         l->g->nodes.items[i]->mark = 0;
+    expr_map_open(&w.met);
     visit_node(&w, loss);
+    expr_map_close(&w.met);
     for (int i = 0; i < l->g->nodes.count; i++)
         l->g->nodes.items[i]->mark = 0;
 }

@@ -2,101 +2,108 @@
  * depends on no data is settled by intervals, and where these are too wide, by trying every value
  * of its few indices under the conditions that hold there. What depends on data is checked at run
  * time instead. */
+#include "compiler/graph/guard.h"
+#include "compiler/graph/point.h"
+#include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"
 
 #include <string.h>
 
 enum { MAX_TRIED = 1 << 22 };
 
-typedef struct Assignment {
+/* The indices whose values are tried, and the formulas that are computed for each of them. */
+typedef struct Trial {
+    Lower *l;
     int count;
     const GExpr *index[GRAPH_MAX_FREE];
     int64_t value[GRAPH_MAX_FREE];
-} Assignment;
+    ARRAY(PointFormula *) conditions;
+} Trial;
 
-/* False: depends on data. */
-static bool eval_int(const GExpr *e, const Assignment *at, int64_t *out) {
-    if (e->op == G_CONST && e->type != GT_REAL) {
-        *out = e->integer;
-        return true;
-    }
-    if (e->op == G_INDEX) {
-        for (int i = 0; i < at->count; i++) {
-            if (at->index[i] == e) {
-                *out = at->value[i];
-                return true;
-            }
-        }
-        return false;
-    }
-    if (e->op == G_LOAD || e->op == G_RANDOM || e->type == GT_REAL) return false;
-    int64_t v[3] = {0};
-    for (int i = 0; i < e->arg_count && i < 3; i++)
-        if (e->args[i]->type == GT_REAL || !eval_int(e->args[i], at, &v[i])) return false;
-    return gx_of_ints(e->op, v, out);
+static int64_t extent_of(const Trial *t, int i) {
+    return graph_index_extent(t->l->g, t->index[i]);
 }
 
-/* May the condition hold? Conjuncts that depend on data may. */
-static bool may_hold(const GExpr *condition, const Assignment *at) {
-    if (!condition) return true;
-    if (condition->op == G_AND)
-        return may_hold(condition->args[0], at) && may_hold(condition->args[1], at);
+static double points_of(const Trial *t) {
+    double size = 1;
+    for (int i = 0; i < t->count; i++)
+        size *= (double)extent_of(t, i);
+    return size;
+}
+
+static bool is_tried(const Trial *t, const GExpr *index) {
+    for (int i = 0; i < t->count; i++)
+        if (t->index[i] == index) return true;
+    return false;
+}
+
+/* Adds the indices of what holds here, as many as there is time for. */
+static void add_indices_of_condition(Trial *t) {
+    const GExpr *more[GRAPH_MAX_FREE];
+    const int own = t->count, count = gx_free_indices(t->l->g, t->l->condition, more);
+    double size = points_of(t);
+    for (int i = 0; i < count && t->count < GRAPH_MAX_FREE; i++) {
+        if (is_tried(t, more[i])) continue;
+        size *= (double)graph_index_extent(t->l->g, more[i]);
+        if (size > MAX_TRIED) break;
+        t->index[t->count++] = more[i];
+    }
+    if (points_of(t) > MAX_TRIED) t->count = own;
+}
+
+static bool add_condition(void *context, const GExpr *conjunct) {
+    Trial *t = context;
+    array_push(t->l->arena, &t->conditions,
+               point_formula(t->l->arena, conjunct, t->index, t->count));
+    return true;
+}
+
+/* True if what holds here may hold at the point: conjuncts that depend on data may. */
+static bool may_hold(const Trial *t) {
     int64_t value;
-    return !eval_int(condition, at, &value) || value != 0;
+    for (int i = 0; i < t->conditions.count; i++)
+        if (point_value(t->conditions.items[i], t->value, &value) && value == 0) return false;
+    return true;
 }
 
-static bool depends_on_data(const GExpr *e) {
-    if (e->op == G_LOAD || e->op == G_RANDOM || e->op == G_TO_INT) return true;
-    for (int i = 0; i < e->arg_count; i++)
-        if (depends_on_data(e->args[i])) return true;
+static bool next_point(Trial *t) {
+    for (int i = 0; i < t->count; i++) {
+        if (++t->value[i] < extent_of(t, i)) return true;
+        t->value[i] = 0;
+    }
+    return false;
+}
+
+/* Tries all points. False if some point leads outside (*bad is the value there), or if there are too
+ * many points to try (`otherwise`). */
+static bool stays_inside(Trial *t, const GExpr *index, int64_t extent, int64_t otherwise,
+                         int64_t *bad) {
+    PointFormula *formula = point_formula(t->l->arena, index, t->index, t->count);
+    guard_all(t->l->condition, add_condition, t);
+    for (int64_t tried = 0; tried < 4 * (int64_t)MAX_TRIED; tried++) {
+        int64_t value;
+        if (may_hold(t) && point_value(formula, t->value, &value) &&
+            (value < 0 || value >= extent)) {
+            *bad = value;
+            return false;
+        }
+        if (!next_point(t)) return true;
+    }
+    *bad = otherwise;
     return false;
 }
 
 bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent,
                     int64_t *bad) {
-    int64_t low, high;
+    int64_t low = 0, high = 0;
     *data_dependent = false;
     if (gx_range(l->g, index, NULL, &low, &high) && low >= 0 && high < extent) return true;
-    if (depends_on_data(index)) {
+    if (expr_is_data(index)) {
         *data_dependent = true;
         return true;
     }
-    Assignment at;
-    at.count = gx_free_indices(l->g, index, at.index);
-    int own = at.count;
-    if (l->condition) {
-        const GExpr *more[GRAPH_MAX_FREE];
-        int more_count = gx_free_indices(l->g, l->condition, more);
-        double size = 1;
-        for (int i = 0; i < at.count; i++)
-            size *= (double)graph_index_extent(l->g, at.index[i]);
-        for (int i = 0; i < more_count && at.count < GRAPH_MAX_FREE; i++) {
-            bool known = false;
-            for (int j = 0; j < at.count; j++)
-                known |= at.index[j] == more[i];
-            if (known) continue;
-            size *= (double)graph_index_extent(l->g, more[i]);
-            if (size > MAX_TRIED) break;
-            at.index[at.count++] = more[i];
-        }
-    }
-    double size = 1;
-    for (int i = 0; i < at.count; i++)
-        size *= (double)graph_index_extent(l->g, at.index[i]);
-    if (size > MAX_TRIED) at.count = own;
-    memset(at.value, 0, sizeof at.value);
-    for (int64_t tried = 0; tried < 4 * (int64_t)MAX_TRIED; tried++) {
-        int64_t value;
-        if (may_hold(l->condition, &at) && eval_int(index, &at, &value) &&
-            (value < 0 || value >= extent)) {
-            *bad = value;
-            return false;
-        }
-        int i = 0;
-        while (i < at.count && ++at.value[i] == graph_index_extent(l->g, at.index[i]))
-            at.value[i++] = 0;
-        if (i == at.count) return true;
-    }
-    *bad = low < 0 ? low : high;
-    return false;
+    Trial trial = {.l = l};
+    trial.count = gx_free_indices(l->g, index, trial.index);
+    if (l->condition) add_indices_of_condition(&trial);
+    return stays_inside(&trial, index, extent, low < 0 ? low : high, bad);
 }

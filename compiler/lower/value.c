@@ -1,4 +1,6 @@
 /* Values, the frames that hold them, and their elements. */
+#include "compiler/graph/guard.h"
+#include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"
 
 #include <assert.h>
@@ -140,40 +142,48 @@ static bool is_plain_load(const GExpr *expr, const GExpr *const *free, int free_
     return true;
 }
 
+typedef struct Indices {
+    const GExpr *const *items;
+    int count;
+} Indices;
+
+/* The conjunct, if it speaks of the given indices alone. */
+static const GExpr *speaks_only_of(void *context, Graph *g, const GExpr *conjunct) {
+    const Indices *known = context;
+    const GExpr *found[GRAPH_MAX_FREE];
+    const int count = gx_free_indices(g, conjunct, found);
+    for (int i = 0; i < count; i++) {
+        bool is_known = false;
+        for (int j = 0; j < known->count; j++)
+            is_known |= known->items[j] == found[i];
+        if (!is_known) return NULL;
+    }
+    return conjunct;
+}
+
 /* The part of what holds here that speaks only of the given indices: where a hoisted formula is
  * needed at all. */
 const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr *const *free,
                                   int free_count) {
-    if (!condition) return NULL;
-    if (condition->op == G_AND)
-        return gx_and(l->g, lower_condition_over(l, condition->args[0], free, free_count),
-                      lower_condition_over(l, condition->args[1], free, free_count));
-    const GExpr *found[GRAPH_MAX_FREE];
-    int count = gx_free_indices(l->g, condition, found);
-    for (int i = 0; i < count; i++) {
-        bool known = false;
-        for (int j = 0; j < free_count; j++)
-            known |= free[j] == found[i];
-        if (!known) return NULL;
-    }
-    return condition;
+    Indices known = {free, free_count};
+    return guard_keep(l->g, condition, speaks_only_of, &known);
+}
+
+static VisitStep may_leave(void *context, const GExpr *e) {
+    Lower *l = context;
+    int64_t low, high;
+    if (e->op == G_TO_INT) return VISIT_END;
+    for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->arg_count; i++)
+        if (!gx_range(l->g, e->args[i], NULL, &low, &high) || low < 0 ||
+            high >= e->tensor->shape[i])
+            return VISIT_END;
+    return VISIT_INSIDE;
 }
 
 /* True if a read in the expression may leave its array, or a real may not fit as an int: the
  * expression then holds only where the condition around it does. */
 bool lower_may_leave(Lower *l, const GExpr *e) {
-    if (!e) return false;
-    if (e->op == G_TO_INT) return true;
-    if (e->op == G_LOAD && !e->has_else) {
-        int64_t low, high;
-        for (int i = 0; i < e->arg_count; i++)
-            if (!gx_range(l->g, e->args[i], NULL, &low, &high) || low < 0 ||
-                high >= e->tensor->shape[i])
-                return true;
-    }
-    for (int i = 0; i < e->arg_count; i++)
-        if (lower_may_leave(l, e->args[i])) return true;
-    return false;
+    return expr_visit(e, may_leave, l);
 }
 
 void lower_refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr *const *red,

@@ -9,8 +9,8 @@
  *     of an array with all of them, makes a sum of the other rows alone.
  *   - A guard that only keeps a read inside its array becomes a read with the value 0 outside.
  *   - A read with the value 0 outside becomes a plain read of a padded copy. */
+#include "compiler/graph/guard.h"
 #include "compiler/graph/product.h"
-#include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -23,56 +23,13 @@ enum {
 
 /* ---- affine expressions of fresh indices ----------------------------------------------------- */
 
-typedef struct Terms {
-    int64_t constant;
-    int count;
-    const GExpr *index[GRAPH_MAX_INDICES];
-    int64_t factor[GRAPH_MAX_INDICES];
-} Terms;
-
-static bool add_term(Terms *t, const GExpr *index, int64_t factor) {
-    for (int i = 0; i < t->count; i++) {
-        if (t->index[i] != index) continue;
-        t->factor[i] += factor;
-        return true;
-    }
-    if (t->count == GRAPH_MAX_INDICES) return false;
-    t->index[t->count] = index;
-    t->factor[t->count++] = factor;
-    return true;
-}
-
-static bool terms_of(const GExpr *e, int64_t by, Terms *t) {
-    switch (e->op) {
-    case G_CONST:
-        t->constant += by * e->integer;
-        return e->type == GT_INT;
-    case G_INDEX:
-        return add_term(t, e, by);
-    case G_ADD:
-        return terms_of(e->args[0], by, t) && terms_of(e->args[1], by, t);
-    case G_SUB:
-        return terms_of(e->args[0], by, t) && terms_of(e->args[1], -by, t);
-    case G_NEG:
-        return terms_of(e->args[0], -by, t);
-    case G_MUL:
-        return e->args[1]->op == G_CONST && terms_of(e->args[0], by * e->args[1]->integer, t);
-    default:
-        return false;
-    }
-}
-
-static int64_t floor_mod(int64_t a, int64_t b) {
-    return a - b * gx_floor_div(a, b);
-}
-
-static const GExpr *expr_of(Graph *g, const Terms *t, int64_t divided_by) {
+static const GExpr *expr_of(Graph *g, const AffineSum *t, int64_t divided_by) {
     const GExpr *sum = NULL;
     for (int i = 0; i < t->count; i++) {
         int64_t factor = t->factor[i] / divided_by;
         if (!factor) continue;
         const GExpr *term =
-            factor == 1 ? t->index[i] : gx2(g, G_MUL, t->index[i], gx_int(g, factor));
+            factor == 1 ? t->part[i] : gx2(g, G_MUL, t->part[i], gx_int(g, factor));
         sum = sum ? gx2(g, G_ADD, sum, term) : term;
     }
     const GExpr *constant = gx_int(g, gx_floor_div(t->constant, divided_by));
@@ -86,13 +43,12 @@ static const GExpr *divide_out(void *context, Graph *g, const GExpr *e) {
     if ((e->op != G_FLOORDIV && e->op != G_MOD) || e->args[1]->op != G_CONST ||
         e->args[1]->integer <= 0)
         return e;
-    Terms t;
-    memset(&t, 0, sizeof t);
+    AffineSum t;
     int64_t by = e->args[1]->integer;
-    if (!expr_is_small_tree(e) || !terms_of(e->args[0], 1, &t)) return e;
+    if (!affine_of_indices(e->args[0], &t)) return e;
     for (int i = 0; i < t.count; i++)
         if (t.factor[i] % by) return e;
-    return e->op == G_MOD ? gx_int(g, floor_mod(t.constant, by)) : expr_of(g, &t, by);
+    return e->op == G_MOD ? gx_int(g, gx_floor_mod(t.constant, by)) : expr_of(g, &t, by);
 }
 
 /* ---- splitting by the remainder -------------------------------------------------------------- */
@@ -109,37 +65,44 @@ static int position(const GExpr *const *list, int count, const GExpr *e) {
     return -1;
 }
 
-/* A conjunct EQ(MOD(+-out +- red + c, s), 0). */
-static bool find_split(const ComputeSpec *spec, const GExpr *guard, Split *split) {
-    if (!guard) return false;
-    if (guard->op == G_AND)
-        return find_split(spec, guard->args[0], split) || find_split(spec, guard->args[1], split);
+/* Where an addend of the guard's remainder is the output index or the reduced one. */
+static bool takes_part(const ComputeSpec *spec, const GExpr *index, int64_t sign, Split *split,
+                       int64_t *out_sign) {
+    const int out = position(spec->out, spec->out_rank, index),
+              red = position(spec->red, spec->red_rank, index);
+    if (sign != 1 && sign != -1) return false;
+    if (out >= 0 && split->out < 0) {
+        split->out = out;
+        *out_sign = sign;
+        return true;
+    }
+    if (red < 0 || split->red >= 0) return false;
+    split->red = red;
+    split->red_sign = sign;
+    return true;
+}
+
+typedef struct SplitSearch {
+    const ComputeSpec *spec;
+    Split *split;
+} SplitSearch;
+
+/* True of a conjunct EQ(MOD(+-out +- red + c, s), 0). */
+static bool is_split(void *context, const GExpr *guard) {
+    const SplitSearch *search = context;
+    Split *split = search->split;
     if (guard->op != G_EQ || guard->args[0]->op != G_MOD || guard->args[1]->op != G_CONST ||
         guard->args[1]->integer != 0)
         return false;
     const GExpr *mod = guard->args[0];
-    Terms t;
-    memset(&t, 0, sizeof t);
-    if (mod->args[1]->op != G_CONST || !expr_is_small_tree(mod) || !terms_of(mod->args[0], 1, &t))
-        return false;
-    split->stride = mod->args[1]->integer;
-    split->out = split->red = -1;
+    AffineSum t;
+    if (mod->args[1]->op != G_CONST || !affine_of_indices(mod->args[0], &t)) return false;
+    *split = (Split){.out = -1, .red = -1, .stride = mod->args[1]->integer};
     int64_t out_sign = 0;
-    for (int i = 0; i < t.count; i++) {
-        if (t.factor[i] % split->stride == 0) continue;
-        if (t.factor[i] != 1 && t.factor[i] != -1) return false;
-        int out = position(spec->out, spec->out_rank, t.index[i]),
-            red = position(spec->red, spec->red_rank, t.index[i]);
-        if (out >= 0 && split->out < 0) {
-            split->out = out;
-            out_sign = t.factor[i];
-        } else if (red >= 0 && split->red < 0) {
-            split->red = red;
-            split->red_sign = t.factor[i];
-        } else {
+    for (int i = 0; i < t.count; i++)
+        if (t.factor[i] % split->stride != 0 &&
+            !takes_part(search->spec, t.part[i], t.factor[i], split, &out_sign))
             return false;
-        }
-    }
     if (split->out < 0 || split->red < 0 || split->stride < 2 || split->stride > MAX_STRIDE)
         return false;
     split->shift = out_sign * t.constant;
@@ -147,11 +110,16 @@ static bool find_split(const ComputeSpec *spec, const GExpr *guard, Split *split
     return true;
 }
 
+static bool find_split(const ComputeSpec *spec, const GExpr *guard, Split *split) {
+    SplitSearch search = {spec, split};
+    return guard_any(guard, is_split, &search);
+}
+
 /* The piece whose output index is stride * i + remainder; NULL when no tap fits it. */
 static GNode *piece(Graph *g, const ComputeSpec *spec, const Split *split, int64_t remainder) {
     int64_t s = split->stride, out_extent = graph_index_extent(g, spec->out[split->out]),
             red_extent = graph_index_extent(g, spec->red[split->red]);
-    int64_t first = floor_mod(-split->red_sign * (remainder + split->shift), s);
+    int64_t first = gx_floor_mod(-split->red_sign * (remainder + split->shift), s);
     int64_t rows = (out_extent - remainder + s - 1) / s, taps = (red_extent - first + s - 1) / s;
     if (rows <= 0 || taps <= 0) return NULL;
     const GExpr *row = graph_fresh_index(g, rows), *tap = graph_fresh_index(g, taps);
@@ -207,33 +175,32 @@ static bool is_whole(const GExpr *e) {
 
 /* The output index that an expression is, but for a constant; -1: none. */
 static int row_of(const ComputeSpec *spec, const GExpr *e, int64_t *shift) {
-    Terms t;
-    memset(&t, 0, sizeof t);
-    if (!expr_is_small_tree(e) || !terms_of(e, 1, &t) || t.count != 1 || t.factor[0] != 1)
-        return -1;
+    AffineSum t;
+    if (!affine_of_indices(e, &t) || t.count != 1 || t.factor[0] != 1) return -1;
     *shift = t.constant;
-    for (int i = 0; i < spec->out_rank; i++)
-        if (spec->out[i] == t.index[0]) return i;
-    return -1;
+    return position(spec->out, spec->out_rank, t.part[0]);
 }
 
-/* The part of the guard that is left once the rows are taken from it. */
-static const GExpr *take_rows(Graph *g, const ComputeSpec *spec, const GExpr *guard, Rows *rows) {
-    if (!guard) return NULL;
-    if (guard->op == G_AND) {
-        const GExpr *first = take_rows(g, spec, guard->args[0], rows);
-        return gx_and(g, first, take_rows(g, spec, guard->args[1], rows));
-    }
+typedef struct RowsTaken {
+    const ComputeSpec *spec;
+    Rows *rows;
+} RowsTaken;
+
+/* A conjunct of the guard once the rows are taken from it; NULL: it said no more. */
+static const GExpr *without_rows(void *context, Graph *g, const GExpr *guard) {
+    const RowsTaken *taken = context;
+    Rows *rows = taken->rows;
+    (void)g;
     if (guard->op != G_LT && guard->op != G_LE) return guard;
     const int64_t more = guard->op == G_LE ? 1 : 0;
     int64_t shift;
-    const int below = row_of(spec, guard->args[0], &shift);
+    const int below = row_of(taken->spec, guard->args[0], &shift);
     if (below >= 0 && is_whole(guard->args[1])) { /* row + shift < c */
         const int64_t high = guard->args[1]->integer + more - shift;
         if (high < rows->high[below]) rows->high[below] = high;
         return NULL;
     }
-    const int above = row_of(spec, guard->args[1], &shift);
+    const int above = row_of(taken->spec, guard->args[1], &shift);
     if (above >= 0 && is_whole(guard->args[0])) { /* c < row + shift */
         const int64_t low = guard->args[0]->integer + 1 - more - shift;
         if (low > rows->low[above]) rows->low[above] = low;
@@ -251,7 +218,8 @@ static GNode *of_some_rows(Graph *g, const ComputeSpec *spec) {
         rows.high[i] = graph_index_extent(g, spec->out[i]);
     }
     ComputeSpec some = *spec, all;
-    some.guard = take_rows(g, spec, spec->guard, &rows);
+    RowsTaken taken = {spec, &rows};
+    some.guard = guard_keep(g, spec->guard, without_rows, &taken);
     memset(&all, 0, sizeof all);
     all.out_rank = spec->out_rank;
     all.name = spec->name;
@@ -294,10 +262,16 @@ static bool keeps_inside(const GExpr *condition, const GExpr *load, bool *used) 
     return false;
 }
 
-static bool absorb(const GExpr *guard, const GExpr *a, const GExpr *b, bool *in_a, bool *in_b) {
-    if (guard->op == G_AND)
-        return absorb(guard->args[0], a, b, in_a, in_b) && absorb(guard->args[1], a, b, in_a, in_b);
-    return keeps_inside(guard, a, in_a) || keeps_inside(guard, b, in_b);
+/* A sum of products of two reads, and which of them a guard keeps inside its array. */
+typedef struct KeptReads {
+    const GExpr *read[2];
+    bool is_kept[2];
+} KeptReads;
+
+static bool keeps_one_inside(void *context, const GExpr *conjunct) {
+    KeptReads *k = context;
+    return keeps_inside(conjunct, k->read[0], &k->is_kept[0]) ||
+           keeps_inside(conjunct, k->read[1], &k->is_kept[1]);
 }
 
 static const GExpr *zero_outside(Graph *g, const GExpr *load) {
@@ -338,9 +312,8 @@ static const GExpr *padded(Graph *g, const ComputeSpec *spec, const GExpr *load)
 
 static bool is_affine(const GExpr *load) {
     for (int i = 0; i < load->tensor->rank; i++) {
-        Terms t;
-        memset(&t, 0, sizeof t);
-        if (!expr_is_small_tree(load->args[i]) || !terms_of(load->args[i], 1, &t)) return false;
+        AffineSum t;
+        if (!affine_of_indices(load->args[i], &t)) return false;
     }
     return true;
 }
@@ -385,11 +358,11 @@ static GNode *contract_node(Graph *g, GNode *node) {
     if (find_split(&spec, spec.guard, &split)) return split_by_remainder(g, &spec, &split, node);
     const GExpr *a = spec.value->args[0], *b = spec.value->args[1];
     if (!is_affine(a) || !is_affine(b) || a->type != GT_REAL || b->type != GT_REAL) return node;
-    bool in_a = false, in_b = false;
-    if (spec.guard && !absorb(spec.guard, a, b, &in_a, &in_b)) return node;
+    KeptReads kept = {.read = {a, b}};
+    if (!guard_all(spec.guard, keeps_one_inside, &kept)) return node;
     spec.guard = NULL;
-    if (in_a) a = zero_outside(g, a);
-    if (in_b) b = zero_outside(g, b);
+    if (kept.is_kept[0]) a = zero_outside(g, a);
+    if (kept.is_kept[1]) b = zero_outside(g, b);
     a = padded(g, &spec, a);
     b = padded(g, &spec, b);
     if (!a || !b) return node;

@@ -6,6 +6,8 @@
  * reduction if its reduced indices can be chosen so that both are the same expression. Then r is
  * the same sum under a guard that leaves that one term out. A proof that fails returns NULL, and
  * the quotient is computed as it was written. */
+#include "compiler/graph/affine.h"
+#include "compiler/graph/guard.h"
 #include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/logform.h"
@@ -72,35 +74,9 @@ static bool unify(Unify *u, const GExpr *pattern, const GExpr *e) {
 }
 
 /* a - b as a constant when it is one: sums of indices that cancel. */
-typedef struct Difference {
-    const GExpr *index[MAX_TERMS];
-    int64_t factor[MAX_TERMS], constant;
-    int count;
-} Difference;
-
-static bool subtract(Difference *d, const GExpr *e, int64_t by) {
-    if (e->op == G_CONST && e->type == GT_INT) {
-        d->constant += by * e->integer;
-        return true;
-    }
-    if (e->op == G_ADD || e->op == G_SUB)
-        return subtract(d, e->args[0], by) && subtract(d, e->args[1], e->op == G_ADD ? by : -by);
-    for (int i = 0; i < d->count; i++) {
-        if (d->index[i] != e) continue;
-        d->factor[i] += by;
-        return true;
-    }
-    if (d->count == MAX_TERMS) return false;
-    d->index[d->count] = e;
-    d->factor[d->count++] = by;
-    return true;
-}
-
 static bool constant_difference(const GExpr *a, const GExpr *b, int64_t *out) {
-    Difference d;
-    memset(&d, 0, sizeof d);
-    if (!expr_is_small_tree(a) || !expr_is_small_tree(b)) return false;
-    if (!subtract(&d, a, 1) || !subtract(&d, b, -1)) return false;
+    AffineSum d = {0};
+    if (!affine_add(&d, a, 1) || !affine_add(&d, b, -1)) return false;
     for (int i = 0; i < d.count; i++)
         if (d.factor[i]) return false;
     *out = d.constant;
@@ -123,11 +99,10 @@ static bool always_differ(Graph *g, const GExpr *a, const GExpr *b) {
            constant_difference(a->args[0], b, &difference) && difference % m != 0;
 }
 
-static bool always_true(Graph *g, const GExpr *e) {
-    if (!e) return true;
+static bool always_true(void *context, const GExpr *e) {
     if (e->op == G_CONST) return e->integer != 0;
-    if (e->op == G_AND) return always_true(g, e->args[0]) && always_true(g, e->args[1]);
-    return e->op == G_NE && e->args[0]->type == GT_INT && always_differ(g, e->args[0], e->args[1]);
+    return e->op == G_NE && e->args[0]->type == GT_INT &&
+           always_differ(context, e->args[0], e->args[1]);
 }
 
 static bool only_indices_of(Graph *g, const GExpr *e, const GExpr *const *args, int count) {
@@ -174,7 +149,7 @@ const GExpr *log_without_term(Logs *l, const GExpr *load, const GExpr *term) {
     if (!gx_range(g, place, NULL, &low, &high) || low < 0 || high >= extent) return NULL;
     const GExpr *guard =
         spec.guard ? gx_substitute(g, spec.guard, spec.out_rank, spec.out, load->args) : NULL;
-    if (guard && !always_true(g, gx_substitute(g, guard, 1, spec.red, &place))) return NULL;
+    if (!guard_all(gx_substitute(g, guard, 1, spec.red, &place), always_true, g)) return NULL;
     /* The row's own indices, so that the place of the term can be written into its guard. */
     for (int i = 0; i < load->tensor->rank; i++)
         if (load->args[i]->op != G_INDEX) return NULL;
@@ -185,24 +160,18 @@ const GExpr *log_without_term(Logs *l, const GExpr *load, const GExpr *term) {
 
 /* ---- a sum that is part of a sum ------------------------------------------------------------- */
 
-static bool is_conjunct(const GExpr *guard, const GExpr *c) {
-    if (!guard) return false;
-    if (guard->op == G_AND) return is_conjunct(guard->args[0], c) || is_conjunct(guard->args[1], c);
-    return guard == c;
+static bool stands_in(void *guard, const GExpr *conjunct) {
+    return guard_has(guard, conjunct);
 }
 
 bool log_guard_implies(const GExpr *guard, const GExpr *other) {
-    if (!other) return true;
-    if (other->op == G_AND)
-        return log_guard_implies(guard, other->args[0]) && log_guard_implies(guard, other->args[1]);
-    return is_conjunct(guard, other);
+    return guard_all(other, stands_in, (void *)(uintptr_t)guard);
 }
 
-/* The conjuncts of `guard` that `other` lacks. */
-static const GExpr *beyond(Graph *g, const GExpr *guard, const GExpr *other) {
-    if (guard->op == G_AND)
-        return gx_and(g, beyond(g, guard->args[0], other), beyond(g, guard->args[1], other));
-    return is_conjunct(other, guard) ? NULL : guard;
+/* A conjunct, unless `other` has it. */
+static const GExpr *unless_in(void *other, Graph *g, const GExpr *conjunct) {
+    (void)g;
+    return guard_has(other, conjunct) ? NULL : conjunct;
 }
 
 static bool is_plain_sum(const GExpr *e) {
@@ -234,7 +203,7 @@ static const GExpr *without_part(Logs *l, const GExpr *load, const GExpr *part) 
             log_value_behind(l, a.value) ||
         !log_guard_implies(guard, a.guard))
         return NULL;
-    const GExpr *extra = beyond(g, guard, a.guard);
+    const GExpr *extra = guard_keep(g, guard, unless_in, (void *)(uintptr_t)a.guard);
     if (!extra) return NULL;
     a.guard = gx_and(g, a.guard, gx1(g, G_NOT, extra));
     return gx_load(g, graph_compute(g, &a), load->tensor->rank, load->args, NULL);

@@ -11,6 +11,7 @@
  *
  * Of any expression: a choice between 0 and what is 0 there anyway is no choice. */
 #include "compiler/graph/affine.h"
+#include "compiler/graph/guard.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
@@ -155,22 +156,23 @@ static bool is_finite_number(const GExpr *e) {
 
 /* True if the value is the weight times a finite number, and so is 0 wherever the weight is 0. */
 static bool is_multiple_of(const GExpr *weight, const GExpr *e) {
-    if (e == weight) return true;
-    if (e->op == G_NEG) return is_multiple_of(weight, e->args[0]);
-    if (e->op != G_MUL) return false;
-    for (int side = 0; side < 2; side++)
-        if (is_finite_number(e->args[side])) return is_multiple_of(weight, e->args[1 - side]);
-    return false;
+    while (e != weight) {
+        const int factor = e->op != G_MUL                  ? -1
+                           : is_finite_number(e->args[0]) ? 1
+                           : is_finite_number(e->args[1]) ? 0
+                                                          : -1;
+        if (e->op != G_NEG && factor < 0) return false;
+        e = e->args[e->op == G_NEG ? 0 : factor];
+    }
+    return true;
 }
 
-/* True if the condition holds only where some weight is 0, of which `e` is a multiple. */
-static bool is_zero_where(const GExpr *condition, const GExpr *e) {
-    if (condition->op == G_AND)
-        return is_zero_where(condition->args[0], e) || is_zero_where(condition->args[1], e);
+/* True if the condition holds only where some weight is 0, of which `multiple` is a multiple. */
+static bool is_zero_where(void *multiple, const GExpr *condition) {
     if (condition->op != G_EQ) return false;
     const GExpr *a = condition->args[0], *b = condition->args[1];
-    if (is_finite_number(a) && a->real == 0) return is_multiple_of(b, e);
-    return is_finite_number(b) && b->real == 0 && is_multiple_of(a, e);
+    if (is_finite_number(a) && a->real == 0) return is_multiple_of(b, multiple);
+    return is_finite_number(b) && b->real == 0 && is_multiple_of(a, multiple);
 }
 
 /* The slope of a weighed log by the log is such a choice (weigh.c). Without it the gradient does
@@ -180,7 +182,8 @@ static const GExpr *plain(void *context, Graph *g, const GExpr *e) {
     (void)context, (void)g;
     if (e->op == G_ROOT) return e->args[1];
     if (e->op != G_SELECT || !is_finite_number(e->args[1]) || e->args[1]->real != 0) return e;
-    return is_zero_where(e->args[0], e->args[2]) ? e->args[2] : e;
+    const bool is_multiple = guard_any(e->args[0], is_zero_where, (void *)(uintptr_t)e->args[2]);
+    return is_multiple ? e->args[2] : e;
 }
 
 void pass_simplify(Graph *g) {

@@ -9,46 +9,31 @@
  * An equation that none of them solves becomes the guard EQ(f, m). */
 #include "compiler/passes/solve.h"
 
+#include "compiler/graph/affine.h"
 #include "compiler/graph/visit.h"
 
 #include <string.h>
 
+typedef struct Factor {
+    const GExpr *index;
+    int64_t factor;
+} Factor;
+
+static bool add_factor(void *context, const GExpr *addend, int64_t factor) {
+    Factor *f = context;
+    if (addend == f->index) return !__builtin_add_overflow(f->factor, factor, &f->factor);
+    return !expr_holds_any(addend, 1, &f->index);
+}
+
 /* expr = factor * index + rest, affine in the index; false otherwise. */
 static bool split_affine(Graph *g, const GExpr *e, const GExpr *index, int64_t *factor,
                          const GExpr **rest) {
-    int64_t f0, f1;
-    const GExpr *r0, *r1;
-    *factor = 0;
-    *rest = e;
-    if (e == index) {
-        *factor = 1;
-        *rest = gx_int(g, 0);
-        return true;
-    }
-    if (e->op == G_ADD || e->op == G_SUB) {
-        if (!split_affine(g, e->args[0], index, &f0, &r0) ||
-            !split_affine(g, e->args[1], index, &f1, &r1))
-            return false;
-        *factor = e->op == G_ADD ? f0 + f1 : f0 - f1;
-        *rest = gx2(g, e->op, r0, r1);
-        return true;
-    }
-    if (e->op == G_MUL && e->args[1]->op == G_CONST) {
-        if (!split_affine(g, e->args[0], index, &f0, &r0)) return false;
-        *factor = f0 * e->args[1]->integer;
-        *rest = gx2(g, G_MUL, r0, e->args[1]);
-        return true;
-    }
-    if (e->op == G_NEG) {
-        if (!split_affine(g, e->args[0], index, &f0, &r0)) return false;
-        *factor = -f0;
-        *rest = gx1(g, G_NEG, r0);
-        return true;
-    }
-    const GExpr *found[GRAPH_MAX_FREE];
-    int count = gx_free_indices(g, e, found);
-    for (int i = 0; i < count; i++)
-        if (found[i] == index) return false;
+    Factor f = {index, 0};
+    int64_t constant;
+    const GExpr *zero = gx_int(g, 0);
+    if (!affine_each(e, &constant, add_factor, &f)) return false;
+    *factor = f.factor;
+    *rest = gx_substitute(g, e, 1, &index, &zero);
     return true;
 }
 

@@ -12,6 +12,7 @@
  *
  * Both cost a comparison, so they are left alone where the log is provably finite: of exponentials,
  * of sums of these, or of a similarity. */
+#include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -20,37 +21,36 @@
 
 typedef struct Weigh {
     const GNode *node; /* the one at hand: rewrite.h */
+    ExprMap answers;   /* by expression: bits of Question */
 } Weigh;
 
 /* ---- what is asked of an expression ---------------------------------------------------------- */
 
-/* Bits of a mark: each question has one for its answer, and the next for having been asked. */
+/* Bits of an entry: each question has one for its answer, and the next for having been asked. */
 typedef enum { HOLDS_LOG = 1, ENDLESS = 4, POSITIVE = 16 } Question;
 
-typedef bool (*Answer)(Graph *g, const GExpr *e);
+typedef bool (*Answer)(Weigh *w, const GExpr *e);
 
-static bool ask(Graph *g, const GExpr *e, Question question, Answer answer) {
-    const signed char asked = (signed char)(question << 1);
+static bool ask(Weigh *w, const GExpr *e, Question question, Answer answer) {
+    const int asked = question << 1;
     if (e->type != GT_REAL) return false;
-    while ((uint32_t)g->marks.count <= e->id)
-        array_push(g->arena, &g->marks, 0);
-    if (!(g->marks.items[e->id] & asked)) {
-        /* may make the marks move */
-        const signed char found = answer(g, e) ? (signed char)question : 0;
-        g->marks.items[e->id] = (signed char)(g->marks.items[e->id] | asked | found);
-    }
-    return g->marks.items[e->id] & question;
+    const ExprValue *known = expr_map_find(&w->answers, e);
+    if (known && known->integer & asked) return known->integer & question;
+    const int found = asked | (answer(w, e) ? (int)question : 0);
+    known = expr_map_find(&w->answers, e); /* `answer` may have moved the entries */
+    expr_map_set(&w->answers, e, (ExprValue){.integer = found | (known ? known->integer : 0)});
+    return found & question;
 }
 
-static bool holds_log(Graph *g, const GExpr *e);
-static bool is_endless(Graph *g, const GExpr *e);
-static bool is_positive(Graph *g, const GExpr *e);
+static bool holds_log(Weigh *w, const GExpr *e);
+static bool is_endless(Weigh *w, const GExpr *e);
+static bool is_positive(Weigh *w, const GExpr *e);
 
-typedef bool (*Asked)(Graph *g, const GExpr *e);
+typedef bool (*Asked)(Weigh *w, const GExpr *e);
 
-static bool any_argument(Graph *g, const GExpr *e, int first, Asked asked) {
+static bool any_argument(Weigh *w, const GExpr *e, int first, Asked asked) {
     for (int i = first; i < e->arg_count; i++)
-        if (asked(g, e->args[i])) return true;
+        if (asked(w, e->args[i])) return true;
     return false;
 }
 
@@ -68,75 +68,75 @@ static const GNode *maker(const GExpr *load) {
 }
 
 /* True if the value is a log, or a sum, product, choice or reduction of one. */
-static bool finds_log(Graph *g, const GExpr *e) {
+static bool finds_log(Weigh *w, const GExpr *e) {
     if (e->op == G_LOG || e->op == G_LOG1P) return true;
-    if (is_arithmetic(e->op)) return any_argument(g, e, 0, holds_log);
-    if (e->op == G_SELECT) return any_argument(g, e, 1, holds_log);
+    if (is_arithmetic(e->op)) return any_argument(w, e, 0, holds_log);
+    if (e->op == G_SELECT) return any_argument(w, e, 1, holds_log);
     if (e->op != G_LOAD) return false;
     const GNode *n = maker(e);
     return n->kind == GN_COMPUTE && n->value->type == GT_REAL &&
-           (n->reducer == GR_LSE || holds_log(g, n->value));
+           (n->reducer == GR_LSE || holds_log(w, n->value));
 }
 
 /* True if a value of finite parameters and data may be infinite without an overflow: a log of 0, a
  * constant, an array that holds an infinity. A sum of products is taken to be finite. */
-static bool finds_endless(Graph *g, const GExpr *e) {
+static bool finds_endless(Weigh *w, const GExpr *e) {
     if (e->op == G_CONST) return isinf(e->real);
-    if (e->op == G_LOG || e->op == G_LOG1P) return !is_positive(g, e->args[0]);
-    if (e->op == G_DIV) return is_endless(g, e->args[0]);
-    if (is_arithmetic(e->op)) return any_argument(g, e, 0, is_endless);
-    if (e->op == G_SELECT) return any_argument(g, e, 1, is_endless);
+    if (e->op == G_LOG || e->op == G_LOG1P) return !is_positive(w, e->args[0]);
+    if (e->op == G_DIV) return is_endless(w, e->args[0]);
+    if (is_arithmetic(e->op)) return any_argument(w, e, 0, is_endless);
+    if (e->op == G_SELECT) return any_argument(w, e, 1, is_endless);
     if (e->op != G_LOAD) return false;
-    if (e->has_else && is_endless(g, e->args[e->arg_count - 1])) return true;
+    if (e->has_else && is_endless(w, e->args[e->arg_count - 1])) return true;
     const GNode *n = maker(e);
     if (n->kind == GN_INPUT) return n->holds_infinity;
     if (n->kind != GN_COMPUTE || n->value->type != GT_REAL ||
-        (n->reducer == GR_SUM && !holds_log(g, n->value)))
+        (n->reducer == GR_SUM && !holds_log(w, n->value)))
         return false;
-    return is_endless(g, n->value);
+    return is_endless(w, n->value);
 }
 
 /* True if the value is above 0, up to underflow: exponentials and what is made of them. A positive
  * addend is taken to keep its sum off 0. */
-static bool finds_positive(Graph *g, const GExpr *e) {
+static bool finds_positive(Weigh *w, const GExpr *e) {
     const GExpr *a = e->arg_count > 0 ? e->args[0] : NULL,
                 *b = e->arg_count > 1 ? e->args[1] : NULL;
     if (e->op == G_CONST) return e->real > 0;
-    if (e->op == G_EXP) return !is_endless(g, a);
+    if (e->op == G_EXP) return !is_endless(w, a);
     if (e->op == G_SIGMOID || e->op == G_SOFTPLUS) return true;
     if (e->op == G_SUB) return a->op == G_CONST && a->real == 1 && b->op == G_SIGMOID;
-    if (e->op == G_ADD || e->op == G_MAX) return is_positive(g, a) || is_positive(g, b);
+    if (e->op == G_ADD || e->op == G_MAX) return is_positive(w, a) || is_positive(w, b);
     if (e->op == G_MUL || e->op == G_DIV || e->op == G_MIN)
-        return is_positive(g, a) && is_positive(g, b);
-    if (e->op == G_SQRT || e->op == G_POW) return is_positive(g, a);
-    if (e->op == G_SELECT) return is_positive(g, b) && is_positive(g, e->args[2]);
+        return is_positive(w, a) && is_positive(w, b);
+    if (e->op == G_SQRT || e->op == G_POW) return is_positive(w, a);
+    if (e->op == G_SELECT) return is_positive(w, b) && is_positive(w, e->args[2]);
     if (e->op != G_LOAD || e->has_else) return false;
     const GNode *n = maker(e);
     const bool of_terms = n->reducer == GR_NONE || n->reducer == GR_SUM || n->reducer == GR_MAX ||
                           n->reducer == GR_MIN;
-    return n->kind == GN_COMPUTE && !n->active && of_terms && is_positive(g, n->value);
+    return n->kind == GN_COMPUTE && !n->active && of_terms && is_positive(w, n->value);
 }
 
-static bool holds_log(Graph *g, const GExpr *e) {
-    return ask(g, e, HOLDS_LOG, finds_log);
+static bool holds_log(Weigh *w, const GExpr *e) {
+    return ask(w, e, HOLDS_LOG, finds_log);
 }
-static bool is_endless(Graph *g, const GExpr *e) {
-    return ask(g, e, ENDLESS, finds_endless);
+static bool is_endless(Weigh *w, const GExpr *e) {
+    return ask(w, e, ENDLESS, finds_endless);
 }
-static bool is_positive(Graph *g, const GExpr *e) {
-    return ask(g, e, POSITIVE, finds_positive);
+static bool is_positive(Weigh *w, const GExpr *e) {
+    return ask(w, e, POSITIVE, finds_positive);
 }
 
 /* ---- the two rules --------------------------------------------------------------------------- */
 
-static bool is_weight(Graph *g, const GExpr *e) {
-    return !(e->op == G_CONST && e->real != 0) && !holds_log(g, e);
+static bool is_weight(Weigh *w, const GExpr *e) {
+    return !(e->op == G_CONST && e->real != 0) && !holds_log(w, e);
 }
 
-static const GExpr *weighted_log(Graph *g, const GExpr *e) {
+static const GExpr *weighted_log(Weigh *w, Graph *g, const GExpr *e) {
     for (int side = 0; side < 2; side++) {
         const GExpr *weight = e->args[side], *log = e->args[1 - side];
-        if (!holds_log(g, log) || !is_endless(g, log) || !is_weight(g, weight)) continue;
+        if (!holds_log(w, log) || !is_endless(w, log) || !is_weight(w, weight)) continue;
         const GExpr *is_infinite = gx2(g, G_EQ, gx1(g, G_ABS, log), gx_real(g, INFINITY));
         const GExpr *is_nothing = gx2(g, G_AND, gx2(g, G_EQ, weight, gx_real(g, 0)), is_infinite);
         return gx_select(g, is_nothing, gx_real(g, 0), e);
@@ -144,26 +144,25 @@ static const GExpr *weighted_log(Graph *g, const GExpr *e) {
     return e;
 }
 
-static const GExpr *softmax(Graph *g, const GExpr *e) {
+static const GExpr *softmax(Weigh *w, Graph *g, const GExpr *e) {
     const GExpr *difference = e->args[0], *sum = difference->op == G_SUB ? difference->args[1] : e;
     if (sum->op != G_LOAD || sum->tensor->kind != GN_COMPUTE || sum->tensor->reducer != GR_LSE)
         return e;
-    if (!is_endless(g, sum->tensor->value)) return e;
+    if (!is_endless(w, sum->tensor->value)) return e;
     const GExpr *is_empty = gx2(g, G_EQ, sum, gx_real(g, -INFINITY));
     return gx1(g, G_EXP,
                gx2(g, G_SUB, difference->args[0], gx_select(g, is_empty, gx_real(g, 0), sum)));
 }
 
 static const GExpr *visit(void *context, Graph *g, const GExpr *e) {
-    (void)context;
     if (e->type != GT_REAL) return e;
-    if (e->op == G_MUL) return weighted_log(g, e);
-    return e->op == G_EXP ? softmax(g, e) : e;
+    if (e->op == G_MUL) return weighted_log(context, g, e);
+    return e->op == G_EXP ? softmax(context, g, e) : e;
 }
 
 void pass_weigh(Graph *g) {
-    Weigh w = {NULL};
-    g->marks.count = 0;
+    Weigh w = {.node = NULL};
+    expr_map_open(&w.answers);
     rewrite_nodes(g, visit, &w, false);
-    g->marks.count = 0;
+    expr_map_close(&w.answers);
 }

@@ -7,6 +7,7 @@
 #include "compiler/plan/abreast.h"
 
 #include "compiler/graph/loads.h"
+#include "compiler/graph/visit.h"
 
 #include <string.h>
 
@@ -40,6 +41,7 @@ typedef struct Late {
     bool *is_kept;       /* by node id: it is a commit or an output */
     bool *lives_on;      /* by node id: it is kept, or late elementwise work reads it */
     bool *is_read_early; /* by node id: a node that does not wait reads it */
+    ExprMap met_early;   /* what such nodes evaluate */
     unsigned char *depths;
     uint32_t ids;
 } Late;
@@ -48,29 +50,20 @@ static bool is_made(const GNode *n) {
     return n->kind == GN_COMPUTE || n->kind == GN_TOPK || n->kind == GN_CALL;
 }
 
-static bool visit(Graph *g, const GExpr *e) {
-    while ((uint32_t)g->marks.count <= e->id)
-        array_push(g->arena, &g->marks, 0);
-    bool first = !g->marks.items[e->id];
-    g->marks.items[e->id] = 1;
-    return first;
-}
-
 /* Whoever reads it, a read is early: each part of an expression is looked at once for all nodes. */
-static void mark_early(Late *l, const GExpr *e) {
-    if (!e || e->op == G_CONST || e->op == G_INDEX || !visit(l->g, e)) return;
+static VisitStep mark_early(void *context, const GExpr *e) {
+    const Late *l = context;
     if (e->op == G_LOAD && e->tensor->id < l->ids) l->is_read_early[e->tensor->id] = true;
-    for (int i = 0; i < e->arg_count; i++)
-        mark_early(l, e->args[i]);
+    return VISIT_INSIDE;
 }
 
 static void mark_operands_early(Late *l, const GNode *n) {
     if (n->operand) l->is_read_early[n->operand->id] = true;
     for (int i = 0; i < n->operand_count; i++)
         l->is_read_early[n->operands[i]->id] = true;
-    mark_early(l, n->value);
-    mark_early(l, n->guard);
-    mark_early(l, n->active);
+    expr_visit_rest(&l->met_early, n->value, mark_early, l);
+    expr_visit_rest(&l->met_early, n->guard, mark_early, l);
+    expr_visit_rest(&l->met_early, n->active, mark_early, l);
 }
 
 /* Bytes that live longer when the node waits: what lives to the end in any case is not counted, nor
@@ -129,7 +122,7 @@ unsigned char *plan_late_nodes(Arena *arena, Graph *g, int *depth) {
     l.lives_on = arena_array(arena, bool, l.ids + 1);
     l.is_read_early = arena_array(arena, bool, l.ids + 1);
     l.depths = arena_array(arena, unsigned char, l.ids + 1);
-    g->marks.count = 0;
+    expr_map_open(&l.met_early);
     for (int i = 0; i < g->outputs.count; i++)
         l.is_kept[g->outputs.items[i].node->id] = true;
     for (int i = 0; i < g->commits.count; i++) {
@@ -142,6 +135,7 @@ unsigned char *plan_late_nodes(Arena *arena, Graph *g, int *depth) {
         l.depths[n->id] = can_wait(&l, n);
         if (!l.depths[n->id]) mark_operands_early(&l, n);
     }
+    expr_map_close(&l.met_early);
     for (int i = 0; i < g->nodes.count; i++) {
         const GNode *n = g->nodes.items[i];
         if (!l.depths[n->id]) continue;

@@ -5,6 +5,8 @@
  * Any other condition is asked of each term. */
 #include "compiler/plan/bucket.h"
 
+#include "compiler/graph/visit.h"
+
 #include <string.h>
 
 enum {
@@ -29,7 +31,7 @@ static void take_keys(Bucket *b) {
 static void drop_entangled(Bucket *b) {
     for (int i = 0; i < b->conjuncts.count; i++) {
         if (b->targets[i] < 0) continue;
-        uint32_t read = key_indices(b->keys[i]);
+        uint32_t read = expr_index_mask(b->keys[i]);
         for (int k = 0; k < b->conjuncts.count; k++) {
             if (b->targets[k] < 0 || !(read & 1u << b->targets[k])) continue;
             b->role[b->targets[i]] = BUCKET_PAYLOAD;
@@ -41,7 +43,7 @@ static void drop_entangled(Bucket *b) {
 
 static void find_roles(Bucket *b) {
     for (int i = 0; i < b->conjuncts.count; i++) {
-        uint32_t read = b->targets[i] >= 0 ? key_indices(b->keys[i]) : 0;
+        uint32_t read = b->targets[i] >= 0 ? expr_index_mask(b->keys[i]) : 0;
         for (int a = 0; a < b->node->rank; a++)
             if (read & 1u << a) b->role[a] = BUCKET_SEGMENT;
     }
@@ -62,7 +64,7 @@ static void find_filters(Bucket *b, Graph *g) {
         if (b->role[a] == BUCKET_SEGMENT) known |= 1u << a;
     for (int i = 0; i < b->conjuncts.count; i++) {
         if (b->targets[i] >= 0) continue;
-        b->filters[i] = !(key_indices(b->conjuncts.items[i]) & ~known);
+        b->filters[i] = !(expr_index_mask(b->conjuncts.items[i]) & ~known);
         if (!b->filters[i]) b->rest = gx_and(g, b->rest, b->conjuncts.items[i]);
     }
 }
@@ -81,7 +83,7 @@ Bucket *bucket_of(Arena *arena, Graph *g, const GNode *node) {
     b->node = node;
     for (int a = 0; a < node->rank; a++)
         b->role[a] = BUCKET_PAYLOAD;
-    if (!expr_list_conjuncts(node->guard, &b->conjuncts)) return NULL;
+    if (!guard_list(node->guard, &b->conjuncts)) return NULL;
     for (int i = 0; i < b->conjuncts.count; i++)
         b->targets[i] = -1;
     take_keys(b);

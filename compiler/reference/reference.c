@@ -510,24 +510,15 @@ Reference *reference_run_by_chance(const Graph *g, uint32_t turn, ReferenceSourc
 
 /* ---- again, with one array changed ----------------------------------------------------------- */
 
-/* True if the expression reads it. A part that was looked through in this turn, and does not, is
- * not looked through again. */
-static bool reads(Reference *run, const GExpr *e, const bool *reached) {
-    if (!e || run->known_at[e->id] == run->turn) return false;
-    run->known_at[e->id] = run->turn;
-    if (e->op == G_LOAD && reached[e->tensor->id]) return true;
-    for (int i = 0; i < e->arg_count; i++)
-        if (reads(run, e->args[i], reached)) return true;
-    return false;
+static VisitStep ends_at_reached(void *reached, const GExpr *e) {
+    return e->op == G_LOAD && ((const bool *)reached)[e->tensor->id] ? VISIT_END : VISIT_INSIDE;
 }
 
-static bool is_reached(Reference *run, const GNode *n, const bool *reached) {
+static bool is_reached(const GNode *n, bool *reached) {
     if (n->kind == GN_STOP) return false;
     for (int i = 0; i < n->operand_count; i++)
         if (reached[n->operands[i]->id]) return true;
-    run->turn++;
-    return (n->operand && reached[n->operand->id]) || reads(run, n->guard, reached) ||
-           reads(run, n->active, reached) || reads(run, n->value, reached);
+    return (n->operand && reached[n->operand->id]) || expr_visit_node(n, ends_at_reached, reached);
 }
 
 Reference *reference_rerun(const Reference *base, const GNode *changed, const double *values) {
@@ -542,7 +533,7 @@ Reference *reference_rerun(const Reference *base, const GNode *changed, const do
     for (int i = 0; i < run->g->nodes.count && !run->fault[0]; i++) {
         const GNode *n = run->g->nodes.items[i];
         run->values[n->id] = n == changed ? (double *)(uintptr_t)values : base->values[n->id];
-        reached[n->id] = n == changed || is_reached(run, n, reached);
+        reached[n->id] = n == changed || is_reached(n, reached);
         if (n != changed && reached[n->id]) run_node(run, n, NULL, NULL);
     }
     free(reached);

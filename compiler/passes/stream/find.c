@@ -73,29 +73,28 @@ static bool is_computed(const Stream *s, const GNode *array) {
     return keeps;
 }
 
-static bool is_data(const void *context, const GExpr *e) {
-    (void)context;
-    return e->op == G_LOAD;
-}
-
 static bool place_is_data(const GExpr *load) {
-    return expr_any(load->args[0], is_data, NULL) || expr_any(load->args[1], is_data, NULL);
+    return expr_reads(load->args[0]) || expr_reads(load->args[1]);
 }
 
 /* ---- weighted sums --------------------------------------------------------------------------- */
 
-/* True if every factor reads either the pair or the rows. A factor that reads the index `payload`
- * is one of the rows, and must not read the index that the sum keeps of the pair. */
-static bool factors_part(Stream *s, const GExpr *e, uint32_t own, uint32_t payload) {
-    uint32_t mask = expr_index_mask(e);
-    if (!(mask & payload)) return true;
-    if (e->op == G_MUL || e->op == G_DIV)
-        return factors_part(s, e->args[0], own, payload) &&
-               factors_part(s, e->args[1], own, payload);
-    if (e->op == G_NEG) return factors_part(s, e->args[0], own, payload);
-    Loads loads = {.s = s};
+/* The indices of a weighted sum: the one that the sum keeps of the pair, and that of the rows. */
+typedef struct Sides {
+    Stream *s;
+    uint32_t own, payload;
+} Sides;
+
+/* Ends at a factor that reads the rows and the pair. A factor that reads the index `payload` is one
+ * of the rows, and must not read the index that the sum keeps of the pair. */
+static VisitStep mixes_sides(void *context, const GExpr *e) {
+    const Sides *sides = context;
+    const uint32_t mask = expr_index_mask(e);
+    if (!(mask & sides->payload)) return VISIT_PAST;
+    if (e->op == G_MUL || e->op == G_DIV || e->op == G_NEG) return VISIT_INSIDE;
+    Loads loads = {.s = sides->s};
     expr_visit(e, collect, &loads);
-    return !(mask & own) && loads.items.count == 0;
+    return mask & sides->own || loads.items.count > 0 ? VISIT_END : VISIT_PAST;
 }
 
 static bool is_weighted(Stream *s, const GNode *n, int own) {
@@ -103,7 +102,8 @@ static bool is_weighted(Stream *s, const GNode *n, int own) {
     uint32_t payload = 1u << (1 - own);
     if (!(expr_index_mask(n->value) & payload)) return false;
     if (n->guard && (expr_index_mask(n->guard) & payload)) return false;
-    return factors_part(s, n->value, 1u << own, payload);
+    Sides sides = {s, 1u << own, payload};
+    return !expr_visit(n->value, mixes_sides, &sides);
 }
 
 /* ---- one user -------------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@
  * node that is made where all of its reads are inside, and the tile asks whether it could be made
  * (checked_node). The pass passes/hoist.c has the same idea for any large space, and is a
  * different code: it has no tile to ask. */
-#include "compiler/graph/visit.h"
+#include "compiler/graph/rewriter.h"
 #include "compiler/passes/stream/internal.h"
 
 #include <string.h>
@@ -17,9 +17,8 @@ typedef struct Hoist {
     Graph *g;
     const GExpr *own, *other;
     Span span;
-    /* done already, by expression: a part under a choice is kept apart by `chosen` */
-    ARRAY(const GExpr *) from, to;
-    ARRAY(bool) chosen;
+    /* what is evaluated in any case, and what stands under a guard or a choice */
+    GRewriter sure, chosen;
 } Hoist;
 
 bool stream_reads_index(Graph *g, const GExpr *expr, const GExpr *index) {
@@ -100,25 +99,39 @@ static const GExpr *node_of(Hoist *h, const GExpr *e, const GExpr *index) {
 /* Reads that every evaluation of an expression makes, of which it is not known that they are
  * inside: those within subscripts first. */
 typedef struct Reads {
+    Graph *g;
     const GExpr *items[MOST_UNSURE];
     int count;
+    bool fails; /* there are too many, or one is made only by a choice */
 } Reads;
 
-/* False when there are too many, or one is made only by a choice. */
+static int sure_arguments(const GExpr *e) {
+    if (e->op == G_SELECT || e->op == G_AND || e->op == G_OR) return 1;
+    return e->op == G_LOAD ? e->tensor->rank : e->arg_count;
+}
+
+static bool may_be_unsure(void *context, const GExpr *e) {
+    const Reads *r = context;
+    return !r->fails && !cannot_fault(r->g, e);
+}
+
+static ExprValue note_unsure(void *context, const GExpr *e, const ExprValue *args) {
+    Reads *r = context;
+    if (!args) return (ExprValue){.pointer = NULL};
+    for (int i = sure_arguments(e); i < e->arg_count; i++)
+        r->fails |= !cannot_fault(r->g, e->args[i]);
+    if (e->op != G_LOAD || e->has_else) return (ExprValue){.pointer = NULL};
+    if (r->count == MOST_UNSURE)
+        r->fails = true;
+    else
+        r->items[r->count++] = e;
+    return (ExprValue){.pointer = NULL};
+}
+
 static bool unsure_reads(Graph *g, const GExpr *e, Reads *r) {
-    if (cannot_fault(g, e)) return true;
-    const int plain = e->op == G_LOAD                                        ? e->tensor->rank
-                      : e->op == G_SELECT || e->op == G_AND || e->op == G_OR ? 1
-                                                                             : e->arg_count;
-    for (int i = 0; i < e->arg_count; i++)
-        if (i < plain ? !unsure_reads(g, e->args[i], r) : !cannot_fault(g, e->args[i]))
-            return false;
-    if (e->op != G_LOAD || e->has_else) return true;
-    for (int i = 0; i < r->count; i++)
-        if (r->items[i] == e) return true;
-    if (r->count == MOST_UNSURE) return false;
-    r->items[r->count++] = e;
-    return true;
+    *r = (Reads){.g = g};
+    expr_fold_inside(e, may_be_unsure, note_unsure, r);
+    return !r->fails;
 }
 
 static const GExpr *all_inside(Graph *g, const Reads *r) {
@@ -146,7 +159,7 @@ static const GExpr *faulting(Graph *g, const GExpr *load, GType type) {
  * it is made wherever it can be, and a tile asks whether it could. */
 static const GExpr *checked_node(Hoist *h, const GExpr *e, const GExpr *index) {
     Graph *g = h->g;
-    Reads reads = {.count = 0};
+    Reads reads;
     if (!index || (e->type != GT_REAL && e->type != GT_INT) || !unsure_reads(g, e, &reads) ||
         reads.count == 0)
         return NULL;
@@ -157,38 +170,33 @@ static const GExpr *checked_node(Hoist *h, const GExpr *e, const GExpr *index) {
     return gx_select(g, node_of(h, inside, index), value, fault);
 }
 
-static const GExpr *with_args(Graph *g, const GExpr *e, const GExpr *const *args) {
-    if (e->op == G_LOAD)
-        return gx_load(g, e->tensor, e->tensor->rank, args,
-                       e->has_else ? args[e->arg_count - 1] : NULL);
-    if (e->op == G_RANDOM)
-        return gx_random(g, e->args[0]->integer, args[1], (int)e->args[2]->integer);
-    return gx_op(g, e->op, e->arg_count, args);
+/* What replaces a part that depends on one index of the pair alone and is worth it; NULL: it is
+ * computed for each pair. `chosen`: a guard or a choice says whether it is evaluated. */
+static const GExpr *taken_out(Hoist *h, const GExpr *e, bool chosen) {
+    const bool own = stream_reads_index(h->g, e, h->own),
+               other = stream_reads_index(h->g, e, h->other);
+    const GExpr *index = own ? h->own : other ? h->other : NULL;
+    if ((own && other) || !is_worth_it(e)) return NULL;
+    return !chosen || cannot_fault(h->g, e) ? node_of(h, e, index) : checked_node(h, e, index);
 }
 
-static const GExpr *hoist(Hoist *h, const GExpr *e, bool chosen) {
+static const GExpr *hoist_chosen(void *context, Graph *g, const GExpr *e) {
+    (void)g;
+    return e->op == G_CONST || e->op == G_INDEX ? e : taken_out(context, e, true);
+}
+
+static const GExpr *hoist_sure(void *context, Graph *g, const GExpr *e) {
+    Hoist *h = context;
+    const GExpr *args[GRAPH_MAX_RANK + 1];
     if (e->op == G_CONST || e->op == G_INDEX) return e;
-    for (int i = 0; i < h->from.count; i++)
-        if (h->from.items[i] == e && h->chosen.items[i] == chosen) return h->to.items[i];
-    bool own = stream_reads_index(h->g, e, h->own), other = stream_reads_index(h->g, e, h->other);
-    const GExpr *index = own ? h->own : other ? h->other : NULL, *result = NULL;
-    const bool taken = !(own && other) && is_worth_it(e);
-    if (taken)
-        result =
-            !chosen || cannot_fault(h->g, e) ? node_of(h, e, index) : checked_node(h, e, index);
-    if (!result) {
-        const GExpr *args[GRAPH_MAX_RANK + 1];
-        for (int i = 0; i < e->arg_count; i++) {
-            bool choice = (e->op == G_SELECT && i > 0) || (e->op == G_AND && i > 0) ||
-                          (e->op == G_LOAD && i == e->tensor->rank);
-            args[i] = hoist(h, e->args[i], chosen || choice);
-        }
-        result = with_args(h->g, e, args);
+    const GExpr *taken = taken_out(h, e, false);
+    if (taken) return taken;
+    for (int i = 0; i < e->arg_count; i++) {
+        const bool is_choice = (e->op == G_SELECT && i > 0) || (e->op == G_AND && i > 0) ||
+                               (e->op == G_LOAD && i == e->tensor->rank);
+        args[i] = gx_rewriter_apply(is_choice ? &h->chosen : &h->sure, e->args[i]);
     }
-    array_push(h->g->arena, &h->from, e);
-    array_push(h->g->arena, &h->to, result);
-    array_push(h->g->arena, &h->chosen, chosen);
-    return result;
+    return gx_with_args(g, e, args);
 }
 
 /* A division by what the tile does not change is a product with its reciprocal. */
@@ -211,5 +219,11 @@ const GExpr *stream_hoist(Graph *g, const GExpr *expr, const GExpr *own, const G
     if (!expr) return NULL;
     Reciprocal r = {own, other};
     Hoist h = {.g = g, .own = own, .other = other, .span = span};
-    return hoist(&h, gx_rewrite(g, expr, multiply_instead, &r), guarded);
+    gx_rewriter_open(&h.sure, g, hoist_sure, NULL, &h);
+    gx_rewriter_open(&h.chosen, g, hoist_chosen, NULL, &h);
+    const GExpr *plain = gx_rewrite(g, expr, multiply_instead, &r);
+    const GExpr *hoisted = gx_rewriter_apply(guarded ? &h.chosen : &h.sure, plain);
+    gx_rewriter_close(&h.sure);
+    gx_rewriter_close(&h.chosen);
+    return hoisted;
 }

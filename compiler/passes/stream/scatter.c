@@ -55,7 +55,7 @@ static bool pick(Graph *g, const ComputeSpec *spec, Pick *p) {
         spec->active)
         return false;
     if (graph_index_extent(g, spec->red[0]) > MOST_PLACES ||
-        !expr_list_conjuncts(spec->guard, &c) || (any && !expr_list_conjuncts(spec->value, &c)))
+        !guard_list(spec->guard, &c) || (any && !guard_list(spec->value, &c)))
         return false;
     return pick_along(g, spec, &c, 1, p) || pick_along(g, spec, &c, 0, p);
 }

@@ -7,6 +7,7 @@
  * there anyway or is smaller than what would be read in its place. */
 #include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"
+#include "compiler/passes/factors.h"
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/shift.h"
 #include "compiler/passes/stream/internal.h"
@@ -175,27 +176,9 @@ static GNode *make_total(Graph *g, const ComputeSpec *spec) {
     return graph_compute(g, &total);
 }
 
-typedef struct Factors {
-    const GExpr *weight, *rows;
-} Factors;
-
-static const GExpr *times(Graph *g, const GExpr *product, const GExpr *factor, bool divides) {
-    if (divides) return gx2(g, G_DIV, product ? product : gx_real(g, 1), factor);
-    return product ? gx2(g, G_MUL, product, factor) : factor;
-}
-
-static void part_factors(Graph *g, Factors *f, const GExpr *e, const GExpr *payload, bool divides) {
-    if (!stream_reads_index(g, e, payload)) {
-        f->weight = times(g, f->weight, e, divides);
-    } else if (e->op == G_MUL || e->op == G_DIV) {
-        part_factors(g, f, e->args[0], payload, divides);
-        part_factors(g, f, e->args[1], payload, divides != (e->op == G_DIV));
-    } else if (e->op == G_NEG) {
-        f->weight = gx1(g, G_NEG, f->weight ? f->weight : gx_real(g, 1));
-        part_factors(g, f, e->args[0], payload, divides);
-    } else {
-        f->rows = times(g, f->rows, e, divides);
-    }
+/* True of a factor of the weight: one that does not read the index of the payload. */
+static bool is_of_weight(const void *payload, Graph *g, const GExpr *e) {
+    return !stream_reads_index(g, e, payload);
 }
 
 static bool is_row_read(const GExpr *e, const GExpr *other, const GExpr *payload) {
@@ -224,12 +207,12 @@ static const GExpr *stored_rows(Graph *g, const GExpr *e, const GExpr *other, co
 static GNode *make_weighted(Graph *g, ComputeSpec *spec, const GExpr *own) {
     const GExpr *other = spec->red[0], *payload = spec->out[spec->out[0] == own ? 1 : 0];
     Factors f = {0};
-    part_factors(g, &f, spec->value, payload, false);
-    const GExpr *weight = f.weight ? f.weight : gx_real(g, 1);
+    factors_split(g, spec->value, is_of_weight, payload, &f);
+    const GExpr *weight = f.taken ? f.taken : gx_real(g, 1);
     if (spec->guard) weight = gx_select(g, spec->guard, weight, gx_real(g, 0));
     weight = tidy(g, weight, own, other, false, spec->span);
     spec->guard = NULL;
-    spec->value = gx2(g, G_MUL, weight, stored_rows(g, f.rows, other, payload, spec->span));
+    spec->value = gx2(g, G_MUL, weight, stored_rows(g, f.rest, other, payload, spec->span));
     return graph_compute(g, spec);
 }
 

@@ -5,6 +5,7 @@
  * where key(i, r) == x  of w[i, r] * V[i, d]
  *
  * N R D steps in place of N N D. The second one is a reduction by key (compiler/plan/bucket.h). */
+#include "compiler/passes/factors.h"
 #include "compiler/passes/zeros/internal.h"
 
 #include <string.h>
@@ -16,17 +17,13 @@ typedef struct Gather {
     const GExpr *own[GRAPH_MAX_RANK + 1]; /* the indices of the amount: the own indices, then r */
     int own_count;
     const GExpr *x, *key, *inside; /* inside: the key is a place of the row; NULL: that is known */
-    const GExpr *weight, *rest;    /* factors of own indices and the place alone, and the others */
+    Factors of; /* taken: the factors of own indices and the place alone */
 } Gather;
 
-static const GExpr *times(Graph *g, const GExpr *product, const GExpr *factor, bool divides) {
-    if (divides) return gx2(g, G_DIV, product ? product : gx_real(g, 1), factor);
-    return product ? gx2(g, G_MUL, product, factor) : factor;
-}
-
-static bool is_weight(const Gather *a, const GExpr *e) {
+static bool is_weight(const void *context, Graph *g, const GExpr *e) {
+    const Gather *a = context;
     const GExpr *found[GRAPH_MAX_FREE];
-    int count = gx_free_indices(a->g, e, found);
+    int count = gx_free_indices(g, e, found);
     for (int i = 0; i < count; i++) {
         bool known = found[i] == a->x;
         for (int k = 0; k < a->own_count; k++)
@@ -34,20 +31,6 @@ static bool is_weight(const Gather *a, const GExpr *e) {
         if (!known) return false;
     }
     return true;
-}
-
-static void part(Gather *a, const GExpr *e, bool divides) {
-    if (is_weight(a, e)) {
-        a->weight = times(a->g, a->weight, e, divides);
-    } else if (e->op == G_MUL || e->op == G_DIV) {
-        part(a, e->args[0], divides);
-        part(a, e->args[1], divides != (e->op == G_DIV));
-    } else if (e->op == G_NEG) {
-        a->weight = gx1(a->g, G_NEG, a->weight ? a->weight : gx_real(a->g, 1));
-        part(a, e->args[0], divides);
-    } else {
-        a->rest = times(a->g, a->rest, e, divides);
-    }
 }
 
 static const GExpr *at_key(Gather *a, const GExpr *e) {
@@ -58,9 +41,9 @@ static const GExpr *at_key(Gather *a, const GExpr *e) {
 static const GExpr *weights(Gather *a, GNode *amount, Span span) {
     Graph *g = a->g;
     const GExpr *read = gx_load(g, amount, a->own_count, a->own, NULL);
-    if (!a->weight) return read;
+    if (!a->of.taken) return read;
     ComputeSpec w = {.out_rank = a->own_count, .span = span};
-    const GExpr *value = gx2(g, G_MUL, read, at_key(a, a->weight));
+    const GExpr *value = gx2(g, G_MUL, read, at_key(a, a->of.taken));
     if (a->inside) value = gx_select(g, a->inside, value, gx_real(g, 0));
     for (int i = 0; i < a->own_count; i++)
         w.out[i] = graph_fresh_index(g, graph_index_extent(g, a->own[i]));
@@ -83,7 +66,7 @@ GNode *gather_term(Graph *g, const ComputeSpec *sum, const Term *term) {
     a.own[a.own_count++] = place;
     a.key = gx_substitute(g, s->key, a.own_count, from, a.own);
     a.inside = gx_inside(g, a.key, graph_index_extent(g, a.x));
-    if (term->coefficient) part(&a, term->coefficient, false);
+    if (term->coefficient) factors_split(g, term->coefficient, is_weight, &a, &a.of);
     const GExpr *weight = weights(&a, s->amount, sum->span);
     int at = 0;
     while (at < spec.red_rank && spec.red[at] != a.x)
@@ -98,7 +81,7 @@ GNode *gather_term(Graph *g, const ComputeSpec *sum, const Term *term) {
         spec.guard = at_key(&a, spec.guard);
     else
         spec.guard = gx_and(g, spec.guard, gx2(g, G_EQ, a.key, a.x));
-    const GExpr *rest = reduced ? at_key(&a, a.rest) : a.rest;
+    const GExpr *rest = reduced ? at_key(&a, a.of.rest) : a.of.rest;
     spec.value = rest ? gx2(g, G_MUL, weight, rest) : weight;
     return graph_compute(g, &spec);
 }

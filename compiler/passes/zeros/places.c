@@ -8,6 +8,7 @@
  * them is a sum over the chosen places (gather.c). It is then neither stored nor swept, however
  * many places there are. If anything else reads it, it is left alone. */
 #include "compiler/graph/key.h"
+#include "compiler/graph/visit.h"
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/zeros/internal.h"
 
@@ -45,15 +46,15 @@ static bool is_scatter(Graph *g, const GNode *n, Scatter *s) {
         n->empty_is_error || n->red_rank != 1 || n->rank < 2 || graph_bytes(n) < smallest)
         return false;
     Conjuncts c = {.count = 0};
-    if (!expr_list_conjuncts(n->guard, &c)) return false;
+    if (!guard_list(n->guard, &c)) return false;
     for (int i = 0; i < c.count; i++) {
         int axis;
         if (!key_of(n, c.items[i], &axis) || LEAST_GAIN * n->red_shape[0] > n->shape[axis])
             continue;
         *s = (Scatter){.node = n, .axis = axis};
-        uint32_t others = key_indices(n->value);
+        uint32_t others = expr_index_mask(n->value);
         for (int k = 0; k < c.count; k++)
-            others |= k == i ? 0 : key_indices(c.items[k]);
+            others |= k == i ? 0 : expr_index_mask(c.items[k]);
         if (!(others & 1u << axis)) return true;
     }
     return false;
@@ -93,7 +94,7 @@ static void open_scatter(Places *p, Scatter *s) {
     ComputeSpec spec;
     Conjuncts c = {.count = 0};
     graph_open(g, s->node, &spec);
-    expr_list_conjuncts(spec.guard, &c);
+    guard_list(spec.guard, &c);
     const GExpr *ahead = NULL, *behind = NULL, *key = NULL, *x = spec.out[s->axis];
     for (int i = 0; i < c.count; i++) {
         if (zeros_reads_one_of(g, c.items[i], &x, 1))

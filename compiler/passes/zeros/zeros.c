@@ -222,7 +222,7 @@ static GNode *leave_out(Graph *g, GNode *node) {
     ComputeSpec spec;
     Conjuncts c = {.count = 0};
     graph_open(g, node, &spec);
-    if (!expr_list_conjuncts(spec.guard, &c)) return node;
+    if (!guard_list(spec.guard, &c)) return node;
     const GExpr *key;
     int target, kept = node->red_rank == 2 && graph_extent(node, node->rank) *
                                                       graph_extent(node, node->rank + 1) >=

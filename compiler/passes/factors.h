@@ -1,0 +1,17 @@
+/* Products whose factors belong to two sides. */
+#ifndef COUPLET_COMPILER_PASSES_FACTORS_H
+#define COUPLET_COMPILER_PASSES_FACTORS_H
+
+#include "compiler/graph/graph.h"
+
+/* The product of the factors on either side; NULL: there are none, and the product is 1. */
+typedef struct Factors {
+    const GExpr *taken, *rest;
+} Factors;
+
+/* Takes a product or quotient apart, down to the factors that `takes` is true of, and to those that
+ * are neither. A sign goes with what is taken. */
+typedef bool (*FactorTaken)(const void *context, Graph *g, const GExpr *e);
+void factors_split(Graph *g, const GExpr *e, FactorTaken takes, const void *context, Factors *f);
+
+#endif
