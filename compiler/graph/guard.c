@@ -58,8 +58,8 @@ static bool is_conjunction(void *context, const GExpr *e) {
 
 static ExprValue join_kept(void *context, const GExpr *e, const ExprValue *args) {
     const Kept *k = context;
-    const GExpr *left = args ? gx_and(k->g, args[0].pointer, args[1].pointer)
-                             : k->keep(k->context, k->g, e);
+    const GExpr *left =
+        args ? gx_and(k->g, args[0].pointer, args[1].pointer) : k->keep(k->context, k->g, e);
     return (ExprValue){.pointer = left};
 }
 

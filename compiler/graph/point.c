@@ -1,4 +1,5 @@
-/* The evaluation of point.h: the parts of an expression in an order in which arguments come first. */
+/* The evaluation of point.h: the parts of an expression in an order in which arguments come first.
+ */
 #include "compiler/graph/point.h"
 
 #include "compiler/graph/visit.h"

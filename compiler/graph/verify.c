@@ -112,7 +112,7 @@ static ExprValue check_part(void *context, const GExpr *e, const ExprValue *args
 }
 
 static bool check_expr(Verify *v, const GExpr *e, int index_count) {
-    const int64_t largest = expr_fold_rest(&v->checked, e, check_part, v).integer;
+    const int64_t largest = expr_fold_rest(&v->checked, e, NULL, check_part, v).integer;
     if (largest >= index_count) wrong(v, "uses an index that is not its own");
     return !v->sentence[0];
 }

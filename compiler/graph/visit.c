@@ -25,16 +25,26 @@ static bool is_leaf(const GExpr *e) {
 
 /* ---- the map --------------------------------------------------------------------------------- */
 
-void expr_map_open(ExprMap *map) {
+void expr_map_open_in(ExprMap *map, Arena *arena) {
     map->count = map->capacity = 0;
     map->keys = NULL;
     map->values = NULL;
+    map->arena = arena;
+}
+
+void expr_map_open(ExprMap *map) {
+    expr_map_open_in(map, NULL);
+}
+
+static void free_table(const ExprMap *map) {
+    if (map->arena) return;
+    free(map->keys);
+    free(map->values);
 }
 
 void expr_map_close(ExprMap *map) {
-    free(map->keys);
-    free(map->values);
-    expr_map_open(map);
+    free_table(map);
+    expr_map_open_in(map, map->arena);
 }
 
 static uint32_t slot_of(const ExprMap *map, const GExpr *e) {
@@ -44,8 +54,8 @@ static uint32_t slot_of(const ExprMap *map, const GExpr *e) {
     return at;
 }
 
-static void *zeroed(size_t count, size_t size) {
-    void *memory = calloc(count, size);
+static void *zeroed(Arena *arena, size_t count, size_t size) {
+    void *memory = arena ? arena_alloc(arena, count * size) : calloc(count, size);
     if (memory) return memory;
     /* As with the arena: a compilation that does not fit in memory has nothing to fall back to. */
     fprintf(stderr, "couplet: out of memory: %zu bytes more were needed\n", count * size);
@@ -58,16 +68,15 @@ static void grow(ExprMap *map) {
     const ExprValue *values = old.capacity ? old.values : map->few_values;
     uint32_t slots = old.capacity ? old.capacity : old.count;
     map->capacity = old.capacity ? 2 * old.capacity : 4 * EXPR_MAP_FEW;
-    map->keys = zeroed(map->capacity, sizeof *map->keys);
-    map->values = zeroed(map->capacity, sizeof *map->values);
+    map->keys = zeroed(map->arena, map->capacity, sizeof *map->keys);
+    map->values = zeroed(map->arena, map->capacity, sizeof *map->values);
     for (uint32_t i = 0; i < slots; i++) {
         if (!keys[i]) continue;
         uint32_t at = slot_of(map, keys[i]);
         map->keys[at] = keys[i];
         map->values[at] = values[i];
     }
-    free(old.keys);
-    free(old.values);
+    free_table(&old);
 }
 
 ExprValue *expr_map_find(const ExprMap *map, const GExpr *e) {
@@ -202,8 +211,9 @@ static ExprValue fold_in(const Folding *f, const GExpr *e) {
     return value;
 }
 
-ExprValue expr_fold_rest(ExprMap *done, const GExpr *e, ExprFold fold, void *context) {
-    const Folding f = {done, NULL, fold, context};
+ExprValue expr_fold_rest(ExprMap *done, const GExpr *e, ExprEnters enters, ExprFold fold,
+                         void *context) {
+    const Folding f = {done, enters, fold, context};
     return fold_in(&f, e);
 }
 

@@ -31,10 +31,13 @@ typedef struct ExprMap {
     ExprValue few_values[EXPR_MAP_FEW];
     const GExpr **keys;
     ExprValue *values;
+    Arena *arena; /* NULL: the table has memory of its own */
 } ExprMap;
 
 /* Makes the map empty. A map that was opened must be closed. */
 void expr_map_open(ExprMap *map);
+/* The same, with memory from an arena. It need not be closed. */
+void expr_map_open_in(ExprMap *map, Arena *arena);
 void expr_map_close(ExprMap *map);
 /* Returns the value of a part, or NULL; it is good until the next entry is made. */
 ExprValue *expr_map_find(const ExprMap *map, const GExpr *e);
@@ -79,12 +82,14 @@ void expr_each_load(const GExpr *e, ExprRead read, void *context);
  * each argument. */
 typedef ExprValue (*ExprFold)(void *context, const GExpr *e, const ExprValue *args);
 ExprValue expr_fold(const GExpr *e, ExprFold fold, void *context);
-/* The same, where `done` has the values of what earlier folds have met. */
-ExprValue expr_fold_rest(ExprMap *done, const GExpr *e, ExprFold fold, void *context);
 /* The same, where the arguments of a part are looked at only if `enters` is true of it. Of all
  * others, `args` is NULL. */
 typedef bool (*ExprEnters)(void *context, const GExpr *e);
 ExprValue expr_fold_inside(const GExpr *e, ExprEnters enters, ExprFold fold, void *context);
+/* The same, where `done` has the values of what earlier folds have met. `enters` may be NULL: all
+ * parts are entered. `fold` may itself fold other expressions with the same map. */
+ExprValue expr_fold_rest(ExprMap *done, const GExpr *e, ExprEnters enters, ExprFold fold,
+                         void *context);
 
 /* The parts that walks, folds and rewrites of this thread have met so far. The difference of two
  * calls is the work that lies between them, which is the same on any machine. */

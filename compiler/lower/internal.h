@@ -143,6 +143,7 @@ typedef enum {
     AT_END
 } LowerPosition;
 
+typedef struct RootFacts RootFacts;
 struct Lower {
     Arena *arena;
     Diag *diag;
@@ -212,6 +213,7 @@ struct Lower {
     const Stmt *train, *settings;
     Trained trained;
     FunctionUnit *function; /* NULL: a method is lowered */
+    RootFacts *root_facts;  /* of length.c; NULL: no root was met yet */
 };
 
 /* trail.c: between the two, messages end with the calls that led there. */

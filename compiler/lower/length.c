@@ -29,10 +29,15 @@ static const GExpr *real(Graph *g, double value) {
     return gx_real(g, value);
 }
 
+/* True if the read stands for the value of an elementwise node. */
+static bool stands_for_value(const GExpr *e) {
+    return e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_COMPUTE &&
+           e->tensor->reducer == GR_NONE && !e->tensor->active;
+}
+
 /* The value behind reads of elementwise nodes. */
 static const GExpr *value_behind_reads(Graph *g, const GExpr *e) {
-    while (e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_COMPUTE &&
-           e->tensor->reducer == GR_NONE && !e->tensor->active) {
+    while (stands_for_value(e)) {
         ComputeSpec spec;
         graph_open(g, e->tensor, &spec);
         const GExpr *value = gx_substitute(g, spec.value, spec.out_rank, spec.out, e->args);
@@ -42,13 +47,26 @@ static const GExpr *value_behind_reads(Graph *g, const GExpr *e) {
     return e;
 }
 
-/* True if the value is made of exponentials, whose roots and quotients stabilise takes. */
-static bool is_of_exps(Graph *g, const GExpr *e) {
+/* What is known of the graph at hand. It is kept from one root to the next: each of a chain of
+ * roots asks the same of all that it is made of. */
+struct RootFacts {
+    Graph *g;
     Logs logs;
-    logs_open(&logs, g);
-    const bool holds = logs_hold_exp(&logs, e);
-    logs_close(&logs);
-    return holds;
+    ExprMap squares; /* by expression: 1 if it holds a sum of squares */
+};
+
+static RootFacts *facts_of(Lower *l) {
+    if (l->root_facts && l->root_facts->g == l->g) return l->root_facts;
+    RootFacts *facts = l->root_facts = arena_new_of(l->arena, RootFacts);
+    facts->g = l->g;
+    logs_open(&facts->logs, l->g);
+    expr_map_open_in(&facts->squares, l->arena);
+    return facts;
+}
+
+/* True if the value is made of exponentials, whose roots and quotients stabilise takes. */
+static bool is_of_exps(Lower *l, const GExpr *e) {
+    return logs_hold_exp(&facts_of(l)->logs, e);
 }
 
 /* ---- sums of squares ------------------------------------------------------------------------- */
@@ -61,30 +79,26 @@ static bool is_sum_of_squares(const GExpr *e) {
     return term->op == G_MUL && term->args[0] == term->args[1] && term->type == GT_REAL;
 }
 
-typedef struct Search {
-    Graph *g;
-    ExprMap met;
-} Search;
-
-/* Ends at a sum of squares that the value is, times, over or plus something. */
-static VisitStep find_squares(void *context, const GExpr *e) {
-    Search *s = context;
-    const GExpr *v = value_behind_reads(s->g, e);
-    if (is_sum_of_squares(v)) return VISIT_END;
-    const bool is_sum = v->op == G_ADD || v->op == G_MUL || v->op == G_MAX;
-    if (!is_sum && v->op != G_SELECT && v->op != G_DIV) return VISIT_PAST;
-    const int end = v->op == G_DIV ? 1 : v->arg_count;
-    for (int i = v->op == G_SELECT; i < end; i++)
-        if (expr_visit_rest(&s->met, v->args[i], find_squares, s)) return VISIT_END;
-    return VISIT_PAST;
+static bool may_hold_squares(void *context, const GExpr *e) {
+    (void)context;
+    return e->op == G_DIV || e->op == G_ADD || e->op == G_MUL || e->op == G_MAX ||
+           e->op == G_SELECT;
 }
 
-static bool holds_squares(Graph *g, const GExpr *e) {
-    Search s = {.g = g};
-    expr_map_open(&s.met);
-    const bool holds = expr_visit_rest(&s.met, e, find_squares, &s);
-    expr_map_close(&s.met);
-    return holds;
+/* 1 if the value is a sum of squares, or one times, over or plus something. */
+static ExprValue find_squares(void *context, const GExpr *e, const ExprValue *args) {
+    RootFacts *facts = context;
+    ExprValue holds = {.integer = is_sum_of_squares(e)};
+    const int end = e->op == G_DIV ? 1 : e->arg_count;
+    for (int i = e->op == G_SELECT; args && i < end; i++)
+        holds.integer |= args[i].integer;
+    if (!stands_for_value(e) || value_behind_reads(facts->g, e) == e) return holds;
+    return expr_fold_rest(&facts->squares, e->tensor->value, may_hold_squares, find_squares, facts);
+}
+
+static bool holds_squares(Lower *l, const GExpr *e) {
+    RootFacts *facts = facts_of(l);
+    return expr_fold_rest(&facts->squares, e, may_hold_squares, find_squares, facts).integer;
 }
 
 /* The arrays between a root and an array of pairs that it is taken for: what lies further away, as
@@ -382,8 +396,8 @@ static const GExpr *root_of_entries(Graph *g, const GExpr *e) {
 const GExpr *lower_root(Lower *l, const GExpr *e) {
     Graph *g = l->g;
     const GExpr *v = value_behind_reads(g, e), *count = NULL;
-    if (is_of_exps(g, e)) return gx1(g, G_SQRT, e);
-    if (!holds_squares(g, e)) {
+    if (is_of_exps(l, e)) return gx1(g, G_SQRT, e);
+    if (!holds_squares(l, e)) {
         const GExpr *root = root_of_entries(g, e);
         return root ? root : gx1(g, G_SQRT, e);
     }
@@ -399,7 +413,7 @@ const GExpr *lower_root(Lower *l, const GExpr *e) {
 }
 
 const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b) {
-    if (holds_squares(l->g, b) && !is_of_exps(l->g, b)) b = unless_infinite(l->g, b);
+    if (holds_squares(l, b) && !is_of_exps(l, b)) b = unless_infinite(l->g, b);
     return gx2(l->g, G_DIV, a, b);
 }
 
@@ -413,5 +427,5 @@ static bool may_shrink(const GExpr *exponent) {
 
 const GExpr *lower_power_base(Lower *l, const GExpr *base, const GExpr *exponent) {
     const bool is_plain = base->op == G_CONST || !may_shrink(exponent);
-    return is_plain || is_of_exps(l->g, base) ? base : unless_infinite(l->g, base);
+    return is_plain || is_of_exps(l, base) ? base : unless_infinite(l->g, base);
 }

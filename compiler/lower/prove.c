@@ -74,8 +74,8 @@ static bool next_point(Trial *t) {
     return false;
 }
 
-/* Tries all points. False if some point leads outside (*bad is the value there), or if there are too
- * many points to try (`otherwise`). */
+/* Tries all points. False if some point leads outside (*bad is the value there), or if there are
+ * too many points to try (`otherwise`). */
 static bool stays_inside(Trial *t, const GExpr *index, int64_t extent, int64_t otherwise,
                          int64_t *bad) {
     PointFormula *formula = point_formula(t->l->arena, index, t->index, t->count);

@@ -28,8 +28,7 @@ static const GExpr *expr_of(Graph *g, const AffineSum *t, int64_t divided_by) {
     for (int i = 0; i < t->count; i++) {
         int64_t factor = t->factor[i] / divided_by;
         if (!factor) continue;
-        const GExpr *term =
-            factor == 1 ? t->part[i] : gx2(g, G_MUL, t->part[i], gx_int(g, factor));
+        const GExpr *term = factor == 1 ? t->part[i] : gx2(g, G_MUL, t->part[i], gx_int(g, factor));
         sum = sum ? gx2(g, G_ADD, sum, term) : term;
     }
     const GExpr *constant = gx_int(g, gx_floor_div(t->constant, divided_by));

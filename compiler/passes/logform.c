@@ -50,19 +50,11 @@ static const GExpr *behind_stop(Graph *g, const GExpr *e) {
 void logs_open(Logs *l, Graph *g) {
     memset(l, 0, sizeof *l);
     l->g = g;
-    expr_map_open(&l->reach);
-    expr_map_open(&l->behind);
-    expr_map_open(&l->bounds);
+    expr_map_open_in(&l->reach, g->arena);
+    expr_map_open_in(&l->behind, g->arena);
+    expr_map_open_in(&l->bounds, g->arena);
     for (int i = 0; i <= REACH_OF_EXP; i++)
-        expr_map_open(&l->forms[i]);
-}
-
-void logs_close(Logs *l) {
-    expr_map_close(&l->reach);
-    expr_map_close(&l->behind);
-    expr_map_close(&l->bounds);
-    for (int i = 0; i <= REACH_OF_EXP; i++)
-        expr_map_close(&l->forms[i]);
+        expr_map_open_in(&l->forms[i], g->arena);
 }
 
 const ComputeSpec *logs_opened(Logs *l, const GNode *node) {

@@ -32,7 +32,6 @@ typedef struct Logs {
 } Logs;
 
 void logs_open(Logs *l, Graph *g);
-void logs_close(Logs *l);
 /* The node, opened: the same indices whenever it is asked for. */
 const ComputeSpec *logs_opened(Logs *l, const GNode *node);
 

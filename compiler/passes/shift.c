@@ -221,5 +221,4 @@ void pass_shift(Graph *g) {
         graph_prune(g);
     }
     expr_map_close(&s.parts);
-    logs_close(&logs);
 }

@@ -157,7 +157,7 @@ static bool is_finite_number(const GExpr *e) {
 /* True if the value is the weight times a finite number, and so is 0 wherever the weight is 0. */
 static bool is_multiple_of(const GExpr *weight, const GExpr *e) {
     while (e != weight) {
-        const int factor = e->op != G_MUL                  ? -1
+        const int factor = e->op != G_MUL                 ? -1
                            : is_finite_number(e->args[0]) ? 1
                            : is_finite_number(e->args[1]) ? 0
                                                           : -1;

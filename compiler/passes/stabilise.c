@@ -187,7 +187,6 @@ void pass_stabilise(Graph *g) {
         graph_mark_reached(g);
         rewrite_nodes(g, visits[i], &s, false);
     }
-    logs_close(&logs);
     for (int i = 0; i < g->nodes.count; i++)
         g->nodes.items[i]->mark = 0;
 }

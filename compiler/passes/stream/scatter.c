@@ -54,8 +54,8 @@ static bool pick(Graph *g, const ComputeSpec *spec, Pick *p) {
     if ((!sum && !any) || spec->empty_is_error || spec->out_rank != 2 || spec->red_rank != 1 ||
         spec->active)
         return false;
-    if (graph_index_extent(g, spec->red[0]) > MOST_PLACES ||
-        !guard_list(spec->guard, &c) || (any && !guard_list(spec->value, &c)))
+    if (graph_index_extent(g, spec->red[0]) > MOST_PLACES || !guard_list(spec->guard, &c) ||
+        (any && !guard_list(spec->value, &c)))
         return false;
     return pick_along(g, spec, &c, 1, p) || pick_along(g, spec, &c, 0, p);
 }

@@ -17,7 +17,7 @@ typedef struct Gather {
     const GExpr *own[GRAPH_MAX_RANK + 1]; /* the indices of the amount: the own indices, then r */
     int own_count;
     const GExpr *x, *key, *inside; /* inside: the key is a place of the row; NULL: that is known */
-    Factors of; /* taken: the factors of own indices and the place alone */
+    Factors of;                    /* taken: the factors of own indices and the place alone */
 } Gather;
 
 static bool is_weight(const void *context, Graph *g, const GExpr *e) {
