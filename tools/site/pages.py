@@ -37,6 +37,8 @@ class Site:
     def link(self, source, found):
         """A link of a page, as the site has it: a folder and a file are shown by pages, too."""
         text, target, anchor = found.group(1), found.group(2), found.group(3) or ""
+        if target and (source.parent / target).resolve() == self.root / "docs" / "README.md":
+            return f"[{text}]({os.path.relpath(self.root / 'index.md', source.parent)}{anchor})"
         if not target or ":" in target or target.endswith((".md", ".svg", ".png")):
             return found.group(0)
         path = (source.parent / target).resolve()
