@@ -1,0 +1,1 @@
+au BufRead,BufNewFile *.cpl set filetype=couplet
