@@ -3,6 +3,7 @@
 coloured where they should be.
 
 Each fix of the cases in tests/lang/check is applied to its file, and the message must be gone."""
+
 import glob
 import json
 import os
@@ -19,8 +20,12 @@ check = command.Checks()
 
 
 def messages(path):
-    done = subprocess.run([couplet, "check", os.path.basename(path), "--diagnostics", "json",
-                           "--all-errors"], cwd=os.path.dirname(path), capture_output=True, text=True)
+    done = subprocess.run(
+        [couplet, "check", os.path.basename(path), "--diagnostics", "json", "--all-errors"],
+        cwd=os.path.dirname(path),
+        capture_output=True,
+        text=True,
+    )
     return [json.loads(line) for line in done.stderr.splitlines()]
 
 
@@ -30,7 +35,7 @@ def offset(text, place):
 
 
 def applied(text, fix):
-    return text[: offset(text, fix)] + fix["text"] + text[offset(text, fix["end"]):]
+    return text[: offset(text, fix)] + fix["text"] + text[offset(text, fix["end"]) :]
 
 
 def cases():
@@ -85,7 +90,9 @@ with tempfile.TemporaryDirectory() as folder:
     check(said(terminal=True, NO_COLOR="1") == plain, "NO_COLOR")
     check(said(terminal=True, TERM="dumb") == plain, "TERM=dumb")
     check(said("--color=never", terminal=True) == plain, "--color never")
-    check(said("--color=always", terminal=True, NO_COLOR="1") == coloured, "--color before NO_COLOR")
+    check(
+        said("--color=always", terminal=True, NO_COLOR="1") == coloured, "--color before NO_COLOR"
+    )
     check("is auto, always or never" in said("--color", "red"), "--color red is refused")
     shown = said("--color", "always", "--diagnostics", "json")
     check("\033" not in shown and json.loads(shown), "JSON has no colours", shown)

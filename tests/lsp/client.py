@@ -1,5 +1,6 @@
 """A client of `couplet lsp` for tests: it sends and receives messages as an editor does, and keeps
 the texts of its own documents."""
+
 import json
 import os
 import select
@@ -10,9 +11,13 @@ import time
 class Client:
     def __init__(self, couplet, folder, start=True, prefix=(), **environment):
         self.folder, self.number, self.published, self.times = folder, 0, {}, {}
-        self.process = subprocess.Popen([*prefix, couplet, "lsp"], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, cwd=folder,
-                                        env={**os.environ, **environment})
+        self.process = subprocess.Popen(
+            [*prefix, couplet, "lsp"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=folder,
+            env={**os.environ, **environment},
+        )
         self.rest = b""
         if start:
             self.capabilities = self.ask("initialize", capabilities={})["capabilities"]
@@ -38,7 +43,9 @@ class Client:
                 if len(rest) >= size:
                     self.rest = rest[size:]
                     return json.loads(rest[:size].decode())
-            ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
+            ready, _, _ = select.select(
+                [self.process.stdout], [], [], max(0, end - time.monotonic())
+            )
             piece = os.read(self.process.stdout.fileno(), 1 << 20) if ready else b""
             if not piece:
                 return None
@@ -81,13 +88,23 @@ class Client:
         return "file://" + os.path.join(self.folder, name)
 
     def open(self, name, text):
-        self.tell("textDocument/didOpen", textDocument={
-            "uri": self.uri(name), "languageId": "couplet", "version": 1, "text": text})
+        self.tell(
+            "textDocument/didOpen",
+            textDocument={
+                "uri": self.uri(name),
+                "languageId": "couplet",
+                "version": 1,
+                "text": text,
+            },
+        )
         return self.diagnostics(name, 1)
 
     def change(self, name, version, *changes):
-        self.tell("textDocument/didChange", textDocument={"uri": self.uri(name), "version": version},
-                  contentChanges=list(changes))
+        self.tell(
+            "textDocument/didChange",
+            textDocument={"uri": self.uri(name), "version": version},
+            contentChanges=list(changes),
+        )
 
     def diagnostics(self, name, version, limit=60):
         """What is published for that version."""
@@ -99,8 +116,12 @@ class Client:
         return self.published[self.uri(name)]["diagnostics"]
 
     def at(self, method, name, line, character, **more):
-        return self.ask("textDocument/" + method, textDocument={"uri": self.uri(name)},
-                        position={"line": line, "character": character}, **more)
+        return self.ask(
+            "textDocument/" + method,
+            textDocument={"uri": self.uri(name)},
+            position={"line": line, "character": character},
+            **more,
+        )
 
     def of(self, method, name, **more):
         return self.ask("textDocument/" + method, textDocument={"uri": self.uri(name)}, **more)
@@ -128,8 +149,13 @@ def position(text, index):
 
 
 def edited(text, edits):
-    places = sorted(((offset(text, e["range"]["start"]), offset(text, e["range"]["end"]), e["newText"])
-                     for e in edits), reverse=True)
+    places = sorted(
+        (
+            (offset(text, e["range"]["start"]), offset(text, e["range"]["end"]), e["newText"])
+            for e in edits
+        ),
+        reverse=True,
+    )
     for begin, end, new in places:
         text = text[:begin] + new + text[end:]
     return text
