@@ -62,6 +62,10 @@ enum {
     MAX_STEPS,
     CHECKPOINT_EVERY,
     GIVE_EVERY,
+    KEEP,
+    BEST,
+    STOP_EARLY,
+    TENSORBOARD,
     START,
     RESUME,
     CHANGE,
@@ -81,6 +85,10 @@ static const struct option options[] = {{"data", 1, NULL, DATA},
                                         {"max-steps", 1, NULL, MAX_STEPS},
                                         {"checkpoint-every", 1, NULL, CHECKPOINT_EVERY},
                                         {"give-every", 1, NULL, GIVE_EVERY},
+                                        {"keep", 1, NULL, KEEP},
+                                        {"best", 1, NULL, BEST},
+                                        {"stop-early", 1, NULL, STOP_EARLY},
+                                        {"tensorboard", 0, NULL, TENSORBOARD},
                                         {"start", 1, NULL, START},
                                         {"resume", 0, NULL, RESUME},
                                         {"change", 1, NULL, CHANGE},
@@ -115,6 +123,16 @@ static bool take(CommandLine *c, int option, const char *name) {
     case GIVE_EVERY:
         return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) &&
                (c->train.give_every = value, true);
+    case KEEP:
+        return whole(c, name, optarg, 1, COUPLET_MOST_KEPT, &value) &&
+               (c->train.keep = (int)value, true);
+    case BEST:
+        return text(c, name, &c->train.best);
+    case STOP_EARLY:
+        return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) &&
+               (c->train.stop_early = value, true);
+    case TENSORBOARD:
+        return c->train.tensorboard = true;
     case SKIP_BAD:
         return whole(c, name, optarg, 0, INT32_MAX, &c->train.loading.skip_bad);
     case RESUME:
@@ -256,6 +274,8 @@ static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *
         c->train.loading.skip_bad = (int64_t)number;
     if (!c->train.checkpoint_every && couplet_record_number(r, "options.checkpoint_every", &number))
         c->train.checkpoint_every = (int64_t)number;
+    couplet_record_keeping(r, &c->train.keep, &c->train.best, &c->train.stop_early,
+                           &c->train.tensorboard);
 }
 
 /* Sets up the packing of sources that are to be packed: on all threads, with a line that shows the
@@ -304,9 +324,11 @@ static int run(CommandLine *c, Work work) {
         return 2;
     }
     CoupletRunFolder folder;
+    char path[COUPLET_PATH_BYTES];
     bool is_there = c->resume || work == couplet_evaluate;
-    bool held = is_there ? couplet_folder_open(&folder, c->out, program.name, c->resume, error,
-                                               sizeof error)
+    if (work == couplet_evaluate) couplet_folder_split(c->out, path, &c->train.checkpoint);
+    bool held = is_there ? couplet_folder_open(&folder, work == couplet_evaluate ? path : c->out,
+                                               program.name, c->resume, error, sizeof error)
                          : couplet_folder_claim(&folder, c->out, program.name, error, sizeof error);
     c->train.folder = &folder;
     int status = held ? run_in(c, &program, hypers, is_there, work) : fail(c, error);
@@ -388,7 +410,8 @@ static int usage(const CommandLine *c, FILE *out) {
         "%s: the method %s, compiled by Couplet.\n\n"
         "%s [train] [--data PLACE] [--out FOLDER] [--start RUN] [--resume [--change tau,..]] "
         "[--seed n] [--threads n] [--epochs n] [--set tau=0.1]\n"
-        "    [--max-steps n] [--checkpoint-every n] [--give-every n] [--quiet]     trains and "
+        "    [--max-steps n] [--checkpoint-every n] [--give-every n] [--keep n] [--best NAME] "
+        "[--stop-early n] [--tensorboard] [--quiet]     trains and "
         "evaluates\n"
         "%s eval --out FOLDER [--data PLACE] [--threads n]        evaluates the checkpoint in a "
         "run folder\n"
@@ -419,7 +442,8 @@ static int evaluate(CommandLine *c) {
 
 static const Command commands[] = {
     {"train",
-     " data skip-bad out seed threads epochs max-steps checkpoint-every give-every start resume "
+     " data skip-bad out seed threads epochs max-steps checkpoint-every give-every keep best "
+     "stop-early tensorboard start resume "
      "change quiet set ",
      train},
     {"eval", " data skip-bad out threads quiet ", evaluate},

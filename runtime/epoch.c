@@ -136,13 +136,20 @@ static bool tell_reports(Work *w) {
     return true;
 }
 
+const char *couplet_action_reports(const CoupletAction *action, int number) {
+    for (int i = 0; i < action->plan->output_count; i++) {
+        const char *name = reported(&action->plan->outputs[i]);
+        if (name && number-- == 0) return name;
+    }
+    return NULL;
+}
+
 const char *couplet_measures_name(const CoupletProgram *program, int number,
                                   const CoupletAction **by) {
     for (int i = 0; i < program->measure_count; i++) {
-        const CoupletPlan *plan = program->measures[i].plan;
-        for (int k = 0; k < plan->output_count; k++) {
-            const char *name = reported(&plan->outputs[k]);
-            if (!name || number-- != 0) continue;
+        const char *name;
+        for (int k = 0; (name = couplet_action_reports(&program->measures[i], k)); k++) {
+            if (number-- != 0) continue;
             if (by) *by = &program->measures[i];
             return name;
         }

@@ -29,6 +29,8 @@ bool couplet_measures_make(CoupletSession *session, CoupletSources *sources,
                            const CoupletMoment *moment, const CoupletReports *reports, char *error,
                            size_t error_bytes);
 bool couplet_measure_is_due(const CoupletAction *measure, const CoupletMoment *moment);
+/* The name of a value that an action reports, by its number; NULL: there are fewer. */
+const char *couplet_action_reports(const CoupletAction *action, int number);
 /* The number of values that the measures report, and the name of each, with the action that reports
  * it, unless `by` is NULL. They come in this order. */
 int couplet_measures_count(const CoupletProgram *program);

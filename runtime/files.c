@@ -126,6 +126,36 @@ bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error
     return false;
 }
 
+static bool copy_file(const char *path, const char *to, char *error, size_t error_bytes) {
+    char bytes[1 << 16];
+    FILE *from = fopen(path, "rb");
+    if (!from) return fail(path, "cannot be read", error, error_bytes);
+    FILE *file = couplet_file_begin(to, error, error_bytes);
+    for (size_t length; file && (length = fread(bytes, 1, sizeof bytes, from)) > 0;)
+        fwrite(bytes, 1, length, file);
+    const bool was_read = !ferror(from);
+    fclose(from);
+    if (!file || was_read) return file && couplet_file_commit(to, file, error, error_bytes);
+    couplet_file_drop(to, file);
+    return fail(path, "cannot be read", error, error_bytes);
+}
+
+bool couplet_file_name_also(const char *path, const char *also, char *error, size_t error_bytes) {
+    char partial[COUPLET_PATH_BYTES];
+    errno = ENAMETOOLONG;
+    if (!partial_name(also, partial)) return fail(also, "cannot be written", error, error_bytes);
+    unlink(partial);
+    if (link(path, partial) != 0) return copy_file(path, also, error, error_bytes);
+    if (rename(partial, also) != 0) {
+        fail(also, "cannot be written", error, error_bytes);
+        unlink(partial);
+        return false;
+    }
+    unlink(partial); /* two names of one file: rename leaves both */
+    couplet_folder_sync(also);
+    return true;
+}
+
 bool couplet_text_write(const char *path, const char *text, char *error, size_t error_bytes) {
     FILE *file = couplet_file_begin(path, error, error_bytes);
     if (!file) return false;

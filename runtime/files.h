@@ -25,6 +25,10 @@ FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes);
 bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error_bytes);
 void couplet_file_drop(const char *path, FILE *file);
 
+/* Gives a file another name, in place of what has that name: a hard link, or, where the file system
+ * has none, a copy. The file under the first name may then be replaced. */
+bool couplet_file_name_also(const char *path, const char *also, char *error, size_t error_bytes);
+
 /* Brings the folder of the file to the disk, so that a rename in it outlives a power failure. */
 void couplet_folder_sync(const char *path);
 

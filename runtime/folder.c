@@ -6,6 +6,8 @@
  * else. */
 #include "runtime/folder.h"
 
+#include "runtime/events.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 const char couplet_checkpoint_name[] = "checkpoint.safetensors",
+           couplet_best_name[] = "best.safetensors", couplet_csv_name[] = "metrics.csv",
            couplet_metrics_name[] = "metrics.jsonl";
 const char couplet_evaluations_name[] = "evaluations.jsonl",
            couplet_start_name[] = "start.safetensors", couplet_record_name[] = "settings.json";
@@ -118,23 +121,71 @@ static bool is_foreign_lock(const char *folder) {
     return length > 0 && strcmp(text, "couplet run") != 0;
 }
 
-/* The first name of a run that something else has in the folder; NULL: all are free. */
-static const char *taken_name(const char *folder) {
+bool couplet_folder_is_kept(const char *name, int64_t *step) {
+    const size_t begin = strlen(COUPLET_KEPT_BEGIN);
+    char *end;
+    if (strncmp(name, COUPLET_KEPT_BEGIN, begin) != 0 || name[begin] < '1' || name[begin] > '9')
+        return false;
+    errno = 0;
+    *step = strtoll(name + begin, &end, 10);
+    return errno == 0 && strcmp(end, COUPLET_KEPT_END) == 0;
+}
+
+void couplet_folder_split(const char *path, char *folder, const char **checkpoint) {
+    const size_t length = strlen(path), end = strlen(COUPLET_KEPT_END);
+    const char *slash = strrchr(path, '/');
+    struct stat info;
+    *checkpoint = NULL;
+    snprintf(folder, COUPLET_PATH_BYTES, "%s", path);
+    if (length <= end || strcmp(path + length - end, COUPLET_KEPT_END) != 0 ||
+        stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return;
+    snprintf(folder, COUPLET_PATH_BYTES, "%.*s", slash ? (int)(slash - path) : 1,
+             slash ? path : ".");
+    *checkpoint = slash ? slash + 1 : path;
+}
+
+static bool is_event_file(const char *name) {
+    const size_t length = strlen(name), end = strlen(COUPLET_EVENTS_END);
+    return strncmp(name, COUPLET_EVENTS_BEGIN, strlen(COUPLET_EVENTS_BEGIN)) == 0 && length > end &&
+           strcmp(name + length - end, COUPLET_EVENTS_END) == 0;
+}
+
+/* True if the folder has a kept checkpoint or an event file, whose name is put into out[256]. */
+static bool has_numbered(const char *path, char *out) {
+    DIR *folder = opendir(path);
+    bool found = false;
+    int64_t step;
+    for (struct dirent *entry; folder && !found && (entry = readdir(folder));) {
+        found = couplet_folder_is_kept(entry->d_name, &step) || is_event_file(entry->d_name);
+        if (found) snprintf(out, 256, "%s", entry->d_name);
+    }
+    if (folder) closedir(folder);
+    return found;
+}
+
+/* The first name of a run that something else has in the folder; NULL: all are free. `numbered` is
+ * room for a name. */
+static const char *taken_name(const char *folder, char *numbered) {
     const char *const names[] = {couplet_record_name,
                                  "spec.cpl",
                                  "spec",
                                  couplet_metrics_name,
+                                 couplet_csv_name,
                                  couplet_checkpoint_name,
+                                 couplet_best_name,
                                  couplet_evaluations_name,
                                  couplet_start_name};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (is_there(folder, names[i], "") || is_there(folder, names[i], ".partial"))
             return names[i];
+    if (has_numbered(folder, numbered)) return numbered;
     return is_foreign_lock(folder) ? lock_name : NULL;
 }
 
 static bool is_free(const char *folder, char *error, size_t error_bytes) {
-    const char *taken = taken_name(folder);
+    char numbered[256];
+    const char *taken = taken_name(folder, numbered);
     if (holds_run(folder))
         snprintf(error, error_bytes,
                  "%s: this folder holds a run already; --resume goes on with it, --out FOLDER "

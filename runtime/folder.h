@@ -9,11 +9,24 @@
 
 #include "runtime/files.h"
 
+#include <stdint.h>
+
 extern const char couplet_checkpoint_name[];  /* "checkpoint.safetensors" */
+extern const char couplet_best_name[];        /* "best.safetensors" */
 extern const char couplet_metrics_name[];     /* "metrics.jsonl" */
+extern const char couplet_csv_name[];         /* "metrics.csv" */
 extern const char couplet_evaluations_name[]; /* "evaluations.jsonl" */
 extern const char couplet_start_name[];       /* "start.safetensors" */
 extern const char couplet_record_name[];      /* "settings.json" */
+
+/* The names of the checkpoints that --keep leaves: "checkpoint-470.safetensors" of step 470. */
+#define COUPLET_KEPT_BEGIN "checkpoint-"
+#define COUPLET_KEPT_END   ".safetensors"
+/* True for such a name, and its step. */
+bool couplet_folder_is_kept(const char *name, int64_t *step);
+/* Cuts the path of a checkpoint in a run folder into folder[COUPLET_PATH_BYTES] and the name of the
+ * file, which is a part of the path. The path of anything else is the folder, and the name NULL. */
+void couplet_folder_split(const char *path, char *folder, const char **checkpoint);
 
 typedef struct CoupletRunFolder {
     char path[COUPLET_PATH_BYTES];

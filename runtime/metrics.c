@@ -127,6 +127,29 @@ FILE *couplet_metrics_go_on(const char *path, const char *first, int64_t step,
     return open_for(path, "ab", error, error_bytes);
 }
 
+bool couplet_metrics_each(const char *path,
+                          bool (*take)(void *context, const CoupletMetric *metrics, int count),
+                          void *context, char *error, size_t error_bytes) {
+    size_t length;
+    char *text = read_rows(path, &length, error, error_bytes);
+    bool good = text != NULL;
+    const char *at = text;
+    for (Row row; good && next_row(&at, text + length, &row); json_decref(row.json)) {
+        CoupletMetric *metrics = malloc((json_object_size(row.json) + 1) * sizeof *metrics);
+        const char *name;
+        json_t *value;
+        int count = 0;
+        good = metrics != NULL;
+        if (!good) snprintf(error, error_bytes, "%s: out of memory", path);
+        json_object_foreach(row.json, name, value) if (good) metrics[count++] = (CoupletMetric){
+            name, json_is_number(value) ? json_number_value(value) : NAN, json_string_value(value)};
+        good = good && take(context, metrics, count);
+        free(metrics);
+    }
+    free(text);
+    return good;
+}
+
 enum { DIGITS = 9 /* enough to tell any two floats apart */ };
 
 static json_t *number(double value) {

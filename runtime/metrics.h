@@ -44,6 +44,11 @@ bool couplet_metrics_survey(const char *path, int64_t step, const CoupletMetrics
 FILE *couplet_metrics_begin(const char *path, char *error, size_t error_bytes);
 FILE *couplet_metrics_go_on(const char *path, const char *first, int64_t step,
                             const CoupletMetricsSeen *seen, char *error, size_t error_bytes);
+/* Hands each row of a log to `take`, until that returns false. A file that is not there has no
+ * rows. False with a sentence, or with that of `take`. */
+bool couplet_metrics_each(const char *path,
+                          bool (*take)(void *context, const CoupletMetric *metrics, int count),
+                          void *context, char *error, size_t error_bytes);
 bool couplet_metrics_row(FILE *file, const char *path, const CoupletMetric *metrics, int count,
                          char *error, size_t error_bytes);
 

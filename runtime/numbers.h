@@ -8,6 +8,7 @@
 
 #define COUPLET_MOST_SEED    INT64_MAX
 #define COUPLET_MOST_THREADS 256
+#define COUPLET_MOST_KEPT    10000
 #define COUPLET_MOST_STEPS   INT32_MAX /* kernels count the steps of a run in 32 bits */
 #define COUPLET_MOST_EPOCHS  1000000
 

@@ -178,13 +178,19 @@ static json_t *make_classes(const CoupletRecorded *from) {
 
 static json_t *make_options(const CoupletRecorded *from) {
     const CoupletOrigin *origin = from->program->origin;
-    return json_pack(
+    json_t *options = json_pack(
         "{s:s, s:o, s:b, s:b, s:o, s:o, s:o}", "device", from->device, "memory",
         or_null(origin->memory_bytes > 0, json_integer((json_int_t)origin->memory_bytes)),
         "no_stream", (int)origin->no_stream, "no_fuse", (int)origin->no_fuse, "threads",
         or_null(from->threads > 0, json_integer(from->threads)), "checkpoint_every",
         or_null(from->checkpoint_every > 0, json_integer((json_int_t)from->checkpoint_every)),
         "skip_bad", or_null(from->skip_bad > 0, json_integer((json_int_t)from->skip_bad)));
+    if (from->keep) json_object_set_new(options, "keep", json_integer(from->keep));
+    if (from->best) json_object_set_new(options, "best", text_of(from->best));
+    if (from->stop_early)
+        json_object_set_new(options, "stop_early", json_integer((json_int_t)from->stop_early));
+    if (from->tensorboard) json_object_set_new(options, "tensorboard", json_true());
+    return options;
 }
 
 static json_t *make_versions(const CoupletRecorded *from) {
@@ -432,6 +438,16 @@ bool couplet_record_field(const CoupletRecord *record, const char *source, int n
 
 bool couplet_record_true(const CoupletRecord *record, const char *path) {
     return json_is_true(entry_at(record->json, path));
+}
+
+void couplet_record_keeping(const CoupletRecord *record, int *keep, const char **best,
+                            int64_t *stop_early, bool *tensorboard) {
+    double number;
+    if (!*keep && couplet_record_number(record, "options.keep", &number)) *keep = (int)number;
+    if (!*best) *best = couplet_record_text(record, "options.best");
+    if (!*stop_early && couplet_record_number(record, "options.stop_early", &number))
+        *stop_early = (int64_t)number;
+    *tensorboard |= couplet_record_true(record, "options.tensorboard");
 }
 
 bool couplet_record_seed(const CoupletRecord *record, uint64_t *out) {

@@ -25,6 +25,12 @@ typedef struct CoupletRecorded {
     int64_t checkpoint_every; /* steps; 0: a checkpoint comes at the end of each epoch */
     /* The file or folder that a new run begins with (--start); NULL: none, or the run is older. */
     const char *start;
+    /* How checkpoints are kept, and the run is ended (runtime/train.h); 0, NULL and false are not
+     * recorded. */
+    int keep;
+    const char *best;
+    int64_t stop_early;
+    bool tensorboard;
     int64_t skip_bad; /* the most rows that are left out because they cannot be read */
 } CoupletRecorded;
 
@@ -46,6 +52,10 @@ bool couplet_record_true(const CoupletRecord *record, const char *path);
 bool couplet_record_seed(const CoupletRecord *record, uint64_t *out);
 /* True if one of the files of the run's spec had this text. */
 bool couplet_record_has_file(const CoupletRecord *record, const char *text, size_t length);
+/* Fills in, of what is not given, how the run's checkpoints are kept and how it is ended. `best`
+ * lives as long as the record. */
+void couplet_record_keeping(const CoupletRecord *record, int *keep, const char **best,
+                            int64_t *stop_early, bool *tensorboard);
 /* A hyper by its number: its name, its value, and its text in the spec. False when there are
  * fewer. */
 typedef struct CoupletRecordedHyper {

@@ -30,10 +30,26 @@ bool couplet_trainer_ended_by_signal(const Trainer *t) {
     return couplet_trainer_stopped(t) && !*t->error;
 }
 
+/* What is kept behind a step: the log of its epoch, checkpoints, and what is measured then. */
+static bool end_step(Trainer *t, int64_t last) {
+    const CoupletSession *s = t->session;
+    const bool epoch_ends = (s->step - s->stage_first) % t->per_epoch == 0;
+    if (epoch_ends &&
+        !(couplet_guard_whole(t->error, t->error_bytes) && couplet_trainer_end_epoch(t)))
+        return false;
+    if (couplet_trainer_checkpoint_is_due(t) && s->step < last && !couplet_trainer_save(t))
+        return false;
+    return couplet_trainer_measure_due(t) && couplet_trainer_keep_last(t) &&
+           couplet_trainer_keep_best(t);
+}
+
 static bool train_steps(Trainer *t, int64_t last) {
     CoupletSession *s = t->session;
     couplet_trainer_start_clock(t);
-    while (s->step < last && !couplet_trainer_stopped(t) && !t->output_fault) {
+    t->pace_started = t->line_at = couplet_trainer_now();
+    t->pace_step = t->line_step = s->step;
+    while (s->step < last && !couplet_trainer_stopped(t) && !t->output_fault &&
+           !couplet_trainer_ends_early(t)) {
         float loss;
         if (!couplet_trainer_step(t, &loss)) {
             if (t->halted) break;
@@ -44,19 +60,11 @@ static bool train_steps(Trainer *t, int64_t last) {
         }
         if (!couplet_trainer_log_step(t, loss)) return false;
         couplet_trainer_show_step(t, loss);
-        const bool stage_ends =
-            s->stage + 1 < couplet_trainer_stages(t) && s->step == t->clocks[s->stage + 1].first;
-        bool epoch_ends = (s->step - s->stage_first) % t->per_epoch == 0;
-        if (epoch_ends &&
-            !(couplet_guard_whole(t->error, t->error_bytes) && couplet_trainer_end_epoch(t)))
-            return false;
-        int64_t every = t->options->checkpoint_every;
-        bool due = every ? s->step % every == 0 : epoch_ends || stage_ends;
-        if (due && s->step < last && !couplet_trainer_save(t)) return false;
-        if (!couplet_trainer_measure_due(t)) return false;
+        if (!end_step(t, last)) return false;
     }
     couplet_trainer_erase_line(t);
-    return (t->torn || couplet_trainer_save(t)) && couplet_trainer_was_heard(t);
+    return (t->torn || (couplet_trainer_save(t) && couplet_trainer_keep_last(t))) &&
+           couplet_trainer_was_heard(t);
 }
 
 static bool is_whole(const Trainer *t) {
@@ -75,14 +83,18 @@ static bool train_whole(Trainer *t) {
     if (!t->seen.complete[COUPLET_IN_TRAINING] && s->step > 0 && !couplet_trainer_measure_due(t))
         return false;
     if (!train_steps(t, is_whole(t) ? s->total_steps : o->max_steps)) return false;
-    if (s->step < s->total_steps)
+    const bool is_early = couplet_trainer_ends_early(t) && s->step < s->total_steps;
+    if (is_early) couplet_trainer_say_early(t);
+    if (s->step < s->total_steps && !is_early)
         couplet_trainer_say(
             t, "stopped after step %" PRId64 " of %" PRId64 "; --resume goes on from here\n",
             s->step, s->total_steps);
-    else if (!couplet_trainer_measure(t, COUPLET_AFTER_TRAINING))
+    else if (!couplet_trainer_measure(t, COUPLET_AFTER_TRAINING) || !couplet_trainer_keep_best(t))
         return false;
     else if (t->cut)
         couplet_trainer_say(t, "stopped before the evaluation was made; --resume makes it\n");
+    else
+        couplet_trainer_say_best(t);
     return couplet_trainer_was_heard(t);
 }
 
@@ -100,7 +112,8 @@ CoupletRunEnd couplet_train(const CoupletProgram *program, const CoupletTrainOpt
     couplet_trainer_init(&t, program, options, error, error_bytes);
     bool good = couplet_trainer_open_all(&t);
     const CoupletSession *s = t.session;
-    bool is_finished = good && options->record && s->step >= s->total_steps &&
+    bool is_finished = good && options->record &&
+                       (s->step >= s->total_steps || couplet_trainer_ends_early(&t)) &&
                        t.seen.complete[COUPLET_AFTER_TRAINING];
     if (is_finished) {
         couplet_trainer_say(
@@ -110,6 +123,7 @@ CoupletRunEnd couplet_train(const CoupletProgram *program, const CoupletTrainOpt
         good = couplet_trainer_was_heard(&t);
     } else
         good = good && couplet_trainer_begin(&t) && train_whole(&t);
+    good = couplet_trainer_close_logs(&t, good);
     bool was_stopped = good && !is_finished && couplet_trainer_stopped(&t);
     if (!good && couplet_trainer_ended_by_signal(&t))
         couplet_trainer_say(&t, "stopped before its first step; nothing is written\n");

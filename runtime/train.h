@@ -31,6 +31,14 @@ typedef struct CoupletTrainOptions {
     int64_t checkpoint_every; /* steps; 0: a checkpoint comes at the end of each epoch */
     /* steps from one whose gives are written to the next; 0: none */
     int64_t give_every;
+    int keep;         /* so many of the last checkpoints are kept beside it; 0: none */
+    const char *best; /* what the best checkpoint is chosen by, "knn" or "error=min"; NULL: none */
+    /* the training ends once so many values of `best` (NULL: of the loss) were no better; 0: it
+     * does not */
+    int64_t stop_early;
+    bool tensorboard; /* event files are written */
+    /* Of an evaluation: the name of the checkpoint in the folder; NULL: the last one. */
+    const char *checkpoint;
     bool quiet;
     FILE *out;                         /* progress and results */
     const volatile sig_atomic_t *stop; /* a signal sets it to end the run at the next step */

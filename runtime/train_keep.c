@@ -1,13 +1,296 @@
-/* The checkpoints of a run. */
+/* The checkpoints of a run: the last one, which --resume goes on with, those before it that --keep
+ * asks for, and the best one by what --best names; and the end of a run by --stop-early.
+ *
+ * What is the best, and for how long nothing was better, is read off the rows of the log, those of
+ * a run that goes on among them. The log and the checkpoint therefore say all, whenever a run was
+ * killed. A kept checkpoint is another name of the same file: the next one gets a new file. */
 #include "runtime/trainer.h"
 
+#include "runtime/data/copies.h"
 #include "runtime/data/guard.h"
+#include "runtime/epoch.h"
+#include "runtime/files.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* Nothing that was made of a file which others changed is kept. */
 bool couplet_trainer_save(Trainer *t) {
+    if (t->rehearses) return true;
     if (!couplet_guard_whole(t->error, t->error_bytes) ||
         !couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes))
         return false;
     t->saved = t->session->step;
     return true;
+}
+
+bool couplet_trainer_checkpoint_is_due(const Trainer *t) {
+    const CoupletMoment m = couplet_trainer_moment(t);
+    const int64_t every = t->options->checkpoint_every, step = t->session->step;
+    if (step == t->session->total_steps) return true;
+    if (every) return step % every == 0;
+    for (int i = 1; i < couplet_trainer_stages(t); i++)
+        if (step == t->clocks[i].first) return true;
+    return m.made > 0 && m.made % m.per_epoch == 0;
+}
+
+/* ---- files of the run ------------------------------------------------------------------------ */
+
+/* True if the file is a checkpoint of this run, of the step unless that is negative. */
+static bool is_own(const Trainer *t, const char *path, int64_t step) {
+    char ignored[COUPLET_PATH_BYTES + 256], method[24], seed[24], number[24];
+    CoupletMapped mapped;
+    if (!couplet_mapped_open(path, &mapped, ignored, sizeof ignored)) return false;
+    const char *format = couplet_tensors_metadata(&mapped.file, "format"),
+               *of = couplet_tensors_metadata(&mapped.file, "method"),
+               *with = couplet_tensors_metadata(&mapped.file, "seed"),
+               *at = couplet_tensors_metadata(&mapped.file, "step");
+    snprintf(method, sizeof method, "%016" PRIx64, t->program->method_hash);
+    snprintf(seed, sizeof seed, "%" PRIu64, t->session->seed);
+    snprintf(number, sizeof number, "%" PRId64, step);
+    const bool own = format && strncmp(format, "couplet checkpoint", 18) == 0 && of &&
+                     strcmp(of, method) == 0 && with && strcmp(with, seed) == 0 && at &&
+                     (step < 0 || strcmp(at, number) == 0);
+    couplet_mapped_close(&mapped);
+    return own;
+}
+
+/* Gives the last checkpoint another name, which may be that of an earlier one of this run. */
+static bool name_also(Trainer *t, const char *path) {
+    if (access(path, F_OK) == 0 && !is_own(t, path, -1)) {
+        snprintf(t->error, t->error_bytes,
+                 "%s: this is no checkpoint of the run, and one would replace it; move it away",
+                 path);
+        return false;
+    }
+    return couplet_file_name_also(t->checkpoint, path, t->error, t->error_bytes);
+}
+
+/* ---- the last ones --------------------------------------------------------------------------- */
+
+static int compare_steps(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static bool kept_path(Trainer *t, int64_t step, char *out) {
+    char name[64];
+    snprintf(name, sizeof name, COUPLET_KEPT_BEGIN "%" PRId64 COUPLET_KEPT_END, step);
+    return couplet_path_join(t->options->folder->path, name, out, t->error, t->error_bytes);
+}
+
+/* The steps of the kept checkpoints in the folder, in order; the caller frees them. */
+static int64_t *kept_steps(const Trainer *t, int *count) {
+    DIR *folder = opendir(t->options->folder->path);
+    int64_t *steps = NULL, step;
+    *count = 0;
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        if (!couplet_folder_is_kept(entry->d_name, &step)) continue;
+        int64_t *more = realloc(steps, (size_t)(*count + 1) * sizeof *more);
+        if (!more) break;
+        steps = more;
+        steps[(*count)++] = step;
+    }
+    if (folder) closedir(folder);
+    if (steps) qsort(steps, (size_t)*count, sizeof *steps, compare_steps);
+    return steps;
+}
+
+/* Keeps the checkpoint that was just written, and removes the oldest ones beyond the number. */
+bool couplet_trainer_keep_last(Trainer *t) {
+    char path[COUPLET_PATH_BYTES];
+    int count;
+    if (t->options->keep == 0 || t->rehearses || t->saved != t->session->step || t->saved == 0 ||
+        !couplet_trainer_checkpoint_is_due(t))
+        return true;
+    if (!kept_path(t, t->saved, path) || !name_also(t, path)) return false;
+    int64_t *steps = kept_steps(t, &count);
+    bool good = true;
+    for (int i = 0; good && i < count - t->options->keep; i++) {
+        good = kept_path(t, steps[i], path);
+        if (good && is_own(t, path, steps[i])) unlink(path);
+    }
+    free(steps);
+    return good;
+}
+
+/* ---- the best one ---------------------------------------------------------------------------- */
+
+static bool refuse_watch(Trainer *t, const char *sentence) {
+    snprintf(t->error, t->error_bytes, "--best %s: %s", t->watch.asked, sentence);
+    t->refused = true;
+    return false;
+}
+
+static bool is_named_loss(const Trainer *t, const char *name) {
+    for (int i = 0; i < t->program->loss_count; i++)
+        if (strcmp(t->program->losses[i].name, name) == 0) return true;
+    return false;
+}
+
+/* The evaluation or report that a word means: its name as tables have it, or the evaluation's word
+ * in the spec, `knn`, where there is one of it. -1: none; -2: several. */
+static int find_measured(const Trainer *t, const char *word) {
+    int found = -1;
+    for (int i = 0; i < t->name_count; i++)
+        if (strcmp(t->names[i], word) == 0) return i;
+    for (int i = 0; i < t->program->eval_count; i++) {
+        if (strcmp(t->program->evals[i].method, word) != 0) continue;
+        found = found == -1 ? i : -2;
+    }
+    return found;
+}
+
+/* True if the evaluation or report is measured in training. */
+static bool is_watched(const Trainer *t, int number) {
+    const CoupletAction *by;
+    if (number < t->program->eval_count) return t->program->evals[number].every > 0;
+    couplet_measures_name(t->program, number - t->program->eval_count, &by);
+    return by->every > 0;
+}
+
+static bool watch_loss(Trainer *t, const char *name) {
+    Watch *w = &t->watch;
+    const bool is_sum = strcmp(name, "loss") == 0;
+    if (!is_sum && !is_named_loss(t, name)) return false;
+    snprintf(w->key, sizeof w->key, "epoch_%s", name);
+    w->said = is_sum ? "the loss" : t->watch.name;
+    if (!w->has_direction) w->is_lowest = true;
+    return true;
+}
+
+static bool watch_measure(Trainer *t, const char *name) {
+    Watch *w = &t->watch;
+    char sentence[400];
+    const int number = find_measured(t, name);
+    if (number == -1)
+        return refuse_watch(t, "the method measures nothing by this name; `loss` is the mean of an "
+                               "epoch, and what `eval` measures goes by its name");
+    if (number == -2)
+        return refuse_watch(t, "there are several of these; name one as the log does");
+    if (!is_watched(t, number)) {
+        snprintf(sentence, sizeof sentence,
+                 "%.200s is measured around the training alone; `eval every epoch { .. }` measures "
+                 "in it",
+                 t->names[number]);
+        return refuse_watch(t, sentence);
+    }
+    if (number >= t->program->eval_count && !w->has_direction)
+        return refuse_watch(t, "whether the least or the largest of a report is the best is said "
+                               "behind its name: `=min` or `=max`");
+    w->evaluation = w->said = t->names[number];
+    return true;
+}
+
+bool couplet_trainer_open_watch(Trainer *t) {
+    const CoupletTrainOptions *o = t->options;
+    Watch *w = &t->watch;
+    if (!o->best && !o->stop_early) return true;
+    w->asked = o->best ? o->best : "loss";
+    w->on = true;
+    snprintf(w->name, sizeof w->name, "%s", w->asked);
+    char *direction = strrchr(w->name, '=');
+    if (direction && (strcmp(direction, "=min") == 0 || strcmp(direction, "=max") == 0)) {
+        w->has_direction = true;
+        w->is_lowest = strcmp(direction, "=min") == 0;
+        *direction = 0;
+    }
+    if (o->stop_early && t->program->stage_count) {
+        snprintf(t->error, t->error_bytes,
+                 "--stop-early: the method has stages, of which each has its own end");
+        t->refused = true;
+        return false;
+    }
+    return watch_loss(t, w->name) || watch_measure(t, w->name);
+}
+
+/* As the log has it, so that a run which goes on decides alike. */
+static double as_logged(double value) {
+    char text[40];
+    snprintf(text, sizeof text, "%.9g", value);
+    return strtod(text, NULL);
+}
+
+static const CoupletMetric *find(const CoupletMetric *row, int count, const char *name) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(row[i].name, name) == 0) return &row[i];
+    return NULL;
+}
+
+void couplet_trainer_watch_row(Trainer *t, const CoupletMetric *row, int count) {
+    Watch *w = &t->watch;
+    const CoupletMetric *found = NULL, *step = find(row, count, "step");
+    if (!w->on || !step) return;
+    if (w->evaluation) {
+        const CoupletMetric *of = find(row, count, "of"), *name = find(row, count, "evaluation");
+        const int subject = of && of->text ? (int)couplet_subject_of(of->text) : COUPLET_SUBJECTS;
+        if ((subject != COUPLET_IN_TRAINING && subject != COUPLET_AFTER_TRAINING) || !name ||
+            !name->text || strcmp(name->text, w->evaluation) != 0)
+            return;
+        found = find(row, count, "percent");
+        if (!found) found = find(row, count, "value");
+    } else
+        found = find(row, count, w->key);
+    if (!found || found->text || !isfinite(found->value)) return;
+    const double value = as_logged(found->value);
+    const bool better = w->best_step == 0 || (w->is_lowest ? value < w->best : value > w->best);
+    w->since = better ? 0 : w->since + 1;
+    if (!better) return;
+    w->best = value;
+    w->best_step = (int64_t)step->value;
+    w->is_new = true;
+}
+
+/* A run that goes on hears the rows that it keeps. */
+static bool hear(void *context, const CoupletMetric *row, int count) {
+    Trainer *t = context;
+    const CoupletMetric *step = find(row, count, "step"), *of = find(row, count, "of");
+    const double last = (double)t->session->step;
+    if (!step || step->value > last) return true;
+    const int subject = of && of->text ? (int)couplet_subject_of(of->text) : COUPLET_SUBJECTS;
+    const bool is_dropped =
+        step->value == last && subject < COUPLET_SUBJECTS && !t->seen.complete[subject];
+    if (!is_dropped) couplet_trainer_watch_row(t, row, count);
+    return true;
+}
+
+bool couplet_trainer_hear_log(Trainer *t) {
+    if (!t->watch.on) return true;
+    const bool good = couplet_metrics_each(t->metrics_path, hear, t, t->error, t->error_bytes);
+    /* one that was killed between its row and its file */
+    t->watch.is_new =
+        t->watch.best_step == t->session->step && !is_own(t, t->best, t->watch.best_step);
+    return good;
+}
+
+bool couplet_trainer_keep_best(Trainer *t) {
+    Watch *w = &t->watch;
+    if (!w->is_new || !t->options->best || t->rehearses) return true;
+    w->is_new = false;
+    if (w->best_step != t->session->step) return true;
+    return (t->saved == t->session->step || couplet_trainer_save(t)) && name_also(t, t->best);
+}
+
+bool couplet_trainer_ends_early(const Trainer *t) {
+    return t->options->stop_early > 0 && t->watch.since >= t->options->stop_early;
+}
+
+void couplet_trainer_say_early(Trainer *t) {
+    const Watch *w = &t->watch;
+    couplet_trainer_say(t,
+                        "stopped early after step %" PRId64 " of %" PRId64 ": for %" PRId64
+                        " times %s was not better than %.6g at step %" PRId64 "\n",
+                        t->session->step, t->session->total_steps, w->since, w->said, w->best,
+                        w->best_step);
+}
+
+void couplet_trainer_say_best(Trainer *t) {
+    const Watch *w = &t->watch;
+    if (!t->options->best || w->best_step == 0) return;
+    couplet_trainer_say(t, "the best by %s, %.6g at step %" PRId64 ", is kept in %s\n", w->said,
+                        w->best, w->best_step, t->best);
 }

@@ -63,8 +63,7 @@ static bool result_row(Trainer *t, CoupletSubject subject, const char *name, con
                                  {"hash", 0, t->data_hash},
                                  {"time", 0, t->time}};
     bool of_training = !*t->data_folder; /* whose record says where its data lies */
-    return couplet_metrics_row(t->metrics, t->metrics_path, row, of_training ? 4 : 7, t->error,
-                               t->error_bytes);
+    return couplet_trainer_row(t, row, of_training ? 4 : 7);
 }
 
 enum { LABEL_BYTES = 48 };
@@ -142,6 +141,7 @@ static bool measure_in_stage(Trainer *t, const CoupletMoment *moment) {
     const bool good = measure_at(t, COUPLET_IN_TRAINING, moment);
     couplet_trainer_enter_stage(t, at_hand);
     t->rate_started += couplet_trainer_now() - started; /* the rate is that of the steps */
+    t->pace_started += couplet_trainer_now() - started;
     return good;
 }
 

@@ -9,13 +9,13 @@
 #include "runtime/given.h"
 #include "runtime/numbers.h"
 #include "runtime/start.h"
+#include "runtime/terminal.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static bool is_whole(const Trainer *t) {
     return t->options->max_steps == 0 || t->options->max_steps >= t->session->total_steps;
@@ -28,8 +28,9 @@ static bool open_sources(Trainer *t) {
     CoupletPlaces places = t->options->places;
     CoupletMapped kept = {.length = 0};
     if (t->options->record &&
-        couplet_path_join(t->options->folder->path, couplet_checkpoint_name, path, why,
-                          sizeof why) &&
+        couplet_path_join(t->options->folder->path,
+                          t->options->checkpoint ? t->options->checkpoint : couplet_checkpoint_name,
+                          path, why, sizeof why) &&
         couplet_mapped_open(path, &kept, why, sizeof why))
         places.kept = &kept.file;
     const bool good = couplet_sources_open(t->program, &places, &t->options->loading, NULL,
@@ -114,10 +115,12 @@ bool couplet_trainer_open_session(Trainer *t) {
 
 bool couplet_trainer_open_paths(Trainer *t, const char *metrics_name) {
     const char *folder = t->options->folder->path;
-    return couplet_path_join(folder, couplet_checkpoint_name, t->checkpoint, t->error,
-                             t->error_bytes) &&
+    const char *checkpoint = t->options->checkpoint;
+    return couplet_path_join(folder, checkpoint ? checkpoint : couplet_checkpoint_name,
+                             t->checkpoint, t->error, t->error_bytes) &&
            couplet_path_join(folder, metrics_name, t->metrics_path, t->error, t->error_bytes) &&
-           couplet_path_join(folder, couplet_start_name, t->start, t->error, t->error_bytes);
+           couplet_path_join(folder, couplet_start_name, t->start, t->error, t->error_bytes) &&
+           couplet_path_join(folder, couplet_best_name, t->best, t->error, t->error_bytes);
 }
 
 bool couplet_trainer_make_record(Trainer *t) {
@@ -130,6 +133,10 @@ bool couplet_trainer_make_record(Trainer *t) {
                                   .threads = o->threads,
                                   .checkpoint_every = o->checkpoint_every,
                                   .start = start,
+                                  .keep = o->keep,
+                                  .best = o->best,
+                                  .stop_early = o->stop_early,
+                                  .tensorboard = o->tensorboard,
                                   .skip_bad = o->loading.skip_bad};
     return couplet_record_make(&from, &t->now, t->error, t->error_bytes);
 }
@@ -182,7 +189,7 @@ static bool resume(Trainer *t) {
     t->saved = t->session->step;
     t->old_steps = t->session->total_steps;
     t->session->total_steps = steps;
-    return survey(t);
+    return survey(t) && couplet_trainer_hear_log(t);
 }
 
 static bool write_spec(Trainer *t) {
@@ -273,6 +280,7 @@ bool couplet_trainer_open_all(Trainer *t) {
     const Clock *last = &t->clocks[couplet_trainer_stages(t) - 1];
     t->session->total_steps = last->first + last->steps;
     couplet_trainer_set_stage(t);
+    if (!couplet_trainer_open_watch(t)) return false;
     if (!goes_on && !take_codes(t)) return false;
     if (!goes_on && t->options->start &&
         !couplet_session_start(t->session, t->options->start, couplet_trainer_say_line, t, t->error,
@@ -306,6 +314,7 @@ static bool go_on_with_metrics(Trainer *t) {
     char *rows = NULL;
     complete[COUPLET_RAW] = complete[COUPLET_BEFORE_TRAINING] = measured;
     bool is_late = !measured && t->session->step > 0 && is_whole(t) && !couplet_trainer_stopped(t);
+    t->measured_late = is_late;
     if (!is_late || couplet_trainer_measure_late(t, &rows))
         t->metrics = couplet_metrics_go_on(t->metrics_path, rows ? rows : "", t->session->step,
                                            &t->seen, t->error, t->error_bytes);
@@ -334,6 +343,9 @@ bool couplet_trainer_begin(Trainer *t) {
             (!t->options->start || couplet_session_save(s, t->start, t->error, t->error_bytes));
         if (!begins || !couplet_trainer_save(t)) return false;
     }
+    if (!couplet_trainer_open_logs(t) || !couplet_trainer_keep_last(t) ||
+        !couplet_trainer_keep_best(t))
+        return false;
     /* In the middle of an epoch, its weights are those of the checkpoint. */
     return couplet_trainer_begin_sources(t) &&
            (into == 0 || couplet_sources_weigh(&t->sources, s->weights, done - into + t->per_epoch,
@@ -364,5 +376,6 @@ void couplet_trainer_init(Trainer *t, const CoupletProgram *program,
     t->error_bytes = error_bytes;
     *error = 0;
     t->saved = -1;
-    t->terminal = !options->quiet && isatty(fileno(options->out));
+    t->terminal = !options->quiet && couplet_terminal_is(options->out);
+    t->colours = t->terminal && couplet_terminal_has_colours(options->out);
 }

@@ -2,6 +2,7 @@
 #include "runtime/trainer.h"
 
 #include "runtime/evaluate.h"
+#include "runtime/terminal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,7 +33,6 @@ void couplet_trainer_erase_line(Trainer *t) {
     if (t->terminal) couplet_trainer_say(t, "\r\033[K");
 }
 
-/* A number under the percentages of evaluations, whatever its size. */
 enum { NAME_COLUMN = 14 };
 
 void couplet_trainer_say_number(Trainer *t, const char *of, const char *name, double value) {
@@ -60,7 +60,7 @@ static double views_per_second(const Trainer *t) {
                        : 0;
 }
 
-/* " (near 1.2345, length 0.0500)": the losses with names, of the last step or over the epoch. */
+/* "near 1.2345, length 0.0500": the losses with names, of the last step or over the epoch. */
 static const char *named_losses(const Trainer *t, bool of_epoch, char *out, size_t bytes) {
     const CoupletSession *s = t->session;
     size_t used = 0;
@@ -69,30 +69,100 @@ static const char *named_losses(const Trainer *t, bool of_epoch, char *out, size
         const CoupletMean *m = &s->named[i];
         const double value = of_epoch ? (m->count ? m->sum / (double)m->count : NAN) : m->latest;
         if (!isnan(value))
-            used += (size_t)snprintf(out + used, bytes - used, "%s%s %.4f", used ? ", " : " (",
+            used += (size_t)snprintf(out + used, bytes - used, "%s%s %.4f", used ? ", " : "",
                                      t->program->losses[i].name, value);
     }
-    if (used && used + 1 < bytes) snprintf(out + used, bytes - used, ")");
     return out;
 }
 
-void couplet_trainer_show_step(Trainer *t, float loss) {
-    if (!t->terminal || couplet_trainer_now() - t->line_at < 0.2) return;
-    t->line_at = couplet_trainer_now();
-    const CoupletSession *s = t->session;
-    int64_t done = s->step - t->rate_step, left = s->total_steps - s->step;
-    const CoupletStage *stage = couplet_trainer_stage(t);
-    double seconds =
-        done ? (couplet_trainer_now() - t->rate_started) / (double)done * (double)left : 0;
-    char named[200];
-    couplet_trainer_say(t,
-                        "\r\033[K%s%sepoch %" PRId64 "/%.9g  step %" PRId64 "/%" PRId64
-                        "  loss %.4f%s  %.0f views/s  %.0f:%02.0f left",
-                        stage ? stage->name : "", stage ? ": " : "", s->epoch + 1,
-                        stage ? stage->epochs : t->program->epochs, s->step, s->total_steps,
-                        (double)loss, named_losses(t, false, named, sizeof named),
-                        views_per_second(t), floor(seconds / 60), floor(fmod(seconds, 60)));
+/* ---- the line of progress -------------------------------------------------------------------- */
+
+enum { PIECE_BYTES = 240, PIECES = 6 };
+
+/* A part of the line. Where the terminal is too narrow, those of the highest `rank` are left out
+ * first. */
+typedef struct Piece {
+    char text[PIECE_BYTES];
+    int rank;
+} Piece;
+
+/* "2:05", "1:02:05" */
+static void write_time(double seconds, char *out, size_t bytes) {
+    const int64_t whole = (int64_t)fmin(fmax(seconds, 0), 1e9);
+    if (whole < 3600)
+        snprintf(out, bytes, "%" PRId64 ":%02" PRId64, whole / 60, whole % 60);
+    else
+        snprintf(out, bytes, "%" PRId64 ":%02" PRId64 ":%02" PRId64, whole / 3600, whole / 60 % 60,
+                 whole % 60);
 }
+
+/* The time that the steps which are left will take, by those that this process has made. */
+static double seconds_left(const Trainer *t) {
+    const CoupletSession *s = t->session;
+    const int64_t made = s->step - t->pace_step;
+    if (made <= 0) return 0;
+    return (couplet_trainer_now() - t->pace_started) / (double)made *
+           (double)(s->total_steps - s->step);
+}
+
+static void fill_pieces(const Trainer *t, float loss, Piece pieces[PIECES]) {
+    const CoupletSession *s = t->session;
+    const CoupletStage *stage = couplet_trainer_stage(t);
+    char left[40];
+    write_time(seconds_left(t), left, sizeof left);
+    snprintf(pieces[0].text, PIECE_BYTES, "%.80s%sepoch %" PRId64 "/%.9g", stage ? stage->name : "",
+             stage ? ": " : "", s->epoch + 1, stage ? stage->epochs : t->program->epochs);
+    snprintf(pieces[1].text, PIECE_BYTES, "step %" PRId64 "/%" PRId64, s->step, s->total_steps);
+    snprintf(pieces[2].text, PIECE_BYTES, "loss %.4f", (double)loss);
+    named_losses(t, false, pieces[3].text, PIECE_BYTES);
+    if (s->loss_count > 0)
+        snprintf(pieces[3].text + strlen(pieces[3].text), PIECE_BYTES - strlen(pieces[3].text),
+                 "%smean %.4f", *pieces[3].text ? ", " : "", s->loss_sum / (double)s->loss_count);
+    snprintf(pieces[4].text, PIECE_BYTES, "%.0f views/s", views_per_second(t));
+    snprintf(pieces[5].text, PIECE_BYTES, "%s left", left);
+    static const int ranks[PIECES] = {0, 3, 1, 5, 4, 2};
+    for (int i = 0; i < PIECES; i++)
+        pieces[i].rank = ranks[i];
+}
+
+/* Joins the pieces that fit into `width` columns; 0: all do. */
+static void join_pieces(const Piece pieces[PIECES], int width, char *out, size_t bytes) {
+    for (int most = PIECES; most >= 0; most--) {
+        size_t used = 0;
+        out[0] = 0;
+        for (int i = 0; i < PIECES && used < bytes; i++)
+            if (pieces[i].rank < most && *pieces[i].text)
+                used += (size_t)snprintf(out + used, bytes - used, "%s%s", used ? "  " : "",
+                                         pieces[i].text);
+        if (width == 0 || used < (size_t)width || most == 1) break;
+    }
+    if (width > 0 && strlen(out) >= (size_t)width) out[width - 1] = 0;
+}
+
+/* On a terminal one line is written again and again. Elsewhere lines within an epoch come with at
+ * least ten seconds, and a tenth of the epoch, between them. */
+void couplet_trainer_show_step(Trainer *t, float loss) {
+    enum { TENTHS = 10 };
+    const double now = couplet_trainer_now(), since = now - t->line_at;
+    const int64_t made = t->session->step - t->session->stage_first;
+    if (t->options->quiet || since < (t->terminal ? 0.1 : 10)) return;
+    if (!t->terminal &&
+        (made % t->per_epoch == 0 || (t->session->step - t->line_step) * TENTHS < t->per_epoch))
+        return;
+    Piece pieces[PIECES];
+    char line[PIECES * (PIECE_BYTES + 2)];
+    const int width = t->terminal ? couplet_terminal_width(t->options->out) : 0;
+    fill_pieces(t, loss, pieces);
+    join_pieces(pieces, width, line, sizeof line);
+    t->line_at = now;
+    t->line_step = t->session->step;
+    if (t->terminal)
+        couplet_trainer_say(t, t->colours ? "\r\033[K\033[36m%s\033[0m" : "\r\033[K%s", line);
+    else
+        couplet_trainer_say(t, "%s\n", line);
+}
+
+/* ---- rows of steps and epochs ---------------------------------------------------------------- */
 
 /* A row of the log, and behind it the losses with names: of the last step by their names, over the
  * epoch with "epoch_" before them. */
@@ -113,8 +183,7 @@ static bool row_with_losses(Trainer *t, const CoupletMetric *row, int count, boo
     bool good = all && keys;
     if (!good) snprintf(t->error, t->error_bytes, "out of memory");
     if (good && stage) all[count++] = (CoupletMetric){"stage", 0, stage->name};
-    good = good &&
-           couplet_metrics_row(t->metrics, t->metrics_path, all, count, t->error, t->error_bytes);
+    good = good && couplet_trainer_row(t, all, count);
     free(all);
     free(keys);
     return good;
@@ -149,14 +218,17 @@ bool couplet_trainer_end_epoch(Trainer *t) {
     const CoupletStage *stage = couplet_trainer_stage(t);
     const int64_t epochs = (s->step - s->stage_first) / t->per_epoch;
     if (stage) couplet_trainer_say(t, "%s: ", stage->name);
-    couplet_trainer_say(t, "epoch %-3" PRId64 " loss %.4f%s   %s%.0f views/s\n", epochs, mean,
-                        named_losses(t, true, named, sizeof named), watch, rate);
+    named_losses(t, true, named, sizeof named);
+    couplet_trainer_say(t, "epoch %-3" PRId64 " loss %.4f%s%s%s   %s%.0f views/s\n", epochs, mean,
+                        *named ? " (" : "", named, *named ? ")" : "", watch, rate);
+    t->line_at = couplet_trainer_now();
+    t->line_step = s->step;
     if (spread < COUPLET_COLLAPSED && !t->warned) {
         couplet_trainer_say(
             t,
-            "warning: the embedding has collapsed: its rows all but agree (deviation %.3f, 1 is "
-            "spread out)\n",
-            spread);
+            "%swarning:%s the embedding has collapsed: its rows all but agree (deviation %.3f, 1 "
+            "is spread out)\n",
+            t->colours ? "\033[1;33m" : "", t->colours ? "\033[0m" : "", spread);
         t->warned = true;
     }
     couplet_trainer_start_clock(t);

@@ -76,7 +76,7 @@ static bool tell_of_work(void *context, const CoupletAction *action, const char 
         {"step", (double)s->step, NULL},
         {action->of_steps ? "before_step" : "before_epoch", (double)begins, NULL},
         {name, value, NULL}};
-    return couplet_metrics_row(t->metrics, t->metrics_path, row, 3, t->error, t->error_bytes);
+    return couplet_trainer_row(t, row, 3);
 }
 
 /* Batches that are drawn in proportion to a state go by what it is when an epoch begins. */

@@ -1,11 +1,13 @@
 /* Shared by the files of training: train.c is the table of contents and the loop, train_open.c
  * makes everything ready, train_step.c makes a step, train_show.c says and logs what happens,
- * train_measure.c evaluates, and train_keep.c writes checkpoints. */
+ * train_log.c keeps the logs, train_measure.c evaluates, and train_keep.c writes checkpoints. */
 #ifndef COUPLET_RUNTIME_TRAINER_H
 #define COUPLET_RUNTIME_TRAINER_H
 
 #include "runtime/evaluation.h"
+#include "runtime/events.h"
 #include "runtime/metrics.h"
+#include "runtime/metrics_csv.h"
 #include "runtime/sources.h"
 #include "runtime/train.h"
 
@@ -16,6 +18,20 @@ typedef struct Clock {
     const CoupletStage *stage; /* NULL: the method has none */
     int64_t first, steps, per_epoch;
 } Clock;
+
+/* What the best checkpoint is chosen by, and a run ended early by. */
+typedef struct Watch {
+    bool on;
+    const char *asked;        /* --best, as it was given */
+    char name[200], key[210]; /* its name; the key of a row of an epoch */
+    const char *evaluation;   /* the name of an evaluation or report; NULL: a loss is watched */
+    const char *said;         /* in sentences */
+    bool has_direction, is_lowest;
+    double best;
+    int64_t best_step,
+        since;   /* 0: there is no best yet; the values since then that were no better */
+    bool is_new; /* the best has not been kept yet */
+} Watch;
 
 typedef struct Trainer {
     const CoupletProgram *program;
@@ -28,6 +44,10 @@ typedef struct Trainer {
     CoupletRun *run; /* of the phase */
     void **inputs;
     FILE *metrics;
+    CoupletCsv *csv;       /* NULL: there is none, or not yet */
+    CoupletEvents *events; /* likewise */
+    char **columns;        /* of the table */
+    int column_count;
     CoupletRecord now; /* what the folder's record says from here on */
     CoupletMetricsSeen seen;
     CoupletLoaded loaded; /* of the checkpoint that is gone on with */
@@ -35,7 +55,7 @@ typedef struct Trainer {
     /* of an evaluation that is made again; "" while training */
     char data_folder[COUPLET_PATH_BYTES], data_hash[24], time[32];
     char checkpoint[COUPLET_PATH_BYTES], metrics_path[COUPLET_PATH_BYTES],
-        start[COUPLET_PATH_BYTES];
+        start[COUPLET_PATH_BYTES], csv_path[COUPLET_PATH_BYTES], best[COUPLET_PATH_BYTES];
     /* Of what the method measures: evaluations, and behind them reports. */
     char (*eval_names)[COUPLET_EVAL_NAME_BYTES];
     const char **names;
@@ -44,9 +64,18 @@ typedef struct Trainer {
     CoupletSubject subject;       /* that is measured */
     Clock *clocks;                /* by stage; one where there are none */
     int64_t per_epoch, rate_step; /* steps of an epoch; the step at which the clock was started */
-    double rate_started, line_at;
-    int64_t saved; /* the step of the checkpoint in the folder; -1: there is none */
-    bool terminal, warned, refused;
+    double rate_started;
+    /* when, and behind which step, the steps of this process began, of which the time that is left
+     * is told; time that goes into evaluations is not counted */
+    double pace_started;
+    int64_t pace_step;
+    double line_at; /* when, and behind which step, the last line of progress was written */
+    int64_t line_step;
+    Watch watch;
+    bool measured_late; /* the start was measured when the run went on */
+    bool rehearses;     /* nothing is written */
+    int64_t saved;      /* the step of the checkpoint in the folder; -1: there is none */
+    bool terminal, colours, warned, refused;
     /* a signal ended an evaluation, or the work ahead of an epoch: states are between two steps
      * then */
     bool cut, torn;
@@ -117,6 +146,15 @@ void couplet_trainer_show_step(Trainer *t, float loss);
 bool couplet_trainer_log_step(Trainer *t, float loss);
 bool couplet_trainer_end_epoch(Trainer *t); /* shows and logs it */
 
+/* ---- train_log.c ---- */
+
+/* Opens what is made of metrics.jsonl, with the rows that are there. */
+bool couplet_trainer_open_logs(Trainer *t);
+/* Writes a row into every log. */
+bool couplet_trainer_row(Trainer *t, const CoupletMetric *row, int count);
+/* Closes them, of a run that went well or did not; returns whether it still did. */
+bool couplet_trainer_close_logs(Trainer *t, bool good);
+
 /* ---- train_measure.c ---- */
 
 const char *couplet_trainer_subject_name(const Trainer *t, CoupletSubject subject);
@@ -138,5 +176,19 @@ bool couplet_trainer_measure_late(Trainer *t, char **rows);
 /* ---- train_keep.c ---- */
 
 bool couplet_trainer_save(Trainer *t);
+/* True if the step that was made is one whose checkpoint is written, by an epoch's end or
+ * --checkpoint-every. */
+bool couplet_trainer_checkpoint_is_due(const Trainer *t);
+/* Keeps the checkpoint of the step by --keep, and, if the step is the best one, by --best. */
+bool couplet_trainer_keep_last(Trainer *t);
+bool couplet_trainer_keep_best(Trainer *t);
+/* Reads --best; one that names nothing is refused. */
+bool couplet_trainer_open_watch(Trainer *t);
+/* Hears a row of the log, and, of a run that goes on, all rows up to its checkpoint. */
+void couplet_trainer_watch_row(Trainer *t, const CoupletMetric *row, int count);
+bool couplet_trainer_hear_log(Trainer *t);
+bool couplet_trainer_ends_early(const Trainer *t); /* by --stop-early */
+void couplet_trainer_say_early(Trainer *t);
+void couplet_trainer_say_best(Trainer *t);
 
 #endif

@@ -50,14 +50,16 @@ static const Command commands[] = {
      "              [--start RUN] [--resume [--change tau,epochs,data]] [--device cpu|opencl[:n]] "
      "[--max-steps n] [--checkpoint-every n] [--give-every n] [--memory 512MiB] [--no-stream] "
      "[--no-fuse] [--quiet]\n"
+     "              [--keep n] [--best NAME[=min|=max]] [--stop-early n] [--tensorboard]\n"
      "    Trains the method and evaluates it. The run folder (runs/NAME, or --out) gets "
-     "metrics.jsonl, checkpoint.safetensors, spec.cpl and\n"
+     "metrics.jsonl, metrics.csv, checkpoint.safetensors, spec.cpl and\n"
      "    settings.json; --resume goes on with it, by the settings and the data that it was made "
      "with, and refuses others that --change does not name. Ctrl-C\n"
      "    ends at the next step, with a checkpoint."},
     {"eval", eval_command,
-     "couplet eval FOLDER [--data FOLDER] [--skip-bad n] [--threads n] [--device cpu|opencl[:n]]\n"
-     "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before "
+     "couplet eval RUN [--data FOLDER] [--skip-bad n] [--threads n] [--device cpu|opencl[:n]]\n"
+     "    Evaluates a checkpoint, RUN/best.safetensors or the last one of a run folder, beside raw "
+     "pixels and the encoder before "
      "training, on the run's own data or that of --data, and keeps the\n"
      "    results in evaluations.jsonl."},
     {"report", report_command,

@@ -18,14 +18,15 @@ typedef struct Options {
     const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics,
         *color, *reader;
     const char *samples, *split; /* for embed: an array of samples; a split of the data */
+    const char *best;            /* --best knn: what the best checkpoint is chosen by */
     const char *start;           /* --start RUN: what a new run begins with */
     const char *change;          /* --change tau,epochs: what --resume may find otherwise */
     int64_t seed, seeds, threads, max_steps, checkpoint_every, give_every, steps, step, rows, batch,
-        skip_bad;
+        skip_bad, keep, stop_early, random;
     double epochs;        /* 0: as the spec says */
     int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
     bool all_errors, resume, quiet, numerics, passes, by_kernel, bench, no_stream, no_fuse, check,
-        write, json, cache, clear, stdio;
+        write, json, cache, clear, stdio, tensorboard, dry_run;
     bool has_seed;
     bool memory; /* --memory was given, with a size or alone */
     SettingList sets, inputs, sizes;

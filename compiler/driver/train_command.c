@@ -35,8 +35,9 @@ typedef struct Job {
     const char *spec; /* the file that is compiled */
     Work work;
     CoupletRunFolder folder;
-    CoupletRecord record; /* the record of a run that is resumed or evaluated */
-    CoupletMapped kept;   /* the run's checkpoint, while its data is opened */
+    const char *checkpoint; /* of the folder, to evaluate or embed with; NULL: the last one */
+    CoupletRecord record;   /* the record of a run that is resumed or evaluated */
+    CoupletMapped kept;     /* the run's checkpoint, while its data is opened */
     bool data_was_named;
     DeviceChoice choice;
     CoupletDevice *device;
@@ -64,6 +65,9 @@ static void take_record(Job *j) {
         o->threads = (int64_t)number;
     if (!o->checkpoint_every && couplet_record_number(r, "options.checkpoint_every", &number))
         o->checkpoint_every = (int64_t)number;
+    int keep = (int)o->keep;
+    couplet_record_keeping(r, &keep, &o->best, &o->stop_early, &o->tensorboard);
+    o->keep = keep;
     if (!o->memory_bytes && couplet_record_number(r, "options.memory", &number))
         o->memory_bytes = (int64_t)number;
     if (!o->skip_bad && couplet_record_number(r, "options.skip_bad", &number))
@@ -72,10 +76,14 @@ static void take_record(Job *j) {
     o->no_fuse |= couplet_record_true(r, "options.no_fuse");
 }
 
+static const char *checkpoint_name(const Job *j) {
+    return j->checkpoint ? j->checkpoint : couplet_checkpoint_name;
+}
+
 /* A checkpoint that cannot be read is refused where its arrays are taken. */
 static void take_kept(Job *j) {
     char path[COUPLET_PATH_BYTES], why[COUPLET_PATH_BYTES + 256];
-    if (couplet_path_join(j->folder.path, couplet_checkpoint_name, path, why, sizeof why) &&
+    if (couplet_path_join(j->folder.path, checkpoint_name(j), path, why, sizeof why) &&
         couplet_mapped_open(path, &j->kept, why, sizeof why))
         j->o->kept = &j->kept.file;
 }
@@ -202,6 +210,11 @@ static int run_compiled(Job *j, const Assembled *assembled) {
                                          .max_steps = o->max_steps,
                                          .checkpoint_every = o->checkpoint_every,
                                          .give_every = o->give_every,
+                                         .keep = (int)o->keep,
+                                         .best = o->best,
+                                         .stop_early = o->stop_early,
+                                         .tensorboard = o->tensorboard,
+                                         .checkpoint = j->checkpoint,
                                          .quiet = o->quiet,
                                          .out = stdout,
                                          .stop = couplet_catch_interrupts(),
@@ -228,7 +241,7 @@ static CoupletSession *open_trained(Job *j, const CoupletProgram *program, Coupl
     CoupletLoaded loaded;
     CoupletSession *s =
         couplet_session_new(program, device, threads, (uint64_t)j->o->seed, error, error_bytes);
-    if (s && couplet_path_join(j->folder.path, couplet_checkpoint_name, path, error, error_bytes) &&
+    if (s && couplet_path_join(j->folder.path, checkpoint_name(j), path, error, error_bytes) &&
         couplet_session_load(s, path, &loaded, error, error_bytes))
         return s;
     couplet_session_free(s);
@@ -307,7 +320,8 @@ int train_command(int argc, char **argv) {
     int status = 2;
     if (options_read(arena, &o, "train",
                      "set epochs data skip-bad seed threads device out start resume change "
-                     "max-steps checkpoint-every give-every memory no-stream no-fuse quiet",
+                     "max-steps checkpoint-every give-every keep best stop-early tensorboard "
+                     "memory no-stream no-fuse quiet",
                      argc, argv)) {
         Job job = {.arena = arena,
                    .o = &o,
@@ -337,8 +351,11 @@ const char *trained_spec(Arena *arena, const char *folder, const CoupletRecord *
     return access(file, F_OK) != 0 && access(parts, F_OK) == 0 ? parts : file;
 }
 
-/* Compiles what is kept in a run folder, and does the work of the job with it. */
-static int run_kept(Job *j, const char *folder) {
+/* Compiles what is kept in a run folder, and does the work of the job with it. `run` is the folder,
+ * or one of its checkpoints. */
+static int run_kept(Job *j, const char *run) {
+    char folder[COUPLET_PATH_BYTES];
+    couplet_folder_split(run, folder, &j->checkpoint);
     if (!open_run(j, folder, false)) return 1;
     j->spec = trained_spec(j->arena, j->folder.path, &j->record);
     return run_job(j);
