@@ -4,11 +4,14 @@
 #include "compiler/driver/compare.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
+#include "compiler/driver/span.h"
 #include "runtime/hash.h"
+#include "runtime/random.h"
 #include "runtime/record.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +21,7 @@
 
 typedef struct Sweep {
     const char *name;
-    ARRAY(const char *) values;
+    ARRAY(const char *) values; /* of --random: those that were drawn, one for each variant */
     bool used;
 } Sweep;
 
@@ -51,14 +54,48 @@ static double now(void) {
 
 /* ---- the command line ------------------------------------------------------------------------ */
 
-static void read_sweep(Arena *arena, Request *r, const Setting *set) {
+/* The values of a setting: those of a list, or draws from it or from a stretch of numbers. Draw i
+ * depends on the seed, the name and i alone, so that a larger --random adds variants. */
+static const char *draw_value(Arena *arena, const Request *r, const Sweep *list,
+                              const NumberSpan *span, int number) {
+    const uint64_t seed = (uint64_t)r->options.seed,
+                   site = couplet_hash(COUPLET_HASH_START, list->name, strlen(list->name));
+    const double place = couplet_random_unit((uint32_t)seed, (uint32_t)(seed >> 32), 0,
+                                             (uint32_t)(site ^ site >> 32), (uint64_t)number, 0);
+    if (!span) return list->values.items[(int)(place * list->values.count)];
+    if (!span->is_whole) return arena_printf(arena, "%.6g", span_at(span, place));
+    NumberSpan wide = *span; /* both ends are as likely as what lies between */
+    if (!wide.is_log) wide.high += 1;
+    const double value = wide.is_log ? round(span_at(&wide, place)) : floor(span_at(&wide, place));
+    return arena_printf(arena, "%.0f", fmin(fmax(value, span->low), span->high));
+}
+
+static void draw_sweep(Arena *arena, Request *r, const Sweep *list, const char *text) {
+    NumberSpan span;
+    const bool is_span = span_read(text, &span);
+    Sweep drawn = {.name = list->name};
+    for (int i = 0; i < r->options.random; i++)
+        array_push(arena, &drawn.values, draw_value(arena, r, list, is_span ? &span : NULL, i));
+    array_push(arena, &r->sweeps, drawn);
+}
+
+static bool read_sweep(Arena *arena, Request *r, const Setting *set) {
     Sweep sweep = {.name = set->name};
     for (const char *at = set->value; *at;) {
         const size_t length = strcspn(at, ",");
         array_push(arena, &sweep.values, arena_intern(arena, at, length));
         at += length + (at[length] == ',');
     }
+    if (r->options.random) {
+        draw_sweep(arena, r, &sweep, set->value);
+        return true;
+    }
+    if (span_is_meant(set->value))
+        return report(CODE_SETTING,
+                      "--set %s=%s: values are drawn from a stretch, and --random N says how many",
+                      set->name, set->value);
     array_push(arena, &r->sweeps, sweep);
+    return true;
 }
 
 static void pass_on(Arena *arena, Request *r, const char *name, const char *value) {
@@ -68,14 +105,14 @@ static void pass_on(Arena *arena, Request *r, const char *name, const char *valu
 
 static bool read_request(Arena *arena, Request *r, int argc, char **argv) {
     if (!options_read(arena, &r->options, "compare",
-                      "set seeds seed out data skip-bad epochs threads [files] [lists]", argc,
-                      argv))
+                      "set random seeds seed out data skip-bad epochs threads [files] [lists]",
+                      argc, argv))
         return false;
     const Options o = r->options;
     for (int i = 0; i < o.files.count; i++)
         array_push(arena, &r->files, o.files.items[i]);
     for (int i = 0; i < o.sets.count; i++)
-        read_sweep(arena, r, &o.sets.items[i]);
+        if (!read_sweep(arena, r, &o.sets.items[i])) return false;
     for (int i = 0; i < o.data.count; i++)
         pass_on(arena, r, "--data", o.data.items[i]);
     if (o.epochs > 0) pass_on(arena, r, "--epochs", arena_printf(arena, "%.17g", o.epochs));
@@ -108,15 +145,45 @@ static bool has_eval(const Module *spec) {
     return false;
 }
 
+/* Adds a value of a sweep to what a variant sets; the array of the shorter one stays as it is. */
+static Variant with_value(Arena *arena, const Variant *variant, const Sweep *sweep, int value) {
+    Variant with = *variant;
+    memset(&with.sets, 0, sizeof with.sets);
+    for (int k = 0; k < variant->sets.count; k++)
+        array_push(arena, &with.sets, variant->sets.items[k]);
+    const Setting set = {sweep->name, sweep->values.items[value]};
+    array_push(arena, &with.sets, set);
+    return with;
+}
+
+static void add_variant(Comparison *c, Variant variant, const char *name) {
+    variant.label = name;
+    for (int i = 0; i < variant.sets.count; i++)
+        variant.label = arena_printf(c->arena, "%s %s=%s", variant.label,
+                                     variant.sets.items[i].name, variant.sets.items[i].value);
+    array_push(c->arena, &c->variants, variant);
+}
+
+/* --random: the first draws of all settings are a variant, the second ones another, and so on. */
+static void add_drawn(Comparison *c, Request *r, const Method *method, const char *name,
+                      const Variant *plain) {
+    for (int i = 0; i < r->options.random; i++) {
+        Variant variant = *plain;
+        for (int k = 0; k < r->sweeps.count; k++) {
+            Sweep *s = &r->sweeps.items[k];
+            if (!has_hyper(method->spec, s->name)) continue;
+            s->used = true;
+            variant = with_value(c->arena, &variant, s, i);
+        }
+        if (variant.sets.count || i == 0) add_variant(c, variant, name);
+    }
+}
+
 /* Every combination of the sweeps that the spec knows; the others do not concern it. */
 static void add_variants(Comparison *c, Request *r, const Method *method, const char *file,
                          const char *name, int sweep, Variant variant) {
     if (sweep == r->sweeps.count) {
-        variant.label = name;
-        for (int i = 0; i < variant.sets.count; i++)
-            variant.label = arena_printf(c->arena, "%s %s=%s", variant.label,
-                                         variant.sets.items[i].name, variant.sets.items[i].value);
-        array_push(c->arena, &c->variants, variant);
+        add_variant(c, variant, name);
         return;
     }
     Sweep *s = &r->sweeps.items[sweep];
@@ -125,15 +192,8 @@ static void add_variants(Comparison *c, Request *r, const Method *method, const 
         return;
     }
     s->used = true;
-    for (int i = 0; i < s->values.count; i++) {
-        Variant with = variant;
-        memset(&with.sets, 0, sizeof with.sets); /* the array of the shorter one stays as it is */
-        for (int k = 0; k < variant.sets.count; k++)
-            array_push(c->arena, &with.sets, variant.sets.items[k]);
-        const Setting set = {s->name, s->values.items[i]};
-        array_push(c->arena, &with.sets, set);
-        add_variants(c, r, method, file, name, sweep + 1, with);
-    }
+    for (int i = 0; i < s->values.count; i++)
+        add_variants(c, r, method, file, name, sweep + 1, with_value(c->arena, &variant, s, i));
 }
 
 static const char *unique_name(const Comparison *c, const char *name) {
@@ -205,7 +265,10 @@ static bool plan(Comparison *c, Request *r) {
         Variant variant = {
             .spec = r->files.items[i], .name = name, .evaluates = has_eval(method->spec)};
         uses_keep(c->arena, diag, method, &variant.files);
-        add_variants(c, r, method, r->files.items[i], name, 0, variant);
+        if (r->options.random)
+            add_drawn(c, r, method, name, &variant);
+        else
+            add_variants(c, r, method, r->files.items[i], name, 0, variant);
     }
     for (int i = 0; good && i < r->sweeps.count; i++) {
         if (r->sweeps.items[i].used) continue;

@@ -1,20 +1,15 @@
 /* The comparison as a picture, through gnuplot: the loss of every variant over the steps, and what
  * the evaluations say of each. */
 #include "compiler/driver/compare.h"
+#include "compiler/driver/gnuplot.h"
 #include "compiler/driver/report.h"
 #include "runtime/files.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-/* Colours that stay apart for most eyes, and in print (Okabe, Ito). */
-static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
-                                      "#E69F00", "#56B4E9", "#000000", "#999999"};
-enum { COLOURS = sizeof colours / sizeof *colours, POINTS = 120 };
+enum { COLOURS = GNUPLOT_COLOURS, POINTS = 120 };
 
 /* A label for gnuplot's enhanced text: a backslash before what it reads as a command. */
 static const char *plain(Arena *arena, const char *label) {
@@ -114,10 +109,10 @@ static void plot_curves(const Comparison *c, Text *out) {
         text_printf(out,
                     "%s$curve%d using 1:3:4 with filledcurves fc rgb '%s' fs transparent solid "
                     "0.15 noborder notitle",
-                    v ? ", " : "", v, colours[v % COLOURS]);
+                    v ? ", " : "", v, gnuplot_colours[v % COLOURS]);
     for (int v = 0; v < c->variants.count; v++)
         text_printf(out, "%s$curve%d using 1:2 with lines lw 1.6 lc rgb '%s' title \"%s\"",
-                    v || c->seeds > 1 ? ", " : "", v, colours[v % COLOURS],
+                    v || c->seeds > 1 ? ", " : "", v, gnuplot_colours[v % COLOURS],
                     plain(c->arena, c->variants.items[v].label));
     text_printf(out, "\n");
 }
@@ -160,7 +155,8 @@ static void plot_sweep(const Comparison *c, const Columns *columns, const char *
             text_printf(out,
                         "%s$values%d_%d using 1:2:3 with yerrorlines lw 1.6 dt %d pt %d ps 0.6 lc "
                         "rgb '%s' title \"%s\"",
-                        between, i, v, method + 1, 7 + 2 * method, colours[i % COLOURS], title);
+                        between, i, v, method + 1, 7 + 2 * method, gnuplot_colours[i % COLOURS],
+                        title);
             between = ", ";
             method++;
         }
@@ -182,30 +178,9 @@ static void plot_bars(const Comparison *c, const Columns *columns, Text *out) {
                     "%s$values%d_0 using 1:2 with boxes lc rgb '%s' title \"%s\", $values%d_0 "
                     "using 1:($2-$3):(0):(2*$3) with vectors heads size graph 0.012,90 lw 1.3 lc "
                     "rgb '#333333' notitle",
-                    i ? ", " : "", i, colours[i % COLOURS],
+                    i ? ", " : "", i, gnuplot_colours[i % COLOURS],
                     columns->names.count ? columns->names.items[i] : "loss", i);
     text_printf(out, "\n");
-}
-
-static bool run_gnuplot(const char *script) {
-    pid_t child = fork();
-    if (child == 0) {
-        execlp("gnuplot", "gnuplot", script, (char *)NULL);
-        _exit(errno == ENOENT ? 127 : 126);
-    }
-    int status = 0;
-    if (child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status)) {
-        if (WEXITSTATUS(status) == 0) return true;
-        if (WEXITSTATUS(status) == 127)
-            report(CODE_OTHER_PROGRAM,
-                   "the program `gnuplot` is needed for the plot: install Debian's package "
-                   "gnuplot-nox; the table and results.csv are complete");
-        else
-            report(CODE_OTHER_PROGRAM, "gnuplot failed on `%s`", script);
-        return false;
-    }
-    report(CODE_OTHER_PROGRAM, "gnuplot cannot be run: %s", strerror(errno));
-    return false;
 }
 
 /* "simclr, moco: 3 seeds from 0, 468 steps" */
@@ -250,5 +225,5 @@ bool comparison_plot(const Comparison *c) {
     bool good = couplet_text_write(script, text.data, error, sizeof error);
     if (!good) report_error(CODE_OTHER_PROGRAM, error);
     text_free(&text);
-    return good && run_gnuplot(script);
+    return good && gnuplot_run(script, "; the table and results.csv are complete");
 }

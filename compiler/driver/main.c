@@ -55,7 +55,16 @@ static const Command commands[] = {
      "metrics.jsonl, metrics.csv, checkpoint.safetensors, spec.cpl and\n"
      "    settings.json; --resume goes on with it, by the settings and the data that it was made "
      "with, and refuses others that --change does not name. Ctrl-C\n"
-     "    ends at the next step, with a checkpoint."},
+     "    ends at the next step, with a checkpoint.\n"
+     "couplet train FILE --dry-run [..]\n"
+     "    Tries some steps on the data and prints how long the run will take, and how much memory; "
+     "nothing is written."},
+    {"find", find_command,
+     "couplet find HYPER FILE [--range 1e-6..10] [--steps n] [--set tau=0.1] [--data FOLDER] "
+     "[--seed n] [--threads n] [--device cpu|opencl[:n]] [-o PICTURE.svg]\n"
+     "    A range test of a hyper, such as the learning rate: some steps while it grows, the loss "
+     "of each, and the value at which the loss falls fastest.\n"
+     "    Nothing is written but the picture."},
     {"eval", eval_command,
      "couplet eval RUN [--data FOLDER] [--skip-bad n] [--threads n] [--device cpu|opencl[:n]]\n"
      "    Evaluates a checkpoint, RUN/best.safetensors or the last one of a run folder, beside raw "
@@ -130,7 +139,8 @@ static const Command commands[] = {
      "    The formula of a function as LaTeX, for an equation of a paper: indices as subscripts, "
      "guards below their sums. Without --fn, each function. --emit mathml: for web pages."},
     {"compare", compare_command,
-     "couplet compare FILE... [--set tau=0.05,0.1,0.5] [--seeds n] [--seed first] [--epochs n] "
+     "couplet compare FILE... [--set tau=0.05,0.1,0.5] [--random n --set tau=0.05..0.5 --set "
+     "lr=log:1e-3..1] [--seeds n] [--seed first] [--epochs n] "
      "[--data FOLDER] [--threads n] [--out FOLDER]\n"
      "    Trains every file with every combination of settings and every seed, and prints one "
      "table: mean and deviation of the loss and of each\n"

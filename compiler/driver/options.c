@@ -6,6 +6,7 @@
 #include "compiler/driver/options.h"
 
 #include "compiler/driver/report.h"
+#include "compiler/driver/span.h"
 #include "runtime/numbers.h"
 #include "runtime/record.h"
 
@@ -157,6 +158,13 @@ static bool add_pair(const Reader *r, const OptionRow *row, const char *text, Se
 /* The numbers of --set, whose names are compared with the file when it is read. */
 static bool are_numbers(const Reader *r, const Setting *set) {
     const bool list = is_listed(r->allowed, "[lists]");
+    NumberSpan span;
+    if (list && span_is_meant(set->value))
+        return span_read(set->value, &span) ||
+               report(CODE_SETTING,
+                      "--set %s=%s: a stretch is two numbers, the lower one first, like 0.1..0.5, "
+                      "or log:1e-4..1 with both above 0",
+                      set->name, set->value);
     for (const char *at = set->value;; at++) {
         const size_t length = list ? strcspn(at, ",") : strlen(at);
         const char *word = arena_strndup(r->arena, at, length);

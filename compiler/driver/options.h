@@ -18,6 +18,7 @@ typedef struct Options {
     const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics,
         *color, *reader;
     const char *samples, *split; /* for embed: an array of samples; a split of the data */
+    const char *range;           /* --range 1e-5..1, of find */
     const char *best;            /* --best knn: what the best checkpoint is chosen by */
     const char *start;           /* --start RUN: what a new run begins with */
     const char *change;          /* --change tau,epochs: what --resume may find otherwise */
@@ -43,9 +44,9 @@ typedef struct Options {
 /* Reads a command line; false after a message. `allowed` lists the option names of the command,
  * separated by spaces, and what is special about it: [file]    it works without a file [files]   it
  * takes several [memory]  --memory may stand without a size [lists]   --set takes several values,
- * name=1,2,3 [texts]   --set takes any text, and the command looks at it Every command takes
- * --diagnostics, --all-errors and --color. No option and no name of --set, --in and --size is given
- * twice, and each number is within its range. */
+ * name=1,2,3 or name=1..3 [texts]   --set takes any text, and the command looks at it Every
+ * command takes --diagnostics, --all-errors and --color. No option and no name of --set, --in and
+ * --size is given twice, and each number is within its range. */
 bool options_read(Arena *arena, Options *options, const char *command, const char *allowed,
                   int argc, char **argv);
 
@@ -66,6 +67,7 @@ int embed_command(int argc, char **argv);
 int bench_command(int argc, char **argv);
 int profile_command(int argc, char **argv);
 int tune_command(int argc, char **argv);
+int find_command(int argc, char **argv);
 int fmt_command(int argc, char **argv);
 int compare_command(int argc, char **argv);
 int graph_command(int argc, char **argv);

@@ -1,6 +1,7 @@
 /* couplet train, couplet eval: a spec to a trained encoder. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
+#include "compiler/driver/rehearsal.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/sources.h"
 #include "compiler/driver/trained.h"
@@ -45,6 +46,8 @@ typedef struct Job {
     CoupletOpenedTables opened; /* while the spec was checked */
     CoupletSources sources;
     bool watched; /* a signal ends the process at once (watch.h) */
+    TrainUse use; /* of a run without a folder; NULL: the work is done in one */
+    void *use_context;
     /* the embedding to make; NULL: the run is trained or evaluated on its own data */
     const CoupletEmbedding *embedding;
     TrainedLook look; /* what the run is opened for; NULL: it is trained or evaluated */
@@ -219,6 +222,7 @@ static int run_compiled(Job *j, const Assembled *assembled) {
                                          .out = stdout,
                                          .stop = couplet_catch_interrupts(),
                                          .device = j->device};
+    if (j->use) return j->use(j->use_context, assembled->program, &options);
     CoupletRunEnd end = j->work(assembled->program, &options, error, sizeof error);
     switch (end) {
     case COUPLET_RUN_FAILED:
@@ -312,17 +316,30 @@ static void close_job(Job *j) {
     couplet_folder_release(&j->folder);
 }
 
+int train_with(Arena *arena, Options *options, TrainUse use, void *context) {
+    Job job = {.arena = arena,
+               .o = options,
+               .spec = options->file,
+               .use = use,
+               .use_context = context,
+               .folder = {.lock = -1}};
+    const int status = run_job(&job);
+    close_job(&job);
+    return status;
+}
+
 /* ---- the commands ---------------------------------------------------------------------------- */
 
 int train_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "train",
-                     "set epochs data skip-bad seed threads device out start resume change "
-                     "max-steps checkpoint-every give-every keep best stop-early tensorboard "
-                     "memory no-stream no-fuse quiet",
-                     argc, argv)) {
+    if (options_read(
+            arena, &o, "train",
+            "set epochs data skip-bad seed threads device out start resume change "
+            "dry-run max-steps checkpoint-every give-every keep best stop-early tensorboard "
+            "memory no-stream no-fuse quiet",
+            argc, argv)) {
         Job job = {.arena = arena,
                    .o = &o,
                    .spec = o.file,
@@ -335,6 +352,11 @@ int train_command(int argc, char **argv) {
         else if (o.start && o.resume)
             report(CODE_COMMAND_LINE,
                    "--start begins a new run, and --resume goes on with one that has begun");
+        else if (o.dry_run && (o.resume || o.out))
+            report(CODE_COMMAND_LINE, "--dry-run makes no run: it goes with neither --resume nor "
+                                      "--out");
+        else if (o.dry_run)
+            status = train_dry(arena, &o);
         else
             status = (o.resume ? open_run(&job, o.out, true) : claim_run(&job)) ? run_job(&job) : 1;
         close_job(&job);

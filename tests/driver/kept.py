@@ -291,7 +291,7 @@ with tempfile.TemporaryDirectory() as folder:
 
     # Lines of progress: on a terminal as wide as it is, with colours unless NO_COLOR says otherwise.
     arguments = [couplet, "train", spec, "--data", data, "--out", folder + "/seen", "--epochs", "400",
-                 "--max-steps", "1500"]
+                 "--max-steps", "600"]
     for columns, environment in ((100, {}), (44, {"NO_COLOR": "1"})):
         shutil.rmtree(folder + "/seen", ignore_errors=True)
         text = in_terminal(arguments, columns, **environment)

@@ -216,7 +216,7 @@ def evaluates(p):
 
 def leaves_alone(p):
     """Nothing that no run wrote is replaced."""
-    for name in ("spec.cpl", "settings.json", "metrics.jsonl", "checkpoint.safetensors", "evaluations.jsonl", "run.lock", "settings.json.partial"):
+    for name in ("spec.cpl", "settings.json", "metrics.jsonl", "metrics.csv", "checkpoint.safetensors", "best.safetensors", "evaluations.jsonl", "run.lock", "settings.json.partial"):
         place = p.folder + "/mine"
         os.makedirs(place)
         command.write(place + "/" + name, '{"mine": true}\n')
@@ -255,6 +255,7 @@ def one_at_a_time(p):
     while not command.checkpoints(out) and time.time() < deadline:
         time.sleep(0.01)
     first.send_signal(signal.SIGSTOP)
+    os.waitpid(first.pid, os.WUNTRACED)  # a signal takes its time
     before = command.everything(out)
     for what, done in (("a second run", p.train(out)), ("--resume", p.train(out, "--resume")), ("eval", command.run(couplet, "eval", out))):
         check.refused(f"{what} while a run is at work", done, f"process {first.pid}, since 20")

@@ -1,0 +1,15 @@
+/* Pictures by gnuplot (Debian's package gnuplot-nox). */
+#ifndef COUPLET_DRIVER_GNUPLOT_H
+#define COUPLET_DRIVER_GNUPLOT_H
+
+#include <stdbool.h>
+
+/* Colours that stay apart for most eyes, and in print (Okabe, Ito). */
+enum { GNUPLOT_COLOURS = 8 };
+extern const char *const gnuplot_colours[GNUPLOT_COLOURS];
+
+/* Runs the script in a file. False after a message; `rest` ends the one of a program that is not
+ * there: "; the table and results.csv are complete". */
+bool gnuplot_run(const char *script, const char *rest);
+
+#endif

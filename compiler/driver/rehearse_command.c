@@ -1,0 +1,365 @@
+/* couplet train --dry-run, and couplet find: what the first steps of a run say of it. Neither
+ * writes into any run folder. */
+#include "runtime/rehearse.h"
+
+#include "compiler/driver/gnuplot.h"
+#include "compiler/driver/rehearsal.h"
+#include "compiler/driver/report.h"
+#include "compiler/driver/span.h"
+#include "runtime/files.h"
+#include "runtime/interrupt.h"
+#include "runtime/numbers.h"
+#include "runtime/range.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static int status_of(CoupletRunEnd end, const char *error) {
+    switch (end) {
+    case COUPLET_RUN_FAILED:
+    case COUPLET_RUN_REFUSED:
+        report_error(CODE_RUN_STOPPED, error);
+        return 1;
+    case COUPLET_RUN_STOPPED:
+        return couplet_interrupt_status();
+    case COUPLET_RUN_DONE:
+        return 0;
+    }
+    return 1;
+}
+
+/* ---- couplet train --dry-run ----------------------------------------------------------------- */
+
+static void print_bytes(const char *before, int64_t bytes, const char *of) {
+    const double size = (double)bytes;
+    if (size < 1e9)
+        printf("%s%.1f MB%s", before, size / 1e6, of);
+    else
+        printf("%s%.2f GB%s", before, size / 1e9, of);
+}
+
+/* "0.35 s", "2:05", "1:02:05" */
+static void print_time(const char *before, double seconds, const char *of) {
+    const long whole = (long)seconds;
+    if (seconds < 60)
+        printf("%s%.3g s%s", before, seconds, of);
+    else if (seconds < 3600)
+        printf("%s%ld:%02ld%s", before, whole / 60, whole % 60, of);
+    else
+        printf("%s%ld:%02ld:%02ld%s", before, whole / 3600, whole / 60 % 60, whole % 60, of);
+}
+
+static void print_steps(const CoupletProgram *program, const CoupletRehearsal *r) {
+    printf("steps    %lld an epoch", (long long)r->per_epoch);
+    if (program->stage_count) printf(" of the stage `%s`", program->stages[0].name);
+    printf(", %lld in all\n", (long long)r->total_steps);
+    print_time("time     ", r->step_seconds, " a step");
+    print_time(", ", r->step_seconds * (double)r->per_epoch, " an epoch");
+    print_time(", ", r->step_seconds * (double)r->total_steps, " in all");
+    if (program->phase_count > 1)
+        printf(", by the first of %d kinds of steps", program->phase_count);
+    printf("; evaluations%s come on top\n",
+           program->phases[0].action_count ? " and what `every` does" : "");
+}
+
+static int print_dry(const CoupletProgram *program, const CoupletRehearsal *r) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("%s: %lld steps were tried (the first took ", program->name, (long long)r->made);
+    print_time("", r->first_seconds + r->step_seconds, "); nothing is written\n");
+    print_steps(program, r);
+    print_bytes("memory   ", r->arena_bytes, " for a step");
+    print_bytes(", ", r->state_bytes, " for parameters and states");
+    print_bytes(", ", r->data_bytes, " for data");
+    print_bytes("; the process has taken ", (int64_t)usage.ru_maxrss * 1024,
+                " at most, with compiling\n");
+    const bool good = fflush(stdout) == 0 && !ferror(stdout);
+    if (!good) report(CODE_OUTPUT, "standard output cannot be written");
+    return good ? 0 : 1;
+}
+
+static int rehearse_dry(void *context, const CoupletProgram *program,
+                        const CoupletTrainOptions *options) {
+    char error[2048];
+    CoupletRehearsal r = {.steps = 20, .seconds = 5};
+    (void)context;
+    const CoupletRunEnd end = couplet_rehearse(program, options, &r, error, sizeof error);
+    return end == COUPLET_RUN_DONE ? print_dry(program, &r) : status_of(end, error);
+}
+
+int train_dry(Arena *arena, Options *options) {
+    return train_with(arena, options, rehearse_dry, NULL);
+}
+
+/* ---- couplet find: the test ------------------------------------------------------------------ */
+
+/* A range test (Smith, Cyclical Learning Rates for Training Neural Networks, WACV 2017, section
+ * 3.3): the value grows from step to step, and the loss says which ones train. */
+typedef struct Finder {
+    const char *name; /* of the hyper */
+    NumberSpan span;
+    const char *out; /* the picture; NULL: none */
+    int64_t steps;
+    int hyper;
+    double *losses, *smoothed;
+    double lowest;
+    int64_t count;
+    bool rose; /* ended by a loss far above the least */
+} Finder;
+
+/* The weight that the smoothed loss keeps of its past, and how far above the least the test ends, in
+ * units of what the loss had fallen or of its size. */
+static const double keeps = 0.9, too_high = 3;
+
+static double value_at(const Finder *f, int64_t step) {
+    return span_at(&f->span, f->steps > 1 ? (double)step / (double)(f->steps - 1) : 0);
+}
+
+static void set_value(void *context, CoupletSession *session, int64_t step) {
+    const Finder *f = context;
+    session->total_steps = COUPLET_MOST_STEPS; /* schedules stay where they begin */
+    session->hyper_reals[f->hyper] = (float)value_at(f, step);
+}
+
+static bool take_loss(void *context, int64_t step, float loss) {
+    Finder *f = context;
+    const double before = step ? f->smoothed[step - 1] * (1 - pow(keeps, (double)step)) : 0;
+    f->losses[step] = (double)loss;
+    f->smoothed[step] =
+        (keeps * before + (1 - keeps) * (double)loss) / (1 - pow(keeps, (double)step + 1));
+    f->count = step + 1;
+    f->lowest = fmin(f->lowest, f->smoothed[step]);
+    const double fall = f->smoothed[0] - f->lowest;
+    f->rose = 4 * step >= f->steps &&
+              f->smoothed[step] > f->lowest + too_high * fmax(fall, fabs(f->lowest));
+    return !f->rose;
+}
+
+/* ---- couplet find: what it says -------------------------------------------------------------- */
+
+/* From this step on the smoothed loss is a mean of several. */
+enum { SETTLED = 5 };
+
+static int64_t least_step(const Finder *f) {
+    int64_t least = f->count > SETTLED ? SETTLED : 0;
+    for (int64_t i = least + 1; i < f->count; i++)
+        if (f->smoothed[i] < f->smoothed[least]) least = i;
+    return least;
+}
+
+/* How far the smoothed loss strays by chance: the steps differ by twice the variance of one, of
+ * which the mean with weights keeps (1 - keeps) / (1 + keeps). */
+static double noise_of(const Finder *f, int64_t count) {
+    double squares = 0;
+    for (int64_t i = 1; i < count; i++)
+        squares += (f->losses[i] - f->losses[i - 1]) * (f->losses[i] - f->losses[i - 1]);
+    return count > 1 ? sqrt(squares / (double)(count - 1) / 2 * (1 - keeps) / (1 + keeps)) : 0;
+}
+
+/* Where the smoothed loss falls fastest from step to step, at or ahead of its least; -1: it does
+ * not fall by a hundredth of its size and by four times what chance does. */
+static int64_t steepest_step(const Finder *f) {
+    enum { SIGMAS = 4 };
+    const int64_t least = least_step(f), reach = f->steps / 20 > 1 ? f->steps / 20 : 1;
+    int64_t best = -1;
+    double steepest = 0, highest = -INFINITY;
+    for (int64_t i = f->count > SETTLED ? SETTLED : 0; i <= least; i++)
+        highest = fmax(highest, f->smoothed[i]);
+    const double fall = highest - f->smoothed[least];
+    if (fall < fmax(0.01 * fabs(highest), SIGMAS * noise_of(f, least + 1))) return -1;
+    for (int64_t i = SETTLED + reach; i + reach < f->count && i <= least; i++) {
+        const double slope = f->smoothed[i + reach] - f->smoothed[i - reach];
+        if (slope < steepest) {
+            steepest = slope;
+            best = i;
+        }
+    }
+    return best;
+}
+
+static void print_table(const Finder *f) {
+    enum { ROWS = 15 };
+    printf("%12s %12s %12s\n", f->name, "loss", "smoothed");
+    int64_t last = -1;
+    for (int row = 0; row < ROWS; row++) {
+        const int64_t i = row * (f->count - 1) / (ROWS - 1);
+        if (i == last) continue;
+        printf("%12.4g %12.5g %12.5g\n", value_at(f, i), f->losses[i], f->smoothed[i]);
+        last = i;
+    }
+}
+
+static void print_suggestion(const Finder *f, const CoupletRehearsal *r) {
+    const int64_t best = steepest_step(f), least = least_step(f);
+    if (best < 0) {
+        printf("no value of `%s` is suggested: the smoothed loss does not fall beyond chance; "
+               "--range takes other values, --steps more of them\n",
+               f->name);
+        return;
+    }
+    printf("suggested: %s = %.2g\n", f->name, value_at(f, best));
+    printf("    the smoothed loss falls fastest there; it is least, %.5g, at %.2g",
+           f->smoothed[least], value_at(f, least));
+    if (r->diverged)
+        printf(", and the step with %.2g met a number that is not finite\n", value_at(f, f->count));
+    else if (f->rose)
+        printf(", and far above that at %.2g, where the test ended\n", value_at(f, f->count - 1));
+    else
+        printf("; it did not rise far above that up to %.2g\n", value_at(f, f->count - 1));
+}
+
+static void write_curve(const Finder *f, Text *text, const char *name, const double *values) {
+    text_printf(text, "$%s << EOD\n", name);
+    for (int64_t i = 0; i < f->count; i++)
+        text_printf(text, "%.9g %.9g\n", value_at(f, i), values[i]);
+    text_printf(text, "EOD\n");
+}
+
+static bool draw(const Finder *f, const char *method) {
+    char script[] = "/tmp/couplet_find_XXXXXX", error[COUPLET_PATH_BYTES + 256];
+    const int64_t best = steepest_step(f);
+    const int file = mkstemp(script);
+    Text text = {0};
+    if (file < 0) return report(CODE_OUTPUT, "no file can be made in /tmp for gnuplot");
+    close(file);
+    write_curve(f, &text, "losses", f->losses);
+    write_curve(f, &text, "smoothed", f->smoothed);
+    text_printf(&text,
+                "set terminal svg size 700,460 font 'Helvetica,13' background '#ffffff'\nset "
+                "output '%s'\nset border 3 lw 0.8\nset tics nomirror out\nset grid ytics lc rgb "
+                "'#dddddd'\nset title \"%s\" noenhanced\nset xlabel \"%s\" noenhanced\nset ylabel "
+                "'loss'\n",
+                f->out, method, f->name);
+    if (f->span.is_log) text_printf(&text, "set logscale x\nset format x '%%g'\n");
+    if (best >= 0)
+        text_printf(&text,
+                    "set arrow from %.9g, graph 0 to %.9g, graph 1 nohead lc rgb '%s' dt 2\nset "
+                    "label \"%.2g\" at %.9g, graph 0.96 offset 0.6,0\n",
+                    value_at(f, best), value_at(f, best), gnuplot_colours[1], value_at(f, best),
+                    value_at(f, best));
+    /* what diverges must not flatten the rest */
+    const double low = f->smoothed[least_step(f)];
+    double high = f->smoothed[0];
+    for (int64_t i = 1; i <= least_step(f); i++)
+        high = fmax(high, f->smoothed[i]);
+    text_printf(&text,
+                "set yrange [%.9g:%.9g]\nplot $losses with points pt 7 ps 0.3 lc rgb '#bbbbbb' "
+                "title 'of each step', $smoothed with lines lw 2 lc rgb '%s' title 'smoothed'\n",
+                low - 0.3 * fmax(high - low, 0.01 * fabs(low)),
+                high + 0.5 * fmax(high - low, 0.01 * fabs(low)), gnuplot_colours[0]);
+    bool good = couplet_text_write(script, text.data, error, sizeof error);
+    if (!good) report_error(CODE_OUTPUT, error);
+    good = good && gnuplot_run(script, "; what was found stands above");
+    unlink(script);
+    text_free(&text);
+    return good;
+}
+
+/* ---- couplet find: the command --------------------------------------------------------------- */
+
+static bool find_hyper(Finder *f, const CoupletProgram *program) {
+    const char *names[256];
+    int count = 0;
+    f->hyper = -1;
+    for (int i = 0; i < program->hyper_count; i++) {
+        if (count < 256) names[count++] = program->hypers[i].name;
+        if (strcmp(program->hypers[i].name, f->name) == 0) f->hyper = i;
+    }
+    if (f->hyper < 0) {
+        const char *near = diag_nearest(f->name, names, count);
+        char help[300];
+        snprintf(help, sizeof help, "did you mean `%.200s`?", near ? near : "");
+        return report_with_help(CODE_SETTING,
+                                near ? help
+                                     : "`hyper lr = 0.1` in the spec, and `lr` in the optimiser, "
+                                       "make the rate one",
+                                "`%s` has no hyper `%s`", program->spec_path, f->name);
+    }
+    const CoupletHyper *h = &program->hypers[f->hyper];
+    if (h->is_static || h->is_integer)
+        return report(CODE_SETTING, "`%s` is %s, and a test goes through real numbers in one run",
+                      f->name, h->is_integer ? "a whole number" : "a part of the compiled step");
+    return true;
+}
+
+static bool span_holds(const Finder *f, const CoupletProgram *program) {
+    const CoupletHyper *h = &program->hypers[f->hyper];
+    CoupletHyper *hypers = malloc(sizeof *hypers * (size_t)program->hyper_count);
+    bool holds = hypers != NULL;
+    if (hypers) memcpy(hypers, program->hypers, sizeof *hypers * (size_t)program->hyper_count);
+    for (int end = 0; holds && h->range && end < 2; end++) {
+        hypers[f->hyper].value = end ? f->span.high : f->span.low;
+        holds = couplet_range_holds(h->range, hypers, program->hyper_count);
+    }
+    free(hypers);
+    return holds || report(CODE_SETTING, "--range %.9g..%.9g leaves the range of `%s`, %s",
+                           f->span.low, f->span.high, f->name, h->range ? h->range_text : "");
+}
+
+static int find_in(void *context, const CoupletProgram *program,
+                   const CoupletTrainOptions *options) {
+    Finder *f = context;
+    char error[2048];
+    if (!find_hyper(f, program) || !span_holds(f, program)) return 1;
+    CoupletRehearsal r = {.steps = f->steps, .ahead = set_value, .behind = take_loss, .context = f};
+    f->losses = malloc(sizeof *f->losses * (size_t)f->steps);
+    f->smoothed = malloc(sizeof *f->smoothed * (size_t)f->steps);
+    if (!f->losses || !f->smoothed) {
+        report(CODE_RUN_STOPPED, "out of memory for %lld steps", (long long)f->steps);
+        return 1;
+    }
+    const CoupletRunEnd end = couplet_rehearse(program, options, &r, error, sizeof error);
+    if (end != COUPLET_RUN_DONE) return status_of(end, error);
+    printf("%s: %lld of %lld steps, with `%s` from %.4g to %.4g; nothing is written\n",
+           program->name, (long long)f->count, (long long)f->steps, f->name, f->span.low,
+           f->span.high);
+    print_table(f);
+    print_suggestion(f, &r);
+    if (f->out && !draw(f, program->name)) return 1;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+    report(CODE_OUTPUT, "standard output cannot be written");
+    return 1;
+}
+
+int find_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options o;
+    int status = 2;
+    if (options_read(arena, &o, "find",
+                     "set range steps out data skip-bad seed threads device memory no-stream "
+                     "no-fuse [files]",
+                     argc, argv)) {
+        Finder f = {.span = {.low = 1e-6, .high = 10, .is_log = true},
+                    .out = o.out,
+                    .steps = o.steps ? o.steps : 100,
+                    .lowest = INFINITY};
+        char logarithmic[200];
+        snprintf(logarithmic, sizeof logarithmic, "log:%.150s", o.range ? o.range : "");
+        if (o.files.count != 2)
+            report(CODE_COMMAND_LINE, "find needs the name of a hyper and a spec: `couplet find lr "
+                                      "simclr.cpl`");
+        else if (o.range && !span_read(logarithmic, &f.span))
+            report(CODE_COMMAND_LINE,
+                   "--range is two numbers above 0, the lower one first, like 1e-5..1, and `%s` "
+                   "was given",
+                   o.range);
+        else if (f.steps < 10 || f.steps > COUPLET_MOST_REHEARSED)
+            report(CODE_COMMAND_LINE,
+                   "--steps of find is a whole number from 10 to %d, and %lld "
+                   "was given",
+                   COUPLET_MOST_REHEARSED, (long long)f.steps);
+        else {
+            f.name = o.files.items[0];
+            o.file = o.files.items[1];
+            status = train_with(arena, &o, find_in, &f);
+        }
+        free(f.losses);
+        free(f.smoothed);
+    }
+    arena_free(arena);
+    return status;
+}
