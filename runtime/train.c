@@ -157,8 +157,7 @@ static CoupletSession *open_trained(Trainer *t) {
     CoupletLoaded loaded;
     CoupletSession *trained =
         couplet_session_new(t->program, t->device, t->threads, o->seed, t->error, t->error_bytes);
-    bool good = trained &&
-                couplet_trainer_make_record(t) &&
+    bool good = trained && couplet_trainer_make_record(t) &&
                 couplet_record_agrees(o->record, &t->now, o->folder->path, &leave, t->error,
                                       t->error_bytes) &&
                 couplet_session_load(trained, t->checkpoint, &loaded, t->error, t->error_bytes);

@@ -111,8 +111,8 @@ typedef struct Finder {
     bool rose; /* ended by a loss far above the least */
 } Finder;
 
-/* The weight that the smoothed loss keeps of its past, and how far above the least the test ends, in
- * units of what the loss had fallen or of its size. */
+/* The weight that the smoothed loss keeps of its past, and how far above the least the test ends,
+ * in units of what the loss had fallen or of its size. */
 static const double keeps = 0.9, too_high = 3;
 
 static double value_at(const Finder *f, int64_t step) {
