@@ -20,6 +20,10 @@ double eval_standard(const char *evaluation, const char *option) {
     return row ? row->standard : 0;
 }
 
+bool eval_has_option(const char *evaluation, const char *option) {
+    return option_find(evals, EVAL_ROWS, evaluation, option) != NULL;
+}
+
 bool eval_is_field(const Expr *of) {
     return of->kind == EXPR_MEMBER && of->args[0]->kind == EXPR_NAME;
 }
@@ -374,28 +378,46 @@ static void check_one(Check *c, const Expr *call) {
         return;
     }
     check_features(&reading);
-    check_eval_field(c, call, "labels", reading.bank, reading.query);
+    if (eval_has_option(name, "labels"))
+        check_eval_field(c, call, "labels", reading.bank, reading.query);
+}
+
+/* The evaluations of the table, in its order. */
+static int evaluation_names(const char **names) {
+    int count = 0;
+    for (int i = 0; i < EVAL_ROWS; i++)
+        if (count == 0 || strcmp(names[count - 1], evals[i].owner) != 0)
+            names[count++] = evals[i].owner;
+    return count;
+}
+
+/* "knn(..), linear(..)" */
+static const char *names_text(Check *c, const char *const *names, int count) {
+    const char *text = "";
+    for (int i = 0; i < count; i++)
+        text = arena_printf(c->arena, "%s%s%s(..)", text, i ? ", " : "", names[i]);
+    return text;
 }
 
 void check_eval(Check *c, Stmt *s) {
-    static const char *const evaluations[] = {"knn", "linear"};
-    enum { COUNT = sizeof evaluations / sizeof *evaluations };
+    const char *evaluations[EVAL_ROWS];
+    const int count = evaluation_names(evaluations);
     check_cadence(c, s);
     for (int i = 0; i < s->target_count; i++) {
         const Expr *call = s->targets[i];
         const char *name =
             call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME ? call->callee->name : "";
         bool known = false;
-        for (int k = 0; k < COUNT; k++)
+        for (int k = 0; k < count; k++)
             known |= strcmp(evaluations[k], name) == 0;
         if (known) {
             check_one(c, call);
             continue;
         }
-        diag_report(
-            c->diag, CODE_EVALUATION, call->span,
-            "`eval` knows knn(..) and linear(..), and statements: over, let, update and report");
-        const char *near = diag_nearest(name, evaluations, COUNT);
+        diag_report(c->diag, CODE_EVALUATION, call->span,
+                    "`eval` knows %s, and statements: over, let, update and report",
+                    names_text(c, evaluations, count));
+        const char *near = diag_nearest(name, evaluations, count);
         if (near) diag_mean(c->diag, call->callee->span, near);
     }
     check_measures(c, s);

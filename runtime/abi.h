@@ -268,14 +268,19 @@ typedef struct CoupletLoss {
 } CoupletLoss;
 
 typedef struct CoupletEval {
-    const char *method;    /* "knn" or "linear" */
-    double k, temperature; /* the settings of knn */
+    const char *method;    /* "knn", "linear": an evaluation of lang/evals.def */
+    double k, temperature; /* the settings of knn; k of recall */
     double decay;          /* the L2 decay of linear */
+    double fraction;       /* of linear: the part of each class whose labels are used */
+    double clusters;       /* of nmi, ari and cluster_accuracy; 0: as many as there are classes */
+    double ways, shots, episodes; /* the settings of few_shot */
+    double t;                     /* the factor of the squared distances of uniformity */
     /* The plan that makes features. Its inputs, "sample.image", are fields of both sources; its
      * output is "features". */
     const char *features;
-    const char *labels; /* the int field that is to be told from the features */
-    int bank, query;    /* the sources */
+    /* The int field that is to be told from the features; "": the evaluation needs none. */
+    const char *labels;
+    int bank, query; /* the sources */
     /* Epochs, or steps, of the stage: it is measured in training behind each of so many. 0: around
      * the training alone. */
     int64_t every;

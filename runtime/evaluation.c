@@ -11,6 +11,8 @@
 #include "runtime/data/kept.h"
 #include "runtime/data/reader.h"
 #include "runtime/evaluate.h"
+#include "runtime/quality.h"
+#include "runtime/random.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,8 +23,29 @@ static const char *const subjects[COUPLET_SUBJECTS] = {"raw pixels", "before tra
                                                        "in training", "after training"};
 static const char raw_values[] = "raw values";
 
+static bool is(const CoupletEval *eval, const char *method) {
+    return strcmp(eval->method, method) == 0;
+}
 static bool is_knn(const CoupletEval *eval) {
-    return strcmp(eval->method, "knn") == 0;
+    return is(eval, "knn");
+}
+static bool is_linear(const CoupletEval *eval) {
+    return is(eval, "linear");
+}
+static bool is_of_clusters(const CoupletEval *eval) {
+    return is(eval, "nmi") || is(eval, "ari") || is(eval, "cluster_accuracy");
+}
+/* A query that stands in the bank is left out of its own neighbours. */
+static bool has_neighbours(const CoupletEval *eval) {
+    return is_knn(eval) || is(eval, "recall") || is(eval, "mean_precision");
+}
+
+bool couplet_eval_is_percent(const CoupletEval *eval) {
+    return !is(eval, "uniformity") && !is(eval, "rank");
+}
+
+bool couplet_eval_tells(const CoupletEval *eval) {
+    return is_knn(eval) || is_linear(eval);
 }
 
 /* ---- what is measured ------------------------------------------------------------------------ */
@@ -69,14 +92,41 @@ static int64_t find_own(const CoupletEval *eval, const CoupletTable *data, int32
     return found;
 }
 
+enum { NAME_BYTES = 160 };
+
+/* The name without features and without what is done about queries in the bank. */
+static void plain_name(const CoupletEval *e, char out[NAME_BYTES]) {
+    if (is_knn(e))
+        snprintf(out, NAME_BYTES, "kNN (k = %.0f)", e->k);
+    else if (is_linear(e) && e->fraction < 1)
+        snprintf(out, NAME_BYTES, "linear probe, %.3g %% of labels", 100 * e->fraction);
+    else if (is_linear(e))
+        snprintf(out, NAME_BYTES, "linear probe");
+    else if (is(e, "recall"))
+        snprintf(out, NAME_BYTES, "recall at %.0f", e->k);
+    else if (is(e, "mean_precision"))
+        snprintf(out, NAME_BYTES, "mean precision");
+    else if (is_of_clusters(e)) {
+        const char *what = is(e, "nmi") ? "NMI" : is(e, "ari") ? "ARI" : "accuracy";
+        const int at = snprintf(out, NAME_BYTES, "%s of clusters", what);
+        if (e->clusters > 0) snprintf(out + at, (size_t)(NAME_BYTES - at), " (%.0f)", e->clusters);
+    } else if (is(e, "few_shot"))
+        snprintf(out, NAME_BYTES, "%.0f-way %.0f-shot", e->ways, e->shots);
+    else
+        snprintf(out, NAME_BYTES, "%s", is(e, "rank") ? "effective rank" : e->method);
+}
+
 /* True if another evaluation measures the same of other features. */
 static bool has_namesake(const CoupletProgram *program, int number) {
     const CoupletEval *eval = &program->evals[number];
+    char name[NAME_BYTES], of_other[NAME_BYTES];
+    plain_name(eval, name);
     for (int i = 0; i < program->eval_count; i++) {
         const CoupletEval *other = &program->evals[i];
-        const bool same =
-            strcmp(other->method, eval->method) == 0 && (!is_knn(eval) || other->k == eval->k);
-        if (i != number && same && strcmp(other->features, eval->features) != 0) return true;
+        plain_name(other, of_other);
+        if (i != number && strcmp(name, of_other) == 0 &&
+            strcmp(other->features, eval->features) != 0)
+            return true;
     }
     return false;
 }
@@ -84,15 +134,18 @@ static bool has_namesake(const CoupletProgram *program, int number) {
 void couplet_eval_name(const CoupletProgram *program, int number, const CoupletTable *data,
                        char *out, size_t bytes) {
     const CoupletEval *eval = &program->evals[number];
-    const bool own = find_own(eval, data, NULL) > 0;
-    int at;
-    if (is_knn(eval))
-        at = snprintf(out, bytes, own ? "kNN (k = %.0f, itself left out)" : "kNN (k = %.0f)",
-                      eval->k);
-    else
-        at = snprintf(out, bytes, own ? "linear probe (query in bank)" : "linear probe");
-    if (at > 0 && (size_t)at < bytes && has_namesake(program, number))
-        snprintf(out + at, bytes - (size_t)at, ", %s", eval->features);
+    const bool asks = has_neighbours(eval) || is_linear(eval),
+               own = asks && find_own(eval, data, NULL) > 0;
+    char name[NAME_BYTES];
+    plain_name(eval, name);
+    if (own && is_knn(eval))
+        snprintf(name, sizeof name, "kNN (k = %.0f, itself left out)", eval->k);
+    const char *note = !own || is_knn(eval) ? ""
+                       : is_linear(eval)    ? " (query in bank)"
+                                            : " (itself left out)";
+    const bool namesake = has_namesake(program, number);
+    snprintf(out, bytes, "%s%s%s%s", name, note, namesake ? ", " : "",
+             namesake ? eval->features : "");
 }
 
 /* ---- what can be asked ----------------------------------------------------------------------- */
@@ -101,7 +154,7 @@ static bool neighbours_fit(const CoupletProgram *program, const CoupletEval *e,
                            const CoupletTable *data, char *error, size_t error_bytes) {
     const char *bank = program->sources[e->bank].name;
     const int64_t rows = data[e->bank].count, own = find_own(e, data, NULL) > 0, most = rows - own;
-    if (!(e->temperature > 0) || !isfinite(e->temperature)) {
+    if (is_knn(e) && (!(e->temperature > 0) || !isfinite(e->temperature))) {
         snprintf(error, error_bytes,
                  "%s: error: the temperature of knn is %.9g, and a number above 0 is expected",
                  e->place, e->temperature);
@@ -109,9 +162,10 @@ static bool neighbours_fit(const CoupletProgram *program, const CoupletEval *e,
     }
     if (e->k >= 1 && e->k <= (double)most && e->k == floor(e->k)) return true;
     snprintf(error, error_bytes,
-             "%s: error: k of knn is %.9g, and a whole number from 1 to %lld is expected: so many "
+             "%s: error: k of %s is %.9g, and a whole number from 1 to %lld is expected: so many "
              "samples of `%s` can be neighbours%s",
-             e->place, e->k, (long long)most, bank, own ? ", a sample itself left out" : "");
+             e->place, e->method, e->k, (long long)most, bank,
+             own ? ", a sample itself left out" : "");
     return false;
 }
 
@@ -174,7 +228,25 @@ static bool fields_fit(const CoupletEval *e, const CoupletProgram *program,
     const char *name;
     for (int i = 0; couplet_features_field(plan_of(program, e), i, &name); i++)
         if (!field_fits(e, name, data, error, error_bytes)) return false;
-    return field_fits(e, e->labels, data, error, error_bytes);
+    return !*e->labels || field_fits(e, e->labels, data, error, error_bytes);
+}
+
+/* Clusters have samples, and a pair has two. */
+static bool query_fits(const CoupletProgram *program, const CoupletEval *e,
+                       const CoupletTable *data, char *error, size_t error_bytes) {
+    const int64_t rows = data[e->query].count;
+    const char *query = program->sources[e->query].name;
+    if (is(e, "uniformity") && rows < 2)
+        snprintf(error, error_bytes,
+                 "%s: error: uniformity is of pairs, and `%s` has %lld sample%s", e->place, query,
+                 (long long)rows, rows == 1 ? "" : "s");
+    else if (is_of_clusters(e) && e->clusters > (double)rows)
+        snprintf(error, error_bytes,
+                 "%s: error: %.0f clusters are asked for, and `%s` has %lld samples", e->place,
+                 e->clusters, query, (long long)rows);
+    else
+        return true;
+    return false;
 }
 
 bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *data, char *error,
@@ -183,7 +255,9 @@ bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *
         const CoupletEval *e = &program->evals[i];
         if (!fields_fit(e, program, data, error, error_bytes) ||
             !codes_fit(e, program, data, error, error_bytes) ||
-            (is_knn(e) && !neighbours_fit(program, e, data, error, error_bytes)))
+            !query_fits(program, e, data, error, error_bytes) ||
+            ((is_knn(e) || is(e, "recall")) &&
+             !neighbours_fit(program, e, data, error, error_bytes)))
             return false;
     }
     return true;
@@ -307,6 +381,7 @@ static bool read_labels(const CoupletEval *e, const CoupletTable *data, Labels *
                         size_t error_bytes) {
     const CoupletTable *bank = &data[e->bank], *query = &data[e->query];
     *out = (Labels){0};
+    if (!*e->labels) return true;
     bool good = couplet_classes_chosen(bank, e->labels, &out->bank, error, error_bytes) &&
                 couplet_classes_chosen(query, e->labels, &out->query, error, error_bytes);
     if (good && !count_alike(out, couplet_table_field(bank, e->labels, NULL),
@@ -319,29 +394,171 @@ static bool read_labels(const CoupletEval *e, const CoupletTable *data, Labels *
 }
 
 bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTable *data) {
-    return couplet_classes_is_one(&data[eval->bank], eval->labels);
+    return *eval->labels && couplet_classes_is_one(&data[eval->bank], eval->labels);
 }
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
-/* The percentage; negative when memory runs out. `guess` and `near` are those of
- * CoupletNeighbours. */
-static double classify(CoupletSession *s, const CoupletEval *eval, const CoupletTable *data,
-                       const CoupletFeatures *bank, const CoupletFeatures *query, int classes,
-                       int32_t *guess, CoupletNear *near) {
-    if (!is_knn(eval))
-        return couplet_linear_probe(s->threads, bank, query, classes, eval->decay, NULL, guess);
-    int32_t *own = malloc(((size_t)query->count + 1) * sizeof *own);
-    if (!own) return -1;
-    find_own(eval, data, own);
-    const CoupletNeighbours how = {.k = (int64_t)eval->k,
-                                   .temperature = eval->temperature,
-                                   .own = own,
-                                   .guess = guess,
-                                   .near = near};
-    double percent = couplet_knn(s->threads, bank, query, classes, &how);
-    free(own);
-    return percent;
+/* What an evaluation is made from. */
+typedef struct Measured {
+    const CoupletEval *eval;
+    CoupletFeatures bank, query;
+    int64_t classes; /* of both */
+    int32_t *own;    /* [queries]: the row of the bank that each is, or -1 */
+    int32_t *guess;  /* as in CoupletNeighbours */
+    CoupletNear *near;
+} Measured;
+
+/* ---- a part of the labels -------------------------------------------------------------------- */
+
+typedef struct Drawn {
+    int32_t label, row;
+    uint32_t order;
+} Drawn;
+
+static int by_order(const void *a, const void *b) {
+    const Drawn *x = a, *y = b;
+    if (x->label != y->label) return x->label < y->label ? -1 : 1;
+    if (x->order != y->order) return x->order < y->order ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+static void copy_row(const CoupletFeatures *from, int64_t row, float *values, int32_t *labels,
+                     CoupletFeatures *out) {
+    memcpy(values + out->count * from->width, from->values + row * from->width,
+           (size_t)from->width * sizeof *values);
+    labels[out->count++] = from->labels[row];
+}
+
+/* A part of the rows of each class, and one at least: the same rows for all features. The caller
+ * frees values and labels. False when memory is out. */
+static bool take_part(const CoupletFeatures *from, double fraction, CoupletFeatures *out) {
+    enum { SITE = 0x4c41424c };
+    const size_t rows = (size_t)from->count + 1;
+    Drawn *drawn = malloc(rows * sizeof *drawn);
+    float *values = malloc(rows * (size_t)from->width * sizeof *values + 1);
+    int32_t *labels = malloc(rows * sizeof *labels);
+    const bool memory = drawn && values && labels;
+    *out = (CoupletFeatures){values, labels, 0, from->width};
+    for (int64_t i = 0; memory && i < from->count; i++)
+        drawn[i] = (Drawn){from->labels[i], (int32_t)i,
+                           couplet_random_bits(0, 0, 0, SITE, (uint64_t)i, 0)};
+    if (memory) qsort(drawn, (size_t)from->count, sizeof *drawn, by_order);
+    for (int64_t first = 0, end = 0; memory && first < from->count; first = end) {
+        while (end < from->count && drawn[end].label == drawn[first].label)
+            end++;
+        const int64_t wanted = (int64_t)ceil(fraction * (double)(end - first));
+        for (int64_t k = first; k < first + wanted; k++)
+            copy_row(from, drawn[k].row, values, labels, out);
+    }
+    free(drawn);
+    return memory;
+}
+
+static bool probe(CoupletSession *s, const Measured *m, double *value) {
+    CoupletFeatures part = m->bank;
+    const bool whole = m->eval->fraction >= 1;
+    const bool good = whole || take_part(&m->bank, m->eval->fraction, &part);
+    *value = good ? couplet_linear_probe(s->threads, &part, &m->query, (int)m->classes,
+                                         m->eval->decay, NULL, m->guess)
+                  : -1;
+    if (!whole) {
+        free((void *)part.values);
+        free((void *)part.labels);
+    }
+    return *value >= 0;
+}
+
+/* ---- one evaluation -------------------------------------------------------------------------- */
+
+static bool by_neighbours(CoupletSession *s, const Measured *m, double *value) {
+    const CoupletEval *e = m->eval;
+    const CoupletNeighbours how = {.k = (int64_t)e->k,
+                                   .temperature = e->temperature,
+                                   .own = m->own,
+                                   .guess = m->guess,
+                                   .near = m->near};
+    if (is(e, "recall"))
+        return couplet_recall(s->threads, &m->bank, &m->query, (int)m->classes, &how, value);
+    if (is(e, "mean_precision"))
+        return couplet_mean_precision(s->threads, &m->bank, &m->query, m->own, value);
+    *value = couplet_knn(s->threads, &m->bank, &m->query, (int)m->classes, &how);
+    return *value >= 0;
+}
+
+/* As many classes as the query has, where the number of clusters is not said. */
+static int64_t classes_that_occur(const CoupletFeatures *rows, int64_t classes) {
+    int64_t count = 0;
+    for (int64_t c = 0; c < classes; c++)
+        for (int64_t i = 0; i < rows->count; i++)
+            if (rows->labels[i] == c) {
+                count++;
+                break;
+            }
+    return count;
+}
+
+static bool by_clusters(CoupletSession *s, const Measured *m, double *value) {
+    const CoupletEval *e = m->eval;
+    CoupletAgreement a;
+    const int64_t asked = (int64_t)e->clusters,
+                  clusters = asked ? asked : classes_that_occur(&m->query, m->classes);
+    if (!couplet_cluster_agreement(s->threads, &m->query, clusters, m->classes, &a)) return false;
+    *value = is(e, "nmi") ? a.nmi : is(e, "ari") ? a.ari : a.accuracy;
+    return true;
+}
+
+static bool by_few(const Measured *m, double *value, char *error, size_t error_bytes) {
+    const CoupletEval *e = m->eval;
+    const CoupletFewShot how = {(int64_t)e->ways, (int64_t)e->shots, (int64_t)e->episodes};
+    const int64_t enough = couplet_few_shot_classes(&m->query, m->classes, how.shots);
+    if (enough >= how.ways) return couplet_few_shot(&m->query, m->classes, &how, value);
+    snprintf(error, error_bytes,
+             "%s: error: ways of few_shot is %lld, and %lld classes of the query have more than "
+             "%lld samples: so many are examples, and one is asked for",
+             e->place, (long long)how.ways, (long long)enough, (long long)how.shots);
+    return false;
+}
+
+/* False with a sentence, or with none if a signal ended it. */
+static bool evaluate(CoupletSession *s, const Measured *m, double *value, char *error,
+                     size_t error_bytes) {
+    const CoupletEval *e = m->eval;
+    bool good;
+    *error = 0;
+    if (has_neighbours(e))
+        good = by_neighbours(s, m, value);
+    else if (is_linear(e))
+        good = probe(s, m, value);
+    else if (is_of_clusters(e))
+        good = by_clusters(s, m, value);
+    else if (is(e, "few_shot"))
+        good = by_few(m, value, error, error_bytes);
+    else if (is(e, "uniformity"))
+        good = couplet_uniformity(s->threads, &m->query, e->t, value);
+    else
+        good = couplet_effective_rank(s->threads, &m->query, value);
+    if (good && isfinite(*value)) return true;
+    if (good)
+        snprintf(error, error_bytes, "%s: error: %s of these features is no finite number",
+                 e->place, e->method);
+    else if (!*error && !couplet_threads_stopped(s->threads))
+        snprintf(error, error_bytes, "out of memory in an evaluation");
+    return false;
+}
+
+/* With the queries that stand in the bank. */
+static bool evaluate_pair(CoupletSession *s, const CoupletTable *data, Measured *m, double *value,
+                          char *error, size_t error_bytes) {
+    m->own = malloc(((size_t)m->query.count + 1) * sizeof *m->own);
+    if (!m->own) {
+        snprintf(error, error_bytes, "out of memory in an evaluation");
+        return false;
+    }
+    if (has_neighbours(m->eval)) find_own(m->eval, data, m->own);
+    const bool good = evaluate(s, m, value, error, error_bytes);
+    free(m->own);
+    return good;
 }
 
 /* The features that evaluations which follow each other may share. */
@@ -381,16 +598,16 @@ static bool make_features(CoupletSession *s, const CoupletEval *e, const Couplet
 }
 
 static bool measure_one(CoupletSession *s, const CoupletEval *e, const CoupletTable *data,
-                        const Made *made, double *percent, char *error, size_t error_bytes) {
+                        const Made *made, double *value, char *error, size_t error_bytes) {
     Labels labels;
     if (!read_labels(e, data, &labels, error, error_bytes)) return false;
-    const CoupletFeatures from = {made->bank, labels.bank.of, data[e->bank].count, made->width},
-                          to = {made->query, labels.query.of, data[e->query].count, made->width};
-    *percent = classify(s, e, data, &from, &to, (int)labels.count, NULL, NULL);
+    Measured m = {.eval = e,
+                  .bank = {made->bank, labels.bank.of, data[e->bank].count, made->width},
+                  .query = {made->query, labels.query.of, data[e->query].count, made->width},
+                  .classes = labels.count};
+    const bool good = evaluate_pair(s, data, &m, value, error, error_bytes);
     free_labels(&labels);
-    if (*percent < 0 && !couplet_threads_stopped(s->threads))
-        snprintf(error, error_bytes, "out of memory in an evaluation");
-    return *percent >= 0;
+    return good;
 }
 
 bool couplet_eval_is_due(const CoupletEval *eval, const CoupletMoment *moment) {
@@ -398,8 +615,7 @@ bool couplet_eval_is_due(const CoupletEval *eval, const CoupletMoment *moment) {
 }
 
 bool couplet_measure(CoupletSession *s, const CoupletTable *data, CoupletSubject subject,
-                     const CoupletMoment *moment, double *percents, char *error,
-                     size_t error_bytes) {
+                     const CoupletMoment *moment, double *values, char *error, size_t error_bytes) {
     bool raw = subject == COUPLET_RAW,
          good = couplet_evaluations_fit(s->program, data, error, error_bytes);
     Made made = {0};
@@ -407,7 +623,7 @@ bool couplet_measure(CoupletSession *s, const CoupletTable *data, CoupletSubject
         const CoupletEval *e = &s->program->evals[i];
         if (!couplet_eval_is_due(e, moment)) continue;
         good = make_features(s, e, data, raw, &made, error, error_bytes) &&
-               measure_one(s, e, data, &made, &percents[i], error, error_bytes);
+               measure_one(s, e, data, &made, &values[i], error, error_bytes);
     }
     free(made.bank);
     free(made.query);
@@ -463,11 +679,14 @@ bool couplet_evaluation_tell(CoupletSession *s, const CoupletTable *data, int nu
     if (!couplet_evaluations_fit(s->program, data, error, error_bytes) ||
         !begin_telling(s, e, data, out, error, error_bytes))
         return false;
-    const double percent =
-        classify(s, e, data, &out->bank, &out->query, (int)out->class_count, out->guess, out->near);
-    if (percent < 0 && !couplet_threads_stopped(s->threads))
-        snprintf(error, error_bytes, "out of memory in an evaluation");
-    return percent >= 0;
+    Measured m = {.eval = e,
+                  .bank = out->bank,
+                  .query = out->query,
+                  .classes = out->class_count,
+                  .guess = out->guess,
+                  .near = out->near};
+    double percent;
+    return evaluate_pair(s, data, &m, &percent, error, error_bytes);
 }
 
 void couplet_told_free(CoupletTold *told) {

@@ -29,11 +29,10 @@ bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *
  * apart. */
 bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTable *data);
 /* Measures every evaluation for one subject, or those that are due at a moment of the training,
- * where that is not NULL. percents[i] is the result of program->evals[i]. False with a sentence, or
+ * where that is not NULL. values[i] is the result of program->evals[i]. False with a sentence, or
  * with an empty one if a signal ended it. */
 bool couplet_measure(CoupletSession *session, const CoupletTable *data, CoupletSubject subject,
-                     const CoupletMoment *moment, double *percents, char *error,
-                     size_t error_bytes);
+                     const CoupletMoment *moment, double *values, char *error, size_t error_bytes);
 /* True if the evaluation is due at the moment; NULL: all are. */
 bool couplet_eval_is_due(const CoupletEval *eval, const CoupletMoment *moment);
 /* What an evaluation says of each query, once training has ended. */
@@ -47,7 +46,12 @@ typedef struct CoupletTold {
     CoupletNear *near;
     int64_t near_count;
 } CoupletTold;
-/* Makes the features of evaluation `number` and tells each query. False with a sentence, or with an
+/* True for an evaluation whose result is a percentage; the others are plain numbers. */
+bool couplet_eval_is_percent(const CoupletEval *eval);
+/* True for an evaluation that tells each query to be of a class. */
+bool couplet_eval_tells(const CoupletEval *eval);
+/* Makes the features of evaluation `number` and tells each query; it is one that
+ * tells. False with a sentence, or with an
  * empty one if a signal ended it. couplet_told_free in any case. */
 bool couplet_evaluation_tell(CoupletSession *session, const CoupletTable *data, int number,
                              CoupletTold *out, char *error, size_t error_bytes);

@@ -29,23 +29,14 @@ typedef struct Job {
     int class_count;
 } Job;
 
-static void normalise(const float *from, int64_t width, float *to, int64_t stride) {
-    double sum = 0;
-    for (int64_t d = 0; d < width; d++)
-        sum += (double)from[d] * (double)from[d];
-    double scale = sum > 0 ? 1 / sqrt(sum) : 0;
-    for (int64_t d = 0; d < width; d++)
-        to[d * stride] = (float)((double)from[d] * scale);
-}
-
 static void lay_out(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     Job *j = context;
     int64_t width = j->bank->width;
     for (int64_t p = begin; p < end; p++)
         for (int64_t i = 0; i < PANEL && p * PANEL + i < j->bank->count; i++)
-            normalise(j->bank->values + (p * PANEL + i) * width, width,
-                      j->panels + p * width * PANEL + i, PANEL);
+            couplet_unit_row(j->bank->values + (p * PANEL + i) * width, width,
+                             j->panels + p * width * PANEL + i, PANEL);
 }
 
 /* ---- the k nearest: a heap whose root is the one to give way --------------------------------- */
@@ -156,7 +147,7 @@ double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank,
     double percent = -1;
     if (j.panels && j.queries && j.near && j.votes && j.right) {
         for (int64_t q = 0; q < query->count; q++)
-            normalise(query->values + q * width, width, j.queries + q * width, 1);
+            couplet_unit_row(query->values + q * width, width, j.queries + q * width, 1);
         couplet_threads_run(threads, j.panel_count, lay_out, &j);
         couplet_threads_run(threads, tiles, classify, &j);
         int64_t right = 0;
@@ -177,7 +168,7 @@ double couplet_embedding_deviation(const float *rows, int64_t count, int64_t wid
     double *sums = calloc((size_t)(2 * width) + 1, sizeof *sums), total = 0;
     float *row = malloc((size_t)width * sizeof *row + 1);
     for (int64_t i = 0; sums && row && i < count; i++) {
-        normalise(rows + i * width, width, row, 1);
+        couplet_unit_row(rows + i * width, width, row, 1);
         for (int64_t d = 0; d < width; d++) {
             sums[d] += (double)row[d];
             sums[width + d] += (double)row[d] * (double)row[d];

@@ -3,6 +3,7 @@
  * narrow ones. Each sum runs over the width in order in both. */
 #include "runtime/similarity.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -67,4 +68,13 @@ void couplet_similarities(const float *queries, const float *panel, int64_t widt
     for (int64_t q = 0; q < COUPLET_BLOCK_ROWS; q += 4)
         for (int64_t i = 0; i < COUPLET_PANEL_ROWS; i += 2 * NARROW)
             four_by_narrow(queries + q * width, panel + i, width, out + q * COUPLET_PANEL_ROWS + i);
+}
+
+void couplet_unit_row(const float *from, int64_t width, float *to, int64_t stride) {
+    double sum = 0;
+    for (int64_t d = 0; d < width; d++)
+        sum += (double)from[d] * (double)from[d];
+    double scale = sum > 0 ? 1 / sqrt(sum) : 0;
+    for (int64_t d = 0; d < width; d++)
+        to[d * stride] = (float)((double)from[d] * scale);
 }

@@ -11,4 +11,7 @@ enum { COUPLET_BLOCK_ROWS = 8, COUPLET_PANEL_ROWS = 32 };
  * the panel, which lies as [width, 32]. Each sum runs over the width in order. */
 void couplet_similarities(const float *queries, const float *panel, int64_t width, float *out);
 
+/* Writes a row scaled to length 1, its elements `stride` apart; a row of zeros stays one. */
+void couplet_unit_row(const float *from, int64_t width, float *to, int64_t stride);
+
 #endif

@@ -84,10 +84,14 @@ static bool show_results(Trainer *t, CoupletSubject subject, const CoupletMoment
         const char *name = t->names[i];
         double percent = t->percents[i];
         if (!couplet_trainer_is_due(t, i, moment)) continue;
-        couplet_trainer_say(t, "%-16s %-14s %6.2f %%\n",
-                            label_of(t, subject, t->program->evals[i].of_steps, label), name,
-                            percent);
-        if (!result_row(t, subject, name, "percent", percent)) return false;
+        const CoupletEval *eval = &t->program->evals[i];
+        const char *of = label_of(t, subject, eval->of_steps, label);
+        const bool is_percent = couplet_eval_is_percent(eval);
+        if (is_percent)
+            couplet_trainer_say(t, "%-16s %-14s %6.2f %%\n", of, name, percent);
+        else
+            couplet_trainer_say_number(t, of, name, percent);
+        if (!result_row(t, subject, name, is_percent ? "percent" : "value", percent)) return false;
     }
     return couplet_trainer_was_heard(t);
 }

@@ -293,12 +293,15 @@ static bool show_evaluation(Detail *d, CoupletSession *s, const CoupletSources *
 
 static bool look(void *context, CoupletSession *s, const CoupletSources *sources, char *error,
                  size_t error_bytes) {
-    bool good = true;
-    if (s->program->eval_count == 0)
+    bool good = true, tells = false;
+    for (int i = 0; i < s->program->eval_count; i++)
+        tells |= couplet_eval_tells(&s->program->evals[i]);
+    if (!tells)
         ((Detail *)context)->out->no_features =
             "the spec has no `knn(..)` or `linear(..)` in `eval`, which say what features are.";
     for (int i = 0; good && i < s->program->eval_count; i++)
-        good = show_evaluation(context, s, sources, i, error, error_bytes);
+        if (couplet_eval_tells(&s->program->evals[i]))
+            good = show_evaluation(context, s, sources, i, error, error_bytes);
     return good;
 }
 

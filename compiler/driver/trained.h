@@ -12,8 +12,8 @@
 typedef bool (*TrainedLook)(void *context, CoupletSession *session, const CoupletSources *sources,
                             char *error, size_t error_bytes);
 
-/* The run's copy of its spec. Records of earlier versions do not say which file that is, and of some
- * runs there is no record (NULL): it is spec.cpl, or the folder spec. */
+/* The run's copy of its spec. Records of earlier versions do not say which file that is, and of
+ * some runs there is no record (NULL): it is spec.cpl, or the folder spec. */
 const char *trained_spec(Arena *arena, const char *folder, const CoupletRecord *record);
 /* Opens the run in the folder and has it looked at, with the settings and on the data of its
  * record, or on what `options` names. The exit status: 0, or another after a message. */

@@ -187,12 +187,19 @@ void lower_eval(Lower *l, const Stmt *s) {
         eval.k = number_argument(l, call, "k");
         eval.temperature = number_argument(l, call, "temperature");
         eval.decay = number_argument(l, call, "decay");
+        eval.fraction = number_argument(l, call, "fraction");
+        eval.clusters = number_argument(l, call, "clusters");
+        eval.ways = number_argument(l, call, "ways");
+        eval.shots = number_argument(l, call, "shots");
+        eval.episodes = number_argument(l, call, "episodes");
+        eval.t = number_argument(l, call, "t");
         eval.every = s->value ? (int64_t)s->value->number : 0;
         eval.of_steps = s->of_steps;
         const Expr *bank = named_argument(call, "bank"), *query = named_argument(call, "query");
         eval.bank = lower_find_source(l, bank->name);
         eval.query = lower_find_source(l, query->name);
-        eval.labels = field_argument(l, call, &eval, "labels");
+        eval.labels =
+            eval_has_option(eval.method, "labels") ? field_argument(l, call, &eval, "labels") : "";
         const char *of = field_argument(l, call, &eval, "of");
         eval.features = feature_graph(l, call, l->program->sources.items[eval.bank].data, of);
         if (eval.features >= 0) note_reads(l, &eval);

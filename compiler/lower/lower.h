@@ -27,7 +27,8 @@ typedef struct LoweredSource {
 } LoweredSource;
 
 typedef struct LoweredEval {
-    const char *method; /* "knn", "linear" */
+    const char *method; /* "knn", "linear", .. */
+    double fraction, clusters, ways, shots, episodes, t;
     double k, temperature, decay;
     int features; /* which of LoweredProgram.features */
     /* a field of both sources; those that features are made of are the inputs "sample.NAME" of

@@ -82,10 +82,12 @@ with tempfile.TemporaryDirectory() as folder:
     with open(os.path.join(root, "lang/evals.def")) as file:
         rows = re.findall(r"^EVAL_OPTION\((\w+), (\w+), (\w+), [^,]+, [^,]+, ([^,]+), ", file.read(), re.MULTILINE)
     for evaluation, option, kind, standard in rows:
-        line = next((line for line in page.splitlines() if line.startswith("|") and f"`{option}`" in line.split("|")[1]), "")
+        lines = [line for line in page.splitlines()
+                 if line.startswith("|") and f"`{option}`" in line.split("|")[1]]
+        line = next((line for line in lines if f"`{evaluation}`" in line.split("|")[2] or "all" in line.split("|")[2]), "")
         owner, default = (line.split("|")[2], line.split("|")[4].strip()) if line.count("|") == 5 else ("", "")
         wanted = {"NETWORK": "must be given", "DATA": "must be given", "OF": "`image`" if option == "of" else "`label`"}.get(kind, standard)
-        check(("both" in owner or f"`{evaluation}`" in owner) and default.split(",")[0] == wanted, f"language.md has {option} of {evaluation}", line)
+        check(("all" in owner or f"`{evaluation}`" in owner) and default.split(",")[0] == wanted, f"language.md has {option} of {evaluation}", line)
     with open(os.path.join(root, "lang/data_options.def")) as file:
         for option in re.findall(r"^DATA_OPTION\((\w+), ", file.read(), re.MULTILINE):
             check(re.search(rf"^\| .*`{option} = ", page, re.MULTILINE) is not None, f"language.md has the option {option} of data")
