@@ -184,6 +184,9 @@ typedef enum {
     STMT_EVERY,
     STMT_OVER,   /* over value { body }: a sweep of a data set, in `every epoch` and `eval` */
     STMT_REPORT, /* report name = value, in `every epoch` and `eval`; fields as of STMT_LET */
+    /* start targets[0] from value { params }: value is a text, and each param the name of an array
+       below the part with `path`, its name in the file */
+    STMT_START,
     STMT_GIVE    /* give name = value, of a step; fields as of STMT_LET */
 } StmtKind;
 

@@ -358,6 +358,25 @@ Stmt *ast_over(Parser *p, Expr *source, StmtList *body, Span span) {
     return s;
 }
 
+const char *ast_part_text(Parser *p, const Expr *part) {
+    if (part->kind != EXPR_MEMBER) return part->name;
+    return arena_printf(p->arena, "%s.%s", ast_part_text(p, part->args[0]), part->name);
+}
+
+Stmt *ast_start(Parser *p, Expr *part, const char *path, Span path_span, ParamList *names,
+                Span span) {
+    Stmt *s = ast_stmt(p, STMT_START, span);
+    s->targets = arena_array(p->arena, Expr *, 1);
+    s->targets[0] = part;
+    s->target_count = 1;
+    s->name = ast_part_text(p, part);
+    s->name_span = part->span;
+    s->value = ast_expr(p, EXPR_STRING, path_span);
+    s->value->text = path;
+    ast_set_params(s, names);
+    return s;
+}
+
 Param ast_on(Parser *p, Param setting, Expr *part) {
     ARRAY(Expr *) parts = {setting.parts, setting.part_count, setting.part_count};
     array_push(p->arena, &parts, part);

@@ -99,6 +99,10 @@ Stmt *ast_cadence(Parser *p, Expr *count, const char *what, Span what_span, Span
 Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtList *body,
                 Span span);
 Stmt *ast_over(Parser *p, Expr *source, StmtList *body, Span span);
+Stmt *ast_start(Parser *p, Expr *part, const char *path, Span path_span, ParamList *names,
+                Span span);
+/* "block_1.body.conv3_1.K" of such members. */
+const char *ast_part_text(Parser *p, const Expr *part);
 Param ast_on(Parser *p, Param setting, Expr *part);
 ParamList *ast_setting(Parser *p, ParamList *list, Param setting);
 /* read after push */

@@ -125,6 +125,22 @@ static void check_when(Check *c, Module *m, Stmt *s) {
 
 /* ---- what a step gives ----------------------------------------------------------------------- */
 
+/* A file that a part begins with. Which arrays the part has, and which lie in the file, is looked
+ * at when a run begins. */
+static void check_start(Check *c, const Stmt *s) {
+    check_trained_part(c, s->targets[0], false);
+    if (!*s->value->text)
+        diag_report(c->diag, CODE_START, s->value->span,
+                    "the path of a file of safetensors is expected, and it is empty");
+    for (int i = 0; i < s->param_count; i++)
+        for (int k = 0; k < i; k++) {
+            if (strcmp(s->params[i].name, s->params[k].name) != 0) continue;
+            diag_report(c->diag, CODE_START, s->params[i].span, "`%s` is named twice",
+                        s->params[i].name);
+            diag_note(c->diag, s->params[k].span, "the first time is here");
+        }
+}
+
 static void check_give(Check *c, const Stmt *s) {
     if (s->is_function || s->binder_count || s->has_dims) {
         diag_report(c->diag, CODE_GIVE, s->span,
@@ -207,6 +223,9 @@ void check_statement(Check *c, Module *m, Stmt *s) {
         break;
     case STMT_REPORT:
         check_misplaced_report(c, s);
+        break;
+    case STMT_START:
+        check_start(c, s);
         break;
     case STMT_GIVE:
         check_give(c, s);

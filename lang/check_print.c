@@ -93,6 +93,9 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
         if (s->value->type)
             fprintf(out, "give   %s : %s\n", s->name, type_text(arena, s->value->type));
         break;
+    case STMT_START:
+        fprintf(out, "start  %s from \"%s\"\n", s->name, s->value->text);
+        break;
     case STMT_STAGE:
         fprintf(out, "stage  %s\n", s->name);
         break;

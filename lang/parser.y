@@ -38,8 +38,8 @@
 %token <name> LOSS "loss" TRAIN "train" EVAL "eval"
 %token <name> QUEUE "queue" BANK "bank" WHEN "when" EVERY "every" OVER "over" STATE "state"
 %token <name> UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
-%token <name> SCAN "scan" NEXT "next" REPORT "report" GIVE "give" STAGE "stage"
-%token WHERE "where" AS "as" DOTS ".."
+%token <name> SCAN "scan" NEXT "next" REPORT "report" START "start" GIVE "give" STAGE "stage"
+%token WHERE "where" AS "as" FROM "from" DOTS ".."
 %token RATE "rate" WITH "with" BEFORE "before" ON "on" WHILE "while" TRAINS "trains" INIT "init"
 %token READ "read"
 %token ARROW "<-" COMPOSE ">>" LE "<=" GE ">=" EQ "==" NE "!=" COUNT "count"
@@ -51,9 +51,9 @@
 %type <list> parts args arglist exprs targets calls
 %type <binders> binders
 %type <params> claim claimlist params paramlist uses views hypers inits draws columns columnlist
-%type <params> settings settinglist
+%type <params> settings settinglist renames renamelist
 %type <name> path
-%type <param> used claimed param view hyper init draw column setting
+%type <param> rename used claimed param view hyper init draw column setting
 %type <stmts> stmts block lets statement
 %type <stmt> simple let queue_body evals cadence
 %type <line> evalline
@@ -285,6 +285,7 @@ simple  : USE uses                       { $$ = ast_stmt(p, STMT_USE, @$); ast_s
           {
               $$ = ast_scan(p, ast_binders(p, NULL, $2, $4, @2), $6, $8, @$);
           }
+        | START netpart FROM STRING renames { $$ = ast_start(p, $2, $4, @4, $5, @$); }
         | RETURN expr                    { $$ = ast_stmt(p, STMT_RETURN, @$); $$->value = $2; }
         | TRAIN '{' settings '}'
           {
@@ -330,6 +331,20 @@ opt_order : %empty                       { $$ = QUEUE_READ_FIRST; }
         ;
 targets : postfix                        { $$ = ast_list(p, NULL, NULL, $1); }
         | targets ',' postfix            { $$ = ast_list(p, $1, NULL, $3); }
+        ;
+/* The names of arrays in a file, where it has names of its own. */
+renames : %empty                         { $$ = NULL; }
+        | '{' renamelist '}'             { $$ = $2; }
+        | '{' renamelist separators '}'  { $$ = $2; }
+        | '{' separators renamelist '}'  { $$ = $3; }
+        | '{' separators renamelist separators '}' { $$ = $3; }
+        ;
+renamelist : rename                      { $$ = ast_params(p, NULL, $1); }
+        | renamelist separators rename   { $$ = ast_params(p, $1, $3); }
+        | error                          { $$ = NULL; }
+        | renamelist separators error    { $$ = $1; }
+        ;
+rename  : netpart ARROW STRING           { $$ = named(ast_part_text(p, $1), @1); $$.path = $3; }
         ;
 uses    : used                           { $$ = ast_params(p, NULL, $1); }
         | uses ',' used                  { $$ = ast_params(p, $1, $3); }

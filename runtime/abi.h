@@ -351,6 +351,20 @@ typedef struct CoupletSpecFile {
     const char *text;
 } CoupletSpecFile;
 
+/* An array of a part by its name below the part, and the name that a file has for it. */
+typedef struct CoupletStartName {
+    const char *ours, *theirs;
+} CoupletStartName;
+
+/* `start encoder.trunk from "resnet18.safetensors"`: what a new run takes from a file. */
+typedef struct CoupletStart {
+    const char *part; /* "encoder.trunk": the names of its arrays begin with that */
+    const char *path;
+    const char *place; /* "simclr.cpl:9:1" */
+    const CoupletStartName *names;
+    int name_count;
+} CoupletStart;
+
 /* The versions and settings with which a program was compiled, for the record of a run. */
 typedef struct CoupletOrigin {
     const char *couplet, *llvm; /* versions */
@@ -369,6 +383,8 @@ typedef struct CoupletProgram {
     const CoupletSpecFile *files;
     int file_count;
     const CoupletOrigin *origin;
+    const CoupletStart *starts;
+    int start_count;
     uint64_t method_hash;
     const CoupletStateInfo *states;
     int state_count;

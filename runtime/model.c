@@ -7,6 +7,7 @@
 #include "runtime/numbers.h"
 #include "runtime/run.h"
 #include "runtime/session.h"
+#include "runtime/weights.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -208,6 +209,21 @@ static const char *wrong_option(const CoupletModelOptions *o) {
     return NULL;
 }
 
+static void say_nothing(void *context, const char *line) {
+    (void)context;
+    (void)line;
+}
+
+/* The paths of `start` statements begin in the current folder here. */
+static CoupletStatus begin_model(CoupletModel *m) {
+    uint64_t *hashes = calloc((size_t)m->program->start_count + 1, sizeof *hashes);
+    if (!hashes) return fail(m, COUPLET_ERROR_MEMORY, "out of memory");
+    const bool good = couplet_weights_take(m->session, NULL, hashes, say_nothing, NULL, m->error,
+                                           sizeof m->error);
+    free(hashes);
+    return good ? COUPLET_OK : COUPLET_ERROR_WEIGHTS;
+}
+
 static CoupletStatus open_model(CoupletModel *m, const CoupletMethod *method,
                                 const CoupletModelOptions *o) {
     if (!method) return fail(m, COUPLET_ERROR_ARGUMENT, "the method is NULL");
@@ -228,7 +244,7 @@ static CoupletStatus open_model(CoupletModel *m, const CoupletMethod *method,
     if (!m->session) return COUPLET_ERROR_MEMORY;
     m->per_epoch = o->steps_per_epoch;
     m->session->total_steps = o->total_steps;
-    if (!method->weights) return COUPLET_OK;
+    if (!method->weights) return begin_model(m);
     return load_bytes(m, "the embedded weights", method->weights, (size_t)method->weight_bytes);
 }
 

@@ -212,6 +212,19 @@ static json_t *make_stages(const CoupletProgram *p) {
     return stages;
 }
 
+/* "encoder.trunk": {"path": "resnet18.safetensors", "hash": ..}: what `start` statements took. */
+static json_t *make_weights(const CoupletRecorded *from) {
+    const CoupletProgram *p = from->program;
+    if (from->was) return json_incref(json_object_get(from->was->json, "weights"));
+    if (!from->start_hashes || !p->start_count) return NULL;
+    json_t *weights = json_object();
+    for (int i = 0; i < p->start_count; i++)
+        json_object_set_new(weights, p->starts[i].part,
+                            json_pack("{s:o, s:o}", "path", text_of(p->starts[i].path), "hash",
+                                      hash_of(from->start_hashes[i])));
+    return weights;
+}
+
 static bool all_finite(const CoupletProgram *p, char *error, size_t error_bytes) {
     for (int i = 0; i < p->hyper_count; i++) {
         if (isfinite(p->hypers[i].value)) continue;
@@ -238,6 +251,11 @@ bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *
         make_hypers(p), "written", make_written(p), "data", make_data(from), "options",
         make_options(from), "versions", make_versions(from), "method_hash", hash_of(p->method_hash),
         "plan_hash", hash_of(p->plan_hash), "changes");
+    json_t *weights = make_weights(from);
+    if (out->json && weights)
+        json_object_set_new(out->json, "weights", weights);
+    else
+        json_decref(weights);
     if (out->json && p->main) json_object_set_new(out->json, "main", text_of(p->main));
     if (out->json && p->stage_count) json_object_set_new(out->json, "stages", make_stages(p));
     if (out->json) json_object_set_new(out->json, "classes", make_classes(from));
@@ -392,6 +410,10 @@ static json_t *entry_at(json_t *from, const char *path) {
 
 const char *couplet_record_text(const CoupletRecord *record, const char *path) {
     return json_string_value(entry_at(record->json, path));
+}
+
+bool couplet_record_began(const CoupletRecord *record) {
+    return couplet_record_text(record, "start") || json_object_get(record->json, "weights");
 }
 
 bool couplet_record_number(const CoupletRecord *record, const char *path, double *out) {

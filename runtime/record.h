@@ -31,6 +31,9 @@ typedef struct CoupletRecorded {
     const char *best;
     int64_t stop_early;
     bool tensorboard;
+    /* By `start` statement of the program: the hash of its file. NULL where the run goes on. */
+    const uint64_t *start_hashes;
+    const struct CoupletRecord *was; /* of a run that goes on; NULL */
     int64_t skip_bad; /* the most rows that are left out because they cannot be read */
 } CoupletRecorded;
 
@@ -48,6 +51,8 @@ void couplet_record_free(CoupletRecord *record);
  * not have it, or has null there. */
 const char *couplet_record_text(const CoupletRecord *record, const char *path);
 bool couplet_record_number(const CoupletRecord *record, const char *path, double *out);
+/* True if the run began with the arrays of a file: by --start, or by a statement of the spec. */
+bool couplet_record_began(const CoupletRecord *record);
 bool couplet_record_true(const CoupletRecord *record, const char *path);
 bool couplet_record_seed(const CoupletRecord *record, uint64_t *out);
 /* True if one of the files of the run's spec had this text. */

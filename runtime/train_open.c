@@ -10,6 +10,7 @@
 #include "runtime/numbers.h"
 #include "runtime/start.h"
 #include "runtime/terminal.h"
+#include "runtime/weights.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -137,6 +138,8 @@ bool couplet_trainer_make_record(Trainer *t) {
                                   .best = o->best,
                                   .stop_early = o->stop_early,
                                   .tensorboard = o->tensorboard,
+                                  .start_hashes = t->start_hashes,
+                                  .was = o->record,
                                   .skip_bad = o->loading.skip_bad};
     return couplet_record_make(&from, &t->now, t->error, t->error_bytes);
 }
@@ -271,6 +274,23 @@ static bool has_given(Trainer *t) {
     return false;
 }
 
+/* What a new run begins with beside its draws: files that the spec names, then --start. */
+static bool begin_with(Trainer *t) {
+    const CoupletTrainOptions *o = t->options;
+    t->start_hashes = calloc((size_t)t->program->start_count + 1, sizeof *t->start_hashes);
+    if (!t->start_hashes) {
+        snprintf(t->error, t->error_bytes, "out of memory");
+        return false;
+    }
+    const bool good =
+        couplet_weights_take(t->session, &o->places, t->start_hashes, couplet_trainer_say_line, t,
+                             t->error, t->error_bytes) &&
+        (!o->start || couplet_session_start(t->session, o->start, couplet_trainer_say_line, t,
+                                            t->error, t->error_bytes));
+    t->refused = !good;
+    return good;
+}
+
 bool couplet_trainer_open_all(Trainer *t) {
     bool goes_on = t->options->record != NULL;
     if (!has_given(t)) return false;
@@ -282,25 +302,20 @@ bool couplet_trainer_open_all(Trainer *t) {
     couplet_trainer_set_stage(t);
     if (!couplet_trainer_open_watch(t)) return false;
     if (!goes_on && !take_codes(t)) return false;
-    if (!goes_on && t->options->start &&
-        !couplet_session_start(t->session, t->options->start, couplet_trainer_say_line, t, t->error,
-                               t->error_bytes)) {
-        t->refused = true;
-        return false;
-    }
+    if (!goes_on && !begin_with(t)) return false;
     if (!goes_on) return couplet_trainer_make_record(t);
     t->refused = !resume(t);
     return !t->refused && take_codes(t);
 }
 
-/* The method as it starts, of a run of so many steps; with --start, as it was kept then. */
+/* The method as it starts, of a run of so many steps; one that began with a file, as it was kept
+ * then. */
 bool couplet_trainer_open_start(Trainer *t, uint64_t seed, int64_t total_steps) {
     couplet_session_free(t->session);
     CoupletLoaded loaded;
     t->session =
         couplet_session_new(t->program, t->device, t->threads, seed, t->error, t->error_bytes);
-    const bool began =
-        t->session && t->options->record && couplet_record_text(t->options->record, "start");
+    const bool began = t->session && t->options->record && couplet_record_began(t->options->record);
     if (began && !couplet_session_load(t->session, t->start, &loaded, t->error, t->error_bytes))
         return false;
     if (t->session) t->session->total_steps = total_steps;
@@ -339,8 +354,8 @@ bool couplet_trainer_begin(Trainer *t) {
     } else {
         t->metrics = couplet_metrics_begin(t->metrics_path, t->error, t->error_bytes);
         const bool begins =
-            t->metrics &&
-            (!t->options->start || couplet_session_save(s, t->start, t->error, t->error_bytes));
+            t->metrics && (!couplet_record_began(&t->now) ||
+                           couplet_session_save(s, t->start, t->error, t->error_bytes));
         if (!begins || !couplet_trainer_save(t)) return false;
     }
     if (!couplet_trainer_open_logs(t) || !couplet_trainer_keep_last(t) ||
@@ -365,6 +380,7 @@ void couplet_trainer_close(Trainer *t) {
     free(t->names);
     free(t->eval_names);
     free(t->clocks);
+    free(t->start_hashes);
 }
 
 void couplet_trainer_init(Trainer *t, const CoupletProgram *program,

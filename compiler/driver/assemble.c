@@ -234,6 +234,27 @@ static void fill_files(Arena *arena, const Method *method, CoupletProgram *progr
     program->file_count = kept.items.count;
 }
 
+/* `start encoder from "x.safetensors" { conv.K <- "conv1.weight" }` */
+static CoupletStart start_of(Arena *arena, const Stmt *s) {
+    CoupletStartName *names = arena_array(arena, CoupletStartName, s->param_count + 1);
+    for (int i = 0; i < s->param_count; i++)
+        names[i] = (CoupletStartName){s->params[i].name, s->params[i].path};
+    return (CoupletStart){.part = s->name,
+                          .path = s->value->text,
+                          .place = arena_printf(arena, "%s:%d:%d", s->span.source->path,
+                                                s->span.line, s->span.column),
+                          .names = names,
+                          .name_count = s->param_count};
+}
+
+static void fill_starts(Arena *arena, const Module *spec, CoupletProgram *program) {
+    CoupletStart *starts = arena_array(arena, CoupletStart, spec->stmt_count + 1);
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_START)
+            starts[program->start_count++] = start_of(arena, spec->stmts[i]);
+    program->starts = starts;
+}
+
 static uint64_t library_hash(void) {
     uint64_t hash = COUPLET_HASH_START;
     for (const LibraryFile *file = library_files; file->module; file++)
@@ -269,6 +290,7 @@ static CoupletProgram *make_program(Arena *arena, const Method *method,
     program->name = method->spec->name;
     program->spec_path = method->spec->source->path;
     fill_files(arena, method, program);
+    fill_starts(arena, method->spec, program);
     fill_states(arena, lowered, program);
     fill_tables(arena, method, lowered, program);
     take_plans(arena, lowered, plans, program);

@@ -44,6 +44,20 @@ static const Command commands[] = {
      "    Without --fn: the whole loss of a method, a few entries of each parameter (at a batch of "
      "4), or every function of a file without a loss.\n"
      "    Arrays that are not given are made up."},
+    {"new", new_command,
+     "couplet new NAME [--data PATH]\n"
+     "    A project that trains at once, in the new folder NAME: a spec with comments, a README, a "
+     ".gitignore. With --data for the pictures, arrays,\n"
+     "    CSV tables, sounds, videos, meshes or lines of text in PATH, with a batch and an encoder "
+     "that fit; else for Fashion-MNIST."},
+    {"verify", verify_command,
+     "couplet verify FILE --fn NAME --against MODULE:FUNCTION [--size N=8,D=5] [--seed n] "
+     "[--seeds n] [--in z=z.npy] [--set tau=0.1]\n"
+     "    A formula against a loss in Python (numpy, torch or jax; MODULE or FILE.py), which runs in "
+     "the python3 on PATH: values and gradients in\n"
+     "    float64 on random arrays, five seeds of them. Exit code 0 when they agree; 1 where they "
+     "part, with the entry, both numbers and the smallest\n"
+     "    sizes that still show it; 2 when they cannot be compared."},
     {"train", train_command,
      "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--skip-bad n] [--seed n] "
      "[--threads n] [--out FOLDER]\n"
@@ -84,6 +98,11 @@ static const Command commands[] = {
      "    Features of new samples under the checkpoint in a run folder: of PATH, which is read as "
      "the data of the run's evaluation is, of an array, or of that\n"
      "    data itself. Float32, [count, width]."},
+    {"export", export_command,
+     "couplet export FOLDER --part encoder.trunk --torch FILE.safetensors\n"
+     "    The trained weights of a part of a run as a state dict that torchvision's model loads: "
+     "resnet18, resnet34 or resnet50, by the names and shapes\n"
+     "    that it has."},
     {"data", data_command,
      "couplet data FILE [--data FOLDER] [--json] [--threads n]\n"
      "couplet data --reader NAME PATH [--set size=64] [--json] [--threads n]\n"

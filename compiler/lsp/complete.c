@@ -122,6 +122,7 @@ static void add_stmt(Completion *c, const Stmt *s) {
     case STMT_OVER:
     case STMT_REPORT:
     case STMT_GIVE:
+    case STMT_START:
         break;
     }
 }

@@ -46,8 +46,8 @@ static json_t *add_symbol(const Outline *o, const char *name, OutlineKind kind, 
 
 static void add_params(const Outline *o, const Stmt *s, OutlineKind kind) {
     for (int i = 0; i < s->param_count; i++)
-        add_symbol(o, s->params[i].name, kind, s->params[i].span, s->params[i].span,
-                   s->params[i].type);
+        add_symbol(o, s->params[i].name ? s->params[i].name : s->params[i].path, kind,
+                   s->params[i].span, s->params[i].span, s->params[i].type);
 }
 
 static void add_all(const Outline *o, Stmt *const *stmts, int count);
@@ -102,6 +102,7 @@ static void add_stmt(const Outline *o, const Stmt *s) {
                    s->name_span, s->symbol ? s->symbol->type : NULL);
         break;
     case STMT_STAGE:
+    case STMT_START:
         add_symbol(o, s->name, OUTLINE_EVENT, s->span, s->name_span, NULL);
         break;
     case STMT_LOSS:

@@ -133,6 +133,11 @@ static bool resolve(const CoupletPlaces *places, const char *written, char *out,
                      error_bytes);
 }
 
+bool couplet_place_path(const CoupletPlaces *places, const char *written,
+                        char out[COUPLET_PATH_BYTES], char *error, size_t error_bytes) {
+    return resolve(places, written, out, error, error_bytes);
+}
+
 static const char *kept_text(const CoupletPlaces *places, const char *prefix, const char *source) {
     char key[300];
     snprintf(key, sizeof key, "%s:%.256s", prefix, source);

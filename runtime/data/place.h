@@ -26,6 +26,10 @@ typedef struct CoupletPlaces {
 bool couplet_places_fit(const CoupletPlaces *places, const CoupletSource *sources, int count,
                         char *error, size_t error_bytes);
 
+/* The path that the spec writes, from the folder of --data or from that of the spec. False with a
+ * sentence when it is too long. */
+bool couplet_place_path(const CoupletPlaces *places, const char *written,
+                        char out[COUPLET_PATH_BYTES], char *error, size_t error_bytes);
 /* Makes the request that a source is opened from. `path` has room for the text that the request
  * points to; all else that it points to belongs to the source. For readers of a split, the path is
  * the folder that is given, or NULL. `places` may be NULL: nothing is given. False with a sentence

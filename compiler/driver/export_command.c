@@ -1,0 +1,162 @@
+/* couplet export: the trained weights of a run, for other programs. */
+#include "compiler/driver/options.h"
+#include "compiler/driver/report.h"
+#include "runtime/files.h"
+#include "runtime/folder.h"
+#include "runtime/safetensors.h"
+#include "runtime/weight_names.h"
+
+#include <string.h>
+
+/* ---- a state dict for torchvision ------------------------------------------------------------ */
+
+/* The shapes that torchvision's models have: blocks of each stage, and whether a block is a
+ * bottleneck. */
+static const struct {
+    const char *name;
+    int blocks[4];
+    bool bottleneck;
+} models[] = {{"resnet18", {2, 2, 2, 2}, false},
+              {"resnet34", {3, 4, 6, 3}, false},
+              {"resnet50", {3, 4, 6, 3}, true}};
+enum { MODELS = sizeof models / sizeof *models, MOST_ARRAYS = 1024 };
+
+typedef struct StateDict {
+    Arena *arena;
+    CoupletTensorEntry *entries;
+    int count;
+    int blocks[5]; /* by stage, from 1 */
+    bool bottleneck, has_head;
+} StateDict;
+
+/* A part without a chain of torchvision's shape: which layer of ours has no place in it. */
+static bool refuse_layer(const char *part, const char *layer, const char *sentence) {
+    return report_with_help(CODE_EXPORT,
+                            "`nn.resnet18_large`, `nn.resnet34` with `nn.large_stem`, and "
+                            "`nn.resnet50_large` are networks of torchvision",
+                            "`%s` is no network of torchvision: `%s` %s", part, layer, sentence);
+}
+
+static void note_block(StateDict *d, const char *theirs) {
+    int stage, block;
+    char rest[32];
+    if (sscanf(theirs, "layer%d.%d.%31s", &stage, &block, rest) != 3) return;
+    if (stage >= 1 && stage <= 4 && block + 1 > d->blocks[stage]) d->blocks[stage] = block + 1;
+    d->bottleneck |= strcmp(rest, "conv3.weight") == 0;
+}
+
+/* torch counts batches beside the statistics of each normalisation; its default momentum does not
+ * read the number. */
+static void add_counter(StateDict *d, const char *theirs) {
+    static const char ending[] = "running_var";
+    static const int32_t none = 0;
+    const size_t length = strlen(theirs), end = sizeof ending - 1;
+    if (length < end || strcmp(theirs + length - end, ending) != 0) return;
+    d->entries[d->count++] = (CoupletTensorEntry){
+        .name = arena_printf(d->arena, "%.*snum_batches_tracked", (int)(length - end), theirs),
+        .type = COUPLET_I32,
+        .data = &none};
+}
+
+/* A convolution of 1 x 1 is a matrix here, and has two more axes there. */
+static void give_axes(CoupletTensorEntry *e) {
+    const bool is_matrix = strstr(e->name, "conv") || strstr(e->name, "downsample.0");
+    while (is_matrix && e->rank == 2 && e->rank < 4) {
+        e->shape[2] = e->shape[3] = 1;
+        e->rank = 4;
+    }
+}
+
+static bool add_array(StateDict *d, const char *part, const CoupletTensorEntry *from,
+                      CoupletNaming *naming) {
+    const char *below = from->name + strlen(part) + 1;
+    CoupletTheirName theirs;
+    if (d->count + 2 >= MOST_ARRAYS || !couplet_their_name(naming, below, &theirs))
+        return refuse_layer(part, below, "has no name there");
+    CoupletTensorEntry *e = &d->entries[d->count++];
+    *e = *from;
+    e->name = arena_strndup(d->arena, theirs.name, strlen(theirs.name));
+    give_axes(e);
+    note_block(d, theirs.name);
+    d->has_head |= strcmp(theirs.name, "fc.weight") == 0;
+    if (strcmp(theirs.name, "conv1.weight") == 0 && (e->shape[2] != 7 || e->rank != 4))
+        return refuse_layer(part, below, "is a stem of 3 x 3, and theirs is of 7 x 7");
+    add_counter(d, e->name);
+    return true;
+}
+
+/* The model with as many blocks in each stage; NULL after a message. */
+static const char *model_of(const StateDict *d, const char *part) {
+    for (int m = 0; m < MODELS; m++) {
+        bool same = models[m].bottleneck == d->bottleneck;
+        for (int stage = 1; stage <= 4; stage++)
+            same &= models[m].blocks[stage - 1] == d->blocks[stage];
+        if (same) return models[m].name;
+    }
+    report_with_help(CODE_EXPORT, "resnet18 has 2, 2, 2 and 2, resnet34 and resnet50 3, 4, 6 and 3",
+                     "`%s` has %d, %d, %d and %d blocks in layer1 to layer4, and torchvision's "
+                     "ResNets have others",
+                     part, d->blocks[1], d->blocks[2], d->blocks[3], d->blocks[4]);
+    return NULL;
+}
+
+static bool is_of_part(const char *name, const char *part) {
+    const size_t length = strlen(part);
+    return strncmp(name, part, length) == 0 && name[length] == '.';
+}
+
+static bool collect(StateDict *d, const char *part, const CoupletTensorFile *file) {
+    CoupletNaming naming = {.family = COUPLET_FAMILY_RESNET};
+    for (int i = 0; i < file->count; i++)
+        if (is_of_part(file->entries[i].name, part) &&
+            !add_array(d, part, &file->entries[i], &naming))
+            return false;
+    return d->count > 0 || report(CODE_EXPORT, "the run has no arrays of a part `%s`", part);
+}
+
+static bool export_torch(Arena *arena, const Options *o, const CoupletTensorFile *file) {
+    char error[COUPLET_PATH_BYTES + 256];
+    StateDict d = {.arena = arena, .entries = arena_array(arena, CoupletTensorEntry, MOST_ARRAYS)};
+    if (!collect(&d, o->part, file)) return false;
+    const char *model = model_of(&d, o->part);
+    if (!model) return false;
+    if (!couplet_tensors_write(o->torch, d.entries, d.count, NULL, 0, error, sizeof error))
+        return report_error(CODE_OUTPUT, error);
+    printf("%s: %d arrays with the names of torchvision's %s%s\n", o->torch, d.count, model,
+           d.has_head ? ""
+                      : "; its fc is not among them (model.fc = torch.nn.Identity() is loaded "
+                        "strictly)");
+    return true;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static bool is_asked_well(const Options *o) {
+    if (!o->torch) return report(CODE_COMMAND_LINE, "export takes --torch FILE, the file to write");
+    if (!o->part)
+        return report(CODE_COMMAND_LINE,
+                      "--part encoder.trunk says which network of the run is meant");
+    return true;
+}
+
+static bool export(Arena *arena, const Options *o) {
+    char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
+    CoupletTensorFile file;
+    if (!couplet_path_join(o->file, couplet_checkpoint_name, path, error, sizeof error) ||
+        !couplet_tensors_read(path, &file, error, sizeof error))
+        return report_error(CODE_RUN_FOLDER, error);
+    const bool good = export_torch(arena, o, &file);
+    couplet_tensors_free(&file);
+    return good;
+}
+
+int export_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options options;
+    int status = 2;
+    if (options_read(arena, &options, "export", "part torch", argc, argv) &&
+        is_asked_well(&options))
+        status = export(arena, &options) ? 0 : 1;
+    arena_free(arena);
+    return status;
+}

@@ -1,0 +1,532 @@
+/* couplet new: a project that trains at once: a spec with comments, a README and a .gitignore.
+ *
+ * With --data the folder is looked at by the names of its files, and then opened by the reader that
+ * reads such files, so that the spec has the fields, a batch and an encoder that fit. */
+#include "compiler/driver/options.h"
+#include "compiler/driver/report.h"
+#include "runtime/data/table.h"
+#include "runtime/files.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+/* ---- what lies in a folder ------------------------------------------------------------------- */
+
+typedef enum { KIND_NONE, PICTURES, ARRAYS, TABLES, SOUNDS, CLIPS, MESHES, LINES, KINDS } FilesKind;
+
+typedef struct KindRow {
+    const char *what;    /* "pictures" */
+    const char *endings; /* separated by spaces, with one at both ends */
+    const char *reader;
+    const char *settings; /* of the source, behind its path */
+} KindRow;
+
+static const KindRow kinds[KINDS] = {
+    [PICTURES] = {"pictures", " png jpg jpeg webp ", "images", "size = 64"},
+    [ARRAYS] = {"arrays", " npz npy safetensors ", "arrays", ""},
+    [TABLES] = {"CSV tables", " csv ", "table", "missing = \"mean\""},
+    [SOUNDS] = {"sounds", " wav flac ogg mp3 ", "sounds", "seconds = 1.0, rate = 8000"},
+    [CLIPS] = {"videos", " mp4 avi mkv mov webm ", "clips", "frames = 8, size = 32"},
+    [MESHES] = {"meshes", " obj off ply stl ", "points", "count = 256"},
+    [LINES] = {"lines of text", " txt ", "lines", "tokens = 32, vocabulary = 5000"},
+};
+
+typedef struct Found {
+    int64_t counts[KINDS];
+    const char *first[KINDS]; /* a file of the kind, of those met first */
+    bool has_train, has_test;
+    const char *test; /* "test", "val" */
+    int64_t looked_at;
+} Found;
+
+static FilesKind kind_of(const char *name) {
+    const char *dot = strrchr(name, '.');
+    char word[24];
+    if (!dot || strlen(dot) > 16) return KIND_NONE;
+    snprintf(word, sizeof word, " %s ", dot + 1);
+    for (char *at = word; *at; at++)
+        *at = (char)tolower((unsigned char)*at);
+    for (int k = PICTURES; k < KINDS; k++)
+        if (strstr(kinds[k].endings, word)) return (FilesKind)k;
+    return KIND_NONE;
+}
+
+static void take_file(Arena *arena, const char *path, Found *found) {
+    const FilesKind kind = kind_of(path);
+    found->looked_at++;
+    if (kind == KIND_NONE) return;
+    if (!found->counts[kind]++) found->first[kind] = arena_strndup(arena, path, strlen(path));
+}
+
+/* Some thousand files tell what a folder holds. */
+static void walk(Arena *arena, const char *path, int depth, Found *found) {
+    enum { ENOUGH = 5000, DEEPEST = 6 };
+    struct stat info;
+    if (stat(path, &info) != 0) return;
+    if (!S_ISDIR(info.st_mode)) {
+        take_file(arena, path, found);
+        return;
+    }
+    DIR *open = depth < DEEPEST ? opendir(path) : NULL;
+    for (struct dirent *entry; open && (entry = readdir(open));)
+        if (entry->d_name[0] != '.' && found->looked_at < ENOUGH)
+            walk(arena, arena_printf(arena, "%s/%s", path, entry->d_name), depth + 1, found);
+    if (open) closedir(open);
+}
+
+/* The kind of which there are files. Tables and texts beside others are notes on them. 0 after a
+ * message. */
+static FilesKind kind_found(Arena *arena, const char *path, const Found *found) {
+    FilesKind kind = KIND_NONE;
+    const char *list = "";
+    int several = 0;
+    for (int k = KINDS - 1; k >= PICTURES; k--) {
+        if (!found->counts[k]) continue;
+        const bool is_note = k == TABLES || k == LINES;
+        list = arena_printf(arena, "%s%s%lld of %s", list, *list ? ", " : "",
+                            (long long)found->counts[k], kinds[k].what);
+        several += !is_note;
+        kind = (FilesKind)k;
+    }
+    if (found->counts[TABLES] && !several) kind = TABLES;
+    if (several == 1 || (several == 0 && kind)) return kind;
+    if (several)
+        report_with_help(CODE_DATA, "name the folder or the file of one kind",
+                         "`%s` holds files of several kinds: %s", path, list);
+    else
+        report_with_help(CODE_DATA,
+                         "there are pictures, arrays (.npz, .npy), CSV tables, sounds, videos, "
+                         "meshes and lines of text (.txt); docs/data.md lists all readers",
+                         "`%s` holds no file that a reader is known for", path);
+    return KIND_NONE;
+}
+
+/* ---- the source ------------------------------------------------------------------------------ */
+
+typedef struct Data {
+    FilesKind kind;
+    const char *train, *test; /* paths from here; equal: parts of one source are taken */
+    const char *settings;
+    const CoupletField *fields;
+    int field_count;
+    int64_t rows;
+} Data;
+
+static bool is_there(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+/* train and test, or val, beside each other: folders, or files with this ending. */
+static void find_parts(Arena *arena, const char *path, const char *ending, Data *d) {
+    static const char *const tests[] = {"test", "val", "valid", "validation"};
+    d->train = d->test = path;
+    const char *train = arena_printf(arena, "%s/train%s", path, ending);
+    if (!is_there(train)) return;
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+        const char *test = arena_printf(arena, "%s/%s%s", path, tests[i], ending);
+        if (!is_there(test)) continue;
+        d->train = train;
+        d->test = test;
+        return;
+    }
+}
+
+static const char *ending_of(const char *path) {
+    const char *dot = strrchr(path, '.');
+    return dot ? dot : "";
+}
+
+/* Readers of one file get a file; a folder of them must have one, or train and test. */
+static bool find_paths(Arena *arena, const char *path, const Found *found, Data *d) {
+    struct stat info;
+    const bool of_files = d->kind == TABLES || d->kind == LINES ||
+                          (d->kind == ARRAYS && strcmp(ending_of(found->first[ARRAYS]), ".npy"));
+    if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        d->train = d->test = path;
+        return true;
+    }
+    find_parts(arena, path, of_files ? ending_of(found->first[d->kind]) : "", d);
+    if (!of_files || d->train != d->test) return true;
+    d->train = d->test = found->first[d->kind];
+    return found->counts[d->kind] == 1 ||
+           report_with_help(CODE_DATA, "name one of them, or call two of them train and test",
+                            "`%s` holds %lld %s, and a source is one of them", path,
+                            (long long)found->counts[d->kind], kinds[d->kind].what);
+}
+
+/* A column that has the name of a label: "label", "class", "target", "y". */
+static const char *label_column(Arena *arena, const char *path) {
+    static const char *const usual[] = {"label", "labels", "class", "target", "y"};
+    FILE *file = fopen(path, "r");
+    char line[4096] = "";
+    const char *found = NULL;
+    if (file && !fgets(line, sizeof line, file)) line[0] = 0;
+    if (file) fclose(file);
+    char *rest = NULL;
+    for (char *word = strtok_r(line, ",\r\n", &rest); word; word = strtok_r(NULL, ",\r\n", &rest))
+        for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+            if (!found && strcasecmp(word, usual[i]) == 0)
+                found = arena_strndup(arena, word, strlen(word));
+    return found;
+}
+
+/* Settings as the reader takes them: "size = 64, label = "class"". */
+static int split_settings(Arena *arena, const char *text, CoupletSetting *out) {
+    char *copy = arena_strndup(arena, text, strlen(text)), *rest = NULL;
+    int count = 0;
+    for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+        char *name = word + strspn(word, " "), *equals = strchr(name, '=');
+        char *value = equals + 1 + strspn(equals + 1, " ");
+        name[strcspn(name, " =")] = 0;
+        const bool is_text = *value == '"';
+        if (is_text) value[strlen(value) - 1] = 0;
+        out[count++] = (CoupletSetting){.name = name,
+                                        .text = is_text ? value + 1 : NULL,
+                                        .number = is_text ? 0 : strtod(value, NULL)};
+    }
+    return count;
+}
+
+static bool open_source(Arena *arena, Data *d) {
+    enum { MOST_SETTINGS = 8 };
+    CoupletSetting settings[MOST_SETTINGS];
+    CoupletTable table;
+    char error[COUPLET_PATH_BYTES + 512];
+    const char *label = d->kind == TABLES ? label_column(arena, d->train) : NULL;
+    d->settings = kinds[d->kind].settings;
+    if (label) d->settings = arena_printf(arena, "%s, label = \"%s\"", d->settings, label);
+    const CoupletRequest request = {.reader = kinds[d->kind].reader,
+                                    .path = d->train,
+                                    .settings = settings,
+                                    .setting_count = split_settings(arena, d->settings, settings)};
+    if (!couplet_table_open(&request, &table, error, sizeof error))
+        return report_error(CODE_DATA, error);
+    CoupletField *fields = arena_array(arena, CoupletField, table.field_count + 1);
+    for (int i = 0; i < table.field_count; i++) {
+        fields[i] = table.fields[i];
+        fields[i].name = arena_strndup(arena, table.fields[i].name, strlen(table.fields[i].name));
+        fields[i].class_names = NULL;
+    }
+    d->fields = fields;
+    d->field_count = table.field_count;
+    d->rows = table.held;
+    couplet_table_close(&table);
+    enum { FEWEST = 20 };
+    return d->rows >= FEWEST || report(CODE_DATA,
+                                       "`%s` has %lld samples, and a method that compares samples "
+                                       "needs %d and more",
+                                       d->train, (long long)d->rows, FEWEST);
+}
+
+static bool look_at(Arena *arena, const char *path, Data *d) {
+    Found found = {.looked_at = 0};
+    if (!is_there(path)) return report(CODE_DATA, "`%s`: %s", path, strerror(errno));
+    walk(arena, path, 0, &found);
+    d->kind = kind_found(arena, path, &found);
+    return d->kind != KIND_NONE && find_paths(arena, path, &found, d) && open_source(arena, d);
+}
+
+/* ---- the spec -------------------------------------------------------------------------------- */
+
+/* What of the spec the data decides. */
+typedef struct Parts {
+    const char *uses, *what; /* "nn, augment, ..", "pictures" */
+    const char *field;       /* that is encoded */
+    const char *view, *encoder;
+    const char *label; /* the int field for the evaluation; NULL: there is none */
+    int64_t batch;
+} Parts;
+
+static const CoupletField *field_named(const Data *d, const char *name) {
+    for (int i = 0; i < d->field_count; i++)
+        if (strcmp(d->fields[i].name, name) == 0) return &d->fields[i];
+    return NULL;
+}
+
+static const char *label_of(const Data *d) {
+    const CoupletField *label = field_named(d, "label");
+    return label && label->rank == 0 && label->type == COUPLET_I32 ? "label" : NULL;
+}
+
+/* The largest power of two of which an epoch has four, at most 256. */
+static int64_t batch_for(int64_t rows) {
+    int64_t batch = 4;
+    while (batch < 256 && batch * 8 <= rows)
+        batch *= 2;
+    return batch;
+}
+
+static int width_for(int64_t rows) {
+    return rows < 5000 ? 16 : 32;
+}
+
+/* Arrays: rows of numbers, or pictures. */
+static bool parts_of_arrays(Arena *arena, const Data *d, Parts *p) {
+    const CoupletField *rows = NULL, *pictures = NULL;
+    for (int i = 0; i < d->field_count; i++) {
+        const CoupletField *f = &d->fields[i];
+        if (f->type != COUPLET_I32 && f->rank == 1 && !rows) rows = f;
+        if (f->type != COUPLET_I32 && f->rank == 3 && !pictures) pictures = f;
+    }
+    if (!rows && !pictures)
+        return report_with_help(CODE_DATA,
+                                "docs/data/arrays.md shows which shapes samples have, and "
+                                "docs/networks.md what encodes them",
+                                "`%s` has no array whose samples are rows of numbers or pictures "
+                                "[C, H, W]",
+                                d->train);
+    const CoupletField *f = pictures ? pictures : rows;
+    p->field = f->name;
+    p->uses =
+        pictures ? "nn, augment, optim, anneal, losses" : "nn, columns, optim, anneal, losses";
+    p->what = pictures ? "pictures from arrays" : "rows of numbers";
+    p->view = pictures ? arena_printf(arena,
+                                      "augment.flip(augment.resized_crop(train.%s, %lld, "
+                                      "low = 0.2))",
+                                      f->name, (long long)f->shape[1])
+                       : arena_printf(arena, "columns.dropout(train.%s, chance = 0.3)", f->name);
+    p->encoder = pictures ? arena_printf(arena, "nn.convnet(width = %d)", width_for(d->rows))
+                          : "(nn.batch_norm1d() >> nn.linear(256) >> relu)";
+    return true;
+}
+
+static bool parts_of(Arena *arena, const Data *d, Parts *p) {
+    const int width = width_for(d->rows);
+    *p = (Parts){.uses = "nn, augment, optim, anneal, losses",
+                 .what = kinds[d->kind].what,
+                 .label = label_of(d),
+                 .batch = batch_for(d->train == d->test ? d->rows * 3 / 4 : d->rows)};
+    switch (d->kind) {
+    case PICTURES:
+        p->field = "image";
+        p->view = "augment.simclr(train.image)";
+        p->encoder = arena_printf(arena, "nn.convnet(width = %d)", width);
+        return true;
+    case ARRAYS:
+        return parts_of_arrays(arena, d, p);
+    case TABLES:
+        p->uses = "nn, columns, optim, anneal, losses";
+        p->field = field_named(d, "number") ? "number" : "word";
+        p->view = field_named(d, "number")
+                      ? "columns.corrupt(train.number, train.all.number, chance = 0.3)"
+                      : "columns.corrupt_codes(train.word, train.all.word, chance = 0.3)";
+        p->encoder = field_named(d, "number") ? "(nn.batch_norm1d() >> nn.linear(128) >> relu)"
+                                              : "nn.bag_of_tokens(4096, 128)";
+        return true;
+    case SOUNDS:
+        p->uses = "nn, waves, optim, anneal, losses";
+        p->field = "wave";
+        p->view =
+            "waves.noise(waves.gain(waves.shift(train.wave, most = 0.1)), low = 10, high = 30)";
+        p->encoder = arena_printf(arena, "nn.convnet1d(width = %d)", width / 2);
+        return true;
+    case CLIPS:
+        p->uses = "nn, clips, optim, anneal, losses";
+        p->field = "clip";
+        p->view = "clips.brightness_contrast(clips.flip(clips.crop(clips.cut(train.clip, frames = "
+                  "6), size = 24)))";
+        p->encoder = arena_printf(arena, "nn.convnet3d(width = %d)", width / 2);
+        return true;
+    case MESHES:
+        p->uses = "nn, points, optim, anneal, losses";
+        p->field = "points";
+        p->view = "points.drop(points.jitter(points.scale(points.turn(train.points))), most = 0.5)";
+        p->encoder = "nn.pointnet(width = 32)";
+        return true;
+    case LINES:
+        p->uses = "nn, tokens, optim, anneal, losses";
+        p->field = "token";
+        p->view = "tokens.delete(train.token, train.length, chance = 0.3)";
+        p->encoder = "nn.bag_of_tokens(5002, 128)";
+        return true;
+    case KIND_NONE:
+    case KINDS:
+        break;
+    }
+    return false;
+}
+
+/* A path from the folder of the project. */
+static const char *path_from(Arena *arena, const char *project, const char *path) {
+    if (*path == '/') return path;
+    const char *up = "../";
+    for (const char *at = project; *at; at++)
+        if (*at == '/' && at[1] && at[1] != '/') up = arena_printf(arena, "%s../", up);
+    if (*project == '/') {
+        char *real = realpath(path, NULL);
+        const char *copy = real ? arena_strndup(arena, real, strlen(real)) : path;
+        free(real);
+        return copy;
+    }
+    return arena_printf(arena, "%s%s", up, path);
+}
+
+static void write_data(Arena *arena, FILE *out, const char *project, const Data *d) {
+    const bool parts = d->train == d->test;
+    const char *reader = kinds[d->kind].reader, *comma = *d->settings ? ", " : "";
+    const char *like = d->kind == LINES && !parts
+                           ? arena_printf(arena, ", like = \"%s\"", strrchr(d->train, '/') + 1)
+                           : "";
+    fprintf(out, "data train = data.%s(\"%s\"%s%s%s)\n", reader,
+            path_from(arena, project, d->train), comma, d->settings,
+            parts ? ", part = 0.0 .. 0.8" : "");
+    fprintf(out, "data test  = data.%s(\"%s\"%s%s%s%s)\n\n", reader,
+            path_from(arena, project, d->test), comma, d->settings,
+            parts ? ", part = 0.8 .. 1.0" : "", like);
+}
+
+static void write_eval(FILE *out, const Parts *p, int64_t rows) {
+    const int k = rows >= 2000 ? 20 : 5;
+    if (!p->label) {
+        fprintf(out, "# The data has no labels. With some, `eval { knn(features = encoder.trunk, "
+                     "bank = train,\n# query = test) }` tells how well the features tell classes "
+                     "apart.\n");
+        return;
+    }
+    fprintf(out,
+            "# How well the features tell the classes apart: by their neighbours, before and after "
+            "training.\neval {\n  knn(k = %d, features = encoder.trunk, of = train.%s, bank = "
+            "train, query = test)\n}\n",
+            k, p->field);
+}
+
+static const char *spec_text(Arena *arena, const char *project, const char *name, const Data *d,
+                             const Parts *p) {
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    if (!out) return NULL;
+    fprintf(out,
+            "# %s: SimCLR (Chen, Kornblith, Norouzi, Hinton, ICML 2020) on %s.\n#\n"
+            "#     couplet show %s.cpl -o views.png     the samples and their views\n"
+            "#     couplet train %s.cpl                 into runs/%s\n"
+            "use %s\n\n",
+            name, p->what, name, name, name, p->uses);
+    write_data(arena, out, project, d);
+    fprintf(out,
+            "# Numbers that --set changes: couplet train %s.cpl --set tau=0.1\n"
+            "hyper tau = 0.2 | tau > 0\nhyper lr = 0.001 | lr > 0\n\n"
+            "# Two views of each sample; what differs between them is what the features forget.\n"
+            "view a, b = %s\n\n"
+            "# The features are those of the trunk; the head serves the loss alone.\n"
+            "net encoder = trunk: %s >> head: nn.mlp_bn(128, 64)\n\n"
+            "# Each view is to find the other one of its sample among all views of the batch.\n"
+            "loss losses.nt_xent(encoder(a), encoder(b), tau)\n\n"
+            "train {\n  epochs 20, batch %lld\n"
+            "  optimiser optim.adam(lr = anneal.warmup_cosine(lr, 20))\n}\n",
+            name, p->view, p->encoder, (long long)p->batch);
+    write_eval(out, p, d->rows);
+    fclose(out);
+    const char *copy = arena_strndup(arena, text, length);
+    free(text);
+    return copy;
+}
+
+static const char *standard_spec(Arena *arena, const char *name) {
+    return arena_printf(
+        arena,
+        "# %s: SimCLR (Chen, Kornblith, Norouzi, Hinton, ICML 2020) on Fashion-MNIST.\n#\n"
+        "#     couplet show %s.cpl -o views.png     the samples and their views\n"
+        "#     couplet train %s.cpl                 into runs/%s\n"
+        "use nn, augment, optim, anneal, losses\n\n"
+        "data train = data.fashion_mnist(\"train\")\ndata test  = data.fashion_mnist(\"test\")\n\n"
+        "# Numbers that --set changes: couplet train %s.cpl --set tau=0.1\n"
+        "hyper tau = 0.2 | tau > 0\nhyper lr = 0.001 | lr > 0\n\n"
+        "# Two views of each sample; what differs between them is what the features forget.\n"
+        "view a, b = augment.simclr(train.image, low = 0.2)\n\n"
+        "# The features are those of the trunk; the head serves the loss alone.\n"
+        "net encoder = trunk: nn.convnet(width = 16) >> head: nn.mlp_bn(128, 64)\n\n"
+        "# Each view is to find the other one of its sample among all views of the batch.\n"
+        "loss losses.nt_xent(encoder(a), encoder(b), tau)\n\n"
+        "train {\n  epochs 5, batch 256\n"
+        "  optimiser optim.adam(lr = anneal.warmup_cosine(lr, 20))\n}\n"
+        "# How well the features tell the classes apart: by their neighbours, before and after "
+        "training.\neval {\n  knn(k = 20, features = encoder.trunk, bank = train, query = "
+        "test)\n}\n",
+        name, name, name, name, name);
+}
+
+/* ---- the project ----------------------------------------------------------------------------- */
+
+static const char *readme_text(Arena *arena, const char *name) {
+    return arena_printf(
+        arena,
+        "# %s\n\n`%s.cpl` is the method: its data, views, networks, loss and training.\n\n"
+        "    couplet check %s.cpl                    types and shapes of every name\n"
+        "    couplet data %s.cpl                     what the data holds\n"
+        "    couplet show %s.cpl -o views.png        samples and their views\n"
+        "    couplet train %s.cpl                    trains, into runs/%s\n"
+        "    couplet embed runs/%s -o features.npy   features of the data\n"
+        "    couplet doc losses                      the losses of the library\n",
+        name, name, name, name, name, name, name, name);
+}
+
+static bool write_text(Arena *arena, const char *folder, const char *name, const char *text) {
+    char error[COUPLET_PATH_BYTES + 256];
+    return couplet_text_write(arena_printf(arena, "%s/%s", folder, name), text, error,
+                              sizeof error) ||
+           report_error(CODE_OUTPUT, error);
+}
+
+static bool write_project(Arena *arena, const char *folder, const char *name, const char *spec) {
+    char error[COUPLET_PATH_BYTES + 256];
+    if (!couplet_folder_make(folder, NULL, error, sizeof error))
+        return report_error(CODE_OUTPUT, error);
+    return write_text(arena, folder, arena_printf(arena, "%s.cpl", name), spec) &&
+           write_text(arena, folder, "README.md", readme_text(arena, name)) &&
+           write_text(arena, folder, ".gitignore", "runs/\n*.npy\n*.png\n");
+}
+
+/* Letters, digits, `_` and `-`, behind any folders. NULL after a message. */
+static const char *name_of(const char *folder) {
+    const char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
+    bool good = *name != 0 && *name != '-';
+    for (const char *at = name; *at; at++)
+        good &= isalnum((unsigned char)*at) || *at == '_' || *at == '-';
+    if (good) return name;
+    report(CODE_COMMAND_LINE,
+           "`%s` names no project: a name is letters, digits, `_` and `-`, and its folder is made",
+           folder);
+    return NULL;
+}
+
+static int make(Arena *arena, const Options *o) {
+    if (!name_of(o->file)) return 2;
+    const char *name = name_of(o->file), *spec = NULL;
+    if (is_there(o->file)) {
+        report(CODE_OUTPUT, "`%s` is there already, and nothing is written into it", o->file);
+        return 1;
+    }
+    if (o->data.count > 1) {
+        report(CODE_COMMAND_LINE, "a project has one --data, and %d were given", o->data.count);
+        return 2;
+    }
+    if (o->data.count) {
+        Data data = {.kind = KIND_NONE};
+        Parts parts;
+        if (!look_at(arena, o->data.items[0], &data) || !parts_of(arena, &data, &parts)) return 1;
+        printf("%s: %s, %lld samples%s\n", o->data.items[0], parts.what, (long long)data.rows,
+               parts.label ? ", with labels" : ", without labels");
+        spec = spec_text(arena, o->file, name, &data, &parts);
+    } else
+        spec = standard_spec(arena, name);
+    if (!spec || !write_project(arena, o->file, name, spec)) return 1;
+    printf("made %s/%s.cpl, README.md and .gitignore: couplet train %s/%s.cpl\n", o->file, name,
+           o->file, name);
+    return 0;
+}
+
+int new_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options options;
+    int status = 2;
+    if (options_read(arena, &options, "new", "data", argc, argv)) status = make(arena, &options);
+    arena_free(arena);
+    return status;
+}
