@@ -1,5 +1,7 @@
 /* Numbers that are known while a file is checked: literals, `pi`, hypers as they are set, lets of
  * these, and arithmetic on them. */
+#include "lang/constant.h"
+
 #include "lang/check.h"
 
 #include <math.h>
@@ -26,56 +28,87 @@ static void fold_name(Expr *e) {
     e->is_named = s->kind == SYMBOL_LET || value->is_named;
 }
 
-static void fold_binary(Expr *e) {
-    const double a = e->args[0]->constant, b = e->args[1]->constant;
-    switch (e->op) {
+double constant_of_operator(Operator op, double a, double b) {
+    switch (op) {
     case OP_ADD:
-        known(e, a + b);
-        return;
+        return a + b;
     case OP_SUB:
-        known(e, a - b);
-        return;
+        return a - b;
     case OP_MUL:
-        known(e, a * b);
-        return;
+        return a * b;
     case OP_DIV:
-        known(e, a / b);
-        return;
+        return a / b;
     case OP_FLOORDIV:
-        known(e, floor(a / b));
-        return;
+        return floor(a / b);
     case OP_MOD:
-        known(e, a - b * floor(a / b));
-        return;
+        return a - b * floor(a / b);
     case OP_POW:
-        known(e, pow(a, b));
-        return;
+        return pow(a, b);
     case OP_LT:
+        return a < b;
     case OP_LE:
+        return a <= b;
     case OP_GT:
+        return a > b;
     case OP_GE:
+        return a >= b;
     case OP_EQ:
+        return a == b;
     case OP_NE:
+        return a != b;
     case OP_AND:
+        return a && b;
     case OP_OR:
+        return a || b;
     case OP_NEG:
+        return -a;
     case OP_NOT:
-        return;
+        return !a;
     }
+    return 0;
 }
 
-static const struct {
-    const char *name;
-    double (*of)(double);
-} functions[] = {{"exp", exp},   {"log", log},  {"log1p", log1p}, {"expm1", expm1},
-                 {"sqrt", sqrt}, {"abs", fabs}, {"floor", floor}, {"ceil", ceil}};
+/* A NaN in either place stays. */
+static double smaller(double a, double b) {
+    return isnan(a) || a <= b ? a : b;
+}
+static double larger(double a, double b) {
+    return isnan(a) || a >= b ? a : b;
+}
+
+bool constant_of_function(const char *name, int count, const double *args, double *out) {
+    static const struct {
+        const char *name;
+        double (*one)(double), (*two)(double, double);
+    } functions[] = {{"exp", exp, NULL},     {"log", log, NULL},   {"log1p", log1p, NULL},
+                     {"expm1", expm1, NULL}, {"sqrt", sqrt, NULL}, {"abs", fabs, NULL},
+                     {"floor", floor, NULL}, {"ceil", ceil, NULL}, {"cos", cos, NULL},
+                     {"sin", sin, NULL},     {"tanh", tanh, NULL}, {"min", NULL, smaller},
+                     {"max", NULL, larger}};
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        if (strcmp(functions[i].name, name) != 0 || count != (functions[i].two ? 2 : 1)) continue;
+        *out = functions[i].two ? functions[i].two(args[0], args[1]) : functions[i].one(args[0]);
+        return true;
+    }
+    return false;
+}
+
+static bool gives_number(Operator op) {
+    return op == OP_ADD || op == OP_SUB || op == OP_MUL || op == OP_DIV || op == OP_FLOORDIV ||
+           op == OP_MOD || op == OP_POW;
+}
+
+static void fold_binary(Expr *e) {
+    if (gives_number(e->op))
+        known(e, constant_of_operator(e->op, e->args[0]->constant, e->args[1]->constant));
+}
 
 static void fold_call(Expr *e, const char *name) {
-    for (size_t i = 0; e->arg_count == 1 && i < sizeof functions / sizeof *functions; i++)
-        if (strcmp(functions[i].name, name) == 0) known(e, functions[i].of(e->args[0]->constant));
-    if (e->arg_count != 2) return;
-    if (strcmp(name, "min") == 0) known(e, fmin(e->args[0]->constant, e->args[1]->constant));
-    if (strcmp(name, "max") == 0) known(e, fmax(e->args[0]->constant, e->args[1]->constant));
+    enum { MOST = 2 };
+    double args[MOST], value;
+    for (int i = 0; i < e->arg_count && i < MOST; i++)
+        args[i] = e->args[i]->constant;
+    if (constant_of_function(name, e->arg_count, args, &value)) known(e, value);
 }
 
 /* ---- what has no value ----------------------------------------------------------------------- */

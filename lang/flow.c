@@ -9,6 +9,7 @@
  * The second half evaluates scalars that depend on hypers and the clock alone: schedules and
  * rates. */
 #include "lang/flow.h"
+#include "lang/constant.h"
 
 #include <math.h>
 #include <string.h>
@@ -384,14 +385,6 @@ static bool number_of_name(const Expr *e, const FlowFrame *frame, const FlowCloc
     }
 }
 
-/* A NaN in either place stays. */
-static double smaller(double a, double b) {
-    return isnan(a) || a <= b ? a : b;
-}
-static double larger(double a, double b) {
-    return isnan(a) || a >= b ? a : b;
-}
-
 static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowClock *clock,
                            double *value) {
     const Symbol *s = e->callee->symbol;
@@ -401,63 +394,31 @@ static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowCloc
         const Expr *result = result_of(s->stmt);
         return result && flow_number(result, &inside, clock, value);
     }
-    static const struct {
-        const char *name;
-        double (*one)(double), (*two)(double, double);
-    } functions[] = {{"cos", cos, NULL},     {"sin", sin, NULL},   {"exp", exp, NULL},
-                     {"log", log, NULL},     {"sqrt", sqrt, NULL}, {"abs", fabs, NULL},
-                     {"floor", floor, NULL}, {"ceil", ceil, NULL}, {"tanh", tanh, NULL},
-                     {"min", NULL, smaller}, {"max", NULL, larger}};
-    double a, b;
-    for (size_t i = 0; s->kind == SYMBOL_BUILTIN && i < sizeof functions / sizeof *functions; i++) {
-        if (strcmp(functions[i].name, s->name) != 0 || e->arg_count != (functions[i].two ? 2 : 1))
-            continue;
-        if (!flow_number(e->args[0], frame, clock, &a)) return false;
-        if (functions[i].two && !flow_number(e->args[1], frame, clock, &b)) return false;
-        *value = functions[i].two ? functions[i].two(a, b) : functions[i].one(a);
-        return true;
-    }
-    return false;
+    enum { MOST = 2 };
+    double args[MOST];
+    if (s->kind != SYMBOL_BUILTIN || e->arg_count > MOST) return false;
+    for (int i = 0; i < e->arg_count; i++)
+        if (!flow_number(e->args[i], frame, clock, &args[i])) return false;
+    return constant_of_function(s->name, e->arg_count, args, value);
+}
+
+/* The operators that schedules are made of. */
+static bool is_of_schedules(Operator op) {
+    return op == OP_ADD || op == OP_SUB || op == OP_MUL || op == OP_DIV || op == OP_POW;
 }
 
 bool flow_number(const Expr *e, const FlowFrame *frame, const FlowClock *clock, double *value) {
-    double a, b;
-    switch (e->kind) {
-    case EXPR_NUMBER:
+    double a, b = 0;
+    if (e->kind == EXPR_NUMBER) {
         *value = e->number;
         return true;
-    case EXPR_NAME:
-        return number_of_name(e, frame, clock, value);
-    case EXPR_CALL:
-        return number_of_call(e, frame, clock, value);
-    case EXPR_UNARY:
-        if (e->op != OP_NEG || !flow_number(e->args[0], frame, clock, &a)) return false;
-        *value = -a;
-        return true;
-    case EXPR_BINARY:
-        if (!flow_number(e->args[0], frame, clock, &a) ||
-            !flow_number(e->args[1], frame, clock, &b))
-            return false;
-        switch (e->op) {
-        case OP_ADD:
-            *value = a + b;
-            return true;
-        case OP_SUB:
-            *value = a - b;
-            return true;
-        case OP_MUL:
-            *value = a * b;
-            return true;
-        case OP_DIV:
-            *value = a / b;
-            return b != 0;
-        case OP_POW:
-            *value = pow(a, b);
-            return true;
-        default:
-            return false;
-        }
-    default:
-        return false;
     }
+    if (e->kind == EXPR_NAME) return number_of_name(e, frame, clock, value);
+    if (e->kind == EXPR_CALL) return number_of_call(e, frame, clock, value);
+    const bool is_binary = e->kind == EXPR_BINARY && is_of_schedules(e->op);
+    const bool is_negation = e->kind == EXPR_UNARY && e->op == OP_NEG;
+    if ((!is_binary && !is_negation) || !flow_number(e->args[0], frame, clock, &a)) return false;
+    if (is_binary && !flow_number(e->args[1], frame, clock, &b)) return false;
+    *value = constant_of_operator(e->op, a, b);
+    return e->op != OP_DIV || b != 0;
 }

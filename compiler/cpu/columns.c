@@ -5,6 +5,7 @@
  * scratch: float sums of fourteen terms cost what sums of any number do, and are off by thirteen
  * roundings at most. */
 #include "compiler/cpu/emit.h"
+#include "compiler/graph/reducer.h"
 #include "compiler/graph/walk.h"
 
 #include <math.h>
@@ -29,9 +30,7 @@ static LLVMValueRef position(Frame *f) {
 }
 
 static LLVMValueRef neutral(Frame *f) {
-    return f->node->reducer == GR_SUM
-               ? emit_number(f, 0)
-               : emit_number(f, f->node->reducer == GR_MIN ? INFINITY : -INFINITY);
+    return emit_number(f, reducer_value(graph_reducers[f->node->reducer].start));
 }
 
 static LLVMValueRef fold(Frame *f, LLVMValueRef old, LLVMValueRef term) {

@@ -2,6 +2,7 @@
  * loops stay free of branches and become vectors. */
 #include "compiler/cpu/emit.h"
 
+#include "compiler/graph/reducer.h"
 #include "compiler/graph/walk.h"
 #include "compiler/plan/together.h"
 
@@ -28,10 +29,10 @@ typedef struct Reduction {
 enum { SUM_LANES = 16 };
 
 static bool takes_smallest(const GNode *n) {
-    return n->reducer == GR_MIN || n->reducer == GR_ARGMIN;
+    return reducer_takes_least(n->reducer);
 }
 static bool takes_position(const GNode *n) {
-    return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN;
+    return graph_reducers[n->reducer].gives_place;
 }
 
 /* A maximum or a minimum of what 32 bits may not hold. */
@@ -41,13 +42,10 @@ static bool is_wide_best(Frame *f, const GNode *n) {
 
 static LLVMValueRef neutral(Frame *f, const Reduction *r) {
     const GNode *n = r->node;
-    if (r->type == f->e->f32) {
-        if (n->reducer == GR_SUM || r->exponentials) return emit_number(f, 0);
-        if (n->reducer == GR_PROD) return emit_number(f, 1);
-        return emit_number(f, takes_smallest(n) ? INFINITY : -INFINITY);
-    }
-    if (r->type == f->e->i1) return LLVMConstInt(r->type, n->reducer == GR_ALL, 0);
-    if (n->reducer == GR_SUM) return emit_whole(f, 0);
+    const double start = reducer_value(graph_reducers[n->reducer].start);
+    if (r->type == f->e->f32) return emit_number(f, r->exponentials ? 0 : start);
+    if (r->type == f->e->i1) return LLVMConstInt(r->type, start != 0, 0);
+    if (isfinite(start)) return emit_whole(f, (int64_t)start);
     return is_wide_best(f, n) ? emit_whole(f, takes_smallest(n) ? INT64_MAX : INT64_MIN)
                               : emit_whole(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
 }

@@ -10,6 +10,7 @@
  * whose cells are neighbours in memory. Weights and maps are in element.c, sums of rows in
  * tile.c and sweep.c. */
 #include "compiler/cpu/element.h"
+#include "compiler/graph/reducer.h"
 #include "compiler/graph/walk.h"
 
 #include <math.h>
@@ -24,10 +25,15 @@
 typedef enum { CELL_VALUE, CELL_SECOND } CellRole;
 
 static bool is_place(const GNode *n) {
-    return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN;
+    return graph_reducers[n->reducer].gives_place;
 }
 static bool takes_smallest(const GNode *n) {
-    return n->reducer == GR_MIN || n->reducer == GR_ARGMIN;
+    return reducer_takes_least(n->reducer);
+}
+/* True if the best term is kept; else terms, or what holds of them, are added. */
+static bool takes_best(const GNode *n) {
+    const ReducerValue start = graph_reducers[n->reducer].start;
+    return start == REDUCER_LEAST || start == REDUCER_MOST;
 }
 static bool counts(const GNode *n) {
     return n->empty_is_error && n->guard;
@@ -61,8 +67,7 @@ static LLVMValueRef neutral_cell(Frame *f, const SweepSink *s, int cell) {
     if (cell == lost_cell(n)) return emit_number(f, 0);
     if (s->is_wide) return word(f, 0);
     if (cell == CELL_SECOND) return node_sums_exponentials(n) ? emit_number(f, 0) : word(f, -1);
-    if (n->reducer == GR_SUM || n->reducer == GR_ANY || n->reducer == GR_ALL)
-        return is_real(n) ? emit_number(f, 0) : word(f, 0);
+    if (!takes_best(n)) return is_real(n) ? emit_number(f, 0) : word(f, 0);
     if (is_real(n)) return emit_number(f, takes_smallest(n) ? INFINITY : -INFINITY);
     return word(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
 }
@@ -225,14 +230,8 @@ static void fold_count(Cells *c, LLVMValueRef holds) {
  * term so far. */
 static LLVMValueRef joined(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
     LLVMBuilderRef b = f->e->builder;
-    switch (n->reducer) {
-    case GR_SUM:
-    case GR_ANY:
-    case GR_ALL:
-        return is_real(n) ? emit_add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
-    default:
-        return better_of(f, n, old, v);
-    }
+    if (takes_best(n)) return better_of(f, n, old, v);
+    return is_real(n) ? emit_add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
 }
 
 /* A row whose largest term is infinite is shifted by 0. */

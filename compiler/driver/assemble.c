@@ -26,9 +26,11 @@ static CoupletType type_of(GType type) {
         return COUPLET_F32;
     case GT_INT:
         return COUPLET_I32;
-    default:
-        return COUPLET_U8;
+    case GT_BOOL:
+    case GT_U8:
+        break;
     }
+    return COUPLET_U8;
 }
 
 static uint64_t hash_bytes(uint64_t hash, const char *text, size_t length) {

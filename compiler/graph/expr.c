@@ -202,22 +202,15 @@ bool gx_to_int(double value, int32_t *out) {
 }
 
 static bool fold_compare(GOp op, double a, double b, bool *out) {
-    switch (op) {
-    case G_LT:
+    if (op == G_LT)
         *out = a < b;
-        return true;
-    case G_LE:
+    else if (op == G_LE)
         *out = a <= b;
-        return true;
-    case G_EQ:
-        *out = a == b;
-        return true;
-    case G_NE:
-        *out = a != b;
-        return true;
-    default:
+    else if (op == G_EQ || op == G_NE)
+        *out = (a == b) == (op == G_EQ);
+    else
         return false;
-    }
+    return true;
 }
 
 static double constant_value(const GExpr *e) {
@@ -255,24 +248,10 @@ static const GExpr *fold_compare_ranges(Graph *g, GOp op, const GExpr *a, const 
     int64_t al, ah, bl, bh;
     if (a == b) return gx_bool(g, op == G_LE || op == G_EQ);
     if (!gx_range(g, a, NULL, &al, &ah) || !gx_range(g, b, NULL, &bl, &bh)) return NULL;
-    switch (op) {
-    case G_LT:
-        if (ah < bl) return gx_bool(g, true);
-        if (al >= bh) return gx_bool(g, false);
-        break;
-    case G_LE:
-        if (ah <= bl) return gx_bool(g, true);
-        if (al > bh) return gx_bool(g, false);
-        break;
-    case G_EQ:
-        if (ah < bl || bh < al) return gx_bool(g, false);
-        break;
-    case G_NE:
-        if (ah < bl || bh < al) return gx_bool(g, true);
-        break;
-    default:
-        break;
-    }
+    const bool is_apart = ah < bl || bh < al;
+    if (op == G_EQ || op == G_NE) return is_apart ? gx_bool(g, op == G_NE) : NULL;
+    if (op == G_LT ? ah < bl : ah <= bl) return gx_bool(g, true);
+    if (op == G_LT ? al >= bh : al > bh) return gx_bool(g, false);
     return NULL;
 }
 
@@ -393,7 +372,7 @@ static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *cons
 GType graph_op_type(GOp op, int count, const GExpr *const *args) {
     typedef enum { R_real, R_int, R_bool, R_same, R_arms } Rule;
     static const Rule rules[G_OP_COUNT] = {
-#define SCALAR(name, text, arity, result, rule, domain) [G_##name] = R_##result,
+#define SCALAR(name, text, arity, takes, result, ...) [G_##name] = R_##result,
 #include "compiler/graph/scalars.def"
 #undef SCALAR
     };
@@ -558,32 +537,12 @@ int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices) {
  */
 
 int gx_price(GOp op) {
-    switch (op) {
-    case G_CONST:
-    case G_INDEX:
-    case G_LOAD:
-        return 0;
-    case G_DIV:
-    case G_SQRT:
-    case G_RSQRT:
-        return 2;
-    case G_MOD:
-    case G_FLOORDIV:
-        return 8;
-    case G_EXP:
-    case G_EXPM1:
-    case G_LOG:
-    case G_LOG1P:
-    case G_TANH:
-    case G_SIGMOID:
-    case G_SOFTPLUS:
-    case G_ERF:
-    case G_SIN:
-    case G_COS:
-    case G_POW:
-    case G_RANDOM:
-        return GX_COSTLY;
-    default:
-        return 1;
-    }
+    enum { costly = GX_COSTLY };
+    static const int prices[G_OP_COUNT] = {
+        [G_RANDOM] = costly,
+#define SCALAR(name, text, arity, takes, result, price, ...) [G_##name] = price,
+#include "compiler/graph/scalars.def"
+#undef SCALAR
+    };
+    return prices[op];
 }

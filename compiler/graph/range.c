@@ -4,6 +4,7 @@
  */
 #include "compiler/graph/affine.h"
 #include "compiler/graph/private.h"
+#include "compiler/graph/reducer.h"
 #include "compiler/graph/visit.h"
 
 #include <stdlib.h>
@@ -81,30 +82,24 @@ static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, 
         extents[n->rank + i] = n->red_shape[i];
         terms *= n->red_shape[i];
     }
+    const bool counts = n->reducer == GR_SUM && n->value->type == GT_BOOL;
     bool known = true;
-    switch (n->reducer) {
-    case GR_NONE:
-        known = range_of(g, n->value, extents, depth - 1, low, high);
-        break;
-    case GR_ARGMAX:
-    case GR_ARGMIN:
+    if (graph_reducers[n->reducer].gives_place) {
         *low = 0;
         *high = terms - 1;
-        break;
-    case GR_SUM: /* a count: of some of the terms */
-        if (n->value->type == GT_BOOL) {
-            *low = 0;
-            *high = 1;
-        } else {
-            known = range_of(g, n->value, extents, depth - 1, low, high);
-        }
+    } else if (n->reducer != GR_NONE && n->reducer != GR_SUM) {
+        return false;
+    } else if (counts) {
+        *low = 0;
+        *high = 1;
+    } else {
+        known = range_of(g, n->value, extents, depth - 1, low, high);
+    }
+    if (n->reducer == GR_SUM) { /* of some of the terms */
         known = known && !__builtin_mul_overflow(*low, terms, low) &&
                 !__builtin_mul_overflow(*high, terms, high);
         *low = known ? min_of(0, *low) : 0;
         *high = known ? max_of(0, *high) : 0;
-        break;
-    default:
-        return false;
     }
     return known && *low >= INT32_MIN && *high <= INT32_MAX;
 }

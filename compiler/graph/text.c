@@ -26,24 +26,19 @@
 
 const char *const graph_op_words[G_OP_COUNT] = {
     [G_RANDOM] = "random",
-#define SCALAR(name, text, arity, result, rule, domain) [G_##name] = text,
+#define SCALAR(name, text, ...) [G_##name] = text,
 #include "compiler/graph/scalars.def"
 #undef SCALAR
 };
 const int graph_op_arity[G_OP_COUNT] = {
     [G_RANDOM] = 3,
-#define SCALAR(name, text, arity, result, rule, domain) [G_##name] = arity,
+#define SCALAR(name, text, arity, ...) [G_##name] = arity,
 #include "compiler/graph/scalars.def"
 #undef SCALAR
 };
 const char *const graph_type_words[GRAPH_TYPES] = {"real", "int", "bool", "u8"};
 const char *const graph_reducer_words[GRAPH_REDUCERS] = {
-#define REDUCER(name, word, label, takes, gives) word,
-#include "compiler/graph/reducers.def"
-#undef REDUCER
-};
-const char *const graph_reducer_labels[GRAPH_REDUCERS] = {
-#define REDUCER(name, word, label, takes, gives) label,
+#define REDUCER(name, word, ...) word,
 #include "compiler/graph/reducers.def"
 #undef REDUCER
 };

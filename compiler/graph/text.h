@@ -10,8 +10,6 @@ extern const int graph_op_arity[G_OP_COUNT];
 enum { GRAPH_TYPES = 4, GRAPH_COMMITS = 3 };
 extern const char *const graph_type_words[GRAPH_TYPES];
 extern const char *const graph_reducer_words[GRAPH_REDUCERS];
-/* for readers of plans and profiles */
-extern const char *const graph_reducer_labels[GRAPH_REDUCERS];
 extern const char *const graph_commit_words[GRAPH_COMMITS];
 
 #endif

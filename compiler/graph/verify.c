@@ -32,34 +32,21 @@ enum {
 };
 
 static int taken_types(GOp op) {
-    switch (op) {
-    case G_ADD:
-    case G_SUB:
-    case G_MUL:
-    case G_NEG:
-    case G_MAX:
-    case G_MIN:
-    case G_ABS:
-    case G_SIGN:
-    case G_LT:
-    case G_LE:
-        return NUMBER;
-    case G_EQ:
-    case G_NE:
-        return ANY_TYPE;
-    case G_TO_REAL:
-        return INT | BOOL;
-    case G_FLOORDIV:
-    case G_MOD:
-    case G_RANDOM:
-        return INT;
-    case G_AND:
-    case G_OR:
-    case G_NOT:
-        return BOOL;
-    default:
-        return REAL;
-    }
+    enum {
+        real = REAL,
+        integer = INT,
+        truth = BOOL,
+        number = NUMBER,
+        whole = INT | BOOL,
+        any = ANY_TYPE
+    };
+    static const int types[G_OP_COUNT] = {
+        [G_RANDOM] = INT,
+#define SCALAR(name, text, arity, takes, ...) [G_##name] = takes,
+#include "compiler/graph/scalars.def"
+#undef SCALAR
+    };
+    return types[op];
 }
 
 static bool check_load(Verify *v, const GExpr *e) {
@@ -75,18 +62,11 @@ static bool check_load(Verify *v, const GExpr *e) {
 }
 
 static bool check_types(Verify *v, const GExpr *e) {
-    switch (e->op) {
-    case G_CONST:
-    case G_INDEX:
-        return true;
-    case G_LOAD:
-        return check_load(v, e);
-    case G_SELECT:
+    if (e->op == G_CONST || e->op == G_INDEX) return true;
+    if (e->op == G_LOAD) return check_load(v, e);
+    if (e->op == G_SELECT)
         return (e->args[0]->type == GT_BOOL && e->args[1]->type == e->args[2]->type) ||
                wrong(v, "selects between unlike types");
-    default:
-        break;
-    }
     int taken = taken_types(e->op);
     for (int i = 0; i < e->arg_count; i++) {
         if (!(taken & 1 << e->args[i]->type))
@@ -128,7 +108,7 @@ static bool check_condition(Verify *v, const GExpr *e, int index_count) {
 static int reduced_types(GReducer reducer) {
     enum { any = ANY_TYPE, number = NUMBER, real = REAL, truth = BOOL };
     static const int types[GRAPH_REDUCERS] = {
-#define REDUCER(name, word, label, takes, gives) takes,
+#define REDUCER(name, word, label, takes, ...) takes,
 #include "compiler/graph/reducers.def"
 #undef REDUCER
     };
@@ -178,10 +158,14 @@ static bool check_call(Verify *v, const GNode *n) {
         return first[0] == first[1] || wrong(v, "solves with a matrix that is not square");
     case COUPLET_CALL_ASSIGNMENT:
         return first[0] <= first[1] || wrong(v, "assigns more rows than there are columns");
-    default:
-        return n->rank == batch || n->shape[batch] <= first[0] ||
-               wrong(v, "takes more of a row than there is");
+    case COUPLET_CALL_ARGSORT:
+    case COUPLET_CALL_SELECT:
+    case COUPLET_CALL_BETA_QUANTILE:
+    case COUPLET_CALL_COUNT:
+        break;
     }
+    return n->rank == batch || n->shape[batch] <= first[0] ||
+           wrong(v, "takes more of a row than there is");
 }
 
 static bool check_node(Verify *v, const GNode *n) {

@@ -9,21 +9,12 @@
 /* ---- bodies ---------------------------------------------------------------------------------- */
 
 static VisitStep is_costly(void *context, const GExpr *e) {
+    static const GOp costly[] = {G_RANDOM, G_EXP,  G_LOG, G_SQRT, G_DIV,
+                                 G_POW,    G_TANH, G_SIN, G_COS};
     (void)context;
-    switch (e->op) {
-    case G_RANDOM:
-    case G_EXP:
-    case G_LOG:
-    case G_SQRT:
-    case G_DIV:
-    case G_POW:
-    case G_TANH:
-    case G_SIN:
-    case G_COS:
-        return VISIT_END;
-    default:
-        return e->op == G_LOAD ? VISIT_PAST : VISIT_INSIDE;
-    }
+    for (size_t i = 0; i < sizeof costly / sizeof *costly; i++)
+        if (e->op == costly[i]) return VISIT_END;
+    return e->op == G_LOAD ? VISIT_PAST : VISIT_INSIDE;
 }
 
 /* True if a scalar is worth computing once per element of its free indices rather than once per

@@ -1,4 +1,5 @@
 /* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas;
+ * reduce.c reductions; static.c numbers that are known at compile time;
  * scan.c the loop; library.c library calls; unroll.c networks over views; call.c functions and
  * built-ins; net.c networks; trail.c which calls led to a message; draw.c random draws and starts;
  * prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and
@@ -265,15 +266,26 @@ GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free ind
 /* The condition of a hyper's range in the form of runtime/range.h; NULL when it is not known before
  * a run. */
 const char *lower_range(Lower *l, const Expr *e);
-/* The extent of an axis: false unless it is a whole number from 1 on that is known at compile time.
- */
+/* True of a place in the library that comes with the program. */
+bool lower_is_library(const Source *source);
+
+/* static.c: numbers that are known at compile time */
+bool lower_static(Lower *l, const Expr *expr, double *out);
+/* The extent of an axis: false unless it is a whole number from 1 on. */
 bool lower_extent(Lower *l, const Expr *e, int64_t *out);
-bool lower_static(Lower *l, const Expr *expr, double *out); /* compile-time value, if it has one */
 /* Returns an argument that the checker found to be a number: settings and options. */
 double lower_known_number(Lower *l, const Expr *expr);
+
+/* reduce.c */
+/* The value of a reduction, over the free indices. `otherwise` is its value where it has no term,
+ * or NULL. */
+const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise);
 GNode *lower_sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red,
                       int red_count, const GExpr **free, int *free_count, Span span);
-
+/* The index that a name is bound to at the place at hand. */
+const GExpr *lower_binder_index(Lower *l, const Binder *binder);
+/* The line that the user wrote: of a formula in the library the call that led there. */
+Span lower_user_span(const Lower *l, Span span);
 /* Opens `count` indices of a let or a reduction; reports one too many. Whoever opens them gives
  * l->indices back its value. */
 void lower_open_indices(Lower *l, int count, Span span);

@@ -1,6 +1,7 @@
 /* Plans, the launch of each step, and the text of the program. */
 #include "compiler/opencl/opencl.h"
 
+#include "compiler/graph/reducer.h"
 #include "compiler/graph/text.h"
 #include "compiler/opencl/emit.h"
 #include "compiler/plan/plan.h"
@@ -120,7 +121,7 @@ static void write_places(Program *p, const Emitted *e) {
 }
 
 static const char *reducer_word(GReducer reducer) {
-    return reducer == GR_NONE ? "elements" : graph_reducer_labels[reducer];
+    return reducer == GR_NONE ? "elements" : graph_reducers[reducer].label;
 }
 
 /* A word for a kernel's name; and what is said of it. */
@@ -151,9 +152,13 @@ static const char *what_it_does(const Kernel *k) {
     case KERNEL_PRODUCT:
         return k->contraction->plain ? "matrix product, done by CLBlast"
                                      : "sum of products, in tiles";
-    default:
-        return reducer_word(k->node->reducer);
+    case KERNEL_COMPUTE:
+    case KERNEL_BUCKET:
+    case KERNEL_CALL:
+    case KERNEL_PACK:
+        break;
     }
+    return reducer_word(k->node->reducer);
 }
 
 /* Writes the arguments of the first step that runs the kernel. */

@@ -177,9 +177,10 @@ static Value element_at(Frame *f, const GNode *tensor, Value at) {
         return write_const(f, "int", "a%d[%s]", operand, at);
     case GT_U8:
         return write_const(f, "float", "(float)a%d[%s] / 255.0f", operand, at);
-    default:
-        return write_const(f, "int", "a%d[%s] != 0", operand, at);
+    case GT_BOOL:
+        break;
     }
+    return write_const(f, "int", "a%d[%s] != 0", operand, at);
 }
 
 static Value write_load(Frame *f, const GExpr *load, Value mask) {
@@ -302,21 +303,11 @@ static Value constant(Frame *f, const GExpr *e) {
 }
 
 static Value write_new(Frame *f, const GExpr *e, Value mask) {
-    switch (e->op) {
-    case G_LOAD:
-        return write_load(f, e, mask);
-    case G_RANDOM:
-        return write_random(f, e, mask);
-    case G_SELECT:
-        return write_select(f, e, mask);
-    case G_AND:
-    case G_OR:
-        return write_lazy(f, e, mask);
-    case G_TO_INT:
-        return write_to_int(f, e, mask);
-    default:
-        return write_scalar(f, e, mask);
-    }
+    if (e->op == G_LOAD) return write_load(f, e, mask);
+    if (e->op == G_RANDOM) return write_random(f, e, mask);
+    if (e->op == G_SELECT) return write_select(f, e, mask);
+    if (e->op == G_AND || e->op == G_OR) return write_lazy(f, e, mask);
+    return e->op == G_TO_INT ? write_to_int(f, e, mask) : write_scalar(f, e, mask);
 }
 
 /* True if an index read from data may leave its array, a real may not fit as an int, or an int may

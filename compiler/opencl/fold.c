@@ -5,15 +5,17 @@
  * log-sum-exp keeps its largest term and the sum shifted by it. */
 #include "compiler/opencl/fold.h"
 
+#include "compiler/graph/reducer.h"
 #include "compiler/graph/walk.h"
 
+#include <math.h>
 #include <string.h>
 
 bool fold_takes_smallest(const GNode *n) {
-    return n->reducer == GR_MIN || n->reducer == GR_ARGMIN;
+    return reducer_takes_least(n->reducer);
 }
 bool fold_takes_position(const GNode *n) {
-    return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN;
+    return graph_reducers[n->reducer].gives_place;
 }
 
 Fold fold_of(Frame *f, const GNode *n) {
@@ -32,13 +34,10 @@ static bool is_real(const Fold *fold) {
 
 Value fold_neutral(const Fold *fold) {
     const GNode *n = fold->node;
+    const double start = reducer_value(graph_reducers[n->reducer].start);
     if (is_real(fold))
-        return fold->is_sum             ? "0.0f"
-               : fold->is_product       ? "1.0f"
-               : fold_takes_smallest(n) ? "INFINITY"
-                                        : "-INFINITY";
-    if (n->reducer == GR_ALL) return "1";
-    if (n->reducer == GR_SUM || n->reducer == GR_ANY) return "0";
+        return start == 0 ? "0.0f" : start == 1 ? "1.0f" : start > 0 ? "INFINITY" : "-INFINITY";
+    if (isfinite(start)) return start != 0 ? "1" : "0";
     if (strcmp(fold->type, "long") == 0 && !fold_takes_position(n))
         return fold_takes_smallest(n) ? "LONG_MAX" : "LONG_MIN";
     return fold_takes_smallest(n) ? "INT_MAX" : "INT_MIN";
@@ -107,9 +106,8 @@ void fold_exponential(const Fold *fold, const Cells *c, Value term) {
 
 /* Reducers whose shares are joined as terms are. True when it was one. */
 static bool combine(const Fold *fold, const Cells *c, Value term) {
-    const char *sign = fold->node->reducer == GR_ANY   ? "|"
-                       : fold->node->reducer == GR_ALL ? "&"
-                                                       : NULL;
+    const GOp join = graph_reducers[fold->node->reducer].join;
+    const char *sign = join == G_OR ? "|" : join == G_AND ? "&" : NULL;
     if (fold->is_sum)
         add_keeping(fold, c->best, c->lost, term);
     else if (fold->is_product)

@@ -146,7 +146,7 @@ static const GExpr *d_select(Graph *g, const GExpr *e, int i) {
 }
 
 static const Rule rules[G_OP_COUNT] = {
-#define SCALAR(name, text, arity, result, rule, domain) [G_##name] = d_##rule,
+#define SCALAR(name, text, arity, takes, result, price, rule, ...) [G_##name] = d_##rule,
 #include "compiler/graph/scalars.def"
 #undef SCALAR
 };

@@ -25,23 +25,12 @@ typedef struct Hoist {
 } Hoist;
 
 static bool is_costly(const GExpr *e) {
-    switch (e->op) {
-    case G_FLOOR:
-    case G_CEIL:
-    case G_ROUND:
+    static const GOp costly[] = {G_DIV, G_SQRT, G_RSQRT, G_EXP, G_LOG, G_SIGMOID, G_TANH, G_POW};
+    if (e->op == G_FLOOR || e->op == G_CEIL || e->op == G_ROUND)
         return expr_price(e) >= COSTLY_PLACE;
-    case G_DIV:
-    case G_SQRT:
-    case G_RSQRT:
-    case G_EXP:
-    case G_LOG:
-    case G_TANH:
-    case G_SIGMOID:
-    case G_POW:
-        return true;
-    default:
-        return false;
-    }
+    for (size_t i = 0; i < sizeof costly / sizeof *costly; i++)
+        if (e->op == costly[i]) return true;
+    return false;
 }
 
 static int64_t points(const GNode *n) {

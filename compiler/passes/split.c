@@ -6,6 +6,7 @@
 #include "compiler/graph/key.h"
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/product.h"
+#include "compiler/graph/reducer.h"
 #include "compiler/graph/visit.h"
 #include "compiler/graph/walk.h"
 #include "compiler/passes/passes.h"
@@ -48,9 +49,7 @@ static bool is_split(Graph *g, const GNode *node) {
     Product product;
     PairSink sink; /* has tasks enough */
     if (node->kind != GN_COMPUTE || node->red_rank == 0 || node_reduces_by_key(node)) return false;
-    /* a place is one of the whole space, and the parts of a product may overflow */
-    if (node->reducer == GR_ARGMAX || node->reducer == GR_ARGMIN || node->reducer == GR_PROD)
-        return false;
+    if (!graph_reducers[node->reducer].in_parts) return false;
     if (extents(node->shape, node->rank) * node_reduced_terms(node) < SMALLEST_SUM) return false;
     return !product_of(g->arena, node, &product) && !pair_sink(node, &sink);
 }

@@ -2,6 +2,7 @@
 #include "compiler/plan/plan.h"
 
 #include "compiler/graph/formulas.h"
+#include "compiler/graph/reducer.h"
 #include "compiler/graph/text.h"
 #include "compiler/graph/visit.h"
 #include "compiler/plan/bucket.h"
@@ -85,7 +86,10 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count,
             b->place = COUPLET_IN_CONST;
             b->constant = i < nodes ? constant_data(p->arena, n) : n->aux;
             break;
-        default:
+        case GN_COMPUTE:
+        case GN_TOPK:
+        case GN_CALL:
+        case GN_STOP:
             b->place = COUPLET_IN_ARENA;
             p->lives[i].bytes = round_up(graph_bytes(n), target->alignment);
             break;
@@ -168,7 +172,7 @@ static const char *label_of(Arena *arena, const Kernel *k) {
     text_printf(&text, "%s [",
                 k->kind == KERNEL_TOPK     ? "topk"
                 : k->node->kind == GN_CALL ? couplet_calls[k->node->call].name
-                                           : graph_reducer_labels[k->node->reducer]);
+                                           : graph_reducers[k->node->reducer].label);
     for (int i = 0; i < k->node->rank; i++)
         text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->shape[i]);
     text_printf(&text, k->node->red_rank ? "] over [" : "]");

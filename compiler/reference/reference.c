@@ -8,7 +8,9 @@
 #include "compiler/reference/reference.h"
 
 #include "compiler/graph/formulas.h"
+#include "compiler/graph/reducer.h"
 #include "compiler/graph/visit.h"
+#include "compiler/graph/walk.h"
 #include "runtime/device.h"
 #include "runtime/random.h"
 
@@ -109,32 +111,22 @@ static double to_int(Point *p, double value) {
     return whole;
 }
 
-static double apply(Point *p, const GExpr *e) {
-    switch (e->op) {
-    case G_CONST:
-        return e->type == GT_REAL ? e->real : (double)e->integer;
-    case G_INDEX:
-        return (double)p->index[e->index];
-    case G_LOAD:
-        return eval_load(p, e);
-    case G_SELECT:
-        return eval(p, e->args[0]) != 0 ? eval(p, e->args[1]) : eval(p, e->args[2]);
-    case G_AND:
-        return eval(p, e->args[0]) != 0 && eval(p, e->args[1]) != 0;
-    case G_OR:
-        return eval(p, e->args[0]) != 0 || eval(p, e->args[1]) != 0;
-    default:
-        break;
-    }
-    double a = eval(p, e->args[0]), b = e->arg_count > 1 ? eval(p, e->args[1]) : 0;
-    switch (e->op) {
-    case G_RANDOM: {
-        const double *seed = p->run->seed, *step = p->run->step;
-        uint32_t low = seed ? (uint32_t)(int64_t)seed[0] : 0,
-                 high = seed ? (uint32_t)(int64_t)seed[1] : 0;
-        return couplet_random_unit(low, high, step ? (uint32_t)step[0] : 0, (uint32_t)a, (int64_t)b,
-                                   (int)eval(p, e->args[2]));
-    }
+static double draw(Point *p, double site, double element, double lane) {
+    const double *seed = p->run->seed, *step = p->run->step;
+    const uint32_t low = seed ? (uint32_t)(int64_t)seed[0] : 0,
+                   high = seed ? (uint32_t)(int64_t)seed[1] : 0;
+    return couplet_random_unit(low, high, step ? (uint32_t)step[0] : 0, (uint32_t)site,
+                               (int64_t)element, (int)lane);
+}
+
+static double divide_floored(Point *p, GOp op, double a, double b) {
+    if (b == 0) fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
+    return b == 0 ? 0 : op == G_FLOORDIV ? floor(a / b) : a - b * floor(a / b);
+}
+
+/* An operation on the values of all its arguments. */
+static double apply_to(Point *p, GOp op, double a, double b) {
+    switch (op) {
     case G_ADD:
         return a + b;
     case G_SUB:
@@ -193,8 +185,7 @@ static double apply(Point *p, const GExpr *e) {
         return to_int(p, a);
     case G_FLOORDIV:
     case G_MOD:
-        if (b == 0) fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
-        return b == 0 ? 0 : e->op == G_FLOORDIV ? floor(a / b) : a - b * floor(a / b);
+        return divide_floored(p, op, a, b);
     case G_LT:
         return a < b;
     case G_LE:
@@ -207,9 +198,30 @@ static double apply(Point *p, const GExpr *e) {
         return a == 0;
     case G_IS_FINITE:
         return isfinite(a);
-    default:
-        return 0;
+    case G_CONST:
+    case G_INDEX:
+    case G_LOAD:
+    case G_RANDOM:
+    case G_SELECT:
+    case G_AND:
+    case G_OR:
+    case G_OP_COUNT:
+        break; /* apply has them */
     }
+    return 0;
+}
+
+/* What is not evaluated must not fault, so choices and connectives ask for their arguments. */
+static double apply(Point *p, const GExpr *e) {
+    if (e->op == G_CONST) return e->type == GT_REAL ? e->real : (double)e->integer;
+    if (e->op == G_INDEX) return (double)p->index[e->index];
+    if (e->op == G_LOAD) return eval_load(p, e);
+    const double a = eval(p, e->args[0]);
+    if (e->op == G_SELECT) return eval(p, e->args[a != 0 ? 1 : 2]);
+    if (e->op == G_AND) return a != 0 && eval(p, e->args[1]) != 0;
+    if (e->op == G_OR) return a != 0 || eval(p, e->args[1]) != 0;
+    const double b = e->arg_count > 1 ? eval(p, e->args[1]) : 0;
+    return e->op == G_RANDOM ? draw(p, a, b, eval(p, e->args[2])) : apply_to(p, e->op, a, b);
 }
 
 static double eval(Point *p, const GExpr *e) {
@@ -270,94 +282,112 @@ static double with_power(double digits, int64_t power) {
     return ldexp(digits, power > BEYOND ? BEYOND : power < -BEYOND ? -BEYOND : (int)power);
 }
 
+/* What is known of the terms so far. */
+typedef struct Terms {
+    int64_t count, winner;
+    double best;   /* the best term, or what holds of all; of a product its digits */
+    int64_t power; /* of a product, which is best * 2^power */
+    double shift;  /* of a log-sum-exp: its largest term */
+    Sum sum;
+} Terms;
+
+/* Takes the term if it is better than the best one. A NaN is better than any number. */
+static void take_best(Terms *t, double v, bool takes_least, int64_t position) {
+    const bool is_better = takes_least ? v < t->best : v > t->best;
+    if (t->count > 0 && !is_better && !(isnan(v) && !isnan(t->best))) return;
+    t->best = v;
+    t->winner = position;
+}
+
+static void add_exponential(Reference *run, Terms *t, double v) {
+    if (v > t->shift) {
+        sum_scale(&t->sum, exp(rounded(run, t->shift - v)));
+        sum_add(run, &t->sum, 1);
+        t->shift = v;
+    } else if (isnan(v)) {
+        sum_add(run, &t->sum, NAN);
+    } else if (v == INFINITY) {
+        /* the largest term is infinite, too: a difference of the two would be NaN */
+        sum_add(run, &t->sum, 1);
+    } else if (v != -INFINITY) {
+        sum_add(run, &t->sum, exp(rounded(run, v - t->shift)));
+    }
+}
+
+static void multiply(Terms *t, double v) {
+    int more;
+    t->best = frexp(t->count == 0 ? v : t->best * v, &more);
+    t->power += isfinite(t->best) ? more : 0;
+}
+
+static void add(Point *p, const GNode *n, Terms *t, double v) {
+    if (n->type == GT_REAL)
+        sum_add(p->run, &t->sum, v);
+    else
+        t->sum.parts += v;
+    if (n->type == GT_INT && fabs(t->sum.parts) > 0x1p53)
+        fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
+}
+
+static void take_term(Point *p, const GNode *n, Terms *t, double v, int64_t position) {
+    switch (n->reducer) {
+    case GR_MAX:
+    case GR_ARGMAX:
+    case GR_MIN:
+    case GR_ARGMIN:
+        take_best(t, v, reducer_takes_least(n->reducer), position);
+        break;
+    case GR_ANY:
+        t->best = (t->count > 0 && t->best != 0) || v != 0;
+        break;
+    case GR_ALL:
+        t->best = (t->count == 0 || t->best != 0) && v != 0;
+        break;
+    case GR_LSE:
+    case GR_LSE_REST:
+        add_exponential(p->run, t, v);
+        break;
+    case GR_PROD:
+        multiply(t, v);
+        break;
+    case GR_SUM:
+        add(p, n, t, v);
+        break;
+    case GR_NONE:
+    case GRAPH_REDUCERS:
+        break;
+    }
+    t->count++;
+}
+
+static double log_of_terms(Reference *run, const GNode *n, const Terms *t) {
+    const double total = sum_value(run, &t->sum);
+    if (n->reducer == GR_LSE_REST && isfinite(t->shift)) return rounded(run, log(total));
+    return t->shift == -INFINITY && !isnan(total) ? -INFINITY : rounded(run, t->shift + log(total));
+}
+
+static double result_of(Point *p, const GNode *n, const Terms *t) {
+    if (t->count == 0) return reducer_value(graph_reducers[n->reducer].empty);
+    if (graph_reducers[n->reducer].gives_place) return (double)t->winner;
+    if (node_sums_exponentials(n)) return log_of_terms(p->run, n, t);
+    if (n->reducer == GR_PROD) return rounded(p->run, with_power(t->best, t->power));
+    if (n->reducer != GR_SUM) return t->best;
+    return n->type == GT_REAL ? sum_value(p->run, &t->sum) : t->sum.parts;
+}
+
 static double reduce(Point *p, const GNode *n) {
-    double best = 0, shift = -INFINITY;
-    Sum sum = {0, 0, 0};
-    int64_t position = 0, winner = 0, terms = 0;
-    int64_t power = 0; /* of a product, which is best * 2^power */
-    int64_t *r = p->index + n->rank;
+    Terms terms = {.shift = -INFINITY};
+    int64_t position = 0, *r = p->index + n->rank;
     memset(r, 0, sizeof *r * (size_t)n->red_rank);
     do {
         p->run->turn++;
-        if (n->guard && eval(p, n->guard) == 0) {
-            position++;
-            continue;
-        }
-        double v = eval(p, n->value);
-        bool first = terms++ == 0;
-        switch (n->reducer) {
-        case GR_MAX:
-        case GR_ARGMAX:
-            if (first || v > best || (isnan(v) && !isnan(best))) best = v, winner = position;
-            break;
-        case GR_MIN:
-        case GR_ARGMIN:
-            if (first || v < best || (isnan(v) && !isnan(best))) best = v, winner = position;
-            break;
-        case GR_ANY:
-            best = first ? v != 0 : best != 0 || v != 0;
-            break;
-        case GR_ALL:
-            best = first ? v != 0 : best != 0 && v != 0;
-            break;
-        case GR_LSE:
-        case GR_LSE_REST:
-            if (v > shift) {
-                sum_scale(&sum, exp(rounded(p->run, shift - v)));
-                sum_add(p->run, &sum, 1);
-                shift = v;
-            } else if (isnan(v)) {
-                sum_add(p->run, &sum, NAN);
-            } else if (v == INFINITY) {
-                /* the largest term is infinite, too: a difference of the two would be NaN */
-                sum_add(p->run, &sum, 1);
-            } else if (v != -INFINITY) {
-                sum_add(p->run, &sum, exp(rounded(p->run, v - shift)));
-            }
-            break;
-        case GR_PROD: {
-            int more;
-            best = frexp(first ? v : best * v, &more);
-            power += isfinite(best) ? more : 0;
-            break;
-        }
-        default:
-            if (n->type == GT_REAL)
-                sum_add(p->run, &sum, v);
-            else
-                sum.parts += v;
-            if (n->type == GT_INT && fabs(sum.parts) > 0x1p53)
-                fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
-            break;
-        }
+        if (!n->guard || eval(p, n->guard) != 0)
+            take_term(p, n, &terms, eval(p, n->value), position);
         position++;
     } while (advance(r, n->red_shape, n->red_rank));
-    if (terms == 0 && n->empty_is_error)
+    if (terms.count == 0 && n->empty_is_error)
         fault(p, "a reduction has no term here: no index fulfils its guard");
-    switch (n->reducer) {
-    case GR_SUM:
-        return n->type == GT_REAL ? sum_value(p->run, &sum) : sum.parts;
-    case GR_LSE:
-    case GR_LSE_REST: {
-        const double total = sum_value(p->run, &sum);
-        if (n->reducer == GR_LSE_REST && isfinite(shift)) return rounded(p->run, log(total));
-        return shift == -INFINITY && !isnan(total) ? -INFINITY
-                                                   : rounded(p->run, shift + log(total));
-    }
-    case GR_ARGMAX:
-    case GR_ARGMIN:
-        return (double)winner;
-    case GR_ALL:
-        return terms == 0 ? 1 : best;
-    case GR_PROD:
-        return terms ? rounded(p->run, with_power(best, power)) : 1;
-    case GR_MAX:
-        return terms ? best : -INFINITY;
-    case GR_MIN:
-        return terms ? best : INFINITY;
-    default:
-        return best;
-    }
+    return result_of(p, n, &terms);
 }
 
 static void run_compute(Reference *run, const GNode *n, double *out) {

@@ -4,6 +4,7 @@
  * over it, and then joins the parts term by term: the maximum over v of T[v, i, j] is max(T0[i, j],
  * T1[i, j]), an element. */
 #include "compiler/graph/loads.h"
+#include "compiler/graph/reducer.h"
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
 
@@ -183,30 +184,13 @@ static GNode *take_topk_apart(Unstack *u, const GNode *n, const Stack *of) {
 
 /* ---- joining --------------------------------------------------------------------------------- */
 
-static const GExpr *neutral(Graph *g, const ComputeSpec *spec) {
-    switch (spec->reducer) {
-    case GR_MAX:
-        return gx_real(g, -INFINITY);
-    case GR_MIN:
-        return gx_real(g, INFINITY);
-    case GR_ANY:
-        return gx_bool(g, false);
-    case GR_ALL:
-        return gx_bool(g, true);
-    default:
-        return spec->value->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0);
-    }
-}
-
 static bool can_join(const ComputeSpec *spec) {
     bool real = spec->value->type == GT_REAL;
     if (spec->active || spec->empty_is_error) return false;
-    return spec->reducer == GR_SUM || spec->reducer == GR_ANY || spec->reducer == GR_ALL ||
-           (real && (spec->reducer == GR_MAX || spec->reducer == GR_MIN));
+    const ReducerRow *row = &graph_reducers[spec->reducer];
+    const bool is_best = row->start == REDUCER_LEAST || row->start == REDUCER_MOST;
+    return row->join != G_OP_COUNT && (real || !is_best);
 }
-
-static const GOp with[] = {
-    [GR_SUM] = G_ADD, [GR_MAX] = G_MAX, [GR_MIN] = G_MIN, [GR_ANY] = G_OR, [GR_ALL] = G_AND};
 
 /* The terms of a node's only reduced index, in order; `u`, or NULL: what stands for the arrays that
  * they read. */
@@ -216,9 +200,9 @@ static void join(Graph *g, ComputeSpec *spec, Unstack *u) {
         ComputeSpec part = *spec;
         hold(g, &part, index, i);
         if (u) redirect_all(u, &part);
-        const GExpr *term =
-            part.guard ? gx_select(g, part.guard, part.value, neutral(g, spec)) : part.value;
-        all = all ? gx2(g, with[spec->reducer], all, term) : term;
+        const GExpr *start = reducer_start(g, spec->reducer, spec->value->type);
+        const GExpr *term = part.guard ? gx_select(g, part.guard, part.value, start) : part.value;
+        all = all ? gx2(g, graph_reducers[spec->reducer].join, all, term) : term;
     }
     spec->value = all;
     spec->guard = NULL;
@@ -247,7 +231,7 @@ static GNode *join_results(Unstack *u, const ComputeSpec *spec, int at) {
                 sizeof part.red[0] * (size_t)(part.red_rank - at - 1));
         part.red_rank--;
         const GExpr *term = gx_load(g, graph_compute(g, &part), spec->out_rank, all.out, NULL);
-        all.value = all.value ? gx2(g, with[spec->reducer], all.value, term) : term;
+        all.value = all.value ? gx2(g, graph_reducers[spec->reducer].join, all.value, term) : term;
     }
     return graph_compute(g, &all);
 }

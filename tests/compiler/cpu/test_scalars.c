@@ -21,7 +21,8 @@ typedef struct Row {
 } Row;
 
 static const Row rows[] = {
-#define SCALAR(name, text, arity, result, rule, domain) {text, #domain, G_##name, arity},
+#define SCALAR(name, text, arity, takes, result, price, rule, domain)                              \
+    {text, #domain, G_##name, arity},
 #include "compiler/graph/scalars.def"
 #undef SCALAR
 };

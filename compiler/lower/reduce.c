@@ -1,0 +1,417 @@
+/* Reductions of formulas: sums, means, extrema, places, softmax, top-k. A reduction becomes a
+ * compute node over the indices that are free in it, and the formula around it loads its element.
+ *
+ * A reduction that has no term at the sizes at hand, whatever the data, is refused here. */
+#include "compiler/graph/point.h"
+#include "compiler/graph/visit.h"
+#include "compiler/lower/internal.h"
+
+#include <assert.h>
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static const GExpr *zero(Lower *l) {
+    return gx_real(l->g, 0);
+}
+
+/* ---- reductions ------------------------------------------------------------------------------ */
+
+static const GExpr *load_at(Lower *l, GNode *node, const GExpr *const *free, int count) {
+    return gx_load(l->g, node, count, free, NULL);
+}
+
+static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const GExpr *guard,
+                          const GExpr *const *red, int red_count, const GExpr **free,
+                          int *free_count, bool empty_is_error, Span span) {
+    const GExpr *both[2] = {value, guard};
+    *free_count = lower_sorted_free(l, both, 2, red, red_count, free);
+    ComputeSpec spec;
+    memset(&spec, 0, sizeof spec);
+    spec.reducer = reducer;
+    spec.out_rank = *free_count;
+    spec.red_rank = red_count;
+    /* the slope of a product has an axis more: the product of the other terms, for each term */
+    const int most = reducer == GR_PROD ? GRAPH_MAX_RANK - 1 : GRAPH_MAX_RANK;
+    if (*free_count > most) {
+        diag_report(l->diag, CODE_TOO_MANY_AXES, span,
+                    "this reduction depends on %d outer indices; at most %d fit", *free_count,
+                    most);
+        spec.out_rank = *free_count = most;
+    }
+    memcpy(spec.out, free, sizeof *free * (size_t)spec.out_rank);
+    memcpy(spec.red, red, sizeof *red * (size_t)red_count);
+    lower_refuse_space(l, spec.out, spec.out_rank, red, red_count, span);
+    spec.value = value;
+    spec.guard = guard;
+    spec.empty_is_error = empty_is_error;
+    if (empty_is_error ||
+        (l->condition && (lower_may_leave(l, value) || lower_may_leave(l, guard))))
+        spec.active = lower_condition_over(l, l->condition, free, *free_count);
+    spec.span = span;
+    return graph_compute(l->g, &spec);
+}
+
+GNode *lower_sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red,
+                      int red_count, const GExpr **free, int *free_count, Span span) {
+    return reduce_node(l, GR_SUM, value, guard, red, red_count, free, free_count, false, span);
+}
+
+/* ---- reductions that have no term at these sizes --------------------------------------------- */
+
+enum { MOST_POINTS = 100000 /* a few milliseconds */ };
+
+typedef struct Emptiness {
+    Lower *l;
+    PointFormula *guard;
+    const GExpr *index[GRAPH_MAX_INDICES];
+    int64_t value[GRAPH_MAX_INDICES];
+    int count, points;
+} Emptiness;
+
+static bool next_point(Emptiness *p, int from, int count) {
+    for (int i = from + count - 1; i >= from; i--) {
+        if (++p->value[i] < graph_index_extent(p->l->g, p->index[i])) return true;
+        p->value[i] = 0;
+    }
+    return false;
+}
+
+/* Whether the guard holds for no index at some point outside, whatever the data. */
+static bool has_empty_row(Emptiness *p, int outer, int inner) {
+    do {
+        bool any = false;
+        memset(p->value + outer, 0, sizeof *p->value * (size_t)inner);
+        do {
+            int64_t holds;
+            any = !point_value(p->guard, p->value, &holds) || holds;
+        } while (!any && ++p->points < MOST_POINTS && next_point(p, outer, inner));
+        if (!any) return p->points < MOST_POINTS;
+    } while (++p->points < MOST_POINTS && next_point(p, 0, outer));
+    return false;
+}
+
+/* The line that the user wrote: of a formula in the library the call that led there. */
+Span lower_user_span(const Lower *l, Span span) {
+    for (const Call *c = l->call; c && lower_is_library(span.source); c = c->outer) {
+        const Made *made = c->net ? c->net->made : NULL;
+        if (c->call) span = made ? made->place : c->call->span;
+        for (; made && lower_is_library(span.source); made = made->in)
+            span = made->place;
+    }
+    return span;
+}
+
+static void report_no_term(Lower *l, Span span, const char *what) {
+    const Span user = lower_user_span(l, span);
+    diag_report(l->diag, CODE_NO_TERM, user, "%s", what);
+    if (!span_same(user, span)) diag_note(l->diag, span, "in the library");
+    diag_suggest(l->diag, lower_is_library(span.source)
+                              ? "a larger batch, or other sizes, give it terms"
+                              : "`(mean[j | ..] .. else 0)` says what a reduction without a term "
+                                "is worth; or take other sizes");
+}
+
+/* A method is refused before it runs when a mean, a maximum or a softmax of it has no term at the
+ * sizes that it has. */
+static void refuse_empty(Lower *l, const Expr *e, const GExpr *guard, const GExpr *const *red,
+                         int count) {
+    Emptiness p = {.l = l};
+    if (!guard || !l->program || l->condition || !expr_is_small_tree(guard)) return;
+    const int outer = lower_sorted_free(l, &guard, 1, red, count, p.index);
+    if (outer + count > GRAPH_MAX_INDICES) return;
+    memcpy(p.index + outer, red, sizeof *red * (size_t)count);
+    p.count = outer + count;
+    p.guard = point_formula(l->arena, guard, p.index, p.count);
+    if (!has_empty_row(&p, outer, count)) return;
+    const char *text =
+        arena_printf(l->arena, "no `%s` fulfils the guard here", e->binders[0]->name);
+    for (int i = 0; i < outer; i++) {
+        const char *name = graph_index_name(l->g, p.index[i]);
+        if (name)
+            text = arena_printf(l->arena, "%s%s%s = %lld", text, i ? ", " : " for ", name,
+                                (long long)p.value[i]);
+    }
+    report_no_term(l, e->span, text);
+}
+
+/* The reducer applied to `value`, as an expression over the free indices. */
+static const GExpr *reduced(Lower *l, GReducer reducer, const GExpr *value, const GExpr *guard,
+                            const GExpr *const *red, int red_count, bool empty_is_error,
+                            Span span) {
+    const GExpr *free[GRAPH_MAX_FREE];
+    int count;
+    GNode *node =
+        reduce_node(l, reducer, value, guard, red, red_count, free, &count, empty_is_error, span);
+    return load_at(l, node, free, count);
+}
+
+static double extent_product(Lower *l, const GExpr *const *red, int count) {
+    double product = 1;
+    for (int i = 0; i < count; i++)
+        product *= (double)graph_index_extent(l->g, red[i]);
+    return product;
+}
+
+/* How many terms there are, as a real. A guarded mean of nothing is an error unless a default was
+ * written. */
+static const GExpr *term_count(Lower *l, const GExpr *guard, const GExpr *const *red, int count,
+                               bool empty_is_error, Span span) {
+    const double most = extent_product(l, red, count);
+    if (!guard) return gx_real(l->g, most);
+    /* a count would not fit */
+    if (most > INT32_MAX)
+        return reduced(l, GR_SUM, gx_real(l->g, 1), guard, red, count, empty_is_error, span);
+    return lower_as_real(
+        l, reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, empty_is_error, span));
+}
+
+static const GExpr *mean_of(Lower *l, const GExpr *value, const GExpr *guard,
+                            const GExpr *const *red, int count, bool empty_is_error, Span span) {
+    const GExpr *sum = reduced(l, GR_SUM, lower_as_real(l, value), guard, red, count, false, span);
+    return gx2(l->g, G_DIV, sum, term_count(l, guard, red, count, empty_is_error, span));
+}
+
+static const GExpr *variance(Lower *l, const GExpr *value, const GExpr *guard,
+                             const GExpr *const *red, int count, bool unbiased, bool empty_is_error,
+                             Span span) {
+    /* Two passes, never E[x^2] - mu^2: that cancels. */
+    value = lower_as_real(l, value);
+    const GExpr *mean = lower_hoist_scalar(
+        l, mean_of(l, value, guard, red, count, empty_is_error, span), "mean", span);
+    const GExpr *d = gx2(l->g, G_SUB, value, mean);
+    const GExpr *sum = reduced(l, GR_SUM, gx2(l->g, G_MUL, d, d), guard, red, count, false, span);
+    const GExpr *n = term_count(l, guard, red, count, empty_is_error, span);
+    if (unbiased) n = gx2(l->g, G_SUB, n, gx_real(l->g, 1));
+    return gx2(l->g, G_DIV, sum, n);
+}
+
+const GExpr *lower_binder_index(Lower *l, const Binder *binder) {
+    while (binder->same)
+        binder = binder->same;
+    const Value *value = frame_find(l->frame, binder);
+    assert(value && value->kind == VALUE_SCALAR);
+    return value->scalar;
+}
+
+/* Whether at least `least` indices fulfil the guard: what a reduction needs, so that its `else` is
+ * not asked for. */
+static const GExpr *has_terms(Lower *l, const GExpr *guard, const GExpr *const *red, int count,
+                              int least, Span span) {
+    if (least == 1) return reduced(l, GR_ANY, gx_bool(l->g, true), guard, red, count, false, span);
+    return gx2(l->g, G_LE, gx_int(l->g, least),
+               reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, false, span));
+}
+
+/* `value` where `condition` holds, else what the source gives for `else`. */
+static const GExpr *or_else(Lower *l, const GExpr *condition, const GExpr *value,
+                            const Expr *otherwise) {
+    const GExpr *saved = l->condition;
+    l->condition = gx_and(l->g, saved, gx1(l->g, G_NOT, condition));
+    const GExpr *instead = lower_scalar(l, otherwise);
+    l->condition = saved;
+    if (value->type == GT_REAL || instead->type == GT_REAL)
+        value = lower_as_real(l, value), instead = lower_as_real(l, instead);
+    return gx_select(l->g, condition, value, instead);
+}
+
+static const GExpr *lower_softmax(Lower *l, const Expr *e, const Expr *otherwise) {
+    const GExpr *outer = lower_binder_index(l, e->binders[0]);
+    const GExpr *inner =
+        graph_named_index(l->g, graph_index_extent(l->g, outer), e->binders[0]->name);
+    const GExpr *saved = l->condition;
+    const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
+    l->condition = gx_and(l->g, saved, guard);
+    const GExpr *value = lower_as_real(l, lower_scalar(l, e->args[0]));
+    l->condition = saved;
+    const GExpr *value_in = gx_substitute(l->g, value, 1, &outer, &inner);
+    const GExpr *guard_in = guard ? gx_substitute(l->g, guard, 1, &outer, &inner) : NULL;
+    if (!otherwise) refuse_empty(l, e, guard_in, &inner, 1);
+    const GExpr *lse = reduced(l, GR_LSE, value_in, guard_in, &inner, 1, !otherwise, e->span);
+    const GExpr *p = gx1(l->g, G_EXP, gx2(l->g, G_SUB, value, lse));
+    if (!guard) return p;
+    p = gx_select(l->g, guard, p, zero(l));
+    return otherwise ? or_else(l, has_terms(l, guard_in, &inner, 1, 1, e->span), p, otherwise) : p;
+}
+
+void lower_open_indices(Lower *l, int count, Span span) {
+    l->indices += count;
+    if (l->indices <= MOST_OPEN_INDICES) return;
+    diag_report(l->diag, CODE_TOO_MANY_AXES, span,
+                "%d indices are bound around this place, and at most %d may be", l->indices,
+                MOST_OPEN_INDICES);
+}
+
+/* A few are found by as many passes over the row; many are selected and sorted by a library call.
+ */
+enum { FEW = 16 };
+
+/* Below every candidate, and no -inf, which would be none at all. */
+static const double last_of_all = -FLT_MAX;
+
+/* The ranks that there are: those beyond have the value of an `else`, or are refused where the
+ * sizes are known, which is here. */
+static int64_t ranks_of(Lower *l, const Expr *e, int64_t asked, int64_t there, bool has_else) {
+    if (asked <= there) return asked;
+    if (has_else) return there;
+    const Span user = lower_user_span(l, e->span);
+    diag_report(l->diag, CODE_TOO_FEW, user,
+                "topk asks for %lld places here, and `%s` runs over %lld", (long long)asked,
+                e->binders[0]->name, (long long)there);
+    if (!span_same(user, e->span)) diag_note(l->diag, e->span, "in the library");
+    diag_suggest(l->diag,
+                 lower_is_library(e->span.source)
+                     ? "a line of the library fits other sizes: change what the call gives it"
+                     : "`(topk[..] .. else -1)` says what a rank beyond them is worth");
+    return there;
+}
+
+static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
+    const GExpr *rank = lower_binder_index(l, e->binders[1]);
+    Frame *frame = frame_new(l, l->frame);
+    int64_t extent;
+    lower_eval_dim(l, e->binders[0]->extent, e->binders[0]->span, &extent);
+    const GExpr *j = graph_named_index(l->g, extent, e->binders[0]->name);
+    frame_set(l, frame, e->binders[0], value_scalar(j));
+    Frame *outer = l->frame;
+    const GExpr *saved = l->condition;
+    const int open = l->indices;
+    lower_open_indices(l, 1, e->span);
+    l->frame = frame;
+    const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
+    l->condition = gx_and(l->g, saved, guard);
+    const GExpr *value = lower_as_real(l, lower_scalar(l, e->args[0]));
+    l->condition = saved;
+    l->frame = outer;
+    l->indices = open;
+    const GExpr *has_rank = NULL;
+    /* what is no candidate fills the row up to the ranks asked for, and is not read there */
+    if (guard && otherwise) {
+        guard = gx2(l->g, G_AND, guard, gx2(l->g, G_NE, value, gx_real(l->g, -INFINITY)));
+        has_rank = gx2(l->g, G_LT, rank,
+                       reduced(l, GR_SUM, gx_int(l->g, 1), guard, &j, 1, false, e->span));
+    }
+    if (guard)
+        value = gx_select(l->g, guard, value, gx_real(l->g, otherwise ? last_of_all : -INFINITY));
+    /* A row that nothing asks for has candidates enough. */
+    const GExpr *rows[GRAPH_MAX_FREE];
+    const GExpr *asked =
+        lower_condition_over(l, saved, rows, lower_sorted_free(l, &value, 1, &j, 1, rows));
+    if (guard && asked) value = gx_select(l->g, asked, value, zero(l));
+    Value scores = lower_array_from(l, value, &j, 1, "candidates", e->span);
+    const int64_t asked_ranks = graph_index_extent(l->g, rank),
+                  count = ranks_of(l, e, asked_ranks, extent, otherwise != NULL);
+    if (count < asked_ranks)
+        has_rank = gx_and(l->g, has_rank, gx2(l->g, G_LT, rank, gx_int(l->g, count)));
+    GNode *top = count > FEW ? graph_call(l->g, COUPLET_CALL_SELECT, &scores.tensor, count, e->span)
+                             : graph_topk(l->g, scores.tensor, count, e->span);
+    const GExpr *at[GRAPH_MAX_RANK];
+    memcpy(at, scores.prefix, sizeof *at * (size_t)scores.prefix_count);
+    at[scores.prefix_count] = rank;
+    graph_name_indices(l->g, top, at, scores.prefix_count + 1);
+    if (count < asked_ranks)
+        at[scores.prefix_count] = gx2(l->g, G_MIN, rank, gx_int(l->g, count - 1));
+    const GExpr *place = gx_load(l->g, top, scores.prefix_count + 1, at, NULL);
+    return has_rank && otherwise ? or_else(l, has_rank, place, otherwise) : place;
+}
+
+/* Where the largest (GR_MAX) or smallest (GR_MIN) value stands. Back ends find places among reals,
+ * and those do not tell large whole numbers apart: of these the best one is found first, and then
+ * the first that equals it. */
+static const GExpr *place_of(Lower *l, GReducer best_of, const GExpr *value, const GExpr *guard,
+                             const GExpr *const *red, int count, bool strict, Span span) {
+    const GReducer place = best_of == GR_MAX ? GR_ARGMAX : GR_ARGMIN;
+    if (value->type != GT_INT)
+        return reduced(l, place, lower_as_real(l, value), guard, red, count, strict, span);
+    const GExpr *best = reduced(l, best_of, value, guard, red, count, strict, span);
+    return reduced(l, GR_ARGMAX, lower_as_real(l, gx2(l->g, G_EQ, value, best)), guard, red, count,
+                   strict, span);
+}
+
+/* True for a reduction whose value without a term is known: 0, 1, false or true. */
+static bool has_empty_value(ReduceKind kind) {
+    return kind == REDUCE_SUM || kind == REDUCE_PROD || kind == REDUCE_COUNT ||
+           kind == REDUCE_ANY || kind == REDUCE_ALL;
+}
+
+/* A reduction; `otherwise` is the value of an empty one, or NULL. */
+const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise) {
+    if (e->reduce == REDUCE_SOFTMAX) return lower_softmax(l, e, otherwise);
+    if (e->reduce == REDUCE_TOPK) return lower_topk(l, e, otherwise);
+    Frame *outer = l->frame;
+    Frame *frame = frame_new(l, outer);
+    const GExpr *red[GRAPH_MAX_RANK];
+    int count = e->binder_count;
+    for (int i = 0; i < count; i++) {
+        int64_t extent;
+        lower_eval_dim(l, e->binders[i]->extent, e->binders[i]->span, &extent);
+        red[i] = graph_named_index(l->g, extent, e->binders[i]->name);
+        frame_set(l, frame, e->binders[i], value_scalar(red[i]));
+    }
+    const GExpr *saved = l->condition;
+    const int open = l->indices;
+    lower_open_indices(l, count, e->span);
+    l->frame = frame;
+    const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
+    if (guard && guard->op == G_CONST && guard->integer) guard = NULL;
+    l->condition = gx_and(l->g, saved, guard);
+    const GExpr *value = e->arg_count ? lower_scalar(l, e->args[0]) : gx_int(l->g, 1);
+    l->condition = saved;
+    l->frame = outer;
+    l->indices = open;
+    bool strict = guard && !otherwise;
+    if (strict && !has_empty_value(e->reduce)) refuse_empty(l, e, guard, red, count);
+    if (e->reduce == REDUCE_VAR_UNBIASED && !e->guard && !otherwise && l->program &&
+        !l->condition && extent_product(l, red, count) == 1)
+        report_no_term(l, e->span,
+                       "this variance has one term, and divides by the number of terms less one");
+    const GExpr *result;
+    switch (e->reduce) {
+    case REDUCE_SUM:
+        result = reduced(l, GR_SUM, value, guard, red, count, false, e->span);
+        break;
+    case REDUCE_PROD:
+        result = reduced(l, GR_PROD, lower_as_real(l, value), guard, red, count, false, e->span);
+        break;
+    case REDUCE_COUNT:
+        result = reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, false, e->span);
+        break;
+    case REDUCE_MEAN:
+        result = mean_of(l, value, guard, red, count, strict, e->span);
+        break;
+    case REDUCE_VAR:
+        result = variance(l, value, guard, red, count, false, strict, e->span);
+        break;
+    case REDUCE_VAR_UNBIASED:
+        result = variance(l, value, guard, red, count, true, strict, e->span);
+        break;
+    case REDUCE_MAX:
+        result = reduced(l, GR_MAX, value, guard, red, count, strict, e->span);
+        break;
+    case REDUCE_MIN:
+        result = reduced(l, GR_MIN, value, guard, red, count, strict, e->span);
+        break;
+    case REDUCE_ARGMAX:
+        result = place_of(l, GR_MAX, value, guard, red, count, strict, e->span);
+        break;
+    case REDUCE_ARGMIN:
+        result = place_of(l, GR_MIN, value, guard, red, count, strict, e->span);
+        break;
+    case REDUCE_ANY:
+        result = reduced(l, GR_ANY, value, guard, red, count, false, e->span);
+        break;
+    case REDUCE_ALL:
+        result = reduced(l, GR_ALL, value, guard, red, count, false, e->span);
+        break;
+    case REDUCE_LOGSUMEXP:
+        result = reduced(l, GR_LSE, lower_as_real(l, value), guard, red, count, strict, e->span);
+        break;
+    default:
+        result = zero(l);
+        break;
+    }
+    if (!otherwise || !guard || has_empty_value(e->reduce)) return result;
+    return or_else(
+        l, has_terms(l, guard, red, count, e->reduce == REDUCE_VAR_UNBIASED ? 2 : 1, e->span),
+        result, otherwise);
+}
