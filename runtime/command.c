@@ -13,6 +13,7 @@
 
 #include <getopt.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,9 +30,36 @@ typedef struct CommandLine {
     int set_count;
 } CommandLine;
 
-static int fail(const CommandLine *c, const char *error) {
+/* The codes of messages, which are those of lang/codes.def. What the runtime says of a run may have
+ * a code of its own ahead, or a place and a code. */
+#define OF_COMMAND_LINE "E603"
+#define OF_SETTING      "E604"
+#define OF_FOLDER       "E608"
+#define OF_DEVICE       "E609"
+#define OF_OUTPUT       "E606"
+#define OF_RANGE        "E510"
+#define OF_RUN          "E802"
+
+/* Prints a message. Always false, so that `return refuse(..)` says why. */
+static bool refuse(const CommandLine *c, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static bool refuse(const CommandLine *c, const char *code, const char *format, ...) {
+    va_list args;
     fflush(stdout);
-    fprintf(stderr, "%s: %s\n", c->program, error);
+    fprintf(stderr, "%s: error[%s]: ", c->program, code);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return false;
+}
+
+static int fail(const CommandLine *c, const char *code, const char *error) {
+    fflush(stdout);
+    if (strncmp(error, "error", 5) == 0 || strstr(error, ": error"))
+        fprintf(stderr, "%s: %s\n", c->program, error);
+    else
+        refuse(c, code, "%s", error);
     return 1;
 }
 
@@ -40,17 +68,16 @@ static int fail(const CommandLine *c, const char *error) {
 static bool whole(const CommandLine *c, const char *name, const char *text, int64_t low,
                   int64_t high, int64_t *out) {
     if (couplet_read_whole(text, low, high, out)) return true;
-    fprintf(stderr, "%s: --%s is a whole number from %lld to %lld, and `%s` was given\n",
-            c->program, name, (long long)low, (long long)high, text);
-    return false;
+    return refuse(c, OF_COMMAND_LINE,
+                  "--%s is a whole number from %lld to %lld, and `%s` was given", name,
+                  (long long)low, (long long)high, text);
 }
 
 /* Returns the text behind an option that names something. */
 static bool text(const CommandLine *c, const char *name, const char **out) {
     *out = optarg;
-    if (*optarg) return true;
-    fprintf(stderr, "%s: --%s needs a name, and an empty text was given\n", c->program, name);
-    return false;
+    return *optarg ||
+           refuse(c, OF_COMMAND_LINE, "--%s needs a name, and an empty text was given", name);
 }
 
 enum {
@@ -159,17 +186,16 @@ static bool take(CommandLine *c, int option, const char *name) {
         if (couplet_read_number(optarg, &c->epochs, NULL) && c->epochs > 0 &&
             c->epochs <= COUPLET_MOST_EPOCHS)
             return true;
-        fprintf(stderr, "%s: --epochs is a number above 0 and at most %d, and `%s` was given\n",
-                c->program, COUPLET_MOST_EPOCHS, optarg);
-        return false;
+        return refuse(c, OF_COMMAND_LINE,
+                      "--epochs is a number above 0 and at most %d, and `%s` was given",
+                      COUPLET_MOST_EPOCHS, optarg);
     default:
-        return false; /* getopt_long has said why */
+        return false;
     }
 }
 
 static bool refuse_setting(const CommandLine *c, const char *setting, const char *why) {
-    fprintf(stderr, "%s: --set %s: %s\n", c->program, setting, why);
-    return false;
+    return refuse(c, OF_SETTING, "--set %s: %s", setting, why);
 }
 
 /* The length of the name in NAME=VALUE; 0: it is no such text. */
@@ -207,9 +233,8 @@ static bool set_hyper(const CommandLine *c, const char *setting, int number, Cou
 static bool ranges_hold(const CommandLine *c, const CoupletHyper *hypers, int count) {
     for (int i = 0; i < count; i++) {
         if (!hypers[i].range || couplet_range_holds(hypers[i].range, hypers, count)) continue;
-        fprintf(stderr, "%s: the hyper %s is %.9g, which is out of its range: %s\n", c->program,
-                hypers[i].name, hypers[i].value, hypers[i].range_text);
-        return false;
+        return refuse(c, OF_RANGE, "the hyper %s is %.9g, which is out of its range: %s",
+                      hypers[i].name, hypers[i].value, hypers[i].range_text);
     }
     return true;
 }
@@ -217,12 +242,13 @@ static bool ranges_hold(const CommandLine *c, const CoupletHyper *hypers, int co
 /* The program with the hypers and epochs of the command line; the copies belong to the caller. */
 static bool adjust(CommandLine *c, CoupletProgram *program, CoupletHyper **hypers) {
     *hypers = malloc(sizeof **hypers * (size_t)(program->hyper_count + 1));
-    if (!*hypers) return fail(c, "out of memory"), false;
+    if (!*hypers) return fail(c, OF_RUN, "out of memory"), false;
     for (int i = 0; i < program->hyper_count; i++)
         (*hypers)[i] = program->hypers[i];
     program->hypers = *hypers;
     if (c->epochs > 0 && program->stage_count)
-        return fail(c, "--epochs: the method has stages, each with epochs of its own"), false;
+        return fail(c, OF_SETTING, "--epochs: the method has stages, each with epochs of its own"),
+               false;
     if (c->epochs > 0) program->epochs = c->epochs;
     for (int i = 0; i < c->set_count; i++)
         if (!set_hyper(c, c->sets[i], i, *hypers, program->hyper_count)) return false;
@@ -295,7 +321,7 @@ static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers,
     c->train.places = (CoupletPlaces){.given = c->places, .given_count = c->place_count};
     if (is_there) {
         if (!couplet_record_read(c->train.folder->path, &record, error, sizeof error))
-            return fail(c, error);
+            return fail(c, OF_FOLDER, error);
         take_record(c, &record, program, hypers);
         c->train.record = &record;
     }
@@ -304,19 +330,22 @@ static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers,
     begin_loading(c, &progress);
     CoupletRunEnd end = work(program, &c->train, error, sizeof error);
     couplet_record_free(&record);
-    if (end == COUPLET_RUN_FAILED || end == COUPLET_RUN_REFUSED) return fail(c, error);
+    if (end == COUPLET_RUN_REFUSED) return fail(c, OF_FOLDER, error);
+    if (end == COUPLET_RUN_FAILED) return fail(c, OF_RUN, error);
     return end == COUPLET_RUN_STOPPED ? couplet_interrupt_status() : 0;
 }
 
 static int run(CommandLine *c, Work work) {
     const CoupletProgram *found = couplet_method_program(c->method);
     char error[COUPLET_PATH_BYTES + 512];
-    if (!found) return fail(c, no_level);
+    if (!found) return fail(c, OF_DEVICE, no_level);
     if (c->train.change && !c->resume)
-        return fail(c, "--change goes with --resume: it names what may differ from the run that is "
-                       "gone on with");
+        return fail(c, OF_COMMAND_LINE,
+                    "--change goes with --resume: it names what may differ from the run that is "
+                    "gone on with");
     if (c->train.start && c->resume)
-        return fail(c, "--start begins a new run, and --resume goes on with one that has begun");
+        return fail(c, OF_COMMAND_LINE,
+                    "--start begins a new run, and --resume goes on with one that has begun");
     CoupletProgram program = *found;
     CoupletHyper *hypers;
     if (!adjust(c, &program, &hypers)) {
@@ -331,7 +360,7 @@ static int run(CommandLine *c, Work work) {
                                                program.name, c->resume, error, sizeof error)
                          : couplet_folder_claim(&folder, c->out, program.name, error, sizeof error);
     c->train.folder = &folder;
-    int status = held ? run_in(c, &program, hypers, is_there, work) : fail(c, error);
+    int status = held ? run_in(c, &program, hypers, is_there, work) : fail(c, OF_FOLDER, error);
     couplet_folder_release(&folder);
     free(hypers);
     return status;
@@ -358,14 +387,17 @@ static int embed(CommandLine *c) {
     char error[1024];
     int64_t count = 0;
     const CoupletProgram *program = couplet_method_program(c->method);
-    if (!program) return fail(c, no_level);
-    if (!c->out) return fail(c, "embed needs --out FILE.npy");
+    if (!program) return fail(c, OF_DEVICE, no_level);
+    if (!c->out) return fail(c, OF_COMMAND_LINE, "embed needs --out FILE.npy");
     if (!c->weights && !c->method->weights)
-        return fail(c, "embed needs --weights FILE, a checkpoint: no weights were built in");
+        return fail(c, OF_COMMAND_LINE,
+                    "embed needs --weights FILE, a checkpoint: no weights were built in");
     if (c->array && (c->place_count || c->split))
-        return fail(c, "embed takes its samples from --samples, or from --data and --split, and "
-                       "both were given");
-    if (c->place_count > 1) return fail(c, "embed reads one source, and --data is given twice");
+        return fail(c, OF_COMMAND_LINE,
+                    "embed takes its samples from --samples, or from --data and --split, and "
+                    "both were given");
+    if (c->place_count > 1)
+        return fail(c, OF_COMMAND_LINE, "embed reads one source, and --data is given twice");
     CoupletProgress progress;
     begin_loading(c, &progress);
     const CoupletEmbedding what = {.array = c->array,
@@ -384,7 +416,7 @@ static int embed(CommandLine *c) {
     couplet_session_free(s);
     couplet_device_free(device);
     couplet_threads_free(threads);
-    if (!good) return fail(c, error);
+    if (!good) return fail(c, OF_RUN, error);
     if (!c->train.quiet)
         printf("%lld samples, %lld features each: %s\n", (long long)count,
                (long long)couplet_method_feature_width(c->method), c->out);
@@ -401,7 +433,9 @@ static int version(const CommandLine *c) {
                c->method->variants[i].level ? c->method->variants[i].level
                                             : "any processor of this kind");
     printf("\n");
-    return ferror(stdout) || fflush(stdout) != 0 ? fail(c, "standard output cannot be written") : 0;
+    return ferror(stdout) || fflush(stdout) != 0
+               ? fail(c, OF_OUTPUT, "standard output cannot be written")
+               : 0;
 }
 
 static int usage(const CommandLine *c, FILE *out) {
@@ -437,7 +471,7 @@ static int train(CommandLine *c) {
 }
 static int evaluate(CommandLine *c) {
     return c->out ? run(c, couplet_evaluate)
-                  : fail(c, "eval needs --out FOLDER, the folder of a run");
+                  : fail(c, OF_COMMAND_LINE, "eval needs --out FOLDER, the folder of a run");
 }
 
 static const Command commands[] = {
@@ -453,8 +487,7 @@ static const Command commands[] = {
 static const Command *find_command(const CommandLine *c, const char *name) {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(commands[i].name, name) == 0) return &commands[i];
-    fprintf(stderr, "%s: there is no command `%s`; there are train, eval and embed\n", c->program,
-            name);
+    refuse(c, OF_COMMAND_LINE, "there is no command `%s`; there are train, eval and embed", name);
     return NULL;
 }
 
@@ -462,22 +495,31 @@ static bool takes(const CommandLine *c, const Command *command, const char *opti
     char word[64];
     snprintf(word, sizeof word, " %s ", option);
     if (strstr(command->options, word)) return true;
-    fprintf(stderr, "%s: `%s` has no option --%s; %s --help shows them\n", c->program,
-            command->name, option, c->program);
-    return false;
+    return refuse(c, OF_COMMAND_LINE, "`%s` has no option --%s; %s --help shows them",
+                  command->name, option, c->program);
+}
+
+/* Says what getopt_long did not take. */
+static int refuse_option(const CommandLine *c, int answer, char **argv) {
+    refuse(c, OF_COMMAND_LINE,
+           answer == ':' ? "%s needs a value; %s --help shows the options"
+                         : "`%s` is no option, or takes no value; %s --help shows them",
+           argv[optind - 1], c->program);
+    return 2;
 }
 
 /* The exit status: 2 for a command line that is wrong. */
 static int read_and_run(CommandLine *c, const Command *command, int argc, char **argv) {
-    for (int option, at = -1; (option = getopt_long(argc, argv, "", options, &at)) != -1; at = -1) {
-        if (option == '?') return 2; /* getopt_long has said why */
+    opterr = 0;
+    for (int option, at = -1; (option = getopt_long(argc, argv, ":", options, &at)) != -1;
+         at = -1) {
+        if (option == '?' || option == ':') return refuse_option(c, option, argv);
         if (!takes(c, command, options[option - 1].name) ||
             !take(c, option, options[option - 1].name))
             return 2;
     }
     if (optind == argc) return command->run(c);
-    fprintf(stderr, "%s: `%s` is no option; %s --help shows them\n", c->program, argv[optind],
-            c->program);
+    refuse(c, OF_COMMAND_LINE, "`%s` is no option; %s --help shows them", argv[optind], c->program);
     return 2;
 }
 
@@ -505,8 +547,8 @@ int couplet_command(const CoupletMethod *method, int argc, char **argv) {
     c.sets = malloc((size_t)argc * sizeof *c.sets);
     c.places = malloc((size_t)argc * sizeof *c.places);
     optind = 1;
-    const int status =
-        c.sets && c.places ? read_and_run(&c, command, argc, argv) : fail(&c, "out of memory");
+    const int status = c.sets && c.places ? read_and_run(&c, command, argc, argv)
+                                          : fail(&c, OF_RUN, "out of memory");
     free(c.sets);
     free(c.places);
     return status;

@@ -74,7 +74,7 @@ static bool pack_one(DataSets *sets, DataSet *set, const Options *o, const char 
         arena_printf(sets->arena, "%s.safetensors", set->name ? set->name : set->source.reader);
     if (!data_set_load(sets, set, o, o->skip_bad, false)) return false;
     for (int i = 0; i < set->bad.count; i++)
-        fprintf(stderr, "left out: %s\n", set->bad.items[i]);
+        report_note("left out: %s", set->bad.items[i]);
     if (!couplet_path_join(folder, name, path, error, sizeof error) ||
         !couplet_pack_write(&set->table, path, error, sizeof error))
         return report_error(CODE_OUTPUT, error);

@@ -105,7 +105,8 @@ with tempfile.TemporaryDirectory() as folder:
         for words, word in ((["trian"], "trian"), (["--bacth", "3"], "bacth"), (["--seed", "x"], "seed"), (["--set", "tua=1"], "tua"), (["embed"], "--out"),
                             (["embed", "--out", folder + "/f.npy"], "weights"), (["--data", folder + "/nowhere"], "nowhere")):
             done = command.run(program, *words)
-            check(0 < done.returncode < 126 and word in done.stderr, f"`{' '.join(map(os.path.basename, words))}` is refused with a sentence", done.stderr)
+            check(0 < done.returncode < 126 and word in done.stderr and re.search(r"error\[E\d+\]", done.stderr),
+                  f"`{' '.join(map(os.path.basename, words))}` is refused with a sentence and a code", done.stderr)
         # Options have the ranges that `couplet train` gives them, hypers those of the spec, and each command takes its own.
         for words, word in ((["--set", "tau=-1"], "tau > 0"), (["--set", "tau=0"], "tau > 0"), (["--set", "m=1.5"], "m >= 0 and m <= 1"), (["--set", "tau=inf"], "number"),
                             (["--set", "tau=1e400"], "number"), (["--set", "tau=0x1p0"], "number"), (["--set", "tau"], "NAME=VALUE"), (["--set", "=1"], "NAME=VALUE"),
@@ -115,7 +116,8 @@ with tempfile.TemporaryDirectory() as folder:
                             (["--out", ""], "empty"), (["--split", "test"], "`train` has no option --split"), (["eval", "--seed", "3"], "`eval` has no option --seed"),
                             (["embed", "--epochs", "3"], "`embed` has no option --epochs"), (["--data", data, "extra"], "extra")):
             done = command.run(program, *words, *(() if "--out" in words else ("--out", folder + "/refused")))
-            check(done.returncode == 2 and word in done.stderr and not os.path.exists(folder + "/refused"), f"`{' '.join(words)}` is refused: {word}", done.stdout + done.stderr)
+            check(done.returncode == 2 and word in done.stderr and re.search(r"error\[E\d+\]", done.stderr) and not os.path.exists(folder + "/refused"),
+                  f"`{' '.join(words)}` is refused: {word}", done.stdout + done.stderr)
         done = command.run(program, "--version")
         check(done.returncode == 0 and re.fullmatch(r"small, compiled by Couplet \d+\.\d+\.\d+; method [0-9a-f]{16}; for x86-64-v4, x86-64-v3\n", done.stdout), "--version", done.stdout + done.stderr)
         done = command.run(couplet, "build", command.write(folder + "/wider.cpl", command.SMALL_SPEC.replace("mlp_bn(16, 8)", "mlp_bn(24, 8)")), "-o", folder + "/wider", "--embed-weights", folder + "/built")

@@ -1,5 +1,5 @@
-"""A client of `couplet lsp` for tests: it sends and receives messages as an editor does, and keeps
-the texts of its own documents."""
+"""A client of `couplet lsp` for tests: it sends and receives messages as an editor does. What
+COUPLET_PREFIX says goes before the program: `valgrind -q --leak-check=full --error-exitcode=9`."""
 
 import json
 import os
@@ -9,10 +9,10 @@ import time
 
 
 class Client:
-    def __init__(self, couplet, folder, start=True, prefix=(), **environment):
+    def __init__(self, couplet, folder, start=True, **environment):
         self.folder, self.number, self.published, self.times = folder, 0, {}, {}
         self.process = subprocess.Popen(
-            [*prefix, couplet, "lsp"],
+            [*os.environ.get("COUPLET_PREFIX", "").split(), couplet, "lsp"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=folder,
