@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""kept.py COUPLET ROOT: what a run keeps beside its last checkpoint (--keep, --best), how it ends early
-(--stop-early), and its other logs: metrics.csv, event files (read with Debian's python3-protobuf), lines
-of progress."""
+"""kept.py COUPLET ROOT: what a run keeps beside its last checkpoint (--keep, --best), how it ends
+early (--stop-early), and its other logs: metrics.csv, event files (read with Debian's
+python3-protobuf), lines of progress."""
 import csv
 import fcntl
 import glob
@@ -76,7 +76,7 @@ def without_time(rows):
     return [{key: value for key, value in row.items() if key != "views_per_second"} for row in rows]
 
 
-# ---- event files ----------------------------------------------------------------------------------
+# ---- event files -----------------------------------------------------------------------------
 
 def crc32c(data):
     """RFC 3720, by a table."""
@@ -110,11 +110,13 @@ def event_class():
             made.field.add(name=label, number=number, type=kind, type_name=of and ".tf." + of,
                            label=field.LABEL_REPEATED if label == "value" else field.LABEL_OPTIONAL)
 
-    message("Value", (1, "tag", field.TYPE_STRING, None), (2, "simple_value", field.TYPE_FLOAT, None))
+    message("Value", (1, "tag", field.TYPE_STRING, None),
+            (2, "simple_value", field.TYPE_FLOAT, None))
     message("Summary", (1, "value", field.TYPE_MESSAGE, "Value"))
     message("SessionLog", (1, "status", field.TYPE_INT32, None))
     message("Event", (1, "wall_time", field.TYPE_DOUBLE, None), (2, "step", field.TYPE_INT64, None),
-            (3, "file_version", field.TYPE_STRING, None), (5, "summary", field.TYPE_MESSAGE, "Summary"),
+            (3, "file_version", field.TYPE_STRING, None),
+            (5, "summary", field.TYPE_MESSAGE, "Summary"),
             (7, "session_log", field.TYPE_MESSAGE, "SessionLog"))
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
@@ -136,7 +138,7 @@ def events(path):
 
 
 def scalars(out):
-    """What a reader shows of the files: a later file that says START takes back what is behind it."""
+    """What a reader shows: a later file that says START takes back what is behind it."""
     found = {}
     for path in sorted(glob.glob(out + "/events.out.tfevents.*")):
         for event in events(path):
@@ -147,7 +149,7 @@ def scalars(out):
     return found
 
 
-# ---- the tests ------------------------------------------------------------------------------------
+# ---- the tests -------------------------------------------------------------------------------
 
 def in_terminal(arguments, columns, **environment):
     """What a command writes to a terminal so wide."""
@@ -203,7 +205,8 @@ with tempfile.TemporaryDirectory() as folder:
     check(sorted(others) == sorted(names) and all(files[name] == others[name] for name in names),
           "a resumed run keeps the same", sorted(others))
     check(without_time(table(parts)) == without_time(table(whole)), "and has the same table")
-    check(command.rows(parts + "/metrics.jsonl") == command.rows(whole + "/metrics.jsonl"), "and log")
+    check(command.rows(parts + "/metrics.jsonl") == command.rows(whole + "/metrics.jsonl"),
+          "and log")
 
     # The table and the event files say what the log says.
     said, logged = table(whole), command.rows(whole + "/metrics.jsonl")
@@ -289,9 +292,9 @@ with tempfile.TemporaryDirectory() as folder:
     check(done.returncode == 1 and open(out + "/best.safetensors").read() == "mine",
           "a file that the run did not write is left alone", done.stdout + done.stderr)
 
-    # Lines of progress: on a terminal as wide as it is, with colours unless NO_COLOR says otherwise.
-    arguments = [couplet, "train", spec, "--data", data, "--out", folder + "/seen", "--epochs", "400",
-                 "--max-steps", "600"]
+    # Lines of progress: on a terminal as wide as it is, with colours unless NO_COLOR is set.
+    arguments = [couplet, "train", spec, "--data", data, "--out", folder + "/seen", "--epochs",
+                 "400", "--max-steps", "600"]
     for columns, environment in ((100, {}), (44, {"NO_COLOR": "1"})):
         shutil.rmtree(folder + "/seen", ignore_errors=True)
         text = in_terminal(arguments, columns, **environment)
@@ -303,7 +306,8 @@ with tempfile.TemporaryDirectory() as folder:
         check(any("loss" in line and "left" in line for line in progress), "with the time left",
               progress)
     # On a pipe: lines within an epoch, once ten seconds have passed, which here are spent asleep.
-    slow = command.write(folder + "/slow.cpl", SPEC.replace("epochs 10, batch 32", "epochs 400, batch 1")
+    slow = command.write(folder + "/slow.cpl",
+                         SPEC.replace("epochs 10, batch 32", "epochs 400, batch 1")
                          .replace("eval every 2 steps", "eval").replace("knn(k = 3", "knn(k = 1"))
     process = subprocess.Popen([couplet, "train", slow, "--data", data, "--out", folder + "/slow"],
                                stdout=subprocess.PIPE, text=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""rehearse.py COUPLET ROOT: what is said of a run before it is made, `couplet train --dry-run` and `couplet
-find`, which write nothing; and settings that `couplet compare --random` draws."""
+"""rehearse.py COUPLET ROOT: what is said of a run before it is made, `couplet train --dry-run` and
+`couplet find`, which write nothing; and settings that `couplet compare --random` draws."""
 import csv
 import os
 import re

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""watched.py COUPLET ROOT [DEVICE]: `eval every ..` measures in training, changes no bit of the run, and is
-made anew where a run was cut short."""
+"""watched.py COUPLET ROOT [DEVICE]: `eval every ..` measures in training, changes no bit of
+the run, and is made anew where a run was cut short."""
 import os
 import signal
 import subprocess
@@ -105,8 +105,8 @@ with tempfile.TemporaryDirectory() as folder:
         expected += [(step, knn)] * (step % 12 == 0)
         expected += [(step, name) for name in ("twice", "right") if step % 5 == 0]
         expected += [(step, "once")] * (step % 16 == 0)
-    check(sorted(measured(folder + "/whole")) == sorted(expected), "each is measured when it is due",
-          measured(folder + "/whole"))
+    found = measured(folder + "/whole")
+    check(sorted(found) == sorted(expected), "each is measured when it is due", found)
     check(measured(folder + "/whole", "after training") ==
           [(32, name) for name in (knn, "twice", "right", "once")],
           "and behind the last step after training alone")
