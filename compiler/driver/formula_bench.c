@@ -47,12 +47,19 @@ static void keep_outputs(Graph *g, const char *output) {
     graph_prune(g);
 }
 
-static Graph *lower_formula(Arena *arena, const char *function, const BenchInput *inputs,
-                            int input_count, const char *output) {
-    Diag *diag = diag_new(arena);
+/* Of the formulas above, or of a module of the library, where `module` is not NULL. */
+static const Source *source_of(Arena *arena, const char *module) {
+    if (module) return library_read(NULL, arena, module, 0);
     Source *source = arena_new_of(arena, Source);
     *source = (Source){.path = "bench", .text = formulas, .length = sizeof formulas - 1};
-    Module *spec = parse_module(arena, diag, source, "bench");
+    return source;
+}
+
+static Graph *lower_formula(Arena *arena, const char *module, const char *function,
+                            const BenchInput *inputs, int input_count) {
+    Diag *diag = diag_new(arena);
+    const Source *source = source_of(arena, module);
+    Module *spec = source ? parse_module(arena, diag, source, source->path) : NULL;
     Method *method = spec ? check_method(arena, diag, spec, &(CheckHooks){0}) : NULL;
     FunctionInput given[BENCH_MAX_INPUTS];
     memset(given, 0, sizeof given);
@@ -66,18 +73,12 @@ static Graph *lower_formula(Arena *arena, const char *function, const BenchInput
                    ? compile_function(arena, diag, method, function, given, input_count, NULL)
                    : NULL;
     report_messages(diag);
-    if (!g) return NULL; /* our own text: a fault of this file */
-    keep_outputs(g, output);
-    return g;
+    return g; /* NULL: our own text has a fault */
 }
 
-bool formula_open(FormulaBench *b, const char *function, const BenchInput *inputs, int input_count,
-                  const char *output, CoupletThreads *threads) {
-    memset(b, 0, sizeof *b);
-    b->arena = arena_new();
+static bool open_graph(FormulaBench *b, const char *function, Graph *g, CoupletThreads *threads) {
     const char *error = "out of memory";
     CpuOptions options = {cpu_cache_folder(b->arena)};
-    Graph *g = lower_formula(b->arena, function, inputs, input_count, output);
     b->code = g ? cpu_compile(b->arena, &g, 1, NULL, 0, &options, &b->plan, &error) : NULL;
     b->run = b->code ? couplet_run_new(b->plan, threads) : NULL;
     if (!b->run) {
@@ -95,6 +96,23 @@ bool formula_open(FormulaBench *b, const char *function, const BenchInput *input
             b->arrays[i][k] = (float)((k * 7 + 3 * i) % 11 - 5) / 8;
     }
     return true;
+}
+
+bool formula_open(FormulaBench *b, const char *function, const BenchInput *inputs, int input_count,
+                  const char *output, CoupletThreads *threads) {
+    memset(b, 0, sizeof *b);
+    b->arena = arena_new();
+    Graph *g = lower_formula(b->arena, NULL, function, inputs, input_count);
+    if (g) keep_outputs(g, output);
+    return open_graph(b, function, g, threads);
+}
+
+bool formula_open_library(FormulaBench *b, const char *module, const char *function,
+                          const BenchInput *inputs, int input_count, CoupletThreads *threads) {
+    memset(b, 0, sizeof *b);
+    b->arena = arena_new();
+    return open_graph(b, function, lower_formula(b->arena, module, function, inputs, input_count),
+                      threads);
 }
 
 void formula_run(FormulaBench *b) {

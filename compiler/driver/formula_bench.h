@@ -29,6 +29,9 @@ typedef struct BenchInput {
  */
 bool formula_open(FormulaBench *b, const char *function, const BenchInput *inputs, int input_count,
                   const char *output, CoupletThreads *threads);
+/* The same of a function of a module of the library. */
+bool formula_open_library(FormulaBench *b, const char *module, const char *function,
+                          const BenchInput *inputs, int input_count, CoupletThreads *threads);
 void formula_run(FormulaBench *b); /* once */
 float *formula_input(FormulaBench *b, const char *name);
 const float *formula_output(const FormulaBench *b, const char *output);

@@ -6,6 +6,7 @@
 #include "compiler/driver/graphviz.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
+#include "compiler/driver/report_map.h"
 #include "compiler/driver/trained.h"
 #include "compiler/page/html.h"
 #include "compiler/page/projection.h"
@@ -159,6 +160,7 @@ static const char *draw_planes(Arena *arena, const Planes *p, const void *cell) 
 typedef struct Told {
     Detail *d;
     const CoupletProgram *program;
+    CoupletThreads *threads;
     const CoupletEval *eval;
     const CoupletTable *bank, *query;
     const CoupletTold *told;
@@ -245,18 +247,28 @@ static void show_maps(const Told *t) {
         titles[i] = arena_printf(arena, "%s: %s", t->names[labels[i]],
                                  data_row_name(arena, t->query, couplet_table_origin(t->query, q)));
     }
-    double share;
-    double *points = arena_array(arena, double, 2 * shown + 1);
-    if (rows && shown > 2 && projection_pca(rows, shown, width, points, &share)) {
-        const PageMap map = {.title = "Principal components",
-                             .note = arena_printf(arena, "%lld queries; %.0f %% of the variance",
-                                                  (long long)shown, 100 * share),
-                             .count = (int)shown,
-                             .classes = (int)told->class_count,
-                             .points = points,
-                             .labels = labels,
-                             .names = t->names,
-                             .titles = titles};
+    double share, divergence;
+    double *points = arena_array(arena, double, 2 * shown + 1),
+           *placed = arena_array(arena, double, 2 * shown + 1);
+    PageMap map = {.title = "Principal components",
+                   .count = (int)shown,
+                   .classes = (int)told->class_count,
+                   .points = points,
+                   .labels = labels,
+                   .names = t->names,
+                   .titles = titles};
+    const bool good = rows && shown > 2 && projection_pca(rows, shown, width, points, &share);
+    if (good) {
+        map.note = arena_printf(arena, "%lld queries; %.0f %% of the variance", (long long)shown,
+                                100 * share);
+        array_push(arena, &t->d->out->maps, map);
+    }
+    if (good && shown >= REPORT_MAP_LEAST &&
+        report_map_tsne(t->threads, rows, shown, width, points, placed, &divergence)) {
+        map.title = "t-SNE";
+        map.points = placed;
+        map.note =
+            arena_printf(arena, "%lld queries; divergence %.3f nats", (long long)shown, divergence);
         array_push(arena, &t->d->out->maps, map);
     }
     free(rows);
@@ -270,6 +282,7 @@ static bool show_evaluation(Detail *d, CoupletSession *s, const CoupletSources *
     const bool good = couplet_evaluation_tell(s, sources->data, number, &told, error, error_bytes);
     Told t = {.d = d,
               .program = s->program,
+              .threads = s->threads,
               .eval = e,
               .bank = &sources->data[e->bank],
               .query = &sources->data[e->query],

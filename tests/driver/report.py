@@ -121,7 +121,9 @@ with tempfile.TemporaryDirectory() as folder:
     pictures = [base64.b64decode(p.split(",")[1]) for p in page.pictures]
     check(len(pictures) == 10 * 6 and all(p.startswith(b"\x89PNG") for p in pictures),
           "ten queries and five neighbours of each", len(pictures))
-    check(made.count("<circle class=\"k") == QUERIES, "a map has all queries")
+    check(made.count("<circle class=\"k") == 2 * QUERIES, "two maps have all queries")
+    divergence = float(re.search(r"divergence ([\d.]+) nats", made)[1])
+    check(0 < divergence < 1, "t-SNE comes to rest far below where it starts", divergence)
     one = report(runs[0], "--threads", 1, "-o", folder + "/one.html")
     two = report(runs[0], "--threads", 2, "-o", folder + "/two.html")
     check(one.returncode == two.returncode == 0 and
