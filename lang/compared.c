@@ -104,7 +104,7 @@ static void check_batch(Compared *c, const Stmt *loss) {
         said = batch_of_one(c, sources.items.items[i]);
         if (!said) return;
     }
-    const Separation s = loss_separation(c->arena, c->method, loss);
+    const Separation s = edges_separation(c->arena, c->method, loss);
     if (!said || said == c->batch || s.memory || !(s.pairs || s.statistic || s.itself)) return;
     c->batch = said;
     diag_report(

@@ -316,7 +316,7 @@ Separation method_separation(Arena *arena, const Method *method) {
     return s;
 }
 
-Separation loss_separation(Arena *arena, const Method *method, const Stmt *loss) {
+Separation edges_separation(Arena *arena, const Method *method, const Stmt *loss) {
     Separation s = {0};
     flow_walk(flow_new(arena, method), loss->value, NULL, find_separation, &s);
     return s;

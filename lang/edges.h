@@ -23,7 +23,7 @@ typedef struct Separation {
 
 Separation method_separation(Arena *arena, const Method *method);
 /* The same of one loss, as far as it compares samples: without `other` for autoencoders. */
-Separation loss_separation(Arena *arena, const Method *method, const Stmt *loss);
+Separation edges_separation(Arena *arena, const Method *method, const Stmt *loss);
 
 /* Checks the edges. Gradients and rates are checked in any method, as far as its names are known;
  * the rest only in one without errors. */
