@@ -187,7 +187,7 @@ typedef enum {
     /* start targets[0] from value { params }: value is a text, and each param the name of an array
        below the part with `path`, its name in the file */
     STMT_START,
-    STMT_GIVE    /* give name = value, of a step; fields as of STMT_LET */
+    STMT_GIVE /* give name = value, of a step; fields as of STMT_LET */
 } StmtKind;
 
 /* The place of a read of a queue: before or behind this step's push. */

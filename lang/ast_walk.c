@@ -98,8 +98,7 @@ static bool same_params(const Param *a, int a_count, const Param *b, int b_count
     if (a_count != b_count) return false;
     for (int i = 0; i < a_count; i++) {
         bool same = same_text(a[i].name, b[i].name) && same_text(a[i].kind_name, b[i].kind_name) &&
-                    same_text(a[i].path, b[i].path) &&
-                    a[i].has_shape == b[i].has_shape &&
+                    same_text(a[i].path, b[i].path) && a[i].has_shape == b[i].has_shape &&
                     same_exprs(a[i].dims, a[i].dim_count, b[i].dims, b[i].dim_count) &&
                     same_expr(a[i].value, b[i].value) && same_expr(a[i].guard, b[i].guard) &&
                     same_exprs(a[i].parts, a[i].part_count, b[i].parts, b[i].part_count);

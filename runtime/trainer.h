@@ -79,8 +79,8 @@ typedef struct Trainer {
     /* a signal ended an evaluation, or the work ahead of an epoch: states are between two steps
      * then */
     bool cut, torn;
-    bool halted;      /* a signal ended a step half way: states are those ahead of it */
-    int output_fault; /* errno of the first line that could not be written; 0: all were */
+    bool halted;            /* a signal ended a step half way: states are those ahead of it */
+    int output_fault;       /* errno of the first line that could not be written; 0: all were */
     uint64_t *start_hashes; /* of the files of `start` statements, by statement */
     char *error;
     size_t error_bytes;

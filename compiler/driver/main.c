@@ -53,7 +53,8 @@ static const Command commands[] = {
     {"verify", verify_command,
      "couplet verify FILE --fn NAME --against MODULE:FUNCTION [--size N=8,D=5] [--seed n] "
      "[--seeds n] [--in z=z.npy] [--set tau=0.1]\n"
-     "    A formula against a loss in Python (numpy, torch or jax; MODULE or FILE.py), which runs in "
+     "    A formula against a loss in Python (numpy, torch or jax; MODULE or FILE.py), which runs "
+     "in "
      "the python3 on PATH: values and gradients in\n"
      "    float64 on random arrays, five seeds of them. Exit code 0 when they agree; 1 where they "
      "part, with the entry, both numbers and the smallest\n"

@@ -21,8 +21,8 @@ typedef struct Options {
     const char *range;           /* --range 1e-5..1, of find */
     const char *best;            /* --best knn: what the best checkpoint is chosen by */
     const char *start;           /* --start RUN: what a new run begins with */
-    const char *against;     /* of verify: --against MODULE:FUNCTION */
-    const char *part, *torch; /* of export: which network; the file to write */
+    const char *against;         /* of verify: --against MODULE:FUNCTION */
+    const char *part, *torch;    /* of export: which network; the file to write */
     const char *change;          /* --change tau,epochs: what --resume may find otherwise */
     int64_t seed, seeds, threads, max_steps, checkpoint_every, give_every, steps, step, rows, batch,
         skip_bad, keep, stop_early, random;
