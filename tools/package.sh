@@ -56,8 +56,7 @@ newer_packages() {
 # try_packages: a fresh system with nothing but what the packages ask for.
 try_packages() {
     [ "$(id -u)" = 0 ] || fail "--try makes a system of its own, which only root can do"
-    local at
-    at=$(mktemp -d)
+    at=$(mktemp -d) # the trap needs it when this function has ended
     trap 'rm -rf "$at"' EXIT
     echo "Making a clean Debian 12" >&2
     mmdebstrap --quiet --variant=minbase --include=ca-certificates bookworm "$at/root"
