@@ -68,6 +68,17 @@ static bool keeps(Check *c, Expr *target, TypeKind kind, int rank, Dim *const *d
     return false;
 }
 
+/* True if an error has said of a source that its rows are not known, and arrays go on with one. */
+static bool rows_are_unknown(const Check *c) {
+    for (int i = 0; i < c->method->spec->stmt_count; i++) {
+        const Stmt *s = c->method->spec->stmts[i];
+        if (s->kind == STMT_DATA && s->data && s->data->rows <= 1 &&
+            (s->data->poisoned || s->data->said_small))
+            return true;
+    }
+    return false;
+}
+
 static void check_kmeans(Check *c, Stmt *s) {
     Expr *call = s->value;
     if (s->target_count != 2 || call->arg_count < 2) {
@@ -92,7 +103,7 @@ static void check_kmeans(Check *c, Stmt *s) {
                     type_text(c->arena, count));
         return;
     }
-    if (clusters->kind == DIM_CONST && points->dims[0]->kind == DIM_CONST &&
+    if (clusters->kind == DIM_CONST && points->dims[0]->kind == DIM_CONST && !rows_are_unknown(c) &&
         (clusters->value < 1 || clusters->value > points->dims[0]->value))
         diag_report(c->diag, CODE_EVERY_EPOCH, call->args[1]->span,
                     "%s points make from 1 to %s clusters, and %s are asked for",

@@ -31,7 +31,8 @@ static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
     Type *value = check_expr(c, p->value),
          *row = type_of_shape(c, KIND_REAL, p->dims, p->dim_count);
     Dim *dims[MAX_RANK] = {rows->rank ? rows->dims[0] : NULL};
-    bool good = rows->rank == 1 && !poisoned(row) && row->rank < MAX_RANK;
+    /* a column takes its kind from what is pushed */
+    bool good = rows->rank == 1 && !poisoned(row) && !poisoned(value) && row->rank < MAX_RANK;
     if (row->rank == MAX_RANK)
         diag_report(c->diag, CODE_TOO_MANY_AXES, p->span,
                     "an array has at most %d axes, and a column has one more than its rows: `%s` "

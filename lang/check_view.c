@@ -103,7 +103,9 @@ static int arrays_given(Check *c, const Expr *call) {
         const Expr *e = call->args[count];
         if (e->kind != EXPR_MEMBER && e->kind != EXPR_NAME) break;
         if (e->kind == EXPR_NAME && !scope_find(c->scope, e->name)) break;
-        if (check_expr(c, call->args[count])->rank == 0) break;
+        const Type *type = check_expr(c, call->args[count]);
+        if (type->rank == 0 && type->kind != KIND_POISON)
+            break; /* an unknown one may be an array */
         count++;
     }
     return count;

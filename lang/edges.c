@@ -48,6 +48,8 @@ static const Stmt *find_stmt(const Method *method, StmtKind kind, const Symbol *
 static bool find_leak(void *context, const FlowVisit *v) {
     Edges *e = context;
     const Symbol *callee = v->e->kind == EXPR_CALL ? v->e->callee->symbol : NULL;
+    /* a call of a name that nobody knows: it may be meant to stop */
+    if (v->e->kind == EXPR_CALL && !callee) return false;
     const Stmt *edge = callee && callee->kind == SYMBOL_NET && !v->stopped
                            ? find_stmt(e->method, STMT_EMA, callee)
                            : NULL;
