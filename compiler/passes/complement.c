@@ -20,8 +20,6 @@
 
 #include <math.h>
 
-enum { DEEPEST = 12 /* products, choices and clamps around a probability */ };
-
 static const GExpr *real(Graph *g, double value) {
     return gx_real(g, value);
 }
@@ -141,7 +139,7 @@ typedef struct WeightedEntry {
 
 static bool find_entry(Logs *l, const GExpr *value, int depth, WeightedEntry *found) {
     const GExpr *v = log_value_behind(l, value);
-    if (depth == DEEPEST) return false;
+    if (depth == MOST_NESTED) return false;
     switch (v->op) {
     case G_EXP:
         return log_is_softmax(l, v, &found->softmax) || is_logged_softmax(l, v, &found->softmax);
@@ -369,8 +367,13 @@ static const GExpr *complement_behind(Logs *l, const GExpr *v, int depth) {
 }
 
 static const GExpr *complement(Logs *l, const GExpr *v, int depth) {
-    if (v->type != GT_REAL || depth == DEEPEST) return NULL;
-    return complement_behind(l, log_value_behind(l, v), depth + 1);
+    if (log_is_moved(v)) depth += MOST_NESTED / MOST_MOVES - 1;
+    if (v->type != GT_REAL || depth >= MOST_NESTED) return NULL;
+    const ExprValue *known = expr_map_find(&l->complements[depth], v);
+    if (known) return known->pointer;
+    const GExpr *found = complement_behind(l, log_value_behind(l, v), depth + 1);
+    expr_map_set(&l->complements[depth], v, (ExprValue){.pointer = found});
+    return found;
 }
 
 const GExpr *complement_of(Logs *l, const GExpr *v) {

@@ -53,8 +53,10 @@ void logs_open(Logs *l, Graph *g) {
     expr_map_open_in(&l->reach, g->arena);
     expr_map_open_in(&l->behind, g->arena);
     expr_map_open_in(&l->bounds, g->arena);
-    for (int i = 0; i <= REACH_OF_EXP; i++)
+    for (int i = 0; i < WAYS; i++)
         expr_map_open_in(&l->forms[i], g->arena);
+    for (int i = 0; i < MOST_NESTED; i++)
+        expr_map_open_in(&l->complements[i], g->arena);
 }
 
 const ComputeSpec *logs_opened(Logs *l, const GNode *node) {
@@ -66,6 +68,20 @@ const ComputeSpec *logs_opened(Logs *l, const GNode *node) {
         l->opened.items[node->id] = spec;
     }
     return l->opened.items[node->id];
+}
+
+/* A scale is of the size of a few terms: what it is made of need not be taken apart again. Without
+ * this, each of a chain of quotients would take apart all that were rewritten before it. */
+enum { MADE_SCALE = 1, MADE_POSITIVE };
+
+static int made_as(const Logs *l, const GNode *node) {
+    return (uint32_t)l->made.count > node->id ? l->made.items[node->id] : 0;
+}
+
+static void note_made(Logs *l, const GNode *node, bool positive) {
+    while ((uint32_t)l->made.count <= node->id)
+        array_push(l->g->arena, &l->made, 0);
+    l->made.items[node->id] = positive ? MADE_POSITIVE : MADE_SCALE;
 }
 
 /* ---- does it hold an exponential --------------------------------------------------------------
@@ -95,7 +111,7 @@ static Reach nearest(Logs *l, const GExpr *e, int first) {
 
 static Reach reach_behind(Logs *l, const GExpr *load) {
     if (is_stopped(load)) return reach_of(l, behind_stop(l->g, load));
-    if (!is_node(load)) return nowhere;
+    if (!is_node(load) || made_as(l, load->tensor)) return nowhere;
     const GReducer r = load->tensor->reducer;
     if (r == GR_NONE) return load->tensor->active ? nowhere : reach_of(l, load->tensor->value);
     if (r != GR_SUM && r != GR_MAX && r != GR_MIN) return nowhere;
@@ -169,9 +185,10 @@ static Reach reach_of(Logs *l, const GExpr *e) {
     return found;
 }
 
-/* The same where so many reductions were opened on the way. */
-static bool holds_within(Logs *l, const GExpr *e, int opened) {
+/* The same on a way that has opened reductions already. */
+static bool holds_within(Logs *l, const GExpr *e, int way) {
     const Reach r = reach_of(l, e);
+    const int opened = way % PER_MOVE;
     return r.exp + opened <= REACH_OF_EXP || r.softmax + opened <= REACH_OF_SOFTMAX;
 }
 
@@ -184,6 +201,12 @@ bool logs_hold_bare_exp(Logs *l, const GExpr *e) {
     return r.exp <= REACH_OF_EXP || r.softmax == 0;
 }
 
+bool log_is_moved(const GExpr *e) {
+    for (int i = 0; is_node(e) && i < e->tensor->rank; i++)
+        if (e->args[i]->op != G_INDEX && e->args[i]->op != G_CONST) return true;
+    return false;
+}
+
 /* ---- small forms ----------------------------------------------------------------------------- */
 
 static bool provably_positive(const GExpr *e) {
@@ -191,13 +214,15 @@ static bool provably_positive(const GExpr *e) {
            e->op == G_SOFTPLUS;
 }
 
-static LogForm plain(Graph *g, const GExpr *e) {
+static LogForm plain(Logs *l, const GExpr *e) {
+    Graph *g = l->g;
     if (is_real(e, 0)) return (LogForm){real(g, -INFINITY), NULL, true};
     if (e->op == G_CONST && e->type == GT_REAL && e->real > 0)
         return (LogForm){e->real == 1 ? NULL : real(g, log(e->real)), NULL, true};
     if (e->op == G_TO_REAL && e->args[0]->type == GT_BOOL)
         return (LogForm){gx_select(g, e->args[0], real(g, 0), real(g, -INFINITY)), NULL, true};
-    return (LogForm){NULL, e, provably_positive(e)};
+    const bool is_positive = e->op == G_LOAD && made_as(l, e->tensor) == MADE_POSITIVE;
+    return (LogForm){NULL, e, is_positive || provably_positive(e)};
 }
 
 static const GExpr *shift_of(Graph *g, const LogForm *f) {
@@ -288,7 +313,7 @@ static const GExpr *counting_shift(Graph *g, const LogForm *f) {
 /* An expression that grew large becomes a node, so that formulas made of such formulas have a
  * bound. */
 static const GExpr *settled(Graph *g, const GExpr *e) {
-    enum { LARGE = 96 };
+    enum { LARGE = 48 };
     const GExpr *free[GRAPH_MAX_FREE];
     if (!e || expr_size(e) <= LARGE) return e;
     ComputeSpec spec = {.value = e};
@@ -296,6 +321,12 @@ static const GExpr *settled(Graph *g, const GExpr *e) {
     if (spec.out_rank > GRAPH_MAX_RANK) return e;
     memcpy(spec.out, free, sizeof *free * (size_t)spec.out_rank);
     return gx_load(g, graph_compute(g, &spec), spec.out_rank, free, NULL);
+}
+
+static const GExpr *settled_scale(Logs *l, const GExpr *e, bool positive) {
+    const GExpr *found = settled(l->g, e);
+    if (found != e) note_made(l, found->tensor, positive);
+    return found;
 }
 
 /* ---- sums of terms -----------------------------------------------------------------------------
@@ -313,10 +344,11 @@ static void add_signed(SignedTerms *terms, const GExpr *e, bool negative) {
 }
 
 /* The addends, at most `most` with those that are there already: what is left stays a sum, as one
- * addend. */
+ * addend. Sums at other places are not looked into, but for single terms that may cancel. */
 static void collect(Logs *l, const GExpr *e, bool negative, int most, SignedTerms *terms) {
     const GExpr *v = log_value_behind(l, e);
     if (v != e && most > MOST_BEHIND_NODES) most = MOST_BEHIND_NODES;
+    if (log_is_moved(e) && (v->op == G_ADD || v->op == G_SUB)) v = e;
     const bool has_room = terms->count + 2 <= most;
     if ((v->op == G_ADD || v->op == G_SUB) && has_room) {
         collect(l, v->args[0], negative, most - 1, terms);
@@ -371,7 +403,7 @@ static LogForm difference(Graph *g, const GExpr *a, const GExpr *b) {
     return (LogForm){shift, gx_select(g, turned, gx1(g, G_NEG, size), size), false};
 }
 
-static LogForm form_at(Logs *l, const GExpr *e, int opened);
+static LogForm form_at(Logs *l, const GExpr *e, int way);
 
 static LogForm sum_of_units(Logs *l, const LogForm *forms, int count) {
     const GExpr *log = shift_of(l->g, &forms[0]);
@@ -380,14 +412,14 @@ static LogForm sum_of_units(Logs *l, const LogForm *forms, int count) {
     return (LogForm){log, NULL, true};
 }
 
-static LogForm sum_form(Logs *l, const GExpr *e, int opened) {
+static LogForm sum_form(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
     const SignedTerms terms = signed_terms(l, e);
     LogForm forms[MOST_TERMS] = {{NULL, NULL, false}};
-    if (terms.count == 0) return plain(g, real(g, 0));
+    if (terms.count == 0) return plain(l, real(g, 0));
     bool units = true, alike = true, positive = true;
     for (int i = 0; i < terms.count; i++) {
-        forms[i] = form_at(l, terms.items[i], opened);
+        forms[i] = form_at(l, terms.items[i], way);
         units = units && is_unit(&forms[i]);
         alike = alike && !terms.negative[i];
         positive = positive && forms[i].positive && !terms.negative[i];
@@ -409,7 +441,7 @@ static LogForm sum_form(Logs *l, const GExpr *e, int opened) {
         else
             sum = gx2(g, terms.negative[i] ? G_SUB : G_ADD, sum, term);
     }
-    return (LogForm){shift, settled(g, sum), positive};
+    return (LogForm){shift, settled_scale(l, sum, positive), positive};
 }
 
 /* ---- one of two ------------------------------------------------------------------------------ */
@@ -423,9 +455,9 @@ static LogForm chosen(Graph *g, const GExpr *condition, const LogForm *a, const 
 
 /* Each side keeps a shift of its own: the one that loses may be too small to be seen from the
  * other. */
-static LogForm extreme_form(Logs *l, const GExpr *e, int opened) {
+static LogForm extreme_form(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
-    LogForm a = form_at(l, e->args[0], opened), b = form_at(l, e->args[1], opened);
+    LogForm a = form_at(l, e->args[0], way), b = form_at(l, e->args[1], way);
     if (is_unit(&a) && is_unit(&b))
         return (LogForm){gx2(g, e->op, shift_of(g, &a), shift_of(g, &b)), NULL, true};
     const GExpr *by = bounded(g, gx2(g, G_MAX, shift_of(g, &a), shift_of(g, &b)));
@@ -457,10 +489,11 @@ static const GExpr *node_at(Graph *g, const ComputeSpec *spec, const GExpr *load
 }
 
 /* The sum over r of scale * exp(shift). */
-static LogForm sum_node_form(Logs *l, const GExpr *load, int opened) {
+static LogForm sum_node_form(Logs *l, const GExpr *load, int way) {
     Graph *g = l->g;
     ComputeSpec spec = *logs_opened(l, load->tensor);
-    LogForm f = form_at(l, spec.value, opened + 1);
+    LogForm f = form_at(l, spec.value, way + 1);
+    if (!f.shift && f.scale) return plain(l, load);
     spec.name = NULL;
     if (!f.scale || !reads_reduced(g, &spec, f.scale)) {
         spec.reducer = GR_LSE;
@@ -480,86 +513,106 @@ static LogForm sum_node_form(Logs *l, const GExpr *load, int opened) {
         gx2(g, G_SUB, largest.value, bounded(g, gx_load(g, shift, spec.out_rank, spec.out, NULL)));
     if (!f.positive) exponent = gx2(g, G_MIN, exponent, real(g, highest_exponent));
     spec.value = gx2(g, G_MUL, f.scale, gx1(g, G_EXP, exponent));
-    return (LogForm){bounded(g, gx_load(g, shift, spec.out_rank, load->args, NULL)),
-                     node_at(g, &spec, load, false), f.positive};
+    const GExpr *scale = node_at(g, &spec, load, false);
+    note_made(l, scale->tensor, f.positive);
+    return (LogForm){bounded(g, gx_load(g, shift, spec.out_rank, load->args, NULL)), scale,
+                     f.positive};
 }
 
 /* The largest of exponentials is that of the largest exponent. */
-static LogForm extreme_node_form(Logs *l, const GExpr *load, int opened) {
+static LogForm extreme_node_form(Logs *l, const GExpr *load, int way) {
     Graph *g = l->g;
     ComputeSpec spec = *logs_opened(l, load->tensor);
-    LogForm f = form_at(l, spec.value, opened + 1);
-    if (!is_unit(&f)) return plain(g, load);
+    LogForm f = form_at(l, spec.value, way + 1);
+    if (!is_unit(&f)) return plain(l, load);
     spec.name = NULL;
     spec.value = shift_of(g, &f);
     return (LogForm){node_at(g, &spec, load, false), NULL, true};
 }
 
 /* A stopped weight has the form of what it holds, with both parts stopped. */
-static LogForm stopped_form(Logs *l, const GExpr *e, int opened) {
+static LogForm stopped_form(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
-    LogForm f = form_at(l, behind_stop(g, e), opened);
+    LogForm f = form_at(l, behind_stop(g, e), way);
     return (LogForm){f.shift ? log_stopped(g, f.shift) : NULL,
                      f.scale ? log_stopped(g, f.scale) : NULL, f.positive};
 }
 
-static LogForm node_form(Logs *l, const GExpr *load, int opened) {
+static LogForm behind_form(Logs *l, const GExpr *load, int way) {
+    if (log_is_moved(load)) way += PER_MOVE;
+    return way < WAYS ? form_at(l, log_value_behind(l, load), way) : plain(l, load);
+}
+
+static LogForm node_form(Logs *l, const GExpr *load, int way) {
     switch (load->tensor->reducer) {
     case GR_SUM:
-        return sum_node_form(l, load, opened);
+        return sum_node_form(l, load, way);
     case GR_MAX:
     case GR_MIN:
-        return extreme_node_form(l, load, opened);
+        return extreme_node_form(l, load, way);
     default:
-        return form_at(l, log_value_behind(l, load), opened);
+        return behind_form(l, load, way);
     }
 }
 
-static LogForm form_of(Logs *l, const GExpr *e, int opened) {
+/* True if an exponential in it lies too far on this way, and not too far by itself. */
+static bool is_out_of_reach(Logs *l, const GExpr *e, int way) {
+    return logs_hold_exp(l, e) && !holds_within(l, e, way);
+}
+
+/* A product or a quotient is taken apart as a whole or not at all. The exponent of a numerator
+ * alone, without that of the sum below it, would be of any size where the quotient is not. */
+static bool is_half_in_reach(Logs *l, const GExpr *e, int way) {
+    if (e->op != G_MUL && e->op != G_DIV) return false;
+    return is_out_of_reach(l, e->args[0], way) || is_out_of_reach(l, e->args[1], way);
+}
+
+static LogForm form_of(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
     LogForm a, b;
+    if (is_half_in_reach(l, e, way)) return plain(l, e);
     switch (e->op) {
     case G_EXP:
         return (LogForm){e->args[0], NULL, true};
     case G_SIGMOID:
         return (LogForm){gx1(g, G_NEG, gx1(g, G_SOFTPLUS, gx1(g, G_NEG, e->args[0]))), NULL, true};
     case G_MUL:
-        a = form_at(l, e->args[0], opened), b = form_at(l, e->args[1], opened);
+        a = form_at(l, e->args[0], way), b = form_at(l, e->args[1], way);
         return product(g, &a, &b);
     case G_DIV:
-        a = form_at(l, e->args[0], opened), b = form_at(l, e->args[1], opened);
+        a = form_at(l, e->args[0], way), b = form_at(l, e->args[1], way);
         return is_real(e->args[0], 1) ? inverse(g, &b) : quotient(g, &a, &b);
     case G_SQRT:
-        a = form_at(l, e->args[0], opened);
+        a = form_at(l, e->args[0], way);
         return power(g, &a, 0.5);
     case G_POW:
-        a = form_at(l, e->args[0], opened);
+        a = form_at(l, e->args[0], way);
         return power(g, &a, e->args[1]->real);
     case G_ADD:
     case G_SUB:
     case G_EXPM1:
     case G_NEG:
-        return sum_form(l, e, opened);
+        return sum_form(l, e, way);
     case G_MAX:
     case G_MIN:
-        return extreme_form(l, e, opened);
+        return extreme_form(l, e, way);
     case G_SELECT:
-        a = form_at(l, e->args[1], opened), b = form_at(l, e->args[2], opened);
+        a = form_at(l, e->args[1], way), b = form_at(l, e->args[2], way);
         return chosen(g, e->args[0], &a, &b, a.positive && b.positive);
     default:
-        return is_stopped(e) ? stopped_form(l, e, opened) : node_form(l, e, opened);
+        return is_stopped(e) ? stopped_form(l, e, way) : node_form(l, e, way);
     }
 }
 
-static LogForm form_at(Logs *l, const GExpr *e, int opened) {
-    if (!holds_within(l, e, opened)) return plain(l->g, e);
-    const ExprValue *known = expr_map_find(&l->forms[opened], e);
+static LogForm form_at(Logs *l, const GExpr *e, int way) {
+    if (!holds_within(l, e, way)) return plain(l, e);
+    const ExprValue *known = expr_map_find(&l->forms[way], e);
     if (known) return *(const LogForm *)known->pointer;
     LogForm *form = arena_new_of(l->g->arena, LogForm);
-    *form = form_of(l, e, opened);
+    *form = form_of(l, e, way);
     form->shift = settled(l->g, form->shift);
-    form->scale = settled(l->g, form->scale);
-    expr_map_set(&l->forms[opened], e, (ExprValue){.pointer = form});
+    form->scale = settled_scale(l, form->scale, form->positive);
+    expr_map_set(&l->forms[way], e, (ExprValue){.pointer = form});
     return *form;
 }
 
@@ -658,7 +711,7 @@ const GExpr *log_of(Logs *l, const GExpr *e, bool *split) {
 
 const GExpr *log_quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b) {
     Graph *g = l->g;
-    LogForm n = logs_hold_bare_exp(l, a) || reach_of(l, b).exp > 0 ? log_form(l, a) : plain(g, a);
+    LogForm n = logs_hold_bare_exp(l, a) || reach_of(l, b).exp > 0 ? log_form(l, a) : plain(l, a);
     LogForm d = log_form(l, b), q = quotient(g, &n, &d);
     const GExpr *e = gx1(g, G_EXP, shift_of(g, &q));
     return q.scale ? gx2(g, G_MUL, q.scale, e) : e;

@@ -12,6 +12,14 @@
  * softmax is an exponential of bounded size; that of a network's attention is not worth taking a
  * loss apart. */
 enum { REACH_OF_EXP = 4, REACH_OF_SOFTMAX = 2 };
+/* Reads at another place, a[(i + 1) mod N], that lie between them. Each opens its formula anew: a
+ * chain of formulas that read their neighbours has as many places as it has links. */
+enum { MOST_MOVES = 2 };
+/* How a form was reached: reductions that were opened on the way, and PER_MOVE for each move. */
+enum { PER_MOVE = REACH_OF_EXP + 2, WAYS = (MOST_MOVES + 1) * PER_MOVE };
+
+/* Products, choices and clamps around a probability whose complement is looked for. */
+enum { MOST_NESTED = 12 };
 
 typedef struct LogForm {
     const GExpr *shift; /* NULL: 0 */
@@ -23,18 +31,21 @@ typedef struct LogForm {
  * once. */
 typedef struct Logs {
     Graph *g;
-    ExprMap reach;  /* how near the nearest exponentials are */
-    ExprMap behind; /* log_value_behind */
-    ExprMap bounds; /* bound_of (bound.h) */
-    ExprMap forms[REACH_OF_EXP +
-                  1]; /* log_form, by the number of reductions that were opened on the way */
+    ExprMap reach;                     /* how near the nearest exponentials are */
+    ExprMap behind;                    /* log_value_behind */
+    ExprMap bounds;                    /* bound_of (bound.h) */
+    ExprMap forms[WAYS];               /* log_form, by the way */
+    ExprMap complements[MOST_NESTED];  /* complement_of, by the depth */
     ARRAY(const ComputeSpec *) opened; /* by node id: the node with indices of its own */
+    ARRAY(char) made;                  /* by node id: nodes that are scales of forms */
 } Logs;
 
 void logs_open(Logs *l, Graph *g);
 /* The node, opened: the same indices whenever it is asked for. */
 const ComputeSpec *logs_opened(Logs *l, const GNode *node);
 
+/* True if it reads an array of the graph at a place that is computed: a move. */
+bool log_is_moved(const GExpr *e);
 /* True if an exponential is one of the parts that the value is a sum, product, quotient, maximum or
  * choice of, through the nodes that hold them, and near enough. */
 bool logs_hold_exp(Logs *l, const GExpr *e);

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """chains.py COUPLET ROOT: formulas that name the one before them twice. As trees they have 2^n parts, as graphs n: the
 time that a command takes for 64 of them is compared with that for 32, and must not be more than four times as much."""
+import math
 import os
+import re
 import resource
 import sys
 import tempfile
@@ -56,6 +58,14 @@ KINDS = {
         "a0[i] = exp(x[i])", "a{i}[i] = 0.5 * a{p}[i] + 0.4 * a{p}[i] * exp(-x[i]^2)", "mean[i] log(a{n}[i])", n),
     "quotients of exponentials": lambda n: PLAIN + body(
         "a0[i] = exp(x[i])", "a{i}[i] = a{p}[i] / (1 + a{p}[i])", "mean[i] a{n}[i]", n),
+    "exponentials and those of neighbours": lambda n: PLAIN + body(
+        "a0[i] = exp(x[i])", "a{i}[i] = 0.5 * a{p}[i] + 0.3 * a{p}[(i + 1) mod N]", "mean[i] log(a{n}[i])", n),
+    "quotients of weighted sums": lambda n: PLAIN + body(
+        "a0[i] = exp(x[i])", "a{i}[i] = (sum[j] a{p}[j] * x[j]) / (1 + a{p}[i])", "mean[i] a{n}[i]", n),
+    "complements of neighbours": lambda n: PLAIN + body(
+        "a0[i] = sigmoid(x[i])", "a{i}[i] = 1 - a{p}[i] * a{p}[(i + 1) mod N] * a0[i]", "mean[i] log(a{n}[i])", n),
+    "shares of a row": lambda n: PLAIN + body(
+        "a0[i] = exp(x[i])", "a{i}[i] = a{p}[i] / sum[j] a{p}[j]", "mean[i] log(a{n}[i])", n),
     "neighbours of a drawn factor": lambda n: PLAIN + body(
         "s0 = 1\n  draw s ~ log_uniform(0.75, 1.3)\n  let a0[i] = x[i] * s",
         "a{i}[i] = (a{p}[(i + 1) mod N] + a{p}[(i + N - 1) mod N]) / (1 + a0[i]^2 + a{p}[i]^2)", "mean[i] a{n}[i]", n),
@@ -171,6 +181,16 @@ with tempfile.TemporaryDirectory() as folder:
         compare(f"{name}, check", lambda n: ["check", spec(n), "--memory", "--fn", "f", "--size", "N=8"])
         compare(f"{name}, gradcheck", lambda n: ["gradcheck", spec(n), "--fn", "f", "--size", "N=8"])
         compare(f"{name}, grad", lambda n: ["grad", spec(n), "--fn", "f", *arrays[labelled]])
+    # A softmax that is divided by its sum over and over stays what it is.
+    x = [0.1 * i - 0.3 for i in range(8)]
+    log_total = math.log(sum(math.exp(value) for value in x))
+    wanted = sum(value - log_total for value in x) / len(x)
+    for count in (5, 10, 16):
+        spec = command.write(f"{folder}/shares.cpl", KINDS["shares of a row"](count))
+        done = command.run(couplet, "grad", spec, "--fn", "f", *arrays[0])
+        found = re.search(r"value: (\S+)", done.stdout)
+        check(done.returncode == 0 and abs(float(found.group(1)) - wanted) < 1e-4, f"{count} shares of a row: value",
+              f"{wanted}\n{done.stdout}{done.stderr}")
     for name in ("scalars", "arrays", "choices"):
         def long(count):
             return command.write(f"{folder}/long{count}.cpl", KINDS[name](count))
