@@ -105,12 +105,22 @@ static const char *assignment(const Misfit *m) {
     return NULL;
 }
 
+/* True behind a point that ends a number, `1.`, also where that ended the line. */
+static bool follows_point(Span span) {
+    const char *text = span.source ? span.source->text : NULL;
+    int at = span.begin;
+    while (text && at > 0 && strchr(" \t\r\n", text[at - 1]))
+        at--;
+    return text && at > 1 && text[at - 1] == '.' && isdigit((unsigned char)text[at - 2]);
+}
+
 static const char *number(const Misfit *m) {
     const char *point = "a number has digits on both sides of its point: `0.5`, `1.0`";
     if (first_of(m->found) == '.' && isdigit((unsigned char)rest_of(m->found)[0])) return point;
     if (first_of(m->before) == '.' && m->before.begin > 0 &&
         isdigit((unsigned char)m->before.source->text[m->before.begin - 1]))
         return point;
+    if (follows_point(m->before)) return point;
     if (first_of(m->found) == '_' && m->found.begin > 0 &&
         isdigit((unsigned char)m->found.source->text[m->found.begin - 1]))
         return "the digits of a number stand together: `1000`";

@@ -51,7 +51,7 @@ RULES = [
         + any_of(SOFT)
         + r"\b(?=[ \t]+(?!"
         + any_of(JOINING)
-        + r"\b)[A-Za-z_(0-9])",
+        + r"\b)[A-Za-z_(0-9\"])",
     ),
     ("number", r"\b[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+|[KMG]iB)?(?!\w)"),
     ("builtin", r"\b" + any_of(FUNCTIONS) + r"\b(?=[ \t]*\()"),
@@ -137,7 +137,7 @@ VIM = {
     + vim_any(SOFT)
     + r">%(\s+%("
     + vim_any(JOINING)
-    + r">)@![A-Za-z_(0-9])@=/",
+    + r">)@![A-Za-z_(0-9\"])@=/",
     "number": r"/\v<[0-9]+%(\.[0-9]+)?%([eE][-+]?[0-9]+|[KMG]iB)?[A-Za-z0-9_]@!/",
     "builtin": r"/\v<" + vim_any(FUNCTIONS) + r">%(\s*\()@=/",
     "name": r"/\v[A-Za-z_][A-Za-z0-9_]*/",

@@ -7,7 +7,7 @@
   (list
       "use" "data" "hyper" "view" "net" "ema" "let" "fn" "loss" "train" "eval" "queue"
       "state" "update" "param" "draw" "return" "optimiser" "scan" "next" "bank" "when"
-      "every" "over" "report" "stage" "give"))
+      "every" "over" "report" "stage" "start" "give"))
 
 (defconst couplet-mode-words
   (list

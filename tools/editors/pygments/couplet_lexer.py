@@ -26,8 +26,8 @@ class CoupletLexer(RegexLexer):
             ('"[^"\\n]*"',
              String.Double),
             ('(?:^|(?<=[{;]))[ \\t\\r]*(?:optimiser|report|return|update|every|hyper|p'
-             'aram|queue|stage|state|train|bank|data|draw|eval|give|loss|next|over|s'
-             'can|view|when|ema|let|net|use|fn)(?![\\w.,)\\]])(?![ \\t]*[=:,)\\]])',
+             'aram|queue|stage|start|state|train|bank|data|draw|eval|give|loss|next|'
+             'over|scan|view|when|ema|let|net|use|fn)(?![\\w.,)\\]])(?![ \\t]*[=:,)\\]])',
              Keyword.Declaration),
             ('\\b(?:var_unbiased|logsumexp|softmax|argmax|argmin|count|mean|prod|topk'
              '|all|any|max|min|sum|var)\\b(?=[ \\t\\r]*\\[)',
@@ -35,8 +35,8 @@ class CoupletLexer(RegexLexer):
             ('\\b(?:false|copy|else|stop|then|true|and|div|mod|not|if|or)\\b',
              Keyword),
             ('(?:(?<=[\\w)\\]\\"}])[ \\t]+|(?<=[)\\]\\"}]))(?:before|trains|every|where|wh'
-             'ile|init|rate|read|with|as|on)\\b(?=[ \\t]+(?!(?:else|then|and|div|mod|o'
-             'r)\\b)[A-Za-z_(0-9])',
+             'ile|from|init|rate|read|with|as|on)\\b(?=[ \\t]+(?!(?:else|then|and|div|'
+             'mod|or)\\b)[A-Za-z_(0-9\\"])',
              Keyword.Reserved),
             ('\\b[0-9]+(?:\\.[0-9]+)?(?:[eE][-+]?[0-9]+|[KMG]iB)?(?!\\w)',
              Number),

@@ -35,6 +35,7 @@ module.exports = grammar({
       "over",
       "report",
       "stage",
+      "start",
       "give",
     ),
     _atom: ($) => choice($.keyword, $.identifier, $.number, $.text, $.operator, $.opening),
