@@ -14,6 +14,7 @@
 #include "runtime/npy.h"
 #include "runtime/plan.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -226,6 +227,59 @@ static bool embed_samples(CoupletSession *s, const char *path, const CoupletSamp
     return good;
 }
 
+/* ---- which sample is which ------------------------------------------------------------------- */
+
+/* "features.jsonl" beside "features.npy". */
+static bool rows_path(const char *out, char path[COUPLET_PATH_BYTES], char *error,
+                      size_t error_bytes) {
+    const size_t length = strlen(out);
+    const bool ends = length > 4 && strcmp(out + length - 4, ".npy") == 0;
+    const int wrote =
+        snprintf(path, COUPLET_PATH_BYTES, "%.*s.jsonl", (int)(ends ? length - 4 : length), out);
+    return (wrote > 0 && wrote < COUPLET_PATH_BYTES) ||
+           fail(error, error_bytes, "%s: the path is too long", out);
+}
+
+/* {"row": 12, "name": "cat/012.png", "label": 0, "class": "cat"} */
+static json_t *row_object(const CoupletTable *table, int64_t row, const char *labels) {
+    char name[COUPLET_PATH_BYTES];
+    int number;
+    json_t *object = json_pack("{s:I}", "row", (json_int_t)row);
+    if (table->reader->name_row) {
+        table->reader->name_row(table, row, name, sizeof name);
+        json_t *text = json_string(name); /* NULL: the name is no UTF-8 */
+        if (text) json_object_set_new(object, "name", text);
+    }
+    const CoupletField *field = *labels ? couplet_table_field(table, labels, &number) : NULL;
+    if (!field || field->rank || field->type != COUPLET_I32 || !table->columns[number])
+        return object;
+    const int32_t label = ((const int32_t *)table->columns[number])[row];
+    json_object_set_new(object, "label", json_integer(label));
+    if (field->class_names && label >= 0 && label < field->classes)
+        json_object_set_new(object, "class", json_string(field->class_names[label]));
+    return object;
+}
+
+static bool write_rows(const CoupletSession *s, const char *out, const CoupletTable *table,
+                       char *error, size_t error_bytes) {
+    char path[COUPLET_PATH_BYTES];
+    if (!rows_path(out, path, error, error_bytes)) return false;
+    FILE *file = couplet_file_begin(path, error, error_bytes);
+    if (!file) return false;
+    bool good = true;
+    for (int64_t i = 0; good && i < table->count; i++) {
+        json_t *object =
+            row_object(table, couplet_table_origin(table, i), s->program->evals[0].labels);
+        char *line = object ? json_dumps(object, JSON_COMPACT) : NULL;
+        good = line && fprintf(file, "%s\n", line) > 0;
+        free(line);
+        json_decref(object);
+    }
+    if (good) return couplet_file_commit(path, file, error, error_bytes);
+    couplet_file_drop(path, file);
+    return fail(error, error_bytes, "%s: it cannot be written", path);
+}
+
 static bool embed_array(CoupletSession *s, const CoupletEmbedding *what, int64_t *count,
                         char *error, size_t error_bytes) {
     const CoupletPlan *plan = s->program->features[0];
@@ -256,7 +310,8 @@ static bool embed_source(CoupletSession *s, const CoupletEmbedding *what, int64_
     if (!rows) return fail(error, error_bytes, "out of memory");
     const bool good = open_table(s, what, &table, error, error_bytes) &&
                       couplet_samples_of(plan, &table, rows, &samples, error, error_bytes) &&
-                      embed_samples(s, what->out, &samples, error, error_bytes);
+                      embed_samples(s, what->out, &samples, error, error_bytes) &&
+                      write_rows(s, what->out, &table, error, error_bytes);
     *count = samples.count;
     couplet_table_close(&table);
     free(rows);

@@ -17,7 +17,8 @@ typedef struct CoupletEmbedding {
     CoupletLoading loading;
 } CoupletEmbedding;
 
-/* Writes the features and sets *count, the number of samples. An array of one channel, [count, 1,
+/* Writes the features, and of a data source which row each is, into a .jsonl beside them. Sets
+ * *count, the number of samples. An array of one channel, [count, 1,
  * ..], may leave that axis out. False with a sentence in `error`; the file is then not written. */
 bool couplet_embed(CoupletSession *session, const CoupletEmbedding *what, int64_t *count,
                    char *error, size_t error_bytes);

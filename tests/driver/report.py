@@ -2,6 +2,7 @@
 """report.py COUPLET ROOT: `couplet report`: one page that needs nothing else, is well-formed, says
 what the runs say, and says in words what is missing; and the formulas of the library as MathML."""
 import base64
+import gzip
 import html.parser
 import json
 import os
@@ -124,6 +125,13 @@ with tempfile.TemporaryDirectory() as folder:
     check(made.count("<circle class=\"k") == 2 * QUERIES, "two maps have all queries")
     divergence = float(re.search(r"divergence ([\d.]+) nats", made)[1])
     check(0 < divergence < 1, "t-SNE comes to rest far below where it starts", divergence)
+    done = command.run(couplet, "embed", runs[0], "-o", folder + "/features.npy", "--quiet")
+    rows = [json.loads(line) for line in read(folder + "/features.jsonl").splitlines()]
+    with gzip.open(data + "/t10k-labels-idx1-ubyte.gz") as file:
+        labels = list(file.read()[8:])
+    check(done.returncode == 0 and [row["label"] for row in rows] == labels and
+          [row["row"] for row in rows] == list(range(QUERIES)),
+          "beside embedded features stands which row each is", done.stderr + str(rows[:3]))
     one = report(runs[0], "--threads", 1, "-o", folder + "/one.html")
     two = report(runs[0], "--threads", 2, "-o", folder + "/two.html")
     check(one.returncode == two.returncode == 0 and
