@@ -5,6 +5,7 @@
 
 #include "compiler/driver/load.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -96,6 +97,28 @@ typedef struct Work {
     Arena *arena;
 } Work;
 
+/* Where the last statement of the file begins: the last line that begins with a letter. */
+static int last_statement(const Source *file) {
+    int at = (int)file->length;
+    while (at > 0 &&
+           !((at == 1 || file->text[at - 2] == '\n') && isalpha((unsigned char)file->text[at - 1])))
+        at--;
+    return at > 0 ? at - 1 : 0;
+}
+
+/* A statement that the end of the file cuts off takes all others with it. They are read again
+ * without it, and the messages stay those of the whole text. */
+static void read_without_end(Analysis *a, Source *file, const char *path) {
+    const Source whole = *file;
+    const int length = last_statement(file);
+    if (a->method->spec->stmt_count || !diag_error_count(a->diag) || length == 0) return;
+    a->is_partial = true;
+    file->text = arena_strndup(a->arena, whole.text, (size_t)length);
+    file->length = (size_t)length;
+    a->method = load_sources(a->arena, diag_new(a->arena), path, a->sources, a->source_count);
+    *file = whole;
+}
+
 static void analyse(void *context) {
     Work *work = context;
     Analysis *a = arena_new_of(work->arena, Analysis);
@@ -108,6 +131,7 @@ static void analyse(void *context) {
     a->diag = diag_new(a->arena);
     find_sources(a, work->path);
     a->method = load_sources(a->arena, a->diag, work->path, a->sources, a->source_count);
+    read_without_end(a, file, work->path);
     a->names = name_list(a->arena, a->method->spec, file);
     work->analysis = a;
 }
@@ -126,8 +150,8 @@ void analysis_free(Analysis *analysis) {
 Analysis *document_analysis(Document *d) {
     if (d->now) return d->now;
     d->now = document_analyse(d, d->text.data ? d->text.data : "", d->text.length);
-    if (!d->now || d->now->method->spec->broken_count || !d->now->method->spec->stmt_count)
-        return d->now;
+    if (!d->now || d->now->is_partial) return d->now;
+    if (d->now->method->spec->broken_count || !d->now->method->spec->stmt_count) return d->now;
     if (d->whole) analysis_free(d->whole);
     d->whole = d->now;
     return d->now;

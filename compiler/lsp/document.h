@@ -16,7 +16,8 @@ typedef struct Analysis {
     Diag *diag;
     Method *method; /* never NULL, also after errors */
     NameList names;
-    Map reached; /* of symbols that the gradient reaches; filled when it is asked for */
+    bool is_partial; /* the method lacks the last statement, with which nothing could be read */
+    Map reached;     /* of symbols that the gradient reaches; filled when it is asked for */
     bool has_reached;
 } Analysis;
 

@@ -125,9 +125,15 @@ CursorScope scope_at(Arena *arena, const Source *file, int at) {
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
+/* The module that a `use` of the file gives this name. */
 const Module *scope_find_module(const Analysis *a, const char *name) {
-    for (int i = 1; a && i < a->method->module_count; i++)
-        if (strcmp(a->method->modules[i]->name, name) == 0) return a->method->modules[i];
+    for (int i = 0; a && i < a->method->spec->stmt_count; i++) {
+        const Stmt *s = a->method->spec->stmts[i];
+        for (int k = 0; s->kind == STMT_USE && k < s->param_count; k++) {
+            const Symbol *used = s->params[k].symbol;
+            if (used && strcmp(used->name, name) == 0) return used->module;
+        }
+    }
     return NULL;
 }
 

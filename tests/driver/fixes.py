@@ -38,13 +38,22 @@ def applied(text, fix):
     return text[: offset(text, fix)] + fix["text"] + text[offset(text, fix["end"]) :]
 
 
+# What messages say that have a fix.
+PROPOSED = re.compile(
+    "did you mean|no meaning here|here stands|makes the names|the module .* has it"
+)
+
+
 def cases():
     for path in sorted(glob.glob(os.path.join(root, "tests/lang/check/*.cpl"))):
-        with open(path) as file:
-            yield file.read()
+        with open(path) as file, open(path.replace(".cpl", ".expected")) as expected:
+            text, answer = file.read(), expected.read()
+        if PROPOSED.search(answer):
+            yield text
     with open(os.path.join(root, "tests/lang/check/habits.cases")) as file:
         for case in file.read().split("===\n")[1:]:
-            yield case.split("---\n")[0]
+            if PROPOSED.search(case):
+                yield case.split("---\n")[0]
 
 
 tried = 0

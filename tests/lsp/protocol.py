@@ -247,6 +247,23 @@ def completions():
             f"completion behind {line!r}",
             sorted(found)[:60],
         )
+    # The end of the file cuts a statement off, and the others are known all the same.
+    cut = SPEC + "let last = losses."
+    client.change("m.cpl", version + 1, {"text": cut})
+    version += 1
+    found = labels(client.at("completion", "m.cpl", **position(cut, len(cut))))
+    check("nt_xent" in found, "completion at the end of the file", found[:20])
+    check("let za : real[2048, 64]" in said(client, cut, "za"), "hover ahead of a cut end")
+    found = client.diagnostics("m.cpl", version)
+    check([m["code"] for m in found] == ["E001"], "and the one message", found)
+    # A module of one's own, by the name that `use` gives it.
+    command.write(os.path.join(folder, "own.cpl"), "# Twice.\nfn twice(x) = 2 * x\n")
+    own = 'use "own.cpl" as mine\nfn f(x) = mine.twice(x)\nfn g(x) = mine.'
+    client.open("user.cpl", own)
+    found = labels(client.at("completion", "user.cpl", **position(own, len(own))))
+    check(found == ["twice"], "members of an own module", found)
+    found = client.at("definition", "user.cpl", **place(own, "twice"))
+    check(found["uri"] == client.uri("own.cpl"), "and where they are defined", found)
     inside = set(completed("  let q = ", "  return mean"))
     check(
         {"z", "w", "scale", "s", "N", "D"} <= inside and "let" not in inside,

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """speed.py COUPLET ROOT [STEP]: how long an editor waits. In every spec of examples/ and stdlib/ a
-letter is typed and taken back on each STEP-th line (30), and completion and hover are asked right
+letter is typed and taken back on each STEP-th line (100), and completion and hover are asked right
 after it, so that each answer holds a whole check. It prints times on the wall and of the server's
 processor, and asks for none."""
 
@@ -13,7 +13,7 @@ import time
 from client import Client
 
 couplet, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-step = int(sys.argv[3]) if len(sys.argv) > 3 else 30
+step = int(sys.argv[3]) if len(sys.argv) > 3 else 100
 
 
 def used(pid):
