@@ -34,7 +34,8 @@ static bool is_real(const Fold *fold) {
 
 Value fold_neutral(const Fold *fold) {
     const GNode *n = fold->node;
-    const double start = reducer_value(graph_reducers[n->reducer].start);
+    /* the exponentials of a log-sum-exp are added, whatever their largest one starts from */
+    const double start = fold->is_sum ? 0 : reducer_value(graph_reducers[n->reducer].start);
     if (is_real(fold))
         return start == 0 ? "0.0f" : start == 1 ? "1.0f" : start > 0 ? "INFINITY" : "-INFINITY";
     if (isfinite(start)) return start != 0 ? "1" : "0";
