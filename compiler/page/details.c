@@ -21,10 +21,18 @@ static void append_formula(Arena *arena, const PageFormula *f, Text *out) {
     text_printf(out, "</div>\n");
 }
 
+/* The width of a picture as Graphviz sets it out: a narrow page scrolls a large picture, and a
+ * small one is no larger than it is. */
+static double width_of(const char *svg) {
+    const char *width = strstr(svg, " width=\"");
+    return width ? strtod(width + strlen(" width=\""), NULL) : 0;
+}
+
 void page_method(Arena *arena, const PageDetail *detail, const char *prefix, Text *out) {
     const char *svg = detail->svg ? html_svg(arena, detail->svg, prefix) : NULL;
     if (svg)
-        text_printf(out, "<figure class=\"paper\">%s</figure>\n", svg);
+        text_printf(out, "<figure class=\"paper\" style=\"--own:%.0fpt\">%s</figure>\n",
+                    width_of(svg), svg);
     else
         text_printf(out, "<p class=\"missing\">The method has no picture here: %s</p>\n",
                     html_text(arena, detail->no_svg ? detail->no_svg : "Graphviz made none."));

@@ -59,7 +59,7 @@ const char *const page_style[] = {
     "solid var(--line);",
     "border-radius:6px;padding:4px 8px;font-size:.8rem;white-space:nowrap;display:none;z-index:1}",
     ".paper{background:#fff;border:1px solid var(--line);border-radius:10px;padding:14px;",
-    "overflow-x:auto;text-align:center}.paper svg{min-width:680px}",
+    "overflow-x:auto;text-align:center}.paper svg{min-width:min(680px,var(--own))}",
     ".formula{background:var(--card);border-radius:10px;padding:12px 16px;overflow-x:auto;",
     "margin:8px 0}",
     "math{font-size:1.1rem}math[display=block]{text-align:left;margin:0;width:max-content}",
