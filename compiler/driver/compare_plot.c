@@ -172,7 +172,7 @@ static void plot_bars(const Comparison *c, const Columns *columns, Text *out) {
     for (int v = 0; v < c->variants.count; v++)
         text_printf(out, "%s\"%s\" %d", v ? ", " : "", plain(c->arena, c->variants.items[v].label),
                     v);
-    text_printf(out, ")\nset xrange [-0.6:%g]\nset yrange [0:*]\nplot ", c->variants.count - 0.4);
+    text_printf(out, ")\nset xrange [-0.6:%g]\nset yrange [*<0:*]\nplot ", c->variants.count - 0.4);
     for (int i = 0; i < count; i++)
         text_printf(out,
                     "%s$values%d_0 using 1:2 with boxes lc rgb '%s' title \"%s\", $values%d_0 "
@@ -215,7 +215,13 @@ bool comparison_plot(const Comparison *c) {
                 "multiplot layout 1,2 title \"%s\" font ',14'\n",
                 plain(c->arena, title_of(c)));
     plot_curves(c, &text);
-    text_printf(&text, "set ylabel '%s'\n", columns.names.count ? "accuracy in %" : "loss");
+    bool numbers = false; /* beside percentages */
+    for (int i = 0; i < columns.names.count; i++)
+        numbers |= columns.reported.items[i];
+    text_printf(&text, "set ylabel '%s'\n",
+                numbers               ? "accuracy in %, or the number itself"
+                : columns.names.count ? "accuracy in %"
+                                      : "loss");
     if (swept)
         plot_sweep(c, &columns, swept, &text);
     else
