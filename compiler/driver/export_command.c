@@ -67,6 +67,21 @@ static void give_axes(CoupletTensorEntry *e) {
     }
 }
 
+/* The stem decides how wide all other layers are. */
+static bool fits_stem(const StateDict *d, const char *part, const char *layer,
+                      const CoupletTensorEntry *e) {
+    static const int64_t wanted[] = {64, 3, 7, 7};
+    bool same = e->rank == 4;
+    const char *shape = "[";
+    for (int a = 0; a < e->rank; a++) {
+        same &= e->shape[a] == wanted[a % 4];
+        shape = arena_printf(d->arena, "%s%s%lld", shape, a ? ", " : "", (long long)e->shape[a]);
+    }
+    return same ||
+           refuse_layer(part, layer,
+                        arena_printf(d->arena, "is %s], and their conv1 [64, 3, 7, 7]", shape));
+}
+
 static bool add_array(StateDict *d, const char *part, const CoupletTensorEntry *from,
                       CoupletNaming *naming) {
     const char *below = from->name + strlen(part) + 1;
@@ -79,8 +94,7 @@ static bool add_array(StateDict *d, const char *part, const CoupletTensorEntry *
     give_axes(e);
     note_block(d, theirs.name);
     d->has_head |= strcmp(theirs.name, "fc.weight") == 0;
-    if (strcmp(theirs.name, "conv1.weight") == 0 && (e->shape[2] != 7 || e->rank != 4))
-        return refuse_layer(part, below, "is a stem of 3 x 3, and theirs is of 7 x 7");
+    if (strcmp(theirs.name, "conv1.weight") == 0 && !fits_stem(d, part, below, e)) return false;
     add_counter(d, e->name);
     return true;
 }

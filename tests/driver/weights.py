@@ -195,8 +195,50 @@ with tempfile.TemporaryDirectory() as folder:
           "are said, and what is left out", done.stdout)
     done = command.run(couplet, "export", f"{folder}/resnet", "--part", "encoder", "--torch",
                        f"{folder}/out.safetensors")
-    check.refused("a network that torchvision does not have", done, "torchvision's ResNets have",
-                  "layer1")
+    check.refused("a network that torchvision does not have", done, "E615",
+                  "`large_stem_1.conv_1.K` is [2, 1, 7, 7]")
+
+    # a network that torchvision has: its names, in a folder that has a checkpoint
+    def block(ours, theirs, change):
+        names = {f"{ours}.body.conv3_{i}.K": (f"{theirs}.conv{i}.weight", [2, 2, 3, 3])
+                 for i in (1, 2)}
+        norms = [(f"{ours}.body.batch_norm2d_{i}", f"{theirs}.bn{i}") for i in (1, 2)]
+        if change:
+            names[f"{ours}.shortcut.conv1_1.K"] = (f"{theirs}.downsample.0.weight", [2, 2])
+            norms.append((f"{ours}.shortcut.batch_norm2d_1", f"{theirs}.downsample.1"))
+        for mine, other in norms:
+            names |= {f"{mine}.{a}": (f"{other}.{b}", [2]) for a, b in LASTS.items()}
+        return names
+
+    LASTS = {"gain": "weight", "shift": "bias",
+             "running_mean": "running_mean", "running_var": "running_var"}
+    names = {"e.large_stem_1.conv_1.K": ("conv1.weight", [64, 3, 7, 7])}
+    names |= {f"e.large_stem_1.batch_norm2d_1.{a}": (f"bn1.{b}", [2]) for a, b in LASTS.items()}
+    plain = iter(range(1, 9))
+    for stage in range(1, 5):
+        change = stage > 1
+        first = f"e.block_down_{stage - 1}" if change else f"e.block_{next(plain)}"
+        names |= block(first, f"layer{stage}.0", change)
+        names |= block(f"e.block_{next(plain)}", f"layer{stage}.1", False)
+    os.makedirs(f"{folder}/r18")
+
+    def export(changes):
+        values = write_tensors(f"{folder}/r18/checkpoint.safetensors",
+                               {name: shape for name, (_, shape) in (names | changes).items()})
+        done = command.run(couplet, "export", f"{folder}/r18", "--part", "e", "--torch",
+                           f"{folder}/r18.safetensors")
+        return values, done
+
+    values, done = export({})
+    made = read_tensors(f"{folder}/r18.safetensors") if done.returncode == 0 else {}
+    check(made and all(made[theirs][1] == values[ours] for ours, (theirs, _) in names.items())
+          and len(made) == len(names) and "torchvision's resnet18" in done.stdout,
+          "writes resnet18 by torchvision's names", done.stdout + done.stderr)
+    check(made and made["layer2.0.downsample.0.weight"][0] == [2, 2, 1, 1], "with their axes")
+    done = export({"e.large_stem_1.conv_1.K": ("", [2, 3, 7, 7])})[1]
+    check.refused("a narrow one", done, "`large_stem_1.conv_1.K` is [2, 3, 7, 7]", "[64, 3, 7, 7]")
+    done = export({"e.mlp_1.W": ("", [2, 2])})[1]
+    check.refused("a layer that has no name there", done, "`mlp_1.W` has no name there")
 
     # timm's, whose queries, keys and values lie in one array
     theirs = write_tensors(f"{folder}/vit.safetensors", TIMM)
