@@ -41,7 +41,7 @@ static bool has_neighbours(const CoupletEval *eval) {
 }
 
 bool couplet_eval_is_percent(const CoupletEval *eval) {
-    return !is(eval, "uniformity") && !is(eval, "rank");
+    return !is(eval, "uniformity") && !is(eval, "alignment") && !is(eval, "rank");
 }
 
 bool couplet_eval_tells(const CoupletEval *eval) {
@@ -536,6 +536,8 @@ static bool evaluate(CoupletSession *s, const Measured *m, double *value, char *
         good = by_few(m, value, error, error_bytes);
     else if (is(e, "uniformity"))
         good = couplet_uniformity(s->threads, &m->query, e->t, value);
+    else if (is(e, "alignment"))
+        good = couplet_alignment(s->threads, &m->query, value);
     else
         good = couplet_effective_rank(s->threads, &m->query, value);
     if (good && isfinite(*value)) return true;

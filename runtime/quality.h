@@ -56,6 +56,10 @@ bool couplet_few_shot(const CoupletFeatures *rows, int64_t classes, const Couple
  * collapse; lower is better. At least two rows. */
 bool couplet_uniformity(CoupletThreads *threads, const CoupletFeatures *rows, double t,
                         double *value);
+/* Alignment of classes: the mean of |x - y|^2 over all pairs of rows with one label, of rows of
+ * length 1 (Wang, Isola, ICML 2020, eq. (4), with the rows of a class as each other's positives).
+ * 0: each class is one point; lower is better. NAN: no two rows have one label. */
+bool couplet_alignment(CoupletThreads *threads, const CoupletFeatures *rows, double *value);
 /* The effective rank: exp of the entropy of the singular values over their sum (Roy, Vetterli,
  * EUSIPCO 2007; RankMe: Garrido et al., ICML 2023). 1 at collapse, the width at most; 0 for rows of
  * zeros. */

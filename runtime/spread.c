@@ -13,6 +13,8 @@ typedef struct Spread {
     double t;
     float *units; /* [count, width] of length 1, or 0 */
     double *sums; /* [count]: over the pairs of a row with later ones */
+    /* Of alignment: rows with one label make a pair. NULL: all rows do. */
+    const int32_t *labels;
 } Spread;
 
 enum { LANES = 8 };
@@ -51,28 +53,49 @@ static void sum_pairs(void *context, int64_t begin, int64_t end, int worker) {
     (void)worker;
     for (int64_t i = begin; i < end && !couplet_threads_stopped(s->threads); i++) {
         s->sums[i] = 0;
-        for (int64_t j = i + 1; j < s->count; j++)
-            s->sums[i] +=
-                exp(-s->t * square(s->units + i * s->width, s->units + j * s->width, s->width));
+        for (int64_t j = i + 1; j < s->count; j++) {
+            if (s->labels && s->labels[i] != s->labels[j]) continue;
+            const double apart = square(s->units + i * s->width, s->units + j * s->width, s->width);
+            s->sums[i] += s->labels ? apart : exp(-s->t * apart);
+        }
     }
+}
+
+/* The sum over the pairs. */
+static bool sum_all(Spread *s, const CoupletFeatures *rows, double *sum) {
+    s->units = malloc(((size_t)(s->count * s->width) + 1) * sizeof *s->units);
+    s->sums = calloc((size_t)s->count + 1, sizeof *s->sums);
+    const bool memory = s->units && s->sums;
+    for (int64_t i = 0; memory && i < s->count; i++)
+        couplet_unit_row(rows->values + i * s->width, s->width, s->units + i * s->width, 1);
+    if (memory) couplet_threads_run(s->threads, s->count, sum_pairs, s);
+    *sum = 0;
+    for (int64_t i = 0; memory && i < s->count; i++)
+        *sum += s->sums[i];
+    free(s->units);
+    free(s->sums);
+    return memory && !couplet_threads_stopped(s->threads);
 }
 
 bool couplet_uniformity(CoupletThreads *threads, const CoupletFeatures *rows, double t,
                         double *value) {
     Spread s = {.threads = threads, .count = rows->count, .width = rows->width, .t = t};
-    s.units = malloc(((size_t)(s.count * s.width) + 1) * sizeof *s.units);
-    s.sums = calloc((size_t)s.count + 1, sizeof *s.sums);
-    const bool memory = s.units && s.sums;
-    for (int64_t i = 0; memory && i < s.count; i++)
-        couplet_unit_row(rows->values + i * s.width, s.width, s.units + i * s.width, 1);
-    if (memory) couplet_threads_run(threads, s.count, sum_pairs, &s);
-    double sum = 0;
-    for (int64_t i = 0; memory && i < s.count; i++)
-        sum += s.sums[i];
+    double sum;
+    const bool good = sum_all(&s, rows, &sum);
     *value = log(sum / ((double)s.count * (double)(s.count - 1) / 2));
-    free(s.units);
-    free(s.sums);
-    return memory && !couplet_threads_stopped(threads);
+    return good;
+}
+
+bool couplet_alignment(CoupletThreads *threads, const CoupletFeatures *rows, double *value) {
+    Spread s = {.threads = threads, .count = rows->count, .width = rows->width};
+    double sum, pairs = 0;
+    s.labels = rows->labels;
+    for (int64_t i = 0; i < rows->count; i++)
+        for (int64_t j = i + 1; j < rows->count; j++)
+            pairs += rows->labels[i] == rows->labels[j];
+    const bool good = sum_all(&s, rows, &sum);
+    *value = sum / pairs;
+    return good;
 }
 
 /* ---- eigenvalues ----------------------------------------------------------------------------- */

@@ -80,6 +80,13 @@ def uniformity(rows, t):
     return math.log(sum(terms) / len(terms))
 
 
+def alignment(rows, labels):
+    units = [unit(row) for row in rows]
+    terms = [sum((a - b) ** 2 for a, b in zip(units[i], units[j]))
+             for i in range(len(rows)) for j in range(i) if labels[i] == labels[j]]
+    return sum(terms) / len(terms)
+
+
 def eigenvalues(a):
     """Of a symmetric matrix, by Jacobi's rotations."""
     n = len(a)
@@ -138,11 +145,12 @@ with tempfile.TemporaryDirectory() as folder:
     bank, query = sample(BANK, 1, 0.5, 3), sample(QUERIES, 2, 0.5, 3)
     asked = [f"recall({COMMON})", f"recall(k = 3, {COMMON})", f"mean_precision({COMMON})",
              f"uniformity({COMMON})", f"uniformity(t = 0.5, {COMMON})",
-             f"rank({COMMON})", f"linear({COMMON})", f"few_shot(ways = 3, shots = 2, {COMMON})"]
+             f"rank({COMMON})", f"alignment({COMMON})",
+             f"linear({COMMON})", f"few_shot(ways = 3, shots = 2, {COMMON})"]
     found = measure(bank, query, *asked[:4], *asked[5:])
     expected = {"recall at 1": recall(bank, query, 1), "recall at 3": recall(bank, query, 3),
                 "mean precision": mean_precision(bank, query),
-                "uniformity": uniformity(query[0], 2), "effective rank": effective_rank(query[0])}
+                "uniformity": uniformity(query[0], 2), "alignment": alignment(*query[:2]), "effective rank": effective_rank(query[0])}
     for name, value in expected.items():
         close = isinstance(found, dict) and abs(found.get(name, 1e9) - value) < 2e-5
         check(close, f"{name} is {value:.6f}", found)
