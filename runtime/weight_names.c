@@ -1,3 +1,5 @@
+/* Looks names of arrays up in the tables of weight_names.def. The names of a block depend on its
+ * number within its stage, so a walk over a network counts the blocks as they come. */
 #include "runtime/weight_names.h"
 
 #include <ctype.h>

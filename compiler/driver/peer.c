@@ -1,3 +1,5 @@
+/* Starts the python3 on PATH with the script of `couplet verify` inside, and talks to it over two
+ * pipes, a line at a time. No Python is linked. Files for arrays lie in a folder of their own. */
 #include "compiler/driver/peer.h"
 
 #include "compiler/driver/report.h"
