@@ -55,6 +55,7 @@ bool couplet_mapped_open(const char *path, CoupletMapped *out, char *error, size
         return true;
     couplet_guard_end(bytes);
     munmap(bytes, out->length);
+    *out = (CoupletMapped){.length = 0}; /* another mapping may get this place */
     errno = EINVAL;
     return false;
 }

@@ -1,4 +1,5 @@
 /* Safetensors files, metrics, files that are written whole or not at all. */
+#include "runtime/data/copies.h"
 #include "runtime/files.h"
 #include "runtime/metrics.h"
 #include "runtime/safetensors.h"
@@ -93,6 +94,9 @@ static void damaged(void **state) {
         put(path_of("cut.safetensors"), bytes, cut);
         assert_false(couplet_tensors_read(path_of("cut.safetensors"), &file, error, sizeof error));
         assert_non_null(strstr(error, "cut.safetensors"));
+        CoupletMapped mapped;
+        assert_false(couplet_mapped_open(path_of("cut.safetensors"), &mapped, error, sizeof error));
+        assert_null(mapped.bytes); /* to close it must not unmap what lies there since */
     }
     for (size_t at = 0; at < length; at++) {
         char kept = bytes[at];
