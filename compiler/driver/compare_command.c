@@ -113,6 +113,9 @@ static bool read_request(Arena *arena, Request *r, int argc, char **argv) {
         array_push(arena, &r->files, o.files.items[i]);
     for (int i = 0; i < o.sets.count; i++)
         if (!read_sweep(arena, r, &o.sets.items[i])) return false;
+    if (o.random && !o.sets.count)
+        return report(CODE_COMMAND_LINE, "--random draws the values of a --set, and there is "
+                                         "none, like --set lr=log:1e-3..1");
     for (int i = 0; i < o.data.count; i++)
         pass_on(arena, r, "--data", o.data.items[i]);
     if (o.epochs > 0) pass_on(arena, r, "--epochs", arena_printf(arena, "%.17g", o.epochs));
@@ -156,11 +159,14 @@ static Variant with_value(Arena *arena, const Variant *variant, const Sweep *swe
     return with;
 }
 
+/* Draws from a short list repeat; what is there already is not trained twice. */
 static void add_variant(Comparison *c, Variant variant, const char *name) {
     variant.label = name;
     for (int i = 0; i < variant.sets.count; i++)
         variant.label = arena_printf(c->arena, "%s %s=%s", variant.label,
                                      variant.sets.items[i].name, variant.sets.items[i].value);
+    for (int i = 0; i < c->variants.count; i++)
+        if (strcmp(c->variants.items[i].label, variant.label) == 0) return;
     array_push(c->arena, &c->variants, variant);
 }
 

@@ -127,6 +127,7 @@ static void plot_sweep(const Comparison *c, const Columns *columns, const char *
     }
     bool logarithmic = low > 0 && high / low >= 8;
     double margin = logarithmic ? pow(high / low, 0.06) : 0.06 * (high - low);
+    if (high == low) margin = fmax(0.06 * fabs(low), 1e-3); /* 0.1 and 0.10 */
     if (logarithmic)
         text_printf(out, "set logscale x\nset xrange [%g:%g]\n", low / margin, high * margin);
     else

@@ -109,8 +109,12 @@ with tempfile.TemporaryDirectory() as folder:
     more = sorted(name for name in os.listdir(folder + "/drawn") if "lr=" in name)
     check(done.returncode == 0 and set(names) < set(more) and len(more) == 4 and len(first) == 4,
           "a larger number adds one", more)
+    done = compare("repeated", "--random", 5, "--set", "lr=0.1,0.10")
+    check(done.returncode == 0 and "run 1 of 2:" in done.stdout + done.stderr,
+          "a draw that is there already is not trained twice", done.stdout + done.stderr)
     for arguments, words in ((["--set", "lr=0.1..0.2"], ["--random"]),
                              (["--random", "2", "--set", "lr=0.2..0.1"], ["lower"]),
+                             (["--random", "2"], ["--random", "--set"]),
                              (["--random", "2", "--set", "lr=log:0..1"], ["log:"]),
                              (["--random", "2", "--set", "lr=-1..-0.5"], ["lr > 0"])):
         done = compare("no", *arguments)
