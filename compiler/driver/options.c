@@ -307,7 +307,7 @@ bool options_read(Arena *arena, Options *o, const char *command, const char *all
         return report(CODE_COMMAND_LINE, "one file at a time, and both `%s` and `%s` were given",
                       o->files.items[0], o->files.items[1]);
     if (!o->file && !is_listed(allowed, "[file]"))
-        return report(CODE_COMMAND_LINE, strcmp(command, "eval") == 0
+        return report(CODE_COMMAND_LINE, is_listed("eval embed export report", command)
                                              ? "the folder of a run is needed, like runs/simclr"
                                              : "a file is needed, like examples/simclr.cpl");
     return true;
