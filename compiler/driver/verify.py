@@ -154,6 +154,11 @@ def main():
     global np
     try:
         np = importlib.import_module("numpy")
+    except ImportError as error:
+        reason = f"{sys.executable}, the python3 on PATH, has no numpy ({error})"
+        answers.write(json.dumps({"error": reason}) + "\n")
+        return
+    try:
         function = find_function(sys.argv[1])
     except BaseException as error:
         answers.write(json.dumps({"error": describe(error)}) + "\n")
