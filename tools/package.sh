@@ -59,12 +59,12 @@ try_packages() {
     at=$(mktemp -d) # the trap needs it when this function has ended
     trap 'rm -rf "$at"' EXIT
     echo "Making a clean Debian 12" >&2
-    mmdebstrap --quiet --variant=minbase --include=ca-certificates bookworm "$at/root"
-    mkdir "$at/root/packages"
-    newer_packages "$at/root/packages"
-    cp "$out"/*.deb "$root/tools/try_packages.sh" "$at/root/packages"
-    cp /etc/resolv.conf "$at/root/etc/resolv.conf"
-    if ! unshare --mount --pid --fork --mount-proc="$at/root/proc" chroot "$at/root" \
+    mmdebstrap --quiet --variant=minbase --include=ca-certificates bookworm "$at/system"
+    mkdir "$at/system/packages"
+    newer_packages "$at/system/packages"
+    cp "$out"/*.deb "$root/tools/try_packages.sh" "$at/system/packages"
+    cp /etc/resolv.conf "$at/system/etc/resolv.conf"
+    if ! unshare --mount --pid --fork --mount-proc="$at/system/proc" chroot "$at/system" \
         env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root bash /packages/try_packages.sh; then
         fail "The packages do not work in a clean Debian 12."
     fi
