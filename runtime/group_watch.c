@@ -1,0 +1,240 @@
+/* The thread of a group that moves transfers on while the caller computes, and that hears whether
+ * the other ranks live.
+ *
+ * Rank r sends a beat to the ranks r + 1, r + 2, r + 4, .. and gets those of r - 1, r - 2, r - 4,
+ * .., so with n ranks each has log2(n) neighbours, and a failure that one rank knows has reached
+ * all after log2(n) hops, also around ranks that are gone. A rank is lost when its process is gone
+ * (where it runs on the same machine), or when its beats stay out for as long as the group's
+ * patience. A signal to end makes that patience short: whoever starts ranks sends it to all others
+ * when one died, and kills them soon after. */
+#include "runtime/group_inside.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    BUSY_NAP = 100 * 1000,       /* nanoseconds, while transfers are under way */
+    IDLE_NAP = 10 * 1000 * 1000, /* and while there are none */
+    HEAD_BYTES = offsetof(CoupletBeat, sentence),
+};
+
+static const double beat_seconds = 0.1, alarm_patience = 0.5, farewell_patience = 2;
+
+/* What the thread keeps beside the group. */
+typedef struct Watch {
+    CoupletGroup *group;
+    double now, looked;  /* at processes */
+    double alarmed;      /* when a signal to end was first seen; 0: none was */
+    double ending_since; /* 0: the group is not being left */
+    char why[COUPLET_TRANSPORT_ERROR_BYTES];
+} Watch;
+
+static void lose(Watch *w, int rank, const char *format, double seconds) {
+    char who[160], what[300], whole[COUPLET_GROUP_SENTENCE_BYTES];
+    couplet_group_rank_text(w->group, rank, who, sizeof who);
+    snprintf(what, sizeof what, format, seconds);
+    snprintf(whole, sizeof whole, "%s %s", who, what);
+    couplet_group_note(w->group, rank, whole);
+}
+
+/* ---- beats ----------------------------------------------------------------------------------- */
+
+static bool is_idle(CoupletGroupInside *in, CoupletTransfer *t, Watch *w) {
+    bool is_done = true;
+    if (!(t->words[0] | t->words[1] | t->words[2] | t->words[3])) return true;
+    return !in->transport->done(in->link, t, &is_done, w->why) || is_done;
+}
+
+/* The beat that a neighbour should have next; false: none is due. */
+static bool choose(Watch *w, CoupletNeighbour *n) {
+    CoupletGroupInside *in = w->group->inside;
+    if (n->knows_failure || n->told_leave) return false;
+    if (atomic_load(&in->failed)) {
+        n->out = in->first;
+        n->knows_failure = true;
+        return true;
+    }
+    n->out.kind = in->ending ? COUPLET_BEAT_LEAVES : COUPLET_BEAT_LIVES;
+    n->told_leave = in->ending;
+    return in->ending || w->now - n->sent >= beat_seconds;
+}
+
+static void send_beat(Watch *w, CoupletNeighbour *n) {
+    CoupletGroupInside *in = w->group->inside;
+    if (!is_idle(in, &n->sending, w) || !choose(w, n)) return;
+    n->sent = w->now;
+    n->out.culprit = n->out.kind == COUPLET_BEAT_FAILED ? in->first.culprit : -1;
+    const int64_t bytes = n->out.kind == COUPLET_BEAT_FAILED ? sizeof n->out : HEAD_BYTES;
+    /* one that cannot be sent to is missed by others, or misses this rank */
+    if (!in->transport->send(in->link, n->to, COUPLET_TAG_BEAT, &n->out, bytes, &n->sending,
+                             w->why))
+        n->sending = (CoupletTransfer){{0}};
+}
+
+static bool listen(Watch *w, CoupletNeighbour *n) {
+    CoupletGroupInside *in = w->group->inside;
+    return in->transport->receive(in->link, n->from, COUPLET_TAG_BEAT, &n->in, sizeof n->in,
+                                  &n->receiving, w->why);
+}
+
+static void hear(Watch *w, CoupletNeighbour *n) {
+    CoupletGroupInside *in = w->group->inside;
+    while (!n->has_left && is_idle(in, &n->receiving, w)) {
+        n->heard = w->now;
+        n->has_left = n->in.kind != COUPLET_BEAT_LIVES;
+        if (n->in.kind == COUPLET_BEAT_FAILED)
+            couplet_group_note(w->group, n->in.culprit, n->in.sentence);
+        if (n->has_left || listen(w, n)) continue;
+        n->has_left = true;
+        lose(w, n->from, "cannot be reached", 0);
+    }
+}
+
+/* ---- the lost -------------------------------------------------------------------------------- */
+
+/* True if the process of a neighbour on this machine is gone. */
+static bool is_gone(const CoupletGroup *g, int rank) {
+    const CoupletRankName *self = &g->inside->names[g->rank], *name = &g->inside->names[rank];
+    return name->process > 0 && name->machine == self->machine &&
+           kill((pid_t)name->process, 0) != 0 && errno == ESRCH;
+}
+
+static void miss(Watch *w, const CoupletNeighbour *n) {
+    const CoupletGroupInside *in = w->group->inside;
+    const double silence = w->now - n->heard;
+    if (n->has_left) return;
+    if (is_gone(w->group, n->from))
+        lose(w, n->from,
+             "ended in the middle of the run: it crashed, or was killed, perhaps for want of "
+             "memory",
+             0);
+    else if (w->alarmed > 0 && n->heard < w->alarmed && w->now - w->alarmed > alarm_patience)
+        lose(w, n->from, "ended in the middle of the run, or its machine did", 0);
+    else if (silence > in->patience)
+        lose(
+            w, n->from,
+            "was not heard of for %.3g seconds: it is stopped, its machine is down, or the network "
+            "to it is cut",
+            in->patience);
+}
+
+/* A thread that did not run for long itself, as in a process that was stopped, misses nobody. */
+static void allow_for_sleep(Watch *w, double before) {
+    CoupletGroupInside *in = w->group->inside;
+    if (w->now - before < in->patience / 4) return;
+    for (int i = 0; i < in->neighbour_count; i++)
+        in->neighbours[i].heard = w->now;
+}
+
+static void miss_all(Watch *w) {
+    CoupletGroupInside *in = w->group->inside;
+    const volatile sig_atomic_t *signalled = in->signalled;
+    if (signalled && *signalled && w->alarmed == 0) w->alarmed = w->now;
+    if (w->now - w->looked < 0.02) return;
+    w->looked = w->now;
+    for (int i = 0; i < in->neighbour_count && !atomic_load(&in->failed); i++)
+        miss(w, &in->neighbours[i]);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+static bool has_parted(Watch *w) {
+    CoupletGroupInside *in = w->group->inside;
+    const bool failed = atomic_load(&in->failed);
+    for (int i = 0; i < in->neighbour_count; i++) {
+        CoupletNeighbour *n = &in->neighbours[i];
+        if (failed && n->to == in->first.culprit) continue;
+        if (!(n->told_leave || n->knows_failure) || !is_idle(in, &n->sending, w)) return false;
+        if (!failed && !n->has_left) return false;
+    }
+    return true;
+}
+
+/* True once nothing is left to do: the group is being left, and the neighbours have heard so and
+ * said so, or do not answer. */
+static bool is_finished(Watch *w) {
+    CoupletGroupInside *in = w->group->inside;
+    if (!in->ending) return false;
+    if (w->ending_since == 0) w->ending_since = w->now;
+    in->parted = has_parted(w);
+    return in->parted || w->now - w->ending_since > farewell_patience;
+}
+
+static void nap(CoupletGroupInside *in) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += in->pending > 0 ? BUSY_NAP : IDLE_NAP;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_cond_timedwait(&in->wake, &in->lock, &until);
+}
+
+static void *watch(void *argument) {
+    Watch w = {.group = argument};
+    CoupletGroupInside *in = w.group->inside;
+    pthread_mutex_lock(&in->lock);
+    w.now = couplet_group_now();
+    do {
+        const double before = w.now;
+        w.now = couplet_group_now();
+        allow_for_sleep(&w, before);
+        for (int i = 0; i < in->neighbour_count; i++) {
+            hear(&w, &in->neighbours[i]);
+            send_beat(&w, &in->neighbours[i]);
+        }
+        miss_all(&w);
+        if (is_finished(&w)) break;
+        nap(in);
+    } while (true);
+    pthread_mutex_unlock(&in->lock);
+    return NULL;
+}
+
+static void find_neighbours(CoupletGroup *g) {
+    CoupletGroupInside *in = g->inside;
+    for (int step = 1; step < g->ranks; step *= 2)
+        in->neighbours[in->neighbour_count++] =
+            (CoupletNeighbour){.to = (g->rank + step) % g->ranks,
+                               .from = (g->rank - step + g->ranks) % g->ranks,
+                               .heard = couplet_group_now()};
+}
+
+bool couplet_group_watch_start(CoupletGroup *g) {
+    CoupletGroupInside *in = g->inside;
+    Watch w = {.group = g};
+    sigset_t all, before;
+    find_neighbours(g);
+    for (int i = 0; i < in->neighbour_count; i++)
+        if (!listen(&w, &in->neighbours[i])) return false;
+    /* signals are for the thread of the caller */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    in->watches = pthread_create(&in->watcher, NULL, watch, g) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return in->watches;
+}
+
+bool couplet_group_watch_stop(CoupletGroup *g) {
+    CoupletGroupInside *in = g->inside;
+    if (!in->watches) return false;
+    pthread_mutex_lock(&in->lock);
+    in->ending = true;
+    pthread_cond_signal(&in->wake);
+    pthread_mutex_unlock(&in->lock);
+    pthread_join(in->watcher, NULL);
+    in->watches = false;
+    return in->parted && !atomic_load(&in->failed);
+}
+
+void couplet_group_heed(CoupletGroup *g, const volatile sig_atomic_t *signalled) {
+    if (!g->inside) return;
+    pthread_mutex_lock(&g->inside->lock);
+    g->inside->signalled = signalled;
+    pthread_mutex_unlock(&g->inside->lock);
+}
