@@ -478,47 +478,44 @@ void check_net(Check *c, Stmt *s) {
                     type_text(c->arena, s->value->type));
 }
 
+static void check_net_of_body(Check *c, Stmt *s) {
+    check_net(c, s);
+    s->symbol = scope_declare(c, SYMBOL_NET, s->name, s->name_span, s, NULL);
+    s->symbol->type = type_make(c, KIND_NET, 0, NULL);
+}
+
+static void check_statement_of_body(Check *c, Stmt *s) {
+    if (s->kind == STMT_LET)
+        check_let(c, s);
+    else if (s->kind == STMT_PARAM)
+        check_owned(c, s, SYMBOL_PARAM, false);
+    else if (s->kind == STMT_STATE)
+        check_owned(c, s, SYMBOL_STATE, c->in_rule);
+    else if (s->kind == STMT_DRAW)
+        check_draw(c, s);
+    else if (s->kind == STMT_UPDATE)
+        check_update(c, s);
+    else if (s->kind == STMT_NET)
+        check_net_of_body(c, s);
+    else if (s->kind == STMT_SCAN)
+        check_scan(c, s);
+    else if (s->kind == STMT_NEXT)
+        check_next(c, s);
+    else
+        diag_report(c->diag, CODE_STATEMENT_PLACE, s->span,
+                    "this statement belongs to a method, not into a body");
+}
+
 void check_body(Check *c, Stmt **body, int count) {
     for (int i = 0; i < count; i++) {
-        Stmt *s = body[i];
-        switch (s->kind) {
-        case STMT_LET:
-            check_let(c, s);
-            break;
-        case STMT_PARAM:
-            check_owned(c, s, SYMBOL_PARAM, false);
-            break;
-        case STMT_STATE:
-            check_owned(c, s, SYMBOL_STATE, c->in_rule);
-            break;
-        case STMT_DRAW:
-            check_draw(c, s);
-            break;
-        case STMT_UPDATE:
-            check_update(c, s);
-            break;
-        case STMT_NET:
-            check_net(c, s);
-            s->symbol = scope_declare(c, SYMBOL_NET, s->name, s->name_span, s, NULL);
-            s->symbol->type = type_make(c, KIND_NET, 0, NULL);
-            break;
-        case STMT_SCAN:
-            check_scan(c, s);
-            break;
-        case STMT_NEXT:
-            check_next(c, s);
-            break;
-        case STMT_RETURN:
-            c->result = check_expr(c, s->value);
-            if (i + 1 < count)
-                diag_report(c->diag, CODE_RETURN, body[i + 1]->span,
-                            "nothing after `return` is ever reached");
-            break;
-        default:
-            diag_report(c->diag, CODE_STATEMENT_PLACE, s->span,
-                        "this statement belongs to a method, not into a body");
-            break;
+        if (body[i]->kind != STMT_RETURN) {
+            check_statement_of_body(c, body[i]);
+            continue;
         }
+        c->result = check_expr(c, body[i]->value);
+        if (i + 1 < count)
+            diag_report(c->diag, CODE_RETURN, body[i + 1]->span,
+                        "nothing after `return` is ever reached");
     }
 }
 

@@ -695,9 +695,20 @@ Type *net_typed_apply(Check *c, Expr *net, Type *argument, Span span) {
         if (s->kind == SYMBOL_BUILTIN || s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN)
             return apply_function(c, net, argument, span);
         return type_poison(c);
-    default:
-        return type_poison(c);
+    case EXPR_NUMBER:
+    case EXPR_STRING:
+    case EXPR_BOOL:
+    case EXPR_INDEX:
+    case EXPR_UNARY:
+    case EXPR_BINARY:
+    case EXPR_REDUCE:
+    case EXPR_IF:
+    case EXPR_DEFAULT:
+    case EXPR_STOP:
+    case EXPR_RANGE:
+        break; /* no network */
     }
+    return type_poison(c);
 }
 
 static bool speaks_of(const Expr *e, const Binder *binder) {

@@ -117,31 +117,23 @@ static void check_kmeans(Check *c, Stmt *s) {
 /* ---- statements ------------------------------------------------------------------------------ */
 
 static void check_sweep_statement(Check *c, Stmt *s) {
-    switch (s->kind) {
-    case STMT_LET:
+    if (s->kind == STMT_LET)
         check_let(c, s);
-        break;
-    case STMT_VIEW:
+    else if (s->kind == STMT_VIEW)
         check_view(c, s);
-        break;
-    case STMT_UPDATE:
+    else if (s->kind == STMT_UPDATE)
         check_update(c, s);
-        break;
-    case STMT_OVER:
+    else if (s->kind == STMT_OVER)
         diag_report(c->diag, CODE_EVERY_EPOCH, s->span,
                     "a sweep stands in no other sweep, which would go over the whole of `%s` for "
                     "each of its batches",
                     s->value->name);
-        break;
-    case STMT_REPORT:
+    else if (s->kind == STMT_REPORT)
         diag_report(c->diag, CODE_REPORT, s->span,
                     "a sweep makes no number: it writes into a state what is reported behind it");
-        break;
-    default:
+    else
         diag_report(c->diag, CODE_STATEMENT_PLACE, s->span,
                     "a sweep is made of view, let and update");
-        break;
-    }
 }
 
 /* True if a sweep adds up in a state: it must then meet each sample once. A sweep that writes by
@@ -247,36 +239,30 @@ void check_misplaced_report(Check *c, const Stmt *s) {
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+static void check_statement_between(Check *c, Stmt *s, const char *where) {
+    if (s->kind == STMT_LET) {
+        check_let(c, s);
+    } else if (s->kind == STMT_OVER) {
+        check_over(c, s);
+    } else if (s->kind == STMT_REPORT) {
+        check_report(c, s);
+    } else if (s->kind == STMT_UPDATE && is_kmeans(c, s)) {
+        check_kmeans(c, s);
+    } else if (s->kind == STMT_UPDATE) {
+        check_update(c, s);
+    } else {
+        diag_report(c->diag, CODE_STATEMENT_PLACE, s->span,
+                    "`%s` is made of over, let, update and report", where);
+        if (s->kind == STMT_EVERY && c->in_eval)
+            diag_suggest(c->diag, "how often it measures stands ahead of its brace: `eval every "
+                                  "2 epochs { .. }`");
+    }
+}
+
 static void check_between(Check *c, Stmt *const *body, int count, const char *where) {
     scope_push(c);
-    for (int i = 0; i < count; i++) {
-        Stmt *part = body[i];
-        switch (part->kind) {
-        case STMT_LET:
-            check_let(c, part);
-            break;
-        case STMT_OVER:
-            check_over(c, part);
-            break;
-        case STMT_REPORT:
-            check_report(c, part);
-            break;
-        case STMT_UPDATE:
-            if (is_kmeans(c, part))
-                check_kmeans(c, part);
-            else
-                check_update(c, part);
-            break;
-        default:
-            diag_report(c->diag, CODE_STATEMENT_PLACE, part->span,
-                        "`%s` is made of over, let, update and report", where);
-            if (part->kind == STMT_EVERY && c->in_eval)
-                diag_suggest(c->diag,
-                             "how often it measures stands ahead of its brace: `eval every "
-                             "2 epochs { .. }`");
-            break;
-        }
-    }
+    for (int i = 0; i < count; i++)
+        check_statement_between(c, body[i], where);
     scope_pop(c);
 }
 

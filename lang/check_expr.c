@@ -50,66 +50,59 @@ static bool poisoned(const Type *t) {
 
 /* ---- dimensions ------------------------------------------------------------------------------ */
 
+static Dim *dim_of_name(Check *c, const Expr *e) {
+    Symbol *s = e->symbol ? e->symbol : scope_find(c->scope, e->name);
+    if (!s) return NULL;
+    if (s->kind == SYMBOL_HYPER && s->param && s->param->value) return dim_of(c, s->param->value);
+    if (s->kind == SYMBOL_DATA && s->stmt && s->stmt->data)
+        return dim_const(c->dims, source_rows(c, s->stmt->data, e->span));
+    const bool is_number =
+        s->kind == SYMBOL_DIMENSION || s->kind == SYMBOL_CONFIG ||
+        (s->kind == SYMBOL_ARGUMENT && s->type && s->type->rank == 0 && type_is_numeric(s->type));
+    return is_number ? dim_name(c->dims, s) : NULL;
+}
+
+static Dim *dim_of_pair(Check *c, DimKind kind, const Expr *first, const Expr *second) {
+    Dim *a = dim_of(c, first), *b = dim_of(c, second);
+    return a && b ? dim_make(c->dims, kind, a, b) : NULL;
+}
+
+static Dim *dim_of_binary(Check *c, const Expr *e) {
+    const Expr *a = e->args[0], *b = e->args[1];
+    if (e->op == OP_ADD) return dim_of_pair(c, DIM_ADD, a, b);
+    if (e->op == OP_MUL) return dim_of_pair(c, DIM_MUL, a, b);
+    if (e->op == OP_FLOORDIV) return dim_of_pair(c, DIM_FLOOR_DIV, a, b);
+    if (e->op == OP_MOD) return dim_of_pair(c, DIM_MOD, a, b);
+    if (e->op != OP_SUB) return NULL;
+    Dim *from = dim_of(c, a), *less = dim_of(c, b);
+    if (!from || !less) return NULL;
+    Dim *negative = dim_make(c->dims, DIM_MUL, dim_const(c->dims, -1), less);
+    return dim_make(c->dims, DIM_ADD, from, negative);
+}
+
+/* `ceil(a / b)`, `floor(a / b)`, `min(a, b)` and `max(a, b)`; ceil and floor of a whole number. */
+static Dim *dim_of_call(Check *c, const Expr *e) {
+    if (e->callee->kind != EXPR_NAME || e->arg_count < 1) return NULL;
+    const char *name = e->callee->name;
+    const Expr *first = e->args[0];
+    const bool is_ceil = strcmp(name, "ceil") == 0, is_min = strcmp(name, "min") == 0;
+    if (is_ceil || strcmp(name, "floor") == 0) {
+        if (first->kind != EXPR_BINARY || first->op != OP_DIV) return dim_of(c, first);
+        return dim_of_pair(c, is_ceil ? DIM_CEIL_DIV : DIM_FLOOR_DIV, first->args[0],
+                           first->args[1]);
+    }
+    if (e->arg_count != 2 || (!is_min && strcmp(name, "max") != 0)) return NULL;
+    return dim_of_pair(c, is_min ? DIM_MIN : DIM_MAX, first, e->args[1]);
+}
+
 Dim *dim_of(Check *c, const Expr *e) {
-    Dim *a, *b;
-    switch (e->kind) {
-    case EXPR_NUMBER:
+    if (e->kind == EXPR_NUMBER)
         return e->number == floor(e->number) && fabs(e->number) <= MOST_WHOLE
                    ? dim_const(c->dims, (int64_t)e->number)
                    : NULL;
-    case EXPR_NAME: {
-        Symbol *s = e->symbol ? e->symbol : scope_find(c->scope, e->name);
-        if (!s) return NULL;
-        if (s->kind == SYMBOL_HYPER && s->param && s->param->value)
-            return dim_of(c, s->param->value);
-        if (s->kind == SYMBOL_DATA && s->stmt && s->stmt->data)
-            return dim_const(c->dims, source_rows(c, s->stmt->data, e->span));
-        bool number = s->kind == SYMBOL_DIMENSION || s->kind == SYMBOL_CONFIG ||
-                      (s->kind == SYMBOL_ARGUMENT && s->type && s->type->rank == 0 &&
-                       type_is_numeric(s->type));
-        return number ? dim_name(c->dims, s) : NULL;
-    }
-    case EXPR_BINARY:
-        a = dim_of(c, e->args[0]);
-        b = dim_of(c, e->args[1]);
-        if (!a || !b) return NULL;
-        switch (e->op) {
-        case OP_ADD:
-            return dim_make(c->dims, DIM_ADD, a, b);
-        case OP_SUB:
-            return dim_make(c->dims, DIM_ADD, a,
-                            dim_make(c->dims, DIM_MUL, dim_const(c->dims, -1), b));
-        case OP_MUL:
-            return dim_make(c->dims, DIM_MUL, a, b);
-        case OP_FLOORDIV:
-            return dim_make(c->dims, DIM_FLOOR_DIV, a, b);
-        case OP_MOD:
-            return dim_make(c->dims, DIM_MOD, a, b);
-        default:
-            return NULL;
-        }
-    case EXPR_CALL:
-        if (e->callee->kind != EXPR_NAME || e->arg_count < 1) return NULL;
-        if (strcmp(e->callee->name, "ceil") == 0 || strcmp(e->callee->name, "floor") == 0) {
-            const Expr *q = e->args[0];
-            if (q->kind != EXPR_BINARY || q->op != OP_DIV) return dim_of(c, q);
-            a = dim_of(c, q->args[0]);
-            b = dim_of(c, q->args[1]);
-            return a && b ? dim_make(c->dims,
-                                     e->callee->name[0] == 'c' ? DIM_CEIL_DIV : DIM_FLOOR_DIV, a, b)
-                          : NULL;
-        }
-        if (e->arg_count == 2 &&
-            (strcmp(e->callee->name, "min") == 0 || strcmp(e->callee->name, "max") == 0)) {
-            a = dim_of(c, e->args[0]);
-            b = dim_of(c, e->args[1]);
-            return a && b ? dim_make(c->dims, e->callee->name[1] == 'i' ? DIM_MIN : DIM_MAX, a, b)
-                          : NULL;
-        }
-        return NULL;
-    default:
-        return NULL;
-    }
+    if (e->kind == EXPR_NAME) return dim_of_name(c, e);
+    if (e->kind == EXPR_BINARY) return dim_of_binary(c, e);
+    return e->kind == EXPR_CALL ? dim_of_call(c, e) : NULL;
 }
 
 void dim_report_fault(Check *c, Span span) {
@@ -301,9 +294,16 @@ static Type *check_reduce(Check *c, Expr *e) {
     case REDUCE_MAX:
     case REDUCE_MIN:
         return type_make(c, body->kind, 0, NULL);
-    default:
-        return type_make(c, KIND_REAL, 0, NULL);
+    case REDUCE_PROD:
+    case REDUCE_MEAN:
+    case REDUCE_VAR:
+    case REDUCE_VAR_UNBIASED:
+    case REDUCE_LOGSUMEXP:
+    case REDUCE_SOFTMAX:
+    case REDUCE_TOPK:
+        break;
     }
+    return type_make(c, KIND_REAL, 0, NULL);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */

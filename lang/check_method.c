@@ -166,6 +166,23 @@ Param *setting_of_train(Module *spec, const char *name) {
     return NULL;
 }
 
+static void check_loss(Check *c, const Stmt *s) {
+    const Type *t = check_expr(c, s->value);
+    if (t->kind != KIND_POISON && (t->rank || !type_is_numeric(t))) {
+        diag_report(c->diag, CODE_LOSS_KIND, s->value->span, "a loss is one number; this is %s",
+                    type_text(c->arena, t));
+        if (t->rank == 1 && s->value->kind == EXPR_NAME)
+            diag_suggest(c->diag, "take the mean over the samples: `loss mean[i] %s[i]`",
+                         s->value->name);
+    }
+    for (int i = 0; i < s->target_count; i++)
+        check_part(c, s->targets[i]);
+    if (s->name && check_is_key_of_log(s->name))
+        diag_report(c->diag, CODE_LOSS_NAME, s->name_span,
+                    "the log has a key `%s` already; the column of a loss has a name of its own",
+                    s->name);
+}
+
 void check_statement(Check *c, Module *m, Stmt *s) {
     switch (s->kind) {
     case STMT_DATA:
@@ -233,24 +250,9 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_NET:
         if (!s->has_config) check_net(c, s);
         break;
-    case STMT_LOSS: {
-        Type *t = check_expr(c, s->value);
-        if (t->kind != KIND_POISON && (t->rank || !type_is_numeric(t))) {
-            diag_report(c->diag, CODE_LOSS_KIND, s->value->span, "a loss is one number; this is %s",
-                        type_text(c->arena, t));
-            if (t->rank == 1 && s->value->kind == EXPR_NAME)
-                diag_suggest(c->diag, "take the mean over the samples: `loss mean[i] %s[i]`",
-                             s->value->name);
-        }
-        for (int i = 0; i < s->target_count; i++)
-            check_part(c, s->targets[i]);
-        if (s->name && check_is_key_of_log(s->name))
-            diag_report(
-                c->diag, CODE_LOSS_NAME, s->name_span,
-                "the log has a key `%s` already; the column of a loss has a name of its own",
-                s->name);
+    case STMT_LOSS:
+        check_loss(c, s);
         break;
-    }
     case STMT_SCAN:
         check_scan(c, s);
         break;
@@ -262,7 +264,9 @@ void check_statement(Check *c, Module *m, Stmt *s) {
             diag_report(c->diag, CODE_STATEMENT_PLACE, s->span,
                         "`return` belongs into a function or a net");
         break;
-    default:
-        break;
+    case STMT_USE:
+    case STMT_FN:
+    case STMT_OPTIMISER:
+        break; /* they are checked with their module */
     }
 }

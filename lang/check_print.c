@@ -112,7 +112,14 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
         for (int i = 0; i < s->otherwise_count; i++)
             print_stmt(arena, out, s->otherwise[i]);
         break;
-    default:
+    case STMT_USE:
+    case STMT_UPDATE:
+    case STMT_EMA:
+    case STMT_RETURN:
+    case STMT_NEXT:
+    case STMT_TRAIN:
+    case STMT_OVER:
+    case STMT_REPORT:
         break;
     }
 }

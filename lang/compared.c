@@ -145,6 +145,12 @@ static void look_at_side(Side *side, const Expr *e, const FlowFrame *frame) {
     flow_walk(flow_new(side->compared->arena, side->compared->method), e, frame, find_field, side);
 }
 
+/* True for names that stand for what the walk goes on to. */
+static bool leads_on(SymbolKind kind) {
+    return kind == SYMBOL_LET || kind == SYMBOL_ARGUMENT || kind == SYMBOL_HYPER ||
+           kind == SYMBOL_DATA;
+}
+
 static bool find_field(void *context, const FlowVisit *v) {
     Side *side = context;
     const Symbol *s = v->e->symbol, *callee = v->e->kind == EXPR_CALL ? v->e->callee->symbol : NULL;
@@ -153,21 +159,12 @@ static bool find_field(void *context, const FlowVisit *v) {
     side->is_other |=
         callee && callee->kind == SYMBOL_BUILTIN && strcmp(callee->name, "range") == 0;
     if (!s) return true;
-    switch (s->kind) {
-    case SYMBOL_FIELD:
+    if (s->kind == SYMBOL_FIELD)
         add_field(side, v->e);
-        break;
-    case SYMBOL_COLUMN:
-        if (s->param->value) look_at_side(side, s->param->value, NULL);
-        break;
-    case SYMBOL_LET:
-    case SYMBOL_ARGUMENT:
-    case SYMBOL_HYPER:
-    case SYMBOL_DATA:
-        break;
-    default:
+    else if (s->kind == SYMBOL_COLUMN && s->param->value)
+        look_at_side(side, s->param->value, NULL);
+    else if (s->kind != SYMBOL_COLUMN && !leads_on(s->kind))
         side->is_other = true;
-    }
     return true;
 }
 

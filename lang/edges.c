@@ -158,28 +158,12 @@ static void warn_unused_params(Edges *e, const Stmt *s, const char *what) {
 
 static void check_use(void *context, Stmt *s) {
     Edges *e = context;
-    switch (s->kind) {
-    case STMT_VIEW:
-        warn_unused_params(e, s, "view");
-        break;
-    case STMT_HYPER:
-        warn_unused_params(e, s, "hyper");
-        break;
-    case STMT_DRAW:
-        warn_unused_params(e, s, "draw");
-        break;
-    case STMT_NET:
-        if (!s->has_config) warn_unused(e, s->symbol, s->name_span, "network");
-        break;
-    case STMT_LET:
-        if (!s->is_function) warn_unused(e, s->symbol, s->name_span, "value");
-        break;
-    case STMT_QUEUE:
-        warn_unused(e, s->symbol, s->name_span, "queue");
-        break;
-    default:
-        break;
-    }
+    if (s->kind == STMT_VIEW) warn_unused_params(e, s, "view");
+    if (s->kind == STMT_HYPER) warn_unused_params(e, s, "hyper");
+    if (s->kind == STMT_DRAW) warn_unused_params(e, s, "draw");
+    if (s->kind == STMT_NET && !s->has_config) warn_unused(e, s->symbol, s->name_span, "network");
+    if (s->kind == STMT_LET && !s->is_function) warn_unused(e, s->symbol, s->name_span, "value");
+    if (s->kind == STMT_QUEUE) warn_unused(e, s->symbol, s->name_span, "queue");
 }
 
 /* The values inside functions and nets. */

@@ -316,7 +316,14 @@ static void walk(Flow *f, const Expr *e, State at) {
         break;
     case EXPR_MEMBER:
         break; /* a field, a column, a part: there is nothing below */
-    default:
+    case EXPR_NUMBER:
+    case EXPR_STRING:
+    case EXPR_BOOL:
+    case EXPR_UNARY:
+    case EXPR_DEFAULT:
+    case EXPR_COPY:
+    case EXPR_RANGE:
+    case EXPR_COMPOSE:
         walk_args(f, e, at);
         break;
     }
@@ -354,35 +361,34 @@ void flow_walk_losses(Flow *f, FlowVisitor visit, void *context) {
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
+static bool number_of_builtin(const char *name, const FlowClock *clock, double *value) {
+    if (strcmp(name, "pi") == 0)
+        *value = acos(-1);
+    else if (strcmp(name, "step") == 0)
+        *value = clock->step;
+    else if (strcmp(name, "steps") == 0)
+        *value = clock->steps;
+    else
+        return false;
+    return true;
+}
+
 static bool number_of_name(const Expr *e, const FlowFrame *frame, const FlowClock *clock,
                            double *value) {
     const Symbol *s = e->symbol;
-    int position;
     if (!s) return false;
-    switch (s->kind) {
-    case SYMBOL_HYPER:
+    if (s->kind == SYMBOL_HYPER)
         return s->param && s->param->value && flow_number(s->param->value, NULL, clock, value);
-    case SYMBOL_LET:
+    if (s->kind == SYMBOL_LET)
         return s->stmt && !s->stmt->binder_count && !s->stmt->scan &&
                flow_number(s->stmt->value, frame_of_let(frame, s->stmt), clock, value);
-    case SYMBOL_ARGUMENT: {
+    if (s->kind == SYMBOL_ARGUMENT) {
+        int position;
         const FlowFrame *owner = frame_with_param(frame, s->param, &position);
         const Expr *given = owner ? argument_of(owner, position) : NULL;
         return given && flow_number(given, owner->caller, clock, value);
     }
-    case SYMBOL_BUILTIN:
-        if (strcmp(s->name, "pi") == 0)
-            *value = acos(-1);
-        else if (strcmp(s->name, "step") == 0)
-            *value = clock->step;
-        else if (strcmp(s->name, "steps") == 0)
-            *value = clock->steps;
-        else
-            return false;
-        return true;
-    default:
-        return false;
-    }
+    return s->kind == SYMBOL_BUILTIN && number_of_builtin(s->name, clock, value);
 }
 
 static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowClock *clock,

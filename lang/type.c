@@ -326,9 +326,15 @@ const char *dim_text(Arena *arena, const Dim *d) {
         return arena_printf(arena, "(%s) div %s", a, b);
     case DIM_MOD:
         return arena_printf(arena, "(%s) mod %s", a, b);
-    default:
-        return arena_printf(arena, "%s(%s, %s)", d->kind == DIM_MIN ? "min" : "max", a, b);
+    case DIM_MIN:
+        return arena_printf(arena, "min(%s, %s)", a, b);
+    case DIM_MAX:
+        return arena_printf(arena, "max(%s, %s)", a, b);
+    case DIM_CONST:
+    case DIM_NAME:
+        break; /* answered above */
     }
+    return "";
 }
 
 const char *type_text(Arena *arena, const Type *type) {
