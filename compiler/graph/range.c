@@ -104,18 +104,6 @@ static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, 
     return known && *low >= INT32_MIN && *high <= INT32_MAX;
 }
 
-static bool range_of_product(int64_t al, int64_t ah, int64_t bl, int64_t bh, int64_t *low,
-                             int64_t *high) {
-    int64_t corners[4];
-    if (__builtin_mul_overflow(al, bl, &corners[0]) ||
-        __builtin_mul_overflow(al, bh, &corners[1]) ||
-        __builtin_mul_overflow(ah, bl, &corners[2]) || __builtin_mul_overflow(ah, bh, &corners[3]))
-        return false;
-    *low = min_of(min_of(corners[0], corners[1]), min_of(corners[2], corners[3]));
-    *high = max_of(max_of(corners[0], corners[1]), max_of(corners[2], corners[3]));
-    return true;
-}
-
 /* An entry of an array has 32 bits, and so has a real made whole; what is computed may have
  * more. */
 static bool is_stored(const GExpr *e) {
@@ -136,102 +124,155 @@ static bool range_of_any_data(Ranges *r, const GExpr *e, int64_t *low, int64_t *
     return true;
 }
 
+/* The ranges of the first two arguments, where they are known. */
+typedef struct Sides {
+    bool a, b;
+    int64_t al, ah, bl, bh;
+} Sides;
+
+/* Sets the range that an operation has by those of its arguments; false where it is not known. */
+typedef bool RangeRule(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high);
+
+static bool range_of_add(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
+    (void)r, (void)e;
+    return s->a && s->b && !__builtin_add_overflow(s->al, s->bl, low) &&
+           !__builtin_add_overflow(s->ah, s->bh, high);
+}
+
+static bool range_of_sub(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
+    (void)r, (void)e;
+    return s->a && s->b && !__builtin_sub_overflow(s->al, s->bh, low) &&
+           !__builtin_sub_overflow(s->ah, s->bl, high);
+}
+
+static bool range_of_neg(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
+    (void)r, (void)e;
+    return s->a && !__builtin_sub_overflow(0, s->ah, low) &&
+           !__builtin_sub_overflow(0, s->al, high);
+}
+
+static bool range_of_mul(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
+    int64_t corners[4];
+    (void)r, (void)e;
+    if (!s->a || !s->b || __builtin_mul_overflow(s->al, s->bl, &corners[0]) ||
+        __builtin_mul_overflow(s->al, s->bh, &corners[1]) ||
+        __builtin_mul_overflow(s->ah, s->bl, &corners[2]) ||
+        __builtin_mul_overflow(s->ah, s->bh, &corners[3]))
+        return false;
+    *low = min_of(min_of(corners[0], corners[1]), min_of(corners[2], corners[3]));
+    *high = max_of(max_of(corners[0], corners[1]), max_of(corners[2], corners[3]));
+    return true;
+}
+
+static bool range_of_abs(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
+    (void)e;
+    if (!r->of_any_data || !s->a || s->al == INT64_MIN) return false;
+    *low = 0;
+    *high = max_of(s->ah, -s->al);
+    return true;
+}
+
+static bool range_of_sign(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
+    (void)e, (void)s;
+    *low = -1;
+    *high = 1;
+    return r->of_any_data;
+}
+
 /* A quotient and a remainder are no larger than what is divided, and a remainder is smaller than
  * the divisor. */
-static bool range_of_division(const GExpr *e, bool a, int64_t al, int64_t ah, bool b, int64_t bl,
-                              int64_t bh, int64_t *low, int64_t *high) {
-    const bool is_known = e->op == G_MOD ? b : a;
-    const int64_t least = e->op == G_MOD ? bl : al, most = e->op == G_MOD ? bh : ah;
+static bool range_of_division(bool is_known, int64_t least, int64_t most, int64_t *low,
+                              int64_t *high) {
     if (!is_known || least == INT64_MIN) return false;
     *high = max_of(max_of(most, -least), 1);
     *low = -*high;
     return true;
 }
 
+static bool divides_by_constant(const Sides *s) {
+    return s->b && s->bl == s->bh && s->bl > 0;
+}
+
+static bool range_of_fdiv(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
+    (void)e;
+    if (!s->a || !divides_by_constant(s))
+        return r->of_any_data && range_of_division(s->a, s->al, s->ah, low, high);
+    *low = gx_floor_div(s->al, s->bl);
+    *high = gx_floor_div(s->ah, s->bl);
+    return true;
+}
+
+static bool range_of_mod(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
+    (void)e;
+    if (!divides_by_constant(s))
+        return r->of_any_data && range_of_division(s->b, s->bl, s->bh, low, high);
+    const bool is_one_quotient = s->a && gx_floor_div(s->al, s->bl) == gx_floor_div(s->ah, s->bl);
+    *low = is_one_quotient ? s->al - s->bl * gx_floor_div(s->al, s->bl) : 0;
+    *high = is_one_quotient ? s->ah - s->bl * gx_floor_div(s->al, s->bl) : s->bl - 1;
+    return true;
+}
+
+/* A known side bounds a maximum from below only; a range needs both ends, unless a minimum around
+ * clamps it. */
+static bool range_of_max(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
+    (void)r;
+    if (s->a && s->b) {
+        *low = max_of(s->al, s->bl);
+        *high = max_of(s->ah, s->bh);
+        return true;
+    }
+    if (s->a == s->b || !is_stored(e->args[s->a])) return false;
+    *low = s->a ? s->al : s->bl;
+    *high = max_of(INT32_MAX, s->a ? s->ah : s->bh);
+    return true;
+}
+
+static bool range_of_min(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
+    (void)r;
+    if (s->a && s->b) {
+        *low = min_of(s->al, s->bl);
+        *high = min_of(s->ah, s->bh);
+        return true;
+    }
+    if (s->a == s->b || !is_stored(e->args[s->a])) return false;
+    *low = min_of(INT32_MIN, s->a ? s->al : s->bl);
+    *high = s->a ? s->ah : s->bh;
+    return true;
+}
+
+static bool range_of_select(Ranges *r, const GExpr *e, const Sides *s, int64_t *low,
+                            int64_t *high) {
+    int64_t al, ah, bl, bh;
+    (void)s;
+    if (e->args[1]->type != GT_INT || !range(r, e->args[1], &al, &ah) ||
+        !range(r, e->args[2], &bl, &bh))
+        return false;
+    *low = min_of(al, bl);
+    *high = max_of(ah, bh);
+    return true;
+}
+
+static bool range_of_load(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
+    (void)s;
+    return !e->has_else && range_of_entries(r->g, e->tensor, r->depth, low, high);
+}
+
 static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
+    static RangeRule *const rules[G_OP_COUNT] = {
+        [G_ADD] = range_of_add,       [G_SUB] = range_of_sub,       [G_NEG] = range_of_neg,
+        [G_MUL] = range_of_mul,       [G_ABS] = range_of_abs,       [G_SIGN] = range_of_sign,
+        [G_FLOORDIV] = range_of_fdiv, [G_MOD] = range_of_mod,       [G_MAX] = range_of_max,
+        [G_MIN] = range_of_min,       [G_SELECT] = range_of_select, [G_LOAD] = range_of_load};
     if (affine_range(r->g, e, r->extents, low, high)) return true;
     if (r->of_any_data && (e->op == G_LOAD || e->op == G_TO_INT))
         return range_of_any_data(r, e, low, high);
-    int64_t al = 0, ah = 0, bl = 0, bh = 0;
-    bool a = e->arg_count > 0 && e->op != G_LOAD && e->args[0]->type == GT_INT &&
-             range(r, e->args[0], &al, &ah);
-    bool b = e->arg_count > 1 && e->op != G_LOAD && e->args[1]->type == GT_INT &&
-             range(r, e->args[1], &bl, &bh);
-    switch (e->op) {
-    case G_ADD:
-        return a && b && !__builtin_add_overflow(al, bl, low) &&
-               !__builtin_add_overflow(ah, bh, high);
-    case G_SUB:
-        return a && b && !__builtin_sub_overflow(al, bh, low) &&
-               !__builtin_sub_overflow(ah, bl, high);
-    case G_NEG:
-        return a && !__builtin_sub_overflow(0, ah, low) && !__builtin_sub_overflow(0, al, high);
-    case G_MUL:
-        return a && b && range_of_product(al, ah, bl, bh, low, high);
-    case G_ABS:
-        if (!r->of_any_data || !a || al == INT64_MIN) return false;
-        *low = 0;
-        *high = max_of(ah, -al);
-        return true;
-    case G_SIGN:
-        *low = -1;
-        *high = 1;
-        return r->of_any_data;
-    case G_FLOORDIV:
-        if (r->of_any_data && (!a || !b || bl != bh || bl <= 0))
-            return range_of_division(e, a, al, ah, b, bl, bh, low, high);
-        if (!a || !b || bl != bh || bl <= 0) return false;
-        *low = gx_floor_div(al, bl);
-        *high = gx_floor_div(ah, bl);
-        return true;
-    case G_MOD:
-        if (r->of_any_data && (!b || bl != bh || bl <= 0))
-            return range_of_division(e, a, al, ah, b, bl, bh, low, high);
-        if (!b || bl != bh || bl <= 0) return false;
-        *low = 0;
-        *high = bl - 1;
-        if (a && gx_floor_div(al, bl) == gx_floor_div(ah, bl)) {
-            *low = al - bl * gx_floor_div(al, bl);
-            *high = ah - bl * gx_floor_div(al, bl);
-        }
-        return true;
-    case G_MAX:
-        /* A known side bounds from below only; a range needs both, unless a min around clamps
-         * it. */
-        if (a && b) {
-            *low = max_of(al, bl);
-            *high = max_of(ah, bh);
-            return true;
-        }
-        if (a == b || !is_stored(e->args[a])) return false;
-        *low = a ? al : bl;
-        *high = max_of(INT32_MAX, a ? ah : bh);
-        return true;
-    case G_MIN:
-        if (a && b) {
-            *low = min_of(al, bl);
-            *high = min_of(ah, bh);
-            return true;
-        }
-        if (a == b || !is_stored(e->args[a])) return false;
-        *low = min_of(INT32_MIN, a ? al : bl);
-        *high = a ? ah : bh;
-        return true;
-    case G_SELECT: {
-        int64_t cl, ch;
-        if (e->args[1]->type != GT_INT || !range(r, e->args[1], &bl, &bh) ||
-            !range(r, e->args[2], &cl, &ch))
-            return false;
-        *low = min_of(bl, cl);
-        *high = max_of(bh, ch);
-        return true;
-    }
-    case G_LOAD:
-        return !e->has_else && range_of_entries(r->g, e->tensor, r->depth, low, high);
-    case G_TO_INT:
-    default:
-        return false;
-    }
+    if (!rules[e->op]) return false;
+    Sides s = {0};
+    if (e->arg_count > 0 && e->op != G_LOAD && e->args[0]->type == GT_INT)
+        s.a = range(r, e->args[0], &s.al, &s.ah);
+    if (e->arg_count > 1 && e->op != G_LOAD && e->args[1]->type == GT_INT)
+        s.b = range(r, e->args[1], &s.bl, &s.bh);
+    return rules[e->op](r, e, &s, low, high);
 }
 
 static void keep_interval(Ranges *r, const GExpr *e, Interval interval) {
@@ -281,23 +322,18 @@ static bool range_in_64_bits(Graph *g, const GExpr *e, const int64_t *extents, i
     return is_known;
 }
 
+static bool is_sum_or_product(GOp op) {
+    return op == G_ADD || op == G_SUB || op == G_MUL || op == G_NEG || op == G_ABS;
+}
+
 bool gx_may_wrap(Graph *g, const GExpr *e, const int64_t *extents) {
     int64_t low, high;
-    switch (e->op) {
-    case G_ADD:
-    case G_SUB:
-    case G_MUL:
-    case G_NEG:
-    case G_ABS:
+    if (is_sum_or_product(e->op))
         return e->type == GT_INT && !range_in_64_bits(g, e, extents, &low, &high);
-    case G_FLOORDIV:
-    case G_MOD:
-        if (!range_in_64_bits(g, e->args[1], extents, &low, &high) || (low <= 0 && high >= 0))
-            return true;
-        return !range_in_64_bits(g, e, extents, &low, &high);
-    default:
-        return false;
-    }
+    if (e->op != G_FLOORDIV && e->op != G_MOD) return false;
+    const bool is_known = range_in_64_bits(g, e->args[1], extents, &low, &high);
+    if (!is_known || (low <= 0 && high >= 0)) return true;
+    return !range_in_64_bits(g, e, extents, &low, &high);
 }
 
 bool gx_sum_may_wrap(Graph *g, const GNode *n) {

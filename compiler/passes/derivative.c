@@ -146,7 +146,8 @@ static const GExpr *d_select(Graph *g, const GExpr *e, int i) {
 }
 
 static const Rule rules[G_OP_COUNT] = {
-#define SCALAR(name, text, arity, takes, result, price, rule, ...) [G_##name] = d_##rule,
+#define SCALAR(name, text, arity, takes, result, price, whole, real, same, rule, ...)              \
+    [G_##name] = d_##rule,
 #include "compiler/graph/scalars.def"
 #undef SCALAR
 };

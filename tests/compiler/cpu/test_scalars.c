@@ -21,7 +21,7 @@ typedef struct Row {
 } Row;
 
 static const Row rows[] = {
-#define SCALAR(name, text, arity, takes, result, price, rule, domain)                              \
+#define SCALAR(name, text, arity, takes, result, price, whole, real, same, rule, domain)           \
     {text, #domain, G_##name, arity},
 #include "compiler/graph/scalars.def"
 #undef SCALAR

@@ -137,7 +137,7 @@ static void scalar_rows(void **state) {
         GOp op;
         int arity;
     } rows[] = {
-#define SCALAR(name, text, arity, takes, result, price, rule, domain)                              \
+#define SCALAR(name, text, arity, takes, result, price, whole, real, same, rule, domain)           \
     {text, #result, #rule, #domain, G_##name, arity},
 #include "compiler/graph/scalars.def"
 #undef SCALAR
