@@ -1,0 +1,120 @@
+/* Reads off the environment who started this program, and joins the ranks through that MPI
+ * library's module. No launcher has one variable that all have, so the rows below list what each
+ * sets. */
+#include "runtime/group_join.h"
+
+#include "runtime/data/reader.h"
+#include "runtime/numbers.h"
+#include "runtime/transport.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_PATIENCE = 86400 };
+
+static const double usual_patience = 30, least_patience = 1;
+
+/* The variables that a launcher sets in each process. SLURM_NTASKS is no sign: the script of a job
+ * has it, too, and is one process. */
+typedef struct Launcher {
+    const char *rank, *ranks, *module;
+} Launcher;
+
+static const Launcher launchers[] = {
+    {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "mpi_openmpi"},
+    {"PMI_RANK", "PMI_SIZE", "mpi_mpich"},                /* Hydra, and srun --mpi=pmi2 */
+    {"PMIX_RANK", "SLURM_STEP_NUM_TASKS", "mpi_openmpi"}, /* srun --mpi=pmix */
+    {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS", NULL},       /* srun without any of these */
+};
+
+/* A whole number from 0 on; -1 where the variable is none. */
+static int number_of(const char *variable) {
+    const char *text = getenv(variable);
+    double value;
+    bool is_whole;
+    if (!text || !couplet_read_number(text, &value, &is_whole) || !is_whole) return -1;
+    return value >= 0 && value <= INT32_MAX ? (int)value : -1;
+}
+
+static const char *chosen_module(void) {
+    const char *chosen = getenv("COUPLET_MPI");
+    if (!chosen || !*chosen) return NULL;
+    if (strcmp(chosen, "openmpi") == 0) return "mpi_openmpi";
+    if (strcmp(chosen, "mpich") == 0) return "mpi_mpich";
+    return strcmp(chosen, "none") == 0 ? "" : chosen;
+}
+
+CoupletStarted couplet_started(void) {
+    const char *chosen = chosen_module();
+    const CoupletStarted alone = {.ranks = 1};
+    if (chosen && !*chosen) return alone;
+    for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
+        const Launcher *l = &launchers[i];
+        const int rank = number_of(l->rank), ranks = number_of(l->ranks);
+        if (rank < 0 || ranks < 0) continue;
+        if (ranks <= 1) return alone;
+        return (CoupletStarted){rank, ranks, chosen ? chosen : l->module};
+    }
+    return alone;
+}
+
+static bool read_patience(double *out, char *error, size_t error_bytes) {
+    const char *text = getenv("COUPLET_PATIENCE");
+    *out = usual_patience;
+    if (!text || !*text) return true;
+    if (couplet_read_number(text, out, NULL) && *out >= least_patience && *out <= MOST_PATIENCE)
+        return true;
+    snprintf(error, error_bytes,
+             "COUPLET_PATIENCE is a number of seconds from %.0f to %d, and is `%.60s` here",
+             least_patience, MOST_PATIENCE, text);
+    return false;
+}
+
+static const CoupletTransport *find_transport(const CoupletStarted *launch, char *error,
+                                              size_t error_bytes) {
+    char what[120];
+    if (strcmp(launch->module, "mpi_openmpi") != 0 && strcmp(launch->module, "mpi_mpich") != 0) {
+        snprintf(error, error_bytes, "COUPLET_MPI is openmpi, mpich or none, and is `%.60s` here",
+                 launch->module);
+        return NULL;
+    }
+    snprintf(what, sizeof what, "what joins the %d ranks of this run is", launch->ranks);
+    union {
+        void *symbol;
+        CoupletTransportModule *call;
+        /* ISO C has no cast between the two */
+    } give = {
+        couplet_module_find(launch->module, "couplet_transport_module", what, error, error_bytes)};
+    if (!give.symbol) return NULL;
+    const CoupletTransport *transport = give.call(COUPLET_TRANSPORT_VERSION);
+    if (!transport)
+        snprintf(error, error_bytes, "libcouplet_%s.so is a module of another version of Couplet",
+                 launch->module);
+    return transport;
+}
+
+CoupletGroup *couplet_group_join(char *error, size_t error_bytes) {
+    const CoupletStarted launch = couplet_started();
+    double patience;
+    if (launch.ranks <= 1) return couplet_group_alone();
+    if (!launch.module) {
+        snprintf(error, error_bytes,
+                 "srun started %d tasks that cannot speak to each other; `srun --mpi=pmix` starts "
+                 "them as the ranks of one run (COUPLET_MPI=none: as runs of their own)",
+                 launch.ranks);
+        return NULL;
+    }
+    if (!read_patience(&patience, error, error_bytes)) return NULL;
+    const CoupletTransport *transport = find_transport(&launch, error, error_bytes);
+    if (!transport) return NULL;
+    CoupletGroup *g = couplet_group_open(transport, patience, error, error_bytes);
+    if (!g || g->ranks == launch.ranks) return g;
+    /* as where mpirun is of one library and the module of another: each is rank 0 of one */
+    snprintf(error, error_bytes,
+             "this process was started as one of %d ranks, and %s knows of %d: the program was "
+             "started by another MPI library; COUPLET_MPI=openmpi or mpich says by which",
+             launch.ranks, transport->name, g->ranks);
+    couplet_group_close(g);
+    return NULL;
+}
