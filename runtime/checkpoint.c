@@ -1,5 +1,6 @@
 /* The whole state of a run in one safetensors file, and back. Everything in the file is the same
  * for the same steps, so that equal runs end with equal files: no time and no path is in it. */
+#include "runtime/hash.h"
 #include "runtime/safetensors.h"
 #include "runtime/session.h"
 
@@ -115,6 +116,19 @@ static void *state_on_host(const CoupletSession *s, int slot) {
     if (copy && d->calls->read(d, copy, s->states[slot], 0, (int64_t)bytes)) return copy;
     free(copy);
     return NULL;
+}
+
+bool couplet_session_hash(const CoupletSession *s, uint64_t *hash, char *error,
+                          size_t error_bytes) {
+    *hash = COUPLET_HASH_START;
+    for (int i = 0; i < s->program->state_count; i++) {
+        void *bytes = state_on_host(s, i);
+        if (!bytes) return fail_device(s, error, error_bytes);
+        *hash =
+            couplet_hash_array(*hash, bytes, (int64_t)couplet_state_bytes(&s->program->states[i]));
+        if (!s->device->is_host) free(bytes);
+    }
+    return true;
 }
 
 /* ---- weights of sources: as they were when the epoch began, so that a run which goes on in its

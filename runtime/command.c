@@ -5,6 +5,8 @@
 #include "runtime/data/progress.h"
 #include "runtime/embed.h"
 #include "runtime/files.h"
+#include "runtime/group_join.h"
+#include "runtime/group_speak.h"
 #include "runtime/interrupt.h"
 #include "runtime/method.h"
 #include "runtime/numbers.h"
@@ -39,6 +41,7 @@ typedef struct CommandLine {
 #define OF_OUTPUT       "E606"
 #define OF_RANGE        "E510"
 #define OF_RUN          "E802"
+#define OF_RANKS        "E804"
 
 /* Prints a message. Always false, so that `return refuse(..)` says why. */
 static bool refuse(const CommandLine *c, const char *code, const char *format, ...)
@@ -332,7 +335,29 @@ static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers,
     couplet_record_free(&record);
     if (end == COUPLET_RUN_REFUSED) return fail(c, OF_FOLDER, error);
     if (end == COUPLET_RUN_FAILED) return fail(c, OF_RUN, error);
-    return end == COUPLET_RUN_STOPPED ? couplet_interrupt_status() : 0;
+    if (end != COUPLET_RUN_STOPPED) return 0;
+    /* the signal may have come to another rank */
+    return couplet_interrupt_status() ? couplet_interrupt_status() : 128 + SIGINT;
+}
+
+/* Takes the folder. Rank 0 alone holds it; the others learn where it is. */
+static bool hold(CommandLine *c, const CoupletProgram *program, CoupletRunFolder *folder, Work work,
+                 char *error, size_t error_bytes) {
+    char path[COUPLET_PATH_BYTES];
+    CoupletGroup *g = c->train.group;
+    const char *out = c->out;
+    if (work == couplet_evaluate) {
+        couplet_folder_split(out, path, &c->train.checkpoint);
+        out = path;
+    }
+    const bool is_there = c->resume || work == couplet_evaluate;
+    const bool held =
+        g->rank != 0 ||
+        (is_there ? couplet_folder_open(folder, out, program->name, c->resume, error, error_bytes)
+                  : couplet_folder_claim(folder, out, program->name, error, error_bytes));
+    if (!held || couplet_group_broadcast(g, 0, folder->path, sizeof folder->path)) return held;
+    snprintf(error, error_bytes, "error[" OF_RANKS "]: %s", g->fault);
+    return false;
 }
 
 static int run(CommandLine *c, Work work) {
@@ -352,13 +377,9 @@ static int run(CommandLine *c, Work work) {
         free(hypers);
         return 2;
     }
-    CoupletRunFolder folder;
-    char path[COUPLET_PATH_BYTES];
+    CoupletRunFolder folder = {.lock = -1};
     bool is_there = c->resume || work == couplet_evaluate;
-    if (work == couplet_evaluate) couplet_folder_split(c->out, path, &c->train.checkpoint);
-    bool held = is_there ? couplet_folder_open(&folder, work == couplet_evaluate ? path : c->out,
-                                               program.name, c->resume, error, sizeof error)
-                         : couplet_folder_claim(&folder, c->out, program.name, error, sizeof error);
+    bool held = hold(c, &program, &folder, work, error, sizeof error);
     c->train.folder = &folder;
     int status = held ? run_in(c, &program, hypers, is_there, work) : fail(c, OF_FOLDER, error);
     couplet_folder_release(&folder);
@@ -464,6 +485,7 @@ static int usage(const CommandLine *c, FILE *out) {
 typedef struct Command {
     const char *name, *options; /* the options that the command takes */
     int (*run)(CommandLine *c);
+    bool on_ranks; /* all ranks of a run take part */
 } Command;
 
 static int train(CommandLine *c) {
@@ -479,9 +501,9 @@ static const Command commands[] = {
      " data skip-bad out seed threads epochs max-steps checkpoint-every give-every keep best "
      "stop-early tensorboard start resume "
      "change quiet set ",
-     train},
-    {"eval", " data skip-bad out threads quiet ", evaluate},
-    {"embed", " data skip-bad out seed threads quiet weights samples images split ", embed},
+     train, true},
+    {"eval", " data skip-bad out threads quiet ", evaluate, true},
+    {"embed", " data skip-bad out seed threads quiet weights samples images split ", embed, false},
 };
 
 static const Command *find_command(const CommandLine *c, const char *name) {
@@ -523,6 +545,17 @@ static int read_and_run(CommandLine *c, const Command *command, int argc, char *
     return 2;
 }
 
+/* Rank 0 alone does what needs no others. */
+static int run_on_ranks(CommandLine *c, const Command *command, int argc, char **argv) {
+    char error[COUPLET_GROUP_SENTENCE_BYTES];
+    if (!command->on_ranks)
+        return couplet_started().rank > 0 ? 0 : read_and_run(c, command, argc, argv);
+    c->train.group = couplet_group_join(error, sizeof error);
+    if (!c->train.group) return fail(c, OF_RANKS, error);
+    couplet_group_hush(c->train.group);
+    return couplet_group_leave(c->train.group, read_and_run(c, command, argc, argv));
+}
+
 int couplet_command(const CoupletMethod *method, int argc, char **argv) {
     if (!method || argc < 1 || !argv) {
         fprintf(stderr, "couplet_command needs a method and the arguments of main\n");
@@ -540,14 +573,16 @@ int couplet_command(const CoupletMethod *method, int argc, char **argv) {
         argv++, argc--;
     }
     const bool asks = argc > 1 && strcmp(argv[1], "--help") == 0;
+    const bool asks_version = argc > 1 && strcmp(argv[1], "--version") == 0;
+    if ((asks || asks_version || strcmp(name, "help") == 0) && couplet_started().rank > 0) return 0;
     if (asks || strcmp(name, "help") == 0) return usage(&c, stdout);
-    if (argc > 1 && strcmp(argv[1], "--version") == 0) return version(&c);
+    if (asks_version) return version(&c);
     const Command *command = find_command(&c, name);
     if (!command) return 2;
     c.sets = malloc((size_t)argc * sizeof *c.sets);
     c.places = malloc((size_t)argc * sizeof *c.places);
     optind = 1;
-    const int status = c.sets && c.places ? read_and_run(&c, command, argc, argv)
+    const int status = c.sets && c.places ? run_on_ranks(&c, command, argc, argv)
                                           : fail(&c, OF_RUN, "out of memory");
     free(c.sets);
     free(c.places);

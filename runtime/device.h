@@ -11,6 +11,7 @@
 #define COUPLET_RUNTIME_DEVICE_H
 
 #include "runtime/abi.h"
+#include "runtime/group.h"
 #include "runtime/threads.h"
 
 typedef struct CoupletDevice CoupletDevice;
@@ -81,6 +82,7 @@ struct CoupletDevice {
     /* Memory is the host's: arrays of the caller are read where they lie, and results need no
      * copy. */
     bool is_host;
+    CoupletGroup *group; /* the ranks that plans on this device run with; never NULL */
     char name[128];
     char driver[260]; /* the version of its driver; "": the host has none */
     CoupletDeviceFault fault;

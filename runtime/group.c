@@ -43,10 +43,10 @@ void couplet_group_rank_text(const CoupletGroup *g, int rank, char *text, size_t
         snprintf(text, bytes, "rank %d of %d", rank, g->ranks);
 }
 
-void couplet_group_note(CoupletGroup *g, int culprit, const char *sentence) {
+void couplet_group_note(CoupletGroup *g, CoupletBeatKind kind, int culprit, const char *sentence) {
     CoupletGroupInside *in = g->inside;
     if (atomic_load(&in->failed)) return;
-    in->first.kind = COUPLET_BEAT_FAILED;
+    in->first.kind = kind;
     in->first.culprit = culprit;
     snprintf(in->first.sentence, sizeof in->first.sentence, "%s", sentence);
     atomic_store(&in->failed, true);
@@ -69,7 +69,7 @@ bool couplet_group_fail(CoupletGroup *g, const char *sentence) {
     couplet_group_rank_text(g, g->rank, who, sizeof who);
     snprintf(whole, sizeof whole, "%s: %s", who, sentence);
     pthread_mutex_lock(&g->inside->lock);
-    couplet_group_note(g, g->rank, whole);
+    couplet_group_note(g, COUPLET_BEAT_FAILED, g->rank, whole);
     pthread_mutex_unlock(&g->inside->lock);
     has_failed(g);
     return false;
@@ -79,13 +79,19 @@ int couplet_group_culprit(const CoupletGroup *g) {
     return g->inside && atomic_load(&g->inside->failed) ? g->inside->first.culprit : -1;
 }
 
+int couplet_group_lost(const CoupletGroup *g) {
+    const bool is_lost =
+        g->inside && atomic_load(&g->inside->failed) && g->inside->first.kind == COUPLET_BEAT_LOST;
+    return is_lost ? g->inside->first.culprit : -1;
+}
+
 /* The transport could not do what was asked of it. Under the lock. */
 static void note_broken(CoupletGroup *g, int other, const char *why) {
     char whole[COUPLET_GROUP_SENTENCE_BYTES], who[160];
     if (other >= 0) couplet_group_rank_text(g, other, who, sizeof who);
     snprintf(whole, sizeof whole, "the connection to %s failed: %s",
              other >= 0 ? who : "the other ranks", why);
-    couplet_group_note(g, other, whole);
+    couplet_group_note(g, COUPLET_BEAT_LOST, other, whole);
 }
 
 /* ---- transfers ------------------------------------------------------------------------------- */

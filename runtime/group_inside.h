@@ -22,7 +22,13 @@ typedef struct CoupletRankName {
     int64_t process;
 } CoupletRankName;
 
-typedef enum { COUPLET_BEAT_LIVES, COUPLET_BEAT_FAILED, COUPLET_BEAT_LEAVES } CoupletBeatKind;
+/* The last two end the group: a rank said so itself, or others found that it is gone. */
+typedef enum {
+    COUPLET_BEAT_LIVES,
+    COUPLET_BEAT_LEAVES,
+    COUPLET_BEAT_FAILED,
+    COUPLET_BEAT_LOST
+} CoupletBeatKind;
 
 typedef struct CoupletBeat {
     int32_t kind, culprit;
@@ -58,7 +64,8 @@ struct CoupletGroupInside {
 double couplet_group_now(void);
 /* Keeps a first failure, of `culprit`, or of nobody (-1), whose sentence is whole. Under the lock.
  */
-void couplet_group_note(CoupletGroup *group, int culprit, const char *sentence);
+void couplet_group_note(CoupletGroup *group, CoupletBeatKind kind, int culprit,
+                        const char *sentence);
 /* "rank 2 of 4 (process 4711 on HOST)" */
 void couplet_group_rank_text(const CoupletGroup *group, int rank, char *text, size_t bytes);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MOST_PATIENCE = 86400 };
 
@@ -94,27 +95,33 @@ static const CoupletTransport *find_transport(const CoupletStarted *launch, char
     return transport;
 }
 
-CoupletGroup *couplet_group_join(char *error, size_t error_bytes) {
-    const CoupletStarted launch = couplet_started();
+static CoupletGroup *join(const CoupletStarted *started, char *error, size_t error_bytes) {
     double patience;
-    if (launch.ranks <= 1) return couplet_group_alone();
-    if (!launch.module) {
+    if (!started->module) {
         snprintf(error, error_bytes,
                  "srun started %d tasks that cannot speak to each other; `srun --mpi=pmix` starts "
                  "them as the ranks of one run (COUPLET_MPI=none: as runs of their own)",
-                 launch.ranks);
+                 started->ranks);
         return NULL;
     }
     if (!read_patience(&patience, error, error_bytes)) return NULL;
-    const CoupletTransport *transport = find_transport(&launch, error, error_bytes);
+    const CoupletTransport *transport = find_transport(started, error, error_bytes);
     if (!transport) return NULL;
     CoupletGroup *g = couplet_group_open(transport, patience, error, error_bytes);
-    if (!g || g->ranks == launch.ranks) return g;
+    if (!g || g->ranks == started->ranks) return g;
     /* as where mpirun is of one library and the module of another: each is rank 0 of one */
     snprintf(error, error_bytes,
-             "this process was started as one of %d ranks, and %s knows of %d: the program was "
-             "started by another MPI library; COUPLET_MPI=openmpi or mpich says by which",
-             launch.ranks, transport->name, g->ranks);
+             "this process was started as one of %d ranks, and %s knows of %d: another MPI library "
+             "started it; COUPLET_MPI=openmpi or mpich says which",
+             started->ranks, transport->name, g->ranks);
     couplet_group_close(g);
     return NULL;
+}
+
+CoupletGroup *couplet_group_join(char *error, size_t error_bytes) {
+    const CoupletStarted started = couplet_started();
+    if (started.ranks <= 1) return couplet_group_alone();
+    CoupletGroup *g = join(&started, error, error_bytes);
+    if (!g && started.rank > 0) nanosleep(&(struct timespec){.tv_nsec = 500 * 1000 * 1000}, NULL);
+    return g;
 }

@@ -38,7 +38,7 @@ static void lose(Watch *w, int rank, const char *format, double seconds) {
     couplet_group_rank_text(w->group, rank, who, sizeof who);
     snprintf(what, sizeof what, format, seconds);
     snprintf(whole, sizeof whole, "%s %s", who, what);
-    couplet_group_note(w->group, rank, whole);
+    couplet_group_note(w->group, COUPLET_BEAT_LOST, rank, whole);
 }
 
 /* ---- beats ----------------------------------------------------------------------------------- */
@@ -47,6 +47,10 @@ static bool is_idle(CoupletGroupInside *in, CoupletTransfer *t, Watch *w) {
     bool is_done = true;
     if (!(t->words[0] | t->words[1] | t->words[2] | t->words[3])) return true;
     return !in->transport->done(in->link, t, &is_done, w->why) || is_done;
+}
+
+static bool ends_all(int kind) {
+    return kind == COUPLET_BEAT_FAILED || kind == COUPLET_BEAT_LOST;
 }
 
 /* The beat that a neighbour should have next; false: none is due. */
@@ -67,8 +71,8 @@ static void send_beat(Watch *w, CoupletNeighbour *n) {
     CoupletGroupInside *in = w->group->inside;
     if (!is_idle(in, &n->sending, w) || !choose(w, n)) return;
     n->sent = w->now;
-    n->out.culprit = n->out.kind == COUPLET_BEAT_FAILED ? in->first.culprit : -1;
-    const int64_t bytes = n->out.kind == COUPLET_BEAT_FAILED ? sizeof n->out : HEAD_BYTES;
+    n->out.culprit = ends_all(n->out.kind) ? in->first.culprit : -1;
+    const int64_t bytes = ends_all(n->out.kind) ? sizeof n->out : HEAD_BYTES;
     /* one that cannot be sent to is missed by others, or misses this rank */
     if (!in->transport->send(in->link, n->to, COUPLET_TAG_BEAT, &n->out, bytes, &n->sending,
                              w->why))
@@ -86,8 +90,9 @@ static void hear(Watch *w, CoupletNeighbour *n) {
     while (!n->has_left && is_idle(in, &n->receiving, w)) {
         n->heard = w->now;
         n->has_left = n->in.kind != COUPLET_BEAT_LIVES;
-        if (n->in.kind == COUPLET_BEAT_FAILED)
-            couplet_group_note(w->group, n->in.culprit, n->in.sentence);
+        if (ends_all(n->in.kind))
+            couplet_group_note(w->group, (CoupletBeatKind)n->in.kind, n->in.culprit,
+                               n->in.sentence);
         if (n->has_left || listen(w, n)) continue;
         n->has_left = true;
         lose(w, n->from, "cannot be reached", 0);

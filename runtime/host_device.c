@@ -343,6 +343,7 @@ CoupletDevice *couplet_host_device_in(CoupletThreads *threads, void *region, int
     if (!host) return NULL;
     host->device.calls = &calls;
     host->device.is_host = true;
+    host->device.group = couplet_group_alone();
     strcpy(host->device.name, "cpu");
     couplet_device_clear(&host->device);
     host->threads = threads;

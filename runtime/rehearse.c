@@ -21,7 +21,7 @@ static double median(double *seconds, int64_t count) {
 
 static bool open_rehearsal(Trainer *t, char **log, size_t *length) {
     if (!couplet_trainer_open_data(t) || !couplet_trainer_open_schedule(t) ||
-        !couplet_trainer_open_session(t))
+        !couplet_trainer_compare_ranks(t, "train --dry-run") || !couplet_trainer_open_session(t))
         return false;
     const Clock *last = &t->clocks[couplet_trainer_stages(t) - 1];
     t->session->total_steps = last->first + last->steps;
@@ -50,10 +50,21 @@ static bool is_over(const CoupletRehearsal *r, double since) {
     return r->made >= r->steps || (r->seconds > 0 && r->made >= 3 && since > r->seconds);
 }
 
+/* Sets *goes_on, on all ranks alike: the clocks of ranks differ, and signals come to one. */
+static bool decide(Trainer *t, const CoupletRehearsal *r, double began, bool *goes_on) {
+    *goes_on =
+        !is_over(r, couplet_trainer_now() - began) && t->session->step < t->session->total_steps;
+    if (!couplet_trainer_take_from_first(t, goes_on, sizeof *goes_on) ||
+        !couplet_trainer_hear_signals(t))
+        return false;
+    *goes_on = *goes_on && !couplet_trainer_stopped(t);
+    return true;
+}
+
 static bool make_steps(Trainer *t, CoupletRehearsal *r, double *seconds) {
     const double began = couplet_trainer_now();
-    while (!is_over(r, couplet_trainer_now() - began) && !couplet_trainer_stopped(t) &&
-           t->session->step < t->session->total_steps) {
+    for (bool goes_on; decide(t, r, began, &goes_on);) {
+        if (!goes_on) return true;
         float loss = NAN;
         const double start = couplet_trainer_now();
         if (r->ahead) r->ahead(r->context, t->session, r->made);
@@ -62,9 +73,9 @@ static bool make_steps(Trainer *t, CoupletRehearsal *r, double *seconds) {
             return r->diverged;
         }
         seconds[r->made++] = couplet_trainer_now() - start;
-        if (r->behind && !r->behind(r->context, r->made - 1, loss)) break;
+        if (r->behind && !r->behind(r->context, r->made - 1, loss)) return true;
     }
-    return true;
+    return false;
 }
 
 CoupletRunEnd couplet_rehearse(const CoupletProgram *program, const CoupletTrainOptions *options,
@@ -91,6 +102,7 @@ CoupletRunEnd couplet_rehearse(const CoupletProgram *program, const CoupletTrain
         r->step_seconds = r->made > 1 ? median(seconds + 1, r->made - 1) : first;
         r->first_seconds = fmax(0, first - r->step_seconds);
     }
+    couplet_trainer_end_ranks(&t, good);
     const bool was_stopped = couplet_trainer_stopped(&t);
     couplet_trainer_close(&t);
     free(log);

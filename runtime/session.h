@@ -94,6 +94,10 @@ int64_t couplet_session_width(const CoupletSession *session, const char *feature
 bool couplet_session_save(const CoupletSession *session, const char *path, char *error,
                           size_t error_bytes);
 
+/* Hashes what such a file would hold of arrays. False with a sentence when the device fails. */
+bool couplet_session_hash(const CoupletSession *session, uint64_t *hash, char *error,
+                          size_t error_bytes);
+
 typedef struct CoupletLoaded {
     bool same_plan; /* going on is exact to the bit */
     /* False: the file is of the first format, which has the states and not the sum of the

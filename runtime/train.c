@@ -48,9 +48,10 @@ static bool train_steps(Trainer *t, int64_t last) {
     couplet_trainer_start_clock(t);
     t->pace_started = t->line_at = couplet_trainer_now();
     t->pace_step = t->line_step = s->step;
-    while (s->step < last && !couplet_trainer_stopped(t) && !t->output_fault &&
-           !couplet_trainer_ends_early(t)) {
+    while (s->step < last && !t->output_fault && !couplet_trainer_ends_early(t)) {
         float loss;
+        if (!couplet_trainer_hear_signals(t)) return false;
+        if (couplet_trainer_stopped(t)) break;
         if (!couplet_trainer_step(t, &loss)) {
             if (t->halted) break;
             t->torn = couplet_trainer_ended_by_signal(t);
@@ -124,6 +125,7 @@ CoupletRunEnd couplet_train(const CoupletProgram *program, const CoupletTrainOpt
     } else
         good = good && couplet_trainer_begin(&t) && train_whole(&t);
     good = couplet_trainer_close_logs(&t, good);
+    couplet_trainer_end_ranks(&t, good);
     bool was_stopped = good && !is_finished && couplet_trainer_stopped(&t);
     if (!good && couplet_trainer_ended_by_signal(&t))
         couplet_trainer_say(&t, "stopped before its first step; nothing is written\n");
@@ -167,8 +169,9 @@ static CoupletSession *open_trained(Trainer *t) {
         couplet_trainer_say(t, "evaluating step %" PRId64 " of %s on the data in %s\n",
                             trained->step, o->folder->path, t->data_folder);
         static const CoupletMetricsSeen all = {.complete = {true, true, true, true}};
-        t->metrics = couplet_metrics_go_on(t->metrics_path, "", INT64_MAX - 1, &all, t->error,
-                                           t->error_bytes);
+        t->metrics = t->writes ? couplet_metrics_go_on(t->metrics_path, "", INT64_MAX - 1, &all,
+                                                       t->error, t->error_bytes)
+                               : couplet_trainer_no_log(t);
     }
     if (good && t->metrics) return trained;
     couplet_session_free(trained);
@@ -182,6 +185,7 @@ CoupletRunEnd couplet_evaluate(const CoupletProgram *program, const CoupletTrain
     CoupletSession *trained = NULL;
     bool good = couplet_trainer_open_data(&t) &&
                 (!program->stage_count || couplet_trainer_open_schedule(&t)) &&
+                couplet_trainer_compare_ranks(&t, "eval") &&
                 couplet_trainer_open_paths(&t, couplet_evaluations_name) &&
                 couplet_trainer_open_session(&t);
     if (good && !couplet_trainer_evaluates(program)) {
@@ -202,6 +206,7 @@ CoupletRunEnd couplet_evaluate(const CoupletProgram *program, const CoupletTrain
     if (good && !couplet_trainer_stopped(&t))
         couplet_trainer_say(&t, "kept in %s\n", t.metrics_path);
     good = good && couplet_trainer_was_heard(&t);
+    couplet_trainer_end_ranks(&t, good);
     bool was_stopped = good && couplet_trainer_stopped(&t);
     couplet_session_free(trained);
     couplet_trainer_close(&t);

@@ -24,6 +24,9 @@ typedef struct CoupletTrainOptions {
     bool data_was_named;
     /* Sources that are open, and are taken over; NULL: they are opened. */
     CoupletSources *sources;
+    /* The ranks of the run, of which rank 0 alone writes; NULL: there is one. The other options are
+     * those of every rank. */
+    CoupletGroup *group;
     uint64_t seed;
     int threads;              /* 0: one for each core */
     CoupletDevice *device;    /* NULL: the host's cores */

@@ -18,11 +18,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Nothing that was made of a file which others changed is kept. */
+static bool write_checkpoint(Trainer *t) {
+    return !t->writes || couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes);
+}
+
+/* Nothing that was made of a file which others changed is kept, and nothing that the ranks do not
+ * agree on. */
 bool couplet_trainer_save(Trainer *t) {
     if (t->rehearses) return true;
-    if (!couplet_guard_whole(t->error, t->error_bytes) ||
-        !couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes))
+    if (!couplet_guard_whole(t->error, t->error_bytes) || !couplet_trainer_compare_states(t) ||
+        !write_checkpoint(t))
         return false;
     t->saved = t->session->step;
     return true;
@@ -104,8 +109,8 @@ static int64_t *kept_steps(const Trainer *t, int *count) {
 bool couplet_trainer_keep_last(Trainer *t) {
     char path[COUPLET_PATH_BYTES];
     int count;
-    if (t->options->keep == 0 || t->rehearses || t->saved != t->session->step || t->saved == 0 ||
-        !couplet_trainer_checkpoint_is_due(t))
+    if (t->options->keep == 0 || t->rehearses || !t->writes || t->saved != t->session->step ||
+        t->saved == 0 || !couplet_trainer_checkpoint_is_due(t))
         return true;
     if (!kept_path(t, t->saved, path) || !name_also(t, path)) return false;
     int64_t *steps = kept_steps(t, &count);
@@ -267,12 +272,21 @@ bool couplet_trainer_hear_log(Trainer *t) {
     return good;
 }
 
+bool couplet_trainer_take_log(Trainer *t) {
+    Watch *w = &t->watch;
+    return couplet_trainer_take_from_first(t, &w->best, sizeof w->best) &&
+           couplet_trainer_take_from_first(t, &w->best_step, sizeof w->best_step) &&
+           couplet_trainer_take_from_first(t, &w->since, sizeof w->since) &&
+           couplet_trainer_take_from_first(t, &w->is_new, sizeof w->is_new);
+}
+
 bool couplet_trainer_keep_best(Trainer *t) {
     Watch *w = &t->watch;
     if (!w->is_new || !t->options->best || t->rehearses) return true;
     w->is_new = false;
     if (w->best_step != t->session->step) return true;
-    return (t->saved == t->session->step || couplet_trainer_save(t)) && name_also(t, t->best);
+    return (t->saved == t->session->step || couplet_trainer_save(t)) &&
+           (!t->writes || name_also(t, t->best));
 }
 
 bool couplet_trainer_ends_early(const Trainer *t) {

@@ -75,6 +75,7 @@ static bool name_columns(Trainer *t) {
 
 bool couplet_trainer_open_logs(Trainer *t) {
     const char *folder = t->options->folder->path;
+    if (!t->writes) return true;
     if (!name_columns(t) ||
         !couplet_path_join(folder, couplet_csv_name, t->csv_path, t->error, t->error_bytes))
         return false;

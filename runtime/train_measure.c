@@ -115,6 +115,7 @@ static bool measure_at(Trainer *t, CoupletSubject subject, const CoupletMoment *
     const CoupletReports reports = {tell_of_measure, t};
     const bool reports_too = subject != COUPLET_RAW && t->program->measure_count > 0;
     if (!t->program->eval_count && !reports_too) return true;
+    if (!couplet_trainer_hear_signals(t)) return false;
     if (couplet_trainer_stopped(t)) return t->cut = true;
     t->subject = subject;
     couplet_trainer_erase_line(t);

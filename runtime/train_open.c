@@ -97,9 +97,10 @@ bool couplet_trainer_open_data(Trainer *t) {
 }
 
 bool couplet_trainer_open_session(Trainer *t) {
-    t->threads = couplet_threads_new(t->options->threads);
+    const int threads = couplet_trainer_own_threads(t);
+    t->threads = couplet_threads_new(threads);
     if (!t->threads) {
-        snprintf(t->error, t->error_bytes, "%d threads cannot be started", t->options->threads);
+        snprintf(t->error, t->error_bytes, "%d threads cannot be started", threads);
         return false;
     }
     couplet_threads_heed(t->threads, t->options->stop);
@@ -109,6 +110,7 @@ bool couplet_trainer_open_session(Trainer *t) {
         snprintf(t->error, t->error_bytes, "out of memory");
         return false;
     }
+    t->device->group = t->group;
     t->session = couplet_session_new(t->program, t->device, t->threads, t->options->seed, t->error,
                                      t->error_bytes);
     return t->session != NULL;
@@ -192,7 +194,7 @@ static bool resume(Trainer *t) {
     t->saved = t->session->step;
     t->old_steps = t->session->total_steps;
     t->session->total_steps = steps;
-    return survey(t) && couplet_trainer_hear_log(t);
+    return !t->writes || (survey(t) && couplet_trainer_hear_log(t));
 }
 
 static bool write_spec(Trainer *t) {
@@ -213,6 +215,7 @@ static bool write_spec(Trainer *t) {
 
 /* The record first: from then on the folder holds a run. */
 static bool write_settings(Trainer *t) {
+    if (!t->writes) return true;
     return couplet_record_write(&t->now, t->options->folder->path, t->error, t->error_bytes) &&
            write_spec(t);
 }
@@ -295,6 +298,7 @@ bool couplet_trainer_open_all(Trainer *t) {
     bool goes_on = t->options->record != NULL;
     if (!has_given(t)) return false;
     if (!couplet_trainer_open_data(t) || !couplet_trainer_open_schedule(t) ||
+        !couplet_trainer_compare_ranks(t, "train") ||
         !couplet_trainer_open_paths(t, couplet_metrics_name) || !couplet_trainer_open_session(t))
         return false;
     const Clock *last = &t->clocks[couplet_trainer_stages(t) - 1];
@@ -302,10 +306,12 @@ bool couplet_trainer_open_all(Trainer *t) {
     couplet_trainer_set_stage(t);
     if (!couplet_trainer_open_watch(t)) return false;
     if (!goes_on && !take_codes(t)) return false;
-    if (!goes_on && !begin_with(t)) return false;
-    if (!goes_on) return couplet_trainer_make_record(t);
+    if (!goes_on)
+        return begin_with(t) && couplet_trainer_compare_states(t) && couplet_trainer_make_record(t);
     t->refused = !resume(t);
-    return !t->refused && take_codes(t);
+    return !t->refused && take_codes(t) && couplet_trainer_compare_states(t) &&
+           couplet_trainer_take_from_first(t, &t->seen, sizeof t->seen) &&
+           couplet_trainer_take_log(t);
 }
 
 /* The method as it starts, of a run of so many steps; one that began with a file, as it was kept
@@ -330,11 +336,22 @@ static bool go_on_with_metrics(Trainer *t) {
     complete[COUPLET_RAW] = complete[COUPLET_BEFORE_TRAINING] = measured;
     bool is_late = !measured && t->session->step > 0 && is_whole(t) && !couplet_trainer_stopped(t);
     t->measured_late = is_late;
-    if (!is_late || couplet_trainer_measure_late(t, &rows))
+    if (is_late && !couplet_trainer_measure_late(t, &rows))
+        t->metrics = NULL;
+    else if (!t->writes)
+        t->metrics = couplet_trainer_no_log(t);
+    else
         t->metrics = couplet_metrics_go_on(t->metrics_path, rows ? rows : "", t->session->step,
                                            &t->seen, t->error, t->error_bytes);
     free(rows);
     return t->metrics != NULL;
+}
+
+static bool begin_files(Trainer *t) {
+    if (!t->writes) return (t->metrics = couplet_trainer_no_log(t)) != NULL;
+    t->metrics = couplet_metrics_begin(t->metrics_path, t->error, t->error_bytes);
+    return t->metrics && (!couplet_record_began(&t->now) ||
+                          couplet_session_save(t->session, t->start, t->error, t->error_bytes));
 }
 
 /* All that is written before the first step. A new run is saved at once, so that it can be gone on
@@ -352,11 +369,7 @@ bool couplet_trainer_begin(Trainer *t) {
         couplet_trainer_say_resumed(t);
         if (!go_on_with_metrics(t)) return false;
     } else {
-        t->metrics = couplet_metrics_begin(t->metrics_path, t->error, t->error_bytes);
-        const bool begins =
-            t->metrics && (!couplet_record_began(&t->now) ||
-                           couplet_session_save(s, t->start, t->error, t->error_bytes));
-        if (!begins || !couplet_trainer_save(t)) return false;
+        if (!begin_files(t) || !couplet_trainer_save(t)) return false;
     }
     if (!couplet_trainer_open_logs(t) || !couplet_trainer_keep_last(t) ||
         !couplet_trainer_keep_best(t))
@@ -392,6 +405,7 @@ void couplet_trainer_init(Trainer *t, const CoupletProgram *program,
     t->error_bytes = error_bytes;
     *error = 0;
     t->saved = -1;
-    t->terminal = !options->quiet && couplet_terminal_is(options->out);
+    couplet_trainer_take_ranks(t);
+    t->terminal = !t->options->quiet && couplet_terminal_is(options->out);
     t->colours = t->terminal && couplet_terminal_has_colours(options->out);
 }

@@ -259,9 +259,10 @@ void couplet_trainer_say_size(Trainer *t) {
         couplet_trainer_say(t, "%s %" PRId64 " steps, ", t->program->stages[i].name,
                             t->clocks[i].steps);
     couplet_trainer_say(t, "%" PRId64 " step%s, ", steps, steps == 1 ? "" : "s");
-    couplet_trainer_say(t, "%.0f MB for a step, %d thread%s, run folder %s\n",
-                        (double)t->program->train->arena_bytes / 1e6, threads,
-                        threads == 1 ? "" : "s", t->options->folder->path);
+    couplet_trainer_say(t, "%.0f MB for a step, ", (double)t->program->train->arena_bytes / 1e6);
+    if (t->group->ranks > 1) couplet_trainer_say(t, "%d ranks, each of ", t->group->ranks);
+    couplet_trainer_say(t, "%d thread%s, run folder %s\n", threads, threads == 1 ? "" : "s",
+                        t->options->folder->path);
 }
 
 void couplet_trainer_say_resumed(Trainer *t) {

@@ -114,7 +114,7 @@ static bool go_on_in_stages(Trainer *t) {
 /* What the step that was made gives, where it is one of those that are asked for. */
 static bool give(Trainer *t, const CoupletPlan *plan) {
     const int64_t every = t->options->give_every, step = t->session->step;
-    if (every == 0 || step % every != 0) return true;
+    if (every == 0 || step % every != 0 || !t->writes) return true;
     return couplet_given_write(t->run, plan, step, t->options->folder->path, t->error,
                                t->error_bytes);
 }

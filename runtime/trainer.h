@@ -36,6 +36,11 @@ typedef struct Watch {
 typedef struct Trainer {
     const CoupletProgram *program;
     const CoupletTrainOptions *options;
+    CoupletGroup *group;                    /* the ranks of the run; never NULL */
+    bool writes;                            /* rank 0, which alone writes files */
+    CoupletTrainOptions own;                /* the options where there are several ranks */
+    const volatile sig_atomic_t *signalled; /* this rank's flag */
+    volatile sig_atomic_t agreed;           /* the signal that all ranks end by; 0: none */
     CoupletSession *session;
     CoupletThreads *threads;
     CoupletDevice *device, *own_device;
@@ -116,6 +121,26 @@ bool couplet_trainer_open_start(Trainer *t, uint64_t seed, int64_t total_steps);
 /* Writes all that comes before the first step. */
 bool couplet_trainer_begin(Trainer *t);
 
+/* ---- train_ranks.c: nothing of it does anything in a run of one rank ---- */
+
+/* Takes the group of the options. Rank 0 alone speaks and writes from here on. */
+void couplet_trainer_take_ranks(Trainer *t);
+/* Refuses ranks that were started with other specs, settings, data, or versions. `command` is the
+ * word for what they do. */
+bool couplet_trainer_compare_ranks(Trainer *t, const char *command);
+/* Refuses ranks whose states differ. */
+bool couplet_trainer_compare_states(Trainer *t);
+/* The log of a rank that writes none; NULL with a sentence. */
+FILE *couplet_trainer_no_log(Trainer *t);
+/* Gives all ranks an array of rank 0. */
+bool couplet_trainer_take_from_first(Trainer *t, void *array, size_t bytes);
+/* Lets a signal that came to one rank end the work of all at the same place. */
+bool couplet_trainer_hear_signals(Trainer *t);
+/* Tells the other ranks of a failure that only this one may know of. */
+void couplet_trainer_end_ranks(Trainer *t, bool good);
+/* The threads that this rank starts by itself. */
+int couplet_trainer_own_threads(const Trainer *t);
+
 /* ---- train_step.c ---- */
 
 int couplet_trainer_stages(const Trainer *t); /* the number of clocks */
@@ -188,6 +213,8 @@ bool couplet_trainer_open_watch(Trainer *t);
 /* Hears a row of the log, and, of a run that goes on, all rows up to its checkpoint. */
 void couplet_trainer_watch_row(Trainer *t, const CoupletMetric *row, int count);
 bool couplet_trainer_hear_log(Trainer *t);
+/* Takes over from rank 0 what it heard there. */
+bool couplet_trainer_take_log(Trainer *t);
 bool couplet_trainer_ends_early(const Trainer *t); /* by --stop-early */
 void couplet_trainer_say_early(Trainer *t);
 void couplet_trainer_say_best(Trainer *t);

@@ -2,6 +2,7 @@
 #include "compiler/driver/options.h"
 #include "compiler/driver/report.h"
 #include "compiler/lsp/lsp.h"
+#include "runtime/group_join.h"
 #include "runtime/interrupt.h"
 
 #include <errno.h>
@@ -244,7 +245,18 @@ static int unknown_command(const char *name) {
     return 2;
 }
 
+/* The commands that all ranks of a run take part in. Of the others rank 0 alone does the work. */
+static const char *const on_ranks[] = {"train", "eval"};
+
+static bool is_spare_rank(int argc, char **argv) {
+    if (couplet_started().rank == 0) return false;
+    for (size_t i = 0; argc > 1 && i < sizeof on_ranks / sizeof *on_ranks; i++)
+        if (strcmp(argv[1], on_ranks[i]) == 0) return asks_for_help(argc, argv);
+    return true;
+}
+
 static int run(int argc, char **argv) {
+    if (is_spare_rank(argc, argv)) return 0;
     if (argc < 2) return usage(stderr);
     if (asks_for_version(argc, argv)) {
         printf("couplet %s\n", COUPLET_VERSION);

@@ -4,6 +4,7 @@
 
 #include "lang/support.h"
 #include "runtime/data/place.h"
+#include "runtime/group.h"
 
 typedef struct Setting {
     const char *name, *value; /* --set name=value, --in name=file */
@@ -11,7 +12,8 @@ typedef struct Setting {
 typedef ARRAY(Setting) SettingList;
 
 typedef struct Options {
-    const char *file; /* the first of `files`, or NULL */
+    CoupletGroup *group; /* the ranks that the command runs on; NULL: there is one */
+    const char *file;    /* the first of `files`, or NULL */
     /* the contents of `file`, for a program that has them in memory; NULL: the file is read */
     const char *text;
     ARRAY(const char *) files; /* the arguments that are no options */

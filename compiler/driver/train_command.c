@@ -10,6 +10,8 @@
 #include "runtime/data/progress.h"
 #include "runtime/embed.h"
 #include "runtime/files.h"
+#include "runtime/group_join.h"
+#include "runtime/group_speak.h"
 #include "runtime/interrupt.h"
 #include "runtime/train.h"
 
@@ -96,11 +98,24 @@ static void drop_kept(Job *j) {
     couplet_mapped_close(&j->kept);
 }
 
+static bool is_first_rank(const Job *j) {
+    return !j->o->group || j->o->group->rank == 0;
+}
+
+/* Rank 0 alone holds the folder; the others learn where it is. */
+static bool follow(Job *j) {
+    CoupletGroup *g = j->o->group;
+    return !g || couplet_group_broadcast(g, 0, j->folder.path, sizeof j->folder.path) ||
+           report_error(CODE_RANKS, g->fault);
+}
+
 static bool open_run(Job *j, const char *folder, bool resume) {
     char error[COUPLET_PATH_BYTES + 512];
-    if (!couplet_folder_open(&j->folder, folder, load_spec_name(j->arena, j->o->file), resume,
+    if (is_first_rank(j) &&
+        !couplet_folder_open(&j->folder, folder, load_spec_name(j->arena, j->o->file), resume,
                              error, sizeof error))
         return report_error(CODE_RUN_FOLDER, error);
+    if (!follow(j)) return false;
     if (!couplet_record_read(j->folder.path, &j->record, error, sizeof error))
         return report_error(CODE_RUN_FOLDER, error);
     take_record(j);
@@ -110,9 +125,11 @@ static bool open_run(Job *j, const char *folder, bool resume) {
 
 static bool claim_run(Job *j) {
     char error[COUPLET_PATH_BYTES + 512];
-    return couplet_folder_claim(&j->folder, j->o->out, load_spec_name(j->arena, j->o->file), error,
-                                sizeof error) ||
-           report_error(CODE_RUN_FOLDER, error);
+    if (is_first_rank(j) &&
+        !couplet_folder_claim(&j->folder, j->o->out, load_spec_name(j->arena, j->o->file), error,
+                              sizeof error))
+        return report_error(CODE_RUN_FOLDER, error);
+    return follow(j);
 }
 
 /* ---- from the spec to the run ---------------------------------------------------------------- */
@@ -208,6 +225,7 @@ static int run_compiled(Job *j, const Assembled *assembled) {
                                          .loading = {.skip_bad = o->skip_bad},
                                          .data_was_named = j->data_was_named,
                                          .sources = &j->sources,
+                                         .group = o->group,
                                          .seed = (uint64_t)o->seed,
                                          .threads = (int)o->threads,
                                          .max_steps = o->max_steps,
@@ -232,7 +250,8 @@ static int run_compiled(Job *j, const Assembled *assembled) {
         report_error(CODE_RUN_FOLDER, error);
         return 1;
     case COUPLET_RUN_STOPPED:
-        return couplet_interrupt_status();
+        /* the signal may have come to another rank */
+        return couplet_interrupt_status() ? couplet_interrupt_status() : 128 + SIGINT;
     case COUPLET_RUN_DONE:
         return 0;
     }
@@ -330,7 +349,19 @@ int train_with(Arena *arena, Options *options, TrainUse use, void *context) {
 
 /* ---- the commands ---------------------------------------------------------------------------- */
 
-int train_command(int argc, char **argv) {
+/* Joins the ranks that were started together, ahead of all else: what one of them finds wrong, all
+ * end with. */
+static CoupletGroup *join_ranks(void) {
+    char error[COUPLET_GROUP_SENTENCE_BYTES];
+    CoupletGroup *group = couplet_group_join(error, sizeof error);
+    if (group)
+        couplet_group_hush(group);
+    else
+        report_error(CODE_RANKS, error);
+    return group;
+}
+
+static int train(CoupletGroup *group, int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
@@ -340,6 +371,7 @@ int train_command(int argc, char **argv) {
             "dry-run max-steps checkpoint-every give-every keep best stop-early tensorboard "
             "memory no-stream no-fuse quiet",
             argc, argv)) {
+        o.group = group;
         Job job = {.arena = arena,
                    .o = &o,
                    .spec = o.file,
@@ -363,6 +395,11 @@ int train_command(int argc, char **argv) {
     }
     arena_free(arena);
     return status;
+}
+
+int train_command(int argc, char **argv) {
+    CoupletGroup *group = join_ranks();
+    return group ? couplet_group_leave(group, train(group, argc, argv)) : 1;
 }
 
 const char *trained_spec(Arena *arena, const char *folder, const CoupletRecord *record) {
@@ -417,11 +454,12 @@ int embed_command(int argc, char **argv) {
     return status;
 }
 
-int eval_command(int argc, char **argv) {
+static int evaluate(CoupletGroup *group, int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
     if (options_read(arena, &o, "eval", "data skip-bad threads device quiet", argc, argv)) {
+        o.group = group;
         Job job = {.arena = arena,
                    .o = &o,
                    .work = couplet_evaluate,
@@ -432,6 +470,11 @@ int eval_command(int argc, char **argv) {
     }
     arena_free(arena);
     return status;
+}
+
+int eval_command(int argc, char **argv) {
+    CoupletGroup *group = join_ranks();
+    return group ? couplet_group_leave(group, evaluate(group, argc, argv)) : 1;
 }
 
 int trained_look(Arena *arena, const Options *options, const char *folder, TrainedLook look,

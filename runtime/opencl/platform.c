@@ -161,6 +161,7 @@ CoupletDevice *couplet_opencl_open(int number, const char *cache_folder, char *e
     CoupletOpenclInfo info;
     describe(ids[number], names[number], &info);
     cl->device.calls = &opencl_calls;
+    cl->device.group = couplet_group_alone();
     snprintf(cl->device.name, sizeof cl->device.name, "opencl:%d", number);
     snprintf(cl->device.driver, sizeof cl->device.driver, "%s, %s", info.name, info.driver);
     couplet_device_clear(&cl->device);

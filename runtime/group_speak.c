@@ -1,0 +1,49 @@
+/* Standard error of a rank that does not speak is a stream in memory: whatever is reported there,
+ * by whichever part of the program, is at hand when the rank fails. */
+#include "runtime/group_speak.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A process has one standard error. */
+static struct {
+    FILE *stream, *before;
+    char *text;
+    size_t length;
+} held;
+
+void couplet_group_hush(CoupletGroup *g) {
+    if (g->rank == 0 || held.stream) return;
+    held.stream = open_memstream(&held.text, &held.length);
+    if (!held.stream) return;
+    held.before = stderr;
+    stderr = held.stream;
+    if (!freopen("/dev/null", "w", stdout)) fclose(stdout);
+}
+
+/* The text that was held, without the lines' end at its end. NULL: nothing was. */
+static char *take_held(void) {
+    if (!held.stream) return NULL;
+    stderr = held.before;
+    fclose(held.stream);
+    held.stream = NULL;
+    while (held.length > 0 && held.text[held.length - 1] == '\n')
+        held.text[--held.length] = 0;
+    return held.text;
+}
+
+int couplet_group_leave(CoupletGroup *g, int status) {
+    const bool failed = status != 0 && status < 128;
+    char *text = take_held();
+    if (g->ranks == 1) return status;
+    if (failed) couplet_group_fail(g, text && *text ? text : "it ended with an error");
+    if (failed && g->rank == 1 && couplet_group_lost(g) == 0)
+        fprintf(stderr, "%s\n", text && *text ? text : g->fault);
+    /* whoever started the ranks ends the others as soon as one ends with an error */
+    if (failed && g->rank != 0) nanosleep(&(struct timespec){.tv_nsec = 200 * 1000 * 1000}, NULL);
+    couplet_group_close(g);
+    free(text);
+    return status;
+}

@@ -1,0 +1,224 @@
+/* Training by several ranks. All of them run the same trainer, on the same states, and decide alike
+ * whatever they decide; rank 0 alone writes and speaks.
+ *
+ * What could differ is compared before the first step, name by name, so that the sentence says
+ * what it is; states are compared again with every checkpoint. A flag that a signal sets comes to
+ * the ranks at different moments, so none of them looks at its own: they agree on one between two
+ * steps. */
+#include "runtime/cores.h"
+#include "runtime/hash.h"
+#include "runtime/trainer.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void couplet_trainer_take_ranks(Trainer *t) {
+    t->group = t->options->group ? t->options->group : couplet_group_alone();
+    t->writes = t->group->rank == 0;
+    if (t->group->ranks == 1) return;
+    t->own = *t->options;
+    t->signalled = t->own.stop;
+    t->own.stop = &t->agreed;
+    t->own.quiet |= !t->writes;
+    t->options = &t->own;
+    couplet_group_heed(t->group, t->signalled);
+}
+
+/* Ranks of one machine share its cores, where the launcher has not dealt them out. */
+int couplet_trainer_own_threads(const Trainer *t) {
+    const int cores = couplet_cores_count();
+    if (t->options->threads > 0 || t->group->local_ranks == 1) return t->options->threads;
+    if (cores < sysconf(_SC_NPROCESSORS_ONLN)) return cores;
+    return cores / t->group->local_ranks > 1 ? cores / t->group->local_ranks : 1;
+}
+
+FILE *couplet_trainer_no_log(Trainer *t) {
+    FILE *log = fopen("/dev/null", "w");
+    if (!log) snprintf(t->error, t->error_bytes, "/dev/null cannot be opened");
+    return log;
+}
+
+/* False with the sentence of the group that failed. */
+static bool lost(Trainer *t) {
+    snprintf(t->error, t->error_bytes, "error[E804]: %s", t->group->fault);
+    return false;
+}
+
+bool couplet_trainer_take_from_first(Trainer *t, void *array, size_t bytes) {
+    return couplet_group_broadcast(t->group, 0, array, (int64_t)bytes) || lost(t);
+}
+
+bool couplet_trainer_hear_signals(Trainer *t) {
+    CoupletAgreed worst;
+    if (t->group->ranks == 1 || t->agreed) return true;
+    const int number = t->signalled ? (int)*t->signalled : 0;
+    if (!couplet_group_agree(t->group, number, NULL, &worst)) return lost(t);
+    t->agreed = worst.status;
+    return true;
+}
+
+void couplet_trainer_end_ranks(Trainer *t, bool good) {
+    if (!good && *t->error && t->group->ranks > 1) couplet_group_fail(t->group, t->error);
+}
+
+/* All ranks know the worst difference: false with the sentence about it. */
+static bool agree_on(Trainer *t, const char *difference, const char *advice) {
+    CoupletAgreed worst;
+    if (!couplet_group_agree(t->group, *difference != 0, difference, &worst)) return lost(t);
+    if (worst.status == 0) return true;
+    snprintf(t->error, t->error_bytes, "error[E804]: rank %d of %d %s\n      = help: %s",
+             worst.rank, t->group->ranks, worst.sentence, advice);
+    t->refused = true;
+    return false;
+}
+
+/* ---- what ranks are started with ------------------------------------------------------------- */
+
+/* Lines of a name, a tab and a value. */
+typedef struct Lines {
+    FILE *file;
+    char *text;
+    size_t length;
+} Lines;
+
+static void line(Lines *lines, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void line(Lines *lines, const char *name, const char *format, ...) {
+    va_list args;
+    fprintf(lines->file, "%s\t", name);
+    va_start(args, format);
+    vfprintf(lines->file, format, args);
+    va_end(args);
+    fputc('\n', lines->file);
+}
+
+/* A line whose name is made of a kind and a name. */
+static void named(Lines *lines, const char *kind, const char *name, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void named(Lines *lines, const char *kind, const char *name, const char *format, ...) {
+    va_list args;
+    fprintf(lines->file, "%s `%s`\t", kind, name);
+    va_start(args, format);
+    vfprintf(lines->file, format, args);
+    va_end(args);
+    fputc('\n', lines->file);
+}
+
+static void describe_spec(Lines *l, const CoupletProgram *p) {
+    line(l, "version", "%s", p->origin->couplet);
+    line(l, "library of losses and layers", "%s", p->origin->library);
+    line(l, "method", "%s", p->name);
+    for (int i = 0; i < p->file_count; i++)
+        named(l, "text of", p->files[i].name, "%016" PRIx64,
+              couplet_hash(COUPLET_HASH_START, p->files[i].text, strlen(p->files[i].text)));
+    for (int i = 0; i < p->hyper_count; i++)
+        named(l, "hyper", p->hypers[i].name, "%.17g", p->hypers[i].value);
+    line(l, "number of epochs", "%.17g", p->epochs);
+    line(l, "batch", "%" PRId64, p->batch);
+    for (int i = 0; i < p->stage_count; i++)
+        named(l, "stage", p->stages[i].name, "%.17g epochs", p->stages[i].epochs);
+}
+
+static void describe_data(Lines *l, const CoupletProgram *p, const CoupletSources *sources) {
+    for (int i = 0; i < p->source_count; i++) {
+        const CoupletTable *table = &sources->data[i];
+        named(l, "data", p->sources[i].name, "%" PRId64 " rows, hash %016" PRIx64, table->count,
+              table->hash);
+    }
+}
+
+static void describe_options(Lines *l, const CoupletTrainOptions *o) {
+    line(l, "seed", "%" PRIu64, o->seed);
+    line(l, "place in the run", "%s", o->record ? "going on (--resume)" : "its start");
+    line(l, "--start", "%s", o->start ? o->start : "not given");
+    line(l, "--change", "%s", o->change ? o->change : "not given");
+    line(l, "--max-steps", "%" PRId64, o->max_steps);
+    line(l, "--checkpoint-every", "%" PRId64, o->checkpoint_every);
+    line(l, "--give-every", "%" PRId64, o->give_every);
+    line(l, "--keep", "%d", o->keep);
+    line(l, "--best", "%s", o->best ? o->best : "not given");
+    line(l, "--stop-early", "%" PRId64, o->stop_early);
+}
+
+static bool describe(Trainer *t, const char *command, Lines *l) {
+    const CoupletProgram *p = t->program;
+    *l = (Lines){.text = NULL};
+    l->file = open_memstream(&l->text, &l->length);
+    if (!l->file) {
+        snprintf(t->error, t->error_bytes, "out of memory");
+        return false;
+    }
+    line(l, "command", "%s", command);
+    describe_spec(l, p);
+    describe_options(l, t->options);
+    describe_data(l, p, &t->sources);
+    line(l, "compiler of kernels", "LLVM %s", p->origin->llvm);
+    line(l, "machine code", "%016" PRIx64, p->plan_hash);
+    return fclose(l->file) == 0;
+}
+
+/* The first line in which two texts differ, as "has X as its seed, and rank 0 has Y"; "": none. */
+static void find_difference(const char *own, const char *first, char *out, size_t bytes) {
+    *out = 0;
+    while (*own && *first) {
+        const int a = (int)strcspn(own, "\n"), b = (int)strcspn(first, "\n");
+        if (a != b || memcmp(own, first, (size_t)a) != 0) break;
+        own += a + (own[a] != 0);
+        first += b + (first[b] != 0);
+    }
+    if (!*own && !*first) return;
+    const int name = (int)strcspn(own, "\t\n"), other = (int)strcspn(first, "\t\n");
+    const int a = (int)strcspn(own, "\n"), b = (int)strcspn(first, "\n");
+    const bool same_name = name == other && memcmp(own, first, (size_t)name) == 0;
+    if (same_name)
+        snprintf(out, bytes, "differs in its %.*s: %.*s, and %.*s on rank 0", name, own,
+                 a - name - 1, own + name + 1, b - other - 1, first + other + 1);
+    else
+        snprintf(out, bytes, "differs: it has the %.*s, and rank 0 the %.*s", name, own, other,
+                 first);
+}
+
+bool couplet_trainer_compare_ranks(Trainer *t, const char *command) {
+    Lines own;
+    int64_t length = 0;
+    char difference[COUPLET_GROUP_SENTENCE_BYTES] = "";
+    if (t->group->ranks == 1) return true;
+    if (!describe(t, command, &own)) return false;
+    if (t->writes) length = (int64_t)own.length;
+    bool good = couplet_trainer_take_from_first(t, &length, sizeof length);
+    char *first = good ? calloc((size_t)length + 1, 1) : NULL;
+    if (good && !first) {
+        snprintf(t->error, t->error_bytes, "out of memory");
+        good = false;
+    }
+    if (good && t->writes) memcpy(first, own.text, (size_t)length);
+    good = good && couplet_trainer_take_from_first(t, first, (size_t)length);
+    if (good) find_difference(own.text, first, difference, sizeof difference);
+    free(first);
+    free(own.text);
+    return good && agree_on(t, difference,
+                            "all ranks of a run have the same spec, settings, data, version, and "
+                            "kind of processor");
+}
+
+bool couplet_trainer_compare_states(Trainer *t) {
+    uint64_t own, first;
+    char difference[200] = "";
+    if (t->group->ranks == 1) return true;
+    if (!couplet_session_hash(t->session, &own, t->error, t->error_bytes)) return false;
+    first = own;
+    if (!couplet_trainer_take_from_first(t, &first, sizeof first)) return false;
+    if (own != first)
+        snprintf(difference, sizeof difference,
+                 "has other states behind step %" PRId64 " than rank 0: hash %016" PRIx64
+                 ", and %016" PRIx64 " on rank 0",
+                 t->session->step, own, first);
+    return agree_on(t, difference,
+                    "the files that the run begins with differ, or its machines compute "
+                    "differently; the last checkpoint is whole");
+}
