@@ -1,7 +1,8 @@
 /* Inside the CPU back end: what its files share. Kernels and plans come from compiler/plan.
  *
  *     function.c    the frame of a kernel, its loops and its locals
- *     expression.c  scalar expressions; math.c the transcendental functions
+ *     expression.c  scalar expressions; scalars.c their operations; math.c the transcendental
+ *                   functions
  *     versions.c    branches around loops, on conditions that stay as they are inside
  *     compute.c     a compute node as loops; columns.c reductions along columns; topk.c
  *     product.c     sums of products in register blocks; pack.c their vector operand; dots.c sums
@@ -148,6 +149,14 @@ LLVMValueRef emit_expr(Frame *f, const GExpr *expr);
 /* Emits an expression under a condition. `mask` is an i1, or NULL if the condition always holds.
  * What it excludes raises no fault. */
 LLVMValueRef emit_expr_where(Frame *f, const GExpr *expr, LLVMValueRef mask);
+/* The same for a row of scalars.def, which was not emitted here before (scalars.c). */
+LLVMValueRef emit_scalar(Frame *f, const GExpr *expr, LLVMValueRef mask);
+/* Emits, ahead of both arms of a choice, the parts that both evaluate in any case and that may
+ * fault. In each arm such a part would have a mask of its own; choices inside choices would then
+ * take code for each path through them. */
+void emit_ahead(Frame *f, const GExpr *then, const GExpr *otherwise, LLVMValueRef mask);
+/* The conjunction of both. `mask` may be NULL. */
+LLVMValueRef emit_masked(Frame *f, LLVMValueRef mask, LLVMValueRef condition);
 /* Begins a new block: values that were emitted before are not used again. */
 void frame_forget(Frame *f);
 

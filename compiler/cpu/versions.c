@@ -18,33 +18,20 @@ int frame_assumed(const Frame *f, const GExpr *e) {
     return UNSETTLED;
 }
 
+/* The truth of a conjunction or a disjunction: a side that is `deciding` settles it alone. */
+static int64_t truth_of_junction(int64_t a, int64_t b, int64_t deciding) {
+    if (a == deciding || b == deciding) return deciding;
+    return a == !deciding && b == !deciding ? !deciding : UNSETTLED;
+}
+
+/* The truth of a comparison or a read is what is assumed of it. */
 static ExprValue fold_truth(void *context, const GExpr *e, const ExprValue *args) {
-    const int assumed = e->type == GT_BOOL ? frame_assumed(context, e) : UNSETTLED;
-    int64_t truth = assumed;
-    if (assumed == UNSETTLED) {
-        switch (e->op) {
-        case G_CONST:
-            truth = e->type == GT_BOOL ? e->integer != 0 : UNSETTLED;
-            break;
-        case G_NOT:
-            truth = args[0].integer == UNSETTLED ? UNSETTLED : !args[0].integer;
-            break;
-        case G_AND:
-            if (args[0].integer == 0 || args[1].integer == 0)
-                truth = 0;
-            else if (args[0].integer == 1 && args[1].integer == 1)
-                truth = 1;
-            break;
-        case G_OR:
-            if (args[0].integer == 1 || args[1].integer == 1)
-                truth = 1;
-            else if (args[0].integer == 0 && args[1].integer == 0)
-                truth = 0;
-            break;
-        default:
-            break; /* a comparison, a read: what is assumed of it was asked above */
-        }
-    }
+    int64_t truth = e->type == GT_BOOL ? frame_assumed(context, e) : UNSETTLED;
+    if (truth != UNSETTLED) return (ExprValue){.integer = truth};
+    if (e->op == G_CONST && e->type == GT_BOOL) truth = e->integer != 0;
+    if (e->op == G_NOT && args[0].integer != UNSETTLED) truth = !args[0].integer;
+    if (e->op == G_AND) truth = truth_of_junction(args[0].integer, args[1].integer, 0);
+    if (e->op == G_OR) truth = truth_of_junction(args[0].integer, args[1].integer, 1);
     return (ExprValue){.integer = truth};
 }
 

@@ -1,5 +1,5 @@
-/* The part that graph.c, expr.c, fold.c and the text form share: the tables of hash-consing, and building
- * without folding. */
+/* The part that graph.c, expr.c, fold.c and the text form share: the tables of hash-consing, and
+ * building without folding. */
 #ifndef COUPLET_COMPILER_GRAPH_PRIVATE_H
 #define COUPLET_COMPILER_GRAPH_PRIVATE_H
 

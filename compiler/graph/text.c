@@ -26,7 +26,7 @@
 
 const char *const graph_op_words[G_OP_COUNT] = {
     [G_RANDOM] = "random",
-#define SCALAR(name, text, ...) [G_##name] = text,
+#define SCALAR(name, text, ...) [G_##name] = #text,
 #include "compiler/graph/scalars.def"
 #undef SCALAR
 };

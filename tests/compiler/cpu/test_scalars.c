@@ -22,7 +22,7 @@ typedef struct Row {
 
 static const Row rows[] = {
 #define SCALAR(name, text, arity, takes, result, price, whole, real, same, rule, domain)           \
-    {text, #domain, G_##name, arity},
+    {#text, #domain, G_##name, arity},
 #include "compiler/graph/scalars.def"
 #undef SCALAR
 };

@@ -138,7 +138,7 @@ static void scalar_rows(void **state) {
         int arity;
     } rows[] = {
 #define SCALAR(name, text, arity, takes, result, price, whole, real, same, rule, domain)           \
-    {text, #result, #rule, #domain, G_##name, arity},
+    {#text, #result, #rule, #domain, G_##name, arity},
 #include "compiler/graph/scalars.def"
 #undef SCALAR
     };
