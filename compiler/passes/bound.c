@@ -100,35 +100,30 @@ static bool bound_of_pair(Logs *l, const GExpr *e, Bound *out) {
     return a.over == b.over;
 }
 
-static bool find_bound(Logs *l, const GExpr *v, Bound *out) {
+/* By a constant, or by a scalar of the run, which is then what the bound is over. */
+static bool bound_of_quotient(Logs *l, const GExpr *v, Bound *out) {
     const GNode *over;
+    if (!bound_of(l, v->args[0], out)) return false;
+    if (run_scalar(log_value_behind(l, v->args[1]), &over)) {
+        if (out->over) return false;
+        out->over = over;
+        return true;
+    }
+    if (v->args[1]->op != G_CONST || v->args[1]->real == 0) return false;
+    out->size /= fabs(v->args[1]->real);
+    return true;
+}
+
+static bool find_bound(Logs *l, const GExpr *v, Bound *out) {
     *out = (Bound){1, NULL};
-    if (is_cosine(l, v)) return true;
-    switch (v->op) {
-    case G_CONST:
+    if (is_cosine(l, v) || v->op == G_RANDOM) return true;
+    if (v->op == G_CONST) {
         out->size = fabs(v->real);
         return v->type == GT_REAL;
-    case G_RANDOM:
-        return true;
-    case G_NEG:
-        return bound_of(l, v->args[0], out);
-    case G_ADD:
-    case G_SUB:
-    case G_MUL:
-        return bound_of_pair(l, v, out);
-    case G_DIV:
-        if (!bound_of(l, v->args[0], out)) return false;
-        if (run_scalar(log_value_behind(l, v->args[1]), &over)) {
-            if (out->over) return false;
-            out->over = over;
-            return true;
-        }
-        if (v->args[1]->op != G_CONST || v->args[1]->real == 0) return false;
-        out->size /= fabs(v->args[1]->real);
-        return true;
-    default:
-        return false;
     }
+    if (v->op == G_NEG) return bound_of(l, v->args[0], out);
+    if (v->op == G_ADD || v->op == G_SUB || v->op == G_MUL) return bound_of_pair(l, v, out);
+    return v->op == G_DIV && bound_of_quotient(l, v, out);
 }
 
 bool bound_of(Logs *l, const GExpr *e, Bound *out) {

@@ -122,7 +122,8 @@ static const GExpr *entry_of(Graph *g, const Softmax *s) {
     return gx1(g, G_EXP, gx2(g, G_SUB, s->exponent, s->total));
 }
 
-static const GExpr *quotient_complement(Logs *l, const GExpr *numerator, const GExpr *denominator) {
+static const GExpr *complement_of_quotient(Logs *l, const GExpr *numerator,
+                                           const GExpr *denominator) {
     Graph *g = l->g;
     const GExpr *rest, *n = log_value_behind(l, numerator), *d = log_value_behind(l, denominator);
     Softmax s;
@@ -137,32 +138,33 @@ typedef struct WeightedEntry {
     Softmax softmax;
 } WeightedEntry;
 
+static bool find_entry(Logs *l, const GExpr *value, int depth, WeightedEntry *found);
+
+static bool find_weighted(Logs *l, const GExpr *product, int depth, WeightedEntry *found) {
+    for (int i = 0; i < 2; i++) {
+        WeightedEntry inner = *found;
+        const GExpr *weight = product->args[1 - i];
+        if (!find_entry(l, product->args[i], depth + 1, &inner)) continue;
+        *found = inner;
+        found->weight = inner.weight ? times(l->g, inner.weight, weight) : weight;
+        return true;
+    }
+    return false;
+}
+
 static bool find_entry(Logs *l, const GExpr *value, int depth, WeightedEntry *found) {
     const GExpr *v = log_value_behind(l, value);
     if (depth == MOST_NESTED) return false;
-    switch (v->op) {
-    case G_EXP:
+    if (v->op == G_EXP)
         return log_is_softmax(l, v, &found->softmax) || is_logged_softmax(l, v, &found->softmax);
-    case G_DIV:
+    if (v->op == G_DIV)
         return is_quotient_softmax(l, log_value_behind(l, v->args[0]),
                                    log_value_behind(l, v->args[1]), &found->softmax);
-    case G_SELECT:
-        found->holds = gx_and(l->g, found->holds, v->args[0]);
-        return is_number(v->args[2]) && v->args[2]->real == 0 &&
-               find_entry(l, v->args[1], depth + 1, found);
-    case G_MUL:
-        for (int i = 0; i < 2; i++) {
-            WeightedEntry inner = *found;
-            if (!find_entry(l, v->args[i], depth + 1, &inner)) continue;
-            *found = inner;
-            found->weight =
-                inner.weight ? times(l->g, inner.weight, v->args[1 - i]) : v->args[1 - i];
-            return true;
-        }
-        return false;
-    default:
-        return false;
-    }
+    if (v->op == G_MUL) return find_weighted(l, v, depth, found);
+    if (v->op != G_SELECT) return false;
+    found->holds = gx_and(l->g, found->holds, v->args[0]);
+    return is_number(v->args[2]) && v->args[2]->real == 0 &&
+           find_entry(l, v->args[1], depth + 1, found);
 }
 
 static bool depends_on(Graph *g, const GExpr *e, const GExpr *index) {
@@ -214,7 +216,8 @@ static const GExpr *sum_complement(Logs *l, const GExpr *v, int depth) {
     return read_of(g, &rest, v);
 }
 
-static const GExpr *exp_complement(Logs *l, const GExpr *v) {
+static const GExpr *exp_complement(Logs *l, const GExpr *v, int depth) {
+    (void)depth;
     Graph *g = l->g;
     const GExpr *u = log_value_behind(l, v->args[0]), *found = NULL;
     Softmax s;
@@ -222,7 +225,7 @@ static const GExpr *exp_complement(Logs *l, const GExpr *v) {
     if (log_is_softmax(l, v, &s)) found = softmax_complement(l, v, &s);
     const GExpr *log = u->op == G_SUB ? log_value_behind(l, u->args[1]) : u;
     if (log->op == G_LOG && log != u)
-        found = quotient_complement(l, gx1(g, G_EXP, u->args[0]), log->args[0]);
+        found = complement_of_quotient(l, gx1(g, G_EXP, u->args[0]), log->args[0]);
     return found ? found : negated(g, gx1(g, G_EXPM1, u));
 }
 
@@ -232,7 +235,7 @@ static const GExpr *exp_complement(Logs *l, const GExpr *v) {
  * Recipes, 6.2.2; P is a Chebyshev fit of degree 11 in 2.5 t - 1, within 2.3e-9, and its slope
  * within 9e-8. t is written without a quotient, which stabilise would take apart where x is made of
  * exponentials: the attention of a network ahead of a GELU. */
-static const GExpr *error_complement(Graph *g, const GExpr *x) {
+static const GExpr *complement_of_error(Graph *g, const GExpr *x) {
     static const double fit[] = {
         -0.80407230806831675,   0.51876843944897022,     0.046375936163609625,
         -0.018367313970915951,  -0.0069734856011656101,  0.0016196701227144674,
@@ -301,10 +304,10 @@ static const GExpr *choice_complement(Logs *l, const GExpr *v, int depth) {
     return known ? gx_select(l->g, v->args[0], a, b) : NULL;
 }
 
-/* 1 + v, of functions that come close to -1. */
+/* 1 - (-w): of functions w that come close to -1. */
 static const GExpr *negative_complement(Logs *l, const GExpr *v, int depth) {
-    const GExpr *w = log_value_behind(l, v);
-    if (w->op == G_ERF) return error_complement(l->g, negated(l->g, w->args[0]));
+    const GExpr *w = log_value_behind(l, v->args[0]);
+    if (w->op == G_ERF) return complement_of_error(l->g, negated(l->g, w->args[0]));
     if (w->op == G_TANH) return complement(l, gx1(l->g, G_TANH, negated(l->g, w->args[0])), depth);
     return NULL;
 }
@@ -323,7 +326,46 @@ static const GExpr *without_factors(Logs *l, const GExpr *v, double *factor) {
     }
 }
 
+static const GExpr *constant_complement(Logs *l, const GExpr *v, int depth) {
+    (void)depth;
+    return real(l->g, 1 - v->real);
+}
+
+static const GExpr *sigmoid_complement(Logs *l, const GExpr *v, int depth) {
+    (void)depth;
+    return sigmoid(l->g, negated(l->g, v->args[0]));
+}
+
+static const GExpr *error_complement(Logs *l, const GExpr *v, int depth) {
+    (void)depth;
+    return complement_of_error(l->g, v->args[0]);
+}
+
+static const GExpr *quotient_complement(Logs *l, const GExpr *v, int depth) {
+    (void)depth;
+    return complement_of_quotient(l, v->args[0], v->args[1]);
+}
+
+static const GExpr *tanh_complement(Logs *l, const GExpr *v, int depth) {
+    (void)depth;
+    return times(l->g, real(l->g, 2), sigmoid(l->g, times(l->g, real(l->g, -2), v->args[0])));
+}
+
+/* The complement of a complement. */
+static const GExpr *difference_complement(Logs *l, const GExpr *v, int depth) {
+    (void)l, (void)depth;
+    return is_number(v->args[0]) && v->args[0]->real == 1 ? v->args[1] : NULL;
+}
+
 static const GExpr *complement_behind(Logs *l, const GExpr *v, int depth) {
+    static const GExpr *(*const rules[G_OP_COUNT])(Logs * l, const GExpr *v, int depth) = {
+        [G_CONST] = constant_complement,  [G_LOAD] = sum_complement,
+        [G_SIGMOID] = sigmoid_complement, [G_TANH] = tanh_complement,
+        [G_ERF] = error_complement,       [G_EXP] = exp_complement,
+        [G_SUB] = difference_complement,  [G_NEG] = negative_complement,
+        [G_DIV] = quotient_complement,    [G_MUL] = product_complement,
+        [G_POW] = power_complement,       [G_MAX] = clamp_complement,
+        [G_MIN] = clamp_complement,       [G_SELECT] = choice_complement};
     Graph *g = l->g;
     double factor;
     if (v->op == G_LOAD && !v->has_else && v->tensor->kind == GN_STOP) {
@@ -333,37 +375,7 @@ static const GExpr *complement_behind(Logs *l, const GExpr *v, int depth) {
     }
     const GExpr *core = without_factors(l, v, &factor);
     if (core != v) return factor == 1 ? complement(l, core, depth) : NULL;
-    switch (v->op) {
-    case G_CONST:
-        return real(g, 1 - v->real);
-    case G_LOAD:
-        return sum_complement(l, v, depth);
-    case G_SIGMOID:
-        return sigmoid(g, negated(g, v->args[0]));
-    case G_TANH:
-        return times(g, real(g, 2), sigmoid(g, times(g, real(g, -2), v->args[0])));
-    case G_ERF:
-        return error_complement(g, v->args[0]);
-    case G_EXP:
-        return exp_complement(l, v);
-    case G_SUB:
-        return is_number(v->args[0]) && v->args[0]->real == 1 ? v->args[1] : NULL;
-    case G_NEG:
-        return negative_complement(l, v->args[0], depth);
-    case G_DIV:
-        return quotient_complement(l, v->args[0], v->args[1]);
-    case G_MUL:
-        return product_complement(l, v, depth);
-    case G_POW:
-        return power_complement(l, v, depth);
-    case G_MAX:
-    case G_MIN:
-        return clamp_complement(l, v, depth);
-    case G_SELECT:
-        return choice_complement(l, v, depth);
-    default:
-        return NULL;
-    }
+    return rules[v->op] ? rules[v->op](l, v, depth) : NULL;
 }
 
 static const GExpr *complement(Logs *l, const GExpr *v, int depth) {

@@ -146,33 +146,42 @@ static bool is_drawn_factor(Logs *l, const GExpr *exp) {
            bound.size < SAFE_DRAW;
 }
 
+/* Where the exponentials and the softmaxes in a formula are, by its outermost operation. */
+static Reach reach_of_exp(Logs *l, const GExpr *e) {
+    if (is_drawn_factor(l, e)) return nowhere;
+    return has_bound(l, e) ? (Reach){OUT_OF_REACH, 0} : (Reach){0, OUT_OF_REACH};
+}
+
+static Reach reach_of_expm1(Logs *l, const GExpr *e) {
+    (void)l, (void)e;
+    return (Reach){0, OUT_OF_REACH};
+}
+
+static Reach reach_of_sigmoid(Logs *l, const GExpr *e) {
+    (void)l, (void)e;
+    return (Reach){OUT_OF_REACH, 0};
+}
+
+static Reach reach_of_args(Logs *l, const GExpr *e) {
+    return nearest(l, e, 0);
+}
+
+static Reach reach_of_arms(Logs *l, const GExpr *e) {
+    return nearest(l, e, 1);
+}
+
+static Reach reach_of_power(Logs *l, const GExpr *e) {
+    return e->args[1]->op == G_CONST ? reach_of(l, e->args[0]) : nowhere;
+}
+
 static Reach find_reach(Logs *l, const GExpr *e) {
-    if (e->op == G_EXP && is_drawn_factor(l, e)) return nowhere;
-    switch (e->op) {
-    case G_EXP:
-        return has_bound(l, e) ? (Reach){OUT_OF_REACH, 0} : (Reach){0, OUT_OF_REACH};
-    case G_EXPM1:
-        return (Reach){0, OUT_OF_REACH};
-    case G_SIGMOID:
-        return (Reach){OUT_OF_REACH, 0};
-    case G_ADD:
-    case G_SUB:
-    case G_MUL:
-    case G_DIV:
-    case G_MAX:
-    case G_MIN:
-    case G_NEG:
-    case G_SQRT:
-        return nearest(l, e, 0);
-    case G_SELECT:
-        return nearest(l, e, 1);
-    case G_POW:
-        return e->args[1]->op == G_CONST ? reach_of(l, e->args[0]) : nowhere;
-    case G_LOAD:
-        return reach_behind(l, e);
-    default:
-        return nowhere;
-    }
+    static Reach (*const rules[G_OP_COUNT])(Logs * l, const GExpr *e) = {
+        [G_EXP] = reach_of_exp,   [G_EXPM1] = reach_of_expm1, [G_SIGMOID] = reach_of_sigmoid,
+        [G_ADD] = reach_of_args,  [G_SUB] = reach_of_args,    [G_MUL] = reach_of_args,
+        [G_DIV] = reach_of_args,  [G_MAX] = reach_of_args,    [G_MIN] = reach_of_args,
+        [G_NEG] = reach_of_args,  [G_SQRT] = reach_of_args,   [G_SELECT] = reach_of_arms,
+        [G_POW] = reach_of_power, [G_LOAD] = reach_behind};
+    return rules[e->op] ? rules[e->op](l, e) : nowhere;
 }
 
 /* Asked of every quotient of a whole network: each expression is looked at once. */
@@ -544,15 +553,10 @@ static LogForm behind_form(Logs *l, const GExpr *load, int way) {
 }
 
 static LogForm node_form(Logs *l, const GExpr *load, int way) {
-    switch (load->tensor->reducer) {
-    case GR_SUM:
-        return sum_node_form(l, load, way);
-    case GR_MAX:
-    case GR_MIN:
-        return extreme_node_form(l, load, way);
-    default:
-        return behind_form(l, load, way);
-    }
+    const GReducer reducer = load->tensor->reducer;
+    if (reducer == GR_SUM) return sum_node_form(l, load, way);
+    if (reducer == GR_MAX || reducer == GR_MIN) return extreme_node_form(l, load, way);
+    return behind_form(l, load, way);
 }
 
 /* True if an exponential in it lies too far on this way, and not too far by itself. */
@@ -567,41 +571,52 @@ static bool is_half_in_reach(Logs *l, const GExpr *e, int way) {
     return is_out_of_reach(l, e->args[0], way) || is_out_of_reach(l, e->args[1], way);
 }
 
-static LogForm form_of(Logs *l, const GExpr *e, int way) {
+static LogForm exp_form(Logs *l, const GExpr *e, int way) {
+    (void)l, (void)way;
+    return (LogForm){e->args[0], NULL, true};
+}
+
+static LogForm sigmoid_form(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
-    LogForm a, b;
+    (void)way;
+    return (LogForm){gx1(g, G_NEG, gx1(g, G_SOFTPLUS, gx1(g, G_NEG, e->args[0]))), NULL, true};
+}
+
+static LogForm product_form(Logs *l, const GExpr *e, int way) {
+    const LogForm a = form_at(l, e->args[0], way), b = form_at(l, e->args[1], way);
+    return product(l->g, &a, &b);
+}
+
+static LogForm quotient_form(Logs *l, const GExpr *e, int way) {
+    const LogForm a = form_at(l, e->args[0], way), b = form_at(l, e->args[1], way);
+    return is_real(e->args[0], 1) ? inverse(l->g, &b) : quotient(l->g, &a, &b);
+}
+
+static LogForm root_form(Logs *l, const GExpr *e, int way) {
+    const LogForm a = form_at(l, e->args[0], way);
+    return power(l->g, &a, 0.5);
+}
+
+static LogForm power_form(Logs *l, const GExpr *e, int way) {
+    const LogForm a = form_at(l, e->args[0], way);
+    return power(l->g, &a, e->args[1]->real);
+}
+
+static LogForm choice_form(Logs *l, const GExpr *e, int way) {
+    const LogForm a = form_at(l, e->args[1], way), b = form_at(l, e->args[2], way);
+    return chosen(l->g, e->args[0], &a, &b, a.positive && b.positive);
+}
+
+static LogForm form_of(Logs *l, const GExpr *e, int way) {
+    static LogForm (*const rules[G_OP_COUNT])(Logs * l, const GExpr *e, int way) = {
+        [G_EXP] = exp_form,      [G_SIGMOID] = sigmoid_form, [G_MUL] = product_form,
+        [G_DIV] = quotient_form, [G_SQRT] = root_form,       [G_POW] = power_form,
+        [G_ADD] = sum_form,      [G_SUB] = sum_form,         [G_EXPM1] = sum_form,
+        [G_NEG] = sum_form,      [G_MAX] = extreme_form,     [G_MIN] = extreme_form,
+        [G_SELECT] = choice_form};
     if (is_half_in_reach(l, e, way)) return plain(l, e);
-    switch (e->op) {
-    case G_EXP:
-        return (LogForm){e->args[0], NULL, true};
-    case G_SIGMOID:
-        return (LogForm){gx1(g, G_NEG, gx1(g, G_SOFTPLUS, gx1(g, G_NEG, e->args[0]))), NULL, true};
-    case G_MUL:
-        a = form_at(l, e->args[0], way), b = form_at(l, e->args[1], way);
-        return product(g, &a, &b);
-    case G_DIV:
-        a = form_at(l, e->args[0], way), b = form_at(l, e->args[1], way);
-        return is_real(e->args[0], 1) ? inverse(g, &b) : quotient(g, &a, &b);
-    case G_SQRT:
-        a = form_at(l, e->args[0], way);
-        return power(g, &a, 0.5);
-    case G_POW:
-        a = form_at(l, e->args[0], way);
-        return power(g, &a, e->args[1]->real);
-    case G_ADD:
-    case G_SUB:
-    case G_EXPM1:
-    case G_NEG:
-        return sum_form(l, e, way);
-    case G_MAX:
-    case G_MIN:
-        return extreme_form(l, e, way);
-    case G_SELECT:
-        a = form_at(l, e->args[1], way), b = form_at(l, e->args[2], way);
-        return chosen(g, e->args[0], &a, &b, a.positive && b.positive);
-    default:
-        return is_stopped(e) ? stopped_form(l, e, way) : node_form(l, e, way);
-    }
+    if (rules[e->op]) return rules[e->op](l, e, way);
+    return is_stopped(e) ? stopped_form(l, e, way) : node_form(l, e, way);
 }
 
 static LogForm form_at(Logs *l, const GExpr *e, int way) {

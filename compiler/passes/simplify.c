@@ -39,24 +39,17 @@ static bool add_factor(Factors *f, const GExpr *e, bool divides, bool outside) {
 static bool take_apart(Graph *g, const ComputeSpec *spec, const GExpr *e, bool divides,
                        Factors *f) {
     if (!expr_holds_any(e, spec->red_rank, spec->red)) return add_factor(f, e, divides, true);
-    switch (e->op) {
-    case G_MUL:
+    if (e->op == G_MUL || e->op == G_DIV)
         return take_apart(g, spec, e->args[0], divides, f) &&
-               take_apart(g, spec, e->args[1], divides, f);
-    case G_DIV:
-        return take_apart(g, spec, e->args[0], divides, f) &&
-               take_apart(g, spec, e->args[1], !divides, f);
-    case G_NEG:
+               take_apart(g, spec, e->args[1], divides != (e->op == G_DIV), f);
+    if (e->op == G_NEG) {
         f->negative = !f->negative;
         return take_apart(g, spec, e->args[0], divides, f);
-    case G_ADD:
-        if (e->args[0] == e->args[1])
-            return add_factor(f, gx_real(g, 2), divides, true) &&
-                   take_apart(g, spec, e->args[0], divides, f);
-        return add_factor(f, e, divides, false);
-    default:
-        return add_factor(f, e, divides, false);
     }
+    if (e->op == G_ADD && e->args[0] == e->args[1])
+        return add_factor(f, gx_real(g, 2), divides, true) &&
+               take_apart(g, spec, e->args[0], divides, f);
+    return add_factor(f, e, divides, false);
 }
 
 static const GExpr *product(Graph *g, const GExpr *first, const GExpr *const *factors,

@@ -158,7 +158,8 @@ static void rebuild(Chunk *c) {
         case FORM_BLOCKS:
             if (p->is_cut) put_together(c, p);
             break;
-        default:
+        case FORM_WHOLE:
+        case FORM_GIVEN:
             p->now = rewrite_node(g, p->node, as_it_is, read_whole, c);
             break;
         }

@@ -32,31 +32,19 @@ bool stream_reads_index(Graph *g, const GExpr *expr, const GExpr *index) {
 /* Index arithmetic, comparisons and plain reads cost a tile nothing; what is worth a node of its
  * own is the rest. */
 static VisitStep is_work(void *context, const GExpr *e) {
+    static const bool is_cheap[G_OP_COUNT] = {
+        [G_LT] = true,  [G_LE] = true, [G_EQ] = true, [G_NE] = true,
+        [G_AND] = true, [G_OR] = true, [G_NOT] = true};
     (void)context;
-    switch (e->op) {
-    case G_CONST:
-    case G_INDEX:
-        return VISIT_PAST;
-    case G_LOAD:
+    if (e->op == G_CONST || e->op == G_INDEX) return VISIT_PAST;
+    if (e->op == G_LOAD) {
         for (int i = 0; i < e->arg_count; i++)
             if (e->args[i]->op != G_INDEX && e->args[i]->op != G_CONST) return VISIT_END;
         return VISIT_PAST;
-    case G_ADD:
-    case G_SUB:
-    case G_MUL:
-    case G_NEG:
-        return e->type == GT_INT ? VISIT_INSIDE : VISIT_END;
-    case G_LT:
-    case G_LE:
-    case G_EQ:
-    case G_NE:
-    case G_AND:
-    case G_OR:
-    case G_NOT:
-        return VISIT_INSIDE;
-    default:
-        return VISIT_END;
     }
+    if (e->op == G_ADD || e->op == G_SUB || e->op == G_MUL || e->op == G_NEG)
+        return e->type == GT_INT ? VISIT_INSIDE : VISIT_END;
+    return is_cheap[e->op] ? VISIT_INSIDE : VISIT_END;
 }
 
 static bool is_worth_it(const GExpr *e) {

@@ -316,10 +316,13 @@ static GNode *renew(Unfold *u, GNode *n) {
         u->element[n->id] = arena_new_of(g->arena, ComputeSpec);
         *u->element[n->id] = spec;
         return NULL;
-    default:
-        spec.streamed |= u->s->root_of[n->id] >= 0;
-        return graph_compute(g, &spec);
+    case USE_NONE:
+    case USE_GATHER:
+    case USE_ROWS:
+        break;
     }
+    spec.streamed |= u->s->root_of[n->id] >= 0;
+    return graph_compute(g, &spec);
 }
 
 static GNode *now(void *context, GNode *node) {
