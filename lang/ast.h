@@ -38,26 +38,28 @@ typedef enum {
     OP_NOT
 } Operator;
 
+/* lang/reductions.def, one row each. */
 typedef enum {
-    REDUCE_SUM,
-    REDUCE_PROD,
-    REDUCE_MEAN,
-    REDUCE_MAX,
-    REDUCE_MIN,
-    REDUCE_ARGMAX,
-    REDUCE_ARGMIN,
-    REDUCE_COUNT,
-    REDUCE_ANY,
-    REDUCE_ALL,
-    REDUCE_VAR,
-    REDUCE_VAR_UNBIASED,
-    REDUCE_LOGSUMEXP,
-    REDUCE_SOFTMAX /* keeps its index, which is bound outside */,
-    REDUCE_TOPK /* topk[j, r] e: the index of the r-th largest; r is bound outside */
+#define REDUCTION(text, name, ...) REDUCE_##name,
+#include "lang/reductions.def"
+#undef REDUCTION
+    REDUCE_KINDS
 } ReduceKind;
-enum { REDUCE_KINDS = REDUCE_TOPK + 1 };
-/* "sum", "mean", ..: by kind. None of them can name anything else. */
-extern const char *const reduce_names[REDUCE_KINDS];
+typedef enum { REDUCE_TAKES_number, REDUCE_TAKES_truth, REDUCE_TAKES_nothing } ReduceTakes;
+typedef enum {
+    REDUCE_GIVES_same,
+    REDUCE_GIVES_real,
+    REDUCE_GIVES_int,
+    REDUCE_GIVES_bool
+} ReduceGives;
+typedef struct ReduceRow {
+    const char *word;
+    ReduceTakes takes;
+    ReduceGives gives;
+    bool has_slope;
+    int least; /* the terms that it needs */
+} ReduceRow;
+extern const ReduceRow reduce_rows[REDUCE_KINDS];
 
 typedef enum {
     EXPR_NUMBER,  /* number; is_integer when written without point or exponent */

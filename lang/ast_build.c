@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const reduce_names[REDUCE_KINDS] = {
-#define REDUCTION(text, meaning) text,
-#include "lang/words.def"
+enum { SLOPE_no, SLOPE_yes };
+
+const ReduceRow reduce_rows[REDUCE_KINDS] = {
+#define REDUCTION(text, name, takes, gives, slope, least, ...)                                     \
+    {#text, REDUCE_TAKES_##takes, REDUCE_GIVES_##gives, SLOPE_##slope, least},
+#include "lang/reductions.def"
 #undef REDUCTION
 };
 

@@ -421,7 +421,7 @@ Type *type_of_let(Check *c, Stmt *s) {
 /* `let all = x`, and `all[i]` would reduce. A number may have such a name. */
 static void refuse_reserved(Check *c, const char *name, Span span) {
     for (int i = 0; i < REDUCE_KINDS; i++)
-        if (strcmp(reduce_names[i], name) == 0)
+        if (strcmp(reduce_rows[i].word, name) == 0)
             diag_report(
                 c->diag, CODE_RESERVED_NAME, span,
                 "`%s` is a reduction and cannot name an array: `%s[i]` would reduce over `i`", name,

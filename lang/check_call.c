@@ -448,7 +448,7 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
 static bool is_reduction(Check *c, const Expr *e) {
     if (e->callee->kind != EXPR_NAME || scope_find(c->scope, e->callee->name)) return false;
     for (int i = 0; i < REDUCE_KINDS; i++)
-        if (strcmp(reduce_names[i], e->callee->name) == 0) return true;
+        if (strcmp(reduce_rows[i].word, e->callee->name) == 0) return true;
     return false;
 }
 

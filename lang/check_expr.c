@@ -249,6 +249,20 @@ bool binders_too_many(Check *c, Binder *const *binders, int count, const char *o
     return true;
 }
 
+static TypeKind kind_of_result(ReduceGives gives, TypeKind term) {
+    switch (gives) {
+    case REDUCE_GIVES_same:
+        return term;
+    case REDUCE_GIVES_real:
+        return KIND_REAL;
+    case REDUCE_GIVES_int:
+        return KIND_INT;
+    case REDUCE_GIVES_bool:
+        return KIND_BOOL;
+    }
+    return KIND_POISON;
+}
+
 static Type *check_reduce(Check *c, Expr *e) {
     if (e->reduce == REDUCE_SOFTMAX || e->reduce == REDUCE_TOPK) return check_kept(c, e);
     if (binders_too_many(c, e->binders, e->binder_count, "a reduction")) return type_poison(c);
@@ -269,8 +283,9 @@ static Type *check_reduce(Check *c, Expr *e) {
                               "one more index of the reduction makes one number of a row");
         return type_poison(c);
     }
-    bool truth = e->reduce == REDUCE_ANY || e->reduce == REDUCE_ALL;
-    if (truth != (body->kind == KIND_BOOL) && e->reduce != REDUCE_COUNT) {
+    const ReduceRow *row = &reduce_rows[e->reduce];
+    const bool truth = row->takes == REDUCE_TAKES_truth;
+    if (truth != (body->kind == KIND_BOOL) && row->takes != REDUCE_TAKES_nothing) {
         diag_report(c->diag, truth ? CODE_NEEDS_CONDITION : CODE_NEEDS_NUMBER, e->args[0]->span,
                     truth ? "any and all need a condition; this is %s"
                           : "this reduction needs numbers; this is %s",
@@ -282,28 +297,7 @@ static Type *check_reduce(Check *c, Expr *e) {
             diag_suggest(c->diag, "count[j | condition] counts, real(condition) is 0 or 1");
         return type_poison(c);
     }
-    switch (e->reduce) {
-    case REDUCE_COUNT:
-    case REDUCE_ARGMAX:
-    case REDUCE_ARGMIN:
-        return type_make(c, KIND_INT, 0, NULL);
-    case REDUCE_ANY:
-    case REDUCE_ALL:
-        return type_make(c, KIND_BOOL, 0, NULL);
-    case REDUCE_SUM:
-    case REDUCE_MAX:
-    case REDUCE_MIN:
-        return type_make(c, body->kind, 0, NULL);
-    case REDUCE_PROD:
-    case REDUCE_MEAN:
-    case REDUCE_VAR:
-    case REDUCE_VAR_UNBIASED:
-    case REDUCE_LOGSUMEXP:
-    case REDUCE_SOFTMAX:
-    case REDUCE_TOPK:
-        break;
-    }
-    return type_make(c, KIND_REAL, 0, NULL);
+    return type_make(c, kind_of_result(row->gives, body->kind), 0, NULL);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */

@@ -255,10 +255,7 @@ static void walk_reduce(Flow *f, const Expr *e, State at) {
     State still = at;
     still.stopped = true;
     if (e->guard) walk(f, e->guard, still);
-    bool picks = e->reduce == REDUCE_ARGMAX || e->reduce == REDUCE_ARGMIN ||
-                 e->reduce == REDUCE_COUNT || e->reduce == REDUCE_ANY || e->reduce == REDUCE_ALL ||
-                 e->reduce == REDUCE_TOPK;
-    walk_args(f, e, picks ? still : at);
+    walk_args(f, e, reduce_rows[e->reduce].has_slope ? at : still);
 }
 
 /* The row that an index reads: a number, or the value that a bound index has here. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """editors.py [--check]: writes the grammars of tools/editors from the tables of words that the
-scanner reads, lang/words.def and lang/builtins.def. With --check nothing is written, and the exit
+scanner reads, lang/words.def, lang/reductions.def and lang/builtins.def. With --check nothing is written, and the exit
 code is 1 where a file is not what it would be.
 
 One list of rules serves all editors: a class of token and a regular expression that Python, Vim,
@@ -24,7 +24,8 @@ def words(macro):
     return list(dict.fromkeys(name for name, _ in rows("lang/words.def", macro)))
 
 
-RESERVED, FIRST, SOFT, REDUCTIONS = (words(m) for m in ("RESERVED", "FIRST", "SOFT", "REDUCTION"))
+RESERVED, FIRST, SOFT = (words(m) for m in ("RESERVED", "FIRST", "SOFT"))
+REDUCTIONS = [name for name, _ in rows("lang/reductions.def", "(?:REDUCTION|KEPT)")]
 BUILTINS = [(name, rest) for name, rest in rows("lang/builtins.def", "BUILTIN")]
 FUNCTIONS = [name for name, rest in BUILTINS if not rest.startswith("0, 0")]
 VALUES = [name for name, rest in BUILTINS if rest.startswith("0, 0")]

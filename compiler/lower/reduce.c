@@ -135,15 +135,33 @@ static void refuse_empty(Lower *l, const Expr *e, const GExpr *guard, const GExp
     report_no_term(l, e->span, text);
 }
 
-/* The reducer applied to `value`, as an expression over the free indices. */
-static const GExpr *reduced(Lower *l, GReducer reducer, const GExpr *value, const GExpr *guard,
-                            const GExpr *const *red, int red_count, bool empty_is_error,
-                            Span span) {
+/* The terms of a reduction: their formula, the guard that picks them, and the indices that they run
+ * over. */
+typedef struct Terms {
+    const GExpr *value, *guard;
+    const GExpr *const *red;
+    int count;
+    bool strict; /* fewer terms than the reduction needs are an error of the run */
+    Span span;
+} Terms;
+
+/* The reducer applied to `value` over the terms, as an expression over the free indices. */
+static const GExpr *reduced_if(Lower *l, GReducer reducer, const GExpr *value, const Terms *t,
+                               bool empty_is_error) {
     const GExpr *free[GRAPH_MAX_FREE];
     int count;
-    GNode *node =
-        reduce_node(l, reducer, value, guard, red, red_count, free, &count, empty_is_error, span);
+    GNode *node = reduce_node(l, reducer, value, t->guard, t->red, t->count, free, &count,
+                              empty_is_error, t->span);
     return load_at(l, node, free, count);
+}
+
+static const GExpr *reduced(Lower *l, GReducer reducer, const GExpr *value, const Terms *t) {
+    return reduced_if(l, reducer, value, t, t->strict);
+}
+
+/* The same for a reducer whose value without a term is known. */
+static const GExpr *total(Lower *l, GReducer reducer, const GExpr *value, const Terms *t) {
+    return reduced_if(l, reducer, value, t, false);
 }
 
 static double extent_product(Lower *l, const GExpr *const *red, int count) {
@@ -153,37 +171,19 @@ static double extent_product(Lower *l, const GExpr *const *red, int count) {
     return product;
 }
 
-/* How many terms there are, as a real. A guarded mean of nothing is an error unless a default was
- * written. */
-static const GExpr *term_count(Lower *l, const GExpr *guard, const GExpr *const *red, int count,
-                               bool empty_is_error, Span span) {
-    const double most = extent_product(l, red, count);
-    if (!guard) return gx_real(l->g, most);
-    /* a count would not fit */
-    if (most > INT32_MAX)
-        return reduced(l, GR_SUM, gx_real(l->g, 1), guard, red, count, empty_is_error, span);
-    return lower_as_real(
-        l, reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, empty_is_error, span));
+/* The number of terms, as a real. A count beyond 32 bits would not fit. */
+static const GExpr *term_count(Lower *l, const Terms *t) {
+    const double most = extent_product(l, t->red, t->count);
+    if (!t->guard) return gx_real(l->g, most);
+    if (most > INT32_MAX) return reduced(l, GR_SUM, gx_real(l->g, 1), t);
+    return lower_as_real(l, reduced(l, GR_SUM, gx_int(l->g, 1), t));
 }
 
-static const GExpr *mean_of(Lower *l, const GExpr *value, const GExpr *guard,
-                            const GExpr *const *red, int count, bool empty_is_error, Span span) {
-    const GExpr *sum = reduced(l, GR_SUM, lower_as_real(l, value), guard, red, count, false, span);
-    return gx2(l->g, G_DIV, sum, term_count(l, guard, red, count, empty_is_error, span));
-}
-
-static const GExpr *variance(Lower *l, const GExpr *value, const GExpr *guard,
-                             const GExpr *const *red, int count, bool unbiased, bool empty_is_error,
-                             Span span) {
-    /* Two passes, never E[x^2] - mu^2: that cancels. */
-    value = lower_as_real(l, value);
-    const GExpr *mean = lower_hoist_scalar(
-        l, mean_of(l, value, guard, red, count, empty_is_error, span), "mean", span);
-    const GExpr *d = gx2(l->g, G_SUB, value, mean);
-    const GExpr *sum = reduced(l, GR_SUM, gx2(l->g, G_MUL, d, d), guard, red, count, false, span);
-    const GExpr *n = term_count(l, guard, red, count, empty_is_error, span);
-    if (unbiased) n = gx2(l->g, G_SUB, n, gx_real(l->g, 1));
-    return gx2(l->g, G_DIV, sum, n);
+/* True where at least `least` indices fulfil the guard: so many a reduction needs, or its `else` is
+ * asked for. */
+static const GExpr *has_terms(Lower *l, const Terms *t, int least) {
+    if (least == 1) return total(l, GR_ANY, gx_bool(l->g, true), t);
+    return gx2(l->g, G_LE, gx_int(l->g, least), total(l, GR_SUM, gx_int(l->g, 1), t));
 }
 
 const GExpr *lower_binder_index(Lower *l, const Binder *binder) {
@@ -192,15 +192,6 @@ const GExpr *lower_binder_index(Lower *l, const Binder *binder) {
     const Value *value = frame_find(l->frame, binder);
     assert(value && value->kind == VALUE_SCALAR);
     return value->scalar;
-}
-
-/* Whether at least `least` indices fulfil the guard: what a reduction needs, so that its `else` is
- * not asked for. */
-static const GExpr *has_terms(Lower *l, const GExpr *guard, const GExpr *const *red, int count,
-                              int least, Span span) {
-    if (least == 1) return reduced(l, GR_ANY, gx_bool(l->g, true), guard, red, count, false, span);
-    return gx2(l->g, G_LE, gx_int(l->g, least),
-               reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, false, span));
 }
 
 /* `value` where `condition` holds, else what the source gives for `else`. */
@@ -227,11 +218,12 @@ static const GExpr *lower_softmax(Lower *l, const Expr *e, const Expr *otherwise
     const GExpr *value_in = gx_substitute(l->g, value, 1, &outer, &inner);
     const GExpr *guard_in = guard ? gx_substitute(l->g, guard, 1, &outer, &inner) : NULL;
     if (!otherwise) refuse_empty(l, e, guard_in, &inner, 1);
-    const GExpr *lse = reduced(l, GR_LSE, value_in, guard_in, &inner, 1, !otherwise, e->span);
+    const Terms terms = {value_in, guard_in, &inner, 1, !otherwise, e->span};
+    const GExpr *lse = reduced(l, GR_LSE, value_in, &terms);
     const GExpr *p = gx1(l->g, G_EXP, gx2(l->g, G_SUB, value, lse));
     if (!guard) return p;
     p = gx_select(l->g, guard, p, zero(l));
-    return otherwise ? or_else(l, has_terms(l, guard_in, &inner, 1, 1, e->span), p, otherwise) : p;
+    return otherwise ? or_else(l, has_terms(l, &terms, 1), p, otherwise) : p;
 }
 
 void lower_open_indices(Lower *l, int count, Span span) {
@@ -288,8 +280,8 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     /* what is no candidate fills the row up to the ranks asked for, and is not read there */
     if (guard && otherwise) {
         guard = gx2(l->g, G_AND, guard, gx2(l->g, G_NE, value, gx_real(l->g, -INFINITY)));
-        has_rank = gx2(l->g, G_LT, rank,
-                       reduced(l, GR_SUM, gx_int(l->g, 1), guard, &j, 1, false, e->span));
+        const Terms candidates = {value, guard, &j, 1, false, e->span};
+        has_rank = gx2(l->g, G_LT, rank, total(l, GR_SUM, gx_int(l->g, 1), &candidates));
     }
     if (guard)
         value = gx_select(l->g, guard, value, gx_real(l->g, otherwise ? last_of_all : -INFINITY));
@@ -315,26 +307,102 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     return has_rank && otherwise ? or_else(l, has_rank, place, otherwise) : place;
 }
 
-/* Where the largest (GR_MAX) or smallest (GR_MIN) value stands. Back ends find places among reals,
- * and those do not tell large whole numbers apart: of these the best one is found first, and then
- * the first that equals it. */
-static const GExpr *place_of(Lower *l, GReducer best_of, const GExpr *value, const GExpr *guard,
-                             const GExpr *const *red, int count, bool strict, Span span) {
+/* ---- the rows of reductions.def -------------------------------------------------------------- */
+
+static const GExpr *reduce_sum(Lower *l, const Terms *t) {
+    return total(l, GR_SUM, t->value, t);
+}
+
+static const GExpr *reduce_prod(Lower *l, const Terms *t) {
+    return total(l, GR_PROD, lower_as_real(l, t->value), t);
+}
+
+static const GExpr *reduce_mean(Lower *l, const Terms *t) {
+    const GExpr *sum = total(l, GR_SUM, lower_as_real(l, t->value), t);
+    return gx2(l->g, G_DIV, sum, term_count(l, t));
+}
+
+static const GExpr *reduce_max(Lower *l, const Terms *t) {
+    return reduced(l, GR_MAX, t->value, t);
+}
+
+static const GExpr *reduce_min(Lower *l, const Terms *t) {
+    return reduced(l, GR_MIN, t->value, t);
+}
+
+/* The place of the largest (GR_MAX) or the smallest (GR_MIN) value. Back ends find places among
+ * reals, and those do not tell large whole numbers apart: of these the best one is found first, and
+ * then the first that equals it. */
+static const GExpr *place_of(Lower *l, GReducer best_of, const Terms *t) {
     const GReducer place = best_of == GR_MAX ? GR_ARGMAX : GR_ARGMIN;
-    if (value->type != GT_INT)
-        return reduced(l, place, lower_as_real(l, value), guard, red, count, strict, span);
-    const GExpr *best = reduced(l, best_of, value, guard, red, count, strict, span);
-    return reduced(l, GR_ARGMAX, lower_as_real(l, gx2(l->g, G_EQ, value, best)), guard, red, count,
-                   strict, span);
+    if (t->value->type != GT_INT) return reduced(l, place, lower_as_real(l, t->value), t);
+    const GExpr *best = reduced(l, best_of, t->value, t);
+    return reduced(l, GR_ARGMAX, lower_as_real(l, gx2(l->g, G_EQ, t->value, best)), t);
 }
 
-/* True for a reduction whose value without a term is known: 0, 1, false or true. */
-static bool has_empty_value(ReduceKind kind) {
-    return kind == REDUCE_SUM || kind == REDUCE_PROD || kind == REDUCE_COUNT ||
-           kind == REDUCE_ANY || kind == REDUCE_ALL;
+static const GExpr *reduce_argmax(Lower *l, const Terms *t) {
+    return place_of(l, GR_MAX, t);
 }
 
-/* A reduction; `otherwise` is the value of an empty one, or NULL. */
+static const GExpr *reduce_argmin(Lower *l, const Terms *t) {
+    return place_of(l, GR_MIN, t);
+}
+
+static const GExpr *reduce_count(Lower *l, const Terms *t) {
+    return total(l, GR_SUM, gx_int(l->g, 1), t);
+}
+
+static const GExpr *reduce_any(Lower *l, const Terms *t) {
+    return total(l, GR_ANY, t->value, t);
+}
+
+static const GExpr *reduce_all(Lower *l, const Terms *t) {
+    return total(l, GR_ALL, t->value, t);
+}
+
+/* The sum of the squared distances from the mean. Two passes, never E[x^2] - mu^2: that cancels. */
+static const GExpr *squares_around_mean(Lower *l, const Terms *t) {
+    const GExpr *value = lower_as_real(l, t->value);
+    const GExpr *mean = lower_hoist_scalar(l, reduce_mean(l, t), "mean", t->span);
+    const GExpr *d = gx2(l->g, G_SUB, value, mean);
+    return total(l, GR_SUM, gx2(l->g, G_MUL, d, d), t);
+}
+
+static const GExpr *reduce_var(Lower *l, const Terms *t) {
+    const GExpr *sum = squares_around_mean(l, t);
+    return gx2(l->g, G_DIV, sum, term_count(l, t));
+}
+
+static const GExpr *reduce_var_unbiased(Lower *l, const Terms *t) {
+    const GExpr *sum = squares_around_mean(l, t);
+    return gx2(l->g, G_DIV, sum, gx2(l->g, G_SUB, term_count(l, t), gx_real(l->g, 1)));
+}
+
+static const GExpr *reduce_logsumexp(Lower *l, const Terms *t) {
+    return reduced(l, GR_LSE, lower_as_real(l, t->value), t);
+}
+
+static const GExpr *reduce_terms(Lower *l, ReduceKind kind, const Terms *t) {
+    static const GExpr *(*const rules[REDUCE_KINDS])(Lower * l, const Terms *t) = {
+#define KEPT(text, name, ...)      [REDUCE_##name] = NULL,
+#define REDUCTION(text, name, ...) [REDUCE_##name] = reduce_##text,
+#include "lang/reductions.def"
+#undef REDUCTION
+    };
+    return rules[kind](l, t);
+}
+
+/* Refuses a reduction that has fewer terms than it needs at the sizes at hand. */
+static void refuse_too_few(Lower *l, const Expr *e, const Terms *t) {
+    const int least = reduce_rows[e->reduce].least;
+    if (t->guard && least) refuse_empty(l, e, t->guard, t->red, t->count);
+    if (least < 2 || e->guard || !l->program || l->condition) return;
+    if (extent_product(l, t->red, t->count) == 1)
+        report_no_term(l, e->span,
+                       "this variance has one term, and divides by the number of terms less one");
+}
+
+/* A reduction; `otherwise` is the value of one with fewer terms than it needs, or NULL. */
 const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise) {
     if (e->reduce == REDUCE_SOFTMAX) return lower_softmax(l, e, otherwise);
     if (e->reduce == REDUCE_TOPK) return lower_topk(l, e, otherwise);
@@ -359,59 +427,10 @@ const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise) {
     l->condition = saved;
     l->frame = outer;
     l->indices = open;
-    bool strict = guard && !otherwise;
-    if (strict && !has_empty_value(e->reduce)) refuse_empty(l, e, guard, red, count);
-    if (e->reduce == REDUCE_VAR_UNBIASED && !e->guard && !otherwise && l->program &&
-        !l->condition && extent_product(l, red, count) == 1)
-        report_no_term(l, e->span,
-                       "this variance has one term, and divides by the number of terms less one");
-    const GExpr *result;
-    switch (e->reduce) {
-    case REDUCE_SUM:
-        result = reduced(l, GR_SUM, value, guard, red, count, false, e->span);
-        break;
-    case REDUCE_PROD:
-        result = reduced(l, GR_PROD, lower_as_real(l, value), guard, red, count, false, e->span);
-        break;
-    case REDUCE_COUNT:
-        result = reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, false, e->span);
-        break;
-    case REDUCE_MEAN:
-        result = mean_of(l, value, guard, red, count, strict, e->span);
-        break;
-    case REDUCE_VAR:
-        result = variance(l, value, guard, red, count, false, strict, e->span);
-        break;
-    case REDUCE_VAR_UNBIASED:
-        result = variance(l, value, guard, red, count, true, strict, e->span);
-        break;
-    case REDUCE_MAX:
-        result = reduced(l, GR_MAX, value, guard, red, count, strict, e->span);
-        break;
-    case REDUCE_MIN:
-        result = reduced(l, GR_MIN, value, guard, red, count, strict, e->span);
-        break;
-    case REDUCE_ARGMAX:
-        result = place_of(l, GR_MAX, value, guard, red, count, strict, e->span);
-        break;
-    case REDUCE_ARGMIN:
-        result = place_of(l, GR_MIN, value, guard, red, count, strict, e->span);
-        break;
-    case REDUCE_ANY:
-        result = reduced(l, GR_ANY, value, guard, red, count, false, e->span);
-        break;
-    case REDUCE_ALL:
-        result = reduced(l, GR_ALL, value, guard, red, count, false, e->span);
-        break;
-    case REDUCE_LOGSUMEXP:
-        result = reduced(l, GR_LSE, lower_as_real(l, value), guard, red, count, strict, e->span);
-        break;
-    default:
-        result = zero(l);
-        break;
-    }
-    if (!otherwise || !guard || has_empty_value(e->reduce)) return result;
-    return or_else(
-        l, has_terms(l, guard, red, count, e->reduce == REDUCE_VAR_UNBIASED ? 2 : 1, e->span),
-        result, otherwise);
+    const Terms terms = {value, guard, red, count, guard && !otherwise, e->span};
+    const int least = reduce_rows[e->reduce].least;
+    if (!otherwise) refuse_too_few(l, e, &terms);
+    const GExpr *result = reduce_terms(l, e->reduce, &terms);
+    return otherwise && guard && least ? or_else(l, has_terms(l, &terms, least), result, otherwise)
+                                       : result;
 }

@@ -191,13 +191,15 @@ static const struct {
 } words[] = {
 #define FIRST(text, token, meaning)               {text, meaning, STANDS_FIRST, ""},
 #define RESERVED(text, token, ends, meaning)      {text, meaning, STANDS_WITHIN, ""},
-#define REDUCTION(text, meaning)                  {text, meaning, STANDS_WITHIN, ""},
 #define SOFT(text, token, after, inside, meaning) {text, meaning, STANDS_BEHIND, #after},
 #include "lang/words.def"
 #undef FIRST
 #undef RESERVED
-#undef REDUCTION
 #undef SOFT
+#define REDUCTION(text, name, takes, gives, slope, least, sign, meaning)                           \
+    {#text, meaning, STANDS_WITHIN, ""},
+#include "lang/reductions.def"
+#undef REDUCTION
 };
 
 static void add_words(Completion *c, Stands stands) {

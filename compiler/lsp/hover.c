@@ -39,14 +39,15 @@ const char *answer_word_meaning(const char *word) {
         const char *word, *meaning;
     } rows[] = {
 #define RESERVED(text, token, ends, meaning)      {text, meaning},
-#define REDUCTION(text, meaning)                  {text, meaning},
 #define FIRST(text, token, meaning)               {text, meaning},
 #define SOFT(text, token, after, inside, meaning) {text, meaning},
 #include "lang/words.def"
 #undef RESERVED
-#undef REDUCTION
 #undef FIRST
 #undef SOFT
+#define REDUCTION(text, name, takes, gives, slope, least, sign, meaning) {#text, meaning},
+#include "lang/reductions.def"
+#undef REDUCTION
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].word, word) == 0) return rows[i].meaning;

@@ -234,40 +234,16 @@ static void put_extents(Tex *t, const Expr *e) {
     }
 }
 
+static const char *const reduction_signs[REDUCE_KINDS] = {
+#define REDUCTION(text, name, takes, gives, slope, least, sign, ...) sign,
+#include "lang/reductions.def"
+#undef REDUCTION
+};
+
+/* A mean of all terms is written as a sum by their number. */
 static const char *reduction_sign(const Expr *e) {
-    switch (e->reduce) {
-    case REDUCE_SUM:
-        return "\\sum";
-    case REDUCE_PROD:
-        return "\\prod";
-    case REDUCE_MEAN:
-        return e->guard ? "\\operatorname*{mean}" : "\\sum";
-    case REDUCE_MAX:
-        return "\\max";
-    case REDUCE_MIN:
-        return "\\min";
-    case REDUCE_ARGMAX:
-        return "\\operatorname*{arg\\,max}";
-    case REDUCE_ARGMIN:
-        return "\\operatorname*{arg\\,min}";
-    case REDUCE_COUNT:
-        return "\\operatorname*{count}";
-    case REDUCE_ANY:
-        return "\\bigvee";
-    case REDUCE_ALL:
-        return "\\bigwedge";
-    case REDUCE_VAR:
-        return "\\operatorname*{Var}";
-    case REDUCE_VAR_UNBIASED:
-        return "\\operatorname*{Var}^{*}";
-    case REDUCE_LOGSUMEXP:
-        return "\\operatorname*{logsumexp}";
-    case REDUCE_SOFTMAX:
-        return "\\operatorname*{softmax}";
-    case REDUCE_TOPK:
-        return "\\operatorname*{top}";
-    }
-    return "";
+    const bool is_whole_mean = e->reduce == REDUCE_MEAN && !e->guard;
+    return reduction_signs[is_whole_mean ? REDUCE_SUM : e->reduce];
 }
 
 static bool is_linear(const Expr *e) {
