@@ -94,52 +94,50 @@ static void lower_net_update(Lower *l, const Stmt *s) {
     state_renew(l, name, value, s->span);
 }
 
+static void lower_net_of_body(Lower *l, const Stmt *s) {
+    Value value = value_none();
+    value.kind = VALUE_NET;
+    value.net = lower_net(l, s->value, s->name);
+    if (value.net) frame_set(l, l->frame, s->symbol, value);
+}
+
+/* Parameters and states of a network belong to it, below its path. */
+static void lower_owned_of_body(Lower *l, const Stmt *s) {
+    const Net *net = l->frame->owner;
+    for (int p = 0; net && p < s->param_count; p++) {
+        state_declare(l, net->path, net->origin, &s->params[p],
+                      s->kind == STMT_PARAM ? ROLE_PARAM : ROLE_STATE, NULL, 0);
+        char name[512];
+        snprintf(name, sizeof name, "%s.%s", net->path, s->params[p].name);
+        frame_set(l, l->frame, s->params[p].symbol, value_array(state_now(l, name)));
+    }
+}
+
+static void lower_statement_of_body(Lower *l, const Stmt *s) {
+    if (s->kind == STMT_LET)
+        lower_let(l, s);
+    else if (s->kind == STMT_DRAW)
+        lower_draw(l, s);
+    else if (s->kind == STMT_SCAN)
+        lower_scan(l, s);
+    else if (s->kind == STMT_NET)
+        lower_net_of_body(l, s);
+    else if (s->kind == STMT_PARAM || s->kind == STMT_STATE)
+        lower_owned_of_body(l, s);
+    else if (s->kind == STMT_UPDATE)
+        lower_net_update(l, s);
+    else if (s->kind != STMT_FN) /* a function is found through its symbol */
+        diag_report(l->diag, CODE_STATEMENT_PLACE, s->span,
+                    "this statement has no meaning inside a function or a net");
+}
+
 Value lower_body(Lower *l, Stmt *const *body, int count) {
     Value result = value_none();
     for (int i = 0; i < count; i++) {
-        const Stmt *s = body[i];
-        switch (s->kind) {
-        case STMT_LET:
-            lower_let(l, s);
-            break;
-        case STMT_DRAW:
-            lower_draw(l, s);
-            break;
-        case STMT_SCAN:
-            lower_scan(l, s);
-            break;
-        case STMT_RETURN:
-            result = lower_value(l, s->value);
-            break;
-        case STMT_FN:
-            break; /* found through its symbol */
-        case STMT_NET: {
-            Value value = value_none();
-            value.kind = VALUE_NET;
-            value.net = lower_net(l, s->value, s->name);
-            if (value.net) frame_set(l, l->frame, s->symbol, value);
-            break;
-        }
-        case STMT_PARAM:
-        case STMT_STATE: {
-            Net *net = l->frame->owner;
-            for (int p = 0; net && p < s->param_count; p++) {
-                state_declare(l, net->path, net->origin, &s->params[p],
-                              s->kind == STMT_PARAM ? ROLE_PARAM : ROLE_STATE, NULL, 0);
-                char name[512];
-                snprintf(name, sizeof name, "%s.%s", net->path, s->params[p].name);
-                frame_set(l, l->frame, s->params[p].symbol, value_array(state_now(l, name)));
-            }
-            break;
-        }
-        case STMT_UPDATE:
-            lower_net_update(l, s);
-            break;
-        default:
-            diag_report(l->diag, CODE_STATEMENT_PLACE, s->span,
-                        "this statement has no meaning inside a function or a net");
-            break;
-        }
+        if (body[i]->kind == STMT_RETURN)
+            result = lower_value(l, body[i]->value);
+        else
+            lower_statement_of_body(l, body[i]);
     }
     return result;
 }

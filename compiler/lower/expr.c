@@ -117,10 +117,15 @@ static const GExpr *binary(Lower *l, Operator op, const GExpr *a, const GExpr *b
         return gx2(g, G_EQ, a, b);
     case OP_NE:
         return gx2(g, G_NE, a, b);
-    default:
-        assert(!"not a binary operator");
-        return a;
+    case OP_POW:
+    case OP_AND:
+    case OP_OR:
+    case OP_NEG:
+    case OP_NOT:
+        break;
     }
+    assert(!"answered above, or of one operand");
+    return a;
 }
 
 /* Element by element over values of equal shape, or scalars beside them. */

@@ -185,44 +185,34 @@ static void add_loss(Lower *l, const Stmt *s) {
     term->span = s->span;
 }
 
-/* Statements whose meaning is a value of this step. */
+/* Lowers what is a value of this step. All other statements are lowered where they belong: updates
+ * behind the gradient, evaluations and actions in graphs of their own. */
+static void lower_statement(Lower *l, const Stmt *s) {
+    if (s->kind == STMT_VIEW)
+        lower_view(l, s);
+    else if (s->kind == STMT_QUEUE)
+        lower_declare_queue(l, s);
+    else if (s->kind == STMT_PARAM)
+        state_declare_of_method(l, s, ROLE_PARAM);
+    else if (s->kind == STMT_BANK || s->kind == STMT_STATE)
+        state_declare_of_method(l, s, ROLE_STATE);
+    else if (s->kind == STMT_DRAW)
+        lower_draw(l, s);
+    else if (s->kind == STMT_SCAN)
+        lower_scan(l, s);
+    else if (s->kind == STMT_LOSS)
+        add_loss(l, s);
+    else if (s->kind == STMT_GIVE)
+        lower_give(l, s);
+    if (s->kind != STMT_LET) return;
+    lower_let(l, s);
+    take_embedding(l, s);
+}
+
 static void lower_statements(Lower *l) {
     l->terms.count = 0;
     for (int i = 0; i < l->statements.count; i++) {
-        const Stmt *s = l->statements.items[i];
-        switch (s->kind) {
-        case STMT_VIEW:
-            lower_view(l, s);
-            break;
-        case STMT_LET:
-            lower_let(l, s);
-            take_embedding(l, s);
-            break;
-        case STMT_QUEUE:
-            lower_declare_queue(l, s);
-            break;
-        case STMT_PARAM:
-            state_declare_of_method(l, s, ROLE_PARAM);
-            break;
-        case STMT_BANK:
-        case STMT_STATE:
-            state_declare_of_method(l, s, ROLE_STATE);
-            break;
-        case STMT_DRAW:
-            lower_draw(l, s);
-            break;
-        case STMT_SCAN:
-            lower_scan(l, s);
-            break;
-        case STMT_LOSS:
-            add_loss(l, s);
-            break;
-        case STMT_GIVE:
-            lower_give(l, s);
-            break;
-        default:
-            break;
-        }
+        lower_statement(l, l->statements.items[i]);
     }
 }
 

@@ -165,57 +165,62 @@ static Net *construct_at(Lower *l, const Stmt *stmt, const Expr *place, const ch
     return net;
 }
 
-Net *lower_net(Lower *l, const Expr *e, const char *path) {
-    Symbol *symbol = e->symbol;
-    switch (e->kind) {
-    case EXPR_COMPOSE: {
-        Net *made = child_at(l, e);
-        if (made) return made;
-        Net *owner = l->frame->owner;
-        /* The parts belong to the chain, which alone is a child of the owner. */
-        l->frame->owner = NULL;
-        made = lower_chain(l, e, owner ? join(l, owner->path, path) : path);
-        l->frame->owner = owner;
-        if (owner) adopt(l, owner, e, made);
-        return made;
+/* The parts belong to the chain, which alone is a child of the owner. */
+static Net *lower_composed(Lower *l, const Expr *e, const char *path) {
+    Net *made = child_at(l, e), *owner = l->frame->owner;
+    if (made) return made;
+    l->frame->owner = NULL;
+    made = lower_chain(l, e, owner ? join(l, owner->path, path) : path);
+    l->frame->owner = owner;
+    if (owner) adopt(l, owner, e, made);
+    return made;
+}
+
+static Net *lower_part(Lower *l, const Expr *e, const char *path) {
+    Net *whole = lower_net(l, e->args[0], path);
+    Net *part = whole ? net_part(whole, e->name) : NULL;
+    if (!part)
+        diag_report(l->diag, CODE_UNKNOWN_MEMBER, e->span, "this network has no part named `%s`",
+                    e->name);
+    return part;
+}
+
+static Net *no_network(Lower *l, const Expr *e) {
+    diag_report(l->diag, CODE_NOT_A_NETWORK, e->span, "a network is needed here");
+    return NULL;
+}
+
+static bool is_definition(const Symbol *symbol) {
+    return symbol && symbol->kind == SYMBOL_NET && symbol->stmt->has_config;
+}
+
+/* A name stands for a network, or for a function that is applied as one. */
+static Net *lower_named(Lower *l, const Expr *e, const char *path) {
+    const Symbol *symbol = e->symbol;
+    if (!symbol) return no_network(l, e);
+    if (symbol->kind == SYMBOL_NET_PART) return lower_part(l, e, path);
+    if (symbol->kind == SYMBOL_FN) return net_function(l, symbol->stmt, NULL, path);
+    if (symbol->kind == SYMBOL_BUILTIN) return net_function(l, NULL, symbol->name, path);
+    const Value *value = frame_find(l->frame, symbol);
+    if (symbol->kind == SYMBOL_LET_FN && value) {
+        Net *function = net_function(l, symbol->stmt, NULL, path);
+        function->function_frame = value->frame;
+        return function;
     }
-    case EXPR_COPY: {
+    if (is_definition(symbol)) return construct_at(l, symbol->stmt, e, path);
+    return value && value->kind == VALUE_NET ? value->net : no_network(l, e);
+}
+
+Net *lower_net(Lower *l, const Expr *e, const char *path) {
+    if (e->kind == EXPR_COMPOSE) return lower_composed(l, e, path);
+    if (e->kind == EXPR_COPY) {
         Net *from = lower_net(l, e->args[0], path);
         return from ? net_copy(l, from, path, from->origin) : NULL;
     }
-    case EXPR_CALL:
-        symbol = e->callee->symbol;
-        if (symbol && symbol->kind == SYMBOL_NET && symbol->stmt->has_config)
-            return construct_at(l, symbol->stmt, e, path);
-        break;
-    case EXPR_NAME:
-    case EXPR_MEMBER:
-        if (!symbol) break;
-        if (symbol->kind == SYMBOL_NET_PART) {
-            Net *whole = lower_net(l, e->args[0], path);
-            Net *part = whole ? net_part(whole, e->name) : NULL;
-            if (!part)
-                diag_report(l->diag, CODE_UNKNOWN_MEMBER, e->span,
-                            "this network has no part named `%s`", e->name);
-            return part;
-        }
-        if (symbol->kind == SYMBOL_FN) return net_function(l, symbol->stmt, NULL, path);
-        if (symbol->kind == SYMBOL_BUILTIN) return net_function(l, NULL, symbol->name, path);
-        if (symbol->kind == SYMBOL_LET_FN && frame_find(l->frame, symbol)) {
-            Net *function = net_function(l, symbol->stmt, NULL, path);
-            function->function_frame = frame_find(l->frame, symbol)->frame;
-            return function;
-        }
-        if (symbol->kind == SYMBOL_NET && symbol->stmt->has_config)
-            return construct_at(l, symbol->stmt, e, path);
-        const Value *value = frame_find(l->frame, symbol);
-        if (value && value->kind == VALUE_NET) return value->net;
-        break;
-    default:
-        break;
-    }
-    diag_report(l->diag, CODE_NOT_A_NETWORK, e->span, "a network is needed here");
-    return NULL;
+    if (e->kind == EXPR_CALL && is_definition(e->callee->symbol))
+        return construct_at(l, e->callee->symbol->stmt, e, path);
+    const bool is_name = e->kind == EXPR_NAME || e->kind == EXPR_MEMBER;
+    return is_name ? lower_named(l, e, path) : no_network(l, e);
 }
 
 /* Same structure, own states; both start from the same draws, so both start equal. */
