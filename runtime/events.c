@@ -1,8 +1,7 @@
-/* Writes event files by hand: a scalar takes three kinds of a protocol buffer's fields (a varint,
- * four or eight bytes, and bytes with their length), and nothing else of that library is needed. */
 #include "runtime/events.h"
 
 #include "runtime/files.h"
+#include "runtime/protobuf.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,15 +25,6 @@ uint32_t couplet_crc32c(const void *bytes, size_t length) {
     return ~crc;
 }
 
-/* ---- protocol buffers ------------------------------------------------------------------------ */
-
-enum { MESSAGE_BYTES = 1024, MOST_TAG = 700 };
-
-typedef struct Message {
-    unsigned char bytes[MESSAGE_BYTES];
-    size_t length;
-} Message;
-
 /* The numbers of fields in event.proto and summary.proto. */
 enum {
     EVENT_WALL_TIME = 1,
@@ -48,48 +38,7 @@ enum {
     SESSION_LOG_STATUS = 1,
     STATUS_START = 1
 };
-typedef enum { WIRE_VARINT = 0, WIRE_EIGHT_BYTES = 1, WIRE_BYTES = 2, WIRE_FOUR_BYTES = 5 } Wire;
-
-static void put_varint(Message *m, uint64_t value) {
-    for (; value >= 0x80; value >>= 7)
-        m->bytes[m->length++] = (unsigned char)(value | 0x80);
-    m->bytes[m->length++] = (unsigned char)value;
-}
-
-static void put_key(Message *m, int field, Wire wire) {
-    put_varint(m, (uint64_t)field << 3 | wire);
-}
-
-/* Numbers of the format are little-endian on every machine. */
-static void put_little(Message *m, uint64_t bits, int bytes) {
-    for (int i = 0; i < bytes; i++)
-        m->bytes[m->length++] = (unsigned char)(bits >> 8 * i);
-}
-
-static void put_double(Message *m, int field, double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    put_key(m, field, WIRE_EIGHT_BYTES);
-    put_little(m, bits, 8);
-}
-
-static void put_float(Message *m, int field, float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    put_key(m, field, WIRE_FOUR_BYTES);
-    put_little(m, bits, 4);
-}
-
-static void put_bytes(Message *m, int field, const void *bytes, size_t length) {
-    put_key(m, field, WIRE_BYTES);
-    put_varint(m, length);
-    memcpy(m->bytes + m->length, bytes, length);
-    m->length += length;
-}
-
-static void put_message(Message *m, int field, const Message *part) {
-    put_bytes(m, field, part->bytes, part->length);
-}
+enum { MOST_TAG = 700 };
 
 /* ---- records --------------------------------------------------------------------------------- */
 
@@ -100,39 +49,60 @@ static uint32_t masked(const void *bytes, size_t length) {
 }
 
 /* A record: its length, the checksum of that, the event, the checksum of that. */
-static bool put_record(CoupletEvents *e, const Message *event, char *error, size_t error_bytes) {
-    Message head = {.length = 0}, tail = {.length = 0};
-    put_little(&head, event->length, 8);
-    put_little(&head, masked(head.bytes, 8), 4);
-    put_little(&tail, masked(event->bytes, event->length), 4);
+static bool write_record(CoupletEvents *e, const CoupletMessage *event, char *error,
+                         size_t error_bytes) {
+    CoupletMessage record = {0};
     errno = 0;
-    const bool good = fwrite(head.bytes, 1, head.length, e->file) == head.length &&
-                      fwrite(event->bytes, 1, event->length, e->file) == event->length &&
-                      fwrite(tail.bytes, 1, tail.length, e->file) == tail.length &&
-                      fflush(e->file) == 0;
-    if (!good) snprintf(error, error_bytes, "%s: cannot be written: %s", e->path, strerror(errno));
+    bool good = !event->is_short;
+    if (good) {
+        couplet_message_little(&record, event->length, 8);
+        if (!record.is_short) couplet_message_little(&record, masked(record.bytes, 8), 4);
+        good = !record.is_short && fwrite(record.bytes, 1, record.length, e->file) == record.length;
+        record.length = 0;
+        couplet_message_little(&record, masked(event->bytes, event->length), 4);
+        good = good && !record.is_short &&
+               fwrite(event->bytes, 1, event->length, e->file) == event->length &&
+               fwrite(record.bytes, 1, record.length, e->file) == record.length &&
+               fflush(e->file) == 0;
+    }
+    couplet_message_free(&record);
+    if (!good)
+        snprintf(error, error_bytes, "%s: cannot be written: %s", e->path,
+                 errno ? strerror(errno) : "out of memory");
     return good;
 }
 
-static void begin_event(Message *event, int64_t step) {
+static CoupletMessage event_of(int64_t step) {
+    CoupletMessage event = {0};
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
-    event->length = 0;
-    put_double(event, EVENT_WALL_TIME, (double)t.tv_sec + (double)t.tv_nsec * 1e-9);
-    put_key(event, EVENT_STEP, WIRE_VARINT);
-    put_varint(event, (uint64_t)step);
+    couplet_message_double(&event, EVENT_WALL_TIME, (double)t.tv_sec + (double)t.tv_nsec * 1e-9);
+    couplet_message_int(&event, EVENT_STEP, step);
+    return event;
+}
+
+/* Writes the event and frees it. */
+static bool put_record(CoupletEvents *e, CoupletMessage *event, char *error, size_t error_bytes) {
+    const bool good = write_record(e, event, error, error_bytes);
+    couplet_message_free(event);
+    return good;
+}
+
+/* Puts a message into the event as a field, and frees it. */
+static void put_part(CoupletMessage *event, int field, CoupletMessage *part) {
+    couplet_message_part(event, field, part);
+    couplet_message_free(part);
 }
 
 static bool put_scalar(CoupletEvents *e, int64_t step, const char *group, const char *name,
                        double value, char *error, size_t error_bytes) {
     char tag[MOST_TAG];
-    Message event, summary = {.length = 0}, scalar = {.length = 0};
+    CoupletMessage event = event_of(step), summary = {0}, scalar = {0};
     snprintf(tag, sizeof tag, "%s%s", group, name);
-    put_bytes(&scalar, VALUE_TAG, tag, strlen(tag));
-    put_float(&scalar, VALUE_SIMPLE_VALUE, (float)value);
-    put_message(&summary, SUMMARY_VALUE, &scalar);
-    begin_event(&event, step);
-    put_message(&event, EVENT_SUMMARY, &summary);
+    couplet_message_text(&scalar, VALUE_TAG, tag);
+    couplet_message_float(&scalar, VALUE_SIMPLE_VALUE, (float)value);
+    put_part(&summary, SUMMARY_VALUE, &scalar);
+    put_part(&event, EVENT_SUMMARY, &summary);
     return put_record(e, &event, error, error_bytes);
 }
 
@@ -187,14 +157,12 @@ static bool take(void *context, const CoupletMetric *metrics, int count) {
 
 static bool put_start(CoupletEvents *e, int64_t step, char *error, size_t error_bytes) {
     static const char version[] = "brain.Event:2";
-    Message event, start = {.length = 0};
-    begin_event(&event, 0);
-    put_bytes(&event, EVENT_FILE_VERSION, version, strlen(version));
+    CoupletMessage event = event_of(0), start = {0};
+    couplet_message_text(&event, EVENT_FILE_VERSION, version);
     if (!put_record(e, &event, error, error_bytes)) return false;
-    put_key(&start, SESSION_LOG_STATUS, WIRE_VARINT);
-    put_varint(&start, STATUS_START);
-    begin_event(&event, step + 1);
-    put_message(&event, EVENT_SESSION_LOG, &start);
+    event = event_of(step + 1);
+    couplet_message_int(&start, SESSION_LOG_STATUS, STATUS_START);
+    put_part(&event, EVENT_SESSION_LOG, &start);
     return put_record(e, &event, error, error_bytes);
 }
 
