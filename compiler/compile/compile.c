@@ -84,6 +84,7 @@ static bool compile_graphs(Compile *c, LoweredProgram **program) {
         compile_meaning(c, unit);
     *program = lower_end(c->lower);
     if (diag_error_count(c->diag)) return false;
+    if (c->options->only_meaning) return true;
     const Fit fit = budget_fit(c->units.items, c->units.count, *program, c->options);
     for (int i = 0; i < c->units.count; i++)
         compile_for_device(c, c->units.items[i], &fit.settings);

@@ -18,6 +18,8 @@ typedef struct CompileOptions {
     const PlanTarget *target;
     /* for a function: its value may be an array, where no gradient is wanted */
     bool may_give_array;
+    /* graphs stay as the text means them: no pass that serves a device runs, and no budget holds */
+    bool only_meaning;
     /* bytes that a step may take (budget.h), in place of what the spec says; 0: as that says */
     int64_t memory;
 } CompileOptions;

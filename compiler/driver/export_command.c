@@ -1,6 +1,8 @@
-/* couplet export: the trained weights of a run, for other programs. */
+/* couplet export: a trained run, for other programs: its weights, or a network with them. */
 #include "compiler/driver/options.h"
 #include "compiler/driver/report.h"
+#include "compiler/driver/trained.h"
+#include "compiler/onnx/onnx.h"
 #include "runtime/files.h"
 #include "runtime/folder.h"
 #include "runtime/safetensors.h"
@@ -143,17 +145,122 @@ static bool export_torch(Arena *arena, const Options *o, const CoupletTensorFile
     return true;
 }
 
+/* ---- a model of ONNX ------------------------------------------------------------------------- */
+
+typedef struct Exported {
+    Arena *arena;
+    const Options *o;
+    const LoweredProgram *program;
+    CoupletTensorFile weights;
+} Exported;
+
+static const void *find_state(void *context, const GNode *node) {
+    const Exported *x = context;
+    const CoupletTensorEntry *e = couplet_tensors_find(&x->weights, node->name);
+    bool same = e && e->rank == node->rank &&
+                e->type == (node->type == GT_REAL ? COUPLET_F32 : COUPLET_I32);
+    for (int i = 0; same && i < node->rank; i++)
+        same = e->shape[i] == node->shape[i];
+    return same ? e->data : NULL;
+}
+
+static bool find_hyper(void *context, const char *name, double *out) {
+    const Exported *x = context;
+    for (int i = 0; i < x->program->hypers.count; i++) {
+        const LoweredHyper *hyper = &x->program->hypers.items[i];
+        if (strcmp(hyper->name, name) != 0) continue;
+        *out = hyper->value;
+        return true;
+    }
+    return false;
+}
+
+/* The features that are asked for by their name, else the first; -1 after a message. */
+static int chosen_features(const Exported *x) {
+    const LoweredProgram *p = x->program;
+    const char *names = "";
+    for (int i = 0; i < p->features.count; i++) {
+        const char *name = p->feature_names.items[i];
+        if (!x->o->part || strcmp(name, x->o->part) == 0) return i;
+        names = arena_printf(x->arena, "%s%s`%s`", names, i ? ", " : "", name);
+    }
+    if (!p->features.count)
+        report_with_help(CODE_EXPORT, "`eval { knn(features = encoder, ..) }` names some",
+                         "the method has no evaluation, so nothing says what its features are");
+    else
+        report_with_help(CODE_EXPORT, arena_printf(x->arena, "the method evaluates %s", names),
+                         "no evaluation is of the features `%s`", x->o->part);
+    return -1;
+}
+
+static bool write_message(const char *path, const CoupletMessage *message) {
+    char error[COUPLET_PATH_BYTES + 256];
+    if (message->is_short) return report(CODE_OUTPUT, "%s: out of memory for the model", path);
+    if (message->length > INT32_MAX)
+        return report(CODE_EXPORT, "the model takes %.1f GiB, and a file of ONNX holds less than 2",
+                      (double)message->length / (1 << 30));
+    FILE *file = couplet_file_begin(path, error, sizeof error);
+    if (!file) return report_error(CODE_OUTPUT, error);
+    if (fwrite(message->bytes, 1, message->length, file) != message->length) {
+        couplet_file_drop(path, file);
+        return report(CODE_OUTPUT, "%s: cannot be written", path);
+    }
+    return couplet_file_commit(path, file, error, sizeof error) || report_error(CODE_OUTPUT, error);
+}
+
+static bool export_features(Exported *x, Diag *diag, const char *checkpoint) {
+    const OnnxRequest request = {.state = find_state, .hyper = find_hyper, .context = x};
+    const int which = chosen_features(x);
+    if (which < 0) return false;
+    const char *name = x->program->feature_names.items[which];
+    OnnxModel *model = onnx_model_new(x->arena, "couplet", COUPLET_VERSION);
+    Graph *g = x->program->features.items[which];
+    bool good = onnx_add_graph(model, x->arena, diag, g, "features", &request);
+    if (good) {
+        CoupletMessage message = onnx_model_finish(
+            model, name, arena_printf(x->arena, "features `%s` of %s", name, checkpoint));
+        good = write_message(x->o->onnx, &message);
+        if (good && !x->o->quiet)
+            printf("%s: features `%s` of [N, %lld], with opset 17 of ONNX, %.1f MiB\n", x->o->onnx,
+                   name, (long long)g->outputs.items[0].node->shape[1],
+                   (double)message.length / (1 << 20));
+        couplet_message_free(&message);
+    }
+    onnx_model_free(model);
+    return good;
+}
+
+static bool use_graphs(void *context, Diag *diag, const Method *method,
+                       const LoweredProgram *program, const char *checkpoint) {
+    Exported *x = context;
+    char error[COUPLET_PATH_BYTES + 512];
+    (void)method;
+    x->program = program;
+    if (!couplet_tensors_read(checkpoint, &x->weights, error, sizeof error))
+        return report_error(CODE_RUN_FOLDER, error);
+    const bool good = export_features(x, diag, checkpoint);
+    couplet_tensors_free(&x->weights);
+    return good;
+}
+
+static int export_onnx(Arena *arena, const Options *o) {
+    Exported x = {.arena = arena, .o = o};
+    return trained_graphs(arena, o, o->file, use_graphs, &x);
+}
+
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static bool is_asked_well(const Options *o) {
-    if (!o->torch) return report(CODE_COMMAND_LINE, "export takes --torch FILE, the file to write");
-    if (!o->part)
+    if (!o->torch == !o->onnx)
+        return report(CODE_COMMAND_LINE, "export takes --onnx FILE or --torch FILE, the file to "
+                                         "write");
+    if (o->torch && !o->part)
         return report(CODE_COMMAND_LINE,
                       "--part encoder.trunk says which network of the run is meant");
     return true;
 }
 
-static bool export(Arena *arena, const Options *o) {
+static bool export_weights(Arena *arena, const Options *o) {
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
     CoupletTensorFile file;
     if (!couplet_path_join(o->file, couplet_checkpoint_name, path, error, sizeof error) ||
@@ -168,9 +275,9 @@ int export_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "export", "part torch", argc, argv) &&
+    if (options_read(arena, &options, "export", "part onnx torch quiet", argc, argv) &&
         is_asked_well(&options))
-        status = export(arena, &options) ? 0 : 1;
+        status = options.onnx ? export_onnx(arena, &options) : !export_weights(arena, &options);
     arena_free(arena);
     return status;
 }

@@ -101,10 +101,13 @@ static const Command commands[] = {
      "the data of the run's evaluation is, of an array, or of that\n"
      "    data itself. Float32, [count, width]."},
     {"export", export_command,
+     "couplet export FOLDER --onnx FILE.onnx [--part encoder.trunk]\n"
      "couplet export FOLDER --part encoder.trunk --torch FILE.safetensors\n"
-     "    The trained weights of a part of a run as a state dict that torchvision's model loads: "
-     "resnet18, resnet34 or resnet50, by the names and shapes\n"
-     "    that it has."},
+     "    A trained run for other programs. --onnx writes the network of an evaluation, from "
+     "samples to features, for onnxruntime and others: the first one,\n"
+     "    or that of the name. --torch writes the weights of a part as a state dict that "
+     "torchvision's model loads: resnet18, resnet34 or resnet50, by the names\n"
+     "    and shapes that it has."},
     {"data", data_command,
      "couplet data FILE [--data FOLDER] [--json] [--threads n]\n"
      "couplet data --reader NAME PATH [--set size=64] [--json] [--threads n]\n"

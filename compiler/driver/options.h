@@ -19,13 +19,13 @@ typedef struct Options {
     ARRAY(const char *) files; /* the arguments that are no options */
     const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics,
         *color, *reader;
-    const char *samples, *split; /* for embed: an array of samples; a split of the data */
-    const char *range;           /* --range 1e-5..1, of find */
-    const char *best;            /* --best knn: what the best checkpoint is chosen by */
-    const char *start;           /* --start RUN: what a new run begins with */
-    const char *against;         /* of verify: --against MODULE:FUNCTION */
-    const char *part, *torch;    /* of export: which network; the file to write */
-    const char *change;          /* --change tau,epochs: what --resume may find otherwise */
+    const char *samples, *split;     /* for embed: an array of samples; a split of the data */
+    const char *range;               /* --range 1e-5..1, of find */
+    const char *best;                /* --best knn: what the best checkpoint is chosen by */
+    const char *start;               /* --start RUN: what a new run begins with */
+    const char *against;             /* of verify: --against MODULE:FUNCTION */
+    const char *part, *onnx, *torch; /* of export: which network; the file to write */
+    const char *change;              /* --change tau,epochs: what --resume may find otherwise */
     int64_t seed, seeds, threads, max_steps, checkpoint_every, give_every, steps, step, rows, batch,
         skip_bad, keep, stop_early, random;
     double epochs;        /* 0: as the spec says */

@@ -491,3 +491,33 @@ int trained_look(Arena *arena, const Options *options, const char *folder, Train
     close_job(&job);
     return status;
 }
+
+/* The run opened, its spec checked and lowered, and both handed over. */
+static bool lower_kept(Job *j, const char *run, TrainedGraphs use, void *context) {
+    char folder[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 256];
+    couplet_folder_split(run, folder, &j->checkpoint);
+    if (!open_run(j, folder, false)) return false;
+    if (!couplet_path_join(j->folder.path, checkpoint_name(j), path, error, sizeof error))
+        return report_error(CODE_RUN_FOLDER, error);
+    Diag *diag = diag_new(j->arena);
+    const CompileOptions options = {.only_meaning = true};
+    const Method *method =
+        load_method(j->arena, diag, trained_spec(j->arena, j->folder.path, &j->record), j->o);
+    const LoweredProgram *program =
+        method ? compile_method(j->arena, diag, method, METHOD_STEPS, &options) : NULL;
+    const bool good = program && use(context, diag, method, program, path);
+    report_messages(diag);
+    return good;
+}
+
+int trained_graphs(Arena *arena, const Options *options, const char *run, TrainedGraphs use,
+                   void *context) {
+    Options o = *options;
+    o.data.count = 0;
+    /* the run's own sources lie where they lay: their fields are known from the record */
+    o.trusts_record = true;
+    Job job = {.arena = arena, .o = &o, .folder = {.lock = -1}};
+    const bool good = lower_kept(&job, run, use, context);
+    close_job(&job);
+    return good ? 0 : 1;
+}

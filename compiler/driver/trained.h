@@ -3,6 +3,7 @@
 #ifndef COUPLET_DRIVER_TRAINED_H
 #define COUPLET_DRIVER_TRAINED_H
 
+#include "compiler/compile/compile.h"
 #include "compiler/driver/options.h"
 #include "runtime/record.h"
 #include "runtime/session.h"
@@ -19,5 +20,14 @@ const char *trained_spec(Arena *arena, const char *folder, const CoupletRecord *
  * record, or on what `options` names. The exit status: 0, or another after a message. */
 int trained_look(Arena *arena, const Options *options, const char *folder, TrainedLook look,
                  void *context);
+
+/* Uses the graphs of a run as its text means them (CompileOptions.only_meaning). `checkpoint` is
+ * the path of the run's weights. False after a message. */
+typedef bool (*TrainedGraphs)(void *context, Diag *diag, const Method *method,
+                              const LoweredProgram *program, const char *checkpoint);
+/* Lowers the spec of the run in the folder, or of one of its checkpoints, with the settings of its
+ * record; its data need not be there. The exit status, as above. */
+int trained_graphs(Arena *arena, const Options *options, const char *run, TrainedGraphs use,
+                   void *context);
 
 #endif

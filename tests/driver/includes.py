@@ -12,13 +12,13 @@ root = pathlib.Path(sys.argv[2])
 check = command.Checks()
 
 # What the compiler's folders but the driver, which runs what they make, may know of the runtime: plans and how they are run, the values of formulas, draws, ranges, files.
-OF_RUNTIME = {"abi.h", "abi_pointers.def", "calls.h", "data/cache.h", "device.h", "files.h", "formula.h", "method.h", "packed.h", "plan.h", "random.h", "range.h"}
+OF_RUNTIME = {"abi.h", "abi_pointers.def", "calls.h", "data/cache.h", "device.h", "files.h", "formula.h", "method.h", "packed.h", "plan.h", "protobuf.h", "random.h", "range.h"}
 
 
 # Which other folders a folder of the compiler may include, beside the graph. Only `compile` runs passes over what lowering made.
 OF_COMPILER = {"graph": set(), "passes": set(), "lower": set(), "plan": set(), "reference": set(),
                "compile": {"lower", "passes", "plan"}, "cpu": {"plan"}, "opencl": {"plan"},
-               "backend": {"cpu", "opencl", "plan"}}
+               "backend": {"cpu", "opencl", "plan"}, "onnx": set()}
 # Questions about formulas that a pass and lowering both ask.
 SHARED = {"compiler/passes/logform.h"}
 

@@ -1,0 +1,86 @@
+/* A graph on its way into a model.
+ *
+ * While a compute node is taken, an array of the model is a Value: it has an axis for each index of
+ * the node that it depends on, in the order of the indices, and no other. Between nodes it is a
+ * Tensor, with an axis for each axis of the node that it depends on. Where a formula of one array
+ * meets one of another, missing axes are added with one entry, which operators repeat. */
+#ifndef COUPLET_COMPILER_ONNX_INTERNAL_H
+#define COUPLET_COMPILER_ONNX_INTERNAL_H
+
+#include "compiler/graph/visit.h"
+#include "compiler/onnx/onnx.h"
+
+typedef struct Value {
+    const char *name;
+    GType type;
+    uint32_t mask; /* a bit for each index */
+} Value;
+
+typedef struct Tensor {
+    const char *name; /* NULL: the node is no part of the model */
+    uint32_t axes;    /* a bit for each axis of the node that the array has */
+    int samples;      /* the axis that counts the samples; -1: there is none */
+} Tensor;
+
+typedef struct Onnx {
+    OnnxModel *m;
+    Arena *arena;
+    Diag *diag;
+    Graph *g;
+    const OnnxRequest *request;
+    Tensor *tensors; /* by node id */
+    /* the compute node at work */
+    const GNode *node;
+    int64_t extents[GRAPH_MAX_INDICES];
+    int samples;  /* the index that counts the samples; -1: there is none */
+    ExprMap done; /* values of expressions */
+    bool failed;
+} Onnx;
+
+/* Reports once for each graph that a formula has no place in a model. */
+Value onnx_refuse(Onnx *o, Span span, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- operators ------------------------------------------------------------------------------- */
+
+OnnxType onnx_type(GType type);
+const char *onnx_number(Onnx *o, double value);
+Value onnx_real(Onnx *o, double value);
+Value onnx_whole(Onnx *o, int64_t value);
+Value onnx_truth(Onnx *o, bool value);
+Value onnx_one(Onnx *o, const char *op, Value a, GType type);
+/* Operators of two and three arrays, whose axes are lined up first. */
+Value onnx_two(Onnx *o, const char *op, Value a, Value b, GType type);
+Value onnx_where(Onnx *o, Value condition, Value then, Value otherwise);
+Value onnx_cast(Onnx *o, Value a, GType type);
+/* The array with all axes of the mask. */
+Value onnx_widen(Onnx *o, Value a, uint32_t mask);
+const char *onnx_transpose(Onnx *o, const char *name, int rank, const int *order);
+/* The number of axes of a value that stand in front of the index's. */
+int onnx_axis(uint32_t mask, int index);
+int onnx_count(uint32_t mask);
+
+/* ---- the parts of a formula ------------------------------------------------------------------ */
+
+/* True if the expression, of whole numbers or truth values, is known when the model is made: it
+ * reads nothing but indices, and not the one of the samples. */
+bool onnx_is_known(const Onnx *o, const GExpr *e);
+/* Its value where the indices have these values; false if it has none. */
+bool onnx_known(const GExpr *e, const int64_t *indices, int64_t *out);
+/* All its values, over the indices of the mask in their order. NULL: there are too many. */
+int64_t *onnx_known_values(Onnx *o, const GExpr *e, uint32_t mask, int64_t *count);
+Value onnx_known_array(Onnx *o, const int64_t *values, uint32_t mask, GType type);
+
+Value onnx_value(Onnx *o, const GExpr *e);
+Value onnx_read(Onnx *o, const GExpr *load);
+/* A convolution or a largest entry of windows; false: the node is none of these, and nothing was
+ * added. */
+bool onnx_window(Onnx *o, Value *out);
+/* A sum of products of two arrays or more; false: the node is none. */
+bool onnx_product(Onnx *o, Value *out);
+Value onnx_reduce(Onnx *o, Value value, const GExpr *guard);
+
+/* One compute node; false after a message. */
+bool onnx_compute(Onnx *o, const GNode *node);
+
+#endif

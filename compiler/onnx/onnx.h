@@ -1,0 +1,27 @@
+/* A graph as a model of ONNX, for inference in other programs.
+ *
+ * The model has the fields of the samples as its inputs, with a first axis of any length, and the
+ * graph's output as its output. Its values are those of the graph up to rounding. A formula that no
+ * operator computes, or that would fail for some data where the model gives a number, is an error
+ * at its place: then there is no model. */
+#ifndef COUPLET_COMPILER_ONNX_ONNX_H
+#define COUPLET_COMPILER_ONNX_ONNX_H
+
+#include "compiler/graph/graph.h"
+#include "compiler/onnx/model.h"
+
+typedef struct OnnxRequest {
+    /* Returns the elements of a state: float32 of reals, int32 of whole numbers and truth values.
+     * NULL: there is none of that name and shape. */
+    const void *(*state)(void *context, const GNode *node);
+    /* The value of a hyper by its name; false: there is none. */
+    bool (*hyper)(void *context, const char *name, double *out);
+    void *context;
+} OnnxRequest;
+
+/* Adds the graph, as lowering made it, to the model: an input for each "sample.NAME", called NAME;
+ * the output `name`, reals of [N, D]. False after errors, which are in diag. */
+bool onnx_add_graph(OnnxModel *model, Arena *arena, Diag *diag, Graph *g, const char *name,
+                    const OnnxRequest *request);
+
+#endif
