@@ -334,7 +334,8 @@ static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers,
     CoupletRunEnd end = work(program, &c->train, error, sizeof error);
     couplet_record_free(&record);
     if (end == COUPLET_RUN_REFUSED) return fail(c, OF_FOLDER, error);
-    if (end == COUPLET_RUN_FAILED) return fail(c, OF_RUN, error);
+    if (end == COUPLET_RUN_FAILED)
+        return couplet_group_speaks(c->train.group) ? fail(c, OF_RUN, error) : 1;
     if (end != COUPLET_RUN_STOPPED) return 0;
     /* the signal may have come to another rank */
     return couplet_interrupt_status() ? couplet_interrupt_status() : 128 + SIGINT;

@@ -60,14 +60,22 @@ static bool has_failed(CoupletGroup *g) {
     return true;
 }
 
+/* "error[E607]: " at the start of a sentence, or "". */
+static int code_length(const char *sentence) {
+    const char *end = strchr(sentence, ']');
+    if (strncmp(sentence, "error[", 6) != 0 || !end || strncmp(end, "]: ", 3) != 0) return 0;
+    return (int)(end + 3 - sentence);
+}
+
 bool couplet_group_fail(CoupletGroup *g, const char *sentence) {
     char whole[COUPLET_GROUP_SENTENCE_BYTES], who[160];
+    const int code = code_length(sentence);
     if (!g->inside) {
         if (!*g->fault) snprintf(g->fault, sizeof g->fault, "%s", sentence);
         return false;
     }
     couplet_group_rank_text(g, g->rank, who, sizeof who);
-    snprintf(whole, sizeof whole, "%s: %s", who, sentence);
+    snprintf(whole, sizeof whole, "%.*s%s: %s", code, sentence, who, sentence + code);
     pthread_mutex_lock(&g->inside->lock);
     couplet_group_note(g, COUPLET_BEAT_FAILED, g->rank, whole);
     pthread_mutex_unlock(&g->inside->lock);

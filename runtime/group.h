@@ -111,7 +111,8 @@ bool couplet_group_sum_ordered(CoupletGroup *group, float *parts, int64_t count,
 /* ---- the end --------------------------------------------------------------------------------- */
 
 /* Ends the group with a sentence of this rank: every rank's calls return false with "rank 2 of 4
- * (on HOST): SENTENCE". It is for what only this rank met, at a moment at which the others wait for
+ * (process 4711 on HOST): SENTENCE"; a code ahead of the sentence, "error[E607]: ", stays ahead. It
+ * is for what only this rank met, at a moment at which the others wait for
  * something else; where all ranks come by, couplet_group_agree is the orderly way. The first
  * sentence stays. Returns false. */
 bool couplet_group_fail(CoupletGroup *group, const char *sentence);

@@ -34,11 +34,25 @@ static char *take_held(void) {
     return held.text;
 }
 
+/* What was held, without the name of the command: "couplet train: error[E607]: ..". Where the place
+ * in a file stands there instead, the line of the message is enough: the lines below show the file
+ * of this rank. */
+static const char *sentence_of(char *text) {
+    const char *code = strstr(text, ": error["), *colon = strchr(text, ':');
+    if (code && code == colon) return code + 2;
+    if (code) text[strcspn(text, "\n")] = 0;
+    return text;
+}
+
+bool couplet_group_speaks(const CoupletGroup *g) {
+    return g->ranks == 1 || couplet_group_lost(g) != g->rank;
+}
+
 int couplet_group_leave(CoupletGroup *g, int status) {
     const bool failed = status != 0 && status < 128;
     char *text = take_held();
     if (g->ranks == 1) return status;
-    if (failed) couplet_group_fail(g, text && *text ? text : "it ended with an error");
+    if (failed) couplet_group_fail(g, text && *text ? sentence_of(text) : "it ended with an error");
     if (failed && g->rank == 1 && couplet_group_lost(g) == 0)
         fprintf(stderr, "%s\n", text && *text ? text : g->fault);
     /* whoever started the ranks ends the others as soon as one ends with an error */

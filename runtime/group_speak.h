@@ -8,6 +8,9 @@
 
 /* From here on standard output of ranks other than 0 goes nowhere, and standard error is held. */
 void couplet_group_hush(CoupletGroup *group);
+/* False for a rank that the others have given up, as it learns once it goes on: the run has ended,
+ * and they have said so. */
+bool couplet_group_speaks(const CoupletGroup *group);
 /* Leaves the group at the end of a command. A status other than 0 ends the group for all ranks,
  * with what this one was about to say, unless it is above 128: a signal ends all ranks alike.
  * Returns the status. */

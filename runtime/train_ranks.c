@@ -43,7 +43,8 @@ FILE *couplet_trainer_no_log(Trainer *t) {
 
 /* False with the sentence of the group that failed. */
 static bool lost(Trainer *t) {
-    snprintf(t->error, t->error_bytes, "error[E804]: %s", t->group->fault);
+    const bool has_code = strncmp(t->group->fault, "error[", 6) == 0;
+    snprintf(t->error, t->error_bytes, "%s%s", has_code ? "" : "error[E804]: ", t->group->fault);
     return false;
 }
 
@@ -69,6 +70,8 @@ static bool agree_on(Trainer *t, const char *difference, const char *advice) {
     CoupletAgreed worst;
     if (!couplet_group_agree(t->group, *difference != 0, difference, &worst)) return lost(t);
     if (worst.status == 0) return true;
+    /* before any rank goes on to end the group, all have this sentence */
+    couplet_group_barrier(t->group);
     snprintf(t->error, t->error_bytes, "error[E804]: rank %d of %d %s\n      = help: %s",
              worst.rank, t->group->ranks, worst.sentence, advice);
     t->refused = true;
@@ -109,19 +112,30 @@ static void named(Lines *lines, const char *kind, const char *name, const char *
     fputc('\n', lines->file);
 }
 
+/* As few digits as tell a number from all others. */
+static const char *short_number(double value, char out[40]) {
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(out, 40, "%.*g", digits, value);
+        if (strtod(out, NULL) == value) break;
+    }
+    return out;
+}
+
 static void describe_spec(Lines *l, const CoupletProgram *p) {
+    char number[40];
     line(l, "version", "%s", p->origin->couplet);
     line(l, "library of losses and layers", "%s", p->origin->library);
     line(l, "method", "%s", p->name);
     for (int i = 0; i < p->file_count; i++)
-        named(l, "text of", p->files[i].name, "%016" PRIx64,
+        named(l, "spec", p->files[i].name, "hash %016" PRIx64,
               couplet_hash(COUPLET_HASH_START, p->files[i].text, strlen(p->files[i].text)));
     for (int i = 0; i < p->hyper_count; i++)
-        named(l, "hyper", p->hypers[i].name, "%.17g", p->hypers[i].value);
-    line(l, "number of epochs", "%.17g", p->epochs);
+        named(l, "hyper", p->hypers[i].name, "%s", short_number(p->hypers[i].value, number));
+    line(l, "number of epochs", "%s", short_number(p->epochs, number));
     line(l, "batch", "%" PRId64, p->batch);
     for (int i = 0; i < p->stage_count; i++)
-        named(l, "stage", p->stages[i].name, "%.17g epochs", p->stages[i].epochs);
+        named(l, "stage", p->stages[i].name, "%s epochs",
+              short_number(p->stages[i].epochs, number));
 }
 
 static void describe_data(Lines *l, const CoupletProgram *p, const CoupletSources *sources) {

@@ -262,7 +262,8 @@ static void report_lines(Arena *arena, Diag *diag, const char *lines) {
 
 static void read_error(Arena *arena, Diag *diag, DiagCode code, const char *text) {
     Span span = {.source = NULL};
-    const char *error = after_place(arena, text, &span),
+    const bool has_code = strncmp(text, "error[", 6) == 0;
+    const char *error = has_code ? NULL : after_place(arena, text, &span),
                *sentence = after_code(error ? error : text, &code);
     const char *lines = strstr(sentence, "\n      = ");
     const int length = lines ? (int)(lines - sentence) : (int)strlen(sentence);

@@ -244,7 +244,7 @@ static int run_compiled(Job *j, const Assembled *assembled) {
     CoupletRunEnd end = j->work(assembled->program, &options, error, sizeof error);
     switch (end) {
     case COUPLET_RUN_FAILED:
-        report_error(CODE_RUN_STOPPED, error);
+        if (!o->group || couplet_group_speaks(o->group)) report_error(CODE_RUN_STOPPED, error);
         return 1;
     case COUPLET_RUN_REFUSED:
         report_error(CODE_RUN_FOLDER, error);

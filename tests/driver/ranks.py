@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""ranks.py COUPLET ROOT: runs on several ranks end with the bytes of a run on one, also through a
+resume on another number of them; ranks that were started differently are refused by name; rank 0
+alone speaks and writes."""
+import os
+import shutil
+import sys
+import tempfile
+
+import command
+import mpirun
+
+couplet = sys.argv[1]
+check = command.Checks()
+found = mpirun.libraries(couplet)
+library = found[0]
+
+
+def train(spec, out, *more):
+    return [couplet, "train", spec, "--data", data, "--out", out, "--seed", "3", "--threads", "1",
+            *more]
+
+
+def same_bits():
+    """The rich spec has every kind of state; the small one is evaluated."""
+    for spec, steps in ((small, ()), (rich, ("--max-steps", "24"))):
+        name = os.path.basename(spec)
+        one = folder + f"/one_{name}"
+        done = command.run(*train(spec, one, *steps))
+        check(done.returncode == 0, f"{name} on one rank", done.stderr)
+        for by, ranks in zip(found + found[:1], (2, 3)):
+            out = f"{folder}/{by}_{ranks}_{name}"
+            done = mpirun.run(by, (ranks, train(spec, out, *steps)))
+            if not check(done.returncode == 0, f"{name} on {ranks} ranks of {by}", done.stderr):
+                continue
+            check(command.last_checkpoint(out) == command.last_checkpoint(one),
+                  f"{name} on {ranks} ranks of {by}: the bytes of one rank")
+            check(command.rows(out + "/metrics.jsonl") == command.rows(one + "/metrics.jsonl"),
+                  "and the same log")
+            check(set(command.everything(out)) == set(command.everything(one)),
+                  "and the same files", command.everything(out).keys())
+            check(done.stdout.count("run folder") == 1 and f" {ranks} ranks, each of 1 thread" in
+                  done.stdout, "rank 0 alone speaks, and says how many there are", done.stdout)
+
+
+def resumes():
+    """Two ranks, then three, then one."""
+    out, whole = folder + "/resumed", folder + "/one_small.cpl"
+    done = mpirun.run(library, (2, train(small, out, "--max-steps", "10", "--keep", "2")))
+    check(done.returncode == 0, "ten steps on two ranks", done.stderr)
+    go_on = train(small, out, "--resume", "--checkpoint-every", "7")
+    done = mpirun.run(found[-1], (3, [*go_on, "--max-steps", "21"]))
+    check(done.returncode == 0 and done.stdout.count("going on from step 10") == 1,
+          "then three ranks", done.stdout + done.stderr)
+    done = command.run(*go_on)
+    check(done.returncode == 0, "then one", done.stderr)
+    check(command.checkpoints(out)["checkpoint.safetensors"] == command.last_checkpoint(whole),
+          "ends with the bytes of a run on one rank")
+    check(command.rows(out + "/metrics.jsonl") == command.rows(whole + "/metrics.jsonl"),
+          "and its log")
+    done = mpirun.run(library, (2, [couplet, "eval", out]))
+    check(done.returncode == 0 and done.stdout.count("kept in") == 1, "two ranks evaluate it",
+          done.stdout + done.stderr)
+    again = command.rows(out + "/evaluations.jsonl")
+    check(len(again) == 3, "and rank 0 alone keeps the results", again)
+
+
+def built():
+    """A built program finds the module, too."""
+    program = folder + "/program"
+    done = command.run(couplet, "build", small, "-o", program)
+    check(done.returncode == 0, "couplet build", done.stderr)
+    out = folder + "/built"
+    beside = os.path.dirname(couplet) + "/runtime"
+    done = mpirun.run(library, (2, [program, *train(small, out)[3:]]),
+                      env={"COUPLET_MODULES": beside})
+    check(done.returncode == 0 and done.stdout.count("run folder") == 1,
+          "a built program on two ranks", done.stdout + done.stderr)
+    check(command.last_checkpoint(out) == command.last_checkpoint(folder + "/one_small.cpl"),
+          "ends with the same bytes")
+    done = mpirun.run(library, (2, [program, "--version"]))
+    check(done.stdout.count("compiled by") == 1, "one rank says the version", done.stdout)
+
+
+def differing():
+    """Rank 2 of three is another one in some way."""
+    out = folder + "/differing"
+    other = command.write(folder + "/other/small.cpl",
+                          command.SMALL_SPEC.replace("0.99 |", "0.98 |"))
+    typo = command.write(folder + "/other/typo.cpl",
+                         command.SMALL_SPEC.replace("-log", "-lgo"))
+    elsewhere = shutil.copytree(data, folder + "/elsewhere")
+    shutil.copy(data + "/t10k-images-idx3-ubyte.gz", elsewhere + "/t10k-images-idx3-ubyte.gz")
+    command.small_data(elsewhere, train=511)
+    line = train(small, out)
+    named = "rank 2 of 3 "
+    for what, others, words in (
+            ("another seed", [word if word != "3" else "4" for word in line],
+             (named + "differs in its seed: 4, and 3 on rank 0",)),
+            ("another spec", train(other, out), (named + "differs in its spec `spec.cpl`",)),
+            ("another hyper", train(small, out, "--set", "tau=0.3"),
+             (named + "differs in its hyper `tau`",)),
+            ("other data", [word if word != data else elsewhere for word in line],
+             (named + "differs in its data `train`: 511 rows",)),
+            ("no data", [word if word != data else data + "x" for word in line],
+             ("[E607]", named, "this data folder does not exist")),
+            ("a spec with a mistake", train(typo, out), ("[E804]", named, "typo.cpl:15:", "`lgo`")),
+            ("an option with a mistake", train(small, out, "--sed", "3"), ("[E603]", named, "--sed")),
+            ("another command", [couplet, "eval", folder + "/one_small.cpl"], ("rank 2 of 3",))):
+        done = mpirun.run(library, (2, line), (1, others))
+        check.refused(what + " on a rank", done, *words, status=done.returncode or 1)
+        check(done.stderr.count("error[") == 1 + ("typo" in what) or "mistake" in what,
+              "by one sentence", done.stderr)
+        check(not os.path.exists(out), "and nothing is written")
+
+
+def starts():
+    """How a process knows that it is one of several."""
+    version = command.run(couplet, "--version").stdout
+    done = mpirun.run(library, (2, [couplet, "--version"]))
+    check(done.stdout == version, "rank 0 alone answers", done.stdout)
+    alone = {"COUPLET_MPI": "none"}
+    done = mpirun.run(library, (2, [couplet, "--version"]), env=alone)
+    check(done.stdout == 2 * version, "COUPLET_MPI=none: each is a program of its own", done.stdout)
+    step = {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4"}
+    done = command.run(*train(small, folder + "/srun"), env=step)
+    check.refused("tasks of srun without MPI", done, "[E804]", "srun --mpi=pmix", "4 tasks")
+    pmi = {"PMI_RANK": "0", "PMI_SIZE": "4"}
+    done = command.run(*train(small, folder + "/none"), env={**pmi, "COUPLET_MPI": "lam"})
+    check.refused("an MPI library that there is not", done, "[E804]", "`lam`")
+    done = command.run(*train(small, folder + "/none"), env={**pmi, "COUPLET_PATIENCE": "soon"})
+    check.refused("a patience that is no number", done, "[E804]", "`soon`")
+    # a built program looks beside itself, where no module is
+    program = shutil.copy(folder + "/program", folder + "/other/program")
+    done = command.run(program, "--data", data, "--out", folder + "/none", env={**pmi})
+    check.refused("a program without the module", done, "[E804]", "libcouplet_mpi_mpich.so",
+                  "libmpich-dev")
+    check(not os.path.exists(folder + "/none") and not os.path.exists(folder + "/srun"),
+          "and nothing is written")
+
+
+with tempfile.TemporaryDirectory() as folder:
+    os.mkdir(folder + "/other")
+    small = command.write(folder + "/small.cpl", command.SMALL_SPEC)
+    rich = command.write(folder + "/rich.cpl", command.RICH_SPEC)
+    data = command.small_data(folder + "/data")
+    for part in (same_bits, resumes, built, differing, starts):
+        part()
+check.finish()
