@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """editors.py [--check]: writes the grammars of tools/editors from the tables of words that the
-scanner reads, lang/words.def, lang/reductions.def and lang/builtins.def. With --check nothing is written, and the exit
+scanner reads, lang/words.def, lang/reductions.def and lang/builtins.def. With --check nothing is
+written, and the exit
 code is 1 where a file is not what it would be.
 
 One list of rules serves all editors: a class of token and a regular expression that Python, Vim,

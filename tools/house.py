@@ -2,7 +2,8 @@
 """house.py [FOLDER] [--names BUILD] [--list WHAT]: the measures of the C code's form.
 
 FOLDER is the root of a tree; without it, the tree that this file lies in. A row is printed for each
-of the folders lang, compiler, runtime and tests, and a row for the first three together. The columns:
+of the folders lang, compiler, runtime and tests, and a row for the first three together. The
+columns:
 
     lines       lines of code, without blank lines and lines of comment alone
     tokens      tokens of code for each of them, on average
@@ -25,16 +26,18 @@ import re
 import subprocess
 import sys
 
-# The words that functions begin with which are seen outside their file: of each folder, those of its
-# types and of its files. The first word says which file to open.
+# The words that functions begin with which are seen outside their file: of each folder, those of
+# its types and of its files. The first word says which file to open.
 PREFIXES = {
-    "lang": "arena ast binder binders call check codes constant data diag dim flow format habit map "
+    "lang": "arena ast binder binders call check codes constant data diag dim flow format habit "
+            "map "
             "method module net option parse parser scope setting source span stage text token type "
             "view whole",
     "compiler/backend": "backend backends",
     "compiler/compile": "backend budget compile pass stage unit",
     "compiler/cpu": "contraction cpu element emit emitter frame helper local loop vector",
-    "compiler/driver": "arrays bench compare comparison data device field formula gradient graphviz "
+    "compiler/driver": "arrays bench compare comparison data device field formula gradient "
+                       "graphviz "
                        "library link load lower memory method opencl options outcome print program "
                        "report settings source tool train trained write",
     "compiler/graph": "affine expr graph gx gx1 gx2 load node pair product reducer subscript",

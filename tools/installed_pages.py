@@ -12,7 +12,8 @@ class Command:
 
     def __init__(self, text):
         lines = text.split("\n")
-        self.usage = [line for line in lines if not line.startswith("    ") or "[" == line.strip()[:1]]
+        self.usage = [line for line in lines if not line.startswith("    ")
+                      or "[" == line.strip()[:1]]
         self.said = " ".join(line.strip() for line in lines if line not in self.usage)
         self.name = self.usage[0].split()[1]
         self.options = sorted(set(re.findall(r"--[a-z-]+|(?<![\w-])-o(?= )", text)))
@@ -38,7 +39,8 @@ def manual(couplet, version):
     about, commands, rest = couplet_help(couplet)
     page = [f'.TH COUPLET 1 "" "Couplet {version}" "User Commands"', ".SH NAME",
             "couplet \\- contrastive learning methods as their formulas", ".SH SYNOPSIS",
-            ".B couplet", ".I COMMAND", "[ARGUMENT...]", ".SH DESCRIPTION", roff(about), ".SH COMMANDS"]
+            ".B couplet", ".I COMMAND", "[ARGUMENT...]", ".SH DESCRIPTION", roff(about),
+            ".SH COMMANDS"]
     for command in commands:
         page += [f".SS {command.name}", ".nf", roff("\n".join(command.usage)), ".fi", ".PP",
                  roff(command.said)]
@@ -55,8 +57,9 @@ def bash(commands):
     values = {}
     for option, choice in (pair for c in commands for pair in c.choices.items()):
         values[option] = max(choice, values.get(option, ""), key=len)
-    answers = "\n".join(f"        {option}) COMPREPLY=($(compgen -W \"{' '.join(choice.split('|'))}\" "
-                        f"-- \"$word\")); return ;;" for option, choice in sorted(values.items()))
+    answers = "\n".join(
+        f"        {option}) COMPREPLY=($(compgen -W \"{' '.join(choice.split('|'))}\" "
+        f"-- \"$word\")); return ;;" for option, choice in sorted(values.items()))
     names = " ".join(c.name for c in commands)
     return f"""# bash completion of couplet
 _couplet() {{

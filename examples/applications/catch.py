@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
-"""catch.py LIBRARY [STEPS [SEED]]: plays Catch with the agent of curl.cpl, and trains it on what it meets.
+"""catch.py LIBRARY [STEPS [SEED]]: plays Catch with the agent of curl.cpl, and trains it on what it
+meets.
 
     couplet build examples/applications/curl.cpl --emit lib -o catch_agent
-    LD_LIBRARY_PATH=build/release/runtime python3 examples/applications/catch.py ./libcatch_agent.so 4000 1     where libcouplet.so lies
+    LD_LIBRARY_PATH=build/release/runtime python3 examples/applications/catch.py
+    ./libcatch_agent.so 4000 1     where libcouplet.so lies
 
-A ball falls from the top of a board and bounces off its sides; a paddle at the bottom moves left, stays or moves right; catching the ball is worth 1, missing it -1. The agent sees two
-pictures, now and one move ago. Printed: the mean reward of a thousand games of a player that guesses, of the agent before training, every 500 steps, and at the end."""
+A ball falls from the top of a board and bounces off its sides; a paddle at the bottom moves left,
+stays or moves right; catching the ball is worth 1, missing it -1. The agent sees two
+pictures, now and one move ago. Printed: the mean reward of a thousand games of a player that
+guesses, of the agent before training, every 500 steps, and at the end."""
 import ctypes
 import random
 import sys
 
-SIDE, EDGE, MOVES = 8, 4, 7 # the board in cells of 2 x 2 pixels, the empty pixels around it, the moves of a game
+# the board in cells of 2 x 2 pixels, the empty pixels around it, the moves of a game
+SIDE, EDGE, MOVES = 8, 4, 7
 PIXELS = 2 * SIDE + 2 * EDGE
 PLAYERS, KEPT, TESTED = 32, 20000, 1000
 
@@ -23,13 +28,15 @@ class Game:
         self.begin()
 
     def begin(self):
-        self.row, self.column, self.side = 0, self.chance.randrange(SIDE), self.chance.choice([-1, 0, 1])
+        self.row, self.column, self.side = 0, self.chance.randrange(SIDE), self.chance.choice(
+            [-1, 0, 1])
         self.paddle = self.chance.randrange(SIDE - 1)
         self.before = self.now = self.picture()
 
     def picture(self):
         pixels = bytearray(PIXELS * PIXELS)
-        for row, column in ((self.row, self.column), (SIDE - 1, self.paddle), (SIDE - 1, self.paddle + 1)):
+        for row, column in ((self.row, self.column), (SIDE - 1, self.paddle),
+                            (SIDE - 1, self.paddle + 1)):
             for i in range(2):
                 at = (EDGE + 2 * row + i) * PIXELS + EDGE + 2 * column
                 pixels[at:at + 2] = b"\xff\xff"
@@ -62,7 +69,9 @@ def transitions(count, chance):
 
 
 class Options(ctypes.Structure):
-    _fields_ = [("threads", ctypes.c_int), ("seed", ctypes.c_uint64), ("total_steps", ctypes.c_int64), ("steps_per_epoch", ctypes.c_int64), ("arena", ctypes.c_void_p), ("arena_bytes", ctypes.c_size_t)]
+    _fields_ = [("threads", ctypes.c_int), ("seed", ctypes.c_uint64),
+                ("total_steps", ctypes.c_int64), ("steps_per_epoch", ctypes.c_int64),
+                ("arena", ctypes.c_void_p), ("arena_bytes", ctypes.c_size_t)]
 
 
 class Input(ctypes.Structure):
@@ -76,10 +85,14 @@ class Agent:
         self.library = ctypes.CDLL(path)
         self.library.couplet_model_error.restype = ctypes.c_char_p
         self.library.couplet_method_batch.restype = ctypes.c_int64
-        self.library.couplet_model_embed.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p]
-        method, self.model, said = ctypes.byref(ctypes.c_char.in_dll(self.library, "couplet_curl")), ctypes.c_void_p(), ctypes.create_string_buffer(256)
+        self.library.couplet_model_embed.argtypes = [ctypes.c_void_p, ctypes.c_char_p,
+                                                     ctypes.c_int64, ctypes.c_void_p]
+        method, self.model, said = (ctypes.byref(ctypes.c_char.in_dll(self.library,
+                                                                      "couplet_curl")),
+                                    ctypes.c_void_p(), ctypes.create_string_buffer(256))
         options = Options(1, seed, steps, 0, None, 0)
-        if self.library.couplet_model_new(method, ctypes.byref(options), ctypes.byref(self.model), said, ctypes.c_size_t(256)):
+        if self.library.couplet_model_new(method, ctypes.byref(options), ctypes.byref(self.model),
+                                          said, ctypes.c_size_t(256)):
             sys.exit(said.value.decode())
         self.batch = self.library.couplet_method_batch(method)
 
@@ -90,16 +103,22 @@ class Agent:
     def actions(self, pictures):
         """The best action of each, by its worth."""
         worth = (ctypes.c_float * (3 * len(pictures)))()
-        self.must(self.library.couplet_model_embed(self.model, b"".join(pictures), len(pictures), worth))
+        self.must(self.library.couplet_model_embed(self.model, b"".join(pictures), len(pictures),
+                                                   worth))
         return [max(range(3), key=lambda a: worth[3 * i + a]) for i in range(len(pictures))]
 
     def step(self, rows):
         seen, after, action, reward, done = zip(*rows)
         n, loss = len(rows), ctypes.c_float()
-        arrays = [(b"replay.image", b"".join(seen)), (b"replay.next", b"".join(after)), (b"replay.action", (ctypes.c_int * n)(*action)),
-                  (b"replay.reward", (ctypes.c_float * n)(*reward)), (b"replay.done", (ctypes.c_float * n)(*done)), (b"replay.index", (ctypes.c_int * n)(*range(n)))]
-        given = (Input * len(arrays))(*[Input(name, ctypes.cast(data, ctypes.c_void_p), len(data)) for name, data in arrays])
-        self.must(self.library.couplet_model_step(self.model, given, len(arrays), ctypes.byref(loss)))
+        arrays = [(b"replay.image", b"".join(seen)), (b"replay.next", b"".join(after)),
+                  (b"replay.action", (ctypes.c_int * n)(*action)),
+                  (b"replay.reward", (ctypes.c_float * n)(*reward)),
+                  (b"replay.done", (ctypes.c_float * n)(*done)),
+                  (b"replay.index", (ctypes.c_int * n)(*range(n)))]
+        given = (Input * len(arrays))(*[Input(name, ctypes.cast(data, ctypes.c_void_p), len(data))
+                                        for name, data in arrays])
+        self.must(self.library.couplet_model_step(self.model, given, len(arrays),
+                                                  ctypes.byref(loss)))
         return loss.value
 
 
@@ -107,7 +126,8 @@ def tested(choose, seed=7):
     """The mean reward of TESTED games that begin alike for every player."""
     games = [Game(random.Random(seed + i)) for i in range(TESTED)]
     for _ in range(MOVES):
-        rewards = [game.move(action)[0] for game, action in zip(games, choose([game.observe() for game in games]))]
+        rewards = [game.move(action)[0] for game,
+                   action in zip(games, choose([game.observe() for game in games]))]
     return sum(rewards) / TESTED
 
 

@@ -1,10 +1,16 @@
 #!/usr/bin/env python3
-"""csnas_search.py COUPLET --data FOLDER [--rounds 16] [--first 6] [--seed 1] [options of `couplet train`]: the search of csnas.cpl, which lies beside it.
+"""csnas_search.py COUPLET --data FOLDER [--rounds 16] [--first 6] [--seed 1] [options of `couplet
+train`]: the search of csnas.cpl, which lies beside it.
 
-A cell has four edges, each with one of four operations: 256 cells. Each round trains one of them for a while, by `couplet train csnas.cpl --set op1=.. --seed ..`, and its contrastive loss in the
-last epoch is what the cell is worth; no label is read. The first cells are drawn at random. After them a tree-structured Parzen estimator chooses (Bergstra, Bardenet, Bengio, Kegl: Algorithms for
-Hyper-Parameter Optimization, NeurIPS 2011, section 4): of the cells that were tried, the best quarter gives for each edge how often an operation stands in good cells, the rest how often in others;
-of some cells drawn by the first, the one with the largest ratio is next. The same seed tries the same cells."""
+A cell has four edges, each with one of four operations: 256 cells. Each round trains one of them
+for a while, by `couplet train csnas.cpl --set op1=.. --seed ..`, and its contrastive loss in the
+last epoch is what the cell is worth; no label is read. The first cells are drawn at random. After
+them a tree-structured Parzen estimator chooses (Bergstra, Bardenet, Bengio, Kegl: Algorithms for
+Hyper-Parameter Optimization, NeurIPS 2011, section 4): of the cells that were tried, the best
+quarter gives for each edge how often an operation stands in good cells, the rest how often in
+others;
+of some cells drawn by the first, the one with the largest ratio is next. The same seed tries the
+same cells."""
 import argparse
 import json
 import math
@@ -35,12 +41,14 @@ def choose(tried, first, source, drawn=24):
         return cell
     order = [cell for _, cell in sorted(tried)]
     split = max(1, math.ceil(len(order) / 4))
-    good, rest = ([shares(cells, edge) for edge in range(EDGES)] for cells in (order[:split], order[split:]))
+    good, rest = ([shares(cells, edge) for edge in range(EDGES)]
+                  for cells in (order[:split], order[split:]))
     best = None
     while best is None: # all that were drawn may be known
         for _ in range(drawn):
             cell = tuple(source.choices(range(OPERATIONS), good[edge])[0] for edge in range(EDGES))
-            worth = sum(math.log(good[edge][cell[edge]] / rest[edge][cell[edge]]) for edge in range(EDGES))
+            worth = sum(math.log(good[edge][cell[edge]] / rest[edge][cell[edge]])
+                        for edge in range(EDGES))
             if cell not in known and (best is None or worth > best[0]):
                 best = (worth, cell)
     return best[1]
@@ -56,13 +64,15 @@ def search(loss_of, rounds, first, seed):
 
 def settings(cell):
     """What a command line says of a cell."""
-    return [word for edge, operation in enumerate(cell) for word in ("--set", f"op{edge + 1}={operation}")]
+    return [word for edge, operation in enumerate(cell)
+            for word in ("--set", f"op{edge + 1}={operation}")]
 
 
 def train(couplet, options, cell):
     """The loss of the last epoch, or infinity where the run turned NaN."""
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run([couplet, "train", SPEC, *settings(cell), "--out", folder + "/run", "--quiet", *options], capture_output=True, text=True)
+        done = subprocess.run([couplet, "train", SPEC, *settings(cell), "--out", folder + "/run",
+                               "--quiet", *options], capture_output=True, text=True)
         if done.returncode == 0:
             with open(folder + "/run/metrics.jsonl") as file:
                 losses = [row["loss"] for row in map(json.loads, file) if "loss" in row]
@@ -73,7 +83,8 @@ def train(couplet, options, cell):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("couplet")
     parser.add_argument("--rounds", type=int, default=16)
     parser.add_argument("--first", type=int, default=6)
@@ -81,9 +92,11 @@ def main():
     given, options = parser.parse_known_args()
     options += ["--seed", str(given.seed)]
     best = (math.inf, None)
-    for number, (loss, cell) in enumerate(search(lambda c: train(given.couplet, options, c), given.rounds, given.first, given.seed)):
+    for number, (loss, cell) in enumerate(search(lambda c: train(given.couplet, options, c),
+                                                 given.rounds, given.first, given.seed)):
         best = min(best, (loss, cell))
-        print(f"{number + 1:3}  loss {loss:.4f}  {' '.join(NAMES[operation] for operation in cell)}", flush=True)
+        names = " ".join(NAMES[operation] for operation in cell)
+        print(f"{number + 1:3}  loss {loss:.4f}  {names}", flush=True)
     print(f"best loss {best[0]:.4f}: {' '.join(settings(best[1]))}")
 
 

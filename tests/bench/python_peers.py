@@ -189,7 +189,8 @@ def resnet(arguments):
     after = {peer: statistics.median(run[3][1:]) * 1e3 for peer, run in runs.items()}
     for peer, run in runs.items():
         ratio = after[peer] / after["couplet"]
-        show(arguments, "ResNet-18, batch %d" % batch, peer, "%.0f ms" % after[peer], "", ratio, None)
+        show(arguments, "ResNet-18, batch %d" % batch, peer, "%.0f ms" % after[peer], "", ratio,
+             None)
 
 
 def show(arguments, what, peer, ms, other, times, memories):

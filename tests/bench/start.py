@@ -71,7 +71,8 @@ def main():
         os.environ["COUPLET_CACHE"] = folder + "/cache"
         rounds = [start(couplet, folder, f"{folder}/run{i}") for i in range(6)][1:]
         data, first = (statistics.median(times) for times in zip(*rounds))
-        print(json.dumps({"files": files, "data_s": round(data, 3), "first_step_s": round(first, 3)}))
+        print(json.dumps({"files": files, "data_s": round(data, 3),
+                          "first_step_s": round(first, 3)}))
 
 
 main()

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
-"""torch_peer.py ROW THREADS [DEVICE]: torch's side of one row of torch_rows.py, or on DEVICE (cuda) of tools/bench_opencl.py. It says "ready" when it is
-warm; then each line with a number of seconds on its standard input is answered with a line of JSON: the seconds of each run that began within that time,
+"""torch_peer.py ROW THREADS [DEVICE]: torch's side of one row of torch_rows.py, or on DEVICE (cuda)
+of tools/bench_opencl.py. It says "ready" when it is
+warm; then each line with a number of seconds on its standard input is answered with a line of JSON:
+the seconds of each run that began within that time,
 the memory that runs took beyond their inputs, and the cores in use meanwhile."""
 import json
 import math
@@ -12,7 +14,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-# ---- losses, as they are written with torch ---------------------------------------------------------------------------
+# ---- losses, as they are written with torch ------------------------------------------------------
 
 
 def similarities(z, w, tau):
@@ -44,7 +46,8 @@ def debiased(z, w, tau, tau_plus=0.1):
     mask[i, (i + n) % (2 * n)] = False
     count = 2 * n - 2
     negative = (e * mask).sum(1)
-    g = torch.clamp((negative - tau_plus * count * positive) / (1 - tau_plus), min=count * math.exp(-1 / tau))
+    g = torch.clamp((negative - tau_plus * count * positive) / (1 - tau_plus),
+                    min=count * math.exp(-1 / tau))
     return -torch.log(positive / (positive + g)).mean()
 
 
@@ -52,7 +55,8 @@ def own_invention(z, w, labels, tau):
     t = torch.tanh(F.normalize(z, dim=1) @ F.normalize(w, dim=1).T / tau)
     same = labels[:, None] == labels[None, :]
     m = t.masked_fill(same, -math.inf).amax(1)
-    return ((F.softplus(m[:, None] - t) * same).sum(1)).mean() + torch.sqrt(1 + (t * t).sum(0)).mean()
+    return ((F.softplus(m[:, None] - t) * same).sum(1)).mean() + torch.sqrt(
+        1 + (t * t).sum(0)).mean()
 
 
 def loss_step(function, n, labelled, tau):
@@ -65,14 +69,16 @@ def loss_step(function, n, labelled, tau):
     return step
 
 
-# ---- networks -----------------------------------------------------------------------------------------------------------
+# ---- networks ------------------------------------------------------------------------------------
 
 
 class Block(nn.Module):
     def __init__(self, inside, out, stride):
         super().__init__()
-        self.body = nn.Sequential(*layer(inside, out, stride), nn.Conv2d(out, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out))
-        self.shortcut = nn.Identity() if stride == 1 else nn.Sequential(nn.Conv2d(inside, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+        self.body = nn.Sequential(*layer(inside, out, stride),
+                                  nn.Conv2d(out, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out))
+        self.shortcut = nn.Identity() if stride == 1 else nn.Sequential(
+            nn.Conv2d(inside, out, 1, stride, bias=False), nn.BatchNorm2d(out))
 
     def forward(self, x):
         return F.relu(self.body(x) + self.shortcut(x))
@@ -83,23 +89,29 @@ def layer(inside, out, stride):
 
 
 def convnet():
-    return nn.Sequential(*layer(1, 32, 1), *layer(32, 64, 2), *layer(64, 128, 2), *layer(128, 256, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten()), (1, 28, 28), 256
+    return nn.Sequential(*layer(1, 32, 1), *layer(32, 64, 2), *layer(64, 128, 2),
+                         *layer(128, 256, 2), nn.AdaptiveAvgPool2d(1),
+                         nn.Flatten()), (1, 28, 28), 256
 
 
 def resnet18():
     layers, inside = layer(3, 64, 1), 64
-    for out, stride in [(64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)]:
+    for out, stride in [(64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2),
+                        (512, 1)]:
         layers.append(Block(inside, out, stride))
         inside = out
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()), (3, 32, 32), 512
 
 
 def training_step(network, batch):
-    """Channels last, torch's faster layout here. The views are there already: augmentation is not in torch's time, though it is in ours."""
+    """Channels last, torch's faster layout here. The views are there already: augmentation is
+    not in torch's time, though it is in ours."""
     trunk, shape, features = network()
-    net = nn.Sequential(trunk, nn.Linear(features, features), nn.ReLU(), nn.Linear(features, 128)).to(memory_format=torch.channels_last)
+    net = nn.Sequential(trunk, nn.Linear(features, features), nn.ReLU(),
+                        nn.Linear(features, 128)).to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9)
-    x, y = (torch.rand(batch, *shape).contiguous(memory_format=torch.channels_last) for _ in range(2))
+    x, y = (torch.rand(batch, *shape).contiguous(memory_format=torch.channels_last)
+            for _ in range(2))
 
     def step():
         optimiser.zero_grad()
@@ -137,11 +149,13 @@ def answer(step, seconds, before, device):
         step()
         runs.append(time.perf_counter() - start)
     cores = (time.process_time() - processor) / (time.perf_counter() - begin)
-    print(json.dumps({"seconds": runs, "mib": peak_mib(device) - before, "cores": cores}), flush=True)
+    print(json.dumps({"seconds": runs, "mib": peak_mib(device) - before, "cores": cores}),
+          flush=True)
 
 
 def use(device):
-    """Everything on the card, in float32 as ours is: torch would round what goes into its convolutions to tf32."""
+    """Everything on the card, in float32 as ours is: torch would round what goes into its
+    convolutions to tf32."""
     if device == "cuda":
         torch.set_default_device(device)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""run.py [BUILD] [--formulas FROM TO] [--on cpu,binary,opencl] [--only formulas,library,examples,modules]
+"""run.py [BUILD] [--formulas FROM TO] [--on cpu,binary,opencl] [--only
+formulas,library,examples,modules]
 
-The whole differential test: random formulas (1 .. 2000), every function of the library, one step of every example, and of every network, augmentation, optimiser and
-schedule; each by the reference evaluator, the CPU on one thread and on two, a binary and OpenCL. Prints what disagrees, made small. BUILD is build/release without a word.
+The whole differential test: random formulas (1 .. 2000), every function of the library, one step of
+every example, and of every network, augmentation, optimiser and
+schedule; each by the reference evaluator, the CPU on one thread and on two, a binary and OpenCL.
+Prints what disagrees, made small. BUILD is build/release without a word.
 Examples on data of their own read what examples/own/prepare.py lays out."""
 import argparse
 import glob
@@ -28,32 +31,39 @@ def read_arguments():
 
 def parts(given):
     """Name and command of each process."""
-    tool, cases = os.path.join(given.build, "tests", "differ", "differ"), os.path.join(given.build, "differ_cases")
+    tool, cases = os.path.join(given.build, "tests", "differ",
+                               "differ"), os.path.join(given.build, "differ_cases")
     start = [tool, "--on", given.on, "--save", cases]
     first, last = given.formulas
     if "formulas" in given.only:
         for i in range(first, last + 1, TOGETHER):
-            yield f"formulas {i} .. {min(last, i + TOGETHER - 1)}", start + ["formulas", str(i), str(min(last, i + TOGETHER - 1))]
+            end = min(last, i + TOGETHER - 1)
+            yield f"formulas {i} .. {end}", start + ["formulas", str(i), str(end)]
     if "library" in given.only:
         yield "library", start + ["library"]
     if "examples" in given.only:
         for path in sorted(glob.glob(root + "/examples/*.cpl")):
             yield os.path.relpath(path, root), start + [path]
         for path in example_data.specs(root):
-            yield os.path.relpath(path, root), start + ["--in", example_data.lay_out(root, os.path.join(given.build, "example_data"), example_data.kind(path)), path]
+            yield os.path.relpath(path, root), start + [
+                "--in", example_data.lay_out(root, os.path.join(given.build, "example_data"),
+                                             example_data.kind(path)), path]
     if "modules" in given.only:
-        yield "modules", [sys.executable, root + "/tests/stdlib/modules.py", os.path.join(given.build, "couplet"), tool, root]
+        yield "modules", [sys.executable, root + "/tests/stdlib/modules.py",
+                          os.path.join(given.build, "couplet"), tool, root]
 
 
 given = read_arguments()
 cache = os.path.join(given.build, "opencl_cache")
-environment = {**os.environ, "POCL_CACHE_DIR": cache, "COUPLET_CACHE": cache, "DIFFER_ON": given.on, "COUPLET_MODULES": os.path.join(given.build, "runtime")}
+environment = {**os.environ, "POCL_CACHE_DIR": cache, "COUPLET_CACHE": cache,
+               "DIFFER_ON": given.on, "COUPLET_MODULES": os.path.join(given.build, "runtime")}
 wrong, begin = 0, time.time()
 for name, words in parts(given):
     done = subprocess.run(words, capture_output=True, text=True, env=environment)
     lines = done.stdout.strip().splitlines()
     wrong += done.returncode != 0
-    print(f"{'ok     ' if done.returncode == 0 else 'FAILED '} {name}: {lines[-1] if lines else done.stderr.strip()}", flush=True)
+    print(f"{'ok     ' if done.returncode == 0 else 'FAILED '} {name}: "
+          f"{lines[-1] if lines else done.stderr.strip()}", flush=True)
     if done.returncode:
         print(done.stdout + done.stderr, flush=True)
 print(f"{wrong} of these failed; {(time.time() - begin) / 60:.0f} minutes")

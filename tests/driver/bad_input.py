@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""bad_input.py COUPLET ROOT: every wrong input gets one clear sentence, an exit code other than 0 and no crash."""
+"""bad_input.py COUPLET ROOT: every wrong input gets one clear sentence, an exit code other than 0
+and no crash."""
 import gzip
 import os
 import re
@@ -37,9 +38,12 @@ def refused(sentence, done, *words):
 
 for words in (("help", "check"), ("check", "--help"), ("check", "there_is_none.cpl", "-h")):
     done = command.run(couplet, *words)
-    check(done.returncode == 0 and done.stdout.startswith("couplet check FILE") and "couplet train" not in done.stdout, "how it is used: " + " ".join(words), done.stdout + done.stderr)
+    check(done.returncode == 0 and done.stdout.startswith("couplet check FILE")
+          and "couplet train" not in done.stdout, "how it is used: " + " ".join(words),
+          done.stdout + done.stderr)
 check(command.run(couplet, "help").stdout.count("\ncouplet ") > 12, "every command is in the help")
-refused("a command that there is not", command.run(couplet, "tran"), "no command `tran`", "did you mean `train`?")
+refused("a command that there is not", command.run(couplet, "tran"), "no command `tran`",
+        "did you mean `train`?")
 with tempfile.TemporaryDirectory() as folder:
     spec = command.write(folder + "/small.cpl", command.SMALL_SPEC)
     data = command.small_data(folder + "/data")
@@ -47,24 +51,30 @@ with tempfile.TemporaryDirectory() as folder:
 
     def train(*options, source=spec, place=data):
         shutil.rmtree(out, ignore_errors=True)
-        return command.run(couplet, "train", source, "--data", place, "--out", out, "--max-steps", 1, *options)
+        return command.run(couplet, "train", source, "--data", place, "--out", out, "--max-steps",
+                           1, *options)
 
     # A spec with five independent mistakes: five messages, each with file, line and caret.
     wrong = command.write(folder + "/wrong.cpl", FIVE_MISTAKES)
     done = command.run(couplet, "check", wrong)
     check(done.returncode == 1, f"five mistakes: exit 1 (got {done.returncode})")
-    messages = re.findall(r"^\S*wrong\.cpl:(\d+):\d+: error\[E\d+\]: (.*)$", done.stderr, re.MULTILINE)
+    messages = re.findall(r"^\S*wrong\.cpl:(\d+):\d+: error\[E\d+\]: (.*)$", done.stderr,
+                          re.MULTILINE)
     check(len(messages) == 5, f"five mistakes: five messages (got {len(messages)})", done.stderr)
     for line, word in EXPECTED.items():
-        check(any(int(at) == line and word in text for at, text in messages), f"five mistakes: line {line} names '{word}'", messages)
+        check(any(int(at) == line and word in text for at, text in messages),
+              f"five mistakes: line {line} names '{word}'", messages)
     check(done.stderr.count("^") >= 5, "five mistakes: carets")
 
-    refused("a spec that is not there", command.run(couplet, "check", folder + "/none.cpl"), "none.cpl")
+    refused("a spec that is not there", command.run(couplet, "check", folder + "/none.cpl"),
+            "none.cpl")
     refused("a folder as a spec", command.run(couplet, "check", folder), folder)
-    refused("an empty spec cannot be trained", train(source=command.write(folder + "/empty.cpl", "")), "loss")
+    refused("an empty spec cannot be trained",
+            train(source=command.write(folder + "/empty.cpl", "")), "loss")
     refused("no such command", command.run(couplet, "trian", spec), "trian")
     refused("no such option", train("--bacth", "3"), "--bacth")
-    refused("an option without its value", command.run(couplet, "train", spec, "--epochs"), "--epochs")
+    refused("an option without its value", command.run(couplet, "train", spec, "--epochs"),
+            "--epochs")
     refused("a number that is none", train("--epochs", "many"), "many")
 
     # Hypers.
@@ -75,7 +85,9 @@ with tempfile.TemporaryDirectory() as folder:
 
     # Data.
     refused("a data folder that is missing", train(place=folder + "/nowhere"), "nowhere")
-    big = command.write(folder + "/big.cpl", command.SMALL_SPEC.replace("batch 32", "batch 1024").replace("Q[96, 8]", "Q[2048, 8]"))
+    big = command.write(folder + "/big.cpl",
+                        command.SMALL_SPEC.replace("batch 32",
+                                                   "batch 1024").replace("Q[96, 8]", "Q[2048, 8]"))
     refused("a batch larger than the data", train(source=big), "1024", "512")
 
     def broken(name, change):
@@ -108,21 +120,29 @@ with tempfile.TemporaryDirectory() as folder:
     broken("an empty data file", lambda file: os.truncate(file, 0))
     broken("a gzip file with a damaged middle", flip_bytes)
     broken("an IDX file of another kind", lambda file: rewrite(file, wrong_magic))
-    broken("an IDX file that promises two thousand million images", lambda file: rewrite(file, too_many))
-    broken("an IDX file shorter than its header", lambda file: rewrite(file, lambda content: content[:9]))
+    broken("an IDX file that promises two thousand million images",
+           lambda file: rewrite(file, too_many))
+    broken("an IDX file shorter than its header",
+           lambda file: rewrite(file, lambda content: content[:9]))
     broken("a missing data file", os.unlink)
-    broken("another number of labels than images", lambda file: rewrite(file, lambda content: content[:4] + b"\0\0\0\x10" + content[8:16 + 16 * 784]))
+    broken("another number of labels than images",
+           lambda file: rewrite(file, lambda content: content[:4] + b"\0\0\0\x10"
+                                + content[8:16 + 16 * 784]))
 
-    # The run folder. Root writes everywhere, so the unwritable place is one where no folder can be: below a file.
+    # The run folder. Root writes everywhere, so the unwritable place is one where no folder can be:
+    # below a file.
     command.write(folder + "/file", "")
-    done = command.run(couplet, "train", spec, "--data", data, "--out", folder + "/file/run", "--max-steps", 1)
+    done = command.run(couplet, "train", spec, "--data", data, "--out", folder + "/file/run",
+                       "--max-steps", 1)
     refused("a run folder that cannot be made", done, "file/run")
-    done = command.run(couplet, "train", spec, "--data", data, "--out", "/proc/run", "--max-steps", 1)
+    done = command.run(couplet, "train", spec, "--data", data, "--out", "/proc/run", "--max-steps",
+                       1)
     refused("an unwritable run folder", done, "/proc/run")
     if os.path.exists("/dev/full"):
         os.makedirs(folder + "/full")
         os.symlink("/dev/full", folder + "/full/metrics.jsonl")
-        done = command.run(couplet, "train", spec, "--data", data, "--out", folder + "/full", "--max-steps", 1)
+        done = command.run(couplet, "train", spec, "--data", data, "--out", folder + "/full",
+                           "--max-steps", 1)
         refused("a full disk under metrics.jsonl", done, "metrics.jsonl")
 
     # Checkpoints.
@@ -133,20 +153,26 @@ with tempfile.TemporaryDirectory() as folder:
                 path = os.path.join(base, name)
                 os.truncate(path, os.path.getsize(path) // 2)
         refused("eval of a checkpoint cut short", command.run(couplet, "eval", out), "safetensors")
-        done = command.run(couplet, "train", spec, "--data", data, "--out", out, "--max-steps", 2, "--resume")
+        done = command.run(couplet, "train", spec, "--data", data, "--out", out, "--max-steps", 2,
+                           "--resume")
         refused("--resume of a checkpoint cut short", done, "safetensors")
-    refused("eval of a folder that is no run", command.run(couplet, "eval", folder + "/data"), "data")
+    refused("eval of a folder that is no run", command.run(couplet, "eval", folder + "/data"),
+            "data")
 
     # Numbers that go wrong stop the run at the line where they arise.
-    nan = command.SMALL_SPEC.replace("loss mean[i]", "loss log(0 - mean[i] dot(q[i], q[i])) + mean[i]")
+    nan = command.SMALL_SPEC.replace("loss mean[i]",
+                                     "loss log(0 - mean[i] dot(q[i], q[i])) + mean[i]")
     number = nan[:nan.index("loss log")].count("\n") + 1
-    refused("a NaN in the loss", train(source=command.write(folder + "/nan.cpl", nan)), f"nan.cpl:{number}")
-    check("'step': '0'" in str(command.metadata(out)), "a NaN in the loss: the checkpoint is that of the start", command.metadata(out))
+    refused("a NaN in the loss", train(source=command.write(folder + "/nan.cpl", nan)),
+            f"nan.cpl:{number}")
+    check("'step': '0'" in str(command.metadata(out)),
+          "a NaN in the loss: the checkpoint is that of the start", command.metadata(out))
 
     # Arrays of `couplet grad`.
     sys.path.insert(0, os.path.join(sys.argv[2], "tests", "golden"))
     import npy
-    formula = command.write(folder + "/f.cpl", "fn f(z[N, D], w[N, D], y : int[N]) = mean[i] cos(z[i], w[y[i]])\n")
+    formula = command.write(folder + "/f.cpl",
+                            "fn f(z[N, D], w[N, D], y : int[N]) = mean[i] cos(z[i], w[y[i]])\n")
     npy.write(folder + "/z.npy", (4, 3), [0.5 * i for i in range(12)])
     npy.write(folder + "/short.npy", (3, 3), [1.0] * 9)
     npy.write(folder + "/y.npy", (4,), [0, 1, 2, 9], "<i4")
@@ -157,7 +183,10 @@ with tempfile.TemporaryDirectory() as folder:
     z, y = ("--in", f"z={folder}/z.npy"), ("--in", f"y={folder}/y.npy")
     refused("no such function", grad("--fn", "g", *z, *y), "g")
     refused("an argument without an array", grad("--fn", "f", *z, *y), "w")
-    refused("an array that is not there", grad("--fn", "f", *z, "--in", f"w={folder}/no.npy", *y), "no.npy")
-    refused("two shapes for one dimension", grad("--fn", "f", *z, "--in", f"w={folder}/short.npy", *y), "N")
-    refused("an index outside its array", grad("--fn", "f", *z, "--in", f"w={folder}/z.npy", *y), "f.cpl:1")
+    refused("an array that is not there", grad("--fn", "f", *z, "--in", f"w={folder}/no.npy", *y),
+            "no.npy")
+    refused("two shapes for one dimension",
+            grad("--fn", "f", *z, "--in", f"w={folder}/short.npy", *y), "N")
+    refused("an index outside its array", grad("--fn", "f", *z, "--in", f"w={folder}/z.npy", *y),
+            "f.cpl:1")
 check.finish()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""changed_data.py COUPLET ROOT: files that others cut short or write to while a run reads them are an error in words, and the checkpoint is that of whole data."""
+"""changed_data.py COUPLET ROOT: files that others cut short or write to while a run reads them are
+an error in words, and the checkpoint is that of whole data."""
 import glob
 import os
 import struct
@@ -44,9 +45,12 @@ with tempfile.TemporaryDirectory() as folder:
     def disturb(name, path, change, *arguments):
         """Starts a run, changes the file after its first checkpoint, and returns how it ended."""
         run = f"{folder}/run_{name}"
-        process = subprocess.Popen([couplet, "train", *arguments, "--out", run, "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+        process = subprocess.Popen([couplet, "train", *arguments, "--out", run, "--quiet"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env=env)
         for _ in range(1200):
-            if process.poll() is not None or (os.path.exists(run + "/checkpoint.safetensors") and int(command.metadata(run)["step"]) > 0):
+            if process.poll() is not None or (os.path.exists(run + "/checkpoint.safetensors")
+                                              and int(command.metadata(run)["step"]) > 0):
                 break
             time.sleep(0.05)
         change(path if isinstance(path, str) else path(name))
@@ -74,13 +78,16 @@ with tempfile.TemporaryDirectory() as folder:
         array(folder + "/other")
         os.rename(folder + "/other/x.npy", path)
 
-    for name, change, words in (("cut", cut, "was cut short while it was read"), ("written", write_to, "was written to while it was read")):
+    for name, change, words in (("cut", cut, "was cut short while it was read"),
+                                ("written", write_to, "was written to while it was read")):
         path = array(f"{folder}/{name}")
         status, said, run = disturb(name, path, change, spec(name, f'arrays("{name}")', "train.x"))
-        check(status == 1 and f"{name}/x.npy: the file {words}" in said, f"a file that {words}: {status}", said)
+        check(status == 1 and f"{name}/x.npy: the file {words}" in said,
+              f"a file that {words}: {status}", said)
         array(f"{folder}/{name}")
         step = int(command.metadata(run)["step"])
-        check(step > 0 and step % (ROWS // 16) == 0, "the checkpoint is that of an epoch of whole data", step)
+        check(step > 0 and step % (ROWS // 16) == 0,
+              "the checkpoint is that of an epoch of whole data", step)
     # ---- other kinds: what lies in its file as it is needed, and packed copies of what does not
     def idx(at, rows=20000):
         """Pictures of 64 x 64 zeros; a large file is mapped, and a small one is read."""
@@ -92,7 +99,8 @@ with tempfile.TemporaryDirectory() as folder:
 
     def lines(at):
         os.makedirs(at)
-        command.write(at + "/x.txt", "".join(f"a line of number {i % 90} here\n" for i in range(ROWS)))
+        command.write(at + "/x.txt",
+                      "".join(f"a line of number {i % 90} here\n" for i in range(ROWS)))
         return at + "/x.txt"
 
     def photos(at):
@@ -165,6 +173,7 @@ with tempfile.TemporaryDirectory() as folder:
 
     # One that another took the place of is read on as it was, and the run is stopped by hand.
     path = array(folder + "/replaced")
-    status, said, run = disturb("replaced", path, replace, spec("replaced", 'arrays("replaced")', "train.x", epochs=3))
+    status, said, run = disturb("replaced", path, replace,
+                                spec("replaced", 'arrays("replaced")', "train.x", epochs=3))
     check(status == 0, "a file whose place another takes is read on", said)
 check.finish()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""collapse.py COUPLET ROOT: the first named rows are watched at every epoch's end, of one view or of a family, with a name or without; rows that agree are a warning."""
+"""collapse.py COUPLET ROOT: the first named rows are watched at every epoch's end, of one view or
+of a family, with a name or without; rows that agree are a warning."""
 import re
 import sys
 import tempfile
@@ -33,16 +34,19 @@ with tempfile.TemporaryDirectory() as folder:
     data = command.small_data(folder + "/data", train=64)
     for name, body in BODIES.items():
         spec = command.write(f"{folder}/method.cpl", SPEC % body)
-        done = command.run(couplet, "train", spec, "--data", data, "--out", f"{folder}/{name}", "--threads", 1)
+        done = command.run(couplet, "train", spec, "--data", data, "--out", f"{folder}/{name}",
+                           "--threads", 1)
         if not check(done.returncode == 0, f"{name}: trains", done.stdout + done.stderr):
             continue
         found = re.search(r"embedding deviation (\S+) ", done.stdout)
         warned = "the embedding has collapsed" in done.stdout
         if name == "no rows":
-            check(not found and not warned and re.search(r"^epoch 1 ", done.stdout, re.M), "no rows: nothing is said of an embedding", done.stdout)
+            check(not found and not warned and re.search(r"^epoch 1 ", done.stdout, re.M),
+                  "no rows: nothing is said of an embedding", done.stdout)
             continue
         deviation = float(found.group(1)) if found else -1
         spread = name != "rows that agree"
-        check(deviation > 0.1 if spread else 0 <= deviation < 0.1, f"{name}: deviation {deviation}", done.stdout)
+        check(deviation > 0.1 if spread else 0 <= deviation < 0.1,
+              f"{name}: deviation {deviation}", done.stdout)
         check(warned != spread, f"{name}: {'no ' if spread else 'a '}warning", done.stdout)
 check.finish()

@@ -20,7 +20,8 @@ FLAT_NET = FLAT + """net f = flat(8)
 let k = f(train.image)
 """
 
-# Small enough that a step takes milliseconds; every kind of state is in it: batch norm, momentum, a queue, an ema.
+# Small enough that a step takes milliseconds; every kind of state is in it: batch norm, momentum, a
+# queue, an ema.
 SMALL_SPEC = """
 use nn, augment, optim, anneal
 data train = data.fashion_mnist("train")
@@ -44,7 +45,8 @@ eval { knn(k = 5, temperature = 0.07, features = online.trunk, bank = train, que
 """
 
 
-# The rest of what a method may keep and do: two sources, a bank, queues, phases, parts, a parameter that is projected, an average.
+# The rest of what a method may keep and do: two sources, a bank, queues, phases, parts, a parameter
+# that is projected, an average.
 RICH_SPEC = """
 use nn, augment, optim, anneal, losses
 data train = data.fashion_mnist("train")
@@ -110,7 +112,8 @@ class Checks:
         """A finished command with this exit code, whose output has each of the words."""
         text = done.stdout + done.stderr
         good = done.returncode == status and all(word in text for word in words)
-        return self(good, f"{what}: refused, with {', '.join(words)}", f"[{done.returncode}] {text}")
+        return self(good, f"{what}: refused, with {', '.join(words)}",
+                    f"[{done.returncode}] {text}")
 
     def finish(self):
         sys.exit(1 if self.faults else 0)
@@ -118,7 +121,8 @@ class Checks:
 
 def run(couplet, *arguments, timeout=900, env=None):
     environment = {**os.environ, **(env or {})}
-    return subprocess.run([couplet, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=environment)
+    return subprocess.run([couplet, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=timeout, env=environment)
 
 
 def settings(out):
@@ -197,7 +201,8 @@ def arrays(folder):
             continue
         begin, end = entry["data_offsets"]
         code = {"F32": "f", "I32": "i", "U8": "B"}[entry["dtype"]]
-        found[name] = list(struct.unpack(f"<{(end - begin) // struct.calcsize(code)}{code}", data[begin:end]))
+        found[name] = list(struct.unpack(f"<{(end - begin) // struct.calcsize(code)}{code}",
+                                         data[begin:end]))
     return found
 
 
@@ -210,7 +215,8 @@ def metadata(folder):
 def rows(path):
     """The rows of a file of JSON lines, without what is of time."""
     with open(path) as file:
-        return [{key: value for key, value in json.loads(line).items() if key not in ("views_per_second", "time")} for line in file]
+        return [{key: value for key, value in json.loads(line).items()
+                 if key not in ("views_per_second", "time")} for line in file]
 
 
 def everything(folder):

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """compile_time.py COUPLET ROOT: what the passes do grows with the graph, and with nothing else.
 
-`couplet check --passes` counts the expressions that each pass makes, and the parts of expressions that
+`couplet check --passes` counts the expressions that each pass makes, and the parts of expressions
+that
 it looks at. Both are the work of a pass, and the same on every machine.
 
-  - For each example and each pass, the expressions are at most MOST for a node; the most that was met
+  - For each example and each pass, the expressions are at most MOST for a node; the most that was
+  met
     when this test was written is 31 (swav, fuse).
-  - Of methods with n, 2n and 4n chained lets, each of which names the one before it twice, the step from
+  - Of methods with n, 2n and 4n chained lets, each of which names the one before it twice, the
+  step from
     2n to 4n takes each pass at most twice the visits and expressions of the step from n to 2n, and
     a tenth more. As trees the lets have 2^n parts. The visits of `place` are left out: it looks at
     each kernel, and fuse may give the same scalars to several."""
@@ -67,7 +70,8 @@ CHAINS = {
 
 
 def rows(spec):
-    """graph, pass, milliseconds, nodes before and after, expressions, visits; the last is the sum."""
+    """graph, pass, milliseconds, nodes before and after, expressions, visits; the last is the
+    sum."""
     done = command.run(couplet, "check", spec, "--passes")
     check(done.returncode == 0, f"check --passes {spec}", done.stderr[-500:])
     return [(line[:16].strip(), *line[16:].split()) for line in done.stdout.splitlines()[1:]]
@@ -107,5 +111,6 @@ with tempfile.TemporaryDirectory() as folder:
                 counts = [int(cells[column]) for cells in row]
                 if what == "visits" and row[0][1] == "place":
                     continue
-                check(is_linear(*counts), f"{kind}, {' '.join(row[0][:2])}: {what} are linear", counts)
+                check(is_linear(*counts), f"{kind}, {' '.join(row[0][:2])}: {what} are linear",
+                      counts)
 check.finish()

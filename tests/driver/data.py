@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""data.py COUPLET ROOT: `couplet data` says what is in the data, what is missing, bad, or there twice; packs it; and lists and removes packed copies."""
+"""data.py COUPLET ROOT: `couplet data` says what is in the data, what is missing, bad, or there
+twice; packs it; and lists and removes packed copies."""
 import ctypes
 import json
 import os
@@ -61,52 +62,78 @@ with tempfile.TemporaryDirectory() as folder:
     # ---- statistics: values that a reader can add up by hand
     nan = float("nan")
     values = [0, 1, nan, 10, 20, 30, 0, 1, 2, 4, 5, 7, 4, 5, 7]  # five rows of three
-    small = arrays(folder + "/small", x=((5, 3), "<f4", values), label=((5,), "<i4", [0, 0, 1, 2, 0]),
+    small = arrays(folder + "/small", x=((5, 3), "<f4", values),
+                   label=((5,), "<i4", [0, 0, 1, 2, 0]),
                    image=((5, 2, 1, 1), "|u1", [0, 255, 51, 0, 0, 0, 0, 0, 0, 255]))
     found, done = as_json("--reader", "arrays", small, "--set", "missing=keep")
     check(done.returncode == 0, "arrays are looked at", done.stderr)
     source = found["sources"][0]
     fields = {field["name"]: field for field in source["fields"]}
     x, label, image = fields["x"], fields["label"], fields["image"]
-    check(source["held"] == source["rows"] == 5 and source["bytes"] == 5 * (12 + 4 + 2), "rows and bytes", source)
-    check(x["nan"] == 1 and x["rows_missing"] == 1 and x["low"] == 0 and x["high"] == 30, "a NaN is missing, and in no range", x)
-    check([e["mean"] for e in x["entries"]] == [3.6, 6.4, 11.5] and [e["nan"] for e in x["entries"]] == [0, 0, 1], "means of the entries", x["entries"])
-    check(abs(x["entries"][2]["deviation"] - (sum((v - 11.5) ** 2 for v in (30, 2, 7, 7)) / 4) ** 0.5) < 1e-6, "deviation of an entry", x["entries"])
+    check(source["held"] == source["rows"] == 5 and source["bytes"] == 5 * (12 + 4 + 2),
+          "rows and bytes", source)
+    check(x["nan"] == 1 and x["rows_missing"] == 1 and x["low"] == 0 and x["high"] == 30,
+          "a NaN is missing, and in no range", x)
+    check([e["mean"] for e in x["entries"]] == [3.6, 6.4, 11.5]
+          and [e["nan"] for e in x["entries"]] == [0, 0, 1], "means of the entries", x["entries"])
+    check(abs(x["entries"][2]["deviation"] -
+              (sum((v - 11.5) ** 2 for v in (30, 2, 7, 7)) / 4) ** 0.5) < 1e-6,
+          "deviation of an entry", x["entries"])
     check([c["rows"] for c in label["classes"]] == [3, 1, 1], "sizes of the classes", label)
-    check(image["shape"] == [2, 1, 1] and [round(c["mean"], 6) for c in image["channels"]] == [0.04, 0.4], "means of channels, bytes as 0 .. 1", image)
+    check(image["shape"] == [2, 1, 1] and [round(c["mean"], 6) for c in image["channels"]] ==
+          [0.04, 0.4], "means of channels, bytes as 0 .. 1", image)
     text = data("--reader", "arrays", small, "--set", "missing=keep").stdout
-    for words in ("5 rows, 90 bytes", "1 NaN in 1 row", "[2]  2 .. 30", "3 classes, from 1 (1) to 3 (0)", "by channel"):
+    for words in ("5 rows, 90 bytes", "1 NaN in 1 row", "[2]  2 .. 30",
+                  "3 classes, from 1 (1) to 3 (0)", "by channel"):
         check(words in text, f"the text says '{words}'", text)
 
     # ---- the columns of a table have names, and its words counts
-    table = command.write(folder + "/people.csv", "age,city,height,sex\n39,Oslo,1.5,m\n17,Rome,1.25,f\n-3,Oslo,100,f\n")
-    fields = {field["name"]: field for field in as_json("--reader", "table", table)[0]["sources"][0]["fields"]}
-    check([e["name"] for e in fields["number"]["entries"]] == ["age", "height"], "names of the columns", fields["number"])
-    check([(c["name"], c["rows"]) for c in fields["word"]["classes"]] == [("city=Oslo", 2), ("city=Rome", 1), ("sex=f", 2), ("sex=m", 1)], "counts of the words", fields["word"])
+    table = command.write(folder + "/people.csv",
+                          "age,city,height,sex\n39,Oslo,1.5,m\n17,Rome,1.25,f\n-3,Oslo,100,f\n")
+    fields = {field["name"]: field
+              for field in as_json("--reader", "table", table)[0]["sources"][0]["fields"]}
+    check([e["name"] for e in fields["number"]["entries"]] == ["age", "height"],
+          "names of the columns", fields["number"])
+    check([(c["name"], c["rows"]) for c in fields["word"]["classes"]] ==
+          [("city=Oslo", 2), ("city=Rome", 1), ("sex=f", 2), ("sex=m", 1)], "counts of the words",
+          fields["word"])
     text = data("--reader", "table", table).stdout
-    for words in ("[0] age  -3 .. 39", "[1] height  1.25 .. 100", "4 classes, from 1 (city=Rome) to 2 (city=Oslo)"):
+    for words in ("[0] age  -3 .. 39", "[1] height  1.25 .. 100",
+                  "4 classes, from 1 (city=Rome) to 2 (city=Oslo)"):
         check(words in text, f"the text says '{words}'", text)
 
     # ---- what a source chooses: its counts and its balance are those of the rows that a run sees
-    chosen = command.write(folder + "/chosen.cpl", 'data a = data.arrays("small", missing = "keep", classes = 2, from = 0, batch = 2) where index < 4\n'
-                           'data b = data.arrays("small", missing = "keep", per_class = 1, seed = 3, balanced = true)\ndata c = data.arrays("small", missing = "keep", part = 0.0 .. 0.5)\n')
+    chosen = command.write(folder + "/chosen.cpl",
+                           'data a = data.arrays("small", missing = "keep", classes = 2, from = '
+                           '0, batch = 2) where index < 4\n'
+                           'data b = data.arrays("small", missing = "keep", per_class = 1, seed = '
+                           '3, balanced = true)\ndata c = data.arrays("small", missing = "keep", '
+                           'part = 0.0 .. 0.5)\n')
     done = data(chosen)
-    for words in ('data.arrays("small", missing = "keep", classes = 2) where index < 4', "; 3 of them are looked at", "from 0 (2) to 2 (0)", "3 classes, 1 of each", "part = 0 .. 0.5)",
+    for words in ('data.arrays("small", missing = "keep", classes = 2) where index < 4',
+                  "; 3 of them are looked at", "from 0 (2) to 2 (0)", "3 classes, 1 of each",
+                  "part = 0 .. 0.5)",
                   'per_class = 1, seed = 3, balanced = true)'):
-        check(words in done.stdout, f"a source that chooses says '{words}'", done.stdout + done.stderr)
+        check(words in done.stdout, f"a source that chooses says '{words}'",
+              done.stdout + done.stderr)
 
     # ---- a long word is cut where it is shown, between two characters, and is whole in JSON
     long = command.write(folder + "/long.csv", "a,b\n1," + "ü" * 50000 + "\n2,y\n")
     done = data("--reader", "table", long)
-    check(done.returncode == 0 and "b=" + "ü" * 39 + ".." in done.stdout and len(done.stdout) < 2000, "a long word is cut", done.stdout[:3000] + done.stderr)
-    check(as_json("--reader", "table", long)[0]["sources"][0]["fields"][1]["classes"][1]["name"] == "b=" + "ü" * 50000, "and is whole in JSON")
+    check(done.returncode == 0 and "b=" + "ü" * 39 + ".." in done.stdout
+          and len(done.stdout) < 2000, "a long word is cut", done.stdout[:3000] + done.stderr)
+    check(as_json("--reader", "table", long)[0]["sources"][0]["fields"][1]["classes"][1]["name"] ==
+          "b=" + "ü" * 50000, "and is whole in JSON")
 
     # ---- rows that are the same: all fields with axes agree; a label that differs is told
-    same = arrays(folder + "/same", x=((6, 2), "<f4", [1, 2, 3, 4, 1, 2, 5, 6, 3, 4, 1, 2]), label=((6,), "<i4", [0, 1, 0, 1, 0, 1]))
+    same = arrays(folder + "/same", x=((6, 2), "<f4", [1, 2, 3, 4, 1, 2, 5, 6, 3, 4, 1, 2]),
+                  label=((6,), "<i4", [0, 1, 0, 1, 0, 1]))
     source = as_json("--reader", "arrays", same)[0]["sources"][0]
-    check(source["same"] == [["row 0", "row 2"], ["row 1", "row 4"], ["row 0", "row 5"]] and source["same_but_unlike"] == 2, "rows that are the same", source)
+    check(source["same"] == [["row 0", "row 2"], ["row 1", "row 4"], ["row 0", "row 5"]]
+          and source["same_but_unlike"] == 2, "rows that are the same", source)
     text = data("--reader", "arrays", same).stdout
-    check("3 rows are the same as an earlier one, and 2 of them have another label" in text, "and so says the text", text)
+    check("3 rows are the same as an earlier one, and 2 of them have another label" in text,
+          "and so says the text", text)
 
     # ---- pictures that cannot be read, packed copies
     photos = pictures(folder + "/photos", 10)
@@ -114,11 +141,15 @@ with tempfile.TemporaryDirectory() as folder:
     if "not beside this program" in done.stderr:
         print("ok      no module for pictures here: the rest is left out")
         check.finish()
-    check(done.returncode == 0 and "10 rows packed" in done.stderr and "2 classes, 5 of each" in done.stdout, "pictures are packed and looked at", done.stdout + done.stderr)
+    check(done.returncode == 0 and "10 rows packed" in done.stderr
+          and "2 classes, 5 of each" in done.stdout, "pictures are packed and looked at",
+          done.stdout + done.stderr)
     again = data("--reader", "images", photos, "--set", "size=6")
-    check(again.stdout == done.stdout and "packed" not in again.stderr, "the second time from the copy", again.stderr)
+    check(again.stdout == done.stdout and "packed" not in again.stderr,
+          "the second time from the copy", again.stderr)
     listed = data("--cache").stdout
-    check(f"data.images of {os.path.realpath(photos)}, 10 rows" in listed and "1 packed copy" in listed, "--cache lists it", listed)
+    check(f"data.images of {os.path.realpath(photos)}, 10 rows" in listed
+          and "1 packed copy" in listed, "--cache lists it", listed)
 
     with open(photos + "/cat/bad1.png", "wb") as file:
         file.write(png(6, 3)[:40])
@@ -126,32 +157,48 @@ with tempfile.TemporaryDirectory() as folder:
         file.write(b"not a picture")
     found, done = as_json("--reader", "images", photos, "--set", "size=6")
     source = found["sources"][0]
-    check(done.returncode == 1 and len(source["unreadable"]) == 2 and source["held"] == 12 and source["rows"] == 10, "pictures that cannot be read are listed, exit 1", source)
-    check("photos/cat/bad1.png" in source["unreadable"][0] and "photos/cat/bad2.png" in source["unreadable"][1], "by their files", source["unreadable"])
-    check(os.listdir(folder + "/cache/data") and len(os.listdir(folder + "/cache/data")) == 1, "the copy of what has changed is replaced", os.listdir(folder + "/cache/data"))
+    check(done.returncode == 1 and len(source["unreadable"]) == 2 and source["held"] == 12
+          and source["rows"] == 10, "pictures that cannot be read are listed, exit 1", source)
+    check("photos/cat/bad1.png" in source["unreadable"][0]
+          and "photos/cat/bad2.png" in source["unreadable"][1], "by their files",
+          source["unreadable"])
+    check(os.listdir(folder + "/cache/data") and len(os.listdir(folder + "/cache/data")) == 1,
+          "the copy of what has changed is replaced", os.listdir(folder + "/cache/data"))
 
     refused = data("pack", "--reader", "images", photos, "--set", "size=6", "-o", folder + "/out")
-    check(refused.returncode == 1 and "bad1.png" in refused.stderr and "--skip-bad 2" in refused.stderr and not os.path.exists(folder + "/out/images.safetensors"),
+    check(refused.returncode == 1 and "bad1.png" in refused.stderr
+          and "--skip-bad 2" in refused.stderr
+          and not os.path.exists(folder + "/out/images.safetensors"),
           "pack refuses them", refused.stderr)
-    packed = data("pack", "--reader", "images", photos, "--set", "size=6", "--skip-bad", 2, "-o", folder + "/out")
-    check(packed.returncode == 0 and packed.stderr.count("left out") == 2, "--skip-bad leaves them out", packed.stderr)
-    there = as_json("--reader", "images", folder + "/out/images.safetensors", "--set", "size=6")[0]["sources"][0]
-    check(there["rows"] == 10 and there["fields"] == source["fields"], "the file is read in place of the pictures", there)
+    packed = data("pack", "--reader", "images", photos, "--set", "size=6", "--skip-bad", 2, "-o",
+                  folder + "/out")
+    check(packed.returncode == 0 and packed.stderr.count("left out") == 2,
+          "--skip-bad leaves them out", packed.stderr)
+    there = as_json("--reader", "images", folder + "/out/images.safetensors", "--set",
+                    "size=6")[0]["sources"][0]
+    check(there["rows"] == 10 and there["fields"] == source["fields"],
+          "the file is read in place of the pictures", there)
     as_arrays = as_json("--reader", "arrays", folder + "/out/images.safetensors")[0]["sources"][0]
-    check(as_arrays["fields"] == source["fields"], "and by data.arrays, with the names of the classes", as_arrays)
+    check(as_arrays["fields"] == source["fields"],
+          "and by data.arrays, with the names of the classes", as_arrays)
     other = data("--reader", "images", folder + "/out/images.safetensors", "--set", "size=7")
-    check(other.returncode == 1 and "size = 6" in other.stderr and "size = 7" in other.stderr, "and not where the source has other settings", other.stderr)
+    check(other.returncode == 1 and "size = 6" in other.stderr and "size = 7" in other.stderr,
+          "and not where the source has other settings", other.stderr)
 
     cleared = data("--cache", "--clear", "photos")
-    check("1 packed copy removed" in cleared.stdout and os.listdir(folder + "/cache/data") == [], "--clear removes copies", cleared.stdout)
+    check("1 packed copy removed" in cleared.stdout and os.listdir(folder + "/cache/data") == [],
+          "--clear removes copies", cleared.stdout)
     check("0 packed copies" in data("--cache").stdout, "and then there is none")
 
     # ---- a run that leaves rows out, and one on packed files
     spec = command.write(folder + "/spec.cpl", SPEC)
     refused = command.run(couplet, "train", spec, "--out", folder + "/r0", env=cache)
-    check(refused.returncode == 1 and "bad1.png" in refused.stderr and "E607" in refused.stderr, "a run does not start on pictures that cannot be read", refused.stderr)
-    done = command.run(couplet, "train", spec, "--skip-bad", 2, "--max-steps", 1, "--out", folder + "/r1", env=cache)
-    check(done.returncode == 0 and done.stderr.count("left out: ") == 4, "--skip-bad 2 leaves two out of each source and lists them", done.stdout + done.stderr)
+    check(refused.returncode == 1 and "bad1.png" in refused.stderr and "E607" in refused.stderr,
+          "a run does not start on pictures that cannot be read", refused.stderr)
+    done = command.run(couplet, "train", spec, "--skip-bad", 2, "--max-steps", 1, "--out",
+                       folder + "/r1", env=cache)
+    check(done.returncode == 0 and done.stderr.count("left out: ") == 4,
+          "--skip-bad 2 leaves two out of each source and lists them", done.stdout + done.stderr)
     times = openings(photos + "/cat", lambda: command.run(
         couplet, "train", spec, "--data", f"test={folder}/out/images.safetensors", "--skip-bad", 2,
         "--max-steps", 1, "--out", folder + "/r5", env=cache))
@@ -166,7 +213,8 @@ with tempfile.TemporaryDirectory() as folder:
     os.rename(folder + "/bad2.png", photos + "/cat/bad2.png")
     with open(folder + "/r1/settings.json") as file:
         record = json.load(file)
-    check(record["options"]["skip_bad"] == 2 and record["data"]["train"]["rows"] == 12 and record["data"]["train"]["used"] == 10, "the record says so", record["options"])
+    check(record["options"]["skip_bad"] == 2 and record["data"]["train"]["rows"] == 12
+          and record["data"]["train"]["used"] == 10, "the record says so", record["options"])
     done = command.run(couplet, "train", spec, "--resume", "--out", folder + "/r1", env=cache)
     check(done.returncode == 0, "and the run goes on by it", done.stderr)
     done = command.run(couplet, "eval", folder + "/r1", env=cache)
@@ -174,32 +222,55 @@ with tempfile.TemporaryDirectory() as folder:
     first = command.arrays(folder + "/r1")
 
     listed = data(spec)
-    check(listed.returncode == 1 and "2 rows cannot be read" in listed.stdout and "8 rows of test are also in train" not in listed.stdout, "the data of the spec", listed.stdout)
-    check(data("pack", spec, "--skip-bad", 2, "-o", folder + "/packed").returncode == 0, "the spec's data are packed")
-    places = ["--data", f"train={folder}/packed/train.safetensors", "--data", f"test={folder}/packed/test.safetensors"]
+    check(listed.returncode == 1 and "2 rows cannot be read" in listed.stdout
+          and "8 rows of test are also in train" not in listed.stdout, "the data of the spec",
+          listed.stdout)
+    check(data("pack", spec, "--skip-bad", 2, "-o", folder + "/packed").returncode == 0,
+          "the spec's data are packed")
+    places = ["--data", f"train={folder}/packed/train.safetensors", "--data",
+              f"test={folder}/packed/test.safetensors"]
     done = command.run(couplet, "train", spec, *places, "--out", folder + "/r2", env=cache)
-    check(done.returncode == 0 and command.arrays(folder + "/r2") == first, "training on the packed files is the same to the bit", done.stderr)
-    used = [json.load(open(f"{folder}/{run}/settings.json"))["data"]["test"]["used"] for run in ("r1", "r2")]
+    check(done.returncode == 0 and command.arrays(folder + "/r2") == first,
+          "training on the packed files is the same to the bit", done.stderr)
+    used = [json.load(open(f"{folder}/{run}/settings.json"))["data"]["test"]["used"]
+            for run in ("r1", "r2")]
     check(used[0] == used[1] < 10, "a part of the rows is the same part", used)
     parts = [as_json(spec, *more)[0]["sources"][1]["fields"] for more in ((), places)]
     check(parts[0] == parts[1], "with the same pictures", parts)
-    built = command.run(couplet, "build", spec, *places, "-o", folder + "/program", "--target", "x86-64-v3", env=cache)
+    built = command.run(couplet, "build", spec, *places, "-o", folder + "/program", "--target",
+                        "x86-64-v3", env=cache)
     check(built.returncode == 0, "a program is built on the packed files", built.stderr)
-    done = command.run(folder + "/program", "train", *places, "--out", folder + "/r3", env={**cache, "LD_DEBUG": "files"})
-    check(done.returncode == 0 and "libcouplet_images" not in done.stderr, "it trains on them without a module for pictures", done.stderr[-400:])
-    done = command.run(folder + "/program", "train", "--skip-bad", 2, "--data", folder, "--out", folder + "/r4", env={**cache, "LD_DEBUG": "files"})
-    check(done.returncode == 0 and "libcouplet_images" in done.stderr and command.arrays(folder + "/r4") == command.arrays(folder + "/r3"), "and on the pictures the same, with --skip-bad",
+    done = command.run(folder + "/program", "train", *places, "--out", folder + "/r3",
+                       env={**cache, "LD_DEBUG": "files"})
+    check(done.returncode == 0 and "libcouplet_images" not in done.stderr,
+          "it trains on them without a module for pictures", done.stderr[-400:])
+    done = command.run(folder + "/program", "train", "--skip-bad", 2, "--data", folder, "--out",
+                       folder + "/r4", env={**cache, "LD_DEBUG": "files"})
+    check(done.returncode == 0 and "libcouplet_images" in done.stderr
+          and command.arrays(folder + "/r4") == command.arrays(folder + "/r3"),
+          "and on the pictures the same, with --skip-bad",
           done.stderr[-400:])
 
     # ---- command lines that mean nothing
-    for words, args in (("goes with --cache", ["--clear"]), ("goes with `couplet data pack`", ["-o", "x", "f.cpl"]), ("a file is needed", []), ("the path of the data", ["--reader", "images"]),
-                        ("one file at a time", ["a", "b"]), ("goes with --clear alone", ["--cache", "--json"])):
+    for words, args in (("goes with --cache", ["--clear"]),
+                        ("goes with `couplet data pack`", ["-o", "x", "f.cpl"]),
+                        ("a file is needed", []), ("the path of the data", ["--reader", "images"]),
+                        ("one file at a time", ["a", "b"]),
+                        ("goes with --clear alone", ["--cache", "--json"])):
         done = data(*args)
-        check(done.returncode == 2 and words in done.stderr, f"data {' '.join(args)}: {words}", done.stderr)
-    for code, words, args in (("E604", "`size` of data.images is a whole number", ["--reader", "images", photos, "--set", "size=0"]), ("E604", "did you mean `size`?", ["--reader", "images", photos, "--set", "sise=3"]),
-                              ("E604", "data.images needs `size`", ["--reader", "images", photos]), ("E607", "there is no data reader `imgs`", ["--reader", "imgs", photos]),
-                              ("E607", "nowhere", ["--reader", "images", folder + "/nowhere", "--set", "size=3"])):
+        check(done.returncode == 2 and words in done.stderr, f"data {' '.join(args)}: {words}",
+              done.stderr)
+    for code, words, args in (("E604", "`size` of data.images is a whole number",
+                               ["--reader", "images", photos, "--set", "size=0"]),
+                              ("E604", "did you mean `size`?",
+                               ["--reader", "images", photos, "--set", "sise=3"]),
+                              ("E604", "data.images needs `size`", ["--reader", "images", photos]),
+                              ("E607", "there is no data reader `imgs`",
+                               ["--reader", "imgs", photos]),
+                              ("E607", "nowhere",
+                               ["--reader", "images", folder + "/nowhere", "--set", "size=3"])):
         done = data(*args)
-        check(done.returncode == 1 and code in done.stderr and words in done.stderr, f"data {' '.join(args[:2])} ..: {words}", done.stderr)
+        check(done.returncode == 1 and code in done.stderr and words in done.stderr,
+              f"data {' '.join(args[:2])} ..: {words}", done.stderr)
 
 check.finish()

@@ -9,7 +9,8 @@ def npy(shape, code, values):
     header = f"{{'descr': '{code}', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
     header += " " * (63 - (len(header) + 10) % 64) + "\n"
     kind = {"<f4": "f", "<f8": "d", "<i4": "i", "<i8": "q", "|u1": "B"}[code]
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(f"<{len(values)}{kind}", *values)
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(
+        f"<{len(values)}{kind}", *values)
 
 
 def arrays(folder, **given):

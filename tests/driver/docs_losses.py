@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""docs_losses.py COUPLET ROOT: the pages of losses, augmentations and layers in docs are what `couplet doc` makes of the library's comments, and every loss has one that says
+"""docs_losses.py COUPLET ROOT: the pages of losses, augmentations and layers in docs are what
+`couplet doc` makes of the library's comments, and every loss has one that says
 where it comes from."""
 import os
 import re
@@ -13,13 +14,18 @@ check = command.Checks()
 made = subprocess.run([couplet, "doc", "stdlib/losses"], cwd=root, capture_output=True, text=True)
 check(made.returncode == 0, "couplet doc stdlib/losses", made.stderr)
 with open(os.path.join(root, "docs/losses.md")) as file:
-    check(file.read() == made.stdout, "docs/losses.md is up to date", "run: couplet doc stdlib/losses > docs/losses.md")
+    check(file.read() == made.stdout, "docs/losses.md is up to date",
+          "run: couplet doc stdlib/losses > docs/losses.md")
 
-PAGES = {"augment": "augmentations", "nn": "networks", **{kind + ".cpl": "kinds/" + kind for kind in ("clips", "waves", "points", "columns", "tokens", "textlines")}}
+PAGES = {"augment": "augmentations", "nn": "networks",
+         **{kind + ".cpl": "kinds/" + kind
+            for kind in ("clips", "waves", "points", "columns", "tokens", "textlines")}}
 for source, page in PAGES.items():
-    found = subprocess.run([couplet, "doc", f"stdlib/{source}"], cwd=root, capture_output=True, text=True)
+    found = subprocess.run([couplet, "doc", f"stdlib/{source}"], cwd=root, capture_output=True,
+                           text=True)
     with open(os.path.join(root, f"docs/{page}.md")) as file:
-        check(file.read() == found.stdout, f"docs/{page}.md is up to date", f"run: couplet doc stdlib/{source} > docs/{page}.md")
+        check(file.read() == found.stdout, f"docs/{page}.md is up to date",
+              f"run: couplet doc stdlib/{source} > docs/{page}.md")
 
 sections = re.split(r"^### ", made.stdout, flags=re.MULTILINE)[1:]
 check(len(sections) >= 80, f"{len(sections)} functions")

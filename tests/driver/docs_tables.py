@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""docs_tables.py COUPLET ROOT [--update]: tables in docs/ that come from tables in the code. --update rewrites them."""
+"""docs_tables.py COUPLET ROOT [--update]: tables in docs/ that come from tables in the code.
+--update rewrites them."""
 import os
 import re
 import sys
@@ -9,8 +10,11 @@ root = sys.argv[2]
 
 def passes():
     with open(os.path.join(root, "compiler", "passes", "passes.def")) as file:
-        rows = re.findall(r'^PASS\((\w+),\s*(\w+),\s*\w+,\s*\w+,\s*\w+,\s*"([^"]*)"\)', file.read(), re.MULTILINE)
-    return ["| pass | stage | what it does |", "| --- | --- | --- |"] + [f"| {name} | {stage} | {sentence} |" for name, stage, sentence in rows]
+        rows = re.findall(r'^PASS\((\w+),\s*(\w+),\s*\w+,\s*\w+,\s*\w+,\s*"([^"]*)"\)',
+                          file.read(), re.MULTILINE)
+    return ["| pass | stage | what it does |",
+            "| --- | --- | --- |"] + [f"| {name} | {stage} | {sentence} |" for name, stage,
+                                      sentence in rows]
 
 
 TABLES = [("docs/hacking.md", "passes", passes)]
@@ -23,7 +27,8 @@ for path, name, make in TABLES:
     begin, end = f"<!-- table {name} -->\n", f"<!-- end of table {name} -->\n"
     if text.count(begin) != 1 or text.count(end) != 1:
         sys.exit(f"{path}: there must be one `{begin.strip()}` and one `{end.strip()}`")
-    wanted = text[:text.index(begin) + len(begin)] + "\n".join(make()) + "\n" + text[text.index(end):]
+    wanted = text[:text.index(begin)
+                  + len(begin)] + "\n".join(make()) + "\n" + text[text.index(end):]
     if text == wanted:
         print(f"ok      {path}: table {name}")
     elif "--update" in sys.argv:
@@ -31,6 +36,7 @@ for path, name, make in TABLES:
             file.write(wanted)
         print(f"updated {path}: table {name}")
     else:
-        print(f"FAILED  {path}: table {name} is not what the code says; run tests/driver/docs_tables.py COUPLET ROOT --update")
+        print(f"FAILED  {path}: table {name} is not what the code says; run "
+              f"tests/driver/docs_tables.py COUPLET ROOT --update")
         faults = 1
 sys.exit(faults)

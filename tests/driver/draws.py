@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""draws.py COUPLET ROOT: a function that draws and is called for each element of an array has draws of its own for each element, whatever calls lie between, on every device alike."""
+"""draws.py COUPLET ROOT: a function that draws and is called for each element of an array has draws
+of its own for each element, whatever calls lie between, on every device alike."""
 import os
 import sys
 import tempfile
@@ -53,13 +54,18 @@ check = command.Checks()
 with tempfile.TemporaryDirectory() as folder:
     spec = command.write(folder + "/d.cpl", SPEC)
     npy.write(folder + "/z.npy", [40, 5], [float(i % 7) + i / 8 for i in range(200)])
-    ranges = {"rows": (0.04, 0.13), "within": (1, 1 + 1e-3), "elements": (0.06, 0.11), "reduced": (0.06, 0.11), "nested": (0.06, 0.11), "through": (0.06, 0.11), "orders": (0.5, 1e6)}
+    ranges = {"rows": (0.04, 0.13), "within": (1, 1 + 1e-3), "elements": (0.06, 0.11),
+              "reduced": (0.06, 0.11), "nested": (0.06, 0.11), "through": (0.06, 0.11),
+              "orders": (0.5, 1e6)}
     for name, (low, high) in ranges.items():
         values = []
         for device in ["cpu", "cpu --no-fuse", "reference"]:
-            done = command.run(couplet, "grad", spec, "--fn", name, "--in", f"z={folder}/z.npy", "--device", *device.split())
+            done = command.run(couplet, "grad", spec, "--fn", name, "--in", f"z={folder}/z.npy",
+                               "--device", *device.split())
             value = float(done.stdout.split()[1]) if done.returncode == 0 else float("nan")
             values.append(value)
-            check(low <= value <= high, f"{name} on {device}: {value} lies in {low} .. {high}", done.stderr)
-        check(max(values) - min(values) <= 1e-4 * max(values), f"{name}: one value everywhere", values)
+            check(low <= value <= high, f"{name} on {device}: {value} lies in {low} .. {high}",
+                  done.stderr)
+        check(max(values) - min(values) <= 1e-4 * max(values), f"{name}: one value everywhere",
+              values)
 check.finish()

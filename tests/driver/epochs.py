@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""epochs.py COUPLET ROOT: `every epoch` sweeps the data, clusters what it finds and updates, before an epoch's first step; read from the checkpoints."""
+"""epochs.py COUPLET ROOT: `every epoch` sweeps the data, clusters what it finds and updates, before
+an epoch's first step; read from the checkpoints."""
 import math
 import sys
 import tempfile
@@ -57,7 +58,8 @@ with tempfile.TemporaryDirectory() as folder:
     data = command.small_data(folder + "/data", train=1100)
     after = {}
     for step in (1, 2, 3, 4, 5, 9):
-        done = command.run(couplet, "train", spec, "--data", data, "--out", folder + "/run", "--max-steps", step, *(["--resume"] if step > 1 else []))
+        done = command.run(couplet, "train", spec, "--data", data, "--out", folder + "/run",
+                           "--max-steps", step, *(["--resume"] if step > 1 else []))
         if not check(done.returncode == 0, f"step {step} exits 0", done.stderr[-2000:]):
             check.finish()
         after[step] = command.arrays(folder + "/run")
@@ -65,21 +67,31 @@ with tempfile.TemporaryDirectory() as folder:
     rows = [first["M"][8 * i : 8 * i + 8] for i in range(1100)]
     check(all(abs(norm(row) - 1) < 1e-5 for row in rows), "every row of the bank is swept")
     images = command.images(data, 1100)
-    flipped = all(abs(first["P"][784 * i + 28 * r + c] - images[i][28 * r + 27 - c] / 255) < 1e-6 for i in (0, 499, 500, 999, 1000, 1099) for r in (3, 14) for c in range(28))
+    flipped = all(abs(first["P"][784 * i + 28 * r + c] - images[i][28 * r + 27 - c] / 255) < 1e-6
+                  for i in (0, 499, 500, 999, 1000, 1099) for r in (3, 14) for c in range(28))
     check(flipped, "each sample's view goes to its own row")
     sizes = Counter(first["member"])
-    check(sum(sizes.values()) == 1100 and len(sizes) == 8, "each sample has a cluster, no cluster is empty", sizes)
-    check(first["size"] == [float(sizes[c]) for c in range(8)], "a let after k-means sees its members")
-    check(first["twice"] == [2 * x for x in first["size"]], "an update sees what the one before it left")
-    check(first["labels"] == [float(sum(command.labels(data, 1100)))], "train.all is the whole table")
-    check(all(abs(norm(first["centres"][8 * c : 8 * c + 8]) - 1) < 1e-5 for c in range(8)), "spherical centres have length 1")
+    check(sum(sizes.values()) == 1100 and len(sizes) == 8,
+          "each sample has a cluster, no cluster is empty", sizes)
+    check(first["size"] == [float(sizes[c]) for c in range(8)],
+          "a let after k-means sees its members")
+    check(first["twice"] == [2 * x for x in first["size"]],
+          "an update sees what the one before it left")
+    check(first["labels"] == [float(sum(command.labels(data, 1100)))],
+          "train.all is the whole table")
+    check(all(abs(norm(first["centres"][8 * c : 8 * c + 8]) - 1) < 1e-5 for c in range(8)),
+          "spherical centres have length 1")
     for c in range(8):
         mine = [row for row, m in zip(rows, first["member"]) if m == c]
         mean = [sum(x) / len(mine) for x in zip(*mine)]
         mean = [x / norm(mean) for x in mean]
-        check(all(abs(x - y) < 1e-4 for x, y in zip(mean, first["centres"][8 * c : 8 * c + 8])), f"centre {c} is the mean of its members")
+        check(all(abs(x - y) < 1e-4 for x, y in zip(mean, first["centres"][8 * c : 8 * c + 8])),
+              f"centre {c} is the mean of its members")
     check(set(first["up"]) == {0, 1, 2}, "centres are clustered in turn", first["up"])
-    check([after[s]["rounds"] for s in range(1, 6)] == [[1.0]] * 4 + [[2.0]], "once an epoch, before its first step", [after[s]["rounds"] for s in range(1, 6)])
-    check([after[s]["seldom"] for s in (1, 5, 9)] == [[1.0], [1.0], [2.0]], "every second epoch, the first among them")
-    check(after[4]["M"] == first["M"] and after[5]["M"] != first["M"], "and with the parameters of that moment")
+    check([after[s]["rounds"] for s in range(1, 6)] == [[1.0]] * 4 + [[2.0]],
+          "once an epoch, before its first step", [after[s]["rounds"] for s in range(1, 6)])
+    check([after[s]["seldom"] for s in (1, 5, 9)] == [[1.0], [1.0], [2.0]],
+          "every second epoch, the first among them")
+    check(after[4]["M"] == first["M"] and after[5]["M"] != first["M"],
+          "and with the parameters of that moment")
 check.finish()

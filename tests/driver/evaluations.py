@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""evaluations.py COUPLET ROOT: neighbours and probes do what they say: every k up to the bank, any temperature, an image is not its
+"""evaluations.py COUPLET ROOT: neighbours and probes do what they say: every k up to the bank, any
+temperature, an image is not its
 own neighbour, and as many evaluations as are written."""
 import gzip
 import os
@@ -30,8 +31,10 @@ CLASSES, IMAGES = 10, 40
 
 
 def patterns(folder, classes=CLASSES):
-    """Ten patterns, each image with one grey of its own: the nearest are those of the same class, and each image stands twice among
-    the first 40: with its own label, and then with the label after that. 0 to 39 of the training set, 0 to 19 of the test set."""
+    """Ten patterns, each image with one grey of its own: the nearest are those of the same
+    class, and each image stands twice among
+    the first 40: with its own label, and then with the label after that. 0 to 39 of the
+    training set, 0 to 19 of the test set."""
     os.makedirs(folder)
     for split, count in (("train", IMAGES), ("t10k", IMAGES // 2)):
         images, labels = bytearray(), bytearray()
@@ -53,8 +56,10 @@ with tempfile.TemporaryDirectory() as folder:
 
     def train(*evaluations):
         shutil.rmtree(folder + "/run", ignore_errors=True)
-        spec = command.write(folder + "/spec.cpl", SPEC + "eval {\n" + ",\n".join(evaluations) + "\n}\n")
-        return command.run(couplet, "train", spec, "--data", data, "--out", folder + "/run", "--threads", 2)
+        spec = command.write(folder + "/spec.cpl",
+                             SPEC + "eval {\n" + ",\n".join(evaluations) + "\n}\n")
+        return command.run(couplet, "train", spec, "--data", data, "--out", folder + "/run",
+                           "--threads", 2)
 
     def raw(*evaluations):
         done = train(*evaluations)
@@ -62,26 +67,41 @@ with tempfile.TemporaryDirectory() as folder:
         return re.findall(r"^raw pixels +(.*?) +([\d.]+) %$", done.stdout, re.MULTILINE)
 
     common = "features = encoder, bank = train"
-    # The nearest decides, however cold; a query finds its twins, and a tie of theirs goes to the lower label.
-    found = raw(f"knn(k = 2, temperature = 1e-30, {common}, query = test)", f"knn(k = 40, temperature = 1e-30, {common}, query = test)")
-    check(found == [("kNN (k = 2)", "90.00"), ("kNN (k = 40)", "90.00")], "any k and temperature", found)
+    # The nearest decides, however cold; a query finds its twins, and a tie of theirs goes to the
+    # lower label.
+    found = raw(f"knn(k = 2, temperature = 1e-30, {common}, query = test)",
+                f"knn(k = 40, temperature = 1e-30, {common}, query = test)")
+    check(found == [("kNN (k = 2)", "90.00"), ("kNN (k = 40)", "90.00")], "any k and temperature",
+          found)
     # In its own bank an image is left out: its twin, the nearest then, has the other label.
-    found = raw(f"knn(k = 1, {common}, query = train)", f"knn(k = 39, temperature = 1e-30, {common}, query = train)", f"knn(k = 1, {common}, query = few)",
+    found = raw(f"knn(k = 1, {common}, query = train)",
+                f"knn(k = 39, temperature = 1e-30, {common}, query = train)",
+                f"knn(k = 1, {common}, query = few)",
                 f"linear({common}, query = train)", f"linear({common}, query = test)")
-    check(found[:2] == [("kNN (k = 1, itself left out)", "0.00"), ("kNN (k = 39, itself left out)", "0.00")], "itself left out", found)
-    check(found[2] == ("kNN (k = 1, itself left out)", "0.00"), "and where the query is a part of the bank", found)
-    check([name for name, _ in found[3:]] == ["linear probe (query in bank)", "linear probe"], "the probe says when it has seen the query", found)
-    check(len(raw(*(f"knn(k = {k}, {common}, query = test)" for k in range(1, 21)))) == 20, "twenty evaluations are twenty results")
+    check(found[:2] == [("kNN (k = 1, itself left out)", "0.00"),
+                        ("kNN (k = 39, itself left out)", "0.00")], "itself left out", found)
+    check(found[2] == ("kNN (k = 1, itself left out)", "0.00"),
+          "and where the query is a part of the bank", found)
+    check([name for name, _ in found[3:]] == ["linear probe (query in bank)", "linear probe"],
+          "the probe says when it has seen the query", found)
+    check(len(raw(*(f"knn(k = {k}, {common}, query = test)" for k in range(1, 21)))) == 20,
+          "twenty evaluations are twenty results")
 
-    for bank, query, k, most in (("train", "test", 41, 40), ("train", "train", 40, 39), ("train", "few", 40, 39), ("few", "test", 21, 20)):
+    for bank, query, k, most in (("train", "test", 41, 40), ("train", "train", 40, 39),
+                                 ("train", "few", 40, 39), ("few", "test", 21, 20)):
         done = train(f"knn(k = {k}, features = encoder, bank = {bank}, query = {query})")
-        check(done.returncode == 1 and f"k of knn is {k}, and a whole number from 1 to {most} is expected" in done.stderr and "spec.cpl:13:" in done.stderr,
+        check(done.returncode == 1
+              and f"k of knn is {k}, and a whole number from 1 to {most} is expected" in done.stderr
+              and "spec.cpl:13:" in done.stderr,
               f"k = {k} of {most} is refused", done.stdout + done.stderr)
         check(not os.path.exists(folder + "/run"), "before the run", os.listdir(folder))
 
     for classes, warned in ((1, True), (2, False)):
         data = patterns(f"{folder}/{classes}", classes)
         done = train(f"knn(k = 1, {common}, query = test)")
-        said = "spec.cpl:13:1: warning: all samples of `train` have one `label`" in done.stdout.split("raw pixels")[0]
-        check(done.returncode == 0 and said == warned, f"an evaluation of {classes} class{'es' * (classes > 1)} {'is warned of' if warned else 'is not'}", done.stdout + done.stderr)
+        before = done.stdout.split("raw pixels")[0]
+        said = "spec.cpl:13:1: warning: all samples of `train` have one `label`" in before
+        check(done.returncode == 0 and said == warned,
+              f"an evaluation of {classes} class{'es' * (classes > 1)} "
+              f"{'is warned of' if warned else 'is not'}", done.stdout + done.stderr)
 check.finish()

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""faults.py COUPLET ROOT [DEVICE ..]: what stops a function is said by element: the array, the axis, the value and the range of an index, the index of an empty reduction, the formula and the numbers of
+"""faults.py COUPLET ROOT [DEVICE ..]: what stops a function is said by element: the array, the
+axis, the value and the range of an index, the index of an empty reduction, the formula and the
+numbers of
 the first value that is not finite. The same text on every device, whatever kernel met it."""
 import os
 import sys
@@ -72,16 +74,20 @@ CASES = {
     "shifted": ("o y=y3", "4:14", "E801", "y[2] + 1 is 4, and axis 2 of `o` has 0 to 3", "else 0"),
     "made": ("z y", "9:18", "E801", "y[1] is -1, and axis 2 of `o` has 0 to 3", "else 0"),
     "empty": ("z l", "12:14", "E801", "no `p` fulfils the guard for i = 2", "else 0"),
-    "few": ("z l", "16:24", "E801", "topk asks for 2 for i = 0, and 1 candidate fulfils its guard", "fewer"),
+    "few": ("z l", "16:24", "E801", "topk asks for 2 for i = 0, and 1 candidate fulfils its guard",
+            "fewer"),
     "alone": ("x l", "19:42", "E801", "no `j` fulfils the guard for i = 2", "else 0"),
     "logs": ("z", "22:17", "E803", "log(-2) is nan for i = 0", "above 0"),
     "slope": ("e", "24:25", "E803", "is inf for i = 0", "grad_e[0]"),
     "divided": ("z", "25:27", "E803", "1 / 0 is inf for i = 0", "divisor"),
     "passed": ("bad", "26:32", "E803", "bad[2] is nan", "bad.npy: bad[2] is nan"),
     "masked": ("z", "29:57", "E803", "log(-1) is nan for i = 0", "above 0"),
-    "singular": ("a x=b", "32:21", "E801", "solve meets a singular matrix for n = 1: its equations have no solution, or many", "diagonal"),
+    "singular": ("a x=b", "32:21", "E801",
+                 "solve meets a singular matrix for n = 1: its equations have no solution, or many",
+                 "diagonal"),
     "paired": ("t g", "36:43", "E801", "no `j` fulfils the guard for i = 598", "else 0"),
-    "mask_outside": ("t h", "40:40", "E801", "h[1] is -1, and axis 1 of `mask` has 0 to 599", "else 0"),
+    "mask_outside": ("t h", "40:40", "E801", "h[1] is -1, and axis 1 of `mask` has 0 to 599",
+                     "else 0"),
     "left_out": ("t h", "44:49", "E801", "h[1] is -1, and axis 2 of `s` has 0 to 599", "else 0"),
     "negative": ("t", "48:31", "E803", "log(-1) is nan for i = 0, j = 1", "above 0"),
     "harmonic": ("e", "50:34", "E803", "1 / 0 is inf for i = 1", "divisor"),
@@ -103,7 +109,8 @@ with tempfile.TemporaryDirectory() as folder:
     npy.write(folder + "/y3.npy", [3], [0, 1, 3], "<i4")
     npy.write(folder + "/l.npy", [3], [0, 0, 1], "<i4")
     # Of this size an array of pairs is never stored.
-    npy.write(folder + "/t.npy", [600, 2], [x for i in range(600) for x in ([1.0, 0.0] if i % 2 == 0 else [-1.0, 0.5])])
+    npy.write(folder + "/t.npy", [600, 2],
+              [x for i in range(600) for x in ([1.0, 0.0] if i % 2 == 0 else [-1.0, 0.5])])
     npy.write(folder + "/h.npy", [600], [-1 if i == 1 else i for i in range(600)], "<i4")
     npy.write(folder + "/g.npy", [600], [i // 2 + (i == 599) for i in range(600)], "<i4")
     for name, (arrays, place, code, sentence, advice) in CASES.items():
@@ -115,14 +122,18 @@ with tempfile.TemporaryDirectory() as folder:
             if name == "slope" and device == "reference":
                 continue  # in float64 it is finite
             out = f"{folder}/{name}-{device.replace(' ', '')}"
-            done = command.run(couplet, "grad", spec, "--fn", name, *inputs, "--device", *device.split(), "--out", out)
+            done = command.run(couplet, "grad", spec, "--fn", name, *inputs, "--device",
+                               *device.split(), "--out", out)
             text = done.stdout + done.stderr
             check(done.returncode == 1, f"{name} on {device}: exit code 1", text)
-            check(f"f.cpl:{place}: error[{code}]" in text and sentence in text, f"{name} on {device}: {sentence}", text)
+            check(f"f.cpl:{place}: error[{code}]" in text and sentence in text,
+                  f"{name} on {device}: {sentence}", text)
             check("remark" not in text, f"{name} on {device}: nothing of the compiler's own", text)
             check(advice in text, f"{name} on {device}: says how to mend it", text)
             check(not os.path.exists(out), f"{name} on {device}: no gradient is written", text)
     for name in ["empty", "few"]:
-        done = command.run(couplet, "gradcheck", spec, "--fn", name, "--in", f"z={folder}/z.npy", "--in", f"l={folder}/l.npy")
-        check(done.returncode == 1 and CASES[name][3] in done.stdout + done.stderr, f"{name}: gradcheck says it, too", done.stdout + done.stderr)
+        done = command.run(couplet, "gradcheck", spec, "--fn", name, "--in", f"z={folder}/z.npy",
+                           "--in", f"l={folder}/l.npy")
+        check(done.returncode == 1 and CASES[name][3] in done.stdout + done.stderr,
+              f"{name}: gradcheck says it, too", done.stdout + done.stderr)
 check.finish()

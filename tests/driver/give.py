@@ -90,14 +90,16 @@ with tempfile.TemporaryDirectory() as folder:
     first, second = arrays["rows-2.npy"][1], arrays["rows-4.npy"][1]
     check(not set(first) & set(second), "rows of one epoch are all different", (first, second))
     shape, image = arrays["image-2.npy"]
-    check(shape == (16, 1, 28, 28) and 0 <= min(image) and max(image) == 1, "bytes are reals of 0 .. 1")
+    check(shape == (16, 1, 28, 28) and 0 <= min(image) and max(image) == 1,
+          "bytes are reals of 0 .. 1")
 
     if not on_opencl:
         done = train("two", "--threads", 2, "--give-every", 2)
         same = contents(f"{folder}/one") == contents(f"{folder}/two")
         check(done.returncode == 0 and same, "two threads give the same bytes", done.stderr)
         done = train("parts", "--max-steps", 3, "--give-every", 2)
-        check(done.returncode == 0 and len(contents(f"{folder}/parts")) == len(NAMES), "the first part of a run")
+        check(done.returncode == 0 and len(contents(f"{folder}/parts")) == len(NAMES),
+              "the first part of a run")
         done = train("parts", "--resume", "--give-every", 2)
         same = contents(f"{folder}/one") == contents(f"{folder}/parts")
         check(done.returncode == 0 and same, "a run that goes on gives the same", done.stderr)
@@ -113,11 +115,13 @@ with tempfile.TemporaryDirectory() as folder:
         path = command.write(f"{folder}/plain.cpl", plain)
         done = train("plain", path=path)
         same = command.losses(f"{folder}/plain") == command.losses(f"{folder}/one")
-        check(done.returncode == 0 and same, "nothing of the run depends on what it gives", done.stderr)
+        check(done.returncode == 0 and same, "nothing of the run depends on what it gives",
+              done.stderr)
 
         done = train("nothing", "--give-every", 2, path=path)
         check.refused("an option that would do nothing", done, "--give-every", "give NAME")
-        check(not os.path.exists(f"{folder}/nothing/checkpoint.safetensors"), "and nothing is trained")
+        check(not os.path.exists(f"{folder}/nothing/checkpoint.safetensors"),
+              "and nothing is trained")
         twice = SPEC + "give z = z\n"
         shapes = SPEC.replace("give late = 2 * z", "let t[i] = z[i, 0]\n  give late = t")
         shapes = shapes.replace("give pairs", "when step < 3 { give late = z }\ngive pairs")

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""habits.py COUPLET ROOT: what a reader of papers, of Python or of C writes, and the whole answer, case by case of tests/lang/check/habits.cases.
+"""habits.py COUPLET ROOT: what a reader of papers, of Python or of C writes, and the whole answer,
+case by case of tests/lang/check/habits.cases.
 
-A case is `===`, the text of a file, `---`, and what `couplet check` says of it. COUPLET_UPDATE=1 writes the answers anew."""
+A case is `===`, the text of a file, `---`, and what `couplet check` says of it. COUPLET_UPDATE=1
+writes the answers anew."""
 import json
 import os
 import subprocess
@@ -18,9 +20,11 @@ with tempfile.TemporaryDirectory() as folder:
     for text, expected in cases:
         with open(folder + "/f.cpl", "w") as file:
             file.write(text)
-        done = subprocess.run([couplet, "check", "f.cpl"], cwd=folder, capture_output=True, text=True, timeout=900)
+        done = subprocess.run([couplet, "check", "f.cpl"], cwd=folder, capture_output=True,
+                              text=True, timeout=900)
         found = done.stderr if done.returncode == 1 else f"exit {done.returncode}\n{done.stderr}"
-        shown = subprocess.run([couplet, "check", "f.cpl", "--diagnostics", "json"], cwd=folder, capture_output=True, timeout=900)
+        shown = subprocess.run([couplet, "check", "f.cpl", "--diagnostics", "json"], cwd=folder,
+                               capture_output=True, timeout=900)
         messages = [json.loads(line) for line in shown.stderr.decode("utf-8").splitlines()]
         if len(messages) != found.count(": error[") + found.count(": warning["):
             failed += 1
@@ -32,17 +36,27 @@ with tempfile.TemporaryDirectory() as folder:
         if not os.environ.get("COUPLET_UPDATE"):
             print(f"FAILED\n{text}--- expected\n{expected}--- found\n{found}")
     # Bytes that are no text, and noise: one message, or twenty.
-    for name, content, count in (("utf-16", "fn f(x) = x\n".encode("utf-16"), 1), ("latin-1", "fn f(x) = x # caf\u00e9\n".encode("latin-1"), 1), ("a byte 0", b"fn f(x) = x\0\n", 1),
-                                 ("noise", bytes(range(33, 127)) * 400 + b"\n", None), ("lines of noise", b"let = = \x1b[31m\n" * 3000, 20), ("names", b"fn f(x) = " + b" + ".join(b"a%d" % i for i in range(100)) + b"\n", 20)):
+    for name, content, count in (("utf-16", "fn f(x) = x\n".encode("utf-16"), 1),
+                                 ("latin-1", "fn f(x) = x # caf\u00e9\n".encode("latin-1"), 1),
+                                 ("a byte 0", b"fn f(x) = x\0\n", 1),
+                                 ("noise", bytes(range(33, 127)) * 400 + b"\n", None),
+                                 ("lines of noise", b"let = = \x1b[31m\n" * 3000, 20),
+                                 ("names", b"fn f(x) = "
+                                  + b" + ".join(b"a%d" % i for i in range(100)) + b"\n", 20)):
         with open(folder + "/f.cpl", "wb") as file:
             file.write(content)
-        done = subprocess.run([couplet, "check", "f.cpl"], cwd=folder, capture_output=True, timeout=900)
+        done = subprocess.run([couplet, "check", "f.cpl"], cwd=folder, capture_output=True,
+                              timeout=900)
         said = done.stderr.decode("utf-8")
         errors = said.count(": error[")
-        if done.returncode != 1 or errors > 20 or (count and errors != count) or "\x1b" in said or "\0" in said or (count == 20) != ("more errors; --all-errors shows all" in said):
+        is_cut = "more errors; --all-errors shows all" in said
+        if (done.returncode != 1 or errors > 20 or (count and errors != count)
+                or "\x1b" in said or "\0" in said or (count == 20) != is_cut):
             failed += 1
             print(f"FAILED: {name}: {errors} errors, exit {done.returncode}\n{said[:2000]}")
-        for line in subprocess.run([couplet, "check", "f.cpl", "--diagnostics", "json"], cwd=folder, capture_output=True, timeout=900).stderr.decode("utf-8").splitlines():
+        for line in subprocess.run([couplet, "check", "f.cpl", "--diagnostics", "json"],
+                                   cwd=folder, capture_output=True,
+                                   timeout=900).stderr.decode("utf-8").splitlines():
             json.loads(line)
 if os.environ.get("COUPLET_UPDATE"):
     with open(path, "w") as file:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""hidden_overflow.py COUPLET ROOT [DEVICE]: what overflows float32 below a root or a power is right or
+"""hidden_overflow.py COUPLET ROOT [DEVICE]: what overflows float32 below a root or a power is right
+or
 an error with its line, also where a function around it would hide the infinity."""
 import os
 import sys

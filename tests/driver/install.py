@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""install.py COUPLET ROOT BUILD: what `cmake --install` puts in place works from there, with nothing
+"""install.py COUPLET ROOT BUILD: what `cmake --install` puts in place works from there, with
+nothing
 of the build folder in reach: the program, its modules, programs that it builds, its pages."""
 import os
 import shutil
@@ -48,7 +49,8 @@ with tempfile.TemporaryDirectory() as folder:
     prefix = os.path.join(folder, "usr")
     found = install(prefix)
     couplet = os.path.join(prefix, "bin", "couplet")
-    for name in ("couplet.1", "_couplet", "couplet.fish", "couplet.h", "libcouplet.a", "couplet_formula.h",
+    for name in ("couplet.1", "_couplet", "couplet.fish", "couplet.h", "libcouplet.a",
+                 "couplet_formula.h",
                  "libcouplet_formula.so", "LICENSE",
                  "CHANGELOG.md", "language.md", "simclr.cpl"):
         check(name in found, f"{name} is there")

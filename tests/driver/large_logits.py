@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""large_logits.py COUPLET ROOT [DEVICE]: what a log-sum-exp of logits near 1e4 weighs and is subtracted from. One
-float32 of 1e4 has its last bit at 1e-3; values and gradients are within 1e-5 of the formula in float64 all the same."""
+"""large_logits.py COUPLET ROOT [DEVICE]: what a log-sum-exp of logits near 1e4 weighs and is
+subtracted from. One
+float32 of 1e4 has its last bit at 1e-3; values and gradients are within 1e-5 of the formula in
+float64 all the same."""
 import os
 import random
 import sys
@@ -25,9 +27,11 @@ SMALL = {
     "by_hand": "mean[n] -log(exp(x[n, y[n]]) / (sum[c] exp(x[n, c])))",
     "guarded": "mean[n] ((logsumexp[c | a[n, c] > 0.7] x[n, c] else 3)"
                " - (if any[c] (a[n, c] > 0.7) then x[n, y[n]] else 0))",
-    "two_sums": "mean[n] (log(sum[c] exp(x[n, c]) + sum[c] a[n, c]^2 * exp(x[n, c] + 1)) - x[n, y[n]])",
+    "two_sums": "mean[n] (log(sum[c] exp(x[n, c]) + sum[c] a[n, c]^2 * exp(x[n, c] + 1)) - x[n, "
+                "y[n]])",
     "nested": "sum[n] a[n, 0] * exp((logsumexp[c] x[n, c]) - logsumexp[m, c] x[m, c])",
-    "of_logs": "sum[n] a[n, 0] * exp((logsumexp[c] x[n, c]) - (logsumexp[m] (logsumexp[c] x[m, c])))",
+    "of_logs": "sum[n] a[n, 0] * exp((logsumexp[c] x[n, c]) - (logsumexp[m] (logsumexp[c] x[m, "
+               "c])))",
     "scaled": "sum[n, c] a[n, c] * exp(2 * x[n, c] - logsumexp[k] 2 * x[n, k])",
     "larger": "mean[n] max(0, (logsumexp[c] x[n, c]) - x[n, y[n]] - 1)",
 }
@@ -36,7 +40,8 @@ PAIRS = {
     "total": "{\n  let all = logsumexp[i, j] dot(z[i], w[j])\n"
              "  return sum[i] a[i, 0] * exp(dot(z[i], w[i]) - all)\n}",
     "contrast": "mean[i] ((logsumexp[j] dot(z[i], w[j])) - dot(z[i], w[i]))",
-    "both_ways": "mean[i] ((logsumexp[j] dot(z[i], w[j])) + (logsumexp[j] dot(z[j], w[i])) - 2 * dot(z[i], w[i]))",
+    "both_ways": "mean[i] ((logsumexp[j] dot(z[i], w[j])) + (logsumexp[j] dot(z[j], w[i])) - 2 * "
+                 "dot(z[i], w[i]))",
     "attention": "{\n  let s[i, j] = softmax[j] dot(z[i], w[j])\n"
                  "  let o[i, d] = sum[j] s[i, j] * a[j, d]\n  return mean[i, d] o[i, d]^2\n}",
 }
@@ -50,7 +55,8 @@ def normal(count, mean, deviation):
 
 def near(count, width):
     """Rows whose products with one another are near 1e4, and exact in float32."""
-    return [v for _ in range(count) for v in [100.0] + [round(4 * x) / 4 for x in normal(width - 1, 0, 0.6)]]
+    return [v for _ in range(count) for v in [100.0]
+            + [round(4 * x) / 4 for x in normal(width - 1, 0, 0.6)]]
 
 
 def write_arrays(folder):
@@ -67,23 +73,27 @@ def write_arrays(folder):
 def results(folder, spec, name, arrays, door):
     """The value and the gradients, as lists; None where it does not run."""
     out = f"{folder}/out"
-    inputs = [word for key, file in arrays.items() for word in ("--in", f"{key}={folder}/{file}.npy")]
+    inputs = [word for key, file in arrays.items()
+              for word in ("--in", f"{key}={folder}/{file}.npy")]
     done = command.run(couplet, "grad", spec, "--fn", name, *inputs, *door, "--out", out)
     if not check(done.returncode == 0, f"{name} {' '.join(door)}: runs", done.stdout + done.stderr):
         return None
     value = [float(done.stdout.split("value:")[1].split()[0])]
-    return [value] + [npy.read(f"{out}/grad_{key}.npy")[1] for key, file in arrays.items() if file != "y"]
+    return [value] + [npy.read(f"{out}/grad_{key}.npy")[1] for key,
+                      file in arrays.items() if file != "y"]
 
 
 def compare(name, door, got, want):
     for what, (g, w) in enumerate(zip(got, want)):
-        if len(w) == 600 * 8:  # by the constant column it is 100 times what weights lack to 1: rounding
+        # by the constant column it is 100 times what weights lack to 1: rounding
+        if len(w) == 600 * 8:
             g, w = ([v for k, v in enumerate(side) if k % 8] for side in (g, w))
         largest = max(abs(v) for v in w)
         worst = max(range(len(w)), key=lambda k: abs(g[k] - w[k]) if g[k] == g[k] else 1e300)
         off = abs(g[worst] - w[worst])
         check(off <= MOST * largest, f"{name} {' '.join(door)}: result {what}",
-              f"entry {worst} is {g[worst]:.8g} instead of {w[worst]:.8g}; the largest is {largest:.3g}")
+              f"entry {worst} is {g[worst]:.8g} instead of {w[worst]:.8g}; the largest is "
+              f"{largest:.3g}")
 
 
 def hold(folder, formulas, signature, arrays, doors):

@@ -66,7 +66,8 @@ with tempfile.TemporaryDirectory() as folder:
                 done = train(out, HEAD + spec + TRAIN, "--max-steps", 5)
                 if check(done.returncode == 0, f"{what}: applied, {place} of it", done.stderr):
                     found = command.arrays(f"{folder}/{out}")
-                    names = [name for name in found if name.startswith("f.") and "running" not in name]
+                    names = [name for name in found if name.startswith("f.")
+                             and "running" not in name]
                     good = all(found[name] == found["old" + name[1:]] for name in names)
                     check(names and good, "and the edge moves every parameter", sorted(found))
         idle = train("idle", HEAD + "ema old <- f rate 0\n" + TRAIN)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""messages.py COUPLET ROOT: the messages of every tests/lang/check/*.cpl against its .expected; COUPLET_UPDATE=1 rewrites them."""
+"""messages.py COUPLET ROOT: the messages of every tests/lang/check/*.cpl against its .expected;
+COUPLET_UPDATE=1 rewrites them."""
 import glob
 import os
 import subprocess
@@ -10,7 +11,8 @@ failed = 0
 files = sorted(glob.glob(os.path.join(root, "tests/lang/check/*.cpl")))
 for path in files:
     name = os.path.relpath(path, root)
-    done = subprocess.run([couplet, "check", name], cwd=root, capture_output=True, text=True, timeout=900)
+    done = subprocess.run([couplet, "check", name], cwd=root, capture_output=True, text=True,
+                          timeout=900)
     found = f"exit {done.returncode}\n{done.stderr}"
     golden = path[: -len(".cpl")] + ".expected"
     if os.environ.get("COUPLET_UPDATE"):

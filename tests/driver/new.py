@@ -82,7 +82,8 @@ KINDS = {"pictures": ("data.images", "part = 0.0 .. 0.8", "knn("), "split": ("sp
                                                                  "knn("),
          "arrays": ("data.arrays", "columns.dropout(train.x", "knn("),
          "table.csv": ("data.table", 'label = "class"', "knn("), "lines.txt": ("data.lines",
-                                                                               "tokens.", "no labels")}
+                                                                               "tokens.",
+                                                                               "no labels")}
 
 with tempfile.TemporaryDirectory() as folder:
     def run(*arguments):

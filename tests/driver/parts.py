@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""parts.py COUPLET ROOT: phases, losses and optimisers for parts, schedules on any scalar, and an average that moves before the forward pass."""
+"""parts.py COUPLET ROOT: phases, losses and optimisers for parts, schedules on any scalar, and an
+average that moves before the forward pass."""
 import math
 import sys
 import tempfile
@@ -62,7 +63,8 @@ train {
 
 
 def close(a, b, tolerance=1e-5):
-    return len(a) == len(b) and all(math.isclose(x, y, rel_tol=tolerance, abs_tol=tolerance) for x, y in zip(a, b))
+    return len(a) == len(b) and all(math.isclose(x, y, rel_tol=tolerance, abs_tol=tolerance) for x,
+                                    y in zip(a, b))
 
 
 with tempfile.TemporaryDirectory() as folder:
@@ -70,33 +72,44 @@ with tempfile.TemporaryDirectory() as folder:
     data = command.small_data(folder + "/data")
 
     def after(steps, out, *more):
-        done = command.run(couplet, "train", spec, "--data", data, "--out", f"{folder}/{out}", "--max-steps", steps, *more)
+        done = command.run(couplet, "train", spec, "--data", data, "--out", f"{folder}/{out}",
+                           "--max-steps", steps, *more)
         if not check(done.returncode == 0, f"{out}: step {steps} exits 0", done.stderr[-2000:]):
             check.finish()
         return command.arrays(f"{folder}/{out}")
 
     steps = [after(1, "run")] + [after(n, "run", "--resume") for n in range(2, 6)]
-    check([s["mark"] for s in steps] == [[1.0]] * 2 + [[2.0]] * 3, "a phase begins at its step", [s["mark"] for s in steps])
-    check([s["late"] for s in steps] == [[0.0]] * 3 + [[1.0]] * 2, "and where `and`, `not`, epochs and steps say", [s["late"] for s in steps])
-    check([s["ramp"][0] for s in steps] == [0, 2, 4, 6, 8], "a schedule is a scalar like any other", [s["ramp"] for s in steps])
+    check([s["mark"] for s in steps] == [[1.0]] * 2 + [[2.0]] * 3, "a phase begins at its step",
+          [s["mark"] for s in steps])
+    check([s["late"] for s in steps] == [[0.0]] * 3 + [[1.0]] * 2,
+          "and where `and`, `not`, epochs and steps say", [s["late"] for s in steps])
+    check([s["ramp"][0] for s in steps] == [0, 2, 4, 6, 8],
+          "a schedule is a scalar like any other", [s["ramp"] for s in steps])
     check(steps[0]["free"] == [1.0] * 4 and steps[1]["free"] != [1.0] * 4, "frozen for one step")
     check(steps[0]["still.W"] == steps[4]["still.W"], "an optimiser of rate 0 for one part")
-    check("optimiser.still.W.v" in steps[0] and any(steps[0]["optimiser.still.W.v"]), "which has a gradient all the same")
+    check("optimiser.still.W.v" in steps[0] and any(steps[0]["optimiser.still.W.v"]),
+          "which has a gradient all the same")
     for name in ("trunk.conv3_1.K", "head.W", "trunk.batch_norm2d_1.running_mean"):
         for n in range(1, 5):
             rate = 0.5 + 0.4 * n / 8
-            want = [rate * x + (1 - rate) * y for x, y in zip(steps[n - 1]["early." + name], steps[n - 1]["encoder." + name])]
-            if name.endswith("running_mean"):  # moved, and then renewed by its own application in the step
-                check(not close(steps[n]["early." + name], steps[n - 1]["early." + name], 1e-9), f"early: {name} moves in step {n + 1}")
+            want = [rate * x + (1 - rate) * y for x,
+                    y in zip(steps[n - 1]["early." + name], steps[n - 1]["encoder." + name])]
+            # moved, and then renewed by its own application in the step
+            if name.endswith("running_mean"):
+                check(not close(steps[n]["early." + name], steps[n - 1]["early." + name], 1e-9),
+                      f"early: {name} moves in step {n + 1}")
             else:
-                check(close(steps[n]["early." + name], want), f"early: {name} follows what the encoder was before step {n + 1}")
+                check(close(steps[n]["early." + name], want),
+                      f"early: {name} follows what the encoder was before step {n + 1}")
     light, heavy = after(3, "light", "--set", "weight=0"), after(3, "heavy", "--set", "weight=50")
-    check(all(close(light[n], heavy[n], 1e-6) for n in light if n.startswith("encoder.")), "a loss that trains the probe leaves the encoder alone")
+    check(all(close(light[n], heavy[n], 1e-6) for n in light if n.startswith("encoder.")),
+          "a loss that trains the probe leaves the encoder alone")
     check(not close(light["probe.W"], heavy["probe.W"], 1e-3), "and trains the probe")
 
     def first_step(name, *rules):
         spec = command.write(f"{folder}/{name}.cpl", LARS.replace("RULES", "\n  ".join(rules)))
-        done = command.run(couplet, "train", spec, "--data", data, "--out", f"{folder}/{name}", "--max-steps", 1)
+        done = command.run(couplet, "train", spec, "--data", data, "--out", f"{folder}/{name}",
+                           "--max-steps", 1)
         check(done.returncode == 0, f"{name}: a step exits 0", done.stderr[-2000:])
         return command.arrays(f"{folder}/{name}")
 
@@ -111,7 +124,8 @@ with tempfile.TemporaryDirectory() as folder:
         rate = 0.5 * math.hypot(*start[name]) / (math.hypot(*gradient) or 1) or 1
         want = [x - rate * g for x, g in zip(start[name], gradient)]
         is_matrix = name.rsplit(".", 1)[-1] == "W"
-        check(close(lars[name], want if is_matrix else start[name], 1e-4), f"lars: {name} has its rate, biases have theirs")
+        check(close(lars[name], want if is_matrix else start[name], 1e-4),
+              f"lars: {name} has its rate, biases have theirs")
         still = name == "e.head.b" or name.startswith("e.body.linear_1.")
         check(close(frozen[name], start[name] if still else want, 1e-4), f"frozen: {name}")
 check.finish()

@@ -1,4 +1,5 @@
-"""The edges of a picture, read back from its Graphviz text, in words: "a -> encoder", "target -//-> loss", "k -push-> Q"."""
+"""The edges of a picture, read back from its Graphviz text, in words: "a -> encoder", "target -//->
+loss", "k -push-> Q"."""
 import re
 
 
@@ -8,7 +9,8 @@ def edges(dot):
         box = re.match(r"  (b\d+) \[shape=.*?label=<.*?<[bi]>(.*?)</[bi]>", line)
         if box:
             names[box.group(1)] = box.group(2)
-    texts = dict(re.findall(r'^  (t\d+) \[shape=.*?<font point-size="9">(.*)</font>>\];$', dot, re.MULTILINE))
+    texts = dict(re.findall(r'^  (t\d+) \[shape=.*?<font point-size="9">(.*)</font>>\];$', dot,
+                            re.MULTILINE))
     begins = {}
     for source, target, rest in re.findall(r"^  (\w+) -> (\w+)(.*)$", dot, re.MULTILINE):
         if target[0] in "st":
@@ -16,7 +18,8 @@ def edges(dot):
             continue
         kind = "->"
         if source in texts:
-            kind = f"-{texts[source]}->" if texts[source] in ("push", "update", "k-means", "chooses") else "->"
+            kind = f"-{texts[source]}->" if texts[source] in ("push", "update", "k-means",
+                                                              "chooses") else "->"
         elif source in begins:
             kind = "-//->"
         elif "dir=none" in rest:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""placement.py COUPLET ROOT: arrays share the arena without harm: whoever reads one finds it there, elementwise work is done over what ends with it, and kernels of one
+"""placement.py COUPLET ROOT: arrays share the arena without harm: whoever reads one finds it there,
+elementwise work is done over what ends with it, and kernels of one
 launch leave each other's arrays alone. The update of all parameters is one launch."""
 import re
 import sys
@@ -20,7 +21,8 @@ def arrays(text):
 
 
 def run(plan):
-    """Goes through the steps of a plan. What was read of memory that another array had taken; how many steps wrote over an operand; the end of the highest array."""
+    """Goes through the steps of a plan. What was read of memory that another array had taken;
+    how many steps wrote over an operand; the end of the highest array."""
     held, wrong, over, top = [], [], 0, 0
     for label, read, written, _ in STEP.findall(plan):
         reads, writes = arrays(read), arrays(written)
@@ -38,7 +40,8 @@ def run(plan):
 def launches(plan):
     """The steps of each launch."""
     steps, first = STEP.findall(plan), 0
-    for begin, end in [(int(a), int(b)) for a, b in LAUNCH.findall(plan)] + [(len(steps), len(steps))]:
+    for begin, end in [(int(a), int(b)) for a,
+                       b in LAUNCH.findall(plan)] + [(len(steps), len(steps))]:
         yield from ([step] for step in steps[first:begin])
         first = end + 1
         if begin < len(steps):
@@ -52,11 +55,14 @@ def meet(one, other):
 def strife(launch):
     """Where a step of the launch writes what another reads or writes."""
     used = [(arrays(read), arrays(written)) for _, read, written, _ in launch]
-    return [found for i, (_, mine) in enumerate(used) for k, (read, written) in enumerate(used) if i != k for found in meet(mine, read) + meet(mine, written)]
+    return [found for i, (_, mine) in enumerate(used) for k,
+            (read, written) in enumerate(used) if i != k
+            for found in meet(mine, read) + meet(mine, written)]
 
 
 def passes(plan, file, first=1):
-    """How many launches do elementwise work of a file's lines, from the first of them on, scalars left out; and how many kernels."""
+    """How many launches do elementwise work of a file's lines, from the first of them on,
+    scalars left out; and how many kernels."""
     def counts(step):
         path, line = step[3].rsplit(":", 1)
         return re.match(r"map \[\d", step[0]) and path == file and int(line) >= first
@@ -72,13 +78,18 @@ for name in ("simclr", "moco_v2", "byol", "dino", "swav", "kcl"):
         wrong, over, top = run(plan)
         check(not wrong, f"{name}: every array is there when it is read", wrong[:3])
         bad = [found for launch in launches(plan) for found in strife(launch)]
-        check(not bad, f"{name}: steps of one launch share nothing that one of them writes", bad[:3])
-        check(top <= int(re.search(r"arena (\d+) bytes", plan)[1]), f"{name}: the arena holds them all")
+        check(not bad, f"{name}: steps of one launch share nothing that one of them writes",
+              bad[:3])
+        check(top <= int(re.search(r"arena (\d+) bytes", plan)[1]),
+              f"{name}: the arena holds them all")
         if "plan train" in plan or "plan step" in plan:
             check(over > 0, f"{name}: elementwise work is done in place")
             found = passes(plan, "stdlib/optim.cpl")
-            most = 3 if name == "swav" else 1  # there, large gradients come in four parts, which are kept no longer than they must
-            check(1 <= found[0] <= most and found[1] > 4, f"{name}: one launch renews what sums do not", found)
+            # there, large gradients come in four parts, which are kept no longer than
+            # they must
+            most = 3 if name == "swav" else 1
+            check(1 <= found[0] <= most and found[1] > 4,
+                  f"{name}: one launch renews what sums do not", found)
 
 # Of any rule: moments, a norm of all gradients, an average that follows.
 RULE = """
@@ -93,7 +104,9 @@ optimiser adam(lr, beta1 = 0.9, beta2 = 0.999, eps = 1e-8)(p, g) {
 """
 with tempfile.TemporaryDirectory() as folder:
     for name, setting in (("adam", ""), ("clipped", "clip 3, ")):
-        text = command.SMALL_SPEC.replace("optimiser optim.sgd(lr = anneal.warmup_cosine(0.1, 5), momentum = 0.9, decay = 5e-4)", setting + "optimiser adam(lr = 0.001)")
+        text = command.SMALL_SPEC.replace(
+            "optimiser optim.sgd(lr = anneal.warmup_cosine(0.1, 5), momentum = 0.9, decay = 5e-4)",
+            setting + "optimiser adam(lr = 0.001)")
         spec = command.write(f"{folder}/{name}.cpl", text + RULE)
         done = command.run(couplet, "check", spec, "--print-after", "place")
         plan = re.search(r"^plan train \{.*?^\}", done.stdout, re.MULTILINE | re.DOTALL)

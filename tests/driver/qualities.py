@@ -40,7 +40,8 @@ def sample(count, seed, spread, flips):
 
 def put(folder, name, rows, labels):
     flat = [value for row in rows for value in row]
-    arrays(f"{folder}/{name}", x=([len(rows), WIDTH], "<f8", flat), label=([len(rows)], "<i8", labels))
+    arrays(f"{folder}/{name}", x=([len(rows), WIDTH], "<f8", flat),
+           label=([len(rows)], "<i8", labels))
 
 
 def unit(row):
@@ -57,7 +58,8 @@ def ranked(bank, row):
 
 
 def recall(bank, query, k):
-    hits = [any(bank[1][j] == label for j in ranked(bank[0], row)[:k]) for row, label in zip(*query[:2])]
+    hits = [any(bank[1][j] == label for j in ranked(bank[0], row)[:k]) for row,
+            label in zip(*query[:2])]
     return 100 * sum(hits) / len(hits)
 
 
@@ -122,7 +124,8 @@ def agreement(members, labels):
     pairs = lambda values: sum(v * (v - 1) / 2 for v in values)
     together, expected = pairs(sum(table, [])), pairs(rows) * pairs(columns) / pairs([n])
     ari = (together - expected) / ((pairs(rows) + pairs(columns)) / 2 - expected)
-    best = max(sum(table[g][(g + s) % CLASSES if turn else (s - g) % CLASSES] for g in range(CLASSES))
+    best = max(sum(table[g][(g + s) % CLASSES if turn else (s - g) % CLASSES]
+                   for g in range(CLASSES))
                for s in range(CLASSES) for turn in (True, False))
     return 200 * shared / entropies, 100 * ari, 100 * best / n
 
@@ -150,7 +153,8 @@ with tempfile.TemporaryDirectory() as folder:
     found = measure(bank, query, *asked[:4], *asked[5:])
     expected = {"recall at 1": recall(bank, query, 1), "recall at 3": recall(bank, query, 3),
                 "mean precision": mean_precision(bank, query),
-                "uniformity": uniformity(query[0], 2), "alignment": alignment(*query[:2]), "effective rank": effective_rank(query[0])}
+                "uniformity": uniformity(query[0], 2), "alignment": alignment(*query[:2]),
+                "effective rank": effective_rank(query[0])}
     for name, value in expected.items():
         close = isinstance(found, dict) and abs(found.get(name, 1e9) - value) < 2e-5
         check(close, f"{name} is {value:.6f}", found)
@@ -191,7 +195,8 @@ with tempfile.TemporaryDirectory() as folder:
                ("more clusters than samples", f"ari(clusters = 41, {COMMON})", "41 clusters"))
     for what, evaluation, *words in refused:
         done = measure(bank, query, evaluation)
-        check(not isinstance(done, dict) and done.returncode == 1 and "spec.cpl:9:" in done.stderr and
+        check(not isinstance(done, dict) and done.returncode == 1 and "spec.cpl:9:" in done.stderr
+              and
               all(word in done.stderr for word in words), f"{what}: refused at its place",
               getattr(done, "stderr", done))
     done = measure(bank, lonely, f"few_shot(ways = 2, {COMMON})")

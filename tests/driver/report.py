@@ -30,7 +30,8 @@ class Page(html.parser.HTMLParser):
         self.pictures = []
         self.feed(text)
         self.faults += [f"<{tag}> is not closed" for tag in self.open]
-        self.faults += [f"the id {i} is there twice" for i in set(self.ids) if self.ids.count(i) > 1]
+        self.faults += [f"the id {i} is there twice" for i in set(self.ids)
+                        if self.ids.count(i) > 1]
 
     def handle_starttag(self, tag, attributes):
         if tag not in VOID:
@@ -78,7 +79,8 @@ def measured(run, of):
 def confusions(text):
     """For each table the counts, row by row."""
     tables = re.findall(r'<table class="confusion">.*?</table>', text, re.S)
-    rows = [re.findall(r"<tr><th>[^<]*</th>(.*?)</tr>", t.split("<tbody>")[1], re.S) for t in tables]
+    rows = [re.findall(r"<tr><th>[^<]*</th>(.*?)</tr>", t.split("<tbody>")[1], re.S)
+            for t in tables]
     return [[[int(n or 0) for n in re.findall(r"<span>(\d*)</span>", r)] for r in t] for t in rows]
 
 
@@ -87,7 +89,8 @@ with tempfile.TemporaryDirectory() as folder:
     command.small_data(data, train=96, test=QUERIES)
     text = command.SMALL_SPEC.replace("epochs 2", "epochs 1").replace(
         "bank = train, query = test)",
-        "bank = train, query = test)\n  linear(features = online.trunk, bank = train, query = test)")
+        "bank = train, query = test)\n"
+        "  linear(features = online.trunk, bank = train, query = test)")
     name = """a<b> & "c" d'e"""
     spec = command.write(f"{folder}/{name}.cpl", text)
     runs = [f"{folder}/runs/{name}-{seed}" for seed in (0, 1)]

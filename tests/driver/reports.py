@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""reports.py COUPLET ROOT [opencl]: `report` in `eval` and in `every epoch`, against what Python makes of the checkpoint; in runs that go on, in a program, on a device."""
+"""reports.py COUPLET ROOT [opencl]: `report` in `eval` and in `every epoch`, against what Python
+makes of the checkpoint; in runs that go on, in a program, on a device."""
 import json
 import os
 import subprocess
@@ -62,13 +63,15 @@ def guesses(arrays, images):
     kernel = [arrays["head.K"][784 * o:784 * o + 784] for o in range(10)]
     found = []
     for image in images:
-        scores = [arrays["head.b"][o] + sum(x * w for x, w in zip(image, kernel[o]) if x) / 255 for o in range(10)]
+        scores = [arrays["head.b"][o] + sum(x * w for x, w in zip(image, kernel[o]) if x) / 255
+                  for o in range(10)]
         found.append(scores.index(max(scores)))
     return found
 
 
 def reported(rows, of):
-    return {row["evaluation"]: row["value"] for row in rows if row.get("of") == of and "value" in row}
+    return {row["evaluation"]: row["value"] for row in rows if row.get("of") == of
+            and "value" in row}
 
 
 with tempfile.TemporaryDirectory() as folder:
@@ -85,70 +88,107 @@ with tempfile.TemporaryDirectory() as folder:
     guessed = guesses(arrays, images)
     right = sum(g == y for g, y in zip(guessed, labels))
     after, before = reported(rows, "after training"), reported(rows, "before training")
-    check(abs(after["accuracy"] * TEST - right) < 1e-3, "the accuracy of a head is that of the checkpoint's weights", (after, right / TEST))
-    check(after["second"] == sum(g == 1 and y == 1 for g, y in zip(guessed, labels)), "a count is reported as a number", after)
+    check(abs(after["accuracy"] * TEST - right) < 1e-3,
+          "the accuracy of a head is that of the checkpoint's weights", (after, right / TEST))
+    check(after["second"] == sum(g == 1 and y == 1 for g, y in zip(guessed, labels)),
+          "a count is reported as a number", after)
     check(after["accuracy"] > before["accuracy"] + 0.2, "training shows in it", (before, after))
-    check(after["seen"] == TRAIN and before["seen"] == TRAIN, "a sweep that adds up meets each sample once", (before, after))
-    check(after["sum_of_labels"] == sum(command.labels(data, TRAIN)), "and its label is its own", after)
+    check(after["seen"] == TRAIN and before["seen"] == TRAIN,
+          "a sweep that adds up meets each sample once", (before, after))
+    check(after["sum_of_labels"] == sum(command.labels(data, TRAIN)), "and its label is its own",
+          after)
     steps = 25 if on_opencl else 75
-    check((before["at"], after["at"], before["whole"], after["whole"], after["on"]) == (0, steps, steps, steps, 0), "the clock, and evaluation mode", (before, after))
+    check((before["at"], after["at"], before["whole"], after["whole"], after["on"]) ==
+          (0, steps, steps, steps, 0), "the clock, and evaluation mode", (before, after))
     check(not reported(rows, "raw pixels"), "raw values have no reports")
     check(set(arrays["guess"]) == {0} and arrays["seen"] == [0.0], "what `eval` changes is undone")
-    check("after training   accuracy" in whole.stdout and "before training  second" in whole.stdout, "reports are shown", whole.stdout)
+    check("after training   accuracy" in whole.stdout
+          and "before training  second" in whole.stdout, "reports are shown", whole.stdout)
     epochs = [row for row in rows if "before_epoch" in row]
-    check([(row["step"], row["before_epoch"]) for row in epochs] == [(25 * e, e + 1) for e in range(steps // 25)], "a row for each epoch", epochs)
+    check([(row["step"], row["before_epoch"]) for row in epochs] ==
+          [(25 * e, e + 1) for e in range(steps // 25)], "a row for each epoch", epochs)
     check("before epoch 1   held_out" in whole.stdout, "and a line", whole.stdout)
-    check(abs(epochs[0]["held_out"] - before["accuracy"]) < 1e-6, "before the first epoch, the same number", (epochs, before))
+    check(abs(epochs[0]["held_out"] - before["accuracy"]) < 1e-6,
+          "before the first epoch, the same number", (epochs, before))
 
     evaluated = command.run(couplet, "eval", folder + "/whole", *device)
     check(evaluated.returncode == 0, "eval of the run", evaluated.stdout + evaluated.stderr)
     again = command.rows(folder + "/whole/evaluations.jsonl")
-    check(reported(again, "after training") == after and reported(again, "before training") == before, "eval reports the same", again)
+    check(reported(again, "after training") == after
+          and reported(again, "before training") == before, "eval reports the same", again)
 
     if not on_opencl:
-        # Stopped at an epoch's border, in an epoch, and by --max-steps of one more: the log is that of the run in one go.
+        # Stopped at an epoch's border, in an epoch, and by --max-steps of one more: the log is that
+        # of the run in one go.
         for stops in ([25], [10, 50], [74]):
             out = f"{folder}/parts_{stops[0]}"
             for i, stop in enumerate([*stops, 0]):
-                done = command.run(couplet, "train", spec, "--data", data, "--out", out, *(["--max-steps", stop] if stop else []), *(["--resume"] if i else []), "--threads", 1 + i % 2)
+                done = command.run(couplet, "train", spec, "--data", data, "--out", out,
+                                   *(["--max-steps", stop] if stop else []),
+                                   *(["--resume"] if i else []), "--threads", 1 + i % 2)
                 check(done.returncode == 0, f"to step {stop or steps}", done.stdout + done.stderr)
-            check(command.rows(out + "/metrics.jsonl") == rows, f"a run stopped at {stops} has the log of a whole one")
-            check(command.last_checkpoint(out) == command.last_checkpoint(folder + "/whole"), "and its checkpoint")
+            check(command.rows(out + "/metrics.jsonl") == rows,
+                  f"a run stopped at {stops} has the log of a whole one")
+            check(command.last_checkpoint(out) == command.last_checkpoint(folder + "/whole"),
+                  "and its checkpoint")
         # Killed behind the rows of an epoch's beginning: they are written again, once.
         out = folder + "/cut"
         command.run(couplet, "train", spec, "--data", data, "--out", out, "--max-steps", 25)
         with open(out + "/metrics.jsonl", "a") as file:
             file.write(json.dumps({"step": 25, "before_epoch": 2, "held_out": 0.5}) + "\n")
         done = command.run(couplet, "train", spec, "--data", data, "--out", out, "--resume")
-        check(done.returncode == 0 and command.rows(out + "/metrics.jsonl") == rows, "a kill between two epochs leaves no row twice", done.stderr)
+        check(done.returncode == 0 and command.rows(out + "/metrics.jsonl") == rows,
+              "a kill between two epochs leaves no row twice", done.stderr)
 
-        built = command.run(couplet, "build", spec, "--data", data, "-o", folder + "/program", timeout=900)
+        built = command.run(couplet, "build", spec, "--data", data, "-o", folder + "/program",
+                            timeout=900)
         check(built.returncode == 0, "a program of it", built.stderr)
-        made = subprocess.run([folder + "/program", "--data", data, "--out", folder + "/made"], capture_output=True, text=True, timeout=900)
-        check(made.returncode == 0 and command.rows(folder + "/made/metrics.jsonl") == rows, "the program reports the same", made.stdout + made.stderr)
+        made = subprocess.run([folder + "/program", "--data", data, "--out", folder + "/made"],
+                              capture_output=True, text=True, timeout=900)
+        check(made.returncode == 0 and command.rows(folder + "/made/metrics.jsonl") == rows,
+              "the program reports the same", made.stdout + made.stderr)
 
-        compared = command.run(couplet, "compare", spec, "--data", data, "--seeds", 2, "--out", folder + "/compared", "--epochs", 0.04)
-        check(compared.returncode == 0 and "accuracy" in compared.stdout, "compare has a column for it", compared.stdout + compared.stderr)
+        compared = command.run(couplet, "compare", spec, "--data", data, "--seeds", 2, "--out",
+                               folder + "/compared", "--epochs", 0.04)
+        check(compared.returncode == 0 and "accuracy" in compared.stdout,
+              "compare has a column for it", compared.stdout + compared.stderr)
         with open(folder + "/compared/results.csv") as file:
             head, *lines = file.read().splitlines()
-        check('"accuracy"' in head and len(lines) == 2 and all(len(line.split(",")) == len(head.split(",")) for line in lines), "and so has its table", (head, lines))
+        check('"accuracy"' in head and len(lines) == 2
+              and all(len(line.split(",")) == len(head.split(",")) for line in lines),
+              "and so has its table", (head, lines))
 
-        only = command.write(folder + "/only.cpl", SPEC.replace("  knn(k = 3, features = head, bank = train, query = test)\n", ""))
-        done = command.run(couplet, "train", only, "--data", data, "--out", folder + "/only", "--epochs", 1)
-        check(done.returncode == 0 and "after training   accuracy" in done.stdout and "raw pixels" not in done.stdout, "reports alone", done.stdout + done.stderr)
-        done = command.run(couplet, "train", only, "--data", data, "--out", folder + "/only", "--resume", "--epochs", 1)
-        check(done.returncode == 0 and "finished" in done.stdout, "and the run is finished with them", done.stdout + done.stderr)
+        only = command.write(folder + "/only.cpl",
+                             SPEC.replace(
+                                 "  knn(k = 3, features = head, bank = train, query = test)\n", ""))
+        done = command.run(couplet, "train", only, "--data", data, "--out", folder + "/only",
+                           "--epochs", 1)
+        check(done.returncode == 0 and "after training   accuracy" in done.stdout
+              and "raw pixels" not in done.stdout, "reports alone", done.stdout + done.stderr)
+        done = command.run(couplet, "train", only, "--data", data, "--out", folder + "/only",
+                           "--resume", "--epochs", 1)
+        check(done.returncode == 0 and "finished" in done.stdout,
+              "and the run is finished with them", done.stdout + done.stderr)
 
-        # A report that is no number at run time ends the run with its line; the states are what they were.
-        wrong = command.write(folder + "/wrong.cpl", only and SPEC.replace("report accuracy = mean[r] right[r]", "report accuracy = mean[r | guess[r] > 10] right[r]"))
+        # A report that is no number at run time ends the run with its line; the states are what
+        # they were.
+        wrong = command.write(folder + "/wrong.cpl",
+                              only and SPEC.replace("report accuracy = mean[r] right[r]",
+                                                    "report accuracy = mean[r | guess[r] > 10] "
+                                                    "right[r]"))
         done = command.run(couplet, "train", wrong, "--data", data, "--out", folder + "/wrong")
         check.refused("a mean of nothing in a report", done, "in `eval`", "wrong.cpl:3")
         # Rows that no number of equal batches covers.
-        prime = command.write(folder + "/prime.cpl", SPEC.replace("  over train {\n    update seen", "  over test {\n    update seen").replace("train.label[i]", "test.label[i]")
-                              .replace("cross_entropy(head(a), test.label[i])", "cross_entropy(head(a), train.label[i])"))
+        prime = command.write(folder + "/prime.cpl",
+                              SPEC.replace("  over train {\n    update seen",
+                                           "  over test {\n    update seen").replace(
+                                               "train.label[i]", "test.label[i]")
+                              .replace("cross_entropy(head(a), test.label[i])",
+                                       "cross_entropy(head(a), train.label[i])"))
         done = command.run(couplet, "check", prime, "--data", data)
         check(done.returncode == 0, "521 rows are one batch", done.stderr)
         large = command.small_data(folder + "/large", train=TRAIN, test=5003)
         done = command.run(couplet, "check", prime, "--data", large)
-        check.refused("5003 rows, a prime, come in no equal batches", done, "E522", "5003 rows", "update s[test.index]")
+        check.refused("5003 rows, a prime, come in no equal batches", done, "E522", "5003 rows",
+                      "update s[test.index]")
 check.finish()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""run_faults.py COUPLET ROOT: what stops a run is said at the user's line: an optimiser that makes a NaN, a run that diverged, a label outside, in `train` and in a built program. What is known
+"""run_faults.py COUPLET ROOT: what stops a run is said at the user's line: an optimiser that makes
+a NaN, a run that diverged, a label outside, in `train` and in a built program. What is known
 before the run, a batch of one sample or a reduction without a term, is refused before it."""
 import gzip
 import os
@@ -25,14 +26,25 @@ optimiser signed(lr)(p, g) {
 }
 train { epochs 1, batch 8, optimiser signed(lr = 0.1) }
 """
-GROWS = HEAD + "loss losses.nt_xent(z, w, 0.5)\ntrain { epochs 1, batch 8, optimiser optim.sgd(lr = 1e30) }\n"
-LABEL = HEAD + "loss mean[i] -z[i, train.label[i]]\ntrain { epochs 1, batch 32, optimiser optim.sgd(lr = 0.1) }\n"
-ONE = HEAD + "loss losses.dcl(z, w, 0.5)\ntrain { epochs 1, batch 1, optimiser optim.sgd(lr = 0.1) }\n"
-STAGE = HEAD.replace("view a", "stage s { epochs 1, batch 1, optimiser optim.sgd(lr = 0.1) }\nwhen s {\nview a") + "loss losses.dcl(z, w, 0.5)\n}\n"
-STAGE = STAGE.replace("net e = nn.convnet(width = 2) >> nn.linear(4)\n", "").replace("stage s", "net e = nn.convnet(width = 2) >> nn.linear(4)\nstage s")
-OWN_BATCH = ONE.replace('data.fashion_mnist("train")', 'data.fashion_mnist("train", batch = 1)').replace(", batch 1,", ", batch 8,")
-ITSELF = ONE.replace("losses.dcl(z, w, 0.5)", "mean[i] max(0, cos(z[i], w[(i + 1) mod 1]) - cos(z[i], w[i]))")
-# One label is that of the data, of the rows that are chosen, or of each batch; compared in a function, a let or a queue.
+GROWS = (HEAD + "loss losses.nt_xent(z, w, 0.5)\ntrain { epochs 1, batch 8, optimiser "
+                "optim.sgd(lr = 1e30) }\n")
+LABEL = (HEAD + "loss mean[i] -z[i, train.label[i]]\ntrain { epochs 1, batch 32, optimiser "
+                "optim.sgd(lr = 0.1) }\n")
+ONE = (HEAD + "loss losses.dcl(z, w, 0.5)\ntrain { epochs 1, batch 1, optimiser optim.sgd(lr = "
+              "0.1) }\n")
+STAGE = HEAD.replace("view a",
+                     "stage s { epochs 1, batch 1, optimiser optim.sgd(lr = 0.1) }\nwhen s {\n"
+                     "view a") + "loss losses.dcl(z, w, 0.5)\n}\n"
+STAGE = STAGE.replace("net e = nn.convnet(width = 2) >> nn.linear(4)\n",
+                      "").replace("stage s",
+                                  "net e = nn.convnet(width = 2) >> nn.linear(4)\nstage s")
+OWN_BATCH = ONE.replace('data.fashion_mnist("train")',
+                        'data.fashion_mnist("train", batch = 1)').replace(", batch 1,",
+                                                                          ", batch 8,")
+ITSELF = ONE.replace("losses.dcl(z, w, 0.5)",
+                     "mean[i] max(0, cos(z[i], w[(i + 1) mod 1]) - cos(z[i], w[i]))")
+# One label is that of the data, of the rows that are chosen, or of each batch; compared in a
+# function, a let or a queue.
 LABELS = """use nn, augment, losses, optim
 data train = data.fashion_mnist("train"%s)
 view a, b = augment.flip(train.image)
@@ -47,7 +59,8 @@ let far[i, j] = filled(Q, j) and Q.label[j] != train.label[i]
 loss mean[i] (mean[j | far[i, j]] dot(z[i], Q.feat[j]) else 0) - mean[i] dot(z[i], w[i])"""
 FIELDS = """let same[i, j < 2] = train.label[i] == j
 loss mean[i, j] (if same[i, j] then 0 else dot(z[i], w[j]))"""
-NONE = HEAD + "loss mean[i] (max[j | j < 1 and j != i] dot(z[i], w[j]))\ntrain { epochs 1, batch 8, optimiser optim.sgd(lr = 0.1) }\n"
+NONE = (HEAD + "loss mean[i] (max[j | j < 1 and j != i] dot(z[i], w[j]))\ntrain { epochs 1, batch "
+               "8, optimiser optim.sgd(lr = 0.1) }\n")
 
 check = command.Checks()
 
@@ -60,18 +73,25 @@ def says(what, done, *sentences):
 with tempfile.TemporaryDirectory() as folder:
     data = command.small_data(folder + "/data", train=64, test=8)
     for device in ["--threads=1", "--threads=2"]:
-        done = command.run(couplet, "train", command.write(folder + "/own.cpl", OWN), "--data", data, "--out", f"{folder}/own{device}", device)
-        says(f"a NaN of the optimiser, {device}", done, "own.cpl:8:24: error[E803]: in step 0: ", "log(-", " is nan", "and ends in e.", "    8 |   update p <- p - lr * log(g)")
-    done = command.run(couplet, "train", command.write(folder + "/grows.cpl", GROWS), "--data", data, "--out", folder + "/grows")
-    says("a run that diverged", done, "grows.cpl:", "error[E803]: in step 1: ", "the run has diverged: the steps before have made entries of `e.", "A lower rate")
-    done = command.run(couplet, "train", command.write(folder + "/label.cpl", LABEL), "--data", data, "--out", folder + "/label", "--diagnostics", "json")
-    says("a label outside, as JSON", done, '"line": 6, "column": 15', '"code": "E801"', "and axis 2 of `", " has 0 to 3", '"suggestion": "a guard')
+        done = command.run(couplet, "train", command.write(folder + "/own.cpl", OWN), "--data",
+                           data, "--out", f"{folder}/own{device}", device)
+        says(f"a NaN of the optimiser, {device}", done, "own.cpl:8:24: error[E803]: in step 0: ",
+             "log(-", " is nan", "and ends in e.", "    8 |   update p <- p - lr * log(g)")
+    done = command.run(couplet, "train", command.write(folder + "/grows.cpl", GROWS), "--data",
+                       data, "--out", folder + "/grows")
+    says("a run that diverged", done, "grows.cpl:", "error[E803]: in step 1: ",
+         "the run has diverged: the steps before have made entries of `e.", "A lower rate")
+    done = command.run(couplet, "train", command.write(folder + "/label.cpl", LABEL), "--data",
+                       data, "--out", folder + "/label", "--diagnostics", "json")
+    says("a label outside, as JSON", done, '"line": 6, "column": 15', '"code": "E801"',
+         "and axis 2 of `", " has 0 to 3", '"suggestion": "a guard')
     done = command.run(couplet, "check", command.write(folder + "/one.cpl", ONE))
     says("a batch of one", done, "one.cpl:7:25: error[E524]: a batch of 1 has no negatives")
     for what, text, sentence in [
         ("that of a stage", STAGE, ":4:27: error[E524]: a batch of 1 has no negatives"),
         ("that of a source", OWN_BATCH, ":2:50: error[E524]: a batch of 1 has no negatives"),
-        ("a sample is compared with itself", ITSELF, ":7:25: error[E524]: a batch of 1 has no other sample"),
+        ("a sample is compared with itself", ITSELF,
+         ":7:25: error[E524]: a batch of 1 has no other sample"),
     ]:
         done = command.run(couplet, "check", command.write(folder + "/batch.cpl", text))
         says(f"a batch of one, {what}", done, "batch.cpl" + sentence)
@@ -90,12 +110,18 @@ with tempfile.TemporaryDirectory() as folder:
         for run in ["check"], ["train", "--max-steps", "1", "--out", folder + "/labels"]:
             shutil.rmtree(folder + "/labels", ignore_errors=True)
             done = command.run(couplet, *run, spec, "--data", place)
-            warned = f"labels.cpl:{line}:" in done.stderr and "warning[W705]: all samples of `train` have one `label`" in done.stderr
-            check(done.returncode == 0 and warned == (line > 0), f"one class, {run[0]}: {what}", done.stdout + done.stderr)
+            warned = (f"labels.cpl:{line}:" in done.stderr
+                      and "warning[W705]: all samples of `train` have one `label`" in done.stderr)
+            check(done.returncode == 0 and warned == (line > 0), f"one class, {run[0]}: {what}",
+                  done.stdout + done.stderr)
     done = command.run(couplet, "check", command.write(folder + "/none.cpl", NONE))
-    says("a reduction that never has a term", done, "none.cpl:6:15: error[E413]: no `j` fulfils the guard here for i = 0")
+    says("a reduction that never has a term", done,
+         "none.cpl:6:15: error[E413]: no `j` fulfils the guard here for i = 0")
     built = command.run(couplet, "build", folder + "/label.cpl", "-o", folder + "/label_program")
     if check(built.returncode == 0, "a program is built", built.stderr):
-        done = subprocess.run([folder + "/label_program", "train", "--data", data, "--out", folder + "/built"], capture_output=True, text=True, timeout=900)
-        says("a label outside, in a built program", done, "label.cpl:6:15: error[E801]: in step 0: train.label[", "and axis 2 of `", "has 0 to 3", "= help: a guard")
+        done = subprocess.run([folder + "/label_program", "train", "--data", data, "--out",
+                               folder + "/built"], capture_output=True, text=True, timeout=900)
+        says("a label outside, in a built program", done,
+             "label.cpl:6:15: error[E801]: in step 0: train.label[", "and axis 2 of `",
+             "has 0 to 3", "= help: a guard")
 check.finish()

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""signals.py COUPLET ROOT [DEVICE]: a signal ends an evaluation and the work ahead of an epoch before they are done, and --resume goes on as if there had been none.
-One that comes while kernels are compiled ends the run at once and leaves no folder; with a DEVICE, that alone."""
+"""signals.py COUPLET ROOT [DEVICE]: a signal ends an evaluation and the work ahead of an epoch
+before they are done, and --resume goes on as if there had been none.
+One that comes while kernels are compiled ends the run at once and leaves no folder; with a DEVICE,
+that alone."""
 import os
 import shutil
 import signal
@@ -55,11 +57,13 @@ train { epochs 1, batch 32, optimiser optim.sgd(lr = 0.1) }
 
 
 def run(spec, out, *more):
-    return [couplet, "train", spec, "--data", data, "--out", out, "--seed", "3", "--threads", "1", *more]
+    return [couplet, "train", spec, "--data", data, "--out", out, "--seed", "3", "--threads", "1",
+            *more]
 
 
 def interrupt(spec, out, how, seconds):
-    """Sends a signal so long after the run has begun to write. The status, what was said, and how long it took to end."""
+    """Sends a signal so long after the run has begun to write. The status, what was said, and
+    how long it took to end."""
     with open(out + ".log", "w+") as log:
         process = subprocess.Popen(run(spec, out), stdout=log, stderr=log)
         deadline = time.time() + 300
@@ -83,7 +87,8 @@ def compile_and_interrupt(folder, how, seconds):
     os.makedirs(cache)
     cold = {**os.environ, "COUPLET_CACHE": cache, "POCL_CACHE_DIR": cache}
     process = subprocess.Popen(run(f"{folder}/deep.cpl", f"{runs}/deep", "--device", device),
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=cold)
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               env=cold)
     deadline = time.time() + 300
     while process.poll() is None and time.time() < deadline and not os.path.exists(f"{runs}/deep"):
         time.sleep(0.005)
@@ -94,7 +99,8 @@ def compile_and_interrupt(folder, how, seconds):
 
 
 def interrupt_compiler(folder, how, seconds):
-    """A machine may be done with the compiler sooner than the signal comes: it then comes sooner."""
+    """A machine may be done with the compiler sooner than the signal comes: it then comes
+    sooner."""
     command.write(f"{folder}/deep.cpl", DEEP)
     for _ in range(6):
         code, said, folder_left = compile_and_interrupt(folder, how, seconds)
@@ -117,15 +123,23 @@ with tempfile.TemporaryDirectory() as folder:
         began = time.time()
         done = subprocess.run(run(spec, f"{folder}/{name}"), capture_output=True, text=True)
         took = time.time() - began
-        if not check(done.returncode == 0, f"{name}: an undisturbed run exits 0", done.stdout + done.stderr):
+        if not check(done.returncode == 0, f"{name}: an undisturbed run exits 0",
+                     done.stdout + done.stderr):
             continue
         code, said, late = interrupt(spec, f"{folder}/{name}_cut", how, 0.05)
-        check(code == 128 + how, f"{name}: {how.name} ends the run with {128 + how} (it was {code})", said)
+        check(code == 128 + how,
+              f"{name}: {how.name} ends the run with {128 + how} (it was {code})", said)
         check("stopped after step 0 of" in said, f"{name}: ahead of the first step", said)
         check("raw pixels" not in said, f"{name}: what was begun is not finished", said)
-        check(late < max(1, took / 2), f"{name}: after {late:.2f} s, of a run that takes {took:.1f} s", said)
-        done = subprocess.run(run(spec, f"{folder}/{name}_cut", "--resume"), capture_output=True, text=True)
+        check(late < max(1, took / 2),
+              f"{name}: after {late:.2f} s, of a run that takes {took:.1f} s", said)
+        done = subprocess.run(run(spec, f"{folder}/{name}_cut", "--resume"), capture_output=True,
+                              text=True)
         check(done.returncode == 0, f"{name}: --resume exits 0", done.stdout + done.stderr)
-        check(command.last_checkpoint(f"{folder}/{name}_cut") == command.last_checkpoint(f"{folder}/{name}"), f"{name}: and ends with the bytes of the undisturbed run")
-        check(command.rows(f"{folder}/{name}_cut/metrics.jsonl") == command.rows(f"{folder}/{name}/metrics.jsonl"), f"{name}: and says the same of every step and evaluation")
+        check(command.last_checkpoint(f"{folder}/{name}_cut") ==
+              command.last_checkpoint(f"{folder}/{name}"),
+              f"{name}: and ends with the bytes of the undisturbed run")
+        check(command.rows(f"{folder}/{name}_cut/metrics.jsonl") ==
+              command.rows(f"{folder}/{name}/metrics.jsonl"),
+              f"{name}: and says the same of every step and evaluation")
 check.finish()

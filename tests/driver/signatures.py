@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""signatures.py COUPLET ROOT: names of the method do not reach into functions, and sizes that a signature leaves open are compared once they are known."""
+"""signatures.py COUPLET ROOT: names of the method do not reach into functions, and sizes that a
+signature leaves open are compared once they are known."""
 import os
 import sys
 import tempfile
@@ -65,12 +66,18 @@ train { epochs 1, batch 8, optimiser optim.sgd(lr = 0.1) }
 check = command.Checks()
 with tempfile.TemporaryDirectory() as folder:
     done = command.run(couplet, "check", command.write(folder + "/n.cpl", NAMES))
-    check(done.returncode == 0, "names of the method in signatures, and of views as indices", done.stderr)
-    check("conv(out : int)(x : real[M, C, H, W])" in done.stdout, "a signature introduces its names", done.stdout)
+    check(done.returncode == 0, "names of the method in signatures, and of views as indices",
+          done.stderr)
+    check("conv(out : int)(x : real[M, C, H, W])" in done.stdout,
+          "a signature introduces its names", done.stdout)
     for function, code in (("joined", "E301"), ("claimed", "E305")):
         spec = SIZES.replace("FUNCTION", function)
-        done = command.run(couplet, "check", command.write(folder + "/s.cpl", spec.replace("SIZE", "8")))
+        done = command.run(couplet, "check",
+                           command.write(folder + "/s.cpl", spec.replace("SIZE", "8")))
         check(done.returncode == 0, f"{function} of an even size", done.stderr)
-        done = command.run(couplet, "check", command.write(folder + "/s.cpl", spec.replace("SIZE", "7")))
-        check(done.returncode == 1 and code in done.stderr and "8" in done.stderr and "7" in done.stderr, f"{function} of an odd size: {code} with the numbers", done.stderr)
+        done = command.run(couplet, "check",
+                           command.write(folder + "/s.cpl", spec.replace("SIZE", "7")))
+        check(done.returncode == 1 and code in done.stderr and "8" in done.stderr
+              and "7" in done.stderr, f"{function} of an odd size: {code} with the numbers",
+              done.stderr)
 check.finish()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""streams.py COUPLET ROOT: losses over 4096 x 4096 pairs and more, with their gradients, in an arena of 24 MiB; where the process may be bounded, in an address space
+"""streams.py COUPLET ROOT: losses over 4096 x 4096 pairs and more, with their gradients, in an
+arena of 24 MiB; where the process may be bounded, in an address space
 that does not hold one such array beside the compiler."""
 import re
 import resource
@@ -34,8 +35,10 @@ def bounded():
 
 
 def grad(folder, name, arrays, *options):
-    command_line = [couplet, "grad", SPEC, "--fn", name, "--threads", "2", *options, *(f"--in={array}={folder}/{array}.npy" for array in arrays)]
-    return subprocess.run(command_line, capture_output=True, text=True, timeout=900, preexec_fn=bounded if may_bound else None)
+    command_line = [couplet, "grad", SPEC, "--fn", name, "--threads", "2", *options,
+                    *(f"--in={array}={folder}/{array}.npy" for array in arrays)]
+    return subprocess.run(command_line, capture_output=True, text=True, timeout=900,
+                          preexec_fn=bounded if may_bound else None)
 
 
 # The sanitizers want an address space of terabytes.
@@ -47,12 +50,15 @@ with tempfile.TemporaryDirectory() as folder:
     count = 0
     for name, arrays in functions():
         done = grad(folder, name, arrays, "--memory", BUDGET)
-        check(done.returncode == 0 and re.match(r"value: -?[\d.]+", done.stdout), f"{name} runs within {BUDGET}", done.stdout + done.stderr)
+        check(done.returncode == 0 and re.match(r"value: -?[\d.]+", done.stdout),
+              f"{name} runs within {BUDGET}", done.stdout + done.stderr)
         done = grad(folder, name, arrays, "--memory", BUDGET, "--no-stream")
-        check(done.returncode == 1 and "error[E523]" in done.stderr, f"{name} does not, with its pairs stored", done.stdout + done.stderr)
+        check(done.returncode == 1 and "error[E523]" in done.stderr,
+              f"{name} does not, with its pairs stored", done.stdout + done.stderr)
         count += 1
     check(count > 8, "there are functions to try", count)
     if may_bound:
         done = grad(folder, "streams_nt_xent", ["z", "w"], "--no-stream")
-        check(done.returncode == 1 and "out of memory" in done.stderr, "the address space holds no array of pairs", done.stdout + done.stderr)
+        check(done.returncode == 1 and "out of memory" in done.stderr,
+              "the address space holds no array of pairs", done.stdout + done.stderr)
 check.finish()

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""survey.py COUPLET ROOT DATA: docs/survey.md against the specs. Every spec that a row names is there, and every spec of the folders has a row; the columns that `couplet describe` derives are
-what it says of the spec; each loss is in docs/losses.md; `couplet graph` draws each spec of the folders; and examples/README.md has a line for each example.
+"""survey.py COUPLET ROOT DATA: docs/survey.md against the specs. Every spec that a row names is
+there, and every spec of the folders has a row; the columns that `couplet describe` derives are
+what it says of the spec; each loss is in docs/losses.md; `couplet graph` draws each spec of the
+folders; and examples/README.md has a line for each example.
 
-DATA/KIND holds the data of specs that read a kind of their own. COUPLET_UPDATE=1 writes the derived columns into the page."""
+DATA/KIND holds the data of specs that read a kind of their own. COUPLET_UPDATE=1 writes the derived
+columns into the page."""
 import os
 import re
 import sys
@@ -14,18 +17,23 @@ import example_data
 couplet, root, data = sys.argv[1:4]
 check = command.Checks()
 PAGE = f"{root}/docs/survey.md"
-SYSTEMS = ["ref", "method", "paper", "spec", "loss", "update", "structure", "clusters", "loss mixed", "data", "raw", "untrained", "trained", "options"]
+SYSTEMS = ["ref", "method", "paper", "spec", "loss", "update", "structure", "clusters",
+           "loss mixed", "data", "raw", "untrained", "trained", "options"]
 LOSSES = ["loss in the survey", "paper", "spec", "loss"]
-COUNTS = {"Its table 1: losses": 6, "Its table 2: systems": 45, "Systems named in its text alone": 15}
+COUNTS = {"Its table 1: losses": 6, "Its table 2: systems": 45,
+          "Systems named in its text alone": 15}
 MISSING = "not there yet"
 # A prototype is a row of a matrix that samples are assigned to; a label is an int for each sample.
 SAID = {
     "cpc": {"clusters": "no"},
-    "curl": {"clusters": "no", "labels": "used: the loss reads replay.action", "fields": "the loss reads replay.reward, replay.done"},
+    "curl": {"clusters": "no", "labels": "used: the loss reads replay.action",
+             "fields": "the loss reads replay.reward, replay.done"},
     "tcl": {"clusters": "no", "labels": "not used", "fields": "the loss reads train.word"},
     "m5product": {"clusters": "no", "labels": "not used"},
-    "tot": {"clusters": "yes: trained prototypes `C`", "labels": "not used", "fields": "the loss reads train.frames"},
-    "deep_cluster": {"clusters": "yes: k-means over `F` between epochs", "labels": "not used", "loss": "agreement of cluster assignments (losses.deep_cluster)"},
+    "tot": {"clusters": "yes: trained prototypes `C`", "labels": "not used",
+            "fields": "the loss reads train.frames"},
+    "deep_cluster": {"clusters": "yes: k-means over `F` between epochs", "labels": "not used",
+                     "loss": "agreement of cluster assignments (losses.deep_cluster)"},
     "swav": {"clusters": "yes: trained prototypes `C`", "labels": "not used"},
 }
 
@@ -47,13 +55,17 @@ def read_page(text):
 
 
 def laid_out(path):
-    """Whether the data of a spec is there: some kinds are of packages that not every machine has (tests/examples.cmake)."""
-    return "--data" not in example_data.heading(path) or os.path.isdir(f"{data}/{example_data.kind(path)}")
+    """Whether the data of a spec is there: some kinds are of packages that not every machine
+    has (tests/examples.cmake)."""
+    return "--data" not in example_data.heading(path) or os.path.isdir(
+        f"{data}/{example_data.kind(path)}")
 
 
 def describe(path):
-    """What describe derives, as the page has it: update, structure, clusters, whether the loss is mixed."""
-    where = ["--data", f"{data}/{example_data.kind(path)}"] if "--data" in example_data.heading(path) else []
+    """What describe derives, as the page has it: update, structure, clusters, whether the loss
+    is mixed."""
+    where = ["--data",
+             f"{data}/{example_data.kind(path)}"] if "--data" in example_data.heading(path) else []
     done = command.run(couplet, "describe", path, *where)
     check(done.returncode == 0, f"describe {os.path.relpath(path, root)}", done.stderr)
     row = dict(line.split(None, 1) for line in done.stdout.splitlines() if line.split(None, 1)[1:])
@@ -61,15 +73,18 @@ def describe(path):
     said = SAID.get(os.path.basename(path)[:-4], {})
     wrong = {key: row.get(key) for key, text in said.items() if row.get(key, "").strip() != text}
     check(not wrong, f"what describe says of {os.path.relpath(path, root)}", wrong)
-    return [first("update"), first("structure"), first("clusters"), "yes" if row.get("loss", "").startswith("mixed") else "no"]
+    return [first("update"), first("structure"), first("clusters"),
+            "yes" if row.get("loss", "").startswith("mixed") else "no"]
 
 
 def drawn(path):
     """The picture of a spec: every arrow ends at a box."""
     dot = command.run(couplet, "graph", path, "--data", f"{data}/{example_data.kind(path)}")
     boxes = set(re.findall(r"^  (\w+) \[shape", dot.stdout, re.MULTILINE))
-    ends = set(re.findall(r"\b([bs]\d+)\b(?= ->| \[arrow|;)", dot.stdout)) | set(re.findall(r"-> (\w+)", dot.stdout))
-    check(dot.returncode == 0 and boxes and ends <= boxes, f"graph {os.path.relpath(path, root)}", f"{ends - boxes}{dot.stderr}")
+    ends = set(re.findall(r"\b([bs]\d+)\b(?= ->| \[arrow|;)",
+                          dot.stdout)) | set(re.findall(r"-> (\w+)", dot.stdout))
+    check(dot.returncode == 0 and boxes and ends <= boxes, f"graph {os.path.relpath(path, root)}",
+          f"{ends - boxes}{dot.stderr}")
 
 
 with open(PAGE) as file:
@@ -85,12 +100,15 @@ for heading, names, number, cells in read_page(text):
     what = row.get("method", cells[0])
     check(len(cells) == len(names) and all(cells), f"{what}: no cell is blank", lines[number])
     loss = re.fullmatch(r"\[(\w+)\]\(losses\.md#(\w+)\)", row["loss"])
-    check(loss and loss[1] == loss[2] and loss[1] in losses, f"{what}: the loss is in docs/losses.md", row["loss"])
+    check(loss and loss[1] == loss[2] and loss[1] in losses,
+          f"{what}: the loss is in docs/losses.md", row["loss"])
     if row["spec"] == MISSING:
-        check(set(cells[5:]) == {"-"}, f"{what}: nothing is claimed of a spec that is not there", lines[number])
+        check(set(cells[5:]) == {"-"}, f"{what}: nothing is claimed of a spec that is not there",
+              lines[number])
         continue
     spec = re.fullmatch(r"\[(\w+)\]\(\.\./(examples/(?:\w+/)?(\w+)\.cpl)\)", row["spec"])
-    if not check(spec and spec[1] == spec[3] and os.path.exists(f"{root}/{spec[2]}"), f"{what}: its spec is there", row["spec"]):
+    if not check(spec and spec[1] == spec[3] and os.path.exists(f"{root}/{spec[2]}"),
+                 f"{what}: its spec is there", row["spec"]):
         continue
     if names == LOSSES:
         continue
@@ -101,21 +119,27 @@ for heading, names, number, cells in read_page(text):
     if os.environ.get("COUPLET_UPDATE"):
         lines[number] = "| " + " | ".join(cells[:5] + said + cells[9:]) + " |"
     else:
-        check(cells[5:9] == said, f"{what}: what describe derives", f"page     {cells[5:9]}\ndescribe {said}")
+        check(cells[5:9] == said, f"{what}: what describe derives",
+              f"page     {cells[5:9]}\ndescribe {said}")
 if os.environ.get("COUPLET_UPDATE"):
     with open(PAGE, "w") as file:
         file.write("\n".join(lines) + "\n")
-check(all(counts.get(name) == count for name, count in COUNTS.items()), f"rows of the survey: {COUNTS}", counts)
-check(len(named) == len(set(named)), "no spec has two rows", sorted(name for name in named if named.count(name) > 1))
+check(all(counts.get(name) == count for name, count in COUNTS.items()),
+      f"rows of the survey: {COUNTS}", counts)
+check(len(named) == len(set(named)), "no spec has two rows",
+      sorted(name for name in named if named.count(name) > 1))
 
 specs = example_data.specs(root)
 there = [os.path.relpath(path, root) for path in specs]
-check(set(there) <= set(named), "every spec of the folders has a row", sorted(set(there) - set(named)))
+check(set(there) <= set(named), "every spec of the folders has a row",
+      sorted(set(there) - set(named)))
 with open(f"{root}/examples/README.md") as file:
     links = re.findall(r"\]\(([\w/]+\.cpl)\)", file.read())
 examples = sorted(name for name in os.listdir(f"{root}/examples") if name.endswith(".cpl"))
 wanted = sorted(examples + [name.split("/", 1)[1] for name in there])
-check(sorted(links) == wanted, "examples/README.md has a line for each example", f"missing: {sorted(set(wanted) - set(links))}\ntoo many: {[name for name in links if name not in wanted or links.count(name) > 1]}")
+check(sorted(links) == wanted, "examples/README.md has a line for each example",
+      f"missing: {sorted(set(wanted) - set(links))}\ntoo many: "
+      f"{[name for name in links if name not in wanted or links.count(name) > 1]}")
 for path in filter(laid_out, specs):
     drawn(path)
 check.finish()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""tex.py COUPLET ROOT [KATEX]: `couplet tex` prints formulas as a paper would. tex_signs.tex has the
+"""tex.py COUPLET ROOT [KATEX]: `couplet tex` prints formulas as a paper would. tex_signs.tex has
+the
 LaTeX of tex_signs.cpl, in which every sign stands somewhere (COUPLET_UPDATE=1 rewrites it, and the
 reviewer looks at it set). With KATEX, every function of the library is set by it in strict mode."""
 import os
@@ -36,7 +37,8 @@ with tempfile.TemporaryDirectory() as folder:
     check.refused("no such function", command.run(couplet, "tex", "losses", "--fn", "nt_xnet"),
                   "E601", "nt_xnet")
     broken = command.write(folder + "/broken.cpl", "fn f(x[N]) = sum[i] x[i, i]\n")
-    check.refused("a formula that does not check", command.run(couplet, "tex", broken), "broken.cpl:1")
+    check.refused("a formula that does not check", command.run(couplet, "tex", broken),
+                  "broken.cpl:1")
 
 
 def formulas():

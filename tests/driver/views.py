@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""views.py COUPLET ROOT: views of ints, of computed arrays and of other views, and recipes whose draws two arrays share."""
+"""views.py COUPLET ROOT: views of ints, of computed arrays and of other views, and recipes whose
+draws two arrays share."""
 import sys
 import os
 import tempfile
@@ -66,7 +67,9 @@ train { epochs 1, batch 64, optimiser optim.sgd(lr = 0.01) }
 """
 
 # What each state is to hold, at least and at most.
-WANTED = {"shared": (0, 0), "apart": (1000, 1e9), "bumped": (0, 0), "joined": (0, 0.1), "spread": (0.4, 2), "between": (0.5, 2), "along": (0, 0), "front": (0, 0), "mirrored": (0, 3)}
+WANTED = {"shared": (0, 0), "apart": (1000, 1e9), "bumped": (0, 0), "joined": (0, 0.1),
+          "spread": (0.4, 2), "between": (0.5, 2), "along": (0, 0), "front": (0, 0),
+          "mirrored": (0, 3)}
 
 check = command.Checks()
 with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +78,8 @@ with tempfile.TemporaryDirectory() as folder:
     found = []
     for threads in ("1", "2"):
         out = f"{folder}/run{threads}"
-        done = command.run(couplet, "train", spec, "--data", data, "--out", out, "--max-steps", "1", "--threads", threads, "--quiet")
+        done = command.run(couplet, "train", spec, "--data", data, "--out", out, "--max-steps",
+                           "1", "--threads", threads, "--quiet")
         check(done.returncode == 0, f"it trains on {threads}", done.stderr)
         found.append(command.arrays(out) if done.returncode == 0 else {})
     check(found[0] == found[1], "the same bits on two threads")

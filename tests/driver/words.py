@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""words.py COUPLET ROOT MODULE: methods on arrays, tables and lines, from the files to a measure; what two sources mean by a code; new samples through a program."""
+"""words.py COUPLET ROOT MODULE: methods on arrays, tables and lines, from the files to a measure;
+what two sources mean by a code; new samples through a program."""
 import os
 import random
 import struct
@@ -74,8 +75,10 @@ def make_files(folder, draw):
         with open(f"{folder}/{name}.txt", "w") as text, open(f"{folder}/{name}.csv", "w") as table:
             table.write("size,city,weight,kind\n")
             for i, kind in enumerate(kinds):
-                text.write(f"k{kind}\t" + " ".join(f"w{kind * 10 + draw.randrange(12)}" for _ in range(6)) + "\n")
-                table.write(f"{values[3 * i]:.3f},c{kind * 3 + draw.randrange(3)},{values[3 * i + 1]:.3f},k{kind}\n")
+                text.write(f"k{kind}\t" + " ".join(f"w{kind * 10 + draw.randrange(12)}"
+                                                   for _ in range(6)) + "\n")
+                city = kind * 3 + draw.randrange(3)
+                table.write(f"{values[3 * i]:.3f},c{city},{values[3 * i + 1]:.3f},k{kind}\n")
 
 
 with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +86,8 @@ with tempfile.TemporaryDirectory() as folder:
     make_files(folder, random.Random(1))
 
     def train(name, spec):
-        return command.run(couplet, "train", command.write(f"{folder}/{name}.cpl", spec), "--out", f"{folder}/run_{name}", env=cache)
+        return command.run(couplet, "train", command.write(f"{folder}/{name}.cpl", spec), "--out",
+                           f"{folder}/run_{name}", env=cache)
 
     # ---- from the files to a measure
     done = train("arrays", ARRAYS)
@@ -91,14 +95,17 @@ with tempfile.TemporaryDirectory() as folder:
     done = train("lines", LINES % (', like = "train.txt"', "test"))
     check(percent(done) > 85, "a method on lines", done.stdout + done.stderr)
     done = train("table", TABLE % (', like = "train.csv"', "test")) if has_tables else None
-    check(done is None or percent(done) > 85, "a method on a table", done and done.stdout + done.stderr)
+    check(done is None or percent(done) > 85, "a method on a table",
+          done and done.stdout + done.stderr)
 
     # ---- codes that mean other words in the two sources
     done = train("apart", LINES % ("", "test"))
-    check(done.returncode == 1 and "E802" in done.stderr and "the code 2 of `token`" in done.stderr and 'like = "PATH"' in done.stderr, "codes of two vocabularies are refused", done.stderr)
+    check(done.returncode == 1 and "E802" in done.stderr and "the code 2 of `token`" in done.stderr
+          and 'like = "PATH"' in done.stderr, "codes of two vocabularies are refused", done.stderr)
     command.write(folder + "/test.csv", "size,city,weight,kind\n1,d1,2,k0\n2,c2,3,k9\n")
     done = train("table_apart", TABLE % ("", "test")) if has_tables else None
-    check(done is None or ("E802" in done.stderr and "the code 0 of `word`" in done.stderr), "codes of two tables are refused", done and done.stderr)
+    check(done is None or ("E802" in done.stderr and "the code 0 of `word`" in done.stderr),
+          "codes of two tables are refused", done and done.stderr)
 
     # ---- new samples get the codes of the source that was trained on
     command.write(folder + "/alone.cpl", LINES % (', like = "train.txt"', "train"))
@@ -114,52 +121,75 @@ with tempfile.TemporaryDirectory() as folder:
         file.writelines(first)
 
     def embed(name, where):
-        return subprocess.run([program, "embed", "--weights", weights, "--data", f"{folder}/{name}.txt", "--out", f"{folder}/{name}.npy"], cwd=where, capture_output=True, text=True,
+        return subprocess.run([program, "embed", "--weights", weights, "--data",
+                               f"{folder}/{name}.txt", "--out", f"{folder}/{name}.npy"], cwd=where,
+                              capture_output=True, text=True,
                               timeout=900)
 
     whole, few = embed("train", folder), embed("few", "/")
-    check(whole.returncode == 0 and few.returncode == 0, "and embeds, from anywhere", whole.stderr + few.stderr)
-    check(rows_of(folder + "/few.npy", 16) == rows_of(folder + "/train.npy", 16)[3:5], "two lines alone have the features that they have among all", "")
+    check(whole.returncode == 0 and few.returncode == 0, "and embeds, from anywhere",
+          whole.stderr + few.stderr)
+    check(rows_of(folder + "/few.npy", 16) == rows_of(folder + "/train.npy", 16)[3:5],
+          "two lines alone have the features that they have among all", "")
 
     # ---- and do when that source is gone: its codes are in the checkpoint
     def embedded(run, data, width=16):
         out = f"{folder}/out.npy"
-        done = command.run(couplet, "embed", f"{folder}/{run}", "--data", f"{folder}/{data}", "-o", out, env=cache)
+        done = command.run(couplet, "embed", f"{folder}/{run}", "--data", f"{folder}/{data}", "-o",
+                           out, env=cache)
         return rows_of(out, width) if done.returncode == 0 else done.stderr
 
     with open(folder + "/train.csv") as file:
         table = file.readlines()
     with open(folder + "/few.csv", "w") as file: # other words, other columns first, and no label
-        file.writelines(",".join((line.split(",") + ["x"])[i].strip() for i in (1, 0, 2)) + "\n" for line in [table[0]] + table[7:9])
+        file.writelines(",".join((line.split(",") + ["x"])[i].strip() for i in (1, 0, 2)) + "\n"
+                        for line in [table[0]] + table[7:9])
     lines_before = embedded("run_lines", "train.txt")
     table_before = embedded("run_table", "train.csv") if has_tables else None
     for name in ("train.txt", "test.txt", "train.csv", "test.csv"):
         os.rename(f"{folder}/{name}", f"{folder}/gone_{name}")
-    check(embedded("run_lines", "few.txt") == lines_before[3:5], "lines are read with the vocabulary of a file that is gone")
+    check(embedded("run_lines", "few.txt") == lines_before[3:5],
+          "lines are read with the vocabulary of a file that is gone")
     known = first[0].split("\t")[1].split()
-    command.write(folder + "/strange.txt", f"k0\tnever {known[1]} unheard\nk0\tseen {known[1]} before\n")
+    command.write(folder + "/strange.txt",
+                  f"k0\tnever {known[1]} unheard\nk0\tseen {known[1]} before\n")
     strange = embedded("run_lines", "strange.txt")
-    check(len(strange) == 2 and strange[0] == strange[1], "words that it did not have share the code of the unknown", strange)
+    check(len(strange) == 2 and strange[0] == strange[1],
+          "words that it did not have share the code of the unknown", strange)
     command.write(folder + "/label.txt", "k7\tw1 w2\n")
-    check("label.txt, line 1: `k7` is no label of the lines that were trained on" in embedded("run_lines", "label.txt"), "a label that it did not have is refused")
-    few = subprocess.run([program, "embed", "--weights", weights, "--data", f"{folder}/few.txt", "--out", f"{folder}/few2.npy"], cwd="/", capture_output=True, text=True, timeout=900)
-    check(few.returncode == 0 and rows_of(folder + "/few2.npy", 16) == rows_of(folder + "/few.npy", 16), "a built program reads them with its weights", few.stderr)
+    check("label.txt, line 1: `k7` is no label of the lines that were trained on" in embedded(
+        "run_lines", "label.txt"), "a label that it did not have is refused")
+    few = subprocess.run([program, "embed", "--weights", weights, "--data", f"{folder}/few.txt",
+                          "--out", f"{folder}/few2.npy"], cwd="/", capture_output=True, text=True,
+                         timeout=900)
+    check(few.returncode == 0 and rows_of(folder + "/few2.npy", 16) ==
+          rows_of(folder + "/few.npy", 16), "a built program reads them with its weights",
+          few.stderr)
     if has_tables:
-        check(embedded("run_table", "few.csv") == table_before[6:8], "rows of a table are read with the codes of one that is gone", (table[:1] + table[7:9], open(folder + "/few.csv").read(), table_before[5:9], embedded("run_table", "few.csv")))
+        check(embedded("run_table", "few.csv") == table_before[6:8],
+              "rows of a table are read with the codes of one that is gone",
+              (table[:1] + table[7:9], open(folder + "/few.csv").read(), table_before[5:9],
+               embedded("run_table", "few.csv")))
         command.write(folder + "/strange.csv", "size,city,weight\n1,nowhere,2\n")
-        check("strange.csv, line 2, column `city`: `nowhere` is no value of this column in the table that was trained on" in embedded("run_table", "strange.csv"), "a word that it did not have is refused")
+        check("strange.csv, line 2, column `city`: `nowhere` is no value of this column in the "
+              "table that was trained on" in embedded("run_table", "strange.csv"),
+              "a word that it did not have is refused")
         command.write(folder + "/short.csv", "size,weight\n1,2\n")
-        check("no column `city`, which the table that was trained on has" in embedded("run_table", "short.csv"), "and so is a column that is not there")
+        check("no column `city`, which the table that was trained on has" in embedded(
+            "run_table", "short.csv"), "and so is a column that is not there")
     done = command.run(couplet, "eval", folder + "/run_lines", env=cache)
-    check(done.returncode == 1 and "train.txt" in done.stderr, "an evaluation needs the data itself", done.stderr)
+    check(done.returncode == 1 and "train.txt" in done.stderr,
+          "an evaluation needs the data itself", done.stderr)
 
     # ---- codes that are damaged
     with open(folder + "/run_lines/checkpoint.safetensors", "rb") as file:
         bytes_ = file.read()
-    for damage in ((b"lines 1\\n", b"lines 9\\n"), (b"\\nw", b"\\n%"), (b"\\nk0\\nk1", b"\\nk0\\nk0")):
+    for damage in ((b"lines 1\\n", b"lines 9\\n"), (b"\\nw", b"\\n%"),
+                   (b"\\nk0\\nk1", b"\\nk0\\nk0")):
         check(damage[0] in bytes_, f"there is {damage[0]}")
         with open(folder + "/run_lines/checkpoint.safetensors", "wb") as file:
             file.write(bytes_.replace(*damage))
         said = embedded("run_lines", "few.txt")
-        check("the vocabulary that was trained on cannot be read" in said, "damaged codes are refused", said)
+        check("the vocabulary that was trained on cannot be read" in said,
+              "damaged codes are refused", said)
 check.finish()

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """compare.py COUPLET [CASE ...]: `couplet grad` against the golden cases of this folder.
 
-The value and every gradient must be within 1e-5 of the largest entry of the golden array; so a gradient that is zero
+The value and every gradient must be within 1e-5 of the largest entry of the golden array; so a
+gradient that is zero
 everywhere (a stopped input) must be zero exactly."""
 import json
 import os
@@ -33,7 +34,8 @@ def run_case(couplet, name):
             return [f"exit {done.returncode}: {done.stderr.strip() or done.stdout.strip()}"]
         faults = compare_value(done.stdout, case["loss"])
         for key, file in case["gradients"].items():
-            faults += compare_gradient(os.path.join(out, f"grad_{key}.npy"), os.path.join(folder, file), key)
+            faults += compare_gradient(os.path.join(out, f"grad_{key}.npy"),
+                                       os.path.join(folder, file), key)
         integers = [k for k, e in case["inputs"].items() if e["dtype"] == "int32"]
         faults += [f"grad_{k}.npy was written for an integer input" for k in integers
                    if os.path.exists(os.path.join(out, f"grad_{k}.npy"))]
@@ -47,7 +49,8 @@ def compare_value(text, expected):
     value = float(found.group(1))
     # Written so that a NaN is a fault.
     if not abs(value - expected) <= TOLERANCE * abs(expected):
-        return [f"value {value!r}, expected {expected!r}, relative error {abs(value / expected - 1):.2e}"]
+        return [f"value {value!r}, expected {expected!r}, relative error "
+                f"{abs(value / expected - 1):.2e}"]
     return []
 
 
@@ -62,14 +65,17 @@ def compare_gradient(path, golden, key):
     errors = [abs(a - b) for a, b in zip(found, expected)]
     if all(e <= TOLERANCE * largest for e in errors):
         return []
-    worst = max(range(len(errors)), key=lambda i: errors[i] if errors[i] == errors[i] else float("inf"))
-    return [f"grad_{key}[{worst}] is {found[worst]!r}, expected {expected[worst]!r}; largest entry {largest:.4g}"]
+    worst = max(range(len(errors)), key=lambda i: errors[i] if errors[i] == errors[i]
+                else float("inf"))
+    return [f"grad_{key}[{worst}] is {found[worst]!r}, expected {expected[worst]!r}; largest "
+            f"entry {largest:.4g}"]
 
 
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    cases = sys.argv[2:] or sorted(d for d in os.listdir(HERE) if os.path.exists(os.path.join(HERE, d, "case.json")))
+    cases = sys.argv[2:] or sorted(d for d in os.listdir(HERE)
+                                   if os.path.exists(os.path.join(HERE, d, "case.json")))
     failed = 0
     for name in cases:
         faults = run_case(sys.argv[1], name)

@@ -1,4 +1,5 @@
-"""Arrays of the .npy format (version 1 to 3, C order), as a shape and a flat list. No numpy needed."""
+"""Arrays of the .npy format (version 1 to 3, C order), as a shape and a flat list. No numpy
+needed."""
 import ast
 import math
 import struct
@@ -43,13 +44,15 @@ def shape_of(values):
 
 
 def arguments(folder, given):
-    """What `couplet grad` is called with: nested lists become files in the folder (of ints where all entries are), numbers are set."""
+    """What `couplet grad` is called with: nested lists become files in the folder (of ints
+    where all entries are), numbers are set."""
     words = []
     for key, value in given.items():
         if not isinstance(value, list):
             words += ["--set", f"{key}={value}"]
             continue
         flat = flatten(value)
-        write(f"{folder}/{key}.npy", shape_of(value), flat, "<i4" if all(isinstance(x, int) for x in flat) else "<f8")
+        write(f"{folder}/{key}.npy", shape_of(value), flat,
+              "<i4" if all(isinstance(x, int) for x in flat) else "<f8")
         words += ["--in", f"{key}={folder}/{key}.npy"]
     return words

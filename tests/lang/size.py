@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""size.py COUPLET ROOT: reading, checking and formatting take time in proportion to the length of a text. What is compared is the processor
-time of four times as many lines, less that of an empty file: in proportion it is four times as much, with the square sixteen times."""
+"""size.py COUPLET ROOT: reading, checking and formatting take time in proportion to the length of a
+text. What is compared is the processor
+time of four times as many lines, less that of an empty file: in proportion it is four times as
+much, with the square sixteen times."""
 import os
 import resource
 import sys
@@ -26,10 +28,14 @@ def lines(n, text):
 
 
 TEXTS = {
-    "functions": lambda n: lines(n, "fn f{i}(x[N, D], tau = 0.1) = mean[i] log(sum[d] exp(x[i, d] / tau))\n"),
+    "functions": lambda n: lines(
+        n, "fn f{i}(x[N, D], tau = 0.1) = mean[i] log(sum[d] exp(x[i, d] / tau))\n"),
     "calls": lambda n: "fn g(x[N]) = sum[i] x[i]\n" + lines(n, "fn f{i}(x[N]) = g(x) + 1\n"),
-    "lets of a function": lambda n: "fn f(x[N]) {\n  let a0 = x[0]\n" + "".join(f"  let a{i} = a{i - 1} * 0.5\n" for i in range(1, n)) + f"  return a{n - 1}\n}}\n",
-    "divisions by sums": lambda n: "fn f(x[N]) {\n" + lines(n, "  let a{i} = x[0] / sum[j] x[j] * 2\n") + "  return a0\n}\n",
+    "lets of a function": lambda n: "fn f(x[N]) {\n  let a0 = x[0]\n"
+         + "".join(f"  let a{i} = a{i - 1} * 0.5\n" for i in range(1, n))
+         + f"  return a{n - 1}\n}}\n",
+    "divisions by sums": lambda n: "fn f(x[N]) {\n"
+         + lines(n, "  let a{i} = x[0] / sum[j] x[j] * 2\n") + "  return a0\n}\n",
     "unknown names": lambda n: lines(n, "fn f{i}(x[N]) = sum[i] y{i}[i]\n"),
     "hypers": lambda n: METHOD + lines(n, "hyper h{i} = {i}.5\n") + END,
     "wrong lines": lambda n: lines(n, "fn f{i}(x[N]) = = 1\n"),
@@ -50,6 +56,8 @@ def seconds(action, text):
 for name, make in TEXTS.items():
     for action in ("check", "fmt"):
         nothing = seconds(action, "# nothing\n")
-        few, many = seconds(action, make(LINES)) - nothing, seconds(action, make(4 * LINES)) - nothing
-        check(many < 0.3 or many < 9 * few, f"{action} of {name}: {few:.2f} s for {LINES}, {many:.2f} s for {4 * LINES} lines")
+        few, many = seconds(action, make(LINES)) - nothing, seconds(
+            action, make(4 * LINES)) - nothing
+        check(many < 0.3 or many < 9 * few,
+              f"{action} of {name}: {few:.2f} s for {LINES}, {many:.2f} s for {4 * LINES} lines")
 check.finish()

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""example_data.py ROOT FOLDER KIND...: lays out real data of each kind in FOLDER/KIND, by examples/own/prepare.py, unless it lies there since prepare.py and the files beside it last changed.
+"""example_data.py ROOT FOLDER KIND...: lays out real data of each kind in FOLDER/KIND, by
+examples/own/prepare.py, unless it lies there since prepare.py and the files beside it last changed.
 
-As a module: which specs there are in the folders of the survey's headings, and which kind of data each says it is run on."""
+As a module: which specs there are in the folders of the survey's headings, and which kind of data
+each says it is run on."""
 import glob
 import hashlib
 import importlib.util
@@ -35,7 +37,8 @@ def lay_out(root, folder, name):
         with open(path, "rb") as file:
             stamp.update(file.read())
     stamp = stamp.hexdigest()
-    place, mark, made = os.path.join(folder, name), os.path.join(folder, name + ".stamp"), os.path.join(folder, f"{name}.{os.getpid()}")
+    place = os.path.join(folder, name)
+    mark, made = place + ".stamp", f"{place}.{os.getpid()}"
     if os.path.isdir(place) and os.path.exists(mark):
         with open(mark) as file:
             if file.read() == stamp:
@@ -45,7 +48,8 @@ def lay_out(root, folder, name):
     prepare = importlib.util.module_from_spec(parts)
     parts.loader.exec_module(prepare)
     if name not in prepare.KINDS:
-        sys.exit(f"examples/own/prepare.py lays out no data of the kind `{name}`, which a spec names")
+        sys.exit(f"examples/own/prepare.py lays out no data of the kind `{name}`, which a spec "
+                 f"names")
     os.makedirs(made)
     prepare.KINDS[name](made)
     shutil.rmtree(place, ignore_errors=True)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""example_steps.py COUPLET SPEC: a few steps of an example on a small part of the real data: exit 0, finite losses, a checkpoint."""
+"""example_steps.py COUPLET SPEC: a few steps of an example on a small part of the real data: exit
+0, finite losses, a checkpoint."""
 import math
 import os
 import sys
@@ -16,7 +17,8 @@ check(text.count("\n") <= 50, "at most 50 lines")
 with tempfile.TemporaryDirectory() as folder:
     data = command.small_data(folder + "/data", train=8192)  # 1 % of it is more than a batch of 64
     out = folder + "/run"
-    done = command.run(couplet, "train", spec, "--max-steps", 3, "--data", data, "--out", out, "--seed", 1)
+    done = command.run(couplet, "train", spec, "--max-steps", 3, "--data", data, "--out", out,
+                       "--seed", 1)
     if check(done.returncode == 0, "train --max-steps 3 exits 0", done.stderr[-2000:]):
         rows = command.losses(out)
         check(len(rows) > 0, "metrics.jsonl has losses")

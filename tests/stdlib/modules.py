@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""modules.py COUPLET TEST_METHOD ROOT [NAME...]: every network, optimiser, schedule and augmentation with draws of the library in a small method of its own, one
-training step of it on the CPU against the reference evaluator (augment.py has the augmentations without draws). What the library has is read from its files, so a new entry is tested as soon as it is
+"""modules.py COUPLET TEST_METHOD ROOT [NAME...]: every network, optimiser, schedule and
+augmentation with draws of the library in a small method of its own, one
+training step of it on the CPU against the reference evaluator (augment.py has the augmentations
+without draws). What the library has is read from its files, so a new entry is tested as soon as it
+is
 written; settings without a default get the value that VALUES has for their name, or 2."""
 import glob
 import os
@@ -10,7 +13,9 @@ import sys
 import tempfile
 
 couplet, test_method, root = sys.argv[1:4]
-VALUES = {"lr": 0.1, "from": 0.1, "to": 0.05, "peak": 0.1, "warmup": 7, "out": 5, "hidden": 6, "width": 2, "groups": 1, "heads": 1, "count": 5, "size": 6, "patch": 4, "views": 2, "near": 3, "slots": 4}
+VALUES = {"lr": 0.1, "from": 0.1, "to": 0.05, "peak": 0.1, "warmup": 7, "out": 5, "hidden": 6,
+          "width": 2, "groups": 1, "heads": 1, "count": 5, "size": 6, "patch": 4, "views": 2,
+          "near": 3, "slots": 4}
 
 METHOD = """use nn, augment, optim, anneal
 data train = data.fashion_mnist("train")
@@ -47,7 +52,8 @@ def split_list(text):
 
 
 def settings(text):
-    """NAME = VALUE for each setting; `width` is small whatever its default, so that the reference has less to do, and `groups` fits the one channel."""
+    """NAME = VALUE for each setting; `width` is small whatever its default, so that the
+    reference has less to do, and `groups` fits the one channel."""
     given = []
     for part in split_list(text):
         name, _, default = (s.strip() for s in part.partition("="))
@@ -60,48 +66,63 @@ def settings(text):
 def entries(module):
     folder = os.path.join(root, "stdlib", module)
     found = []
-    for path in sorted(os.path.join(folder, name) for name in os.listdir(folder)) if os.path.isdir(folder) else [folder + ".cpl"]:
+    for path in sorted(os.path.join(folder, name)
+                       for name in os.listdir(folder)) if os.path.isdir(folder) else [
+                           folder + ".cpl"]:
         with open(path) as file:
-            found += re.findall(r"^(fn|net|optimiser) (\w+)\(([^()]*(?:\([^()]*\)[^()]*)*)\)", file.read(), re.MULTILINE)
+            found += re.findall(r"^(fn|net|optimiser) (\w+)\(([^()]*(?:\([^()]*\)[^()]*)*)\)",
+                                file.read(), re.MULTILINE)
     return found
 
 
 def random_augmentations():
-    """Those of one image whose own text draws, and the recipes that are more than another one by its name."""
+    """Those of one image whose own text draws, and the recipes that are more than another one
+    by its name."""
     with open(os.path.join(root, "stdlib", "augment", "recipes.cpl")) as file:
-        recipes = set(re.findall(r"^fn (\w+)\(.*\) =(?! \w+\(x, low = low\)$)", file.read(), re.MULTILINE))
+        recipes = set(re.findall(r"^fn (\w+)\(.*\) =(?! \w+\(x, low = low\)$)", file.read(),
+                                 re.MULTILINE))
     drawing = set()
     for path in glob.glob(os.path.join(root, "stdlib", "augment", "*.cpl")):
         with open(path) as file:
-            drawing |= set(re.findall(r"^fn (\w+)\([^{}\n]*\{\n(?:(?!^\}).*\n)*?  +draw ", file.read(), re.MULTILINE))
+            drawing |= set(re.findall(r"^fn (\w+)\([^{}\n]*\{\n(?:(?!^\}).*\n)*?  +draw ",
+                                      file.read(), re.MULTILINE))
     for _, name, params in entries("augment"):
         if name in recipes | drawing and len(re.findall(r"\[", params)) == 1:
             yield name, settings(", ".join(split_list(params)[1:]))
 
 
 def candidates():
-    """Name, and the specs one of which fits it: what a network takes and gives is for the checker to say."""
+    """Name, and the specs one of which fits it: what a network takes and gives is for the
+    checker to say."""
     for kind, name, config in entries("nn"):
         if kind == "fn": # of one number: applied in a composition
-            yield "nn." + name, [METHOD % (f"net f = nn.linear(3) >> nn.{name}\n" + FLAT + "let o = f(v)\nloss mean[n, d] o[n, d]^2", SGD)]
+            yield "nn." + name, [METHOD % (f"net f = nn.linear(3) >> nn.{name}\n" + FLAT
+                                           + "let o = f(v)\nloss mean[n, d] o[n, d]^2", SGD)]
             continue
         net = f"net f = nn.{name}({settings(config)})\n"
         indices = ["n, d", "n, t, d", "n, c, i, j", "n, c, t, i, j"]
-        losses = [f"param q = 0.5\nloss mean[{i}] q * cos(real({i[3:].replace(', ', ' + 2*')})) * o[{i}]^2" for i in indices]
+        losses = [f"param q = 0.5\nloss mean[{i}] q * cos(real({i[3:].replace(', ', ' + 2*')})) * "
+                  f"o[{i}]^2" for i in indices]
         views = (SMALL, FLAT, SEQUENCE, TOKENS, CODES, WAVE, CLIP, MAPS)
-        yield "nn." + name, [METHOD % (net + view + "let o = f(v)\n" + loss, SGD) for view in views for loss in losses]
+        yield "nn." + name, [METHOD % (net + view + "let o = f(v)\n" + loss, SGD) for view in views
+                             for loss in losses]
     for name, given in random_augmentations():
-        body = f"{COLOURS}view a, b = augment.{name}(colours(train.image){', ' + given if given else ''})\nparam q = 0.5\n"
-        losses = [f"loss mean[n, {axes}] (a[n, {axes}] - q * b[n, {axes}])^2" for axes in ("c, i, j", "v, c, i, j")]
+        body = (f"{COLOURS}view a, b = "
+                f"augment.{name}(colours(train.image){', ' + given if given else ''})\nparam q = "
+                f"0.5\n")
+        losses = [f"loss mean[n, {axes}] (a[n, {axes}] - q * b[n, {axes}])^2"
+                  for axes in ("c, i, j", "v, c, i, j")]
         yield "augment." + name, [METHOD % (body + loss, SGD) for loss in losses]
     line = FLAT + "net f = nn.linear(3)\nlet o = f(v)\nloss mean[n, d] (o[n, d] - 0.5)^2"
     for _, name, config in entries("optim"):
         yield "optim." + name, [METHOD % (line, f"optim.{name}({settings(config)})")]
     for _, name, params in entries("anneal"):
-        yield "anneal." + name, [METHOD % (line, f"optim.sgd(lr = anneal.{name}({settings(params)}))")]
+        yield "anneal." + name, [METHOD %
+                                 (line, f"optim.sgd(lr = anneal.{name}({settings(params)}))")]
 
 
-# Deep networks over a batch of four and one place each: float32 and float64 part there, whatever computes them. Their blocks are tried one by one, the whole is only checked.
+# Deep networks over a batch of four and one place each: float32 and float64 part there, whatever
+# computes them. Their blocks are tried one by one, the whole is only checked.
 CHECKED = {"nn.r2plus1d18", "nn.resnet50", "nn.resnet50_large", "nn.resnet50_stages"}
 
 
@@ -118,7 +139,8 @@ def run(folder, name, specs):
             done = subprocess.run([test_method, path], capture_output=True, text=True)
             return done.returncode == 0, done.stdout
         complaint = complaint or checked.stderr
-    return False, "no spec of this test fits it; teach tests/stdlib/modules.py how it is called:\n" + complaint
+    return False, ("no spec of this test fits it; teach tests/stdlib/modules.py how it is called:\n"
+                   + complaint)
 
 
 failed = tried = 0

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""optimisers.py COUPLET: six steps of every optimiser on a bowl of four numbers, against the paper's formulas in plain Python, and every schedule at its ends."""
+"""optimisers.py COUPLET: six steps of every optimiser on a bowl of four numbers, against the
+paper's formulas in plain Python, and every schedule at its ends."""
 import json
 import math
 import os
@@ -38,11 +39,13 @@ def sgd(p, g, s, t, lr, momentum=0, decay=0, ahead=False):
 def moments(g, s, t, beta1, beta2, eps):
     s["m"] = [beta1 * m + (1 - beta1) * x for m, x in zip(s["m"], g)]
     s["v"] = [beta2 * v + (1 - beta2) * x * x for v, x in zip(s["v"], g)]
-    return [(m / (1 - beta1 ** t)) / (math.sqrt(v / (1 - beta2 ** t)) + eps) for m, v in zip(s["m"], s["v"])]
+    return [(m / (1 - beta1 ** t)) / (math.sqrt(v / (1 - beta2 ** t)) + eps) for m,
+            v in zip(s["m"], s["v"])]
 
 
 def adam(p, g, s, t, lr, beta1=0.9, beta2=0.999, eps=1e-8, decay=0):
-    return [y - lr * r for y, r in zip(p, moments([x + decay * y for x, y in zip(g, p)], s, t, beta1, beta2, eps))]
+    return [y - lr * r for y,
+            r in zip(p, moments([x + decay * y for x, y in zip(g, p)], s, t, beta1, beta2, eps))]
 
 
 def adamw(p, g, s, t, lr, beta1=0.9, beta2=0.999, eps=1e-8, decay=0.01):
@@ -77,27 +80,39 @@ def trained(optimiser):
 check = command.Checks()
 for name, rule, given in [
         ("sgd", sgd, {"lr": 0.05, "momentum": 0.9, "decay": 0.01}), ("sgd", sgd, {"lr": 0.05}),
-        ("nesterov", lambda *a, **k: sgd(*a, ahead=True, **k), {"lr": 0.02, "momentum": 0.8, "decay": 0.01}),
-        ("adam", adam, {"lr": 0.1}), ("adam", adam, {"lr": 0.1, "beta1": 0.5, "beta2": 0.9, "decay": 0.1}), ("adamw", adamw, {"lr": 0.1, "decay": 0.2}),
-        ("lars", lars, {"lr": 3, "trust": 0.02, "decay": 0.1}), ("lamb", lamb, {"lr": 0.1, "decay": 0.05})]:
+        ("nesterov", lambda *a, **k: sgd(*a, ahead=True, **k),
+         {"lr": 0.02, "momentum": 0.8, "decay": 0.01}),
+        ("adam", adam, {"lr": 0.1}),
+                          ("adam", adam, {"lr": 0.1, "beta1": 0.5, "beta2": 0.9, "decay": 0.1}),
+                          ("adamw", adamw, {"lr": 0.1, "decay": 0.2}),
+        ("lars", lars, {"lr": 3, "trust": 0.02, "decay": 0.1}),
+                          ("lamb", lamb, {"lr": 0.1, "decay": 0.05})]:
     p, states = [1.0 + k for k in range(K)], {"m": [0.0] * K, "v": [0.0] * K}
     for t in range(1, STEPS + 1):
         p = rule(p, gradient(p), states, t, **given)
     arguments = ", ".join(f"{key} = {value}" for key, value in given.items())
     found, said = trained(f"optim.{name}({arguments})")
-    check(all(abs(a - b) < 2e-5 * max(1, abs(b)) for a, b in zip(found, p)), f"{name}({arguments})", said or f"{found}, expected {p}")
+    check(all(abs(a - b) < 2e-5 * max(1, abs(b)) for a, b in zip(found, p)),
+          f"{name}({arguments})", said or f"{found}, expected {p}")
 
 # With plain SGD the bowl's step is known, so that each schedule's rates show in where p ends.
 half = lambda x: (1 + math.cos(math.pi * x)) / 2
 for schedule, rate in [
-        ("cosine(0.04, 0.01)", lambda x: 0.01 + 0.03 * half(x)), ("warmup_cosine(0.04, 3)", lambda x: 0.04 * half(x) * min(1, (STEPS * x + 1) / 3)),
-        ("linear(0.04, 0.01)", lambda x: 0.04 - 0.03 * x), ("linear_then_flat(0.04, 0.01, part = 0.5)", lambda x: 0.04 - 0.03 * min(1, 2 * x)),
-        ("steps_down(0.04, first = 0.5, second = 0.8)", lambda x: 0.04 * (0.1 if x >= 0.5 else 1) * (0.1 if x >= 0.8 else 1)),
+        ("cosine(0.04, 0.01)", lambda x: 0.01 + 0.03 * half(x)),
+                       ("warmup_cosine(0.04, 3)",
+                        lambda x: 0.04 * half(x) * min(1, (STEPS * x + 1) / 3)),
+        ("linear(0.04, 0.01)", lambda x: 0.04 - 0.03 * x),
+                       ("linear_then_flat(0.04, 0.01, part = 0.5)",
+                        lambda x: 0.04 - 0.03 * min(1, 2 * x)),
+        ("steps_down(0.04, first = 0.5, second = 0.8)",
+         lambda x: 0.04 * (0.1 if x >= 0.5 else 1) * (0.1 if x >= 0.8 else 1)),
         ("polynomial(0.04)", lambda x: 0.04 * (1 - x) ** 2),
-        ("one_cycle(0.04, rise = 0.5)", lambda x: 0.04 * (0.04 + 0.96 * (1 - half(2 * x))) if x < 0.5 else 0.04 * half((x - 0.5) / 0.5))]:
+        ("one_cycle(0.04, rise = 0.5)", lambda x: 0.04 * (0.04 + 0.96 * (1 - half(2 * x)))
+         if x < 0.5 else 0.04 * half((x - 0.5) / 0.5))]:
     p = [1.0 + k for k in range(K)]
     for t in range(STEPS):
         p = [y - rate(t / STEPS) * x for y, x in zip(p, gradient(p))]
     found, said = trained(f"optim.sgd(lr = anneal.{schedule})")
-    check(all(abs(a - b) < 2e-5 * max(1, abs(b)) for a, b in zip(found, p)), schedule, said or f"{found}, expected {p}")
+    check(all(abs(a - b) < 2e-5 * max(1, abs(b)) for a, b in zip(found, p)), schedule,
+          said or f"{found}, expected {p}")
 check.finish()

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""spec_steps.py COUPLET SPEC DATA: a spec of a folder of examples is checked without a warning, and trains for twenty steps or more at a tiny size on real data of its kind:
+"""spec_steps.py COUPLET SPEC DATA: a spec of a folder of examples is checked without a warning, and
+trains for twenty steps or more at a tiny size on real data of its kind:
 exit 0, finite losses, a checkpoint, and results of its evaluations.
 
-The size of a spec is in hypers, which have the same names in all specs; those that it has are made small. On data of up to a thousand rows the run goes into its second epoch, which is
+The size of a spec is in hypers, which have the same names in all specs; those that it has are made
+small. On data of up to a thousand rows the run goes into its second epoch, which is
 where the last stage of a spec with stages begins then; on more rows it ends after twenty steps."""
 import math
 import os
@@ -15,29 +17,42 @@ import command
 import example_data
 
 STEPS, BATCH, ROWS = 20, 16, 1000
-TINY = {"batch": BATCH, "width": 4, "length": 64, "negatives": 32, "warm": 1, "stage": 7, "clusters": 6, "groups": 4, "fine": 12, "middle": 6, "coarse": 3, "near": 5, "hard": 8}
-ICONS = {"classes": 6, "known": 3, "novel": 3, "tail": 4, "few": 16}  # what is said of the classes of the pictures that prepare.py lays out
+TINY = {"batch": BATCH, "width": 4, "length": 64, "negatives": 32, "warm": 1, "stage": 7,
+        "clusters": 6, "groups": 4, "fine": 12, "middle": 6, "coarse": 3, "near": 5, "hard": 8}
+# what is said of the classes of the pictures that prepare.py lays out
+ICONS = {"classes": 6, "known": 3, "novel": 3, "tail": 4, "few": 16}
 couplet, spec, data = sys.argv[1:4]
 check = command.Checks()
 with open(spec) as file:
     text = file.read()
 name = "/".join(spec.split("/")[-3:])
 check(text.count("\n") <= 60, "at most 60 lines", text.count("\n"))
-check(f"couplet train {name} --data {example_data.kind(spec)}" in example_data.heading(spec), f"the heading says how it is run: couplet train {name} --data KIND", example_data.heading(spec))
-small = [f"--set={key}={value}" for key, value in {**TINY, **ICONS}.items() if re.search(rf"^hyper\b.*\b{key} *=", text, re.MULTILINE)]
+check(f"couplet train {name} --data {example_data.kind(spec)}" in example_data.heading(spec),
+      f"the heading says how it is run: couplet train {name} --data KIND",
+      example_data.heading(spec))
+small = [f"--set={key}={value}" for key, value in {**TINY, **ICONS}.items()
+         if re.search(rf"^hyper\b.*\b{key} *=", text, re.MULTILINE)]
 done = command.run(couplet, "check", spec, "--data", data)
-check(done.returncode == 0 and "warning" not in done.stdout + done.stderr, "check says nothing against it", done.stdout + done.stderr)
-counts = {name: int(count) for name, count in re.findall(r"^data +(\w+) : .* (\d+) rows", done.stdout, re.MULTILINE)}
-read = [name for view in re.findall(r"^ *view .*", text, re.MULTILINE) for name in re.findall(r"\b(\w+)\.", view) if name in counts]
-rows = counts[read[0]] if read else next(iter(counts.values()), ROWS) # the source that the first view reads sets the epoch; without views, the first one
-batch = BATCH if f"--set=batch={BATCH}" in small else int(re.search(r"\bbatch (\d+)", text)[1]) # of the spec
+check(done.returncode == 0 and "warning" not in done.stdout + done.stderr,
+      "check says nothing against it", done.stdout + done.stderr)
+counts = {name: int(count) for name,
+          count in re.findall(r"^data +(\w+) : .* (\d+) rows", done.stdout, re.MULTILINE)}
+read = [name for view in re.findall(r"^ *view .*", text, re.MULTILINE)
+        for name in re.findall(r"\b(\w+)\.", view) if name in counts]
+# the source that the first view reads sets the epoch; without views, the first one
+rows = counts[read[0]] if read else next(iter(counts.values()), ROWS)
+# of the spec
+batch = BATCH if f"--set=batch={BATCH}" in small else int(re.search(r"\bbatch (\d+)", text)[1])
 epochs = max(1.2 if rows <= ROWS else 0, (STEPS + 0.5) * batch / rows)
 with tempfile.TemporaryDirectory() as folder:
-    done = command.run(couplet, "train", spec, "--epochs", epochs, "--data", data, "--out", folder + "/run", "--seed", 1, "--threads", 2, *small)
-    if check(done.returncode == 0, f"train --epochs {epochs} {' '.join(small)} exits 0", done.stdout[-2000:] + done.stderr[-2000:]):
+    done = command.run(couplet, "train", spec, "--epochs", epochs, "--data", data, "--out",
+                       folder + "/run", "--seed", 1, "--threads", 2, *small)
+    if check(done.returncode == 0, f"train --epochs {epochs} {' '.join(small)} exits 0",
+             done.stdout[-2000:] + done.stderr[-2000:]):
         rows = command.losses(folder + "/run")
         check(rows and rows[-1][0] >= STEPS, "twenty steps or more", rows)
         check(all(math.isfinite(loss) for _, loss in rows), "every loss is finite", rows)
         check(command.checkpoints(folder + "/run"), "a checkpoint is there")
-        check("eval" not in text or re.search(r"^after training", done.stdout, re.MULTILINE), "the evaluations have results", done.stdout)
+        check("eval" not in text or re.search(r"^after training", done.stdout, re.MULTILINE),
+              "the evaluations have results", done.stdout)
 check.finish()

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""survey_values.py COUPLET ROOT: losses whose values and gradients are known to ten digits from the authors' or peer libraries' own code.
+"""survey_values.py COUPLET ROOT: losses whose values and gradients are known to ten digits from the
+authors' or peer libraries' own code.
 
-The arrays are given by formulas, so that nobody needs a file: A_ij = sin(1 + 5i + j) and so on. Value, Frobenius norm of the gradient to A and its first
+The arrays are given by formulas, so that nobody needs a file: A_ij = sin(1 + 5i + j) and so on.
+Value, Frobenius norm of the gradient to A and its first
 entry, in float64."""
 import math
 import os
@@ -33,7 +35,8 @@ FALSE_NEG = [[int({i % N, j % N} == {0, 2}) for j in range(2 * N)] for i in rang
 OPTAX = [[-1.9540, 1.0780], [0.2380, -0.5703], [1.8745, -0.0195], [-0.6719, -1.9210]]
 
 # PaCo's code takes log(prior + 1e-9).
-REALS = {"a": A, "b": B, "z1": Z1, "z2": Z2, "queue": QUEUE, "c": C, "prior": [p + 1e-9 for p in (0.5, 0.3, 0.2)], "lambda": [0.3, 0.6], "z": OPTAX}
+REALS = {"a": A, "b": B, "z1": Z1, "z2": Z2, "queue": QUEUE, "c": C,
+         "prior": [p + 1e-9 for p in (0.5, 0.3, 0.2)], "lambda": [0.3, 0.6], "z": OPTAX}
 
 # function, what it reads, numbers, loss, norm of the gradient, its first entry
 CASES = [
@@ -50,8 +53,10 @@ CASES = [
     ("simsiam", "a b z1 z2", {}, {}, -0.0688478852, 0.15322565, -0.02622446),
     ("swav", "a b c", {}, {}, 0.3640278298, 0.10575944, -0.00001544),
     ("barlow", "a b", {}, {}, 0.0955162481, 0.17988857, 0.00165367),
-    ("paco", "a b queue c prior", {}, {"labels": [0, 1, 2, 0], "queue_labels": [0, 1, 2, 0, 1, 2]}, 6.0859573998, 0.55051452, -0.01221699),
-    ("kcl", "a b queue", {}, {"labels": [0, 1, 2, 0], "queue_labels": [0, 1, 2, 0, 1, 2]}, 9.1279951602, 1.58977534, 0.09239321),
+    ("paco", "a b queue c prior", {}, {"labels": [0, 1, 2, 0], "queue_labels": [0, 1, 2, 0, 1, 2]},
+     6.0859573998, 0.55051452, -0.01221699),
+    ("kcl", "a b queue", {}, {"labels": [0, 1, 2, 0], "queue_labels": [0, 1, 2, 0, 1, 2]},
+     9.1279951602, 1.58977534, 0.09239321),
     ("mixco", "lambda a b queue", {}, {}, 10.7507663556, 13.22398916, -0.01784123),
     ("curl", "a b", {}, {}, 0.3492150849, 0.27539449, -0.02075980),
 ]
@@ -72,25 +77,32 @@ VALUES = [
 
 def run(folder, name, reals, numbers, ints):
     """The value and, where a is read, the gradient to it."""
-    arguments = npy.arguments(folder, {**{key: REALS[key] for key in reals.split()}, **ints, **numbers})
+    arguments = npy.arguments(folder, {**{key: REALS[key] for key in reals.split()}, **ints,
+                                       **numbers})
     spec = os.path.join(root, "tests/stdlib/survey_values.cpl")
-    done = command.run(couplet, "grad", spec, "--fn", name, "--device", "reference", "--out", folder, *arguments)
+    done = command.run(couplet, "grad", spec, "--fn", name, "--device", "reference", "--out",
+                       folder, *arguments)
     found = re.search(r"^value: (\S+)$", done.stdout, re.MULTILINE)
     if not found:
         return math.nan, [], done.stderr
-    return float(found.group(1)), npy.read(f"{folder}/grad_a.npy")[1] if " a " in f" {reals} " else [], ""
+    return float(found.group(1)), npy.read(f"{folder}/grad_a.npy")[
+        1] if " a " in f" {reals} " else [], ""
 
 
 check = command.Checks()
 for name, reals, numbers, ints, loss, norm, first in CASES:
     with tempfile.TemporaryDirectory() as folder:
         value, gradient, fault = run(folder, name, reals, numbers, ints)
-    check(abs(value - loss) <= 1e-9, f"{name} {numbers or ''}: value {value:.10f}", fault or f"expected {loss:.10f}")
+    check(abs(value - loss) <= 1e-9, f"{name} {numbers or ''}: value {value:.10f}",
+          fault or f"expected {loss:.10f}")
     found = math.sqrt(sum(g * g for g in gradient))
-    check(abs(found - norm) <= 1e-7 * max(1, norm), f"    norm of the gradient {found:.8f}", f"expected {norm:.8f}")
-    check(gradient and abs(gradient[0] - first) <= 2e-8, f"    first entry {gradient[0] if gradient else math.nan:.8f}", f"expected {first:.8f}")
+    check(abs(found - norm) <= 1e-7 * max(1, norm), f"    norm of the gradient {found:.8f}",
+          f"expected {norm:.8f}")
+    check(gradient and abs(gradient[0] - first) <= 2e-8,
+          f"    first entry {gradient[0] if gradient else math.nan:.8f}", f"expected {first:.8f}")
 for name, reals, numbers, ints, expected, tolerance in VALUES:
     with tempfile.TemporaryDirectory() as folder:
         value, _, fault = run(folder, name, reals, numbers, ints)
-    check(abs(value - expected) <= tolerance, f"{name} {numbers or ints}: {value:.10g}", fault or f"expected {expected:.10g}")
+    check(abs(value - expected) <= tolerance, f"{name} {numbers or ints}: {value:.10g}",
+          fault or f"expected {expected:.10g}")
 check.finish()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""by_key.py COUPLET ROOT: reductions by key take N D steps, not K N D: the gradient of 100000 reads of a table of 100000 rows, and sums, counts and
+"""by_key.py COUPLET ROOT: reductions by key take N D steps, not K N D: the gradient of 100000 reads
+of a table of 100000 rows, and sums, counts and
 maxima of 100000 rows by 5000 classes. As sweeps, each would take minutes."""
 import os
 import subprocess
@@ -34,14 +35,16 @@ def grad(folder, function, **arrays):
 
 def same(found, expected, what, tolerance=1e-5):
     worst = max(abs(a - b) / (1 + abs(b)) for a, b in zip(found, expected))
-    print(f"{'ok     ' if worst < tolerance else 'FAILED '} {what}: worst relative difference {worst:.1e}")
+    print(f"{'ok     ' if worst < tolerance else 'FAILED '} {what}: worst relative difference "
+          f"{worst:.1e}")
     return worst < tolerance
 
 
 with tempfile.TemporaryDirectory() as folder:
     with open(folder + "/spec.cpl", "w") as file:
         file.write(SPEC)
-    y = [i * 7919 % ROWS if i % 3 else 5 for i in range(ROWS)]  # a third of all reads are of one row
+    # a third of all reads are of one row
+    y = [i * 7919 % ROWS if i % 3 else 5 for i in range(ROWS)]
     c = [i * 31 % CLASSES for i in range(ROWS)]
     table = [(i * 37 % 101) / 64 - 0.5 for i in range(ROWS * DIM)]
     weights = [(k % 13) / 8 for k in range(CLASSES)]
@@ -56,7 +59,8 @@ with tempfile.TemporaryDirectory() as folder:
     for i in range(ROWS):
         expected[y[i]] += 1 + i % 7
     total = sum((1 + i % 7) * sum(table[y[i] * DIM:y[i] * DIM + DIM]) for i in range(ROWS))
-    good &= same([value], [total], "value of 100000 reads", 1e-3)  # one sum of 800000 terms of both signs in float32
+    # one sum of 800000 terms of both signs in float32
+    good &= same([value], [total], "value of 100000 reads", 1e-3)
     found = npy.read(folder + "/out/grad_table.npy")[1]
     good &= same(found, [expected[i // DIM] for i in range(ROWS * DIM)], "gradient of 100000 reads")
 
@@ -65,5 +69,6 @@ with tempfile.TemporaryDirectory() as folder:
     for i in range(ROWS):
         sums[c[i]] += 1 + sum(table[i * DIM:i * DIM + DIM])
         best[c[i]] = max(best[c[i]], table[i * DIM])
-    good &= same(npy.read(folder + "/out/grad_w.npy")[1], [s + b for s, b in zip(sums, best)], "sums, counts and maxima by class")
+    good &= same(npy.read(folder + "/out/grad_w.npy")[1], [s + b for s, b in zip(sums, best)],
+                 "sums, counts and maxima by class")
     sys.exit(0 if good else 1)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""goldens.py COUPLET ROOT [--update]: the graphs of golden/functions.cpl after each pass, as text. --update rewrites the files; read the diff."""
+"""goldens.py COUPLET ROOT [--update]: the graphs of golden/functions.cpl after each pass, as text.
+--update rewrites the files; read the diff."""
 import os
 import re
 import subprocess
@@ -23,7 +24,8 @@ def passes():
 def inputs(text, folder):
     """The --in and --set of an `in:` line."""
     options = []
-    for name, kind, shape, value in re.findall(r"(\w+) = (?:(real|int)\[([\d, ]*)\]|([\d.]+))", text):
+    for name, kind, shape, value in re.findall(r"(\w+) = (?:(real|int)\[([\d, ]*)\]|([\d.]+))",
+                                               text):
         if not kind:
             options += ["--set", f"{name}={value}"]
             continue
@@ -42,12 +44,14 @@ def graphs(name, given):
         options = inputs(given, folder)
         text = ""
         for done in passes():
-            command = [couplet, "grad", os.path.relpath(SPEC, root), "--fn", name, "--device", "reference", "--print-after", done, *options]
+            command = [couplet, "grad", os.path.relpath(SPEC, root), "--fn", name, "--device",
+                       "reference", "--print-after", done, *options]
             run = subprocess.run(command, capture_output=True, text=True, cwd=root)
             if run.returncode != 0:
                 sys.exit(f"{' '.join(command)}: {run.stderr}")
             now = re.sub(r"^value: .*\n", "", run.stdout, flags=re.MULTILINE)
-            text += now.split("\n", 1)[0] + "\n\n" if "leaves this graph unchanged" in now else f"# after {done}\n{now}\n"
+            text += now.split("\n", 1)[
+                0] + "\n\n" if "leaves this graph unchanged" in now else f"# after {done}\n{now}\n"
     return text
 
 

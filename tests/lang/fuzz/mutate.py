@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""mutate.py COUPLET ROOT [SECONDS [SEED]]: specs that are nearly right. Words of the examples, the library and the golden cases are
-dropped, doubled, swapped and replaced (by huge numbers, by other names of the file), and `couplet check` answers each with success or
-with messages: never with a signal, a fault of the compiler (E9..) or silence. What fails is kept beside the message.
+"""mutate.py COUPLET ROOT [SECONDS [SEED]]: specs that are nearly right. Words of the examples, the
+library and the golden cases are
+dropped, doubled, swapped and replaced (by huge numbers, by other names of the file), and `couplet
+check` answers each with success or
+with messages: never with a signal, a fault of the compiler (E9..) or silence. What fails is kept
+beside the message.
 
-It is a campaign and no test of the default run; docs/hacking.md says when to run it. With COUPLET of the preset asan it finds more."""
+It is a campaign and no test of the default run; docs/hacking.md says when to run it. With COUPLET
+of the preset asan it finds more."""
 import glob
 import os
 import random
@@ -17,8 +21,11 @@ couplet, root = sys.argv[1:3]
 seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 60
 random.seed(int(sys.argv[4]) if len(sys.argv) > 4 else 1)
 folder = tempfile.mkdtemp(prefix="mutate")
-WORD = re.compile(r"#[^\n]*|\"[^\"\n]*\"|[A-Za-z_]\w*|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|<-|>>|<=|>=|==|!=|[^\sA-Za-z_0-9]|[ \t]+|\n")
-NUMBERS = ["0", "1", "-1", "2", "3", "7", "9", "17", "257", "65537", "2147483648", "9007199254740991", "1e38", "1e-45", "0.0", "0.5"]
+WORD = re.compile(
+    r"#[^\n]*|\"[^\"\n]*\"|[A-Za-z_]\w*|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+    r"|<-|>>|<=|>=|==|!=|[^\sA-Za-z_0-9]|[ \t]+|\n")
+NUMBERS = ["0", "1", "-1", "2", "3", "7", "9", "17", "257", "65537", "2147483648",
+           "9007199254740991", "1e38", "1e-45", "0.0", "0.5"]
 METHOD = """use losses, nn, optim, augment
 data train = data.fashion_mnist("train")
 view a, b = augment.simclr(train.image)
@@ -41,7 +48,9 @@ def read(path):
         return file.read()
 
 
-SPECS = [read(path) for pattern in ("examples/*.cpl", "tests/lang/check/*.cpl", "tests/golden/*.cpl", "stdlib/*.cpl") for path in sorted(glob.glob(f"{root}/{pattern}"))]
+SPECS = [read(path) for pattern in ("examples/*.cpl", "tests/lang/check/*.cpl",
+                                    "tests/golden/*.cpl", "stdlib/*.cpl")
+         for path in sorted(glob.glob(f"{root}/{pattern}"))]
 SPECS += list(library_calls())
 
 
@@ -71,7 +80,8 @@ def mutated(text):
             k = random.randrange(len(lines))
             lines[k:k + 1] = random.choice(([], [lines[k], lines[k]]))
             return "\n".join(lines)
-        spots = [i for i, word in enumerate(words) if word and not word.isspace() and word[0] not in '#"']
+        spots = [i for i, word in enumerate(words) if word and not word.isspace()
+                 and word[0] not in '#"']
     return "".join(words)
 
 

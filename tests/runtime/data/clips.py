@@ -1,4 +1,5 @@
-"""clips.py READ_TABLE MODULES: data.clips beside the frames that ffmpeg decodes and that PIL reads, on videos that ffmpeg encodes; damaged files."""
+"""clips.py READ_TABLE MODULES: data.clips beside the frames that ffmpeg decodes and that PIL reads,
+on videos that ffmpeg encodes; damaged files."""
 import os
 import subprocess
 import sys
@@ -14,12 +15,16 @@ os.environ["COUPLET_MODULES"] = MODULES
 
 
 def clips(path, frames=8, size=16, **settings):
-    """[(name, clip [frames, 3, size, size], video, label)], label -1 where there is none; or the sentence."""
-    arguments = [f"{name}={value}" for name, value in {"frames": frames, "size": size, **settings}.items()]
+    """[(name, clip [frames, 3, size, size], video, label)], label -1 where there is none; or
+    the sentence."""
+    arguments = [f"{name}={value}" for name,
+                 value in {"frames": frames, "size": size, **settings}.items()]
     with tempfile.NamedTemporaryFile() as raw:
-        done = subprocess.run([READ, "clips", path, *arguments, "--raw", raw.name], capture_output=True, text=True, timeout=300)
+        done = subprocess.run([READ, "clips", path, *arguments, "--raw", raw.name],
+                              capture_output=True, text=True, timeout=300)
         data = raw.read()
-    check(done.returncode in (0, 1) and not done.stderr, f"{path}: nothing else is said", (done.returncode, done.stderr))
+    check(done.returncode in (0, 1) and not done.stderr, f"{path}: nothing else is said",
+          (done.returncode, done.stderr))
     if done.returncode:
         return done.stdout.strip()
     lines = [line.split("\t") for line in done.stdout.splitlines()]
@@ -29,7 +34,8 @@ def clips(path, frames=8, size=16, **settings):
         return bad[0][-1]
     rows = [line for line in lines if line[0] == "row"]
     pictures = numpy.frombuffer(data, "u1").reshape(len(rows), frames, 3, size, size)
-    return [(row[1], picture, int(row[2]), int(row[3]) if labelled else -1) for row, picture in zip(rows, pictures)]
+    return [(row[1], picture, int(row[2]), int(row[3]) if labelled else -1) for row,
+            picture in zip(rows, pictures)]
 
 
 def one(path, frames=8, size=16, **settings):
@@ -42,8 +48,10 @@ def one(path, frames=8, size=16, **settings):
 
 def refused(path, words, **settings):
     found = clips(path, **settings)
-    check(isinstance(found, str) and words in found and os.path.basename(path) in found, f"{path} {settings}: `{words}` expected", found)
-    check(isinstance(found, str) and all(" " <= c <= "~" or c in "\n\t" for c in found), f"{path}: the sentence is plain text", found)
+    check(isinstance(found, str) and words in found and os.path.basename(path) in found,
+          f"{path} {settings}: `{words}` expected", found)
+    check(isinstance(found, str) and all(" " <= c <= "~" or c in "\n\t" for c in found),
+          f"{path}: the sentence is plain text", found)
 
 
 def ffmpeg(*arguments):
@@ -67,26 +75,33 @@ def numbers(clip):
 
 def decoded(path, width, height):
     """All frames, as ffmpeg decodes them: [n, height, width, 3]."""
-    data = ffmpeg("-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-vsync", "passthrough", "-sws_flags", "bicubic+accurate_rnd+full_chroma_int+bitexact", "-")
+    data = ffmpeg("-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-vsync", "passthrough",
+                  "-sws_flags", "bicubic+accurate_rnd+full_chroma_int+bitexact", "-")
     return numpy.frombuffer(data, "u1").reshape(-1, height, width, 3)
 
 
 def fitted(picture, size):
-    """The largest square in the middle of [height, width, 3], resized with antialiasing: [3, size, size]."""
+    """The largest square in the middle of [height, width, 3], resized with antialiasing: [3,
+    size, size]."""
     height, width = picture.shape[:2]
     side = min(height, width)
     left, top = (width - side) / 2, (height - side) / 2
-    small = Image.fromarray(picture).resize((size, size), Image.BILINEAR, box=(left, top, left + side, top + side))
+    small = Image.fromarray(picture).resize((size, size), Image.BILINEAR,
+                                            box=(left, top, left + side, top + side))
     return numpy.asarray(small).transpose(2, 0, 1)
 
 
 def spread(count, frames, first=0.0, share=1.0):
-    return [min(count - 1, int((first + (i + 0.5) / frames * share) * count + 1e-9)) for i in range(frames)]
+    return [min(count - 1, int((first + (i + 0.5) / frames * share) * count + 1e-9))
+            for i in range(frames)]
 
 
-KINDS = {"a.mp4": ("-c:v", "libx264", "-bf", "2", "-g", "12"), "b.avi": ("-c:v", "mpeg4", "-bf", "2"), "c.webm": ("-c:v", "libvpx-vp9", "-b:v", "1M"),
-         "d.webm": ("-c:v", "libvpx", "-b:v", "1M", "-auto-alt-ref", "1", "-lag-in-frames", "16"), "e.mkv": ("-c:v", "ffv1"), "f.mov": ("-c:v", "mjpeg"),
-         "g.ts": ("-c:v", "mpeg2video",), "h.flv": ("-c:v", "flv"), "i.wmv": ("-c:v", "wmv2"), "j.ogv": ("-c:v", "libtheora", "-q:v", "9"),
+KINDS = {"a.mp4": ("-c:v", "libx264", "-bf", "2", "-g", "12"),
+         "b.avi": ("-c:v", "mpeg4", "-bf", "2"), "c.webm": ("-c:v", "libvpx-vp9", "-b:v", "1M"),
+         "d.webm": ("-c:v", "libvpx", "-b:v", "1M", "-auto-alt-ref", "1", "-lag-in-frames", "16"),
+         "e.mkv": ("-c:v", "ffv1"), "f.mov": ("-c:v", "mjpeg"),
+         "g.ts": ("-c:v", "mpeg2video",), "h.flv": ("-c:v", "flv"), "i.wmv": ("-c:v", "wmv2"),
+         "j.ogv": ("-c:v", "libtheora", "-q:v", "9"),
          "k.mpg": ("-c:v", "mpeg1video",), "l.gif": ("-pix_fmt", "gray")}
 
 
@@ -103,34 +118,49 @@ def frames_are_spread(at):
 
 def runs_of_frames(at):
     path = f"{at}/e.mkv"
-    for frames, every, expected in ((8, 1, range(27, 35)), (8, 4, range(16, 48, 4)), (3, 10, (20, 30, 40)), (1, 5, (30,)),
+    for frames, every, expected in ((8, 1, range(27, 35)), (8, 4, range(16, 48, 4)),
+                                    (3, 10, (20, 30, 40)), (1, 5, (30,)),
                                     (8, 8, range(2, 60, 8)), (4, 30, (0, 30, 59, 59))):
         found = numbers(one(path, frames, every=every))
         check(found == list(expected), f"{frames} frames, every {every}", found)
     found = clips(path, 4, clips=3)
-    check([numbers(clip) for _, clip, _, _ in found] == [spread(60, 4, i / 3, 1 / 3) for i in range(3)], "three clips", [numbers(c[1]) for c in found])
+    check([numbers(clip) for _, clip, _, _ in found] ==
+          [spread(60, 4, i / 3, 1 / 3) for i in range(3)], "three clips",
+          [numbers(c[1]) for c in found])
     found = clips(path, 4, clips=3, every=2)
-    check([numbers(clip) for _, clip, _, _ in found] == [[7, 9, 11, 13], [27, 29, 31, 33], [47, 49, 51, 53]], "three runs", [numbers(c[1]) for c in found])
+    check([numbers(clip) for _, clip, _, _ in found] ==
+          [[7, 9, 11, 13], [27, 29, 31, 33], [47, 49, 51, 53]], "three runs",
+          [numbers(c[1]) for c in found])
     found = clips(path, 8, clips=2, every=8)
-    check([numbers(clip) for _, clip, _, _ in found] == [[0, 8, 16, 24, 32, 40, 48, 56], [3, 11, 19, 27, 35, 43, 51, 59]], "runs stay in the video", [numbers(c[1]) for c in found])
-    check(len({name for name, *_ in found}) == 1 and [v for _, _, v, _ in found] == [0, 0], "clips of a video have one name")
+    check([numbers(clip) for _, clip, _, _ in found] ==
+          [[0, 8, 16, 24, 32, 40, 48, 56], [3, 11, 19, 27, 35, 43, 51, 59]],
+          "runs stay in the video", [numbers(c[1]) for c in found])
+    check(len({name for name, *_ in found}) == 1 and [v for _, _, v, _ in found] == [0, 0],
+          "clips of a video have one name")
 
 
 def variable_rate(at):
     """Frames 0 .. 9 in the first second, 10 .. 59 in the next ten."""
     path = f"{at}/variable.mkv"
-    ffmpeg("-f", "lavfi", "-i", "nullsrc=s=48x32:r=25,geq=lum='20+2*N':cb=128:cr=128,trim=end_frame=60,setpts='if(lt(N,10),N*0.1,1+(N-10)*0.2)/TB'",
+    ffmpeg("-f", "lavfi", "-i",
+           "nullsrc=s=48x32:r=25,geq=lum='20+2*N':cb=128:cr=128,trim=end_frame=60,"
+           "setpts='if(lt(N,10),N*0.1,1+(N-10)*0.2)/TB'",
            "-vsync", "vfr", "-c:v", "ffv1", "-pix_fmt", "yuv420p", path)
     found = numbers(one(path, 11))
     expected = [5] + [10 + int((i + 0.5 - 1) / 0.2) for i in range(1, 11)]
-    check(all(abs(a - b) <= 1 for a, b in zip(found, expected)), "time counts, not the number of frames", (found, expected))
+    check(all(abs(a - b) <= 1 for a, b in zip(found, expected)),
+          "time counts, not the number of frames", (found, expected))
 
 
 def leaps_change_nothing(at):
-    for name, options in {"long.mp4": ("-c:v", "libx264", "-bf", "3", "-g", "20", "-x264-params", "open-gop=1"), "long.avi": ("-c:v", "mpeg4", "-g", "25"),
-                          "long.mkv": ("-c:v", "libx264", "-x264-params", "intra-refresh=1:keyint=30"), "long.ts": ("-c:v", "mpeg2video", "-bf", "2")}.items():
+    for name, options in {"long.mp4": ("-c:v", "libx264", "-bf", "3", "-g", "20", "-x264-params",
+                                       "open-gop=1"), "long.avi": ("-c:v", "mpeg4", "-g", "25"),
+                          "long.mkv": ("-c:v", "libx264", "-x264-params",
+                                       "intra-refresh=1:keyint=30"),
+                          "long.ts": ("-c:v", "mpeg2video", "-bf", "2")}.items():
         path = f"{at}/{name}"
-        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25,trim=end_frame=600", "-pix_fmt", "yuv420p", "-colorspace", "smpte170m", *options, path)
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25,trim=end_frame=600", "-pix_fmt",
+               "yuv420p", "-colorspace", "smpte170m", *options, path)
         exact = decoded(path, 64, 64)
         clip = one(path, 5, size=32)
         for i, number in enumerate(spread(len(exact), 5)):
@@ -139,19 +169,26 @@ def leaps_change_nothing(at):
 
 
 def pictures_are_those_of_ffmpeg(at):
-    for width, height, options in ((160, 120, ("-c:v", "libx264", "-pix_fmt", "yuv420p")), (120, 160, ("-c:v", "mjpeg", "-pix_fmt", "yuvj422p")),
-                                   (97, 61, ("-vf", "scale=97:61,setsar=1", "-c:v", "ffv1", "-pix_fmt", "gbrp")), (160, 120, ("-c:v", "libx264", "-pix_fmt", "yuv444p10le")),
+    for width, height, options in ((160, 120, ("-c:v", "libx264", "-pix_fmt", "yuv420p")),
+                                   (120, 160, ("-c:v", "mjpeg", "-pix_fmt", "yuvj422p")),
+                                   (97, 61, ("-vf", "scale=97:61,setsar=1", "-c:v", "ffv1",
+                                             "-pix_fmt", "gbrp")),
+                                   (160, 120, ("-c:v", "libx264", "-pix_fmt", "yuv444p10le")),
                                    (64, 64, ("-c:v", "ffv1", "-pix_fmt", "gray"))):
         path = f"{at}/picture.mkv"
-        ffmpeg("-f", "lavfi", "-i", f"testsrc2=s={width + width % 2}x{height + height % 2}:r=10,trim=end_frame=10", *options, path)
+        ffmpeg("-f", "lavfi", "-i",
+               f"testsrc2=s={width + width % 2}x{height + height % 2}:r=10,trim=end_frame=10",
+               *options, path)
         exact, clip = decoded(path, width, height), one(path, 10, size=24)
         gaps = [numpy.abs(clip[i].astype("i4") - fitted(exact[i], 24)).max() for i in range(10)]
         check(max(gaps) <= 2, f"{options}", gaps)
     # 720 lines and more are of the colours of HDTV where the video does not say.
     path = f"{at}/hd.mkv"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=1,trim=end_frame=1", "-vf", "scale=out_color_matrix=bt709", "-c:v", "ffv1", "-pix_fmt", "yuv420p", path)
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=1,trim=end_frame=1", "-vf",
+           "scale=out_color_matrix=bt709", "-c:v", "ffv1", "-pix_fmt", "yuv420p", path)
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=1,trim=end_frame=1", f"{at}/hd.png")
-    gap = numpy.abs(one(path, 1, size=64)[0].astype("i4") - fitted(numpy.asarray(Image.open(f"{at}/hd.png").convert("RGB")), 64)).mean()
+    gap = numpy.abs(one(path, 1, size=64)[0].astype("i4") -
+                    fitted(numpy.asarray(Image.open(f"{at}/hd.png").convert("RGB")), 64)).mean()
     check(gap < 1, "colours of HDTV", gap)
     Image.new("RGBA", (20, 20), (255, 0, 0, 0)).save(f"{at}/clear.gif")
     check((one(f"{at}/clear.gif", 1)[0] == 255).all(), "what is transparent lies on white")
@@ -159,7 +196,8 @@ def pictures_are_those_of_ffmpeg(at):
 
 def turned_and_stretched(at):
     plain = f"{at}/plain.mp4"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=10,trim=end_frame=4", "-c:v", "libx264", "-pix_fmt", "yuv420p", plain)
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=10,trim=end_frame=4", "-c:v", "libx264",
+           "-pix_fmt", "yuv420p", plain)
     upright = one(plain, 4)
     for turn, times in (("90", 1), ("180", 2), ("270", 3)):
         path = f"{at}/turned{turn}.mp4"
@@ -169,8 +207,10 @@ def turned_and_stretched(at):
         check(not numpy.array_equal(clip, upright), f"turned by {turn}")
         gap = max(numpy.abs(clip[i].astype("i4") - fitted(exact[i], 16)).max() for i in range(4))
         check(gap <= 3, f"turned by {turn} as ffmpeg does", gap)
-    ffmpeg("-f", "lavfi", "-i", "gradients=s=128x128:r=10,trim=end_frame=2", "-c:v", "ffv1", "-pix_fmt", "gbrp", f"{at}/square.mkv")
-    ffmpeg("-i", f"{at}/square.mkv", "-vf", "scale=64:128,setsar=2", "-c:v", "ffv1", "-pix_fmt", "gbrp", f"{at}/wide.mkv")
+    ffmpeg("-f", "lavfi", "-i", "gradients=s=128x128:r=10,trim=end_frame=2", "-c:v", "ffv1",
+           "-pix_fmt", "gbrp", f"{at}/square.mkv")
+    ffmpeg("-i", f"{at}/square.mkv", "-vf", "scale=64:128,setsar=2", "-c:v", "ffv1", "-pix_fmt",
+           "gbrp", f"{at}/wide.mkv")
     gap = numpy.abs(one(f"{at}/wide.mkv", 2).astype("i4") - one(f"{at}/square.mkv", 2)).mean()
     check(gap < 1, "pixels that are twice as wide as high", gap)
 
@@ -181,15 +221,20 @@ def folders_of_frames(at):
         os.makedirs(f"{root}/{video}")
         for i in range(count):
             shade = (10 * i, 10 * i, 10 * i)
-            Image.new("RGB", (20 + i, 30), shade).save(f"{root}/{video}/frame{i}.png" if i % 2 else f"{root}/{video}/frame{i}.webp", **({} if i % 2 else {"lossless": True}))
+            Image.new("RGB", (20 + i, 30), shade).save(f"{root}/{video}/frame{i}.png" if i % 2
+                                                       else f"{root}/{video}/frame{i}.webp",
+                                                       **({} if i % 2 else {"lossless": True}))
     Image.new("RGB", (5, 5)).save(f"{root}/run/a/.hidden.png")
     numbered(f"{root}/walk/d.mkv", 10, "-c:v", "ffv1")
     found = clips(root, 4)
-    check([(os.path.relpath(name, root), video, label) for name, _, video, label in found] == [("run/a", 0, 0), ("run/b", 1, 0), ("walk/c", 2, 1), ("walk/d.mkv", 3, 1)], "rows", found)
+    check([(os.path.relpath(name, root), video, label) for name, _, video, label in found] ==
+          [("run/a", 0, 0), ("run/b", 1, 0), ("walk/c", 2, 1), ("walk/d.mkv", 3, 1)], "rows", found)
     shades = [[int(frame.mean() / 10 + 0.5) for frame in clip] for _, clip, _, _ in found[:3]]
-    check(shades == [[1, 4, 7, 10], [0, 0, 0, 0], [0, 1, 3, 4]], "frames in the order of their numbers", shades)
+    check(shades == [[1, 4, 7, 10], [0, 0, 0, 0], [0, 1, 3, 4]],
+          "frames in the order of their numbers", shades)
     found = clips(f"{root}/run/a", 12)
-    check(len(found) == 1 and [round(f.mean() / 10) for f in found[0][1]] == list(range(12)), "one folder", found)
+    check(len(found) == 1 and [round(f.mean() / 10) for f in found[0][1]] == list(range(12)),
+          "one folder", found)
     with open(f"{root}/run/a/frame3.png", "wb") as file:
         file.write(b"\x89PNG, but no picture")
     refused(root, "run/a/frame3.png", frames=12)
@@ -217,7 +262,8 @@ def damaged(at):
         cut += isinstance(found, str) and f"cut_{name}: " in found
     check(cut == 8, "files that are cut short are refused where they say how long they are", cut)
     noisy = f"{at}/noisy.mp4"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=128x96:r=25,trim=end_frame=100", "-c:v", "libx264", "-pix_fmt", "yuv420p", noisy)
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=128x96:r=25,trim=end_frame=100", "-c:v", "libx264",
+           "-pix_fmt", "yuv420p", noisy)
     data = bytearray(open(noisy, "rb").read())
     start = data.find(b"mdat")
     for i in range(start + 2000, start + 12000, 7):
@@ -228,6 +274,7 @@ def damaged(at):
 
 
 with tempfile.TemporaryDirectory() as at:
-    for test in (frames_are_spread, runs_of_frames, variable_rate, leaps_change_nothing, pictures_are_those_of_ffmpeg, turned_and_stretched, folders_of_frames, damaged):
+    for test in (frames_are_spread, runs_of_frames, variable_rate, leaps_change_nothing,
+                 pictures_are_those_of_ffmpeg, turned_and_stretched, folders_of_frames, damaged):
         test(at)
 finish()

@@ -1,4 +1,5 @@
-"""What the tests of readers share: the program dump, and files that NumPy, zip and safetensors would write."""
+"""What the tests of readers share: the program dump, and files that NumPy, zip and safetensors
+would write."""
 import array
 import json
 import os
@@ -25,9 +26,11 @@ def finish():
 
 def dump(reader, path, *arguments, environment=None):
     """The table as a dictionary; {"error": sentence} when it is refused."""
-    done = subprocess.run([DUMP, reader, path, *arguments], capture_output=True, timeout=120, env={**os.environ, **(environment or {})})
+    done = subprocess.run([DUMP, reader, path, *arguments], capture_output=True, timeout=120,
+                          env={**os.environ, **(environment or {})})
     if done.returncode != 0:
-        check(False, f"dump {reader} {path} {arguments}", f"exit {done.returncode}: {done.stderr.decode()[-3000:]}")
+        check(False, f"dump {reader} {path} {arguments}",
+              f"exit {done.returncode}: {done.stderr.decode()[-3000:]}")
         return {"error": "", "rows": 0, "fields": [], "names": []}
     return json.loads(done.stdout)
 
@@ -41,7 +44,8 @@ def field(table, name):
 
 
 def refused(reader, path, *rest):
-    """The last of `rest` are words that stand in the sentence, given as a list; those before are arguments."""
+    """The last of `rest` are words that stand in the sentence, given as a list; those before
+    are arguments."""
     *arguments, words = rest
     sentence = dump(reader, path, *arguments).get("error")
     check(sentence is not None, f"{path} {arguments} is read, and {words} expected")

@@ -1,4 +1,5 @@
-"""sounds.py READ_TABLE MODULES: data.sounds beside samples that are computed here, files that ffmpeg encodes, and damaged files."""
+"""sounds.py READ_TABLE MODULES: data.sounds beside samples that are computed here, files that
+ffmpeg encodes, and damaged files."""
 import math
 import os
 import random
@@ -18,7 +19,8 @@ os.environ["COUPLET_MODULES"] = MODULES
 def run(path, settings):
     arguments = [f"{name}={value}" for name, value in settings.items()]
     with tempfile.NamedTemporaryFile() as raw:
-        done = subprocess.run([READ, "sounds", path, *arguments, "--raw", raw.name], capture_output=True, text=True, timeout=300)
+        done = subprocess.run([READ, "sounds", path, *arguments, "--raw", raw.name],
+                              capture_output=True, text=True, timeout=300)
         return done, raw.read()
 
 
@@ -33,9 +35,11 @@ def sounds(path, count, **settings):
     if bad:
         return bad[0][-1]
     rows = [line for line in lines if line[0] == "row"]
-    check(len(raw) == 4 * count * len(rows), f"{path}: bytes of the rows", (len(raw), count, len(rows)))
+    check(len(raw) == 4 * count * len(rows), f"{path}: bytes of the rows",
+          (len(raw), count, len(rows)))
     waves = numpy.frombuffer(raw, "<f4").reshape(len(rows), count)
-    out = [(row[1], wave, int(row[2]), int(row[3]) if labelled else -1) for row, wave in zip(rows, waves)]
+    out = [(row[1], wave, int(row[2]), int(row[3]) if labelled else -1) for row,
+           wave in zip(rows, waves)]
     return out
 
 
@@ -48,10 +52,13 @@ def one(path, count, **settings):
 
 
 def refused(path, words, **settings):
-    found = sounds(path, round(float(settings.get("seconds", 1)) * settings.get("rate", 16000)), **settings)
+    found = sounds(path, round(float(settings.get("seconds", 1)) * settings.get("rate", 16000)),
+                   **settings)
     check(isinstance(found, str), f"{path} is read, and `{words}` expected", found)
-    check(isinstance(found, str) and words in found and (os.path.basename(path) in found or settings), f"{path}: `{words}`", found)
-    check(isinstance(found, str) and all(" " <= c <= "~" or c in "\n\t" for c in found), f"{path}: the sentence is plain text", found)
+    check(isinstance(found, str) and words in found
+          and (os.path.basename(path) in found or settings), f"{path}: `{words}`", found)
+    check(isinstance(found, str) and all(" " <= c <= "~" or c in "\n\t" for c in found),
+          f"{path}: the sentence is plain text", found)
 
 
 def wav(path, data, rate=16000, channels=1, bits=16, kind=1, size=None):
@@ -77,13 +84,15 @@ def samples_are_those_of_the_file(at):
     for count in (1, 2, 31, 50, 99):
         wave, length = one(path, count, seconds=count / 16000)
         first = (100 - count) // 2
-        check(length == count and numpy.array_equal(wave, exact[first:first + count]), f"the middle {count}")
+        check(length == count and numpy.array_equal(wave, exact[first:first + count]),
+              f"the middle {count}")
         wave, length = one(path, count, seconds=count / 16000, cut="start")
         check(length == count and numpy.array_equal(wave, exact[:count]), f"the first {count}")
     for count in (101, 300):
         for cut in ("middle", "start"):
             wave, length = one(path, count, seconds=count / 16000, cut=cut)
-            check(length == 100 and numpy.array_equal(wave[:100], exact) and not wave[100:].any(), f"padded to {count}")
+            check(length == 100 and numpy.array_equal(wave[:100], exact) and not wave[100:].any(),
+                  f"padded to {count}")
     wave, length = one(wav(f"{at}/one.wav", shorts([-16384])), 16, seconds=0.001)
     check(length == 1 and wave[0] == -0.5 and not wave[1:].any(), "one sample", wave)
     wave, length = one(wav(f"{at}/one8k.wav", shorts([-16384]), rate=8000), 16, seconds=0.001)
@@ -97,22 +106,27 @@ def kinds_of_numbers(at):
     cases = {
         "u8": (bytes([0, 64, 128, 160, 255]), 8, 1, [-1, -0.5, 0, 0.25, 127 / 128]),
         "s16": (shorts([-32768, 1, 32767]), 16, 1, [-1, 1 / 32768, 32767 / 32768]),
-        "s24": (b"\x00\x00\x80" + b"\x01\x00\x00" + b"\xff\xff\x7f", 24, 1, [-1, 2**-23, 1 - 2**-23]),
+        "s24": (b"\x00\x00\x80" + b"\x01\x00\x00" + b"\xff\xff\x7f", 24, 1,
+                [-1, 2**-23, 1 - 2**-23]),
         "s32": (struct.pack("<3i", -2**31, 1, 2**31 - 1), 32, 1, [-1, 2**-31, 1 - 2**-31]),
         "f32": (struct.pack("<6f", *real), 32, 3, real),
         "f64": (struct.pack("<6d", *real), 64, 3, real),
     }
     for name, (data, bits, kind, expected) in cases.items():
         wave, length = one(wav(f"{at}/{name}.wav", data, bits=bits, kind=kind), 32, seconds=0.002)
-        check(length == len(expected) and numpy.array_equal(wave[:length], numpy.array(expected, "f8").astype("f4")), name, wave[:8])
+        check(length == len(expected)
+              and numpy.array_equal(wave[:length], numpy.array(expected, "f8").astype("f4")), name,
+              wave[:8])
     left, right = [1000, -2000, 3000], [-3000, 500, 7001]
     both = [v for pair in zip(left, right) for v in pair]
     wave, _ = one(wav(f"{at}/stereo.wav", shorts(both), channels=2), 16, seconds=0.001)
-    check(numpy.array_equal(wave[:3], (numpy.array(left, "f8") + right) / 65536), "the mean of two channels", wave)
+    check(numpy.array_equal(wave[:3], (numpy.array(left, "f8") + right) / 65536),
+          "the mean of two channels", wave)
     many = [i * 37 - 3000 for i in range(7 * 40)]
     wave, length = one(wav(f"{at}/seven.wav", shorts(many), channels=7), 48, seconds=0.003)
     expected = numpy.array(many, "f8").reshape(40, 7).mean(1) / 32768
-    check(length == 40 and numpy.allclose(wave[:40], expected, rtol=1e-6, atol=1e-9), "the mean of seven channels")
+    check(length == 40 and numpy.allclose(wave[:40], expected, rtol=1e-6, atol=1e-9),
+          "the mean of seven channels")
     # Programs that write into a pipe do not know the length.
     wave, length = one(wav(f"{at}/pipe.wav", shorts([5] * 9), size=0xffffffff), 16, seconds=0.001)
     check(length == 9, "a length that was not known", length)
@@ -123,23 +137,27 @@ def tone(frequency, rate, count, phase=0.3):
 
 
 def rates_are_changed_without_aliases(at):
-    for old, new in ((44100, 16000), (8000, 16000), (48000, 16000), (16000, 16001), (22050, 44100), (11025, 8000), (96000, 4000)):
+    for old, new in ((44100, 16000), (8000, 16000), (48000, 16000), (16000, 16001), (22050, 44100),
+                     (11025, 8000), (96000, 4000)):
         frequency = 0.2 * min(old, new)
         data = numpy.round(tone(frequency, old, old) * 32767).astype("<i2").tobytes()
         path = wav(f"{at}/tone.wav", data, rate=old)
         whole, length = one(path, new, seconds=1, rate=new)
         check(length == new, f"{old} to {new}: length", length)
         exact, inside = tone(frequency, new, new), slice(new // 10, -new // 10)
-        check(numpy.abs(whole[inside] - exact[inside]).max() < 1e-4, f"{old} to {new}: the tone", numpy.abs(whole[inside] - exact[inside]).max())
+        check(numpy.abs(whole[inside] - exact[inside]).max() < 1e-4, f"{old} to {new}: the tone",
+              numpy.abs(whole[inside] - exact[inside]).max())
         # A part is that part of the whole: nothing of it depends on where it was cut.
         for cut, first in (("middle", (new - new // 4) // 2), ("start", 0)):
             part, length = one(path, new // 4, seconds=0.25, rate=new, cut=cut)
             gap = numpy.abs(part - whole[first:first + new // 4]).max()
-            check(length == new // 4 and gap < 1e-5, f"{old} to {new}: the part from the {cut}", gap)
+            check(length == new // 4 and gap < 1e-5, f"{old} to {new}: the part from the {cut}",
+                  gap)
         if new < old:
             data = numpy.round(tone(0.7 * new, old, old) * 32767).astype("<i2").tobytes()
             wave, _ = one(wav(f"{at}/high.wav", data, rate=old), new, seconds=1, rate=new)
-            check(numpy.abs(wave[inside]).max() < 1e-4, f"{old} to {new}: what is above half the rate", numpy.abs(wave[inside]).max())
+            check(numpy.abs(wave[inside]).max() < 1e-4,
+                  f"{old} to {new}: what is above half the rate", numpy.abs(wave[inside]).max())
     constant = wav(f"{at}/constant.wav", shorts([8192] * 44100), rate=44100)
     wave, _ = one(constant, 16000)
     check(numpy.abs(wave[1000:-1000] - 0.25).max() < 1e-5, "a constant stays")
@@ -147,7 +165,8 @@ def rates_are_changed_without_aliases(at):
 
 def encoded(at, name, *options):
     path = f"{at}/{name}"
-    done = subprocess.run(["ffmpeg", "-loglevel", "error", "-y", "-i", f"{at}/speech.wav", *options, path], capture_output=True, text=True)
+    done = subprocess.run(["ffmpeg", "-loglevel", "error", "-y", "-i", f"{at}/speech.wav",
+                           *options, path], capture_output=True, text=True)
     check(done.returncode == 0, f"ffmpeg makes {name}", done.stderr)
     return path
 
@@ -162,7 +181,9 @@ def formats_agree(at):
         options = ("-sample_fmt", "s32") if name == "24.flac" else ()
         wave, length = one(encoded(at, name, *options), count, rate=44100)
         check(length == count and numpy.array_equal(wave, exact), f"{name} has the same samples")
-    for name, options, most in (("a.ogg", ("-c:a", "libvorbis", "-q:a", "9"), 0.02), ("a.opus", ("-b:a", "128k"), 0.05), ("a.mp3", ("-b:a", "192k"), 0.02)):
+    for name, options, most in (("a.ogg", ("-c:a", "libvorbis", "-q:a", "9"), 0.02),
+                                ("a.opus", ("-b:a", "128k"), 0.05),
+                                ("a.mp3", ("-b:a", "192k"), 0.02)):
         wave, length = one(encoded(at, name, *options), count, rate=44100)
         check(abs(length - count) < 50, f"{name}: length", length)
         inside = slice(2000, -4000)
@@ -207,7 +228,8 @@ def folders_are_classes(at):
     with open(f"{at}/words/yes/readme.txt", "w") as file:
         file.write("no sound")
     found = sounds(f"{at}/words", 16, seconds=0.001)
-    check([(os.path.relpath(n, f"{at}/words"), l, round(w[0] * 32768)) for n, w, _, l in found] == [("no/c.wav", 0, 3), ("yes/a.wav", 1, 2), ("yes/b.wav", 1, 1)], "rows", found)
+    check([(os.path.relpath(n, f"{at}/words"), l, round(w[0] * 32768)) for n, w, _, l in found] ==
+          [("no/c.wav", 0, 3), ("yes/a.wav", 1, 2), ("yes/b.wav", 1, 1)], "rows", found)
     with open(f"{at}/words/no/x.m4a", "wb") as file:
         file.write(b"x")
     refused(f"{at}/words", "files of this kind are not read")
@@ -217,6 +239,7 @@ def folders_are_classes(at):
 
 
 with tempfile.TemporaryDirectory() as at:
-    for test in (samples_are_those_of_the_file, kinds_of_numbers, rates_are_changed_without_aliases, formats_agree, damaged, folders_are_classes):
+    for test in (samples_are_those_of_the_file, kinds_of_numbers,
+                 rates_are_changed_without_aliases, formats_agree, damaged, folders_are_classes):
         test(at)
 finish()

@@ -1,6 +1,8 @@
-"""What the tests of readers share: a folder to work in, read_table and its answers, and how a test says what it found.
+"""What the tests of readers share: a folder to work in, read_table and its answers, and how a test
+says what it found.
 
-Each test is called with read_table and the folder of the modules as arguments, and needs Debian's python3-numpy and python3-pil."""
+Each test is called with read_table and the folder of the modules as arguments, and needs Debian's
+python3-numpy and python3-pil."""
 import os
 import shutil
 import subprocess
@@ -22,17 +24,20 @@ class Table:
     def __init__(self, reader, path, *settings):
         raw = os.path.join(folder, ".raw")
         command = [sys.argv[1], reader, path, *settings, "--raw", raw]
-        out = subprocess.run(command, capture_output=True, timeout=600, env={**os.environ, "COUPLET_MODULES": sys.argv[2]})
+        out = subprocess.run(command, capture_output=True, timeout=600,
+                             env={**os.environ, "COUPLET_MODULES": sys.argv[2]})
         self.stderr = out.stderr.decode(errors="replace")
         self.code = out.returncode
-        self.fields, self.classes, self.class_count, self.names, self.values, self.bad = {}, {}, {}, [], [], []
+        self.fields, self.classes, self.class_count, self.names, self.values, self.bad = (
+            {}, {}, {}, [], [], [])
         self.error = self.key = None
         for line in out.stdout.decode("utf-8", "surrogateescape").split("\n"):
             word, *rest = line.split("\t")
             if word == "error":
                 self.error = rest[0]
             elif word == "field":
-                self.fields[rest[0]], self.class_count[rest[0]], self.classes[rest[0]] = rest[1], int(rest[2]), rest[3:]
+                self.fields[rest[0]], self.class_count[rest[0]], self.classes[rest[0]] = rest[
+                    1], int(rest[2]), rest[3:]
             elif word == "key":
                 self.key = rest[0]
             elif word == "row":
@@ -40,7 +45,8 @@ class Table:
                 self.values.append(rest[1:])
             elif word == "bad":
                 self.bad.append(rest[0])
-        self.raw = np.fromfile(raw, np.uint8) if os.path.exists(raw) and not self.error else np.zeros(0, np.uint8)
+        self.raw = np.fromfile(raw, np.uint8) if os.path.exists(
+            raw) and not self.error else np.zeros(0, np.uint8)
 
     def pictures(self):
         """[rows, height, width, channels]"""
@@ -59,9 +65,11 @@ def check(name, right, found=""):
 
 
 def refused(name, table, *words):
-    """The source, or its only row, is refused in a sentence that has these words, with nothing on stderr and no crash."""
+    """The source, or its only row, is refused in a sentence that has these words, with nothing
+    on stderr and no crash."""
     said = table.error or (table.bad[0] if table.bad else None)
-    check(name, said is not None and table.code in (0, 1), f"not refused: code {table.code}, rows {table.names[:3]}, {table.stderr[-300:]}")
+    check(name, said is not None and table.code in (0, 1),
+          f"not refused: code {table.code}, rows {table.names[:3]}, {table.stderr[-300:]}")
     check(name, not table.stderr, table.stderr[-300:])
     for word in words:
         check(name, said is not None and word in said, f"`{word}` is not in: {said}")
