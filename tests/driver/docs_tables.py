@@ -8,13 +8,18 @@ import sys
 root = sys.argv[2]
 
 
+def sentence(strings):
+    """The text of strings that stand one behind the other."""
+    return "".join(re.findall(r'"([^"]*)"', strings))
+
+
 def passes():
     with open(os.path.join(root, "compiler", "passes", "passes.def")) as file:
-        rows = re.findall(r'^PASS\((\w+),\s*(\w+),\s*\w+,\s*\w+,\s*\w+,\s*"([^"]*)"\)',
-                          file.read(), re.MULTILINE)
-    return ["| pass | stage | what it does |",
-            "| --- | --- | --- |"] + [f"| {name} | {stage} | {sentence} |" for name, stage,
-                                      sentence in rows]
+        found = re.findall(r'^PASS\((\w+),\s*(\w+),\s*\w+,\s*\w+,\s*\w+,\s*((?:"[^"]*"\s*)+)\)',
+                           file.read(), re.MULTILINE)
+    rows = [f"| {name} | {stage} | {sentence(text)} |"
+            for name, stage, text in found]
+    return ["| pass | stage | what it does |", "| --- | --- | --- |"] + rows
 
 
 TABLES = [("docs/hacking.md", "passes", passes)]

@@ -101,7 +101,7 @@ with tempfile.TemporaryDirectory() as folder:
     with open(os.path.join(root, "docs/language.md")) as file:
         page = file.read()
     with open(os.path.join(root, "lang/evals.def")) as file:
-        rows = re.findall(r"^EVAL_OPTION\((\w+), (\w+), (\w+), [^,]+, [^,]+, ([^,]+), ",
+        rows = re.findall(r"^EVAL_OPTION\((\w+), (\w+), (\w+), [^,]+, [^,]+, ([^,]+),\s",
                           file.read(), re.MULTILINE)
     for evaluation, option, kind, standard in rows:
         lines = [line for line in page.splitlines()
