@@ -21,10 +21,16 @@ bool couplet_listed_open(CoupletListed *listed, const CoupletRequest *request,
 
 bool couplet_listed_labels(CoupletListed *listed, const CoupletListingKind *kind,
                            CoupletTable *table, char *error, size_t error_bytes) {
+    const CoupletListedClasses *classes = &listed->classes;
     listed->first_label = table->field_count;
-    return couplet_listing_classes(&listed->listing, kind, NULL, &listed->classes, error,
-                                   error_bytes) &&
-           couplet_listing_fields(&listed->classes, table, error, error_bytes);
+    if (!couplet_listing_classes(&listed->listing, kind, NULL, &listed->classes, error,
+                                 error_bytes) ||
+        !couplet_listing_fields(classes, table, error, error_bytes))
+        return false;
+    for (int level = 0; level < classes->levels; level++)
+        table->key = couplet_hash(table->key, classes->label[level],
+                                  (size_t)listed->listing.count * sizeof **classes->label);
+    return true;
 }
 
 void couplet_listed_fill(const CoupletListed *listed, int64_t row, void *const *fields) {

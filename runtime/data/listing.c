@@ -6,6 +6,7 @@
  * are passed over. */
 #include "runtime/data/listing.h"
 
+#include "runtime/data/words.h"
 #include "runtime/hash.h"
 
 #include <dirent.h>
@@ -478,8 +479,78 @@ static char **read_names(const char *path, int64_t *count, char *error, size_t e
     return NULL;
 }
 
-/* The names of a level, each once, in byte order. Files are in order, so those of one folder follow
- * each other. */
+/* ---- the order of class folders -------------------------------------------------------------- */
+
+enum { MOST_LEVELS = 64 };
+
+/* A folder of a level, "plants/7", and which levels above and with it have whole numbers alone. */
+typedef struct Folder {
+    char *name;
+    const bool *numbers;
+} Folder;
+
+/* The bytes up to the next slash. */
+static size_t part_of(const char *path) {
+    return strcspn(path, "/");
+}
+
+static int compare_parts(const char *a, const char *b, bool numbers) {
+    const long long x = numbers ? strtoll(a, NULL, 10) : 0, y = numbers ? strtoll(b, NULL, 10) : 0;
+    if (x != y) return (x > y) - (x < y);
+    const size_t length = part_of(a), other = part_of(b);
+    const int order = memcmp(a, b, length < other ? length : other);
+    return order ? order : (length > other) - (length < other);
+}
+
+static int by_numbers(const void *left, const void *right) {
+    const char *a = ((const Folder *)left)->name, *b = ((const Folder *)right)->name;
+    const bool *numbers = ((const Folder *)left)->numbers;
+    for (int level = 0;; level++) {
+        const int order = compare_parts(a, b, numbers[level]);
+        a += part_of(a);
+        b += part_of(b);
+        if (order || !*a || !*b) return order;
+        a++;
+        b++;
+    }
+}
+
+/* Which levels have whole numbers alone; true if there is one. */
+static bool find_numbers(char *const *names, int64_t count, int levels, bool *numbers) {
+    bool some = false;
+    for (int level = 0; level < levels; level++) {
+        numbers[level] = true;
+        for (int64_t i = 0; numbers[level] && i < count; i++) {
+            const char *part = names[i] + (level ? prefix(names[i], level) + 1 : 0);
+            numbers[level] = couplet_word_is_whole(part, part_of(part));
+        }
+        some = some || numbers[level];
+    }
+    return some;
+}
+
+/* Folders are in byte order; where all names of a level are whole numbers, these are in the order
+ * of numbers: a user who writes `where label == 2` means the folder 2, and not 10, which comes
+ * behind 1 in byte order. */
+static bool sort_folders(char **names, int64_t count, int levels) {
+    bool numbers[MOST_LEVELS];
+    if (levels > MOST_LEVELS || !find_numbers(names, count, levels, numbers)) {
+        qsort(names, (size_t)count, sizeof *names, by_text);
+        return true;
+    }
+    Folder *folders = malloc(((size_t)count + 1) * sizeof *folders);
+    if (!folders) return false;
+    for (int64_t i = 0; i < count; i++)
+        folders[i] = (Folder){names[i], numbers};
+    qsort(folders, (size_t)count, sizeof *folders, by_numbers);
+    for (int64_t i = 0; i < count; i++)
+        names[i] = folders[i].name;
+    free(folders);
+    return true;
+}
+
+/* The names of a level, each once, in order. Files are in order, so those of one folder follow each
+ * other. */
 static char **names_of_level(const CoupletListing *listing, int level, int64_t *count, char *error,
                              size_t error_bytes) {
     char **names = NULL;
@@ -500,9 +571,13 @@ static char **names_of_level(const CoupletListing *listing, int level, int64_t *
         }
         names[(*count)++] = copy;
     }
-    qsort(names, (size_t)*count, sizeof *names, by_text);
-    return names;
+    if (sort_folders(names, *count, level)) return names;
+    free_names(names, *count);
+    out_of_memory(error, error_bytes);
+    return NULL;
 }
+
+/* ---- the class of each file ------------------------------------------------------------------ */
 
 typedef struct Ranked {
     char *name;

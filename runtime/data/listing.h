@@ -71,8 +71,9 @@ uint64_t couplet_listing_key(const CoupletListing *listing, uint64_t key);
 
 /* Finds the class of each file: the folder in the root that it lies in. Unless `names` is NULL, the
  * text file of this name in the root has the names of the classes in their order, a line each. Else
- * the order is the byte order of the folders. False with a sentence when a file lies beside the
- * class folders, a class folder has no sample, or a folder is not in the list. */
+ * folders are in byte order, and those that are all whole numbers in the order of numbers. False
+ * with a sentence when a file lies beside the class folders, a class folder has no sample, or a
+ * folder is not in the list. */
 bool couplet_listing_classes(const CoupletListing *listing, const CoupletListingKind *kind,
                              const char *names, CoupletListedClasses *out, char *error,
                              size_t error_bytes);

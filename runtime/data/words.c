@@ -4,6 +4,7 @@
 #include "runtime/data/words.h"
 
 #include "runtime/hash.h"
+#include "runtime/numbers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,35 +128,54 @@ static int by_count(const void *left, const void *right) {
     return a->count != b->count ? (a->count < b->count) - (a->count > b->count) : by_bytes(a, b);
 }
 
-static bool is_whole(const CoupletWord *w) {
-    const char *digits = w->text + (*w->text == '-');
-    const size_t count = w->length - (size_t)(digits - w->text);
-    return count > 0 && count <= 18 && strspn(digits, "0123456789") == count;
+bool couplet_word_is_whole(const char *text, size_t length) {
+    const size_t sign = length > 0 && *text == '-';
+    size_t digits = 0;
+    while (sign + digits < length && text[sign + digits] >= '0' && text[sign + digits] <= '9')
+        digits++;
+    return digits > 0 && digits <= 18 && sign + digits == length;
 }
 
 /* 7 and 07 are two words, and their order is that of their bytes. */
-static int by_number(const void *left, const void *right) {
+static int by_whole(const void *left, const void *right) {
     const CoupletWord *a = *(const CoupletWord *const *)left,
                       *b = *(const CoupletWord *const *)right;
     const long long x = strtoll(a->text, NULL, 10), y = strtoll(b->text, NULL, 10);
     return x != y ? (x > y) - (x < y) : by_bytes(a, b);
 }
 
+/* Long doubles have whole numbers of 18 digits exactly where they have 64 bits of them; elsewhere
+ * such neighbours are in the order of their bytes. */
+static int by_number(const void *left, const void *right) {
+    const CoupletWord *a = *(const CoupletWord *const *)left,
+                      *b = *(const CoupletWord *const *)right;
+    const long double x = strtold(a->text, NULL), y = strtold(b->text, NULL);
+    return x != y ? (x > y) - (x < y) : by_bytes(a, b);
+}
+
 typedef int Order(const void *left, const void *right);
+
+/* The order by name of the words in a list. */
+static Order *order_of_names(const CoupletWord *const *list, int32_t count) {
+    bool wholes = true, numbers = true;
+    double ignored;
+    for (int32_t i = 0; numbers && i < count; i++) {
+        wholes = wholes && couplet_word_is_whole(list[i]->text, list[i]->length);
+        numbers = wholes || couplet_read_number(list[i]->text, &ignored, NULL);
+    }
+    return wholes ? by_whole : numbers ? by_number : by_name;
+}
 
 static int32_t arrange(const CoupletWords *w, bool named, int32_t *codes, int32_t *order) {
     const CoupletWord **list = malloc(((size_t)w->count + 1) * sizeof *list);
     int32_t count = 0;
-    bool numbers = true;
     if (!list) return -1;
     for (int32_t i = 0; i < w->count; i++) {
         codes[i] = -1;
         if (w->words[i].count < 1) continue;
         list[count++] = &w->words[i];
-        numbers = numbers && is_whole(&w->words[i]);
     }
-    Order *const rule = !named ? by_count : numbers ? by_number : by_name;
-    qsort(list, (size_t)count, sizeof *list, rule);
+    qsort(list, (size_t)count, sizeof *list, named ? order_of_names(list, count) : by_count);
     for (int32_t place = 0; place < count; place++) {
         const int32_t word = (int32_t)(list[place] - w->words);
         codes[word] = place;

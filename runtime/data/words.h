@@ -31,13 +31,15 @@ int32_t couplet_words_add(CoupletWords *words, const char *text, size_t length);
 /* The number of a text; -1: it is no word of the table. */
 int32_t couplet_words_find(const CoupletWords *words, const char *text, size_t length);
 void couplet_words_free(CoupletWords *words);
+/* True for digits, at most 18 of them, with a minus ahead or not. */
+bool couplet_word_is_whole(const char *text, size_t length);
 
 /* Put the words that were counted at least once in order. codes[word] is the place of each, and -1
  * for the others. `order`, which may be NULL, has room for all words. Returns the number of words
  * in order; -1 when memory is out.
  *
- * By name, the order is that of bytes, or of numbers if all words are whole numbers. By count, the
- * most frequent word comes first, and words that are as frequent are by name. */
+ * By name, the order is that of bytes, or of numbers if all words are numbers. By count, the most
+ * frequent word comes first, and words that are as frequent are in the order of their bytes. */
 int32_t couplet_words_by_name(const CoupletWords *words, int32_t *codes, int32_t *order);
 int32_t couplet_words_by_count(const CoupletWords *words, int32_t *codes, int32_t *order);
 
