@@ -2,7 +2,8 @@
  *
  * The first cell of a column that is not missing decides what the column is. In a column of
  * numbers, a later cell that is none is refused with its line. To look at all cells first and
- * then decide would let one typing error in line 10,000 turn numbers into words in silence.
+ * then decide would let one typing error in line 10,000 turn numbers into words in silence. A
+ * first cell that is the only one without a number is refused for the same reason.
  *
  * Numbers are read by an exact fast path where fifteen digits suffice, since most cells are
  * such. What one table knows (names, kinds, words, means) can be applied to another one, or
@@ -302,39 +303,76 @@ static bool read_plain(const char *text, double *out) {
     return true;
 }
 
-/* Reads a number as the rules write them. */
-static bool read_number(const Reading *r, const char *text, size_t length, double *out) {
-    char copy[NUMBER_BYTES];
-    if (r->rules->decimal == '.')
-        return read_plain(text, out) || couplet_read_number(text, out, NULL);
-    if (length >= sizeof copy || strchr(text, '.')) return false;
-    memcpy(copy, text, length + 1);
-    char *comma = strchr(copy, ',');
-    if (comma) *comma = '.';
-    return couplet_read_number(copy, out, NULL);
+/* Digits with a sign, a point and an exponent, whose value no double holds, like 1e400. */
+static bool is_beyond(const char *text) {
+    char *end;
+    if (!*text || text[strspn(text, "0123456789+-.eE")]) return false;
+    return !isfinite(strtod(text, &end)) && !*end;
 }
 
-/* Digits with points and commas that are no number: written in a way that is not read, rather than
- * words. */
+/* Reads a number as the rules write them; one that is too large becomes an infinity. */
+static bool read_number(const Reading *r, const char *text, size_t length, double *out) {
+    char copy[NUMBER_BYTES];
+    if (r->rules->decimal == '.' && read_plain(text, out)) return true;
+    if (r->rules->decimal != '.') {
+        if (length >= sizeof copy || strchr(text, '.')) return false;
+        memcpy(copy, text, length + 1);
+        char *comma = strchr(copy, ',');
+        if (comma) *comma = '.';
+        text = copy;
+    }
+    if (couplet_read_number(text, out, NULL)) return true;
+    *out = *text == '-' ? -INFINITY : INFINITY;
+    return is_beyond(text);
+}
+
+/* The bytes of a mark of thousands other than the comma and the point: a space, an apostrophe, an
+ * underscore, or a space of Unicode that does not break. */
+static size_t mark_of_thousands(const char *text) {
+    static const char *const marks[] = {" ", "'", "_", "\u00a0", "\u2009", "\u202f", "\u2019"};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (strncmp(text, marks[i], strlen(marks[i])) == 0) return strlen(marks[i]);
+    return 0;
+}
+
+/* A text that means a number, and is written in a way that is not read: 1,234.5, 3 000, 12%, $5. A
+ * mark of thousands has three digits behind it. */
 static bool is_odd_number(const char *text) {
-    const char *digits = text + (*text == '-' || *text == '+');
-    return strpbrk(digits, "0123456789") && strpbrk(digits, ".,") &&
-           !digits[strspn(digits, "0123456789.,")];
+    static const char *const ahead[] = {"-", "+", "\u2212", "$", "\u20ac", "\u00a3", "\u00a5"};
+    size_t digits = 0, mark, taken;
+    for (size_t i = 0; i < sizeof ahead / sizeof *ahead; i++)
+        if (strncmp(text, ahead[i], strlen(ahead[i])) == 0) text += strlen(ahead[i]);
+    for (; *text && strcmp(text, "%") != 0; text += taken) {
+        taken = strspn(text, "0123456789");
+        digits += taken;
+        if (!taken) taken = strspn(text, ".,");
+        mark = taken || !digits ? 0 : mark_of_thousands(text);
+        if (mark && strspn(text + mark, "0123456789") == 3) taken = mark + 3;
+        if (!taken) return false;
+    }
+    return digits > 0;
 }
 
 /* The first cell of a column that is not missing says what its cells are. */
 static void decide(Reading *r, CoupletColumn *c, const char *text, size_t length) {
-    char shown[SHOWN + 8];
+    char shown[SHOWN + 8], number[NUMBER_BYTES] = "";
     double value;
     c->decided = r->line;
     c->kind = !c->as_words && read_number(r, text, length, &value) ? COUPLET_CELLS_NUMBERS
                                                                    : COUPLET_CELLS_WORDS;
     if (c->as_words || c->kind == COUPLET_CELLS_NUMBERS || !is_odd_number(text)) return;
+    const bool is_comma = r->rules->decimal == '.' && strchr(text, ',') == strrchr(text, ',') &&
+                          !strchr(text, '.') && length < sizeof number;
+    if (is_comma && strspn(text, "0123456789+-,") == length) {
+        memcpy(number, text, length + 1);
+        *strchr(number, ',') = '.';
+    }
     fail(r,
-         "%s, line %lld, column `%s`: `%s` is no number as they are read here; decimal = \"%s\" "
-         "reads the other way of writing, words = \"%s\" reads the column as words",
-         r->out->name, (long long)r->line, c->name, show(text, length, shown),
-         r->rules->decimal == '.' ? "," : ".", c->name);
+         "%s, line %lld, column `%s`: `%s` is no number as they are read here: digits with a "
+         "sign, a `%c` and an exponent, without marks of thousands, signs of money or per cent; "
+         "%s%s%swords = \"%s\" reads the column as words",
+         r->out->name, (long long)r->line, c->name, show(text, length, shown), r->rules->decimal,
+         *number ? "decimal = \",\" reads it as " : "", number, *number ? ", " : "", c->name);
 }
 
 static bool has_room(Reading *r) {
@@ -634,6 +672,54 @@ static void read_text(Reading *r, const char *text, size_t length) {
 
 /* ---- after the last row ---------------------------------------------------------------------- */
 
+/* A column of words of which all but the one in its first cell are numbers: that one stands for a
+ * missing value more likely than the numbers are names, and which of the cells comes first is no
+ * ground to read them otherwise. */
+static void refuse_stray_word(Reading *r, const CoupletColumn *c) {
+    const CoupletWord *stray = NULL;
+    char shown[SHOWN + 8];
+    bool some = false;
+    double value;
+    for (int32_t i = 0; i < c->words.count; i++) {
+        const CoupletWord *word = &c->words.words[i];
+        const bool is_number = read_number(r, word->text, word->length, &value);
+        if (word->count < 1 || strcmp(word->text, "?") == 0) continue;
+        if (!is_number && stray) return;
+        if (is_number)
+            some = true;
+        else
+            stray = word;
+    }
+    if (!some || !stray) return;
+    show(stray->text, stray->length, shown);
+    fail(r,
+         "%s, line %lld, column `%s`: `%s` is no number, and all other cells of the column are; "
+         "absent = \"%s\" says that it stands for a missing value, words = \"%s\" reads the "
+         "column as words",
+         r->out->name, (long long)c->decided, c->name, shown, shown, c->name);
+}
+
+static int64_t line_of_word(const Reading *r, const CoupletColumn *c, int32_t word) {
+    int64_t row = 0;
+    while (row + 1 < r->out->rows && c->ids[row] != word)
+        row++;
+    return r->out->lines[row];
+}
+
+/* Classes 1 and 1.0 are one class that was written in two ways. */
+static void refuse_alike(Reading *r, const CoupletColumn *c) {
+    int32_t pair[2];
+    char one[SHOWN + 8], other[SHOWN + 8];
+    if (!couplet_words_alike(&c->words, c->order, c->classes, pair)) return;
+    const CoupletWord *a = &c->words.words[pair[0]], *b = &c->words.words[pair[1]];
+    fail(r,
+         "%s: the classes of the column `%s` are told by their texts, and `%s` in line %lld and "
+         "`%s` in line %lld are one number; write them alike",
+         r->out->name, c->name, show(a->text, a->length, one),
+         (long long)line_of_word(r, c, pair[0]), show(b->text, b->length, other),
+         (long long)line_of_word(r, c, pair[1]));
+}
+
 static bool take_codes(CoupletColumn *c, const CoupletColumn *known) {
     c->codes = malloc(((size_t)c->words.count + 1) * sizeof *c->codes);
     c->order = known ? NULL : malloc(((size_t)c->words.count + 1) * sizeof *c->order);
@@ -658,7 +744,9 @@ static void finish_column(Reading *r, CoupletColumn *c) {
     if (c->kind == COUPLET_CELLS_WORDS) { /* cells that were missing before the first word came */
         for (int64_t i = 0; i < r->out->rows && !r->failed; i++)
             if (c->ids[i] < 0) take_word(r, c, i, "?", 1);
+        if (!known && !c->as_words) refuse_stray_word(r, c);
         if (!r->failed && !take_codes(c, known)) out_of_memory(r);
+        if (!r->failed && !known && (c->is_label || c->is_apart)) refuse_alike(r, c);
         return;
     }
     turn_to_numbers(c, r->out->rows);

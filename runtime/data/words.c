@@ -191,3 +191,21 @@ int32_t couplet_words_by_name(const CoupletWords *w, int32_t *codes, int32_t *or
 int32_t couplet_words_by_count(const CoupletWords *w, int32_t *codes, int32_t *order) {
     return arrange(w, false, codes, order);
 }
+
+bool couplet_words_alike(const CoupletWords *w, const int32_t *order, int32_t count,
+                         int32_t pair[2]) {
+    double value, before = 0;
+    bool was_number = false, was_whole = false;
+    for (int32_t i = 0; i < count; i++) {
+        const CoupletWord *word = &w->words[order[i]];
+        const bool is_whole = couplet_word_is_whole(word->text, word->length),
+                   is_number = couplet_read_number(word->text, &value, NULL);
+        pair[0] = i ? order[i - 1] : 0;
+        pair[1] = order[i];
+        if (is_number && was_number && value == before && !(is_whole && was_whole)) return true;
+        before = value;
+        was_number = is_number;
+        was_whole = is_whole;
+    }
+    return false;
+}

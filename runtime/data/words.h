@@ -42,5 +42,9 @@ bool couplet_word_is_whole(const char *text, size_t length);
  * frequent word comes first, and words that are as frequent are in the order of their bytes. */
 int32_t couplet_words_by_name(const CoupletWords *words, int32_t *codes, int32_t *order);
 int32_t couplet_words_by_count(const CoupletWords *words, int32_t *codes, int32_t *order);
+/* True if two words that follow each other in order are one number that is written in two ways, 1
+ * and 1.0, and gives the two. Whole numbers alone, 7 and 07, may be the names of two things. */
+bool couplet_words_alike(const CoupletWords *words, const int32_t *order, int32_t count,
+                         int32_t pair[2]);
 
 #endif

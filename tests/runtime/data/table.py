@@ -40,6 +40,12 @@ def plain(at):
     t = dump("table", write(f"{at}/k.csv", "x,k\n1,10\n2,9\n3,10\n"), "label:k")
     check(field(t, "label")["names"] == ["9", "10"] and field(t, "label")["values"] == [1, 0, 1],
           "labels that are numbers", t)
+    for text, kept in (("x,k\n-,10\n2,9\n", "absent:-"), ("x,k\n-,10\n2,9\n", "words:x"),
+                       ("x,k\na,1\nb,1\n2,3\n", "words:k"), ("x,k\n12 34,1\n5,1\n", "words:x")):
+        t = dump("table", write(f"{at}/k.csv", text), kept, "missing:mean")
+        check("error" not in t, "a mixed column that is said to be right", t)
+    t = dump("table", write(f"{at}/k.csv", "x,k\n1,10.0\n2,9.0\n3,07\n4,7\n"), "label:k")
+    check(field(t, "label")["names"] == ["07", "7", "9.0", "10.0"], "labels that are reals", t)
     same = {dump("table", path)["hash"],
             dump("table",
                  write(f"{at}/b.csv",
@@ -127,6 +133,12 @@ def wrong_tables(at):
     wrong("a,b\n1,x\n1e999,y\n", ["line 3", "1e999"])
     wrong("a;b\n1,5;x\n", ["line 2", "column `a`", "1,5", 'decimal = ","'])
     wrong('a,b\n"1,234.5",x\n', ["line 2", "column `a`", "1,234.5"])
+    for cell in ("5%", "$5", "\u22125", "12 000", "12\u00a0000", "12'000", "12_000"):
+        wrong(f"a,b\n{cell},x\n6,y\n", ["line 2", "column `a`", cell, "per cent"])
+    for cell in ("-", "inf", "unknown"):
+        wrong(f"a,b\n{cell},x\n6,y\n7,z\n", ["line 2", "column `a`", f'absent = "{cell}"'])
+    wrong("a,b\n1e400,x\n6,y\n", ["line 2", "column `a`", "1e400", "too large"])
+    wrong("a,k\n1,1\n2,1.0\n", "label:k", ["`1` in line 2", "`1.0` in line 3", "one number"])
     wrong('a,b\n1,5" pipe\n', ["line 2", "column `b`", "quote"])
     wrong('a,b\n1,"x" y\n', ["line 2", "column `b`", "quote"])
     wrong('a,b\n1,x\n2,"never closed\n3,y\n', ["line 3", "quote that none closes"])
