@@ -148,8 +148,7 @@ bool couplet_mesh_add_face(CoupletMeshFile *f, int64_t corners) {
 /* ---- lines and words ------------------------------------------------------------------------ */
 
 static bool ends_word(char c) {
-    return c == ' ' || c == '\t' || c == ',' || c == ';' || c == '\r' || c == '\n' || c == '\f' ||
-           c == '\v';
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v';
 }
 
 bool couplet_mesh_line(CoupletMeshFile *f, CoupletSpan *line) {

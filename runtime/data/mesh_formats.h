@@ -46,7 +46,7 @@ bool couplet_mesh_add_triangle(CoupletMeshFile *f, int32_t a, int32_t b, int32_t
 bool couplet_mesh_line(CoupletMeshFile *f, CoupletSpan *line);
 /* The next line that has a word before `comment`, cut off there. */
 bool couplet_mesh_full_line(CoupletMeshFile *f, char comment, CoupletSpan *line);
-/* Takes the next word off a line; words end at spaces, tabs, commas and semicolons. */
+/* Takes the next word off a line; words end at spaces and tabs. */
 bool couplet_mesh_word(CoupletSpan *line, CoupletSpan *word);
 bool couplet_mesh_is(CoupletSpan word, const char *text);
 /* The whole word as a number in decimal digits; false for anything else, infinity and NaN too. */

@@ -383,7 +383,7 @@ static void cloud_keeps_points(int held, int count) {
     Text t = {.length = 0};
     add(&t, "%d\n// x y z and its brightness\n", held);
     for (int i = 0; i < held; i++)
-        add(&t, "%d;%d, -%d 0.5\n", i + 1, i / 7, i % 5);
+        add(&t, i % 2 ? "%d;%d; -%d ;0.5\n" : "%d\t%d  -%d 0.5\n", i + 1, i / 7, i % 5);
     write_sample("cloud.pts", t.bytes, t.length);
     const CoupletSetting settings[] = {{"count", count, NULL}, {"scale", 0, "none"}};
     float *points = read_file("points", "cloud.pts", settings, 2, "points");
@@ -513,7 +513,12 @@ static void damaged(void **state) {
          "ends with 2 corners"},
         {"count.xyz", "3\n0 0 0\n1 1 1\n", "has 2 points, and its first line says 3"},
         {"atom.xyz", "C 0 0 0\n", "`C` is no finite number"},
-        {"comma.xyz", "0,5 0,5 0,5 \n1 1\n", ":2: a point has 2 numbers"},
+        {"short.xyz", "0, 5, 0.5 \n1 1\n", ":2: a point has 2 numbers"},
+        {"comma.xyz", "0,5 0,5 0,5\n", ":1: `5 0` is no finite number"},
+        {"semicolon.xyz", "0;5;1,5\n", ":1: `1,5` is no finite number"},
+        {"ragged.xyz", "0 0 0 1 2 3\n1 1 1\n", ":2: the line has 3 columns"},
+        {"comma.obj", "v 0,5 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", ":1: `0,5` is no finite number"},
+        {"comma.off", "OFF\n1 0 0\n0,5 0 1\n", ":3: `0,5` is no finite number"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_text(cases[i].name, cases[i].text);
