@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +62,9 @@ static bool is_plain(const char *path, struct archive_entry *entry, char *error,
     return false;
 }
 
-static bool walk(struct archive *a, const char *path,
-                 bool (*visit)(void *context, const CoupletMember *member), void *context,
-                 char *error, size_t error_bytes) {
+static bool walk_members(struct archive *a, const char *path,
+                                 bool (*visit)(void *context, const CoupletMember *member), void *context,
+                         char *error, size_t error_bytes) {
     struct archive_entry *entry;
     int status;
     while ((status = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
@@ -79,6 +80,20 @@ static bool walk(struct archive *a, const char *path,
         if (!visit(context, &member)) return false;
     }
     return status == ARCHIVE_EOF || fail(path, a, error, error_bytes);
+}
+
+/* Names in UTF-8, which the newer kind of tar has, become text of this thread's locale, and those
+ * that it cannot write are an error: the walk has a locale of its own. */
+static bool walk(struct archive *a, const char *path,
+                 bool (*visit)(void *context, const CoupletMember *member), void *context,
+                 char *error, size_t error_bytes) {
+    const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0),
+                   before = utf8 ? uselocale(utf8) : (locale_t)0;
+    const bool good = walk_members(a, path, visit, context, error, error_bytes);
+    if (!utf8) return good;
+    uselocale(before);
+    freelocale(utf8);
+    return good;
 }
 
 bool couplet_archive_walk(const char *path,

@@ -4,6 +4,7 @@
 #include "runtime/data/images.h"
 #include "runtime/data/listing.h"
 #include "runtime/data/picture.h"
+#include "runtime/data/words.h"
 #include "runtime/hash.h"
 #include "runtime/numbers.h"
 
@@ -300,6 +301,25 @@ static bool set_label(const Walk *w, Sample *sample, const CoupletMember *member
     return text != NULL;
 }
 
+/* A second file of one name would take the place of the first when the archive is unpacked. */
+static bool keys_differ(const Walk *w, int64_t first) {
+    const Shards *s = w->shards;
+    CoupletWords keys = {.count = 0};
+    bool good = true;
+    for (int64_t i = first; good && i < s->count; i++) {
+        const char *key = s->samples[i].key;
+        const int32_t added = couplet_words_add(&keys, key, strlen(key));
+        good = added == i - first;
+        if (added < 0)
+            out_of_memory(w->error, w->error_bytes);
+        else if (!good)
+            snprintf(w->error, w->error_bytes,
+                     "%s: the sample `%s` is in it twice, apart from each other", w->path, key);
+    }
+    couplet_words_free(&keys);
+    return good;
+}
+
 /* True if the name has a key and an ending; hidden files have none, nor do those that macOS adds.
  */
 static bool take_apart(const char *name, size_t *key, char *ending) {
@@ -333,6 +353,7 @@ static bool walk_archives(Walk *w) {
     Shards *s = w->shards;
     for (int64_t i = 0; i < s->listing.count; i++) {
         Shard *shard = &s->shards[i];
+        const int64_t first = s->count;
         w->shard = (int32_t)i;
         if (!couplet_listing_path(&s->listing, i, w->path))
             return out_of_memory(w->error, w->error_bytes);
@@ -340,7 +361,7 @@ static bool walk_archives(Walk *w) {
         if (!couplet_archive_walk(w->path, visit_member, w, &shard->packed, &shard->length,
                                   w->error, w->error_bytes))
             return false;
-        if (!is_whole_sample(w, last_sample(w))) return false;
+        if (!is_whole_sample(w, last_sample(w)) || !keys_differ(w, first)) return false;
     }
     return true;
 }
@@ -381,28 +402,57 @@ static bool number_labels(Shards *s, CoupletField *field, const Walk *w) {
     return true;
 }
 
-static int by_text(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+static const Sample *first_with(const Shards *s, const char *word) {
+    int64_t i = 0;
+    while (strcmp(s->samples[i].word, word) != 0)
+        i++;
+    return &s->samples[i];
 }
 
-/* Labels are words: the classes in byte order. */
+static bool refuse_alike(const Shards *s, const CoupletWords *words, const int32_t pair[2],
+                         const Walk *w) {
+    const Sample *a = first_with(s, words->words[pair[0]].text),
+                 *b = first_with(s, words->words[pair[1]].text);
+    snprintf(w->error, w->error_bytes,
+             "%s: the labels `%.40s` of the sample `%s` and `%.40s` of `%s` are one number; "
+             "classes are told by their texts, so write them alike",
+             s->listing.files[a->shard].path, a->word, a->key, b->word, b->key);
+    return false;
+}
+
+/* Numbers the words in the order of names. */
+static bool number_words(Shards *s, const CoupletWords *words, CoupletField *field, const Walk *w) {
+    int32_t *codes = malloc(((size_t)words->count + 1) * sizeof *codes), pair[2],
+            *order = malloc(((size_t)words->count + 1) * sizeof *order);
+    const char **names = malloc(((size_t)words->count + 1) * sizeof *names);
+    const int32_t classes =
+        codes && order && names ? couplet_words_by_name(words, codes, order) : -1;
+    for (int32_t c = 0; c < classes; c++)
+        names[c] = words->words[order[c]].text;
+    for (int64_t i = 0; classes >= 0 && i < s->count; i++)
+        s->samples[i].label = codes[s->samples[i].label];
+    bool good = (classes >= 0 && couplet_field_classes(field, names, classes)) ||
+                out_of_memory(w->error, w->error_bytes);
+    if (good && couplet_words_alike(words, order, classes, pair))
+        good = refuse_alike(s, words, pair, w);
+    free(codes);
+    free(order);
+    free(names);
+    return good;
+}
+
+/* Labels are words. */
 static bool name_labels(Shards *s, CoupletField *field, const Walk *w) {
-    const char **words = malloc((size_t)s->count * sizeof *words);
-    int64_t classes = 0;
-    if (!words) return out_of_memory(w->error, w->error_bytes);
-    for (int64_t i = 0; i < s->count; i++)
-        words[i] = s->samples[i].word;
-    qsort(words, (size_t)s->count, sizeof *words, by_text);
-    for (int64_t i = 0; i < s->count; i++)
-        if (i == 0 || strcmp(words[classes - 1], words[i]) != 0) words[classes++] = words[i];
-    for (int64_t i = 0; i < s->count; i++) {
-        const char *word = s->samples[i].word,
-                   **found = bsearch(&word, words, (size_t)classes, sizeof *words, by_text);
-        s->samples[i].label = (int32_t)(found - words);
+    CoupletWords words = {.count = 0};
+    bool good = true;
+    for (int64_t i = 0; good && i < s->count; i++) {
+        Sample *sample = &s->samples[i];
+        sample->label = couplet_words_add(&words, sample->word, strlen(sample->word));
+        good = sample->label >= 0;
     }
-    bool good = couplet_field_classes(field, words, classes);
-    free(words);
-    return good || out_of_memory(w->error, w->error_bytes);
+    good = good ? number_words(s, &words, field, w) : out_of_memory(w->error, w->error_bytes);
+    couplet_words_free(&words);
+    return good;
 }
 
 static bool make_labels(Shards *s, const Walk *w, bool asked, CoupletTable *out) {
@@ -460,6 +510,8 @@ static uint64_t key_of(const Shards *s, const Walk *w) {
     const int64_t settings[3] = {COUPLET_PICTURE_VERSION, s->size, s->grey};
     uint64_t key = couplet_hash(couplet_listing_key(&s->listing, COUPLET_HASH_START), settings,
                                 sizeof settings);
+    for (int64_t i = 0; i < s->count; i++)
+        key = couplet_hash(key, &s->samples[i].label, sizeof s->samples[i].label);
     return couplet_hash(key, w->label, strlen(w->label));
 }
 

@@ -77,6 +77,19 @@ def kinds():
     pixels, data = picture()
     right("a long name", Table("shards", archive("c.tar", [(long_name + ".png", data)]), "size=4"),
           pixels[None])
+    odd = "\u00e4 \u4e00"
+    table = Table("shards", archive("c.tar", [(odd + ".png", data), (odd + ".cls", b"0")]), "size=4")
+    right("a name in UTF-8, whatever the locale", table, pixels[None], [0])
+    check("the name as it is", table.names == [f"{place('c.tar')}: {odd}.png"], table.names)
+    members, reals = samples(3, label=lambda i: (".cls", [b"10.0", b"9.0", b"9.5"][i]))
+    right("labels that are reals", Table("shards", archive("r.tar", members), "size=4"), reals,
+          [2, 0, 1])
+    members, _ = samples(2, label=lambda i: (".cls", [b"1.0", b"1"][i]))
+    refused("one number in two ways", Table("shards", archive("r.tar", members), "size=4"),
+            "`train/00001`", "`1`", "`1.0`", "one number")
+    members, _ = samples(2)
+    refused("a sample twice", Table("shards", archive("r.tar", members + members[:2]), "size=4"),
+            "`train/00000`", "twice")
     webp, wanted_webp = samples(3, kind="WEBP", ending=".webp")
     right("webp", Table("shards", archive("d.tar", webp), "size=4"), wanted_webp, [0, 1, 2])
     right("upper case", Table("shards", archive("e.tar", [("A.PNG", data)]), "size=4"),
