@@ -134,8 +134,7 @@ static bool has_namesake(const CoupletProgram *program, int number) {
 void couplet_eval_name(const CoupletProgram *program, int number, const CoupletTable *data,
                        char *out, size_t bytes) {
     const CoupletEval *eval = &program->evals[number];
-    const bool asks = has_neighbours(eval) || is_linear(eval),
-               own = asks && find_own(eval, data, NULL) > 0;
+    const bool own = couplet_eval_learns(eval) && find_own(eval, data, NULL) > 0;
     char name[NAME_BYTES];
     plain_name(eval, name);
     if (own && is_knn(eval))
@@ -391,6 +390,36 @@ static bool read_labels(const CoupletEval *e, const CoupletTable *data, Labels *
     }
     if (!good) free_labels(out);
     return good;
+}
+
+bool couplet_eval_learns(const CoupletEval *eval) {
+    return has_neighbours(eval) || is_linear(eval);
+}
+
+int64_t couplet_evaluation_strangers(const CoupletEval *eval, const CoupletTable *data, char *name,
+                                     size_t bytes) {
+    const CoupletTable *bank = &data[eval->bank], *query = &data[eval->query];
+    const CoupletField *field = couplet_table_field(query, eval->labels, NULL);
+    char ignored[400];
+    Labels labels = {0};
+    int64_t count = 0;
+    if (!read_labels(eval, data, &labels, ignored, sizeof ignored)) return 0;
+    bool *held = calloc((size_t)labels.count + 1, sizeof *held);
+    for (int64_t i = 0; held && i < bank->count; i++)
+        held[labels.bank.of[i]] = true;
+    for (int64_t i = 0; held && i < query->count; i++) {
+        if (held[labels.query.of[i]] || count++) continue;
+        int32_t value;
+        const int32_t *column = query->columns[field - query->fields];
+        memcpy(&value, column + couplet_table_origin(query, i), sizeof value);
+        if (field->class_names)
+            snprintf(name, bytes, "%s", field->class_names[value]);
+        else
+            snprintf(name, bytes, "%d", value);
+    }
+    free(held);
+    free_labels(&labels);
+    return count;
 }
 
 bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTable *data) {

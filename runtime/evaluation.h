@@ -28,6 +28,12 @@ bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *
 /* True if all samples of the bank of an evaluation have one class, so that it tells nothing
  * apart. */
 bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTable *data);
+/* True for an evaluation that learns the labels of the bank, by neighbours or a classifier. */
+bool couplet_eval_learns(const CoupletEval *eval);
+/* The number of samples of the query whose class no sample of the bank has, so that an evaluation
+ * that learns tells them wrongly, and the name of the first such class. */
+int64_t couplet_evaluation_strangers(const CoupletEval *eval, const CoupletTable *data, char *name,
+                                     size_t bytes);
 /* Measures every evaluation for one subject, or those that are due at a moment of the training,
  * where that is not NULL. values[i] is the result of program->evals[i]. False with a sentence, or
  * with an empty one if a signal ended it. */

@@ -98,40 +98,6 @@ static bool fail_memory(char *error, size_t error_bytes) {
     return false;
 }
 
-static bool number_rows(CoupletSources *s) {
-    int64_t most = 0;
-    for (int i = 0; i < s->program->source_count; i++)
-        if (s->data[i].count > most) most = s->data[i].count;
-    s->numbers = malloc(((size_t)most + 1) * sizeof *s->numbers);
-    for (int64_t i = 0; s->numbers && i < most; i++)
-        s->numbers[i] = (int32_t)i;
-    return s->numbers != NULL;
-}
-
-bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *places,
-                          const CoupletLoading *loading, CoupletOpenedTables *opened,
-                          CoupletSources *out, char *error, size_t error_bytes) {
-    *out = (CoupletSources){.program = program};
-    out->data = calloc((size_t)program->source_count + 1, sizeof *out->data);
-    out->loaders = calloc((size_t)program->source_count + 1, sizeof *out->loaders);
-    out->shelves = calloc((size_t)program->source_count + 1, sizeof *out->shelves);
-    if (!out->data || !out->loaders || !out->shelves) return fail_memory(error, error_bytes);
-    if (program->origin) couplet_reader_modules_at(program->origin->modules);
-    if (!couplet_places_fit(places, program->sources, program->source_count, error, error_bytes))
-        return false;
-    for (int i = 0; i < program->source_count; i++) {
-        const CoupletSource *source = &program->sources[i];
-        CoupletTable *table = &out->data[i];
-        if (!open_table(source, places, opened, table, error, error_bytes) ||
-            !couplet_table_claims(table, source->fields, source->field_count, error, error_bytes) ||
-            !load_rows(source, loading, table, error, error_bytes))
-            return false;
-        out->shelves[i] = calloc((size_t)out->data[i].field_count + 1, sizeof **out->shelves);
-        if (!out->shelves[i]) return fail_memory(error, error_bytes);
-    }
-    return number_rows(out) || fail_memory(error, error_bytes);
-}
-
 /* ---- what an input reads --------------------------------------------------------------------- */
 
 typedef struct Reading {
@@ -180,29 +146,125 @@ static const char *numbered_twice(const CoupletField *a, const CoupletField *b, 
     return found;
 }
 
-/* Formulas that read the numbers of a class from two sources take them for the same class. */
+/* The first number that is one class here and another there, in fields that have a name in common:
+ * they number the same kind of thing. -1: there is none. Tokens share marks such as <padding> in
+ * any two vocabularies, so fields of more than one number are not looked at. */
+static int64_t named_twice(const CoupletField *a, const CoupletField *b) {
+    const int64_t both = a->classes < b->classes ? a->classes : b->classes;
+    int64_t alike = 0, found = -1;
+    for (int64_t c = both - 1; c >= 0; c--) {
+        if (strcmp(a->class_names[c], b->class_names[c]) == 0)
+            alike++;
+        else
+            found = c;
+    }
+    return alike && a->rank == 0 && b->rank == 0 ? found : -1;
+}
+
+static const char *const same_list =
+    "With the same names in both places, or in a file that names = \"FILE\" reads, they are "
+    "numbered alike";
+
+/* False with a sentence where two sources number the same classes differently. */
+static bool number_alike(const CoupletTable *here, const CoupletTable *there,
+                         const CoupletField *a, const CoupletField *b, char *error,
+                         size_t error_bytes) {
+    int64_t number, other;
+    const char *name = numbered_twice(a, b, &number, &other);
+    if (name)
+        snprintf(error, error_bytes,
+                 "%s: `%s` is number %lld of `%s`, and number %lld in %s; the method reads both, "
+                 "and would take them for two classes. %s",
+                 here->name, name, (long long)number, a->name, (long long)other, there->name,
+                 same_list);
+    const int64_t twice = name ? -1 : named_twice(a, b);
+    if (twice >= 0)
+        snprintf(error, error_bytes,
+                 "%s: number %lld of `%s` is `%s`, and `%s` in %s; the method reads both, and "
+                 "would take them for one class. %s",
+                 here->name, (long long)twice, a->name, a->class_names[twice],
+                 b->class_names[twice], there->name, same_list);
+    return !name && twice < 0;
+}
+
+/* Formulas, and conditions on rows, that read the numbers of a class from two sources take them for
+ * the same class. */
 static bool numbers_agree(const CoupletSources *s, const Reading *r, char *error,
                           size_t error_bytes) {
-    const CoupletField *here = &s->data[r->source].fields[r->field];
+    const CoupletTable *table = &s->data[r->source];
+    const CoupletField *here = &table->fields[r->field];
     for (int i = 0; here->class_names && i < s->program->source_count; i++) {
-        int64_t number, other;
         int field;
         const CoupletField *there = couplet_table_field(&s->data[i], here->name, &field);
         if (i == r->source || !there || !there->class_names || !s->shelves[i][field].read) continue;
-        const char *name = numbered_twice(here, there, &number, &other);
-        if (!name) continue;
-        snprintf(
-            error, error_bytes,
-            "%s: `%s` is number %lld of `%s`, and number %lld in %s; the method reads both, and "
-            "would take them for two classes. With the same names in both places, or in a file "
-            "that names = \"FILE\" reads, they are numbered alike",
-            s->data[r->source].name, name, (long long)number, here->name, (long long)other,
-            s->data[i].name);
-        return false;
+        if (!number_alike(table, &s->data[i], here, there, error, error_bytes)) return false;
     }
     s->shelves[r->source][r->field].read = true;
     return true;
 }
+
+/* A field by whose numbers rows of a source are chosen is read as one of a formula is. */
+static bool chosen_by(const CoupletSources *s, int source, const char *field, char *error,
+                      size_t error_bytes) {
+    Reading r = {source, -1, true};
+    char input[128];
+    couplet_table_field(&s->data[source], field, &r.field);
+    snprintf(input, sizeof input, "%s.%s", s->program->sources[source].name, field);
+    return r.field < 0 || r.field == s->data[source].field_count ||
+           (couplet_kept_may_read(&s->data[source], r.field, input, error, error_bytes) &&
+            numbers_agree(s, &r, error, error_bytes));
+}
+
+static bool choices_agree(const CoupletSources *s, char *error, size_t error_bytes) {
+    bool good = true;
+    for (int i = 0; good && i < s->program->source_count; i++) {
+        const CoupletSelection *choice = &s->program->sources[i].selection;
+        for (int c = 0; good && c < choice->where_count; c++)
+            good = chosen_by(s, i, choice->where[c].field, error, error_bytes);
+        if (good && choice->classes > 0)
+            good = chosen_by(s, i, couplet_selection_by(choice), error, error_bytes);
+    }
+    return good;
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static bool number_rows(CoupletSources *s) {
+    int64_t most = 0;
+    for (int i = 0; i < s->program->source_count; i++)
+        if (s->data[i].count > most) most = s->data[i].count;
+    s->numbers = malloc(((size_t)most + 1) * sizeof *s->numbers);
+    for (int64_t i = 0; s->numbers && i < most; i++)
+        s->numbers[i] = (int32_t)i;
+    return s->numbers != NULL;
+}
+
+bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *places,
+                          const CoupletLoading *loading, CoupletOpenedTables *opened,
+                          CoupletSources *out, char *error, size_t error_bytes) {
+    *out = (CoupletSources){.program = program};
+    out->data = calloc((size_t)program->source_count + 1, sizeof *out->data);
+    out->loaders = calloc((size_t)program->source_count + 1, sizeof *out->loaders);
+    out->shelves = calloc((size_t)program->source_count + 1, sizeof *out->shelves);
+    if (!out->data || !out->loaders || !out->shelves) return fail_memory(error, error_bytes);
+    if (program->origin) couplet_reader_modules_at(program->origin->modules);
+    if (!couplet_places_fit(places, program->sources, program->source_count, error, error_bytes))
+        return false;
+    for (int i = 0; i < program->source_count; i++) {
+        const CoupletSource *source = &program->sources[i];
+        CoupletTable *table = &out->data[i];
+        if (!open_table(source, places, opened, table, error, error_bytes) ||
+            !couplet_table_claims(table, source->fields, source->field_count, error, error_bytes) ||
+            !load_rows(source, loading, table, error, error_bytes))
+            return false;
+        out->shelves[i] = calloc((size_t)out->data[i].field_count + 1, sizeof **out->shelves);
+        if (!out->shelves[i]) return fail_memory(error, error_bytes);
+    }
+    return choices_agree(out, error, error_bytes) &&
+           (number_rows(out) || fail_memory(error, error_bytes));
+}
+
+/* ---- what a plan may read -------------------------------------------------------------------- */
 
 /* True if the field is what the plan was compiled for. */
 static bool fits(const CoupletSources *s, const Reading *r, const char *input,

@@ -81,6 +81,36 @@ static void warn_of_one_class(Trainer *t) {
     }
 }
 
+static void warn_of_strangers(Trainer *t, const CoupletEval *e) {
+    char name[200];
+    const int64_t count = couplet_evaluation_strangers(e, t->sources.data, name, sizeof name);
+    if (count == 0) return;
+    couplet_trainer_say(t,
+                        "%s: warning: %lld of the %lld samples of `%s` have a `%s` that no sample "
+                        "of `%s` has, such as `%s`: they count as told wrongly\n",
+                        e->place, (long long)count, (long long)t->sources.data[e->query].count,
+                        t->program->sources[e->query].name, e->labels,
+                        t->program->sources[e->bank].name, name);
+}
+
+static bool of_same_labels(const CoupletEval *a, const CoupletEval *b) {
+    return a->bank == b->bank && a->query == b->query && strcmp(a->labels, b->labels) == 0;
+}
+
+/* Evaluations of the same labels of the same sources are told of once. */
+static void warn_of_classes(Trainer *t) {
+    const CoupletEval *told = NULL;
+    warn_of_one_class(t);
+    for (int i = 0; i < t->program->eval_count; i++) {
+        const CoupletEval *e = &t->program->evals[i];
+        if (!couplet_eval_learns(e) || couplet_evaluation_has_one_class(e, t->sources.data) ||
+            (told && of_same_labels(told, e)))
+            continue;
+        warn_of_strangers(t, e);
+        told = e;
+    }
+}
+
 bool couplet_trainer_open_data(Trainer *t) {
     t->percents = calloc((size_t)t->program->eval_count + 1, sizeof *t->percents);
     if (!t->percents) {
@@ -92,7 +122,7 @@ bool couplet_trainer_open_data(Trainer *t) {
     if (!couplet_trainer_name_measures(t)) return false;
     if (!couplet_evaluations_fit(t->program, t->sources.data, t->error, t->error_bytes))
         return false;
-    warn_of_one_class(t);
+    warn_of_classes(t);
     return true;
 }
 

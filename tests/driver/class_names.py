@@ -140,6 +140,23 @@ with tempfile.TemporaryDirectory() as folder:
     check(done.returncode == 0 and "100.00 %" in done.stdout.split("after training")[1],
           "neighbours are told by names, whatever their numbers", done.stderr + done.stdout)
 
+    # ---- classes that the other source does not have
+    places = ["--data", f"train={folder}/train", "--data", f"test={folder}/other"]
+    done = run("train", spec, *places, "--out", folder + "/run4")
+    check.refused("a number with two names", done, "number 2 of `label` is `zebra`", "`dog`",
+                  "names = ")
+    blind = BLIND.replace("knn(", "knn(k = 2, features = trunk, bank = train, query = test), knn(")
+    blind = command.write(folder + "/strangers.cpl", blind)
+    done = run("train", blind, *places, "--out", folder + "/run5")
+    check(done.stdout.count("warning:") == 1 and "strangers.cpl:10:8: warning: 2 of the 6 samples "
+          "of `test` have a `label` that no sample of `train` has, such as `zebra`" in done.stdout,
+          "classes of the query that the bank lacks are told of once", done.stdout + done.stderr)
+    chosen = BLIND.replace("size = 6)", "size = 6) where label < 2")
+    chosen = command.write(folder + "/chosen.cpl", chosen)
+    done = run("train", chosen, "--data", f"train={folder}/train", "--data",
+               f"test={folder}/other", "--out", folder + "/run6")
+    check.refused("rows chosen by numbers that mean two classes", done, "`zebra`", "`dog`")
+
     # ---- a packed file, and arrays with the names of classes
     packed = folder + "/packed"
     run("data", "pack", "--reader", "images", folder + "/some", "--set", "size=6", "-o", packed)
