@@ -78,7 +78,8 @@ def kinds():
     right("a long name", Table("shards", archive("c.tar", [(long_name + ".png", data)]), "size=4"),
           pixels[None])
     odd = "\u00e4 \u4e00"
-    table = Table("shards", archive("c.tar", [(odd + ".png", data), (odd + ".cls", b"0")]), "size=4")
+    members = [(odd + ".png", data), (odd + ".cls", b"0")]
+    table = Table("shards", archive("c.tar", members), "size=4")
     right("a name in UTF-8, whatever the locale", table, pixels[None], [0])
     check("the name as it is", table.names == [f"{place('c.tar')}: {odd}.png"], table.names)
     members, reals = samples(3, label=lambda i: (".cls", [b"10.0", b"9.0", b"9.5"][i]))
