@@ -196,6 +196,8 @@ bool check_is_key_of_log(const char *name) {
                                        "epoch_loss",
                                        "embedding_deviation",
                                        "views_per_second",
+                                       "learning_rate",
+                                       "gradient_norm",
                                        "of",
                                        "evaluation",
                                        "before_step",

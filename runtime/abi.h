@@ -331,6 +331,14 @@ typedef struct CoupletStage {
     int64_t views; /* the samples that the views of a step make */
 } CoupletStage;
 
+/* The rate of an optimiser, for the log: "learning_rate", or with the parts that it is of behind
+ * that. */
+typedef struct CoupletRate {
+    const char *name;
+    /* in postfix form (runtime/range.h): of hypers, and of $step, $steps and $epoch of the stage */
+    const char *formula;
+} CoupletRate;
+
 /* A stretch of a stage, or of the whole run. It lasts from this epoch and this step on until a
  * later phase of the stage begins. All phases share the program's states. */
 typedef struct CoupletPhase {
@@ -338,10 +346,12 @@ typedef struct CoupletPhase {
     int stage; /* the phase's place in program->stages; 0 if there are none */
     /* The plan of one step. Its outputs are "loss" (f32[]), "loss NAME" for each loss with a name,
      * and "embedding" (f32[batch, D] or [views, batch, D]), if there is one, for the watch on
-     * collapse. */
+     * collapse; "gradient norm" (f32[]) where that is asked for. */
     CoupletPlan *train;
     const CoupletAction *actions;
     int action_count;
+    const CoupletRate *rates;
+    int rate_count;
 } CoupletPhase;
 
 /* A file of the spec with its text. */
@@ -372,6 +382,7 @@ typedef struct CoupletOrigin {
     const char *modules;  /* the folder of the readers' modules, beside the compiler; NULL: none */
     int64_t memory_bytes; /* --memory; 0: the spec decides */
     bool no_stream, no_fuse;
+    bool gradient_norm; /* steps have that output */
 } CoupletOrigin;
 
 /* A method, compiled. */

@@ -19,7 +19,8 @@ static const int operands[COUPLET_RANGE_WORDS] = {
 };
 
 /* Computes a word in the way in which the compiler folds constants. */
-static double apply(CoupletRangeWord word, double a, double b) {
+static double apply(CoupletRangeWord word, const double *operand) {
+    const double a = operand[0], b = operand[1];
     switch (word) {
     case COUPLET_RANGE_ADD:
         return a + b;
@@ -65,6 +66,20 @@ static double apply(CoupletRangeWord word, double a, double b) {
         return floor(a);
     case COUPLET_RANGE_SQRT:
         return sqrt(a);
+    case COUPLET_RANGE_EXP:
+        return exp(a);
+    case COUPLET_RANGE_LOG:
+        return log(a);
+    case COUPLET_RANGE_TANH:
+        return tanh(a);
+    case COUPLET_RANGE_SIN:
+        return sin(a);
+    case COUPLET_RANGE_COS:
+        return cos(a);
+    case COUPLET_RANGE_ABS:
+        return fabs(a);
+    case COUPLET_RANGE_IF:
+        return a != 0 ? b : operand[2];
     case COUPLET_RANGE_WORDS:
         break;
     }
@@ -93,8 +108,10 @@ static bool take_word(Stack *s, const char *word, size_t length, const CoupletHy
     for (int i = 0; i < COUPLET_RANGE_WORDS; i++) {
         if (!is(word, length, couplet_range_words[i])) continue;
         if (s->count < operands[i]) return false;
-        const double b = operands[i] == 2 ? s->values[--s->count] : 0, a = s->values[--s->count];
-        s->values[s->count++] = apply((CoupletRangeWord)i, a, b);
+        double operand[3] = {0, 0, 0};
+        s->count -= operands[i];
+        memcpy(operand, s->values + s->count, sizeof *operand * (size_t)operands[i]);
+        s->values[s->count++] = apply((CoupletRangeWord)i, operand);
         return true;
     }
     char *end;
@@ -102,15 +119,26 @@ static bool take_word(Stack *s, const char *word, size_t length, const CoupletHy
     return end == word + length;
 }
 
-bool couplet_range_holds(const char *range, const CoupletHyper *hypers, int hyper_count) {
-    Stack stack = {malloc((strlen(range) + 1) * sizeof *stack.values), 0};
+static bool compute(const char *formula, const CoupletHyper *numbers, int count, double *out) {
+    Stack stack = {malloc((strlen(formula) + 1) * sizeof *stack.values), 0};
     bool good = stack.values != NULL;
-    for (const char *at = range; good && *at;) {
+    for (const char *at = formula; good && *at;) {
         const size_t length = strcspn(at, " ");
-        good = length > 0 && take_word(&stack, at, length, hypers, hyper_count);
+        good = length > 0 && take_word(&stack, at, length, numbers, count);
         at += length + (at[length] == ' ');
     }
-    good = good && stack.count == 1 && stack.values[0] != 0;
+    good = good && stack.count == 1;
+    if (good) *out = stack.values[0];
     free(stack.values);
     return good;
+}
+
+bool couplet_range_holds(const char *range, const CoupletHyper *hypers, int hyper_count) {
+    double value;
+    return compute(range, hypers, hyper_count, &value) && value != 0;
+}
+
+double couplet_range_value(const char *formula, const CoupletHyper *numbers, int count) {
+    double value;
+    return compute(formula, numbers, count, &value) ? value : NAN;
 }

@@ -1,5 +1,6 @@
-/* The ranges that hypers are declared with, `tau = 0.5 | tau > 0`: compiled once, asked by the
- * compiler and by built programs. */
+/* Formulas of hypers and other numbers of a run, compiled once to postfix text and computed by the
+ * compiler and by built programs: the ranges that hypers are declared with, `tau = 0.5 | tau > 0`,
+ * and the rates of optimisers. */
 #ifndef COUPLET_RUNTIME_RANGE_H
 #define COUPLET_RUNTIME_RANGE_H
 
@@ -10,7 +11,10 @@
  * couplet_range_words. False for a text of another form, and when memory runs out. */
 bool couplet_range_holds(const char *range, const CoupletHyper *hypers, int hyper_count);
 
-/* The operations on two numbers and on one. A truth value is 1 or 0. */
+/* The value of such a formula; NAN for a text of another form, and when memory runs out. */
+double couplet_range_value(const char *formula, const CoupletHyper *numbers, int count);
+
+/* The operations on two numbers, on one and on three. A truth value is 1 or 0. */
 typedef enum {
 #define RANGE_WORD(name, text, operands) COUPLET_RANGE_##name,
 #include "runtime/range.def"

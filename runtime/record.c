@@ -190,6 +190,7 @@ static json_t *make_options(const CoupletRecorded *from) {
     if (from->stop_early)
         json_object_set_new(options, "stop_early", json_integer((json_int_t)from->stop_early));
     if (from->tensorboard) json_object_set_new(options, "tensorboard", json_true());
+    if (origin->gradient_norm) json_object_set_new(options, "gradient_norm", json_true());
     return options;
 }
 

@@ -45,6 +45,17 @@ static bool add_named_losses(Trainer *t, const char *prefix) {
     return good;
 }
 
+static bool add_rates(Trainer *t) {
+    const CoupletProgram *p = t->program;
+    bool good = true, has_norm = false;
+    for (int i = 0; i < p->phase_count; i++) {
+        for (int k = 0; good && k < p->phases[i].rate_count; k++)
+            good = add_column(t, "", p->phases[i].rates[k].name);
+        has_norm |= couplet_plan_output(p->phases[i].train, "gradient norm") != NULL;
+    }
+    return good && (!has_norm || add_column(t, "", "gradient_norm"));
+}
+
 /* What work ahead of epochs and steps reports. */
 static bool add_reports(Trainer *t) {
     const CoupletProgram *p = t->program;
@@ -62,7 +73,7 @@ static bool add_reports(Trainer *t) {
 static bool name_columns(Trainer *t) {
     bool good =
         add_column(t, "", "step") && (!t->program->stage_count || add_column(t, "", "stage"));
-    good = good && add_column(t, "", "epoch") && add_column(t, "", "loss") &&
+    good = good && add_column(t, "", "epoch") && add_column(t, "", "loss") && add_rates(t) &&
            add_named_losses(t, "") && add_column(t, "", "epoch_loss") &&
            add_named_losses(t, "epoch_") && add_column(t, "", "embedding_deviation") &&
            add_column(t, "", "views_per_second") && add_reports(t);

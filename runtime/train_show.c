@@ -2,6 +2,7 @@
 #include "runtime/trainer.h"
 
 #include "runtime/evaluate.h"
+#include "runtime/range.h"
 #include "runtime/terminal.h"
 
 #include <errno.h>
@@ -75,9 +76,44 @@ static const char *named_losses(const Trainer *t, bool of_epoch, char *out, size
     return out;
 }
 
+/* ---- rates and gradients --------------------------------------------------------------------- */
+
+static CoupletHyper number(const char *name, double value) {
+    return (CoupletHyper){.name = name, .value = value};
+}
+
+/* The rate, by its place in the phase, that the last step used. */
+static double rate_of(const Trainer *t, int rate) {
+    const CoupletSession *s = t->session;
+    const CoupletProgram *p = t->program;
+    const int64_t step = s->step - s->stage_first - 1;
+    CoupletHyper *numbers = malloc(sizeof *numbers * (size_t)(p->hyper_count + 3));
+    int count = 0;
+    if (!numbers) return NAN;
+    for (int i = 0; i < p->hyper_count; i++) {
+        const bool is_own = (float)p->hypers[i].value == s->hyper_reals[i];
+        numbers[count++] =
+            number(p->hypers[i].name, is_own ? p->hypers[i].value : (double)s->hyper_reals[i]);
+    }
+    numbers[count++] = number("step", (double)step);
+    numbers[count++] = number("steps", (double)(s->stage_steps ? s->stage_steps : s->total_steps));
+    numbers[count++] = number("epoch", (double)(step / t->per_epoch));
+    const double value = couplet_range_value(t->phase->rates[rate].formula, numbers, count);
+    free(numbers);
+    return value;
+}
+
+/* The length of the last step's gradients; NAN: the step does not measure it. */
+static double gradient_norm(const Trainer *t) {
+    static const char name[] = "gradient norm";
+    const float *value =
+        couplet_plan_output(t->phase->train, name) ? couplet_run_output(t->run, name) : NULL;
+    return value ? (double)*value : NAN;
+}
+
 /* ---- the line of progress -------------------------------------------------------------------- */
 
-enum { PIECE_BYTES = 240, PIECES = 6 };
+enum { PIECE_BYTES = 240, PIECES = 7 };
 
 /* A part of the line. Where the terminal is too narrow, those of the highest `rank` are left out
  * first. */
@@ -118,9 +154,11 @@ static void fill_pieces(const Trainer *t, float loss, Piece pieces[PIECES]) {
     if (s->loss_count > 0)
         snprintf(pieces[3].text + strlen(pieces[3].text), PIECE_BYTES - strlen(pieces[3].text),
                  "%smean %.4f", *pieces[3].text ? ", " : "", s->loss_sum / (double)s->loss_count);
-    snprintf(pieces[4].text, PIECE_BYTES, "%.0f views/s", views_per_second(t));
-    snprintf(pieces[5].text, PIECE_BYTES, "%s left", left);
-    static const int ranks[PIECES] = {0, 3, 1, 5, 4, 2};
+    pieces[4].text[0] = 0;
+    if (t->phase->rate_count) snprintf(pieces[4].text, PIECE_BYTES, "rate %.3g", rate_of(t, 0));
+    snprintf(pieces[5].text, PIECE_BYTES, "%.0f views/s", views_per_second(t));
+    snprintf(pieces[6].text, PIECE_BYTES, "%s left", left);
+    static const int ranks[PIECES] = {0, 3, 1, 6, 5, 4, 2};
     for (int i = 0; i < PIECES; i++)
         pieces[i].rank = ranks[i];
 }
@@ -190,12 +228,25 @@ static bool row_with_losses(Trainer *t, const CoupletMetric *row, int count, boo
 }
 
 bool couplet_trainer_log_step(Trainer *t, float loss) {
-    const CoupletMetric row[] = {
-        {"step", (double)t->session->step, NULL},
-        {"epoch", (double)(t->session->step - t->session->stage_first) / (double)t->per_epoch,
-         NULL},
-        {"loss", (double)loss, NULL}};
-    return row_with_losses(t, row, 3, false);
+    const CoupletSession *s = t->session;
+    const int rates = t->phase->rate_count;
+    const double epoch = (double)(s->step - s->stage_first) / (double)t->per_epoch,
+                 norm = gradient_norm(t);
+    CoupletMetric *row = malloc(sizeof *row * (size_t)(rates + 4));
+    int count = 0;
+    if (!row) {
+        snprintf(t->error, t->error_bytes, "out of memory");
+        return false;
+    }
+    row[count++] = (CoupletMetric){"step", (double)s->step, NULL};
+    row[count++] = (CoupletMetric){"epoch", epoch, NULL};
+    row[count++] = (CoupletMetric){"loss", (double)loss, NULL};
+    for (int i = 0; i < rates; i++)
+        row[count++] = (CoupletMetric){t->phase->rates[i].name, rate_of(t, i), NULL};
+    if (!isnan(norm)) row[count++] = (CoupletMetric){"gradient_norm", norm, NULL};
+    const bool good = row_with_losses(t, row, count, false);
+    free(row);
+    return good;
 }
 
 static double deviation(const Trainer *t) {

@@ -59,7 +59,9 @@ static void compile_meaning(Compile *c, GraphUnit *unit) {
     if (has_formulas_to_stabilise(unit)) run_stage(c, unit, PASS_before);
     differentiate(c, unit);
     lower_updates(c->lower, unit);
-    if (!diag_error_count(c->diag)) lower_meaning(unit->graph);
+    if (diag_error_count(c->diag)) return;
+    lower_meaning(unit->graph);
+    if (c->options->gradient_norm) lower_watch_gradients(c->lower, unit);
 }
 
 /* Compiles the graph for a device. The plan (plan_make) is left for the back end. */

@@ -20,6 +20,8 @@ typedef struct CompileOptions {
     bool may_give_array;
     /* graphs stay as the text means them: no pass that serves a device runs, and no budget holds */
     bool only_meaning;
+    /* steps have the output "gradient norm" */
+    bool gradient_norm;
     /* bytes that a step may take (budget.h), in place of what the spec says; 0: as that says */
     int64_t memory;
 } CompileOptions;

@@ -192,6 +192,13 @@ static CoupletAction *take_actions(Arena *arena, const LoweredActions *lowered, 
     return actions;
 }
 
+static const CoupletRate *take_rates(Arena *arena, const LoweredPhase *phase) {
+    CoupletRate *rates = arena_array(arena, CoupletRate, phase->rates.count + 1);
+    for (int i = 0; i < phase->rates.count; i++)
+        rates[i] = (CoupletRate){phase->rates.items[i].name, phase->rates.items[i].formula};
+    return rates;
+}
+
 /* The plans, in the order of program_graphs. */
 static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan **plans,
                        CoupletProgram *program) {
@@ -207,6 +214,8 @@ static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan 
         program->plan_hash = (program->plan_hash ^ phases[i].train->hash) * 1099511628211u;
         phases[i].actions = take_actions(arena, &from->actions, plans, program);
         phases[i].action_count = from->actions.count;
+        phases[i].rates = take_rates(arena, from);
+        phases[i].rate_count = from->rates.count;
         for (int k = 0; k < from->actions.count; k++)
             program->plan_hash = (program->plan_hash ^ plans[k]->hash) * 1099511628211u;
         plans += from->actions.count;
@@ -282,7 +291,8 @@ void assemble_origin(Arena *arena, const Options *options, Assembled *assembled)
                               .modules = modules_of(arena, assembled->program),
                               .memory_bytes = options->memory_bytes,
                               .no_stream = options->no_stream,
-                              .no_fuse = options->no_fuse};
+                              .no_fuse = options->no_fuse,
+                              .gradient_norm = options->gradient_norm};
     assembled->program->origin = origin;
 }
 
@@ -350,6 +360,7 @@ CompileOptions options_to_compile(Arena *arena, const Options *options, const Pl
         .context = print_after_new(arena, options->print_after),
         .target = target,
         .memory = options->memory_bytes,
+        .gradient_norm = options->gradient_norm,
         .settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}};
 }
 

@@ -79,6 +79,7 @@ static void take_record(Job *j) {
         o->skip_bad = (int64_t)number;
     o->no_stream |= couplet_record_true(r, "options.no_stream");
     o->no_fuse |= couplet_record_true(r, "options.no_fuse");
+    o->gradient_norm |= couplet_record_true(r, "options.gradient_norm");
 }
 
 static const char *checkpoint_name(const Job *j) {
@@ -369,7 +370,7 @@ static int train(CoupletGroup *group, int argc, char **argv) {
             arena, &o, "train",
             "set epochs data skip-bad seed threads device out start resume change "
             "dry-run max-steps checkpoint-every give-every keep best stop-early tensorboard "
-            "memory no-stream no-fuse quiet",
+            "gradient-norm memory no-stream no-fuse quiet",
             argc, argv)) {
         o.group = group;
         Job job = {.arena = arena,

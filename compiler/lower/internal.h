@@ -130,6 +130,7 @@ typedef struct LossTerm {
 typedef struct Trained {
     int *records;
     GNode **states, **grads;
+    GNode **whole; /* the gradients ahead of any clipping */
     int count;
 } Trained;
 
@@ -173,7 +174,7 @@ struct Lower {
     ARRAY(const Stmt *) statements; /* the statements of this phase, those in `when` among them */
     ARRAY(const Stmt *) edges;      /* every `ema`, of all phases */
     /* the one at hand; while a condition on it is read, `epoch` and `step` are its first */
-    const LoweredPhase *phase;
+    LoweredPhase *phase;
     bool in_condition;
     int64_t every; /* epochs or steps, from one time to the next */
     bool every_of_steps;
@@ -265,6 +266,9 @@ const GExpr *lower_scalar(Lower *l, const Expr *expr);
 GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free indices */
 /* The condition of a hyper's range in the form of runtime/range.h; NULL when it is not known before
  * a run. */
+/* The rate of an optimiser in postfix form (runtime/range.h), of run scalars; NULL: it is made of
+ * something else. */
+const char *lower_rate_formula(Lower *l, const GExpr *rate);
 const char *lower_range(Lower *l, const Expr *e);
 /* True of a place in the library that comes with the program. */
 bool lower_is_library(const Source *source);
@@ -401,7 +405,7 @@ void lower_warn_unreached(Lower *l);
 
 /* phase.c */
 void lower_find_phases(Lower *l); /* from the conditions in the method */
-void lower_enter_phase(Lower *l, const LoweredPhase *phase);
+void lower_enter_phase(Lower *l, LoweredPhase *phase);
 bool phase_holds(Lower *l, const Expr *condition);
 bool stage_holds(const Lower *l, const Symbol *stage); /* true for the stage of the phase at hand */
 

@@ -70,6 +70,11 @@ typedef struct LoweredStage {
     int64_t views;       /* the number of views that a step makes */
 } LoweredStage;
 
+/* The rate of an optimiser of a phase, as CoupletRate in runtime/abi.h. */
+typedef struct LoweredRate {
+    const char *name, *formula;
+} LoweredRate;
+
 /* From this epoch and this step of its stage on, until a later phase begins; the last one that has
  * begun holds. */
 typedef struct LoweredPhase {
@@ -78,6 +83,7 @@ typedef struct LoweredPhase {
     Graph *train;
     LoweredActions actions;      /* before an epoch's first step */
     ARRAY(const char *) renewed; /* states that its steps renew, where ema edges may need to know */
+    ARRAY(LoweredRate) rates;
 } LoweredPhase;
 
 /* A view as an output of a graph of METHOD_VIEWS: "view NAME". */
@@ -164,6 +170,9 @@ GraphUnit *lower_next(Lower *l); /* NULL: that was the last, or there are errors
 void lower_losses(Lower *l, GraphUnit *unit);
 void lower_optimisers(Lower *l, GraphUnit *unit);
 void lower_updates(Lower *l, GraphUnit *unit);
+/* Gives a step the output "gradient norm": the length of all gradients together, ahead of any
+ * clipping. Comes behind lower_meaning, since a run that watches it is the same method. */
+void lower_watch_gradients(Lower *l, GraphUnit *unit);
 /* Hashes what the text says, once the graph is complete: no pass that serves a back end counts. */
 void lower_meaning(Graph *g);
 /* The program of all graphs that were handed out; NULL after errors, and of a function. */

@@ -51,8 +51,8 @@ enum {
                              bounded (compiler/plan/schedule.c) */
 };
 
-/* clip: all gradients scaled by min(1, limit / norm of them all). */
-static void clip_gradients(Lower *l, GNode **grads, int count, double limit, Span span) {
+/* The length of all gradients together. */
+static const GExpr *gradient_norm(Lower *l, GNode *const *grads, int count, Span span) {
     Graph *g = l->g;
     const GExpr *total = gx_real(g, 0);
     int added = 0;
@@ -71,7 +71,14 @@ static void clip_gradients(Lower *l, GNode **grads, int count, double limit, Spa
     }
     /* Squares that overflow are no number: a scale of 0 would end the training without a word. */
     total = gx_select(g, gx2(g, G_EQ, total, gx_real(g, INFINITY)), gx_real(g, NAN), total);
-    const GExpr *norm = lower_hoist_scalar(l, gx1(g, G_SQRT, total), "gradient norm", span);
+    return gx1(g, G_SQRT, total);
+}
+
+/* clip: all gradients scaled by min(1, limit / norm of them all). */
+static void clip_gradients(Lower *l, GNode **grads, int count, double limit, Span span) {
+    Graph *g = l->g;
+    const GExpr *norm =
+        lower_hoist_scalar(l, gradient_norm(l, grads, count, span), "gradient norm", span);
     const GExpr *scale =
         gx2(g, G_MIN, gx_real(g, 1),
             gx2(g, G_DIV, gx_real(g, limit), gx2(g, G_MAX, norm, gx_real(g, 1e-30))));
@@ -275,6 +282,7 @@ static void find_trained(Lower *l, const Stmt *train) {
     out->records = arena_array(l->arena, int, l->records.count + 1);
     out->states = arena_array(l->arena, GNode *, l->records.count + 1);
     out->grads = arena_array(l->arena, GNode *, l->records.count + 1);
+    out->whole = arena_array(l->arena, GNode *, l->records.count + 1);
     for (int r = 0; r < l->records.count; r++) {
         StateRecord *record = &l->records.items[r];
         if (record->state.role != ROLE_PARAM || is_ema_target(l, record->state.name)) continue;
@@ -335,8 +343,18 @@ void lower_add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train) {
     for (int i = 0; l->keep_gradients && i < t->count; i++)
         if (t->grads[i])
             graph_output(l->g, arena_printf(l->arena, "grad_%s", t->states[i]->name), t->grads[i]);
+    for (int i = 0; i < t->count; i++)
+        t->whole[i] = t->grads[i];
     const Expr *limit = lower_find_setting(train, "clip");
     if (limit) clip_gradients(l, t->grads, t->count, lower_known_number(l, limit), limit->span);
+}
+
+void lower_watch_gradients(Lower *l, GraphUnit *unit) {
+    if (unit->kind != UNIT_STEP) return;
+    const Span span = l->settings->span;
+    const GExpr *norm = gradient_norm(l, l->trained.whole, l->trained.count, span);
+    graph_output(unit->graph, "gradient norm", lower_scalar_node(l, norm, "gradient norm", span));
+    graph_prune(unit->graph);
 }
 
 /* ---- the optimisers -------------------------------------------------------------------------- */
@@ -444,6 +462,51 @@ static const char *rule_owner(Lower *l, const Stmt *train, const Param *setting)
     return setting->guard ? arena_printf(l->arena, "optimiser.%d", number) : "optimiser";
 }
 
+/* ---- their rates in the log ------------------------------------------------------------------ */
+
+/* The setting that is the rate, by the names that it commonly has; NULL: there is none. */
+static const GExpr *rate_of(const Stmt *rule, const Frame *config) {
+    static const char *const names[] = {"lr", "rate", "learning_rate"};
+    for (int i = 0; i < rule->config_count; i++)
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+            if (strcmp(rule->config[i].name, names[k]) != 0) continue;
+            const Value *value = frame_find(config, rule->config[i].symbol);
+            return value && value->kind == VALUE_SCALAR ? value->scalar : NULL;
+        }
+    return NULL;
+}
+
+/* "learning_rate" of the only optimiser, or of that for the rest; else its parts stand behind. */
+static const char *rate_name(Lower *l, const Param *setting, bool is_only) {
+    const char *name = "learning_rate";
+    if (is_only || is_rest(setting)) return name;
+    for (int i = 0; i < setting->part_count; i++)
+        name = arena_printf(l->arena, "%s_%s", name, span_text(l->arena, setting->parts[i]->span));
+    return name;
+}
+
+static bool has_rate(const LoweredPhase *phase, const char *name) {
+    for (int i = 0; i < phase->rates.count; i++)
+        if (strcmp(phase->rates.items[i].name, name) == 0) return true;
+    return false;
+}
+
+/* Notes the rates of the optimisers that this phase uses. */
+static void note_rates(Lower *l, const Stmt *train, Frame *const *bound) {
+    int used = 0;
+    for (int i = 0; i < train->param_count; i++)
+        used += bound[i] != NULL;
+    for (int i = 0; i < train->param_count; i++) {
+        const Param *setting = &train->params[i];
+        const GExpr *rate =
+            bound[i] ? rate_of(setting->value->callee->symbol->stmt, bound[i]) : NULL;
+        LoweredRate noted = {NULL, rate ? lower_rate_formula(l, rate) : NULL};
+        if (!noted.formula) continue;
+        noted.name = rate_name(l, setting, used == 1);
+        if (!has_rate(l->phase, noted.name)) array_push(l->arena, &l->phase->rates, noted);
+    }
+}
+
 void optimise(Lower *l, const Stmt *train) {
     const Trained *t = &l->trained;
     if (!parts_exist(l, train)) return;
@@ -477,6 +540,7 @@ void optimise(Lower *l, const Stmt *train) {
                                          rule_owner(l, train, setting), record->state.name,
                                          t->states[i], t->grads[i]));
     }
+    note_rates(l, train, bound);
 }
 
 /* ---- what is not trained --------------------------------------------------------------------- */

@@ -148,7 +148,7 @@ static void take_statements(Lower *l, Stmt *const *stmts, int count) {
     }
 }
 
-void lower_enter_phase(Lower *l, const LoweredPhase *phase) {
+void lower_enter_phase(Lower *l, LoweredPhase *phase) {
     l->phase = phase;
     l->statements.count = 0;
     take_statements(l, l->method->spec->stmts, l->method->spec->stmt_count);
