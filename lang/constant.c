@@ -57,13 +57,13 @@ double constant_of_operator(Operator op, double a, double b) {
     case OP_NE:
         return a != b;
     case OP_AND:
-        return a && b;
+        return a != 0 && b != 0;
     case OP_OR:
-        return a || b;
+        return a != 0 || b != 0;
     case OP_NEG:
         return -a;
     case OP_NOT:
-        return !a;
+        return a == 0;
     }
     return 0;
 }

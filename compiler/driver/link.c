@@ -42,7 +42,7 @@ const char *link_runtime_folder(Arena *arena) {
         *slash = 0;
         /* The folders of libraries in a build, in an installation, and in Debian's, whose libraries
          * lie deeper. */
-        static const char *const places[] = {"runtime", "../lib", "../" COUPLET_LIBRARIES};
+        static const char *const places[] = {"runtime", "../lib", ("../" COUPLET_LIBRARIES)};
         for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
             const char *folder = arena_printf(arena, "%s/%s", here, places[i]);
             if (access(arena_printf(arena, "%s/libcouplet.a", folder), R_OK) == 0) return folder;

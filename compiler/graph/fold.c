@@ -34,7 +34,7 @@ static bool gives(int64_t value, int64_t *out) {
     return true;
 }
 
-enum { whole_none = 0 };
+#define whole_none NULL
 
 static bool whole_add(const int64_t *v, int64_t *out) {
     return !__builtin_add_overflow(v[0], v[1], out);
@@ -115,7 +115,7 @@ bool gx_to_int(double value, int32_t *out) {
 /* False where the value is left to the run. `b` is 0 for an operation of one argument. */
 typedef bool RealFold(double a, double b, double *out);
 
-enum { real_none = 0 };
+#define real_none NULL
 
 static bool real_add(double a, double b, double *out) {
     *out = a + b;
@@ -249,7 +249,7 @@ static const GExpr *fold_constants(Graph *g, GOp op, int count, const GExpr *con
 /* What stands for the operation instead, or NULL. */
 typedef const GExpr *Identity(Graph *g, GOp op, const GExpr *const *args);
 
-enum { same_none = 0 };
+#define same_none NULL
 
 /* Integer sums are kept as (terms) + constant, the constant last: x + 1 - 1 is x, and affine
  * indices stay readable. */

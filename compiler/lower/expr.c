@@ -124,7 +124,7 @@ static const GExpr *binary(Lower *l, Operator op, const GExpr *a, const GExpr *b
     case OP_NOT:
         break;
     }
-    assert(!"answered above, or of one operand");
+    assert(false && "answered above, or of one operand");
     return a;
 }
 

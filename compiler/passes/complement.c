@@ -193,7 +193,7 @@ static const GExpr *sum_complement(Logs *l, const GExpr *v, int depth) {
     Graph *g = l->g;
     if (!is_sum_over_one_index(v)) return NULL;
     ComputeSpec rest = *logs_opened(l, v->tensor);
-    WeightedEntry e = {NULL};
+    WeightedEntry e = {0};
     if (!find_entry(l, rest.value, 0, &e) || !are_of_one_row(l, &rest, &e)) return NULL;
     const GNode *row = e.softmax.lse->tensor;
     const ComputeSpec *lse = logs_opened(l, row);

@@ -176,14 +176,13 @@ static bool goes_everywhere(Graph *g, const Pass *p, const GNode *old, const GNo
     if (uses->pinned || uses->items.count == 0 || s.cost > MOST_OPERATIONS ||
         s.operands.count > MOST_OPERANDS)
         return false;
-    int64_t size = elements(now), work = 0;
+    const int64_t size = elements(now);
     int reads = 0;
     for (int i = 0; i < uses->items.count; i++) {
         const Use *use = &uses->items.items[i];
         if (!use->takes) return false;
         if (points(use->consumer) > 2 * size) return false;
         reads += use->reads;
-        work += points(use->consumer);
     }
     if (reads == 1) return true;
     /* Stored, it is written once and read by each; put in, each reads what it reads. */

@@ -239,13 +239,13 @@ static void choose_cut(Contraction *c) {
     }
     ContractionChoice best = {0};
     double least = 0;
-    for (int64_t parts = fewest < 1 ? 1 : fewest; parts <= most || !least;
+    for (int64_t parts = fewest < 1 ? 1 : fewest; parts <= most || least == 0;
          parts += divide_up(parts, 4)) {
         c->choice.parts = parts;
         c->choice.chunk = choose_chunk(c);
         choose_tasks(c);
         double cost = cost_of_tasks(c);
-        if (least && cost >= least) continue;
+        if (least > 0 && cost >= least) continue;
         least = cost;
         best = c->choice;
     }
