@@ -46,6 +46,19 @@ static void measure_bytes(const Trainer *t, CoupletRehearsal *r) {
     }
 }
 
+/* The counts of the group when the steps began. */
+static void begin_network(const Trainer *t, CoupletRehearsal *r) {
+    r->ranks = t->group->ranks;
+    r->sent_bytes = (double)t->group->sent_bytes;
+    r->waited_seconds = t->group->waited;
+}
+
+static void measure_network(const Trainer *t, CoupletRehearsal *r) {
+    const double made = r->made > 0 ? (double)r->made : 1;
+    r->sent_bytes = ((double)t->group->sent_bytes - r->sent_bytes) / made;
+    r->waited_seconds = (t->group->waited - r->waited_seconds) / made;
+}
+
 static bool is_over(const CoupletRehearsal *r, double since) {
     return r->made >= r->steps || (r->seconds > 0 && r->made >= 3 && since > r->seconds);
 }
@@ -63,6 +76,7 @@ static bool decide(Trainer *t, const CoupletRehearsal *r, double began, bool *go
 
 static bool make_steps(Trainer *t, CoupletRehearsal *r, double *seconds) {
     const double began = couplet_trainer_now();
+    begin_network(t, r);
     for (bool goes_on; decide(t, r, began, &goes_on);) {
         if (!goes_on) return true;
         float loss = NAN;
@@ -96,6 +110,7 @@ CoupletRunEnd couplet_rehearse(const CoupletProgram *program, const CoupletTrain
         r->per_epoch = t.per_epoch;
         measure_bytes(&t, r);
         good = make_steps(&t, r, seconds);
+        measure_network(&t, r);
     }
     if (good && r->made > 0) {
         const double first = seconds[0];

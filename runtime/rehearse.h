@@ -25,6 +25,10 @@ typedef struct CoupletRehearsal {
      * `every` does is in it), and the data while it was opened. */
     double step_seconds, first_seconds;
     int64_t arena_bytes, state_bytes, data_bytes;
+    /* Of a step where there are several ranks: the bytes that this rank sends to others, and the
+     * seconds that it waits for them. */
+    int ranks;
+    double sent_bytes, waited_seconds;
     bool diverged; /* ended by a number that is not finite */
 } CoupletRehearsal;
 

@@ -72,6 +72,11 @@ static int print_dry(const CoupletProgram *program, const CoupletRehearsal *r) {
     printf("%s: %lld steps were tried (the first took ", program->name, (long long)r->made);
     print_time("", r->first_seconds + r->step_seconds, "); nothing is written\n");
     print_steps(program, r);
+    if (r->ranks > 1) {
+        printf("network  %d ranks", r->ranks);
+        print_bytes(", ", (int64_t)r->sent_bytes, " sent by rank 0 in a step");
+        printf(", %.3g s of it waited for others\n", r->waited_seconds);
+    }
     print_bytes("memory   ", r->arena_bytes, " for a step");
     print_bytes(", ", r->state_bytes, " for parameters and states");
     print_bytes(", ", r->data_bytes, " for data");
