@@ -171,6 +171,7 @@ static bool describe(Trainer *t, const char *command, Lines *l) {
     describe_spec(l, p);
     describe_options(l, t->options);
     describe_data(l, p, &t->sources);
+    line(l, "device", "%s", t->options->device ? t->options->device->driver : "its cores");
     line(l, "compiler of kernels", "LLVM %s", p->origin->llvm);
     line(l, "machine code", "%016" PRIx64, p->plan_hash);
     return fclose(l->file) == 0;

@@ -34,6 +34,9 @@ struct BackEnd {
     const char *sentence; /* the machine that it runs on, for messages */
     bool is_host;         /* the device is the cores of this machine, on threads of the caller */
     int most_devices;     /* `NAME:1` is the second; 1: there is one, without a number */
+    /* The number of the device that one of several processes of this machine takes; NULL: all take
+     * the one that there is. Devices like the first are dealt out in turn. */
+    int (*deal)(int process);
     PlanTarget (*target)(Arena *arena, int number);
     /* False, with a sentence in *error (in the arena), on failure. */
     bool (*compile)(Arena *arena, const GraphList *list, int number, BackEndCode *out,

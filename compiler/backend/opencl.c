@@ -5,6 +5,8 @@
 #include "compiler/cpu/cpu.h"
 #include "runtime/opencl/opencl.h"
 
+#include <string.h>
+
 static OpenclOptions options_for(int number) {
     return (OpenclOptions){.has_products = couplet_opencl_has_products(),
                            .is_gpu = number == ANY_DEVICE || couplet_opencl_is_gpu(number)};
@@ -14,6 +16,16 @@ static PlanTarget target(Arena *arena, int number) {
     (void)arena;
     const OpenclOptions options = options_for(number);
     return opencl_plan_target(&options);
+}
+
+/* Ranks on unlike devices would not have equal bits, so those of other names are left alone. */
+static int deal(int process) {
+    CoupletOpenclInfo infos[COUPLET_OPENCL_MAX_DEVICES];
+    int alike[COUPLET_OPENCL_MAX_DEVICES], count = 0;
+    const int all = couplet_opencl_list(infos, COUPLET_OPENCL_MAX_DEVICES);
+    for (int i = 0; i < all && i < COUPLET_OPENCL_MAX_DEVICES; i++)
+        if (strcmp(infos[i].name, infos[0].name) == 0) alike[count++] = i;
+    return count > 0 ? alike[process % count] : 0;
 }
 
 static bool compile_with(Arena *arena, const GraphList *list, const OpenclOptions *options,
@@ -64,6 +76,7 @@ static bool write_text(Arena *arena, const GraphList *list, const char *name, co
 const BackEnd opencl_backend = {.name = "opencl",
                                 .sentence = "an OpenCL device, through OpenCL C 1.2",
                                 .most_devices = COUPLET_OPENCL_MAX_DEVICES,
+                                .deal = deal,
                                 .target = target,
                                 .compile = compile,
                                 .open = open_device,

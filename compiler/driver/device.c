@@ -50,6 +50,12 @@ bool device_choose(const char *text, bool with_reference, DeviceChoice *out) {
     return false;
 }
 
+void device_deal(const char *text, const CoupletGroup *group, DeviceChoice *choice) {
+    const bool is_named = text && strchr(text, ':');
+    if (group && group->local_ranks > 1 && !is_named && choice->backend->deal)
+        choice->number = choice->backend->deal(group->local_rank);
+}
+
 CoupletDevice *device_open(Arena *arena, const DeviceChoice *choice, CoupletThreads *threads) {
     char error[640];
     CoupletDevice *device =

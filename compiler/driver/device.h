@@ -14,6 +14,9 @@ typedef struct DeviceChoice {
 /* `text` is the name of a back end, with :n where it has numbers, or (where allowed) reference;
  * NULL is cpu. False after a message on stderr. */
 bool device_choose(const char *text, bool with_reference, DeviceChoice *out);
+/* Chooses one device for each rank of a machine, unless `text` has a number, which is that of all
+ * ranks then. `group` may be NULL: there is one rank. */
+void device_deal(const char *text, const CoupletGroup *group, DeviceChoice *choice);
 /* The chosen device; `threads` are those of a host. NULL after a message on stderr. */
 CoupletDevice *device_open(Arena *arena, const DeviceChoice *choice, CoupletThreads *threads);
 

@@ -56,6 +56,13 @@ typedef struct Job {
     void *look_context;
 } Job;
 
+/* The record has the number of rank 0's device, which is not that of the others. */
+static const char *recorded_device(const Job *j) {
+    const char *text = couplet_record_text(&j->record, "options.device");
+    if (!text || !j->o->group || j->o->group->ranks == 1) return text;
+    return arena_strndup(j->arena, text, strcspn(text, ":"));
+}
+
 /* The run's own settings, wherever the command line does not say otherwise. Hypers and epochs are
  * taken when the spec is read (load.c). */
 static void take_record(Job *j) {
@@ -65,7 +72,7 @@ static void take_record(Job *j) {
     uint64_t seed;
     o->record = r;
     if (!o->has_seed && couplet_record_seed(r, &seed)) o->seed = (int64_t)seed;
-    if (!o->device) o->device = couplet_record_text(r, "options.device");
+    if (!o->device) o->device = recorded_device(j);
     if (!o->threads && couplet_record_number(r, "options.threads", &number))
         o->threads = (int64_t)number;
     if (!o->checkpoint_every && couplet_record_number(r, "options.checkpoint_every", &number))
@@ -314,6 +321,7 @@ static int run_job(Job *j) {
     Assembled assembled = {0};
     if (!j->embedding) j->o->opened = &j->opened;
     if (!device_choose(j->o->device, false, &j->choice)) return 2;
+    device_deal(j->o->device, j->o->group, &j->choice);
     watch_job(j, true);
     const bool made = open_device(j) && compile(j, &assembled) && make_ready(j, assembled.program);
     watch_job(j, false);

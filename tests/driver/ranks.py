@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ranks.py COUPLET ROOT: runs on several ranks end with the bytes of a run on one, also through a
+"""ranks.py COUPLET ROOT [opencl]: runs on several ranks end with the bytes of a run on one, also through a
 resume on another number of them; ranks that were started differently are refused by name; rank 0
 alone speaks and writes."""
 import os
@@ -139,11 +139,34 @@ def starts():
           "and nothing is written")
 
 
+FLAT_SPEC = """use optim
+data train = data.fashion_mnist("train")
+""" + command.FLAT_NET + """
+loss mean[i, j | j != i] exp(dot(k[i], k[j]) - dot(k[i], k[i]))
+train { epochs 1, batch 32, optimiser optim.sgd(lr = 0.1) }
+"""
+
+
+def on_devices():
+    """Two ranks of this machine share its one device."""
+    flat = command.write(folder + "/flat.cpl", FLAT_SPEC)
+    more = ("--device", "opencl", "--max-steps", "3")
+    one, two = folder + "/one", folder + "/two"
+    done = command.run(*train(flat, one, *more))
+    check(done.returncode == 0, "one rank on a device", done.stderr)
+    done = mpirun.run(library, (2, train(flat, two, *more)))
+    check(done.returncode == 0 and command.last_checkpoint(one) == command.last_checkpoint(two),
+          "two ranks on it: the same bytes", done.stdout + done.stderr)
+    done = mpirun.run(library, (2, [*train(flat, two, "--resume"), "--max-steps", "4"]))
+    check(done.returncode == 0 and done.stdout.count("going on from step 3") == 1,
+          "and they go on", done.stdout + done.stderr)
+
+
 with tempfile.TemporaryDirectory() as folder:
     os.mkdir(folder + "/other")
     small = command.write(folder + "/small.cpl", command.SMALL_SPEC)
     rich = command.write(folder + "/rich.cpl", command.RICH_SPEC)
     data = command.small_data(folder + "/data")
-    for part in (same_bits, resumes, built, differing, starts):
+    for part in (on_devices,) if "opencl" in sys.argv[3:] else (same_bits, resumes, built, differing, starts):
         part()
 check.finish()
