@@ -142,7 +142,8 @@ def starts():
 FLAT_SPEC = """use optim
 data train = data.fashion_mnist("train")
 """ + command.FLAT_NET + """
-loss mean[i, j | j != i] exp(dot(k[i], k[j]) - dot(k[i], k[i]))
+let z = normalise(k)
+loss mean[i, j | j != i] exp(dot(z[i], z[j]))
 train { epochs 1, batch 32, optimiser optim.sgd(lr = 0.1) }
 """
 
