@@ -177,6 +177,23 @@ def pooled(x, size=2):
     return table((n, c, height // size, width // size), lambda b, ch, i, j: max(x[b][ch][size * i + a][size * j + e] for a in range(size) for e in range(size)))
 
 
+def places(x, count):
+    """Means over count x count parts side by side, [N, C * count * count]; a rest is left out."""
+    n, c, height, width = shape_of(x)
+    h, w = height // count, width // count
+
+    def element(b, d):
+        ch, p, q = d // count**2, d // count % count, d % count
+        return mean(x[b][ch][p * h + i][q * w + j] for i in range(h) for j in range(w))
+    return table((n, c * count**2), element)
+
+
+def convnet_places(x, w):
+    for layer, step in (1, 2), (2, 2), (3, 2), (4, 1):
+        x = relu(batch_norm(conv(x, w[f"f.conv3_{layer}.K"], (step, step), (3, 3))))
+    return batch_norm(places(x, 2))
+
+
 def double_conv(x, w, name):
     for k in (1, 2):
         x = relu(batch_norm(conv(x, w[f"{name}.conv3_{k}.K"], (1, 1), (3, 3))))
@@ -263,6 +280,9 @@ EVERY = [
     ("up_conv(3)", picture, lambda x, w: up_conv(x, w, "f", 3)),
     ("up_conv(2, factor = 3)", picture, lambda x, w: up_conv(x, w, "f", 2, 3)),
     ("max_pool_squares()", picture, lambda x, w: pooled(x)),
+    ("average_places()", picture, lambda x, w: places(x, 2)),
+    ("average_places(places = 3)", picture, lambda x, w: places(x, 3)),
+    ("convnet_places(width = 2)", gauss(3, 2, 18, 17), lambda x, w: convnet_places(x, w)),
     ("double_conv(3)", picture, lambda x, w: double_conv(x, w, "f")),
     ("unet(3, width = 2)", gauss(2, 2, 16, 8), lambda x, w: unet(x, w, 2)),
     ("slot_memory(3, slots = 4)", picture, lambda x, w: slot_memory(x, w, 3, 4)),
