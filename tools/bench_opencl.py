@@ -2,7 +2,7 @@
 """bench_opencl.py [--couplet build/release/couplet] [--device opencl[:n]] [--rows 1024,4096,16384,65536] [--steps n] [--torch PYTHON]
 
 The benchmarks of an OpenCL device, as JSON lines: NT-Xent with its gradients at D = 128 for each number of rows, then a training step of SimCLR with the
-convnet of examples/simclr.cpl (batch 256) and with ResNet-18 (tests/bench/resnet18.cpl, batch 64). Everything runs on made-up arrays. With --torch and a Python
+convnet of tests/bench/convnet.cpl (batch 256) and with ResNet-18 (tests/bench/resnet18.cpl, batch 64). Everything runs on made-up arrays. With --torch and a Python
 that has torch and CUDA, torch does each row after us on the same card, in float32, and "of_torch" is its time divided by ours."""
 import argparse
 import array
@@ -66,7 +66,7 @@ def losses(o, folder):
 
 
 def steps(o):
-    for row, spec in ("convnet", "examples/simclr.cpl"), ("resnet18", "tests/bench/resnet18.cpl"):
+    for row, spec in ("convnet", "tests/bench/convnet.cpl"), ("resnet18", "tests/bench/resnet18.cpl"):
         show(o, row, *run(o.couplet, "bench", ROOT / spec, "--device", o.device, "--steps", o.steps))
 
 

@@ -27,7 +27,7 @@ LOSSES = {
     "debiased_4096": ("losses", "debiased", False, 0.5, 4096),
     "own_invention_4096": ("tests/compiler/formulas/pairs.cpl", "large_own_invention", True, 0.5, 4096),
 }
-STEPS = {"convnet": ("examples/simclr.cpl", 256), "resnet18": ("tests/bench/resnet18.cpl", 64)}
+STEPS = {"convnet": ("tests/bench/convnet.cpl", 256), "resnet18": ("tests/bench/resnet18.cpl", 64)}
 TITLES = {
     "nt_xent_1024": "NT-Xent, N = 1024", "nt_xent_4096": "NT-Xent, N = 4096", "nt_xent_8192": "NT-Xent, N = 8192", "sup_con_4096": "SupCon, N = 4096",
     "debiased_4096": "debiased, N = 4096", "own_invention_4096": "hinge on tanh with the hardest rival, N = 4096",
