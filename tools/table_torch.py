@@ -16,9 +16,9 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 FASHION = "/usr/share/datasets/fashion-mnist"
-BATCH, WARMUP, MOMENTUM, DECAY = 256, 50, 0.9, 5e-4
-RATES = {"simclr": 0.12, "byol": 0.12, "vicreg": 0.03}
-TAU, AVERAGE = 0.2, 0.99
+BATCH, WARMUP, RATE, DECAY = 256, 50, 0.003, 1e-6
+TAU, AVERAGE = {1: 0.1, 3: 0.2}, 0.99  # by channels
+WIDTH = 512  # of the trunk
 
 # ---- data --------------------------------------------------------------------------------------
 
@@ -63,7 +63,7 @@ def per_image(values):
     return values[:, None, None, None]
 
 
-def crop(x, low=0.2):
+def crop(x, low):
     """`crop` of stdlib/augment/geometry.cpl: bilinear sampling of a random box."""
     n, _, height, width = x.shape
     area, ratio = uniform(n, low, 1), torch.exp(uniform(n, math.log(3 / 4), math.log(4 / 3)))
@@ -131,8 +131,8 @@ def random_grey(x, chance=0.2):
 
 def view(x):
     if x.shape[1] == 1:
-        return brightness_contrast(flip(crop(x)))
-    return random_grey(jitter(flip(crop(x))))
+        return brightness_contrast(flip(crop(x, 0.7)))
+    return random_grey(jitter(flip(crop(x, 0.2))))
 
 
 # ---- networks: stdlib/nn -----------------------------------------------------------------------
@@ -142,12 +142,12 @@ def layer(inside, out, stride):
     return [nn.Conv2d(inside, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
 
 
-def convnet(channels, width=32):
+def convnet_places(channels, width=32):
     layers, inside = [], channels
-    for out, stride in ((width, 1), (2 * width, 2), (4 * width, 2), (8 * width, 2)):
+    for out, stride in ((width, 2), (2 * width, 2), (4 * width, 2), (4 * width, 1)):
         layers += layer(inside, out, stride)
         inside = out
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return nn.Sequential(*layers, nn.AvgPool2d(2), nn.Flatten(), nn.BatchNorm1d(WIDTH))
 
 
 def mlp(inside, hidden, out, norm):
@@ -171,11 +171,12 @@ def begin(module):
 class SimCLR(nn.Module):
     def __init__(self, channels):
         super().__init__()
-        self.trunk, self.head = convnet(channels), mlp(256, 256, 128, False)
+        self.trunk, self.head = convnet_places(channels), mlp(WIDTH, 256, 128, False)
+        self.tau = TAU[channels]
 
     def loss(self, a, b, _):
         u = F.normalize(torch.cat([self.head(self.trunk(a)), self.head(self.trunk(b))]), dim=1)
-        s, n = u @ u.T / TAU, len(a)
+        s, n = u @ u.T / self.tau, len(a)
         s.fill_diagonal_(-math.inf)
         return F.cross_entropy(s, (torch.arange(2 * n) + n) % (2 * n))
 
@@ -186,7 +187,7 @@ class SimCLR(nn.Module):
 class VICReg(SimCLR):
     def __init__(self, channels):
         super().__init__(channels)
-        self.head = mlp(256, 256, 128, True)
+        self.head = mlp(WIDTH, 256, 128, True)
 
     def loss(self, a, b, _):
         z, w = self.head(self.trunk(a)), self.head(self.trunk(b))
@@ -203,7 +204,7 @@ class VICReg(SimCLR):
 class BYOL(nn.Module):
     def __init__(self, channels):
         super().__init__()
-        self.trunk, self.head = convnet(channels), mlp(256, 256, 128, True)
+        self.trunk, self.head = convnet_places(channels), mlp(WIDTH, 256, 128, True)
         self.predict = mlp(128, 256, 128, True)
 
     def begin(self):
@@ -245,12 +246,11 @@ def train(method, images, epochs):
     parameters = list(model.parameters())
     if method == "byol":
         model.begin()
-    peak = RATES[method]
-    optimiser = torch.optim.SGD(parameters, peak, momentum=MOMENTUM, weight_decay=DECAY)
+    optimiser = torch.optim.Adam(parameters, RATE, weight_decay=DECAY)
     steps = max(1, math.floor(epochs * (len(images) // BATCH) + 1e-9))
     for step, x in enumerate(batches(images, steps)):
         part = step / steps
-        rate = peak * (1 + math.cos(math.pi * part)) / 2 * min(1, (step + 1) / WARMUP)
+        rate = RATE * (1 + math.cos(math.pi * part)) / 2 * min(1, (step + 1) / WARMUP)
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.zero_grad()
