@@ -41,9 +41,9 @@ EXPECTED = {
         ["update      synchronous: one gradient step for both branches: `encoder`",
          "structure   symmetric: both branches are encoder",
          "gradient    through both branches", "clusters    no", "labels      not used",
-         "negatives   from the batch", "parameters  encoder: 487008"],
+         "negatives   from the batch", "parameters  encoder: 405856"],
         {r"<b>encoder</b>": 2, r"shared weights": 1, r"<b>//</b>": 0, r"ema,": 0,
-         r"487 k parameters": 2, r"augment\.simclr": 2}),
+         r"406 k parameters": 2, r"augment\.simclr": 2}),
     "moco": (
         ["update      asynchronous: `target` follows `online` as a moving average, rate m",
          "structure   symmetric: both branches are online",
