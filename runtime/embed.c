@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static bool fail(char *error, size_t bytes, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -122,6 +123,7 @@ typedef struct Place {
     /* the path of the source, as the program has it */
     char path[COUPLET_PATH_BYTES], like[COUPLET_PATH_BYTES];
     CoupletSetting *settings;
+    CoupletField *claims;
 } Place;
 
 /* New samples are read as the source of the program: paths of its settings start where it lies, and
@@ -147,6 +149,28 @@ static bool read_alike(CoupletRequest *r, Place *place, char *error, size_t erro
     return true;
 }
 
+static bool is_of_features(const CoupletPlan *plan, const char *field) {
+    const char *name;
+    for (int i = 0; couplet_features_field(plan, i, &name); i++)
+        if (strcmp(name, field) == 0) return true;
+    return false;
+}
+
+/* Of the claims of the spec those hold that choose how the fields of the features are read, and,
+ * where `labels` is no NULL, that of the labels. */
+static bool claim_features(const CoupletSession *s, const char *labels, Place *place,
+                           CoupletRequest *out) {
+    place->claims = malloc(((size_t)out->claim_count + 1) * sizeof *place->claims);
+    int count = 0;
+    for (int i = 0; place->claims && i < out->claim_count; i++)
+        if (is_of_features(s->program->features[0], out->claim[i].name) ||
+            (labels && strcmp(labels, out->claim[i].name) == 0))
+            place->claims[count++] = out->claim[i];
+    out->claim = place->claims;
+    out->claim_count = count;
+    return place->claims != NULL;
+}
+
 static bool make_request(const CoupletSession *s, const CoupletEmbedding *what, Place *place,
                          CoupletRequest *out, char *error, size_t error_bytes) {
     const int number = s->program->evals[0].query;
@@ -162,7 +186,7 @@ static bool make_request(const CoupletSession *s, const CoupletEmbedding *what, 
     out->classes = s->classes[number];
     if (what->data && out->path && !read_alike(out, place, error, error_bytes)) return false;
     if (what->data) out->path = what->data;
-    out->claim_count = 0; /* new samples need the fields of the features alone */
+    out->unlabelled = true;
     return true;
 }
 
@@ -183,6 +207,21 @@ static bool has_fields(const CoupletPlan *plan, const CoupletTable *table, char 
     return true;
 }
 
+/* New samples need the fields of the features alone; their labels are read where they have them. */
+static bool open_claimed(const CoupletSession *s, const CoupletRequest *request, Place *place,
+                         CoupletTable *out, char *error, size_t error_bytes) {
+    const char *labels = s->program->evals[0].labels;
+    for (int with_labels = *labels != 0; with_labels >= 0; with_labels--) {
+        CoupletRequest claimed = *request;
+        free(place->claims);
+        if (!claim_features(s, with_labels ? labels : NULL, place, &claimed))
+            return fail(error, error_bytes, "out of memory");
+        if (couplet_table_open(&claimed, out, error, error_bytes)) return true;
+        if (request->claim_count == 0) break; /* nothing would be otherwise */
+    }
+    return false;
+}
+
 static bool open_table(const CoupletSession *s, const CoupletEmbedding *what, CoupletTable *out,
                        char *error, size_t error_bytes) {
     Place place = {.settings = NULL};
@@ -190,10 +229,11 @@ static bool open_table(const CoupletSession *s, const CoupletEmbedding *what, Co
     const CoupletProgram *program = s->program;
     if (program->origin) couplet_reader_modules_at(program->origin->modules);
     const bool good = make_request(s, what, &place, &request, error, error_bytes) &&
-                      couplet_table_open(&request, out, error, error_bytes) &&
+                      open_claimed(s, &request, &place, out, error, error_bytes) &&
                       has_fields(program->features[0], out, error, error_bytes) &&
                       couplet_table_load(out, &what->loading, error, error_bytes);
     free(place.settings);
+    free(place.claims);
     return good;
 }
 
@@ -318,10 +358,24 @@ static bool embed_source(CoupletSession *s, const CoupletEmbedding *what, int64_
     return good;
 }
 
+/* The features do not take the place of the samples that they are of. */
+static bool is_apart(const char *samples, const char *out, char *error, size_t error_bytes) {
+    struct stat of_samples, of_out;
+    if (!samples || stat(samples, &of_samples) != 0 || stat(out, &of_out) != 0 ||
+        of_samples.st_dev != of_out.st_dev || of_samples.st_ino != of_out.st_ino)
+        return true;
+    return fail(error, error_bytes,
+                "%s is both the samples and the file of their features; give the features another "
+                "name",
+                out);
+}
+
 bool couplet_embed(CoupletSession *s, const CoupletEmbedding *what, int64_t *count, char *error,
                    size_t error_bytes) {
     *count = 0;
     if (!s->program->feature_count || !s->program->eval_count)
         return fail(error, error_bytes, "the method has no `eval` block, and so no features");
+    if (!is_apart(what->array ? what->array : what->data, what->out, error, error_bytes))
+        return false;
     return (what->array ? embed_array : embed_source)(s, what, count, error, error_bytes);
 }

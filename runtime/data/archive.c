@@ -63,7 +63,7 @@ static bool is_plain(const char *path, struct archive_entry *entry, char *error,
 }
 
 static bool walk_members(struct archive *a, const char *path,
-                                 bool (*visit)(void *context, const CoupletMember *member), void *context,
+                         bool (*visit)(void *context, const CoupletMember *member), void *context,
                          char *error, size_t error_bytes) {
     struct archive_entry *entry;
     int status;

@@ -334,7 +334,7 @@ static bool open_videos(Clips *c, const CoupletRequest *request, CoupletTable *o
     read_settings(c, request);
     if (!couplet_listed_open(&c->videos, request, &kind, out, error, error_bytes)) return false;
     c->files = c->videos.listing;
-    c->videos.listing = (CoupletListing){.count = 0};
+    c->videos.listing = (CoupletListing){.unlabelled = request->unlabelled};
     const int32_t version = COUPLET_CLIP_VERSION;
     out->key = couplet_hash(out->key, &version, sizeof version);
     if (!group_files(c, error, error_bytes) || !add_fields(c, out, error, error_bytes))

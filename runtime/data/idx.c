@@ -380,8 +380,10 @@ static bool open_idx(const CoupletRequest *request, CoupletTable *out, char *err
     bool good = couplet_path_absolute(request->path, out->path, error, error_bytes);
     if (good) snprintf(state->path, sizeof state->path, "%s", request->path);
     if (good && *labels)
-        good = place_labels(request->path, labels, state->labels_path, error, error_bytes) &&
-               read_labels(state->labels_path, &state->labels, error, error_bytes);
+        good = place_labels(request->path, labels, state->labels_path, error, error_bytes);
+    /* new samples may lie without theirs */
+    if (good && *labels && (!request->unlabelled || access(state->labels_path, F_OK) == 0))
+        good = read_labels(state->labels_path, &state->labels, error, error_bytes);
     good = good &&
            open_samples(out, state, couplet_request_text(request, "field"), error, error_bytes);
     if (!good) free_state(state);

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", NULL};
 static const char *const unread[] = {".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
@@ -65,8 +66,10 @@ static bool open_list(const CoupletRequest *request, const char *name, Images *i
 
 static bool open_folder(const CoupletRequest *request, const char *names, Images *images,
                         CoupletTable *out, char *error, size_t error_bytes) {
-    return couplet_listing_read(&images->listing, request->path, &pictures, error, error_bytes) &&
-           couplet_listing_classes(&images->listing, &pictures, *names ? names : NULL,
+    if (!couplet_listing_read(&images->listing, request->path, &pictures, error, error_bytes))
+        return false;
+    images->listing.unlabelled = request->unlabelled;
+    return couplet_listing_classes(&images->listing, &pictures, *names ? names : NULL,
                                    &images->classes, error, error_bytes) &&
            couplet_listing_fields(&images->classes, out, error, error_bytes);
 }
@@ -104,10 +107,20 @@ static void close_images(CoupletTable *table) {
     free_images(table->state);
 }
 
+/* The file of the folder that a setting names; "" for new samples that lie without it. */
+static const char *file_of(const CoupletRequest *request, const char *setting) {
+    const char *name = couplet_request_text(request, setting);
+    char path[COUPLET_PATH_BYTES], ignored[COUPLET_PATH_BYTES + 64];
+    if (!request->unlabelled || !*name || !request->path) return name;
+    return couplet_listing_join(request->path, name, path, ignored, sizeof ignored) &&
+                   access(path, F_OK) == 0
+               ? name
+               : "";
+}
+
 static bool open_images(const CoupletRequest *request, CoupletTable *out, char *error,
                         size_t error_bytes) {
-    const char *list = couplet_request_text(request, "list"),
-               *names = couplet_request_text(request, "names");
+    const char *list = file_of(request, "list"), *names = file_of(request, "names");
     if (!couplet_images_place(request, out, error, error_bytes)) return false;
     if (*list && *names) {
         snprintf(error, error_bytes,

@@ -124,7 +124,8 @@ static Row *next_row(Corpus *c) {
 
 typedef struct Reading {
     const CoupletTable *table;
-    const Rules *rules;
+    Rules *rules;
+    bool unlabelled; /* a file without any tab has no labels, whatever the rules say */
     const char *name; /* the file's name */
     Corpus *corpus;
     const Corpus *like; /* NULL: the corpus itself has the vocabulary */
@@ -207,6 +208,7 @@ static bool read_corpus(Reading *r, const char *path) {
         return false;
     r->tokens.kind = r->rules->kind;
     r->tokens.lower = r->rules->lower;
+    if (r->unlabelled && !memchr(c->file.text, '\t', c->file.length)) r->rules->label = false;
     const char *end = c->file.text + c->file.length;
     int64_t line = 1;
     for (const char *at = c->file.text; at < end; line++) {
@@ -390,6 +392,7 @@ static bool read_files(const CoupletRequest *request, CoupletTable *t, char *err
     }
     reading->name = t->name;
     reading->corpus = &s->corpus;
+    reading->unlabelled = request->unlabelled;
     good = good && read_corpus(reading, t->path);
     free(reading);
     return good;

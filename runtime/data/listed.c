@@ -14,6 +14,7 @@ bool couplet_listed_open(CoupletListed *listed, const CoupletRequest *request,
     snprintf(table->name, sizeof table->name, "%s", request->path);
     if (!couplet_listing_read(&listed->listing, request->path, kind, error, error_bytes))
         return false;
+    listed->listing.unlabelled = request->unlabelled;
     table->held = listed->listing.count;
     table->key = couplet_listing_key(&listed->listing, COUPLET_HASH_START);
     return couplet_path_absolute(request->path, table->path, error, error_bytes);

@@ -644,14 +644,16 @@ bool couplet_listing_classes(const CoupletListing *listing, const CoupletListing
                              size_t error_bytes) {
     *out = (CoupletListedClasses){.levels = 0};
     int levels = levels_of(listing, kind, error, error_bytes);
-    if (levels < 0) return false;
+    if (levels < 0 && !listing->unlabelled) return false;
+    if (levels <= 0 && listing->unlabelled) return true;
     if (levels == 0 && names) {
         snprintf(error, error_bytes, "%s: names = \"%s\" names class folders, and there are none",
                  listing->root, names);
         return false;
     }
     if (levels == 0) return true;
-    if (!names && !each_has_files(listing, kind, error, error_bytes)) return false;
+    if (!names && !listing->unlabelled && !each_has_files(listing, kind, error, error_bytes))
+        return false;
     out->label = calloc((size_t)levels, sizeof *out->label);
     out->name = calloc((size_t)levels, sizeof *out->name);
     out->classes = calloc((size_t)levels, sizeof *out->classes);

@@ -37,6 +37,7 @@ typedef struct CoupletListing {
     int64_t count;
     CoupletListedFolder *folders; /* [folder_count], in byte order */
     int64_t folder_count;
+    bool unlabelled; /* the files need no class: where some have none, there are no classes */
 } CoupletListing;
 
 /* Classes of the files, from their folders. */

@@ -548,7 +548,7 @@ static bool fill(Shards *s, const CoupletRequest *request, CoupletTable *out, ch
         return false;
     }
     if (!couplet_images_field(out, s->size, s->grey, error, error_bytes) ||
-        !make_labels(s, &w, couplet_request_gives(request, "label"), out))
+        !make_labels(s, &w, couplet_request_gives(request, "label") && !request->unlabelled, out))
         return false;
     out->held = s->count;
     out->key = key_of(s, &w);

@@ -36,6 +36,9 @@ typedef struct CoupletRequest {
      * choice. */
     const CoupletField *claim;
     int claim_count; /* 0: the spec claims nothing */
+    /* The samples are new ones for a trained method, so they need no labels: a file that would say
+     * them may be missing, and files need lie in no class folder. */
+    bool unlabelled;
 } CoupletRequest;
 
 typedef struct CoupletTable {
