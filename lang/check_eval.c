@@ -132,11 +132,29 @@ static void compare_sources(Check *c, const DataField *field, const DataSource *
                 source_fields_text(c, query));
 }
 
+/* How the field that is missing can be named: by one that the bank has. */
+static void suggest_field(Check *c, const char *option, const DataSource *bank) {
+    const bool labels = strcmp(option, "labels") == 0;
+    const DataField *label = labels ? source_find_field(bank, "label") : NULL;
+    for (int i = 0; i < bank->field_count; i++) {
+        const DataField *field = &bank->fields[i];
+        if (labels ? !is_label(field) : !is_array(field)) continue;
+        diag_suggest(c->diag, "name it: `%s = %s.%s`", option, bank->name, field->name);
+        return;
+    }
+    if (label && label->rank == 0)
+        diag_suggest(c->diag,
+                     "labels are ints; where `label` holds whole numbers, a claim behind the "
+                     "source, `{ .., label : int }`, reads it so");
+    else
+        diag_suggest(c->diag, "no field of `%s` is %s", bank->name,
+                     labels ? "an int with a number for each sample, as labels are" : "an array");
+}
+
 static void check_eval_field(Check *c, const Expr *call, const char *option, const DataSource *bank,
                              const DataSource *query) {
     Expr *given = eval_argument(call, option);
     const DataField *field = given ? NULL : eval_field(bank, option);
-    const char *form = strcmp(option, "of") == 0 ? "of = train.image" : "labels = train.label";
     if (given) {
         field = check_named_field(c, given);
         if (!field) return;
@@ -147,7 +165,7 @@ static void check_eval_field(Check *c, const Expr *call, const char *option, con
                     "`%s` does not say which field it is %s: `%s` has %s", call->callee->name,
                     strcmp(option, "of") == 0 ? "of" : "to tell", bank->name,
                     source_fields_text(c, bank));
-        diag_suggest(c->diag, "name it: `%s`", form);
+        suggest_field(c, option, bank);
         return;
     }
     if (strcmp(option, "labels") == 0 && !is_label(field)) {
