@@ -166,9 +166,8 @@ static const char *const same_list =
     "numbered alike";
 
 /* False with a sentence where two sources number the same classes differently. */
-static bool number_alike(const CoupletTable *here, const CoupletTable *there,
-                         const CoupletField *a, const CoupletField *b, char *error,
-                         size_t error_bytes) {
+static bool number_alike(const CoupletTable *here, const CoupletTable *there, const CoupletField *a,
+                         const CoupletField *b, char *error, size_t error_bytes) {
     int64_t number, other;
     const char *name = numbered_twice(a, b, &number, &other);
     if (name)

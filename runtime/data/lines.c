@@ -125,7 +125,7 @@ static Row *next_row(Corpus *c) {
 typedef struct Reading {
     const CoupletTable *table;
     Rules *rules;
-    bool unlabelled; /* a file without any tab has no labels, whatever the rules say */
+    bool unlabelled;  /* a file without any tab has no labels, whatever the rules say */
     const char *name; /* the file's name */
     Corpus *corpus;
     const Corpus *like; /* NULL: the corpus itself has the vocabulary */

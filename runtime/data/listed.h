@@ -16,8 +16,8 @@ typedef struct CoupletListed {
 bool couplet_listed_open(CoupletListed *listed, const CoupletRequest *request,
                          const CoupletListingKind *kind, CoupletTable *table, char *error,
                          size_t error_bytes);
-/* Adds the fields of the classes, behind those that the table has, and mixes the labels into its key:
- * which number a folder has may change with this program. */
+/* Adds the fields of the classes, behind those that the table has, and mixes the labels into its
+ * key: which number a folder has may change with this program. */
 bool couplet_listed_labels(CoupletListed *listed, const CoupletListingKind *kind,
                            CoupletTable *table, char *error, size_t error_bytes);
 /* Writes the labels of a row to where its fields go. */
