@@ -280,10 +280,10 @@ static void add_settings(Completion *c) {
 }
 
 static void add_evaluations(Completion *c) {
-    add(c, "knn", ITEM_FUNCTION, "knn(features = .., bank = .., query = ..)",
-        "the share of samples whose nearest neighbours say their label");
-    add(c, "linear", ITEM_FUNCTION, "linear(features = .., bank = .., query = ..)",
-        "the share of samples that a linear classifier on the features gets right");
+#define EVALUATION(name, meaning)                                                                  \
+    add(c, #name, ITEM_FUNCTION, #name "(features = .., bank = .., query = ..)", meaning);
+#include "lang/evaluations.def"
+#undef EVALUATION
 }
 
 static void add_evaluation_options(Completion *c, const char *evaluation) {

@@ -456,8 +456,10 @@ static void say_call(Hover *h, const CursorScope *scope, const char *word) {
                                                        : "the path of the data");
     const OpenBracket *open = scope->open.count ? &scope->open.items[scope->open.count - 1] : NULL;
     if (!open || strcmp(open->word, "eval") != 0) return;
-    if (strcmp(word, "knn") == 0) say(h, "the labels of the nearest features vote");
-    if (strcmp(word, "linear") == 0) say(h, "a linear classifier is trained on the features");
+#define EVALUATION(name, meaning)                                                                  \
+    if (strcmp(word, #name) == 0) say(h, meaning);
+#include "lang/evaluations.def"
+#undef EVALUATION
 }
 
 static void say_word(Hover *h, int at, int begin, int end) {

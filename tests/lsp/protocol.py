@@ -4,6 +4,7 @@ message makes it fall. PART is a function of this file; without one, all are run
 
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -17,6 +18,10 @@ import command
 check = command.Checks()
 folder = tempfile.mkdtemp()
 CACHE = {"COUPLET_CACHE": os.path.join(folder, "cache")}
+
+# The evaluations of the table.
+with open(os.path.join(root, "lang/evals.def")) as table:
+    EVALUATIONS = set(re.findall(r"^EVAL_OPTION\((\w+),", table.read(), re.MULTILINE))
 
 SPEC = """# A method of two lines, with signs of 1, 2 and 4 bytes: \u00e9 \u2212 \U0001d6fc.
 use nn, losses, optim
@@ -234,6 +239,7 @@ def completions():
         ("use ", {"nn", "augment"}, {"exp"}),
         ("let q = near(za, zb, ", {"scale", "za"}, {"let"}),
         ("train { epochs 2, ", {"batch", "optimiser"}, {"let"}),
+        ("eval { ", EVALUATIONS, {"k"}),
         ("eval { linear(", {"features", "bank", "decay"}, {"k"}),
         ("# an ", set(), {"let", "za"}),
         ('data x = data.images("l', set(), {"let", "za"}),
