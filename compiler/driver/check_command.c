@@ -94,19 +94,28 @@ static bool fits_options(const Options *o, bool trains) {
         return false;
     }
     if (!o->fn && o->sizes.count == 0) return true;
-    if (!o->memory)
-        report(CODE_SETTING, "--fn and --size say which function's memory is meant, and go with "
-                             "--memory");
+    const bool reports = o->memory || o->numerics;
+    if (!reports)
+        report(CODE_SETTING, "--fn and --size say which function is meant, and go with --memory or "
+                             "--numerics");
     else if (trains)
         report(CODE_SETTING,
                "--fn and --size are for a file of functions; `%s` trains a method, and "
-               "--memory is about its step",
+               "--memory and --numerics are about its step",
                o->file);
-    return o->memory && !trains;
+    return reports && !trains;
 }
 
 static bool gives_a_number(const Stmt *s) {
     return s->kind == STMT_FN && s->result && s->result->kind == KIND_REAL && s->result->rank == 0;
+}
+
+static bool report_function(Arena *arena, const Options *o, const char *name, Graph *g) {
+    if (o->numerics) {
+        printf("%s:\n", name);
+        print_numerics(g, stdout);
+    }
+    return !o->memory || memory_report_function(arena, name, g, stdout);
 }
 
 /* Reports on a file without a loss: on its functions that give a number, or on the one of --fn,
@@ -128,11 +137,11 @@ static bool report_functions(Arena *arena, Diag *diag, const Options *o, const M
         if (!arrays_read(&arrays, o) || !arrays_make_up(&arrays, s, o)) return false;
         Graph *g =
             compile_function(arena, diag, method, s->name, arrays.inputs, arrays.count, &lower);
-        good &= g && memory_report_function(arena, s->name, g, stdout);
+        good &= g && report_function(arena, o, s->name, g);
     }
     if (!any && o->fn)
         report(CODE_NOTHING_TO_DO,
-               "`%s` gives no number, so it has no gradient whose memory could be said", o->fn);
+               "`%s` gives no number, so it has no gradient that could be reported on", o->fn);
     return good && (any || !o->fn);
 }
 
@@ -148,8 +157,8 @@ static bool report_checked(Arena *arena, Diag *diag, const Options *o, Method *m
         print_numerics(program->phases.items[i].train, stdout);
     if (program && o->passes) print_passes(arena, program, &log);
     if (program) print_placements(arena, o->print_after, program);
-    if (!o->memory) return true;
-    if (program) return report_memory(arena, method, program, o->memory_bytes);
+    if (program) return !o->memory || report_memory(arena, method, program, o->memory_bytes);
+    if (!o->memory && !o->numerics) return true;
     return !sound || report_functions(arena, diag, o, method);
 }
 

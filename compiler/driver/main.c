@@ -27,8 +27,8 @@ static const Command commands[] = {
      "overflow nor lose digits.\n"
      "    --memory says what a step and its loss allocate and which arrays of pairs are stored, "
      "and why; with a size, what becomes of them within it. Of a\n"
-     "    file without a loss it says so of each function (or of --fn NAME), on arrays as large as "
-     "--size N=4096,D=128 says."},
+     "    file without a loss both say so of each function (or of --fn NAME), on arrays as large "
+     "as --size N=4096,D=128 says."},
     {"grad", grad_command,
      "couplet grad FILE --fn NAME --in z=z.npy [--in w=both.npz ...] [--set tau=0.1] [--out DIR] "
      "[--device cpu|opencl[:n]|reference]\n"

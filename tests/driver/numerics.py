@@ -2,6 +2,7 @@
 """numerics.py COUPLET ROOT: couplet check --numerics says which formulas got another form, and
 where a range is proved."""
 import os
+import re
 import sys
 import tempfile
 
@@ -45,6 +46,15 @@ train { epochs 1, batch 32, optimiser optim.sgd(lr = 0.1) }
 with tempfile.TemporaryDirectory() as folder:
     spec = command.write(f"{folder}/transformer.cpl", TRANSFORMER)
     done = command.run(couplet, "check", spec, "--numerics")
+    # A file of functions: each that gives a number, or the one of --fn.
+    functions = command.write(f"{folder}/functions.cpl",
+                              "fn soft(x[N]) = log(sum[i] exp(x[i]))\n"
+                              "fn plain(x[N]) = sum[i] x[i]\n")
+    said = command.run(couplet, "check", functions, "--numerics")
+    check(said.returncode == 0 and re.search(r"soft:\n.*functions.cpl:1: .*\nplain:\nno formula",
+                                             said.stdout), "functions", said.stdout + said.stderr)
+    said = command.run(couplet, "check", functions, "--numerics", "--fn", "plain")
+    check(said.stdout == "plain:\nno formula needed another form\n", "one of them", said.stdout)
     good = done.returncode == 0 and "quotient" not in done.stdout and "softplus" in done.stdout
     check(good, "a transformer is not taken apart for a loss", done.stdout + done.stderr)
 check.finish()
