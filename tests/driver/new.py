@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """new.py COUPLET ROOT: `couplet new`: a project for each kind of data, which checks, is laid out
 as `fmt` has it, and trains a few steps; and what is refused."""
+import glob
 import math
 import os
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -58,6 +60,19 @@ def mesh(path, number):
         file.write("f 1 2 4 3\nf 5 6 8 7\nf 1 2 6 5\n")
 
 
+def videos(folder):
+    """Two kinds of motion, in one call of ffmpeg."""
+    filters, outputs = [], []
+    for kind, where in (("across", "X"), ("down", "Y")):
+        os.makedirs(f"{folder}/{kind}")
+        for i in range(15):
+            filters.append(f"nullsrc=s=32x32:r=25,geq=lum='if(lt(mod({where}-N,{8 + i % 4}),4),"
+                           f"220,40)':cb=128:cr=128,trim=end_frame=20[{kind}{i}]")
+            outputs += ["-map", f"[{kind}{i}]", "-pix_fmt", "yuv420p", f"{folder}/{kind}/{i}.mp4"]
+    return subprocess.run(["ffmpeg", "-loglevel", "error", "-filter_complex", ";".join(filters),
+                           *outputs], capture_output=True, text=True)
+
+
 def make_data(top):
     folders(f"{top}/pictures", lambda path, n: picture(path, 32, (60 + 120 * n, 90, 120)), ".png")
     for part in ("train", "test"):
@@ -91,6 +106,11 @@ with tempfile.TemporaryDirectory() as folder:
                               text=True)
 
     make_data(folder)
+    modules = os.path.join(os.path.dirname(os.path.abspath(couplet)), "runtime")
+    if shutil.which("ffmpeg") and glob.glob(f"{modules}/libcouplet_clips.so"):
+        made = videos(f"{folder}/videos")
+        check(made.returncode == 0, "ffmpeg makes videos", made.stderr)
+        KINDS["videos"] = ("data.clips", "nn.convnet3d", "knn(")
     for kind, words in KINDS.items():
         name = "of_" + kind.split(".")[0]
         done = run("new", name, "--data", kind)
