@@ -206,7 +206,9 @@ bool couplet_trainer_open_watch(Trainer *t) {
     }
     if (o->stop_early && t->program->stage_count) {
         snprintf(t->error, t->error_bytes,
-                 "--stop-early: the method has stages, of which each has its own end");
+                 "--stop-early: the stages of the method end with their own `epochs`, and one that "
+                 "ended early would begin the next one sooner than the spec says; --best keeps the "
+                 "best checkpoint of them all");
         t->refused = true;
         return false;
     }
