@@ -114,6 +114,9 @@ typedef struct Finder {
     double lowest;
     int64_t count;
     bool rose; /* ended by a loss far above the least */
+    /* The rate that the hyper is a factor of; NULL: it is a factor of none. */
+    const char *rate;
+    double highest; /* what the rate reaches in the run for a hyper of 1 */
 } Finder;
 
 /* The weight that the smoothed loss keeps of its past, and how far above the least the test ends,
@@ -124,10 +127,57 @@ static double value_at(const Finder *f, int64_t step) {
     return span_at(&f->span, f->steps > 1 ? (double)step / (double)(f->steps - 1) : 0);
 }
 
+static int64_t steps_of(const CoupletSession *s) {
+    return s->stage_steps ? s->stage_steps : s->total_steps;
+}
+
+/* The rate at a step of a run of so many, for a value of the hyper. */
+static double rate_at(const Finder *f, const CoupletSession *s, double value, int64_t step,
+                      int64_t steps) {
+    const CoupletProgram *p = s->program;
+    CoupletHyper *numbers = calloc((size_t)p->hyper_count + 3, sizeof *numbers);
+    const struct {
+        const char *name;
+        int64_t value;
+    } clocks[] = {{"step", step}, {"steps", steps}, {"epoch", 0}};
+    int count = p->hyper_count;
+    if (!numbers) return NAN;
+    for (int i = 0; i < count; i++)
+        numbers[i] = (CoupletHyper){.name = p->hypers[i].name,
+                                    .value = i == f->hyper ? value : p->hypers[i].value};
+    for (int i = 0; i < 3; i++)
+        numbers[count++] = (CoupletHyper){.name = clocks[i].name, .value = (double)clocks[i].value};
+    const double rate = couplet_range_value(f->rate, numbers, count);
+    free(numbers);
+    return rate;
+}
+
+/* Looks for the rate, and for the highest that it reaches: a schedule that begins with a warm-up
+ * would hide the values of the first steps. */
+static void find_rate(Finder *f, const CoupletSession *s) {
+    enum { PLACES = 1000 };
+    const CoupletPhase *phase = &s->program->phases[0];
+    const int64_t steps = steps_of(s);
+    for (int i = 0; i < phase->rate_count && !f->rate; i++) {
+        f->rate = phase->rates[i].formula;
+        const double one = rate_at(f, s, 1, steps / 2, steps),
+                     two = rate_at(f, s, 2, steps / 2, steps);
+        if (!(one > 0) || fabs(two - 2 * one) > 1e-9 * two) f->rate = NULL;
+    }
+    for (int i = 0; f->rate && i <= PLACES; i++)
+        f->highest = fmax(f->highest, rate_at(f, s, 1, steps * i / PLACES, steps));
+}
+
 static void set_value(void *context, CoupletSession *session, int64_t step) {
-    const Finder *f = context;
+    Finder *f = context;
+    double value = value_at(f, step);
+    if (step == 0) find_rate(f, session);
     session->total_steps = COUPLET_MOST_STEPS; /* schedules stay where they begin */
-    session->hyper_reals[f->hyper] = (float)value_at(f, step);
+    if (f->rate) {
+        const double now = rate_at(f, session, 1, step, steps_of(session));
+        if (now > 0) value *= f->highest / now;
+    }
+    session->hyper_reals[f->hyper] = (float)value;
 }
 
 static bool take_loss(void *context, int64_t step, float loss) {

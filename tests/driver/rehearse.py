@@ -80,6 +80,18 @@ with tempfile.TemporaryDirectory() as folder:
     check(again.stdout.split("\n")[1:] == done.stdout.split("\n")[1:], "twice the same",
           again.stdout + again.stderr)
     check(listing() == before, "it leaves nothing", listing())
+    # Of a schedule the highest rate counts: a warm-up hides nothing.
+    for schedule in ("lr * min(1, (step + 1) / 40)", "anneal.one_cycle(lr)"):
+        text = SPEC.replace("lr = lr", "lr = " + schedule)
+        text = text.replace("use augment", "use anneal, augment")
+        warm = command.write(folder + "/warm.cpl", text)
+        warm = command.run(couplet, "find", "lr", warm, "--data", data, "--range", "1e-4..1000",
+                           "--steps", 120)
+        same = re.findall(r"^ +([0-9.e+-]+) +([0-9.e+-]+) +([0-9.e+-]+)$", warm.stdout,
+                          re.MULTILINE)
+        off = max((abs(float(a[1]) / float(b[1]) - 1) for a, b in zip(same[:8], rows)), default=1)
+        check(off < 0.01, f"the highest rate of {schedule}", (rows, same, warm.stderr))
+        os.unlink(folder + "/warm.cpl")
     flat = command.run(couplet, "find", "lr", spec, "--data", data, "--range", "1e-9..1e-8")
     check("no value of `lr` is suggested" in flat.stdout, "nothing is found where nothing falls",
           flat.stdout)
