@@ -23,6 +23,7 @@ data train = data.fashion_mnist("train")
 train { epochs 1, batch 4, optimiser %s }
 """
 SMALL = "let v[n, c, i < 8, j < 8] = train.image[n, c, 3*i + 1, 3*j + 1]\n"
+LARGER = "let v[n, c, i < 12, j < 12] = train.image[n, c, 2*i + 2, 2*j + 2]\n"
 SEQUENCE = "let v[n, c < 2, t < 40] = train.image[n, 0, c + 9, t mod 28] + 0.1 * t\n"
 TOKENS = "let v[n, t < 9, d < 4] = train.image[n, 0, 2*t + 1, 3*d + 8]\n"
 CODES = "let v[n, t < 6] = floor(4.99 * train.image[n, 0, 14, 2*t + 8])\n"
@@ -103,7 +104,7 @@ def candidates():
         indices = ["n, d", "n, t, d", "n, c, i, j", "n, c, t, i, j"]
         losses = [f"param q = 0.5\nloss mean[{i}] q * cos(real({i[3:].replace(', ', ' + 2*')})) * "
                   f"o[{i}]^2" for i in indices]
-        views = (SMALL, FLAT, SEQUENCE, TOKENS, CODES, WAVE, CLIP, MAPS)
+        views = (SMALL, FLAT, SEQUENCE, TOKENS, CODES, WAVE, CLIP, MAPS, LARGER)
         yield "nn." + name, [METHOD % (net + view + "let o = f(v)\n" + loss, SGD) for view in views
                              for loss in losses]
     for name, given in random_augmentations():
