@@ -62,7 +62,11 @@ bool couplet_trainer_hear_signals(Trainer *t) {
 }
 
 void couplet_trainer_end_ranks(Trainer *t, bool good) {
-    if (!good && *t->error && t->group->ranks > 1) couplet_group_fail(t->group, t->error);
+    if (good || t->group->ranks == 1) return;
+    if (*t->group->fault)
+        lost(t); /* whatever the failure of others led to here */
+    else if (*t->error)
+        couplet_group_fail(t->group, t->error);
 }
 
 /* All ranks know the worst difference: false with the sentence about it. */
