@@ -44,6 +44,7 @@ PREFIXES = {
     "compiler/library": "couplet formula library",
     "compiler/lower": "call draw frame function let load lower method net site stage state trail",
     "compiler/lsp": "analysis answer document lsp name",
+    "compiler/onnx": "onnx",
     "compiler/opencl": "fold frame mask opencl write",
     "compiler/passes": "bound chunk derivative log logs pass rewrite shift solver stream zeros",
     "compiler/page": "chart html page projection",
