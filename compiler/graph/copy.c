@@ -25,8 +25,6 @@ static GNode *node_of(Copy *c, GNode *node) {
     if (!*copy) {
         *copy = arena_new_of(c->arena, GNode);
         **copy = *node;
-        (*copy)->mark = 0;
-        (*copy)->aux = NULL;
         array_push(c->arena, &c->made, *copy);
     }
     return *copy;

@@ -3,6 +3,7 @@
  * twice, are computed once. */
 #include "compiler/graph/graph.h"
 
+#include "compiler/graph/node_set.h"
 #include "compiler/graph/private.h"
 #include "compiler/graph/visit.h"
 
@@ -391,6 +392,7 @@ void graph_output(Graph *g, const char *name, GNode *node) {
 
 typedef struct Walk {
     Graph *g;
+    NodeSet *reached;
     ARRAY(GNode *) order;
     ExprMap met; /* of the expressions of all nodes */
 } Walk;
@@ -403,8 +405,7 @@ static VisitStep visit_read(void *context, const GExpr *e) {
 }
 
 static void visit_node(Walk *w, GNode *node) {
-    if (!node || node->mark) return;
-    node->mark = 1;
+    if (!node || !node_set_add(w->reached, node)) return;
     visit_node(w, node->operand);
     for (int i = 0; i < node->operand_count; i++)
         visit_node(w, node->operands[i]);
@@ -414,13 +415,12 @@ static void visit_node(Walk *w, GNode *node) {
     array_push(w->g->arena, &w->order, node);
 }
 
-/* Marks what the first nodes, an output or a commit reach, and lists it in topological order. */
-static void walk_reached(Graph *g, Walk *w, GNode *const *first, int count) {
+/* Finds what the first nodes, an output or a commit reach, and lists it in topological order. */
+static void walk_reached(Graph *g, Walk *w, NodeSet *reached, GNode *const *first, int count) {
     memset(w, 0, sizeof *w);
     w->g = g;
+    w->reached = reached;
     expr_map_open(&w->met);
-    for (int i = 0; i < g->nodes.count; i++)
-        g->nodes.items[i]->mark = 0;
     for (int i = 0; i < count; i++)
         visit_node(w, first[i]);
     for (int i = 0; i < g->outputs.count; i++)
@@ -452,9 +452,13 @@ int64_t graph_element_count(const GNode *n) {
     return count;
 }
 
-void graph_mark_reached(Graph *g) {
+void graph_add_reached(Graph *g, NodeSet *reached) {
     Walk w;
-    walk_reached(g, &w, NULL, 0);
+    walk_reached(g, &w, reached, NULL, 0);
+}
+
+uint32_t graph_node_ids(const Graph *g) {
+    return g->tables->last_node + 1;
 }
 
 void graph_prune(Graph *g) {
@@ -463,7 +467,10 @@ void graph_prune(Graph *g) {
 
 void graph_arrange(Graph *g, GNode *const *first, int count) {
     Walk w;
-    walk_reached(g, &w, first, count);
+    NodeSet reached;
+    node_set_open(&reached, g);
+    walk_reached(g, &w, &reached, first, count);
+    node_set_close(&reached);
     /* What was dropped must not be found again by graph_compute. */
     GraphTables *t = g->tables;
     t->compute_count = 0;
@@ -474,7 +481,6 @@ void graph_arrange(Graph *g, GNode *const *first, int count) {
     g->nodes.capacity = w.order.capacity;
     for (int i = 0; i < g->nodes.count; i++) {
         GNode *node = g->nodes.items[i];
-        node->mark = 0;
         if (node->kind != GN_COMPUTE) continue;
         grow_table(g, &t->computes, &t->compute_capacity, t->compute_count);
         const uint64_t hash = node_hash(node);

@@ -142,9 +142,8 @@ struct GNode {
     GNode *operand;
     /* const */
     const double *data; /* reals, or ints and truth values as whole numbers */
-    /* scratch of the pass at work; it has no meaning between passes */
-    int mark;
-    void *aux;
+    int mark;  /* the number of its buffer in a plan (plan.c), and in explanations of faults */
+    void *aux; /* the entries of a table that a plan adds to the graph (schedule.c) */
 };
 
 /* The way in which a commit renews a state. PUSH writes the rows of the value at the head of the
@@ -377,8 +376,11 @@ void graph_arrange(Graph *g, GNode *const *first, int count);
 /* True if the node is an array of the step's samples with a row for each: "train.image" and
  * "train.label", and not "train.all.image" (runtime/abi.h). */
 bool graph_is_batch(const GNode *node);
-/* Sets `mark` of the nodes that an output or a commit reaches to 1, and of all others to 0. */
-void graph_mark_reached(Graph *g);
+/* Adds to the set the nodes that an output or a commit reaches (node_set.h). */
+struct NodeSet;
+void graph_add_reached(Graph *g, struct NodeSet *reached);
+/* One more than the largest id of a node. */
+uint32_t graph_node_ids(const Graph *g);
 /* The extent of an index of a compute node. The axes of its result come first, then the reduced
  * ones. */
 int64_t graph_extent(const GNode *n, int index);

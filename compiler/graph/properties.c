@@ -1,6 +1,7 @@
 /* A check for each row of properties.def: it returns a node that is in the way, or NULL. The graph
  * is one that graph_verify accepts. */
 #include "compiler/graph/properties.h"
+#include "compiler/graph/node_set.h"
 
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/visit.h"
@@ -63,11 +64,12 @@ static const GNode *check_no_copies(Graph *g) {
 
 static const GNode *check_live(Graph *g) {
     const GNode *dead = NULL;
-    graph_mark_reached(g);
-    for (int i = 0; i < g->nodes.count; i++) {
-        if (!g->nodes.items[i]->mark && !dead) dead = g->nodes.items[i];
-        g->nodes.items[i]->mark = 0;
-    }
+    NodeSet reached;
+    node_set_open(&reached, g);
+    graph_add_reached(g, &reached);
+    for (int i = 0; i < g->nodes.count && !dead; i++)
+        if (!node_set_holds(&reached, g->nodes.items[i])) dead = g->nodes.items[i];
+    node_set_close(&reached);
     return dead;
 }
 

@@ -6,6 +6,7 @@
  * formula says the same of every sample, so a few are tried: the first ones, one in the middle,
  * the last one. */
 #include "compiler/graph/samples.h"
+#include "compiler/graph/node_set.h"
 
 #include "compiler/graph/loads.h"
 
@@ -152,18 +153,18 @@ static int64_t count_samples(const Graph *g) {
 }
 
 const GNode *graph_mixing(Graph *g) {
-    uint32_t ids = 0;
     const GNode *found = NULL;
     const int count = g->nodes.count;
-    for (int i = 0; i < count; i++)
-        if (g->nodes.items[i]->id >= ids) ids = g->nodes.items[i]->id + 1;
     Mixing m = {g, arena_new(), count_samples(g), NULL};
-    m.of = arena_array(m.scratch, Place, ids + 1);
-    graph_mark_reached(g);
+    m.of = arena_array(m.scratch, Place, graph_node_ids(g));
+    NodeSet reached;
+    node_set_open(&reached, g);
+    graph_add_reached(g, &reached);
     for (int i = 0; i < count && m.rows && !found; i++) {
         const GNode *n = g->nodes.items[i];
-        if (n->mark && !place(&m, n, &m.of[n->id])) found = n;
+        if (node_set_holds(&reached, n) && !place(&m, n, &m.of[n->id])) found = n;
     }
+    node_set_close(&reached);
     arena_free(m.scratch);
     return found;
 }

@@ -1,5 +1,6 @@
 /* Checks what must hold of every graph, after every pass, and of every text that graph_read
  * takes. */
+#include "compiler/graph/node_set.h"
 #include "compiler/graph/private.h"
 #include "compiler/graph/visit.h"
 
@@ -8,6 +9,7 @@
 typedef struct Verify {
     const Graph *g;
     const GNode *node;
+    NodeSet before;  /* the nodes that come before the one at hand */
     ExprMap checked; /* the largest index in each part that was checked */
     char *sentence;
     size_t size;
@@ -51,7 +53,8 @@ static int taken_types(GOp op) {
 
 static bool check_load(Verify *v, const GExpr *e) {
     int rank = e->tensor->rank;
-    if (e->tensor->mark != 1) return wrong(v, "reads a node that does not come before it");
+    if (!node_set_holds(&v->before, e->tensor))
+        return wrong(v, "reads a node that does not come before it");
     if (e->arg_count != rank + (e->has_else ? 1 : 0))
         return wrong(v, "reads with a wrong number of indices");
     for (int i = 0; i < rank; i++)
@@ -141,7 +144,7 @@ static bool check_call(Verify *v, const GNode *n) {
     int batch = n->rank - row->result_axes;
     for (int i = 0; i < n->operand_count; i++) {
         const GNode *operand = n->operands[i];
-        if (operand->mark != 1 || operand->type != GT_REAL)
+        if (!node_set_holds(&v->before, operand) || operand->type != GT_REAL)
             return wrong(v, "calls with an array that is not real, or does not come before it");
         if (operand->rank != batch + row->operand_axes[i])
             return wrong(v, "calls with an array of a wrong number of axes");
@@ -172,7 +175,7 @@ static bool check_node(Verify *v, const GNode *n) {
     v->node = n;
     for (int i = 0; i < n->rank; i++)
         if (n->shape[i] < 1) return wrong(v, "has an empty axis");
-    if (n->operand && n->operand->mark != 1)
+    if (n->operand && !node_set_holds(&v->before, n->operand))
         return wrong(v, "reads a node that does not come before it");
     if (n->kind == GN_TOPK) return check_topk(v, n);
     if (n->kind == GN_CALL) return check_call(v, n);
@@ -191,7 +194,7 @@ static bool same_rows(const GNode *a, const GNode *b) {
 static bool check_commit(Verify *v, const GCommit *c) {
     v->node = c->state;
     if (c->state->kind != GN_STATE) return wrong(v, "is renewed and no state");
-    if (c->value->mark != 1 || (c->rows && c->rows->mark != 1))
+    if (!node_set_holds(&v->before, c->value) || (c->rows && !node_set_holds(&v->before, c->rows)))
         return wrong(v, "is renewed by a node that is not in the graph");
     if (!same_rows(c->state, c->value)) return wrong(v, "is renewed by an array of another shape");
     switch (c->kind) {
@@ -214,11 +217,12 @@ static bool check_graph(Verify *v) {
     const Graph *g = v->g;
     for (int i = 0; i < g->nodes.count; i++) {
         if (!check_node(v, g->nodes.items[i])) return false;
-        g->nodes.items[i]->mark = 1;
+        node_set_add(&v->before, g->nodes.items[i]);
     }
     for (int i = 0; i < g->outputs.count; i++) {
         v->node = g->outputs.items[i].node;
-        if (v->node->mark != 1) return wrong(v, "is an output and not in the graph");
+        if (!node_set_holds(&v->before, v->node))
+            return wrong(v, "is an output and not in the graph");
     }
     for (int i = 0; i < g->commits.count; i++)
         if (!check_commit(v, &g->commits.items[i])) return false;
@@ -227,12 +231,10 @@ static bool check_graph(Verify *v) {
 
 const char *graph_verify(const Graph *g) {
     Verify v = {.g = g, .sentence = arena_alloc(g->arena, 512), .size = 512};
-    for (int i = 0; i < g->nodes.count; i++)
-        g->nodes.items[i]->mark = 0;
+    node_set_open(&v.before, g);
     expr_map_open(&v.checked);
     bool good = check_graph(&v);
     expr_map_close(&v.checked);
-    for (int i = 0; i < g->nodes.count; i++)
-        g->nodes.items[i]->mark = 0;
+    node_set_close(&v.before);
     return good ? NULL : v.sentence;
 }

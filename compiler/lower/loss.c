@@ -1,10 +1,12 @@
 /* Which formulas are the loss's: those between it and what the networks give. Spans survive every
  * pass and go with each gradient, so a kernel belongs to the loss when its span does. */
+#include "compiler/graph/node_set.h"
 #include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"
 
 typedef struct LossWalk {
     Lower *l;
+    NodeSet seen;
     ExprMap met; /* of the expressions of all formulas */
 } LossWalk;
 
@@ -23,8 +25,7 @@ static void add_span(LossWalk *w, Span span) {
 }
 
 static void visit_node(LossWalk *w, GNode *node) {
-    if (!node || node->mark) return;
-    node->mark = 1;
+    if (!node || !node_set_add(&w->seen, node)) return;
     for (int i = 0; i < w->l->applied.count; i++)
         if (w->l->applied.items[i] == node) return;
     if (node->kind != GN_COMPUTE && node->kind != GN_TOPK && node->kind != GN_CALL &&
@@ -41,11 +42,9 @@ static void visit_node(LossWalk *w, GNode *node) {
 
 void lower_note_loss_formulas(Lower *l, GNode *loss) {
     LossWalk w = {.l = l};
-    for (int i = 0; i < l->g->nodes.count; i++)
-        l->g->nodes.items[i]->mark = 0;
+    node_set_open(&w.seen, l->g);
     expr_map_open(&w.met);
     visit_node(&w, loss);
     expr_map_close(&w.met);
-    for (int i = 0; i < l->g->nodes.count; i++)
-        l->g->nodes.items[i]->mark = 0;
+    node_set_close(&w.seen);
 }

@@ -1,3 +1,5 @@
+/* From a graph to a model of ONNX, node by node: each kind of node has its way. */
+#include "compiler/graph/node_set.h"
 #include "compiler/onnx/internal.h"
 
 #include <string.h>
@@ -221,16 +223,16 @@ static const char *place_of(Arena *arena, Span span) {
 bool onnx_add_graph(OnnxModel *model, Arena *arena, Diag *diag, Graph *g, const char *name,
                     const OnnxRequest *request) {
     Onnx o = {.m = model, .arena = arena, .diag = diag, .g = g, .request = request};
-    uint32_t ids = 0;
-    for (int i = 0; i < g->nodes.count; i++)
-        if (g->nodes.items[i]->id >= ids) ids = g->nodes.items[i]->id + 1;
-    o.tensors = arena_array(arena, Tensor, ids + 1);
-    graph_mark_reached(g);
+    o.tensors = arena_array(arena, Tensor, graph_node_ids(g));
+    NodeSet reached;
+    node_set_open(&reached, g);
+    graph_add_reached(g, &reached);
     for (int i = 0; i < g->nodes.count && !o.failed; i++) {
         const GNode *n = g->nodes.items[i];
         onnx_model_place(model, place_of(arena, n->span));
-        if (n->mark) add_node(&o, n);
+        if (node_set_holds(&reached, n)) add_node(&o, n);
     }
+    node_set_close(&reached);
     onnx_model_place(model, NULL);
     if (!o.failed) add_output(&o, g->outputs.items[0].node, name);
     return !o.failed;

@@ -25,6 +25,9 @@ typedef struct Pass {
     Graph *g;
     Adjoint *of; /* by position in the node list at the start */
     int count;
+    /* By id: one more than the position, or 0. Nodes of the gradient have larger ids. */
+    int *places;
+    uint32_t ids;
 } Pass;
 
 /* ---- one node -------------------------------------------------------------------------------- */
@@ -49,7 +52,7 @@ static RealLoads real_loads(Graph *g, const GExpr *e) {
 }
 
 static int position_of(const Pass *p, const GNode *node) {
-    return node->mark > 0 && node->mark <= p->count ? node->mark - 1 : -1;
+    return node->id < p->ids ? p->places[node->id] - 1 : -1;
 }
 
 static const GExpr *flat_position(Graph *g, const ComputeSpec *y) {
@@ -331,12 +334,13 @@ static VisitStep is_needed_read(void *context, const GExpr *e) {
 }
 
 void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNode **grads) {
-    Pass pass = {g, NULL, g->nodes.count};
+    Pass pass = {.g = g, .count = g->nodes.count, .ids = graph_node_ids(g)};
     pass.of = arena_array(g->arena, Adjoint, g->nodes.count + 1);
+    pass.places = arena_array(g->arena, int, pass.ids);
     GNode **nodes = arena_array(g->arena, GNode *, g->nodes.count + 1);
     for (int i = 0; i < pass.count; i++) {
         nodes[i] = g->nodes.items[i];
-        nodes[i]->mark = i + 1;
+        pass.places[nodes[i]->id] = i + 1;
     }
     for (int i = 0; i < count; i++) {
         int at = position_of(&pass, wrt[i]);
@@ -370,6 +374,4 @@ void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNo
         int at = position_of(&pass, wrt[i]);
         grads[i] = at >= 0 && pass.of[at].parts.count ? pass.of[at].parts.items[0] : NULL;
     }
-    for (int i = 0; i < g->nodes.count; i++)
-        g->nodes.items[i]->mark = 0;
 }

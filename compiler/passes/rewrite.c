@@ -1,9 +1,9 @@
 /* Makes the nodes of a graph anew, in order, with their expressions rewritten and their operands
  * replaced.
  *
- * Nodes are never changed, since equal nodes are shared: a rewritten node is another node. `aux`
- * of an old one points to the new one meanwhile. The list of nodes grows while the walk runs, so
- * it goes over as many nodes as there were at the start; old ones stay until a prune. */
+ * Nodes are never changed, since equal nodes are shared: a rewritten node is another node. A table
+ * by id leads from the old one to the new one meanwhile. The list of nodes grows while the walk
+ * runs, so it goes over as many nodes as there were at the start; old ones stay until a prune. */
 #include "compiler/passes/rewrite.h"
 
 typedef struct Rewrite {
@@ -11,16 +11,18 @@ typedef struct Rewrite {
     void *context;
     NodeVisit then;
     bool drop_stops;
+    GNode **made; /* by id of an old node; NULL: it was not reached yet */
+    uint32_t ids;
 } Rewrite;
 
-static GNode *now(GNode *node) {
-    return node->aux ? node->aux : node;
+static GNode *now(const Rewrite *r, GNode *node) {
+    return node->id < r->ids && r->made[node->id] ? r->made[node->id] : node;
 }
 
 static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     const Rewrite *r = context;
-    if (e->op == G_LOAD && now(e->tensor) != e->tensor)
-        return gx_load(g, now(e->tensor), e->tensor->rank, e->args,
+    if (e->op == G_LOAD && now(r, e->tensor) != e->tensor)
+        return gx_load(g, now(r, e->tensor), e->tensor->rank, e->args,
                        e->has_else ? e->args[e->arg_count - 1] : NULL);
     return r->visit ? r->visit(r->context, g, e) : e;
 }
@@ -50,12 +52,11 @@ GNode *rewrite_node(Graph *g, GNode *node, NodeMap current, GVisit visit, void *
 }
 
 static GNode *renewed(void *context, GNode *node) {
-    (void)context;
-    return now(node);
+    return now(context, node);
 }
 
 static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
-    GNode *operand = node->operand ? now(node->operand) : NULL;
+    GNode *operand = node->operand ? now(r, node->operand) : NULL;
     if (node->kind == GN_STOP && r->drop_stops) return operand;
     if (node->kind == GN_STOP)
         return operand == node->operand ? node : graph_stop(g, operand, node->span);
@@ -78,23 +79,21 @@ void rewrite_ends(Graph *g, NodeMap current, void *context) {
 static void rewrite_all(Graph *g, Rewrite *r) {
     int count = g->nodes.count;
     GNode **nodes = arena_array(g->arena, GNode *, count + 1);
-    for (int i = 0; i < count; i++) {
+    r->ids = graph_node_ids(g);
+    r->made = arena_array(g->arena, GNode *, r->ids);
+    for (int i = 0; i < count; i++)
         nodes[i] = g->nodes.items[i];
-        nodes[i]->aux = NULL;
-    }
     for (int i = 0; i < count; i++)
-        nodes[i]->aux = rebuild(g, nodes[i], r);
-    rewrite_ends(g, renewed, NULL);
-    for (int i = 0; i < count; i++)
-        nodes[i]->aux = NULL;
+        r->made[nodes[i]->id] = rebuild(g, nodes[i], r);
+    rewrite_ends(g, renewed, r);
 }
 
 void rewrite_nodes(Graph *g, GVisit visit, void *context, bool drop_stops) {
-    Rewrite r = {visit, context, NULL, drop_stops};
+    Rewrite r = {.visit = visit, .context = context, .drop_stops = drop_stops};
     rewrite_all(g, &r);
 }
 
 void rewrite_each(Graph *g, NodeVisit then) {
-    Rewrite r = {NULL, NULL, then, false};
+    Rewrite r = {.then = then};
     rewrite_all(g, &r);
 }

@@ -8,6 +8,7 @@
  *  - log(n / (n + r)), as every contrastive loss is, loses its digits in log n - log(n + r) when n
  * is most of the sum; it is -softplus(log r - log n).
  *  - a quotient whose denominator is made of exponentials is one exponential. */
+#include "compiler/graph/node_set.h"
 #include "compiler/passes/bound.h"
 #include "compiler/passes/logform.h"
 #include "compiler/passes/passes.h"
@@ -22,12 +23,14 @@ enum {
 typedef struct Stabilise {
     const GNode *node; /* the one at hand: rewrite.h */
     Logs *logs;
+    NodeSet needed;
 } Stabilise;
 
 /* Of what the graph still needs: a log that was rewritten leaves its quotient behind, which nothing
  * reads any more. */
 static void note(Graph *g, const Stabilise *s, const char *text) {
-    if (s->node->mark) array_push(g->arena, &g->notes, ((GNote){s->node->span, text}));
+    if (node_set_holds(&s->needed, s->node))
+        array_push(g->arena, &g->notes, ((GNote){s->node->span, text}));
 }
 
 /* Said, not used: in a log the shifted form costs next to nothing where it is not needed. */
@@ -181,12 +184,12 @@ static const GExpr *visit_quotient(void *context, Graph *g, const GExpr *e) {
 void pass_stabilise(Graph *g) {
     static const GVisit visits[] = {visit_difference, visit_log, visit_quotient};
     Logs logs;
-    Stabilise s = {NULL, &logs};
+    Stabilise s = {.logs = &logs};
     logs_open(&logs, g);
     for (size_t i = 0; i < sizeof visits / sizeof *visits; i++) {
-        graph_mark_reached(g);
+        node_set_open(&s.needed, g);
+        graph_add_reached(g, &s.needed);
         rewrite_nodes(g, visits[i], &s, false);
+        node_set_close(&s.needed);
     }
-    for (int i = 0; i < g->nodes.count; i++)
-        g->nodes.items[i]->mark = 0;
 }

@@ -1,0 +1,20 @@
+/* A set of a graph's nodes, by id. Nodes that are made after it was opened are not in it. */
+#ifndef COUPLET_COMPILER_GRAPH_NODE_SET_H
+#define COUPLET_COMPILER_GRAPH_NODE_SET_H
+
+#include "compiler/graph/graph.h"
+
+typedef struct NodeSet {
+    Arena *arena;
+    bool *holds;
+    uint32_t count; /* ids that it can hold */
+} NodeSet;
+
+/* Opens an empty set. Whoever opens it closes it. */
+void node_set_open(NodeSet *set, const Graph *g);
+void node_set_close(NodeSet *set);
+/* Adds the node. Returns false if it was there. */
+bool node_set_add(NodeSet *set, const GNode *node);
+bool node_set_holds(const NodeSet *set, const GNode *node);
+
+#endif
