@@ -277,21 +277,42 @@ static bool lists_of_network(Check *c, const Stmt *s) {
     return false;
 }
 
+static void declare_optimiser_params(Check *c, Stmt *s) {
+    for (int i = 0; i < s->param_count; i++) {
+        Param *p = &s->params[i];
+        p->type = type_make(c, KIND_ANY_SHAPE, 0, NULL);
+        p->symbol = scope_declare(c, SYMBOL_ARGUMENT, p->name, p->span, s, p);
+        p->symbol->type = p->type;
+    }
+    if (s->param_count != 2)
+        diag_report(c->diag, CODE_OPTIMISER, s->name_span,
+                    "an optimiser is a rule for one parameter and its gradient: `optimiser "
+                    "%s(..)(p, g)`",
+                    s->name);
+}
+
+/* The type of what the body returns; NULL for an optimiser, which returns nothing. */
+static Type *check_result(Check *c, Stmt *s) {
+    if (s->value) return check_expr(c, s->value);
+    check_body(c, s->body, s->body_count);
+    if (c->result || s->kind == STMT_OPTIMISER) return c->result;
+    if (!c->is_broken)
+        diag_report(c->diag, CODE_RETURN, s->name_span,
+                    "`%s` returns nothing; its last statement should be `return ..`", s->name);
+    return type_poison(c);
+}
+
+/* Checks a function, a network or an optimiser in the scope that it was declared in, wherever the
+ * call of it stands. */
 static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module *module) {
     if (!lists_of_network(c, s)) {
         scheme->state = 2;
         s->result = scheme->result = type_poison(c);
         return;
     }
-    Scope *scope = c->scope;
-    Module *was = c->module;
-    bool in_view = c->in_view;
-    Type *result = c->result;
-    Stmt *scan = c->scan;
-    bool in_rule = c->in_rule;
-    const Scope *outside = c->outside;
+    const Check caller = *c;
     if (!s->is_function) c->outside = outer;
-    c->in_rule = s->kind == STMT_OPTIMISER || (s->is_function && in_rule);
+    c->in_rule = s->kind == STMT_OPTIMISER || (s->is_function && c->in_rule);
     c->in_view = false;
     c->scan = NULL;
     c->scope = outer;
@@ -301,44 +322,20 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     scheme->state = 1;
     c->calls++;
     if (s->has_config) declare_params(c, s, SYMBOL_CONFIG, s->config, s->config_count, false);
-    if (s->kind == STMT_OPTIMISER) {
-        for (int i = 0; i < s->param_count; i++) {
-            s->params[i].type = type_make(c, KIND_ANY_SHAPE, 0, NULL);
-            s->params[i].symbol = scope_declare(c, SYMBOL_ARGUMENT, s->params[i].name,
-                                                s->params[i].span, s, &s->params[i]);
-            s->params[i].symbol->type = s->params[i].type;
-        }
-        if (s->param_count != 2)
-            diag_report(c->diag, CODE_OPTIMISER, s->name_span,
-                        "an optimiser is a rule for one parameter and its gradient: `optimiser "
-                        "%s(..)(p, g)`",
-                        s->name);
-    } else if (s->has_params) {
+    if (s->kind == STMT_OPTIMISER)
+        declare_optimiser_params(c, s);
+    else if (s->has_params)
         declare_params(c, s, SYMBOL_ARGUMENT, s->params, s->param_count, s->is_function);
-    }
-    if (s->value) {
-        scheme->result = check_expr(c, s->value);
-    } else {
-        check_body(c, s->body, s->body_count);
-        scheme->result = c->result;
-        if (!scheme->result && s->kind != STMT_OPTIMISER) {
-            if (!c->is_broken)
-                diag_report(c->diag, CODE_RETURN, s->name_span,
-                            "`%s` returns nothing; its last statement should be `return ..`",
-                            s->name);
-            scheme->result = type_poison(c);
-        }
-    }
+    s->result = scheme->result = check_result(c, s);
     scheme->state = 2;
     c->calls--;
-    s->result = scheme->result;
-    c->scope = scope;
-    c->outside = outside;
-    c->module = was;
-    c->in_rule = in_rule;
-    c->in_view = in_view;
-    c->result = result;
-    c->scan = scan;
+    c->scope = caller.scope;
+    c->outside = caller.outside;
+    c->module = caller.module;
+    c->in_rule = caller.in_rule;
+    c->in_view = caller.in_view;
+    c->result = caller.result;
+    c->scan = caller.scan;
 }
 
 Scheme *type_scheme_of(Check *c, Symbol *symbol) {

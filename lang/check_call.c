@@ -37,36 +37,45 @@ static Type *substituted(Check *c, const Type *t, const Bindings *b) {
     return type_make(c, t->kind, t->rank, dims);
 }
 
-/* Does an array of this type fit the parameter? Symbols of the signature are bound by their first
- * plain occurrence. */
-static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, Span span) {
+static void note_parameter(Check *c, const Param *param) {
+    diag_note(c->diag, param->span, "`%s` is declared here", param->name);
+}
+
+static bool kinds_fit(const Type *want, const Type *given) {
+    return want->kind == given->kind || (want->kind == KIND_REAL && type_is_numeric(given)) ||
+           want->kind == KIND_ANY_SHAPE ||
+           (want->kind == KIND_BOOL && given->kind == KIND_INT && want->rank > 0);
+}
+
+static bool refuse_kind_or_rank(Check *c, const Param *param, const Type *given, Span span) {
     const Type *want = param->type;
-    if (poisoned(given) || poisoned(want)) return true;
+    bool lacks_flat = false;
     if (want->kind == KIND_REAL && given->kind == KIND_INT && want->rank > 0) {
         diag_report(c->diag, CODE_LABEL_AS_FEATURE, span,
                     "`%s` is an array of reals, and this is %s: labels and indices are no features",
                     param->name, type_text(c->arena, given));
-        diag_note(c->diag, param->span, "`%s` is declared here", param->name);
-        return false;
-    }
-    bool kinds = want->kind == given->kind || (want->kind == KIND_REAL && type_is_numeric(given)) ||
-                 want->kind == KIND_ANY_SHAPE ||
-                 (want->kind == KIND_BOOL && given->kind == KIND_INT && want->rank > 0);
-    if (!kinds) {
+    } else if (!kinds_fit(want, given)) {
         diag_report(c->diag, CODE_ARGUMENT_KIND, span, "`%s` is %s, and this is %s", param->name,
                     type_text(c->arena, want), type_text(c->arena, given));
-        diag_note(c->diag, param->span, "`%s` is declared here", param->name);
-        return false;
-    }
-    if (want->rank != given->rank) {
+    } else if (want->rank != given->rank) {
         diag_report(c->diag, CODE_ARGUMENT_RANK, span, "`%s` has %d %s, and this is %s",
                     param->name, want->rank, want->rank == 1 ? "axis" : "axes",
                     type_text(c->arena, given));
-        diag_note(c->diag, param->span, "`%s` is declared here", param->name);
-        if (want->rank == 2 && given->rank > 2)
-            diag_suggest(c->diag, "%s", "`flatten(x)` makes one row of each sample");
+        lacks_flat = want->rank == 2 && given->rank > 2;
+    } else {
         return false;
     }
+    note_parameter(c, param);
+    if (lacks_flat) diag_suggest(c->diag, "%s", "`flatten(x)` makes one row of each sample");
+    return true;
+}
+
+/* True if an array of this type fits the parameter. Symbols of the signature are bound by their
+ * first plain occurrence. */
+static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, Span span) {
+    const Type *want = param->type;
+    if (poisoned(given) || poisoned(want)) return true;
+    if (refuse_kind_or_rank(c, param, given, span)) return false;
     for (int i = 0; i < want->rank; i++) {
         Dim *dim = want->dims[i];
         if (dim->kind == DIM_NAME && dim->symbol->kind == SYMBOL_DIMENSION &&
@@ -82,7 +91,7 @@ static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, 
                     "axis %d of `%s` must be %s%s%s%s here, and it is %s", i + 1, param->name,
                     plain ? "" : "`", plain ? "" : dim_text(c->arena, dim),
                     plain ? "" : "`, which is ", value, dim_text(c->arena, given->dims[i]));
-        diag_note(c->diag, param->span, "`%s` is declared here", param->name);
+        note_parameter(c, param);
         return false;
     }
     return true;
@@ -386,60 +395,75 @@ static Type *library_type(Check *c, const Expr *e, const char *name) {
     return t ? type_make(c, KIND_INT, matrix ? t->rank - 1 : t->rank, t->dims) : type_poison(c);
 }
 
+static Type *norm_type(Check *c, Expr *e) {
+    if (e->args[0]->type->kind == KIND_ANY_SHAPE) return type_make(c, KIND_REAL, 0, NULL);
+    return need_rank(c, e, 1, MAX_RANK) ? type_make(c, KIND_REAL, 0, NULL) : type_poison(c);
+}
+
+static Type *transposed_type(Check *c, Expr *e) {
+    const Type *t = need_rank(c, e, 2, 2);
+    if (!t) return type_poison(c);
+    Dim *dims[] = {t->dims[1], t->dims[0]};
+    return type_make(c, t->kind, 2, dims);
+}
+
+static Type *flat_type(Check *c, Expr *e) {
+    const Type *t = need_rank(c, e, 2, MAX_RANK);
+    if (!t) return type_poison(c);
+    Dim *dims[] = {t->dims[0], t->dims[1]};
+    for (int i = 2; i < t->rank; i++)
+        dims[1] = dim_make(c->dims, DIM_MUL, dims[1], t->dims[i]);
+    return type_make(c, t->kind, 2, dims);
+}
+
+static Type *counted_type(Check *c, Expr *e, const char *name) {
+    Dim *count = dim_of(c, e->args[0]);
+    if (count) return type_make(c, KIND_INT, 1, &count);
+    diag_report(c->diag, CODE_DIMENSION_UNKNOWN, e->args[0]->span,
+                "`%s` needs a number known at compile time", name);
+    return type_poison(c);
+}
+
+static Type *bilinear_type(Check *c, Expr *e) {
+    const Type *t = need_rank(c, e, 3, 3);
+    const Expr *channel = e->args[1];
+    if (!t) return type_poison(c);
+    if (channel->kind == EXPR_NAME && channel->symbol && channel->symbol->kind == SYMBOL_INDEX)
+        binder_give_extent(c, channel->symbol->binder, t->dims[0], channel->span,
+                           "the channels of the image");
+    return type_make(c, KIND_REAL, 0, NULL);
+}
+
+static Type *misplaced_kmeans(Check *c, const Expr *e) {
+    diag_report(c->diag, CODE_EVERY_EPOCH, e->span,
+                "kmeans gives two things, and stands where they are kept: `update centres, "
+                "members <- kmeans(points, 100)` in `every epoch`");
+    return type_poison(c);
+}
+
+/* The type of a built-in whose row of builtins.def has the rule `own`. */
 static Type *own_type(Check *c, Expr *e, const char *name) {
-    Dim *dims[MAX_RANK];
-    Type *t;
     if (strcmp(name, "cos") == 0)
         return e->arg_count == 1 ? map_type(c, e, RULE_map) : pair_type(c, e);
     if (strcmp(name, "dot") == 0) return pair_type(c, e);
-    if (strcmp(name, "norm") == 0 && e->args[0]->type->kind == KIND_ANY_SHAPE)
-        return type_make(c, KIND_REAL, 0, NULL);
-    if (strcmp(name, "norm") == 0)
-        return need_rank(c, e, 1, MAX_RANK) ? type_make(c, KIND_REAL, 0, NULL) : type_poison(c);
-    if (strcmp(name, "normalise") == 0)
-        return (t = need_rank(c, e, 1, MAX_RANK)) ? t : type_poison(c);
+    if (strcmp(name, "norm") == 0) return norm_type(c, e);
+    if (strcmp(name, "normalise") == 0) {
+        Type *t = need_rank(c, e, 1, MAX_RANK);
+        return t ? t : type_poison(c);
+    }
     if (strcmp(name, "concat") == 0) return concat_type(c, e);
     if (strcmp(name, "reshape") == 0) return reshape_type(c, e);
-    if (strcmp(name, "transpose") == 0) {
-        if (!(t = need_rank(c, e, 2, 2))) return type_poison(c);
-        dims[0] = t->dims[1];
-        dims[1] = t->dims[0];
-        return type_make(c, t->kind, 2, dims);
-    }
-    if (strcmp(name, "flatten") == 0) {
-        if (!(t = need_rank(c, e, 2, MAX_RANK))) return type_poison(c);
-        dims[0] = t->dims[0];
-        dims[1] = t->dims[1];
-        for (int i = 2; i < t->rank; i++)
-            dims[1] = dim_make(c->dims, DIM_MUL, dims[1], t->dims[i]);
-        return type_make(c, t->kind, 2, dims);
-    }
+    if (strcmp(name, "transpose") == 0) return transposed_type(c, e);
+    if (strcmp(name, "flatten") == 0) return flat_type(c, e);
     if (strcmp(name, "argsort") == 0 || strcmp(name, "solve") == 0 ||
         strcmp(name, "assignment") == 0)
         return library_type(c, e, name);
-    if (strcmp(name, "range") == 0 || strcmp(name, "permutation") == 0) {
-        dims[0] = dim_of(c, e->args[0]);
-        if (dims[0]) return type_make(c, KIND_INT, 1, dims);
-        diag_report(c->diag, CODE_DIMENSION_UNKNOWN, e->args[0]->span,
-                    "`%s` needs a number known at compile time", name);
-        return type_poison(c);
-    }
-    if (strcmp(name, "bilinear") == 0) {
-        if (!(t = need_rank(c, e, 3, 3))) return type_poison(c);
-        if (e->args[1]->kind == EXPR_NAME && e->args[1]->symbol &&
-            e->args[1]->symbol->kind == SYMBOL_INDEX)
-            binder_give_extent(c, e->args[1]->symbol->binder, t->dims[0], e->args[1]->span,
-                               "the channels of the image");
-        return type_make(c, KIND_REAL, 0, NULL);
-    }
+    if (strcmp(name, "range") == 0 || strcmp(name, "permutation") == 0)
+        return counted_type(c, e, name);
+    if (strcmp(name, "bilinear") == 0) return bilinear_type(c, e);
     if (strcmp(name, "filled") == 0) return filled_type(c, e);
     if (strcmp(name, "new") == 0) return new_type(c, e);
-    if (strcmp(name, "kmeans") == 0) {
-        diag_report(c->diag, CODE_EVERY_EPOCH, e->span,
-                    "kmeans gives two things, and stands where they are kept: `update centres, "
-                    "members <- kmeans(points, 100)` in `every epoch`");
-        return type_poison(c);
-    }
+    if (strcmp(name, "kmeans") == 0) return misplaced_kmeans(c, e);
     if (strcmp(name, "bernoulli") == 0) return type_make(c, KIND_BOOL, 0, NULL);
     return type_make(c, KIND_REAL, 0, NULL); /* distributions: one draw */
 }

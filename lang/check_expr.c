@@ -470,73 +470,82 @@ static void suggest_names_of(Check *c, const char *module, const Scope *scope) {
         diag_suggest(c->diag, "it has %s", text);
 }
 
+static Type *miss_in_module(Check *c, const Expr *e, const Module *m, const Scope *scope) {
+    if (stands_in_broken(m, e->name)) return type_poison(c);
+    const char *name = e->args[0]->symbol->name;
+    const int count = scope ? scope->symbols.count : 0;
+    const char **names = arena_array(c->arena, const char *, count);
+    for (int i = 0; i < count; i++)
+        names[i] = scope->symbols.items[i]->name;
+    diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the module `%s` has no `%s`", name,
+                e->name);
+    const char *near = diag_nearest(e->name, names, count);
+    if (near)
+        diag_mean(c->diag, e->span, arena_printf(c->arena, "%s.%s", name, near));
+    else
+        suggest_names_of(c, m->used ? m->source->path : name, scope);
+    return type_poison(c);
+}
+
+static Type *check_member_of_module(Check *c, Expr *e, Module *m) {
+    Scope *scope = module_scope(c, m);
+    Symbol *found = scope ? scope_find_in(scope, e->name) : NULL;
+    if (!found) return miss_in_module(c, e, m, scope);
+    found->used = true;
+    e->symbol = found;
+    return found->type ? found->type : type_poison(c);
+}
+
+static Type *miss_part(Check *c, const Expr *e, const Expr *whole) {
+    if (parse_was_broken(c, e->name)) return type_poison(c);
+    const char **names = arena_array(c->arena, const char *, (whole ? whole->arg_count : 0) + 1);
+    int count = 0;
+    for (int i = 0; whole && whole->arg_names && i < whole->arg_count; i++)
+        if (whole->arg_names[i]) names[count++] = whole->arg_names[i];
+    diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the network has no part named `%s`",
+                e->name);
+    const char *near = diag_nearest(e->name, names, count);
+    if (near)
+        diag_mean(c->diag, member_name_span(e), near);
+    else
+        diag_suggest(c->diag, "parts are named where they are composed: `%s: nn.convnet() >> ...`",
+                     e->name);
+    return type_poison(c);
+}
+
+static Type *check_part_of_net(Check *c, Expr *e, const Symbol *net) {
+    const Expr *whole = composition_of(net);
+    const int item = part_of(whole, e->name);
+    if (item < 0) return miss_part(c, e, whole);
+    Symbol *s = arena_new_of(c->arena, Symbol);
+    *s = (Symbol){.kind = SYMBOL_NET_PART,
+                  .name = e->name,
+                  .span = whole->arg_spans[item],
+                  .stmt = net ? net->stmt : NULL,
+                  .item = item};
+    e->symbol = s;
+    return s->type = type_make(c, KIND_NET, 0, NULL);
+}
+
+/* The column of a queue, or NULL where it has none of this name. */
+static const Param *column_of(const Symbol *queue, const char *name) {
+    for (int i = 0; i < queue->stmt->param_count; i++)
+        if (strcmp(queue->stmt->params[i].name, name) == 0) return &queue->stmt->params[i];
+    return NULL;
+}
+
 static Type *check_member(Check *c, Expr *e) {
-    Expr *base = e->args[0];
-    Type *t = check_expr(c, base);
+    Type *t = check_expr(c, e->args[0]);
     if (poisoned(t)) return t;
-    Symbol *b = base->symbol;
-    if (b && b->kind == SYMBOL_MODULE) {
-        Scope *scope = module_scope(c, b->module);
-        Symbol *found = scope ? scope_find_in(scope, e->name) : NULL;
-        if (!found && stands_in_broken(b->module, e->name)) return type_poison(c);
-        if (!found) {
-            int count = 0;
-            const char **names =
-                arena_array(c->arena, const char *, scope ? scope->symbols.count : 0);
-            for (int i = 0; scope && i < scope->symbols.count; i++)
-                names[count++] = scope->symbols.items[i]->name;
-            diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the module `%s` has no `%s`",
-                        b->name, e->name);
-            const char *near = diag_nearest(e->name, names, count);
-            if (near)
-                diag_mean(c->diag, e->span, arena_printf(c->arena, "%s.%s", b->name, near));
-            else
-                suggest_names_of(c, b->module->used ? b->module->source->path : b->name, scope);
-            return type_poison(c);
-        }
-        found->used = true;
-        e->symbol = found;
-        return found->type ? found->type : type_poison(c);
-    }
+    Symbol *b = e->args[0]->symbol;
+    if (b && b->kind == SYMBOL_MODULE) return check_member_of_module(c, e, b->module);
     if (b && (b->kind == SYMBOL_DATA || (b->kind == SYMBOL_FIELD && t->kind == KIND_DATA)))
         return check_field(c, e, b);
-    if (t->kind == KIND_NET) {
-        Symbol *s = arena_new_of(c->arena, Symbol);
-        const Expr *whole = composition_of(b);
-        const int item = part_of(whole, e->name);
-        *s = (Symbol){.kind = SYMBOL_NET_PART,
-                      .name = e->name,
-                      .span = item < 0 ? base->span : whole->arg_spans[item],
-                      .stmt = b ? b->stmt : NULL};
-        s->item = item;
-        if (item < 0) {
-            if (parse_was_broken(c, e->name)) return type_poison(c);
-            const char **names =
-                arena_array(c->arena, const char *, (whole ? whole->arg_count : 0) + 1);
-            int count = 0;
-            for (int i = 0; whole && whole->arg_names && i < whole->arg_count; i++)
-                if (whole->arg_names[i]) names[count++] = whole->arg_names[i];
-            diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the network has no part named `%s`",
-                        e->name);
-            const char *near = diag_nearest(e->name, names, count);
-            if (near)
-                diag_mean(c->diag, member_name_span(e), near);
-            else
-                diag_suggest(c->diag,
-                             "parts are named where they are composed: `%s: nn.convnet() >> ...`",
-                             e->name);
-            return type_poison(c);
-        }
-        e->symbol = s;
-        return s->type = type_make(c, KIND_NET, 0, NULL);
-    }
-    if (b && b->kind == SYMBOL_QUEUE && b->stmt) {
-        for (int i = 0; i < b->stmt->param_count; i++) {
-            Param *p = &b->stmt->params[i];
-            if (strcmp(p->name, e->name) != 0) continue;
-            e->symbol = p->symbol;
-            return p->type ? p->type : type_poison(c);
-        }
+    if (t->kind == KIND_NET) return check_part_of_net(c, e, b);
+    const Param *column = b && b->kind == SYMBOL_QUEUE && b->stmt ? column_of(b, e->name) : NULL;
+    if (column) {
+        e->symbol = column->symbol;
+        return column->type ? column->type : type_poison(c);
     }
     if (parse_was_broken(c, e->name)) return type_poison(c);
     diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "%s has no parts to pick `%s` from",
@@ -544,6 +553,66 @@ static Type *check_member(Check *c, Expr *e) {
     const char *meant = habit_of_name(e->name);
     if (meant) diag_suggest(c->diag, "%s", meant);
     return type_poison(c);
+}
+
+/* ---- reads of arrays ------------------------------------------------------------------------- */
+
+/* A number below 0 is no place, unless `else` says what a read outside is worth. */
+static bool refuse_negative_place(Check *c, const Expr *e, const Type *base) {
+    for (int i = 0; i < e->arg_count && !c->in_default; i++) {
+        const Expr *at = e->args[i];
+        if (!at->is_constant || at->constant >= 0 || (at->is_tunable && c->in_choice)) continue;
+        diag_report(c->diag, CODE_OUT_OF_RANGE, at->span,
+                    "a place in an array is at least 0, and this is %.9g", at->constant);
+        if (i < base->rank)
+            diag_suggest(c->diag, "the last one is `%s - %.9g`", dim_text(c->arena, base->dims[i]),
+                         -at->constant);
+        return true;
+    }
+    return false;
+}
+
+static bool refuse_many_indices(Check *c, const Expr *e, const Type *base) {
+    const char *name = e->callee->name ? e->callee->name : "this";
+    if (e->arg_count <= base->rank) return false;
+    if (base->rank == 0)
+        diag_report(c->diag, CODE_TOO_MANY_INDICES, e->span,
+                    "`%s` is a number and has no axes to index", name);
+    else
+        diag_report(c->diag, CODE_TOO_MANY_INDICES, e->args[base->rank]->span,
+                    "too many indices: `%s` is %s, with %d %s", name, type_text(c->arena, base),
+                    base->rank, base->rank == 1 ? "axis" : "axes");
+    if (e->callee->symbol && e->callee->symbol->span.source)
+        diag_note(c->diag, e->callee->symbol->span, "it is declared here");
+    return true;
+}
+
+static bool refuse_whole_queue(Check *c, const Expr *e) {
+    const Symbol *array = e->callee->symbol;
+    if (!array || array->kind != SYMBOL_QUEUE || !array->stmt->param_count) return false;
+    diag_report(c->diag, CODE_QUEUE_ROW, e->span,
+                "the queue `%s` has columns, and a read names one: `%s.%s[..]`", array->name,
+                array->name, array->stmt->params[0].name);
+    return true;
+}
+
+/* Axis `axis` of the array is read at e->args[axis], which gets the extent of this axis where it is
+ * an index. */
+static void check_subscript(Check *c, const Expr *e, int axis, Dim *extent) {
+    const Expr *index = e->args[axis];
+    const Type *t = index->type;
+    if (poisoned(t)) return;
+    if (t->kind != KIND_INT || t->rank != 0) {
+        diag_report(c->diag, CODE_INDEX_KIND, index->span,
+                    "an index is a whole number, and this is %s", type_text(c->arena, t));
+        if (t->kind == KIND_REAL && t->rank == 0)
+            diag_suggest(c->diag, "`floor(x)` and `round(x)` make whole numbers of reals");
+        return;
+    }
+    if (index->kind != EXPR_NAME || !index->symbol || index->symbol->kind != SYMBOL_INDEX) return;
+    binder_give_extent(c, index->symbol->binder, extent, index->span,
+                       arena_printf(c->arena, "axis %d of `%s`", axis + 1,
+                                    e->callee->name ? e->callee->name : "the array"));
 }
 
 static Type *check_index(Check *c, Expr *e) {
@@ -554,53 +623,11 @@ static Type *check_index(Check *c, Expr *e) {
         check_expr(c, e->args[i]);
     c->in_index = was_index;
     if (poisoned(base)) return base;
-    for (int i = 0; i < e->arg_count && !c->in_default; i++) {
-        const Expr *at = e->args[i];
-        if (!at->is_constant || at->constant >= 0 || (at->is_tunable && c->in_choice)) continue;
-        diag_report(c->diag, CODE_OUT_OF_RANGE, at->span,
-                    "a place in an array is at least 0, and this is %.9g", at->constant);
-        if (i < base->rank)
-            diag_suggest(c->diag, "the last one is `%s - %.9g`", dim_text(c->arena, base->dims[i]),
-                         -at->constant);
+    if (refuse_negative_place(c, e, base) || refuse_many_indices(c, e, base) ||
+        refuse_whole_queue(c, e))
         return type_poison(c);
-    }
-    if (e->arg_count > base->rank) {
-        if (base->rank == 0)
-            diag_report(c->diag, CODE_TOO_MANY_INDICES, e->span,
-                        "`%s` is a number and has no axes to index",
-                        e->callee->name ? e->callee->name : "this");
-        else
-            diag_report(c->diag, CODE_TOO_MANY_INDICES, e->args[base->rank]->span,
-                        "too many indices: `%s` is %s, with %d %s",
-                        e->callee->name ? e->callee->name : "this", type_text(c->arena, base),
-                        base->rank, base->rank == 1 ? "axis" : "axes");
-        if (e->callee->symbol && e->callee->symbol->span.source)
-            diag_note(c->diag, e->callee->symbol->span, "it is declared here");
-        return type_poison(c);
-    }
-    const Symbol *array = e->callee->symbol;
-    if (array && array->kind == SYMBOL_QUEUE && array->stmt->param_count) {
-        diag_report(c->diag, CODE_QUEUE_ROW, e->span,
-                    "the queue `%s` has columns, and a read names one: `%s.%s[..]`", array->name,
-                    array->name, array->stmt->params[0].name);
-        return type_poison(c);
-    }
-    for (int i = 0; i < e->arg_count; i++) {
-        Expr *index = e->args[i];
-        if (poisoned(index->type)) continue;
-        if (index->type->kind != KIND_INT || index->type->rank != 0) {
-            diag_report(c->diag, CODE_INDEX_KIND, index->span,
-                        "an index is a whole number, and this is %s",
-                        type_text(c->arena, index->type));
-            if (index->type->kind == KIND_REAL && index->type->rank == 0)
-                diag_suggest(c->diag, "`floor(x)` and `round(x)` make whole numbers of reals");
-            continue;
-        }
-        if (index->kind == EXPR_NAME && index->symbol && index->symbol->kind == SYMBOL_INDEX)
-            binder_give_extent(c, index->symbol->binder, base->dims[i], index->span,
-                               arena_printf(c->arena, "axis %d of `%s`", i + 1,
-                                            e->callee->name ? e->callee->name : "the array"));
-    }
+    for (int i = 0; i < e->arg_count; i++)
+        check_subscript(c, e, i, base->dims[i]);
     return type_make(c, base->kind, base->rank - e->arg_count, base->dims + e->arg_count);
 }
 
@@ -693,6 +720,48 @@ static Type *check_compose(Check *c, Expr *e) {
     return type_make(c, KIND_NET, 0, NULL);
 }
 
+static Type *check_unary(Check *c, Expr *e) {
+    Type *t = check_expr(c, e->args[0]);
+    if (poisoned(t)) return t;
+    if (e->op == OP_NOT ? t->kind == KIND_BOOL : type_is_numeric(t)) return t;
+    diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span,
+                e->op == OP_NOT ? "`not` needs a condition, and this is %s"
+                                : "a number is needed after the minus, and this is %s",
+                type_text(c->arena, t));
+    return type_poison(c);
+}
+
+static Type *check_copy(Check *c, Expr *e) {
+    Type *t = check_expr(c, e->args[0]);
+    if (!poisoned(t) && t->kind != KIND_NET)
+        diag_report(c->diag, CODE_NOT_A_NETWORK, e->span, "`copy` copies a network; this is %s",
+                    type_text(c->arena, t));
+    return type_make(c, KIND_NET, 0, NULL);
+}
+
+static Type *check_default(Check *c, Expr *e) {
+    Expr *given = e->args[0], *instead = e->args[1];
+    const bool was_default = c->in_default;
+    c->in_default = given->kind == EXPR_INDEX;
+    Type *t = check_expr(c, given);
+    c->in_default = was_default;
+    Type *other = check_expr(c, instead);
+    if (given->kind != EXPR_INDEX && given->kind != EXPR_REDUCE) {
+        diag_report(c->diag, CODE_ELSE_PLACE, given->span,
+                    "only a read `x[..]` or a reduction can have a value for `else`");
+        return type_poison(c);
+    }
+    if (poisoned(t) || poisoned(other)) return type_poison(c);
+    if (given->kind == EXPR_REDUCE && t->kind == KIND_INT && other->kind == KIND_REAL)
+        t = type_make(c, KIND_REAL, 0, NULL);
+    const bool fits = other->kind == t->kind || (t->kind == KIND_REAL && type_is_numeric(other));
+    if (other->rank == 0 && fits) return t;
+    diag_report(c->diag, CODE_ELSE_PLACE, instead->span,
+                "the value for `else` is %s, and takes the place of %s", type_text(c->arena, other),
+                type_text(c->arena, type_make(c, t->kind, 0, NULL)));
+    return type_poison(c);
+}
+
 static Type *infer(Check *c, Expr *e) {
     switch (e->kind) {
     case EXPR_NUMBER:
@@ -723,47 +792,12 @@ static Type *infer(Check *c, Expr *e) {
         return check_compose(c, e);
     case EXPR_STOP:
         return check_expr(c, e->args[0]);
-    case EXPR_COPY: {
-        Type *t = check_expr(c, e->args[0]);
-        if (!poisoned(t) && t->kind != KIND_NET)
-            diag_report(c->diag, CODE_NOT_A_NETWORK, e->span, "`copy` copies a network; this is %s",
-                        type_text(c->arena, t));
-        return type_make(c, KIND_NET, 0, NULL);
-    }
-    case EXPR_UNARY: {
-        Type *t = check_expr(c, e->args[0]);
-        if (poisoned(t)) return t;
-        bool fits = e->op == OP_NOT ? t->kind == KIND_BOOL : type_is_numeric(t);
-        if (fits) return t;
-        diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span,
-                    e->op == OP_NOT ? "`not` needs a condition, and this is %s"
-                                    : "a number is needed after the minus, and this is %s",
-                    type_text(c->arena, t));
-        return type_poison(c);
-    }
-    case EXPR_DEFAULT: {
-        const bool was_default = c->in_default;
-        c->in_default = e->args[0]->kind == EXPR_INDEX;
-        Type *t = check_expr(c, e->args[0]);
-        c->in_default = was_default;
-        Type *other = check_expr(c, e->args[1]);
-        if (e->args[0]->kind != EXPR_INDEX && e->args[0]->kind != EXPR_REDUCE) {
-            diag_report(c->diag, CODE_ELSE_PLACE, e->args[0]->span,
-                        "only a read `x[..]` or a reduction can have a value for `else`");
-            return type_poison(c);
-        }
-        if (poisoned(t) || poisoned(other)) return type_poison(c);
-        if (e->args[0]->kind == EXPR_REDUCE && t->kind == KIND_INT && other->kind == KIND_REAL)
-            t = type_make(c, KIND_REAL, 0, NULL);
-        if (other->rank == 0 &&
-            (other->kind == t->kind || (t->kind == KIND_REAL && type_is_numeric(other))))
-            return t;
-        diag_report(c->diag, CODE_ELSE_PLACE, e->args[1]->span,
-                    "the value for `else` is %s, and takes the place of %s",
-                    type_text(c->arena, other),
-                    type_text(c->arena, type_make(c, t->kind, 0, NULL)));
-        return type_poison(c);
-    }
+    case EXPR_COPY:
+        return check_copy(c, e);
+    case EXPR_UNARY:
+        return check_unary(c, e);
+    case EXPR_DEFAULT:
+        return check_default(c, e);
     }
     return type_poison(c);
 }
