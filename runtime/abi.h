@@ -15,7 +15,8 @@ typedef enum { COUPLET_F32, COUPLET_I32, COUPLET_U8 } CoupletType;
 enum {
     COUPLET_MAX_RANK = 8,
     COUPLET_MAX_KERNEL_BUFFERS = 64,
-    COUPLET_MAX_ABREAST = 64 /* steps of a launch */
+    COUPLET_MAX_ABREAST = 64, /* steps of a launch */
+    COUPLET_MOST_SHARDS = 64  /* of a plan */
 };
 
 /* The faults of a kernel. The step of the plan says where one happened. */
@@ -69,6 +70,9 @@ typedef struct CoupletBuffer {
     int slot;             /* IN_STATE: a place in program->states; IN_INPUT: in plan->inputs */
     const void *constant; /* IN_CONST */
     int64_t packed_bytes; /* IN_CONST: if above 0, the bytes at `constant` are packed (packed.h) */
+    /* The bytes that a step which is cut (CoupletStep) writes for a shard: shard s lies at
+     * s * slab. 0: no such step writes the buffer. */
+    int64_t slab;
 } CoupletBuffer;
 
 /* A plain product of matrices for a device's library: out[z] = left[z] right[z]. Rows lie one after
@@ -102,6 +106,10 @@ typedef struct CoupletStep {
      * of one round write disjoint memory. */
     int64_t rounds;
     int buffer_count;
+    /* The tiles fit the plan's shards: those from tiles * s / shards on write slab s of each output
+     * and nothing else, and read shard s, or arrays that are whole. A rank does those of its
+     * shards. */
+    bool is_cut;
     /* Indices into plan->buffers. The last `output_count` are written, the others read. */
     const int *buffers;
     int output_count;
@@ -127,6 +135,19 @@ typedef struct CoupletCommit {
     const char *source; /* "examples/pcl.cpl:14" */
     const char *name;   /* the name of the state in a checkpoint */
 } CoupletCommit;
+
+/* What ranks hand to each other, so that an array is whole on all of them. GATHER: the array was
+ * made in slabs, by ranks that have a shard each, or several; it is done ahead of the step, or
+ * behind the last one if that is step_count. COMBINE: each of `leaves` rows of the array `from` was
+ * made by one rank, and `buffer` is their sum by a binary tree, neighbours first; with several
+ * ranks it is done in place of the step, which does the same for rows that are all here. */
+typedef enum { COUPLET_GATHER, COUPLET_COMBINE } CoupletExchangeKind;
+typedef struct CoupletExchange {
+    CoupletExchangeKind kind;
+    int step, made; /* `made`: the step that made the array which travels */
+    int buffer;
+    int from, leaves; /* COMBINE */
+} CoupletExchange;
 
 typedef struct CoupletNamed {
     const char *name;
@@ -156,6 +177,11 @@ typedef struct CoupletPlan {
      * host. */
     const char *kernels;
     uint64_t hash;
+    /* The places at which steps over samples can be cut among ranks, at most one rank for each.
+     * 0: every rank does everything. */
+    int64_t shards;
+    const CoupletExchange *exchanges; /* by step */
+    int exchange_count;
 } CoupletPlan;
 
 typedef enum {
@@ -381,6 +407,7 @@ typedef struct CoupletOrigin {
     const char *library;        /* hash of the library's modules */
     const char *modules;  /* the folder of the readers' modules, beside the compiler; NULL: none */
     int64_t memory_bytes; /* --memory; 0: the spec decides */
+    int64_t shards;       /* --shards; 0: none */
     bool no_stream, no_fuse;
     bool gradient_norm; /* steps have that output */
 } CoupletOrigin;

@@ -185,6 +185,8 @@ static json_t *make_options(const CoupletRecorded *from) {
         or_null(from->threads > 0, json_integer(from->threads)), "checkpoint_every",
         or_null(from->checkpoint_every > 0, json_integer((json_int_t)from->checkpoint_every)),
         "skip_bad", or_null(from->skip_bad > 0, json_integer((json_int_t)from->skip_bad)));
+    if (origin->shards)
+        json_object_set_new(options, "shards", json_integer((json_int_t)origin->shards));
     if (from->keep) json_object_set_new(options, "keep", json_integer(from->keep));
     if (from->best) json_object_set_new(options, "best", text_of(from->best));
     if (from->stop_early)

@@ -290,6 +290,7 @@ void assemble_origin(Arena *arena, const Options *options, Assembled *assembled)
                               .library = arena_printf(arena, "%016" PRIx64, library_hash()),
                               .modules = modules_of(arena, assembled->program),
                               .memory_bytes = options->memory_bytes,
+                              .shards = options->shards,
                               .no_stream = options->no_stream,
                               .no_fuse = options->no_fuse,
                               .gradient_norm = options->gradient_norm};
@@ -361,7 +362,9 @@ CompileOptions options_to_compile(Arena *arena, const Options *options, const Pl
         .target = target,
         .memory = options->memory_bytes,
         .gradient_norm = options->gradient_norm,
-        .settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}};
+        .settings = {.no_stream = options->no_stream,
+                     .no_fuse = options->no_fuse,
+                     .shards = options->shards}};
 }
 
 LoweredProgram *lower_checked(Arena *arena, const Options *options, Diag *diag,

@@ -185,7 +185,7 @@ int check_command(int argc, char **argv) {
     int status = 2;
     const char *const taken =
         "set data skip-bad in fn size seed epochs print-after numerics passes "
-        "memory [memory] no-stream no-fuse";
+        "memory [memory] shards no-stream no-fuse";
     if (options_read(arena, &options, "check", taken, argc, argv) &&
         print_after_exists(options.print_after))
         status = check(arena, &options);

@@ -237,7 +237,7 @@ int grad_command(int argc, char **argv) {
     Options options;
     int status = 2;
     if (options_read(arena, &options, "grad",
-                     "fn in set data out device print-after threads bench by-kernel memory "
+                     "fn in set data out device print-after threads bench by-kernel memory shards "
                      "no-stream no-fuse",
                      argc, argv))
         status = grad(arena, &options);

@@ -20,6 +20,7 @@ typedef enum {
     OPTION_TEXT,   /* const char *: not empty */
     OPTION_TEXTS,  /* a list of texts: it may be given several times */
     OPTION_WHOLE,  /* int64_t */
+    OPTION_POWER,  /* int64_t: a power of two */
     OPTION_NUMBER, /* double */
     OPTION_SIZE,   /* int64_t: bytes, 512MiB */
     OPTION_PAIR,   /* SettingList: NAME=VALUE */
@@ -73,6 +74,14 @@ static bool read_whole(const OptionRow *row, const char *value, int64_t *out) {
     if (couplet_read_whole(value, row->low, row->high, out)) return true;
     return report(CODE_COMMAND_LINE,
                   "--%s is a whole number from %" PRId64 " to %" PRId64 ", and `%s` was given",
+                  row->name, row->low, row->high, value);
+}
+
+static bool read_power(const OptionRow *row, const char *value, int64_t *out) {
+    if (couplet_read_whole(value, row->low, row->high, out) && (*out & (*out - 1)) == 0)
+        return true;
+    return report(CODE_COMMAND_LINE,
+                  "--%s is a power of two from %" PRId64 " to %" PRId64 ", and `%s` was given",
                   row->name, row->low, row->high, value);
 }
 
@@ -207,6 +216,8 @@ static bool read_value(const Reader *r, const OptionRow *row, const char *value)
         return add_text(r, row, value);
     case OPTION_WHOLE:
         return read_whole(row, value, place);
+    case OPTION_POWER:
+        return read_power(row, value, place);
     case OPTION_NUMBER:
         return read_number(row, value, place);
     case OPTION_SIZE:

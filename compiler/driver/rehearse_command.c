@@ -385,7 +385,7 @@ int find_command(int argc, char **argv) {
     Options o;
     int status = 2;
     if (options_read(arena, &o, "find",
-                     "set range steps out data skip-bad seed threads device memory no-stream "
+                     "set range steps out data skip-bad seed threads device memory shards no-stream "
                      "no-fuse [files]",
                      argc, argv)) {
         Finder f = {.span = {.low = 1e-6, .high = 10, .is_log = true},

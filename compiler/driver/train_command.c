@@ -82,6 +82,8 @@ static void take_record(Job *j) {
     o->keep = keep;
     if (!o->memory_bytes && couplet_record_number(r, "options.memory", &number))
         o->memory_bytes = (int64_t)number;
+    if (!o->shards && couplet_record_number(r, "options.shards", &number))
+        o->shards = (int64_t)number;
     if (!o->skip_bad && couplet_record_number(r, "options.skip_bad", &number))
         o->skip_bad = (int64_t)number;
     o->no_stream |= couplet_record_true(r, "options.no_stream");
@@ -378,7 +380,7 @@ static int train(CoupletGroup *group, int argc, char **argv) {
             arena, &o, "train",
             "set epochs data skip-bad seed threads device out start resume change "
             "dry-run max-steps checkpoint-every give-every keep best stop-early tensorboard "
-            "gradient-norm memory no-stream no-fuse quiet",
+            "gradient-norm memory shards no-stream no-fuse quiet",
             argc, argv)) {
         o.group = group;
         Job job = {.arena = arena,

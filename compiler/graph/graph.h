@@ -211,6 +211,9 @@ typedef struct GraphSettings {
     int64_t chunks; /* above 1: the batch goes through the network in so many microbatches */
     /* The memory that the products of pairs that are faster stored may take together. */
     int64_t stored_bytes;
+    /* Above 1, a power of two: steps over samples can be cut at so many places, the same for any
+     * number of ranks, and sums over samples are a tree with so many leaves. */
+    int64_t shards;
 } GraphSettings;
 
 typedef struct Graph {

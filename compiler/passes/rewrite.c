@@ -10,6 +10,8 @@ typedef struct Rewrite {
     GVisit visit;
     void *context;
     NodeVisit then;
+    NodeVisitIn then_in; /* in place of `then`, with its context */
+    void *then_context;
     bool drop_stops;
     GNode **made; /* by id of an old node; NULL: it was not reached yet */
     uint32_t ids;
@@ -63,6 +65,7 @@ static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
     const bool is_compute = node->kind == GN_COMPUTE;
     if (is_compute && r->context) *(const GNode **)r->context = node;
     GNode *made = rewrite_node(g, node, renewed, redirect, r);
+    if (r->then_in) return r->then_in(r->then_context, g, made);
     return r->then ? r->then(g, made) : made;
 }
 
@@ -95,5 +98,10 @@ void rewrite_nodes(Graph *g, GVisit visit, void *context, bool drop_stops) {
 
 void rewrite_each(Graph *g, NodeVisit then) {
     Rewrite r = {.then = then};
+    rewrite_all(g, &r);
+}
+
+void rewrite_each_in(Graph *g, NodeVisitIn then, void *context) {
+    Rewrite r = {.then_in = then, .then_context = context};
     rewrite_all(g, &r);
 }

@@ -230,7 +230,7 @@ static double cost_of_tasks(const Contraction *c) {
 /* Parts and tasks for the block at hand. */
 static void choose_cut(Contraction *c) {
     int64_t fewest = 1, most = 1;
-    if (contraction_split_index(c) >= 0) {
+    if (contraction_split_index(c) >= 0 && !c->shards) {
         most = smaller(MAX_PARTS, c->form.k_size / MIN_PART_K);
         fewest = smaller(fewest_parts(c), most);
         int64_t wanted = parts_of_long_sums(c);

@@ -58,8 +58,11 @@ typedef struct Builder {
     Contraction *c;
     Words table, list;
     ARRAY(Known) known;
+    /* TAGGED_WORDS each: those of the table, and the shard whose work it is */
     ARRAY(int32_t) tasks;
 } Builder;
+
+enum { TASK_SHARD = TASK_WORDS, TAGGED_WORDS };
 
 static int64_t store_list(Builder *b) {
     uint64_t hash = hash_words(b->list.items, b->list.count);
@@ -330,22 +333,25 @@ typedef struct Place {
 } Place;
 
 static void add_task(Builder *b, Place at, int64_t rows_at, int64_t rows, int64_t chunks_at,
-                     int64_t chunks, int64_t panel_begin, int64_t panel_end) {
-    const int64_t task[TASK_WORDS] = {at.a,      at.b,   at.y,        rows_at,  rows,
-                                      chunks_at, chunks, panel_begin, panel_end};
-    for (int i = 0; i < TASK_WORDS; i++)
+                     int64_t chunks, int64_t panel_begin, int64_t panel_end, int64_t shard) {
+    const int64_t task[TAGGED_WORDS] = {at.a,      at.b,   at.y,        rows_at,   rows,
+                                        chunks_at, chunks, panel_begin, panel_end, shard};
+    for (int i = 0; i < TAGGED_WORDS; i++)
         array_push(b->arena, &b->tasks, (int32_t)task[i]);
 }
 
 /* Adds the tasks of one z of one region, for one range of k. `r` has only that range, and `at` is
  * where its first element lies. */
-static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *at_b, Place at) {
+static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *at_b, Place at,
+                             int64_t shard) {
     const Contraction *c = b->c;
     const Product *p = &c->form;
     int64_t chunks, chunks_at = store_chunks(b, r, at_b, &chunks), together = c->choice.task_panels;
-    Walk m = walk_of(r, p->m, p->m_count, &r->at_a, &r->at_y);
+    Walk m = walk_of(r, p->m, p->m_count, &r->at_a, &r->at_y), part = m;
     int64_t rows = walk_size(&m), turn = 0;
-    Cut cut = cut_rows(c, &m);
+    const bool by_rows = c->shards && !p->z_count; /* no task has rows of two shards */
+    if (by_rows) part.extent[0] /= c->shards;
+    Cut cut = cut_rows(c, &part);
     for (int64_t first = 0, here; first < rows; first += here) {
         here = smaller(cut.turns, cut.extent - turn) * cut.inside;
         turn = (turn + cut.turns) >= cut.extent ? 0 : turn + cut.turns;
@@ -354,14 +360,15 @@ static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *a
         int64_t rows_at = store_rows(b, &m, here, c->direct ? 0 : p->n_size);
         for (int64_t panel = 0; panel < c->panels; panel += together)
             add_task(b, place, rows_at, here, chunks_at, chunks, panel,
-                     smaller(panel + together, c->panels));
+                     smaller(panel + together, c->panels),
+                     by_rows ? first * c->shards / rows : shard);
     }
 }
 
 static void add_part_tasks(Builder *b, int64_t part, int64_t step) {
     const Contraction *c = b->c;
     const Product *p = &c->form;
-    int64_t row = 0;
+    int64_t row = 0, ahead = 0; /* rows of the regions ahead of one, at one z */
     int index = contraction_split_index(c);
     for (int i = 0; i < p->region_count; i++) {
         ProductRegion r = p->regions[i];
@@ -374,23 +381,27 @@ static void add_part_tasks(Builder *b, int64_t part, int64_t step) {
             r.index[index].count = smaller(step, r.index[index].count - first);
         }
         for (int64_t k = 0; k < walk_size(&z); k++) {
+            if (contraction_goes_by_z(c)) row = k * (c->part_rows / p->z_size) + ahead;
             Place at = {r.at_a.constant + z.at_first +
                             (index < 0 ? 0 : first * r.at_a.factor[index]),
                         at_b.constant + z.at_second + (index < 0 ? 0 : first * at_b.factor[index]),
                         c->direct ? r.at_y.constant + z_of_y.at_first
                                   : (part * c->part_rows + row) * p->n_size};
-            add_region_tasks(b, &r, &at_b, at);
+            add_region_tasks(b, &r, &at_b, at, c->shards ? k * c->shards / walk_size(&z) : 0);
             row += contraction_region_rows(p, &r);
             walk_on(&z);
             walk_on(&z_of_y);
         }
+        ahead += contraction_region_rows(p, &r);
     }
 }
 
-/* Orders tasks by where they begin in a. What several regions read, as those of a strided
- * convolution do, is then still near. All else breaks ties, so that there is one order. */
+/* Orders tasks by their shard, and then by where they begin in a. What several regions read, as
+ * those of a strided convolution do, is then still near. All else breaks ties, so that there is one
+ * order. */
 static int by_place(const void *first, const void *second) {
     const int32_t *x = first, *y = second;
+    if (x[TASK_SHARD] != y[TASK_SHARD]) return x[TASK_SHARD] < y[TASK_SHARD] ? -1 : 1;
     for (int i = TASK_A; i < TASK_WORDS; i++)
         if (x[i] != y[i]) return x[i] < y[i] ? -1 : 1;
     return 0;
@@ -457,19 +468,28 @@ static void store_pack_offsets(Builder *b) {
              store_offsets(b, &whole, p->z, p->z_count, &whole.at_b, p->z_size, c->b_base));
 }
 
+/* The offsets in y of a region's rows, at one z. */
+static void list_rows_of_y(Builder *b, const ProductRegion *r, int64_t at_z) {
+    const Product *p = &b->c->form;
+    Walk m = walk_of(r, p->m, p->m_count, &r->at_y, &r->at_y);
+    for (int64_t row = 0; row < walk_size(&m); row++, walk_on(&m)) {
+        int32_t at = (int32_t)(r->at_y.constant + at_z + m.at_first);
+        add_words(b->arena, &b->list, &at, 1);
+    }
+}
+
+/* In the order in which the tasks lay down the rows of a part. */
 static void store_gather_offsets(Builder *b) {
     Contraction *c = b->c;
     const Product *p = &c->form;
+    const int64_t rounds = contraction_goes_by_z(c) ? p->z_size : 1;
     b->list.count = 0;
-    for (int i = 0; i < p->region_count; i++) {
-        const ProductRegion *r = &p->regions[i];
-        Walk z = walk_of(r, p->z, p->z_count, &r->at_y, &r->at_y);
-        for (int64_t k = 0; k < walk_size(&z); k++, walk_on(&z)) {
-            Walk m = walk_of(r, p->m, p->m_count, &r->at_y, &r->at_y);
-            for (int64_t row = 0; row < walk_size(&m); row++, walk_on(&m)) {
-                int32_t at = (int32_t)(r->at_y.constant + z.at_first + m.at_first);
-                add_words(b->arena, &b->list, &at, 1);
-            }
+    for (int64_t round = 0; round < rounds; round++) {
+        for (int i = 0; i < p->region_count; i++) {
+            const ProductRegion *r = &p->regions[i];
+            Walk z = walk_of(r, p->z, p->z_count, &r->at_y, &r->at_y);
+            for (int64_t k = 0; k < walk_size(&z); k++, walk_on(&z))
+                if (rounds == 1 || k == round) list_rows_of_y(b, r, z.at_first);
         }
     }
     set_head(b, HEAD_Y_OF_ROW, add_words(b->arena, &b->table, b->list.items, b->list.count));
@@ -484,6 +504,16 @@ static int64_t part_extent(const Contraction *c) {
     return index < 0 ? 1 : divide_up(graph_extent(c->node, index), c->parts);
 }
 
+/* True if each shard has as many tasks as any other, one shard after the other. */
+static bool are_equal_runs(const Builder *b) {
+    const Contraction *c = b->c;
+    if (!c->shards || c->tasks % c->shards) return false;
+    for (int64_t i = 0; i < c->tasks; i++)
+        if (b->tasks.items[i * TAGGED_WORDS + TASK_SHARD] != i / (c->tasks / c->shards))
+            return false;
+    return true;
+}
+
 static void make_tables(Arena *arena, Contraction *c) {
     Builder b = {.arena = arena, .c = c};
     int32_t head[HEAD_COUNT] = {0};
@@ -491,11 +521,13 @@ static void make_tables(Arena *arena, Contraction *c) {
     add_words(arena, &b.table, head, HEAD_COUNT);
     for (int64_t part = 0; part < c->parts; part++)
         add_part_tasks(&b, part, part_extent(c));
-    c->tasks = b.tasks.count / TASK_WORDS;
+    c->tasks = b.tasks.count / TAGGED_WORDS;
     if (c->form.region_count > 1)
-        qsort(b.tasks.items, (size_t)c->tasks, TASK_WORDS * sizeof *b.tasks.items, by_place);
-    int64_t at = add_words(arena, &b.table, b.tasks.items, b.tasks.count);
-    set_head(&b, HEAD_TASKS, at);
+        qsort(b.tasks.items, (size_t)c->tasks, TAGGED_WORDS * sizeof *b.tasks.items, by_place);
+    if (!are_equal_runs(&b)) c->shards = 0;
+    set_head(&b, HEAD_TASKS, b.table.count);
+    for (int64_t i = 0; i < c->tasks; i++)
+        add_words(arena, &b.table, b.tasks.items + i * TAGGED_WORDS, TASK_WORDS);
     if (c->packed) store_pack_offsets(&b);
     if (!c->direct) store_gather_offsets(&b);
     c->tables = b.table.items;
@@ -582,7 +614,24 @@ static void take_choice(Contraction *c) {
     c->parts = divide_up(extent, divide_up(extent, parts));
 }
 
-Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target) {
+bool contraction_goes_by_z(const Contraction *c) {
+    return c->shards && c->form.z_count == 1;
+}
+
+bool contraction_leads(const Contraction *c, int64_t shards) {
+    const Product *p = &c->form;
+    const int first = p->z_count ? p->z[0] : p->m_count ? p->m[0] : -1;
+    if (shards < 2 || first != 0 || c->node->shape[0] % shards) return false;
+    for (int i = 0; i < p->region_count; i++) {
+        const Progression *values = &p->regions[i].index[0];
+        if (values->begin != 0 || values->step != 1 || values->count != c->node->shape[0])
+            return false;
+    }
+    return true;
+}
+
+Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target,
+                            int64_t shards) {
     Contraction *c = arena_new_of(arena, Contraction);
     Product *p = &c->form;
     if (!product_of(arena, node, p)) return NULL;
@@ -593,8 +642,11 @@ Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *t
     c->dots = c->packed && sums_along_k(c);
     if (c->dots) c->packed = false;
     if (c->packed && !can_pack(c)) return NULL;
+    /* parts of k, one after the other, would stand between the shards */
+    if (contraction_leads(c, shards)) c->shards = shards;
     const ContractionChoice *measured = tuning_find(target->tuning, contraction_key(c));
-    if (measured && !c->dots && is_known(c, measured->block))
+    if (measured && !c->dots && is_known(c, measured->block) &&
+        (!c->shards || measured->parts == 1))
         c->choice = *measured;
     else
         contraction_choose(c);

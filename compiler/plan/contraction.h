@@ -146,6 +146,9 @@ typedef struct Contraction {
     int64_t parts;             /* ranges of k */
     int64_t part_rows;         /* rows of a part: elements of y along m and z, region by region */
     int64_t tasks;
+    /* Above 1: the first index of the node comes first in its tasks, which are as many equal runs,
+     * each with a whole number of the index's values. 0: tasks are in another order. */
+    int64_t shards;
     int64_t b_base;             /* packed: the position of k = n = z = 0 in b */
     const MatrixProduct *plain; /* the matrices, for a library; else NULL */
     const int32_t *tables;
@@ -176,8 +179,14 @@ bool contraction_strides_a(const Contraction *c);
 bool contraction_misses_a(const Contraction *c);
 int64_t contraction_region_rows(const Product *p, const ProductRegion *r);
 
-/* The contraction that a node is; NULL: it is none. */
-Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target);
+/* The contraction that a node is; NULL: it is none. Tasks are cut so that they fit `shards`, where
+ * the node allows it. */
+Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target,
+                            int64_t shards);
+/* True if the rows of a part lie by z first, and then by region, so that a shard is a slab. */
+bool contraction_goes_by_z(const Contraction *c);
+/* True if the tasks can be ordered by values of the node's first index, so many runs of them. */
+bool contraction_leads(const Contraction *c, int64_t shards);
 /* tiled.c: sets the sides of the tile, tasks and tables. False when the arrays are too large to
  * index. */
 bool contraction_cut(Arena *arena, Contraction *c, const PlanTarget *target);

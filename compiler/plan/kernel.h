@@ -103,6 +103,8 @@ typedef struct PlanTarget {
  * cannot be compiled, because it has too many operands. */
 bool schedule(Arena *arena, Graph *graph, const PlanTarget *target, KernelList *kernels,
               const char **error);
+/* True if the node adds what ranks have made, so that its kernel stands alone. */
+bool kernel_combines(const Graph *g, const GNode *node);
 /* Gives a kernel its symbol, which is a hash of everything that its code depends on. */
 void sign_kernel(Arena *arena, Kernel *kernel);
 
@@ -113,9 +115,10 @@ void sign_kernel(Arena *arena, Kernel *kernel);
  * node. */
 void compute_collapse_axes(const GNode *node, int64_t *extents);
 /* The number of collapsed axes that make tiles; the others are loops inside a tile. A single axis
- * that is long is cut into chunks of *chunk turns, which is 0 if none is. */
-int compute_tile_axes(const GNode *node, const int64_t *extents, int64_t *chunk);
-int64_t compute_tiles(const GNode *node);
+ * that is long is cut into chunks of *chunk turns, which is 0 if none is. Where the plan has
+ * shards, each shard of the axis has whole chunks. */
+int compute_tile_axes(const GNode *node, const int64_t *extents, int64_t shards, int64_t *chunk);
+int64_t compute_tiles(const GNode *node, int64_t shards);
 /* The bytes of a worker's scratch that totals take: a double for each column of a tile, for each
  * node that may go down the columns (compiler/cpu/columns.c). */
 int64_t compute_column_totals(const Kernel *kernel);

@@ -300,6 +300,7 @@ bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int 
     }
     make_steps(p, target);
     make_outputs(p, states, state_count);
+    plan_lay(p, target);
     make_formulas(p, target);
     return true;
 }

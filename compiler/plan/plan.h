@@ -32,6 +32,9 @@ bool plan_make(Plan *plan, Arena *arena, Graph *g, const ProgramState *states, i
 /* Lists the kernels of all plans that need code, each symbol once. Returns their number. */
 int plan_unique_kernels(Arena *arena, const Plan *plans, int plan_count, Kernel ***out);
 
+/* lay.c: decides which steps are cut among ranks, and what these hand to each other. */
+void plan_lay(Plan *plan, const PlanTarget *target);
+
 /* text.c: prints the steps, their kernels and where each of their buffers lies. */
 void plan_print(const Plan *plan, FILE *out);
 

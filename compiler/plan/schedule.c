@@ -1,4 +1,5 @@
 /* Decides which kernels a graph becomes, in which order, and what each reads. */
+#include "compiler/graph/shards.h"
 #include "compiler/graph/visit.h"
 #include "compiler/plan/abreast.h"
 #include "compiler/plan/arguments.h"
@@ -367,6 +368,11 @@ static bool place_operands(Order *o, const GNode *node) {
            each_operand_of(o, node, place);
 }
 
+bool kernel_combines(const Graph *g, const GNode *node) {
+    int leaves;
+    return g->settings.shards > 1 && shard_leaves(node, g->settings.shards, &leaves);
+}
+
 /* ---- compute nodes --------------------------------------------------------------------------- */
 
 static bool is_computed(Order *o, GNode *n) {
@@ -376,7 +382,7 @@ static bool is_computed(Order *o, GNode *n) {
 /* A node that has no kernel yet, and would have a plain one of its own now. */
 static bool waits_for_kernel(Order *o, GNode *n) {
     if (n->id >= o->ids || o->done[n->id] || n->again || n->streamed || o->sinks[n->id] ||
-        !each_operand_of(o, n, is_computed))
+        kernel_combines(o->g, n) || !each_operand_of(o, n, is_computed))
         return false;
     Product product;
     return !product_of(o->arena, n, &product) &&
@@ -429,12 +435,13 @@ static bool compute_kernel(Order *o, GNode *node) {
     Kernel k = {.kind = KERNEL_COMPUTE,
                 .graph = o->g,
                 .node = node,
-                .tiles = compute_tiles(node),
+                .tiles = compute_tiles(node, o->g->settings.shards),
                 .late = o->late[node->id]};
     Collect c = {.kernel = &k, .fits = true};
     expr_visit_node(node, collect, &c);
     k.arguments = o->target->arguments ? arguments_of(o->arena, &k) : NULL;
-    const bool alone = !o->target->together || o->g->settings.no_fuse || node->again;
+    const bool alone = !o->target->together || o->g->settings.no_fuse || node->again ||
+                       kernel_combines(o->g, node);
     if (!alone) join_alike(o, &c, node);
     if (k.arguments) { /* the table comes first */
         memmove(k.operands + 1, k.operands, sizeof *k.operands * (size_t)k.operand_count++);
@@ -466,7 +473,7 @@ static bool place(Order *o, GNode *node) {
         topk_kernel(o->arena, o->g, node, o->kernels);
         return true;
     }
-    Contraction *c = contraction_of(o->arena, node, o->target);
+    Contraction *c = contraction_of(o->arena, node, o->target, o->g->settings.shards);
     Bucket *b = c || !o->target->buckets ? NULL : bucket_of(o->arena, o->g, node);
     if (b) return bucket_kernels(o->arena, o->g, b, o->kernels);
     if (!c) return compute_kernel(o, node);

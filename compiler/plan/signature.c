@@ -175,10 +175,10 @@ static void name_kernel(Kernel *kernel, const Hash *h) {
 
 /* The loops of a node whose kernel takes their extents from a table: how many there are, which are
  * in tiles, how each tile goes. */
-static void sign_loops(Hash *h, const Arguments *a, const GNode *n) {
+static void sign_loops(Hash *h, const Arguments *a, const GNode *n, int64_t shards) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
     compute_collapse_axes(n, extents);
-    int axes = compute_tile_axes(n, extents, &chunk);
+    int axes = compute_tile_axes(n, extents, shards, &chunk);
     add(h, n->type);
     add(h, n->reducer);
     add(h, n->empty_is_error);
@@ -215,14 +215,24 @@ static void sign_beside(Hash *h, const GNode *n) {
     add(h, node_sums_many(n));
 }
 
+/* Code without a table holds how many turns a tile has, which is another number for shards. */
+static void sign_chunk(Hash *h, const Kernel *kernel) {
+    int64_t extents[2 * GRAPH_MAX_RANK], chunk;
+    if (kernel->arguments || kernel->graph->settings.shards < 2) return;
+    compute_collapse_axes(kernel->node, extents);
+    compute_tile_axes(kernel->node, extents, kernel->graph->settings.shards, &chunk);
+    add(h, (uint64_t)chunk);
+}
+
 static void sign_node(Signing *s, Hash *h, const GNode *n) {
     s->node = n;
     if (s->kernel->beside_count && n != s->kernel->node)
         sign_beside(h, n);
     else if (s->kernel->arguments)
-        sign_loops(h, s->kernel->arguments, n);
+        sign_loops(h, s->kernel->arguments, n, s->kernel->graph->settings.shards);
     else
         sign_shape(h, n);
+    if (s->kernel->kind == KERNEL_COMPUTE && n == s->kernel->node) sign_chunk(h, s->kernel);
     const GExpr *parts[3] = {n->value, n->guard, n->active};
     for (int i = 0; i < 3; i++) {
         Hash part = sign_expr(s, parts[i]);

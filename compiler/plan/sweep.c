@@ -3,7 +3,8 @@
  * Blocks are as large as a core's second cache allows, because copying a block costs as much as
  * computing one row of it, and small enough that every thread has some in each round. On a device a
  * task is a block of rows with sums in registers. There, columns are cut into parts only when rows
- * alone would not fill the device. */
+ * alone would not fill the device. Where the plan has shards, a task is a block of rows of one
+ * shard, and a symmetric product is made for all pairs, since a rank has rows of its own alone. */
 #include "compiler/plan/sweep.h"
 
 #include "compiler/graph/walk.h"
@@ -17,6 +18,7 @@ enum {
     ENOUGH_BLOCKS = 16, /* every thread then has some in each round */
     LARGEST_BLOCK = 256,
     SMALLEST_BLOCK = 32,
+    SMALLEST_SHARD_BLOCK = 8, /* rows of a block that a shard's rows are a multiple of */
     LARGEST_STRIP = 64,
     SHORT_CHAIN = 64, /* blocks whose sums are added without what they lose */
     /* Groups of work-items that fill a device, with all the registers that weighted sums take. */
@@ -109,7 +111,7 @@ bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *targe
     bool tiles = target->lanes == 0;
     if (tiles && !has_room(s, pair)) return false;
     bool as_row = fits(g, s, pair, false, &row_shared),
-         as_column = !tiles && fits(g, s, pair, true, &column_shared);
+         as_column = !tiles && g->settings.shards < 2 && fits(g, s, pair, true, &column_shared);
     if (!as_row && !as_column) return false;
     bool by_column = as_column && (!as_row || column_shared > row_shared);
     SweepSource sources[MOST_PAIR_SOURCES];
@@ -213,6 +215,18 @@ static void choose_blocks(Sweep *s) {
     }
 }
 
+/* Blocks of rows that are whole in each shard, where such blocks are not too small. */
+static void fit_shards(Sweep *s, int64_t shards) {
+    if (s->rows % shards) return;
+    int64_t block = s->block_rows;
+    const int64_t shard = s->rows / shards;
+    while (block > SMALLEST_SHARD_BLOCK && shard % block)
+        block -= SMALLEST_SHARD_BLOCK;
+    if (shard % block) return;
+    s->block_rows = block;
+    if (s->strip > block) s->strip = block;
+}
+
 /* A task is a block of rows, a chunk of the payload and a part of the columns. */
 static void cut_into_tiles(Sweep *s, int64_t tile) {
     int64_t widest = 0;
@@ -254,9 +268,11 @@ void sweep_finish(Graph *g, Sweep *s, const PlanTarget *target) {
         k->width = round_up(k->payload, s->panel);
         s->cells += k->cells;
     }
-    s->mode = columns ? SWEEP_BOTH : symmetric ? SWEEP_SYMMETRIC : SWEEP_ROWS;
+    const bool sharded = g->settings.shards > 1; /* a rank does rows, with all columns */
+    s->mode = columns ? SWEEP_BOTH : symmetric && !sharded ? SWEEP_SYMMETRIC : SWEEP_ROWS;
     sweep_share(g, s);
     choose_blocks(s);
+    if (sharded) fit_shards(s, g->settings.shards);
     s->row_blocks = divide_up(s->rows, s->block_rows);
     s->column_blocks = divide_up(s->columns, s->block_columns);
     int64_t less = s->row_blocks < s->column_blocks ? s->row_blocks : s->column_blocks,

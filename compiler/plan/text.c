@@ -27,13 +27,30 @@ static void print_buffer(const Plan *p, int number, FILE *out) {
     fprintf(out, "@%lld+%lld", (long long)b->offset, (long long)p->lives[number].bytes);
 }
 
+/* What ranks hand to each other ahead of a step, or in its place; behind the last one, if there is
+ * none of that number. */
+static void print_exchanges(const Plan *p, int step, FILE *out) {
+    for (int i = 0; i < p->out->exchange_count; i++) {
+        const CoupletExchange *e = &p->out->exchanges[i];
+        if (e->step != step) continue;
+        if (e->kind == COUPLET_GATHER)
+            fprintf(out, "gather ");
+        else
+            fprintf(out, "combine %d rows of ", e->leaves);
+        print_buffer(p, e->kind == COUPLET_GATHER ? e->buffer : e->from, out);
+        fprintf(out, " of step %d\n", e->made);
+    }
+}
+
 void plan_print(const Plan *p, FILE *out) {
     fprintf(out, "plan %s {\narena %lld bytes, scratch %lld bytes a worker\n", p->out->name,
             (long long)p->out->arena_bytes, (long long)p->out->scratch_bytes);
     for (int i = 0; i < p->out->step_count; i++) {
         const CoupletStep *s = &p->out->steps[i];
         if (s->abreast > 1) fprintf(out, "launch of steps %d to %d\n", i, i + s->abreast - 1);
-        fprintf(out, "step %d: %s, %lld tiles:", i, s->label, (long long)s->tiles);
+        print_exchanges(p, i, out);
+        fprintf(out, "step %d: %s, %lld tiles%s:", i, s->label, (long long)s->tiles,
+                s->is_cut ? ", cut" : "");
         for (int b = 0; b < s->buffer_count; b++) {
             fprintf(out, b == s->buffer_count - s->output_count ? " -> " : b ? ", " : " ");
             /* the buffer that is written over is printed too, by its own name */
@@ -41,6 +58,7 @@ void plan_print(const Plan *p, FILE *out) {
         }
         fprintf(out, "    # %s\n", s->source);
     }
+    print_exchanges(p, p->out->step_count, out);
     for (int i = 0; i < p->out->output_count; i++) {
         fprintf(out, "output \"%s\" ", p->out->outputs[i].name);
         print_buffer(p, p->out->outputs[i].buffer, out);

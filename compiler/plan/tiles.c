@@ -106,7 +106,17 @@ static int column_tile_axes(const GNode *n, const int64_t *extents, int64_t *chu
     return n->rank - 1;
 }
 
-int compute_tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
+/* Each shard of the axis is a number of whole chunks, so that a rank does whole tiles. */
+static int64_t chunk_of_shards(int64_t extent, int64_t chunk, int64_t shards) {
+    if (!chunk || shards < 2 || extent % shards) return chunk;
+    const int64_t shard = extent / shards;
+    int64_t pieces = (shard + chunk - 1) / chunk;
+    while (shard % pieces)
+        pieces++;
+    return shard / pieces;
+}
+
+int compute_tile_axes(const GNode *n, const int64_t *extents, int64_t shards, int64_t *chunk) {
     if (node_sums_columns(n)) return column_tile_axes(n, extents, chunk);
     int64_t work = reduced_work(n);
     int axis = n->rank;
@@ -123,14 +133,15 @@ int compute_tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
         int64_t inside = work / extents[axis];
         *chunk = (TILE_WORK + inside - 1) / inside;
         if (*chunk >= extents[axis]) *chunk = 0;
+        *chunk = chunk_of_shards(extents[axis], *chunk, shards);
     }
     return axis;
 }
 
-int64_t compute_tiles(const GNode *n) {
+int64_t compute_tiles(const GNode *n, int64_t shards) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk, tiles = 1;
     compute_collapse_axes(n, extents);
-    int axes = compute_tile_axes(n, extents, &chunk);
+    int axes = compute_tile_axes(n, extents, shards, &chunk);
     for (int i = 0; i < axes; i++)
         tiles *= extents[i];
     return chunk ? (extents[axes] + chunk - 1) / chunk : tiles;
@@ -146,7 +157,7 @@ int64_t compute_column_totals(const Kernel *k) {
     if (!has_totals) return 0;
     /* the columns of a tile are those of several axes that became one */
     compute_collapse_axes(k->node, extents);
-    compute_tile_axes(k->node, extents, &chunk);
+    compute_tile_axes(k->node, extents, k->graph->settings.shards, &chunk);
     int64_t columns = chunk ? chunk : extents[k->node->rank - 1];
     return (k->beside_count + 1) * columns * (int64_t)sizeof(double);
 }

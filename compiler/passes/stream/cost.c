@@ -128,7 +128,10 @@ void stream_choose(Stream *s) {
     int count = 0;
     const GraphSettings *settings = &s->g->settings;
     const Operands *operands = all_operands(s->g);
-    int64_t room = settings->is_bounded ? settings->stored_bytes : STORED_BY_DEFAULT;
+    /* an array of pairs that is stored would have to travel between ranks */
+    int64_t room = settings->shards > 1  ? 0
+                   : settings->is_bounded ? settings->stored_bytes
+                                          : STORED_BY_DEFAULT;
     for (int i = 0; i < s->root_count; i++) {
         Root *r = &s->roots[i];
         if (r->refusal || s->root_of[r->node->id] < 0) continue;

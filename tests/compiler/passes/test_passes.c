@@ -59,6 +59,7 @@ static const Setting settings[] = {
     {"kept_bytes", offsetof(GraphSettings, kept_bytes), false},
     {"stored_bytes", offsetof(GraphSettings, stored_bytes), false},
     {"chunks", offsetof(GraphSettings, chunks), false},
+    {"shards", offsetof(GraphSettings, shards), false},
 };
 
 static bool set(GraphSettings *into, const char *name, long long value) {

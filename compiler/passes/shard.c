@@ -1,0 +1,177 @@
+/* shard: a sum over samples becomes the sums of shards of them, which are then added by a tree, so
+ * that several ranks can make it and it is the same on any number of them.
+ *
+ *     y[o] = sum over n of f(n, o)
+ *     ->     p[s, o] = sum over the n of shard s of f(n, o);  y[o] = ((p[0, o] + p[1, o]) + ..
+ *
+ * Without shards (GraphSettings) the pass leaves a graph as it is. It leaves alone, too, sums of so
+ * few terms that it is cheaper to hand the terms to all ranks. What the shards are depends on the
+ * graph and their number, never on the ranks. */
+#include "compiler/graph/key.h"
+#include "compiler/graph/loads.h"
+#include "compiler/graph/pairs.h"
+#include "compiler/graph/product.h"
+#include "compiler/graph/shards.h"
+#include "compiler/graph/walk.h"
+#include "compiler/passes/passes.h"
+#include "compiler/passes/rewrite.h"
+
+#include <string.h>
+
+enum {
+    FEWEST_BYTES = 1 << 12, /* of the terms: fewer are handed to all ranks */
+    LONGEST_LEAF = 4096,    /* products that are added in one leaf, where the leaves stay small */
+    HEAVY = 1 << 24 /* evaluations of a sum that are worth the leaves, whatever these take */
+};
+
+typedef struct Sharding {
+    Graph *g;
+    int64_t shards;
+    bool all_inputs;     /* a function's inputs are rows, whatever their names are */
+    signed char *rows;   /* by node id: 1: made row by row, -1: not, 0: not known */
+    uint32_t known;
+} Sharding;
+
+/* ---- what is made row by row ----------------------------------------------------------------- */
+
+static bool is_made_by_rows(Sharding *s, const GNode *n);
+
+/* True if a read of rows moves with the index. */
+static bool reads_rows_along(Sharding *s, const GNode *n, int index) {
+    const Loads loads = loads_of(s->g->arena, n);
+    for (int i = 0; i < loads.items.count; i++)
+        if (is_made_by_rows(s, loads.items.items[i]->tensor) &&
+            shard_reads_own(s->g, n, index, loads.items.items[i], s->shards))
+            return true;
+    return false;
+}
+
+static bool find_rows(Sharding *s, const GNode *n) {
+    if (!shard_has_rows(n, s->shards)) return false;
+    switch (n->kind) {
+    case GN_INPUT:
+        return s->all_inputs || graph_is_batch(n);
+    case GN_COMPUTE:
+        return reads_rows_along(s, n, 0);
+    case GN_TOPK:
+        return n->rank > 1 && is_made_by_rows(s, n->operand);
+    case GN_STATE:
+    case GN_CONST:
+    case GN_CALL:
+    case GN_STOP:
+        return false;
+    }
+    return false;
+}
+
+static bool is_made_by_rows(Sharding *s, const GNode *n) {
+    if (n->id >= s->known) {
+        const uint32_t known = 2 * n->id + 64;
+        signed char *rows = arena_array(s->g->arena, signed char, known);
+        if (s->known) memcpy(rows, s->rows, s->known);
+        s->rows = rows;
+        s->known = known;
+    }
+    if (!s->rows[n->id]) {
+        const bool found = find_rows(s, n); /* which may grow the table */
+        s->rows[n->id] = found ? 1 : -1;
+    }
+    return s->rows[n->id] > 0;
+}
+
+/* ---- which sums ------------------------------------------------------------------------------ */
+
+/* The first reduced index along which rows are read; -1: there is none. */
+static int axis_of_samples(Sharding *s, const GNode *n) {
+    for (int i = n->rank; i < n->rank + n->red_rank; i++)
+        if (graph_extent(n, i) % s->shards == 0 && reads_rows_along(s, n, i)) return i;
+    return -1;
+}
+
+/* The bytes of the rows that the sum reads. */
+static int64_t bytes_of_rows(Sharding *s, const GNode *n) {
+    const Loads loads = loads_of(s->g->arena, n);
+    int64_t bytes = 0;
+    for (int i = 0; i < loads.items.count; i++) {
+        const GNode *from = loads.items.items[i]->tensor;
+        bool counted = !is_made_by_rows(s, from);
+        for (int k = 0; k < i; k++)
+            counted |= loads.items.items[k]->tensor == from;
+        if (!counted) bytes += graph_bytes(from);
+    }
+    return bytes;
+}
+
+/* A tree hands on the result twice; else all terms go to all ranks, which each do the whole sum. */
+static bool is_worth_it(Sharding *s, const GNode *n) {
+    const int64_t bytes = bytes_of_rows(s, n),
+                  work = graph_element_count(n) * node_reduced_terms(n);
+    return bytes >= FEWEST_BYTES && (2 * graph_bytes(n) <= bytes || work >= HEAVY);
+}
+
+static bool is_plain_sum(const GNode *n) {
+    PairSink sink;
+    return n->kind == GN_COMPUTE && n->reducer == GR_SUM && n->type == GT_REAL && n->red_rank &&
+           !n->streamed && !n->again && !n->empty_is_error && n->rank < GRAPH_MAX_RANK &&
+           !node_reduces_by_key(n) && !pair_sink(n, &sink);
+}
+
+/* Leaves of a long sum of products are so short that each is one chain of a register block. */
+static int64_t leaves_of(Sharding *s, const GNode *n, int axis) {
+    Product product;
+    int64_t leaves = s->shards;
+    if (!product_of(s->g->arena, n, &product)) return leaves;
+    const int64_t terms = node_reduced_terms(n), bytes = bytes_of_rows(s, n);
+    while (terms / leaves > LONGEST_LEAF && 2 * leaves <= MOST_LEAVES &&
+           graph_extent(n, axis) % (2 * leaves) == 0 && 4 * leaves * graph_bytes(n) <= bytes)
+        leaves *= 2;
+    return leaves;
+}
+
+/* ---- the two levels -------------------------------------------------------------------------- */
+
+static GNode *leaf_node(Graph *g, const GNode *n, int axis, int64_t leaves) {
+    ComputeSpec leaf;
+    graph_open(g, n, &leaf);
+    const GExpr **sample = &leaf.red[axis - n->rank], *whole = *sample,
+                *shard = graph_fresh_index(g, leaves),
+                *inside = graph_fresh_index(g, graph_extent(n, axis) / leaves),
+                *index = gx2(g, G_ADD,
+                             gx2(g, G_MUL, shard, gx_int(g, graph_extent(n, axis) / leaves)),
+                             inside);
+    *sample = inside;
+    leaf.value = gx_substitute(g, leaf.value, 1, &whole, &index);
+    if (leaf.guard) leaf.guard = gx_substitute(g, leaf.guard, 1, &whole, &index);
+    memmove(leaf.out + 1, leaf.out, sizeof *leaf.out * (size_t)leaf.out_rank++);
+    leaf.out[0] = shard;
+    return graph_compute(g, &leaf);
+}
+
+static GNode *shard_node(void *context, Graph *g, GNode *n) {
+    Sharding *s = context;
+    if (!is_plain_sum(n) || is_made_by_rows(s, n)) return n;
+    const int axis = axis_of_samples(s, n);
+    if (axis < 0 || !is_worth_it(s, n)) return n;
+    const int64_t leaves = leaves_of(s, n, axis);
+    ComputeSpec sum;
+    graph_open(g, n, &sum);
+    sum.reducer = GR_NONE;
+    sum.red_rank = 0;
+    sum.guard = sum.active = NULL; /* the leaves have both */
+    sum.value =
+        shard_tree(g, leaf_node(g, n, axis, leaves), (int)leaves, sum.out_rank, sum.out);
+    return graph_compute(g, &sum);
+}
+
+static bool has_batch(const Graph *g) {
+    for (int i = 0; i < g->nodes.count; i++)
+        if (graph_is_batch(g->nodes.items[i])) return true;
+    return false;
+}
+
+void pass_shard(Graph *g) {
+    Sharding s = {.g = g, .shards = g->settings.shards, .all_inputs = !has_batch(g)};
+    if (s.shards < 2) return;
+    rewrite_each_in(g, shard_node, &s);
+    graph_prune(g);
+}

@@ -1,0 +1,285 @@
+/* How the steps of a plan lie over ranks.
+ *
+ * A step is *cut* where its tiles fit the shards: each rank does the tiles of its own, and holds
+ * those slabs of the results. Else every rank does the whole step, and has the whole result with
+ * the same bits. An array that was made in slabs becomes whole, by an exchange, ahead of the first
+ * step that reads more of it than its own shard. A sum over samples that the pass `shard` has made
+ * a tree is combined: each rank adds what it has made, and only sums travel.
+ *
+ * Whether a step that could be cut is cut is a matter of time alone, never of the result: tiles are
+ * the same bits whoever does them. It is judged for a fixed number of ranks, so a plan is the same
+ * on any number of them. */
+#include "compiler/plan/plan.h"
+
+#include "compiler/graph/loads.h"
+#include "compiler/graph/shards.h"
+#include "compiler/plan/contraction.h"
+#include "compiler/plan/sweep.h"
+
+#include <stdlib.h>
+
+/* Of the ranks for which times are compared: the speed of one, and of the network between them. */
+static const struct {
+    double ranks, operations, memory; /* operations and bytes in a second */
+    double network, start;            /* bytes in a second; seconds until the first */
+} typical = {4, 50e9, 10e9, 1e9, 20e-6};
+
+typedef struct Laying {
+    Plan *p;
+    Graph *g;
+    int64_t shards;
+    bool *in_slabs; /* by buffer: each rank has its own slabs alone */
+    bool *wanted;   /* by buffer: some reader wants it whole */
+    int *made;      /* by buffer: the step that makes it */
+    ARRAY(CoupletExchange) exchanges;
+} Laying;
+
+static const Kernel *kernel_at(const Laying *l, int step) {
+    return &l->p->kernels.items.items[step];
+}
+
+/* ---- what can be cut ------------------------------------------------------------------------- */
+
+/* The last chunk of a single axis is as long as the others. */
+static bool has_even_tiles(const Laying *l, const GNode *n) {
+    int64_t extents[2 * GRAPH_MAX_RANK], chunk;
+    compute_collapse_axes(n, extents);
+    const int axes = compute_tile_axes(n, extents, l->shards, &chunk);
+    return !chunk || extents[axes] % chunk == 0;
+}
+
+static bool sweep_is_cut(const Laying *l, const Sweep *s) {
+    if (s->mode != SWEEP_ROWS || s->lanes == 0 || s->rows % l->shards ||
+        s->rows / l->shards % s->block_rows)
+        return false;
+    for (int i = 0; i < s->sink_count; i++)
+        if (s->sinks[i].pair.own != 0) return false;
+    return true;
+}
+
+/* The rows of a part lie shard by shard. */
+static bool has_slabs_of_parts(const Contraction *c) {
+    return c->form.region_count == 1 || contraction_goes_by_z(c);
+}
+
+static bool can_be_cut(const Laying *l, const Kernel *k) {
+    const Contraction *c = k->contraction;
+    if (k->tiles == 0 || k->tiles % l->shards || k->rounds > 1) return false;
+    switch (k->kind) {
+    case KERNEL_COMPUTE:
+        return shard_has_rows(k->node, l->shards) && has_even_tiles(l, k->node);
+    case KERNEL_TOPK:
+        return k->node->rank > 1 && shard_has_rows(k->node, l->shards);
+    case KERNEL_PACK:
+        return c->shards && c->form.z_count;
+    case KERNEL_PRODUCT:
+        return c->shards && (c->direct || has_slabs_of_parts(c));
+    case KERNEL_GATHER_PARTIALS:
+        return c->shards && has_slabs_of_parts(c) &&
+               c->part_rows % (l->shards * GATHER_ROWS) == 0;
+    case KERNEL_SWEEP:
+        return sweep_is_cut(l, k->sweep);
+    case KERNEL_CALL:
+    case KERNEL_ORDER:
+    case KERNEL_SWEEP_JOIN:
+    case KERNEL_BUCKET_SORT:
+    case KERNEL_BUCKET:
+        return false;
+    }
+    return false;
+}
+
+/* The bytes of an output that belong to a shard. */
+static int64_t slab_of(const Laying *l, const Kernel *k, const GNode *output) {
+    if (k->kind == KERNEL_PRODUCT && !k->contraction->direct) /* there is more memory than parts */
+        return k->contraction->part_rows * k->contraction->form.n_size / l->shards *
+               (int64_t)sizeof(float);
+    return graph_bytes(output) / l->shards;
+}
+
+/* ---- what is read ---------------------------------------------------------------------------- */
+
+static bool loads_stay(const Laying *l, const GNode *n, const GNode *operand) {
+    const Loads loads = loads_of(l->p->arena, n);
+    for (int i = 0; i < loads.items.count; i++)
+        if (loads.items.items[i]->tensor == operand &&
+            !shard_reads_own(l->g, n, 0, loads.items.items[i], l->shards))
+            return false;
+    return true;
+}
+
+/* Row r of the product reads row r of the array. */
+static bool goes_by_rows(const Sweep *s, const SweepOperand *o) {
+    return o->array->shape[0] == s->rows && o->start == 0 &&
+           o->line * s->rows == graph_element_count(o->array);
+}
+
+static bool sweep_reads_own(const Laying *l, const Sweep *s, const GNode *operand) {
+    for (int i = 0; i < s->source_count; i++) {
+        const SweepSource *source = &s->sources[i];
+        if (source->column.array == operand) return false;
+        if (source->row.array == operand && !goes_by_rows(s, &source->row)) return false;
+    }
+    for (int i = 0; i < s->sink_count; i++)
+        if (!loads_stay(l, s->sinks[i].pair.node, operand)) return false;
+    return true;
+}
+
+/* True if the tiles of a shard read that shard of the operand alone. */
+static bool reads_own(const Laying *l, const Kernel *k, const GNode *operand) {
+    const Contraction *c = k->contraction;
+    switch (k->kind) {
+    case KERNEL_COMPUTE:
+        for (int i = 0; i <= k->beside_count; i++)
+            if (!loads_stay(l, kernel_node(k, i), operand)) return false;
+        return true;
+    case KERNEL_TOPK:
+        return operand->rank > 1 && operand->shape[0] == k->node->shape[0];
+    case KERNEL_PACK:
+        return shard_reads_own(l->g, k->node, 0, c->form.b, l->shards);
+    case KERNEL_PRODUCT:
+        if (operand != c->form.a->tensor && operand != c->form.b->tensor) return true; /* packed */
+        return (operand != c->form.a->tensor ||
+                shard_reads_own(l->g, k->node, 0, c->form.a, l->shards)) &&
+               (operand != c->form.b->tensor || c->packed ||
+                shard_reads_own(l->g, k->node, 0, c->form.b, l->shards));
+    case KERNEL_GATHER_PARTIALS:
+        return true;
+    case KERNEL_SWEEP:
+        return sweep_reads_own(l, k->sweep, operand);
+    case KERNEL_CALL:
+    case KERNEL_ORDER:
+    case KERNEL_SWEEP_JOIN:
+    case KERNEL_BUCKET_SORT:
+    case KERNEL_BUCKET:
+        return false;
+    }
+    return false;
+}
+
+static int first_output(const Kernel *k) {
+    return k->operand_count - k->output_count;
+}
+
+/* The kernel adds the rows of its operand by a tree, and these lie in slabs. */
+static bool combines(const Laying *l, const Kernel *k, CoupletExchange *out) {
+    int leaves;
+    const GNode *from =
+        k->kind == KERNEL_COMPUTE ? shard_leaves(k->node, l->shards, &leaves) : NULL;
+    if (!from || k->beside_count || !l->in_slabs[from->mark]) return false;
+    *out = (CoupletExchange){.kind = COUPLET_COMBINE,
+                             .buffer = k->node->mark,
+                             .from = from->mark,
+                             .made = l->made[from->mark],
+                             .leaves = leaves};
+    return true;
+}
+
+/* ---- what is worth it ------------------------------------------------------------------------ */
+
+/* Who reads an array, with the kernel cut where it can be, and wants more than a shard of it. */
+static void find_wanted(Laying *l) {
+    for (int s = 0; s < l->p->out->step_count; s++) {
+        const Kernel *k = kernel_at(l, s);
+        const bool cut = can_be_cut(l, k);
+        for (int i = 0; i < first_output(k); i++)
+            if (!kernel_combines(l->g, k->node) && !(cut && reads_own(l, k, k->operands[i])))
+                l->wanted[k->operands[i]->mark] = true;
+    }
+    for (int i = 0; i < l->p->out->output_count; i++)
+        l->wanted[l->p->out->outputs[i].buffer] = true;
+    for (int i = 0; i < l->p->out->commit_count; i++) {
+        const CoupletCommit *c = &l->p->out->commits[i];
+        l->wanted[c->value] = true;
+        if (c->rows >= 0) l->wanted[c->rows] = true;
+    }
+}
+
+static double time_of_gather(const GNode *array) {
+    return typical.start + (double)graph_bytes(array) / typical.network;
+}
+
+static bool is_worth_it(const Laying *l, int step) {
+    const Kernel *k = kernel_at(l, step);
+    const CoupletStep *s = &l->p->out->steps[step];
+    const double alone = s->flops / typical.operations + s->bytes / typical.memory;
+    double whole = alone, cut = alone / typical.ranks;
+    for (int i = 0; i < first_output(k); i++) {
+        if (!l->in_slabs[k->operands[i]->mark]) continue;
+        whole += time_of_gather(k->operands[i]);
+        if (!reads_own(l, k, k->operands[i])) cut += time_of_gather(k->operands[i]);
+    }
+    for (int i = first_output(k); i < k->operand_count; i++)
+        if (l->wanted[k->operands[i]->mark]) cut += time_of_gather(k->operands[i]);
+    return cut < whole;
+}
+
+/* ---- the plan -------------------------------------------------------------------------------- */
+
+static void gather(Laying *l, int buffer, int step) {
+    if (!l->in_slabs[buffer]) return;
+    l->in_slabs[buffer] = false;
+    array_push(l->p->arena, &l->exchanges,
+               ((CoupletExchange){.kind = COUPLET_GATHER,
+                                  .step = step,
+                                  .made = l->made[buffer],
+                                  .buffer = buffer,
+                                  .from = -1}));
+}
+
+static void lay_step(Laying *l, int step) {
+    const Kernel *k = kernel_at(l, step);
+    CoupletExchange combine;
+    for (int i = first_output(k); i < k->operand_count; i++)
+        l->made[k->operands[i]->mark] = step;
+    if (combines(l, k, &combine)) {
+        combine.step = step;
+        array_push(l->p->arena, &l->exchanges, combine);
+        return;
+    }
+    const bool cut = can_be_cut(l, k) && is_worth_it(l, step);
+    for (int i = 0; i < first_output(k); i++)
+        if (!cut || !reads_own(l, k, k->operands[i]))
+            gather(l, k->operands[i]->mark, k->first); /* ahead of the launch */
+    l->p->steps[step].is_cut = cut;
+    for (int i = first_output(k); cut && i < k->operand_count; i++) {
+        l->in_slabs[k->operands[i]->mark] = true;
+        l->p->buffers[k->operands[i]->mark].slab = slab_of(l, k, k->operands[i]);
+    }
+}
+
+static void gather_results(Laying *l) {
+    const CoupletPlan *out = l->p->out;
+    for (int i = 0; i < out->output_count; i++)
+        gather(l, out->outputs[i].buffer, out->step_count);
+    for (int i = 0; i < out->commit_count; i++) {
+        gather(l, out->commits[i].value, out->step_count);
+        if (out->commits[i].rows >= 0) gather(l, out->commits[i].rows, out->step_count);
+    }
+}
+
+static int by_step(const void *first, const void *second) {
+    const CoupletExchange *a = first, *b = second;
+    return a->step != b->step ? (a->step < b->step ? -1 : 1)
+           : a->buffer < b->buffer ? -1
+                                   : a->buffer > b->buffer;
+}
+
+void plan_lay(Plan *p, const PlanTarget *target) {
+    const int count = p->out->buffer_count;
+    Laying l = {.p = p, .g = p->g, .shards = p->g->settings.shards};
+    if (l.shards < 2) return;
+    p->out->shards = l.shards;
+    p->out->hash = (p->out->hash ^ (uint64_t)l.shards) * 1099511628211u;
+    if (!target->lanes) return; /* steps of other devices are not cut */
+    l.in_slabs = arena_array(p->arena, bool, count + 1);
+    l.wanted = arena_array(p->arena, bool, count + 1);
+    l.made = arena_array(p->arena, int, count + 1);
+    find_wanted(&l);
+    for (int s = 0; s < p->out->step_count; s++)
+        lay_step(&l, s);
+    gather_results(&l);
+    qsort(l.exchanges.items, (size_t)l.exchanges.count, sizeof *l.exchanges.items, by_step);
+    p->out->exchanges = l.exchanges.items;
+    p->out->exchange_count = l.exchanges.count;
+}
