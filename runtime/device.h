@@ -83,6 +83,8 @@ struct CoupletDevice {
      * copy. */
     bool is_host;
     CoupletGroup *group; /* the ranks that plans on this device run with; never NULL */
+    /* The shards, of `shards` in all, that a launch does of steps that are cut; 0: it does all. */
+    int64_t first_shard, end_shard, shards;
     char name[128];
     char driver[260]; /* the version of its driver; "": the host has none */
     CoupletDeviceFault fault;

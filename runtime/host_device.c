@@ -35,7 +35,7 @@ typedef struct Host {
     int64_t region_bytes, region_top;
     /* the launch being run */
     const CoupletStep *steps;
-    int64_t first_tile; /* the first tile of the round */
+    int64_t first_tile[COUPLET_MAX_ABREAST]; /* by step: the first tile of the round that is done */
     void *const *buffers;
     const _Atomic bool *stop; /* a launch ends early once it is true; NULL: none does */
 } Host;
@@ -200,8 +200,9 @@ static void run_step(void *context, int number, int64_t begin, int64_t end, int 
         buffers += host->steps[i].buffer_count;
     const int64_t some = host->stop ? 1 + (end - begin) / LOOKS : end - begin;
     for (int64_t at = begin; at < end && !is_stopped(host); at += some)
-        host->steps[number].kernel(buffers, host->first_tile + at,
-                                   host->first_tile + (at + some < end ? at + some : end), &w);
+        host->steps[number].kernel(buffers, host->first_tile[number] + at,
+                                   host->first_tile[number] + (at + some < end ? at + some : end),
+                                   &w);
     if (kind) keep_fault(&host->faults[worker * FAULT_STRIDE], number * FAULT_KINDS + kind);
 }
 
@@ -214,6 +215,14 @@ static int64_t take_fault(Host *host) {
     return fault;
 }
 
+/* Sets the first tile of a step that is done here, and returns how many are. */
+static int64_t own_tiles(const CoupletDevice *d, const CoupletStep *step, int64_t *first) {
+    *first = 0;
+    if (!step->is_cut || !d->shards) return step->tiles;
+    *first = step->tiles / d->shards * d->first_shard;
+    return step->tiles / d->shards * (d->end_shard - d->first_shard);
+}
+
 static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int first, int count,
                    void *const *buffers) {
     (void)code;
@@ -222,17 +231,16 @@ static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, i
     int64_t tiles[COUPLET_MAX_ABREAST], all = 0;
     double flops = 0;
     for (int i = 0; i < count; i++) {
-        all += tiles[i] = steps[i].tiles;
+        all += tiles[i] = own_tiles(device, &steps[i], &host->first_tile[i]);
         flops += steps[i].flops;
     }
     host->steps = steps;
     host->buffers = buffers;
-    host->first_tile = 0;
     do {
         couplet_pieces_run(all == 1 || flops < SMALL_WORK ? NULL : host->threads, count, tiles, 1,
                            run_step, host);
-        host->first_tile += all;
-    } while (host->first_tile < steps->rounds * all); /* above one round it is one step */
+        host->first_tile[0] += all;
+    } while (host->first_tile[0] < steps->rounds * all); /* above one round it is one step */
     const int64_t fault = take_fault(host);
     if (is_stopped(host))
         return couplet_device_fail(device, COUPLET_FAULT_DEVICE, -1, "the run was stopped");

@@ -130,6 +130,10 @@ CoupletRun *couplet_run_on(CoupletDevice *device, const CoupletPlan *plan) {
     for (int i = 0; good && i < plan->buffer_count; i++)
         good = place_buffer(run, i);
     good = good && unpack_all(run);
+    if (good && couplet_ranks_cut(device, plan))
+        good = (run->exchanges = couplet_exchanges_new(device->group, plan)) ||
+               couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1,
+                                   "out of memory for what ranks hand to each other");
     if (good && device->calls->prepare(device, plan, &run->code) && device->calls->wait(device))
         return run;
     couplet_run_free(run);
@@ -176,6 +180,7 @@ void couplet_run_free(CoupletRun *run) {
     free(run->places);
     free(run->copies);
     free(run->feeds);
+    couplet_exchanges_free(run->exchanges);
     couplet_device_free(run->own_device);
     free(run);
 }
@@ -348,13 +353,79 @@ static bool is_stopped(CoupletRun *run) {
     return run->stopped = *run->stop != 0;
 }
 
+/* ---- with other ranks ------------------------------------------------------------------------ */
+
+/* The device runs the shards of its rank from here on, or all of them again. */
+static void set_part(CoupletDevice *d, const CoupletPlan *plan, bool is_cut) {
+    const CoupletGroup *g = d->group;
+    d->shards = is_cut ? plan->shards : 0;
+    d->first_shard = is_cut ? couplet_ranks_first(g, g->rank, plan->shards) : 0;
+    d->end_shard = is_cut ? couplet_ranks_first(g, g->rank + 1, plan->shards) : 0;
+}
+
+static bool is_lasting(CoupletFaultKind kind) {
+    return kind == COUPLET_FAULT_MEMORY || kind == COUPLET_FAULT_DEVICE;
+}
+
+static bool fail_group(CoupletRun *run) {
+    CoupletDevice *d = run->device;
+    if (!*d->group->fault) couplet_group_fail(d->group, d->fault.sentence);
+    couplet_device_clear(d);
+    return couplet_device_fail(d, COUPLET_FAULT_DEVICE, -1, "%s", d->group->fault);
+}
+
+/* A rank that meets a fault goes on with what is left: the others wait for what it makes, and all
+ * look at the end who has met one. False when the group or the device failed. */
+static bool run_launches_of_rank(CoupletRun *run) {
+    CoupletExchanges *x = run->exchanges;
+    for (int i = 0, count; i < run->plan->step_count; i += count) {
+        bool combined;
+        count = launch_size(run, i);
+        if (!couplet_exchanges_need(x, i, &combined)) return false;
+        if (!combined && !run_launch(run, i, count) && is_lasting(run->device->fault.kind))
+            return false;
+        if (!couplet_exchanges_made(x, i + count - 1)) return false;
+    }
+    return couplet_exchanges_need(x, run->plan->step_count, &(bool){false}) &&
+           couplet_exchanges_end(x);
+}
+
+/* All of the plan on this rank, up to the first fault, so that every rank meets the same one. */
+static bool run_whole(CoupletRun *run) {
+    couplet_device_clear(run->device);
+    for (int i = 0; i < run->plan->step_count; i++)
+        if (!couplet_run_launch_steps(run, i, 1)) return false;
+    return run->device->calls->wait(run->device);
+}
+
+static bool run_as_rank(CoupletRun *run, CoupletFault *fault) {
+    CoupletDevice *d = run->device;
+    CoupletAgreed agreed;
+    couplet_exchanges_begin(run->exchanges, run->places);
+    set_part(d, run->plan, true);
+    const bool good = run_launches_of_rank(run);
+    set_part(d, run->plan, false);
+    if (!good || !couplet_group_agree(d->group, d->fault.kind != COUPLET_NO_FAULT,
+                                      d->fault.sentence, &agreed)) {
+        fail_group(run);
+        return couplet_run_fail(run, fault);
+    }
+    if (!agreed.status) return true;
+    if (run_whole(run))
+        couplet_device_fail(d, COUPLET_FAULT_DEVICE, -1, "rank %d: %s", agreed.rank,
+                            agreed.sentence);
+    return couplet_run_fail(run, fault);
+}
+
 bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states,
                        CoupletFault *fault) {
     CoupletDevice *d = run->device;
     run->inputs = inputs;
     run->states = states;
+    run->stopped = false;
     couplet_device_clear(d);
     if (!couplet_run_send_inputs(run)) return couplet_run_fail(run, fault);
+    if (run->exchanges) return run_as_rank(run, fault);
     for (int i = 0, count; i < run->plan->step_count; i += count) {
         count = launch_size(run, i);
         if (is_stopped(run)) return false;

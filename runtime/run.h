@@ -5,6 +5,7 @@
 
 #include "runtime/formula.h"
 #include "runtime/plan.h"
+#include "runtime/ranks.h"
 
 /* The way in which an input comes to a device that is not the host. */
 typedef struct Feed {
@@ -25,6 +26,7 @@ struct CoupletRun {
     Feed *feeds;   /* by input */
     void *const *inputs, *const *states;
     double *milliseconds;
+    CoupletExchanges *exchanges; /* with other ranks; NULL: the run is not cut */
     const volatile sig_atomic_t *stop; /* NULL: nothing ends the steps half way */
     bool stopped;
     CoupletWatch watch;

@@ -161,12 +161,24 @@ static int first_output(const Kernel *k) {
     return k->operand_count - k->output_count;
 }
 
-/* The kernel adds the rows of its operand by a tree, and these lie in slabs. */
+/* True if another kernel reads the array than this one. */
+static bool has_other_readers(const Laying *l, const Kernel *k, const GNode *array) {
+    for (int s = 0; s < l->p->out->step_count; s++) {
+        const Kernel *other = kernel_at(l, s);
+        for (int i = 0; other != k && i < first_output(other); i++)
+            if (other->operands[i] == array) return true;
+    }
+    return l->wanted[array->mark];
+}
+
+/* The kernel adds the rows of its operand by a tree, and these lie in slabs. Their sums are made
+ * in their place. */
 static bool combines(const Laying *l, const Kernel *k, CoupletExchange *out) {
     int leaves;
     const GNode *from =
         k->kind == KERNEL_COMPUTE ? shard_leaves(k->node, l->shards, &leaves) : NULL;
-    if (!from || k->beside_count || !l->in_slabs[from->mark]) return false;
+    if (!from || k->beside_count || !l->in_slabs[from->mark] || has_other_readers(l, k, from))
+        return false;
     *out = (CoupletExchange){.kind = COUPLET_COMBINE,
                              .buffer = k->node->mark,
                              .from = from->mark,
