@@ -154,8 +154,11 @@ static const Kind *refuse_kind(const Header *h, const char *descr) {
     for (size_t i = 0; length > 1 && i < sizeof refused / sizeof *refused; i++)
         if (refused[i].letter == descr[2]) called = refused[i].name;
     if (called)
-        fail(h->error, h->error_bytes, "`%s` holds %s (%.*s); %s", h->path, called,
-             length < 20 ? length : 20, descr + 1, read);
+        fail(h->error, h->error_bytes, "`%s` holds %s (%.*s); %s%s", h->path, called,
+             length < 20 ? length : 20, descr + 1, read,
+             strstr(called, "text") ? ", and numpy.unique(a, return_inverse=True) makes numbers of "
+                                      "texts"
+                                    : "");
     else
         fail(h->error, h->error_bytes, "`%s`: the element type `%.*s` is not known; %s", h->path,
              length < 20 ? length : 20, descr + 1, read);

@@ -69,6 +69,32 @@ static bool take_sources(Trainer *t) {
     return true;
 }
 
+static void warn_of_last_channels(Trainer *t, const CoupletTable *table) {
+    char text[128];
+    for (int f = 0; f < table->field_count; f++) {
+        const CoupletField *field = &table->fields[f];
+        if (field->type != COUPLET_U8 || !couplet_field_ends_in_channels(field)) continue;
+        couplet_trainer_say(
+            t,
+            "%s: warning: `%s` is %s, and pictures have their channels first, [%lld, .., ..]: "
+            "numpy.moveaxis(a, -1, -3) puts them there; a claim of the field says that it is "
+            "meant so\n",
+            table->name, field->name, couplet_field_text(field, text, sizeof text),
+            (long long)field->shape[field->rank - 1]);
+    }
+}
+
+/* A claim of its fields says that their shapes are meant so. Several sources may be of one file. */
+static void warn_of_shapes(Trainer *t) {
+    const CoupletTable *data = t->sources.data;
+    for (int i = 0; i < t->program->source_count; i++) {
+        bool told = t->program->sources[i].claim_count > 0;
+        for (int other = 0; other < i; other++)
+            told = told || strcmp(data[other].path, data[i].path) == 0;
+        if (!told) warn_of_last_channels(t, &data[i]);
+    }
+}
+
 static void warn_of_one_class(Trainer *t) {
     for (int i = 0; i < t->program->eval_count; i++) {
         const CoupletEval *e = &t->program->evals[i];
@@ -122,6 +148,7 @@ bool couplet_trainer_open_data(Trainer *t) {
     if (!couplet_trainer_name_measures(t)) return false;
     if (!couplet_evaluations_fit(t->program, t->sources.data, t->error, t->error_bytes))
         return false;
+    warn_of_shapes(t);
     warn_of_classes(t);
     return true;
 }

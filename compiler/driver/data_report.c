@@ -148,6 +148,8 @@ static void print_field(Arena *arena, const CoupletTable *t, const FieldStatisti
         print_missing(f, out);
         if (f->all.count > 1 && f->all.low == f->all.high) fprintf(out, "; always the same");
     }
+    if (couplet_field_ends_in_channels(f->field))
+        fprintf(out, "; pictures have their channels first: numpy.moveaxis(a, -1, -3)");
     fprintf(out, "\n");
     if (f->field->type == COUPLET_F32) print_entries(t, f, out);
     if (f->field->classes) print_class_lines(arena, f, out);

@@ -281,6 +281,14 @@ static bool parts_of_arrays(Arena *arena, const Data *d, Parts *p) {
                                 "`%s` has no array whose samples are rows of numbers or pictures "
                                 "[C, H, W]",
                                 d->train);
+    if (pictures && couplet_field_ends_in_channels(pictures)) {
+        char text[128];
+        return report_with_help(CODE_DATA, "numpy.moveaxis(a, -1, 1) puts the channels there",
+                                "`%s`: its array `%s` is %s, and pictures have their channels "
+                                "first, [C, H, W]",
+                                d->train, pictures->name,
+                                couplet_field_text(pictures, text, sizeof text));
+    }
     const CoupletField *f = pictures ? pictures : rows;
     p->field = f->name;
     p->uses =

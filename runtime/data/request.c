@@ -114,6 +114,14 @@ const CoupletField *couplet_table_field(const CoupletTable *table, const char *n
     return NULL;
 }
 
+bool couplet_field_ends_in_channels(const CoupletField *field) {
+    enum { LEAST_SIDE = 8 };
+    if (field->type == COUPLET_I32 || field->rank < 3) return false;
+    const int64_t *end = field->shape + field->rank, channels = end[-1];
+    return (channels == 1 || channels == 3 || channels == 4) && end[-2] >= LEAST_SIDE &&
+           end[-3] >= LEAST_SIDE;
+}
+
 uint64_t couplet_field_hash(uint64_t hash, const CoupletField *field) {
     for (int64_t c = 0; field->class_names && c < field->classes; c++)
         hash = couplet_hash(hash, field->class_names[c], strlen(field->class_names[c]));

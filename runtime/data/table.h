@@ -136,6 +136,9 @@ const CoupletField *couplet_table_field(const CoupletTable *table, const char *n
 /* The elements and the bytes of one sample. */
 int64_t couplet_field_elements(const CoupletField *field);
 int64_t couplet_field_bytes(const CoupletField *field);
+/* True for what looks like pictures with their channels in the last axis, as in [32, 32, 3]. The
+ * language has channels first, [3, 32, 32], and reads such a field as 32 narrow channels. */
+bool couplet_field_ends_in_channels(const CoupletField *field);
 /* Goes on with a hash by the names of the field's classes, which are what its codes mean. */
 uint64_t couplet_field_hash(uint64_t hash, const CoupletField *field);
 /* True if the codes of two fields mean the same: neither has names of classes, or both have the

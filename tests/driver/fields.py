@@ -191,6 +191,23 @@ with tempfile.TemporaryDirectory() as folder:
         done = command.run(couplet, *arguments)
         check(done.returncode == 0, f"and {arguments[0]} finds it", done.stdout + done.stderr)
 
+    # Pictures with their channels last are told of, unless a claim says that they are meant so.
+    last = """
+use optim, nn
+data train = data.arrays("last.npz") CLAIM
+net encoder = flatten >> nn.linear(2)
+let z = encoder(train.image)
+loss mean[i] dot(z[i], z[i])
+train { epochs 1, batch 4, optimiser optim.sgd(lr = 0.1) }
+"""
+    write_npz(folder + "/here/last.npz", image=array("|u1", [4, 8, 9, 3], [7] * 864))
+    for claim, told in (("", 1), ("{ image : u8[8, 9, 3] }", 0)):
+        source = command.write(folder + "/here/last.cpl", last.replace("CLAIM", claim))
+        done = command.run(couplet, "train", source, "--out", f"{folder}/last{told}")
+        warned = done.stdout.count("warning: `image` is u8[8, 9, 3], and pictures have their")
+        check(done.returncode == 0 and warned == told, f"channels last, {claim or 'unclaimed'}",
+              done.stdout + done.stderr)
+
     # Without data an epoch is so many steps.
     free = """
 use optim

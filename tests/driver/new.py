@@ -134,7 +134,9 @@ with tempfile.TemporaryDirectory() as folder:
     sound(f"{folder}/mixed/a.wav", 300)
     for i in range(3):
         command.write(f"{folder}/few.csv", "a,b\n1,2\n")
-    refused = [(("new", "plain"), 1, "is there already"), (("new", "a/b c"), 2, "names no project"),
+    array(f"{folder}/last.npy", "<f4", (20, 8, 8, 3), [0.5] * (20 * 192))
+    refused = [(("new", "q", "--data", "last.npy"), 1, "have their channels first, [C, H, W]"),
+               (("new", "plain"), 1, "is there already"), (("new", "a/b c"), 2, "names no project"),
                (("new", "q", "--data", "nowhere"), 1, "`nowhere`: No such file"),
                (("new", "q", "--data", "empty"), 1, "holds no file that a reader is known for"),
                (("new", "q", "--data", "mixed"), 1, "several kinds: 1 of sounds, 1 of pictures"),
