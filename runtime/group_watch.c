@@ -22,12 +22,14 @@ enum {
     HEAD_BYTES = offsetof(CoupletBeat, sentence),
 };
 
-static const double beat_seconds = 0.1, alarm_patience = 0.5, farewell_patience = 2;
+static const double beat_seconds = 0.1, alarm_patience = 0.5, farewell_patience = 2,
+                    asleep_seconds = 1, trust_seconds = 1.5;
 
 /* What the thread keeps beside the group. */
 typedef struct Watch {
     CoupletGroup *group;
     double now, looked;  /* at processes */
+    double trusts_until; /* nobody is missed before */
     double alarmed;      /* when a signal to end was first seen; 0: none was */
     double ending_since; /* 0: the group is not being left */
     char why[COUPLET_TRANSPORT_ERROR_BYTES];
@@ -127,10 +129,13 @@ static void miss(Watch *w, const CoupletNeighbour *n) {
             in->patience);
 }
 
-/* A thread that did not run for long itself, as in a process that was stopped, misses nobody. */
+/* A thread that did not run for long itself, as in a process that was stopped, misses nobody for a
+ * while. The others may have been stopped as well; or they have ended without this rank, and their
+ * word about it is still to be heard. */
 static void allow_for_sleep(Watch *w, double before) {
     CoupletGroupInside *in = w->group->inside;
-    if (w->now - before < in->patience / 4) return;
+    if (w->now - before < asleep_seconds && w->now - before < in->patience / 4) return;
+    w->trusts_until = w->now + trust_seconds;
     for (int i = 0; i < in->neighbour_count; i++)
         in->neighbours[i].heard = w->now;
 }
@@ -139,7 +144,7 @@ static void miss_all(Watch *w) {
     CoupletGroupInside *in = w->group->inside;
     const volatile sig_atomic_t *signalled = in->signalled;
     if (signalled && *signalled && w->alarmed == 0) w->alarmed = w->now;
-    if (w->now - w->looked < 0.02) return;
+    if (w->now - w->looked < 0.02 || w->now < w->trusts_until) return;
     w->looked = w->now;
     for (int i = 0; i < in->neighbour_count && !atomic_load(&in->failed); i++)
         miss(w, &in->neighbours[i]);

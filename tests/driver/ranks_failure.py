@@ -92,9 +92,9 @@ def stopped():
     for rank in (0, 1):
         name = f"rank {rank} is stopped"
         out, told = end_of(name, lambda _, ranks: os.kill(ranks[rank], signal.SIGSTOP),
-                           env={"COUPLET_PATIENCE": "2"})
+                           env={"COUPLET_PATIENCE": "3"})
         one_sentence(name, told, "[E804]", f"rank {rank} of 3 (process ",
-                     "was not heard of for 2 seconds")
+                     "was not heard of for 3 seconds")
     goes_on(name, out)
 
 
