@@ -18,7 +18,8 @@ import example_data
 
 STEPS, BATCH, ROWS = 20, 16, 1000
 TINY = {"batch": BATCH, "width": 4, "length": 64, "negatives": 32, "warm": 1, "stage": 7,
-        "clusters": 6, "groups": 4, "fine": 12, "middle": 6, "coarse": 3, "near": 5, "hard": 8}
+        "learning": 1, "tuning": 2, "teaching": 1, "clusters": 6, "groups": 4, "fine": 12,
+        "middle": 6, "coarse": 3, "near": 5, "hard": 8}
 # what is said of the classes of the pictures that prepare.py lays out
 ICONS = {"classes": 6, "known": 3, "novel": 3, "tail": 4, "few": 16}
 couplet, spec, data = sys.argv[1:4]
@@ -44,10 +45,13 @@ rows = counts[read[0]] if read else next(iter(counts.values()), ROWS)
 # of the spec
 batch = BATCH if f"--set=batch={BATCH}" in small else int(re.search(r"\bbatch (\d+)", text)[1])
 epochs = max(1.2 if rows <= ROWS else 0, (STEPS + 0.5) * batch / rows)
+# stages have epochs of their own, and `--epochs` is refused
+staged = re.search(r"^stage\b", text, re.MULTILINE)
+length = [] if staged else ["--epochs", epochs]
 with tempfile.TemporaryDirectory() as folder:
-    done = command.run(couplet, "train", spec, "--epochs", epochs, "--data", data, "--out",
+    done = command.run(couplet, "train", spec, *length, "--data", data, "--out",
                        folder + "/run", "--seed", 1, "--threads", 2, *small)
-    if check(done.returncode == 0, f"train --epochs {epochs} {' '.join(small)} exits 0",
+    if check(done.returncode == 0, f"train {' '.join(map(str, length + small))} exits 0",
              done.stdout[-2000:] + done.stderr[-2000:]):
         rows = command.losses(folder + "/run")
         check(rows and rows[-1][0] >= STEPS, "twenty steps or more", rows)
