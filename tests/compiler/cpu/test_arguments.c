@@ -7,8 +7,11 @@
 #include "runtime/plan.h"
 
 #include <math.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum { MOST = 1 << 16 };
 
@@ -142,7 +145,9 @@ static void expect(Test *t, const CoupletPlan *plan, const char *what, int first
            what, last - first, found, kernels);
 }
 
-int main(void) {
+/* All nodes are in one graph: what they share depends on which others there are. */
+static void nodes_share_their_kernels(void **state) {
+    (void)state;
     Test t = {.arena = arena_new()};
     t.g = graph_new(t.arena, "arguments");
     line(&t, 1, (const int64_t[]){100}, 0.5, 3);
@@ -174,10 +179,7 @@ int main(void) {
     const CpuOptions options = {NULL};
     CpuCode *code = wrong ? NULL : cpu_compile(t.arena, &t.g, 1, NULL, 0, &options, &plan, &error);
     CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL;
-    if (!run) {
-        printf("FAILED  %s\n", wrong ? wrong : error);
-        return 1;
-    }
+    if (!run) fail_msg("%s", wrong ? wrong : error);
     void **inputs = arena_array(t.arena, void *, plan->input_count + 1);
     for (int i = 0; i < plan->input_count; i++) {
         const GNode *n = t.g->nodes.items[plan->inputs[i].buffer];
@@ -202,5 +204,10 @@ int main(void) {
     couplet_run_free(run);
     cpu_free(code);
     arena_free(t.arena);
-    return t.failures != 0;
+    assert_int_equal(t.failures, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nodes_share_their_kernels)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,8 +6,11 @@
 #include "compiler/cpu/processor.h"
 #include "compiler/plan/contraction.h"
 
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum { MOST_LINES = 1 << 16 };
 
@@ -140,28 +143,51 @@ static int check_dots(const Processor *processor, int rows, bool leaves) {
     return check_kernel(processor, &c, what, rows * DOT_COLUMNS);
 }
 
-int main(void) {
-    static const char *const names[] = {"x86-64-v3", "x86-64-v4"};
+/* Levels of the processor that LLVM knows here. */
+static const char *const levels[] = {"x86-64-v3", "x86-64-v4"};
+enum { LEVELS = sizeof levels / sizeof *levels };
+
+static void blocks_of_products(void **state) {
     int faults = 0, count;
-    for (int i = 0; i < 2; i++) {
-        const Processor *processor = processor_find(names[i]);
+    (void)state;
+    for (int i = 0; i < LEVELS; i++) {
+        const Processor *processor = processor_find(levels[i]);
         if (!processor) continue;
         const ContractionBlock *shapes = contraction_shapes(processor->lanes, &count);
-        for (int k = 0; k < count; k++) {
+        for (int k = 0; k < count; k++)
             for (int place = 0; place < 4; place++)
                 for (Way way = 0; way < WAYS; way++)
                     faults += check_shape(processor, shapes[k], place & 1, place & 2, way);
-        }
+    }
+    assert_int_equal(faults, 0);
+}
+
+static void sums_along_k(void **state) {
+    int faults = 0, count;
+    (void)state;
+    for (int i = 0; i < LEVELS; i++) {
+        const Processor *processor = processor_find(levels[i]);
+        if (!processor) continue;
         const int *rows = contraction_dot_rows(processor->lanes, &count);
         for (int k = 0; k < count; k++)
             faults += check_dots(processor, rows[k], false) + check_dots(processor, rows[k], true);
     }
-    /* What must be found: 32 sums leave no register for what is multiplied. */
+    assert_int_equal(faults, 0);
+}
+
+/* 32 sums leave no register for what is multiplied. */
+static void spills_are_found(void **state) {
     const Processor *wide = processor_find("x86-64-v4");
-    printf("the next one has to fail:\n");
-    if (wide && !check_shape(wide, (ContractionBlock){8, 4}, false, true, PLAIN)) {
-        printf("FAILED  a block of 32 vectors passes for one without spills\n");
-        faults++;
-    }
-    return faults ? 1 : 0;
+    (void)state;
+    if (!wide) skip();
+    assert_int_not_equal(check_shape(wide, (ContractionBlock){8, 4}, false, true, PLAIN), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_of_products),
+        cmocka_unit_test(sums_along_k),
+        cmocka_unit_test(spills_are_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,10 @@
 #include "runtime/plan.h"
 
 #include <math.h>
+#include <setjmp.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum { N = 40, K = 30, C = 32 }; /* x[n, k, c]; results are [n, c] */
 
@@ -164,15 +167,32 @@ static void run_all(Test *t, bool together) {
     cpu_free(code);
 }
 
-int main(void) {
+static void check_kernels(bool together) {
     Test t = {.arena = arena_new()};
     t.g = graph_new(t.arena, "together");
     t.x = graph_input(t.g, "x", GT_REAL, 3, (const int64_t[]){N, K, C}, (Span){0});
     t.other = graph_input(t.g, "other", GT_REAL, 3, (const int64_t[]){N, K, C}, (Span){0});
     moments(&t);
     strangers(&t);
-    run_all(&t, true);
-    run_all(&t, false);
+    run_all(&t, together);
     arena_free(t.arena);
-    return t.failures != 0;
+    assert_int_equal(t.failures, 0);
+}
+
+static void shared_kernels(void **state) {
+    (void)state;
+    check_kernels(true);
+}
+
+static void a_kernel_for_each_node(void **state) {
+    (void)state;
+    check_kernels(false);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shared_kernels),
+        cmocka_unit_test(a_kernel_for_each_node),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

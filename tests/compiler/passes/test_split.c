@@ -7,7 +7,10 @@
 #include "runtime/plan.h"
 
 #include <math.h>
+#include <setjmp.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum { N = 64, K = 60, C = 33, TERMS = N * K }; /* x[n, k, c]; the statistics of each c */
 
@@ -122,12 +125,35 @@ static void variance(Test *t, double mean, double deviation, double most) {
     cpu_free(code);
 }
 
-int main(void) {
+static void try_variance(double mean, double deviation, double most) {
     Test t = {.arena = arena_new()};
-    variance(&t, 0, 1, 2e-6);
-    variance(&t, 100, 1, 2e-6);
-    variance(&t, 1e4, 1, 2e-5); /* a float at 1e4 is within 5e-4 of the value */
-    variance(&t, -1e4, 100, 2e-6);
+    variance(&t, mean, deviation, most);
     arena_free(t.arena);
-    return t.failures != 0;
+    assert_int_equal(t.failures, 0);
+}
+
+static void around_zero(void **state) {
+    (void)state;
+    try_variance(0, 1, 2e-6);
+}
+
+static void far_from_zero(void **state) {
+    (void)state;
+    try_variance(100, 1, 2e-6);
+    try_variance(-1e4, 100, 2e-6);
+}
+
+/* A float at 1e4 is within 5e-4 of the value. */
+static void as_far_as_floats_tell(void **state) {
+    (void)state;
+    try_variance(1e4, 1, 2e-5);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(around_zero),
+        cmocka_unit_test(far_from_zero),
+        cmocka_unit_test(as_far_as_floats_tell),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
