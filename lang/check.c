@@ -30,6 +30,7 @@ Scope *scope_push(Check *c) {
 }
 
 void scope_pop(Check *c) {
+    assert(c->scope->parent);
     c->scope = c->scope->parent;
 }
 

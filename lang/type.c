@@ -3,6 +3,7 @@
 
 #include "lang/ast.h"
 
+#include <assert.h>
 #include <string.h>
 
 struct DimTable {
@@ -249,6 +250,7 @@ static bool combine(DimKind kind, int64_t a, int64_t b, int64_t *out) {
 }
 
 Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b) {
+    assert(a && b && kind != DIM_CONST && kind != DIM_NAME);
     int64_t value;
     if (a->kind == DIM_CONST && b->kind == DIM_CONST && combine(kind, a->value, b->value, &value))
         return dim_const(table, value);
@@ -338,6 +340,7 @@ const char *dim_text(Arena *arena, const Dim *d) {
 }
 
 const char *type_text(Arena *arena, const Type *type) {
+    assert(type->rank <= MAX_RANK);
     static const char *const names[] = {"unknown", "real",   "int",      "bool",
                                         "text",    "net",    "function", "optimiser",
                                         "data",    "module", "nothing",  "real[..]"};

@@ -3,6 +3,7 @@
 #include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -78,6 +79,7 @@ LLVMValueRef emit_masked(Frame *s, LLVMValueRef mask, LLVMValueRef condition) {
 
 /* The two orders in which a product may be read are two sources, unless it is symmetric. */
 static LLVMValueRef emit_tile_read(Frame *s, const GExpr *load) {
+    assert(load->tensor->rank == 2);
     const TileReads *t = s->tile;
     bool flipped = load->args[0]->index != t->row_index;
     for (int i = 0; i < t->sweep->source_count; i++) {
@@ -252,7 +254,10 @@ static LLVMValueRef emit_constant(Frame *s, const GExpr *e) {
 
 static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     if (e->op == G_CONST) return emit_constant(s, e);
-    if (e->op == G_INDEX) return s->indices[e->index];
+    if (e->op == G_INDEX) {
+        assert(s->indices[e->index]); /* a loop around sets it */
+        return s->indices[e->index];
+    }
     if (e->op == G_LOAD) return emit_load(s, e, mask);
     return e->op == G_RANDOM ? emit_random(s, e, mask) : emit_scalar(s, e, mask);
 }

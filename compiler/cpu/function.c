@@ -2,6 +2,7 @@
  * pointers are noalias, which spares the loops their run-time checks for overlap. */
 #include "compiler/cpu/emit.h"
 
+#include <assert.h>
 #include <llvm-c/DebugInfo.h>
 #include <string.h>
 
@@ -152,6 +153,7 @@ Loop loop_begin(Frame *f, LLVMValueRef begin, LLVMValueRef end) {
 }
 
 LLVMValueRef loop_end(Frame *f, Loop *loop) {
+    assert(LLVMGetBasicBlockTerminator(LLVMGetInsertBlock(f->e->builder)) == NULL);
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef next = LLVMBuildNSWAdd(b, loop->index, emit_whole(f, loop->step), "next");
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
@@ -237,6 +239,7 @@ void frame_raise_gathered(Frame *f) {
 }
 
 void frame_raise(Frame *f, LLVMValueRef condition, CoupletFaultKind kind) {
+    assert(LLVMTypeOf(condition) == f->e->i1);
     LLVMBuilderRef b = f->e->builder;
     f->raises = true;
     if (f->met) {

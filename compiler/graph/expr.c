@@ -2,6 +2,7 @@
  * an expression may have in range.c. */
 #include "compiler/graph/private.h"
 #include "compiler/graph/rewriter.h"
+#include "compiler/graph/text.h"
 #include "compiler/graph/visit.h"
 
 #include <assert.h>
@@ -33,8 +34,10 @@ const GExpr *gx_load(Graph *g, GNode *tensor, int count, const GExpr *const *ind
                .type = tensor->type == GT_U8 ? GT_REAL : tensor->type,
                .tensor = tensor,
                .arg_count = count};
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        assert(indices[i]->type == GT_INT);
         e.args[i] = indices[i];
+    }
     if (otherwise) {
         bool inside = true;
         for (int i = 0; i < count && inside; i++) {
@@ -85,6 +88,7 @@ GType graph_op_type(GOp op, int count, const GExpr *const *args) {
 }
 
 const GExpr *gx_op(Graph *g, GOp op, int count, const GExpr *const *args) {
+    assert(op > G_RANDOM && op < G_OP_COUNT && count == graph_op_arity[op]);
     const GExpr *folded = graph_fold(g, op, count, args);
     if (folded) return folded;
     GExpr e = {.op = op, .arg_count = count};
@@ -105,6 +109,7 @@ const GExpr *gx2(Graph *g, GOp op, const GExpr *a, const GExpr *b) {
 
 const GExpr *gx_select(Graph *g, const GExpr *condition, const GExpr *then,
                        const GExpr *otherwise) {
+    assert(condition->type == GT_BOOL && then->type == otherwise->type);
     const GExpr *args[3] = {condition, then, otherwise};
     return gx_op(g, G_SELECT, 3, args);
 }

@@ -323,6 +323,10 @@ GNode *graph_intern_compute(Graph *g, GNode *draft, const char *name, Span span)
 }
 
 GNode *graph_compute(Graph *g, const ComputeSpec *spec) {
+    assert(spec->out_rank <= GRAPH_MAX_RANK && spec->red_rank <= GRAPH_MAX_RANK);
+    assert(spec->value && (spec->reducer != GR_NONE || spec->red_rank == 0));
+    assert(!spec->guard || spec->guard->type == GT_BOOL);
+    assert(!spec->active || spec->active->type == GT_BOOL);
     GNode draft;
     memset(&draft, 0, sizeof draft);
     const GExpr *from[2 * GRAPH_MAX_RANK], *to[2 * GRAPH_MAX_RANK];
@@ -354,6 +358,7 @@ GNode *graph_compute(Graph *g, const ComputeSpec *spec) {
 }
 
 void graph_open(Graph *g, const GNode *node, ComputeSpec *spec) {
+    assert(node->kind == GN_COMPUTE);
     memset(spec, 0, sizeof *spec);
     const GExpr *from[2 * GRAPH_MAX_RANK], *to[2 * GRAPH_MAX_RANK];
     int count = 0;
@@ -384,6 +389,7 @@ uint32_t graph_expr_count(const Graph *g) {
 }
 
 void graph_output(Graph *g, const char *name, GNode *node) {
+    assert(name && node);
     GOutput output = {name, node};
     array_push(g->arena, &g->outputs, output);
 }

@@ -52,6 +52,7 @@ Value value_none(void) {
 }
 
 Value value_scalar(const GExpr *expr) {
+    assert(expr);
     Value value = value_none();
     value.kind = VALUE_SCALAR;
     value.scalar = expr;
@@ -69,6 +70,7 @@ Value value_static(Lower *l, double constant, bool is_integer) {
 }
 
 Value value_array(GNode *tensor) {
+    assert(tensor);
     Value value = value_none();
     value.kind = VALUE_ARRAY;
     value.tensor = tensor;

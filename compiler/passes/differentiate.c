@@ -13,6 +13,7 @@
 #include "compiler/passes/passes.h"
 #include "compiler/passes/solve.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -334,6 +335,7 @@ static VisitStep is_needed_read(void *context, const GExpr *e) {
 }
 
 void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNode **grads) {
+    assert(loss->rank == 0 && loss->type == GT_REAL && count >= 0);
     Pass pass = {.g = g, .count = g->nodes.count, .ids = graph_node_ids(g)};
     pass.of = arena_array(g->arena, Adjoint, g->nodes.count + 1);
     pass.places = arena_array(g->arena, int, pass.ids);

@@ -6,6 +6,8 @@
  * runs, so it goes over as many nodes as there were at the start; old ones stay until a prune. */
 #include "compiler/passes/rewrite.h"
 
+#include <assert.h>
+
 typedef struct Rewrite {
     GVisit visit;
     void *context;
@@ -30,6 +32,7 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
 }
 
 GNode *rewrite_node(Graph *g, GNode *node, NodeMap current, GVisit visit, void *context) {
+    assert(node->kind != GN_STOP);
     if (node->kind == GN_TOPK) {
         GNode *operand = current(context, node->operand);
         GNode *made = operand == node->operand
