@@ -2,7 +2,8 @@
 """scale.py [--ranks 1,2,4,..] [--network SPEC ..] [what the step is, see --help]
 
 What a training step costs on several machines, by a model of their network: bytes and messages that
-a rank sends, memory for the embeddings of all, seconds, and the fraction of the ideal speed. Nothing
+a rank sends, memory for the embeddings of all, seconds, and the fraction of the ideal speed.
+Nothing
 is run; docs/machines.md says what the model leaves out.
 
 A step computes for samples * seconds-of-a-sample, and for all pairs of its rows. Each rank has its

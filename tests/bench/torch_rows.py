@@ -1,7 +1,10 @@
 #!/usr/bin/python3
-"""torch_rows.py COUPLET ROOT [--markdown] [--threads n] [--rounds n] [ROW...]: losses and training steps beside torch's, in turns: ours, torch's, ours, torch's. Each is a process of
-its own with as many threads; while one works the other sleeps. A row is a line of JSON, or of a Markdown table: medians, and torch's time divided by ours (above 1 ours is
-the faster). Memory is what a run takes beyond its inputs: our arena (the gradients among it) and scratch, torch's peak of the process."""
+"""torch_rows.py COUPLET ROOT [--markdown] [--threads n] [--rounds n] [ROW...]: losses and training
+steps beside torch's, in turns: ours, torch's, ours, torch's. Each is a process of
+its own with as many threads; while one works the other sleeps. A row is a line of JSON, or of a
+Markdown table: medians, and torch's time divided by ours (above 1 ours is
+the faster). Memory is what a run takes beyond its inputs: our arena (the gradients among it) and
+scratch, torch's peak of the process."""
 import argparse
 import json
 import os
@@ -18,32 +21,39 @@ import npy  # noqa: E402
 TURN_SECONDS = 1.5
 DEPTH = 128
 
-#   row                  file                                 function               labels  tau  pairs on a side
+#   row                  file                                 function               labels  tau
+# pairs on a side
 LOSSES = {
     "nt_xent_1024": ("losses", "nt_xent", False, 0.5, 1024),
     "nt_xent_4096": ("losses", "nt_xent", False, 0.5, 4096),
     "nt_xent_8192": ("losses", "nt_xent", False, 0.5, 8192),
     "sup_con_4096": ("losses", "sup_con", True, 0.5, 4096),
     "debiased_4096": ("losses", "debiased", False, 0.5, 4096),
-    "own_invention_4096": ("tests/compiler/formulas/pairs.cpl", "large_own_invention", True, 0.5, 4096),
+    "own_invention_4096": ("tests/compiler/formulas/pairs.cpl", "large_own_invention", True, 0.5,
+                           4096),
 }
 STEPS = {"convnet": ("tests/bench/convnet.cpl", 256), "resnet18": ("tests/bench/resnet18.cpl", 64)}
 TITLES = {
-    "nt_xent_1024": "NT-Xent, N = 1024", "nt_xent_4096": "NT-Xent, N = 4096", "nt_xent_8192": "NT-Xent, N = 8192", "sup_con_4096": "SupCon, N = 4096",
-    "debiased_4096": "debiased, N = 4096", "own_invention_4096": "hinge on tanh with the hardest rival, N = 4096",
+    "nt_xent_1024": "NT-Xent, N = 1024", "nt_xent_4096": "NT-Xent, N = 4096",
+          "nt_xent_8192": "NT-Xent, N = 8192", "sup_con_4096": "SupCon, N = 4096",
+    "debiased_4096": "debiased, N = 4096",
+          "own_invention_4096": "hinge on tanh with the hardest rival, N = 4096",
     "convnet": "SimCLR step, convnet, batch 256", "resnet18": "SimCLR step, ResNet-18, batch 64",
 }
 
 
 def environment(threads):
     """Every library that torch may have been built with."""
-    return dict(os.environ, **{name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")})
+    return dict(os.environ,
+                **{name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+                                                   "MKL_NUM_THREADS", "BLIS_NUM_THREADS")})
 
 
 class Torch:
     def __init__(self, row, threads):
         command = [sys.executable, os.path.join(HERE, "torch_peer.py"), row, str(threads)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads))
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, env=environment(threads))
         self.version = self.line().split()[1]
 
     def line(self):
@@ -66,7 +76,8 @@ def write_arrays(folder, labelled, count):
     draw = random.Random(1)
     words = []
     for name in ("z", "w"):
-        npy.write(f"{folder}/{name}.npy", (count, DEPTH), [draw.gauss(0, 1) for _ in range(count * DEPTH)])
+        npy.write(f"{folder}/{name}.npy", (count, DEPTH),
+                  [draw.gauss(0, 1) for _ in range(count * DEPTH)])
         words += ["--in", f"{name}={folder}/{name}.npy"]
     if labelled:
         npy.write(f"{folder}/labels.npy", (count,), [i * 7 % 10 for i in range(count)], "<i4")
@@ -79,14 +90,17 @@ def our_command(couplet, root, row, folder, threads):
         return [couplet, "bench", os.path.join(root, STEPS[row][0]), "--threads", str(threads)]
     file, function, labelled, tau, count = LOSSES[row]
     path = os.path.join(root, file) if file.endswith(".cpl") else file
-    return [couplet, "grad", path, "--fn", function, *write_arrays(folder, labelled, count), "--set", f"tau={tau}", "--bench", "--threads", str(threads)]
+    return [couplet, "grad", path, "--fn", function, *write_arrays(folder, labelled, count),
+            "--set", f"tau={tau}", "--bench", "--threads", str(threads)]
 
 
 def our_turn(command):
     done = subprocess.run(command, capture_output=True, text=True)
-    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{") and '"ms"' in line]
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")
+            and '"ms"' in line]
     if done.returncode or not rows:
-        sys.exit(f"torch_rows.py: {' '.join(command)} ended with status {done.returncode}:\n{done.stderr}{done.stdout}")
+        sys.exit(f"torch_rows.py: {' '.join(command)} ended with status {done.returncode}:\n"
+                 f"{done.stderr}{done.stdout}")
     return rows[-1]
 
 
@@ -103,12 +117,16 @@ def measure(couplet, root, row, threads, rounds):
             cores.append(theirs["cores"])
         torch.end()
     ms, torch_ms = statistics.median(ours), statistics.median(runs) * 1e3
-    mib = mine["arena_mib"] + mine["scratch_mib"] if "arena_mib" in mine else mine["mb"] * 1e6 / 2**20
-    result = {"name": TITLES[row], "ms": round(ms, 2), "torch_ms": round(torch_ms, 2), "of_torch": round(torch_ms / ms, 2), "mib": round(mib, 1), "torch_mib": round(theirs["mib"]),
+    mib = mine["arena_mib"] + mine["scratch_mib"] if "arena_mib" in mine else mine[
+        "mb"] * 1e6 / 2**20
+    result = {"name": TITLES[row], "ms": round(ms, 2), "torch_ms": round(torch_ms, 2),
+              "of_torch": round(torch_ms / ms, 2), "mib": round(mib, 1),
+              "torch_mib": round(theirs["mib"]),
               "torch_cores": round(max(cores), 2), "torch": torch.version, "threads": threads}
     if row in STEPS:
         batch = STEPS[row][1]
-        result.update(views_per_second=round(2e3 * batch / ms), torch_views_per_second=round(2e3 * batch / torch_ms))
+        result.update(views_per_second=round(2e3 * batch / ms),
+                      torch_views_per_second=round(2e3 * batch / torch_ms))
     return result
 
 
@@ -116,8 +134,10 @@ def print_row(row, markdown):
     if not markdown:
         print(json.dumps(row), flush=True)
         return
-    views = [f"{row[name]:,}" if name in row else "" for name in ("views_per_second", "torch_views_per_second")]
-    print(f"| {row['name']} | {row['ms']:.1f} | {row['torch_ms']:.1f} | {row['of_torch']:.2f} | {row['mib']:.1f} | {row['torch_mib']} | {views[0]} | {views[1]} |", flush=True)
+    views = [f"{row[name]:,}" if name in row else ""
+             for name in ("views_per_second", "torch_views_per_second")]
+    print(f"| {row['name']} | {row['ms']:.1f} | {row['torch_ms']:.1f} | {row['of_torch']:.2f} | "
+          f"{row['mib']:.1f} | {row['torch_mib']} | {views[0]} | {views[1]} |", flush=True)
 
 
 def main():
@@ -133,9 +153,11 @@ def main():
         if row not in TITLES:
             parser.error(f"there is no row {row}; there are {', '.join(TITLES)}")
     if given.markdown:
-        print("| work | ms | torch, ms | torch / ours | MiB | torch, MiB | views/s | torch, views/s |\n| --- | --- | --- | --- | --- | --- | --- | --- |")
+        print("| work | ms | torch, ms | torch / ours | MiB | torch, MiB | views/s | torch, "
+              "views/s |\n| --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in given.row or TITLES:
-        print_row(measure(given.couplet, given.root, row, given.threads, given.rounds), given.markdown)
+        print_row(measure(given.couplet, given.root, row, given.threads, given.rounds),
+                  given.markdown)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""What the tests of runs on several ranks share: starting ranks with each MPI library that is here."""
+"""What the tests of runs on several ranks share: starting ranks with each MPI library that is
+here."""
 import os
 import shutil
 import subprocess
 import time
 
-# Open MPI refuses root, and more ranks than cores, unless it is told; ranks that are bound to a core
-# of their own would all get the same.
+# Open MPI refuses root, and more ranks than cores, unless it is told; ranks that are bound to a
+# core of their own would all get the same.
 SETTINGS = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
             "OMPI_MCA_rmaps_base_oversubscribe": "1",
             "OMPI_MCA_hwloc_base_binding_policy": "none",
@@ -73,7 +74,8 @@ def ranks(process, rank_of=("OMPI_COMM_WORLD_RANK", "PMI_RANK")):
     for child in children(process.pid):
         try:
             with open(f"/proc/{child}/environ", "rb") as file:
-                words = dict(word.split(b"=", 1) for word in file.read().split(b"\0") if b"=" in word)
+                words = dict(word.split(b"=", 1) for word in file.read().split(b"\0")
+                             if b"=" in word)
         except OSError:
             continue
         for name in rank_of:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""onnx_models.py COUPLET ROOT: `export --onnx`. Networks of the library and formulas whose reads and
+"""onnx_models.py COUPLET ROOT: `export --onnx`. Networks of the library and formulas whose reads
+and
 reductions have different forms, compared with `couplet embed` for several numbers of samples: the
 model is checked by Debian's python3-onnx, computed by onnx_values.py and, where Python has it, by
 onnxruntime. What is refused, with its place."""

@@ -105,7 +105,8 @@ def differing():
             ("no data", [word if word != data else data + "x" for word in line],
              ("[E607]", named, "this data folder does not exist")),
             ("a spec with a mistake", train(typo, out), ("[E804]", named, "typo.cpl:15:", "`lgo`")),
-            ("an option with a mistake", train(small, out, "--sed", "3"), ("[E603]", named, "--sed")),
+            ("an option with a mistake", train(small, out, "--sed", "3"),
+             ("[E603]", named, "--sed")),
             ("another command", [couplet, "eval", folder + "/one_small.cpl"], ("rank 2 of 3",))):
         done = mpirun.run(library, (2, line), (1, others))
         check.refused(what + " on a rank", done, *words, status=done.returncode or 1)
@@ -168,6 +169,7 @@ with tempfile.TemporaryDirectory() as folder:
     small = command.write(folder + "/small.cpl", command.SMALL_SPEC)
     rich = command.write(folder + "/rich.cpl", command.RICH_SPEC)
     data = command.small_data(folder + "/data")
-    for part in (on_devices,) if "opencl" in sys.argv[3:] else (same_bits, resumes, built, differing, starts):
+    host = (same_bits, resumes, built, differing, starts)
+    for part in (on_devices,) if "opencl" in sys.argv[3:] else host:
         part()
 check.finish()

@@ -43,7 +43,8 @@ RECIPES = {
     "Add a built-in": (r"\"concat\"|BUILTIN\(concat,", {}, {
         "compiler/lower/call.c": "is no scalar", "compiler/lower/library.c": "is no library call"}),
     "Add a library call": (
-        r"\bCOUPLET_CALL_ASSIGNMENT\b|CALL\(ASSIGNMENT|BUILTIN\(assignment|strcmp\(name, \"assign", {
+        r"\bCOUPLET_CALL_ASSIGNMENT\b|CALL\(ASSIGNMENT|BUILTIN\(assignment|strcmp\(name, \"assign",
+                           {
             "runtime/grouping.c": "cluster accuracy calls it"},
         {"runtime/abi.h": "no fault of its own", "runtime/device.c": "no fault of its own",
          "runtime/formula_faults.c": "no fault of its own", "runtime/calls.c": "by the row's text",
@@ -56,7 +57,8 @@ RECIPES = {
     "Add an evaluation": (
         r"\"few_shot\"|couplet_few_shot\b|EVAL_OPTION\(few_shot, ways", {
             "runtime/grouping.c": "is the evaluation's own file"},
-        {"runtime/evaluate.h": "is no classifier", "compiler/lower/features.c": "asks the row", "compiler/lower/lower.h": "by its options",
+        {"runtime/evaluate.h": "is no classifier", "compiler/lower/features.c": "asks the row",
+         "compiler/lower/lower.h": "by its options",
          "runtime/abi.h": "by its options", "compiler/driver/assemble.c": "by its options",
          "runtime/CMakeLists.txt": "by file name"}),
     "Add a pass": (
