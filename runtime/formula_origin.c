@@ -2,9 +2,20 @@
  * all finite, or at an element that was read. */
 #include "runtime/formula_parts.h"
 
+/* True of a choice that the compiler made (compiler/lower/vanish.c): no number instead of one that
+ * is too small. */
+static bool has_vanished(Point *p, const Expr *e) {
+    if (e->op != COUPLET_OP_SELECT || p->formula->exprs[e->args[1]].op != COUPLET_OP_REAL)
+        return false;
+    return couplet_formula_eval(p, e->args[0]) != 0 && isnan(couplet_formula_eval(p, e->args[1])) &&
+           fabs(couplet_formula_eval(p, e->args[2])) < 1;
+}
+
 /* Why an operation's result is not finite although what it got is. */
-static const char *advice_of_operation(const Point *p, const Expr *e, bool is_slope) {
-    (void)p;
+static const char *advice_of_operation(Point *p, const Expr *e, bool is_slope) {
+    if (has_vanished(p, e))
+        return "float32 ends at 1.2e-38: scale what is multiplied here, or add a small number to "
+               "it";
     switch (e->op) {
     case COUPLET_OP_DIV:
         if (is_slope)
@@ -83,9 +94,13 @@ static void blame(Point *p, int number, CoupletFinding *out) {
     Text t = couplet_formula_begin_finding(out, isnan(value) ? COUPLET_FAULT_NAN
                                                              : COUPLET_FAULT_INFINITE);
     if (is_slope) couplet_formula_add(&t, "in the gradient, ");
-    couplet_formula_add_operation(&t, p, number);
-    couplet_formula_add(&t, " is ");
-    couplet_formula_add_real(&t, value);
+    if (has_vanished(p, e)) {
+        couplet_formula_add(&t, "a product of numbers that are not 0 is too small for float32");
+    } else {
+        couplet_formula_add_operation(&t, p, number);
+        couplet_formula_add(&t, " is ");
+        couplet_formula_add_real(&t, value);
+    }
     couplet_formula_add_point(&t, p, e->indices);
     out->advice = advice_of_operation(p, e, is_slope);
     couplet_formula_set_place(p->work, e->place >= 0 ? e->place : p->formula->place, out);

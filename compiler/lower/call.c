@@ -355,8 +355,9 @@ static const GExpr *map_scalar(Lower *l, int row, const GExpr *const *e, int cou
     const GExpr *args[2];
     for (int i = 0; i < count; i++)
         args[i] = integer ? e[i] : lower_as_real(l, e[i]);
-    const GExpr *result =
-        maps[row].op == G_SQRT ? lower_root(l, args[0]) : gx_op(l->g, maps[row].op, count, args);
+    const GExpr *result = maps[row].op == G_SQRT  ? lower_root(l, args[0])
+                          : maps[row].op == G_LOG ? lower_log(l, args[0])
+                                                  : gx_op(l->g, maps[row].op, count, args);
     return rounds ? gx1(l->g, G_TO_INT, result) : result;
 }
 

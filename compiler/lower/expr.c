@@ -77,8 +77,7 @@ static const GExpr *power(Lower *l, const GExpr *base, const GExpr *exponent) {
         if (n == 0.5) return lower_root(l, base);
         if (n == -1) return lower_quotient(l, gx_real(l->g, 1), base);
     }
-    base = lower_power_base(l, base, exponent);
-    return gx2(l->g, G_POW, base, lower_as_real(l, exponent));
+    return lower_power(l, base, lower_as_real(l, exponent));
 }
 
 static const GExpr *binary(Lower *l, Operator op, const GExpr *a, const GExpr *b) {

@@ -146,6 +146,7 @@ typedef enum {
 } LowerPosition;
 
 typedef struct RootFacts RootFacts;
+typedef struct VanishFacts VanishFacts;
 struct Lower {
     Arena *arena;
     Diag *diag;
@@ -214,8 +215,10 @@ struct Lower {
      * `train` */
     const Stmt *train, *settings;
     Trained trained;
-    FunctionUnit *function; /* NULL: a method is lowered */
-    RootFacts *root_facts;  /* of length.c; NULL: no root was met yet */
+    FunctionUnit *function;    /* NULL: a method is lowered */
+    RootFacts *root_facts;     /* of length.c; NULL: no root was met yet */
+    VanishFacts *vanish_facts; /* of vanish.c; NULL: nothing was asked yet */
+    bool in_rule;              /* an optimiser's rule is at work */
 };
 
 /* trail.c: between the two, messages end with the calls that led there. */
@@ -305,13 +308,18 @@ void lower_let(Lower *l, const Stmt *stmt);
 Value let_value(Lower *l, const Stmt *stmt); /* the value of a let, which is not named */
 Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span);
 
-/* length.c: the root, and a quotient, where what is under it may be a sum of squares that float32
- * does not hold */
+/* length.c: roots, powers and quotients of what float32 may not hold */
 const GExpr *lower_root(Lower *l, const GExpr *e);
 const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b);
-/* Guards the base of a power between -1 and 1, or of one that is not known: NaN where the base is
- * infinite, since such a power of a number that overflowed is mostly an ordinary number. */
-const GExpr *lower_power_base(Lower *l, const GExpr *base, const GExpr *exponent);
+const GExpr *lower_power(Lower *l, const GExpr *base, const GExpr *exponent);
+
+/* vanish.c */
+const GExpr *lower_log(Lower *l, const GExpr *e);
+/* The power, or the log where `exponent` is NULL, of products that float32 does not hold although
+ * the result is an ordinary number; NULL: nothing in the value may vanish. */
+const GExpr *lower_vanishing(Lower *l, const GExpr *e, const GExpr *exponent);
+/* a / b, which is NaN where digits of a or b that count are lost. */
+const GExpr *lower_vanishing_quotient(Lower *l, const GExpr *a, const GExpr *b);
 
 /* scan.c */
 void lower_scan(Lower *l, const Stmt *stmt);

@@ -12,9 +12,9 @@
  * the slope by a plain sum of squares, 1 / (2 length), may itself be outside of float32. Where
  * there are many more squares than entries, as in all pairs of rows, it goes through the plain
  * ones. All pairs of rows have one scale for both arrays, and no second sum. */
+#include "compiler/lower/length.h"
 #include "compiler/graph/loads.h"
 #include "compiler/graph/rewriter.h"
-#include "compiler/lower/internal.h"
 #include "compiler/passes/logform.h"
 
 #include <math.h>
@@ -29,15 +29,13 @@ static const GExpr *real(Graph *g, double value) {
     return gx_real(g, value);
 }
 
-/* True if the read stands for the value of an elementwise node. */
-static bool stands_for_value(const GExpr *e) {
+bool length_stands_for_value(const GExpr *e) {
     return e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_COMPUTE &&
            e->tensor->reducer == GR_NONE && !e->tensor->active;
 }
 
-/* The value behind reads of elementwise nodes. */
-static const GExpr *value_behind_reads(Graph *g, const GExpr *e) {
-    while (stands_for_value(e)) {
+const GExpr *length_behind_reads(Graph *g, const GExpr *e) {
+    while (length_stands_for_value(e)) {
         ComputeSpec spec;
         graph_open(g, e->tensor, &spec);
         const GExpr *value = gx_substitute(g, spec.value, spec.out_rank, spec.out, e->args);
@@ -64,8 +62,7 @@ static RootFacts *facts_of(Lower *l) {
     return facts;
 }
 
-/* True if the value is made of exponentials, whose roots and quotients stabilise takes. */
-static bool is_of_exps(Lower *l, const GExpr *e) {
+bool length_is_of_exps(Lower *l, const GExpr *e) {
     return logs_hold_exp(&facts_of(l)->logs, e);
 }
 
@@ -92,7 +89,7 @@ static ExprValue find_squares(void *context, const GExpr *e, const ExprValue *ar
     const int end = e->op == G_DIV ? 1 : e->arg_count;
     for (int i = e->op == G_SELECT; args && i < end; i++)
         holds.integer |= args[i].integer;
-    if (!stands_for_value(e) || value_behind_reads(facts->g, e) == e) return holds;
+    if (!length_stands_for_value(e) || length_behind_reads(facts->g, e) == e) return holds;
     return expr_fold_rest(&facts->squares, e->tensor->value, may_hold_squares, find_squares, facts);
 }
 
@@ -122,35 +119,34 @@ static int64_t largest_read(Graph *g, const GNode *n) {
     return largest;
 }
 
-/* True if there are about as many squares as entries: the rows of a matrix, and not all pairs of
- * its rows. */
-static bool is_of_rows(Graph *g, const GNode *squares) {
+bool length_is_of_rows(Graph *g, const GNode *squares) {
     return terms_of(squares) <= 2 * largest_read(g, squares);
 }
 
-/* True if what is squared is an array of pairs, larger than all that it is made of, which stream
- * may want to make in tiles. */
-static bool is_of_pairs(Graph *g, const GNode *n, int depth) {
-    if (n->kind == GN_STOP) return is_of_pairs(g, n->operand, depth);
+static bool finds_pairs(Graph *g, const GNode *n, int depth) {
+    if (n->kind == GN_STOP) return finds_pairs(g, n->operand, depth);
     if (n->kind != GN_COMPUTE) return false;
     const Loads loads = loads_of_all(g->arena, 1, &n->value);
     int64_t read = 0;
     for (int i = 0; i < loads.items.count; i++) {
         const GNode *from = loads.items.items[i]->tensor;
-        if (depth > 0 && is_of_pairs(g, from, depth - 1)) return true;
+        if (depth > 0 && finds_pairs(g, from, depth - 1)) return true;
         read += graph_element_count(from);
     }
     return n->reducer == GR_SUM && n->rank >= 2 && graph_element_count(n) > read;
 }
 
+bool length_is_of_pairs(Graph *g, const GNode *sum) {
+    return finds_pairs(g, sum, DEEPEST);
+}
+
 /* ---- one root -------------------------------------------------------------------------------- */
 
-static const GExpr *unless_infinite(Graph *g, const GExpr *e) {
+const GExpr *length_unless_infinite(Graph *g, const GExpr *e) {
     return gx_select(g, gx2(g, G_EQ, e, real(g, INFINITY)), real(g, NAN), e);
 }
 
-/* `value`, an expression over the axes of the sum, as an array of them. */
-static GNode *beside(Graph *g, const ComputeSpec *sum, const GExpr *value) {
+GNode *length_beside(Graph *g, const ComputeSpec *sum, const GExpr *value) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.out_rank = sum->out_rank;
@@ -161,22 +157,28 @@ static GNode *beside(Graph *g, const ComputeSpec *sum, const GExpr *value) {
     return graph_compute(g, &spec);
 }
 
+/* The entry times `scale`, with the slope of the entry itself: the other factor of a slope by
+ * scaled squares is in slope_of, since on its own it may be beyond float32. */
+static const GExpr *scaled_entry(Graph *g, const GExpr *entry, const GExpr *scale) {
+    const GExpr *args[3] = {entry, gx2(g, G_MUL, entry, scale), real(g, 1)};
+    return gx_op(g, G_ROOT, 3, args);
+}
+
 /* The sum with each entry times `scale`. */
 static GNode *scaled_sum(Graph *g, const ComputeSpec *sum, const GExpr *scale,
                          const GExpr *active) {
     ComputeSpec spec = *sum;
-    const GExpr *entry = gx2(g, G_MUL, sum->value->args[0], scale);
+    const GExpr *entry = scaled_entry(g, sum->value->args[0], scale);
     spec.name = NULL;
     spec.value = gx2(g, G_MUL, entry, entry);
     spec.active = gx_and(g, spec.active, active);
     return graph_compute(g, &spec);
 }
 
-/* The slope of a root of value `root` by its sum of squares scaled by `scale`; 0 where the root is
+/* The slope of a root of value `root` by its sum of squares of scaled entries; 0 where the root is
  * 0. */
 static const GExpr *slope_of(Graph *g, const GExpr *root, const GExpr *scale) {
-    const GExpr *slope =
-        gx2(g, G_DIV, real(g, 0.5), gx2(g, G_MUL, gx2(g, G_MUL, root, scale), scale));
+    const GExpr *slope = gx2(g, G_DIV, real(g, 0.5), gx2(g, G_MUL, root, scale));
     return gx_select(g, gx2(g, G_EQ, root, real(g, 0)), real(g, 0), slope);
 }
 
@@ -193,17 +195,18 @@ static const GExpr *length(Graph *g, const GExpr *load, const GExpr *count) {
                   gx_select(g, gx2(g, G_LT, plain, real(g, 1)), real(g, up), real(g, down)));
     const GExpr *scaled =
         gx_load(g, scaled_sum(g, &sum, scale, gx1(g, G_NOT, good)), rank, sum.out, NULL);
-    const GExpr *root = gx_select(g, good, gx1(g, G_SQRT, plain),
-                                  unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, scaled), scale)));
-    GNode *roots = beside(g, &sum, root);
+    const GExpr *root =
+        gx_select(g, good, gx1(g, G_SQRT, plain),
+                  length_unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, scaled), scale)));
+    GNode *roots = length_beside(g, &sum, root);
     const GExpr *value = gx_load(g, roots, rank, load->args, NULL), *squares = load, *slope;
-    if (is_of_rows(g, load->tensor)) {
-        GNode *scales = graph_stop(g, beside(g, &sum, scale), sum.span);
+    if (length_is_of_rows(g, load->tensor)) {
+        GNode *scales = graph_stop(g, length_beside(g, &sum, scale), sum.span);
         const GExpr *scale_here = gx_load(g, scales, rank, sum.out, NULL),
                     *root_here = gx_load(g, roots, rank, sum.out, NULL);
         squares = gx_load(g, scaled_sum(g, &sum, scale_here, NULL), rank, load->args, NULL);
-        slope =
-            gx_load(g, beside(g, &sum, slope_of(g, root_here, scale_here)), rank, load->args, NULL);
+        slope = gx_load(g, length_beside(g, &sum, slope_of(g, root_here, scale_here)), rank,
+                        load->args, NULL);
     } else {
         slope = slope_of(g, value, real(g, 1));
     }
@@ -259,6 +262,7 @@ static VisitStep collect_operand(void *context, const GExpr *e) {
 typedef struct Scaling {
     const GExpr *scale;
     Span span;
+    bool keeps_slope; /* as scaled_entry does */
 } Scaling;
 
 /* A read of the array that is scaled as a whole. */
@@ -269,7 +273,8 @@ static const GExpr *scale_operand(void *context, Graph *g, const GExpr *e) {
     ComputeSpec spec = {.out_rank = array->rank, .span = s->span};
     for (int i = 0; i < array->rank; i++)
         spec.out[i] = graph_fresh_index(g, array->shape[i]);
-    spec.value = gx2(g, G_MUL, gx_load(g, array, array->rank, spec.out, NULL), s->scale);
+    const GExpr *entry = gx_load(g, array, array->rank, spec.out, NULL);
+    spec.value = s->keeps_slope ? scaled_entry(g, entry, s->scale) : gx2(g, G_MUL, entry, s->scale);
     return gx_load(g, graph_compute(g, &spec), array->rank, e->args, NULL);
 }
 
@@ -302,26 +307,37 @@ static const GExpr *kept(Graph *g, const GExpr *number, Span span) {
     return gx_load(g, graph_stop(g, graph_compute(g, &spec), span), 0, NULL, NULL);
 }
 
-/* The sum of scaled squares of all pairs; NULL: its terms are no plain differences. */
-static const GExpr *scaled_pairs(Graph *g, const GExpr *load, const GExpr **scale) {
+/* The value, made of reads of arrays that are scaled as wholes; NULL: it is no plain difference. */
+static const GExpr *scaled_as_a_whole(Graph *g, const GExpr *e, Span span, bool keeps_slope,
+                                      const GExpr **scale) {
+    Operands operands = {.g = g, .span = span};
+    if (expr_visit(e, collect_operand, &operands) || !operands.top) return NULL;
+    Scaling scaling = {kept(g, scale_for(g, operands.top), span), span, keeps_slope};
+    *scale = scaling.scale;
+    return rewritten(g, e, scale_operand, &scaling);
+}
+
+const GExpr *length_scaled_pairs(Graph *g, const GExpr *load, const GExpr *over[2]) {
     ComputeSpec sum;
     graph_open(g, load->tensor, &sum);
-    Operands operands = {.g = g, .span = sum.span};
-    if (expr_visit(sum.value->args[0], collect_operand, &operands)) return NULL;
-    Scaling scaling = {kept(g, scale_for(g, operands.top), sum.span), sum.span};
-    const GExpr *entry = rewritten(g, sum.value->args[0], scale_operand, &scaling);
-    sum.value = gx2(g, G_MUL, entry, entry);
-    *scale = scaling.scale;
+    const GExpr *sides[2];
+    const bool squares = is_sum_of_squares(load);
+    for (int i = 0; i < 2; i++) {
+        if (sum.value->op != G_MUL) return NULL;
+        sides[i] = scaled_as_a_whole(g, sum.value->args[i], sum.span, squares, &over[i]);
+        if (!sides[i]) return NULL;
+    }
+    sum.value = gx2(g, G_MUL, sides[0], sides[1]);
     return gx_load(g, graph_compute(g, &sum), load->tensor->rank, load->args, NULL);
 }
 
-/* The square root; NULL: it is left as it is. */
+/* The square root of a sum of squares; NULL: it is left as it is. */
 static const GExpr *root_of_pairs(Graph *g, const GExpr *load, const GExpr *count) {
-    const GExpr *scale, *squares = scaled_pairs(g, load, &scale);
+    const GExpr *over[2], *squares = length_scaled_pairs(g, load, over), *scale = over[0];
     if (!squares) return NULL;
     if (count) squares = gx2(g, G_DIV, squares, count);
-    const GExpr *value = unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, squares), scale));
-    /* The slope goes by the scaled squares: by the plain ones it may be beyond float32 itself. */
+    const GExpr *value = length_unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, squares), scale));
+    /* The slope goes by the scaled squares: that by the plain ones may be beyond float32 itself. */
     const GExpr *args[3] = {squares, value, slope_of(g, value, scale)};
     return gx_op(g, G_ROOT, 3, args);
 }
@@ -347,7 +363,7 @@ static bool is_product(const GExpr *e) {
 
 static VisitStep collect_addend(void *context, const GExpr *read) {
     Addends *a = context;
-    const GExpr *e = value_behind_reads(a->g, read);
+    const GExpr *e = length_behind_reads(a->g, read);
     for (int i = 0; e->op == G_ADD && i < 2; i++)
         expr_visit_rest(&a->met, e->args[i], collect_addend, a);
     if (is_square(e)) a->top = larger(a->g, a->top, gx1(a->g, G_ABS, e->args[0]));
@@ -367,9 +383,9 @@ static Addends addends_of(Graph *g, const GExpr *e) {
 
 /* A square of an entry that is scaled. */
 static const GExpr *scale_square(void *scale, Graph *g, const GExpr *read) {
-    const GExpr *e = value_behind_reads(g, read);
+    const GExpr *e = length_behind_reads(g, read);
     if (e->op == G_ADD) return e == read ? NULL : rewritten(g, e, scale_square, scale);
-    const GExpr *entry = gx2(g, G_MUL, e->args[0], scale);
+    const GExpr *entry = scaled_entry(g, e->args[0], scale);
     return gx2(g, G_MUL, entry, entry);
 }
 
@@ -379,53 +395,68 @@ static const GExpr *scale_square(void *scale, Graph *g, const GExpr *read) {
 static const GExpr *root_of_entries(Graph *g, const GExpr *e) {
     const Addends a = addends_of(g, e);
     if (!a.has_squares && !a.has_products) return NULL;
-    if (!a.has_squares) return gx1(g, G_SQRT, unless_infinite(g, e));
-    const GExpr *plain = value_behind_reads(g, e), *squares = e, *scale = real(g, 1), *value;
+    if (!a.has_squares) return gx1(g, G_SQRT, length_unless_infinite(g, e));
+    const GExpr *plain = length_behind_reads(g, e), *squares = e, *scale = real(g, 1), *value;
     if (is_square(plain)) return gx1(g, G_ABS, plain->args[0]);
     if (a.has_others || a.has_products) {
-        value = gx1(g, G_SQRT, unless_infinite(g, e));
+        value = gx1(g, G_SQRT, length_unless_infinite(g, e));
     } else {
         scale = scale_for(g, a.top);
         squares = rewritten(g, e, scale_square, (void *)(uintptr_t)scale);
-        value = unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, squares), scale));
+        value = length_unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, squares), scale));
     }
     const GExpr *args[3] = {squares, value, slope_of(g, value, scale)};
     return gx_op(g, G_ROOT, 3, args);
 }
 
+/* True if the value is a sum of squares of entries, and of nothing else. */
+static bool is_of_entries_alone(Graph *g, const GExpr *e) {
+    const Addends a = addends_of(g, e);
+    return a.has_squares && !a.has_products && !a.has_others;
+}
+
+/* sqrt(sum / count) of a sum of squares; NULL: it is none. */
+static const GExpr *root_of_squares(Lower *l, const GExpr *e) {
+    const GExpr *v = length_behind_reads(l->g, e), *count = NULL;
+    if (v->op == G_DIV) count = v->args[1], v = length_behind_reads(l->g, v->args[0]);
+    if (!is_sum_of_squares(v)) return NULL;
+    return length_is_of_pairs(l->g, v->tensor) ? root_of_pairs(l->g, v, count)
+                                               : length(l->g, v, count);
+}
+
 const GExpr *lower_root(Lower *l, const GExpr *e) {
     Graph *g = l->g;
-    const GExpr *v = value_behind_reads(g, e), *count = NULL;
-    if (is_of_exps(l, e)) return gx1(g, G_SQRT, e);
-    if (!holds_squares(l, e)) {
-        const GExpr *root = root_of_entries(g, e);
-        return root ? root : gx1(g, G_SQRT, e);
-    }
-    if (v->op == G_DIV) count = v->args[1], v = value_behind_reads(g, v->args[0]);
-    const bool squares = is_sum_of_squares(v);
-    const bool pairs = squares && is_of_pairs(g, v->tensor, DEEPEST);
-    if (squares && !pairs) return length(g, v, count);
-    const GExpr *root = pairs ? root_of_pairs(g, v, count) : NULL;
+    if (length_is_of_exps(l, e)) return gx1(g, G_SQRT, e);
+    const bool holds = holds_squares(l, e);
+    const GExpr *root = holds                       ? root_of_squares(l, e)
+                        : is_of_entries_alone(g, e) ? root_of_entries(g, e)
+                                                    : NULL;
+    if (!root) root = lower_vanishing(l, e, real(g, 0.5));
+    if (!root && !holds) root = root_of_entries(g, e);
     if (root) return root;
-    const GExpr *value = gx1(g, G_SQRT, unless_infinite(g, e));
+    if (!holds) return gx1(g, G_SQRT, e);
+    const GExpr *value = gx1(g, G_SQRT, length_unless_infinite(g, e));
     const GExpr *args[3] = {e, value, slope_of(g, value, real(g, 1))};
     return gx_op(g, G_ROOT, 3, args);
 }
 
 const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b) {
-    if (holds_squares(l, b) && !is_of_exps(l, b)) b = unless_infinite(l->g, b);
-    return gx2(l->g, G_DIV, a, b);
+    if (length_is_of_exps(l, b)) return gx2(l->g, G_DIV, a, b);
+    if (holds_squares(l, b)) b = length_unless_infinite(l->g, b);
+    return lower_vanishing_quotient(l, a, b);
 }
 
-/* True if the power of a large number may be an ordinary one: an exponent that is not known may be
- * any. */
+/* True if the power of a large or a small number may be an ordinary one: an exponent that is not
+ * known may be any. */
 static bool may_shrink(const GExpr *exponent) {
     if (exponent->op != G_CONST) return true;
-    const double n = exponent->type == GT_REAL ? exponent->real : (double)exponent->integer;
-    return n > -1 && n < 1 && n != 0;
+    return exponent->real > -1 && exponent->real < 1 && exponent->real != 0;
 }
 
-const GExpr *lower_power_base(Lower *l, const GExpr *base, const GExpr *exponent) {
-    const bool is_plain = base->op == G_CONST || !may_shrink(exponent);
-    return is_plain || is_of_exps(l, base) ? base : unless_infinite(l->g, base);
+const GExpr *lower_power(Lower *l, const GExpr *base, const GExpr *exponent) {
+    Graph *g = l->g;
+    if (base->op == G_CONST || !may_shrink(exponent) || length_is_of_exps(l, base))
+        return gx2(g, G_POW, base, exponent);
+    const GExpr *power = lower_vanishing(l, base, exponent);
+    return power ? power : gx2(g, G_POW, length_unless_infinite(g, base), exponent);
 }

@@ -18,6 +18,7 @@ static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *
     frame_set(l, frame, rule->params[0].symbol, value_array(p));
     frame_set(l, frame, rule->params[1].symbol, value_array(gradient));
     GNode *renewed = p;
+    l->in_rule = true;
     for (int i = 0; i < rule->body_count; i++) {
         const Stmt *s = rule->body[i];
         if (s->kind == STMT_LET) {
@@ -42,6 +43,7 @@ static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *
                         "an optimiser's rule is made of state, let and update");
         }
     }
+    l->in_rule = false;
     l->frame = outer;
     return renewed;
 }

@@ -15,11 +15,12 @@ couplet, device = sys.argv[1], sys.argv[3] if len(sys.argv) > 3 else "cpu"
 check = command.Checks()
 # Of x and y, each 1e25; the value, or None for an error. All are ordinary numbers in float64.
 FORMULAS = {
-    "hidden product": ("tanh(sqrt(x[i] * y[i]) / 1e25)", None),
+    "hidden product": ("tanh(sqrt(x[i] * y[i]) / 1e25)", 0.761594),
     "cosine by hand": ("x[i] * y[i] / sqrt((sum[k] x[k]^2) * (sum[k] y[k]^2))", None),
-    "length of three": ("x[i] / (sum[k] abs(x[k])^3)^(1/3)", None),
-    "exponent that is set": ("x[i] / (sum[k] abs(x[k])^p)^(1/p)", None),
-    "negative power": ("x[i] * (x[i] * y[i])^(-0.5)", None),
+    "length of three": ("x[i] / (sum[k] abs(x[k])^3)^(1/3)", 1),
+    "exponent that is set": ("x[i] / (sum[k] abs(x[k])^p)^(1/p)", 1),
+    "negative power": ("x[i] * (x[i] * y[i])^(-0.5)", 1),
+    "divisor": ("x[i] / (x[i] * x[i] + y[i] * y[i])", None),
     "inverse": ("x[i] * (sum[k] y[k]^2)^(-1)", None),
     "root of a square": ("tanh(sqrt(x[i]^2) / 1e25)", 0.761594),
     "length of two": ("x[i] / sqrt(x[i]^2 + y[i]^2)", 0.707107),

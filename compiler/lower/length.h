@@ -1,0 +1,29 @@
+/* Shared by length.c and vanish.c: what a root, a power or a log stands over. */
+#ifndef COUPLET_COMPILER_LOWER_LENGTH_H
+#define COUPLET_COMPILER_LOWER_LENGTH_H
+
+#include "compiler/lower/internal.h"
+
+/* True if the read stands for the value of an elementwise node. */
+bool length_stands_for_value(const GExpr *e);
+/* The value behind reads of elementwise nodes. */
+const GExpr *length_behind_reads(Graph *g, const GExpr *e);
+/* True if the value is made of exponentials, whose roots, logs and quotients stabilise takes. */
+bool length_is_of_exps(Lower *l, const GExpr *e);
+/* NaN where the value is infinite. */
+const GExpr *length_unless_infinite(Graph *g, const GExpr *e);
+/* `value`, an expression over the axes of the sum, as an array of them. */
+GNode *length_beside(Graph *g, const ComputeSpec *sum, const GExpr *value);
+
+/* True if there are about as many terms as entries: the rows of a matrix, and not all pairs of its
+ * rows. */
+bool length_is_of_rows(Graph *g, const GNode *sum);
+/* True if the terms are of an array of pairs, larger than all that it is made of, which stream may
+ * want to make in tiles. */
+bool length_is_of_pairs(Graph *g, const GNode *sum);
+/* The sum of products of all pairs, with both arrays scaled as wholes; NULL: its terms are no
+ * products of plain sums and differences of reads. The sum is scaled by both `over`; of a sum of
+ * squares, which has one scale, the slope by an entry lacks one of them. */
+const GExpr *length_scaled_pairs(Graph *g, const GExpr *load, const GExpr *over[2]);
+
+#endif
