@@ -7,7 +7,8 @@
  * exponents lowered by the largest one, which the gradient does not see, since it cancels.
  *  - log(n / (n + r)), as every contrastive loss is, loses its digits in log n - log(n + r) when n
  * is most of the sum; it is -softplus(log r - log n).
- *  - a quotient whose denominator is made of exponentials is one exponential. */
+ *  - a quotient whose denominator is made of exponentials is one exponential, and so is a root of
+ * exponentials. */
 #include "compiler/graph/node_set.h"
 #include "compiler/passes/bound.h"
 #include "compiler/passes/logform.h"
@@ -165,6 +166,36 @@ static const GExpr *product_of_exps(const Stabilise *s, Graph *g, const GExpr *e
     return gx1(g, G_EXP, form.shift);
 }
 
+/* Powers between -1 and 1 of what vanishes or overflows are ordinary numbers. */
+static bool may_shrink(const GExpr *exponent) {
+    return exponent->op == G_CONST && exponent->real > -1 && exponent->real < 1;
+}
+
+/* An exponential, a sigmoid, a sum of exponentials, or products and quotients of these. */
+static bool is_of_bare_exps(Logs *l, const GExpr *e, int depth) {
+    enum { DEEPEST = 8 };
+    const GExpr *v = log_value_behind(l, e);
+    if (v->op == G_SIGMOID || v->op == G_CONST || is_bare(l, v)) return true;
+    if ((v->op != G_MUL && v->op != G_DIV) || depth == DEEPEST) return false;
+    return is_of_bare_exps(l, v->args[0], depth + 1) && is_of_bare_exps(l, v->args[1], depth + 1);
+}
+
+/* The root of exp(u) is exp(u / 2). */
+static const GExpr *visit_root(void *context, Graph *g, const GExpr *e) {
+    const Stabilise *s = context;
+    Logs *l = s->logs;
+    if (e->op != G_SQRT && !(e->op == G_POW && may_shrink(e->args[1]))) return e;
+    const GExpr *of = e->args[0];
+    if (!logs_hold_bare_exp(l, of) || !is_of_bare_exps(l, of, 0)) return e;
+    Bound bound;
+    if (bound_of_exponents(l, of, &bound) && !bound.over && bound.size < SAFE_EXPONENT) return e;
+    const LogForm form = log_form(l, of);
+    if (form.scale || !form.shift) return e;
+    note(g, s, "a root of exps is computed as one exp");
+    const GExpr *exponent = e->op == G_SQRT ? gx_real(g, 0.5) : e->args[1];
+    return gx1(g, G_EXP, gx2(g, G_MUL, form.shift, exponent));
+}
+
 /* After the logs: these look through the quotients that they are made of. */
 static const GExpr *visit_quotient(void *context, Graph *g, const GExpr *e) {
     const Stabilise *s = context;
@@ -182,7 +213,7 @@ static const GExpr *visit_quotient(void *context, Graph *g, const GExpr *e) {
 /* Old nodes stay: names of the method may still stand for them. What nothing uses goes with
  * simplify. */
 void pass_stabilise(Graph *g) {
-    static const GVisit visits[] = {visit_difference, visit_log, visit_quotient};
+    static const GVisit visits[] = {visit_difference, visit_log, visit_root, visit_quotient};
     Logs logs;
     Stabilise s = {.logs = &logs};
     logs_open(&logs, g);
