@@ -7,6 +7,7 @@
 #include "runtime/epoch.h"
 
 #include "runtime/kmeans.h"
+#include "runtime/undo.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -228,42 +229,16 @@ bool couplet_work_do(CoupletSession *session, const CoupletPhase *phase, int64_t
 
 /* ---- measures -------------------------------------------------------------------------------- */
 
-/* States as they were, by slot; NULL: the measures do not change it. */
-typedef struct Kept {
-    CoupletSession *session;
-    void **states;
-} Kept;
-
-static bool keep(const Kept *k, int slot) {
-    const int64_t bytes = (int64_t)couplet_state_bytes(&k->session->program->states[slot]);
-    if (k->states[slot]) return true;
-    k->states[slot] = malloc((size_t)bytes + 1);
-    return k->states[slot] && k->session->device->calls->read(k->session->device, k->states[slot],
-                                                              k->session->states[slot], 0, bytes);
-}
-
 /* The actions [first, end) are a block. */
-static bool keep_all(const Kept *k, int first, int end) {
-    const CoupletProgram *p = k->session->program;
+static bool keep_all(const CoupletUndo *undo, int first, int end) {
+    const CoupletProgram *p = undo->session->program;
     bool good = true;
     for (int i = first; i < end; i++) {
         const CoupletAction *a = &p->measures[i];
-        for (int c = 0; c < a->plan->commit_count; c++)
-            good = good && keep(k, a->plan->commits[c].state);
+        good = good && couplet_undo_keep_plan(undo, a->plan);
         if (a->kind == COUPLET_ACTION_KMEANS)
-            good = good && keep(k, a->centres) && keep(k, a->members);
-    }
-    return good;
-}
-
-static bool put_back(const Kept *k) {
-    CoupletDevice *d = k->session->device;
-    bool good = true;
-    for (int i = 0; i < k->session->program->state_count; i++) {
-        if (!k->states[i]) continue;
-        good &= d->calls->write(d, k->session->states[i], 0, k->states[i],
-                                (int64_t)couplet_state_bytes(&k->session->program->states[i])) &&
-                d->calls->wait(d);
+            good =
+                good && couplet_undo_keep(undo, a->centres) && couplet_undo_keep(undo, a->members);
     }
     return good;
 }
@@ -278,8 +253,8 @@ static bool make_block(CoupletSession *session, CoupletSources *sources,
                        const CoupletReports *reports, int first, int end, char *error,
                        size_t error_bytes) {
     const CoupletProgram *p = session->program;
-    const Kept kept = {session, calloc((size_t)p->state_count + 1, sizeof *kept.states)};
-    bool good = kept.states && keep_all(&kept, first, end)
+    CoupletUndo undo;
+    bool good = couplet_undo_begin(&undo, session) && keep_all(&undo, first, end)
                     ? true
                     : fail_states(session, error, error_bytes);
     if (good) {
@@ -293,11 +268,9 @@ static bool make_block(CoupletSession *session, CoupletSources *sources,
                       .error_bytes = error_bytes};
             good = act(&w);
         }
-        if (!put_back(&kept) && good) good = fail_states(session, error, error_bytes);
+        if (!couplet_undo_put_back(&undo) && good) good = fail_states(session, error, error_bytes);
     }
-    for (int i = 0; kept.states && i < p->state_count; i++)
-        free(kept.states[i]);
-    free(kept.states);
+    couplet_undo_end(&undo);
     return good;
 }
 
