@@ -301,6 +301,11 @@ typedef struct CoupletEval {
     double clusters;       /* of nmi, ari and cluster_accuracy; 0: as many as there are classes */
     double ways, shots, episodes; /* the settings of few_shot */
     double t;                     /* the factor of the squared distances of uniformity */
+    double epochs, rate;          /* the settings of finetune */
+    /* Of finetune: a step, of inputs "sample.NAME" and "step", "steps"; and the states of its
+     * classifier, [classes, D] and [classes]. NULL and -1 of other evaluations. */
+    CoupletPlan *tune;
+    int weights, bias;
     /* The plan that makes features. Its inputs, "sample.image", are fields of both sources; its
      * output is "features". */
     const char *features;

@@ -11,6 +11,7 @@
 #include "runtime/data/kept.h"
 #include "runtime/data/reader.h"
 #include "runtime/evaluate.h"
+#include "runtime/finetune.h"
 #include "runtime/quality.h"
 #include "runtime/random.h"
 
@@ -31,6 +32,13 @@ static bool is_knn(const CoupletEval *eval) {
 }
 static bool is_linear(const CoupletEval *eval) {
     return is(eval, "linear");
+}
+static bool is_finetune(const CoupletEval *eval) {
+    return is(eval, "finetune");
+}
+/* Evaluations that fit a classifier to the bank. */
+static bool is_fitted(const CoupletEval *eval) {
+    return is_linear(eval) || is_finetune(eval);
 }
 static bool is_of_clusters(const CoupletEval *eval) {
     return is(eval, "nmi") || is(eval, "ari") || is(eval, "cluster_accuracy");
@@ -98,11 +106,12 @@ enum { NAME_BYTES = 160 };
 static void plain_name(const CoupletEval *e, char out[NAME_BYTES]) {
     if (is_knn(e))
         snprintf(out, NAME_BYTES, "kNN (k = %.0f)", e->k);
-    else if (is_linear(e) && e->fraction < 1)
-        snprintf(out, NAME_BYTES, "linear probe, %.3g %% of labels", 100 * e->fraction);
-    else if (is_linear(e))
-        snprintf(out, NAME_BYTES, "linear probe");
-    else if (is(e, "recall"))
+    else if (is_fitted(e)) {
+        const int at =
+            snprintf(out, NAME_BYTES, "%s", is_linear(e) ? "linear probe" : "fine-tuning");
+        if (e->fraction < 1)
+            snprintf(out + at, (size_t)(NAME_BYTES - at), ", %.3g %% of labels", 100 * e->fraction);
+    } else if (is(e, "recall"))
         snprintf(out, NAME_BYTES, "recall at %.0f", e->k);
     else if (is(e, "mean_precision"))
         snprintf(out, NAME_BYTES, "mean precision");
@@ -140,7 +149,7 @@ void couplet_eval_name(const CoupletProgram *program, int number, const CoupletT
     if (own && is_knn(eval))
         snprintf(name, sizeof name, "kNN (k = %.0f, itself left out)", eval->k);
     const char *note = !own || is_knn(eval) ? ""
-                       : is_linear(eval)    ? " (query in bank)"
+                       : is_fitted(eval)    ? " (query in bank)"
                                             : " (itself left out)";
     const bool namesake = has_namesake(program, number);
     snprintf(out, bytes, "%s%s%s%s", name, note, namesake ? ", " : "",
@@ -393,7 +402,7 @@ static bool read_labels(const CoupletEval *e, const CoupletTable *data, Labels *
 }
 
 bool couplet_eval_learns(const CoupletEval *eval) {
-    return has_neighbours(eval) || is_linear(eval);
+    return has_neighbours(eval) || is_fitted(eval);
 }
 
 int64_t couplet_evaluation_strangers(const CoupletEval *eval, const CoupletTable *data, char *name,
@@ -459,37 +468,51 @@ static void copy_row(const CoupletFeatures *from, int64_t row, float *values, in
     labels[out->count++] = from->labels[row];
 }
 
-/* A part of the rows of each class, and one at least: the same rows for all features. The caller
- * frees values and labels. False when memory is out. */
-static bool take_part(const CoupletFeatures *from, double fraction, CoupletFeatures *out) {
+/* Draws a part of the rows of each class, and one at least: rows[0 .. result - 1] are theirs, the
+ * same for all features. Returns a negative number when memory is out. */
+static int64_t draw_part(const int32_t *labels, int64_t count, double fraction, int32_t *rows) {
     enum { SITE = 0x4c41424c };
-    const size_t rows = (size_t)from->count + 1;
-    Drawn *drawn = malloc(rows * sizeof *drawn);
-    float *values = malloc(rows * (size_t)from->width * sizeof *values + 1);
-    int32_t *labels = malloc(rows * sizeof *labels);
-    const bool memory = drawn && values && labels;
-    *out = (CoupletFeatures){values, labels, 0, from->width};
-    for (int64_t i = 0; memory && i < from->count; i++)
-        drawn[i] = (Drawn){from->labels[i], (int32_t)i,
-                           couplet_random_bits(0, 0, 0, SITE, (uint64_t)i, 0)};
-    if (memory) qsort(drawn, (size_t)from->count, sizeof *drawn, by_order);
-    for (int64_t first = 0, end = 0; memory && first < from->count; first = end) {
-        while (end < from->count && drawn[end].label == drawn[first].label)
+    Drawn *drawn = malloc(((size_t)count + 1) * sizeof *drawn);
+    int64_t taken = 0;
+    if (!drawn) return -1;
+    for (int64_t i = 0; i < count; i++)
+        drawn[i] =
+            (Drawn){labels[i], (int32_t)i, couplet_random_bits(0, 0, 0, SITE, (uint64_t)i, 0)};
+    qsort(drawn, (size_t)count, sizeof *drawn, by_order);
+    for (int64_t first = 0, end = 0; first < count; first = end) {
+        while (end < count && drawn[end].label == drawn[first].label)
             end++;
         const int64_t wanted = (int64_t)ceil(fraction * (double)(end - first));
         for (int64_t k = first; k < first + wanted; k++)
-            copy_row(from, drawn[k].row, values, labels, out);
+            rows[taken++] = drawn[k].row;
     }
     free(drawn);
-    return memory;
+    return taken;
 }
+
+/* Copies a part of the rows. The caller frees values and labels. False when memory is out. */
+static bool take_part(const CoupletFeatures *from, double fraction, CoupletFeatures *out) {
+    const size_t rows = (size_t)from->count + 1;
+    float *values = malloc(rows * (size_t)from->width * sizeof *values + 1);
+    int32_t *labels = malloc(rows * sizeof *labels), *part = malloc(rows * sizeof *part);
+    *out = (CoupletFeatures){values, labels, 0, from->width};
+    const int64_t taken =
+        values && labels && part ? draw_part(from->labels, from->count, fraction, part) : -1;
+    for (int64_t i = 0; i < taken; i++)
+        copy_row(from, part[i], values, labels, out);
+    free(part);
+    return taken >= 0;
+}
+
+static const double probe_decay = 1e-4; /* of the probe that stands for raw values */
 
 static bool probe(CoupletSession *s, const Measured *m, double *value) {
     CoupletFeatures part = m->bank;
     const bool whole = m->eval->fraction >= 1;
+    const double decay = is_finetune(m->eval) ? probe_decay : m->eval->decay;
     const bool good = whole || take_part(&m->bank, m->eval->fraction, &part);
-    *value = good ? couplet_linear_probe(s->threads, &part, &m->query, (int)m->classes,
-                                         m->eval->decay, NULL, m->guess)
+    *value = good ? couplet_linear_probe(s->threads, &part, &m->query, (int)m->classes, decay, NULL,
+                                         m->guess)
                   : -1;
     if (!whole) {
         free((void *)part.values);
@@ -557,7 +580,7 @@ static bool evaluate(CoupletSession *s, const Measured *m, double *value, char *
     *error = 0;
     if (has_neighbours(e))
         good = by_neighbours(s, m, value);
-    else if (is_linear(e))
+    else if (is_fitted(e))
         good = probe(s, m, value);
     else if (is_of_clusters(e))
         good = by_clusters(s, m, value);
@@ -641,6 +664,37 @@ static bool measure_one(CoupletSession *s, const CoupletEval *e, const CoupletTa
     return good;
 }
 
+/* The labels of the queries in the bank's numbers. */
+static int32_t *wanted_labels(const Labels *labels, int64_t queries) {
+    int32_t *wanted = malloc(((size_t)queries + 1) * sizeof *wanted);
+    for (int64_t i = 0; wanted && i < queries; i++) {
+        const int32_t c = labels->query.of[i];
+        wanted[i] = c < labels->bank.count ? labels->bank.values[c] : -1;
+    }
+    return wanted;
+}
+
+static bool finetune(CoupletSession *s, const CoupletEval *e, const CoupletTable *data,
+                     double *value, char *error, size_t error_bytes) {
+    Labels labels;
+    const CoupletTable *bank = &data[e->bank], *query = &data[e->query];
+    if (!read_labels(e, data, &labels, error, error_bytes)) return false;
+    int32_t *rows = malloc(((size_t)bank->count + 1) * sizeof *rows),
+            *wanted = wanted_labels(&labels, query->count);
+    const int64_t count =
+        rows && wanted ? draw_part(labels.bank.of, bank->count, e->fraction, rows) : -1;
+    const CoupletFinetuneRows from = {bank, query, rows, count, wanted};
+    bool good = count > 0;
+    if (good)
+        good = couplet_finetune(s, e, &from, value, error, error_bytes);
+    else
+        snprintf(error, error_bytes, "out of memory in an evaluation");
+    free(rows);
+    free(wanted);
+    free_labels(&labels);
+    return good;
+}
+
 bool couplet_eval_is_due(const CoupletEval *eval, const CoupletMoment *moment) {
     return !moment || couplet_moment_has(moment, eval->every, eval->of_steps);
 }
@@ -653,8 +707,11 @@ bool couplet_measure(CoupletSession *s, const CoupletTable *data, CoupletSubject
     for (int i = 0; good && i < s->program->eval_count; i++) {
         const CoupletEval *e = &s->program->evals[i];
         if (!couplet_eval_is_due(e, moment)) continue;
-        good = make_features(s, e, data, raw, &made, error, error_bytes) &&
-               measure_one(s, e, data, &made, &values[i], error, error_bytes);
+        if (is_finetune(e) && !raw)
+            good = finetune(s, e, data, &values[i], error, error_bytes);
+        else
+            good = make_features(s, e, data, raw, &made, error, error_bytes) &&
+                   measure_one(s, e, data, &made, &values[i], error, error_bytes);
     }
     free(made.bank);
     free(made.query);

@@ -91,8 +91,8 @@ static int find_state(const CoupletProgram *program, const char *name) {
     return -1;
 }
 
-static void fill_tables(Arena *arena, const Method *method, const LoweredProgram *lowered,
-                        CoupletProgram *program) {
+static CoupletEval *fill_tables(Arena *arena, const Method *method, const LoweredProgram *lowered,
+                                CoupletProgram *program) {
     CoupletHyper *hypers = arena_array(arena, CoupletHyper, lowered->hypers.count + 1);
     for (int i = 0; i < lowered->hypers.count; i++) {
         const LoweredHyper *from = &lowered->hypers.items[i];
@@ -122,6 +122,10 @@ static void fill_tables(Arena *arena, const Method *method, const LoweredProgram
                                  .shots = from->shots,
                                  .episodes = from->episodes,
                                  .t = from->t,
+                                 .epochs = from->epochs,
+                                 .rate = from->rate,
+                                 .weights = find_state(program, from->weights),
+                                 .bias = find_state(program, from->bias),
                                  .features = lowered->feature_names.items[from->features],
                                  .labels = from->labels,
                                  .bank = from->bank,
@@ -142,12 +146,13 @@ static void fill_tables(Arena *arena, const Method *method, const LoweredProgram
     program->source_count = lowered->sources.count;
     program->evals = evals;
     program->eval_count = lowered->evals.count;
+    return evals;
 }
 
 /* Every graph of the program in one list, so that all are compiled together and equal kernels are
  * shared. */
 GraphList program_graphs(Arena *arena, const LoweredProgram *lowered) {
-    int most = 1 + lowered->features.count + lowered->measures.count;
+    int most = 1 + lowered->features.count + lowered->measures.count + lowered->evals.count;
     for (int i = 0; i < lowered->phases.count; i++)
         most += 1 + lowered->phases.items[i].actions.count;
     Graph **graphs = arena_array(arena, Graph *, most);
@@ -161,6 +166,8 @@ GraphList program_graphs(Arena *arena, const LoweredProgram *lowered) {
     }
     for (int i = 0; i < lowered->measures.count; i++)
         graphs[count++] = lowered->measures.items[i].g;
+    for (int i = 0; i < lowered->evals.count; i++)
+        if (lowered->evals.items[i].tune) graphs[count++] = lowered->evals.items[i].tune;
     for (int i = 0; i < lowered->features.count; i++) {
         lowered->features.items[i]->name = lowered->feature_names.items[i];
         graphs[count++] = lowered->features.items[i];
@@ -201,7 +208,7 @@ static const CoupletRate *take_rates(Arena *arena, const LoweredPhase *phase) {
 
 /* The plans, in the order of program_graphs. */
 static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan **plans,
-                       CoupletProgram *program) {
+                       CoupletEval *evals, CoupletProgram *program) {
     CoupletPhase *phases = arena_array(arena, CoupletPhase, lowered->phases.count);
     program->init = *plans++;
     program->plan_hash = 1469598103934665603u;
@@ -226,6 +233,8 @@ static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan 
     program->measures = take_actions(arena, &lowered->measures, plans, program);
     program->measure_count = lowered->measures.count;
     plans += lowered->measures.count;
+    for (int i = 0; i < lowered->evals.count; i++)
+        if (lowered->evals.items[i].tune) evals[i].tune = *plans++;
     program->features = plans;
     program->feature_count = lowered->features.count;
 }
@@ -305,8 +314,8 @@ static CoupletProgram *make_program(Arena *arena, const Method *method,
     fill_files(arena, method, program);
     fill_starts(arena, method->spec, program);
     fill_states(arena, lowered, program);
-    fill_tables(arena, method, lowered, program);
-    take_plans(arena, lowered, plans, program);
+    CoupletEval *evals = fill_tables(arena, method, lowered, program);
+    take_plans(arena, lowered, plans, evals, program);
     program->method_hash = method_hash(program, lowered);
     program->train_source = lowered->train_source;
     CoupletStage *stages = arena_array(arena, CoupletStage, lowered->stages.count + 1);

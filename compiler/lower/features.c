@@ -193,6 +193,8 @@ void lower_eval(Lower *l, const Stmt *s) {
         eval.shots = number_argument(l, call, "shots");
         eval.episodes = number_argument(l, call, "episodes");
         eval.t = number_argument(l, call, "t");
+        eval.epochs = number_argument(l, call, "epochs");
+        eval.rate = number_argument(l, call, "rate");
         eval.every = s->value ? (int64_t)s->value->number : 0;
         eval.of_steps = s->of_steps;
         const Expr *bank = named_argument(call, "bank"), *query = named_argument(call, "query");
@@ -201,6 +203,8 @@ void lower_eval(Lower *l, const Stmt *s) {
         eval.labels =
             eval_has_option(eval.method, "labels") ? field_argument(l, call, &eval, "labels") : "";
         const char *of = field_argument(l, call, &eval, "of");
+        eval.of = of;
+        if (*of) eval.network = named_argument(call, "features");
         eval.features = feature_graph(l, call, l->program->sources.items[eval.bank].data, of);
         if (eval.features >= 0) note_reads(l, &eval);
         array_push(l->arena, &l->program->evals, eval);

@@ -272,6 +272,11 @@ GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free ind
 /* The rate of an optimiser in postfix form (runtime/range.h), of run scalars; NULL: it is made of
  * something else. */
 const char *lower_rate_formula(Lower *l, const GExpr *rate);
+/* finetune.c: the steps of all evaluations that fine-tune; and, of one step, its loss and what it
+ * renews. */
+void lower_finetunes(Lower *l);
+void lower_finetune_loss(GraphUnit *unit);
+void lower_finetune_updates(Lower *l, GraphUnit *unit);
 const char *lower_range(Lower *l, const Expr *e);
 /* True of a place in the library that comes with the program. */
 bool lower_is_library(const Source *source);

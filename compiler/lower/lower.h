@@ -30,6 +30,12 @@ typedef struct LoweredEval {
     const char *method; /* "knn", "linear", .. */
     double fraction, clusters, ways, shots, episodes, t;
     double k, temperature, decay;
+    double epochs, rate; /* of finetune */
+    /* Of finetune: the network, whose field `of` is given to it (NULL: features are a formula); the
+     * graph of a step, and the states of its classifier. */
+    const Expr *network;
+    const char *of, *weights, *bias;
+    Graph *tune;
     int features; /* which of LoweredProgram.features */
     /* a field of both sources; those that features are made of are the inputs "sample.NAME" of
      * their graph */
@@ -141,6 +147,7 @@ typedef enum {
     UNIT_VIEWS,    /* a step that ends with its views */
     UNIT_ACTION,   /* a statement of `every epoch` or `eval` */
     UNIT_FEATURES, /* the features of an evaluation */
+    UNIT_FINETUNE, /* a step of fine-tuning in an evaluation */
     UNIT_INIT      /* the start of every state */
 } UnitKind;
 typedef struct GraphUnit {
@@ -148,6 +155,7 @@ typedef struct GraphUnit {
     Graph *graph;
     UnitLoss *losses; /* lower_losses */
     int loss_count;
+    const LoweredEval *eval; /* of UNIT_FINETUNE */
 } GraphUnit;
 
 /* The graphs of a method that are wanted. */

@@ -257,6 +257,7 @@ static void step_losses(Lower *l, GraphUnit *unit) {
 void lower_losses(Lower *l, GraphUnit *unit) {
     if (unit->kind == UNIT_FUNCTION) function_losses(l, unit);
     if (unit->kind == UNIT_STEP) step_losses(l, unit);
+    if (unit->kind == UNIT_FINETUNE) lower_finetune_loss(unit);
 }
 
 void lower_meaning(Graph *g) {
@@ -271,6 +272,7 @@ static void each_statement(Lower *l, StmtKind kind, void (*lower)(Lower *l, cons
 
 void lower_optimisers(Lower *l, GraphUnit *unit) {
     if (unit->kind == UNIT_FUNCTION) function_gradients(l, unit);
+    if (unit->kind == UNIT_FINETUNE) lower_finetune_updates(l, unit);
     if (unit->kind != UNIT_STEP) return;
     lower_add_gradients(l, unit, l->settings);
     optimise(l, l->settings);
@@ -538,6 +540,7 @@ static void lower_whole_measures(Lower *l) {
     if (!l->program->stages.count)
         read_epoch(l, l->train, l->program->train_source, &l->program->epoch_steps);
     lower_measures(l);
+    lower_finetunes(l);
 }
 
 static void lower_init(Lower *l) {
