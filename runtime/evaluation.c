@@ -205,11 +205,35 @@ static bool codes_of_field_fit(const CoupletEval *e, const char *name,
     return false;
 }
 
+/* The columns of a table that stand in one field, `number`, are the same, in the same order. */
+static bool entries_of_field_fit(const CoupletEval *e, const char *name,
+                                 const CoupletProgram *program, const CoupletTable *data,
+                                 char *error, size_t error_bytes) {
+    int in_bank, in_query;
+    const CoupletField *field = couplet_table_field(&data[e->bank], name, &in_bank);
+    couplet_table_field(&data[e->query], name, &in_query);
+    for (int64_t i = 0; field->rank == 1 && i < field->shape[0]; i++) {
+        const char *bank = couplet_table_entry(&data[e->bank], in_bank, i),
+                   *query = couplet_table_entry(&data[e->query], in_query, i);
+        if (!bank || !query || strcmp(bank, query) == 0) continue;
+        snprintf(error, error_bytes,
+                 "%s: error: entry %lld of `%s` is the column `%.80s` in `%s`, and `%.80s` in "
+                 "`%s`; the setting like = \"PATH\" brings the columns of one into the order of "
+                 "the other",
+                 e->place, (long long)i, name, bank, program->sources[e->bank].name, query,
+                 program->sources[e->query].name);
+        return false;
+    }
+    return true;
+}
+
 static bool codes_fit(const CoupletEval *e, const CoupletProgram *program, const CoupletTable *data,
                       char *error, size_t error_bytes) {
     const char *name;
     for (int i = 0; couplet_features_field(plan_of(program, e), i, &name); i++)
-        if (!codes_of_field_fit(e, name, program, data, error, error_bytes)) return false;
+        if (!codes_of_field_fit(e, name, program, data, error, error_bytes) ||
+            !entries_of_field_fit(e, name, program, data, error, error_bytes))
+            return false;
     return true;
 }
 

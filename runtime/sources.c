@@ -202,6 +202,61 @@ static bool numbers_agree(const CoupletSources *s, const Reading *r, char *error
     return true;
 }
 
+static int64_t entry_called(const CoupletTable *t, int field, const char *name) {
+    for (int64_t i = 0; i < t->fields[field].shape[0]; i++) {
+        const char *entry = couplet_table_entry(t, field, i);
+        if (entry && strcmp(entry, name) == 0) return i;
+    }
+    return -1;
+}
+
+/* The first column of a field that stands elsewhere in a field of the same columns; -1: the columns
+ * are others, or in the same order. */
+static int64_t moved_entry(const CoupletTable *here, int field, const CoupletTable *there,
+                           int other, int64_t *place) {
+    const int64_t count = here->fields[field].shape[0];
+    int64_t moved = -1;
+    for (int64_t i = count - 1; i >= 0; i--) {
+        const char *name = couplet_table_entry(here, field, i);
+        const int64_t found = name ? entry_called(there, other, name) : -1;
+        if (found < 0) return -1;
+        if (found == i) continue;
+        moved = i;
+        *place = found;
+    }
+    return there->fields[other].shape[0] == count ? moved : -1;
+}
+
+/* A method that reads a field of two tables takes the columns at one place for the same. */
+static bool entries_alike(const CoupletTable *here, int field, const CoupletTable *there, int other,
+                          char *error, size_t error_bytes) {
+    int64_t place = 0;
+    const int64_t moved =
+        here->fields[field].rank == 1 ? moved_entry(here, field, there, other, &place) : -1;
+    if (moved < 0) return true;
+    snprintf(error, error_bytes,
+             "%s: the column `%s` is entry %lld of `%s`, and entry %lld in %s; the method reads "
+             "both. The setting like = \"PATH\" brings the columns of one into the order of the "
+             "other",
+             here->name, couplet_table_entry(here, field, moved), (long long)moved,
+             here->fields[field].name, (long long)place, there->name);
+    return false;
+}
+
+static bool entries_agree(const CoupletSources *s, const Reading *r, char *error,
+                          size_t error_bytes) {
+    const CoupletTable *table = &s->data[r->source];
+    const CoupletField *here = &table->fields[r->field];
+    for (int i = 0; i < s->program->source_count; i++) {
+        int field;
+        const CoupletField *there = couplet_table_field(&s->data[i], here->name, &field);
+        if (i == r->source || !there || there->rank != here->rank || !s->shelves[i][field].read)
+            continue;
+        if (!entries_alike(table, r->field, &s->data[i], field, error, error_bytes)) return false;
+    }
+    return true;
+}
+
 /* A field by whose numbers rows of a source are chosen is read as one of a formula is. */
 static bool chosen_by(const CoupletSources *s, int source, const char *field, char *error,
                       size_t error_bytes) {
@@ -283,8 +338,9 @@ static bool fits(const CoupletSources *s, const Reading *r, const char *input,
     for (int i = 0; same && i < f->rank; i++)
         same = b->shape[i + 1] == f->shape[i];
     if (same)
-        return f == &index || (couplet_kept_may_read(t, r->field, input, error, error_bytes) &&
-                               numbers_agree(s, r, error, error_bytes));
+        return f == &index ||
+               (couplet_kept_may_read(t, r->field, input, error, error_bytes) &&
+                entries_agree(s, r, error, error_bytes) && numbers_agree(s, r, error, error_bytes));
     CoupletField compiled = {.type = b->type, .rank = b->rank - 1};
     char found[128], wanted[128];
     memcpy(compiled.shape, b->shape + 1, sizeof compiled.shape - sizeof *compiled.shape);

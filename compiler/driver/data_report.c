@@ -70,8 +70,7 @@ static void print_missing(const FieldStatistics *f, FILE *out) {
 
 /* Returns the name of a vector's entry; NULL: it has none. */
 static const char *entry_name(const CoupletTable *t, const FieldStatistics *f, int entry) {
-    if (f->field->rank != 1 || !t->reader->name_entry) return NULL;
-    return t->reader->name_entry(t, (int)(f->field - t->fields), entry);
+    return couplet_table_entry(t, (int)(f->field - t->fields), entry);
 }
 
 /* A line for each entry of a short vector whose entries are not alike: the columns of a table. */

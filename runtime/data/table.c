@@ -234,6 +234,11 @@ bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char
     return couplet_guard_whole(error, error_bytes) && good;
 }
 
+const char *couplet_table_entry(const CoupletTable *table, int field, int64_t entry) {
+    if (table->fields[field].rank != 1 || !table->reader || !table->reader->name_entry) return NULL;
+    return table->reader->name_entry(table, field, entry);
+}
+
 bool couplet_table_column(const CoupletTable *table, int field, int32_t *out, char *error,
                           size_t error_bytes) {
     const CoupletReader *reader = table->reader;

@@ -133,6 +133,8 @@ void couplet_table_close(CoupletTable *table);
 
 /* The field of this name, and its number unless `number` is NULL. NULL: there is none. */
 const CoupletField *couplet_table_field(const CoupletTable *table, const char *name, int *number);
+/* The name of an entry of a field with one axis, such as a column of a table; NULL: it has none. */
+const char *couplet_table_entry(const CoupletTable *table, int field, int64_t entry);
 /* The elements and the bytes of one sample. */
 int64_t couplet_field_elements(const CoupletField *field);
 int64_t couplet_field_bytes(const CoupletField *field);

@@ -54,6 +54,21 @@ eval { knn(k = 5, features = words, of = train.word, bank = train, query = %s) }
 """
 
 
+# The columns of two tables through one network.
+COLUMNS = """
+use optim, nn
+data train = data.table("one.csv")
+data test = data.table("two.csv"%s)
+net trunk = nn.linear(2)
+let z = trunk(train.number)%s
+loss mean[i] dot(z[i], z[i])
+train { epochs 1, batch 2
+  optimiser optim.sgd(lr = 0.01) }
+%s
+"""
+RANK = "eval { rank(features = trunk, of = train.number, bank = train, query = test) }"
+
+
 def percent(done):
     """What is measured after training; -1 when the run failed."""
     lines = [line for line in done.stdout.splitlines() if line.startswith("after training")]
@@ -106,6 +121,20 @@ with tempfile.TemporaryDirectory() as folder:
     done = train("table_apart", TABLE % ("", "test")) if has_tables else None
     check(done is None or ("E802" in done.stderr and "the code 0 of `word`" in done.stderr),
           "codes of two tables are refused", done and done.stderr)
+
+    # ---- columns of numbers in another order
+    command.write(folder + "/one.csv", "a,b\n1,2\n2,5\n")
+    command.write(folder + "/two.csv", "b,a\n2,1\n5,2\n")
+    for more, end, what in (("", RANK, "eval.cpl:10:8: error[E802]: entry 0 of `number` is the "
+                             "column `a` in `train`, and `b` in `test`"),
+                            (" + trunk(test.number)", "", "the column `b` is entry 0 of `number`, "
+                             "and entry 1 in")) if has_tables else ():
+        name = "eval" if end else "step"
+        done = train(name, COLUMNS % ("", more, end))
+        check(done.returncode == 1 and what in done.stderr and 'like = "PATH"' in done.stderr,
+              f"columns in another order are refused ({name})", done.stderr)
+        done = train(name + "_like", COLUMNS % (', like = "one.csv"', more, end))
+        check(done.returncode == 0, "`like` brings them into one", done.stderr)
 
     # ---- new samples get the codes of the source that was trained on
     command.write(folder + "/alone.cpl", LINES % (', like = "train.txt"', "train"))
