@@ -170,13 +170,23 @@ static bool name_entry(Walk *w, char *path, size_t at, const char *name) {
     return false;
 }
 
+/* Hidden files, and folders that systems put beside the user's: Synology's thumbnails of each
+ * picture, and what an archive of a Mac unpacks to. */
+static bool is_hidden(const char *name) {
+    static const char *const of_systems[] = {"@eaDir", "__MACOSX", "lost+found", "$RECYCLE.BIN",
+                                             "System Volume Information"};
+    for (size_t i = 0; i < sizeof of_systems / sizeof *of_systems; i++)
+        if (strcmp(name, of_systems[i]) == 0) return true;
+    return name[0] == '.';
+}
+
 static bool walk_entries(Walk *w, DIR *folder, const char *below, const Above *above) {
     char path[COUPLET_PATH_BYTES];
     const size_t at = (size_t)snprintf(path, sizeof path, "%s%s", below, *below ? "/" : "");
     bool good = true;
     errno = 0;
     for (struct dirent *entry; good && (entry = readdir(folder)); errno = 0) {
-        if (entry->d_name[0] == '.') continue;
+        if (is_hidden(entry->d_name)) continue;
         const Entry e = {dirfd(folder), path + at, path, above};
         good = name_entry(w, path, at, entry->d_name) && walk_entry(w, &e);
     }
@@ -639,6 +649,31 @@ static bool make_level(const CoupletListing *listing, int level, const char *nam
                         error_bytes);
 }
 
+static bool is_part(const char *name) {
+    static const char *const parts[] = {"train", "training", "val",     "valid", "validation",
+                                        "dev",   "test",     "testing", "eval"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strcasecmp(name, parts[i]) == 0) return true;
+    return false;
+}
+
+/* False with a sentence where the folders are the parts of a data set, with the classes below. As
+ * classes they would be told by all evaluations, and the true ones by none. */
+static bool are_no_parts(const CoupletListing *listing, char *error, size_t error_bytes) {
+    bool parts = listing->folder_count > 1;
+    for (int64_t i = 0; parts && i < listing->folder_count; i++)
+        parts = is_part(listing->folders[i].name);
+    for (int64_t i = 0; parts && i < listing->count; i++)
+        parts = folders_above(listing->files[i].path) > 1;
+    if (parts)
+        snprintf(error, error_bytes,
+                 "%s: `%s` and `%s` in it are parts of the data, and would be read as classes; "
+                 "give one of them, \"%s/%s\", or rename them if they are classes",
+                 listing->root, listing->folders[0].name, listing->folders[1].name, listing->root,
+                 listing->folders[0].name);
+    return !parts;
+}
+
 bool couplet_listing_classes(const CoupletListing *listing, const CoupletListingKind *kind,
                              const char *names, CoupletListedClasses *out, char *error,
                              size_t error_bytes) {
@@ -652,7 +687,9 @@ bool couplet_listing_classes(const CoupletListing *listing, const CoupletListing
         return false;
     }
     if (levels == 0) return true;
-    if (!names && !listing->unlabelled && !each_has_files(listing, kind, error, error_bytes))
+    if (!names && !listing->unlabelled &&
+        !(each_has_files(listing, kind, error, error_bytes) &&
+          are_no_parts(listing, error, error_bytes)))
         return false;
     out->label = calloc((size_t)levels, sizeof *out->label);
     out->name = calloc((size_t)levels, sizeof *out->name);

@@ -1,9 +1,9 @@
 /* The files of a folder that are samples: pictures, sounds, clips or meshes in class folders, below
  * each other, or side by side.
  *
- * Whatever begins with a full stop is hidden and no sample. Links are followed; a folder that lies
- * in itself through a link is refused. Files are in the byte order of their paths, so the same
- * folder has the same rows on every machine. */
+ * Whatever begins with a full stop is hidden and no sample, and so are folders that systems make.
+ * Links are followed; a folder that lies in itself through a link is refused. Files are in the byte
+ * order of their paths, so the same folder has the same rows on every machine. */
 #ifndef COUPLET_RUNTIME_DATA_LISTING_H
 #define COUPLET_RUNTIME_DATA_LISTING_H
 

@@ -400,6 +400,25 @@ def folders():
     check("uneven levels", list(table.fields) == ["image", "label"]
           and table.column() == ["0", "0", "1", "1", "1"], (table.fields, table.values))
 
+    for name in ["@eaDir/1.png", "__MACOSX/a/1.png", "a/1.png", "a/@eaDir/1.png/thumb.png"]:
+        write(dot, "systems", name)
+    table = Table("images", os.path.join(folder, "systems"), "size=2")
+    check("folders of systems are no samples", table.classes.get("label") == ["a"]
+          and len(table.names) == 1, (table.error, table.names))
+
+    for name in ["train/a/1.png", "Test/a/1.png"]:
+        write(dot, "parts", name)
+    parts = os.path.join(folder, "parts")
+    refused("parts of a data set", Table("images", parts, "size=2"), "`Test` and `train`",
+            "parts of the data", "parts/Test", "rename")
+    write(b"train\nTest\n", "parts", "names.txt")
+    table = Table("images", parts, "size=2", "names=names.txt")
+    check("or classes, if they are said to be", table.column() == ["1", "0"], table.error)
+    for name in ["train/1.png", "test/1.png"]:
+        write(dot, "vehicles", name)
+    table = Table("images", os.path.join(folder, "vehicles"), "size=2")
+    check("without folders below they are classes", len(table.names) == 2, table.error)
+
     numbered = [f"{a}/{b}/1.png" for a in (10, 2, 0) for b in ("x", "3")]
     for name in numbered + ["2/20/1.png"]:
         write(dot, "numbered", name)
