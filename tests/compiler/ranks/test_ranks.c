@@ -1,0 +1,184 @@
+/* Formulas and their gradients on several ranks, which are threads of this process: the same bits
+ * as on one, whatever their number and their threads. Memory is filled with NaN ahead of each run,
+ * so a rank that read rows which it does not have would show. usage: test_ranks FILE.cpl */
+#include "compiler/compile/compile.h"
+#include "compiler/cpu/cpu.h"
+#include "compiler/driver/load.h"
+#include "runtime/run.h"
+#include "tests/runtime/group_threads.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+enum { MOST_INPUTS = 8, SHARDS = 8, MOST_RANKS = 8 };
+
+typedef struct Case {
+    Arena *arena;
+    const Stmt *fn;
+    FunctionInput inputs[MOST_INPUTS];
+    void *data[MOST_INPUTS];
+    int count;
+    const CoupletPlan *plan;
+    void **bound;              /* by the plan's input */
+    void *whole[MOST_INPUTS];  /* by the plan's output: what one rank gives */
+    int threads;
+    atomic_int failures;
+} Case;
+
+/* Rows are a multiple of the shards, and no two axes are equal. */
+static int64_t extent_of(const Expr *dim) {
+    static const struct {
+        const char *name;
+        int64_t extent;
+    } rows[] = {{"N", 768}, {"D", 40}, {"K", 24}, {"C", 6}, {"H", 10}, {"M", 18}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (dim->kind == EXPR_NAME && strcmp(dim->name, rows[i].name) == 0) return rows[i].extent;
+    return (int64_t)dim->number;
+}
+
+static void make_input(Case *c, const Param *p) {
+    FunctionInput *in = &c->inputs[c->count];
+    int64_t size = 1;
+    *in = (FunctionInput){.name = p->name,
+                          .type = p->type->kind == KIND_REAL ? GT_REAL : GT_INT,
+                          .rank = p->dim_count};
+    for (int i = 0; i < in->rank; i++)
+        size *= in->shape[i] = extent_of(p->dims[i]);
+    float *reals = arena_alloc(c->arena, sizeof *reals * (size_t)size);
+    int32_t *whole = arena_alloc(c->arena, sizeof *whole * (size_t)size);
+    for (int64_t i = 0; i < size; i++) {
+        reals[i] = (float)(0.9 * sin(1 + 1.7 * (double)i + 0.6 * c->count) + 1e-5 * (double)i);
+        whole[i] = (int32_t)(i * 7 % 11 % 5);
+    }
+    c->data[c->count++] = in->type == GT_REAL ? (void *)reals : (void *)whole;
+}
+
+static void bind(Case *c) {
+    static int32_t zero[2];
+    c->bound = arena_array(c->arena, void *, c->plan->input_count + 1);
+    for (int i = 0; i < c->plan->input_count; i++) {
+        c->bound[i] = zero; /* seed, step */
+        for (int k = 0; k < c->count; k++)
+            if (strcmp(c->inputs[k].name, c->plan->inputs[i].name) == 0) c->bound[i] = c->data[k];
+    }
+}
+
+static bool run_on(Case *c, CoupletGroup *group, void (*take)(Case *, const CoupletRun *)) {
+    CoupletFault fault;
+    CoupletThreads *threads = couplet_threads_new(c->threads);
+    CoupletDevice *device = couplet_host_device_new(threads);
+    device->group = group;
+    CoupletRun *run = couplet_run_on(device, c->plan);
+    bool good = run != NULL;
+    for (int again = 0; good && again < 2; again++) { /* what a run leaves behind does not count */
+        memset(run->arena, 0xff, (size_t)c->plan->arena_bytes);
+        good = couplet_run_steps(run, c->bound, NULL, &fault);
+    }
+    if (good)
+        take(c, run);
+    else
+        printf("%s: %s\n", c->fn->name, run ? fault.sentence : device->fault.sentence);
+    couplet_run_free(run);
+    couplet_device_free(device);
+    couplet_threads_free(threads);
+    return good;
+}
+
+static size_t output_bytes(const Case *c, int i) {
+    return (size_t)couplet_buffer_bytes(&c->plan->buffers[c->plan->outputs[i].buffer]);
+}
+
+static void keep(Case *c, const CoupletRun *run) {
+    for (int i = 0; i < c->plan->output_count; i++) {
+        c->whole[i] = arena_alloc(c->arena, output_bytes(c, i));
+        memcpy(c->whole[i], couplet_run_output(run, c->plan->outputs[i].name), output_bytes(c, i));
+        const float first = *(const float *)c->whole[i];
+        if (isfinite(first)) continue;
+        c->failures++;
+        printf("%s is not finite\n", c->plan->outputs[i].name);
+    }
+}
+
+static void compare(Case *c, const CoupletRun *run) {
+    for (int i = 0; i < c->plan->output_count; i++) {
+        const char *name = c->plan->outputs[i].name;
+        if (memcmp(couplet_run_output(run, name), c->whole[i], output_bytes(c, i)) == 0) continue;
+        c->failures++;
+        printf("%s: `%s` has other bits on %d ranks\n", c->fn->name, name,
+               run->device->group->ranks);
+    }
+}
+
+static void work_of_rank(CoupletGroup *group, void *context) {
+    Case *c = context;
+    if (!run_on(c, group, compare)) c->failures++;
+}
+
+static int count_cut(const CoupletPlan *plan) {
+    int cut = 0;
+    for (int i = 0; i < plan->step_count; i++)
+        cut += plan->steps[i].is_cut;
+    return cut;
+}
+
+static void try_ranks(Case *c) {
+    static const int counts[] = {2, 3, 5, 8};
+    ThreadRank ranks[MOST_RANKS];
+    c->threads = 1;
+    if (!run_on(c, couplet_group_alone(), keep)) c->failures++;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts && !c->failures; i++) {
+        c->threads = 1 + (int)(i % 2);
+        run_ranks(ranks, counts[i], 60, work_of_rank, c);
+        for (int r = 0; r < counts[i]; r++) {
+            if (!*ranks[r].fault) continue;
+            c->failures++;
+            printf("%s\n", ranks[r].fault);
+        }
+    }
+}
+
+static int try_function(Diag *diag, const Method *method, const Stmt *fn, int *all_cut) {
+    Case c = {.arena = arena_new(), .fn = fn};
+    const CompileOptions options = {.settings = {.shards = SHARDS, .stream_bytes = 1}};
+    const CpuOptions cpu = {NULL};
+    CoupletPlan *plan = NULL;
+    const char *error = "";
+    for (int i = 0; i < fn->param_count && i < MOST_INPUTS; i++)
+        make_input(&c, &fn->params[i]);
+    Graph *g = compile_function(c.arena, diag, method, fn->name, c.inputs, c.count, &options);
+    CpuCode *code = g ? cpu_compile(c.arena, &g, 1, NULL, 0, &cpu, &plan, &error) : NULL;
+    if (!code) {
+        diag_print(diag, stdout);
+        printf("%s: %s\n", fn->name, error);
+        return 1;
+    }
+    c.plan = plan;
+    bind(&c);
+    try_ranks(&c);
+    const int cut = count_cut(plan);
+    *all_cut += cut;
+    printf("%s: %d of %d steps are cut, %d exchanges: %s\n", fn->name, cut, plan->step_count,
+           plan->exchange_count, c.failures ? "FAILED" : "ok");
+    const int failures = c.failures;
+    cpu_free(code);
+    arena_free(c.arena);
+    return failures != 0;
+}
+
+int main(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Diag *diag = diag_new(arena);
+    Method *method = argc == 2 ? load_method(arena, diag, argv[1], NULL) : NULL;
+    int failed = 0, cut = 0;
+    if (!method || diag_error_count(diag)) {
+        diag_print(diag, stdout);
+        return 1;
+    }
+    for (int i = 0; i < method->spec->stmt_count; i++)
+        if (method->spec->stmts[i]->kind == STMT_FN)
+            failed += try_function(diag, method, method->spec->stmts[i], &cut);
+    arena_free(arena);
+    if (!cut) printf("no step is cut\n");
+    return failed || !cut;
+}
