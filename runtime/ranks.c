@@ -33,6 +33,31 @@ static int64_t first_of(const CoupletExchanges *x, int rank, int64_t each) {
     return couplet_ranks_first(x->group, rank, x->plan->shards) * each;
 }
 
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+/* The fewest whole subtrees that the leaves [from, to) are, as a sum in one order takes them. */
+static int subtrees(int64_t from, int64_t to) {
+    int count = 0;
+    for (; from < to; count++) {
+        int64_t size = 1;
+        while (from % (2 * size) == 0 && from + 2 * size <= to)
+            size *= 2;
+        from += size;
+    }
+    return count;
+}
+
+int64_t couplet_exchange_bytes(const CoupletPlan *plan, const CoupletExchange *e, int ranks,
+                               int rank) {
+    const int64_t first = plan->shards * rank / ranks, end = plan->shards * (rank + 1) / ranks;
+    const CoupletBuffer *b = &plan->buffers[e->buffer];
+    if (e->kind == COUPLET_GATHER) return (end - first) * b->slab * (ranks - 1);
+    const int64_t count = couplet_buffer_count(b), each = e->leaves / plan->shards,
+                  part = count / ranks + (rank < count % ranks);
+    return couplet_type_bytes(b->type) * (subtrees(first * each, end * each) * (count - part) +
+                                          part * (ranks - 1));
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 static void set_leaves(CoupletExchanges *x, const CoupletExchange *e) {

@@ -14,6 +14,11 @@ bool couplet_ranks_cut(const CoupletDevice *device, const CoupletPlan *plan);
  * shards. */
 int64_t couplet_ranks_first(const CoupletGroup *group, int rank, int64_t count);
 
+/* The bytes that a rank of so many sends for an exchange. What a sum sends is the sums of whole
+ * subtrees: for all others their parts of them, and to all others its own part of the root. */
+int64_t couplet_exchange_bytes(const CoupletPlan *plan, const CoupletExchange *exchange, int ranks,
+                               int rank);
+
 /* NULL when memory runs out. The plan and the group outlive it. */
 CoupletExchanges *couplet_exchanges_new(CoupletGroup *group, const CoupletPlan *plan);
 void couplet_exchanges_free(CoupletExchanges *exchanges);

@@ -7,6 +7,7 @@
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/memory_report.h"
+#include "compiler/driver/ranks_report.h"
 #include "compiler/driver/print_after.h"
 #include "compiler/driver/report.h"
 #include "compiler/plan/plan.h"
@@ -88,6 +89,16 @@ static bool report_memory(Arena *arena, Method *method, const LoweredProgram *pr
 
 /* True if what is asked is about what the file holds; false after a message on stderr. */
 static bool fits_options(const Options *o, bool trains) {
+    if (o->ranks && !trains) {
+        report(CODE_SETTING, "--ranks is about the step of a method, and `%s` has no loss",
+               o->file);
+        return false;
+    }
+    if (o->ranks > o->shards) {
+        report(CODE_SETTING, "%lld ranks need as many shards at least, and --shards is %lld",
+               (long long)o->ranks, (long long)o->shards);
+        return false;
+    }
     if (o->passes && !trains) {
         report(CODE_SETTING, "--passes is about the graphs of a method, and `%s` has no loss",
                o->file);
@@ -157,6 +168,7 @@ static bool report_checked(Arena *arena, Diag *diag, const Options *o, Method *m
         print_numerics(program->phases.items[i].train, stdout);
     if (program && o->passes) print_passes(arena, program, &log);
     if (program) print_placements(arena, o->print_after, program);
+    if (program && o->ranks && !ranks_report(arena, program, (int)o->ranks, stdout)) return false;
     if (program) return !o->memory || report_memory(arena, method, program, o->memory_bytes);
     if (!o->memory && !o->numerics) return true;
     return !sound || report_functions(arena, diag, o, method);
@@ -164,7 +176,7 @@ static bool report_checked(Arena *arena, Diag *diag, const Options *o, Method *m
 
 /* True unless an option asks for more than names, types and shapes. */
 static bool asks_for_types(const Options *o) {
-    return !o->print_after && !o->numerics && !o->memory && !o->passes;
+    return !o->print_after && !o->numerics && !o->memory && !o->passes && !o->ranks;
 }
 
 static int check(Arena *arena, const Options *o) {
@@ -185,10 +197,12 @@ int check_command(int argc, char **argv) {
     int status = 2;
     const char *const taken =
         "set data skip-bad in fn size seed epochs print-after numerics passes "
-        "memory [memory] shards no-stream no-fuse";
+        "memory [memory] ranks shards no-stream no-fuse";
     if (options_read(arena, &options, "check", taken, argc, argv) &&
-        print_after_exists(options.print_after))
+        print_after_exists(options.print_after)) {
+        if (!options.shards) options.shards = options_shards_for(options.ranks);
         status = check(arena, &options);
+    }
     arena_free(arena);
     return status;
 }

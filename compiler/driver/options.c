@@ -324,6 +324,14 @@ bool options_read(Arena *arena, Options *o, const char *command, const char *all
     return true;
 }
 
+int64_t options_shards_for(int64_t ranks) {
+    int64_t shards = 8;
+    if (ranks < 2) return 0;
+    while (shards < ranks && shards < COUPLET_MOST_SHARDS)
+        shards *= 2;
+    return shards;
+}
+
 CoupletPlaces options_places(const Options *o, const char *path) {
     CoupletPlaces places = {.spec = !*path || strcmp(path, "<stdin>") == 0 ? NULL : path,
                             .given = o->data.items,

@@ -28,6 +28,7 @@ typedef struct Options {
     const char *change;              /* --change tau,epochs: what --resume may find otherwise */
     int64_t seed, seeds, threads, max_steps, checkpoint_every, give_every, steps, step, rows, batch,
         skip_bad, keep, stop_early, random,
+        ranks,  /* --ranks 4, of check */
         shards; /* --shards 8: the places where ranks may cut a step; 0: nowhere */
     double epochs;        /* 0: as the spec says */
     int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
@@ -54,6 +55,10 @@ typedef struct Options {
  * --size is given twice, and each number is within its range. */
 bool options_read(Arena *arena, Options *options, const char *command, const char *allowed,
                   int argc, char **argv);
+
+/* The shards of a new run that several ranks begin: as many as few ranks need, whatever their
+ * number, so that the run is the same on 1 to 8 of them. 0 for one rank. */
+int64_t options_shards_for(int64_t ranks);
 
 /* Returns the places of the data for the spec at `path`: beside the spec, where the resumed run had
  * them, or where --data says; "": there is no spec, so the places begin at the current folder. */

@@ -372,16 +372,6 @@ static CoupletGroup *join_ranks(void) {
     return group;
 }
 
-/* Of a new run that several ranks begin. As many as few ranks need, whatever their number, so that
- * the run is the same on 1 to 8 of them. */
-static int64_t shards_for(int ranks) {
-    int64_t shards = 8;
-    if (ranks == 1) return 0;
-    while (shards < ranks && shards < COUPLET_MOST_SHARDS)
-        shards *= 2;
-    return shards;
-}
-
 static int train(CoupletGroup *group, int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
@@ -393,7 +383,7 @@ static int train(CoupletGroup *group, int argc, char **argv) {
             "gradient-norm memory shards no-stream no-fuse quiet",
             argc, argv)) {
         o.group = group;
-        if (!o.resume && !o.shards) o.shards = shards_for(group->ranks);
+        if (!o.resume && !o.shards) o.shards = options_shards_for(group->ranks);
         Job job = {.arena = arena,
                    .o = &o,
                    .spec = o.file,

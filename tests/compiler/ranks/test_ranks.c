@@ -110,9 +110,22 @@ static void compare(Case *c, const CoupletRun *run) {
     }
 }
 
+/* What travelled is what the plan says: of two runs. */
+static void count_bytes(Case *c, const CoupletGroup *group) {
+    int64_t bytes = 0;
+    for (int i = 0; i < c->plan->exchange_count; i++)
+        bytes += 2 * couplet_exchange_bytes(c->plan, &c->plan->exchanges[i], group->ranks,
+                                            group->rank);
+    if (group->sent_bytes == bytes) return;
+    c->failures++;
+    printf("%s: rank %d of %d sent %lld bytes, and the plan says %lld\n", c->fn->name, group->rank,
+           group->ranks, (long long)group->sent_bytes, (long long)bytes);
+}
+
 static void work_of_rank(CoupletGroup *group, void *context) {
     Case *c = context;
     if (!run_on(c, group, compare)) c->failures++;
+    count_bytes(c, group);
 }
 
 static int count_cut(const CoupletPlan *plan) {
