@@ -40,7 +40,7 @@ PREFIXES = {
                        "graphviz "
                        "library link load lower memory method opencl options outcome print program "
                        "report settings source tool train trained write",
-    "compiler/graph": "affine expr graph gx gx1 gx2 load node pair product reducer subscript",
+    "compiler/graph": "affine expr graph gx gx1 gx2 load node pair product reducer shard subscript",
     "compiler/library": "couplet formula library",
     "compiler/lower": "call draw frame function let load lower method net site stage state trail",
     "compiler/lsp": "analysis answer document lsp name",
