@@ -1,19 +1,32 @@
 #!/bin/bash
-# tools/fuzz.sh [SECONDS] [NAME ...]: the fuzz targets of the readers of data, one after the other, so
-# many seconds each (1800 when it is not given): all of them, or those that are named. Their seeds lie
-# in tests/runtime/fuzz/seeds/NAME. Prints a line for each target; what a target says lies in
-# build/fuzz/NAME.log. Ends with 1 when one found something, and with 2 when one is not there.
+# tools/fuzz.sh [SECONDS | --total SECONDS] [NAME ...]: the fuzz targets of the readers of data, one
+# after the other: all of them, or those that are named. SECONDS more of each; with --total, so many
+# that they and those of earlier calls come to SECONDS, where only those count since which neither
+# runtime/ nor the targets changed. Without either it is --total 1800. Prints a line for each
+# target; what a target says lies in build/fuzz/NAME.log. Ends with 1 when one found something or
+# hangs, and with 2 when one is not there.
 #
-# Inputs are numbered, and each campaign begins at another number; FROM=N says where, which makes a
-# campaign anew. PRESET=asan takes the targets of another build; they have sanitizers in all.
+# tools/fuzz.sh --report [NAME ...]: how long each has run by now, and at which commits.
+#
+# Seeds lie in tests/runtime/fuzz/seeds/NAME. Inputs are numbered; a campaign goes in slices of a
+# minute, and after each a line of build/fuzz/NAME.campaigns says the commit (with a + where files
+# differed from it), the seconds, the first number and how many inputs. So a campaign may be stopped
+# at any time, and the next goes on behind its last number. FROM=N begins at N instead, which makes
+# a campaign anew. PRESET=asan takes the targets of another build; they have sanitizers in all.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build/${PRESET:-dev} logs=$root/build/fuzz seeds=$root/tests/runtime/fuzz/seeds
-seconds=1800 from=${FROM:-$(date +%s)000}
+sources=(runtime tests/runtime/fuzz)
+slice=60 patience=120 # seconds; an input that takes longer than that counts as a hang
+mode=total seconds=1800
 
 case ${1:-} in
+    --report) mode=report; shift ;;
+    --total)
+        seconds=${2:-}; shift $(($# < 2 ? $# : 2))
+        case $seconds in "" | *[!0-9]*) echo "fuzz.sh: --total takes seconds" >&2; exit 2 ;; esac ;;
     "" | *[!0-9]*) ;;
-    *) seconds=$1; shift ;;
+    *) mode=more seconds=$1; shift ;;
 esac
 if [ $# -gt 0 ]; then names=("$@"); else mapfile -t names < <(ls "$seeds"); fi
 
@@ -22,30 +35,109 @@ for name in "${names[@]}"; do
     echo "fuzz.sh: there is no target \`$name\`; there are $(ls "$seeds" | paste -sd ' ')" >&2
     exit 2
 done
-
-[ -e "$build/build.ninja" ] || cmake -S "$root" --preset "${PRESET:-dev}" > /dev/null || exit 2
 mkdir -p "$logs"
+
+# Prints the commit of the tree, with a + where the sources differ from it.
+commit() {
+    local at
+    at=$(git -C "$root" rev-parse --short=12 HEAD 2> /dev/null) || at=unknown
+    [ -z "$(git -C "$root" status --porcelain -- "${sources[@]}" 2> /dev/null)" ] || at+=+
+    echo "$at"
+}
+
+# is_current COMMIT: whether the sources are those of the commit.
+is_current() {
+    [ "${1%+}" = "$1" ] && [ "${now%+}" = "$now" ] &&
+        git -C "$root" diff --quiet "$1" HEAD -- "${sources[@]}" 2> /dev/null
+}
+
+# Prints a line for each commit that the target ran at: commit, seconds, inputs.
+by_commit() {
+    [ ! -e "$logs/$1.campaigns" ] || awk 'NF == 4 {
+        if (!($1 in seconds)) order[++count] = $1
+        seconds[$1] += $2; inputs[$1] += $4
+    } END { for (i = 1; i <= count; i++) print order[i], seconds[order[i]], inputs[order[i]] }' \
+        "$logs/$1.campaigns"
+}
+
+# Prints the seconds of the target with the sources as they are.
+seconds_of() {
+    local at spent inputs sum=0
+    while read -r at spent inputs; do
+        if is_current "$at"; then sum=$((sum + spent)); fi
+    done < <(by_commit "$1")
+    echo "$sum"
+}
+
+report() {
+    local at spent inputs all=0 places=""
+    while read -r at spent inputs; do
+        all=$((all + spent))
+        places+="${places:+, }$at $spent s, $inputs inputs"
+    done < <(by_commit "$1")
+    printf '%-10s %6d s, %d s with the sources as they are%s\n' "$1" "$all" "$(seconds_of "$1")" \
+        "${places:+ ($places)}"
+}
+
+# Prints the number that the target's next input has.
+next_number() {
+    [ ! -s "$logs/$1.campaigns" ] || awk 'NF == 4 { next_one = $3 + $4 }
+        END { printf "%.0f\n", next_one }' "$logs/$1.campaigns"
+}
+
+# run NAME SECONDS: slices until the time is over. Status 1 when an input is found that fails.
+run() {
+    local name=$1 left=$2 log=$logs/$1.log from code count part begin
+    from=${FROM:-$(next_number "$name")}
+    from=${from:-$(date +%s)000}
+    while [ "$left" -gt 0 ]; do
+        part=$((left < slice ? left : slice)) begin=$SECONDS
+        # Libraries say on stderr what they think of an input; a sanitizer's report is at its end.
+        timeout -k 10 $((part + patience)) "$build/tests/runtime/fuzz/fuzz_$name" "$seeds/$name" \
+            --from "$from" --seconds "$part" 2>&1 > "$log" | tail -c 65536 > "$log.errors"
+        code=${PIPESTATUS[0]}
+        cat "$log.errors" >> "$log" && rm -f "$log.errors"
+        if [ "$code" != 0 ]; then
+            [ "$code" != 124 ] || echo "An input behind number $from hangs." >> "$log"
+            printf '%-10s FOUND something after %d s (exit status %d): %s\n' "$name" \
+                $((SECONDS - begin)) "$code" "$log"
+            return 1
+        fi
+        count=$(sed -n 's/^\([0-9]*\) inputs from .*/\1/p' "$log" | head -1)
+        echo "$now $part $from ${count:-0}" >> "$logs/$name.campaigns"
+        from=$((from + ${count:-0})) left=$((left - part))
+    done
+}
+
+# campaign NAME: builds the target and runs it as long as was asked for.
+campaign() {
+    local name=$1 left=$seconds
+    if ! ninja -C "$build" "fuzz_$name" > "$logs/$name.log" 2>&1; then
+        printf '%-10s not built: %s\n' "$name" "$(tail -1 "$logs/$name.log")"
+        return 2
+    fi
+    [ "$mode" = more ] || left=$((seconds - $(seconds_of "$name")))
+    run "$name" "$left" || return 1
+    printf '%-10s nothing found: ' "$name"
+    report "$name" | cut -c12-
+}
+
+now=$(commit)
+if [ "$mode" = report ]; then
+    for name in "${names[@]}"; do report "$name"; done
+    exit
+fi
+[ -e "$build/build.ninja" ] || cmake -S "$root" --preset "${PRESET:-dev}" > /dev/null || exit 2
 status=0
 for name in "${names[@]}"; do
-    log=$logs/$name.log
-    if ! ninja -C "$build" "fuzz_$name" > "$log" 2>&1; then
-        printf '%-10s not built: %s\n' "$name" "$(tail -1 "$log")"
-        status=$((status == 1 ? 1 : 2))
-        continue
-    fi
-    begin=$SECONDS
-    # Libraries say on stderr what they think of an input; a sanitizer's report is at the end of it.
-    "$build/tests/runtime/fuzz/fuzz_$name" "$seeds/$name" --from "$from" --seconds "$seconds" \
-        2>&1 > "$log" | tail -c 65536 >> "$log.errors"
-    code=${PIPESTATUS[0]}
-    tail -c 65536 "$log.errors" >> "$log" && rm -f "$log.errors"
-    if [ "$code" = 0 ]; then
-        printf '%-10s nothing found: %s, from %s on, in %d s\n' "$name" \
-            "$(grep -m 1 ' inputs from ' "$log")" "$from" $((SECONDS - begin))
+    exec 9> "$logs/$name.lock"
+    if flock -n 9; then
+        campaign "$name"
+        code=$?
     else
-        printf '%-10s FOUND something after %d s (exit status %d): %s\n' "$name" \
-            $((SECONDS - begin)) "$code" "$log"
-        status=1
+        printf '%-10s runs already\n' "$name"
+        code=2
     fi
+    [ "$status" = 1 ] || [ "$code" = 0 ] || status=$code
 done
 exit $status
