@@ -254,16 +254,10 @@ static void compare_cpu(Case *c, Graph *g, bool must_fault) {
     cpu_free(code);
 }
 
-static void compare_opencl(Case *c, Graph *g, bool must_fault) {
-    const char *error = "?";
-    const GraphList list = {.graphs = &g, .count = 1};
-    BackEndCode code;
-    const bool compiled =
-        opencl_backend.compile(c->arena, &list, as_gpu ? ANY_DEVICE : 0, &code, &error);
-    const CoupletPlan *plan = compiled ? code.plans[0] : NULL;
-    CoupletRun *run = compiled ? couplet_run_on(opencl, plan) : NULL,
+static void compare_opencl(Case *c, Graph *g, const CoupletPlan *plan, bool must_fault) {
+    CoupletRun *run = couplet_run_on(opencl, plan),
                *again = run ? couplet_run_on(opencl, plan) : NULL;
-    compare_runs(c, g, plan, run, again, must_fault, compiled ? opencl->fault.sentence : error);
+    compare_runs(c, g, plan, run, again, must_fault, opencl->fault.sentence);
     couplet_run_free(run);
     couplet_run_free(again);
 }
@@ -300,51 +294,91 @@ static bool skips_differences(const char *name) {
     return false;
 }
 
-/* *pairs: how many arrays of pairs there are. */
-static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSettings settings,
-                    int *pairs) {
-    Case c;
-    make_inputs(&c, fn);
+static bool faults(const Case *c) {
+    return starts_with(c->fn->name, "faults_");
+}
+
+/* NULL, with messages, where the function does not compile. */
+static Graph *make_graph(Case *c, Diag *diag, const Method *method, const Stmt *fn,
+                         GraphSettings settings) {
+    make_inputs(c, fn);
     if (starts_with(fn->name, "frugal_")) {
         int64_t few = arena_with(diag, method, fn, 4), many = arena_with(diag, method, fn, 40);
-        if (few < 0 || few != many) complain(&c, "the arena in bytes", (double)many, (double)few);
+        if (few < 0 || few != many) complain(c, "the arena in bytes", (double)many, (double)few);
     }
-    CompileOptions options = {.after = keep_raw, .context = &c, .settings = settings};
-    Graph *g = compile_function(c.arena, diag, method, fn->name, c.inputs, c.count, &options);
-    bool faults = starts_with(fn->name, "faults_");
-    if (!g) {
-        diag_print(diag, stdout);
-        c.failures++;
-    } else if (faults && !opencl) {
-        Reference *run = reference_run(g, find, &c);
+    CompileOptions options = {.after = keep_raw, .context = c, .settings = settings};
+    Graph *g = compile_function(c->arena, diag, method, fn->name, c->inputs, c->count, &options);
+    if (!g) diag_print(diag, stdout), c->failures++;
+    return g;
+}
+
+static int finish(Case *c, const char *how) {
+    const bool failed = c->failures != 0;
+    printf("%s%s: %s\n", c->fn->name, how, failed ? "FAILED" : "ok");
+    arena_free(c->arena);
+    return failed;
+}
+
+static void compare_reference(Case *c, const Graph *g) {
+    if (faults(c)) {
+        Reference *run = reference_run(g, find, c);
         if (!reference_fault(run, NULL))
-            printf("  %s: the reference evaluator meets no error, and should\n", fn->name),
-                c.failures++;
+            printf("  %s: the reference evaluator meets no error, and should\n", c->fn->name),
+                c->failures++;
         reference_free(run);
-    } else if (!opencl) {
-        if (starts_with(fn->name, "law_") && !(fabs(c.raw[0][0]) <= 1e-9))
-            complain(&c, "the value", c.raw[0][0], 0);
-        compare_passes(&c, g);
-        if (!skips_differences(fn->name)) compare_differences(&c, g);
+        return;
     }
-    if (g && opencl)
-        compare_opencl(&c, g, faults);
-    else if (g)
-        compare_cpu(&c, g, faults);
-    if (g) *pairs = g->choices.count;
-    printf("%s%s%s: %s\n", fn->name, settings.no_stream ? ", stored" : "",
-           settings.no_fuse ? ", not fused" : "", c.failures ? "FAILED" : "ok");
-    arena_free(c.arena);
-    return c.failures != 0;
+    if (starts_with(c->fn->name, "law_") && !(fabs(c->raw[0][0]) <= 1e-9))
+        complain(c, "the value", c->raw[0][0], 0);
+    compare_passes(c, g);
+    if (!skips_differences(c->fn->name)) compare_differences(c, g);
+}
+
+/* *pairs: how many arrays of pairs there are. */
+static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSettings settings,
+                    const char *how, int *pairs) {
+    Case c;
+    Graph *g = make_graph(&c, diag, method, fn, settings);
+    if (g) {
+        compare_reference(&c, g);
+        compare_cpu(&c, g, faults(&c));
+        *pairs = g->choices.count;
+    }
+    return finish(&c, how);
 }
 
 static int try_function(Diag *diag, const Method *method, const Stmt *fn) {
-    int pairs = 0, failed = try_with(diag, method, fn, (GraphSettings){.stream_bytes = 1}, &pairs);
-    if (pairs && !opencl)
-        failed |= try_with(diag, method, fn, (GraphSettings){.no_stream = true}, &pairs);
-    if (!opencl)
-        failed |=
-            try_with(diag, method, fn, (GraphSettings){.stream_bytes = 1, .no_fuse = true}, &pairs);
+    const GraphSettings streamed = {.stream_bytes = 1}, stored = {.no_stream = true},
+                        not_fused = {.stream_bytes = 1, .no_fuse = true};
+    int pairs = 0, failed = try_with(diag, method, fn, streamed, "", &pairs);
+    if (pairs) failed |= try_with(diag, method, fn, stored, ", stored", &pairs);
+    return failed | try_with(diag, method, fn, not_fused, ", not fused", &pairs);
+}
+
+/* All functions as one program of the device: its compiler is started once, and builds a kernel
+ * that several functions need once. */
+static int try_on_device(Arena *arena, Diag *diag, const Method *method, const Stmt *const *fns,
+                         int count) {
+    const GraphSettings settings = {.stream_bytes = 1};
+    Case *cases = arena_array(arena, Case, count + 1);
+    Graph **graphs = arena_array(arena, Graph *, count + 1);
+    int failed = 0, made = 0;
+    for (int i = 0; i < count; i++) {
+        graphs[made] = make_graph(&cases[made], diag, method, fns[i], settings);
+        if (graphs[made])
+            made++;
+        else
+            failed += finish(&cases[made], "");
+    }
+    BackEndCode code;
+    const char *error = "?";
+    const GraphList list = {.graphs = graphs, .count = made};
+    if (!opencl_backend.compile(arena, &list, as_gpu ? ANY_DEVICE : 0, &code, &error))
+        return printf("%s\n", error), 1;
+    for (int i = 0; i < made; i++) {
+        compare_opencl(&cases[i], graphs[i], code.plans[i], faults(&cases[i]));
+        failed += finish(&cases[i], "");
+    }
     return failed;
 }
 
@@ -355,13 +389,18 @@ static int try_file(const char *path) {
     int failed = 0, count = 0;
     if (!method || diag_error_count(diag)) {
         diag_print(diag, stdout);
-        failed = 1;
-    } else {
-        for (int i = 0; i < method->spec->stmt_count; i++)
-            if (method->spec->stmts[i]->kind == STMT_FN)
-                failed += try_function(diag, method, method->spec->stmts[i]), count++;
-        if (!count) failed = 1, printf("%s holds no function\n", path);
+        arena_free(arena);
+        return 1;
     }
+    const Stmt **fns = arena_array(arena, const Stmt *, method->spec->stmt_count + 1);
+    for (int i = 0; i < method->spec->stmt_count; i++)
+        if (method->spec->stmts[i]->kind == STMT_FN) fns[count++] = method->spec->stmts[i];
+    if (!count) failed = 1, printf("%s holds no function\n", path);
+    if (opencl)
+        failed += try_on_device(arena, diag, method, fns, count);
+    else
+        for (int i = 0; i < count; i++)
+            failed += try_function(diag, method, fns[i]);
     arena_free(arena);
     return failed;
 }
