@@ -64,16 +64,46 @@ def settings(text):
     return ", ".join(given)
 
 
+def texts(module):
+    path = os.path.join(root, "stdlib", module)
+    inside = os.path.isdir(path)
+    files = sorted(os.path.join(path, name) for name in os.listdir(path)) if inside else []
+    for file in files or [path + ".cpl"]:
+        with open(file) as text:
+            yield text.read()
+
+
 def entries(module):
-    folder = os.path.join(root, "stdlib", module)
-    found = []
-    for path in sorted(os.path.join(folder, name)
-                       for name in os.listdir(folder)) if os.path.isdir(folder) else [
-                           folder + ".cpl"]:
-        with open(path) as file:
-            found += re.findall(r"^(fn|net|optimiser) (\w+)\(([^()]*(?:\([^()]*\)[^()]*)*)\)",
-                                file.read(), re.MULTILINE)
+    pattern = r"^(fn|net|optimiser) (\w+)\(([^()]*(?:\([^()]*\)[^()]*)*)\)"
+    return [row for text in texts(module) for row in re.findall(pattern, text, re.MULTILINE)]
+
+
+def inputs_of_nets():
+    """What each network takes, (is whole, number of axes); a chain of networks takes what its first
+    one does, and None where that is not said."""
+    found, chains = {}, {}
+    pattern = r"^net (\w+)\([^\n]*?\)(?:\(\w+( : int)?\[([^\]]*)\]\)| =\s+(?:\w+: )?(\w+))"
+    for text in texts("nn"):
+        for name, whole, axes, first in re.findall(pattern, text, re.MULTILINE):
+            if first:
+                chains[name] = first
+            else:
+                found[name] = (bool(whole), axes.count(",") + 1)
+    for name in chains:
+        first = name
+        while first in chains:
+            first = chains[first]
+        found[name] = found.get(first)
     return found
+
+
+def view_fits(view, taken):
+    """Whether a network that takes this may be given the view. Codes are whole, or counted so."""
+    declared = re.match(r"let v\[([^\]]*)\]", view).group(1)
+    if taken is None:
+        return True
+    is_whole, axes = taken
+    return declared.count(",") + 1 == axes and (view == CODES or not is_whole)
 
 
 def random_augmentations():
@@ -95,18 +125,20 @@ def random_augmentations():
 def candidates():
     """Name, and the specs one of which fits it: what a network takes and gives is for the
     checker to say."""
+    taken = inputs_of_nets()
     for kind, name, config in entries("nn"):
         if kind == "fn": # of one number: applied in a composition
             yield "nn." + name, [METHOD % (f"net f = nn.linear(3) >> nn.{name}\n" + FLAT
                                            + "let o = f(v)\nloss mean[n, d] o[n, d]^2", SGD)]
             continue
         net = f"net f = nn.{name}({settings(config)})\n"
-        indices = ["n, d", "n, t, d", "n, c, i, j", "n, c, t, i, j"]
-        losses = [f"param q = 0.5\nloss mean[{i}] q * cos(real({i[3:].replace(', ', ' + 2*')})) * "
-                  f"o[{i}]^2" for i in indices]
+        loss = """let row = flatten(o)
+param q = 0.5
+loss mean[n, d] q * cos(real(d)) * row[n, d]^2
+"""
         views = (SMALL, FLAT, SEQUENCE, TOKENS, CODES, WAVE, CLIP, MAPS, LARGER)
-        yield "nn." + name, [METHOD % (net + view + "let o = f(v)\n" + loss, SGD) for view in views
-                             for loss in losses]
+        yield "nn." + name, [METHOD % (net + view + "let o = f(v)\n" + loss, SGD)
+                             for view in views if view_fits(view, taken.get(name))]
     for name, given in random_augmentations():
         body = (f"{COLOURS}view a, b = "
                 f"augment.{name}(colours(train.image){', ' + given if given else ''})\nparam q = "
