@@ -100,7 +100,7 @@ with tempfile.TemporaryDirectory() as folder:
     long = [couplet, "compare", first, "--data", data, "--epochs", "100000", "--out",
             folder + "/long"]
     process = subprocess.Popen(long, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.time() + 120
+    deadline = time.time() + 900
     while not command.checkpoints(folder + "/long") and time.time() < deadline:
         time.sleep(0.01)
     second = command.run(*long)

@@ -28,7 +28,7 @@ def kill_after_checkpoint(out, how, step):
     one. The run's exit status."""
     with open(out + ".log", "w") as log:
         process = subprocess.Popen(train(out), stdout=log, stderr=log)
-        deadline = time.time() + 120
+        deadline = time.time() + 900
         while process.poll() is None and time.time() < deadline and saved_step(out) < step:
             time.sleep(0.005)
         process.send_signal(how)

@@ -324,7 +324,7 @@ def one_at_a_time(p):
     # Its process is stopped once it holds the folder, so that nothing here depends on time.
     first = subprocess.Popen([couplet, "train", p.spec, "--data", p.data, "--out", out, "--epochs",
                               "100000", "--quiet"], stdout=subprocess.DEVNULL)
-    deadline = time.time() + 120
+    deadline = time.time() + 900
     while not command.checkpoints(out) and time.time() < deadline:
         time.sleep(0.01)
     first.send_signal(signal.SIGSTOP)

@@ -130,7 +130,7 @@ with tempfile.TemporaryDirectory() as folder:
         out = f"{folder}/{how.name}"
         process = subprocess.Popen([couplet, "train", watched, "--data", data, "--out", out,
                                     "--seed", "5", *device], stdout=subprocess.DEVNULL)
-        log, deadline = out + "/metrics.jsonl", time.time() + 120
+        log, deadline = out + "/metrics.jsonl", time.time() + 900
         while process.poll() is None and time.time() < deadline:
             if os.path.exists(log) and "in training" in open(log).read():
                 break

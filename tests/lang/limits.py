@@ -212,7 +212,7 @@ def whole(n):
 def of_function(text, value):
     """The message's code, or the value that `couplet grad` prints."""
     path = command.write(os.path.join(folder, "f.cpl"), text)
-    done = command.run(couplet, "grad", path, "--fn", "f", "--in", f"x={X}", timeout=120)
+    done = command.run(couplet, "grad", path, "--fn", "f", "--in", f"x={X}", timeout=900)
     code = re.search(r"error\[(E\d+)\]", done.stderr)
     found = re.search(r"value: (\S+)", done.stdout)
     return done, code and code.group(1), found and float(found.group(1))
@@ -295,7 +295,7 @@ for n, text in ((30000, terms(30000)), (60000, terms(60000)), (10000, brackets(1
 
 def of_method(text):
     path = command.write(os.path.join(folder, "m.cpl"), text)
-    done = command.run(couplet, "check", path, timeout=120)
+    done = command.run(couplet, "check", path, timeout=900)
     code = re.search(r"error\[(E\d+)\]", done.stderr)
     return done, code and code.group(1)
 

@@ -33,7 +33,7 @@ class Client:
         text = json.dumps(message).encode()
         self.write(b"Content-Length: %d\r\n\r\n%s" % (len(text), text))
 
-    def read(self, limit=60):
+    def read(self, limit=600):
         """The next message; None where none comes within the limit, or the server has ended."""
         end = time.monotonic() + limit
         while True:
@@ -106,7 +106,7 @@ class Client:
             contentChanges=list(changes),
         )
 
-    def diagnostics(self, name, version, limit=60):
+    def diagnostics(self, name, version, limit=600):
         """What is published for that version."""
         end = time.monotonic() + limit
         while self.published.get(self.uri(name), {}).get("version", -1) < version:
@@ -129,7 +129,7 @@ class Client:
     def end(self):
         self.ask("shutdown")
         self.tell("exit")
-        status = self.process.wait(60)
+        status = self.process.wait(600)
         self.process.stdin.close()
         self.process.stdout.close()
         return status

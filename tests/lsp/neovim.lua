@@ -19,7 +19,7 @@ end
 
 local function request(method, more)
   local params = vim.tbl_extend("force", vim.lsp.util.make_position_params(), more or {})
-  local answers, problem = vim.lsp.buf_request_sync(0, "textDocument/" .. method, params, 20000)
+  local answers, problem = vim.lsp.buf_request_sync(0, "textDocument/" .. method, params, 300000)
   for _, answer in pairs(answers or {}) do
     return answer.result or answer.err
   end
@@ -41,18 +41,18 @@ local function drive()
   local command = { os.getenv("COUPLET"), "lsp" }
   local id = vim.lsp.start_client({ name = "couplet", cmd = command, root_dir = vim.fn.getcwd() })
   vim.lsp.buf_attach_client(0, id)
-  vim.wait(20000, function() return #vim.diagnostic.get(0) > 0 end, 20)
+  vim.wait(300000, function() return #vim.diagnostic.get(0) > 0 end, 20)
   results.broken = diagnostics()
 
   -- The quick fix of the mistake, as the editor applies it.
   vim.api.nvim_win_set_cursor(0, { 2, 18 })
   local params = vim.lsp.util.make_range_params()
   params.context = { diagnostics = {} }
-  local answers = vim.lsp.buf_request_sync(0, "textDocument/codeAction", params, 20000)
+  local answers = vim.lsp.buf_request_sync(0, "textDocument/codeAction", params, 300000)
   for _, answer in pairs(answers or {}) do
     vim.lsp.util.apply_workspace_edit(answer.result[1].edit, "utf-16")
   end
-  vim.wait(20000, function() return #vim.diagnostic.get(0) == 0 end, 20)
+  vim.wait(300000, function() return #vim.diagnostic.get(0) == 0 end, 20)
   results.fixed = text()
   results.left = diagnostics()
 
@@ -68,14 +68,14 @@ local function drive()
   vim.api.nvim_win_set_cursor(0, { 4, 4 })
   vim.lsp.util.apply_workspace_edit(request("rename", { newName = "width" }), "utf-16")
   results.renamed = text()
-  vim.lsp.buf.formatting_sync(nil, 20000)
+  vim.lsp.buf.formatting_sync(nil, 300000)
   results.formatted = text()
 
   vim.api.nvim_win_set_cursor(0, { 2, 24 })
   vim.lsp.util.jump_to_location(request("definition"), "utf-16")
   results.definition = { vim.api.nvim_buf_get_name(0), vim.api.nvim_get_current_line() }
   vim.lsp.stop_client(id)
-  vim.wait(20000, function() return vim.lsp.client_is_stopped(id) end, 20)
+  vim.wait(300000, function() return vim.lsp.client_is_stopped(id) end, 20)
   results.stopped = vim.lsp.client_is_stopped(id)
 end
 

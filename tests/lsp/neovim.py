@@ -38,7 +38,7 @@ with tempfile.TemporaryDirectory() as folder:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1500,
         env={
             **os.environ,
             "RESULTS": results,

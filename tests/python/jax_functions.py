@@ -1,9 +1,9 @@
 """jax_functions.py ROOT: formulas as functions of JAX arrays."""
 import os
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 import jax
@@ -103,10 +103,10 @@ x, y = jax.random.normal(jax.random.PRNGKey(0), (2, 40000, 128))
 found = loss(x, y)
 print("begun")
 """
-        started = time.monotonic()
+        started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         done = subprocess.run([sys.executable, "-c", text, PATH], capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stdout), (0, "begun\n"), done.stderr)
-        self.assertLess(time.monotonic() - started, 60)
+        self.assertLess(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - started, 60)
 
     def test_mistakes(self):
         x, y = draw(6, 3)

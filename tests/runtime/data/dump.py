@@ -26,7 +26,7 @@ def finish():
 
 def dump(reader, path, *arguments, environment=None):
     """The table as a dictionary; {"error": sentence} when it is refused."""
-    done = subprocess.run([DUMP, reader, path, *arguments], capture_output=True, timeout=120,
+    done = subprocess.run([DUMP, reader, path, *arguments], capture_output=True, timeout=900,
                           env={**os.environ, **(environment or {})})
     if done.returncode != 0:
         check(False, f"dump {reader} {path} {arguments}",
