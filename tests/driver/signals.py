@@ -63,7 +63,7 @@ def run(spec, out, *more):
 
 
 def processor_seconds():
-    """Of the programs that have ended. A busy machine changes the time on the wall, not this one."""
+    """Those of the programs that have ended. A busy machine leaves them as they are."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
