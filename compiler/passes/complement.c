@@ -5,7 +5,8 @@
  *     1 - sigmoid(x) = sigmoid(-x)              1 - exp(u) = -expm1(u)
  *     1 - tanh(x) = 2 sigmoid(-2x)              1 - n / (n + r) = r / (n + r)
  *     1 - v^2 = (1 - v) (1 + v)                 1 - min(v, c) = max(1 - v, 1 - c)
- *     1 - erf(x) = t exp(P(t) - x^2)
+ *     1 - erf(x) = t exp(P(t) - x^2)            1 - cos(x) = 2 sin(x / 2)^2
+ *     1 - sqrt(w) = (1 - w) / (1 + sqrt(w))     1 - (1 + u) = -u
  *
  * Note [The largest of a softmax]
  * 1 - p[j] is the sum of the others over the sum of all. Only the largest p of a row can be above
@@ -357,15 +358,40 @@ static const GExpr *difference_complement(Logs *l, const GExpr *v, int depth) {
     return is_number(v->args[0]) && v->args[0]->real == 1 ? v->args[1] : NULL;
 }
 
+/* 1 - (1 + u) = -u. */
+static const GExpr *addend_complement(Logs *l, const GExpr *v, int depth) {
+    (void)depth;
+    for (int i = 0; i < 2; i++)
+        if (is_number(v->args[i]) && v->args[i]->real == 1) return negated(l->g, v->args[1 - i]);
+    return NULL;
+}
+
+/* 1 - sqrt(w) = (1 - w) / (1 + sqrt(w)). */
+static const GExpr *root_complement(Logs *l, const GExpr *v, int depth) {
+    Graph *g = l->g;
+    const GExpr *less = complement(l, v->args[0], depth);
+    return less ? gx2(g, G_DIV, less, gx2(g, G_ADD, real(g, 1), v)) : NULL;
+}
+
+/* 1 - cos(x) = 2 sin(x / 2)^2. */
+static const GExpr *cosine_complement(Logs *l, const GExpr *v, int depth) {
+    Graph *g = l->g;
+    (void)depth;
+    const GExpr *sine = gx1(g, G_SIN, times(g, real(g, 0.5), v->args[0]));
+    return times(g, real(g, 2), times(g, sine, sine));
+}
+
 static const GExpr *complement_behind(Logs *l, const GExpr *v, int depth) {
     static const GExpr *(*const rules[G_OP_COUNT])(Logs * l, const GExpr *v, int depth) = {
         [G_CONST] = constant_complement,  [G_LOAD] = sum_complement,
         [G_SIGMOID] = sigmoid_complement, [G_TANH] = tanh_complement,
         [G_ERF] = error_complement,       [G_EXP] = exp_complement,
         [G_SUB] = difference_complement,  [G_NEG] = negative_complement,
-        [G_DIV] = quotient_complement,    [G_MUL] = product_complement,
-        [G_POW] = power_complement,       [G_MAX] = clamp_complement,
-        [G_MIN] = clamp_complement,       [G_SELECT] = choice_complement};
+        [G_ADD] = addend_complement,      [G_SQRT] = root_complement,
+        [G_COS] = cosine_complement,      [G_DIV] = quotient_complement,
+        [G_MUL] = product_complement,     [G_POW] = power_complement,
+        [G_MAX] = clamp_complement,       [G_MIN] = clamp_complement,
+        [G_SELECT] = choice_complement};
     Graph *g = l->g;
     double factor;
     if (v->op == G_LOAD && !v->has_else && v->tensor->kind == GN_STOP) {

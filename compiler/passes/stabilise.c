@@ -112,6 +112,15 @@ static const GExpr *visit_log1p(const Stabilise *s, Graph *g, const GExpr *e) {
     return gx1(g, G_SOFTPLUS, log_of_form(l, &form));
 }
 
+/* log(1 + u) keeps the digits of a small u. */
+static const GExpr *log_beside_one(Graph *g, const GExpr *log, const GExpr *v) {
+    const GExpr *a = v->args[0], *b = v->args[1];
+    if (v->op == G_ADD && is_number(a, 1)) return gx1(g, G_LOG1P, b);
+    if (v->op == G_ADD && is_number(b, 1)) return gx1(g, G_LOG1P, a);
+    if (v->op == G_SUB && is_number(a, 1)) return gx1(g, G_LOG1P, gx1(g, G_NEG, b));
+    return log;
+}
+
 static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
     const Stabilise *s = context;
     Logs *l = s->logs;
@@ -123,7 +132,7 @@ static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
              "the log of a function that vanishes or saturates is computed from its argument");
         return log_of_function(g, v);
     }
-    if (!logs_hold_exp(l, e->args[0])) return e;
+    if (!logs_hold_exp(l, e->args[0])) return log_beside_one(g, e, v);
     note_range(g, s, e->args[0]);
     bool split = false;
     const GExpr *log = log_of(l, e->args[0], &split);

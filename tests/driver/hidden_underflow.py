@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""hidden_underflow.py COUPLET ROOT [DEVICE]: products that vanish in float32 below a root, a power, a log or in a
-quotient, where what is made of them is an ordinary number: value and gradient are right, or the run ends with the
-line. The right values come from the same formula in double precision (Python's floats), slopes from differences."""
+"""hidden_underflow.py COUPLET ROOT [DEVICE]: products that vanish in float32 below a root, a power,
+a log or in a quotient, where what is made of them is an ordinary number: value and gradient are
+right, or the run ends with the line. The right values come from the same formula in double
+precision (Python's floats), slopes from differences."""
 import math
 import os
 import struct
@@ -30,32 +31,50 @@ def below(f, power):
     return lambda x, y: f(x, y) ** power
 
 
-# Of x and y, whose entries are ENTRIES times a scale: the formula, what it is, and at which scales it is right. At
-# the other scale it is refused.
+def below_log(f):
+    return lambda x, y: math.log(sum(f(a, b) * 1e44 for a, b in zip(x, y))) - 44 * math.log(10)
+
+
+# Of x and y, whose entries are ENTRIES times a scale: the formula, what it is, and at which scales
+# it is right. At the other scale it is refused.
 BOTH = (1e-22, 1e-30)
 FORMULAS = {
     "cubes": ("(sum[i] abs(x[i])^3)^(1/3)", below(total(lambda a, b: a**3), 1 / 3), BOTH),
-    "differences": ("(sum[i] abs(x[i] - y[i])^3)^(1/3)", below(total(lambda a, b: abs(a - b)**3), 1 / 3), BOTH),
+    "differences": ("(sum[i] abs(x[i] - y[i])^3)^(1/3)",
+                    below(total(lambda a, b: abs(a - b)**3), 1 / 3), BOTH),
     "fourth powers": ("(mean[i] x[i]^4)^0.25", below(total(lambda a, b: a**4 / 4), 0.25), (1e-22,)),
     "product": ("sum[i] sqrt(x[i] * y[i])", total(lambda a, b: math.sqrt(a * b)), BOTH),
     "by name": ("{ let p[i] = x[i] * y[i]\n let r[i] = sqrt(p[i])\n return sum[i] r[i] }",
                 total(lambda a, b: math.sqrt(a * b)), BOTH),
     "power": ("sum[i] (x[i] * y[i])^0.3", total(lambda a, b: (a * b)**0.3), BOTH),
     "dot": ("sqrt(dot(x, y))", below(total(lambda a, b: a * b), 0.5), BOTH),
-    "sum of two": ("sum[i] sqrt(x[i] * y[i] + y[i]^2)", total(lambda a, b: math.sqrt(a * b + b * b)), BOTH),
+    "sum of two": ("sum[i] sqrt(x[i] * y[i] + y[i]^2)",
+                   total(lambda a, b: math.sqrt(a * b + b * b)), BOTH),
     "two sums": ("sqrt((sum[i] x[i]^2) + 2 * (mean[i] y[i]^2))",
                  below(total(lambda a, b: a * a + b * b / 2), 0.5), BOTH),
     "quotient": ("sum[i] sqrt(x[i] * x[i] / y[i])", total(lambda a, b: math.sqrt(a * a / b)), BOTH),
-    "largest": ("sqrt(max[i] x[i] * y[i])", lambda x, y: max(math.sqrt(a * b) for a, b in zip(x, y)), BOTH),
-    "geometric mean": ("(prod[i] x[i])^0.25", lambda x, y: math.exp(sum(map(math.log, x)) / 4), BOTH),
+    "largest": ("sqrt(max[i] x[i] * y[i])",
+                lambda x, y: max(math.sqrt(a * b) for a, b in zip(x, y)), BOTH),
+    "geometric mean": ("(prod[i] x[i])^0.25",
+                       lambda x, y: math.exp(sum(map(math.log, x)) / 4), BOTH),
     "all pairs": ("mean[i, j] sqrt(x[i] * y[j])",
                   lambda x, y: sum(math.sqrt(a * b) for a in x for b in y) / 16, BOTH),
-    "lengths": ("1e20 * norm(x) * norm(y)", lambda x, y: math.hypot(*x) * math.hypot(*y) * 1e20, (1e-22,)),
-    "log of products": ("mean[i] log(x[i] * y[i])", total(lambda a, b: (math.log(a) + math.log(b)) / 4), BOTH),
+    "lengths": ("1e20 * norm(x) * norm(y)",
+                lambda x, y: math.hypot(*x) * math.hypot(*y) * 1e20, (1e-22,)),
+    "log of products": ("mean[i] log(x[i] * y[i])",
+                        total(lambda a, b: (math.log(a) + math.log(b)) / 4), BOTH),
     "log of a sum": ("log(sum[i] x[i] * y[i])",
-                     lambda x, y: math.log(sum(a * b * 1e44 for a, b in zip(x, y))) - 44 * math.log(10), BOTH),
+                     below_log(lambda a, b: a * b), BOTH),
     "root of an exponential": ("1e30 * (sum[i] sqrt(exp(-120 + x[i] * 1e22)))",
-                               lambda x, y: 1e30 * sum(math.exp(-60 + a * 5e21) for a in x), (1e-22,)),
+                               total(lambda a, b: 1e30 * math.exp(-60 + a * 5e21)), (1e-22,)),
+    "log beside 1": ("1e20 * (sum[i] (log(1 + x[i]) - log(1 - 2 * x[i])))",
+                     total(lambda a, b: 1e20 * (math.log1p(a) - math.log1p(-2 * a))), BOTH),
+    "root beside 1": ("1e20 * (sum[i] (sqrt(1 + x[i]) - 1))",
+                      total(lambda a, b: 1e20 * a / (math.sqrt(1 + a) + 1)), BOTH),
+    "square beside 1": ("{ let s[i] = 1 + x[i]\n return 1e20 * (sum[i] (1 - s[i]^2)) }",
+                        total(lambda a, b: -1e20 * a * (2 + a)), BOTH),
+    "cosine beside 1": ("1e14 * (sum[i] (1 - cos(1e15 * x[i])))",
+                        total(lambda a, b: 2e14 * math.sin(5e14 * a)**2), (1e-22,)),
     "divisor": ("sum[i] x[i] / (x[i] * y[i])", None, ()),
     "dividend": ("sum[i] x[i] * x[i] / y[i]", None, ()),
     "mean of squares": ("(sum[i] x[i]^2) / (sum[i] y[i])", None, ()),
@@ -98,8 +117,10 @@ with tempfile.TemporaryDirectory() as folder:
     # A factor that is 0 makes a product that is 0 in earnest.
     npy.write(f"{folder}/x.npy", [4], [0.0, 1e-25, 0.0, 1.0])
     npy.write(f"{folder}/y.npy", [4], [1e-25, 0.0, 0.0, 1.0])
-    path = command.write(folder + "/f.cpl", "fn f(x[N], y[N]) = (sum[i] sqrt(x[i] * y[i])) + (sum[i | i < 3] x[i] * y[i])^0.3\n")
+    sums = "(sum[i] sqrt(x[i] * y[i])) + (sum[i | i < 3] x[i] * y[i])^0.3"
+    path = command.write(folder + "/f.cpl", f"fn f(x[N], y[N]) = {sums}\n")
     done = command.run(couplet, "grad", path, "--fn", "f", "--in", f"x={folder}/x.npy", "--in",
                        f"y={folder}/y.npy", "--device", device)
-    check(done.returncode == 0 and "value: 1" in done.stdout, "products that are 0 in earnest", done.stdout + done.stderr)
+    check(done.returncode == 0 and "value: 1" in done.stdout, "products that are 0 in earnest",
+          done.stdout + done.stderr)
 check.finish()
