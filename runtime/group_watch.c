@@ -230,6 +230,15 @@ bool couplet_group_watch_start(CoupletGroup *g) {
     return in->watches;
 }
 
+/* What is still under way between neighbours is nobody's any more. */
+static void drop_beats(CoupletGroupInside *in) {
+    for (int i = 0; i < in->neighbour_count; i++) {
+        CoupletTransfer *both[] = {&in->neighbours[i].sending, &in->neighbours[i].receiving};
+        for (int k = 0; k < 2; k++)
+            if (both[k]->words[0] | both[k]->words[1]) in->transport->abandon(in->link, both[k]);
+    }
+}
+
 bool couplet_group_watch_stop(CoupletGroup *g) {
     CoupletGroupInside *in = g->inside;
     if (!in->watches) return false;
@@ -239,6 +248,7 @@ bool couplet_group_watch_stop(CoupletGroup *g) {
     pthread_mutex_unlock(&in->lock);
     pthread_join(in->watcher, NULL);
     in->watches = false;
+    drop_beats(in);
     return in->parted && !atomic_load(&in->failed);
 }
 

@@ -202,6 +202,29 @@ static void find_difference(const char *own, const char *first, char *out, size_
                  first);
 }
 
+/* A step is cut among the ranks at its shards, so there must be enough of them. */
+static bool can_be_cut(Trainer *t) {
+    const int64_t shards = t->program->train->shards;
+    const int ranks = t->group->ranks;
+    if (shards >= ranks) return true;
+    if (shards == 0)
+        snprintf(
+            t->error, t->error_bytes,
+            "error[E804]: the steps of this run are not made for several ranks, and %d were "
+            "started: it began, or was built, without --shards\n      = help: go on with it by "
+            "one process, or begin anew with --shards 8",
+            ranks);
+    else
+        snprintf(
+            t->error, t->error_bytes,
+            "error[E804]: %d ranks were started, and the steps of this run have %" PRId64
+            " shards: at most so many ranks can share them\n      = help: start fewer ranks, or "
+            "begin anew with a larger --shards",
+            ranks, shards);
+    t->refused = true;
+    return false;
+}
+
 bool couplet_trainer_compare_ranks(Trainer *t, const char *command) {
     Lines own;
     int64_t length = 0;
@@ -220,9 +243,11 @@ bool couplet_trainer_compare_ranks(Trainer *t, const char *command) {
     if (good) find_difference(own.text, first, difference, sizeof difference);
     free(first);
     free(own.text);
-    return good && agree_on(t, difference,
-                            "all ranks of a run have the same spec, settings, data, version, and "
-                            "kind of processor");
+    return good &&
+           agree_on(t, difference,
+                    "all ranks of a run have the same spec, settings, data, version, and "
+                    "kind of processor") &&
+           can_be_cut(t);
 }
 
 bool couplet_trainer_compare_states(Trainer *t) {

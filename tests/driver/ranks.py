@@ -117,6 +117,23 @@ def differing():
         check(not os.path.exists(out), "and nothing is written")
 
 
+def too_few_shards():
+    """Ranks share a step by its shards, and there must be enough of them."""
+    out = folder + "/few"
+    few = [word if word != "8" else "2" for word in train(small, out)]
+    done = mpirun.run(library, (3, few))
+    check.refused("more ranks than shards", done, "[E804]", "3 ranks", "2 shards",
+                  status=done.returncode or 1)
+    check(done.stderr.count("error[") == 1 and not os.path.exists(out), "by one sentence",
+          done.stderr)
+    plain = folder + "/plain"
+    without = [word for word in train(small, plain) if word not in shards]
+    command.run(*without, "--max-steps", "2")
+    done = mpirun.run(library, (2, [*without, "--resume"]))
+    check.refused("a run that began without shards", done, "[E804]", "--shards 8",
+                  status=done.returncode or 1)
+
+
 def starts():
     """How a process knows that it is one of several."""
     version = command.run(couplet, "--version").stdout
@@ -171,7 +188,7 @@ with tempfile.TemporaryDirectory() as folder:
     small = command.write(folder + "/small.cpl", command.SMALL_SPEC)
     rich = command.write(folder + "/rich.cpl", command.RICH_SPEC)
     data = command.small_data(folder + "/data")
-    host = (same_bits, resumes, built, differing, starts)
+    host = (same_bits, resumes, built, differing, too_few_shards, starts)
     for part in (on_devices,) if "opencl" in sys.argv[3:] else host:
         part()
 check.finish()
