@@ -54,8 +54,8 @@ int64_t couplet_exchange_bytes(const CoupletPlan *plan, const CoupletExchange *e
     if (e->kind == COUPLET_GATHER) return (end - first) * b->slab * (ranks - 1);
     const int64_t count = couplet_buffer_count(b), each = e->leaves / plan->shards,
                   part = count / ranks + (rank < count % ranks);
-    return couplet_type_bytes(b->type) * (subtrees(first * each, end * each) * (count - part) +
-                                          part * (ranks - 1));
+    return couplet_type_bytes(b->type) *
+           (subtrees(first * each, end * each) * (count - part) + part * (ranks - 1));
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */

@@ -26,7 +26,7 @@ struct CoupletRun {
     Feed *feeds;   /* by input */
     void *const *inputs, *const *states;
     double *milliseconds;
-    CoupletExchanges *exchanges; /* with other ranks; NULL: the run is not cut */
+    CoupletExchanges *exchanges;       /* with other ranks; NULL: the run is not cut */
     const volatile sig_atomic_t *stop; /* NULL: nothing ends the steps half way */
     bool stopped;
     CoupletWatch watch;

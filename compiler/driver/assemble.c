@@ -365,15 +365,14 @@ PlanTarget device_target(Arena *arena, const DeviceChoice *device) {
 }
 
 CompileOptions options_to_compile(Arena *arena, const Options *options, const PlanTarget *target) {
-    return (CompileOptions){
-        .after = print_after_pass,
-        .context = print_after_new(arena, options->print_after),
-        .target = target,
-        .memory = options->memory_bytes,
-        .gradient_norm = options->gradient_norm,
-        .settings = {.no_stream = options->no_stream,
-                     .no_fuse = options->no_fuse,
-                     .shards = options->shards}};
+    return (CompileOptions){.after = print_after_pass,
+                            .context = print_after_new(arena, options->print_after),
+                            .target = target,
+                            .memory = options->memory_bytes,
+                            .gradient_norm = options->gradient_norm,
+                            .settings = {.no_stream = options->no_stream,
+                                         .no_fuse = options->no_fuse,
+                                         .shards = options->shards}};
 }
 
 LoweredProgram *lower_checked(Arena *arena, const Options *options, Diag *diag,

@@ -341,7 +341,8 @@ int build_command(int argc, char **argv) {
     Options o;
     int status = 2;
     if (options_read(arena, &o, "build",
-                     "out data skip-bad emit target embed-weights set epochs memory shards", argc, argv)) {
+                     "out data skip-bad emit target embed-weights set epochs memory shards", argc,
+                     argv)) {
         Emit emit;
         Build b = {.arena = arena, .options = &o};
         if (find_emit(&b, o.emit ? o.emit : "exe", &emit)) status = build(&b, &emit) ? 0 : 1;

@@ -7,8 +7,8 @@
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/memory_report.h"
-#include "compiler/driver/ranks_report.h"
 #include "compiler/driver/print_after.h"
+#include "compiler/driver/ranks_report.h"
 #include "compiler/driver/report.h"
 #include "compiler/plan/plan.h"
 

@@ -27,9 +27,8 @@ typedef struct Options {
     const char *part, *onnx, *torch; /* of export: which network; the file to write */
     const char *change;              /* --change tau,epochs: what --resume may find otherwise */
     int64_t seed, seeds, threads, max_steps, checkpoint_every, give_every, steps, step, rows, batch,
-        skip_bad, keep, stop_early, random,
-        ranks,  /* --ranks 4, of check */
-        shards; /* --shards 8: the places where ranks may cut a step; 0: nowhere */
+        skip_bad, keep, stop_early, random, ranks, /* --ranks 4, of check */
+        shards;           /* --shards 8: the places where ranks may cut a step; 0: nowhere */
     double epochs;        /* 0: as the spec says */
     int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
     bool all_errors, resume, quiet, numerics, passes, by_kernel, bench, no_stream, no_fuse,

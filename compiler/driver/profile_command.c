@@ -134,8 +134,8 @@ int profile_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "profile", "set data seed threads steps memory shards by-kernel device",
-                     argc, argv))
+    if (options_read(arena, &o, "profile",
+                     "set data seed threads steps memory shards by-kernel device", argc, argv))
         status = profile(arena, &o);
     arena_free(arena);
     return status;

@@ -29,9 +29,9 @@ static void print_steps(const CoupletPlan *p, FILE *out) {
     fprintf(out, "  %-8s %-56s %s\n", "lies", "step", "line");
     for (int i = 0; i < p->step_count; i++)
         fprintf(out, "  %-8s %-56.56s %s\n",
-                p->steps[i].is_cut    ? "rows"
+                p->steps[i].is_cut  ? "rows"
                 : is_combined(p, i) ? "sum"
-                                      : "whole",
+                                    : "whole",
                 p->steps[i].label, p->steps[i].source);
 }
 

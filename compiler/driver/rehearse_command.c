@@ -384,10 +384,11 @@ int find_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "find",
-                     "set range steps out data skip-bad seed threads device memory shards no-stream "
-                     "no-fuse [files]",
-                     argc, argv)) {
+    if (options_read(
+            arena, &o, "find",
+            "set range steps out data skip-bad seed threads device memory shards no-stream "
+            "no-fuse [files]",
+            argc, argv)) {
         Finder f = {.span = {.low = 1e-6, .high = 10, .is_log = true},
                     .out = o.out,
                     .steps = o.steps ? o.steps : 100,

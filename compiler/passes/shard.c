@@ -27,8 +27,8 @@ enum {
 typedef struct Sharding {
     Graph *g;
     int64_t shards;
-    bool all_inputs;     /* a function's inputs are rows, whatever their names are */
-    signed char *rows;   /* by node id: 1: made row by row, -1: not, 0: not known */
+    bool all_inputs;   /* a function's inputs are rows, whatever their names are */
+    signed char *rows; /* by node id: 1: made row by row, -1: not, 0: not known */
     uint32_t known;
 } Sharding;
 
@@ -136,9 +136,9 @@ static GNode *leaf_node(Graph *g, const GNode *n, int axis, int64_t leaves) {
     const GExpr **sample = &leaf.red[axis - n->rank], *whole = *sample,
                 *shard = graph_fresh_index(g, leaves),
                 *inside = graph_fresh_index(g, graph_extent(n, axis) / leaves),
-                *index = gx2(g, G_ADD,
-                             gx2(g, G_MUL, shard, gx_int(g, graph_extent(n, axis) / leaves)),
-                             inside);
+                *index =
+                    gx2(g, G_ADD, gx2(g, G_MUL, shard, gx_int(g, graph_extent(n, axis) / leaves)),
+                        inside);
     *sample = inside;
     leaf.value = gx_substitute(g, leaf.value, 1, &whole, &index);
     if (leaf.guard) leaf.guard = gx_substitute(g, leaf.guard, 1, &whole, &index);
@@ -158,8 +158,7 @@ static GNode *shard_node(void *context, Graph *g, GNode *n) {
     sum.reducer = GR_NONE;
     sum.red_rank = 0;
     sum.guard = sum.active = NULL; /* the leaves have both */
-    sum.value =
-        shard_tree(g, leaf_node(g, n, axis, leaves), (int)leaves, sum.out_rank, sum.out);
+    sum.value = shard_tree(g, leaf_node(g, n, axis, leaves), (int)leaves, sum.out_rank, sum.out);
     return graph_compute(g, &sum);
 }
 

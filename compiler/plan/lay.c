@@ -75,8 +75,7 @@ static bool can_be_cut(const Laying *l, const Kernel *k) {
     case KERNEL_PRODUCT:
         return c->shards && (c->direct || has_slabs_of_parts(c));
     case KERNEL_GATHER_PARTIALS:
-        return c->shards && has_slabs_of_parts(c) &&
-               c->part_rows % (l->shards * GATHER_ROWS) == 0;
+        return c->shards && has_slabs_of_parts(c) && c->part_rows % (l->shards * GATHER_ROWS) == 0;
     case KERNEL_SWEEP:
         return sweep_is_cut(l, k->sweep);
     case KERNEL_CALL:
@@ -272,7 +271,7 @@ static void gather_results(Laying *l) {
 
 static int by_step(const void *first, const void *second) {
     const CoupletExchange *a = first, *b = second;
-    return a->step != b->step ? (a->step < b->step ? -1 : 1)
+    return a->step != b->step      ? (a->step < b->step ? -1 : 1)
            : a->buffer < b->buffer ? -1
                                    : a->buffer > b->buffer;
 }

@@ -129,7 +129,7 @@ void stream_choose(Stream *s) {
     const GraphSettings *settings = &s->g->settings;
     const Operands *operands = all_operands(s->g);
     /* an array of pairs that is stored would have to travel between ranks */
-    int64_t room = settings->shards > 1  ? 0
+    int64_t room = settings->shards > 1   ? 0
                    : settings->is_bounded ? settings->stored_bytes
                                           : STORED_BY_DEFAULT;
     for (int i = 0; i < s->root_count; i++) {

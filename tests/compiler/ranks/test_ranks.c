@@ -20,8 +20,8 @@ typedef struct Case {
     void *data[MOST_INPUTS];
     int count;
     const CoupletPlan *plan;
-    void **bound;              /* by the plan's input */
-    void *whole[MOST_INPUTS];  /* by the plan's output: what one rank gives */
+    void **bound;             /* by the plan's input */
+    void *whole[MOST_INPUTS]; /* by the plan's output: what one rank gives */
     int threads;
     atomic_int failures;
 } Case;
@@ -114,8 +114,8 @@ static void compare(Case *c, const CoupletRun *run) {
 static void count_bytes(Case *c, const CoupletGroup *group) {
     int64_t bytes = 0;
     for (int i = 0; i < c->plan->exchange_count; i++)
-        bytes += 2 * couplet_exchange_bytes(c->plan, &c->plan->exchanges[i], group->ranks,
-                                            group->rank);
+        bytes +=
+            2 * couplet_exchange_bytes(c->plan, &c->plan->exchanges[i], group->ranks, group->rank);
     if (group->sent_bytes == bytes) return;
     c->failures++;
     printf("%s: rank %d of %d sent %lld bytes, and the plan says %lld\n", c->fn->name, group->rank,
