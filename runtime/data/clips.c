@@ -24,7 +24,7 @@ static const CoupletListingKind kind = {
 
 /* A video: a file of the listing, or the frames of one folder. */
 typedef struct Source {
-    /* the clip's files in `frames`, in order; a count of 0: the clip is in a video file */
+    /* the video's frames in `frames`, in order; a count of 0: its file stands at `first` */
     int64_t first, count;
 } Source;
 
@@ -238,7 +238,7 @@ static bool read_frame(const Clips *c, int64_t file, uint8_t *out, char *error,
                                     false, out,    error, error_bytes};
     const bool is_read = couplet_picture_read(&picture);
     free(bytes);
-    return is_read;
+    return couplet_listing_same(&c->files, file, error, error_bytes) && is_read;
 }
 
 /* The frames of a folder are shown one after the other, each as long as the others. */
@@ -263,18 +263,25 @@ static bool read_folder(const Clips *c, const Source *source, const CoupletClipW
     return good;
 }
 
+static bool read_video(const Clips *c, const Source *source, const CoupletClipWish *wish,
+                       uint8_t *out, char *error, size_t error_bytes) {
+    const int64_t file = c->frames[source->first];
+    char path[COUPLET_PATH_BYTES];
+    couplet_listing_path(&c->files, file, path);
+    const bool is_read = couplet_video_read(path, wish, out, error, error_bytes);
+    return couplet_listing_same(&c->files, file, error, error_bytes) && is_read;
+}
+
 static bool read_row(const CoupletTable *table, int64_t row, void *const *fields, char *error,
                      size_t error_bytes) {
     const Clips *c = table->state;
     const int64_t video = row / c->wish.clips;
     const Source *source = &c->sources[video];
-    char path[COUPLET_PATH_BYTES];
     CoupletClipWish wish = c->wish;
     wish.clip = (int)(row % c->wish.clips);
-    couplet_listing_path(&c->videos.listing, video, path);
     const bool is_read = source->count
                              ? read_folder(c, source, &wish, fields[0], error, error_bytes)
-                             : couplet_video_read(path, &wish, fields[0], error, error_bytes);
+                             : read_video(c, source, &wish, fields[0], error, error_bytes);
     if (!is_read) return false;
     *(int32_t *)fields[1] = (int32_t)video;
     couplet_listed_fill(&c->videos, video, fields);

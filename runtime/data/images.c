@@ -165,7 +165,7 @@ static bool read_picture(const Images *images, int64_t row, uint8_t *to, char *e
                                     images->grey, to,     error, error_bytes};
     bool good = couplet_picture_read(&picture);
     free(bytes);
-    return good;
+    return couplet_listing_same(&images->listing, row, error, error_bytes) && good;
 }
 
 static bool read_row(const CoupletTable *table, int64_t row, void *const *fields, char *error,

@@ -366,6 +366,18 @@ bool couplet_listing_path(const CoupletListing *listing, int64_t file,
     return couplet_listing_join(listing->root, listing->files[file].path, out, error, sizeof error);
 }
 
+bool couplet_listing_same(const CoupletListing *listing, int64_t file, char *error,
+                          size_t error_bytes) {
+    const CoupletListedFile *listed = &listing->files[file];
+    char path[COUPLET_PATH_BYTES];
+    struct stat info;
+    const bool is_there = couplet_listing_path(listing, file, path) && stat(path, &info) == 0;
+    if (is_there && info.st_size == listed->bytes && time_of(&info) == listed->time_ns) return true;
+    snprintf(error, error_bytes, "%s: the file %s while the data was read", path,
+             is_there ? "was changed" : "went away");
+    return false;
+}
+
 uint64_t couplet_listing_key(const CoupletListing *listing, uint64_t key) {
     for (int64_t i = 0; i < listing->count; i++) {
         const CoupletListedFile *file = &listing->files[i];

@@ -84,6 +84,11 @@ void couplet_listing_classes_free(CoupletListedClasses *classes);
 bool couplet_listing_fields(const CoupletListedClasses *classes, CoupletTable *table, char *error,
                             size_t error_bytes);
 
+/* False with a sentence when the file is no longer the one that was listed. It is asked behind the
+ * reading of a file, since the listing's key stands for what was read. */
+bool couplet_listing_same(const CoupletListing *listing, int64_t file, char *error,
+                          size_t error_bytes);
+
 /* Reads a whole file into malloc'ed memory, *length > 0. NULL with a sentence when it cannot be
  * read, is empty, or has more than `most` bytes. */
 uint8_t *couplet_listing_bytes(const char *path, size_t most, size_t *length, char *error,

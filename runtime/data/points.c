@@ -249,7 +249,10 @@ static bool read_row(const CoupletTable *table, int64_t row, void *const *fields
     char path[COUPLET_PATH_BYTES];
     CoupletMesh mesh;
     couplet_listing_path(&p->listed.listing, row, path);
-    if (!couplet_mesh_read(path, &mesh, error, error_bytes)) return false;
+    if (!couplet_mesh_read(path, &mesh, error, error_bytes)) {
+        couplet_listing_same(&p->listed.listing, row, error, error_bytes);
+        return false;
+    }
     Draw draw = {.mesh = &mesh, .low = (uint32_t)seed, .high = (uint32_t)(seed >> 32)};
     draw.count = p->count;
     draw.points = fields[0];
@@ -257,8 +260,10 @@ static bool read_row(const CoupletTable *table, int64_t row, void *const *fields
     draw.scale = 1;
     const bool is_drawn = draw_points(&draw, &mesh, p->is_unit, path, error, error_bytes);
     couplet_mesh_free(&mesh);
-    if (is_drawn) couplet_listed_fill(&p->listed, row, fields);
-    return is_drawn;
+    if (!couplet_listing_same(&p->listed.listing, row, error, error_bytes) || !is_drawn)
+        return false;
+    couplet_listed_fill(&p->listed, row, fields);
+    return true;
 }
 
 static void close_table(CoupletTable *table) {

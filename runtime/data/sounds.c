@@ -21,7 +21,10 @@ static bool read_row(const CoupletTable *table, int64_t row, void *const *fields
     const Sounds *s = table->state;
     char path[COUPLET_PATH_BYTES];
     couplet_listing_path(&s->listed.listing, row, path);
-    if (!couplet_sound_read(path, &s->wish, fields[0], fields[1], error, error_bytes)) return false;
+    const bool is_read =
+        couplet_sound_read(path, &s->wish, fields[0], fields[1], error, error_bytes);
+    if (!couplet_listing_same(&s->listed.listing, row, error, error_bytes) || !is_read)
+        return false;
     couplet_listed_fill(&s->listed, row, fields);
     return true;
 }

@@ -15,6 +15,7 @@ import command
 import data_files
 
 couplet, root = sys.argv[1:3]
+has_clips = sys.argv[3:] == ["clips"]
 check = command.Checks()
 ROWS, WIDTH = 4000, 64
 
@@ -48,14 +49,14 @@ with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen([couplet, "train", *arguments, "--out", run, "--quiet"],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                    env=env)
-        for _ in range(1200):
+        for _ in range(18000):
             if process.poll() is not None or (os.path.exists(run + "/checkpoint.safetensors")
                                               and int(command.metadata(run)["step"]) > 0):
                 break
             time.sleep(0.05)
         change(path if isinstance(path, str) else path(name))
         try:
-            out, said = process.communicate(timeout=120)
+            out, said = process.communicate(timeout=900)
         except subprocess.TimeoutExpired:
             process.kill()
             out, said = process.communicate()
@@ -128,6 +129,16 @@ with tempfile.TemporaryDirectory() as folder:
                 file.writeframes(struct.pack("<800h", *[(i * k) % 2000 for k in range(800)]))
         return at
 
+    def frames(at):
+        """Twenty videos of two frames, each a folder."""
+        for i in range(20):
+            for k in range(2):
+                path = f"{at}/{'cat' if i % 2 else 'dog'}/{i:03}/{k}.png"
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "wb") as file:
+                    file.write(data_files.png(6, 10 * i + k))
+        return at
+
     def copy_of(name):
         return glob.glob(f"{folder}/cache_{name}/data/*.safetensors")[0]
 
@@ -138,13 +149,16 @@ with tempfile.TemporaryDirectory() as folder:
         "pictures": (photos, 'images("PATH", size = 32)', "flatten(train.image)", True),
         "shards": (shards, 'shards("PATH", size = 32)', "flatten(train.image)", True),
         "sounds": (voices, 'sounds("PATH", seconds = 0.1, rate = 8000)', "train.wave", True)}
+    if has_clips:
+        source = 'clips("PATH", frames = 2, size = 16)'
+        kinds["clips"] = (frames, source, "flatten(train.clip)", True)
     for kind, (make, source, field, is_packed) in kinds.items():
         for change, words in ((cut, "was cut short"), (write_to, "was written to")):
             name = f"{kind}_{words}".replace(" ", "_")
             made = make(f"{folder}/{name}")
             path = spec(name, source.replace("PATH", made), field, epochs=100000)
             env["COUPLET_CACHE"] = f"{folder}/cache_{name}"
-            if change == write_to and kind not in ("idx", "pictures"):
+            if change == write_to and kind not in ("idx", "pictures", "clips"):
                 continue # a time of change is one rule for all
             status, said, run = disturb(name, copy_of if is_packed else made, change, path)
             check(status == 1 and f"the file {words} while it was read" in said,
@@ -160,16 +174,19 @@ with tempfile.TemporaryDirectory() as folder:
 
     # What was packed may be changed, as long as its copy is there.
     def spoil(path):
-        for name in sorted(glob.glob(path + "/*/*.png"))[:10]:
+        for name in sorted(glob.glob(path + "/**/*.png", recursive=True))[:10]:
             cut_to(name, 10)
 
-    made = photos(folder + "/spoiled")
-    path = spec("spoiled", f'images("{made}", size = 32)', "flatten(train.image)", epochs=400)
-    status, said, run = disturb("spoiled", made, spoil, path)
-    check(status == 0, "pictures that were packed may be changed while a run goes on", said)
-    status = subprocess.run([couplet, "train", path, "--out", folder + "/again", "--quiet"],
-                            capture_output=True, text=True, env=env)
-    check.refused("and the next start tells of them", status, "cat/001.png")
+    for kind in ("pictures", "clips") if has_clips else ("pictures",):
+        make, source, field, _ = kinds[kind]
+        name = f"spoiled_{kind}"
+        made = make(f"{folder}/{name}")
+        path = spec(name, source.replace("PATH", made), field, epochs=400)
+        status, said, run = disturb(name, made, spoil, path)
+        check(status == 0, f"{kind} that were packed may be changed while a run goes on", said)
+        again = [couplet, "train", path, "--out", f"{folder}/again_{kind}", "--quiet"]
+        status = subprocess.run(again, capture_output=True, text=True, env=env)
+        check.refused("and the next start tells of them", status, "cat/001")
 
     # One that another took the place of is read on as it was, and the run is stopped by hand.
     path = array(folder + "/replaced")

@@ -273,8 +273,32 @@ def damaged(at):
     refused(f"{at}/scratched.mp4", "damaged", frames=50)
 
 
+def changed_meanwhile(at):
+    """What others write to between the look at the folder and the reading of a row is refused, and
+    is not called damaged."""
+    root = f"{at}/meanwhile"
+    for video in ("a", "b"):
+        os.makedirs(f"{root}/{video}")
+        for i in range(4):
+            Image.new("RGB", (20, 30), (10 * i, 0, 0)).save(f"{root}/{video}/{i}.png")
+    numbered(f"{root}/c.mkv", 10, "-c:v", "ffv1")
+    other = f"{at}/other.png"
+    Image.new("RGB", (20, 30), (200, 0, 0)).save(other)
+    cases = (("a frame that is another", f"cp {other} {root}/b/2.png", "b/2.png",
+              "was changed while"),
+             ("a video that goes on", f"printf x >> {root}/c.mkv", "c.mkv", "was changed while"),
+             ("a video that is cut", f"truncate -s 900 {root}/c.mkv", "c.mkv", "was changed while"),
+             ("a frame that is gone", f"rm {root}/a/1.png", "a/1.png", "cannot be read"))
+    for what, between, name, words in cases:
+        done = subprocess.run([READ, "clips", root, "frames=4", "size=16", "--between", between],
+                              capture_output=True, text=True, timeout=900)
+        bad = [line for line in done.stdout.splitlines() if line.startswith("bad")]
+        check(len(bad) == 1 and name in bad[0] and words in bad[0], what, done.stdout)
+
+
 with tempfile.TemporaryDirectory() as at:
     for test in (frames_are_spread, runs_of_frames, variable_rate, leaps_change_nothing,
-                 pictures_are_those_of_ffmpeg, turned_and_stretched, folders_of_frames, damaged):
+                 pictures_are_those_of_ffmpeg, turned_and_stretched, folders_of_frames,
+                 changed_meanwhile, damaged):
         test(at)
 finish()

@@ -1,11 +1,13 @@
 /* Opens a source of data as a spec does, for tests and benchmarks that are written in Python:
  *
  *     read_table READER PATH [SETTING=VALUE ..] [--split NAME] [--raw FILE] [--time THREADS]
+ *                [--between COMMAND]
  *
  * Prints a line for each field ("field NAME TYPE CLASSES NAME ..") and one for each row: its name,
  * and the values of fields that are numbers, or "bad" and a sentence. Names are separated by tabs.
  * --raw writes all arrays of a row, row after row; --time prints the seconds that THREADS threads
- * need for all rows, and no row. A reader that loads its columns at once is loaded. */
+ * need for all rows, and no row. --between runs a command of the shell when the source is open and
+ * no row was read. A reader that loads its columns at once is loaded. */
 #include "runtime/data/reader.h"
 
 #include <pthread.h>
@@ -117,7 +119,7 @@ int main(int argc, char **argv) {
     static CoupletSetting settings[MOST_SETTINGS];
     char error[ERROR_BYTES];
     CoupletRequest request = {.settings = settings};
-    const char *raw = NULL;
+    const char *raw = NULL, *between = NULL;
     int threads = 0;
     if (argc < 3) return 2;
     request.reader = argv[1];
@@ -130,6 +132,8 @@ int main(int argc, char **argv) {
             request.split = argv[++i];
         else if (strcmp(argv[i], "--time") == 0 && i + 1 < argc)
             threads = atoi(argv[++i]);
+        else if (strcmp(argv[i], "--between") == 0 && i + 1 < argc)
+            between = argv[++i];
         else if (equals && request.setting_count < MOST_SETTINGS) {
             *equals = 0;
             double number = strtod(equals + 1, &end);
@@ -151,6 +155,7 @@ int main(int argc, char **argv) {
         return 1;
     }
     print_fields(&table);
+    if (between && system(between) != 0) return 2;
     FILE *file = raw ? fopen(raw, "wb") : NULL;
     if (threads > 0 && threads <= MOST_THREADS)
         time_rows(&table, threads);
