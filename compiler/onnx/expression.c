@@ -235,6 +235,10 @@ static Value operation(Onnx *o, const GExpr *e) {
         return onnx_refuse(
             o, o->node->span,
             "a divisor may be 0 here, which stops a run, and a model gives no fault");
+    if (e->type == GT_INT && e->op != G_TO_INT && gx_may_wrap(o->g, e, o->extents))
+        return onnx_refuse(o, o->node->span,
+                           "whole numbers may leave 64 bits here, which stops a run, and a model "
+                           "gives no fault");
     if (is_rounded(e)) return onnx_value(o, e->args[0]->args[0]);
     for (int i = 0; i < e->arg_count && i < 3; i++)
         args[i] = onnx_value(o, e->args[i]);

@@ -145,6 +145,10 @@ Value onnx_reduce(Onnx *o, Value v, const GExpr *guard) {
     const uint32_t indices = reduced_indices(o->node);
     if (guard) v = guarded(o, v, guard);
     if (o->failed) return v;
+    if (gx_sum_may_wrap(o->g, o->node))
+        return onnx_refuse(o, o->node->span,
+                           "a sum of whole numbers may leave 64 bits here, which stops a run, and "
+                           "a model gives no fault");
     switch (o->node->reducer) {
     case GR_NONE:
         return v;

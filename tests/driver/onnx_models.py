@@ -117,6 +117,7 @@ net windows()(x[N, C, H, W]) {
 REFUSED = [  # the formula of y[n, d], words of the message
     ("row", "x[n, d] + real(n)", ["E615", "its place among the others"]),
     ("row", "mean[e | x[n, e] > 0] x[n, e]", ["E615", "no term"]),
+    ("code", "real(x[n, d] * x[n, d] * x[n, d])", ["E615", "may leave 64 bits"]),
     ("code", "real(4 div x[n, d])", ["E615", "divisor may be 0"]),
 ]
 
