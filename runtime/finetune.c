@@ -1,3 +1,4 @@
+/* Fine-tuning as an evaluation (finetune.h). */
 #include "runtime/finetune.h"
 
 #include "runtime/plan.h"

@@ -1,3 +1,4 @@
+/* Fields of messages, one behind the other (protobuf.h). */
 #include "runtime/protobuf.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* States as they were before a trial, and how they come back (undo.h). */
 #include "runtime/undo.h"
 
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* The protocol buffer of a model (model.h): its parts are messages of their own, whose lengths are
+ * known before the message around them is written. */
 #include "compiler/onnx/model.h"
 
 #include <string.h>
