@@ -87,6 +87,10 @@ int couplet_group_culprit(const CoupletGroup *g) {
     return g->inside && atomic_load(&g->inside->failed) ? g->inside->first.culprit : -1;
 }
 
+const char *couplet_group_failure(const CoupletGroup *g) {
+    return g->inside && atomic_load(&g->inside->failed) ? g->inside->first.sentence : NULL;
+}
+
 int couplet_group_lost(const CoupletGroup *g) {
     const bool is_lost =
         g->inside && atomic_load(&g->inside->failed) && g->inside->first.kind == COUPLET_BEAT_LOST;

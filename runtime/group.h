@@ -118,6 +118,9 @@ bool couplet_group_sum_ordered(CoupletGroup *group, float *parts, int64_t count,
 bool couplet_group_fail(CoupletGroup *group, const char *sentence);
 /* The rank that a failure is due to; -1: none, or it is not known. */
 int couplet_group_culprit(const CoupletGroup *group);
+/* The sentence of a group that failed, as soon as this rank has heard of it, and from any thread;
+ * NULL: it is whole. */
+const char *couplet_group_failure(const CoupletGroup *group);
 /* The rank that is gone, or silent for too long, where that ended the group; else -1. */
 int couplet_group_lost(const CoupletGroup *group);
 /* Gives the group the flag that a signal to end sets. Whoever starts ranks sends one to all when a

@@ -159,11 +159,17 @@ static const CoupletProgram *program_of_sources(Arena *arena, const Method *meth
 
 static const char interrupted[] = "interrupted before its first step; nothing is written";
 
+/* Whoever started the ranks ends those that still compile, too, when one of them has failed. */
+static bool say_interrupted(const Job *j) {
+    const char *why = j->o->group ? couplet_group_failure(j->o->group) : NULL;
+    return why ? report_error(CODE_RANKS, why) : report(CODE_RUN_STOPPED, "%s", interrupted);
+}
+
 /* Ahead of the first step nothing of the run has been written, and the folder is as it was. */
 static void leave_run(void *context) {
     Job *j = context;
     couplet_folder_release(&j->folder);
-    report(CODE_RUN_STOPPED, "%s", interrupted);
+    say_interrupted(j);
 }
 
 static void watch_job(Job *j, bool on) {
@@ -195,7 +201,7 @@ static bool compile(Job *j, Assembled *out) {
     Method *method = load_method(j->arena, diag, j->spec, j->o);
     watch_job(j, false); /* the reader of data looks at a flag */
     const bool is_open = method && open_data(j, method);
-    if (couplet_interrupt_status()) return report(CODE_RUN_STOPPED, "%s", interrupted);
+    if (couplet_interrupt_status()) return say_interrupted(j);
     watch_job(j, true);
     LoweredProgram *lowered =
         is_open ? lower_checked(j->arena, j->o, diag, method, &j->choice) : NULL;
