@@ -361,7 +361,8 @@ static void decide(Reading *r, CoupletColumn *c, const char *text, size_t length
     c->kind = !c->as_words && read_number(r, text, length, &value) ? COUPLET_CELLS_NUMBERS
                                                                    : COUPLET_CELLS_WORDS;
     if (c->as_words || c->kind == COUPLET_CELLS_NUMBERS || !is_odd_number(text)) return;
-    const bool is_comma = r->rules->decimal == '.' && strchr(text, ',') == strrchr(text, ',') &&
+    const char *comma = strchr(text, ',');
+    const bool is_comma = r->rules->decimal == '.' && comma && comma == strrchr(text, ',') &&
                           !strchr(text, '.') && length < sizeof number;
     if (is_comma && strspn(text, "0123456789+-,") == length) {
         memcpy(number, text, length + 1);

@@ -133,6 +133,7 @@ def wrong_tables(at):
     wrong("a,b\n1,x\n1e999,y\n", ["line 3", "1e999"])
     wrong("a;b\n1,5;x\n", ["line 2", "column `a`", "1,5", 'decimal = ","'])
     wrong('a,b\n"1,234.5",x\n', ["line 2", "column `a`", "1,234.5"])
+    wrong('a,b\n-+5,x\n', ["line 2", "column `a`", "-+5"])
     for cell in ("5%", "$5", "\u22125", "12 000", "12\u00a0000", "12'000", "12_000"):
         wrong(f"a,b\n{cell},x\n6,y\n", ["line 2", "column `a`", cell, "per cent"])
     for cell in ("-", "inf", "unknown"):
