@@ -91,6 +91,17 @@ static void take_record(Job *j) {
     o->gradient_norm |= couplet_record_true(r, "options.gradient_norm");
 }
 
+/* Other shards are another order of sums, and so another run. */
+static bool keeps_shards(const Job *j) {
+    double was = 0;
+    couplet_record_number(&j->record, "options.shards", &was);
+    if (!j->o->shards || (double)j->o->shards == was) return true;
+    return report(CODE_SETTING,
+                  "--shards is %lld, and the run in `%s` was begun %s%.0f; a run keeps what it "
+                  "began with",
+                  (long long)j->o->shards, j->folder.path, was > 0 ? "with " : "without, as ", was);
+}
+
 static const char *checkpoint_name(const Job *j) {
     return j->checkpoint ? j->checkpoint : couplet_checkpoint_name;
 }
@@ -128,6 +139,7 @@ static bool open_run(Job *j, const char *folder, bool resume) {
     if (!follow(j)) return false;
     if (!couplet_record_read(j->folder.path, &j->record, error, sizeof error))
         return report_error(CODE_RUN_FOLDER, error);
+    if (!keeps_shards(j)) return false;
     take_record(j);
     take_kept(j);
     return true;

@@ -66,6 +66,18 @@ def resumes():
     check(len(again) == 3, "and rank 0 alone keeps the results", again)
 
 
+def other_shards():
+    """A run keeps the shards that it began with, or that it has none."""
+    out, none = folder + "/one_small.cpl", folder + "/no_shards"
+    done = command.run(*(word if word != "8" else "4" for word in train(small, out, "--resume")))
+    check.refused("other shards", done, "--shards is 4", "begun with 8", status=1)
+    line = [word for word in train(small, none, "--max-steps", "2") if word not in shards]
+    check(command.run(*line).returncode == 0, "a run without shards")
+    done = command.run(*train(small, none, "--resume"))
+    check.refused("shards that the run has not", done, "--shards is 8", "begun without",
+                  status=1)
+
+
 def built():
     """A built program finds the module, too."""
     program = folder + "/program"
@@ -188,7 +200,7 @@ with tempfile.TemporaryDirectory() as folder:
     small = command.write(folder + "/small.cpl", command.SMALL_SPEC)
     rich = command.write(folder + "/rich.cpl", command.RICH_SPEC)
     data = command.small_data(folder + "/data")
-    host = (same_bits, resumes, built, differing, too_few_shards, starts)
+    host = (same_bits, resumes, other_shards, built, differing, too_few_shards, starts)
     for part in (on_devices,) if "opencl" in sys.argv[3:] else host:
         part()
 check.finish()
