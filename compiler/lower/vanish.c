@@ -151,6 +151,15 @@ static Shape shape_of_parts(const GExpr *e, const Shape *const *parts) {
 
 static const Shape *shape_of(VanishFacts *f, const GExpr *e);
 
+/* Beside others a sum is scaled by way of its root, which one that may be negative has not. */
+static bool is_never_negative(const GExpr *e) {
+    if (e->op == G_MUL && e->args[0] == e->args[1]) return true;
+    if (e->op == G_MUL || e->op == G_DIV || e->op == G_ADD)
+        return is_never_negative(e->args[0]) && is_never_negative(e->args[1]);
+    return e->op == G_ABS || e->op == G_SQRT || e->op == G_EXP ||
+           (e->op == G_CONST && e->real >= 0);
+}
+
 static Shape shape_behind(VanishFacts *f, const GExpr *e) {
     if (length_stands_for_value(e)) return *shape_of(f, e->tensor->value);
     if (e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_STOP) {
@@ -160,8 +169,10 @@ static Shape shape_behind(VanishFacts *f, const GExpr *e) {
     }
     if (is_product_of_all(e)) return (Shape){1, false, true};
     if (!is_sum(e)) return leaf;
-    const Shape term = *shape_of(f, e->tensor->value);
-    return term.may_vanish || term.degree == 0 ? term : leaf;
+    Shape term = *shape_of(f, e->tensor->value);
+    if (!term.may_vanish && term.degree > 0) return leaf;
+    term.is_even &= is_never_negative(e->tensor->value);
+    return term;
 }
 
 static ExprValue find_shape(void *context, const GExpr *e, const ExprValue *args) {
@@ -593,9 +604,9 @@ static Part part_of_sum(Opened *o, const GExpr *e, double degree, const GExpr *e
 
 /* A sum of each row, whose terms are all of one degree. */
 static bool is_row(Opened *o, const GExpr *e) {
-    const Shape *shape = shape_of(facts_of(o->l), e);
-    return is_sum(e) && shape->is_even && shape->degree > 0 &&
-           !length_is_of_pairs(o->l->g, e->tensor);
+    if (!is_sum(e) || length_is_of_pairs(o->l->g, e->tensor)) return false;
+    const Shape *term = shape_of(facts_of(o->l), e->tensor->value);
+    return term->is_even && term->degree > 0;
 }
 
 /* What is no product of a few factors. */

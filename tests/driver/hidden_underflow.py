@@ -90,7 +90,23 @@ def slope(f, x, y, i):
     return (f(more, y) - f(less, y)) / (2 * step)
 
 
+# A quadratic form of ordinary size, whose inner sums are negative.
+FORM = """fn f(x[N], y[N]) {
+  let m[i < N, k < N] = if i == k then 1.0 else -2.0
+  let a[i] = sum[k] x[k] * m[i, k] * y[0], b[i] = sum[k] y[k] * m[i, k] * x[0]
+  return sqrt(3 * dot(a, b))
+}
+"""
+
+
 with tempfile.TemporaryDirectory() as folder:
+    npy.write(f"{folder}/x.npy", [2], [1.0, 1.0])
+    npy.write(f"{folder}/y.npy", [2], [1.0, 2.0])
+    path = command.write(folder + "/form.cpl", FORM)
+    done = command.run(couplet, "grad", path, "--fn", "f", "--in", f"x={folder}/x.npy", "--in",
+                       f"y={folder}/y.npy", "--device", device)
+    check(done.returncode == 0 and "value: 3" in done.stdout, "a form with negative sums",
+          done.stdout + done.stderr)
     for scale in BOTH:
         x, y = ([rounded(e[k] * scale) for e in ENTRIES] for k in range(2))
         npy.write(f"{folder}/x.npy", [4], x)
