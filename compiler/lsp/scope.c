@@ -88,7 +88,8 @@ static void take_word(Walk *w, int last) {
         before--;
         if (!is_inside(w) && begins_line(w, last)) scope->begins = true;
     } else if (!is_inside(w)) {
-        const int from = t ? t->end : 0;
+        /* the place may be within the token: a text, or a number */
+        const int from = t && t->end < w->at ? t->end : t ? w->at : 0;
         const char sign = t ? sign_of(w, t) : 0;
         scope->begins = !t || (sign && strchr("{};", sign)) ||
                         memchr(w->file->text + from, '\n', (size_t)(w->at - from)) != NULL;
