@@ -72,11 +72,17 @@ static bool is_product_of_all(const GExpr *e) {
            e->tensor->reducer == GR_PROD && !e->tensor->active;
 }
 
-/* NaN in place of a quotient whose parts vanish or overflow, or of an infinity: a root or a log of
- * it looks at the parts itself. */
-static bool is_guard(const GExpr *e) {
+static bool is_nan_or_value(const GExpr *e) {
     return e->op == G_SELECT && e->args[1]->op == G_CONST && e->args[1]->type == GT_REAL &&
            isnan(e->args[1]->real);
+}
+
+/* The value behind a guard, which puts NaN in place of a quotient whose parts vanish or overflow,
+ * or of an infinity: a root or a log of it looks at the parts itself. NULL: `e` is no guard. */
+static const GExpr *guarded(const GExpr *e) {
+    if (is_nan_or_value(e)) return e->args[2];
+    if (e->op != G_ROOT || !is_nan_or_value(e->args[1])) return NULL;
+    return e->args[1]->args[2] == e->args[0] ? e->args[0] : NULL;
 }
 
 /* ---- what is known of a value ---------------------------------------------------------------- */
@@ -106,9 +112,9 @@ static VanishFacts *facts_of(Lower *l) {
 
 /* What passes on whether its parts may vanish. */
 static const bool passes_on[G_OP_COUNT] = {
-    [G_MUL] = true, [G_DIV] = true, [G_POW] = true,   [G_SQRT] = true,
-    [G_ADD] = true, [G_SUB] = true, [G_MAX] = true,   [G_MIN] = true,
-    [G_NEG] = true, [G_ABS] = true, [G_SELECT] = true};
+    [G_MUL] = true, [G_DIV] = true, [G_POW] = true,    [G_SQRT] = true,
+    [G_ADD] = true, [G_SUB] = true, [G_MAX] = true,    [G_MIN] = true,
+    [G_NEG] = true, [G_ABS] = true, [G_SELECT] = true, [G_ROOT] = true};
 
 static bool has_parts(void *context, const GExpr *e) {
     (void)context;
@@ -145,8 +151,9 @@ static Shape shape_of_parts(const GExpr *e, const Shape *const *parts) {
     if (e->op == G_POW) return shape_of_power(e, a);
     if (e->op == G_SQRT) return (Shape){a.degree / 2, a.is_even, a.may_vanish};
     if (e->op == G_NEG || e->op == G_ABS) return a;
+    if (e->op == G_ROOT) return guarded(e) ? a : leaf;
     if (e->op != G_SELECT) return shape_of_sum(e, a, b);
-    return is_guard(e) ? *parts[2] : shape_of_sum(e, *parts[1], *parts[2]);
+    return guarded(e) ? *parts[2] : shape_of_sum(e, *parts[1], *parts[2]);
 }
 
 static const Shape *shape_of(VanishFacts *f, const GExpr *e);
@@ -213,9 +220,9 @@ typedef struct Opened {
 } Opened;
 
 static const GExpr *open_read(Opened *o, const GExpr *e) {
-    for (; is_guard(e) || length_stands_for_value(e); o->count++) {
+    for (; guarded(e) || length_stands_for_value(e); o->count++) {
         if (o->count >= MOST_OPENED) return e;
-        const GExpr *behind = is_guard(e) ? e->args[2] : length_behind_reads(o->l->g, e);
+        const GExpr *behind = guarded(e) ? guarded(e) : length_behind_reads(o->l->g, e);
         if (behind == e) return e;
         e = behind;
     }
@@ -278,6 +285,13 @@ static const GExpr *has_vanished(Lower *l, const GExpr *e) {
 
 static const GExpr *unless(Graph *g, const GExpr *condition, const GExpr *e) {
     return gx_select(g, condition, real(g, NAN), e);
+}
+
+/* The same, with the slope of `e` itself: the gradient does not wait for the condition, which may
+ * take a pass over all pairs. A run with the NaN stops at its value. */
+static const GExpr *value_unless(Graph *g, const GExpr *condition, const GExpr *e) {
+    const GExpr *args[3] = {e, unless(g, condition, e), real(g, 1)};
+    return gx_op(g, G_ROOT, 3, args);
 }
 
 /* ---- ways: a power, or the log --------------------------------------------------------------- */
@@ -704,7 +718,7 @@ const GExpr *lower_vanishing_quotient(Lower *l, const GExpr *a, const GExpr *b) 
     Opened o = {l, 0};
     if (is_setting(b) || is_kept_above(&o, b, small_denominator)) return gx2(g, G_DIV, a, b);
     if (may_vanish(l, a))
-        a = unless(g, gx_and(g, is_below(g, b, small_denominator), has_vanished(l, a)), a);
+        a = value_unless(g, gx_and(g, is_below(g, b, small_denominator), has_vanished(l, a)), a);
     if (may_vanish(l, b)) {
         const GExpr *is_infinite = gx2(g, G_EQ, magnitude(g, b), real(g, INFINITY));
         b = unless(g, either(g, has_vanished(l, b), is_infinite), b);
