@@ -67,7 +67,7 @@ says "they are upgraded: $(couplet --version)"
 
 dpkg-query -W -f '${Package}\n' | sort | comm -13 /packages/before.names - |
     xargs apt-get purge -y >>$log 2>&1
-rm -rf /tmp/trial /root/.cache
+rm -rf /tmp/trial ~/.cache
 find / -xdev -path /proc -prune -o -path /packages -prune -o -path /var -prune -o -print |
     sort | comm -13 /packages/before - >/packages/left
 if grep -i couplet /packages/left; then
