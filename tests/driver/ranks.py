@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""ranks.py COUPLET ROOT [opencl]: runs on several ranks end with the bytes of a run on one, also through a
-resume on another number of them; ranks that were started differently are refused by name; rank 0
-alone speaks and writes."""
+"""ranks.py COUPLET ROOT [opencl]: runs on several ranks end with the bytes of a run on one, also
+through a resume on another number of them; ranks that were started differently are refused by name;
+rank 0 alone speaks and writes."""
 import os
 import shutil
 import sys
