@@ -8,21 +8,9 @@
 
 #include "runtime/packed.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-int64_t couplet_type_bytes(CoupletType type) {
-    return type == COUPLET_U8 ? 1 : 4;
-}
-
-int64_t couplet_buffer_count(const CoupletBuffer *b) {
-    int64_t count = 1;
-    for (int i = 0; i < b->rank; i++)
-        count *= b->shape[i];
-    return count;
-}
 
 int64_t couplet_buffer_bytes(const CoupletBuffer *b) {
     return couplet_buffer_count(b) * couplet_type_bytes(b->type);
@@ -472,14 +460,4 @@ bool couplet_run_stopped(const CoupletRun *run) {
 void couplet_run_watch(CoupletRun *run, CoupletWatch watch, void *context) {
     run->watch = watch;
     run->watch_context = context;
-}
-
-const char *couplet_shape_text(int rank, const int64_t *shape, const char *separator,
-                               char out[COUPLET_SHAPE_BYTES]) {
-    size_t used = 0;
-    out[0] = 0;
-    for (int i = 0; i < rank && used < COUPLET_SHAPE_BYTES; i++)
-        used += (size_t)snprintf(out + used, COUPLET_SHAPE_BYTES - used, "%s%lld",
-                                 i ? separator : "", (long long)shape[i]);
-    return out;
 }

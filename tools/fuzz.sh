@@ -1,21 +1,25 @@
 #!/bin/bash
 # tools/fuzz.sh [SECONDS | --total SECONDS] [NAME ...]: the fuzz targets of the readers of data, one
 # after the other: all of them, or those that are named. SECONDS more of each; with --total, so many
-# that they and those of earlier calls come to SECONDS, where only those count since which neither
-# runtime/ nor the targets changed. Without either it is --total 1800. Prints a line for each
-# target; what a target says lies in build/fuzz/NAME.log. Ends with 1 when one found something or
-# hangs, and with 2 when one is not there.
+# that they and those of earlier calls come to SECONDS, where only those count that ran with the
+# same sources of the target. Without either it is --total 1800. Prints a line for each target; what
+# a target says lies in build/fuzz/NAME.log. Ends with 1 when one found something or hangs, and
+# with 2 when one is not there.
 #
 # tools/fuzz.sh --report [NAME ...]: how long each has run by now, and at which commits.
 #
 # Seeds lie in tests/runtime/fuzz/seeds/NAME. Inputs are numbered; a campaign goes in slices of a
 # minute, and after each a line of build/fuzz/NAME.campaigns says the commit (with a + where files
-# differed from it), the seconds, the first number and how many inputs. So a campaign may be stopped
-# at any time, and the next goes on behind its last number. FROM=N begins at N instead, which makes
-# a campaign anew. PRESET=asan takes the targets of another build; they have sanitizers in all.
+# differed from it), the seconds, the first number, how many inputs, and a hash of the target's
+# sources and headers without their comments. So a campaign may be stopped at any time, and the next
+# goes on behind its last number. FROM=N begins at N instead, which makes a campaign anew.
+#
+# PRESET=asan takes the targets of another build; they have sanitizers in all. FUZZ_STATE=FOLDER
+# keeps logs and campaigns there in place of build/fuzz, where they outlive the checkout.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$root/build/${PRESET:-dev} logs=$root/build/fuzz seeds=$root/tests/runtime/fuzz/seeds
+build=$root/build/${PRESET:-dev} seeds=$root/tests/runtime/fuzz/seeds
+logs=${FUZZ_STATE:-$root/build/fuzz}
 sources=(runtime tests/runtime/fuzz)
 slice=60 patience=120 # seconds; an input that takes longer than that counts as a hang
 mode=total seconds=1800
@@ -45,49 +49,75 @@ commit() {
     echo "$at"
 }
 
-# is_current COMMIT: whether the sources are those of the commit.
-is_current() {
-    [ "${1%+}" = "$1" ] && [ "${now%+}" = "$now" ] &&
-        git -C "$root" diff --quiet "$1" HEAD -- "${sources[@]}" 2> /dev/null
+# inputs_of NAME: the files of the tree that the target was built of, below the root, sorted. The
+# headers are those that the compiler found when it made the target's objects.
+inputs_of() {
+    local object
+    ninja -C "$build" -t inputs "fuzz_$1" 2> /dev/null | while read -r object; do
+        case $object in
+            *.o) ninja -C "$build" -t deps "$object" 2> /dev/null | sed -n 's/^    //p' ;;
+            *) echo "$object" ;;
+        esac
+    done | (cd "$build" && xargs -rd '\n' realpath -qe --relative-base="$root") |
+        grep -v '^/' | sort -u
 }
 
-# Prints a line for each commit that the target ran at: commit, seconds, inputs.
+# The text of a source as the compiler sees it, without comments.
+bare() {
+    "${CC:-cc}" -x c -fpreprocessed -dD -E -P "$root/$1" 2> /dev/null || cat "$root/$1"
+}
+
+# Prints a hash of what the target is made of; nothing where that is not known. What the build itself
+# makes is left out: it comes from the rest.
+print_of() {
+    local file files
+    files=$(inputs_of "$1" | grep -E '\.(c|h|def)$')
+    [ -n "$files" ] || return
+    for file in $files; do
+        echo "$file"
+        bare "$file"
+    done | sha256sum | cut -c1-12
+}
+
+# Prints a line for each commit that the target ran at: commit, hash, seconds, inputs.
 by_commit() {
-    [ ! -e "$logs/$1.campaigns" ] || awk 'NF == 4 {
-        if (!($1 in seconds)) order[++count] = $1
-        seconds[$1] += $2; inputs[$1] += $4
+    [ ! -e "$logs/$1.campaigns" ] || awk 'NF == 5 {
+        at = $1 " " $5
+        if (!(at in seconds)) order[++count] = at
+        seconds[at] += $2; inputs[at] += $4
     } END { for (i = 1; i <= count; i++) print order[i], seconds[order[i]], inputs[order[i]] }' \
         "$logs/$1.campaigns"
 }
 
-# Prints the seconds of the target with the sources as they are.
+# seconds_of NAME HASH: the seconds of the target with those sources.
 seconds_of() {
-    local at spent inputs sum=0
-    while read -r at spent inputs; do
-        if is_current "$at"; then sum=$((sum + spent)); fi
+    local at made spent inputs sum=0
+    while read -r at made spent inputs; do
+        [ "$made" != "$2" ] || sum=$((sum + spent))
     done < <(by_commit "$1")
     echo "$sum"
 }
 
+# report NAME HASH
 report() {
-    local at spent inputs all=0 places=""
-    while read -r at spent inputs; do
+    local at made spent inputs all=0 places=""
+    while read -r at made spent inputs; do
         all=$((all + spent))
         places+="${places:+, }$at $spent s, $inputs inputs"
     done < <(by_commit "$1")
-    printf '%-10s %6d s, %d s with the sources as they are%s\n' "$1" "$all" "$(seconds_of "$1")" \
-        "${places:+ ($places)}"
+    printf '%-10s %6d s, %d s with the sources as they are%s\n' "$1" "$all" \
+        "$(seconds_of "$1" "$2")" "${places:+ ($places)}"
 }
 
 # Prints the number that the target's next input has.
 next_number() {
-    [ ! -s "$logs/$1.campaigns" ] || awk 'NF == 4 { next_one = $3 + $4 }
+    [ ! -s "$logs/$1.campaigns" ] || awk 'NF == 5 { next_one = $3 + $4 }
         END { printf "%.0f\n", next_one }' "$logs/$1.campaigns"
 }
 
-# run NAME SECONDS: slices until the time is over. Status 1 when an input is found that fails.
+# run NAME HASH SECONDS: slices until the time is over. Status 1 when an input is found that fails.
 run() {
-    local name=$1 left=$2 log=$logs/$1.log from code count part begin
+    local name=$1 made=$2 left=$3 log=$logs/$1.log from code count part begin
     from=${FROM:-$(next_number "$name")}
     from=${from:-$(date +%s)000}
     while [ "$left" -gt 0 ]; do
@@ -104,27 +134,32 @@ run() {
             return 1
         fi
         count=$(sed -n 's/^\([0-9]*\) inputs from .*/\1/p' "$log" | head -1)
-        echo "$now $part $from ${count:-0}" >> "$logs/$name.campaigns"
+        echo "$now $part $from ${count:-0} $made" >> "$logs/$name.campaigns"
         from=$((from + ${count:-0})) left=$((left - part))
     done
 }
 
 # campaign NAME: builds the target and runs it as long as was asked for.
 campaign() {
-    local name=$1 left=$seconds
+    local name=$1 left=$seconds made
     if ! ninja -C "$build" "fuzz_$name" > "$logs/$name.log" 2>&1; then
         printf '%-10s not built: %s\n' "$name" "$(tail -1 "$logs/$name.log")"
         return 2
     fi
-    [ "$mode" = more ] || left=$((seconds - $(seconds_of "$name")))
-    run "$name" "$left" || return 1
+    made=$(print_of "$name")
+    if [ -z "$made" ]; then
+        printf '%-10s of which sources it is built, ninja does not say\n' "$name"
+        return 2
+    fi
+    [ "$mode" = more ] || left=$((seconds - $(seconds_of "$name" "$made")))
+    run "$name" "$made" "$left" || return 1
     printf '%-10s nothing found: ' "$name"
-    report "$name" | cut -c12-
+    report "$name" "$made" | cut -c12-
 }
 
 now=$(commit)
 if [ "$mode" = report ]; then
-    for name in "${names[@]}"; do report "$name"; done
+    for name in "${names[@]}"; do report "$name" "$(print_of "$name")"; done
     exit
 fi
 [ -e "$build/build.ninja" ] || cmake -S "$root" --preset "${PRESET:-dev}" > /dev/null || exit 2

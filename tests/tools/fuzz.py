@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """fuzz.py ROOT: campaigns of tools/fuzz.sh add up over calls, go on where the last one ended, and
-count for the sources that they ran with. The targets here are scripts in a tree of its own."""
+count for the sources of the target that they ran with. The targets here are scripts in a tree of
+its own."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -35,10 +37,21 @@ def make_tree(tree):
     for folder in folders:
         (tree / folder).mkdir(parents=True)
     shutil.copy(root / "tools/fuzz.sh", tree / "tools")
-    (tree / "runtime/reader.c").write_text("one\n")
+    (tree / "runtime/reader.c").write_text('#include "runtime/reader.h"\nint one;\n')
+    (tree / "runtime/reader.h").write_text("enum { READER };\n")
+    (tree / "runtime/other.c").write_text("int other;\n")
     (tree / "tests/runtime/fuzz/seeds/one/seed").write_text("x")
     (tree / ".gitignore").write_text("build\n")
-    (tree / "build/dev/build.ninja").write_text("build fuzz_one: phony\n")
+    (tree / "build/dev/build.ninja").write_text(f"""rule cc
+  command = cc -I{tree} -MD -MF $out.d -c $in -o $out
+  depfile = $out.d
+  deps = gcc
+build reader.o: cc {tree}/runtime/reader.c
+rule link
+  command = touch $out
+build tests/runtime/fuzz/fuzz_one: link reader.o
+build fuzz_one: phony tests/runtime/fuzz/fuzz_one
+""")
     target = tree / "build/dev/tests/runtime/fuzz/fuzz_one"
     target.write_text(TARGET)
     target.chmod(0o755)
@@ -48,7 +61,7 @@ def make_tree(tree):
 
 
 with tempfile.TemporaryDirectory() as folder:
-    tree = pathlib.Path(folder)
+    tree = pathlib.Path(folder) / "tree"
     make_tree(tree)
     state = tree / "build/fuzz/one.campaigns"
 
@@ -58,7 +71,7 @@ with tempfile.TemporaryDirectory() as folder:
                               capture_output=True, env=given)
 
     def slices():
-        return [list(map(int, line.split()[1:])) for line in state.read_text().splitlines()]
+        return [list(map(int, line.split()[1:4])) for line in state.read_text().splitlines()]
 
     done = fuzz(90, FROM="1000")
     check(done.returncode == 0 and "nothing found" in done.stdout, "a campaign", done)
@@ -71,18 +84,26 @@ with tempfile.TemporaryDirectory() as folder:
     check("100 s, 100 s with the sources as they are" in done.stdout, "the report has all", done)
     check("1000 inputs" in done.stdout, "and their inputs", done)
 
-    (tree / "runtime/reader.c").write_text("two\n")
-    done = fuzz("--report")
-    check("100 s, 0 s with the sources as they are" in done.stdout,
-          "what ran before a change does not count", done)
+    def counts():
+        return int(re.search(r", (\d+) s with the sources", fuzz("--report").stdout)[1])
+
+    for name, text, now, what in [
+        ("runtime/other.c", "int another;\n", 100, "a source of another target is nothing to it"),
+        ("runtime/reader.h", "enum { READER }; /* why */\n", 100, "so does a comment"),
+        ("runtime/reader.h", "enum { READER, WRITER };\n", 0, "a header counts"),
+        ("runtime/reader.h", "enum { READER };\n", 100, "and what ran with it comes back with it"),
+        ("runtime/reader.c", '#include "runtime/reader.h"\nint two;\n', 0, "so does a source"),
+    ]:
+        (tree / name).write_text(text)
+        check(counts() == now, what, counts())
     git(tree, "commit", "-qam", "second")
     done = fuzz("--total", 70, "one")
     check("170 s, 70 s with the sources as they are" in done.stdout, "the total begins anew", done)
-    (tree / "README").write_text("x")
-    git(tree, "add", ".")
-    git(tree, "commit", "-qm", "third")
-    done = fuzz("--report", "one")
-    check("170 s, 70 s with" in done.stdout, "a change elsewhere leaves the total alone", done)
+    kept = tree.parent / "kept.fuzz"
+    done = fuzz(1, FUZZ_STATE=kept)
+    check(len((kept / "one.campaigns").read_text().splitlines()) == 1, "a folder one names", done)
+    check("170 s" in fuzz("--report").stdout, "and that of the build is as it was")
+    shutil.rmtree(kept)
 
     (tree / "tests/runtime/fuzz/bad").write_text("2750")
     done = fuzz(60)
