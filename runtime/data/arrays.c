@@ -4,6 +4,7 @@
 #include "runtime/data/array.h"
 #include "runtime/data/checked.h"
 #include "runtime/data/reader.h"
+#include "runtime/data/stamp.h"
 #include "runtime/hash.h"
 
 #include <jansson.h>
@@ -176,10 +177,8 @@ static bool read_numbers(CoupletTable *t, int i, char *error, size_t error_bytes
 
 static uint64_t key_of(const CoupletTable *t, const State *s) {
     uint64_t key = COUPLET_HASH_START;
-    for (int i = 0; i < s->files.mapping_count; i++) {
-        key = couplet_hash(key, &s->files.mappings[i].length, sizeof s->files.mappings[i].length);
-        key = couplet_hash(key, &s->files.mappings[i].time_ns, sizeof s->files.mappings[i].time_ns);
-    }
+    for (int i = 0; i < s->files.mapping_count; i++)
+        key = couplet_hash(key, &s->files.mappings[i].stamp, sizeof s->files.mappings[i].stamp);
     for (int i = 0; i < s->files.count; i++) {
         key = couplet_hash(key, t->fields[i].name, strlen(t->fields[i].name));
         key = couplet_hash(key, &s->types[i], sizeof s->types[i]);
@@ -220,6 +219,8 @@ static bool open_fields(const CoupletRequest *request, CoupletTable *t, char *er
     for (int i = 0; i < files->count; i++)
         if (!read_numbers(t, i, error, error_bytes)) return false;
     t->key = key_of(t, s);
+    for (int i = 0; i < files->mapping_count; i++)
+        if (files->mappings[i].changed > t->changed) t->changed = files->mappings[i].changed;
     return true;
 }
 
@@ -267,6 +268,7 @@ static bool check_mapped(const CoupletTable *t, int i, char *error, size_t error
     uint64_t key = couplet_hash(t->key, t->path, strlen(t->path));
     key = couplet_hash(key, a->name, strlen(a->name));
     if (is_large && couplet_checked_before(key)) return true;
+    if (is_large) couplet_stamp_settle(t->changed);
     if (!couplet_array_check(a, s->types[i], s->unusual, error, error_bytes)) return false;
     if (is_large) couplet_checked_keep(key);
     return true;

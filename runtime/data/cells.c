@@ -795,7 +795,7 @@ bool couplet_cells_read(const char *path, const char *name, const CoupletCellsRu
         fail(&reading, "%s: the file was cut short while it was read", name);
     }
     out->bytes = file.mapping.length;
-    out->time_ns = file.mapping.time_ns;
+    out->stamp = file.mapping.stamp;
     couplet_words_free(&reading.names);
     free(reading.kept);
     couplet_textfile_close(&file);

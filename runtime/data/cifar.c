@@ -2,6 +2,7 @@
  * is a row of records: one label, or a coarse and a fine one, and a picture of three planes of 32 x
  * 32 bytes. */
 #include "runtime/data/reader.h"
+#include "runtime/data/stamp.h"
 #include "runtime/hash.h"
 
 #include <errno.h>
@@ -94,10 +95,10 @@ static bool add_file(Cifar *c, const char *path, uint64_t *key, char *error, siz
         return false;
     }
     file->records = info.st_size / bytes;
-    const int64_t numbers[3] = {info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+    const uint64_t stamp = couplet_stamp(&info);
     const char *slash = strrchr(path, '/');
     *key = couplet_hash(*key, slash ? slash : path, strlen(slash ? slash : path));
-    *key = couplet_hash(*key, numbers, sizeof numbers);
+    *key = couplet_hash(*key, &stamp, sizeof stamp);
     return true;
 }
 

@@ -3,6 +3,7 @@
  * docs/data/idx.md says which fields they become. */
 #include "runtime/data/guard.h"
 #include "runtime/data/reader.h"
+#include "runtime/data/stamp.h"
 #include "runtime/hash.h"
 
 #include <errno.h>
@@ -309,9 +310,9 @@ static bool fail_memory(const char *path, char *error, size_t error_bytes) {
 static uint64_t add_file(uint64_t key, const char *path) {
     struct stat status = {0};
     if (stat(path, &status) != 0) return key;
-    const int64_t words[] = {status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+    const uint64_t stamp = couplet_stamp(&status);
     key = couplet_hash(key, path, strlen(path));
-    return couplet_hash(key, words, sizeof words);
+    return couplet_hash(key, &stamp, sizeof stamp);
 }
 
 /* Bytes in two axes are a picture of one channel. */

@@ -144,6 +144,7 @@ static bool open_images(const CoupletRequest *request, CoupletTable *out, char *
         return false;
     }
     out->held = images->listing.count;
+    out->changed = images->listing.changed;
     out->key = key_of(images, out);
     out->state = images;
     return true;

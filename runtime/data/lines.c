@@ -321,8 +321,7 @@ static void close_lines(CoupletTable *t) {
 }
 
 static uint64_t add_key(uint64_t key, const Corpus *c) {
-    key = couplet_hash(key, &c->file.mapping.length, sizeof c->file.mapping.length);
-    return couplet_hash(key, &c->file.mapping.time_ns, sizeof c->file.mapping.time_ns);
+    return couplet_hash(key, &c->file.mapping.stamp, sizeof c->file.mapping.stamp);
 }
 
 /* ---- codes of another source ----------------------------------------------------------------- */

@@ -16,6 +16,7 @@ bool couplet_listed_open(CoupletListed *listed, const CoupletRequest *request,
         return false;
     listed->listing.unlabelled = request->unlabelled;
     table->held = listed->listing.count;
+    table->changed = listed->listing.changed;
     table->key = couplet_listing_key(&listed->listing, COUPLET_HASH_START);
     return couplet_path_absolute(request->path, table->path, error, error_bytes);
 }

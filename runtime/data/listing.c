@@ -6,6 +6,7 @@
  * are passed over. */
 #include "runtime/data/listing.h"
 
+#include "runtime/data/stamp.h"
 #include "runtime/data/words.h"
 #include "runtime/hash.h"
 
@@ -77,17 +78,13 @@ bool couplet_listing_join(const char *root, const char *path, char out[COUPLET_P
 
 /* ---- walking through folders ----------------------------------------------------------------- */
 
-static int64_t time_of(const struct stat *info) {
-    return (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec;
-}
-
-static bool add_file(Walk *w, const char *path, const struct stat *info) {
+static bool add_file(Walk *w, const char *path) {
     CoupletListing *out = w->out;
     CoupletListedFile *files = grow(out->files, out->count, &w->room, sizeof *files);
     if (files) out->files = files;
     char *copy = files ? strdup(path) : NULL;
     if (!copy) return out_of_memory(w->error, w->error_bytes);
-    out->files[out->count++] = (CoupletListedFile){copy, info->st_size, time_of(info)};
+    out->files[out->count++] = (CoupletListedFile){copy, 0};
     if (out->count <= INT32_MAX) return true;
     snprintf(w->error, w->error_bytes, "%s: the folder has more than %d files", out->root,
              INT32_MAX);
@@ -123,6 +120,7 @@ static bool pass_over(Walk *w, const char *whole, const char *name) {
 /* An entry of a folder that is being listed. */
 typedef struct Entry {
     int folder;              /* the open folder */
+    unsigned char type;      /* as the folder says it: DT_REG, DT_DIR, .. */
     const char *name, *path; /* in the folder; below the root */
     const Above *above;
 } Entry;
@@ -140,14 +138,15 @@ static bool walk_below(Walk *w, const Entry *e, const char *whole, const struct 
     return (e->name > e->path || add_folder(w, e->name)) && walk_folder(w, e->path, &here);
 }
 
-/* Asking the open folder for the name spares the system the way from the root, for each file. */
+/* A file that its folder calls one is not asked for here: stamp_files does that for all. */
 static bool walk_entry(Walk *w, const Entry *e) {
     char whole[COUPLET_PATH_BYTES];
     struct stat info;
-    const bool is_there = fstatat(e->folder, e->name, &info, 0) == 0;
     const bool is_sample = ends_with_any(e->name, w->kind->endings);
-    if (is_sample && is_there && S_ISREG(info.st_mode)) return add_file(w, e->path, &info);
+    if (is_sample && e->type == DT_REG) return add_file(w, e->path);
+    const bool is_there = fstatat(e->folder, e->name, &info, 0) == 0;
     const int reason = errno;
+    if (is_sample && is_there && S_ISREG(info.st_mode)) return add_file(w, e->path);
     if (!couplet_path_join(w->out->root, e->path, whole, w->error, w->error_bytes)) return false;
     if (is_there && S_ISDIR(info.st_mode)) return walk_below(w, e, whole, &info);
     if (!is_sample) return pass_over(w, whole, e->name);
@@ -187,7 +186,7 @@ static bool walk_entries(Walk *w, DIR *folder, const char *below, const Above *a
     errno = 0;
     for (struct dirent *entry; good && (entry = readdir(folder)); errno = 0) {
         if (is_hidden(entry->d_name)) continue;
-        const Entry e = {dirfd(folder), path + at, path, above};
+        const Entry e = {dirfd(folder), entry->d_type, path + at, path, above};
         good = name_entry(w, path, at, entry->d_name) && walk_entry(w, &e);
     }
     return good;
@@ -279,6 +278,52 @@ static bool set_root(CoupletListing *out, const char *root, char *error, size_t 
     return false;
 }
 
+/* ---- stamps ---------------------------------------------------------------------------------- */
+
+static const char *path_of(const void *context, int64_t number) {
+    return ((const CoupletListing *)context)->files[number].path;
+}
+
+/* Gives each file its stamp. Returns the number of the first that is no file, with *reason its
+ * errno, or 0; -1: there is none. -2 with a sentence: memory is out. */
+static int64_t stamp_files(CoupletListing *out, int *reason, char *error, size_t error_bytes) {
+    uint64_t *stamps = malloc(((size_t)out->count + 1) * sizeof *stamps);
+    if (!stamps) {
+        out_of_memory(error, error_bytes);
+        return -2;
+    }
+    const int64_t bad = couplet_stamps(out->root, out->count, path_of, out, stamps,
+                                       &out->changed, reason);
+    for (int64_t i = 0; bad < 0 && i < out->count; i++)
+        out->files[i].stamp = stamps[i];
+    free(stamps);
+    return bad;
+}
+
+/* A file that went away, or became something else, since its folder was read. */
+static bool stamp_walked(CoupletListing *out, char *error, size_t error_bytes) {
+    char path[COUPLET_PATH_BYTES];
+    int reason;
+    const int64_t bad = stamp_files(out, &reason, error, error_bytes);
+    if (bad < 0) return bad == -1;
+    couplet_listing_path(out, bad, path);
+    snprintf(error, error_bytes, "%s: cannot be read: %s", path,
+             reason ? strerror(reason) : "this is no file");
+    return false;
+}
+
+static bool stamp_listed(CoupletListing *out, const int64_t *lines, const char *place, char *error,
+                         size_t error_bytes) {
+    char path[COUPLET_PATH_BYTES];
+    int reason;
+    const int64_t bad = stamp_files(out, &reason, error, error_bytes);
+    if (bad < 0) return bad == -1;
+    couplet_listing_path(out, bad, path);
+    snprintf(error, error_bytes, "%s:%lld: `%s`: %s", place, (long long)lines[bad], path,
+             reason ? strerror(reason) : "this is no file");
+    return false;
+}
+
 bool couplet_listing_read(CoupletListing *out, const char *root, const CoupletListingKind *kind,
                           char *error, size_t error_bytes) {
     struct stat info;
@@ -289,14 +334,13 @@ bool couplet_listing_read(CoupletListing *out, const char *root, const CoupletLi
     bool good;
     if (S_ISREG(info.st_mode)) {
         out->root[0] = 0;
-        good = add_file(&w, root, &info);
+        good = add_file(&w, root);
     } else
         good = walk_folder(&w, "", &here);
     if (good && !out->count) good = none_found(&w);
-    if (good)
-        put_in_order(out);
-    else
-        couplet_listing_free(out);
+    if (good) put_in_order(out);
+    good = good && stamp_walked(out, error, error_bytes);
+    if (!good) couplet_listing_free(out);
     return good;
 }
 
@@ -334,17 +378,10 @@ bool couplet_listing_of(CoupletListing *out, const char *root, const char *const
     bool good = set_root(out, root, error, error_bytes);
     for (int64_t i = 0; good && i < count; i++) {
         char whole[COUPLET_PATH_BYTES];
-        struct stat info;
-        good = couplet_listing_join(out->root, paths[i], whole, error, error_bytes);
-        if (!good) break;
-        errno = 0;
-        good = stat(whole, &info) == 0 && S_ISREG(info.st_mode);
-        if (!good)
-            snprintf(error, error_bytes, "%s:%lld: `%s`: %s", place, (long long)lines[i], whole,
-                     errno ? strerror(errno) : "this is no file");
-        else
-            good = add_file(&w, paths[i], &info);
+        good = couplet_listing_join(out->root, paths[i], whole, error, error_bytes) &&
+               add_file(&w, paths[i]);
     }
+    if (good && out->count) good = stamp_listed(out, lines, place, error, error_bytes);
     if (good) good = all_differ(out, lines, place, error, error_bytes);
     if (!good) couplet_listing_free(out);
     return good;
@@ -372,7 +409,7 @@ bool couplet_listing_same(const CoupletListing *listing, int64_t file, char *err
     char path[COUPLET_PATH_BYTES];
     struct stat info;
     const bool is_there = couplet_listing_path(listing, file, path) && stat(path, &info) == 0;
-    if (is_there && info.st_size == listed->bytes && time_of(&info) == listed->time_ns) return true;
+    if (is_there && couplet_stamp(&info) == listed->stamp) return true;
     snprintf(error, error_bytes, "%s: the file %s while the data was read", path,
              is_there ? "was changed" : "went away");
     return false;
@@ -381,9 +418,8 @@ bool couplet_listing_same(const CoupletListing *listing, int64_t file, char *err
 uint64_t couplet_listing_key(const CoupletListing *listing, uint64_t key) {
     for (int64_t i = 0; i < listing->count; i++) {
         const CoupletListedFile *file = &listing->files[i];
-        const int64_t numbers[2] = {file->bytes, file->time_ns};
         key = couplet_hash(key, file->path, strlen(file->path));
-        key = couplet_hash(key, numbers, sizeof numbers);
+        key = couplet_hash(key, &file->stamp, sizeof file->stamp);
     }
     return key;
 }

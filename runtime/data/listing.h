@@ -21,8 +21,7 @@ typedef struct CoupletListingKind {
 
 typedef struct CoupletListedFile {
     char *path; /* below the root: "cats/01.jpg" */
-    int64_t bytes;
-    int64_t time_ns; /* the time of the file's last change */
+    uint64_t stamp; /* of its size and times (stamp.h) */
 } CoupletListedFile;
 
 typedef struct CoupletListedFolder {
@@ -37,6 +36,7 @@ typedef struct CoupletListing {
     int64_t count;
     CoupletListedFolder *folders; /* [folder_count], in byte order */
     int64_t folder_count;
+    int64_t changed; /* the newest time of change among the files (stamp.h) */
     bool unlabelled; /* the files need no class: where some have none, there are no classes */
 } CoupletListing;
 
@@ -67,7 +67,7 @@ bool couplet_listing_join(const char *root, const char *path, char out[COUPLET_P
 /* Writes the path by which messages call a file and it is opened: "photos/cats/01.jpg". */
 bool couplet_listing_path(const CoupletListing *listing, int64_t file,
                           char out[COUPLET_PATH_BYTES]);
-/* Mixes names, sizes and times of the files into a key. */
+/* Mixes names and stamps of the files into a key. */
 uint64_t couplet_listing_key(const CoupletListing *listing, uint64_t key);
 
 /* Finds the class of each file: the folder in the root that it lies in. Unless `names` is NULL, the

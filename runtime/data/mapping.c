@@ -3,6 +3,7 @@
 #include "runtime/data/mapping.h"
 
 #include "runtime/data/guard.h"
+#include "runtime/data/stamp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,8 @@ static bool map(int file, const char *path, CoupletMapping *out, char *error, si
         return false;
     }
     out->length = (size_t)about.st_size;
-    out->time_ns = (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec;
+    out->stamp = couplet_stamp(&about);
+    out->changed = couplet_stamp_changed(&about);
     if (!out->length) return true;
     void *bytes = mmap(NULL, out->length, PROT_READ, MAP_PRIVATE, file, 0);
     if (bytes == MAP_FAILED) return fail(path, errno, error, error_bytes);

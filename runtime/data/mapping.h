@@ -9,7 +9,8 @@
 typedef struct CoupletMapping {
     const unsigned char *bytes; /* NULL: the file is empty */
     size_t length;
-    int64_t time_ns; /* the time of the file's last change */
+    uint64_t stamp;  /* of its size and times (stamp.h) */
+    int64_t changed; /* the time of change in the stamp */
 } CoupletMapping;
 
 /* False with a sentence that names the file when there is none, it cannot be read, or it is a

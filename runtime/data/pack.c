@@ -11,6 +11,7 @@
 #include "runtime/data/pack_layout.h"
 #include "runtime/data/pack_rows.h"
 #include "runtime/data/reader.h"
+#include "runtime/data/stamp.h"
 #include "runtime/hash.h"
 #include "runtime/selection.h"
 
@@ -320,6 +321,7 @@ static bool make_copy(const CoupletTable *table, const CoupletLoading *loading, 
                 .error = error,
                 .error_bytes = error_bytes};
     const double start = seconds_now();
+    couplet_stamp_settle(table->changed);
     if (!couplet_pack_layout(table, table->held, extra_of(table), &m.layout, error, error_bytes))
         return false;
     const int64_t bytes = (int64_t)m.layout.head_bytes + m.layout.data_bytes;

@@ -551,6 +551,7 @@ static bool fill(Shards *s, const CoupletRequest *request, CoupletTable *out, ch
         !make_labels(s, &w, couplet_request_gives(request, "label") && !request->unlabelled, out))
         return false;
     out->held = s->count;
+    out->changed = s->listing.changed;
     out->key = key_of(s, &w);
     return true;
 }

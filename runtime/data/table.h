@@ -48,9 +48,10 @@ typedef struct CoupletTable {
     int64_t held;         /* rows that the source has, at most INT32_MAX */
     CoupletField *fields; /* [field_count]; the table owns them with their names */
     int field_count;
-    /* The hash of the names, sizes and times of its files, and of its settings. It tells which
+    /* The hash of the names and stamps of its files, and of its settings. It tells which
      * packed copy is of this source. */
     uint64_t key;
+    int64_t changed; /* the newest time of change among its files (stamp.h); 0 without */
     /* The reader, its split and its settings as a text: "images, size = 64, grey = 0". A file that
      * is packed from the source has it too. */
     char choices[256];

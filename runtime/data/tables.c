@@ -206,8 +206,7 @@ static void close_table(CoupletTable *t) {
 }
 
 static uint64_t add_key(uint64_t key, const CoupletCells *cells) {
-    key = couplet_hash(key, &cells->bytes, sizeof cells->bytes);
-    key = couplet_hash(key, &cells->time_ns, sizeof cells->time_ns);
+    key = couplet_hash(key, &cells->stamp, sizeof cells->stamp);
     return couplet_hash(key, &cells->hash, sizeof cells->hash);
 }
 

@@ -2,6 +2,7 @@
 """data.py COUPLET ROOT: `couplet data` says what is in the data, what is missing, bad, or there
 twice; packs it; and lists and removes packed copies."""
 import ctypes
+import glob
 import json
 import os
 import struct
@@ -150,6 +151,16 @@ with tempfile.TemporaryDirectory() as folder:
     listed = data("--cache").stdout
     check(f"data.images of {os.path.realpath(photos)}, 10 rows" in listed
           and "1 packed copy" in listed, "--cache lists it", listed)
+
+    one = glob.glob(photos + "/cat/*.png")[0]
+    before, content = os.stat(one), open(one, "rb").read()
+    with open(one, "wb") as file:
+        file.write(content)
+    os.utime(one, ns=(before.st_atime_ns, before.st_mtime_ns))
+    again = data("--reader", "images", photos, "--set", "size=6")
+    check("10 rows packed" in again.stderr,
+          "a file that was written to is packed again, though its size and time are as before",
+          again.stderr)
 
     with open(photos + "/cat/bad1.png", "wb") as file:
         file.write(png(6, 3)[:40])

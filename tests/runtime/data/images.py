@@ -5,6 +5,7 @@ import io
 import os
 import random
 import struct
+import time
 import zlib
 
 from tables import Table, check, end, folder, place, refused, write
@@ -363,6 +364,15 @@ def folders():
     check("another size has another key", Table("images", root, "size=3").key != table.key)
     os.utime(os.path.join(root, "b/2.png"), (1, 1))
     check("another time has another key", Table("images", root, "size=2").key != table.key)
+    key, path = Table("images", root, "size=2").key, os.path.join(root, "b/2.png")
+    for colour in range(4):
+        time.sleep(0.02) # packing waits as long, so that a write is seen in the times
+        other = encoded(Image.new("RGB", (2, 2), (9, 9, colour)), "PNG")
+        check("content of the same size", len(other) == len(dot))
+        write(other, "classes", "b/2.png")
+        os.utime(path, (1, 1))
+        last, key = key, Table("images", root, "size=2").key
+        check("whose time is put back has another key", key != last)
 
     write(dot, "classes", "lone.png")
     refused("beside class folders", Table("images", root, "size=2"), "classes/lone.png",
