@@ -65,7 +65,7 @@ typedef struct CoupletCells {
     int64_t dropped; /* rows that were left out for a missing cell */
     uint64_t hash;   /* a hash of the file's bytes */
     size_t bytes;    /* the size of the file */
-    uint64_t stamp; /* of the file's size and times (stamp.h) */
+    uint64_t stamp;  /* of the file's size and times (stamp.h) */
 } CoupletCells;
 
 /* Reads the whole file. `like` is a table whose columns, kinds, words and means hold for this one

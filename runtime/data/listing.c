@@ -292,8 +292,8 @@ static int64_t stamp_files(CoupletListing *out, int *reason, char *error, size_t
         out_of_memory(error, error_bytes);
         return -2;
     }
-    const int64_t bad = couplet_stamps(out->root, out->count, path_of, out, stamps,
-                                       &out->changed, reason);
+    const int64_t bad =
+        couplet_stamps(out->root, out->count, path_of, out, stamps, &out->changed, reason);
     for (int64_t i = 0; bad < 0 && i < out->count; i++)
         out->files[i].stamp = stamps[i];
     free(stamps);

@@ -20,7 +20,7 @@ typedef struct CoupletListingKind {
 } CoupletListingKind;
 
 typedef struct CoupletListedFile {
-    char *path; /* below the root: "cats/01.jpg" */
+    char *path;     /* below the root: "cats/01.jpg" */
     uint64_t stamp; /* of its size and times (stamp.h) */
 } CoupletListedFile;
 

@@ -72,9 +72,11 @@ static void look_at_range(void *context, int64_t begin, int64_t end, int worker)
     (void)worker;
     while (i < end && i <= bad && look_at(look, i, &newest) == 0)
         i++;
-    while (i < end && i < bad && !atomic_compare_exchange_weak(&look->bad, &bad, i)) {}
+    while (i < end && i < bad && !atomic_compare_exchange_weak(&look->bad, &bad, i)) {
+    }
     int64_t before = atomic_load(&look->newest);
-    while (newest > before && !atomic_compare_exchange_weak(&look->newest, &before, newest)) {}
+    while (newest > before && !atomic_compare_exchange_weak(&look->newest, &before, newest)) {
+    }
 }
 
 static void look_at_all(Look *look, int64_t count) {
