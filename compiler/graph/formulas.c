@@ -38,6 +38,7 @@ typedef struct Place {
 struct Formulas {
     Arena *arena;
     Graph *g;
+    const int *buffers; /* by the id of a node: the number of its buffer */
     bool stores_all;
     ARRAY(const char *) strings;
     ARRAY(Place) places;
@@ -49,6 +50,10 @@ struct Formulas {
     ARRAY(const GExpr *) order; /* the expressions of the node at hand */
     int *number_of;             /* by expression id: its place in `order`, + 1 */
 };
+
+static uint64_t buffer_of(const Formulas *w, const GNode *n) {
+    return (uint64_t)w->buffers[n->id];
+}
 
 static void put_byte(Formulas *w, unsigned char byte) {
     array_push(w->arena, &w->out.items, byte);
@@ -170,8 +175,7 @@ static void put_load(Formulas *w, const GNode *n, const GExpr *e) {
     int64_t extents[2 * GRAPH_MAX_RANK];
     for (int i = 0; i < n->rank + n->red_rank; i++)
         extents[i] = graph_extent(n, i);
-    put(w,
-        is_stored(w, array) ? 2 * (uint64_t)array->mark : 2 * (uint64_t)node_number(w, array) + 1);
+    put(w, is_stored(w, array) ? 2 * buffer_of(w, array) : 2 * (uint64_t)node_number(w, array) + 1);
     put(w, string_of(w, array->name));
     put(w, array->type == GT_U8);
     put(w, e->has_else);
@@ -248,7 +252,7 @@ static void put_call(Formulas *w, const GNode *n) {
     put(w, (uint64_t)size.result);
     put(w, (uint64_t)n->operand_count);
     for (int i = 0; i < n->operand_count; i++)
-        put(w, (uint64_t)n->operands[i]->mark);
+        put(w, buffer_of(w, n->operands[i]));
 }
 
 static void put_node(Formulas *w, const GNode *n) {
@@ -257,12 +261,12 @@ static void put_node(Formulas *w, const GNode *n) {
     put(w, n->kind == GN_TOPK   ? COUPLET_FORMULA_TOPK
            : n->kind == GN_CALL ? COUPLET_FORMULA_CALL
                                 : COUPLET_FORMULA_COMPUTE);
-    put(w, (uint64_t)n->mark);
+    put(w, buffer_of(w, n));
     put(w, string_of(w, n->name));
     put(w, place_of(w, &own));
     put_axes(w, n, 0, n->rank);
     if (n->kind == GN_TOPK) {
-        put(w, (uint64_t)n->operand->mark);
+        put(w, buffer_of(w, n->operand));
         put(w, (uint64_t)n->operand->shape[n->rank - 1]);
     } else if (n->kind == GN_CALL) {
         put_call(w, n);
@@ -273,10 +277,11 @@ static void put_node(Formulas *w, const GNode *n) {
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-Formulas *formulas_new(Arena *arena, Graph *g, bool stores_all) {
+Formulas *formulas_new(Arena *arena, Graph *g, const int *buffers, bool stores_all) {
     Formulas *w = arena_new_of(arena, Formulas);
     w->arena = arena;
     w->g = g;
+    w->buffers = buffers;
     w->stores_all = stores_all;
     w->number_of = arena_array(arena, int, graph_expr_count(g) + 1);
     return w;
@@ -308,7 +313,7 @@ void formulas_step(Formulas *w, const GNode *const *results, int count) {
 static uint64_t scalar_input(const Formulas *w, const char *name) {
     for (int i = 0; i < w->g->nodes.count; i++) {
         const GNode *n = w->g->nodes.items[i];
-        if (n->kind == GN_INPUT && strcmp(n->name, name) == 0) return (uint64_t)n->mark + 1;
+        if (n->kind == GN_INPUT && strcmp(n->name, name) == 0) return buffer_of(w, n) + 1;
     }
     return 0;
 }

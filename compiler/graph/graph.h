@@ -142,8 +142,6 @@ struct GNode {
     GNode *operand;
     /* const */
     const double *data; /* reals, or ints and truth values as whole numbers */
-    int mark;  /* the number of its buffer in a plan (plan.c), and in explanations of faults */
-    void *aux; /* the entries of a table that a plan adds to the graph (schedule.c) */
 };
 
 /* The way in which a commit renews a state. PUSH writes the rows of the value at the head of the

@@ -68,11 +68,16 @@ typedef struct Kernel {
     int operand_count, output_count;
 } Kernel;
 
+/* A buffer that belongs to no node of the graph. Its own node is GN_CONST for a table, and
+ * GN_COMPUTE without a formula for anything else. plan_make gives it an id behind the graph's. */
+typedef struct ExtraBuffer {
+    GNode *node;
+    const int32_t *entries; /* of a table, else NULL */
+} ExtraBuffer;
+
 typedef struct KernelList {
     ARRAY(Kernel) items;
-    /* Nodes for buffers that no node of the graph has. Tables are GN_CONST with int32 data in
-     * `aux`; the others are GN_COMPUTE without a formula. */
-    ARRAY(GNode *) extra;
+    ARRAY(ExtraBuffer) extra;
 } KernelList;
 
 /* The demands of a back end on its kernels. Contractions are either blocked for vector registers,

@@ -167,7 +167,7 @@ static bool has_other_readers(const Laying *l, const Kernel *k, const GNode *arr
         for (int i = 0; other != k && i < first_output(other); i++)
             if (other->operands[i] == array) return true;
     }
-    return l->wanted[array->mark];
+    return l->wanted[plan_buffer(l->p, array)];
 }
 
 /* The kernel adds the rows of its operand by a tree, and these lie in slabs. Their sums are made
@@ -176,12 +176,13 @@ static bool combines(const Laying *l, const Kernel *k, CoupletExchange *out) {
     int leaves;
     const GNode *from =
         k->kind == KERNEL_COMPUTE ? shard_leaves(k->node, l->shards, &leaves) : NULL;
-    if (!from || k->beside_count || !l->in_slabs[from->mark] || has_other_readers(l, k, from))
+    if (!from || k->beside_count || !l->in_slabs[plan_buffer(l->p, from)] ||
+        has_other_readers(l, k, from))
         return false;
     *out = (CoupletExchange){.kind = COUPLET_COMBINE,
-                             .buffer = k->node->mark,
-                             .from = from->mark,
-                             .made = l->made[from->mark],
+                             .buffer = plan_buffer(l->p, k->node),
+                             .from = plan_buffer(l->p, from),
+                             .made = l->made[plan_buffer(l->p, from)],
                              .leaves = leaves};
     return true;
 }
@@ -195,7 +196,7 @@ static void find_wanted(Laying *l) {
         const bool cut = can_be_cut(l, k);
         for (int i = 0; i < first_output(k); i++)
             if (!kernel_combines(l->g, k->node) && !(cut && reads_own(l, k, k->operands[i])))
-                l->wanted[k->operands[i]->mark] = true;
+                l->wanted[plan_buffer(l->p, k->operands[i])] = true;
     }
     for (int i = 0; i < l->p->out->output_count; i++)
         l->wanted[l->p->out->outputs[i].buffer] = true;
@@ -216,12 +217,12 @@ static bool is_worth_it(const Laying *l, int step) {
     const double alone = s->flops / typical.operations + s->bytes / typical.memory;
     double whole = alone, cut = alone / typical.ranks;
     for (int i = 0; i < first_output(k); i++) {
-        if (!l->in_slabs[k->operands[i]->mark]) continue;
+        if (!l->in_slabs[plan_buffer(l->p, k->operands[i])]) continue;
         whole += time_of_gather(k->operands[i]);
         if (!reads_own(l, k, k->operands[i])) cut += time_of_gather(k->operands[i]);
     }
     for (int i = first_output(k); i < k->operand_count; i++)
-        if (l->wanted[k->operands[i]->mark]) cut += time_of_gather(k->operands[i]);
+        if (l->wanted[plan_buffer(l->p, k->operands[i])]) cut += time_of_gather(k->operands[i]);
     return cut < whole;
 }
 
@@ -242,7 +243,7 @@ static void lay_step(Laying *l, int step) {
     const Kernel *k = kernel_at(l, step);
     CoupletExchange combine;
     for (int i = first_output(k); i < k->operand_count; i++)
-        l->made[k->operands[i]->mark] = step;
+        l->made[plan_buffer(l->p, k->operands[i])] = step;
     if (combines(l, k, &combine)) {
         combine.step = step;
         array_push(l->p->arena, &l->exchanges, combine);
@@ -251,11 +252,11 @@ static void lay_step(Laying *l, int step) {
     const bool cut = can_be_cut(l, k) && is_worth_it(l, step);
     for (int i = 0; i < first_output(k); i++)
         if (!cut || !reads_own(l, k, k->operands[i]))
-            gather(l, k->operands[i]->mark, k->first); /* ahead of the launch */
+            gather(l, plan_buffer(l->p, k->operands[i]), k->first); /* ahead of the launch */
     l->p->steps[step].is_cut = cut;
     for (int i = first_output(k); cut && i < k->operand_count; i++) {
-        l->in_slabs[k->operands[i]->mark] = true;
-        l->p->buffers[k->operands[i]->mark].slab = slab_of(l, k, k->operands[i]);
+        l->in_slabs[plan_buffer(l->p, k->operands[i])] = true;
+        l->p->buffers[plan_buffer(l->p, k->operands[i])].slab = slab_of(l, k, k->operands[i]);
     }
 }
 

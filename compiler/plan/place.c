@@ -12,7 +12,7 @@ void life_measure(Plan *p) {
     for (int s = 0; s < steps; s++) {
         const Kernel *k = &p->kernels.items.items[s];
         for (int i = 0; i < k->operand_count; i++) {
-            Life *life = &p->lives[k->operands[i]->mark];
+            Life *life = &p->lives[plan_buffer(p, k->operands[i])];
             /* kernels of one launch run at the same time */
             if (life->first < 0) life->first = k->first;
             life->last = k->last;
@@ -25,11 +25,11 @@ void life_measure(Plan *p) {
         if (p->buffers[i].place == COUPLET_IN_INPUT) p->lives[i].first = 0;
     }
     for (int i = 0; i < p->g->outputs.count; i++)
-        p->lives[p->g->outputs.items[i].node->mark].last = steps;
+        p->lives[plan_buffer(p, p->g->outputs.items[i].node)].last = steps;
     for (int i = 0; i < p->g->commits.count; i++) {
         const GCommit *c = &p->g->commits.items[i];
-        p->lives[c->value->mark].last = steps;
-        if (c->rows) p->lives[c->rows->mark].last = steps;
+        p->lives[plan_buffer(p, c->value)].last = steps;
+        if (c->rows) p->lives[plan_buffer(p, c->rows)].last = steps;
     }
     for (int i = 0; i < p->out->buffer_count; i++)
         if (p->buffers[i].place == COUPLET_IN_ARENA && p->lives[i].last < 0)
@@ -76,10 +76,12 @@ static bool is_read_abreast(const Plan *p, const Kernel *k, const GNode *array) 
 static void write_over(Plan *p, int step) {
     Kernel *k = &p->kernels.items.items[step];
     const GNode *n = k->node;
-    if (k->kind != KERNEL_COMPUTE || n->reducer != GR_NONE || !p->lives[n->mark].bytes) return;
+    if (k->kind != KERNEL_COMPUTE || n->reducer != GR_NONE) return;
+    Life *made = &p->lives[plan_buffer(p, n)];
+    if (!made->bytes) return;
     for (int i = 0; i < k->operand_count - k->output_count && !k->over; i++) {
         const GNode *from = k->operands[i];
-        Life *life = &p->lives[from->mark];
+        Life *life = &p->lives[plan_buffer(p, from)];
         if (!life->bytes || life->last != k->last || !is_alike(from, n) ||
             is_read_abreast(p, k, from))
             continue;
@@ -90,7 +92,7 @@ static void write_over(Plan *p, int step) {
         if (is_read_later) continue;
         k->over = from;
         life->last = k->first - 1; /* from here on its memory is the result's */
-        life->next = &p->lives[n->mark];
+        life->next = made;
     }
 }
 

@@ -58,10 +58,14 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count,
     CoupletNamed *inputs = arena_array(p->arena, CoupletNamed, count + 1);
     p->buffers = arena_array(p->arena, CoupletBuffer, count + 1);
     p->lives = arena_array(p->arena, Life, count + 1);
+    int *numbers = arena_array(p->arena, int, graph_node_ids(p->g) + (uint32_t)(count - nodes));
+    p->numbers = numbers;
     for (int i = 0; i < count; i++) {
-        GNode *n = i < nodes ? p->g->nodes.items[i] : p->kernels.extra.items[i - nodes];
+        const ExtraBuffer *extra = i < nodes ? NULL : &p->kernels.extra.items[i - nodes];
+        if (extra) extra->node->id = graph_node_ids(p->g) + (uint32_t)(i - nodes);
+        const GNode *n = extra ? extra->node : p->g->nodes.items[i];
         CoupletBuffer *b = &p->buffers[i];
-        n->mark = i;
+        numbers[n->id] = i;
         b->type = type_of(n->type);
         b->rank = n->rank;
         memcpy(b->shape, n->shape, sizeof b->shape);
@@ -84,7 +88,7 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count,
             return false;
         case GN_CONST:
             b->place = COUPLET_IN_CONST;
-            b->constant = i < nodes ? constant_data(p->arena, n) : n->aux;
+            b->constant = extra ? extra->entries : constant_data(p->arena, n);
             break;
         case GN_COMPUTE:
         case GN_TOPK:
@@ -208,7 +212,7 @@ static void make_steps(Plan *p, const PlanTarget *target) {
         for (int b = 0; b < k->operand_count; b++) {
             /* one array stands for both: parts of one memory that overlap are undefined in
              * OpenCL */
-            buffers[b] = (k->operands[b] == k->over ? k->node : k->operands[b])->mark;
+            buffers[b] = plan_buffer(p, k->operands[b] == k->over ? k->node : k->operands[b]);
             s->bytes += (double)graph_bytes(k->operands[b]);
         }
         s->tiles = k->tiles;
@@ -232,7 +236,8 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
     Graph *g = p->g;
     CoupletNamed *outputs = arena_array(p->arena, CoupletNamed, g->outputs.count + 1);
     for (int i = 0; i < g->outputs.count; i++)
-        outputs[i] = (CoupletNamed){g->outputs.items[i].name, g->outputs.items[i].node->mark};
+        outputs[i] =
+            (CoupletNamed){g->outputs.items[i].name, plan_buffer(p, g->outputs.items[i].node)};
     CoupletCommit *commits = arena_array(p->arena, CoupletCommit, g->commits.count + 1);
     for (int i = 0; i < g->commits.count; i++) {
         const GCommit *from = &g->commits.items[i];
@@ -240,8 +245,8 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
         /* the two enums list the same kinds in the same order */
         c->kind = (CoupletCommitKind)from->kind;
         c->state = find_state(states, state_count, from->state->name);
-        c->value = from->value->mark;
-        c->rows = from->rows ? from->rows->mark : -1;
+        c->value = plan_buffer(p, from->value);
+        c->rows = from->rows ? plan_buffer(p, from->rows) : -1;
         c->source = place_of(p->arena, from->value);
         c->name = from->state->name;
         c->head = from->head ? find_state(states, state_count, from->head->name) : -1;
@@ -268,7 +273,7 @@ static int results_of(const Kernel *k, const GNode **out) {
 }
 
 static void make_formulas(Plan *p, const PlanTarget *target) {
-    Formulas *formulas = formulas_new(p->arena, p->g, !target->sweeps);
+    Formulas *formulas = formulas_new(p->arena, p->g, p->numbers, !target->sweeps);
     for (int i = 0; i < p->kernels.items.count; i++) {
         const GNode *results[MOST_SINKS + MOST_TOGETHER];
         formulas_step(formulas, results, results_of(&p->kernels.items.items[i], results));

@@ -21,9 +21,15 @@ typedef struct Plan {
     KernelList kernels; /* the kernels, one for each step, in order */
     CoupletPlan *out;
     CoupletBuffer *buffers;
+    const int *numbers; /* by the id of a node: the number of its buffer */
     CoupletStep *steps;
     Life *lives; /* by buffer; a buffer outside the arena has 0 bytes */
 } Plan;
+
+/* The number of the buffer that holds what the node makes. */
+static inline int plan_buffer(const Plan *plan, const GNode *node) {
+    return plan->numbers[node->id];
+}
 
 /* Makes all of a plan but the code. States are numbered as in `states`. False on failure, with a
  * sentence in *error, which lies in the arena. */

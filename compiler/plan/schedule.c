@@ -52,15 +52,23 @@ static void close_kernel(Collect *c, const GNode *output) {
     k->operands[k->operand_count++] = output;
 }
 
-static GNode *extra_node(Arena *arena, KernelList *kernels, GNodeKind kind, GType type,
-                         int64_t count, const GNode *like) {
+static GNode *extra_node(Arena *arena, KernelList *kernels, GType type, int64_t count,
+                         const GNode *like) {
     GNode *n = arena_new_of(arena, GNode);
-    n->kind = kind;
+    n->kind = GN_COMPUTE;
     n->type = type;
     n->rank = 1;
     n->shape[0] = count;
     n->span = like->span;
-    array_push(arena, &kernels->extra, n);
+    array_push(arena, &kernels->extra, ((ExtraBuffer){.node = n}));
+    return n;
+}
+
+static GNode *extra_table(Arena *arena, KernelList *kernels, const int32_t *entries, int64_t count,
+                          const GNode *like) {
+    GNode *n = extra_node(arena, kernels, GT_INT, count, like);
+    n->kind = GN_CONST;
+    kernels->extra.items[kernels->extra.count - 1].entries = entries;
     return n;
 }
 
@@ -68,9 +76,7 @@ static GNode *arguments_node(Arena *arena, KernelList *kernels, const Arguments 
                              const GNode *node) {
     int count;
     const int32_t *table = arguments_table(arena, a, &count);
-    GNode *made = extra_node(arena, kernels, GN_CONST, GT_INT, count, node);
-    made->aux = (void *)(uintptr_t)table;
-    return made;
+    return extra_table(arena, kernels, table, count, node);
 }
 
 static void topk_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels) {
@@ -115,9 +121,7 @@ static void call_kernel(Arena *arena, Graph *g, GNode *node, const PlanTarget *t
     head[1] = (int32_t)size.rows;
     head[2] = (int32_t)size.columns;
     head[3] = (int32_t)size.result;
-    GNode *table = extra_node(arena, kernels, GN_CONST, GT_INT, 4, node);
-    table->aux = head;
-    k.operands[k.operand_count++] = table;
+    k.operands[k.operand_count++] = extra_table(arena, kernels, head, 4, node);
     for (int i = 0; i < node->operand_count; i++)
         k.operands[k.operand_count++] = node->operands[i];
     k.operands[k.operand_count++] = node;
@@ -128,8 +132,7 @@ static void call_kernel(Arena *arena, Graph *g, GNode *node, const PlanTarget *t
 
 static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *kernels) {
     const GNode *node = b->node;
-    GNode *lists =
-        extra_node(arena, kernels, GN_COMPUTE, GT_INT, b->segments * bucket_list_size(b), node);
+    GNode *lists = extra_node(arena, kernels, GT_INT, b->segments * bucket_list_size(b), node);
     Kernel sort, sum;
     memset(&sort, 0, sizeof sort);
     sort.kind = KERNEL_BUCKET_SORT;
@@ -201,13 +204,9 @@ static void share_operands(Arena *arena, Graph *g, Contraction *c, KernelList *k
         *tables = s->tables;
         if (s->b == from) packed = s->packed;
     }
-    if (!*tables) {
-        *tables = extra_node(arena, kernels, GN_CONST, GT_INT, c->table_count, c->node);
-        (*tables)->aux = (void *)(uintptr_t)c->tables;
-    }
+    if (!*tables) *tables = extra_table(arena, kernels, c->tables, c->table_count, c->node);
     if (!packed && c->packed) {
-        GNode *made =
-            extra_node(arena, kernels, GN_COMPUTE, GT_REAL, contraction_pack_count(c), c->node);
+        GNode *made = extra_node(arena, kernels, GT_REAL, contraction_pack_count(c), c->node);
         push_kernel(arena, kernels, KERNEL_PACK, g, c, contraction_pack_tiles(c), 3,
                     (const GNode *[]){from, *tables, made});
         packed = made;
@@ -228,9 +227,9 @@ static void contraction_kernels(Arena *arena, Graph *g, Contraction *c, KernelLi
         return;
     }
     share_operands(arena, g, c, kernels, shared, &tables, &b);
-    const GNode *sums = c->direct ? c->node
-                                  : extra_node(arena, kernels, GN_COMPUTE, GT_REAL,
-                                               contraction_part_count(c), c->node);
+    const GNode *sums =
+        c->direct ? c->node
+                  : extra_node(arena, kernels, GT_REAL, contraction_part_count(c), c->node);
     push_kernel(arena, kernels, KERNEL_PRODUCT, g, c, c->tasks, 4,
                 (const GNode *[]){a, tables, b, sums});
     if (!c->direct)
@@ -275,8 +274,7 @@ static bool sweep_kernel(Arena *arena, Graph *g, Sweep *sweep, KernelList *kerne
     if (!c.fits || c.draws || k.operand_count + sweep->sink_count + 1 > MAX_KERNEL_OPERANDS)
         return false;
     int64_t state = sweep_state_count(sweep);
-    const GNode *kept =
-        state ? extra_node(arena, kernels, GN_COMPUTE, GT_REAL, state, k.node) : NULL;
+    const GNode *kept = state ? extra_node(arena, kernels, GT_REAL, state, k.node) : NULL;
     bool joins = sweep->parts > 1;
     if (kept) k.operands[k.operand_count++] = kept;
     for (int i = 0; !joins && i < sweep->sink_count; i++)

@@ -54,7 +54,7 @@ void plan_print(const Plan *p, FILE *out) {
         for (int b = 0; b < s->buffer_count; b++) {
             fprintf(out, b == s->buffer_count - s->output_count ? " -> " : b ? ", " : " ");
             /* the buffer that is written over is printed too, by its own name */
-            print_buffer(p, p->kernels.items.items[i].operands[b]->mark, out);
+            print_buffer(p, plan_buffer(p, p->kernels.items.items[i].operands[b]), out);
         }
         fprintf(out, "    # %s\n", s->source);
     }

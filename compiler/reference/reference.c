@@ -584,13 +584,20 @@ static double read_value(void *context, int buffer, int64_t element) {
     return values ? values[element] : 0;
 }
 
-/* A plan of one step, which makes one node. Buffers are the graph's nodes by place. */
-static CoupletPlan plan_of(const Reference *run, const GNode *node) {
-    CoupletPlan plan = {.buffer_count = run->g->nodes.count};
-    Graph *g = (Graph *)(uintptr_t)run->g; /* marks are scratch */
+/* By the id of a node: its place in the graph, which is the number of its buffer here. */
+static const int *places_of(const Reference *run) {
+    const Graph *g = run->g;
+    int *places = arena_array(g->arena, int, graph_node_ids(g));
     for (int i = 0; i < g->nodes.count; i++)
-        g->nodes.items[i]->mark = i;
-    Formulas *formulas = formulas_new(g->arena, g, true);
+        places[g->nodes.items[i]->id] = i;
+    return places;
+}
+
+/* A plan of one step, which makes one node. */
+static CoupletPlan plan_of(const Reference *run, const GNode *node, const int *places) {
+    CoupletPlan plan = {.buffer_count = run->g->nodes.count};
+    Graph *g = (Graph *)(uintptr_t)run->g; /* its arena takes the formulas */
+    Formulas *formulas = formulas_new(g->arena, g, places, true);
     formulas_step(formulas, &node, 1);
     plan.formulas = formulas_finish(formulas, &plan.formula_bytes);
     return plan;
@@ -598,7 +605,7 @@ static CoupletPlan plan_of(const Reference *run, const GNode *node) {
 
 static bool explain_fault(const Reference *run, CoupletFinding *out) {
     const CoupletArrays arrays = {read_value, (void *)(uintptr_t)run, true};
-    const CoupletPlan plan = plan_of(run, run->faulty);
+    const CoupletPlan plan = plan_of(run, run->faulty, places_of(run));
     return couplet_formula_fault(&plan, 0, 0, 1, &arrays, out);
 }
 
@@ -613,11 +620,12 @@ static int64_t first_not_finite(const Reference *run, const GNode *n, bool infin
 static bool explain_element(const Reference *run, const GNode *node, int64_t element,
                             CoupletFinding *out) {
     const CoupletArrays arrays = {read_value, (void *)(uintptr_t)run, true};
+    const int *places = places_of(run);
     CoupletFinding next;
     for (bool found = false;; found = true) {
-        const CoupletPlan plan = plan_of(run, node);
+        const CoupletPlan plan = plan_of(run, node, places);
         if (node->kind != GN_COMPUTE ||
-            !couplet_formula_origin(&plan, 0, node->mark, element, &arrays, &next))
+            !couplet_formula_origin(&plan, 0, places[node->id], element, &arrays, &next))
             return found;
         *out = next;
         if (out->buffer < 0) return true;
