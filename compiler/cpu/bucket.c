@@ -99,7 +99,7 @@ static void list_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueR
 
 void emit_bucket_sort(Emitter *e, Kernel *kernel) {
     Frame f;
-    const Bucket *b = kernel->bucket;
+    const Bucket *b = kernel->as.bucket.bucket;
     frame_begin(&f, e, kernel);
     LLVMValueRef out = f.bases[kernel->operand_count - 1], sum = frame_local(&f, e->i64);
     Loop segments = loop_begin(&f, f.begin, f.end);
@@ -282,10 +282,10 @@ static void reduce_elements(Frame *f, const Bucket *b, const Members *m) {
         loop_end(f, &loops[--depth]);
 }
 
-/* Operands: what the formula reads, with the sorted lists at kernel->sorted; the node. */
+/* Operands: what the formula reads, with the sorted lists at BucketKernel.sorted; the node. */
 void emit_bucket(Emitter *e, Kernel *kernel) {
     Frame f;
-    const Bucket *b = kernel->bucket;
+    const Bucket *b = kernel->as.bucket.bucket;
     const GNode *n = b->node;
     frame_begin(&f, e, kernel);
     LLVMBuilderRef build = e->builder;
@@ -298,7 +298,7 @@ void emit_bucket(Emitter *e, Kernel *kernel) {
                         last, emit_whole(&f, rows), "");
     Loop row = loop_begin(&f, first, end);
     set_axes(&f, b, 1 << BUCKET_TARGET | 1 << BUCKET_SEGMENT, row.index);
-    Members m = members_of(&f, b, kernel->sorted);
+    Members m = members_of(&f, b, kernel->as.bucket.sorted);
     bool whole_rows =
         n->reducer == GR_SUM && n->type == GT_REAL && !n->empty_is_error && b->payload > 1;
     if (whole_rows)

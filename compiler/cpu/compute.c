@@ -434,7 +434,7 @@ static void emit_elements(Frame *f, const Tile *t) {
 /* The nodes of the kernel from number `first` on that go down their columns together; how many. */
 static int side_by_side(const Frame *f, int first, const GNode **nodes) {
     int count = 0;
-    for (int i = first; i <= f->kernel->beside_count; i++) {
+    for (int i = first; i < kernel_node_count(f->kernel); i++) {
         const GNode *n = kernel_node(f->kernel, i);
         bool joins = node_sums_columns(n);
         for (int k = 0; k < count; k++)
@@ -464,13 +464,13 @@ void emit_compute(Emitter *e, Kernel *kernel) {
     Tile t;
     compute_collapse_axes(kernel->node, t.extents);
     t.axes = compute_tile_axes(kernel->node, t.extents, kernel->graph->settings.shards, &t.chunk);
-    t.cut = kernel->arguments ? kernel->arguments->chunk != 0 : t.chunk != 0;
+    t.cut = kernel->as.compute.arguments ? kernel->as.compute.arguments->chunk != 0 : t.chunk != 0;
     frame_begin(&f, e, kernel);
     frame_gather_faults(&f);
     Loop tiles = loop_begin(&f, f.begin, f.end);
     t.number = tiles.index;
     set_tile(&f, t.axes, t.extents, t.number);
-    for (int i = 0; i <= kernel->beside_count;) {
+    for (int i = 0; i < kernel_node_count(kernel);) {
         const GNode *nodes[MOST_TOGETHER];
         const int columns = side_by_side(&f, i, nodes);
         f.node = kernel_node(kernel, i);

@@ -185,7 +185,7 @@ static void set_panel(Dots *d, LLVMValueRef b, LLVMValueRef y, LLVMValueRef pane
 
 void emit_dots(Emitter *e, Kernel *kernel) {
     Frame f;
-    const Contraction *c = kernel->contraction;
+    const Contraction *c = kernel->as.contraction;
     frame_begin(&f, e, kernel);
     Dots d = {.f = &f,
               .c = c,

@@ -19,7 +19,7 @@ static void element_view(Element *x, SweepView view) {
 }
 
 void element_begin(Element *x, Frame *outer, SweepView view, const char *name, int number) {
-    const Sweep *sweep = outer->kernel->sweep;
+    const Sweep *sweep = outer->kernel->as.sweep.sweep;
     int operands = outer->kernel->operand_count, at = 0;
     helper_begin(&x->open, outer, name, number,
                  sweep->source_count + sweep->map_count + 3 + operands, 4);
@@ -95,7 +95,7 @@ Helper emit_weights(Frame *outer, SweepView view, int number) {
 }
 
 Helper emit_maps(Frame *outer, int number) {
-    const Sweep *sweep = outer->kernel->sweep;
+    const Sweep *sweep = outer->kernel->as.sweep.sweep;
     Element x;
     element_begin(&x, outer, sweep->maps[0].view, "maps", number);
     Frame *f = &x.open.inner;

@@ -74,7 +74,7 @@ typedef struct Frame {
     LLVMValueRef begin, end, fault, scratch;
     LLVMValueRef met;      /* a local that holds the faults so far, while they are gathered */
     const TileReads *tile; /* NULL: nothing is streamed here */
-    /* The values of kernel->arguments: counts by axis, constants by number. */
+    /* The values of ComputeKernel.arguments: counts by axis, constants by number. */
     LLVMValueRef counts[2 * GRAPH_MAX_RANK], chunk, constants[MOST_CONSTANTS];
     bool raises; /* some code raises a fault */
     Assumption assumed[MOST_ASSUMED];

@@ -97,7 +97,7 @@ static LLVMValueRef emit_walk(Frame *s, const GExpr *load, LLVMValueRef base) {
     for (int i = 0; i < load->tensor->rank; i++)
         at = emit_step_along(s, at, argument_subscript(load, i)->index, load->tensor->shape[i]);
     if (!at) at = emit_whole(s, 0);
-    int part = argument_find(s->kernel->arguments, load);
+    int part = argument_find(kernel_arguments(s->kernel), load);
     if (part >= 0) at = LLVMBuildNSWAdd(s->e->builder, at, s->constants[part], "");
     return element_load(s, load->tensor->type, base, at);
 }
@@ -109,7 +109,7 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
     LLVMValueRef base = NULL, at = NULL, inside = NULL, checked = NULL;
     for (int i = 0; i < s->kernel->operand_count; i++)
         if (s->kernel->operands[i] == tensor) base = s->bases[i];
-    if (s->kernel->arguments) return emit_walk(s, load, base);
+    if (kernel_arguments(s->kernel)) return emit_walk(s, load, base);
     for (int i = 0; i < tensor->rank; i++) {
         LLVMValueRef index = emit(s, load->args[i], mask);
         int64_t low, high;
@@ -145,7 +145,8 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
 /* ---- what may fault -------------------------------------------------------------------------- */
 
 static bool read_may_fault(Frame *s, const GExpr *load) {
-    if (load->has_else || s->kernel->arguments || (s->tile && load->tensor->streamed)) return false;
+    if (load->has_else || kernel_arguments(s->kernel) || (s->tile && load->tensor->streamed))
+        return false;
     for (int i = 0; i < load->tensor->rank; i++)
         if (subscript_may_fault(s->e->graph, load->args[i], s->extents, load->tensor->shape[i]))
             return true;
@@ -207,7 +208,7 @@ void emit_ahead(Frame *s, const GExpr *then, const GExpr *otherwise, LLVMValueRe
 static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     LLVMTypeRef i32 = s->e->i32, i64 = s->e->i64;
-    const Arguments *arguments = s->kernel->arguments;
+    const Arguments *arguments = kernel_arguments(s->kernel);
     LLVMValueRef site = arguments ? s->constants[argument_find(arguments, e->args[0])]
                                   : emit(s, e->args[0], mask),
                  element = emit(s, e->args[1], mask), key[2], x[4];
@@ -242,7 +243,8 @@ static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
 }
 
 static LLVMValueRef emit_real_constant(Frame *s, const GExpr *e) {
-    int number_of = s->kernel->arguments ? argument_find(s->kernel->arguments, e) : -1;
+    int number_of =
+        kernel_arguments(s->kernel) ? argument_find(kernel_arguments(s->kernel), e) : -1;
     return number_of < 0 ? emit_number(s, e->real) : s->constants[number_of];
 }
 

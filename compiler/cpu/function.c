@@ -49,7 +49,7 @@ static void emit_entry(Emitter *e, const Kernel *kernel, LLVMTypeRef body_type, 
 
 /* The table's numbers, before any loop. */
 static void load_arguments(Frame *f) {
-    const Arguments *a = f->kernel->arguments;
+    const Arguments *a = kernel_arguments(f->kernel);
     LLVMBuilderRef b = f->e->builder;
     for (int i = 0; i < f->node->rank + f->node->red_rank; i++) {
         int loop = a->loop_of[i];
@@ -75,7 +75,7 @@ LLVMValueRef loop_axis_count(Frame *f, const int64_t *extents, int axis) {
 }
 
 LLVMValueRef emit_step_along(Frame *f, LLVMValueRef at, int axis, int64_t extent) {
-    if (f->kernel->arguments && f->kernel->arguments->loop_of[axis] < 0) return at;
+    if (kernel_arguments(f->kernel) && kernel_arguments(f->kernel)->loop_of[axis] < 0) return at;
     LLVMValueRef count = f->counts[axis] ? f->counts[axis] : emit_whole(f, extent);
     return at ? LLVMBuildNSWAdd(f->e->builder, LLVMBuildNSWMul(f->e->builder, at, count, ""),
                                 f->indices[axis], "")
@@ -119,9 +119,9 @@ void frame_begin(Frame *f, Emitter *e, Kernel *kernel) {
         f->bases[i] = LLVMGetParam(f->function, (unsigned)(4 + i));
     for (int i = 0; i < kernel->operand_count; i++)
         /* one pointer stands for both: two pointers that are noalias must not meet */
-        if (kernel->operands[i] == kernel->over)
+        if (kernel->operands[i] == kernel_over(kernel))
             f->bases[i] = f->bases[kernel->operand_count - kernel->output_count];
-    if (kernel->arguments) load_arguments(f);
+    if (kernel_arguments(kernel)) load_arguments(f);
 }
 
 LLVMValueRef frame_result(Frame *f) {

@@ -6,6 +6,7 @@
  * (module.c) and the compiler ahead of time (object.c) both use it, so they make the same code. */
 #include "compiler/cpu/generate.h"
 
+#include <assert.h>
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 #include <stdio.h>
@@ -41,39 +42,29 @@ void emitter_close(Emitter *e) {
     LLVMContextDispose(e->context);
 }
 
+static void emit_sums_of_products(Emitter *e, Kernel *k) {
+    k->as.contraction->dots ? emit_dots(e, k) : emit_product(e, k);
+}
+
+/* A kind without an emitter is none that cpu_plan_target asks for. */
+static void (*const emitters[])(Emitter *e, Kernel *k) = {
+    [KERNEL_COMPUTE] = emit_compute,
+    [KERNEL_TOPK] = emit_topk,
+    [KERNEL_CALL] = NULL,  /* code of the runtime */
+    [KERNEL_ORDER] = NULL, /* here it is a call */
+    [KERNEL_PACK] = emit_pack,
+    [KERNEL_PRODUCT] = emit_sums_of_products,
+    [KERNEL_GATHER_PARTIALS] = emit_gather_partials,
+    [KERNEL_SWEEP] = emit_sweep,
+    [KERNEL_SWEEP_JOIN] = NULL, /* vectors cut no columns into parts */
+    [KERNEL_BUCKET_SORT] = emit_bucket_sort,
+    [KERNEL_BUCKET] = emit_bucket,
+};
+_Static_assert(sizeof emitters / sizeof *emitters == KERNEL_KINDS, "a row for each kind");
+
 void emit_kernel(Emitter *e, Kernel *k) {
-    switch (k->kind) {
-    case KERNEL_COMPUTE:
-        emit_compute(e, k);
-        break;
-    case KERNEL_TOPK:
-        emit_topk(e, k);
-        break;
-    case KERNEL_CALL:
-        break; /* code of the runtime */
-    case KERNEL_ORDER:
-        break; /* here it is a call */
-    case KERNEL_PACK:
-        emit_pack(e, k);
-        break;
-    case KERNEL_PRODUCT:
-        k->contraction->dots ? emit_dots(e, k) : emit_product(e, k);
-        break;
-    case KERNEL_GATHER_PARTIALS:
-        emit_gather_partials(e, k);
-        break;
-    case KERNEL_SWEEP:
-        emit_sweep(e, k);
-        break;
-    case KERNEL_SWEEP_JOIN:
-        break; /* vectors cut no columns into parts */
-    case KERNEL_BUCKET_SORT:
-        emit_bucket_sort(e, k);
-        break;
-    case KERNEL_BUCKET:
-        emit_bucket(e, k);
-        break;
-    }
+    assert(emitters[k->kind]);
+    emitters[k->kind](e, k);
 }
 
 /* Emitted code is loops of straight lines, each value once, with nothing to inline. Of LLVM's own

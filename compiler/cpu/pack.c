@@ -72,7 +72,7 @@ static void copy_each(Packing *p) {
 
 void emit_pack(Emitter *e, Kernel *kernel) {
     Frame f;
-    const Contraction *c = kernel->contraction;
+    const Contraction *c = kernel->as.contraction;
     frame_begin(&f, e, kernel);
     LLVMBuilderRef b = e->builder;
     LLVMValueRef tables = f.bases[1], head = emit_whole(&f, 0);

@@ -431,7 +431,7 @@ static LLVMValueRef to_next_rows(Task *t, LLVMValueRef rows_at, LLVMValueRef blo
 
 void emit_product(Emitter *e, Kernel *kernel) {
     Frame f;
-    const Contraction *c = kernel->contraction;
+    const Contraction *c = kernel->as.contraction;
     frame_begin(&f, e, kernel);
     LLVMValueRef tables = f.bases[1];
     Task t = {.f = &f,
@@ -484,7 +484,7 @@ void emit_product(Emitter *e, Kernel *kernel) {
  */
 void emit_gather_partials(Emitter *e, Kernel *kernel) {
     Frame f;
-    const Contraction *c = kernel->contraction;
+    const Contraction *c = kernel->as.contraction;
     frame_begin(&f, e, kernel);
     LLVMBuilderRef b = e->builder;
     LLVMTypeRef vector = LLVMVectorType(e->f32, (unsigned)c->lanes);

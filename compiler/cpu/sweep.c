@@ -617,7 +617,7 @@ void emit_sweep(Emitter *e, Kernel *kernel) {
     Walk w;
     memset(&w, 0, sizeof w);
     frame_begin(&w.f, e, kernel);
-    w.s = kernel->sweep;
+    w.s = kernel->as.sweep.sweep;
     sweep_layout(w.s, &w.at);
     emit_helpers(&w);
     Loop tasks = loop_begin(&w.f, w.f.begin, w.f.end);

@@ -39,14 +39,14 @@ static bool fail(const char *sentence) {
 }
 
 static Measured *measured_of(Tuner *t, const Kernel *kernel) {
-    uint64_t key = contraction_key(kernel->contraction);
+    uint64_t key = contraction_key(kernel->as.contraction);
     for (int i = 0; i < t->items.count; i++)
         if (t->items.items[i].key == key) return &t->items.items[i];
     Measured m = {.key = key};
-    const Product *p = &kernel->contraction->form;
+    const Product *p = &kernel->as.contraction->form;
     m.label = arena_printf(t->arena, "product %lld x %lld x %lld x %lld", (long long)p->z_size,
                            (long long)p->m_size, (long long)p->n_size, (long long)p->k_size);
-    m.count = contraction_candidates(kernel->contraction, m.candidates);
+    m.count = contraction_candidates(kernel->as.contraction, m.candidates);
     if (m.count > t->rounds) t->rounds = m.count;
     array_push(t->arena, &t->items, m);
     return &t->items.items[t->items.count - 1];
@@ -80,7 +80,7 @@ static bool run_round(Tuner *t, int round) {
         fail(sentence);
     for (int i = 0; good && i < a.program->train->step_count; i++) {
         const Kernel *kernel = cpu_plan_kernel(a.plans, t->train_plan, i);
-        if (!kernel->contraction) continue;
+        if (!kernel_contraction(kernel)) continue;
         Measured *m = measured_of(t, kernel);
         if (round < m->count) m->seconds[round] += times.kernels[i];
     }

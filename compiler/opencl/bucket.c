@@ -99,7 +99,7 @@ static void list_members(Frame *f, const Bucket *b) {
 }
 
 Geometry write_bucket_sort(Frame *f) {
-    const Bucket *b = f->kernel->bucket;
+    const Bucket *b = f->kernel->as.bucket.bucket;
     write_line(f, "const int targets = %lld, members = %lld;", (long long)b->targets_size,
                (long long)b->members);
     write_line(f, "const int me = get_local_id(0), segment = get_group_id(0);");
@@ -117,7 +117,7 @@ Geometry write_bucket_sort(Frame *f) {
 void write_members(Frame *f, const Bucket *b) {
     write_line(f, "const int target = %s;", place_of(f, b, BUCKET_TARGET, f->indices));
     write_line(f, "const global int *ends = a%d + %s * %lld, *listed = ends + %lld;",
-               f->kernel->sorted, place_of(f, b, BUCKET_SEGMENT, f->indices),
+               f->kernel->as.bucket.sorted, place_of(f, b, BUCKET_SEGMENT, f->indices),
                (long long)bucket_list_size(b), (long long)b->targets_size);
     write_line(f, "const int begin = target ? ends[target - 1] : 0, end = ends[target];");
 }

@@ -56,6 +56,7 @@ static Geometry (*const emitters[])(Frame *f) = {
     [KERNEL_SWEEP] = write_sweep,
     [KERNEL_SWEEP_JOIN] = write_sweep_join,
 };
+_Static_assert(sizeof emitters / sizeof *emitters == KERNEL_KINDS, "a row for each kind");
 
 /* Arguments and body: all that makes a kernel what it is. An operand is the allocation that it lies
  * in and where it begins there (runtime/opencl). */
@@ -67,7 +68,8 @@ static const char *write_text(Arena *arena, Frame *f) {
         const char *type = opencl_element_type(k->operands[i]->type),
                    *name = i < inputs ? arena_printf(arena, "a%d", i) : frame_output_name(f, i),
                    *held = i < inputs ? "const " : "";
-        bool shared = k->over && (i >= inputs || k->operands[i] == k->over);
+        const GNode *over = kernel_over(k);
+        bool shared = over && (i >= inputs || k->operands[i] == over);
         text_printf(&text, "%sglobal %s *%s%s_in, const ulong %s_at, ", held, type,
                     shared ? "" : "restrict ", name, name);
         text_printf(&places, "    %sglobal %s *%s = %s_in + %s_at;\n", held, type, name, name,
@@ -150,8 +152,8 @@ static const char *what_it_does(const Kernel *k) {
     case KERNEL_GATHER_PARTIALS:
         return "parts of a sum of products, added in order";
     case KERNEL_PRODUCT:
-        return k->contraction->plain ? "matrix product, done by CLBlast"
-                                     : "sum of products, in tiles";
+        return k->as.contraction->plain ? "matrix product, done by CLBlast"
+                                        : "sum of products, in tiles";
     case KERNEL_COMPUTE:
     case KERNEL_BUCKET:
     case KERNEL_CALL:
@@ -199,8 +201,8 @@ static void write_comment(Program *p, const Emitted *e) {
     write_places(p, e);
     text_printf(&p->text, ": %s", what_it_does(k));
     if (k->kind == KERNEL_SWEEP)
-        for (int i = 0; i < k->sweep->sink_count; i++)
-            write_result(p, i ? ", " : " ", k->sweep->sinks[i].pair.node, true);
+        for (int i = 0; i < k->as.sweep.sweep->sink_count; i++)
+            write_result(p, i ? ", " : " ", k->as.sweep.sweep->sinks[i].pair.node, true);
     else
         write_result(p, NULL, n, k->kind == KERNEL_COMPUTE || k->kind == KERNEL_BUCKET);
     if (k->operand_count && e->text) write_operands(p, k);
@@ -255,6 +257,12 @@ static bool emit_kernel(Program *p, Kernel *k, Emitted *out, const char **error)
 
 /* ---- the program ----------------------------------------------------------------------------- */
 
+/* The product that the library does, or NULL. */
+static const MatrixProduct *plain_product(const Kernel *k) {
+    const Contraction *c = kernel_contraction(k);
+    return c ? c->plain : NULL;
+}
+
 static const CoupletProduct *library_product(Arena *arena, const MatrixProduct *m) {
     CoupletProduct *p = arena_new_of(arena, CoupletProduct);
     *p = (CoupletProduct){.left_transposed = m->left_transposed,
@@ -285,8 +293,7 @@ static bool emit_all(Program *p, const char **error) {
         Emitted *e = &p->emitted[i];
         e->symbol = k->symbol;
         e->kernel = k;
-        bool plain = k->contraction && k->contraction->plain;
-        if (!plain && !emit_kernel(p, k, e, error)) return false;
+        if (!plain_product(k) && !emit_kernel(p, k, e, error)) return false;
     }
     return true;
 }
@@ -336,8 +343,7 @@ static void set_launches(Program *p, Plan *plan) {
         launches[i] = found->launch;
         if (k->kind == KERNEL_PRODUCT) set_geometry(&launches[i], product_geometry(k));
         if (k->kind == KERNEL_GATHER_PARTIALS) set_geometry(&launches[i], write_gather_geometry(k));
-        if (k->contraction && k->contraction->plain)
-            launches[i].product = library_product(p->arena, k->contraction->plain);
+        if (plain_product(k)) launches[i].product = library_product(p->arena, plain_product(k));
         plan->steps[i].launch = &launches[i];
     }
 }

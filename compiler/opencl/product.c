@@ -127,7 +127,7 @@ static int vectors_across(const Side *right) {
 }
 
 static bool is_long(const Frame *f) {
-    return f->kernel->contraction->leaves;
+    return f->kernel->as.contraction->leaves;
 }
 
 /* A leaf's sums go to the totals. Those of a long sum keep what they lose (Kahan); of infinite ones
@@ -190,8 +190,8 @@ static void declare(Frame *f, const Side *left, const Side *right) {
 }
 
 Geometry write_product(Frame *f) {
-    const Side left = side_of(f->kernel->contraction, true),
-               right = side_of(f->kernel->contraction, false);
+    const Side left = side_of(f->kernel->as.contraction, true),
+               right = side_of(f->kernel->as.contraction, false);
     find_task(f);
     declare(f, &left, &right);
     write_open(f, "if (k_count > 0)");

@@ -221,7 +221,7 @@ static Value finish(Reduction *r, Value active) {
 
 Geometry write_reduction(Frame *f) {
     const GNode *n = f->node;
-    const Bucket *b = f->kernel->bucket;
+    const Bucket *b = kernel_bucket(f->kernel);
     int64_t extents[2 * GRAPH_MAX_RANK];
     if (b)
         memcpy(extents, f->extents, sizeof extents);

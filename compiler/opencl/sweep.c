@@ -308,8 +308,8 @@ static void make_tile(Writing *w, int i) {
 
 Value sweep_element(Frame *f, const GExpr *load) {
     bool flipped = load->args[0]->index != f->row_index;
-    for (int i = 0; i < f->kernel->sweep->source_count; i++) {
-        const SweepSource *source = &f->kernel->sweep->sources[i];
+    for (int i = 0; i < f->kernel->as.sweep.sweep->source_count; i++) {
+        const SweepSource *source = &f->kernel->as.sweep.sweep->sources[i];
         if (source->node == load->tensor && (source->symmetric || source->flipped == flipped))
             return arena_printf(f->arena, "t%d[i][j]", i);
     }
@@ -639,7 +639,7 @@ static void finish_statistic(Writing *w, int i) {
 /* ---- the kernels ----------------------------------------------------------------------------- */
 
 Geometry write_sweep(Frame *f) {
-    const Sweep *s = f->kernel->sweep;
+    const Sweep *s = f->kernel->as.sweep.sweep;
     Writing w = {
         .f = f, .s = s, .first_output = f->kernel->operand_count - f->kernel->output_count};
     write_task(&w);
@@ -673,7 +673,7 @@ static void join_sums(Frame *f, const Sweep *s, const SweepSink *k) {
     write_line(f, "float sum = 0.0f, lost = 0.0f;");
     write_open(f, "for (int part = 0; part < %lld; part++)", (long long)s->parts);
     write_line(f, "const float more = a0[%s] + lost, after = sum + more;",
-               behind(f, sweep_part_offset(s, f->kernel->sink), place));
+               behind(f, sweep_part_offset(s, f->kernel->as.sweep.sink), place));
     write_line(f, "lost = isinf(after) ? 0.0f : more - (after - sum);");
     write_line(f, "sum = after;");
     write_close(f);
@@ -690,7 +690,7 @@ static void join_statistic(Frame *f, const Sweep *s, const SweepSink *k) {
     write_line(f, "const int row = at;");
     declare_cells(f, &to);
     write_open(f, "for (int part = 0; part < %lld; part++)", (long long)s->parts);
-    read_cells(f, &from, "a0", sweep_part_offset(s, f->kernel->sink), s->parts * s->rows,
+    read_cells(f, &from, "a0", sweep_part_offset(s, f->kernel->as.sweep.sink), s->parts * s->rows,
                arena_printf(f->arena, "part * %lld + row", (long long)s->rows));
     join_cells(k, &fold, &mine, &other);
     write_close(f);
@@ -698,8 +698,8 @@ static void join_statistic(Frame *f, const Sweep *s, const SweepSink *k) {
 }
 
 Geometry write_sweep_join(Frame *f) {
-    const Sweep *s = f->kernel->sweep;
-    const SweepSink *k = &s->sinks[f->kernel->sink];
+    const Sweep *s = f->kernel->as.sweep.sweep;
+    const SweepSink *k = &s->sinks[f->kernel->as.sweep.sink];
     int64_t count = graph_element_count(k->pair.node);
     write_line(f, "const int at = get_global_id(0);");
     write_line(f, "if (at >= count) return;");

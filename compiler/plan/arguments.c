@@ -130,7 +130,7 @@ const Arguments *arguments_of(Arena *arena, const Kernel *kernel) {
         if (extents[i] > INT32_MAX) return NULL;
         if (extents[i] != 1) a->extents[a->loop_count++] = extents[i];
     }
-    for (int i = 0; i <= kernel->beside_count; i++) {
+    for (int i = 0; i < kernel_node_count(kernel); i++) {
         if (!has_arguments(a, kernel_node(kernel, i))) return NULL;
     }
     return a;

@@ -28,11 +28,44 @@ typedef enum {
     KERNEL_BUCKET_SORT,     /* lists the members of every key (bucket.h) */
     KERNEL_BUCKET           /* reduces each key's members */
 } KernelKind;
+enum { KERNEL_KINDS = KERNEL_BUCKET + 1 };
 
 struct Arguments;
 struct Contraction;
 struct Sweep;
 struct Bucket;
+
+/* What a kernel has beside the head that all kinds share (Kernel.as). */
+typedef enum {
+    FORM_NONE, /* nothing: TOPK, CALL, ORDER */
+    FORM_COMPUTE,
+    FORM_CONTRACTION,
+    FORM_SWEEP,
+    FORM_BUCKET
+} KernelForm;
+
+typedef struct ComputeKernel {
+    /* The nodes that are done in the same tiles, after Kernel.node and in this order
+     * (together.h). */
+    GNode *beside[MOST_TOGETHER - 1];
+    int beside_count;
+    /* The arguments whose table is the first operand (arguments.h). NULL: all sizes and constants
+     * are in the code. */
+    const struct Arguments *arguments;
+    /* The operand whose memory the result of Kernel.node takes, element by element (in place), or
+     * NULL (place.c). */
+    const GNode *over;
+} ComputeKernel;
+
+typedef struct SweepKernel {
+    const struct Sweep *sweep;
+    int sink; /* SWEEP_JOIN: the number of the sink */
+} SweepKernel;
+
+typedef struct BucketKernel {
+    const struct Bucket *bucket;
+    int sorted; /* BUCKET: the operand that holds the lists */
+} BucketKernel;
 
 /* A kernel, with the buffers that it reads and writes. A node stands for its buffer. A buffer that
  * belongs to no node of the graph (packed panels, tables, partial sums) has a node of its own in
@@ -42,21 +75,14 @@ typedef struct Kernel {
     KernelKind kind;
     Graph *graph;
     const GNode *node;
-    /* COMPUTE: the nodes that are done in the same tiles, after `node` and in this order
-     * (together.h). */
-    GNode *beside[MOST_TOGETHER - 1];
-    int beside_count;
-    const struct Contraction *contraction;
-    const struct Sweep *sweep;
-    const struct Bucket *bucket;
-    /* COMPUTE: the arguments whose table is the first operand (arguments.h). NULL: all sizes and
-     * constants are in the code. */
-    const struct Arguments *arguments;
-    /* COMPUTE: the operand whose memory the result of `node` takes, element by element (in place),
-     * or NULL (place.c). */
-    const GNode *over;
-    int sorted; /* BUCKET: the operand that holds the lists */
-    int sink;   /* SWEEP_JOIN: the number of the sink */
+    /* The member that kernel_form names. Code that serves several kinds asks the functions below,
+     * which look at the kind first. */
+    union {
+        ComputeKernel compute;
+        const struct Contraction *contraction;
+        SweepKernel sweep;
+        BucketKernel bucket;
+    } as;
     char symbol[SYMBOL_BYTES];
     /* Tiles of one round write disjoint memory; rounds follow each other. 0 rounds are one. */
     int64_t tiles, rounds;
@@ -74,6 +100,18 @@ typedef struct ExtraBuffer {
     GNode *node;
     const int32_t *entries; /* of a table, else NULL */
 } ExtraBuffer;
+
+KernelForm kernel_form(KernelKind kind);
+/* What the kernel is of, or NULL if its kind has none. */
+const struct Contraction *kernel_contraction(const Kernel *kernel);
+const struct Sweep *kernel_sweep(const Kernel *kernel);
+const struct Bucket *kernel_bucket(const Kernel *kernel);
+const struct Arguments *kernel_arguments(const Kernel *kernel);
+/* The operand that the result is written over, or NULL. */
+const GNode *kernel_over(const Kernel *kernel);
+/* The nodes that the kernel does: one, and for COMPUTE those beside it, in their order. */
+int kernel_node_count(const Kernel *kernel);
+const GNode *kernel_node(const Kernel *kernel, int number);
 
 typedef struct KernelList {
     ARRAY(Kernel) items;
@@ -127,9 +165,5 @@ int64_t compute_tiles(const GNode *node, int64_t shards);
 /* The bytes of a worker's scratch that totals take: a double for each column of a tile, for each
  * node that may go down the columns (compiler/cpu/columns.c). */
 int64_t compute_column_totals(const Kernel *kernel);
-/* Node number i of a COMPUTE kernel. */
-static inline const GNode *kernel_node(const Kernel *kernel, int i) {
-    return i == 0 ? kernel->node : kernel->beside[i - 1];
-}
 
 #endif

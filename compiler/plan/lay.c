@@ -63,7 +63,7 @@ static bool has_slabs_of_parts(const Contraction *c) {
 }
 
 static bool can_be_cut(const Laying *l, const Kernel *k) {
-    const Contraction *c = k->contraction;
+    const Contraction *c = kernel_contraction(k);
     if (k->tiles == 0 || k->tiles % l->shards || k->rounds > 1) return false;
     switch (k->kind) {
     case KERNEL_COMPUTE:
@@ -77,7 +77,7 @@ static bool can_be_cut(const Laying *l, const Kernel *k) {
     case KERNEL_GATHER_PARTIALS:
         return c->shards && has_slabs_of_parts(c) && c->part_rows % (l->shards * GATHER_ROWS) == 0;
     case KERNEL_SWEEP:
-        return sweep_is_cut(l, k->sweep);
+        return sweep_is_cut(l, k->as.sweep.sweep);
     case KERNEL_CALL:
     case KERNEL_ORDER:
     case KERNEL_SWEEP_JOIN:
@@ -90,8 +90,9 @@ static bool can_be_cut(const Laying *l, const Kernel *k) {
 
 /* The bytes of an output that belong to a shard. */
 static int64_t slab_of(const Laying *l, const Kernel *k, const GNode *output) {
-    if (k->kind == KERNEL_PRODUCT && !k->contraction->direct) /* there is more memory than parts */
-        return k->contraction->part_rows * k->contraction->form.n_size / l->shards *
+    if (k->kind == KERNEL_PRODUCT &&
+        !k->as.contraction->direct) /* there is more memory than parts */
+        return k->as.contraction->part_rows * k->as.contraction->form.n_size / l->shards *
                (int64_t)sizeof(float);
     return graph_bytes(output) / l->shards;
 }
@@ -126,10 +127,10 @@ static bool sweep_reads_own(const Laying *l, const Sweep *s, const GNode *operan
 
 /* True if the tiles of a shard read that shard of the operand alone. */
 static bool reads_own(const Laying *l, const Kernel *k, const GNode *operand) {
-    const Contraction *c = k->contraction;
+    const Contraction *c = kernel_contraction(k);
     switch (k->kind) {
     case KERNEL_COMPUTE:
-        for (int i = 0; i <= k->beside_count; i++)
+        for (int i = 0; i < kernel_node_count(k); i++)
             if (!loads_stay(l, kernel_node(k, i), operand)) return false;
         return true;
     case KERNEL_TOPK:
@@ -145,7 +146,7 @@ static bool reads_own(const Laying *l, const Kernel *k, const GNode *operand) {
     case KERNEL_GATHER_PARTIALS:
         return true;
     case KERNEL_SWEEP:
-        return sweep_reads_own(l, k->sweep, operand);
+        return sweep_reads_own(l, k->as.sweep.sweep, operand);
     case KERNEL_CALL:
     case KERNEL_ORDER:
     case KERNEL_SWEEP_JOIN:
@@ -176,7 +177,7 @@ static bool combines(const Laying *l, const Kernel *k, CoupletExchange *out) {
     int leaves;
     const GNode *from =
         k->kind == KERNEL_COMPUTE ? shard_leaves(k->node, l->shards, &leaves) : NULL;
-    if (!from || k->beside_count || !l->in_slabs[plan_buffer(l->p, from)] ||
+    if (!from || kernel_node_count(k) > 1 || !l->in_slabs[plan_buffer(l->p, from)] ||
         has_other_readers(l, k, from))
         return false;
     *out = (CoupletExchange){.kind = COUPLET_COMBINE,

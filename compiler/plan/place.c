@@ -79,7 +79,7 @@ static void write_over(Plan *p, int step) {
     if (k->kind != KERNEL_COMPUTE || n->reducer != GR_NONE) return;
     Life *made = &p->lives[plan_buffer(p, n)];
     if (!made->bytes) return;
-    for (int i = 0; i < k->operand_count - k->output_count && !k->over; i++) {
+    for (int i = 0; i < k->operand_count - k->output_count && !k->as.compute.over; i++) {
         const GNode *from = k->operands[i];
         Life *life = &p->lives[plan_buffer(p, from)];
         if (!life->bytes || life->last != k->last || !is_alike(from, n) ||
@@ -87,10 +87,10 @@ static void write_over(Plan *p, int step) {
             continue;
         if (!stays_in_place(n, from)) continue;
         bool is_read_later = false;
-        for (int b = 1; b <= k->beside_count; b++)
+        for (int b = 1; b < kernel_node_count(k); b++)
             is_read_later |= kernel_reads_node(p->arena, kernel_node(k, b), from);
         if (is_read_later) continue;
-        k->over = from;
+        k->as.compute.over = from;
         life->last = k->first - 1; /* from here on its memory is the result's */
         life->next = made;
     }

@@ -131,7 +131,7 @@ static double work_of(const GNode *n) {
 
 /* Members are looked at twice by the sort, and once for each entry of the payload by the sum. */
 static double bucket_work(const Kernel *k) {
-    const Bucket *b = k->bucket;
+    const Bucket *b = k->as.bucket.bucket;
     double members = (double)(b->segments * b->members),
            lists = (double)(b->segments * b->targets_size), guard = 1 + operations(k->node->guard);
     if (k->kind == KERNEL_BUCKET_SORT) return lists + 2 * members * guard;
@@ -139,18 +139,30 @@ static double bucket_work(const Kernel *k) {
 }
 
 static double step_work(const Kernel *k) {
-    if (k->kind == KERNEL_SWEEP_JOIN)
-        return (double)(k->sweep->parts * graph_element_count(k->node));
-    if (k->sweep) return sweep_flops(k->sweep);
-    if (k->bucket) return bucket_work(k);
-    double work = k->contraction ? 0 : work_of(k->node);
-    for (int i = 1; i <= k->beside_count; i++)
-        work += work_of(kernel_node(k, i));
-    if (!k->contraction) return work;
-    const Product *p = &k->contraction->form;
-    if (k->kind == KERNEL_PACK) return (double)contraction_pack_count(k->contraction);
-    if (k->kind == KERNEL_GATHER_PARTIALS) return (double)contraction_part_count(k->contraction);
-    return 2.0 * p->terms;
+    double work = 0;
+    switch (k->kind) {
+    case KERNEL_PACK:
+        return (double)contraction_pack_count(k->as.contraction);
+    case KERNEL_GATHER_PARTIALS:
+        return (double)contraction_part_count(k->as.contraction);
+    case KERNEL_PRODUCT:
+        return 2.0 * k->as.contraction->form.terms;
+    case KERNEL_SWEEP:
+        return sweep_flops(k->as.sweep.sweep);
+    case KERNEL_SWEEP_JOIN:
+        return (double)(k->as.sweep.sweep->parts * graph_element_count(k->node));
+    case KERNEL_BUCKET_SORT:
+    case KERNEL_BUCKET:
+        return bucket_work(k);
+    case KERNEL_COMPUTE:
+    case KERNEL_TOPK:
+    case KERNEL_CALL:
+    case KERNEL_ORDER:
+        for (int i = 0; i < kernel_node_count(k); i++)
+            work += work_of(kernel_node(k, i));
+        break;
+    }
+    return work;
 }
 
 /* "product 1 x 512 x 64 x 576", "sum [64] over [256, 28, 28]": a contraction's sides (z, m, n, k),
@@ -159,20 +171,21 @@ static const char *label_of(Arena *arena, const Kernel *k) {
     static const char *const kinds[] = {[KERNEL_PACK] = "pack for",
                                         [KERNEL_PRODUCT] = "product",
                                         [KERNEL_GATHER_PARTIALS] = "add parts of"};
+    const Sweep *s = kernel_sweep(k);
     if (k->kind == KERNEL_SWEEP_JOIN)
-        return arena_printf(arena, "join of %lld parts of a sweep", (long long)k->sweep->parts);
-    if (k->sweep)
-        return arena_printf(arena, "sweep of %lld x %lld pairs for %d, %s",
-                            (long long)k->sweep->rows, (long long)k->sweep->columns,
-                            k->sweep->sink_count, sweep_mode_name(k->sweep->mode));
-    if (k->contraction) {
-        const Product *p = &k->contraction->form;
+        return arena_printf(arena, "join of %lld parts of a sweep", (long long)s->parts);
+    if (s)
+        return arena_printf(arena, "sweep of %lld x %lld pairs for %d, %s", (long long)s->rows,
+                            (long long)s->columns, s->sink_count, sweep_mode_name(s->mode));
+    if (kernel_contraction(k)) {
+        const Product *p = &k->as.contraction->form;
         return arena_printf(arena, "%s %lld x %lld x %lld x %lld", kinds[k->kind],
                             (long long)p->z_size, (long long)p->m_size, (long long)p->n_size,
                             (long long)p->k_size);
     }
     Text text = {0};
-    if (k->bucket) text_printf(&text, k->kind == KERNEL_BUCKET_SORT ? "sort for " : "by key: ");
+    if (kernel_bucket(k))
+        text_printf(&text, k->kind == KERNEL_BUCKET_SORT ? "sort for " : "by key: ");
     text_printf(&text, "%s [",
                 k->kind == KERNEL_TOPK     ? "topk"
                 : k->node->kind == GN_CALL ? couplet_calls[k->node->call].name
@@ -183,23 +196,39 @@ static const char *label_of(Arena *arena, const Kernel *k) {
     for (int i = 0; i < k->node->red_rank; i++)
         text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->red_shape[i]);
     if (k->node->red_rank) text_printf(&text, "]");
-    if (k->beside_count) text_printf(&text, ", and %d more", k->beside_count);
+    if (kernel_node_count(k) > 1) text_printf(&text, ", and %d more", kernel_node_count(k) - 1);
     const char *label = arena_strndup(arena, text.data, text.length);
     text_free(&text);
     return label;
 }
 
-static int64_t kernel_scratch(const Kernel *k, const PlanTarget *target) {
-    if (k->kind == KERNEL_COMPUTE) return target->lanes ? compute_column_totals(k) : 0;
-    /* totals of a row of sums */
-    if (k->kind == KERNEL_BUCKET)
-        return target->lanes ? k->bucket->payload * (int64_t)sizeof(double) : 0;
-    if (k->sweep) return sweep_scratch(k->sweep);
-    if (k->kind == KERNEL_PRODUCT) return contraction_scratch(k->contraction);
-    if (k->kind != KERNEL_CALL) return 0;
+static int64_t call_scratch(const GNode *call) {
     CoupletCallSize size;
-    graph_call_size(k->node, &size);
-    return couplet_call_scratch(k->node->call, &size);
+    graph_call_size(call, &size);
+    return couplet_call_scratch(call->call, &size);
+}
+
+static int64_t kernel_scratch(const Kernel *k, const PlanTarget *target) {
+    switch (k->kind) {
+    case KERNEL_COMPUTE:
+        return target->lanes ? compute_column_totals(k) : 0;
+    case KERNEL_BUCKET: /* totals of a row of sums */
+        return target->lanes ? k->as.bucket.bucket->payload * (int64_t)sizeof(double) : 0;
+    case KERNEL_SWEEP:
+    case KERNEL_SWEEP_JOIN:
+        return sweep_scratch(k->as.sweep.sweep);
+    case KERNEL_PRODUCT:
+        return contraction_scratch(k->as.contraction);
+    case KERNEL_CALL:
+        return call_scratch(k->node);
+    case KERNEL_TOPK:
+    case KERNEL_ORDER:
+    case KERNEL_PACK:
+    case KERNEL_GATHER_PARTIALS:
+    case KERNEL_BUCKET_SORT:
+        break;
+    }
+    return 0;
 }
 
 static void make_steps(Plan *p, const PlanTarget *target) {
@@ -212,7 +241,8 @@ static void make_steps(Plan *p, const PlanTarget *target) {
         for (int b = 0; b < k->operand_count; b++) {
             /* one array stands for both: parts of one memory that overlap are undefined in
              * OpenCL */
-            buffers[b] = plan_buffer(p, k->operands[b] == k->over ? k->node : k->operands[b]);
+            buffers[b] =
+                plan_buffer(p, k->operands[b] == kernel_over(k) ? k->node : k->operands[b]);
             s->bytes += (double)graph_bytes(k->operands[b]);
         }
         s->tiles = k->tiles;
@@ -264,10 +294,10 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
 static int results_of(const Kernel *k, const GNode **out) {
     int count = 0;
     if (k->kind == KERNEL_SWEEP)
-        for (int i = 0; i < k->sweep->sink_count; i++)
-            out[count++] = k->sweep->sinks[i].pair.node;
+        for (int i = 0; i < k->as.sweep.sweep->sink_count; i++)
+            out[count++] = k->as.sweep.sweep->sinks[i].pair.node;
     else
-        for (int i = 0; i <= k->beside_count; i++)
+        for (int i = 0; i < kernel_node_count(k); i++)
             out[count++] = kernel_node(k, i);
     return count;
 }
@@ -298,8 +328,8 @@ bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int 
         Kernel *kernel = &p->kernels.items.items[i];
         sign_kernel(arena, kernel);
         /* sums in another order are other bits */
-        if (kernel->contraction)
-            p->out->hash = (p->out->hash ^ kernel->contraction->hash) * 1099511628211u;
+        if (kernel_contraction(kernel))
+            p->out->hash = (p->out->hash ^ kernel->as.contraction->hash) * 1099511628211u;
         for (const char *at = kernel->symbol; *at; at++)
             p->out->hash = (p->out->hash ^ (unsigned char)*at) * 1099511628211u;
     }

@@ -20,7 +20,7 @@ static void add_operand(Collect *c, const GNode *node) {
     Kernel *k = c->kernel;
     for (int i = 0; i < k->operand_count; i++)
         if (k->operands[i] == node) return;
-    for (int i = 0; i < k->beside_count; i++)
+    for (int i = 0; i + 1 < kernel_node_count(k); i++)
         if (kernel_node(k, i) == node) return; /* made here, a tile at a time */
     if (k->operand_count == MAX_KERNEL_OPERANDS - 3) {
         c->fits = false;
@@ -138,7 +138,7 @@ static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *
     sort.kind = KERNEL_BUCKET_SORT;
     sort.graph = g;
     sort.node = node;
-    sort.bucket = b;
+    sort.as.bucket.bucket = b;
     sort.tiles = b->segments;
     sum = sort;
     Collect c = {.kernel = &sort, .fits = true};
@@ -155,7 +155,7 @@ static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *
     Collect d = {.kernel = &sum, .fits = true};
     expr_visit(node->value, collect, &d);
     expr_visit(b->rest, collect, &d);
-    sum.sorted = sum.operand_count;
+    sum.as.bucket.sorted = sum.operand_count;
     add_operand(&d, lists);
     close_kernel(&d, node);
     array_push(arena, &kernels->items, sum);
@@ -185,7 +185,7 @@ static void push_kernel(Arena *arena, KernelList *kernels, KernelKind kind, Grap
     k.kind = kind;
     k.graph = g;
     k.node = c->node;
-    k.contraction = c;
+    k.as.contraction = c;
     k.tiles = tiles;
     k.output_count = 1;
     for (int i = 0; i < count; i++)
@@ -243,9 +243,8 @@ static void join_kernel(Arena *arena, const Kernel *sweep, int sink, const GNode
                         KernelList *kernels) {
     Kernel k = {.kind = KERNEL_SWEEP_JOIN,
                 .graph = sweep->graph,
-                .node = sweep->sweep->sinks[sink].pair.node,
-                .sweep = sweep->sweep,
-                .sink = sink,
+                .node = sweep->as.sweep.sweep->sinks[sink].pair.node,
+                .as.sweep = {sweep->as.sweep.sweep, sink},
                 .tiles = 1};
     k.operands[k.operand_count++] = parts;
     k.operands[k.operand_count++] = k.node;
@@ -259,7 +258,7 @@ static bool sweep_kernel(Arena *arena, Graph *g, Sweep *sweep, KernelList *kerne
     k.kind = KERNEL_SWEEP;
     k.graph = g;
     k.node = sweep->sinks[0].pair.node;
-    k.sweep = sweep;
+    k.as.sweep.sweep = sweep;
     k.tiles = sweep->tasks;
     k.rounds = sweep->rounds;
     Collect c = {.kernel = &k, .fits = true, .sweeps = true};
@@ -392,11 +391,13 @@ static bool waits_for_kernel(Order *o, GNode *n) {
 static void join(Order *o, Collect *c, GNode *node) {
     Kernel joined = *c->kernel;
     Collect with = {.kernel = &joined, .draws = c->draws, .fits = true};
-    joined.beside[joined.beside_count++] = node;
+    ComputeKernel *compute = &joined.as.compute;
+    compute->beside[compute->beside_count++] = node;
     expr_visit_node(node, collect, &with);
-    joined.arguments = joined.arguments ? arguments_of(o->arena, &joined) : NULL;
-    if (!with.fits || joined.operand_count + joined.beside_count > MAX_KERNEL_OPERANDS - 3 ||
-        (!joined.arguments && c->kernel->arguments))
+    const bool shared_code = compute->arguments != NULL;
+    compute->arguments = shared_code ? arguments_of(o->arena, &joined) : NULL;
+    if (!with.fits || joined.operand_count + compute->beside_count > MAX_KERNEL_OPERANDS - 3 ||
+        (shared_code && !compute->arguments))
         return;
     *c->kernel = joined;
     c->draws = with.draws;
@@ -411,15 +412,15 @@ static void join_alike(Order *o, Collect *c, GNode *node) {
     alike_begin(alike, node);
     for (int i = 0; i < k->operand_count; i++)
         alike_note(alike, k->operands[i]);
-    for (int at = 0; at < alike->candidates.count && k->beside_count < MOST_TOGETHER - 1; at++) {
+    for (int at = 0; at < alike->candidates.count && kernel_node_count(k) < MOST_TOGETHER; at++) {
         GNode *other = alike->candidates.items[at];
-        int operands = k->operand_count, beside = k->beside_count;
+        int operands = k->operand_count, nodes = kernel_node_count(k);
         if (o->done[other->id] ||
             !kernel_joins(o->arena, k, other, k->late && o->late[other->id]) ||
             !waits_for_kernel(o, other))
             continue;
         join(o, c, other);
-        if (k->beside_count == beside) continue;
+        if (kernel_node_count(k) == nodes) continue;
         alike_note(alike, other);
         for (int i = operands; i < k->operand_count; i++)
             alike_note(alike, k->operands[i]);
@@ -437,20 +438,21 @@ static bool compute_kernel(Order *o, GNode *node) {
                 .late = o->late[node->id]};
     Collect c = {.kernel = &k, .fits = true};
     expr_visit_node(node, collect, &c);
-    k.arguments = o->target->arguments ? arguments_of(o->arena, &k) : NULL;
+    ComputeKernel *compute = &k.as.compute;
+    compute->arguments = o->target->arguments ? arguments_of(o->arena, &k) : NULL;
     const bool alone = !o->target->together || o->g->settings.no_fuse || node->again ||
                        kernel_combines(o->g, node);
     if (!alone) join_alike(o, &c, node);
-    if (k.arguments) { /* the table comes first */
+    if (compute->arguments) { /* the table comes first */
         memmove(k.operands + 1, k.operands, sizeof *k.operands * (size_t)k.operand_count++);
-        k.operands[0] = arguments_node(o->arena, o->kernels, k.arguments, node);
+        k.operands[0] = arguments_node(o->arena, o->kernels, compute->arguments, node);
     }
     close_kernel(&c, node);
-    for (int i = 0; i < k.beside_count; i++)
-        k.operands[k.operand_count++] = k.beside[i];
-    k.output_count = 1 + k.beside_count;
-    for (int i = 0; i < k.beside_count; i++)
-        k.late = k.late && o->late[k.beside[i]->id];
+    for (int i = 0; i < compute->beside_count; i++)
+        k.operands[k.operand_count++] = compute->beside[i];
+    k.output_count = 1 + compute->beside_count;
+    for (int i = 0; i < compute->beside_count; i++)
+        k.late = k.late && o->late[compute->beside[i]->id];
     array_push(o->arena, &o->kernels->items, k);
     return c.fits;
 }

@@ -80,7 +80,7 @@ static void add_argument(Hash *h, const Arguments *a, const GExpr *constant) {
 /* Hashes a part that the code takes from the table by its place there. False: the code holds the
  * part itself. */
 static bool sign_by_argument(Signing *s, Hash *h, const GExpr *e) {
-    const Arguments *a = s->kernel->arguments;
+    const Arguments *a = kernel_arguments(s->kernel);
     if (!a) return false;
     if (e->op == G_CONST && e->type == GT_REAL && argument_find(a, e) >= 0)
         add_argument(h, a, e);
@@ -125,8 +125,9 @@ static Hash sign_expr(Signing *s, const GExpr *e) {
     if (e->op == G_LOAD) {
         for (int i = 0; i < s->kernel->operand_count; i++)
             if (s->kernel->operands[i] == e->tensor) add(&h, (uint64_t)i);
-        for (int i = 0; s->kernel->sweep && i < s->kernel->sweep->source_count; i++)
-            if (s->kernel->sweep->sources[i].node == e->tensor) add(&h, (uint64_t)(100 + i));
+        const Sweep *sweep = kernel_sweep(s->kernel);
+        for (int i = 0; sweep && i < sweep->source_count; i++)
+            if (sweep->sources[i].node == e->tensor) add(&h, (uint64_t)(100 + i));
         add_array(&h, e->tensor);
         add(&h, e->has_else);
     }
@@ -146,7 +147,7 @@ static Hash sign_expr(Signing *s, const GExpr *e) {
 
 /* All that differs between contractions of one block is in their tables. */
 static void sign_contraction(Hash *h, const Kernel *kernel) {
-    const Contraction *c = kernel->contraction;
+    const Contraction *c = kernel->as.contraction;
     add(h, (uint64_t)c->lanes);
     add(h, c->plain != NULL);
     if (kernel->kind == KERNEL_GATHER_PARTIALS) return;
@@ -218,7 +219,7 @@ static void sign_beside(Hash *h, const GNode *n) {
 /* Code without a table holds how many turns a tile has, which is another number for shards. */
 static void sign_chunk(Hash *h, const Kernel *kernel) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
-    if (kernel->arguments || kernel->graph->settings.shards < 2) return;
+    if (kernel->as.compute.arguments || kernel->graph->settings.shards < 2) return;
     compute_collapse_axes(kernel->node, extents);
     compute_tile_axes(kernel->node, extents, kernel->graph->settings.shards, &chunk);
     add(h, (uint64_t)chunk);
@@ -226,10 +227,10 @@ static void sign_chunk(Hash *h, const Kernel *kernel) {
 
 static void sign_node(Signing *s, Hash *h, const GNode *n) {
     s->node = n;
-    if (s->kernel->beside_count && n != s->kernel->node)
+    if (kernel_node_count(s->kernel) > 1 && n != s->kernel->node)
         sign_beside(h, n);
-    else if (s->kernel->arguments)
-        sign_loops(h, s->kernel->arguments, n, s->kernel->graph->settings.shards);
+    else if (kernel_arguments(s->kernel))
+        sign_loops(h, kernel_arguments(s->kernel), n, s->kernel->graph->settings.shards);
     else
         sign_shape(h, n);
     if (s->kernel->kind == KERNEL_COMPUTE && n == s->kernel->node) sign_chunk(h, s->kernel);
@@ -250,9 +251,10 @@ static void sign_operand(const Kernel *kernel, Hash *h, const SweepOperand *o) {
 }
 
 static void sign_sweep(Signing *s, Hash *h, const Sweep *w) {
-    const int64_t numbers[] = {w->mode,         w->lanes,      w->rows,       w->columns,
-                               w->source_count, w->sink_count, w->block_rows, w->block_columns,
-                               w->strip,        w->line,       w->parts,      s->kernel->sink};
+    const int64_t numbers[] = {w->mode,       w->lanes,         w->rows,
+                               w->columns,    w->source_count,  w->sink_count,
+                               w->block_rows, w->block_columns, w->strip,
+                               w->line,       w->parts,         s->kernel->as.sweep.sink};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         add(h, (uint64_t)numbers[i]);
     for (int i = 0; i < w->source_count; i++) {
@@ -276,18 +278,18 @@ void sign_kernel(Arena *arena, Kernel *kernel) {
     Signing s = {.kernel = kernel, .arena = arena};
     Hash h = {1, 2};
     add(&h, kernel->kind);
-    add(&h, kernel->arguments != NULL);
-    if (kernel->contraction) {
+    add(&h, kernel_arguments(kernel) != NULL);
+    if (kernel_contraction(kernel)) {
         sign_contraction(&h, kernel);
     } else {
         add(&h, (uint64_t)kernel->operand_count);
-        for (int i = 0; kernel->over && i < kernel->operand_count; i++)
-            if (kernel->operands[i] == kernel->over) add(&h, (uint64_t)i);
-        if (kernel->sweep)
-            sign_sweep(&s, &h, kernel->sweep);
+        for (int i = 0; kernel_over(kernel) && i < kernel->operand_count; i++)
+            if (kernel->operands[i] == kernel_over(kernel)) add(&h, (uint64_t)i);
+        if (kernel_sweep(kernel))
+            sign_sweep(&s, &h, kernel_sweep(kernel));
         else
             sign_node(&s, &h, kernel->node);
-        for (int i = 1; i <= kernel->beside_count; i++)
+        for (int i = 1; i < kernel_node_count(kernel); i++)
             sign_node(&s, &h, kernel_node(kernel, i));
     }
     name_kernel(kernel, &h);

@@ -150,7 +150,7 @@ int64_t compute_tiles(const GNode *n, int64_t shards) {
 int64_t compute_column_totals(const Kernel *k) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
     bool has_totals = false;
-    for (int i = 0; i <= k->beside_count; i++) {
+    for (int i = 0; i < kernel_node_count(k); i++) {
         const GNode *n = kernel_node(k, i);
         has_totals |= n->red_rank && node_sums_columns(n) && node_sums_many(n);
     }
@@ -159,5 +159,5 @@ int64_t compute_column_totals(const Kernel *k) {
     compute_collapse_axes(k->node, extents);
     compute_tile_axes(k->node, extents, k->graph->settings.shards, &chunk);
     int64_t columns = chunk ? chunk : extents[k->node->rank - 1];
-    return (k->beside_count + 1) * columns * (int64_t)sizeof(double);
+    return kernel_node_count(k) * columns * (int64_t)sizeof(double);
 }

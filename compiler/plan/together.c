@@ -82,7 +82,7 @@ void alike_note(Alike *alike, const GNode *array) {
 /* ---- the decision ---------------------------------------------------------------------------- */
 
 static bool is_member(const Kernel *k, const GNode *n) {
-    for (int i = 0; i <= k->beside_count; i++)
+    for (int i = 0; i < kernel_node_count(k); i++)
         if (kernel_node(k, i) == n) return true;
     return false;
 }
@@ -112,7 +112,7 @@ static bool loops_serve(const GNode *first, const GNode *other) {
 }
 
 bool kernel_joins(Arena *arena, const Kernel *k, const GNode *node, bool late) {
-    if (k->beside_count == MOST_TOGETHER - 1) return false;
+    if (kernel_node_count(k) == MOST_TOGETHER) return false;
     const Loads loads = loads_of(arena, node);
     if (loads.draws) return false; /* draws are alike, and share code as kernels of their own */
     int64_t largest = 0, shared = 0;

@@ -76,7 +76,7 @@ static int check_kernel(const Processor *processor, const Contraction *c, const 
     GNode node = {.kind = GN_COMPUTE};
     Kernel kernel = {.kind = KERNEL_PRODUCT,
                      .node = &node,
-                     .contraction = c,
+                     .as.contraction = c,
                      .symbol = "block",
                      .operand_count = 4,
                      .output_count = 1};
