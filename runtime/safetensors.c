@@ -144,6 +144,40 @@ static const char *read_entry(const json_t *item, bool any, CoupletTensorEntry *
     return NULL;
 }
 
+static int by_place(const void *a, const void *b) {
+    const CoupletTensorEntry *x = *(CoupletTensorEntry *const *)a,
+                             *y = *(CoupletTensorEntry *const *)b;
+    if (x->data != y->data) return x->data < y->data ? -1 : 1;
+    return (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+/* The arrays take as many bytes as there are. So where there is a gap, two share others. */
+static bool lie_apart(const char *path, const CoupletTensorFile *file, char *error,
+                      size_t error_bytes) {
+    CoupletTensorEntry **sorted = malloc(((size_t)file->count + 1) * sizeof *sorted);
+    const CoupletTensorEntry *first = NULL, *second = NULL;
+    for (int i = 0; sorted && i < file->count; i++)
+        sorted[i] = &file->entries[i];
+    if (sorted) qsort(sorted, (size_t)file->count, sizeof *sorted, by_place);
+    for (int i = 1; sorted && !first && i < file->count; i++) {
+        if ((const char *)sorted[i]->data >=
+            (const char *)sorted[i - 1]->data + sorted[i - 1]->bytes)
+            continue;
+        first = sorted[i - 1];
+        second = sorted[i];
+    }
+    if (!sorted)
+        snprintf(error, error_bytes, "%s: out of memory", path);
+    else if (first)
+        snprintf(error, error_bytes,
+                 "%s: the arrays `%.100s` and `%.100s` share bytes, and each has bytes of its own "
+                 "in this format; the header is damaged, write the file anew",
+                 path, first->name, second->name);
+    const bool good = sorted && !first;
+    free(sorted);
+    return good;
+}
+
 static bool read_entries(const char *path, bool any, CoupletTensorFile *out, const char *data,
                          int64_t data_bytes, char *error, size_t error_bytes) {
     json_t *root = out->json, *item;
@@ -166,7 +200,7 @@ static bool read_entries(const char *path, bool any, CoupletTensorFile *out, con
         sum += entry->bytes;
         out->count++;
     }
-    if (sum == data_bytes) return true;
+    if (sum == data_bytes) return lie_apart(path, out, error, error_bytes);
     snprintf(error, error_bytes,
              "%s: the arrays take %lld bytes, and the file has %lld after its header", path,
              (long long)sum, (long long)data_bytes);

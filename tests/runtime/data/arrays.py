@@ -1,5 +1,6 @@
 """arrays.py DUMP: data.arrays reads .npy, .npz, safetensors and folders of .npy, or says what is
 wrong with them."""
+import json
 import os
 import struct
 import tempfile
@@ -294,6 +295,16 @@ def damage(at):
     for length in range(0, len(whole) - 1, 5):
         check("error" in dump("arrays", write(f"{at}/cut.safetensors", whole[:length])),
               f"safetensors cut at {length}")
+    for places, good in (((0, 8, 8, 24), True), ((16, 24, 0, 16), True), ((0, 8, 4, 20), False),
+                         ((12, 20, 0, 16), False)):
+        head = json.dumps({"a": {"dtype": "F32", "shape": [2, 1], "data_offsets": places[:2]},
+                           "b": {"dtype": "F32", "shape": [2, 2], "data_offsets": places[2:]}})
+        path = write(f"{at}/places.safetensors",
+                     struct.pack("<Q", len(head)) + head.encode() + floats(range(6)))
+        if good:
+            same(dump("arrays", path), "a", "real[1]", [places[0] // 4, places[0] // 4 + 1], places)
+        else:
+            refused("arrays", path, ["`a`", "`b`", "share bytes"])
     refused("arrays", tensors(f"{at}/q.safetensors", {"x": ("F8_E4M3", (3,), bytes(3))}),
             ["F8_E4M3", "not read"])
     refused("arrays", tensors(f"{at}/q.safetensors", {"x": ("Q4", (3,), bytes(3))}),
