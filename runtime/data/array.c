@@ -78,8 +78,8 @@ static void name_array(CoupletArray *a, const Opening *o, const char *name, size
 static bool has_rows(const CoupletArray *a, const Opening *o) {
     if (a->rank > 0) return true;
     return say(o->error, o->error_bytes,
-               "%s is a single number, and the first axis of each array counts the samples; claim "
-               "the arrays that are meant: { x : real[50] }",
+               "%s is a single number, and an array has an axis of samples ahead of all others; "
+               "where it is no field, a claim of the others passes it over: { x : real[50] }",
                a->label);
 }
 
@@ -321,7 +321,9 @@ static bool add_tensor(const Opening *o, const CoupletTensorEntry *entry) {
                    o->name, entry->name);
     name_array(a, o, entry->name, strlen(entry->name));
     if (!find_element(entry->dtype, &a->element))
-        return say(o->error, o->error_bytes, "%s has elements of the type %s, which are not read",
+        return say(o->error, o->error_bytes,
+                   "%s has elements of the type %s; F16, BF16, F32, F64, I8 to I64, U8 to U64 and "
+                   "BOOL are read, convert it to one of them",
                    a->label, entry->dtype);
     a->rank = entry->rank;
     a->count = 1;

@@ -110,8 +110,11 @@ static bool take_class_names(CoupletTable *t, CoupletField *field, char *error,
         good = good && names && names[i];
     }
     if (!good)
-        snprintf(error, error_bytes, "%s: `%s` in its metadata is no JSON list of names", t->name,
-                 key);
+        snprintf(
+            error, error_bytes,
+            "%s: `%s` in its metadata is `%.40s`, and a JSON list of names or their number was "
+            "expected: [\"cat\", \"dog\"]",
+            t->name, key, text);
     else if (json_is_integer(list))
         field->classes = json_integer_value(list);
     else
@@ -128,9 +131,12 @@ static bool classes_hold(const CoupletTable *t, const CoupletField *field, const
     for (int64_t i = 0; i < count; i++) {
         if (values[i] >= 0 && values[i] < field->classes) continue;
         const int64_t elements = couplet_field_elements(field);
-        snprintf(error, error_bytes, "%s: `%s` of row %lld is %d, and its classes are 0 to %lld",
-                 t->name, field->name, (long long)(i / elements), (int)values[i],
-                 (long long)field->classes - 1);
+        snprintf(
+            error, error_bytes,
+            "%s: `%s` of row %lld is %d, and its classes, which the file names, are 0 to %lld; "
+            "name more of them, or mend the value",
+            t->name, field->name, (long long)(i / elements), (int)values[i],
+            (long long)field->classes - 1);
         return false;
     }
     return true;

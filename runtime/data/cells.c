@@ -530,8 +530,9 @@ static void end_row(Reading *r) {
         return;
     }
     if (r->cell != r->names.count) {
-        fail(r, "%s, line %lld has %lld cells, and the table has %d columns", r->out->name,
-             (long long)r->begun, (long long)r->cell, r->names.count);
+        fail(r, "%s, line %lld has %lld cell%s, and the table has %d column%s", r->out->name,
+             (long long)r->begun, (long long)r->cell, r->cell == 1 ? "" : "s", r->names.count,
+             r->names.count == 1 ? "" : "s");
         return;
     }
     if (r->out->rows == INT32_MAX) {

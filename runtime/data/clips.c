@@ -20,7 +20,7 @@ static const char *const frame_endings[] = {FRAMES, NULL};
 static const char *const unread[] = {".bmp",  ".rm",  ".rmvb", ".swf", ".tif",
                                      ".tiff", ".y4m", ".yuv",  NULL};
 static const CoupletListingKind kind = {
-    "video or frame", "video files, and frames in JPEG, PNG or WebP,", endings, unread};
+    "video or frame", "video files, and frames in JPEG, PNG or WebP,", endings, unread, false};
 
 /* A video: a file of the listing, or the frames of one folder. */
 typedef struct Source {

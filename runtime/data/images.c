@@ -15,7 +15,7 @@ static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", 
 static const char *const unread[] = {".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
                                      ".jp2", ".j2k", ".jxl", ".ppm",  ".pgm",  ".pnm",  ".tga",
                                      ".svg", ".ico", ".dng", ".cr2",  ".nef",  ".arw",  NULL};
-static const CoupletListingKind pictures = {"picture", "JPEG, PNG and WebP", endings, unread};
+static const CoupletListingKind pictures = {"picture", "JPEG, PNG and WebP", endings, unread, true};
 
 typedef struct Images {
     CoupletListing listing;

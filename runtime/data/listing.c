@@ -473,8 +473,11 @@ static bool each_has_files(const CoupletListing *listing, const CoupletListingKi
         if (listing->folders[i].files) continue;
         snprintf(error, error_bytes,
                  "%s/%s: there is no %s in this folder, and each folder here is a class; remove "
-                 "it, or name the classes with names = \"FILE\", a line each",
-                 listing->root, listing->folders[i].name, kind->what);
+                 "it, or begin its name with a full stop, which hides it%s",
+                 listing->root, listing->folders[i].name, kind->what,
+                 kind->has_names ? "; names = \"FILE\" takes the classes from a list, a name a "
+                                   "line, where some may be empty"
+                                 : "");
         return false;
     }
     return true;

@@ -17,6 +17,7 @@ typedef struct CoupletListingKind {
     /* Endings of files of the same nature in formats that are not read. Such a file is refused; all
      * other files are passed over. NULL ends the list. */
     const char *const *unread;
+    bool has_names; /* the reader has the setting `names` */
 } CoupletListingKind;
 
 typedef struct CoupletListedFile {

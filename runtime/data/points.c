@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const CoupletListingKind kind = {"mesh or cloud", "OBJ, OFF, PLY, STL, PTS and XYZ",
-                                        couplet_mesh_endings, couplet_mesh_unread};
+                                        couplet_mesh_endings, couplet_mesh_unread, false};
 
 typedef struct Points {
     CoupletListed listed;

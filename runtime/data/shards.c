@@ -29,7 +29,7 @@ static const char *const endings[] = {".tar",    ".tar.gz", ".tgz",     ".tar.bz
                                       ".tar.xz", ".txz",    ".tar.zst", NULL};
 static const char *const unread[] = {".zip", ".7z", ".rar", ".tar.lz4", ".tar.lz", NULL};
 static const CoupletListingKind archives = {
-    "archive", "tar archives, packed by gzip, bzip2, xz, zstd or not,", endings, unread};
+    "archive", "tar archives, packed by gzip, bzip2, xz, zstd or not,", endings, unread, false};
 
 typedef struct Sample {
     char *key;      /* "train/0001" */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const CoupletListingKind kind = {"sound", "WAV, FLAC, OGG, Opus, MP3, AIFF, AU, CAF, W64",
-                                        couplet_sound_endings, couplet_sound_unread};
+                                        couplet_sound_endings, couplet_sound_unread, false};
 
 enum { MOST_SAMPLES = 1 << 26 };
 

@@ -61,6 +61,7 @@ static const struct {
     {"PK\3\4", 4,
      "is a zip archive or a workbook of a spreadsheet; unpack it, or save the sheet as CSV"},
     {"\xd0\xcf\x11\xe0", 4, "is a workbook of a spreadsheet; save the sheet as CSV"},
+    {"\xff\xfe\0\0", 4, "is encoded in UTF-32; save it as UTF-8"},
     {"\xff\xfe", 2, "is encoded in UTF-16; save it as UTF-8"},
     {"\xfe\xff", 2, "is encoded in UTF-16; save it as UTF-8"},
     {"PAR1", 4, "is a Parquet file; write it as CSV"},
@@ -83,7 +84,8 @@ static bool refuse_byte(const CoupletTextFile *f, const char *name, size_t at, c
     const unsigned char byte = (unsigned char)f->text[at];
     snprintf(error, error_bytes, "%s, line %zu, byte %zu: the byte 0x%02x is no text in UTF-8%s",
              name, line, at - start + 1, byte,
-             byte ? "; a file in Latin-1 or Windows-1252 must be saved as UTF-8" : "");
+             byte ? "; a file in Latin-1 or Windows-1252 must be saved as UTF-8"
+                  : "; a file in UTF-16 or UTF-32 must be saved as UTF-8");
     return false;
 }
 

@@ -189,6 +189,13 @@ def several():
             "go from 9 down to 3")
     refused("too many", Table("shards", root + "/train-{0..999999}.tar", "size=4"),
             "more than 100000")
+    for packing in (".gz", ""):
+        parts = [open(archive(f"p{i}.tar" + packing, members[i][0], "w:gz" if packing else "w"),
+                      "rb").read() for i in (0, 1)]
+        right("archives one behind the other " + packing,
+              Table("shards", write(b"".join(parts), "cat.tar" + packing), "size=4"), every[:8])
+    refused("something else behind an archive",
+            Table("shards", write(parts[0] + b"PK" * 300, "cat.tar"), "size=4"), "cat.tar")
     write(b"PK", "many", "more.zip")
     refused("a zip", Table("shards", root, "size=4"), "more.zip", "not read")
 
@@ -216,7 +223,7 @@ def damage():
     link.type, link.linkname = tarfile.SYMTYPE, "a.png"
     refused("a link",
             Table("shards", archive("link.tar", [("a.png", picture()[1]), ("b.png", link)]),
-                  "size=4"), "`b.png`", "no plain file")
+                  "size=4"), "`b.png`", "plain files were expected")
     refused("a bad picture", Table("shards", archive("bad.tar", [("a.png", b"no picture")]),
                                    "size=4"), "bad.tar: a.png", "no picture")
     refused("an empty picture", Table("shards", archive("bad.tar", [("a.png", b"")]), "size=4"),

@@ -116,9 +116,9 @@ def wrong_tables(at):
     wrong("", ["empty"])
     wrong("a,b\n", ["no row"])
     wrong("\n\n", ["no rows"])
-    wrong("a,b\n1,2\n3\n", ["line 3", "1 cells", "2 columns"])
+    wrong("a,b\n1,2\n3\n", ["line 3", "1 cell,", "2 columns"])
     wrong("a,b\n1,2\n3,4,5\n", ["line 3", "3 cells"])
-    wrong('a,b\n1,"2\n\n"\n3\n', ["line 5", "1 cells"])
+    wrong('a,b\n1,"2\n\n"\n3\n', ["line 5", "1 cell,"])
     wrong("a,a\n1,2\n", ["line 1", "columns 1 and 2", "`a`"])
     wrong(",a\n0,2\n", ["line 1", "column 1 has no name", 'skip = "#1"'])
     values(dump("table", write(f"{at}/i.csv", ",a\n0,2\n"), "skip:#1"), "number", [2],
