@@ -1,6 +1,6 @@
 /* What can be said of a buffer by its type and shape alone. Readers of files of arrays need that
  * without a plan. */
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 #include <stdio.h>
 

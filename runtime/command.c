@@ -3,12 +3,12 @@
 #include "runtime/couplet.h"
 
 #include "runtime/data/progress.h"
+#include "runtime/dispatch.h"
 #include "runtime/embed.h"
 #include "runtime/files.h"
 #include "runtime/group_join.h"
 #include "runtime/group_speak.h"
 #include "runtime/interrupt.h"
-#include "runtime/method.h"
 #include "runtime/numbers.h"
 #include "runtime/range.h"
 #include "runtime/train.h"

@@ -1,6 +1,6 @@
 /* The part that all devices share: faults are kept and put into words here. Each kind of fault has
  * its sentence and its code; formula_faults.c names the element where the formulas allow it. */
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 #include <stdarg.h>
 #include <stdio.h>

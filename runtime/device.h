@@ -1,6 +1,6 @@
 /* A device on which a plan runs: the cores of the host, or an OpenCL device. A device is one small
- * table of functions. The executor (runtime/plan.c), sessions and checkpoints know nothing else of
- * it.
+ * table of functions. The executor (runtime/executor.c), sessions and checkpoints know nothing else
+ * of it.
  *
  * Memory is a handle: a plain pointer on the host, and elsewhere whatever the device made of it.
  * Work is done in the order in which it was asked for, and may still be under way when a function

@@ -6,13 +6,13 @@
  * is written only when all features are there. */
 #include "runtime/embed.h"
 
-#include "runtime/data/guard.h"
 #include "runtime/data/kept.h"
+#include "runtime/data/mapping_guard.h"
 #include "runtime/data/place.h"
 #include "runtime/data/reader.h"
-#include "runtime/method.h"
+#include "runtime/dispatch.h"
+#include "runtime/executor.h"
 #include "runtime/npy.h"
-#include "runtime/plan.h"
 
 #include <jansson.h>
 #include <math.h>

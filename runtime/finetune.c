@@ -1,7 +1,7 @@
 /* Fine-tuning as an evaluation (finetune.h). */
 #include "runtime/finetune.h"
 
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 #include "runtime/random.h"
 #include "runtime/samples.h"
 #include "runtime/undo.h"

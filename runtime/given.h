@@ -3,7 +3,7 @@
 #ifndef COUPLET_RUNTIME_GIVEN_H
 #define COUPLET_RUNTIME_GIVEN_H
 
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 /* The number-th array that steps of the program give, each name once over all phases; NULL when
  * there are fewer. *buffer: its type and shape; may be NULL. */

@@ -1,9 +1,9 @@
 /* The interface of runtime/couplet.h over sessions and runs. */
 #include "runtime/couplet.h"
 
+#include "runtime/dispatch.h"
 #include "runtime/files.h"
 #include "runtime/given.h"
-#include "runtime/method.h"
 #include "runtime/numbers.h"
 #include "runtime/run.h"
 #include "runtime/session.h"

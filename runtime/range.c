@@ -1,5 +1,6 @@
 /* Tests whether a hyper is in its range, when a run starts. The condition is compiled to postfix
- * text (lower/range.c), because a built program has no parser, and is evaluated on a stack. */
+ * text (lower/hyper_range.c), because a built program has no parser, and is evaluated on a stack.
+ */
 #include "runtime/range.h"
 
 #include <math.h>

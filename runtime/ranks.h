@@ -3,8 +3,8 @@
 #ifndef COUPLET_RUNTIME_RANKS_H
 #define COUPLET_RUNTIME_RANKS_H
 
+#include "runtime/executor.h"
 #include "runtime/group.h"
-#include "runtime/plan.h"
 
 typedef struct CoupletExchanges CoupletExchanges;
 

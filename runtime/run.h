@@ -1,10 +1,10 @@
-/* Shared by the files of the executor: plan.c runs the steps, results.c checks and commits what
+/* Shared by the files of the executor: executor.c runs the steps, results.c checks and commits what
  * they leave behind, explain.c says what stopped them. */
 #ifndef COUPLET_RUNTIME_RUN_H
 #define COUPLET_RUNTIME_RUN_H
 
+#include "runtime/executor.h"
 #include "runtime/formula.h"
-#include "runtime/plan.h"
 #include "runtime/ranks.h"
 
 /* The way in which an input comes to a device that is not the host. */

@@ -3,8 +3,8 @@
  * any is handed out, so a reader of the result needs no check of its own. */
 #include "runtime/safetensors.h"
 
+#include "runtime/executor.h"
 #include "runtime/files.h"
-#include "runtime/plan.h"
 
 #include <jansson.h>
 #include <stdlib.h>

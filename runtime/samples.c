@@ -3,7 +3,7 @@
  * inputs. */
 #include "runtime/samples.h"
 
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 #include <stdio.h>
 #include <string.h>

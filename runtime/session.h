@@ -3,7 +3,7 @@
 #define COUPLET_RUNTIME_SESSION_H
 
 #include "runtime/abi.h"
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 #include "runtime/samples.h"
 
 /* The mean of a loss over the steps of an epoch that had it. */
@@ -37,8 +37,8 @@ typedef struct CoupletSession {
     /* By source: the names of its classes (data/kept.h), which the checkpoint keeps. NULL: the
      * source has none. */
     char **classes;
-    /* By source: how it turns words into codes (data/codes.h), which the checkpoint keeps. NULL:
-     * the source has no words. */
+    /* By source: how it turns words into codes (data/word_codes.h), which the checkpoint keeps.
+     * NULL: the source has no words. */
     char **codes;
     /* By source: the weights that batches are drawn in proportion to, as the state was when the
      * epoch began. NULL: batches are not weighed. */

@@ -7,7 +7,7 @@
 
 #include "runtime/data/kept.h"
 #include "runtime/data/reader.h"
-#include "runtime/data/words.h"
+#include "runtime/data/vocabulary.h"
 #include "runtime/selection.h"
 
 #include <stdio.h>

@@ -5,8 +5,8 @@
 
 #include "runtime/abi.h"
 #include "runtime/data/place.h"
+#include "runtime/executor.h"
 #include "runtime/loader.h"
-#include "runtime/plan.h"
 
 /* A field of a source, or its row numbers, as plans read it beyond the loader's batch. */
 typedef struct CoupletShelf {
@@ -48,9 +48,9 @@ bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *pl
                           const CoupletLoading *loading, CoupletOpenedTables *opened,
                           CoupletSources *out, char *error, size_t error_bytes);
 void couplet_opened_close(CoupletOpenedTables *opened); /* closes the tables that nobody took */
-/* Replaces the texts in `codes` (data/codes.h) by how each source turns words into codes, and those
- * in `classes` (data/kept.h) by the names of its classes; NULL for a source that has none. False
- * when memory is out. */
+/* Replaces the texts in `codes` (data/word_codes.h) by how each source turns words into codes, and
+ * those in `classes` (data/kept.h) by the names of its classes; NULL for a source that has none.
+ * False when memory is out. */
 bool couplet_sources_codes(const CoupletSources *sources, char **codes, char **classes);
 /* Makes ready what the plan reads of each source. It compares fields with the plan's inputs and
  * brings whole columns together. On a device other than the host it puts large fields there once,

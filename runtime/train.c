@@ -7,7 +7,7 @@
  * again, and is preceded by a checkpoint for that. */
 #include "runtime/train.h"
 
-#include "runtime/data/guard.h"
+#include "runtime/data/mapping_guard.h"
 #include "runtime/hash.h"
 #include "runtime/trainer.h"
 

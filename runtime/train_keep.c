@@ -7,7 +7,7 @@
 #include "runtime/trainer.h"
 
 #include "runtime/data/copies.h"
-#include "runtime/data/guard.h"
+#include "runtime/data/mapping_guard.h"
 #include "runtime/epoch.h"
 #include "runtime/files.h"
 

@@ -1,7 +1,7 @@
 /* The evaluations of a run, and the reports of its `eval`: measured, shown, and logged as rows. */
 #include "runtime/trainer.h"
 
-#include "runtime/data/guard.h"
+#include "runtime/data/mapping_guard.h"
 #include "runtime/epoch.h"
 
 #include <inttypes.h>

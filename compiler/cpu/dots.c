@@ -77,7 +77,7 @@ static void sum_leaf(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot,
     loop_keep_rolled(f, loop_end(f, &ks));
 }
 
-/* In the worker's scratch, from the first to the last, and volatile: product.c says why. */
+/* In the worker's scratch, from the first to the last, and volatile: emit_product.c says why. */
 static LLVMValueRef total_at(Dots *d, int i) {
     LLVMValueRef at = emit_whole(d->f, i * d->c->lanes);
     LLVMTypeRef f64 = d->f->e->f64;

@@ -1,17 +1,18 @@
 /* Inside the CPU back end: what its files share. Kernels and plans come from compiler/plan.
  *
- *     function.c    the frame of a kernel, its loops and its locals
- *     expression.c  scalar expressions; scalars.c their operations; math.c the transcendental
- *                   functions
- *     versions.c    branches around loops, on conditions that stay as they are inside
- *     compute.c     a compute node as loops; columns.c reductions along columns; topk.c
- *     product.c     sums of products in register blocks; pack.c their vector operand; dots.c sums
- *                   along k; vector.c
- *     sweep.c       arrays of pairs tile by tile; meeting.c which blocks make a task; sink.c
- *                   statistics of a tile; element.c its elements, maps and weights; tile.c
- *                   blocks in the scratch
- *     module.c      LLVM: from emitted functions to machine code, and the cache of it on disk
- *     compile.c     plans and their code together */
+ *     frame.c            the frame of a kernel, its loops and its locals
+ *     emit_expression.c  scalar expressions; emit_scalars.c their operations; math.c the
+ *                        transcendental functions
+ *     versions.c         branches around loops, on conditions that stay as they are inside
+ *     compute.c          a compute node as loops; emit_columns.c reductions along columns;
+ *                        emit_topk.c
+ *     emit_product.c     sums of products in register blocks; emit_pack.c their vector operand;
+ *                        dots.c sums along k; vector.c
+ *     emit_sweep.c       arrays of pairs tile by tile; meeting.c which blocks make a task; sink.c
+ *                        statistics of a tile; element.c its elements, maps and weights; tile.c
+ *                        blocks in the scratch
+ *     module.c           LLVM: from emitted functions to machine code, and the cache of it on disk
+ *     cpu.c              plans and their code together */
 #ifndef COUPLET_COMPILER_CPU_EMIT_H
 #define COUPLET_COMPILER_CPU_EMIT_H
 
@@ -100,7 +101,7 @@ Loop loop_begin(Frame *f, LLVMValueRef begin, LLVMValueRef end);
 Loop loop_begin_step(Frame *f, LLVMValueRef begin, LLVMValueRef end, int64_t step);
 /* Ends a loop and returns its branch back. */
 LLVMValueRef loop_end(Frame *f, Loop *loop);
-/* The members of a key, which a reduction visits in place of all its terms (bucket.c): entries
+/* The members of a key, which a reduction visits in place of all its terms (emit_bucket.c): entries
  * [begin, end) of the list. */
 typedef struct Members {
     LLVMValueRef base, list, begin, end;
@@ -149,7 +150,7 @@ LLVMValueRef emit_expr(Frame *f, const GExpr *expr);
 /* Emits an expression under a condition. `mask` is an i1, or NULL if the condition always holds.
  * What it excludes raises no fault. */
 LLVMValueRef emit_expr_where(Frame *f, const GExpr *expr, LLVMValueRef mask);
-/* The same for a row of scalars.def, which was not emitted here before (scalars.c). */
+/* The same for a row of scalars.def, which was not emitted here before (emit_scalars.c). */
 LLVMValueRef emit_scalar(Frame *f, const GExpr *expr, LLVMValueRef mask);
 /* Emits, ahead of both arms of a choice, the parts that both evaluate in any case and that may
  * fault. In each arm such a part would have a mask of its own; choices inside choices would then

@@ -6,7 +6,7 @@
  * is written once. */
 #include "compiler/cpu/image.h"
 
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 #include <assert.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
 #include "compiler/cpu/generate.h"
 #include "compiler/cpu/image.h"
 #include "compiler/cpu/plans.h"
+#include "runtime/executor.h"
 #include "runtime/packed.h"
-#include "runtime/plan.h"
 
 #include <errno.h>
 #include <stdio.h>

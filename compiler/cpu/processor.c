@@ -5,7 +5,7 @@
  * On another architecture there is one level, the machine itself. */
 #include "compiler/cpu/processor.h"
 
-#include "runtime/method.h"
+#include "runtime/dispatch.h"
 
 #include <llvm-c/Core.h>
 #include <llvm-c/Support.h>

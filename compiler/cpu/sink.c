@@ -8,7 +8,7 @@
  *
  * Statistics of rows fold along a row of the tile; those of columns fold many columns at once,
  * whose cells are neighbours in memory. Weights and maps are in element.c, sums of rows in
- * tile.c and sweep.c. */
+ * tile.c and emit_sweep.c. */
 #include "compiler/cpu/element.h"
 #include "compiler/graph/reducer.h"
 #include "compiler/graph/walk.h"

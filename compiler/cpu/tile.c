@@ -1,4 +1,4 @@
-/* The helpers of sweep.c that move and multiply blocks in a worker's scratch: products of
+/* The helpers of emit_sweep.c that move and multiply blocks in a worker's scratch: products of
  * blocks, packing into panels, and copies.
  *
  * Each is a function of its own in the module. Its pointers are declared not to alias and its
@@ -185,7 +185,7 @@ static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a
 }
 
 /* Adds the sums to c, or stores them where they are the first. In a loop over leaves, the sums in c
- * are volatile: there are no registers to keep them in (product.c). */
+ * are volatile: there are no registers to keep them in (emit_product.c). */
 static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLVMValueRef is_first,
                      LLVMValueRef *sums) {
     LLVMBuilderRef b = v->f->e->builder;

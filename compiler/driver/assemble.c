@@ -7,10 +7,10 @@
 #include "compiler/driver/assemble.h"
 
 #include "compiler/driver/load.h"
+#include "compiler/driver/overrides.h"
 #include "compiler/driver/print_after.h"
 #include "compiler/driver/report.h"
-#include "compiler/driver/settings.h"
-#include "compiler/driver/sources.h"
+#include "compiler/driver/source_translation.h"
 #include "compiler/driver/uses.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"

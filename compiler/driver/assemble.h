@@ -4,7 +4,7 @@
 
 #include "compiler/compile/compile.h"
 #include "compiler/cpu/cpu.h"
-#include "compiler/driver/device.h"
+#include "compiler/driver/device_option.h"
 #include "compiler/driver/options.h"
 #include "runtime/abi.h"
 

@@ -2,7 +2,7 @@
  * do, measured in the same process. Without a file, products and convolutions (bench_shapes.def);
  * with one, the training step of that spec, also on an OpenCL device. */
 #include "compiler/driver/assemble.h"
-#include "compiler/driver/device.h"
+#include "compiler/driver/device_option.h"
 #include "compiler/driver/formula_bench.h"
 #include "compiler/driver/options.h"
 #include "compiler/driver/report.h"

@@ -4,8 +4,8 @@
 #include "compiler/driver/build_header.h"
 #include "compiler/driver/report.h"
 
+#include "runtime/executor.h"
 #include "runtime/files.h"
-#include "runtime/plan.h"
 
 #include <ctype.h>
 #include <inttypes.h>

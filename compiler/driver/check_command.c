@@ -3,7 +3,7 @@
  * a read out of range only shows with concrete extents. In a file without one, each function
  * that gives a number is taken for itself. */
 #include "compiler/driver/assemble.h"
-#include "compiler/driver/device.h"
+#include "compiler/driver/device_option.h"
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/memory_report.h"

@@ -8,7 +8,7 @@
 
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
-#include "compiler/driver/sources.h"
+#include "compiler/driver/source_translation.h"
 #include "runtime/data/place.h"
 #include "runtime/data/progress.h"
 #include "runtime/data/reader.h"

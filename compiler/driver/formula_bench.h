@@ -4,7 +4,7 @@
 #define COUPLET_DRIVER_FORMULA_BENCH_H
 
 #include "compiler/cpu/cpu.h"
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 enum { BENCH_MAX_INPUTS = 6 };
 

@@ -4,7 +4,7 @@
 
 #include "compiler/driver/options.h"
 #include "compiler/lower/lower.h"
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 typedef struct FunctionArrays {
     Arena *arena;

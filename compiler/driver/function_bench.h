@@ -2,7 +2,7 @@
 #ifndef COUPLET_DRIVER_FUNCTION_BENCH_H
 #define COUPLET_DRIVER_FUNCTION_BENCH_H
 
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 typedef struct FunctionBench {
     const char *name; /* the function's name */

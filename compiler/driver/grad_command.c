@@ -3,7 +3,7 @@
  */
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/assemble.h"
-#include "compiler/driver/device.h"
+#include "compiler/driver/device_option.h"
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/function_bench.h"
 #include "compiler/driver/load.h"
@@ -11,8 +11,8 @@
 #include "compiler/driver/report.h"
 #include "compiler/driver/whole_numbers.h"
 #include "compiler/reference/reference.h"
+#include "runtime/executor.h"
 #include "runtime/npy.h"
-#include "runtime/plan.h"
 
 #include <errno.h>
 #include <math.h>

@@ -8,9 +8,9 @@
 #include "compiler/driver/load.h"
 
 #include "compiler/cpu/cpu.h"
+#include "compiler/driver/overrides.h"
 #include "compiler/driver/report.h"
-#include "compiler/driver/settings.h"
-#include "compiler/driver/sources.h"
+#include "compiler/driver/source_translation.h"
 #include "compiler/driver/uses.h"
 
 #include "runtime/classes.h"

@@ -4,7 +4,7 @@
 #define COUPLET_DRIVER_PRINT_AFTER_H
 
 #include "compiler/compile/compile.h"
-#include "compiler/driver/device.h"
+#include "compiler/driver/device_option.h"
 
 /* False after a message on stderr: there is no pass of that name. NULL is none and fine. */
 bool print_after_exists(const char *pass);

@@ -2,7 +2,7 @@
  * images, so it needs no data and measures nothing but itself; every kernel's figure is the median
  * over the steps. On a device each kernel is waited for, which is part of its time. */
 #include "compiler/driver/assemble.h"
-#include "compiler/driver/device.h"
+#include "compiler/driver/device_option.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/step_bench.h"

@@ -244,7 +244,7 @@ static const char *after_place(Arena *arena, const char *text, Span *span) {
     return error && read_place(arena, text, error, span) ? error + 2 : NULL;
 }
 
-/* Reports the lines behind a sentence (runtime/plan.h): the line of the library, and advice. */
+/* Reports the lines behind a sentence (runtime/executor.h): the line of the library, and advice. */
 static void report_lines(Arena *arena, Diag *diag, const char *lines) {
     static const char library[] = "\n      = in the library: ", help[] = "\n      = help: ";
     for (const char *end; lines; lines = end) {

@@ -3,7 +3,7 @@
 #include "compiler/driver/view_run.h"
 #include "compiler/sheet/sheet.h"
 #include "runtime/data/reader.h"
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 #include "runtime/random.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "compiler/driver/load.h"
 #include "compiler/driver/rehearsal.h"
 #include "compiler/driver/report.h"
-#include "compiler/driver/sources.h"
+#include "compiler/driver/source_translation.h"
 #include "compiler/driver/trained.h"
 #include "compiler/driver/watch.h"
 #include "runtime/data/copies.h"

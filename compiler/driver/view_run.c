@@ -5,7 +5,7 @@
 
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/report.h"
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 #include "runtime/session.h"
 
 #include <math.h>

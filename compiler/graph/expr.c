@@ -1,5 +1,5 @@
-/* Scalar expressions: constructors and rewriting. Their folding is in fold.c, and the values that
- * an expression may have in range.c. */
+/* Scalar expressions: constructors and rewriting. Their folding is in constant_fold.c, and the
+ * values that an expression may have in intervals.c. */
 #include "compiler/graph/private.h"
 #include "compiler/graph/rewriter.h"
 #include "compiler/graph/text.h"

@@ -1,5 +1,5 @@
-/* The part that graph.c, expr.c, fold.c and the text form share: the tables of hash-consing, and
- * building without folding. */
+/* The part that graph.c, expr.c, constant_fold.c and the text form share: the tables of
+ * hash-consing, and building without folding. */
 #ifndef COUPLET_COMPILER_GRAPH_PRIVATE_H
 #define COUPLET_COMPILER_GRAPH_PRIVATE_H
 
@@ -26,7 +26,7 @@ bool graph_index_is_fresh(const GExpr *e);
  * exists. Sets the type of the draft. */
 GNode *graph_intern_compute(Graph *g, GNode *draft, const char *name, Span span);
 GNode *graph_find_named(const Graph *g, GNodeKind kind, const char *name);
-/* fold.c: what stands for the operation instead, or NULL. */
+/* constant_fold.c: what stands for the operation instead, or NULL. */
 const GExpr *graph_fold(Graph *g, GOp op, int count, const GExpr *const *args);
 GType graph_op_type(GOp op, int count, const GExpr *const *args);
 /* Replaces fresh indices by a node's own. Nothing is folded by ranges, because a number alone does

@@ -1,5 +1,5 @@
 /* Evaluation: a graph for each network whose features are asked for, and what to do with them. */
-#include "compiler/graph/samples.h"
+#include "compiler/graph/mixing.h"
 #include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"
 #include "lang/evals.h"

@@ -1,10 +1,10 @@
-/* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas;
- * reduce.c reductions; static.c numbers that are known at compile time;
- * scan.c the loop; library.c library calls; unroll.c networks over views; call.c functions and
- * built-ins; net.c networks; trail.c which calls led to a message; draw.c random draws and starts;
- * prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and
- * queues; loss.c what belongs to the loss; optimise.c gradients, rules and ema; phase.c `when`;
- * epoch.c `every epoch`; features.c evaluation; function.c one function. */
+/* Inside lower: values, frames, and who calls whom. value.c values and elements; lower_expr.c
+ * formulas; reduce.c reductions; static.c numbers that are known at compile time; scan.c the loop;
+ * library.c library calls; unroll.c networks over views; call.c functions and built-ins; net.c
+ * networks; trail.c which calls led to a message; draw.c random draws and starts; prove.c ranges;
+ * lower_data.c sources and views; method.c the method and its step; memory.c states and queues;
+ * loss.c what belongs to the loss; optimise.c gradients, rules and ema; phase.c `when`;
+ * lower_epoch.c `every epoch`; features.c evaluation; function.c one function. */
 #ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
 #define COUPLET_COMPILER_LOWER_INTERNAL_H
 
@@ -263,7 +263,7 @@ const GExpr *lower_as_real(Lower *l, const GExpr *expr);
 bool lower_eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out);
 void lower_mark_static(Lower *l, const Symbol *symbol);
 
-/* expr.c */
+/* lower_expr.c */
 Value lower_value(Lower *l, const Expr *expr);
 const GExpr *lower_scalar(Lower *l, const Expr *expr);
 GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free indices */
@@ -272,8 +272,8 @@ GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free ind
 /* The rate of an optimiser in postfix form (runtime/range.h), of run scalars; NULL: it is made of
  * something else. */
 const char *lower_rate_formula(Lower *l, const GExpr *rate);
-/* finetune.c: the steps of all evaluations that fine-tune; and, of one step, its loss and what it
- * renews. */
+/* lower_finetune.c: the steps of all evaluations that fine-tune; and, of one step, its loss and
+ * what it renews. */
 void lower_finetunes(Lower *l);
 void lower_finetune_loss(GraphUnit *unit);
 void lower_finetune_updates(Lower *l, GraphUnit *unit);
@@ -369,7 +369,7 @@ int64_t site_key(const char *path);
 bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent,
                     int64_t *bad);
 
-/* data.c */
+/* lower_data.c */
 void lower_declare_source(Lower *l, const Stmt *stmt);
 int lower_find_source(const Lower *l, const char *name);
 /* The field of this name, which is noted as read; NULL: `index`, which is no column. */
@@ -432,7 +432,7 @@ void lower_show_given(Lower *l);
 /* loss.c */
 void lower_note_loss_formulas(Lower *l, GNode *loss);
 
-/* epoch.c */
+/* lower_epoch.c */
 void lower_epochs(Lower *l, LoweredPhase *phase);
 /* the statements of `eval`, after all phases: their states are known */
 void lower_measures(Lower *l);

@@ -6,7 +6,7 @@
 
 #include "compiler/driver/comment.h"
 #include "compiler/driver/load.h"
-#include "compiler/driver/sources.h"
+#include "compiler/driver/source_translation.h"
 #include "lang/ast_walk.h"
 #include "lang/evals.h"
 

@@ -5,7 +5,7 @@
 #include "compiler/lsp/scope.h"
 
 #include "compiler/driver/comment.h"
-#include "compiler/driver/sources.h"
+#include "compiler/driver/source_translation.h"
 #include "lang/diag_messages.h"
 #include "lang/flow.h"
 #include "lang/tokens.h"

@@ -8,7 +8,7 @@
 #define COUPLET_COMPILER_ONNX_ONNX_H
 
 #include "compiler/graph/graph.h"
-#include "compiler/onnx/model.h"
+#include "compiler/onnx/onnx_model.h"
 
 typedef struct OnnxRequest {
     /* Returns the elements of a state: float32 of reals, int32 of whole numbers and truth values.

@@ -3,7 +3,7 @@
 #ifndef COUPLET_COMPILER_OPENCL_FOLD_H
 #define COUPLET_COMPILER_OPENCL_FOLD_H
 
-#include "compiler/opencl/emit.h"
+#include "compiler/opencl/write.h"
 
 typedef struct Fold {
     Frame *f;

@@ -1,7 +1,7 @@
 /* The order of a row's positions (argsort, and the select of a large top-k): a group of work-items
  * for each row, and a bitonic network over positions in local memory. No two positions are equal in
  * the order, so there is one result, whatever finds it. */
-#include "compiler/opencl/emit.h"
+#include "compiler/opencl/write.h"
 
 Geometry write_order(Frame *f) {
     const GNode *n = f->node;

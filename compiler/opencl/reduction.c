@@ -2,11 +2,11 @@
  * work-items; lane l takes the terms l, l + lanes, ... in order, and the lanes are joined by a tree
  * in local memory. One lane is a work-item that sweeps alone. The order is fixed by the shape, so
  * the same bits come out at every run; nothing is atomic. In a reduction by key an element's terms
- * are the members of its list (bucket.c). */
+ * are the members of its list (write_bucket.c). */
 #include "compiler/graph/visit.h"
 #include "compiler/graph/walk.h"
-#include "compiler/opencl/bucket.h"
 #include "compiler/opencl/fold.h"
+#include "compiler/opencl/write_bucket.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Statements, and the small pieces of text that values are. */
-#include "compiler/opencl/emit.h"
+#include "compiler/opencl/write.h"
 
 #include <math.h>
 #include <string.h>

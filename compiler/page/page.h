@@ -3,7 +3,7 @@
 #ifndef COUPLET_PAGE_PAGE_H
 #define COUPLET_PAGE_PAGE_H
 
-#include "compiler/page/run.h"
+#include "compiler/page/page_run.h"
 
 typedef struct PageFormula {
     const char *name;  /* "nt_xent"; NULL: the losses of the method */

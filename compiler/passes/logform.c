@@ -1,6 +1,6 @@
 /* Takes values apart into exp(shift) * scale, and puts logs and quotients of such values
- * together without an overflow. stabilise.c asks for the rewrites; share.c and complement.c know
- * special forms.
+ * together without an overflow. stabilise.c asks for the rewrites; share_of_sum.c and complement.c
+ * know special forms.
  *
  * A sum of terms is shifted by the largest of their shifts. That maximum carries no gradient,
  * because the value does not depend on it: log e = m + log(e * exp(-m)) for every m. Where a

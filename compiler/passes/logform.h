@@ -78,9 +78,9 @@ typedef struct Softmax {
 } Softmax;
 bool log_is_softmax(Logs *l, const GExpr *e, Softmax *found);
 
-/* share.c: log(n / (n + r)) = -softplus(log r - log n), r being what is left of the denominator:
- * its other addends, or its sum without the term, or the terms, that the numerator is; NULL when
- * the denominator does not provably hold the numerator. */
+/* share_of_sum.c: log(n / (n + r)) = -softplus(log r - log n), r being what is left of the
+ * denominator: its other addends, or its sum without the term, or the terms, that the numerator is;
+ * NULL when the denominator does not provably hold the numerator. */
 const GExpr *log_of_share(Logs *l, const GExpr *numerator, const GExpr *denominator);
 /* sum - part without the part being added first: *rest is NULL when nothing is left. False when the
  * part is not provably in the sum. */

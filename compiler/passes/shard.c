@@ -11,7 +11,7 @@
 #include "compiler/graph/loads.h"
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/product.h"
-#include "compiler/graph/shards.h"
+#include "compiler/graph/sample_shards.h"
 #include "compiler/graph/walk.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"

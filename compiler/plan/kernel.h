@@ -53,7 +53,7 @@ typedef struct ComputeKernel {
      * are in the code. */
     const struct Arguments *arguments;
     /* The operand whose memory the result of Kernel.node takes, element by element (in place), or
-     * NULL (place.c). */
+     * NULL (placement.c). */
     const GNode *over;
 } ComputeKernel;
 
@@ -163,7 +163,7 @@ void compute_collapse_axes(const GNode *node, int64_t *extents);
 int compute_tile_axes(const GNode *node, const int64_t *extents, int64_t shards, int64_t *chunk);
 int64_t compute_tiles(const GNode *node, int64_t shards);
 /* The bytes of a worker's scratch that totals take: a double for each column of a tile, for each
- * node that may go down the columns (compiler/cpu/columns.c). */
+ * node that may go down the columns (compiler/cpu/emit_columns.c). */
 int64_t compute_column_totals(const Kernel *kernel);
 
 #endif

@@ -12,7 +12,7 @@
 #include "compiler/plan/plan.h"
 
 #include "compiler/graph/loads.h"
-#include "compiler/graph/shards.h"
+#include "compiler/graph/sample_shards.h"
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/sweep.h"
 

@@ -41,11 +41,11 @@ int plan_unique_kernels(Arena *arena, const Plan *plans, int plan_count, Kernel 
 /* lay.c: decides which steps are cut among ranks, and what these hand to each other. */
 void plan_lay(Plan *plan, const PlanTarget *target);
 
-/* text.c: prints the steps, their kernels and where each of their buffers lies. */
+/* plan_text.c: prints the steps, their kernels and where each of their buffers lies. */
 void plan_print(const Plan *plan, FILE *out);
 
-/* place.c: finds when each buffer of the arena is alive; then gives each its offset, and decides
- * which kernels write over an operand (Kernel.over). */
+/* placement.c: finds when each buffer of the arena is alive; then gives each its offset, and
+ * decides which kernels write over an operand (Kernel.over). */
 void life_measure(Plan *plan);
 void place_in_arena(Plan *plan);
 

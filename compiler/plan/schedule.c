@@ -1,5 +1,5 @@
 /* Decides which kernels a graph becomes, in which order, and what each reads. */
-#include "compiler/graph/shards.h"
+#include "compiler/graph/sample_shards.h"
 #include "compiler/graph/visit.h"
 #include "compiler/plan/abreast.h"
 #include "compiler/plan/arguments.h"

@@ -117,7 +117,7 @@ bool sweep_add(Graph *g, Sweep *s, const PairSink *sink, const PlanTarget *targe
 /* Sets mode, blocks and rounds, once all sinks are known. */
 void sweep_finish(Graph *g, Sweep *s, const PlanTarget *target);
 
-/* share.c. sweep_share finds the maps. sweep_map_of returns the number of the map that an
+/* common_parts.c. sweep_share finds the maps. sweep_map_of returns the number of the map that an
  * expression of a view is, or -1. sweep_same_weights is true if the weights of two views are the
  * same. */
 void sweep_share(Graph *g, Sweep *s);

@@ -44,7 +44,7 @@ void draw_curve(cairo_t *cairo, const Column *column, const void *cell, double x
 void draw_bars(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
 void draw_words(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
 
-/* text.c */
+/* sheet_text.c */
 /* Draws a line of text with its base line at y; what does not fit into `width` is cut, with two
  * full stops. Bytes that are no UTF-8 become question marks. */
 void draw_text(cairo_t *cairo, double x, double y, double width, const char *text);

@@ -10,7 +10,7 @@
  * stored (cells_codes.c). */
 #include "runtime/data/cells.h"
 
-#include "runtime/data/guard.h"
+#include "runtime/data/mapping_guard.h"
 #include "runtime/data/textfile.h"
 #include "runtime/hash.h"
 #include "runtime/numbers.h"

@@ -3,8 +3,8 @@
 #ifndef COUPLET_RUNTIME_DATA_CELLS_H
 #define COUPLET_RUNTIME_DATA_CELLS_H
 
-#include "runtime/data/codes.h"
-#include "runtime/data/words.h"
+#include "runtime/data/vocabulary.h"
+#include "runtime/data/word_codes.h"
 
 typedef enum CoupletMissing {
     COUPLET_MISSING_REFUSE,

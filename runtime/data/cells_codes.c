@@ -1,4 +1,4 @@
-/* Writes and reads, as a text (codes.h), what the columns of one table say about those of
+/* Writes and reads, as a text (word_codes.h), what the columns of one table say about those of
  * another. */
 #include "runtime/data/cells.h"
 

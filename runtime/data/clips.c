@@ -2,7 +2,7 @@
  * and the decoders of pictures for the frames of folders. */
 #include "runtime/data/clip.h"
 #include "runtime/data/listed.h"
-#include "runtime/data/picture.h"
+#include "runtime/data/picture_format.h"
 #include "runtime/hash.h"
 
 #include <libavutil/log.h>

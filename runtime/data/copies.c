@@ -7,7 +7,7 @@
 #include "runtime/data/copies.h"
 
 #include "runtime/data/cache.h"
-#include "runtime/data/guard.h"
+#include "runtime/data/mapping_guard.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Arrays in the IDX format (that of MNIST): a header of a type and up to nine axes, then the
  * elements, the most significant byte first; gzipped or not. The first axis counts samples.
  * docs/data/idx.md says which fields they become. */
-#include "runtime/data/guard.h"
+#include "runtime/data/mapping_guard.h"
 #include "runtime/data/reader.h"
 #include "runtime/data/stamp.h"
 #include "runtime/hash.h"

@@ -4,7 +4,7 @@
 
 #include "runtime/data/list.h"
 #include "runtime/data/listing.h"
-#include "runtime/data/picture.h"
+#include "runtime/data/picture_format.h"
 #include "runtime/hash.h"
 
 #include <stdlib.h>

@@ -2,14 +2,14 @@
  * numbered in the order of their names, so a new folder would shift all numbers behind it, and
  * labels that the network learned would mean other classes.
  *
- * The names go into the checkpoint as a text of codes.h. A table that is opened with it is
+ * The names go into the checkpoint as a text of word_codes.h. A table that is opened with it is
  * renumbered by names: the fields at once, the columns when they are loaded, in memory of their
  * own, since files stay as they are. */
 #include "runtime/data/kept.h"
 
-#include "runtime/data/codes.h"
 #include "runtime/data/reader.h"
-#include "runtime/data/words.h"
+#include "runtime/data/vocabulary.h"
+#include "runtime/data/word_codes.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The names that the classes of a source had when a method was trained on it. A checkpoint keeps
- * them, as a text of codes.h, under `classes:SOURCE`. A table that is opened with this text numbers
- * its classes as that source did, by their names. */
+ * them, as a text of word_codes.h, under `classes:SOURCE`. A table that is opened with this text
+ * numbers its classes as that source did, by their names. */
 #ifndef COUPLET_RUNTIME_DATA_KEPT_H
 #define COUPLET_RUNTIME_DATA_KEPT_H
 

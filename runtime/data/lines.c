@@ -1,12 +1,12 @@
 /* data.lines: each line of a text file is a sample: the codes of its first tokens, and how many
  * there are. Code 0 is padding, 1 is a token that the vocabulary does not have, and those of the
  * vocabulary follow, the most frequent first. */
-#include "runtime/data/codes.h"
 #include "runtime/data/columns.h"
 #include "runtime/data/reader.h"
 #include "runtime/data/textfile.h"
-#include "runtime/data/tokens.h"
-#include "runtime/data/words.h"
+#include "runtime/data/tokenizer.h"
+#include "runtime/data/vocabulary.h"
+#include "runtime/data/word_codes.h"
 #include "runtime/hash.h"
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "runtime/data/listing.h"
 
 #include "runtime/data/stamp.h"
-#include "runtime/data/words.h"
+#include "runtime/data/vocabulary.h"
 #include "runtime/hash.h"
 
 #include <dirent.h>

@@ -1,8 +1,8 @@
-/* Maps files to read, and takes pages of memory. Every mapped file is watched (guard.c), because
- * others may cut or write it while a run reads it. */
+/* Maps files to read, and takes pages of memory. Every mapped file is watched (mapping_guard.c),
+ * because others may cut or write it while a run reads it. */
 #include "runtime/data/mapping.h"
 
-#include "runtime/data/guard.h"
+#include "runtime/data/mapping_guard.h"
 #include "runtime/data/stamp.h"
 
 #include <errno.h>

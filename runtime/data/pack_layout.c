@@ -3,7 +3,7 @@
  * the gaps. The room for the header is computed ahead, since columns are written before it. */
 #include "runtime/data/pack_layout.h"
 
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 #include <errno.h>
 #include <fcntl.h>

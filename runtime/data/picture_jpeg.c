@@ -2,7 +2,7 @@
  * the kept square at least twice as large as the result: the inverse transforms then make fewer
  * pixels, and the triangle filter still sees two of them for each of its own. */
 #include "runtime/data/fit.h"
-#include "runtime/data/picture.h"
+#include "runtime/data/picture_format.h"
 
 #include <setjmp.h>
 #include <stdio.h>

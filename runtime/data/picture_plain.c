@@ -4,7 +4,7 @@
  * and whatever is wrong with it, is left to libpng, which reads or refuses it. Measured on
  * photographs: half the time. */
 #include "runtime/data/fit.h"
-#include "runtime/data/picture.h"
+#include "runtime/data/picture_format.h"
 
 #include <stdlib.h>
 #include <string.h>

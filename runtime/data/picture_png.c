@@ -1,7 +1,7 @@
 /* PNG, by libpng: row by row, or as a whole where it is interlaced. Of an animation (APNG) that is
  * its default image. */
 #include "runtime/data/fit.h"
-#include "runtime/data/picture.h"
+#include "runtime/data/picture_format.h"
 
 #include <setjmp.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * library can reduce a picture while it decodes; measured on photographs of 500 x 375 that took 16
  * % longer than to decode all of it, so it is not asked to. */
 #include "runtime/data/fit.h"
-#include "runtime/data/picture.h"
+#include "runtime/data/picture_format.h"
 
 #include <stdlib.h>
 #include <string.h>

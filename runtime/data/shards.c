@@ -3,8 +3,8 @@
 #include "runtime/data/archive.h"
 #include "runtime/data/images.h"
 #include "runtime/data/listing.h"
-#include "runtime/data/picture.h"
-#include "runtime/data/words.h"
+#include "runtime/data/picture_format.h"
+#include "runtime/data/vocabulary.h"
 #include "runtime/hash.h"
 #include "runtime/numbers.h"
 

@@ -6,8 +6,8 @@
  * short gave zeros, and any other message about them would mislead. */
 #include "runtime/data/table.h"
 
-#include "runtime/data/guard.h"
 #include "runtime/data/kept.h"
+#include "runtime/data/mapping_guard.h"
 #include "runtime/data/pack.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"

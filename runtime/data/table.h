@@ -25,8 +25,8 @@ typedef struct CoupletRequest {
     /* The settings that were given. The others have the standard values of readers.def. */
     const CoupletSetting *settings;
     int setting_count;
-    /* The codes of words in the source that was trained on (codes.h), which hold for this source in
-     * place of `like`; NULL: there are none. */
+    /* The codes of words in the source that was trained on (word_codes.h), which hold for this
+     * source in place of `like`; NULL: there are none. */
     const char *codes;
     /* The names that its classes had when it was trained on (kept.h); NULL: nothing is said. */
     const char *classes;

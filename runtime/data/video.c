@@ -1,7 +1,7 @@
 /* Frames of video files, by FFmpeg's libraries. */
 #include "runtime/data/clip.h"
 #include "runtime/data/fit.h"
-#include "runtime/data/picture.h"
+#include "runtime/data/picture_format.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -293,7 +293,7 @@ static bool list_times(Video *v) {
 
 /* ---- from a frame to a picture -------------------------------------------------------------- */
 
-/* EXIF's number for how the stream is turned (picture.h), to quarters of a turn. */
+/* EXIF's number for how the stream is turned (picture_format.h), to quarters of a turn. */
 static int orientation_of(const Video *v) {
     static const struct {
         int a, b, c, d, orientation;

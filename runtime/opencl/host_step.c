@@ -3,7 +3,7 @@
  * it. */
 #include "runtime/opencl/internal.h"
 
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 #include <stdlib.h>
 

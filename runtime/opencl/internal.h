@@ -46,7 +46,8 @@ static inline Opencl *opencl_of(CoupletDevice *device) {
     return (Opencl *)device;
 }
 
-/* ---- calls: check.c -------------------------------------------------------------------------- */
+/* ---- calls: opencl_check.c
+ * -------------------------------------------------------------------------- */
 
 /* True when `code` is success. Else the device keeps the call, its place and the code's name. */
 bool opencl_check(Opencl *cl, long code, const char *call, const char *file, int line);
@@ -62,7 +63,8 @@ const char *opencl_code_name(long code);
         opencl_check((cl), code_, #function, __FILE__, __LINE__);                                  \
     })
 
-/* ---- device.c, program.c, product.c ---------------------------------------------------------- */
+/* ---- opencl_device.c, program.c, opencl_product.c
+ * ---------------------------------------------------------- */
 
 extern const CoupletDeviceCalls opencl_calls;
 /* The runtime's own kernels and words. */

@@ -16,11 +16,11 @@
  * [opencl|gpu] FILE... */
 #include "compiler/compile/compile.h"
 #include "compiler/cpu/cpu.h"
-#include "compiler/driver/device.h"
+#include "compiler/driver/device_option.h"
 #include "compiler/driver/load.h"
 #include "compiler/reference/reference.h"
+#include "runtime/executor.h"
 #include "runtime/opencl/opencl.h"
-#include "runtime/plan.h"
 
 #include <math.h>
 #include <stdlib.h>

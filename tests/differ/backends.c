@@ -2,10 +2,10 @@
 
 #include "compiler/cpu/cpu.h"
 #include "compiler/cpu/processor.h"
-#include "compiler/driver/device.h"
+#include "compiler/driver/device_option.h"
 #include "compiler/driver/link.h"
+#include "runtime/executor.h"
 #include "runtime/opencl/opencl.h"
-#include "runtime/plan.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The other half of backends.c: linked with the runtime and a program written ahead of time, it
  * runs every plan of the program's features on two threads. It includes nothing of the compiler.
  * usage: program IN OUT */
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 #include <stdio.h>
 #include <stdlib.h>

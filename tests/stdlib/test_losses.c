@@ -7,7 +7,7 @@
 #include "compiler/driver/gradcheck.h"
 #include "compiler/driver/load.h"
 #include "compiler/reference/reference.h"
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -20,13 +20,13 @@ RECIPES = {
     "Add a scalar function": (
         r"\bG_ERF\b|\bd_erf\b|OF_ONE_REAL\(erf\b|COUPLET_OP_ERF|SCALAR\(ERF|BUILTIN\(erf", {
             "compiler/passes/complement.c": "1 - erf(x) has digits that 1 less erf(x) has not"},
-        {"compiler/graph/fold.c": "nothing folds", "compiler/cpu/emit.h": "math_erf",
+        {"compiler/graph/constant_fold.c": "nothing folds", "compiler/cpu/emit.h": "math_erf",
          "compiler/cpu/math.c": "math_erf", "lang/constant.c": "no schedule uses it"}),
     "Add a reducer": (
         r"\bGR_PROD\b|COUPLET_REDUCE_PROD|REDUCER\(PROD|REDUCTION\(prod|\breduce_prod\b", {},
         {"compiler/graph/reducer.h": "asks the row", "compiler/graph/walk.c": "no rows at a time",
          "compiler/plan/sweep.c": "no sweep keeps a product",
-         "compiler/cpu/columns.c": "no columns", "compiler/cpu/sink.c": "no sink",
+         "compiler/cpu/emit_columns.c": "no columns", "compiler/cpu/sink.c": "no sink",
          "compiler/passes/fuse.c": "left alone", "compiler/passes/weigh.c": "left alone",
          "compiler/passes/logform.c": "left alone", "compiler/passes/split.c": "left alone",
          "compiler/passes/stream/unfold.c": "left alone"}),
@@ -39,7 +39,7 @@ RECIPES = {
          "lang/format.c": "the layout of a let", "lang/check.c": "not in bodies",
          "lang/flow.c": "nothing flows", "lang/edges.c": "nothing flows",
          "compiler/picture/picture.c": "is not drawn", "compiler/lower/call.c": "not in bodies",
-         "compiler/lower/epoch.c": "not between epochs"}),
+         "compiler/lower/lower_epoch.c": "not between epochs"}),
     "Add a built-in": (r"\"concat\"|BUILTIN\(concat,", {}, {
         "compiler/lower/call.c": "is no scalar", "compiler/lower/library.c": "is no library call"}),
     "Add a library call": (
@@ -70,8 +70,8 @@ RECIPES = {
     "Add a kind of kernel": (r"\bKERNEL_BUCKET\b", {}, {
         "compiler/plan/signature.c": "depends on nothing of its own"}),
     "Add a back end": (r"\bopencl_backend\b", {
-        "compiler/backend/opencl.c": "is the back end"}, {
-        "compiler/plan/kernel.h": "all kinds", "compiler/opencl/compile.c": "a model",
+        "compiler/backend/opencl_backend.c": "is the back end"}, {
+        "compiler/plan/kernel.h": "all kinds", "compiler/opencl/opencl_compile.c": "a model",
         "runtime/device.h": "the promises"}),
 }
 faults = 0

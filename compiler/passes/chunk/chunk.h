@@ -1,5 +1,5 @@
-/* Microbatches: what the files of the chunk pass share. chunk.c says what becomes of a step, find.c
- * which of its nodes are taken in blocks, and build.c makes the new nodes. */
+/* Microbatches: what the files of the chunk pass share. chunk.c says what becomes of a step,
+ * per_sample.c which of its nodes are taken in blocks, and build.c makes the new nodes. */
 #ifndef COUPLET_COMPILER_PASSES_CHUNK_H
 #define COUPLET_COMPILER_PASSES_CHUNK_H
 
@@ -72,7 +72,7 @@ int64_t chunk_block_read(Chunk *c, const GExpr *load);
  * blocks of the same chunk, and at least one read must say where the samples are. */
 bool chunk_fits(Chunk *c, Part *p);
 
-/* find.c: finds the form of every node. What mixes the samples goes into graph->mix. */
+/* per_sample.c: finds the form of every node. What mixes the samples goes into graph->mix. */
 void find_forms(Chunk *c);
 
 /* build.c: makes the nodes of the new graph, its outputs and commits, and their order. */

@@ -1,15 +1,15 @@
 /* What the files of the stream pass share.
  *
- *     stream.c   the pass: which products are worth it, in order
- *     unstack.c  arrays of pairs with a third, short axis: taken apart along it
- *     operands.c rows of a product that are no plain rows of an array
- *     find.c     every user of a product, and whether tiles serve it
- *     cost.c     which of those that tiles serve are faster stored, and have room
- *     unfold.c   users rewritten to sinks of the streamed product (compiler/graph/pairs.h)
- *     hoist.c    what a tile need not compute: parts that read one index of the pair
- *     strips.c   what wants whole rows of a product
- *     scatter.c  what few chosen places send back
- *     merge.c    weighted sums of the same rows become one */
+ *     stream.c     the pass: which products are worth it, in order
+ *     unstack.c    arrays of pairs with a third, short axis: taken apart along it
+ *     operands.c   rows of a product that are no plain rows of an array
+ *     users.c      every user of a product, and whether tiles serve it
+ *     cost.c       which of those that tiles serve are faster stored, and have room
+ *     unfold.c     users rewritten to sinks of the streamed product (compiler/graph/pairs.h)
+ *     invariant.c  what a tile need not compute: parts that read one index of the pair
+ *     strips.c     what wants whole rows of a product
+ *     scatter.c    what few chosen places send back
+ *     merge.c      weighted sums of the same rows become one */
 #ifndef COUPLET_COMPILER_PASSES_STREAM_INTERNAL_H
 #define COUPLET_COMPILER_PASSES_STREAM_INTERNAL_H
 

@@ -2,7 +2,7 @@
  * up, is made tile by tile where it is used, and never stored. The pass reads off the graph which
  * arrays these are; it knows no loss.
  *
- * A product T[i, j] is streamed if a tile serves every user (find.c). Elements of T are put into
+ * A product T[i, j] is streamed if a tile serves every user (users.c). Elements of T are put into
  * their users, and reads at few chosen places (s[i, pos(i)]) are computed by themselves. It must
  * also be faster than storing T, or there must be no room (cost.c). A product that cannot be
  * streamed is stored, and the reason is kept for `couplet check --memory`. */

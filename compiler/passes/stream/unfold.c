@@ -2,7 +2,7 @@
  * into the formulas that use them. Statistics and weighted sums get the canonical form, and reads
  * at few places become products of two rows.
  *
- * stream/find.c has decided beforehand what each user is, so nothing here can fail. An array of
+ * stream/users.c has decided beforehand what each user is, so nothing here can fail. An array of
  * pairs that reads no product, such as `y[i] == y[j]`, is put into its users as well, unless it is
  * there anyway or is smaller than what would be read in its place. */
 #include "compiler/graph/loads.h"

@@ -1,8 +1,8 @@
 /* What the files of the zeros pass share.
  *
- *     zeros.c     the pass, and conditions of a sum that only its result's own indices decide
- *     places.c    arrays of pairs that hold a few chosen places of each row: which sums use them up
- *     gather.c    such a sum, over the chosen places alone */
+ *     zeros.c      the pass, and conditions of a sum that only its result's own indices decide
+ *     unscatter.c  which sums use up arrays of pairs that hold a few chosen places of each row
+ *     gather.c     such a sum, over the chosen places alone */
 #ifndef COUPLET_COMPILER_PASSES_ZEROS_INTERNAL_H
 #define COUPLET_COMPILER_PASSES_ZEROS_INTERNAL_H
 
@@ -45,7 +45,7 @@ typedef struct Linear {
 /* Makes what one term gives to a sum. `sum` has the indices, guard, name and span of that sum. */
 GNode *gather_term(Graph *g, const ComputeSpec *sum, const Term *term);
 
-/* places.c: replaces sums over scatters by sums over their places. */
+/* unscatter.c: replaces sums over scatters by sums over their places. */
 void zeros_use_places(Graph *g);
 
 #endif

@@ -7,7 +7,7 @@
  *   - A condition that picks one value of a reduced index, `where j == f(i)`, leaves one term.
  *   - `where f(j) == c` in a sum over i and j that are no part of c: first the sum over i, for each
  *     j, then those of each c (two-level sums by key).
- *   - What few chosen places of an array of pairs send back is no array of pairs: places.c. */
+ *   - What few chosen places of an array of pairs send back is no array of pairs: unscatter.c. */
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/zeros/internal.h"
 

@@ -7,10 +7,10 @@
  */
 #include "compiler/compile/stage.h"
 #include "compiler/cpu/cpu.h"
-#include "compiler/opencl/opencl.h"
+#include "compiler/opencl/opencl_compile.h"
 #include "compiler/reference/reference.h"
+#include "runtime/executor.h"
 #include "runtime/opencl/opencl.h"
-#include "runtime/plan.h"
 #include "tests/compiler/formulas.h"
 
 #include <math.h>

@@ -6,7 +6,7 @@
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "compiler/reference/reference.h"
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 #include "runtime/random.h"
 
 #include <math.h>

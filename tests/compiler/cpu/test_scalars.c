@@ -3,10 +3,10 @@
  * what lies outside of it: NaN, infinities, both zeros, denormal and huge numbers, each with each.
  * usage: test_scalars [opencl] */
 #include "compiler/cpu/cpu.h"
-#include "compiler/opencl/opencl.h"
+#include "compiler/opencl/opencl_compile.h"
 #include "compiler/reference/reference.h"
+#include "runtime/executor.h"
 #include "runtime/opencl/opencl.h"
-#include "runtime/plan.h"
 
 #include <math.h>
 #include <stdlib.h>

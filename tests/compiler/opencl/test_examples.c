@@ -4,8 +4,8 @@
  * SPEC]... */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
+#include "runtime/executor.h"
 #include "runtime/opencl/opencl.h"
-#include "runtime/plan.h"
 #include "runtime/random.h"
 
 #include <ctype.h>

@@ -7,7 +7,7 @@
 #include "compiler/driver/load.h"
 #include "compiler/driver/options.h"
 #include "compiler/reference/reference.h"
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 #include <math.h>
 #include <stdlib.h>

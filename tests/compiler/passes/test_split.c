@@ -4,7 +4,7 @@
 #include "compiler/passes/passes.h"
 #include "compiler/plan/plan.h"
 #include "compiler/reference/reference.h"
-#include "runtime/plan.h"
+#include "runtime/executor.h"
 
 #include <math.h>
 #include <setjmp.h>

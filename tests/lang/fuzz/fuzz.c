@@ -2,7 +2,7 @@
  * memory. A libFuzzer target; built without libFuzzer it runs the files it is given, so that
  * findings become tests. See docs/hacking.md for how to run it. */
 #include "compiler/driver/load.h"
-#include "compiler/driver/sources.h"
+#include "compiler/driver/source_translation.h"
 #include "lang/ast.h"
 #include "lang/diag.h"
 

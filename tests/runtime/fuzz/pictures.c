@@ -1,6 +1,6 @@
 /* The fuzz target of pictures. The sums of PNG's chunks are made right in every other input, so
  * that what lies behind them is reached. */
-#include "runtime/data/picture.h"
+#include "runtime/data/picture_format.h"
 
 #include <assert.h>
 #include <stdlib.h>

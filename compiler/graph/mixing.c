@@ -1,0 +1,170 @@
+/* Finds a node that mixes samples where each row of an output should be made of one
+ * (graph_mixing).
+ *
+ * Where the samples of an array lie is followed from node to node, by trying blocks of the
+ * result: a block that belongs to one sample may read nothing but what is that sample's. A
+ * formula says the same of every sample, so a few are tried: the first ones, one in the middle,
+ * the last one. */
+#include "compiler/graph/mixing.h"
+#include "compiler/graph/node_set.h"
+
+#include "compiler/graph/loads.h"
+
+enum { PROBES = 4, MOST_SIZES = 2 * GRAPH_MAX_RANK };
+
+/* The places of the samples in an array: `size` places of an axis belong to a sample, the next as
+ * many to the next sample, and behind the last sample the first one comes again. */
+typedef struct Place {
+    int axis; /* -1: no sample has a part in the array */
+    int64_t size;
+} Place;
+
+typedef struct Mixing {
+    Graph *g;
+    Arena *scratch;
+    int64_t rows;
+    Place *of; /* by node id */
+} Mixing;
+
+/* ---- formulas -------------------------------------------------------------------------------- */
+
+/* True if the read stays with sample `row`. */
+static bool stays(const Mixing *m, const GExpr *load, int64_t row) {
+    const Place *p = &m->of[load->tensor->id];
+    int64_t low, high;
+    if (p->axis < 0) return true;
+    if (!gx_range(m->g, load->args[p->axis], NULL, &low, &high) || low < 0 ||
+        high >= load->tensor->shape[p->axis])
+        return false;
+    return low / p->size == high / p->size && low / p->size % m->rows == row;
+}
+
+/* True if one block of the result's axis, which belongs to `row`, reads nothing but what belongs to
+ * `row`. */
+static bool block_stays(const Mixing *m, const GNode *n, const Place *result, int64_t block) {
+    ComputeSpec spec;
+    graph_open(m->g, n, &spec);
+    const GExpr *index = spec.out[result->axis], *within = graph_fresh_index(m->g, result->size);
+    const GExpr *at = gx2(m->g, G_ADD, within, gx_int(m->g, block * result->size));
+    const GExpr *parts[] = {spec.value, spec.guard, spec.active};
+    for (int i = 0; i < 3; i++)
+        parts[i] = gx_substitute(m->g, parts[i], 1, &index, &at);
+    const Loads loads = loads_of_all(m->scratch, 3, parts);
+    for (int i = 0; i < loads.items.count; i++)
+        if (!stays(m, loads.items.items[i], block % m->rows)) return false;
+    return true;
+}
+
+/* A formula says the same of every sample: the first ones, one in the middle and the last one, in
+ * the first block and in the last one that each has. */
+static bool result_stays(const Mixing *m, const GNode *n, const Place *result) {
+    const int64_t blocks = n->shape[result->axis] / result->size, rows = m->rows;
+    const int64_t probes[PROBES] = {0, rows > 1, rows / 2, rows - 1};
+    for (int i = 0; i < PROBES; i++)
+        if (!block_stays(m, n, result, probes[i]) ||
+            !block_stays(m, n, result, blocks - rows + probes[i]))
+            return false;
+    return true;
+}
+
+/* Sizes of blocks along an axis: those of what is read, and one block for each sample. */
+static int sizes_along(const Mixing *m, const Loads *loads, int64_t extent, int64_t *out) {
+    int count = 0;
+    if (extent % m->rows == 0) out[count++] = extent / m->rows;
+    for (int i = 0; i < loads->items.count && count < MOST_SIZES; i++) {
+        const Place *p = &m->of[loads->items.items[i]->tensor->id];
+        bool known = p->axis < 0 || extent % (p->size * m->rows) != 0;
+        for (int k = 0; k < count; k++)
+            known |= out[k] == p->size;
+        if (!known) out[count++] = p->size;
+    }
+    return count;
+}
+
+static bool place_result(const Mixing *m, const GNode *n, const Loads *loads, Place *out) {
+    for (int axis = 0; axis < n->rank; axis++) {
+        int64_t sizes[MOST_SIZES];
+        const int count = sizes_along(m, loads, n->shape[axis], sizes);
+        for (int i = 0; i < count; i++) {
+            *out = (Place){axis, sizes[i]};
+            if (result_stays(m, n, out)) return true;
+        }
+    }
+    return false;
+}
+
+static bool place_formula(const Mixing *m, const GNode *n, Place *out) {
+    const Loads loads = loads_of(m->scratch, n);
+    bool any = false;
+    *out = (Place){-1, 1};
+    for (int i = 0; i < loads.items.count; i++)
+        any |= m->of[loads.items.items[i]->tensor->id].axis >= 0;
+    return !any || place_result(m, n, &loads, out);
+}
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+/* Calls go along the last axes: two of a matrix, whose result has an axis less, and one else. */
+static bool place_call(const Mixing *m, const GNode *n, const GNode *operand, Place *out) {
+    const Place *p = &m->of[operand->id];
+    const int own = operand->rank > n->rank ? 2 : 1;
+    if (p->axis < 0) return true;
+    *out = *p;
+    return p->axis < operand->rank - own;
+}
+
+static bool place_operands(const Mixing *m, const GNode *n, Place *out) {
+    *out = (Place){-1, 1};
+    if (n->operand && !place_call(m, n, n->operand, out)) return false;
+    for (int i = 0; i < n->operand_count; i++)
+        if (!place_call(m, n, n->operands[i], out)) return false;
+    return true;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* False: the node mixes samples. */
+static bool place(const Mixing *m, const GNode *n, Place *out) {
+    switch (n->kind) {
+    case GN_INPUT:
+        *out = (Place){graph_is_batch(n) ? 0 : -1, 1};
+        return true;
+    case GN_STATE:
+    case GN_CONST:
+        *out = (Place){-1, 1};
+        return true;
+    case GN_COMPUTE:
+        return place_formula(m, n, out);
+    case GN_TOPK:
+    case GN_CALL:
+        return place_operands(m, n, out);
+    case GN_STOP:
+        *out = m->of[n->operand->id];
+        return true;
+    }
+    return true;
+}
+
+/* Counts the samples; 0: no field comes in. */
+static int64_t count_samples(const Graph *g) {
+    for (int i = 0; i < g->nodes.count; i++)
+        if (graph_is_batch(g->nodes.items[i])) return g->nodes.items[i]->shape[0];
+    return 0;
+}
+
+const GNode *graph_mixing(Graph *g) {
+    const GNode *found = NULL;
+    const int count = g->nodes.count;
+    Mixing m = {g, arena_new(), count_samples(g), NULL};
+    m.of = arena_array(m.scratch, Place, graph_node_ids(g));
+    NodeSet reached;
+    node_set_open(&reached, g);
+    graph_add_reached(g, &reached);
+    for (int i = 0; i < count && m.rows && !found; i++) {
+        const GNode *n = g->nodes.items[i];
+        if (node_set_holds(&reached, n) && !place(&m, n, &m.of[n->id])) found = n;
+    }
+    node_set_close(&reached);
+    arena_free(m.scratch);
+    return found;
+}
