@@ -16,8 +16,8 @@ columns:
     comment     percent of the characters that stand in comments
 
 --names BUILD reads the object files of a build with nm, and prints how many functions that are seen
-outside their file begin with no word that tells which file to open (PREFIXES); the exit status is 1
-where there is one.
+outside their file begin with no word that tells which file to open (PREFIXES), and how many files
+of two folders have one name; the exit status is 1 where there is one of either.
 --list long, wide, headless, walkers or names prints the places behind a number."""
 import argparse
 import glob
@@ -168,6 +168,20 @@ def unprefixed_names(build):
             yield f"{inside} {name}"
 
 
+def files_of_one_name():
+    """`file file ..` of each name, without its ending, that files of two folders have.
+
+    The .c, .h and .def of one module lie in one folder. A folder's private header may be called
+    internal.h, since nothing outside the folder includes it."""
+    folders = {}
+    for folder in FOLDERS[:3]:
+        for path in sorted(glob.glob(folder + "/**/*", recursive=True)):
+            stem, ending = os.path.splitext(os.path.basename(path))
+            if ending in (".c", ".h", ".def", ".l", ".y") and stem != "internal":
+                folders.setdefault(stem, {}).setdefault(os.path.dirname(path), path)
+    return [" ".join(paths.values()) for paths in folders.values() if len(paths) > 1]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -177,10 +191,11 @@ def main():
     parser.add_argument("--list", choices=["long", "wide", "headless", "walkers", "names"])
     given = parser.parse_args()
     names = list(unprefixed_names(os.path.abspath(given.names))) if given.names else None
-    if given.list == "names":
-        print("\n".join(names or []))
-        return 1 if names else 0
     os.chdir(given.folder)
+    shared = files_of_one_name()
+    if given.list == "names":
+        print("\n".join((names or []) + shared))
+        return 1 if names or shared else 0
     rows, together = {}, []
     for folder in FOLDERS:
         paths = sorted(glob.glob(folder + "/**/*.[ch]", recursive=True))
@@ -197,9 +212,8 @@ def main():
             print_row(name, row)
         if names is not None:
             print(f"{len(names)} functions seen outside their file tell by no word where they are")
-
-
-    return 1 if names else 0
+            print(f"{len(shared)} names belong to files of two folders")
+    return 1 if names or (given.names and shared) else 0
 
 
 if __name__ == "__main__":

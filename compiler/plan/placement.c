@@ -143,7 +143,7 @@ static int64_t free_place(const Block *block, Block *const *placed, int count) {
 }
 
 /* The largest first. */
-void place_in_arena(Plan *p) {
+void plan_place(Plan *p) {
     for (int s = 0; s < p->kernels.items.count; s++)
         write_over(p, s);
     Block *blocks = arena_array(p->arena, Block, p->out->buffer_count + 1),

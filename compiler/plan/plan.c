@@ -323,7 +323,7 @@ bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int 
     for (const char *at = target->name; *at; at++)
         p->out->hash = (p->out->hash ^ (unsigned char)*at) * 1099511628211u;
     life_measure(p);
-    place_in_arena(p);
+    plan_place(p);
     for (int i = 0; i < p->kernels.items.count; i++) {
         Kernel *kernel = &p->kernels.items.items[i];
         sign_kernel(arena, kernel);

@@ -47,6 +47,6 @@ void plan_print(const Plan *plan, FILE *out);
 /* placement.c: finds when each buffer of the arena is alive; then gives each its offset, and
  * decides which kernels write over an operand (Kernel.over). */
 void life_measure(Plan *plan);
-void place_in_arena(Plan *plan);
+void plan_place(Plan *plan);
 
 #endif

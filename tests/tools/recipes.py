@@ -70,7 +70,8 @@ RECIPES = {
     "Add a kind of kernel": (r"\bKERNEL_BUCKET\b", {}, {
         "compiler/plan/signature.c": "depends on nothing of its own"}),
     "Add a back end": (r"\bopencl_backend\b", {
-        "compiler/backend/opencl_backend.c": "is the back end"}, {
+        "compiler/backend/opencl_backend.c": "is the back end",
+        "compiler/backend/README.md": "names its file"}, {
         "compiler/plan/kernel.h": "all kinds", "compiler/opencl/opencl_compile.c": "a model",
         "runtime/device.h": "the promises"}),
 }

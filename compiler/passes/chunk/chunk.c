@@ -39,7 +39,7 @@ void pass_chunk(Graph *g) {
     for (int i = 0; i < c.count; i++)
         c.position[g->nodes.items[i]->id] = i;
     c.scratch = arena_new();
-    find_forms(&c);
+    chunk_find_forms(&c);
     if (takes_blocks(&c)) {
         g->chunks = c.chunks;
         build_chunks(&c);

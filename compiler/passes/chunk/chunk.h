@@ -73,7 +73,7 @@ int64_t chunk_block_read(Chunk *c, const GExpr *load);
 bool chunk_fits(Chunk *c, Part *p);
 
 /* per_sample.c: finds the form of every node. What mixes the samples goes into graph->mix. */
-void find_forms(Chunk *c);
+void chunk_find_forms(Chunk *c);
 
 /* build.c: makes the nodes of the new graph, its outputs and commits, and their order. */
 void build_chunks(Chunk *c);

@@ -227,7 +227,7 @@ static void note_mix(Chunk *c) {
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-void find_forms(Chunk *c) {
+void chunk_find_forms(Chunk *c) {
     survey(c);
     for (int i = 0; i < c->count; i++)
         propose(c, &c->parts[i]);
