@@ -2,7 +2,14 @@
  *
  * The gradient is summed in 64 parts, whatever the number of threads, and the parts are added in
  * order: the same bits always. Sums over rows are in float32, which is why the search ends when
- * no shorter step lowers the loss, rather than at an exact gradient. */
+ * no shorter step lowers the loss, rather than at an exact gradient.
+ *
+ * Nearly all of the time goes into two products: rows with weights, which gives log-odds, and
+ * chances with rows, which gives the gradient. Both keep a block of sums in registers, and a block
+ * of rows is still in the cache when the second product reads it. Rows
+ * are filled up with zeros to a whole number of vectors. Within a block each sum has the order that
+ * `dot` and `add_scaled` have, which do the rows, classes and columns that fill no block: the
+ * figures do not depend on where the blocks lie. */
 #include "runtime/evaluate.h"
 
 #include <math.h>
@@ -12,7 +19,13 @@
 enum {
     PARTS = 64 /* fixed, so that sums do not depend on the threads */,
     HISTORY = 10,
-    MOST_ITERATIONS = 200
+    MOST_ITERATIONS = 200,
+    LANES = 16,             /* of a vector */
+    ROWS = 4,               /* of a block of log-odds */
+    PAIR = 2,               /* classes of a block */
+    VECTORS = 4,            /* of a block of the gradient */
+    SPAN = VECTORS * LANES, /* columns of a block of the gradient */
+    TOGETHER = 32           /* rows that are read from memory once for both products */
 };
 static const double enough = 1e-5; /* the gradient at which the fit ends */
 
@@ -22,36 +35,88 @@ static const double enough = 1e-5; /* the gradient at which the fit ends */
 #define FOR_THIS_MACHINE
 #endif
 
+typedef float Lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+
 typedef struct Probe {
     CoupletThreads *threads;
     const float *x; /* standardised [count, width] */
     const int32_t *labels;
-    int64_t count, width;
+    int64_t count, width; /* the width is a multiple of LANES; what was added is 0 in every row */
     int classes;
     double decay;
-    float *weights;       /* [classes, width + 1], the last is the bias */
-    float *part_gradient; /* [PARTS, classes, width + 1] */
+    /* [classes, width + LANES], where the bias stands behind the weights and then zeros, so that a
+     * row begins on a cache line; gradients have the same form. */
+    float *weights;
+    float *part_gradient; /* [PARTS, ..] */
     double *part_loss;    /* [PARTS] */
-    double *chances;      /* [workers, classes] */
+    double *chances;      /* [workers, TOGETHER, classes] */
+    float *shares;        /* [workers, TOGETHER, classes] the factors of rows in the gradient */
 } Probe;
 
+static int64_t stride_of(const Probe *p) {
+    return p->width + LANES;
+}
+
 static int64_t parameters(const Probe *p) {
-    return p->classes * (p->width + 1);
+    return p->classes * stride_of(p);
+}
+
+/* ---- the two products ------------------------------------------------------------------------ */
+
+static float sum_of_lanes(const Lanes *lanes) {
+    float sum = 0;
+    for (int k = 0; k < LANES; k++)
+        sum += (*lanes)[k];
+    return sum;
 }
 
 FOR_THIS_MACHINE
 static float dot(const float *a, const float *b, int64_t n) {
-    float lanes[16] = {0};
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int k = 0; k < 16; k++)
-            lanes[k] += a[i + k] * b[i + k];
-    float sum = 0;
-    for (; i < n; i++)
-        sum += a[i] * b[i];
-    for (int k = 0; k < 16; k++)
-        sum += lanes[k];
-    return sum;
+    Lanes lanes = {0};
+    for (int64_t i = 0; i < n; i += LANES)
+        lanes += *(const Lanes *)(a + i) * *(const Lanes *)(b + i);
+    return sum_of_lanes(&lanes);
+}
+
+/* The dot products of ROWS rows of x with PAIR rows of weights. */
+FOR_THIS_MACHINE
+static void dots(const float *x, const float *weights, int64_t n, float out[ROWS][PAIR]) {
+    const float *other = weights + n + LANES;
+    Lanes first[ROWS] = {0}, second[ROWS] = {0};
+    for (int64_t i = 0; i < n; i += LANES)
+        for (int r = 0; r < ROWS; r++) {
+            Lanes row = *(const Lanes *)(x + r * n + i);
+            first[r] += row * *(const Lanes *)(weights + i);
+            second[r] += row * *(const Lanes *)(other + i);
+        }
+    for (int r = 0; r < ROWS; r++) {
+        out[r][0] = sum_of_lanes(&first[r]);
+        out[r][1] = sum_of_lanes(&second[r]);
+    }
+}
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Sets out[rows, classes] to the log-odds of rows of x. */
+static void log_odds(const Probe *p, const float *x, int64_t rows, double *out) {
+    int64_t stride = stride_of(p);
+    for (int64_t r = 0; r < rows; r += ROWS)
+        for (int64_t c = 0; c < p->classes; c += PAIR) {
+            const float *block = x + r * p->width, *weights = p->weights + c * stride;
+            int64_t high = least(ROWS, rows - r), wide = least(PAIR, p->classes - c);
+            float sums[ROWS][PAIR];
+            if (high == ROWS && wide == PAIR) dots(block, weights, p->width, sums);
+            for (int64_t k = 0; k < high; k++)
+                for (int64_t l = 0; l < wide; l++) {
+                    const float *w = weights + l * stride;
+                    float sum = high == ROWS && wide == PAIR
+                                    ? sums[k][l]
+                                    : dot(block + k * p->width, w, p->width);
+                    out[(r + k) * p->classes + c + l] = (double)sum + (double)w[p->width];
+                }
+        }
 }
 
 FOR_THIS_MACHINE
@@ -60,40 +125,91 @@ static void add_scaled(float *to, const float *from, float by, int64_t n) {
         to[i] += by * from[i];
 }
 
-/* Log-odds of one row, then probabilities; returns the log of the sum of exps. */
-static double probabilities(const Probe *p, const float *x, double *out) {
-    double top = -INFINITY, sum = 0;
-    for (int c = 0; c < p->classes; c++) {
-        const float *w = p->weights + c * (p->width + 1);
-        out[c] = (double)dot(x, w, p->width) + (double)w[p->width];
-        if (out[c] > top) top = out[c];
+/* Adds rows of x to the gradient of PAIR classes, in SPAN columns of both. */
+FOR_THIS_MACHINE
+static void add_block(const Probe *p, const float *x, const float *shares, int64_t rows,
+                      float *gradient) {
+    float *other = gradient + stride_of(p);
+    Lanes first[VECTORS], second[VECTORS];
+    for (int v = 0; v < VECTORS; v++) {
+        first[v] = *(const Lanes *)(gradient + v * LANES);
+        second[v] = *(const Lanes *)(other + v * LANES);
     }
-    for (int c = 0; c < p->classes; c++)
-        sum += exp(out[c] - top);
+    for (int64_t i = 0; i < rows; i++)
+        for (int v = 0; v < VECTORS; v++) {
+            Lanes row = *(const Lanes *)(x + i * p->width + v * LANES);
+            first[v] += shares[i * p->classes] * row;
+            second[v] += shares[i * p->classes + 1] * row;
+        }
+    for (int v = 0; v < VECTORS; v++) {
+        *(Lanes *)(gradient + v * LANES) = first[v];
+        *(Lanes *)(other + v * LANES) = second[v];
+    }
+}
+
+/* Adds to the gradient rows of x, each times shares[rows, classes], and the shares to the biases.
+ */
+static void add_rows(const Probe *p, const float *x, const float *shares, int64_t rows,
+                     float *gradient) {
+    int64_t stride = stride_of(p), columns = p->width / SPAN * SPAN,
+            paired = p->classes / PAIR * PAIR;
+    for (int64_t d = 0; d < columns; d += SPAN)
+        for (int64_t c = 0; c < paired; c += PAIR)
+            add_block(p, x + d, shares + c, rows, gradient + c * stride + d);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < p->classes; c++) {
+            const float *row = x + i * p->width;
+            float *to = gradient + c * stride, share = shares[i * p->classes + c];
+            int64_t done = c < paired ? columns : 0;
+            add_scaled(to + done, row + done, share, p->width - done);
+            to[p->width] += share;
+        }
+}
+
+/* ---- loss and gradient ----------------------------------------------------------------------- */
+
+/* Makes probabilities of the log-odds of one row. */
+static void normalise(double *row, int classes) {
+    double top = -INFINITY, sum = 0;
+    for (int c = 0; c < classes; c++)
+        top = row[c] > top ? row[c] : top;
+    for (int c = 0; c < classes; c++)
+        sum += exp(row[c] - top);
     double log_sum = top + log(sum);
-    for (int c = 0; c < p->classes; c++)
-        out[c] = exp(out[c] - log_sum);
-    return log_sum;
+    for (int c = 0; c < classes; c++)
+        row[c] = exp(row[c] - log_sum);
+}
+
+/* Adds the gradient of some rows, and their losses to `loss`, which it returns. */
+static double some_rows(Probe *p, int64_t begin, int64_t rows, int worker, float *gradient,
+                        double loss) {
+    double *chances = p->chances + (int64_t)worker * TOGETHER * p->classes;
+    float *shares = p->shares + (int64_t)worker * TOGETHER * p->classes;
+    const float *x = p->x + begin * p->width;
+    log_odds(p, x, rows, chances);
+    for (int64_t i = 0; i < rows; i++) {
+        double *chance = chances + i * p->classes;
+        int32_t label = p->labels[begin + i];
+        normalise(chance, p->classes);
+        loss -= log(chance[label] > 1e-300 ? chance[label] : 1e-300);
+        chance[label] -= 1;
+    }
+    for (int64_t k = 0; k < rows * p->classes; k++)
+        shares[k] = (float)chances[k];
+    add_rows(p, x, shares, rows, gradient);
+    return loss;
 }
 
 static void one_part(void *context, int64_t begin, int64_t end, int worker) {
     Probe *p = context;
-    double *chance = p->chances + (int64_t)worker * p->classes;
     for (int64_t part = begin; part < end; part++) {
         float *gradient = p->part_gradient + part * parameters(p);
         memset(gradient, 0, sizeof *gradient * (size_t)parameters(p));
+        int64_t last = p->count * (part + 1) / PARTS;
         double loss = 0;
-        for (int64_t i = p->count * part / PARTS; i < p->count * (part + 1) / PARTS; i++) {
-            const float *x = p->x + i * p->width;
+        for (int64_t i = p->count * part / PARTS; i < last; i += TOGETHER) {
             if (couplet_threads_stopped(p->threads)) return; /* nobody asks for the sum any more */
-            probabilities(p, x, chance);
-            loss -= log(chance[p->labels[i]] > 1e-300 ? chance[p->labels[i]] : 1e-300);
-            chance[p->labels[i]] -= 1;
-            for (int c = 0; c < p->classes; c++) {
-                float *g = gradient + c * (p->width + 1);
-                add_scaled(g, x, (float)chance[c], p->width);
-                g[p->width] += (float)chance[c];
-            }
+            loss = some_rows(p, i, least(TOGETHER, last - i), worker, gradient, loss);
         }
         p->part_loss[part] = loss;
     }
@@ -114,7 +230,7 @@ static double evaluate(Probe *p, const double *at, double *gradient) {
     loss /= (double)p->count;
     for (int64_t i = 0; i < n; i++) {
         gradient[i] /= (double)p->count;
-        if (i % (p->width + 1) == p->width) continue; /* the bias is not decayed */
+        if (i % stride_of(p) == p->width) continue; /* the bias is not decayed */
         loss += p->decay * at[i] * at[i];
         gradient[i] += 2 * p->decay * at[i];
     }
@@ -214,8 +330,20 @@ static int minimise(Probe *p, double *x, double *work) {
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static bool standardise(const CoupletFeatures *bank, const CoupletFeatures *query, float *x,
-                        float *q) {
+/* Writes rows with mean 0 and deviation 1 of each column of the bank, as wide as the probe's. */
+static void standardised_rows(const CoupletFeatures *from, const double *mean,
+                              const double *deviation, int64_t width, float *to) {
+    for (int64_t i = 0; i < from->count; i++) {
+        const float *row = from->values + i * from->width;
+        for (int64_t d = 0; d < from->width; d++)
+            to[i * width + d] = (float)(((double)row[d] - mean[d]) / deviation[d]);
+        for (int64_t d = from->width; d < width; d++)
+            to[i * width + d] = 0;
+    }
+}
+
+static bool standardise(const CoupletFeatures *bank, const CoupletFeatures *query, int64_t to_width,
+                        float *x, float *q) {
     int64_t width = bank->width;
     double *mean = calloc((size_t)(2 * width) + 1, sizeof *mean), *deviation = mean + width;
     if (!mean) return false;
@@ -230,10 +358,8 @@ static bool standardise(const CoupletFeatures *bank, const CoupletFeatures *quer
                             ((double)bank->values[i * width + d] - mean[d]);
     for (int64_t d = 0; d < width; d++)
         deviation[d] = sqrt(deviation[d] / (double)(bank->count > 1 ? bank->count - 1 : 1)) + 1e-5;
-    for (int64_t i = 0; i < bank->count * width; i++)
-        x[i] = (float)(((double)bank->values[i] - mean[i % width]) / deviation[i % width]);
-    for (int64_t i = 0; i < query->count * width; i++)
-        q[i] = (float)(((double)query->values[i] - mean[i % width]) / deviation[i % width]);
+    standardised_rows(bank, mean, deviation, to_width, x);
+    standardised_rows(query, mean, deviation, to_width, q);
     free(mean);
     return true;
 }
@@ -243,7 +369,8 @@ static double accuracy(const Probe *p, const float *q, const CoupletFeatures *qu
     double *chance = p->chances;
     int64_t right = 0;
     for (int64_t i = 0; i < query->count; i++) {
-        probabilities(p, q + i * p->width, chance);
+        log_odds(p, q + i * p->width, 1, chance);
+        normalise(chance, p->classes);
         int best = 0;
         for (int c = 1; c < p->classes; c++)
             if (chance[c] > chance[best]) best = c;
@@ -253,28 +380,35 @@ static double accuracy(const Probe *p, const float *q, const CoupletFeatures *qu
     return 100.0 * (double)right / (double)(query->count ? query->count : 1);
 }
 
+/* Room that begins on a cache line, for a multiple of LANES values. */
+static float *floats(size_t count) {
+    return aligned_alloc(sizeof(Lanes), (count + LANES) * sizeof(float));
+}
+
 double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank,
                             const CoupletFeatures *query, int class_count, double decay,
                             int *iterations, int32_t *guess) {
     Probe p = {.threads = threads,
                .labels = bank->labels,
                .count = bank->count,
-               .width = bank->width,
+               .width = (bank->width + LANES - 1) / LANES * LANES,
                .classes = class_count,
                .decay = decay};
     size_t n = (size_t)parameters(&p);
-    float *x = malloc(((size_t)(bank->count * bank->width) + 1) * sizeof *x),
-          *q = malloc(((size_t)(query->count * bank->width) + 1) * sizeof *q);
+    float *x = floats((size_t)(bank->count * p.width)),
+          *q = floats((size_t)(query->count * p.width));
     p.x = x;
-    p.weights = calloc(n, sizeof *p.weights);
-    p.part_gradient = malloc(n * PARTS * sizeof *p.part_gradient);
+    p.weights = floats(n);
+    p.part_gradient = floats(n * PARTS);
     p.part_loss = malloc(PARTS * sizeof *p.part_loss);
-    p.chances =
-        malloc((size_t)couplet_threads_count(threads) * (size_t)class_count * sizeof *p.chances);
+    size_t held = (size_t)couplet_threads_count(threads) * TOGETHER * (size_t)class_count;
+    p.chances = malloc(held * sizeof *p.chances);
+    p.shares = malloc(held * sizeof *p.shares);
     double *at = calloc(n, sizeof *at), *work = malloc(n * (2 * HISTORY + 4) * sizeof *work),
            percent = -1;
-    bool memory = x && q && p.weights && p.part_gradient && p.part_loss && p.chances && at && work;
-    if (memory && standardise(bank, query, x, q)) {
+    bool memory = x && q && p.weights && p.part_gradient && p.part_loss && p.chances && p.shares &&
+                  at && work;
+    if (memory && standardise(bank, query, p.width, x, q)) {
         int done = minimise(&p, at, work);
         if (iterations) *iterations = done;
         if (!couplet_threads_stopped(threads)) percent = accuracy(&p, q, query, guess);
@@ -285,6 +419,7 @@ double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank
     free(p.part_gradient);
     free(p.part_loss);
     free(p.chances);
+    free(p.shares);
     free(at);
     free(work);
     return percent;

@@ -224,6 +224,49 @@ static void probe_separates(void **state) {
     free(y);
 }
 
+/* Rows of noise with a label that the first columns tell in part, and zeros from `told` on. */
+static CoupletFeatures widened(int64_t count, uint32_t seed, int64_t told, int64_t width,
+                               int classes, float *values, int32_t *labels) {
+    for (int64_t i = 0; i < count; i++) {
+        labels[i] = (int32_t)(i % classes);
+        for (int64_t d = 0; d < width; d++)
+            values[i * width + d] =
+                d >= told ? 0
+                          : (float)couplet_random_unit(seed, 0, 0, 1, (uint32_t)(i * told + d), 0) +
+                                (d == labels[i]);
+    }
+    return (CoupletFeatures){values, labels, count, width};
+}
+
+/* Columns of zeros change no bit of a fit. They change which columns fill a block of registers and
+ * which are left over; the numbers of rows and classes leave some over too. */
+static void probe_in_blocks(void **state) {
+    (void)state;
+    enum { COUNT = 203, ASKED = 101, MOST = 150 };
+    static const int64_t told[] = {3, 16, 17, 63, 64, 65, 130}, widths[] = {64, 80, 130, 150};
+    float *values = malloc(sizeof *values * (COUNT + ASKED) * MOST), *asked = values + COUNT * MOST;
+    int32_t labels[COUNT], answers[ASKED], guess[ASKED], again[ASKED];
+    assert_non_null(values);
+    for (int classes = 2; classes < 6; classes++)
+        for (size_t t = 0; t < sizeof told / sizeof *told; t++)
+            for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+                int iterations[2];
+                if (widths[w] < told[t]) continue;
+                for (int wide = 0; wide < 2; wide++) {
+                    int64_t width = wide ? widths[w] : told[t];
+                    CoupletFeatures bank =
+                                        widened(COUNT, 9, told[t], width, classes, values, labels),
+                                    query =
+                                        widened(ASKED, 10, told[t], width, classes, asked, answers);
+                    assert_true(couplet_linear_probe(NULL, &bank, &query, classes, 1e-2,
+                                                     iterations + wide, wide ? again : guess) >= 0);
+                }
+                assert_int_equal(iterations[0], iterations[1]);
+                assert_memory_equal(guess, again, sizeof guess);
+            }
+    free(values);
+}
+
 /* Labels that have nothing to do with the features: no better than chance. */
 static void probe_finds_nothing(void **state) {
     (void)state;
@@ -282,10 +325,15 @@ static void every_tile_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knn_by_hand),          cmocka_unit_test(knn_as_defined),
-        cmocka_unit_test(knn_tells_each_query), cmocka_unit_test(probe_separates),
-        cmocka_unit_test(probe_finds_nothing),  cmocka_unit_test(collapse),
-        cmocka_unit_test(every_tile_once),      cmocka_unit_test(knn_without_itself),
+        cmocka_unit_test(knn_by_hand),
+        cmocka_unit_test(knn_as_defined),
+        cmocka_unit_test(knn_tells_each_query),
+        cmocka_unit_test(probe_separates),
+        cmocka_unit_test(probe_in_blocks),
+        cmocka_unit_test(probe_finds_nothing),
+        cmocka_unit_test(collapse),
+        cmocka_unit_test(every_tile_once),
+        cmocka_unit_test(knn_without_itself),
         cmocka_unit_test(knn_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
