@@ -357,6 +357,14 @@ static bool is_given_twice(const Expr *call, int at) {
     return false;
 }
 
+/* `by_class = true`: the word itself, as it decides what is measured and not how much. */
+static void check_truth(Check *c, const OptionRow *row, const Expr *value, Span span,
+                        const char *evaluation) {
+    if (value->kind == EXPR_BOOL || value->type->kind == KIND_POISON) return;
+    diag_report(c->diag, CODE_EVALUATION, span, "`%s` of %s is %s, and this is %s", row->name,
+                evaluation, row->range, type_text(c->arena, value->type));
+}
+
 /* Sources and numbers; features and fields, which are read in the light of these, come behind. */
 static void check_option(Check *c, const Expr *call, int at, const char *evaluation) {
     const char *name = call->arg_names ? call->arg_names[at] : NULL;
@@ -377,6 +385,8 @@ static void check_option(Check *c, const Expr *call, int at, const char *evaluat
     if (!fits && t->kind != KIND_POISON)
         diag_report(c->diag, CODE_EVALUATION, span, "`%s`%s is %s, and this is %s", name, of,
                     row->range, type_text(c->arena, t));
+    else if (row->wants == WANTS_TRUTH)
+        check_truth(c, row, call->args[at], span, evaluation);
     else if (row->wants != WANTS_DATA)
         check_number(c, row, call->args[at], span, CODE_EVALUATION, of);
 }

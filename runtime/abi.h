@@ -315,7 +315,10 @@ typedef struct CoupletEval {
     /* Epochs, or steps, of the stage: it is measured in training behind each of so many. 0: around
      * the training alone. */
     int64_t every;
-    bool of_steps;     /* `every` counts steps */
+    bool of_steps; /* `every` counts steps */
+    /* Of knn and linear: the part of each class that is told rightly, and the mean of these in
+     * place of the part of all queries. */
+    bool by_class;
     const char *place; /* "examples/pcl.cpl:20:9" */
 } CoupletEval;
 

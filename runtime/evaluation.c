@@ -102,15 +102,23 @@ static int64_t find_own(const CoupletEval *eval, const CoupletTable *data, int32
 
 enum { NAME_BYTES = 160 };
 
+/* What stands behind the name of an evaluation that is asked class by class. */
+static const char *by_class_text(const CoupletEval *e) {
+    return e->by_class ? ", mean of classes" : "";
+}
+
 /* The name without features and without what is done about queries in the bank. */
 static void plain_name(const CoupletEval *e, char out[NAME_BYTES]) {
     if (is_knn(e))
-        snprintf(out, NAME_BYTES, "kNN (k = %.0f)", e->k);
+        snprintf(out, NAME_BYTES, "kNN (k = %.0f)%s", e->k, by_class_text(e));
     else if (is_fitted(e)) {
         const int at =
             snprintf(out, NAME_BYTES, "%s", is_linear(e) ? "linear probe" : "fine-tuning");
         if (e->fraction < 1)
-            snprintf(out + at, (size_t)(NAME_BYTES - at), ", %.3g %% of labels", 100 * e->fraction);
+            snprintf(out + at, (size_t)(NAME_BYTES - at), ", %.3g %% of labels%s",
+                     100 * e->fraction, by_class_text(e));
+        else
+            snprintf(out + at, (size_t)(NAME_BYTES - at), "%s", by_class_text(e));
     } else if (is(e, "recall"))
         snprintf(out, NAME_BYTES, "recall at %.0f", e->k);
     else if (is(e, "mean_precision"))
@@ -147,7 +155,8 @@ void couplet_eval_name(const CoupletProgram *program, int number, const CoupletT
     char name[NAME_BYTES];
     plain_name(eval, name);
     if (own && is_knn(eval))
-        snprintf(name, sizeof name, "kNN (k = %.0f, itself left out)", eval->k);
+        snprintf(name, sizeof name, "kNN (k = %.0f, itself left out)%s", eval->k,
+                 by_class_text(eval));
     const char *note = !own || is_knn(eval) ? ""
                        : is_fitted(eval)    ? " (query in bank)"
                                             : " (itself left out)";
@@ -432,7 +441,6 @@ bool couplet_eval_learns(const CoupletEval *eval) {
 int64_t couplet_evaluation_strangers(const CoupletEval *eval, const CoupletTable *data, char *name,
                                      size_t bytes) {
     const CoupletTable *bank = &data[eval->bank], *query = &data[eval->query];
-    const CoupletField *field = couplet_table_field(query, eval->labels, NULL);
     char ignored[400];
     Labels labels = {0};
     int64_t count = 0;
@@ -442,13 +450,7 @@ int64_t couplet_evaluation_strangers(const CoupletEval *eval, const CoupletTable
         held[labels.bank.of[i]] = true;
     for (int64_t i = 0; held && i < query->count; i++) {
         if (held[labels.query.of[i]] || count++) continue;
-        int32_t value;
-        const int32_t *column = query->columns[field - query->fields];
-        memcpy(&value, column + couplet_table_origin(query, i), sizeof value);
-        if (field->class_names)
-            snprintf(name, bytes, "%s", field->class_names[value]);
-        else
-            snprintf(name, bytes, "%d", value);
+        couplet_class_of_row(query, eval->labels, i, name, bytes);
     }
     free(held);
     free_labels(&labels);
@@ -675,15 +677,32 @@ static bool make_features(CoupletSession *s, const CoupletEval *e, const Couplet
     return made->query != NULL;
 }
 
+/* The mean over the classes in place of the percentage of all queries. */
+static bool evaluate_by_class(CoupletSession *s, const CoupletTable *data, Measured *m,
+                              CoupletResult *result, char *error, size_t error_bytes) {
+    m->guess = malloc(((size_t)m->query.count + 1) * sizeof *m->guess);
+    bool good = !m->guess || evaluate_pair(s, data, m, &result->value, error, error_bytes);
+    const CoupletGuesses of = {m->guess, m->query.labels, m->classes, &data[m->eval->query],
+                               m->eval->labels};
+    if (good && (!m->guess || !couplet_shares_count(&of, &result->by_class))) {
+        snprintf(error, error_bytes, "out of memory in an evaluation");
+        good = false;
+    }
+    if (good) result->value = couplet_shares_mean(&result->by_class);
+    free(m->guess);
+    return good;
+}
+
 static bool measure_one(CoupletSession *s, const CoupletEval *e, const CoupletTable *data,
-                        const Made *made, double *value, char *error, size_t error_bytes) {
+                        const Made *made, CoupletResult *result, char *error, size_t error_bytes) {
     Labels labels;
     if (!read_labels(e, data, &labels, error, error_bytes)) return false;
     Measured m = {.eval = e,
                   .bank = {made->bank, labels.bank.of, data[e->bank].count, made->width},
                   .query = {made->query, labels.query.of, data[e->query].count, made->width},
                   .classes = labels.count};
-    const bool good = evaluate_pair(s, data, &m, value, error, error_bytes);
+    const bool good = e->by_class ? evaluate_by_class(s, data, &m, result, error, error_bytes)
+                                  : evaluate_pair(s, data, &m, &result->value, error, error_bytes);
     free_labels(&labels);
     return good;
 }
@@ -724,22 +743,30 @@ bool couplet_eval_is_due(const CoupletEval *eval, const CoupletMoment *moment) {
 }
 
 bool couplet_measure(CoupletSession *s, const CoupletTable *data, CoupletSubject subject,
-                     const CoupletMoment *moment, double *values, char *error, size_t error_bytes) {
+                     const CoupletMoment *moment, CoupletResult *results, char *error,
+                     size_t error_bytes) {
     bool raw = subject == COUPLET_RAW,
          good = couplet_evaluations_fit(s->program, data, error, error_bytes);
     Made made = {0};
     for (int i = 0; good && i < s->program->eval_count; i++) {
         const CoupletEval *e = &s->program->evals[i];
         if (!couplet_eval_is_due(e, moment)) continue;
+        couplet_shares_free(&results[i].by_class);
         if (is_finetune(e) && !raw)
-            good = finetune(s, e, data, &values[i], error, error_bytes);
+            good = finetune(s, e, data, &results[i].value, error, error_bytes);
         else
             good = make_features(s, e, data, raw, &made, error, error_bytes) &&
-                   measure_one(s, e, data, &made, &values[i], error, error_bytes);
+                   measure_one(s, e, data, &made, &results[i], error, error_bytes);
     }
     free(made.bank);
     free(made.query);
     return good;
+}
+
+void couplet_results_free(CoupletResult *results, int count) {
+    for (int i = 0; results && i < count; i++)
+        couplet_shares_free(&results[i].by_class);
+    free(results);
 }
 
 /* ---- what is said of each query -------------------------------------------------------------- */

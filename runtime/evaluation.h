@@ -5,6 +5,7 @@
 #include "runtime/data/table.h"
 #include "runtime/evaluate.h"
 #include "runtime/session.h"
+#include "runtime/shares.h"
 
 typedef enum {
     COUPLET_RAW,
@@ -34,11 +35,19 @@ bool couplet_eval_learns(const CoupletEval *eval);
  * that learns tells them wrongly, and the name of the first such class. */
 int64_t couplet_evaluation_strangers(const CoupletEval *eval, const CoupletTable *data, char *name,
                                      size_t bytes);
+/* The result of an evaluation. */
+typedef struct CoupletResult {
+    double value;
+    CoupletShares by_class; /* of one that is asked class by class; else without classes */
+} CoupletResult;
 /* Measures every evaluation for one subject, or those that are due at a moment of the training,
- * where that is not NULL. values[i] is the result of program->evals[i]. False with a sentence, or
- * with an empty one if a signal ended it. */
+ * where that is not NULL. results[i] is that of program->evals[i], zero or of a call before.
+ * couplet_results_free ends the last of them. False with a sentence, or with an empty one if a
+ * signal ended it. */
 bool couplet_measure(CoupletSession *session, const CoupletTable *data, CoupletSubject subject,
-                     const CoupletMoment *moment, double *values, char *error, size_t error_bytes);
+                     const CoupletMoment *moment, CoupletResult *results, char *error,
+                     size_t error_bytes);
+void couplet_results_free(CoupletResult *results, int count);
 /* True if the evaluation is due at the moment; NULL: all are. */
 bool couplet_eval_is_due(const CoupletEval *eval, const CoupletMoment *moment);
 /* What an evaluation says of each query, once training has ended. */

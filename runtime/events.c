@@ -123,6 +123,12 @@ static bool is_of_time(const char *name) {
     return false;
 }
 
+/* The row of a class: the mean of all classes is an evaluation, and has its own. */
+static bool is_of_class(const CoupletMetric *metrics, int count) {
+    const CoupletMetric *class = find(metrics, count, "class");
+    return class && class->text; /* a loss may be called so */
+}
+
 bool couplet_events_row(CoupletEvents *e, const CoupletMetric *metrics, int count, char *error,
                         size_t error_bytes) {
     const CoupletMetric *step = find(metrics, count, "step"),
@@ -132,6 +138,7 @@ bool couplet_events_row(CoupletEvents *e, const CoupletMetric *metrics, int coun
                raw = of && couplet_subject_of(of->text) == COUPLET_RAW;
     const char *group = evaluation ? (raw ? "raw/" : "eval/") : before ? "before/" : "";
     bool good = true;
+    if (is_of_class(metrics, count)) return true;
     for (int i = 0; step && good && i < count; i++) {
         const CoupletMetric *m = &metrics[i];
         if (m->text || is_of_time(m->name) || !isfinite(m->value)) continue;

@@ -88,7 +88,8 @@ static bool fill(CoupletCsv *c, const char *prefix, const char *name, const Coup
 
 static bool fill_row(CoupletCsv *c, const CoupletMetric *metrics, int count) {
     const CoupletMetric *evaluation = find(metrics, count, "evaluation"),
-                        *of = find(metrics, count, "of"), *value = find(metrics, count, "value");
+                        *of = find(metrics, count, "of"), *value = find(metrics, count, "value"),
+                        *class = find(metrics, count, "class");
     const bool before = find(metrics, count, "before_epoch") || find(metrics, count, "before_step");
     bool good = true;
     if (evaluation && of) {
@@ -96,6 +97,7 @@ static bool fill_row(CoupletCsv *c, const CoupletMetric *metrics, int count) {
         return couplet_subject_of(of->text) == COUPLET_RAW || !value ||
                fill(c, "eval.", evaluation->text, value);
     }
+    if (class && class->text) return true; /* the mean of all classes is an evaluation */
     for (int i = 0; good && i < count; i++)
         good = fill(c, before ? "before." : "", metrics[i].name, &metrics[i]);
     return good;

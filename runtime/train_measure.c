@@ -78,11 +78,51 @@ static const char *label_of(const Trainer *t, CoupletSubject subject, bool of_st
     return out;
 }
 
+/* Writes a row for a class of an evaluation that is asked class by class. */
+static bool class_row(Trainer *t, CoupletSubject subject, const char *by,
+                      const CoupletShare *share) {
+    const CoupletMetric row[] = {{"step", (double)t->session->step, NULL},
+                                 {"of", 0, couplet_trainer_subject_name(t, subject)},
+                                 {"by", 0, by},
+                                 {"class", 0, share->name},
+                                 {"percent", share->percent, NULL},
+                                 {"data", 0, t->data_folder},
+                                 {"hash", 0, t->data_hash},
+                                 {"time", 0, t->time}};
+    bool of_training = !*t->data_folder;
+    return couplet_trainer_row(t, row, of_training ? 5 : 8);
+}
+
+static int by_percent(const void *a, const void *b) {
+    const CoupletShare *x = a, *y = b;
+    return x->percent < y->percent ? -1 : x->percent > y->percent;
+}
+
+enum { MOST_SHOWN = 20, LOWEST_SHOWN = 10 /* of more classes than are shown */ };
+
+/* The classes are rows of the log for every subject, and lines behind the training alone: of many
+ * classes those that are told worst. */
+static bool show_classes(Trainer *t, CoupletSubject subject, const char *name,
+                         CoupletShares *shares) {
+    const bool is_many = shares->count > MOST_SHOWN;
+    for (int64_t c = 0; c < shares->count; c++)
+        if (!class_row(t, subject, name, &shares->classes[c])) return false;
+    if (subject != COUPLET_AFTER_TRAINING) return true;
+    if (is_many) qsort(shares->classes, (size_t)shares->count, sizeof *shares->classes, by_percent);
+    for (int64_t c = 0; c < (is_many ? LOWEST_SHOWN : shares->count); c++)
+        couplet_trainer_say(t, "%-18s %-12s %6.2f %%\n", "", shares->classes[c].name,
+                            shares->classes[c].percent);
+    if (is_many)
+        couplet_trainer_say(t, "%-18s and %" PRId64 " classes above these, in metrics.jsonl\n", "",
+                            shares->count - LOWEST_SHOWN);
+    return true;
+}
+
 static bool show_results(Trainer *t, CoupletSubject subject, const CoupletMoment *moment) {
     char label[LABEL_BYTES];
     for (int i = 0; i < t->program->eval_count; i++) {
         const char *name = t->names[i];
-        double percent = t->percents[i];
+        const double percent = t->results[i].value;
         if (!couplet_trainer_is_due(t, i, moment)) continue;
         const CoupletEval *eval = &t->program->evals[i];
         const char *of = label_of(t, subject, eval->of_steps, label);
@@ -91,7 +131,9 @@ static bool show_results(Trainer *t, CoupletSubject subject, const CoupletMoment
             couplet_trainer_say(t, "%-16s %-14s %6.2f %%\n", of, name, percent);
         else
             couplet_trainer_say_number(t, of, name, percent);
-        if (!result_row(t, subject, name, is_percent ? "percent" : "value", percent)) return false;
+        if (!result_row(t, subject, name, is_percent ? "percent" : "value", percent) ||
+            !show_classes(t, subject, name, &t->results[i].by_class))
+            return false;
     }
     return couplet_trainer_was_heard(t);
 }
@@ -121,7 +163,7 @@ static bool measure_at(Trainer *t, CoupletSubject subject, const CoupletMoment *
     couplet_trainer_erase_line(t);
     if (t->terminal)
         couplet_trainer_say(t, "evaluating %s ...", couplet_trainer_subject_name(t, subject));
-    bool good = couplet_measure(t->session, t->sources.data, subject, moment, t->percents, t->error,
+    bool good = couplet_measure(t->session, t->sources.data, subject, moment, t->results, t->error,
                                 t->error_bytes);
     good = couplet_guard_whole(t->error, t->error_bytes) && good;
     couplet_trainer_erase_line(t);

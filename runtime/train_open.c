@@ -138,8 +138,8 @@ static void warn_of_classes(Trainer *t) {
 }
 
 bool couplet_trainer_open_data(Trainer *t) {
-    t->percents = calloc((size_t)t->program->eval_count + 1, sizeof *t->percents);
-    if (!t->percents) {
+    t->results = calloc((size_t)t->program->eval_count + 1, sizeof *t->results);
+    if (!t->results) {
         snprintf(t->error, t->error_bytes, "out of memory");
         return false;
     }
@@ -446,7 +446,7 @@ void couplet_trainer_close(Trainer *t) {
     couplet_record_free(&t->now);
     if (t->metrics) fclose(t->metrics);
     free(t->inputs);
-    free(t->percents);
+    couplet_results_free(t->results, t->program->eval_count);
     free(t->names);
     free(t->eval_names);
     free(t->clocks);

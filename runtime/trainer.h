@@ -65,7 +65,7 @@ typedef struct Trainer {
     char (*eval_names)[COUPLET_EVAL_NAME_BYTES];
     const char **names;
     int name_count;
-    double *percents;             /* of the evaluations, for the subject measured last */
+    CoupletResult *results;       /* of the evaluations, for the subject measured last */
     CoupletSubject subject;       /* that is measured */
     Clock *clocks;                /* by stage; one where there are none */
     int64_t per_epoch, rate_step; /* steps of an epoch; the step at which the clock was started */

@@ -124,6 +124,7 @@ static CoupletEval *fill_tables(Arena *arena, const Method *method, const Lowere
                                  .t = from->t,
                                  .epochs = from->epochs,
                                  .rate = from->rate,
+                                 .by_class = from->by_class,
                                  .weights = find_state(program, from->weights),
                                  .bias = find_state(program, from->bias),
                                  .features = lowered->feature_names.items[from->features],

@@ -195,6 +195,8 @@ void lower_eval(Lower *l, const Stmt *s) {
         eval.t = number_argument(l, call, "t");
         eval.epochs = number_argument(l, call, "epochs");
         eval.rate = number_argument(l, call, "rate");
+        const Expr *by_class = named_argument(call, "by_class");
+        eval.by_class = by_class && by_class->boolean;
         eval.every = s->value ? (int64_t)s->value->number : 0;
         eval.of_steps = s->of_steps;
         const Expr *bank = named_argument(call, "bank"), *query = named_argument(call, "query");

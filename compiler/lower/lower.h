@@ -31,6 +31,7 @@ typedef struct LoweredEval {
     double fraction, clusters, ways, shots, episodes, t;
     double k, temperature, decay;
     double epochs, rate; /* of finetune */
+    bool by_class;
     /* Of finetune: the network, whose field `of` is given to it (NULL: features are a formula); the
      * graph of a step, and the states of its classifier. */
     const Expr *network;

@@ -55,6 +55,8 @@ static void take_row(Arena *arena, PageRun *run, json_t *row) {
         take_result(arena, run, row, step);
         return;
     }
+    if (json_object_get(row, "class"))
+        return; /* the page counts what is told of each class itself */
     json_object_foreach(row, key, value) {
         if (is_clock(key) || !(json_is_number(value) || json_is_null(value))) continue;
         PageSeries *s = series_of(arena, run, key);

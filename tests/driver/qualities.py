@@ -2,6 +2,7 @@
 """qualities.py COUPLET ROOT: evaluations of retrieval, clusters, few examples and spread say what
 their definitions say, computed here in plain Python; the same on two threads; and what makes no
 sense is refused with its place."""
+import csv
 import json
 import math
 import random
@@ -130,6 +131,19 @@ def agreement(members, labels):
     return 200 * shared / entropies, 100 * ari, 100 * best / n
 
 
+def by_class(bank, query, k, temperature):
+    """The percent of each class of the query that neighbours vote for."""
+    right = {}
+    for row, label in zip(query[0], query[1]):
+        votes = {}
+        for j in ranked(bank[0], row)[:k]:
+            weight = math.exp(dot(unit(row), unit(bank[0][j])) / temperature)
+            votes[bank[1][j]] = votes.get(bank[1][j], 0) + weight
+        best = min(votes, key=lambda c: (-votes[c], c))
+        right.setdefault(label, []).append(best == label)
+    return {c: 100 * sum(all_of) / len(all_of) for c, all_of in right.items()}
+
+
 with tempfile.TemporaryDirectory() as folder:
     def measure(bank, query, *evaluations, threads=1):
         for name, rows in (("train", bank), ("test", query)):
@@ -143,7 +157,7 @@ with tempfile.TemporaryDirectory() as folder:
         with open(folder + "/run/metrics.jsonl", encoding="utf-8") as file:
             rows = [json.loads(line) for line in file]
         return {row["evaluation"]: row.get("percent", row.get("value"))
-                for row in rows if row.get("of") == "raw values"}
+                for row in rows if row.get("of") == "raw values" and "evaluation" in row}
 
     bank, query = sample(BANK, 1, 0.5, 3), sample(QUERIES, 2, 0.5, 3)
     asked = [f"recall({COMMON})", f"recall(k = 3, {COMMON})", f"mean_precision({COMMON})",
@@ -183,12 +197,48 @@ with tempfile.TemporaryDirectory() as folder:
                     "recall at 1 (itself left out)": 100} and one > 80,
           "what is apart is told by few labels of each class", f"{found} {one}")
 
+    # Class by class: the mean of the shares of classes that differ in size, and the rows of each.
+    sizes = [0] * 6 + [1] * 11 + [2] * 23 + [5] * 2  # the bank has no class 5
+    few = sample(len(sizes), 6, 0.4, 0)[0], sizes
+    asked = [f"knn(k = 5, {COMMON})", f"knn(k = 5, by_class = true, {COMMON})",
+             f"linear(by_class = true, {COMMON})", f"linear(by_class = false, {COMMON})"]
+    bank = sample(BANK, 3, 0.4, 2)
+    found = measure(bank, few, *asked)
+    with open(folder + "/run/metrics.jsonl", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    wanted = by_class(bank, few, 5, 0.07)
+    by = "kNN (k = 5), mean of classes"
+    shares = [(row["class"], row["percent"]) for row in rows
+              if row.get("by") == by and row["of"] == "raw values"]
+    check([name for name, _ in shares] == ["0", "1", "2", "5"] and
+          all(abs(percent - wanted[int(name)]) < 1e-6 for name, percent in shares),
+          "the percent of each class", f"{shares} {wanted}")
+    mean = sum(wanted.values()) / 4
+    whole = sum(wanted[c] * sizes.count(c) for c in wanted) / len(sizes)
+    check(abs(found[by] - mean) < 1e-6 and abs(found["kNN (k = 5)"] - whole) < 1e-6,
+          "their mean, beside the percent of all", f"{found} {mean} {whole}")
+    linear = [row["percent"] for row in rows
+              if row.get("by") == "linear probe, mean of classes" and row["of"] == "raw values"]
+    whole = sum(p * sizes.count(c) for p, c in zip(linear, (0, 1, 2, 5))) / len(sizes)
+    check(abs(whole - found["linear probe"]) < 1e-6 and linear[3] == 0,
+          "a linear probe class by class", f"{linear} {found}")
+    text = command.run(couplet, "eval", folder + "/run").stdout
+    behind = text[text.index("after training"):]
+    check(text.count("\n     ") == behind.count("\n     ") == 8 and
+          f"{by}  {mean:.2f} %\n{'':18} 0 {wanted[0]:17.2f} %\n" in behind,
+          "the classes are shown behind the training", text)
+    check("by" not in json.dumps(sorted(found)) and "class" not in next(
+        csv.reader(open(folder + "/run/metrics.csv", encoding="utf-8"))),
+          "the log's other readers see evaluations alone", f"{sorted(found)}")
+
     lonely = [query[0], [7 if i == 0 else 1 for i in range(QUERIES)], query[2]]
     refused = (("k of 0", f"recall(k = 0, {COMMON})", "E508", "at least 1"),
                ("no labels", f"linear(fraction = 0, {COMMON})", "E508", "above 0"),
                ("more than all labels", f"linear(fraction = 1.5, {COMMON})", "E508", "at most 1"),
                ("one way", f"few_shot(ways = 1, {COMMON})", "E508", "at least 2"),
                ("a factor of 0", f"uniformity(t = 0, {COMMON})", "E508", "above 0"),
+               ("a number for a word", f"knn(by_class = 1, {COMMON})", "E508", "true or false"),
+               ("classes of what tells none", f"rank(by_class = true, {COMMON})", "E508", "rank"),
                ("a name", f"ranks({COMMON})", "E508", "did you mean `rank`?"),
                ("labels of what has none", f"rank(labels = train.label, {COMMON})", "E508", "rank"),
                ("more neighbours than rows", f"recall(k = 91, {COMMON})", "k of recall is 91"),
