@@ -155,7 +155,10 @@ void binders_close(Check *c, Binder **binders, int count, bool quiet) {
     for (int i = 0; i < count; i++) {
         Binder *b = binders[i];
         if (b->extent || b->same) continue;
-        if (!quiet && !c->misses_declaration) {
+        bool again = false; /* `sum[i, i]`, which is said */
+        for (int k = 0; k < count; k++)
+            again |= k != i && strcmp(binders[k]->name, b->name) == 0;
+        if (!again && !quiet && !c->misses_declaration) {
             diag_report(
                 c->diag, CODE_ENDLESS_INDEX, b->span,
                 "nothing says how far the index `%s` runs: it is the plain index of no array",
@@ -188,7 +191,8 @@ void binder_open(Check *c, Binder *b) {
             b->extent = dim_const(c->dims, 1);
         }
     }
-    if (visible && visible->kind != SYMBOL_BUILTIN) {
+    const bool is_beside = visible && visible == scope_find_in(c->scope, b->name);
+    if (visible && !is_beside && visible->kind != SYMBOL_BUILTIN) {
         diag_report(c->diag, CODE_INDEX_HIDES, b->span, "the index `%s` hides another `%s`",
                     b->name, b->name);
         diag_note(c->diag, visible->span, "which is declared here");

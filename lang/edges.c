@@ -53,7 +53,7 @@ static bool find_leak(void *context, const FlowVisit *v) {
     const Stmt *edge = callee && callee->kind == SYMBOL_NET && !v->stopped
                            ? find_stmt(e->method, STMT_EMA, callee)
                            : NULL;
-    if (!edge) return true;
+    if (!edge || edge->source->symbol == callee) return true; /* an edge to itself is refused */
     diag_report(
         e->diag, CODE_EMA_GRADIENT, v->e->span,
         "the gradient of the loss reaches `%s`, which an ema edge moves and no gradient should",

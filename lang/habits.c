@@ -144,12 +144,11 @@ static const char *of_table(const Misfit *m) {
     return NULL;
 }
 
-/* A comment of C: `//` and `/`*. */
+/* A comment of C, `//` and `/`*, at the start of a line. */
 static bool is_comment(const Misfit *m) {
     if (first_of(m->found) != '/') return false;
     const char next = m->found.source->text[m->found.end];
-    return next == '/' || next == '*' ||
-           (m->found.begin > 0 && m->found.source->text[m->found.begin - 1] == '/');
+    return span_same(m->first, m->found) && (next == '/' || next == '*');
 }
 
 static bool is_statement(Span span) {
@@ -161,13 +160,30 @@ static bool is_statement(Span span) {
     return false;
 }
 
-/* `sum_i x`: a reduction as papers set it. */
-static bool is_subscripted(Span span) {
-    static const char *const words[] = {"sum_",    "mean_",   "max_", "min_",
-                                        "argmax_", "argmin_", "prod_"};
-    for (size_t i = 0; span.source && i < sizeof words / sizeof *words; i++)
-        if (strncmp(span.source->text + span.begin, words[i], strlen(words[i])) == 0) return true;
+/* `sum_i x`, `sum i x`: a reduction as papers set it. */
+static bool is_reduction(Span span) {
+    static const char *const words[] = {
+#define REDUCTION(text, name, takes, gives, slope, least, sign, meaning) #text,
+#include "lang/reductions.def"
+#undef REDUCTION
+    };
+    for (size_t i = 0; span.source && i < sizeof words / sizeof *words; i++) {
+        const size_t length = strlen(words[i]);
+        const char *at = span.source->text + span.begin;
+        if (strncmp(at, words[i], length) != 0) continue;
+        if (at[length] == '_' || is_word(span, words[i])) return true;
+    }
     return false;
+}
+
+/* `0x10`, `1e`: what stands right behind the digits of a number. */
+static bool goes_on_with_number(const Misfit *m) {
+    return m->before.end == m->found.begin && isdigit((unsigned char)first_of(m->before));
+}
+
+/* `fn f = 1`: the token behind the name of a function. */
+static bool follows_name_of_fn(const Misfit *m) {
+    return is_word(m->first, "fn") && rest_of(m->first) == m->before.source->text + m->before.begin;
 }
 
 static bool begins_line(Span span) {
@@ -193,7 +209,12 @@ const char *habit_of_syntax(const Misfit *m) {
     if ((meant = of_table(m))) return meant;
     if (m->compared && is_comparison(m->found))
         return "comparisons do not chain: `0 < x and x < 1`";
+    if (!m->at_end && follows_name_of_fn(m))
+        return "a function has its arguments in parentheses: `fn f(x[N, D]) = ..`; a number is "
+               "`let c = 1`, or a `hyper`";
     if (!m->at_end && is_word(m->found, "=")) return "`=` names, `==` compares";
+    if (!m->at_end && is_word(m->found, "|") && !ends_factor(m->before))
+        return "`abs(x)` is |x|, and `norm(x)` the length of a vector; a bar begins a guard";
     if (m->at_end && m->wants_else)
         return "`if` is an expression and needs both arms: `if c then a else b`";
     if (!m->at_end && is_word(m->found, "if")) return "a choice is `if c then a else b`";
@@ -210,7 +231,7 @@ const char *habit_of_syntax(const Misfit *m) {
         return "a statement begins on a line of its own, or behind a `;`";
     if (!m->at_end && is_statement(m->before) && !span_same(m->first, m->before))
         return "the line before ends with an operator or a comma, so it goes on here";
-    if (!m->at_end && is_subscripted(m->before))
+    if (!m->at_end && is_reduction(m->before))
         return "a reduction has its index in brackets: `sum[i] x[i]`";
     if (!m->at_end && m->wants_name && is_reserved(m->found))
         return "this is a word of the language, and no name";
@@ -221,7 +242,12 @@ const char *habit_of_syntax(const Misfit *m) {
     if ((meant = assignment(m))) return meant;
     if (!m->at_end && is_function(m->before) && begins_factor(m->found))
         return "what a function is applied to stands in parentheses: `log(sum[j] x[j])`";
-    if (!m->at_end && ends_factor(m->before) && !is_reserved(m->before) && begins_factor(m->found))
-        return "a product is written with `*`: `2 * tau * x`";
+    if (m->at_end || !ends_factor(m->before) || !begins_factor(m->found)) return NULL;
+    if (goes_on_with_number(m)) return "numbers are decimal: `16`, `0.5`, `1e-3`";
+    if (is_word(m->first, "use")) return "modules are separated by commas: `use nn, losses`";
+    if (m->in_index)
+        return "what stands in brackets is separated by commas, `x[i, d]`, and a `|` begins the "
+               "guard of a reduction";
+    if (!is_reserved(m->before)) return "a product is written with `*`: `2 * tau * x`";
     return NULL;
 }
