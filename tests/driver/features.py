@@ -21,7 +21,7 @@ for part in text.split("\n\n"):
 
 def wrong_of(typed):
     """What is wrong with a command that the page shows."""
-    words = typed.split()
+    words = typed.removeprefix("mpirun -n 4 ").split()
     if words[0] != "couplet":
         known = words[0] == "pip" or os.access(os.path.join(root, words[0]), os.X_OK)
         return [] if known else [f"{words[0]} is not there"]
