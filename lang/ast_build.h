@@ -27,7 +27,8 @@ typedef struct Parser {
     void *scanner;
     /* lexer state: newlines end statements except inside ( or [ and after an operator */
     int depth[MOST_NESTED_BRACKETS + 1];
-    int opener[MOST_NESTED_BRACKETS + 1]; /* the keyword of the statement that opened it */
+    int opener[MOST_NESTED_BRACKETS + 1];      /* the keyword of the statement that opened it */
+    int outer_elses[MOST_NESTED_BRACKETS + 1]; /* the `wanted_elses` of the text around it */
     int level;
     bool may_end;   /* the last token can end a statement */
     bool statement; /* at the first word of a statement */
@@ -44,7 +45,8 @@ typedef struct Parser {
     Span open[MOST_NESTED_BRACKETS + 1]; /* the brackets that are open, by level */
     Span unclosed;       /* a bracket that the end of its statement closed, or no place */
     int base;            /* the brackets that were open where the statement began */
-    int wanted_elses;    /* `if` without `else` so far */
+    int wanted_elses;    /* `if` without `else` so far, inside the bracket at hand */
+    int closed_elses;    /* the same at the end of the bracket that was closed last */
     Span ended_unclosed; /* the two of them at the end of the statement before */
     int ended_elses;
     bool compared;      /* a comparison was read, and nothing that ends one */

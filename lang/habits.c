@@ -215,7 +215,7 @@ const char *habit_of_syntax(const Misfit *m) {
     if (!m->at_end && is_word(m->found, "=")) return "`=` names, `==` compares";
     if (!m->at_end && is_word(m->found, "|") && !ends_factor(m->before))
         return "`abs(x)` is |x|, and `norm(x)` the length of a vector; a bar begins a guard";
-    if (m->at_end && m->wants_else)
+    if (m->wants_else && (m->at_end || is_word(m->found, ")") || is_word(m->found, "]")))
         return "`if` is an expression and needs both arms: `if c then a else b`";
     if (!m->at_end && is_word(m->found, "if")) return "a choice is `if c then a else b`";
     if (is_word(m->found, "{") && m->wants_else)

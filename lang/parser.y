@@ -615,6 +615,15 @@ static bool is_in_train(const Parser *p) {
            (p->opener[p->level] == TRAIN || p->opener[p->level] == STAGE);
 }
 
+/* Whether an `if` ahead of the text that was found has no `else`. The scanner is one token ahead:
+ * where that token ended a statement or a bracket, the count of what it ended was kept. */
+static bool wants_else(const Parser *p, Span found, bool at_end) {
+    const char first = p->source->text[found.begin];
+    if (at_end || first == '{') return p->ended_elses > 0;
+    if (first == ')' || first == ']') return p->closed_elses > 0;
+    return p->wanted_elses > 0;
+}
+
 /* What was meant, and where a bracket stands that was left open. */
 static void suggest_habit(Parser *p, const Misfit *m) {
     const Span open = m->at_end ? p->ended_unclosed : p->unclosed;
@@ -671,8 +680,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
         .found = span,
         .at_end = at_end,
         .compared = p->compared,
-        .wants_else =
-            (at_end || p->source->text[span.begin] == '{' ? p->ended_elses : p->wanted_elses) > 0,
+        .wants_else = wants_else(p, span, at_end),
         .in_index =
             p->level > 0 && p->depth[p->level] && p->source->text[p->open[p->level].begin] == '[',
         .in_train = is_in_train(p)};
