@@ -38,6 +38,39 @@ CommentLines comment_above(Arena *arena, const char *text, const char *at) {
     return begin == at ? (CommentLines){{NULL, 0, 0}} : comment_at(arena, begin);
 }
 
+/* The first paragraph on one line. Shapes, which have a line of their own, are no part of it. */
+static const char *first_paragraph(Arena *arena, const CommentLines *lines) {
+    const char *text = "";
+    for (int i = 0; i < lines->of.count; i++) {
+        const char *line = lines->of.items[i];
+        if (!*line || *line == ' ' || (i > 0 && *line == '[')) break;
+        text = i == 0 ? line : arena_printf(arena, "%s %s", text, line);
+    }
+    return text;
+}
+
+/* True for the end of a sentence at `at`: a stop, a semicolon or a colon ahead of a blank. The stop
+ * of "et al." and of the number of an equation, "eq. (4)", ends none. */
+static bool ends_sentence(const char *text, const char *at) {
+    if (at[1] != ' ' && at[1]) return false;
+    if (*at == ':' || *at == ';') return true;
+    const bool is_short =
+        (at - text >= 2 && (!strncmp(at - 2, "al", 2) || !strncmp(at - 2, "eq", 2))) ||
+        (at - text >= 3 && !strncmp(at - 3, "eqs", 3));
+    return *at == '.' && !is_short;
+}
+
+const char *comment_gist(Arena *arena, const CommentLines *lines) {
+    const char *text = first_paragraph(arena, lines), *end = text;
+    for (int depth = 0; *end && (depth > 0 || !ends_sentence(text, end)); end++)
+        depth += (*end == '(' || *end == '[') - (*end == ')' || *end == ']');
+    const char *shapes = strstr(text, "   [");
+    if (shapes && shapes < end) end = shapes;
+    while (end > text && strchr(" .,", end[-1]))
+        end--;
+    return arena_printf(arena, "%.*s", (int)(end - text), text);
+}
+
 /* Behind the parenthesis that closes the last list; a net has two. */
 static const char *signature_end(const char *at) {
     const char *end = strchr(at, '(');

@@ -12,6 +12,8 @@ typedef struct CommentLines { /* without `# ` */
 CommentLines comment_at(Arena *arena, const char *at);
 /* Returns the lines of the comment that ends right above `at`, which begins a line of `text`. */
 CommentLines comment_above(Arena *arena, const char *text, const char *at);
+/* Returns the first sentence of a comment, without its stop: what a list says of a function. */
+const char *comment_gist(Arena *arena, const CommentLines *lines);
 /* "nt_xent(z[N, D], w[N, D], tau = 0.1)", on one line. */
 void comment_signature(const Stmt *fn, FILE *out);
 

@@ -62,16 +62,16 @@ static void print_function(Arena *arena, const Stmt *fn, const Method *method, F
             fn->span.end - fn->span.begin, source->text + fn->span.begin);
 }
 
-/* Prints the first sentence of a function's comment, at most a line of it. */
+/* What stands between the bars of a table has no bar of its own. */
+static void print_cell(const char *text, FILE *out) {
+    for (; *text; text++)
+        fprintf(out, "%s%c", *text == '|' ? "\\" : "", *text);
+}
+
 static void print_gist(Arena *arena, const Stmt *fn, FILE *out) {
     CommentLines said =
         comment_above(arena, fn->span.source->text, fn->span.source->text + fn->span.begin);
-    const char *text = said.of.count ? said.of.items[0] : "";
-    const char *stop = strstr(text, ". "), *colon = strstr(text, ": ");
-    const char *end = stop && (!colon || stop < colon) ? stop : colon ? colon : text + strlen(text);
-    while (end > text && (end[-1] == '.' || end[-1] == ':' || end[-1] == ','))
-        end--;
-    fprintf(out, "%.*s", (int)(end - text), text);
+    print_cell(comment_gist(arena, &said), out);
 }
 
 static const char *title(Arena *arena, const Module *file) {
