@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """docs_tables.py COUPLET ROOT [--update]: tables in docs/ that come from tables in the code.
 --update rewrites them."""
+import glob
 import os
 import re
 import sys
@@ -22,7 +23,55 @@ def passes():
     return ["| pass | stage | what it does |", "| --- | --- | --- |"] + rows
 
 
-TABLES = [("docs/hacking.md", "passes", passes)]
+def defined(path):
+    """The functions, networks and optimisers of a module, in the order of its text."""
+    files = [path] if path.endswith(".cpl") else sorted(glob.glob(f"{path}/*.cpl"))
+    names = []
+    for name in files:
+        with open(name) as file:
+            names += re.findall(r"^(?:fn|net|optimiser) (\w+)\(", file.read(), re.MULTILINE)
+    return names
+
+
+# what each module of the library holds, and the page that lists a large one
+MODULES = [
+    ("nn", "layers and networks", "networks.md"),
+    ("losses", "losses, one function for each formula", "losses.md"),
+    ("augment", "functions of one image, and the views of the papers by name", "augmentations.md"),
+    ("clips", "functions of one clip: time, place, colour, motion", "kinds/clips.md"),
+    ("waves", "functions of one sound, and spectrograms", "kinds/waves.md"),
+    ("points", "functions of one cloud of points", "kinds/points.md"),
+    ("columns", "functions of one row of a table", "kinds/columns.md"),
+    ("tokens", "functions of one line of codes", "kinds/tokens.md"),
+    ("textlines", "functions of one picture of a line of text", "kinds/textlines.md"),
+    ("optim", "optimisers", None),
+    ("anneal", "schedules", None),
+    ("cluster", "codes and assignments", None),
+    ("measure", "what is reported of whole tables", None),
+    ("stats", "order and moments of a batch", None),
+    ("pair", "scores of all pairs of rows", None),
+    ("mix", "mixed samples and features", None),
+]
+
+
+def library():
+    folder = os.path.join(root, "stdlib")
+    there = {re.sub(r"\.cpl$", "", name) for name in os.listdir(folder) if name != "README.md"}
+    listed = {name for name, _, _ in MODULES}
+    if there != listed:
+        sys.exit(f"tests/driver/docs_tables.py: MODULES and stdlib/ differ by {there ^ listed}")
+    rows = []
+    for name, holds, page in MODULES:
+        path = os.path.join(folder, name)
+        names = defined(path if os.path.isdir(path) else path + ".cpl")
+        if not names:
+            sys.exit(f"tests/driver/docs_tables.py: found nothing in the module {name}")
+        what = f"{len(names)} of them, in [{page}]({page})" if page else f"`{' '.join(names)}`"
+        rows.append(f"| `{name}` | {holds} | {what} |")
+    return ["| module | holds | names |", "| --- | --- | --- |"] + rows
+
+
+TABLES = [("docs/hacking.md", "passes", passes), ("docs/language.md", "library", library)]
 
 faults = 0
 for path, name, make in TABLES:
