@@ -25,6 +25,11 @@ def heading(path):
         return re.match(r"(#.*\n)*", file.read()).group()
 
 
+def code_lines(text):
+    """The lines of a spec that are neither blank nor comments: what its length is measured by."""
+    return sum(1 for line in text.split("\n") if not re.match(r" *(#.*)?$", line))
+
+
 def kind(path):
     """The kind of data that a spec's heading names."""
     return re.search(r"--data (\w+)", heading(path)).group(1)

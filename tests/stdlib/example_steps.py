@@ -8,12 +8,14 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "driver"))
 import command
+import example_data
 
 couplet, spec = sys.argv[1:3]
 check = command.Checks()
 with open(spec) as file:
     text = file.read()
-check(text.count("\n") <= 50, "at most 50 lines")
+check(example_data.code_lines(text) <= 50, "at most 50 lines of code",
+      example_data.code_lines(text))
 with tempfile.TemporaryDirectory() as folder:
     data = command.small_data(folder + "/data", train=8192)  # 1 % of it is more than a batch of 64
     out = folder + "/run"

@@ -27,7 +27,8 @@ check = command.Checks()
 with open(spec) as file:
     text = file.read()
 name = "/".join(spec.split("/")[-3:])
-check(text.count("\n") <= 60, "at most 60 lines", text.count("\n"))
+check(example_data.code_lines(text) <= 60, "at most 60 lines of code",
+      example_data.code_lines(text))
 check(f"couplet train {name} --data {example_data.kind(spec)}" in example_data.heading(spec),
       f"the heading says how it is run: couplet train {name} --data KIND",
       example_data.heading(spec))
