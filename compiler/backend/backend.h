@@ -8,6 +8,8 @@
 #include "compiler/plan/kernel.h"
 #include "runtime/device.h"
 
+#include <stdio.h>
+
 typedef struct BackEnd BackEnd;
 
 /* The graphs that are compiled together: equal kernels are shared, and states are numbered as in
@@ -37,6 +39,7 @@ struct BackEnd {
     /* The number of the device that one of several processes of this machine takes; NULL: all take
      * the one that there is. Devices like the first are dealt out in turn. */
     int (*deal)(int process);
+    void (*print_devices)(FILE *out); /* a line or more for each device of this machine */
     PlanTarget (*target)(Arena *arena, int number);
     /* False, with a sentence in *error (in the arena), on failure. */
     bool (*compile)(Arena *arena, const GraphList *list, int number, BackEndCode *out,

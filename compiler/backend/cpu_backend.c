@@ -2,6 +2,14 @@
  */
 #include "compiler/backend/backend.h"
 #include "compiler/cpu/cpu.h"
+#include "runtime/threads.h"
+
+static void print_devices(FILE *out) {
+    CoupletThreads *threads = couplet_threads_new(0);
+    const int count = couplet_threads_count(threads);
+    fprintf(out, "cpu        %d %s\n", count, count == 1 ? "thread" : "threads");
+    couplet_threads_free(threads);
+}
 
 static PlanTarget target(Arena *arena, int number) {
     (void)number;
@@ -44,6 +52,7 @@ const BackEnd cpu_backend = {.name = "cpu",
                              .sentence = "the cores of this machine, through LLVM",
                              .is_host = true,
                              .most_devices = 1,
+                             .print_devices = print_devices,
                              .target = target,
                              .compile = compile,
                              .free = free_code,

@@ -18,6 +18,28 @@ static PlanTarget target(Arena *arena, int number) {
     return opencl_plan_target(&options);
 }
 
+static void print_device(FILE *out, int number, const CoupletOpenclInfo *d) {
+    fprintf(out, "opencl:%-3d %s (%s), %.1f GB of memory, at most %.1f GB in one piece\n", number,
+            d->name, d->kind, (double)d->memory / 1e9, (double)d->piece / 1e9);
+    fprintf(out, "           platform %s; %s, driver %s, %s\n", d->platform, d->version, d->driver,
+            d->c_version);
+}
+
+static void print_devices(FILE *out) {
+    CoupletOpenclInfo infos[COUPLET_OPENCL_MAX_DEVICES];
+    const int count = couplet_opencl_list(infos, COUPLET_OPENCL_MAX_DEVICES);
+    for (int i = 0; i < count; i++)
+        print_device(out, i, &infos[i]);
+    if (count == 0)
+        fprintf(out, "There is no OpenCL device here%s.\n",
+                couplet_opencl_is_built() ? "" : ", and this build of Couplet has no OpenCL");
+    else
+        fprintf(out, "Plain matrix products on OpenCL: %s.\n",
+                couplet_opencl_has_products()
+                    ? "CLBlast"
+                    : "Couplet's own kernels, since this build has no CLBlast");
+}
+
 /* Ranks on unlike devices would not have equal bits, so those of other names are left alone. */
 static int deal(int process) {
     CoupletOpenclInfo infos[COUPLET_OPENCL_MAX_DEVICES];
@@ -77,6 +99,7 @@ const BackEnd opencl_backend = {.name = "opencl",
                                 .sentence = "an OpenCL device, through OpenCL C 1.2",
                                 .most_devices = COUPLET_OPENCL_MAX_DEVICES,
                                 .deal = deal,
+                                .print_devices = print_devices,
                                 .target = target,
                                 .compile = compile,
                                 .open = open_device,

@@ -28,7 +28,7 @@ OF_COMPILER = {"graph": set(), "passes": set(), "lower": set(), "plan": set(), "
 SHARED = {"compiler/passes/logform.h"}
 
 # What a folder may know of the runtime beyond that: a back end opens its device.
-OF_FOLDER = {"compiler/backend": {"runtime/opencl/opencl.h"}}
+OF_FOLDER = {"compiler/backend": {"runtime/opencl/opencl.h", "runtime/threads.h"}}
 
 
 def within_compiler(file, included):
