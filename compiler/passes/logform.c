@@ -53,6 +53,8 @@ void logs_open(Logs *l, Graph *g) {
     expr_map_open_in(&l->reach, g->arena);
     expr_map_open_in(&l->behind, g->arena);
     expr_map_open_in(&l->bounds, g->arena);
+    expr_map_open_in(&l->logs, g->arena);
+    expr_map_open_in(&l->lengths, g->arena);
     for (int i = 0; i < WAYS; i++)
         expr_map_open_in(&l->forms[i], g->arena);
     for (int i = 0; i < MOST_NESTED; i++)
@@ -702,7 +704,7 @@ static const GExpr *log_of_quotient(Logs *l, const GExpr *a, const GExpr *b) {
     return share ? add_log(l->g, share, factor_of(l->g, over, under)) : NULL;
 }
 
-const GExpr *log_of(Logs *l, const GExpr *e, bool *split) {
+static const GExpr *new_log_of(Logs *l, const GExpr *e, bool *split) {
     Graph *g = l->g;
     const GExpr *v = log_value_behind(l, e), *over = NULL, *under = NULL, *whole = v;
     if (!logs_hold_exp(l, v)) return gx1(g, G_LOG, e);
@@ -722,6 +724,25 @@ const GExpr *log_of(Logs *l, const GExpr *e, bool *split) {
     if (difference_log) return difference_log;
     LogForm form = log_form(l, whole);
     return log_of_form(l, &form);
+}
+
+/* An entry of Logs.logs. */
+typedef struct KnownLog {
+    const GExpr *log;
+    bool split;
+} KnownLog;
+
+const GExpr *log_of(Logs *l, const GExpr *e, bool *split) {
+    const ExprValue *known = expr_map_find(&l->logs, e);
+    const KnownLog *log = known ? known->pointer : NULL;
+    if (!log) {
+        KnownLog *made = arena_new_of(l->g->arena, KnownLog);
+        made->log = new_log_of(l, e, &made->split);
+        expr_map_set(&l->logs, e, (ExprValue){.pointer = made});
+        log = made;
+    }
+    *split |= log->split;
+    return log->log;
 }
 
 const GExpr *log_quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b) {

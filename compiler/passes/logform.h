@@ -34,6 +34,8 @@ typedef struct Logs {
     ExprMap reach;                     /* how near the nearest exponentials are */
     ExprMap behind;                    /* log_value_behind */
     ExprMap bounds;                    /* bound_of (bound.h) */
+    ExprMap logs;                      /* log_of */
+    ExprMap lengths;                   /* whether it is a length, or a product of some */
     ExprMap forms[WAYS];               /* log_form, by the way */
     ExprMap complements[MOST_NESTED];  /* complement_of, by the depth */
     ARRAY(const ComputeSpec *) opened; /* by node id: the node with indices of its own */

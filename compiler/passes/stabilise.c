@@ -150,9 +150,13 @@ static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
 static bool is_length(Logs *l, const GExpr *e) {
     const GExpr *v = log_value_behind(l, e);
     if (v->op != G_MUL) return v->op == G_SQRT || v->op == G_ROOT || v->op == G_SELECT;
-    for (int i = 0; i < v->arg_count; i++)
-        if (logs_hold_exp(l, v->args[i]) && !is_length(l, v->args[i])) return false;
-    return true;
+    const ExprValue *known = expr_map_find(&l->lengths, v);
+    if (known) return known->integer != 0;
+    bool all = true;
+    for (int i = 0; i < v->arg_count && all; i++)
+        all = !logs_hold_exp(l, v->args[i]) || is_length(l, v->args[i]);
+    expr_map_set(&l->lengths, v, (ExprValue){.integer = all});
+    return all;
 }
 
 /* An exponential, or a sum of exponentials. */

@@ -91,6 +91,12 @@ KINDS = {
                                                            "mean[i] a{n}[i]", n),
     "bounded exponents": lambda n: "fn f(x[N]) " + body(
         "a0 = cos(x, x)", "a{i} = a{p} * a{p} * 0.5 + 0.1", "log(1 + exp(a{n}))", n),
+    "choices of exponentials": lambda n: PLAIN + body(
+        "a0[i] = exp(x[i])", "a{i}[i] = if x[i] > 0.{m} then a{p}[i] else 0.5 * a{p}[i]",
+                                                      "mean[i] log(a{n}[i])", n),
+    "products of lengths": lambda n: PLAIN + body(
+        "a0[i] = sqrt(0.5 * exp(x[i] * 1e-20) + 0.5)", "a{i}[i] = a{p}[i] * a{p}[i]",
+                                                  "mean[i] x[i] / a{n}[i]", n),
     "logs of sigmoids": lambda n: PLAIN + body(
         "a0[i] = sigmoid(x[i])", "a{i}[i] = a{p}[i] * (1 - a{p}[i])", "mean[i] log(1 - a{n}[i])",
                                                n),
