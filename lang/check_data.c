@@ -279,11 +279,6 @@ static void read_claim(Check *c, const Stmt *s, DataSource *data) {
 
 /* ---- what the data has ----------------------------------------------------------------------- */
 
-static bool ends_with(const char *text, const char *ending) {
-    const size_t length = strlen(text), most = strlen(ending);
-    return length >= most && strcmp(text + length - most, ending) == 0;
-}
-
 /* The rows of the split that is meant: the argument itself, or the setting `split`, which is
  * "train" where nothing is said. */
 static int64_t preset_rows(const DataPreset *preset, const DataReader *reader,
@@ -291,7 +286,7 @@ static int64_t preset_rows(const DataPreset *preset, const DataReader *reader,
     const char *split = reader->of_split ? data->path : "train";
     for (int i = 0; i < data->setting_count; i++)
         if (strcmp(data->settings[i].name, "split") == 0) split = data->settings[i].text;
-    if (preset->ending && ends_with(data->path, preset->ending)) return 0;
+    if (preset->ending && text_ends_with(data->path, preset->ending)) return 0;
     return strcmp(split, "test") == 0 ? preset->test : preset->train;
 }
 

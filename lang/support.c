@@ -222,6 +222,11 @@ void text_free(Text *text) {
     *text = (Text){0};
 }
 
+bool text_ends_with(const char *text, const char *ending) {
+    const size_t length = strlen(text), last = strlen(ending);
+    return length >= last && strcmp(text + length - last, ending) == 0;
+}
+
 bool whole_of(double value, int64_t *out) {
     if (!(fabs(value) <= 0x1p53) || value != floor(value)) return false;
     *out = (int64_t)value;

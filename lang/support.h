@@ -66,5 +66,6 @@ typedef struct Text {
 void text_printf(Text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_append(Text *text, const char *data, size_t length);
 void text_free(Text *text);
+bool text_ends_with(const char *text, const char *ending);
 
 #endif

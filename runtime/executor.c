@@ -6,11 +6,11 @@
  * lie; on another device, inputs are sent, or gathered there by the numbers of their rows. */
 #include "runtime/run.h"
 
+#include "runtime/clock.h"
 #include "runtime/packed.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 int64_t couplet_buffer_bytes(const CoupletBuffer *b) {
     return couplet_buffer_count(b) * couplet_type_bytes(b->type);
@@ -220,12 +220,6 @@ bool couplet_run_fail(CoupletRun *run, CoupletFault *fault) {
     return false;
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
 static bool show_step(CoupletRun *run, int number) {
     void *arrays[COUPLET_MAX_KERNEL_BUFFERS];
     const CoupletStep *step = &run->plan->steps[number];
@@ -262,11 +256,11 @@ static void share_time(CoupletRun *run, int first, int count, double millisecond
 }
 
 static bool run_launch(CoupletRun *run, int first, int count) {
-    double start = run->milliseconds ? now() : 0;
+    double start = run->milliseconds ? 1e3 * couplet_seconds() : 0;
     if (!couplet_run_launch_steps(run, first, count)) return false;
     if (run->milliseconds) {
         if (!run->device->calls->wait(run->device)) return false;
-        share_time(run, first, count, now() - start);
+        share_time(run, first, count, 1e3 * couplet_seconds() - start);
     }
     return !run->watch || show_step(run, first);
 }

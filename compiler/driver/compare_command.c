@@ -5,6 +5,7 @@
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/span.h"
+#include "runtime/clock.h"
 #include "runtime/hash.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
@@ -16,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct Sweep {
@@ -44,12 +44,6 @@ static void note_signal(int number, siginfo_t *info, void *context) {
     (void)context;
     interrupted = number;
     if (info->si_code <= 0 && child > 0) kill((pid_t)child, number);
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 /* ---- the command line ------------------------------------------------------------------------ */
@@ -410,7 +404,7 @@ static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, con
 
 static bool run_all(Comparison *c, const Request *r) {
     int total = (int)(c->variants.count * c->seeds), done = 0, made = 0;
-    const double start = now();
+    const double start = couplet_seconds();
     bool good = true;
     c->outcomes = arena_array(c->arena, Outcome, total);
     for (int v = 0; v < c->variants.count; v++)
@@ -431,7 +425,9 @@ static bool run_all(Comparison *c, const Request *r) {
                        variant->label, c->first_seed + s);
             good &= trained;
         }
-    if (made) printf("run time: %d run%s in %.0f s\n", made, made == 1 ? "" : "s", now() - start);
+    if (made)
+        printf("run time: %d run%s in %.0f s\n", made, made == 1 ? "" : "s",
+               couplet_seconds() - start);
     if (interrupted) report(CODE_RUN_STOPPED, "interrupted; the same command goes on from here");
     return good && !interrupted;
 }

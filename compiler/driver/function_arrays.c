@@ -57,11 +57,6 @@ static FunctionInput *add(FunctionArrays *a, const char *name) {
 
 /* ---- from files ------------------------------------------------------------------------------ */
 
-static bool ends_with(const char *text, const char *end) {
-    size_t n = strlen(text), e = strlen(end);
-    return n >= e && strcmp(text + n - e, end) == 0;
-}
-
 /* The entries of a file become those of the array that was added last. */
 static void take_values(FunctionArrays *a, const CoupletNpy *file) {
     double *values = a->values[a->count - 1] = arena_array(a->arena, double, file->count);
@@ -80,7 +75,7 @@ static void take_values(FunctionArrays *a, const CoupletNpy *file) {
 static bool read_array(FunctionArrays *a, const Setting *setting) {
     char error[512];
     CoupletNpy file;
-    bool archive = ends_with(setting->value, ".npz");
+    bool archive = text_ends_with(setting->value, ".npz");
     bool good = archive
                     ? couplet_npz_read(setting->value, setting->name, &file, error, sizeof error)
                     : couplet_npy_read(setting->value, &file, error, sizeof error);

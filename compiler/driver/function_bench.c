@@ -3,10 +3,10 @@
  * minutes. */
 #include "compiler/driver/function_bench.h"
 #include "compiler/driver/report.h"
+#include "runtime/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     MOST_RUNS = 25,
@@ -17,12 +17,6 @@ enum {
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
 static void bench_kernels(const CoupletPlan *plan, CoupletRun *run, void *const *inputs) {
@@ -43,12 +37,13 @@ static void bench_kernels(const CoupletPlan *plan, CoupletRun *run, void *const 
 static void bench_whole(const char *name, const CoupletPlan *plan, CoupletRun *run,
                         const CoupletThreads *threads, void *const *inputs) {
     CoupletFault fault;
-    double times[MOST_RUNS], start = now();
+    double times[MOST_RUNS], start = 1e3 * couplet_seconds();
     int count = 0, workers = couplet_threads_count(threads);
-    while (count < MOST_RUNS && (count < LEAST_RUNS || now() - start < LONGEST_BENCH)) {
-        double begin = now();
+    while (count < MOST_RUNS &&
+           (count < LEAST_RUNS || 1e3 * couplet_seconds() - start < LONGEST_BENCH)) {
+        double begin = 1e3 * couplet_seconds();
         if (!couplet_run_steps(run, inputs, NULL, &fault)) return;
-        times[count++] = now() - begin;
+        times[count++] = 1e3 * couplet_seconds() - begin;
     }
     qsort(times, (size_t)count, sizeof *times, by_value);
     printf("{\"function\": \"%s\", \"ms\": %.3f, \"fastest_ms\": %.3f, \"runs\": %d, \"threads\": "

@@ -14,6 +14,7 @@
 #include "compiler/driver/uses.h"
 
 #include "runtime/classes.h"
+#include "runtime/clock.h"
 #include "runtime/data/place.h"
 #include "runtime/data/progress.h"
 #include "runtime/record.h"
@@ -25,7 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static bool is_standard_input(const char *path) {
@@ -168,14 +168,8 @@ static void keep_table(Seeker *seeker, Arena *arena) {
     close_table(seeker);
 }
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void count_time(const Seeker *seeker, double since) {
-    if (seeker->opened) seeker->opened->seconds += now() - since;
+    if (seeker->opened) seeker->opened->seconds += couplet_seconds() - since;
 }
 
 /* A loss that compares labels asks for it. */
@@ -189,7 +183,7 @@ static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, cons
     Seeker *seeker = context;
     const CoupletSource source = source_of_data(arena, d);
     char error[COUPLET_PATH_BYTES + 512];
-    const double start = now();
+    const double start = couplet_seconds();
     bool good = true;
     if (seeker->of == d && chooses(seeker, &source.selection))
         good = count_chosen(seeker, &source, &seeker->open, d, error, sizeof error);
@@ -214,7 +208,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
         *sentence = arena_printf(arena, "%s: %s", request.path, strerror(errno));
         return SCHEMA_ABSENT;
     }
-    const double start = now();
+    const double start = couplet_seconds();
     /* the facts of a preset hold where its data is not there */
     const bool of_preset = good && request.split;
     if (good && (good = couplet_table_open(&request, &seeker->open, error, sizeof error))) {

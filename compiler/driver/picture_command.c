@@ -26,14 +26,9 @@ static bool draw(Arena *arena, const Options *o, Drawn *out) {
     return true;
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static bool write_picture(Arena *arena, const Drawn *drawn, const char *path) {
     char error[512] = "";
-    bool plain = ends_with(path, ".dot");
+    bool plain = text_ends_with(path, ".dot");
     FILE *file = couplet_file_begin(path, error, sizeof error), *text = plain ? file : tmpfile();
     if (file && !text)
         snprintf(error, sizeof error, "no temporary file can be made: %s", strerror(errno));
@@ -42,9 +37,9 @@ static bool write_picture(Arena *arena, const Drawn *drawn, const char *path) {
         picture_print_dot(arena, drawn->picture, drawn->program, text);
         if (!plain) rewind(text);
         drawn_well = plain || graphviz_run(text,
-                                           ends_with(path, ".png")   ? "-Tpng"
-                                           : ends_with(path, ".pdf") ? "-Tpdf"
-                                                                     : "-Tsvg",
+                                           text_ends_with(path, ".png")   ? "-Tpng"
+                                           : text_ends_with(path, ".pdf") ? "-Tpdf"
+                                                                          : "-Tsvg",
                                            file);
     }
     if (drawn_well)
@@ -62,8 +57,8 @@ int graph_command(int argc, char **argv) {
     int status = 2;
     if (options_read(arena, &o, "graph", "set data out", argc, argv)) {
         Drawn drawn;
-        bool known = !o.out || ends_with(o.out, ".svg") || ends_with(o.out, ".dot") ||
-                     ends_with(o.out, ".png") || ends_with(o.out, ".pdf");
+        bool known = !o.out || text_ends_with(o.out, ".svg") || text_ends_with(o.out, ".dot") ||
+                     text_ends_with(o.out, ".png") || text_ends_with(o.out, ".pdf");
         status = 1;
         if (!known)
             report(CODE_COMMAND_LINE,

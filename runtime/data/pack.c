@@ -7,6 +7,7 @@
  * is written last: a file without it is none. */
 #include "runtime/data/pack.h"
 
+#include "runtime/clock.h"
 #include "runtime/data/copies.h"
 #include "runtime/data/pack_layout.h"
 #include "runtime/data/pack_rows.h"
@@ -300,12 +301,6 @@ static void tell_size(const Making *m, double seconds) {
     m->loading->said(m->loading->context, sentence);
 }
 
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Strings of the metadata that are as long as they like make the header longer. */
 static size_t extra_of(const CoupletTable *table) {
     return HEAD_EXTRA + 6 * (strlen(table->path) + strlen(table->choices));
@@ -320,7 +315,7 @@ static bool make_copy(const CoupletTable *table, const CoupletLoading *loading, 
                 .file = -1,
                 .error = error,
                 .error_bytes = error_bytes};
-    const double start = seconds_now();
+    const double start = couplet_seconds();
     couplet_stamp_settle(table->changed);
     if (!couplet_pack_layout(table, table->held, extra_of(table), &m.layout, error, error_bytes))
         return false;
@@ -332,7 +327,7 @@ static bool make_copy(const CoupletTable *table, const CoupletLoading *loading, 
         put_rest(&m);
     if (m.file >= 0) close(m.file);
     if (m.file >= 0 && !good) unlink(m.partial);
-    if (good) tell_size(&m, seconds_now() - start);
+    if (good) tell_size(&m, couplet_seconds() - start);
     couplet_bad_rows_free(&m.bad);
     couplet_pack_layout_free(&m.layout);
     return good;

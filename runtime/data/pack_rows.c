@@ -6,6 +6,7 @@
  * bad row that ends the packing, and stop beyond it. */
 #include "runtime/data/pack_rows.h"
 
+#include "runtime/clock.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
 #include "runtime/threads.h"
@@ -15,7 +16,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Rows are dealt out in blocks, ascending: a thread decodes a part of a block into memory of its
  * own, hashes it and writes it. The file is written and not mapped, so that a disk which fails is
@@ -45,12 +45,6 @@ typedef struct Packing {
     double told;
     char failure[SENTENCE_BYTES];
 } Packing;
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* ---- what goes wrong ------------------------------------------------------------------------- */
 
@@ -195,7 +189,7 @@ static bool is_stopped(Packing *p) {
 static void tell(Packing *p, int64_t rows) {
     atomic_fetch_add(&p->done, rows);
     if (!p->loading->progress || pthread_mutex_trylock(&p->lock) != 0) return;
-    const double now = seconds_now();
+    const double now = couplet_seconds();
     if (now - p->told >= told_every) {
         p->told = now;
         p->loading->progress(p->loading->context, atomic_load(&p->done), p->table->held);

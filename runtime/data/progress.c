@@ -1,17 +1,11 @@
 /* The line that says how loading goes. It is written anew on a terminal and every ten seconds
  * elsewhere, and is cleared before anything else is said, so that a log never holds half a line. */
 #include "runtime/data/progress.h"
+#include "runtime/clock.h"
 
-#include <time.h>
 #include <unistd.h>
 
 static const double line_every = 10; /* seconds, where there is no terminal */
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void clear_line(CoupletProgress *p) {
     if (p->open_line) fprintf(p->out, "\r\033[K");
@@ -20,7 +14,7 @@ static void clear_line(CoupletProgress *p) {
 
 static void show(void *context, int64_t done, int64_t rows) {
     CoupletProgress *p = context;
-    const double now = seconds_now(), seconds = now - p->start;
+    const double now = couplet_seconds(), seconds = now - p->start;
     if (!p->terminal && now - p->told < line_every) return;
     p->told = now;
     clear_line(p);
@@ -48,7 +42,7 @@ static void skip(void *context, const char *sentence) {
 
 void couplet_progress_begin(CoupletProgress *p, FILE *out, const char *name,
                             CoupletLoading *loading) {
-    const double now = seconds_now();
+    const double now = couplet_seconds();
     *p = (CoupletProgress){
         .out = out, .name = name, .terminal = isatty(fileno(out)), .start = now, .told = now};
     loading->progress = show;
