@@ -220,7 +220,8 @@ def class_names(at):
                               {"classes.word": '["cat", "dog"]'}), ["word", "row 1 is 2", "0 to 1"])
     for wrong in ("cat", "[]", "[1, 2]", '{"a": 1}', "0", "-3", "[null]"):
         refused("arrays", tensors(f"{at}/k.safetensors", {"label": ("I32", (3,), label)},
-                                  {"classes.label": wrong}), ["classes.label", "JSON list of names"])
+                                  {"classes.label": wrong}),
+                ["classes.label", "JSON list of names"])
     t = dump("arrays", tensors(f"{at}/f.safetensors",
                                {"x": ("F32", (1,), floats([1])),
                                 "__fill": ("U8", (60,), bytes(60)), "y": ("I32", (1,), bytes(4))}))
