@@ -29,9 +29,12 @@ typedef struct Parser {
     int depth[MOST_NESTED_BRACKETS + 1];
     int opener[MOST_NESTED_BRACKETS + 1];      /* the keyword of the statement that opened it */
     int outer_elses[MOST_NESTED_BRACKETS + 1]; /* the `wanted_elses` of the text around it */
+    bool is_index[MOST_NESTED_BRACKETS + 1]; /* the brackets of a reduction, which a body follows */
     int level;
-    bool may_end;   /* the last token can end a statement */
-    bool statement; /* at the first word of a statement */
+    bool may_end;    /* the last token can end a statement */
+    bool reduces;    /* the last token is the word of a reduction */
+    bool wants_body; /* the last token closed the brackets of a reduction */
+    bool statement;  /* at the first word of a statement */
     /* the statement's keyword: `rate`, `with`, `trains` are words only after theirs */
     int soft;
     int offset, line, line_start;

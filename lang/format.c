@@ -177,9 +177,11 @@ static bool find_swallowing(void *context, Expr *e) {
 
 /* ---- spaces ---------------------------------------------------------------------------------- */
 
-static const char *const reducers[] = {"sum",          "prod",      "mean",    "max",  "min",
-                                       "argmax",       "argmin",    "any",     "all",  "var",
-                                       "var_unbiased", "logsumexp", "softmax", "topk", NULL};
+static const char *const reducers[] = {
+#define REDUCTION(text, name, takes, gives, slope, least, sign, meaning) #text,
+#include "lang/reductions.def"
+#undef REDUCTION
+    NULL};
 static const char *const prefixes[] = {"if",  "then", "else", "and",  "or",
                                        "not", "mod",  "div",  "copy", NULL};
 static const char *const soft[] = {"rate",  "trains", "with",  "init", "on",
@@ -192,7 +194,7 @@ static const char *const firsts[] = {
 typedef struct Bracket {
     int word;
     bool brace;
-    bool reducer;  /* the [ of sum[..]: what follows its ] is a body */
+    bool reducer;  /* the [ of sum[..], but not of count[..]: what follows its ] is a body */
     bool settings; /* the { of train, eval or queue: commas separate lines there */
     bool hangs;    /* its lines are lined up under the word behind it: the first of them decides */
     bool has_lines;
@@ -206,7 +208,7 @@ typedef struct Place { /* the position of the formatter */
     int last;            /* the word before, comments apart; or -1 */
     int statement;       /* the first word of the statement */
     bool has_value;      /* the statement's `=`, `<-` or block has begun */
-    bool closed_reducer; /* the last word is the ] of sum[..] */
+    bool closed_reducer; /* the last word is the ] of sum[..], and a body follows */
 } Place;
 
 static const Bracket *innermost(const Place *p) {
@@ -288,7 +290,8 @@ static bool continues(const Format *f, const Place *p, int i) {
         !is_one_of(&f->words.items[p->statement], lists))
         return false;
     if (is(last, ";")) return false;
-    return last->kind == WORD_OPERATOR || (is_keyword(f, p, p->last) && !begins_statement(p));
+    return p->closed_reducer || last->kind == WORD_OPERATOR ||
+           (is_keyword(f, p, p->last) && !begins_statement(p));
 }
 
 /* The word that the author lined up the first word of a line under, or -1. */
@@ -315,7 +318,7 @@ static void open_bracket(const Format *f, Place *p, int i) {
     static const char *const with_settings[] = {"train", "stage", "eval", "queue", "data", NULL};
     const Word *w = &f->words.items[i], *last = p->last < 0 ? NULL : &f->words.items[p->last];
     Bracket b = {.word = i, .brace = is(w, "{")};
-    b.reducer = is(w, "[") && last && is_one_of(last, reducers);
+    b.reducer = is(w, "[") && last && is_one_of(last, reducers) && !is(last, "count");
     b.settings = b.brace && is_one_of(&f->words.items[p->statement], with_settings);
     p->open[p->depth++] = b;
     p->braces += b.brace;
