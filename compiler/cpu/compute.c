@@ -463,7 +463,7 @@ void emit_compute(Emitter *e, Kernel *kernel) {
     Frame f;
     Tile t;
     compute_collapse_axes(kernel->node, t.extents);
-    t.axes = compute_tile_axes(kernel->node, t.extents, kernel->graph->settings.shards, &t.chunk);
+    t.axes = compute_tile_axes(kernel->node, t.extents, &kernel->graph->settings, &t.chunk);
     t.cut = kernel->as.compute.arguments ? kernel->as.compute.arguments->chunk != 0 : t.chunk != 0;
     frame_begin(&f, e, kernel);
     frame_gather_faults(&f);

@@ -212,6 +212,9 @@ typedef struct GraphSettings {
     /* Above 1, a power of two: steps over samples can be cut at so many places, the same for any
      * number of ranks, and sums over samples are a tree with so many leaves. */
     int64_t shards;
+    /* Whatever can be cut at shards is, in the smallest of tiles, and nothing asks whether that is
+     * faster. So small formulas try what large ones do. */
+    bool cut_always;
 } GraphSettings;
 
 typedef struct Graph {

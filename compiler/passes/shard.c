@@ -104,6 +104,7 @@ static int64_t bytes_of_rows(Sharding *s, const GNode *n) {
 
 /* A tree hands on the result twice; else all terms go to all ranks, which each do the whole sum. */
 static bool is_worth_it(Sharding *s, const GNode *n) {
+    if (s->g->settings.cut_always) return true;
     const int64_t bytes = bytes_of_rows(s, n),
                   work = graph_element_count(n) * node_reduced_terms(n);
     return bytes >= FEWEST_BYTES && (2 * graph_bytes(n) <= bytes || work >= HEAVY);

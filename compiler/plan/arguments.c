@@ -119,7 +119,7 @@ const Arguments *arguments_of(Arena *arena, const Kernel *kernel) {
     Arguments *a = arena_new_of(arena, Arguments);
     int64_t extents[2 * GRAPH_MAX_RANK];
     compute_collapse_axes(n, extents);
-    int axes = compute_tile_axes(n, extents, kernel->graph->settings.shards, &a->chunk);
+    int axes = compute_tile_axes(n, extents, &kernel->graph->settings, &a->chunk);
     bool one_tile = axes < n->rank;
     for (int i = 0; i < axes; i++)
         one_tile &= extents[i] == 1;

@@ -158,10 +158,11 @@ void sign_kernel(Arena *arena, Kernel *kernel);
  * node. */
 void compute_collapse_axes(const GNode *node, int64_t *extents);
 /* The number of collapsed axes that make tiles; the others are loops inside a tile. A single axis
- * that is long is cut into chunks of *chunk turns, which is 0 if none is. Where the plan has
+ * that is long is cut into chunks of *chunk turns, which is 0 if none is. Where the settings have
  * shards, each shard of the axis has whole chunks. */
-int compute_tile_axes(const GNode *node, const int64_t *extents, int64_t shards, int64_t *chunk);
-int64_t compute_tiles(const GNode *node, int64_t shards);
+int compute_tile_axes(const GNode *node, const int64_t *extents, const GraphSettings *settings,
+                      int64_t *chunk);
+int64_t compute_tiles(const GNode *node, const GraphSettings *settings);
 /* The bytes of a worker's scratch that totals take: a double for each column of a tile, for each
  * node that may go down the columns (compiler/cpu/emit_columns.c). */
 int64_t compute_column_totals(const Kernel *kernel);

@@ -44,7 +44,7 @@ static const Kernel *kernel_at(const Laying *l, int step) {
 static bool has_even_tiles(const Laying *l, const GNode *n) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
     compute_collapse_axes(n, extents);
-    const int axes = compute_tile_axes(n, extents, l->shards, &chunk);
+    const int axes = compute_tile_axes(n, extents, &l->g->settings, &chunk);
     return !chunk || extents[axes] % chunk == 0;
 }
 
@@ -215,6 +215,7 @@ static double time_of_gather(const GNode *array) {
 static bool is_worth_it(const Laying *l, int step) {
     const Kernel *k = kernel_at(l, step);
     const CoupletStep *s = &l->p->out->steps[step];
+    if (l->g->settings.cut_always) return true;
     const double alone = s->flops / typical.operations + s->bytes / typical.memory;
     double whole = alone, cut = alone / typical.ranks;
     for (int i = 0; i < first_output(k); i++) {

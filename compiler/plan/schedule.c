@@ -434,7 +434,7 @@ static bool compute_kernel(Order *o, GNode *node) {
     Kernel k = {.kind = KERNEL_COMPUTE,
                 .graph = o->g,
                 .node = node,
-                .tiles = compute_tiles(node, o->g->settings.shards),
+                .tiles = compute_tiles(node, &o->g->settings),
                 .late = o->late[node->id]};
     Collect c = {.kernel = &k, .fits = true};
     expr_visit_node(node, collect, &c);

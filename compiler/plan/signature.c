@@ -176,10 +176,10 @@ static void name_kernel(Kernel *kernel, const Hash *h) {
 
 /* The loops of a node whose kernel takes their extents from a table: how many there are, which are
  * in tiles, how each tile goes. */
-static void sign_loops(Hash *h, const Arguments *a, const GNode *n, int64_t shards) {
+static void sign_loops(Hash *h, const Arguments *a, const GNode *n, const GraphSettings *settings) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
     compute_collapse_axes(n, extents);
-    int axes = compute_tile_axes(n, extents, shards, &chunk);
+    int axes = compute_tile_axes(n, extents, settings, &chunk);
     add(h, n->type);
     add(h, n->reducer);
     add(h, n->empty_is_error);
@@ -221,7 +221,7 @@ static void sign_chunk(Hash *h, const Kernel *kernel) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
     if (kernel->as.compute.arguments || kernel->graph->settings.shards < 2) return;
     compute_collapse_axes(kernel->node, extents);
-    compute_tile_axes(kernel->node, extents, kernel->graph->settings.shards, &chunk);
+    compute_tile_axes(kernel->node, extents, &kernel->graph->settings, &chunk);
     add(h, (uint64_t)chunk);
 }
 
@@ -230,7 +230,7 @@ static void sign_node(Signing *s, Hash *h, const GNode *n) {
     if (kernel_node_count(s->kernel) > 1 && n != s->kernel->node)
         sign_beside(h, n);
     else if (kernel_arguments(s->kernel))
-        sign_loops(h, kernel_arguments(s->kernel), n, s->kernel->graph->settings.shards);
+        sign_loops(h, kernel_arguments(s->kernel), n, &s->kernel->graph->settings);
     else
         sign_shape(h, n);
     if (s->kernel->kind == KERNEL_COMPUTE && n == s->kernel->node) sign_chunk(h, s->kernel);

@@ -8,6 +8,7 @@
 
 enum {
     TILE_WORK = 2048, /* scalar evaluations that make a tile worth its start */
+    LEAST_WORK = 8,   /* of a tile where its start does not count */
     COLUMNS = 16      /* a tile has a multiple of so many columns of a column sum */
 };
 
@@ -87,6 +88,10 @@ void compute_collapse_axes(const GNode *n, int64_t *extents) {
     }
 }
 
+static int64_t tile_work(const GraphSettings *settings) {
+    return settings->cut_always ? LEAST_WORK : TILE_WORK;
+}
+
 static int64_t reduced_work(const GNode *n) {
     int64_t work = 1;
     for (int i = 0; i < n->red_rank; i++)
@@ -95,13 +100,13 @@ static int64_t reduced_work(const GNode *n) {
 }
 
 /* Column sums keep their last axis inside the tile, or a chunk of it when there is no other. */
-static int column_tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
+static int column_tile_axes(const GNode *n, const int64_t *extents, int64_t least, int64_t *chunk) {
     int64_t outer = 1, last = extents[n->rank - 1], terms = reduced_work(n);
     for (int i = 0; i < n->rank - 1; i++)
         outer *= extents[i];
     *chunk = 0;
     if (outer > 1) return n->rank - 1;
-    int64_t columns = ((TILE_WORK + terms - 1) / terms + COLUMNS - 1) / COLUMNS * COLUMNS;
+    int64_t columns = ((least + terms - 1) / terms + COLUMNS - 1) / COLUMNS * COLUMNS;
     if (columns < last) *chunk = columns;
     return n->rank - 1;
 }
@@ -116,12 +121,14 @@ static int64_t chunk_of_shards(int64_t extent, int64_t chunk, int64_t shards) {
     return shard / pieces;
 }
 
-int compute_tile_axes(const GNode *n, const int64_t *extents, int64_t shards, int64_t *chunk) {
-    if (node_sums_columns(n)) return column_tile_axes(n, extents, chunk);
+int compute_tile_axes(const GNode *n, const int64_t *extents, const GraphSettings *settings,
+                      int64_t *chunk) {
+    const int64_t least = tile_work(settings);
+    if (node_sums_columns(n)) return column_tile_axes(n, extents, least, chunk);
     int64_t work = reduced_work(n);
     int axis = n->rank;
     *chunk = 0;
-    while (axis > 0 && work < TILE_WORK)
+    while (axis > 0 && work < least)
         work *= extents[--axis];
     while (axis < n->rank && extents[axis] == 1)
         axis++;
@@ -129,19 +136,19 @@ int compute_tile_axes(const GNode *n, const int64_t *extents, int64_t shards, in
     for (int i = 0; i < axis; i++)
         outer *= extents[i];
     /* all of the work sits in the axis just taken */
-    if (outer == 1 && axis < n->rank && work >= 2 * TILE_WORK) {
+    if (outer == 1 && axis < n->rank && work >= 2 * least) {
         int64_t inside = work / extents[axis];
-        *chunk = (TILE_WORK + inside - 1) / inside;
+        *chunk = (least + inside - 1) / inside;
         if (*chunk >= extents[axis]) *chunk = 0;
-        *chunk = chunk_of_shards(extents[axis], *chunk, shards);
+        *chunk = chunk_of_shards(extents[axis], *chunk, settings->shards);
     }
     return axis;
 }
 
-int64_t compute_tiles(const GNode *n, int64_t shards) {
+int64_t compute_tiles(const GNode *n, const GraphSettings *settings) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk, tiles = 1;
     compute_collapse_axes(n, extents);
-    int axes = compute_tile_axes(n, extents, shards, &chunk);
+    int axes = compute_tile_axes(n, extents, settings, &chunk);
     for (int i = 0; i < axes; i++)
         tiles *= extents[i];
     return chunk ? (extents[axes] + chunk - 1) / chunk : tiles;
@@ -157,7 +164,7 @@ int64_t compute_column_totals(const Kernel *k) {
     if (!has_totals) return 0;
     /* the columns of a tile are those of several axes that became one */
     compute_collapse_axes(k->node, extents);
-    compute_tile_axes(k->node, extents, k->graph->settings.shards, &chunk);
+    compute_tile_axes(k->node, extents, &k->graph->settings, &chunk);
     int64_t columns = chunk ? chunk : extents[k->node->rank - 1];
     return kernel_node_count(k) * columns * (int64_t)sizeof(double);
 }

@@ -6,18 +6,27 @@
 #include "compiler/driver/link.h"
 #include "runtime/executor.h"
 #include "runtime/opencl/opencl.h"
+#include "runtime/run.h"
+#include "tests/runtime/group_threads.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-const char *const backend_names[BACKENDS] = {"CPU, 1 thread", "CPU, 2 threads", "binary", "OpenCL"};
+const char *const backend_names[BACKENDS] = {"CPU, 1 thread", "CPU, 2 threads", "binary",
+                                             "OpenCL",        "2 ranks",        "3 ranks"};
 
 struct Backends {
     unsigned wanted;
     CoupletThreads *threads;
-    CoupletDevice *devices[BACKENDS]; /* NULL for the binary */
+    CoupletDevice *devices[BACKENDS]; /* NULL for the binary and for ranks */
     char folder[64];
+    int64_t steps, cut; /* of the plans that ran on ranks */
+};
+
+/* What runs the code of the JIT. */
+enum {
+    JIT = 1u << ON_ONE_THREAD | 1u << ON_TWO_THREADS | 1u << ON_TWO_RANKS | 1u << ON_THREE_RANKS
 };
 
 /* One call of backends_run. */
@@ -151,12 +160,18 @@ static void take_back(const Round *r, CoupletDevice *device, void **states) {
         if (states[i]) device->calls->release(device, states[i]);
 }
 
+/* What a step reads without having made it is NaN. */
+static void spoil_memory(CoupletDevice *device, const CoupletPlan *plan, CoupletRun *run) {
+    if (device->is_host) memset(run->arena, 0xff, (size_t)plan->arena_bytes);
+}
+
 static void run_plan(Round *r, CoupletDevice *device, const Subject *s, const CoupletPlan *plan,
                      Result *result) {
     CoupletFault fault = {.sentence = "out of memory", .source = ""};
     couplet_device_clear(device);
     CoupletRun *run = couplet_run_on(device, plan);
     void **states = run ? hand_over(r, device, s) : NULL;
+    if (run) spoil_memory(device, plan, run);
     *result = (Result){.fault = NULL};
     if (!run)
         result->fault = arena_printf(r->arena, "%s", device->fault.sentence);
@@ -168,15 +183,96 @@ static void run_plan(Round *r, CoupletDevice *device, const Subject *s, const Co
     couplet_run_free(run);
 }
 
+/* ---- on ranks -------------------------------------------------------------------------------- */
+
+enum { MOST_RANKS = 3 };
+
+/* One plan on ranks that are threads of this process. */
+typedef struct RankWork {
+    Round rounds[MOST_RANKS]; /* by rank, each with an arena of its own */
+    const Subject *subject;
+    const CoupletPlan *plan;
+    Result results[MOST_RANKS];
+} RankWork;
+
+static void work_of_rank(CoupletGroup *group, void *context) {
+    RankWork *w = context;
+    const int rank = group->rank;
+    CoupletThreads *threads = couplet_threads_new(1 + rank % 2);
+    CoupletDevice *device = couplet_host_device_new(threads);
+    device->group = group;
+    run_plan(&w->rounds[rank], device, w->subject, w->plan, &w->results[rank]);
+    couplet_device_free(device);
+    couplet_threads_free(threads);
+}
+
+static bool same_result(const Subject *s, const Result *a, const Result *b) {
+    if (a->fault || b->fault) return a->fault && b->fault && strcmp(a->fault, b->fault) == 0;
+    for (int i = 0; i < s->answer_count; i++) {
+        const int64_t bytes = s->answers[i].count * element_bytes(s->answers[i].type);
+        if (memcmp(a->values[i], b->values[i], (size_t)bytes) != 0) return false;
+    }
+    return true;
+}
+
+static Result copy_of(Arena *arena, const Subject *s, const Result *from) {
+    Result copy = {.fault = from->fault ? arena_printf(arena, "%s", from->fault) : NULL};
+    if (copy.fault) return copy;
+    copy.values = arena_array(arena, void *, s->answer_count + 1);
+    for (int i = 0; i < s->answer_count; i++) {
+        const int64_t bytes = s->answers[i].count * element_bytes(s->answers[i].type);
+        copy.values[i] = arena_alloc(arena, (size_t)bytes + 1);
+        memcpy(copy.values[i], from->values[i], (size_t)bytes);
+    }
+    return copy;
+}
+
+static void count_cut(Backends *b, const CoupletPlan *plan) {
+    b->steps += plan->step_count;
+    for (int i = 0; i < plan->step_count; i++)
+        b->cut += plan->steps[i].is_cut;
+}
+
+double backends_cut(const Backends *b) {
+    return b->steps ? (double)b->cut / (double)b->steps : 0;
+}
+
+static void run_on_ranks(Round *r, int count, int subject, const CoupletPlan *plan,
+                         Result *result) {
+    enum { PATIENCE = 300 }; /* in seconds: for a rank that hangs */
+    const Subject *s = r->subjects[subject];
+    RankWork w = {.subject = s, .plan = plan};
+    ThreadRank ranks[MOST_RANKS];
+    for (int i = 0; i < count; i++) {
+        w.rounds[i] = *r;
+        w.rounds[i].arena = arena_new();
+        w.results[i].fault = "the rank does not begin";
+    }
+    run_ranks(ranks, count, PATIENCE, work_of_rank, &w);
+    count_cut(r->b, plan);
+    int other = 0;
+    for (int i = 1; i < count; i++)
+        if (!same_result(s, &w.results[0], &w.results[i])) other = i;
+    *result = copy_of(r->arena, s, &w.results[other]);
+    for (int i = 0; i < count; i++)
+        arena_free(w.rounds[i].arena);
+}
+
+/* ---- what is compiled in this process -------------------------------------------------------- */
+
 static bool run_jit(Round *r, Result *results[BACKENDS]) {
     const CpuOptions options = {NULL};
     CoupletPlan **plans = arena_array(r->arena, CoupletPlan *, r->count);
     CpuCode *code = cpu_compile(r->arena, r->graphs, r->count, r->states.items, r->states.count,
                                 &options, plans, &r->error);
-    for (int i = 0; code && i < r->count; i++)
+    for (int i = 0; code && i < r->count; i++) {
         for (Backend k = ON_ONE_THREAD; k <= ON_TWO_THREADS; k++)
             if (is_wanted(r->b, k))
                 run_plan(r, r->b->devices[k], r->subjects[i], plans[i], &results[k][i]);
+        for (Backend k = ON_TWO_RANKS; k <= ON_THREE_RANKS; k++)
+            if (is_wanted(r->b, k))
+                run_on_ranks(r, k == ON_TWO_RANKS ? 2 : 3, i, plans[i], &results[k][i]);
+    }
     cpu_free(code);
     return code != NULL;
 }
@@ -310,7 +406,7 @@ bool backends_run(Backends *b, Arena *arena, Subject *const *subjects, int count
     for (int i = 0; i < BACKENDS; i++)
         results[i] = arena_array(arena, Result, count + 1);
     bool good =
-        count == 0 || ((!(b->wanted & 3u) || run_jit(&r, results)) &&
+        count == 0 || ((!(b->wanted & JIT) || run_jit(&r, results)) &&
                        (!is_wanted(b, IN_A_BINARY) || run_binary(&r, results[IN_A_BINARY])) &&
                        (!is_wanted(b, ON_A_DEVICE) || run_device(&r, results[ON_A_DEVICE])));
     *error = r.error;

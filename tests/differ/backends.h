@@ -5,7 +5,15 @@
 
 #include "tests/differ/subject.h"
 
-typedef enum { ON_ONE_THREAD, ON_TWO_THREADS, IN_A_BINARY, ON_A_DEVICE, BACKENDS } Backend;
+typedef enum {
+    ON_ONE_THREAD,
+    ON_TWO_THREADS,
+    IN_A_BINARY,
+    ON_A_DEVICE,
+    ON_TWO_RANKS,
+    ON_THREE_RANKS,
+    BACKENDS
+} Backend;
 extern const char *const backend_names[BACKENDS];
 
 typedef struct Result {
@@ -25,8 +33,12 @@ void backends_close(Backends *b);
  * CPU: the JIT of `couplet train`. Binary: the graphs are planned again, written as objects by what
  * `couplet build` calls, linked by it with the runtime and client.c, and run in a process of their
  * own. (`couplet build` itself takes methods; here the features of the program are any plans.)
- * Device: the first OpenCL one. */
+ * Device: the first OpenCL one. Ranks: the plan of the JIT on ranks that are threads of this
+ * process; where their answers differ, the result is one that is not the first rank's. */
 bool backends_run(Backends *b, Arena *arena, Subject *const *subjects, int count,
                   Result *results[BACKENDS], const char **error);
+
+/* The share of the steps so far that ranks have cut; a test of ranks that cut nothing is none. */
+double backends_cut(const Backends *b);
 
 #endif

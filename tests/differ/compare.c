@@ -49,6 +49,19 @@ static bool same_bits(Subject *s, Verdict *v, const Result *const result[BACKEND
     return true;
 }
 
+/* All ranks say of a fault what one process says. */
+static bool same_fault_on_ranks(Subject *s, Verdict *v, const Result *const result[BACKENDS],
+                                Backend ranks) {
+    const char *alone = result[ON_ONE_THREAD]->fault, *found = result[ranks]->fault;
+    if (!alone && !found) return true;
+    if (alone && found && strcmp(alone, found) == 0) return true;
+    *v =
+        (Verdict){OTHER_BITS, arena_printf(s->arena, "%s: %s; and by %s: %s", backend_names[ranks],
+                                           found ? found : "no fault", backend_names[ON_ONE_THREAD],
+                                           alone ? alone : "no fault")};
+    return false;
+}
+
 static bool same_values(Subject *s, Verdict *v, const Result *r, Backend backend) {
     double *off = arena_array(s->arena, double, s->answer_count + 1);
     int worst = -1;
@@ -89,8 +102,12 @@ Verdict compare(Subject *s, const Result *const result[BACKENDS], unsigned wante
         if (((wanted >> i) & 1) && (!same_fault(s, &v, result[i], (Backend)i) ||
                                     (!s->fault && !same_values(s, &v, result[i], (Backend)i))))
             return v;
-    for (int i = ON_TWO_THREADS; i <= IN_A_BINARY && !s->fault; i++)
-        if ((wanted & 1) && ((wanted >> i) & 1) &&
+    for (int i = ON_TWO_THREADS; i < BACKENDS; i++)
+        if ((wanted & 1) && ((wanted >> i) & 1) && i != ON_A_DEVICE &&
+            !same_fault_on_ranks(s, &v, result, (Backend)i))
+            return v;
+    for (int i = ON_TWO_THREADS; i < BACKENDS && !s->fault; i++)
+        if ((wanted & 1) && ((wanted >> i) & 1) && i != ON_A_DEVICE &&
             !same_bits(s, &v, result, ON_ONE_THREAD, (Backend)i))
             return v;
     return v;

@@ -3,8 +3,9 @@
  * [--in FOLDER] formulas FROM TO    random formulas FROM .. TO differ [..] library [NAME..]
  * functions of the library ("losses.nt_xent", "stats") differ [..] FILE.cpl.. the last function of
  * each; of a method one training step differ show NUMBER                                     the
- * text of a random formula LIST: cpu, binary, opencl, separated by commas; else the environment
- * variable DIFFER_ON, else cpu,binary. --save: for what disagrees, made small.
+ * text of a random formula LIST: cpu, binary, opencl, ranks, separated by commas; else the
+ * environment variable DIFFER_ON, else cpu,binary. With ranks, random formulas have shards. --save:
+ * for what disagrees, made small.
  * --in: where the data of methods lies. */
 #include "tests/differ/generate.h"
 #include "tests/differ/library.h"
@@ -25,6 +26,10 @@ typedef struct Differ {
     int tried, faults, wrong, loose;
 } Differ;
 
+static bool is_on_ranks(const Differ *d) {
+    return (d->wanted >> ON_TWO_RANKS & 1) != 0;
+}
+
 /* Arrays in which rounding may take more than a thousandth: there is little to compare. */
 static bool is_loose(const Subject *s) {
     for (int i = 0; i < s->answer_count; i++) {
@@ -41,7 +46,7 @@ static bool is_loose(const Subject *s) {
 /* Which back ends a smaller formula must be tried on. */
 static unsigned needed(const Differ *d, int kind) {
     if (kind == WRONG_BEFORE) return 0;
-    if (kind == OTHER_BITS) return d->wanted & 7u;
+    if (kind == OTHER_BITS) return d->wanted & ~(1u << ON_A_DEVICE);
     return 1u << (kind - OTHER_VALUE);
 }
 
@@ -100,7 +105,7 @@ static void try_formulas(Batch *b, uint32_t from, uint32_t to) {
     for (uint32_t number = from; number <= to; number++) {
         Arena *arena = arena_new();
         subject_of_text(next(b), arena, arena_printf(arena, "formula %u", number),
-                        generate_formula(arena, number));
+                        generate_formula(arena, number, is_on_ranks(b->d)));
     }
 }
 
@@ -143,6 +148,7 @@ static unsigned read_backends(const char *list) {
     if (strstr(list, "cpu")) wanted |= 1u << ON_ONE_THREAD | 1u << ON_TWO_THREADS;
     if (strstr(list, "binary")) wanted |= 1u << IN_A_BINARY;
     if (strstr(list, "opencl")) wanted |= 1u << ON_A_DEVICE;
+    if (strstr(list, "ranks")) wanted |= 1u << ON_TWO_RANKS | 1u << ON_THREE_RANKS;
     return wanted;
 }
 
@@ -161,7 +167,8 @@ int main(int argc, char **argv) {
     if (at >= argc) return 2;
     if (strcmp(argv[at], "show") == 0 && at + 1 < argc) {
         Arena *arena = arena_new();
-        fputs(generate_formula(arena, (uint32_t)strtoul(argv[at + 1], NULL, 10)), stdout);
+        fputs(generate_formula(arena, (uint32_t)strtoul(argv[at + 1], NULL, 10), is_on_ranks(&d)),
+              stdout);
         arena_free(arena);
         return 0;
     }
@@ -175,9 +182,12 @@ int main(int argc, char **argv) {
         for (; at < argc; at++)
             try_file(&b, argv[at]);
     finish(&b);
+    if (is_on_ranks(&d))
+        printf("ranks cut %.0f %% of their steps; ", 100 * backends_cut(d.backends));
+    const bool in_vain = is_on_ranks(&d) && backends_cut(d.backends) == 0;
     backends_close(d.backends);
     printf("%d tried, %d disagree; %d meet a fault everywhere, in %d rounding leaves little to "
            "compare\n",
            d.tried, d.wrong, d.faults, d.loose);
-    return d.wrong != 0 || d.tried == 0;
+    return d.wrong != 0 || d.tried == 0 || in_vain;
 }

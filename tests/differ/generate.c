@@ -666,15 +666,35 @@ static const char *input_of(Arena *arena, uint32_t number) {
     return number % 5 == 4 ? arena_printf(arena, " input=%s", extreme_names[kind]) : "";
 }
 
-const char *generate_formula(Arena *arena, uint32_t number) {
-    if (number % 50 == 0) return generate_long(arena, number);
+enum { SHARDS = 8 };
+
+/* Of a formula for ranks: most axes are multiples of the shards. */
+static void choose_cut_extents(Maker *m) {
+    static const int64_t rows[] = {8, 16, 24, 40, 64, 8, 16, 13}, keys[] = {8, 16, 24, 7, 32},
+                         widths[] = {1, 3, 8, 16, 17}, few[] = {1, 2, 3, 8};
+    m->N = dimension(m, "N", rows, 8);
+    m->K = dimension(m, "K", keys, 5);
+    m->D = dimension(m, "D", widths, 5);
+    m->C = dimension(m, "C", few, 4);
+}
+
+static void choose_extents(Maker *m) {
     static const int64_t rows[] = {1, 2, 3, 5, 8, 13, 17, 33}, keys[] = {1, 2, 4, 7, 16, 19, 40},
                          widths[] = {1, 3, 4, 8, 17}, few[] = {1, 2, 3};
+    m->N = dimension(m, "N", rows, 8);
+    m->K = dimension(m, "K", keys, 7);
+    m->D = dimension(m, "D", widths, 5);
+    m->C = dimension(m, "C", few, 3);
+}
+
+const char *generate_formula(Arena *arena, uint32_t number, bool on_ranks) {
+    const int shards = on_ranks ? SHARDS : 0;
+    if (number % 50 == 0) return generate_long(arena, number, shards);
     Maker m = {.arena = arena, .number = number};
-    m.N = dimension(&m, "N", rows, 8);
-    m.K = dimension(&m, "K", keys, 7);
-    m.D = dimension(&m, "D", widths, 5);
-    m.C = dimension(&m, "C", few, 3);
+    if (on_ranks)
+        choose_cut_extents(&m);
+    else
+        choose_extents(&m);
     declare_all(&m);
     int count = 2 + pick(&m, 3);
     for (int i = 0; i < count; i++)
@@ -692,10 +712,11 @@ const char *generate_formula(Arena *arena, uint32_t number) {
                 arena_printf(arena, "%s%s%s", params, *params ? ", " : "", m.arrays[i].declared);
     const char *text = arena_printf(
         arena,
-        "# N=%lld K=%lld D=%lld C=%lld seed=%u stream=%d%s\n%sfn formula%u(%s) {\n%.*s  return "
+        "# N=%lld K=%lld D=%lld C=%lld seed=%u stream=%d shards=%d%s\n%sfn formula%u(%s) {\n%.*s  "
+        "return "
         "%s\n}\n",
         (long long)m.N.extent, (long long)m.K.extent, (long long)m.D.extent, (long long)m.C.extent,
-        number, number % 2 ? 1 : 0, input_of(arena, number),
+        number, number % 2 ? 1 : 0, shards, input_of(arena, number),
         m.calls_noisy ? "fn noisy(x) {\n  draw u ~ uniform(0, 1)\n  return x + u\n}\n" : "", number,
         params, (int)m.body.length, m.body.data, sum);
     text_free(&m.body);

@@ -8,8 +8,9 @@
 #include "lang/support.h"
 
 /* The text, as subject_of_text reads it. One formula of five is tried on extreme inputs
- * (extremes.h), one of fifty is a long sum (generate_long). */
-const char *generate_formula(Arena *arena, uint32_t number);
-const char *generate_long(Arena *arena, uint32_t number);
+ * (extremes.h), one of fifty is a long sum (generate_long). One that is
+ * for ranks has shards, and mostly axes that can be cut there. */
+const char *generate_formula(Arena *arena, uint32_t number, bool on_ranks);
+const char *generate_long(Arena *arena, uint32_t number, int shards);
 
 #endif

@@ -61,13 +61,13 @@ static void write_body(Text *out, const char *body, const char *term) {
     }
 }
 
-const char *generate_long(Arena *arena, uint32_t number) {
+const char *generate_long(Arena *arena, uint32_t number, int shards) {
     const Form *form = &forms[pick(number, 0, FORMS)];
     Text text = {0};
     text_printf(&text, "# ");
     text_printf(&text, form->sizes, sizes[pick(number, 1, SIZES)]);
-    text_printf(&text, " seed=%u stream=%u long=1\nfn formula%u(%s) {\n", number, number % 2,
-                number, form->params);
+    text_printf(&text, " seed=%u stream=%u shards=%d long=1\nfn formula%u(%s) {\n", number,
+                number % 2, shards, number, form->params);
     write_body(&text, form->body, terms[pick(number, 2, TERMS)]);
     text_printf(&text, "\n}\n");
     const char *copy = arena_printf(arena, "%.*s", (int)text.length, text.data);

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""run.py [BUILD] [--formulas FROM TO] [--on cpu,binary,opencl] [--only
+"""run.py [BUILD] [--formulas FROM TO] [--on cpu,binary,opencl,ranks] [--only
 formulas,library,examples,modules]
 
 The whole differential test: random formulas (1 .. 2000), every function of the library, one step of
 every example, and of every network, augmentation, optimiser and
 schedule; each by the reference evaluator, the CPU on one thread and on two, a binary and OpenCL.
+With ranks, as many formulas again that are made for them.
 Prints what disagrees, made small. BUILD is build/release without a word.
 Examples on data of their own read what examples/own/prepare.py lays out."""
 import argparse
@@ -24,7 +25,7 @@ def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build", nargs="?", default=os.path.join(root, "build", "release"))
     parser.add_argument("--formulas", nargs=2, type=int, default=[1, 2000], metavar=("FROM", "TO"))
-    parser.add_argument("--on", default="cpu,binary,opencl")
+    parser.add_argument("--on", default="cpu,binary,opencl,ranks")
     parser.add_argument("--only", default="formulas,library,examples,modules")
     return parser.parse_args()
 
@@ -33,12 +34,15 @@ def parts(given):
     """Name and command of each process."""
     tool, cases = os.path.join(given.build, "tests", "differ",
                                "differ"), os.path.join(given.build, "differ_cases")
-    start = [tool, "--on", given.on, "--save", cases]
+    doors = [door for door in given.on.split(",") if door != "ranks"]
+    start = [tool, "--on", ",".join(doors), "--save", cases]
+    on_ranks = [tool, "--on", "cpu,ranks", "--save", cases]
     first, last = given.formulas
-    if "formulas" in given.only:
+    made_for = [("formulas", start)] * bool(doors) + [("ranks", on_ranks)] * ("ranks" in given.on)
+    for what, words in made_for if "formulas" in given.only else []:
         for i in range(first, last + 1, TOGETHER):
             end = min(last, i + TOGETHER - 1)
-            yield f"formulas {i} .. {end}", start + ["formulas", str(i), str(end)]
+            yield f"{what} {i} .. {end}", words + ["formulas", str(i), str(end)]
     if "library" in given.only:
         yield "library", start + ["library"]
     if "examples" in given.only:
@@ -56,7 +60,7 @@ def parts(given):
 given = read_arguments()
 cache = os.path.join(given.build, "opencl_cache")
 environment = {**os.environ, "POCL_CACHE_DIR": cache, "COUPLET_CACHE": cache,
-               "DIFFER_ON": given.on, "COUPLET_MODULES": os.path.join(given.build, "runtime")}
+               "DIFFER_ON": given.on.replace(",ranks", ""), "COUPLET_MODULES": os.path.join(given.build, "runtime")}
 wrong, begin = 0, time.time()
 for name, words in parts(given):
     done = subprocess.run(words, capture_output=True, text=True, env=environment)

@@ -188,7 +188,7 @@ static void check_written(Subject *s, const Graph *written) {
     reference_free(base);
 }
 
-/* `# N=5 D=3 seed=7`. */
+/* `# N=5 D=3 seed=7 shards=8`. */
 static void read_head(Subject *s, const char *text, Options *o, GraphSettings *settings) {
     Arena *arena = s->arena;
     memset(o, 0, sizeof *o);
@@ -202,6 +202,8 @@ static void read_head(Subject *s, const char *text, Options *o, GraphSettings *s
             o->seed = strtol(equals + 1, NULL, 10);
         else if (strcmp(word, "stream") == 0)
             settings->stream_bytes = strtol(equals + 1, NULL, 10);
+        else if (strcmp(word, "shards") == 0)
+            settings->shards = strtol(equals + 1, NULL, 10);
         else if (strcmp(word, "input") == 0)
             s->extreme = extreme_named(equals + 1);
         else if (strcmp(word, "long") == 0)
@@ -209,6 +211,7 @@ static void read_head(Subject *s, const char *text, Options *o, GraphSettings *s
         else
             array_push(arena, &o->sizes, ((Setting){word, equals + 1}));
     }
+    settings->cut_always = settings->shards > 0 && !s->is_long; /* long sums are cut anyway */
 }
 
 static const char *last_function(const Method *method) {

@@ -40,8 +40,9 @@ typedef struct Subject {
 } Subject;
 
 /* The last function of a text. Its first line may say `# N=5 D=3 seed=7 stream=1 input=nan long=1`:
- * extents of dimensions, the seed of the arrays, whether every array of pairs is streamed, which
- * extreme the arrays hold (extremes.h), whether its sums are long. The value in float64 must be
+ * extents of dimensions, the seed of the arrays, whether every array of pairs is streamed, at how
+ * many shards ranks cut whatever they can, which extreme the arrays hold (extremes.h), whether its
+ * sums are long. The value in float64 must be
  * that of the formula as written, and the gradients those of differences; both after every pass.
  * With an extreme, values that are no numbers must stay so after every pass. */
 void subject_of_text(Subject *s, Arena *arena, const char *name, const char *text);
