@@ -484,7 +484,9 @@ void emit_compute(Emitter *e, Kernel *kernel) {
         }
         i += columns ? columns : 1;
     }
-    loop_end(&f, &tiles);
+    /* One by one: as vectors of tiles they would round in another way than the few that are left
+     * over, and which these are depends on the threads and ranks that share the tiles. */
+    loop_take_lanes(&f, loop_end(&f, &tiles), 1);
     frame_raise_gathered(&f);
     frame_end(&f);
 }
