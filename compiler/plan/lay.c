@@ -293,7 +293,8 @@ void plan_lay(Plan *p, const PlanTarget *target) {
     for (int s = 0; s < p->out->step_count; s++)
         lay_step(&l, s);
     gather_results(&l);
-    qsort(l.exchanges.items, (size_t)l.exchanges.count, sizeof *l.exchanges.items, by_step);
+    if (l.exchanges.count)
+        qsort(l.exchanges.items, (size_t)l.exchanges.count, sizeof *l.exchanges.items, by_step);
     p->out->exchanges = l.exchanges.items;
     p->out->exchange_count = l.exchanges.count;
 }
