@@ -84,7 +84,7 @@ def ranks(process, rank_of=("OMPI_COMM_WORLD_RANK", "PMI_RANK")):
     return found
 
 
-def wait_for(truth, seconds=120):
+def wait_for(truth, seconds=600):
     deadline = time.time() + seconds
     while time.time() < deadline:
         if truth():
