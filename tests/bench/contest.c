@@ -1,3 +1,5 @@
+/* The turns of a contest (contest.h). A contender sleeps first, so that the threads of the one
+ * before it have ended their waiting, and its first run is not counted. */
 #include "tests/bench/contest.h"
 
 #include "compiler/driver/yardstick.h"

@@ -1,3 +1,5 @@
+/* Operations of oneDNN (onednn.h): products, convolutions and their gradients as lists of
+ * primitives, with a reorder ahead of each operand whose layout oneDNN wants otherwise. */
 #include "tests/bench/onednn.h"
 
 #include "runtime/device.h"

@@ -1,3 +1,5 @@
+/* Random graphs (formulas.h). Each choice takes the next number of one sequence, so the whole graph
+ * follows from the seed; an array that is made may be an operand of any later one. */
 #include "tests/compiler/formulas.h"
 
 #include "runtime/random.h"

@@ -1,3 +1,5 @@
+/* Runs subjects on the doors of the differential test: in this process on one thread and on two, in
+ * a binary that is linked with the runtime alone, and on an OpenCL device (backends.h). */
 #include "tests/differ/backends.h"
 
 #include "compiler/cpu/cpu.h"

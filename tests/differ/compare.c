@@ -1,3 +1,6 @@
+/* Compares what a back end made with what the reference evaluator says (compare.h). The allowance
+ * of each entry is what rounding does to the reference evaluator itself (subject.c); only a
+ * difference beyond that is a disagreement. */
 #include "tests/differ/compare.h"
 
 #include <math.h>

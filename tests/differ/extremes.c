@@ -1,3 +1,5 @@
+/* Puts one kind of extreme into ordinary arrays (extremes.h). The places are drawn from a number,
+ * so a case can be made again. */
 #include "tests/differ/extremes.h"
 
 #include "compiler/driver/function_arrays.h"

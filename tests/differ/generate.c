@@ -1,3 +1,6 @@
+/* Makes a formula from a number (generate.h). Lets are drawn one after the other, each of a kind
+ * that the arrays made so far permit. A term carries the interval of its values, and one that
+ * leaves `widest` is brought back. */
 #include "tests/differ/generate.h"
 
 #include "tests/differ/extremes.h"

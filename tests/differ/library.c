@@ -1,3 +1,5 @@
+/* Writes, for every function of the library, a file that calls it on arrays of small sizes
+ * (library.h). The arrays are declared as in the function's own signature. */
 #include "tests/differ/library.h"
 
 #include "compiler/driver/load.h"

@@ -1,3 +1,7 @@
+/* Makes a formula smaller as long as it disagrees in the same way (shrink.h). A part takes the
+ * place of the whole, a number that of a part; lines, parameters and guards go; axes become
+ * shorter. The edit that gains most is tried first, and the first one after which the disagreement
+ * still shows is kept. */
 #include "tests/differ/shrink.h"
 
 #include "lang/ast_walk.h"

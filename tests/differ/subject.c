@@ -1,3 +1,6 @@
+/* Reads a subject and runs it in the reference evaluator (subject.h): in float64, rounded to
+ * float32 after each operation, and rounded up or down by chance. Passes and gradients are held
+ * against the formula as it is written. */
 #include "tests/differ/subject.h"
 
 #include "compiler/driver/load.h"
