@@ -1,5 +1,6 @@
-/* Arrays arranged anew: joined, with axes merged, split or exchanged. All are reads at other
- * indices; fuse puts them into what reads them. */
+/* The built-ins that arrange arrays: they join arrays, and merge, split or exchange axes. Each
+ * becomes an elementwise node that reads its argument at other indices. The pass fuse puts that
+ * read into whatever uses the result, so there is mostly no copy. */
 #include "compiler/lower/internal.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Calls: functions of the language, built-ins, constructors and applications of networks; and the
- * bodies they run. */
+/* Lowers calls (functions of the language, built-ins, constructors and applications of networks)
+ * and the bodies that they run. */
 #include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"
 

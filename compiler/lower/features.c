@@ -1,4 +1,5 @@
-/* Evaluation: a graph for each network whose features are asked for, and what to do with them. */
+/* Lowers evaluations: a graph for each network whose features are asked for, and the options that
+ * tell the runtime what to do with the features. */
 #include "compiler/graph/mixing.h"
 #include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"

@@ -1,4 +1,5 @@
-/* `give NAME = E`: arrays that a step hands out, the outputs "given NAME" of its graph. */
+/* Lowers `give NAME = E`. The array becomes the output "given NAME" of the step's graph, which the
+ * caller of the step reads. */
 #include "compiler/lower/internal.h"
 #include "runtime/abi.h"
 

@@ -1,4 +1,5 @@
-/* The range of a hyper, as built programs ask it too (runtime/range.h). */
+/* Compiles the range of a hyper to postfix text (runtime/range.h). A built program has no parser,
+ * and refuses a value outside its range by this text. */
 #include "compiler/lower/internal.h"
 #include "runtime/range.h"
 

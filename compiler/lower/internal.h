@@ -1,10 +1,16 @@
-/* Inside lower: values, frames, and who calls whom. value.c values and elements; lower_expr.c
- * formulas; reduce.c reductions; static.c numbers that are known at compile time; scan.c the loop;
- * library.c library calls; unroll.c networks over views; call.c functions and built-ins; net.c
- * networks; trail.c which calls led to a message; draw.c random draws and starts; prove.c ranges;
- * lower_data.c sources and views; method.c the method and its step; memory.c states and queues;
- * loss.c what belongs to the loss; optimise.c gradients, rules and ema; phase.c `when`;
- * lower_epoch.c `every epoch`; features.c evaluation; function.c one function. */
+/* Inside lower: values, frames, and what its files call in each other.
+ *
+ *     method.c         the method and its step        lower_expr.c   formulas
+ *     lower_data.c     sources and views              reduce.c       reductions
+ *     net.c            networks                       call.c         functions, built-ins
+ *     unroll.c         networks over views            library.c      library calls
+ *     loss.c           what belongs to the loss       scan.c         loops
+ *     optimise.c       gradients, rules, ema          draw.c         random draws and starts
+ *     memory.c         states and queues              value.c        values and elements
+ *     phase.c          `when`                         static.c       numbers known while lowering
+ *     lower_epoch.c    `every epoch`                  prove.c        reads that stay inside
+ *     features.c       evaluations                    trail.c        calls that led to a message
+ *     function.c       one function */
 #ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
 #define COUPLET_COMPILER_LOWER_INTERNAL_H
 

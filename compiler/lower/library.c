@@ -1,4 +1,4 @@
-/* Library calls: rows of runtime/calls.def applied to values. */
+/* Lowers library calls: a row of runtime/calls.def becomes a node that calls it. */
 #include "compiler/lower/internal.h"
 
 #include <string.h>

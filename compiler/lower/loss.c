@@ -1,5 +1,6 @@
-/* Which formulas are the loss's: those between it and what the networks give. Spans survive every
- * pass and go with each gradient, so a kernel belongs to the loss when its span does. */
+/* Finds the formulas of the loss, which are those between the loss and what the networks give. A
+ * span survives every pass, and a gradient has the span of its formula. So a kernel belongs to the
+ * loss if its span does. */
 #include "compiler/graph/node_set.h"
 #include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"

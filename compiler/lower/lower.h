@@ -1,9 +1,10 @@
 /* From a checked method to graphs. Every function and net is specialised where it is called:
- * dimensions are concrete integers from here on, indices become index spaces, reductions become
- * compute nodes, and a method becomes three kinds of graph over one table of states: init (every
- * state's start), train (one step: forward, backward, optimiser, updates, ema, queues) and one for
- * each network whose features an evaluation asks for. Messages that need concrete extents (a read
- * out of range) are made here. */
+ * dimensions become numbers, indices become index spaces, and reductions become compute nodes.
+ *
+ * A method becomes several graphs over one table of states: `init` with the start of every state, a
+ * graph for the step of each phase (forward, backward, optimiser, updates, ema, queues), and a
+ * graph for each network whose features an evaluation asks for. Messages that need to know extents,
+ * such as a read out of range, are made here. */
 #ifndef COUPLET_COMPILER_LOWER_H
 #define COUPLET_COMPILER_LOWER_H
 

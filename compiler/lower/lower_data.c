@@ -1,4 +1,4 @@
-/* Data: sources, their fields, and the views drawn from them. */
+/* Lowers data: sources, their fields, and the views that are drawn from them. */
 #include "compiler/lower/internal.h"
 #include "lang/ast_walk.h"
 

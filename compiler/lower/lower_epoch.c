@@ -1,6 +1,7 @@
-/* `every epoch`, and the statements of `eval`: in order, as actions. Lets and updates that follow
- * one another are one graph; a sweep is one, run for each batch; so is what k-means groups.
- * Networks are in evaluation mode. */
+/* Lowers `every epoch` and the statements of `eval` to a list of actions, which the runtime does in
+ * order. Lets and updates that follow one another become one graph. A sweep becomes a graph that is
+ * run for each batch, and k-means has a graph for the rows that it groups. Networks are in
+ * evaluation mode there. */
 #include "compiler/lower/internal.h"
 
 #include <string.h>

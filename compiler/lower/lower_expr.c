@@ -1,6 +1,6 @@
-/* Formulas: scalar expressions over indices, reductions, array arithmetic. A reduction becomes a
- * compute node over the indices that are free in it, and the formula around it loads its element.
- */
+/* Lowers formulas: scalar expressions over indices, reads, and arithmetic of whole arrays. A
+ * formula that stands for an array becomes a compute node, and a formula inside another one becomes
+ * an expression of it. */
 #include "compiler/lower/internal.h"
 
 #include "compiler/graph/point.h"

@@ -1,7 +1,8 @@
-/* The method: its statements in order, then the step's tail in the order that the language
- * promises: loss, backward, optimiser, updates, ema edges, queue pushes. All right sides are
- * complete before any state is renewed, because they are nodes of one graph and the renewals are
- * its commits. */
+/* Lowers a method: its statements in order, then the end of the step in the order that the language
+ * promises: loss, gradients, optimiser, updates, ema edges, queue pushes.
+ *
+ * A renewal is a commit of the graph, and the runtime does all commits together behind the step. So
+ * every right side sees the states as they were before it. */
 #include "compiler/lower/internal.h"
 #include "runtime/range.h"
 

@@ -1,6 +1,6 @@
-/* Networks: constructors make sets of weights, composition chains them, a name shares them, `copy`
- * makes another set that starts equal. States are named by the path of parts
- * ("online.trunk.conv3_1.K"): these names are the keys of a checkpoint. */
+/* Lowers networks. A constructor makes a set of weights, composition chains networks, a name shares
+ * the weights, and `copy` makes another set that starts equal. A state has the path of its parts as
+ * its name ("online.trunk.conv3_1.K"), which is its key in a checkpoint. */
 #include "compiler/lower/internal.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
-/* From the loss to renewed parameters: gradients, the optimiser's rule for each, and what follows
- * them along ema edges. */
+/* Makes the new values of parameters from the loss: the gradients, the optimiser's rule for each
+ * parameter, and the averages that follow parameters along ema edges. */
 #include "compiler/lower/internal.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
-/* Phases: a method whose statements stand in `when epoch >= E { .. }` has one step for each stretch
- * of the run in which its conditions do not change. All phases share one table of states, so that a
- * queue filled in one is read in the next. */
+/* Splits a method into phases. A method with `when epoch >= E { .. }` has one step for each stretch
+ * of the run in which no condition changes. All phases share one table of states, so a queue that
+ * was filled in one phase is read in the next. */
 #include "compiler/lower/internal.h"
 
 #include <math.h>

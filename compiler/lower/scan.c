@@ -1,7 +1,7 @@
-/* The loop, unrolled: its number of rounds is known, and each round is lowered in turn with the
- * carry of the one before. Kernels are named by what they compute, so that rounds alike are
- * compiled once; a carry lives in the arena from one round to the next, or until backward when a
- * gradient needs it; and the derivative is that of any graph. */
+/* Lowers `scan` by unrolling it: the number of rounds is known, and each round is lowered with the
+ * carry of the round before. A kernel is named by what it computes, so equal rounds are compiled
+ * once. A carry needs memory from one round to the next, or until backward if a gradient reads it.
+ * The derivative needs no rule of its own. */
 #include "compiler/lower/internal.h"
 
 static bool static_rounds(Lower *l, const Stmt *s, int64_t *rounds) {

@@ -1,5 +1,5 @@
-/* Numbers that are known while a formula is lowered: sizes, settings, hypers that are fixed by
- * standing where a size is asked for. */
+/* Evaluates the numbers that lowering must know: sizes, settings, and hypers. A hyper that stands
+ * where a size is asked for is fixed by that. */
 #include "compiler/lower/internal.h"
 
 #include "lang/constant.h"

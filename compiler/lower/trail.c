@@ -1,6 +1,6 @@
-/* Which calls led here: behind a message about a place inside a function or a network come the
- * calls that gave it these sizes, the innermost first. A library's line is right for most sizes;
- * what to change is at the call. */
+/* Adds to a message about a place inside a function or a network the calls that gave it these
+ * sizes, the innermost first. A line of the library is right for most sizes, so what must change is
+ * mostly at one of the calls. */
 #include "compiler/lower/internal.h"
 
 #include <stdio.h>

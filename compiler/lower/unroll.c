@@ -1,6 +1,7 @@
-/* `let z[v] = encoder(g[v])`: a network takes one array at a time and keeps its statistics
- * application by application, so such a let is unrolled over the indices in its networks'
- * arguments. The weights are shared, and the results are stacked. */
+/* Unrolls lets that apply a network for each index, `let z[v] = encoder(g[v])`. A network takes one
+ * array at a time and has the batch statistics of each application apart. So the let becomes an
+ * application for each value of the indices in the network's arguments, with shared weights, and
+ * the results are stacked. */
 #include "compiler/lower/internal.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Values, the frames that hold them, and their elements. */
+/* The values that formulas have while they are lowered, the frames that hold values by name, and
+ * the expressions that read their elements. */
 #include "compiler/graph/guard.h"
 #include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"
