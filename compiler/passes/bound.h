@@ -1,5 +1,5 @@
-/* Proves bounds on the size of exponents: an exponent may be a similarity of unit vectors over a
- * temperature. */
+/* Proves bounds on the size of exponents. In a contrastive loss an exponent is mostly a similarity
+ * of unit vectors over a temperature, which cannot be large. */
 #ifndef COUPLET_COMPILER_PASSES_BOUND_H
 #define COUPLET_COMPILER_PASSES_BOUND_H
 

@@ -1,9 +1,12 @@
-/* hoist: what does not depend on every index of a large space is computed once for those it depends
- * on: the root of a channel's variance for the channel, not for every pixel. Only what costs
- * something: roots, quotients, transcendental functions; and a quotient by such a value becomes a
- * product with its reciprocal, computed once too (a rounding more). So are places that are rounded
- * to whole numbers, in subscripts too: the row of an image that is resized is computed for the row,
- * not for each of its pixels, and what is left of the place is taken from the same whole number.
+/* hoist: what does not depend on every index of a large space is computed once for the indices that
+ * it depends on: the root of a channel's variance for each channel, not for each pixel.
+ *
+ * Only what costs something is taken out: roots, quotients, transcendental functions. A quotient by
+ * such a value becomes a product with its reciprocal, which is computed once as well (one rounding
+ * more). Places that are rounded to whole numbers are taken out, too, even in subscripts: the row
+ * of an image that is resized is computed for each row, not for each pixel, and the fraction of the
+ * place comes from the same whole number.
+ *
  * Nothing is taken out from under a guard or an `if`, where it might not be defined. */
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/visit.h"

@@ -1,15 +1,16 @@
-/* simplify: STOP nodes vanish (their work is done once differentiate has run), what became equal is
- * shared, dead nodes go. Every node is built anew in order, so the constructors' folding applies to
- * it again. Beyond that, for sums without a guard:
+/* simplify: STOP nodes vanish, since their work is done once differentiate has run; nodes that
+ * became equal are shared, and dead nodes go. Every node is built anew in order, so the
+ * constructors' folding applies to it again. Beyond that, for sums without a guard:
  *
- *  - factors that no reduced index appears in are taken out of the sum, so that sums which differ
- * only by them are one (the gradients of batch normalisation);
- *  - the sum of x - mean x over what the mean was taken over is 0.
+ *   - Factors that no reduced index appears in are taken out of the sum. Sums that differ only by
+ *     such factors are then one, as in the gradients of batch normalisation.
+ *   - The sum of x - mean x over what the mean was taken over is 0.
  *
- * A guarded sum may be empty, and an infinite factor outside of an empty sum would make 0 * inf of
- * what was 0: it is left alone.
+ * A guarded sum is left alone, since it may be empty: an infinite factor outside of an empty sum
+ * would make 0 * inf of what was 0.
  *
- * Of any expression: a choice between 0 and what is 0 there anyway is no choice. */
+ * A choice between 0 and something that is 0 there anyway is no choice; this holds in any
+ * expression. */
 #include "compiler/graph/affine.h"
 #include "compiler/graph/guard.h"
 #include "compiler/graph/visit.h"

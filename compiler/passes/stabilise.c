@@ -1,14 +1,15 @@
 /* stabilise: values made of exponentials are computed in the log domain (logform.h), so that no
- * exponential overflows or vanishes. It runs before differentiate, so that the gradient inherits
- * the form.
+ * exponential overflows or vanishes. The pass runs before differentiate, so that the gradient
+ * inherits the form.
  *
- *  - log e, and log1p e: a sum of exponentials is a log-sum-exp, products and quotients are sums of
- * exponents; differences, weights and clamps, which may be zero or negative, are computed with all
- * exponents lowered by the largest one, which the gradient does not see, since it cancels.
- *  - log(n / (n + r)), as every contrastive loss is, loses its digits in log n - log(n + r) when n
- * is most of the sum; it is -softplus(log r - log n).
- *  - a quotient whose denominator is made of exponentials is one exponential, and so is a root of
- * exponentials. */
+ *   - log e and log1p e. A sum of exponentials is a log-sum-exp, and the log of a product or
+ *     quotient is a sum of exponents. Differences, weights and clamps may be zero or negative.
+ *     They are computed with all exponents lowered by the largest one, which cancels and therefore
+ *     carries no gradient.
+ *   - log(n / (n + r)), the form of every contrastive loss. As log n - log(n + r) it loses its
+ *     digits where n is most of the sum, so it becomes -softplus(log r - log n).
+ *   - A quotient whose denominator is made of exponentials becomes one exponential, and so does a
+ *     root of exponentials. */
 #include "compiler/graph/node_set.h"
 #include "compiler/passes/bound.h"
 #include "compiler/passes/logform.h"

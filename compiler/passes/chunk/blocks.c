@@ -1,4 +1,5 @@
-/* Nodes one block at a time: their formulas, what these read, and whether that can be. */
+/* Makes the nodes of one block (chunk.c): whether a formula can be taken in blocks, what it reads
+ * there, and the formula of a given block. */
 #include "compiler/passes/chunk/chunk.h"
 
 /* The node opened once, and the index that the blocks share. */

@@ -1,4 +1,5 @@
-/* The new graph: blocks, sums and what is put together of them, then their order. */
+/* Builds the graph of a step in microbatches (chunk.c): the blocks, the sums over samples, the
+ * arrays that are put together from blocks, and the order of all of them. */
 #include "compiler/passes/chunk/chunk.h"
 #include "compiler/passes/rewrite.h"
 

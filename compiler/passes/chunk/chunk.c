@@ -2,22 +2,25 @@
  * Callan, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", RepL4NLP 2021:
  * GradCache).
  *
- * Most of a step is done for each sample by itself: what is drawn for it, its way through the
- * network, and the way of its gradient back. Such a node is taken in *blocks*, each of the samples
- * of one chunk. What a loss makes of all embeddings is not, and is left whole. So a step becomes
+ * Most of a step is done for each sample by itself: what is drawn for the sample, its way through
+ * the network, and the way of its gradient back. Such a node is taken in *blocks*, each of which
+ * has the samples of one chunk. What a loss makes of all embeddings mixes samples and is left
+ * whole. So a step becomes
  *
- *     for each chunk:  forward, up to the arrays that whole work reads (the cut), and nothing of
- * the rest is kept whole:           the cut put together; the loss, and its gradient with respect
- * to the cut for each chunk:  forward once more, then backward; the sums over samples that this
- * ends in (a parameter's gradient) are added up, chunk after chunk whole:           what is made of
- * these sums: the optimiser
+ *     for each chunk   forward, up to the arrays that whole work reads (the cut); nothing else is
+ *                      kept
+ *     whole            the cut, put together; the loss, and its gradient with respect to the cut
+ *     for each chunk   forward once more, then backward; the sums over samples that this ends in
+ *                      (a parameter's gradient) are added up, chunk after chunk
+ *     whole            what is made of these sums: the optimiser
  *
- * and a graph in which nothing mixes samples is done in the first loop alone. All of it is ordinary
- * nodes: blocks alike share their kernels, and what is computed a second time is marked `again`.
- * That a node can be taken in blocks is read off its formula: with the index of its samples held
- * within one block, every read of an array in blocks must stay within a block of the same chunk. An
- * array of several views one after another, [V * B, ..], has V blocks for each chunk. Draws are
- * keyed by the sample and so are the same in any block. */
+ * A graph in which nothing mixes samples is done in the first loop alone. All of this is ordinary
+ * nodes. Blocks alike share their kernels, and what is computed a second time is marked `again`.
+ *
+ * A node can be taken in blocks if its formula says so: with the index of its samples held within
+ * one block, every read of an array in blocks must stay within a block of the same chunk. An array
+ * of several views one after another, [V * B, ..], has V blocks for each chunk. A draw is keyed by
+ * its sample, so it is the same in any block. */
 #include "compiler/passes/chunk/chunk.h"
 
 #include "compiler/passes/passes.h"

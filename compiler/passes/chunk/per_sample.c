@@ -1,6 +1,7 @@
-/* Finds which nodes of a step are made for each sample by itself, and in which of the two loops
- * (chunk.c). A node is tried by its formula: with the index of its samples held within a block,
- * each of its reads of an array in blocks must stay within a block, too. */
+/* Finds which nodes of a step are made for each sample by itself, and in which of the two loops of
+ * a chunked step each of them is needed (chunk.c). A node is tried by its formula: with the index
+ * of its samples held within a block, each of its reads of an array in blocks must stay within a
+ * block, too. */
 #include "compiler/passes/chunk/chunk.h"
 
 enum { SMALL = 16 /* elements a sample that are not worth blocks */, MOST_COUNTS = 16 };

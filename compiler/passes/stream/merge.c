@@ -1,6 +1,10 @@
-/* Weighted sums of the same rows become one, with the sum of the weights: the two terms of a
- * gradient to both operands of a similarity, sum over j of w[i, j] * u[j]  +  sum over j of w[j, i]
- * * u[j]  =  sum over j of (w[i, j] + w[j, i]) * u[j] cost one product instead of two. */
+/* Merges weighted sums of the same rows into one sum, whose weights are added. The gradient of a
+ * similarity to both of its operands has two such terms:
+ *
+ *     sum over j of w[i, j] * u[j]  +  sum over j of w[j, i] * u[j]
+ *         = sum over j of (w[i, j] + w[j, i]) * u[j]
+ *
+ * One product of matrices then does the work of two. */
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
 

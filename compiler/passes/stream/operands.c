@@ -1,6 +1,6 @@
-/* Operands of products of pairs that are no plain rows of an array (rows chosen by an index, merged
- * axes, what is computed of rows) get an array of their own, as large as the rows are: then the
- * product is one that tiles can serve. */
+/* Gives an operand of a product of pairs an array of its own if it is no plain rows of an array:
+ * rows that an index chooses, merged axes, rows that are computed. The array is as large as the
+ * rows are, and the product becomes one that tiles can serve. */
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
 

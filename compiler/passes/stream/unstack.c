@@ -1,8 +1,10 @@
-/* Arrays of pairs with a third, short axis (views of a support, levels of a hierarchy) are taken
- * apart along it: T[v, i, j] becomes T0[i, j], T1[i, j], .. Each is an array of pairs like any
- * other, which tiles can serve. What reads T keeps the axis, and is taken apart with it, or reduces
- * over it, and then joins the parts term by term: the maximum over v of T[v, i, j] is max(T0[i, j],
- * T1[i, j]), an element. */
+/* Takes arrays of pairs with a third, short axis (views of a support, levels of a hierarchy) apart
+ * along that axis: T[v, i, j] becomes T0[i, j], T1[i, j] and so on. Each of these is an array of
+ * pairs like any other, which tiles can serve.
+ *
+ * A node that reads T and has the axis itself is taken apart as well. A node that reduces over the
+ * axis joins the parts term by term: the maximum over v of T[v, i, j] is max(T0[i, j], T1[i, j]).
+ */
 #include "compiler/graph/loads.h"
 #include "compiler/graph/reducer.h"
 #include "compiler/passes/rewrite.h"

@@ -1,10 +1,14 @@
-/* A sum of what few chosen places hold, over those places alone:
+/* A sum of what few chosen places hold becomes a sum over those places alone. With w[i, r] =
+ * amount[i, r] * c(i, key(i, r)),
  *
- *     sum over x of c(i, x) * S[i, x] * V[x, d]  =  sum over r of w[i, r] * V[key(i, r), d], w[i,
- * r] = amount[i, r] * c(i, key(i, r)) sum over i of c(i, x) * S[i, x] * V[i, d]  =  sum over i, r
- * where key(i, r) == x  of w[i, r] * V[i, d]
+ *     sum over x of c(i, x) * S[i, x] * V[x, d]
+ *         = sum over r of w[i, r] * V[key(i, r), d]
  *
- * N R D steps in place of N N D. The second one is a reduction by key (compiler/plan/bucket.h). */
+ *     sum over i of c(i, x) * S[i, x] * V[i, d]
+ *         = sum over i, r where key(i, r) == x of w[i, r] * V[i, d]
+ *
+ * Each takes N R D steps in place of N N D. The second one is a reduction by key
+ * (compiler/plan/bucket.h). */
 #include "compiler/passes/factors.h"
 #include "compiler/passes/zeros/internal.h"
 
