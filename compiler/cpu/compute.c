@@ -1,5 +1,5 @@
-/* Any compute node as loops. Guards choose between a term and the reducer's neutral value, so that
- * loops stay free of branches and become vectors. */
+/* Emits a compute node as loops. A guard chooses between a term and the reducer's neutral value
+ * instead of branching, so that LLVM can make vectors of the loop. */
 #include "compiler/cpu/emit.h"
 
 #include "compiler/graph/reducer.h"

@@ -1,4 +1,4 @@
-/* Plans and the machine code of their kernels, together. */
+/* Makes the plans of a program and the machine code of their kernels together. */
 #include "compiler/cpu/cpu.h"
 
 #include "compiler/cpu/emit.h"

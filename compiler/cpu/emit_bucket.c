@@ -1,5 +1,5 @@
-/* Reductions by key (compiler/plan/bucket.h): the counting sort of one segment's keys, and the sum
- * of each target's members. */
+/* Emits reductions by key (compiler/plan/bucket.h): a counting sort of the keys of one segment, and
+ * a sum over each target's members. */
 #include "compiler/cpu/emit.h"
 
 #include "compiler/plan/bucket.h"

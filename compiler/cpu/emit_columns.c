@@ -1,9 +1,10 @@
-/* Reductions whose results lie side by side in what they read (sums_columns), several at once: a
- * row of results is kept in y itself, and a row of terms is added to it at a time, so that every
- * access walks memory. The order in which the terms of one result are added is that of the reduced
- * indices. Of long sums y holds LEAF_ROWS terms, which then go to a row of doubles in the worker's
- * scratch: float sums of fourteen terms cost what sums of any number do, and are off by thirteen
- * roundings at most. */
+/* Emits reductions whose results lie side by side in what they read (sums_columns). A row of
+ * results is kept in y itself, and a row of terms at a time is added to it, so that every access
+ * walks along memory. Several reductions over the same terms are done together.
+ *
+ * The terms of one result are added in the order of the reduced indices. In a long sum, y holds at
+ * most LEAF_ROWS terms, which then go to a row of doubles in the worker's scratch. So a float sum
+ * takes fourteen terms, and is off by thirteen roundings at most, however many terms there are. */
 #include "compiler/cpu/emit.h"
 #include "compiler/graph/reducer.h"
 #include "compiler/graph/walk.h"

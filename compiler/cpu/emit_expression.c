@@ -1,4 +1,4 @@
-/* Expressions to LLVM IR: straight-line, each sub-expression once. */
+/* Emits expressions as straight-line LLVM IR, in which each shared part is computed once. */
 #include "compiler/cpu/emit.h"
 #include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"

@@ -1,5 +1,5 @@
-/* Packing the vector operand of a contraction into panels: for each z and each panel of columns, a
- * row of the panel for each k. */
+/* Emits the kernel that packs the vector operand of a contraction into panels. A panel has a row of
+ * columns for each k, and there is one for each z and each range of columns. */
 #include "compiler/cpu/vector.h"
 
 typedef struct Packing {

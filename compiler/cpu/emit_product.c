@@ -1,6 +1,6 @@
-/* Sums of products in register blocks: the micro-kernel and the sum of parts. Offsets come from the
- * tables of compiler/plan/contraction.h, so that one piece of code serves every contraction with
- * the same block. */
+/* Emits sums of products in register blocks: the micro-kernel, and the sum of the parts of a split
+ * contraction. All offsets come from the tables of compiler/plan/contraction.h, so one piece of
+ * code serves every contraction with the same block. */
 #include "compiler/cpu/vector.h"
 
 enum {

@@ -1,5 +1,5 @@
-/* The kernel of a sweep: tasks, blocks, strips. What happens to a tile is in sink.c, products and
- * copies of blocks in tile.c. */
+/* Emits the kernel of a sweep: its tasks, blocks and strips. sink.c has what happens to a tile, and
+ * tile.c the products and copies of blocks. */
 #include "compiler/cpu/meeting.h"
 #include "compiler/cpu/sink.h"
 

@@ -1,6 +1,6 @@
-/* The R largest along the last axis, by selection: R passes over a row, each taking the best below
- * the last one taken in the order (value descending, position ascending). A NaN counts as +inf. R
- * is small. */
+/* Emits top-k by selection: each of R passes over a row takes the best entry below the one that was
+ * taken last, in the order of falling values, then of rising positions. A NaN counts as +inf. R is
+ * small, so passes cost less than a sort. */
 #include "compiler/cpu/emit.h"
 
 #include <math.h>

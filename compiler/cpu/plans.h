@@ -1,4 +1,4 @@
-/* Plans for one processor, between their making and their code. */
+/* The plans for one processor while they have no code yet. */
 #ifndef COUPLET_COMPILER_CPU_PLANS_H
 #define COUPLET_COMPILER_CPU_PLANS_H
 
