@@ -1,4 +1,4 @@
-/* Plans, the launch of each step, and the text of the program. */
+/* Makes plans, the text of the program that has their kernels, and the launch of each step. */
 #include "compiler/opencl/opencl_compile.h"
 
 #include "compiler/graph/reducer.h"

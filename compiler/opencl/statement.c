@@ -1,4 +1,4 @@
-/* Statements, and the small pieces of text that values are. */
+/* Writes statements of OpenCL C, and the short texts that stand for values in them. */
 #include "compiler/opencl/write.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* A compute node without a reducer: a work-item for each element. */
+/* Writes a compute node without a reducer: each work-item makes one element. */
 #include "compiler/opencl/write.h"
 #include "compiler/plan/whole.h"
 

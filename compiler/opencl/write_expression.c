@@ -1,4 +1,4 @@
-/* Expressions to C: straight-line, each sub-expression once. */
+/* Writes expressions as straight-line OpenCL C, in which each shared part is computed once. */
 #include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"
 #include "compiler/opencl/write.h"

@@ -1,6 +1,6 @@
-/* The R largest along the last axis, by selection: a work-item for each row, R passes, each taking
- * the best below the last one taken in the order (value descending, position ascending). A NaN
- * counts as +inf. R is small. */
+/* Writes top-k by selection, with a work-item for each row. Each of R passes takes the best entry
+ * below the one that was taken last, in the order of falling values, then of rising positions. A
+ * NaN counts as +inf. R is small, so passes cost less than a sort. */
 #include "compiler/opencl/write.h"
 
 Geometry write_topk(Frame *f) {
