@@ -1,4 +1,5 @@
-/* Sums of products that are plain matrix products, as BLAS knows them. */
+/* Recognises sums of products that are plain matrix products as BLAS has them, with transposed
+ * operands and batches, for a library to do. */
 #include "compiler/plan/contraction.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Plans: buffers, the steps, the commits. */
+/* Makes a plan of scheduled kernels: the buffers, the steps with their costs and labels, the
+ * outputs and the commits. */
 #include "compiler/plan/plan.h"
 
 #include "compiler/graph/formulas.h"

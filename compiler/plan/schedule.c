@@ -1,4 +1,6 @@
-/* Decides which kernels a graph becomes, in which order, and what each reads. */
+/* Decides which kernels a graph becomes, in which order they run, and what each reads. A node is
+ * placed right behind the nodes that it reads. The sinks of one level go into one sweep as far as
+ * one sweep can serve them, and nodes that read the same arrays may share a kernel (together.h). */
 #include "compiler/graph/sample_shards.h"
 #include "compiler/graph/visit.h"
 #include "compiler/plan/abreast.h"

@@ -1,6 +1,6 @@
-/* The name of a kernel is a hash of all that its code depends on: two nodes of one shape, such as
- * the two views of a method, share code, and an object in the cache on disk is found again by what
- * it computes. Operands count by their place, not by their name. */
+/* Names a kernel by a hash of all that its code depends on. Two nodes of one shape, such as those
+ * of two views of a method, then share code, and an object in the cache on disk is found by what it
+ * computes. An operand counts by its place among the operands, not by its name. */
 #include "compiler/plan/arguments.h"
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/sweep.h"
