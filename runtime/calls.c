@@ -1,10 +1,10 @@
-/* One row of every library call, in double precision. These are the operations that no formula says
- * well: order, linear equations, assignment, the quantile of a beta distribution.
+/* The library calls, one row at a time, in double precision. They are operations that a formula
+ * does not express well: order, linear equations, assignment, the quantile of a beta distribution.
  *
- * The reference evaluator and the kernels run the same functions, because a choice must be the same
- * on both: which of two equal entries comes first, which row an assignment takes. No function here
- * draws with rejection; a draw is one quantile of one uniform number, so it cannot depend on the
- * order of evaluation. */
+ * The reference evaluator and the kernels run the same functions, because both must choose alike:
+ * which of two equal entries comes first, which row an assignment takes. No function here draws by
+ * rejection. A draw is one quantile of one uniform number, so it does not depend on the order of
+ * evaluation. */
 #include "runtime/calls.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* The whole state of a run in one safetensors file, and back. Everything in the file is the same
- * for the same steps, so that equal runs end with equal files: no time and no path is in it. */
+/* Writes the whole state of a run to one safetensors file, and reads it back. The file holds no
+ * time and no path, so equal runs end with equal files. */
 #include "runtime/hash.h"
 #include "runtime/safetensors.h"
 #include "runtime/session.h"

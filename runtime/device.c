@@ -1,5 +1,6 @@
-/* The part that all devices share: faults are kept and put into words here. Each kind of fault has
- * its sentence and its code; formula_faults.c names the element where the formulas allow it. */
+/* What all devices share: a fault is kept, and put into words here. Each kind of fault has its
+ * sentence and its code, and formula_faults.c names the element if the formulas of the step show
+ * it. */
 #include "runtime/executor.h"
 
 #include <stdarg.h>

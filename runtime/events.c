@@ -1,4 +1,4 @@
-/* Event files (events.h): records with checksums, appended as the numbers come. */
+/* Writes event files (events.h): records with checksums, which are appended as the numbers come. */
 #include "runtime/events.h"
 
 #include "runtime/files.h"

@@ -1,9 +1,10 @@
-/* The executor: memory for a plan's buffers, then its steps in order on a device. results.c checks
- * and commits what they leave, explain.c finds out what stopped them; run.h is what the three
- * share.
+/* The executor gives a plan's buffers their memory and runs its steps in order on a device.
+ * results.c checks and commits what the steps leave, and explain.c finds out what stopped them;
+ * run.h is what the three files share.
  *
  * All memory is asked for when the run is made. On the host, inputs and states are read where they
- * lie; on another device, inputs are sent, or gathered there by the numbers of their rows. */
+ * lie. To another device inputs are sent, or rows of inputs that lie there are gathered by their
+ * numbers. */
 #include "runtime/run.h"
 
 #include "runtime/clock.h"

@@ -1,5 +1,6 @@
-/* `eval { finetune(..) }`: the network and a linear classifier of its features, trained on labelled
- * rows of the bank; the percent of queries that the two then tell rightly. */
+/* Fine-tuning as an evaluation, `eval { finetune(..) }`. The network and a linear classifier of its
+ * features are trained on labelled rows of the bank; the figure is the percent of queries that the
+ * two then classify rightly. */
 #ifndef COUPLET_RUNTIME_FINETUNE_H
 #define COUPLET_RUNTIME_FINETUNE_H
 

@@ -1,5 +1,5 @@
-/* The first fault of a step: an index outside, a reduction without a term, a number that 32 bits do
- * not hold. */
+/* Finds the first fault of a step: an index outside its array, a reduction without a term, a number
+ * that 32 bits do not hold. */
 #include "runtime/formula_parts.h"
 
 /* The conditions that must hold for an expression to be worked out, the innermost first. */

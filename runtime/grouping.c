@@ -1,4 +1,4 @@
-/* Clusters beside classes, and classes from few examples (quality.h). */
+/* Compares clusters with classes, and classifies from few examples (quality.h). */
 #include "runtime/calls.h"
 #include "runtime/kmeans.h"
 #include "runtime/quality.h"

@@ -1,4 +1,4 @@
-/* The interface of runtime/couplet.h over sessions and runs. */
+/* Implements runtime/couplet.h over sessions and runs. */
 #include "runtime/couplet.h"
 
 #include "runtime/dispatch.h"

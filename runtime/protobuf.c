@@ -1,4 +1,4 @@
-/* Fields of messages, one behind the other (protobuf.h). */
+/* Writes the fields of a message one behind the other (protobuf.h). */
 #include "runtime/protobuf.h"
 
 #include <stdlib.h>

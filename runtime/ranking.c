@@ -1,6 +1,6 @@
-/* Retrieval: what stands ahead when the rows of the bank are ranked by a query (quality.h).
+/* Retrieval: how the rows of the bank rank by their similarity to a query (quality.h).
  *
- * A ranking is not sorted. The similarities of the rows that have the query's label are, and each
+ * A ranking is not sorted as a whole. Only the rows with the query's label are sorted, and each
  * other row is then counted behind those that are ahead of it. */
 #include "runtime/quality.h"
 #include "runtime/similarity.h"

@@ -1,6 +1,6 @@
-/* Checks and commits what a step leaves behind. All of it is finite, or nothing is written. The
- * check looks at a few arrays at a time, and so do the copies, so that a launch of the device has a
- * bounded number of them. */
+/* Checks and commits what a step leaves behind. Nothing is written unless all of it is finite.
+ * Arrays are checked a few at a time, and copied a few at a time, so that a launch of the device
+ * has a bounded number of operands. */
 #include "runtime/run.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* A program with its states: what training, evaluation and a checkpoint share. */
+/* A program with its states. Training, evaluations and checkpoints all work on one. */
 #ifndef COUPLET_RUNTIME_SESSION_H
 #define COUPLET_RUNTIME_SESSION_H
 
