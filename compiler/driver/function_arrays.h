@@ -30,13 +30,19 @@ bool arrays_read(FunctionArrays *arrays, const Options *options);
 bool arrays_know_sizes(const Method *method, const Options *options);
 
 /* Adds what is not there yet of the function's parameters, as random numbers of the kind that the
- * parameter is likely to be: real arrays of two axes and more    features: normal real vectors, and
- * numbers           weights, temperatures, coefficients: uniform in (0.25, 0.75); a number with a
- * default has that, and is compiled in when it is 0: an epsilon or a term that is switched off bool
- * arrays                         true or false alike int arrays                          classes 0,
- * 1, 2; one that indexes an array stays inside it (arrays_fit_indices) int numbers their default,
- * else 2: compiled in Dimensions are as --size says, else by their name: N is 6, D is 5, K is 7, C
- * is 3, others 4; they must fit the arrays that are given. */
+ * parameter is likely to be:
+ *
+ *   real arrays of two axes and more  features: normal numbers
+ *   real vectors, and numbers         weights, temperatures, coefficients: uniform in 0.25 .. 0.75.
+ *                                     A number with a default has that, and is compiled in if it
+ *                                     is 0: an epsilon, or a term that is switched off
+ *   bool arrays                       true or false alike
+ *   int arrays                        classes 0, 1, 2. An array that indexes another one stays
+ *                                     inside it (arrays_fit_indices)
+ *   int numbers                       their default, else 2: compiled in
+ *
+ * Dimensions are as --size says, else by their name: N is 6, D is 5, K is 7, C is 3, others 4; they
+ * must fit the arrays that are given. */
 bool arrays_make_up(FunctionArrays *arrays, const Stmt *fn, const Options *options);
 
 /* Makes made-up ints valid: what indexes an axis is taken modulo its extent, the rest become

@@ -47,11 +47,16 @@ typedef struct Options {
 } Options;
 
 /* Reads a command line; false after a message. `allowed` lists the option names of the command,
- * separated by spaces, and what is special about it: [file]    it works without a file [files]   it
- * takes several [memory]  --memory may stand without a size [lists]   --set takes several values,
- * name=1,2,3 or name=1..3 [texts]   --set takes any text, and the command looks at it Every
- * command takes --diagnostics, --all-errors and --color. No option and no name of --set, --in and
- * --size is given twice, and each number is within its range. */
+ * separated by spaces, and what is special about it:
+ *
+ *   [file]    it works without a file
+ *   [files]   it takes several
+ *   [memory]  --memory may stand without a size
+ *   [lists]   --set takes several values, name=1,2,3 or name=1..3
+ *   [texts]   --set takes any text, and the command looks at it
+ *
+ * Every command takes --diagnostics, --all-errors and --color. No option and no name of --set, --in
+ * and --size is given twice, and each number is within its range. */
 bool options_read(Arena *arena, Options *options, const char *command, const char *allowed,
                   int argc, char **argv);
 

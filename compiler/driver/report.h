@@ -21,10 +21,15 @@ bool report_with_help(DiagCode code, const char *help, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Prints what the runtime or a back end says in its `error`. Always false. The text is a sentence,
- * to which `code` belongs, or it begins with a code of its own or with a place in a file, or with
- * both: error[E607]: SENTENCE FILE:LINE: error: SENTENCE          FILE:LINE:COLUMN: error[E801]:
- * SENTENCE and lines may follow it that say where in the library it was, and what to do
- * (couplet_fault_text in runtime/executor.h). The line in the file is shown. */
+ * to which `code` belongs, or it begins with a code of its own, with a place in a file, or with
+ * both:
+ *
+ *   error[E607]: SENTENCE
+ *   FILE:LINE: error: SENTENCE
+ *   FILE:LINE:COLUMN: error[E801]: SENTENCE
+ *
+ * Lines may follow that say where in the library it was, and what to do (couplet_fault_text in
+ * runtime/executor.h). The line in the file is shown. */
 bool report_error(DiagCode code, const char *text);
 
 /* Prints a sentence that is no mistake and changes nothing: no code, and no help. */

@@ -1,16 +1,18 @@
 /* The graph as text, for --print-after and goldens; read.c reads it back.
  *
  *     graph train {
- *     %1 : real[4, 3] = input "x"                         also: state "name", const [1.0, 2.5, ..],
- * stop %1, topk %1 %2 : real[4] = compute sum[3] nonempty              # stdlib/losses.cpl:14
- * length let t1 = mul(%1[i0, i1], 2.0)                   a part that stands in several places
- *         active lt(i0, 3)                                over the output's indices: others are 0
- *         where ne(i0, i1)                                over all indices
+ *     %1 : real[4, 3] = input "x"                        an array from outside
+ *     %2 : real[4] = compute sum[3] nonempty             # stdlib/losses.cpl:14 length
+ *         let t1 = mul(%1[i0, i1], 2.0)                  a part that stands in several places
+ *         active lt(i0, 3)                               over the output's indices: others are 0
+ *         where ne(i0, i1)                               over all indices
  *         = mul(t1, t1)
  *     output "loss" %2
- *     commit assign "w" <- %2                             also: push "Q" <- %2 head "Q.head" fill
- * "Q.fill", rows "M" <- %2 at %3
+ *     commit assign "w" <- %2
  *     }
+ *
+ * Other nodes are `state "name"`, `const [1.0, 2.5, ..]`, `stop %1` and `topk %1`. Other commits
+ * are `push "Q" <- %2 head "Q.head" fill "Q.fill"` and `rows "M" <- %2 at %3`.
  *
  * i0, i1, .. are the output's indices, then the reduced ones. Operations are the rows of
  * scalars.def. A real has a point, an exponent or is inf or nan; anything else is an int. A read

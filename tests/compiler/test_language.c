@@ -1,19 +1,28 @@
 /* Every function of a file of formulas, on made-up arrays: its value and gradients on the CPU in
- * float32 against the reference evaluator in float64, and those against central differences. By its
- * name a function asks for something else: law_..      its value is 0: what it says holds of any
- * input stopped_..  no central differences: what it stops would move with the rest large_..    no
- * central differences: there are too many of them faults_..   it ends with a named error, on both
+ * float32 against the reference evaluator in float64, and those against central differences.
+ *
+ *     test_language [opencl|gpu] FILE...
+ *
+ * By its name a function asks for something else:
+ *
+ *     law_..      its value is 0: what it says holds of any input
+ *     stopped_..  no central differences: what it stops would move with the rest
+ *     large_..    no central differences: there are too many of them
+ *     faults_..   it ends with a named error, on both
  *     frugal_..   ten times its int argument takes no more memory
  *     nan_..      its value is a NaN
  *     flat_..     its gradients are 0, and its value is finite
  *     edge_..     no central differences: it stands where a slope jumps, or beyond float32's
- * squares. Values and gradients are finite By its name an array holds something else: `zero` zeros,
- * `holes` a NaN in each half, `huge` entries of some 1e25, `tiny` ones of some 1e-25, `masked` a
- * row of -inf and a row with one, `onehot` a 1 in each row. Each runs fused and, without that pass,
- * as one kernel a node; a function with an array of pairs once more, with every such array stored.
- * On the first OpenCL device it is only the kernels that are tried, fused, and arrays of pairs are
- * streamed; with `gpu` they are those of a GPU, whatever the device. usage: test_language
- * [opencl|gpu] FILE... */
+ *                 squares. Values and gradients are finite
+ *
+ * By its name an array holds something else: `zero` zeros, `holes` a NaN in each half, `huge`
+ * entries of some 1e25, `tiny` ones of some 1e-25, `masked` a row of -inf and a row with one,
+ * `onehot` a 1 in each row.
+ *
+ * Each function runs fused and, without that pass, as one kernel a node. A function with an array
+ * of pairs runs once more, with every such array stored. On the first OpenCL device only the
+ * kernels are tried, fused, and arrays of pairs are streamed; with `gpu` they are the kernels of a
+ * GPU, whatever the device. */
 #include "compiler/compile/compile.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/device_option.h"

@@ -1,12 +1,15 @@
 /* The differential test: the reference evaluator in float64, the CPU on one thread and on two, a
- * binary, and an OpenCL device, on the same formulas. usage: differ [--on LIST] [--save FOLDER]
- * [--in FOLDER] formulas FROM TO    random formulas FROM .. TO differ [..] library [NAME..]
- * functions of the library ("losses.nt_xent", "stats") differ [..] FILE.cpl.. the last function of
- * each; of a method one training step differ show NUMBER                                     the
- * text of a random formula LIST: cpu, binary, opencl, ranks, separated by commas; else the
- * environment variable DIFFER_ON, else cpu,binary. With ranks, random formulas have shards. --save:
- * for what disagrees, made small.
- * --in: where the data of methods lies. */
+ * binary, and an OpenCL device, on the same formulas.
+ *
+ *     differ [--on LIST] [--save FOLDER] [--in FOLDER] formulas FROM TO
+ *                                   random formulas FROM .. TO
+ *     differ [..] library [NAME..]  functions of the library ("losses.nt_xent", "stats")
+ *     differ [..] FILE.cpl..        the last function of each; of a method one training step
+ *     differ show NUMBER            the text of a random formula
+ *
+ * LIST is of cpu, binary, opencl and ranks, separated by commas; else the environment variable
+ * DIFFER_ON has it, else it is cpu,binary. With ranks, random formulas have shards. --save names
+ * the folder for what disagrees, made small, and --in the one where the data of methods lies. */
 #include "tests/differ/generate.h"
 #include "tests/differ/library.h"
 #include "tests/differ/shrink.h"

@@ -1,8 +1,11 @@
 /* Extreme inputs: what real data holds and made-up data does not. A formula whose first line says
- * `input=KIND` is tried on its usual arrays with this change: nan     one entry of one real array
- * is no number inf     one entry is infinite, of either sign zero    a row of each real array of
- * two axes is 0, and two other rows are equal huge    a row is 2^66 times as large: its squares are
- * beyond float32 tiny    a row is 2^-70 times as large: its squares vanish in float32 */
+ * `input=KIND` is tried on its usual arrays with this change:
+ *
+ *   nan   one entry of one real array is no number
+ *   inf   one entry is infinite, of either sign
+ *   zero  a row of each real array of two axes is 0, and two other rows are equal
+ *   huge  a row is 2^66 times as large: its squares are beyond float32
+ *   tiny  a row is 2^-70 times as large: its squares vanish in float32 */
 #ifndef COUPLET_TESTS_DIFFER_EXTREMES_H
 #define COUPLET_TESTS_DIFFER_EXTREMES_H
 

@@ -1,7 +1,8 @@
 /* Every loss of stdlib/losses in float32 on the CPU against the reference evaluator in float64,
  * value and gradients: as it is, and where naive formulas break. All functions of the module that
- * give a number are walked, so a new one is tested as soon as it is written. usage: test_losses
- * FOLDER [NAME...] */
+ * give a number are walked, so a new one is tested as soon as it is written.
+ *
+ *     test_losses FOLDER [NAME...] */
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/gradcheck.h"

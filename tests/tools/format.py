@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""format.py COUPLET ROOT CLANG_FORMAT: every C file is laid out as clang-format does it. Files that
-it does not read have lines of at most 100 columns: the grammar and the lexer, tables (.def), Python,
-the library and the examples. A text of several lines in Python is data, and has the lines that it has; a row of packages
-for READER_MODULE is one line, since a shell reads it."""
+"""format.py COUPLET ROOT CLANG_FORMAT: every C file is laid out as clang-format does it, and no list
+in a comment was filled as prose. Files that it does not read have lines of at most 100 columns: the
+grammar and the lexer, tables (.def), Python, the library and the examples. A text of several lines
+in Python is data, and has the lines that it has; a row of packages for READER_MODULE is one line,
+since a shell reads it."""
 import glob
 import io
 import os
+import re
 import subprocess
 import sys
 import tokenize
@@ -18,6 +20,15 @@ done = subprocess.run([tool, "--dry-run", "-Werror", *paths], capture_output=Tru
 wrong = sorted({line.split(":")[0] for line in done.stderr.split("\n") if ": error:" in line})
 for path in wrong:
     print(f"FAILED  {path}: run {tool} -i {path}")
+# clang-format fills the lines of a comment. A list whose lines were too long becomes prose with the
+# gaps of its columns inside; a list of lines that are indented, and fit, stays.
+gap = re.compile(r"\s*(?:/\*|\*) \S.*\S {3,}\S")
+for path in paths:
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if gap.match(line):
+                wrong.append(path)
+                print(f"FAILED  {path}:{number}: a list was filled as prose: {line.strip()}")
 print(f"{len(paths)} files, {len(wrong)} of them laid out otherwise")
 
 

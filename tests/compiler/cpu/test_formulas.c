@@ -1,10 +1,13 @@
 /* Random formulas and their gradients: every pass and the compiled kernels against the reference
  * evaluator in float64 on the graph as it was made, and its gradient against a difference along one
- * direction. A float32 result may be as far off as rounding alone takes the reference. usage:
- * test_formulas [opencl] [FIRST COUNT]; on the CPU, or on the first OpenCL device; a formula that
- * fails is printed with the command that runs it alone. test_formulas [opencl] FILE.graph: the same
- * for the graph of a file, printed and perhaps cut down by hand; its states have to be made inputs.
- */
+ * direction. A float32 result may be as far off as rounding alone takes the reference.
+ *
+ *     test_formulas [opencl] [FIRST COUNT]
+ *     test_formulas [opencl] FILE.graph
+ *
+ * The first form runs on the CPU, or on the first OpenCL device; a formula that fails is printed
+ * with the command that runs it alone. The second form does the same for the graph of a file,
+ * printed and perhaps cut down by hand; its states have to be made inputs. */
 #include "compiler/compile/stage.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/opencl/opencl_compile.h"

@@ -1,7 +1,8 @@
 /* One training step of a method on the CPU in float32 against the reference evaluator in float64,
  * which runs the graph as it stands before the passes that serve a back end only. Every commit
- * (parameters, optimiser state, running statistics, queues) and the loss are compared. usage:
- * test_method [--no-fuse | --chunks N] SPEC... */
+ * (parameters, optimiser state, running statistics, queues) and the loss are compared.
+ *
+ *     test_method [--no-fuse | --chunks N] SPEC... */
 #include "compiler/compile/compile.h"
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"

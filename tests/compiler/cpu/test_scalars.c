@@ -1,7 +1,8 @@
 /* Every row of scalars.def and every reducer: compiled for the CPU, or for the first OpenCL device,
  * in float32 against the reference evaluator in float64. On samples of the row's domain, and on
  * what lies outside of it: NaN, infinities, both zeros, denormal and huge numbers, each with each.
- * usage: test_scalars [opencl] */
+ *
+ *     test_scalars [opencl] */
 #include "compiler/cpu/cpu.h"
 #include "compiler/opencl/opencl_compile.h"
 #include "compiler/reference/reference.h"

@@ -1,6 +1,7 @@
 /* The text form of graphs: what is printed after any pass reads back to a graph that prints the
- * same. Graphs of specs, given as arguments, and of random formulas. usage: test_text [[--data
- * FOLDER] SPEC]... */
+ * same. Graphs of specs, given as arguments, and of random formulas.
+ *
+ *     test_text [[--data FOLDER] SPEC]... */
 #include "compiler/compile/compile.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/options.h"

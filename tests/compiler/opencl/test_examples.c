@@ -1,7 +1,8 @@
 /* One training step of every given spec, made small, on the CPU and on an OpenCL device: the starts
  * of all states, the outputs, and everything the step would leave behind. All specs go into one
- * program: what they share is built once. usage: test_examples [--chunks N] [[--data FOLDER]
- * SPEC]... */
+ * program: what they share is built once.
+ *
+ *     test_examples [--chunks N] [[--data FOLDER] SPEC]... */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "runtime/executor.h"

@@ -1,7 +1,8 @@
 /* Naive formulas at temperature 0.005: value and gradient, compiled for the CPU in float32 after
  * all passes, against the reference evaluator in float64 on the graph as it was written. On
- * embeddings of many sizes, with equal rows, opposite rows and rows of zeros. usage: test_naive
- * SPEC [FUNCTION] */
+ * embeddings of many sizes, with equal rows, opposite rows and rows of zeros.
+ *
+ *     test_naive SPEC [FUNCTION] */
 #include "compiler/compile/compile.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/load.h"

@@ -1,7 +1,9 @@
 /* Formulas and their gradients on several ranks, which are threads of this process: the same bits
  * as on one, whatever their number and their threads. Memory is filled with NaN ahead of each run,
  * so a rank that read rows which it does not have would show. A formula `faults_..` ends with the
- * same fault on all. usage: test_ranks FILE.cpl */
+ * same fault on all.
+ *
+ *     test_ranks FILE.cpl */
 #include "compiler/compile/compile.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/load.h"
