@@ -1,8 +1,9 @@
-/* The syntax tree, as the parser leaves it and as the checker annotates it. One kind of node for
- * expressions, one for statements. Everything lives in the arena of the compilation.
+/* The syntax tree, as the parser leaves it and as the checker annotates it. There is one kind of
+ * node for expressions and one for statements, and everything lives in the arena of the
+ * compilation.
  *
  * The grammar accepts a little too much; check.c rejects it with a better sentence. Fields under
- * "checker:" are filled by lang/check and are what compiler/lower relies on. */
+ * "checker:" are filled by the checker and are what compiler/lower relies on. */
 #ifndef COUPLET_LANG_AST_H
 #define COUPLET_LANG_AST_H
 

@@ -1,4 +1,4 @@
-/* Builders of the tree: one call an action of the grammar. */
+/* Builders of the syntax tree. Each action of the grammar is one call of such a function. */
 #include "lang/ast_build.h"
 
 #include <math.h>

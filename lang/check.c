@@ -1,5 +1,6 @@
-/* Modules, scopes and statements. A function, net or optimiser is checked once, with the dimensions
- * of its signature as symbols; a call unifies them with what it is given. */
+/* Checks modules, scopes and statements. A function, net or optimiser is checked once, with the
+ * dimensions of its signature as symbols. A call unifies these with the dimensions of what it is
+ * given. */
 #include "lang/check.h"
 #include "lang/edges.h"
 

@@ -1,5 +1,5 @@
-/* Types of calls: built-ins, functions of the language by their schemes, constructors and
- * applications of networks. */
+/* Finds the types of calls: of built-ins, of functions of the language by their signatures, and of
+ * constructors and applications of networks. */
 #include "lang/check.h"
 
 #include <limits.h>

@@ -1,5 +1,5 @@
-/* Which rows of a source are kept, and how batches are drawn from them: the options that every
- * source has. */
+/* Checks the options that every source has: which of its rows are kept, and how batches are drawn
+ * from them. */
 #include "lang/check.h"
 
 #include <string.h>

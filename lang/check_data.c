@@ -1,5 +1,5 @@
-/* `data` statements: the reader, its settings, the fields that are claimed, and those that the data
- * has. */
+/* Checks `data` statements: the reader and its settings, and that the fields which the statement
+ * claims are those which the data has. */
 #include "lang/check.h"
 
 #include <math.h>

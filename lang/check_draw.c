@@ -1,5 +1,5 @@
-/* `draw r[N] ~ uniform(a, b)`: the shape is the head's, the kind the distribution's. A permutation
- * is an array already, and adds its axis. */
+/* Checks `draw r[N] ~ uniform(a, b)`. The name on the left gives the shape, and the distribution
+ * gives the kind. A permutation is an array already and adds an axis of its own. */
 #include "lang/check.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* `every epoch`: what is done between two epochs, one statement after the other. */
+/* Checks `every epoch`, whose statements are done between two epochs, one after the other. */
 #include "lang/check.h"
 
 #include <string.h>

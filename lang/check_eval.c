@@ -1,5 +1,5 @@
-/* `eval`: its evaluations, held against evals.def, and the fields and formulas that they are made
- * of. */
+/* Checks `eval`: each evaluation and its options against evals.def, and the fields and formulas
+ * that it names. */
 #include "lang/check.h"
 
 #include "lang/ast_walk.h"

@@ -1,4 +1,4 @@
-/* Types of expressions. */
+/* Finds the types of expressions, and reports operands that do not go together. */
 #include "lang/check.h"
 #include "lang/habits.h"
 

@@ -1,5 +1,5 @@
-/* The fields of a source: train.image is that of a batch, in a view of one sample; train.all.image
- * that of every row. */
+/* Finds the fields of a source. `train.image` is the field of a batch, or of one sample inside a
+ * view; `train.all.image` is the field of every row. */
 #include "lang/check.h"
 
 #include <string.h>

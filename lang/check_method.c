@@ -1,4 +1,4 @@
-/* Statements of a method: views, edges, the loss, training and evaluation. */
+/* Checks the statements of a method: views, edges, the loss, training and evaluation. */
 #include "lang/check.h"
 
 #include <string.h>

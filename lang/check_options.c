@@ -1,4 +1,4 @@
-/* Options that are rows of a table, and the settings of `train`, held against settings.def. */
+/* Checks options that are rows of a table, such as the settings of `train` (settings.def). */
 #include "lang/check.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* `couplet check`: one line a name. */
+/* Prints what `couplet check` says of a file: a line for each name that the file declares. */
 #include "lang/ast.h"
 
 static void print_param(Arena *arena, FILE *out, const Param *p) {

@@ -1,5 +1,5 @@
-/* The loop: `scan t < T (h = h0) { .. next h = .. }`. What it carries has one type in every round,
- * that of its start, and is there under the same name after the last round. */
+/* Checks `scan t < T (h = h0) { .. next h = .. }`. A carry has one type in every round, the type of
+ * its start, and stands under the same name behind the loop with the value of the last round. */
 #include "lang/check.h"
 
 #include <string.h>

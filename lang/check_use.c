@@ -1,7 +1,9 @@
-/* `use`: modules of the library by their names, files and folders of one's own by their paths.
+/* Checks `use`: a module of the library is named by its name, a file or folder of one's own by its
+ * path.
  *
- * A module is loaded and checked where it is named first, and is one module wherever it is named
- * again. One that is named while it is being checked uses itself, which the stack of uses shows. */
+ * A module is loaded and checked where it is named first, and is the same module wherever it is
+ * named again. A module that is named while it is being checked uses itself, which the stack of
+ * uses shows. */
 #include "lang/check.h"
 
 #include <ctype.h>

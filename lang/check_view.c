@@ -1,5 +1,5 @@
-/* Views: a recipe for one sample, done to each of a batch. Its inputs are fields of data and
- * whatever else has the batch in front. */
+/* Checks views. A view is a recipe for one sample, which is done to each sample of a batch. Its
+ * inputs are fields of data, and any array whose first axis is the batch. */
 #include "lang/check.h"
 
 #include "lang/ast_walk.h"

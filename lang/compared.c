@@ -1,9 +1,9 @@
-/* A loss that compares samples with each other, on data that has nothing to compare.
+/* Reports a loss that compares samples with each other on data that has nothing to compare.
  *
- * The batch of a loss is that of the sources whose views it reads: their own, or that of the stage
- * that the loss stands in, or that of `train`. The classes of a source are what its labels are when
- * the spec is checked (DataField.is_one_class); a comparison counts where either side is made of
- * labels alone, or of labels that were pushed into a queue. */
+ * The batch of a loss is the batch of the sources whose views it reads: a batch of their own, or
+ * that of the stage in which the loss stands, or that of `train`. The classes of a source are its
+ * labels as they are known when the spec is checked (DataField.is_one_class). A comparison counts
+ * if one of its sides is made of labels alone, or of labels that were pushed into a queue. */
 #include "lang/compared.h"
 
 #include "lang/ast_walk.h"

@@ -1,4 +1,5 @@
-/* Messages: kept until the end, sorted by place, printed with the line and a caret. */
+/* Keeps messages until the end, and then prints them in the order of their places, each with its
+ * line and a caret. */
 #include "lang/diag_messages.h"
 #include "lang/utf8.h"
 

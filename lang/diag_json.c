@@ -1,4 +1,4 @@
-/* Messages as JSON, one object a line, for editors. */
+/* Prints messages as JSON for editors, one object a line. */
 #include "lang/diag_messages.h"
 #include "lang/utf8.h"
 

@@ -1,13 +1,16 @@
 /* The formatter works on words, not on the tree: what a statement means does not change where its
- * words go, new statements need nothing here, and comments are words like others.
+ * words go, a new statement needs nothing here, and a comment is a word like others.
  *
- *   indentation   two spaces for each open brace; four more where a line continues a statement, or
- * under what the author lined it up with (the first word after the open bracket, or the second word
- * of the statement) spaces        one around operators and after commas; none inside brackets,
- * around `.` and `^`; `*` and `/` may stand close (2*N) columns       a word that stands further
- * right than it needs to, exactly under or over one of its kind on the next line, is lined up blank
- * lines   at most one, none at the edges of a block brackets      a reduction after `/` that
- * swallows further factors gets parentheses: a / (sum[j] b[j] * c) */
+ *     indentation  two spaces for each open brace. Where a line continues a statement, four more,
+ *                  or below what the author lined it up with: the first word after the open
+ *                  bracket, or the second word of the statement
+ *     spaces       one around operators and after commas; none inside brackets, around `.` and
+ *                  `^`; `*` and `/` may stand close (2*N)
+ *     columns      a word that stands further right than it needs to, exactly under or over one of
+ *                  its kind on the next line, stays lined up
+ *     blank lines  at most one, and none at the edges of a block
+ *     brackets     a reduction after `/` that swallows further factors gets parentheses:
+ *                  a / (sum[j] b[j] * c) */
 #include "lang/format.h"
 
 #include "lang/ast_walk.h"

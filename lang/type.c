@@ -1,4 +1,4 @@
-/* Symbolic dimensions as polynomials in a canonical form, and types. */
+/* Types, and symbolic dimensions as polynomials in a canonical form. */
 #include "lang/type.h"
 
 #include "lang/ast.h"
