@@ -1,4 +1,4 @@
-/* Counting what is told rightly, class by class (shares.h). */
+/* Counts, class by class, how many samples an evaluation classifies rightly (shares.h). */
 #include "runtime/shares.h"
 
 #include <math.h>

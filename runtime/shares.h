@@ -1,4 +1,4 @@
-/* The part of each class that an evaluation tells rightly. */
+/* The share of each class that an evaluation classifies rightly. */
 #ifndef COUPLET_RUNTIME_SHARES_H
 #define COUPLET_RUNTIME_SHARES_H
 

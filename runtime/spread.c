@@ -1,4 +1,4 @@
-/* How features are spread: uniformity and the effective rank (quality.h). */
+/* Measures how features are spread: uniformity and the effective rank (quality.h). */
 #include "runtime/quality.h"
 #include "runtime/similarity.h"
 

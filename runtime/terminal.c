@@ -1,4 +1,4 @@
-/* What a terminal says of itself. */
+/* Asks whether a stream is a terminal, how wide it is, and whether it has colours. */
 #include "runtime/terminal.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* The terminal that a stream writes to. */
+/* Questions about the terminal that a stream writes to. */
 #ifndef COUPLET_RUNTIME_TERMINAL_H
 #define COUPLET_RUNTIME_TERMINAL_H
 

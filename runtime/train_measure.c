@@ -1,4 +1,5 @@
-/* The evaluations of a run, and the reports of its `eval`: measured, shown, and logged as rows. */
+/* Evaluates while a run trains: the evaluations and the reports of `eval` are measured, shown, and
+ * logged as rows. */
 #include "runtime/trainer.h"
 
 #include "runtime/data/mapping_guard.h"

@@ -1,5 +1,5 @@
-/* A run before its first step: data, session and schedule are opened, the record is made or agreed
- * with, and the folder is written or gone on with. */
+/* Makes a run ready for its first step: data, session and schedule are opened, the record is made
+ * or compared with an earlier one, and the folder is made or taken up again. */
 #include "runtime/trainer.h"
 
 #include "runtime/data/copies.h"

@@ -1,4 +1,4 @@
-/* What a run says while it trains, and what it logs of its steps and epochs. */
+/* Shows how a run goes while it trains, and logs its steps and epochs. */
 #include "runtime/trainer.h"
 
 #include "runtime/evaluate.h"

@@ -1,5 +1,5 @@
-/* One step: the stage and the phase that it belongs to, the work that comes ahead of it, and the
- * step itself. */
+/* Makes one step of a run: finds the stage and the phase of the step, does the work that comes
+ * ahead of it, and runs it. */
 #include "runtime/trainer.h"
 
 #include "runtime/epoch.h"

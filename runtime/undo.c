@@ -1,4 +1,4 @@
-/* States as they were before a trial, and how they come back (undo.h). */
+/* Copies states before a trial, and puts the copies back behind it (undo.h). */
 #include "runtime/undo.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* States as they were, for what changes them in passing: the statements of `eval`, and
+/* Copies of states, for what changes states only in passing: the statements of `eval`, and
  * fine-tuning. */
 #ifndef COUPLET_RUNTIME_UNDO_H
 #define COUPLET_RUNTIME_UNDO_H

@@ -1,5 +1,5 @@
-/* couplet data: what a spec's sources hold; files of them that data.arrays reads; and the packed
- * copies in the cache. */
+/* couplet data: shows what the sources of a spec hold, writes them as files that data.arrays reads,
+ * and lists the packed copies in the cache. */
 #include "compiler/driver/data_report.h"
 #include "compiler/driver/report.h"
 #include "runtime/data/copies.h"

@@ -1,4 +1,5 @@
-/* Rows that are the same: found by a hash of each, compared byte by byte before they are told. */
+/* Finds rows that are the same. A hash of each row finds candidates, which are compared byte by
+ * byte. */
 #include "compiler/driver/data_statistics.h"
 
 #include "runtime/hash.h"

@@ -1,7 +1,7 @@
-/* couplet doc: a page in Markdown from a module's own comments. In each file the comment on top is
- * the section: its first line the title. The comment above a function is what is said of it; lines
- * that are indented in it are formulas. A README.md in the folder comes first. Behind a function's
- * comment stands its formula as LaTeX, which viewers of Markdown set. */
+/* couplet doc: makes a page in Markdown from a module's own comments. The comment on top of a file
+ * becomes a section, with its first line as the title. The comment above a function says what the
+ * function is, and indented lines in it are formulas. A README.md in the folder comes first. Behind
+ * a function's comment stands its formula as LaTeX, which viewers of Markdown set. */
 #include "compiler/driver/comment.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"

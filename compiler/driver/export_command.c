@@ -1,4 +1,5 @@
-/* couplet export: a trained run, for other programs: its weights, or a network with them. */
+/* couplet export: writes the weights of a trained run, or a network with its weights, for other
+ * programs. */
 #include "compiler/driver/options.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/trained.h"

@@ -1,5 +1,5 @@
-/* couplet fmt: one canonical layout. What it writes was parsed again and means the same, or it
- * writes nothing. */
+/* couplet fmt: rewrites a spec in its canonical layout. The new text is parsed again and compared
+ * with the old tree, and nothing is written unless they mean the same. */
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "lang/format.h"

@@ -1,6 +1,6 @@
-/* Folding: what an operation on constants is worth, and operations that need not be done at all.
- * scalars.def names the rules of each operation in three columns. A row without its rules does not
- * compile. */
+/* Folds: finds the value of an operation on constants, and leaves out operations that need not be
+ * done at all. Three columns of scalars.def name the rules of each operation, and a row without its
+ * rules does not compile. */
 #include "compiler/graph/private.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
-/* A graph once more, in another arena. Expressions and nodes keep their numbers, and the tables
- * that find equal ones are copied with them: a pass does to the copy what it would do to the
- * original, to the last number. Names, spans and constants are shared, so the original must outlive
- * the copy. */
+/* Copies a whole graph into another arena. Expressions and nodes keep their numbers, and the tables
+ * that find equal ones are copied with them. So a pass does to the copy exactly what it would do to
+ * the original, down to the numbers of new nodes. Names, spans and constants are shared, and the
+ * original must outlive the copy. */
 #include "compiler/graph/copy.h"
 
 #include "compiler/graph/private.h"

@@ -1,5 +1,5 @@
-/* Scalar expressions: constructors and rewriting. Their folding is in constant_fold.c, and the
- * values that an expression may have in intervals.c. */
+/* Constructors of scalar expressions, and rewriting. constant_fold.c folds what they make, and
+ * intervals.c finds the values that an expression may have. */
 #include "compiler/graph/private.h"
 #include "compiler/graph/rewriter.h"
 #include "compiler/graph/text.h"

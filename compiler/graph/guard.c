@@ -1,5 +1,5 @@
-/* The walks of guard.h. A conjunct that stands in a guard more than once is asked once: a guard is
- * a graph, as any expression is. */
+/* Walks over the conjuncts of a guard (guard.h). A conjunct that stands in a guard more than once
+ * is met once, since a guard is a graph like any expression. */
 #include "compiler/graph/guard.h"
 
 #include "compiler/graph/visit.h"

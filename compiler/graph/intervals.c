@@ -1,7 +1,7 @@
-/* The values that an expression of whole numbers may have: an interval, from the extents of its
- * indices and from what is known of the arrays that it reads. Folding drops comparisons and
- * remainders by it, reads are proved to stay inside their arrays, and sums to stay within 64 bits.
- */
+/* Finds the values that an expression of whole numbers may have. They are an interval, which
+ * follows from the extents of its indices and from what is known of the arrays that it reads. By
+ * these intervals comparisons and remainders fold, reads are proved to stay inside their arrays,
+ * and sums to stay within 64 bits. */
 #include "compiler/graph/affine.h"
 #include "compiler/graph/private.h"
 #include "compiler/graph/reducer.h"

@@ -1,8 +1,9 @@
-/* Which arrays a formula reads, each read once, and which of these reads may leave their array.
+/* Lists the arrays that a formula reads, each read once, and says which of these reads may leave
+ * their array.
  *
- * A read at a subscript that data leads to is checked when it runs. A pass that moves a value to
+ * A read at a subscript that depends on data is checked when it runs. A pass that moves a value to
  * another place must not lose that check, since a wrong index would then go unnoticed:
- * load_keeps_checks says whether another formula makes the same one. A read whose subscript is
+ * load_keeps_checks says whether another formula makes the same check. A read whose subscript is
  * affine was proved to be inside before (lower/prove.c). */
 #include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"

@@ -1,5 +1,5 @@
-/* The evaluation of point.h: the parts of an expression in an order in which arguments come first.
- */
+/* Evaluates whole numbers and truth values at points of an index space (point.h). The parts of an
+ * expression are listed once, arguments first. */
 #include "compiler/graph/point.h"
 
 #include "compiler/graph/visit.h"

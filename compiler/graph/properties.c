@@ -1,5 +1,5 @@
-/* A check for each row of properties.def: it returns a node that is in the way, or NULL. The graph
- * is one that graph_verify accepts. */
+/* Checks the rows of properties.def: each function returns a node that breaks the property, or
+ * NULL. The graph is one that graph_verify accepts. */
 #include "compiler/graph/properties.h"
 #include "compiler/graph/node_set.h"
 

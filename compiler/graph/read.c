@@ -1,5 +1,5 @@
-/* The text form back to a graph: see text.c. Nothing is folded on the way, so that the graph
- * printed again is the same text. */
+/* Reads a graph back from its text form (text.c). Nothing is folded on the way, so the graph prints
+ * as the same text again. */
 #include "compiler/graph/private.h"
 #include "compiler/graph/text.h"
 

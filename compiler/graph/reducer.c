@@ -1,4 +1,4 @@
-/* The table of reducers, from their rows. */
+/* The table of reducers, made from the rows of reducers.def. */
 #include "compiler/graph/reducer.h"
 
 #include <assert.h>

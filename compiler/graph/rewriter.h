@@ -1,6 +1,5 @@
-/* The rewriter of expressions: it meets each part once, constants and indices as often as they
- * stand, and rewrites equal parts alike. gx_rewrite
- * (graph.h) is a rewriter that is used once. */
+/* The rewriter of expressions. It meets each part once, constants and indices as often as they
+ * stand, and rewrites equal parts alike. gx_rewrite (graph.h) is a rewriter that is used once. */
 #ifndef COUPLET_COMPILER_GRAPH_REWRITER_H
 #define COUPLET_COMPILER_GRAPH_REWRITER_H
 

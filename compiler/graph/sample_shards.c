@@ -1,4 +1,5 @@
-/* Which rows reads of a node reach, shard by shard, and sums by a tree (sample_shards.h). */
+/* Finds which rows the reads of a node reach, shard by shard, and makes and recognises sums by a
+ * tree (sample_shards.h). */
 #include "compiler/graph/sample_shards.h"
 
 #include "compiler/graph/affine.h"

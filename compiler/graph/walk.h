@@ -1,4 +1,4 @@
-/* In which direction the reads of a node walk memory, and how long its sums are. */
+/* The direction in which the reads of a node walk memory, and the length of its sums. */
 #ifndef COUPLET_COMPILER_WALK_H
 #define COUPLET_COMPILER_WALK_H
 

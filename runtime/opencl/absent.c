@@ -1,4 +1,5 @@
-/* In the place of OpenCL, where it is not installed. */
+/* Stands in the place of the OpenCL device where OpenCL is not installed: there is no device, and
+ * opening one says so. */
 #include "runtime/opencl/opencl.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Inside the OpenCL device. */
+/* Inside the OpenCL device: its state, and the macros through which every OpenCL call goes. */
 #ifndef COUPLET_RUNTIME_OPENCL_INTERNAL_H
 #define COUPLET_RUNTIME_OPENCL_INTERNAL_H
 

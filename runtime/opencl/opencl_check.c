@@ -1,4 +1,4 @@
-/* The meaning of a failed OpenCL call. */
+/* Says in words what a failed OpenCL or CLBlast call means. */
 #include "runtime/opencl/internal.h"
 
 #ifdef COUPLET_HAS_CLBLAST

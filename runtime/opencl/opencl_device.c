@@ -1,4 +1,5 @@
-/* Memory, copies, launches and the finite check on an OpenCL device. */
+/* Implements CoupletDevice on an OpenCL device: memory, copies, launches, and the check that
+ * results are finite. */
 #include "runtime/opencl/internal.h"
 
 #include "runtime/executor.h"

@@ -1,4 +1,4 @@
-/* Plain matrix products, by CLBlast where it is there. */
+/* Does plain matrix products by CLBlast, where the build has it. */
 #include "runtime/opencl/internal.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Which devices there are, and opening one of them. */
+/* Lists the OpenCL devices of all platforms, and opens one of them. */
 #include "runtime/opencl/internal.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* A plan's program: built by the device's compiler, and its binary kept on disk under a hash of
- * source, options and device. */
+/* Has the device's compiler build the program of a plan, and keeps the binary on disk under a hash
+ * of source, options and device. */
 #include "runtime/opencl/internal.h"
 
 #include "runtime/files.h"
