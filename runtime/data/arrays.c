@@ -35,10 +35,53 @@ static bool out_of_memory(const CoupletTable *t, char *error, size_t error_bytes
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
+/* Which arrays are wanted, and the names of all that were met, for a message. */
+typedef struct Choice {
+    const CoupletRequest *request;
+    char *met;
+    size_t met_bytes;
+} Choice;
+
+static void add_name(const Choice *choice, const char *name) {
+    const size_t used = strlen(choice->met), left = choice->met_bytes - used;
+    if (used >= 2 && strcmp(choice->met + used - 2, "..") == 0) return;
+    const bool fits = strlen(name) + 2 * sizeof ", .." < left;
+    snprintf(choice->met + used, left, "%s%s", used ? ", " : "", fits ? name : "..");
+}
+
 static bool is_claimed(const void *context, const char *array) {
+    const Choice *choice = context;
     char name[160];
     couplet_field_name(array, name, sizeof name);
-    return couplet_request_claim(context, name) != NULL;
+    add_name(choice, name);
+    return couplet_request_claim(choice->request, name) != NULL;
+}
+
+static bool has_array(const CoupletArrays *files, const char *field) {
+    char name[160];
+    for (int i = 0; i < files->count; i++) {
+        couplet_field_name(files->arrays[i].name, name, sizeof name);
+        if (strcmp(name, field) == 0) return true;
+    }
+    return false;
+}
+
+/* A file of one array, a .npy, calls it x, and a claim gives it another name. */
+static bool has_claims(const CoupletTable *t, const CoupletArrays *files, const Choice *choice,
+                       char *error, size_t error_bytes) {
+    const CoupletRequest *r = choice->request;
+    char type[200];
+    if (!*choice->met && files->count == 1 && r->claim_count == 1) return true;
+    for (int i = 0; i < r->claim_count; i++) {
+        const CoupletField *claim = &r->claim[i];
+        if (strcmp(claim->name, "index") == 0 || has_array(files, claim->name)) continue;
+        couplet_field_text(claim, type, sizeof type);
+        snprintf(error, error_bytes, "%s has no array `%s`, and `%s : %s` is claimed; it has %s",
+                 t->name, claim->name, claim->name, type,
+                 *choice->met ? choice->met : (files->count ? files->arrays[0].name : "no arrays"));
+        return false;
+    }
+    return true;
 }
 
 /* The language's type for the elements of an array. A claim chooses among the types as which the
@@ -208,13 +251,14 @@ static bool open_fields(const CoupletRequest *request, CoupletTable *t, char *er
     State *s = t->state;
     CoupletArrays *files = &s->files;
     if (!read_setting(request, t, &s->unusual, error, error_bytes)) return false;
-    if (!couplet_arrays_open(t->path, t->name, request->claim_count ? is_claimed : NULL, request,
-                             files, error, error_bytes))
+    char met[300] = "";
+    const Choice choice = {request, met, sizeof met};
+    if (!couplet_arrays_open(t->path, t->name, request->claim_count ? is_claimed : NULL, &choice,
+                             files, error, error_bytes) ||
+        !has_claims(t, files, &choice, error, error_bytes))
         return false;
-    if (!files->count && !request->claim_count)
-        return fail(t, "it has no arrays", error, error_bytes);
     if (!files->count)
-        return fail(t, "it has none of the arrays that are claimed", error, error_bytes);
+        return fail(t, "it has no arrays, and one for each field was expected", error, error_bytes);
     s->types = calloc((size_t)files->count, sizeof *s->types);
     s->numbers = calloc((size_t)files->count, sizeof *s->numbers);
     if (!s->types || !s->numbers) return out_of_memory(t, error, error_bytes);

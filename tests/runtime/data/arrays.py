@@ -178,8 +178,9 @@ def names_and_claims(at):
     check([f["name"] for f in t["fields"]] == ["x", "y"], "claims choose", t)
     refused("arrays", path, "{y:int:}", "{z:real:2}",
             ["disagree", "y [3] of int64", "z [4, 2] of float32"])
-    refused("arrays", path, "{w:int:}", ["none of the arrays"])
-    refused("arrays", path, "{y:int:}", "{w:real:2}", ["no field `w`", "y : int"])
+    refused("arrays", path, "{w:int:}", ["no array `w`", "it has x, y"])
+    refused("arrays", path, "{y:int:}", "{w:real:2}",
+            ["no array `w`", "it has x, y, mean, names, z"])
     refused("arrays", path, "{names:int:}", ["names", "text"])
     path = npz(f"{at}/odd.npz", {"a-b": x, "2d": x, "index": y, "all": y, "données": x, "dir/x": x})
     t = dump("arrays", path)
