@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,18 +79,50 @@ bool couplet_path_absolute(const char *path, char *out, char *error, size_t erro
     return fits;
 }
 
+/* True if the open file has the name now: whoever had it before may have given it its other one. */
+static bool is_named(int file, const char *path) {
+    struct stat held, named;
+    return fstat(file, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
+           held.st_dev == named.st_dev;
+}
+
+/* Opens the partial file and locks it, so that two processes do not write into one file. A file
+ * system without locks does without. -1 with errno; EWOULDBLOCK: another process has it. */
+static int open_partial(const char *partial) {
+    for (;;) {
+        const int file = open(partial, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        if (file < 0) return -1;
+        const bool is_taken = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+        const bool is_ours = !is_taken && is_named(file, partial);
+        /* a device has no length */
+        if (is_ours && (ftruncate(file, 0) == 0 || errno == EINVAL)) return file;
+        const int reason = errno;
+        close(file);
+        errno = reason;
+        if (is_taken || is_ours) return -1;
+    }
+}
+
 FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes) {
     char partial[COUPLET_PATH_BYTES];
     errno = ENAMETOOLONG;
-    FILE *file = partial_name(path, partial) ? fopen(partial, "wb") : NULL;
-    if (!file) fail(path, "cannot be written", error, error_bytes);
+    const int descriptor = partial_name(path, partial) ? open_partial(partial) : -1;
+    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "wb");
+    if (descriptor >= 0 && !file) close(descriptor);
+    if (!file && errno == EWOULDBLOCK)
+        snprintf(error, error_bytes,
+                 "%s: another process writes this file; wait for it, or name another file", path);
+    else if (!file)
+        fail(path, "cannot be written", error, error_bytes);
     return file;
 }
 
+/* The name goes, or becomes the other one, while the lock is held: behind it the file with the
+ * partial name is another process's. */
 void couplet_file_drop(const char *path, FILE *file) {
     char partial[COUPLET_PATH_BYTES];
-    if (file) fclose(file);
     if (partial_name(path, partial)) unlink(partial);
+    if (file) fclose(file);
 }
 
 void couplet_folder_sync(const char *path) {
@@ -111,19 +144,16 @@ bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error
     bool good = partial_name(path, partial) && !ferror(file) && fflush(file) == 0 &&
                 fsync(fileno(file)) == 0;
     if (!good && errno == 0) errno = ENOSPC;
-    int kept = errno;
-    if (fclose(file) != 0 && good) {
-        good = false;
-        kept = errno;
-    }
-    errno = kept;
-    if (good && rename(partial, path) == 0) {
+    good = good && rename(partial, path) == 0;
+    const int reason = errno;
+    if (!good) unlink(partial);
+    fclose(file); /* fsync has said what there is to say */
+    if (good) {
         couplet_folder_sync(path);
         return true;
     }
-    fail(path, "cannot be written", error, error_bytes);
-    unlink(partial);
-    return false;
+    errno = reason;
+    return fail(path, "cannot be written", error, error_bytes);
 }
 
 static bool copy_file(const char *path, const char *to, char *error, size_t error_bytes) {

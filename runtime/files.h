@@ -19,8 +19,8 @@ bool couplet_path_join(const char *folder, const char *name, char *out, char *er
  * with a sentence, also when there is nothing at the path. */
 bool couplet_path_absolute(const char *path, char *out, char *error, size_t error_bytes);
 
-/* Opens PATH.partial for writing; NULL with a sentence. Then couplet_file_commit flushes it to the
- * disk and renames it, or couplet_file_drop removes it. */
+/* Opens PATH.partial for writing; NULL with a sentence, also while another process writes it. Then
+ * couplet_file_commit flushes it to the disk and renames it, or couplet_file_drop removes it. */
 FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes);
 bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error_bytes);
 void couplet_file_drop(const char *path, FILE *file);
