@@ -77,6 +77,11 @@ static bool walk_members(struct archive *a, const char *path,
             return false;
         }
         if (!is_plain(path, entry, error, error_bytes)) return false;
+        if (archive_entry_size(entry) < 0) {
+            snprintf(error, error_bytes,
+                     "%s: the size of `%s` in it is below 0: the archive is damaged", path, name);
+            return false;
+        }
         const CoupletMember member = {name, archive_filter_bytes(a, 0), archive_entry_size(entry),
                                       a};
         if (!visit(context, &member)) return false;

@@ -224,6 +224,17 @@ def damage():
     refused("a link",
             Table("shards", archive("link.tar", [("a.png", picture()[1]), ("b.png", link)]),
                   "size=4"), "`b.png`", "plain files were expected")
+    with open(archive("below.tar", [("a.png", picture()[1]), ("a.cls", b"1")]), "rb") as file:
+        whole = bytearray(file.read())
+    head = whole.index(b"a.cls") # an old sparse file without a hole, whose real size is below 0
+    whole[head + 156:head + 157] = b"S"
+    whole[head + 257:head + 265] = b"ustar  \0"
+    whole[head + 345:head + 512] = bytes(167)
+    whole[head + 483:head + 495] = b"\xff" * 12
+    whole[head + 148:head + 156] = b" " * 8
+    whole[head + 148:head + 156] = b"%06o\0 " % sum(whole[head:head + 512])
+    refused("a size below 0", Table("shards", write(bytes(whole), "below.tar"), "size=4"),
+            "`a.cls`", "below 0")
     refused("a bad picture", Table("shards", archive("bad.tar", [("a.png", b"no picture")]),
                                    "size=4"), "bad.tar: a.png", "no picture")
     refused("an empty picture", Table("shards", archive("bad.tar", [("a.png", b"")]), "size=4"),
