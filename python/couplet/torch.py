@@ -64,6 +64,9 @@ class Loss(torch.nn.Module):
         self._kernels = Kernels(file, self._function, *self._options)
 
     def forward(self, *args, **kwargs):
+        if torch.jit.is_tracing():
+            raise TypeError("`%s` is made of compiled kernels, which torch.jit cannot trace: the "
+                            "network alone can be traced" % self._function)
         given = self._bind(args, kwargs)
         slots = [_slot(p, given[p.name]) for p in self._declared if p.name in given]
         tensors = [given.pop(s.name) for s in slots]
@@ -150,8 +153,9 @@ def _slot(parameter, value):
     element = c.FLOAT32 if memory.dtype == torch.float32 else c.INT32
     try:
         address = memory.data_ptr()
-    except RuntimeError:  # torch.func hands over tensors without memory
-        words = "`%s` has no memory of its own: torch.func cannot look into compiled kernels"
+    except RuntimeError:  # which these hand over
+        words = ("`%s` has no memory of its own: torch.func and torch.export cannot look into "
+                 "compiled kernels")
         raise TypeError(words % parameter.name) from None
     return Slot(parameter.name, element, tuple(memory.shape), address, memory)
 
@@ -166,7 +170,7 @@ def _memory(parameter, tensor):
         return tensor.to(torch.int32).contiguous()
     if tensor.dtype not in _WHOLES:
         raise TypeError("`%s` is given a tensor of %s" % (parameter.name, tensor.dtype))
-    if tensor.dtype == torch.int64 and tensor.numel():
+    if tensor.dtype == torch.int64 and parameter.kind != c.REAL and tensor.numel():
         low, high = int(tensor.min()), int(tensor.max())
         if low < _INT32.min or high > _INT32.max:
             words = "`%s` holds %d, and whole numbers of 32 bits are expected: %d to %d"

@@ -231,6 +231,9 @@ class Modules(unittest.TestCase):
         self.refused(couplet.CoupletError, "no hyper `tua`", make, PATH, "pairs", tua=1)
         self.refused(TypeError, "a member of this name", make, PATH, "forward", training=2)
         self.near(make(PATH, "forward")(torch.ones(3), 2), torch.tensor(6.0))
+        wide = torch.arange(8).reshape(2, 4) + 2**40
+        self.refused(couplet.CoupletError, "`x` is made of reals", self.loss, wide, wide)
+        self.refused(TypeError, "torch.jit cannot trace", torch.jit.trace, self.loss, (x, y))
         func = getattr(torch, "func", None)
         if func is not None:  # torch 2
             self.refused(TypeError, "torch.func", func.grad(lambda a: self.loss(a, y)), x)
