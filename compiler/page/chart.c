@@ -54,6 +54,7 @@ static bool frame_of(const Chart *chart, Frame *f) {
         }
     if (!(x_high >= x_low) || !isfinite(y_high - y_low)) return false;
     f->x = axis_around(x_low, x_high);
+    f->x.step = fmax(1, f->x.step); /* steps are whole */
     const bool logarithmic = y_low > 0 && y_high / y_low >= far_apart;
     f->y = logarithmic ? axis_around(log10(y_low), log10(y_high)) : axis_around(y_low, y_high);
     f->y.logarithmic = logarithmic;

@@ -105,6 +105,9 @@ with tempfile.TemporaryDirectory() as folder:
     made = read(folder + "/runs/report.html")
     page = Page(made)
     check(not page.faults, "the page is well-formed, and needs nothing else", page.faults[:9])
+    steps = re.findall(r'<path class="axis" d="M[^"]*v4"/><text[^>]*>([^<]*)</text>', made)
+    check(steps and all(step.isdigit() for step in steps), "the axis of steps has whole numbers",
+          steps)
     check("a<b>" not in made and name in "".join(page.texts), "names are escaped")
     missing = re.findall(r'class="missing">([^<]*)', made)
     check(not missing or not shutil.which("dot"), "nothing is missing", missing)
