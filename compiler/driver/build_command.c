@@ -3,6 +3,7 @@
 #include "compiler/driver/build_header.h"
 #include "compiler/driver/link.h"
 #include "compiler/driver/report.h"
+#include "compiler/driver/temporary.h"
 #include "lang/diag.h"
 #include "runtime/files.h"
 #include "runtime/safetensors.h"
@@ -27,7 +28,7 @@ typedef struct Build {
     const char *targets[MAX_TARGETS];
     int target_count;
     Assembled programs[MAX_TARGETS];
-    char folder[64]; /* for objects; removed at the end */
+    const char *folder; /* for objects; removed at the end */
     const char *objects[MAX_TARGETS + 1];
     int object_count;
     char *weights; /* to be built in; NULL: none */
@@ -315,8 +316,6 @@ static bool can_write(const Build *b, const Emit *emit) {
 }
 
 static bool build(Build *b, const Emit *emit) {
-    const char *place = getenv("TMPDIR");
-    snprintf(b->folder, sizeof b->folder, "%.40s/couplet-XXXXXX", place && *place ? place : "/tmp");
     if (!read_targets(b) || !read_weights(b)) return false;
     b->lowered = lower_spec(
         b->arena, b->options, b->options->file,
@@ -327,11 +326,8 @@ static bool build(Build *b, const Emit *emit) {
     b->out = b->options->out ? b->options->out : b->method->spec->name;
     if (!can_write(b, emit)) return false;
     if (b->writer) return emit->make(b); /* no code for a processor */
-    if (!assemble_all(b) || !weights_fit(b)) return false;
-    if (!mkdtemp(b->folder))
-        return report(CODE_OUTPUT, "no folder for the objects can be made; the environment "
-                                   "variable TMPDIR can name a place");
-    bool good = emit->make(b);
+    if (!(b->folder = temporary_folder(b->arena))) return false;
+    bool good = assemble_all(b) && weights_fit(b) && emit->make(b);
     remove_folder(b);
     return good;
 }

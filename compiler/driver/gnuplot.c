@@ -32,3 +32,13 @@ bool gnuplot_run(const char *script, const char *rest) {
     report(CODE_OTHER_PROGRAM, "gnuplot cannot be run: %s", strerror(errno));
     return false;
 }
+
+const char *gnuplot_quoted(Arena *arena, const char *text) {
+    Text out = {0};
+    text_printf(&out, "'");
+    for (; *text; text++)
+        text_printf(&out, "%s%c", *text == '\'' ? "'" : "", *text);
+    const char *copy = arena_printf(arena, "%.*s'", (int)out.length, out.data);
+    text_free(&out);
+    return copy;
+}

@@ -6,6 +6,7 @@
 #include "compiler/driver/rehearsal.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/span.h"
+#include "compiler/driver/temporary.h"
 #include "runtime/files.h"
 #include "runtime/interrupt.h"
 #include "runtime/numbers.h"
@@ -105,6 +106,7 @@ int train_dry(Arena *arena, Options *options) {
 /* A range test (Smith, Cyclical Learning Rates for Training Neural Networks, WACV 2017, section
  * 3.3): the value grows from step to step, and the loss says which ones train. */
 typedef struct Finder {
+    Arena *arena;
     const char *name; /* of the hyper */
     NumberSpan span;
     const char *out; /* the picture; NULL: none */
@@ -275,20 +277,19 @@ static void write_curve(const Finder *f, Text *text, const char *name, const dou
 }
 
 static bool draw(const Finder *f, const char *method) {
-    char script[] = "/tmp/couplet_find_XXXXXX", error[COUPLET_PATH_BYTES + 256];
+    char error[COUPLET_PATH_BYTES + 256];
     const int64_t best = steepest_step(f);
-    const int file = mkstemp(script);
+    const char *script = temporary_file(f->arena);
     Text text = {0};
-    if (file < 0) return report(CODE_OUTPUT, "no file can be made in /tmp for gnuplot");
-    close(file);
+    if (!script) return false;
     write_curve(f, &text, "losses", f->losses);
     write_curve(f, &text, "smoothed", f->smoothed);
     text_printf(&text,
                 "set terminal svg size 700,460 font 'Helvetica,13' background '#ffffff'\nset "
-                "output '%s'\nset border 3 lw 0.8\nset tics nomirror out\nset grid ytics lc rgb "
+                "output %s\nset border 3 lw 0.8\nset tics nomirror out\nset grid ytics lc rgb "
                 "'#dddddd'\nset title \"%s\" noenhanced\nset xlabel \"%s\" noenhanced\nset ylabel "
                 "'loss'\n",
-                f->out, method, f->name);
+                gnuplot_quoted(f->arena, f->out), method, f->name);
     if (f->span.is_log) text_printf(&text, "set logscale x\nset format x '%%g'\n");
     if (best >= 0)
         text_printf(&text,
@@ -389,7 +390,8 @@ int find_command(int argc, char **argv) {
             "set range steps out data skip-bad seed threads device memory shards no-stream "
             "no-fuse [files]",
             argc, argv)) {
-        Finder f = {.span = {.low = 1e-6, .high = 10, .is_log = true},
+        Finder f = {.arena = arena,
+                    .span = {.low = 1e-6, .high = 10, .is_log = true},
                     .out = o.out,
                     .steps = o.steps ? o.steps : 100,
                     .lowest = INFINITY};

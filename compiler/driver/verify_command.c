@@ -8,6 +8,7 @@
 #include "compiler/driver/load.h"
 #include "compiler/driver/peer.h"
 #include "compiler/driver/report.h"
+#include "compiler/driver/temporary.h"
 #include "compiler/reference/reference.h"
 #include "runtime/npy.h"
 #include "runtime/numbers.h"
@@ -369,7 +370,6 @@ static bool is_asked_well(const Options *o) {
 }
 
 static int verify(Arena *arena, Options *o) {
-    char folder[] = "/tmp/couplet-verify-XXXXXX";
     Diag *diag = diag_new(arena);
     Verify v = {.arena = arena, .options = o};
     v.method = load_method(arena, diag, o->file, o);
@@ -381,7 +381,7 @@ static int verify(Arena *arena, Options *o) {
         return 2;
     }
     if (!arrays_know_sizes(v.method, o)) return 2;
-    v.folder = mkdtemp(folder);
+    v.folder = temporary_folder(arena);
     v.peer = v.folder ? peer_start(arena, o->against) : NULL;
     const int status = v.peer ? verify_cases(&v) : 2;
     peer_end(v.peer);

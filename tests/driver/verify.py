@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """verify.py COUPLET ROOT: `couplet verify` against losses in numpy, right and wrong ones: exit
 codes, what is named, the small case, and what cannot be compared."""
-import glob
 import os
 import subprocess
 import sys
@@ -56,8 +55,10 @@ fn picked(x[N, K], y : int[N]) = mean[i] x[i, y[i]]
 with tempfile.TemporaryDirectory() as folder:
     command.write(f"{folder}/mine.py", LOSSES)
     command.write(f"{folder}/own.cpl", SPEC)
+    os.mkdir(f"{folder}/temporary")
     # the python3 that has numpy
-    env = {**os.environ, "PATH": "/usr/bin:" + os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {**os.environ, "TMPDIR": f"{folder}/temporary",
+           "PATH": "/usr/bin:" + os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
 
     def verify(file, fn, against, *more):
         return subprocess.run([couplet, "verify", file, "--fn", fn, "--against", against, *more],
@@ -94,5 +95,8 @@ with tempfile.TemporaryDirectory() as folder:
                   status=2)
     check.refused("no colon", verify("own.cpl", "inner", "mine"), "--against MODULE:FUNCTION",
                   status=2)
-    check(not glob.glob("/tmp/couplet-verify-*"), "no files are left behind")
+    check(not os.listdir(f"{folder}/temporary"), "no files are left behind")
+    os.rmdir(f"{folder}/temporary")
+    check.refused("no place for arrays", verify("own.cpl", "inner", "mine:own"), "error[E606]",
+                  f"{folder}/temporary", "TMPDIR", status=2)
 check.finish()

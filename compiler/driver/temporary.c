@@ -1,0 +1,33 @@
+#include "compiler/driver/temporary.h"
+
+#include "compiler/driver/report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *place(void) {
+    const char *named = getenv("TMPDIR");
+    return named && *named ? named : "/tmp";
+}
+
+static const char *refuse(const char *what) {
+    const int reason = errno;
+    report_with_help(CODE_OUTPUT, "the environment variable TMPDIR names another folder",
+                     "no temporary %s can be made in %s: %s", what, place(), strerror(reason));
+    return NULL;
+}
+
+const char *temporary_folder(Arena *arena) {
+    char *path = arena_printf(arena, "%s/couplet-XXXXXX", place());
+    return mkdtemp(path) ? path : refuse("folder");
+}
+
+const char *temporary_file(Arena *arena) {
+    char *path = arena_printf(arena, "%s/couplet-XXXXXX", place());
+    const int file = mkstemp(path);
+    if (file < 0) return refuse("file");
+    close(file);
+    return path;
+}
