@@ -60,7 +60,8 @@ def parts(given):
 given = read_arguments()
 cache = os.path.join(given.build, "opencl_cache")
 environment = {**os.environ, "POCL_CACHE_DIR": cache, "COUPLET_CACHE": cache,
-               "DIFFER_ON": given.on.replace(",ranks", ""), "COUPLET_MODULES": os.path.join(given.build, "runtime")}
+               "DIFFER_ON": given.on.replace(",ranks", ""),
+               "COUPLET_MODULES": os.path.join(given.build, "runtime")}
 wrong, begin = 0, time.time()
 for name, words in parts(given):
     done = subprocess.run(words, capture_output=True, text=True, env=environment)
