@@ -168,6 +168,16 @@ static bool watch_loss(Trainer *t, const char *name) {
     return true;
 }
 
+/* The names of the evaluations that one word means, of which one is to be chosen. */
+static bool refuse_several(Trainer *t, const char *word) {
+    char sentence[600];
+    size_t at = (size_t)snprintf(sentence, sizeof sentence, "the log has several of these:");
+    for (int i = 0; i < t->program->eval_count && at < sizeof sentence; i++)
+        if (strcmp(t->program->evals[i].method, word) == 0)
+            at += (size_t)snprintf(sentence + at, sizeof sentence - at, " \"%s\"", t->names[i]);
+    return refuse_watch(t, sentence);
+}
+
 static bool watch_measure(Trainer *t, const char *name) {
     Watch *w = &t->watch;
     char sentence[400];
@@ -176,7 +186,7 @@ static bool watch_measure(Trainer *t, const char *name) {
         return refuse_watch(t, "the method measures nothing by this name; `loss` is the mean of an "
                                "epoch, and what `eval` measures goes by its name");
     if (number == -2)
-        return refuse_watch(t, "there are several of these; name one as the log does");
+        return refuse_several(t, name);
     if (!is_watched(t, number)) {
         snprintf(sentence, sizeof sentence,
                  "%.200s is measured around the training alone; `eval every epoch { .. }` measures "

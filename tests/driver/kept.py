@@ -277,6 +277,12 @@ with tempfile.TemporaryDirectory() as folder:
     done = command.run(couplet, "train", around, "--data", data, "--out", folder + "/no", "--best",
                        "knn")
     check.refused("a best that is not measured in training", done, "eval every epoch")
+    twice = command.write(folder + "/twice.cpl",
+                          SPEC.replace("query = test)", "query = test)\n"
+                                       "  knn(k = 1, features = f, bank = train, query = test)"))
+    done = command.run(couplet, "train", twice, "--data", data, "--out", folder + "/no", "--best",
+                       "knn")
+    check.refused("a best that may be two", done, '"kNN (k = 3)" "kNN (k = 1)"')
     for name in ("best.safetensors", "checkpoint-4.safetensors", "metrics.csv",
                  "events.out.tfevents.0000000000.couplet"):
         out = folder + "/taken"
