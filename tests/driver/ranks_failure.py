@@ -15,7 +15,7 @@ import mpirun
 couplet = sys.argv[1]
 check = command.Checks()
 library = mpirun.libraries(couplet)[0]
-SECONDS = 20 # for all to end, on a machine that is busy; alone it is about one
+SECONDS = 300 # for all to end, which takes about one alone; longer is a hang
 
 
 def train(out, *more):
@@ -43,11 +43,11 @@ def end_of(name, act, by=library, env=None):
         ranks = mpirun.ranks(process)
         began = time.time()
         act(process, ranks)
-        ended = mpirun.wait_for(lambda: process.poll() is not None, 60)
+        ended = mpirun.wait_for(lambda: process.poll() is not None, SECONDS)
         took = time.time() - began
         told = open(out + ".txt").read() + open(out + ".err").read()
         check(ended and took < SECONDS, f"{name}: all end within {SECONDS} s", f"{took} {told}")
-        check(mpirun.wait_for(lambda: not any(map(is_there, ranks.values())), 10),
+        check(mpirun.wait_for(lambda: not any(map(is_there, ranks.values())), SECONDS),
               f"{name}: no rank is left")
     finally:
         for child in [*mpirun.children(process.pid), process.pid]:
