@@ -120,7 +120,7 @@ struct Expr {
     double constant;
 };
 
-/* Of a MEMBER: its name alone, without what it is a member of. */
+/* The span of a member's name alone, without the value that it is a member of. */
 static inline Span member_name_span(const Expr *e) {
     Span span = e->span;
     const int length = (int)strlen(e->name);

@@ -28,7 +28,7 @@ typedef struct Occurrence {
     const char *what; /* "axis 1 of `u`" */
 } Occurrence;
 
-/* Where a module was named that is being checked now. */
+/* The place at which a module was named that is being checked now. */
 typedef struct UseOf {
     const Module *module;
     Span span;
@@ -85,7 +85,7 @@ Type *type_poison(Check *c);
 Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt,
                       Param *param);
 Symbol *scope_find(const Scope *scope, const char *name);
-/* in this one, and not in those around it */
+/* Finds a name in this scope alone, not in the scopes around it. */
 Symbol *scope_find_in(const Scope *scope, const char *name);
 Scope *scope_push(Check *c);
 void scope_pop(Check *c);

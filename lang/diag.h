@@ -68,7 +68,7 @@ void diag_suggest(Diag *diag, const char *format, ...) __attribute__((format(pri
 void diag_fix(Diag *diag, Span span, const char *text);
 void diag_mean(Diag *diag, Span span, const char *text);
 int diag_error_count(const Diag *diag);
-/* The messages of `other` behind those of `diag`; their texts must live as long. */
+/* Adds the messages of `other` to those of `diag`. Their texts must live as long as `diag`. */
 void diag_take(Diag *diag, const Diag *other);
 /* The sentence, the place and the code of the first error that is printed. NULL when there is none.
  */

@@ -22,8 +22,8 @@ typedef struct Token {
     int begin, end; /* bytes, half open */
 } Token;
 
-/* Those of the whole file, in order. What has no meaning in the language is left out, and nothing
- * is reported. */
+/* Lists the tokens of the whole file in order. Characters that have no meaning in the language are
+ * left out, and nothing is reported. */
 Token *token_list(Arena *arena, const Source *source, int *count);
 
 #endif

@@ -247,8 +247,8 @@ typedef struct CoupletCondition {
     double value;
 } CoupletCondition;
 
-/* Which rows of a source are kept. Conditions, part and classes come first; what they leave is then
- * counted by class. At most one of the first three members is above 0. */
+/* A choice of the rows of a source. Conditions, part and classes come first; what they leave is
+ * then counted by class. At most one of the first three members is above 0. */
 typedef struct CoupletSelection {
     double per_class; /* the number of rows of each class that are kept */
     double fraction;  /* the share of each class that is kept */

@@ -117,8 +117,8 @@ CoupletStatus couplet_model_new(const CoupletMethod *method, const CoupletModelO
 /* once. NULL is fine; any other use of a model after that is undefined */
 void couplet_model_free(CoupletModel *model);
 
-/* All states from a checkpoint (safetensors, as `couplet train` writes them), and back. Saving
- * replaces the file as a whole or not at all. */
+/* Load all states from a checkpoint (safetensors, as `couplet train` writes it), and save them to
+ * one. Saving replaces the file as a whole or not at all. */
 CoupletStatus couplet_model_load(CoupletModel *model, const char *path);
 CoupletStatus couplet_model_save(CoupletModel *model, const char *path);
 

@@ -96,8 +96,8 @@ CoupletDevice *couplet_host_device_new(CoupletThreads *threads);
 /* Makes such a device with all allocations inside `region`, which is aligned to
  * COUPLET_DEVICE_ALIGNMENT and must outlive the device. */
 CoupletDevice *couplet_host_device_in(CoupletThreads *threads, void *region, int64_t region_bytes);
-/* From here on what a run does on this host device ends early, without a result, once *stop is
- * true: some tiles are left out, and the launch fails. NULL: nothing ends it. */
+/* Names a flag that ends work on this host device early. Once *stop is true, tiles are left out,
+ * and the launch fails without a result. NULL: nothing ends the work. */
 void couplet_host_device_heed(CoupletDevice *device, const _Atomic bool *stop);
 void couplet_device_free(CoupletDevice *device);
 /* Allocates memory such as runs on the host have: aligned, and in large pages if it is large. It is

@@ -50,7 +50,7 @@ bool couplet_measure(CoupletSession *session, const CoupletTable *data, CoupletS
 void couplet_results_free(CoupletResult *results, int count);
 /* True if the evaluation is due at the moment; NULL: all are. */
 bool couplet_eval_is_due(const CoupletEval *eval, const CoupletMoment *moment);
-/* What an evaluation says of each query, once training has ended. */
+/* The answer of an evaluation to each query, once training has ended. */
 typedef struct CoupletTold {
     CoupletFeatures bank, query; /* with their classes, 0 .. class_count - 1, as labels */
     int64_t class_count,

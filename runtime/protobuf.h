@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A message that grows. {0} is one without a field. After its last use it is freed. */
+/* A message that grows. {0} is a message without a field. A message is freed after its last use. */
 typedef struct CoupletMessage {
     unsigned char *bytes;
     size_t length, capacity;

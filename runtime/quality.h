@@ -20,7 +20,7 @@ bool couplet_recall(CoupletThreads *threads, const CoupletFeatures *bank,
 bool couplet_mean_precision(CoupletThreads *threads, const CoupletFeatures *bank,
                             const CoupletFeatures *query, const int32_t *own, double *percent);
 
-/* How clusters agree with classes, each times 100. */
+/* The agreement of clusters with classes by several measures, each times 100. */
 typedef struct CoupletAgreement {
     /* Normalised mutual information, 2 I / (H + H): Strehl, Ghosh, JMLR 3, 2002, with the
      * arithmetic mean of the entropies. */

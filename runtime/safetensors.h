@@ -51,9 +51,9 @@ bool couplet_tensors_parse(const char *name, const void *bytes, size_t length,
  * meaning for F32, I32 and U8 alone. Types of less than a byte are refused. */
 bool couplet_tensors_parse_any(const char *name, const void *bytes, size_t length,
                                CoupletTensorFile *out, char *error, size_t error_bytes);
-/* NULL: there is none. */
+/* Returns NULL if the file has none of that name. */
 const CoupletTensorEntry *couplet_tensors_find(const CoupletTensorFile *file, const char *name);
-/* NULL: there is none. */
+/* Returns NULL if the file has none of that name. */
 const char *couplet_tensors_metadata(const CoupletTensorFile *file, const char *key);
 void couplet_tensors_free(CoupletTensorFile *file);
 

@@ -13,13 +13,13 @@
 
 enum { COUPLET_EVAL_NAME_BYTES = 160 };
 
-/* When a stage is. */
+/* The epochs and steps that a stage takes. */
 typedef struct Clock {
     const CoupletStage *stage; /* NULL: the method has none */
     int64_t first, steps, per_epoch;
 } Clock;
 
-/* What the best checkpoint is chosen by, and a run ended early by. */
+/* The measure by which the best checkpoint is chosen, and by which a run is ended early. */
 typedef struct Watch {
     bool on;
     const char *asked;        /* --best, as it was given */
@@ -114,7 +114,7 @@ bool couplet_trainer_open_session(Trainer *t);
 bool couplet_trainer_open_paths(Trainer *t, const char *metrics_name);
 bool couplet_trainer_open_schedule(Trainer *t);
 bool couplet_trainer_make_record(Trainer *t);
-/* All of these, for a run that begins or goes on. */
+/* Opens all of the above, for a run that begins or goes on. */
 bool couplet_trainer_open_all(Trainer *t);
 /* The method as it starts, of a run of so many steps; with --start, as it was kept then. */
 bool couplet_trainer_open_start(Trainer *t, uint64_t seed, int64_t total_steps);

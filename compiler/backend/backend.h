@@ -58,7 +58,7 @@ struct BackEnd {
 
 extern const BackEnd cpu_backend, opencl_backend;
 
-/* All, the one that is meant where none is named first. */
+/* Returns all back ends. The first one is meant where none is named. */
 const BackEnd *const *backends(int *count);
 const BackEnd *backend_find(const char *name); /* NULL: there is none of that name */
 /* Frees the code; code that is all zeros is freed, too. */

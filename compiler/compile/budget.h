@@ -28,9 +28,9 @@ typedef struct Fit {
     bool is_function, may_stream;
 } Fit;
 
-/* Settings with which the steps of a program, or a function, fit the budget: each attempt starts
- * from copies of their graphs, which are left as they are. Without a budget, those of `options`.
- * `program` is NULL for a function. */
+/* Finds settings with which the steps of a program, or a function, fit the budget. Each attempt
+ * starts from copies of the graphs, and the graphs stay as they are. Without a budget the settings
+ * of `options` hold. `program` is NULL for a function. */
 Fit budget_fit(GraphUnit *const *units, int unit_count, const LoweredProgram *program,
                const CompileOptions *options);
 /* False after an error in diag: no attempt fitted. */

@@ -26,7 +26,8 @@ typedef struct CompileOptions {
     int64_t memory;
 } CompileOptions;
 
-/* NULL after errors, which are in diag; a step that needs more memory than it may take is one. */
+/* Compiles a method. Returns NULL after errors, which are in diag. A step that needs more memory
+ * than it may take is such an error. */
 LoweredProgram *compile_method(Arena *arena, Diag *diag, const Method *method, MethodWanted wanted,
                                const CompileOptions *options);
 

@@ -75,7 +75,7 @@ typedef struct CpuBinding {
 /* Writes the object that holds the CoupletMethod of programs written before. */
 bool cpu_write_binding(Arena *arena, const CpuBinding *binding, const char *path,
                        const char **error);
-/* NULL if `processor` is one to compile for; else a sentence. */
+/* Returns NULL if code can be made for `processor`, else a sentence that says why not. */
 const char *cpu_refuses(Arena *arena, const char *processor);
 
 #endif

@@ -150,7 +150,8 @@ LLVMValueRef emit_expr(Frame *f, const GExpr *expr);
 /* Emits an expression under a condition. `mask` is an i1, or NULL if the condition always holds.
  * What it excludes raises no fault. */
 LLVMValueRef emit_expr_where(Frame *f, const GExpr *expr, LLVMValueRef mask);
-/* The same for a row of scalars.def, which was not emitted here before (emit_scalars.c). */
+/* Emits a scalar operation, a row of scalars.def, that has no value in this frame yet
+ * (emit_scalars.c). */
 LLVMValueRef emit_scalar(Frame *f, const GExpr *expr, LLVMValueRef mask);
 /* Emits, ahead of both arms of a choice, the parts that both evaluate in any case and that may
  * fault. In each arm such a part would have a mask of its own; choices inside choices would then

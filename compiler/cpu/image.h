@@ -5,8 +5,8 @@
 
 #include "compiler/cpu/emit.h"
 
-/* Makes a hidden constant named `symbol`. A linker joins it to the kernels in the same module;
- * those that are not in it are taken from the runtime. */
+/* Makes a hidden constant named `symbol`, which points to the kernels in the same module. A kernel
+ * that the module does not have is taken from the runtime. */
 LLVMValueRef image_of_program(Emitter *e, const CoupletProgram *program, const char *symbol);
 /* Make private constants of a string, and of plain bytes. */
 LLVMValueRef image_text(Emitter *e, const char *text);

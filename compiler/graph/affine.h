@@ -28,7 +28,8 @@ typedef struct AffineSum {
 /* Adds an expression, `by` times, to a sum that begins as {0}: its parts are the addends that are
  * no constants. False as affine_each is, and if there are too many parts. */
 bool affine_add(AffineSum *sum, const GExpr *e, int64_t by);
-/* The form of an expression whose parts are indices, fresh ones or those of a node. */
+/* Finds the form of an expression whose parts are indices, fresh ones or those of a finished
+ * node. */
 bool affine_of_indices(const GExpr *e, AffineSum *sum);
 
 /* Takes an expression into this form. False if the expression has another form, or an index that is

@@ -311,7 +311,7 @@ const GExpr *gx_and(Graph *g, const GExpr *a, const GExpr *b);
  * arguments already rewritten and returns its replacement (itself, to leave it). */
 typedef const GExpr *(*GVisit)(void *context, Graph *g, const GExpr *expr);
 const GExpr *gx_rewrite(Graph *g, const GExpr *expr, GVisit visit, void *context);
-/* The same operation, read or draw with other arguments. */
+/* Makes the operation, read or draw of `expr` with other arguments. */
 const GExpr *gx_with_args(Graph *g, const GExpr *expr, const GExpr *const *args);
 /* Replaces indices: from[i] (G_INDEX) becomes to[i]. */
 const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *const *from,
@@ -330,7 +330,7 @@ static inline int64_t gx_floor_div(int64_t a, int64_t b) {
     int64_t q = a / b;
     return (a % b != 0 && ((a % b < 0) != (b < 0))) ? q - 1 : q;
 }
-/* What is left of such a division: of the sign of b, or 0. */
+/* The remainder of gx_floor_div, which is 0 or has the sign of b. */
 static inline int64_t gx_floor_mod(int64_t a, int64_t b) {
     return a - b * gx_floor_div(a, b);
 }
@@ -375,7 +375,8 @@ Graph *graph_read(Arena *arena, Diag *diag, const Source *source);
 const char *graph_verify(const Graph *g);
 /* Drops what neither an output nor a commit reaches, and puts the rest in topological order. */
 void graph_prune(Graph *g);
-/* Does so with those nodes first, in their order, each with what it reads right ahead of it. */
+/* Prunes the graph and puts its nodes in order: the given ones first, as they stand, and right
+ * ahead of each what it reads. */
 void graph_arrange(Graph *g, GNode *const *first, int count);
 /* True if the node is an array of the step's samples with a row for each: "train.image" and
  * "train.label", and not "train.all.image" (runtime/abi.h). */

@@ -22,8 +22,8 @@ typedef struct PropertyRow {
 } PropertyRow;
 extern const PropertyRow graph_properties[GRAPH_PROPERTIES];
 
-/* NULL, or a sentence about the first of the set that does not hold, and a node that is in its way.
- */
+/* Returns NULL if all properties of the set hold. Else returns a sentence about the first that does
+ * not, with a node that breaks it. */
 const char *graph_lacks(Graph *g, unsigned properties);
 
 #endif

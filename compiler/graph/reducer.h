@@ -28,8 +28,9 @@ extern const ReducerRow graph_reducers[GRAPH_REDUCERS];
 bool reducer_takes_least(GReducer reducer);
 /* The value, in doubles: truth values are 0 and 1. */
 double reducer_value(ReducerValue value);
-/* What a term is worth that the guard leaves out, as a constant of the type of the terms. Whole
- * numbers have none where it is the least or the most. */
+/* Returns the value of a term that the guard leaves out, as a constant of the type of the terms. It
+ * may not be asked of whole numbers whose reducer starts from the least or the most value, since
+ * these have no infinity. */
 const GExpr *reducer_start(Graph *g, GReducer reducer, GType type);
 
 #endif

@@ -20,7 +20,7 @@ typedef struct GRewriter {
  * to the next. */
 void gx_rewriter_open(GRewriter *r, Graph *g, GVisit before, GVisit after, void *context);
 void gx_rewriter_close(GRewriter *r);
-/* NULL gives NULL. `before` and `after` may call it. */
+/* Rewrites an expression; NULL gives NULL. `before` and `after` may call this function. */
 const GExpr *gx_rewriter_apply(GRewriter *r, const GExpr *e);
 
 #endif

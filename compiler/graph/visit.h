@@ -36,7 +36,7 @@ typedef struct ExprMap {
 
 /* Makes the map empty. A map that was opened must be closed. */
 void expr_map_open(ExprMap *map);
-/* The same, with memory from an arena. It need not be closed. */
+/* Makes the map empty, with memory from an arena. Such a map need not be closed. */
 void expr_map_open_in(ExprMap *map, Arena *arena);
 void expr_map_close(ExprMap *map);
 /* Returns the value of a part, or NULL; it is good until the next entry is made. */
@@ -59,7 +59,7 @@ typedef VisitStep (*ExprVisit)(void *context, const GExpr *e);
 
 /* Walks the expression, which may be NULL. True if the walk was ended. */
 bool expr_visit(const GExpr *e, ExprVisit visit, void *context);
-/* The same, past what earlier walks with this map have met. */
+/* Walks the expression past the parts that earlier walks with this map have met. */
 bool expr_visit_rest(ExprMap *met, const GExpr *e, ExprVisit visit, void *context);
 
 /* Walks what a compute node evaluates: its value, its guard, its active part. */
@@ -73,21 +73,21 @@ bool expr_visit_sure(ExprMap *met, const GExpr *e, ExprVisit visit, void *contex
 typedef bool (*ExprPredicate)(const void *context, const GExpr *e);
 bool expr_any(const GExpr *e, ExprPredicate is, const void *context);
 
-/* Calls `read` for each read in the expression, which may be NULL, those in subscripts among
- * them. */
+/* Calls `read` for each read in the expression, which may be NULL. Reads in subscripts count,
+ * too. */
 typedef void (*ExprRead)(void *context, const GExpr *load);
 void expr_each_load(const GExpr *e, ExprRead read, void *context);
 
-/* The value of an expression made of those of its arguments, each computed once. `args` has one for
- * each argument. */
+/* Computes a value for an expression from the values of its arguments, each part once. `args` has a
+ * value for each argument. */
 typedef ExprValue (*ExprFold)(void *context, const GExpr *e, const ExprValue *args);
 ExprValue expr_fold(const GExpr *e, ExprFold fold, void *context);
-/* The same, where the arguments of a part are looked at only if `enters` is true of it. Of all
- * others, `args` is NULL. */
+/* Folds, but looks at the arguments of a part only if `enters` is true of it. For any other part,
+ * `args` is NULL. */
 typedef bool (*ExprEnters)(void *context, const GExpr *e);
 ExprValue expr_fold_inside(const GExpr *e, ExprEnters enters, ExprFold fold, void *context);
-/* The same, where `done` has the values of what earlier folds have met. `enters` may be NULL: all
- * parts are entered. `fold` may itself fold other expressions with the same map. */
+/* Folds past the parts whose values `done` has from earlier folds. `enters` may be NULL: all parts
+ * are entered. `fold` may itself fold other expressions with the same map. */
 ExprValue expr_fold_rest(ExprMap *done, const GExpr *e, ExprEnters enters, ExprFold fold,
                          void *context);
 

@@ -83,8 +83,7 @@ typedef struct LoweredRate {
     const char *name, *formula;
 } LoweredRate;
 
-/* From this epoch and this step of its stage on, until a later phase begins; the last one that has
- * begun holds. */
+/* A phase begins with an epoch and a step of its stage, and lasts until a later phase begins. */
 typedef struct LoweredPhase {
     int64_t from_epoch, from_step;
     int stage; /* 0 in a method without stages */
@@ -207,7 +206,7 @@ const Stmt *method_find_function(const Method *method, const char *name);
  * input whose gradient is wanted. */
 Lower *lower_begin_function(Arena *arena, Diag *diag, const Method *method, const char *fn,
                             const FunctionInput *inputs, int input_count);
-/* From here on the function's value may be an array, where no gradient is wanted. */
+/* Allows that the function's value is an array, for callers that want no gradient. */
 void lower_allow_array(Lower *lower);
 
 #endif

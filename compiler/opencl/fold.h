@@ -16,8 +16,8 @@ typedef struct Fold {
     bool counts;      /* terms are counted, because having none is an error */
 } Fold;
 
-/* The places of the value so far, as C text: variables or elements of arrays. Only those that the
- * reducer needs are read. */
+/* The places that hold the value so far, as C text: variables or elements of arrays. A reducer
+ * reads only the members that it needs. */
 typedef struct Cells {
     Value best; /* the value so far; of a log-sum-exp its largest term */
     /* for a log-sum-exp in one pass: the sum of the exponentials, shifted by `best` */

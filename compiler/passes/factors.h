@@ -9,8 +9,8 @@ typedef struct Factors {
     const GExpr *taken, *rest;
 } Factors;
 
-/* Takes a product or quotient apart, down to the factors that `takes` is true of, and to those that
- * are neither. A sign goes with what is taken. */
+/* Takes a product or quotient apart, down to factors for which `takes` is true and to factors that
+ * are neither a product nor a quotient. A sign goes with what is taken. */
 typedef bool (*FactorTaken)(const void *context, Graph *g, const GExpr *e);
 void factors_split(Graph *g, const GExpr *e, FactorTaken takes, const void *context, Factors *f);
 

@@ -15,7 +15,8 @@ enum { REACH_OF_EXP = 4, REACH_OF_SOFTMAX = 2 };
 /* Reads at another place, a[(i + 1) mod N], that lie between them. Each opens its formula anew: a
  * chain of formulas that read their neighbours has as many places as it has links. */
 enum { MOST_MOVES = 2 };
-/* How a form was reached: reductions that were opened on the way, and PER_MOVE for each move. */
+/* The way in which a form was reached, as a number: the reductions that were opened on the way, and
+ * PER_MOVE for each move. */
 enum { PER_MOVE = REACH_OF_EXP + 2, WAYS = (MOST_MOVES + 1) * PER_MOVE };
 
 /* Products, choices and clamps around a probability whose complement is looked for. */
@@ -27,8 +28,8 @@ typedef struct LogForm {
     bool positive;      /* the scale is, provably */
 } LogForm;
 
-/* What is known of the expressions of one graph, while stabilise rewrites it. Each is looked at
- * once. */
+/* What is known of the expressions of a graph while stabilise rewrites the graph. Each expression
+ * is looked at once. */
 typedef struct Logs {
     Graph *g;
     ExprMap reach;                     /* how near the nearest exponentials are */
@@ -48,11 +49,11 @@ const ComputeSpec *logs_opened(Logs *l, const GNode *node);
 
 /* True if it reads an array of the graph at a place that is computed: a move. */
 bool log_is_moved(const GExpr *e);
-/* True if an exponential is one of the parts that the value is a sum, product, quotient, maximum or
- * choice of, through the nodes that hold them, and near enough. */
+/* True if the value is made of an exponential by sums, products, quotients, maxima and choices, and
+ * the exponential is near enough (REACH_OF_EXP). The parts may be held by other nodes. */
 bool logs_hold_exp(Logs *l, const GExpr *e);
-/* The same, of exponentials that may overflow: softmaxes and sigmoids count only where no reduction
- * is between. */
+/* True if the value is made in this way of an exponential that may overflow. A softmax or a sigmoid
+ * counts only if no reduction lies between. */
 bool logs_hold_bare_exp(Logs *l, const GExpr *e);
 /* Everything has a form: what holds no exponential is its own scale. */
 LogForm log_form(Logs *l, const GExpr *e);
@@ -87,15 +88,17 @@ const GExpr *log_of_share(Logs *l, const GExpr *numerator, const GExpr *denomina
 /* sum - part without the part being added first: *rest is NULL when nothing is left. False when the
  * part is not provably in the sum. */
 bool log_take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **rest);
-/* The same of the addends of a denominator. */
+/* Takes the numerator out of the addends of a denominator, as log_take_out does. */
 bool log_take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerator,
                              const GExpr **rest);
-/* A sum, or a log-sum-exp, without the term of the given value, which is one of its own by its
- * place in the row; NULL when it is not provably one. */
+/* Returns a sum, or a log-sum-exp, without the term of the given value. NULL unless the value is
+ * provably a term of it, by its place in the row. */
 const GExpr *log_without_term(Logs *l, const GExpr *load, const GExpr *term);
-/* True if every conjunct of the other guard (NULL: none) is one of this. */
+/* True if every conjunct of the other guard is a conjunct of this one. A guard that is NULL has
+ * none. */
 bool log_guard_implies(const GExpr *guard, const GExpr *other);
-/* What the one reduced index of the node must be for its term to become `term`; NULL. */
+/* Returns the value of the node's one reduced index at which its term is `term`, or NULL if there
+ * is no such value. */
 const GExpr *log_place_of_term(Logs *l, const GExpr *load, const GExpr *term);
 /* The value behind a read of an elementwise node; the expression itself, when it is anything else.
  */

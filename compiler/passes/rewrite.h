@@ -23,7 +23,7 @@ void rewrite_nodes(Graph *g, GVisit visit, void *context, bool drop_stops);
  * its place. */
 typedef GNode *(*NodeVisit)(Graph *g, GNode *node);
 void rewrite_each(Graph *g, NodeVisit then);
-/* The same, with a context for `then`. */
+/* Rewrites all nodes, with a context for `then`. */
 typedef GNode *(*NodeVisitIn)(void *context, Graph *g, GNode *node);
 void rewrite_each_in(Graph *g, NodeVisitIn then, void *context);
 

@@ -32,7 +32,7 @@ typedef struct Bucket {
     int64_t targets_size, segments, payload, members; /* products of extents */
 } Bucket;
 
-/* NULL: the node is no reduction by key, or is too small to be worth a sort. */
+/* Returns the node as a reduction by key. NULL if it is none, or too small to be worth a sort. */
 Bucket *bucket_of(Arena *arena, Graph *g, const GNode *node);
 int64_t bucket_list_size(const Bucket *b); /* the ints that the sort makes for one segment */
 /* Rows of the output in a tile of the sum. There is a row for each target and segment. */

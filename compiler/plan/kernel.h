@@ -35,7 +35,7 @@ struct Contraction;
 struct Sweep;
 struct Bucket;
 
-/* What a kernel has beside the head that all kinds share (Kernel.as). */
+/* The members that a kind of kernel has beside the head that all kinds share (Kernel.as). */
 typedef enum {
     FORM_NONE, /* nothing: TOPK, CALL, ORDER */
     FORM_COMPUTE,
@@ -102,7 +102,8 @@ typedef struct ExtraBuffer {
 } ExtraBuffer;
 
 KernelForm kernel_form(KernelKind kind);
-/* What the kernel is of, or NULL if its kind has none. */
+/* Return the kernel's contraction, sweep, segment reduction or arguments; NULL if a kernel of its
+ * kind has none. */
 const struct Contraction *kernel_contraction(const Kernel *kernel);
 const struct Sweep *kernel_sweep(const Kernel *kernel);
 const struct Bucket *kernel_bucket(const Kernel *kernel);

@@ -5,8 +5,8 @@
 
 #include "compiler/plan/kernel.h"
 
-/* When a buffer of the arena is alive: from the first step of the launch that makes it to the last
- * step of the last launch that reads it. */
+/* The time for which a buffer of the arena is alive: from the first step of the launch that makes
+ * it to the last step of the last launch that reads it. */
 typedef struct Life {
     int buffer, first, last;
     int64_t bytes;

@@ -15,8 +15,8 @@ typedef struct Readers {
     ARRAY(GNode *) items;
 } Readers;
 
-/* The candidates for joining the kernel at hand. Only a reader of an array that the kernel reads or
- * makes is one, and only if its result has the shape of the kernel's. */
+/* The candidates for joining the kernel at hand. A candidate reads an array that the kernel reads
+ * or makes, and its result has the shape of the kernel's. */
 typedef struct Alike {
     Arena *arena;
     Readers *readers; /* by node id */

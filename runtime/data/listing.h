@@ -9,7 +9,7 @@
 
 #include "runtime/data/reader.h"
 
-/* Which files are samples, by the ends of their names; upper and lower case are alike. */
+/* A kind of file that is a sample, told by the end of its name. Upper and lower case are alike. */
 typedef struct CoupletListingKind {
     const char *what;           /* "picture" */
     const char *library;        /* the formats that are read: "JPEG, PNG and WebP" */

@@ -6,8 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The ends of the names of the files that are read, and of those of sounds that are not. NULL ends
- * each list. */
+/* The name endings of files that are read, and of sound files that are not. NULL ends each list. */
 extern const char *const couplet_sound_endings[];
 extern const char *const couplet_sound_unread[];
 
