@@ -8,7 +8,9 @@ columns:
     lines       lines of code, without blank lines and lines of comment alone
     tokens      tokens of code for each of them, on average
     wide        lines of more than 100 columns, comments among them
-    long        functions of more than 40 lines
+    long        functions of more than 40 lines that are no dispatch: a switch with a case for every
+                six lines is a table, and may be as long as it has rows
+    dispatch    such functions
     median      tokens of the median function
     walkers     functions that call themselves over the arguments of an expression of a graph
     headless    files that do not begin with a comment
@@ -18,7 +20,7 @@ columns:
 --names BUILD reads the object files of a build with nm, and prints how many functions that are seen
 outside their file begin with no word that tells which file to open (PREFIXES), and how many files
 of two folders have one name; the exit status is 1 where there is one of either.
---list long, wide, headless, walkers or names prints the places behind a number."""
+--list long, dispatch, wide, headless, walkers or names prints the places behind a number."""
 import argparse
 import glob
 import os
@@ -110,8 +112,13 @@ def is_walker(name, words):
     return "GExpr" in words and "args" in words and len(calls) > 1
 
 
+def is_dispatch(words, lines):
+    return words.count("case") * 6 >= lines
+
+
 def measure(sources):
-    row = {"lines": 0, "tokens": 0, "wide": [], "long": [], "walkers": [], "headless": [],
+    row = {"lines": 0, "tokens": 0, "wide": [], "long": [], "dispatch": [], "walkers": [],
+           "headless": [],
            "asserts": 0, "comment": 0, "characters": 0, "sizes": []}
     for source in sources:
         row["lines"] += source.code_lines
@@ -127,7 +134,8 @@ def measure(sources):
             words = source.tokens_between(first, last)
             row["sizes"].append(len(words))
             if last - first + 1 > MOST_LINES:
-                row["long"].append(f"{source.path}:{first} {name} {last - first + 1}")
+                kind = "dispatch" if is_dispatch(words, last - first + 1) else "long"
+                row[kind].append(f"{source.path}:{first} {name} {last - first + 1}")
             if is_walker(name, words):
                 row["walkers"].append(f"{source.path}:{first} {name}")
     return row
@@ -136,7 +144,8 @@ def measure(sources):
 def print_row(name, row):
     sizes = sorted(row["sizes"]) or [0]
     print(f"{name:<10}{row['lines']:>8}{row['tokens'] / max(1, row['lines']):>8.1f}"
-          f"{len(row['wide']):>7}{len(row['long']):>7}{sizes[len(sizes) // 2]:>8}"
+          f"{len(row['wide']):>7}{len(row['long']):>7}{len(row['dispatch']):>10}"
+          f"{sizes[len(sizes) // 2]:>8}"
           f"{len(row['walkers']):>9}{len(row['headless']):>10}{row['asserts']:>9}"
           f"{100 * row['comment'] / max(1, row['characters']):>9.1f}")
 
@@ -188,7 +197,8 @@ def main():
     parser.add_argument("folder", nargs="?",
                         default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     parser.add_argument("--names", metavar="BUILD")
-    parser.add_argument("--list", choices=["long", "wide", "headless", "walkers", "names"])
+    parser.add_argument("--list", choices=["long", "dispatch", "wide", "headless", "walkers",
+                                           "names"])
     given = parser.parse_args()
     names = list(unprefixed_names(os.path.abspath(given.names))) if given.names else None
     os.chdir(given.folder)
@@ -206,7 +216,8 @@ def main():
     if given.list:
         print("\n".join(rows["together"][given.list]))
     else:
-        print(f"{'':<10}{'lines':>8}{'tokens':>8}{'wide':>7}{'long':>7}{'median':>8}{'walkers':>9}"
+        print(f"{'':<10}{'lines':>8}{'tokens':>8}{'wide':>7}{'long':>7}{'dispatch':>10}"
+              f"{'median':>8}{'walkers':>9}"
               f"{'headless':>10}{'asserts':>9}{'comment':>9}")
         for name, row in rows.items():
             print_row(name, row)

@@ -288,49 +288,60 @@ static Value lower_stop(Lower *l, const Expr *e) {
     return value;
 }
 
+/* `training`, `pi`, and step, steps and epoch, which each run hands over. */
+static Value lower_builtin_name(Lower *l, const Expr *e) {
+    const char *name = e->symbol->name;
+    if (strcmp(name, "training") == 0) return value_scalar(gx_bool(l->g, l->training));
+    if (strcmp(name, "pi") == 0) return value_scalar(gx_real(l->g, 3.14159265358979323846));
+    GNode *input = graph_input(l->g, name, GT_INT, 0, NULL, e->span);
+    return value_scalar(gx_load(l->g, input, 0, NULL, NULL));
+}
+
+/* A hyper is a scalar of the run, so another value recompiles nothing. lower_static evaluates the
+ * hypers that must be known before. */
+static Value lower_hyper(Lower *l, const Symbol *symbol, GType type) {
+    char name[256];
+    snprintf(name, sizeof name, "hyper.%s", symbol->name);
+    GNode *input =
+        graph_input(l->g, arena_intern(l->arena, name, strlen(name)), type, 0, NULL, symbol->span);
+    return value_scalar(gx_load(l->g, input, 0, NULL, NULL));
+}
+
+static bool is_function(const Symbol *symbol) {
+    return symbol->stmt && (symbol->kind == SYMBOL_FN || symbol->kind == SYMBOL_OPTIMISER ||
+                            symbol->kind == SYMBOL_NET);
+}
+
+/* A name that no frame holds: a function, or a mistake. */
+static Value lower_unknown_name(Lower *l, const Expr *e) {
+    const Symbol *symbol = e->symbol;
+    if (is_function(symbol)) {
+        Value function = value_none();
+        function.kind = VALUE_FUNCTION;
+        function.function = symbol->stmt;
+        function.frame = l->root;
+        return function;
+    }
+    if (l->between)
+        diag_report(l->diag, CODE_EVERY_EPOCH, e->span,
+                    "`%s` has no value here: it belongs to a step, or to the part of `every "
+                    "epoch` before the last sweep or k-means",
+                    symbol->name);
+    else
+        diag_report(l->diag, CODE_NEEDS_NUMBER, e->span, "`%s` has no value here", symbol->name);
+    return value_scalar(zero(l));
+}
+
 static Value lower_name(Lower *l, const Expr *e) {
     Symbol *symbol = e->symbol;
     assert(symbol);
     if (symbol->kind == SYMBOL_INDEX) return value_scalar(lower_binder_index(l, symbol->binder));
-    if (symbol->kind == SYMBOL_BUILTIN) {
-        if (strcmp(symbol->name, "training") == 0) return value_scalar(gx_bool(l->g, l->training));
-        if (strcmp(symbol->name, "pi") == 0)
-            return value_scalar(gx_real(l->g, 3.14159265358979323846));
-        /* step, steps, epoch: run scalars, handed over at each run. */
-        GNode *input = graph_input(l->g, symbol->name, GT_INT, 0, NULL, e->span);
-        return value_scalar(gx_load(l->g, input, 0, NULL, NULL));
-    }
+    if (symbol->kind == SYMBOL_BUILTIN) return lower_builtin_name(l, e);
     if (symbol->kind == SYMBOL_STAGE) return value_scalar(gx_bool(l->g, stage_holds(l, symbol)));
     const Value *value = frame_find(l->frame, symbol);
-    if (!value) {
-        if (symbol->stmt && (symbol->kind == SYMBOL_FN || symbol->kind == SYMBOL_OPTIMISER ||
-                             symbol->kind == SYMBOL_NET)) {
-            Value function = value_none();
-            function.kind = VALUE_FUNCTION;
-            function.function = symbol->stmt;
-            function.frame = l->root;
-            return function;
-        }
-        if (l->between && symbol->kind != SYMBOL_INDEX)
-            diag_report(l->diag, CODE_EVERY_EPOCH, e->span,
-                        "`%s` has no value here: it belongs to a step, or to the part of `every "
-                        "epoch` before the last sweep or k-means",
-                        symbol->name);
-        else
-            diag_report(l->diag, CODE_NEEDS_NUMBER, e->span, "`%s` has no value here",
-                        symbol->name);
-        return value_scalar(zero(l));
-    }
-    if (symbol->kind == SYMBOL_HYPER && l->program) {
-        /* A run-time scalar: sweeping it recompiles nothing. Compile-time uses go through
-         * lower_static. */
-        bool integer = value->scalar->type == GT_INT;
-        char name[256];
-        snprintf(name, sizeof name, "hyper.%s", symbol->name);
-        GNode *input = graph_input(l->g, arena_intern(l->arena, name, strlen(name)),
-                                   integer ? GT_INT : GT_REAL, 0, NULL, symbol->span);
-        return value_scalar(gx_load(l->g, input, 0, NULL, NULL));
-    }
+    if (!value) return lower_unknown_name(l, e);
+    if (symbol->kind == SYMBOL_HYPER && l->program)
+        return lower_hyper(l, symbol, value->scalar->type == GT_INT ? GT_INT : GT_REAL);
     if (value->is_static) { /* made anew: expressions belong to one graph, and frames outlive it */
         if (value->scalar->type == GT_BOOL)
             return value_scalar(gx_bool(l->g, value->constant != 0));

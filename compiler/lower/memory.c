@@ -108,49 +108,57 @@ const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row) {
 }
 
 /* `queue Q[K, D] <- k`, or columns that move together; one ring, one head, one fill. */
+static StateRecord state_of_queue(Lower *l, const Stmt *s, const char *name, StateRole role,
+                                  GType type) {
+    StateRecord record;
+    memset(&record, 0, sizeof record);
+    record.state.name = name;
+    record.state.role = role;
+    record.state.type = type;
+    record.state.span = s->span;
+    record.origin = name;
+    record.frame = l->root;
+    return record;
+}
+
+static void add_once(Lower *l, const StateRecord *record) {
+    if (!state_find_record(l, record->state.name)) array_push(l->arena, &l->records, *record);
+}
+
+/* The rows of a queue: of one of its columns, or, for `column` NULL, of a queue without columns. */
+static void declare_rows(Lower *l, const Stmt *s, const Param *column, int64_t length) {
+    const char *name = column ? arena_printf(l->arena, "%s.%s", s->name, column->name) : s->name;
+    const Expr *pushed = column ? column->value : s->value;
+    const bool whole = pushed && pushed->type && pushed->type->kind == KIND_INT;
+    StateRecord record = state_of_queue(l, s, name, ROLE_QUEUE, whole ? GT_INT : GT_REAL);
+    record.state.rank = column ? 1 + column->dim_count : s->dim_count;
+    record.state.shape[0] = length;
+    for (int i = 1; i < record.state.rank; i++) {
+        int64_t extent = 1;
+        if (!lower_extent(l, column ? column->dims[i - 1] : s->dims[i], &extent))
+            diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span,
+                        "the queue's row needs dimensions known at compile time");
+        record.state.shape[i] = extent;
+    }
+    if (!whole && (s->init_name || record.state.rank > 1))
+        record.init_name = s->init_name ? s->init_name : "unit_normal";
+    add_once(l, &record);
+}
+
 void lower_declare_queue(Lower *l, const Stmt *s) {
     bool columns = s->param_count > 0;
     double length = 1;
     if (!s->dim_count || !lower_static(l, s->dims[0], &length))
         diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span,
                     "a queue needs a length known at compile time");
-    for (int c = 0; c < (columns ? s->param_count : 1); c++) {
-        StateRecord record;
-        memset(&record, 0, sizeof record);
-        record.state.name =
-            columns ? arena_printf(l->arena, "%s.%s", s->name, s->params[c].name) : s->name;
-        record.state.role = ROLE_QUEUE;
-        record.state.type = GT_REAL;
-        record.state.span = s->span;
-        record.state.rank = columns ? 1 + s->params[c].dim_count : s->dim_count;
-        record.state.shape[0] = (int64_t)length;
-        for (int i = 1; i < record.state.rank; i++) {
-            int64_t extent = 1;
-            if (!lower_extent(l, columns ? s->params[c].dims[i - 1] : s->dims[i], &extent))
-                diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span,
-                            "the queue's row needs dimensions known at compile time");
-            record.state.shape[i] = extent;
-        }
-        const Expr *pushed = columns ? s->params[c].value : s->value;
-        if (pushed && pushed->type && pushed->type->kind == KIND_INT) record.state.type = GT_INT;
-        record.origin = record.state.name;
-        record.frame = l->root;
-        bool real_rows = record.state.type == GT_REAL && record.state.rank > 1;
-        record.init_name = s->init_name ? s->init_name : real_rows ? "unit_normal" : NULL;
-        if (record.state.type == GT_INT) record.init_name = NULL;
-        if (!state_find_record(l, record.state.name)) array_push(l->arena, &l->records, record);
-    }
+    for (int c = 0; c < s->param_count; c++)
+        declare_rows(l, s, &s->params[c], (int64_t)length);
+    if (!columns) declare_rows(l, s, NULL, (int64_t)length);
     static const char *const counters[] = {"head", "fill"};
     for (int c = 0; c < 2; c++) {
-        StateRecord record;
-        memset(&record, 0, sizeof record);
-        record.state.name = arena_printf(l->arena, "%s.%s", s->name, counters[c]);
-        record.state.role = ROLE_COUNTER;
-        record.state.type = GT_INT;
-        record.state.span = s->span;
-        record.origin = record.state.name;
-        record.frame = l->root;
-        if (!state_find_record(l, record.state.name)) array_push(l->arena, &l->records, record);
+        const char *name = arena_printf(l->arena, "%s.%s", s->name, counters[c]);
+        const StateRecord record = state_of_queue(l, s, name, ROLE_COUNTER, GT_INT);
+        add_once(l, &record);
     }
     /* A read sees what stood there before this step's push, unless the queue says otherwise. */
     if (!columns) frame_set(l, l->frame, s->symbol, queue_read(l, s, NULL));

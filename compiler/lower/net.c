@@ -265,6 +265,50 @@ const StateRecord *state_find_record(const Lower *l, const char *name) {
     return NULL;
 }
 
+/* Sets the shape that the parameter itself declares. */
+static void set_own_shape(Lower *l, const Param *param, StateRecord *record) {
+    record->state.rank = param->dim_count;
+    for (int i = 0; i < param->dim_count; i++) {
+        int64_t extent;
+        if (!lower_extent(l, param->dims[i], &extent)) {
+            diag_report(
+                l->diag, CODE_DIMENSION_UNKNOWN, param->dims[i]->span,
+                "this dimension of `%s` is not a positive whole number known at compile time",
+                param->name);
+            extent = 1;
+        }
+        record->state.shape[i] = extent;
+    }
+}
+
+static void check_elements(Lower *l, const Param *param, const StateRecord *record) {
+    int64_t elements = 1;
+    for (int i = 0; i < record->state.rank; i++)
+        if (__builtin_mul_overflow(elements, record->state.shape[i], &elements) ||
+            elements > MOST_ELEMENTS) {
+            diag_report(l->diag, CODE_DIMENSION_RANGE, param->span,
+                        "`%s` would have more than 2^48 elements", param->name);
+            return;
+        }
+}
+
+/* Weights that are shared have one shape. */
+static void check_same_shape(Lower *l, const Param *param, const StateRecord *known,
+                             const StateRecord *record) {
+    for (int i = 0; i < known->state.rank; i++) {
+        if (known->state.shape[i] == record->state.shape[i]) continue;
+        diag_report(
+            l->diag, CODE_SHARED_SHAPE, param->span,
+            "`%s` needs %lld entries on axis %d here, and %lld where the net was applied before",
+            param->name, (long long)record->state.shape[i], i + 1,
+            (long long)known->state.shape[i]);
+        diag_note(l->diag, param->span,
+                  "one net applied twice shares its weights, so each application must give them "
+                  "one shape");
+        return;
+    }
+}
+
 void state_declare(Lower *l, const char *path, const char *origin, const Param *param,
                    StateRole role, const int64_t *like_shape, int like_rank) {
     StateRecord record;
@@ -282,43 +326,14 @@ void state_declare(Lower *l, const char *path, const char *origin, const Param *
         record.state.rank = like_rank;
         memcpy(record.state.shape, like_shape, sizeof *like_shape * (size_t)like_rank);
     } else {
-        record.state.rank = param->dim_count;
-        for (int i = 0; i < param->dim_count; i++) {
-            int64_t extent;
-            if (!lower_extent(l, param->dims[i], &extent)) {
-                diag_report(
-                    l->diag, CODE_DIMENSION_UNKNOWN, param->dims[i]->span,
-                    "this dimension of `%s` is not a positive whole number known at compile time",
-                    param->name);
-                extent = 1;
-            }
-            record.state.shape[i] = extent;
-        }
+        set_own_shape(l, param, &record);
     }
-    int64_t elements = 1;
-    for (int i = 0; i < record.state.rank; i++)
-        if (__builtin_mul_overflow(elements, record.state.shape[i], &elements) ||
-            elements > MOST_ELEMENTS) {
-            diag_report(l->diag, CODE_DIMENSION_RANGE, param->span,
-                        "`%s` would have more than 2^48 elements", param->name);
-            break;
-        }
+    check_elements(l, param, &record);
     const StateRecord *known = state_find_record(l, record.state.name);
-    if (!known) {
+    if (known)
+        check_same_shape(l, param, known, &record);
+    else
         array_push(l->arena, &l->records, record);
-        return;
-    }
-    for (int i = 0; i < known->state.rank; i++) {
-        if (known->state.shape[i] == record.state.shape[i]) continue;
-        diag_report(
-            l->diag, CODE_SHARED_SHAPE, param->span,
-            "`%s` needs %lld entries on axis %d here, and %lld where the net was applied before",
-            param->name, (long long)record.state.shape[i], i + 1, (long long)known->state.shape[i]);
-        diag_note(l->diag, param->span,
-                  "one net applied twice shares its weights, so each application must give them "
-                  "one shape");
-        return;
-    }
 }
 
 GNode *state_now(Lower *l, const char *name) {

@@ -53,6 +53,17 @@ static bool is_whole_source(const GNode *input) {
     return strstr(input->name, ".all.") != NULL;
 }
 
+static void make_input(Plan *p, int number, const GNode *input, const PlanTarget *target,
+                       CoupletNamed *inputs) {
+    CoupletBuffer *b = &p->buffers[number];
+    b->place = COUPLET_IN_INPUT;
+    b->slot = p->out->input_count;
+    b->offset = -1;
+    if (target->sends_inputs && !is_whole_source(input))
+        p->lives[number].bytes = round_up(graph_bytes(input), target->alignment);
+    inputs[p->out->input_count++] = (CoupletNamed){input->name, number};
+}
+
 static bool make_buffers(Plan *p, const ProgramState *states, int state_count,
                          const PlanTarget *target, const char **error) {
     int nodes = p->g->nodes.count, count = nodes + p->kernels.extra.count;
@@ -73,12 +84,7 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count,
         p->lives[i] = (Life){.buffer = i, .first = -1, .last = -1};
         switch (n->kind) {
         case GN_INPUT:
-            b->place = COUPLET_IN_INPUT;
-            b->slot = p->out->input_count;
-            b->offset = -1;
-            if (target->sends_inputs && !is_whole_source(n))
-                p->lives[i].bytes = round_up(graph_bytes(n), target->alignment);
-            inputs[p->out->input_count++] = (CoupletNamed){n->name, i};
+            make_input(p, i, n, target, inputs);
             break;
         case GN_STATE:
             b->place = COUPLET_IN_STATE;
