@@ -378,6 +378,26 @@ void graph_prune(Graph *g);
 /* Prunes the graph and puts its nodes in order: the given ones first, as they stand, and right
  * ahead of each what it reads. */
 void graph_arrange(Graph *g, GNode *const *first, int count);
+/* True if a kernel makes the node's array, which else comes from outside or stands in the text. */
+static inline bool node_is_made(const GNode *node) {
+    return node->kind == GN_COMPUTE || node->kind == GN_TOPK || node->kind == GN_CALL;
+}
+static inline bool node_reduces(const GNode *node, GReducer reducer) {
+    return node->kind == GN_COMPUTE && node->reducer == reducer;
+}
+static inline bool node_is_real_sum(const GNode *node) {
+    return node_reduces(node, GR_SUM) && node->type == GT_REAL;
+}
+/* True if the node has all elements, and all terms of each. */
+static inline bool node_is_unconditional(const GNode *node) {
+    return !node->guard && !node->active;
+}
+/* True of a read that may be replaced by the formula of what it reads: the node has this reducer
+ * and all of its elements, and the read stays inside. */
+static inline bool gx_reads_all(const GExpr *e, GReducer reducer) {
+    return e->op == G_LOAD && !e->has_else && node_reduces(e->tensor, reducer) &&
+           !e->tensor->active;
+}
 /* True if the node is an array of the step's samples with a row for each: "train.image" and
  * "train.label", and not "train.all.image" (runtime/abi.h). */
 bool graph_is_batch(const GNode *node);

@@ -25,9 +25,7 @@ static bool is_operand(Graph *g, const GNode *node, const GExpr *e, Affine *at) 
 
 bool pair_product(Graph *g, const GNode *node, PairProduct *p) {
     memset(p, 0, sizeof *p);
-    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL ||
-        node->guard || node->active)
-        return false;
+    if (!node_is_real_sum(node) || !node_is_unconditional(node)) return false;
     if (node->rank != 2 || node->red_rank != 1 || node->value->op != G_MUL) return false;
     p->a = node->value->args[0];
     p->b = node->value->args[1];

@@ -457,9 +457,7 @@ static bool is_real_load(const GExpr *e) {
 
 bool product_of(Arena *arena, const GNode *node, Product *p) {
     memset(p, 0, sizeof *p);
-    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL ||
-        node->active || node->empty_is_error)
-        return false;
+    if (!node_is_real_sum(node) || node->active || node->empty_is_error) return false;
     const GExpr *v = node->value;
     if (v->op != G_MUL || !is_real_load(v->args[0]) || !is_real_load(v->args[1])) return false;
     p->a = v->args[0];

@@ -110,9 +110,8 @@ static int64_t rows_below(const GNode *node, const GExpr *e, int64_t first, GNod
 
 GNode *shard_leaves(const GNode *n, int64_t shards, int *leaves) {
     GNode *array = NULL;
-    if (n->kind != GN_COMPUTE || n->reducer != GR_NONE || n->guard || n->active ||
-        n->type != GT_REAL || n->value->op != G_ADD)
-        return NULL;
+    if (!node_reduces(n, GR_NONE) || !node_is_unconditional(n)) return NULL;
+    if (n->type != GT_REAL || n->value->op != G_ADD) return NULL;
     const int64_t rows = rows_below(n, n->value, 0, &array);
     *leaves = (int)rows;
     return rows > 1 && rows == array->shape[0] && rows % shards == 0 ? array : NULL;

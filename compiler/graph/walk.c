@@ -42,11 +42,16 @@ static VisitStep count_read(void *context, const GExpr *e) {
     return VISIT_INSIDE;
 }
 
+/* A sum or an extremum of reals whose terms need no count. */
+static bool folds_reals(const GNode *n) {
+    const bool folds =
+        node_reduces(n, GR_SUM) || node_reduces(n, GR_MAX) || node_reduces(n, GR_MIN);
+    const bool is_counted = n->empty_is_error && n->guard;
+    return folds && n->type == GT_REAL && n->value->type == GT_REAL && !is_counted;
+}
+
 bool node_sums_columns(const GNode *n) {
-    bool folds = n->reducer == GR_SUM || n->reducer == GR_MAX || n->reducer == GR_MIN;
-    if (n->kind != GN_COMPUTE || !folds || n->type != GT_REAL || n->value->type != GT_REAL ||
-        n->active || (n->empty_is_error && n->guard))
-        return false;
+    if (!folds_reals(n) || n->active) return false;
     if (n->rank == 0 || n->red_rank == 0 || n->shape[n->rank - 1] < FEWEST_COLUMNS) return false;
     Reads reads = {.node = n};
     expr_visit(n->value, count_read, &reads);

@@ -29,9 +29,7 @@ static void visit_node(LossWalk *w, GNode *node) {
     if (!node || !node_set_add(&w->seen, node)) return;
     for (int i = 0; i < w->l->applied.count; i++)
         if (w->l->applied.items[i] == node) return;
-    if (node->kind != GN_COMPUTE && node->kind != GN_TOPK && node->kind != GN_CALL &&
-        node->kind != GN_STOP)
-        return;
+    if (!node_is_made(node) && node->kind != GN_STOP) return;
     add_span(w, node->span);
     visit_node(w, node->operand);
     for (int i = 0; i < node->operand_count; i++)

@@ -26,9 +26,7 @@ static const GExpr *squares_of(Logs *l, const GExpr *length) {
 /* x / length, the length being that of x along the last axis of the node. */
 static bool is_over_length(Logs *l, const ComputeSpec *spec, const GExpr *e) {
     const GExpr *squares = e->op == G_DIV ? squares_of(l, e->args[1]) : NULL;
-    if (!squares || squares->op != G_LOAD || squares->tensor->kind != GN_COMPUTE ||
-        squares->tensor->reducer != GR_SUM)
-        return false;
+    if (!squares || squares->op != G_LOAD || !node_reduces(squares->tensor, GR_SUM)) return false;
     if (squares->tensor->red_rank != 1 || squares->tensor->guard) return false;
     Graph *g = l->g;
     const ComputeSpec sum = *logs_opened(l, squares->tensor);
@@ -58,16 +56,14 @@ static bool is_unit_value(Logs *l, const ComputeSpec *spec, const GExpr *e, int 
 static bool is_unit_array(Logs *l, const GNode *node, int depth) {
     if (depth > DEEPEST) return false;
     if (node->kind == GN_STOP) return is_unit_array(l, node->operand, depth + 1);
-    if (node->kind != GN_COMPUTE || node->reducer != GR_NONE || node->active || node->rank == 0)
-        return false;
+    if (!node_reduces(node, GR_NONE) || node->active || node->rank == 0) return false;
     const ComputeSpec *spec = logs_opened(l, node);
     return is_unit_value(l, spec, spec->value, depth + 1);
 }
 
 static bool is_cosine(Logs *l, const GExpr *e) {
-    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE ||
-        e->tensor->reducer != GR_SUM || e->tensor->red_rank != 1)
-        return false;
+    if (e->op != G_LOAD || e->has_else) return false;
+    if (!node_reduces(e->tensor, GR_SUM) || e->tensor->red_rank != 1) return false;
     const GExpr *v = e->tensor->value;
     if (v->op != G_MUL) return false;
     for (int side = 0; side < 2; side++) {

@@ -47,8 +47,7 @@ static const GExpr *complement(Logs *l, const GExpr *v, int depth);
 /* The read of the log-sum-exp itself, or with a choice around it for rows that are all -inf. */
 static const GExpr *lse_in(const GExpr *e) {
     if (e->op == G_SELECT) e = e->args[2];
-    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE) return NULL;
-    return e->tensor->reducer == GR_LSE && !e->tensor->active ? e : NULL;
+    return gx_reads_all(e, GR_LSE) ? e : NULL;
 }
 
 bool log_is_softmax(Logs *l, const GExpr *e, Softmax *found) {
@@ -93,8 +92,7 @@ static const GExpr *softmax_complement(Logs *l, const GExpr *p, const Softmax *s
 }
 
 static bool is_sum_over_one_index(const GExpr *e) {
-    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE) return false;
-    return e->tensor->reducer == GR_SUM && e->tensor->red_rank == 1 && !e->tensor->active;
+    return gx_reads_all(e, GR_SUM) && e->tensor->red_rank == 1;
 }
 
 /* exp(u) / sum of exp as a softmax, the log-sum-exp being made. */

@@ -342,9 +342,7 @@ static GNode *without_regions(Graph *g, GNode *node, const Product *p) {
 
 static GNode *contract_node(Graph *g, GNode *node) {
     Product form;
-    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL ||
-        node->active)
-        return node;
+    if (!node_is_real_sum(node) || node->active) return node;
     ComputeSpec spec;
     graph_open(g, node, &spec);
     GNode *fewer = spec.guard && spec.value->op == G_MUL ? of_some_rows(g, &spec) : NULL;

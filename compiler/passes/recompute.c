@@ -74,9 +74,8 @@ static void survey(Recompute *r) {
     for (int i = 0; i < r->count; i++) {
         GNode *n = g->nodes.items[i];
         Array *a = &r->arrays[i];
-        bool computed = n->kind == GN_COMPUTE || n->kind == GN_TOPK || n->kind == GN_CALL;
         *a = (Array){.node = n,
-                     .bytes = computed && !n->streamed ? graph_bytes(n) : 0,
+                     .bytes = node_is_made(n) && !n->streamed ? graph_bytes(n) : 0,
                      .stays = n->kind != GN_COMPUTE || n->streamed,
                      .cut = -1};
         if (n->operand) add_read(r, i, n->operand);

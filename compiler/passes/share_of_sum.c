@@ -22,8 +22,7 @@ typedef struct Terms {
 } Terms;
 
 static bool is_elementwise_read(const GExpr *e) {
-    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE) return false;
-    return e->tensor->reducer == GR_NONE && !e->tensor->active;
+    return gx_reads_all(e, GR_NONE);
 }
 
 const GExpr *log_value_behind(Logs *l, const GExpr *e) {
@@ -175,8 +174,7 @@ static const GExpr *unless_in(void *other, Graph *g, const GExpr *conjunct) {
 }
 
 static bool is_plain_sum(const GExpr *e) {
-    return e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_COMPUTE &&
-           e->tensor->reducer == GR_SUM && !e->tensor->active;
+    return gx_reads_all(e, GR_SUM);
 }
 
 /* The sum `load` without the terms of the sum `part`, when these are some of its own: the same

@@ -96,7 +96,7 @@ static Parts read_parts(Graph *g, const Parts *parts, const GExpr *load) {
 
 static bool is_wide(Shift *s, const GNode *n) {
     Bound bound;
-    if (n->kind != GN_COMPUTE || n->reducer != GR_LSE) return false;
+    if (!node_reduces(n, GR_LSE)) return false;
     return !bound_of(s->logs, logs_opened(s->logs, n)->value, &bound);
 }
 
@@ -134,8 +134,7 @@ static bool parts_of_choice(Shift *s, Graph *g, const GExpr *e, Parts *out) {
  * and the log of what is left. */
 static bool is_shifted_log(const GExpr *e) {
     const GExpr *shift = e->args[0], *log = e->args[1];
-    const bool is_map = shift->op == G_LOAD && shift->tensor->kind == GN_COMPUTE &&
-                        shift->tensor->reducer == GR_NONE;
+    const bool is_map = shift->op == G_LOAD && node_reduces(shift->tensor, GR_NONE);
     if (is_map) shift = shift->tensor->value;
     return log->op == G_LOG && shift->op == G_MAX && shift->args[1]->op == G_CONST;
 }

@@ -110,9 +110,8 @@ static bool sums_to_zero(Graph *g, const ComputeSpec *spec, const Factors *f) {
 /* ---- one sum --------------------------------------------------------------------------------- */
 
 static GNode *hoist(Graph *g, GNode *node) {
-    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL ||
-        node->guard || node->active || node->value->type != GT_REAL)
-        return node;
+    if (!node_is_real_sum(node) || !node_is_unconditional(node)) return node;
+    if (node->value->type != GT_REAL) return node;
     ComputeSpec spec;
     Factors f;
     memset(&f, 0, sizeof f);

@@ -164,8 +164,7 @@ static bool is_length(Logs *l, const GExpr *e) {
 static bool is_bare(Logs *l, const GExpr *e) {
     const GExpr *v = log_value_behind(l, e);
     if (v->op == G_EXP) return true;
-    const bool is_sum = v->op == G_LOAD && !v->has_else && v->tensor->kind == GN_COMPUTE &&
-                        v->tensor->reducer == GR_SUM;
+    const bool is_sum = v->op == G_LOAD && !v->has_else && node_reduces(v->tensor, GR_SUM);
     return is_sum && log_value_behind(l, logs_opened(l, v->tensor)->value)->op == G_EXP;
 }
 

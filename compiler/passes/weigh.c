@@ -98,23 +98,26 @@ static bool finds_endless(Weigh *w, const GExpr *e) {
 
 /* True if the value is above 0, up to underflow: exponentials and what is made of them. A positive
  * addend is taken to keep its sum off 0. */
+static bool reads_positive(Weigh *w, const GExpr *load) {
+    const GNode *n = maker(load);
+    const bool of_terms = node_reduces(n, GR_NONE) || node_reduces(n, GR_SUM) ||
+                          node_reduces(n, GR_MAX) || node_reduces(n, GR_MIN);
+    return of_terms && !n->active && is_positive(w, n->value);
+}
+
 static bool finds_positive(Weigh *w, const GExpr *e) {
-    const GExpr *a = e->arg_count > 0 ? e->args[0] : NULL,
-                *b = e->arg_count > 1 ? e->args[1] : NULL;
+    const GExpr *a = e->arg_count > 0 ? e->args[0] : NULL;
+    const GExpr *b = e->arg_count > 1 ? e->args[1] : NULL;
     if (e->op == G_CONST) return e->real > 0;
     if (e->op == G_EXP) return !is_endless(w, a);
     if (e->op == G_SIGMOID || e->op == G_SOFTPLUS) return true;
     if (e->op == G_SUB) return a->op == G_CONST && a->real == 1 && b->op == G_SIGMOID;
     if (e->op == G_ADD || e->op == G_MAX) return is_positive(w, a) || is_positive(w, b);
-    if (e->op == G_MUL || e->op == G_DIV || e->op == G_MIN)
-        return is_positive(w, a) && is_positive(w, b);
+    if (e->op == G_MUL || e->op == G_DIV) return is_positive(w, a) && is_positive(w, b);
+    if (e->op == G_MIN) return is_positive(w, a) && is_positive(w, b);
     if (e->op == G_SQRT || e->op == G_POW) return is_positive(w, a);
     if (e->op == G_SELECT) return is_positive(w, b) && is_positive(w, e->args[2]);
-    if (e->op != G_LOAD || e->has_else) return false;
-    const GNode *n = maker(e);
-    const bool of_terms = n->reducer == GR_NONE || n->reducer == GR_SUM || n->reducer == GR_MAX ||
-                          n->reducer == GR_MIN;
-    return n->kind == GN_COMPUTE && !n->active && of_terms && is_positive(w, n->value);
+    return e->op == G_LOAD && !e->has_else && reads_positive(w, e);
 }
 
 static bool holds_log(Weigh *w, const GExpr *e) {
@@ -146,8 +149,7 @@ static const GExpr *weighted_log(Weigh *w, Graph *g, const GExpr *e) {
 
 static const GExpr *softmax(Weigh *w, Graph *g, const GExpr *e) {
     const GExpr *difference = e->args[0], *sum = difference->op == G_SUB ? difference->args[1] : e;
-    if (sum->op != G_LOAD || sum->tensor->kind != GN_COMPUTE || sum->tensor->reducer != GR_LSE)
-        return e;
+    if (sum->op != G_LOAD || !node_reduces(sum->tensor, GR_LSE)) return e;
     if (!is_endless(w, sum->tensor->value)) return e;
     const GExpr *is_empty = gx2(g, G_EQ, sum, gx_real(g, -INFINITY));
     return gx1(g, G_EXP,

@@ -46,10 +46,6 @@ typedef struct Late {
     uint32_t ids;
 } Late;
 
-static bool is_made(const GNode *n) {
-    return n->kind == GN_COMPUTE || n->kind == GN_TOPK || n->kind == GN_CALL;
-}
-
 /* Whoever reads it, a read is early: each part of an expression is looked at once for all nodes. */
 static VisitStep mark_early(void *context, const GExpr *e) {
     const Late *l = context;
@@ -73,7 +69,7 @@ static int64_t kept_longer(const Late *l, const Loads *loads) {
     for (int i = 0; i < loads->items.count; i++) {
         const GNode *from = loads->items.items[i]->tensor;
         bool counted =
-            !is_made(from) || l->lives_on[from->id] || graph_bytes(from) <= l->limits->tiny;
+            !node_is_made(from) || l->lives_on[from->id] || graph_bytes(from) <= l->limits->tiny;
         for (int k = 0; k < i; k++)
             counted |= loads->items.items[k]->tensor == from;
         if (!counted) bytes += graph_bytes(from);
@@ -150,7 +146,7 @@ unsigned char *plan_late_nodes(Arena *arena, Graph *g, int *depth) {
 static bool is_small(const Kernel *k, const Limits *limits) {
     int64_t bytes = 0;
     for (int i = 0; i < k->operand_count; i++)
-        if (is_made(k->operands[i])) bytes += graph_bytes(k->operands[i]);
+        if (node_is_made(k->operands[i])) bytes += graph_bytes(k->operands[i]);
     return bytes <= limits->small;
 }
 

@@ -52,17 +52,29 @@ static bool is_whole(const GNode *node, const Product *p) {
     return p->region_count == 1;
 }
 
+static bool step_of_m(const GNode *node, const Product *f, const Affine *at, int64_t *step) {
+    return step_of(node, f->m, f->m_count, at, step);
+}
+
+static bool step_of_n(const GNode *node, const Product *f, const Affine *at, int64_t *step) {
+    return step_of(node, f->n, f->n_count, at, step);
+}
+
+static bool step_of_k(const GNode *node, const Product *f, const Affine *at, int64_t *step) {
+    return step_of(node, f->k, f->k_count, at, step);
+}
+
+static bool step_of_z(const GNode *node, const Product *f, const Affine *at, int64_t *step) {
+    return step_of(node, f->z, f->z_count, at, step);
+}
+
 static bool steps_of(const GNode *node, const Product *f, Steps *s) {
-    const ProductRegion *r = &f->regions[0];
-    return step_of(node, f->m, f->m_count, &r->at_a, &s->a_m) &&
-           step_of(node, f->k, f->k_count, &r->at_a, &s->a_k) &&
-           step_of(node, f->z, f->z_count, &r->at_a, &s->a_z) &&
-           step_of(node, f->n, f->n_count, &r->at_b, &s->b_n) &&
-           step_of(node, f->k, f->k_count, &r->at_b, &s->b_k) &&
-           step_of(node, f->z, f->z_count, &r->at_b, &s->b_z) &&
-           step_of(node, f->m, f->m_count, &r->at_y, &s->y_m) &&
-           step_of(node, f->n, f->n_count, &r->at_y, &s->y_n) &&
-           step_of(node, f->z, f->z_count, &r->at_y, &s->y_z);
+    const Affine *a = &f->regions[0].at_a, *b = &f->regions[0].at_b, *y = &f->regions[0].at_y;
+    if (!step_of_m(node, f, a, &s->a_m) || !step_of_m(node, f, y, &s->y_m)) return false;
+    if (!step_of_n(node, f, b, &s->b_n) || !step_of_n(node, f, y, &s->y_n)) return false;
+    if (!step_of_k(node, f, a, &s->a_k) || !step_of_k(node, f, b, &s->b_k)) return false;
+    if (!step_of_z(node, f, a, &s->a_z) || !step_of_z(node, f, b, &s->b_z)) return false;
+    return step_of_z(node, f, y, &s->y_z);
 }
 
 bool matrix_product(const GNode *node, const Product *f, MatrixProduct *out) {

@@ -375,14 +375,14 @@ bool kernel_combines(const Graph *g, const GNode *node) {
 /* ---- compute nodes --------------------------------------------------------------------------- */
 
 static bool is_computed(Order *o, GNode *n) {
-    return o->done[n->id] || (n->kind != GN_COMPUTE && n->kind != GN_TOPK && n->kind != GN_CALL);
+    return o->done[n->id] || !node_is_made(n);
 }
 
 /* A node that has no kernel yet, and would have a plain one of its own now. */
 static bool waits_for_kernel(Order *o, GNode *n) {
-    if (n->id >= o->ids || o->done[n->id] || n->again || n->streamed || o->sinks[n->id] ||
-        kernel_combines(o->g, n) || !each_operand_of(o, n, is_computed))
-        return false;
+    if (n->id >= o->ids || o->done[n->id]) return false; /* added meanwhile, or done */
+    if (n->again || n->streamed || o->sinks[n->id] || kernel_combines(o->g, n)) return false;
+    if (!each_operand_of(o, n, is_computed)) return false;
     Product product;
     return !product_of(o->arena, n, &product) &&
            !(o->target->buckets && bucket_of(o->arena, o->g, n));

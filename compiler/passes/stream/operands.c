@@ -31,9 +31,8 @@ static const GExpr *own_rows(Graph *g, const GExpr *e, const GExpr *index, const
 
 GNode *stream_own_operands(Graph *g, GNode *n) {
     PairProduct p;
-    if (n->kind != GN_COMPUTE || n->reducer != GR_SUM || n->type != GT_REAL || n->rank != 2 ||
-        n->red_rank != 1 || n->guard || n->active)
-        return n;
+    if (!node_is_real_sum(n) || !node_is_unconditional(n)) return n;
+    if (n->rank != 2 || n->red_rank != 1) return n;
     if (n->value->op != G_MUL || pair_product(g, n, &p)) return n;
     int64_t threshold = stream_threshold(g);
     if (4 * n->shape[0] * n->shape[1] < threshold) return n;

@@ -42,9 +42,8 @@ typedef struct Places {
 
 static bool is_scatter(Graph *g, const GNode *n, Scatter *s) {
     int64_t smallest = g->settings.stream_bytes ? g->settings.stream_bytes : SMALLEST;
-    if (!node_reduces_by_key(n) || n->reducer != GR_SUM || n->type != GT_REAL ||
-        n->empty_is_error || n->red_rank != 1 || n->rank < 2 || graph_bytes(n) < smallest)
-        return false;
+    if (!node_reduces_by_key(n) || !node_is_real_sum(n) || n->empty_is_error) return false;
+    if (n->red_rank != 1 || n->rank < 2 || graph_bytes(n) < smallest) return false;
     Conjuncts c = {.count = 0};
     if (!guard_list(n->guard, &c)) return false;
     for (int i = 0; i < c.count; i++) {

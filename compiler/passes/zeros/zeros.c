@@ -216,9 +216,8 @@ static GNode *in_two_levels(Graph *g, const ComputeSpec *spec, int kept, int tar
 /* ---- the pass -------------------------------------------------------------------------------- */
 
 static GNode *leave_out(Graph *g, GNode *node) {
-    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || !node->guard || node->active ||
-        node->empty_is_error)
-        return node;
+    if (!node_reduces(node, GR_SUM) || !node->guard || node->active) return node;
+    if (node->empty_is_error) return node;
     ComputeSpec spec;
     Conjuncts c = {.count = 0};
     graph_open(g, node, &spec);
