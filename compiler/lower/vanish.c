@@ -463,10 +463,25 @@ static const GExpr *level_of(Graph *g, const Levels *v) {
     return gx_select(g, v->is_small, low, gx_select(g, v->is_large, v->lowered, v->plain));
 }
 
+/* The power of the scaled sum of a row, which is of an ordinary size where the power of the sum
+ * itself may be too small for float32. */
+static const GExpr *power_of_level(Graph *g, const Levels *v, const GExpr *exponent) {
+    const GExpr *second = on_the_way(g, v->second, exponent);
+    const GExpr *low = gx_select(g, v->is_smaller, second, on_the_way(g, v->first, exponent));
+    return gx_select(g, v->is_small, low, on_the_way(g, v->lowered, exponent));
+}
+
+/* What the slope by the carrier is to be multiplied with, for entries that were raised by 2^shift:
+ * 2^shift, once, over what the power is raised by. */
+static const GExpr *slope_factor(Graph *g, int shift, double degree, const GExpr *exponent) {
+    const GExpr *by = real(g, exp2(shift));
+    return exponent ? taken_back(g, by, shift * degree, exponent) : by;
+}
+
 /* The slope of `value` by the carrier. Rows that are in range have that of the plain form. */
-static const GExpr *slope_of(Graph *g, const Levels *v, const GExpr *value, const GExpr *exponent) {
-    const GExpr *zero = real(g, 0), *one = real(g, 1), *sum = level_of(g, v);
-    const GExpr *factor = scale_of(g, v), *plain;
+static const GExpr *slope_of(Graph *g, const Levels *v, double degree, const GExpr *value,
+                             const GExpr *exponent) {
+    const GExpr *zero = real(g, 0), *one = real(g, 1), *sum = level_of(g, v), *plain;
     if (!exponent) {
         plain = gx2(g, G_DIV, one, sum);
     } else if (exponent->op == G_CONST && exponent->real == 0.5) {
@@ -474,9 +489,15 @@ static const GExpr *slope_of(Graph *g, const Levels *v, const GExpr *value, cons
     } else {
         plain = mul(g, exponent, gx2(g, G_POW, sum, gx2(g, G_SUB, exponent, one)));
     }
-    if (exponent) factor = mul(g, mul(g, exponent, value), factor);
+    const GExpr *first = slope_factor(g, v->by_first, degree, exponent),
+                *second = slope_factor(g, v->by_second, degree, exponent),
+                *lowered = slope_factor(g, v->by_lowered, degree, exponent);
+    const GExpr *factor =
+        gx_select(g, v->is_small, gx_select(g, v->is_smaller, second, first), lowered);
+    const GExpr *scaled = gx2(g, G_DIV, one, sum);
+    if (exponent) scaled = mul(g, exponent, gx2(g, G_DIV, power_of_level(g, v, exponent), sum));
     const GExpr *slope =
-        gx_select(g, either(g, v->is_small, v->is_large), gx2(g, G_DIV, factor, sum), plain);
+        gx_select(g, either(g, v->is_small, v->is_large), mul(g, scaled, factor), plain);
     return gx_select(g, gx2(g, G_EQ, sum, zero), zero, slope);
 }
 
@@ -504,7 +525,7 @@ static const GExpr *of_sum(Opened *o, const GExpr *load, const GExpr *count,
     carrying.name = NULL;
     carrying.value = carrier(o, sum.value, read_here(g, scales, &sum));
     GNode *carriers = graph_compute(g, &carrying);
-    const GExpr *slope = slope_of(g, &v, read_here(g, values, &sum), exponent);
+    const GExpr *slope = slope_of(g, &v, degree, read_here(g, values, &sum), exponent);
     const GExpr *args[3] = {
         gx_load(g, carriers, sum.out_rank, load->args, NULL),
         gx_load(g, values, sum.out_rank, load->args, NULL),
@@ -612,7 +633,7 @@ static Part part_of_sum(Opened *o, const GExpr *e, double degree, const GExpr *e
     const GExpr *value = result_of(g, &v, degree, exponent, lost);
     const GExpr *sign = gx1(g, G_SIGN, gx_select(g, v.is_small, last, e));
     const GExpr *args[3] = {carrier(o, e, scale_of(g, &v)), value,
-                            mul(g, sign, slope_of(g, &v, value, exponent))};
+                            mul(g, sign, slope_of(g, &v, degree, value, exponent))};
     return (Part){gx_op(g, G_ROOT, 3, args), sign};
 }
 
@@ -657,6 +678,67 @@ static Part part_of(Opened *o, const GExpr *read, const GExpr *exponent) {
     if (e->op == G_ABS) p.sign = NULL;
     if (e->op == G_NEG) p.sign = p.sign ? gx1(g, G_NEG, p.sign) : real(g, -1);
     return p;
+}
+
+/* ---- exponentials of logs -------------------------------------------------------------------- */
+
+/* exp(mean[i] log x[i]) may be too small for float32 where its slope, which is that over x, is not.
+ * Nothing is left of the slope then, and so the value is NaN. */
+
+static const GExpr *lower_of(Graph *g, const GExpr *a, const GExpr *b) {
+    return !a ? b : !b ? a : gx2(g, G_MIN, a, b);
+}
+
+static const GExpr *lowest_log(Opened *o, const GExpr *e);
+
+/* The lowest log of a sum's terms. Of all pairs it would take a pass. */
+static const GExpr *lowest_of_sum(Opened *o, const GExpr *load) {
+    Graph *g = o->l->g;
+    ComputeSpec sum;
+    if (length_is_of_pairs(g, load->tensor)) return NULL;
+    graph_open(g, load->tensor, &sum);
+    sum.value = lowest_log(o, sum.value);
+    if (!sum.value) return NULL;
+    sum.name = NULL;
+    sum.reducer = GR_MIN;
+    return gx_load(g, graph_compute(g, &sum), sum.out_rank, load->args, NULL);
+}
+
+/* A log itself, or one that is taken factor by factor. */
+static bool is_log(Opened *o, const GExpr *e) {
+    if (e->op == G_LOG) return !length_is_of_exps(o->l, e->args[0]);
+    if (e->op == G_ROOT) return lowest_log(o, e->args[1]) != NULL;
+    return e->op == G_SELECT && (lowest_log(o, e->args[1]) || lowest_log(o, e->args[2]));
+}
+
+/* The lowest of the logs that the value is a sum of, each times some number; NULL: there are none.
+ */
+static const GExpr *lowest_log(Opened *o, const GExpr *read) {
+    Graph *g = o->l->g;
+    const GExpr *e = open_read(o, read), *const *args = e->args;
+    if (o->count++ >= MOST_OPENED) return NULL;
+    if (is_log(o, e)) return e;
+    if (is_sum(e) && e->tensor->reducer == GR_SUM) return lowest_of_sum(o, e);
+    if (e->op == G_NEG || e->op == G_DIV) return lowest_log(o, args[0]);
+    if (e->op == G_ADD || e->op == G_SUB)
+        return lower_of(g, lowest_log(o, args[0]), lowest_log(o, args[1]));
+    if (e->op != G_MUL) return NULL;
+    if (!expr_reads(args[0])) return lowest_log(o, args[1]);
+    return expr_reads(args[1]) ? NULL : lowest_log(o, args[0]);
+}
+
+const GExpr *lower_exp(Lower *l, const GExpr *e) {
+    static const double log_of_least = -87.3; /* of the least float32 that has all its digits */
+    Graph *g = l->g;
+    Opened o = {l, 0};
+    const GExpr *power = gx1(g, G_EXP, e);
+    const GExpr *lowest = l->in_rule || l->sample ? NULL : lowest_log(&o, e);
+    if (!lowest) return power;
+    const GExpr *least = real(g, log_of_least);
+    const GExpr *is_small =
+        gx2(g, G_AND, gx2(g, G_LT, real(g, -INFINITY), e), gx2(g, G_LT, e, least));
+    const GExpr *has_slope = gx2(g, G_LT, least, gx2(g, G_SUB, e, lowest));
+    return value_unless(g, gx2(g, G_AND, is_small, has_slope), power);
 }
 
 /* ---- roots, powers, logs, quotients ---------------------------------------------------------- */

@@ -115,6 +115,9 @@ static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y,
         return gradient;
     }
     case GR_PROD:
+        /* the product of the others may be infinite where nothing comes back, as it does not from
+         * a log that is taken factor by factor */
+        *condition = gx2(g, G_NE, gradient, gx_real(g, 0));
         return gx2(g, G_MUL, gradient, product_of_others(g, y));
     case GR_NONE:
     case GR_SUM:

@@ -24,6 +24,8 @@ FORMULAS = {
     "inverse": ("x[i] * (sum[k] y[k]^2)^(-1)", None),
     "root of a square": ("tanh(sqrt(x[i]^2) / 1e25)", 0.761594),
     "length of two": ("x[i] / sqrt(x[i]^2 + y[i]^2)", 0.707107),
+    "log of a product": ("x[i] / 1e25 * (log(prod[k < 8] x[i]) / log(1e25))", 8),
+    "root of a product": ("(prod[k < 4] y[i])^0.25 / 1e25", 1),
     "square and more": ("x[i] / sqrt(1 + x[i]^2)", None),
 }
 with tempfile.TemporaryDirectory() as folder:
