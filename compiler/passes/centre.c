@@ -165,8 +165,8 @@ static const GExpr *lost_by_mean(Centre *c, const ComputeSpec *sum, const GExpr 
 }
 
 static bool is_sum(const GExpr *e) {
-    return e->op == G_LOAD && !e->has_else && e->type == GT_REAL &&
-           e->tensor->kind == GN_COMPUTE && e->tensor->reducer == GR_SUM && !e->tensor->streamed;
+    return e->op == G_LOAD && !e->has_else && e->type == GT_REAL && e->tensor->kind == GN_COMPUTE &&
+           e->tensor->reducer == GR_SUM && !e->tensor->streamed;
 }
 
 static const GExpr *lost_by_quotient(Centre *c, const GExpr *load, const GExpr *count) {

@@ -74,6 +74,9 @@ const GExpr *log_stopped(Graph *g, const GExpr *e);
  * powers, choices and clamps of them. NULL: v is nothing of the kind. */
 const GExpr *complement_of(Logs *l, const GExpr *v);
 
+/* ratio.c: a quotient such as (1 - exp(-x)) / x, by its power series near 0; NULL: it is none. */
+const GExpr *log_ratio(Logs *l, const GExpr *quotient);
+
 /* exp(exponent - total), the total being a read of a log-sum-exp, or one with a choice for empty
  * rows around it. */
 typedef struct Softmax {

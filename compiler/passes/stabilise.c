@@ -122,6 +122,16 @@ static const GExpr *log_beside_one(Graph *g, const GExpr *log, const GExpr *v) {
     return log;
 }
 
+/* What 1 + exp(u) is 1 more than; NULL. */
+static const GExpr *exp_beside_one(Logs *l, const GExpr *v) {
+    if (v->op != G_ADD) return NULL;
+    for (int side = 0; side < 2; side++) {
+        const GExpr *power = log_value_behind(l, v->args[1 - side]);
+        if (is_number(v->args[side], 1) && power->op == G_EXP) return power;
+    }
+    return NULL;
+}
+
 static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
     const Stabilise *s = context;
     Logs *l = s->logs;
@@ -134,6 +144,11 @@ static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
         return log_of_function(g, v);
     }
     if (!logs_hold_exp(l, e->args[0])) return log_beside_one(g, e, v);
+    const GExpr *power = exp_beside_one(l, v);
+    if (power) {
+        note(g, s, "the log of 1 more than an exp is computed as a softplus");
+        return gx1(g, G_SOFTPLUS, power->args[0]);
+    }
     note_range(g, s, e->args[0]);
     bool split = false;
     const GExpr *log = log_of(l, e->args[0], &split);
@@ -209,6 +224,16 @@ static const GExpr *visit_root(void *context, Graph *g, const GExpr *e) {
     return gx1(g, G_EXP, gx2(g, G_MUL, form.shift, exponent));
 }
 
+/* After the logs, and the differences from 1. */
+static const GExpr *visit_ratio(void *context, Graph *g, const GExpr *e) {
+    const Stabilise *s = context;
+    if (e->op != G_DIV || e->type != GT_REAL) return e;
+    const GExpr *ratio = log_ratio(s->logs, e);
+    if (!ratio) return e;
+    note(g, s, "a quotient of two values that vanish together is its power series near 0");
+    return ratio;
+}
+
 /* After the logs: these look through the quotients that they are made of. */
 static const GExpr *visit_quotient(void *context, Graph *g, const GExpr *e) {
     const Stabilise *s = context;
@@ -226,7 +251,8 @@ static const GExpr *visit_quotient(void *context, Graph *g, const GExpr *e) {
 /* Old nodes stay: names of the method may still stand for them. What nothing uses goes with
  * simplify. */
 void pass_stabilise(Graph *g) {
-    static const GVisit visits[] = {visit_difference, visit_log, visit_root, visit_quotient};
+    static const GVisit visits[] = {visit_difference, visit_log, visit_ratio, visit_root,
+                                    visit_quotient};
     Logs logs;
     Stabilise s = {.logs = &logs};
     logs_open(&logs, g);

@@ -1,0 +1,143 @@
+/* Quotients such as (1 - exp(-x)) / x, whose limit at 0 is an ordinary number. The value is right
+ * in float32, and its slope is not: f'(x) / x and f(x) / x^2 are as large as 1 / x, and their
+ * difference is about 1. Near 0 the quotient is therefore its power series, whose slope is a series
+ * as well. At 0 itself it stays the quotient, which is no number there. */
+#include "compiler/passes/logform.h"
+
+#include <math.h>
+
+enum { MOST_FACTORS = 12, MOST_TERMS = 12 };
+
+/* f(u) / u by powers of u, or of u^2; good to 1e-12 where |u| is below the bound. */
+typedef struct Series {
+    GOp op;
+    bool is_even;
+    double below;
+    int count;
+    double factors[MOST_TERMS];
+} Series;
+
+static const Series series[] = {
+    {G_EXPM1,
+     false,
+     0.5,
+     12,
+     {1, 1 / 2.0, 1 / 6.0, 1 / 24.0, 1 / 120.0, 1 / 720.0, 1 / 5040.0, 1 / 40320.0, 1 / 362880.0,
+      1 / 3628800.0, 1 / 39916800.0, 1 / 479001600.0}},
+    {G_LOG1P,
+     false,
+     0.125,
+     12,
+     {1, -1 / 2.0, 1 / 3.0, -1 / 4.0, 1 / 5.0, -1 / 6.0, 1 / 7.0, -1 / 8.0, 1 / 9.0, -1 / 10.0,
+      1 / 11.0, -1 / 12.0}},
+    {G_SIN, true, 0.5, 6, {1, -1 / 6.0, 1 / 120.0, -1 / 5040.0, 1 / 362880.0, -1 / 39916800.0}},
+    {G_TANH,
+     true,
+     0.25,
+     7,
+     {1, -1 / 3.0, 2 / 15.0, -17 / 315.0, 62 / 2835.0, -1382 / 155925.0, 21844 / 6081075.0}},
+};
+
+static const Series *series_of(GOp op) {
+    for (size_t i = 0; i < sizeof series / sizeof *series; i++)
+        if (series[i].op == op) return &series[i];
+    return NULL;
+}
+
+/* A product of factors, over others. */
+typedef struct Factors {
+    const GExpr *over[MOST_FACTORS], *under[MOST_FACTORS];
+    int over_count, under_count;
+    bool is_guarded; /* the divisor was NaN where a product in it vanishes: lower/vanish.c */
+} Factors;
+
+static bool add_factor(const GExpr **factors, int *count, const GExpr *e) {
+    if (*count == MOST_FACTORS) return false;
+    factors[(*count)++] = e;
+    return true;
+}
+
+static bool is_nan(const GExpr *e) {
+    return e->op == G_CONST && e->type == GT_REAL && isnan(e->real);
+}
+
+/* False: there are more than fit. */
+static bool factors_of(Logs *l, const GExpr *read, bool divides, Factors *f) {
+    const GExpr *e = log_value_behind(l, read);
+    if (divides && e->op == G_SELECT && is_nan(e->args[1])) {
+        f->is_guarded = true;
+        return factors_of(l, e->args[2], divides, f);
+    }
+    if (e->op == G_MUL || e->op == G_DIV)
+        return factors_of(l, e->args[0], divides, f) &&
+               factors_of(l, e->args[1], divides != (e->op == G_DIV), f);
+    if (e->op == G_NEG && !add_factor(f->over, &f->over_count, gx_real(l->g, -1))) return false;
+    if (e->op == G_NEG) return factors_of(l, e->args[0], divides, f);
+    return divides ? add_factor(f->under, &f->under_count, e)
+                   : add_factor(f->over, &f->over_count, e);
+}
+
+static int place_of(const GExpr *const *factors, int count, const GExpr *e) {
+    for (int i = 0; i < count; i++)
+        if (factors[i] == e) return i;
+    return -1;
+}
+
+static void drop(const GExpr **factors, int *count, int place) {
+    factors[place] = factors[--*count];
+}
+
+static const GExpr *product_of(Graph *g, const GExpr *const *factors, int count) {
+    const GExpr *product = NULL;
+    for (int i = 0; i < count; i++)
+        product = product ? gx2(g, G_MUL, product, factors[i]) : factors[i];
+    return product;
+}
+
+static const GExpr *put_together(Graph *g, const Factors *f) {
+    const GExpr *over = product_of(g, f->over, f->over_count),
+                *under = product_of(g, f->under, f->under_count);
+    if (!over) over = gx_real(g, 1);
+    return under ? gx2(g, G_DIV, over, under) : over;
+}
+
+/* f(u) / u. */
+static const GExpr *ratio(Graph *g, const Series *s, const GExpr *f, const GExpr *u) {
+    const GExpr *x = s->is_even ? gx2(g, G_MUL, u, u) : u;
+    const GExpr *sum = gx_real(g, s->factors[s->count - 1]);
+    for (int i = s->count - 2; i >= 0; i--)
+        sum = gx2(g, G_ADD, gx2(g, G_MUL, sum, x), gx_real(g, s->factors[i]));
+    const GExpr *is_near = gx2(g, G_LT, gx1(g, G_ABS, u), gx_real(g, s->below));
+    const GExpr *is_zero = gx2(g, G_EQ, u, gx_real(g, 0));
+    return gx_select(g, gx2(g, G_AND, is_near, gx1(g, G_NOT, is_zero)), sum, gx2(g, G_DIV, f, u));
+}
+
+/* Puts f(u) / u in place of f(u) over a factor of u, for one factor of the product. False: it has
+ * none such. */
+static bool join(Logs *l, Factors *f, int place) {
+    const Series *s = series_of(f->over[place]->op);
+    Factors u = {.over_count = 0};
+    if (!s) return false;
+    const GExpr *function = f->over[place], *argument = function->args[0];
+    if (!factors_of(l, argument, false, &u)) return false;
+    for (int i = 0; i < u.over_count; i++) {
+        const int under = place_of(f->under, f->under_count, u.over[i]);
+        if (under < 0 || u.over[i]->op == G_CONST) continue;
+        drop(f->under, &f->under_count, under);
+        drop(u.over, &u.over_count, i);
+        f->over[place] =
+            gx2(l->g, G_MUL, ratio(l->g, s, function, argument), put_together(l->g, &u));
+        return true;
+    }
+    return false;
+}
+
+const GExpr *log_ratio(Logs *l, const GExpr *quotient) {
+    Factors f = {.over_count = 0};
+    if (!factors_of(l, quotient, false, &f) || !f.under_count) return NULL;
+    bool joined = false;
+    for (int i = 0; i < f.over_count; i++)
+        joined |= join(l, &f, i);
+    if (!joined || (f.is_guarded && f.under_count)) return NULL;
+    return put_together(l->g, &f);
+}
