@@ -245,6 +245,8 @@ const char *habit_of_syntax(const Misfit *m) {
     if (m->at_end || !ends_factor(m->before) || !begins_factor(m->found)) return NULL;
     if (goes_on_with_number(m)) return "numbers are decimal: `16`, `0.5`, `1e-3`";
     if (is_word(m->first, "use")) return "modules are separated by commas: `use nn, losses`";
+    if (is_word(m->first, "hyper"))
+        return "a hyper has its value behind `=`: `hyper tau = 0.5 | tau > 0`";
     if (m->in_index)
         return "what stands in brackets is separated by commas, `x[i, d]`, and a `|` begins the "
                "guard of a reduction";

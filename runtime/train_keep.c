@@ -185,8 +185,7 @@ static bool watch_measure(Trainer *t, const char *name) {
     if (number == -1)
         return refuse_watch(t, "the method measures nothing by this name; `loss` is the mean of an "
                                "epoch, and what `eval` measures goes by its name");
-    if (number == -2)
-        return refuse_several(t, name);
+    if (number == -2) return refuse_several(t, name);
     if (!is_watched(t, number)) {
         snprintf(sentence, sizeof sentence,
                  "%.200s is measured around the training alone; `eval every epoch { .. }` measures "

@@ -111,7 +111,8 @@ with tempfile.TemporaryDirectory() as folder:
         owner, default = (line.split("|")[2],
                           line.split("|")[4].strip()) if line.count("|") == 5 else ("", "")
         wanted = {"NETWORK": "must be given", "DATA": "must be given",
-                  "OF": "`image`" if option == "of" else "`label`"}.get(kind, standard)
+                  "OF": "`image`" if option == "of" else "`label`",
+                  "TRUTH": "`true`" if standard == "1" else "`false`"}.get(kind, standard)
         check(("all" in owner or f"`{evaluation}`" in owner) and default.split(",")[0] == wanted,
               f"language.md has {option} of {evaluation}", line)
     with open(os.path.join(root, "lang/data_options.def")) as file:
