@@ -84,15 +84,26 @@ static void warn_of_last_channels(Trainer *t, const CoupletTable *table) {
     }
 }
 
+static bool is_told(const Trainer *t, int source) {
+    const CoupletTable *data = t->sources.data;
+    for (int other = 0; other < source; other++)
+        if (strcmp(data[other].path, data[source].path) == 0) return true;
+    return false;
+}
+
+static void warn_of_values(Trainer *t) {
+    for (int i = 0; i < t->program->source_count; i++) {
+        const CoupletTable *table = &t->sources.data[i];
+        if (*table->note && !is_told(t, i))
+            couplet_trainer_say(t, "%s: warning: %s\n", table->name, table->note);
+    }
+}
+
 /* A claim of its fields says that their shapes are meant so. Several sources may be of one file. */
 static void warn_of_shapes(Trainer *t) {
-    const CoupletTable *data = t->sources.data;
-    for (int i = 0; i < t->program->source_count; i++) {
-        bool told = t->program->sources[i].claim_count > 0;
-        for (int other = 0; other < i; other++)
-            told = told || strcmp(data[other].path, data[i].path) == 0;
-        if (!told) warn_of_last_channels(t, &data[i]);
-    }
+    for (int i = 0; i < t->program->source_count; i++)
+        if (t->program->sources[i].claim_count == 0 && !is_told(t, i))
+            warn_of_last_channels(t, &t->sources.data[i]);
 }
 
 static void warn_of_one_class(Trainer *t) {
@@ -149,6 +160,7 @@ bool couplet_trainer_open_data(Trainer *t) {
     if (!couplet_evaluations_fit(t->program, t->sources.data, t->error, t->error_bytes))
         return false;
     warn_of_shapes(t);
+    warn_of_values(t);
     warn_of_classes(t);
     return true;
 }

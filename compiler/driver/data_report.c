@@ -193,6 +193,7 @@ static void print_findings(Arena *arena, const DataFindings *d, FILE *out) {
             t->mapped ? ", mapped" : "");
     if (t->count != t->held) fprintf(out, "; %lld of them are looked at", (long long)t->count);
     fprintf(out, "\n");
+    if (*t->note) fprintf(out, "    warning: %s\n", t->note);
     for (int f = 0; f < t->field_count; f++)
         if ((int)strlen(t->fields[f].name) > width) width = (int)strlen(t->fields[f].name);
     for (int f = 0; f < t->field_count; f++)

@@ -432,6 +432,19 @@ static void turn_to_numbers(CoupletColumn *c, int64_t row) {
         c->numbers[i] = NAN;
 }
 
+/* A number with a point is a measure, and rounding is in its nature. A whole one may be a time or
+ * a number of someone, and two of them may become one. */
+static void note_rounded(Reading *r, const CoupletColumn *c, const char *text, size_t length,
+                         double value) {
+    char shown[SHOWN + 8];
+    if (*r->out->note || strspn(text, "+-0123456789") != length) return;
+    snprintf(r->out->note, sizeof r->out->note,
+             "line %lld, column `%s`: the whole number %s is read as %.0f, since a real has 24 "
+             "bits; words = \"%s\" keeps such numbers apart, skip = \"%s\" leaves them out",
+             (long long)r->line, c->name, show(text, length, shown), (double)(float)value, c->name,
+             c->name);
+}
+
 static void take_number(Reading *r, CoupletColumn *c, int64_t row, const char *text,
                         size_t length) {
     char shown[SHOWN + 8];
@@ -447,6 +460,8 @@ static void take_number(Reading *r, CoupletColumn *c, int64_t row, const char *t
     else if (!isfinite((float)value))
         fail(r, "%s, line %lld, column `%s`: `%s` is too large for a real of 32 bits", r->out->name,
              (long long)r->line, c->name, show(text, length, shown));
+    if ((double)(float)value != value && fabs(value) > 0x1p24)
+        note_rounded(r, c, text, length, value);
     c->numbers[row] = (float)value;
 }
 

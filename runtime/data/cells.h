@@ -66,6 +66,7 @@ typedef struct CoupletCells {
     uint64_t hash;   /* a hash of the file's bytes */
     size_t bytes;    /* the size of the file */
     uint64_t stamp;  /* of the file's size and times (stamp.h) */
+    char note[400];  /* where the first whole number is that a real rounds; "" */
 } CoupletCells;
 
 /* Reads the whole file. `like` is a table whose columns, kinds, words and means hold for this one

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { COUPLET_READER_VERSION = 3 };
+enum { COUPLET_READER_VERSION = 4 };
 
 struct CoupletReader {
     const char *name; /* the name in readers.def */

@@ -58,7 +58,8 @@ typedef struct CoupletTable {
     /* The hash of the choices and the path. Packed copies that agree in it are of one source,
      * earlier or later. */
     uint64_t asked;
-    uint64_t hash; /* the hash of the content; 0 before couplet_table_load */
+    uint64_t hash;  /* the hash of the content; 0 before couplet_table_load */
+    char note[400]; /* what a run says ahead of it: values that are not as the file has them; "" */
 
     /* After couplet_table_load. Rows that skip_bad leaves out are zeros in the columns, and
      * `origin` does without them. */

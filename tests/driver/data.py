@@ -126,6 +126,15 @@ with tempfile.TemporaryDirectory() as folder:
     check(as_json("--reader", "table", long)[0]["sources"][0]["fields"][1]["classes"][1]["name"] ==
           "b=" + "ü" * 50000, "and is whole in JSON")
 
+    # ---- a whole number that a real rounds; a measure may be rounded
+    times = command.write(folder + "/times.csv", "t,x\n1700000123,0.1\n16777216,1700000123.5\n")
+    done = data("--reader", "table", times)
+    check("line 2, column `t`: the whole number 1700000123 is read as 1700000128" in done.stdout,
+          "a whole number that is rounded is told", done.stdout + done.stderr)
+    done = data("--reader", "table", times, "--set", "words=t")
+    check(done.returncode == 0 and "warning" not in done.stdout, "as a word it is not",
+          done.stdout + done.stderr)
+
     # ---- rows that are the same: all fields with axes agree; a label that differs is told
     same = arrays(folder + "/same", x=((6, 2), "<f4", [1, 2, 3, 4, 1, 2, 5, 6, 3, 4, 1, 2]),
                   label=((6,), "<i4", [0, 1, 0, 1, 0, 1]))
