@@ -15,8 +15,9 @@ typedef enum { COUPLET_F32, COUPLET_I32, COUPLET_U8 } CoupletType;
 enum {
     COUPLET_MAX_RANK = 8,
     COUPLET_MAX_KERNEL_BUFFERS = 64,
-    COUPLET_MAX_ABREAST = 64, /* steps of a launch */
-    COUPLET_MOST_SHARDS = 64  /* of a plan */
+    COUPLET_MAX_ABREAST = 64,   /* steps of a launch */
+    COUPLET_MOST_SHARDS = 1024, /* of a plan */
+    COUPLET_MOST_ADDENDS = 8    /* of a leaf of a sum over shards */
 };
 
 /* The faults of a kernel. The step of the plan says where one happened. */
@@ -70,10 +71,23 @@ typedef struct CoupletBuffer {
     int slot;             /* IN_STATE: a place in program->states; IN_INPUT: in plan->inputs */
     const void *constant; /* IN_CONST */
     int64_t packed_bytes; /* IN_CONST: if above 0, the bytes at `constant` are packed (packed.h) */
-    /* The bytes that a step which is cut (CoupletStep) writes for a shard: shard s lies at
-     * s * slab. 0: no such step writes the buffer. */
+    /* The bytes of a shard of a buffer that a step which is cut (CoupletStep) writes, or of an
+     * input in rows: shard s lies at s * slab. 0: no such step writes the buffer. */
     int64_t slab;
+    /* All steps that make or read the buffer are cut, and those of a shard touch that shard of it
+     * alone, so a rank needs no memory for other shards. */
+    bool in_rows;
+    int block; /* IN_ARENA of a plan with shards: a place in plan->blocks */
 } CoupletBuffer;
+
+/* Memory of the arena of a rank: of one buffer, or of several that are written one over another,
+ * from the first step to the last in which it is needed. Each rank places its blocks by itself,
+ * since how large they are depends on how many shards it has (runtime/arena.h). */
+typedef struct CoupletBlock {
+    int64_t bytes;
+    int64_t slab; /* of a shard, if the buffers are in rows; 0: all of `bytes` are needed */
+    int first, last;
+} CoupletBlock;
 
 /* A plain product of matrices for a device's library: out[z] = left[z] right[z]. Rows lie one after
  * the other in memory. Offsets and strides are in elements. */
@@ -136,17 +150,19 @@ typedef struct CoupletCommit {
     const char *name;   /* the name of the state in a checkpoint */
 } CoupletCommit;
 
-/* What ranks hand to each other, so that an array is whole on all of them. GATHER: the array was
- * made in slabs, by ranks that have a shard each, or several; it is done ahead of the step, or
- * behind the last one if that is step_count. COMBINE: each of `leaves` rows of the array `from` was
- * made by one rank, and `buffer` is their sum by a binary tree, neighbours first; with several
- * ranks it is done in place of the step, which does the same for rows that are all here. */
+/* What ranks hand to each other, so that an array is whole on all of them. It begins behind the
+ * step `made`, which makes what travels, and is done ahead of `step`, the first that reads the
+ * whole, or behind the last one if that is step_count. GATHER: the array was made in slabs, by
+ * ranks that have a shard each, or several. COMBINE: each of `leaves` rows of the arrays `from` was
+ * made by one rank, a leaf is the sum of such a row of all of them, in order, and `buffer` is the
+ * sum of the leaves by a binary tree, neighbours first; with several ranks the step `instead`,
+ * which does the same for rows that are all here, is left out. */
 typedef enum { COUPLET_GATHER, COUPLET_COMBINE } CoupletExchangeKind;
 typedef struct CoupletExchange {
     CoupletExchangeKind kind;
-    int step, made; /* `made`: the step that made the array which travels */
+    int made, step;
     int buffer;
-    int from, leaves; /* COMBINE */
+    int leaves, instead, from_count, from[COUPLET_MOST_ADDENDS]; /* COMBINE */
 } CoupletExchange;
 
 typedef struct CoupletNamed {
@@ -181,7 +197,8 @@ typedef struct CoupletPlan {
      * 0: every rank does everything. */
     int64_t shards;
     const CoupletExchange *exchanges; /* by step */
-    int exchange_count;
+    int exchange_count, block_count;
+    const CoupletBlock *blocks;
 } CoupletPlan;
 
 typedef enum {

@@ -83,6 +83,7 @@ struct CoupletDevice {
      * copy. */
     bool is_host;
     CoupletGroup *group; /* the ranks that plans on this device run with; never NULL */
+    bool any_order;      /* the sums of ranks are added in an order of MPI's choice */
     /* The shards, of `shards` in all, that a launch does of steps that are cut; 0: it does all. */
     int64_t first_shard, end_shard, shards;
     char name[128];

@@ -10,6 +10,7 @@
 #include "runtime/clock.h"
 #include "runtime/packed.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,13 +87,19 @@ static bool is_part(const CoupletDevice *d, const CoupletBuffer *b) {
            (!d->is_host && b->place == COUPLET_IN_INPUT && b->offset >= 0);
 }
 
+/* The memory of a rank has its own shards of what is in rows, and lies elsewhere than the plan
+ * says (runtime/part.c). */
+static void *part_of_arena(CoupletRun *run, const CoupletBuffer *b) {
+    const int64_t offset = run->part ? couplet_part_offset(run->part, b) : b->offset;
+    return run->device->calls->part(run->device, run->arena, offset, couplet_buffer_bytes(b));
+}
+
 static bool place_buffer(CoupletRun *run, int number) {
     const CoupletBuffer *b = &run->plan->buffers[number];
     CoupletDevice *d = run->device;
     void **place = &run->places[number];
     if (b->place == COUPLET_NOWHERE) return true;
-    if (is_part(d, b))
-        return (*place = d->calls->part(d, run->arena, b->offset, couplet_buffer_bytes(b))) != NULL;
+    if (is_part(d, b)) return (*place = part_of_arena(run, b)) != NULL;
     if (d->is_host) {
         if (b->place == COUPLET_IN_CONST && !b->packed_bytes)
             *place = (void *)(uintptr_t)b->constant;
@@ -105,6 +112,19 @@ static bool place_buffer(CoupletRun *run, int number) {
     return *place != NULL;
 }
 
+static bool begin_ranks(CoupletRun *run) {
+    CoupletDevice *d = run->device;
+    if (!couplet_ranks_cut(d, run->plan)) return true;
+    return ((run->part = couplet_part_new(run->plan, d->group->ranks, d->group->rank)) &&
+            (run->exchanges = couplet_exchanges_new(d->group, run->plan, d->any_order))) ||
+           couplet_device_fail(d, COUPLET_FAULT_MEMORY, -1,
+                               "out of memory for what ranks hand to each other");
+}
+
+static int64_t arena_bytes(const CoupletRun *run) {
+    return run->part ? couplet_part_bytes(run->part) : run->plan->arena_bytes;
+}
+
 CoupletRun *couplet_run_on(CoupletDevice *device, const CoupletPlan *plan) {
     CoupletRun *run = calloc(1, sizeof *run);
     if (!run) return NULL;
@@ -113,16 +133,12 @@ CoupletRun *couplet_run_on(CoupletDevice *device, const CoupletPlan *plan) {
     run->places = calloc((size_t)plan->buffer_count + 1, sizeof *run->places);
     run->copies = calloc((size_t)plan->buffer_count + 1, sizeof *run->copies);
     run->feeds = calloc((size_t)plan->input_count + 1, sizeof *run->feeds);
-    bool good = run->places && run->copies && run->feeds;
-    good = good && (run->arena = device->calls->allocate(device, plan->arena_bytes)) &&
+    bool good = run->places && run->copies && run->feeds && begin_ranks(run);
+    good = good && (run->arena = device->calls->allocate(device, arena_bytes(run))) &&
            (run->staging = device->calls->allocate(device, staging_bytes(plan)));
     for (int i = 0; good && i < plan->buffer_count; i++)
         good = place_buffer(run, i);
     good = good && unpack_all(run);
-    if (good && couplet_ranks_cut(device, plan))
-        good = (run->exchanges = couplet_exchanges_new(device->group, plan)) ||
-               couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1,
-                                   "out of memory for what ranks hand to each other");
     if (good && device->calls->prepare(device, plan, &run->code) && device->calls->wait(device))
         return run;
     couplet_run_free(run);
@@ -170,6 +186,7 @@ void couplet_run_free(CoupletRun *run) {
     free(run->copies);
     free(run->feeds);
     couplet_exchanges_free(run->exchanges);
+    couplet_part_free(run->part);
     couplet_device_free(run->own_device);
     free(run);
 }
@@ -342,8 +359,8 @@ static bool is_stopped(CoupletRun *run) {
 static void set_part(CoupletDevice *d, const CoupletPlan *plan, bool is_cut) {
     const CoupletGroup *g = d->group;
     d->shards = is_cut ? plan->shards : 0;
-    d->first_shard = is_cut ? couplet_ranks_first(g, g->rank, plan->shards) : 0;
-    d->end_shard = is_cut ? couplet_ranks_first(g, g->rank + 1, plan->shards) : 0;
+    d->first_shard = is_cut ? couplet_part_first(plan, g->ranks, g->rank) : 0;
+    d->end_shard = is_cut ? couplet_part_first(plan, g->ranks, g->rank + 1) : 0;
 }
 
 static bool is_lasting(CoupletFaultKind kind) {
@@ -362,41 +379,73 @@ static bool fail_group(CoupletRun *run) {
 static bool run_launches_of_rank(CoupletRun *run) {
     CoupletExchanges *x = run->exchanges;
     for (int i = 0, count; i < run->plan->step_count; i += count) {
-        bool combined;
         count = launch_size(run, i);
-        if (!couplet_exchanges_need(x, i, &combined)) return false;
-        if (!combined && !run_launch(run, i, count) && is_lasting(run->device->fault.kind))
+        if (!couplet_exchanges_need(x, i)) return false;
+        if (!couplet_exchanges_replace(x, i) && !run_launch(run, i, count) &&
+            is_lasting(run->device->fault.kind))
             return false;
         if (!couplet_exchanges_made(x, i + count - 1)) return false;
     }
-    return couplet_exchanges_need(x, run->plan->step_count, &(bool){false}) &&
-           couplet_exchanges_end(x);
+    return couplet_exchanges_need(x, run->plan->step_count) && couplet_exchanges_end(x);
+}
+
+/* Places the arrays anew: for all shards, or for those of this rank. */
+static bool place_again(CoupletRun *run, bool whole) {
+    CoupletDevice *d = run->device;
+    d->calls->release(d, run->arena);
+    run->arena = NULL;
+    couplet_part_free(run->part);
+    run->part = whole ? NULL : couplet_part_new(run->plan, d->group->ranks, d->group->rank);
+    if (whole || run->part) run->arena = d->calls->allocate(d, arena_bytes(run));
+    for (int i = 0; run->arena && i < run->plan->buffer_count; i++)
+        if (is_part(d, &run->plan->buffers[i])) place_buffer(run, i);
+    return run->arena ||
+           couplet_device_fail(d, COUPLET_FAULT_MEMORY, -1, "out of memory for a step");
 }
 
 /* All of the plan on this rank, up to the first fault, so that every rank meets the same one. */
-static bool run_whole(CoupletRun *run) {
-    couplet_device_clear(run->device);
+bool couplet_run_whole(CoupletRun *run) {
+    CoupletDevice *d = run->device;
+    couplet_device_clear(d);
+    if (run->part && !place_again(run, true)) return false;
+    if (run->whole_inputs && !run->whole_inputs(run->whole_context))
+        return couplet_device_fail(d, COUPLET_FAULT_MEMORY, -1, "out of memory for a batch");
     for (int i = 0; i < run->plan->step_count; i++)
         if (!couplet_run_launch_steps(run, i, 1)) return false;
-    return run->device->calls->wait(run->device);
+    return d->calls->wait(d);
+}
+
+/* What a rank has met, as a number that is larger the earlier its step is; 0: nothing. */
+static int status_of(const CoupletDeviceFault *fault) {
+    return fault->kind == COUPLET_NO_FAULT ? 0 : INT_MAX - 1 - fault->step;
+}
+
+/* Some rank met a fault. Every rank does the plan again, as one rank would, and meets it, too. */
+static bool find_fault(CoupletRun *run, const CoupletAgreed *met, CoupletFault *fault) {
+    CoupletDevice *d = run->device;
+    const bool good = couplet_run_whole(run), is_short = d->fault.kind == COUPLET_FAULT_MEMORY;
+    if (good || is_short) {
+        couplet_device_clear(d);
+        couplet_device_fail(d, COUPLET_FAULT_DEVICE, INT_MAX - 1 - met->status, "rank %d: %s%s",
+                            met->rank, met->sentence,
+                            is_short ? ". There is no memory to find out which element it is" : "");
+    }
+    return couplet_run_fail(run, fault);
 }
 
 static bool run_as_rank(CoupletRun *run, CoupletFault *fault) {
     CoupletDevice *d = run->device;
-    CoupletAgreed agreed;
+    CoupletAgreed met;
+    /* behind a fault it is whole */
+    if (!run->part && !place_again(run, false)) return couplet_run_fail(run, fault);
     couplet_exchanges_begin(run->exchanges, run->places);
     set_part(d, run->plan, true);
     const bool good = run_launches_of_rank(run);
     set_part(d, run->plan, false);
-    if (!good || !couplet_group_agree(d->group, d->fault.kind != COUPLET_NO_FAULT,
-                                      d->fault.sentence, &agreed)) {
-        fail_group(run);
-        return couplet_run_fail(run, fault);
-    }
-    if (!agreed.status) return true;
-    if (run_whole(run))
-        couplet_device_fail(d, COUPLET_FAULT_DEVICE, -1, "rank %d: %s", agreed.rank,
-                            agreed.sentence);
+    if (good && couplet_group_agree(d->group, status_of(&d->fault), d->fault.sentence, &met))
+        return !met.status || find_fault(run, &met, fault);
+    fail_group(run);
+    couplet_exchanges_end(run->exchanges); /* its memory is not written any more */
     return couplet_run_fail(run, fault);
 }
 
@@ -445,8 +494,16 @@ void couplet_run_profile(CoupletRun *run, double *milliseconds) {
     run->milliseconds = milliseconds;
 }
 
+double couplet_run_waited(const CoupletRun *run, int exchange) {
+    return run->exchanges ? couplet_exchanges_waited(run->exchanges, exchange) : 0;
+}
+
 void couplet_run_heed(CoupletRun *run, const volatile sig_atomic_t *stop) {
     run->stop = stop;
+}
+void couplet_run_feed_whole(CoupletRun *run, bool (*bring)(void *context), void *context) {
+    run->whole_inputs = bring;
+    run->whole_context = context;
 }
 bool couplet_run_stopped(const CoupletRun *run) {
     return run->stopped;

@@ -71,6 +71,10 @@ void couplet_run_profile(CoupletRun *run, double *milliseconds);
  * device's compiler is asked for a kernel when that is launched for the first time. States are what
  * they were. NULL: nothing ends the steps. */
 void couplet_run_heed(CoupletRun *run, const volatile sig_atomic_t *stop);
+/* Where a run is cut among ranks, inputs in rows (CoupletBuffer) may hold the rows of this rank
+ * alone. `bring` is called if all of them are needed after all, to find a fault. It replaces the
+ * arrays of the inputs, and is false where it cannot. */
+void couplet_run_feed_whole(CoupletRun *run, bool (*bring)(void *context), void *context);
 /* True if the flag ended the last couplet_run_steps, which was false then, without a fault. */
 bool couplet_run_stopped(const CoupletRun *run);
 /* Sets a function that is called after each step with its number and the arrays that it worked on,

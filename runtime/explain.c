@@ -281,6 +281,14 @@ static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
 }
 
 bool couplet_run_explain_value(CoupletRun *run, bool infinite, CoupletFault *fault) {
+    if (run->part && !couplet_run_whole(run)) {
+        tell(run,
+             infinite ? "a result is infinite, and there is no memory to find out where it arose"
+                      : "a result is no number (NaN), and there is no memory to find out where it "
+                        "arose",
+             NULL, NULL, run->plan->name, fault);
+        return false;
+    }
     Trace t = {.run = run, .health = calloc((size_t)run->plan->step_count + 1, 1)};
     const bool good = arrays_begin(&t.arrays, run) && t.health && explain(&t, infinite, fault);
     if (!good && run->device->fault.kind != COUPLET_NO_FAULT)

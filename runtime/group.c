@@ -177,9 +177,9 @@ bool couplet_group_receive(CoupletGroup *g, int from, int tag, void *to, int64_t
     return couplet_group_start_receive(g, from, tag, to, bytes, t);
 }
 
-/* Looks once whether a transfer is done. */
-static bool look(CoupletGroup *g, CoupletTransfer *t) {
+bool couplet_group_look(CoupletGroup *g, CoupletTransfer *t) {
     CoupletGroupInside *in = g->inside;
+    if (is_over(t)) return true;
     char why[COUPLET_TRANSPORT_ERROR_BYTES] = "";
     bool is_done = false;
     pthread_mutex_lock(&in->lock);
@@ -193,7 +193,7 @@ static bool wait_one(CoupletGroup *g, CoupletTransfer *t) {
     long nap = FIRST_NAP;
     for (int looks = 0; !is_over(t); looks++) {
         if (has_failed(g)) return false;
-        if (look(g, t)) return true;
+        if (couplet_group_look(g, t)) return true;
         if (looks < LOOKS) {
             sched_yield();
             continue;

@@ -100,13 +100,25 @@ bool couplet_group_agree(CoupletGroup *group, int status, const char *sentence,
 bool couplet_group_sum(CoupletGroup *group, float *values, int64_t count);
 /* Sums in one order, whatever the number of ranks. There are `shards` arrays of `count` floats, a
  * power of two, the leaves of a binary tree in which neighbours are added first. Rank r holds the
- * arrays first[r] to first[r + 1] - 1, one after the other at `parts`, and `first` has
- * ranks + 1 entries, from 0 to `shards`; a rank may hold none. `sum` gets the root's `count` floats
- * on every rank. `parts` is overwritten. `scratch` has couplet_group_sum_scratch floats. */
-int64_t couplet_group_sum_scratch(const CoupletGroup *group, int64_t count, int shards,
-                                  const int *first);
-bool couplet_group_sum_ordered(CoupletGroup *group, float *parts, int64_t count, int shards,
-                               const int *first, float *scratch, float *sum);
+ * arrays first[r] to first[r + 1] - 1, and `first` has ranks + 1 entries, from 0 to `shards`; a
+ * rank may hold none. With `any_order` a sum is that of couplet_group_sum instead. A sum is made
+ * once, and may be taken again and again; several may be under way at once. NULL when memory runs
+ * out. */
+typedef struct CoupletSum CoupletSum;
+CoupletSum *couplet_group_sum_new(CoupletGroup *group, int64_t count, int shards, const int *first,
+                                  bool any_order);
+/* Starts a sum. The leaves of this rank lie one after the other at `parts`, which is overwritten,
+ * and the caller's again when this returns. `sum` gets the root's `count` floats on every rank, and
+ * is the group's until the end. Sums are started in the same order on all ranks; two that are under
+ * way have different tags. */
+bool couplet_group_sum_start(CoupletSum *sum, int tag, float *parts, float *to);
+/* Goes on with what has arrived, and does not wait. */
+bool couplet_group_sum_move(CoupletSum *sum);
+bool couplet_group_sum_is_done(const CoupletSum *sum);
+/* Waits until the sum is there. A sum that was started comes by here, also if its start failed,
+ * before its memory is given back. */
+bool couplet_group_sum_end(CoupletSum *sum);
+void couplet_group_sum_free(CoupletSum *sum);
 
 /* ---- the end --------------------------------------------------------------------------------- */
 

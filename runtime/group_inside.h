@@ -78,6 +78,8 @@ bool couplet_group_start_send(CoupletGroup *group, int to, int tag, const void *
                               CoupletTransfer *transfer);
 bool couplet_group_start_receive(CoupletGroup *group, int from, int tag, void *to, int64_t bytes,
                                  CoupletTransfer *transfer);
+/* Looks once whether a transfer is done; a group that failed has none that is. */
+bool couplet_group_look(CoupletGroup *group, CoupletTransfer *transfer);
 bool couplet_group_start_sum(CoupletGroup *group, float *values, int64_t count,
                              CoupletTransfer *transfer);
 

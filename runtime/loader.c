@@ -18,7 +18,8 @@
 enum { SLOTS = 3, SHUFFLE_SITE = 0x53485546 /* "SHUF" */, ALIGNMENT = 64 };
 
 typedef struct Slot {
-    void **fields; /* by the table's field */
+    void **fields; /* by the table's field: where row 0 lies, or would lie */
+    void **memory; /* of these */
     int32_t *indices;
 } Slot;
 
@@ -27,7 +28,7 @@ typedef struct Slot {
 struct CoupletLoader {
     const CoupletTable *table;
     CoupletFeed feed;
-    bool *gathered; /* by the table's field */
+    bool *gathered, *own; /* by the table's field */
     int64_t per_epoch, filled, taken, until;
     uint64_t seed;
     Slot slots[SLOTS];
@@ -157,21 +158,54 @@ static void number_rows(CoupletLoader *l, int64_t number, int32_t *indices) {
     memcpy(indices, l->order + first, (size_t)batch * sizeof *indices);
 }
 
+static int64_t first_row(const CoupletLoader *l, int field) {
+    return l->own[field] ? l->feed.own_first : 0;
+}
+
+static int64_t end_row(const CoupletLoader *l, int field) {
+    return l->own[field] ? l->feed.own_end : l->feed.batch;
+}
+
+/* `to` is where row 0 lies. */
+static void copy_field(const CoupletLoader *l, int field, const int32_t *rows, int64_t first,
+                       int64_t end, char *to) {
+    const int64_t bytes = couplet_field_bytes(&l->table->fields[field]);
+    for (int64_t i = first; i < end; i++)
+        memcpy(to + i * bytes, (const char *)l->table->columns[field] + rows[i] * bytes,
+               (size_t)bytes);
+}
+
+/* Pages that are not in memory are asked for ahead of the copy. */
+static void prefetch(const CoupletLoader *l) {
+    int64_t first = l->feed.batch, end = 0;
+    for (int f = 0; f < l->table->field_count; f++) {
+        if (!l->gathered[f]) continue;
+        if (first_row(l, f) < first) first = first_row(l, f);
+        if (end_row(l, f) > end) end = end_row(l, f);
+    }
+    if (first < end) couplet_table_prefetch(l->table, l->rows + first, end - first);
+}
+
 static void gather(CoupletLoader *l, int64_t number) {
     const CoupletTable *t = l->table;
-    const int64_t batch = l->feed.batch;
     Slot *slot = &l->slots[number % SLOTS];
     number_rows(l, number, slot->indices);
-    for (int64_t i = 0; i < batch; i++)
+    for (int64_t i = 0; i < l->feed.batch; i++)
         l->rows[i] = (int32_t)couplet_table_origin(t, slot->indices[i]);
-    if (t->mapped) couplet_table_prefetch(t, l->rows, batch);
-    for (int f = 0; f < t->field_count; f++) {
-        const int64_t bytes = couplet_field_bytes(&t->fields[f]);
-        if (!l->gathered[f]) continue;
-        for (int64_t i = 0; i < batch; i++)
-            memcpy((char *)slot->fields[f] + i * bytes,
-                   (const char *)t->columns[f] + l->rows[i] * bytes, (size_t)bytes);
-    }
+    if (t->mapped) prefetch(l);
+    for (int f = 0; f < t->field_count; f++)
+        if (l->gathered[f])
+            copy_field(l, f, l->rows, first_row(l, f), end_row(l, f), slot->fields[f]);
+}
+
+void couplet_loader_whole(const CoupletLoader *l, int field, void *out) {
+    const Slot *slot = &l->slots[(l->taken - 1) % SLOTS];
+    const int64_t bytes = couplet_field_bytes(&l->table->fields[field]);
+    for (int64_t i = 0; i < l->feed.batch; i++)
+        memcpy((char *)out + i * bytes,
+               (const char *)l->table->columns[field] +
+                   couplet_table_origin(l->table, slot->indices[i]) * bytes,
+               (size_t)bytes);
 }
 
 /* True if the next batch may be gathered now. */
@@ -259,26 +293,40 @@ static bool sort_classes(CoupletLoader *l, char *error, size_t error_bytes) {
     return false;
 }
 
+static void *aligned(int64_t bytes) {
+    return aligned_alloc(ALIGNMENT, ((size_t)bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT);
+}
+
+/* Rows keep their distance from multiples of the alignment, wherever the first one of them lies. */
+static bool allocate_field(const CoupletLoader *l, Slot *s, int field) {
+    const int64_t row = couplet_field_bytes(&l->table->fields[field]),
+                  ahead = first_row(l, field) * row, gap = ahead % ALIGNMENT;
+    s->memory[field] = aligned(gap + (end_row(l, field) - first_row(l, field)) * row);
+    s->fields[field] = (void *)((uintptr_t)s->memory[field] + (uintptr_t)gap - (uintptr_t)ahead);
+    return s->memory[field] != NULL;
+}
+
 static bool allocate_slot(const CoupletLoader *l, Slot *s) {
     s->fields = calloc((size_t)l->table->field_count + 1, sizeof *s->fields);
+    s->memory = calloc((size_t)l->table->field_count + 1, sizeof *s->memory);
     s->indices = malloc((size_t)l->feed.batch * sizeof *s->indices);
-    if (!s->fields || !s->indices) return false;
-    for (int f = 0; f < l->table->field_count; f++) {
-        const size_t bytes = (size_t)(l->feed.batch * couplet_field_bytes(&l->table->fields[f]));
-        if (l->gathered[f] &&
-            !(s->fields[f] = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT)))
-            return false;
-    }
+    if (!s->fields || !s->memory || !s->indices) return false;
+    for (int f = 0; f < l->table->field_count; f++)
+        if (l->gathered[f] && !allocate_field(l, s, f)) return false;
     return true;
 }
 
 static bool allocate(CoupletLoader *l) {
-    l->gathered = malloc((size_t)l->table->field_count + 1);
+    const int fields = l->table->field_count;
+    l->gathered = calloc((size_t)fields + 1, sizeof *l->gathered);
+    l->own = calloc((size_t)fields + 1, sizeof *l->own);
     l->rows = malloc((size_t)l->feed.batch * sizeof *l->rows);
-    if (!l->gathered || !l->rows) return false;
-    for (int f = 0; f < l->table->field_count; f++)
+    if (!l->gathered || !l->own || !l->rows) return false;
+    for (int f = 0; f < fields; f++) {
         l->gathered[f] = !l->feed.gathered || l->feed.gathered[f];
-    l->feed.gathered = NULL;
+        l->own[f] = l->feed.own && l->feed.own[f];
+    }
+    l->feed.gathered = l->feed.own = NULL;
     for (int i = 0; i < SLOTS; i++)
         if (!allocate_slot(l, &l->slots[i])) return false;
     if (l->feed.weighed)
@@ -341,8 +389,9 @@ void couplet_loader_next(CoupletLoader *l, CoupletBatch *out) {
 }
 
 static void free_slot(const CoupletLoader *l, Slot *slot) {
-    for (int f = 0; slot->fields && f < l->table->field_count; f++)
-        free(slot->fields[f]);
+    for (int f = 0; slot->memory && f < l->table->field_count; f++)
+        free(slot->memory[f]);
+    free(slot->memory);
     free(slot->fields);
     free(slot->indices);
 }
@@ -365,6 +414,7 @@ void couplet_loader_free(CoupletLoader *l) {
     free(l->order);
     free(l->rows);
     free(l->gathered);
+    free(l->own);
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->changed);
     free(l);

@@ -30,6 +30,11 @@ typedef struct CoupletFeed {
      * class by class. ways * each is the batch. */
     int64_t ways, each;
     const char *by; /* the int field whose values are the classes */
+    /* By the table's field: true if only the rows own_first to own_end - 1 of a batch are wanted;
+     * row r lies r rows behind the field's address all the same, and the others have no memory.
+     * Copied; NULL: all rows of all fields are. */
+    const bool *own;
+    int64_t own_first, own_end;
 } CoupletFeed;
 
 /* Makes a loader that begins at batch `first`. NULL with a sentence when the batch is larger than
@@ -46,6 +51,8 @@ bool couplet_loader_weigh(CoupletLoader *loader, const float *weights, int64_t u
                           size_t error_bytes);
 /* Waits for the next batch, which is valid until the next call. */
 void couplet_loader_next(CoupletLoader *loader, CoupletBatch *out);
+/* Gathers all rows of a field of the batch that was handed out last, into `out`. */
+void couplet_loader_whole(const CoupletLoader *loader, int field, void *out);
 void couplet_loader_free(CoupletLoader *loader);
 
 #endif

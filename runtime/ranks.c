@@ -1,36 +1,56 @@
-/* Exchanges of a plan. A gather starts behind the step that makes its array, and is waited for
- * ahead of the first step that reads more of it than its own shard, so that the steps between hide
- * it. Tags tell exchanges under way apart: all ranks start them in the order of the plan. */
+/* Exchanges of a plan. Each starts behind the step that makes what travels, and is waited for ahead
+ * of the first step that reads more of it than its own shard, so that the steps between hide it.
+ * Tags tell exchanges under way apart: all ranks start them in the order of the plan. */
 #include "runtime/ranks.h"
 
+#include "runtime/cores.h"
+#include "runtime/part.h"
+
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
+
+/* An exchange in the course of a run. */
+typedef struct Going {
+    CoupletTransfer *transfers; /* of a gather */
+    CoupletSum *sum;            /* of a sum; NULL: it is a gather */
+    bool is_under_way;
+    double waited;
+} Going;
 
 struct CoupletExchanges {
     CoupletGroup *group;
     const CoupletPlan *plan;
-    int64_t *first;              /* ranks + 1: of the exchange at hand */
-    int *leaves;                 /* the same, of a sum */
-    CoupletTransfer **transfers; /* by exchange; NULL: it is no gather */
-    bool *under_way;             /* by exchange */
-    int *by_made, made_at;       /* exchanges by the step that makes what travels */
-    int need_at;
+    int64_t *first;    /* ranks + 1: of the gather at hand */
+    Going *going;      /* by exchange */
+    int *by_made;      /* exchanges by the step that makes what travels */
+    bool *is_replaced; /* by step */
+    int made_at, need_at, moved_at;
     void *const *places;
-    float *scratch;
-    double *waited;
 };
 
 bool couplet_ranks_cut(const CoupletDevice *device, const CoupletPlan *plan) {
     return device->is_host && plan->shards > 0 && device->group->ranks > 1;
 }
 
-int64_t couplet_ranks_first(const CoupletGroup *group, int rank, int64_t count) {
-    return count * rank / group->ranks;
+int64_t couplet_ranks_arena(const CoupletDevice *device, const CoupletPlan *plan) {
+    CoupletPart *part = couplet_ranks_cut(device, plan)
+                            ? couplet_part_new(plan, device->group->ranks, device->group->rank)
+                            : NULL;
+    const int64_t bytes = part ? couplet_part_bytes(part) : plan->arena_bytes;
+    couplet_part_free(part);
+    return bytes;
+}
+
+int couplet_threads_for(const CoupletGroup *group, int asked) {
+    const int cores = couplet_cores_count();
+    if (asked > 0 || group->local_ranks == 1) return asked;
+    if (cores < sysconf(_SC_NPROCESSORS_ONLN)) return cores;
+    return cores / group->local_ranks > 1 ? cores / group->local_ranks : 1;
 }
 
 /* In whole shards, whatever a shard has of what is counted. */
 static int64_t first_of(const CoupletExchanges *x, int rank, int64_t each) {
-    return couplet_ranks_first(x->group, rank, x->plan->shards) * each;
+    return couplet_part_first(x->plan, x->group->ranks, rank) * each;
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
@@ -49,7 +69,8 @@ static int subtrees(int64_t from, int64_t to) {
 
 int64_t couplet_exchange_bytes(const CoupletPlan *plan, const CoupletExchange *e, int ranks,
                                int rank) {
-    const int64_t first = plan->shards * rank / ranks, end = plan->shards * (rank + 1) / ranks;
+    const int64_t first = couplet_part_first(plan, ranks, rank),
+                  end = couplet_part_first(plan, ranks, rank + 1);
     const CoupletBuffer *b = &plan->buffers[e->buffer];
     if (e->kind == COUPLET_GATHER) return (end - first) * b->slab * (ranks - 1);
     const int64_t count = couplet_buffer_count(b), each = e->leaves / plan->shards,
@@ -60,30 +81,30 @@ int64_t couplet_exchange_bytes(const CoupletPlan *plan, const CoupletExchange *e
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static void set_leaves(CoupletExchanges *x, const CoupletExchange *e) {
-    for (int r = 0; r <= x->group->ranks; r++)
-        x->leaves[r] = (int)first_of(x, r, e->leaves / x->plan->shards);
+static bool make_sum(CoupletExchanges *x, const CoupletExchange *e, bool any_order, Going *going) {
+    int *leaves = calloc((size_t)x->group->ranks + 1, sizeof *leaves);
+    for (int r = 0; leaves && r <= x->group->ranks; r++)
+        leaves[r] = (int)first_of(x, r, e->leaves / x->plan->shards);
+    going->sum =
+        leaves ? couplet_group_sum_new(x->group, couplet_buffer_count(&x->plan->buffers[e->buffer]),
+                                       e->leaves, leaves, any_order)
+               : NULL;
+    free(leaves);
+    return going->sum != NULL;
 }
 
-static bool make_scratch(CoupletExchanges *x) {
-    int64_t most = 0;
+static bool make_each(CoupletExchanges *x, bool any_order) {
+    const size_t transfers = (size_t)couplet_group_gather_transfers(x->group) + 1;
     for (int i = 0; i < x->plan->exchange_count; i++) {
         const CoupletExchange *e = &x->plan->exchanges[i];
-        if (e->kind != COUPLET_COMBINE) continue;
-        set_leaves(x, e);
-        const int64_t floats = couplet_group_sum_scratch(
-            x->group, couplet_buffer_count(&x->plan->buffers[e->buffer]), e->leaves, x->leaves);
-        if (floats > most) most = floats;
-    }
-    return (x->scratch = malloc(((size_t)most + 1) * sizeof *x->scratch)) != NULL;
-}
-
-static bool make_transfers(CoupletExchanges *x) {
-    const size_t each = (size_t)couplet_group_gather_transfers(x->group) + 1;
-    for (int i = 0; i < x->plan->exchange_count; i++)
-        if (x->plan->exchanges[i].kind == COUPLET_GATHER &&
-            !(x->transfers[i] = calloc(each, sizeof **x->transfers)))
+        Going *going = &x->going[i];
+        if (e->kind == COUPLET_COMBINE) {
+            x->is_replaced[e->instead] = true;
+            if (!make_sum(x, e, any_order, going)) return false;
+        } else if (!(going->transfers = calloc(transfers, sizeof *going->transfers))) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -98,20 +119,18 @@ static void sort_by_made(CoupletExchanges *x) {
     }
 }
 
-CoupletExchanges *couplet_exchanges_new(CoupletGroup *group, const CoupletPlan *plan) {
+CoupletExchanges *couplet_exchanges_new(CoupletGroup *group, const CoupletPlan *plan,
+                                        bool any_order) {
     CoupletExchanges *x = calloc(1, sizeof *x);
     if (!x) return NULL;
-    const size_t count = (size_t)plan->exchange_count + 1, ranks = (size_t)group->ranks + 1;
+    const size_t count = (size_t)plan->exchange_count + 1;
     x->group = group;
     x->plan = plan;
-    x->first = calloc(ranks, sizeof *x->first);
-    x->leaves = calloc(ranks, sizeof *x->leaves);
-    x->transfers = calloc(count, sizeof *x->transfers);
-    x->under_way = calloc(count, sizeof *x->under_way);
+    x->first = calloc((size_t)group->ranks + 1, sizeof *x->first);
+    x->going = calloc(count, sizeof *x->going);
     x->by_made = calloc(count, sizeof *x->by_made);
-    x->waited = calloc((size_t)plan->step_count + 1, sizeof *x->waited);
-    if (x->first && x->leaves && x->transfers && x->under_way && x->by_made && x->waited &&
-        make_transfers(x) && make_scratch(x)) {
+    x->is_replaced = calloc((size_t)plan->step_count + 1, sizeof *x->is_replaced);
+    if (x->first && x->going && x->by_made && x->is_replaced && make_each(x, any_order)) {
         sort_by_made(x);
         return x;
     }
@@ -121,15 +140,14 @@ CoupletExchanges *couplet_exchanges_new(CoupletGroup *group, const CoupletPlan *
 
 void couplet_exchanges_free(CoupletExchanges *x) {
     if (!x) return;
-    for (int i = 0; x->transfers && i < x->plan->exchange_count; i++)
-        free(x->transfers[i]);
+    for (int i = 0; x->going && i < x->plan->exchange_count; i++) {
+        free(x->going[i].transfers);
+        couplet_group_sum_free(x->going[i].sum);
+    }
     free(x->first);
-    free(x->leaves);
-    free(x->transfers);
-    free(x->under_way);
+    free(x->going);
     free(x->by_made);
-    free(x->scratch);
-    free(x->waited);
+    free(x->is_replaced);
     free(x);
 }
 
@@ -137,55 +155,87 @@ void couplet_exchanges_free(CoupletExchanges *x) {
 
 void couplet_exchanges_begin(CoupletExchanges *x, void *const *places) {
     x->places = places;
-    x->made_at = x->need_at = 0;
+    x->made_at = x->need_at = x->moved_at = 0;
 }
 
-static bool start(CoupletExchanges *x, int number) {
-    const CoupletExchange *e = &x->plan->exchanges[number];
+static bool complete(CoupletExchanges *x, int number) {
+    Going *going = &x->going[number];
+    const double before = x->group->waited;
+    if (!going->is_under_way) return true;
+    going->is_under_way = false;
+    const bool good = going->sum ? couplet_group_sum_end(going->sum)
+                                 : couplet_group_wait(x->group, going->transfers,
+                                                      couplet_group_gather_transfers(x->group));
+    going->waited += x->group->waited - before;
+    return good;
+}
+
+static bool start_gather(CoupletExchanges *x, const CoupletExchange *e, int tag, Going *going) {
     const int64_t slab = x->plan->buffers[e->buffer].slab;
     for (int r = 0; r <= x->group->ranks; r++)
         x->first[r] = first_of(x, r, slab);
-    x->under_way[number] = true;
-    return couplet_group_gather_start(x->group, number % COUPLET_GROUP_TAGS, x->places[e->buffer],
-                                      x->first, x->transfers[number]);
+    return couplet_group_gather_start(x->group, tag, x->places[e->buffer], x->first,
+                                      going->transfers);
 }
 
-bool couplet_exchanges_made(CoupletExchanges *x, int step) {
-    for (; x->made_at < x->plan->exchange_count; x->made_at++) {
-        const int number = x->by_made[x->made_at];
-        if (x->plan->exchanges[number].made > step) break;
-        if (x->plan->exchanges[number].kind == COUPLET_GATHER && !start(x, number)) return false;
+/* The leaves of this rank, which are made in the first array. */
+static float *own_leaves(const CoupletExchanges *x, const CoupletExchange *e) {
+    const int64_t leaf = couplet_buffer_count(&x->plan->buffers[e->buffer]),
+                  each = e->leaves / x->plan->shards * leaf,
+                  first = first_of(x, x->group->rank, each),
+                  end = first_of(x, x->group->rank + 1, each);
+    float *leaves = x->places[e->from[0]];
+    for (int k = 1; k < e->from_count; k++) {
+        const float *restrict other = x->places[e->from[k]];
+        for (int64_t i = first; i < end; i++)
+            leaves[i] += other[i];
+    }
+    return leaves + first;
+}
+
+static bool start_sum(CoupletExchanges *x, const CoupletExchange *e, int tag, Going *going) {
+    return couplet_group_sum_start(going->sum, tag, own_leaves(x, e), x->places[e->buffer]);
+}
+
+/* Tags are taken in turn, so what has the tag of this one is over by then. */
+static bool start(CoupletExchanges *x, int at) {
+    const CoupletExchange *e = &x->plan->exchanges[x->by_made[at]];
+    Going *going = &x->going[x->by_made[at]];
+    if (at >= COUPLET_GROUP_TAGS && !complete(x, x->by_made[at - COUPLET_GROUP_TAGS])) return false;
+    going->is_under_way = true;
+    return going->sum ? start_sum(x, e, at % COUPLET_GROUP_TAGS, going)
+                      : start_gather(x, e, at % COUPLET_GROUP_TAGS, going);
+}
+
+/* Goes on with the first sum that is not there: those behind it arrive behind it. */
+static bool move_on(CoupletExchanges *x) {
+    for (; x->moved_at < x->made_at; x->moved_at++) {
+        const Going *going = &x->going[x->by_made[x->moved_at]];
+        if (!going->sum || !going->is_under_way) continue;
+        if (!couplet_group_sum_move(going->sum)) return false;
+        if (!couplet_group_sum_is_done(going->sum)) break;
     }
     return true;
 }
 
-static bool complete(CoupletExchanges *x, int number) {
-    if (!x->under_way[number]) return true;
-    x->under_way[number] = false;
-    return couplet_group_wait(x->group, x->transfers[number],
-                              couplet_group_gather_transfers(x->group));
-}
-
-static bool combine(CoupletExchanges *x, const CoupletExchange *e) {
-    const int64_t count = couplet_buffer_count(&x->plan->buffers[e->buffer]);
-    set_leaves(x, e);
-    float *own = (float *)x->places[e->from] + x->leaves[x->group->rank] * count;
-    return couplet_group_sum_ordered(x->group, own, count, e->leaves, x->leaves, x->scratch,
-                                     x->places[e->buffer]);
-}
-
-bool couplet_exchanges_need(CoupletExchanges *x, int step, bool *combined) {
-    const double before = x->group->waited;
-    bool good = true;
-    *combined = false;
-    for (; good && x->need_at < x->plan->exchange_count; x->need_at++) {
-        const CoupletExchange *e = &x->plan->exchanges[x->need_at];
-        if (e->step > step) break;
-        *combined |= e->kind == COUPLET_COMBINE;
-        good = e->kind == COUPLET_COMBINE ? combine(x, e) : complete(x, x->need_at);
+bool couplet_exchanges_made(CoupletExchanges *x, int step) {
+    for (; x->made_at < x->plan->exchange_count; x->made_at++) {
+        if (x->plan->exchanges[x->by_made[x->made_at]].made > step) break;
+        if (!start(x, x->made_at)) return false;
     }
-    x->waited[step] += x->group->waited - before;
-    return good;
+    return move_on(x);
+}
+
+bool couplet_exchanges_need(CoupletExchanges *x, int step) {
+    for (; x->need_at < x->plan->exchange_count; x->need_at++) {
+        if (x->plan->exchanges[x->need_at].step > step) break;
+        if (!complete(x, x->need_at)) return false;
+    }
+    return true;
+}
+
+bool couplet_exchanges_replace(const CoupletExchanges *x, int step) {
+    return x->is_replaced[step];
 }
 
 bool couplet_exchanges_end(CoupletExchanges *x) {
@@ -195,6 +245,6 @@ bool couplet_exchanges_end(CoupletExchanges *x) {
     return good;
 }
 
-const double *couplet_exchanges_waited(const CoupletExchanges *x) {
-    return x->waited;
+double couplet_exchanges_waited(const CoupletExchanges *x, int number) {
+    return x->going[number].waited;
 }

@@ -2,6 +2,7 @@
  * log goes nowhere. */
 #include "runtime/rehearse.h"
 
+#include "runtime/ranks.h"
 #include "runtime/trainer.h"
 
 #include <math.h>
@@ -36,7 +37,7 @@ static bool open_rehearsal(Trainer *t, char **log, size_t *length) {
 }
 
 static void measure_bytes(const Trainer *t, CoupletRehearsal *r) {
-    r->arena_bytes = t->program->train->arena_bytes;
+    r->arena_bytes = couplet_ranks_arena(t->device, t->program->train);
     for (int i = 0; i < t->program->state_count; i++)
         r->state_bytes += (int64_t)couplet_state_bytes(&t->program->states[i]);
     for (int i = 0; i < t->program->source_count; i++) {

@@ -5,6 +5,7 @@
 
 #include "runtime/executor.h"
 #include "runtime/formula.h"
+#include "runtime/part.h"
 #include "runtime/ranks.h"
 
 /* The way in which an input comes to a device that is not the host. */
@@ -26,7 +27,10 @@ struct CoupletRun {
     Feed *feeds;   /* by input */
     void *const *inputs, *const *states;
     double *milliseconds;
-    CoupletExchanges *exchanges;       /* with other ranks; NULL: the run is not cut */
+    CoupletExchanges *exchanges; /* with other ranks; NULL: the run is not cut */
+    CoupletPart *part;           /* how memory lies; NULL: as the plan says */
+    bool (*whole_inputs)(void *context);
+    void *whole_context;
     const volatile sig_atomic_t *stop; /* NULL: nothing ends the steps half way */
     bool stopped;
     CoupletWatch watch;
@@ -46,6 +50,10 @@ bool couplet_run_send_inputs(CoupletRun *run);
 bool couplet_run_launch_steps(CoupletRun *run, int first, int count);
 /* Puts what the device met into *fault. Returns false. */
 bool couplet_run_fail(CoupletRun *run, CoupletFault *fault);
+
+/* Does all steps whole, where the run is cut among ranks, with memory for all shards. False with
+ * the fault that this meets. */
+bool couplet_run_whole(CoupletRun *run);
 
 /* explain.c: finds the element and the array of a fault. Both functions run steps again, so that
  * arrays are what they were; inputs and states must still be. False: nothing more can be said. */

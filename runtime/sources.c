@@ -8,6 +8,8 @@
 #include "runtime/data/kept.h"
 #include "runtime/data/reader.h"
 #include "runtime/data/vocabulary.h"
+#include "runtime/part.h"
+#include "runtime/ranks.h"
 #include "runtime/selection.h"
 
 #include <stdio.h>
@@ -497,20 +499,50 @@ static void mark_gathered(const CoupletSources *s, int source, bool *gathered) {
     }
 }
 
+/* True if every step that reads the field keeps to the rows of its own rank. */
+static bool is_in_rows(const CoupletSources *s, int source, int field) {
+    bool found = false;
+    for (int p = 0; p < s->program->phase_count; p++) {
+        const CoupletPlan *plan = s->program->phases[p].train;
+        for (int i = 0; i < plan->input_count; i++) {
+            const Reading r = reading_of(s, plan->inputs[i].name);
+            if (r.source != source || r.whole || r.field != field) continue;
+            if (!plan->buffers[plan->inputs[i].buffer].in_rows) return false;
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* The rows of a batch that are read by this rank. */
+static void mark_own(const CoupletSources *s, int source, CoupletFeed *feed, bool *own) {
+    const CoupletPlan *plan = s->program->train;
+    if (!s->device || !couplet_ranks_cut(s->device, plan)) return;
+    const CoupletGroup *g = s->device->group;
+    const int64_t shard = feed->batch / plan->shards;
+    for (int f = 0; f < s->data[source].field_count; f++)
+        own[f] = feed->gathered[f] && is_in_rows(s, source, f);
+    feed->own = own;
+    feed->own_first = shard * couplet_part_first(plan, g->ranks, g->rank);
+    feed->own_end = shard * couplet_part_first(plan, g->ranks, g->rank + 1);
+}
+
 static bool begin_source(CoupletSources *s, const CoupletStage *stage, int source, uint32_t stream,
                          uint64_t seed, int64_t first, char *error, size_t error_bytes) {
     const CoupletSource *from = &s->program->sources[source];
-    bool *gathered = calloc((size_t)s->data[source].field_count + 1, sizeof *gathered);
+    const size_t fields = (size_t)s->data[source].field_count + 1;
+    bool *gathered = calloc(2 * fields, sizeof *gathered);
     if (!gathered) return fail_memory(error, error_bytes);
     mark_gathered(s, source, gathered);
-    const CoupletFeed feed = {.batch = couplet_source_batch(from, stage),
-                              .stream = stream,
-                              .gathered = gathered,
-                              .balanced = from->balanced,
-                              .weighed = from->weights >= 0,
-                              .ways = from->ways,
-                              .each = from->each,
-                              .by = couplet_selection_by(&from->selection)};
+    CoupletFeed feed = {.batch = couplet_source_batch(from, stage),
+                        .stream = stream,
+                        .gathered = gathered,
+                        .balanced = from->balanced,
+                        .weighed = from->weights >= 0,
+                        .ways = from->ways,
+                        .each = from->each,
+                        .by = couplet_selection_by(&from->selection)};
+    mark_own(s, source, &feed, gathered + fields);
     couplet_loader_free(s->loaders[source]);
     s->loaders[source] =
         couplet_loader_new(&s->data[source], &feed, seed, first, error, error_bytes);
@@ -559,21 +591,39 @@ void couplet_sources_next(CoupletSources *s, const CoupletPlan *plan, void **inp
     }
 }
 
+/* Memory for so many rows of a field. */
+static void *part_of(CoupletSources *s, const Reading *r, int64_t rows) {
+    CoupletShelf *shelf = &s->shelves[r->source][r->field];
+    if (shelf->part_rows >= rows) return shelf->part;
+    free(shelf->part);
+    shelf->part = aligned(rows * couplet_field_bytes(&s->data[r->source].fields[r->field]));
+    shelf->part_rows = shelf->part ? rows : 0;
+    return shelf->part;
+}
+
+bool couplet_sources_whole_batch(CoupletSources *s, const CoupletPlan *plan, void **inputs) {
+    for (int i = 0; i < plan->input_count; i++) {
+        const CoupletBuffer *b = &plan->buffers[plan->inputs[i].buffer];
+        const Reading r = reading_of(s, plan->inputs[i].name);
+        if (!b->in_rows || r.source < 0 || r.whole || r.field < 0 || goes_by_number(s, &r))
+            continue;
+        inputs[i] = part_of(s, &r, b->shape[0]);
+        if (!inputs[i]) return false;
+        couplet_loader_whole(s->loaders[r.source], r.field, inputs[i]);
+    }
+    return true;
+}
+
 /* Chosen rows of one field side by side: where they lie, or brought together. NULL when memory runs
  * out. */
 static const void *some_rows(CoupletSources *s, const Reading *r, int64_t first, int64_t rows) {
     const CoupletTable *t = &s->data[r->source];
-    CoupletShelf *shelf = &s->shelves[r->source][r->field];
     if (goes_by_number(s, r)) return s->numbers + first;
     const int64_t bytes = couplet_field_bytes(&t->fields[r->field]);
     if (!t->origin) return (const char *)t->columns[r->field] + first * bytes;
-    if (shelf->part_rows < rows) {
-        free(shelf->part);
-        shelf->part = aligned(rows * bytes);
-        shelf->part_rows = shelf->part ? rows : 0;
-    }
-    if (shelf->part) copy_rows(t, r->field, first, rows, shelf->part);
-    return shelf->part;
+    void *part = part_of(s, r, rows);
+    if (part) copy_rows(t, r->field, first, rows, part);
+    return part;
 }
 
 bool couplet_sources_rows(CoupletSources *s, int source, int64_t first, int64_t rows,

@@ -14,7 +14,7 @@ typedef struct CoupletShelf {
     void *device;
     const void *whole; /* all chosen rows, in order, on the host; NULL: nobody asked for them */
     void *copy;        /* the memory of `whole`, if rows were copied; NULL: it lies in the table */
-    void *part;        /* the rows of a sweep, if they were copied */
+    void *part;        /* the rows of a sweep, or of a batch that is needed whole, if copied */
     int64_t part_rows;
     bool read; /* by a formula of a plan that was attached */
 } CoupletShelf;
@@ -25,7 +25,7 @@ typedef struct CoupletSources {
     CoupletLoader **loaders; /* by source; NULL: the step draws nothing from it */
     CoupletShelf **shelves;  /* by source, then by field, with the row numbers last */
     int32_t *numbers;        /* 0, 1, 2, ..: the row numbers of any whole source */
-    CoupletDevice *device;   /* the device that has the shelves */
+    CoupletDevice *device;   /* that has the shelves, and whose ranks share batches */
 } CoupletSources;
 
 /* Tables that were opened before there was a program, to learn what they hold. No rows of them are
@@ -74,6 +74,9 @@ bool couplet_sources_weigh(CoupletSources *sources, float *const *weights, int64
 /* Puts the next batch of each source into the plan's inputs by name. It is valid until the next
  * call. */
 void couplet_sources_next(CoupletSources *sources, const CoupletPlan *plan, void **inputs);
+/* Puts all rows of that batch into the inputs of which a rank has its own alone. False when memory
+ * runs out. */
+bool couplet_sources_whole_batch(CoupletSources *sources, const CoupletPlan *plan, void **inputs);
 /* Puts `rows` chosen rows of one source, from `first` on, into the inputs that read it. They are
  * valid until the next call. False with a sentence. */
 bool couplet_sources_rows(CoupletSources *sources, int source, int64_t first, int64_t rows,

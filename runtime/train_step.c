@@ -34,6 +34,7 @@ const CoupletStage *couplet_trainer_stage(const Trainer *t) {
 
 bool couplet_trainer_begin_sources(Trainer *t) {
     const CoupletSession *s = t->session;
+    t->sources.device = t->device;
     return couplet_sources_begin(&t->sources, couplet_trainer_stage(t), couplet_session_seed(s),
                                  s->step - s->stage_first, t->error, t->error_bytes);
 }
@@ -41,6 +42,11 @@ bool couplet_trainer_begin_sources(Trainer *t) {
 void couplet_trainer_start_clock(Trainer *t) {
     t->rate_started = couplet_trainer_now();
     t->rate_step = t->session->step;
+}
+
+static bool bring_whole_batch(void *context) {
+    Trainer *t = context;
+    return couplet_sources_whole_batch(&t->sources, t->phase->train, t->inputs);
 }
 
 /* Makes ready to run the steps of a phase; one phase has memory at a time. */
@@ -54,6 +60,7 @@ bool couplet_trainer_enter_phase(Trainer *t, const CoupletPhase *phase) {
     t->inputs = calloc((size_t)plan->input_count + 1, sizeof *t->inputs);
     /* kernels may be compiled in its first step */
     if (t->run) couplet_run_heed(t->run, t->options->stop);
+    if (t->run) couplet_run_feed_whole(t->run, bring_whole_batch, t);
     if (t->run && t->inputs)
         return couplet_sources_attach(&t->sources, t->device, plan, t->run, t->error,
                                       t->error_bytes);

@@ -99,6 +99,10 @@ static bool fits_options(const Options *o, bool trains) {
                (long long)o->ranks, (long long)o->shards);
         return false;
     }
+    if (o->device && !o->ranks) {
+        report(CODE_SETTING, "--device goes with --ranks: the other reports are of the CPU");
+        return false;
+    }
     if (o->passes && !trains) {
         report(CODE_SETTING, "--passes is about the graphs of a method, and `%s` has no loss",
                o->file);
@@ -160,7 +164,10 @@ static bool report_functions(Arena *arena, Diag *diag, const Options *o, const M
  * be in diag. */
 static bool report_checked(Arena *arena, Diag *diag, const Options *o, Method *method) {
     PassLog log = {0};
-    CompileOptions lower = options_to_compile(arena, o, NULL);
+    DeviceChoice choice = host;
+    if (o->device && !device_choose(o->device, false, &choice)) return false;
+    const PlanTarget target = device_target(arena, &choice);
+    CompileOptions lower = options_to_compile(arena, o, o->device ? &target : NULL);
     if (o->passes) lower.log = &log;
     LoweredProgram *program = load_lowered(arena, diag, method, &lower);
     const bool sound = diag_error_count(diag) == 0;
@@ -168,7 +175,8 @@ static bool report_checked(Arena *arena, Diag *diag, const Options *o, Method *m
         print_numerics(program->phases.items[i].train, stdout);
     if (program && o->passes) print_passes(arena, program, &log);
     if (program) print_placements(arena, o->print_after, program);
-    if (program && o->ranks && !ranks_report(arena, program, (int)o->ranks, stdout)) return false;
+    if (program && o->ranks && !ranks_report(arena, program, &target, (int)o->ranks, stdout))
+        return false;
     if (program) return !o->memory || report_memory(arena, method, program, o->memory_bytes);
     if (!o->memory && !o->numerics) return true;
     return !sound || report_functions(arena, diag, o, method);
@@ -197,7 +205,7 @@ int check_command(int argc, char **argv) {
     int status = 2;
     const char *const taken =
         "set data skip-bad in fn size seed epochs print-after numerics passes "
-        "memory [memory] ranks shards no-stream no-fuse";
+        "memory [memory] ranks shards device no-stream no-fuse";
     if (options_read(arena, &options, "check", taken, argc, argv) &&
         print_after_exists(options.print_after)) {
         if (!options.shards) options.shards = options_shards_for(options.ranks);

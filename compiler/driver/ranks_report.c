@@ -2,9 +2,9 @@
  * decided it. */
 #include "compiler/driver/ranks_report.h"
 
-#include "compiler/cpu/cpu.h"
 #include "compiler/driver/report.h"
 #include "compiler/plan/plan.h"
+#include "runtime/part.h"
 #include "runtime/ranks.h"
 
 static const double megabyte = 1e6;
@@ -21,7 +21,7 @@ static int64_t most_bytes(const CoupletPlan *p, const CoupletExchange *e, int ra
 
 static bool is_combined(const CoupletPlan *p, int step) {
     for (int i = 0; i < p->exchange_count; i++)
-        if (p->exchanges[i].kind == COUPLET_COMBINE && p->exchanges[i].step == step) return true;
+        if (p->exchanges[i].kind == COUPLET_COMBINE && p->exchanges[i].instead == step) return true;
     return false;
 }
 
@@ -43,6 +43,25 @@ static void print_exchange(const CoupletPlan *p, const CoupletExchange *e, int r
             (double)most_bytes(p, e, ranks) / megabyte, p->steps[e->made].source);
 }
 
+/* The largest arena that a rank has. */
+static int64_t most_memory(const CoupletPlan *p, int ranks) {
+    int64_t most = 0;
+    for (int r = 0; r < ranks; r++) {
+        CoupletPart *part = couplet_part_new(p, ranks, r);
+        if (!part) return p->arena_bytes;
+        if (couplet_part_bytes(part) > most) most = couplet_part_bytes(part);
+        couplet_part_free(part);
+    }
+    return most;
+}
+
+/* Plans of other devices have no blocks: each rank has all of the arena. */
+static void print_memory(const CoupletPlan *p, int ranks, FILE *out) {
+    fprintf(out, "a rank needs %.3f MB for the arrays of a step, and one rank alone %.3f MB\n",
+            (double)(p->blocks ? most_memory(p, ranks) : p->arena_bytes) / megabyte,
+            (double)p->arena_bytes / megabyte);
+}
+
 static void print_phase(const CoupletPlan *p, int ranks, FILE *out) {
     int cut = 0;
     int64_t bytes = 0;
@@ -52,6 +71,10 @@ static void print_phase(const CoupletPlan *p, int ranks, FILE *out) {
         bytes += most_bytes(p, &p->exchanges[i], ranks);
     fprintf(out, "%d of %d steps are cut among %d ranks, at %lld shards\n", cut, p->step_count,
             ranks, (long long)p->shards);
+    if (!p->blocks)
+        fprintf(out, "steps on this device are not cut: every rank does all of them, and nothing "
+                     "travels\n");
+    print_memory(p, ranks, out);
     print_steps(p, out);
     fprintf(out, "%d exchanges; a rank sends at most %.3f MB in a step\n", p->exchange_count,
             (double)bytes / megabyte);
@@ -59,13 +82,13 @@ static void print_phase(const CoupletPlan *p, int ranks, FILE *out) {
         print_exchange(p, &p->exchanges[i], ranks, out);
 }
 
-bool ranks_report(Arena *arena, const LoweredProgram *program, int ranks, FILE *out) {
-    const PlanTarget target = cpu_plan_target(arena);
+bool ranks_report(Arena *arena, const LoweredProgram *program, const PlanTarget *target, int ranks,
+                  FILE *out) {
     for (int i = 0; i < program->phases.count; i++) {
         const char *error = NULL;
         Plan plan;
         if (!plan_make(&plan, arena, program->phases.items[i].train, program->states.items,
-                       program->states.count, &target, &error))
+                       program->states.count, target, &error))
             return report_error(CODE_RUN_STOPPED, error);
         print_phase(plan.out, ranks, out);
     }

@@ -4,8 +4,11 @@
 #define COUPLET_DRIVER_RANKS_REPORT_H
 
 #include "compiler/lower/lower.h"
+#include "compiler/plan/kernel.h"
 
-/* The program is compiled for shards. False after a message on stderr. */
-bool ranks_report(Arena *arena, const LoweredProgram *program, int ranks, FILE *out);
+/* The program is compiled for shards, and for the device of the target. False after a message on
+ * stderr. */
+bool ranks_report(Arena *arena, const LoweredProgram *program, const PlanTarget *target, int ranks,
+                  FILE *out);
 
 #endif

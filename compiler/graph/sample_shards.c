@@ -77,42 +77,83 @@ bool shard_reads_own(Graph *g, const GNode *node, int index, const GExpr *load, 
 
 /* ---- trees ----------------------------------------------------------------------------------- */
 
-const GExpr *shard_tree(Graph *g, GNode *array, int leaves, int count, const GExpr *const *at) {
-    const GExpr *sums[MOST_LEAVES], *subscripts[GRAPH_MAX_RANK];
-    for (int i = 0; i < count; i++)
+/* A leaf: the rows `row` of all arrays. */
+static const GExpr *leaf_of(Graph *g, const ShardSum *sum, int row, int at_count,
+                            const GExpr *const *at) {
+    const GExpr *subscripts[GRAPH_MAX_RANK], *leaf = NULL;
+    subscripts[0] = gx_int(g, row);
+    for (int i = 0; i < at_count; i++)
         subscripts[i + 1] = at[i];
-    for (int i = 0; i < leaves; i++) {
-        subscripts[0] = gx_int(g, i);
-        sums[i] = gx_load(g, array, count + 1, subscripts, NULL);
+    for (int i = 0; i < sum->count; i++) {
+        const GExpr *one = gx_load(g, sum->arrays[i], at_count + 1, subscripts, NULL);
+        leaf = leaf ? gx2(g, G_ADD, leaf, one) : one;
     }
-    for (int width = leaves; width > 1; width /= 2)
+    return leaf;
+}
+
+const GExpr *shard_tree(Graph *g, const ShardSum *sum, int at_count, const GExpr *const *at) {
+    const GExpr *sums[MOST_LEAVES];
+    for (int i = 0; i < sum->leaves; i++)
+        sums[i] = leaf_of(g, sum, i, at_count, at);
+    for (int width = sum->leaves; width > 1; width /= 2)
         for (int i = 0; i < width / 2; i++)
             sums[i] = gx2(g, G_ADD, sums[2 * i], sums[2 * i + 1]);
     return sums[0];
 }
 
-/* The leaves of the tree below `e` are the rows from `first` on; how many, or 0. */
-static int64_t rows_below(const GNode *node, const GExpr *e, int64_t first, GNode **array) {
-    if (e->op == G_ADD) {
-        const int64_t left = rows_below(node, e->args[0], first, array);
-        const int64_t right = left ? rows_below(node, e->args[1], first + left, array) : 0;
-        return left == right ? left + right : 0;
-    }
-    if (e->op != G_LOAD || e->has_else || e->tensor->rank != node->rank + 1) return 0;
-    if (!*array) *array = e->tensor;
-    if (e->tensor != *array || e->args[0]->op != G_CONST || e->args[0]->integer != first) return 0;
+/* The load is of row `row`, at the element of the node. */
+static bool reads_row(const GNode *node, const GExpr *load, int64_t row) {
+    if (load->op != G_LOAD || load->has_else || load->tensor->rank != node->rank + 1 ||
+        load->args[0]->op != G_CONST || load->args[0]->integer != row)
+        return false;
     for (int i = 0; i < node->rank; i++)
-        if (e->args[i + 1]->op != G_INDEX || e->args[i + 1]->index != i ||
-            e->tensor->shape[i + 1] != node->shape[i])
-            return 0;
-    return 1;
+        if (load->args[i + 1]->op != G_INDEX || load->args[i + 1]->index != i ||
+            load->tensor->shape[i + 1] != node->shape[i])
+            return false;
+    return true;
 }
 
-GNode *shard_leaves(const GNode *n, int64_t shards, int *leaves) {
-    GNode *array = NULL;
-    if (!node_reduces(n, GR_NONE) || !node_is_unconditional(n)) return NULL;
-    if (n->type != GT_REAL || n->value->op != G_ADD) return NULL;
-    const int64_t rows = rows_below(n, n->value, 0, &array);
-    *leaves = (int)rows;
-    return rows > 1 && rows == array->shape[0] && rows % shards == 0 ? array : NULL;
+/* Lists the arrays of which an expression adds one row each, first to last; false: it is no such
+ * expression. */
+static bool addends_of(const GNode *node, const GExpr *e, int64_t row, ShardSum *out) {
+    if (e->op == G_ADD)
+        return addends_of(node, e->args[0], row, out) && e->args[1]->op == G_LOAD &&
+               addends_of(node, e->args[1], row, out);
+    if (!reads_row(node, e, row) || out->count == COUPLET_MOST_ADDENDS) return false;
+    for (int i = 0; i < out->count; i++)
+        if (out->arrays[i] == e->tensor) return false;
+    out->arrays[out->count++] = e->tensor;
+    return true;
+}
+
+/* Every leaf has the arrays of the first. */
+static bool is_leaf(const GNode *node, const GExpr *e, int64_t row, ShardSum *sum) {
+    ShardSum leaf = {.count = 0};
+    if (!addends_of(node, e, row, &leaf)) return false;
+    if (sum->count == 0) *sum = leaf;
+    if (leaf.count != sum->count) return false;
+    for (int i = 0; i < leaf.count; i++)
+        if (leaf.arrays[i] != sum->arrays[i]) return false;
+    return true;
+}
+
+/* The leaves of the tree below `e` are the rows from `first` on; how many, or 0. */
+static int64_t rows_below(const GNode *node, const GExpr *e, int64_t first, ShardSum *sum) {
+    if (is_leaf(node, e, first, sum)) return 1;
+    if (e->op != G_ADD) return 0;
+    const int64_t left = rows_below(node, e->args[0], first, sum);
+    const int64_t right = left ? rows_below(node, e->args[1], first + left, sum) : 0;
+    return left == right ? left + right : 0;
+}
+
+bool shard_sum(const GNode *n, int64_t shards, ShardSum *out) {
+    *out = (ShardSum){.count = 0};
+    if (!node_reduces(n, GR_NONE) || !node_is_unconditional(n)) return false;
+    if (n->type != GT_REAL || n->value->op != G_ADD) return false;
+    const int64_t rows = rows_below(n, n->value, 0, out);
+    if (rows < 2 || rows % shards) return false;
+    out->leaves = (int)rows;
+    for (int i = 0; i < out->count; i++)
+        if (out->arrays[i]->shape[0] != rows) return false;
+    return true;
 }

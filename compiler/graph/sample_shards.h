@@ -9,18 +9,22 @@
 #include "compiler/graph/graph.h"
 #include "runtime/abi.h"
 
-enum { MOST_LEAVES = COUPLET_MOST_SHARDS /* of a sum over samples (shard_leaves) */ };
+enum { MOST_LEAVES = COUPLET_MOST_SHARDS /* of a sum over samples (shard_sum) */ };
 
 /* True if an array has an axis of rows that can be cut. */
 bool shard_has_rows(const GNode *node, int64_t shards);
 /* True if the load, in a finished node, reads rows of shard s alone wherever the node's index
  * number `index` is in shard s of its own extent, for each s. */
 bool shard_reads_own(Graph *g, const GNode *node, int index, const GExpr *load, int64_t shards);
-/* A node that adds the rows of an array by a binary tree, neighbours first: the array, and in
- * *leaves the number of its rows. NULL: it is no such node. */
-GNode *shard_leaves(const GNode *node, int64_t shards, int *leaves);
-/* The sum of `leaves` rows of an array, a power of two, by that tree, at the given other
- * subscripts. */
-const GExpr *shard_tree(Graph *g, GNode *array, int leaves, int count, const GExpr *const *at);
+/* A sum over shards: a leaf is the sum of one row of each array, in order, and the leaves are added
+ * by a binary tree, neighbours first. Their number is a power of two. */
+typedef struct ShardSum {
+    GNode *arrays[COUPLET_MOST_ADDENDS];
+    int count, leaves;
+} ShardSum;
+/* False: the node is no such sum. */
+bool shard_sum(const GNode *node, int64_t shards, ShardSum *out);
+/* The sum, at the other subscripts `at`, of which there are `at_count`. */
+const GExpr *shard_tree(Graph *g, const ShardSum *sum, int at_count, const GExpr *const *at);
 
 #endif

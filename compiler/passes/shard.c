@@ -5,13 +5,15 @@
  *     ->     p[s, o] = sum over the n of shard s of f(n, o);  y[o] = ((p[0, o] + p[1, o]) + ..
  *
  * Without shards (GraphSettings) the pass leaves a graph as it is. It leaves alone, too, sums of so
- * few terms that it is cheaper to hand the terms to all ranks. What the shards are depends on the
+ * few terms that it is cheaper to hand the terms to all ranks. Trees that are only read where they
+ * are added to each other become one. What the shards are depends on the
  * graph and their number, never on the ranks. */
 #include "compiler/graph/key.h"
 #include "compiler/graph/loads.h"
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/product.h"
 #include "compiler/graph/sample_shards.h"
+#include "compiler/graph/visit.h"
 #include "compiler/graph/walk.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
@@ -21,6 +23,7 @@
 enum {
     FEWEST_BYTES = 1 << 12, /* of the terms: fewer are handed to all ranks */
     LONGEST_LEAF = 4096,    /* products that are added in one leaf, where the leaves stay small */
+    MOST_SHORT = 64,        /* leaves, where there are more of them for that */
     HEAVY = 1 << 24 /* evaluations of a sum that are worth the leaves, whatever these take */
 };
 
@@ -123,7 +126,7 @@ static int64_t leaves_of(Sharding *s, const GNode *n, int axis) {
     int64_t leaves = s->shards;
     if (!product_of(s->g->arena, n, &product)) return leaves;
     const int64_t terms = node_reduced_terms(n), bytes = bytes_of_rows(s, n);
-    while (terms / leaves > LONGEST_LEAF && 2 * leaves <= MOST_LEAVES &&
+    while (terms / leaves > LONGEST_LEAF && 2 * leaves <= MOST_SHORT &&
            graph_extent(n, axis) % (2 * leaves) == 0 && 4 * leaves * graph_bytes(n) <= bytes)
         leaves *= 2;
     return leaves;
@@ -154,13 +157,135 @@ static GNode *shard_node(void *context, Graph *g, GNode *n) {
     const int axis = axis_of_samples(s, n);
     if (axis < 0 || !is_worth_it(s, n)) return n;
     const int64_t leaves = leaves_of(s, n, axis);
+    const ShardSum tree = {{leaf_node(g, n, axis, leaves)}, 1, (int)leaves};
     ComputeSpec sum;
     graph_open(g, n, &sum);
     sum.reducer = GR_NONE;
     sum.red_rank = 0;
     sum.guard = sum.active = NULL; /* the leaves have both */
-    sum.value = shard_tree(g, leaf_node(g, n, axis, leaves), (int)leaves, sum.out_rank, sum.out);
+    sum.value = shard_tree(g, &tree, sum.out_rank, sum.out);
     return graph_compute(g, &sum);
+}
+
+/* ---- sums of sums ---------------------------------------------------------------------------- */
+
+/* Two trees that are only read where one is added to the other, as the gradients of a weight by two
+ * views are. One tree adds the leaves of both, so that half as much travels. */
+typedef struct Joining {
+    const GNode *node; /* that is rewritten (rewrite_nodes) */
+    Graph *g;
+    uint32_t known; /* ids of nodes when they were looked at */
+    int joined;
+    ShardSum *sums;  /* by node id; count 0: the node is no tree */
+    GNode **partner; /* by node id of a tree: the one that it is added to; itself: it has no one */
+} Joining;
+
+static bool is_tree(const Joining *j, const GExpr *e) {
+    return e->op == G_LOAD && j->sums[e->tensor->id].count > 0;
+}
+
+/* The sum of an element of one tree and the same element of another. */
+static bool adds_trees(const Joining *j, const GExpr *e) {
+    if (e->op != G_ADD || !is_tree(j, e->args[0]) || !is_tree(j, e->args[1])) return false;
+    const GExpr *a = e->args[0], *b = e->args[1];
+    const ShardSum *x = &j->sums[a->tensor->id], *y = &j->sums[b->tensor->id];
+    bool same = a->tensor != b->tensor && a->tensor->rank == b->tensor->rank && !a->has_else &&
+                !b->has_else && x->leaves == y->leaves &&
+                x->count + y->count <= COUPLET_MOST_ADDENDS;
+    for (int i = 0; same && i < a->tensor->rank; i++)
+        same = a->args[i] == b->args[i] && a->tensor->shape[i] == b->tensor->shape[i];
+    return same;
+}
+
+static void pair_with(const Joining *j, const GNode *tree, GNode *other) {
+    GNode **partner = &j->partner[tree->id];
+    *partner = !*partner || *partner == other ? other : (GNode *)(uintptr_t)tree;
+}
+
+static void note_alone(const Joining *j, const GExpr *e) {
+    if (e && is_tree(j, e)) pair_with(j, e->tensor, e->tensor);
+}
+
+static VisitStep note_reads(void *context, const GExpr *e) {
+    const Joining *j = context;
+    if (adds_trees(j, e)) {
+        pair_with(j, e->args[0]->tensor, e->args[1]->tensor);
+        pair_with(j, e->args[1]->tensor, e->args[0]->tensor);
+    } else {
+        for (int i = 0; i < e->arg_count; i++)
+            note_alone(j, e->args[i]);
+    }
+    return VISIT_INSIDE;
+}
+
+static void note_node(const Joining *j, GNode *n) {
+    if (n && j->sums[n->id].count) pair_with(j, n, n);
+}
+
+static void note_readers(Joining *j, const GNode *n) {
+    const GExpr *const roots[] = {n->value, n->guard, n->active};
+    for (int i = 0; n->kind == GN_COMPUTE && i < 3; i++) {
+        note_alone(j, roots[i]);
+        expr_visit(roots[i], note_reads, j);
+    }
+    note_node(j, n->operand);
+    for (int i = 0; n->kind == GN_CALL && i < n->operand_count; i++)
+        note_node(j, n->operands[i]);
+}
+
+static bool find_pairs(Joining *j) {
+    Graph *g = j->g;
+    const uint32_t ids = graph_node_ids(g);
+    bool found = false;
+    j->sums = arena_array(g->arena, ShardSum, ids);
+    j->partner = arena_array(g->arena, GNode *, ids);
+    for (int i = 0; i < g->nodes.count; i++)
+        shard_sum(g->nodes.items[i], g->settings.shards, &j->sums[g->nodes.items[i]->id]);
+    for (int i = 0; i < g->nodes.count; i++)
+        note_readers(j, g->nodes.items[i]);
+    for (int i = 0; i < g->outputs.count; i++)
+        note_node(j, g->outputs.items[i].node);
+    for (int i = 0; i < g->commits.count; i++)
+        note_node(j, g->commits.items[i].value);
+    for (int i = 0; i < g->nodes.count; i++) {
+        const GNode *n = g->nodes.items[i], *other = j->partner[n->id];
+        found |= other && other != n && j->partner[other->id] == n;
+    }
+    return found;
+}
+
+static GNode *joined_tree(const Joining *j, const GNode *a, const GNode *b) {
+    const ShardSum *second = &j->sums[b->id];
+    ShardSum sum = j->sums[a->id];
+    ComputeSpec tree;
+    for (int i = 0; i < second->count; i++)
+        sum.arrays[sum.count++] = second->arrays[i];
+    graph_open(j->g, a, &tree);
+    tree.value = shard_tree(j->g, &sum, tree.out_rank, tree.out);
+    return graph_compute(j->g, &tree);
+}
+
+/* Trees of the old graph: one whose leaves were made anew is joined in the next round. */
+static const GExpr *join_pair(void *context, Graph *g, const GExpr *e) {
+    Joining *j = context;
+    if (e->op != G_ADD || e->args[0]->op != G_LOAD || e->args[1]->op != G_LOAD) return e;
+    const GNode *a = e->args[0]->tensor, *b = e->args[1]->tensor;
+    if (a->id >= j->known || b->id >= j->known || !adds_trees(j, e) || j->partner[a->id] != b ||
+        j->partner[b->id] != a)
+        return e;
+    j->joined++;
+    return gx_load(g, joined_tree(j, a, b), a->rank, e->args[0]->args, NULL);
+}
+
+static void join_trees(Graph *g) {
+    for (bool found = true; found;) {
+        Joining j = {.g = g};
+        found = find_pairs(&j);
+        j.known = graph_node_ids(g);
+        if (found) rewrite_nodes(g, join_pair, &j, false);
+        if (found) graph_prune(g);
+        found = j.joined > 0;
+    }
 }
 
 static bool has_batch(const Graph *g) {
@@ -174,4 +299,5 @@ void pass_shard(Graph *g) {
     if (s.shards < 2) return;
     rewrite_each_in(g, shard_node, &s);
     graph_prune(g);
+    join_trees(g);
 }

@@ -28,9 +28,11 @@ typedef struct Laying {
     Plan *p;
     Graph *g;
     int64_t shards;
-    bool *in_slabs; /* by buffer: each rank has its own slabs alone */
-    bool *wanted;   /* by buffer: some reader wants it whole */
-    int *made;      /* by buffer: the step that makes it */
+    bool *in_slabs;     /* by buffer: each rank has its own slabs alone */
+    bool *wanted;       /* by buffer: some reader wants it whole */
+    bool *in_parts;     /* by buffer: an input that is read whole by none */
+    bool *is_scattered; /* by buffer: its shards are no slabs */
+    int *made;          /* by buffer: the step that makes it */
     ARRAY(CoupletExchange) exchanges;
 } Laying;
 
@@ -95,6 +97,12 @@ static int64_t slab_of(const Laying *l, const Kernel *k, const GNode *output) {
         return k->as.contraction->part_rows * k->as.contraction->form.n_size / l->shards *
                (int64_t)sizeof(float);
     return graph_bytes(output) / l->shards;
+}
+
+/* A shard of each part lies in that part, so the shard of the whole is no slab. */
+static bool is_scattered(const Kernel *k) {
+    const Contraction *c = kernel_contraction(k);
+    return k->kind == KERNEL_PRODUCT && !c->direct && c->parts > 1;
 }
 
 /* ---- what is read ---------------------------------------------------------------------------- */
@@ -171,21 +179,34 @@ static bool has_other_readers(const Laying *l, const Kernel *k, const GNode *arr
     return l->wanted[plan_buffer(l->p, array)];
 }
 
-/* The kernel adds the rows of its operand by a tree, and these lie in slabs. Their sums are made
+/* The kernel adds the rows of its operands by a tree, and these lie in slabs. Their sums are made
  * in their place. */
 static bool combines(const Laying *l, const Kernel *k, CoupletExchange *out) {
-    int leaves;
-    const GNode *from =
-        k->kind == KERNEL_COMPUTE ? shard_leaves(k->node, l->shards, &leaves) : NULL;
-    if (!from || kernel_node_count(k) > 1 || !l->in_slabs[plan_buffer(l->p, from)] ||
-        has_other_readers(l, k, from))
+    ShardSum sum;
+    if (k->kind != KERNEL_COMPUTE || kernel_node_count(k) > 1 ||
+        !shard_sum(k->node, l->shards, &sum))
         return false;
     *out = (CoupletExchange){.kind = COUPLET_COMBINE,
                              .buffer = plan_buffer(l->p, k->node),
-                             .from = plan_buffer(l->p, from),
-                             .made = l->made[plan_buffer(l->p, from)],
-                             .leaves = leaves};
+                             .leaves = sum.leaves,
+                             .from_count = sum.count};
+    for (int i = 0; i < sum.count; i++) {
+        const int from = plan_buffer(l->p, sum.arrays[i]);
+        if (!l->in_slabs[from] || has_other_readers(l, k, sum.arrays[i])) return false;
+        out->from[i] = from;
+        if (l->made[from] > out->made) out->made = l->made[from];
+    }
     return true;
+}
+
+/* The launch behind a step that is the first to read an array; the end of the plan, if none is. */
+static int first_reader(const Laying *l, int step, const GNode *array) {
+    for (int s = step + 1; s < l->p->out->step_count; s++) {
+        const Kernel *k = kernel_at(l, s);
+        for (int i = 0; i < first_output(k); i++)
+            if (k->operands[i] == array) return k->first;
+    }
+    return l->p->out->step_count;
 }
 
 /* ---- what is worth it ------------------------------------------------------------------------ */
@@ -238,7 +259,7 @@ static void gather(Laying *l, int buffer, int step) {
                                   .step = step,
                                   .made = l->made[buffer],
                                   .buffer = buffer,
-                                  .from = -1}));
+                                  .instead = -1}));
 }
 
 static void lay_step(Laying *l, int step) {
@@ -247,28 +268,93 @@ static void lay_step(Laying *l, int step) {
     for (int i = first_output(k); i < k->operand_count; i++)
         l->made[plan_buffer(l->p, k->operands[i])] = step;
     if (combines(l, k, &combine)) {
-        combine.step = step;
+        combine.instead = step;
+        combine.step = first_reader(l, step, k->node);
         array_push(l->p->arena, &l->exchanges, combine);
         return;
     }
     const bool cut = can_be_cut(l, k) && is_worth_it(l, step);
-    for (int i = 0; i < first_output(k); i++)
-        if (!cut || !reads_own(l, k, k->operands[i]))
-            gather(l, plan_buffer(l->p, k->operands[i]), k->first); /* ahead of the launch */
+    for (int i = 0; i < first_output(k); i++) {
+        const int buffer = plan_buffer(l->p, k->operands[i]);
+        if (cut && reads_own(l, k, k->operands[i])) continue;
+        l->in_parts[buffer] = false;
+        gather(l, buffer, k->first); /* ahead of the launch */
+    }
     l->p->steps[step].is_cut = cut;
     for (int i = first_output(k); cut && i < k->operand_count; i++) {
-        l->in_slabs[plan_buffer(l->p, k->operands[i])] = true;
-        l->p->buffers[plan_buffer(l->p, k->operands[i])].slab = slab_of(l, k, k->operands[i]);
+        const int buffer = plan_buffer(l->p, k->operands[i]);
+        l->in_slabs[buffer] = true;
+        l->p->buffers[buffer].slab = slab_of(l, k, k->operands[i]);
+        l->is_scattered[buffer] = is_scattered(k);
     }
+}
+
+static void gather_result(Laying *l, int buffer) {
+    l->in_parts[buffer] = false;
+    gather(l, buffer, l->p->out->step_count);
 }
 
 static void gather_results(Laying *l) {
     const CoupletPlan *out = l->p->out;
     for (int i = 0; i < out->output_count; i++)
-        gather(l, out->outputs[i].buffer, out->step_count);
+        gather_result(l, out->outputs[i].buffer);
     for (int i = 0; i < out->commit_count; i++) {
-        gather(l, out->commits[i].value, out->step_count);
-        if (out->commits[i].rows >= 0) gather(l, out->commits[i].rows, out->step_count);
+        gather_result(l, out->commits[i].value);
+        if (out->commits[i].rows >= 0) gather_result(l, out->commits[i].rows);
+    }
+}
+
+/* ---- the memory of a rank -------------------------------------------------------------------- */
+
+/* Fields of a batch, which a rank may read its own samples of. */
+static void find_inputs(Laying *l) {
+    for (int i = 0; i < l->p->g->nodes.count; i++) {
+        const GNode *n = l->p->g->nodes.items[i];
+        l->in_parts[plan_buffer(l->p, n)] = graph_is_batch(n) && shard_has_rows(n, l->shards);
+    }
+}
+
+/* What stayed in rows to the end of the plan was read by nobody else. */
+static void mark_rows(Laying *l) {
+    for (int i = 0; i < l->p->out->buffer_count; i++) {
+        CoupletBuffer *b = &l->p->buffers[i];
+        b->in_rows = (l->in_slabs[i] && !l->is_scattered[i]) || l->in_parts[i];
+    }
+    for (int i = 0; i < l->p->g->nodes.count; i++) {
+        const GNode *n = l->p->g->nodes.items[i];
+        const int buffer = plan_buffer(l->p, n);
+        if (l->in_parts[buffer]) l->p->buffers[buffer].slab = graph_bytes(n) / l->shards;
+    }
+}
+
+/* The buffers that are written over each other are in rows alike, or whole. */
+static CoupletBlock block_of(const Laying *l, const Life *head) {
+    const int64_t slab = l->p->buffers[head->buffer].slab;
+    CoupletBlock block = {.bytes = head->bytes, .slab = slab, .first = head->first};
+    for (const Life *life = head; life; life = life->next) {
+        const CoupletBuffer *b = &l->p->buffers[life->buffer];
+        if (!b->in_rows || b->slab != slab) block.slab = 0;
+        block.last = life->last;
+    }
+    return block;
+}
+
+static void make_blocks(Laying *l) {
+    CoupletPlan *out = l->p->out;
+    const Life **heads = arena_array(l->p->arena, const Life *, out->buffer_count + 1);
+    CoupletBlock *blocks;
+    out->block_count = life_heads(l->p, heads);
+    out->blocks = blocks = arena_array(l->p->arena, CoupletBlock, out->block_count + 1);
+    for (int i = 0; i < out->block_count; i++) {
+        blocks[i] = block_of(l, heads[i]);
+        for (const Life *life = heads[i]; life; life = life->next)
+            l->p->buffers[life->buffer].block = i;
+    }
+    /* a sum may arrive as soon as its leaves are made */
+    for (int i = 0; i < out->exchange_count; i++) {
+        const CoupletExchange *e = &out->exchanges[i];
+        CoupletBlock *b = &blocks[l->p->buffers[e->buffer].block];
+        if (e->made < b->first) b->first = e->made;
     }
 }
 
@@ -288,7 +374,10 @@ void plan_lay(Plan *p, const PlanTarget *target) {
     if (!target->lanes) return; /* steps of other devices are not cut */
     l.in_slabs = arena_array(p->arena, bool, count + 1);
     l.wanted = arena_array(p->arena, bool, count + 1);
+    l.in_parts = arena_array(p->arena, bool, count + 1);
+    l.is_scattered = arena_array(p->arena, bool, count + 1);
     l.made = arena_array(p->arena, int, count + 1);
+    find_inputs(&l);
     find_wanted(&l);
     for (int s = 0; s < p->out->step_count; s++)
         lay_step(&l, s);
@@ -297,4 +386,6 @@ void plan_lay(Plan *p, const PlanTarget *target) {
         qsort(l.exchanges.items, (size_t)l.exchanges.count, sizeof *l.exchanges.items, by_step);
     p->out->exchanges = l.exchanges.items;
     p->out->exchange_count = l.exchanges.count;
+    mark_rows(&l);
+    make_blocks(&l);
 }

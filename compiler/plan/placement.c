@@ -3,8 +3,8 @@
 #include "compiler/graph/visit.h"
 #include "compiler/plan/plan.h"
 #include "compiler/plan/together.h"
+#include "runtime/arena.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 void life_measure(Plan *p) {
@@ -98,67 +98,40 @@ static void write_over(Plan *p, int step) {
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
-/* Arrays that are written one over another lie at one place, from the first to the last. */
-typedef struct Block {
-    Life *head;
-    int last;
-    int64_t offset;
-} Block;
-
-static int by_size(const void *a, const void *b) {
-    const Life *x = ((const Block *)a)->head, *y = ((const Block *)b)->head;
-    if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
-    return x->buffer - y->buffer;
-}
-
-static int make_blocks(Plan *p, Block *blocks) {
-    int count = p->out->buffer_count, block_count = 0;
-    bool *follows = arena_array(p->arena, bool, count + 1);
-    for (int i = 0; i < count; i++)
+static bool *those_that_follow(const Plan *p) {
+    bool *follows = arena_array(p->arena, bool, p->out->buffer_count + 1);
+    for (int i = 0; i < p->out->buffer_count; i++)
         if (p->lives[i].next) follows[p->lives[i].next->buffer] = true;
-    for (int i = 0; i < count; i++) {
-        if (!p->lives[i].bytes || follows[i]) continue;
-        const Life *tail = &p->lives[i];
-        while (tail->next)
-            tail = tail->next;
-        blocks[block_count++] = (Block){&p->lives[i], tail->last, 0};
-    }
-    qsort(blocks, (size_t)block_count, sizeof *blocks, by_size);
-    return block_count;
+    return follows;
 }
 
-/* The lowest place that is free for as long as a block lives. `placed` are those that have one, by
- * place. */
-static int64_t free_place(const Block *block, Block *const *placed, int count) {
-    int64_t offset = 0;
-    for (int i = 0; i < count; i++) {
-        const Block *other = placed[i];
-        if (block->head->first > other->last || other->head->first > block->last) continue;
-        /* all blocks behind it lie outside, too */
-        if (other->offset >= offset + block->head->bytes) break;
-        if (other->offset + other->head->bytes > offset)
-            offset = other->offset + other->head->bytes;
-    }
-    return offset;
+int life_heads(const Plan *p, const Life **heads) {
+    const bool *follows = those_that_follow(p);
+    int count = 0;
+    for (int i = 0; i < p->out->buffer_count; i++)
+        if (p->lives[i].bytes && !follows[i]) heads[count++] = &p->lives[i];
+    return count;
 }
 
-/* The largest first. */
+static int last_of(const Life *life) {
+    while (life->next)
+        life = life->next;
+    return life->last;
+}
+
+/* Arrays that are written one over another lie at one place, from the first to the last. */
 void plan_place(Plan *p) {
     for (int s = 0; s < p->kernels.items.count; s++)
         write_over(p, s);
-    Block *blocks = arena_array(p->arena, Block, p->out->buffer_count + 1),
-          **placed = arena_array(p->arena, Block *, p->out->buffer_count + 1);
-    int count = make_blocks(p, blocks);
-    for (int i = 0; i < count; i++) {
-        Block *block = &blocks[i];
-        block->offset = free_place(block, placed, i);
-        int at = i;
-        for (; at > 0 && placed[at - 1]->offset > block->offset; at--)
-            placed[at] = placed[at - 1];
-        placed[at] = block;
-        for (const Life *life = block->head; life; life = life->next)
-            p->buffers[life->buffer].offset = block->offset;
-        if (block->offset + block->head->bytes > p->out->arena_bytes)
-            p->out->arena_bytes = block->offset + block->head->bytes;
-    }
+    const Life **heads = arena_array(p->arena, const Life *, p->out->buffer_count + 1);
+    const int count = life_heads(p, heads);
+    CoupletSpan *spans = arena_array(p->arena, CoupletSpan, count + 1),
+                **placed = arena_array(p->arena, CoupletSpan *, count + 1);
+    for (int i = 0; i < count; i++)
+        spans[i] =
+            (CoupletSpan){heads[i]->bytes, 0, heads[i]->first, last_of(heads[i]), heads[i]->buffer};
+    p->out->arena_bytes = couplet_arena_place(spans, count, placed);
+    for (int i = 0; i < count; i++)
+        for (const Life *life = &p->lives[spans[i].number]; life; life = life->next)
+            p->buffers[life->buffer].offset = spans[i].offset;
 }

@@ -48,5 +48,8 @@ void plan_print(const Plan *plan, FILE *out);
  * decides which kernels write over an operand (Kernel.over). */
 void life_measure(Plan *plan);
 void plan_place(Plan *plan);
+/* The arrays of the arena that are written over no other, by number; those that are written over
+ * them follow by `next`. Returns how many there are. `heads` has room for all buffers. */
+int life_heads(const Plan *plan, const Life **heads);
 
 #endif

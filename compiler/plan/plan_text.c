@@ -32,12 +32,13 @@ static void print_buffer(const Plan *p, int number, FILE *out) {
 static void print_exchanges(const Plan *p, int step, FILE *out) {
     for (int i = 0; i < p->out->exchange_count; i++) {
         const CoupletExchange *e = &p->out->exchanges[i];
-        if (e->step != step) continue;
-        if (e->kind == COUPLET_GATHER)
-            fprintf(out, "gather ");
-        else
-            fprintf(out, "combine %d rows of ", e->leaves);
-        print_buffer(p, e->kind == COUPLET_GATHER ? e->buffer : e->from, out);
+        if ((e->kind == COUPLET_COMBINE ? e->instead : e->step) != step) continue;
+        fprintf(out, e->kind == COUPLET_GATHER ? "gather " : "combine %d rows of ", e->leaves);
+        if (e->kind == COUPLET_GATHER) print_buffer(p, e->buffer, out);
+        for (int k = 0; k < e->from_count; k++) {
+            if (k) fprintf(out, " and ");
+            print_buffer(p, e->from[k], out);
+        }
         fprintf(out, " of step %d\n", e->made);
     }
 }

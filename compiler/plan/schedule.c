@@ -368,8 +368,8 @@ static bool place_operands(Order *o, const GNode *node) {
 }
 
 bool kernel_combines(const Graph *g, const GNode *node) {
-    int leaves;
-    return g->settings.shards > 1 && shard_leaves(node, g->settings.shards, &leaves);
+    ShardSum sum;
+    return g->settings.shards > 1 && shard_sum(node, g->settings.shards, &sum);
 }
 
 /* ---- compute nodes --------------------------------------------------------------------------- */

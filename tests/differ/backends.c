@@ -164,7 +164,7 @@ static void take_back(const Round *r, CoupletDevice *device, void **states) {
 
 /* What a step reads without having made it is NaN. */
 static void spoil_memory(CoupletDevice *device, const CoupletPlan *plan, CoupletRun *run) {
-    if (device->is_host) memset(run->arena, 0xff, (size_t)plan->arena_bytes);
+    if (device->is_host) memset(run->arena, 0xff, (size_t)couplet_ranks_arena(device, plan));
 }
 
 static void run_plan(Round *r, CoupletDevice *device, const Subject *s, const CoupletPlan *plan,

@@ -14,9 +14,9 @@ check = command.Checks()
 
 # What the compiler's folders but the driver, which runs what they make, may know of the runtime:
 # plans and how they are run, the values of formulas, draws, ranges, files.
-OF_RUNTIME = {"abi.h", "abi_pointers.def", "calls.h", "data/cache.h", "device.h", "files.h",
-              "dispatch.h", "executor.h", "formula.h", "packed.h", "protobuf.h", "random.h",
-              "range.h"}
+OF_RUNTIME = {"abi.h", "abi_pointers.def", "arena.h", "calls.h", "data/cache.h", "device.h",
+              "dispatch.h", "executor.h", "files.h", "formula.h", "packed.h", "protobuf.h",
+              "random.h", "range.h"}
 
 
 # Which other folders a folder of the compiler may include, beside the graph. Only `compile` runs

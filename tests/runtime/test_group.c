@@ -143,15 +143,15 @@ static void sum_in_order(CoupletGroup *g, void *context) {
         first[r] = shards * r / g->ranks;
     const int own = first[g->rank + 1] - first[g->rank];
     float parts[MOST_SHARDS * COUNT], sum[COUNT];
-    float *scratch =
-        malloc(sizeof *scratch * (size_t)(couplet_group_sum_scratch(g, COUNT, shards, first) + 1));
+    CoupletSum *it = couplet_group_sum_new(g, COUNT, shards, first, false);
     for (int s = 0; s < own; s++)
         for (int64_t i = 0; i < COUNT; i++)
             parts[s * COUNT + i] = leaf(first[g->rank] + s, i);
-    expect(couplet_group_sum_ordered(g, parts, COUNT, shards, first, scratch, sum));
+    expect(it && couplet_group_sum_start(it, 5, parts, sum) && couplet_group_sum_move(it));
+    expect(couplet_group_sum_end(it) && couplet_group_sum_is_done(it));
     for (int64_t i = 0; i < COUNT; i++)
         expect(sum[i] == tree(0, shards, i));
-    free(scratch);
+    couplet_group_sum_free(it);
 }
 
 static void sums_in_order(void **state) {
@@ -214,10 +214,10 @@ static void misses(void **state) {
     ThreadRank ranks[5];
     (void)state;
     wrong = 0;
-    run_ranks(ranks, 5, 0.4, cut_one, NULL);
+    run_ranks(ranks, 5, 2, cut_one, NULL);
     assert_int_equal(wrong, 0);
     for (int r = 0; r < 5; r++) {
-        assert_non_null(strstr(ranks[r].fault, "was not heard of for 0.4 seconds"));
+        assert_non_null(strstr(ranks[r].fault, "was not heard of for 2 seconds"));
         if (r != 2) assert_int_equal(ranks[r].culprit, 2);
     }
 }
@@ -225,7 +225,7 @@ static void misses(void **state) {
 /* A rank that computes for longer than the patience lives, and so does the group. */
 static void compute_for_long(CoupletGroup *g, void *context) {
     (void)context;
-    if (g->rank == 0) sleep_ms(1200);
+    if (g->rank == 0) sleep_ms(5000);
     expect(couplet_group_barrier(g));
 }
 
@@ -233,7 +233,7 @@ static void waits(void **state) {
     ThreadRank ranks[3];
     (void)state;
     wrong = 0;
-    run_ranks(ranks, 3, 0.5, compute_for_long, NULL);
+    run_ranks(ranks, 3, 2, compute_for_long, NULL);
     assert_int_equal(wrong, 0);
     assert_int_equal(world.orderly, 3);
 }

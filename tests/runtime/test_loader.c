@@ -271,12 +271,43 @@ static void episodes(void **state) {
     couplet_table_close(&data);
 }
 
+/* A rank has its rows alone of some fields, at the places that they have in the whole batch; with
+ * rows ahead of its own that have no memory. */
+static void own_rows(void **state) {
+    (void)state;
+    CoupletTable data = made_table(COUNT);
+    const bool own[MADE_FIELDS] = {[MADE_IMAGE] = true, [MADE_X] = true};
+    const CoupletFeed part = {.batch = BATCH, .own = own, .own_first = 6, .own_end = 9};
+    CoupletLoader *whole = couplet_loader_new(&data, &plain, 9, 3, error, sizeof error),
+                  *some = couplet_loader_new(&data, &part, 9, 3, error, sizeof error);
+    CoupletBatch a, b;
+    for (int batch = 0; batch < 12; batch++) {
+        uint8_t image[BATCH];
+        couplet_loader_next(whole, &a);
+        couplet_loader_next(some, &b);
+        assert_memory_equal(a.indices, b.indices, BATCH * sizeof *a.indices);
+        assert_memory_equal(a.fields[MADE_LABEL], b.fields[MADE_LABEL], BATCH * sizeof(int32_t));
+        for (int64_t i = 6; i < 9; i++) {
+            assert_int_equal(((const uint8_t *)b.fields[MADE_IMAGE])[i],
+                             ((const uint8_t *)a.fields[MADE_IMAGE])[i]);
+            assert_memory_equal((const float *)b.fields[MADE_X] + 3 * i,
+                                (const float *)a.fields[MADE_X] + 3 * i, 3 * sizeof(float));
+        }
+        couplet_loader_whole(some, MADE_IMAGE, image);
+        assert_memory_equal(image, a.fields[MADE_IMAGE], BATCH);
+    }
+    couplet_loader_free(whole);
+    couplet_loader_free(some);
+    couplet_table_close(&data);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shuffles),        cmocka_unit_test(order_is_kept),
         cmocka_unit_test(starts_anywhere), cmocka_unit_test(balances),
         cmocka_unit_test(chosen_rows),     cmocka_unit_test(weighs),
         cmocka_unit_test(refuses_weights), cmocka_unit_test(episodes),
+        cmocka_unit_test(own_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

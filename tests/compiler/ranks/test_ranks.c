@@ -85,7 +85,8 @@ static bool run_on(Case *c, CoupletGroup *group, void (*take)(Case *, const Coup
     CoupletRun *run = couplet_run_on(device, c->plan);
     bool good = run != NULL;
     for (int again = 0; good && again < 2; again++) { /* what a run leaves behind does not count */
-        memset(run->arena, 0xff, (size_t)c->plan->arena_bytes);
+        memset(run->arena, 0xff,
+               (size_t)(run->part ? couplet_part_bytes(run->part) : c->plan->arena_bytes));
         good = couplet_run_steps(run, c->bound, NULL, &fault);
     }
     if (good)
@@ -164,7 +165,19 @@ static void try_ranks(Case *c) {
     }
 }
 
-static int try_function(Diag *diag, const Method *method, const Stmt *fn, int *all_cut) {
+/* The arena of the largest of four ranks, in percent of that of one. */
+static int64_t part_of_memory(const CoupletPlan *plan) {
+    int64_t most = 0;
+    for (int r = 0; r < 4; r++) {
+        CoupletPart *part = couplet_part_new(plan, 4, r);
+        if (couplet_part_bytes(part) > most) most = couplet_part_bytes(part);
+        couplet_part_free(part);
+    }
+    return plan->arena_bytes ? 100 * most / plan->arena_bytes : 100;
+}
+
+static int try_function(Diag *diag, const Method *method, const Stmt *fn, int *all_cut,
+                        int64_t *least) {
     Case c = {.arena = arena_new(), .fn = fn};
     const CompileOptions options = {.settings = {.shards = SHARDS, .stream_bytes = 1}};
     const CpuOptions cpu = {NULL};
@@ -188,8 +201,11 @@ static int try_function(Diag *diag, const Method *method, const Stmt *fn, int *a
         c.failures++;
         printf("%s: the fault is: %s\n", fn->name, c.fault);
     }
-    printf("%s: %d of %d steps are cut, %d exchanges: %s\n", fn->name, cut, plan->step_count,
-           plan->exchange_count, c.failures ? "FAILED" : "ok");
+    const int64_t memory = part_of_memory(plan);
+    if (memory < *least) *least = memory;
+    printf("%s: %d of %d steps are cut, %d exchanges, %d %% of the memory on 4 ranks: %s\n",
+           fn->name, cut, plan->step_count, plan->exchange_count, (int)memory,
+           c.failures ? "FAILED" : "ok");
     const int failures = c.failures;
     cpu_free(code);
     arena_free(c.arena);
@@ -201,14 +217,16 @@ int main(int argc, char **argv) {
     Diag *diag = diag_new(arena);
     Method *method = argc == 2 ? load_method(arena, diag, argv[1], NULL) : NULL;
     int failed = 0, cut = 0;
+    int64_t least = 100;
     if (!method || diag_error_count(diag)) {
         diag_print(diag, stdout);
         return 1;
     }
     for (int i = 0; i < method->spec->stmt_count; i++)
         if (method->spec->stmts[i]->kind == STMT_FN)
-            failed += try_function(diag, method, method->spec->stmts[i], &cut);
+            failed += try_function(diag, method, method->spec->stmts[i], &cut, &least);
     arena_free(arena);
     if (!cut) printf("no step is cut\n");
-    return failed || !cut;
+    if (least > 40) printf("no formula takes less memory on four ranks\n");
+    return failed || !cut || least > 40;
 }
