@@ -96,6 +96,7 @@ enum {
     BEST,
     STOP_EARLY,
     TENSORBOARD,
+    UNORDERED,
     START,
     RESUME,
     CHANGE,
@@ -119,6 +120,7 @@ static const struct option options[] = {{"data", 1, NULL, DATA},
                                         {"best", 1, NULL, BEST},
                                         {"stop-early", 1, NULL, STOP_EARLY},
                                         {"tensorboard", 0, NULL, TENSORBOARD},
+                                        {"unordered", 0, NULL, UNORDERED},
                                         {"start", 1, NULL, START},
                                         {"resume", 0, NULL, RESUME},
                                         {"change", 1, NULL, CHANGE},
@@ -163,6 +165,8 @@ static bool take(CommandLine *c, int option, const char *name) {
                (c->train.stop_early = value, true);
     case TENSORBOARD:
         return c->train.tensorboard = true;
+    case UNORDERED:
+        return c->train.unordered = true;
     case SKIP_BAD:
         return whole(c, name, optarg, 0, INT32_MAX, &c->train.loading.skip_bad);
     case RESUME:
@@ -467,7 +471,7 @@ static int usage(const CommandLine *c, FILE *out) {
         "%s [train] [--data PLACE] [--out FOLDER] [--start RUN] [--resume [--change tau,..]] "
         "[--seed n] [--threads n] [--epochs n] [--set tau=0.1]\n"
         "    [--max-steps n] [--checkpoint-every n] [--give-every n] [--keep n] [--best NAME] "
-        "[--stop-early n] [--tensorboard] [--quiet]     trains and "
+        "[--stop-early n] [--tensorboard] [--unordered] [--quiet]     trains and "
         "evaluates\n"
         "%s eval --out FOLDER [--data PLACE] [--threads n]        evaluates the checkpoint in a "
         "run folder\n"
@@ -500,7 +504,7 @@ static int evaluate(CommandLine *c) {
 static const Command commands[] = {
     {"train",
      " data skip-bad out seed threads epochs max-steps checkpoint-every give-every keep best "
-     "stop-early tensorboard start resume "
+     "stop-early tensorboard unordered start resume "
      "change quiet set ",
      train, true},
     {"eval", " data skip-bad out threads quiet ", evaluate, true},

@@ -191,6 +191,7 @@ static json_t *make_options(const CoupletRecorded *from) {
     if (from->best) json_object_set_new(options, "best", text_of(from->best));
     if (from->stop_early)
         json_object_set_new(options, "stop_early", json_integer((json_int_t)from->stop_early));
+    if (from->unordered) json_object_set_new(options, "unordered", json_true());
     if (from->tensorboard) json_object_set_new(options, "tensorboard", json_true());
     if (origin->gradient_norm) json_object_set_new(options, "gradient_norm", json_true());
     return options;

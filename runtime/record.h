@@ -31,6 +31,7 @@ typedef struct CoupletRecorded {
     const char *best;
     int64_t stop_early;
     bool tensorboard;
+    bool unordered; /* the sums of ranks were, in a part of the run; not recorded if false */
     /* By `start` statement of the program: the hash of its file. NULL where the run goes on. */
     const uint64_t *start_hashes;
     const struct CoupletRecord *was; /* of a run that goes on; NULL */

@@ -27,6 +27,7 @@ typedef struct CoupletTrainOptions {
     /* The ranks of the run, of which rank 0 alone writes; NULL: there is one. The other options are
      * those of every rank. */
     CoupletGroup *group;
+    bool unordered; /* sums over the ranks are added in MPI's order: other bits on other ranks */
     uint64_t seed;
     int threads;              /* 0: one for each core */
     CoupletDevice *device;    /* NULL: the host's cores */

@@ -8,6 +8,7 @@
 #include "runtime/files.h"
 #include "runtime/given.h"
 #include "runtime/numbers.h"
+#include "runtime/ranks.h"
 #include "runtime/start.h"
 #include "runtime/terminal.h"
 #include "runtime/weights.h"
@@ -166,7 +167,7 @@ bool couplet_trainer_open_data(Trainer *t) {
 }
 
 bool couplet_trainer_open_session(Trainer *t) {
-    const int threads = couplet_trainer_own_threads(t);
+    const int threads = couplet_threads_for(t->group, t->options->threads);
     t->threads = couplet_threads_new(threads);
     if (!t->threads) {
         snprintf(t->error, t->error_bytes, "%d threads cannot be started", threads);
@@ -180,6 +181,7 @@ bool couplet_trainer_open_session(Trainer *t) {
         return false;
     }
     t->device->group = t->group;
+    t->device->any_order = t->options->unordered;
     t->session = couplet_session_new(t->program, t->device, t->threads, t->options->seed, t->error,
                                      t->error_bytes);
     return t->session != NULL;
@@ -209,6 +211,7 @@ bool couplet_trainer_make_record(Trainer *t) {
                                   .best = o->best,
                                   .stop_early = o->stop_early,
                                   .tensorboard = o->tensorboard,
+                                  .unordered = o->unordered,
                                   .start_hashes = t->start_hashes,
                                   .was = o->record,
                                   .skip_bad = o->loading.skip_bad};

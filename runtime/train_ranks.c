@@ -5,7 +5,6 @@
  * what it is; states are compared again with every checkpoint. A flag that a signal sets comes to
  * the ranks at different moments, so none of them looks at its own: they agree on one between two
  * steps. */
-#include "runtime/cores.h"
 #include "runtime/hash.h"
 #include "runtime/trainer.h"
 
@@ -13,7 +12,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void couplet_trainer_take_ranks(Trainer *t) {
     t->group = t->options->group ? t->options->group : couplet_group_alone();
@@ -25,14 +23,6 @@ void couplet_trainer_take_ranks(Trainer *t) {
     t->own.quiet |= !t->writes;
     t->options = &t->own;
     couplet_group_heed(t->group, t->signalled);
-}
-
-/* Ranks of one machine share its cores, where the launcher has not dealt them out. */
-int couplet_trainer_own_threads(const Trainer *t) {
-    const int cores = couplet_cores_count();
-    if (t->options->threads > 0 || t->group->local_ranks == 1) return t->options->threads;
-    if (cores < sysconf(_SC_NPROCESSORS_ONLN)) return cores;
-    return cores / t->group->local_ranks > 1 ? cores / t->group->local_ranks : 1;
 }
 
 FILE *couplet_trainer_no_log(Trainer *t) {
@@ -160,6 +150,7 @@ static void describe_options(Lines *l, const CoupletTrainOptions *o) {
     line(l, "--give-every", "%" PRId64, o->give_every);
     line(l, "--keep", "%d", o->keep);
     line(l, "--best", "%s", o->best ? o->best : "not given");
+    line(l, "--unordered", "%s", o->unordered ? "given" : "not given");
     line(l, "--stop-early", "%" PRId64, o->stop_early);
 }
 
@@ -215,12 +206,11 @@ static bool can_be_cut(Trainer *t) {
             "one process, or begin anew with --shards 8",
             ranks);
     else
-        snprintf(
-            t->error, t->error_bytes,
-            "error[E804]: %d ranks were started, and the steps of this run have %" PRId64
-            " shards: at most so many ranks can share them\n      = help: start fewer ranks, or "
-            "begin anew with a larger --shards",
-            ranks, shards);
+        snprintf(t->error, t->error_bytes,
+                 "error[E804]: %d ranks were started, and the steps of this run have %" PRId64
+                 " shards: at most so many ranks can share them\n      = help: start fewer ranks%s",
+                 ranks, shards,
+                 shards < COUPLET_MOST_SHARDS ? ", or begin anew with a larger --shards" : "");
     t->refused = true;
     return false;
 }

@@ -3,6 +3,7 @@
 
 #include "runtime/evaluate.h"
 #include "runtime/range.h"
+#include "runtime/ranks.h"
 #include "runtime/terminal.h"
 
 #include <errno.h>
@@ -310,10 +311,18 @@ void couplet_trainer_say_size(Trainer *t) {
         couplet_trainer_say(t, "%s %" PRId64 " steps, ", t->program->stages[i].name,
                             t->clocks[i].steps);
     couplet_trainer_say(t, "%" PRId64 " step%s, ", steps, steps == 1 ? "" : "s");
-    couplet_trainer_say(t, "%.0f MB for a step, ", (double)t->program->train->arena_bytes / 1e6);
-    if (t->group->ranks > 1) couplet_trainer_say(t, "%d ranks, each of ", t->group->ranks);
+    couplet_trainer_say(t, "%.0f MB for a step, ",
+                        (double)couplet_ranks_arena(t->device, t->program->train) / 1e6);
+    if (t->group->ranks > 1)
+        couplet_trainer_say(t, "%d ranks%s, each of ", t->group->ranks,
+                            t->options->unordered ? " that add in any order" : "");
     couplet_trainer_say(t, "%d thread%s, run folder %s\n", threads, threads == 1 ? "" : "s",
                         t->options->folder->path);
+    if (t->group->ranks > 1 && !couplet_ranks_cut(t->device, t->program->train))
+        couplet_trainer_say(t,
+                            "note: steps on this device are not cut among ranks: each of the %d "
+                            "ranks does all of every step\n",
+                            t->group->ranks);
 }
 
 void couplet_trainer_say_resumed(Trainer *t) {
@@ -323,6 +332,9 @@ void couplet_trainer_say_resumed(Trainer *t) {
         couplet_trainer_say(
             t, "note: the checkpoint was made by other machine code; the run is continued, but not "
                "exactly to the bit\n");
+    else if (t->options->unordered && t->group->ranks > 1)
+        couplet_trainer_say(t, "note: the ranks add in any order (--unordered), so the run is not "
+                               "the same to the bit on any number of them, nor once more\n");
     if (t->old_steps != s->total_steps)
         couplet_trainer_say(
             t, "note: the schedule spanned %" PRId64 " steps and now spans %" PRId64 "\n",

@@ -138,8 +138,6 @@ bool couplet_trainer_take_from_first(Trainer *t, void *array, size_t bytes);
 bool couplet_trainer_hear_signals(Trainer *t);
 /* Tells the other ranks of a failure that only this one may know of. */
 void couplet_trainer_end_ranks(Trainer *t, bool good);
-/* The threads that this rank starts by itself. */
-int couplet_trainer_own_threads(const Trainer *t);
 
 /* ---- train_step.c ---- */
 

@@ -32,7 +32,7 @@ typedef struct Options {
     double epochs;        /* 0: as the spec says */
     int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
     bool all_errors, resume, quiet, numerics, passes, by_kernel, bench, no_stream, no_fuse,
-        gradient_norm, check, write, json, cache, clear, stdio, tensorboard, dry_run;
+        gradient_norm, check, write, json, cache, clear, stdio, tensorboard, dry_run, unordered;
     bool has_seed;
     bool memory; /* --memory was given, with a size or alone */
     SettingList sets, inputs, sizes;

@@ -88,6 +88,7 @@ static void take_record(Job *j) {
         o->skip_bad = (int64_t)number;
     o->no_stream |= couplet_record_true(r, "options.no_stream");
     o->no_fuse |= couplet_record_true(r, "options.no_fuse");
+    o->unordered |= couplet_record_true(r, "options.unordered");
     o->gradient_norm |= couplet_record_true(r, "options.gradient_norm");
 }
 
@@ -254,6 +255,7 @@ static int run_compiled(Job *j, const Assembled *assembled) {
                                          .data_was_named = j->data_was_named,
                                          .sources = &j->sources,
                                          .group = o->group,
+                                         .unordered = o->unordered,
                                          .seed = (uint64_t)o->seed,
                                          .threads = (int)o->threads,
                                          .max_steps = o->max_steps,
@@ -378,9 +380,7 @@ int train_with(Arena *arena, Options *options, TrainUse use, void *context) {
 
 /* ---- the commands ---------------------------------------------------------------------------- */
 
-/* Joins the ranks that were started together, ahead of all else: what one of them finds wrong, all
- * end with. */
-static CoupletGroup *join_ranks(void) {
+CoupletGroup *trained_join(void) {
     char error[COUPLET_GROUP_SENTENCE_BYTES];
     CoupletGroup *group = couplet_group_join(error, sizeof error);
     if (group)
@@ -398,7 +398,7 @@ static int train(CoupletGroup *group, int argc, char **argv) {
             arena, &o, "train",
             "set epochs data skip-bad seed threads device out start resume change "
             "dry-run max-steps checkpoint-every give-every keep best stop-early tensorboard "
-            "gradient-norm memory shards no-stream no-fuse quiet",
+            "gradient-norm memory shards unordered no-stream no-fuse quiet",
             argc, argv)) {
         o.group = group;
         if (!o.resume && !o.shards) o.shards = options_shards_for(group->ranks);
@@ -428,7 +428,7 @@ static int train(CoupletGroup *group, int argc, char **argv) {
 }
 
 int train_command(int argc, char **argv) {
-    CoupletGroup *group = join_ranks();
+    CoupletGroup *group = trained_join();
     return group ? couplet_group_leave(group, train(group, argc, argv)) : 1;
 }
 
@@ -503,7 +503,7 @@ static int evaluate(CoupletGroup *group, int argc, char **argv) {
 }
 
 int eval_command(int argc, char **argv) {
-    CoupletGroup *group = join_ranks();
+    CoupletGroup *group = trained_join();
     return group ? couplet_group_leave(group, evaluate(group, argc, argv)) : 1;
 }
 

@@ -13,6 +13,10 @@
 typedef bool (*TrainedLook)(void *context, CoupletSession *session, const CoupletSources *sources,
                             char *error, size_t error_bytes);
 
+/* Joins the ranks that were started together, ahead of all else: what one of them finds wrong, all
+ * end with. NULL after a message. */
+CoupletGroup *trained_join(void);
+
 /* The run's copy of its spec. Records of earlier versions do not say which file that is, and of
  * some runs there is no record (NULL): it is spec.cpl, or the folder spec. */
 const char *trained_spec(Arena *arena, const char *folder, const CoupletRecord *record);
