@@ -19,14 +19,14 @@ typedef struct Command {
 static const Command commands[] = {
     {"check", check_command,
      "couplet check FILE [--print-after PASS] [--numerics] [--passes] [--memory [512MiB]] [--fn "
-     "NAME] [--size N=8,D=5] [--ranks n] [--shards n]\n"
+     "NAME] [--size N=8,D=5] [--ranks n [--device opencl]] [--shards n]\n"
      "              [--no-stream] [--no-fuse] [--diagnostics json]\n"
      "    Types and shapes of every name; all errors at once. PASS is lower, or one of the passes "
      "in docs/hacking.md;\n"
      "    --numerics says which formulas are computed in another form, so that they neither "
      "overflow nor lose digits.\n"
-     "    --ranks says how a step lies over so many ranks of mpirun, and what they hand to each "
-     "other, in bytes.\n"
+     "    --ranks says how a step lies over so many ranks of mpirun, what they hand to each other, "
+     "in bytes, and what memory each takes.\n"
      "    --memory says what a step and its loss allocate and which arrays of pairs are stored, "
      "and why; with a size, what becomes of them within it. Of a\n"
      "    file without a loss both say so of each function (or of --fn NAME), on arrays as large "
@@ -67,6 +67,7 @@ static const Command commands[] = {
      "[--threads n] [--out FOLDER]\n"
      "              [--start RUN] [--resume [--change tau,epochs,data]] [--device cpu|opencl[:n]] "
      "[--max-steps n] [--checkpoint-every n] [--give-every n] [--memory 512MiB] [--shards n] "
+     "[--unordered] "
      "[--no-stream] "
      "[--no-fuse] [--quiet]\n"
      "              [--keep n] [--best NAME[=min|=max]] [--stop-early n] [--tensorboard] "
@@ -253,7 +254,7 @@ static int unknown_command(const char *name) {
 }
 
 /* The commands that all ranks of a run take part in. Of the others rank 0 alone does the work. */
-static const char *const on_ranks[] = {"train", "eval"};
+static const char *const on_ranks[] = {"train", "eval", "profile"};
 
 static bool is_spare_rank(int argc, char **argv) {
     if (couplet_started().rank == 0) return false;

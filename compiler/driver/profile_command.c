@@ -6,7 +6,11 @@
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/step_bench.h"
+#include "compiler/driver/trained.h"
 #include "compiler/driver/yardstick.h"
+#include "runtime/cores.h"
+#include "runtime/group_speak.h"
+#include "runtime/ranks.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -102,41 +106,125 @@ static void print_table(const CoupletPlan *plan, const StepTimes *times, const Y
     free(rows);
 }
 
+/* ---- what ranks wait for --------------------------------------------------------------------- */
+
+/* What travels of the arrays that a source line makes. */
+typedef struct Waiting {
+    const char *source;
+    double seconds;
+    int64_t bytes;
+    int exchanges;
+} Waiting;
+
+static int longest_first(const void *a, const void *b) {
+    const double x = ((const Waiting *)a)->seconds, y = ((const Waiting *)b)->seconds;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static int collect_waits(const CoupletPlan *plan, const StepTimes *times, const CoupletGroup *g,
+                         Waiting *rows) {
+    int count = 0;
+    for (int i = 0; i < plan->exchange_count; i++) {
+        const CoupletExchange *e = &plan->exchanges[i];
+        const char *source = plan->steps[e->made].source;
+        int at = 0;
+        while (at < count && strcmp(rows[at].source, source) != 0)
+            at++;
+        if (at == count) rows[count++] = (Waiting){.source = source};
+        rows[at].seconds += times->waits[i];
+        rows[at].bytes += couplet_exchange_bytes(plan, e, g->ranks, g->rank);
+        rows[at].exchanges++;
+    }
+    qsort(rows, (size_t)count, sizeof *rows, longest_first);
+    return count;
+}
+
+/* A wait is for the network, and for ranks that are behind this one. */
+static void print_waits(const CoupletPlan *plan, const StepTimes *times, const CoupletGroup *g) {
+    Waiting *rows = times->waits ? calloc((size_t)plan->exchange_count + 1, sizeof *rows) : NULL;
+    double whole = 0;
+    if (!rows) return;
+    const int count = collect_waits(plan, times, g, rows);
+    for (int i = 0; i < count; i++)
+        whole += rows[i].seconds;
+    printf("rank 0 of %d waited %.3f ms in a step for others, and sent %.3f MB, by the line that "
+           "made what travels:\n  waited     %%  MB sent  exchanges  source\n",
+           g->ranks, whole * 1e3, times->sent_bytes * 1e-6);
+    for (int i = 0; i < count; i++)
+        printf("%8.3f %5.1f %8.3f %10d  %s\n", rows[i].seconds * 1e3,
+               whole > 0 ? 100 * rows[i].seconds / whole : 0, (double)rows[i].bytes * 1e-6,
+               rows[i].exchanges, rows[i].source);
+    free(rows);
+}
+
 /* ---- the command ----------------------------------------------------------------------------- */
+
+/* Ranks that were compiled differently would wait for what never comes. */
+static bool compare_ranks(const CoupletProgram *program, CoupletGroup *g) {
+    uint64_t first = program->plan_hash;
+    CoupletAgreed worst;
+    if (!couplet_group_broadcast(g, 0, &first, sizeof first) ||
+        !couplet_group_agree(g, first != program->plan_hash, NULL, &worst))
+        return report_error(CODE_RANKS, g->fault);
+    if (g->ranks > program->train->shards && g->ranks > 1)
+        return report(CODE_RANKS, "%d ranks were started, and the step has %lld shards", g->ranks,
+                      (long long)program->train->shards);
+    return !worst.status || report(CODE_RANKS, "rank %d of %d has other machine code than rank 0",
+                                   worst.rank, g->ranks);
+}
+
+/* The ranks time the same steps side by side, and rank 0 alone prints. */
+static bool measure(const Assembled *assembled, const Options *o, CoupletDevice *device,
+                    CoupletThreads *threads) {
+    char error[512] = "out of memory";
+    StepTimes times = {0};
+    Yardstick best = {0};
+    device->group = o->group;
+    if (device->is_host) best = yardstick_measure(threads);
+    const bool good = step_measure(assembled->program, device, (int)(o->steps ? o->steps : 11),
+                                   true, &times, error, sizeof error);
+    if (good) {
+        print_machine(device, &best, couplet_threads_count(threads));
+        print_table(assembled->program->train, &times, &best, o->by_kernel);
+        print_waits(assembled->program->train, &times, o->group);
+    } else {
+        report_error(CODE_RUN_STOPPED, error);
+    }
+    free(times.kernels);
+    free(times.waits);
+    return good;
+}
 
 static int profile(Arena *arena, const Options *o) {
     Assembled assembled;
     DeviceChoice choice;
     if (!device_choose(o->device, false, &choice)) return 2;
     if (!assemble_spec(arena, o, o->file, &choice, &assembled)) return 1;
-    char error[512] = "out of memory";
-    StepTimes times = {0};
-    CoupletThreads *threads = couplet_threads_new((int)o->threads);
+    CoupletThreads *threads = couplet_threads_new(couplet_threads_for(o->group, (int)o->threads));
     CoupletDevice *device = device_open(arena, &choice, threads);
-    Yardstick best = {0};
-    if (device && device->is_host) best = yardstick_measure(threads);
-    bool good = device && step_measure(assembled.program, device, (int)(o->steps ? o->steps : 11),
-                                       true, &times, error, sizeof error);
-    if (good) {
-        print_machine(device, &best, couplet_threads_count(threads));
-        print_table(assembled.program->train, &times, &best, o->by_kernel);
-    } else if (device) {
-        report_error(CODE_RUN_STOPPED, error);
-    }
-    free(times.kernels);
+    const bool good = device && compare_ranks(assembled.program, o->group) &&
+                      measure(&assembled, o, device, threads);
     couplet_device_free(device);
     couplet_threads_free(threads);
     backend_free(&assembled.code);
     return good ? 0 : 1;
 }
 
-int profile_command(int argc, char **argv) {
+static int profile_on(CoupletGroup *group, int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
     if (options_read(arena, &o, "profile",
-                     "set data seed threads steps memory shards by-kernel device", argc, argv))
+                     "set data seed threads steps memory shards by-kernel device", argc, argv)) {
+        o.group = group;
+        if (!o.shards) o.shards = options_shards_for(group->ranks);
         status = profile(arena, &o);
+    }
     arena_free(arena);
     return status;
+}
+
+int profile_command(int argc, char **argv) {
+    CoupletGroup *group = trained_join();
+    return group ? couplet_group_leave(group, profile_on(group, argc, argv)) : 1;
 }

@@ -5,6 +5,7 @@
 
 #include "compiler/driver/yardstick.h"
 #include "runtime/random.h"
+#include "runtime/ranks.h"
 #include "runtime/session.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ enum { SITE = 0x42454e43 /* "BENC" */ };
 typedef struct Bench {
     const CoupletProgram *program;
     const CoupletPlan *plan;
+    const CoupletGroup *group;
     CoupletSession *session;
     CoupletRun *run;
     void **inputs, **made_up; /* made_up: those of the inputs that are ours to free */
@@ -103,15 +105,24 @@ static bool one_step(Bench *b, int number) {
     return true;
 }
 
-/* kernels[k * steps + s]: of kernel k in step s. */
-static bool run_all(Bench *b, int steps) {
+/* Adds what was waited for so far to what is there, times `factor`. */
+static void add_waits(const Bench *b, StepTimes *times, double factor) {
+    for (int i = 0; times->waits && i < b->plan->exchange_count; i++)
+        times->waits[i] += factor * couplet_run_waited(b->run, i);
+    times->sent_bytes += factor * (double)b->group->sent_bytes;
+}
+
+/* kernels[k * steps + s]: of kernel k in step s. The first step warms up. */
+static bool run_all(Bench *b, int steps, StepTimes *times) {
     if (!one_step(b, 0)) return false;
+    add_waits(b, times, -1.0 / steps);
     for (int s = 0; s < steps; s++) {
         memset(b->now, 0, sizeof *b->now * (size_t)b->plan->step_count);
         if (!one_step(b, s)) return false;
         for (int k = 0; k < b->plan->step_count; k++)
             b->kernels[k * steps + s] = b->now[k] * 1e-3;
     }
+    add_waits(b, times, 1.0 / steps);
     return true;
 }
 
@@ -158,12 +169,19 @@ bool step_measure(const CoupletProgram *program, CoupletDevice *device, int step
                   StepTimes *times, char *error, size_t error_bytes) {
     Bench b = {.program = program,
                .plan = program->train,
+               .group = device->group,
                .by_kernel = by_kernel,
                .error = error,
                .error_bytes = error_bytes};
     memset(times, 0, sizeof *times);
-    bool good =
-        open_bench(&b, device, steps) && run_all(&b, steps) && take_medians(&b, steps, times);
+    if (couplet_ranks_cut(device, b.plan))
+        times->waits = calloc((size_t)b.plan->exchange_count + 1, sizeof *times->waits);
+    const bool good = open_bench(&b, device, steps) && run_all(&b, steps, times) &&
+                      take_medians(&b, steps, times);
+    if (!good) {
+        free(times->waits);
+        times->waits = NULL;
+    }
     for (int i = 0; b.made_up && i < b.plan->input_count; i++)
         free(b.made_up[i]);
     free(b.made_up);

@@ -3,6 +3,7 @@
 through a resume on another number of them; ranks that were started differently are refused by name;
 rank 0 alone speaks and writes."""
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -171,6 +172,50 @@ def starts():
           "and nothing is written")
 
 
+def in_any_order():
+    """--unordered is kept with the run, and ends near the same place."""
+    out, more = folder + "/any", ("--max-steps", "6")
+    done = mpirun.run(library, (2, train(small, out, "--unordered", *more)))
+    check(done.returncode == 0 and "2 ranks that add in any order" in done.stdout,
+          "--unordered on two ranks", done.stdout + done.stderr)
+    check(command.settings(out)["options"].get("unordered") is True, "is kept with the run")
+    near = command.rows(folder + "/one_small.cpl/metrics.jsonl")[:6]
+    check(all(abs(a["loss"] - b["loss"]) < 1e-4 for a, b in
+              zip(near, command.rows(out + "/metrics.jsonl")[:6])), "and gives the same losses")
+    done = mpirun.run(library, (3, [*train(small, out, "--resume"), "--max-steps", "8"]))
+    check(done.returncode == 0 and "3 ranks that add in any order" in done.stdout and
+          "not the same to the bit" in done.stdout, "and goes on so", done.stdout + done.stderr)
+    done = mpirun.run(library, (1, train(small, folder + "/differ")),
+                      (1, train(small, folder + "/differ", "--unordered")))
+    check.refused("--unordered on one rank of two", done, "[E804]", "differs in its --unordered",
+                  status=done.returncode or 1)
+
+
+def profiles():
+    """What ranks wait for, by line, and what a rank takes."""
+    done = mpirun.run(library, (2, [couplet, "profile", small, "--steps", "3", "--threads", "1",
+                                    "--data", data]))
+    check(done.returncode == 0 and done.stdout.count("the whole step") == 1,
+          "profile on two ranks", done.stdout + done.stderr)
+    waits = re.search(r"rank 0 of 2 waited [\d.]+ ms in a step for others, and sent ([\d.]+) MB",
+                      done.stdout)
+    rows = re.findall(r"^ *[\d.]+ +[\d.]+ +([\d.]+) +\d+  \S+:\d+$", done.stdout, re.M)
+    check(waits and abs(sum(map(float, rows)) - float(waits[1])) < 0.001 * (len(rows) + 1),
+          "the lines add up to what was sent", done.stdout)
+    told = command.run(couplet, "check", small, "--ranks", "4", "--data", data).stdout
+    needs = re.search(r"a rank needs ([\d.]+) MB .* one rank alone ([\d.]+) MB", told)
+    check(needs and float(needs[1]) < 0.8 * float(needs[2]), "a rank needs less memory", told)
+
+
+def limits():
+    """Shards are a power of two up to 1024, and ranks no more than shards."""
+    for words, reason in ((("--shards", "3"), "power of two"), (("--shards", "2048"), "1024"),
+                          (("--ranks", "1025"), "1024"),
+                          (("--ranks", "9", "--shards", "8"), "9 ranks need as many shards")):
+        done = command.run(couplet, "check", small, "--data", data, *words)
+        check.refused(" ".join(words), done, "error[", reason, status=2)
+
+
 FLAT_SPEC = """use optim
 data train = data.fashion_mnist("train")
 """ + command.FLAT_NET + """
@@ -190,6 +235,11 @@ def on_devices():
     done = mpirun.run(library, (2, train(flat, two, *more)))
     check(done.returncode == 0 and command.last_checkpoint(one) == command.last_checkpoint(two),
           "two ranks on it: the same bytes", done.stdout + done.stderr)
+    check("steps on this device are not cut among ranks" in done.stdout,
+          "and the run says that each does everything", done.stdout)
+    done = command.run(couplet, "check", flat, "--ranks", "2", "--device", "opencl", "--data", data)
+    check(done.returncode == 0 and "every rank does all of them" in done.stdout,
+          "check says so of the plan of the device", done.stdout + done.stderr)
     done = mpirun.run(library, (2, [*train(flat, two, "--resume"), "--max-steps", "4"]))
     check(done.returncode == 0 and done.stdout.count("going on from step 3") == 1,
           "and they go on", done.stdout + done.stderr)
@@ -200,7 +250,8 @@ with tempfile.TemporaryDirectory() as folder:
     small = command.write(folder + "/small.cpl", command.SMALL_SPEC)
     rich = command.write(folder + "/rich.cpl", command.RICH_SPEC)
     data = command.small_data(folder + "/data")
-    host = (same_bits, resumes, other_shards, built, differing, too_few_shards, starts)
+    host = (same_bits, resumes, other_shards, built, differing, too_few_shards, starts,
+            in_any_order, profiles, limits)
     for part in (on_devices,) if "opencl" in sys.argv[3:] else host:
         part()
 check.finish()
