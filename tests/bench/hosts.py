@@ -12,6 +12,7 @@ sent, and those that left its link, headers and all.
 Root is needed for namespaces, and Open MPI for the ranks. Kernels with the queueing discipline
 `netem` delay packets themselves; for others a switch in this process does it, over TAP devices."""
 import argparse
+import fcntl
 import heapq
 import json
 import os
@@ -84,7 +85,6 @@ class Switch(threading.Thread):
 
 
 def open_tap(name):
-    import fcntl
     import struct
     tap = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(tap, 0x400454ca, struct.pack("16sH", name.encode(), 0x0002 | 0x1000)) # TAP, no info
@@ -255,6 +255,9 @@ parser.add_argument("--delay", type=float, default=1)
 parser.add_argument("--gbit", type=float, default=1)
 parser.add_argument("--cut", action="store_true")
 options, more = parser.parse_known_args()
+# the names of the hosts are those of any other run of this script
+turn = open(os.path.join(tempfile.gettempdir(), PREFIX + ".lock"), "w")
+fcntl.flock(turn, fcntl.LOCK_EX)
 train = [os.path.abspath(options.couplet), "train", os.path.abspath(options.spec), "--threads", "1",
          *more]
 alone = None

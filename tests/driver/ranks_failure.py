@@ -5,6 +5,7 @@ that is whole."""
 import os
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,22 +31,23 @@ def saved(out):
         return 0
 
 
-def end_of(name, act, by=library, env=None):
+def end_of(name, act, by=library, env=None, out=None):
     """Starts three ranks, lets `act(process, ranks)` happen to them, and waits for their end."""
-    out = f"{folder}/{name.replace(' ', '_')}"
-    process = mpirun.start(by, out, (3, train(out)), env=env)
+    said = f"{folder}/{name.replace(' ', '_')}"
+    out = out or said
+    process = mpirun.start(by, said, (3, train(out)), env=env)
     told = ""
     try:
         if not check(mpirun.wait_for(lambda: saved(out) >= 5 or process.poll() is not None) and
                      process.poll() is None, f"{name}: three ranks are at work",
-                     open(out + ".err").read()):
+                     open(said + ".err").read()):
             return out, ""
         ranks = mpirun.ranks(process)
         began = time.time()
         act(process, ranks)
         ended = mpirun.wait_for(lambda: process.poll() is not None, SECONDS)
         took = time.time() - began
-        told = open(out + ".txt").read() + open(out + ".err").read()
+        told = open(said + ".txt").read() + open(said + ".err").read()
         check(ended and took < SECONDS, f"{name}: all end within {SECONDS} s", f"{took} {told}")
         check(mpirun.wait_for(lambda: not any(map(is_there, ranks.values())), SECONDS),
               f"{name}: no rank is left")
@@ -123,9 +125,35 @@ def full_disk():
     goes_on(name, out)
 
 
+def no_room():
+    """The file system of the run folder is full; only root can mount a small one."""
+    name, disk = "the disk of rank 0 has no room", folder + "/disk"
+    os.mkdir(disk)
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk],
+                                           stderr=subprocess.DEVNULL).returncode:
+        print(f"{name}: not tried, since no file system could be mounted")
+        return
+    try:
+        out, told = end_of(name, lambda *_: fill(disk + "/rest"), out=disk + "/run")
+        one_sentence(name, told, "[E802]", out, "No space left on device")
+        os.remove(disk + "/rest")
+        goes_on(name, out)
+    finally:
+        subprocess.run(["umount", "-l", disk])
+
+
+def fill(path):
+    with open(path, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            pass
+
+
 with tempfile.TemporaryDirectory() as folder:
     spec = command.write(folder + "/small.cpl", command.SMALL_SPEC)
     data = command.small_data(folder + "/data")
-    for part in (killed, stopped, interrupted, full_disk):
+    for part in (killed, stopped, interrupted, full_disk, no_room):
         part()
 check.finish()
