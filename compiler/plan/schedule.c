@@ -483,6 +483,20 @@ static bool place(Order *o, GNode *node) {
     return true;
 }
 
+static VisitStep find_span(void *span, const GExpr *e) {
+    Span *found = span;
+    if (e->place) *found = e->place->span;
+    if (!found->source && e->op == G_LOAD) *found = e->tensor->span;
+    return found->source ? VISIT_END : VISIT_INSIDE;
+}
+
+/* The place of the node; of one that a pass has made, that of a formula in it. */
+static Span span_of(const GNode *node) {
+    Span span = node->span;
+    if (!span.source) expr_visit_node(node, find_span, &span);
+    return span;
+}
+
 bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kernels,
               const char **error) {
     Order o = {.arena = arena, .g = g, .target = target, .kernels = kernels};
@@ -508,10 +522,10 @@ bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kern
         for (int i = 0; i < count; i++) { /* kernels with draws add run scalars behind them */
             GNode *node = g->nodes.items[i];
             if (o.late[node->id] != depth || place_kept(&o, node)) continue;
+            const Span span = span_of(node);
             *error = arena_printf(
                 arena, "%s:%d: one formula reads more than %d arrays; name a part of it with `let`",
-                node->span.source ? node->span.source->path : "?", node->span.line,
-                MAX_KERNEL_OPERANDS - 3);
+                span.source ? span.source->path : "?", span.line, MAX_KERNEL_OPERANDS - 3);
             return false;
         }
     }
