@@ -101,11 +101,6 @@ static const char *name_of_module(const Check *c, const Module *m) {
 }
 
 void scope_suggest(Check *c, const char *name, Span span) {
-    const char *near = nearest_name(c, name);
-    if (near) {
-        diag_mean(c->diag, span, near);
-        return;
-    }
     for (int m = 0; m < c->modules.count; m++) {
         const char *module = name_of_module(c, c->modules.items[m]);
         if (!module || !scope_find_in(c->module_scopes.items[m], name)) continue;
@@ -113,6 +108,8 @@ void scope_suggest(Check *c, const char *name, Span span) {
         diag_fix(c->diag, span, arena_printf(c->arena, "%s.%s", module, name));
         return;
     }
+    const char *near = nearest_name(c, name);
+    if (near) diag_mean(c->diag, span, near);
 }
 
 Scope *module_scope(const Check *c, const Module *module) {

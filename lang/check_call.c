@@ -3,6 +3,7 @@
 #include "lang/check.h"
 
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 
 /* The values of a signature's dimensions and numbers in one call. */
@@ -226,11 +227,16 @@ static Type *pair_type(Check *c, const Expr *e) {
     Type *a = e->args[0]->type, *b = e->args[1]->type;
     for (int i = 0; i < 2; i++) {
         Type *t = e->args[i]->type;
-        if (t->kind == KIND_REAL && t->rank >= 1) continue;
+        if (t->kind == KIND_REAL && t->rank == 1) continue;
         if (t->kind == KIND_ANY_SHAPE && strcmp(e->callee->name, "dot") == 0) continue;
         diag_report(c->diag, CODE_NEEDS_AXES, e->args[i]->span,
                     "`%s` compares two vectors of reals, and this is %s", e->callee->name,
                     type_text(c->arena, t));
+        if (t->kind == KIND_REAL && t->rank > 1)
+            diag_suggest(c->diag,
+                         "rows have an index, `mean[i] %s(x[i], y[i])`; a product over all "
+                         "entries is `sum[i, d] x[i, d] * y[i, d]`",
+                         e->callee->name);
         return type_poison(c);
     }
     if (a->kind == KIND_ANY_SHAPE && b->kind == KIND_ANY_SHAPE)
@@ -687,6 +693,7 @@ static Type *apply_function(Check *c, Expr *name, Type *argument, Span span) {
 
 Type *net_typed_apply(Check *c, Expr *net, Type *argument, Span span) {
     if (poisoned(argument)) return argument;
+    if (net->type && poisoned(net->type)) return net->type;
     Symbol *s = net->symbol;
     switch (net->kind) {
     case EXPR_COMPOSE:
@@ -754,6 +761,38 @@ bool net_takes_index(const Expr *e, const Binder *binder) {
     return net_takes_index(e->callee, binder) || net_takes_index(e->guard, binder);
 }
 
+/* The declaration of a network's weights that has this setting as an extent; NULL: none. */
+static const Param *sized_by(const Stmt *net, const char *setting) {
+    for (int i = 0; i < net->body_count; i++)
+        for (int k = 0; net->body[i]->kind == STMT_PARAM && k < net->body[i]->param_count; k++) {
+            const Param *weights = &net->body[i]->params[k];
+            for (int d = 0; d < weights->dim_count; d++)
+                if (weights->dims[d]->kind == EXPR_NAME &&
+                    strcmp(weights->dims[d]->name, setting) == 0)
+                    return weights;
+        }
+    return NULL;
+}
+
+/* False after a message: a setting that is an extent of weights is whole, and at least 1. */
+static bool sizes_are_whole(Check *c, const Stmt *net, Expr *const *placed) {
+    bool good = true;
+    for (int i = 0; i < net->config_count; i++) {
+        const Expr *size = placed[i];
+        if (!size || !size->is_constant ||
+            (size->constant >= 1 && size->constant == floor(size->constant)))
+            continue;
+        const Param *weights = sized_by(net, net->config[i].name);
+        if (!weights) continue;
+        diag_report(c->diag, CODE_DIMENSION_UNKNOWN, size->span,
+                    "`%s` of `%s` is a whole number of at least 1, and this is %.9g",
+                    net->config[i].name, net->name, size->constant);
+        diag_note(c->diag, weights->span, "it is an axis of `%s`", weights->name);
+        good = false;
+    }
+    return good;
+}
+
 /* ---- the call -------------------------------------------------------------------------------- */
 
 Type *check_call(Check *c, Expr *e) {
@@ -775,8 +814,9 @@ Type *check_call(Check *c, Expr *e) {
         return type_make(c, KIND_OPTIMISER, 0, NULL);
     }
     if (s && s->kind == SYMBOL_NET && s->stmt->has_config) {
-        if (!place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span))
-            return type_poison(c);
+        Expr **placed =
+            place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span);
+        if (!placed || !sizes_are_whole(c, s->stmt, placed)) return type_poison(c);
         if (s->stmt->has_params) type_scheme_of(c, s);
         return type_make(c, KIND_NET, 0, NULL);
     }

@@ -163,7 +163,13 @@ void binders_close(Check *c, Binder **binders, int count, bool quiet) {
                 c->diag, CODE_ENDLESS_INDEX, b->span,
                 "nothing says how far the index `%s` runs: it is the plain index of no array",
                 b->name);
-            diag_suggest(c->diag, "write its end: `%s < N`", b->name);
+            if (habit_goes_on(b->span, b->name))
+                diag_suggest(
+                    c->diag,
+                    "a reduction ends ahead of `+` and `-`: `sum[%s] (a[%s] + b[%s])` goes on",
+                    b->name, b->name, b->name);
+            else
+                diag_suggest(c->diag, "write its end: `%s < N`", b->name);
         }
         b->extent = dim_const(c->dims, 1);
     }
@@ -384,6 +390,10 @@ static void unknown_name(Check *c, const Expr *e) {
     else if (c->in_signature)
         diag_suggest(c->diag,
                      "the dimensions of a signature begin with a capital letter: `x[N, D]`");
+    else if (habit_is_behind_reduction(e->span, e->name))
+        diag_suggest(c->diag,
+                     "a reduction ends ahead of `+` and `-`: `sum[%s] (a[%s] + b[%s])` goes on",
+                     e->name, e->name, e->name);
     else if (c->in_index && !e->name[1])
         diag_suggest(c->diag,
                      "an index is bound by a reduction, `sum[%s] ..`, or by the head of a let, "
@@ -554,7 +564,7 @@ static Type *check_member(Check *c, Expr *e) {
     if (parse_was_broken(c, e->name)) return type_poison(c);
     diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "%s has no parts to pick `%s` from",
                 type_text(c->arena, t), e->name);
-    const char *meant = habit_of_name(e->name);
+    const char *meant = habit_of_member(e->name);
     if (meant) diag_suggest(c->diag, "%s", meant);
     return type_poison(c);
 }

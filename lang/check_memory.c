@@ -153,7 +153,23 @@ static void check_whole_update(Check *c, Stmt *s, Expr *target) {
     if (!fits || !kind_fits(value, array)) wrong_value(c, s, symbol, array);
 }
 
+/* True after a message: `update c[d] <- ..` as if it were a let, by an index that nothing binds. */
+static bool updates_elements(Check *c, const Expr *target) {
+    const Expr *at = target->kind == EXPR_INDEX ? target->args[0] : NULL;
+    if (!at || at->kind != EXPR_NAME || scope_find(c->scope, at->name)) return false;
+    const char *name = target->callee->kind == EXPR_NAME ? target->callee->name : "s";
+    diag_report(c->diag, CODE_UPDATE, target->span,
+                "an update binds no index: it renews the whole of `%s`, or rows by their numbers",
+                name);
+    diag_suggest(c->diag,
+                 "`let new_%s[%s] = ..` ahead of it, and `update %s <- new_%s`; rows of a bank are "
+                 "`update M[train.index] <- k`",
+                 name, at->name, name, name);
+    return true;
+}
+
 void check_update(Check *c, Stmt *s) {
+    if (s->target_count == 1 && updates_elements(c, s->targets[0])) return;
     check_expr(c, s->value);
     if (s->target_count > 1) {
         diag_report(c->diag, CODE_UPDATE, s->targets[1]->span,

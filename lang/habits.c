@@ -24,6 +24,19 @@ const char *habit_of_name(const char *name) {
     return NULL;
 }
 
+const char *habit_of_member(const char *name) {
+    static const struct {
+        const char *name, *meant;
+    } rows[] = {
+#define MEMBER(name, meant) {name, meant},
+#include "lang/habits.def"
+#undef MEMBER
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].name, name) == 0) return rows[i].meant;
+    return habit_of_name(name);
+}
+
 const char *habit_of_character(unsigned code) {
     static const struct {
         unsigned code;
@@ -90,6 +103,118 @@ static bool is_reserved(Span span) {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (is_word(span, words[i])) return true;
     return false;
+}
+
+/* ---- reductions ------------------------------------------------------------------------------ */
+
+static bool is_letter(char c) {
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+/* Returns the offset of the bracket `[` that is open at a place of its line, or -1. */
+static int open_bracket(const char *text, int place) {
+    int closed = 0;
+    for (int at = place - 1; at >= 0 && text[at] != '\n'; at--) {
+        if (text[at] == ')' || text[at] == ']') closed++;
+        if (text[at] != '(' && text[at] != '[') continue;
+        if (closed-- == 0) return text[at] == '[' ? at : -1;
+    }
+    return -1;
+}
+
+/* True if the word that ends at `end` is `word`. */
+static bool ends_with_word(const char *text, int end, const char *word) {
+    const int begin = end - (int)strlen(word);
+    return begin >= 0 && strncmp(text + begin, word, strlen(word)) == 0 &&
+           (begin == 0 || !is_letter(text[begin - 1]));
+}
+
+static bool is_reducer(const char *text, int end) {
+    static const char *const words[] = {
+#define REDUCTION(text, ...) #text,
+#include "lang/reductions.def"
+#undef REDUCTION
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (ends_with_word(text, end, words[i])) return true;
+    return false;
+}
+
+/* `sum[i = 1..N]`, `sum[i <= N]`: among the indices of a reduction, ahead of its guard. */
+static bool in_binders(const Misfit *m) {
+    if (m->at_end || !m->found.source) return false;
+    const char *text = m->found.source->text;
+    const int bracket = open_bracket(text, m->found.begin);
+    return bracket > 0 && is_reducer(text, bracket) &&
+           !memchr(text + bracket, '|', (size_t)(m->found.begin - bracket));
+}
+
+static bool is_operator(Span span) {
+    return first_of(span) && strchr("+-*/^", first_of(span));
+}
+
+/* The `]` of `sum[i]`, behind which its body stands. */
+static bool closes_binders(Span span) {
+    if (!is_word(span, "]")) return false;
+    const int bracket = open_bracket(span.source->text, span.begin);
+    return bracket > 0 && is_reducer(span.source->text, bracket);
+}
+
+/* `std[d] x[i, d]`: a word that reduces elsewhere. */
+static const char *foreign_reducer(const Misfit *m) {
+    static const struct {
+        const char *word, *meant;
+    } rows[] = {
+#define REDUCER(word, meant) {word, meant},
+#include "lang/habits.def"
+#undef REDUCER
+    };
+    if (m->at_end || !is_word(m->before, "]")) return NULL;
+    const char *text = m->before.source->text;
+    const int bracket = open_bracket(text, m->before.begin);
+    for (size_t i = 0; bracket > 0 && i < sizeof rows / sizeof *rows; i++)
+        if (ends_with_word(text, bracket, rows[i].word)) return rows[i].meant;
+    return NULL;
+}
+
+/* True if the name stands as a word in text[from .. to). */
+static bool holds_word(const char *text, int from, int to, const char *name) {
+    const int length = (int)strlen(name);
+    for (int at = from; at + length <= to; at++)
+        if (strncmp(text + at, name, (size_t)length) == 0 && !is_letter(text[at + length]) &&
+            (at == 0 || !is_letter(text[at - 1])))
+            return true;
+    return false;
+}
+
+bool habit_is_behind_reduction(Span place, const char *name) {
+    const char *text = place.source->text;
+    for (int at = place.begin - 1; at > 0 && text[at] != '\n'; at--) {
+        if (text[at] != '[' || !is_reducer(text, at)) continue;
+        const int end = at + (int)strcspn(text + at, "]|\n");
+        if (end < place.begin && holds_word(text, at, end, name)) return true;
+    }
+    return false;
+}
+
+bool habit_goes_on(Span binder, const char *name) {
+    const char *text = binder.source->text;
+    const int line = binder.end + (int)strcspn(text + binder.end, "\n");
+    int at = binder.end + (int)strcspn(text + binder.end, "]\n") + 1;
+    for (int depth = 0; at < line && depth >= 0; at++) {
+        if (strchr("([", text[at])) depth++;
+        if (strchr(")]", text[at])) depth--;
+        if (depth == 0 && strchr("+-", text[at])) return holds_word(text, at, line, name);
+    }
+    return false;
+}
+
+/* ---- statements ------------------------------------------------------------------------------ */
+
+/* `loss near losses.nt_xent(..)`: a name that its colon does not follow. */
+static bool lacks_colon(const Misfit *m) {
+    return is_word(m->first, "loss") && !m->at_end && begins_factor(m->found) &&
+           m->before.begin == m->first.end + 1 && is_letter(last_of(m->before));
 }
 
 /* A word at the start of a line that assigns: `y = x`, `y += 1`. */
@@ -199,6 +324,9 @@ const char *habit_of_syntax(const Misfit *m) {
            "a range `a .. b` stands in `part = ..` of a data source; indices below N are `i < N`",
        *slice = "a slice is a definition with a shorter index: `let h[i, d < 3] = x[i, d]`", *meant;
     if (is_comment(m)) return "a comment begins with `#`";
+    if (in_binders(m))
+        return "an index runs from 0 over its axis, `sum[i] ..`, or below an end, `sum[i < 3] ..`; "
+               "a condition stands behind a bar, `sum[i | i > 0] ..`";
     if (m->in_index && (is_word(m->found, ":") || is_word(m->found, ".."))) return slice;
     if (is_word(m->found, "..")) return range;
     if ((meant = number(m))) return meant;
@@ -217,7 +345,13 @@ const char *habit_of_syntax(const Misfit *m) {
         return "`abs(x)` is |x|, and `norm(x)` the length of a vector; a bar begins a guard";
     if (m->wants_else && (m->at_end || is_word(m->found, ")") || is_word(m->found, "]")))
         return "`if` is an expression and needs both arms: `if c then a else b`";
-    if (!m->at_end && is_word(m->found, "if")) return "a choice is `if c then a else b`";
+    if (!m->at_end && is_word(m->found, "if"))
+        return closes_binders(m->before) || is_operator(m->before)
+                   ? "a choice inside a formula stands in parentheses: `sum[i] (if c then a else "
+                     "b)`"
+                   : "a choice is `if c then a else b`, with the condition ahead";
+    if (lacks_colon(m)) return "the name of a loss has a colon: `loss near: ..`";
+    if ((meant = foreign_reducer(m))) return meant;
     if (is_word(m->found, "{") && m->wants_else)
         return "`if` is an expression: `if c then a else b`";
     if (m->at_end && m->found.source && m->found.source->text[m->found.begin] == '\n') {

@@ -24,6 +24,17 @@ const char *habit_of_syntax(const Misfit *misfit);
 /* Returns the language's word for a name that nothing declares, or NULL. */
 const char *habit_of_name(const char *name);
 
+/* The same of a name behind a dot. */
+const char *habit_of_member(const char *name);
+
+/* True if a reduction over an index of this name stands ahead of the place on its line: it has
+ * ended there. */
+bool habit_is_behind_reduction(Span place, const char *name);
+
+/* True if the name of a reduction's index stands behind a `+` or `-` on its line, where the
+ * reduction has ended. */
+bool habit_goes_on(Span binder, const char *name);
+
 /* Returns the ASCII text that stands for a character outside ASCII: "-" for U+2212; or NULL. */
 const char *habit_of_character(unsigned code);
 

@@ -308,8 +308,10 @@ static void report_few(Search *s, int axes, int64_t asked, int64_t there) {
     couplet_formula_add(&t, "topk asks for %lld", (long long)asked);
     couplet_formula_add_point(&t, &s->point, axes ? (1u << axes) - 1 : 0);
     couplet_formula_add(&t,
-                        there == 1 ? ", and %lld candidate fulfils its guard"
-                                   : ", and %lld candidates fulfil its guard",
+                        there == 1 ? ", and there is %lld candidate: what its guard excludes is "
+                                     "none, and neither is -inf"
+                                   : ", and there are %lld candidates: what its guard excludes is "
+                                     "none, and neither is -inf",
                         (long long)there);
     s->out->advice = advice_of(COUPLET_FAULT_FEW);
     couplet_formula_set_place(s->point.work, s->point.formula->place, s->out);

@@ -218,9 +218,9 @@ bool budget_holds(const Fit *fit, Diag *diag) {
     if (!budget || best->peak <= budget) return true;
     double needed = (double)best->peak / mib;
     diag_report(diag, CODE_BUDGET, fit->place,
-                "%s needs at least %.1f MiB for its arrays, and %.1f MiB are allowed",
-                fit->is_function ? "the function with its gradient" : "a step", needed,
-                (double)budget / mib);
+                "%s needs at least %.*f MiB for its arrays, and %.*f MiB are allowed",
+                fit->is_function ? "the function with its gradient" : "a step", needed < 1 ? 3 : 1,
+                needed, budget < 1024 * 1024 ? 3 : 1, (double)budget / mib);
     int64_t batch = (int64_t)((double)fit->batch * (double)budget / (double)best->peak) / 8 * 8;
     if (!fit->may_stream)
         diag_suggest(diag, "without --no-stream, arrays of pairs need not be stored");

@@ -57,7 +57,7 @@ void couplet_problem_free(CoupletProblem *problem); /* NULL is fine */
 
 typedef struct CoupletFile CoupletFile;
 
-/* The value of a hyper of the file. It is compiled in. */
+/* The value of a hyper of the file. It is compiled in. No hyper is given twice. */
 typedef struct CoupletValue {
     const char *name;
     double value;
@@ -124,7 +124,7 @@ typedef struct CoupletRows {
 /* Percent of the queries whose label the k nearest rows of the bank vote for, each with the weight
  * exp(cosine / temperature), as `eval { knn(..) }` has it (Wu et al., CVPR 2018, section 3.4). k is
  * 1 to the rows of the bank, the temperature above 0. Negative when something is outside its range,
- * or memory runs out. `threads` as in CoupletFormulaOptions. */
+ * a feature is not finite, or memory runs out. `threads` as in CoupletFormulaOptions. */
 double couplet_score_knn(const CoupletRows *bank, const CoupletRows *query, int classes, int64_t k,
                          double temperature, int threads);
 /* Percent of the queries that a multinomial logistic regression on the bank classifies rightly, as

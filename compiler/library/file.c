@@ -12,6 +12,7 @@
 #include "compiler/library/problem.h"
 #include "compiler/library/workers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,14 +123,29 @@ static void make_arena(void *context) {
     ((CoupletFile *)context)->arena = arena_new();
 }
 
+bool values_are_wrong(const char *call, const CoupletValue *hypers, int count, char *text,
+                      size_t bytes) {
+    bool wrong = count < 0 || (count > 0 && !hypers);
+    for (int i = 0; i < count && !wrong; i++)
+        wrong = !hypers[i].name;
+    if (wrong) snprintf(text, bytes, "%s: a pointer is NULL, or a count is negative", call);
+    for (int i = 0; i < count && !wrong; i++)
+        for (int k = 0; k < i && !wrong; k++) {
+            wrong = strcmp(hypers[i].name, hypers[k].name) == 0;
+            if (wrong)
+                snprintf(text, bytes, "%s: the hyper `%.99s` is given twice", call, hypers[i].name);
+        }
+    return wrong;
+}
+
 CoupletStatus couplet_file_open(const char *path, const char *text, const CoupletValue *hypers,
                                 int hyper_count, CoupletFile **file, CoupletProblem **problem) {
     if (file) *file = NULL;
     if (problem) *problem = NULL;
-    if (!path || !file || (hyper_count > 0 && !hypers)) {
-        if (problem)
-            *problem =
-                problem_of_sentence(CODE_COMMAND_LINE, "couplet_file_open: a pointer is NULL");
+    char wrong[200] = "couplet_file_open: a pointer is NULL";
+    if (!path || !file ||
+        values_are_wrong("couplet_file_open", hypers, hyper_count, wrong, sizeof wrong)) {
+        if (problem) *problem = problem_of_sentence(CODE_COMMAND_LINE, "%s", wrong);
         return COUPLET_ERROR_ARGUMENT;
     }
     Opening o = {path, text, hypers, hyper_count, file_new(), NULL};

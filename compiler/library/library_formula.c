@@ -146,7 +146,18 @@ static bool argument_fits(Arena *arena, Diag *diag, const Stmt *fn, const Making
         diag_report(diag, CODE_FUNCTION_INPUT, p->span, "`%s` is given twice", a->name);
         return false;
     }
-    return a->use == COUPLET_CONSTANT ? constant_fits(diag, p, a) : array_fits(diag, p, a);
+    switch (a->use) {
+    case COUPLET_CONSTANT:
+        return constant_fits(diag, p, a);
+    case COUPLET_PLAIN:
+    case COUPLET_GRADIENT:
+        return array_fits(diag, p, a);
+    }
+    diag_report(diag, CODE_FUNCTION_INPUT, p->span,
+                "`%s` is given for the use %d, and there are COUPLET_PLAIN, COUPLET_GRADIENT and "
+                "COUPLET_CONSTANT",
+                a->name, (int)a->use);
+    return false;
 }
 
 static bool is_given(const Making *m, const char *name) {

@@ -4,10 +4,12 @@
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "compiler/library/couplet_formula.h"
+#include "compiler/library/file.h"
 #include "compiler/library/problem.h"
 #include "compiler/library/workers.h"
 #include "runtime/evaluate.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,10 +76,10 @@ CoupletStatus couplet_method_open(const char *path, const char *text, const Coup
                                   CoupletProblem **problem) {
     if (method) *method = NULL;
     if (problem) *problem = NULL;
-    if (!path || !method || (hyper_count > 0 && !hypers)) {
-        if (problem)
-            *problem =
-                problem_of_sentence(CODE_COMMAND_LINE, "couplet_method_open: a pointer is NULL");
+    char wrong[200] = "couplet_method_open: a pointer is NULL";
+    if (!path || !method ||
+        values_are_wrong("couplet_method_open", hypers, hyper_count, wrong, sizeof wrong)) {
+        if (problem) *problem = problem_of_sentence(CODE_COMMAND_LINE, "%s", wrong);
         return COUPLET_ERROR_ARGUMENT;
     }
     Opening o = {path, text, hypers, hyper_count, calloc(1, sizeof(Compiled)), NULL, false};
@@ -112,15 +114,23 @@ static bool rows_are_there(const CoupletFeatures *f) {
     return f->values && f->labels && f->count > 0 && f->width > 0;
 }
 
+static bool rows_are_finite(const CoupletFeatures *f) {
+    for (int64_t i = 0; i < f->count * f->width; i++)
+        if (!isfinite(f->values[i])) return false;
+    return true;
+}
+
+static bool rows_are_sound(const CoupletFeatures *f, int classes) {
+    return rows_are_there(f) && labels_fit(f, classes) && rows_are_finite(f);
+}
+
 double couplet_score_knn(const CoupletRows *bank, const CoupletRows *query, int classes, int64_t k,
                          double temperature, int threads) {
     unsigned process;
     if (!bank || !query || bank->width != query->width || classes < 1) return -1;
     const CoupletFeatures a = {bank->values, bank->labels, bank->count, bank->width};
     const CoupletFeatures b = {query->values, query->labels, query->count, query->width};
-    if (!rows_are_there(&a) || !rows_are_there(&b) || !labels_fit(&a, classes) ||
-        !labels_fit(&b, classes))
-        return -1;
+    if (!rows_are_sound(&a, classes) || !rows_are_sound(&b, classes)) return -1;
     const CoupletNeighbours how = {.k = k, .temperature = temperature};
     CoupletThreads *pool = workers_enter(threads, &process);
     if (!pool) return -1;
@@ -132,12 +142,12 @@ double couplet_score_knn(const CoupletRows *bank, const CoupletRows *query, int 
 double couplet_score_linear(const CoupletRows *bank, const CoupletRows *query, int classes,
                             double decay, int threads) {
     unsigned process;
-    if (!bank || !query || bank->width != query->width || classes < 1 || !(decay >= 0)) return -1;
+    if (!bank || !query || bank->width != query->width || classes < 1 || !(decay >= 0) ||
+        !isfinite(decay))
+        return -1;
     const CoupletFeatures a = {bank->values, bank->labels, bank->count, bank->width};
     const CoupletFeatures b = {query->values, query->labels, query->count, query->width};
-    if (!rows_are_there(&a) || !rows_are_there(&b) || !labels_fit(&a, classes) ||
-        !labels_fit(&b, classes))
-        return -1;
+    if (!rows_are_sound(&a, classes) || !rows_are_sound(&b, classes)) return -1;
     CoupletThreads *pool = workers_enter(threads, &process);
     if (!pool) return -1;
     const double percent = couplet_linear_probe(pool, &a, &b, classes, decay, NULL, NULL);

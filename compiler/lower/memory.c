@@ -178,6 +178,24 @@ void state_declare_of_method(Lower *l, const Stmt *s, StateRole role) {
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
+/* False after a message: a push has rows of the queue's shape, and at most as many as it holds. */
+static bool queue_fits(Lower *l, const Stmt *s, Span span, const GNode *value, const GNode *state) {
+    bool same_rows = value->rank == state->rank;
+    for (int i = 1; same_rows && i < value->rank; i++)
+        same_rows = value->shape[i] == state->shape[i];
+    if (same_rows && value->shape[0] <= state->shape[0]) return true;
+    if (!same_rows) {
+        diag_report(l->diag, CODE_QUEUE_ROW, span, "what is pushed does not fit the rows of `%s`",
+                    s->name);
+        return false;
+    }
+    diag_report(l->diag, CODE_QUEUE_ROW, span,
+                "a step pushes %lld rows, and the queue `%s` holds %lld",
+                (long long)value->shape[0], s->name, (long long)state->shape[0]);
+    diag_suggest(l->diag, "%s", "a queue holds a batch at least; a smaller batch does, too");
+    return false;
+}
+
 void lower_push_queues(Lower *l, const Stmt *s) {
     bool columns = s->param_count > 0;
     for (int c = 0; c < (columns ? s->param_count : 1); c++) {
@@ -190,17 +208,7 @@ void lower_push_queues(Lower *l, const Stmt *s) {
         push.value = pushed_rows(l, s, pushed, push.state->type);
         push.head = state_node(l, arena_printf(l->arena, "%s.head", s->name));
         push.fill = state_node(l, arena_printf(l->arena, "%s.fill", s->name));
-        bool fits =
-            push.value->rank == push.state->rank && push.value->shape[0] <= push.state->shape[0];
-        for (int i = 1; fits && i < push.value->rank; i++)
-            fits = push.value->shape[i] == push.state->shape[i];
-        if (!fits) {
-            diag_report(
-                l->diag, CODE_QUEUE_ROW, s->span,
-                "what is pushed does not fit the rows of `%s`, or is more than its %lld rows",
-                s->name, (long long)push.state->shape[0]);
-            continue;
-        }
+        if (!queue_fits(l, s, pushed->span, push.value, push.state)) continue;
         array_push(l->g->arena, &l->g->commits, push);
     }
 }

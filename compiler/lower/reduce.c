@@ -278,8 +278,8 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     l->indices = open;
     const GExpr *has_rank = NULL;
     /* what is no candidate fills the row up to the ranks asked for, and is not read there */
-    if (guard && otherwise) {
-        guard = gx2(l->g, G_AND, guard, gx2(l->g, G_NE, value, gx_real(l->g, -INFINITY)));
+    if (otherwise) {
+        guard = gx_and(l->g, guard, gx2(l->g, G_NE, value, gx_real(l->g, -INFINITY)));
         const Terms candidates = {value, guard, &j, 1, false, e->span};
         has_rank = gx2(l->g, G_LT, rank, total(l, GR_SUM, gx_int(l->g, 1), &candidates));
     }
@@ -430,6 +430,8 @@ const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise) {
     const Terms terms = {value, guard, red, count, guard && !otherwise, e->span};
     const int least = reduce_rows[e->reduce].least;
     if (!otherwise) refuse_too_few(l, e, &terms);
+    if (otherwise && !guard && extent_product(l, red, count) < least)
+        return lower_as_real(l, lower_scalar(l, otherwise));
     const GExpr *result = reduce_terms(l, e->reduce, &terms);
     return otherwise && guard && least ? or_else(l, has_terms(l, &terms, least), result, otherwise)
                                        : result;

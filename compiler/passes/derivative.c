@@ -198,14 +198,31 @@ static const GExpr *by_arguments(ByLoad *d, const GExpr *e) {
     return sum;
 }
 
+const GExpr *read_is_inside(Graph *g, const GExpr *load) {
+    const GExpr *inside = NULL;
+    for (int i = 0; i < load->tensor->rank; i++) {
+        const GExpr *axis = gx_inside(g, load->args[i], load->tensor->shape[i]);
+        if (axis) inside = gx_and(g, inside, axis);
+    }
+    return inside ? inside : gx_bool(g, true);
+}
+
+/* Of a read with an `else`: that of the else, where the read is outside its array. */
+static const GExpr *by_else(ByLoad *d, const GExpr *e) {
+    const GExpr *slope = e->has_else ? by_load(d, e->args[e->arg_count - 1]) : NULL;
+    return slope ? gx_select(d->g, read_is_inside(d->g, e), real(d->g, 0), slope) : NULL;
+}
+
 /* An expression that is older than the load does not hold it (visit.h). */
 static const GExpr *by_load(ByLoad *d, const GExpr *e) {
     if (e == d->load) return real(d->g, 1);
     if (e->id < d->load->id || e->type != GT_REAL || e->arg_count == 0) return NULL;
-    if (e->op == G_LOAD || e->op == G_RANDOM) return NULL;
+    if (e->op == G_RANDOM) return NULL;
     const ExprValue *known = expr_map_find(&d->known, e);
     if (known) return known->pointer;
-    const GExpr *slope = e->op == G_SELECT ? by_arms(d, e) : by_arguments(d, e);
+    const GExpr *slope = e->op == G_LOAD     ? by_else(d, e)
+                         : e->op == G_SELECT ? by_arms(d, e)
+                                             : by_arguments(d, e);
     expr_map_set(&d->known, e, (ExprValue){.pointer = slope});
     return slope;
 }

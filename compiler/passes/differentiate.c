@@ -42,7 +42,7 @@ static VisitStep note_load(void *context, const GExpr *e) {
     RealLoads *loads = context;
     if (e->op != G_LOAD) return VISIT_INSIDE;
     if (e->type == GT_REAL) array_push(loads->g->arena, &loads->items, e);
-    return VISIT_PAST;
+    return e->has_else ? VISIT_INSIDE : VISIT_PAST; /* subscripts are ints, and have no slope */
 }
 
 /* The real loads of an expression, each once, in the order in which they stand. */
@@ -152,7 +152,11 @@ static const GExpr *reach_new(Reach *r, const GExpr *e) {
     const GExpr *found = NULL;
     if (e == r->load) return gx_bool(g, true);
     /* subscripts are ints */
-    if (e->op == G_LOAD) return e->has_else ? reach_of(r, e->args[e->arg_count - 1]) : NULL;
+    if (e->op == G_LOAD && !e->has_else) return NULL;
+    if (e->op == G_LOAD) {
+        found = reach_of(r, e->args[e->arg_count - 1]);
+        return found ? gx_and(g, gx1(g, G_NOT, read_is_inside(g, e)), found) : NULL;
+    }
     if (e->op == G_SELECT) {
         const GExpr *then = reach_of(r, e->args[1]), *otherwise = reach_of(r, e->args[2]);
         if (then) found = gx_and(g, e->args[0], then);
@@ -334,7 +338,10 @@ static VisitStep is_needed_read(void *context, const GExpr *e) {
     const Pass *p = context;
     if (e->op != G_LOAD) return VISIT_INSIDE;
     int at = position_of(p, e->tensor);
-    return at >= 0 && e->type == GT_REAL && p->of[at].needed ? VISIT_END : VISIT_PAST;
+    if (at >= 0 && e->type == GT_REAL && p->of[at].needed) return VISIT_END;
+    return e->has_else && expr_visit(e->args[e->arg_count - 1], is_needed_read, context)
+               ? VISIT_END
+               : VISIT_PAST;
 }
 
 void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNode **grads) {

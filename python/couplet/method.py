@@ -287,7 +287,7 @@ def knn(bank, bank_labels, query, query_labels, k=20, temperature=0.07, threads=
 def linear_probe(bank, bank_labels, query, query_labels, decay=1e-4, threads=0):
     """Percent of queries that a linear classifier of the bank gets right, as `eval { linear(..) }`
     has it."""
-    if not decay >= 0:
-        raise CoupletError("the decay is at least 0, and %g was given" % decay)
+    if not 0 <= decay < float("inf"):
+        raise CoupletError("the decay is finite and at least 0, and %g was given" % decay)
     call = c.library().couplet_score_linear
     return _score(call, bank, bank_labels, query, query_labels, float(decay), threads)

@@ -149,6 +149,23 @@ static const char *subscript(Maker *m, Dim dim, bool *outside) {
     }
 }
 
+/* What a read outside its array is worth: a number, or what a gradient goes to. */
+static Term outside_value(Maker *m) {
+    const Index *n = index_over(m, m->N);
+    switch (pick(m, 4)) {
+    case 0:
+        return term("0", 0, 0);
+    case 1:
+        return term("0.5", 0.5, 0.5);
+    case 2:
+        if (n) return term(SAY("%s[%s]", use(m, "w"), n->name), 0.25, 0.75);
+        break;
+    default:
+        break;
+    }
+    return term(SAY("%s^2", use(m, "tau")), 0, 0.75);
+}
+
 static Term read_of(Maker *m, Array *a) {
     const char *text = "";
     bool outside = false;
@@ -157,8 +174,9 @@ static Term read_of(Maker *m, Array *a) {
         text = SAY("%s%s%s", text, i ? ", " : "", subscript(m, a->dims[i], &outside));
     if (a->rank == 0) return term(a->name, a->low, a->high);
     if (!outside) return term(SAY("%s[%s]", a->name, text), a->low, a->high);
-    const char *other = chance(m, 2) ? "0" : "0.5";
-    return term(SAY("(%s[%s] else %s)", a->name, text, other), fmin(a->low, 0), fmax(a->high, 0.5));
+    const Term other = outside_value(m);
+    return term(SAY("(%s[%s] else %s)", a->name, text, other.text), fmin(a->low, other.low),
+                fmax(a->high, other.high));
 }
 
 /* Arrays whose axes all run under indices in scope are likelier, and so is what was made before. */

@@ -165,6 +165,20 @@ static void hypers(void **state) {
     assert_string_equal(couplet_problem_code(problem), "E510");
     couplet_problem_free(problem);
     couplet_file_free(file);
+    const CoupletValue twice[] = {{"scale", 3}, {"scale", 4}}, nameless[] = {{NULL, 3}};
+    const CoupletMethod *method;
+    assert_int_equal(couplet_file_open("made.cpl", text, twice, 2, &file, &problem),
+                     COUPLET_ERROR_ARGUMENT);
+    assert_non_null(strstr(couplet_problem_text(problem), "the hyper `scale` is given twice"));
+    couplet_problem_free(problem);
+    assert_int_equal(couplet_file_open("made.cpl", text, nameless, 1, &file, NULL),
+                     COUPLET_ERROR_ARGUMENT);
+    assert_int_equal(couplet_file_open("made.cpl", text, three, -1, &file, NULL),
+                     COUPLET_ERROR_ARGUMENT);
+    assert_int_equal(couplet_method_open("made.cpl", text, nameless, 1, &method, NULL),
+                     COUPLET_ERROR_ARGUMENT);
+    assert_int_equal(couplet_method_open("made.cpl", text, twice, 2, &method, NULL),
+                     COUPLET_ERROR_ARGUMENT);
 }
 
 static void draws(void **state) {
@@ -355,6 +369,8 @@ static void arguments_that_do_not_fit(void **state) {
     const CoupletArgument learns = reals("x", N, D, COUPLET_GRADIENT);
     refused(file, "all", &learns, 1, "E601", "must give one number");
     refused(file, "nearr", &x, 1, "E601", "did you mean `near`?");
+    const CoupletArgument useless = reals("x", N, D, (CoupletUse)9);
+    refused(file, "all", &useless, 1, "E601", "`x` is given for the use 9");
     CoupletArgument huge = reals("x", INT64_MAX / 2, 8, COUPLET_PLAIN);
     refused(file, "all", &huge, 1, "E601", "`x` has more elements than an array may have");
     couplet_file_free(file);
@@ -499,6 +515,11 @@ static void what_features_are_worth(void **state) {
     assert_true(couplet_score_knn(&known, &asked, 2, 5, 0.07, 1) < 0);
     assert_true(couplet_score_linear(NULL, &asked, 2, 1e-4, 1) < 0);
     assert_true(couplet_score_linear(&known, &asked, 2, -1, 1) < 0);
+    assert_true(couplet_score_linear(&known, &asked, 2, (double)INFINITY, 1) < 0);
+    const float hole[] = {5, 1, NAN, 5};
+    const CoupletRows holed = {hole, right, 2, 2};
+    assert_true(couplet_score_knn(&known, &holed, 2, 2, 0.07, 1) < 0);
+    assert_true(couplet_score_linear(&holed, &asked, 2, 1e-4, 1) < 0);
     asked.labels = half;
     assert_true(couplet_score_knn(&known, &asked, 2, 2, 0.07, 1) == 50);
     asked.labels = outside;
