@@ -40,9 +40,9 @@ static const char *result(Arena *arena, const Type *type, const char *call) {
 
 /* What an argument of this name must be, made of any number. */
 static const char *fit(Arena *arena, const char *name) {
-    static const char *const positive[] = {"prior"};
-    for (size_t i = 0; i < sizeof positive / sizeof *positive; i++)
-        if (strcmp(positive[i], name) == 0) return arena_printf(arena, "exp(%s)", name);
+    if (strcmp(name, "prior") == 0) return arena_printf(arena, "exp(%s)", name); /* positive */
+    if (strcmp(name, "from") == 0)
+        return arena_printf(arena, "%s - 1", name); /* of 3 channels, 2 */
     return name;
 }
 
