@@ -123,7 +123,7 @@ static bool is_named(const char *name, char **names, int count) {
 
 static void try_library(Batch *b, char **names, int count) {
     Arena *arena = arena_new();
-    for (const LibraryCase *c = library_cases(arena); c->name; c++)
+    for (const LibraryCase *c = library_cases(arena, is_on_ranks(b->d)); c->name; c++)
         if (is_named(c->name, names, count))
             subject_of_text(next(b), arena_new(), c->name, c->text);
     finish(b);

@@ -47,7 +47,9 @@ static const char *fit(Arena *arena, const char *name) {
 }
 
 /* Arguments whose defaults are no numbers keep them. */
-static const char *text_of(Arena *arena, const char *module, const Stmt *fn) {
+static const char *text_of(Arena *arena, const char *module, const Stmt *fn, bool on_ranks) {
+    const char *sizes = on_ranks ? "N=8 D=5 K=16 C=3 H=9 W=8 B=8 M=8 E=4 shards=8"
+                                 : "N=6 D=5 K=7 C=3 H=9 W=8 B=2 M=4 E=4";
     const char *params = "", *args = "";
     for (int i = 0; i < fn->param_count; i++) {
         const Param *p = &fn->params[i];
@@ -57,13 +59,11 @@ static const char *text_of(Arena *arena, const char *module, const Stmt *fn) {
         args = arena_printf(arena, "%s%s%s = %s", args, comma, p->name, fit(arena, p->name));
     }
     const char *call = arena_printf(arena, "%s.%s(%s)", module, fn->name, args);
-    return arena_printf(
-        arena,
-        "# N=6 D=5 K=7 C=3 H=9 W=8 B=2 M=4 E=4 seed=3 stream=1\nuse %s\nfn differ_%s(%s) {\n%s}\n",
-        module, fn->name, params, result(arena, fn->result, call));
+    return arena_printf(arena, "# %s seed=3 stream=1\nuse %s\nfn differ_%s(%s) {\n%s}\n", sizes,
+                        module, fn->name, params, result(arena, fn->result, call));
 }
 
-LibraryCase *library_cases(Arena *arena) {
+LibraryCase *library_cases(Arena *arena, bool on_ranks) {
     ARRAY(LibraryCase) cases = {NULL, 0, 0};
     const char *last = "";
     for (const LibraryFile *f = library_files; f->module; f++) {
@@ -78,7 +78,7 @@ LibraryCase *library_cases(Arena *arena) {
             if (takes_parts)
                 array_push(arena, &cases,
                            ((LibraryCase){arena_printf(arena, "%s.%s", f->module, s->name),
-                                          text_of(arena, f->module, s)}));
+                                          text_of(arena, f->module, s, on_ranks)}));
         }
     }
     array_push(arena, &cases, ((LibraryCase){NULL, NULL}));

@@ -10,7 +10,7 @@ typedef struct LibraryCase {
 } LibraryCase;
 
 /* What gives an array gives the sum of its elements, each with another weight. Ends with a NULL
- * name. */
-LibraryCase *library_cases(Arena *arena);
+ * name. For ranks they have shards, and sizes that can be cut there. */
+LibraryCase *library_cases(Arena *arena, bool on_ranks);
 
 #endif

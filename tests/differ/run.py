@@ -5,7 +5,7 @@ formulas,library,examples,modules]
 The whole differential test: random formulas (1 .. 2000), every function of the library, one step of
 every example, and of every network, augmentation, optimiser and
 schedule; each by the reference evaluator, the CPU on one thread and on two, a binary and OpenCL.
-With ranks, as many formulas again that are made for them.
+With ranks, as many formulas again, and the library again, of sizes that can be cut.
 Prints what disagrees, made small. BUILD is build/release without a word.
 Examples on data of their own read what examples/own/prepare.py lays out."""
 import argparse
@@ -43,8 +43,8 @@ def parts(given):
         for i in range(first, last + 1, TOGETHER):
             end = min(last, i + TOGETHER - 1)
             yield f"{what} {i} .. {end}", words + ["formulas", str(i), str(end)]
-    if "library" in given.only:
-        yield "library", start + ["library"]
+    for what, words in made_for if "library" in given.only else []:
+        yield "library" + (" on ranks" if what == "ranks" else ""), words + ["library"]
     if "examples" in given.only:
         for path in sorted(glob.glob(root + "/examples/*.cpl")):
             yield os.path.relpath(path, root), start + [path]
