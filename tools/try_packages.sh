@@ -48,6 +48,14 @@ says "it builds programs, and the header and the library are found"
 couplet data --reader images /tmp/trial 2>&1 | grep -q 'E607' && { echo "no reader"; exit 1; }
 says "the readers are found"
 
+install openmpi-bin openssh-client
+mount -t sysfs sysfs /sys # Open MPI looks at the processors; the mount ends with this system
+mpirun --allow-run-as-root --oversubscribe --bind-to none -n 2 \
+    couplet train tiny.cpl --quiet --threads 1 --out ranks
+couplet train tiny.cpl --quiet --shards 8 --out one
+cmp one/checkpoint.safetensors ranks/checkpoint.safetensors
+says "two processes of mpirun train what one does"
+
 cd /
 python3 - <<'S'
 import couplet
