@@ -143,6 +143,9 @@ static bool is_reducer(const char *text, int end) {
 /* `sum[i = 1..N]`, `sum[i <= N]`: among the indices of a reduction, ahead of its guard. */
 static bool in_binders(const Misfit *m) {
     if (m->at_end || !m->found.source) return false;
+    if (is_letter(first_of(m->found)) && !isdigit((unsigned char)first_of(m->found)) &&
+        !is_word(m->found, "in"))
+        return false;
     const char *text = m->found.source->text;
     const int bracket = open_bracket(text, m->found.begin);
     return bracket > 0 && is_reducer(text, bracket) &&
