@@ -448,6 +448,7 @@ static TypeKind owned_kind(Check *c, const Param *p, SymbolKind kind) {
 void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
+        c->drawn = p->value;
         Type *value = p->value ? check_expr(c, p->value) : type_make(c, KIND_REAL, 0, NULL);
         TypeKind element = owned_kind(c, p, kind);
         p->type = optimiser ? type_make(c, KIND_ANY_SHAPE, 0, NULL)

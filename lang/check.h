@@ -75,7 +75,8 @@ typedef struct Check {
     bool in_signature; /* between the brackets of a parameter */
     /* The functions and networks whose bodies are being checked, each called by the one before. */
     int calls;
-    int nested;     /* the expressions that are being checked, those in such bodies among them */
+    int nested;        /* the expressions that are being checked, those in such bodies among them */
+    const Expr *drawn; /* behind `~`, or a start: the one place where a distribution stands */
     bool in_choice; /* in an arm of `if`, or behind a guard, which decides whether it is computed */
 } Check;
 

@@ -447,6 +447,16 @@ static Type *misplaced_kmeans(Check *c, const Expr *e) {
     return type_poison(c);
 }
 
+static Type *misplaced_distribution(Check *c, const Expr *e, const char *name) {
+    diag_report(c->diag, CODE_DISTRIBUTION, e->span,
+                "`%s` is a distribution, and no number: it stands behind the `~` of a draw, or "
+                "alone as the start of a parameter or a state",
+                name);
+    diag_suggest(c->diag, "draw first: `draw r ~ %.*s`, then write `r` here",
+                 e->span.end - e->span.begin, e->span.source->text + e->span.begin);
+    return type_poison(c);
+}
+
 /* The type of a built-in whose row of builtins.def has the rule `own`. */
 static Type *own_type(Check *c, Expr *e, const char *name) {
     if (strcmp(name, "cos") == 0)
@@ -464,6 +474,7 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
     if (strcmp(name, "argsort") == 0 || strcmp(name, "solve") == 0 ||
         strcmp(name, "assignment") == 0)
         return library_type(c, e, name);
+    if (call_is_distribution(e) && c->drawn != e) return misplaced_distribution(c, e, name);
     if (strcmp(name, "range") == 0 || strcmp(name, "permutation") == 0)
         return counted_type(c, e, name);
     if (strcmp(name, "bilinear") == 0) return bilinear_type(c, e);

@@ -18,6 +18,7 @@ bool call_is_distribution(const Expr *e) {
 }
 
 static Type *draw_type(Check *c, Param *p) {
+    c->drawn = p->value;
     Type *value = check_expr(c, p->value);
     if (value->kind == KIND_POISON) return value;
     if (!call_is_distribution(p->value)) {
