@@ -9,7 +9,6 @@
 #include "runtime/group.h"
 
 enum {
-    COUPLET_TRANSPORT_VERSION = 1,
     COUPLET_TRANSPORT_ERROR_BYTES = 400,
     /* Tags of the group, above those of its callers. */
     COUPLET_TAG_GATHER = COUPLET_GROUP_TAGS,
@@ -39,6 +38,13 @@ typedef struct CoupletTransport {
      * waiting for this rank, or be gone, and no call waits for them. */
     void (*close)(void *link, bool orderly);
 } CoupletTransport;
+
+/* What a program and a module must agree on, as COUPLET_READER_VERSION in data/reader.h. */
+enum {
+    COUPLET_TRANSPORT_MEANING = 2,
+    COUPLET_TRANSPORT_VERSION = COUPLET_TRANSPORT_MEANING * 100000 +
+                                (int)(sizeof(CoupletTransport) * 31 + sizeof(CoupletTransfer))
+};
 
 /* The one function of a module; NULL: the module is of another version. */
 typedef const CoupletTransport *CoupletTransportModule(int version);

@@ -214,11 +214,17 @@ static bool is_shown(const Show *s, int source) {
 
 static bool draw(Show *s, const char *path) {
     char error[2048];
+    static const char what[] = "what draws sheets is";
+    const int *version =
+        couplet_module_find("sheet", "couplet_sheet_version", what, error, sizeof error);
+    if (!version) return report_error(CODE_OTHER_PROGRAM, error);
+    if (*version != SHEET_VERSION)
+        return report(CODE_OTHER_PROGRAM,
+                      "libcouplet_sheet.so is a module of another version of Couplet");
     union {
         void *symbol;
         SheetDraw *call;
-    } sheet = {couplet_module_find("sheet", "couplet_sheet_draw", "what draws sheets is", error,
-                                   sizeof error)};
+    } sheet = {couplet_module_find("sheet", "couplet_sheet_draw", what, error, sizeof error)};
     if (!sheet.symbol) return report_error(CODE_OTHER_PROGRAM, error);
     SheetBlock *blocks = arena_array(s->arena, SheetBlock, s->sets.count + 1);
     Sheet made = {.blocks = blocks};

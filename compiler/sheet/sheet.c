@@ -209,6 +209,8 @@ static bool write_sheet(const Drawing *d, const char *path, char *error, size_t 
 }
 
 __attribute__((visibility("default"))) SheetDraw couplet_sheet_draw;
+__attribute__((visibility("default"))) extern const int couplet_sheet_version;
+const int couplet_sheet_version = SHEET_VERSION;
 
 bool couplet_sheet_draw(const Sheet *sheet, const char *path, char *error, size_t error_bytes) {
     Drawing d = {.sheet = sheet};

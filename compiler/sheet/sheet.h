@@ -43,4 +43,13 @@ typedef struct Sheet {
  * sentence. */
 typedef bool SheetDraw(const Sheet *sheet, const char *path, char *error, size_t error_bytes);
 
+/* What the program and the module must agree on, as COUPLET_READER_VERSION in
+ * runtime/data/reader.h. The module has the number as `const int couplet_sheet_version`. */
+enum {
+    SHEET_MEANING = 1,
+    SHEET_VERSION =
+        SHEET_MEANING * 1000000 +
+        (sizeof(Sheet) * 8191 + sizeof(SheetBlock) * 127 + sizeof(SheetColumn)) % 1000000
+};
+
 #endif

@@ -12,8 +12,6 @@
 
 #include <stdio.h>
 
-enum { COUPLET_READER_VERSION = 4 };
-
 struct CoupletReader {
     const char *name; /* the name in readers.def */
     /* Fills the table's name, path, held, fields, key and state, and `reader` if another reader is
@@ -47,6 +45,17 @@ struct CoupletReader {
     void (*codes)(const CoupletTable *table, FILE *out);
     /* Frees `state`; fields and columns are not the reader's to free. */
     void (*close)(CoupletTable *table);
+};
+
+/* What a program and a module must agree on. The first number is raised where a member or a
+ * function changes its meaning; the layout of what they hand to each other counts by itself, so
+ * that a module of another build is refused and not called. */
+enum {
+    COUPLET_READER_MEANING = 5,
+    COUPLET_READER_LAYOUT = (sizeof(CoupletTable) * 8191 + sizeof(CoupletRequest) * 127 +
+                             sizeof(CoupletReader) * 31 + sizeof(CoupletField)) %
+                            1000000,
+    COUPLET_READER_VERSION = COUPLET_READER_MEANING * 1000000 + COUPLET_READER_LAYOUT
 };
 
 /* The value of a setting: the one that was given, or the standard one of readers.def. */

@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import struct
+import subprocess
 import sys
 import tempfile
 
@@ -292,5 +293,17 @@ with tempfile.TemporaryDirectory() as folder:
         done = data(*args)
         check(done.returncode == 1 and code in done.stderr and words in done.stderr,
               f"data {' '.join(args[:2])} ..: {words}", done.stderr)
+
+    # A module that was built from other sources is refused, and nothing of it is called.
+    os.mkdir(folder + "/other")
+    command.write(folder + "/other/images.c",
+                  "const void *couplet_reader_module(const char *name, int version) {\n"
+                  "    return version == 4 ? name : 0;\n}\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", folder + "/other/libcouplet_images.so",
+                    folder + "/other/images.c"], check=True)
+    done = command.run(couplet, "data", "--reader", "images", photos, "--set", "size=3",
+                       env={"COUPLET_MODULES": folder + "/other"})
+    check(done.returncode == 1 and "E607" in done.stderr and
+          "another version of Couplet" in done.stderr, "a module of other sources", done.stderr)
 
 check.finish()
