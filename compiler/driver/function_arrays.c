@@ -219,7 +219,7 @@ static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, uint32_
                param->name);
         return false;
     }
-    double given = COUNT;
+    double given = type->kind == KIND_BOOL ? 1 : COUNT;
     bool has_default = type->rank == 0 && default_number(param, &given);
     if (type->rank == 0 && (type->kind != KIND_REAL || (has_default && given == 0))) {
         input->is_constant = true;

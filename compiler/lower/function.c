@@ -118,7 +118,9 @@ static Value given_array(Lower *l, const Param *param, const FunctionInput *inpu
     node->holds_infinity = input->holds_infinity;
     Value value =
         input->rank ? value_array(node) : value_scalar(gx_load(l->g, node, 0, NULL, NULL));
-    if (wants_truth && input->type == GT_INT && input->rank) value = truth_of(l, node, param->span);
+    if (wants_truth && input->type == GT_INT)
+        value = input->rank ? truth_of(l, node, param->span)
+                            : value_scalar(gx2(l->g, G_NE, value.scalar, gx_int(l->g, 0)));
     if (wants_real && input->type != GT_REAL)
         diag_report(l->diag, CODE_FUNCTION_INPUT, param->span,
                     "`%s` is a real array, and the file given for it holds integers", param->name);
@@ -133,12 +135,21 @@ static Value given_array(Lower *l, const Param *param, const FunctionInput *inpu
     return value;
 }
 
+/* A number that is given for a scalar; a truth value is 0 or 1. */
+static Value given_number(Lower *l, const Param *param, double number) {
+    const bool is_int = param->type && param->type->kind == KIND_INT;
+    if (!param->type || param->type->kind != KIND_BOOL) return value_static(l, number, is_int);
+    if (number != 0 && number != 1)
+        diag_report(l->diag, CODE_FUNCTION_INPUT, param->span,
+                    "`%s` is a truth value, 0 or 1, and %g is given for it", param->name, number);
+    return value_scalar(gx2(l->g, G_NE, gx_int(l->g, number != 0), gx_int(l->g, 0)));
+}
+
 static Value argument_of(Lower *l, const Param *param) {
     const FunctionUnit *f = l->function;
     const FunctionInput *input = find_input(f->inputs, f->input_count, param->name);
     Value value = value_scalar(gx_real(l->g, 0));
-    if (input && input->is_constant)
-        return value_static(l, input->value, param->type && param->type->kind == KIND_INT);
+    if (input && input->is_constant) return given_number(l, param, input->value);
     if (input) return given_array(l, param, input);
     if (param->value)
         value.kind = VALUE_NONE; /* call_function makes it */

@@ -109,4 +109,23 @@ with tempfile.TemporaryDirectory() as folder:
     done = command.run(couplet, "grad", spec, "--fn", "scaled", "--in", f"x={folder}/x.npy",
                        "--set", "scale=2")
     check(done.stdout == "value: 3\n", "and the one that --set gives", done.stdout + done.stderr)
+
+    # A truth value that is no array: as a condition, and as an array without axes.
+    switched = command.write(folder + "/switched.cpl", """
+fn f(x[N], on : bool) = sum[i | on] x[i] + (if not on then 8 else 0) * x[0]
+""")
+    done = command.run(couplet, "gradcheck", switched)
+    check(done.returncode == 0 and "0 wrong" in done.stdout, "a truth value is made up",
+          done.stdout + done.stderr)
+    for device in ("cpu", "reference"):
+        for on, value in (("0", "4"), ("1", "1.5")):
+            npy.write(folder + "/on.npy", (), [int(on)], "<i4")
+            for given in (("--set", f"on={on}"), ("--in", f"on={folder}/on.npy")):
+                done = command.run(couplet, "grad", switched, "--fn", "f", "--in",
+                                   f"x={folder}/x.npy", *given, "--device", device)
+                check(done.stdout == f"value: {value}\n", f"{' '.join(given)[:9]}, {device}",
+                      done.stdout + done.stderr)
+    done = command.run(couplet, "grad", switched, "--fn", "f", "--in", f"x={folder}/x.npy",
+                       "--set", "on=2")
+    check.refused("a truth value of 2", done, "switched.cpl:2:", "`on`", "0 or 1")
 check.finish()
