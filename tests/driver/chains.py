@@ -94,8 +94,9 @@ KINDS = {
     "choices of exponentials": lambda n: PLAIN + body(
         "a0[i] = exp(x[i])", "a{i}[i] = if x[i] > 0.{m} then a{p}[i] else 0.5 * a{p}[i]",
                                                       "mean[i] log(a{n}[i])", n),
+    # So near 1 that differences in float64 see nothing of the 2^64th power, nor does its slope.
     "products of lengths": lambda n: PLAIN + body(
-        "a0[i] = sqrt(0.5 * exp(x[i] * 1e-20) + 0.5)", "a{i}[i] = a{p}[i] * a{p}[i]",
+        "a0[i] = sqrt(0.5 * exp(x[i] * 1e-30) + 0.5)", "a{i}[i] = a{p}[i] * a{p}[i]",
                                                   "mean[i] x[i] / a{n}[i]", n),
     "logs of sigmoids": lambda n: PLAIN + body(
         "a0[i] = sigmoid(x[i])", "a{i}[i] = a{p}[i] * (1 - a{p}[i])", "mean[i] log(1 - a{n}[i])",
