@@ -384,6 +384,9 @@ const char *habit_of_syntax(const Misfit *m) {
     if (is_word(m->first, "use")) return "modules are separated by commas: `use nn, losses`";
     if (is_word(m->first, "hyper"))
         return "a hyper has its value behind `=`: `hyper tau = 0.5 | tau > 0`";
+    const char *behind = m->found.source->text + m->found.end;
+    if (m->in_binders && (*behind == '[' || *behind == '('))
+        return "a reduction has its index in brackets, and its body behind them: `sum[i] x[i]`";
     if (m->in_index)
         return "what stands in brackets is separated by commas, `x[i, d]`, and a `|` begins the "
                "guard of a reduction";

@@ -14,6 +14,7 @@ typedef struct Misfit {
     bool compared;   /* a comparison stands in the same formula already */
     bool wants_else; /* an `if` without its `else` */
     bool in_index;   /* inside [ ] */
+    bool in_binders; /* inside those of a reduction */
     bool in_train;   /* inside the braces of `train` */
     bool wants_name; /* a name could stand here */
 } Misfit;

@@ -683,6 +683,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
         .wants_else = wants_else(p, span, at_end),
         .in_index =
             p->level > 0 && p->depth[p->level] && p->source->text[p->open[p->level].begin] == '[',
+        .in_binders = p->level > 0 && p->is_index[p->level],
         .in_train = is_in_train(p)};
     for (int i = 0; i < count; i++)
         misfit.wants_name |= expected[i] == YYSYMBOL_NAME;
