@@ -123,8 +123,8 @@ static void make_arena(void *context) {
     ((CoupletFile *)context)->arena = arena_new();
 }
 
-bool values_are_wrong(const char *call, const CoupletValue *hypers, int count, char *text,
-                      size_t bytes) {
+bool file_values_are_wrong(const char *call, const CoupletValue *hypers, int count, char *text,
+                           size_t bytes) {
     bool wrong = count < 0 || (count > 0 && !hypers);
     for (int i = 0; i < count && !wrong; i++)
         wrong = !hypers[i].name;
@@ -144,7 +144,7 @@ CoupletStatus couplet_file_open(const char *path, const char *text, const Couple
     if (problem) *problem = NULL;
     char wrong[200] = "couplet_file_open: a pointer is NULL";
     if (!path || !file ||
-        values_are_wrong("couplet_file_open", hypers, hyper_count, wrong, sizeof wrong)) {
+        file_values_are_wrong("couplet_file_open", hypers, hyper_count, wrong, sizeof wrong)) {
         if (problem) *problem = problem_of_sentence(CODE_COMMAND_LINE, "%s", wrong);
         return COUPLET_ERROR_ARGUMENT;
     }

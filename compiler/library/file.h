@@ -16,7 +16,7 @@ struct CoupletFile {
 
 /* What is wrong with the values of hypers that a caller gave, beside their names and numbers: a
  * sentence in `text`, which begins with the call. False where nothing is. */
-bool values_are_wrong(const char *call, const CoupletValue *hypers, int count, char *text,
-                      size_t bytes);
+bool file_values_are_wrong(const char *call, const CoupletValue *hypers, int count, char *text,
+                           size_t bytes);
 
 #endif

@@ -78,7 +78,7 @@ CoupletStatus couplet_method_open(const char *path, const char *text, const Coup
     if (problem) *problem = NULL;
     char wrong[200] = "couplet_method_open: a pointer is NULL";
     if (!path || !method ||
-        values_are_wrong("couplet_method_open", hypers, hyper_count, wrong, sizeof wrong)) {
+        file_values_are_wrong("couplet_method_open", hypers, hyper_count, wrong, sizeof wrong)) {
         if (problem) *problem = problem_of_sentence(CODE_COMMAND_LINE, "%s", wrong);
         return COUPLET_ERROR_ARGUMENT;
     }

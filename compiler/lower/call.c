@@ -357,7 +357,6 @@ static const GExpr *map_scalar(Lower *l, int row, const GExpr *const *e, int cou
         args[i] = integer ? e[i] : lower_as_real(l, e[i]);
     const GExpr *result = maps[row].op == G_SQRT  ? lower_root(l, args[0])
                           : maps[row].op == G_LOG ? lower_log(l, args[0])
-                          : maps[row].op == G_EXP ? lower_exp(l, args[0])
                                                   : gx_op(l->g, maps[row].op, count, args);
     return rounds ? gx1(l->g, G_TO_INT, result) : result;
 }

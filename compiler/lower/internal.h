@@ -326,8 +326,6 @@ const GExpr *lower_power(Lower *l, const GExpr *base, const GExpr *exponent);
 
 /* vanish.c */
 const GExpr *lower_log(Lower *l, const GExpr *e);
-/* exp e. NaN where it is too small for float32 and made of logs whose slope is lost with it. */
-const GExpr *lower_exp(Lower *l, const GExpr *e);
 /* The power, or the log where `exponent` is NULL, of products that float32 does not hold although
  * the result is an ordinary number; NULL: nothing in the value may vanish. */
 const GExpr *lower_vanishing(Lower *l, const GExpr *e, const GExpr *exponent);

@@ -680,67 +680,6 @@ static Part part_of(Opened *o, const GExpr *read, const GExpr *exponent) {
     return p;
 }
 
-/* ---- exponentials of logs -------------------------------------------------------------------- */
-
-/* exp(mean[i] log x[i]) may be too small for float32 where its slope, which is that over x, is not.
- * Nothing is left of the slope then, and so the value is NaN. */
-
-static const GExpr *lower_of(Graph *g, const GExpr *a, const GExpr *b) {
-    return !a ? b : !b ? a : gx2(g, G_MIN, a, b);
-}
-
-static const GExpr *lowest_log(Opened *o, const GExpr *e);
-
-/* The lowest log of a sum's terms. Of all pairs it would take a pass. */
-static const GExpr *lowest_of_sum(Opened *o, const GExpr *load) {
-    Graph *g = o->l->g;
-    ComputeSpec sum;
-    if (length_is_of_pairs(g, load->tensor)) return NULL;
-    graph_open(g, load->tensor, &sum);
-    sum.value = lowest_log(o, sum.value);
-    if (!sum.value) return NULL;
-    sum.name = NULL;
-    sum.reducer = GR_MIN;
-    return gx_load(g, graph_compute(g, &sum), sum.out_rank, load->args, NULL);
-}
-
-/* A log itself, or one that is taken factor by factor. */
-static bool is_log(Opened *o, const GExpr *e) {
-    if (e->op == G_LOG) return !length_is_of_exps(o->l, e->args[0]);
-    if (e->op == G_ROOT) return lowest_log(o, e->args[1]) != NULL;
-    return e->op == G_SELECT && (lowest_log(o, e->args[1]) || lowest_log(o, e->args[2]));
-}
-
-/* The lowest of the logs that the value is a sum of, each times some number; NULL: there are none.
- */
-static const GExpr *lowest_log(Opened *o, const GExpr *read) {
-    Graph *g = o->l->g;
-    const GExpr *e = open_read(o, read), *const *args = e->args;
-    if (o->count++ >= MOST_OPENED) return NULL;
-    if (is_log(o, e)) return e;
-    if (is_sum(e) && e->tensor->reducer == GR_SUM) return lowest_of_sum(o, e);
-    if (e->op == G_NEG || e->op == G_DIV) return lowest_log(o, args[0]);
-    if (e->op == G_ADD || e->op == G_SUB)
-        return lower_of(g, lowest_log(o, args[0]), lowest_log(o, args[1]));
-    if (e->op != G_MUL) return NULL;
-    if (!expr_reads(args[0])) return lowest_log(o, args[1]);
-    return expr_reads(args[1]) ? NULL : lowest_log(o, args[0]);
-}
-
-const GExpr *lower_exp(Lower *l, const GExpr *e) {
-    static const double log_of_least = -87.3; /* of the least float32 that has all its digits */
-    Graph *g = l->g;
-    Opened o = {l, 0};
-    const GExpr *power = gx1(g, G_EXP, e);
-    const GExpr *lowest = l->in_rule || l->sample ? NULL : lowest_log(&o, e);
-    if (!lowest) return power;
-    const GExpr *least = real(g, log_of_least);
-    const GExpr *is_small =
-        gx2(g, G_AND, gx2(g, G_LT, real(g, -INFINITY), e), gx2(g, G_LT, e, least));
-    const GExpr *has_slope = gx2(g, G_LT, least, gx2(g, G_SUB, e, lowest));
-    return value_unless(g, gx2(g, G_AND, is_small, has_slope), power);
-}
-
 /* ---- roots, powers, logs, quotients ---------------------------------------------------------- */
 
 /* The power of a value with factors, or of a sum beside others. */

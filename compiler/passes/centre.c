@@ -206,7 +206,11 @@ static bool is_elementwise_read(const GExpr *e) {
 static const GExpr *lost_by_read(Centre *c, const GExpr *load) {
     const ComputeSpec *array = logs_opened(&c->logs, load->tensor);
     const GExpr *lost = lost_by(c, array->value);
-    return lost ? gx_substitute(c->g, lost, array->out_rank, array->out, load->args) : NULL;
+    if (!lost) return NULL;
+    /* An array of its own, since a choice may be of an array of choices, as in rounds of k-means:
+     * the formula of the last one would read those of all. */
+    if (lost->op != G_LOAD) lost = map_over(c->g, array, lost);
+    return gx_substitute(c->g, lost, array->out_rank, array->out, load->args);
 }
 
 static const GExpr *find_lost(Centre *c, const GExpr *e) {

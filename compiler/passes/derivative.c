@@ -198,7 +198,7 @@ static const GExpr *by_arguments(ByLoad *d, const GExpr *e) {
     return sum;
 }
 
-const GExpr *read_is_inside(Graph *g, const GExpr *load) {
+const GExpr *derivative_read_is_inside(Graph *g, const GExpr *load) {
     const GExpr *inside = NULL;
     for (int i = 0; i < load->tensor->rank; i++) {
         const GExpr *axis = gx_inside(g, load->args[i], load->tensor->shape[i]);
@@ -210,7 +210,7 @@ const GExpr *read_is_inside(Graph *g, const GExpr *load) {
 /* Of a read with an `else`: that of the else, where the read is outside its array. */
 static const GExpr *by_else(ByLoad *d, const GExpr *e) {
     const GExpr *slope = e->has_else ? by_load(d, e->args[e->arg_count - 1]) : NULL;
-    return slope ? gx_select(d->g, read_is_inside(d->g, e), real(d->g, 0), slope) : NULL;
+    return slope ? gx_select(d->g, derivative_read_is_inside(d->g, e), real(d->g, 0), slope) : NULL;
 }
 
 /* An expression that is older than the load does not hold it (visit.h). */

@@ -14,6 +14,6 @@ const GExpr *derivative_of(Graph *g, const GExpr *expr, int i);
 const GExpr *derivative_by_load(Graph *g, const GExpr *expr, const GExpr *load);
 
 /* The condition that a read is inside its array along every axis, true where that is known. */
-const GExpr *read_is_inside(Graph *g, const GExpr *load);
+const GExpr *derivative_read_is_inside(Graph *g, const GExpr *load);
 
 #endif

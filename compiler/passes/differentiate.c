@@ -155,7 +155,7 @@ static const GExpr *reach_new(Reach *r, const GExpr *e) {
     if (e->op == G_LOAD && !e->has_else) return NULL;
     if (e->op == G_LOAD) {
         found = reach_of(r, e->args[e->arg_count - 1]);
-        return found ? gx_and(g, gx1(g, G_NOT, read_is_inside(g, e)), found) : NULL;
+        return found ? gx_and(g, gx1(g, G_NOT, derivative_read_is_inside(g, e)), found) : NULL;
     }
     if (e->op == G_SELECT) {
         const GExpr *then = reach_of(r, e->args[1]), *otherwise = reach_of(r, e->args[2]);

@@ -76,6 +76,9 @@ const GExpr *complement_of(Logs *l, const GExpr *v);
 
 /* ratio.c: a quotient such as (1 - exp(-x)) / x, by its power series near 0; NULL: it is none. */
 const GExpr *log_ratio(Logs *l, const GExpr *quotient);
+/* True if some function of such a quotient stands in the graph. Without one, no quotient is to be
+ * looked into. */
+bool log_ratio_may_be(const Graph *g);
 
 /* exp(exponent - total), the total being a read of a log-sum-exp, or one with a choice for empty
  * rows around it. */

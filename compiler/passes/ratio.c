@@ -44,6 +44,18 @@ static const Series *series_of(GOp op) {
     return NULL;
 }
 
+static bool has_series(const void *context, const GExpr *e) {
+    (void)context;
+    return series_of(e->op) != NULL;
+}
+
+bool log_ratio_may_be(const Graph *g) {
+    for (int i = 0; i < g->nodes.count; i++)
+        if (g->nodes.items[i]->value && expr_any(g->nodes.items[i]->value, has_series, NULL))
+            return true;
+    return false;
+}
+
 /* A product of factors, over others. */
 typedef struct Factors {
     const GExpr *over[MOST_FACTORS], *under[MOST_FACTORS];

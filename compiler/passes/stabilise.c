@@ -257,6 +257,7 @@ void pass_stabilise(Graph *g) {
     Stabilise s = {.logs = &logs};
     logs_open(&logs, g);
     for (size_t i = 0; i < sizeof visits / sizeof *visits; i++) {
+        if (visits[i] == visit_ratio && !log_ratio_may_be(g)) continue;
         node_set_open(&s.needed, g);
         graph_add_reached(g, &s.needed);
         rewrite_nodes(g, visits[i], &s, false);

@@ -74,7 +74,7 @@ CASES = {
     "shifted": ("o y=y3", "4:14", "E801", "y[2] + 1 is 4, and axis 2 of `o` has 0 to 3", "else 0"),
     "made": ("z y", "9:18", "E801", "y[1] is -1, and axis 2 of `o` has 0 to 3", "else 0"),
     "empty": ("z l", "12:14", "E801", "no `p` fulfils the guard for i = 2", "else 0"),
-    "few": ("z l", "16:24", "E801", "topk asks for 2 for i = 0, and 1 candidate fulfils its guard",
+    "few": ("z l", "16:24", "E801", "topk asks for 2 for i = 0, and there is 1 candidate",
             "fewer"),
     "alone": ("x l", "19:42", "E801", "no `j` fulfils the guard for i = 2", "else 0"),
     "logs": ("z", "22:17", "E803", "log(-2) is nan for i = 0", "above 0"),

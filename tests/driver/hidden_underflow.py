@@ -77,8 +77,6 @@ FORMULAS = {
                         total(lambda a, b: -1e20 * a * (2 + a)), BOTH),
     "cosine beside 1": ("1e14 * (sum[i] (1 - cos(1e15 * x[i])))",
                         total(lambda a, b: 2e14 * math.sin(5e14 * a)**2), (1e-22,)),
-    "geometric mean of products": ("exp(mean[i] log(x[i] * y[i] * x[i]))", None, ()),
-    "exponential of logs": ("sum[i] exp(log(x[i]) + log(y[i]))", None, ()),
     "divisor": ("sum[i] x[i] / (x[i] * y[i])", None, ()),
     "dividend": ("sum[i] x[i] * x[i] / y[i]", None, ()),
     "mean of squares": ("(sum[i] x[i]^2) / (sum[i] y[i])", None, ()),
