@@ -58,7 +58,7 @@ inputs_of() {
             *.o) ninja -C "$build" -t deps "$object" 2> /dev/null | sed -n 's/^    //p' ;;
             *) echo "$object" ;;
         esac
-    done | (cd "$build" && xargs -rd '\n' realpath -qe --relative-base="$root") |
+    done | (cd "$build" 2> /dev/null && xargs -rd '\n' realpath -qe --relative-base="$root") |
         grep -v '^/' | sort -u
 }
 
@@ -67,8 +67,8 @@ bare() {
     "${CC:-cc}" -x c -fpreprocessed -dD -E -P "$root/$1" 2> /dev/null || cat "$root/$1"
 }
 
-# Prints a hash of what the target is made of; nothing where that is not known. What the build itself
-# makes is left out: it comes from the rest.
+# Prints a hash of what the target is made of; nothing where that is not known, as before the first
+# build. What the build itself makes is left out: it comes from the rest.
 print_of() {
     local file files
     files=$(inputs_of "$1" | grep -E '\.(c|h|def)$')

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """ranks_hosts.py COUPLET ROOT: ranks on hosts that are network namespaces. What the plan says
-travels over the link, and a cable that is pulled ends the run on all ranks by one sentence. Root alone can make
-such hosts: without it, without Open MPI, or without TAP devices the test is left out."""
+travels over the link, and a cable that is pulled ends the run on all ranks by one sentence. Root
+alone can make such hosts: without it, without Open MPI, or without TAP devices the test is left
+out."""
 import json
 import os
 import re
