@@ -1,5 +1,6 @@
-/* The search for settings within a budget. Only the passes of the stage `after` and the plan look
- * at settings, so an attempt is these on a copy of each step's graph. */
+/* Searches for settings of the passes with which every step fits a budget of memory. Only the
+ * passes of the stage `after` and the plan depend on the settings. So an attempt copies each step's
+ * lowered graph, runs these passes on the copy and plans it. */
 #include "compiler/compile/budget.h"
 
 #include "compiler/graph/copy.h"
@@ -12,21 +13,23 @@ static const double mib = 1 << 20;
 typedef struct Work {
     GraphUnit *const *units;
     int unit_count;
-    const LoweredProgram *program; /* NULL: a function */
+    const LoweredProgram *program; /* NULL for a single function */
     const PlanTarget *target;
-    GraphSettings settings; /* asked for */
+    GraphSettings settings; /* the settings that the caller asked for */
     int64_t batch;
 } Work;
 
-/* The budget bounds what takes nearly all the memory of a run. */
+/* True if the budget holds for the unit. Steps and functions take nearly all the memory of a
+ * run. */
 static bool is_bounded(const GraphUnit *unit) {
     return unit->kind == UNIT_STEP || unit->kind == UNIT_FUNCTION;
 }
 
-/* Each step waits for its operations or for its bytes. What matters is the ratio of plans:
- * constants of two cores. */
+/* Estimates the time of a plan in milliseconds: each kernel takes the longer of its arithmetic and
+ * its memory traffic. Plans are only compared, so the constants, measured on two cores, serve for
+ * every machine. */
 static double cost_of(const Plan *plan) {
-    /* in a nanosecond; nanoseconds */
+    /* The first two are per nanosecond; `start` is in nanoseconds for each kernel. */
     static const double operations = 180, bytes = 14, start = 2500;
     double all = 0;
     for (int s = 0; s < plan->kernels.items.count; s++)
@@ -47,7 +50,8 @@ static void measure(const Work *w, Attempt *a, Graph *g) {
     const LoweredProgram *program = w->program;
     bool good = plan_make(&plan, g->arena, g, program ? program->states.items : NULL,
                           program ? program->states.count : 0, w->target, &error);
-    /* a graph that has no plan is reported by who needs one */
+    /* A graph without a plan counts as 0 here; the back end, which plans again, reports the
+     * error. */
     int64_t peak = good ? plan.out->arena_bytes : 0, stored = 0;
     if (good) a->cost += cost_of(&plan);
     if (good && fixed_of(&plan) > a->fixed) a->fixed = fixed_of(&plan);
@@ -59,7 +63,7 @@ static void measure(const Work *w, Attempt *a, Graph *g) {
     if (g->mix.bytes > a->mix.bytes) a->mix = g->mix;
 }
 
-/* In silence, and nothing of it stays. */
+/* Runs the passes and plans with these settings. Messages and copies are dropped. */
 static Attempt attempt(const Work *w, GraphSettings settings) {
     Attempt a = {.settings = settings};
     bool good = true;
@@ -78,7 +82,7 @@ static Attempt attempt(const Work *w, GraphSettings settings) {
 
 /* ---- the search ------------------------------------------------------------------------------ */
 
-/* Fewer arrays of pairs are stored: as many as fit, else none. */
+/* Stores fewer arrays of pairs and streams the others: as many stay stored as fit, at last none. */
 static Attempt stream_more(const Work *w, Attempt now, int64_t budget) {
     Attempt first = now;
     while (now.peak > budget && now.stored > 0) {
@@ -88,11 +92,12 @@ static Attempt stream_more(const Work *w, Attempt now, int64_t budget) {
         settings.stored_bytes = bound > 0 && bound < now.stored ? bound : 0;
         now = attempt(w, settings);
     }
-    /* where microbatches do not help, the faster attempt is taken */
+    /* Streaming may not lower the peak. Then the first attempt, which is faster, is the answer. */
     return now.peak < first.peak ? now : first;
 }
 
-/* Arrays are computed again: how many is told by an estimate, and measured by the plan. */
+/* Rematerialises arrays. An estimate says how many; the plan then shows the true peak, and the next
+ * try is corrected by the difference. */
 static Attempt recompute_more(const Work *w, Attempt now, int64_t budget) {
     enum { MOST_TRIES = 4 };
     Attempt best = now;
@@ -107,7 +112,7 @@ static Attempt recompute_more(const Work *w, Attempt now, int64_t budget) {
     return best;
 }
 
-/* The largest number of parts up to a bound. */
+/* The largest divisor of the batch that is at most `bound`. */
 static int64_t parts_up_to(int64_t batch, int64_t bound) {
     int64_t parts = batch < bound ? batch : bound;
     while (parts > 1 && batch % parts != 0)
@@ -117,8 +122,9 @@ static int64_t parts_up_to(int64_t batch, int64_t bound) {
 
 enum { MOST_CHUNKS = 64 };
 
-/* The batch goes through the network in parts: in as few as will do. A step in so many parts needs
- * at least that part of what it needs as a whole, beside what is there at its end. */
+/* Takes the batch in microbatches, in as few as fit the budget. With n of them a step needs at
+ * least 1/n of what it needs as a whole, beside the arrays that are alive at its end, so smaller
+ * counts than that allows are not tried. */
 static Attempt chunk_more(const Work *w, Attempt whole, Attempt best, int64_t budget) {
     const int64_t most = parts_up_to(w->batch, MOST_CHUNKS);
     for (int64_t chunks = 2; chunks <= most && best.peak > budget; chunks++) {
@@ -131,13 +137,15 @@ static Attempt chunk_more(const Work *w, Attempt whole, Attempt best, int64_t bu
         Attempt next = attempt(w, settings);
         if (next.mix.bytes > best.mix.bytes) best.mix = next.mix;
         if (next.peak < best.peak) best = next;
-        if (best.mix.bytes > budget) break; /* in however many parts */
+        /* More microbatches do not help: this array stays whole. */
+        if (best.mix.bytes > budget) break;
     }
     return best;
 }
 
-/* So many parts, and within each arrays are computed again: less of the whole is kept than would
- * do, until the plan says that a part does. */
+/* Takes microbatches, with rematerialisation within each. `kept_bytes` speaks of the whole step, so
+ * an excess in one microbatch is taken off as often as there are microbatches. The tries end once
+ * the plan's peak fits. */
 static Attempt recompute_in_parts(const Work *w, Attempt whole, GraphSettings settings,
                                   int64_t estimate, int64_t budget) {
     enum { MOST_TRIES = 3 };
@@ -146,7 +154,7 @@ static Attempt recompute_in_parts(const Work *w, Attempt whole, GraphSettings se
     for (int i = 0; i < MOST_TRIES && best.peak > budget && (i == 0 || kept > least); i++) {
         settings.kept_bytes = kept > least ? kept : least;
         Attempt next = attempt(w, settings);
-        if (i && next.peak >= best.peak) break; /* there is no more to compute again */
+        if (i && next.peak >= best.peak) break; /* no more can be rematerialised */
         if (next.peak < best.peak) best = next;
         kept =
             settings.kept_bytes - (next.peak > budget ? (next.peak - budget) * settings.chunks : 0);
@@ -154,8 +162,9 @@ static Attempt recompute_in_parts(const Work *w, Attempt whole, GraphSettings se
     return best;
 }
 
-/* Neither is enough alone: both. Most parts need least; in fewer, more is computed again and there
- * are fewer kernels to start: of those that fit, what costs least. */
+/* Combines microbatches and rematerialisation where neither suffices alone. Many microbatches need
+ * the least memory; few of them start fewer kernels but rematerialise more. Of the attempts that
+ * fit, the one of least cost is the answer. */
 static Attempt combine(const Work *w, Attempt whole, Attempt best, int64_t budget) {
     enum { MOST_COUNTS = 3 };
     Attempt fitting = {.peak = -1};
@@ -174,19 +183,20 @@ static Attempt combine(const Work *w, Attempt whole, Attempt best, int64_t budge
     return fitting.peak >= 0 ? fitting : best;
 }
 
-enum { FAR = 6 /* times more than there may be */ };
+/* Above this multiple of the budget, only microbatches can help, so they are tried first. */
+enum { FAR = 6 };
 
 static Attempt search(const Work *w, Attempt best, int64_t budget) {
     const bool streams = !w->settings.no_stream;
     const Attempt whole = best;
     Attempt parts = whole;
-    const bool far = w->batch > 1 && whole.peak > FAR * budget; /* only parts can do that */
+    const bool far = w->batch > 1 && whole.peak > FAR * budget;
     if (far) parts = chunk_more(w, whole, whole, budget);
     if (parts.peak <= budget) return parts;
     if (streams) best = stream_more(w, best, budget);
     if (best.peak > budget) best = recompute_more(w, best, budget);
     if (streams && best.peak > budget) best = stream_more(w, best, budget);
-    /* tried */
+    /* Microbatches of the unstreamed step were tried above, so they are not tried again. */
     if (best.peak > budget && far && !best.settings.is_bounded)
         best = parts.peak < best.peak ? parts : best;
     else if (best.peak > budget)
@@ -199,8 +209,8 @@ static Attempt search(const Work *w, Attempt best, int64_t budget) {
 
 /* ---- when nothing more helps ----------------------------------------------------------------- */
 
-/* Notes the obstacle to microbatches. Where embeddings alone are whole, they are a small part of
- * the memory of a step. */
+/* Adds a note about the obstacle to microbatches. An array of embeddings is no obstacle worth a
+ * note, since it is a small part of a step's memory. */
 static void note_mix(Diag *diag, const Attempt *best) {
     enum { SMALL_PART = 32 };
     if (!best->mix.span.source || best->mix.bytes * SMALL_PART < best->peak) return;

@@ -1,8 +1,9 @@
-/* The road. Each graph of a method (the step of a phase, an evaluation's features, what is done
- * between epochs, the start of all states) and each function goes along it as a unit. It has two
- * parts. The first makes of the text what it means, whatever runs it. The second makes that fast
- * and small for one device; within a budget of memory it is tried on copies until a plan fits
- * (budget.c). */
+/* The road of a compilation. Each graph of a method is a unit: the step of a phase, the features of
+ * an evaluation, the work between epochs, the start of all states. A single function is a unit too.
+ *
+ * The road has two parts. The first makes of the text a graph that means the same on every device.
+ * The second makes this graph fast and small for one device. If there is a budget of memory, the
+ * second part is tried on copies of the graph until a plan fits (budget.c). */
 #include "compiler/compile/compile.h"
 
 #include "compiler/compile/budget.h"
@@ -16,8 +17,8 @@ typedef struct Compile {
     ARRAY(GraphUnit *) units;
 } Compile;
 
-/* A pass that leaves a graph in disorder is a fault of the compiler, but stops it like one of the
- * text. */
+/* Reports a fault of the compiler: a pass left a graph in disorder. Compilation stops as it does
+ * after an error in the text. */
 static void report_fault(Compile *c, const char *wrong) {
     const Module *spec = c->method->spec;
     const Span span = spec->stmt_count ? spec->stmts[0]->span : (Span){0};
@@ -34,7 +35,8 @@ static void run_stage(Compile *c, GraphUnit *unit, PassStage stage) {
         c, stage_run(unit->graph, stage, c->options->after, c->options->context, c->options->log));
 }
 
-/* Networks that are only evaluated, and starts, are computed as they are written. */
+/* True if the unit has formulas that may lose accuracy. Networks that are only evaluated and the
+ * starts of states are computed as they are written. */
 static bool has_formulas_to_stabilise(const GraphUnit *unit) {
     return unit->kind != UNIT_FEATURES && unit->kind != UNIT_INIT;
 }
@@ -64,7 +66,8 @@ static void compile_meaning(Compile *c, GraphUnit *unit) {
     if (c->options->gradient_norm) lower_watch_gradients(c->lower, unit);
 }
 
-/* Compiles the graph for a device. The plan (plan_make) is left for the back end. */
+/* Makes the graph fast and small for a device. Only the plan is left to the back end, which calls
+ * plan_make. */
 static void compile_for_device(Compile *c, GraphUnit *unit, const GraphSettings *settings) {
     unit->graph->settings = *settings;
     run_stage(c, unit, PASS_after);
@@ -79,8 +82,9 @@ static GraphUnit *next_unit(Compile *c) {
     return unit;
 }
 
-/* All graphs of a method, or the one of a function. The settings that fit a budget are those of the
- * whole program, so the first part ends for every graph before the second begins for any. */
+/* Compiles all graphs of a method, or the graph of a function. One choice of settings holds for the
+ * whole program and must fit the budget, so the first part is done for every graph before the
+ * second begins for any. */
 static bool compile_graphs(Compile *c, LoweredProgram **program) {
     for (GraphUnit *unit; (unit = next_unit(c));)
         compile_meaning(c, unit);

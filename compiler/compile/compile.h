@@ -1,5 +1,5 @@
-/* The road from a checked method, or a function, to the graphs that back ends take: compile.c reads
- * as its table of contents. */
+/* The road from a checked method, or from a checked function, to the graphs that back ends take.
+ * The function compile_graphs in compile.c is its table of contents. */
 #ifndef COUPLET_COMPILER_COMPILE_H
 #define COUPLET_COMPILER_COMPILE_H
 
@@ -8,31 +8,34 @@
 #include "compiler/plan/kernel.h"
 
 typedef struct CompileOptions {
-    /* called with each graph when it is lowered ("lower") and after each pass; NULL: nobody watches
-     */
+    /* Called with each graph after lowering (as the pass "lower") and after each pass. May be
+     * NULL. */
     PassWatch after;
     void *context;
-    PassLog *log; /* figures of each pass over each graph are added; NULL: nobody asks */
+    /* The list to which the figures of each pass over each graph are added. May be NULL. */
+    PassLog *log;
     GraphSettings settings;
-    /* the device that plans are for; NULL: none is known, and no budget holds */
+    /* The device that plans are for. NULL: none is known, so no budget holds. */
     const PlanTarget *target;
-    /* for a function: its value may be an array, where no gradient is wanted */
+    /* for a function: true if its value may be an array; there is no gradient of an array */
     bool may_give_array;
-    /* graphs stay as the text means them: no pass that serves a device runs, and no budget holds */
+    /* True if the graphs are wanted as the text means them: no pass for a device runs, and no
+     * budget holds. */
     bool only_meaning;
     /* steps have the output "gradient norm" */
     bool gradient_norm;
-    /* bytes that a step may take (budget.h), in place of what the spec says; 0: as that says */
+    /* The bytes that a step may take (budget.h), above what the spec says. 0: the spec decides. */
     int64_t memory;
 } CompileOptions;
 
-/* Compiles a method. Returns NULL after errors, which are in diag. A step that needs more memory
- * than it may take is such an error. */
+/* Compiles a method. Returns NULL after errors, which are in `diag`. A step that does not fit its
+ * budget of memory is such an error. */
 LoweredProgram *compile_method(Arena *arena, Diag *diag, const Method *method, MethodWanted wanted,
                                const CompileOptions *options);
 
-/* Compiles one function on given arrays, with the gradient of its value: outputs "value", and
- * "grad_NAME" for every real input whose gradient is wanted. NULL after errors. */
+/* Compiles one function on arrays of given shapes, together with its gradients. The outputs are
+ * "value", and "grad_NAME" for every real input whose gradient is wanted. Returns NULL after
+ * errors. */
 Graph *compile_function(Arena *arena, Diag *diag, const Method *method, const char *fn,
                         const FunctionInput *inputs, int input_count,
                         const CompileOptions *options);

@@ -1,7 +1,7 @@
-/* Passes are run in one place, so that each graph that a pass leaves is shown to whoever watches,
- * is verified, and has what its row promises: a pass at fault is named, not the one behind it that
- * meets the graph. What a pass needs is looked for where the pass ahead of it has not promised it.
- */
+/* Runs passes. Every pass runs here, so that its graph is shown to the watcher, is verified, and is
+ * asked for the properties that its row in passes.def promises. So a pass at fault is named itself,
+ * and not a later pass that stumbles over its graph. Before a pass, only those needed properties
+ * are checked which the pass ahead of it has not just promised. */
 #include "compiler/compile/stage.h"
 
 #include "compiler/graph/visit.h"
@@ -38,7 +38,8 @@ static const char *fault(Graph *g, const char *when, const char *pass, const cha
 }
 
 const char *stage_pass_done(Graph *g, const char *pass, PassWatch watch, void *context) {
-    const PassRow *row = pass_find(pass); /* NULL: lower */
+    /* NULL for "lower" and "differentiate", which have no row. */
+    const PassRow *row = pass_find(pass);
     if (watch) watch(context, g, pass);
     const char *wrong = graph_verify(g);
     if (!wrong && row) wrong = graph_lacks(g, row->gives);

@@ -7,26 +7,26 @@
 /* Called with the graph after each pass; may be NULL. */
 typedef void (*PassWatch)(void *context, const Graph *g, const char *pass);
 
-/* The figures of one pass: its time, and the nodes that it made. */
+/* The figures of one run of a pass: its time, and the nodes and expressions that it made. */
 typedef struct PassFigures {
     const char *graph, *pass;
-    double seconds; /* the processor's time */
+    double seconds; /* seconds of the processor */
     int nodes_before, nodes;
-    int64_t exprs; /* expressions that no one had made before */
-    int64_t steps; /* parts of expressions that were looked at (visit.h) */
+    int64_t exprs; /* the expressions that the graph did not have before */
+    int64_t steps; /* the parts of expressions that the pass looked at (visit.h) */
 } PassFigures;
 typedef ARRAY(PassFigures) PassLog;
 
-/* Between the two lies the work of the pass. `g` is NULL where the pass makes the graph, and `log`
- * is NULL where nobody asks. */
+/* Measure a pass, whose work lies between the two calls. `g` is NULL if the pass makes the graph.
+ * `log` is NULL if nobody wants the figures. */
 PassFigures pass_figures_begin(const Graph *g, const char *pass);
 void pass_figures_end(PassLog *log, PassFigures figures, const Graph *g);
 
-/* The passes of the stage. NULL, or a sentence about the first that left a graph in disorder, or
- * was given one that lacks what it needs. */
+/* Runs the passes of one stage. Returns NULL, or a sentence about the first pass that was given a
+ * graph without a property that it needs, or that left a graph in disorder. */
 const char *stage_run(Graph *g, PassStage stage, PassWatch watch, void *context, PassLog *log);
-/* Does what stage_run does after each pass, for changes of the graph that no pass makes: lowering
- * is the pass "lower", the gradient "differentiate". */
+/* Shows and checks the graph as stage_run does after each pass. It serves changes of the graph that
+ * no row of passes.def makes: lowering ("lower") and the gradient ("differentiate"). */
 const char *stage_pass_done(Graph *g, const char *pass, PassWatch watch, void *context);
 
 #endif
