@@ -1,9 +1,10 @@
-/* Puts kernels that read nothing of each other into one launch, and moves what only commits and
- * outputs read to the end of the step, where the updates of all parameters are one pass over
- * memory.
+/* Puts kernels that read nothing of each other into one launch. Nodes that only commits and outputs
+ * read are deferred to the end of the step, where the updates of all parameters become one pass
+ * over memory.
  *
- * Waiting must not raise the peak of memory. A node waits only if it keeps no more alive than it
- * makes; `ample` allows a little more, and `tight`, for bounded memory, next to nothing. */
+ * Deferring must not raise the peak of memory. A node is deferred only if the arrays that it keeps
+ * alive for longer are no larger than its result. The limits `ample` allow a little more, and the
+ * limits `tight`, for bounded memory, next to nothing. */
 #include "compiler/plan/abreast.h"
 
 #include "compiler/graph/loads.h"
@@ -11,16 +12,16 @@
 
 #include <string.h>
 
-enum { MOST_DEEP = 16 /* late nodes that read each other: each depth is a launch */ };
+enum { MOST_DEEP = 16 /* depths of deferred nodes that are told apart, each a launch */ };
 
-/* The bytes that launch groups and waiting may cost. */
+/* The bytes that launch groups and deferred nodes may cost. */
 typedef struct Limits {
-    /* The arrays of a kernel take at most so much, if they live a few kernels longer because others
-     * go abreast of it. */
+    /* The most that the arrays of a kernel may take, so that they may live a few kernels longer for
+     * the sake of a common launch. */
     int64_t small;
-    int64_t tiny; /* an array of so much may live to the end of the step in any case */
-    /* A node may keep so much alive. One that keeps more, and more than it makes up for, is large
-     * enough for a launch of its own. */
+    int64_t tiny; /* the size below which an array may live to the end of the step in any case */
+    /* An output or a commit may keep alive twice its own size, or so many bytes if that is more.
+     * Beyond that, the node is large enough for a launch of its own. */
     int64_t kept;
 } Limits;
 
@@ -38,15 +39,16 @@ typedef struct Late {
     Arena *arena;
     Graph *g;
     const Limits *limits;
-    bool *is_kept;       /* by node id: it is a commit or an output */
-    bool *lives_on;      /* by node id: it is kept, or late elementwise work reads it */
-    bool *is_read_early; /* by node id: a node that does not wait reads it */
-    ExprMap met_early;   /* what such nodes evaluate */
+    bool *is_kept;       /* by node id: the node is a commit or an output */
+    bool *lives_on;      /* by node id: the node is kept, or deferred elementwise work reads it */
+    bool *is_read_early; /* by node id: a node that is not deferred reads it */
+    ExprMap met_early;   /* the parts of expressions that those readers evaluate */
     unsigned char *depths;
     uint32_t ids;
 } Late;
 
-/* Whoever reads it, a read is early: each part of an expression is looked at once for all nodes. */
+/* Marks the arrays that an expression reads as read early. Parts that were visited for another node
+ * are skipped, since a read is early whoever makes it. */
 static VisitStep mark_early(void *context, const GExpr *e) {
     const Late *l = context;
     if (e->op == G_LOAD && e->tensor->id < l->ids) l->is_read_early[e->tensor->id] = true;
@@ -62,8 +64,8 @@ static void mark_operands_early(Late *l, const GNode *n) {
     expr_visit_rest(&l->met_early, n->active, mark_early, l);
 }
 
-/* Bytes that live longer when the node waits: what lives to the end in any case is not counted, nor
- * what is tiny. */
+/* The bytes that live longer if the node with these loads is deferred. Tiny arrays, and arrays that
+ * live to the end anyway, do not count. */
 static int64_t kept_longer(const Late *l, const Loads *loads) {
     int64_t bytes = 0;
     for (int i = 0; i < loads->items.count; i++) {
@@ -77,8 +79,9 @@ static int64_t kept_longer(const Late *l, const Loads *loads) {
     return bytes;
 }
 
-/* Elementwise work may keep what it makes up for: a gradient in two parts becomes a moment and a
- * parameter. Sums wait with the arrays that they sum: norms of gradients. */
+/* True if the node may be deferred. An elementwise node may keep alive what it makes up for: a
+ * gradient in two parts, say, becomes a moment and a parameter. A sum is deferred if the arrays
+ * that it reads live on anyway, as for norms of gradients. */
 static bool can_wait(Late *l, const GNode *n) {
     if (n->kind != GN_COMPUTE || n->streamed || n->again || l->is_read_early[n->id]) return false;
     const Loads loads = loads_of(l->arena, n);
@@ -87,7 +90,7 @@ static bool can_wait(Late *l, const GNode *n) {
     if (n->reducer != GR_NONE)
         return graph_bytes(n) <= l->limits->tiny && kept_longer(l, &loads) == 0;
     const int64_t longer = kept_longer(l, &loads);
-    /* totals are read by the next, not kept */
+    /* only an output or a commit may keep arrays alive; any other result is read on */
     if (longer > 0 &&
         !(l->is_kept[n->id] && (longer <= 2 * graph_bytes(n) || longer <= l->limits->kept)))
         return false;
@@ -96,8 +99,8 @@ static bool can_wait(Late *l, const GNode *n) {
     return true;
 }
 
-/* Scalars wait only for what waits itself: with the learning rate at hand, what is renewed from a
- * sum's own results is done with the sum. */
+/* Sets the depth of a deferred node. A single number has the depth of its operands: a learning
+ * rate, or a factor made of a sum's results, is computed in the launch before, beside that sum. */
 static void set_depth(Late *l, const GNode *n) {
     const Loads loads = loads_of(l->arena, n);
     int depth = 0;
@@ -105,7 +108,7 @@ static void set_depth(Late *l, const GNode *n) {
         if (l->depths[loads.items.items[i]->tensor->id] > depth)
             depth = l->depths[loads.items.items[i]->tensor->id];
     const bool waits = depth > 0 || graph_element_count(n) > 1 || n->reducer != GR_NONE;
-    /* the order of the nodes still holds among the deepest */
+    /* At the largest depth nodes may read each other; their order in the graph keeps this right. */
     l->depths[n->id] = (unsigned char)(depth < MOST_DEEP ? depth + waits : depth);
 }
 

@@ -1,9 +1,9 @@
-/* Finds what tells two kernels of one form apart (extents, constants, where a part of an array
- * begins), so that they can share code and take these from a table. Fewer kernels are compiled so,
- * and the step of a deep network starts sooner.
+/* Finds the differences between two kernels of one form: extents, constants, and where a part of an
+ * array begins. The kernels share their code and take the differences from a table. So fewer
+ * kernels are compiled, and the training of a deep network starts sooner.
  *
- * A compute node qualifies when each read walks along with the node's loops, because its addresses
- * then depend on nothing but the extents. Short extents stay in the code: a loop of three turns is
+ * A compute node qualifies if each read walks along with the node's loops, because its addresses
+ * then depend on the extents alone. Short extents stay in the code, since a loop of three turns is
  * better unrolled. */
 #include "compiler/plan/arguments.h"
 
@@ -58,8 +58,8 @@ const GExpr *argument_subscript(const GExpr *load, int axis) {
     return axis == 0 && at->op == G_ADD && at->args[1]->op == G_CONST ? at->args[0] : at;
 }
 
-/* Along the first axis a read may begin anywhere: rows of a length that the loops know, from one of
- * them on. */
+/* A read may begin anywhere along the first axis. The rows that it reads then have a length that
+ * the loops know. */
 bool argument_shift(const GNode *n, const GExpr *load, int64_t *shift) {
     if (load->tensor->rank == 0) return false;
     const GExpr *index = argument_subscript(load, 0), *at = load->args[0];
@@ -73,8 +73,8 @@ bool argument_shift(const GNode *n, const GExpr *load, int64_t *shift) {
     return at != index || graph_extent(n, index->index) < load->tensor->shape[0];
 }
 
-/* Every subscript is an index of the node that covers its axis: the loops' extents, and a shift,
- * are all that its place in memory depends on. */
+/* True if every subscript of the read is an index of the node that covers its axis. The place in
+ * memory then depends on the extents of the loops and on the shift alone. */
 static bool walks_along(Arguments *a, const GNode *n, const GExpr *load) {
     int64_t shift;
     if (load->has_else || load->tensor->streamed) return false;
@@ -86,7 +86,8 @@ static bool walks_along(Arguments *a, const GNode *n, const GExpr *load) {
     return !is_part || (shift <= INT32_MAX && add_constant(a, n, load));
 }
 
-/* Ends where the code cannot take from a table what differs between nodes alike. */
+/* Collects what differs between nodes of one form. Ends the visit at a part that cannot come from
+ * the table. */
 static VisitStep take_arguments(void *context, const GExpr *e) {
     Walk *w = context;
     bool fits = true;
@@ -123,7 +124,7 @@ const Arguments *arguments_of(Arena *arena, const Kernel *kernel) {
     bool one_tile = axes < n->rank;
     for (int i = 0; i < axes; i++)
         one_tile &= extents[i] == 1;
-    /* an axis of one tile counts as cut, so that long and short ones are one form */
+    /* An axis of one tile counts as cut too, so that short and long axes share the code. */
     if (one_tile && a->chunk == 0 && extents[axes] > 1) a->chunk = extents[axes];
     for (int i = 0; i < n->rank + n->red_rank; i++) {
         a->loop_of[i] = extents[i] == 1 ? -1 : a->loop_count;
@@ -145,7 +146,7 @@ const int32_t *arguments_table(Arena *arena, const Arguments *a, int *count) {
     for (int i = 0; i < a->constant_count; i++) {
         const GExpr *e = a->constants[i];
         float real = (float)e->real;
-        /* a site counts by its low 32 bits (runtime/random.h) */
+        /* Draws use the low 32 bits of a site (runtime/random.h). */
         uint32_t word = (uint32_t)e->integer;
         int64_t shift = 0;
         if (e->op == G_LOAD && argument_shift(a->owners[i], e, &shift))

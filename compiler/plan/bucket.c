@@ -1,8 +1,8 @@
-/* Decides which segment reductions are worth sorting, and what each axis of the result is to them:
- * a target (the key says which), a segment (it has a sort of its own) or payload.
+/* Decides which segment reductions are worth sorting, and the role of each axis of the result: a
+ * target (a key says its index), a segment (each has a sort of its own) or payload.
  *
- * A condition that segments and members alone decide is asked once, while the members are listed.
- * Any other condition is asked of each term. */
+ * A condition on segments and members alone is a filter, which is asked once while the members are
+ * listed. The sum asks all other conditions of each term. */
 #include "compiler/plan/bucket.h"
 
 #include "compiler/graph/visit.h"
@@ -10,12 +10,13 @@
 #include <string.h>
 
 enum {
-    SMALLEST_SWEEP = 1 << 12 /* terms that a plain sweep would look at */,
+    SMALLEST_SWEEP = 1 << 12 /* the terms of a plain loop from which on a sort pays */,
     FEWEST_TARGETS = 3,
     TILES = 256
 };
 
-/* Takes a key for each target. A second key of a target is left to the sum. */
+/* Takes one key for each target. A second key for the same target becomes a condition that the sum
+ * asks. */
 static void take_keys(Bucket *b) {
     for (int i = 0; i < b->conjuncts.count; i++) {
         int target;
@@ -27,7 +28,8 @@ static void take_keys(Bucket *b) {
     }
 }
 
-/* Drops keys that read another key's target. Their equalities are left to the sum. */
+/* Drops each key that reads the target of another key. The sum then asks its equality of each
+ * term. */
 static void drop_entangled(Bucket *b) {
     for (int i = 0; i < b->conjuncts.count; i++) {
         if (b->targets[i] < 0) continue;
@@ -56,8 +58,7 @@ static void find_roles(Bucket *b) {
         b->members *= b->node->red_shape[i];
 }
 
-/* Conditions of segments and members alone decide who is listed; the others are asked of each
- * term. */
+/* Finds the filters: the conditions that depend on segments and members alone. */
 static void find_filters(Bucket *b, Graph *g) {
     uint32_t known = ~((1u << b->node->rank) - 1);
     for (int a = 0; a < b->node->rank; a++)

@@ -18,24 +18,27 @@
 
 typedef struct Bucket {
     const GNode *node;
-    /* The conjuncts of the guard, in order. A conjunct is an equality of an output index
-     * (`targets`) with a key, or a filter, which decides whether r takes part at all, or neither;
-     * the sum then asks it of each term. */
+    /* The conjuncts of the guard, in order, each in one of three roles. An equality of an output
+     * index with a key has its entry in `targets`. A filter decides whether r takes part at all.
+     * The sum asks all others of each term. */
     Conjuncts conjuncts;
     const GExpr *keys[MOST_CONJUNCTS];
-    int targets[MOST_CONJUNCTS]; /* by conjunct: the output index, or -1 */
+    int targets[MOST_CONJUNCTS]; /* by conjunct: the output index that its key decides, or -1 */
     bool filters[MOST_CONJUNCTS];
-    const GExpr *rest; /* the conjuncts that are left to the sum, joined; or NULL */
-    /* By axis of the output. A target is what a key says. Keys read a segment, which has a sort of
-     * its own. A payload axis goes along. */
+    const GExpr *rest; /* the conjuncts that the sum asks, joined; NULL: none */
+    /* The role of each axis of the output. The index of a target is given by a key. A segment is
+     * read by keys and has a sort of its own. A payload is neither. */
     enum { BUCKET_TARGET, BUCKET_SEGMENT, BUCKET_PAYLOAD } role[GRAPH_MAX_RANK];
     int64_t targets_size, segments, payload, members; /* products of extents */
 } Bucket;
 
-/* Returns the node as a reduction by key. NULL if it is none, or too small to be worth a sort. */
+/* Returns the node as a segment reduction. NULL: the node is none, or too small to be worth a
+ * sort. */
 Bucket *bucket_of(Arena *arena, Graph *g, const GNode *node);
-int64_t bucket_list_size(const Bucket *b); /* the ints that the sort makes for one segment */
-/* Rows of the output in a tile of the sum. There is a row for each target and segment. */
+/* Returns the number of ints that the sort makes for one segment. */
+int64_t bucket_list_size(const Bucket *b);
+/* Returns the rows of the output in a tile of the sum. There is a row for each target and
+ * segment. */
 int64_t bucket_chunk(const Bucket *b);
 int64_t bucket_sum_tiles(const Bucket *b);
 

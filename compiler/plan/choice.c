@@ -1,44 +1,47 @@
-/* Chooses how a contraction is cut: the block of sums in registers, the ranges of k, the rows and
- * panels of a task. A small model of costs decides, whose numbers come from measurements. What was
- * measured for a contraction replaces what the model says of it (tuning.h). */
+/* Chooses how a contraction is cut: the block of sums in registers, the ranges of k, and the rows
+ * and panels of a task. A small model of costs decides, whose constants were measured. Where
+ * `couplet tune` has measured a contraction, its choice replaces that of the model (tuning.h). */
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/whole.h"
 
 #include <stdlib.h>
 
 enum {
-    ENOUGH_TASKS = 24, /* tasks that are enough for a few threads to share */
+    ENOUGH_TASKS = 24, /* tasks that keep a few threads busy */
     MOST_TASK_ROWS = 192,
-    FEWEST_BLOCKS = 3, /* blocks in a task */
-    /* Floats of a and b together in a part of k, which then stays in the second-level cache through
-     * all regions. */
+    FEWEST_BLOCKS = 3, /* the fewest blocks in a task */
+    /* The floats of a and b in one part of k. So many stay in the second-level cache while all
+     * regions use them. */
     PART_FLOATS = 128 * 1024,
     MAX_PARTS = 64,
     MIN_PART_K = 64,
-    /* The longest part of k, if the parts take no more memory than what is read: 8 or 16 chunks,
-     * one after the other. */
+    /* The longest part of k that is chosen where the parts take no more memory than the
+     * operands. */
     LONGEST_PART = 4096,
-    SMALLEST_TRIED = 8,        /* sums in a block */
-    CACHE_FLOATS = 256 * 1024, /* floats that the second-level cache holds */
-    /* Floats of the panels in a task, for a chunk of k: a quarter of the second-level cache. */
+    SMALLEST_TRIED = 8,        /* the fewest sums in a block that is tried */
+    CACHE_FLOATS = 256 * 1024, /* the floats that a second-level cache holds */
+    /* The floats of a task's panels for one chunk of k: a quarter of the second-level cache. */
     PANEL_FLOATS = 64 * 1024,
-    FEW_PANELS = 2,      /* with fewer panels in a task, its rows of a pass by too often */
-    CHUNK = 512,         /* a chunk of k, if so few panels do not fit with all of k */
-    STRIDED_CHUNK = 256, /* a chunk of k, if each k of a is in another cache line */
+    /* With fewer panels than this in a task, the rows of a are read too often. */
+    FEW_PANELS = 2,
+    /* The chunk of k if so few panels do not fit into the cache with all of k. */
+    CHUNK = 512,
+    STRIDED_CHUNK = 256, /* the chunk of k if each k of a lies in another cache line */
     LINE_FLOATS = 16,
-    JOIN_COST = 32,         /* multiply-adds in the time of adding the lanes of a sum */
-    PACK_COST = 16,         /* multiply-adds in the time of turning over a float into a panel */
-    DOT_FLOATS = 128 * 1024 /* floats of a, which passes by for each panel */
+    JOIN_COST = 32, /* the cost of adding the lanes of a sum, in multiply-adds */
+    PACK_COST = 16, /* the cost of copying a float into a panel, in multiply-adds */
+    /* The most floats of a with which dots pay, since a is read again for each panel. */
+    DOT_FLOATS = 128 * 1024
 };
 
-/* Multiply-adds in the time of reading a float from the third-level cache, and in that of a float
- * of a part; tasks that are waited for at the end. */
+/* Costs in multiply-adds: reading a float from the third-level cache, and writing and adding a
+ * float of a part. UNEVEN is the number of tasks' worth of time that threads wait for the last. */
 static const double FLOAT_COST = 2, PART_COST = 8, UNEVEN = 2;
 
 /* ---- the block ------------------------------------------------------------------------------- */
 
-/* The large ones reach the peak of the multiply-add units on 32 vector registers (the narrow ones
- * on 16); the small ones are for thin sides. */
+/* The shapes of blocks. Large ones reach the peak of the multiply-add units on 32 vector registers
+ * (the narrow ones on 16). Small ones serve thin sides. */
 static const ContractionBlock wide_shapes[] = {{6, 4}, {8, 3}, {9, 2}, {8, 2}, {14, 1},
                                                {8, 1}, {4, 2}, {2, 2}, {1, 2}},
                               narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}, {2, 2}, {1, 2}};
@@ -50,10 +53,9 @@ const ContractionBlock *contraction_shapes(int64_t lanes, int *count) {
     return wide ? wide_shapes : narrow_shapes;
 }
 
-/* Estimates how much longer a block of this shape takes for each multiply-add. There are loads
- * beside the sums, whose costs are measured, and sums that wait for themselves. Narrow vectors have
- * two units that take four cycles each, and eight sums leave them no slack (measured: 1.2 times the
- * time of twelve). */
+/* Estimates the relative time of a multiply-add in a block of this shape. Loads beside the sums
+ * have measured costs. Few sums wait for each other: narrow vectors have two units of four cycles
+ * each, and eight sums leave them no slack (1.2 times the time of twelve, measured). */
 static double shape_price(const Contraction *c, ContractionBlock s) {
     double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows,
            latency = (c->lanes >= MASKED_LANES ? 4.0 : 10.5) / (s.rows * s.vectors);
@@ -67,14 +69,15 @@ int64_t contraction_region_rows(const Product *p, const ProductRegion *r) {
     return rows;
 }
 
-/* Rows that are computed for so many of a region, in tasks of the largest size. */
+/* The rows that are computed for `rows` rows of a region, filling up the last block of each
+ * task. */
 static double padded_rows(int64_t rows, int64_t block) {
     int64_t task = smaller(rows, MOST_TASK_ROWS);
     return task ? (double)round_up(task, block) * (double)rows / (double)task : 0;
 }
 
-/* Columns of a row of blocks, each at what it takes; the last panel has no more vectors than it
- * needs. */
+/* The columns of a row of blocks, each times the price of its block. The last panel has only as
+ * many vectors as it needs. */
 static double priced_columns(const Contraction *c, ContractionBlock shape) {
     int64_t panel = shape.vectors * c->lanes, left = c->form.n_size % panel;
     ContractionBlock last = {shape.rows, (int)divide_up(left, c->lanes)};
@@ -111,7 +114,7 @@ int contraction_split_index(const Contraction *c) {
     return -1;
 }
 
-/* Floats of a and b that the regions read, one after the other, when k is not split. */
+/* The floats of a and b that all regions read, one region after the other, if k is not split. */
 static double read_by_regions(const Contraction *c) {
     const Product *p = &c->form;
     double floats = 0;
@@ -125,8 +128,8 @@ static double read_by_regions(const Contraction *c) {
     return floats;
 }
 
-/* Regions that read a and b again do so from the cache when k is in parts that fit there. The parts
- * are written and added, which must cost less. */
+/* Returns the parts of k for which the regions find a and b in the cache when they read them again.
+ * Writing and adding the parts must cost less than that saves; else one part is the answer. */
 static int64_t fewest_parts(const Contraction *c) {
     const Product *p = &c->form;
     double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size,
@@ -157,8 +160,8 @@ static int64_t row_tasks(const Contraction *c, int64_t rows) {
     return c->choice.parts * c->form.z_size * tasks;
 }
 
-/* The innermost index of k that takes more than one value: how far a goes from one k to the
- * next. */
+/* How far a moves from one k to the next: the step of the innermost index of k with more than one
+ * value. */
 static int64_t step_in_a(const Product *p) {
     for (int i = p->k_count - 1; i >= 0; i--)
         if (p->regions[0].index[p->k[i]].count > 1) return p->regions[0].at_a.factor[p->k[i]];
@@ -173,8 +176,8 @@ bool contraction_misses_a(const Contraction *c) {
     return graph_element_count(c->form.a->tensor) > CACHE_FLOATS;
 }
 
-/* The chunk of k. If the rows of a lie side by side, each k is another cache line, which the next
- * block wants too. With few k at a time the line is still near then. */
+/* Chooses the chunk of k. If the rows of a lie side by side, each k is another cache line, which
+ * the next block wants too. With few k at a time, the line is still in the cache then. */
 static int64_t choose_chunk(const Contraction *c) {
     int64_t k = divide_up(c->form.k_size, c->choice.parts),
             panel = c->choice.block.vectors * c->lanes,
@@ -183,8 +186,8 @@ static int64_t choose_chunk(const Contraction *c) {
     return k > CHUNK && few * panel * k > PANEL_FLOATS ? CHUNK : c->form.k_size;
 }
 
-/* Large tasks, unless there would be too few: then fewer rows, then fewer panels. The panels stay
- * in the cache while all rows of the task pass by. */
+/* Makes tasks large, unless there would be too few for the threads. Then a task gets fewer rows
+ * first, and then fewer panels. All panels of a task stay in the cache while its rows pass by. */
 static void choose_tasks(Contraction *c) {
     ContractionChoice *choice = &c->choice;
     int64_t fewest = FEWEST_BLOCKS * choice->block.rows, panel = choice->block.vectors * c->lanes,
@@ -201,8 +204,8 @@ static void choose_tasks(Contraction *c) {
     choice->task_panels = divide_up(panels, smaller(wanted, panels));
 }
 
-/* The cost of all tasks in multiply-adds: what is computed, unevenly shared when there are few
- * tasks, and what is read and written beyond the second-level cache. */
+/* The cost of all tasks in multiply-adds. It has three parts: the arithmetic, the waiting when few
+ * tasks are shared unevenly, and the reads and writes beyond the second-level cache. */
 static double cost_of_tasks(const Contraction *c) {
     const Product *p = &c->form;
     const ContractionChoice *choice = &c->choice;
@@ -221,13 +224,13 @@ static double cost_of_tasks(const Contraction *c) {
     if (graph_element_count(p->a->tensor) + graph_element_count(p->b->tensor) <= CACHE_FLOATS)
         read = 0;
     double chunks = (double)divide_up(divide_up(p->k_size, choice->parts), choice->chunk);
-    /* read again and written again */
+    /* each chunk but the first reads and writes y again */
     written += 2 * (chunks - 1) * z * (double)p->m_size * (double)p->n_size;
     double uneven = tasks < ENOUGH_TASKS ? UNEVEN / tasks - UNEVEN / ENOUGH_TASKS : 0;
     return p->terms * (1 + uneven) + FLOAT_COST * (read + written);
 }
 
-/* Parts and tasks for the block at hand. */
+/* Chooses parts and tasks for the block at hand. */
 static void choose_cut(Contraction *c) {
     int64_t fewest = 1, most = 1;
     if (contraction_split_index(c) >= 0 && !c->shards) {
@@ -268,7 +271,7 @@ const int *contraction_dot_rows(int64_t lanes, int *count) {
     return wide ? wide_rows : narrow_rows;
 }
 
-/* All rows in each task, so that b is read once. */
+/* Chooses a cut in which each task has all rows, so that b is read once. */
 static void choose_dots(Contraction *c) {
     const Product *p = &c->form;
     int count;

@@ -11,8 +11,9 @@
 #include "compiler/plan/sweep.h"
 
 enum {
-    MOST_COMPARED = 4096 /* steps of one comparison in which both orders of operands may be tried:
-                            what takes more counts as unlike */
+    /* The most steps of one comparison in which operands are tried in both orders. A longer
+     * comparison says "unlike". */
+    MOST_COMPARED = 4096
 };
 
 /* ---- alike ----------------------------------------------------------------------------------- */
@@ -22,7 +23,8 @@ typedef struct Comparison {
     SweepView a, b;
     int left;
     ExprMap
-        alike; /* the part of the second formula that a part of the first was found to be like */
+        /* By part of the first formula: the part of the second that was found to be like it. */
+        alike;
 } Comparison;
 
 enum { OF_NEITHER, OF_ROW, OF_COLUMN };
@@ -101,8 +103,9 @@ static bool is_costly(const void *context, const GExpr *e) {
     return gx_price(e->op) >= GX_COSTLY;
 }
 
-/* A map is made for every element, also where a guard fails: its reads have to be inside
- * everywhere, and no real is made an int in it. */
+/* True if the part must not be computed for every element of a tile. A map is computed where a
+ * guard fails, too. So each of its reads must be inside everywhere, and a map makes no real an
+ * int. */
 static bool is_unsafe(const void *context, const GExpr *e) {
     const Walk *w = context;
     if (e->op == G_RANDOM || e->op == G_TO_INT) return true;
@@ -128,7 +131,7 @@ static bool contains(const Walk *w, const GExpr *e, SweepView view, const GExpr 
 
 /* ---- who evaluates what ---------------------------------------------------------------------- */
 
-/* Every evaluation of a sink's formulas in a tile. */
+/* Returns each view whose formulas are evaluated in a tile, once for views of equal weights. */
 static Views views_of(const Sweep *s) {
     Views views = {.count = 0};
     for (int i = 0; i < s->sink_count; i++) {
@@ -159,7 +162,7 @@ static bool is_asked_elsewhere(Graph *g, Sweep *s, const Views *views, SweepView
     return false;
 }
 
-/* A log-sum-exp of columns looks at its terms twice. */
+/* True if the view evaluates its terms twice, as a log-sum-exp of columns does. */
 static bool is_asked_twice(SweepView view) {
     return view.columns && node_sums_exponentials(view.sink->pair.node);
 }

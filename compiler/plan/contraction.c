@@ -7,16 +7,17 @@
 #include <string.h>
 
 enum {
-    /* Floats between rows of b, beyond which reading b in place thrashes the first-level cache.
-     * That costs a twentieth of the product, as packing does for FEW_ROWS rows of y. */
+    /* The distance of b's rows, in floats, beyond which reading b in place thrashes the first-level
+     * cache. That costs a twentieth of the product, as much as packing does for FEW_ROWS rows of
+     * y. */
     FAR_APART = 512,
     FEW_ROWS = 512,
-    /* The two bounds for narrow vectors, whose blocks do less with a row of b. By measurements,
-     * packing gains 3 to 15 % beyond the one, and loses below the other. */
+    /* The two bounds for narrow vectors, whose blocks do less with a row of b. Packing gains 3 to
+     * 15 % beyond the first bound and loses below the second (measured). */
     FAR_APART_NARROW = 16,
     FEW_ROWS_NARROW = 96,
-    /* A block of rows is copied first for more panels than this. By measurements, that gains a
-     * quarter for sixteen panels and nothing for four. */
+    /* The panels beyond which a block of rows of a is copied first. Copying gains a quarter for
+     * sixteen panels and nothing for four (measured). */
     FEW_GATHERED = 3
 };
 
@@ -47,7 +48,7 @@ static uint64_t hash_words(const int32_t *words, int64_t count) {
     return hash;
 }
 
-/* Lists that were stored before: equal ones are stored once. */
+/* A list that was stored in the table. An equal list is not stored again. */
 typedef struct Known {
     uint64_t hash;
     int64_t at, count;
@@ -58,7 +59,7 @@ typedef struct Builder {
     Contraction *c;
     Words table, list;
     ARRAY(Known) known;
-    /* TAGGED_WORDS each: those of the table, and the shard whose work it is */
+    /* entries of TAGGED_WORDS words: a task of the table, and the shard whose work it is */
     ARRAY(int32_t) tasks;
 } Builder;
 
@@ -79,8 +80,8 @@ static int64_t store_list(Builder *b) {
 
 /* ---- walking indices ------------------------------------------------------------------------- */
 
-/* A counter over some indices of a region, the last one fastest, with the offset that each of two
- * operands has there. */
+/* A counter over some indices of a region, the last one fastest. It keeps the offset that each of
+ * two operands has at the values at hand. */
 typedef struct Walk {
     int count;
     int64_t extent[GRAPH_MAX_RANK], value[GRAPH_MAX_RANK], first[GRAPH_MAX_RANK],
@@ -119,7 +120,8 @@ static int64_t walk_size(const Walk *w) {
     return size;
 }
 
-/* Joins neighbours that both operands walk without a gap, and drops what has one value. */
+/* Joins neighbouring indices that both operands walk without a gap, and drops indices of one
+ * value. */
 static void walk_merge(Walk *w) {
     int kept = 0;
     for (int d = 0; d < w->count; d++) {
@@ -140,7 +142,7 @@ static void walk_merge(Walk *w) {
 
 /* ---- where things lie ------------------------------------------------------------------------ */
 
-/* Offsets of b as the product reads it: in place, or in the packed panels, whose rows are all k in
+/* The offsets of b as the product reads it: in place, or in packed panels, whose rows are all k in
  * the order of the list. */
 static Affine b_of(const Contraction *c, const ProductRegion *r) {
     if (!c->packed) return r->at_b;
@@ -177,8 +179,8 @@ bool contraction_k_contiguous(const Contraction *c) {
     return k >= 0 && p->regions[0].at_b.factor[k] == 1 && graph_extent(c->node, k) % c->lanes == 0;
 }
 
-/* y along n, in the product's order: contiguous when n is the last axis, or a run of the last
- * axes. */
+/* True if the elements of y along n, in the product's order, are contiguous: n is the last axis, or
+ * a run of the last axes. */
 static bool y_contiguous(const Contraction *c) {
     const Product *p = &c->form;
     int64_t stride = 1;
@@ -189,9 +191,9 @@ static bool y_contiguous(const Contraction *c) {
     return true;
 }
 
-/* True if b is read in place. Its columns must be contiguous, and fill vectors or be masked. And
- * its rows must be near each other, or packing them would serve few rows of y, or would take more
- * memory than b does. */
+/* True if b is read in place. Its columns must be contiguous, and must fill vectors or be masked.
+ * Its rows must be near each other, unless packing would serve few rows of y or take more memory
+ * than b. */
 static bool reads_in_place(const Contraction *c) {
     const Product *p = &c->form;
     if (!contraction_columns_contiguous(c)) return false;
@@ -202,13 +204,13 @@ static bool reads_in_place(const Contraction *c) {
     if (k < 0 || at->factor[k] <= (narrow ? FAR_APART_NARROW : FAR_APART) ||
         p->m_size <= (narrow ? FEW_ROWS_NARROW : FEW_ROWS))
         return true;
-    /* A convolution reads each element for several taps: packed, an image would be there once for
-     * each. */
+    /* A convolution reads each element for several taps, so a packed image is that many times
+     * larger. */
     return narrow && p->z_size * p->n_size * p->k_size > graph_element_count(p->b->tensor);
 }
 
-/* b would be packed, and both operands lie with their k side by side in whole vectors, for all rows
- * and columns alike. */
+/* True if b would be packed, yet both operands have their k side by side in whole vectors, for all
+ * rows and columns alike. */
 static bool sums_along_k(const Contraction *c) {
     const Product *p = &c->form;
     if (p->region_count != 1 || p->k_count != 1 || p->n_count != 1 ||
@@ -221,12 +223,12 @@ static bool sums_along_k(const Contraction *c) {
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
-/* Sums along k count their leaves by themselves. */
+/* True if the lists mark where leaves end. Sums along k count their leaves by themselves. */
 static bool lists_leaves(const Contraction *c) {
     return c->leaves && !c->dots;
 }
 
-/* The run listed last is the last one of its leaf. */
+/* Marks the run listed last as the last one of its leaf. */
 static void end_leaf(Builder *b) {
     int32_t *length = &b->list.items[b->list.count - 1];
     if (lists_leaves(b->c)) *length = -*length;
@@ -242,8 +244,8 @@ static int64_t close_chunk(Builder *b, Words *chunks, int64_t runs) {
     return listed;
 }
 
-/* The runs of one part's k, relative to its first k, none longer than a chunk, and the chunks: how
- * many of those runs each takes. */
+/* Stores the runs of one part's k, relative to its first k and none longer than a chunk. Then
+ * stores the chunks, each as a number of those runs. Returns where the chunks begin. */
 static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at_b,
                             int64_t *chunk_count) {
     const Product *p = &b->c->form;
@@ -253,7 +255,8 @@ static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at
     const int32_t *head = b->table.items;
     bool steps_fit = w.count == 0 || (w.first[w.count - 1] == head[HEAD_A_STEP] &&
                                       w.second[w.count - 1] == head[HEAD_B_STEP]);
-    /* a region with one value of the innermost index walks by another */
+    /* A region with one value of the innermost index moves along another index, so its runs have
+     * length 1. */
     if (!steps_fit)
         length = 1;
     else if (w.count)
@@ -287,8 +290,8 @@ static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at
     return store_list(b);
 }
 
-/* The walk's next `count` rows, relative to the first; the last block is filled up with its last
- * row. */
+/* Stores the walk's next `count` rows, relative to the first. The last row is repeated until the
+ * last block is full. */
 static int64_t store_rows(Builder *b, Walk *w, int64_t count, int64_t y_step) {
     int64_t first_a = w->at_first, first_y = w->at_second;
     int32_t row[2] = {0, 0};
@@ -304,10 +307,10 @@ static int64_t store_rows(Builder *b, Walk *w, int64_t count, int64_t y_step) {
     return store_list(b);
 }
 
-/* Tasks are ranges of one index, with whole turns of those inside it, so that their relative lists
- * agree. */
+/* A cut of a region's rows into tasks. A task is a range of one index, with whole turns of the
+ * indices inside it, so that the tasks' relative lists are equal. */
 typedef struct Cut {
-    int64_t inside, extent, turns; /* rows of one turn; turns in all, and in a task */
+    int64_t inside, extent, turns; /* the rows of one turn; the turns in all, and in a task */
 } Cut;
 
 static Cut cut_rows(const Contraction *c, const Walk *m) {
@@ -340,7 +343,7 @@ static void add_task(Builder *b, Place at, int64_t rows_at, int64_t rows, int64_
         array_push(b->arena, &b->tasks, (int32_t)task[i]);
 }
 
-/* Adds the tasks of one z of one region, for one range of k. `r` has only that range, and `at` is
+/* Adds the tasks of one z of one region, for one range of k. `r` has that range alone, and `at` is
  * where its first element lies. */
 static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *at_b, Place at,
                              int64_t shard) {
@@ -349,7 +352,8 @@ static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *a
     int64_t chunks, chunks_at = store_chunks(b, r, at_b, &chunks), together = c->choice.task_panels;
     Walk m = walk_of(r, p->m, p->m_count, &r->at_a, &r->at_y), part = m;
     int64_t rows = walk_size(&m), turn = 0;
-    const bool by_rows = c->shards && !p->z_count; /* no task has rows of two shards */
+    /* A shard is a range of the rows. No task has rows of two shards. */
+    const bool by_rows = c->shards && !p->z_count;
     if (by_rows) part.extent[0] /= c->shards;
     Cut cut = cut_rows(c, &part);
     for (int64_t first = 0, here; first < rows; first += here) {
@@ -368,7 +372,8 @@ static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *a
 static void add_part_tasks(Builder *b, int64_t part, int64_t step) {
     const Contraction *c = b->c;
     const Product *p = &c->form;
-    int64_t row = 0, ahead = 0; /* rows of the regions ahead of one, at one z */
+    /* `ahead` counts the rows, at one z, of the regions before the one at hand. */
+    int64_t row = 0, ahead = 0;
     int index = contraction_split_index(c);
     for (int i = 0; i < p->region_count; i++) {
         ProductRegion r = p->regions[i];
@@ -396,9 +401,9 @@ static void add_part_tasks(Builder *b, int64_t part, int64_t step) {
     }
 }
 
-/* Orders tasks by their shard, and then by where they begin in a. What several regions read, as
- * those of a strided convolution do, is then still near. All else breaks ties, so that there is one
- * order. */
+/* Orders tasks by their shard, and then by where they begin in a. Data that several regions read,
+ * as in a strided convolution, are then still in a cache. The other members break ties, so that the
+ * order is total. */
 static int by_place(const void *first, const void *second) {
     const int32_t *x = first, *y = second;
     if (x[TASK_SHARD] != y[TASK_SHARD]) return x[TASK_SHARD] < y[TASK_SHARD] ? -1 : 1;
@@ -409,7 +414,8 @@ static int by_place(const void *first, const void *second) {
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-/* The steps of k within a run: those of the innermost index, in the largest region. */
+/* Sets how far a and b move from one k to the next within a run: along the innermost index, in the
+ * largest region. */
 static void set_steps(Contraction *c, int32_t *head) {
     const Product *p = &c->form;
     const ProductRegion *widest = &p->regions[0];
@@ -454,7 +460,8 @@ static void set_head(Builder *b, ContractionHead word, int64_t at) {
 static void store_pack_offsets(Builder *b) {
     Contraction *c = b->c;
     const Product *p = &c->form;
-    /* b's strides are the same in all regions: what steps differently is scaled back */
+    /* b's strides are the same in all regions, but a region's progression may take several steps at
+     * once. Dividing by its step gives the stride back. */
     ProductRegion whole = p->regions[0];
     for (int i = 0; i < c->node->rank + c->node->red_rank; i++) {
         int64_t step = whole.index[i].step;
@@ -478,7 +485,7 @@ static void list_rows_of_y(Builder *b, const ProductRegion *r, int64_t at_z) {
     }
 }
 
-/* In the order in which the tasks lay down the rows of a part. */
+/* Lists the offsets in y of a part's rows, in the order in which the tasks write these rows. */
 static void store_gather_offsets(Builder *b) {
     Contraction *c = b->c;
     const Product *p = &c->form;
@@ -498,7 +505,7 @@ static void store_gather_offsets(Builder *b) {
                            round_up(p->n_size, c->lanes), 0));
 }
 
-/* Values of the split index in a part. */
+/* The values of the split index in one part. */
 static int64_t part_extent(const Contraction *c) {
     int index = contraction_split_index(c);
     return index < 0 ? 1 : divide_up(graph_extent(c->node, index), c->parts);
@@ -542,8 +549,8 @@ static bool addressable(double count) {
     return count < (double)INT32_MAX;
 }
 
-/* Packing reads b at every k, n and z, whatever the region: its strides and its start must be the
- * same in all of them. */
+/* True if b can be packed once for all regions. Packing reads b at every k, n and z, so strides and
+ * start must be the same in all regions. Sets the start, b_base. */
 static bool can_pack(Contraction *c) {
     const Product *p = &c->form;
     bool known = false;
@@ -572,7 +579,7 @@ static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *ta
         return NULL;
     MatrixProduct plain;
     c->leaves = p->k_size > LONG_K;
-    /* a library adds a sum term by term */
+    /* A library adds a sum term by term, so it gets short sums only. */
     if (target->has_products && p->k_size <= LEAF_K && matrix_product(c->node, p, &plain)) {
         c->plain = memcpy(arena_alloc(arena, sizeof plain), &plain, sizeof plain);
         c->parts = c->tasks = 1;
@@ -581,7 +588,7 @@ static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *ta
     return contraction_cut(arena, c, target) ? c : NULL;
 }
 
-/* A file of choices may be of another version. */
+/* True if the block is one of today's shapes. A file of choices may be of another version. */
 static bool is_known(const Contraction *c, ContractionBlock block) {
     int count;
     const ContractionBlock *shapes = contraction_shapes(c->lanes, &count);
@@ -590,8 +597,9 @@ static bool is_known(const Contraction *c, ContractionBlock block) {
     return false;
 }
 
-/* A narrow target's blocks have few rows, and each panel would fetch a cache line for every k of
- * them anew: many of these fall into one set of the first-level cache. */
+/* True if blocks of rows of a are copied first. A narrow target's blocks have few rows. Each panel
+ * would fetch a cache line for every k of them again, and many of these lines share one set of the
+ * first-level cache. */
 static bool gathers_a(const Contraction *c) {
     return c->lanes < MASKED_LANES && !c->dots && contraction_strides_a(c) &&
            c->choice.task_panels >= FEW_GATHERED;
@@ -642,7 +650,8 @@ Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *t
     c->dots = c->packed && sums_along_k(c);
     if (c->dots) c->packed = false;
     if (c->packed && !can_pack(c)) return NULL;
-    /* parts of k, one after the other, would stand between the shards */
+    /* With shards k is not split, because parts of k, one after the other, would separate the
+     * shards. */
     if (contraction_leads(c, shards)) c->shards = shards;
     const ContractionChoice *measured = tuning_find(target->tuning, contraction_key(c));
     if (measured && !c->dots && is_known(c, measured->block) &&
@@ -668,7 +677,7 @@ int64_t contraction_pack_count(const Contraction *c) {
 int64_t contraction_part_count(const Contraction *c) {
     return c->direct ? 0
                      : c->parts * c->part_rows * c->form.n_size +
-                           c->lanes /* read past the end by the last vector */;
+                           c->lanes /* the last vector reads past the end */;
 }
 int64_t contraction_pack_tiles(const Contraction *c) {
     return c->form.z_size * c->panels * divide_up(c->form.k_size, PACK_ROWS);

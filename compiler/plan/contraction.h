@@ -33,30 +33,30 @@
 #include "compiler/plan/tuning.h"
 
 enum {
-    DOT_LEAF = 64, /* products that a lane of dots sums in float */
-    /* Terms that a register block sums before its sums go to totals. 64 equal terms are within 1e-6
-     * of the sum of their magnitudes. */
+    DOT_LEAF = 64, /* the products that a lane of dots sums in float */
+    /* The terms that a register block sums before its sums are added to totals. With 64 equal terms
+     * the error is within 1e-6 of the sum of their magnitudes. */
     LEAF_K = 64,
-    /* Terms of a leaf in a tile, whose total adds its leaves plainly. Equal terms are within 1e-6
-     * so, up to LONG_K of them. */
+    /* The terms of a leaf in a tile, whose total adds its leaves plainly. With up to LONG_K equal
+     * terms the error is within 1e-6. */
     SHORT_LEAF = 32,
-    LONG_K = 1024 /* the k beyond which a tile keeps what its totals lose */
+    LONG_K = 1024 /* the k above which a tile keeps what its totals lose to rounding */
 };
 enum {
-    DOT_COLUMNS = 4,   /* columns of y in a panel of dots */
-    MASKED_LANES = 16, /* lanes of the vectors whose masks have registers of their own */
+    DOT_COLUMNS = 4,   /* the columns of y in a panel of dots */
+    MASKED_LANES = 16, /* the lanes from which on masks have registers of their own */
     MOST_CANDIDATES = 16,
-    PACK_ROWS = 64, /* rows, each of one k, in a tile that packs */
-    GATHER_ROWS = 4 /* rows in a tile that adds parts */
+    PACK_ROWS = 64, /* the rows, each of one k, in a tile that packs */
+    GATHER_ROWS = 4 /* the rows in a tile that adds parts */
 };
 
 /* The words that the table begins with. */
 typedef enum {
-    HEAD_A_STEP, /* floats from one k of a run to the next, in a and in b */
+    HEAD_A_STEP, /* the floats from one k of a run to the next, in a and in b */
     HEAD_B_STEP,
-    HEAD_PANEL_STEP,  /* floats from a panel of b to the next, at one k */
+    HEAD_PANEL_STEP,  /* the floats from a panel of b to the next, at one k */
     HEAD_COLUMNS,     /* the extent of n */
-    HEAD_COLUMN_STEP, /* dots: floats from a column of b to the next */
+    HEAD_COLUMN_STEP, /* dots: the floats from a column of b to the next */
     HEAD_TASKS,       /* the place where the tasks begin */
     /* For packing: the panels of one z, and k; where the offsets in b of k, n and z begin. */
     HEAD_PANELS,
@@ -112,11 +112,11 @@ typedef enum {
 /* A plain product of matrices in memory, y[z] = left[z] right[z]. Offsets and strides are in
  * elements. */
 typedef struct MatrixProduct {
-    bool swapped; /* the left matrix is b of the form */
+    bool swapped; /* the left matrix is b of the contraction */
     bool left_transposed, right_transposed;
     int64_t rows, columns, inner, batch;
     int64_t left_offset, right_offset, y_offset;
-    int64_t left_row, right_row, y_row;       /* strides between rows as they lie in memory */
+    int64_t left_row, right_row, y_row;       /* strides between rows, as they lie in memory */
     int64_t left_batch, right_batch, y_batch; /* strides between matrices */
 } MatrixProduct;
 
@@ -124,9 +124,9 @@ typedef struct Contraction {
     Product form;
     const GNode *node;
     ContractionChoice choice;
-    /* Floats in a vector; columns in a panel, or in a tile; panels of one z. */
+    /* The floats in a vector; the columns of a panel, or of a tile; the panels of one z. */
     int64_t lanes, panel, panels;
-    int rows;    /* rows of a block, or of a tile */
+    int rows;    /* the rows of a block, or of a tile */
     bool packed; /* b is packed into panels; else it is read where it lies */
     bool dots;   /* sums run along k, with neither operand packed; a panel has DOT_COLUMNS */
     bool direct; /* the product writes y; else the kernel that adds the parts does */
@@ -135,34 +135,37 @@ typedef struct Contraction {
     bool leaves;
     bool masked;      /* the last panel is not full */
     int last_vectors; /* the vectors of the last panel, full or not */
-    /* At most one of these three. The product asks for cache lines of a some k before it reads them
-     * (contraction_strides_a); it asks for those of the next block of rows (contraction_misses_a);
-     * or it copies what a block of rows reads of a in a chunk of k to the worker's scratch, once
-     * for all panels of the task. */
+    /* At most one of these three is true. `ahead`: the product asks for cache lines of a some k
+     * before it reads them (contraction_strides_a). Next, it asks for those of the next block of
+     * rows (contraction_misses_a). Last, it copies the part of a that a block of rows reads in a
+     * chunk of k to the worker's scratch, once for all panels of the task. */
     bool ahead;
     bool rows_ahead;
     bool gathered;
-    bool a_along_k, b_along_k; /* tiles: neighbours in k are neighbours in the operand */
-    int64_t parts;             /* ranges of k */
-    int64_t part_rows;         /* rows of a part: elements of y along m and z, region by region */
+    bool a_along_k, b_along_k; /* tiles: neighbours in k are neighbours in a, and in b */
+    int64_t parts;             /* the number of ranges of k */
+    /* The rows of a part: the elements of y along m and z, region by region. */
+    int64_t part_rows;
     int64_t tasks;
-    /* Above 1: the first index of the node comes first in its tasks, which are as many equal runs,
-     * each with a whole number of the index's values. 0: tasks are in another order. */
+    /* Above 1: tasks are ordered by the first index of the node. They are as many equal runs as
+     * there are shards, and each run has a whole number of the index's values. 0: tasks are in
+     * another order. */
     int64_t shards;
     int64_t b_base;             /* packed: the position of k = n = z = 0 in b */
-    const MatrixProduct *plain; /* the matrices, for a library; else NULL */
+    const MatrixProduct *plain; /* the matrices for a library; NULL: no library does the product */
     const int32_t *tables;
     int64_t table_count;
-    uint64_t hash; /* equal for contractions with equal tables and code */
+    uint64_t hash; /* equal for two contractions if their tables and their code are equal */
 } Contraction;
 
-/* The blocks that there are for so many lanes. A contraction takes the one that wastes least. */
+/* The shapes of blocks for vectors of so many lanes. A contraction takes the one that wastes
+ * least. */
 const ContractionBlock *contraction_shapes(int64_t lanes, int *count);
-/* True if sums along k cost less than packing b does. Both operands have their k side by side. */
+/* True if sums along k cost less than packing b. Both operands must have their k side by side. */
 bool contraction_prefers_dots(const Contraction *c);
-/* The numbers of rows that a block of dots may have. */
+/* The numbers of rows that a block of dots may have, for vectors of so many lanes. */
 const int *contraction_dot_rows(int64_t lanes, int *count);
-/* choice.c: makes the choice by a model of costs, once the places of the operands are known. */
+/* choice.c: chooses the cut by a model of costs. The places of the operands must be known. */
 void contraction_choose(Contraction *c);
 /* Lists the choices that are worth measuring, the model's first, and returns their number. `out`
  * has room for MOST_CANDIDATES. */
@@ -170,22 +173,26 @@ int contraction_candidates(const Contraction *c, ContractionChoice *out);
 /* The key of the tuning table. Two contractions have the same key if one cut is the fastest for
  * both: they have the same extents, strides and lanes. */
 uint64_t contraction_key(const Contraction *c);
-/* The index whose ranges are the parts: the outermost reduced one that no region cuts, or -1. */
+/* Returns the index whose ranges are the parts, or -1. It is the outermost reduced index that no
+ * region cuts. */
 int contraction_split_index(const Contraction *c);
-/* True if each k of a is in another cache line. No processor foresees that beyond a page. */
+/* True if each k of a is in another cache line. Processors do not prefetch such reads beyond a
+ * page. */
 bool contraction_strides_a(const Contraction *c);
-/* True if a is more than the second-level cache holds. Processors foresee a row, and not where the
- * next row begins. */
+/* True if a is larger than the second-level cache. Processors prefetch along a row of a, and not
+ * from where the next row begins. */
 bool contraction_misses_a(const Contraction *c);
 int64_t contraction_region_rows(const Product *p, const ProductRegion *r);
 
-/* The contraction that a node is; NULL: it is none. Tasks are cut so that they fit `shards`, where
- * the node allows it. */
+/* Returns the node as a contraction, or NULL. Tasks are cut so that they fit `shards` shards if the
+ * node allows it. */
 Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target,
                             int64_t shards);
-/* True if the rows of a part lie by z first, and then by region, so that a shard is a slab. */
+/* True if the rows of a part are ordered by z and then by region, so that a shard is one slab of
+ * the part. */
 bool contraction_goes_by_z(const Contraction *c);
-/* True if the tasks can be ordered by values of the node's first index, so many runs of them. */
+/* True if the tasks can be ordered by values of the node's first index, in `shards` runs of equal
+ * length. */
 bool contraction_leads(const Contraction *c, int64_t shards);
 /* tiled.c: sets the sides of the tile, tasks and tables. False when the arrays are too large to
  * index. */
@@ -193,18 +200,18 @@ bool contraction_cut(Arena *arena, Contraction *c, const PlanTarget *target);
 /* matrix.c: true if the sum is a product of matrices, or a batch of them, that lie in memory row by
  * row or column by column. */
 bool matrix_product(const GNode *node, const Product *product, MatrixProduct *out);
-int64_t contraction_pack_count(const Contraction *c); /* floats */
+/* Returns the floats of the packed operand; 0 if b is read where it lies. */
+int64_t contraction_pack_count(const Contraction *c);
 /* The floats of all parts; 0 if the product writes y itself. */
 int64_t contraction_part_count(const Contraction *c);
 int64_t contraction_pack_tiles(const Contraction *c);
 int64_t contraction_gather_tiles(const Contraction *c);
-/* The bytes of a worker's scratch for a product. It begins with the totals of a block, to which
- * finished leaves go; those of dots are doubles. The second function returns the floats that they
- * take. */
+/* Return the bytes of a worker's scratch for a product, and the floats of the totals with which the
+ * scratch begins. Finished leaves are added to these totals; the totals of dots are doubles. */
 int64_t contraction_scratch(const Contraction *c);
 int64_t contraction_totals(const Contraction *c);
-/* True if the columns of b, or its rows, are contiguous. The code of the packing kernel depends on
- * it. */
+/* Tell whether the columns of b, and its rows, are contiguous. The code of the packing kernel
+ * depends on both. */
 bool contraction_columns_contiguous(const Contraction *c);
 bool contraction_k_contiguous(const Contraction *c);
 

@@ -1,4 +1,4 @@
-/* Which of the parts of a kernel (kernel.h) its kind has. */
+/* Returns the parts of a kernel (kernel.h) by its kind. */
 #include "compiler/plan/kernel.h"
 
 KernelForm kernel_form(KernelKind kind) {

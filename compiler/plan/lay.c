@@ -1,13 +1,14 @@
-/* How the steps of a plan lie over ranks.
+/* Decides how the steps of a plan lie over ranks.
  *
- * A step is *cut* where its tiles fit the shards: each rank does the tiles of its own, and holds
- * those slabs of the results. Else every rank does the whole step, and has the whole result with
- * the same bits. An array that was made in slabs becomes whole, by an exchange, ahead of the first
- * step that reads more of it than its own shard. A sum over samples that the pass `shard` has made
- * a tree is combined: each rank adds what it has made, and only sums travel.
+ * A step is *cut* if its tiles fit the shards: each rank then computes the tiles of its own shards,
+ * and holds the corresponding slabs of the results. A step that is not cut is done by every rank,
+ * which has the whole result with the same bits. An array that was made in slabs becomes whole, by
+ * an exchange, ahead of the first step that reads more of it than its own shard. A sum over samples
+ * that the pass `shard` has made a tree is combined: each rank adds the rows that it has made, and
+ * only sums travel.
  *
- * Whether a step that could be cut is cut is a matter of time alone, never of the result: tiles are
- * the same bits whoever does them. It is judged for a fixed number of ranks, so a plan is the same
+ * Cutting a step changes its time and never its result, because a tile has the same bits on any
+ * rank. Whether cutting saves time is judged for a fixed number of ranks, so the plan is the same
  * on any number of them. */
 #include "compiler/plan/plan.h"
 
@@ -18,20 +19,22 @@
 
 #include <stdlib.h>
 
-/* Of the ranks for which times are compared: the speed of one, and of the network between them. */
+/* The typical run for which times are compared: its number of ranks, their speed, and the network
+ * between them. */
 static const struct {
-    double ranks, operations, memory; /* operations and bytes in a second */
-    double network, start;            /* bytes in a second; seconds until the first */
+    double ranks, operations, memory; /* `operations` and `memory` (bytes) are per second */
+    /* `network` is in bytes per second, and `start` in seconds before the first byte. */
+    double network, start;
 } typical = {4, 50e9, 10e9, 1e9, 20e-6};
 
 typedef struct Laying {
     Plan *p;
     Graph *g;
     int64_t shards;
-    bool *in_slabs;     /* by buffer: each rank has its own slabs alone */
-    bool *wanted;       /* by buffer: some reader wants it whole */
-    bool *in_parts;     /* by buffer: an input that is read whole by none */
-    bool *is_scattered; /* by buffer: its shards are no slabs */
+    bool *in_slabs;     /* by buffer: each rank has its own slabs of it alone */
+    bool *wanted;       /* by buffer: some reader wants the whole array */
+    bool *in_parts;     /* by buffer: an input of which no step reads more than its own shard */
+    bool *is_scattered; /* by buffer: a shard of it is no single slab */
     int *made;          /* by buffer: the step that makes it */
     ARRAY(CoupletExchange) exchanges;
 } Laying;
@@ -42,7 +45,7 @@ static const Kernel *kernel_at(const Laying *l, int step) {
 
 /* ---- what can be cut ------------------------------------------------------------------------- */
 
-/* The last chunk of a single axis is as long as the others. */
+/* True if tiles cut the rows evenly. The last chunk of a cut axis must be as long as the others. */
 static bool has_even_tiles(const Laying *l, const GNode *n) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
     compute_collapse_axes(n, extents);
@@ -59,7 +62,7 @@ static bool sweep_is_cut(const Laying *l, const Sweep *s) {
     return true;
 }
 
-/* The rows of a part lie shard by shard. */
+/* True if the rows of a part are ordered by shard. */
 static bool has_slabs_of_parts(const Contraction *c) {
     return c->form.region_count == 1 || contraction_goes_by_z(c);
 }
@@ -90,16 +93,17 @@ static bool can_be_cut(const Laying *l, const Kernel *k) {
     return false;
 }
 
-/* The bytes of an output that belong to a shard. */
+/* Returns the bytes of an output that belong to one shard. */
 static int64_t slab_of(const Laying *l, const Kernel *k, const GNode *output) {
     if (k->kind == KERNEL_PRODUCT &&
-        !k->as.contraction->direct) /* there is more memory than parts */
+        !k->as.contraction->direct) /* the buffer has some floats more than the parts need */
         return k->as.contraction->part_rows * k->as.contraction->form.n_size / l->shards *
                (int64_t)sizeof(float);
     return graph_bytes(output) / l->shards;
 }
 
-/* A shard of each part lies in that part, so the shard of the whole is no slab. */
+/* True if a shard of the result is no single slab, because each part of a split sum holds a piece
+ * of the shard. */
 static bool is_scattered(const Kernel *k) {
     const Contraction *c = kernel_contraction(k);
     return k->kind == KERNEL_PRODUCT && !c->direct && c->parts > 1;
@@ -116,7 +120,7 @@ static bool loads_stay(const Laying *l, const GNode *n, const GNode *operand) {
     return true;
 }
 
-/* Row r of the product reads row r of the array. */
+/* True if row r of the product reads row r of the array. */
 static bool goes_by_rows(const Sweep *s, const SweepOperand *o) {
     return o->array->shape[0] == s->rows && o->start == 0 &&
            o->line * s->rows == graph_element_count(o->array);
@@ -146,7 +150,8 @@ static bool reads_own(const Laying *l, const Kernel *k, const GNode *operand) {
     case KERNEL_PACK:
         return shard_reads_own(l->g, k->node, 0, c->form.b, l->shards);
     case KERNEL_PRODUCT:
-        if (operand != c->form.a->tensor && operand != c->form.b->tensor) return true; /* packed */
+        /* C reads the packed copy of an operand. */
+        if (operand != c->form.a->tensor && operand != c->form.b->tensor) return true;
         return (operand != c->form.a->tensor ||
                 shard_reads_own(l->g, k->node, 0, c->form.a, l->shards)) &&
                (operand != c->form.b->tensor || c->packed ||
@@ -169,7 +174,7 @@ static int first_output(const Kernel *k) {
     return k->operand_count - k->output_count;
 }
 
-/* True if another kernel reads the array than this one. */
+/* True if a kernel other than `k` reads the array. */
 static bool has_other_readers(const Laying *l, const Kernel *k, const GNode *array) {
     for (int s = 0; s < l->p->out->step_count; s++) {
         const Kernel *other = kernel_at(l, s);
@@ -179,8 +184,8 @@ static bool has_other_readers(const Laying *l, const Kernel *k, const GNode *arr
     return l->wanted[plan_buffer(l->p, array)];
 }
 
-/* The kernel adds the rows of its operands by a tree, and these lie in slabs. Their sums are made
- * in their place. */
+/* True if the kernel adds rows of its operands by a tree, and ranks hold these rows in slabs. Then
+ * *out is the exchange that makes the sums, in place of the kernel. */
 static bool combines(const Laying *l, const Kernel *k, CoupletExchange *out) {
     ShardSum sum;
     if (k->kind != KERNEL_COMPUTE || kernel_node_count(k) > 1 ||
@@ -199,7 +204,8 @@ static bool combines(const Laying *l, const Kernel *k, CoupletExchange *out) {
     return true;
 }
 
-/* The launch behind a step that is the first to read an array; the end of the plan, if none is. */
+/* Returns the first step of the first launch behind `step` that reads the array. It is the end of
+ * the plan if none does. */
 static int first_reader(const Laying *l, int step, const GNode *array) {
     for (int s = step + 1; s < l->p->out->step_count; s++) {
         const Kernel *k = kernel_at(l, s);
@@ -211,7 +217,8 @@ static int first_reader(const Laying *l, int step, const GNode *array) {
 
 /* ---- what is worth it ------------------------------------------------------------------------ */
 
-/* Who reads an array, with the kernel cut where it can be, and wants more than a shard of it. */
+/* Marks the arrays of which some reader wants more than its own shard, if each kernel that can be
+ * cut is cut. */
 static void find_wanted(Laying *l) {
     for (int s = 0; s < l->p->out->step_count; s++) {
         const Kernel *k = kernel_at(l, s);
@@ -278,7 +285,7 @@ static void lay_step(Laying *l, int step) {
         const int buffer = plan_buffer(l->p, k->operands[i]);
         if (cut && reads_own(l, k, k->operands[i])) continue;
         l->in_parts[buffer] = false;
-        gather(l, buffer, k->first); /* ahead of the launch */
+        gather(l, buffer, k->first); /* the exchange is done ahead of the whole launch */
     }
     l->p->steps[step].is_cut = cut;
     for (int i = first_output(k); cut && i < k->operand_count; i++) {
@@ -306,7 +313,7 @@ static void gather_results(Laying *l) {
 
 /* ---- the memory of a rank -------------------------------------------------------------------- */
 
-/* Fields of a batch, which a rank may read its own samples of. */
+/* Marks the fields of a batch. A rank may read only its own samples of them. */
 static void find_inputs(Laying *l) {
     for (int i = 0; i < l->p->g->nodes.count; i++) {
         const GNode *n = l->p->g->nodes.items[i];
@@ -314,7 +321,8 @@ static void find_inputs(Laying *l) {
     }
 }
 
-/* What stayed in rows to the end of the plan was read by nobody else. */
+/* Marks the buffers whose rows are with their ranks to the end of the plan. No step has read more
+ * of them than its own shard. */
 static void mark_rows(Laying *l) {
     for (int i = 0; i < l->p->out->buffer_count; i++) {
         CoupletBuffer *b = &l->p->buffers[i];
@@ -327,7 +335,8 @@ static void mark_rows(Laying *l) {
     }
 }
 
-/* The buffers that are written over each other are in rows alike, or whole. */
+/* Returns the memory that buffers share because each is written over the one before it. A rank
+ * needs only its slab of the memory if all of the buffers are in rows of equal slabs. */
 static CoupletBlock block_of(const Laying *l, const Life *head) {
     const int64_t slab = l->p->buffers[head->buffer].slab;
     CoupletBlock block = {.bytes = head->bytes, .slab = slab, .first = head->first};
@@ -350,7 +359,7 @@ static void make_blocks(Laying *l) {
         for (const Life *life = heads[i]; life; life = life->next)
             l->p->buffers[life->buffer].block = i;
     }
-    /* a sum may arrive as soon as its leaves are made */
+    /* A sum may arrive as soon as its leaves are made, so its memory must be free by then. */
     for (int i = 0; i < out->exchange_count; i++) {
         const CoupletExchange *e = &out->exchanges[i];
         CoupletBlock *b = &blocks[l->p->buffers[e->buffer].block];
@@ -371,7 +380,7 @@ void plan_lay(Plan *p, const PlanTarget *target) {
     if (l.shards < 2) return;
     p->out->shards = l.shards;
     p->out->hash = (p->out->hash ^ (uint64_t)l.shards) * 1099511628211u;
-    if (!target->lanes) return; /* steps of other devices are not cut */
+    if (!target->lanes) return; /* on other devices no step is cut */
     l.in_slabs = arena_array(p->arena, bool, count + 1);
     l.wanted = arena_array(p->arena, bool, count + 1);
     l.in_parts = arena_array(p->arena, bool, count + 1);

@@ -1,11 +1,11 @@
-/* Recognises sums of products that are plain matrix products as BLAS has them, with transposed
- * operands and batches, for a library to do. */
+/* Recognises contractions that are plain matrix products in the sense of BLAS, with transposed
+ * operands and batches, so that a library can do them. */
 #include "compiler/plan/contraction.h"
 
 #include <string.h>
 
-/* The step in memory when the indices of the list, counted up together, move by one; false when it
- * is not always the same. 0 for a single turn. */
+/* Finds the step in memory from one value to the next, if the indices of the list are counted up
+ * together. False if the step varies or is negative. The step is 0 if there is a single value. */
 static bool step_of(const GNode *node, const int *list, int count, const Affine *at,
                     int64_t *step) {
     int64_t turns = 1;
@@ -22,8 +22,8 @@ static bool step_of(const GNode *node, const int *list, int count, const Affine 
     return *step >= 0;
 }
 
-/* Rows x columns in memory: row by row, or column by column (transposed); `stride` is between what
- * lies side by side. A matrix of one row or column is both. */
+/* True if a matrix lies in memory row by row, or column by column (transposed). *stride is then the
+ * distance of its rows, or of its columns. A matrix of one row or one column is both. */
 static bool lies(int64_t rows, int64_t columns, int64_t row_step, int64_t column_step,
                  bool *transposed, int64_t *stride) {
     if (column_step == 1 || columns == 1) {
@@ -41,7 +41,7 @@ typedef struct Steps {
     int64_t a_m, a_k, a_z, b_n, b_k, b_z, y_m, y_n, y_z;
 } Steps;
 
-/* True if one region is all of the index space. */
+/* True if there is one region, which is all of the index space. */
 static bool is_whole(const GNode *node, const Product *p) {
     for (int i = 0; i < node->rank + node->red_rank; i++) {
         const Progression *at = &p->regions[0].index[i];
@@ -88,8 +88,8 @@ bool matrix_product(const GNode *node, const Product *f, MatrixProduct *out) {
     out->y_batch = s.y_z;
     bool by_column;
     if (!lies(f->m_size, f->n_size, s.y_m, s.y_n, &by_column, &out->y_row)) return false;
-    /* the transpose of y lies row by row, and is the product of the transposes the other way round
-     */
+    /* The transpose of y lies row by row. It is the product of the transposes in the other
+     * order. */
     out->swapped = by_column;
     out->rows = by_column ? f->n_size : f->m_size;
     out->columns = by_column ? f->m_size : f->n_size;

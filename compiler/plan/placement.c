@@ -1,5 +1,5 @@
-/* Gives each buffer its place in the arena. Buffers that are never alive together share memory, and
- * elementwise work is done in place, over an array that ends with it. */
+/* Gives each buffer its place in the arena. Two buffers that are never alive at once may share
+ * memory. Elementwise work is done in place, over an operand that nobody reads later. */
 #include "compiler/graph/visit.h"
 #include "compiler/plan/plan.h"
 #include "compiler/plan/together.h"
@@ -13,15 +13,16 @@ void life_measure(Plan *p) {
         const Kernel *k = &p->kernels.items.items[s];
         for (int i = 0; i < k->operand_count; i++) {
             Life *life = &p->lives[plan_buffer(p, k->operands[i])];
-            /* kernels of one launch run at the same time */
+            /* A buffer lives for whole launches, since the kernels of a launch run at the same
+             * time. */
             if (life->first < 0) life->first = k->first;
             life->last = k->last;
         }
     }
     for (int i = 0; i < p->out->buffer_count; i++) {
-        /* streamed: no kernel stores it; or an input that none reads */
+        /* A streamed array is stored by no kernel, and an input may have no reader. */
         if (p->lives[i].first < 0) p->lives[i].bytes = 0;
-        /* all are sent before the first step */
+        /* all inputs are sent before the first step */
         if (p->buffers[i].place == COUPLET_IN_INPUT) p->lives[i].first = 0;
     }
     for (int i = 0; i < p->g->outputs.count; i++)
@@ -43,7 +44,7 @@ static bool is_own_index(const GExpr *load, int axis) {
     return (at->op == G_INDEX && at->index == axis) || load->tensor->shape[axis] == 1;
 }
 
-/* True of a read of the array at another element than the one that is being made. */
+/* True of a read of the array `context` at another element than the one that is being computed. */
 static bool is_elsewhere(const void *context, const GExpr *e) {
     const GNode *from = context;
     for (int i = 0; e->op == G_LOAD && e->tensor == from && i < e->tensor->rank; i++)
@@ -56,7 +57,8 @@ static bool stays_in_place(const GNode *n, const GNode *from) {
            !expr_any(n->active, is_elsewhere, from);
 }
 
-/* Equal types, too: OpenCL C takes it that pointers to different ones do not meet. */
+/* True if shapes and types are equal. OpenCL C assumes that pointers to different types do not
+ * alias. */
 static bool is_alike(const GNode *a, const GNode *b) {
     return a->type == b->type && a->rank == b->rank &&
            memcmp(a->shape, b->shape, sizeof *a->shape * (size_t)a->rank) == 0;
@@ -71,8 +73,8 @@ static bool is_read_abreast(const Plan *p, const Kernel *k, const GNode *array) 
     return false;
 }
 
-/* Every tile writes elements of its own and reads an array that is written over at these alone, so
- * any number of threads may do them. */
+/* Writes the result over an operand, if there is one that allows it. Each tile may read the operand
+ * at the elements that it writes and nowhere else, so the threads do not disturb each other. */
 static void write_over(Plan *p, int step) {
     Kernel *k = &p->kernels.items.items[step];
     const GNode *n = k->node;
@@ -91,7 +93,7 @@ static void write_over(Plan *p, int step) {
             is_read_later |= kernel_reads_node(p->arena, kernel_node(k, b), from);
         if (is_read_later) continue;
         k->as.compute.over = from;
-        life->last = k->first - 1; /* from here on its memory is the result's */
+        life->last = k->first - 1; /* from here on, the operand's memory is the result's */
         life->next = made;
     }
 }
@@ -119,7 +121,8 @@ static int last_of(const Life *life) {
     return life->last;
 }
 
-/* Arrays that are written one over another lie at one place, from the first to the last. */
+/* Gives offsets. Arrays that are written over each other have one place, which is taken from the
+ * first's birth to the last's end. */
 void plan_place(Plan *p) {
     for (int s = 0; s < p->kernels.items.count; s++)
         write_over(p, s);

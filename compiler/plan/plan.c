@@ -48,7 +48,8 @@ static int find_state(const ProgramState *states, int count, const char *name) {
     return -1;
 }
 
-/* "train.all.image" stays on the device between steps (runtime/sources.c). */
+/* True of an input such as "train.all.image", which stays on the device between steps
+ * (runtime/sources.c). */
 static bool is_whole_source(const GNode *input) {
     return strstr(input->name, ".all.") != NULL;
 }
@@ -118,8 +119,8 @@ static double operations(const GExpr *e) {
     return e ? (double)expr_operations(e) : 0;
 }
 
-/* A guess, for profiles and for whether threads are worth while: cubes of matrices, n log n of a
- * sort, the iterations of a quantile. */
+/* Estimates the work of a library call, for profiles and for whether threads pay: cubes of
+ * matrices, n log n for a sort, the iterations of a quantile. */
 static double call_work(const GNode *n) {
     CoupletCallSize size;
     double rows = (double)graph_call_size(n, &size), r = (double)size.rows,
@@ -136,7 +137,8 @@ static double work_of(const GNode *n) {
     return points * (1 + operations(n->value));
 }
 
-/* Members are looked at twice by the sort, and once for each entry of the payload by the sum. */
+/* Estimates the work of a segment reduction. The sort looks at each member twice, and the sum once
+ * for each entry of the payload. */
 static double bucket_work(const Kernel *k) {
     const Bucket *b = k->as.bucket.bucket;
     double members = (double)(b->segments * b->members),
@@ -172,8 +174,8 @@ static double step_work(const Kernel *k) {
     return work;
 }
 
-/* "product 1 x 512 x 64 x 576", "sum [64] over [256, 28, 28]": a contraction's sides (z, m, n, k),
- * or a node's space. */
+/* Returns the step's label for profiles: the sides of a contraction (z, m, n, k), as in "product 1
+ * x 512 x 64 x 576", or the space of a node, as in "sum [64] over [256, 28, 28]". */
 static const char *label_of(Arena *arena, const Kernel *k) {
     static const char *const kinds[] = {[KERNEL_PACK] = "pack for",
                                         [KERNEL_PRODUCT] = "product",
@@ -219,7 +221,7 @@ static int64_t kernel_scratch(const Kernel *k, const PlanTarget *target) {
     switch (k->kind) {
     case KERNEL_COMPUTE:
         return target->lanes ? compute_column_totals(k) : 0;
-    case KERNEL_BUCKET: /* totals of a row of sums */
+    case KERNEL_BUCKET: /* the totals of a row of sums */
         return target->lanes ? k->as.bucket.bucket->payload * (int64_t)sizeof(double) : 0;
     case KERNEL_SWEEP:
     case KERNEL_SWEEP_JOIN:
@@ -246,8 +248,8 @@ static void make_steps(Plan *p, const PlanTarget *target) {
         int *buffers = arena_array(p->arena, int, k->operand_count);
         CoupletStep *s = &steps[i];
         for (int b = 0; b < k->operand_count; b++) {
-            /* one array stands for both: parts of one memory that overlap are undefined in
-             * OpenCL */
+            /* An array written in place has one buffer, for both operands: OpenCL does not define
+             * buffers that overlap. */
             buffers[b] =
                 plan_buffer(p, k->operands[b] == kernel_over(k) ? k->node : k->operands[b]);
             s->bytes += (double)graph_bytes(k->operands[b]);
@@ -279,7 +281,7 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
     for (int i = 0; i < g->commits.count; i++) {
         const GCommit *from = &g->commits.items[i];
         CoupletCommit *c = &commits[i];
-        /* the two enums list the same kinds in the same order */
+        /* the two enums list the same kinds, in the same order */
         c->kind = (CoupletCommitKind)from->kind;
         c->state = find_state(states, state_count, from->state->name);
         c->value = plan_buffer(p, from->value);
@@ -297,7 +299,7 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
 
 /* ---- formulas -------------------------------------------------------------------------------- */
 
-/* The nodes that a kernel makes, or makes a part of; how many. */
+/* Lists the nodes that a kernel computes, or computes a part of, and returns their number. */
 static int results_of(const Kernel *k, const GNode **out) {
     int count = 0;
     if (k->kind == KERNEL_SWEEP)
@@ -334,7 +336,7 @@ bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int 
     for (int i = 0; i < p->kernels.items.count; i++) {
         Kernel *kernel = &p->kernels.items.items[i];
         sign_kernel(arena, kernel);
-        /* sums in another order are other bits */
+        /* The table's hash counts, because another order of additions gives other bits. */
         if (kernel_contraction(kernel))
             p->out->hash = (p->out->hash ^ kernel->as.contraction->hash) * 1099511628211u;
         for (const char *at = kernel->symbol; *at; at++)
@@ -359,7 +361,7 @@ int plan_unique_kernels(Arena *arena, const Plan *plans, int plan_count, Kernel 
     for (int i = 0; i < plan_count; i++) {
         for (int k = 0; k < plans[i].kernels.items.count; k++) {
             Kernel *kernel = &plans[i].kernels.items.items[k];
-            if (kernel->kind == KERNEL_CALL) continue; /* code of the runtime */
+            if (kernel->kind == KERNEL_CALL) continue; /* the code is the runtime's */
             uint64_t hash = strtoull(kernel->symbol + 17, NULL, 16);
             int at = (int)(hash & (uint64_t)(slots - 1));
             while (table[at] && strcmp(table[at]->symbol, kernel->symbol) != 0)

@@ -1,5 +1,5 @@
-/* A plan as text, for --print-after place: a line a step, with the kernel, its tiles and where each
- * of its buffers lies. */
+/* Prints a plan as text, for --print-after place: one line a step, with its kernel, its tiles and
+ * the places of its buffers. */
 #include "compiler/plan/plan.h"
 
 static void print_buffer(const Plan *p, int number, FILE *out) {
@@ -27,8 +27,8 @@ static void print_buffer(const Plan *p, int number, FILE *out) {
     fprintf(out, "@%lld+%lld", (long long)b->offset, (long long)p->lives[number].bytes);
 }
 
-/* What ranks hand to each other ahead of a step, or in its place; behind the last one, if there is
- * none of that number. */
+/* Prints what ranks exchange ahead of a step, or in its place. For the number behind the last step,
+ * prints what they exchange at the end. */
 static void print_exchanges(const Plan *p, int step, FILE *out) {
     for (int i = 0; i < p->out->exchange_count; i++) {
         const CoupletExchange *e = &p->out->exchanges[i];
@@ -54,7 +54,7 @@ void plan_print(const Plan *p, FILE *out) {
                 s->is_cut ? ", cut" : "");
         for (int b = 0; b < s->buffer_count; b++) {
             fprintf(out, b == s->buffer_count - s->output_count ? " -> " : b ? ", " : " ");
-            /* the buffer that is written over is printed too, by its own name */
+            /* the buffer that is written over is printed too, under its own name */
             print_buffer(p, plan_buffer(p, p->kernels.items.items[i].operands[b]), out);
         }
         fprintf(out, "    # %s\n", s->source);

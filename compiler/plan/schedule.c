@@ -1,6 +1,6 @@
 /* Decides which kernels a graph becomes, in which order they run, and what each reads. A node is
- * placed right behind the nodes that it reads. The sinks of one level go into one sweep as far as
- * one sweep can serve them, and nodes that read the same arrays may share a kernel (together.h). */
+ * placed right behind the nodes that it reads. Sinks of one level share a sweep as far as one sweep
+ * can serve them. Nodes that read the same arrays may share a kernel (together.h). */
 #include "compiler/graph/sample_shards.h"
 #include "compiler/graph/visit.h"
 #include "compiler/plan/abreast.h"
@@ -15,7 +15,7 @@
 typedef struct Collect {
     Kernel *kernel;
     bool draws, fits;
-    bool sweeps; /* streamed arrays have no buffer */
+    bool sweeps; /* the target has sweeps, so a streamed array has no buffer */
 } Collect;
 
 static void add_operand(Collect *c, const GNode *node) {
@@ -23,7 +23,8 @@ static void add_operand(Collect *c, const GNode *node) {
     for (int i = 0; i < k->operand_count; i++)
         if (k->operands[i] == node) return;
     for (int i = 0; i + 1 < kernel_node_count(k); i++)
-        if (kernel_node(k, i) == node) return; /* made here, a tile at a time */
+        /* The array is made in this kernel, a tile at a time. */
+        if (kernel_node(k, i) == node) return;
     if (k->operand_count == MAX_KERNEL_OPERANDS - 3) {
         c->fits = false;
         return;
@@ -43,7 +44,7 @@ static GNode *run_scalar(Graph *g, const char *name, int64_t count, int rank) {
     return graph_input(g, name, GT_INT, rank, &count, (Span){0});
 }
 
-/* The last operands: what draws read, then what is written. */
+/* Adds the last operands: the run scalars that draws read, and then the output. */
 static void close_kernel(Collect *c, const GNode *output) {
     Kernel *k = c->kernel;
     k->output_count = 1;
@@ -166,8 +167,9 @@ static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *
 
 /* ---- contractions ---------------------------------------------------------------------------- */
 
-/* The buffers that contractions of a graph share: tables of equal shapes, and panels of one operand
- * that is packed the same way, such as weights that every view uses. */
+/* The buffers that contractions of a graph share. Contractions of equal shape share a table. Those
+ * that read one operand in the same panels share its packed copy, as for weights that every view
+ * uses. */
 typedef struct Shared {
     uint64_t hash;
     const GNode *b;
@@ -195,7 +197,7 @@ static void push_kernel(Arena *arena, KernelList *kernels, KernelKind kind, Grap
     array_push(arena, &kernels->items, k);
 }
 
-/* Tables of equal content, and panels of one array packed the same way, are made once. */
+/* Finds the table and the operand b of a contraction among those made before, or adds them. */
 static void share_operands(Arena *arena, Graph *g, Contraction *c, KernelList *kernels,
                            SharedList *shared, GNode **tables, const GNode **b) {
     const GNode *from = c->form.b->tensor;
@@ -295,10 +297,12 @@ typedef struct Order {
     const PlanTarget *target;
     KernelList *kernels;
     SharedList shared;
-    PairSink **sinks;     /* by node id; NULL: it is no sink, or the target makes no sweeps */
-    bool *done;           /* by node id: it has a kernel */
-    unsigned char *waits; /* by node id: whether a sink must come first; 1 no, 2 yes, 0 not known */
-    unsigned char *late;  /* by node id (abreast.h) */
+    PairSink **sinks; /* by node id; NULL: the node is no sink, or the target has no sweeps */
+    bool *done;       /* by node id: the node has a kernel */
+    /* By node id, for the sweep at hand: 1 if the node can be computed before the sweep, 2 if it
+     * must wait for a sink, 0 if that is not known. */
+    unsigned char *waits;
+    unsigned char *late; /* by node id: the depth of a deferred node (abreast.h) */
     uint32_t ids;
     Alike alike;
 } Order;
@@ -315,7 +319,7 @@ static VisitStep visit_read(void *context, const GExpr *e) {
     return e->op == G_LOAD && !o->visit(o->order, e->tensor) ? VISIT_END : VISIT_INSIDE;
 }
 
-/* False as soon as a visit is. */
+/* Visits the operands of a node. Returns false as soon as a visit does. */
 static bool each_operand_of(Order *o, const GNode *n, OperandVisit visit) {
     Operands operands = {o, visit};
     if (n->operand && !visit(o, n->operand)) return false;
@@ -334,8 +338,8 @@ static bool does_not_wait(Order *o, GNode *n) {
 
 static bool place(Order *o, GNode *node);
 
-/* The sweep of a sink, with every other sink that it can serve: what they read is computed first.
- * None of them is done before the sweep is. */
+/* Places the sweep of a sink, with every other sink that it can serve. The operands of all these
+ * sinks are placed first, so no sink may depend on another one of the sweep. */
 static bool place_sweep(Order *o, GNode *seed) {
     Sweep *sweep = arena_new_of(o->arena, Sweep);
     ARRAY(GNode *) members = {0};
@@ -361,7 +365,7 @@ static bool place_kept(Order *o, GNode *node) {
     return node->again || place(o, node);
 }
 
-/* Places the operands of a node. A rematerialised one comes last, right ahead of who reads it. */
+/* Places the operands of a node. A rematerialised operand comes last, right ahead of its reader. */
 static bool place_operands(Order *o, const GNode *node) {
     return (!o->g->again.count || each_operand_of(o, node, place_kept)) &&
            each_operand_of(o, node, place);
@@ -378,9 +382,10 @@ static bool is_computed(Order *o, GNode *n) {
     return o->done[n->id] || !node_is_made(n);
 }
 
-/* A node that has no kernel yet, and would have a plain one of its own now. */
+/* True if the node has no kernel yet, and could get a plain kernel of its own now. */
 static bool waits_for_kernel(Order *o, GNode *n) {
-    if (n->id >= o->ids || o->done[n->id]) return false; /* added meanwhile, or done */
+    /* Extra nodes have no kernel; others may have theirs. */
+    if (n->id >= o->ids || o->done[n->id]) return false;
     if (n->again || n->streamed || o->sinks[n->id] || kernel_combines(o->g, n)) return false;
     if (!each_operand_of(o, n, is_computed)) return false;
     Product product;
@@ -388,8 +393,8 @@ static bool waits_for_kernel(Order *o, GNode *n) {
            !(o->target->buckets && bucket_of(o->arena, o->g, n));
 }
 
-/* Puts `node` beside those of the kernel, unless it would then read too many arrays, or lose what
- * its code shares with other kernels. */
+/* Adds `node` to the kernel. Does nothing if the kernel would then read too many arrays, or could
+ * no longer share its code with other kernels. */
 static void join(Order *o, Collect *c, GNode *node) {
     Kernel joined = *c->kernel;
     Collect with = {.kernel = &joined, .draws = c->draws, .fits = true};
@@ -406,8 +411,8 @@ static void join(Order *o, Collect *c, GNode *node) {
     o->done[node->id] = true;
 }
 
-/* Nodes that read what the kernel reads or makes, in the order of the graph. Arrays of a node that
- * joins bring more of them behind it. */
+/* Adds nodes that read what the kernel reads or makes, in the order of the graph. A node that joins
+ * may bring more candidates. */
 static void join_alike(Order *o, Collect *c, GNode *node) {
     const Kernel *k = c->kernel;
     Alike *alike = &o->alike;
@@ -426,7 +431,8 @@ static void join_alike(Order *o, Collect *c, GNode *node) {
         alike_note(alike, other);
         for (int i = operands; i < k->operand_count; i++)
             alike_note(alike, k->operands[i]);
-        /* candidates that it brought may lie before it: their turn is over */
+        /* New candidates before `other` are not looked at, since their place in the order has
+         * passed. */
         for (at = 0; alike->candidates.items[at] != other;)
             at++;
     }
@@ -445,7 +451,7 @@ static bool compute_kernel(Order *o, GNode *node) {
     const bool alone = !o->target->together || o->g->settings.no_fuse || node->again ||
                        kernel_combines(o->g, node);
     if (!alone) join_alike(o, &c, node);
-    if (compute->arguments) { /* the table comes first */
+    if (compute->arguments) { /* the table is the first operand */
         memmove(k.operands + 1, k.operands, sizeof *k.operands * (size_t)k.operand_count++);
         k.operands[0] = arguments_node(o->arena, o->kernels, compute->arguments, node);
     }
@@ -461,11 +467,11 @@ static bool compute_kernel(Order *o, GNode *node) {
 
 /* ---- the order ------------------------------------------------------------------------------- */
 
-/* False when a kernel would read too many arrays. */
+/* Places a node behind its operands. False if a kernel would read too many arrays. */
 static bool place(Order *o, GNode *node) {
     if (o->done[node->id]) return true;
     if (!place_operands(o, node)) return false;
-    if (o->done[node->id]) return true; /* beside one of its operands */
+    if (o->done[node->id]) return true; /* it joined the kernel of an operand */
     if (o->sinks[node->id]) return place_sweep(o, node);
     o->done[node->id] = true;
     if (node->kind == GN_CALL) call_kernel(o->arena, o->g, node, o->target, o->kernels);
@@ -490,7 +496,8 @@ static VisitStep find_span(void *span, const GExpr *e) {
     return found->source ? VISIT_END : VISIT_INSIDE;
 }
 
-/* The place of the node; of one that a pass has made, that of a formula in it. */
+/* Returns the place of the node in the text. For a node that a pass made, it is the place of a
+ * formula in the node. */
 static Span span_of(const GNode *node) {
     Span span = node->span;
     if (!span.source) expr_visit_node(node, find_span, &span);
@@ -519,7 +526,8 @@ bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kern
     o.late =
         abreast ? plan_late_nodes(arena, g, &deepest) : arena_array(arena, unsigned char, o.ids);
     for (int depth = 0; depth <= deepest; depth++) {
-        for (int i = 0; i < count; i++) { /* kernels with draws add run scalars behind them */
+        /* `count` is that of the start, since kernels with draws add run scalars to the graph. */
+        for (int i = 0; i < count; i++) {
             GNode *node = g->nodes.items[i];
             if (o.late[node->id] != depth || place_kept(&o, node)) continue;
             const Span span = span_of(node);

@@ -1,6 +1,6 @@
-/* Names a kernel by a hash of all that its code depends on. Two nodes of one shape, such as those
- * of two views of a method, then share code, and an object in the cache on disk is found by what it
- * computes. An operand counts by its place among the operands, not by its name. */
+/* Names a kernel by a hash of everything that its code depends on. Two nodes of one shape, such as
+ * those of two views, then share their code. The name also finds an object in the cache on disk. An
+ * operand counts by its position among the operands, and not by its name. */
 #include "compiler/plan/arguments.h"
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/sweep.h"
@@ -16,7 +16,7 @@ typedef struct Hash {
 
 typedef struct Signing {
     const Kernel *kernel;
-    const GNode *node; /* the node of the kernel that is at hand */
+    const GNode *node; /* the node at hand */
     const GExpr **keys;
     Hash *values;
     int capacity, count;
@@ -62,7 +62,7 @@ static void add_array(Hash *h, const GNode *n) {
         add(h, (uint64_t)n->shape[i]);
 }
 
-/* beside the operations */
+/* tags of what is hashed, beside the operations */
 typedef enum { IS_ARGUMENT = 1000, IS_POSITION, IS_LOOP, HAS_ONE_TURN } Tag;
 
 static Hash sign_expr(Signing *s, const GExpr *e);
@@ -77,8 +77,8 @@ static void add_argument(Hash *h, const Arguments *a, const GExpr *constant) {
     add(h, (uint64_t)argument_find(a, constant));
 }
 
-/* Hashes a part that the code takes from the table by its place there. False: the code holds the
- * part itself. */
+/* Hashes a part that the code takes from the table, by its position there. Returns false if the
+ * code holds the part itself. */
 static bool sign_by_argument(Signing *s, Hash *h, const GExpr *e) {
     const Arguments *a = kernel_arguments(s->kernel);
     if (!a) return false;
@@ -145,7 +145,8 @@ static Hash sign_expr(Signing *s, const GExpr *e) {
     return h;
 }
 
-/* All that differs between contractions of one block is in their tables. */
+/* Hashes a contraction: only its block and its form count, because the tables hold all other
+ * differences. */
 static void sign_contraction(Hash *h, const Kernel *kernel) {
     const Contraction *c = kernel->as.contraction;
     add(h, (uint64_t)c->lanes);
@@ -174,8 +175,8 @@ static void name_kernel(Kernel *kernel, const Hash *h) {
              (unsigned long long)h->b);
 }
 
-/* The loops of a node whose kernel takes their extents from a table: how many there are, which are
- * in tiles, how each tile goes. */
+/* Hashes the loops of a node whose kernel reads their extents from a table: their number, which of
+ * them are in tiles, and in which order a tile goes. */
 static void sign_loops(Hash *h, const Arguments *a, const GNode *n, const GraphSettings *settings) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
     compute_collapse_axes(n, extents);
@@ -206,7 +207,7 @@ static void sign_shape(Hash *h, const GNode *n) {
     if (n->operand) add_array(h, n->operand);
 }
 
-/* A node whose loops are those of the kernel's first. */
+/* Hashes a node that uses the loops of the kernel's first node. */
 static void sign_beside(Hash *h, const GNode *n) {
     add(h, n->type);
     add(h, n->reducer);
@@ -216,7 +217,8 @@ static void sign_beside(Hash *h, const GNode *n) {
     add(h, node_sums_many(n));
 }
 
-/* Code without a table holds how many turns a tile has, which is another number for shards. */
+/* Hashes the chunk of a kernel without a table. Its code holds the turns of a tile, which differ
+ * with shards. */
 static void sign_chunk(Hash *h, const Kernel *kernel) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
     if (kernel->as.compute.arguments || kernel->graph->settings.shards < 2) return;

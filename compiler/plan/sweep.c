@@ -1,10 +1,13 @@
 /* Puts the sinks of one level into sweeps, and cuts a sweep into tasks and rounds (sweep.h).
  *
- * Blocks are as large as a core's second cache allows, because copying a block costs as much as
- * computing one row of it, and small enough that every thread has some in each round. On a device a
- * task is a block of rows with sums in registers. There, columns are cut into parts only when rows
- * alone would not fill the device. Where the plan has shards, a task is a block of rows of one
- * shard, and a symmetric product is made for all pairs, since a rank has rows of its own alone. */
+ * Blocks are as large as a core's second-level cache allows, because copying a block costs as much
+ * as computing one row of it. They are small enough that every thread has some in each round.
+ *
+ * On a device of many work-items a task is a block of rows with its sums in registers. Columns are
+ * cut into parts only if rows alone would not fill the device.
+ *
+ * In a plan with shards, a task is a block of rows of one shard. A symmetric product is then
+ * computed for all pairs, since a rank has its own rows alone. */
 #include "compiler/plan/sweep.h"
 
 #include "compiler/graph/walk.h"
@@ -13,17 +16,20 @@
 #include <string.h>
 
 enum {
-    /* the memory of a task, which then stays in a core's second cache */
+    /* The memory of a task in floats, which stays in a core's second-level cache. */
     SCRATCH_FLOATS = 208 * 1024,
-    ENOUGH_BLOCKS = 16, /* every thread then has some in each round */
+    ENOUGH_BLOCKS = 16, /* the blocks that give every thread some in each round */
     LARGEST_BLOCK = 256,
     SMALLEST_BLOCK = 32,
-    SMALLEST_SHARD_BLOCK = 8, /* rows of a block that a shard's rows are a multiple of */
+    /* The least factor of a shard's rows that serves as a block of rows. */
+    SMALLEST_SHARD_BLOCK = 8,
     LARGEST_STRIP = 64,
-    SHORT_CHAIN = 64, /* blocks whose sums are added without what they lose */
-    /* Groups of work-items that fill a device, with all the registers that weighted sums take. */
+    SHORT_CHAIN = 64, /* the most blocks whose sums are added without compensation */
+    /* The groups of work-items that fill a device if each uses all the registers that weighted sums
+     * may take. */
     ENOUGH_TASKS = 256,
-    ENOUGH_LIGHT_TASKS = 1024, /* groups of statistics, which take few registers, that fill one */
+    /* The groups that fill a device if statistics alone, which need few registers, are computed. */
+    ENOUGH_LIGHT_TASKS = 1024,
     MOST_PARTS = 16
 };
 
@@ -36,7 +42,7 @@ static SweepOperand operand(const GExpr *load, const Affine *at, int index, int 
 static SweepSource source_of(Graph *g, const GNode *node, bool flipped) {
     PairProduct p;
     SweepSource s = {.node = node, .flipped = flipped};
-    pair_product(g, node, &p); /* streamed nodes are products of pairs */
+    pair_product(g, node, &p); /* a streamed node is always a product of pairs */
     s.symmetric = p.symmetric;
     s.depth = p.depth;
     s.row = operand(p.a, &p.at_a, 0, 2);
@@ -82,8 +88,8 @@ static bool fits(Graph *g, const Sweep *s, const PairSink *sink, bool by_column,
            s->source_count + fresh <= MOST_PAIR_SOURCES && s->sink_count < MOST_SINKS;
 }
 
-/* True if there is room for the sink. What a task of square tiles sums is kept in registers. One
- * wide sum is cut into chunks, and several share what there is. */
+/* True if there is room for the sink. A task of square tiles keeps its sums in registers. A single
+ * wide sum is cut into chunks; several sums share the registers. */
 static bool has_room(const Sweep *s, const PairSink *sink) {
     int64_t floats = 0;
     for (int i = 0; i < s->sink_count; i++)
@@ -197,8 +203,8 @@ int64_t sweep_scratch(const Sweep *s) {
     return 4 * l.count;
 }
 
-/* The largest blocks that fit the cache and leave work for all threads: copies into the scratch
- * cost as much for a block as its products cost for a row. */
+/* Chooses the largest blocks that fit the cache and leave work for all threads. Copying a block
+ * into the scratch costs as much as computing one row of it. */
 static void choose_blocks(Sweep *s) {
     int64_t smaller = s->rows < s->columns ? s->rows : s->columns;
     for (int64_t block = LARGEST_BLOCK; block >= SMALLEST_BLOCK; block /= 2) {
@@ -215,7 +221,7 @@ static void choose_blocks(Sweep *s) {
     }
 }
 
-/* Blocks of rows that are whole in each shard, where such blocks are not too small. */
+/* Chooses blocks of rows that do not cross shards, unless these would be too small. */
 static void fit_shards(Sweep *s, int64_t shards) {
     if (s->rows % shards) return;
     int64_t block = s->block_rows;
@@ -227,7 +233,8 @@ static void fit_shards(Sweep *s, int64_t shards) {
     if (s->strip > block) s->strip = block;
 }
 
-/* A task is a block of rows, a chunk of the payload and a part of the columns. */
+/* Cuts the sweep into square tiles. A task is a block of rows, a chunk of the payload and a part of
+ * the columns. */
 static void cut_into_tiles(Sweep *s, int64_t tile) {
     int64_t widest = 0;
     for (int i = 0; i < s->sink_count; i++) {
@@ -268,7 +275,8 @@ void sweep_finish(Graph *g, Sweep *s, const PlanTarget *target) {
         k->width = round_up(k->payload, s->panel);
         s->cells += k->cells;
     }
-    const bool sharded = g->settings.shards > 1; /* a rank does rows, with all columns */
+    /* With shards, a rank computes its own rows with all columns. */
+    const bool sharded = g->settings.shards > 1;
     s->mode = columns ? SWEEP_BOTH : symmetric && !sharded ? SWEEP_SYMMETRIC : SWEEP_ROWS;
     sweep_share(g, s);
     choose_blocks(s);

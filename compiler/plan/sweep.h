@@ -30,8 +30,8 @@
 enum {
     MOST_SINKS = 12,
     MOST_MAPS = 4,
-    SWEEP_CELLS = 4,   /* the most cells of 4 bytes that a statistic keeps for a row */
-    SWEEP_CHUNK = 256, /* the most floats of a row's weighted sums in a square-tiled task */
+    SWEEP_CELLS = 4,   /* the most cells, of 4 bytes, that a statistic keeps for a row */
+    SWEEP_CHUNK = 256, /* the most floats of a row's weighted sums in a task of square tiles */
     SWEEP_CHUNK_UNIT = 16
 };
 
@@ -46,7 +46,7 @@ typedef struct SweepOperand {
 /* A streamed product that a sweep makes. */
 typedef struct SweepSource {
     const GNode *node;
-    bool flipped; /* the rows of a tile are the node's second index */
+    bool flipped; /* the rows of a tile are the second index of the node */
     bool symmetric;
     int64_t depth;
     SweepOperand row, column;
@@ -54,17 +54,19 @@ typedef struct SweepSource {
 
 typedef struct SweepSink {
     PairSink pair;
-    bool by_column; /* the index that the sink keeps is the column of the tile */
+    bool by_column; /* the index that the sink keeps is the tile's column */
     int cells;      /* for a statistic: the number of cells for each row */
-    bool is_wide;   /* a sum of ints that 32 bits may not hold, which is kept in two cells */
-    /* for a weighted sum: the extent of the axis that it keeps beside its row, */
+    bool is_wide;   /* the sum is of ints that may exceed 32 bits, and takes two cells */
+    /* For a weighted sum. `payload` is the extent of the axis that the sum keeps beside its row,
+     * and `width` is this extent rounded up to panels. `rows` is the array whose rows are summed.
+     */
     int64_t payload;
-    int64_t width;     /* that extent rounded up to panels, */
-    SweepOperand rows; /* and the rows that are summed */
+    int64_t width;
+    SweepOperand rows;
 } SweepSink;
 
-/* A sink as one side of a tile sees it: as the rows do, or as the columns do if `columns`. A
- * symmetric tile feeds a sink from both sides. */
+/* A sink as one side of a tile sees it: the rows, or the columns if `columns`. A symmetric tile
+ * feeds a sink from both sides. */
 typedef struct SweepView {
     const SweepSink *sink;
     bool columns;
@@ -79,65 +81,67 @@ typedef struct SweepMap {
 
 typedef struct Sweep {
     SweepMode mode;
-    int64_t lanes, panel, strip_rows; /* floats in a vector; columns and rows in a register block */
+    /* The floats in a vector; the columns and the rows of a register block. */
+    int64_t lanes, panel, strip_rows;
     int64_t rows, columns;
     int source_count, sink_count;
     SweepSource sources[MOST_PAIR_SOURCES];
     SweepSink sinks[MOST_SINKS];
     int map_count;
     SweepMap maps[MOST_MAPS];
-    int64_t block_rows, block_columns, strip; /* a task's block; rows of a tile */
-    /* Floats from a row of a tile to the next. It is no power of two, so that a column of the tile
-     * spreads over the sets of a cache. */
+    /* The rows and columns of a task's block; the rows of a tile. */
+    int64_t block_rows, block_columns, strip;
+    /* The floats from one row of a tile to the next. The number is no power of two, so that a
+     * column of the tile spreads over the sets of a cache. */
     int64_t line;
     int64_t row_blocks, column_blocks, rounds, tasks;
     int cells; /* the number of cells of all statistics */
-    /* Square tiles only. */
-    /* Entries of a payload that a task sums, a multiple of SWEEP_CHUNK_UNIT, and the number of such
-     * chunks in the payload. */
+    /* For square tiles: the entries of a payload that a task sums, a multiple of SWEEP_CHUNK_UNIT,
+     * and the number of such chunks in the payload. */
     int64_t chunk, chunks;
-    int64_t parts, part_columns; /* ranges of columns; on other targets one range of all of them */
+    /* The ranges of columns and the length of one; other targets have a single range. */
+    int64_t parts, part_columns;
 } Sweep;
 
-/* True if a statistic is a sum of reals. It then keeps beside the sum what that has lost by
- * rounding. */
+/* True if a statistic is a sum of reals. Beside the sum, it then keeps the rounding error of the
+ * additions. */
 bool sweep_keeps_lost(const GNode *statistic);
-/* True if a weighted sum keeps what it has lost too, because many blocks add to the result one
- * after the other. A task that meets all of these blocks keeps it in its scratch; else it lies with
- * the cells. */
+/* True if a weighted sum keeps its rounding error too, because many blocks are added to its result
+ * one after the other. A task that meets all of these blocks keeps the error in its scratch; else
+ * the error lies with the cells. */
 bool sweep_sum_keeps_lost(const Sweep *s, const SweepSink *sum);
 const char *sweep_mode_name(SweepMode mode);
-/* True if the sweep feeds the sink from this side of the tile. */
+/* Tell whether the sweep feeds the sink from the rows, and from the columns, of a tile. */
 bool sweep_feeds_rows(const Sweep *s, const SweepSink *sink);
 bool sweep_feeds_columns(const Sweep *s, const SweepSink *sink);
 
-/* Adds a sink that shares a source and the extents of the sweep, in the orientation that shares
- * most sources. False when it does not fit. The first sink sets the extents. */
+/* Adds a sink to the sweep, in the orientation that shares most sources. The first sink sets the
+ * extents. Returns false if the sink has other extents, shares no source, or has no room. */
 bool sweep_add(Graph *g, Sweep *s, const PairSink *sink, const PlanTarget *target);
-/* Sets mode, blocks and rounds, once all sinks are known. */
+/* Sets the mode, the blocks and the rounds. All sinks must have been added. */
 void sweep_finish(Graph *g, Sweep *s, const PlanTarget *target);
 
-/* common_parts.c. sweep_share finds the maps. sweep_map_of returns the number of the map that an
- * expression of a view is, or -1. sweep_same_weights is true if the weights of two views are the
- * same. */
+/* common_parts.c. sweep_share finds the maps. sweep_map_of returns the number of the map that
+ * equals an expression of a view, or -1. sweep_same_weights tells whether the weights of two views
+ * are the same. */
 void sweep_share(Graph *g, Sweep *s);
 int sweep_map_of(const Sweep *s, SweepView view, const GExpr *e);
 bool sweep_same_weights(const Sweep *s, SweepView a, SweepView b);
 
-/* The state of a sweep: cells that outlive a task and what sums have lost, or parts that wait to be
+/* The state of a sweep: cells and rounding errors that outlive a task, or parts that wait to be
  * joined. The first function returns its floats. The second returns where the cells of a sink
- * begin, [cell][row], or what its sums have lost, [row][payload]. The third returns where the parts
- * of a sink begin, [cell][part][row] or [part][row][payload]. */
+ * begin, [cell][row], or its rounding errors, [row][payload]. The third returns where the parts of
+ * a sink begin, [cell][part][row] or [part][row][payload]. */
 int64_t sweep_state_count(const Sweep *s);
 int64_t sweep_state_offset(const Sweep *s, int sink);
 int64_t sweep_part_offset(const Sweep *s, int sink);
-/* The bytes of a worker's scratch; 0 on devices whose tiles have memory of their own. */
+/* Returns the bytes of a worker's scratch; 0 on devices whose tiles have memory of their own. */
 int64_t sweep_scratch(const Sweep *s);
 double sweep_flops(const Sweep *s);
 
 /* The places in a worker's scratch, in floats. */
 typedef struct SweepLayout {
-    /* [block_rows][depth] or, when rows are neighbours in memory, [depth][block_rows] */
+    /* [block_rows][depth]; if rows are neighbours in memory, [depth][block_rows] */
     int64_t row_operand[MOST_PAIR_SOURCES];
     int64_t column_panels[MOST_PAIR_SOURCES]; /* [block_columns / panel][depth][panel] */
     int64_t tiles[MOST_PAIR_SOURCES];         /* [strip][line] */
@@ -148,9 +152,9 @@ typedef struct SweepLayout {
     int64_t row_rows[MOST_SINKS], column_rows[MOST_SINKS];
     /* Weighted sums of the tile's rows and columns: [block][width] */
     int64_t row_sums[MOST_SINKS], column_sums[MOST_SINKS];
-    /* the amounts that the sums of rows have lost, in a task of all columns: [block][payload] */
+    /* the rounding errors of the sums of rows, in a task of all columns: [block][payload] */
     int64_t row_lost[MOST_SINKS];
-    int64_t spare; /* two of [block_columns] */
+    int64_t spare; /* two arrays of [block_columns] */
     int64_t count;
 } SweepLayout;
 void sweep_layout(const Sweep *s, SweepLayout *out);

@@ -1,16 +1,18 @@
-/* Sums of products cut into tiles, for a device of many work-items. One kernel does all that agree
- * in the tile's sides and in how the operands lie: what else tells one contraction from another is
- * in its table, which begins with TiledHead and holds a TiledTask for each group of work-items. */
+/* Cuts contractions into tiles, for a device of many work-items. One kernel serves all contractions
+ * that agree in the sides of the tile and in how the operands lie. The other differences are in
+ * each contraction's table, which begins with TiledHead and has a TiledTask for each group of
+ * work-items. */
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/whole.h"
 
 #include <string.h>
 
 enum {
-    ENOUGH_TILES = 512, /* tiles of 256 work-items, a few for each core of a large device */
-    AT_ONCE = 256,      /* tiles that such a device works on at one time */
-    /* The cost of a part of a sum that is written and read again, in products of the smallest tile.
-     * It is an estimate from the bandwidth of memory. */
+    /* Tiles of 256 work-items that keep a large device busy: a few for each of its cores. */
+    ENOUGH_TILES = 512,
+    AT_ONCE = 256, /* tiles that such a device computes at one time */
+    /* The cost of writing and reading back a part of a sum, in products of the smallest tile. It is
+     * estimated from the bandwidth of memory. */
     COST_OF_SUM = 50,
     MAX_PARTS = 256,
     MIN_PART_K = 128,
@@ -33,8 +35,8 @@ static int64_t size_of(const ProductRegion *r, const int *list, int count) {
     return size;
 }
 
-/* The offsets of two operands over all values that the indices of a list take in a region, the last
- * index fastest, as pairs; where they begin. */
+/* Stores the offsets of two operands, as pairs, for all values that the indices of a list take in a
+ * region, the last index fastest. Returns where the pairs begin. */
 static int64_t add_pairs(Cutting *t, const ProductRegion *r, const int *list, int count,
                          const Affine *first, const Affine *second) {
     int64_t at = t->table.count, value[GRAPH_MAX_RANK] = {0}, one = 0, two = 0,
@@ -54,7 +56,7 @@ static int64_t add_pairs(Cutting *t, const ProductRegion *r, const int *list, in
     return at;
 }
 
-/* The tiles of one region: rows are shared by all its z and parts. */
+/* Stores the tiles of one region. All its z and parts share the lists of rows. */
 static void cut_region(Cutting *t, const ProductRegion *r) {
     const Product *p = &t->c->form;
     int64_t rows = size_of(r, p->m, p->m_count), columns = size_of(r, p->n, p->n_count),
@@ -90,17 +92,17 @@ static void cut_region(Cutting *t, const ProductRegion *r) {
     }
 }
 
-/* The whole of a contraction in tiles of some sides. */
+/* A way to cut the whole contraction into tiles of given sides. */
 typedef struct Tiling {
     int rows, columns;
     int64_t parts, part_k;
     double cost;
 } Tiling;
 
-/* The sides of tiles, each with what a product of two elements costs in it, relative to the
- * smallest tile, as measured on an H100. The more rows a work-item has, the fewer words it reads
- * from local memory for each. But if neighbours in k are far apart in a, each of them needs an
- * offset of its own. */
+/* The sides of tiles, each with the measured cost (H100) of a product of two elements, relative to
+ * the smallest tile. A work-item with more rows reads fewer words from local memory for each
+ * product. But if neighbours in k are far apart in a, each of its rows needs an offset of its
+ * own. */
 static const struct {
     int rows, columns;
     double along_k, across_k;
@@ -111,7 +113,8 @@ static int64_t tiles_of(const Product *p, const ProductRegion *r, const Tiling *
            divide_up(size_of(r, p->n, p->n_count), t->columns);
 }
 
-/* Ranges of k, and what the device takes for the tiles, in products of the smallest tile. */
+/* Chooses the number of ranges of k. Also estimates the time of all tiles, in products of the
+ * smallest tile. */
 static void weigh(Tiling *t, const Product *p, double of_product) {
     int64_t tiles = 0, longest = 0;
     double products = 0;
@@ -134,7 +137,7 @@ static void weigh(Tiling *t, const Product *p, double of_product) {
         t->cost += (double)(t->parts * p->m_size * p->z_size * p->n_size) * COST_OF_SUM;
 }
 
-/* Only the shape decides. */
+/* Chooses the sides of tiles. The choice depends on the shape alone. */
 static Tiling choose_tiling(const Product *p, bool along_k, bool wide) {
     Tiling best = {0};
     for (size_t i = 0; i < (wide ? sizeof sides / sizeof *sides : 1); i++) {

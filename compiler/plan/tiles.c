@@ -7,9 +7,9 @@
 #include "compiler/graph/walk.h"
 
 enum {
-    TILE_WORK = 2048, /* scalar evaluations that make a tile worth its start */
-    LEAST_WORK = 8,   /* of a tile where its start does not count */
-    COLUMNS = 16      /* a tile has a multiple of so many columns of a column sum */
+    TILE_WORK = 2048, /* the scalar evaluations that make a tile worth its start */
+    LEAST_WORK = 8,   /* the evaluations of a tile where its start does not count */
+    COLUMNS = 16      /* the columns of a tile of a column sum come in multiples of this */
 };
 
 static bool is_index(const GExpr *e, int index) {
@@ -22,8 +22,8 @@ typedef struct Neighbours {
     const int64_t *shape;
 } Neighbours;
 
-/* True if subscript i of a load goes along with index p, and the next one is p + 1 over all of its
- * axis: `a[p, p+1]`, or a block of its rows, `a[k*8 + p, p+1]`. */
+/* True if subscript i of a load is index p, and the next subscript is p + 1 over all of its axis:
+ * `a[p, p+1]`, or a block of its rows, `a[k*8 + p, p+1]`. */
 static bool subscripts_walk(const Neighbours *n, const GExpr *load, int i) {
     const GNode *t = load->tensor;
     const int p = n->p;
@@ -41,7 +41,7 @@ static bool subscripts_walk(const Neighbours *n, const GExpr *load, int i) {
     return at.constant >= 0 && last < t->shape[i];
 }
 
-/* Ends the walk where p or p + 1 stands in another way than walks_together allows. */
+/* Ends the visit at a use of p or p + 1 that walks_together does not allow. */
 static VisitStep stands_apart(void *context, const GExpr *e) {
     const Neighbours *n = context;
     const int p = n->p;
@@ -61,8 +61,8 @@ static VisitStep stands_apart(void *context, const GExpr *e) {
                                                                               : VISIT_PAST;
 }
 
-/* True if indices p and p + 1 of a node are only ever used as neighbouring subscripts that walk
- * memory without a gap, or in the number that the two make. */
+/* True if indices p and p + 1 of a node are used only as neighbouring subscripts that walk memory
+ * without a gap, or in the row-major number that they make together. */
 static bool walks_together(const GNode *node, const GExpr *e, int p, const int64_t *shape) {
     Neighbours n = {node, p, shape};
     return !expr_visit(e, stands_apart, &n);
@@ -70,7 +70,8 @@ static bool walks_together(const GNode *node, const GExpr *e, int p, const int64
 
 void compute_collapse_axes(const GNode *n, int64_t *extents) {
     int64_t shape[2 * GRAPH_MAX_RANK];
-    int last[2 * GRAPH_MAX_RANK]; /* by axis: the last axis of the run that it has been joined to */
+    /* By axis: the last axis of the run that the axis was joined to. */
+    int last[2 * GRAPH_MAX_RANK];
     for (int i = 0; i < n->rank + n->red_rank; i++)
         last[i] = i;
     for (int i = 0; i < n->rank; i++)
@@ -78,7 +79,7 @@ void compute_collapse_axes(const GNode *n, int64_t *extents) {
     for (int i = 0; i < n->red_rank; i++)
         shape[n->rank + i] = extents[n->rank + i] = n->red_shape[i];
     for (int p = n->rank + n->red_rank - 2; p >= 0; p--) {
-        if (p == n->rank - 1) continue; /* an output axis and a reduced one */
+        if (p == n->rank - 1) continue; /* p is an output axis and p + 1 a reduced one */
         if (!walks_together(n, n->value, p, shape) || !walks_together(n, n->guard, p, shape) ||
             !walks_together(n, n->active, p, shape))
             continue;
@@ -99,7 +100,8 @@ static int64_t reduced_work(const GNode *n) {
     return work;
 }
 
-/* Column sums keep their last axis inside the tile, or a chunk of it when there is no other. */
+/* The axes of tiles for column sums. The last axis stays inside the tile; if there is no other
+ * axis, a chunk of the last one does. */
 static int column_tile_axes(const GNode *n, const int64_t *extents, int64_t least, int64_t *chunk) {
     int64_t outer = 1, last = extents[n->rank - 1], terms = reduced_work(n);
     for (int i = 0; i < n->rank - 1; i++)
@@ -111,7 +113,8 @@ static int column_tile_axes(const GNode *n, const int64_t *extents, int64_t leas
     return n->rank - 1;
 }
 
-/* Each shard of the axis is a number of whole chunks, so that a rank does whole tiles. */
+/* Returns a chunk for which each shard of the axis has whole chunks, so that a rank computes whole
+ * tiles. */
 static int64_t chunk_of_shards(int64_t extent, int64_t chunk, int64_t shards) {
     if (!chunk || shards < 2 || extent % shards) return chunk;
     const int64_t shard = extent / shards;
@@ -135,7 +138,7 @@ int compute_tile_axes(const GNode *n, const int64_t *extents, const GraphSetting
     int64_t outer = 1;
     for (int i = 0; i < axis; i++)
         outer *= extents[i];
-    /* all of the work sits in the axis just taken */
+    /* the axis just taken has all of the work */
     if (outer == 1 && axis < n->rank && work >= 2 * least) {
         int64_t inside = work / extents[axis];
         *chunk = (least + inside - 1) / inside;
@@ -162,7 +165,7 @@ int64_t compute_column_totals(const Kernel *k) {
         has_totals |= n->red_rank && node_sums_columns(n) && node_sums_many(n);
     }
     if (!has_totals) return 0;
-    /* the columns of a tile are those of several axes that became one */
+    /* collapsed axes count together as the columns of a tile */
     compute_collapse_axes(k->node, extents);
     compute_tile_axes(k->node, extents, &k->graph->settings, &chunk);
     int64_t columns = chunk ? chunk : extents[k->node->rank - 1];

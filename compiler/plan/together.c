@@ -9,7 +9,7 @@
 #include "compiler/graph/loads.h"
 #include "compiler/graph/walk.h"
 
-/* a result that may be made early, whatever it does to the memory alive at once */
+/* the bytes of a result that may be made early, whatever it adds to the peak of memory */
 enum { SMALL_BYTES = 1 << 20 };
 
 /* ---- who is worth looking at ----------------------------------------------------------------- */
@@ -74,7 +74,7 @@ void alike_note(Alike *alike, const GNode *array) {
     const Readers *readers = &alike->readers[array->id];
     const int64_t size = graph_element_count(array);
     for (int i = 0; i < readers->items.count; i++)
-        /* else there would be nothing saved */
+        /* else joining would save nothing */
         if (size >= alike->largest[readers->items.items[i]->id])
             list(alike, readers->items.items[i]);
 }
@@ -94,8 +94,8 @@ bool kernel_reads_node(Arena *arena, const GNode *reader, const GNode *node) {
     return false;
 }
 
-/* The loops of the kernel's first node serve: axes that it takes as one, the other takes as one
- * too. */
+/* True if the loops of the kernel's first node serve `other`: axes that it collapses can be
+ * collapsed in `other`, too. */
 static bool loops_serve(const GNode *first, const GNode *other) {
     int64_t loops[2 * GRAPH_MAX_RANK], own[2 * GRAPH_MAX_RANK];
     if (first->rank != other->rank || !same_shape(first->rank, first->shape, other->shape))
@@ -114,7 +114,8 @@ static bool loops_serve(const GNode *first, const GNode *other) {
 bool kernel_joins(Arena *arena, const Kernel *k, const GNode *node, bool late) {
     if (kernel_node_count(k) == MOST_TOGETHER) return false;
     const Loads loads = loads_of(arena, node);
-    if (loads.draws) return false; /* draws are alike, and share code as kernels of their own */
+    /* Nodes with draws keep kernels of their own, whose code they share. */
+    if (loads.draws) return false;
     int64_t largest = 0, shared = 0;
     bool takes_on = false;
     for (int i = 0; i < loads.items.count; i++) {

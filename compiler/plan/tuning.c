@@ -1,7 +1,6 @@
-/* The file of measured choices, a line for each contraction. It is a cache: a file that is
- * missing, of another version or not understood is no error, and means that the model of costs
- * decides (plan/choice.c). It is written beside its name and renamed, so no process reads half of
- * it. */
+/* Reads and writes the file of measured choices, one line for each contraction. The file is a
+ * cache. A file that is missing, of another version or not understood is no error: the model of
+ * costs decides then (plan/choice.c). */
 #include "compiler/plan/tuning.h"
 
 #include <inttypes.h>
@@ -53,7 +52,7 @@ Tuning *tuning_read(Arena *arena, const char *path) {
     return tuning;
 }
 
-/* To a file beside it first, so that another process never reads half of it. */
+/* Writes to a file beside it first, which is then renamed, so that no process reads half of it. */
 bool tuning_write(const Tuning *tuning, const char *path) {
     char partial[1100];
     int length = snprintf(partial, sizeof partial, "%s.%ld", path, (long)getpid());

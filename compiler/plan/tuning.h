@@ -5,7 +5,7 @@
 
 #include "lang/support.h"
 
-/* A block of sums that is kept in registers: rows of y, by the vectors of a panel. */
+/* A block of sums that is kept in registers: so many rows of y, by so many vectors of a panel. */
 typedef struct ContractionBlock {
     int rows, vectors;
 } ContractionBlock;
@@ -14,14 +14,14 @@ typedef struct ContractionBlock {
  * bits for any number of threads. */
 typedef struct ContractionChoice {
     ContractionBlock block;
-    int64_t parts;       /* the number of ranges of k that are summed apart, at most */
-    int64_t task_rows;   /* rows in a task, about */
-    int64_t task_panels; /* panels in a task */
-    int64_t chunk;       /* the longest range of k that a task does before the next */
+    int64_t parts;       /* the most ranges of k that are summed apart */
+    int64_t task_rows;   /* about how many rows a task has */
+    int64_t task_panels; /* the panels of a task */
+    int64_t chunk;       /* the longest range of k that a task does at a time */
 } ContractionChoice;
 
 typedef struct Tuned {
-    uint64_t key; /* contraction_key */
+    uint64_t key; /* the contraction, by contraction_key */
     ContractionChoice choice;
 } Tuned;
 
@@ -29,11 +29,11 @@ typedef struct Tuning {
     ARRAY(Tuned) items;
 } Tuning;
 
-/* The choice for a contraction; NULL: it was not measured. `tuning` may be NULL. */
+/* Returns the choice for a contraction, or NULL if it was not measured. `tuning` may be NULL. */
 const ContractionChoice *tuning_find(const Tuning *tuning, uint64_t key);
 void tuning_set(Arena *arena, Tuning *tuning, uint64_t key, const ContractionChoice *choice);
-/* Reads a file of choices. The file is a cache, so one that is missing, or has a line that is not
- * understood, gives no choices and is no error. */
+/* Reads a file of choices. The file is a cache: a missing file, or a line that is not understood,
+ * gives no choice and is no error. */
 Tuning *tuning_read(Arena *arena, const char *path);
 bool tuning_write(const Tuning *tuning, const char *path);
 

@@ -1,4 +1,4 @@
-/* Arithmetic of whole numbers for everything that cuts work into pieces. */
+/* Arithmetic of whole numbers for code that cuts work into pieces. */
 #ifndef COUPLET_COMPILER_PLAN_WHOLE_H
 #define COUPLET_COMPILER_PLAN_WHOLE_H
 
