@@ -1,5 +1,5 @@
-/* Finds out whether an index expression is a constant plus multiples of indices. Products of
- * arrays, arrays of pairs and proofs of ranges work on this form.
+/* Finds out whether an index expression is a constant plus multiples of indices. Contractions,
+ * arrays of pairs and proofs of ranges work on this form.
  *
  * Only sums, differences, negation and products with a constant are affine here. Quotients and
  * remainders are not, even where they could be solved: graph/product.c handles those of a region,
@@ -39,7 +39,7 @@ static const GExpr *whole_factor(const GExpr *product, int *other) {
     return NULL;
 }
 
-/* A walk over a small tree. */
+/* Walks an expression that is small as a tree, with `by` as the factor so far. */
 static bool find_addends(Addends *a, const GExpr *e, int64_t by) {
     int64_t scaled;
     int other;

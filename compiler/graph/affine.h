@@ -10,10 +10,11 @@ typedef struct Affine {
     int64_t factor[GRAPH_MAX_INDICES];
 } Affine;
 
-/* The addends of an index expression that are no constants, each times a factor. Calls `term` with
- * each of them, in order; *constant is the sum of the others. An addend may come more than once.
- * False if `term` returns false, if a factor or the constant leaves 64 bits, or if the expression
- * is no whole number. It is false, too, of an expression that is large as a tree (visit.h). */
+/* Takes an index expression apart as a sum. Calls `term` with each addend that is no constant,
+ * times a factor, in order; *constant becomes the sum of the constants. An addend may come more
+ * than once. Returns false if `term` does, if a factor or the constant exceeds 64 bits, or if the
+ * expression is no whole number. An expression that is large as a tree (visit.h) is refused,
+ * too. */
 typedef bool (*AffineTerm)(void *context, const GExpr *addend, int64_t factor);
 bool affine_each(const GExpr *e, int64_t *constant, AffineTerm term, void *context);
 
@@ -25,19 +26,20 @@ typedef struct AffineSum {
     int64_t factor[GRAPH_MAX_INDICES];
 } AffineSum;
 
-/* Adds an expression, `by` times, to a sum that begins as {0}: its parts are the addends that are
- * no constants. False as affine_each is, and if there are too many parts. */
+/* Adds an expression, `by` times, to a sum that begins as {0}. The parts of the sum are the addends
+ * that are no constants. Returns false where affine_each does, and if there are too many parts. */
 bool affine_add(AffineSum *sum, const GExpr *e, int64_t by);
-/* Finds the form of an expression whose parts are indices, fresh ones or those of a finished
- * node. */
+/* Finds the form of an expression. Returns false if one of its parts is no index. The indices may
+ * be fresh, or those of a finished node. */
 bool affine_of_indices(const GExpr *e, AffineSum *sum);
 
-/* Takes an expression into this form. False if the expression has another form, or an index that is
- * still fresh. */
+/* Finds the form of an expression of a finished node. Returns false if the expression has another
+ * form, or holds a fresh index. */
 bool affine_of(const GExpr *e, Affine *out);
-/* The position in memory that a load reads, in elements. False unless every subscript is affine. */
+/* Finds the position in memory that a load reads, in elements. Returns false unless every subscript
+ * is affine. */
 bool affine_load(const GExpr *load, Affine *out);
-/* True if every subscript is proved to stay inside its array, for all values of the node's
+/* True if every subscript is proved to stay inside its array for all values of the node's
  * indices. */
 bool load_is_inside(Graph *g, const GNode *node, const GExpr *load);
 

@@ -64,7 +64,7 @@ static bool whole_fdiv(const int64_t *v, int64_t *out) {
     if (v[1] == 0 || (v[0] == INT64_MIN && v[1] == -1)) return false;
     return gives(gx_floor_div(v[0], v[1]), out);
 }
-/* By -1 a remainder is 0, and the quotient, which may not fit, is not asked for. */
+/* The remainder by -1 is 0. It is a case of its own because the quotient by -1 may not fit. */
 static bool whole_mod(const int64_t *v, int64_t *out) {
     if (v[1] == 0) return false;
     return gives(v[1] == -1 ? 0 : v[0] - v[1] * gx_floor_div(v[0], v[1]), out);
@@ -112,7 +112,8 @@ bool gx_to_int(double value, int32_t *out) {
 /* ---- reals ------------------------------------------------------------------------------------
  */
 
-/* False where the value is left to the run. `b` is 0 for an operation of one argument. */
+/* Folds an operation on constants. Returns false if the value is left to the run. `b` is 0 for an
+ * operation of one argument. */
 typedef bool RealFold(double a, double b, double *out);
 
 #define real_none NULL
@@ -182,8 +183,9 @@ static bool real_ceil(double a, double b, double *out) {
     return true;
 }
 
-/* An exponential that float32 may not hold is kept: in a formula that is finite it meets another
- * one, and stabilise takes the two together. */
+/* The largest argument for which an exponential is folded. float32 may not hold a larger one; in a
+ * formula with a finite value it meets another exponential, and the pass stabilise joins the
+ * two. */
 enum { LARGEST_FOLDED_EXPONENT = 60 };
 
 static bool real_exp(double a, double b, double *out) {
@@ -225,7 +227,7 @@ static const GExpr *fold_constants(Graph *g, GOp op, int count, const GExpr *con
     if (op == G_OR) return gx_bool(g, args[0]->integer || args[1]->integer);
     if (op == G_NOT) return gx_bool(g, !args[0]->integer);
     if (op == G_TO_REAL) return gx_real(g, constant_value(args[0]));
-    if (op == G_TO_INT) { /* one that does not fit stops the run, if it gets there */
+    if (op == G_TO_INT) { /* a number that does not fit stops the run, if the run ever gets there */
         int32_t whole;
         return gx_to_int(constant_value(args[0]), &whole) ? gx_int(g, whole) : NULL;
     }
@@ -246,13 +248,13 @@ static const GExpr *fold_constants(Graph *g, GOp op, int count, const GExpr *con
 /* ---- operations that need not be done ----------------------------------------------------------
  */
 
-/* What stands for the operation instead, or NULL. */
+/* Returns a simpler expression of the same value, or NULL. */
 typedef const GExpr *Identity(Graph *g, GOp op, const GExpr *const *args);
 
 #define same_none NULL
 
-/* Integer sums are kept as (terms) + constant, the constant last: x + 1 - 1 is x, and affine
- * indices stay readable. */
+/* Keeps sums of whole numbers in the form (terms) + constant, with the constant last. So x + 1 - 1
+ * becomes x, and affine indices stay readable. */
 static const GExpr *fold_int_sum(Graph *g, GOp op, const GExpr *a, const GExpr *b) {
     if (op == G_SUB && b->op == G_CONST && b->integer != INT64_MIN)
         return gx2(g, G_ADD, a, gx_int(g, -b->integer));
@@ -287,7 +289,7 @@ static const GExpr *same_sub(Graph *g, GOp op, const GExpr *const *args) {
     return args[0]->type == GT_INT ? fold_int_sum(g, op, args[0], args[1]) : NULL;
 }
 
-/* Of whole numbers, (x + 1) * 2 is x * 2 + 2: affine indices stay readable. */
+/* For whole numbers, turns (x + 1) * 2 into x * 2 + 2, so that affine indices stay readable. */
 static const GExpr *same_whole_mul(Graph *g, const GExpr *a, const GExpr *b) {
     int64_t product;
     if (a->op == G_CONST && b->op != G_CONST) return gx2(g, G_MUL, b, a);
@@ -303,7 +305,8 @@ static const GExpr *same_mul(Graph *g, GOp op, const GExpr *const *args) {
     if (is_number(a, 1)) return b;
     if (is_number(a, -1)) return gx1(g, G_NEG, b);
     if (is_number(b, -1)) return gx1(g, G_NEG, a);
-    if (is_int(a, 0) || is_int(b, 0)) return gx_int(g, 0); /* reals keep 0 * inf */
+    /* Reals keep 0 * inf, which is no number. */
+    if (is_int(a, 0) || is_int(b, 0)) return gx_int(g, 0);
     return a->type == GT_INT ? same_whole_mul(g, a, b) : NULL;
 }
 
@@ -324,7 +327,7 @@ static const GExpr *same_fdiv(Graph *g, GOp op, const GExpr *const *args) {
     if (m == 1) return op == G_MOD ? gx_int(g, 0) : a;
     if (gx_range(g, a, NULL, &low, &high)) {
         int64_t q = gx_floor_div(low, m);
-        if (q == gx_floor_div(high, m)) /* one quotient over the whole range */
+        if (q == gx_floor_div(high, m)) /* the quotient is the same over the whole range */
             return op == G_FLOORDIV ? gx_int(g, q)
                    : q == 0         ? a
                                     : gx2(g, G_ADD, a, gx_int(g, -q * m));
@@ -364,8 +367,8 @@ static const GExpr *same_not(Graph *g, GOp op, const GExpr *const *args) {
     return args[0]->op == G_NOT ? args[0]->args[0] : NULL;
 }
 
-/* A real that is whole, infinite or no number: as a real again it keeps all three, which an int
- * does not hold. */
+/* True of a real that is whole, infinite or no number. Made an int and a real again, it is folded
+ * to itself, which keeps the infinity and the NaN that an int cannot hold. */
 static bool is_whole(const GExpr *e) {
     return e->op == G_FLOOR || e->op == G_CEIL || e->op == G_ROUND;
 }

@@ -10,9 +10,9 @@
 
 typedef struct Copy {
     Arena *arena;
-    GExpr **exprs;       /* by id */
-    GNode **nodes;       /* by id */
-    ARRAY(GNode *) made; /* nodes whose pointers still lead to the original */
+    GExpr **exprs;       /* by the id of an expression */
+    GNode **nodes;       /* by the id of a node */
+    ARRAY(GNode *) made; /* copied nodes whose pointers still lead to the original graph */
 } Copy;
 
 static GExpr *expr_of(const Copy *c, const GExpr *e) {
@@ -53,7 +53,7 @@ static void *copy_bytes(const Copy *c, const void *from, size_t bytes) {
     return copy;
 }
 
-/* Copies the entries into the arena of the copy, with no room for more. */
+/* Copies the entries of an array into the arena of the copy, with no room for more. */
 #define COPY_ARRAY(c, array)                                                                       \
     do {                                                                                           \
         const size_t entry = sizeof *(array)->items;                                               \
@@ -66,8 +66,8 @@ static Slot *copy_slots(const Copy *c, const Slot *slots, int capacity) {
     return copy_bytes(c, slots, sizeof *slots * (size_t)capacity);
 }
 
-/* Every expression that the table knows, dead ones too: one that is asked for again has its number.
- */
+/* Copies every expression that the table holds, also those that no node uses. A pass may ask for
+ * such an expression again, and must then find it under its number. */
 static void copy_exprs(Copy *c, GraphTables *t) {
     t->exprs = copy_slots(c, t->exprs, t->expr_capacity);
     for (int i = 0; i < t->expr_capacity; i++) {

@@ -5,9 +5,9 @@
 
 #include "compiler/graph/graph.h"
 
-/* Copies a graph into another arena, where passes may change it while the original stays as it is.
- * Takes time linear in the expressions that were ever made for the original, which must outlive the
- * copy. */
+/* Returns a copy of a graph in another arena. Passes may change the copy, while the original stays
+ * as it is. The original must outlive the copy. Takes time linear in the expressions that were ever
+ * made for the original. */
 Graph *graph_copy(Arena *arena, const Graph *from);
 
 #endif

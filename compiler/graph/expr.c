@@ -199,9 +199,9 @@ const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *
     return gx_rewrite(g, expr, substitute_index, &s);
 }
 
-/* Folding ranges of a node's own indices would need their extents, which an expression does not
- * know; constructors leave such indices alone (gx_range answers false), so renumbering is a plain
- * substitution that folds nothing new. */
+/* Replaces fresh indices by a node's own ones. Nothing is folded on the way: folding by ranges
+ * would need the extents of a node's own indices, which an expression does not know (gx_range
+ * answers false). */
 const GExpr *graph_renumber(Graph *g, const GExpr *e, int count, const GExpr *const *from,
                             const GExpr *const *to) {
     return gx_substitute(g, e, count, from, to);

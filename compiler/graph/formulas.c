@@ -1,10 +1,10 @@
 /* Writes the formulas of a plan's steps as bytes, from which the runtime explains a fault or a NaN
  * (runtime/formula.h describes the layout).
  *
- * Strings, places and expressions are stored once and named by number, and an expression names its
+ * Strings, places and expressions are stored once and named by number. An expression names its
  * arguments by how far back they stand. Nothing reads the bytes while all goes well, so they cost a
- * run only their size. The runtime knows no header of the compiler; its enums repeat those of
- * graph.h, and the assertions at the top hold the two together. */
+ * run only their size. The runtime includes no header of the compiler: its enums repeat those of
+ * graph.h, and the assertions below hold the two together. */
 #include "compiler/graph/formulas.h"
 
 #include "compiler/graph/loads.h"
@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-/* The enums of the runtime repeat the graph's. */
+/* The enums of the runtime must equal those of the graph. */
 _Static_assert((int)COUPLET_OP_RANDOM == (int)G_RANDOM && (int)COUPLET_OP_ADD == (int)G_ADD &&
                    (int)COUPLET_OP_ERF == (int)G_ERF && (int)COUPLET_OP_TO_INT == (int)G_TO_INT &&
                    (int)COUPLET_OP_SELECT == (int)G_SELECT &&
@@ -26,29 +26,30 @@ typedef struct Bytes {
     ARRAY(unsigned char) items;
 } Bytes;
 
-/* A place with the number of its call's + 1: equal ones are one, however often they were
- * lowered. */
+/* A place in the text, with the number of its call + 1. Equal places are stored once, however often
+ * a function was lowered. */
 typedef struct Place {
     Span span;
     uint64_t call;
     bool is_slope;
-    uint64_t path; /* number of a string */
+    uint64_t path; /* the number of its string */
 } Place;
 
 struct Formulas {
     Arena *arena;
     Graph *g;
-    const int *buffers; /* by the id of a node: the number of its buffer */
+    const int *buffers; /* by the id of a node: the number of the buffer that holds its result */
     bool stores_all;
     ARRAY(const char *) strings;
     ARRAY(Place) places;
-    int *string_slots, *place_slots; /* open addressing: numbers + 1 */
+    /* Hash tables with open addressing, whose slots hold numbers + 1. */
+    int *string_slots, *place_slots;
     int string_capacity, place_capacity;
     Bytes out;                  /* the bytes of the steps so far */
-    ARRAY(int) ends;            /* by step: where its bytes end */
+    ARRAY(int) ends;            /* by step: the end of its bytes */
     ARRAY(const GNode *) nodes; /* the nodes of the step */
     ARRAY(const GExpr *) order; /* the expressions of the node at hand */
-    int *number_of;             /* by expression id: its place in `order`, + 1 */
+    int *number_of;             /* by the id of an expression: its position in `order`, + 1 */
 };
 
 static uint64_t buffer_of(const Formulas *w, const GNode *n) {
@@ -89,8 +90,8 @@ static uint64_t string_hash(const char *string) {
     return mix(1, (uint64_t)(uintptr_t)string);
 }
 
-/* The number of a string + 1; 0: there is none. Strings are told apart by where they are: most are
- * interned. */
+/* Returns the number of a string + 1, or 0 for NULL. Strings are compared by address, since most of
+ * them are interned. */
 static uint64_t string_of(Formulas *w, const char *string) {
     if (!string) return 0;
     if (2 * w->strings.count >= w->string_capacity) {
@@ -134,7 +135,8 @@ static uint64_t add_place(Formulas *w, const Place *place) {
     return (uint64_t)w->places.count;
 }
 
-/* The number of a place + 1; 0: unknown. That of its call is smaller. */
+/* Returns the number of a place + 1, or 0 if the place is not known. The number of its call is
+ * smaller. */
 static uint64_t place_of(Formulas *w, const GPlace *place) {
     if (!place || !place->span.source) return 0;
     const Place own = {place->span, place_of(w, place->call), place->is_slope,
@@ -159,7 +161,7 @@ static int node_number(Formulas *w, const GNode *n) {
     return w->nodes.count - 1;
 }
 
-/* Arguments come first, each once. */
+/* Lists the parts of an expression, each once and behind its arguments. */
 static ExprValue list(void *context, const GExpr *e, const ExprValue *args) {
     Formulas *w = context;
     (void)args;
@@ -298,7 +300,7 @@ void formulas_step(Formulas *w, const GNode *const *results, int count) {
     const int result_count = w->nodes.count;
     const Bytes before = w->out;
     w->out = (Bytes){{0}};
-    /* whose loads may add arrays of pairs */
+    /* the loads of a node may append arrays of pairs to the list */
     for (int i = 0; i < w->nodes.count; i++)
         put_node(w, w->nodes.items[i]);
     const Bytes nodes = w->out;

@@ -7,14 +7,14 @@
 
 typedef struct Formulas Formulas;
 
-/* `buffers` has, by the id of a node, the number of the buffer that holds the node's result. If
- * `stores_all`, arrays of pairs have buffers as all others have. Else their formula goes along with
- * the formulas that read them. */
+/* Opens the formulas of a graph. `buffers` gives, by the id of a node, the number of the buffer
+ * that holds its result. If `stores_all`, arrays of pairs have buffers like all others. Else the
+ * formula of such an array goes with the formulas that read it. */
 Formulas *formulas_new(Arena *arena, Graph *g, const int *buffers, bool stores_all);
-/* Adds the next step, which makes these results. A result without a formula (packed panels, partial
- * sums) is left out. */
+/* Adds the next step, which computes these results. A result without a formula (packed panels,
+ * partial sums) is left out. */
 void formulas_step(Formulas *formulas, const GNode *const *results, int count);
-/* The bytes of all steps. */
+/* Returns the bytes of all steps. */
 const unsigned char *formulas_finish(Formulas *formulas, int64_t *bytes);
 
 #endif

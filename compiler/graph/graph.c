@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_FRESH = 1 << 20 }; /* fresh indices are numbered from here; a finished node's from 0 */
+enum { FIRST_FRESH = 1 << 20 }; /* fresh indices are numbered from here, a finished node's from 0 */
 
 static uint64_t mix(uint64_t hash, uint64_t value) {
     hash ^= value + 0x9e3779b97f4a7c15u + (hash << 6) + (hash >> 2);
@@ -40,7 +40,7 @@ static uint64_t expr_hash(const GExpr *e) {
     hash = mix(hash, e->has_else);
     for (int i = 0; i < e->arg_count; i++)
         hash = mix(hash, e->args[i]->id);
-    return hash ^ (hash >> 32); /* a table looks at the low bits */
+    return hash ^ (hash >> 32); /* the table takes the low bits of the hash */
 }
 
 static bool expr_same(const GExpr *a, const GExpr *b) {
@@ -251,7 +251,7 @@ const char *graph_index_name(const Graph *g, const GExpr *fresh) {
     return g->tables->fresh_names.items[fresh->index - FIRST_FRESH];
 }
 
-/* The names of these indices, in order; NULL: none has one. */
+/* Returns the names of these indices, in order, or NULL if none has a name. */
 static const char *const *index_names(Graph *g, const GExpr *const *indices, int count) {
     bool named = false;
     for (int i = 0; i < count; i++)
@@ -400,7 +400,7 @@ typedef struct Walk {
     Graph *g;
     NodeSet *reached;
     ARRAY(GNode *) order;
-    ExprMap met; /* of the expressions of all nodes */
+    ExprMap met; /* the expressions, of all nodes, that were visited */
 } Walk;
 
 static void visit_node(Walk *w, GNode *node);
@@ -421,7 +421,8 @@ static void visit_node(Walk *w, GNode *node) {
     array_push(w->g->arena, &w->order, node);
 }
 
-/* Finds what the first nodes, an output or a commit reach, and lists it in topological order. */
+/* Finds what the nodes of `first`, an output or a commit reach, and lists it in topological
+ * order. */
 static void walk_reached(Graph *g, Walk *w, NodeSet *reached, GNode *const *first, int count) {
     memset(w, 0, sizeof *w);
     w->g = g;
@@ -431,7 +432,7 @@ static void walk_reached(Graph *g, Walk *w, NodeSet *reached, GNode *const *firs
         visit_node(w, first[i]);
     for (int i = 0; i < g->outputs.count; i++)
         visit_node(w, g->outputs.items[i].node);
-    /* The last layer's gradients first: each frees what it reads before the next is made. */
+    /* Gradients of the last layers come first, since each frees the arrays that it reads. */
     for (int i = g->commits.count - 1; i >= 0; i--) {
         const GCommit *c = &g->commits.items[i];
         visit_node(w, c->state);
@@ -477,7 +478,7 @@ void graph_arrange(Graph *g, GNode *const *first, int count) {
     node_set_open(&reached, g);
     walk_reached(g, &w, &reached, first, count);
     node_set_close(&reached);
-    /* What was dropped must not be found again by graph_compute. */
+    /* graph_compute must no longer find the nodes that were dropped */
     GraphTables *t = g->tables;
     t->compute_count = 0;
     t->computes = NULL;

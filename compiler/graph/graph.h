@@ -35,16 +35,16 @@ enum {
     GRAPH_MAX_FREE = MOST_OPEN_INDICES + 4 * MOST_AXES
 };
 
-/* Scalar operations: compiler/graph/scalars.def, one row each. */
+/* The operations of scalar expressions: one for each row of compiler/graph/scalars.def. */
 typedef enum {
     G_CONST, /* a real, an integer or a truth value */
     G_INDEX, /* index number `index`; graph_index_extent has the extent of a fresh one */
-    /* tensor [ args ]. A read outside is allowed only if `has_else`; the last argument is its
-     * value. */
+    /* tensor [ args ]. If `has_else`, the last argument is the value of a read outside the array;
+     * else no read may be outside. */
     G_LOAD,
     /* A uniform number in [0, 1) of 24 bits. The arguments are ints: site, element, and lane 0..3.
-     * It is a pure function of seed, step, site, element and lane (Philox 4x32-10,
-     * runtime/random.h), and reads the graph's run scalars seed and step. */
+     * The number depends on seed, step, site, element and lane alone (Philox 4x32-10,
+     * runtime/random.h). Seed and step are read from the graph's run scalars. */
     G_RANDOM,
 #define SCALAR(name, ...) G_##name,
 #include "compiler/graph/scalars.def"
@@ -52,12 +52,14 @@ typedef enum {
     G_OP_COUNT
 } GOp;
 
-/* The place of a formula in the text, and the call that led there. A line of the library is of
- * little use without the line that called it. */
+/* The place of a formula in the text, with the call that led there. A line of the library says
+ * little without the line that called it. */
 typedef struct GPlace {
     Span span;
-    const struct GPlace *call; /* the call whose function holds the formula; NULL: none does */
-    bool is_slope; /* differentiation made it: the slope of the formula that stands there */
+    /* The call of the function that holds the formula; NULL: the method holds it. */
+    const struct GPlace *call;
+    /* The expression is the slope of the formula at this place, made by differentiation. */
+    bool is_slope;
 } GPlace;
 
 typedef struct GNode GNode;
@@ -65,8 +67,8 @@ typedef struct GExpr GExpr;
 struct GExpr {
     GOp op;
     GType type;
-    uint32_t id;     /* unique in the graph; arguments have lower ids than who uses them */
-    int depth;       /* the number of expressions that nest in it, itself among them */
+    uint32_t id;     /* unique in the graph; an argument has a lower id than its users */
+    int depth;       /* the number of nested expressions, itself among them */
     double real;     /* G_CONST of GT_REAL */
     int64_t integer; /* G_CONST of GT_INT, GT_BOOL */
     int index;       /* G_INDEX */
@@ -74,12 +76,12 @@ struct GExpr {
     bool has_else;   /* G_LOAD */
     int arg_count;
     const GExpr *args[GRAPH_MAX_RANK + 1];
-    /* The place of the first formula that asked for it, for messages: equal expressions are one,
-     * wherever they stand. NULL: unknown. */
+    /* The place of the first formula that asked for the expression, for messages. Equal expressions
+     * are one, so other places may have it too. NULL: unknown. */
     const GPlace *place;
 };
 
-/* compiler/graph/reducers.def, one row each. */
+/* The reducers: one for each row of compiler/graph/reducers.def. */
 typedef enum {
 #define REDUCER(name, ...) GR_##name,
 #include "compiler/graph/reducers.def"
@@ -88,32 +90,34 @@ typedef enum {
 } GReducer;
 
 typedef enum {
-    GN_INPUT, /* an array that is handed over at each run: data, run scalars (step, seed, hypers) */
-    /* A named array that outlives the step: a parameter, a running statistic, a queue. It is only
-     * read; its renewal is an entry of graph->commits. */
+    /* An array that the caller hands over at each run: data, run scalars (step, seed, hypers). */
+    GN_INPUT,
+    /* A named array that outlives the step: a parameter, a running statistic, a queue. The node
+     * only reads it; an entry of graph->commits renews it. */
     GN_STATE,
     GN_CONST, /* an array of constants */
     GN_COMPUTE,
     /* The positions of the R largest entries along the last axis, operand[.., J] real -> int[..,
-     * R], in descending order, of equal entries the lower position first. What a guard excludes
-     * comes in as -inf. Fewer than R finite entries are a run-time error. */
+     * R], in descending order. Of equal entries the lower position comes first. An entry that a
+     * guard excludes is -inf. Fewer than R entries above -inf are a run-time error. */
     GN_TOPK,
-    /* A library call, by runtime/calls.def. The last axes of an operand are a row; those before
-     * count the rows. */
+    /* A library call (runtime/calls.def). The last axes of an operand make a row, and the axes
+     * before them count the rows. */
     GN_CALL,
-    GN_STOP /* the gradient ends here; the node vanishes after differentiate */
+    GN_STOP /* the gradient ends here; the pass differentiate removes the node */
 } GNodeKind;
 
 struct GNode {
     GNodeKind kind;
-    uint32_t id; /* the position in the order of creation */
-    /* The key of an input or a state; else the name in the source, for printing, or NULL. */
+    uint32_t id; /* the number of the node in the order of creation */
+    /* The key of an input or a state. For any other node, its name in the source, for printing, or
+     * NULL. */
     const char *name;
     GType type;
     int rank; /* the axes of the result */
     int64_t shape[GRAPH_MAX_RANK];
     Span span; /* the formula that the node came from; spans survive every pass */
-    /* By index: its name in the source, or NULL. NULL: no index has a name. */
+    /* By index: its name in the source, or NULL. The whole array may be NULL. */
     const char *const *index_names;
     bool holds_infinity; /* for an input whose entries are known: some are infinite */
     /* compute */
@@ -123,16 +127,16 @@ struct GNode {
     const GExpr *guard;  /* a condition over all indices; NULL: it always holds */
     const GExpr *active; /* a condition over the output's indices; NULL: it always holds */
     const GExpr *value;
-    /* A result without a term is a run-time error (a guarded mean asks this of its count). Else its
-     * value is 0 (SUM, ARGMAX, ARGMIN), -inf (LSE, MAX) or +inf (MIN). ANY, ALL and PROD have no
-     * such error. */
+    /* A result without a term is a run-time error, as in a mean with a guard, which asks this of
+     * its count. If false, such a result is 0 (SUM, ARGMAX, ARGMIN), -inf (LSE, MAX) or +inf (MIN).
+     * ANY, ALL and PROD are never an error. */
     bool empty_is_error;
-    /* Above 0: the node repeats an earlier one, so that the earlier one need not be kept
-     * (rematerialisation). It is scheduled right ahead of who reads it. The number tells
-     * repetitions apart. */
+    /* Above 0: the node repeats an earlier node, whose result then need not be kept
+     * (rematerialisation). It is scheduled right ahead of its reader. The number tells repetitions
+     * apart. */
     int again;
-    /* The result is made tile by tile where it is used, and never stored whole (pairs.h). Its value
-     * is the same without the mark. */
+    /* The result is computed tile by tile where it is used, and never stored whole (pairs.h). The
+     * mark does not change its value. */
     bool streamed;
     /* call */
     CoupletCallKind call;
@@ -144,8 +148,8 @@ struct GNode {
     const double *data; /* reals, or ints and truth values as whole numbers */
 };
 
-/* The way in which a commit renews a state. PUSH writes the rows of the value at the head of the
- * queue, a ring. ROWS sets state[rows[i]] = value[i] for each i in order. */
+/* How a commit renews a state. ASSIGN replaces it. PUSH writes the rows of the value at the head of
+ * a queue, which is a ring. ROWS sets state[rows[i]] = value[i] for each i in order. */
 typedef enum { COMMIT_ASSIGN, COMMIT_PUSH, COMMIT_ROWS } CommitKind;
 typedef struct GCommit {
     CommitKind kind;
@@ -159,7 +163,7 @@ typedef struct GOutput {
     GNode *node;
 } GOutput;
 
-/* A pass's note about a formula that it changed. `couplet check --numerics` prints it. */
+/* A note of a pass about a formula that it changed. `couplet check --numerics` prints it. */
 typedef struct GNote {
     Span span;
     const char *text;
@@ -170,13 +174,15 @@ typedef struct GNote {
 typedef struct GChoice {
     Span span;
     int rank;
-    /* Bytes: what the array and what is made of it take, stored. */
+    /* The shape of the array, and the bytes of the array and of the arrays made of it, if all are
+     * stored. */
     int64_t shape[GRAPH_MAX_RANK], bytes;
-    int passes;              /* the sweeps over the pairs, if it is streamed */
-    double stored, streamed; /* milliseconds of a step; 0: not compared, since there is no choice */
+    int passes; /* the number of sweeps over the pairs, if the array is streamed */
+    /* Milliseconds of a step; 0: not compared, because there is no choice. */
+    double stored, streamed;
     bool is_streamed;
-    /* Why the array is stored although there is no room for it, or cannot be streamed. NULL: the
-     * faster way was taken. */
+    /* The reason for which the array is stored without room for it, or cannot be streamed. NULL:
+     * the faster way was taken. */
     const char *reason;
     Span where; /* the formula that the reason speaks of */
 } GChoice;
@@ -187,33 +193,34 @@ typedef struct GAgain {
     int64_t bytes;
 } GAgain;
 
-/* The largest array that must stay whole when the batch is taken in microbatches, and the formula
- * that asks for it because it looks at several samples at a time. */
+/* The largest array that stays whole in microbatches, and the formula that causes it because it
+ * looks at several samples at a time. */
 typedef struct GMix {
     Span span;
     int64_t bytes; /* 0: there is no such array */
 } GMix;
 
-/* The permissions of a graph's passes, by the command line and the budget of memory. */
+/* What the passes of a graph may do, by the command line and by the budget of memory. */
 typedef struct GraphSettings {
-    bool no_stream; /* large products of pairs are stored */
+    bool no_stream; /* all products of pairs are stored */
     bool no_fuse;   /* every node has a kernel of its own */
-    /* On this target every node has a kernel of its own, fused or not (PlanTarget.together is
-     * false). So a sum reads memory by itself, whatever the one before it read. */
+    /* The target gives every node a kernel of its own, fused or not (PlanTarget.together is false).
+     * So each sum reads memory by itself, even if the sum before it has read the same array. */
     bool apart;
-    /* Products of pairs from this size on are streamed, whatever is faster. 0: the pass decides. */
+    /* Products of pairs of at least this size are streamed, even if storing is faster. 0: the pass
+     * decides. */
     int64_t stream_bytes;
-    bool is_bounded; /* `stored_bytes` holds; else the pass has a bound of its own */
-    /* Above 0: arrays are rematerialised until about so much is alive at once. */
+    bool is_bounded; /* `stored_bytes` holds; if false, the pass has a bound of its own */
+    /* Above 0: arrays are rematerialised until about so many bytes are alive at once. */
     int64_t kept_bytes;
-    int64_t chunks; /* above 1: the batch goes through the network in so many microbatches */
-    /* The memory that the products of pairs that are faster stored may take together. */
+    int64_t chunks; /* above 1: the number of microbatches */
+    /* The most bytes that stored products of pairs may take together, where storing is faster. */
     int64_t stored_bytes;
-    /* Above 1, a power of two: steps over samples can be cut at so many places, the same for any
-     * number of ranks, and sums over samples are a tree with so many leaves. */
+    /* Above 1: a power of two. Steps over samples can then be cut at so many places, for any number
+     * of ranks, and sums over samples are a tree with so many leaves. */
     int64_t shards;
-    /* Whatever can be cut at shards is, in the smallest of tiles, and nothing asks whether that is
-     * faster. So small formulas try what large ones do. */
+    /* For tests: whatever can be cut at shards is cut, in the smallest tiles, whether that is
+     * faster or not. So small formulas try what large ones do. */
     bool cut_always;
 } GraphSettings;
 
@@ -221,28 +228,29 @@ typedef struct Graph {
     Arena *arena;
     const char *name; /* "init", "step", "embed", ... */
     ARRAY(GNode *) nodes;
-    /* The results that the caller reads: "loss", "features", "grad_z" ... */
+    /* The results that the caller reads: "loss", "features", "grad_z" and so on. */
     ARRAY(GOutput) outputs;
-    ARRAY(GCommit) commits; /* done together, after the finite check */
-    /* The hash of what was lowered, ahead of the passes that serve a back end. A checkpoint must
+    ARRAY(GCommit) commits; /* all commits are done together, after the check for finite values */
+    /* The hash of the lowered graph, ahead of the passes that serve a back end. A checkpoint must
      * agree with it, and may go on with another plan, device or budget. */
     uint64_t meaning;
     ARRAY(GNote) notes;
     ARRAY(GChoice) choices;
     ARRAY(GAgain) again;
-    int64_t chunks; /* the microbatches of the batch; 0: it goes through the network as a whole */
+    /* The number of microbatches; 0: the batch goes through the network as a whole. */
+    int64_t chunks;
     GMix mix;
-    /* The formulas of the loss, behind the networks. `couplet check --memory` says what they
-     * need. */
+    /* The places of the loss's formulas, which come behind the networks. `couplet check --memory`
+     * says what they need. */
     ARRAY(Span) loss;
     GraphSettings settings;
-    const GPlace *place;        /* the place that new expressions get */
-    struct GraphTables *tables; /* hash-consing; private to graph.c */
+    const GPlace *place;        /* the place that new expressions are given */
+    struct GraphTables *tables; /* the tables of hash-consing, private to graph.c */
 } Graph;
 
 /* ---- building -------------------------------------------------------------------------------- */
 Graph *graph_new(Arena *arena, const char *name);
-/* An input or a state. The same name gives the same node. */
+/* Return an input, or a state. The same name gives the same node. */
 GNode *graph_input(Graph *g, const char *name, GType type, int rank, const int64_t *shape,
                    Span span);
 GNode *graph_state(Graph *g, const char *name, GType type, int rank, const int64_t *shape,
@@ -251,29 +259,29 @@ GNode *graph_constant(Graph *g, GType type, int rank, const int64_t *shape, cons
                       Span span);
 GNode *graph_stop(Graph *g, GNode *operand, Span span);
 GNode *graph_topk(Graph *g, GNode *operand, int64_t count, Span span);
-/* A library call of real arrays. `count` is the number of entries in a row of the result if the
- * call leaves that open (select), else 0. */
+/* Returns a library call of real arrays. `count` is the number of entries in a row of the result if
+ * the kind of call leaves that open (select), else 0. */
 GNode *graph_call(Graph *g, CoupletCallKind call, GNode *const *operands, int64_t count, Span span);
-/* The call of `node` with other operands. */
+/* Returns the call of `node` with other operands. */
 GNode *graph_call_again(Graph *g, const GNode *node, GNode *const *operands);
 /* Sets the sizes of a row of a call, and returns the number of rows. */
 int64_t graph_call_size(const GNode *node, CoupletCallSize *size);
 
-/* A fresh index of the given extent, for use in expressions until graph_compute renumbers it. */
+/* Returns a fresh index of the given extent. It serves in expressions until graph_compute renumbers
+ * it. */
 const GExpr *graph_fresh_index(Graph *g, int64_t extent);
-/* A fresh index with a name for messages, which may be NULL. */
+/* Returns a fresh index with a name for messages, which may be NULL. */
 const GExpr *graph_named_index(Graph *g, int64_t extent, const char *name);
 int64_t graph_index_extent(Graph *g, const GExpr *fresh);
-/* Gives the first indices of a node, a call or a top-k, the names of the indices that it was asked
- * for with. */
+/* Names the first indices of a node, a call or a top-k, after the given indices. */
 void graph_name_indices(Graph *g, GNode *node, const GExpr *const *indices, int count);
-/* The name of a fresh index; NULL: it has none. */
+/* Returns the name of a fresh index, or NULL. */
 const char *graph_index_name(const Graph *g, const GExpr *fresh);
 
 typedef struct ComputeSpec {
     GReducer reducer;
     int out_rank, red_rank;
-    const GExpr *out[GRAPH_MAX_RANK]; /* fresh indices, in the order of the output's axes */
+    const GExpr *out[GRAPH_MAX_RANK]; /* the fresh indices of the output's axes, in order */
     const GExpr *red[GRAPH_MAX_RANK];
     const GExpr *value, *guard, *active;
     bool empty_is_error, streamed;
@@ -284,19 +292,21 @@ typedef struct ComputeSpec {
 /* Makes a compute node, or returns an equal node that exists. Every index in the expressions must
  * be one of out or red. */
 GNode *graph_compute(Graph *g, const ComputeSpec *spec);
-/* Takes a compute node apart for rewriting, with fresh indices in place of its own. */
+/* Takes a compute node apart for rewriting. In `spec`, fresh indices stand in place of the node's
+ * own. */
 void graph_open(Graph *g, const GNode *node, ComputeSpec *spec);
 
 void graph_output(Graph *g, const char *name, GNode *node);
-uint32_t graph_expr_count(const Graph *g); /* ids of expressions are 1 .. this */
+/* Returns the largest id of an expression; ids begin at 1. */
+uint32_t graph_expr_count(const Graph *g);
 
-/* Expressions. Constructors fold constants and apply the exact identities (x + 0, x * 1, select on
- * a constant, integer div and mod of known ranges); they never apply one that changes a NaN or an
- * infinity. */
+/* Constructors of expressions. They fold constants and apply exact identities: x + 0, x * 1, select
+ * on a constant, integer div and mod of known ranges. They never apply an identity that changes a
+ * NaN or an infinity. */
 const GExpr *gx_real(Graph *g, double value);
 const GExpr *gx_int(Graph *g, int64_t value);
 const GExpr *gx_bool(Graph *g, bool value);
-/* `otherwise` is the value of a read outside the array, or NULL. */
+/* Returns a read. `otherwise` is the value of a read outside the array, or NULL. */
 const GExpr *gx_load(Graph *g, GNode *tensor, int count, const GExpr *const *indices,
                      const GExpr *otherwise);
 const GExpr *gx_random(Graph *g, int64_t site, const GExpr *element, int lane);
@@ -304,81 +314,83 @@ const GExpr *gx_op(Graph *g, GOp op, int count, const GExpr *const *args);
 const GExpr *gx1(Graph *g, GOp op, const GExpr *a);
 const GExpr *gx2(Graph *g, GOp op, const GExpr *a, const GExpr *b);
 const GExpr *gx_select(Graph *g, const GExpr *condition, const GExpr *then, const GExpr *otherwise);
-/* The conjunction of two conditions. NULL stands for true, as an argument and as the result. */
+/* Returns the conjunction of two conditions. NULL stands for true, as an argument and as the
+ * result. */
 const GExpr *gx_and(Graph *g, const GExpr *a, const GExpr *b);
 
-/* Rewrites an expression, memoised over the DAG: `visit` gets each sub-expression with its
- * arguments already rewritten and returns its replacement (itself, to leave it). */
+/* Rewrites an expression, each part once. `visit` gets a part whose arguments are rewritten
+ * already, and returns its replacement, or the part itself to leave it. */
 typedef const GExpr *(*GVisit)(void *context, Graph *g, const GExpr *expr);
 const GExpr *gx_rewrite(Graph *g, const GExpr *expr, GVisit visit, void *context);
-/* Makes the operation, read or draw of `expr` with other arguments. */
+/* Returns the operation, read or draw of `expr` with other arguments. */
 const GExpr *gx_with_args(Graph *g, const GExpr *expr, const GExpr *const *args);
-/* Replaces indices: from[i] (G_INDEX) becomes to[i]. */
+/* Returns the expression with each index from[i] (G_INDEX) replaced by to[i]. */
 const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *const *from,
                            const GExpr *const *to);
-/* Collects the distinct fresh indices of an expression in order of first occurrence; returns the
- * count (<= GRAPH_MAX_FREE). */
+/* Collects the distinct fresh indices of an expression in order of first occurrence. Returns their
+ * number, at most GRAPH_MAX_FREE. */
 int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices);
 /* Computes an operation on whole numbers and truth values (0, 1). `values` has one for each
  * argument, and at least two. False if it is no operation on these, or divides by 0. */
 bool gx_of_ints(GOp op, const int64_t *values, int64_t *out);
-/* Converts a whole real to an int of 32 bits. False for a real beyond them, an infinity and a NaN,
- * which stop the run (COUPLET_FAULT_WHOLE); *out is then 0. */
+/* Converts a whole real to an int of 32 bits. Returns false for a real beyond these, an infinity
+ * and a NaN, which stop a run (COUPLET_FAULT_WHOLE); *out is then 0. */
 bool gx_to_int(double value, int32_t *out);
-/* Rounds towards minus infinity, as div of the language does; b is not 0. */
+/* Returns the quotient rounded towards minus infinity, as div of the language; b is not 0. */
 static inline int64_t gx_floor_div(int64_t a, int64_t b) {
     int64_t q = a / b;
     return (a % b != 0 && ((a % b < 0) != (b < 0))) ? q - 1 : q;
 }
-/* The remainder of gx_floor_div, which is 0 or has the sign of b. */
+/* Returns the remainder of gx_floor_div, which is 0 or has the sign of b. */
 static inline int64_t gx_floor_mod(int64_t a, int64_t b) {
     return a - b * gx_floor_div(a, b);
 }
 
-/* The range of an int expression, min and max included, while indices go over their extents.
- * `extents` are those of a node's indices; fresh ones know their own. False if the range depends on
- * data. */
+/* Finds the range of an int expression while indices go over their extents; min and max are among
+ * its values or bounds of them. `extents` are those of a node's indices; fresh indices know their
+ * own. Returns false if the range depends on data. */
 bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
-/* True if 32 bits hold a whole number, whatever the data are. */
+/* True if 32 bits hold the whole number, whatever the data is. */
 bool gx_fits_32_bits(Graph *g, const GExpr *expr, const int64_t *extents);
-/* True if an operation on whole numbers, or a sum of them, may leave the 64 bits that it is
- * computed in, or divide by 0, for some data. A back end then checks each result
+/* True if for some data an operation on whole numbers, or a sum of them, may exceed the 64 bits
+ * that it is computed in, or may divide by 0. A back end then checks each result
  * (COUPLET_FAULT_WHOLE). */
 bool gx_may_wrap(Graph *g, const GExpr *expr, const int64_t *extents);
 bool gx_sum_may_wrap(Graph *g, const GNode *n);
 /* True if 32 bits hold every entry of a compute node of whole numbers, as far as its formula tells.
- * A back end checks the entries of other nodes as it stores them. */
+ * If not, a back end checks the entries as it stores them. */
 bool gx_entries_fit(Graph *g, const GNode *n);
-/* The price of an operation for one element, in multiply-adds. From GX_COSTLY on it is an
- * exponential or the like. */
+/* The price of an operation for one element, in multiply-adds. An operation of price GX_COSTLY or
+ * more is an exponential or the like. */
 enum { GX_COSTLY = 16 };
 int gx_price(GOp op);
-/* The condition that an index lies in an axis of this extent; NULL: it is known to. */
+/* Returns the condition that an index is inside an axis of this extent, or NULL if it always is. */
 const GExpr *gx_inside(Graph *g, const GExpr *index, int64_t extent);
-/* The range with what is known of the entries of arrays: counts, places of a maximum, stored
- * indices. It is for back ends and what serves them; a formula is not judged by it. */
+/* Finds the range as gx_range does, and also uses what is known of the entries of arrays: counts,
+ * places of a maximum, stored indices. It serves back ends. A formula is not judged by it. */
 bool gx_range_of_data(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min,
                       int64_t *max);
 
 /* ---- text, checks ---------------------------------------------------------------------------- */
-/* Prints the text form for --print-after, a line or a few for each node. text.c describes it. */
+/* Prints the text form for --print-after, one line or a few for each node (text.c). */
 void graph_print(const Graph *g, FILE *out);
-/* The hash of that text without places in the source. */
+/* Returns the hash of the text form without the places in the source. */
 uint64_t graph_hash(const Graph *g);
-/* Equal for graphs that differ in the numbers of their nodes alone. */
+/* Returns a hash that is equal for graphs which differ in the numbers of their nodes alone. */
 uint64_t graph_form_hash(const Graph *g);
-/* Reads the graph that such a text says. Printed again, it is the same text. NULL after errors,
- * which are in diag. */
+/* Reads a graph from its text form. Printed again, the graph gives the same text. Returns NULL
+ * after errors, which are in `diag`. */
 Graph *graph_read(Arena *arena, Diag *diag, const Source *source);
 /* Checks shapes, index numbers, types, order, names, and that loads stay inside where that can be
  * proved. Returns NULL, or the first violation as a sentence. */
 const char *graph_verify(const Graph *g);
-/* Drops what neither an output nor a commit reaches, and puts the rest in topological order. */
+/* Drops the nodes that no output and no commit reaches, and sorts the rest topologically. */
 void graph_prune(Graph *g);
-/* Prunes the graph and puts its nodes in order: the given ones first, as they stand, and right
- * ahead of each what it reads. */
+/* Prunes the graph and orders its nodes: those of `first` come first, as they stand, and each is
+ * right behind what it reads. */
 void graph_arrange(Graph *g, GNode *const *first, int count);
-/* True if a kernel makes the node's array, which else comes from outside or stands in the text. */
+/* True if a kernel computes the node's array. If not, the array comes from outside or is a
+ * constant. */
 static inline bool node_is_made(const GNode *node) {
     return node->kind == GN_COMPUTE || node->kind == GN_TOPK || node->kind == GN_CALL;
 }
@@ -388,42 +400,43 @@ static inline bool node_reduces(const GNode *node, GReducer reducer) {
 static inline bool node_is_real_sum(const GNode *node) {
     return node_reduces(node, GR_SUM) && node->type == GT_REAL;
 }
-/* True if the node has all elements, and all terms of each. */
+/* True if every element of the node is computed, of all its terms. */
 static inline bool node_is_unconditional(const GNode *node) {
     return !node->guard && !node->active;
 }
-/* True of a read that may be replaced by the formula of what it reads: the node has this reducer
- * and all of its elements, and the read stays inside. */
+/* True of a read that may be replaced by the formula of the node that it reads. The node must have
+ * this reducer and all of its elements, and the read must stay inside. */
 static inline bool gx_reads_all(const GExpr *e, GReducer reducer) {
     return e->op == G_LOAD && !e->has_else && node_reduces(e->tensor, reducer) &&
            !e->tensor->active;
 }
-/* True if the node is an array of the step's samples with a row for each: "train.image" and
- * "train.label", and not "train.all.image" (runtime/abi.h). */
+/* True if the node is an array of the step's samples, with a row for each. That is so of
+ * "train.image" and "train.label", and not of "train.all.image" (runtime/abi.h). */
 bool graph_is_batch(const GNode *node);
-/* Adds to the set the nodes that an output or a commit reaches (node_set.h). */
+/* Adds the nodes that an output or a commit reaches to the set (node_set.h). */
 struct NodeSet;
 void graph_add_reached(Graph *g, struct NodeSet *reached);
-/* One more than the largest id of a node. */
+/* Returns the largest id of a node, + 1. */
 uint32_t graph_node_ids(const Graph *g);
-/* The extent of an index of a compute node. The axes of its result come first, then the reduced
- * ones. */
+/* Returns the extent of an index of a compute node. The axes of the result come first, then the
+ * reduced ones. */
 int64_t graph_extent(const GNode *n, int index);
 int64_t graph_element_count(const GNode *n);
-int64_t graph_bytes(const GNode *n); /* the size of the node's array in memory */
+int64_t graph_bytes(const GNode *n); /* Returns the bytes of the node's array. */
 
-/* A named state. A method is lowered to graphs over one set of these. */
+/* A named state. All graphs of a method share the same states. */
 typedef enum { ROLE_PARAM, ROLE_OPTIMISER, ROLE_STATE, ROLE_QUEUE, ROLE_COUNTER } StateRole;
 typedef struct ProgramState {
-    /* The key in a checkpoint: "online.trunk.conv1.K", "optimiser.online.trunk.conv1.K.v", "Q",
-     * "Q.head". */
+    /* The key in a checkpoint, such as "online.trunk.conv1.K", "optimiser.online.trunk.conv1.K.v",
+     * "Q" or "Q.head". */
     const char *name;
     StateRole role;
     GType type;
     int rank;
     int64_t shape[GRAPH_MAX_RANK];
     Span span;
-    const char *origin; /* for a copy: the state that it starts as; NULL: the state is no copy */
+    /* For a copy: the state whose value it starts with; NULL: the state is no copy. */
+    const char *origin;
 } ProgramState;
 
 #endif

@@ -18,7 +18,7 @@ bool guard_list(const GExpr *guard, Conjuncts *c) {
 typedef struct Question {
     GuardPredicate is;
     void *context;
-    bool ends_at; /* the answer that decides */
+    bool ends_at; /* the answer for a conjunct that ends the walk */
 } Question;
 
 static VisitStep ask(void *context, const GExpr *e) {

@@ -27,7 +27,8 @@ static bool index_extent(Graph *g, const GExpr *e, const int64_t *extents, int64
     return true;
 }
 
-/* Over the affine form i - i and 2*i - i are seen: intervals alone lose what two terms share. */
+/* Finds the range by the affine form, in which i - i and 2*i - i are one term. Intervals alone
+ * would lose what two terms share. */
 static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low,
                          int64_t *high) {
     AffineSum sum;
@@ -45,22 +46,22 @@ static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64
     return true;
 }
 
-enum { DEEPEST_RANGE = 4 /* arrays that are made of arrays */ };
+enum { DEEPEST_RANGE = 4 /* how far a range is followed through arrays that are made of arrays */ };
 
 typedef struct Interval {
     int64_t low, high;
     bool is_known;
 } Interval;
 
-/* Ranges of the parts of one expression. The first parts are looked at as they come, since most
- * expressions are small; what is met later is kept, so that parts that stand in several places are
- * looked at once. */
+/* The ranges of the parts of one expression. Most expressions are small, so the first parts are
+ * looked at as they come. Later parts are kept in the map, so that a part that stands in several
+ * places is looked at once. */
 typedef struct Ranges {
     Graph *g;
     const int64_t *extents;
     int depth, steps;
-    bool of_any_data; /* entries of arrays, and reals made whole, are all that 32 bits hold */
-    ExprMap known;    /* the place of a part's interval */
+    bool of_any_data; /* entries of arrays, and reals made whole, may be any 32-bit number */
+    ExprMap known;    /* by part: its interval */
     Interval *kept;
     int kept_count, kept_capacity;
 } Ranges;
@@ -71,8 +72,8 @@ static bool range(Ranges *r, const GExpr *e, int64_t *low, int64_t *high);
 static bool range_of(Graph *g, const GExpr *e, const int64_t *extents, int depth, int64_t *low,
                      int64_t *high);
 
-/* The range of an array's entries, as far as the node that makes it tells. 32 bits hold each of
- * them. */
+/* Finds the range of an array's entries, as far as the node that computes it tells. 32 bits hold
+ * each entry. */
 static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, int64_t *high) {
     int64_t extents[2 * GRAPH_MAX_RANK], terms = 1;
     if (depth == 0 || n->kind != GN_COMPUTE || n->type != GT_INT) return false;
@@ -95,7 +96,8 @@ static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, 
     } else {
         known = range_of(g, n->value, extents, depth - 1, low, high);
     }
-    if (n->reducer == GR_SUM) { /* of some of the terms */
+    /* A guard may leave out terms, so the sum may have only some of them. */
+    if (n->reducer == GR_SUM) {
         known = known && !__builtin_mul_overflow(*low, terms, low) &&
                 !__builtin_mul_overflow(*high, terms, high);
         *low = known ? min_of(0, *low) : 0;
@@ -104,13 +106,13 @@ static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, 
     return known && *low >= INT32_MIN && *high <= INT32_MAX;
 }
 
-/* An entry of an array has 32 bits, and so has a real made whole; what is computed may have
- * more. */
+/* True of a value that has 32 bits: an entry of an array, or a real made whole. A computed number
+ * may have more. */
 static bool is_stored(const GExpr *e) {
     return (e->op == G_LOAD && !e->has_else) || e->op == G_TO_INT;
 }
 
-/* Returns the range of a value that the data decides, whatever the data is. */
+/* Finds the range of a value that the data decides, whatever the data is. */
 static bool range_of_any_data(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
     int64_t else_low, else_high;
     const bool is_read = e->op == G_LOAD && e->tensor->type == GT_INT;
@@ -124,13 +126,14 @@ static bool range_of_any_data(Ranges *r, const GExpr *e, int64_t *low, int64_t *
     return true;
 }
 
-/* The ranges of the first two arguments, where they are known. */
+/* The ranges of an operation's first two arguments, where these are known. */
 typedef struct Sides {
     bool a, b;
     int64_t al, ah, bl, bh;
 } Sides;
 
-/* Sets the range that an operation has by those of its arguments; false where it is not known. */
+/* Sets the range of an operation from those of its arguments. Returns false if the range is not
+ * known. */
 typedef bool RangeRule(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high);
 
 static bool range_of_add(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
@@ -179,7 +182,7 @@ static bool range_of_sign(Ranges *r, const GExpr *e, const Sides *s, int64_t *lo
     return r->of_any_data;
 }
 
-/* A quotient and a remainder are no larger than what is divided, and a remainder is smaller than
+/* The quotient and the remainder are no larger than the dividend, and the remainder is smaller than
  * the divisor. */
 static bool range_of_division(bool is_known, int64_t least, int64_t most, int64_t *low,
                               int64_t *high) {
@@ -212,8 +215,8 @@ static bool range_of_mod(Ranges *r, const GExpr *e, const Sides *s, int64_t *low
     return true;
 }
 
-/* A known side bounds a maximum from below only; a range needs both ends, unless a minimum around
- * clamps it. */
+/* Finds the range of a maximum. If only one side is known, it bounds the maximum from below; the
+ * upper end is then the largest 32-bit number, if 32 bits hold the other side. */
 static bool range_of_max(Ranges *r, const GExpr *e, const Sides *s, int64_t *low, int64_t *high) {
     (void)r;
     if (s->a && s->b) {
@@ -279,7 +282,7 @@ static void keep_interval(Ranges *r, const GExpr *e, Interval interval) {
     if (r->kept_count == r->kept_capacity) {
         r->kept_capacity = r->kept_capacity ? 2 * r->kept_capacity : 64;
         Interval *grown = realloc(r->kept, sizeof *grown * (size_t)r->kept_capacity);
-        if (!grown) return; /* only slower */
+        if (!grown) return; /* without memory the walk is slower, and not wrong */
         r->kept = grown;
     }
     expr_map_set(&r->known, e, (ExprValue){.integer = r->kept_count});
@@ -363,7 +366,7 @@ typedef struct Fit {
     const int64_t *extents;
 } Fit;
 
-/* Ends at a number that may need more than 32 bits. Of a choice of numbers each must fit. */
+/* Ends the walk at a number that may need more than 32 bits. Both values of a choice must fit. */
 static VisitStep may_not_fit(void *context, const GExpr *e) {
     const Fit *fit = context;
     int64_t low, high;

@@ -1,8 +1,8 @@
 /* Recognises segment reductions: sums whose guard compares an index of the result with a number
- * that depends on the terms, as in `sum[i | label[i] == k]`. The number is the key.
+ * that depends on the terms, as in `sum[i | label[i] == k]`. This number is the key.
  *
- * The key must read a reduced index, or there would be nothing to sort, and must not read the
- * index that it is compared with. What becomes of such a reduction is decided in plan/bucket.c. */
+ * The key must read a reduced index, since there is nothing to sort otherwise. It must not read the
+ * index that it is compared with. plan/bucket.c decides how such a reduction is computed. */
 #include "compiler/graph/key.h"
 
 #include "compiler/graph/visit.h"

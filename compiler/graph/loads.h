@@ -4,29 +4,28 @@
 
 #include "compiler/graph/graph.h"
 
-/* The loads of expressions, each once, in order. */
+/* The loads of expressions, each listed once, in order. */
 typedef struct Loads {
     ARRAY(const GExpr *) items;
-    bool draws; /* there are random draws as well */
+    bool draws; /* true if there are random draws as well */
 } Loads;
 
-/* The loads of several expressions, any of which may be NULL. */
+/* Returns the loads of several expressions, any of which may be NULL. */
 Loads loads_of_all(Arena *arena, int count, const GExpr *const *exprs);
-/* The loads of a node's value, guard and active part. */
+/* Returns the loads of a node's value, guard and active condition. */
 Loads loads_of(Arena *arena, const GNode *node);
-/* True if the load reads the element at the indices of the reader's own result, and has no other
- * value in its stead. */
+/* True if the load reads the element at the indices of the reader's own result, and has no
+ * `else`. */
 bool load_is_at_own_place(const GExpr *load);
-/* True if `value`, put in place of the load, meets a fault wherever the load would have met one.
- * For each subscript of the load that is read from data and may lie outside, `value` must always
- * read an array at the same subscript, along an axis that is no longer. The indices of both are
- * fresh ones. */
+/* True if `value`, in place of the load, meets a fault wherever the load would have met one. For
+ * each subscript of the load that depends on data and may be outside, `value` must always read an
+ * array at the same subscript, along an axis that is no longer. The indices of both are fresh. */
 bool load_keeps_checks(Graph *g, const GExpr *load, const GExpr *value);
 
-/* True if the subscript may leave an axis of `extent` entries so that the step ends with a fault.
- * Only a subscript that data leads to, or a constant, may do so. Any other one was proved to be
- * inside wherever its value counts. A value that a pass took out of its guard reads some entry
- * elsewhere, and no fault is reported of it. */
+/* True if the subscript may leave an axis of `extent` entries, so that the step ends with a fault.
+ * Only a constant, or a subscript that depends on data, may do so. Any other subscript was proved
+ * to be inside wherever its value counts. Where a pass computes its value in vain, outside of a
+ * guard, it reads some entry or other and reports no fault. */
 bool subscript_may_fault(Graph *g, const GExpr *subscript, const int64_t *extents, int64_t extent);
 
 #endif

@@ -1,10 +1,9 @@
-/* Finds a node that mixes samples where each row of an output should be made of one
+/* Finds a node that mixes samples where each row of an output should be made of one sample
  * (graph_mixing).
  *
- * Where the samples of an array lie is followed from node to node, by trying blocks of the
- * result: a block that belongs to one sample may read nothing but what is that sample's. A
- * formula says the same of every sample, so a few are tried: the first ones, one in the middle,
- * the last one. */
+ * The places of the samples are followed from node to node. A block of a result belongs to one
+ * sample if it reads nothing but what is that sample's. A formula treats all samples alike, so a
+ * few blocks are tried: the first ones, one in the middle, the last one. */
 #include "compiler/graph/mixing.h"
 #include "compiler/graph/node_set.h"
 
@@ -12,10 +11,10 @@
 
 enum { PROBES = 4, MOST_SIZES = 2 * GRAPH_MAX_RANK };
 
-/* The places of the samples in an array: `size` places of an axis belong to a sample, the next as
- * many to the next sample, and behind the last sample the first one comes again. */
+/* The places of the samples in an array. Each sample has `size` neighbouring places of an axis, one
+ * sample after the other; behind the last sample, the first one comes again. */
 typedef struct Place {
-    int axis; /* -1: no sample has a part in the array */
+    int axis; /* -1: the array does not depend on samples */
     int64_t size;
 } Place;
 
@@ -23,12 +22,12 @@ typedef struct Mixing {
     Graph *g;
     Arena *scratch;
     int64_t rows;
-    Place *of; /* by node id */
+    Place *of; /* by the id of a node */
 } Mixing;
 
 /* ---- formulas -------------------------------------------------------------------------------- */
 
-/* True if the read stays with sample `row`. */
+/* True if the read touches nothing but what belongs to sample `row`, or to no sample. */
 static bool stays(const Mixing *m, const GExpr *load, int64_t row) {
     const Place *p = &m->of[load->tensor->id];
     int64_t low, high;
@@ -39,8 +38,8 @@ static bool stays(const Mixing *m, const GExpr *load, int64_t row) {
     return low / p->size == high / p->size && low / p->size % m->rows == row;
 }
 
-/* True if one block of the result's axis, which belongs to `row`, reads nothing but what belongs to
- * `row`. */
+/* True if one block of the result's axis, which belongs to a sample, reads nothing of other
+ * samples. */
 static bool block_stays(const Mixing *m, const GNode *n, const Place *result, int64_t block) {
     ComputeSpec spec;
     graph_open(m->g, n, &spec);
@@ -55,8 +54,9 @@ static bool block_stays(const Mixing *m, const GNode *n, const Place *result, in
     return true;
 }
 
-/* A formula says the same of every sample: the first ones, one in the middle and the last one, in
- * the first block and in the last one that each has. */
+/* True if each block that is tried reads its own sample. A formula treats all samples alike, so the
+ * tries are the first samples, one in the middle and the last one, each in its first block and in
+ * its last. */
 static bool result_stays(const Mixing *m, const GNode *n, const Place *result) {
     const int64_t blocks = n->shape[result->axis] / result->size, rows = m->rows;
     const int64_t probes[PROBES] = {0, rows > 1, rows / 2, rows - 1};
@@ -67,7 +67,8 @@ static bool result_stays(const Mixing *m, const GNode *n, const Place *result) {
     return true;
 }
 
-/* Sizes of blocks along an axis: those of what is read, and one block for each sample. */
+/* Lists the sizes of blocks to try along an axis: those of the arrays that are read, and one block
+ * for each sample. */
 static int sizes_along(const Mixing *m, const Loads *loads, int64_t extent, int64_t *out) {
     int count = 0;
     if (extent % m->rows == 0) out[count++] = extent / m->rows;
@@ -104,7 +105,8 @@ static bool place_formula(const Mixing *m, const GNode *n, Place *out) {
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-/* Calls go along the last axes: two of a matrix, whose result has an axis less, and one else. */
+/* Follows samples through a library call. The call works along the last axes, two of a matrix and
+ * one of anything else. The result of a matrix may have an axis less. */
 static bool place_call(const Mixing *m, const GNode *n, const GNode *operand, Place *out) {
     const Place *p = &m->of[operand->id];
     const int own = operand->rank > n->rank ? 2 : 1;
@@ -123,7 +125,7 @@ static bool place_operands(const Mixing *m, const GNode *n, Place *out) {
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* False: the node mixes samples. */
+/* Finds the places of the samples in a node. Returns false if the node mixes samples. */
 static bool place(const Mixing *m, const GNode *n, Place *out) {
     switch (n->kind) {
     case GN_INPUT:
@@ -145,7 +147,7 @@ static bool place(const Mixing *m, const GNode *n, Place *out) {
     return true;
 }
 
-/* Counts the samples; 0: no field comes in. */
+/* Returns the number of samples, or 0 if the graph has no field of a batch. */
 static int64_t count_samples(const Graph *g) {
     for (int i = 0; i < g->nodes.count; i++)
         if (graph_is_batch(g->nodes.items[i])) return g->nodes.items[i]->shape[0];

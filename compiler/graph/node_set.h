@@ -7,13 +7,13 @@
 typedef struct NodeSet {
     Arena *arena;
     bool *holds;
-    uint32_t count; /* ids that it can hold */
+    uint32_t count; /* the number of ids that it can hold */
 } NodeSet;
 
-/* Opens an empty set. Whoever opens it closes it. */
+/* Opens an empty set, which must be closed. */
 void node_set_open(NodeSet *set, const Graph *g);
 void node_set_close(NodeSet *set);
-/* Adds the node. Returns false if it was there. */
+/* Adds the node. Returns false if the set had it already. */
 bool node_set_add(NodeSet *set, const GNode *node);
 bool node_set_holds(const NodeSet *set, const GNode *node);
 

@@ -1,8 +1,9 @@
 /* Recognises arrays of pairs and the nodes that use them up (pairs.h).
  *
  * Both functions take a finished node apart and return false for anything they do not know. The
- * stream pass asks before it marks a product; the planner asks again for every node that reads a
- * marked one. So the two agree by asking the same question, not by passing notes. */
+ * stream pass asks before it marks a product. The planner asks again for every node that reads a
+ * marked product. So the two agree because they ask the same question, and no pass has to leave
+ * notes for the planner. */
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/visit.h"
 
@@ -10,8 +11,8 @@
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-/* Rows of merged axes (x[r div C, r mod C, d]) are no even rows to a sweep; such a product is
- * stored. */
+/* True if the subscripts of a load are plain indices. Rows of merged axes (x[r div C, r mod C, d])
+ * are not evenly spaced in memory, so such a product is stored. */
 static bool plain_indices(const GExpr *load) {
     for (int i = 0; i < load->tensor->rank; i++)
         if (load->args[i]->op == G_FLOORDIV || load->args[i]->op == G_MOD) return false;
@@ -30,7 +31,7 @@ bool pair_product(Graph *g, const GNode *node, PairProduct *p) {
     p->a = node->value->args[0];
     p->b = node->value->args[1];
     if (!is_operand(g, node, p->a, &p->at_a) || !is_operand(g, node, p->b, &p->at_b)) return false;
-    if (p->at_a.factor[1]) { /* b has the first index */
+    if (p->at_a.factor[1]) { /* b reads the node's first index, so the two are swapped */
         PairProduct other = *p;
         p->a = other.b;
         p->b = other.a;
@@ -53,7 +54,7 @@ bool pair_product(Graph *g, const GNode *node, PairProduct *p) {
 
 typedef struct Reads {
     PairSink *sink;
-    int first, second; /* the pair, in the order of the first read; -1: none yet */
+    int first, second; /* the indices of the pair, in the order of the first read; -1: none yet */
     bool fits;
 } Reads;
 
@@ -87,7 +88,7 @@ static VisitStep note_read(void *context, const GExpr *e) {
     return VISIT_PAST;
 }
 
-/* value = weight * V[other, payload] */
+/* Splits the value of a sink into weight * V[other, payload]. */
 static bool split_weight(PairSink *s) {
     const GExpr *value = s->node->value;
     if (s->node->reducer != GR_SUM || s->node->type != GT_REAL || s->node->guard ||

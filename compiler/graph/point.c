@@ -4,13 +4,13 @@
 
 #include "compiler/graph/visit.h"
 
-enum { MOST_ARGS = 3 /* of an operation on whole numbers */ };
+enum { MOST_ARGS = 3 /* the most arguments of an operation on whole numbers */ };
 
 typedef struct PointPart {
     const GExpr *e;
-    int slot;            /* of an index: the place of its value; -1: it has none */
-    int args[MOST_ARGS]; /* the places of its arguments among the parts */
-    bool is_computed;    /* an operation on whole numbers and truth values */
+    int slot;            /* of an index: the position of its value; -1: none is given */
+    int args[MOST_ARGS]; /* the positions of its arguments in the list of parts */
+    bool is_computed;    /* true of an operation on whole numbers and truth values */
     bool is_known;
     int64_t value;
 } PointPart;
@@ -29,7 +29,8 @@ static int slot_of(const PointFormula *f, const GExpr *index) {
     return -1;
 }
 
-/* What a read or a real stands on is not looked at. */
+/* True if the part is computed from whole numbers. The arguments of a read or of a real are not
+ * looked at. */
 static bool is_computed(void *context, const GExpr *e) {
     (void)context;
     bool is_whole = e->arg_count > 0 && e->arg_count <= MOST_ARGS && e->type != GT_REAL;
@@ -57,7 +58,7 @@ PointFormula *point_formula(Arena *arena, const GExpr *e, const GExpr *const *in
     return f;
 }
 
-/* True if one side of a connective decides. */
+/* True if one side of an `and` or an `or` decides its value. */
 static bool is_decided(const PointFormula *f, const PointPart *p) {
     if (p->e->op != G_AND && p->e->op != G_OR) return false;
     for (int i = 0; i < 2; i++) {

@@ -1,17 +1,18 @@
-/* The part that graph.c, expr.c, constant_fold.c and the text form share: the tables of
- * hash-consing, and building without folding. */
+/* What graph.c, expr.c, constant_fold.c and the text form share: the tables of hash-consing, and
+ * constructors that do not fold. */
 #ifndef COUPLET_COMPILER_GRAPH_PRIVATE_H
 #define COUPLET_COMPILER_GRAPH_PRIVATE_H
 
 #include "compiler/graph/graph.h"
 
 typedef struct Slot {
-    void *item; /* NULL: free */
+    void *item; /* NULL: the slot is free */
     uint64_t hash;
 } Slot;
 
 typedef struct GraphTables {
-    Slot *exprs, *computes; /* open addressing, a power of two of slots */
+    /* Hash tables with open addressing; the number of slots is a power of two. */
+    Slot *exprs, *computes;
     int expr_capacity, expr_count, compute_capacity, compute_count;
     uint32_t last_expr, last_node;
     int next_fresh;
@@ -26,11 +27,11 @@ bool graph_index_is_fresh(const GExpr *e);
  * exists. Sets the type of the draft. */
 GNode *graph_intern_compute(Graph *g, GNode *draft, const char *name, Span span);
 GNode *graph_find_named(const Graph *g, GNodeKind kind, const char *name);
-/* constant_fold.c: what stands for the operation instead, or NULL. */
+/* constant_fold.c: returns a simpler expression for the operation, or NULL. */
 const GExpr *graph_fold(Graph *g, GOp op, int count, const GExpr *const *args);
 GType graph_op_type(GOp op, int count, const GExpr *const *args);
-/* Replaces fresh indices by a node's own. Nothing is folded by ranges, because a number alone does
- * not tell the extent of an index. */
+/* Replaces fresh indices by a node's own. Nothing is folded by ranges, because the number of an
+ * index does not tell its extent. */
 const GExpr *graph_renumber(Graph *g, const GExpr *e, int count, const GExpr *const *from,
                             const GExpr *const *to);
 

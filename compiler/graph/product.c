@@ -1,13 +1,13 @@
 /* Recognises contractions and cuts them into regions (product.h).
  *
- * A condition (a conjunct of the guard, or a read that is 0 outside its array) may join one index
- * of the result with one reduced index. It is tried on all pairs of their values. Values of the
- * result's index for which the same terms take part form a class, and a region is one choice of a
- * class for each index. A 3 x 3 convolution with a border has nine regions so.
+ * A condition is a conjunct of the guard, or a read that is 0 outside its array. It may join one
+ * index of the result with one reduced index, and is tried on all pairs of their values. Values of
+ * the result's index for which the same terms take part form a class. A region is one choice of a
+ * class for each index, so a 3 x 3 convolution with a border has nine regions.
  *
- * Trying values instead of solving inequalities makes strides, dilations and their gradients one
- * case. MAX_GRID and MAX_CLASSES bound the work; a sum beyond them is compiled as an ordinary
- * node. */
+ * Because values are tried and no inequality is solved, strides, dilations and their gradients are
+ * one case. MAX_GRID and MAX_CLASSES bound the work. A sum beyond these bounds is compiled as an
+ * ordinary node. */
 #include "compiler/graph/product.h"
 
 #include "compiler/graph/guard.h"
@@ -18,24 +18,25 @@
 #include <string.h>
 
 enum {
-    SMALLEST_PRODUCT = 1 << 15, /* multiply-adds */
+    SMALLEST_PRODUCT = 1 << 15, /* the fewest multiply-adds of a contraction */
     SMALLEST_SIDE = 4,
     MAX_CONDITIONS = 32,
-    MAX_GRID = 1 << 16, /* pairs of index values that a condition is tried on */
-    MAX_CLASSES = 24,   /* classes of the values of one output index */
+    MAX_GRID = 1 << 16, /* the most pairs of index values on which a condition is tried */
+    MAX_CLASSES = 24,   /* the most classes of one output index */
     MAX_REGIONS = 64
 };
 
 /* ---- conditions ------------------------------------------------------------------------------ */
 
-/* A truth value over index values: a conjunct of the guard, or 0 <= subscript < extent of a read
- * that is 0 elsewhere. */
+/* A condition on the values of indices: a conjunct of the guard, or 0 <= subscript < extent for a
+ * read that is 0 outside. */
 typedef struct Condition {
     PointFormula *value; /* the truth value, or the subscript */
     bool is_truth;
     int64_t extent;
-    int out, red;   /* the indices it joins; -1: none */
-    bool is_affine; /* the subscript, and then in numbers: it is asked for many values */
+    int out, red; /* the indices that the condition joins; -1: none */
+    /* The subscript in affine form, as numbers, because it is evaluated for many values. */
+    bool is_affine;
     int64_t constant, of_out, of_red;
 } Condition;
 
@@ -44,7 +45,7 @@ typedef struct Conditions {
     const GNode *node;
     Condition items[MAX_CONDITIONS];
     int count;
-    /* by reduced index: the output index that it is joined with, or -1 */
+    /* by reduced index: the output index that a condition joins it with, or -1 */
     int partner[GRAPH_MAX_INDICES];
 } Conditions;
 
@@ -67,7 +68,7 @@ static bool always_holds(const GNode *node, const Condition *c) {
     return low >= 0 && high < c->extent;
 }
 
-/* False when the condition joins more than one index of a kind. */
+/* Adds a condition. Returns false if it joins more than one index of a kind. */
 static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscript,
                           int64_t extent) {
     const uint32_t used = expr_index_mask(truth ? truth : subscript);
@@ -88,7 +89,7 @@ static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscr
         made.constant = affine.constant;
         made.of_out = made.out < 0 ? 0 : affine.factor[made.out];
         made.of_red = made.red < 0 ? 0 : affine.factor[made.red];
-        /* an output index within the array, whatever its value */
+        /* the output index is inside the array for all its values */
         if (made.red < 0 && always_holds(c->node, &made)) return true;
     }
     if (!made.is_affine) made.value = point_formula(c->arena, truth ? truth : subscript, NULL, 0);
@@ -122,7 +123,7 @@ static bool add_edges(Conditions *c, const GExpr *load) {
 
 typedef struct Class {
     Progression values;
-    /* by reduced index that is joined with it: its values */
+    /* by reduced index joined with the output index: the values that take part */
     Progression partners[GRAPH_MAX_INDICES];
 } Class;
 
@@ -148,7 +149,8 @@ static bool progression_of(const bool *allowed, int64_t extent, Progression *out
     return true;
 }
 
-/* The values of `red` that take part when `out` (or nothing, -1) has the value at hand. */
+/* Finds the values of `red` that take part when `out` has the value at hand; -1 stands for no
+ * output index. */
 static bool partners_of(const Conditions *c, int out, int red, int64_t *values, bool *allowed,
                         Progression *p) {
     int64_t extent = graph_extent(c->node, red);
@@ -171,7 +173,7 @@ static bool same_partners(const Class *a, const Class *b) {
     return memcmp(a->partners, b->partners, sizeof a->partners) == 0;
 }
 
-/* Appends the value to a class it continues, or opens one. */
+/* Adds a value to a class that it continues, or opens a new class. */
 static bool join_class(Classes *all, const Class *one) {
     int64_t v = one->values.begin;
     for (int i = all->count - 1; i >= 0; i--) {
@@ -188,7 +190,8 @@ static bool join_class(Classes *all, const Class *one) {
     return true;
 }
 
-/* Without conditions on it, all values of an output index are one class. */
+/* Finds the classes of an output index. Without conditions on the index, all its values are one
+ * class. */
 static bool classes_of(Arena *arena, const Conditions *c, int out, Classes *all) {
     const GNode *n = c->node;
     bool cut = false;
@@ -207,7 +210,8 @@ static bool classes_of(Arena *arena, const Conditions *c, int out, Classes *all)
         one.values = (Progression){v, 1, 1};
         values[out] = v;
         for (int r = n->rank; r < n->rank + n->red_rank; r++) {
-            /* a condition on the output index alone empties the first reduced one */
+            /* A condition on the output index alone, if it fails, leaves no value of the first
+             * reduced index. */
             bool alone = true;
             for (int k = n->rank; k < n->rank + n->red_rank; k++)
                 alone &= c->partner[k] != out;
@@ -224,7 +228,8 @@ static bool classes_of(Arena *arena, const Conditions *c, int out, Classes *all)
 
 /* ---- regions --------------------------------------------------------------------------------- */
 
-/* An index expression over a region: constant + sum of factor * place in the progression. */
+/* An index expression over a region, as a constant plus a sum of factor * place in the
+ * progression. */
 typedef struct InRegion {
     const ProductRegion *region;
     Affine *out;
@@ -232,7 +237,8 @@ typedef struct InRegion {
 
 static bool affine_in(const GExpr *e, const ProductRegion *r, Affine *out);
 
-/* floor((s X + c) / s) = X + floor(c / s), and the remainder is that of c. */
+/* Adds a quotient or a remainder that a region makes affine: floor((s X + c) / s) is X + floor(c /
+ * s), and the remainder is that of c. */
 static bool add_quotient(const InRegion *in, const GExpr *e, int64_t by) {
     const ProductRegion *r = in->region;
     Affine inner, *out = in->out;
@@ -266,8 +272,8 @@ static bool affine_in(const GExpr *e, const ProductRegion *r, Affine *out) {
     return true;
 }
 
-/* The position of a load, and whether it stays inside its array throughout the region: of one
- * without terms nothing is read, but all regions step through b alike. */
+/* Finds the position of a load. Returns false if the load may leave its array in the region. A
+ * region without terms reads nothing, but all regions must step through b alike. */
 static bool place_load(const GNode *node, const GExpr *load, const ProductRegion *r, Affine *out) {
     int64_t stride = 1;
     bool inside = true, is_read = true;
@@ -308,7 +314,7 @@ static bool make_regions(Arena *arena, const Conditions *c, Product *p) {
     memset(&plain, 0, sizeof plain);
     for (int r = n->rank; r < n->rank + n->red_rank; r++) {
         plain.index[r] = (Progression){0, 1, graph_extent(n, r)};
-        bool alone = false; /* conditions on the reduced index by itself */
+        bool alone = false; /* true if some condition is on this reduced index alone */
         for (int i = 0; i < c->count; i++)
             alone |= c->items[i].red == r && c->items[i].out < 0;
         if (alone && c->partner[r] < 0 &&
@@ -354,7 +360,7 @@ static bool has_index(const GExpr *load, int index) {
     return false;
 }
 
-/* The widest stride first; equal ones stay in the node's order. */
+/* Sorts indices by descending stride. Indices of equal stride keep the node's order. */
 static void sort_by_stride(int *list, int count, const Affine *at) {
     for (int i = 1; i < count; i++)
         for (int k = i; k > 0 && llabs(at->factor[list[k]]) > llabs(at->factor[list[k - 1]]); k--) {
@@ -364,7 +370,8 @@ static void sort_by_stride(int *list, int count, const Affine *at) {
         }
 }
 
-/* The region with the most elements: its strides decide in which order indices are walked. */
+/* Returns the region with the most elements. Its strides decide the order in which indices are
+ * walked. */
 static const ProductRegion *main_region(const GNode *node, const Product *p) {
     const ProductRegion *best = &p->regions[0];
     double most = -1;
@@ -390,7 +397,8 @@ static double count_terms(const GNode *node, const Product *p) {
     return terms;
 }
 
-/* False when a side would be too small, or when a region would cut the n side. */
+/* Sorts the indices into sides. Returns false if a side would be too small, or if a region would
+ * cut the n side. */
 static bool sort_sides(const GNode *node, Product *p) {
     p->m_count = p->n_count = p->z_count = p->k_count = 0;
     p->m_size = p->n_size = p->z_size = p->k_size = 1;
@@ -428,20 +436,21 @@ static void swap_operands(Product *p) {
     }
 }
 
-/* A vector side that needs no packing. */
+/* True if the vector side lies side by side in memory, so that it needs no packing. */
 static bool is_side_by_side(const Product *p) {
     return p->n_count == 1 && p->n_size >= 16 && p->regions[0].at_b.factor[p->n[0]] == 1;
 }
 
-/* To pack p's vector side, which the other does not ask for, costs more than to write y in another
+/* True if packing the vector side of p, which `other` avoids, costs more than writing y in another
  * order. */
 static bool packs_too_much(const Product *p, const Product *other) {
     return is_side_by_side(other) && !is_side_by_side(p) &&
            4 * p->m_size * p->n_size * p->z_size < p->n_size * p->k_size * p->z_size;
 }
 
-/* The vector side had better be the one whose elements lie side by side in y, unless that is a
- * small array and the other needs no packing; else the smaller one, packed more cheaply. */
+/* True if `other` has the better vector side. That is the side whose elements lie side by side in
+ * y, unless y is small and the other side needs no packing. Between equals, the smaller side is
+ * packed more cheaply. */
 static bool prefers_other(const GNode *node, const Product *p, const Product *other) {
     bool first = p->n_count > 0 && p->n[p->n_count - 1] == node->rank - 1,
          second = other->n_count > 0 && other->n[other->n_count - 1] == node->rank - 1;
@@ -480,7 +489,8 @@ bool product_of(Arena *arena, const GNode *node, Product *p) {
     return true;
 }
 
-/* Rows of a region, below which its blocks of sums are too small for the multiply-add units. */
+/* A region of at most so many rows is thin: its blocks of sums are too small for the multiply-add
+ * units. */
 enum { MOST_THIN_ROWS = 6 };
 
 bool product_is_thin(const Product *p) {

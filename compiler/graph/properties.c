@@ -1,5 +1,5 @@
-/* Checks the rows of properties.def: each function returns a node that breaks the property, or
- * NULL. The graph is one that graph_verify accepts. */
+/* Checks the rows of properties.def. Each function returns a node that breaks the property, or
+ * NULL. The graph must be one that graph_verify accepts. */
 #include "compiler/graph/properties.h"
 #include "compiler/graph/node_set.h"
 
@@ -39,7 +39,8 @@ static bool calls_with_streamed(const GNode *n) {
     return is_streamed(n->operand);
 }
 
-/* A streamed array is never stored, so nothing but a sink may look at it. */
+/* Returns a node that looks at a streamed array and is no sink. A streamed array is never stored,
+ * so no other node may read it. */
 static const GNode *check_sinks(Graph *g) {
     PairProduct product;
     PairSink sink;

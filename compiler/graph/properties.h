@@ -1,4 +1,4 @@
-/* Properties of graphs that passes need and give, as sets. */
+/* Properties of graphs that passes need, and that they give, as sets of bits. */
 #ifndef COUPLET_COMPILER_GRAPH_PROPERTIES_H
 #define COUPLET_COMPILER_GRAPH_PROPERTIES_H
 
@@ -22,8 +22,8 @@ typedef struct PropertyRow {
 } PropertyRow;
 extern const PropertyRow graph_properties[GRAPH_PROPERTIES];
 
-/* Returns NULL if all properties of the set hold. Else returns a sentence about the first that does
- * not, with a node that breaks it. */
+/* Returns NULL if the graph has all properties of the set. Else returns a sentence about the first
+ * that it lacks, with a node that breaks it. */
 const char *graph_lacks(Graph *g, unsigned properties);
 
 #endif

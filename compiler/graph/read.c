@@ -20,12 +20,12 @@ typedef struct Reader {
     const char *line_start;
     bool failed;
     int depth;
-    ARRAY(GNode *) nodes;       /* by the number in the text; NULL: none yet */
-    ARRAY(const GExpr *) parts; /* t1, t2, .. of the node at hand */
+    ARRAY(GNode *) nodes;       /* by the number in the text; NULL: not read yet */
+    ARRAY(const GExpr *) parts; /* the parts t1, t2, .. of the node at hand */
     ARRAY(Source *) files;
-    /* the node at hand */
+    /* the line of the node at hand */
     int node_line;
-    const char *comment; /* on that line, at its # */
+    const char *comment; /* the comment on that line, from its # on */
     int64_t shape[GRAPH_MAX_RANK], red_shape[GRAPH_MAX_RANK];
     int rank, red_rank;
     Span place;
@@ -39,7 +39,7 @@ static Span here(const Reader *r) {
     return (Span){r->source, begin, begin + 1, r->line, (int)(r->at - r->line_start) + 1};
 }
 
-/* The first error is the one that counts: what follows it would be guesses. */
+/* Reports an error, unless there was one. What follows a first error would be guesses. */
 static bool wrong(Reader *r, const char *sentence) {
     if (!r->failed) diag_report(r->diag, CODE_GRAPH_TEXT, here(r), "%s", sentence);
     r->failed = true;
@@ -136,7 +136,8 @@ static int find_word(Reader *r, const char *const *words, int count, const char 
 
 static const GExpr *read_expr(Reader *r);
 
-/* Expressions with commas between; the bracket or word that ends them is left to the caller. */
+/* Reads expressions with commas between them. The caller reads the bracket or the word that ends
+ * them. */
 static bool read_args(Reader *r, int most, int *count, const GExpr **args) {
     *count = 0;
     if (looking_at(r, "]") || looking_at(r, ")")) return true;
@@ -175,7 +176,7 @@ static const GExpr *read_load(Reader *r) {
     return NULL;
 }
 
-/* A number, inf or nan. */
+/* Reads a number, inf or nan. */
 static const GExpr *read_number(Reader *r) {
     char *end;
     double real = strtod(r->at, &end);
@@ -191,7 +192,7 @@ static const GExpr *read_number(Reader *r) {
     return read_whole(r, INT64_MIN, INT64_MAX, &whole) ? gx_int(r->g, whole) : NULL;
 }
 
-/* i3 or t3: the number after the letter. */
+/* Reads the number behind the letter, as in i3 or t3. */
 static bool read_numbered(Reader *r, char letter, int64_t high, int64_t *out) {
     if (*r->at != letter || !isdigit((unsigned char)r->at[1])) return false;
     r->at++;
@@ -261,7 +262,7 @@ static bool read_shape(Reader *r, int64_t *shape, int *rank) {
     return expect(r, "]");
 }
 
-/* `path:line name` after the #, if it is that. */
+/* Reads `path:line name` behind the #, if the comment has this form. */
 static void read_place(Reader *r) {
     r->place = (Span){0};
     r->name = NULL;
@@ -373,8 +374,8 @@ static GNode *read_call(Reader *r, GNodeKind kind) {
     return NULL;
 }
 
-/* "call solve %3, %4". The verifier looks at shapes; here only what graph_call needs to make the
- * node. */
+/* Reads a call such as "call solve %3, %4". Checks no more than graph_call needs; the verifier
+ * looks at the shapes. */
 static GNode *read_library_call(Reader *r) {
     int call = 0;
     while (call < COUPLET_CALL_COUNT && !take(r, couplet_calls[call].name))
@@ -434,7 +435,7 @@ static bool read_definition(Reader *r) {
                     graph_type_words[node->type]);
         r->failed = true;
     }
-    /* new, and nothing refers to it yet: it takes the number of the text */
+    /* The node is new and nothing refers to it yet, so it can take its number from the text. */
     if (r->g->nodes.count > before) {
         node->id = (uint32_t)number;
         if (node->id > r->g->tables->last_node) r->g->tables->last_node = node->id;

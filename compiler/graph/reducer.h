@@ -1,36 +1,38 @@
-/* What the rows of reducers.def say of a reducer. */
+/* Reducers, by the rows of reducers.def. */
 #ifndef COUPLET_COMPILER_GRAPH_REDUCER_H
 #define COUPLET_COMPILER_GRAPH_REDUCER_H
 
 #include "compiler/graph/graph.h"
 
-/* Values that a reduction starts from, or gives where it has no term. */
+/* The value that a reduction starts from, which is also its result without a term. */
 typedef enum {
     REDUCER_ZERO,
     REDUCER_ONE,
-    REDUCER_LEAST, /* -inf; of whole numbers the smallest that its type holds */
-    REDUCER_MOST,  /* inf; of whole numbers the largest */
+    REDUCER_LEAST, /* -inf; for whole numbers, the smallest of the type */
+    REDUCER_MOST,  /* inf; for whole numbers, the largest of the type */
     REDUCER_FALSE,
     REDUCER_TRUE
 } ReducerValue;
 
 typedef struct ReducerRow {
-    const char *word, *label; /* in the text of a graph; in profiles and names of kernels */
+    /* `word` stands in the text of a graph, `label` in profiles and names of kernels. */
+    const char *word, *label;
     ReducerValue start, empty;
-    GOp join; /* G_OP_COUNT: results are joined by a rule of their own */
+    /* The operation that joins two results; G_OP_COUNT: the reducer has a rule of its own. */
+    GOp join;
     bool in_parts;
     bool gives_place;
 } ReducerRow;
 
 extern const ReducerRow graph_reducers[GRAPH_REDUCERS];
 
-/* True if the smallest term is the best: of a minimum, and of its place. */
+/* True if the smallest term is the best: for a minimum, and for its place. */
 bool reducer_takes_least(GReducer reducer);
-/* The value, in doubles: truth values are 0 and 1. */
+/* Returns the value as a double; truth values are 0 and 1. */
 double reducer_value(ReducerValue value);
-/* Returns the value of a term that the guard leaves out, as a constant of the type of the terms. It
- * may not be asked of whole numbers whose reducer starts from the least or the most value, since
- * these have no infinity. */
+/* Returns the value of a term that the guard leaves out, as a constant of the terms' type. Not to
+ * be called for whole numbers if the reducer starts from the least or the most value, because whole
+ * numbers have no infinity. */
 const GExpr *reducer_start(Graph *g, GReducer reducer, GType type);
 
 #endif

@@ -1,5 +1,5 @@
-/* The rewriter of expressions. It meets each part once, constants and indices as often as they
- * stand, and rewrites equal parts alike. gx_rewrite (graph.h) is a rewriter that is used once. */
+/* The rewriter of expressions. It meets each part once (constants and indices as often as they
+ * stand), and rewrites equal parts alike. gx_rewrite (graph.h) is a rewriter that is used once. */
 #ifndef COUPLET_COMPILER_GRAPH_REWRITER_H
 #define COUPLET_COMPILER_GRAPH_REWRITER_H
 
@@ -7,20 +7,21 @@
 
 typedef struct GRewriter {
     Graph *g;
-    /* Gives what replaces a part, whose arguments are then left out; NULL goes on with them. May
-     * itself be NULL. */
+    /* Returns what replaces a part, whose arguments are then not rewritten. Returns NULL to go on
+     * with the arguments. May itself be NULL. */
     GVisit before;
-    /* Gives what replaces a part whose arguments are rewritten. May be NULL. */
+    /* Returns what replaces a part whose arguments have been rewritten. May be NULL. */
     GVisit after;
     void *context;
     ExprMap done;
 } GRewriter;
 
-/* A rewriter that was opened must be closed. It remembers what it has rewritten from one expression
+/* Open and close a rewriter. An open rewriter remembers what it has rewritten, from one expression
  * to the next. */
 void gx_rewriter_open(GRewriter *r, Graph *g, GVisit before, GVisit after, void *context);
 void gx_rewriter_close(GRewriter *r);
-/* Rewrites an expression; NULL gives NULL. `before` and `after` may call this function. */
+/* Returns the rewritten expression; NULL gives NULL. `before` and `after` may call this
+ * function. */
 const GExpr *gx_rewriter_apply(GRewriter *r, const GExpr *e);
 
 #endif

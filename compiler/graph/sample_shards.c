@@ -1,5 +1,5 @@
-/* Finds which rows the reads of a node reach, shard by shard, and makes and recognises sums by a
- * tree (sample_shards.h). */
+/* Finds the rows that the reads of a node reach, shard by shard. Also makes and recognises sums by
+ * a tree (sample_shards.h). */
 #include "compiler/graph/sample_shards.h"
 
 #include "compiler/graph/affine.h"
@@ -11,15 +11,15 @@ bool shard_has_rows(const GNode *n, int64_t shards) {
 
 /* ---- reads ----------------------------------------------------------------------------------- */
 
-/* A subscript with one index in a shard, and the range of its values there. */
+/* A subscript with one index that is limited to a shard, and the range of its values there. */
 typedef struct InShard {
     Graph *g;
     const GNode *node;
     const GExpr *subscript, *index;
     Affine affine;
     bool is_affine;
-    int number;     /* of the index */
-    int64_t length; /* values of the index in a shard */
+    int number;     /* the number of the index */
+    int64_t length; /* the number of its values in a shard */
 } InShard;
 
 static VisitStep find_index(void *context, const GExpr *e) {
@@ -67,7 +67,7 @@ bool shard_reads_own(Graph *g, const GNode *node, int index, const GExpr *load, 
     for (int64_t s = 0; s < shards; s++) {
         int64_t low, high;
         if (!range_in_shard(&in, s, &low, &high)) return false;
-        /* a read outside the array has another value in its stead */
+        /* a read outside the array has its `else` value and reads no row */
         if (load->has_else && low < 0) low = 0;
         if (load->has_else && high >= from->shape[0]) high = from->shape[0] - 1;
         if (low <= high && (low < s * rows || high >= (s + 1) * rows)) return false;
@@ -77,7 +77,7 @@ bool shard_reads_own(Graph *g, const GNode *node, int index, const GExpr *load, 
 
 /* ---- trees ----------------------------------------------------------------------------------- */
 
-/* A leaf: the rows `row` of all arrays. */
+/* Returns the leaf that sums row `row` of all arrays. */
 static const GExpr *leaf_of(Graph *g, const ShardSum *sum, int row, int at_count,
                             const GExpr *const *at) {
     const GExpr *subscripts[GRAPH_MAX_RANK], *leaf = NULL;
@@ -101,7 +101,7 @@ const GExpr *shard_tree(Graph *g, const ShardSum *sum, int at_count, const GExpr
     return sums[0];
 }
 
-/* The load is of row `row`, at the element of the node. */
+/* True if the load reads row `row`, at the element of the node. */
 static bool reads_row(const GNode *node, const GExpr *load, int64_t row) {
     if (load->op != G_LOAD || load->has_else || load->tensor->rank != node->rank + 1 ||
         load->args[0]->op != G_CONST || load->args[0]->integer != row)
@@ -113,8 +113,8 @@ static bool reads_row(const GNode *node, const GExpr *load, int64_t row) {
     return true;
 }
 
-/* Lists the arrays of which an expression adds one row each, first to last; false: it is no such
- * expression. */
+/* Lists the arrays of which the expression adds row `row`, first to last. Returns false if the
+ * expression has another form. */
 static bool addends_of(const GNode *node, const GExpr *e, int64_t row, ShardSum *out) {
     if (e->op == G_ADD)
         return addends_of(node, e->args[0], row, out) && e->args[1]->op == G_LOAD &&
@@ -126,7 +126,7 @@ static bool addends_of(const GNode *node, const GExpr *e, int64_t row, ShardSum 
     return true;
 }
 
-/* Every leaf has the arrays of the first. */
+/* True if the expression is a leaf. Every leaf must sum the arrays of the first one. */
 static bool is_leaf(const GNode *node, const GExpr *e, int64_t row, ShardSum *sum) {
     ShardSum leaf = {.count = 0};
     if (!addends_of(node, e, row, &leaf)) return false;
@@ -137,7 +137,8 @@ static bool is_leaf(const GNode *node, const GExpr *e, int64_t row, ShardSum *su
     return true;
 }
 
-/* The leaves of the tree below `e` are the rows from `first` on; how many, or 0. */
+/* Returns how many leaves the tree below `e` has, whose rows begin at `first`; 0 if `e` is no such
+ * tree. */
 static int64_t rows_below(const GNode *node, const GExpr *e, int64_t first, ShardSum *sum) {
     if (is_leaf(node, e, first, sum)) return 1;
     if (e->op != G_ADD) return 0;

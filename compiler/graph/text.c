@@ -48,7 +48,8 @@ const char *const graph_commit_words[GRAPH_COMMITS] = {"assign", "push", "rows"}
 
 typedef struct Printer {
     FILE *out;
-    /* by expression id, in the node at hand: how often; then -number once it is named t<number> */
+    /* by the id of an expression, in the node at hand: its number of uses, or the negative of n
+     * once it is named tn */
     int *uses;
     int named;
     ARRAY(const GExpr *) walked;
@@ -61,7 +62,7 @@ static bool is_leaf(const GExpr *e) {
     return e->op == G_CONST || e->op == G_INDEX;
 }
 
-/* Short enough to be written out wherever it stands. */
+/* True if the expression is short enough to be written out wherever it stands. */
 static bool is_short(const GExpr *e) {
     for (int i = 0; i < e->arg_count; i++)
         if (!is_leaf(e->args[i])) return false;
@@ -77,7 +78,7 @@ static void count_uses(Printer *p, const GExpr *e) {
 
 static void print_expr(Printer *p, const GExpr *e);
 
-/* Operands first: what is named is named before it is used. */
+/* Prints the parts that get a name, arguments first, so that a name stands before its uses. */
 static void print_shared(Printer *p, const GExpr *e) {
     if (!e || is_leaf(e) || p->uses[e->id] < 0) return;
     for (int i = 0; i < e->arg_count; i++)
@@ -171,7 +172,8 @@ static void print_shape(const int64_t *shape, int rank, FILE *out) {
     fprintf(out, "]");
 }
 
-/* A comment ends with its line, so a path with a line feed in its name has none here. */
+/* Prints the place behind a node. A comment ends with its line, so a path that contains a line feed
+ * is left out. */
 static void print_path(Span span, FILE *out) {
     fprintf(out, "    # ");
     for (const char *at = span.source->path; *at; at++)
@@ -312,7 +314,7 @@ uint64_t graph_hash(const Graph *g) {
     return hash;
 }
 
-/* The place of a node in the order in which the text first names them. */
+/* Returns the position of a node in the order in which the text first mentions nodes. */
 static uint32_t place_of(const Graph *g, uint32_t *places, uint32_t *last, unsigned long id) {
     if (id > g->tables->last_node) return 0;
     if (!places[id]) places[id] = ++*last;

@@ -1,4 +1,4 @@
-/* Checks what must hold of every graph, after every pass, and of every text that graph_read
+/* Checks what must hold of every graph: after every pass, and of every text that graph_read
  * takes. */
 #include "compiler/graph/node_set.h"
 #include "compiler/graph/private.h"
@@ -9,8 +9,8 @@
 typedef struct Verify {
     const Graph *g;
     const GNode *node;
-    NodeSet before;  /* the nodes that come before the one at hand */
-    ExprMap checked; /* the largest index in each part that was checked */
+    NodeSet before;  /* the nodes that come before the node at hand */
+    ExprMap checked; /* by part that was checked: its largest index */
     char *sentence;
     size_t size;
 } Verify;
@@ -24,7 +24,7 @@ static bool wrong(Verify *v, const char *what) {
 
 /* ---- expressions ----------------------------------------------------------------------------- */
 
-/* The types that an operation takes, as sets. */
+/* The types that an operation takes, as sets of bits. */
 enum {
     REAL = 1 << GT_REAL,
     INT = 1 << GT_INT,
@@ -82,8 +82,8 @@ static bool check_types(Verify *v, const GExpr *e) {
     return fixed || wrong(v, "draws at a site or lane that is no constant");
 }
 
-/* Checks a part, which is done once for all nodes: what comes before one of them comes before the
- * later ones as well. Returns the largest number of an index in it. */
+/* Checks a part. Each part is checked once for all nodes, because the nodes before one node are
+ * also before all later ones. Returns the largest number of an index in the part. */
 static ExprValue check_part(void *context, const GExpr *e, const ExprValue *args) {
     Verify *v = context;
     ExprValue largest = {.integer = -1};
@@ -138,7 +138,8 @@ static bool check_topk(Verify *v, const GNode *n) {
            wrong(v, "takes more of a row than there is");
 }
 
-/* Every operand a real array whose last axes make a row, and as many rows in each. */
+/* Checks a library call: every operand must be a real array whose last axes make a row, and all
+ * operands must have as many rows. */
 static bool check_call(Verify *v, const GNode *n) {
     const CoupletCall *row = &couplet_calls[n->call];
     int batch = n->rank - row->result_axes;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the thread, since walks have no graph at hand. Nothing but --passes reads the count. */
+/* The count is of the thread, because walks have no graph at hand. Only --passes reads it. */
 static _Thread_local uint64_t steps;
 
 uint64_t expr_steps(void) {
@@ -57,7 +57,7 @@ static uint32_t slot_of(const ExprMap *map, const GExpr *e) {
 static void *zeroed(Arena *arena, size_t count, size_t size) {
     void *memory = arena ? arena_alloc(arena, count * size) : calloc(count, size);
     if (memory) return memory;
-    /* As with the arena: a compilation that does not fit in memory has nothing to fall back to. */
+    /* As in the arena, a compilation without memory has no way to go on. */
     fprintf(stderr, "couplet: out of memory: %zu bytes more were needed\n", count * size);
     abort();
 }
@@ -80,7 +80,8 @@ static void grow(ExprMap *map) {
 }
 
 ExprValue *expr_map_find(const ExprMap *map, const GExpr *e) {
-    ExprMap *m = (ExprMap *)(uintptr_t)map; /* the caller may change the value, and only that */
+    /* The caller may change the value, and nothing else of the map. */
+    ExprMap *m = (ExprMap *)(uintptr_t)map;
     if (!map->capacity) {
         for (uint32_t i = 0; i < map->count; i++)
             if (map->few[i] == e) return &m->few_values[i];
@@ -193,7 +194,7 @@ void expr_each_load(const GExpr *e, ExprRead read, void *context) {
 
 typedef struct Folding {
     ExprMap *done;
-    ExprEnters enters; /* NULL: every part is entered */
+    ExprEnters enters; /* NULL: the walk enters every part */
     ExprFold fold;
     void *context;
 } Folding;
@@ -254,7 +255,8 @@ int expr_operations(const GExpr *e) {
     return count;
 }
 
-/* False once `left` parts were met, shared ones as often as they stand. */
+/* Counts the parts of a tree, in which shared parts count at every use. Returns false after `left`
+ * parts. */
 static bool spend(const GExpr *e, int *left) {
     steps++;
     if (--*left < 0) return false;

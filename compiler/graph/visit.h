@@ -2,13 +2,13 @@
  *
  * Expressions are graphs, not trees: equal parts are one object (hash-consing). Thirty formulas,
  * each of which names the one before it twice, are thirty parts with 2^30 paths through them. A
- * walk therefore meets each part once, and this header is the one way to do so.
+ * walk must therefore meet each part once. This header is the one way to do so.
  *
- * Constants and indices are met as often as they stand, since looking them up costs more than they
- * do. All other parts, reads among them, are met once. Parents come before their arguments, and
- * arguments in order. The arguments of a read are its subscripts, then its `else`; the array that
- * it reads is not entered. Ids increase from arguments to parents, so an older part does not hold a
- * younger one. */
+ * Constants and indices are met as often as they stand, since looking them up costs more than
+ * visiting them. All other parts, reads among them, are met once. Parents come before their
+ * arguments, and arguments in order. The arguments of a read are its subscripts, then its `else`;
+ * the array that it reads is not entered. Ids increase from arguments to parents, so an older part
+ * does not hold a younger one. */
 #ifndef COUPLET_COMPILER_GRAPH_VISIT_H
 #define COUPLET_COMPILER_GRAPH_VISIT_H
 
@@ -22,51 +22,53 @@ typedef union ExprValue {
     double real;
 } ExprValue;
 
-enum { EXPR_MAP_FEW = 16 /* entries without memory of their own: most expressions are small */ };
+/* The entries in the struct itself, which are enough for most expressions. */
+enum { EXPR_MAP_FEW = 16 };
 
 typedef struct ExprMap {
-    /* capacity 0: the entries are in `few`, unsorted; else a table of a power of two of slots */
+    /* `capacity` is 0 while the entries are in `few`, unsorted. Else it is the number of slots of
+     * the table, a power of two. */
     uint32_t count, capacity;
     const GExpr *few[EXPR_MAP_FEW];
     ExprValue few_values[EXPR_MAP_FEW];
     const GExpr **keys;
     ExprValue *values;
-    Arena *arena; /* NULL: the table has memory of its own */
+    Arena *arena; /* NULL: the table is allocated apart */
 } ExprMap;
 
 /* Makes the map empty. A map that was opened must be closed. */
 void expr_map_open(ExprMap *map);
-/* Makes the map empty, with memory from an arena. Such a map need not be closed. */
+/* Makes the map empty, with memory from an arena. Such a map is not closed. */
 void expr_map_open_in(ExprMap *map, Arena *arena);
 void expr_map_close(ExprMap *map);
-/* Returns the value of a part, or NULL; it is good until the next entry is made. */
+/* Returns a part's value, or NULL. The pointer is valid until the next entry is made. */
 ExprValue *expr_map_find(const ExprMap *map, const GExpr *e);
 void expr_map_set(ExprMap *map, const GExpr *e, ExprValue value);
-/* Makes an entry for a part that has none, which is quicker. */
+/* Adds an entry for a part that is known to have none, which saves a search. */
 void expr_map_add_new(ExprMap *map, const GExpr *e, ExprValue value);
-/* Notes a part; true the first time. */
+/* Adds a part. Returns true the first time. */
 bool expr_map_add(ExprMap *map, const GExpr *e);
 
 /* ---- walks ----------------------------------------------------------------------------------- */
 
 typedef enum VisitStep {
-    VISIT_INSIDE, /* goes on with the arguments of the part */
-    VISIT_PAST,   /* leaves them out */
-    VISIT_END     /* ends the walk */
+    VISIT_INSIDE, /* go on with the arguments of the part */
+    VISIT_PAST,   /* skip the arguments */
+    VISIT_END     /* end the walk */
 } VisitStep;
 
 typedef VisitStep (*ExprVisit)(void *context, const GExpr *e);
 
-/* Walks the expression, which may be NULL. True if the walk was ended. */
+/* Walks the expression, which may be NULL. Returns true if `visit` ended the walk. */
 bool expr_visit(const GExpr *e, ExprVisit visit, void *context);
-/* Walks the expression past the parts that earlier walks with this map have met. */
+/* Walks the expression, but skips the parts that earlier walks with this map have met. */
 bool expr_visit_rest(ExprMap *met, const GExpr *e, ExprVisit visit, void *context);
 
-/* Walks what a compute node evaluates: its value, its guard, its active part. */
+/* Walks what a compute node evaluates: its value, its guard and its active condition. */
 bool expr_visit_node(const GNode *node, ExprVisit visit, void *context);
 
-/* Walks, past what `met` has, the parts that are evaluated wherever the expression is. The arms of
- * a choice are left out, and the right side of `and` and `or`, and the `else` of a read. */
+/* Walks the parts that are evaluated wherever the expression is, but skips those in `met`. Left out
+ * are the arms of a choice, the right side of `and` and `or`, and the `else` of a read. */
 bool expr_visit_sure(ExprMap *met, const GExpr *e, ExprVisit visit, void *context);
 
 /* True if some part fulfils the predicate. */
@@ -78,46 +80,48 @@ bool expr_any(const GExpr *e, ExprPredicate is, const void *context);
 typedef void (*ExprRead)(void *context, const GExpr *load);
 void expr_each_load(const GExpr *e, ExprRead read, void *context);
 
-/* Computes a value for an expression from the values of its arguments, each part once. `args` has a
- * value for each argument. */
+/* Computes the value of an expression from the values of its arguments, each part once. `args` has
+ * a value for each argument. */
 typedef ExprValue (*ExprFold)(void *context, const GExpr *e, const ExprValue *args);
 ExprValue expr_fold(const GExpr *e, ExprFold fold, void *context);
-/* Folds, but looks at the arguments of a part only if `enters` is true of it. For any other part,
- * `args` is NULL. */
+/* Folds as expr_fold, but looks at the arguments of a part only if `enters` is true of the part.
+ * For any other part, `args` is NULL. */
 typedef bool (*ExprEnters)(void *context, const GExpr *e);
 ExprValue expr_fold_inside(const GExpr *e, ExprEnters enters, ExprFold fold, void *context);
-/* Folds past the parts whose values `done` has from earlier folds. `enters` may be NULL: all parts
- * are entered. `fold` may itself fold other expressions with the same map. */
+/* Folds, but skips the parts whose values `done` has from earlier folds. If `enters` is NULL, all
+ * parts are entered. `fold` may itself fold other expressions with the same map. */
 ExprValue expr_fold_rest(ExprMap *done, const GExpr *e, ExprEnters enters, ExprFold fold,
                          void *context);
 
-/* The parts that walks, folds and rewrites of this thread have met so far. The difference of two
- * calls is the work that lies between them, which is the same on any machine. */
+/* Returns the number of parts that walks, folds and rewrites of this thread have met so far. The
+ * difference of two calls is the work between them, which is the same on any machine. */
 uint64_t expr_steps(void);
-/* Counts a step of a walk that keeps what it has met by itself. */
+/* Counts one step of a walk that does not use this header. */
 void expr_count_step(void);
 
 /* ---- frequent questions ---------------------------------------------------------------------- */
 
-/* The number of parts that are no constants and no indices. */
+/* Returns the number of parts that are no constants and no indices. */
 int expr_size(const GExpr *e);
-/* The number of parts that compute something: reads are left out, too. */
+/* Returns the number of parts that compute something, which reads do not. */
 int expr_operations(const GExpr *e);
-/* True if the expression is small even when it is written out as a tree, in which shared parts
- * stand wherever they are used. Index arithmetic is walked as such a tree (affine.h); what is
- * larger is not looked into, and counts as arithmetic of which nothing is known. */
+/* True if the expression is small even when written out as a tree, in which shared parts stand
+ * wherever they are used. Index arithmetic is walked as such a tree (affine.h). Larger index
+ * arithmetic is not looked into, and nothing is known of its values. */
 enum { EXPR_LARGEST_TREE = 256 };
 bool expr_is_small_tree(const GExpr *e);
-/* The price of all parts together (gx_price). */
+/* Returns the price of all parts together (gx_price). */
 int64_t expr_price(const GExpr *e);
 /* True if the expression reads an array. */
 bool expr_reads(const GExpr *e);
-/* True if the value is known only when the graph runs: the expression reads an array, draws, or
- * rounds a real. A subscript of this kind is checked then; any other one is proved to be inside. */
+/* True if the value is known only when the graph runs, because the expression reads an array,
+ * draws, or rounds a real. A subscript of this kind is checked at run time. Any other subscript is
+ * proved to be inside. */
 bool expr_is_data(const GExpr *e);
-/* The indices of a finished node that the expression, which may be NULL, reads: a bit for each. */
+/* Returns the indices of a finished node that the expression reads, a bit for each. The expression
+ * may be NULL. */
 uint32_t expr_index_mask(const GExpr *e);
-/* True if one of the given parts (indices, mostly) is a part of the expression. */
+/* True if the expression contains one of the given parts, which are mostly indices. */
 bool expr_holds_any(const GExpr *e, int count, const GExpr *const *parts);
 
 #endif

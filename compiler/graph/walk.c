@@ -1,9 +1,9 @@
-/* Decides whether a reduction goes along its terms or across its results. When the last axis of the
- * result is also the last axis of what is read, neighbouring results lie side by side in memory: a
- * whole row of results is then summed at once, and every access walks memory.
+/* Decides whether a reduction goes along its terms or across its results. If the last axis of the
+ * result is also the last axis of the arrays that are read, neighbouring results lie side by side
+ * in memory. Then a whole row of results is summed at once, and every access walks memory.
  *
- * The same file counts the terms of a sum, by which back ends choose how it must be added to stay
- * within 1e-6 of the sum of magnitudes. */
+ * This file also counts the terms of a sum. By their number, back ends choose how to add, so that
+ * the error stays within 1e-6 of the sum of magnitudes. */
 #include "compiler/graph/walk.h"
 
 #include "compiler/graph/affine.h"
@@ -21,16 +21,16 @@ typedef struct Reads {
     int columns, rows;
 } Reads;
 
-/* True if a few terms are the neighbours of the result in memory, x[.., j + u]: then results lie
- * side by side as well as terms. */
+/* True if a few terms are the result's neighbours in memory, x[.., j + u]. Results then lie side by
+ * side as well as terms. */
 static bool is_stencil(const GNode *n, const GExpr *last) {
     Affine at;
     return node_reduced_terms(n) <= WIDEST_STENCIL && affine_of(last, &at) &&
            at.factor[n->rank - 1] == 1;
 }
 
-/* Counts reads whose last subscript is the last axis of the results, and those whose last subscript
- * moves with a reduced index. What is the same for all terms walks nowhere. */
+/* Counts the reads whose last subscript is the last axis of the results, and the reads whose last
+ * subscript moves with a reduced index. A read that is the same for all terms counts as neither. */
 static VisitStep count_read(void *context, const GExpr *e) {
     Reads *r = context;
     if (e->op != G_LOAD || e->tensor->rank == 0) return VISIT_INSIDE;
@@ -42,7 +42,7 @@ static VisitStep count_read(void *context, const GExpr *e) {
     return VISIT_INSIDE;
 }
 
-/* A sum or an extremum of reals whose terms need no count. */
+/* True of a sum or an extremum of reals that does not count its terms. */
 static bool folds_reals(const GNode *n) {
     const bool folds =
         node_reduces(n, GR_SUM) || node_reduces(n, GR_MAX) || node_reduces(n, GR_MIN);
@@ -65,8 +65,8 @@ int64_t node_reduced_terms(const GNode *n) {
     return terms;
 }
 
-/* The terms that one chain of float additions may have. The chain is then off by at most 1e-6 of
- * the sum of magnitudes, with the worst of equal terms. */
+/* The most terms in one chain of float additions. With so many equal terms, the worst case, the
+ * error is at most 1e-6 of the sum of magnitudes. */
 enum { FEW_TERMS = 64 };
 
 bool node_sums_exponentials(const GNode *n) {
