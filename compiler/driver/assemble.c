@@ -1,9 +1,9 @@
-/* Makes the program that the runtime trains out of graphs: states, hypers, sources, evaluations,
- * actions and phases as runtime/abi.h has them, with a plan for each graph.
+/* Makes the program that the runtime trains out of graphs. The program has states, hypers, sources,
+ * evaluations, actions and phases as runtime/abi.h declares them, with a plan for each graph.
  *
- * All graphs of a method are compiled together, so that equal kernels of a step and an
- * evaluation share code. The hash of the method covers what the text means, before any pass of a
- * back end, so a checkpoint may go on with another plan or device. */
+ * All graphs of a method are compiled together, so that equal kernels of a step and an evaluation
+ * share code. The hash of the method is taken before any pass of a back end. So a checkpoint may go
+ * on with another plan or device. */
 #include "compiler/driver/assemble.h"
 
 #include "compiler/driver/load.h"
@@ -39,8 +39,8 @@ static uint64_t hash_bytes(uint64_t hash, const char *text, size_t length) {
     return hash;
 }
 
-/* Hashes what a checkpoint must agree with: the states, and the step as the language means it
- * (before any pass that serves a back end only). Places in the source do not count. */
+/* Returns the hash that a checkpoint must agree with. It covers the states and the step as the
+ * language means it, without the passes for a device and without places in the source. */
 static uint64_t method_hash(const CoupletProgram *program, const LoweredProgram *lowered) {
     uint64_t hash = 1469598103934665603u;
     for (int i = 0; i < program->state_count; i++) {
@@ -73,7 +73,8 @@ static void fill_states(Arena *arena, const LoweredProgram *lowered, CoupletProg
     program->state_count = lowered->states.count;
 }
 
-/* The fields that some graph reads, as it was lowered for them; class names stay with the data. */
+/* Lists the fields that some graph reads, in the form in which the graph reads them. Names of
+ * classes stay with the data. */
 static void fill_fields(Arena *arena, const LoweredSource *from, CoupletSource *source) {
     const DataSource *d = from->data;
     CoupletField *fields = arena_array(arena, CoupletField, d->field_count + 1);
@@ -150,8 +151,8 @@ static CoupletEval *fill_tables(Arena *arena, const Method *method, const Lowere
     return evals;
 }
 
-/* Every graph of the program in one list, so that all are compiled together and equal kernels are
- * shared. */
+/* Collects every graph of the program in one list. All are compiled together, so that equal kernels
+ * are shared. */
 GraphList program_graphs(Arena *arena, const LoweredProgram *lowered) {
     int most = 1 + lowered->features.count + lowered->measures.count + lowered->evals.count;
     for (int i = 0; i < lowered->phases.count; i++)
@@ -207,7 +208,7 @@ static const CoupletRate *take_rates(Arena *arena, const LoweredPhase *phase) {
     return rates;
 }
 
-/* The plans, in the order of program_graphs. */
+/* Takes the plans, which are in the order of program_graphs. */
 static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan **plans,
                        CoupletEval *evals, CoupletProgram *program) {
     CoupletPhase *phases = arena_array(arena, CoupletPhase, lowered->phases.count);
@@ -240,7 +241,8 @@ static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan 
     program->feature_count = lowered->features.count;
 }
 
-/* Where two files would lie at one place is said when the method is loaded. */
+/* Copies the layout of the method's files. load_method has already reported two files with one
+ * place. */
 static void fill_files(Arena *arena, const Method *method, CoupletProgram *program) {
     KeptFiles kept;
     uses_keep(arena, diag_new(arena), method, &kept);
@@ -255,7 +257,7 @@ static void fill_files(Arena *arena, const Method *method, CoupletProgram *progr
     program->file_count = kept.items.count;
 }
 
-/* `start encoder from "x.safetensors" { conv.K <- "conv1.weight" }` */
+/* Reads a statement such as `start encoder from "x.safetensors" { conv.K <- "conv1.weight" }`. */
 static CoupletStart start_of(Arena *arena, const Stmt *s) {
     CoupletStartName *names = arena_array(arena, CoupletStartName, s->param_count + 1);
     for (int i = 0; i < s->param_count; i++)
@@ -283,8 +285,8 @@ static uint64_t library_hash(void) {
     return hash;
 }
 
-/* Returns the folder of the reader modules that the program needs here. A program that reads plain
- * arrays alone needs none, and names no folder of this machine. */
+/* Returns the folder of the reader modules that the program needs on this machine. A program that
+ * reads plain arrays alone needs none, and should name no folder. */
 static const char *modules_of(Arena *arena, const CoupletProgram *program) {
     char folder[COUPLET_PATH_BYTES];
     for (int i = 0; i < program->source_count; i++)

@@ -1,4 +1,4 @@
-/* A lowered method, compiled for a device, as the program that the runtime trains. */
+/* A lowered method, compiled for a device into the program that the runtime trains. */
 #ifndef COUPLET_DRIVER_ASSEMBLE_H
 #define COUPLET_DRIVER_ASSEMBLE_H
 
@@ -9,46 +9,49 @@
 #include "runtime/abi.h"
 
 typedef struct Assembled {
-    CpuPlans *plans;  /* the plans for the CPU, for assemble_for alone */
-    BackEndCode code; /* backend_free after the program's last use */
+    CpuPlans *plans;  /* the plans for the CPU; assemble_for alone sets them */
+    BackEndCode code; /* to be freed by backend_free after the program's last use */
     CoupletProgram *program;
 } Assembled;
 
-/* Collects what the command line says about a compilation for the target; NULL: no target is
+/* Returns the settings of a compilation, by the command line, for the target. NULL: no target is
  * known. */
 CompileOptions options_to_compile(Arena *arena, const Options *options, const PlanTarget *target);
-/* From the spec's file to its graphs, with the settings of the command line; NULL after messages on
- * stderr. */
+/* Compiles a spec's file up to its graphs, with the settings of the command line. Returns NULL
+ * after messages on stderr. */
 LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path,
                            const DeviceChoice *device, Method **method);
-/* The second half of it: from the checked method; messages go to diag. */
+/* Compiles a checked method up to its graphs: the second half of lower_spec. Messages go to
+ * `diag`. */
 LoweredProgram *lower_checked(Arena *arena, const Options *options, Diag *diag,
                               const Method *method, const DeviceChoice *device);
-/* Collects what plans for the device ask of their kernels. */
+/* Returns what the device demands of the kernels in a plan. */
 PlanTarget device_target(Arena *arena, const DeviceChoice *device);
-/* All graphs that a program runs, in the order of its plans. */
+/* Returns all graphs that a program runs, in the order of its plans. */
 GraphList program_graphs(Arena *arena, const LoweredProgram *lowered);
-/* The program without code, for a target (NULL: this machine, as it was tuned). False, with a
- * sentence in *error. */
+/* Makes the program for a target without compiled kernels. A `target` of NULL is this machine, as
+ * it was tuned. Returns false, with a sentence in *error. */
 bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered,
                   const CpuTarget *wanted, Assembled *out, const char **error);
 
-/* With the code for a device. False, with a sentence in *error, when its back end fails. */
+/* Makes the program with compiled kernels for a device. Returns false, with a sentence in *error,
+ * if the device's back end fails. */
 bool assemble_on(Arena *arena, const Method *method, const LoweredProgram *lowered,
                  const DeviceChoice *device, Assembled *out, const char **error);
-/* Assembles a program for this machine. False, with a sentence in *error, when the back end
- * fails. */
+/* Makes the program with compiled kernels for this machine. Returns false, with a sentence in
+ * *error, if the back end fails. */
 bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out,
               const char **error);
 
-/* Says in the program how it was compiled. */
+/* Notes in the program how it was compiled. */
 void assemble_origin(Arena *arena, const Options *options, Assembled *assembled);
 
-/* From the lowered method on; false after a message on stderr. */
+/* Does the road of assemble_spec from the lowered method on. Returns false after a message on
+ * stderr. */
 bool assemble_lowered(Arena *arena, const Options *options, const Method *method,
                       const LoweredProgram *lowered, const DeviceChoice *device, Assembled *out);
-/* From the spec's file on, with the settings of the command line; false after messages on stderr.
- */
+/* Compiles a spec's file to a program, with the settings of the command line. Returns false after
+ * messages on stderr. */
 bool assemble_spec(Arena *arena, const Options *options, const char *path,
                    const DeviceChoice *device, Assembled *out);
 

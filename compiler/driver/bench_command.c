@@ -1,6 +1,7 @@
-/* couplet bench: timings as JSON, one object a line, each with its ratio to what this machine can
- * do, measured in the same process. Without a file, products and convolutions (bench_shapes.def);
- * with one, the training step of that spec, also on an OpenCL device. */
+/* couplet bench: timings as JSON, one object a line. Each has its ratio to the best that this
+ * machine can do, measured in the same process. Without a file, the timings are of products and
+ * convolutions (bench_shapes.def). With a file, they are of the training step of that spec, on the
+ * CPU or an OpenCL device. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/device_option.h"
 #include "compiler/driver/formula_bench.h"
@@ -13,7 +14,7 @@
 #include <string.h>
 
 enum { MOST_REPEATS = 64, STEPS = 15 };
-static const double enough_seconds = 0.25; /* the time for which a row is repeated */
+static const double enough_seconds = 0.25; /* the time for which one row is repeated */
 
 typedef struct Bench {
     CoupletThreads *threads;
@@ -22,7 +23,8 @@ typedef struct Bench {
     bool good;
 } Bench;
 
-/* Median of runs that together take about enough_seconds; 0 when the formula does not compile. */
+/* Returns the median of runs that together take about enough_seconds, or 0 if the formula does not
+ * compile. */
 static double time_formula(const Bench *b, const char *function, const BenchInput *inputs,
                            int count, const char *output) {
     FormulaBench f;
@@ -122,8 +124,8 @@ static void print_step(const Bench *b, const CoupletProgram *p, const StepTimes 
            (double)p->train->arena_bytes * 1e-6, ready * 1e3, cached ? "true" : "false");
 }
 
-/* The spec first: its mistakes are said before anything is measured. What an OpenCL device could do
- * at its best is not measured. */
+/* Times a spec's step. The spec is compiled first, so that its mistakes are reported before
+ * anything is measured. The peak of an OpenCL device is not measured. */
 static bool bench_step(Bench *b, Arena *arena, const Options *o, const DeviceChoice *device) {
     Assembled assembled;
     StepTimes times;

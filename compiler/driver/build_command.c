@@ -1,4 +1,4 @@
-/* couplet build: a spec to a program or a library that needs the runtime only. */
+/* couplet build: compiles a spec to a program or a library that needs nothing but the runtime. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/build_header.h"
 #include "compiler/driver/link.h"
@@ -23,17 +23,18 @@ typedef struct Build {
     const Options *options;
     Method *method;
     LoweredProgram *lowered;
-    /* the method's name as a name in C; the path of the result, without ending */
+    /* the method's name as an identifier of C; the path of the result without its ending */
     const char *name, *out;
     const char *targets[MAX_TARGETS];
     int target_count;
     Assembled programs[MAX_TARGETS];
-    const char *folder; /* for objects; removed at the end */
+    const char *folder; /* the folder for objects, which is removed at the end */
     const char *objects[MAX_TARGETS + 1];
     int object_count;
-    char *weights; /* to be built in; NULL: none */
+    char *weights; /* the weights to build in; NULL: none */
     size_t weight_bytes;
-    const BackEnd *writer; /* whose text is asked for; NULL: a program for processors */
+    /* The back end whose source text is wanted; NULL: a program for processors is wanted. */
+    const BackEnd *writer;
 } Build;
 
 static bool fail(const char *sentence) {
@@ -68,7 +69,7 @@ static bool read_targets(Build *b) {
 static bool assemble_all(Build *b) {
     for (int i = 0; i < b->target_count; i++) {
         const char *error = "out of memory";
-        /* a table that was tuned here says nothing about other machines */
+        /* the table that was tuned on this machine says nothing about others */
         const CpuTarget target = {.processor = b->targets[i]};
         if (!assemble_for(b->arena, b->method, b->lowered, &target, &b->programs[i], &error))
             return fail(error);
@@ -91,7 +92,7 @@ static void *write_program(void *context) {
     return NULL;
 }
 
-/* Side by side: one thread a target. */
+/* Compiles for all targets at the same time, with one thread for each. */
 static bool write_programs(Build *b) {
     Writing work[MAX_TARGETS];
     pthread_t threads[MAX_TARGETS];
@@ -122,7 +123,7 @@ static bool write_programs(Build *b) {
     return good;
 }
 
-/* A run folder, or a checkpoint. */
+/* Reads the weights of a run folder, or of a checkpoint. */
 static bool read_weights(Build *b) {
     char path[COUPLET_PATH_BYTES], error[512];
     const char *given = b->options->embed_weights;
@@ -133,8 +134,8 @@ static bool read_weights(Build *b) {
     return b->weights || report_error(CODE_FILE_READ, error);
 }
 
-/* Every call of a program with the weights of another method would be refused: so is the program.
- */
+/* True if the weights are those of the method. If not, building is refused, because every call of
+ * the program would be. */
 static bool weights_fit(const Build *b) {
     char error[512], wanted[24];
     CoupletTensorFile file;
@@ -196,7 +197,7 @@ static bool make_object(Build *b) {
            make_header(b);
 }
 
-/* In the folder of `out`: libNAME.a, libNAME.so, NAME.h, NAME.json. */
+/* Writes a library into the folder of `out`: libNAME.a, libNAME.so, NAME.h, NAME.json. */
 static bool make_library(Build *b) {
     const char *slash = strrchr(b->out, '/'), *base = slash ? slash + 1 : b->out;
     int folder = slash ? (int)(slash + 1 - b->out) : 0;
@@ -218,8 +219,8 @@ static bool make_llvm(Build *b) {
            fail(error);
 }
 
-/* The kernels as they run, in the order of their first step, each below the places in the spec that
- * it comes from. */
+/* Writes the kernels as text, in the order of their first step. Above each stand the places in the
+ * spec that it comes from. */
 static bool make_text(Build *b) {
     const char *text = NULL, *failed = "out of memory";
     const char *path = b->options->out ? b->options->out
@@ -249,7 +250,8 @@ static const Emit emits[] = {
 
 enum { EMITS = sizeof emits / sizeof *emits, MOST_EMITS = EMITS + 8 };
 
-/* The words of --emit: those of programs for processors, then back ends that have a text. */
+/* Lists the words of --emit: first the kinds of programs for processors, then the back ends with a
+ * text. */
 static int emit_names(const char *names[MOST_EMITS]) {
     int count = EMITS, backend_count;
     const BackEnd *const *all = backends(&backend_count);
@@ -287,7 +289,7 @@ static bool find_emit(Build *b, const char *name, Emit *out) {
     return false;
 }
 
-/* A C name: of a file "my-method.cpl", my_method. */
+/* Returns an identifier of C, such as my_method for the file "my-method.cpl". */
 static const char *c_name(Arena *arena, const char *name) {
     char *made = arena_printf(arena, "%s%s", isdigit((unsigned char)*name) ? "_" : "", name);
     for (char *at = made; *at; at++)
@@ -302,7 +304,8 @@ static void remove_folder(const Build *b) {
     rmdir(b->folder);
 }
 
-/* Asked before anything is compiled, and in a sentence of ours rather than the linker's. */
+/* True if the result can be written. Asked before anything is compiled, so that the message is ours
+ * and not the linker's. */
 static bool can_write(const Build *b, const Emit *emit) {
     char error[512];
     struct stat info;
@@ -325,7 +328,7 @@ static bool build(Build *b, const Emit *emit) {
     b->name = c_name(b->arena, b->method->spec->name);
     b->out = b->options->out ? b->options->out : b->method->spec->name;
     if (!can_write(b, emit)) return false;
-    if (b->writer) return emit->make(b); /* no code for a processor */
+    if (b->writer) return emit->make(b); /* a text needs no code for a processor */
     if (!(b->folder = temporary_folder(b->arena))) return false;
     bool good = assemble_all(b) && weights_fit(b) && emit->make(b);
     remove_folder(b);

@@ -1,6 +1,6 @@
-/* The C header and the manifest of a method that is built as a library. All sizes are asked of
- * the runtime's own functions (couplet_method_...) for a method with this one program, so the
- * header cannot say anything else than the library does. */
+/* Writes the C header and the manifest of a method that is built as a library. All sizes come from
+ * the runtime's own functions (couplet_method_...), asked of a method with this one program. So the
+ * header cannot say anything other than what the library does. */
 #include "compiler/driver/build_header.h"
 #include "compiler/driver/report.h"
 
@@ -13,11 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const element_names[] = {"float32", "int32", "uint8"}; /* by CoupletType */
+/* By the value of CoupletType. */
+static const char *const element_names[] = {"float32", "int32", "uint8"};
 static const char *const c_types[] = {"float", "int32_t", "uint8_t"};
 
-/* The number of the method is the same object that couplet_method_program finds at run time; here a
- * variant of one stands for it. */
+/* The method whose sizes are asked for. At run time couplet_method_program finds one program among
+ * several for different processors; here the only one stands for it. */
 typedef struct Sizes {
     CoupletVariant variant;
     struct CoupletMethod method;

@@ -27,7 +27,7 @@ static void print_placements(Arena *arena, const char *pass, const LoweredProgra
                       &host);
 }
 
-/* Prints the rewrites that keep the numbers finite and exact, a line for each formula. */
+/* Prints the rewrites that keep numbers finite and exact, one line for each formula. */
 static void print_numerics(const Graph *g, FILE *out) {
     if (g->notes.count == 0) fprintf(out, "no formula needed another form\n");
     for (int i = 0; i < g->notes.count; i++) {
@@ -46,7 +46,8 @@ static void print_figures(const PassFigures *f) {
            f->nodes_before, f->nodes, (long long)f->exprs, (long long)f->steps);
 }
 
-/* The plans that a back end would make; their "nodes" are kernels. */
+/* Logs the plans that a back end would make as if planning were a pass; kernels count as its
+ * nodes. */
 static void log_plans(Arena *arena, const LoweredProgram *program, PassLog *log) {
     const GraphList list = program_graphs(arena, program);
     const PlanTarget target = device_target(arena, &host);
@@ -62,7 +63,7 @@ static void log_plans(Arena *arena, const LoweredProgram *program, PassLog *log)
     }
 }
 
-/* A line for each pass over each graph, and their sum. */
+/* Prints a line for each pass over each graph, and the sum of all. */
 static void print_passes(Arena *arena, const LoweredProgram *program, PassLog *log) {
     double seconds = 0;
     int64_t exprs = 0, steps = 0;
@@ -87,7 +88,8 @@ static bool report_memory(Arena *arena, Method *method, const LoweredProgram *pr
                          asked, stdout);
 }
 
-/* True if what is asked is about what the file holds; false after a message on stderr. */
+/* True if the options fit a file that trains, or one that does not. False after a message on
+ * stderr. */
 static bool fits_options(const Options *o, bool trains) {
     if (o->ranks && !trains) {
         report(CODE_SETTING, "--ranks is about the step of a method, and `%s` has no loss",
@@ -133,8 +135,8 @@ static bool report_function(Arena *arena, const Options *o, const char *name, Gr
     return !o->memory || memory_report_function(arena, name, g, stdout);
 }
 
-/* Reports on a file without a loss: on its functions that give a number, or on the one of --fn,
- * with arrays as large as --size says. */
+/* Reports on a file without a loss: on each function that gives a number, or on the function that
+ * --fn names. Arrays have the sizes that --size says. */
 static bool report_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
     const PlanTarget target = device_target(arena, &host);
     const CompileOptions lower = options_to_compile(arena, o, &target);
@@ -160,8 +162,8 @@ static bool report_functions(Arena *arena, Diag *diag, const Options *o, const M
     return good && (any || !o->fn);
 }
 
-/* Reports on a method, or on functions, that passed the checker; false after a message, which may
- * be in diag. */
+/* Reports on a method, or on functions, that passed the checker. Returns false after a message,
+ * which may be in `diag`. */
 static bool report_checked(Arena *arena, Diag *diag, const Options *o, Method *method) {
     PassLog log = {0};
     DeviceChoice choice = host;
@@ -182,7 +184,7 @@ static bool report_checked(Arena *arena, Diag *diag, const Options *o, Method *m
     return !sound || report_functions(arena, diag, o, method);
 }
 
-/* True unless an option asks for more than names, types and shapes. */
+/* True if no option asks for more than names, types and shapes. */
 static bool asks_for_types(const Options *o) {
     return !o->print_after && !o->numerics && !o->memory && !o->passes && !o->ranks;
 }

@@ -1,6 +1,6 @@
-/* Reads what the text of a file says about a function: the comment above it, and its head on one
- * line. Comments are no part of the tree, so they are taken from the text itself. `couplet doc`
- * and the library for other programs both show them. */
+/* Reads what the text of a file says about a function: the comment above it, and its signature.
+ * Comments are not in the tree, so they are taken from the text itself. `couplet doc` and the
+ * library for other programs both show them. */
 #include "compiler/driver/comment.h"
 
 #include <string.h>
@@ -38,7 +38,7 @@ CommentLines comment_above(Arena *arena, const char *text, const char *at) {
     return begin == at ? (CommentLines){{NULL, 0, 0}} : comment_at(arena, begin);
 }
 
-/* The first paragraph on one line. Shapes, which have a line of their own, are no part of it. */
+/* Returns the first paragraph on one line. A line of shapes is no part of a paragraph. */
 static const char *first_paragraph(Arena *arena, const CommentLines *lines) {
     const char *text = "";
     for (int i = 0; i < lines->of.count; i++) {
@@ -49,8 +49,8 @@ static const char *first_paragraph(Arena *arena, const CommentLines *lines) {
     return text;
 }
 
-/* True for the end of a sentence at `at`: a stop, a semicolon or a colon ahead of a blank. The stop
- * of "et al." and of the number of an equation, "eq. (4)", ends none. */
+/* True if a sentence ends at `at`: there is a full stop, a semicolon or a colon ahead of a blank.
+ * The full stop of "et al." or of "eq. (4)" ends none. */
 static bool ends_sentence(const char *text, const char *at) {
     if (at[1] != ' ' && at[1]) return false;
     if (*at == ':' || *at == ';') return true;
@@ -71,7 +71,8 @@ const char *comment_gist(Arena *arena, const CommentLines *lines) {
     return arena_printf(arena, "%.*s", (int)(end - text), text);
 }
 
-/* Behind the parenthesis that closes the last list; a net has two. */
+/* Returns where a signature ends: behind the closing parenthesis of its last list. A net has two
+ * lists. */
 static const char *signature_end(const char *at) {
     const char *end = strchr(at, '(');
     for (int depth = 0; end && *end; end++) {

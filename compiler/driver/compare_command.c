@@ -1,6 +1,6 @@
-/* couplet compare: trains every spec with every combination of settings and every seed, each as a
- * `couplet train` of its own in a folder of the comparison. What is finished is not trained again,
- * what was interrupted goes on: the same command picks up where it was. */
+/* couplet compare: trains every spec with every combination of settings and every seed. Each run is
+ * a `couplet train` of its own, in a folder of the comparison. Repeating the command continues the
+ * comparison: finished runs are not trained again, and interrupted runs go on. */
 #include "compiler/driver/compare.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
@@ -21,25 +21,26 @@
 
 typedef struct Sweep {
     const char *name;
-    ARRAY(const char *) values; /* of --random: those that were drawn, one for each variant */
+    /* With --random: the values that were drawn, one for each variant. */
+    ARRAY(const char *) values;
     bool used;
 } Sweep;
 
 typedef struct Request {
     ARRAY(const char *) files;
     ARRAY(Sweep) sweeps;
-    ARRAY(const char *) passed; /* options for `couplet train`, as given */
+    ARRAY(const char *) passed; /* the options that are passed on to `couplet train` */
     ARRAY(const char *) hypers; /* the hypers of all specs */
     const char *folder;
     long seeds, first_seed;
     Options options;
 } Request;
 
-static volatile sig_atomic_t interrupted; /* the signal that came; 0: none */
-static volatile sig_atomic_t child;       /* the run that is being made; 0: none */
+static volatile sig_atomic_t interrupted; /* the number of the signal that came; 0: none */
+static volatile sig_atomic_t child;       /* the process of the current run; 0: none */
 
-/* The terminal sends Ctrl-C to the child as well; what someone sent to this process alone is passed
- * on. */
+/* Notes a signal. On Ctrl-C the terminal sends the signal to the child as well. A signal that
+ * someone sent to this process alone is passed on to the child. */
 static void note_signal(int number, siginfo_t *info, void *context) {
     (void)context;
     interrupted = number;
@@ -48,8 +49,8 @@ static void note_signal(int number, siginfo_t *info, void *context) {
 
 /* ---- the command line ------------------------------------------------------------------------ */
 
-/* The values of a setting: those of a list, or draws from it or from a stretch of numbers. Draw i
- * depends on the seed, the name and i alone, so that a larger --random adds variants. */
+/* Returns value i of a setting: draw i from its list or from its range of numbers. A draw depends
+ * on the seed, the name and i alone, so a larger --random adds variants and keeps the old ones. */
 static const char *draw_value(Arena *arena, const Request *r, const Sweep *list,
                               const NumberSpan *span, int number) {
     const uint64_t seed = (uint64_t)r->options.seed,
@@ -58,7 +59,9 @@ static const char *draw_value(Arena *arena, const Request *r, const Sweep *list,
                                              (uint32_t)(site ^ site >> 32), (uint64_t)number, 0);
     if (!span) return list->values.items[(int)(place * list->values.count)];
     if (!span->is_whole) return arena_printf(arena, "%.6g", span_at(span, place));
-    NumberSpan wide = *span; /* both ends are as likely as what lies between */
+    /* Both ends are to be as likely as the numbers between. So the range is one wider, and a draw
+     * is rounded down. */
+    NumberSpan wide = *span;
     if (!wide.is_log) wide.high += 1;
     const double value = wide.is_log ? round(span_at(&wide, place)) : floor(span_at(&wide, place));
     return arena_printf(arena, "%.0f", fmin(fmax(value, span->low), span->high));
@@ -142,7 +145,8 @@ static bool has_eval(const Module *spec) {
     return false;
 }
 
-/* Adds a value of a sweep to what a variant sets; the array of the shorter one stays as it is. */
+/* Returns a variant with one more setting. The array of settings of the given variant stays as it
+ * is. */
 static Variant with_value(Arena *arena, const Variant *variant, const Sweep *sweep, int value) {
     Variant with = *variant;
     memset(&with.sets, 0, sizeof with.sets);
@@ -153,7 +157,8 @@ static Variant with_value(Arena *arena, const Variant *variant, const Sweep *swe
     return with;
 }
 
-/* Draws from a short list repeat; what is there already is not trained twice. */
+/* Adds a variant, unless an equal one exists. Draws from a short list repeat, and a variant is
+ * trained once. */
 static void add_variant(Comparison *c, Variant variant, const char *name) {
     variant.label = name;
     for (int i = 0; i < variant.sets.count; i++)
@@ -164,7 +169,8 @@ static void add_variant(Comparison *c, Variant variant, const char *name) {
     array_push(c->arena, &c->variants, variant);
 }
 
-/* --random: the first draws of all settings are a variant, the second ones another, and so on. */
+/* Adds the variants of --random: the first draws of all settings are one variant, the second draws
+ * another, and so on. */
 static void add_drawn(Comparison *c, Request *r, const Method *method, const char *name,
                       const Variant *plain) {
     for (int i = 0; i < r->options.random; i++) {
@@ -179,7 +185,7 @@ static void add_drawn(Comparison *c, Request *r, const Method *method, const cha
     }
 }
 
-/* Every combination of the sweeps that the spec knows; the others do not concern it. */
+/* Adds a variant for every combination of those sweeps whose hypers the spec has. */
 static void add_variants(Comparison *c, Request *r, const Method *method, const char *file,
                          const char *name, int sweep, Variant variant) {
     if (sweep == r->sweeps.count) {
@@ -207,7 +213,7 @@ static const char *unique_name(const Comparison *c, const char *name) {
     }
 }
 
-/* A spec with one combination of settings, as `couplet train` would read it. */
+/* True if `couplet train` would accept the spec with one combination of settings. */
 static bool is_trainable(const Comparison *c, const char *file, const Variant *variant) {
     Arena *arena = c->arena;
     Options o = {.file = file, .skip_bad = c->options->skip_bad};
@@ -225,8 +231,8 @@ static bool is_trainable(const Comparison *c, const char *file, const Variant *v
     return good;
 }
 
-/* Every value of every sweep stands in some variant. Where there are many, those that differ in one
- * value from the first of their spec are tried. */
+/* True if every value of every sweep is accepted in some variant. If there are many variants, only
+ * those are tried that differ in one value from the first of their spec. */
 static bool are_trainable(const Comparison *c) {
     enum { MOST_TRIED = 64 };
     bool good = true;
@@ -243,8 +249,8 @@ static bool are_trainable(const Comparison *c) {
     return good;
 }
 
-/* All specs are checked before the first is trained: a mistake in the last should not wait for
- * hours. */
+/* Checks all specs before the first is trained, so that a mistake in the last shows at once and not
+ * after hours. */
 static bool plan(Comparison *c, Request *r) {
     bool good = true;
     for (int i = 0; i < r->files.count; i++) {
@@ -291,8 +297,8 @@ const char *comparison_run_folder(const Comparison *c, int variant, long seed) {
     return arena_printf(c->arena, "%s/%s_seed=%ld", c->folder, name, c->first_seed + seed);
 }
 
-/* A folder without the options of a comparison has no table and no plot of one either: what is
- * called so is someone else's. */
+/* True if the folder is new, or belongs to a comparison. A folder with a table or a plot of that
+ * name, but without the options of a comparison, belongs to someone else. */
 static bool is_free(const Comparison *c, char *error, size_t error_bytes) {
     static const char *const names[] = {"results.csv", "comparison.svg"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -306,7 +312,8 @@ static bool is_free(const Comparison *c, char *error, size_t error_bytes) {
     return true;
 }
 
-/* Runs with other options do not belong into one table: what was asked for is kept beside them. */
+/* Takes the folder. The options of the comparison are kept beside its runs, since runs with other
+ * options do not belong into the same table. */
 static bool claim_folder(const Comparison *c, const Request *r, CoupletRunFolder *held) {
     const char *path = arena_printf(c->arena, "%s/options.txt", c->folder);
     Text text = {0};
@@ -335,7 +342,7 @@ static bool claim_folder(const Comparison *c, const Request *r, CoupletRunFolder
 
 /* ---- the runs -------------------------------------------------------------------------------- */
 
-/* Runs a program and returns its exit status; -1 when it cannot be run. */
+/* Runs a program and returns its exit status, or -1 if it cannot be started. */
 static int run_child(char **argv) {
     fflush(stdout);
     const pid_t started = fork();
@@ -345,7 +352,7 @@ static int run_child(char **argv) {
     }
     if (started < 0) return -1;
     child = (sig_atomic_t)started;
-    /* the signal came before the child was there to receive it */
+    /* the signal came before the child could receive it */
     if (interrupted) kill(started, interrupted);
     int status = 0, ended;
     while ((ended = waitpid(started, &status, 0)) < 0 && errno == EINTR)
@@ -379,8 +386,8 @@ static bool train_one(const Comparison *c, const Request *r, int variant, long s
     return status == 0;
 }
 
-/* True if the files of the spec are those that a run was made from, and its seed and settings those
- * of the variant. What differs is for `couplet train --resume` to judge. */
+/* True if a run was made from the files, the seed and the settings of the variant. `couplet train
+ * --resume` judges any difference. */
 static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, const char *folder) {
     char error[COUPLET_PATH_BYTES + 512];
     CoupletRecord record;
@@ -444,7 +451,7 @@ int compare_command(int argc, char **argv) {
                         .seeds = request.seeds};
         CoupletRunFolder held = {.lock = -1};
         struct sigaction on_signal = {.sa_sigaction = note_signal, .sa_flags = SA_SIGINFO};
-        /* the child ends at its next step, with a checkpoint */
+        /* the child stops at its next step, with a checkpoint */
         sigaction(SIGINT, &on_signal, NULL);
         sigaction(SIGTERM, &on_signal, NULL);
         status = 1;

@@ -1,5 +1,5 @@
-/* The comparison as a picture, through gnuplot: the loss of every variant over the steps, and what
- * the evaluations say of each. */
+/* Draws a comparison through gnuplot: the loss of every variant over the steps, and the figures of
+ * the evaluations. */
 #include "compiler/driver/compare.h"
 #include "compiler/driver/gnuplot.h"
 #include "compiler/driver/report.h"
@@ -11,7 +11,8 @@
 
 enum { COLOURS = GNUPLOT_COLOURS, POINTS = 120 };
 
-/* A label for gnuplot's enhanced text: a backslash before what it reads as a command. */
+/* Returns a label for gnuplot's enhanced text, with a backslash before each character that would be
+ * a command. */
 static const char *plain(Arena *arena, const char *label) {
     Text text = {0};
     for (; *label; label++)
@@ -21,7 +22,7 @@ static const char *plain(Arena *arena, const char *label) {
     return copy;
 }
 
-/* The mean of some steps of one run; NAN: it has none of them. */
+/* Returns the mean of some steps of one run, or NAN if the run has none of them. */
 static double mean_of_steps(const Outcome *o, int from, int to) {
     double sum = 0;
     int count = 0;
@@ -30,8 +31,9 @@ static double mean_of_steps(const Outcome *o, int from, int to) {
     return count ? sum / count : NAN;
 }
 
-/* A running mean over a twentieth of the run, and the range of the seeds' own running means around
- * it: "step mean low high". Every curve has about as many points. */
+/* Writes a curve of points "step mean low high". The mean is a running mean over a twentieth of the
+ * run; low and high are the extremes of the seeds' own running means. Every curve has about as many
+ * points. */
 static void write_curve(const Comparison *c, int variant, Text *out) {
     enum { WINDOWS = 20 };
     int longest = 0;
@@ -59,7 +61,8 @@ static void write_curve(const Comparison *c, int variant, Text *out) {
     text_printf(out, "EOD\n");
 }
 
-/* The one setting that is swept, when it is numbers all along: the axis of the second plot. */
+/* Returns the name of the only setting that is swept, for the axis of the second plot. NULL:
+ * several are, or none, or a value is no number. */
 static const char *swept_setting(const Comparison *c) {
     const char *name = NULL;
     for (int v = 0; v < c->variants.count; v++) {
@@ -71,8 +74,8 @@ static const char *swept_setting(const Comparison *c) {
     return c->variants.count > 1 ? name : NULL;
 }
 
-/* The method that begins at a variant: how many variants it has; 0: the variant is not its first.
- */
+/* Returns the number of variants of the method that begins at a variant; 0 if the variant is not
+ * the first of its method. */
 static int method_size(const Comparison *c, int first) {
     const char *name = c->variants.items[first].name;
     if (first > 0 && strcmp(c->variants.items[first - 1].name, name) == 0) return 0;
@@ -83,8 +86,8 @@ static int method_size(const Comparison *c, int first) {
     return count;
 }
 
-/* "$values0_2": the first evaluation of the method that begins at variant 2. Where nothing is swept
- * all variants are one series. */
+/* Writes the points of the second plot: "$values0_2" is evaluation 0 of the method that begins at
+ * variant 2. If nothing is swept, all variants are one series. */
 static void write_points(const Comparison *c, const Columns *columns, bool swept, Text *out) {
     int column_count = columns->names.count ? columns->names.count : 1;
     for (int i = 0; i < column_count; i++) {
@@ -127,7 +130,8 @@ static void plot_sweep(const Comparison *c, const Columns *columns, const char *
     }
     bool logarithmic = low > 0 && high / low >= 8;
     double margin = logarithmic ? pow(high / low, 0.06) : 0.06 * (high - low);
-    if (high == low) margin = fmax(0.06 * fabs(low), 1e-3); /* 0.1 and 0.10 */
+    /* For instance, 0.1 and 0.10 are the same place. */
+    if (high == low) margin = fmax(0.06 * fabs(low), 1e-3);
     if (logarithmic)
         text_printf(out, "set logscale x\nset xrange [%g:%g]\n", low / margin, high * margin);
     else
@@ -136,11 +140,11 @@ static void plot_sweep(const Comparison *c, const Columns *columns, const char *
     for (int v = 0; v < c->variants.count; v++)
         text_printf(out, "%s%s", v ? ", " : "", c->variants.items[v].sets.items[0].value);
     const bool one_method = method_size(c, 0) == c->variants.count;
-    /* with the method's name an entry is long */
+    /* an entry with the method's name is long */
     text_printf(out, ")\nset xlabel \"%s\"\nset key maxcols %d\nplot ", plain(c->arena, setting),
                 one_method ? 2 : 1);
     int count = columns->names.count ? columns->names.count : 1;
-    /* A colour for each evaluation, a line and a sign for each method. */
+    /* Each evaluation has its colour, each method its line and sign. */
     const char *between = "";
     for (int i = 0; i < count; i++) {
         const char *column = columns->names.count ? columns->names.items[i] : "loss";
@@ -184,7 +188,7 @@ static void plot_bars(const Comparison *c, const Columns *columns, Text *out) {
     text_printf(out, "\n");
 }
 
-/* "simclr, moco: 3 seeds from 0, 468 steps" */
+/* Returns a title such as "simclr, moco: 3 seeds from 0, 468 steps". */
 static const char *title_of(const Comparison *c) {
     const char *text = "";
     int longest = 0;
@@ -216,7 +220,7 @@ bool comparison_plot(const Comparison *c) {
                 "multiplot layout 1,2 title \"%s\" font ',14'\n",
                 plain(c->arena, title_of(c)));
     plot_curves(c, &text);
-    bool numbers = false; /* beside percentages */
+    bool numbers = false; /* true if there are plain numbers beside percentages */
     for (int i = 0; i < columns.names.count; i++)
         numbers |= columns.reported.items[i];
     text_printf(&text, "set ylabel '%s'\n",

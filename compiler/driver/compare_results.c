@@ -28,7 +28,8 @@ static void read_row(Arena *arena, const json_t *row, Outcome *o, double *last_s
     const char *of = json_string_value(json_object_get(row, "of")),
                *name = json_string_value(json_object_get(row, "evaluation"));
     if (!of || !name || strcmp(of, "after training") != 0) return;
-    for (int i = 0; i < o->evaluations.count; i++) { /* a run that went on measures once more */
+    /* A resumed run has evaluated more than once. */
+    for (int i = 0; i < o->evaluations.count; i++) {
         if (strcmp(o->evaluations.items[i], name) != 0) continue;
         o->percents.items[i] = json_number_value(percent ? percent : value);
         return;
@@ -38,7 +39,7 @@ static void read_row(Arena *arena, const json_t *row, Outcome *o, double *last_s
     array_push(arena, &o->reported, percent == NULL);
 }
 
-/* Less than an epoch has no mean of its own: all steps are it. */
+/* Returns the mean over the last epoch, or over all steps if there are fewer than an epoch has. */
 static double mean_of(const double *values, int count) {
     double sum = 0;
     for (int i = 0; i < count; i++)

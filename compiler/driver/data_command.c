@@ -1,5 +1,5 @@
-/* couplet data: shows what the sources of a spec hold, writes them as files that data.arrays reads,
- * and lists the packed copies in the cache. */
+/* couplet data: shows what the sources of a spec hold, writes a source as a file that data.arrays
+ * reads, and lists the packed copies in the cache. */
 #include "compiler/driver/data_report.h"
 #include "compiler/driver/report.h"
 #include "runtime/data/copies.h"
@@ -29,7 +29,7 @@ static bool look_at(DataSets *sets, DataSet *set, const Options *o, DataFindings
     return twins_within(sets->arena, t, &out->twins) || memory_is_out();
 }
 
-/* Every two sources, in the order of the spec. */
+/* Finds the rows that any two sources share, in the order of the spec. */
 static bool compare_sources(DataSets *sets, SharedRows *shared, int *count) {
     for (int i = 0; i < sets->count; i++)
         for (int k = i + 1; k < sets->count; k++) {
@@ -41,12 +41,13 @@ static bool compare_sources(DataSets *sets, SharedRows *shared, int *count) {
     return true;
 }
 
-/* 0: every row can be read. */
+/* Describes the sources. The exit status is 0 if every row can be read. */
 static int describe(Arena *arena, const Options *asked) {
     DataSets sets;
     Options all = *asked;
     const Options *o = &all;
-    all.skip_bad = INT32_MAX; /* every row that cannot be read is listed */
+    /* A row that cannot be read is listed and does not stop the command. */
+    all.skip_bad = INT32_MAX;
     bool good = data_sets_find(arena, o, &sets), all_read = true;
     DataFindings *findings = arena_array(arena, DataFindings, sets.count + 1);
     SharedRows *shared = arena_array(arena, SharedRows, sets.count * sets.count + 1);
@@ -67,7 +68,8 @@ static int describe(Arena *arena, const Options *asked) {
 
 /* ---- files for data.arrays ------------------------------------------------------------------- */
 
-/* FOLDER/train.safetensors; of a source that the command line names, FOLDER/READER.safetensors. */
+/* Writes a source to FOLDER/train.safetensors, or to FOLDER/READER.safetensors for a source that
+ * the command line names. */
 static bool pack_one(DataSets *sets, DataSet *set, const Options *o, const char *folder) {
     char error[2048], path[COUPLET_PATH_BYTES], size[32];
     const char *name =
@@ -118,7 +120,7 @@ static void show_copy(const CoupletPackedCopy *copy) {
         printf("%8s  %s  being made, or left behind\n          %s\n", size, used, copy->path);
 }
 
-/* `about` is part of the path of a source, or NULL for all. */
+/* True if the copy is of a source whose path contains `about`. NULL fits all copies. */
 static bool is_about(const CoupletPackedCopy *copy, const char *about) {
     return !about || strstr(copy->source, about) || strstr(copy->path, about);
 }
@@ -154,7 +156,7 @@ static int list_copies(const Options *o) {
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-/* Takes `pack` from the front of the files. */
+/* Takes the word `pack` off the front of the files. False if it is not there. */
 static bool takes_pack(Options *o) {
     if (o->files.count == 0 || strcmp(o->files.items[0], "pack") != 0) return false;
     o->files.items++;

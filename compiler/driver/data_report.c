@@ -12,9 +12,9 @@
 
 enum {
     MOST_LINES =
-        10 /* the most lines about files that cannot be read, and about rows that are the same */,
-    MOST_CLASSES = 12 /* whose sizes are told one by one */,
-    SHOWN_NAME = 80 /* bytes of a name */
+        10 /* the most lines about rows that cannot be read, and about rows that are equal */,
+    MOST_CLASSES = 12 /* the most classes whose sizes have a line each */,
+    SHOWN_NAME = 80 /* the most bytes of a name */
 };
 
 /* ---- numbers and names ----------------------------------------------------------------------- */
@@ -28,7 +28,7 @@ static const char *class_name(Arena *arena, const FieldStatistics *f, int64_t c)
     return arena_printf(arena, "%lld", (long long)(f->values ? f->values[c] : c));
 }
 
-/* For a line of text: a long name is cut between two characters. */
+/* Returns a class's name for a line of text. A long name is cut between two characters. */
 static const char *shown_name(Arena *arena, const FieldStatistics *f, int64_t c) {
     const char *name = class_name(arena, f, c);
     size_t length = strlen(name);
@@ -68,12 +68,13 @@ static void print_missing(const FieldStatistics *f, FILE *out) {
         fprintf(out, " in %lld row%s", (long long)f->rows_missing, plural(f->rows_missing));
 }
 
-/* Returns the name of a vector's entry; NULL: it has none. */
+/* Returns the name of a vector's entry, or NULL. */
 static const char *entry_name(const CoupletTable *t, const FieldStatistics *f, int entry) {
     return couplet_table_entry(t, (int)(f->field - t->fields), entry);
 }
 
-/* A line for each entry of a short vector whose entries are not alike: the columns of a table. */
+/* Prints a line for each entry of a short vector whose entries differ, such as the columns of a
+ * table. */
 static void print_entries(const CoupletTable *t, const FieldStatistics *f, FILE *out) {
     if (f->channels || f->part_count == 0) return;
     for (int p = 0; p < f->part_count; p++) {
@@ -94,7 +95,7 @@ static void print_classes(Arena *arena, const FieldStatistics *f, FILE *out) {
         if (f->counts[c] > f->counts[largest]) largest = c;
         empty += f->counts[c] == 0;
     }
-    if (f->class_count == 0) return; /* a row has several values */
+    if (f->class_count == 0) return; /* counts of classes need one value for each row */
     if (f->counts[smallest] == f->counts[largest])
         fprintf(out, ", %lld of each", (long long)f->counts[smallest]);
     else
@@ -110,7 +111,8 @@ static bool is_balanced(const FieldStatistics *f) {
     return true;
 }
 
-/* The classes with their sizes, a line each; in one line where all have the same size. */
+/* Prints the classes with their sizes, one line each, or one line for all if their sizes are
+ * equal. */
 static void print_class_lines(Arena *arena, const FieldStatistics *f, FILE *out) {
     if (f->class_count == 0) return;
     if (is_balanced(f) && f->field->class_names) {
@@ -255,7 +257,7 @@ static json_t *list_classes(Arena *arena, const FieldStatistics *f) {
 }
 
 static json_t *field_json(Arena *arena, const CoupletTable *t, const FieldStatistics *f) {
-    static const char *const types[] = {"real", "int", "u8"}; /* by CoupletType */
+    static const char *const types[] = {"real", "int", "u8"}; /* by the value of CoupletType */
     json_t *shape = json_array(), *out = json_object();
     for (int i = 0; i < f->field->rank; i++)
         json_array_append_new(shape, json_integer(f->field->shape[i]));

@@ -5,14 +5,14 @@
 #include "compiler/driver/data_sets.h"
 #include "compiler/driver/data_statistics.h"
 
-/* A loaded source with what was found of it. */
+/* A loaded source with its statistics. */
 typedef struct DataFindings {
     const DataSet *set;
-    FieldStatistics *fields; /* by the table's field */
+    FieldStatistics *fields; /* by number of the table's field */
     Twins twins;
 } DataFindings;
 
-/* Rows of one source that are in another, too. */
+/* The rows of one source that are in another one, too. */
 typedef struct SharedRows {
     const DataSet *first, *second;
     Twins twins;
@@ -20,7 +20,7 @@ typedef struct SharedRows {
 
 void data_report_text(Arena *arena, const DataFindings *findings, int count,
                       const SharedRows *shared, int shared_count, FILE *out);
-/* Writes the report as a JSON object. False when memory is out. */
+/* Writes the report as a JSON object. Returns false if memory is out. */
 bool data_report_json(Arena *arena, const DataFindings *findings, int count,
                       const SharedRows *shared, int shared_count, FILE *out);
 

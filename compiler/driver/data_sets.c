@@ -63,7 +63,8 @@ static bool take_value(const OptionRow *row, const char *reader, const char *tex
                   row->wants == WANTS_TRUTH ? "true or false" : row->range, text);
 }
 
-/* A whole number whose standard value is below its range must be given. */
+/* True if the reader has a setting without a standard value: a number whose standard is below its
+ * range. */
 static bool has_needed(const char *reader, const CoupletSource *source) {
     for (int i = 0; i < data_catalogue.setting_count; i++) {
         const OptionRow *row = &data_catalogue.settings[i];
@@ -122,7 +123,7 @@ static bool find_in_spec(const Options *o, DataSets *out) {
     return true;
 }
 
-/* ", fraction = 0.1": which rows are chosen, as the spec says it. */
+/* Returns which rows are chosen, as a spec would say it: ", fraction = 0.1". */
 static const char *write_choice(Arena *arena, const CoupletSource *s) {
     const CoupletSelection *c = &s->selection;
     const bool counts = c->per_class > 0 || c->fraction > 0 || c->imbalance > 0;
@@ -149,7 +150,7 @@ static const char *write_choice(Arena *arena, const CoupletSource *s) {
                    : text;
 }
 
-/* " where label == 3 and index < 1000" */
+/* Returns conditions as a spec would say them: " where label == 3 and index < 1000". */
 static const char *write_conditions(Arena *arena, const CoupletSelection *c) {
     static const char *const signs[] = {
         [COUPLET_EQUAL] = "==",   [COUPLET_UNEQUAL] = "!=", [COUPLET_BELOW] = "<",
@@ -161,7 +162,8 @@ static const char *write_conditions(Arena *arena, const CoupletSelection *c) {
     return text;
 }
 
-/* data.images("photos", size = 64, part = 0 .. 0.8) where label < 3 */
+/* Returns a source as a spec would say it: data.images("photos", size = 64, part = 0 .. 0.8) where
+ * label < 3 */
 static const char *write_source(Arena *arena, const CoupletSource *s) {
     const char *text = arena_printf(arena, "data.%s(\"%s\"", s->reader, s->path ? s->path : "");
     for (int i = 0; i < s->setting_count; i++) {
@@ -187,7 +189,7 @@ bool data_sets_find(Arena *arena, const Options *o, DataSets *out) {
 
 typedef struct Hearing {
     CoupletProgress progress;
-    CoupletLoading loading; /* the receiver of progress */
+    CoupletLoading loading; /* who is told of progress */
     Arena *arena;
     DataSet *set;
 } Hearing;

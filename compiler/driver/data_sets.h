@@ -1,5 +1,5 @@
-/* The sources of a spec, or one that the command line names, as tables that are open or loaded:
- * what `couplet data` and `couplet show` look at. */
+/* The data that `couplet data` and `couplet show` look at: the sources of a spec, or a source that
+ * the command line names. Each is opened or loaded as a table. */
 #ifndef COUPLET_DRIVER_DATA_SETS_H
 #define COUPLET_DRIVER_DATA_SETS_H
 
@@ -8,8 +8,10 @@
 #include "runtime/data/table.h"
 
 typedef struct DataSet {
-    const char *name; /* in the spec: "train"; NULL: the command line names it by its reader */
-    /* the source as a spec would write it: data.images("photos/train", size = 64) */
+    /* The name in the spec, such as "train"; NULL: the command line names the source by its
+     * reader. */
+    const char *name;
+    /* The source as a spec would write it: data.images("photos/train", size = 64). */
     const char *written;
     CoupletSource source;
     CoupletTable table;
@@ -24,12 +26,12 @@ typedef struct DataSets {
     int count;
 } DataSets;
 
-/* The sources that the options name, none of them opened: --reader NAME PATH, or those of the spec.
- * False after a message. */
+/* Finds the sources that the options name: --reader NAME PATH, or those of the spec. Opens none of
+ * them. Returns false after a message. */
 bool data_sets_find(Arena *arena, const Options *options, DataSets *out);
-/* Opens the tables, loads them with a line that shows how it goes, and chooses the rows that the
- * spec chooses (`chosen`), or leaves all. Up to `skip_bad` rows that cannot be read are left out
- * and listed in `bad`. False after a message. */
+/* Opens and loads a table, with a line that shows progress. Takes the rows that the spec chooses if
+ * `chosen`, else all rows. Up to `skip_bad` rows that cannot be read are left out and listed in
+ * `bad`. Returns false after a message. */
 bool data_set_load(DataSets *sets, DataSet *set, const Options *options, int64_t skip_bad,
                    bool chosen);
 void data_sets_close(DataSets *sets);

@@ -1,7 +1,7 @@
-/* Means, ranges and sizes of classes of a table's fields, in one pass over the chosen rows.
- * Bytes are counted by value, which is exact and fast; other numbers go through Welford's
- * recurrence, which keeps the digits of a small deviation around a large mean. NaN and
- * infinities are counted and are in no other figure. */
+/* Computes means, ranges and sizes of classes of a table's fields, in one pass over the chosen
+ * rows. Bytes are counted by value, which is exact and fast. Other numbers go through Welford's
+ * recurrence, which keeps the digits of a small deviation around a large mean. NaN and infinities
+ * are counted apart. */
 #include "compiler/driver/data_statistics.h"
 
 #include "runtime/hash.h"
@@ -26,7 +26,7 @@ static void add_value(Spread *s, double value) {
     s->low = s->count == 0 || value < s->low ? value : s->low;
     s->high = s->count == 0 || value > s->high ? value : s->high;
     s->count++;
-    /* Welford's: the deviation holds the sum of squares until the end */
+    /* Welford's recurrence: `deviation` holds the sum of squares until the end. */
     const double off = value - s->mean;
     s->mean += off / (double)s->count;
     s->deviation += off * (value - s->mean);
@@ -36,7 +36,7 @@ static void end_spread(Spread *s) {
     s->deviation = s->count ? sqrt(s->deviation / (double)s->count) : 0;
 }
 
-/* From how often each byte is there. */
+/* Returns the spread of bytes, from the number of times that each value occurs. */
 static Spread spread_of_bytes(const int64_t *times) {
     Spread s = {.count = 0};
     double sum = 0, squares = 0;
@@ -55,7 +55,7 @@ static Spread spread_of_bytes(const int64_t *times) {
     return s;
 }
 
-/* Elements of a sample come in `parts` runs of the same length. */
+/* Counts the bytes of each part. The elements of a sample are `parts` runs of equal length. */
 static void count_bytes(const CoupletTable *t, int number, int64_t elements, int parts,
                         FieldStatistics *out) {
     int64_t all[BYTES] = {0};
@@ -119,7 +119,7 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The values of an int that has no classes, where they are few: the arrays stay sorted. */
+/* Counts the values of an int without classes, if they are few. The arrays stay sorted. */
 static void count_few(Arena *arena, const CoupletTable *t, const int32_t *column,
                       FieldStatistics *out) {
     int32_t values[MOST_VALUES + 1];
@@ -149,7 +149,7 @@ static void count_few(Arena *arena, const CoupletTable *t, const int32_t *column
 
 static int parts_of(const CoupletField *field, bool *channels) {
     const bool picture = field->rank == 3 && field->shape[0] >= 2 && field->shape[0] <= 4;
-    /* pictures of one channel have no parts */
+    /* frames of one channel have no parts */
     const bool frames = field->rank == 4 && field->shape[1] == 1;
     const bool vector = field->rank == 1 && field->shape[0] >= 2 && field->shape[0] <= MOST_ENTRIES;
     *channels = picture;

@@ -1,5 +1,4 @@
-/* Finds rows that are the same. A hash of each row finds candidates, which are compared byte by
- * byte. */
+/* Finds equal rows. Rows of equal hash are candidates, which are compared byte by byte. */
 #include "compiler/driver/data_statistics.h"
 
 #include "runtime/hash.h"
@@ -9,7 +8,7 @@
 
 typedef struct Row {
     uint64_t hash;
-    int64_t row; /* the row's number in the source */
+    int64_t row; /* the number of the row in the source */
 } Row;
 
 static bool has_axes(const CoupletTable *t) {
@@ -18,7 +17,7 @@ static bool has_axes(const CoupletTable *t) {
     return false;
 }
 
-/* The fields that make two rows the same. */
+/* True if two rows must agree in this field to be equal. */
 static bool is_content(const CoupletTable *t, int f) {
     return t->fields[f].rank > 0 || !has_axes(t);
 }
@@ -51,7 +50,7 @@ static Row *sorted_rows(const CoupletTable *t) {
     return rows;
 }
 
-/* The other table has the field, with the same type and shape; -1: it has not. */
+/* Returns the number of the other table's field of the same name, type and shape, or -1. */
 static int same_field(const CoupletTable *t, const CoupletField *field) {
     int f;
     const CoupletField *other = couplet_table_field(t, field->name, &f);
@@ -111,7 +110,7 @@ bool twins_within(Arena *arena, const CoupletTable *t, Twins *out) {
     return good;
 }
 
-/* Two sources of the same files: a row that both choose is no twin of itself. */
+/* True if both tables choose this row of the same files. It is then no twin of itself. */
 static bool chooses(const CoupletTable *a, const CoupletTable *b, int64_t row) {
     if (a->asked != b->asked || a->key != b->key) return false;
     const int32_t wanted = (int32_t)row;

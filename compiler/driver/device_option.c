@@ -1,12 +1,12 @@
-/* The meaning of --device: a word becomes a back end and the number of one of its devices. The
- * table of back ends says which there are (compiler/backend/backend.c). */
+/* Reads the option --device: a word becomes a back end and the number of one of its devices. The
+ * table of back ends lists the words (compiler/backend/backend.c). */
 #include "compiler/driver/device_option.h"
 #include "compiler/driver/report.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* "cpu, reference or opencl (opencl:1 for the second device)" */
+/* Returns the possible words: "cpu, reference or opencl (opencl:1 for the second device)". */
 static const char *list_devices(Arena *arena, bool with_reference) {
     int count;
     const BackEnd *const *all = backends(&count);
@@ -21,7 +21,7 @@ static const char *list_devices(Arena *arena, bool with_reference) {
     return list;
 }
 
-/* "opencl:1" of the back end `opencl`, which has several devices. */
+/* Reads the number in a word such as "opencl:1", if the back end has several devices. */
 static bool read_number(const char *text, const BackEnd *backend, int *number) {
     char *end;
     if (backend->most_devices < 2 || text[0] != ':' || text[1] < '0' || text[1] > '9') return false;

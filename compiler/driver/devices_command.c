@@ -1,4 +1,4 @@
-/* couplet devices: what --device can name on this machine. */
+/* couplet devices: lists what --device can name on this machine. */
 #include "compiler/backend/backend.h"
 #include "compiler/driver/options.h"
 #include "compiler/driver/report.h"

@@ -1,7 +1,7 @@
-/* couplet doc: makes a page in Markdown from a module's own comments. The comment on top of a file
- * becomes a section, with its first line as the title. The comment above a function says what the
- * function is, and indented lines in it are formulas. A README.md in the folder comes first. Behind
- * a function's comment stands its formula as LaTeX, which viewers of Markdown set. */
+/* couplet doc: makes a page in Markdown from the comments of a module. The comment at the top of a
+ * file becomes a section, whose title is its first line. The comment above a function describes the
+ * function; its indented lines are formulas. A README.md in the folder comes first. Behind each
+ * comment stands the function's formula as LaTeX, which viewers of Markdown set. */
 #include "compiler/driver/comment.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
@@ -11,21 +11,22 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A formula keeps its four spaces, which Markdown shows as it stands; words beside each other are
- * one paragraph. */
+/* Prints lines of a comment. A formula keeps its four spaces, so that Markdown shows it as it
+ * stands. Other neighbouring lines become one paragraph. */
 static void print_lines(const CommentLines *lines, int from, FILE *out) {
     for (int i = from; i < lines->of.count; i++)
         fprintf(out, "%s\n", lines->of.items[i]);
     fprintf(out, "\n");
 }
 
-/* True for a statement that has a name and a signature. */
+/* True if the statement has a name and a signature. */
 static bool is_listed(const Stmt *s) {
     return s->kind == STMT_FN || s->kind == STMT_OPTIMISER ||
            (s->kind == STMT_NET && s->has_config);
 }
 
-/* A formula with a row of more lines than this is a program, which no page sets well. */
+/* The most lines of a row for which a formula is printed. More are a program, which no page sets
+ * well. */
 enum { MOST_ROW_LINES = 6 };
 
 static bool is_short(const char *formula) {
@@ -48,7 +49,7 @@ static void print_formula(Arena *arena, const Stmt *fn, FILE *out) {
     free(formula);
 }
 
-/* `method` holds the function checked, which its formula needs. */
+/* Prints a function. `method` has it in checked form, from which its formula is made. */
 static void print_function(Arena *arena, const Stmt *fn, const Method *method, FILE *out) {
     const Source *source = fn->span.source;
     CommentLines said = comment_above(arena, source->text, source->text + fn->span.begin);
@@ -62,7 +63,7 @@ static void print_function(Arena *arena, const Stmt *fn, const Method *method, F
             fn->span.end - fn->span.begin, source->text + fn->span.begin);
 }
 
-/* What stands between the bars of a table has no bar of its own. */
+/* Prints the cell of a table, in which a bar is escaped. */
 static void print_cell(const char *text, FILE *out) {
     for (; *text; text++)
         fprintf(out, "%s%c", *text == '|' ? "\\" : "", *text);

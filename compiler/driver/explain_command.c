@@ -1,5 +1,5 @@
-/* couplet explain: what a code means. The messages shown are those that the compiler gives for the
- * example, made here and now. */
+/* couplet explain: explains a code. The messages shown are those that the compiler gives for the
+ * code's example, when the command runs. */
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 
@@ -11,7 +11,7 @@ static void list_codes(void) {
         printf("%s  %s\n", diag_codes[i].code, diag_codes[i].meaning);
 }
 
-/* Breaks at spaces, so that no line is longer than the width. */
+/* Prints a text, broken at spaces so that no line is longer than the width. */
 static void print_wrapped(const char *text, int width) {
     int column = 0;
     for (const char *word = text; *word;) {
@@ -52,7 +52,7 @@ static void explain(const DiagCodeInfo *info) {
     print_indented(info->repaired);
 }
 
-/* The code in what a message shows: E402 of "error[E402]: ..". */
+/* Returns the code in a message, such as E402 of "error[E402]: ..". */
 static const char *bare_code(Arena *arena, const char *text) {
     const char *open = strchr(text, '[');
     return open ? arena_strndup(arena, open + 1, strcspn(open + 1, "]"))

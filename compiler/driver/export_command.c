@@ -13,8 +13,8 @@
 
 /* ---- a state dict for torchvision ------------------------------------------------------------ */
 
-/* The shapes that torchvision's models have: blocks of each stage, and whether a block is a
- * bottleneck. */
+/* The shapes of torchvision's models: the blocks of each stage, and whether the blocks are
+ * bottlenecks. */
 static const struct {
     const char *name;
     int blocks[4];
@@ -28,11 +28,11 @@ typedef struct StateDict {
     Arena *arena;
     CoupletTensorEntry *entries;
     int count;
-    int blocks[5]; /* by stage, from 1 */
+    int blocks[5]; /* by stage, from 1 on */
     bool bottleneck, has_head;
 } StateDict;
 
-/* A part without a chain of torchvision's shape: which layer of ours has no place in it. */
+/* Reports the layer that has no place in torchvision's shapes. */
 static bool refuse_layer(const char *part, const char *layer, const char *sentence) {
     return report_with_help(CODE_EXPORT,
                             "`nn.resnet18_large`, `nn.resnet34` with `nn.large_stem`, and "
@@ -48,8 +48,8 @@ static void note_block(StateDict *d, const char *theirs) {
     d->bottleneck |= strcmp(rest, "conv3.weight") == 0;
 }
 
-/* torch counts batches beside the statistics of each normalisation; its default momentum does not
- * read the number. */
+/* Adds the count of batches that torch keeps beside the statistics of each normalisation. With
+ * torch's default momentum nothing reads it. */
 static void add_counter(StateDict *d, const char *theirs) {
     static const char ending[] = "running_var";
     static const int32_t none = 0;
@@ -61,7 +61,7 @@ static void add_counter(StateDict *d, const char *theirs) {
         .data = &none};
 }
 
-/* A convolution of 1 x 1 is a matrix here, and has two more axes there. */
+/* Gives a 1 x 1 convolution, which is a matrix here, the two more axes that torch expects. */
 static void give_axes(CoupletTensorEntry *e) {
     const bool is_matrix = strstr(e->name, "conv") || strstr(e->name, "downsample.0");
     while (is_matrix && e->rank == 2 && e->rank < 4) {
@@ -70,7 +70,7 @@ static void give_axes(CoupletTensorEntry *e) {
     }
 }
 
-/* The stem decides how wide all other layers are. */
+/* True if the layers are as wide as the stem says, which decides the width of all others. */
 static bool fits_stem(const StateDict *d, const char *part, const char *layer,
                       const CoupletTensorEntry *e) {
     static const int64_t wanted[] = {64, 3, 7, 7};
@@ -102,7 +102,7 @@ static bool add_array(StateDict *d, const char *part, const CoupletTensorEntry *
     return true;
 }
 
-/* The model with as many blocks in each stage; NULL after a message. */
+/* Returns the model with as many blocks in each stage, or NULL after a message. */
 static const char *model_of(const StateDict *d, const char *part) {
     for (int m = 0; m < MODELS; m++) {
         bool same = models[m].bottleneck == d->bottleneck;
@@ -176,7 +176,8 @@ static bool find_hyper(void *context, const char *name, double *out) {
     return false;
 }
 
-/* The features that are asked for by their name, else the first; -1 after a message. */
+/* Returns the number of the features that the command line names, else of the first; -1 after a
+ * message. */
 static int chosen_features(const Exported *x) {
     const LoweredProgram *p = x->program;
     const char *names = "";

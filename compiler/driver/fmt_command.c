@@ -1,5 +1,5 @@
-/* couplet fmt: rewrites a spec in its canonical layout. The new text is parsed again and compared
- * with the old tree, and nothing is written unless they mean the same. */
+/* couplet fmt: rewrites a spec in its canonical layout. The new text is parsed again, and written
+ * only if its tree equals the old one. */
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "lang/format.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The new text, or NULL after messages. */
+/* Returns the new text, or NULL after messages. */
 static const char *format_file(Arena *arena, const Source *source) {
     Diag *diag = diag_new(arena);
     const char *text = format_source(arena, diag, source);
@@ -18,8 +18,8 @@ static const char *format_file(Arena *arena, const Source *source) {
     return text;
 }
 
-/* Writes the text in place of the file: of the one that a link names, with the permissions that it
- * has. */
+/* Writes the text in place of the file. A link stays, and the file that it names keeps its
+ * permissions. */
 static bool replace_file(const char *path, const char *text) {
     char error[512];
     struct stat info;

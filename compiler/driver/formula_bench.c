@@ -1,8 +1,9 @@
 /* Products and convolutions as formulas of the language, compiled and run in isolation. `couplet
  * bench` and the comparison with other libraries (tests/bench) time them.
  *
- * Each formula is a sum of g times the result, so that the gradient with respect to g is the
- * forward pass and the others are the two backward passes: one text gives all three kernels. */
+ * Each formula is a sum of g times the result. The gradient with respect to g is therefore the
+ * forward pass, and the other two gradients are the backward passes. So one text gives all three
+ * kernels. */
 #include "compiler/driver/formula_bench.h"
 
 #include "compiler/compile/compile.h"
@@ -13,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Each is the sum of g times something; the gradient of g is that something by itself, those of the
- * others the passes backward. */
+/* A sum of g times a convolution. The gradient of g is the convolution itself; the other gradients
+ * are its two backward passes. */
 #define CONVOLUTION(name, times)                                                                   \
     "fn " name "(x[N, H, W, C], k[O, C, A, B], g[N, P, Q, O]) {\n"                                 \
     "  let y[n, i < P, j < Q, o] = sum[c, a, b] (x[n, " times "i + a - 1, " times                  \
@@ -37,7 +38,7 @@ static const char formulas[] =
                 "  return sum[n, i, j, o] g[n, i, j, o] * y[n, i, j, o]\n"
                 "}\n";
 
-/* Keeps one output or, for NULL, all gradients. */
+/* Keeps one output, or all gradients if `output` is NULL. */
 static void keep_outputs(Graph *g, const char *output) {
     int kept = 0;
     for (int i = 0; i < g->outputs.count; i++)
@@ -47,7 +48,7 @@ static void keep_outputs(Graph *g, const char *output) {
     graph_prune(g);
 }
 
-/* Of the formulas above, or of a module of the library, where `module` is not NULL. */
+/* Returns the text of the formulas above, or of a library's module if `module` is not NULL. */
 static const Source *source_of(Arena *arena, const char *module) {
     if (module) return library_read(NULL, arena, module, 0);
     Source *source = arena_new_of(arena, Source);
@@ -73,7 +74,7 @@ static Graph *lower_formula(Arena *arena, const char *module, const char *functi
                    ? compile_function(arena, diag, method, function, given, input_count, NULL)
                    : NULL;
     report_messages(diag);
-    return g; /* NULL: our own text has a fault */
+    return g; /* the formulas above would have a mistake */
 }
 
 static bool open_graph(FormulaBench *b, const char *function, Graph *g, CoupletThreads *threads) {
@@ -90,7 +91,7 @@ static bool open_graph(FormulaBench *b, const char *function, Graph *g, CoupletT
         const CoupletBuffer *buffer = &b->plan->buffers[b->plan->inputs[i].buffer];
         int64_t count = couplet_buffer_count(buffer);
         b->names[i] = b->plan->inputs[i].name;
-        /* the arrays lie in memory as those of a training step do */
+        /* memory is aligned as that of a training step is */
         b->inputs[i] = b->arrays[i] = couplet_host_memory(count * (int64_t)sizeof(float));
         for (int64_t k = 0; b->arrays[i] && k < count; k++)
             b->arrays[i][k] = (float)((k * 7 + 3 * i) % 11 - 5) / 8;

@@ -1,4 +1,4 @@
-/* Compiles one formula and times it, for `couplet bench` and for the comparison with other
+/* Compiles one formula and times it, for `couplet bench` and the comparison with other
  * libraries. */
 #ifndef COUPLET_DRIVER_FORMULA_BENCH_H
 #define COUPLET_DRIVER_FORMULA_BENCH_H
@@ -13,7 +13,7 @@ typedef struct FormulaBench {
     CpuCode *code;
     CoupletPlan *plan;
     CoupletRun *run;
-    void *inputs[BENCH_MAX_INPUTS]; /* by the plan's inputs */
+    void *inputs[BENCH_MAX_INPUTS]; /* by number of the plan's input */
     const char *names[BENCH_MAX_INPUTS];
     float *arrays[BENCH_MAX_INPUTS];
 } FormulaBench;
@@ -24,15 +24,15 @@ typedef struct BenchInput {
     int64_t shape[4];
 } BenchInput;
 
-/* Compiles the value or a gradient (`output`: "value", "grad_a", ...; NULL: all gradients) of a
- * function in formula_bench.c. Arrays hold small made-up numbers. False after a message on stderr.
- */
+/* Compiles a function of formula_bench.c: its value or one gradient (`output` is "value", "grad_a",
+ * ...), or all gradients (NULL). Arrays hold small made-up numbers. Returns false after a message
+ * on stderr. */
 bool formula_open(FormulaBench *b, const char *function, const BenchInput *inputs, int input_count,
                   const char *output, CoupletThreads *threads);
-/* The same of a function of a module of the library. */
+/* Does the same for a function of a library's module. */
 bool formula_open_library(FormulaBench *b, const char *module, const char *function,
                           const BenchInput *inputs, int input_count, CoupletThreads *threads);
-void formula_run(FormulaBench *b); /* once */
+void formula_run(FormulaBench *b); /* Runs the formula once. */
 float *formula_input(FormulaBench *b, const char *name);
 const float *formula_output(const FormulaBench *b, const char *output);
 void formula_close(FormulaBench *b);

@@ -1,8 +1,8 @@
-/* The arrays on which `couplet grad` and `couplet gradcheck` try a function: read from .npy and
- * .npz, given as numbers, or made up by name and type of the parameter.
+/* The arrays on which `couplet grad` and `couplet gradcheck` try a function. They are read from
+ * .npy and .npz files, given as numbers, or made up by the name and type of the parameter.
  *
- * Made-up ints must be valid indices. After lowering, the graph shows which input subscripts
- * which axis, and its entries are taken modulo that extent. Made-up reals have 24 bits, so that
+ * Made-up ints must be valid indices. After lowering, the graph shows which input subscripts which
+ * axis, and the input's entries are taken modulo that extent. Made-up reals have 24 bits, so
  * float32 and the float64 reference see the same numbers. */
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/report.h"
@@ -57,7 +57,7 @@ static FunctionInput *add(FunctionArrays *a, const char *name) {
 
 /* ---- from files ------------------------------------------------------------------------------ */
 
-/* The entries of a file become those of the array that was added last. */
+/* Takes the entries of a file for the array that was added last. */
 static void take_values(FunctionArrays *a, const CoupletNpy *file) {
     double *values = a->values[a->count - 1] = arena_array(a->arena, double, file->count);
     if (!file->is_integer) {
@@ -150,7 +150,7 @@ typedef struct Sizes {
     const Stmt *fn;
 } Sizes;
 
-/* A dimension's extent, from an array that is given, from --size, or by its name. */
+/* Finds the extent of a dimension: from an array that is given, from --size, or by its name. */
 static bool size_of(void *context, const struct Symbol *symbol, int64_t *value) {
     static const struct {
         const char *name;
@@ -188,7 +188,7 @@ static double normal(uint32_t seed, uint32_t site, int64_t at) {
     return sqrt(-2 * log(u)) * cos(angle);
 }
 
-/* Exact in float32, so that both evaluators see the same numbers. */
+/* Returns a number that float32 holds exactly, so that both evaluators see the same. */
 static double sample(const Param *param, uint32_t seed, uint32_t site, int64_t at) {
     double u = couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 0);
     if (param->type->kind == KIND_BOOL) return u < 0.5;
@@ -278,7 +278,7 @@ bool arrays_make_up(FunctionArrays *a, const Stmt *fn, const Options *options) {
     for (int p = 0; p < fn->param_count; p++) {
         const Param *param = &fn->params[p];
         if (!param->type || find_input(a, param->name) >= 0) continue;
-        /* A default that is no number (a function of others) stays what it is. */
+        /* A default that is an expression stays in the function. */
         double number;
         if (param->type->rank == 0 && param->value && !default_number(param, &number)) continue;
         if (!make_up(a, param, &sizes, (uint32_t)p)) return false;
@@ -295,11 +295,11 @@ static void take_modulo(FunctionArrays *a, int at, int64_t extent) {
 
 typedef struct Fit {
     FunctionArrays *arrays;
-    ExprMap met; /* subscripts of axes of this extent */
+    ExprMap met; /* the subscripts of axes of this extent that were looked at */
     int64_t extent;
 } Fit;
 
-/* Every made-up input whose elements may become the value of a subscript unchanged. */
+/* Marks the made-up inputs whose elements may become the value of a subscript unchanged. */
 static VisitStep fit_subscript(void *context, const GExpr *e) {
     Fit *fit = context;
     if (e->op == G_MAX || e->op == G_MIN) return VISIT_INSIDE;

@@ -8,25 +8,26 @@
 
 typedef struct FunctionArrays {
     Arena *arena;
-    FunctionInput *inputs; /* in the arena, as the lists below are: one entry an array */
+    FunctionInput *inputs; /* one entry for each array, in the arena, as in all lists below */
     double **values;       /* NULL for a number that is compiled in */
-    /* the exact entries of an array of whole numbers that came from a file; else NULL */
+    /* the exact entries of an array of whole numbers that came from a file; NULL: no such array */
     const int64_t **wholes;
-    bool *is_unsigned;  /* the entries are those of uint64_t, bit for bit */
-    const char **files; /* NULL: made up, or a number */
-    bool *is_index;     /* ints that are made up: they must stay inside what they index */
-    int64_t *extent;    /* the extent of the axis that such an array indexes; 0: it indexes none */
+    bool *is_unsigned;  /* true if the exact entries are uint64_t, bit for bit */
+    const char **files; /* the file of each array; NULL: the array is made up, or a number */
+    bool *is_index;     /* true if the array has made-up ints, which must be valid indices */
+    int64_t *extent;    /* the extent of the axis that the array indexes; 0: it indexes none */
     int count, capacity;
-    /* arrays that are made up have no values, for callers that do not run the function */
+    /* made-up arrays have no values, because the caller does not run the function */
     bool only_shapes;
 } FunctionArrays;
 
-/* --in NAME=FILE.npy, --in NAME=FILE.npz (its array NAME) and --set NAME=NUMBER. False after a
- * message on stderr. */
+/* Takes --in NAME=FILE.npy, --in NAME=FILE.npz (the array NAME in it) and --set NAME=NUMBER.
+ * Returns false after a message on stderr. */
 bool arrays_read(FunctionArrays *arrays, const Options *options);
 
-/* True if each dimension of --size is one of the function that --fn names, or of some function;
- * false after a message on stderr. A function that is not there is for others to report. */
+/* True if each dimension of --size belongs to the function that --fn names, or without --fn to some
+ * function. False after a message on stderr. A function that does not exist is left for the caller
+ * to report. */
 bool arrays_know_sizes(const Method *method, const Options *options);
 
 /* Adds what is not there yet of the function's parameters, as random numbers of the kind that the
@@ -45,20 +46,20 @@ bool arrays_know_sizes(const Method *method, const Options *options);
  * must fit the arrays that are given. */
 bool arrays_make_up(FunctionArrays *arrays, const Stmt *fn, const Options *options);
 
-/* Makes made-up ints valid: what indexes an axis is taken modulo its extent, the rest become
- * classes. `g` is the function as lowered. */
+/* Makes the made-up ints valid. An array that indexes an axis is taken modulo the extent; the
+ * others become classes. `g` is the function as lowered. */
 void arrays_fit_indices(FunctionArrays *arrays, const Graph *g);
 
-/* True if an array holds what is no finite number, or none in float32, as a sentence: "z.npy: z[3,
- * 7] is nan". */
+/* True if an array holds a number that is not finite, or not finite in float32. The sentence
+ * "z.npy: z[3, 7] is nan" is then in `text`. */
 bool arrays_not_finite(const FunctionArrays *arrays, const Options *options, char *text,
                        size_t bytes);
 
 int64_t arrays_elements(const FunctionArrays *arrays, int i);
-/* A ReferenceSource over FunctionArrays. Run scalars are those of the first step of a run with seed
- * 0. */
+/* A ReferenceSource over FunctionArrays. Run scalars have the values of the first step of a run
+ * with seed 0. */
 const double *arrays_find(void *context, const GNode *node);
-/* Returns the arrays as a plan takes them: float32 or int32, by input of the plan. */
+/* Returns the arrays as a plan takes them, float32 or int32, by number of the plan's input. */
 void **arrays_narrow(FunctionArrays *arrays, const Graph *g, const CoupletPlan *plan);
 
 #endif

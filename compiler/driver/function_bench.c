@@ -1,5 +1,5 @@
-/* Times a compiled function: the median of a number of runs, or of each kernel of it. Runs end
- * when there are enough of them or when patience does, so that a large function takes no
+/* Times a compiled function: the median of some runs, as a whole or for each kernel. Runs end when
+ * there are enough or when they have taken long enough, so a large function does not take
  * minutes. */
 #include "compiler/driver/function_bench.h"
 #include "compiler/driver/report.h"
@@ -11,7 +11,8 @@
 enum {
     MOST_RUNS = 25,
     LEAST_RUNS = 3,
-    LONGEST_BENCH = 8000 /* milliseconds, once there are enough runs */
+    /* The milliseconds after which no further run starts, if there are enough. */
+    LONGEST_BENCH = 8000
 };
 
 static int by_value(const void *a, const void *b) {
@@ -58,7 +59,7 @@ void bench(const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run,
     if (what->whole) bench_whole(what->name, plan, run, threads, inputs);
 }
 
-/* On a device the inputs lie there before the clock starts, as embeddings do in a step. */
+/* Copies the inputs to the device before the clock starts, since embeddings are there in a step. */
 static bool send(const CoupletPlan *plan, CoupletRun *run, CoupletDevice *device,
                  void *const *inputs, void **sent) {
     for (int i = 0; i < plan->input_count; i++) {

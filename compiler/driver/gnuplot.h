@@ -1,17 +1,17 @@
-/* Pictures by gnuplot (Debian's package gnuplot-nox). */
+/* Draws pictures with gnuplot (Debian's package gnuplot-nox). */
 #ifndef COUPLET_DRIVER_GNUPLOT_H
 #define COUPLET_DRIVER_GNUPLOT_H
 
 #include "lang/support.h"
 
-/* Colours that stay apart for most eyes, and in print (Okabe, Ito). */
+/* Colours that most eyes, and printers, tell apart (Okabe, Ito). */
 enum { GNUPLOT_COLOURS = 8 };
 extern const char *const gnuplot_colours[GNUPLOT_COLOURS];
 
-/* Runs the script in a file. False after a message; `rest` ends the one of a program that is not
- * there: "; the table and results.csv are complete". */
+/* Runs the script in a file. Returns false after a message. If gnuplot is missing, `rest` ends the
+ * message: "; the table and results.csv are complete". */
 bool gnuplot_run(const char *script, const char *rest);
-/* A text between single quotes, where gnuplot reads nothing but a quote. */
+/* Returns a text between single quotes, in which gnuplot gives a meaning to the quote alone. */
 const char *gnuplot_quoted(Arena *arena, const char *text);
 
 #endif

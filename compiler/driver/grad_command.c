@@ -1,6 +1,6 @@
-/* couplet grad: value and gradients of one function on given arrays, in float32 by kernels compiled
- * for the CPU or an OpenCL device, or in float64 by the reference evaluator (--device reference).
- */
+/* couplet grad: computes value and gradients of one function on given arrays. Kernels compiled for
+ * the CPU or an OpenCL device compute them in float32, and the reference evaluator in float64
+ * (--device reference). */
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/device_option.h"
@@ -52,7 +52,7 @@ static double value_of(const Graph *g, OutputReader read, void *run) {
     return value;
 }
 
-/* The sign of a NaN is chance. */
+/* Prints a number. The sign of a NaN is left out, because it is accidental. */
 static void show_value(double value) {
     if (isnan(value))
         printf("value: nan\n");
@@ -60,15 +60,15 @@ static void show_value(double value) {
         printf("value: %.17g\n", value);
 }
 
-/* Prints the value and writes the gradients; the exit status. */
+/* Prints the value and writes the gradients. Returns the exit status. */
 static int show_result(const Options *options, const Graph *g, OutputReader read, void *run) {
     show_value(value_of(g, read, run));
     return options->out && !write_gradients(g, read, run, options->out) ? 1 : 0;
 }
 
-/* Reports the fault that stopped the run, or (`value` is not NULL) a result that is not finite: the
- * value is shown, gradients are not written, and the message says where the first such number
- * arose, and which file has one. */
+/* Reports the fault that stopped the run. If `value` is not NULL, reports a result that is not
+ * finite: the value is printed, gradients are not written, and the message says where the first
+ * such number arose and which file has one. */
 static int report_fault(const Options *options, const FunctionArrays *arrays,
                         const CoupletFault *fault, const double *value) {
     char text[2048], bad[512];

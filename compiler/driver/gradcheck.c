@@ -1,9 +1,9 @@
-/* Holds a gradient against central differences in float64, entry by entry.
+/* Compares a gradient with central differences in float64, entry by entry.
  *
- * Differences are taken of the graph as it was lowered, and the gradient of the finished one, so
- * a wrong pass shows as a wrong gradient. A formula has kinks (a maximum, a hinge), next to
- * which a difference says nothing; a much smaller step is tried there. What stands behind a stop
- * is held fixed, as the gradient takes it. */
+ * The differences are taken of the graph as it was lowered, and the gradient comes from the
+ * finished graph. So a wrong pass shows as a wrong gradient. Next to a kink of a formula (a
+ * maximum, a hinge) a difference says nothing; a much smaller step is tried there. What stands
+ * behind a stop is held fixed, as the gradient takes it. */
 #include "compiler/driver/gradcheck.h"
 
 #include <math.h>
@@ -15,7 +15,7 @@ void gradient_snapshot_pass(void *context, const Graph *g, const char *pass) {
     if (s->taken || strcmp(pass, s->pass) != 0 || strcmp(g->name, s->name) != 0) return;
     s->taken = true;
     s->graph = *g;
-    /* Nodes are never changed once they are made; only the lists go on. */
+    /* Nodes never change once they are made, so a copy of the list is enough. */
     s->graph.nodes.items = arena_array(g->arena, GNode *, g->nodes.count);
     memcpy(s->graph.nodes.items, g->nodes.items, sizeof(GNode *) * (size_t)g->nodes.count);
     s->graph.outputs.items = arena_array(g->arena, GOutput, g->outputs.count);
@@ -41,8 +41,8 @@ static double value_at(const Slope *s, int64_t at, double x) {
     return value;
 }
 
-/* Central differences: of the second order, error h^2, two values; of the fourth, error h^4, four.
- */
+/* Central differences of second order (error h^2, two values) and of fourth order (error h^4, four
+ * values). */
 static double second_order(const Slope *s, int64_t at, double h) {
     double x = s->values[at];
     return (value_at(s, at, x + h) - value_at(s, at, x - h)) / (2 * h);
@@ -59,8 +59,8 @@ static double largest_entry(const double *values, int64_t count) {
     return most;
 }
 
-/* The cheap way first, where it is good enough. A kink (a maximum that changes hands, a hinge) may
- * stand between the points of a step; a much smaller step then misses it. */
+/* Tries the cheap difference first, where it is close enough to the gradient. If a kink (a maximum
+ * that changes hands, a hinge) lies between the points of a step, a much smaller step misses it. */
 static double nearest_difference(const Slope *s, int64_t at, double h, double gradient,
                                  double good) {
     double best = second_order(s, at, h / 8);
@@ -76,7 +76,8 @@ GradientCheck gradient_check(const Reference *base, const GNode *output, const G
     GradientCheck check = {.entries = 1, .off = HUGE_VAL};
     for (int i = 0; i < input->rank; i++)
         check.entries *= input->shape[i];
-    /* A copy: a stop of the input itself shares the base run's array, which must not move. */
+    /* The values are copied, because a stop of the input shares the array of the base run, which
+     * must not change. */
     Slope slope = {base, output, input, malloc(sizeof *values * (size_t)check.entries)};
     if (!slope.values) return check;
     memcpy(slope.values, values, sizeof *values * (size_t)check.entries);
@@ -85,14 +86,14 @@ GradientCheck gradient_check(const Reference *base, const GNode *output, const G
     int64_t stride = check.entries > most ? check.entries / most : 1;
     check.largest = largest_entry(gradient, check.entries);
     double value = fabs(*reference_value(base, output));
-    /* below it the differences are rounding: 1e-6 of it is 8 bits of the value over h */
+    /* Smaller differences are rounding: 1e-6 of this bound is 8 bits of the value over h. */
     double floor = fmax(1e-4 * fmax(1, value), 2e-9 * value / h);
     double good = 1e-7 * fmax(floor, check.largest);
     for (int64_t at = stride / 2; at < check.entries; at += stride, check.tried++) {
         double expected = nearest_difference(&slope, at, h, gradient[at], good),
                off = fabs(expected - gradient[at]);
         size = fmax(size, fabs(expected));
-        if (off <= worst) continue; /* a NaN goes on */
+        if (off <= worst) continue; /* a NaN does not compare as smaller, so it is noted */
         worst = isnan(off) ? HUGE_VAL : off;
         check.worst = at;
         check.found = gradient[at];

@@ -1,5 +1,5 @@
-/* couplet gradcheck: the gradient of a function, of every function of a file, or of a method's
- * whole loss, against central differences in float64. */
+/* couplet gradcheck: compares gradients with central differences in float64. The gradient is that
+ * of one function, of every function of a file, or of a method's whole loss. */
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/gradcheck.h"
 #include "compiler/driver/load.h"
@@ -47,7 +47,7 @@ static bool has_fault(Diag *diag, const Reference *run) {
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-/* Differences of a value that is no number say nothing, nor do those of an infinite one. */
+/* True if differences of the value mean something: it is a finite number. */
 static bool is_number(const char *name, double value) {
     if (isfinite(value)) return true;
     const char *what = isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
@@ -71,14 +71,14 @@ static bool print_row(const char *name, const GradientCheck *c, int width) {
     else
         snprintf(entries, sizeof entries, "%lld", (long long)c->entries);
     printf("  %-*s  %7s  %16.4g  %.1e", width, name, entries, c->largest, c->off);
-    /* fabs: a NaN has a sign that says nothing */
+    /* fabs drops the sign of a NaN, which is accidental */
     const double found = isnan(c->found) ? fabs(c->found) : c->found;
     const double expected = isnan(c->expected) ? fabs(c->expected) : c->expected;
     if (!good)
         printf("   WRONG: at entry %lld the gradient is %.8g and the differences give %.8g",
                (long long)c->worst, found, expected);
     printf("\n");
-    fflush(stdout); /* the next row may take a while */
+    fflush(stdout); /* computing the next row may take a while */
     return good;
 }
 
@@ -93,7 +93,8 @@ static int longest_name(const Graph *g) {
 
 /* ---- what is checked ------------------------------------------------------------------------- */
 
-/* A formula as written, the finished graph with its gradients, and where both get their arrays. */
+/* The graphs of a formula, as written and finished with its gradients, and the source of both
+ * graphs' arrays. */
 typedef struct Subject {
     const char *name, *output;
     const Graph *forward, *finished;
@@ -102,8 +103,8 @@ typedef struct Subject {
     int64_t entries;
 } Subject;
 
-/* The outputs grad_NAME of the finished graph, one after the other. False when one is wrong, or
- * when a run stops with a fault. */
+/* Checks the outputs grad_NAME of the finished graph, one after the other. Returns false if one is
+ * wrong, or if a run stops with a fault. */
 static bool check_gradients(Diag *diag, const Subject *s) {
     clock_t begin = clock();
     Reference *base = reference_run(s->forward, s->source, s->context);
@@ -125,7 +126,7 @@ static bool check_gradients(Diag *diag, const Subject *s) {
         const GOutput *gradient = &s->finished->outputs.items[i];
         if (strncmp(gradient->name, "grad_", 5) != 0) continue;
         const GNode *input = find_node(s->forward, gradient->name + 5);
-        if (!input) continue; /* nothing reads it: the gradient is 0 */
+        if (!input) continue; /* no formula reads the parameter, so its gradient is 0 */
         const double *values = s->source(s->context, input);
         GradientCheck check = gradient_check(base, output, input, values,
                                              reference_value(run, gradient->node), s->entries);
@@ -156,7 +157,7 @@ static bool gives_number(const Stmt *fn) {
     return fn->result && fn->result->kind == KIND_REAL && fn->result->rank == 0;
 }
 
-/* Every function of the file that gives a number and reads one; the others are named. */
+/* Checks every function of the file that gives a number and reads one, and lists the others. */
 static bool check_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
     int checked = 0, wrong = 0;
     const char *others = NULL;
@@ -188,14 +189,14 @@ static bool check_functions(Arena *arena, Diag *diag, const Options *o, const Me
 typedef struct MethodArrays {
     Arena *arena;
     const LoweredProgram *program;
-    const Reference *start; /* the init graph, where every state starts */
+    const Reference *start; /* the graph `init`, which starts every state */
     uint32_t seed;
     ARRAY(const char *) names;
     ARRAY(double *) values;
 } MethodArrays;
 
-/* The field of data that an input holds, "train.x" or "train.all.x"; NULL: row numbers, and
- * whatever is no field. */
+/* Returns the field of data that an input holds, as in "train.x" or "train.all.x". NULL: the input
+ * holds row numbers or something else. */
 static const DataField *field_of(const LoweredProgram *program, const char *input) {
     for (int i = 0; i < program->sources.count; i++) {
         const DataSource *data = program->sources.items[i].data;
@@ -210,7 +211,8 @@ static const DataField *field_of(const LoweredProgram *program, const char *inpu
     return NULL;
 }
 
-/* Few classes, so that some samples share one; of ints whose range nobody knows, 0 and 1. */
+/* Returns a made-up entry of a field. Classes are few, so that some samples share one; an int
+ * without a known range is 0 or 1. */
 static double made_up(const DataField *field, uint32_t bits) {
     if (field->type == DATA_REAL) return (double)(bits >> 8) * 0x1p-24;
     return bits % (field->classes > 3 ? 3 : field->classes ? (uint32_t)field->classes : 2);
@@ -240,7 +242,8 @@ static const double *method_array(void *context, const GNode *n) {
     double *values = arena_array(m->arena, double, count + 1);
     for (int64_t i = 0; n->kind == GN_INPUT && i < count; i++)
         values[i] = input_element(m, n, i);
-    if (n->kind == GN_STATE && !m->start) return values; /* the init graph only names them */
+    /* The graph `init` only names the states. */
+    if (n->kind == GN_STATE && !m->start) return values;
     for (int i = 0; n->kind == GN_STATE && i < m->program->init->commits.count; i++) {
         const GCommit *c = &m->program->init->commits.items[i];
         if (strcmp(c->state->name, n->name) == 0)

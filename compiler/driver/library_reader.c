@@ -1,5 +1,5 @@
-/* The embedded library, module by module: a file of its own, since the fuzz target links no more of
- * the driver than this. */
+/* Reads modules of the embedded library. The function has a file of its own because the fuzz target
+ * links no more of the driver than this. */
 #include "compiler/driver/load.h"
 
 #include <string.h>

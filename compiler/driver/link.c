@@ -1,9 +1,8 @@
-/* Runs the system's cc and ar on objects that the compiler wrote, with the arguments as a list
- * and never through a shell, so that a file name may hold anything.
+/* Runs the system's cc and ar on objects that the compiler wrote. The arguments are a list and
+ * never pass through a shell, so a file name may contain anything.
  *
- * The runtime lies beside the executable, in a build folder as in an installation;
- * $COUPLET_RUNTIME goes before both. A runtime that was built with sanitizers is linked with
- * them. */
+ * The runtime lies beside the executable, in a build folder as in an installation. $COUPLET_RUNTIME
+ * names another one. A runtime that was built with sanitizers is linked with them. */
 #include "compiler/driver/link.h"
 #include "compiler/driver/report.h"
 
@@ -40,8 +39,8 @@ const char *link_runtime_folder(Arena *arena) {
     char *slash = length > 0 ? memrchr(here, '/', (size_t)length) : NULL;
     if (slash) {
         *slash = 0;
-        /* The folders of libraries in a build, in an installation, and in Debian's, whose libraries
-         * lie deeper. */
+        /* The folders of libraries: in a build, in an installation, and in Debian's, where they lie
+         * deeper. */
         static const char *const places[] = {"runtime", "../lib", ("../" COUPLET_LIBRARIES)};
         for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
             const char *folder = arena_printf(arena, "%s/%s", here, places[i]);
@@ -66,7 +65,7 @@ static void add_all(Arena *arena, Words *w, const char *const *words, int count)
         add(arena, w, words[i]);
 }
 
-/* -fsanitize=.. of the build that the runtime is of, if any. */
+/* Adds the -fsanitize=.. with which the runtime was built, if any. */
 static void add_sanitizers(Arena *arena, Words *w) {
     char *copy = arena_printf(arena, "%s", COUPLET_SANITIZERS), *rest = NULL;
     for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
@@ -110,7 +109,7 @@ bool link_shared(Arena *arena, const char *const *objects, int count, const char
 }
 
 bool link_archive(Arena *arena, const char *const *objects, int count, const char *out) {
-    remove(out); /* ar adds to what is there */
+    remove(out); /* ar would add to an existing file */
     Words w = {{0}};
     add_all(arena, &w, (const char *const[]){"ar", "rcs", out}, 3);
     add_all(arena, &w, objects, count);

@@ -1,10 +1,9 @@
-/* From a path to a checked method: a file, a folder of files, standard input, or a module of the
+/* Reads a spec and checks it: a file, a folder of files, standard input, or a module of the
  * library, which is embedded in the executable.
  *
- * The checker asks back for modules and for the fields of data (CheckHooks). To answer, the
- * table of a source is opened here, by names and headers alone; it is opened once, and looked at
- * again only when rows are chosen. A run that goes on has its fields in its record, and the data
- * may be gone. */
+ * The checker asks back for modules and for the fields of data (CheckHooks). To answer, the table
+ * of a source is opened here, by names and headers alone. It is opened once, and read again only if
+ * rows are chosen. A resumed run takes its fields from its record, because the data may be gone. */
 #include "compiler/driver/load.h"
 
 #include "compiler/cpu/cpu.h"
@@ -32,7 +31,7 @@ static bool is_standard_input(const char *path) {
     return strcmp(path, "-") == 0;
 }
 
-/* All that a stream gives, also one whose length nobody knows ahead. */
+/* Reads all of a stream, whose length need not be known ahead. */
 static Source *read_stream(Arena *arena, FILE *file, const char *name) {
     Text text = {0};
     char piece[1 << 14];
@@ -79,18 +78,19 @@ static int64_t kept_rows(void *context, const DataSource *d, int64_t held, int64
     return rows;
 }
 
-/* Whose data is looked for, and where. */
+/* What is needed to find the data of a method. */
 typedef struct Seeker {
     CoupletPlaces places;
-    CoupletLoading loading; /* the loading of rows, for facts that only the rows can tell */
+    CoupletLoading loading; /* how to load rows, for facts that only the rows can tell */
     bool quiet;
-    /* the record that says what the data held, so that the data is not opened; NULL */
+    /* the record that says what the data held, so that the data is not opened; NULL: there is
+     * none */
     const CoupletRecord *record;
     /* the table of the source that was opened last, until its rows are counted */
     CoupletTable open;
-    const DataSource *of;        /* the source whose table is open; NULL: none is */
-    CoupletOpenedTables *opened; /* the tables that are kept open; NULL: none are */
-    FoundFiles files;            /* the files that `use` named so far */
+    const DataSource *of;        /* the source whose table is open, or NULL */
+    CoupletOpenedTables *opened; /* the list of tables that stay open; NULL: none do */
+    FoundFiles files;            /* the files that `use` has named so far */
 } Seeker;
 
 static const UsedFiles *find_files(void *context, Arena *arena, const Source *from,
@@ -98,14 +98,15 @@ static const UsedFiles *find_files(void *context, Arena *arena, const Source *fr
     return uses_find(&((Seeker *)context)->files, arena, from, path, sentence, help);
 }
 
-/* True if some rows may be left out; else they are those that were there at the first look. */
+/* True if the selection may leave out rows. If not, the rows are those that the table was opened
+ * with. */
 static bool chooses(const Seeker *seeker, const CoupletSelection *s) {
     return seeker->loading.skip_bad > 0 || s->per_class > 0 || s->fraction > 0 ||
            s->imbalance > 0 || s->part_to > 0 || s->classes > 0 || s->where_count > 0;
 }
 
-/* Counts the chosen rows. Where rows that cannot be read are left out, their number is known once
- * all have been read, and the caller that opens the data says which they are. */
+/* Counts the chosen rows. If rows that cannot be read are left out, all rows must be read to know
+ * their number; the caller that opens the data says which rows they are. */
 static bool choose(const Seeker *seeker, const CoupletSource *source, CoupletTable *table,
                    char *error, size_t error_bytes) {
     CoupletLoading loading = seeker->loading;
@@ -126,7 +127,7 @@ static bool count_chosen(const Seeker *seeker, const CoupletSource *source, Coup
     return true;
 }
 
-/* The fields and rows that a source had when the run was made. */
+/* Takes the fields and rows that a source had when the run was made. */
 static bool recall_schema(const Seeker *seeker, Arena *arena, DataSource *d) {
     ARRAY(CoupletField) fields = {NULL, 0, 0};
     CoupletField field;
@@ -154,8 +155,8 @@ static void close_table(Seeker *seeker) {
     seeker->of = NULL;
 }
 
-/* Keeps the table as it was opened. One whose bad rows have been left out is opened anew, so that
- * whoever loads it says which these are. */
+/* Keeps the table as it was opened. A table without its bad rows is opened anew, so that whoever
+ * loads it says which rows these are. */
 static void keep_table(Seeker *seeker, Arena *arena) {
     CoupletTable *table = &seeker->open;
     if (seeker->opened && table->reader && !seeker->loading.skip_bad) {
@@ -172,7 +173,7 @@ static void count_time(const Seeker *seeker, double since) {
     if (seeker->opened) seeker->opened->seconds += couplet_seconds() - since;
 }
 
-/* A loss that compares labels asks for it. */
+/* Finds out whether all rows have one class. A loss that compares labels asks for this. */
 static void look_for_one_class(const CoupletTable *table, DataSource *d) {
     for (int i = 0; i < d->field_count; i++)
         if (d->fields[i].type == DATA_INT && d->fields[i].rank == 0)
@@ -209,7 +210,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
         return SCHEMA_ABSENT;
     }
     const double start = couplet_seconds();
-    /* the facts of a preset hold where its data is not there */
+    /* a preset's facts hold without its data */
     const bool of_preset = good && request.split;
     if (good && (good = couplet_table_open(&request, &seeker->open, error, sizeof error))) {
         source_take_fields(arena, seeker->open.fields, seeker->open.field_count, d);
@@ -221,7 +222,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     return good ? SCHEMA_READ : of_preset ? SCHEMA_ABSENT : SCHEMA_REFUSED;
 }
 
-/* True if each --data means something to the spec. */
+/* True if each --data means something to the spec. False after a message. */
 static bool places_fit(Arena *arena, const Module *spec, const CoupletPlaces *places) {
     CoupletSource *sources = arena_array(arena, CoupletSource, spec->stmt_count + 1);
     int count = 0;
@@ -237,7 +238,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The .cpl files of a folder in order of name; NULL after a message. */
+/* Returns the .cpl files of a folder in order of name, or NULL after a message. */
 static const char **folder_files(Arena *arena, const char *folder, int *count) {
     ARRAY(const char *) paths = {NULL, 0, 0};
     DIR *open = opendir(folder);
@@ -255,8 +256,8 @@ static const char **folder_files(Arena *arena, const char *folder, int *count) {
     return paths.items;
 }
 
-/* The path without slashes at its end; of ".", ".." and the root, the path from the root of the
- * disk. */
+/* Returns the path without slashes at its end. For ".", ".." and the root, returns the path from
+ * the root. */
 static const char *named_path(Arena *arena, const char *path) {
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/')
@@ -279,7 +280,7 @@ const char *load_spec_name(Arena *arena, const char *path) {
     return arena_strndup(arena, name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
 }
 
-/* Every part of a library module; NULL when there is no such module. */
+/* Returns every part of a library module, or NULL if there is no such module. */
 static const Source **library_sources(Arena *arena, const char *name, int *count) {
     ARRAY(const Source *) parts = {NULL, 0, 0};
     const Source *part;
@@ -305,7 +306,7 @@ const Source **load_spec_sources(Arena *arena, const char *path, int *count) {
     return sources;
 }
 
-/* The one source that is in memory. */
+/* Returns the one source, whose text is in memory. */
 static const Source **text_sources(Arena *arena, const Options *options, int *count) {
     Source *source = arena_new_of(arena, Source);
     const Source **sources = arena_array(arena, const Source *, 1);

@@ -1,4 +1,4 @@
-/* couplet: the command line. */
+/* couplet: reads the command and calls it. */
 #include "compiler/driver/options.h"
 #include "compiler/driver/report.h"
 #include "compiler/lsp/lsp.h"
@@ -219,7 +219,8 @@ static int usage(FILE *out) {
     return out == stdout ? 0 : 2;
 }
 
-/* `couplet help train`, `couplet train --help`, and where it comes to mind later in the line. */
+/* True for `couplet help train`, for `couplet train --help`, and for --help anywhere later in the
+ * line. */
 static bool asks_for_help(int argc, char **argv) {
     if (strcmp(argv[1], "help") == 0) return true;
     for (int i = 1; i < argc; i++)
@@ -253,7 +254,8 @@ static int unknown_command(const char *name) {
     return 2;
 }
 
-/* The commands that all ranks of a run take part in. Of the others rank 0 alone does the work. */
+/* The commands in which all ranks of a run take part. For any other command, rank 0 alone does the
+ * work. */
 static const char *const on_ranks[] = {"train", "eval", "profile"};
 
 static bool is_spare_rank(int argc, char **argv) {
@@ -283,9 +285,9 @@ static int run(int argc, char **argv) {
     return unknown_command(argv[1]);
 }
 
-/* Walks over what a spec says are recursive: over lets that are each made of the one before, down
- * the calls of a network. Lists as long as a generated spec needs more stack than the 8 MiB that a
- * process usually has, and what is not touched costs nothing. */
+/* The stack of the thread that runs a command. Walks over a spec are recursive: over lets that are
+ * each made of the one before, down the calls of a network. Long generated specs need more than the
+ * usual 8 MiB, and stack that is not touched costs nothing. */
 enum { STACK_BYTES = 512 << 20 };
 
 typedef struct Run {
@@ -313,13 +315,13 @@ static int run_with_room(int argc, char **argv) {
     if (started)
         pthread_join(thread, NULL);
     else
-        /* where there is no room for a stack of that size, the command runs on the usual one */
+        /* without room for a stack of that size, the command runs on the usual one */
         run_on_thread(&r);
     return r.status;
 }
 
 int main(int argc, char **argv) {
-    /* A full disk must come back as an error of write, not as a signal. */
+    /* A full disk must be an error of write and not a signal. */
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     couplet_hold_streams();

@@ -26,7 +26,7 @@ static bool is_of_loss(const Graph *g, Span span) {
     return false;
 }
 
-/* The most bytes that arrays which the loss's own kernels make, its gradients among them, take at
+/* Returns the most bytes that the results of the loss's own kernels, gradients included, take at
  * once. */
 static int64_t loss_peak(Arena *arena, const Graph *g, const Plan *plan) {
     int64_t peak = 0;
@@ -76,7 +76,7 @@ static void print_choice(const GChoice *c, FILE *out) {
     memory_report_choice(c, out);
 }
 
-/* A line for each formula whose arrays are computed again. */
+/* Prints a line for each formula whose arrays are rematerialised. */
 static void print_again(const Graph *g, FILE *out) {
     for (int i = 0; i < g->again.count; i++) {
         const Span *span = &g->again.items[i].span;
@@ -106,7 +106,7 @@ static void print_chunks(const Graph *g, int64_t batch, FILE *out) {
                 (long long)g->chunks, (long long)(batch / g->chunks));
 }
 
-/* The largest array that a plan keeps in its arena. */
+/* Prints the largest array that the plan keeps in its arena. */
 static void print_largest(const Graph *g, const Plan *plan, FILE *out) {
     const CoupletPlan *p = plan->out;
     int largest = -1;

@@ -1,7 +1,8 @@
-/* couplet new: a project that trains at once: a spec with comments, a README and a .gitignore.
+/* couplet new: makes a project that trains at once, with a commented spec, a README and a
+ * .gitignore.
  *
- * With --data the folder is looked at by the names of its files, and then opened by the reader that
- * reads such files, so that the spec has the fields, a batch and an encoder that fit. */
+ * With --data, the folder is judged by the names of its files and then opened by the reader for
+ * such files. So the spec has the right fields, a batch and an encoder that fit. */
 #include "compiler/driver/options.h"
 #include "compiler/driver/report.h"
 #include "runtime/data/table.h"
@@ -20,10 +21,10 @@
 typedef enum { KIND_NONE, PICTURES, ARRAYS, TABLES, SOUNDS, CLIPS, MESHES, LINES, KINDS } FilesKind;
 
 typedef struct KindRow {
-    const char *what;    /* "pictures" */
-    const char *endings; /* separated by spaces, with one at both ends */
+    const char *what;    /* the word for messages: "pictures" */
+    const char *endings; /* separated by spaces, with a space at both ends */
     const char *reader;
-    const char *settings; /* of the source, behind its path */
+    const char *settings; /* settings of the source, which stand behind its path */
 } KindRow;
 
 static const KindRow kinds[KINDS] = {
@@ -38,9 +39,9 @@ static const KindRow kinds[KINDS] = {
 
 typedef struct Found {
     int64_t counts[KINDS];
-    const char *first[KINDS]; /* a file of the kind, of those met first */
+    const char *first[KINDS]; /* by kind: the first such file that was met */
     bool has_train, has_test;
-    const char *test; /* "test", "val" */
+    const char *test; /* the name of the second part: "test" or "val" */
     int64_t looked_at;
 } Found;
 
@@ -63,7 +64,7 @@ static void take_file(Arena *arena, const char *path, Found *found) {
     if (!found->counts[kind]++) found->first[kind] = arena_strndup(arena, path, strlen(path));
 }
 
-/* Some thousand files tell what a folder holds. */
+/* Looks at the files below a folder. After some thousand, the kind is known. */
 static void walk(Arena *arena, const char *path, int depth, Found *found) {
     enum { ENOUGH = 5000, DEEPEST = 6 };
     struct stat info;
@@ -79,8 +80,8 @@ static void walk(Arena *arena, const char *path, int depth, Found *found) {
     if (open) closedir(open);
 }
 
-/* The kind of which there are files. Tables and texts beside others are notes on them. 0 after a
- * message. */
+/* Returns the kind of the files. Tables and texts beside other kinds are notes on these. Returns 0
+ * after a message. */
 static FilesKind kind_found(Arena *arena, const char *path, const Found *found) {
     FilesKind kind = KIND_NONE;
     const char *list = "";
@@ -110,7 +111,8 @@ static FilesKind kind_found(Arena *arena, const char *path, const Found *found) 
 
 typedef struct Data {
     FilesKind kind;
-    const char *train, *test; /* paths from here; equal: parts of one source are taken */
+    /* Paths from the current folder; equal if parts of one source are taken. */
+    const char *train, *test;
     const char *settings;
     const CoupletField *fields;
     int field_count;
@@ -122,7 +124,7 @@ static bool is_there(const char *path) {
     return stat(path, &info) == 0;
 }
 
-/* train and test, or val, beside each other: folders, or files with this ending. */
+/* Finds train and test, or train and val, beside each other: folders, or files with this ending. */
 static void find_parts(Arena *arena, const char *path, const char *ending, Data *d) {
     static const char *const tests[] = {"test", "val", "valid", "validation"};
     d->train = d->test = path;
@@ -142,7 +144,8 @@ static const char *ending_of(const char *path) {
     return dot ? dot : "";
 }
 
-/* Readers of one file get a file; a folder of them must have one, or train and test. */
+/* Finds the paths of the data. A reader of single files gets a file; a folder must then have one
+ * file, or train and test. */
 static bool find_paths(Arena *arena, const char *path, const Found *found, Data *d) {
     struct stat info;
     const bool of_files = d->kind == TABLES || d->kind == LINES ||
@@ -160,7 +163,7 @@ static bool find_paths(Arena *arena, const char *path, const Found *found, Data 
                             (long long)found->counts[d->kind], kinds[d->kind].what);
 }
 
-/* A column that has the name of a label: "label", "class", "target", "y". */
+/* Returns the column that is named like a label ("label", "class", "target", "y"), or NULL. */
 static const char *label_column(Arena *arena, const char *path) {
     static const char *const usual[] = {"label", "labels", "class", "target", "y"};
     FILE *file = fopen(path, "r");
@@ -176,7 +179,7 @@ static const char *label_column(Arena *arena, const char *path) {
     return found;
 }
 
-/* Settings as the reader takes them: "size = 64, label = "class"". */
+/* Splits a text such as `size = 64, label = "class"` into settings. */
 static int split_settings(Arena *arena, const char *text, CoupletSetting *out) {
     char *copy = arena_strndup(arena, text, strlen(text)), *rest = NULL;
     int count = 0;
@@ -234,12 +237,13 @@ static bool look_at(Arena *arena, const char *path, Data *d) {
 
 /* ---- the spec -------------------------------------------------------------------------------- */
 
-/* What of the spec the data decides. */
+/* The parts of the spec that the data decides. */
 typedef struct Parts {
-    const char *uses, *what; /* "nn, augment, ..", "pictures" */
-    const char *field;       /* that is encoded */
+    /* The modules to use, "nn, augment, .."; the word for the data, "pictures". */
+    const char *uses, *what;
+    const char *field; /* the field that is encoded */
     const char *view, *encoder;
-    const char *label; /* the int field for the evaluation; NULL: there is none */
+    const char *label; /* the int field for the evaluation; NULL: none */
     int64_t batch;
 } Parts;
 
@@ -254,7 +258,7 @@ static const char *label_of(const Data *d) {
     return label && label->rank == 0 && label->type == COUPLET_I32 ? "label" : NULL;
 }
 
-/* The largest power of two of which an epoch has four, at most 256. */
+/* Returns the largest power of two, at most 256, of which an epoch has four. */
 static int64_t batch_for(int64_t rows) {
     int64_t batch = 4;
     while (batch < 256 && batch * 8 <= rows)
@@ -266,7 +270,7 @@ static int width_for(int64_t rows) {
     return rows < 5000 ? 16 : 32;
 }
 
-/* Arrays: rows of numbers, or pictures. */
+/* Chooses the parts for arrays: rows of numbers, or pictures. */
 static bool parts_of_arrays(Arena *arena, const Data *d, Parts *p) {
     const CoupletField *rows = NULL, *pictures = NULL;
     for (int i = 0; i < d->field_count; i++) {
@@ -360,7 +364,7 @@ static bool parts_of(Arena *arena, const Data *d, Parts *p) {
     return false;
 }
 
-/* A path from the folder of the project. */
+/* Returns the path as seen from the folder of the project. */
 static const char *path_from(Arena *arena, const char *project, const char *path) {
     if (*path == '/') return path;
     const char *up = "../";
@@ -491,7 +495,8 @@ static bool write_project(Arena *arena, const char *folder, const char *name, co
            write_text(arena, folder, ".gitignore", "runs/\n*.npy\n*.png\n");
 }
 
-/* Letters, digits, `_` and `-`, behind any folders. NULL after a message. */
+/* Returns the name of a project: letters, digits, `_` and `-`, behind any folders. NULL after a
+ * message. */
 static const char *name_of(const char *folder) {
     const char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
     bool good = *name != 0 && *name != '-';

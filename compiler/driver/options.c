@@ -1,8 +1,9 @@
-/* Reads a command line by the rows of options.def: name, member of Options, kind and range. A
- * command lists the options that it takes; any other is refused, with the nearest name.
+/* Reads a command line by the rows of options.def, which have the name of each option, its member
+ * of Options, its kind and its range. A command lists the options that it takes. Any other option
+ * is refused, with the nearest name.
  *
- * Values are checked here and nowhere else, so a command may rely on them. -o and the like are
- * short for a row. */
+ * Values are checked here and nowhere else, so a command may rely on them. Options of one letter,
+ * such as -o, stand for a row. */
 #include "compiler/driver/options.h"
 
 #include "compiler/driver/report.h"
@@ -16,13 +17,13 @@
 #include <string.h>
 
 typedef enum {
-    OPTION_FLAG,   /* bool: no value */
+    OPTION_FLAG,   /* bool: takes no value */
     OPTION_TEXT,   /* const char *: not empty */
-    OPTION_TEXTS,  /* a list of texts: it may be given several times */
+    OPTION_TEXTS,  /* a list of texts: may be given several times */
     OPTION_WHOLE,  /* int64_t */
     OPTION_POWER,  /* int64_t: a power of two */
     OPTION_NUMBER, /* double */
-    OPTION_SIZE,   /* int64_t: bytes, 512MiB */
+    OPTION_SIZE,   /* int64_t, in bytes: 512MiB */
     OPTION_PAIR,   /* SettingList: NAME=VALUE */
     OPTION_SIZES,  /* SettingList: N=8,D=5 */
     OPTION_FORM,   /* const char *: text or json */
@@ -31,7 +32,7 @@ typedef enum {
 
 typedef struct OptionRow {
     const char *name;
-    size_t place; /* in Options */
+    size_t place; /* the offset of the member in Options */
     OptionKind kind;
     int64_t low, high;
 } OptionRow;
@@ -44,7 +45,7 @@ static const OptionRow rows[] = {
 };
 enum { ROW_COUNT = sizeof rows / sizeof *rows };
 
-/* The state of the reader of a command line. */
+/* The state of reading a command line. */
 typedef struct Reader {
     Arena *arena;
     Options *options;
@@ -94,7 +95,7 @@ static bool read_number(const OptionRow *row, const char *value, double *out) {
                   row->name, row->low, row->high, value);
 }
 
-/* Returns the number of bytes in a unit; 0: there is no such unit. */
+/* Returns the bytes of a unit, or 0 if there is no such unit. */
 static double unit_bytes(const char *name) {
     static const struct {
         const char *name;
@@ -105,7 +106,7 @@ static double unit_bytes(const char *name) {
     return 0;
 }
 
-/* 512MiB, 1.5GiB, or bytes. */
+/* Reads 512MiB, 1.5GiB, or a number of bytes. */
 static bool read_size(const Reader *r, const OptionRow *row, const char *value, int64_t *out) {
     const double smallest = 0x1p16, largest = 0x1p62;
     const size_t digits = strspn(value, "0123456789.");
@@ -164,7 +165,8 @@ static bool add_pair(const Reader *r, const OptionRow *row, const char *text, Se
     return true;
 }
 
-/* The numbers of --set, whose names are compared with the file when it is read. */
+/* True if the values of --set are numbers. Their names are compared with the file when that is
+ * read. */
 static bool are_numbers(const Reader *r, const Setting *set) {
     const bool list = is_listed(r->allowed, "[lists]");
     NumberSpan span;
@@ -192,7 +194,7 @@ static bool read_pair(const Reader *r, const OptionRow *row, const char *value, 
     return strcmp(row->name, "set") != 0 || are_numbers(r, &list->items[list->count - 1]);
 }
 
-/* N=8,D=5 */
+/* Reads sizes such as N=8,D=5. */
 static bool read_sizes(const Reader *r, const OptionRow *row, const char *value,
                        SettingList *list) {
     char *copy = arena_strndup(r->arena, value, strlen(value)), *rest = NULL;
@@ -253,7 +255,7 @@ static const OptionRow *find_row(const Reader *r, const char *name) {
     return NULL;
 }
 
-/* The long name of an option of one letter; NULL for others. */
+/* Returns the long name of an option of one letter, or NULL. */
 static const char *long_name(const char *arg) {
     static const struct { const char *letter, *name; } letters[] = {{"-o", "out"}, {"-q", "quiet"}};
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
@@ -261,8 +263,8 @@ static const char *long_name(const char *arg) {
     return NULL;
 }
 
-/* `check --memory` reports, and `check --memory 512MiB` reports what becomes of the step under that
- * budget. */
+/* True if the option may have no value: `check --memory` reports, and `check --memory 512MiB`
+ * reports on the step under that budget. */
 static bool stands_alone(const Reader *r, const OptionRow *row, const char *value,
                          const char *next) {
     if (row->kind == OPTION_FLAG) return true;
@@ -270,7 +272,7 @@ static bool stands_alone(const Reader *r, const OptionRow *row, const char *valu
     return !value && !(next && next[0] >= '0' && next[0] <= '9');
 }
 
-/* Reads one option: argv[*at], and the word behind it if that is its value. */
+/* Reads the option argv[*at], with the word behind it if that is its value. */
 static bool read_option(Reader *r, char **argv, int argc, int *at) {
     const char *arg = argv[*at], *equals = strchr(arg, '='),
                *next = *at + 1 < argc ? argv[*at + 1] : NULL;

@@ -1,4 +1,4 @@
-/* The command line's options, as a table a command reads. */
+/* The options of a command line, as one struct for all commands. */
 #ifndef COUPLET_DRIVER_OPTIONS_H
 #define COUPLET_DRIVER_OPTIONS_H
 
@@ -7,42 +7,43 @@
 #include "runtime/group.h"
 
 typedef struct Setting {
-    const char *name, *value; /* --set name=value, --in name=file */
+    const char *name, *value; /* as in --set name=value and --in name=file */
 } Setting;
 typedef ARRAY(Setting) SettingList;
 
 typedef struct Options {
-    CoupletGroup *group; /* the ranks that the command runs on; NULL: there is one */
-    const char *file;    /* the first of `files`, or NULL */
-    /* the contents of `file`, for a program that has them in memory; NULL: the file is read */
+    CoupletGroup *group; /* the ranks that the command runs on; NULL: one */
+    const char *file;    /* the first of `files`; NULL: none */
+    /* the contents of `file`, if a program has them in memory; NULL: the file is read */
     const char *text;
     ARRAY(const char *) files; /* the arguments that are no options */
     const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics,
         *color, *reader;
-    const char *samples, *split;     /* for embed: an array of samples; a split of the data */
-    const char *range;               /* --range 1e-5..1, of find */
-    const char *best;                /* --best knn: what the best checkpoint is chosen by */
-    const char *start;               /* --start RUN: what a new run begins with */
-    const char *against;             /* of verify: --against MODULE:FUNCTION */
-    const char *part, *onnx, *torch; /* of export: which network; the file to write */
-    const char *change;              /* --change tau,epochs: what --resume may find otherwise */
+    const char *samples, *split; /* embed: an array of samples; a part of the data */
+    const char *range;           /* find: --range 1e-5..1 */
+    /* --best knn: the evaluation that chooses the best checkpoint. */
+    const char *best;
+    const char *start;               /* --start RUN: the weights that a new run begins with */
+    const char *against;             /* verify: --against MODULE:FUNCTION */
+    const char *part, *onnx, *torch; /* export: the network, and the file to write */
+    const char *change;              /* --change tau,epochs: what may differ under --resume */
     int64_t seed, seeds, threads, max_steps, checkpoint_every, give_every, steps, step, rows, batch,
-        skip_bad, keep, stop_early, random, ranks, /* --ranks 4, of check */
+        skip_bad, keep, stop_early, random, ranks, /* check: --ranks 4 */
         shards;           /* --shards 8: the places where ranks may cut a step; 0: nowhere */
-    double epochs;        /* 0: as the spec says */
-    int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
+    double epochs;        /* --epochs; 0: the spec says */
+    int64_t memory_bytes; /* --memory 512MiB; 0: the spec says */
     bool all_errors, resume, quiet, numerics, passes, by_kernel, bench, no_stream, no_fuse,
         gradient_norm, check, write, json, cache, clear, stdio, tensorboard, dry_run, unordered;
     bool has_seed;
-    bool memory; /* --memory was given, with a size or alone */
+    bool memory; /* --memory was given, with a size or without */
     SettingList sets, inputs, sizes;
     ARRAY(const char *) data; /* each --data: FOLDER, or NAME=PATH */
-    /* the record of the run that is resumed or evaluated; NULL */
+    /* the record of the run that is resumed or evaluated; NULL: there is none */
     const struct CoupletRecord *record;
-    /* the facts about the run's own data are taken from the record */
+    /* the facts about the run's own data come from the record */
     bool trusts_record;
-    const struct CoupletTensorFile *kept; /* the checkpoint of that run; NULL */
-    /* The tables that the check of a spec opened are kept here; NULL: they are closed. */
+    const struct CoupletTensorFile *kept; /* the checkpoint of that run; NULL: there is none */
+    /* The list for the tables that the check of a spec opens. NULL: the tables are closed. */
     struct CoupletOpenedTables *opened;
 } Options;
 
@@ -60,12 +61,13 @@ typedef struct Options {
 bool options_read(Arena *arena, Options *options, const char *command, const char *allowed,
                   int argc, char **argv);
 
-/* The shards of a new run that several ranks begin: as many as few ranks need, whatever their
- * number, so that the run is the same on 1 to 8 of them. 0 for one rank. */
+/* Returns the shards of a new run that several ranks begin: 8, or more if there are more ranks.
+ * With 8 shards a run is the same on 1 to 8 ranks. Returns 0 for one rank. */
 int64_t options_shards_for(int64_t ranks);
 
 /* Returns the places of the data for the spec at `path`: beside the spec, where the resumed run had
- * them, or where --data says; "": there is no spec, so the places begin at the current folder. */
+ * them, or where --data says. If `path` is "", there is no spec, and the places begin at the
+ * current folder. */
 CoupletPlaces options_places(const Options *options, const char *path);
 
 int check_command(int argc, char **argv);

@@ -1,10 +1,9 @@
-/* Writes numbers of the command line into the spec's tree before it is checked, so that
- * everything behind (ranges, types, messages) treats them as if the file had said them. For a
- * run that goes on, values of its record are written where neither the command line nor a
- * changed spec says another.
+/* Writes numbers of the command line into the spec's tree before the check. So ranges, types and
+ * messages treat them as if the file had said them. In a resumed run, values of its record are
+ * written where neither the command line nor a changed spec says otherwise.
  *
- * A name that is no hyper is an error with the nearest name. In a file of functions it may be a
- * parameter, which can only be decided after the check. */
+ * A name that is no hyper is an error with the nearest name. In a file of functions the name may be
+ * a parameter, which only the checked tree can tell. */
 #include "compiler/driver/overrides.h"
 
 #include "compiler/driver/report.h"
@@ -26,7 +25,7 @@ static void set_number(Arena *arena, Param *param, double value, bool integer) {
     param->value = number;
 }
 
-/* A setting of `train`, added to the block where it does not have it. */
+/* Returns a setting of `train`, which is added to the block if it is not there. */
 static Param *setting_of(Arena *arena, Stmt *train, const char *name) {
     for (int p = 0; p < train->param_count; p++)
         if (strcmp(train->params[p].name, name) == 0) return &train->params[p];
@@ -35,7 +34,7 @@ static Param *setting_of(Arena *arena, Stmt *train, const char *name) {
         memcpy(params, train->params, sizeof *params * (size_t)train->param_count);
     Param *added = &params[train->param_count++];
     *added = (Param){.span = train->span, .name = name};
-    added->span.end = added->span.begin; /* the text has no place of it */
+    added->span.end = added->span.begin; /* an added setting has no place in the text */
     train->params = params;
     return added;
 }
@@ -137,8 +136,8 @@ static bool has_stages(const Module *spec) {
     return false;
 }
 
-/* The run's own values. A spec whose text says another value than then has been changed since, and
- * that is what is wanted. */
+/* Writes the values of the run's record. If the text of the spec has changed such a value since,
+ * the new value stays. */
 static void take_recorded(Arena *arena, Module *spec, const Options *o) {
     CoupletRecordedHyper recorded;
     for (int i = 0; couplet_record_hyper(o->record, i, &recorded); i++) {
@@ -183,8 +182,8 @@ bool settings_write(Arena *arena, Module *spec, const Options *options, bool for
 
 /* ---- functions ------------------------------------------------------------------------------- */
 
-/* The functions whose parameters may be given: the one of --fn, which may be of another module, or
- * all of the file. */
+/* The functions whose parameters may be given: the one that --fn names, which may be of another
+ * module, or all of the file. */
 typedef ARRAY(const Stmt *) Functions;
 
 static Functions functions_of(Arena *arena, const Method *method, const Options *o) {

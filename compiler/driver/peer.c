@@ -1,5 +1,5 @@
-/* Starts the python3 on PATH with the script of `couplet verify` inside, and talks to it over two
- * pipes, a line at a time. No Python is linked. Files for arrays lie in a folder of their own. */
+/* Starts the python3 on PATH with the script of `couplet verify`, and talks to it over two pipes, a
+ * line at a time. Python is not linked. Files of arrays lie in a folder of their own. */
 #include "compiler/driver/peer.h"
 
 #include "compiler/driver/report.h"
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 extern char **environ;
-extern const char verify_script[]; /* verify.py */
+extern const char verify_script[]; /* the text of verify.py */
 
 struct Peer {
     pid_t process;
@@ -23,7 +23,8 @@ struct Peer {
     size_t room;
 };
 
-/* Both ends close when another program is started; the child's are made anew. */
+/* Makes two pipes. Their ends close when a program is started, so a child has only the duplicates
+ * that it is given. */
 static bool make_pipes(int to[2], int from[2]) {
     if (pipe2(to, O_CLOEXEC) != 0) return false;
     if (pipe2(from, O_CLOEXEC) == 0) return true;

@@ -1,4 +1,5 @@
-/* couplet graph: the method as its paper draws it. couplet describe: in the survey's words. */
+/* couplet graph draws the method as its paper would. couplet describe says it in the words of the
+ * survey. */
 #include "compiler/driver/graphviz.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"

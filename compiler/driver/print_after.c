@@ -1,5 +1,5 @@
-/* `--print-after PASS`. Graphs are shown by the watch that compile/stage.c calls after each
- * pass. `place` is the one pass that works on a plan, so it has a printer of its own. */
+/* Prints graphs for --print-after PASS. compile/stage.c calls a watch after each pass. The pass
+ * `place` works on a plan and has a printer of its own. */
 #include "compiler/driver/print_after.h"
 
 #include "compiler/driver/assemble.h"
@@ -16,7 +16,7 @@ bool print_after_exists(const char *pass) {
     return false;
 }
 
-/* Returns the graph's form after the passes before, by which changes are seen. */
+/* Returns the form that the graph had before the pass, by which a change is seen. */
 static GraphForm *form_of(PrintAfter *p, const Graph *g) {
     for (int i = 0; i < p->forms.count; i++)
         if (p->forms.items[i].graph == g) return &p->forms.items[i];

@@ -1,6 +1,6 @@
-/* couplet profile: where the time of a training step goes, by source line. The step runs on made-up
- * images, so it needs no data and measures nothing but itself; every kernel's figure is the median
- * over the steps. On a device each kernel is waited for, which is part of its time. */
+/* couplet profile: shows where the time of a training step goes, by source line. The step runs on
+ * made-up data, so it needs no files and measures nothing but itself. Every figure is the median
+ * over the steps. On a device each kernel is waited for, and the wait is part of its time. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/device_option.h"
 #include "compiler/driver/load.h"
@@ -20,8 +20,9 @@
 
 typedef struct Row {
     const char *source, *label;
-    int abreast;                         /* kernels of its launch */
-    double seconds, flops, bytes, limit; /* limit: the least seconds that the roofline allows */
+    int abreast; /* the number of kernels in its launch */
+    /* `limit` is the least time, in seconds, that the roofline allows. */
+    double seconds, flops, bytes, limit;
     int kernels;
 } Row;
 
@@ -41,10 +42,10 @@ static void add_step(Row *row, const CoupletStep *step, double seconds, const Ya
     row->kernels++;
 }
 
-/* Collects a row for each source line, or for each kernel. */
+/* Collects the rows: one for each source line, or for each kernel. */
 static int collect_rows(const CoupletPlan *plan, const double *seconds, const Yardstick *best,
                         bool by_kernel, Row *rows) {
-    /* the first step behind the launch, and how many are in it */
+    /* `launched` is the first step behind the launch, and `abreast` its number of kernels */
     int count = 0, launched = 0, abreast = 0;
     for (int i = 0; i < plan->step_count; i++) {
         if (i >= launched)
@@ -73,7 +74,7 @@ static void print_row(const Row *row, double total) {
     printf("\n");
 }
 
-/* Prints the best that the machine can do. For devices other than the host it is not measured. */
+/* Prints the peak of the machine, which is not measured for devices other than the host. */
 static void print_machine(const CoupletDevice *device, const Yardstick *best, int threads) {
     if (device->is_host)
         printf("%d %s; this machine at its best: %.0f GFLOP/s, %.1f GB/s\n", threads,
@@ -108,7 +109,7 @@ static void print_table(const CoupletPlan *plan, const StepTimes *times, const Y
 
 /* ---- what ranks wait for --------------------------------------------------------------------- */
 
-/* What travels of the arrays that a source line makes. */
+/* What is exchanged of the arrays that one source line makes. */
 typedef struct Waiting {
     const char *source;
     double seconds;
@@ -139,7 +140,7 @@ static int collect_waits(const CoupletPlan *plan, const StepTimes *times, const 
     return count;
 }
 
-/* A wait is for the network, and for ranks that are behind this one. */
+/* Prints the waits: for the network, and for ranks that are behind this one. */
 static void print_waits(const CoupletPlan *plan, const StepTimes *times, const CoupletGroup *g) {
     Waiting *rows = times->waits ? calloc((size_t)plan->exchange_count + 1, sizeof *rows) : NULL;
     double whole = 0;
@@ -159,7 +160,8 @@ static void print_waits(const CoupletPlan *plan, const StepTimes *times, const C
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-/* Ranks that were compiled differently would wait for what never comes. */
+/* True if all ranks have the same program. Otherwise they would wait for exchanges that never
+ * come. */
 static bool compare_ranks(const CoupletProgram *program, CoupletGroup *g) {
     uint64_t first = program->plan_hash;
     CoupletAgreed worst;
@@ -173,7 +175,7 @@ static bool compare_ranks(const CoupletProgram *program, CoupletGroup *g) {
                                    worst.rank, g->ranks);
 }
 
-/* The ranks time the same steps side by side, and rank 0 alone prints. */
+/* Times the steps. All ranks run the same steps at the same time, and rank 0 prints. */
 static bool measure(const Assembled *assembled, const Options *o, CoupletDevice *device,
                     CoupletThreads *threads) {
     char error[512] = "out of memory";

@@ -1,5 +1,5 @@
-/* `couplet check --ranks N`: how each step of the plan lies over the ranks, as plan/lay.c has
- * decided it. */
+/* `couplet check --ranks N`: prints how each step of the plan is spread over the ranks, as
+ * plan/lay.c has decided. */
 #include "compiler/driver/ranks_report.h"
 
 #include "compiler/driver/report.h"
@@ -9,7 +9,7 @@
 
 static const double megabyte = 1e6;
 
-/* The bytes that the rank which sends most sends for an exchange. */
+/* Returns the bytes that a rank sends for an exchange, of the rank that sends most. */
 static int64_t most_bytes(const CoupletPlan *p, const CoupletExchange *e, int ranks) {
     int64_t most = 0;
     for (int r = 0; r < ranks; r++) {
@@ -43,7 +43,7 @@ static void print_exchange(const CoupletPlan *p, const CoupletExchange *e, int r
             (double)most_bytes(p, e, ranks) / megabyte, p->steps[e->made].source);
 }
 
-/* The largest arena that a rank has. */
+/* Returns the bytes of the largest arena of a rank. */
 static int64_t most_memory(const CoupletPlan *p, int ranks) {
     int64_t most = 0;
     for (int r = 0; r < ranks; r++) {
@@ -55,7 +55,8 @@ static int64_t most_memory(const CoupletPlan *p, int ranks) {
     return most;
 }
 
-/* Plans of other devices have no blocks: each rank has all of the arena. */
+/* Prints the memory of a rank. Plans for other devices have no blocks, so each rank has all of the
+ * arena. */
 static void print_memory(const CoupletPlan *p, int ranks, FILE *out) {
     fprintf(out, "a rank needs %.3f MB for the arrays of a step, and one rank alone %.3f MB\n",
             (double)(p->blocks ? most_memory(p, ranks) : p->arena_bytes) / megabyte,

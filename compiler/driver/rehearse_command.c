@@ -1,5 +1,5 @@
-/* couplet train --dry-run, and couplet find: what the first steps of a run say of it. Neither
- * writes into any run folder. */
+/* couplet train --dry-run, and couplet find: show what the first steps of a run tell about it.
+ * Neither writes into a run folder. */
 #include "runtime/rehearse.h"
 
 #include "compiler/driver/gnuplot.h"
@@ -43,7 +43,7 @@ static void print_bytes(const char *before, int64_t bytes, const char *of) {
         printf("%s%.2f GB%s", before, size / 1e9, of);
 }
 
-/* "0.35 s", "2:05", "1:02:05" */
+/* Prints a time as "0.35 s", "2:05" or "1:02:05". */
 static void print_time(const char *before, double seconds, const char *of) {
     const long whole = (long)seconds;
     if (seconds < 60)
@@ -104,25 +104,25 @@ int train_dry(Arena *arena, Options *options) {
 /* ---- couplet find: the test ------------------------------------------------------------------ */
 
 /* A range test (Smith, Cyclical Learning Rates for Training Neural Networks, WACV 2017, section
- * 3.3): the value grows from step to step, and the loss says which ones train. */
+ * 3.3). The value grows from step to step, and the loss shows which values train. */
 typedef struct Finder {
     Arena *arena;
-    const char *name; /* of the hyper */
+    const char *name; /* the name of the hyper */
     NumberSpan span;
-    const char *out; /* the picture; NULL: none */
+    const char *out; /* the file of the picture; NULL: none */
     int64_t steps;
     int hyper;
     double *losses, *smoothed;
     double lowest;
     int64_t count;
-    bool rose; /* ended by a loss far above the least */
-    /* The rate that the hyper is a factor of; NULL: it is a factor of none. */
+    bool rose; /* true if the loss rose far above its least, which ended the test */
+    /* The rate of which the hyper is a factor. NULL: there is none. */
     const char *rate;
-    double highest; /* what the rate reaches in the run for a hyper of 1 */
+    double highest; /* the highest rate that the run reaches if the hyper is 1 */
 } Finder;
 
-/* The weight that the smoothed loss keeps of its past, and how far above the least the test ends,
- * in units of what the loss had fallen or of its size. */
+/* `keeps` is the weight that the smoothed loss gives its past. `too_high` is how far above the
+ * least the test ends, in units of the fall of the loss or of its size. */
 static const double keeps = 0.9, too_high = 3;
 
 static double value_at(const Finder *f, int64_t step) {
@@ -133,7 +133,7 @@ static int64_t steps_of(const CoupletSession *s) {
     return s->stage_steps ? s->stage_steps : s->total_steps;
 }
 
-/* The rate at a step of a run of so many, for a value of the hyper. */
+/* Returns the rate at a step of a run of so many steps, for a value of the hyper. */
 static double rate_at(const Finder *f, const CoupletSession *s, double value, int64_t step,
                       int64_t steps) {
     const CoupletProgram *p = s->program;
@@ -154,7 +154,7 @@ static double rate_at(const Finder *f, const CoupletSession *s, double value, in
     return rate;
 }
 
-/* Looks for the rate, and for the highest that it reaches: a schedule that begins with a warm-up
+/* Finds the rate, and the highest value that it reaches. A schedule that begins with a warm-up
  * would hide the values of the first steps. */
 static void find_rate(Finder *f, const CoupletSession *s) {
     enum { PLACES = 1000 };
@@ -174,7 +174,8 @@ static void set_value(void *context, CoupletSession *session, int64_t step) {
     Finder *f = context;
     double value = value_at(f, step);
     if (step == 0) find_rate(f, session);
-    session->total_steps = COUPLET_MOST_STEPS; /* schedules stay where they begin */
+    /* With so many steps, schedules stay at their beginning. */
+    session->total_steps = COUPLET_MOST_STEPS;
     if (f->rate) {
         const double now = rate_at(f, session, 1, step, steps_of(session));
         if (now > 0) value *= f->highest / now;
@@ -198,7 +199,7 @@ static bool take_loss(void *context, int64_t step, float loss) {
 
 /* ---- couplet find: what it says -------------------------------------------------------------- */
 
-/* From this step on the smoothed loss is a mean of several. */
+/* The step from which on the smoothed loss is a mean of several losses. */
 enum { SETTLED = 5 };
 
 static int64_t least_step(const Finder *f) {
@@ -208,8 +209,8 @@ static int64_t least_step(const Finder *f) {
     return least;
 }
 
-/* How far the smoothed loss strays by chance: the steps differ by twice the variance of one, of
- * which the mean with weights keeps (1 - keeps) / (1 + keeps). */
+/* Returns how far the smoothed loss strays by chance. The differences of neighbouring steps have
+ * twice the variance of one step, of which the weighted mean keeps (1 - keeps) / (1 + keeps). */
 static double noise_of(const Finder *f, int64_t count) {
     double squares = 0;
     for (int64_t i = 1; i < count; i++)
@@ -217,8 +218,8 @@ static double noise_of(const Finder *f, int64_t count) {
     return count > 1 ? sqrt(squares / (double)(count - 1) / 2 * (1 - keeps) / (1 + keeps)) : 0;
 }
 
-/* Where the smoothed loss falls fastest from step to step, at or ahead of its least; -1: it does
- * not fall by a hundredth of its size and by four times what chance does. */
+/* Returns the step at which the smoothed loss falls fastest, at or before its least. Returns -1
+ * unless it falls by a hundredth of its size and by four times what chance does. */
 static int64_t steepest_step(const Finder *f) {
     enum { SIGMAS = 4 };
     const int64_t least = least_step(f), reach = f->steps / 20 > 1 ? f->steps / 20 : 1;
@@ -297,7 +298,7 @@ static bool draw(const Finder *f, const char *method) {
                     "label \"%.2g\" at %.9g, graph 0.96 offset 0.6,0\n",
                     value_at(f, best), value_at(f, best), gnuplot_colours[1], value_at(f, best),
                     value_at(f, best));
-    /* what diverges must not flatten the rest */
+    /* a loss that diverges must not flatten the rest of the curve */
     const double low = f->smoothed[least_step(f)];
     double high = f->smoothed[0];
     for (int64_t i = 1; i <= least_step(f); i++)

@@ -1,6 +1,6 @@
-/* Messages without a line of a spec, and what the runtime leaves as text. A runtime's sentence
- * may begin with a code and a place; they are taken apart here, so that the message looks as if
- * the checker had made it, with the line and a caret.
+/* Prints messages without a line of a spec, and the texts of errors of the runtime. Such a text may
+ * begin with a code and a place. They are taken apart here, so that the message looks like one of
+ * the checker, with the line and a caret.
  *
  * The form (text or JSON) is taken from the command line before anything can go wrong. A process
  * has one command line, which is why this is the one file of the driver with a variable of its
@@ -23,7 +23,7 @@ static struct {
     bool json, all, coloured;
 } said;
 
-/* The value of an option that argument `i` is, "" where it is another one. */
+/* Returns the value of `option` at argument `i`, or "" if another option stands there. */
 static const char *value_of(const char *option, int i, int argc, char **argv) {
     const size_t length = strlen(option);
     if (strncmp(argv[i], option, length) != 0) return "";
@@ -31,7 +31,7 @@ static const char *value_of(const char *option, int i, int argc, char **argv) {
     return argv[i][length] == 0 && i + 1 < argc ? argv[i + 1] : "";
 }
 
-/* https://no-color.org: any value but an empty one. */
+/* True if NO_COLOR is not set to a text (https://no-color.org). */
 static bool takes_colours(void) {
     const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
     return isatty(STDERR_FILENO) && !(no && *no) && !(terminal && strcmp(terminal, "dumb") == 0);
@@ -49,11 +49,11 @@ void report_begin(const char *name, int argc, char **argv) {
     }
 }
 
-/* The receiver of this thread's messages in place of stderr. */
+/* Where messages of this thread go in place of stderr. */
 static _Thread_local struct {
     Arena *arena;
     Diag *diag;
-    const Method *method; /* whose sources are at hand */
+    const Method *method; /* the method whose sources are at hand */
 } collected;
 
 void report_collect(Arena *arena, Diag *diag, const Method *method) {
@@ -124,7 +124,7 @@ bool report_with_help(DiagCode code, const char *help, const char *format, ...) 
 void report_note(const char *format, ...) {
     va_list args;
     char *text = NULL;
-    if (collected.diag) return; /* nothing that a caller could act on */
+    if (collected.diag) return; /* a caller could do nothing about a note */
     va_start(args, format);
     if (vasprintf(&text, format, args) < 0) text = NULL;
     va_end(args);
@@ -142,8 +142,8 @@ void report_note(const char *format, ...) {
 
 /* ---- what others say ------------------------------------------------------------------------- */
 
-/* "error[E607]: " at the start of a text: the code, and what follows it. The code stays when there
- * is none, or none of ours. */
+/* Reads a code at the start of a text, as in "error[E607]: ", and returns what follows. Leaves
+ * *code as it is if there is none, or none of ours. */
 static const char *after_code(const char *text, DiagCode *code) {
     static const char word[] = "error";
     const char *at = text + sizeof word - 1;
@@ -156,7 +156,7 @@ static const char *after_code(const char *text, DiagCode *code) {
     return strncmp(at, ": ", 2) == 0 ? at + 2 : text;
 }
 
-/* ":12" or ":12:5"; 0 where there is no number. */
+/* Reads the number behind a colon, as in ":12" or ":12:5". Returns 0 if there is no number. */
 static int number_after_colon(const char **at) {
     if (**at != ':' || !isdigit((unsigned char)(*at)[1])) return 0;
     char *end;
@@ -174,7 +174,7 @@ static const Source *source_at_hand(const char *path) {
     return NULL;
 }
 
-/* The text of a file of the library or of a spec, if it is there. */
+/* Returns the text of a file of the library or of a spec, if it exists. */
 static const Source *source_of(Arena *arena, const char *path) {
     const Source *known = source_at_hand(path);
     if (known) return known;
@@ -196,8 +196,8 @@ static const Source *source_of(Arena *arena, const char *path) {
     return source;
 }
 
-/* The span of a place, up to the end of the word that stands there. The text may have been changed
- * since: a place that it does not have is shown without its line. */
+/* Returns the span of a place, up to the end of the word that begins there. The text may have
+ * changed since. A place that it does not have is shown without its line. */
 static Span span_of(Arena *arena, const char *path, int line, int column) {
     const Source *source = source_of(arena, path);
     Span span = {.source = source, .line = line, .column = column ? column : 1};
@@ -225,7 +225,7 @@ static Span span_of(Arena *arena, const char *path, int line, int column) {
     return span;
 }
 
-/* "FILE:LINE" or "FILE:LINE:COLUMN", which ends at `end`. */
+/* Reads a place, "FILE:LINE" or "FILE:LINE:COLUMN", that ends at `end`. */
 static bool read_place(Arena *arena, const char *text, const char *end, Span *span) {
     for (const char *at = text; (at = strchr(at, ':')) && at < end; at++) {
         const char *rest = at;
@@ -237,14 +237,14 @@ static bool read_place(Arena *arena, const char *text, const char *end, Span *sp
     return false;
 }
 
-/* "FILE:LINE: error" or "FILE:LINE:COLUMN: error" at the start of a text: the place, and where
- * `error` begins; NULL where there is no place. */
+/* Reads "FILE:LINE: error" or "FILE:LINE:COLUMN: error" at the start of a text. Returns where
+ * `error` begins, or NULL if there is no place. */
 static const char *after_place(Arena *arena, const char *text, Span *span) {
     const char *error = strstr(text, ": error");
     return error && read_place(arena, text, error, span) ? error + 2 : NULL;
 }
 
-/* Reports the lines behind a sentence (runtime/executor.h): the line of the library, and advice. */
+/* Reports the lines behind a sentence (runtime/executor.h): the line in the library, and advice. */
 static void report_lines(Arena *arena, Diag *diag, const char *lines) {
     static const char library[] = "\n      = in the library: ", help[] = "\n      = help: ";
     for (const char *end; lines; lines = end) {

@@ -1,5 +1,5 @@
-/* Messages that no line of a spec is to blame for: a wrong option, a file that cannot be read, a
- * run that stopped. Each has a code of lang/codes.def, and all messages of a process have one form,
+/* Messages for which no line of a spec is to blame: a wrong option, a file that cannot be read, a
+ * run that stopped. Each has a code of lang/codes.def. All messages of a process have one form,
  * that of --diagnostics: text, or JSON with one object a line. */
 #ifndef COUPLET_DRIVER_REPORT_H
 #define COUPLET_DRIVER_REPORT_H
@@ -8,15 +8,15 @@
 
 struct Method;
 
-/* Takes the name of the command, and the form and the colours of all messages, from the command
- * line, before anything can go wrong. `name` is "train", or NULL when there is no command. Messages
- * are coloured on a terminal, unless NO_COLOR is set; --color always or never goes before. */
+/* Takes the name of the command, and the form and colours of all messages, from the command line,
+ * before anything can go wrong. `name` is "train", say, or NULL without a command. Messages are
+ * coloured on a terminal unless NO_COLOR is set; --color always or never overrides both. */
 void report_begin(const char *name, int argc, char **argv);
 
-/* Prints a message. Always false, so that `return report(CODE_COMMAND_LINE, "..")` says why
+/* Prints a message. Always returns false, so that `return report(CODE_COMMAND_LINE, "..")` says why
  * something failed. */
 bool report(DiagCode code, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Reports with a line of help, which may be NULL: "did you mean `tau`?" */
+/* Prints a message with a line of help, such as "did you mean `tau`?". `help` may be NULL. */
 bool report_with_help(DiagCode code, const char *help, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -32,15 +32,15 @@ bool report_with_help(DiagCode code, const char *help, const char *format, ...)
  * runtime/executor.h). The line in the file is shown. */
 bool report_error(DiagCode code, const char *text);
 
-/* Prints a sentence that is no mistake and changes nothing: no code, and no help. */
+/* Prints a sentence that is no mistake. It has no code and no help. */
 void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints the messages of a file. */
 void report_messages(Diag *diag);
 
-/* From here on nothing of this thread is printed: messages are added to `diag`, whose arena is
- * `arena`, and notes that are no mistakes are dropped. Lines are shown of the sources of `method`,
- * which may be NULL, before those on the disk. A `diag` of NULL ends it. */
+/* From here on, messages of this thread are not printed but added to `diag`, in whose arena `arena`
+ * they lie. Notes that are no mistakes are dropped. Lines are shown from the sources of `method`,
+ * which may be NULL, rather than from the disk. A `diag` of NULL ends this. */
 void report_collect(Arena *arena, Diag *diag, const struct Method *method);
 
 #endif

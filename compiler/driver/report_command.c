@@ -1,4 +1,4 @@
-/* couplet report: runs as one HTML page. */
+/* couplet report: shows runs as one HTML page. */
 #include "compiler/driver/report.h"
 #include "compiler/driver/report_detail.h"
 #include "compiler/page/page.h"
@@ -39,7 +39,8 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The runs in a folder of runs, as `couplet compare` leaves it, in the order of their names. */
+/* Adds the runs in a folder of runs, such as couplet compare leaves, in the order of their
+ * names. */
 static bool add_runs_in(Report *r, const char *folder) {
     ARRAY(const char *) found = {0};
     DIR *dir = opendir(folder);

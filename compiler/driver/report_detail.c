@@ -1,5 +1,6 @@
 /* Finds out what a page shows of one run: its method as a picture and as formulas, and what its
- * features tell. Whatever fails becomes a sentence of the page; the rest is shown all the same. */
+ * features tell. A part that fails becomes a sentence on the page, and the other parts are shown
+ * all the same. */
 #include "compiler/driver/report_detail.h"
 
 #include "compiler/driver/data_sets.h"
@@ -23,11 +24,11 @@
 enum { SHOWN_QUERIES = 10, SHOWN_NEIGHBOURS = 9, MAP_POINTS = 1000 };
 
 typedef struct Detail {
-    Arena *arena; /* of the page */
+    Arena *arena; /* the arena of the page */
     PageDetail *out;
 } Detail;
 
-/* The first message that was collected. */
+/* Returns the first message that was collected, or `otherwise`. */
 static const char *reason_of(Arena *arena, const Diag *diag, const char *otherwise) {
     Span span;
     DiagCode code;
@@ -97,14 +98,15 @@ static void show_method(Detail *d, Arena *own, const Options *o, const char *spe
 
 /* ---- samples --------------------------------------------------------------------------------- */
 
-/* A field as a picture: its planes, one behind the other, and where the first one begins. */
+/* A field as a picture: its planes, one after the other, and where the first begins. */
 typedef struct Planes {
     int channels, rows, columns;
     int64_t first;
     CoupletType type;
 } Planes;
 
-/* The first field of the features that is a picture, or a row of them: then the middle one. */
+/* Finds the first field of the features that is a picture. Of a row of pictures it takes the middle
+ * one. */
 static bool planes_of(const CoupletTable *t, const CoupletPlan *plan, Planes *out, int *number) {
     const char *name;
     for (int i = 0; couplet_features_field(plan, i, &name); i++) {
@@ -128,7 +130,8 @@ static double element(const Planes *p, const void *cell, int64_t at) {
                                  : (double)((const float *)cell)[at];
 }
 
-/* Reals that go beyond 0 .. 1 are stretched from their lowest to their highest value. */
+/* Finds the range that is shown as black to white. Reals beyond 0 .. 1 are stretched from their
+ * lowest to their highest value. */
 static void range_of(const Planes *p, const void *cell, double *low, double *high) {
     const int64_t count = (int64_t)p->channels * p->rows * p->columns;
     *low = 0, *high = 1;
@@ -156,7 +159,7 @@ static const char *draw_planes(Arena *arena, const Planes *p, const void *cell) 
     return picture;
 }
 
-/* What is at hand while the features of one evaluation are shown. */
+/* What is needed while the features of one evaluation are shown. */
 typedef struct Told {
     Detail *d;
     const CoupletProgram *program;
@@ -180,7 +183,7 @@ static PageSample sample_of(const Told *t, const CoupletTable *table, int64_t ro
     return s;
 }
 
-/* The classes of the bank by their names; what only the query has, by none. */
+/* Names the classes of the bank. Classes that only the query has get no name. */
 static void name_classes(Told *t) {
     Arena *arena = t->d->arena;
     t->names = arena_array(arena, const char *, t->told->class_count + 1);
@@ -206,7 +209,8 @@ static void show_confusion(const Told *t, const char *evaluation) {
     array_push(arena, &t->d->out->confusions, c);
 }
 
-/* Queries from all of the data: where rows stand in the order of their classes, of all classes. */
+/* Returns the row of query i, so that queries come from all of the data: rows are often sorted by
+ * class. */
 static int64_t spread(int64_t i, int64_t of, int64_t all) {
     return (2 * i + 1) * all / (2 * of);
 }

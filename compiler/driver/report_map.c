@@ -1,5 +1,5 @@
-/* t-SNE: joint probabilities of neighbours by bisection, and gradient descent with momentum and a
- * gain for each number (Jacobs 1988), as in van der Maaten's own program. */
+/* Computes t-SNE: joint probabilities of neighbours by bisection, then gradient descent with
+ * momentum and a gain for each number (Jacobs 1988), as in van der Maaten's own program. */
 #include "compiler/driver/report_map.h"
 
 #include "compiler/driver/formula_bench.h"
@@ -15,7 +15,7 @@ static const double perplexity_at_most = 30, early_exaggeration = 12;
 
 /* ---- neighbours ------------------------------------------------------------------------------ */
 
-/* Sets the probabilities of a row's neighbours, of squared distances times beta; the result is the
+/* Sets the probabilities of a row's neighbours for squared distances times `beta`. Returns the
  * entropy. */
 static double spread_row(const double *distances, int64_t count, int64_t own, double beta,
                          double *out) {
@@ -33,7 +33,7 @@ static double spread_row(const double *distances, int64_t count, int64_t own, do
     return entropy;
 }
 
-/* The beta whose entropy is that of the perplexity. */
+/* Finds the beta whose entropy is that of the perplexity. */
 static void fit_row(const double *distances, int64_t count, int64_t own, double perplexity,
                     double *out) {
     double low = 0, high = INFINITY, beta = 1;
@@ -56,7 +56,7 @@ static void measure_row(const float *units, int64_t count, int64_t width, int64_
     }
 }
 
-/* p[count, count], which sums to 1; the result is the sum of p log p. */
+/* Computes p[count, count], which sums to 1. Returns the sum of p log p. */
 static double make_affinities(const float *units, int64_t count, int64_t width, double *work,
                               double *all, float *p) {
     const double perplexity = fmin(perplexity_at_most, (double)(count - 1) / 3);
@@ -80,7 +80,7 @@ typedef struct Descent {
     FormulaBench formula;
     CoupletThreads *threads;
     int64_t count;
-    float *y, *exaggeration; /* inputs of the formula */
+    float *y, *exaggeration; /* the inputs of the formula */
     double *points, *moves, *gains;
 } Descent;
 
@@ -97,7 +97,7 @@ static void step(Descent *d, const float *slope, double rate, double momentum) {
         d->points[i] -= middle[i % 2];
 }
 
-/* The value of the formula where the points come to rest. */
+/* Returns the value of the formula where the points come to rest. */
 static double descend(Descent *d) {
     const double rate = fmax((double)d->count / early_exaggeration / 4, 50);
     double value = NAN;
@@ -113,7 +113,7 @@ static double descend(Descent *d) {
     return value;
 }
 
-/* Principal components, so small that no neighbour is held by its place. */
+/* Starts from principal components, scaled so small that no point is held by its place. */
 static void begin(Descent *d, const double *start) {
     double square = 0;
     for (int64_t i = 0; i < d->count; i++)

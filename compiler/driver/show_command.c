@@ -1,4 +1,4 @@
-/* couplet show: samples and their views side by side, on a sheet. */
+/* couplet show: shows samples and their views beside each other, on a sheet. */
 #include "compiler/driver/report.h"
 #include "compiler/driver/view_run.h"
 #include "compiler/sheet/sheet.h"
@@ -9,21 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STANDARD_ROWS = 6, SITE = 0x53484f57 /* "SHOW" */ };
+enum { STANDARD_ROWS = 6, SITE = 0x53484f57 /* SITE is "SHOW" in ASCII */ };
 
 typedef struct Show {
     Arena *arena;
     const Options *options;
     DataSets sets;
-    int32_t **rows;  /* by source: places among the chosen rows */
-    int *row_counts; /* by source */
+    int32_t **rows;  /* by source: positions among the chosen rows */
+    int *row_counts; /* by source: the length of each list */
     ViewRun views;
 } Show;
 
 /* ---- which rows ------------------------------------------------------------------------------ */
 
-/* `count` different places of 0 .. all - 1, ascending draws of a shuffle that stops early. NULL
- * when memory is out. */
+/* Draws `count` different positions from 0 .. all - 1, in ascending order, by a shuffle that stops
+ * early. Returns NULL if memory is out. */
 static int32_t *draw_places(uint64_t seed, int64_t all, int count) {
     int32_t *places = malloc((size_t)all * sizeof *places);
     for (int64_t i = 0; places && i < all; i++)
@@ -39,8 +39,8 @@ static int32_t *draw_places(uint64_t seed, int64_t all, int count) {
     return places;
 }
 
-/* Returns the number of rows: those of a batch, where views are made of batches, and at least those
- * that are shown. */
+/* Returns the number of rows to draw: those of a batch if views are made of batches, and at least
+ * those that are shown. */
 static int rows_of(const Show *s, const DataSet *set) {
     const int64_t shown = s->options->rows ? s->options->rows : STANDARD_ROWS;
     const int64_t wanted = set->source.batch > shown ? set->source.batch : shown;
@@ -78,7 +78,7 @@ static const char *cell_of(const CoupletTable *t, int field, int64_t row) {
     return (const char *)t->columns[field] + row * couplet_field_bytes(&t->fields[field]);
 }
 
-/* "label cat, weight 0.3" */
+/* Returns a note on a row: "label cat, weight 0.3". */
 static const char *note_of(Show *s, const CoupletTable *t, int64_t row) {
     const char *text = "";
     for (int f = 0; f < t->field_count; f++) {
@@ -132,8 +132,7 @@ static void add_field(Show *s, int source, int f, SheetBlock *block) {
         c->cells[i] = cell_of(t, f, couplet_table_origin(t, s->rows[source][i]));
 }
 
-/* The words of a view of ints are those of a field, where one has as many axes of the same length.
- */
+/* Gives a view of ints the words of a field, if a field has as many axes of the same length. */
 static void borrow_names(const CoupletTable *t, SheetColumn *c) {
     for (int f = 0; c->type == COUPLET_I32 && !c->class_names && f < t->field_count; f++) {
         const CoupletField *field = &t->fields[f];
@@ -163,7 +162,7 @@ static void add_view(Show *s, int source, const MadeView *v, int64_t copy, Sheet
         c->cells[i] = v->data + (copy * v->batch + i) * bytes;
 }
 
-/* The source that a view stands beside. */
+/* Returns the source beside which a view stands. */
 static int home_of(const Show *s, const MadeView *v) {
     return v->view->source >= 0         ? v->view->source
            : s->views.train_source >= 0 ? s->views.train_source
@@ -204,8 +203,8 @@ static SheetBlock make_block(Show *s, int source) {
     return block;
 }
 
-/* True for a source that is shown. Where the spec has views, the sources that no view is made of
- * are left out. */
+/* True if the source is shown. If the spec has views, sources of which no view is made are left
+ * out. */
 static bool is_shown(const Show *s, int source) {
     for (int i = 0; i < s->views.views.count; i++)
         if (home_of(s, &s->views.views.items[i]) == source) return true;

@@ -1,4 +1,4 @@
-/* Stretches of numbers. */
+/* Reads ranges of numbers (span.h). */
 #include "compiler/driver/span.h"
 
 #include "runtime/numbers.h"

@@ -1,6 +1,6 @@
-/* Times a training step on made-up data, kernel by kernel. The step is the program's own, with
- * its states started as in a run; only the rows are noise. So no data need be there, and what is
- * measured is the step and nothing else. */
+/* Times a training step on made-up data, kernel by kernel. The step is the program's own, with its
+ * states started as in a run; only the rows are noise. So no data is needed, and the step alone is
+ * measured. */
 #include "compiler/driver/step_bench.h"
 
 #include "compiler/driver/yardstick.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SITE = 0x42454e43 /* "BENC" */ };
+enum { SITE = 0x42454e43 /* "BENC" in ASCII */ };
 
 typedef struct Bench {
     const CoupletProgram *program;
@@ -20,7 +20,7 @@ typedef struct Bench {
     const CoupletGroup *group;
     CoupletSession *session;
     CoupletRun *run;
-    void **inputs, **made_up; /* made_up: those of the inputs that are ours to free */
+    void **inputs, **made_up; /* `made_up` has those of the inputs that must be freed */
     double *now, *kernels, *whole, *finite, *commit;
     bool by_kernel;
     char *error;
@@ -32,7 +32,7 @@ static bool fail(Bench *b, const char *sentence) {
     return false;
 }
 
-/* Returns the part behind "train." or "train.all." in the name of an input, for the source "train";
+/* Returns the field's name in an input such as "train.x" or "train.all.x", for the source "train".
  * NULL: the input is no field of that source. */
 static const char *field_name(const char *input, const char *source) {
     const size_t length = strlen(source);
@@ -41,7 +41,7 @@ static const char *field_name(const char *input, const char *source) {
     return strncmp(field, "all.", 4) == 0 ? field + 4 : field;
 }
 
-/* The field that an input holds; NULL: row numbers, and whatever is no field. */
+/* Returns the field that an input holds. NULL: the input holds row numbers or something else. */
 static const CoupletField *program_field(const CoupletProgram *program, const char *input) {
     for (int i = 0; i < program->source_count; i++) {
         const CoupletSource *source = &program->sources[i];
@@ -52,9 +52,9 @@ static const CoupletField *program_field(const CoupletProgram *program, const ch
     return NULL;
 }
 
-/* Bytes and reals of noise; row numbers are those of the first batch, classes are drawn. Of ints
- * whose range nobody knows, 0 and 1 are made up: most tables that are read by them have as many
- * rows. */
+/* Makes the entries of an input: bytes and reals of noise, row numbers of the first batch, drawn
+ * classes. An int without a known range is 0 or 1, because most tables that such an int indexes
+ * have as many rows. */
 static void *make_up(const CoupletProgram *program, const CoupletBuffer *buffer, const char *name) {
     int64_t count = couplet_buffer_count(buffer);
     unsigned char *data = malloc((size_t)(count * couplet_type_bytes(buffer->type)) + 1);
@@ -105,14 +105,15 @@ static bool one_step(Bench *b, int number) {
     return true;
 }
 
-/* Adds what was waited for so far to what is there, times `factor`. */
+/* Adds the waits so far, times `factor`. */
 static void add_waits(const Bench *b, StepTimes *times, double factor) {
     for (int i = 0; times->waits && i < b->plan->exchange_count; i++)
         times->waits[i] += factor * couplet_run_waited(b->run, i);
     times->sent_bytes += factor * (double)b->group->sent_bytes;
 }
 
-/* kernels[k * steps + s]: of kernel k in step s. The first step warms up. */
+/* Runs the step. kernels[k * steps + s] is the time of kernel k in step s. The first step warms
+ * up. */
 static bool run_all(Bench *b, int steps, StepTimes *times) {
     if (!one_step(b, 0)) return false;
     add_waits(b, times, -1.0 / steps);
@@ -130,7 +131,7 @@ static bool open_bench(Bench *b, CoupletDevice *device, int steps) {
     size_t kernels = (size_t)b->plan->step_count + 1;
     b->session = couplet_session_new(b->program, device, NULL, 0, b->error, b->error_bytes);
     if (!b->session) return false;
-    b->session->total_steps = 1000; /* schedules see a step near the start of a run */
+    b->session->total_steps = 1000; /* with so many steps, schedules are near their beginning */
     b->run = couplet_run_on(device, b->plan);
     b->inputs = calloc((size_t)b->plan->input_count + 1, sizeof *b->inputs);
     b->made_up = calloc((size_t)b->plan->input_count + 1, sizeof *b->made_up);

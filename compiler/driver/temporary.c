@@ -1,5 +1,5 @@
-/* Makes temporary files and folders (temporary.h). A folder that cannot be written is a mistake of
- * the user, since TMPDIR names it, and is reported with that name. */
+/* Makes temporary files and folders (temporary.h). TMPDIR names their folder. If that folder cannot
+ * be written, the user is told its name. */
 #include "compiler/driver/temporary.h"
 
 #include "compiler/driver/report.h"

@@ -1,4 +1,4 @@
-/* couplet tex: functions of a file as LaTeX, as a paper would print their formulas. */
+/* couplet tex: prints functions of a file as LaTeX, as a paper would print their formulas. */
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "compiler/picture/mathml.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The formula of a function as LaTeX, or as MathML. */
+/* Prints the formula of a function, as LaTeX or as MathML. */
 static bool print_formula(Arena *arena, const Options *o, const Stmt *fn) {
     if (!o->emit) {
         tex_print(arena, fn, stdout);

@@ -31,40 +31,42 @@ static double now(void) {
 typedef CoupletRunEnd (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options,
                               char *error, size_t error_bytes);
 
-/* A run from the command line on. */
+/* A run, from the command line on. */
 typedef struct Job {
     Arena *arena;
     Options *o;
     const char *spec; /* the file that is compiled */
     Work work;
     CoupletRunFolder folder;
-    const char *checkpoint; /* of the folder, to evaluate or embed with; NULL: the last one */
-    CoupletRecord record;   /* the record of a run that is resumed or evaluated */
-    CoupletMapped kept;     /* the run's checkpoint, while its data is opened */
+    /* The checkpoint of the folder to evaluate or embed with; NULL: the last one. */
+    const char *checkpoint;
+    CoupletRecord record; /* the record of the run that is resumed or evaluated */
+    CoupletMapped kept;   /* the run's checkpoint, while its data is opened */
     bool data_was_named;
     DeviceChoice choice;
     CoupletDevice *device;
-    void *code;                 /* the device's compiled code of the method; NULL on the host */
-    CoupletOpenedTables opened; /* while the spec was checked */
+    void *code;                 /* the device's compiled code for the method; NULL on the host */
+    CoupletOpenedTables opened; /* the tables that were opened while the spec was checked */
     CoupletSources sources;
     bool watched; /* a signal ends the process at once (watch.h) */
-    TrainUse use; /* of a run without a folder; NULL: the work is done in one */
+    TrainUse use; /* the use of a run without a folder; NULL: the run has a folder */
     void *use_context;
     /* the embedding to make; NULL: the run is trained or evaluated on its own data */
     const CoupletEmbedding *embedding;
-    TrainedLook look; /* what the run is opened for; NULL: it is trained or evaluated */
+    /* The look for which the run is opened; NULL: the run is trained or evaluated. */
+    TrainedLook look;
     void *look_context;
 } Job;
 
-/* The record has the number of rank 0's device, which is not that of the others. */
+/* Returns the device of the record. Its number is that of rank 0 and does not serve other ranks. */
 static const char *recorded_device(const Job *j) {
     const char *text = couplet_record_text(&j->record, "options.device");
     if (!text || !j->o->group || j->o->group->ranks == 1) return text;
     return arena_strndup(j->arena, text, strcspn(text, ":"));
 }
 
-/* The run's own settings, wherever the command line does not say otherwise. Hypers and epochs are
- * taken when the spec is read (load.c). */
+/* Takes the run's own settings wherever the command line does not say otherwise. Hypers and epochs
+ * are taken when the spec is read (load.c). */
 static void take_record(Job *j) {
     Options *o = j->o;
     const CoupletRecord *r = &j->record;
@@ -92,7 +94,8 @@ static void take_record(Job *j) {
     o->gradient_norm |= couplet_record_true(r, "options.gradient_norm");
 }
 
-/* Other shards are another order of sums, and so another run. */
+/* True if the shards are those of the run. Other shards add in another order, which makes another
+ * run. */
 static bool keeps_shards(const Job *j) {
     double was = 0;
     couplet_record_number(&j->record, "options.shards", &was);
@@ -107,7 +110,8 @@ static const char *checkpoint_name(const Job *j) {
     return j->checkpoint ? j->checkpoint : couplet_checkpoint_name;
 }
 
-/* A checkpoint that cannot be read is refused where its arrays are taken. */
+/* Takes the checkpoint. If it cannot be read, the run is refused later, where its arrays are
+ * taken. */
 static void take_kept(Job *j) {
     char path[COUPLET_PATH_BYTES], why[COUPLET_PATH_BYTES + 256];
     if (couplet_path_join(j->folder.path, checkpoint_name(j), path, why, sizeof why) &&
@@ -124,7 +128,7 @@ static bool is_first_rank(const Job *j) {
     return !j->o->group || j->o->group->rank == 0;
 }
 
-/* Rank 0 alone holds the folder; the others learn where it is. */
+/* Tells the other ranks where the folder is, which rank 0 alone holds. */
 static bool follow(Job *j) {
     CoupletGroup *g = j->o->group;
     return !g || couplet_group_broadcast(g, 0, j->folder.path, sizeof j->folder.path) ||
@@ -157,8 +161,8 @@ static bool claim_run(Job *j) {
 
 /* ---- from the spec to the run ---------------------------------------------------------------- */
 
-/* The method's sources as the runtime has them; those alone, of a program that is still to be made.
- */
+/* Returns a program that has the method's sources as the runtime has them, and nothing else. It
+ * serves before the program is compiled. */
 static const CoupletProgram *program_of_sources(Arena *arena, const Method *method) {
     CoupletProgram *program = arena_new_of(arena, CoupletProgram);
     CoupletSource *sources = arena_array(arena, CoupletSource, method->spec->stmt_count + 1);
@@ -172,13 +176,14 @@ static const CoupletProgram *program_of_sources(Arena *arena, const Method *meth
 
 static const char interrupted[] = "interrupted before its first step; nothing is written";
 
-/* Whoever started the ranks ends those that still compile, too, when one of them has failed. */
+/* Reports an interrupt, or the failure of another rank: mpirun then ends the ranks that still
+ * compile. */
 static bool say_interrupted(const Job *j) {
     const char *why = j->o->group ? couplet_group_failure(j->o->group) : NULL;
     return why ? report_error(CODE_RANKS, why) : report(CODE_RUN_STOPPED, "%s", interrupted);
 }
 
-/* Ahead of the first step nothing of the run has been written, and the folder is as it was. */
+/* Leaves the run ahead of its first step. Nothing has been written, and the folder is as it was. */
 static void leave_run(void *context) {
     Job *j = context;
     couplet_folder_release(&j->folder);
@@ -191,7 +196,7 @@ static void watch_job(Job *j, bool on) {
     j->watched = on && watch_begin(leave_run, j);
 }
 
-/* The data is looked at before minutes of compiling. */
+/* Opens the data before minutes of compiling. */
 static bool open_data(Job *j, const Method *method) {
     char error[COUPLET_PATH_BYTES + 512];
     const CoupletPlaces places = options_places(j->o, method->spec->source->path);
@@ -212,7 +217,7 @@ static bool open_data(Job *j, const Method *method) {
 static bool compile(Job *j, Assembled *out) {
     Diag *diag = diag_new(j->arena);
     Method *method = load_method(j->arena, diag, j->spec, j->o);
-    watch_job(j, false); /* the reader of data looks at a flag */
+    watch_job(j, false); /* the reader of data checks a flag by itself */
     const bool is_open = method && open_data(j, method);
     if (couplet_interrupt_status()) return say_interrupted(j);
     watch_job(j, true);
@@ -223,13 +228,13 @@ static bool compile(Job *j, Assembled *out) {
     return lowered && assemble_lowered(j->arena, j->o, method, lowered, &j->choice, out);
 }
 
-/* The host's is made by the runtime, with its threads. */
+/* Opens the device, except the host, which the runtime opens with its threads. */
 static bool open_device(Job *j) {
     return j->choice.backend->is_host || (j->device = device_open(j->arena, &j->choice, NULL));
 }
 
-/* The method's program built on the device, before anything is said or written; without a device it
- * is the host's turn. */
+/* Builds the method's program on the device, before anything is printed or written. For the host
+ * nothing is left to build. */
 static bool make_ready(Job *j, const CoupletProgram *program) {
     if (!j->device || j->device->calls->prepare(j->device, program->train, &j->code)) return true;
     return report(CODE_RUN_STOPPED, "%s: %s", j->device->name, j->device->fault.sentence);
@@ -280,7 +285,7 @@ static int run_compiled(Job *j, const Assembled *assembled) {
         report_error(CODE_RUN_FOLDER, error);
         return 1;
     case COUPLET_RUN_STOPPED:
-        /* the signal may have come to another rank */
+        /* another rank may have received the signal */
         return couplet_interrupt_status() ? couplet_interrupt_status() : 128 + SIGINT;
     case COUPLET_RUN_DONE:
         return 0;
@@ -304,7 +309,7 @@ static CoupletSession *open_trained(Job *j, const CoupletProgram *program, Coupl
 static bool embed(void *context, CoupletSession *s, const CoupletSources *sources, char *error,
                   size_t error_bytes) {
     const Job *j = context;
-    (void)sources; /* of a run that is embedded none are opened */
+    (void)sources; /* an embedded run opens no data of its own */
     int64_t count = 0;
     CoupletEmbedding what = *j->embedding;
     what.places = options_places(j->o, j->spec);
@@ -337,7 +342,7 @@ static int look_at(Job *j, const CoupletProgram *program) {
     return report_error(CODE_DATA, error), 1;
 }
 
-/* With the folder held. */
+/* Does the work of the job. The folder must be held. */
 static int run_job(Job *j) {
     double start = now();
     Assembled assembled = {0};
@@ -440,8 +445,8 @@ const char *trained_spec(Arena *arena, const char *folder, const CoupletRecord *
     return access(file, F_OK) != 0 && access(parts, F_OK) == 0 ? parts : file;
 }
 
-/* Compiles what is kept in a run folder, and does the work of the job with it. `run` is the folder,
- * or one of its checkpoints. */
+/* Compiles the spec that a run folder keeps, and does the work of the job with it. `run` is the
+ * folder or one of its checkpoints. */
 static int run_kept(Job *j, const char *run) {
     char folder[COUPLET_PATH_BYTES];
     couplet_folder_split(run, folder, &j->checkpoint);
@@ -473,7 +478,7 @@ int embed_command(int argc, char **argv) {
             report(CODE_COMMAND_LINE, "embed takes its samples from --samples, or from --data and "
                                       "--split, and both were given");
         else {
-            /* the run's own sources lie where they lay: their fields are known from the record */
+            /* The run's own sources lie where they lay. Their fields are known from the record. */
             o.data.count = 0;
             o.trusts_record = true;
             status = run_kept(&job, file);
@@ -522,7 +527,7 @@ int trained_look(Arena *arena, const Options *options, const char *folder, Train
     return status;
 }
 
-/* The run opened, its spec checked and lowered, and both handed over. */
+/* Opens a run, checks and lowers its spec, and hands both to `use`. */
 static bool lower_kept(Job *j, const char *run, TrainedGraphs use, void *context) {
     char folder[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 256];
     couplet_folder_split(run, folder, &j->checkpoint);
@@ -544,7 +549,7 @@ int trained_graphs(Arena *arena, const Options *options, const char *run, Traine
                    void *context) {
     Options o = *options;
     o.data.count = 0;
-    /* the run's own sources lie where they lay: their fields are known from the record */
+    /* The run's own sources lie where they lay. Their fields are known from the record. */
     o.trusts_record = true;
     Job job = {.arena = arena, .o = &o, .folder = {.lock = -1}};
     const bool good = lower_kept(&job, run, use, context);

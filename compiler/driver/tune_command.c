@@ -1,7 +1,7 @@
-/* couplet tune: measures on this machine how the contractions of a training step are best cut, and
- * keeps it beside the compiled kernels. The whole step runs, on made-up data, once for each
- * candidate: every contraction then takes its next one, and is timed among the kernels that really
- * surround it. */
+/* couplet tune: measures on this machine how the contractions of a training step are best cut. The
+ * result is kept beside the compiled kernels. The whole step runs on made-up data, once for each
+ * candidate. Every contraction takes its next candidate in each run, and is timed among the kernels
+ * that really surround it. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/options.h"
 #include "compiler/driver/report.h"
@@ -12,14 +12,14 @@
 #include <string.h>
 
 enum { STEPS = 7 };
-/* the share of the model's time below which a tiling is better: less of a gain is noise */
+/* the share of the model's time below which a cut counts as better; a smaller gain is noise */
 static const double worth_it = 0.97;
 
 typedef struct Measured {
     uint64_t key;
     const char *label;
     ContractionChoice candidates[MOST_CANDIDATES];
-    double seconds[MOST_CANDIDATES]; /* the time of all kernels of all contractions with this key */
+    double seconds[MOST_CANDIDATES]; /* the time of all kernels of the contractions with this key */
     int count;
 } Measured;
 
@@ -52,8 +52,8 @@ static Measured *measured_of(Tuner *t, const Kernel *kernel) {
     return &t->items.items[t->items.count - 1];
 }
 
-/* The table in which every contraction has its candidate of this round; those that have no more
- * keep the model's. */
+/* Returns a table in which every contraction has its candidate for this round. A contraction
+ * without further candidates keeps the model's choice. */
 static Tuning *table_of_round(Tuner *t, int round) {
     Tuning *table = arena_new_of(t->arena, Tuning);
     for (int i = 0; i < t->items.count; i++) {
@@ -63,7 +63,7 @@ static Tuning *table_of_round(Tuner *t, int round) {
     return table;
 }
 
-/* Round 0 is the model's choice for all, and finds the contractions. */
+/* Runs one round. In round 0 all contractions have the model's choice, and are found. */
 static bool run_round(Tuner *t, int round) {
     const CpuTarget target = {.tuning = table_of_round(t, round)};
     const CpuOptions options = {cpu_cache_folder(t->arena)};
@@ -129,7 +129,7 @@ static bool tune(Tuner *t) {
     if (!t->lowered) return false;
     CoupletThreads *threads = couplet_threads_new((int)t->options->threads);
     t->device = couplet_host_device_new(threads);
-    t->train_plan = 1; /* the first of program_graphs is the start of the states */
+    t->train_plan = 1; /* plan 0 of program_graphs starts the states */
     bool good = t->device && run_round(t, 0);
     for (int round = 1; good && round < t->rounds; round++)
         good = run_round(t, round);

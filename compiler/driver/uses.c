@@ -1,8 +1,8 @@
 /* Finds the files that `use` names, and lays out the copy of a method that a run keeps.
  *
- * The layout of a copy comes from the paths as they are written: the copy of what `../common/x`
- * names lies at ../common/x from the copy of the file that says so. No link is followed in it, and
- * none is made. A file that is reached by two paths is copied to both places. */
+ * The layout of a copy follows the paths as they are written. If a file names `../common/x`, its
+ * copy finds the module's copy at ../common/x. The layout follows no link and makes none. A file
+ * that is reached by two paths is copied to both places. */
 #include "compiler/driver/uses.h"
 
 #include "runtime/files.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* These two are the same for the same file or folder. */
+/* Identifies a file or a folder, by whatever path it was reached. */
 typedef struct Identity {
     dev_t device;
     ino_t number;
@@ -51,15 +51,15 @@ static const char *last_part(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-/* "a/b" of "a/b/c.cpl", "." of "c.cpl". */
+/* Returns the folder of a path: "a/b" for "a/b/c.cpl", "." for "c.cpl". */
 static const char *folder_of(Arena *arena, const char *path) {
     const char *slash = strrchr(path, '/');
     if (!slash) return ".";
     return slash == path ? "/" : arena_strndup(arena, path, (size_t)(slash - path));
 }
 
-/* The folder from which the paths in a file begin. A link leads to where the file lies; elsewhere
- * the folder is as the path of the file has it, so that messages show short paths. */
+/* Returns the folder from which the paths in a file begin. For a link, it is the folder of the file
+ * that the link leads to. Else it is the folder as written, so that messages show short paths. */
 static const char *base_of(Arena *arena, const char *path) {
     struct stat info;
     if (lstat(path, &info) != 0 || !S_ISLNK(info.st_mode)) return folder_of(arena, path);
@@ -67,7 +67,7 @@ static const char *base_of(Arena *arena, const char *path) {
     return real ? folder_of(arena, real) : folder_of(arena, path);
 }
 
-/* "parts/heads" of "." and "./parts/heads". */
+/* Joins a folder and a path: "parts/heads" from "." and "./parts/heads". */
 static const char *joined(Arena *arena, const char *base, const char *path) {
     while (strncmp(path, "./", 2) == 0)
         path += 2 + strspn(path + 2, "/");
@@ -83,7 +83,7 @@ static int by_name(const void *a, const void *b) {
 
 typedef ARRAY(const char *) NameList;
 
-/* The names in a folder that end in .cpl, in order. */
+/* Lists the names in a folder that end in .cpl, in order. */
 static NameList list_specs(Arena *arena, const char *folder) {
     NameList names = {NULL, 0, 0};
     DIR *open = opendir(folder);
@@ -95,7 +95,7 @@ static NameList list_specs(Arena *arena, const char *folder) {
     return names;
 }
 
-/* "losses.cpl, nets.cpl and 3 more". */
+/* Returns a list for messages: "losses.cpl, nets.cpl and 3 more". */
 static const char *list_text(Arena *arena, const NameList *names) {
     enum { MOST = 6 };
     const char *text = "";
@@ -113,7 +113,7 @@ static void leave_out(NameList *names, const char *name) {
     names->count = kept;
 }
 
-/* Endings do not make names alike. */
+/* Returns the nearest name. Endings are left out, since they make names alike. */
 static const char *nearest_spec(Arena *arena, const char *name, const NameList *names) {
     const char **bare = arena_array(arena, const char *, names->count + 1);
     for (int i = 0; i < names->count; i++)
@@ -125,7 +125,7 @@ static const char *nearest_spec(Arena *arena, const char *name, const NameList *
     return NULL;
 }
 
-/* What lies beside the file that is not there, or the folder that is not. */
+/* Explains what is missing, the file or its folder, and what lies beside it. */
 static const char *explain_missing(Arena *arena, const char *path, const char *from,
                                    const char **help) {
     struct stat info;
@@ -148,7 +148,7 @@ static const char *explain_missing(Arena *arena, const char *path, const char *f
                         ends_in_cpl(name) ? "" : ending, what, lie);
 }
 
-/* The path as it is written leads to this file or folder. NULL with a sentence. */
+/* Returns the file or folder to which a written path leads, or NULL with a sentence. */
 static const char *place_of(Arena *arena, const char *path, bool wants_folder, const char *from,
                             const char **sentence, const char **help) {
     struct stat info;
@@ -236,7 +236,7 @@ static const UsedFiles *found_at(FoundFiles *found, Arena *arena, const char *pl
     return &f->used;
 }
 
-/* What is wrong with a path before anybody looks; NULL: nothing. */
+/* Returns what is wrong with a path by its text alone, or NULL. */
 static const char *fault_of_path(Arena *arena, const char *path, const char **help) {
     const char *name = last_part(path);
     if (*path == '/' || *path == '~') {
@@ -281,7 +281,8 @@ const UsedFiles *uses_of_spec(FoundFiles *found, Arena *arena, const char *path)
 
 /* ---- the copy of a method -------------------------------------------------------------------- */
 
-/* Where a module lies in the copy, from the folder of the spec: "parts/heads.cpl", "../common". */
+/* A module and its place in the copy, from the folder of the spec: "parts/heads.cpl",
+ * "../common". */
 typedef struct Placed {
     const Module *module;
     const char *at;
@@ -292,11 +293,11 @@ typedef struct Layout {
     Diag *diag;
     ARRAY(Placed) modules;
     ARRAY(KeptFile) files; /* by their places from the folder of the spec */
-    int climbs;            /* the most `..` that a place begins with */
+    int climbs;            /* the most `..` that any place begins with */
     bool clash;
 } Layout;
 
-/* The path without "." and without "x/..", as far as that goes. */
+/* Returns the path without "." and without "x/..", as far as possible. */
 static const char *normal(Arena *arena, const char *path) {
     const char **parts = arena_array(arena, const char *, strlen(path) + 1);
     int count = 0;
@@ -326,7 +327,8 @@ static int climbs_of(const char *place) {
     return climbs;
 }
 
-/* A file of a folder that is a module may be used alone, too. */
+/* True if the two texts are of one file. A file of a folder that is a module may also be used
+ * alone. */
 static bool is_same_text(const Source *a, const Source *b) {
     return a == b || (a->length == b->length && memcmp(a->text, b->text, a->length) == 0);
 }
@@ -360,7 +362,7 @@ static void place_module(Layout *l, const Module *m, const char *at, Span use) {
     }
 }
 
-/* Where what `use` names lies, from the folder of the spec. */
+/* Returns the place, from the folder of the spec, of a module that `use` names. */
 static const char *place_of_use(Layout *l, const Placed *by, const Param *use, const Module *m) {
     const char *folder =
         by->module->used && by->module->used->is_folder ? by->at : folder_of(l->arena, by->at);
@@ -381,7 +383,7 @@ static void place_uses(Layout *l, Placed by) {
     }
 }
 
-/* The last `count` folders of the one in which the spec lies: "work/try" for 2. */
+/* Returns the last `count` parts of the spec's folder: "work/try" for 2. */
 static const char *last_folders(Arena *arena, const char *folder, int count) {
     const char *real = copy_of(arena, realpath(folder, NULL));
     const char *at = real ? real + strlen(real) : "";

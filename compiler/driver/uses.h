@@ -1,15 +1,15 @@
 /* The files and folders that `use` names by their paths: where they lie, and where a run keeps its
- * copies of them.
+ * copies.
  *
- * A path begins in the folder in which the file that says so really lies, so that a module means
- * the same wherever it is used from, by a symbolic link too. The file itself, and no path, tells
- * whether two uses are of one module. */
+ * A path begins in the folder in which the file that says `use` really lies. So a module means the
+ * same wherever it is used from, even through a symbolic link. Two uses are of one module if they
+ * lead to the same file, whatever their paths are. */
 #ifndef COUPLET_DRIVER_USES_H
 #define COUPLET_DRIVER_USES_H
 
 #include "lang/ast.h"
 
-/* What was found so far. Zero it to begin; one serves one check. */
+/* What was found so far in one check. Must be zero at the start. */
 typedef struct FoundFiles {
     ARRAY(struct FoundFile *) items;
 } FoundFiles;
@@ -17,24 +17,24 @@ typedef struct FoundFiles {
 /* CheckHooks.files, with the FoundFiles as its context. */
 const UsedFiles *uses_find(FoundFiles *found, Arena *arena, const Source *from, const char *path,
                            const char **sentence, const char **help);
-/* The spec itself, a file or a folder, so that a module that uses it is found to use itself. NULL
- * for a text that lies nowhere. */
+/* Finds the spec itself, a file or a folder, so that a module that uses the spec is noticed.
+ * Returns NULL for a text without a file. */
 const UsedFiles *uses_of_spec(FoundFiles *found, Arena *arena, const char *path);
 
-/* A file of a method, and where a copy of the method has it: "spec.cpl", "spec/parts/heads.cpl". */
+/* A file of a method, and its place in a copy of the method: "spec.cpl", "spec/parts/heads.cpl". */
 typedef struct KeptFile {
     const Source *source;
     const char *name;
 } KeptFile;
 
 typedef struct KeptFiles {
-    /* of the spec the file, or the folder of its files: what a copy is compiled from */
+    /* the file of the spec, or the folder of its files, from which a copy is compiled */
     const char *main;
     ARRAY(KeptFile) items;
 } KeptFiles;
 
-/* Where a copy of the method keeps each of its files, so that every `use` finds in the copy what it
- * found here. False after a message, where two files would lie at one place. */
+/* Decides where a copy of the method keeps each of its files, so that every `use` in the copy finds
+ * the same file as here. Returns false after a message if two files would have one place. */
 bool uses_keep(Arena *arena, Diag *diag, const Method *method, KeptFiles *out);
 
 #endif

@@ -1,9 +1,8 @@
-/* couplet verify: a formula against a Python loss, on random arrays, values and gradients.
+/* couplet verify: compares a formula with a Python loss, on random arrays, in values and gradients.
  *
- * The formula is computed in float64 by the reference evaluator, with the gradient of the finished
- * graph. The loss runs in the python3 of the user, which gets each case as a line of JSON and .npy
- * files (verify.py). Where the two part, the sizes are made smaller for as long as they still do.
- */
+ * The reference evaluator computes the formula in float64, with the gradient of the finished graph.
+ * The loss runs in the user's python3, which gets each case as a line of JSON and .npy files
+ * (verify.py). If the two differ, smaller sizes are tried for as long as they still differ. */
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/peer.h"
@@ -20,17 +19,18 @@
 #include <unistd.h>
 
 enum { USUAL_CASES = 5, MOST_SHRINKS = 60, PLACE_BYTES = 256 };
-/* of values, and of gradients that are exact; differences have fewer digits */
+/* the tolerance of values and exact gradients; the tolerance of differences, which have fewer
+ * digits */
 static const double tolerance = 1e-7, of_differences = 1e-5;
 
-/* What came of one case. */
+/* The outcome of one case. */
 typedef enum { CASE_AGREES, CASE_PARTS, CASE_FAILS } CaseEnd;
 
 typedef struct Outcome {
     CaseEnd end;
-    double value, off; /* the formula's value; the largest deviation found */
-    const char *way;   /* how the gradients of the loss were made: "torch", "differences" */
-    const char *where; /* "the gradient of z[1, 0]", "the value" */
+    double value, off; /* the formula's value; the largest deviation */
+    const char *way;   /* how the gradients of the loss were made: "torch" or "differences" */
+    const char *where; /* where the deviation is: "the gradient of z[1, 0]", "the value" */
     double ours, theirs;
 } Outcome;
 
@@ -40,7 +40,7 @@ typedef struct Verify {
     const Method *method;
     const Stmt *fn;
     Peer *peer;
-    const char *folder; /* of the .npy files */
+    const char *folder; /* the folder of the .npy files */
 } Verify;
 
 /* ---- one case on our side -------------------------------------------------------------------- */
@@ -61,7 +61,7 @@ static const double *output_of(const Formula *f, const char *name, int64_t *coun
     return NULL;
 }
 
-/* Messages of a case that cannot be lowered belong to `diag`. */
+/* Runs the formula. If the case cannot be lowered, the messages are in `diag`. */
 static bool run_formula(const Verify *v, Diag *diag, Formula *f) {
     *f = (Formula){.arrays = {.arena = v->arena}};
     static const CompileOptions plain = {.after = NULL};
@@ -110,10 +110,11 @@ static const char *write_array(const Verify *v, const FunctionArrays *a, int i) 
     return NULL;
 }
 
-/* {"name": "z", "kind": "real", "moves": true, "file": "/tmp/../z.npy"} */
+/* Returns an argument in JSON: {"name": "z", "kind": "real", "moves": true, "file":
+ * "/tmp/../z.npy"} */
 static json_t *argument_of(const Verify *v, const FunctionArrays *a, const Param *p) {
     const int i = input_of(a, p->name);
-    if (i < 0) return json_null(); /* a default that the function computes */
+    if (i < 0) return json_null(); /* the function computes this default by itself */
     json_t *argument = json_pack("{s:s, s:s, s:b}", "name", p->name, "kind", kind_of(p), "moves",
                                  !a->inputs[i].is_constant);
     if (a->inputs[i].is_constant)
@@ -164,7 +165,8 @@ static void compare_value(Outcome *out, double theirs) {
         note_parting(out, "the value", out->value, theirs);
 }
 
-/* Deviations count by the largest entry of either, and by 1e-4 of the value where that is more. */
+/* Compares a gradient. Deviations are relative to the largest entry of either, or to 1e-4 of the
+ * value if that is more. */
 static void compare_gradient(const Verify *v, const FunctionInput *input, const double *ours,
                              const CoupletNpy *theirs, Outcome *out) {
     const double allowed = strcmp(out->way, "differences") == 0 ? of_differences : tolerance * 10;
@@ -207,7 +209,7 @@ static bool compare_gradients(const Verify *v, const Formula *f, const json_t *n
                           f->arrays.inputs[i].name, (long long)theirs.count,
                           f->arrays.inputs[i].name, (long long)count);
         }
-        /* nothing reads it: its gradient is 0 */
+        /* no formula reads the input, so its gradient is 0 */
         if (!ours) ours = arena_array(v->arena, double, count + 1);
         compare_gradient(v, &f->arrays.inputs[i], ours, &theirs, out);
         couplet_npy_free(&theirs);
@@ -235,7 +237,7 @@ static Outcome compare_case(const Verify *v, const Formula *f) {
     return out;
 }
 
-/* With the sizes and the seed of the options. */
+/* Tries one case, with the sizes and the seed of the options. */
 static Outcome try_case(const Verify *v, Diag *diag) {
     Formula f;
     Outcome out = {.end = CASE_FAILS};
@@ -263,7 +265,7 @@ static void set_size(const Verify *v, const char *name, int64_t size) {
     array_push(v->arena, &v->options->sizes, setting);
 }
 
-/* The dimensions of the signature, with the sizes that arrays_make_up gives them. */
+/* Names the dimensions of the signature, with the sizes that arrays_make_up gives them. */
 static void name_sizes(const Verify *v, const FunctionArrays *a) {
     for (int p = 0; p < v->fn->param_count; p++) {
         const Type *type = v->fn->params[p].type;
@@ -274,7 +276,7 @@ static void name_sizes(const Verify *v, const FunctionArrays *a) {
     }
 }
 
-/* Messages of sizes that do not fit the formula are dropped. */
+/* Tries a case without printing messages about sizes that do not fit the formula. */
 static Outcome try_quietly(const Verify *v) {
     Diag *dropped = diag_new(v->arena);
     report_collect(v->arena, dropped, NULL);

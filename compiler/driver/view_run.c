@@ -1,6 +1,6 @@
-/* Makes the views of chosen rows, as a training step would make them at the same seed and step.
- * The method is lowered up to its views (lower_views), and that graph is run once in a session
- * of its own. */
+/* Makes the views of chosen rows, as a training step makes them at the same seed and step. The
+ * method is lowered up to its views (lower_views), and that graph is run once in a session of its
+ * own. */
 #include "compiler/driver/view_run.h"
 
 #include "compiler/driver/assemble.h"
@@ -18,7 +18,7 @@ typedef struct ViewRunInside {
     CoupletDevice *device;
     CoupletSession *session;
     CoupletRun *run;
-    void **inputs, **made; /* made: those of the inputs that are ours to free */
+    void **inputs, **made; /* `made` has those of the inputs that must be freed */
     int input_count;
 } ViewRunInside;
 
@@ -34,8 +34,8 @@ static void copy_row(const CoupletTable *t, int field, int64_t place, char *to) 
            (size_t)bytes);
 }
 
-/* Row i of the array is row i of the batch; `index` holds the places themselves. Without rows:
- * every chosen row, in order. */
+/* Fills an array, whose row i is row i of the batch; for "index" it holds the positions themselves.
+ * Without `rows` the array has every chosen row, in order. */
 static bool fill(const CoupletTable *t, const char *field, const int32_t *rows, int row_count,
                  int64_t count, char *out) {
     const bool is_index = strcmp(field, "index") == 0;
@@ -53,7 +53,7 @@ static bool fill(const CoupletTable *t, const char *field, const int32_t *rows, 
     return true;
 }
 
-/* "train.image", "train.all.image". */
+/* Takes apart the name of an input, such as "train.image" or "train.all.image". */
 static int source_of(const DataSets *sets, const char *input, const char **field, bool *all) {
     for (int i = 0; i < sets->count; i++) {
         const size_t length = strlen(sets->items[i].name);
@@ -96,7 +96,7 @@ static bool make_inputs(const DataSets *sets, const CoupletPlan *plan, int32_t *
 
 /* ---- the step -------------------------------------------------------------------------------- */
 
-/* Sets the position of the step in its run, so that schedules have their value. */
+/* Sets the position of the step in its run, so that schedules have their values. */
 static void set_clock(const DataSets *sets, const CoupletProgram *program, const Options *o,
                       CoupletSession *session) {
     const int64_t rows =

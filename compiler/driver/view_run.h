@@ -1,5 +1,5 @@
-/* The views of a method, made of chosen rows as a training step would make them: with its draws at
- * a seed and a step, and with the states that a run starts from. */
+/* The views of a method, made of chosen rows as a training step makes them: with the draws of a
+ * seed and a step, and with the states that a run starts from. */
 #ifndef COUPLET_DRIVER_VIEW_RUN_H
 #define COUPLET_DRIVER_VIEW_RUN_H
 
@@ -11,19 +11,19 @@ typedef struct MadeView {
     CoupletType type;
     int rank; /* the rank of one sample */
     int64_t shape[COUPLET_MAX_RANK];
-    const char *data; /* [copies or 1, batch, shape] */
+    const char *data; /* [copies, or 1; batch; shape of a sample] */
     int64_t batch;
 } MadeView;
 
 typedef struct ViewRun {
     ARRAY(MadeView) views;
-    int train_source;             /* whose rows views of computed arrays belong to */
-    struct ViewRunInside *inside; /* owns the data */
+    int train_source;             /* the source whose rows the views of computed arrays belong to */
+    struct ViewRunInside *inside; /* the owner of the data */
 } ViewRun;
 
-/* rows[source][i] is the place, among the chosen rows of that source, of row i of the batch; each
- * list has `row_count` entries and is repeated to fill the batch. False after messages. A method
- * without a view gives none. */
+/* Makes the views. rows[source][i] is the position, among the chosen rows of that source, of row i
+ * of the batch. Each list has `row_count` entries, and is repeated to fill the batch. Returns false
+ * after messages. A method without views gives none. */
 bool view_run(DataSets *sets, const Options *options, int32_t *const *rows, const int *row_counts,
               ViewRun *out);
 void view_run_free(ViewRun *run);

@@ -1,9 +1,9 @@
-/* Lets Ctrl-C end a process while kernels are compiled, which LLVM would otherwise hold up for
- * seconds. A thread waits for the signal, puts away what lies on the disk, and ends the process
- * at once.
+/* Lets Ctrl-C end a process while kernels are compiled, for which LLVM would otherwise need
+ * seconds. A thread waits for the signal, puts away what lies on the disk, and ends the process at
+ * once.
  *
- * Nothing of the compiler is freed on the way, since other threads still use it. The handler
- * itself only posts a semaphore, which is all that a handler may do. */
+ * Nothing of the compiler is freed on the way, since other threads still use it. The handler only
+ * posts a semaphore, because a handler may do no more. */
 #include "compiler/driver/watch.h"
 
 #include <pthread.h>
@@ -12,10 +12,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* A signal comes to the process, so there is one watch of it. */
+/* The watch. A signal is sent to the process, so a process has one watch. */
 static struct {
     pthread_t thread;
-    sem_t came; /* a signal, or the end of the watch */
+    sem_t came; /* posted by a signal, or at the end of the watch */
     volatile sig_atomic_t number;
     struct sigaction before[2];
     void (*leave)(void *context);
@@ -24,7 +24,8 @@ static struct {
 
 static const int watched[2] = {SIGINT, SIGTERM};
 
-/* May come to any thread: the libraries of devices have threads of their own. */
+/* Notes a signal. Any thread may receive it, because libraries of devices have threads of their
+ * own. */
 static void note_signal(int number) {
     if (!watch.number) watch.number = number;
     sem_post(&watch.came);
@@ -37,7 +38,8 @@ static void *wait_for_signal(void *context) {
     if (!watch.number) return NULL;
     watch.leave(watch.context);
     fflush(stdout);
-    _exit(128 + (int)watch.number); /* exit would free what the compiler's threads still use */
+    /* Exit would free memory that the compiler's threads still use. */
+    _exit(128 + (int)watch.number);
 }
 
 bool watch_begin(void (*leave)(void *context), void *context) {

@@ -1,10 +1,10 @@
-/* Gives labels of more than 32 bits stand-ins that kernels can hold (whole_numbers.h). The file
- * first finds which nodes may meet a stand-in, walking each formula, and refuses every use but
- * comparison, choice and extremum.
+/* Gives labels of more than 32 bits stand-ins that kernels can hold (whole_numbers.h). First each
+ * formula is walked, to find the nodes that may meet a stand-in. Every use but comparison, choice
+ * and extremum is refused.
  *
- * A stand-in must keep the order and must not equal a number that a formula mentions. So entries
- * up to 2^30 in size stay what they are, and the wide ones get numbers beyond that on their
- * side. */
+ * A stand-in must keep the order, and must not equal a number that a formula mentions. So entries
+ * up to 2^30 in size stay what they are, and wider ones get numbers beyond that, on their side of
+ * 0. */
 #include "compiler/driver/whole_numbers.h"
 
 #include "compiler/driver/report.h"
@@ -13,24 +13,25 @@
 #include <string.h>
 
 /* Entries from -NARROW to NARROW - 1 stay what they are, and so do the numbers that a formula
- * compares them with. The stand-ins of wider ones lie outside, so many on each side. */
+ * compares them with. The stand-ins of wider entries are beyond this range, with as many numbers on
+ * each side. */
 enum { NARROW = 1 << 30 };
 
-/* An entry of an array of int64 or of uint64. */
+/* An entry of an array of int64 or of uint64. Both fit into it. */
 __extension__ typedef __int128 Wide;
 
 typedef struct Fitting {
     FunctionArrays *arrays;
     Graph *g;
-    Wide *wide; /* sorted, each once */
+    Wide *wide; /* the wide entries, sorted, each once */
     int64_t wide_count;
-    bool *is_wide;  /* by node id: entries may be stand-ins */
-    uint32_t *seen; /* by expression id: what is known in this turn, see `wide_value` */
-    /* the turn of the node, since each node has extents of its own for the indices */
+    bool *is_wide;  /* by the id of a node: its entries may be stand-ins */
+    uint32_t *seen; /* by the id of an expression: what is known of it in this turn (wide_value) */
+    /* a number for the node at hand; each node has extents of its own for its indices */
     uint32_t turn;
     const GNode *node;
     int64_t extents[2 * GRAPH_MAX_RANK];
-    /* the use of a wide array in a formula that a stand-in does not allow; NULL: none was met */
+    /* the use of a wide array that a stand-in does not allow; NULL: none was met */
     const char *misuse;
     Span place;
 } Fitting;
@@ -49,7 +50,7 @@ static bool fits_32_bits(Wide value) {
 
 /* ---- which entries --------------------------------------------------------------------------- */
 
-/* The first entry of an array that 32 bits do not hold; -1: none. */
+/* Returns the position of the first entry that 32 bits do not hold, or -1. */
 static int64_t first_too_wide(const FunctionArrays *a, int array) {
     for (int64_t i = 0; a->wholes[array] && i < arrays_elements(a, array); i++)
         if (!fits_32_bits(entry(a, array, i))) return i;
@@ -92,10 +93,10 @@ static void misused(Fitting *f, const char *how) {
     f->place = f->node->span;
 }
 
-/* A number that stand-ins are compared with must not be among them. */
+/* Notes a number that stand-ins are compared with. It must not be among them. */
 static void compare_with(Fitting *f, const GExpr *e) {
     int64_t low, high;
-    /* an array that comes from outside would be wide by its own entries */
+    /* the entries of an outside array are looked at by themselves */
     if (e->op == G_LOAD && e->tensor->kind == GN_INPUT) return;
     bool known = gx_range(f->g, e, f->extents, &low, &high);
     if (!known || !is_narrow(low) || !is_narrow(high))
@@ -104,7 +105,7 @@ static void compare_with(Fitting *f, const GExpr *e) {
 
 static bool wide_value(Fitting *f, const GExpr *e);
 
-/* Arguments of a comparison, of a maximum, of a choice. */
+/* True if one of the arguments of a comparison, a maximum or a choice may be a stand-in. */
 static bool wide_pair(Fitting *f, const GExpr *a, const GExpr *b) {
     bool left = wide_value(f, a), right = wide_value(f, b);
     if (left && !right) compare_with(f, b);
@@ -148,7 +149,7 @@ static bool wide_new(Fitting *f, const GExpr *e) {
     return false;
 }
 
-/* True if the value may be a stand-in; each expression is looked at once a node. */
+/* True if the value may be a stand-in. Each expression is looked at once for each node. */
 static bool wide_value(Fitting *f, const GExpr *e) {
     if (!e) return false;
     uint32_t *seen = &f->seen[e->id];
@@ -236,7 +237,7 @@ static void replace(Fitting *f) {
             a->values[k][i] = (double)stand_in(f, entry(a, k, i));
 }
 
-/* "[2, 0]": where an entry stands. */
+/* Returns where an entry stands, as in "[2, 0]". */
 static const char *index_text(const FunctionArrays *a, int array, int64_t at) {
     const FunctionInput *input = &a->inputs[array];
     const char *text = "";

@@ -1,7 +1,7 @@
-/* Measures the two lines of this machine's roofline: operations in registers and bytes through
- * memory, with all threads, and the time to wake them. A profile is a fraction of what was
- * measured in the same minute, because a shared machine or another clock would make any fixed
- * figure wrong. */
+/* Measures the two lines of this machine's roofline: operations in registers, and bytes through
+ * memory, with all threads. Also measures the time to wake the threads. A profile is a fraction of
+ * what was measured in the same minute, because on a shared machine, or at another clock rate, any
+ * fixed figure would be wrong. */
 #include "compiler/driver/yardstick.h"
 
 #include <math.h>
@@ -15,11 +15,11 @@
 
 enum {
     REPEATS = 9,
-    /* independent accumulators: more than latency times units of any core so far */
+    /* independent accumulators: more than latency times units on any core so far */
     SUMS = 12,
-    ROUNDS = 100000,       /* the number of times that SUMS operations are done in a measurement */
+    ROUNDS = 100000,       /* how often SUMS operations are done in one measurement */
     SWEEP_BYTES = 1 << 27, /* the size of one array */
-    FORKS = 10000          /* in a measurement */
+    FORKS = 10000          /* the wake-ups in one measurement */
 };
 
 double yardstick_now(void) {
