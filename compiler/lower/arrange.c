@@ -103,7 +103,8 @@ static Value reshape_to(Lower *l, const Expr *e, const Value *value) {
             return *value;
         }
         shape[i] = extent;
-        if (__builtin_mul_overflow(wanted, extent, &wanted)) wanted = -1; /* no array has so many */
+        /* No array has that many entries. */
+        if (__builtin_mul_overflow(wanted, extent, &wanted)) wanted = -1;
     }
     for (int i = 0; i < value_rank(value); i++)
         there *= value_extent(value, i);

@@ -126,7 +126,7 @@ static void lower_statement_of_body(Lower *l, const Stmt *s) {
         lower_owned_of_body(l, s);
     else if (s->kind == STMT_UPDATE)
         lower_net_update(l, s);
-    else if (s->kind != STMT_FN) /* a function is found through its symbol */
+    else if (s->kind != STMT_FN) /* the symbol of a function is enough to find it */
         diag_report(l->diag, CODE_STATEMENT_PLACE, s->span,
                     "this statement has no meaning inside a function or a net");
 }
@@ -151,7 +151,7 @@ static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *v
     int rank = value_rank(value);
     Span span = call ? call->span : param->span;
     if (rank != param->dim_count) {
-        /* after an error, the value is a stand-in */
+        /* After an error, the value is a stand-in and is not judged again. */
         if (value->kind != VALUE_ARRAY && diag_error_count(l->diag)) return false;
         const char *given = rank ? arena_printf(l->arena, "one of %d", rank) : "a number";
         diag_report(l->diag, CODE_ARGUMENT_RANK, span, "`%s` needs an array of %d %s, and gets %s",
@@ -319,7 +319,7 @@ Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const Expr *c
         if (placed[i]) {
             args[i] = lower_argument(l, &fn->params[i], placed[i]);
         } else if (fn->params[i].value) {
-            args[i].kind = VALUE_NONE; /* call_function makes it */
+            args[i].kind = VALUE_NONE; /* call_function sets the value of the argument */
         } else {
             diag_report(l->diag, CODE_MISSING_ARGUMENT, call->span, "`%s` needs its argument `%s`",
                         fn->name, fn->params[i].name);
@@ -417,7 +417,7 @@ Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span) {
         lower_hoist_scalar(l, lower_root(l, gx_load(g, squares, count, free, NULL)), "norm", span);
     const GExpr *inside = gx_load(g, graph_stop(g, whole.tensor, span), rank, axes, NULL);
     const GExpr *eps = gx_real(g, epsilon);
-    /* a row with a NaN is kept outside, too */
+    /* a row with a NaN counts as outside, too */
     const GExpr *outside = gx1(g, G_NOT, gx2(g, G_LE, length, eps));
     const GExpr *result = gx_select(g, outside, gx2(g, G_DIV, x, length),
                                     gx2(g, G_DIV, lower_as_real(l, inside), eps));
@@ -479,7 +479,7 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
         const GExpr *axes[GRAPH_MAX_RANK];
         int rank = fresh_axes(l, &args[0], axes);
         const GExpr *x = value_element(l, &args[0], axes, e->span);
-        /* max(0, x), the constant first: a tie has slope 0. */
+        /* max(0, x) has the constant first, so that a tie has slope 0. */
         const GExpr *y = gx2(g, G_MAX, x->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0), x);
         return rank ? lower_array_from(l, y, axes, rank, "relu", e->span) : value_scalar(y);
     }
@@ -550,7 +550,7 @@ Value lower_call(Lower *l, const Expr *e) {
                     "a network is applied to one array at a time, and an index of a formula makes "
                     "this many");
         diag_suggest(l->diag, "name the results first: `let z[v] = encoder(g[v])`");
-        /* the value has the right shape, so that the rest is checked too */
+        /* The value has the right shape even after an error, so that the rest is checked too. */
         for (int i = 0; i < input.prefix_count; i++)
             input.prefix[i] = gx_int(l->g, 0);
     }

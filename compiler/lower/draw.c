@@ -30,7 +30,8 @@ static const GExpr *standard_normal(Lower *l, int64_t site, const GExpr *element
 
 typedef struct Draw {
     int64_t site;
-    const GExpr *element, *a, *b; /* the distribution's parameters */
+    /* The element that keys the draw, and the parameters of the distribution. */
+    const GExpr *element, *a, *b;
     Span span;
 } Draw;
 
@@ -89,7 +90,7 @@ static const GExpr *draw_from(Lower *l, const Expr *call, int64_t site, const GE
 
 static bool has_key(const Lower *l, const GExpr *index) {
     for (int i = 0; i < 2; i++)
-        if (l->view_axes[i] == index) return true; /* draw_element says it already */
+        if (l->view_axes[i] == index) return true; /* draw_element contains this index already */
     for (int i = 0; i < l->mapped_count; i++)
         if (l->mapped[i] == index) return true;
     return false;
@@ -154,7 +155,8 @@ static Value draw_param(Lower *l, const Param *param, int64_t site) {
     /* A permutation is the order of as many uniform numbers. */
     const GExpr *drawn =
         permutes ? uniform(l, site, element, 0) : draw_from(l, param->value, site, element);
-    /* In a node of its own: a draw costs ten rounds of Philox, and its uses may be many. */
+    /* The draw has a node of its own, because it costs ten rounds of Philox and may have many
+     * uses. */
     Value value = lower_array_from(l, drawn, axes, rank, param->name, param->span);
     if (permutes) return library_call(l, COUPLET_CALL_ARGSORT, &value, 0, param->span);
     return rank ? value

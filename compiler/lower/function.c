@@ -10,7 +10,7 @@ struct FunctionUnit {
     const char *name;
     const FunctionInput *inputs;
     int input_count;
-    /* The real inputs among the parameters whose gradient is wanted. */
+    /* The real inputs whose gradient is wanted, in the order of the parameters. */
     GNode **reals;
     const char **real_names;
     int real_count;
@@ -152,7 +152,7 @@ static Value argument_of(Lower *l, const Param *param) {
     if (input && input->is_constant) return given_number(l, param, input->value);
     if (input) return given_array(l, param, input);
     if (param->value)
-        value.kind = VALUE_NONE; /* call_function makes it */
+        value.kind = VALUE_NONE; /* call_function sets the value */
     else
         diag_report(
             l->diag, CODE_FUNCTION_INPUT, param->span,
@@ -176,7 +176,7 @@ static void output_array(Lower *l, const Stmt *fn, const Value *array) {
     const GExpr *free[GRAPH_MAX_RANK];
     int free_count = 0;
     GNode *node = lower_materialise(l, array, free, &free_count, fn->name_span);
-    assert(free_count == 0); /* nothing is bound around a function's body */
+    assert(free_count == 0); /* outside of a function's body no index is bound */
     graph_output(l->g, "value", node);
     if (!diag_error_count(l->diag)) lower_add_unit(l, UNIT_FUNCTION);
 }
@@ -273,7 +273,7 @@ static GNode *zeros_like(Lower *l, const GNode *like) {
 void function_gradients(Lower *l, const GraphUnit *unit) {
     const FunctionUnit *f = l->function;
     for (int i = 0; i < f->real_count; i++) {
-        GNode *gradient = unit->losses->gradients[i]; /* NULL: nothing flows back */
+        GNode *gradient = unit->losses->gradients[i]; /* NULL: no gradient reaches it */
         graph_output(l->g, arena_printf(l->arena, "grad_%s", f->real_names[i]),
                      gradient ? gradient : zeros_like(l, f->reals[i]));
     }

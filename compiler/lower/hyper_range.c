@@ -56,7 +56,7 @@ const char *lower_range(Lower *l, const Expr *e) {
         for (int i = 0; i < l->program->hypers.count; i++)
             if (strcmp(l->program->hypers.items[i].name, e->name) == 0)
                 return arena_printf(l->arena, "$%s", e->name);
-        return NULL; /* declared further down */
+        return NULL; /* the other name is declared further down */
     }
     if (e->kind == EXPR_UNARY || e->kind == EXPR_BINARY) return operation(l, e, word_of(e->op));
     if (e->kind == EXPR_CALL) return operation(l, e, word_of_call(e));

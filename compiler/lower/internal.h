@@ -39,23 +39,25 @@ typedef struct Value {
     int prefix_count;
     const GExpr *prefix[GRAPH_MAX_RANK];
     Net *net;
-    const Stmt *function; /* with the frame it was defined in */
+    const Stmt *function; /* a function, with the frame in which it was defined */
     Frame *frame;
     int source;
-    bool is_static; /* known at compile time: constant */
+    bool is_static; /* the value is the number `constant`, known at compile time */
     double constant;
 } Value;
 
 typedef struct FrameEntry {
-    const void *key; /* Symbol or Binder */
+    const void *key; /* the Symbol or the Binder */
     Value value;
 } FrameEntry;
 struct Frame {
     Frame *parent;
     ARRAY(FrameEntry) entries;
-    /* the entries by key: their number and one; empty while a few are found faster one by one */
+    /* The entries by key, as their number + 1. Empty while there are few entries, which are
+     * searched one by one. */
     Map by_key;
-    Net *owner; /* the net whose body this is: owns the params and constructor calls met here */
+    /* The net whose body this is; parameters and constructor calls met here belong to it. */
+    Net *owner;
 };
 
 /* The place in the text where a network was made, and the network that it is a part of:
@@ -67,27 +69,28 @@ typedef struct Made {
 } Made;
 
 typedef enum {
-    NET_LAYER /* config and data lists: owns params */,
-    NET_CHAIN /* parts in order */,
-    NET_FUNCTION /* a fn in a chain */
+    NET_LAYER /* has configuration and a data list, and owns parameters */,
+    NET_CHAIN /* has parts, in their order */,
+    NET_FUNCTION /* a function in a chain */
 } NetKind;
 typedef struct NetChild {
-    const Expr *place; /* the constructor call in the text: one set of weights per place */
+    const Expr *place; /* the constructor call in the text; each place has one set of weights */
     Net *net;
 } NetChild;
 struct Net {
     NetKind kind;
-    const char *path; /* "online.trunk.conv3_1": prefix of its states */
-    /* path of the net this is a copy of, or path: draws of its start are keyed by it */
+    const char *path; /* the prefix of its states, such as "online.trunk.conv3_1" */
+    /* The path of the net that this is a copy of, or its own path. The start of its parameters is
+     * drawn by it. */
     const char *origin;
     const Stmt *stmt;
-    Frame *frame; /* configuration */
+    Frame *frame; /* the configuration */
     ARRAY(Net *) parts;
     ARRAY(const char *) part_names;
     ARRAY(NetChild) children;
     Frame *function_frame;
     Net *copied_from;
-    const Made *made; /* the place where a layer was made */
+    const Made *made; /* the place at which a layer was made */
 };
 
 /* A function at work: for messages, which say the calls that led to a line. */
@@ -95,19 +98,20 @@ typedef struct Call {
     const struct Call *outer;
     const Stmt *fn;
     const Frame *frame;
-    const Net *net;      /* whose body this is, or NULL */
-    const Expr *call;    /* NULL: nobody in the text calls it */
-    const GPlace *place; /* the place of the call, and of those that led to it */
+    const Net *net;      /* the net whose body this is; NULL: none */
+    const Expr *call;    /* NULL: no call in the text */
+    const GPlace *place; /* the place of the call, with the calls that led there */
 } Call;
 
 /* A state's declaration, remembered so that the init graph can make its start. */
 typedef struct StateRecord {
     ProgramState state;
-    const Expr *start; /* initialiser, or NULL: 0 */
+    const Expr *start; /* the expression of its start; NULL: 0 */
     Frame *frame;
-    const char *origin; /* key of its draws */
+    const char *origin; /* the key of its draws */
     const char *init_name;
-    bool was_reached, was_frozen; /* a parameter: in some phase */
+    /* Of a parameter: true if some phase has reached it, or has frozen it. */
+    bool was_reached, was_frozen;
 } StateRecord;
 
 /* The state's value as the step goes on: applications of a net chain their updates. */
@@ -128,7 +132,7 @@ typedef struct NamedNode {
 /* Losses that train the same parts. */
 typedef struct LossTerm {
     const GExpr *sum;
-    const Stmt *trains; /* `loss .. trains PARTS`, or NULL: everything */
+    const Stmt *trains; /* the statement with `trains PARTS`; NULL: the loss trains everything */
     Span span;
 } LossTerm;
 
@@ -136,7 +140,7 @@ typedef struct LossTerm {
 typedef struct Trained {
     int *records;
     GNode **states, **grads;
-    GNode **whole; /* the gradients ahead of any clipping */
+    GNode **whole; /* the gradients before any clipping */
     int count;
 } Trained;
 
@@ -158,73 +162,79 @@ struct Lower {
     Diag *diag;
     const Method *method;
     Graph *g;
-    Frame *root;  /* the method's own names */
+    Frame *root;  /* the frame of the method's own names */
     Frame *frame; /* the frame in which names are looked up now */
     bool training;
-    /* the condition that holds at the place at hand: guards and if-conditions, or NULL */
+    /* The condition that holds at the place at hand: guards and the conditions of `if`. NULL:
+     * none. */
     const GExpr *condition;
-    const GExpr *draw_element; /* in a view: dataset index and view number; else NULL */
-    const GExpr *sample;       /* in a view: the batch index, else NULL */
-    const GExpr *view_axes[2]; /* in a view: the indices that draw_element is made of */
-    /* bound outside, and passed to the functions at work: each of their values is a call with draws
-     * of its own */
+    /* In a view: the dataset index joined with the view number; else NULL. */
+    const GExpr *draw_element;
+    const GExpr *sample;       /* in a view: the index in the batch; else NULL */
+    const GExpr *view_axes[2]; /* in a view: the indices that draw_element consists of */
+    /* Indices that are bound outside of the functions at work and passed to them. Each of their
+     * values is a call with draws of its own. */
     const GExpr *mapped[GRAPH_MAX_INDICES];
     int mapped_count;
-    const char *site; /* path of calls, keys the draws */
+    const char *site; /* the path of calls, by which draws are keyed */
     int site_count;
     ARRAY(StateRecord) records;
-    /* the states of the whole method, where ema edges may need them ahead of their first use */
+    /* The states of the whole method, for `ema` edges that need them ahead of their first use. */
     ARRAY(StateRecord) foreseen;
-    bool foresees; /* statements are lowered to find them: no graph is kept */
+    /* True while statements are lowered only to find these states; no graph is kept. */
+    bool foresees;
     ARRAY(StateValue) current;
-    ARRAY(StateValue) renewed;      /* parameters after the optimiser; empty before it */
-    ARRAY(const Stmt *) statements; /* the statements of this phase, those in `when` among them */
-    ARRAY(const Stmt *) edges;      /* every `ema`, of all phases */
-    /* the one at hand; while a condition on it is read, `epoch` and `step` are its first */
+    ARRAY(StateValue) renewed;      /* the parameters after the optimiser; empty before it */
+    ARRAY(const Stmt *) statements; /* the statements of this phase, including those in `when` */
+    ARRAY(const Stmt *) edges;      /* every `ema` of all phases */
+    /* The phase at hand. While a condition on it is read, `epoch` and `step` are its first ones. */
     LoweredPhase *phase;
     bool in_condition;
-    int64_t every; /* epochs or steps, from one time to the next */
+    int64_t every; /* the number of epochs or steps from one evaluation or action to the next */
     bool every_of_steps;
-    int eval_block; /* how many `eval` have begun */
-    bool between;   /* in `every epoch` */
-    /* in `over`, and in an evaluation: fields of this source are those of a sweep's batch */
+    int eval_block; /* the number of `eval` blocks that have begun */
+    bool between;   /* true inside `every epoch` */
+    /* In `over`, and in an evaluation: the source whose fields are those of the batch of a
+     * sweep. */
     const DataSource *sweep;
     int64_t sweep_rows; /* the number of samples in that batch */
-    /* in an evaluation, whose graph has the fields of a sample as inputs, "sample.image" */
+    /* In an evaluation: its graph has the fields of a sample as inputs, such as "sample.image". */
     bool evaluates;
-    bool finishing;         /* the forward pass is over: updates and pushes */
+    bool finishing;         /* true after the forward pass, in updates and pushes */
     int64_t view_images;    /* the number of images that the views of a step make */
     ARRAY(GNode *) applied; /* the results of networks and their layers */
     int64_t batch;          /* the batch of the phase at hand */
     int drawn_first;        /* the source that the stage at hand drew from first; -1: none yet */
     ARRAY(NamedNode) named_losses; /* the losses of the step that have names */
     ARRAY(NamedNode) given;        /* the step's values of `give` */
-    GNode *embedding;              /* the first rows with a name */
-    /* the first rows that come out of a network: watched where no rows have a name */
+    GNode *embedding;              /* the first rows that have a name */
+    /* The first rows that come out of a network. They are watched if no rows have a name. */
     GNode *encoded;
-    int indices;         /* open ones: of lets and reductions around the place at hand */
-    int calls;           /* open ones */
-    int news;            /* updates at work, each one asked for by a `new` in the one before */
-    int nested;          /* expressions at work, those in the functions called among them */
-    const Call *call;    /* the innermost */
+    /* The number of open indices: those of the lets and reductions around the place at hand. */
+    int indices;
+    int calls; /* the number of open calls */
+    /* The depth of updates at work, each asked for by a `new` in the one before. */
+    int news;
+    int nested;          /* the depth of expressions at work, including those in called functions */
+    const Call *call;    /* the innermost call */
     const Made *making;  /* the network whose parts are being made */
     bool keep_gradients; /* gradients are outputs of the training graphs */
-    bool only_views;     /* training graphs end with the views, which are their outputs */
+    bool only_views;     /* training graphs end with the views and have them as outputs */
     LoweredProgram *program;
     LowerPosition at;
-    int phase_at; /* AT_PHASE, AT_ACTIONS: which */
+    int phase_at; /* for AT_PHASE and AT_ACTIONS: the number of the phase */
     ARRAY(GraphUnit *) units;
     int handed;            /* the number of units that lower_next has handed out */
     ARRAY(LossTerm) terms; /* the terms of the step at hand */
-    int loss_outputs;      /* the number of the step's outputs ahead of those that hold the terms */
-    /* the method's `train`; the settings of the phase at hand, which are its stage's and those of
-     * `train` */
+    int loss_outputs;      /* the step's outputs ahead of the outputs that hold the terms */
+    /* The method's `train`, and the settings of the phase at hand: those of its stage, then those
+     * of `train`. */
     const Stmt *train, *settings;
     Trained trained;
-    FunctionUnit *function;    /* NULL: a method is lowered */
-    RootFacts *root_facts;     /* of length.c; NULL: no root was met yet */
-    VanishFacts *vanish_facts; /* of vanish.c; NULL: nothing was asked yet */
-    bool in_rule;              /* an optimiser's rule is at work */
+    FunctionUnit *function;    /* the function that is lowered; NULL: a method is lowered */
+    RootFacts *root_facts;     /* facts of length.c; NULL: no root was met yet */
+    VanishFacts *vanish_facts; /* facts of vanish.c; NULL: nothing was asked yet */
+    bool in_rule;              /* true inside an optimiser's rule */
 };
 
 /* trail.c: between the two, messages end with the calls that led there. */

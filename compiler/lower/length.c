@@ -50,7 +50,7 @@ const GExpr *length_behind_reads(Graph *g, const GExpr *e) {
 struct RootFacts {
     Graph *g;
     Logs logs;
-    ExprMap squares; /* by expression: 1 if it holds a sum of squares */
+    ExprMap squares; /* by expression: 1 if it contains a sum of squares */
 };
 
 static RootFacts *facts_of(Lower *l) {
@@ -243,7 +243,7 @@ enum { MOST_OPERANDS = 8 };
 
 typedef struct Operands {
     Graph *g;
-    const GExpr *top; /* the largest entry of all of them */
+    const GExpr *top; /* the largest entry of all that is squared */
     Span span;
     int count;
 } Operands;
@@ -262,7 +262,7 @@ static VisitStep collect_operand(void *context, const GExpr *e) {
 typedef struct Scaling {
     const GExpr *scale;
     Span span;
-    bool keeps_slope; /* as scaled_entry does */
+    bool keeps_slope; /* as in scaled_entry */
 } Scaling;
 
 /* A read of the array that is scaled as a whole. */
@@ -337,7 +337,8 @@ static const GExpr *root_of_pairs(Graph *g, const GExpr *load, const GExpr *coun
     if (!squares) return NULL;
     if (count) squares = gx2(g, G_DIV, squares, count);
     const GExpr *value = length_unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, squares), scale));
-    /* The slope goes by the scaled squares: that by the plain ones may be beyond float32 itself. */
+    /* The slope is that of the scaled squares, because the slope of the plain squares may exceed
+     * float32. */
     const GExpr *args[3] = {squares, value, slope_of(g, value, scale)};
     return gx_op(g, G_ROOT, 3, args);
 }
@@ -351,7 +352,7 @@ static bool is_square(const GExpr *e) {
 typedef struct Addends {
     Graph *g;
     ExprMap met;
-    const GExpr *top; /* the largest of what is squared */
+    const GExpr *top; /* the largest entry of what is squared */
     bool has_squares, has_products, has_others;
 } Addends;
 

@@ -8,7 +8,7 @@
 typedef struct LossWalk {
     Lower *l;
     NodeSet seen;
-    ExprMap met; /* of the expressions of all formulas */
+    ExprMap met; /* the expressions, of all formulas, that were visited */
 } LossWalk;
 
 static void visit_node(LossWalk *w, GNode *node);

@@ -15,35 +15,38 @@ typedef struct LoweredHyper {
     const char *name;
     double value;
     bool is_integer;
-    /* the hyper reached a dimension or another compile-time place: sweeping it recompiles */
+    /* The hyper reached a dimension or another compile-time place, so another value needs another
+     * compilation. */
     bool is_static;
-    const char *range, *range_text; /* the condition on its value, as in runtime/abi.h */
+    /* The condition on its value, and its text, as in runtime/abi.h. */
+    const char *range, *range_text;
 } LoweredHyper;
 
 typedef struct LoweredSource {
     const char *name;
     const DataSource *data;
-    bool drawn;  /* the step reads it */
-    bool *reads; /* by field: some graph reads it */
+    bool drawn;  /* true if the step reads the source */
+    bool *reads; /* by field: true if some graph reads it */
 } LoweredSource;
 
 typedef struct LoweredEval {
-    const char *method; /* "knn", "linear", .. */
+    const char *method; /* "knn", "linear" and so on */
     double fraction, clusters, ways, shots, episodes, t;
     double k, temperature, decay;
-    double epochs, rate; /* of finetune */
+    double epochs, rate; /* for finetune */
     bool by_class;
-    /* Of finetune: the network, whose field `of` is given to it (NULL: features are a formula); the
-     * graph of a step, and the states of its classifier. */
+    /* For finetune: the network, which is given the field `of` (NULL: features are a formula); the
+     * graph of a step; the states of its classifier. */
     const Expr *network;
     const char *of, *weights, *bias;
     Graph *tune;
-    int features; /* which of LoweredProgram.features */
-    /* a field of both sources; those that features are made of are the inputs "sample.NAME" of
-     * their graph */
+    int features; /* the number of its graph in LoweredProgram.features */
+    /* A field of both sources. The fields that features are made of are inputs "sample.NAME" of
+     * their graph. */
     const char *labels;
-    int bank, query; /* which of sources */
-    /* epochs or steps, behind each of which it is measured in training; 0: around it alone */
+    int bank, query; /* the numbers of its sources */
+    /* Epochs or steps after each of which it is measured during the training. 0: only before and
+     * after the training. */
     int64_t every;
     bool of_steps;
     Span span;
@@ -54,14 +57,15 @@ typedef struct LoweredEval {
 typedef enum { ACTION_ONCE, ACTION_SWEEP, ACTION_KMEANS } LoweredActionKind;
 typedef struct LoweredAction {
     LoweredActionKind kind;
-    /* Epochs or steps. Work is done before the first, and then before each of so many; an action of
-     * `eval` behind each of so many, and around the training alone where this is 0. */
+    /* The number of epochs or steps between two times. Work is done before the first epoch or step,
+     * and then before each of so many. An action of `eval` is done behind each of so many; 0 means
+     * only before and after the training. */
     int64_t every;
     bool of_steps;
-    int block;                     /* of `eval`: which one of the spec's */
-    Graph *g;                      /* KMEANS: its output "points" */
-    int source;                    /* SWEEP */
-    const char *centres, *members; /* KMEANS: states */
+    int block;                     /* for `eval`: the number of the block in the spec */
+    Graph *g;                      /* for KMEANS: the graph with the output "points" */
+    int source;                    /* for SWEEP: the number of the source */
+    const char *centres, *members; /* for KMEANS: the names of states */
     int64_t iterations, site;
     bool spherical, sampled;
     Span span;
@@ -72,9 +76,9 @@ typedef ARRAY(LoweredAction) LoweredActions;
 typedef struct LoweredStage {
     const char *name;
     double epochs;
-    int64_t batch;       /* the batch of the sources without one of their own; 0: that of `train` */
-    int train_source;    /* sets its epoch; -1: its steps read no data */
-    int64_t epoch_steps; /* the number of steps in such an epoch */
+    int64_t batch;       /* the batch for sources without one of their own; 0: that of `train` */
+    int train_source;    /* the source whose size sets the epoch; -1: the steps read no data */
+    int64_t epoch_steps; /* the number of steps in an epoch that no source sets */
     int64_t views;       /* the number of views that a step makes */
 } LoweredStage;
 
@@ -88,16 +92,18 @@ typedef struct LoweredPhase {
     int64_t from_epoch, from_step;
     int stage; /* 0 in a method without stages */
     Graph *train;
-    LoweredActions actions;      /* before an epoch's first step */
-    ARRAY(const char *) renewed; /* states that its steps renew, where ema edges may need to know */
+    LoweredActions actions;      /* the work before an epoch's first step */
+    ARRAY(const char *) renewed; /* the states that its steps renew, for `ema` edges */
     ARRAY(LoweredRate) rates;
 } LoweredPhase;
 
 /* A view as an output of a graph of METHOD_VIEWS: "view NAME". */
 typedef struct LoweredView {
     const char *name;
-    int source;     /* whose fields it reads; -1: it is of computed arrays */
-    int64_t copies; /* views along a leading axis, as in `g[2]`; 0: one, without that axis */
+    int source; /* the source whose fields the view reads; -1: the view is of computed arrays */
+    /* The number of views along a leading axis, as in `g[2]`; 0: a single view without that
+     * axis. */
+    int64_t copies;
 } LoweredView;
 
 /* A value that steps give by a name: the output "given NAME" of the steps that give it. */
@@ -110,34 +116,35 @@ typedef struct GivenArray {
 } GivenArray;
 
 typedef struct LoweredProgram {
-    Graph *init, *train;        /* train: of the first phase */
-    ARRAY(LoweredPhase) phases; /* stage by stage */
-    ARRAY(LoweredStage) stages; /* none: the whole run is one */
+    Graph *init, *train;        /* `train` is the step of the first phase */
+    ARRAY(LoweredPhase) phases; /* in order of stages */
+    ARRAY(LoweredStage) stages; /* empty: the whole run is one stage */
     ARRAY(Graph *) features;
     ARRAY(const char *) feature_names;
     ARRAY(ProgramState) states;
     ARRAY(LoweredHyper) hypers;
     ARRAY(LoweredSource) sources;
     ARRAY(GivenArray) given;
-    ARRAY(const char *) losses; /* the losses that have names: the outputs "loss NAME" of steps */
+    /* The names of losses, whose values are the outputs "loss NAME" of steps. */
+    ARRAY(const char *) losses;
     ARRAY(LoweredEval) evals;
-    LoweredActions measures;  /* the statements of `eval` */
-    ARRAY(LoweredView) shown; /* the views of METHOD_VIEWS: each name once */
-    int train_source;         /* sets the epoch; -1: the steps read no data */
-    /* the number of steps in such an epoch, from `train { steps .. }`; else 0 */
+    LoweredActions measures;  /* the statements of all `eval` */
+    ARRAY(LoweredView) shown; /* the views for METHOD_VIEWS, each name once */
+    int train_source;         /* the source whose size sets the epoch; -1: the steps read no data */
+    /* The number of steps in an epoch that no source sets: `train { steps .. }`. Else 0. */
     int64_t epoch_steps;
     int64_t batch;
-    int64_t views; /* images that the views of a step make */
+    int64_t views; /* the images that the views of a step make */
     double epochs;
-    int64_t memory;   /* bytes: `train { memory 512MiB }`; 0: not stated */
+    int64_t memory;   /* bytes, from `train { memory 512MiB }`; 0: not stated */
     Span memory_span; /* the place of that setting */
 } LoweredProgram;
 
 /* A scalar, and the nodes with respect to which it is differentiated. */
 typedef struct UnitLoss {
     GNode *value;
-    GNode **wanted;    /* states or inputs */
-    GNode **gradients; /* the gradient of each wanted node; NULL where none reaches it */
+    GNode **wanted;    /* states or inputs whose gradient is wanted */
+    GNode **gradients; /* the gradient of each wanted node; NULL: none reaches the node */
     int count;
 } UnitLoss;
 
@@ -154,19 +161,20 @@ typedef enum {
 typedef struct GraphUnit {
     UnitKind kind;
     Graph *graph;
-    UnitLoss *losses; /* lower_losses */
+    UnitLoss *losses; /* from lower_losses */
     int loss_count;
-    const LoweredEval *eval; /* of UNIT_FINETUNE */
+    const LoweredEval *eval; /* for UNIT_FINETUNE */
 } GraphUnit;
 
 /* The graphs of a method that are wanted. */
 typedef enum {
     METHOD_STEPS,
-    /* steps, and their graphs get an output grad_NAME for each parameter that a gradient reaches,
-       before any clipping */
+    /* Steps alone. Each step has an output grad_NAME for each parameter that a gradient reaches,
+     * before any clipping. */
     METHOD_GRADIENTS,
-    METHOD_VIEWS /* each phase's graph makes the views that the step would make of the same rows at
-                    the same seed and step, and ends there; there are no evaluations */
+    /* Each phase's graph ends with the views that the step would make of the same rows at the same
+     * seed and step. There are no evaluations. */
+    METHOD_VIEWS
 } MethodWanted;
 
 /* Lowering of one method or function, graph by graph: lower_next hands out a graph that ends with
@@ -193,11 +201,11 @@ typedef struct FunctionInput {
     GType type; /* GT_REAL or GT_INT */
     int rank;
     int64_t shape[GRAPH_MAX_RANK];
-    /* some entries are infinite: a log of them, or a softmax, is guarded for it */
+    /* Some entries are infinite, so a log of them, or a softmax, is guarded. */
     bool holds_infinity;
-    bool is_constant; /* a scalar given by --set: value, not an array */
+    bool is_constant; /* a scalar that --set gives: its `value` is compiled in, and no array */
     double value;
-    bool no_gradient; /* for a real array: its gradient is not wanted */
+    bool no_gradient; /* for a real array: true if its gradient is not wanted */
 } FunctionInput;
 /* A function of the spec, or of a module that it uses: "losses.nt_xent". NULL when there is none.
  */

@@ -45,7 +45,7 @@ static int64_t batch_of(const Lower *l, const DataSource *data) {
 }
 
 static GType type_of(const DataField *field) {
-    if (!field) return GT_INT; /* index */
+    if (!field) return GT_INT; /* the name `index` belongs to no field */
     switch (field->type) {
     case DATA_U8:
         return GT_U8;
@@ -90,7 +90,7 @@ static GNode *field_input(Lower *l, const Stmt *source, const char *field, Span 
 
 Value lower_field(Lower *l, const Expr *e) {
     const Stmt *source = e->symbol->stmt;
-    if (e->args[0]->kind == EXPR_MEMBER) /* train.all.image */
+    if (e->args[0]->kind == EXPR_MEMBER) /* a name such as train.all.image */
         return value_array(data_input(l, source, arena_printf(l->arena, "%s.all", source->name),
                                       e->name, source->data->rows, e->span));
     Value value = value_array(field_input(l, source, e->name, e->span));
@@ -172,7 +172,8 @@ static const GExpr *draw_key(Lower *l, const Stmt *source, const GExpr *n, int64
 
 /* The part that all views of a statement share. */
 typedef struct Views {
-    const Stmt *source; /* whose batch they are of; NULL: of arrays that are computed */
+    /* The source whose batch the samples are from; NULL: they are computed arrays. */
+    const Stmt *source;
     int64_t rows, count;
 } Views;
 
@@ -220,7 +221,7 @@ void lower_view(Lower *l, const Stmt *s) {
     for (int v = 0; v < s->param_count; v++)
         views.count += view_count(l, &s->params[v]);
     l->view_images += views.count * views.rows;
-    if (s->each) views.count = 1; /* all of them are drawn alike */
+    if (s->each) views.count = 1; /* all views are drawn alike */
     int64_t first = 0;
     for (int v = 0; v < s->param_count; v++) {
         lower_one_view(l, s, &views, &s->params[v], s->each ? s->each[v] : s->value, first);

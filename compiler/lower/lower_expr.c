@@ -245,7 +245,7 @@ static Value lower_operator(Lower *l, const Expr *e) {
     const GExpr *saved = l->condition;
     for (int i = 0; i < e->arg_count; i++) {
         values[i] = lower_value(l, e->args[i]);
-        /* `and` is lazy: its right side is read only where the left holds. */
+        /* `and` is lazy: its right side is read only if the left one is true. */
         if (i == 0 && e->kind == EXPR_BINARY && e->op == OP_AND && values[0].kind == VALUE_SCALAR)
             l->condition = gx_and(l->g, saved, values[0].scalar);
     }
@@ -283,7 +283,7 @@ static Value lower_stop(Lower *l, const Expr *e) {
         return value_scalar(gx_load(l->g, stopped, value.prefix_count, value.prefix, NULL));
     }
     if (value.kind != VALUE_ARRAY || value.tensor->type != GT_REAL) return value;
-    /* of the whole: stop acts on each element alone */
+    /* stop acts on each element alone, so the whole tensor gets one node */
     value.tensor = graph_stop(l->g, value.tensor, e->span);
     return value;
 }
@@ -342,7 +342,9 @@ static Value lower_name(Lower *l, const Expr *e) {
     if (!value) return lower_unknown_name(l, e);
     if (symbol->kind == SYMBOL_HYPER && l->program)
         return lower_hyper(l, symbol, value->scalar->type == GT_INT ? GT_INT : GT_REAL);
-    if (value->is_static) { /* made anew: expressions belong to one graph, and frames outlive it */
+    /* The constant is made anew, because an expression belongs to one graph, and frames outlive
+     * graphs. */
+    if (value->is_static) {
         if (value->scalar->type == GT_BOOL)
             return value_scalar(gx_bool(l->g, value->constant != 0));
         return value_static(l, value->constant, value->scalar->type == GT_INT);

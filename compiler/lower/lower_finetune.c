@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROWS = 64 /* of a step */ };
+enum { ROWS = 64 /* the samples of a step */ };
 
 /* ---- forward --------------------------------------------------------------------------------- */
 
@@ -188,7 +188,8 @@ static void lower_step(Lower *l, LoweredEval *eval, int number) {
 }
 
 void lower_finetunes(Lower *l) {
-    /* A target that moves ahead of the forward pass of a step does not move in these. */
+    /* An `ema` target is renewed ahead of the forward pass of a training step. In these steps it
+     * stays as it is. */
     const int edges = l->edges.count;
     l->edges.count = 0;
     for (int i = 0; i < l->program->evals.count && !diag_error_count(l->diag); i++)

@@ -160,7 +160,7 @@ void lower_declare_queue(Lower *l, const Stmt *s) {
         const StateRecord record = state_of_queue(l, s, name, ROLE_COUNTER, GT_INT);
         add_once(l, &record);
     }
-    /* A read sees what stood there before this step's push, unless the queue says otherwise. */
+    /* A read sees the queue as it was before this step's push, unless the queue says otherwise. */
     if (!columns) frame_set(l, l->frame, s->symbol, queue_read(l, s, NULL));
     for (int c = 0; c < s->param_count && s->order == QUEUE_PUSH_FIRST; c++)
         frame_set(l, l->frame, s->params[c].symbol, queue_after(l, s, &s->params[c]));
@@ -261,7 +261,8 @@ static Value state_after(Lower *l, const Expr *target) {
         diag_suggest(l->diag, "name it in a `let`, and use that here and in the update");
         return *bound;
     }
-    if (l->news++ > l->statements.count) { /* more than there are updates: one was met twice */
+    /* With more updates at work than there are statements, one update asks for itself. */
+    if (l->news++ > l->statements.count) {
         diag_report(l->diag, CODE_UPDATE, target->span, "`%s` is renewed from its own new value",
                     target->name);
         l->news--;

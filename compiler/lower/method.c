@@ -11,7 +11,8 @@
 #include <string.h>
 
 static Frame *method_frame(Lower *l) {
-    /* Hypers and networks live in the root; what belongs to one graph lives in a frame above it. */
+    /* Hypers and networks live in the root frame. What belongs to one graph lives in a frame above
+     * it. */
     Frame *frame = frame_new(l, l->root);
     return frame;
 }
@@ -82,13 +83,13 @@ static void declare_hypers(Lower *l, const Stmt *s) {
         if (param->guard)
             check_range(l, param, &l->program->hypers.items[l->program->hypers.count - 1]);
     }
-    /* Reading its own range does not make a hyper static. */
+    /* Lowering the ranges has marked hypers as static. A range alone does not make them so. */
     for (int i = 0; i < l->program->hypers.count; i++)
         l->program->hypers.items[i].is_static = false;
 }
 
 static void declare_net(Lower *l, const Stmt *s) {
-    if (s->has_config) return; /* a definition */
+    if (s->has_config) return; /* a definition is no value */
     Value value = value_none();
     value.kind = VALUE_NET;
     value.net = lower_net(l, s->value, s->name);

@@ -16,7 +16,7 @@ static Net *net_new(Lower *l, NetKind kind, const Stmt *stmt, const char *path) 
 
 /* "linear_1": the constructor's name and which of that name this is among its siblings. */
 typedef struct Labels {
-    Map taken; /* labels of the chain so far */
+    Map taken; /* the labels that the chain has so far */
     Map last;  /* by a constructor's name: the number of its last label */
 } Labels;
 
@@ -90,7 +90,7 @@ Net *net_construct(Lower *l, const Stmt *stmt, const Expr *call, const char *pat
         net->made = made;
         return net;
     }
-    /* net mlp(hidden, out) = linear(hidden) >> ...: the chain itself. */
+    /* In net mlp(hidden, out) = linear(hidden) >> ..., the body is the chain itself. */
     Frame *outer = l->frame;
     l->frame = config;
     l->making = made;
@@ -238,8 +238,8 @@ Net *net_copy(Lower *l, Net *from, const char *path, const char *origin) {
         array_push(l->arena, &net->parts, copy);
         array_push(l->arena, &net->part_names, label);
     }
-    /* Children of a layer are made when it is first applied; those made already are copied now, the
-     * rest follow their origin through the path (construct_at names them alike). */
+    /* Children of a layer are made when the layer is first applied. Those that exist are copied
+     * now. The others find their origin by the path, since construct_at names them alike. */
     for (int i = 0; i < from->children.count; i++) {
         Net *child = from->children.items[i].net;
         const char *tail = child->path + strlen(from->path);
@@ -365,21 +365,21 @@ void state_renew(Lower *l, const char *name, GNode *value, Span span) {
 
 static Value apply_layer(Lower *l, Net *net, Value input, const Expr *call) {
     Frame *outer = l->frame;
-    /* The frame of one application: dimensions of its input, its lets; configuration is its parent.
-     */
+    /* The frame of one application has the dimensions of its input, and its lets. Its parent has
+     * the configuration. */
     Frame *frame = frame_new(l, net->frame);
     frame->owner = net;
     l->frame = frame;
     Value result;
-    /* call_function binds dims and runs the body in a frame whose parent is ours, so the owner is
-     * inherited. */
+    /* call_function binds the dimensions and runs the body in a frame whose parent is this one, so
+     * the owner is inherited. */
     result = call_function(l, net->stmt, frame, &input, 1, call);
     l->frame = outer;
     return result;
 }
 
 static Value apply_function(Lower *l, Net *net, Value input, const Expr *call) {
-    /* A call on a name that stands for the input. */
+    /* The layer is called on a name that stands for the input. */
     Symbol *argument = arena_new_of(l->arena, Symbol);
     argument->kind = SYMBOL_ARGUMENT;
     argument->name = "x";

@@ -49,8 +49,9 @@ static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *
 }
 
 enum {
-    SQUARES_TOGETHER = 16 /* sums of squares that one formula adds; what one formula may read is
-                             bounded (compiler/plan/schedule.c) */
+    /* The sums of squares that one formula adds, since one formula may read only so many arrays
+     * (compiler/plan/schedule.c). */
+    SQUARES_TOGETHER = 16
 };
 
 /* The length of all gradients together. */
@@ -71,7 +72,7 @@ static const GExpr *gradient_norm(Lower *l, GNode *const *grads, int count, Span
             lower_sum_node(l, gx2(g, G_MUL, x, x), NULL, axes, grads[i]->rank, free, &none, span);
         total = gx2(g, G_ADD, total, gx_load(g, squares, 0, NULL, NULL));
     }
-    /* Squares that overflow are no number: a scale of 0 would end the training without a word. */
+    /* Squares that overflow give NaN here. A scale of 0 would stop the training without a word. */
     total = gx_select(g, gx2(g, G_EQ, total, gx_real(g, INFINITY)), gx_real(g, NAN), total);
     return gx1(g, G_SQRT, total);
 }

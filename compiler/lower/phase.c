@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct Starts { /* ascending */
+typedef struct Starts { /* the first epochs or steps of the phases, ascending */
     ARRAY(int64_t) at;
     Span last; /* the place of the condition that was met last */
 } Starts;
@@ -68,7 +68,7 @@ static void add_condition(Lower *l, const Expr *e, Starts *epochs, Starts *steps
     bool comparison = e->kind == EXPR_BINARY && e->op >= OP_LT && e->op <= OP_NE;
     bool connective = (e->kind == EXPR_BINARY && (e->op == OP_AND || e->op == OP_OR)) ||
                       (e->kind == EXPR_UNARY && e->op == OP_NOT);
-    /* the condition holds in whole stages */
+    /* a condition on a stage holds in whole stages, and splits none */
     if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_STAGE) return;
     if (comparison && speaks_of_clock(e)) {
         add_comparison(l, e, epochs, steps);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { MOST_RATE_WORDS = 400 /* longer formulas have no column */ };
+enum { MOST_RATE_WORDS = 400 /* a longer formula gets no column */ };
 
 /* The word of an operation; COUPLET_RANGE_WORDS: it has none. */
 static CoupletRangeWord word_of(GOp op) {
@@ -25,7 +25,7 @@ static CoupletRangeWord word_of(GOp op) {
         [G_NE] = COUPLET_RANGE_NE,     [G_AND] = COUPLET_RANGE_AND,
         [G_OR] = COUPLET_RANGE_OR,     [G_NOT] = COUPLET_RANGE_NOT,
         [G_SELECT] = COUPLET_RANGE_IF};
-    /* The first word is that of a sum, and of what the table leaves out. */
+    /* An operation that the table leaves out is 0 in it, which is also the word of a sum. */
     return op != G_ADD && words[op] == COUPLET_RANGE_ADD ? COUPLET_RANGE_WORDS : words[op];
 }
 

@@ -31,7 +31,7 @@ static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const 
     spec.reducer = reducer;
     spec.out_rank = *free_count;
     spec.red_rank = red_count;
-    /* the slope of a product has an axis more: the product of the other terms, for each term */
+    /* The slope of a product has one more axis: for each term, the product of the other terms. */
     const int most = reducer == GR_PROD ? GRAPH_MAX_RANK - 1 : GRAPH_MAX_RANK;
     if (*free_count > most) {
         diag_report(l->diag, CODE_TOO_MANY_AXES, span,
@@ -59,7 +59,7 @@ GNode *lower_sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GE
 
 /* ---- reductions that have no term at these sizes --------------------------------------------- */
 
-enum { MOST_POINTS = 100000 /* a few milliseconds */ };
+enum { MOST_POINTS = 100000 /* so many take a few milliseconds */ };
 
 typedef struct Emptiness {
     Lower *l;
@@ -141,7 +141,7 @@ typedef struct Terms {
     const GExpr *value, *guard;
     const GExpr *const *red;
     int count;
-    bool strict; /* fewer terms than the reduction needs are an error of the run */
+    bool strict; /* true if fewer terms than the reduction needs are an error of the run */
     Span span;
 } Terms;
 
@@ -277,7 +277,8 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     l->frame = outer;
     l->indices = open;
     const GExpr *has_rank = NULL;
-    /* what is no candidate fills the row up to the ranks asked for, and is not read there */
+    /* Entries that are no candidates fill the row up to the ranks asked for. They are not read
+     * there. */
     if (otherwise) {
         guard = gx_and(l->g, guard, gx2(l->g, G_NE, value, gx_real(l->g, -INFINITY)));
         const Terms candidates = {value, guard, &j, 1, false, e->span};
@@ -285,7 +286,7 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     }
     if (guard)
         value = gx_select(l->g, guard, value, gx_real(l->g, otherwise ? last_of_all : -INFINITY));
-    /* A row that nothing asks for has candidates enough. */
+    /* A row that nobody asks for needs no candidates. */
     const GExpr *rows[GRAPH_MAX_FREE];
     const GExpr *asked =
         lower_condition_over(l, saved, rows, lower_sorted_free(l, &value, 1, &j, 1, rows));

@@ -14,7 +14,7 @@ static bool clock_of_phase(const Lower *l, const Expr *e, double *out) {
 
 static bool static_name(Lower *l, const Expr *e, double *out) {
     if (!e->symbol) return false;
-    if (e->symbol->kind == SYMBOL_DATA) { /* a dimension: its rows */
+    if (e->symbol->kind == SYMBOL_DATA) { /* a table as a dimension is its number of rows */
         *out = (double)e->symbol->stmt->data->rows;
         return true;
     }
@@ -75,6 +75,6 @@ bool lower_extent(Lower *l, const Expr *e, int64_t *out) {
 
 double lower_known_number(Lower *l, const Expr *expr) {
     double value;
-    /* asked all the same: hypers that stand here are fixed */
+    /* The value is asked for in any case, since that marks the hypers in it as fixed. */
     return lower_static(l, expr, &value) ? value : expr->constant;
 }

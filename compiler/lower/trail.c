@@ -33,7 +33,7 @@ static void sizes_of(const Call *c, char *text) {
         const Param *p = &c->fn->params[i];
         for (int k = 0; k < p->dim_count; k++) {
             bool first = p->dims[k]->kind == EXPR_NAME;
-            for (int q = 0; first && q <= i; q++) /* a dimension is said once */
+            for (int q = 0; first && q <= i; q++) /* a dimension is mentioned once */
                 for (int r = 0; r < (q < i ? c->fn->params[q].dim_count : k); r++)
                     first &= c->fn->params[q].dims[r]->symbol != p->dims[k]->symbol;
             if (first) append_known(text, c->frame, p->dims[k]->name, p->dims[k]->symbol);
@@ -60,7 +60,7 @@ static void write_trail(void *context, Diag *diag) {
     const Lower *l = context;
     int left = MOST_CALLS;
     for (const Call *c = l->call; c && left > 0; c = c->outer) {
-        if (!c->call) continue; /* the function that the user named */
+        if (!c->call) continue; /* the function that the user named, which no line calls */
         note_call(diag, c);
         left--;
         if (c->net && c->net->made) diag_trail(diag, c->call->span, "which is applied here");

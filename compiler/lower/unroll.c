@@ -10,9 +10,10 @@ enum { MOST_APPLICATIONS = 64 };
 
 typedef struct Unrolled {
     const Stmt *let;
-    bool unrolls[GRAPH_MAX_RANK]; /* by binder; the others stay indices */
+    /* By binder: true if its values are written out; the others stay indices. */
+    bool unrolls[GRAPH_MAX_RANK];
     int64_t extent[GRAPH_MAX_RANK];
-    /* the axes of the result: the binders, then the element's own */
+    /* the axes of the result: those of the binders, then those of an element */
     const GExpr *axes[GRAPH_MAX_RANK];
     int binder_count, own_count;
     int64_t total;
@@ -40,7 +41,7 @@ static void open_unrolled(Lower *l, const Stmt *s, Unrolled *u) {
                 (long long)u->total, MOST_APPLICATIONS);
     diag_suggest(l->diag, "`reshape(x, A * B, ..)` puts both axes into one batch, to which the "
                           "network is applied once");
-    u->total = 1; /* the result keeps the right shape, so that the rest is checked too */
+    u->total = 1; /* After an error the result keeps its shape, so that the rest is checked too. */
 }
 
 /* The indices of application number `number`, in mixed radix. */

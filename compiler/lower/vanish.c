@@ -31,16 +31,18 @@
 #include <string.h>
 
 enum {
-    SMALL_EXPONENT = -100, /* below 2^ this, sums lose digits of their terms */
+    SMALL_EXPONENT = -100, /* the exponent of 2 below which sums lose digits of their terms */
     LARGE_EXPONENT = 120,
-    /* The binary orders by which a small value, and each entry of it, is raised first, and those if
-     * that is not enough. A slope multiplies by the raise once more. */
+    /* The powers of 2 by which a small value, and each entry of it, is multiplied first, and those
+     * for a value that is still too small. A slope multiplies by the same power once more. */
     FIRST_SHIFT = 180,
     FIRST_OF_ENTRY = 60,
     SECOND_SHIFT = 330,
     SECOND_OF_ENTRY = 100,
-    LOWERED_OF_ENTRY = 90, /* where the value is too large */
-    MOST_OPENED = 64       /* parts of a value that one root looks into: the time has a bound */
+    /* The power of 2 by which the entries of a value that is too large are divided. */
+    LOWERED_OF_ENTRY = 90,
+    /* The most parts of a value that one root looks into, which bounds the time. */
+    MOST_OPENED = 64
 };
 
 static const double small_denominator = 0x1p-60;
@@ -91,8 +93,8 @@ static const GExpr *guarded(const GExpr *e) {
  * of constants. */
 typedef struct Shape {
     double degree;
-    bool is_even;    /* all addends have this degree */
-    bool may_vanish; /* it may be 0, or lose digits, where nothing that it reads is 0 */
+    bool is_even;    /* true if all addends have this degree */
+    bool may_vanish; /* true if it may be 0, or lose digits, where nothing that it reads is 0 */
 } Shape;
 
 struct VanishFacts {
@@ -216,7 +218,7 @@ static const GExpr *is_odd(Graph *g, const GExpr *e) {
 
 typedef struct Opened {
     Lower *l;
-    int count; /* parts that were looked into so far */
+    int count; /* the number of parts that were looked into */
 } Opened;
 
 static const GExpr *open_read(Opened *o, const GExpr *e) {
@@ -337,7 +339,7 @@ static const GExpr *taken_back(Graph *g, const GExpr *value, double shift, const
 typedef struct Scaling {
     Opened *opened;
     GRewriter rewriter;
-    const GExpr *by; /* a power of two */
+    const GExpr *by; /* the scale, a power of 2 */
     bool keeps_slope;
 } Scaling;
 
@@ -416,7 +418,7 @@ static const GExpr *is_small_still(Graph *g, const GExpr *raised, int shift) {
 /* The levels of scaling of a sum: as it is, raised, raised more, lowered. */
 typedef struct Levels {
     const GExpr *plain, *first, *second, *lowered;
-    int by_first, by_second, by_lowered; /* binary orders of each entry */
+    int by_first, by_second, by_lowered; /* the power of 2 by which each level scales the entries */
     const GExpr *is_small, *is_smaller, *is_large;
 } Levels;
 
@@ -561,7 +563,8 @@ static const GExpr *of_pairs(Graph *g, const GExpr *load, const GExpr *count,
 
 /* The power or log of a value's magnitude, and the value's sign, where it may be negative. */
 typedef struct Part {
-    const GExpr *way, *sign; /* sign: NULL: above 0 or 0 */
+    /* The power or log of the magnitude; the sign, where NULL means that it is 0 or above. */
+    const GExpr *way, *sign;
 } Part;
 
 static Part part_of(Opened *o, const GExpr *read, const GExpr *exponent);
