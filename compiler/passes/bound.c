@@ -41,7 +41,8 @@ static bool is_unit_array(Logs *l, const GNode *node, int depth);
 static bool is_unit_value(Logs *l, const ComputeSpec *spec, const GExpr *e, int depth) {
     if (e->op == G_SELECT) {
         if (is_over_length(l, spec, e->args[1]))
-            return true; /* normalise: inside the ball of eps it is shorter */
+            /* A normalised row is shorter than 1 inside the ball of eps, and never longer. */
+            return true;
         return is_unit_value(l, spec, e->args[1], depth) &&
                is_unit_value(l, spec, e->args[2], depth);
     }

@@ -26,13 +26,15 @@ typedef struct Square {
 } Square;
 
 typedef struct Centre {
-    const GNode *node; /* the one at hand: rewrite.h */
+    const GNode *node; /* the node at hand (rewrite.h) */
     Graph *g;
     Logs logs;
-    ExprMap lost;                 /* by expression: what a mean has lost; NULL: it is no mean */
-    ARRAY(const GExpr *) of_sums; /* by id of a sum: the same of its mean, at the opened indices */
+    /* By expression: the rounding error of a mean; NULL: the expression is no mean. */
+    ExprMap lost;
+    /* By the id of a sum: the rounding error of its mean, at the opened indices. */
+    ARRAY(const GExpr *) of_sums;
     ARRAY(Square) squares;
-    ARRAY(char) of_products; /* by id of a node: see is_of_products */
+    ARRAY(char) of_products; /* by the id of a node: the answer of is_of_products */
 } Centre;
 
 /* ---- entries that were rounded before -------------------------------------------------------- */
@@ -207,8 +209,8 @@ static const GExpr *lost_by_read(Centre *c, const GExpr *load) {
     const ComputeSpec *array = logs_opened(&c->logs, load->tensor);
     const GExpr *lost = lost_by(c, array->value);
     if (!lost) return NULL;
-    /* An array of its own, since a choice may be of an array of choices, as in rounds of k-means:
-     * the formula of the last one would read those of all. */
+    /* The choice gets an array of its own. It may be of an array that is a choice itself, as in
+     * rounds of k-means, and the formula of the last round would read the arrays of all. */
     if (lost->op != G_LOAD) lost = map_over(c->g, array, lost);
     return gx_substitute(c->g, lost, array->out_rank, array->out, load->args);
 }

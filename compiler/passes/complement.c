@@ -133,7 +133,7 @@ static const GExpr *complement_of_quotient(Logs *l, const GExpr *numerator,
 
 /* A term of a sum: an entry of a softmax by a weight, where a condition holds, else 0. */
 typedef struct WeightedEntry {
-    const GExpr *weight, *holds; /* NULL: 1; always */
+    const GExpr *weight, *holds; /* a weight of NULL is 1; a condition of NULL always holds */
     Softmax softmax;
 } WeightedEntry;
 

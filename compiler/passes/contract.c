@@ -18,7 +18,7 @@
 
 enum {
     MAX_STRIDE = 8,
-    SMALLER_COPY = 4 /* times than what is then read once */
+    SMALLER_COPY = 4 /* the copy must be so many times smaller than what is read once from it */
 };
 
 /* ---- affine expressions of fresh indices ----------------------------------------------------- */
@@ -53,8 +53,9 @@ static const GExpr *divide_out(void *context, Graph *g, const GExpr *e) {
 /* ---- splitting by the remainder -------------------------------------------------------------- */
 
 typedef struct Split {
-    int out, red;          /* positions in the spec */
-    int64_t stride, shift; /* out - red + shift is a multiple of stride, or out + red + shift */
+    int out, red; /* positions of indices in the spec */
+    /* A term takes part if out - red + shift (or out + red + shift) is a multiple of stride. */
+    int64_t stride, shift;
     int64_t red_sign;
 } Split;
 
@@ -152,8 +153,8 @@ static GNode *split_by_remainder(Graph *g, const ComputeSpec *spec, const Split 
     for (int64_t remainder = split->stride - 1; remainder >= 0; remainder--) {
         GNode *part = piece(g, spec, split, remainder);
         if (part) part = contract_node(g, part);
-        /* The last pieces may be a row shorter: the read stays inside because only rows of this
-         * remainder take it. */
+        /* The last pieces may be a row shorter. The read stays inside, because only rows of this
+         * remainder use it. */
         const GExpr *value =
             part ? gx_load(g, part, whole.out_rank, indices, gx_real(g, 0)) : gx_real(g, 0);
         const GExpr *here = gx2(g, G_EQ, gx2(g, G_MOD, at, by), gx_int(g, remainder));
@@ -194,13 +195,13 @@ static const GExpr *without_rows(void *context, Graph *g, const GExpr *guard) {
     const int64_t more = guard->op == G_LE ? 1 : 0;
     int64_t shift;
     const int below = row_of(taken->spec, guard->args[0], &shift);
-    if (below >= 0 && is_whole(guard->args[1])) { /* row + shift < c */
+    if (below >= 0 && is_whole(guard->args[1])) { /* a guard such as row + shift < c */
         const int64_t high = guard->args[1]->integer + more - shift;
         if (high < rows->high[below]) rows->high[below] = high;
         return NULL;
     }
     const int above = row_of(taken->spec, guard->args[1], &shift);
-    if (above >= 0 && is_whole(guard->args[0])) { /* c < row + shift */
+    if (above >= 0 && is_whole(guard->args[0])) { /* a guard such as c < row + shift */
         const int64_t low = guard->args[0]->integer + 1 - more - shift;
         if (low > rows->low[above]) rows->low[above] = low;
         return NULL;

@@ -173,7 +173,8 @@ const GExpr *derivative_of(Graph *g, const GExpr *e, int i) {
 typedef struct ByLoad {
     Graph *g;
     const GExpr *load;
-    ExprMap known; /* the derivative of a part, or NULL: each part once, however often it stands */
+    /* By part: its derivative, or NULL; each part is derived once, however often it stands. */
+    ExprMap known;
 } ByLoad;
 
 static const GExpr *by_load(ByLoad *d, const GExpr *e);

@@ -18,15 +18,15 @@
 #include <string.h>
 
 typedef struct Adjoint {
-    ARRAY(GNode *) parts; /* collected last consumer first */
+    ARRAY(GNode *) parts; /* the parts of the gradient, beginning with that of the last consumer */
     bool needed;
 } Adjoint;
 
 typedef struct Pass {
     Graph *g;
-    Adjoint *of; /* by position in the node list at the start */
+    Adjoint *of; /* by position in the list of nodes at the start */
     int count;
-    /* By id: one more than the position, or 0. Nodes of the gradient have larger ids. */
+    /* By id: the position + 1, or 0. Nodes of the gradient have larger ids. */
     int *places;
     uint32_t ids;
 } Pass;
@@ -42,7 +42,8 @@ static VisitStep note_load(void *context, const GExpr *e) {
     RealLoads *loads = context;
     if (e->op != G_LOAD) return VISIT_INSIDE;
     if (e->type == GT_REAL) array_push(loads->g->arena, &loads->items, e);
-    return e->has_else ? VISIT_INSIDE : VISIT_PAST; /* subscripts are ints, and have no slope */
+    /* Subscripts are ints and have no slope; an `else` may have one. */
+    return e->has_else ? VISIT_INSIDE : VISIT_PAST;
 }
 
 /* The real loads of an expression, each once, in the order in which they stand. */
@@ -102,7 +103,7 @@ static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y,
     switch (node->reducer) {
     case GR_LSE: {
         const GExpr *weight = gx1(g, G_EXP, gx2(g, G_SUB, y->value, result));
-        /* a term of -inf weighs nothing, even in a row that is all -inf */
+        /* a term of -inf has weight 0, even in a row of nothing else */
         *condition = gx1(g, G_IS_FINITE, y->value);
         return gx2(g, G_MUL, gradient, weight);
     }
@@ -115,8 +116,8 @@ static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y,
         return gradient;
     }
     case GR_PROD:
-        /* the product of the others may be infinite where nothing comes back, as it does not from
-         * a log that is taken factor by factor */
+        /* The product of the others may be infinite where the gradient is 0, as behind a log that
+         * is taken factor by factor. Such a term is left out. */
         *condition = gx2(g, G_NE, gradient, gx_real(g, 0));
         return gx2(g, G_MUL, gradient, product_of_others(g, y));
     case GR_NONE:
@@ -151,7 +152,7 @@ static const GExpr *reach_new(Reach *r, const GExpr *e) {
     Graph *g = r->g;
     const GExpr *found = NULL;
     if (e == r->load) return gx_bool(g, true);
-    /* subscripts are ints */
+    /* subscripts are ints and have no slope */
     if (e->op == G_LOAD && !e->has_else) return NULL;
     if (e->op == G_LOAD) {
         found = reach_of(r, e->args[e->arg_count - 1]);

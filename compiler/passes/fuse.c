@@ -40,17 +40,19 @@ static int64_t points(const GNode *n) {
     int64_t count = elements(n);
     for (int i = 0; i < n->red_rank; i++)
         count *= n->red_shape[i];
-    return count * (node_sums_exponentials(n) ? 2 : 1); /* two sweeps */
+    /* A log-sum-exp goes over its terms twice. */
+    return count * (node_sums_exponentials(n) ? 2 : 1);
 }
 
 typedef struct Survey {
     Arena *arena;
-    ExprMap met; /* while it is made */
+    ExprMap met; /* the parts that were visited; open only while the survey is made */
     ARRAY(const GExpr *) loads;
     ARRAY(GNode *) operands;
     int cost, large_reads;
-    int64_t large; /* the elements from which on an array counts as one of the node's own size */
-    bool depends;  /* on an index of the space */
+    /* The elements from which on an array counts as large: as many as the node's own. */
+    int64_t large;
+    bool depends; /* true if the expression depends on an index of the space */
 } Survey;
 
 /* Index arithmetic of reads is not counted: it is the loop's. Nor are sums of ints, but a division
@@ -89,18 +91,18 @@ static void survey_node(Graph *g, Survey *s, const GNode *n) {
 
 typedef struct Use {
     GNode *consumer;
-    const GExpr *first; /* a read of it */
-    int reads;          /* different subscripts */
-    bool takes;         /* could have the expression in place of the read */
+    const GExpr *first; /* one of its reads */
+    int reads;          /* the number of reads with different subscripts */
+    bool takes;         /* true if the consumer could have the expression in place of the read */
 } Use;
 
 typedef struct Uses {
     ARRAY(Use) items;
-    bool pinned; /* an output, a commit, an operand of a call */
+    bool pinned; /* true for an output, a commit or an operand of a call, which needs the array */
 } Uses;
 
 typedef struct Pass {
-    Uses *of; /* by node id */
+    Uses *of; /* by the id of a node */
 } Pass;
 
 static void note_read(Graph *g, Pass *p, GNode *consumer, const GExpr *load, bool takes) {
@@ -185,7 +187,8 @@ static bool goes_everywhere(Graph *g, const Pass *p, const GNode *old, const GNo
         reads += use->reads;
     }
     if (reads == 1) return true;
-    /* Stored, it is written once and read by each; put in, each reads what it reads. */
+    /* If stored, the array is written once, and each consumer reads it. If put in, each consumer
+     * reads all that the expression reads. */
     return s.cost <= CHEAP &&
            s.large_reads * uses->items.count <= s.large_reads + 1 + uses->items.count;
 }
@@ -193,8 +196,8 @@ static bool goes_everywhere(Graph *g, const Pass *p, const GNode *old, const GNo
 /* ---- putting in ------------------------------------------------------------------------------ */
 
 typedef struct Insert {
-    GNode **now;   /* by old id: the node as it is now */
-    bool *inlined; /* by old id */
+    GNode **now;   /* by old id: the node in its new form */
+    bool *inlined; /* by old id: true if the expression is put into its consumers */
     uint32_t count;
 } Insert;
 

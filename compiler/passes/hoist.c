@@ -17,14 +17,14 @@
 
 enum {
     LARGE_SPACE = 4096,
-    FEWER = 8,       /* times fewer elements make it worth a node */
-    COSTLY_PLACE = 4 /* operations of a rounded number that is worth one */
+    FEWER = 8,       /* how many times fewer elements are worth a node */
+    COSTLY_PLACE = 4 /* the operations for which rounding a number to a place is worth a node */
 };
 
 typedef struct Hoist {
     const GNode *node;
     const ComputeSpec *spec;
-    ExprMap done; /* the new form of each part */
+    ExprMap done; /* by part: its new form */
 } Hoist;
 
 static bool is_costly(const GExpr *e) {

@@ -17,11 +17,11 @@ enum { FEWEST_AXES = 3, FEW_CHANNELS = 8 };
 
 typedef struct Layout {
     uint32_t count;
-    uint32_t *leader; /* by node id: union-find over tensors with equal axes */
-    /* by leader: for each axis, the multiply-adds that want it last */
+    uint32_t *leader; /* by the id of a node: union-find over tensors that must have equal axes */
+    /* by leader: for each axis, the multiply-adds that want it as the last axis */
     double (*votes)[GRAPH_MAX_RANK];
-    bool *fixed; /* by leader */
-    GNode **now; /* by node id */
+    bool *fixed; /* by leader: true if the order of axes may not change */
+    GNode **now; /* by the id of a node */
 } Layout;
 
 static uint32_t leader_of(Layout *l, uint32_t id) {
@@ -97,13 +97,14 @@ static void vote_product(Layout *l, const GNode *node, const Product *p) {
     if (p->n_count == 1) vote(l, node, p->n[0], p->terms);
     vote(l, p->b->tensor, plain_axis(p->b, p->n, p->n_count), p->terms);
     if (!has_sliding_axis(p->a)) return;
-    /* A window slides over a. Its channels are walked along k in the convolution and along m in the
-     * gradient of the weights, its samples the other way round; each gets half a vote, and what
-     * else is computed with a decides. Few channels leave nothing to choose: images keep their
-     * rows, along which they are read and augmented. */
+    /* A window slides over `a`. The convolution walks its channels along k, and the gradient of the
+     * weights walks them along m; the samples are the other way round. So each gets half a vote,
+     * and whatever else is computed with `a` decides. With few channels there is nothing to choose:
+     * images keep their rows, along which they are read and augmented. */
     int along_k = plain_axis(p->a, p->k, p->k_count), along_m = plain_axis(p->a, p->m, p->m_count);
     if (along_k < 0 || along_m < 0) return;
-    const int channels = along_k > along_m ? along_k : along_m; /* samples come first */
+    /* Samples are an earlier axis than channels. */
+    const int channels = along_k > along_m ? along_k : along_m;
     if (p->a->tensor->shape[channels] < FEW_CHANNELS) return;
     vote(l, p->a->tensor, along_k, p->terms / 2);
     vote(l, p->a->tensor, along_m, p->terms / 2);
@@ -185,7 +186,7 @@ static Layout open_layout(Graph *g) {
 }
 
 void pass_layout(Graph *g) {
-    if (g->nodes.count == 0) return; /* the start of a method without states */
+    if (g->nodes.count == 0) return; /* a method without states has an empty start */
     Layout l = open_layout(g);
     Product product;
     int count = g->nodes.count;

@@ -19,8 +19,8 @@
 enum {
     MOST_TERMS = 24,
     DEEPEST_DRAW = 8,
-    SAFE_DRAW = 20,       /* the exponent of a factor below 5e8 */
-    MOST_BEHIND_NODES = 8 /* of a sum, and of it and the sums that it reads */
+    SAFE_DRAW = 20,       /* the exponent of a factor that is below 5e8 */
+    MOST_BEHIND_NODES = 8 /* the most nodes of a sum, and of all sums that it reads */
 };
 
 static const double lowest = -3e38, highest_exponent = 80; /* of float32 */
@@ -475,7 +475,7 @@ static LogForm extreme_form(Logs *l, const GExpr *e, int way) {
     const GExpr *left = lowered(g, &a, by), *right = lowered(g, &b, by), *zero = real(g, 0);
     bool is_max = e->op == G_MAX;
     const GExpr *less = is_max ? gx2(g, G_LT, left, right) : gx2(g, G_LT, right, left);
-    /* What underflows is still positive. */
+    /* A number that underflows is still positive. */
     const GExpr *low = scale_of(g, is_max ? &a : &b), *high = scale_of(g, is_max ? &b : &a);
     const GExpr *signs = gx2(g, G_AND, gx2(g, G_LE, low, zero), gx2(g, G_LT, zero, high));
     const GExpr *second = gx2(g, G_OR, less, signs);
@@ -519,7 +519,7 @@ static LogForm sum_node_form(Logs *l, const GExpr *load, int way) {
     largest.guard =
         f.positive ? spec.guard : gx_and(g, spec.guard, gx2(g, G_NE, f.scale, real(g, 0)));
     GNode *shift = graph_stop(g, graph_compute(g, &largest), spec.span);
-    /* A term of weight 0 may lie above all that count. */
+    /* A term of weight 0 may be larger than all terms that count. */
     const GExpr *exponent =
         gx2(g, G_SUB, largest.value, bounded(g, gx_load(g, shift, spec.out_rank, spec.out, NULL)));
     if (!f.positive) exponent = gx2(g, G_MIN, exponent, real(g, highest_exponent));
@@ -710,7 +710,7 @@ static const GExpr *new_log_of(Logs *l, const GExpr *e, bool *split) {
     if (!logs_hold_exp(l, v)) return gx1(g, G_LOG, e);
     if (v->op == G_SELECT)
         return gx_select(g, v->args[0], log_of(l, v->args[1], split), log_of(l, v->args[2], split));
-    if (v->op == G_MUL || v->op == G_DIV) { /* 3 * (n / (n + r)) */
+    if (v->op == G_MUL || v->op == G_DIV) { /* for instance, 3 * (n / (n + r)) */
         const GExpr *core = peel(l, v, &over, &under);
         const GExpr *share =
             core->op == G_DIV ? log_of_quotient(l, core->args[0], core->args[1]) : NULL;

@@ -25,22 +25,25 @@ enum { MOST_NESTED = 12 };
 typedef struct LogForm {
     const GExpr *shift; /* NULL: 0 */
     const GExpr *scale; /* NULL: 1 */
-    bool positive;      /* the scale is, provably */
+    bool positive;      /* true if the scale is proved to be positive */
 } LogForm;
 
 /* What is known of the expressions of a graph while stabilise rewrites the graph. Each expression
  * is looked at once. */
 typedef struct Logs {
     Graph *g;
-    ExprMap reach;                     /* how near the nearest exponentials are */
-    ExprMap behind;                    /* log_value_behind */
-    ExprMap bounds;                    /* bound_of (bound.h) */
-    ExprMap logs;                      /* log_of */
-    ExprMap lengths;                   /* whether it is a length, or a product of some */
-    ExprMap forms[WAYS];               /* log_form, by the way */
-    ExprMap complements[MOST_NESTED];  /* complement_of, by the depth */
-    ARRAY(const ComputeSpec *) opened; /* by node id: the node with indices of its own */
-    ARRAY(char) made;                  /* by node id: nodes that are scales of forms */
+    ExprMap reach;  /* by expression: how near the nearest exponentials are */
+    ExprMap behind; /* by expression: the result of log_value_behind */
+    ExprMap bounds; /* by expression: the result of bound_of (bound.h) */
+    ExprMap logs;   /* by expression: the result of log_of */
+    /* By expression: true if it is a length, or a product of lengths. */
+    ExprMap lengths;
+    ExprMap forms[WAYS]; /* by expression, for each way: the result of log_form */
+    /* By expression, for each depth: the result of complement_of. */
+    ExprMap complements[MOST_NESTED];
+    /* By the id of a node: the node, opened with indices of its own. */
+    ARRAY(const ComputeSpec *) opened;
+    ARRAY(char) made; /* by the id of a node: true if it is the scale of a form */
 } Logs;
 
 void logs_open(Logs *l, Graph *g);

@@ -10,8 +10,8 @@ typedef enum { PASS_before, PASS_gradient, PASS_after, PASS_plan } PassStage;
 typedef struct PassRow {
     const char *name;
     PassStage stage;
-    void (*run)(Graph *g); /* NULL: called by whoever knows more */
-    unsigned needs, gives; /* sets of compiler/graph/properties.h */
+    void (*run)(Graph *g); /* NULL: compile.c calls the pass with more than a graph */
+    unsigned needs, gives; /* sets of the properties in compiler/graph/properties.h */
     const char *sentence;
 } PassRow;
 

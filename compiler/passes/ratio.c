@@ -60,7 +60,8 @@ bool log_ratio_may_be(const Graph *g) {
 typedef struct Factors {
     const GExpr *over[MOST_FACTORS], *under[MOST_FACTORS];
     int over_count, under_count;
-    bool is_guarded; /* the divisor was NaN where a product in it vanishes: lower/vanish.c */
+    /* True if the divisor was NaN where a product in it vanishes (lower/vanish.c). */
+    bool is_guarded;
 } Factors;
 
 static bool add_factor(const GExpr **factors, int *count, const GExpr *e) {

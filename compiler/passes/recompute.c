@@ -11,23 +11,24 @@
 
 #include <string.h>
 
-enum { SMALLEST = 1 << 14 /* bytes worth a kernel */, MOST_TRIES = 2048 };
+enum { SMALLEST = 1 << 14 /* the bytes of an array that are worth a kernel */, MOST_TRIES = 2048 };
 
 typedef struct Array {
     GNode *node;
-    int64_t bytes;             /* 0: it is not in the arena, or it stays */
-    bool stays;                /* the array cannot be computed again */
-    ARRAY(int) operands, uses; /* positions: of what it reads, of who reads it */
-    int cut;                   /* reads behind it are of the second copy; -1: there is one */
+    int64_t bytes;             /* 0: the array is not in the arena, or it stays */
+    bool stays;                /* true if the array cannot be computed again */
+    ARRAY(int) operands, uses; /* the positions of the arrays that it reads, and of its readers */
+    /* Readers behind this position read a second copy of the array. -1: there is no second copy. */
+    int cut;
 } Array;
 
 typedef struct Recompute {
     Graph *g;
     int count;
     Array *arrays; /* by position */
-    int *position; /* by node id */
+    int *position; /* by the id of a node */
     uint32_t ids;
-    int64_t *full; /* by position: bytes alive */
+    int64_t *full; /* by position: the bytes that are alive */
 } Recompute;
 
 /* ---- who reads what -------------------------------------------------------------------------- */
@@ -35,7 +36,7 @@ typedef struct Recompute {
 static void add_read(Recompute *r, int reader, const GNode *tensor) {
     int at = r->position[tensor->id];
     Array *a = &r->arrays[reader], *b = &r->arrays[at];
-    /* a streamed array is made where it is used, from the operands that it was given */
+    /* A streamed array is made where it is used, so its operands are read there. */
     if (tensor->streamed) {
         for (int i = 0; i < b->operands.count; i++) {
             r->arrays[b->operands.items[i]].stays = true;
@@ -66,7 +67,7 @@ static VisitStep note_read(void *context, const GExpr *e) {
 static void keep(Recompute *r, const GNode *n) {
     Array *a = &r->arrays[r->position[n->id]];
     a->stays = true;
-    array_push(r->g->arena, &a->uses, r->count); /* to the end */
+    array_push(r->g->arena, &a->uses, r->count); /* the array lives to the end */
 }
 
 static void survey(Recompute *r) {
@@ -121,7 +122,7 @@ static void fill(Recompute *r, int from, int to, int64_t bytes) {
 /* The fullest position. */
 static int measure(Recompute *r) {
     int fullest = 0;
-    /* first what changes, then what is alive */
+    /* The loop first sums the changes at each position, and then the bytes that are alive. */
     memset(r->full, 0, sizeof *r->full * (size_t)(r->count + 2));
     for (int i = 0; i < r->count; i++) {
         const Array *a = &r->arrays[i];
@@ -151,7 +152,7 @@ static int64_t freed(const Recompute *r, int number, int at) {
         int number_of = a->operands.items[i];
         const Array *o = &r->arrays[number_of];
         int last = o->cut < 0 || o->cut >= at ? last_until(o, number_of, r->count) : 0;
-        /* alive at the position anyway, or computed again itself */
+        /* true if the operand is alive here anyway, or is itself computed again */
         bool there = o->cut >= 0 && o->cut < at ? true : last >= at;
         if (!there) bytes -= o->bytes;
     }
@@ -199,7 +200,7 @@ static void choose(Recompute *r, int64_t allowed) {
         drop(r, best, at);
         at = measure(r);
         if (r->full[at] <= before) continue;
-        undo(r, best); /* memory would be fuller elsewhere */
+        undo(r, best); /* the peak would be higher at another position */
         at = measure(r);
     }
 }
@@ -209,7 +210,7 @@ static void choose(Recompute *r, int64_t allowed) {
 typedef struct Renew {
     Recompute *r;
     GNode **now, **copies; /* by position */
-    int at;                /* the position of the read */
+    int at;                /* the position of the reader */
 } Renew;
 
 static GNode *read_at(Renew *w, int number, int at);

@@ -12,10 +12,10 @@ typedef struct Rewrite {
     GVisit visit;
     void *context;
     NodeVisit then;
-    NodeVisitIn then_in; /* in place of `then`, with its context */
+    NodeVisitIn then_in; /* the visit that is done in place of `then`, with its context */
     void *then_context;
     bool drop_stops;
-    GNode **made; /* by id of an old node; NULL: it was not reached yet */
+    GNode **made; /* by the id of an old node; NULL: not reached yet */
     uint32_t ids;
 } Rewrite;
 

@@ -21,17 +21,18 @@
 #include <string.h>
 
 enum {
-    FEWEST_BYTES = 1 << 12, /* of the terms: fewer are handed to all ranks */
-    LONGEST_LEAF = 4096,    /* products that are added in one leaf, where the leaves stay small */
-    MOST_SHORT = 64,        /* leaves, where there are more of them for that */
-    HEAVY = 1 << 24 /* evaluations of a sum that are worth the leaves, whatever these take */
+    FEWEST_BYTES = 1 << 12, /* terms of fewer bytes are sent to all ranks */
+    LONGEST_LEAF = 4096,    /* the most products that one leaf adds, if the leaves stay small */
+    MOST_SHORT = 64,        /* the most leaves that are made to keep each of them so short */
+    HEAVY = 1 << 24 /* a sum of so many evaluations is worth its leaves, whatever their size */
 };
 
 typedef struct Sharding {
     Graph *g;
     int64_t shards;
-    bool all_inputs;   /* a function's inputs are rows, whatever their names are */
-    signed char *rows; /* by node id: 1: made row by row, -1: not, 0: not known */
+    bool all_inputs; /* true if all inputs are rows, as those of a function */
+    /* By the id of a node: 1 if it is made row by row, -1 if not, 0 if not known. */
+    signed char *rows;
     uint32_t known;
 } Sharding;
 
@@ -76,7 +77,8 @@ static bool is_made_by_rows(Sharding *s, const GNode *n) {
         s->known = known;
     }
     if (!s->rows[n->id]) {
-        const bool found = find_rows(s, n); /* which may grow the table */
+        /* This may grow the table, so it comes before the assignment. */
+        const bool found = find_rows(s, n);
         s->rows[n->id] = found ? 1 : -1;
     }
     return s->rows[n->id] > 0;
@@ -162,7 +164,7 @@ static GNode *shard_node(void *context, Graph *g, GNode *n) {
     graph_open(g, n, &sum);
     sum.reducer = GR_NONE;
     sum.red_rank = 0;
-    sum.guard = sum.active = NULL; /* the leaves have both */
+    sum.guard = sum.active = NULL; /* the leaves already have guard and active condition */
     sum.value = shard_tree(g, &tree, sum.out_rank, sum.out);
     return graph_compute(g, &sum);
 }
@@ -172,12 +174,13 @@ static GNode *shard_node(void *context, Graph *g, GNode *n) {
 /* Two trees that are only read where one is added to the other, as the gradients of a weight by two
  * views are. One tree adds the leaves of both, so that half as much travels. */
 typedef struct Joining {
-    const GNode *node; /* that is rewritten (rewrite_nodes) */
+    const GNode *node; /* the node that is being rewritten (rewrite_nodes) */
     Graph *g;
-    uint32_t known; /* ids of nodes when they were looked at */
+    uint32_t known; /* the ids of nodes when the tables were made */
     int joined;
-    ShardSum *sums;  /* by node id; count 0: the node is no tree */
-    GNode **partner; /* by node id of a tree: the one that it is added to; itself: it has no one */
+    ShardSum *sums; /* by the id of a node; a count of 0: the node is no tree */
+    /* By the id of a tree: the tree that it is added to, or itself if there is none. */
+    GNode **partner;
 } Joining;
 
 static bool is_tree(const Joining *j, const GExpr *e) {

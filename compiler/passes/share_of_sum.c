@@ -47,9 +47,9 @@ static bool addends(Logs *l, const GExpr *e, Terms *terms) {
 
 typedef struct Unify {
     const ComputeSpec *spec;
-    /* the values that the reduced indices must have, as they appear */
+    /* The values that the reduced indices must have, as they are found. */
     const GExpr *found[GRAPH_MAX_RANK];
-    ExprMap same; /* parts that were found to become a part of the other */
+    ExprMap same; /* by part of the pattern: the part of the other that it was found to become */
 } Unify;
 
 static bool unify(Unify *u, const GExpr *pattern, const GExpr *e) {
@@ -149,7 +149,8 @@ const GExpr *log_without_term(Logs *l, const GExpr *load, const GExpr *term) {
     const GExpr *guard =
         spec.guard ? gx_substitute(g, spec.guard, spec.out_rank, spec.out, load->args) : NULL;
     if (!guard_all(gx_substitute(g, guard, 1, spec.red, &place), always_true, g)) return NULL;
-    /* The row's own indices, so that the place of the term can be written into its guard. */
+    /* The row's subscripts must be plain indices, so that the place of the term can be written into
+     * its guard. */
     for (int i = 0; i < load->tensor->rank; i++)
         if (load->args[i]->op != G_INDEX) return NULL;
     const GExpr *at = gx_substitute(g, place, spec.out_rank, load->args, spec.out);

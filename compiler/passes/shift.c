@@ -19,10 +19,11 @@ typedef struct Parts {
 } Parts;
 
 typedef struct Shift {
-    const GNode *node; /* the one at hand: rewrite.h */
+    const GNode *node; /* the node at hand (rewrite.h) */
     Logs *logs;
-    ExprMap parts;           /* the parts of an expression; NULL for one that is no sum of two */
-    ARRAY(const Parts *) of; /* by id of a log-sum-exp: at the indices it was opened with */
+    ExprMap parts; /* by expression: its parts; NULL: it is no sum of two */
+    /* By the id of a log-sum-exp: its parts at the indices it was opened with. */
+    ARRAY(const Parts *) of;
 } Shift;
 
 static const Parts *parts_of(Shift *s, Graph *g, const GExpr *e);

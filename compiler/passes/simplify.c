@@ -118,7 +118,7 @@ static GNode *hoist(Graph *g, GNode *node) {
     graph_open(g, node, &spec);
     if (!take_apart(g, &spec, spec.value, false, &f)) return node;
     bool zero = sums_to_zero(g, &spec, &f);
-    if (!zero && f.inside_count == 0) return node; /* a constant many times: left as it stands */
+    if (!zero && f.inside_count == 0) return node; /* the sum of a constant is left as it stands */
     if (!zero && f.outside_count == 0 && !f.negative) return node;
     ComputeSpec inner = spec, outer;
     memset(&outer, 0, sizeof outer);

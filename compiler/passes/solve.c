@@ -59,8 +59,8 @@ static void settle(Solver *s, int at, const GExpr *value) {
         if (s->solved[i]) s->solved[i] = gx_substitute(g, s->solved[i], 1, &s->index[at], &value);
     if (s->guard) s->guard = gx_substitute(g, s->guard, 1, &s->index[at], &value);
     s->solved[at] = value;
-    /* In front: what the other conditions read at this index is read only where the index is
-     * one. */
+    /* The condition comes first, so that the others read at this index only where the index is
+     * valid. */
     s->guard = gx_and(g, in_range(g, value, graph_index_extent(g, s->index[at])), s->guard);
 }
 
@@ -236,8 +236,8 @@ static void solve_one(Solver *s, const GExpr *f, const GExpr *m) {
     f = solver_apply(s, f);
     const bool is_looked_into = expr_is_small_tree(f);
     if (f->op == G_INDEX && solve_unit(s, f, m)) return;
-    /* A strided index leaves a small loop (the taps); solving for the tap instead would leave the
-     * large one. */
+    /* Solving for a strided index leaves a small loop over the taps. Solving for the tap would
+     * leave the large loop instead. */
     if (is_looked_into && (solve_radix(s, f, m) || solve_strided(s, f, m) || solve_unit(s, f, m) ||
                            solve_rotation(s, f, m)))
         return;

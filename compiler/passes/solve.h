@@ -10,9 +10,10 @@ enum { MOST_UNKNOWNS = 3 * GRAPH_MAX_RANK };
 typedef struct Solver {
     Graph *g;
     int count;
-    const GExpr *index[MOST_UNKNOWNS];  /* fresh indices; those that solving adds come last */
-    const GExpr *solved[MOST_UNKNOWNS]; /* each in terms of m and unsolved indices, or NULL */
-    const GExpr *guard; /* the condition that there is a solution at all; NULL: there always is */
+    const GExpr *index[MOST_UNKNOWNS]; /* fresh indices; indices that solving adds come last */
+    /* Each index in terms of m and unsolved indices; NULL: not solved. */
+    const GExpr *solved[MOST_UNKNOWNS];
+    const GExpr *guard; /* the condition for which there is a solution; NULL: there always is one */
 } Solver;
 
 /* Solves the equations subscripts[k] = targets[k], in which each target is a fresh index. An index

@@ -17,18 +17,20 @@
 
 enum {
     ENOUGH_TILES = 16,
-    SMALLEST_SUM = 1 << 16, /* evaluations of the term */
-    BLOCK_TERMS = 1 << 14,  /* the terms that are worth a tile of their own */
+    SMALLEST_SUM = 1 << 16, /* the fewest evaluations of the term */
+    BLOCK_TERMS = 1 << 14,  /* the terms that are worth a tile */
     MOST_BLOCKS = 1024,     /* the most blocks of one result */
-    /* parts of axes that are kept whole; samples mostly, which the batch in parts asks for one by
-       one (chunk) */
+    /* The parts of axes that are kept whole. These are mostly samples, which a microbatch asks for
+     * one by one (chunk). */
     MOST_KEPT = 8192,
-    FEWEST_TERMS = 256, /* the fewest terms of a part beside those */
-    /* the fewest terms of a sum of columns that are worth a second level, since columns make tiles
-     * as well */
+    FEWEST_TERMS = 256, /* the fewest terms of one part */
+    /* The fewest terms of a sum of columns for which a second level pays, since columns make tiles
+     * too. */
     FEWEST_ROWS = 1 << 12,
     ROWS_OF_A_BLOCK =
-        64 /* at least, of sums of columns: blocks of 4 rows made an array of parts of 16 MiB */
+        /* The least rows of a block in a sum of columns. Blocks of 4 rows made an array of parts of
+         * 16 MiB. */
+    64
 };
 
 static int64_t extents(const int64_t *shape, int count) {
@@ -47,7 +49,7 @@ typedef struct Cut {
 
 static bool is_split(Graph *g, const GNode *node) {
     Product product;
-    PairSink sink; /* has tasks enough */
+    PairSink sink; /* a sink already has enough tasks */
     if (node->kind != GN_COMPUTE || node->red_rank == 0 || node_reduces_by_key(node)) return false;
     if (!graph_reducers[node->reducer].in_parts) return false;
     if (extents(node->shape, node->rank) * node_reduced_terms(node) < SMALLEST_SUM) return false;
@@ -120,7 +122,8 @@ static bool is_square_about(const ComputeSpec *sum, const GExpr **x, const GExpr
            !expr_holds_any(*centre, sum->red_rank, sum->red);
 }
 
-enum { MOST_STEPS = 4 /* from a mean to the sum of a part: the quotient, the sum of the parts */ };
+/* The reads from a mean to the sum of a part: the quotient, then the sum of the parts. */
+enum { MOST_STEPS = 4 };
 
 typedef struct Maker {
     const GNode *part;
@@ -157,7 +160,8 @@ static bool centre_on_parts(Graph *g, ComputeSpec *first, const GExpr *const *at
     double terms = 1;
     for (int i = 0; i < first->red_rank; i++)
         terms *= (double)graph_index_extent(g, first->red[i]);
-    ComputeSpec quotient = sum; /* a node, so that all see the same digits of it */
+    /* The quotient is a node, so that all its readers see the same digits. */
+    ComputeSpec quotient = sum;
     quotient.reducer = GR_NONE;
     quotient.red_rank = 0;
     quotient.value =

@@ -19,11 +19,12 @@
 #include <string.h>
 
 enum {
-    SAFE_EXPONENT = 30 /* exp of it squared, times as many terms as there may be, is a float32 */
+    /* For this exponent, exp squared, times as many terms as there may be, fits float32. */
+    SAFE_EXPONENT = 30
 };
 
 typedef struct Stabilise {
-    const GNode *node; /* the one at hand: rewrite.h */
+    const GNode *node; /* the node at hand (rewrite.h) */
     Logs *logs;
     NodeSet needed;
 } Stabilise;
@@ -87,7 +88,7 @@ static const GExpr *visit_difference(void *context, Graph *g, const GExpr *e) {
 /* log softplus(x) is x where softplus is exp(x), which vanishes; log tanh(x) is that of (1 - e) /
  * (1 + e). */
 static const GExpr *log_of_function(Graph *g, const GExpr *v) {
-    enum { IS_EXP = -17 /* from here down softplus(x) = exp(x) in float32 */ };
+    enum { IS_EXP = -17 /* at most this, softplus(x) equals exp(x) in float32 */ };
     const GExpr *x = v->args[0], *low = gx_real(g, IS_EXP);
     if (v->op == G_SOFTPLUS) {
         return gx_select(g, gx2(g, G_LT, x, low), x,

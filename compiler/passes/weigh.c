@@ -20,7 +20,7 @@
 #include <string.h>
 
 typedef struct Weigh {
-    const GNode *node; /* the one at hand: rewrite.h */
+    const GNode *node; /* the node at hand (rewrite.h) */
     ExprMap answers;   /* by expression: bits of Question */
 } Weigh;
 
@@ -37,7 +37,7 @@ static bool ask(Weigh *w, const GExpr *e, Question question, Answer answer) {
     const ExprValue *known = expr_map_find(&w->answers, e);
     if (known && known->integer & asked) return known->integer & question;
     const int found = asked | (answer(w, e) ? (int)question : 0);
-    known = expr_map_find(&w->answers, e); /* `answer` may have moved the entries */
+    known = expr_map_find(&w->answers, e); /* `answer` may have moved the entries of the map */
     expr_map_set(&w->answers, e, (ExprValue){.integer = found | (known ? known->integer : 0)});
     return found & question;
 }

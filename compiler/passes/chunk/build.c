@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { FAN_IN = 8 /* blocks put together at once */ };
+enum { FAN_IN = 8 /* the most blocks that one node joins */ };
 
 /* ---- the new graph --------------------------------------------------------------------------- */
 
@@ -57,7 +57,7 @@ static GNode *make_block(Chunk *c, Part *p, int64_t number) {
     spec.value = gx_rewrite(c->g, spec.value, read_block, c);
     spec.guard = gx_rewrite(c->g, spec.guard, read_block, c);
     spec.active = gx_rewrite(c->g, spec.active, read_block, c);
-    /* an array that the whole step would compute again is computed again in either loop */
+    /* An array that the whole step would rematerialise is rematerialised in either loop. */
     spec.again += c->second && !p->is_after;
     return graph_compute(c->g, &spec);
 }
@@ -99,7 +99,7 @@ static GNode *join(Graph *g, GNode *const *parts, int count, int axis, const GNo
     ComputeSpec spec = {.out_rank = like->rank, .name = like->name, .span = like->span};
     const GExpr *at[GRAPH_MAX_RANK];
     int64_t extent = 0;
-    /* behind the last: never */
+    /* The value behind the last part is never read. */
     spec.value = like->type == GT_REAL  ? gx_real(g, 0)
                  : like->type == GT_INT ? gx_int(g, 0)
                                         : gx_bool(g, false);

@@ -32,7 +32,7 @@ static bool takes_blocks(const Chunk *c) {
 }
 
 void pass_chunk(Graph *g) {
-    if (g->settings.chunks < 2 || !g->loss.count) return; /* evaluations are small */
+    if (g->settings.chunks < 2 || !g->loss.count) return; /* graphs of evaluations are small */
     graph_prune(g);
     Chunk c = {.g = g, .chunks = g->settings.chunks, .count = g->nodes.count};
     for (int i = 0; i < c.count; i++)

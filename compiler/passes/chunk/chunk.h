@@ -7,41 +7,42 @@
 
 typedef enum {
     FORM_WHOLE,
-    /* Whole, with a known axis of samples: an input, or what whole work leaves for each. */
+    /* The whole array, with a known axis of samples: an input, or the result of whole work for each
+     * sample. */
     FORM_GIVEN,
-    FORM_BLOCKS, /* made block by block */
-    FORM_SUM     /* a sum over samples: a sum for each block, which are added up */
+    FORM_BLOCKS, /* the array is made block by block */
+    FORM_SUM     /* the array is a sum over samples: each block has a sum, and the sums are added */
 } Form;
 
 typedef struct Part {
     GNode *node;
     Form form;
-    bool rigid;   /* the node stays as it is: a call, or made tile by tile */
-    bool depends; /* the array depends on samples, in another way than an input does */
-    /* the array depends on a formula that mixes samples, so the first loop cannot make it */
+    bool rigid;   /* the node stays as it is, because it is a call or is made tile by tile */
+    bool depends; /* the array depends on samples, and is not itself a field of them */
+    /* The array depends on a formula that mixes samples, so the first loop cannot make it. */
     bool is_after;
-    bool is_late; /* nothing but the end of the step depends on it */
+    bool is_late; /* only the end of the step depends on it */
     bool is_kept; /* the array is an output or a commit */
-    bool is_cut;  /* the first loop makes it, and it is read whole */
-    int index;    /* the node's index that counts samples */
+    bool is_cut;  /* the first loop makes it in blocks, and some reader wants it whole */
+    int index;    /* the node's index that runs over samples */
     int64_t blocks;
     ARRAY(int) operands, users;
     /* By block: the formula, once the index and the number of blocks are known. */
     ComputeSpec *opened;
-    /* By block: the node in its own loop, and once more in the second loop. */
+    /* By block: the node in its own loop, and its copy in the second loop. */
     GNode **made, **again;
-    GNode **slices[2]; /* by block: copies out of the whole array, for each loop */
-    GNode **sums;      /* by chunk: the sum of all blocks up to it */
-    GNode *now;        /* the whole node */
+    GNode **slices[2]; /* by block: copies of its part of the whole array, for each loop */
+    GNode **sums;      /* by microbatch: the sum of all blocks up to it */
+    GNode *now;        /* the node that has the whole array */
 } Part;
 
 typedef struct Chunk {
     Graph *g;
-    Arena *scratch; /* the arena of the lists that a look at a formula makes */
+    Arena *scratch; /* the arena for lists that are needed while one formula is looked at */
     int64_t chunks;
     int count;
     Part *parts;   /* by position */
-    int *position; /* by node id */
+    int *position; /* by the id of a node */
     uint32_t ids;
     bool second; /* the loop that blocks are being made for */
     ARRAY(GNode *) order;

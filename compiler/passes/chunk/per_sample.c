@@ -4,7 +4,10 @@
  * block, too. */
 #include "compiler/passes/chunk/chunk.h"
 
-enum { SMALL = 16 /* elements a sample that are not worth blocks */, MOST_COUNTS = 16 };
+enum {
+    SMALL = 16, /* with at most so many elements a sample, an array is not worth blocks */
+    MOST_COUNTS = 16
+};
 
 /* ---- who reads what -------------------------------------------------------------------------- */
 
@@ -143,7 +146,7 @@ static bool users_fit(Chunk *c, const Part *p) {
 static bool find_samples(Chunk *c, Part *p) {
     const Part before = *p;
     p->form = FORM_BLOCKS;
-    p->opened = NULL; /* it is opened anew with another index */
+    p->opened = NULL; /* the formula is opened again with another index */
     for (p->index = 0; p->index < p->node->rank; p->index++) {
         int64_t counts[MOST_COUNTS];
         int count = 0;

@@ -12,15 +12,15 @@
 #include <stdlib.h>
 
 static const struct {
-    double product;       /* operations of a stored product in a nanosecond */
-    double tiles;         /* operations of a product in tiles in a nanosecond */
-    double cache, memory; /* bytes in a nanosecond */
-    double round;         /* nanoseconds for the start and end of a round */
+    double product;       /* operations a nanosecond of a stored product */
+    double tiles;         /* operations a nanosecond of a product in tiles */
+    double cache, memory; /* bytes a nanosecond */
+    double round;         /* the nanoseconds in which a round starts and ends */
 } machine = {180, 150, 60, 14, 2500};
 
 enum {
-    IN_CACHE = 2 << 20,           /* bytes that stay there from one kernel to the next */
-    STORED_BY_DEFAULT = 64 << 20, /* bytes that may be stored if no budget is stated */
+    IN_CACHE = 2 << 20,           /* bytes that stay in the cache from one kernel to the next */
+    STORED_BY_DEFAULT = 64 << 20, /* the bytes that may be stored if no budget is stated */
     PAIRS_IN_ROUND = 1 << 14
 };
 
@@ -57,15 +57,15 @@ static Operands *all_operands(const Graph *g) {
 
 typedef struct Users {
     int passes, sums, statistics;
-    /* take whole rows: a strip of them is stored, used up in the cache, and the product made once
-     * for each */
+    /* The users that want whole rows. For each, the product is made once more, and a strip of rows
+     * is stored and used up in the cache. */
     int rows;
 } Users;
 
 /* The passes over one root: a user that reads the result of another one waits for the next pass. */
 static Users users_of(const Stream *s, const Operands *operands, int root) {
     Users users = {0};
-    /* by node id: the passes that it has waited for */
+    /* by the id of a node: the number of passes that it has waited for */
     int *levels = arena_array(s->g->arena, int, s->ids);
     for (int i = 0; i < s->g->nodes.count; i++) {
         const GNode *n = s->g->nodes.items[i];
@@ -110,7 +110,7 @@ static struct Cost cost_of(const Stream *s, const Operands *operands, int root) 
 
 typedef struct Candidate {
     int root;
-    double gain; /* milliseconds for a byte */
+    double gain; /* the milliseconds that a stored byte saves */
 } Candidate;
 
 static int by_gain(const void *a, const void *b) {
@@ -128,7 +128,7 @@ void stream_choose(Stream *s) {
     int count = 0;
     const GraphSettings *settings = &s->g->settings;
     const Operands *operands = all_operands(s->g);
-    /* an array of pairs that is stored would have to travel between ranks */
+    /* Ranks would have to exchange a stored array of pairs, so with shards none is stored. */
     int64_t room = settings->shards > 1   ? 0
                    : settings->is_bounded ? settings->stored_bytes
                                           : STORED_BY_DEFAULT;

@@ -22,14 +22,16 @@ enum { MOST_ROOTS = 64 };
 typedef struct Root {
     GNode *node;
     PairProduct product;
-    int mirror;          /* an earlier root whose transpose this is; -1: there is none */
-    const char *refusal; /* why tiles do not serve it, and the formula that says so; or NULL */
+    int mirror; /* the number of an earlier root that is its transpose, or -1 */
+    /* The reason for which tiles do not serve it, with the formula that causes it in `where`; or
+     * NULL. */
+    const char *refusal;
     Span where;
-    bool kept; /* tiles could serve it, but it is faster stored, and there is room */
+    bool kept; /* tiles could serve it, but storing is faster and there is room */
     struct Cost {
-        int passes;              /* sweeps over it */
+        int passes;              /* the number of sweeps over it */
         double streamed, stored; /* milliseconds */
-        /* the memory of the product when it is stored, with the arrays that are made of it */
+        /* The bytes of the product, and of the arrays made of it, if all are stored. */
         int64_t bytes;
     } cost;
 } Root;
@@ -37,15 +39,15 @@ typedef struct Root {
 /* The ways in which a node uses products, or elements made of them. */
 typedef enum {
     USE_NONE,
-    USE_GATHER, /* reads the product at few chosen places only */
-    /* Is an array of pairs that a few chosen places of each row make (scatter.c). Its element is
-     * made of comparisons with these places, and not of the product. */
+    USE_GATHER, /* The node reads the product only at a few chosen places. */
+    /* The node is an array of pairs made of a few chosen places of each row (scatter.c). Its
+     * element consists of comparisons with these places, and not of the product. */
     USE_PLACES,
-    USE_ELEMENT, /* works element by element, and so can be made in the tile too */
-    USE_SINK,    /* a statistic of rows or columns */
-    USE_WEIGHTS, /* weights of a sum of rows */
-    USE_TOTAL,   /* reduced over both indices */
-    USE_ROWS     /* wants whole rows, which are stored a strip at a time */
+    USE_ELEMENT, /* The node works element by element, so the tile can contain it too. */
+    USE_SINK,    /* The node is a statistic of rows or columns. */
+    USE_WEIGHTS, /* The node has the weights of a sum of rows. */
+    USE_TOTAL,   /* The node reduces over both indices. */
+    USE_ROWS     /* The node wants whole rows, which are stored a strip at a time. */
 } Use;
 
 typedef struct Stream {
@@ -53,13 +55,13 @@ typedef struct Stream {
     int root_count;
     Root roots[MOST_ROOTS];
     uint32_t ids;
-    /* By node id: the roots that a root or an element is made of, a bit for each; 0: it is
-     * neither. */
+    /* By the id of a root or an element: the roots that it is made of, a bit for each. 0: the node
+     * is neither. */
     uint64_t *made_of;
-    Use *use; /* by node id */
-    /* By node id, of a weighted sum: the axis of the output that is an index of the pair. */
+    Use *use; /* by the id of a node */
+    /* By the id of a weighted sum: the axis of the output that is an index of the pair. */
     int *own;
-    int *root_of; /* by node id: the number of its root, or -1 */
+    int *root_of; /* by the id of a node: the number of its root, or -1 */
 } Stream;
 
 void stream_find(Stream *s);

@@ -11,13 +11,14 @@
 
 #include <string.h>
 
-enum { MOST_UNSURE = 4 /* reads in one part */ };
+enum { MOST_UNSURE = 4 /* the most reads in one part */ };
 
 typedef struct Hoist {
     Graph *g;
     const GExpr *own, *other;
     Span span;
-    /* what is evaluated in any case, and what stands under a guard or a choice */
+    /* The rewriters for parts that are always evaluated, and for parts under a guard or a
+     * choice. */
     GRewriter sure, chosen;
 } Hoist;
 
@@ -90,7 +91,7 @@ typedef struct Reads {
     Graph *g;
     const GExpr *items[MOST_UNSURE];
     int count;
-    bool fails; /* there are too many, or one is made only by a choice */
+    bool fails; /* there are too many reads, or a choice makes one */
 } Reads;
 
 static int sure_arguments(const GExpr *e) {

@@ -61,8 +61,8 @@ static const GExpr *merged(Graph *g, const GExpr *a, const GExpr *b) {
     graph_open(g, b->tensor, &other);
     const GExpr *from[3] = {other.out[0], other.out[1], other.red[0]},
                 *to[3] = {sum.out[0], sum.out[1], sum.red[0]};
-    /* split_weight tells the rows from the weight; both specs hold them in the order of their
-     * nodes' values. */
+    /* split_weight distinguishes the rows from the weight. Both specs hold them in the order of
+     * their nodes' values. */
     int at_a = first.node->value->args[0] == first.weight ? 0 : 1,
         at_b = second.node->value->args[0] == second.weight ? 0 : 1;
     const GExpr *weight = gx2(g, G_ADD, sum.value->args[at_a],

@@ -15,10 +15,10 @@
 enum { MOST_PLACES = 16 /* the most places of a row */ };
 
 typedef struct Pick {
-    /* indices of the pair: whose places they are, and the one that they are places of */
+    /* The indices of the pair. The places belong to `own`, and are values of `other`. */
     const GExpr *own, *other;
-    const GExpr *key; /* the key, by own and r */
-    /* the condition that is asked before the key is read; NULL: there is none */
+    const GExpr *key; /* the key, as a function of own and r */
+    /* The condition that is asked before the key is read. NULL: none. */
     const GExpr *ahead;
     const GExpr *holds; /* the remaining condition */
 } Pick;

@@ -10,8 +10,8 @@
 #include "compiler/passes/stream/internal.h"
 
 enum {
-    SMALLEST = 1 << 20,        /* bytes; a smaller product stays in the caches, and is stored */
-    SMALLEST_IN_NEED = 1 << 17 /* bytes, if memory is short */
+    SMALLEST = 1 << 20,        /* in bytes; a smaller product stays in the caches and is stored */
+    SMALLEST_IN_NEED = 1 << 17 /* in bytes, if memory is short */
 };
 
 int64_t stream_threshold(const Graph *g) {
@@ -64,7 +64,7 @@ static void report(Stream *s) {
         const Root *r = &s->roots[i];
         const GNode *n = r->node;
         bool streamed = s->root_of[n->id] >= 0;
-        if (!r->refusal && !r->kept && !streamed) continue; /* a user of another one */
+        if (!r->refusal && !r->kept && !streamed) continue; /* the node is a user of another root */
         GChoice choice = {.span = n->span,
                           .rank = n->rank,
                           .shape = {n->shape[0], n->shape[1]},

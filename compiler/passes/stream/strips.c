@@ -9,10 +9,10 @@
 
 enum {
     STRIP_BYTES = 4 << 20,
-    LEAST_ROWS = 64,  /* rows of a strip, so that its product is worth its start */
-    MOST_STRIPS = 48, /* strips that one formula puts together */
-    /* A row must have so many times fewer results than entries; else the results would only be
-     * another array of pairs. */
+    LEAST_ROWS = 64,  /* the rows of a strip that make its product worth its start */
+    MOST_STRIPS = 48, /* the most strips that one formula joins */
+    /* How many times fewer results than entries a row must have. Else the results would be another
+     * array of pairs. */
     LEAST_GAIN = 4
 };
 
@@ -63,7 +63,7 @@ GNode *stream_in_strips(Graph *g, const GNode *n, const ComputeSpec *element) {
     joined.value = gx_int(g, 0);
     int count = (int)((rows + height - 1) / height);
     GNode **parts = arena_array(g->arena, GNode *, count);
-    /* in order, so that each strip is used up before the next is made */
+    /* The order lets each strip be used up before the next is made. */
     for (int i = 0; i < count; i++) {
         int64_t first = i * height;
         GNode *strip =
@@ -81,7 +81,7 @@ GNode *stream_in_strips(Graph *g, const GNode *n, const ComputeSpec *element) {
 
 /* ---- elements without a product -------------------------------------------------------------- */
 
-enum { OUTER = 8 /* times larger than what it is made of */ };
+enum { OUTER = 8 /* how many times larger the array is than what it is made of */ };
 
 /* Draws are keyed by their element, and so are the same in any strip. */
 static bool is_made_of_rows(Graph *g, const GNode *n) {

@@ -18,12 +18,12 @@ typedef struct Unfold {
     Stream *s;
     Graph *g;
     GNode **now;           /* by old id: the node in its new form */
-    ComputeSpec **element; /* by old id: an element, not built, but put into its users */
-    /* by old id: a large array made of rows and columns alone (y[i] == y[j]): built, and put into
-     * users of pairs */
+    ComputeSpec **element; /* by old id: an element, which is put into its users and not built */
+    /* By old id: a large array made of rows and columns alone, such as y[i] == y[j]. It is put into
+     * users of pairs, and built for others. */
     ComputeSpec **outer;
-    bool of_pairs;        /* the node at hand is a user of pairs */
-    const GExpr *payload; /* the result's index beside the pair's; NULL: it has none */
+    bool of_pairs;        /* true if the node at hand is a user of pairs */
+    const GExpr *payload; /* the result's index beside that of the pair; NULL: none */
 } Unfold;
 
 /* ---- places read on their own ---------------------------------------------------------------- */
@@ -124,7 +124,7 @@ static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
 
 /* A symmetric product is read with the kept index first. */
 static const GExpr *own_first(void *context, Graph *g, const GExpr *e) {
-    const GExpr *const *pair = context; /* own, other */
+    const GExpr *const *pair = context; /* the own index, then the other one */
     if (e->op != G_LOAD || !e->tensor->streamed || e->args[0] != pair[1] || e->args[1] != pair[0])
         return e;
     PairProduct p;
@@ -218,7 +218,7 @@ static GNode *make_weighted(Graph *g, ComputeSpec *spec, const GExpr *own) {
 
 /* ---- arrays of pairs without a product ------------------------------------------------------- */
 
-enum { OUTER = 8 /* times larger than what it is made of */ };
+enum { OUTER = 8 /* how many times larger the array is than what it is made of */ };
 
 static int64_t elements(const GNode *n) {
     int64_t count = 1;
@@ -266,7 +266,7 @@ static GNode *renew_rows(Unfold *u, const GNode *n) {
     const ComputeSpec *element = u->element[operand->id];
     ComputeSpec product;
     if (element) return stream_in_strips(u->g, n, element);
-    graph_open(u->g, operand, &product); /* the product itself */
+    graph_open(u->g, operand, &product); /* the operand is the product itself */
     product.value = of_root(u, gx_load(u->g, (GNode *)(uintptr_t)operand, 2, product.out, NULL),
                             u->s->root_of[operand->id]);
     return stream_in_strips(u->g, n, &product);

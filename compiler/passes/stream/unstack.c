@@ -13,7 +13,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { LONGEST = 8 /* parts */, OUTER = 8 /* times larger than what it is made of */ };
+enum {
+    LONGEST = 8, /* the most parts */
+    OUTER = 8    /* how many times larger the array is than what it is made of */
+};
 
 typedef struct Stack {
     int axis;
@@ -24,8 +27,9 @@ typedef struct Unstack {
     Graph *g;
     int64_t threshold;
     uint32_t ids;
-    bool *pairs;    /* by old id: a product of pairs, or made of one element by element */
-    Stack **stacks; /* by old id */
+    /* By old id: true for a product of pairs, or an array made element by element of one. */
+    bool *pairs;
+    Stack **stacks; /* by old id: the stack that the array is, or NULL */
     GNode **now;
 } Unstack;
 

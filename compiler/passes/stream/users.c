@@ -11,13 +11,15 @@
 #include <string.h>
 
 enum {
-    MOST_GATHERS = 8, /* places read on their own, for each row and column of the product; */
-    SMALL_PART = 16   /* or so many times fewer than it has elements */
+    /* The most places, for each row and column of a product, that are read on their own. */
+    MOST_GATHERS = 8,
+    /* More places are too, if they are so many times fewer than the product's elements. */
+    SMALL_PART = 16
 };
 
 typedef struct Loads {
     const Stream *s;
-    ARRAY(const GExpr *) items; /* loads of products and of elements */
+    ARRAY(const GExpr *) items; /* the loads of products and of elements */
 } Loads;
 
 static VisitStep collect(void *context, const GExpr *e) {
@@ -216,13 +218,13 @@ static void visit(Stream *s, GNode *n, uint64_t *refused) {
     if (n->kind != GN_COMPUTE) return;
     expr_visit_node(n, collect, &loads);
     int root = candidate_of(s, n);
-    /* a product that reads another one is a user of that */
+    /* A product that reads another product is a user of it, and no root. */
     if (loads.items.count == 0 && root >= 0) {
         s->root_of[n->id] = root;
         s->made_of[n->id] = (uint64_t)1 << root;
     }
     if (loads.items.count == 0) return;
-    /* of two, one made of the other, the larger */
+    /* Of two products, one made of the other, the larger one stays a root. */
     if (root >= 0 && is_larger(s, n, roots_of(s, &loads))) {
         uint64_t smaller = roots_of(s, &loads);
         refuse(s, smaller, "a larger product is made of it", n->span);

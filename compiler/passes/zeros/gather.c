@@ -18,10 +18,12 @@ enum { MOST_FACTORS = 24 };
 
 typedef struct Gather {
     Graph *g;
-    const GExpr *own[GRAPH_MAX_RANK + 1]; /* the indices of the amount: the own indices, then r */
+    const GExpr *own[GRAPH_MAX_RANK + 1]; /* the indices of the amount: its own indices, then r */
     int own_count;
-    const GExpr *x, *key, *inside; /* inside: the key is a place of the row; NULL: that is known */
-    Factors of;                    /* taken: the factors of own indices and the place alone */
+    /* `inside` says that the key is a place of the row; NULL: it always is. */
+    const GExpr *x, *key, *inside;
+    /* The factors that depend on own indices and the place alone are `taken`. */
+    Factors of;
 } Gather;
 
 static bool is_weight(const void *context, Graph *g, const GExpr *e) {

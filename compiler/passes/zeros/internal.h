@@ -18,12 +18,12 @@ bool zeros_reads_one_of(Graph *g, const GExpr *expr, const GExpr *const *indices
 typedef struct Scatter {
     const GNode *node;
     int axis;
-    /* Fresh indices: those of S, and r. `key` is written in them, and does not read out[axis], the
-     * axis that it scatters to. */
+    /* Fresh indices: those of S, and r. `key` is written in them. It does not read out[axis], the
+     * index that it is compared with. */
     const GExpr *out[GRAPH_MAX_RANK], *place;
     const GExpr *key;
     GNode *amount; /* the array of amounts; its axes are the own ones in order, then r */
-    bool refused;  /* some reader wants S whole */
+    bool refused;  /* true if some reader wants all of S */
 } Scatter;
 
 /* The term coefficient * S[at..] of a linear form. */

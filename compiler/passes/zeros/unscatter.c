@@ -15,16 +15,16 @@
 #include <string.h>
 
 enum {
-    SMALLEST = 1 << 17, /* bytes of the array */
-    LEAST_GAIN = 4,     /* so many times fewer places than entries in a row */
+    SMALLEST = 1 << 17, /* the least bytes of the array */
+    LEAST_GAIN = 4,     /* how many times fewer places than entries a row must have */
     MOST_SCATTERS = 64
 };
 
 /* A node that is linear in scatters: elementwise, or one itself. */
 typedef struct Carrier {
-    const GExpr *out[GRAPH_MAX_RANK]; /* the indices that it is written in */
+    const GExpr *out[GRAPH_MAX_RANK]; /* the indices in which the form is written */
     Linear form;
-    GNode *rest; /* the rest of the array; NULL: there is none */
+    GNode *rest; /* the part of the array that is no scatter; NULL: none */
     uint64_t scatters;
 } Carrier;
 
@@ -33,8 +33,8 @@ typedef struct Places {
     Scatter scatters[MOST_SCATTERS];
     int count;
     uint32_t ids;
-    Carrier **carriers; /* by node id */
-    GNode **now;        /* by node id: the node in its new form; only while building */
+    Carrier **carriers; /* by the id of a node */
+    GNode **now;        /* by the id of a node: its new form; used only while building */
     bool building, failed;
 } Places;
 
@@ -383,7 +383,7 @@ static GNode *renew(Places *p, GNode *n) {
         return n->kind == GN_STOP ? n : rewrite_node(p->g, n, now, redirect, p);
     if (n->reducer == GR_SUM) return take_apart(p, &spec, &form);
     add_carrier(p, n, &spec, &form, scatters);
-    return n; /* nobody reads it any more */
+    return n; /* no node reads it any more */
 }
 
 static void build(Places *p) {

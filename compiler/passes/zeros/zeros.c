@@ -146,7 +146,7 @@ static GNode *one_term(Graph *g, const ComputeSpec *spec, const Conjuncts *c, in
                        const GExpr *value) {
     ComputeSpec term = *spec;
     const GExpr *index = spec->red[at], *first = NULL, *then = NULL;
-    /* the value may be read only where the conditions ahead of it hold */
+    /* The value may be read only where the conditions ahead of it hold. */
     for (int i = 0; i < c->count; i++) {
         bool ahead = i < number && !zeros_reads_one_of(g, c->items[i], &index, 1);
         if (ahead)
@@ -171,7 +171,7 @@ static GNode *one_term(Graph *g, const ComputeSpec *spec, const Conjuncts *c, in
 
 /* ---- where f(j) == c, in a sum over i and j -------------------------------------------------- */
 
-enum { LARGE_SUM = 1 << 16 /* terms */ };
+enum { LARGE_SUM = 1 << 16 /* the fewest terms */ };
 
 /* Which of two reduced indices the key reads, the other one being summed over first; -1: it is no
  * such sum. */
@@ -196,7 +196,7 @@ static GNode *in_two_levels(Graph *g, const ComputeSpec *spec, int kept, int tar
                             const GExpr *key) {
     ComputeSpec inner = *spec, outer = *spec;
     const GExpr *at[GRAPH_MAX_RANK];
-    /* a place that is in no sum may be one that cannot be read */
+    /* A place that belongs to no sum may be outside of what can be read. */
     inner.guard = gx_inside(g, key, graph_index_extent(g, spec->out[target]));
     inner.out_rank = 0;
     at[inner.out_rank] = spec->red[kept];
