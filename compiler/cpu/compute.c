@@ -14,14 +14,15 @@ typedef struct Reduction {
     const GNode *node;
     const int64_t *extents;
     LLVMTypeRef type; /* the type of a term */
-    /* the type of `best`: sums of many reals are kept in double (node_sums_many) */
+    /* The type of `best`. Sums of many reals are kept in double (node_sums_many). */
     LLVMTypeRef kept;
-    LLVMValueRef best, count, position, winner; /* locals; NULL where the reducer needs none */
-    LLVMValueRef power;                         /* a local: a product is best * 2^power */
-    /* a sum of whole numbers that 64 bits may not hold */
+    /* Local variables; NULL if the reducer does not need them. */
+    LLVMValueRef best, count, position, winner;
+    LLVMValueRef power; /* a local variable: a product is best * 2^power */
+    /* true for a sum of whole numbers that 64 bits may not hold */
     bool may_wrap;
-    bool exponentials;      /* the second sweep of a log-sum-exp */
-    const Members *members; /* or NULL: all terms */
+    bool exponentials;      /* true in the second pass of a log-sum-exp over its terms */
+    const Members *members; /* the members of a key; NULL: all terms */
 } Reduction;
 
 /* Terms are floats, and the sum is of doubles: LLVM would take as many lanes as there are doubles
@@ -54,7 +55,7 @@ static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef old = local_get(f, r->type, r->best);
     bool smallest = takes_smallest(r->node), real = r->type == f->e->f32;
-    if (!takes_position(r->node) && real) { /* keeps a NaN */
+    if (!takes_position(r->node) && real) { /* the intrinsic keeps a NaN */
         LLVMValueRef pair[2] = {old, v};
         local_set(f, r->best,
                   math_intrinsic(f, smallest ? "llvm.minimum" : "llvm.maximum", pair, 2));
@@ -70,7 +71,7 @@ static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds
         better = LLVMBuildICmp(b, smallest ? LLVMIntSLT : LLVMIntSGT, v, old, "");
     }
     if (takes_position(r->node)) {
-        /* The first term wins against the neutral value even when it equals it. */
+        /* The first term wins against the neutral value even if the two are equal. */
         LLVMValueRef unset =
             LLVMBuildICmp(b, LLVMIntSLT, local_get(f, f->e->i64, r->winner), emit_whole(f, 0), "");
         better = LLVMBuildOr(b, better, unset, "");
@@ -166,7 +167,7 @@ static void fold_term(Frame *f, Reduction *r) {
                  v = emit_expr_where(f, n->value, holds);
     if (r->type == f->e->i64 && n->value->type == GT_BOOL) v = LLVMBuildZExt(b, v, f->e->i64, "");
     if (r->exponentials) {
-        /* -inf - -inf is no number: such a term weighs nothing. */
+        /* -inf minus -inf is NaN, so a term of -inf is left out. */
         LLVMValueRef weighs = LLVMBuildFCmp(b, LLVMRealUNE, v, emit_number(f, -INFINITY), "");
         v = math_exp(f, LLVMBuildFSub(b, v, local_get(f, f->e->f32, r->winner), ""));
         v = LLVMBuildSelect(b, weighs, v, emit_number(f, 0), "");
@@ -273,7 +274,8 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
     }
     sweep(f, &r);
     if (node_sums_exponentials(n)) {
-        /* A row that is all -inf, or empty, shifts by 0 and stays -inf; one with +inf is +inf. */
+        /* A row without terms, or with none above -inf, is shifted by 0 and stays -inf. A row with
+         * +inf is +inf. */
         LLVMValueRef top = local_get(f, f->e->f32, r.best);
         LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &top, 1);
         LLVMValueRef endless = LLVMBuildFCmp(b, LLVMRealOEQ, size, emit_number(f, INFINITY), "");
@@ -329,7 +331,7 @@ static void emit_element(Frame *f, const int64_t *extents) {
         if (active)
             value = LLVMBuildSelect(b, active, value,
                                     LLVMConstNull(element_value_type(f->e, n->type)), "");
-    } else { /* a reduction that is not wanted is not swept, and cannot be empty */
+    } else { /* A reduction whose result is not wanted is left out, and cannot lack terms. */
         LLVMValueRef slot = frame_local(f, element_value_type(f->e, n->type));
         LLVMBasicBlockRef then = frame_block(f, "active"), after = frame_block(f, "after");
         local_set(f, slot, LLVMConstNull(element_value_type(f->e, n->type)));
@@ -484,8 +486,8 @@ void emit_compute(Emitter *e, Kernel *kernel) {
         }
         i += columns ? columns : 1;
     }
-    /* One by one: as vectors of tiles they would round in another way than the few that are left
-     * over, and which these are depends on the threads and ranks that share the tiles. */
+    /* Tiles are taken one by one. Vectors of tiles would round in another way than the tiles left
+     * over, and which tiles are left over depends on the threads and ranks that share them. */
     loop_take_lanes(&f, loop_end(&f, &tiles), 1);
     frame_raise_gathered(&f);
     frame_end(&f);

@@ -11,13 +11,13 @@ typedef struct CpuCode CpuCode; /* owns the machine code of its plans */
 typedef struct CpuPlans CpuPlans; /* plans and their kernels, without code yet; in the arena */
 
 typedef struct CpuOptions {
-    const char *cache_folder; /* the folder in which objects are kept; NULL: none are */
+    const char *cache_folder; /* the folder in which objects are kept; NULL: objects are not kept */
 } CpuOptions;
 
 /* The target of plans: a processor, and measured choices. */
 typedef struct CpuTarget {
-    const char *processor; /* a name that processor.h knows; NULL: this machine's */
-    /* The measured cuts of contractions (plan/tuning.h); NULL: the model of costs cuts them. */
+    const char *processor; /* a processor by its name in processor.h; NULL: this machine's */
+    /* The measured cuts of contractions (plan/tuning.h). NULL: the model of costs cuts them. */
     const struct Tuning *tuning;
 } CpuTarget;
 
@@ -59,18 +59,18 @@ bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram
                        const char *symbol, bool llvm, const char *path, const char **error);
 
 typedef struct CpuVariant {
-    const char *processor, *symbol; /* the arguments of cpu_write_program */
+    /* The processor and the symbol of each call of cpu_write_program. */
+    const char *processor, *symbol;
 } CpuVariant;
 
 typedef struct CpuBinding {
-    /* the method's name; the symbol of its CoupletMethod, which programs that link the object
-     * see */
+    /* The method's name, and the symbol of its CoupletMethod, by which programs find it. */
     const char *name, *symbol;
     const CpuVariant *variants;
     int variant_count;
     const void *weights;
     size_t weight_bytes;
-    bool with_main; /* a `main` that hands the command line to couplet_command */
+    bool with_main; /* adds a `main`, which hands the command line to couplet_command */
 } CpuBinding;
 /* Writes the object that holds the CoupletMethod of programs written before. */
 bool cpu_write_binding(Arena *arena, const CpuBinding *binding, const char *path,

@@ -10,7 +10,7 @@ typedef struct Dots {
     const Contraction *c;
     LLVMTypeRef vector;
     LLVMValueRef tables;
-    LLVMValueRef column[DOT_COLUMNS]; /* a column of b */
+    LLVMValueRef column[DOT_COLUMNS]; /* the columns of b */
     LLVMValueRef k, y;                /* the number of k; the panel in y */
     LLVMValueRef mask;                /* the mask of the panel's columns; NULL: the panel is full */
 } Dots;
@@ -201,7 +201,7 @@ void emit_dots(Emitter *e, Kernel *kernel) {
     LLVMValueRef a = vector_float_at(&f, f.bases[0], words[TASK_A]),
                  b = vector_float_at(&f, f.bases[2], words[TASK_B]),
                  y = vector_float_at(&f, f.bases[3], words[TASK_Y]);
-    /* Rows inside panels: b is read once, a from the caches. */
+    /* Rows are the inner loop: b is read once, and a from the caches. */
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
     set_panel(&d, b, y, panels.index);
     Loop blocks = loop_begin_step(&f, emit_whole(&f, 0), words[TASK_ROW_COUNT], c->rows);

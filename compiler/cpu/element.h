@@ -19,7 +19,7 @@ void element_begin(Element *x, Frame *outer, SweepView view, const char *name, i
  * one addition from turn to turn, and as many labels as floats are compared at once. */
 typedef struct ElementLoop {
     Loop columns;
-    LLVMValueRef row, count; /* count: an i32, the column in the whole array */
+    LLVMValueRef row, count; /* `count` is an i32: the number of the column in the whole array */
 } ElementLoop;
 ElementLoop element_loop_begin(Element *x, LLVMValueRef row);
 void element_loop_end(Element *x, ElementLoop *loop);

@@ -24,7 +24,7 @@
 
 typedef struct Emitter {
     Arena *arena;
-    Graph *graph; /* the graph of the kernel being emitted, for ranges of indices */
+    Graph *graph; /* the graph of the kernel at hand, for ranges of indices */
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMBuilderRef builder;
@@ -50,7 +50,7 @@ typedef struct TileReads {
     LLVMValueRef at;
     int row_index; /* the index of the node that is the tile's row */
     SweepView view;
-    bool makes_maps; /* the code makes the maps, so they are not there yet */
+    bool makes_maps; /* true in the code that makes the maps, which cannot read them yet */
 } TileReads;
 
 /* A condition that a branch around the code at hand has tested. */
@@ -69,19 +69,19 @@ typedef struct Frame {
     LLVMValueRef function;
     int64_t extents[2 * GRAPH_MAX_RANK];
     LLVMValueRef indices[2 * GRAPH_MAX_RANK]; /* i64 */
-    /* The indices as i32, if a loop counts so too; else NULL. */
+    /* The indices as i32, if a loop counts in i32 too; else NULL. */
     LLVMValueRef narrow[2 * GRAPH_MAX_RANK];
     LLVMValueRef bases[MAX_KERNEL_OPERANDS + 1];
     LLVMValueRef begin, end, fault, scratch;
-    LLVMValueRef met;      /* a local that holds the faults so far, while they are gathered */
-    const TileReads *tile; /* NULL: nothing is streamed here */
+    LLVMValueRef met;      /* a local variable for the faults so far, while they are gathered */
+    const TileReads *tile; /* NULL: the code reads no streamed array */
     /* The values of ComputeKernel.arguments: counts by axis, constants by number. */
     LLVMValueRef counts[2 * GRAPH_MAX_RANK], chunk, constants[MOST_CONSTANTS];
-    bool raises; /* some code raises a fault */
+    bool raises; /* true if some code raises a fault */
     Assumption assumed[MOST_ASSUMED];
     int assumed_count, versions; /* the number of versions of the loops of the node at hand */
     ValueMap known;
-    ValueMap faults; /* by expression of the node at hand: whether it can raise a fault */
+    ValueMap faults; /* by expression of the node at hand: true if it can raise a fault */
 } Frame;
 
 typedef struct Loop {
@@ -105,7 +105,7 @@ LLVMValueRef loop_end(Frame *f, Loop *loop);
  * [begin, end) of the list. */
 typedef struct Members {
     LLVMValueRef base, list, begin, end;
-    const GExpr *rest; /* the condition that is still asked of each member, or NULL */
+    const GExpr *rest; /* the condition that is still to be asked of each member; NULL: none */
 } Members;
 /* Opens a loop over members, which sets the reduced indices. *member is their place in row-major
  * order. */

@@ -11,16 +11,16 @@
 
 #include <math.h>
 
-enum { BLOCK_COLUMNS = 32, BLOCK_VECTORS = 2 /* vectors of the widest kind */, LEAF_ROWS = 14 };
+enum { BLOCK_COLUMNS = 32, BLOCK_VECTORS = 2 /* in vectors of the widest kind */, LEAF_ROWS = 14 };
 
 /* The columns that are summed, and the rows of the innermost loop over them. */
 typedef struct Block {
     Frame *f;
     const GNode *const *nodes;
-    int count, row; /* the index that goes down the rows; -1: there is one row */
+    int count, row; /* `row` is the index that goes down the rows; -1: there is one row */
     LLVMValueRef row_end;
     LLVMValueRef first, width; /* the first column, and the number of columns in a row of totals */
-    bool is_long;              /* one of the sums has many terms */
+    bool is_long;              /* true if one of the sums has many terms */
 } Block;
 
 static LLVMValueRef position(Frame *f) {
@@ -37,7 +37,7 @@ static LLVMValueRef neutral(Frame *f) {
 static LLVMValueRef fold(Frame *f, LLVMValueRef old, LLVMValueRef term) {
     LLVMValueRef pair[2] = {old, term};
     if (f->node->reducer == GR_SUM) return LLVMBuildFAdd(f->e->builder, old, term, "");
-    /* keeps a NaN */
+    /* the intrinsic keeps a NaN */
     return math_intrinsic(f, f->node->reducer == GR_MIN ? "llvm.minimum" : "llvm.maximum", pair, 2);
 }
 
@@ -146,14 +146,14 @@ static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef e
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
     Loop leaves, rows;
-    /* else no rows either */
+    /* without columns, the loop over rows is left out too */
     LLVMValueRef some = LLVMBuildICmp(build, LLVMIntSLT, begin, end, ""),
                  row_end = LLVMBuildSelect(build, some, b->row_end, emit_whole(f, 0), "");
     if (b->is_long) leaves = loop_begin_step(f, emit_whole(f, 0), row_end, LEAF_ROWS);
     rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, row_end))
                       : rows_begin(b, emit_whole(f, 0), row_end);
     each_column(b, begin, end, add_term);
-    /* a copy of the columns' loop for each turn would gain nothing */
+    /* Unrolling would copy the loop over columns for each row and gain nothing. */
     loop_keep_rolled(f, loop_end(f, &rows));
     if (!b->is_long) return;
     each_column(b, begin, end, add_leaf);

@@ -87,7 +87,7 @@ static LLVMValueRef emit_tile_read(Frame *s, const GExpr *load) {
         if (source->node == load->tensor && (source->symmetric || source->flipped == flipped))
             return element_load(s, GT_REAL, t->bases[i], t->at);
     }
-    return LLVMGetUndef(s->e->f32); /* a sink's sources are all in its sweep */
+    return LLVMGetUndef(s->e->f32); /* cannot happen: a sink's sources are all in its sweep */
 }
 
 /* Every subscript is an index that covers its axis, or a part of the array is read that begins
@@ -257,7 +257,7 @@ static LLVMValueRef emit_constant(Frame *s, const GExpr *e) {
 static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     if (e->op == G_CONST) return emit_constant(s, e);
     if (e->op == G_INDEX) {
-        assert(s->indices[e->index]); /* a loop around sets it */
+        assert(s->indices[e->index]); /* a loop around the expression sets the index */
         return s->indices[e->index];
     }
     if (e->op == G_LOAD) return emit_load(s, e, mask);

@@ -7,7 +7,8 @@ typedef struct Packing {
     const Contraction *c;
     LLVMTypeRef vector;
     LLVMValueRef tables, b_of_k, b_of_n, columns;
-    LLVMValueRef from, to, first; /* b at this z; the panel; its first column */
+    /* `from` is where b begins at this z, `to` is the panel, and `first` is its first column. */
+    LLVMValueRef from, to, first;
     LLVMValueRef k_begin, k_end;
 } Packing;
 

@@ -5,8 +5,9 @@
 
 enum {
     MAX_SUMS = 32,
-    AHEAD = 32 /* the distance of the prefetch in k: beyond what the processor has under way by
-                  itself, and measured */
+    /* The distance of the prefetch in k, which is beyond what the processor has under way;
+     * measured. */
+    AHEAD = 32
 };
 
 typedef struct Task {
@@ -15,16 +16,18 @@ typedef struct Task {
     LLVMTypeRef vector;
     int rows, vectors; /* the rows and vectors of a block */
     LLVMValueRef tables, a_step, b_step;
-    LLVMValueRef a, y; /* at the task's bases */
-    /* floats of a from these rows to the next block's; NULL: nobody asks for them */
+    LLVMValueRef a, y; /* where a and y begin for the task */
+    /* The floats of a from these rows to those of the next block. NULL: there is no prefetch of
+     * them. */
     LLVMValueRef next;
-    /* [k][row]: what the block reads of a in the chunk; NULL: it reads where a lies */
+    /* [k][row]: a copy of what the block reads of a in the chunk. NULL: a is read where it lies. */
     LLVMValueRef gathered;
-    LLVMValueRef chunk;           /* 0: y is written, else it is added to */
-    LLVMValueRef runs, run_count; /* the runs of the chunk; run_count may be 0: then y is */
-    LLVMValueRef panel, y_panel;  /* the panel of b, and that of y */
-    LLVMValueRef masks[MAX_SUMS]; /* by vector; NULL: all of it */
-    /* the block's sums of the leaves that are done in the chunk; NULL: k is one leaf */
+    /* The number of the chunk; in chunk 0 y is written, later it is added to. */
+    LLVMValueRef chunk;
+    LLVMValueRef runs, run_count; /* The runs of the chunk. If run_count is 0, y is 0. */
+    LLVMValueRef panel, y_panel;  /* the panel of b, and the panel of y */
+    LLVMValueRef masks[MAX_SUMS]; /* by vector; NULL: the whole vector */
+    /* The block's sums of leaves that are finished in this chunk. NULL: k is one leaf. */
     LLVMValueRef totals;
     LLVMValueRef sums[MAX_SUMS];
 } Task;
@@ -87,7 +90,8 @@ static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRe
     LLVMAddIncoming(loop->turn, &next, &here, 1);
     for (int i = 0; i < t->rows * t->vectors; i++)
         LLVMAddIncoming(loop->sums[i], &sums[i], &here, 1);
-    /* Unrolled, the rows' addresses would need more registers than there are. */
+    /* The loop stays rolled, because unrolled its addresses of rows would need more registers than
+     * there are. */
     loop_keep_rolled(t->f, LLVMBuildCondBr(b, more, loop->body, after));
     LLVMPositionBuilderAtEnd(b, after);
 }
@@ -462,8 +466,8 @@ void emit_product(Emitter *e, Kernel *kernel) {
     t.chunk = chunks.index;
     t.runs = vector_table_at(&f, tables, chunk_at, 0);
     t.run_count = vector_table_at(&f, tables, chunk_at, 1);
-    /* Panels inside rows: y is then written along its rows, which the processor foresees, and the
-     * rows of a stay in the first-level cache. */
+    /* Panels are the inner loop. So y is written along its rows, which the processor prefetches,
+     * and the rows of a stay in the first-level cache. */
     Loop blocks = loop_begin_step(&f, emit_whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
     LLVMValueRef rows_at = vector_add(&f, words[TASK_ROWS], vector_times(&f, blocks.index, 2));
     if (c->gathered) gather_rows(&t, rows_at);
@@ -495,7 +499,7 @@ void emit_gather_partials(Emitter *e, Kernel *kernel) {
                  part_count = vector_table_at(&f, tables, head, HEAD_PARTS);
     LLVMValueRef y_of_row = vector_table_at(&f, tables, head, HEAD_Y_OF_ROW),
                  y_of_n = vector_table_at(&f, tables, head, HEAD_Y_OF_N);
-    /* a vector with as many parts as there are lanes */
+    /* a double for each lane, in as many registers as that takes */
     LLVMTypeRef doubles = LLVMVectorType(e->f64, (unsigned)c->lanes);
     LLVMValueRef sum = frame_local(&f, doubles);
     Loop rows = loop_begin(&f, vector_times(&f, f.begin, GATHER_ROWS),

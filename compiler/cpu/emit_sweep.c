@@ -6,9 +6,10 @@
 #include <string.h>
 
 enum {
-    SUMMED_BLOCKS = 4, /* the blocks of columns whose sums go to the result together */
-    LEAF = 32 /* columns whose weighted rows are summed before the sums go to those of the block: a
-                 chain of 64 blocks of equal terms is within 1e-6 so */
+    SUMMED_BLOCKS = 4, /* the blocks of columns whose sums are added to the result together */
+    /* The columns whose weighted rows are summed before their sum is added to that of the block.
+     * With so many, a chain of 64 blocks of equal terms stays within 1e-6. */
+    LEAF = 32
 };
 
 static int64_t leaf_of(int64_t terms, int64_t most) {
@@ -23,12 +24,12 @@ typedef struct Weights {
 
 typedef struct SinkCode {
     Helper row_fold, column_fold;
-    int row_weights, column_weights; /* which of the sweep's */
+    int row_weights, column_weights; /* numbers in the sweep's list of weights */
     Helper row_first, column_first, row_result, column_result;
-    /* the panels of V at the tile's columns (for sums of rows), and at its rows */
+    /* The panels of V at the tile's columns (for sums of rows), and those at its rows. */
     Helper row_panels, column_panels;
     Helper row_product, column_product;
-    /* sums, from the scratch to the sink's array */
+    /* the sums are copied from the scratch to the sink's array */
     Helper row_store, row_add, column_store, column_add;
 } SinkCode;
 
@@ -41,9 +42,10 @@ typedef struct Walk {
     SinkCode sinks[MOST_SINKS];
     Helper maps;
     Weights weights[2 * MOST_SINKS];
-    /* weights_there: which are in their tile; -1: none, or it depends */
+    /* `weights_there` is the number of the weights that are in their tile; -1: none are, or it
+     * depends. */
     int weight_count, weights_there;
-    LLVMValueRef row_operand[MOST_PAIR_SOURCES]; /* the places of the rows of the task's block */
+    LLVMValueRef row_operand[MOST_PAIR_SOURCES]; /* where the rows of the task's block are */
     Side rows, columns;
     int helpers;
 } Walk;

@@ -39,7 +39,7 @@ static void emit_entry(Emitter *e, const Kernel *kernel, LLVMTypeRef body_type, 
     unsigned count = 0;
     args[count++] = LLVMGetParam(entry, 1);
     args[count++] = LLVMGetParam(entry, 2);
-    args[count++] = field(e, worker, 0); /* CoupletWorker: scratch, then fault */
+    args[count++] = field(e, worker, 0); /* the members scratch and fault of CoupletWorker */
     args[count++] = field(e, worker, 1);
     for (int i = 0; i < kernel->operand_count; i++)
         args[count++] = field(e, LLVMGetParam(entry, 0), i);
@@ -118,7 +118,8 @@ void frame_begin(Frame *f, Emitter *e, Kernel *kernel) {
     for (int i = 0; i < kernel->operand_count; i++)
         f->bases[i] = LLVMGetParam(f->function, (unsigned)(4 + i));
     for (int i = 0; i < kernel->operand_count; i++)
-        /* one pointer stands for both: two pointers that are noalias must not meet */
+        /* An operand that the result is written over shares its pointer, because two noalias
+         * pointers must not overlap. */
         if (kernel->operands[i] == kernel_over(kernel))
             f->bases[i] = f->bases[kernel->operand_count - kernel->output_count];
     if (kernel_arguments(kernel)) load_arguments(f);
@@ -176,7 +177,7 @@ static LLVMMetadataRef wish_of(Frame *f, const char *text, int number) {
 static void set_wishes(Frame *f, LLVMValueRef branch, const LLVMMetadataRef *wishes, int count) {
     static const char kind[] = "llvm.loop";
     LLVMContextRef context = f->e->context;
-    /* a loop's node names itself first */
+    /* the metadata node of a loop has itself as its first operand */
     LLVMMetadataRef place = LLVMTemporaryMDNode(context, NULL, 0), parts[3] = {place};
     for (int i = 0; i < count; i++)
         parts[1 + i] = wishes[i];

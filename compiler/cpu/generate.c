@@ -50,13 +50,13 @@ static void emit_sums_of_products(Emitter *e, Kernel *k) {
 static void (*const emitters[])(Emitter *e, Kernel *k) = {
     [KERNEL_COMPUTE] = emit_compute,
     [KERNEL_TOPK] = emit_topk,
-    [KERNEL_CALL] = NULL,  /* code of the runtime */
-    [KERNEL_ORDER] = NULL, /* here it is a call */
+    [KERNEL_CALL] = NULL,  /* the runtime has its code */
+    [KERNEL_ORDER] = NULL, /* on this target sorting is a library call */
     [KERNEL_PACK] = emit_pack,
     [KERNEL_PRODUCT] = emit_sums_of_products,
     [KERNEL_GATHER_PARTIALS] = emit_gather_partials,
     [KERNEL_SWEEP] = emit_sweep,
-    [KERNEL_SWEEP_JOIN] = NULL, /* vectors cut no columns into parts */
+    [KERNEL_SWEEP_JOIN] = NULL, /* on this target columns are not cut into parts */
     [KERNEL_BUCKET_SORT] = emit_bucket_sort,
     [KERNEL_BUCKET] = emit_bucket,
 };

@@ -36,7 +36,7 @@ typedef struct Image {
 
 typedef void (*Walk)(Image *image, const void *object, size_t at, Relocations *relocations);
 
-enum { ALIGNMENT = 64 /* the alignment of plain data, from which kernels load vectors */ };
+enum { ALIGNMENT = 64 /* the alignment of plain data, which kernels load as vectors */ };
 
 static LLVMValueRef find_known(const Image *image, const void *address, size_t size) {
     for (int i = 0; i < image->known.count; i++)

@@ -49,7 +49,7 @@ static const double exponential[] = {1.9875691500e-4, 1.3981999507e-3, 8.3334519
 
 /* x = n log 2 + r with n whole and |r| at most half of log 2; q = e^r - 1. A NaN goes into q. */
 typedef struct Parted {
-    LLVMValueRef n, q; /* n: i32 */
+    LLVMValueRef n, q; /* n is an i32 */
 } Parted;
 
 static Parted parted(Frame *f, LLVMValueRef x) {
@@ -73,11 +73,11 @@ static LLVMValueRef at_most(Frame *f, LLVMValueRef x, double high) {
 
 LLVMValueRef math_exp(Frame *f, LLVMValueRef x) {
     LLVMBuilderRef b = f->e->builder;
-    /* beyond these the result is 0 or inf whatever x is */
+    /* beyond this range the result is 0 or inf anyway */
     Parted e = parted(f, at_most(f, at_least(f, x, -104), 89));
     LLVMValueRef p = LLVMBuildFAdd(b, e.q, emit_number(f, 1), "");
-    /* 2^n in two factors: n reaches 128 above and -150 below, outside the exponents of one float.
-     */
+    /* 2^n is taken as two factors: n is from -150 to 128, which is more than one float's exponent
+     * holds. */
     LLVMValueRef half = LLVMBuildAShr(b, e.n, word(f, 1), ""),
                  rest = LLVMBuildSub(b, e.n, half, "");
     return LLVMBuildFMul(b, LLVMBuildFMul(b, p, power_of_two(f, half), ""), power_of_two(f, rest),
@@ -99,7 +99,8 @@ LLVMValueRef math_log(Frame *f, LLVMValueRef x) {
     exponent = LLVMBuildSelect(b, tiny, LLVMBuildSub(b, exponent, word(f, 23), ""), exponent, "");
     LLVMValueRef m = real_of(
         f, LLVMBuildOr(b, LLVMBuildAnd(b, bits, word(f, 0x007FFFFF), ""), word(f, 0x3F000000), ""));
-    /* m in [0.5, 1): below sqrt(1/2) take 2m, so that log(m) is small either way. */
+    /* m is in [0.5, 1). Below sqrt(1/2), 2m is taken instead, so that log(m) is small either
+     * way. */
     LLVMValueRef below = LLVMBuildFCmp(b, LLVMRealOLT, m, emit_number(f, 0.707106781186547524), "");
     exponent = LLVMBuildSelect(b, below, LLVMBuildSub(b, exponent, word(f, 1), ""), exponent, "");
     LLVMValueRef t = LLVMBuildFSub(b, LLVMBuildSelect(b, below, LLVMBuildFAdd(b, m, m, ""), m, ""),

@@ -8,7 +8,7 @@
 typedef struct Side {
     /* The number of the block, its first row in the whole array, and the number of its rows. */
     LLVMValueRef block, first, count;
-    LLVMValueRef starts, ends; /* i1: this is the first task, or the last task, of the block */
+    LLVMValueRef starts, ends; /* i1: true if this is the block's first task, and its last task */
 } Side;
 
 void meeting_of_both(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task, Side *rows,

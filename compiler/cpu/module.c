@@ -30,7 +30,7 @@ typedef struct Part {
     int count, weight;
     LLVMMemoryBufferRef object;
     const char *error;
-    char path[1024]; /* in the cache; empty: none */
+    char path[1024]; /* in the cache; empty: not cached */
     bool was_cached;
 } Part;
 
@@ -196,7 +196,7 @@ static LLVMOrcLLJITRef link_parts(Arena *arena, const Processor *processor, Part
     if (!failed) LLVMOrcJITDylibAddGenerator(library, process);
     for (int i = 0; i < count && !failed; i++) {
         failed = LLVMOrcLLJITAddObjectFile(jit, library, parts[i].object);
-        parts[i].object = NULL; /* taken over */
+        parts[i].object = NULL; /* the list has taken over the object */
     }
     if (!failed) return jit;
     fail_llvm(arena, failed, "linking the kernels", error);

@@ -84,7 +84,7 @@ bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram
     emitter_open(&e, arena);
     for (int i = 0; i < plans->kernel_count; i++) {
         emit_kernel(&e, plans->kernels[i]);
-        /* NULL: a call of the runtime */
+        /* NULL: the runtime has the kernel's code */
         LLVMValueRef function = LLVMGetNamedFunction(e.module, plans->kernels[i]->symbol);
         if (function) LLVMSetLinkage(function, LLVMInternalLinkage);
     }

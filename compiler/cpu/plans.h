@@ -10,7 +10,7 @@ struct CpuPlans {
     const Processor *processor;
     Plan *plans;
     int count;
-    Kernel **kernels; /* each symbol once */
+    Kernel **kernels; /* one kernel for each symbol */
     int kernel_count;
 };
 

@@ -11,8 +11,8 @@
 
 typedef struct Processor {
     const char *name;     /* the name that `couplet build --target` takes: "x86-64-v4" */
-    const char *features; /* LLVM's features beyond those of the name */
-    const char *tune;     /* the model whose timings the code is scheduled by */
+    const char *features; /* LLVM's features beyond those that the name implies */
+    const char *tune;     /* the model of processor whose timings the code is scheduled for */
     int lanes;            /* floats in a vector register */
 } Processor;
 

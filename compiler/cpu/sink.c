@@ -79,7 +79,7 @@ typedef struct Cells {
     LLVMValueRef base;
     int64_t block;
     LLVMValueRef at;
-    LLVMValueRef slots[SWEEP_CELLS]; /* NULL: in memory */
+    LLVMValueRef slots[SWEEP_CELLS]; /* NULL: the cells are in memory */
 } Cells;
 
 static LLVMValueRef cell_pointer(const Cells *c, int cell) {
@@ -164,7 +164,7 @@ static LLVMValueRef only_if(Frame *f, LLVMValueRef holds, LLVMValueRef v, LLVMVa
 }
 
 static LLVMValueRef better_of(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
-    if (is_real(n)) { /* keeps a NaN; of zeros either */
+    if (is_real(n)) { /* the intrinsic keeps a NaN; either zero will do */
         LLVMValueRef pair[2] = {old, v},
                      best = math_intrinsic(f, takes_smallest(n) ? "llvm.minimum" : "llvm.maximum",
                                            pair, 2);

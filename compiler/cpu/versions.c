@@ -7,7 +7,7 @@
 
 enum {
     MOST_VERSIONS = 16, /* the most versions of the loops of one node */
-    WORTH_A_VERSION = 4 /* operations that a choice leaves undone */
+    WORTH_A_VERSION = 4 /* the operations that a settled choice must save */
 };
 
 /* ---- what is assumed ------------------------------------------------------------------------- */
@@ -44,7 +44,7 @@ int frame_settled(Frame *f, const GExpr *e) {
 
 typedef struct Search {
     Frame *frame;
-    int bound; /* indices below this number have their values where the branch would stand */
+    int bound; /* indices below this number have their values at the branch */
     ExprMap met;
     const GExpr *found;
 } Search;
@@ -87,7 +87,7 @@ static VisitStep find_choice(void *context, const GExpr *e) {
     Search *s = context;
     if (e->op != G_SELECT) return VISIT_INSIDE;
     const int settled = frame_settled(s->frame, e->args[0]);
-    if (settled != UNSETTLED) { /* the other arm is not there any more */
+    if (settled != UNSETTLED) { /* the other arm was left out of this version */
         if (expr_visit_rest(&s->met, e->args[settled ? 1 : 2], find_choice, s)) return VISIT_END;
         return VISIT_PAST;
     }
