@@ -34,7 +34,7 @@ static bool is_real(const Fold *fold) {
 
 Value fold_neutral(const Fold *fold) {
     const GNode *n = fold->node;
-    /* the exponentials of a log-sum-exp are added, whatever their largest one starts from */
+    /* The exponentials of a log-sum-exp are added from 0; its largest term starts elsewhere. */
     const double start = fold->is_sum ? 0 : reducer_value(graph_reducers[n->reducer].start);
     if (is_real(fold))
         return start == 0 ? "0.0f" : start == 1 ? "1.0f" : start > 0 ? "INFINITY" : "-INFINITY";
@@ -63,7 +63,7 @@ static void add_keeping(const Fold *fold, Value sum, Value lost, Value term) {
     }
     Value whole = write_const(f, "float", "%s + %s", term, lost),
           after = write_const(f, "float", "%s + %s", sum, whole);
-    /* an infinite sum loses nothing */
+    /* an infinite sum has no rounding error */
     write_line(f, "%s = isinf(%s) ? 0.0f : %s - (%s - %s);", lost, after, whole, after, sum);
     write_line(f, "%s = %s;", sum, after);
 }
@@ -123,7 +123,7 @@ static bool combine(const Fold *fold, const Cells *c, Value term) {
 void fold_term(const Fold *fold, const Cells *c, Value term, Value holds, Value place) {
     Frame *f = fold->f;
     if (!combine(fold, c, term)) {
-        /* The first term wins against the neutral value even when it equals it. */
+        /* The first term wins against the neutral value even if the two are equal. */
         write_open(f, "if (%s(%s < 0 || %s))", holds ? arena_printf(f->arena, "%s && ", holds) : "",
                    c->winner, better(fold, term, c->best));
         write_line(f, "%s = %s;", c->best, term);

@@ -9,22 +9,23 @@ typedef struct Fold {
     Frame *f;
     const GNode *node;
     const char *type; /* the C type of the value so far */
-    bool is_product;  /* digits, exponent and lost part are kept apart */
-    bool is_sum;      /* terms are added: of a sum, or the exponentials of a log-sum-exp */
-    bool keeps_lost;  /* the amount that each addition rounds off is kept */
-    bool may_wrap;    /* 64 bits may not hold a sum of whole numbers, so each addition is checked */
-    bool counts;      /* terms are counted, because having none is an error */
+    bool is_product;  /* digits, exponent and rounding error are kept apart */
+    bool is_sum;      /* terms are added: those of a sum, or the exponentials of a log-sum-exp */
+    bool keeps_lost;  /* the rounding error of the additions is kept */
+    /* 64 bits may not hold the sum of whole numbers, so each addition is checked. */
+    bool may_wrap;
+    bool counts; /* terms are counted, because a result without any is an error */
 } Fold;
 
 /* The places that hold the value so far, as C text: variables or elements of arrays. A reducer
  * reads only the members that it needs. */
 typedef struct Cells {
-    Value best; /* the value so far; of a log-sum-exp its largest term */
+    Value best; /* the value so far; for a log-sum-exp, its largest term */
     /* for a log-sum-exp in one pass: the sum of the exponentials, shifted by `best` */
     Value sum;
-    Value lost;   /* the amount that the sum so far has lost by rounding */
-    Value power;  /* of a product, which is (best + lost) * 2^power */
-    Value winner; /* the place of the best term; -1: there is none yet */
+    Value lost;   /* the rounding error of the sum so far */
+    Value power;  /* for a product, which is (best + lost) * 2^power */
+    Value winner; /* the position of the best term; -1: none yet */
     Value terms;
 } Cells;
 

@@ -13,14 +13,14 @@
 extern const char opencl_prelude[]; /* prelude.cl, embedded at build */
 
 enum {
-    ALIGNMENT = 256, /* arrays begin where a device's memory is read in one piece */
-    ORDER = 4096     /* positions of a row that are put in order in local memory */
+    ALIGNMENT = 256, /* the alignment at which a device reads memory in one piece */
+    ORDER = 4096     /* the most entries of a row that is sorted in local memory */
 };
 
 /* A kernel of the plans, and its text: equal texts are one kernel of the program. */
 typedef struct Emitted {
-    const char *symbol; /* the symbol of the plan's kernel */
-    const char *text;   /* NULL: a product */
+    const char *symbol; /* the symbol of the kernel in the plan */
+    const char *text;   /* the text of the kernel; NULL: a library's product */
     const Kernel *kernel;
     CoupletLaunch launch;
 } Emitted;
@@ -46,9 +46,9 @@ static Geometry emit_compute(Frame *f) {
 static Geometry (*const emitters[])(Frame *f) = {
     [KERNEL_COMPUTE] = emit_compute,
     [KERNEL_TOPK] = write_topk,
-    [KERNEL_CALL] = NULL, /* code of the runtime, which runs on the host */
+    [KERNEL_CALL] = NULL, /* the runtime has its code, which runs on the host */
     [KERNEL_ORDER] = write_order,
-    [KERNEL_PACK] = NULL, /* tiles pack nothing */
+    [KERNEL_PACK] = NULL, /* tiles read operands in place */
     [KERNEL_PRODUCT] = write_product,
     [KERNEL_GATHER_PARTIALS] = write_gather_partials,
     [KERNEL_BUCKET_SORT] = write_bucket_sort,

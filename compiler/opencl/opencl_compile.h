@@ -8,10 +8,10 @@
 #include "runtime/abi.h"
 
 typedef struct OpenclOptions {
-    bool has_products; /* plain matrix products go to CLBlast */
-    bool is_gpu;       /* tiles may be as large as a GPU's registers hold */
-    /* Each kernel stands below the formulas that it computes, for readers. The runtime is given no
-     * comments, so that a line that has moved builds nothing anew. */
+    bool has_products; /* CLBlast computes plain matrix products */
+    bool is_gpu;       /* tiles may be as large as the registers of a GPU allow */
+    /* Each kernel has its formulas above it, for readers. The runtime gets no comments, so that a
+     * formula on another line does not cause a new build. */
     bool comments;
 } OpenclOptions;
 

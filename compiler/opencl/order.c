@@ -31,7 +31,7 @@ Geometry write_order(Frame *f) {
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_line(f, "for (int i = me; i < %lld; i += %d) y[row * %lld + i] = order[i];",
                (long long)size.result, GROUP, (long long)size.result);
-    /* A guard makes the terms that it excludes -inf. */
+    /* Terms that a guard excludes become -inf. */
     if (selects)
         write_fault(f,
                     arena_printf(f->arena, "me == 0 && x[order[%lld]] == -INFINITY",

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-    FEW_TERMS = 8 /* the terms that a work-item adds without keeping what it loses */,
+    FEW_TERMS = 8 /* the most terms that a work-item adds without compensation */,
     LONG_ROW = 512,
     SHORT_ROW = 64,
     COLUMNS = 32
@@ -20,12 +20,12 @@ enum {
 typedef struct Reduction {
     Frame *f;
     const GNode *node;
-    const Bucket *bucket; /* NULL: all terms */
-    const GExpr *guard;   /* the guard of the terms that are visited */
+    const Bucket *bucket; /* the segment reduction; NULL: all terms are visited */
+    const GExpr *guard;   /* the guard of the visited terms */
     const int64_t *extents;
     int64_t columns, lanes, terms;
     Fold fold;
-    bool is_long, exponentials; /* is_long: sums keep what they lose */
+    bool is_long, exponentials; /* `is_long`: sums keep their rounding error */
 } Reduction;
 
 /* ---- the shape of a group -------------------------------------------------------------------- */
@@ -79,7 +79,7 @@ static void take_term(const Reduction *r, Value active) {
     const GNode *n = r->node;
     Value holds = r->guard ? write_expr(f, r->guard, active) : NULL,
           term = write_expr(f, n->value, mask_and(f, active, holds));
-    /* -inf - -inf is no number: such a term weighs nothing. */
+    /* -inf minus -inf is NaN, so a term of -inf is left out. */
     if (r->exponentials)
         term = write_const(f, "float", "%s != -INFINITY ? exp(%s - top) : 0.0f", term, term);
     if (holds)
@@ -205,7 +205,8 @@ static void declare(const Reduction *r) {
 static Value finish(Reduction *r, Value active) {
     Frame *f = r->f;
     if (node_sums_exponentials(r->node)) {
-        /* A row that is all -inf, or empty, shifts by 0 and stays -inf; one with +inf is +inf. */
+        /* A row without terms, or with none above -inf, is shifted by 0 and stays -inf. A row with
+         * +inf is +inf. */
         write_line(f, "const float top = isinf(best) ? 0.0f : best;");
         write_line(f, "best = 0.0f;");
         r->fold.is_sum = r->exponentials = true;

@@ -7,8 +7,8 @@
 #include "compiler/plan/contraction.h"
 
 enum {
-    GROUP = 256, /* work-items in a group; every device that OpenCL 1.2 knows as a GPU has them */
-    TILE = 64    /* rows and columns of a sweep's tile */
+    GROUP = 256, /* the work-items in a group; every GPU with OpenCL 1.2 has so many */
+    TILE = 64    /* the rows and columns of a sweep's tile */
 };
 
 typedef const char *Value;
@@ -39,7 +39,7 @@ typedef struct Frame {
     int row_index; /* in a sweep: the index of the node that is the tile's row */
     Known known;
     ARRAY(Narrowed) narrowed;
-    Known checked; /* by expression of the node at hand: whether it can raise a fault */
+    Known checked; /* by expression of the node at hand: true if it can raise a fault */
 } Frame;
 
 /* The sizes with which a kernel is started. `count` is an argument and not in the text, so kernels

@@ -51,7 +51,7 @@ static const ScalarText scalars[G_OP_COUNT] = {
     [G_DIV] = {"%1$s / %2$s", NULL},
     [G_NEG] = {"-%1$s", "-%1$s"},
     [G_POW] = {"pow(%1$s, %2$s)", NULL},
-    /* A NaN in either place stays. */
+    /* A NaN as either argument is the result. */
     [G_MAX] = {"%1$s < %2$s || isnan(%2$s) ? %2$s : %1$s", "%1$s < %2$s ? %2$s : %1$s"},
     [G_MIN] = {"%1$s > %2$s || isnan(%2$s) ? %2$s : %1$s", "%1$s > %2$s ? %2$s : %1$s"},
     [G_EXP] = {"exp(%1$s)", NULL},
@@ -152,7 +152,7 @@ static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
     if (gx_may_wrap(f->kernel->graph, e, f->extents)) return write_checked(f, e, mask);
     Value a = write_expr(f, e->args[0], mask),
           b = e->arg_count > 1 ? write_expr(f, e->args[1], mask) : "";
-    /* An axis of one turn has the index 0: what is added to it is the sum. */
+    /* An axis of one turn has index 0, so the sum is its other term. */
     if (e->op == G_ADD && e->type == GT_INT && strcmp(a, "0") == 0) return b;
     if (e->op == G_ADD && e->type == GT_INT && strcmp(b, "0") == 0) return a;
     bool real = e->op == G_TO_REAL || e->args[0]->type == GT_REAL;
@@ -161,7 +161,7 @@ static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
         const char *plain = division_text(f, e);
         if (plain) text = plain;
     }
-    /* one operand is widened where the result may need it; C widens the other */
+    /* one operand is widened if the result may need it, and C then widens the other */
     if (strcmp(type, "long") == 0) a = arena_printf(f->arena, "(long)%s", a);
     return write_const(f, type, text, a, b);
 }
@@ -332,7 +332,8 @@ Value write_expr(Frame *f, const GExpr *e, Value mask) {
     if (e->op == G_CONST) return constant(f, e);
     if (e->op == G_INDEX) return f->indices[e->index];
     if (mask && !may_fault(f, e)) mask = NULL;
-    if (mask) mask = arena_intern(f->arena, mask, strlen(mask)); /* equal conditions are one key */
+    /* Equal texts are one pointer, which serves as the key. */
+    if (mask) mask = arena_intern(f->arena, mask, strlen(mask));
     for (Value at = mask; f->known.capacity; at = wider(f, at)) {
         int slot = slot_of(&f->known, e, at);
         if (f->known.keys[slot]) return f->known.values[slot];

@@ -8,9 +8,9 @@
 #include "compiler/opencl/write.h"
 
 enum {
-    SIDE = 16 /* work-items along each side of a tile */,
+    SIDE = 16 /* the work-items along each side of a tile */,
     STRIP = 16 /* the depth of a strip in k */,
-    FOUR = 4 /* floats of a vector */,
+    FOUR = 4 /* the floats of a vector */,
     FOURS_APART = SIDE * FOUR
 };
 
@@ -33,9 +33,9 @@ static void find_task(Frame *f) {
  * lines. */
 typedef struct Side {
     const char *name, *list, *count;
-    int lines, share; /* lines of the tile; elements of a strip for each work-item */
+    int lines, share; /* the lines of the tile; the elements of a strip for each work-item */
     bool along_k;
-    int of_k; /* which half of the pairs for k is this operand's */
+    int of_k; /* the position of this operand in the pairs of offsets for k */
 } Side;
 
 static Side side_of(const Contraction *c, bool left) {
@@ -173,8 +173,8 @@ static void store_block(Frame *f, const Side *left, const Side *right) {
 }
 
 static void declare(Frame *f, const Side *left, const Side *right) {
-    /* Longer than is used, so that a walk down meets other banks; by a vector, so that each begins
-     * where one may. */
+    /* A row has some floats more than are used, so that a walk down a column meets other banks.
+     * These are a whole vector, because each row must begin at a vector. */
     write_line(f,
                "local float a_strip[%d][%d] __attribute__((aligned(16))), b_strip[%d][%d] "
                "__attribute__((aligned(16)));",
@@ -202,7 +202,7 @@ Geometry write_product(Frame *f) {
     store_share(f, &left);
     store_share(f, &right);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
-    /* The next strips are on their way while these are multiplied. */
+    /* The loads of the next strips are under way while these strips are multiplied. */
     write_open(f, "if (k0 + %d < k_count)", STRIP);
     read_share(f, &left, arena_printf(f->arena, "k0 + %d", STRIP));
     read_share(f, &right, arena_printf(f->arena, "k0 + %d", STRIP));

@@ -9,12 +9,13 @@
 #include "compiler/plan/sweep.h"
 
 enum {
-    SIDE = 16, /* work-items along each side of a tile */
-    /* neighbouring rows and columns of a work-item: a vector, read from local memory at once */
+    SIDE = 16, /* the work-items along each side of a tile */
+    /* The neighbouring rows and columns of a work-item: a vector, which is read from local memory
+     * at once. */
     BLOCK = TILE / SIDE,
     STRIP = 16, /* the depth of a strip of a product */
-    /* more than is used, so that a walk down meets other banks; whole vectors, so that each begins
-       where one may */
+    /* A line has some floats more than are used, so that a walk down a column meets other banks.
+     * These are whole vectors, because each line must begin at a vector. */
     LINE = TILE + BLOCK,
     STRIPS = 2 * STRIP * LINE,
     SHARE = TILE * STRIP / GROUP /* the part of a strip that each work-item loads */
@@ -23,7 +24,7 @@ enum {
 typedef struct Writing {
     Frame *f;
     const Sweep *s;
-    int first_output; /* operand of the first sink, or of the parts */
+    int first_output; /* the first operand that holds the results of sinks, or their parts */
 } Writing;
 
 /* ---- texts ----------------------------------------------------------------------------------- */
@@ -293,7 +294,7 @@ static void make_tile(Writing *w, int i) {
     for (int k = 0; k < 2; k++)
         store_share(f, &sides[k]);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
-    /* The next strips are on their way while these are multiplied. */
+    /* The loads of the next strips are under way while these strips are multiplied. */
     if (source->depth > STRIP) {
         write_open(f, "if (k + %d < %lld)", STRIP, (long long)source->depth);
         for (int n = 0; n < 2; n++)
@@ -313,7 +314,7 @@ Value sweep_element(Frame *f, const GExpr *load) {
         if (source->node == load->tensor && (source->symmetric || source->flipped == flipped))
             return arena_printf(f->arena, "t%d[i][j]", i);
     }
-    return "NAN"; /* a sink's sources are all in its sweep */
+    return "NAN"; /* cannot happen: a sink's sources are all in its sweep */
 }
 
 /* ---- what a sink does with it ---------------------------------------------------------------- */
@@ -387,7 +388,7 @@ static void take_terms(Writing *w, int i) {
     if (is_log(k)) write_line(f, "exponents[j] = %s;", term);
     fold_term(&fold, &cells, term, holds, "column");
     write_close(f);
-    if (is_log(k)) { /* -inf - -inf is no number: such a term weighs nothing */
+    if (is_log(k)) { /* -inf minus -inf is NaN, so a term of -inf is left out */
         write_line(f, "const float shift = isinf(%s) ? 0.0f : %s;", cells.best, cells.best);
         write_open(f, "if (%s > before)", cells.best);
         write_line(f, "%s *= exp(before - shift);", cells.sum);
