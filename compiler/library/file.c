@@ -223,7 +223,7 @@ int couplet_file_parameter(const CoupletFile *file, const char *function, int nu
 
 typedef struct About {
     const Stmt *fn;
-    char *text; /* malloc'ed */
+    char *text; /* from malloc */
 } About;
 
 static void write_about(void *context) {

@@ -18,19 +18,19 @@ struct CoupletFormula {
     Arena *arena; /* the arena of the code and the plan */
     CpuCode *code;
     CoupletPlan *plan;
-    int *argument; /* by input of the plan: the argument that it is; -1: a number of the run */
+    int *argument; /* by input of the plan: the number of its argument; -1: a run scalar */
     CoupletUse *use;
-    const char **gradient; /* by argument: its output; NULL: none is computed */
+    const char **gradient; /* by argument: the output with its gradient; NULL: none is computed */
     int argument_count;
     CoupletFormulaOptions options;
-    /* the run, made when the process first asks for one */
+    /* The run, which is made when the process first asks for one. */
     CoupletDevice *device;
     CoupletRun *run;
     unsigned process;
     void **inputs;
     int32_t seed[2], step_word, zero;
     _Atomic int32_t step;
-    /* the callers that ask for runs, and their wish that runs end */
+    /* The callers that wait for runs, and the request that runs end. */
     pthread_mutex_t callers_lock;
     int callers;
     _Atomic bool stop;
@@ -336,7 +336,7 @@ typedef struct Running {
     CoupletFormula *f;
     const void *const *arrays;
     float *const *gradients;
-    double *value; /* the value, if it is one number; NULL: the result goes into `result` */
+    double *value; /* where the value of one number goes; NULL: the result goes into `result` */
     void *result;
     CoupletProblem *problem;
     CoupletStatus status;

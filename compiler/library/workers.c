@@ -18,7 +18,7 @@ typedef struct Pool {
 
 static struct {
     pthread_mutex_t running, compiling;
-    Pool *pools; /* the pools, one for each number of threads that was asked for; they stay */
+    Pool *pools; /* one pool for each number of threads that was asked for; pools are kept */
     unsigned process;
 } shared = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, NULL, 0};
 
