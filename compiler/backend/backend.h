@@ -24,33 +24,37 @@ typedef struct GraphList {
 /* Plans that a device can run. They live in the arena; backend_free gives back the rest. */
 typedef struct BackEndCode {
     const BackEnd *backend;
-    CoupletPlan **plans; /* the plan of each graph */
+    CoupletPlan **plans; /* the plans, one for each graph */
     int kernel_count;
-    void *own; /* memory of the back end's own */
+    void *own; /* what the back end itself must free */
 } BackEndCode;
 
-enum { ANY_DEVICE = -1 /* the number of a device that need not be here */ };
+enum { ANY_DEVICE = -1 /* any device, which need not be present */ };
 
 struct BackEnd {
     const char *name;     /* the word of --device and --emit */
-    const char *sentence; /* the machine that it runs on, for messages */
-    bool is_host;         /* the device is the cores of this machine, on threads of the caller */
-    int most_devices;     /* `NAME:1` is the second; 1: there is one, without a number */
-    /* The number of the device that one of several processes of this machine takes; NULL: all take
-     * the one that there is. Devices like the first are dealt out in turn. */
+    const char *sentence; /* the machine that the code runs on, for messages */
+    /* The device is the cores of this machine, and runs on threads of the caller. */
+    bool is_host;
+    /* The second device is `NAME:1`; 1: there is a single device, without a number. */
+    int most_devices;
+    /* Returns the number of the device for one of several processes on this machine. Devices of the
+     * first one's kind are dealt out in turn. NULL: all processes share a single device. */
     int (*deal)(int process);
-    void (*print_devices)(FILE *out); /* a line or more for each device of this machine */
+    void (*print_devices)(FILE *out); /* Prints a line or more for each device of this machine. */
     PlanTarget (*target)(Arena *arena, int number);
-    /* False, with a sentence in *error (in the arena), on failure. */
+    /* Compiles the graphs. Returns false on failure, with a sentence in *error, which lies in the
+     * arena. */
     bool (*compile)(Arena *arena, const GraphList *list, int number, BackEndCode *out,
                     const char **error);
-    void (*free)(BackEndCode *code); /* NULL: all of it is in the arena */
-    /* NULL with a sentence in `error`. `threads` are those of a host. */
+    void (*free)(BackEndCode *code); /* Frees what lies outside the arena. NULL: nothing does. */
+    /* Opens a device. `threads` are those of a host. Returns NULL with a sentence in `error`. */
     CoupletDevice *(*open)(Arena *arena, int number, CoupletThreads *threads, char *error,
                            size_t error_bytes);
-    /* True if nothing had to be built: the code was there from an earlier run. */
+    /* True if the code was there from an earlier run, so that nothing was built. */
     bool (*was_cached)(const BackEndCode *code, const CoupletDevice *device);
-    /* The kernels as text for readers, made for any device of its kind; NULL: it has none. */
+    /* Writes the kernels as text for readers, for any device of its kind. NULL: the back end has no
+     * text. */
     bool (*write)(Arena *arena, const GraphList *list, const char *name, const char *path,
                   const char **text, int *kernel_count, const char **error);
     const char *suffix; /* the suffix of a file with that text */

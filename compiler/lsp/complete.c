@@ -33,7 +33,7 @@ typedef struct Completion {
     CursorScope scope;
     int at;
     json_t *items;
-    Map seen; /* of labels */
+    Map seen; /* the labels that are in the list */
 } Completion;
 
 static void add(Completion *c, const char *label, ItemKind kind, const char *detail,

@@ -25,7 +25,7 @@ char *document_path_of_uri(const char *uri) {
     char *path = strdup(uri);
     if (!path || strncmp(uri, file_scheme, sizeof file_scheme - 1) != 0) return path;
     const char *from = uri + sizeof file_scheme - 1;
-    from += strcspn(from, "/"); /* the name of a machine */
+    from += strcspn(from, "/"); /* skips the name of a machine */
     char *to = path;
     for (; *from; from++) {
         const int high = *from == '%' ? hex_digit(from[1]) : -1,
@@ -93,7 +93,7 @@ static void find_sources(Analysis *a, const char *path) {
 typedef struct Work {
     const char *path, *text;
     size_t length;
-    Analysis *analysis; /* NULL until it is whole */
+    Analysis *analysis; /* NULL until the analysis is complete */
     Arena *arena;
 } Work;
 

@@ -11,13 +11,13 @@ typedef struct Analysis {
     Arena *arena;
     const Source *file; /* the text, with the path that the document has */
     const Source *const *sources;
-    int source_count; /* the files of its module, `file` among them */
+    int source_count; /* the files of its module, among them `file` */
     Lines lines;
     Diag *diag;
-    Method *method; /* never NULL, also after errors */
+    Method *method; /* never NULL, even after errors */
     NameList names;
-    bool is_partial; /* the method lacks the last statement, with which nothing could be read */
-    Map reached;     /* of symbols that the gradient reaches; filled when it is asked for */
+    bool is_partial; /* the last statement could not be read, and is not in the method */
+    Map reached;     /* the symbols that a gradient reaches; filled when asked for */
     bool has_reached;
 } Analysis;
 
@@ -35,14 +35,16 @@ typedef struct Document {
     char *uri, *path;
     int64_t version;
     Text text;
-    Analysis *now; /* of the text as it is; NULL: it was changed since */
+    Analysis *now; /* the analysis of the text as it is; NULL: the text has changed since */
     Analysis
-        *whole; /* of the last text in which every statement fitted the grammar; may be `now` */
-    int64_t changed;   /* milliseconds of a clock that only runs on */
+        /* The analysis of the last text in which every statement fitted the grammar; may be
+         * `now`. */
+        *whole;
+    int64_t changed;   /* the time of the last change, in milliseconds of a monotonic clock */
     bool is_published; /* the editor has the messages of `now` */
-    bool is_studied;   /* the compiler was asked about `now` */
-    FactList facts;    /* of the last text without errors */
-    json_t *found;     /* messages that only the compiler finds, as the editor gets them; NULL */
+    bool is_studied;   /* the compiler has looked at `now` */
+    FactList facts;    /* the facts of the last text without errors */
+    json_t *found;     /* messages that only the compiler finds, in the editor's form; NULL: none */
 } Document;
 
 Document *document_new(const char *uri, const char *text, size_t length, int64_t version);

@@ -11,8 +11,8 @@
 
 /* A child at work for a document. Zero it to begin. */
 typedef struct Study {
-    pid_t child; /* 0: none */
-    int answer;  /* the descriptor that it writes to */
+    pid_t child; /* the process that finds facts; 0: none */
+    int answer;  /* the descriptor on which its answer comes */
     Document *document;
     Text text;
 } Study;

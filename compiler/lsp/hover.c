@@ -18,8 +18,8 @@ typedef struct Hover {
     Arena *arena;
     const Document *document;
     Analysis *analysis;
-    const char *code; /* the first block, in the language */
-    const char *text; /* paragraphs below it */
+    const char *code; /* the first block, which is code of the language */
+    const char *text; /* the paragraphs below it */
 } Hover;
 
 static void say(Hover *h, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -22,14 +22,14 @@ typedef enum {
 typedef struct MessageReader {
     int descriptor;
     Text buffer;
-    size_t begin; /* of the buffer: what was not taken yet */
-    bool ended;   /* the other side has closed it, or sends no messages any more */
+    size_t begin; /* the first byte of the buffer that was not taken yet */
+    bool ended;   /* the other side has closed the stream, or what it sends is no message */
 } MessageReader;
 
 typedef enum {
-    MESSAGE_NONE, /* not whole yet */
+    MESSAGE_NONE, /* the message is not complete yet */
     MESSAGE_READ,
-    MESSAGE_BROKEN, /* its content was no JSON */
+    MESSAGE_BROKEN, /* the content is no JSON */
     MESSAGE_END
 } MessageAnswer;
 

@@ -8,16 +8,18 @@
  * same thing exactly when their `declared` is one span. */
 typedef struct Name {
     int begin, end;
-    Span declared; /* without a source: it is built in, or its data gives it */
+    /* Where it is declared; without a source for built-in names and names that the data gives. */
+    Span declared;
     const Symbol *symbol;
-    const Param *param;   /* of a named argument, `tau = 0.1` */
-    const Binder *binder; /* of an index */
-    const Expr *e;        /* the expression that it is; NULL where it is none */
-    const Stmt *stmt;     /* the statement that declares it or the argument's function; NULL */
+    const Param *param;   /* for the name of an argument, as in `tau = 0.1` */
+    const Binder *binder; /* for an index */
+    const Expr *e;        /* the expression that is the name; NULL: none */
+    /* The statement that declares the name, or the function of the argument; NULL: none. */
+    const Stmt *stmt;
 } Name;
 
 typedef struct NameList {
-    ARRAY(Name) of; /* in order of place */
+    ARRAY(Name) of; /* sorted by their place */
 } NameList;
 
 /* The names of a checked module in one of its files. */

@@ -88,7 +88,7 @@ static void take_word(Walk *w, int last) {
         before--;
         if (!is_inside(w) && begins_line(w, last)) scope->begins = true;
     } else if (!is_inside(w)) {
-        /* the place may be within the token: a text, or a number */
+        /* the place may be inside the token, if that is a text or a number */
         const int from = t && t->end < w->at ? t->end : t ? w->at : 0;
         const char sign = t ? sign_of(w, t) : 0;
         scope->begins = !t || (sign && strchr("{};", sign)) ||

@@ -8,20 +8,23 @@
 /* A bracket that is open at the place. */
 typedef struct OpenBracket {
     char sign;
-    int at;               /* its byte */
-    const char *before;   /* the name right before it, with its module: "losses.nt_xent"; or "" */
-    const char *word;     /* of a `{`: the first word of its statement, "train"; else "" */
-    int commas;           /* between it and the place, outside other brackets */
-    const char *argument; /* the name of the argument that the place is in, `tau = ..`; or "" */
+    int at; /* the byte of the bracket */
+    /* The name right before it, with its module, such as "losses.nt_xent"; or "". */
+    const char *before;
+    const char *word; /* for a `{`: the first word of its statement, such as "train"; else "" */
+    int commas;       /* the commas between it and the place, outside other brackets */
+    /* The name of the argument that contains the place, as in `tau = ..`; or "". */
+    const char *argument;
 } OpenBracket;
 
 typedef struct CursorScope {
-    ARRAY(OpenBracket) open; /* from the outside in */
-    const char *owner; /* what stands before the point that the place follows: "losses"; or NULL */
+    ARRAY(OpenBracket) open; /* the open brackets, from the outside in */
+    /* The name before the dot, if the place follows a dot: "losses"; else NULL. */
+    const char *owner;
     const char *first; /* the first word of the statement, or "" */
-    bool begins;       /* nothing of the statement stands before the word at the place */
+    bool begins;       /* true if the word at the place begins the statement */
     bool is_comment, is_text;
-    int word_begin; /* where the word begins that the place is in, or the place */
+    int word_begin; /* the byte where the word at the place begins, or the place */
 } CursorScope;
 
 CursorScope scope_at(Arena *arena, const Source *file, int at);

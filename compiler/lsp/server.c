@@ -156,11 +156,11 @@ static void ignore(Server *s, const json_t *params) {
 /* A request about a document, and what came of it. */
 typedef struct Request {
     const json_t *params;
-    Document *document; /* NULL: of none */
+    Document *document; /* the document of the request; NULL: none */
     Analysis *analysis;
-    int at; /* the byte of its position, or 0 */
+    int at; /* the byte of the request's position, or 0 */
     RpcError error;
-    const char *sentence; /* NULL: there is no error */
+    const char *sentence; /* the error of the request; NULL: none */
 } Request;
 
 static json_t *capabilities(void) {

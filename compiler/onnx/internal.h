@@ -13,13 +13,13 @@
 typedef struct Value {
     const char *name;
     GType type;
-    uint32_t mask; /* a bit for each index */
+    uint32_t mask; /* the indices, a bit for each */
 } Value;
 
 typedef struct Tensor {
-    const char *name; /* NULL: the node is no part of the model */
-    uint32_t axes;    /* a bit for each axis of the node that the array has */
-    int samples;      /* the axis that counts the samples; -1: there is none */
+    const char *name; /* its name in the model; NULL: the node is no part of the model */
+    uint32_t axes;    /* the axes of the node that the array has, a bit for each */
+    int samples;      /* the axis that counts the samples, or -1 */
 } Tensor;
 
 typedef struct Onnx {
@@ -28,12 +28,12 @@ typedef struct Onnx {
     Diag *diag;
     Graph *g;
     const OnnxRequest *request;
-    Tensor *tensors; /* by node id */
-    /* the compute node at work */
+    Tensor *tensors; /* by the id of a node */
+    /* The compute node at hand. */
     const GNode *node;
     int64_t extents[GRAPH_MAX_INDICES];
-    int samples;  /* the index that counts the samples; -1: there is none */
-    ExprMap done; /* values of expressions */
+    int samples;  /* the index that counts the samples, or -1 */
+    ExprMap done; /* the values of expressions that were written */
     bool failed;
 } Onnx;
 

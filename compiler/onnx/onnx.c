@@ -94,7 +94,7 @@ static void add_state(Onnx *o, const GNode *n) {
         return;
     }
     if (n->type != GT_REAL) data = as_stored(o, n, data);
-    /* A name of a network has a dot, and no field and no output does. */
+    /* A network's name has a dot, and the names of fields and outputs have none. */
     const char *name = strchr(n->name, '.') ? n->name : arena_printf(o->arena, "state/%s", n->name);
     onnx_parameter(o->m, name, onnx_type(n->type), n->rank, n->shape, data);
     o->tensors[n->id] = (Tensor){name, all_axes(n), -1};

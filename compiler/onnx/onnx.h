@@ -11,10 +11,10 @@
 #include "compiler/onnx/onnx_model.h"
 
 typedef struct OnnxRequest {
-    /* Returns the elements of a state: float32 of reals, int32 of whole numbers and truth values.
-     * NULL: there is none of that name and shape. */
+    /* Returns the elements of a state: float32 for reals, int32 for whole numbers and truth values.
+     * NULL: there is no state of that name and shape. */
     const void *(*state)(void *context, const GNode *node);
-    /* The value of a hyper by its name; false: there is none. */
+    /* Finds the value of a hyper by its name. Returns false if there is no such hyper. */
     bool (*hyper)(void *context, const char *name, double *out);
     void *context;
 } OnnxRequest;

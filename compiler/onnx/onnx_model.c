@@ -60,7 +60,7 @@ typedef struct Constant {
 struct OnnxModel {
     Arena *arena;
     const char *producer, *version, *place;
-    CoupletMessage graph; /* its fields so far; protocol buffers ask for no order of them */
+    CoupletMessage graph; /* the fields of the graph so far; protocol buffers allow any order */
     Constant *known[KNOWN_LISTS];
     int64_t results;
 };

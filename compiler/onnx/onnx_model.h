@@ -16,7 +16,7 @@ typedef enum {
     ONNX_DOUBLE = 11
 } OnnxType;
 
-enum { ONNX_MOST_AXES = 16, ONNX_ANY = -1 /* the extent of the axis of samples */ };
+enum { ONNX_MOST_AXES = 16, ONNX_ANY = -1 /* ONNX_ANY is the extent of the axis of samples */ };
 
 typedef enum { ONNX_ATTRIBUTE_INT, ONNX_ATTRIBUTE_INTS, ONNX_ATTRIBUTE_TEXT } OnnxAttributeKind;
 typedef struct OnnxAttribute {
@@ -24,7 +24,7 @@ typedef struct OnnxAttribute {
     OnnxAttributeKind kind;
     int64_t number;
     const int64_t *numbers;
-    int count; /* of numbers */
+    int count; /* the number of numbers */
     const char *text;
 } OnnxAttribute;
 

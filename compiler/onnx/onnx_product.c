@@ -64,7 +64,7 @@ static bool matrix(Onnx *o, Value a, Value b, uint32_t result, Value *out) {
                           !(inner & result) && (columns | rows) == result &&
                           is_in_front(rows, columns);
     if (!is_plain) return false;
-    /* A reduced index is the last axis of `a`, and of `b`, whose columns come first. */
+    /* A reduced index must be the last axis of `a` and of `b`, so columns come first in `b`. */
     const int swap[] = {1, 0};
     const char *const inputs[] = {a.name, onnx_transpose(o, b.name, 2, swap)};
     *out = (Value){onnx_operator(o->m, "MatMul", 2, inputs, 0, NULL), GT_REAL, result};

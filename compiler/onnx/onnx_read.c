@@ -10,9 +10,9 @@
 
 /* An axis of an array on its way: still one of the array that is read, or an index already. */
 typedef struct Dim {
-    int axis;       /* of the array; -1: it is the index */
-    int index;      /* of the node */
-    int64_t extent; /* -1: of the samples */
+    int axis;       /* the axis of the array; -1: this is the index itself */
+    int index;      /* the index of the node */
+    int64_t extent; /* -1: the number of samples */
 } Dim;
 
 typedef struct Read {

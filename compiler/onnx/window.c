@@ -6,20 +6,20 @@
 
 #include <string.h>
 
-enum { MOST_WINDOWS = 3 /* the axes of a window that runtimes take */ };
+enum { MOST_WINDOWS = 3 /* the most axes of a window that runtimes for ONNX accept */ };
 
 typedef struct Window {
-    int axis;            /* of the array */
-    int result, reduced; /* the indices */
+    int axis;            /* the axis of the array */
+    int result, reduced; /* the two indices whose sum moves along it */
     int64_t stride, dilation, begin;
-    int64_t before, after; /* the entries that are added at both ends; below 0: left out */
+    int64_t before, after; /* the entries to add at both ends; below 0: to leave out */
 } Window;
 
 typedef struct Windows {
     const GExpr *load;
     Window items[MOST_WINDOWS];
     int count;
-    uint32_t plain; /* the indices that are subscripts by themselves */
+    uint32_t plain; /* the indices that are subscripts by themselves, a bit for each */
 } Windows;
 
 /* ---- recognition ----------------------------------------------------------------------------- */
@@ -181,7 +181,7 @@ static Value in_order(Onnx *o, const char *name, const Windows *w, uint32_t rows
 typedef struct Convolution {
     Windows w;
     const GExpr *kernel;
-    uint32_t rows, groups, inner, outer; /* indices */
+    uint32_t rows, groups, inner, outer; /* the numbers of indices */
 } Convolution;
 
 /* The kernel has plain subscripts of its own: the windows', those that it shares with the image,

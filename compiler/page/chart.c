@@ -7,10 +7,10 @@
 #include <math.h>
 
 enum { WIDTH = 400, HEIGHT = 240, LEFT = 58, RIGHT = 12, TOP = 10, BOTTOM = 42, TICKS = 5 };
-enum { FEW_POINTS = 12 /* so many are marked one by one */, PALETTE = 8 };
+enum { FEW_POINTS = 12 /* up to so many points are marked one by one */, PALETTE = 8 };
 
 typedef struct Axis {
-    double low, high, step; /* of logarithms, if it is logarithmic */
+    double low, high, step; /* for a logarithmic axis, these are logarithms */
     bool logarithmic;
 } Axis;
 
@@ -54,7 +54,7 @@ static bool frame_of(const Chart *chart, Frame *f) {
         }
     if (!(x_high >= x_low) || !isfinite(y_high - y_low)) return false;
     f->x = axis_around(x_low, x_high);
-    f->x.step = fmax(1, f->x.step); /* steps are whole */
+    f->x.step = fmax(1, f->x.step); /* steps are whole numbers */
     const bool logarithmic = y_low > 0 && y_high / y_low >= far_apart;
     f->y = logarithmic ? axis_around(log10(y_low), log10(y_high)) : axis_around(y_low, y_high);
     f->y.logarithmic = logarithmic;

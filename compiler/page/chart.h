@@ -8,14 +8,14 @@
 
 typedef struct ChartPoint {
     double x, y;
-    double low, high; /* the band around y; both are y where there is none */
+    double low, high; /* the band around y; equal to y if there is none */
 } ChartPoint;
 
 typedef struct ChartLine {
     const char *label;
-    int colour; /* 0, 1, ..: a number of the page's palette, which begins anew behind its last */
+    int colour; /* the number of the colour in the page's palette, which is repeated */
     bool dashed;
-    ARRAY(ChartPoint) points; /* in the order of x; a y that is not finite interrupts the line */
+    ARRAY(ChartPoint) points; /* sorted by x; a y that is not finite interrupts the line */
 } ChartLine;
 
 typedef struct Chart {

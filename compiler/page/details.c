@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MANY_CLASSES = 20 /* more make a matrix of confusions a picture */, PALETTE = 10 };
+/* With more classes a matrix of confusions is a picture. */
+enum { MANY_CLASSES = 20, PALETTE = 10 };
 
 /* ---- the method ------------------------------------------------------------------------------ */
 
@@ -189,7 +190,8 @@ enum { MAP_WIDTH = 640, MAP_HEIGHT = 520, MAP_EDGE = 14 };
 
 static const char *colour_of(Arena *arena, int label, int classes) {
     if (classes <= PALETTE) return arena_printf(arena, "class=\"k%d\"", label);
-    const double turn = fmod(label * 137.508, 360); /* the golden angle keeps neighbours apart */
+    /* The golden angle keeps the hues of neighbours apart. */
+    const double turn = fmod(label * 137.508, 360);
     return arena_printf(arena, "style=\"fill:hsl(%.0f 60%% 52%%);color:hsl(%.0f 60%% 52%%)\"", turn,
                         turn);
 }

@@ -113,7 +113,7 @@ const char *html_picture(Arena *arena, const uint8_t *rgb, int width, int height
     Text png = {0}, head = {0}, out = {0};
     append_number(&head, (uint32_t)width);
     append_number(&head, (uint32_t)height);
-    text_append(&head, "\x08\x02\0\0\0", 5); /* 8 bits, in colour, no interlacing */
+    text_append(&head, "\x08\x02\0\0\0", 5); /* 8 bits a channel, in colour, not interlaced */
     text_append(&png, "\x89PNG\r\n\x1a\n", 8);
     append_chunk(&png, "IHDR", head.data, head.length);
     const char *copy = NULL;

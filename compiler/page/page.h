@@ -6,30 +6,31 @@
 #include "compiler/page/page_run.h"
 
 typedef struct PageFormula {
-    const char *name;  /* "nt_xent"; NULL: the losses of the method */
-    const char *place; /* "stdlib/losses/batch.cpl:31" */
+    const char *name;  /* the function's name, such as "nt_xent"; NULL: the losses of the method */
+    const char *place; /* its place, such as "stdlib/losses/batch.cpl:31" */
     const char *latex;
 } PageFormula;
 
 /* How often queries of each class were told to be of each: counts[truth * told + guess]. */
 typedef struct PageConfusion {
     const char *evaluation;
-    int truths, told;         /* told: the classes that can be guessed, the first ones of `names` */
+    /* `told` is the number of classes that can be guessed, which are the first of `names`. */
+    int truths, told;
     const char *const *names; /* [truths] */
     const int64_t *counts;
 } PageConfusion;
 
 /* A sample, as a page shows it. */
 typedef struct PageSample {
-    const char *picture; /* html_picture; NULL: it is no picture */
-    const char *name;    /* its file, or "row 16" */
-    const char *label;   /* of its class */
+    const char *picture; /* a picture for html_picture; NULL: the sample is no picture */
+    const char *name;    /* the sample's file, or "row 16" */
+    const char *label;   /* the name of its class */
 } PageSample;
 
 typedef struct PageNeighbour {
     PageSample sample;
     double similarity;
-    bool same; /* it has the query's class */
+    bool same; /* true if it has the query's class */
 } PageNeighbour;
 
 typedef struct PageQuery {
@@ -39,24 +40,24 @@ typedef struct PageQuery {
 
 /* Rows of features in the plane. */
 typedef struct PageMap {
-    const char *title, *note; /* "PCA", "0.41 of the variance" */
+    const char *title, *note; /* as in "PCA" and "0.41 of the variance" */
     int count, classes;
     const double *points;      /* [count, 2] */
     const int32_t *labels;     /* [count] */
     const char *const *names;  /* [classes] */
-    const char *const *titles; /* [count]: what a pointer shows */
+    const char *const *titles; /* [count]: the text that a pointer shows */
 } PageMap;
 
 /* What is shown of a variant by its first run. */
 typedef struct PageDetail {
-    const char *svg; /* the method's picture; NULL with a sentence: */
+    const char *svg; /* the method's picture; NULL: `no_svg` says why there is none */
     const char *no_svg;
-    const char *spec; /* its text; NULL: it is not there */
+    const char *spec; /* the text of the spec; NULL: it is missing */
     ARRAY(PageFormula) formulas;
-    const char *no_features; /* why nothing is shown of the features; NULL: it is */
-    const char *features;    /* "encoder.trunk of test, 600 samples of 64 numbers" */
+    const char *no_features; /* why features are not shown; NULL: they are */
+    const char *features;    /* as in "encoder.trunk of test, 600 samples of 64 numbers" */
     ARRAY(PageConfusion) confusions;
-    const char *neighbours_of; /* the evaluation; NULL: none goes by neighbours */
+    const char *neighbours_of; /* the evaluation by neighbours; NULL: there is none */
     ARRAY(PageQuery) queries;
     ARRAY(PageMap) maps;
 } PageDetail;

@@ -52,11 +52,11 @@ static Rows rows_of(Arena *arena, const PageVariants *variants) {
 }
 
 typedef struct Statistics {
-    double mean, deviation; /* over the runs; the deviation of one is NAN */
+    double mean, deviation; /* over the runs; the deviation of a single run is NAN */
     int count;
 } Statistics;
 
-static void add(Statistics *s, double value) { /* Welford */
+static void add(Statistics *s, double value) { /* Adds a value by Welford's recurrence. */
     const double before = value - s->mean;
     s->count++;
     s->mean += before / s->count;
@@ -152,10 +152,11 @@ static double last_step(const PageVariants *variants) {
 
 /* A piece of a curve: the steps that one point stands for. */
 typedef struct Piece {
-    double low, high, sum, steps; /* over all runs, and the mean of the steps */
-    double run_sum;               /* of the run at hand */
+    /* The extremes and the sum over all runs, and the mean of the steps. */
+    double low, high, sum, steps;
+    double run_sum; /* the sum over the run at hand */
     int count, run_count, runs;
-    bool broken; /* a value is not finite */
+    bool broken; /* true if a value is not finite */
 } Piece;
 
 /* Adds a run: within it a piece is a mean, and between runs it is a mean and a range of these. */

@@ -56,7 +56,7 @@ static void take_row(Arena *arena, PageRun *run, json_t *row) {
         return;
     }
     if (json_object_get(row, "class"))
-        return; /* the page counts what is told of each class itself */
+        return; /* the page counts the results of each class by itself */
     json_object_foreach(row, key, value) {
         if (is_clock(key) || !(json_is_number(value) || json_is_null(value))) continue;
         PageSeries *s = series_of(arena, run, key);
@@ -70,7 +70,8 @@ static void read_log(Arena *arena, PageRun *run) {
     char *line = NULL;
     size_t capacity = 0;
     while (file && getline(&line, &capacity, file) > 0) {
-        json_t *row = json_loads(line, 0, NULL); /* a kill may have cut the last line */
+        /* The last line may be incomplete, if the run was killed. */
+        json_t *row = json_loads(line, 0, NULL);
         if (json_is_object(row)) take_row(arena, run, row);
         json_decref(row);
     }
@@ -174,7 +175,8 @@ PageVariants page_variants(Arena *arena, const PageRun *runs, int count) {
         for (int v = 0; !found && v < all.count; v++)
             if (is_alike(all.items[v].runs.items[0], &runs[i])) found = &all.items[v];
         for (int r = 0; found && r < found->runs.count; r++)
-            if (found->runs.items[r]->seed == runs[i].seed) found = NULL; /* two of one seed */
+            /* Two runs with one seed. */
+            if (found->runs.items[r]->seed == runs[i].seed) found = NULL;
         if (!found) {
             array_push(arena, &all, ((PageVariant){0}));
             found = &all.items[all.count - 1];

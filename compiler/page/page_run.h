@@ -10,22 +10,24 @@
 typedef struct PageSeries {
     const char *name; /* the key in the log: "loss" */
     ARRAY(double) steps;
-    ARRAY(double) values; /* parallel to steps; NAN where the log has null */
+    ARRAY(double) values; /* one for each of `steps`; NAN where the log has null */
 } PageSeries;
 
 typedef struct PageResult {
-    const char *of; /* "raw pixels", "before training", "after training", and what comes between */
+    /* What was evaluated: "raw pixels", "before training", "after training", or a time between
+     * these. */
+    const char *of;
     const char *name;
     double step, value;
     bool percent;
-    bool raw; /* of the samples themselves */
+    bool raw; /* true for the evaluation of the samples themselves */
 } PageResult;
 
 typedef struct PageRun {
     const char *folder;
-    json_t *settings; /* page_run_close releases it */
+    json_t *settings; /* freed by page_run_close */
     const char *method;
-    double seed, steps, last_step; /* planned and made */
+    double seed, steps, last_step; /* steps that are planned, and the last step that was made */
     ARRAY(PageSeries) series;
     ARRAY(PageResult) results;
 } PageRun;
@@ -41,7 +43,7 @@ const PageSeries *page_run_series(const PageRun *run, const char *name);
 
 /* Runs of one method with the same settings, which differ in their seeds at most. */
 typedef struct PageVariant {
-    const char *label; /* "simclr", "simclr tau=0.1" */
+    const char *label; /* as in "simclr" or "simclr tau=0.1" */
     ARRAY(const PageRun *) runs;
 } PageVariant;
 typedef ARRAY(PageVariant) PageVariants;

@@ -9,7 +9,7 @@ enum { MOST_ROUNDS = 500 };
 static const double close_enough = 1e-9;
 
 typedef struct Rows {
-    double *values; /* [count, width] about their mean */
+    double *values; /* [count, width], with their mean subtracted */
     int64_t count, width;
 } Rows;
 
@@ -60,7 +60,8 @@ static bool set_apart(double *v, const double *first, int64_t width) {
 static double find_component(const Rows *r, const double *first, double *v, double *next) {
     double variance = 0;
     for (int64_t d = 0; d < r->width; d++)
-        v[d] = 1 + 0.5 * sin((double)(d + 1)); /* at right angles to nothing in particular */
+        /* A start that is at right angles to no likely component. */
+        v[d] = 1 + 0.5 * sin((double)(d + 1));
     if (!set_apart(v, first, r->width)) return 0;
     for (int round = 0; round < MOST_ROUNDS; round++) {
         multiply(r, v, next);

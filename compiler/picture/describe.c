@@ -45,9 +45,9 @@ static const char *branch_text(Arena *arena, const Picture *p, int box, const Wa
 
 /* The texts of all branches that reach the loss in one way, in order, each once. */
 typedef struct Branches {
-    /* the texts that get a gradient, and those that end in a stop */
+    /* The texts that get a gradient, and the texts that end in a stop. */
     ARRAY(const char *) learning, still;
-    /* each array that ends in a stop gets a gradient elsewhere, too */
+    /* True if each array that ends in a stop also gets a gradient elsewhere. */
     bool same_box;
 } Branches;
 
@@ -207,9 +207,11 @@ typedef struct LossFacts {
     Arena *arena;
     const Picture *picture;
     bool exponentials, hinge, library_clusters, in_batch, assigns, transposes, classifies;
-    ARRAY(const char *) memory;     /* whose rows are candidates: "the queue `Q`" */
-    ARRAY(const char *) prototypes; /* parameters whose rows samples are assigned to */
-    const char *function;           /* the library's or the spec's function that the loss calls */
+    /* The memories whose rows are candidates, as in "the queue `Q`". */
+    ARRAY(const char *) memory;
+    ARRAY(const char *) prototypes; /* the parameters whose rows samples are assigned to */
+    /* The function, of the library or the spec, that the loss calls. */
+    const char *function;
 } LossFacts;
 
 typedef struct Candidates {

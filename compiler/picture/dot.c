@@ -274,7 +274,8 @@ static void print_ema(Arena *arena, const Picture *p, int i, FILE *out) {
     const Arrow *a = &p->arrows.items[i];
     const Expr *rate = a->stmt->value;
     const int letters = (int)(rate->span.end - rate->span.begin);
-    const bool long_rate = letters > 12; /* two lines: beside it may stand a box */
+    /* A long rate takes two lines, since a box may stand beside it. */
+    const bool long_rate = letters > 12;
     const char *text = arena_printf(arena, long_rate ? "ema, rate<br/>%s" : "ema, rate %s",
                                     source_of(arena, rate, 30, 1));
     const bool said = is_said_by_another(p, i);

@@ -8,7 +8,7 @@
 typedef struct Math {
     const char *at;
     Text *out;
-    bool wrong; /* something was met that tex.c does not print */
+    bool wrong; /* true if the text has something that tex.c does not print */
 } Math;
 
 /* What ends a list. */
@@ -21,13 +21,13 @@ static void put_list(Math *m, End end);
 typedef enum {
     SIGN_LETTER,   /* a letter of mathematics */
     SIGN_OPERATOR, /* an operator or a relation */
-    SIGN_WORD,     /* a function's name: a thin space follows where no parenthesis does */
-    SIGN_LIMITS,   /* an operator or word whose scripts stand above and below */
-    SIGN_SPACE     /* a space of so many em */
+    SIGN_WORD,     /* a function's name, with a thin space behind it unless a parenthesis follows */
+    SIGN_LIMITS,   /* an operator or a word whose scripts stand above and below it */
+    SIGN_SPACE     /* a space, in em */
 } SignKind;
 
 typedef struct Sign {
-    const char *name; /* behind the backslash */
+    const char *name; /* the word behind the backslash */
     SignKind kind;
     const char *text;
 } Sign;
@@ -130,7 +130,7 @@ static void put_argument(Math *m) {
 
 /* Rows of cells up to `\end{NAME}`. */
 static void put_table(Math *m, const char *name) {
-    /* rows of a display are as high as a display; cases and vectors lie within a line */
+    /* Rows of a display are as high as displays. Cases and vectors lie within a line. */
     const bool high = strcmp(name, "aligned") == 0;
     text_printf(m->out, "<mtable class=\"%s\"%s><mtr><mtd>", name,
                 high ? " displaystyle=\"true\"" : "");
@@ -339,7 +339,7 @@ static void put_scripted(Math *m) {
         put_plain(m);
     for (skip_blanks(m); *m->at == '_' || *m->at == '^'; skip_blanks(m)) {
         m->out = *m->at == '_' ? &below : &above;
-        m->wrong |= m->out->length > 0; /* one of each */
+        m->wrong |= m->out->length > 0; /* more than one subscript, or one superscript, is wrong */
         m->at++;
         put_argument(m);
     }

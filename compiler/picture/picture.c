@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-typedef struct Application { /* a network at a place, while its inputs are drawn */
+typedef struct Application { /* a network, applied at a place, while its inputs are drawn */
     const Expr *e;
     int box;
     const struct Application *outer;
@@ -18,10 +18,10 @@ typedef struct Drawing {
     Arena *arena;
     Flow *flow;
     Picture *picture;
-    const Application *open; /* the innermost one */
+    const Application *open; /* the innermost application */
 } Drawing;
 
-typedef struct Consumer { /* whose inputs are being found */
+typedef struct Consumer { /* the box whose inputs are being found */
     Drawing *drawing;
     int box;
     ArrowKind kind;
@@ -89,7 +89,7 @@ static int draw_net(Drawing *d, const FlowVisit *v, const Stmt *net, const char 
         const Box *other = &p->boxes.items[i];
         if (other->kind != BOX_NET || strcmp(other->name, name) != 0 || !same_inputs(p, box, i))
             continue;
-        p->boxes.count = boxes; /* all that the inputs brought was there already */
+        p->boxes.count = boxes; /* the inputs brought nothing new */
         p->arrows.count = arrows;
         return i;
     }
@@ -164,13 +164,14 @@ static bool draw_visit(void *context, const FlowVisit *v) {
     const char *part;
     const Stmt *net = flow_applied(v->e, &part);
     for (const Application *a = c->drawing->open; net && a; a = a->outer)
-        /* a scan carries what the round before it gave: no arrow goes back */
+        /* a scan carries the result of the round before, for which no arrow is drawn */
         if (a->e == v->e) return false;
     int from = net ? draw_net(c->drawing, v, net, part) : box_of_name(c->drawing, v->e);
     if (from < 0) return true;
     Picture *p = c->drawing->picture;
     BoxKind kind = p->boxes.items[from].kind;
-    if (from == c->box) return false; /* a running average reads itself */
+    /* A running average reads itself, for which no arrow is drawn. */
+    if (from == c->box) return false;
     const bool learns = kind == BOX_NET || kind == BOX_PARAM,
                chosen = learns && c->kind == ARROW_VALUE && v->stopped && !v->stop;
     add_arrow(c->drawing, (Arrow){.kind = chosen ? ARROW_CHOICE : c->kind,
@@ -184,9 +185,9 @@ static bool draw_visit(void *context, const FlowVisit *v) {
 static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int box,
                         ArrowKind kind) {
     const char *called = e && e->kind == EXPR_CALL ? e->callee->name : NULL;
-    /* nothing else of that name gives centres and members */
+    /* kmeans is the one call whose result has centres and members */
     Consumer c = {d, box, kind, kind == ARROW_UPDATE && called && strcmp(called, "kmeans") == 0};
-    /* A walk of its own: the one that is under way keeps what it has seen. */
+    /* The inputs get a walk of their own, because the walk under way keeps what it has seen. */
     Flow *outer = d->flow;
     d->flow = flow_new(d->arena, d->picture->method);
     flow_walk(d->flow, e, frame, draw_visit, &c);
@@ -326,7 +327,7 @@ static bool find_mirror(const Picture *p, int *mirror) {
     mirror[views[0]] = views[1];
     mirror[views[1]] = views[0];
     for (int round = 0; round < p->boxes.count;
-         round++) /* a network's mirror needs those of its inputs */
+         round++) /* the mirror of a network needs the mirrors of its inputs */
         for (int i = 0; i < p->boxes.count; i++)
             if (mirror[i] < 0) mirror[i] = mirror_of(p, i, mirror);
     for (int i = 0; i < p->arrows.count; i++) {
@@ -372,7 +373,8 @@ static void fold_mirror(Drawing *d) {
         pairs += result;
         stopped += result && p->arrows.items[i].stopped;
     }
-    if (pairs != 4 || stopped != 2) return; /* two heads on two branches are four results, too */
+    /* Two heads on two branches have four results, too, but other stops. */
+    if (pairs != 4 || stopped != 2) return;
     for (int i = 0; i < p->arrows.count; i++) {
         Arrow *a = &p->arrows.items[i];
         if (a->to == 0 && p->boxes.items[a->from].kind == BOX_NET)
@@ -440,7 +442,7 @@ Picture *picture_of(Arena *arena, const Method *method) {
     drop_choices(d.picture);
     mark_trained(d.picture);
     fold_mirror(&d);
-    /* a box that feeds memory may be memory itself */
+    /* a box that feeds memory may itself be memory */
     for (int before = 0; before < d.picture->boxes.count;) {
         before = d.picture->boxes.count;
         method_each_stmt(method->spec, draw_memory, &d);

@@ -14,25 +14,25 @@ typedef enum {
     BOX_NET, /* a network, with a box for each array that it is applied to */
     BOX_QUEUE,
     BOX_STATE, /* a state or a bank */
-    BOX_PARAM, /* trained by itself: prototypes */
-    BOX_FIELD  /* labels and other fields of the data that the loss reads */
+    BOX_PARAM, /* a parameter by itself, such as prototypes */
+    BOX_FIELD  /* a label, or another field of the data that the loss reads */
 } BoxKind;
 
 typedef struct Box {
     BoxKind kind;
-    const char *name; /* "encoder", "encoder.head", "train.label", "Q" */
+    const char *name; /* as in "encoder", "encoder.head", "train.label" or "Q" */
     const Stmt *stmt;
-    const char *part; /* the part of a network, or NULL */
-    const Type *type; /* memory: its shape */
-    bool is_label;    /* a field of the data that is an int for each sample */
-    bool trained;     /* a gradient comes to it */
-    bool hidden;      /* the mirror image of another box */
+    const char *part; /* the part of a network; NULL: none */
+    const Type *type; /* for memory: its shape */
+    bool is_label;    /* true for a field that has an int for each sample */
+    bool trained;     /* true if a gradient reaches it */
+    bool hidden;      /* true if it is the mirror image of another box */
 } Box;
 
 typedef enum {
     ARROW_VALUE,
-    /* read in a guard, an index or a comparison alone: it says which terms count, and no gradient
-       comes back */
+    /* The value is read in a guard, an index or a comparison alone. It decides which terms count,
+     * and no gradient flows back. */
     ARROW_CHOICE,
     ARROW_PUSH,
     ARROW_UPDATE,
@@ -42,18 +42,18 @@ typedef enum {
 
 typedef struct Arrow {
     ArrowKind kind;
-    int from, to; /* boxes */
-    bool stopped; /* the gradient ends on it */
+    int from, to; /* the numbers of boxes */
+    bool stopped; /* true if the gradient ends on the arrow */
     bool hidden;
-    const Stmt *stmt; /* the statement of an average */
-    bool clusters;    /* an UPDATE by k-means */
+    const Stmt *stmt; /* the statement of a running average */
+    bool clusters;    /* true for an UPDATE by k-means */
 } Arrow;
 
 typedef struct Picture {
     const Method *method;
-    ARRAY(Box) boxes; /* the loss is the first */
+    ARRAY(Box) boxes; /* the first box is the loss */
     ARRAY(Arrow) arrows;
-    bool mirrored; /* the loss is symmetric in its two views, and only one half is shown */
+    bool mirrored; /* True if the loss is symmetric in its two views, and only one half is shown. */
 } Picture;
 
 Picture *picture_of(Arena *arena, const Method *method);

@@ -189,7 +189,7 @@ static void put_binary(Tex *t, const Expr *e, Stand stand) {
     put(t, a, op.strength + left_joins, STANDS_FIRST);
     text_printf(&t->text, "%s", e->op == OP_MUL && wants_dot(b) ? " \\cdot " : op.sign);
     const bool alike = e->op == OP_ADD || e->op == OP_MUL || e->op == OP_AND || e->op == OP_OR;
-    /* x + (-y) and x (-y), but x > -y. */
+    /* x + (-y) and x (-y) need the parentheses, and x > -y does not. */
     const bool negative = op.strength > BINDS_COMPARE && strength_of(b, STANDS_LAST) == BINDS_MINUS;
     put(t, b, negative ? BINDS_PRODUCT : alike ? op.strength : op.strength + 1, stand);
 }
@@ -504,7 +504,7 @@ static void put_plain(Tex *t, const Expr *e, Stand stand) {
     case EXPR_STRING:
     case EXPR_COPY:
     case EXPR_RANGE:
-    case EXPR_COMPOSE: /* networks and data are composed, and no function holds them */
+    case EXPR_COMPOSE: /* networks and data are composed at top level, and not inside functions */
         break;
     }
 }
@@ -559,7 +559,7 @@ static void begin_row(Tex *t) {
 static void put_heading(Tex *t, const Stmt *s) {
     put_name(t, s->name, NULL, 0);
     if (s->binder_count == 0) return;
-    /* The subscript of a name with a tail is one with it: s_{pos, i}. */
+    /* The subscript of a name joins the name's own tail, as in s_{pos, i}. */
     const bool has_tail = *split_name(s->name).tail;
     if (has_tail) t->text.length--;
     text_printf(&t->text, has_tail ? ", " : "_{");

@@ -24,18 +24,18 @@ typedef enum Rounding { EXACT, NEAREST, BY_CHANCE } Rounding;
 
 struct Reference {
     const Graph *g;
-    double **values; /* by node id */
+    double **values; /* by the id of a node */
     bool *owned;
     uint32_t count;
     char fault[256];
     Span span;
-    const GNode *faulty; /* the node that met it; NULL: an array is missing, or memory */
+    const GNode *faulty; /* the node that met the fault; NULL: an array or memory was missing */
     const double *seed, *step;
     Rounding rounding;
     uint32_t turn_of_rounding;
-    uint64_t operations; /* rounded so far */
-    /* Values of expressions at the present point, by id: a formula that stands in several places is
-     * a graph, and as a tree it may be without end. */
+    uint64_t operations; /* operations since the last rounding */
+    /* The values of expressions at the present point, by id. A formula that stands in several
+     * places is computed once. */
     double *known;
     uint64_t *known_at, turn;
 };
@@ -206,7 +206,7 @@ static double apply_to(Point *p, GOp op, double a, double b) {
     case G_AND:
     case G_OR:
     case G_OP_COUNT:
-        break; /* apply has them */
+        break; /* `apply` handles these */
     }
     return 0;
 }
@@ -278,16 +278,17 @@ static double sum_value(Reference *run, const Sum *s) {
 }
 
 static double with_power(double digits, int64_t power) {
-    enum { BEYOND = 1 << 12 /* a double is infinite, or 0, at half of it */ };
+    enum { BEYOND = 1 << 12 /* at half of this exponent a double is infinite, or 0 */ };
     return ldexp(digits, power > BEYOND ? BEYOND : power < -BEYOND ? -BEYOND : (int)power);
 }
 
 /* What is known of the terms so far. */
 typedef struct Terms {
     int64_t count, winner;
-    double best;   /* the best term, or what holds of all; of a product its digits */
-    int64_t power; /* of a product, which is best * 2^power */
-    double shift;  /* of a log-sum-exp: its largest term */
+    /* The best term; for `any` and `all`, the result so far; for a product, its digits. */
+    double best;
+    int64_t power; /* for a product, which is best * 2^power */
+    double shift;  /* for a log-sum-exp: its largest term */
     Sum sum;
 } Terms;
 
@@ -307,7 +308,7 @@ static void add_exponential(Reference *run, Terms *t, double v) {
     } else if (isnan(v)) {
         sum_add(run, &t->sum, NAN);
     } else if (v == INFINITY) {
-        /* the largest term is infinite, too: a difference of the two would be NaN */
+        /* The largest term is infinite, too, and their difference would be NaN. */
         sum_add(run, &t->sum, 1);
     } else if (v != -INFINITY) {
         sum_add(run, &t->sum, exp(rounded(run, v - t->shift)));
@@ -401,7 +402,7 @@ static void run_compute(Reference *run, const GNode *n, double *out) {
             out[at++] = n->reducer == GR_NONE ? eval(&p, n->value) : reduce(&p, n);
         const bool is_wide = n->type == GT_INT && isfinite(out[at - 1]) &&
                              (out[at - 1] < INT32_MIN || out[at - 1] > INT32_MAX);
-        /* an empty maximum is infinite, and not read */
+        /* an extremum without terms is infinite, and is not read */
         if (is_wide) fault(&p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
     } while (advance(p.index, n->shape, n->rank));
 }
@@ -596,7 +597,7 @@ static const int *places_of(const Reference *run) {
 /* A plan of one step, which makes one node. */
 static CoupletPlan plan_of(const Reference *run, const GNode *node, const int *places) {
     CoupletPlan plan = {.buffer_count = run->g->nodes.count};
-    Graph *g = (Graph *)(uintptr_t)run->g; /* its arena takes the formulas */
+    Graph *g = (Graph *)(uintptr_t)run->g; /* the graph's arena holds the formulas */
     Formulas *formulas = formulas_new(g->arena, g, places, true);
     formulas_step(formulas, &node, 1);
     plan.formulas = formulas_finish(formulas, &plan.formula_bytes);

@@ -15,19 +15,19 @@ typedef struct Column {
     int width, height;           /* the size of a cell */
     int channels, rows, columns; /* the channels and the size of a picture or a frame */
     int64_t frames;              /* the number of frames in the sample */
-    int shown;                   /* frames that are drawn */
-    /* the values that are black and white; of a curve, its lowest and highest */
+    int shown;                   /* the number of frames that are drawn */
+    /* The values that are drawn as black and white; for a curve, its lowest and highest. */
     double low, high;
-    bool scaled; /* the two values are not 0 and 1 */
-    /* the ranges of bars, entry by entry, since those of a table are unlike; NULL for other kinds.
-     * malloc'ed */
+    bool scaled; /* true if these values are not 0 and 1 */
+    /* For bars, the range of each entry, since the entries of a table differ. NULL for other kinds.
+     * From malloc. */
     double *lows, *highs;
-    int x; /* the place where the column begins */
+    int x; /* where the column begins, in pixels */
 } Column;
 
 enum {
     TEXT_SIZE = 11,
-    LINE = 15 /* from one line of text to the next */
+    LINE = 15 /* the pixels from one line of text to the next */
 };
 
 /* column.c: kind, size and range, from all cells of the column. */

@@ -8,8 +8,8 @@ enum { MOST_POINTS = 4096 };
 static const double eye = 3.2; /* from the middle, where the cloud has radius 1 */
 
 typedef struct Point {
-    double x, y, depth; /* to the right, up, away from the eye */
-    double height;      /* 0 .. 1: of the cloud, for the colour */
+    double x, y, depth; /* `x` to the right, `y` up, `depth` away from the eye */
+    double height;      /* the height in the cloud, 0 .. 1, which sets the colour */
 } Point;
 
 static int by_depth(const void *a, const void *b) {
@@ -77,7 +77,7 @@ void draw_cloud(cairo_t *cairo, const Column *c, const void *cell, double x, dou
     cairo_fill(cairo);
     if (!points) return;
     const int64_t count = take_points(c->of, cell, points);
-    qsort(points, (size_t)count, sizeof *points, by_depth); /* the far ones first */
+    qsort(points, (size_t)count, sizeof *points, by_depth); /* far points are drawn first */
     const double half = c->width / 2.0, lens = (half - 5) / reach_of(points, count),
                  radius = count > 1500  ? 1.1
                           : count > 300 ? 1.6

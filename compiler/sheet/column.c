@@ -6,14 +6,14 @@
 #include <stdlib.h>
 
 enum {
-    PICTURE_SIDE = 128, /* small pictures are drawn larger, by whole factors, up to this */
-    LARGEST_SIDE = 256, /* the side to which large pictures are made smaller */
+    PICTURE_SIDE = 128, /* the side up to which small pictures are enlarged by whole factors */
+    LARGEST_SIDE = 256, /* the side to which larger pictures are reduced */
     FRAME_SIDE = 80,
     MOST_FRAMES = 8,
     CLOUD_SIDE = 160,
     CURVE_WIDTH = 260,
     CURVE_HEIGHT = 76,
-    SPECTROGRAM_FROM = 1024, /* values */
+    SPECTROGRAM_FROM = 1024, /* the least values of a signal for a spectrogram */
     MOST_BARS = 64,
     BARS_WIDTH = 190,
     BAR = 13,

@@ -77,7 +77,8 @@ static void draw_spectrogram(cairo_t *cairo, const Column *c, const void *cell, 
             uint32_t *line =
                 (uint32_t *)(void *)(bytes +
                                      (ptrdiff_t)row * cairo_image_surface_get_stride(surface));
-            const int bin = (height - 1 - row) * BINS / height; /* low frequencies at the bottom */
+            /* Low frequencies are at the bottom. */
+            const int bin = (height - 1 - row) * BINS / height;
             for (int pixel = 0; pixel < c->width; pixel++)
                 line[pixel] =
                     draw_shade_pixel(1 - (levels[pixel * BINS + bin] - loudest) / silence);

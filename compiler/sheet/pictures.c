@@ -46,7 +46,7 @@ static void draw_one(cairo_t *cairo, const Column *c, const void *cell, int64_t 
     cairo_translate(cairo, x, y);
     cairo_scale(cairo, width / c->columns, height / c->rows);
     cairo_set_source_surface(cairo, surface, 0, 0);
-    /* Pixels of a picture that is drawn larger stay squares. */
+    /* The pixels of an enlarged picture stay squares. */
     cairo_pattern_set_filter(cairo_get_source(cairo),
                              width >= c->columns ? CAIRO_FILTER_NEAREST : CAIRO_FILTER_GOOD);
     cairo_rectangle(cairo, 0, 0, c->columns, c->rows);

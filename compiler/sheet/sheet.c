@@ -10,8 +10,8 @@
 enum {
     MARGIN = 16,
     GAP = 12,
-    HEAD = 40 /* the height of a block's head: title and names of columns */,
-    LARGEST = 32000 /* pixels, of cairo */,
+    HEAD = 40 /* the height of a block's head: its title, and the names of columns */,
+    LARGEST = 32000 /* the most pixels that cairo allows */,
     WANTED_WIDTH = 1100,
     TITLE_WIDTH = 90
 };
@@ -22,7 +22,7 @@ typedef struct Block {
     Column *columns;
     int row_height, y;
     int sample_width; /* the width of all columns of one sample */
-    int across;       /* samples side by side */
+    int across;       /* the number of samples side by side */
     int name_height;
 } Block;
 
@@ -41,7 +41,7 @@ static bool measure_block(Block *b, Drawing *d) {
         c->of = &b->of->columns[i];
         if (!column_measure(c, rows)) return false;
         c->x = b->sample_width;
-        /* a title wants room */
+        /* a title needs some width */
         b->sample_width += (c->width < TITLE_WIDTH ? TITLE_WIDTH : c->width) + GAP;
         if (c->height > b->row_height) b->row_height = c->height;
     }

@@ -12,24 +12,24 @@
 #include "runtime/abi.h"
 
 typedef struct SheetColumn {
-    const char *title;    /* "image", "view a" */
-    const char *subtitle; /* "u8[3, 32, 32]" */
-    CoupletType type;     /* U8: 0 .. 255 for 0 .. 1 */
+    const char *title;    /* as in "image" or "view a" */
+    const char *subtitle; /* as in "u8[3, 32, 32]" */
+    CoupletType type;     /* U8 shows 0 .. 255 as 0 .. 1 */
     int rank;             /* the rank of one cell */
     int64_t shape[COUPLET_MAX_RANK];
-    /* for ints: the number of values with names, 0 .. classes - 1; */
+    /* For ints: the number of values with names, which are 0 .. classes - 1. */
     int64_t classes;
-    const char *const *class_names; /* NULL: they have none */
+    const char *const *class_names; /* NULL: the values have no names */
     const void **cells;             /* [rows of the block] */
     bool is_view;
 } SheetColumn;
 
 typedef struct SheetBlock {
-    const char *title; /* "train = data.images(..)" */
+    const char *title; /* as in "train = data.images(..)" */
     SheetColumn *columns;
     int column_count;
-    const char **row_names; /* [row_count]: of what does not fit, the end is shown */
-    const char **row_notes; /* [row_count]: "label cat"; NULL: there are none */
+    const char **row_names; /* [row_count]: the end is shown of a name that does not fit */
+    const char **row_notes; /* [row_count], as in "label cat"; NULL: there are no notes */
     int row_count;
 } SheetBlock;
 
