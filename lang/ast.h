@@ -24,7 +24,7 @@ typedef enum {
     OP_SUB,
     OP_MUL,
     OP_DIV,
-    OP_FLOORDIV /* div */,
+    OP_FLOORDIV /* the operation `div` */,
     OP_MOD,
     OP_POW,
     OP_LT,
@@ -58,13 +58,13 @@ typedef struct ReduceRow {
     ReduceTakes takes;
     ReduceGives gives;
     bool has_slope;
-    int least; /* the terms that it needs */
+    int least; /* the fewest terms that it needs */
 } ReduceRow;
 extern const ReduceRow reduce_rows[REDUCE_KINDS];
 
 typedef enum {
-    EXPR_NUMBER,  /* number; is_integer when written without point or exponent */
-    EXPR_STRING,  /* text (data sources and settings only) */
+    EXPR_NUMBER,  /* a number; is_integer if it is written without point or exponent */
+    EXPR_STRING,  /* a text, in data sources and settings alone */
     EXPR_BOOL,    /* true, false */
     EXPR_NAME,    /* name */
     EXPR_MEMBER,  /* args[0] . name       losses.nt_xent, train.image, online.trunk */
@@ -85,10 +85,10 @@ typedef enum {
 struct Binder {
     Span span;
     const char *name;
-    Expr *bound; /* the E of `i < E`, or NULL */
+    Expr *bound; /* the E of `i < E`; NULL: none is written */
     /* checker: */
     Dim *extent;  /* never NULL after a successful check */
-    Binder *same; /* softmax/topk: the outer binder this mention refers to, else NULL */
+    Binder *same; /* in softmax and topk: the outer binder that this name refers to, else NULL */
 };
 
 struct Expr {
@@ -96,26 +96,27 @@ struct Expr {
     Span span;
     double number;
     bool is_integer, boolean;
-    const char *name; /* NAME, MEMBER; interned */
-    const char *text; /* STRING */
+    const char *name; /* for NAME and MEMBER; interned */
+    const char *text; /* for STRING */
     Operator op;
     ReduceKind reduce;
     Expr *callee;
-    Expr *guard; /* REDUCE, or NULL */
+    Expr *guard; /* for REDUCE; NULL: no guard */
     Expr **args;
-    const char **arg_names; /* NULL, or one entry an argument */
-    Span *arg_spans;        /* the places of these names; NULL with them */
+    const char **arg_names; /* NULL, or an entry for each argument */
+    Span *arg_spans;        /* the places of these names; NULL if arg_names is */
     int arg_count;
     Binder **binders;
     int binder_count;
-    int depth; /* the number of expressions that nest in this one, itself among them */
+    int depth; /* the number of nested expressions, itself among them */
     /* checker: */
-    Type *type;     /* shape and element kind; poisoned after an error */
-    Symbol *symbol; /* NAME and MEMBER: what the name means */
-    /* a number known while the file is checked; with a hyper in it; with a let or a built-in name
-     */
+    Type *type;     /* the shape and the kind of the elements; poisoned after an error */
+    Symbol *symbol; /* for NAME and MEMBER: what the name means */
+    /* A number that is known while the file is checked; a number with a hyper in it; a number with
+     * a let or a built-in name in it. */
     bool is_constant, is_tunable, is_named;
-    /* NAME in a view: an array with the batch in front, of which the sample's part is meant */
+    /* For a NAME in a view: an array with the batch in front, of which the name means the sample's
+     * part. */
     bool is_sample;
     double constant;
 };
@@ -124,7 +125,8 @@ struct Expr {
 static inline Span member_name_span(const Expr *e) {
     Span span = e->span;
     const int length = (int)strlen(e->name);
-    span.column += span.end - span.begin - length; /* on one line: names and points are ASCII */
+    /* On one line the columns move as bytes do, since names and points are ASCII. */
+    span.column += span.end - span.begin - length;
     span.begin = span.end - length;
     return span;
 }
@@ -133,16 +135,18 @@ static inline Span member_name_span(const Expr *e) {
 typedef struct Param {
     Span span;
     const char *name;
-    Expr **dims; /* each an expression over dimension names; has_shape tells x from x[] */
+    Expr **dims; /* An expression over dimension names for each axis. has_shape tells x from x[]. */
     int dim_count;
     bool has_shape;
-    const char *kind_name; /* `y : int[N]`: "int", "bool" or "real"; NULL when not written */
-    Expr *value;           /* default, initialiser or distribution; may be NULL */
-    /* hyper h = 1 | h > 0: the range; `freeze PARTS while COND`: the condition; or NULL */
+    const char *kind_name; /* in `y : int[N]`: "int", "bool" or "real"; NULL: not written */
+    Expr *value;           /* the default, initialiser or distribution; NULL: none */
+    /* In `hyper h = 1 | h > 0` the range; in `freeze PARTS while COND` the condition. NULL:
+     * none. */
     Expr *guard;
-    Expr **parts; /* settings: `optimiser A on PARTS`, `freeze PARTS` */
+    Expr **parts; /* settings: the parts of `optimiser A on PARTS` and `freeze PARTS` */
     int part_count;
-    /* use: the path of a file or a folder as it is written; NULL for a module of the library */
+    /* For `use`: the path of a file or a folder, as it is written. NULL for a module of the
+     * library. */
     const char *path;
     /* checker: */
     Type *type;
@@ -150,14 +154,14 @@ typedef struct Param {
 } Param;
 
 typedef enum {
-    STMT_USE, /* params: one module each; the name is NULL where a path without `as` gives it */
-    /* data NAME = value { params } where `where`: value is a call of a reader, params are the
-       claimed fields; has_params tells { } from none */
+    STMT_USE, /* params: a module each; the name is NULL if a path without `as` gives it */
+    /* data NAME = value { params } where `where`: value is a call of a reader, and params are the
+     * claimed fields; has_params tells { } from no braces */
     STMT_DATA,
     STMT_HYPER, /* params: name = value | guard */
     STMT_VIEW,  /* params: names; value: the call */
-    /* net name (config)(params) body, or = value; has_config, has_params say which lists stood
-       there */
+    /* net name (config)(params) body, or = value; has_config and has_params tell which lists are
+     * written */
     STMT_NET,
     STMT_FN,        /* fn name (params) body, or = value */
     STMT_OPTIMISER, /* optimiser name (config)(params) body */
@@ -179,16 +183,18 @@ typedef enum {
     /* train { settings }: params with name and value, or value a call after the name */
     STMT_TRAIN,
     STMT_STAGE, /* stage name { settings }: params as of STMT_TRAIN */
-    /* eval every `value` epochs { calls, and statements }: targets and body; a NULL value is an
-     * `eval` around the training alone, and of_steps is as of STMT_EVERY */
+    /* eval every `value` epochs { calls and statements }: calls are in targets, statements in body.
+     * Without a value, the evaluation is done before and after the training alone. of_steps is as
+     * in STMT_EVERY. */
     STMT_EVAL,
     STMT_WHEN, /* when value { body } else { otherwise } */
-    /* every epoch { body }, every `value` epochs { body }: NULL is 1; or steps, as of_steps says */
+    /* every epoch { body }, or every `value` epochs { body }; a NULL value is 1. of_steps tells
+     * steps from epochs. */
     STMT_EVERY,
     STMT_OVER,   /* over value { body }: a sweep of a data set, in `every epoch` and `eval` */
     STMT_REPORT, /* report name = value, in `every epoch` and `eval`; fields as of STMT_LET */
-    /* start targets[0] from value { params }: value is a text, and each param the name of an array
-       below the part with `path`, its name in the file */
+    /* start targets[0] from value { params }: value is a text. Each param is an array below the
+     * part, whose `path` is its name in the file. */
     STMT_START,
     STMT_GIVE /* give name = value, of a step; fields as of STMT_LET */
 } StmtKind;
@@ -201,65 +207,66 @@ struct Stmt {
     Span span;
     Span name_span;
     const char *name;
-    Param *params; /* see kind */
+    Param *params; /* meaning by kind, as above */
     int param_count;
-    Param *config; /* net and optimiser: the first list */
+    Param *config; /* for net and optimiser: the first list */
     int config_count;
     bool has_config, has_params, is_function, with_state;
-    Binder **binders; /* let heads; of a scan its round, `t < T` */
+    Binder **binders; /* the binders of a let; for a scan its round, `t < T` */
     int binder_count;
-    Expr **dims; /* queue shape; let shape claim */
+    Expr **dims; /* the shape of a queue; the claimed shape of a let */
     int dim_count;
     bool has_dims;
     Expr *value;
-    Expr *source;   /* ema: the network that is followed */
-    Expr *where;    /* data: the condition that rows are kept by, or NULL */
-    Expr **targets; /* update, loss .. trains, eval calls, ema target */
+    Expr *source;   /* for ema: the network that is followed */
+    Expr *where;    /* for data: the condition for which rows are kept; NULL: none */
+    Expr **targets; /* the targets of update, loss and ema; the calls of eval */
     int target_count;
-    const char *init_name; /* queue or bank .. init unit_normal, or NULL */
-    QueueOrder order;      /* queue .. read after push */
-    bool before_forward;   /* ema .. before forward */
-    bool of_steps;         /* every .. steps */
-    Stmt **body;           /* { statements }, or NULL when written `= value` */
+    const char *init_name; /* for queue and bank: the name behind `init`; NULL: none */
+    QueueOrder order;      /* for queue: .. read after push */
+    bool before_forward;   /* for ema: .. before forward */
+    bool of_steps;         /* for every and eval: .. steps */
+    Stmt **body;           /* { statements }; NULL if `= value` is written */
     int body_count;
-    Stmt **carry; /* scan: what goes from round to round, each a STMT_LET with its start */
+    /* For scan: the values that go from round to round, each as a STMT_LET with its start. */
+    Stmt **carry;
     int carry_count;
-    Stmt *scan;       /* a carry: the scan it belongs to, else NULL */
-    Stmt **otherwise; /* when .. else { statements } */
+    Stmt *scan;       /* for such a value: its scan; else NULL */
+    Stmt **otherwise; /* for when: else { statements } */
     int otherwise_count;
     /* checker: */
     Symbol *symbol;
-    Type *result;     /* FN: what a call gives, in the dimensions of the signature */
-    DataSource *data; /* STMT_DATA */
-    /* STMT_VIEW: the recipe for each name, where one is given several arrays and draws alike for
-     * all; else NULL */
+    Type *result;     /* for fn: the type of a call, in the dimensions of the signature */
+    DataSource *data; /* for data */
+    /* For view: a recipe for each name if one view is given several arrays and draws alike for all
+     * of them; else NULL. */
     Expr **each;
-    int64_t sweep_rows;  /* STMT_OVER: samples at a time */
-    int64_t batch;       /* STMT_STAGE: its own; 0: that of `train` */
-    ARRAY(Expr *) reads; /* STMT_VIEW: the names in it whose is_sample is set */
+    int64_t sweep_rows;  /* for over: the samples taken at a time */
+    int64_t batch;       /* for stage: its own batch; 0: that of `train` */
+    ARRAY(Expr *) reads; /* for view: the names in it with is_sample */
 };
 
 /* A file or a folder that `use` names by its path, as CheckHooks.files found it. */
 typedef struct UsedFiles {
-    /* the name of the module where `as` gives none: the file's without its ending, or the folder's
-     */
+    /* the module's name where no `as` gives one: that of the file without ending, or of the
+     * folder */
     const char *name;
-    const Source **files; /* in order of name */
+    const Source **files; /* sorted by name */
     int file_count;
     bool is_folder;
 } UsedFiles;
 
 typedef struct Module {
-    /* "losses" for the files of stdlib/losses; the file name without ending for a spec */
+    /* "losses" for the files of stdlib/losses; for a spec, the name of the file without ending */
     const char *name;
     const Source *source; /* the first file */
-    const Source **files; /* all of them, in order */
+    const Source **files; /* all files, in order */
     int file_count;
     Stmt **stmts;
     int stmt_count;
-    const Span *broken; /* statements that do not fit the grammar, and were passed over */
+    const Span *broken; /* the statements that did not fit the grammar and were left out */
     int broken_count;
-    const UsedFiles *used; /* what a path led to; NULL for a module of the library */
+    const UsedFiles *used; /* what the path led to; NULL for a module of the library */
     bool checked;
 } Module;
 
@@ -269,12 +276,12 @@ typedef enum {
     SYMBOL_POISON,
     SYMBOL_MODULE,
     SYMBOL_DATA,
-    SYMBOL_FIELD /* train.image */,
+    SYMBOL_FIELD /* as in train.image */,
     SYMBOL_HYPER,
     SYMBOL_VIEW,
     SYMBOL_NET,
-    SYMBOL_NET_PART /* online.trunk */,
-    SYMBOL_NET_STATE /* online.head.b */,
+    SYMBOL_NET_PART /* as in online.trunk */,
+    SYMBOL_NET_STATE /* as in online.head.b */,
     SYMBOL_FN,
     SYMBOL_OPTIMISER,
     SYMBOL_LET,
@@ -282,12 +289,12 @@ typedef enum {
     SYMBOL_PARAM,
     SYMBOL_STATE,
     SYMBOL_QUEUE,
-    SYMBOL_COLUMN /* Q.feat */,
+    SYMBOL_COLUMN /* as in Q.feat */,
     SYMBOL_DRAW,
-    SYMBOL_STAGE /* a truth: it is the one at hand */,
-    SYMBOL_ARGUMENT /* an argument of fn, net or optimiser */,
-    SYMBOL_CONFIG /* a compile-time argument of net or optimiser */,
-    SYMBOL_DIMENSION /* N of a signature */,
+    SYMBOL_STAGE /* a truth value: true while the stage runs */,
+    SYMBOL_ARGUMENT /* an argument of a fn, net or optimiser */,
+    SYMBOL_CONFIG /* a compile-time argument of a net or optimiser */,
+    SYMBOL_DIMENSION /* a dimension of a signature, such as N */,
     SYMBOL_INDEX,
     SYMBOL_BUILTIN
 } SymbolKind;
@@ -296,12 +303,13 @@ struct Symbol {
     SymbolKind kind;
     const char *name;
     Span span;      /* the place of its declaration */
-    Stmt *stmt;     /* the declaring statement, where there is one */
-    Param *param;   /* the declaring param, where there is one */
-    Binder *binder; /* SYMBOL_INDEX */
-    Module *module; /* SYMBOL_MODULE: that module; others: where it was declared */
-    int builtin;    /* SYMBOL_BUILTIN: enum Builtin */
-    int item;       /* which of several names in one statement; the field of a data source */
+    Stmt *stmt;     /* the declaring statement; NULL: none */
+    Param *param;   /* the declaring param; NULL: none */
+    Binder *binder; /* for SYMBOL_INDEX */
+    Module *module; /* for SYMBOL_MODULE: the module; for others: the module of the declaration */
+    int builtin;    /* for SYMBOL_BUILTIN: a value of enum Builtin */
+    /* The number of the name among those of the statement, or of the field in a data source. */
+    int item;
     Type *type;
     bool used;
 };
@@ -317,7 +325,7 @@ typedef struct Method {
     Module *spec;
     Module **modules;
     int module_count;
-    int64_t batch; /* the batch of lines that belong to no stage */
+    int64_t batch; /* the batch of statements that belong to no stage */
 } Method;
 
 /* The result of a look at the data of a source: its fields and rows; nothing, since it is not where
@@ -326,23 +334,23 @@ typedef enum { SCHEMA_READ, SCHEMA_ABSENT, SCHEMA_REFUSED } SchemaAnswer;
 
 /* The questions that the checker asks its caller. */
 typedef struct CheckHooks {
-    /* A part of module NAME of the library ("losses"). A module is one file, or the files of one
-     * folder: parts 0, 1, ..; NULL after the last. */
+    /* Returns part `part` of module `name` of the library ("losses"). A module is one file, or the
+     * files of one folder as parts 0, 1, and so on. NULL after the last part. */
     const Source *(*module)(void *context, Arena *arena, const char *name, int part);
-    /* The file or the folder that `path` is to the file that says so. The same pointer for the same
-     * file or folder, by whatever path. NULL with a sentence, and with what helps or NULL. A hook
-     * that is NULL has no files. */
+    /* Returns the file or the folder that `path` means in the file `from`. The pointer is the same
+     * for the same file or folder, whatever the path is. Returns NULL with a sentence, and with
+     * help or NULL. If the hook is NULL, there are no files. */
     const UsedFiles *(*files)(void *context, Arena *arena, const Source *from, const char *path,
                               const char **sentence, const char **help);
-    /* Looks at the data of a source: its fields. NULL: nobody looks. */
+    /* Finds the fields of a source by looking at its data. If the hook is NULL, nobody looks. */
     SchemaAnswer (*schema)(void *context, Arena *arena, DataSource *source, const char **sentence);
-    /* Looks again, once it is known how rows are chosen: what the selection leaves becomes `rows`.
-     * SCHEMA_READ, or SCHEMA_REFUSED with a sentence. */
+    /* Counts the rows that the selection leaves, and sets `rows`. Called later, when the selection
+     * is known. Returns SCHEMA_READ, or SCHEMA_REFUSED with a sentence. */
     SchemaAnswer (*rows)(void *context, Arena *arena, DataSource *source, const char **sentence);
-    /* Returns how many of `held` rows the selection of a source leaves, where its data is not
-     * there: for as many classes of one size; 0: that is not known. */
+    /* Returns how many of `held` rows the selection leaves, for a source whose data is missing, if
+     * `classes` classes have one size each. 0: not known. */
     int64_t (*kept)(void *context, const DataSource *source, int64_t held, int64_t classes);
-    const DataCatalogue *data; /* the readers that there are; NULL: none */
+    const DataCatalogue *data; /* the readers and their settings; NULL: there are none */
     void *context;
 } CheckHooks;
 

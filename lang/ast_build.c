@@ -66,7 +66,7 @@ static void refuse_range(Parser *p, Expr *e, bool is_zero) {
     } else {
         return;
     }
-    e->number = 1; /* further errors of the same cause would say nothing new */
+    e->number = 1; /* A wrong token may cause further errors, which would say nothing new. */
 }
 
 Expr *ast_number(Parser *p, Span span) {

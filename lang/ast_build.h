@@ -25,39 +25,46 @@ typedef struct Parser {
     Module *module;
     StmtList stmts;
     void *scanner;
-    /* lexer state: newlines end statements except inside ( or [ and after an operator */
+    /* The state of the lexer. A newline ends a statement, except inside ( or [ and behind an
+     * operator. */
     int depth[MOST_NESTED_BRACKETS + 1];
-    int opener[MOST_NESTED_BRACKETS + 1];      /* the keyword of the statement that opened it */
-    int outer_elses[MOST_NESTED_BRACKETS + 1]; /* the `wanted_elses` of the text around it */
-    bool is_index[MOST_NESTED_BRACKETS + 1]; /* the brackets of a reduction, which a body follows */
+    /* By level: the keyword of the statement that opened the bracket. */
+    int opener[MOST_NESTED_BRACKETS + 1];
+    /* By level: `wanted_elses` of the text around the bracket. */
+    int outer_elses[MOST_NESTED_BRACKETS + 1];
+    /* By level: true for the brackets of a reduction, which a body follows. */
+    bool is_index[MOST_NESTED_BRACKETS + 1];
     int level;
-    bool may_end;    /* the last token can end a statement */
-    bool reduces;    /* the last token is the word of a reduction */
-    bool wants_body; /* the last token closed the brackets of a reduction */
-    bool statement;  /* at the first word of a statement */
-    /* the statement's keyword: `rate`, `with`, `trains` are words only after theirs */
+    bool may_end;    /* true if the last token can end a statement */
+    bool reduces;    /* true if the last token is the word of a reduction */
+    bool wants_body; /* true if the last token closed the brackets of a reduction */
+    bool statement;  /* true at the first word of a statement */
+    /* The keyword of the statement. `rate`, `with` and `trains` are words only behind theirs. */
     int soft;
     int offset, line, line_start;
-    int counted, counted_to; /* the column of that offset, which is on this line */
+    int counted, counted_to; /* the column of that byte, which is on this line */
     int last_error_line;
-    int last_letter_line; /* the line of the last letter that is no ASCII and was reported */
-    /* for messages: the tokens around the place at hand, and what the statement has so far */
-    /* the text that was matched last; the token returned last, and the one before it */
+    int last_letter_line; /* the line on which the last letter outside of ASCII was reported */
+    /* For messages: the tokens around the place at hand, and what the statement has had so far. */
+    /* The text that was matched last; the token that was returned last, and the token before. */
     Span lexeme, latest, previous;
     Span first;                          /* the first word of the statement */
-    Span open[MOST_NESTED_BRACKETS + 1]; /* the brackets that are open, by level */
-    Span unclosed;       /* a bracket that the end of its statement closed, or no place */
-    int base;            /* the brackets that were open where the statement began */
-    int wanted_elses;    /* `if` without `else` so far, inside the bracket at hand */
-    int closed_elses;    /* the same at the end of the bracket that was closed last */
-    Span ended_unclosed; /* the two of them at the end of the statement before */
+    Span open[MOST_NESTED_BRACKETS + 1]; /* by level: the open brackets */
+    /* A bracket that was still open at the end of its statement, or no place. */
+    Span unclosed;
+    int base;         /* the number of brackets that were open where the statement began */
+    int wanted_elses; /* the `if` without an `else` so far, inside the bracket at hand */
+    int closed_elses; /* the same number at the end of the bracket that was closed last */
+    /* The values of `unclosed` and `wanted_elses` at the end of the statement before. */
+    Span ended_unclosed;
     int ended_elses;
-    bool compared;      /* a comparison was read, and nothing that ends one */
-    bool skips;         /* the rest of a statement that does not fit is passed over */
-    bool drops_block;   /* the block that follows the dropped line is dropped, too */
-    ARRAY(Span) broken; /* the places of the text that was passed over */
-    int ahead;          /* the first word that next_word found, or the offset of one already read */
-    bool is_too_deep;   /* said once; such a file has no tree */
+    bool compared;      /* true if a comparison was read, and nothing that ends it */
+    bool skips;         /* true while the rest of a statement that does not fit is left out */
+    bool drops_block;   /* true if the block behind the dropped line is dropped, too */
+    ARRAY(Span) broken; /* the places of the text that was left out */
+    /* The first word that next_word found; or the byte of a word that was read already. */
+    int ahead;
+    bool is_too_deep; /* true once it is reported; such a file has no tree */
 } Parser;
 
 /* At the start of a file. */

@@ -225,14 +225,16 @@ static Type *signature_type(Check *c, const Param *p) {
 static void declare_params(Check *c, Stmt *s, SymbolKind kind, Param *params, int count,
                            bool ints) {
     for (int formulas = 0; formulas < 2;
-         formulas++) /* names first: a formula may stand before the axis that introduces its name */
+         /* Names come first, because a formula may stand before the axis that introduces its
+          * name. */
+         formulas++)
         for (int i = 0; i < count; i++)
             for (int d = 0; d < params[i].dim_count; d++)
                 if ((params[i].dims[d]->kind != EXPR_NAME) == formulas)
                     declare_dimensions(c, params[i].dims[d], true);
     for (int i = 0; i < count; i++) {
         Param *p = &params[i];
-        /* An unannotated configuration parameter of a net counts something (channels, stride),
+        /* A configuration parameter of a net without a kind counts something (channels, a stride),
          * unless its default is a real. */
         bool counts = kind == SYMBOL_CONFIG && s->kind == STMT_NET && !p->kind_name &&
                       !(p->value && p->value->kind == EXPR_NUMBER && !p->value->is_integer);
@@ -371,9 +373,9 @@ static Type *elements_type(Check *c, Stmt *s) {
     for (int i = 0; i < s->binder_count; i++)
         endless |= !s->binders[i]->extent;
     binders_close(c, s->binders, s->binder_count, value->kind == KIND_POISON);
-    /* said already: what reads it is not to be blamed */
+    /* an error was reported for it, and its readers are not at fault */
     if (value->kind == KIND_POISON || endless) return type_poison(c);
-    bool unrolls = false; /* `let z[v] = encoder(g[v])` stacks what the network gives */
+    bool unrolls = false; /* `let z[v] = encoder(g[v])` stacks the results of the network */
     for (int i = 0; i < s->binder_count; i++)
         unrolls |= net_takes_index(s->value, s->binders[i]);
     if (unrolls && s->binder_count + value->rank > MAX_RANK) {
@@ -407,7 +409,7 @@ Type *type_of_let(Check *c, Stmt *s) {
     bool fits = claim->rank == t->rank;
     for (int i = 0; fits && i < t->rank; i++)
         fits = dim_may_be_equal(c, claim->dims[i], t->dims[i]);
-    if (fits) return claim; /* compared once the sizes are known */
+    if (fits) return claim; /* the sizes are compared once they are known */
     diag_report(c->diag, CODE_CLAIM_FALSE, s->name_span, "`%s` is claimed to be %s", s->name,
                 type_text(c->arena, claim));
     diag_note(c->diag, s->value->span, "and this is %s", type_text(c->arena, t));
@@ -576,7 +578,7 @@ void check_module(Check *c, Module *m) {
     array_push(c->arena, &c->modules, m);
     array_push(c->arena, &c->module_scopes, scope);
     declare_module_names(c, m);
-    /* Hypers and data first: functions may use them, wherever they stand. */
+    /* Hypers and data come first, because functions may use them wherever they stand. */
     for (int i = 0; i < m->stmt_count; i++)
         if (m->stmts[i]->kind == STMT_HYPER || m->stmts[i]->kind == STMT_DATA)
             check_statement(c, m, m->stmts[i]);
@@ -638,7 +640,7 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     bool trains = has_statement(spec->stmts, spec->stmt_count, STMT_TRAIN) ||
                   has_statement(spec->stmts, spec->stmt_count, STMT_STAGE),
          loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);
-    /* statements are missing: what seems to be forgotten may stand among them */
+    /* Statements are missing, and what seems to be forgotten may be among them. */
     if (spec->broken_count) return c->method;
     if (trains && !loses)
         diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span,

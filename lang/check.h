@@ -9,7 +9,7 @@
 typedef struct Scope {
     struct Scope *parent;
     ARRAY(Symbol *) symbols;
-    /* The last symbol of each name. It is empty while the symbols are few, and found faster one by
+    /* The last symbol of each name. Empty while there are few symbols, which are searched one by
      * one. */
     Map by_name;
 } Scope;
@@ -17,7 +17,7 @@ typedef struct Scope {
 /* The type that calling a function or applying a layer gives, in the dimensions of its
  * signature. */
 typedef struct Scheme {
-    int state; /* 0: not begun, 1: being checked, 2: done */
+    int state; /* 0: not begun; 1: being checked; 2: done */
     Type *result;
     Scope *scope;
 } Scheme;
@@ -25,7 +25,7 @@ typedef struct Scheme {
 typedef struct Occurrence {
     const Binder *binder;
     Span span;
-    const char *what; /* "axis 1 of `u`" */
+    const char *what; /* as in "axis 1 of `u`" */
 } Occurrence;
 
 /* The place at which a module was named that is being checked now. */
@@ -39,45 +39,48 @@ typedef struct Check {
     Diag *diag;
     DimTable *dims;
     Scope *scope;
-    /* In the body of a function, network or optimiser: the scope around it, whose names an index
-     * may have; else NULL. */
+    /* In the body of a function, network or optimiser: the scope around the body, whose names an
+     * index may have. Else NULL. */
     const Scope *outside;
     Module *module;
     Method *method;
     const CheckHooks *hooks;
-    bool in_view; /* data fields are those of one sample */
-    Stmt *view;   /* in_view: the statement */
-    /* In_view: how many samples it is of; NULL: nothing in it has the batch in front. */
+    bool in_view; /* true in a view, where a data field is that of one sample */
+    Stmt *view;   /* in a view: its statement */
+    /* In a view: the number of samples of its arrays. NULL: none of them has the batch in front. */
     Dim *view_rows;
-    const DataSource *seen;  /* the source of the field met last */
-    const DataSource *sweep; /* in `over`: the source, whose fields are those of a sweep's batch */
-    int64_t sweep_rows;      /* so many at a time */
-    const Stmt *stage;       /* in `when NAME` of a stage: that one */
-    bool in_epoch;           /* in `every epoch`, or among the statements of `eval` */
-    bool in_eval;            /* in the latter */
-    /* a name is missing that stands in the text which the parser passed over */
+    const DataSource *seen;  /* the source of the last field */
+    const DataSource *sweep; /* in `over`: the source whose fields are those of a sweep's batch */
+    int64_t sweep_rows;      /* the samples of that batch */
+    const Stmt *stage;       /* in `when NAME` of a stage: the stage */
+    bool in_epoch;           /* true in `every epoch`, and in the statements of `eval` */
+    bool in_eval;            /* true in the statements of `eval` */
+    /* True if a missing name stands in the text that the parser left out. */
     bool misses_declaration;
-    bool is_broken; /* the parser reported errors: statements may be missing */
+    bool is_broken; /* true if the parser reported errors, so that statements may be missing */
     int64_t batch;
-    bool names_batch; /* `train` does, or all stages do */
-    Map schemes;      /* the schemes of functions, networks and optimisers, by their statement */
+    bool names_batch; /* true if `train` names the batch, or each stage does */
+    Map schemes;      /* by statement: the schemes of functions, networks and optimisers */
     ARRAY(Occurrence) occurrences;
-    ARRAY(Scope *) module_scopes; /* parallel to modules */
+    ARRAY(Scope *) module_scopes; /* one for each of `modules` */
     ARRAY(Module *) modules;
-    ARRAY(UseOf) uses; /* those that are being checked, each used by the one before */
-    Stmt *scan;        /* the innermost scan whose body we are in, or NULL */
-    Type *result;      /* the type of the return that is looked for */
+    ARRAY(UseOf) uses; /* the modules that are being checked, each used by the one before */
+    Stmt *scan;        /* the innermost scan around the place at hand, or NULL */
+    Type *result;      /* the type that a return must have */
     Span result_span;
-    Span unknown;      /* the last name that was not known */
+    Span unknown;      /* the last unknown name */
     bool in_index;     /* between the brackets of x[..] */
-    bool in_rule;      /* in the body of an optimiser, or of a function in it */
-    bool in_default;   /* in a read that has a value for places outside */
+    bool in_rule;      /* true in the body of an optimiser, and in functions that it calls */
+    bool in_default;   /* true in a read with a value for places outside */
     bool in_signature; /* between the brackets of a parameter */
-    /* The functions and networks whose bodies are being checked, each called by the one before. */
+    /* The depth of calls: functions and networks whose bodies are being checked, each called by the
+     * one before. */
     int calls;
-    int nested;        /* the expressions that are being checked, those in such bodies among them */
-    const Expr *drawn; /* behind `~`, or a start: the one place where a distribution stands */
-    bool in_choice; /* in an arm of `if`, or behind a guard, which decides whether it is computed */
+    /* The depth of expressions that are being checked, including those in such bodies. */
+    int nested;
+    const Expr *drawn; /* the expression behind `~`, or a start: the one place for a distribution */
+    /* True in an arm of `if` and behind a guard, which may be left out at run time. */
+    bool in_choice;
 } Check;
 
 /* check.c */

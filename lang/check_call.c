@@ -168,8 +168,8 @@ static Expr **place(Check *c, const Expr *call, const char *callee, const Param 
             placed[at] = call->args[i];
         }
     }
-    /* After an unknown name the missing one is most likely what was meant: one message is enough.
-     */
+    /* Behind an unknown name, the missing argument is most likely the one that was meant. One
+     * message is enough. */
     for (int i = 0; good && i < count; i++) {
         if (placed[i] || params[i].value) continue;
         diag_report(c->diag, CODE_MISSING_ARGUMENT, call->span, "`%s` needs its argument `%s`",
@@ -320,8 +320,8 @@ static Type *reshape_type(Check *c, const Expr *e) {
         }
         wanted = dim_make(c->dims, DIM_MUL, wanted, dims[i - 1]);
     }
-    /* Sizes that are only known in the end, such as ceil(H / 2), are compared when the dimensions
-     * are numbers. */
+    /* Sizes that only numbers decide, such as ceil(H / 2), are compared when all dimensions are
+     * numbers. */
     if (wanted != there && wanted->kind == DIM_CONST && there->kind == DIM_CONST) {
         diag_report(c->diag, CODE_SHAPES_DIFFER, e->span,
                     "reshape keeps every element, and here %s become %s", dim_text(c->arena, there),
@@ -482,7 +482,7 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
     if (strcmp(name, "new") == 0) return new_type(c, e);
     if (strcmp(name, "kmeans") == 0) return misplaced_kmeans(c, e);
     if (strcmp(name, "bernoulli") == 0) return type_make(c, KIND_BOOL, 0, NULL);
-    return type_make(c, KIND_REAL, 0, NULL); /* distributions: one draw */
+    return type_make(c, KIND_REAL, 0, NULL); /* a distribution makes one draw */
 }
 
 /* `sum(x)`: what is meant is a reduction, with an index for each axis of its argument. */
@@ -615,7 +615,7 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
             continue;
         }
         good &= unify(c, &fn->params[i], given, &b, placed[i]->span);
-        /* A number that sizes something inside: d0 of a slice. */
+        /* The number sizes something inside the function, such as d0 of a slice. */
         Dim *number = given->rank == 0 ? dim_of(c, placed[i]) : NULL;
         if (number) bind(c, &b, fn->params[i].symbol, number);
     }
@@ -645,7 +645,8 @@ static void bind_config(Check *c, const Stmt *net, Expr *call, Bindings *b) {
 static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argument, Span span) {
     const Stmt *net = symbol->stmt;
     Bindings b = {0};
-    /* the names in the network have meanings before it is applied, wherever it stands */
+    /* The names inside the network get their meanings before it is applied, wherever its statement
+     * stands. */
     Scheme *scheme = type_scheme_of(c, symbol);
     bind_config(c, net, call, &b);
     if (!net->has_params) {
@@ -748,7 +749,7 @@ Type *net_typed_apply(Check *c, Expr *net, Type *argument, Span span) {
     case EXPR_DEFAULT:
     case EXPR_STOP:
     case EXPR_RANGE:
-        break; /* no network */
+        break; /* the name is no network */
     }
     return type_poison(c);
 }

@@ -400,7 +400,8 @@ static void check_one(Check *c, const Expr *call) {
                        .call = call,
                        .bank = eval_source(call, "bank"),
                        .query = eval_source(call, "query")};
-    if (!reading.bank || !reading.query) { /* which is said; what the fields are depends on them */
+    /* This is reported already, and the fields depend on it. */
+    if (!reading.bank || !reading.query) {
         Expr *features = eval_argument(call, "features");
         if (features && features->kind == EXPR_NAME) check_network(&reading, features);
         return;

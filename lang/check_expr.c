@@ -155,7 +155,7 @@ void binders_close(Check *c, Binder **binders, int count, bool quiet) {
     for (int i = 0; i < count; i++) {
         Binder *b = binders[i];
         if (b->extent || b->same) continue;
-        bool again = false; /* `sum[i, i]`, which is said */
+        bool again = false; /* an index that stands twice, as in `sum[i, i]`, is reported already */
         for (int k = 0; k < count; k++)
             again |= k != i && strcmp(binders[k]->name, b->name) == 0;
         if (!again && !quiet && !c->misses_declaration) {
@@ -218,7 +218,7 @@ static void check_guard(Check *c, Expr *guard) {
 }
 
 static Type *check_kept(Check *c, Expr *e) {
-    /* softmax[k] e keeps k, topk[j, r] e keeps r: both are bound outside. */
+    /* softmax[k] e keeps k, and topk[j, r] e keeps r. Such an index is bound outside. */
     int kept = e->reduce == REDUCE_SOFTMAX ? 0 : 1;
     if (e->binder_count != kept + 1) {
         diag_report(
@@ -821,7 +821,8 @@ Span call_argument_span(const Expr *call, int at) {
 }
 
 Type *check_expr(Check *c, Expr *e) {
-    /* Twice the depth of one expression: bodies are checked where they are called first. */
+    /* The limit is twice the depth of one expression, because bodies are checked where they are
+     * first called. */
     if (c->nested == 2 * MOST_NESTED_TERMS) {
         diag_report(c->diag, CODE_TOO_DEEP, e->span,
                     "with those of the functions called, expressions nest deeper than %d here",

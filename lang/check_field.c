@@ -121,7 +121,7 @@ static void report_small(Check *c, DataSource *data, Span span) {
 }
 
 Type *check_field(Check *c, Expr *e, Symbol *symbol) {
-    const bool whole = symbol->kind == SYMBOL_FIELD; /* train.all */
+    const bool whole = symbol->kind == SYMBOL_FIELD; /* true for a name such as train.all */
     DataSource *data = symbol->stmt->data;
     const DataField *field = source_find_field(data, e->name);
     const bool is_all = !whole && strcmp(e->name, all_name) == 0;

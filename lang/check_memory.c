@@ -31,7 +31,7 @@ static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
     Type *value = check_expr(c, p->value),
          *row = type_of_shape(c, KIND_REAL, p->dims, p->dim_count);
     Dim *dims[MAX_RANK] = {rows->rank ? rows->dims[0] : NULL};
-    /* a column takes its kind from what is pushed */
+    /* A column takes its kind from what is pushed. */
     bool good = rows->rank == 1 && !poisoned(row) && !poisoned(value) && row->rank < MAX_RANK;
     if (row->rank == MAX_RANK)
         diag_report(c->diag, CODE_TOO_MANY_AXES, p->span,
@@ -115,7 +115,8 @@ static void check_rows_update(Check *c, Stmt *s, Expr *target) {
          *value = s->value->type;
     const Symbol *symbol = target->callee->symbol;
     target->type = array;
-    target->symbol = target->callee->symbol; /* also where a type is left to the sizes in numbers */
+    /* The symbol is set even if the type waits for the sizes in numbers. */
+    target->symbol = target->callee->symbol;
     if (poisoned(array) || poisoned(rows) || poisoned(value)) return;
     if (!symbol || symbol->kind != SYMBOL_STATE || target->arg_count != 1) {
         diag_report(c->diag, CODE_UPDATE, target->span,

@@ -267,6 +267,6 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_USE:
     case STMT_FN:
     case STMT_OPTIMISER:
-        break; /* they are checked with their module */
+        break; /* functions are checked with their module */
     }
 }

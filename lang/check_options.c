@@ -148,7 +148,8 @@ void check_stage(Check *c, Stmt *s) {
             diag_report(c->diag, CODE_STAGE, s->params[i].span,
                         "`memory` bounds the steps of all stages: it stands in `train`");
     }
-    if (setting_of(s, "epochs") || misnamed) return; /* the misspelt setting may be its length */
+    /* The misspelt setting may be the length of the run. */
+    if (setting_of(s, "epochs") || misnamed) return;
     diag_report(c->diag, CODE_STAGE, s->name_span, "the stage `%s` does not say how long it is",
                 s->name);
     diag_suggest(c->diag, "`epochs 10` in its braces");

@@ -31,7 +31,7 @@ static void declare_carries(Check *c, Stmt *scan) {
                     "a scan carries numbers and arrays; this is %s", type_text(c->arena, types[i]));
         types[i] = type_poison(c);
     }
-    for (int i = 0; i < scan->carry_count; i++) { /* the starts do not see each other */
+    for (int i = 0; i < scan->carry_count; i++) { /* a start does not see the other names */
         Stmt *carry = scan->carry[i];
         carry->symbol = scope_declare(c, SYMBOL_LET, carry->name, carry->name_span, carry, NULL);
         carry->symbol->type = types[i];

@@ -51,7 +51,8 @@ static void check_loaded(Check *c, Module *m, Span span) {
 }
 
 static Module *library_module(Check *c, const char *name, Span span) {
-    if (strcmp(name, "data") == 0) { /* built in: its sources stand in `data` statements only */
+    /* The module is built in, and has nothing but the sources of `data` statements. */
+    if (strcmp(name, "data") == 0) {
         static Module data = {.name = "data"};
         return &data;
     }

@@ -21,7 +21,7 @@ static int batch_axis(const Symbol *s) {
 typedef struct Search {
     Check *c;
     Dim *of_field, *of_name;
-    const Expr *field; /* the first one, and one of a source with another batch */
+    const Expr *field; /* the first field, and a field of a source with another batch */
     const Expr *other;
 } Search;
 
@@ -105,7 +105,7 @@ static int arrays_given(Check *c, const Expr *call) {
         if (e->kind == EXPR_NAME && !scope_find(c->scope, e->name)) break;
         const Type *type = check_expr(c, call->args[count]);
         if (type->rank == 0 && type->kind != KIND_POISON)
-            break; /* an unknown one may be an array */
+            break; /* an unknown name may be an array */
         count++;
     }
     return count;
@@ -231,7 +231,8 @@ void check_view(Check *c, Stmt *s) {
         p->symbol = scope_declare(c, SYMBOL_VIEW, p->name, p->span, s, p);
         p->symbol->item = i;
         p->symbol->type = p->type;
-        if (p->type->kind == KIND_POISON && !s->each) types[0] = p->type; /* said once */
+        /* An array's error is reported once. */
+        if (p->type->kind == KIND_POISON && !s->each) types[0] = p->type;
     }
     c->view = outer;
     c->view_rows = NULL;

@@ -16,12 +16,11 @@ typedef struct Compared {
     Arena *arena;
     Diag *diag;
     const Method *method;
-    const Stmt *stage; /* that the loss at hand stands in, or NULL */
-    const Expr *batch; /* the batch of one that was reported, or NULL */
+    const Stmt *stage; /* the stage that contains the loss at hand; NULL: none */
+    const Expr *batch; /* the batch whose loss was reported; NULL: none */
 } Compared;
 
-/* ---- losses and the stage that each belongs to ------------------------------------------------
- */
+/* ---- losses and the stage that each belongs to ----------------------------------------------- */
 
 typedef void (*LossVisitor)(Compared *c, const Stmt *loss);
 
@@ -42,8 +41,7 @@ static void each_loss(Compared *c, Stmt *const *stmts, int count, LossVisitor vi
     }
 }
 
-/* ---- a batch of one ---------------------------------------------------------------------------
- */
+/* ---- a batch of one -------------------------------------------------------------------------- */
 
 /* The sources that a loss reads, through views and without them. */
 typedef struct Sources {
@@ -117,15 +115,14 @@ static void check_batch(Compared *c, const Stmt *loss) {
     diag_suggest(c->diag, "a batch of 2 and more, or negatives from a queue or a bank");
 }
 
-/* ---- one class --------------------------------------------------------------------------------
- */
+/* ---- one class ------------------------------------------------------------------------------- */
 
 /* What one side of `==` is made of. */
 typedef struct Side {
     Compared *compared;
-    const Stmt *source;     /* whose field it is; NULL: none was found */
-    const DataField *field; /* NULL with it */
-    bool is_other;          /* something else than numbers and this field takes part */
+    const Stmt *source;     /* the source of the field; NULL: no field was found */
+    const DataField *field; /* the field; NULL if `source` is */
+    bool is_other;          /* true if the formula has more than numbers and this field */
 } Side;
 
 static bool find_field(void *context, const FlowVisit *v);

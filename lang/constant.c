@@ -167,6 +167,6 @@ void constant_find(Check *c, Expr *e) {
     if (e->kind == EXPR_UNARY && e->op == OP_NEG) known(e, -e->args[0]->constant);
     if (e->kind == EXPR_BINARY) fold_binary(e);
     if (builtin) fold_call(e, e->callee->name);
-    /* said already, or too large to know */
+    /* it was reported, or it is too large to be known */
     if (e->is_constant && !isfinite(e->constant)) e->is_constant = false;
 }

@@ -23,17 +23,18 @@ typedef struct DataField {
     DataType type;
     int rank; /* the axes of one sample; 0: a number */
     int64_t shape[MOST_AXES];
-    int64_t classes;                /* for an int: its values are 0 .. classes - 1; 0: any number */
-    const char *const *class_names; /* [classes]; NULL: they have none */
-    /* Every row that is kept has the same value of this int, as the data says; false where nobody
-     * looked, or it takes the samples to know. */
+    /* For an int: the number of its values, which are 0 .. classes - 1; 0: any int. */
+    int64_t classes;
+    const char *const *class_names; /* [classes]; NULL: the classes have no names */
+    /* True if the data says that every kept row has the same value of this int. False also if
+     * nobody looked, or if only the samples can tell. */
     bool is_one_class;
 } DataField;
 
 /* A setting of a reader as the spec gives it: `size = 64`. */
 typedef struct DataSetting {
     const char *name;
-    double number;    /* 1 and 0 for true and false */
+    double number;    /* the value; 1 and 0 for true and false */
     const char *text; /* NULL: the setting is a number */
 } DataSetting;
 
@@ -57,19 +58,19 @@ typedef struct DataCondition {
 /* A choice of the rows of a source. Conditions, part and classes come first; what they leave is
  * then counted by class. At most one of the first three members is above 0. */
 typedef struct DataSelection {
-    double per_class; /* the number of rows of each class that are kept */
-    double fraction;  /* the share of each class that is kept */
-    /* Class c of C keeps imbalance^(-c / (C - 1)) of its rows: a long tail. */
+    double per_class; /* the number of rows that each class keeps */
+    double fraction;  /* the share of its rows that each class keeps */
+    /* Class c of C keeps imbalance^(-c / (C - 1)) of its rows, which makes a long tail. */
     double imbalance;
-    /* Draws which rows are kept; negative: the first of the source. */
+    /* The seed for drawing the rows that are kept. Negative: the first rows are kept. */
     double seed;
     const char *by; /* the int field whose values are the classes; NULL: "label" */
-    /* Keeps the rows whose hash, as a number of 0 .. 1, is in [from, to); all rows if both are
-     * 0. */
+    /* Rows are kept if their hash, as a number in 0 .. 1, is in [from, to). All rows are kept if
+     * both are 0. */
     double part_from, part_to;
-    /* Keeps the classes first .. first + classes - 1; all of them if `classes` is 0. */
+    /* The classes first .. first + classes - 1 are kept. All are kept if `classes` is 0. */
     double first_class, classes;
-    const DataCondition *where; /* conditions, all of which hold for a row that is kept */
+    const DataCondition *where; /* conditions that all hold for a kept row */
     int where_count;
 } DataSelection;
 
@@ -77,33 +78,35 @@ typedef struct DataSelection {
  * fields. */
 typedef struct DataSource {
     const char *name;      /* the name in the statement */
-    const char *reader;    /* the name of a DataReader; "": the spec names none that exists */
-    const char *path;      /* the argument without a name: a path, or a split, "train" */
-    DataSetting *settings; /* the settings of the reader that are given */
+    const char *reader;    /* the name of a DataReader; "": the spec names no reader that exists */
+    const char *path;      /* the argument without a name: a path, or a split such as "train" */
+    DataSetting *settings; /* the settings that are given */
     int setting_count;
     DataField *claim; /* the fields that the spec claims */
     int claim_count;
-    /* The fields of the data, or of the claim if the data is not there. Every table has `index`
-     * besides. */
+    /* The fields of the data, or of the claim if the data is missing. A table also has `index`. */
     DataField *fields;
     int field_count;
-    const char *absent; /* why the data could not be looked at; NULL: it was */
-    /* `rows = 1000`: what the selection leaves; 0: the spec says nothing. */
+    /* The reason for which the data could not be looked at; NULL: it was looked at. */
+    const char *absent;
+    /* The rows after the selection, by `rows = 1000`. 0: the spec does not say. */
     int64_t claimed_rows;
-    /* The rows after the selection, which are the extent of a bank's first axis. 0: nobody
-     * knows. */
+    /* The rows after the selection, which are the extent of a bank's first axis. 0: not known. */
     int64_t rows;
-    bool sized;    /* some array of the method has that extent */
-    int64_t batch; /* the batch of its own, or that of `train` */
-    bool follows;  /* the source has no batch of its own, so that of a stage goes before */
+    bool sized;    /* true if some array of the method has that extent */
+    int64_t batch; /* the batch: its own, or that of `train` */
+    /* The source has no batch of its own, so the batch of a stage replaces that of `train`. */
+    bool follows;
     DataSelection selection;
-    bool balanced;              /* a batch draws a class first, all alike, then a row of it */
-    const struct Expr *weights; /* the state that rows are drawn in proportion to, or NULL */
-    /* Episodes: the classes of a batch, and the rows of each; 0: none. */
+    /* A batch first draws a class, all with equal chance, and then a row of it. */
+    bool balanced;
+    /* The state to which the chance of a row is proportional; NULL: none. */
+    const struct Expr *weights;
+    /* Episodes: the number of classes in a batch, and of rows in each. 0: no episodes. */
     int64_t ways, each;
-    bool recalled;   /* a record gave `fields` and `rows`; the data was not looked at */
-    bool said_small; /* it was reported that a batch is larger than the data */
-    bool poisoned;   /* an error was reported about its fields; any name may be one */
+    bool recalled;   /* `fields` and `rows` are from a record, and nobody looked at the data */
+    bool said_small; /* it was reported that the batch is larger than the data */
+    bool poisoned;   /* an error in its fields was reported, so any name may be one of them */
 } DataSource;
 
 /* The batch if neither `train` nor the stages nor the source name one. */
@@ -116,27 +119,27 @@ static inline int64_t sweep_rows(const DataSource *data) {
 
 /* The kinds of value that an option or a setting takes. */
 typedef enum {
-    WANTS_WHOLE,  /* a value: a whole number, */
-    WANTS_NUMBER, /* a number, */
-    WANTS_ABOVE,  /* a number greater than `low`, */
-    WANTS_SIZE,   /* a number of bytes, */
+    WANTS_WHOLE,  /* a whole number */
+    WANTS_NUMBER, /* a number */
+    WANTS_ABOVE,  /* a number greater than `low` */
+    WANTS_SIZE,   /* a number of bytes */
     WANTS_TRUTH,  /* true or false, */
-    WANTS_TEXT,   /* or a text */
+    WANTS_TEXT,   /* a text */
     WANTS_RULE,
     WANTS_PARTS,
     WANTS_NETWORK,
     WANTS_DATA,
-    WANTS_STATE, /* names of the method */
-    WANTS_OF,    /* train.image */
-    WANTS_FIELD, /* label */
-    WANTS_PART   /* 0.0 .. 0.8 */
+    WANTS_STATE, /* names of states of the method */
+    WANTS_OF,    /* a field with its source, such as train.image */
+    WANTS_FIELD, /* a field, such as label */
+    WANTS_PART   /* a part, such as 0.0 .. 0.8 */
 } Wants;
 /* A row of evals.def, settings.def or data_options.def, or a setting of a reader. */
 typedef struct OptionRow {
-    const char *owner, *name; /* "knn", "k" */
+    const char *owner, *name; /* as in "knn" and "k" */
     Wants wants;
     double low, high, standard;
-    const char *range; /* completes "`k` of knn is .." */
+    const char *range; /* the end of the sentence "`k` of knn is .." */
 } OptionRow;
 /* lang/check_options.c: true if a value of a row that takes a number, or a truth value as 1 or 0,
  * lies in the range of the row. */
@@ -144,8 +147,8 @@ bool option_in_range(const OptionRow *row, double value);
 
 /* A kind of source. */
 typedef struct DataReader {
-    const char *name; /* "images" */
-    bool of_split;    /* the argument without a name is a split, "train" or "test"; else a path */
+    const char *name; /* as in "images" */
+    bool of_split;    /* the argument without a name is a split ("train", "test"); false: a path */
 } DataReader;
 
 /* A reader whose data is the same wherever it lies, so that a spec is checked without its files.
@@ -153,8 +156,8 @@ typedef struct DataReader {
 typedef struct DataPreset {
     const char *reader;
     int64_t train, test;
-    /* A path that ends so is one file of the data, whose rows are not known. NULL: there are
-     * none. */
+    /* The ending of paths that name a single file of data, whose rows are not known. NULL: there is
+     * no such ending. */
     const char *ending;
 } DataPreset;
 

@@ -113,7 +113,7 @@ void diag_suggest(Diag *diag, const char *format, ...) {
     va_start(args, format);
     DiagMessage *last = &diag->messages.items[diag->messages.count - 1];
     last->suggestion = make_text(diag, format, args);
-    last->fix.text = NULL; /* of a suggestion that this one replaces */
+    last->fix.text = NULL; /* the text of a suggestion that this one replaces */
     va_end(args);
 }
 
@@ -150,7 +150,8 @@ static int compare(const void *left, const void *right) {
     const DiagMessage *a = *(const DiagMessage *const *)left,
                       *b = *(const DiagMessage *const *)right;
     Span x = a->parts.items[0].span, y = b->parts.items[0].span;
-    int position = a < b ? -1 : a > b; /* one array holds them, in the order of their making */
+    /* One array holds them, in the order in which they were made. */
+    int position = a < b ? -1 : a > b;
     if (x.source != y.source || x.begin == y.begin) return position;
     return x.begin - y.begin;
 }
@@ -243,7 +244,7 @@ static Shown shown_line(Span span) {
 /* The character at a place of a line, and the columns that it takes there: a tab goes to the next
  * multiple of eight. */
 static int character(const Source *source, int at, int end, int column, int *columns) {
-    enum { TAB = 8, ESCAPED = 4 /* \xNN */ };
+    enum { TAB = 8, ESCAPED = 4 /* ESCAPED is the length of \xNN */ };
     uint32_t code;
     int length = utf8_read(source->text + at, (size_t)(end - at), &code);
     if (length == 0)

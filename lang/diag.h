@@ -10,7 +10,7 @@
  * modules have the path "stdlib/mix.cpl" and the like. */
 typedef struct Source {
     const char *path;
-    const char *text; /* NUL-terminated; NULL in a message about a file whose text is not at hand */
+    const char *text; /* NUL-terminated; NULL for a file whose text is not at hand */
     size_t length;
 } Source;
 
@@ -43,7 +43,7 @@ typedef struct DiagCodeInfo {
     const char *code;
     DiagSeverity severity;
     const char *meaning, *why;
-    const char *failing, *repaired; /* whole files; NULL when the mistake is not in a file */
+    const char *failing, *repaired; /* texts of whole files; NULL if the mistake is not in a file */
 } DiagCodeInfo;
 extern const DiagCodeInfo diag_codes[CODE_COUNT];
 

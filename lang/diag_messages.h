@@ -12,10 +12,10 @@ typedef struct DiagPart {
 
 typedef struct DiagMessage {
     DiagCode code;
-    ARRAY(DiagPart) parts; /* the message itself, then its notes */
+    ARRAY(DiagPart) parts; /* the message, then its notes */
     ARRAY(DiagPart) trail; /* notes on the calls that led there */
     const char *suggestion;
-    DiagPart fix; /* what to write where; its text is NULL where nobody knows */
+    DiagPart fix; /* the text to write, and where; a NULL text: not known */
 } DiagMessage;
 
 /* The message itself, its notes, then its trail; NULL behind the last. */

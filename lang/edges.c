@@ -48,12 +48,13 @@ static const Stmt *find_stmt(const Method *method, StmtKind kind, const Symbol *
 static bool find_leak(void *context, const FlowVisit *v) {
     Edges *e = context;
     const Symbol *callee = v->e->kind == EXPR_CALL ? v->e->callee->symbol : NULL;
-    /* a call of a name that nobody knows: it may be meant to stop */
+    /* A call of an unknown name may be meant to stop the gradient. */
     if (v->e->kind == EXPR_CALL && !callee) return false;
     const Stmt *edge = callee && callee->kind == SYMBOL_NET && !v->stopped
                            ? find_stmt(e->method, STMT_EMA, callee)
                            : NULL;
-    if (!edge || edge->source->symbol == callee) return true; /* an edge to itself is refused */
+    /* An edge from a network to itself is refused. */
+    if (!edge || edge->source->symbol == callee) return true;
     diag_report(
         e->diag, CODE_EMA_GRADIENT, v->e->span,
         "the gradient of the loss reaches `%s`, which an ema edge moves and no gradient should",
@@ -324,7 +325,8 @@ void check_edges(Arena *arena, Diag *diag, const Method *method) {
     Edges e = {arena, diag, method, flow_new(arena, method)};
     method_each_stmt(method->spec, check_leaks, &e);
     method_each_stmt(method->spec, check_rate, &e);
-    /* an edge that is wrong may be the one that would have used, stopped or kept apart */
+    /* An edge with an error may be the one that would have used, stopped or separated the
+     * network. */
     if (diag_error_count(diag)) return;
     check_use_in_bodies(&e);
     if (!find_stmt(method, STMT_LOSS, NULL)) return;

@@ -8,16 +8,16 @@
 /* The parts of a method that keep features from becoming one constant: an expression for each kind
  * that was found, or NULL. */
 typedef struct Separation {
-    /* A network application that gradients reach; NULL: the loss trains none. */
+    /* A network application that a gradient reaches. NULL: the loss trains none. */
     const Expr *applied;
     const Expr *stop;  /* a stopped gradient */
-    const Expr *pairs; /* a reduction over other samples: negatives */
-    /* A reduction over the samples for each feature or cluster: batch statistics. */
+    const Expr *pairs; /* a reduction over other samples, which makes them negatives */
+    /* A reduction over the samples for each feature or cluster, which makes batch statistics. */
     const Expr *statistic;
     const Expr *memory; /* a queue, bank or state */
     const Expr *label;  /* labels or other fields of the data */
     const Expr *other;  /* a draw, a read of another sample's row, or a margin */
-    /* A read of another sample's row of an array that has one row, which separates nothing. */
+    /* A read of another sample's row, in an array of a single row. It separates nothing. */
     const Expr *itself;
 } Separation;
 

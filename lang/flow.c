@@ -17,11 +17,11 @@
 struct FlowFrame {
     const Stmt *fn;
     const Expr *call;
-    const FlowFrame *caller; /* the caller, where the arguments are written */
-    FlowFrame *next;         /* the next frame of the same call, from another caller */
+    const FlowFrame *caller; /* the frame of the caller, which has the arguments */
+    FlowFrame *next;         /* the frame of the same call for another caller */
 };
 
-typedef struct Reached { /* a let, a call or an argument that has been walked in a frame */
+typedef struct Reached { /* a let, a call or an argument that was walked in a frame */
     struct Reached *next;
     const FlowFrame *frame;
     bool stopped, under_stop;
@@ -31,8 +31,8 @@ typedef struct Reached { /* a let, a call or an argument that has been walked in
 struct Flow {
     Arena *arena;
     const Method *method;
-    Map frames;  /* by call: a list, each with another caller */
-    Map reached; /* the walked parts: a list for each, whose entries have different frames */
+    Map frames;  /* by call: the list of its frames, each with another caller */
+    Map reached; /* by part: the list of the frames in which it was walked */
     FlowVisitor visit;
     void *context;
 };
@@ -42,7 +42,8 @@ typedef struct State {
     const FlowScope *scope;
     bool stopped;
     const Expr *stop;
-    /* of the array that the walk goes to, the one entry of its first axis that is read; -1: all */
+    /* The entry of the first axis that is read, in the array that the walk goes to. -1: all entries
+     * are. */
     int64_t row;
 } State;
 
@@ -190,7 +191,7 @@ static const Expr *piece_with(const Expr *concat, int64_t *row) {
     for (int i = 0; i < concat->arg_count; i++) {
         const Type *type = concat->args[i]->type;
         int64_t extent;
-        /* another axis than the first */
+        /* the arrays are joined along another axis than the first */
         if (concat->arg_names && concat->arg_names[i]) return NULL;
         if (!type || type->rank < 1 || !dim_eval(type->dims[0], NULL, NULL, &extent)) return NULL;
         if (*row < before + extent) {
@@ -226,7 +227,7 @@ static void walk_call(Flow *f, const Expr *e, State at) {
             walk_args(f, e, at);
         return;
     }
-    /* An argument that the body does not use does not reach the value. */
+    /* The value does not depend on an argument that the body does not use. */
     at.frame = enter(f, s->stmt, e, at.frame);
     if (first_time(f, s->stmt, &at) && result_of(s->stmt)) walk(f, result_of(s->stmt), at);
 }
@@ -312,7 +313,7 @@ static void walk(Flow *f, const Expr *e, State at) {
         walk_args(f, e, e->op >= OP_LT && e->op <= OP_NE ? still : at);
         break;
     case EXPR_MEMBER:
-        break; /* a field, a column, a part: there is nothing below */
+        break; /* nothing is below a field, a column or a part */
     case EXPR_NUMBER:
     case EXPR_STRING:
     case EXPR_BOOL:

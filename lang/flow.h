@@ -12,9 +12,11 @@ typedef struct FlowFrame FlowFrame;
 /* The indices that are bound around an expression, inner first. */
 typedef struct FlowScope {
     const Binder *binder;
-    const Expr *reduction; /* the reduction that binds it; NULL: the head of a let does */
+    /* The reduction that binds the index; NULL: the head of a let binds it. */
+    const Expr *reduction;
     const Stmt *let;
-    /* The one value that it has here: s[0] reads `let s[v] = ..` at v = 0. -1: all of its range. */
+    /* The only value of the index here: s[0] reads `let s[v] = ..` at v = 0. -1: all of its
+     * range. */
     int64_t value;
     const struct FlowScope *outer;
 } FlowScope;
@@ -23,9 +25,10 @@ typedef struct FlowVisit {
     const Expr *e;
     const FlowFrame *frame;
     const FlowScope *scope;
-    /* No gradient comes here: under a stop, in an index, a guard, a comparison or an argmax. */
+    /* True if no gradient comes here: under a stop, and in an index, a guard, a comparison or an
+     * argmax. */
     bool stopped;
-    const Expr *stop; /* the stop that it is under, or NULL */
+    const Expr *stop; /* the stop around it, or NULL */
 } FlowVisit;
 
 /* A function that is called for every expression on the way. If it returns false, what the

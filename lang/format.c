@@ -35,14 +35,15 @@ typedef struct Word {
     WordKind kind;
     const char *text;
     int length, offset;
-    int line, column; /* in the source, from 0 */
-    int spaces;       /* the fewest in front of it */
-    int anchor;       /* the word it is lined up under, as the first of its line; or -1 */
-    int indent;       /* the indent of the line that the word begins */
-    int partner;      /* the next word in its column group (a ring) */
-    int at;           /* the word's column in the result */
-    bool first;       /* the word is the first of its line */
-    bool blank;       /* a blank line stands before it */
+    int line, column; /* its place in the source, from 0 */
+    int spaces;       /* the fewest spaces in front of it */
+    /* The word under which it is lined up, if it is the first of its line; or -1. */
+    int anchor;
+    int indent;  /* the indent of the line that it begins */
+    int partner; /* the next word of its group of columns, which is a ring */
+    int at;      /* the word's column in the result */
+    bool first;  /* true for the first word of a line */
+    bool blank;  /* true if a blank line stands before it */
     bool unary;
 } Word;
 
@@ -50,7 +51,7 @@ typedef struct Format {
     Arena *arena;
     const Source *source;
     ARRAY(Word) words;
-    ARRAY(int) opens, closes; /* offsets where a parenthesis is put in */
+    ARRAY(int) opens, closes; /* the bytes at which parentheses are put in */
 } Format;
 
 static bool is(const Word *w, const char *text) {
@@ -78,7 +79,7 @@ static int word_length(const char *at, WordKind *kind) {
         *kind = WORD_STRING;
         n = 1 + (int)strcspn(at + 1, "\"");
         n += at[n] == '"';
-    } else if (strncmp(at, "./", 2) == 0 || strncmp(at, "../", 3) == 0) { /* of `use` */
+    } else if (strncmp(at, "./", 2) == 0 || strncmp(at, "../", 3) == 0) { /* the path of a `use` */
         *kind = WORD_STRING;
         while (isalnum((unsigned char)at[n]) || (at[n] && strchr("_./-", at[n])))
             n++;
@@ -147,7 +148,7 @@ static void split_words(Format *f) {
             add_word(f, WORD_OPEN, "(", 1, -1, line, i - line_start, breaks > 1);
         WordKind kind;
         int length = word_length(text + i, &kind);
-        /* inside ( or [ there is no arrow */
+        /* inside ( or [ there is no arrow, but a comparison with a negative number */
         if (lists && strncmp(text + i, "<-", 2) == 0) length = 1;
         lists += kind == WORD_OPEN && text[i] != '{';
         lists -= kind == WORD_CLOSE && text[i] != '}' && lists > 0;
@@ -155,7 +156,7 @@ static void split_words(Format *f) {
         breaks = 0;
         i += length;
     }
-    /* the text ends with its reduction */
+    /* the text may end with a reduction */
     for (; close < f->closes.count; close++)
         add_word(f, WORD_CLOSE, ")", 1, -1, line, 0, false);
 }
@@ -197,21 +198,23 @@ static const char *const firsts[] = {
 typedef struct Bracket {
     int word;
     bool brace;
-    bool reducer;  /* the [ of sum[..], but not of count[..]: what follows its ] is a body */
-    bool settings; /* the { of train, eval or queue: commas separate lines there */
-    bool hangs;    /* its lines are lined up under the word behind it: the first of them decides */
+    /* True for the [ of sum[..], and not for that of count[..]: a body follows its ]. */
+    bool reducer;
+    bool settings; /* true for the { of train, eval or queue, in which commas separate lines */
+    /* True if its lines are lined up under the word behind it, as the first of them decides. */
+    bool hangs;
     bool has_lines;
 } Bracket;
 
-typedef struct Place { /* the position of the formatter */
-    /* The brackets of the text, which was parsed, and those put in around reductions, which nest as
-     * expressions do. */
+typedef struct Place { /* The position of the formatter. */
+    /* The brackets of the text, and those that are put in around reductions. The latter nest as
+     * deep as expressions do. */
     Bracket open[MOST_NESTED_BRACKETS + MOST_NESTED_TERMS];
     int depth, braces;
-    int last;            /* the word before, comments apart; or -1 */
+    int last;            /* the word before, apart from comments; or -1 */
     int statement;       /* the first word of the statement */
-    bool has_value;      /* the statement's `=`, `<-` or block has begun */
-    bool closed_reducer; /* the last word is the ] of sum[..], and a body follows */
+    bool has_value;      /* true behind the statement's `=` or `<-`, and in its block */
+    bool closed_reducer; /* true if the last word is the ] of sum[..], and a body follows */
 } Place;
 
 static const Bracket *innermost(const Place *p) {
@@ -252,7 +255,7 @@ static bool is_unary(const Format *f, const Place *p, int i) {
 
 static int space_before_open(const Format *f, const Place *p, const Word *last, const Word *w) {
     if (is(w, "{") || p->closed_reducer || last->kind == WORD_OPERATOR) return 1;
-    /* scan t < rounds (h = h0): no call */
+    /* scan t < rounds (h = h0) is no call */
     bool carries = is(&f->words.items[p->statement], "scan") && !in_list(p);
     if (carries && w->offset > last->offset + last->length) return 1;
     return last->kind == WORD_NAME && is_keyword(f, p, p->last);
@@ -463,8 +466,8 @@ static const char *format_once(Arena *arena, const Source *source, const Module 
 
 const char *format_module(Arena *arena, const Module *module) {
     const char *text = format_once(arena, module->source, module);
-    /* Words that happen to meet in one column after the first time are lined up from then on: go on
-     * until nothing moves. */
+    /* A round may move words into one column by chance, and they are lined up in the next. Rounds
+     * go on until nothing moves. */
     for (int round = 0; round < 16; round++) {
         const Source source = {module->source->path, text, strlen(text)};
         const char *again = format_once(arena, &source, NULL);

@@ -11,12 +11,12 @@ typedef struct Misfit {
     Span before;     /* the token ahead of the one that does not fit */
     Span found;      /* the token that does not fit, or the end of the line */
     bool at_end;     /* `found` is the end of a line or of the file */
-    bool compared;   /* a comparison stands in the same formula already */
-    bool wants_else; /* an `if` without its `else` */
-    bool in_index;   /* inside [ ] */
-    bool in_binders; /* inside those of a reduction */
-    bool in_train;   /* inside the braces of `train` */
-    bool wants_name; /* a name could stand here */
+    bool compared;   /* the formula has a comparison already */
+    bool wants_else; /* an `if` waits for its `else` */
+    bool in_index;   /* true inside [ ] */
+    bool in_binders; /* true inside the brackets of a reduction */
+    bool in_train;   /* true inside the braces of `train` */
+    bool wants_name; /* true where a name could stand */
 } Misfit;
 
 /* Returns the text to write instead, or NULL. */

@@ -15,19 +15,18 @@
 
 enum {
     MOST_AXES = 8, /* the axes of an array, and the indices of one reduction or of its results */
-    /* The indices that are bound around one place, those of the functions called on the way among
-     * them. */
+    /* The indices that are bound around one place, including those of the functions on the way. */
     MOST_OPEN_INDICES = 32,
     MOST_VIEWS = 64,    /* the views along one axis: view v[64] = .. */
-    MOST_ROUNDS = 1024, /* the rounds of a scan, which is unrolled */
-    /* The phases of a run, each of which is a step compiled by itself. */
+    MOST_ROUNDS = 1024, /* the rounds of a scan, each of which is written out */
+    /* The phases of a run. Each phase has a step of its own. */
     MOST_PHASES = 64,
     MOST_NESTED_BRACKETS = 1000, /* the brackets that are open at one place */
-    /* The expressions within each other. A sum of n terms nests n deep. A level takes about 1 KiB
-     * of the stack. */
+    /* The depth of expressions. A sum of n terms is n deep, and a level takes about 1 KiB of the
+     * stack. */
     MOST_NESTED_TERMS = 2000,
-    MOST_NESTED_CALLS = 256, /* the functions and networks that are called within each other */
-    /* The terms of a dimension when it is multiplied out, and the factors of one term. */
+    MOST_NESTED_CALLS = 256, /* the depth of calls of functions and networks */
+    /* The terms of a dimension that is multiplied out, and the factors of a term. */
     MOST_DIMENSION_TERMS = 4096,
     MOST_FILE_BYTES = 1 << 28 /* the bytes of one file */
 };

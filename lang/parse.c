@@ -72,7 +72,7 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
     couplet_yyparse(p.scanner, &p);
     couplet_yy_delete_buffer(buffer, p.scanner);
     couplet_yylex_destroy(p.scanner);
-    /* without statements: no walk may go down what was too deep to read */
+    /* The module has no statements, since no walk may follow what was too deep to read. */
     if (p.is_too_deep) return module;
     module->broken = p.broken.items;
     module->broken_count = p.broken.count;

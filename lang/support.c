@@ -110,7 +110,7 @@ static uint64_t hash_bytes(const char *text, size_t length) {
 }
 
 typedef struct MapEntry {
-    const void *key; /* NULL: free */
+    const void *key; /* NULL: the slot is free */
     void *value;
 } MapEntry;
 
@@ -149,7 +149,7 @@ void *map_get(const Map *map, const void *key) {
 static void grow_names(Arena *arena) {
     size_t capacity = arena->name_capacity ? 2 * arena->name_capacity : 256;
     Name **names = calloc(capacity, sizeof *names);
-    if (!names) return; /* longer chains, the same answers */
+    if (!names) return; /* without memory chains are longer, and answers the same */
     for (size_t i = 0; i < arena->name_capacity; i++) {
         for (Name *name = arena->names[i]; name;) {
             Name *next = name->next;

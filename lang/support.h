@@ -49,7 +49,7 @@ void *arena_grow(Arena *arena, void *items, size_t item_bytes, int *capacity);
 typedef struct Map {
     struct MapEntry *entries;
     int capacity, count;
-    bool of_texts; /* keys are texts, and equal ones are one key */
+    bool of_texts; /* keys are texts, and equal texts are one key */
 } Map;
 void map_put(Arena *arena, Map *map, const void *key, void *value);
 void *map_get(const Map *map, const void *key); /* NULL: no such key */

@@ -6,8 +6,8 @@
 #include "lang/diag.h"
 
 typedef enum {
-    TOKEN_WORD,    /* a word of the language: `let`, `if`, `rate` */
-    TOKEN_REDUCER, /* `sum` before a bracket */
+    TOKEN_WORD,    /* a word of the language, such as `let`, `if` or `rate` */
+    TOKEN_REDUCER, /* a word such as `sum`, before a bracket */
     TOKEN_NAME,
     TOKEN_NUMBER,
     TOKEN_TEXT,
@@ -19,7 +19,7 @@ extern const char *const token_class_names[TOKEN_CLASSES];
 
 typedef struct Token {
     TokenClass of;
-    int begin, end; /* bytes, half open */
+    int begin, end; /* the bytes begin .. end - 1 */
 } Token;
 
 /* Lists the tokens of the whole file in order. Characters that have no meaning in the language are

@@ -8,9 +8,9 @@
 
 struct DimTable {
     Arena *arena;
-    Dim **slots; /* open addressing; a power of two */
+    Dim **slots; /* a hash table with open addressing; the number of slots is a power of two */
     int capacity, count;
-    DimFault fault; /* the first since dim_fault was asked last */
+    DimFault fault; /* the first fault since the last dim_fault */
 };
 
 /* coefficient * atom * atom * ...; atoms sorted by id */
@@ -20,7 +20,7 @@ typedef struct Term {
     Dim *const *atoms;
 } Term;
 typedef struct Polynomial {
-    ARRAY(Term) terms; /* sorted, no two with the same atoms, no coefficient 0 */
+    ARRAY(Term) terms; /* sorted; no two terms have the same atoms, and no coefficient is 0 */
 } Polynomial;
 
 DimTable *dim_table_new(Arena *arena) {

@@ -23,11 +23,11 @@ typedef enum {
 
 typedef struct Dim {
     DimKind kind;
-    int64_t value;         /* CONST */
-    struct Symbol *symbol; /* NAME */
-    /* The operands of the others; ADD and MUL lean to the left and are sorted. */
+    int64_t value;         /* for DIM_CONST */
+    struct Symbol *symbol; /* for DIM_NAME */
+    /* For the other kinds: the operands. ADD and MUL are sorted and lean to the left. */
     struct Dim *a, *b;
-    int id; /* the order of creation, which orders terms in a canonical form */
+    int id; /* counts the dimensions made, and orders terms in the canonical form */
 } Dim;
 
 typedef struct DimTable DimTable; /* hash-consing; one a compilation */
@@ -50,7 +50,7 @@ typedef bool (*DimLookup)(void *context, const struct Symbol *symbol, int64_t *v
 bool dim_eval(const Dim *dim, DimLookup lookup, void *context, int64_t *value);
 
 typedef enum {
-    KIND_POISON, /* an error was reported here already: stay quiet */
+    KIND_POISON, /* an error was reported; nothing more is said */
     KIND_REAL,
     KIND_INT,
     KIND_BOOL,
@@ -61,14 +61,14 @@ typedef enum {
     KIND_DATA,
     KIND_MODULE,
     KIND_NOTHING,
-    KIND_ANY_SHAPE /* p and g of an optimiser: real, rank unknown, all of one shape */
+    KIND_ANY_SHAPE /* p and g of an optimiser: real, of unknown rank, and all of one shape */
 } TypeKind;
 
 enum { MAX_RANK = MOST_AXES };
 
 typedef struct Type {
     TypeKind kind;
-    int rank; /* 0 for scalars */
+    int rank; /* 0 for a single number */
     Dim *dims[MAX_RANK];
 } Type;
 

@@ -24,8 +24,7 @@ static bool is_false(const GExpr *e) {
     return e->op == G_CONST && e->type == GT_BOOL && !e->integer;
 }
 
-/* ---- whole numbers and truth values, which are 0 and 1 ----------------------------------------
- */
+/* ---- whole numbers and truth values, which are 0 and 1 --------------------------------------- */
 
 typedef bool WholeFold(const int64_t *v, int64_t *out);
 
@@ -109,8 +108,7 @@ bool gx_to_int(double value, int32_t *out) {
     return fits;
 }
 
-/* ---- reals ------------------------------------------------------------------------------------
- */
+/* ---- reals ----------------------------------------------------------------------------------- */
 
 /* Folds an operation on constants. Returns false if the value is left to the run. `b` is 0 for an
  * operation of one argument. */
@@ -245,8 +243,7 @@ static const GExpr *fold_constants(Graph *g, GOp op, int count, const GExpr *con
     return gx_of_ints(op, given, &value) ? gx_int(g, value) : NULL;
 }
 
-/* ---- operations that need not be done ----------------------------------------------------------
- */
+/* ---- operations that need not be done -------------------------------------------------------- */
 
 /* Returns a simpler expression of the same value, or NULL. */
 typedef const GExpr *Identity(Graph *g, GOp op, const GExpr *const *args);

@@ -61,8 +61,7 @@ const GExpr *gx_random(Graph *g, int64_t site, const GExpr *element, int lane) {
     return graph_intern_expr(g, &e);
 }
 
-/* ---- operations -------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 GType graph_op_type(GOp op, int count, const GExpr *const *args) {
     typedef enum { R_real, R_int, R_bool, R_same, R_arms } Rule;
@@ -229,8 +228,7 @@ int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices) {
     return found.count;
 }
 
-/* ---- what an operation costs ------------------------------------------------------------------
- */
+/* ---- what an operation costs ----------------------------------------------------------------- */
 
 int gx_price(GOp op) {
     enum { costly = GX_COSTLY };

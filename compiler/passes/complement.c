@@ -251,8 +251,7 @@ static const GExpr *complement_of_error(Graph *g, const GExpr *x) {
     return gx_select(g, gx2(g, G_LT, start, x), tail, one_minus(g, gx1(g, G_ERF, x)));
 }
 
-/* ---- products, choices, clamps ------------------------------------------------------------------
- */
+/* ---- products, choices, clamps --------------------------------------------------------------- */
 
 static const GExpr *square_complement(Logs *l, const GExpr *v, int depth) {
     Graph *g = l->g;

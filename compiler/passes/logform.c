@@ -86,8 +86,7 @@ static void note_made(Logs *l, const GNode *node, bool positive) {
     l->made.items[node->id] = positive ? MADE_POSITIVE : MADE_SCALE;
 }
 
-/* ---- does it hold an exponential --------------------------------------------------------------
- */
+/* ---- does it hold an exponential ------------------------------------------------------------- */
 
 /* The number of reductions between a value and its nearest exponential, and its nearest one that
  * has a bounded size: a softmax, a sigmoid. */
@@ -340,8 +339,7 @@ static const GExpr *settled_scale(Logs *l, const GExpr *e, bool positive) {
     return found;
 }
 
-/* ---- sums of terms -----------------------------------------------------------------------------
- */
+/* ---- sums of terms --------------------------------------------------------------------------- */
 
 typedef struct SignedTerms {
     const GExpr *items[MOST_TERMS];

@@ -54,8 +54,7 @@ static void note_range(Graph *g, const Stabilise *s, const GExpr *e) {
     note(g, s, arena_intern(g->arena, text, strlen(text)));
 }
 
-/* ---- differences from 1 ------------------------------------------------------------------------
- */
+/* ---- differences from 1 ---------------------------------------------------------------------- */
 
 static bool is_number(const GExpr *e, double value) {
     return e->op == G_CONST && e->type == GT_REAL && e->real == value;
