@@ -297,6 +297,7 @@ static json_t *findings_json(Arena *arena, const DataFindings *d) {
     if (d->set->name) json_object_set_new(out, "name", json_string(d->set->name));
     json_object_set_new(out, "source", json_string(d->set->written));
     json_object_set_new(out, "path", json_string(t->path));
+    if (*t->note) json_object_set_new(out, "warning", json_string(t->note));
     json_object_set_new(out, "held", json_integer(t->held));
     json_object_set_new(out, "rows", json_integer(t->count));
     json_object_set_new(out, "bytes", json_integer(bytes_of(t)));
