@@ -12,6 +12,7 @@
 #include "runtime/data/reader.h"
 #include "runtime/dispatch.h"
 #include "runtime/executor.h"
+#include "runtime/json_text.h"
 #include "runtime/npy.h"
 
 #include <jansson.h>
@@ -287,8 +288,7 @@ static json_t *row_object(const CoupletTable *table, int64_t row, const char *la
     json_t *object = json_pack("{s:I}", "row", (json_int_t)row);
     if (table->reader->name_row) {
         table->reader->name_row(table, row, name, sizeof name);
-        json_t *text = json_string(name); /* NULL: the name is no UTF-8 */
-        if (text) json_object_set_new(object, "name", text);
+        json_object_set_new(object, "name", couplet_json_text(name));
     }
     const CoupletField *field = *labels ? couplet_table_field(table, labels, &number) : NULL;
     if (!field || field->rank || field->type != COUPLET_I32 || !table->columns[number])

@@ -8,6 +8,7 @@
 #include "runtime/record.h"
 
 #include "runtime/hash.h"
+#include "runtime/json_text.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -18,18 +19,6 @@
 static const char record_format[] = "couplet run 2", first_format[] = "couplet run 1";
 
 /* ---- values ---------------------------------------------------------------------------------- */
-
-/* The name of a file may be no UTF-8, and JSON is: what is none becomes a question mark. */
-static json_t *text_of(const char *text) {
-    json_t *whole = json_string(text);
-    if (whole) return whole;
-    char *copy = strdup(text);
-    for (char *at = copy; at && *at; at++)
-        if ((unsigned char)*at >= 0x80) *at = '?';
-    whole = copy ? json_string(copy) : NULL;
-    free(copy);
-    return whole;
-}
 
 static json_t *hash_of(uint64_t hash) {
     return json_sprintf("%016" PRIx64, hash);
@@ -74,8 +63,9 @@ static json_t *make_hypers(const CoupletProgram *p) {
 static json_t *make_written(const CoupletProgram *p) {
     json_t *hypers = json_object();
     for (int i = 0; i < p->hyper_count; i++)
-        json_object_set_new(hypers, p->hypers[i].name, text_of(p->hypers[i].written));
-    return json_pack("{s:o, s:o}", "epochs", text_of(p->written_epochs), "hypers", hypers);
+        json_object_set_new(hypers, p->hypers[i].name, couplet_json_text(p->hypers[i].written));
+    return json_pack("{s:o, s:o}", "epochs", couplet_json_text(p->written_epochs), "hypers",
+                     hypers);
 }
 
 /* the texts of CoupletComparison, in its order */
@@ -100,7 +90,7 @@ static json_t *make_selection(const CoupletProgram *p, const CoupletSource *s) {
         json_object_set_new(selection, "imbalance", number_of(s->selection.imbalance));
     if (s->selection.seed >= 0)
         json_object_set_new(selection, "seed", number_of(s->selection.seed));
-    if (s->selection.by) json_object_set_new(selection, "by", text_of(s->selection.by));
+    if (s->selection.by) json_object_set_new(selection, "by", couplet_json_text(s->selection.by));
     if (s->selection.part_to > s->selection.part_from)
         json_object_set_new(selection, "part",
                             json_pack("[o, o]", number_of(s->selection.part_from),
@@ -113,7 +103,7 @@ static json_t *make_selection(const CoupletProgram *p, const CoupletSource *s) {
         json_object_set_new(selection, "where", make_where(&s->selection));
     if (s->balanced) json_object_set_new(selection, "balanced", json_true());
     if (s->weights >= 0)
-        json_object_set_new(selection, "weights", text_of(p->states[s->weights].name));
+        json_object_set_new(selection, "weights", couplet_json_text(p->states[s->weights].name));
     if (s->ways)
         json_object_set_new(
             selection, "episodes",
@@ -125,7 +115,7 @@ static json_t *make_settings(const CoupletSource *s) {
     json_t *settings = json_object();
     for (int i = 0; i < s->setting_count; i++)
         json_object_set_new(settings, s->settings[i].name,
-                            s->settings[i].text ? text_of(s->settings[i].text)
+                            s->settings[i].text ? couplet_json_text(s->settings[i].text)
                                                 : number_of(s->settings[i].number));
     return settings;
 }
@@ -141,9 +131,9 @@ static json_t *make_fields(const CoupletTable *t) {
 
 static json_t *make_source(const CoupletProgram *p, const CoupletSource *s, const CoupletTable *t) {
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader, "path",
-                     text_of(s->path), "place", text_of(t->path), "hash", hash_of(t->hash),
-                     "settings", make_settings(s), "fields", make_fields(t), "rows",
-                     (json_int_t)t->held, "used", (json_int_t)t->count, "selection",
+                     couplet_json_text(s->path), "place", couplet_json_text(t->path), "hash",
+                     hash_of(t->hash), "settings", make_settings(s), "fields", make_fields(t),
+                     "rows", (json_int_t)t->held, "used", (json_int_t)t->count, "selection",
                      make_selection(p, s));
 }
 
@@ -168,7 +158,7 @@ static json_t *make_classes(const CoupletRecorded *from) {
             const CoupletField *field = &t->fields[f];
             json_t *names = field->class_names && field->rank == 0 ? json_array() : NULL;
             for (int64_t c = 0; names && c < field->classes; c++)
-                json_array_append_new(names, text_of(field->class_names[c]));
+                json_array_append_new(names, couplet_json_text(field->class_names[c]));
             if (names) json_object_set_new(fields, field->name, names);
         }
         json_object_set_new(classes, p->sources[i].name, fields);
@@ -188,7 +178,7 @@ static json_t *make_options(const CoupletRecorded *from) {
     if (origin->shards)
         json_object_set_new(options, "shards", json_integer((json_int_t)origin->shards));
     if (from->keep) json_object_set_new(options, "keep", json_integer(from->keep));
-    if (from->best) json_object_set_new(options, "best", text_of(from->best));
+    if (from->best) json_object_set_new(options, "best", couplet_json_text(from->best));
     if (from->stop_early)
         json_object_set_new(options, "stop_early", json_integer((json_int_t)from->stop_early));
     if (from->unordered) json_object_set_new(options, "unordered", json_true());
@@ -201,8 +191,9 @@ static json_t *make_versions(const CoupletRecorded *from) {
     const CoupletOrigin *origin = from->program->origin;
     const CoupletDevice *device = from->session->device;
     return json_pack("{s:s, s:s, s:s, s:o, s:o}", "couplet", origin->couplet, "library",
-                     origin->library, "llvm", origin->llvm, "device", text_of(device->name),
-                     "driver", or_null(*device->driver != 0, text_of(device->driver)));
+                     origin->library, "llvm", origin->llvm, "device",
+                     couplet_json_text(device->name), "driver",
+                     or_null(*device->driver != 0, couplet_json_text(device->driver)));
 }
 
 /* "pretrain": {"epochs": 100, "batch": 512} */
@@ -224,8 +215,8 @@ static json_t *make_weights(const CoupletRecorded *from) {
     json_t *weights = json_object();
     for (int i = 0; i < p->start_count; i++)
         json_object_set_new(weights, p->starts[i].part,
-                            json_pack("{s:o, s:o}", "path", text_of(p->starts[i].path), "hash",
-                                      hash_of(from->start_hashes[i])));
+                            json_pack("{s:o, s:o}", "path", couplet_json_text(p->starts[i].path),
+                                      "hash", hash_of(from->start_hashes[i])));
     return weights;
 }
 
@@ -249,9 +240,10 @@ bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *
     if (!all_finite(p, error, error_bytes)) return false;
     out->json = json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[]}",
-        "format", record_format, "method", text_of(p->name), "spec", text_of(p->spec_path), "files",
-        make_files(p), "seed", seed_of(from->session->seed), "epochs", number_of(p->epochs),
-        "steps", (json_int_t)from->session->total_steps, "batch", (json_int_t)p->batch, "hypers",
+        "format", record_format, "method", couplet_json_text(p->name), "spec",
+        couplet_json_text(p->spec_path), "files", make_files(p), "seed",
+        seed_of(from->session->seed), "epochs", number_of(p->epochs), "steps",
+        (json_int_t)from->session->total_steps, "batch", (json_int_t)p->batch, "hypers",
         make_hypers(p), "written", make_written(p), "data", make_data(from), "options",
         make_options(from), "versions", make_versions(from), "method_hash", hash_of(p->method_hash),
         "plan_hash", hash_of(p->plan_hash), "changes");
@@ -260,10 +252,11 @@ bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *
         json_object_set_new(out->json, "weights", weights);
     else
         json_decref(weights);
-    if (out->json && p->main) json_object_set_new(out->json, "main", text_of(p->main));
+    if (out->json && p->main) json_object_set_new(out->json, "main", couplet_json_text(p->main));
     if (out->json && p->stage_count) json_object_set_new(out->json, "stages", make_stages(p));
     if (out->json) json_object_set_new(out->json, "classes", make_classes(from));
-    if (out->json && from->start) json_object_set_new(out->json, "start", text_of(from->start));
+    if (out->json && from->start)
+        json_object_set_new(out->json, "start", couplet_json_text(from->start));
     if (!out->json) snprintf(error, error_bytes, "out of memory for the record of the run");
     return out->json != NULL;
 }

@@ -4,6 +4,7 @@
 
 #include "runtime/data/pack_layout.h"
 #include "runtime/data/reader.h"
+#include "runtime/json_text.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -241,7 +242,7 @@ static json_t *list_parts(const CoupletTable *t, const FieldStatistics *f) {
     for (int p = 0; p < f->part_count; p++) {
         json_t *part = json_object();
         if (entry_name(t, f, p))
-            json_object_set_new(part, "name", json_string(entry_name(t, f, p)));
+            json_object_set_new(part, "name", couplet_json_text(entry_name(t, f, p)));
         put_spread(part, &f->parts[p]);
         json_array_append_new(list, part);
     }
@@ -261,7 +262,7 @@ static json_t *field_json(Arena *arena, const CoupletTable *t, const FieldStatis
     json_t *shape = json_array(), *out = json_object();
     for (int i = 0; i < f->field->rank; i++)
         json_array_append_new(shape, json_integer(f->field->shape[i]));
-    json_object_set_new(out, "name", json_string(f->field->name));
+    json_object_set_new(out, "name", couplet_json_text(f->field->name));
     json_object_set_new(out, "type", json_string(types[f->field->type]));
     json_object_set_new(out, "shape", shape);
     put_spread(out, &f->all);
@@ -280,9 +281,10 @@ static json_t *list_pairs(Arena *arena, const Twins *twins, const DataSet *first
     json_t *list = json_array();
     for (int i = 0; i < twins->pairs.count; i++) {
         const Twin twin = twins->pairs.items[i];
-        json_array_append_new(list,
-                              json_pack("[s, s]", data_row_name(arena, &first->table, twin.first),
-                                        data_row_name(arena, &second->table, twin.second)));
+        json_array_append_new(
+            list,
+            json_pack("[o, o]", couplet_json_text(data_row_name(arena, &first->table, twin.first)),
+                      couplet_json_text(data_row_name(arena, &second->table, twin.second))));
     }
     return list;
 }
@@ -293,11 +295,11 @@ static json_t *findings_json(Arena *arena, const DataFindings *d) {
     for (int f = 0; f < t->field_count; f++)
         json_array_append_new(fields, field_json(arena, t, &d->fields[f]));
     for (int i = 0; i < d->set->bad.count; i++)
-        json_array_append_new(bad, json_string(d->set->bad.items[i]));
-    if (d->set->name) json_object_set_new(out, "name", json_string(d->set->name));
-    json_object_set_new(out, "source", json_string(d->set->written));
-    json_object_set_new(out, "path", json_string(t->path));
-    if (*t->note) json_object_set_new(out, "warning", json_string(t->note));
+        json_array_append_new(bad, couplet_json_text(d->set->bad.items[i]));
+    if (d->set->name) json_object_set_new(out, "name", couplet_json_text(d->set->name));
+    json_object_set_new(out, "source", couplet_json_text(d->set->written));
+    json_object_set_new(out, "path", couplet_json_text(t->path));
+    if (*t->note) json_object_set_new(out, "warning", couplet_json_text(t->note));
     json_object_set_new(out, "held", json_integer(t->held));
     json_object_set_new(out, "rows", json_integer(t->count));
     json_object_set_new(out, "bytes", json_integer(bytes_of(t)));

@@ -4,24 +4,15 @@
 
 #include "compiler/driver/load.h"
 #include "lang/diag_messages.h"
-#include "lang/utf8.h"
 #include "runtime/data/cache.h"
+#include "runtime/json_text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 json_t *reply_text(const char *text) {
-    json_t *plain = json_string(text);
-    if (plain) return plain;
-    char *data = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&data, &size);
-    if (!out) return json_string("");
-    utf8_print(out, text, strlen(text));
-    fclose(out);
-    plain = json_string(data);
-    free(data);
-    return plain ? plain : json_string("");
+    json_t *valid = couplet_json_text(text);
+    return valid ? valid : json_string("");
 }
 
 /* ---- places ---------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include "runtime/data/mapping_guard.h"
 #include "runtime/data/pack.h"
 #include "runtime/data/reader.h"
+#include "runtime/data/textfile.h"
 #include "runtime/hash.h"
 
 #include <stdio.h>
@@ -153,6 +154,41 @@ static bool names_differ(const CoupletTable *table, char *error, size_t error_by
     return true;
 }
 
+static bool is_text(const char *name) {
+    return couplet_utf8_length(name, strlen(name)) == strlen(name);
+}
+
+static bool escape_names(CoupletField *field) {
+    char **copies = calloc((size_t)field->classes + 1, sizeof *copies);
+    bool good = copies != NULL;
+    for (int64_t c = 0; good && c < field->classes; c++) {
+        copies[c] = malloc(couplet_utf8_escape(field->class_names[c], NULL) + 1);
+        good = copies[c] != NULL;
+        if (good) couplet_utf8_escape(field->class_names[c], copies[c]);
+    }
+    good = good && couplet_field_classes(field, (const char *const *)copies, field->classes);
+    for (int64_t c = 0; copies && c < field->classes; c++)
+        free(copies[c]);
+    free(copies);
+    return good;
+}
+
+/* The name of a folder is the name of its class, and holds any bytes. What is written of classes
+ * is UTF-8: packed copies, reports, JSON. */
+static bool names_are_text(CoupletTable *table, char *error, size_t error_bytes) {
+    for (int i = 0; i < table->field_count; i++) {
+        CoupletField *field = &table->fields[i];
+        int64_t c = 0;
+        while (field->class_names && c < field->classes && is_text(field->class_names[c]))
+            c++;
+        if (!field->class_names || c == field->classes || escape_names(field)) continue;
+        snprintf(error, error_bytes, "%s: out of memory for the names of its classes",
+                 table->name);
+        return false;
+    }
+    return true;
+}
+
 static bool open_by(const CoupletReader *reader, const CoupletRequest *request, CoupletTable *out,
                     char *error, size_t error_bytes) {
     if (!reader->open(request, out, error, error_bytes)) {
@@ -189,6 +225,7 @@ bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *
     const bool named =
         kind != COUPLET_PACKED_FITS || couplet_pack_take_rows(out, error, error_bytes);
     if (named && holds_rows(out, error, error_bytes) && names_differ(out, error, error_bytes) &&
+        names_are_text(out, error, error_bytes) &&
         (!request->classes || couplet_kept_apply(out, request->classes, error, error_bytes)) &&
         couplet_table_claims(out, request->claim, request->claim_count, error, error_bytes))
         return true;

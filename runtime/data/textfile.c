@@ -50,6 +50,23 @@ size_t couplet_utf8_length(const char *text, size_t length) {
     return at;
 }
 
+size_t couplet_utf8_escape(const char *text, char *out) {
+    static const char digits[] = "0123456789abcdef";
+    size_t length = 0, left = strlen(text);
+    while (left > 0) {
+        const size_t good = couplet_utf8_length(text, left);
+        if (out) memcpy(out + length, text, good);
+        text += good, left -= good, length += good;
+        if (left == 0) break;
+        const unsigned char bad = (unsigned char)*text;
+        const char code[] = {'\\', 'x', digits[bad >> 4], digits[bad & 15]};
+        if (out) memcpy(out + length, code, sizeof code);
+        text++, left--, length += sizeof code;
+    }
+    if (out) out[length] = '\0';
+    return length;
+}
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 static const struct {

@@ -21,6 +21,11 @@ void couplet_textfile_close(CoupletTextFile *file);
  * the first that is not. */
 size_t couplet_utf8_length(const char *text, size_t length);
 
+/* Names of files and folders may hold any bytes, and what is written of them is UTF-8: copies the
+ * text to `out` with \xNN in the place of each byte that is none. Returns the length of the copy
+ * without its end; `out` may be NULL, and has room for that length and a byte 0 otherwise. */
+size_t couplet_utf8_escape(const char *text, char *out);
+
 /* Resolves a path that a setting of a source gives, `like = "train.csv"`. A relative path starts at
  * the folder of the file `source`. False with a sentence. */
 bool couplet_path_beside(const char *source, const char *path, char *out, char *error,

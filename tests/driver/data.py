@@ -138,6 +138,13 @@ with tempfile.TemporaryDirectory() as folder:
     check(done.returncode == 0 and "warning" not in done.stdout, "as a word it is not",
           done.stdout + done.stderr)
 
+    # ---- the name of a file is any bytes, and JSON is UTF-8
+    odd = folder + "/" + os.fsdecode(b"odd\xff.csv")
+    os.rename(times, odd)
+    source = as_json("--reader", "table", odd)[0]["sources"][0]
+    check(source["path"].endswith("/odd\\xff.csv") and "odd\\xff.csv" in source["source"],
+          "bytes of a path that are no UTF-8 are told by number", source)
+
     # ---- rows that are the same: all fields with axes agree; a label that differs is told
     same = arrays(folder + "/same", x=((6, 2), "<f4", [1, 2, 3, 4, 1, 2, 5, 6, 3, 4, 1, 2]),
                   label=((6,), "<i4", [0, 1, 0, 1, 0, 1]))
@@ -207,6 +214,17 @@ with tempfile.TemporaryDirectory() as folder:
     other = data("--reader", "images", folder + "/out/images.safetensors", "--set", "size=7")
     check(other.returncode == 1 and "size = 6" in other.stderr and "size = 7" in other.stderr,
           "and not where the source has other settings", other.stderr)
+
+    # ---- and so is the name of a folder, which is that of a class
+    for byte in b"\xe8", b"\xe9":
+        old = pictures(folder + "/old/" + os.fsdecode(b"caf" + byte), 2)
+        for path in glob.glob(glob.escape(old) + "/*/*.png"):
+            os.rename(path, old + "/" + os.path.basename(path))
+        os.rmdir(old + "/cat"), os.rmdir(old + "/dog")
+    source = as_json("--reader", "images", folder + "/old", "--set", "size=6")[0]["sources"][0]
+    check([c["name"] for c in source["fields"][1]["classes"]] == ["caf\\xe8", "caf\\xe9"],
+          "folders whose names are no UTF-8 are classes", source["fields"][1])
+    data("--cache", "--clear", "old")
 
     cleared = data("--cache", "--clear", "photos")
     check("1 packed copy removed" in cleared.stdout and os.listdir(folder + "/cache/data") == [],
