@@ -18,7 +18,7 @@ static const char codes_prefix[] = "codes:", classes_prefix[] = "classes:";
 
 enum { FIXED_PAIRS = 9, VALUE_BYTES = 40 };
 
-static bool fail_memory(char *error, size_t error_bytes) {
+static bool out_of_memory(char *error, size_t error_bytes) {
     snprintf(error, error_bytes, "out of memory for a checkpoint");
     return false;
 }
@@ -183,11 +183,11 @@ bool couplet_session_save(const CoupletSession *s, const char *path, char *error
     CoupletTensorEntry *entries = calloc((size_t)(count + weights) + 1, sizeof *entries);
     char(*names)[NAME_BYTES] = calloc((size_t)weights + 1, sizeof *names);
     bool good =
-        entries && names && make_metadata(&metadata, s) ? true : fail_memory(error, error_bytes);
+        entries && names && make_metadata(&metadata, s) ? true : out_of_memory(error, error_bytes);
     if (good) add_weights(s, entries + count, names);
     if (good && !fetch_states(s, entries))
         good = s->device->fault.kind ? fail_device(s, error, error_bytes)
-                                     : fail_memory(error, error_bytes);
+                                     : out_of_memory(error, error_bytes);
     good = good && couplet_tensors_write(path, entries, count + weights, metadata.pairs,
                                          metadata.count, error, error_bytes);
     for (int i = 0; entries && !s->device->is_host && i < count; i++)
@@ -389,9 +389,9 @@ static bool take_file(CoupletSession *s, const char *path, CoupletTensorFile *fi
     CoupletMean *named = calloc((size_t)s->program->loss_count + 1, sizeof *named);
     bool good =
         named ? read_found(&reader, s->program, &found) && read_named(&reader, s->program, named)
-              : fail_memory(error, error_bytes);
+              : out_of_memory(error, error_bytes);
     if (good && !send_states(s, file)) good = fail_device(s, error, error_bytes);
-    if (good && !take_codes(s, file)) good = fail_memory(error, error_bytes);
+    if (good && !take_codes(s, file)) good = out_of_memory(error, error_bytes);
     couplet_tensors_free(file);
     if (good) memcpy(s->named, named, (size_t)s->program->loss_count * sizeof *named);
     free(named);

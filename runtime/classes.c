@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool fail_memory(const CoupletTable *table, char *error, size_t error_bytes) {
+static bool out_of_memory(const CoupletTable *table, char *error, size_t error_bytes) {
     snprintf(error, error_bytes, "%s: out of memory for the classes of its %lld samples",
              table->name, (long long)table->held);
     return false;
@@ -36,12 +36,12 @@ static const CoupletField *find_whole(const CoupletTable *table, const char *nam
 }
 
 /* A copy of the column; NULL with a sentence, or without one when it is not known. */
-static int32_t *read_column(const CoupletTable *table, int number, char *error,
+static int32_t *copy_column(const CoupletTable *table, int number, char *error,
                             size_t error_bytes) {
     int32_t *values = malloc(((size_t)table->held + 1) * sizeof *values);
     *error = 0;
     if (!values) {
-        fail_memory(table, error, error_bytes);
+        out_of_memory(table, error, error_bytes);
         return NULL;
     }
     if (table->columns) {
@@ -55,7 +55,7 @@ static int32_t *read_column(const CoupletTable *table, int number, char *error,
 
 /* ---- numbers of classes ---------------------------------------------------------------------- */
 
-static int ascending(const void *a, const void *b) {
+static int by_value(const void *a, const void *b) {
     const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
     return x < y ? -1 : x > y;
 }
@@ -65,7 +65,7 @@ static bool take_counted(const CoupletTable *table, const CoupletField *field, C
                          char *error, size_t error_bytes) {
     out->count = field->classes;
     out->values = malloc(((size_t)out->count + 1) * sizeof *out->values);
-    if (!out->values) return fail_memory(table, error, error_bytes);
+    if (!out->values) return out_of_memory(table, error, error_bytes);
     for (int64_t c = 0; c < out->count; c++)
         out->values[c] = (int32_t)c;
     for (int64_t i = 0; i < table->held; i++) {
@@ -81,15 +81,15 @@ static bool take_counted(const CoupletTable *table, const CoupletField *field, C
 static bool take_values(const CoupletTable *table, CoupletClasses *out, char *error,
                         size_t error_bytes) {
     out->values = malloc(((size_t)table->held + 1) * sizeof *out->values);
-    if (!out->values) return fail_memory(table, error, error_bytes);
+    if (!out->values) return out_of_memory(table, error, error_bytes);
     memcpy(out->values, out->of, (size_t)table->held * sizeof *out->values);
-    qsort(out->values, (size_t)table->held, sizeof *out->values, ascending);
+    qsort(out->values, (size_t)table->held, sizeof *out->values, by_value);
     for (int64_t i = 0; i < table->held; i++)
         if (i == 0 || out->values[i] != out->values[out->count - 1])
             out->values[out->count++] = out->values[i];
     for (int64_t i = 0; i < table->held; i++) {
         const int32_t *found =
-            bsearch(&out->of[i], out->values, (size_t)out->count, sizeof *found, ascending);
+            bsearch(&out->of[i], out->values, (size_t)out->count, sizeof *found, by_value);
         out->of[i] = (int32_t)(found - out->values);
     }
     return true;
@@ -102,7 +102,7 @@ bool couplet_classes_read(const CoupletTable *table, const char *name, CoupletCl
     *known = true;
     const CoupletField *field = find_whole(table, name, &number, error, error_bytes);
     if (!field) return false;
-    out->of = read_column(table, number, error, error_bytes);
+    out->of = copy_column(table, number, error, error_bytes);
     *known = out->of || *error;
     if (!out->of) return false;
     if (field->classes ? take_counted(table, field, out, error, error_bytes)

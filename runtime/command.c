@@ -44,9 +44,9 @@ typedef struct CommandLine {
 #define OF_RANKS        "E804"
 
 /* Prints a message. Always false, so that `return refuse(..)` says why. */
-static bool refuse(const CommandLine *c, const char *code, const char *format, ...)
+static bool refuse_usage(const CommandLine *c, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-static bool refuse(const CommandLine *c, const char *code, const char *format, ...) {
+static bool refuse_usage(const CommandLine *c, const char *code, const char *format, ...) {
     va_list args;
     fflush(stdout);
     fprintf(stderr, "%s: error[%s]: ", c->program, code);
@@ -57,12 +57,12 @@ static bool refuse(const CommandLine *c, const char *code, const char *format, .
     return false;
 }
 
-static int fail(const CommandLine *c, const char *code, const char *error) {
+static int end_with_error(const CommandLine *c, const char *code, const char *error) {
     fflush(stdout);
     if (strncmp(error, "error", 5) == 0 || strstr(error, ": error"))
         fprintf(stderr, "%s: %s\n", c->program, error);
     else
-        refuse(c, code, "%s", error);
+        refuse_usage(c, code, "%s", error);
     return 1;
 }
 
@@ -71,16 +71,16 @@ static int fail(const CommandLine *c, const char *code, const char *error) {
 static bool whole(const CommandLine *c, const char *name, const char *text, int64_t low,
                   int64_t high, int64_t *out) {
     if (couplet_read_whole(text, low, high, out)) return true;
-    return refuse(c, OF_COMMAND_LINE,
-                  "--%s is a whole number from %lld to %lld, and `%s` was given", name,
-                  (long long)low, (long long)high, text);
+    return refuse_usage(c, OF_COMMAND_LINE,
+                        "--%s is a whole number from %lld to %lld, and `%s` was given", name,
+                        (long long)low, (long long)high, text);
 }
 
 /* Returns the text behind an option that names something. */
 static bool text(const CommandLine *c, const char *name, const char **out) {
     *out = optarg;
     return *optarg ||
-           refuse(c, OF_COMMAND_LINE, "--%s needs a name, and an empty text was given", name);
+           refuse_usage(c, OF_COMMAND_LINE, "--%s needs a name, and an empty text was given", name);
 }
 
 enum {
@@ -133,7 +133,7 @@ static const struct option options[] = {{"data", 1, NULL, DATA},
                                         {"split", 1, NULL, SPLIT},
                                         {NULL, 0, NULL, 0}};
 
-static bool take(CommandLine *c, int option, const char *name) {
+static bool take_option(CommandLine *c, int option, const char *name) {
     int64_t value = 0;
     switch (option) {
     case DATA:
@@ -193,16 +193,16 @@ static bool take(CommandLine *c, int option, const char *name) {
         if (couplet_read_number(optarg, &c->epochs, NULL) && c->epochs > 0 &&
             c->epochs <= COUPLET_MOST_EPOCHS)
             return true;
-        return refuse(c, OF_COMMAND_LINE,
-                      "--epochs is a number above 0 and at most %d, and `%s` was given",
-                      COUPLET_MOST_EPOCHS, optarg);
+        return refuse_usage(c, OF_COMMAND_LINE,
+                            "--epochs is a number above 0 and at most %d, and `%s` was given",
+                            COUPLET_MOST_EPOCHS, optarg);
     default:
         return false;
     }
 }
 
 static bool refuse_setting(const CommandLine *c, const char *setting, const char *why) {
-    return refuse(c, OF_SETTING, "--set %s: %s", setting, why);
+    return refuse_usage(c, OF_SETTING, "--set %s: %s", setting, why);
 }
 
 /* The length of the name in NAME=VALUE; 0: it is no such text. */
@@ -240,8 +240,8 @@ static bool set_hyper(const CommandLine *c, const char *setting, int number, Cou
 static bool ranges_hold(const CommandLine *c, const CoupletHyper *hypers, int count) {
     for (int i = 0; i < count; i++) {
         if (!hypers[i].range || couplet_range_holds(hypers[i].range, hypers, count)) continue;
-        return refuse(c, OF_RANGE, "the hyper %s is %.9g, which is out of its range: %s",
-                      hypers[i].name, hypers[i].value, hypers[i].range_text);
+        return refuse_usage(c, OF_RANGE, "the hyper %s is %.9g, which is out of its range: %s",
+                            hypers[i].name, hypers[i].value, hypers[i].range_text);
     }
     return true;
 }
@@ -249,12 +249,13 @@ static bool ranges_hold(const CommandLine *c, const CoupletHyper *hypers, int co
 /* The program with the hypers and epochs of the command line; the copies belong to the caller. */
 static bool adjust(CommandLine *c, CoupletProgram *program, CoupletHyper **hypers) {
     *hypers = malloc(sizeof **hypers * (size_t)(program->hyper_count + 1));
-    if (!*hypers) return fail(c, OF_RUN, "out of memory"), false;
+    if (!*hypers) return end_with_error(c, OF_RUN, "out of memory"), false;
     for (int i = 0; i < program->hyper_count; i++)
         (*hypers)[i] = program->hypers[i];
     program->hypers = *hypers;
     if (c->epochs > 0 && program->stage_count)
-        return fail(c, OF_SETTING, "--epochs: the method has stages, each with epochs of its own"),
+        return end_with_error(c, OF_SETTING,
+                              "--epochs: the method has stages, each with epochs of its own"),
                false;
     if (c->epochs > 0) program->epochs = c->epochs;
     for (int i = 0; i < c->set_count; i++)
@@ -328,7 +329,7 @@ static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers,
     c->train.places = (CoupletPlaces){.given = c->places, .given_count = c->place_count};
     if (is_there) {
         if (!couplet_record_read(c->train.folder->path, &record, error, sizeof error))
-            return fail(c, OF_FOLDER, error);
+            return end_with_error(c, OF_FOLDER, error);
         take_record(c, &record, program, hypers);
         c->train.record = &record;
     }
@@ -337,9 +338,9 @@ static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers,
     begin_loading(c, &progress);
     CoupletRunEnd end = work(program, &c->train, error, sizeof error);
     couplet_record_free(&record);
-    if (end == COUPLET_RUN_REFUSED) return fail(c, OF_FOLDER, error);
+    if (end == COUPLET_RUN_REFUSED) return end_with_error(c, OF_FOLDER, error);
     if (end == COUPLET_RUN_FAILED)
-        return couplet_group_speaks(c->train.group) ? fail(c, OF_RUN, error) : 1;
+        return couplet_group_speaks(c->train.group) ? end_with_error(c, OF_RUN, error) : 1;
     if (end != COUPLET_RUN_STOPPED) return 0;
     /* the signal may have come to another rank */
     return couplet_interrupt_status() ? couplet_interrupt_status() : 128 + SIGINT;
@@ -368,14 +369,16 @@ static bool hold(CommandLine *c, const CoupletProgram *program, CoupletRunFolder
 static int run(CommandLine *c, Work work) {
     const CoupletProgram *found = couplet_method_program(c->method);
     char error[COUPLET_PATH_BYTES + 512];
-    if (!found) return fail(c, OF_DEVICE, no_level);
+    if (!found) return end_with_error(c, OF_DEVICE, no_level);
     if (c->train.change && !c->resume)
-        return fail(c, OF_COMMAND_LINE,
-                    "--change goes with --resume: it names what may differ from the run that is "
-                    "gone on with");
+        return end_with_error(
+            c, OF_COMMAND_LINE,
+            "--change goes with --resume: it names what may differ from the run that is "
+            "gone on with");
     if (c->train.start && c->resume)
-        return fail(c, OF_COMMAND_LINE,
-                    "--start begins a new run, and --resume goes on with one that has begun");
+        return end_with_error(
+            c, OF_COMMAND_LINE,
+            "--start begins a new run, and --resume goes on with one that has begun");
     CoupletProgram program = *found;
     CoupletHyper *hypers;
     if (!adjust(c, &program, &hypers)) {
@@ -386,7 +389,8 @@ static int run(CommandLine *c, Work work) {
     bool is_there = c->resume || work == couplet_evaluate;
     bool held = hold(c, &program, &folder, work, error, sizeof error);
     c->train.folder = &folder;
-    int status = held ? run_in(c, &program, hypers, is_there, work) : fail(c, OF_FOLDER, error);
+    int status =
+        held ? run_in(c, &program, hypers, is_there, work) : end_with_error(c, OF_FOLDER, error);
     couplet_folder_release(&folder);
     free(hypers);
     return status;
@@ -413,17 +417,19 @@ static int embed(CommandLine *c) {
     char error[1024];
     int64_t count = 0;
     const CoupletProgram *program = couplet_method_program(c->method);
-    if (!program) return fail(c, OF_DEVICE, no_level);
-    if (!c->out) return fail(c, OF_COMMAND_LINE, "embed needs --out FILE.npy");
+    if (!program) return end_with_error(c, OF_DEVICE, no_level);
+    if (!c->out) return end_with_error(c, OF_COMMAND_LINE, "embed needs --out FILE.npy");
     if (!c->weights && !c->method->weights)
-        return fail(c, OF_COMMAND_LINE,
-                    "embed needs --weights FILE, a checkpoint: no weights were built in");
+        return end_with_error(c, OF_COMMAND_LINE,
+                              "embed needs --weights FILE, a checkpoint: no weights were built in");
     if (c->array && (c->place_count || c->split))
-        return fail(c, OF_COMMAND_LINE,
-                    "embed takes its samples from --samples, or from --data and --split, and "
-                    "both were given");
+        return end_with_error(
+            c, OF_COMMAND_LINE,
+            "embed takes its samples from --samples, or from --data and --split, and "
+            "both were given");
     if (c->place_count > 1)
-        return fail(c, OF_COMMAND_LINE, "embed reads one source, and --data is given twice");
+        return end_with_error(c, OF_COMMAND_LINE,
+                              "embed reads one source, and --data is given twice");
     CoupletProgress progress;
     begin_loading(c, &progress);
     const CoupletEmbedding what = {.array = c->array,
@@ -442,7 +448,7 @@ static int embed(CommandLine *c) {
     couplet_session_free(s);
     couplet_device_free(device);
     couplet_threads_free(threads);
-    if (!good) return fail(c, OF_RUN, error);
+    if (!good) return end_with_error(c, OF_RUN, error);
     if (!c->train.quiet)
         printf("%lld samples, %lld features each: %s\n", (long long)count,
                (long long)couplet_method_feature_width(c->method), c->out);
@@ -460,7 +466,7 @@ static int version(const CommandLine *c) {
                                             : "any processor of this kind");
     printf("\n");
     return ferror(stdout) || fflush(stdout) != 0
-               ? fail(c, OF_OUTPUT, "standard output cannot be written")
+               ? end_with_error(c, OF_OUTPUT, "standard output cannot be written")
                : 0;
 }
 
@@ -497,8 +503,9 @@ static int train(CommandLine *c) {
     return run(c, couplet_train);
 }
 static int evaluate(CommandLine *c) {
-    return c->out ? run(c, couplet_evaluate)
-                  : fail(c, OF_COMMAND_LINE, "eval needs --out FOLDER, the folder of a run");
+    return c->out
+               ? run(c, couplet_evaluate)
+               : end_with_error(c, OF_COMMAND_LINE, "eval needs --out FOLDER, the folder of a run");
 }
 
 static const Command commands[] = {
@@ -514,7 +521,8 @@ static const Command commands[] = {
 static const Command *find_command(const CommandLine *c, const char *name) {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(commands[i].name, name) == 0) return &commands[i];
-    refuse(c, OF_COMMAND_LINE, "there is no command `%s`; there are train, eval and embed", name);
+    refuse_usage(c, OF_COMMAND_LINE, "there is no command `%s`; there are train, eval and embed",
+                 name);
     return NULL;
 }
 
@@ -522,16 +530,16 @@ static bool takes(const CommandLine *c, const Command *command, const char *opti
     char word[64];
     snprintf(word, sizeof word, " %s ", option);
     if (strstr(command->options, word)) return true;
-    return refuse(c, OF_COMMAND_LINE, "`%s` has no option --%s; %s --help shows them",
-                  command->name, option, c->program);
+    return refuse_usage(c, OF_COMMAND_LINE, "`%s` has no option --%s; %s --help shows them",
+                        command->name, option, c->program);
 }
 
 /* Says what getopt_long did not take. */
 static int refuse_option(const CommandLine *c, int answer, char **argv) {
-    refuse(c, OF_COMMAND_LINE,
-           answer == ':' ? "%s needs a value; %s --help shows the options"
-                         : "`%s` is no option, or takes no value; %s --help shows them",
-           argv[optind - 1], c->program);
+    refuse_usage(c, OF_COMMAND_LINE,
+                 answer == ':' ? "%s needs a value; %s --help shows the options"
+                               : "`%s` is no option, or takes no value; %s --help shows them",
+                 argv[optind - 1], c->program);
     return 2;
 }
 
@@ -542,11 +550,12 @@ static int read_and_run(CommandLine *c, const Command *command, int argc, char *
          at = -1) {
         if (option == '?' || option == ':') return refuse_option(c, option, argv);
         if (!takes(c, command, options[option - 1].name) ||
-            !take(c, option, options[option - 1].name))
+            !take_option(c, option, options[option - 1].name))
             return 2;
     }
     if (optind == argc) return command->run(c);
-    refuse(c, OF_COMMAND_LINE, "`%s` is no option; %s --help shows them", argv[optind], c->program);
+    refuse_usage(c, OF_COMMAND_LINE, "`%s` is no option; %s --help shows them", argv[optind],
+                 c->program);
     return 2;
 }
 
@@ -556,7 +565,7 @@ static int run_on_ranks(CommandLine *c, const Command *command, int argc, char *
     if (!command->on_ranks)
         return couplet_started().rank > 0 ? 0 : read_and_run(c, command, argc, argv);
     c->train.group = couplet_group_join(error, sizeof error);
-    if (!c->train.group) return fail(c, OF_RANKS, error);
+    if (!c->train.group) return end_with_error(c, OF_RANKS, error);
     couplet_group_hush(c->train.group);
     return couplet_group_leave(c->train.group, read_and_run(c, command, argc, argv));
 }
@@ -588,7 +597,7 @@ int couplet_command(const CoupletMethod *method, int argc, char **argv) {
     c.places = malloc((size_t)argc * sizeof *c.places);
     optind = 1;
     const int status = c.sets && c.places ? run_on_ranks(&c, command, argc, argv)
-                                          : fail(&c, OF_RUN, "out of memory");
+                                          : end_with_error(&c, OF_RUN, "out of memory");
     free(c.sets);
     free(c.places);
     return status;

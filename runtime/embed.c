@@ -223,8 +223,8 @@ static bool open_claimed(const CoupletSession *s, const CoupletRequest *request,
     return false;
 }
 
-static bool open_table(const CoupletSession *s, const CoupletEmbedding *what, CoupletTable *out,
-                       char *error, size_t error_bytes) {
+static bool open_rows(const CoupletSession *s, const CoupletEmbedding *what, CoupletTable *out,
+                      char *error, size_t error_bytes) {
     Place place = {.settings = NULL};
     CoupletRequest request;
     const CoupletProgram *program = s->program;
@@ -300,8 +300,8 @@ static json_t *row_object(const CoupletTable *table, int64_t row, const char *la
     return object;
 }
 
-static bool write_rows(const CoupletSession *s, const char *out, const CoupletTable *table,
-                       char *error, size_t error_bytes) {
+static bool write_embeddings(const CoupletSession *s, const char *out, const CoupletTable *table,
+                             char *error, size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
     if (!rows_path(out, path, error, error_bytes)) return false;
     FILE *file = couplet_file_begin(path, error, error_bytes);
@@ -348,10 +348,10 @@ static bool embed_source(CoupletSession *s, const CoupletEmbedding *what, int64_
     CoupletSamples samples = {.count = 0};
     const void **rows = malloc(((size_t)couplet_features_field_count(plan) + 1) * sizeof *rows);
     if (!rows) return fail(error, error_bytes, "out of memory");
-    const bool good = open_table(s, what, &table, error, error_bytes) &&
+    const bool good = open_rows(s, what, &table, error, error_bytes) &&
                       couplet_samples_of(plan, &table, rows, &samples, error, error_bytes) &&
                       embed_samples(s, what->out, &samples, error, error_bytes) &&
-                      write_rows(s, what->out, &table, error, error_bytes);
+                      write_embeddings(s, what->out, &table, error, error_bytes);
     *count = samples.count;
     couplet_table_close(&table);
     free(rows);

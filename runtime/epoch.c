@@ -62,7 +62,7 @@ static int64_t sweep_rows(const Work *w) {
     return 0;
 }
 
-static bool sweep(Work *w) {
+static bool run_sweep(Work *w) {
     int64_t count = w->sources->data[w->action->source].count, rows = sweep_rows(w);
     if (rows == 0) return run_once(w); /* the action reads no sample */
     if (count < rows) {
@@ -183,7 +183,7 @@ static bool act(Work *w) {
     } else {
         couplet_session_scalars(w->session, a->plan, w->inputs);
         couplet_sources_whole(w->sources, a->plan, w->inputs);
-        good = a->kind == COUPLET_ACTION_SWEEP    ? sweep(w)
+        good = a->kind == COUPLET_ACTION_SWEEP    ? run_sweep(w)
                : a->kind == COUPLET_ACTION_KMEANS ? cluster(w)
                                                   : run_once(w);
         good = good && tell_reports(w);
@@ -249,9 +249,9 @@ static bool fail_states(const CoupletSession *s, char *error, size_t error_bytes
     return false;
 }
 
-static bool make_block(CoupletSession *session, CoupletSources *sources,
-                       const CoupletReports *reports, int first, int end, char *error,
-                       size_t error_bytes) {
+static bool run_block(CoupletSession *session, CoupletSources *sources,
+                      const CoupletReports *reports, int first, int end, char *error,
+                      size_t error_bytes) {
     const CoupletProgram *p = session->program;
     CoupletUndo undo;
     bool good = couplet_undo_begin(&undo, session) && keep_all(&undo, first, end)
@@ -288,7 +288,7 @@ bool couplet_measures_make(CoupletSession *session, CoupletSources *sources,
              end < p->measure_count && p->measures[end].block == p->measures[first].block;)
             end++;
         if (couplet_measure_is_due(&p->measures[first], moment))
-            good = make_block(session, sources, reports, first, end, error, error_bytes);
+            good = run_block(session, sources, reports, first, end, error, error_bytes);
     }
     return good;
 }

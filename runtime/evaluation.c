@@ -24,36 +24,37 @@ static const char *const subjects[COUPLET_SUBJECTS] = {"raw pixels", "before tra
                                                        "in training", "after training"};
 static const char raw_values[] = "raw values";
 
-static bool is(const CoupletEval *eval, const char *method) {
+static bool is_method(const CoupletEval *eval, const char *method) {
     return strcmp(eval->method, method) == 0;
 }
 static bool is_knn(const CoupletEval *eval) {
-    return is(eval, "knn");
+    return is_method(eval, "knn");
 }
-static bool is_linear(const CoupletEval *eval) {
-    return is(eval, "linear");
+static bool is_linear_probe(const CoupletEval *eval) {
+    return is_method(eval, "linear");
 }
 static bool is_finetune(const CoupletEval *eval) {
-    return is(eval, "finetune");
+    return is_method(eval, "finetune");
 }
 /* Evaluations that fit a classifier to the bank. */
 static bool is_fitted(const CoupletEval *eval) {
-    return is_linear(eval) || is_finetune(eval);
+    return is_linear_probe(eval) || is_finetune(eval);
 }
 static bool is_of_clusters(const CoupletEval *eval) {
-    return is(eval, "nmi") || is(eval, "ari") || is(eval, "cluster_accuracy");
+    return is_method(eval, "nmi") || is_method(eval, "ari") || is_method(eval, "cluster_accuracy");
 }
 /* A query that stands in the bank is left out of its own neighbours. */
 static bool has_neighbours(const CoupletEval *eval) {
-    return is_knn(eval) || is(eval, "recall") || is(eval, "mean_precision");
+    return is_knn(eval) || is_method(eval, "recall") || is_method(eval, "mean_precision");
 }
 
 bool couplet_eval_is_percent(const CoupletEval *eval) {
-    return !is(eval, "uniformity") && !is(eval, "alignment") && !is(eval, "rank");
+    return !is_method(eval, "uniformity") && !is_method(eval, "alignment") &&
+           !is_method(eval, "rank");
 }
 
 bool couplet_eval_tells(const CoupletEval *eval) {
-    return is_knn(eval) || is_linear(eval);
+    return is_knn(eval) || is_linear_probe(eval);
 }
 
 /* ---- what is measured ------------------------------------------------------------------------ */
@@ -113,24 +114,24 @@ static void plain_name(const CoupletEval *e, char out[NAME_BYTES]) {
         snprintf(out, NAME_BYTES, "kNN (k = %.0f)%s", e->k, by_class_text(e));
     else if (is_fitted(e)) {
         const int at =
-            snprintf(out, NAME_BYTES, "%s", is_linear(e) ? "linear probe" : "fine-tuning");
+            snprintf(out, NAME_BYTES, "%s", is_linear_probe(e) ? "linear probe" : "fine-tuning");
         if (e->fraction < 1)
             snprintf(out + at, (size_t)(NAME_BYTES - at), ", %.3g %% of labels%s",
                      100 * e->fraction, by_class_text(e));
         else
             snprintf(out + at, (size_t)(NAME_BYTES - at), "%s", by_class_text(e));
-    } else if (is(e, "recall"))
+    } else if (is_method(e, "recall"))
         snprintf(out, NAME_BYTES, "recall at %.0f", e->k);
-    else if (is(e, "mean_precision"))
+    else if (is_method(e, "mean_precision"))
         snprintf(out, NAME_BYTES, "mean precision");
     else if (is_of_clusters(e)) {
-        const char *what = is(e, "nmi") ? "NMI" : is(e, "ari") ? "ARI" : "accuracy";
+        const char *what = is_method(e, "nmi") ? "NMI" : is_method(e, "ari") ? "ARI" : "accuracy";
         const int at = snprintf(out, NAME_BYTES, "%s of clusters", what);
         if (e->clusters > 0) snprintf(out + at, (size_t)(NAME_BYTES - at), " (%.0f)", e->clusters);
-    } else if (is(e, "few_shot"))
+    } else if (is_method(e, "few_shot"))
         snprintf(out, NAME_BYTES, "%.0f-way %.0f-shot", e->ways, e->shots);
     else
-        snprintf(out, NAME_BYTES, "%s", is(e, "rank") ? "effective rank" : e->method);
+        snprintf(out, NAME_BYTES, "%s", is_method(e, "rank") ? "effective rank" : e->method);
 }
 
 /* True if another evaluation measures the same of other features. */
@@ -186,7 +187,7 @@ static bool neighbours_fit(const CoupletProgram *program, const CoupletEval *e,
     return false;
 }
 
-static const CoupletPlan *plan_of(const CoupletProgram *program, const CoupletEval *e) {
+static const CoupletPlan *features_plan(const CoupletProgram *program, const CoupletEval *e) {
     return couplet_program_features(program, e->features);
 }
 
@@ -239,7 +240,7 @@ static bool entries_of_field_fit(const CoupletEval *e, const char *name,
 static bool codes_fit(const CoupletEval *e, const CoupletProgram *program, const CoupletTable *data,
                       char *error, size_t error_bytes) {
     const char *name;
-    for (int i = 0; couplet_features_field(plan_of(program, e), i, &name); i++)
+    for (int i = 0; couplet_features_field(features_plan(program, e), i, &name); i++)
         if (!codes_of_field_fit(e, name, program, data, error, error_bytes) ||
             !entries_of_field_fit(e, name, program, data, error, error_bytes))
             return false;
@@ -267,7 +268,7 @@ static bool field_fits(const CoupletEval *e, const char *name, const CoupletTabl
 static bool fields_fit(const CoupletEval *e, const CoupletProgram *program,
                        const CoupletTable *data, char *error, size_t error_bytes) {
     const char *name;
-    for (int i = 0; couplet_features_field(plan_of(program, e), i, &name); i++)
+    for (int i = 0; couplet_features_field(features_plan(program, e), i, &name); i++)
         if (!field_fits(e, name, data, error, error_bytes)) return false;
     return !*e->labels || field_fits(e, e->labels, data, error, error_bytes);
 }
@@ -277,7 +278,7 @@ static bool query_fits(const CoupletProgram *program, const CoupletEval *e,
                        const CoupletTable *data, char *error, size_t error_bytes) {
     const int64_t rows = data[e->query].count;
     const char *query = program->sources[e->query].name;
-    if (is(e, "uniformity") && rows < 2)
+    if (is_method(e, "uniformity") && rows < 2)
         snprintf(error, error_bytes,
                  "%s: error: uniformity is of pairs, and `%s` has %lld sample%s", e->place, query,
                  (long long)rows, rows == 1 ? "" : "s");
@@ -297,7 +298,7 @@ bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *
         if (!fields_fit(e, program, data, error, error_bytes) ||
             !codes_fit(e, program, data, error, error_bytes) ||
             !query_fits(program, e, data, error, error_bytes) ||
-            ((is_knn(e) || is(e, "recall")) &&
+            ((is_knn(e) || is_method(e, "recall")) &&
              !neighbours_fit(program, e, data, error, error_bytes)))
             return false;
     }
@@ -351,9 +352,9 @@ static void take_raw(const CoupletPlan *plan, const CoupletSamples *samples, flo
 }
 
 /* Rows of one source; the caller frees the values. */
-static float *rows_of(CoupletSession *s, const CoupletEval *eval, const CoupletTable *data,
-                      bool raw, int64_t *width, char *error, size_t error_bytes) {
-    const CoupletPlan *plan = plan_of(s->program, eval);
+static float *feature_rows(CoupletSession *s, const CoupletEval *eval, const CoupletTable *data,
+                           bool raw, int64_t *width, char *error, size_t error_bytes) {
+    const CoupletPlan *plan = features_plan(s->program, eval);
     const void **rows = malloc(((size_t)couplet_features_field_count(plan) + 1) * sizeof *rows);
     CoupletSamples samples;
     *width = raw ? raw_width(plan) : couplet_session_width(s, eval->features);
@@ -556,9 +557,9 @@ static bool by_neighbours(CoupletSession *s, const Measured *m, double *value) {
                                    .own = m->own,
                                    .guess = m->guess,
                                    .near = m->near};
-    if (is(e, "recall"))
+    if (is_method(e, "recall"))
         return couplet_recall(s->threads, &m->bank, &m->query, (int)m->classes, &how, value);
-    if (is(e, "mean_precision"))
+    if (is_method(e, "mean_precision"))
         return couplet_mean_precision(s->threads, &m->bank, &m->query, m->own, value);
     *value = couplet_knn(s->threads, &m->bank, &m->query, (int)m->classes, &how);
     return *value >= 0;
@@ -582,7 +583,7 @@ static bool by_clusters(CoupletSession *s, const Measured *m, double *value) {
     const int64_t asked = (int64_t)e->clusters,
                   clusters = asked ? asked : classes_that_occur(&m->query, m->classes);
     if (!couplet_cluster_agreement(s->threads, &m->query, clusters, m->classes, &a)) return false;
-    *value = is(e, "nmi") ? a.nmi : is(e, "ari") ? a.ari : a.accuracy;
+    *value = is_method(e, "nmi") ? a.nmi : is_method(e, "ari") ? a.ari : a.accuracy;
     return true;
 }
 
@@ -599,8 +600,8 @@ static bool by_few(const Measured *m, double *value, char *error, size_t error_b
 }
 
 /* False with a sentence, or with none if a signal ended it. */
-static bool evaluate(CoupletSession *s, const Measured *m, double *value, char *error,
-                     size_t error_bytes) {
+static bool run_evaluation(CoupletSession *s, const Measured *m, double *value, char *error,
+                           size_t error_bytes) {
     const CoupletEval *e = m->eval;
     bool good;
     *error = 0;
@@ -610,11 +611,11 @@ static bool evaluate(CoupletSession *s, const Measured *m, double *value, char *
         good = probe(s, m, value);
     else if (is_of_clusters(e))
         good = by_clusters(s, m, value);
-    else if (is(e, "few_shot"))
+    else if (is_method(e, "few_shot"))
         good = by_few(m, value, error, error_bytes);
-    else if (is(e, "uniformity"))
+    else if (is_method(e, "uniformity"))
         good = couplet_uniformity(s->threads, &m->query, e->t, value);
-    else if (is(e, "alignment"))
+    else if (is_method(e, "alignment"))
         good = couplet_alignment(s->threads, &m->query, value);
     else
         good = couplet_effective_rank(s->threads, &m->query, value);
@@ -636,7 +637,7 @@ static bool evaluate_pair(CoupletSession *s, const CoupletTable *data, Measured 
         return false;
     }
     if (has_neighbours(m->eval)) find_own(m->eval, data, m->own);
-    const bool good = evaluate(s, m, value, error, error_bytes);
+    const bool good = run_evaluation(s, m, value, error, error_bytes);
     free(m->own);
     return good;
 }
@@ -661,7 +662,7 @@ static bool shares(const CoupletProgram *program, const Made *made, const Couple
     const CoupletEval *m = made->eval;
     if (!m || m->bank != e->bank || m->query != e->query) return false;
     return strcmp(m->features, e->features) == 0 ||
-           (raw && of_same_fields(plan_of(program, m), plan_of(program, e)));
+           (raw && of_same_fields(features_plan(program, m), features_plan(program, e)));
 }
 
 static bool make_features(CoupletSession *s, const CoupletEval *e, const CoupletTable *data,
@@ -670,9 +671,9 @@ static bool make_features(CoupletSession *s, const CoupletEval *e, const Couplet
     free(made->bank);
     free(made->query);
     made->query = NULL;
-    made->bank = rows_of(s, e, &data[e->bank], raw, &made->width, error, error_bytes);
+    made->bank = feature_rows(s, e, &data[e->bank], raw, &made->width, error, error_bytes);
     if (made->bank)
-        made->query = rows_of(s, e, &data[e->query], raw, &made->width, error, error_bytes);
+        made->query = feature_rows(s, e, &data[e->query], raw, &made->width, error, error_bytes);
     made->eval = e;
     return made->query != NULL;
 }

@@ -109,12 +109,6 @@ static bool put_scalar(CoupletEvents *e, int64_t step, const char *group, const 
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-static const CoupletMetric *find(const CoupletMetric *metrics, int count, const char *name) {
-    for (int i = 0; i < count; i++)
-        if (strcmp(metrics[i].name, name) == 0) return &metrics[i];
-    return NULL;
-}
-
 /* Keys that say when a row is. */
 static bool is_of_time(const char *name) {
     static const char *const keys[] = {"step", "epoch", "epochs", "before_epoch", "before_step"};
@@ -125,16 +119,17 @@ static bool is_of_time(const char *name) {
 
 /* The row of a class: the mean of all classes is an evaluation, and has its own. */
 static bool is_of_class(const CoupletMetric *metrics, int count) {
-    const CoupletMetric *class = find(metrics, count, "class");
+    const CoupletMetric *class = couplet_metrics_find(metrics, count, "class");
     return class && class->text; /* a loss may be called so */
 }
 
 bool couplet_events_row(CoupletEvents *e, const CoupletMetric *metrics, int count, char *error,
                         size_t error_bytes) {
-    const CoupletMetric *step = find(metrics, count, "step"),
-                        *evaluation = find(metrics, count, "evaluation"),
-                        *of = find(metrics, count, "of");
-    const bool before = find(metrics, count, "before_epoch") || find(metrics, count, "before_step"),
+    const CoupletMetric *step = couplet_metrics_find(metrics, count, "step"),
+                        *evaluation = couplet_metrics_find(metrics, count, "evaluation"),
+                        *of = couplet_metrics_find(metrics, count, "of");
+    const bool before = couplet_metrics_find(metrics, count, "before_epoch") ||
+                        couplet_metrics_find(metrics, count, "before_step"),
                raw = of && couplet_subject_of(of->text) == COUPLET_RAW;
     const char *group = evaluation ? (raw ? "raw/" : "eval/") : before ? "before/" : "";
     bool good = true;
@@ -156,7 +151,7 @@ typedef struct Replay {
 
 static bool take(void *context, const CoupletMetric *metrics, int count) {
     const Replay *r = context;
-    const CoupletMetric *step = find(metrics, count, "step");
+    const CoupletMetric *step = couplet_metrics_find(metrics, count, "step");
     return !step || step->value > 0 ||
            couplet_events_row(r->events, metrics, count, r->error, r->error_bytes);
 }

@@ -46,7 +46,7 @@ int64_t couplet_run_bytes(const CoupletPlan *plan) {
 
 /* A packed table into `at`; what is there for good afterwards, on the device or in `at`, is the
  * buffer's place. */
-static bool unpack(CoupletRun *run, int number, char *at) {
+static bool unpack_table(CoupletRun *run, int number, char *at) {
     const CoupletBuffer *b = &run->plan->buffers[number];
     CoupletDevice *d = run->device;
     if (!couplet_words_unpack(b->constant, b->packed_bytes, (int32_t *)(void *)at,
@@ -66,7 +66,7 @@ static bool unpack_all(CoupletRun *run) {
     bool good = tables != NULL;
     for (int i = 0; good && i < run->plan->buffer_count; i++) {
         if (!run->plan->buffers[i].packed_bytes) continue;
-        good = unpack(run, i, tables + at);
+        good = unpack_table(run, i, tables + at);
         at += couplet_device_round(couplet_buffer_bytes(&run->plan->buffers[i]));
     }
     if (d->is_host)

@@ -95,7 +95,7 @@ typedef struct Trace {
     unsigned char *health; /* by step: CoupletHealth of what it makes */
 } Trace;
 
-static bool is_worse(double value, bool infinite) {
+static bool is_at_fault(double value, bool infinite) {
     return infinite ? isinf(value) : isnan(value);
 }
 
@@ -105,7 +105,7 @@ static int64_t first_bad(Trace *t, int buffer, bool infinite) {
     if (b->type != COUPLET_F32 || b->place == COUPLET_NOWHERE) return -1;
     const int64_t count = couplet_buffer_count(b);
     for (int64_t i = 0; i < count; i++)
-        if (is_worse(read_element(&t->arrays, buffer, i), infinite)) return i;
+        if (is_at_fault(read_element(&t->arrays, buffer, i), infinite)) return i;
     return -1;
 }
 
@@ -203,8 +203,8 @@ typedef struct End {
     char name[160];   /* "grad_z[3, 7]" */
 } End;
 
-static void tell(CoupletRun *run, const char *what, const CoupletFinding *found, const End *end,
-                 const char *source, CoupletFault *fault) {
+static void tell_finding(CoupletRun *run, const char *what, const CoupletFinding *found,
+                         const End *end, const char *source, CoupletFault *fault) {
     snprintf(run->sentence, sizeof run->sentence, "%s%s%s%s%s", what, found ? ": " : "",
              found ? found->sentence : "", end ? ", and ends in " : "", end ? end->name : "");
     *fault = (CoupletFault){
@@ -245,10 +245,10 @@ static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
     End end;
     if (!find_end(t, infinite, &end)) return false;
     if (end.step < 0) { /* the value came from outside, and is returned or stored as it is */
-        tell(run,
-             infinite ? "an infinite value comes from outside"
-                      : "a value that is no number (NaN) comes from outside",
-             NULL, &end, run->plan->name, fault);
+        tell_finding(run,
+                     infinite ? "an infinite value comes from outside"
+                              : "a value that is no number (NaN) comes from outside",
+                     NULL, &end, run->plan->name, fault);
         return true;
     }
     if (!look_at_all(t)) return false;
@@ -261,7 +261,7 @@ static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
         known = origin_of_step(t, step, infinite, found);
     }
     if (!known) {
-        tell(run, what, NULL, &end, source, fault);
+        tell_finding(run, what, NULL, &end, source, fault);
         return true;
     }
     char place[sizeof found->place];
@@ -276,17 +276,18 @@ static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
         what = "the first infinite value arose here";
     }
     if (found->buffer >= 0) what = "this reads what is not finite";
-    tell(run, what, found, &end, source, fault);
+    tell_finding(run, what, found, &end, source, fault);
     return true;
 }
 
 bool couplet_run_explain_value(CoupletRun *run, bool infinite, CoupletFault *fault) {
     if (run->part && !couplet_run_whole(run)) {
-        tell(run,
-             infinite ? "a result is infinite, and there is no memory to find out where it arose"
-                      : "a result is no number (NaN), and there is no memory to find out where it "
-                        "arose",
-             NULL, NULL, run->plan->name, fault);
+        tell_finding(
+            run,
+            infinite ? "a result is infinite, and there is no memory to find out where it arose"
+                     : "a result is no number (NaN), and there is no memory to find out where it "
+                       "arose",
+            NULL, NULL, run->plan->name, fault);
         return false;
     }
     Trace t = {.run = run, .health = calloc((size_t)run->plan->step_count + 1, 1)};
@@ -294,8 +295,8 @@ bool couplet_run_explain_value(CoupletRun *run, bool infinite, CoupletFault *fau
     if (!good && run->device->fault.kind != COUPLET_NO_FAULT)
         couplet_run_fail(run, fault);
     else if (!good)
-        tell(run, infinite ? "a result is infinite" : "a result is no number (NaN)", NULL, NULL,
-             run->plan->name, fault);
+        tell_finding(run, infinite ? "a result is infinite" : "a result is no number (NaN)", NULL,
+                     NULL, run->plan->name, fault);
     free(t.arrays.at);
     free(t.health);
     return false;

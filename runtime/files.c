@@ -79,8 +79,7 @@ bool couplet_path_absolute(const char *path, char *out, char *error, size_t erro
     return fits;
 }
 
-/* True if the open file has the name now: whoever had it before may have given it its other one. */
-static bool is_named(int file, const char *path) {
+bool couplet_file_has_name(int file, const char *path) {
     struct stat held, named;
     return fstat(file, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
            held.st_dev == named.st_dev;
@@ -93,7 +92,7 @@ static int open_partial(const char *partial) {
         const int file = open(partial, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
         if (file < 0) return -1;
         const bool is_taken = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-        const bool is_ours = !is_taken && is_named(file, partial);
+        const bool is_ours = !is_taken && couplet_file_has_name(file, partial);
         /* a device has no length */
         if (is_ours && (ftruncate(file, 0) == 0 || errno == EINVAL)) return file;
         const int reason = errno;

@@ -29,6 +29,10 @@ void couplet_file_drop(const char *path, FILE *file);
  * has none, a copy. The file under the first name may then be replaced. */
 bool couplet_file_name_also(const char *path, const char *also, char *error, size_t error_bytes);
 
+/* True if the open file is the one that has the name now. A file that is removed or renamed by the
+ * process that held its lock keeps its descriptor, but not its name. */
+bool couplet_file_has_name(int file, const char *path);
+
 /* Brings the folder of the file to the disk, so that a rename in it outlives a power failure. */
 void couplet_folder_sync(const char *path);
 

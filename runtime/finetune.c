@@ -30,7 +30,7 @@ static bool fail(const Tuning *t, const char *sentence) {
     return false;
 }
 
-static bool fail_device(const Tuning *t) {
+static bool fail_on_device(const Tuning *t) {
     const CoupletDevice *d = t->s->device;
     return fail(t, d->fault.kind ? d->fault.sentence : "out of memory");
 }
@@ -70,7 +70,7 @@ static bool open_tuning(Tuning *t) {
     bind_clock(t);
     return couplet_samples_of(plan, t->from->bank, t->columns, &t->samples, t->error,
                               t->error_bytes) &&
-           ((t->run = couplet_run_on(t->s->device, plan)) != NULL || fail_device(t));
+           ((t->run = couplet_run_on(t->s->device, plan)) != NULL || fail_on_device(t));
 }
 
 static void close_tuning(Tuning *t) {
@@ -98,7 +98,7 @@ static void shuffle(Tuning *t, int64_t epoch) {
 }
 
 /* Fills the batch from a place of the order on; behind the end the order begins anew. */
-static void fill(Tuning *t, int64_t first, int64_t batch) {
+static void fill_batch(Tuning *t, int64_t first, int64_t batch) {
     for (int f = 0; couplet_features_field(t->e->tune, f, NULL); f++) {
         const int64_t bytes = couplet_features_field_bytes(t->e->tune, f);
         for (int64_t i = 0; i < batch; i++) {
@@ -120,7 +120,7 @@ static bool make_step(Tuning *t) {
     return false;
 }
 
-static bool train(Tuning *t) {
+static bool train_epochs(Tuning *t) {
     const int64_t batch = couplet_features_field(t->e->tune, 0, NULL)->shape[0],
                   per_epoch = (t->from->count + batch - 1) / batch, epochs = (int64_t)t->e->epochs;
     if (epochs > INT32_MAX / per_epoch) return fail(t, "more steps than a run may have");
@@ -128,7 +128,7 @@ static bool train(Tuning *t) {
     for (t->step = 0; t->step < t->steps; t->step++) {
         if (couplet_threads_stopped(t->s->threads)) return false;
         if (t->step % per_epoch == 0) shuffle(t, t->step / per_epoch);
-        fill(t, t->step % per_epoch * batch, batch);
+        fill_batch(t, t->step % per_epoch * batch, batch);
         if (!make_step(t)) return false;
     }
     return true;
@@ -160,7 +160,7 @@ static int32_t told(const float *row, const float *weights, const float *bias, i
     return best;
 }
 
-static bool tell(const Tuning *t, const float *features, double *percent) {
+static bool tell_accuracy(const Tuning *t, const float *features, double *percent) {
     const CoupletStateInfo *info = &t->s->program->states[t->e->weights];
     const int64_t count = t->from->query->count, classes = info->shape[0], width = info->shape[1];
     float *weights = read_state(t, t->e->weights), *bias = read_state(t, t->e->bias);
@@ -171,7 +171,7 @@ static bool tell(const Tuning *t, const float *features, double *percent) {
     const bool good = weights && bias;
     free(weights);
     free(bias);
-    return good || fail_device(t);
+    return good || fail_on_device(t);
 }
 
 static bool tell_queries(const Tuning *t, double *percent) {
@@ -186,7 +186,7 @@ static bool tell_queries(const Tuning *t, double *percent) {
     good = good && couplet_samples_of(plan, query, columns, &samples, t->error, t->error_bytes) &&
            couplet_session_features(t->s, t->e->features, &samples, features, t->error,
                                     t->error_bytes) &&
-           tell(t, features, percent);
+           tell_accuracy(t, features, percent);
     free(columns);
     free(features);
     return good;
@@ -199,10 +199,10 @@ bool couplet_finetune(CoupletSession *s, const CoupletEval *e, const CoupletFine
     *error = 0;
     bool good = couplet_undo_begin(&undo, s) && couplet_undo_keep_plan(&undo, e->tune)
                     ? true
-                    : fail_device(&t);
+                    : fail_on_device(&t);
     if (good) {
-        good = open_tuning(&t) && train(&t) && tell_queries(&t, percent);
-        if (!couplet_undo_put_back(&undo) && good) good = fail_device(&t);
+        good = open_tuning(&t) && train_epochs(&t) && tell_queries(&t, percent);
+        if (!couplet_undo_put_back(&undo) && good) good = fail_on_device(&t);
         close_tuning(&t);
     }
     couplet_undo_end(&undo);

@@ -1,12 +1,14 @@
 /* Decides who may write into a run folder. The writer holds an advisory lock on run.lock; the lock
  * ends with the process, so no stale lock is ever in the way. The file is removed when the lock is
- * given up, so a descriptor must be compared with the name before the lock counts (is_named).
+ * given up, so a descriptor must be compared with the name before the lock counts
+ * (couplet_file_has_name).
  *
  * A folder that holds any of a run's names, and no run, is not touched: it belongs to someone
  * else. */
 #include "runtime/folder.h"
 
 #include "runtime/events.h"
+#include "runtime/files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -43,14 +45,6 @@ static void name_holder(const char *folder, int file, char *error, size_t error_
         snprintf(error, error_bytes, "%s: another run is at work in this folder", folder);
 }
 
-/* True if the descriptor is of the file that has the name now. The one who gave up the lock removed
- * its file. */
-static bool is_named(int file, const char *path) {
-    struct stat held, named;
-    return fstat(file, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
-           held.st_dev == named.st_dev;
-}
-
 static bool sign_lock(int file) {
     char text[160], since[32];
     time_t seconds = time(NULL);
@@ -73,7 +67,7 @@ static Claim take_lock(CoupletRunFolder *f, char *error, size_t error_bytes) {
         }
         bool locked = flock(file, LOCK_EX | LOCK_NB) == 0;
         int reason = errno;
-        if (locked && is_named(file, path)) {
+        if (locked && couplet_file_has_name(file, path)) {
             f->lock = file;
             if (sign_lock(file)) return CLAIMED;
             snprintf(error, error_bytes, "%s: cannot be written: %s", path, strerror(errno));
@@ -91,7 +85,7 @@ static Claim take_lock(CoupletRunFolder *f, char *error, size_t error_bytes) {
 
 /* ---- what a folder holds --------------------------------------------------------------------- */
 
-static bool is_there(const char *folder, const char *name, const char *ending) {
+static bool has_entry(const char *folder, const char *name, const char *ending) {
     char path[COUPLET_PATH_BYTES];
     struct stat info;
     int length = snprintf(path, sizeof path, "%s/%s%s", folder, name, ending);
@@ -177,7 +171,7 @@ static const char *taken_name(const char *folder, char *numbered) {
                                  couplet_evaluations_name,
                                  couplet_start_name};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (is_there(folder, names[i], "") || is_there(folder, names[i], ".partial"))
+        if (has_entry(folder, names[i], "") || has_entry(folder, names[i], ".partial"))
             return names[i];
     if (has_numbered(folder, numbered)) return numbered;
     return is_foreign_lock(folder) ? lock_name : NULL;
@@ -235,7 +229,7 @@ static bool numbered(const char *name, long number, char *out, char *error, size
 }
 
 /* The number of an entry NAME or NAME-2 of the folder runs; 0: it is another's. */
-static long number_of(const char *entry, const char *name) {
+static long entry_number(const char *entry, const char *name) {
     size_t length = strlen(name);
     if (strncmp(entry, name, length) != 0) return 0;
     if (!entry[length]) return 1;
@@ -253,7 +247,7 @@ static long last_number(const char *name, bool of_runs) {
     long last = 0;
     for (struct dirent *entry; runs && (entry = readdir(runs));) {
         char path[COUPLET_PATH_BYTES];
-        long number = number_of(entry->d_name, name);
+        long number = entry_number(entry->d_name, name);
         if (number <= last) continue;
         int length = snprintf(path, sizeof path, "runs/%s", entry->d_name);
         if (!of_runs || (length < (int)sizeof path && holds_run(path))) last = number;
@@ -305,11 +299,11 @@ bool couplet_folder_open(CoupletRunFolder *f, const char *out, const char *name,
     if (!S_ISDIR(info.st_mode))
         return no_run(out, resume, "this is a file", "--out names the folder of a run", error,
                       error_bytes);
-    if (!is_there(out, couplet_record_name, ""))
+    if (!has_entry(out, couplet_record_name, ""))
         return no_run(out, resume, "it holds no run (no settings.json)", leave_out, error,
                       error_bytes);
     if (take_lock(f, error, error_bytes) != CLAIMED) return false;
-    if (is_there(out, couplet_checkpoint_name, "")) return true;
+    if (has_entry(out, couplet_checkpoint_name, "")) return true;
     couplet_folder_release(f);
     return no_run(out, resume, "its run ended before the first checkpoint",
                   "remove the folder, or name another by --out", error, error_bytes);

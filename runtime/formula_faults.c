@@ -296,7 +296,7 @@ static void check_compute(Search *s) {
     free(s->seen);
 }
 
-static int64_t product(const int64_t *extent, int count) {
+static int64_t point_count(const int64_t *extent, int count) {
     int64_t all = 1;
     for (int i = 0; i < count; i++)
         all *= extent[i];
@@ -327,7 +327,7 @@ static int64_t candidates_in(Work *w, int buffer, int64_t row, int64_t length) {
 
 static void check_topk(Search *s, int axes, int buffer, int64_t length, int64_t asked) {
     Work *w = s->point.work;
-    const int64_t rows = product(s->point.formula->extent, axes);
+    const int64_t rows = point_count(s->point.formula->extent, axes);
     for (int64_t row = 0; row < rows && !s->found && w->left > 0; row++) {
         const int64_t there = candidates_in(w, buffer, row, length);
         if (there >= asked || w->left <= 0) continue;

@@ -4,7 +4,7 @@
 
 static const int64_t PATIENCE = 200000000; /* operations: a few seconds */
 
-static uint64_t take(Work *w) {
+static uint64_t read_varint(Work *w) {
     uint64_t value = 0;
     for (int shift = 0; shift < 64 && w->at < w->end; shift += 7) {
         const unsigned char byte = *w->at++;
@@ -16,7 +16,7 @@ static uint64_t take(Work *w) {
 }
 
 static int64_t take_signed(Work *w) {
-    const uint64_t value = take(w);
+    const uint64_t value = read_varint(w);
     return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
 }
 
@@ -31,7 +31,7 @@ static double take_real(Work *w) {
 
 /* A number below `limit`. */
 static int64_t take_below(Work *w, int64_t limit) {
-    const uint64_t value = take(w);
+    const uint64_t value = read_varint(w);
     if (value < (uint64_t)limit) return (int64_t)value;
     w->broken = true;
     return 0;
@@ -64,32 +64,32 @@ static void read_places(Work *w) {
     for (int64_t i = 0; i < w->place_count && !w->broken; i++) {
         Place *p = &w->places[i];
         p->path = take_below(w, w->string_count);
-        p->line = (int64_t)take(w);
-        p->column = (int64_t)take(w);
+        p->line = (int64_t)read_varint(w);
+        p->column = (int64_t)read_varint(w);
         p->call = take_optional(w, i); /* an earlier one: the way out of the library ends */
-        p->is_slope = take(w) != 0;
+        p->is_slope = read_varint(w) != 0;
     }
 }
 
 static void read_axes(Work *w, Formula *f, int from, int *count) {
     *count = (int)take_below(w, COUPLET_MAX_RANK + 1);
     for (int i = from; i < from + *count; i++) {
-        f->extent[i] = (int64_t)take(w);
+        f->extent[i] = (int64_t)read_varint(w);
         f->index_name[i] = take_optional(w, w->string_count);
     }
 }
 
 static void read_load(Work *w, Expr *e) {
-    const uint64_t array = take(w);
+    const uint64_t array = read_varint(w);
     e->is_pairs = array & 1;
     e->array = (int)(array >> 1);
     e->name = take_optional(w, w->string_count);
-    e->is_byte = take(w) != 0;
-    e->has_else = take(w) != 0;
+    e->is_byte = read_varint(w) != 0;
+    e->has_else = read_varint(w) != 0;
     e->rank = (int)take_below(w, COUPLET_MAX_RANK + 1);
     for (int i = 0; i < e->rank; i++) {
-        e->shape[i] = (int64_t)take(w);
-        e->may_leave[i] = take(w) != 0;
+        e->shape[i] = (int64_t)read_varint(w);
+        e->may_leave[i] = read_varint(w) != 0;
     }
     if (e->arg_count != e->rank + e->has_else || (e->is_pairs && e->array >= w->count))
         w->broken = true;
@@ -120,7 +120,7 @@ static void read_expr(Work *w, Formula *f, int number) {
 
 static void read_compute(Work *w, Formula *f) {
     f->reducer = (CoupletFormulaReducer)take_below(w, COUPLET_REDUCE_PROD + 1);
-    f->empty_is_fault = take(w) != 0;
+    f->empty_is_fault = read_varint(w) != 0;
     read_axes(w, f, f->rank, &f->red_rank);
     f->expr_count = (int)take_below(w, w->end - w->at + 1);
     f->exprs = take_memory(w, f->expr_count, sizeof *f->exprs);
@@ -136,26 +136,26 @@ static void read_compute(Work *w, Formula *f) {
 
 static void read_call(Work *w, Formula *f) {
     f->call = (CoupletCallKind)take_below(w, COUPLET_CALL_COUNT);
-    f->rows = (int64_t)take(w);
-    f->size.rows = (int64_t)take(w);
-    f->size.columns = (int64_t)take(w);
-    f->size.result = (int64_t)take(w);
+    f->rows = (int64_t)read_varint(w);
+    f->size.rows = (int64_t)read_varint(w);
+    f->size.columns = (int64_t)read_varint(w);
+    f->size.result = (int64_t)read_varint(w);
     f->operand_count = (int)take_below(w, COUPLET_CALL_OPERANDS + 1);
     for (int i = 0; i < f->operand_count; i++)
-        f->operands[i] = (int)take(w);
+        f->operands[i] = (int)read_varint(w);
 }
 
 static void read_formula(Work *w, Formula *f) {
     f->kind = (CoupletFormulaKind)take_below(w, COUPLET_FORMULA_CALL + 1);
-    f->buffer = (int)take(w);
+    f->buffer = (int)read_varint(w);
     f->name = take_optional(w, w->string_count);
     f->place = take_optional(w, w->place_count);
     read_axes(w, f, 0, &f->rank);
     if (f->kind == COUPLET_FORMULA_CALL) {
         read_call(w, f);
     } else if (f->kind == COUPLET_FORMULA_TOPK) {
-        f->candidates_buffer = (int)take(w);
-        f->candidates = (int64_t)take(w);
+        f->candidates_buffer = (int)read_varint(w);
+        f->candidates = (int64_t)read_varint(w);
     } else {
         read_compute(w, f);
     }
@@ -187,7 +187,7 @@ bool couplet_formula_work_begin(Work *w, const CoupletPlan *plan, int step,
     const int64_t steps = take_below(w, w->end - w->at + 1);
     int64_t before = 0;
     for (int64_t i = 0; i < steps; i++) {
-        const int64_t length = (int64_t)take(w);
+        const int64_t length = (int64_t)read_varint(w);
         if (i < step) before += length;
     }
     if (step >= steps || before > w->end - w->at) w->broken = true;

@@ -30,7 +30,7 @@ static const Launcher launchers[] = {
 };
 
 /* A whole number from 0 on; -1 where the variable is none. */
-static int number_of(const char *variable) {
+static int variable_number(const char *variable) {
     const char *text = getenv(variable);
     double value;
     bool is_whole;
@@ -52,7 +52,7 @@ CoupletStarted couplet_started(void) {
     if (chosen && !*chosen) return alone;
     for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
         const Launcher *l = &launchers[i];
-        const int rank = number_of(l->rank), ranks = number_of(l->ranks);
+        const int rank = variable_number(l->rank), ranks = variable_number(l->ranks);
         if (rank < 0 || ranks < 0) continue;
         if (ranks <= 1) return alone;
         return (CoupletStarted){rank, ranks, chosen ? chosen : l->module};
@@ -95,7 +95,7 @@ static const CoupletTransport *find_transport(const CoupletStarted *launch, char
     return transport;
 }
 
-static CoupletGroup *join(const CoupletStarted *started, char *error, size_t error_bytes) {
+static CoupletGroup *join_started(const CoupletStarted *started, char *error, size_t error_bytes) {
     double patience;
     if (!started->module) {
         snprintf(error, error_bytes,
@@ -121,7 +121,7 @@ static CoupletGroup *join(const CoupletStarted *started, char *error, size_t err
 CoupletGroup *couplet_group_join(char *error, size_t error_bytes) {
     const CoupletStarted started = couplet_started();
     if (started.ranks <= 1) return couplet_group_alone();
-    CoupletGroup *g = join(&started, error, error_bytes);
+    CoupletGroup *g = join_started(&started, error, error_bytes);
     if (!g && started.rank > 0) nanosleep(&(struct timespec){.tv_nsec = 500 * 1000 * 1000}, NULL);
     return g;
 }

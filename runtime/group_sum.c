@@ -35,7 +35,7 @@ struct CoupletSum {
 };
 
 /* Cuts the leaves [from, to) into the fewest whole subtrees, in order. Returns their number. */
-static int cut(int from, int to, Subtree *out) {
+static int cut_leaves(int from, int to, Subtree *out) {
     int count = 0;
     while (from < to) {
         int size = 1;
@@ -48,7 +48,7 @@ static int cut(int from, int to, Subtree *out) {
     return count;
 }
 
-static void add(float *restrict to, const float *restrict from, int64_t count) {
+static void add_floats(float *restrict to, const float *restrict from, int64_t count) {
     for (int64_t i = 0; i < count; i++)
         to[i] += from[i];
 }
@@ -59,7 +59,7 @@ static void add_leaves(float *parts, int64_t count, int leaves) {
     float *right = parts + count * (leaves / 2);
     add_leaves(parts, count, leaves / 2);
     add_leaves(right, count, leaves / 2);
-    add(parts, right, count);
+    add_floats(parts, right, count);
 }
 
 /* The same, into memory of its own. */
@@ -86,7 +86,7 @@ static void cut_floats(CoupletSum *s) {
                       (int64_t)sizeof(float);
 }
 
-static bool allocate(CoupletSum *s) {
+static bool allocate_sum(CoupletSum *s) {
     const size_t ranks = (size_t)s->group->ranks;
     s->first = calloc(ranks + 1, sizeof *s->first);
     s->slabs = calloc(ranks + 1, sizeof *s->slabs);
@@ -97,8 +97,8 @@ static bool allocate_subtrees(CoupletSum *s) {
     const int ranks = s->group->ranks;
     int subtrees = 0;
     for (int r = 0; r < ranks; r++)
-        subtrees += cut(s->first[r], s->first[r + 1], NULL);
-    s->own = cut(s->first[s->group->rank], s->first[s->group->rank + 1], NULL);
+        subtrees += cut_leaves(s->first[r], s->first[r + 1], NULL);
+    s->own = cut_leaves(s->first[s->group->rank], s->first[s->group->rank + 1], NULL);
     const size_t transfers = (size_t)subtrees + (size_t)(s->own + 2) * (size_t)ranks;
     s->subtrees = calloc((size_t)subtrees + 1, sizeof *s->subtrees);
     s->at = calloc((size_t)subtrees + 1, sizeof *s->at);
@@ -111,7 +111,7 @@ CoupletSum *couplet_group_sum_new(CoupletGroup *g, int64_t count, int shards, co
     CoupletSum *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     *s = (CoupletSum){.group = g, .count = count, .shards = shards, .any_order = any_order};
-    bool good = allocate(s);
+    bool good = allocate_sum(s);
     if (good) {
         memcpy(s->first, first, ((size_t)g->ranks + 1) * sizeof *first);
         cut_floats(s);
@@ -139,7 +139,7 @@ void couplet_group_sum_free(CoupletSum *s) {
 static bool receive_of(CoupletSum *s, int r, float **memory) {
     CoupletGroup *g = s->group;
     const int64_t size = cut_size(s, g->rank), bytes = size * (int64_t)sizeof(float);
-    const int count = cut(s->first[r], s->first[r + 1], &s->subtrees[s->subtree_count]);
+    const int count = cut_leaves(s->first[r], s->first[r + 1], &s->subtrees[s->subtree_count]);
     bool good = true;
     for (int i = 0; good && i < count; i++, *memory += size) {
         s->at[s->subtree_count++] = *memory;
@@ -166,7 +166,8 @@ static bool send_parts(CoupletSum *s, const float *sum) {
 
 static bool send_own(CoupletSum *s, float *parts, float **memory) {
     CoupletGroup *g = s->group;
-    const int own = cut(s->first[g->rank], s->first[g->rank + 1], &s->subtrees[s->subtree_count]);
+    const int own =
+        cut_leaves(s->first[g->rank], s->first[g->rank + 1], &s->subtrees[s->subtree_count]);
     bool good = true;
     for (int i = 0; good && i < own; i++, *memory += s->count) {
         const Subtree *t = &s->subtrees[s->subtree_count];
@@ -182,7 +183,7 @@ static bool start_parts(CoupletSum *s, float *parts) {
     CoupletGroup *g = s->group;
     int others = 0;
     for (int r = 0; r < g->ranks; r++)
-        if (r != g->rank) others += cut(s->first[r], s->first[r + 1], NULL);
+        if (r != g->rank) others += cut_leaves(s->first[r], s->first[r + 1], NULL);
     const int64_t floats = s->own * s->count + others * cut_size(s, g->rank);
     float *memory = s->memory = malloc(((size_t)floats + 1) * sizeof *memory);
     if (!memory) return couplet_group_fail(g, "out of memory for a sum over the ranks");
@@ -200,7 +201,7 @@ static bool start_any_order(CoupletSum *s, float *parts) {
     const int leaves = s->first[g->rank + 1] - s->first[g->rank];
     memset(s->result, 0, (size_t)s->count * sizeof *parts);
     for (int i = 0; i < leaves; i++)
-        add(s->result, parts + i * s->count, s->count);
+        add_floats(s->result, parts + i * s->count, s->count);
     s->state = SUM_OF_ALL;
     s->transfer_count = 1;
     /* what a library sends for it is not known: an array to the others and back, at best */
@@ -230,7 +231,7 @@ static float *add_subtrees(CoupletSum *s, int first, int leaves, int *at) {
     if (t->first == first && t->count == leaves) return s->at[(*at)++];
     float *left = add_subtrees(s, first, leaves / 2, at);
     const float *right = add_subtrees(s, first + leaves / 2, leaves / 2, at);
-    add(left, right, cut_size(s, s->group->rank));
+    add_floats(left, right, cut_size(s, s->group->rank));
     return left;
 }
 

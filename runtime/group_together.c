@@ -89,7 +89,7 @@ typedef struct Say {
     int32_t status, rank;
 } Say;
 
-static bool is_worse(const Say *a, const Say *b) {
+static bool comes_first(const Say *a, const Say *b) {
     return a->status != b->status ? a->status > b->status : a->rank < b->rank;
 }
 
@@ -105,7 +105,7 @@ static bool hear_all(CoupletGroup *g, int tag, Say *worst) {
                              couplet_group_start_send(g, (g->rank + step) % g->ranks, tag, &mine,
                                                       sizeof mine, &both[1]);
         if (!couplet_group_wait(g, both, 2) || !started) return false;
-        if (is_worse(&heard, worst)) *worst = heard;
+        if (comes_first(&heard, worst)) *worst = heard;
     }
     return true;
 }

@@ -56,7 +56,7 @@ static bool ends_all(int kind) {
 }
 
 /* The beat that a neighbour should have next; false: none is due. */
-static bool choose(Watch *w, CoupletNeighbour *n) {
+static bool next_beat(Watch *w, CoupletNeighbour *n) {
     CoupletGroupInside *in = w->group->inside;
     if (n->knows_failure || n->told_leave) return false;
     if (atomic_load(&in->failed)) {
@@ -71,7 +71,7 @@ static bool choose(Watch *w, CoupletNeighbour *n) {
 
 static void send_beat(Watch *w, CoupletNeighbour *n) {
     CoupletGroupInside *in = w->group->inside;
-    if (!is_idle(in, &n->sending, w) || !choose(w, n)) return;
+    if (!is_idle(in, &n->sending, w) || !next_beat(w, n)) return;
     n->sent = w->now;
     n->out.culprit = ends_all(n->out.kind) ? in->first.culprit : -1;
     const int64_t bytes = ends_all(n->out.kind) ? sizeof n->out : HEAD_BYTES;
@@ -87,7 +87,7 @@ static bool listen(Watch *w, CoupletNeighbour *n) {
                                   &n->receiving, w->why);
 }
 
-static void hear(Watch *w, CoupletNeighbour *n) {
+static void hear_neighbour(Watch *w, CoupletNeighbour *n) {
     CoupletGroupInside *in = w->group->inside;
     while (!n->has_left && is_idle(in, &n->receiving, w)) {
         n->heard = w->now;
@@ -195,7 +195,7 @@ static void *watch(void *argument) {
         w.now = couplet_group_now();
         allow_for_sleep(&w, before);
         for (int i = 0; i < in->neighbour_count; i++) {
-            hear(&w, &in->neighbours[i]);
+            hear_neighbour(&w, &in->neighbours[i]);
             send_beat(&w, &in->neighbours[i]);
         }
         miss_all(&w);

@@ -30,7 +30,7 @@ typedef struct Table {
     double all;
 } Table;
 
-static void compare(const Table *t, CoupletAgreement *out) {
+static void compare_groupings(const Table *t, CoupletAgreement *out) {
     double shared = 0, together = 0, of_rows = 0, of_columns = 0;
     for (int64_t g = 0; g < t->clusters; g++)
         for (int64_t c = 0; c < t->classes; c++) {
@@ -90,7 +90,7 @@ bool couplet_agreement(const int32_t *members, int64_t clusters, const int32_t *
     double named = 0;
     good = good && name_clusters(&t, &named);
     if (good) {
-        compare(&t, out);
+        compare_groupings(&t, out);
         out->accuracy = 100 * named / t.all;
     }
     free(t.at);
@@ -157,7 +157,8 @@ static bool sort_classes(const CoupletFeatures *rows, int64_t classes, int64_t s
 }
 
 /* Puts `wanted` entries of a list, drawn without replacement, at its front. */
-static void draw(int32_t *list, int64_t count, int64_t wanted, int64_t episode, int64_t stream) {
+static void draw_rows(int32_t *list, int64_t count, int64_t wanted, int64_t episode,
+                      int64_t stream) {
     for (int64_t i = 0; i < wanted; i++) {
         const uint32_t bits =
             couplet_random_bits((uint32_t)stream, 0, (uint32_t)episode, SITE, (uint64_t)i, 0);
@@ -206,12 +207,12 @@ static int64_t nearest_mean(const Episodes *e, const float *unit) {
 
 static void play(Episodes *e, int64_t episode) {
     const CoupletFewShot *how = e->how;
-    draw(e->chosen, e->classes->count, how->ways, episode, 0);
+    draw_rows(e->chosen, e->classes->count, how->ways, episode, 0);
     for (int64_t w = 0; w < how->ways; w++) {
         const int64_t c = e->chosen[w], first = e->classes->begins[c],
                       count = e->classes->begins[c + 1] - first;
         const int64_t wanted = count < how->shots + ASKED ? count : how->shots + ASKED;
-        draw(e->classes->rows + first, count, wanted, episode, 1 + c);
+        draw_rows(e->classes->rows + first, count, wanted, episode, 1 + c);
     }
     make_means(e);
     for (int64_t w = 0; w < how->ways; w++) {

@@ -13,7 +13,7 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
 }
 
 /* The bytes as a whole number, the first one lowest; compilers make one load of it. */
-static uint64_t load(const uint8_t *bytes, size_t count) {
+static uint64_t load_word(const uint8_t *bytes, size_t count) {
     uint64_t word = 0;
     for (size_t i = 0; i < count; i++)
         word |= (uint64_t)bytes[i] << (8 * i);
@@ -24,8 +24,8 @@ uint64_t couplet_hash(uint64_t hash, const void *bytes, size_t length) {
     const uint8_t *at = bytes;
     size_t left = length;
     for (; left >= 8; at += 8, left -= 8)
-        hash = mix(hash, load(at, 8));
-    hash = mix(hash, load(at, left));
+        hash = mix(hash, load_word(at, 8));
+    hash = mix(hash, load_word(at, left));
     hash = mix(hash, length); /* so that "ab", "c" and "a", "bc" differ */
     return hash ^ hash >> 29;
 }

@@ -18,4 +18,12 @@ uint64_t couplet_hash(uint64_t hash, const void *bytes, size_t length);
 #define COUPLET_HASH_WHOLE (INT64_C(1) << 28)
 uint64_t couplet_hash_array(uint64_t hash, const void *bytes, int64_t length);
 
+/* Goes on with FNV-1a over the bytes, for keys of files that other versions wrote as well. */
+static inline uint64_t couplet_hash_bytewise(uint64_t hash, const void *bytes, size_t length) {
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ at[i]) * 1099511628211u;
+    return hash;
+}
+
 #endif

@@ -276,7 +276,7 @@ typedef struct Look {
 } Look;
 
 /* Told by the exponent alone, so that the loop becomes vectors. */
-static bool all_finite(const float *values) {
+static bool block_is_finite(const float *values) {
     uint32_t found = 0;
     for (int i = 0; i < BLOCK; i++) {
         uint32_t bits;
@@ -290,7 +290,7 @@ static CoupletHealth health_of(const float *values, int64_t count) {
     CoupletHealth worst = COUPLET_FINITE;
     for (int64_t i = 0; i < count; i++) {
         if (i % BLOCK == 0)
-            while (count - i >= BLOCK && all_finite(values + i))
+            while (count - i >= BLOCK && block_is_finite(values + i))
                 i += BLOCK;
         if (i == count) break;
         if (isnan(values[i])) return COUPLET_NOT_A_NUMBER;

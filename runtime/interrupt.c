@@ -9,14 +9,14 @@
 
 static volatile sig_atomic_t asked;
 
-static void ask(int number) {
+static void on_signal(int number) {
     asked = number;
     signal(number, SIG_DFL);
 }
 
 const volatile sig_atomic_t *couplet_catch_interrupts(void) {
-    signal(SIGINT, ask);
-    signal(SIGTERM, ask);
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
     return &asked;
 }
 

@@ -44,7 +44,7 @@ static void scale_to_one(float *x, int64_t width) {
         x[d] = (float)((double)x[d] * scale);
 }
 
-static double draw(const Job *j, int64_t element, int lane) {
+static double draw_unit(const Job *j, int64_t element, int lane) {
     return couplet_random_unit((uint32_t)j->seed, (uint32_t)(j->seed >> 32), (uint32_t)j->step,
                                j->options->site, (uint64_t)element, lane);
 }
@@ -200,7 +200,7 @@ static void start_sampled(Job *j) {
     for (int64_t i = 0; i < j->count; i++)
         j->order[i] = (int32_t)i;
     for (int64_t c = 0; c < j->clusters; c++) {
-        int64_t other = c + (int64_t)(draw(j, c, 0) * (double)(j->count - c));
+        int64_t other = c + (int64_t)(draw_unit(j, c, 0) * (double)(j->count - c));
         int32_t point = j->order[other];
         j->order[other] = j->order[c];
         take_centre(j, c, point);
@@ -245,17 +245,17 @@ static int64_t weighted_point(const Job *j, double share) {
 }
 
 static void start_plus_plus(Job *j, CoupletThreads *threads) {
-    take_centre(j, 0, (int64_t)(draw(j, 0, 0) * (double)j->count));
+    take_centre(j, 0, (int64_t)(draw_unit(j, 0, 0) * (double)j->count));
     for (int64_t c = 1; c < j->clusters && !couplet_threads_stopped(threads); c++) {
         j->newest = c - 1;
         couplet_threads_run(threads, tile_count(j), renew_distances, j);
-        take_centre(j, c, weighted_point(j, draw(j, c, 0)));
+        take_centre(j, c, weighted_point(j, draw_unit(j, c, 0)));
     }
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static bool allocate(Job *j, int64_t **sizes) {
+static bool allocate_job(Job *j, int64_t **sizes) {
     int64_t padded = (j->count + BLOCK - 1) / BLOCK * BLOCK;
     j->rows = calloc((size_t)(padded * j->width), sizeof *j->rows);
     j->panels = malloc((size_t)(j->panel_count * PANEL * j->width) * sizeof *j->panels);
@@ -270,7 +270,7 @@ static bool allocate(Job *j, int64_t **sizes) {
            j->first && j->changed && *sizes;
 }
 
-static void release(Job *j, int64_t *sizes) {
+static void free_job(Job *j, int64_t *sizes) {
     free(j->rows);
     free(j->panels);
     free(j->squares);
@@ -296,7 +296,7 @@ bool couplet_kmeans(CoupletThreads *threads, const float *points, int64_t count,
              .seed = seed,
              .step = step};
     int64_t *sizes = NULL;
-    bool good = allocate(&j, &sizes);
+    bool good = allocate_job(&j, &sizes);
     if (good) {
         couplet_threads_run(threads, tile_count(&j), prepare_points, &j);
         if (options->sampled)
@@ -314,6 +314,6 @@ bool couplet_kmeans(CoupletThreads *threads, const float *points, int64_t count,
             couplet_threads_run(threads, j.clusters, mean_tiles, &j);
         }
     }
-    release(&j, sizes);
+    free_job(&j, sizes);
     return good && !couplet_threads_stopped(threads);
 }

@@ -41,7 +41,7 @@ static void lay_out(void *context, int64_t begin, int64_t end, int worker) {
 
 /* ---- the k nearest: a heap whose root is the one to give way --------------------------------- */
 
-static bool is_worse(CoupletNear a, CoupletNear b) {
+static bool is_further(CoupletNear a, CoupletNear b) {
     return a.similarity < b.similarity || (a.similarity == b.similarity && a.row > b.row);
 }
 
@@ -49,8 +49,8 @@ static bool is_worse(CoupletNear a, CoupletNear b) {
 static void replace_root(CoupletNear *heap, int64_t count, CoupletNear with) {
     int64_t at = 0, child;
     while ((child = 2 * at + 1) < count) {
-        if (child + 1 < count && is_worse(heap[child + 1], heap[child])) child++;
-        if (!is_worse(heap[child], with)) break;
+        if (child + 1 < count && is_further(heap[child + 1], heap[child])) child++;
+        if (!is_further(heap[child], with)) break;
         heap[at] = heap[child];
         at = child;
     }

@@ -215,7 +215,7 @@ static void one_part(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
-static double evaluate(Probe *p, const double *at, double *gradient) {
+static double loss_at(Probe *p, const double *at, double *gradient) {
     int64_t n = parameters(p);
     for (int64_t i = 0; i < n; i++)
         p->weights[i] = (float)at[i];
@@ -275,8 +275,8 @@ static void direction(const Memory *m, const double *gradient, double *out, int6
     }
 }
 
-static void remember(Memory *m, const double *from, const double *to, const double *old_gradient,
-                     const double *gradient, int64_t n) {
+static void remember_step(Memory *m, const double *from, const double *to,
+                          const double *old_gradient, const double *gradient, int64_t n) {
     double *s = m->s + m->head * n, *y = m->y + m->head * n;
     for (int64_t i = 0; i < n; i++) {
         s[i] = to[i] - from[i];
@@ -301,7 +301,7 @@ static int minimise(Probe *p, double *x, double *work) {
     Memory m = {.s = work, .y = work + HISTORY * n};
     double *gradient = work + 2 * HISTORY * n, *next_gradient = gradient + n,
            *next = gradient + 2 * n, *step = gradient + 3 * n;
-    double loss = evaluate(p, x, gradient);
+    double loss = loss_at(p, x, gradient);
     int iteration = 0;
     for (; iteration < MOST_ITERATIONS && largest(gradient, n) > enough &&
            !couplet_threads_stopped(p->threads);
@@ -314,11 +314,11 @@ static int minimise(Probe *p, double *x, double *work) {
         for (int tries = 0; tries < 20 && !lower; tries++, length *= lower ? 1 : 0.5) { /* Armijo */
             for (int64_t i = 0; i < n; i++)
                 next[i] = x[i] + length * step[i];
-            next_loss = evaluate(p, next, next_gradient);
+            next_loss = loss_at(p, next, next_gradient);
             lower = next_loss <= loss + 1e-4 * length * slope;
         }
         if (!lower) break; /* float32 sums cannot tell a lower loss */
-        remember(&m, x, next, gradient, next_gradient, n);
+        remember_step(&m, x, next, gradient, next_gradient, n);
         memcpy(x, next, sizeof *x * (size_t)n);
         memcpy(gradient, next_gradient, sizeof *gradient * (size_t)n);
         loss = next_loss;

@@ -7,6 +7,7 @@
 #include "runtime/loader.h"
 
 #include "runtime/classes.h"
+#include "runtime/data/mapping.h"
 #include "runtime/random.h"
 
 #include <math.h>
@@ -48,16 +49,16 @@ struct CoupletLoader {
 
 /* ---- draws ----------------------------------------------------------------------------------- */
 
-static uint32_t word(const CoupletLoader *l, int64_t epoch, int64_t element, int lane) {
+static uint32_t random_word(const CoupletLoader *l, int64_t epoch, int64_t element, int lane) {
     const uint32_t site = SHUFFLE_SITE + l->feed.stream;
     return couplet_random_bits((uint32_t)l->seed, (uint32_t)(l->seed >> 32), (uint32_t)epoch, site,
                                (uint64_t)element, lane);
 }
 
 /* A whole number below `count`: its bias is below count / 2^32. */
-static int64_t draw(const CoupletLoader *l, int64_t epoch, int64_t element, int lane,
-                    int64_t count) {
-    return (int64_t)(((uint64_t)word(l, epoch, element, lane) * (uint64_t)count) >> 32);
+static int64_t draw_whole(const CoupletLoader *l, int64_t epoch, int64_t element, int lane,
+                          int64_t count) {
+    return (int64_t)(((uint64_t)random_word(l, epoch, element, lane) * (uint64_t)count) >> 32);
 }
 
 static void swap(int32_t *a, int32_t *b) {
@@ -72,17 +73,18 @@ static void shuffle(CoupletLoader *l, int64_t epoch) {
     for (int64_t i = 0; i < count; i++)
         l->order[i] = (int32_t)i;
     for (int64_t i = count - 1; i > 0; i--)
-        swap(&l->order[i], &l->order[draw(l, epoch, i, 0, i + 1)]);
+        swap(&l->order[i], &l->order[draw_whole(l, epoch, i, 0, i + 1)]);
 }
 
-static int64_t size_of(const CoupletLoader *l, int64_t class_number) {
+static int64_t class_size(const CoupletLoader *l, int64_t class_number) {
     return l->sorted.begins[class_number + 1] - l->sorted.begins[class_number];
 }
 
 static void draw_balanced(CoupletLoader *l, int64_t epoch) {
     for (int64_t i = 0; i < l->table->count; i++) {
-        const int64_t c = l->classes[draw(l, epoch, i, 0, l->class_count)];
-        l->order[i] = l->sorted.rows[l->sorted.begins[c] + draw(l, epoch, i, 1, size_of(l, c))];
+        const int64_t c = l->classes[draw_whole(l, epoch, i, 0, l->class_count)];
+        l->order[i] =
+            l->sorted.rows[l->sorted.begins[c] + draw_whole(l, epoch, i, 1, class_size(l, c))];
     }
 }
 
@@ -91,12 +93,12 @@ static void draw_balanced(CoupletLoader *l, int64_t epoch) {
 static void draw_front(CoupletLoader *l, int32_t *list, int64_t count, int64_t wanted,
                        int64_t number, int64_t first, int lane, int64_t *others) {
     for (int64_t i = 0; i < wanted; i++) {
-        others[i] = i + draw(l, number, first + i, lane, count - i);
+        others[i] = i + draw_whole(l, number, first + i, lane, count - i);
         swap(&list[i], &list[others[i]]);
     }
 }
 
-static void undo(int32_t *list, int64_t wanted, const int64_t *others) {
+static void undo_swaps(int32_t *list, int64_t wanted, const int64_t *others) {
     for (int64_t i = wanted - 1; i >= 0; i--)
         swap(&list[i], &list[others[i]]);
 }
@@ -108,17 +110,17 @@ static void draw_episode(CoupletLoader *l, int64_t number, int32_t *indices) {
     for (int64_t w = 0; w < f->ways; w++) {
         const int64_t c = l->classes[w];
         int32_t *rows = l->sorted.rows + l->sorted.begins[c];
-        draw_front(l, rows, size_of(l, c), f->each, number, w * f->each, 1, others);
+        draw_front(l, rows, class_size(l, c), f->each, number, w * f->each, 1, others);
         memcpy(indices + w * f->each, rows, (size_t)f->each * sizeof *indices);
-        undo(rows, f->each, others);
+        undo_swaps(rows, f->each, others);
     }
-    undo(l->classes, f->ways, classes);
+    undo_swaps(l->classes, f->ways, classes);
 }
 
 /* The first row whose sum is above a number of 0 .. total, of 53 bits. */
 static int32_t draw_weighed(const CoupletLoader *l, int64_t number, int64_t element) {
-    const uint64_t bits =
-        (uint64_t)word(l, number, element, 0) << 21 | word(l, number, element, 1) >> 11;
+    const uint64_t bits = (uint64_t)random_word(l, number, element, 0) << 21 |
+                          random_word(l, number, element, 1) >> 11;
     int64_t low = 0, high = l->table->count - 1;
     const double wanted = (double)bits * 0x1p-53 * l->sums[high];
     while (low < high) {
@@ -162,7 +164,7 @@ static int64_t first_row(const CoupletLoader *l, int field) {
     return l->own[field] ? l->feed.own_first : 0;
 }
 
-static int64_t end_row(const CoupletLoader *l, int field) {
+static int64_t last_row(const CoupletLoader *l, int field) {
     return l->own[field] ? l->feed.own_end : l->feed.batch;
 }
 
@@ -181,12 +183,12 @@ static void prefetch(const CoupletLoader *l) {
     for (int f = 0; f < l->table->field_count; f++) {
         if (!l->gathered[f]) continue;
         if (first_row(l, f) < first) first = first_row(l, f);
-        if (end_row(l, f) > end) end = end_row(l, f);
+        if (last_row(l, f) > end) end = last_row(l, f);
     }
     if (first < end) couplet_table_prefetch(l->table, l->rows + first, end - first);
 }
 
-static void gather(CoupletLoader *l, int64_t number) {
+static void gather_batch(CoupletLoader *l, int64_t number) {
     const CoupletTable *t = l->table;
     Slot *slot = &l->slots[number % SLOTS];
     number_rows(l, number, slot->indices);
@@ -195,7 +197,7 @@ static void gather(CoupletLoader *l, int64_t number) {
     if (t->mapped) prefetch(l);
     for (int f = 0; f < t->field_count; f++)
         if (l->gathered[f])
-            copy_field(l, f, l->rows, first_row(l, f), end_row(l, f), slot->fields[f]);
+            copy_field(l, f, l->rows, first_row(l, f), last_row(l, f), slot->fields[f]);
 }
 
 void couplet_loader_whole(const CoupletLoader *l, int field, void *out) {
@@ -223,7 +225,7 @@ static void *work(void *context) {
         if (l->ending) break;
         const int64_t number = l->filled;
         pthread_mutex_unlock(&l->lock);
-        gather(l, number);
+        gather_batch(l, number);
         pthread_mutex_lock(&l->lock);
         l->filled++;
         pthread_cond_broadcast(&l->changed);
@@ -268,7 +270,7 @@ bool couplet_loader_weigh(CoupletLoader *l, const float *weights, int64_t until,
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-static bool fail_memory(const CoupletTable *table, char *error, size_t error_bytes) {
+static bool out_of_memory(const CoupletTable *table, char *error, size_t error_bytes) {
     snprintf(error, error_bytes, "out of memory, or of threads, for the batches of %s",
              table->name);
     return false;
@@ -281,9 +283,9 @@ static bool sort_classes(CoupletLoader *l, char *error, size_t error_bytes) {
     if (!couplet_classes_chosen(l->table, l->feed.by, &classes, error, error_bytes)) return false;
     bool good = couplet_classes_sort(&classes, l->table->count, &l->sorted);
     l->classes = malloc(((size_t)classes.count + 1) * sizeof *l->classes);
-    good = good && l->classes ? true : fail_memory(l->table, error, error_bytes);
+    good = good && l->classes ? true : out_of_memory(l->table, error, error_bytes);
     for (int64_t c = 0; good && c < classes.count; c++)
-        if (size_of(l, c) >= least) l->classes[l->class_count++] = (int32_t)c;
+        if (class_size(l, c) >= least) l->classes[l->class_count++] = (int32_t)c;
     couplet_classes_free(&classes);
     if (!good || l->class_count >= l->feed.ways) return good;
     snprintf(error, error_bytes,
@@ -293,15 +295,11 @@ static bool sort_classes(CoupletLoader *l, char *error, size_t error_bytes) {
     return false;
 }
 
-static void *aligned(int64_t bytes) {
-    return aligned_alloc(ALIGNMENT, ((size_t)bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT);
-}
-
 /* Rows keep their distance from multiples of the alignment, wherever the first one of them lies. */
 static bool allocate_field(const CoupletLoader *l, Slot *s, int field) {
     const int64_t row = couplet_field_bytes(&l->table->fields[field]),
                   ahead = first_row(l, field) * row, gap = ahead % ALIGNMENT;
-    s->memory[field] = aligned(gap + (end_row(l, field) - first_row(l, field)) * row);
+    s->memory[field] = couplet_lines_take(gap + (last_row(l, field) - first_row(l, field)) * row);
     s->fields[field] = (void *)((uintptr_t)s->memory[field] + (uintptr_t)gap - (uintptr_t)ahead);
     return s->memory[field] != NULL;
 }
@@ -316,7 +314,7 @@ static bool allocate_slot(const CoupletLoader *l, Slot *s) {
     return true;
 }
 
-static bool allocate(CoupletLoader *l) {
+static bool allocate_slots(CoupletLoader *l) {
     const int fields = l->table->field_count;
     l->gathered = calloc((size_t)fields + 1, sizeof *l->gathered);
     l->own = calloc((size_t)fields + 1, sizeof *l->own);
@@ -337,16 +335,16 @@ static bool allocate(CoupletLoader *l) {
     return (l->order = malloc((size_t)l->table->count * sizeof *l->order)) != NULL;
 }
 
-static bool fits(const CoupletTable *table, const CoupletFeed *feed, char *error,
-                 size_t error_bytes) {
+static bool batch_fits(const CoupletTable *table, const CoupletFeed *feed, char *error,
+                       size_t error_bytes) {
     if (feed->batch <= table->count) return true;
     snprintf(error, error_bytes, "the batch of %lld is larger than the %lld samples of %s",
              (long long)feed->batch, (long long)table->count, table->name);
     return false;
 }
 
-static CoupletLoader *make(const CoupletTable *table, const CoupletFeed *feed, uint64_t seed,
-                           int64_t first) {
+static CoupletLoader *new_loader(const CoupletTable *table, const CoupletFeed *feed, uint64_t seed,
+                                 int64_t first) {
     CoupletLoader *l = calloc(1, sizeof *l);
     if (!l) return NULL;
     pthread_mutex_init(&l->lock, NULL);
@@ -363,13 +361,13 @@ static CoupletLoader *make(const CoupletTable *table, const CoupletFeed *feed, u
 
 CoupletLoader *couplet_loader_new(const CoupletTable *table, const CoupletFeed *feed, uint64_t seed,
                                   int64_t first, char *error, size_t error_bytes) {
-    if (!fits(table, feed, error, error_bytes)) return NULL;
-    CoupletLoader *l = make(table, feed, seed, first);
-    bool good = l && allocate(l) ? true : fail_memory(table, error, error_bytes);
+    if (!batch_fits(table, feed, error, error_bytes)) return NULL;
+    CoupletLoader *l = new_loader(table, feed, seed, first);
+    bool good = l && allocate_slots(l) ? true : out_of_memory(table, error, error_bytes);
     if (good && (feed->balanced || feed->ways)) good = sort_classes(l, error, error_bytes);
     if (good)
         good = (l->started = pthread_create(&l->thread, NULL, work, l) == 0) ||
-               fail_memory(table, error, error_bytes);
+               out_of_memory(table, error, error_bytes);
     if (good) return l;
     couplet_loader_free(l);
     return NULL;

@@ -46,7 +46,7 @@ static int subject_of(const Row *row, int64_t step) {
 }
 
 /* The text of the file; *length is 0 when there is no file. NULL with a sentence. */
-static char *read_rows(const char *path, size_t *length, char *error, size_t error_bytes) {
+static char *read_metrics(const char *path, size_t *length, char *error, size_t error_bytes) {
     *length = 0;
     if (access(path, F_OK) == 0) return couplet_text_read(path, length, error, error_bytes);
     char *nothing = calloc(1, 1);
@@ -76,7 +76,7 @@ static int count_wanted(int subject, const CoupletMetricsNames *wanted) {
 bool couplet_metrics_survey(const char *path, int64_t step, const CoupletMetricsNames *wanted,
                             CoupletMetricsSeen *seen, char *error, size_t error_bytes) {
     size_t length;
-    char *text = read_rows(path, &length, error, error_bytes);
+    char *text = read_metrics(path, &length, error, error_bytes);
     if (!text) return false;
     int found[COUPLET_SUBJECTS + 1] = {0};
     seen->lowest_deviation = INFINITY;
@@ -116,7 +116,7 @@ static bool is_kept(const Row *row, int64_t step, const CoupletMetricsSeen *seen
 FILE *couplet_metrics_go_on(const char *path, const char *first, int64_t step,
                             const CoupletMetricsSeen *seen, char *error, size_t error_bytes) {
     size_t length;
-    char *text = read_rows(path, &length, error, error_bytes);
+    char *text = read_metrics(path, &length, error, error_bytes);
     FILE *file = text ? couplet_file_begin(path, error, error_bytes) : NULL;
     const char *at = text;
     if (file) fputs(first, file);
@@ -131,7 +131,7 @@ bool couplet_metrics_each(const char *path,
                           bool (*take)(void *context, const CoupletMetric *metrics, int count),
                           void *context, char *error, size_t error_bytes) {
     size_t length;
-    char *text = read_rows(path, &length, error, error_bytes);
+    char *text = read_metrics(path, &length, error, error_bytes);
     bool good = text != NULL;
     const char *at = text;
     for (Row row; good && next_row(&at, text + length, &row); json_decref(row.json)) {
@@ -152,10 +152,16 @@ bool couplet_metrics_each(const char *path,
 
 enum { DIGITS = 9 /* enough to tell any two floats apart */ };
 
-static json_t *number(double value) {
+static json_t *json_number(double value) {
     if (!isfinite(value)) return json_null();
     return value == floor(value) && fabs(value) < 1e15 ? json_integer((json_int_t)value)
                                                        : json_real(value);
+}
+
+const CoupletMetric *couplet_metrics_find(const CoupletMetric *row, int count, const char *name) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(row[i].name, name) == 0) return &row[i];
+    return NULL;
 }
 
 bool couplet_metrics_row(FILE *file, const char *path, const CoupletMetric *metrics, int count,
@@ -165,7 +171,7 @@ bool couplet_metrics_row(FILE *file, const char *path, const CoupletMetric *metr
     for (int i = 0; good && i < count; i++)
         good = json_object_set_new(row, metrics[i].name,
                                    metrics[i].text ? json_string(metrics[i].text)
-                                                   : number(metrics[i].value)) == 0;
+                                                   : json_number(metrics[i].value)) == 0;
     char *text = good ? json_dumps(row, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS)) : NULL;
     json_decref(row);
     errno = ENOMEM;

@@ -49,6 +49,9 @@ FILE *couplet_metrics_go_on(const char *path, const char *first, int64_t step,
 bool couplet_metrics_each(const char *path,
                           bool (*take)(void *context, const CoupletMetric *metrics, int count),
                           void *context, char *error, size_t error_bytes);
+/* Returns the entry of a row that has the name, or NULL. */
+const CoupletMetric *couplet_metrics_find(const CoupletMetric *row, int count, const char *name);
+
 bool couplet_metrics_row(FILE *file, const char *path, const CoupletMetric *metrics, int count,
                          char *error, size_t error_bytes);
 

@@ -65,14 +65,9 @@ static bool put_line(CoupletCsv *c, char *error, size_t error_bytes) {
     return end_line(c, error, error_bytes);
 }
 
-static const CoupletMetric *find(const CoupletMetric *metrics, int count, const char *name) {
-    for (int i = 0; i < count; i++)
-        if (strcmp(metrics[i].name, name) == 0) return &metrics[i];
-    return NULL;
-}
-
 /* Fills the cell of the column PREFIX NAME, where there is one. */
-static bool fill(CoupletCsv *c, const char *prefix, const char *name, const CoupletMetric *value) {
+static bool fill_cell(CoupletCsv *c, const char *prefix, const char *name,
+                      const CoupletMetric *value) {
     const size_t length = strlen(prefix);
     char number[40];
     int at = 1;
@@ -87,25 +82,27 @@ static bool fill(CoupletCsv *c, const char *prefix, const char *name, const Coup
 }
 
 static bool fill_row(CoupletCsv *c, const CoupletMetric *metrics, int count) {
-    const CoupletMetric *evaluation = find(metrics, count, "evaluation"),
-                        *of = find(metrics, count, "of"), *value = find(metrics, count, "value"),
-                        *class = find(metrics, count, "class");
-    const bool before = find(metrics, count, "before_epoch") || find(metrics, count, "before_step");
+    const CoupletMetric *evaluation = couplet_metrics_find(metrics, count, "evaluation"),
+                        *of = couplet_metrics_find(metrics, count, "of"),
+                        *value = couplet_metrics_find(metrics, count, "value"),
+                        *class = couplet_metrics_find(metrics, count, "class");
+    const bool before = couplet_metrics_find(metrics, count, "before_epoch") ||
+                        couplet_metrics_find(metrics, count, "before_step");
     bool good = true;
     if (evaluation && of) {
-        if (!value) value = find(metrics, count, "percent");
+        if (!value) value = couplet_metrics_find(metrics, count, "percent");
         return couplet_subject_of(of->text) == COUPLET_RAW || !value ||
-               fill(c, "eval.", evaluation->text, value);
+               fill_cell(c, "eval.", evaluation->text, value);
     }
     if (class && class->text) return true; /* the mean of all classes is an evaluation */
     for (int i = 0; good && i < count; i++)
-        good = fill(c, before ? "before." : "", metrics[i].name, &metrics[i]);
+        good = fill_cell(c, before ? "before." : "", metrics[i].name, &metrics[i]);
     return good;
 }
 
 bool couplet_csv_row(CoupletCsv *c, const CoupletMetric *metrics, int count, char *error,
                      size_t error_bytes) {
-    const CoupletMetric *step = find(metrics, count, "step");
+    const CoupletMetric *step = couplet_metrics_find(metrics, count, "step");
     if (!step) return true;
     if (c->step != step->value && !put_line(c, error, error_bytes)) return false;
     c->step = step->value;
@@ -137,7 +134,7 @@ static bool may_replace(const char *path, char *error, size_t error_bytes) {
     return false;
 }
 
-static void release(CoupletCsv *c) {
+static void free_csv(CoupletCsv *c) {
     for (int i = 0; c->cells && i < c->count; i++)
         free(c->cells[i]);
     free(c->cells);
@@ -164,7 +161,7 @@ CoupletCsv *couplet_csv_open(const char *path, const char *const *names, int cou
     c->file = whole ? fopen(path, "ab") : NULL;
     if (c->file) return c;
     if (whole) fail(c, error, error_bytes);
-    release(c);
+    free_csv(c);
     return NULL;
 }
 
@@ -172,6 +169,6 @@ bool couplet_csv_close(CoupletCsv *c, char *error, size_t error_bytes) {
     if (!c) return true;
     bool good = put_line(c, error, error_bytes);
     if (fclose(c->file) != 0 && good) good = fail(c, error, error_bytes);
-    release(c);
+    free_csv(c);
     return good;
 }

@@ -90,7 +90,7 @@ int64_t couplet_method_batch(const CoupletMethod *method) {
     return program ? program->batch : 0;
 }
 
-static const CoupletPlan *features_of(const CoupletProgram *program) {
+static const CoupletPlan *features_plan(const CoupletProgram *program) {
     return program && program->feature_count ? program->features[0] : NULL;
 }
 
@@ -100,7 +100,7 @@ static const CoupletBuffer *only_field(const CoupletPlan *plan) {
 }
 
 int64_t couplet_method_sample_bytes(const CoupletMethod *method) {
-    const CoupletPlan *plan = features_of(couplet_method_program(method));
+    const CoupletPlan *plan = features_plan(couplet_method_program(method));
     return only_field(plan) ? couplet_features_field_bytes(plan, 0) : 0;
 }
 
@@ -109,7 +109,7 @@ int64_t couplet_method_image_bytes(const CoupletMethod *method) {
 }
 
 int couplet_method_field_count(const CoupletMethod *method) {
-    return couplet_features_field_count(features_of(couplet_method_program(method)));
+    return couplet_features_field_count(features_plan(couplet_method_program(method)));
 }
 
 int couplet_method_field(const CoupletMethod *method, int number, CoupletShape *shape) {
@@ -117,7 +117,7 @@ int couplet_method_field(const CoupletMethod *method, int number, CoupletShape *
     const CoupletBuffer *field =
         number < 0
             ? NULL
-            : couplet_features_field(features_of(couplet_method_program(method)), number, &name);
+            : couplet_features_field(features_plan(couplet_method_program(method)), number, &name);
     if (!field || !shape) return 0;
     *shape = (CoupletShape){
         .name = name, .element = (CoupletElement)field->type, .rank = field->rank - 1};
@@ -126,13 +126,13 @@ int couplet_method_field(const CoupletMethod *method, int number, CoupletShape *
 }
 
 int couplet_method_sample(const CoupletMethod *method, CoupletShape *shape) {
-    return only_field(features_of(couplet_method_program(method)))
+    return only_field(features_plan(couplet_method_program(method)))
                ? couplet_method_field(method, 0, shape)
                : 0;
 }
 
 int64_t couplet_method_feature_width(const CoupletMethod *method) {
-    const CoupletPlan *plan = features_of(couplet_method_program(method));
+    const CoupletPlan *plan = features_plan(couplet_method_program(method));
     return plan ? couplet_plan_output(plan, "features")->shape[1] : 0;
 }
 
@@ -171,9 +171,9 @@ size_t couplet_method_arena_bytes(const CoupletMethod *method) {
 
 /* ---- models ---------------------------------------------------------------------------------- */
 
-static CoupletStatus fail(CoupletModel *m, CoupletStatus status, const char *format, ...)
+static CoupletStatus fail_with(CoupletModel *m, CoupletStatus status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-static CoupletStatus fail(CoupletModel *m, CoupletStatus status, const char *format, ...) {
+static CoupletStatus fail_with(CoupletModel *m, CoupletStatus status, const char *format, ...) {
     va_list args;
     va_start(args, format);
     vsnprintf(m->error, sizeof m->error, format, args);
@@ -217,7 +217,7 @@ static void say_nothing(void *context, const char *line) {
 /* The paths of `start` statements begin in the current folder here. */
 static CoupletStatus begin_model(CoupletModel *m) {
     uint64_t *hashes = calloc((size_t)m->program->start_count + 1, sizeof *hashes);
-    if (!hashes) return fail(m, COUPLET_ERROR_MEMORY, "out of memory");
+    if (!hashes) return fail_with(m, COUPLET_ERROR_MEMORY, "out of memory");
     const bool good = couplet_weights_take(m->session, NULL, hashes, say_nothing, NULL, m->error,
                                            sizeof m->error);
     free(hashes);
@@ -226,19 +226,19 @@ static CoupletStatus begin_model(CoupletModel *m) {
 
 static CoupletStatus open_model(CoupletModel *m, const CoupletMethod *method,
                                 const CoupletModelOptions *o) {
-    if (!method) return fail(m, COUPLET_ERROR_ARGUMENT, "the method is NULL");
+    if (!method) return fail_with(m, COUPLET_ERROR_ARGUMENT, "the method is NULL");
     m->program = couplet_method_program(method);
     if (!m->program)
-        return fail(m, COUPLET_ERROR_PROCESSOR,
-                    "%s was compiled for %s and above, which this machine has not", method->name,
-                    method->variants[method->variant_count - 1].level);
-    if (wrong_option(o)) return fail(m, COUPLET_ERROR_ARGUMENT, "%s", wrong_option(o));
+        return fail_with(m, COUPLET_ERROR_PROCESSOR,
+                         "%s was compiled for %s and above, which this machine has not",
+                         method->name, method->variants[method->variant_count - 1].level);
+    if (wrong_option(o)) return fail_with(m, COUPLET_ERROR_ARGUMENT, "%s", wrong_option(o));
     m->threads = couplet_threads_new(o->threads);
     if (!m->threads)
-        return fail(m, COUPLET_ERROR_MEMORY, "%d threads cannot be started", o->threads);
+        return fail_with(m, COUPLET_ERROR_MEMORY, "%d threads cannot be started", o->threads);
     m->device =
         couplet_host_device_in(m->threads, o->arena, o->arena ? (int64_t)o->arena_bytes : 0);
-    if (!m->device) return fail(m, COUPLET_ERROR_MEMORY, "out of memory");
+    if (!m->device) return fail_with(m, COUPLET_ERROR_MEMORY, "out of memory");
     m->session =
         couplet_session_new(m->program, m->device, m->threads, o->seed, m->error, sizeof m->error);
     if (!m->session) return COUPLET_ERROR_MEMORY;
@@ -281,7 +281,7 @@ void couplet_model_free(CoupletModel *m) {
 CoupletStatus couplet_model_load(CoupletModel *m, const char *path) {
     if (!m) return COUPLET_ERROR_ARGUMENT;
     m->error[0] = 0;
-    if (!path) return fail(m, COUPLET_ERROR_ARGUMENT, "the path of the checkpoint is NULL");
+    if (!path) return fail_with(m, COUPLET_ERROR_ARGUMENT, "the path of the checkpoint is NULL");
     size_t length;
     char *bytes = couplet_text_read(path, &length, m->error, sizeof m->error);
     if (!bytes) return COUPLET_ERROR_FILE;
@@ -293,7 +293,7 @@ CoupletStatus couplet_model_load(CoupletModel *m, const char *path) {
 CoupletStatus couplet_model_save(CoupletModel *m, const char *path) {
     if (!m) return COUPLET_ERROR_ARGUMENT;
     m->error[0] = 0;
-    if (!path) return fail(m, COUPLET_ERROR_ARGUMENT, "the path of the checkpoint is NULL");
+    if (!path) return fail_with(m, COUPLET_ERROR_ARGUMENT, "the path of the checkpoint is NULL");
     return couplet_session_save(m->session, path, m->error, sizeof m->error) ? COUPLET_OK
                                                                              : COUPLET_ERROR_FILE;
 }
@@ -305,14 +305,15 @@ static CoupletStatus enter_phase(CoupletModel *m) {
         couplet_program_phase(m->program, 0, m->session->epoch, m->session->step);
     if (phase == m->phase) return COUPLET_OK;
     if (m->program->stage_count)
-        return fail(m, COUPLET_ERROR_ARGUMENT,
-                    "this method has stages, each with batches and a clock of its own, which one "
-                    "who hands it batches has not; its own program trains it");
+        return fail_with(
+            m, COUPLET_ERROR_ARGUMENT,
+            "this method has stages, each with batches and a clock of its own, which one "
+            "who hands it batches has not; its own program trains it");
     if (phase->action_count)
-        return fail(m, COUPLET_ERROR_ARGUMENT,
-                    "%s: this method works on its whole data before each epoch, which one who "
-                    "hands it batches has not; its own program trains it",
-                    phase->actions[0].place);
+        return fail_with(m, COUPLET_ERROR_ARGUMENT,
+                         "%s: this method works on its whole data before each epoch, which one who "
+                         "hands it batches has not; its own program trains it",
+                         phase->actions[0].place);
     couplet_run_free(m->run);
     free(m->inputs);
     m->phase = NULL;
@@ -320,8 +321,8 @@ static CoupletStatus enter_phase(CoupletModel *m) {
     m->run = m->inputs ? couplet_run_on(m->device, phase->train) : NULL;
     if (!m->run) {
         CoupletStatus status =
-            fail(m, COUPLET_ERROR_MEMORY, "a step needs %lld bytes: %s",
-                 (long long)couplet_run_bytes(phase->train), m->device->fault.sentence);
+            fail_with(m, COUPLET_ERROR_MEMORY, "a step needs %lld bytes: %s",
+                      (long long)couplet_run_bytes(phase->train), m->device->fault.sentence);
         couplet_device_clear(m->device);
         return status;
     }
@@ -368,18 +369,18 @@ static const char *names_of_inputs(const CoupletPlan *plan, char *out, size_t by
 static CoupletStatus check_names(CoupletModel *m, const CoupletInput *inputs, int input_count) {
     char names[512];
     if (input_count < 0 || (input_count > 0 && !inputs))
-        return fail(m, COUPLET_ERROR_ARGUMENT, "%d inputs were given%s; the step reads %s",
-                    input_count, inputs ? "" : " as a NULL",
-                    names_of_inputs(m->phase->train, names, sizeof names));
+        return fail_with(m, COUPLET_ERROR_ARGUMENT, "%d inputs were given%s; the step reads %s",
+                         input_count, inputs ? "" : " as a NULL",
+                         names_of_inputs(m->phase->train, names, sizeof names));
     for (int k = 0; k < input_count; k++) {
         const char *name = inputs[k].name;
         if (!name || !is_known(m, name))
-            return fail(m, COUPLET_ERROR_ARGUMENT, "there is no input `%.100s`; the step reads %s",
-                        name ? name : "NULL",
-                        names_of_inputs(m->phase->train, names, sizeof names));
+            return fail_with(m, COUPLET_ERROR_ARGUMENT,
+                             "there is no input `%.100s`; the step reads %s", name ? name : "NULL",
+                             names_of_inputs(m->phase->train, names, sizeof names));
         for (int earlier = 0; earlier < k; earlier++)
             if (strcmp(inputs[earlier].name, name) == 0)
-                return fail(m, COUPLET_ERROR_ARGUMENT, "the input `%s` is given twice", name);
+                return fail_with(m, COUPLET_ERROR_ARGUMENT, "the input `%s` is given twice", name);
     }
     return COUPLET_OK;
 }
@@ -394,13 +395,14 @@ static CoupletStatus bind(CoupletModel *m, const CoupletInput *inputs, int input
             if (strcmp(inputs[k].name, plan->inputs[i].name) == 0) given = &inputs[k];
         int64_t expected = couplet_buffer_count(&plan->buffers[plan->inputs[i].buffer]);
         if (!given)
-            return fail(m, COUPLET_ERROR_ARGUMENT, "the step reads `%s`, which was not given",
-                        plan->inputs[i].name);
+            return fail_with(m, COUPLET_ERROR_ARGUMENT, "the step reads `%s`, which was not given",
+                             plan->inputs[i].name);
         if (!given->data)
-            return fail(m, COUPLET_ERROR_ARGUMENT, "the array of `%s` is NULL", given->name);
+            return fail_with(m, COUPLET_ERROR_ARGUMENT, "the array of `%s` is NULL", given->name);
         if (given->count != expected)
-            return fail(m, COUPLET_ERROR_ARGUMENT, "`%s` has %lld elements, and %lld are expected",
-                        given->name, (long long)given->count, (long long)expected);
+            return fail_with(m, COUPLET_ERROR_ARGUMENT,
+                             "`%s` has %lld elements, and %lld are expected", given->name,
+                             (long long)given->count, (long long)expected);
         m->inputs[i] = (void *)(uintptr_t)given->data;
     }
     if (status == COUPLET_OK) couplet_session_scalars(m->session, plan, m->inputs);
@@ -413,12 +415,13 @@ CoupletStatus couplet_model_step(CoupletModel *m, const CoupletInput *inputs, in
     m->error[0] = 0;
     const int64_t done = m->session->step, total = m->session->total_steps;
     if (total < 1)
-        return fail(m, COUPLET_ERROR_ARGUMENT,
-                    "total_steps of the model's options is needed to train: schedules span it");
+        return fail_with(
+            m, COUPLET_ERROR_ARGUMENT,
+            "total_steps of the model's options is needed to train: schedules span it");
     if (done >= total)
-        return fail(m, COUPLET_ERROR_ARGUMENT,
-                    "all %lld of total_steps are made, %lld in all: schedules end there",
-                    (long long)total, (long long)done);
+        return fail_with(m, COUPLET_ERROR_ARGUMENT,
+                         "all %lld of total_steps are made, %lld in all: schedules end there",
+                         (long long)total, (long long)done);
     m->has_given = false;
     CoupletStatus status = enter_phase(m);
     if (status == COUPLET_OK) status = bind(m, inputs, input_count);
@@ -455,24 +458,24 @@ CoupletStatus couplet_model_given(CoupletModel *m, const char *name, void *out, 
     if (!m) return COUPLET_ERROR_ARGUMENT;
     m->error[0] = 0;
     if (!name || !is_given(m->program, name))
-        return fail(m, COUPLET_ERROR_ARGUMENT, "the method gives nothing by the name `%.100s`",
-                    name ? name : "NULL");
-    if (!out) return fail(m, COUPLET_ERROR_ARGUMENT, "the array for `%.100s` is NULL", name);
+        return fail_with(m, COUPLET_ERROR_ARGUMENT, "the method gives nothing by the name `%.100s`",
+                         name ? name : "NULL");
+    if (!out) return fail_with(m, COUPLET_ERROR_ARGUMENT, "the array for `%.100s` is NULL", name);
     if (!m->has_given)
-        return fail(m, COUPLET_ERROR_ARGUMENT,
-                    "there is no step whose `%.100s` could be given: it is what the last step made",
-                    name);
+        return fail_with(
+            m, COUPLET_ERROR_ARGUMENT,
+            "there is no step whose `%.100s` could be given: it is what the last step made", name);
     const CoupletPlan *plan = m->phase->train;
     const CoupletNamed *output = couplet_given_output(plan, name);
     if (!output)
-        return fail(m, COUPLET_ERROR_ARGUMENT,
-                    "the last step gives no `%.100s`: it belongs to another phase of the method",
-                    name);
+        return fail_with(
+            m, COUPLET_ERROR_ARGUMENT,
+            "the last step gives no `%.100s`: it belongs to another phase of the method", name);
     const CoupletBuffer *b = &plan->buffers[output->buffer];
     if (count != couplet_buffer_count(b))
-        return fail(m, COUPLET_ERROR_ARGUMENT,
-                    "`%.100s` has %lld elements, and room for %lld is there", name,
-                    (long long)couplet_buffer_count(b), (long long)count);
+        return fail_with(m, COUPLET_ERROR_ARGUMENT,
+                         "`%.100s` has %lld elements, and room for %lld is there", name,
+                         (long long)couplet_buffer_count(b), (long long)count);
     memcpy(out, couplet_run_output(m->run, output->name), (size_t)couplet_buffer_bytes(b));
     return COUPLET_OK;
 }
@@ -484,8 +487,9 @@ int64_t couplet_model_steps(const CoupletModel *m) {
 static CoupletStatus embed_samples(CoupletModel *m, const CoupletPlan *plan,
                                    const CoupletSamples *samples, float *out) {
     if (samples->count > 0 && !out)
-        return fail(m, COUPLET_ERROR_ARGUMENT, "the array for the features of %lld samples is NULL",
-                    (long long)samples->count);
+        return fail_with(m, COUPLET_ERROR_ARGUMENT,
+                         "the array for the features of %lld samples is NULL",
+                         (long long)samples->count);
     if (samples->count == 0 ||
         couplet_session_features(m->session, plan->name, samples, out, m->error, sizeof m->error))
         return COUPLET_OK;
@@ -496,28 +500,29 @@ static CoupletStatus embed_samples(CoupletModel *m, const CoupletPlan *plan,
 /* True if the method has features, of so many samples. */
 static CoupletStatus may_embed(CoupletModel *m, const CoupletPlan *plan, int64_t count) {
     if (!plan)
-        return fail(m, COUPLET_ERROR_ARGUMENT,
-                    "the method has no `eval` block, and so no features");
+        return fail_with(m, COUPLET_ERROR_ARGUMENT,
+                         "the method has no `eval` block, and so no features");
     if (count < 0)
-        return fail(m, COUPLET_ERROR_ARGUMENT,
-                    "%lld samples were given, and 0 or more are expected", (long long)count);
+        return fail_with(m, COUPLET_ERROR_ARGUMENT,
+                         "%lld samples were given, and 0 or more are expected", (long long)count);
     return COUPLET_OK;
 }
 
 CoupletStatus couplet_model_embed(CoupletModel *m, const void *samples, int64_t count, float *out) {
     if (!m) return COUPLET_ERROR_ARGUMENT;
     m->error[0] = 0;
-    const CoupletPlan *plan = features_of(m->program);
+    const CoupletPlan *plan = features_plan(m->program);
     const CoupletStatus status = may_embed(m, plan, count);
     char names[512];
     if (status != COUPLET_OK) return status;
     if (!only_field(plan))
-        return fail(m, COUPLET_ERROR_ARGUMENT,
-                    "a sample is made of the fields %s, which couplet_model_embed_fields takes",
-                    couplet_features_fields_text(plan, names, sizeof names));
+        return fail_with(
+            m, COUPLET_ERROR_ARGUMENT,
+            "a sample is made of the fields %s, which couplet_model_embed_fields takes",
+            couplet_features_fields_text(plan, names, sizeof names));
     if (count > 0 && !samples)
-        return fail(m, COUPLET_ERROR_ARGUMENT, "the array of the %lld samples is NULL",
-                    (long long)count);
+        return fail_with(m, COUPLET_ERROR_ARGUMENT, "the array of the %lld samples is NULL",
+                         (long long)count);
     return embed_samples(
         m, plan, &(CoupletSamples){.name = "the samples", .rows = &samples, .count = count}, out);
 }
@@ -541,15 +546,15 @@ static CoupletStatus take_fields(CoupletModel *m, const CoupletPlan *plan,
         const CoupletInput *given = find_given(fields, field_count, name);
         const int64_t expected = couplet_buffer_count(b) / b->shape[0] * count;
         if (!given)
-            return fail(m, COUPLET_ERROR_ARGUMENT,
-                        "a sample has the field `%s`, which was not given; it is made of %s", name,
-                        couplet_features_fields_text(plan, names, sizeof names));
+            return fail_with(m, COUPLET_ERROR_ARGUMENT,
+                             "a sample has the field `%s`, which was not given; it is made of %s",
+                             name, couplet_features_fields_text(plan, names, sizeof names));
         if (count > 0 && !given->data)
-            return fail(m, COUPLET_ERROR_ARGUMENT, "the array of `%s` is NULL", name);
+            return fail_with(m, COUPLET_ERROR_ARGUMENT, "the array of `%s` is NULL", name);
         if (given->count != expected)
-            return fail(m, COUPLET_ERROR_ARGUMENT,
-                        "`%s` has %lld elements, and %lld are expected for %lld samples", name,
-                        (long long)given->count, (long long)expected, (long long)count);
+            return fail_with(m, COUPLET_ERROR_ARGUMENT,
+                             "`%s` has %lld elements, and %lld are expected for %lld samples", name,
+                             (long long)given->count, (long long)expected, (long long)count);
         rows[i] = given->data;
     }
     for (int i = 0; i < field_count; i++) {
@@ -557,11 +562,11 @@ static CoupletStatus take_fields(CoupletModel *m, const CoupletPlan *plan,
         for (int f = 0; fields[i].name && couplet_features_field(plan, f, &name); f++)
             known |= strcmp(fields[i].name, name) == 0;
         if (!known || find_given(fields + i + 1, field_count - i - 1, fields[i].name))
-            return fail(m, COUPLET_ERROR_ARGUMENT,
-                        known ? "the field `%.100s` is given twice%s"
-                              : "a sample has no field `%.100s`; it is made of %s",
-                        fields[i].name ? fields[i].name : "NULL",
-                        known ? "" : couplet_features_fields_text(plan, names, sizeof names));
+            return fail_with(m, COUPLET_ERROR_ARGUMENT,
+                             known ? "the field `%.100s` is given twice%s"
+                                   : "a sample has no field `%.100s`; it is made of %s",
+                             fields[i].name ? fields[i].name : "NULL",
+                             known ? "" : couplet_features_fields_text(plan, names, sizeof names));
     }
     return COUPLET_OK;
 }
@@ -570,14 +575,14 @@ CoupletStatus couplet_model_embed_fields(CoupletModel *m, const CoupletInput *fi
                                          int field_count, int64_t count, float *out) {
     if (!m) return COUPLET_ERROR_ARGUMENT;
     m->error[0] = 0;
-    const CoupletPlan *plan = features_of(m->program);
+    const CoupletPlan *plan = features_plan(m->program);
     CoupletStatus status = may_embed(m, plan, count);
     if (status != COUPLET_OK) return status;
     if (field_count < 0 || (field_count > 0 && !fields))
-        return fail(m, COUPLET_ERROR_ARGUMENT, "%d fields were given%s", field_count,
-                    fields ? "" : " as a NULL");
+        return fail_with(m, COUPLET_ERROR_ARGUMENT, "%d fields were given%s", field_count,
+                         fields ? "" : " as a NULL");
     const void **rows = malloc(((size_t)couplet_features_field_count(plan) + 1) * sizeof *rows);
-    if (!rows) return fail(m, COUPLET_ERROR_MEMORY, "out of memory");
+    if (!rows) return fail_with(m, COUPLET_ERROR_MEMORY, "out of memory");
     status = take_fields(m, plan, fields, field_count, count, rows);
     if (status == COUPLET_OK)
         status = embed_samples(

@@ -388,7 +388,7 @@ static size_t header_length(FILE *file, const char *path, char *error, size_t by
 
 /* Reads up to the first byte of the data: the text of the header, malloc'ed. NULL after a message.
  */
-static char *read_text(FILE *file, const Header *about) {
+static char *read_header_text(FILE *file, const Header *about) {
     const size_t length = header_length(file, about->path, about->error, about->error_bytes);
     if (!length) return NULL;
     char *text = calloc(1, length + 1);
@@ -404,7 +404,7 @@ static char *read_text(FILE *file, const Header *about) {
 }
 
 static bool read_header(FILE *file, const Header *about, Layout *layout, CoupletNpy *out) {
-    char *text = read_text(file, about);
+    char *text = read_header_text(file, about);
     Header header = *about;
     header.text = text;
     const bool good = text && parse_header(&header, out, layout);
@@ -518,7 +518,7 @@ bool couplet_npy_is_text(const void *data, size_t length) {
     TextKind kind;
     Header header = {"", NULL, error, sizeof error};
     FILE *file = length ? fmemopen((void *)(uintptr_t)data, length, "rb") : NULL;
-    char *text = file ? read_text(file, &header) : NULL;
+    char *text = file ? read_header_text(file, &header) : NULL;
     header.text = text;
     const bool is_text = text && find_text_kind(&header, &kind);
     free(text);
@@ -532,7 +532,7 @@ char **couplet_npy_texts(const char *path, const void *data, size_t length, int6
     CoupletNpy array = {0};
     Header header = {path, NULL, error, error_bytes};
     FILE *file = length ? fmemopen((void *)(uintptr_t)data, length, "rb") : NULL;
-    char *text = file ? read_text(file, &header) : NULL, **texts = NULL;
+    char *text = file ? read_header_text(file, &header) : NULL, **texts = NULL;
     const size_t offset = text ? (size_t)ftell(file) : 0;
     header.text = text;
     const char *shape = text ? field(&header, "shape") : NULL;

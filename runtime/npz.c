@@ -166,7 +166,7 @@ static bool next_member(const Archive *a, size_t *offset, Member *m) {
     return true;
 }
 
-static bool is_named(const Member *m, const char *name) {
+static bool is_member(const Member *m, const char *name) {
     size_t length = strlen(name);
     bool bare = m->name_length == length,
          ending = m->name_length == length + 4 && memcmp(m->name + length, ".npy", 4) == 0;
@@ -284,7 +284,7 @@ static bool find_member(const Archive *a, const Member *members, int count, cons
                         Member *out) {
     char names[256] = "";
     for (int i = 0; i < count; i++) {
-        if (is_named(&members[i], name)) {
+        if (is_member(&members[i], name)) {
             *out = members[i];
             return true;
         }
@@ -294,7 +294,8 @@ static bool find_member(const Archive *a, const Member *members, int count, cons
     return fail(a, "`%s` has no array `%s`; it has %s", a->path, name, names[0] ? names : "none");
 }
 
-static bool parse(const Archive *a, const Member *m, const unsigned char *bytes, CoupletNpy *out) {
+static bool parse_member(const Archive *a, const Member *m, const unsigned char *bytes,
+                         CoupletNpy *out) {
     char name[4200];
     snprintf(name, sizeof name, "%s, array %s", a->path, m->shown);
     return couplet_npy_read_bytes(name, bytes, m->size, out, a->error, a->error_bytes);
@@ -313,7 +314,7 @@ static bool unpack(const Archive *a, const Member *m, CoupletNpy *out) {
     else if (!couplet_npz_is_whole(&stream))
         good = fail(a, "`%s`: the array %s is damaged: its checksum is another", a->path, m->shown);
     couplet_npz_end(&stream);
-    good = good && parse(a, m, unpacked, out);
+    good = good && parse_member(a, m, unpacked, out);
     free(unpacked);
     return good;
 }
@@ -324,7 +325,7 @@ static bool read_member(const Archive *a, Member *m, CoupletNpy *out) {
     if (m->deflated) return unpack(a, m, out);
     if (crc32_z(0, m->bytes, m->size) != m->checksum)
         return fail(a, "`%s`: the array %s is damaged: its checksum is another", a->path, m->shown);
-    return parse(a, m, m->bytes, out);
+    return parse_member(a, m, m->bytes, out);
 }
 
 bool couplet_npz_read(const char *path, const char *name, CoupletNpy *out, char *error,

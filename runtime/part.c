@@ -25,22 +25,22 @@ static int64_t ahead_of(const CoupletBlock *b, int64_t first) {
 
 /* What the rows take with the gap ahead of them, and what follows the last shard: kernels read some
  * arrays a vector beyond their end. */
-static int64_t bytes_of(const CoupletPlan *plan, const CoupletBlock *b, int64_t first,
-                        int64_t end) {
+static int64_t span_bytes(const CoupletPlan *plan, const CoupletBlock *b, int64_t first,
+                          int64_t end) {
     if (!b->slab) return b->bytes;
     const int64_t bytes = ahead_of(b, first) % ALIGNMENT + (end - first) * b->slab + b->bytes -
                           plan->shards * b->slab;
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-static bool place(CoupletPart *part, const CoupletPlan *plan, int64_t first, int64_t end) {
+static bool place_blocks(CoupletPart *part, const CoupletPlan *plan, int64_t first, int64_t end) {
     const int count = plan->block_count;
     CoupletSpan *spans = calloc((size_t)count + 1, sizeof *spans),
                 **placed = calloc((size_t)count + 1, sizeof *placed);
     const bool good = spans && placed;
     for (int i = 0; good && i < count; i++) {
         const CoupletBlock *b = &plan->blocks[i];
-        spans[i] = (CoupletSpan){bytes_of(plan, b, first, end), 0, b->first, b->last, i};
+        spans[i] = (CoupletSpan){span_bytes(plan, b, first, end), 0, b->first, b->last, i};
     }
     if (good) part->bytes = couplet_arena_place(spans, count, placed);
     for (int i = 0; good && i < count; i++) {
@@ -56,8 +56,8 @@ CoupletPart *couplet_part_new(const CoupletPlan *plan, int ranks, int rank) {
     CoupletPart *part = calloc(1, sizeof *part);
     if (!part) return NULL;
     part->offsets = calloc((size_t)plan->block_count + 1, sizeof *part->offsets);
-    if (part->offsets && place(part, plan, couplet_part_first(plan, ranks, rank),
-                               couplet_part_first(plan, ranks, rank + 1)))
+    if (part->offsets && place_blocks(part, plan, couplet_part_first(plan, ranks, rank),
+                                      couplet_part_first(plan, ranks, rank + 1)))
         return part;
     couplet_part_free(part);
     return NULL;

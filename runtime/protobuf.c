@@ -6,7 +6,7 @@
 
 typedef enum { WIRE_VARINT = 0, WIRE_EIGHT_BYTES = 1, WIRE_BYTES = 2, WIRE_FOUR_BYTES = 5 } Wire;
 
-static void put(CoupletMessage *m, const void *bytes, size_t length) {
+static void put_bytes(CoupletMessage *m, const void *bytes, size_t length) {
     if (m->is_short || !length) return;
     if (length > m->capacity - m->length) {
         const size_t capacity = 2 * m->capacity + length + 64;
@@ -26,7 +26,7 @@ static void put_varint(CoupletMessage *m, uint64_t value) {
     for (; value >= 0x80; value >>= 7)
         bytes[count++] = (unsigned char)(value | 0x80);
     bytes[count++] = (unsigned char)value;
-    put(m, bytes, count);
+    put_bytes(m, bytes, count);
 }
 
 static void put_key(CoupletMessage *m, int field, Wire wire) {
@@ -38,7 +38,7 @@ void couplet_message_little(CoupletMessage *m, uint64_t bits, int bytes) {
     unsigned char little[8];
     for (int i = 0; i < bytes; i++)
         little[i] = (unsigned char)(bits >> 8 * i);
-    put(m, little, (size_t)bytes);
+    put_bytes(m, little, (size_t)bytes);
 }
 
 void couplet_message_int(CoupletMessage *m, int field, int64_t value) {
@@ -63,7 +63,7 @@ void couplet_message_float(CoupletMessage *m, int field, float value) {
 void couplet_message_bytes(CoupletMessage *m, int field, const void *bytes, size_t length) {
     put_key(m, field, WIRE_BYTES);
     put_varint(m, length);
-    put(m, bytes, length);
+    put_bytes(m, bytes, length);
 }
 
 void couplet_message_text(CoupletMessage *m, int field, const char *text) {

@@ -20,7 +20,7 @@ static const int operands[COUPLET_RANGE_WORDS] = {
 };
 
 /* Computes a word in the way in which the compiler folds constants. */
-static double apply(CoupletRangeWord word, const double *operand) {
+static double apply_word(CoupletRangeWord word, const double *operand) {
     const double a = operand[0], b = operand[1];
     switch (word) {
     case COUPLET_RANGE_ADD:
@@ -92,14 +92,15 @@ typedef struct Stack {
     int count;
 } Stack;
 
-static bool is(const char *word, size_t length, const char *text) {
+static bool equals(const char *word, size_t length, const char *text) {
     return strlen(text) == length && strncmp(word, text, length) == 0;
 }
 
 static bool push_hyper(Stack *s, const char *name, size_t length, const CoupletHyper *hypers,
                        int hyper_count) {
     for (int i = 0; i < hyper_count; i++)
-        if (is(name, length, hypers[i].name)) return s->values[s->count++] = hypers[i].value, true;
+        if (equals(name, length, hypers[i].name))
+            return s->values[s->count++] = hypers[i].value, true;
     return false;
 }
 
@@ -107,12 +108,12 @@ static bool take_word(Stack *s, const char *word, size_t length, const CoupletHy
                       int hyper_count) {
     if (*word == '$') return push_hyper(s, word + 1, length - 1, hypers, hyper_count);
     for (int i = 0; i < COUPLET_RANGE_WORDS; i++) {
-        if (!is(word, length, couplet_range_words[i])) continue;
+        if (!equals(word, length, couplet_range_words[i])) continue;
         if (s->count < operands[i]) return false;
         double operand[3] = {0, 0, 0};
         s->count -= operands[i];
         memcpy(operand, s->values + s->count, sizeof *operand * (size_t)operands[i]);
-        s->values[s->count++] = apply((CoupletRangeWord)i, operand);
+        s->values[s->count++] = apply_word((CoupletRangeWord)i, operand);
         return true;
     }
     char *end;

@@ -54,7 +54,7 @@ static int by_rank(const void *a, const void *b) {
 }
 
 /* How many of the sorted rows stand ahead of `one`. */
-static int64_t place_of(const CoupletNear *sorted, int64_t count, CoupletNear one) {
+static int64_t rows_ahead_of(const CoupletNear *sorted, int64_t count, CoupletNear one) {
     int64_t low = 0, high = count;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
@@ -79,7 +79,7 @@ static double average_precision(const Ranking *r, int64_t q, const float *simila
         ahead[i] = 0;
     for (int64_t row = 0; row < r->bank->count; row++)
         if (r->bank->labels[row] != label && row != own)
-            ahead[place_of(alike, count, (CoupletNear){similarity[row], (int32_t)row})]++;
+            ahead[rows_ahead_of(alike, count, (CoupletNear){similarity[row], (int32_t)row})]++;
     double sum = 0;
     int64_t others = 0;
     for (int64_t i = 0; i < count; i++) {

@@ -20,12 +20,12 @@ static const char record_format[] = "couplet run 2", first_format[] = "couplet r
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-static json_t *hash_of(uint64_t hash) {
+static json_t *json_hash(uint64_t hash) {
     return json_sprintf("%016" PRIx64, hash);
 }
 
 /* A whole number is written as one. */
-static json_t *number_of(double value) {
+static json_t *json_number(double value) {
     bool whole = value == floor(value) && fabs(value) < 1e15;
     return whole ? json_integer((json_int_t)value) : json_real(value);
 }
@@ -46,16 +46,16 @@ static json_t *or_null(bool given, json_t *value) {
 static json_t *make_files(const CoupletProgram *p) {
     json_t *files = json_object();
     for (int i = 0; i < p->file_count; i++)
-        json_object_set_new(
-            files, p->files[i].name,
-            hash_of(couplet_hash(COUPLET_HASH_START, p->files[i].text, strlen(p->files[i].text))));
+        json_object_set_new(files, p->files[i].name,
+                            json_hash(couplet_hash(COUPLET_HASH_START, p->files[i].text,
+                                                   strlen(p->files[i].text))));
     return files;
 }
 
 static json_t *make_hypers(const CoupletProgram *p) {
     json_t *hypers = json_object();
     for (int i = 0; i < p->hyper_count; i++)
-        json_object_set_new(hypers, p->hypers[i].name, number_of(p->hypers[i].value));
+        json_object_set_new(hypers, p->hypers[i].name, json_number(p->hypers[i].value));
     return hypers;
 }
 
@@ -76,29 +76,29 @@ static json_t *make_where(const CoupletSelection *s) {
     for (int i = 0; i < s->where_count; i++)
         json_array_append_new(where,
                               json_pack("[s, s, o]", s->where[i].field, comparisons[s->where[i].is],
-                                        number_of(s->where[i].value)));
+                                        json_number(s->where[i].value)));
     return where;
 }
 
 static json_t *make_selection(const CoupletProgram *p, const CoupletSource *s) {
     json_t *selection = json_object();
     if (s->selection.per_class > 0)
-        json_object_set_new(selection, "per_class", number_of(s->selection.per_class));
+        json_object_set_new(selection, "per_class", json_number(s->selection.per_class));
     if (s->selection.fraction > 0)
-        json_object_set_new(selection, "fraction", number_of(s->selection.fraction));
+        json_object_set_new(selection, "fraction", json_number(s->selection.fraction));
     if (s->selection.imbalance > 0)
-        json_object_set_new(selection, "imbalance", number_of(s->selection.imbalance));
+        json_object_set_new(selection, "imbalance", json_number(s->selection.imbalance));
     if (s->selection.seed >= 0)
-        json_object_set_new(selection, "seed", number_of(s->selection.seed));
+        json_object_set_new(selection, "seed", json_number(s->selection.seed));
     if (s->selection.by) json_object_set_new(selection, "by", couplet_json_text(s->selection.by));
     if (s->selection.part_to > s->selection.part_from)
         json_object_set_new(selection, "part",
-                            json_pack("[o, o]", number_of(s->selection.part_from),
-                                      number_of(s->selection.part_to)));
+                            json_pack("[o, o]", json_number(s->selection.part_from),
+                                      json_number(s->selection.part_to)));
     if (s->selection.classes > 0)
-        json_object_set_new(selection, "classes", number_of(s->selection.classes));
+        json_object_set_new(selection, "classes", json_number(s->selection.classes));
     if (s->selection.classes > 0 && s->selection.first_class > 0)
-        json_object_set_new(selection, "from", number_of(s->selection.first_class));
+        json_object_set_new(selection, "from", json_number(s->selection.first_class));
     if (s->selection.where_count)
         json_object_set_new(selection, "where", make_where(&s->selection));
     if (s->balanced) json_object_set_new(selection, "balanced", json_true());
@@ -116,7 +116,7 @@ static json_t *make_settings(const CoupletSource *s) {
     for (int i = 0; i < s->setting_count; i++)
         json_object_set_new(settings, s->settings[i].name,
                             s->settings[i].text ? couplet_json_text(s->settings[i].text)
-                                                : number_of(s->settings[i].number));
+                                                : json_number(s->settings[i].number));
     return settings;
 }
 
@@ -132,7 +132,7 @@ static json_t *make_fields(const CoupletTable *t) {
 static json_t *make_source(const CoupletProgram *p, const CoupletSource *s, const CoupletTable *t) {
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader, "path",
                      couplet_json_text(s->path), "place", couplet_json_text(t->path), "hash",
-                     hash_of(t->hash), "settings", make_settings(s), "fields", make_fields(t),
+                     json_hash(t->hash), "settings", make_settings(s), "fields", make_fields(t),
                      "rows", (json_int_t)t->held, "used", (json_int_t)t->count, "selection",
                      make_selection(p, s));
 }
@@ -202,7 +202,7 @@ static json_t *make_stages(const CoupletProgram *p) {
     for (int i = 0; i < p->stage_count; i++)
         json_object_set_new(stages, p->stages[i].name,
                             json_pack("{s:i, s:o, s:I}", "number", i, "epochs",
-                                      number_of(p->stages[i].epochs), "batch",
+                                      json_number(p->stages[i].epochs), "batch",
                                       (json_int_t)p->stages[i].batch));
     return stages;
 }
@@ -216,11 +216,11 @@ static json_t *make_weights(const CoupletRecorded *from) {
     for (int i = 0; i < p->start_count; i++)
         json_object_set_new(weights, p->starts[i].part,
                             json_pack("{s:o, s:o}", "path", couplet_json_text(p->starts[i].path),
-                                      "hash", hash_of(from->start_hashes[i])));
+                                      "hash", json_hash(from->start_hashes[i])));
     return weights;
 }
 
-static bool all_finite(const CoupletProgram *p, char *error, size_t error_bytes) {
+static bool hypers_are_finite(const CoupletProgram *p, char *error, size_t error_bytes) {
     for (int i = 0; i < p->hyper_count; i++) {
         if (isfinite(p->hypers[i].value)) continue;
         snprintf(error, error_bytes, "the hyper `%s` is %g, and a finite number was expected",
@@ -237,16 +237,16 @@ bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *
                          size_t error_bytes) {
     const CoupletProgram *p = from->program;
     *out = (CoupletRecord){.json = NULL};
-    if (!all_finite(p, error, error_bytes)) return false;
+    if (!hypers_are_finite(p, error, error_bytes)) return false;
     out->json = json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[]}",
         "format", record_format, "method", couplet_json_text(p->name), "spec",
         couplet_json_text(p->spec_path), "files", make_files(p), "seed",
-        seed_of(from->session->seed), "epochs", number_of(p->epochs), "steps",
+        seed_of(from->session->seed), "epochs", json_number(p->epochs), "steps",
         (json_int_t)from->session->total_steps, "batch", (json_int_t)p->batch, "hypers",
         make_hypers(p), "written", make_written(p), "data", make_data(from), "options",
-        make_options(from), "versions", make_versions(from), "method_hash", hash_of(p->method_hash),
-        "plan_hash", hash_of(p->plan_hash), "changes");
+        make_options(from), "versions", make_versions(from), "method_hash",
+        json_hash(p->method_hash), "plan_hash", json_hash(p->plan_hash), "changes");
     json_t *weights = make_weights(from);
     if (out->json && weights)
         json_object_set_new(out->json, "weights", weights);
@@ -564,7 +564,7 @@ static void show_value(const json_t *value, char *out, size_t bytes) {
     free(text);
 }
 
-static void refuse(Comparing *c, const char *word, Verdict verdict, const char *sentence) {
+static void note_refusal(Comparing *c, const char *word, Verdict verdict, const char *sentence) {
     size_t used = strlen(c->refused);
     c->refused_count++;
     if (used + strlen(sentence) + 8 < sizeof c->refused)
@@ -595,24 +595,24 @@ static void differ(Comparing *c, const char *path, const char *word, Verdict ver
         c->leave->note(c->leave->context, sentence);
         keep_change(c, path, was, now);
     } else
-        refuse(c, word, verdict, sentence);
+        note_refusal(c, word, verdict, sentence);
 }
 
 /* Compares an entry. Where data lies does not matter as long as it is the same data. */
-static void compare(Comparing *c, const char *path, const char *word, Verdict verdict, json_t *was,
-                    json_t *now) {
+static void compare_entry(Comparing *c, const char *path, const char *word, Verdict verdict,
+                          json_t *was, json_t *now) {
     if (json_is_object(was) || json_is_object(now)) {
         const char *name;
         json_t *part;
         char below[200];
         json_object_foreach(was, name, part) {
             snprintf(below, sizeof below, "%s.%s", path, name);
-            compare(c, below, word ? word : name, verdict, part, json_object_get(now, name));
+            compare_entry(c, below, word ? word : name, verdict, part, json_object_get(now, name));
         }
         json_object_foreach(now, name, part) {
             snprintf(below, sizeof below, "%s.%s", path, name);
             if (!json_object_get(was, name))
-                compare(c, below, word ? word : name, verdict, NULL, part);
+                compare_entry(c, below, word ? word : name, verdict, NULL, part);
         }
         return;
     }
@@ -633,8 +633,8 @@ static void compare_row(Comparing *c, int row) {
     snprintf(path, sizeof path, "%s", rows[row].path);
     size_t length = strlen(path);
     if (path[length - 1] == '.') path[length - 1] = 0;
-    compare(c, path, rows[row].word, rows[row].verdict, entry_at(c->was->json, path),
-            entry_at(c->now->json, path));
+    compare_entry(c, path, rows[row].word, rows[row].verdict, entry_at(c->was->json, path),
+                  entry_at(c->now->json, path));
 }
 
 /* A word of --change that means nothing would be a difference that is dropped in silence. */

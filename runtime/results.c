@@ -24,7 +24,7 @@ static bool flush(CoupletRun *run, Arrays *arrays, CoupletHealth *worst) {
     return good;
 }
 
-static bool look_at(CoupletRun *run, Arrays *arrays, int number, CoupletHealth *worst) {
+static bool check_buffer(CoupletRun *run, Arrays *arrays, int number, CoupletHealth *worst) {
     const CoupletBuffer *b = &run->plan->buffers[number];
     if (b->type != COUPLET_F32) return true;
     arrays->memory[arrays->count] = couplet_run_memory(run, number);
@@ -37,9 +37,9 @@ static bool results_health(CoupletRun *run, CoupletHealth *worst) {
     Arrays arrays = {.count = 0};
     *worst = COUPLET_FINITE;
     for (int i = 0; i < plan->output_count; i++)
-        if (!look_at(run, &arrays, plan->outputs[i].buffer, worst)) return false;
+        if (!check_buffer(run, &arrays, plan->outputs[i].buffer, worst)) return false;
     for (int i = 0; i < plan->commit_count; i++)
-        if (!look_at(run, &arrays, plan->commits[i].value, worst)) return false;
+        if (!check_buffer(run, &arrays, plan->commits[i].value, worst)) return false;
     return flush(run, &arrays, worst);
 }
 
@@ -48,7 +48,7 @@ bool couplet_run_step_health(CoupletRun *run, int number, CoupletHealth *worst) 
     Arrays arrays = {.count = 0};
     *worst = COUPLET_FINITE;
     for (int o = step->buffer_count - step->output_count; o < step->buffer_count; o++)
-        if (!look_at(run, &arrays, step->buffers[o], worst)) return false;
+        if (!check_buffer(run, &arrays, step->buffers[o], worst)) return false;
     return flush(run, &arrays, worst);
 }
 

@@ -48,7 +48,7 @@ typedef struct Choosing {
     size_t error_bytes;
 } Choosing;
 
-static bool fail_memory(const Choosing *c) {
+static bool out_of_memory(const Choosing *c) {
     snprintf(c->error, c->error_bytes, "out of memory for a selection of %s", c->table->name);
     return false;
 }
@@ -64,7 +64,7 @@ static void drop_left_out(const Choosing *c) {
     }
 }
 
-static bool load(const Choosing *c) {
+static bool load_chosen(const Choosing *c) {
     static const CoupletLoading standard;
     if (!couplet_table_load(c->table, c->loading ? c->loading : &standard, c->error,
                             c->error_bytes))
@@ -132,7 +132,7 @@ static bool keep_condition(const Choosing *c, const CoupletCondition *condition)
         return false;
     }
     int32_t *asked = ask_for(c, number, field);
-    if (!asked && !t->columns && !load(c)) return false;
+    if (!asked && !t->columns && !load_chosen(c)) return false;
     const int32_t *wholes = asked ? asked : t->columns[number];
     const float *reals = asked ? NULL : t->columns[number];
     for (int64_t i = 0; i < t->held; i++)
@@ -211,7 +211,7 @@ static bool thin(const Choosing *c, const CoupletClasses *classes, int64_t first
                    k - first, count, ranked);
     if (good) couplet_by_class_free(&sorted);
     free(ranked);
-    return good || fail_memory(c);
+    return good || out_of_memory(c);
 }
 
 static bool counts(const CoupletSelection *s) {
@@ -247,7 +247,7 @@ static bool keep_by_class(const Choosing *c) {
     CoupletClasses classes;
     bool known;
     if (!couplet_classes_read(c->table, by, &classes, &known, c->error, c->error_bytes)) {
-        if (known || !load(c)) return false;
+        if (known || !load_chosen(c)) return false;
         if (!couplet_classes_read(c->table, by, &classes, &known, c->error, c->error_bytes))
             return false;
     }
@@ -278,7 +278,7 @@ static bool take_kept(const Choosing *c) {
         return false;
     }
     int32_t *origin = malloc((size_t)count * sizeof *origin);
-    if (!origin) return fail_memory(c);
+    if (!origin) return out_of_memory(c);
     count = 0;
     for (int64_t i = 0; i < t->count; i++) {
         const int64_t row = couplet_table_origin(t, i);
@@ -295,7 +295,7 @@ bool couplet_selection_apply(const CoupletSelection *s, CoupletTable *table,
     if (!counts(s) && s->classes <= 0 && s->where_count == 0 && !(s->part_to > s->part_from))
         return true;
     const Choosing c = {s, table, loading, malloc((size_t)table->held + 1), error, error_bytes};
-    if (!c.kept) return fail_memory(&c);
+    if (!c.kept) return out_of_memory(&c);
     memset(c.kept, 1, (size_t)table->held);
     drop_left_out(&c);
     const bool good = choose(&c) && take_kept(&c);

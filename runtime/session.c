@@ -19,7 +19,7 @@ size_t couplet_state_bytes(const CoupletStateInfo *info) {
     return (size_t)bytes;
 }
 
-static bool fail_memory(char *error, size_t error_bytes) {
+static bool out_of_memory(char *error, size_t error_bytes) {
     snprintf(error, error_bytes, "out of memory for the method's states");
     return false;
 }
@@ -52,7 +52,7 @@ static bool allocate_weights(CoupletSession *s) {
     return s->weights != NULL;
 }
 
-static bool allocate(CoupletSession *s) {
+static bool allocate_states(CoupletSession *s) {
     const CoupletProgram *p = s->program;
     s->states = calloc((size_t)p->state_count + 1, sizeof *s->states);
     s->hyper_reals = calloc((size_t)p->hyper_count + 1, sizeof *s->hyper_reals);
@@ -197,7 +197,7 @@ CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletDevice
                                     size_t error_bytes) {
     CoupletSession *s = calloc(1, sizeof *s);
     if (!s) {
-        fail_memory(error, error_bytes);
+        out_of_memory(error, error_bytes);
         return NULL;
     }
     s->program = program;
@@ -205,9 +205,9 @@ CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletDevice
     s->threads = threads;
     s->seed = seed;
     couplet_device_clear(device);
-    bool good = allocate(s)          ? true
+    bool good = allocate_states(s)   ? true
                 : device->fault.kind ? fail_device(s, error, error_bytes)
-                                     : fail_memory(error, error_bytes);
+                                     : out_of_memory(error, error_bytes);
     if (good && run_init(s, error, error_bytes)) return s;
     couplet_session_free(s);
     return NULL;
@@ -282,7 +282,7 @@ bool couplet_session_features(CoupletSession *s, const char *features,
     void **inputs = calloc((size_t)plan->input_count + 1, sizeof *inputs);
     CoupletRun *run = couplet_run_on(s->device, plan);
     bool good = batch && inputs && run ? true : fail_device(s, error, error_bytes);
-    if (good && !bind_batch(plan, batch, inputs)) good = fail_memory(error, error_bytes);
+    if (good && !bind_batch(plan, batch, inputs)) good = out_of_memory(error, error_bytes);
     if (good) {
         couplet_session_scalars(s, plan, inputs);
         good = all_bound(plan, inputs, error, error_bytes) &&
@@ -330,7 +330,7 @@ void couplet_session_free(CoupletSession *s) {
 /* ---- divergence ------------------------------------------------------------------------------ */
 
 /* The largest entry of a state; a NaN does not count. */
-static float largest_entry(CoupletSession *s, int state) {
+static float largest_of_state(CoupletSession *s, int state) {
     const CoupletStateInfo *info = &s->program->states[state];
     int64_t count = 1;
     for (int i = 0; i < info->rank; i++)
@@ -353,7 +353,7 @@ void couplet_session_advise(CoupletSession *s, CoupletFault *fault, char *text, 
     for (int i = 0; i < s->program->state_count; i++) {
         const CoupletStateInfo *info = &s->program->states[i];
         if (info->role != COUPLET_ROLE_PARAM || info->type != COUPLET_F32) continue;
-        const float entry = largest_entry(s, i);
+        const float entry = largest_of_state(s, i);
         if (entry > largest) largest = entry, which = i;
     }
     if (largest < too_large) return;

@@ -6,6 +6,7 @@
 #include "runtime/sources.h"
 
 #include "runtime/data/kept.h"
+#include "runtime/data/mapping.h"
 #include "runtime/data/reader.h"
 #include "runtime/data/vocabulary.h"
 #include "runtime/part.h"
@@ -41,9 +42,9 @@ static bool take_opened(CoupletOpenedTables *opened, const char *source, Couplet
     return false;
 }
 
-static bool open_table(const CoupletSource *source, const CoupletPlaces *places,
-                       CoupletOpenedTables *opened, CoupletTable *out, char *error,
-                       size_t error_bytes) {
+static bool open_source(const CoupletSource *source, const CoupletPlaces *places,
+                        CoupletOpenedTables *opened, CoupletTable *out, char *error,
+                        size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
     CoupletRequest request;
     return take_opened(opened, source->name, out) ||
@@ -73,8 +74,8 @@ static bool write_codes(const CoupletTable *table, FILE *out) {
 }
 
 /* Puts the text that `write` makes of the table in place of *out; NULL where it writes nothing. */
-static bool take_text(const CoupletTable *table, bool (*write)(const CoupletTable *, FILE *),
-                      char **out) {
+static bool take_written_text(const CoupletTable *table,
+                              bool (*write)(const CoupletTable *, FILE *), char **out) {
     size_t length;
     free(*out);
     *out = NULL;
@@ -89,13 +90,13 @@ static bool take_text(const CoupletTable *table, bool (*write)(const CoupletTabl
 
 bool couplet_sources_codes(const CoupletSources *s, char **codes, char **classes) {
     for (int i = 0; i < s->program->source_count; i++)
-        if (!take_text(&s->data[i], write_codes, &codes[i]) ||
-            !take_text(&s->data[i], couplet_kept_write, &classes[i]))
+        if (!take_written_text(&s->data[i], write_codes, &codes[i]) ||
+            !take_written_text(&s->data[i], couplet_kept_write, &classes[i]))
             return false;
     return true;
 }
 
-static bool fail_memory(char *error, size_t error_bytes) {
+static bool out_of_memory(char *error, size_t error_bytes) {
     snprintf(error, error_bytes, "out of memory for the data");
     return false;
 }
@@ -302,29 +303,29 @@ bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *pl
     out->data = calloc((size_t)program->source_count + 1, sizeof *out->data);
     out->loaders = calloc((size_t)program->source_count + 1, sizeof *out->loaders);
     out->shelves = calloc((size_t)program->source_count + 1, sizeof *out->shelves);
-    if (!out->data || !out->loaders || !out->shelves) return fail_memory(error, error_bytes);
+    if (!out->data || !out->loaders || !out->shelves) return out_of_memory(error, error_bytes);
     if (program->origin) couplet_reader_modules_at(program->origin->modules);
     if (!couplet_places_fit(places, program->sources, program->source_count, error, error_bytes))
         return false;
     for (int i = 0; i < program->source_count; i++) {
         const CoupletSource *source = &program->sources[i];
         CoupletTable *table = &out->data[i];
-        if (!open_table(source, places, opened, table, error, error_bytes) ||
+        if (!open_source(source, places, opened, table, error, error_bytes) ||
             !couplet_table_claims(table, source->fields, source->field_count, error, error_bytes) ||
             !load_rows(source, loading, table, error, error_bytes))
             return false;
         out->shelves[i] = calloc((size_t)out->data[i].field_count + 1, sizeof **out->shelves);
-        if (!out->shelves[i]) return fail_memory(error, error_bytes);
+        if (!out->shelves[i]) return out_of_memory(error, error_bytes);
     }
     return choices_agree(out, error, error_bytes) &&
-           (number_rows(out) || fail_memory(error, error_bytes));
+           (number_rows(out) || out_of_memory(error, error_bytes));
 }
 
 /* ---- what a plan may read -------------------------------------------------------------------- */
 
 /* True if the field is what the plan was compiled for. */
-static bool fits(const CoupletSources *s, const Reading *r, const char *input,
-                 const CoupletBuffer *b, char *error, size_t error_bytes) {
+static bool field_fits(const CoupletSources *s, const Reading *r, const char *input,
+                       const CoupletBuffer *b, char *error, size_t error_bytes) {
     static const CoupletField index = {.name = "index", .type = COUPLET_I32};
     const CoupletTable *t = &s->data[r->source];
     const CoupletField *f = r->field == t->field_count ? &index
@@ -364,10 +365,6 @@ static void copy_rows(const CoupletTable *t, int field, int64_t first, int64_t r
                (size_t)bytes);
 }
 
-static void *aligned(int64_t bytes) {
-    return aligned_alloc(ALIGNMENT, ((size_t)bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT);
-}
-
 /* All chosen rows of a field, one after the other: in the table itself where all are chosen. */
 static bool bring_together(CoupletSources *s, const Reading *r, char *error, size_t error_bytes) {
     const CoupletTable *t = &s->data[r->source];
@@ -380,7 +377,7 @@ static bool bring_together(CoupletSources *s, const Reading *r, char *error, siz
     if (shelf->whole) return true;
     const int64_t bytes = t->count * couplet_field_bytes(&t->fields[r->field]);
     const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    shelf->copy = (double)bytes < memory ? aligned(bytes) : NULL;
+    shelf->copy = (double)bytes < memory ? couplet_lines_take(bytes) : NULL;
     if (!shelf->copy) {
         snprintf(error, error_bytes,
                  "%s: all chosen samples of `%s` are read at once, which are %.1f GB, more than "
@@ -456,8 +453,8 @@ bool couplet_sources_attach(CoupletSources *s, CoupletDevice *device, const Coup
     for (int i = 0; i < plan->input_count; i++) {
         const Reading r = reading_of(s, plan->inputs[i].name);
         if (r.source < 0) continue;
-        if (!fits(s, &r, plan->inputs[i].name, &plan->buffers[plan->inputs[i].buffer], error,
-                  error_bytes))
+        if (!field_fits(s, &r, plan->inputs[i].name, &plan->buffers[plan->inputs[i].buffer], error,
+                        error_bytes))
             return false;
         if (!device->is_host && !shelve(s, &r, i, run)) {
             snprintf(error, error_bytes, "%s: %s", device->name, device->fault.sentence);
@@ -532,7 +529,7 @@ static bool begin_source(CoupletSources *s, const CoupletStage *stage, int sourc
     const CoupletSource *from = &s->program->sources[source];
     const size_t fields = (size_t)s->data[source].field_count + 1;
     bool *gathered = calloc(2 * fields, sizeof *gathered);
-    if (!gathered) return fail_memory(error, error_bytes);
+    if (!gathered) return out_of_memory(error, error_bytes);
     mark_gathered(s, source, gathered);
     CoupletFeed feed = {.batch = couplet_source_batch(from, stage),
                         .stream = stream,
@@ -592,11 +589,12 @@ void couplet_sources_next(CoupletSources *s, const CoupletPlan *plan, void **inp
 }
 
 /* Memory for so many rows of a field. */
-static void *part_of(CoupletSources *s, const Reading *r, int64_t rows) {
+static void *part_memory(CoupletSources *s, const Reading *r, int64_t rows) {
     CoupletShelf *shelf = &s->shelves[r->source][r->field];
     if (shelf->part_rows >= rows) return shelf->part;
     free(shelf->part);
-    shelf->part = aligned(rows * couplet_field_bytes(&s->data[r->source].fields[r->field]));
+    shelf->part =
+        couplet_lines_take(rows * couplet_field_bytes(&s->data[r->source].fields[r->field]));
     shelf->part_rows = shelf->part ? rows : 0;
     return shelf->part;
 }
@@ -607,7 +605,7 @@ bool couplet_sources_whole_batch(CoupletSources *s, const CoupletPlan *plan, voi
         const Reading r = reading_of(s, plan->inputs[i].name);
         if (!b->in_rows || r.source < 0 || r.whole || r.field < 0 || goes_by_number(s, &r))
             continue;
-        inputs[i] = part_of(s, &r, b->shape[0]);
+        inputs[i] = part_memory(s, &r, b->shape[0]);
         if (!inputs[i]) return false;
         couplet_loader_whole(s->loaders[r.source], r.field, inputs[i]);
     }
@@ -621,7 +619,7 @@ static const void *some_rows(CoupletSources *s, const Reading *r, int64_t first,
     if (goes_by_number(s, r)) return s->numbers + first;
     const int64_t bytes = couplet_field_bytes(&t->fields[r->field]);
     if (!t->origin) return (const char *)t->columns[r->field] + first * bytes;
-    void *part = part_of(s, r, rows);
+    void *part = part_memory(s, r, rows);
     if (part) copy_rows(t, r->field, first, rows, part);
     return part;
 }
@@ -632,7 +630,7 @@ bool couplet_sources_rows(CoupletSources *s, int source, int64_t first, int64_t 
         const Reading r = reading_of(s, plan->inputs[i].name);
         if (r.source != source || r.whole || r.field < 0) continue;
         inputs[i] = (void *)(uintptr_t)some_rows(s, &r, first, rows);
-        if (!inputs[i]) return fail_memory(error, error_bytes);
+        if (!inputs[i]) return out_of_memory(error, error_bytes);
     }
     return true;
 }

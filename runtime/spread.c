@@ -35,7 +35,7 @@ static double square(const float *x, const float *y, int64_t width) {
     return sum;
 }
 
-static double product(const float *x, const float *y, int64_t width) {
+static double inner_product(const float *x, const float *y, int64_t width) {
     double lanes[LANES] = {0}, sum = 0;
     int64_t d = 0;
     for (; d + LANES <= width; d += LANES)
@@ -102,7 +102,7 @@ bool couplet_alignment(CoupletThreads *threads, const CoupletFeatures *rows, dou
 
 /* Householder's reduction to a tridiagonal matrix: its diagonal in d, what stands beside it in
  * e[1 .. n - 1]. */
-static void reduce(double *a, int64_t n, double *d, double *e) {
+static void tridiagonalise(double *a, int64_t n, double *d, double *e) {
     for (int64_t i = n - 1; i > 0; i--) {
         double *row = a + i * n, scale = 0, h = 0;
         for (int64_t k = 0; k < i; k++)
@@ -139,7 +139,7 @@ static void reduce(double *a, int64_t n, double *d, double *e) {
 }
 
 /* One sweep of the QL algorithm with an implicit shift over the block l .. m. */
-static void sweep(double *d, double *e, int64_t l, int64_t m) {
+static void sweep_block(double *d, double *e, int64_t l, int64_t m) {
     double g = (d[l + 1] - d[l]) / (2 * e[l]);
     g = d[m] - d[l] + e[l] / (g + copysign(hypot(g, 1), g));
     double s = 1, c = 1, p = 0;
@@ -165,7 +165,7 @@ static void sweep(double *d, double *e, int64_t l, int64_t m) {
     e[m] = 0;
 }
 
-static int ascending(const void *a, const void *b) {
+static int by_value(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
@@ -173,7 +173,7 @@ static int ascending(const void *a, const void *b) {
 bool couplet_eigenvalues(double *a, int64_t n, double *values, double *work) {
     enum { MOST_SWEEPS = 60 };
     if (n == 0) return true;
-    reduce(a, n, values, work);
+    tridiagonalise(a, n, values, work);
     for (int64_t i = 1; i < n; i++)
         work[i - 1] = work[i];
     work[n - 1] = 0;
@@ -186,9 +186,9 @@ bool couplet_eigenvalues(double *a, int64_t n, double *values, double *work) {
             }
             if (m == l) break;
             if (sweeps == MOST_SWEEPS) return false;
-            sweep(values, work, l, m);
+            sweep_block(values, work, l, m);
         }
-    qsort(values, (size_t)n, sizeof *values, ascending);
+    qsort(values, (size_t)n, sizeof *values, by_value);
     return true;
 }
 
@@ -208,7 +208,7 @@ static void make_products(void *context, int64_t begin, int64_t end, int worker)
     for (int64_t i = begin; i < end && !couplet_threads_stopped(p->threads); i++)
         for (int64_t j = 0; j <= i; j++)
             p->out[i * p->count + j] = p->out[j * p->count + i] =
-                product(p->rows + i * p->width, p->rows + j * p->width, p->width);
+                inner_product(p->rows + i * p->width, p->rows + j * p->width, p->width);
 }
 
 static float *transposed(const CoupletFeatures *rows) {

@@ -149,7 +149,7 @@ static void say_all(const Start *s) {
 
 /* ---- taking ---------------------------------------------------------------------------------- */
 
-static bool all_finite(const Start *s, const CoupletTensorEntry *entry) {
+static bool entry_is_finite(const Start *s, const CoupletTensorEntry *entry) {
     const float *values = entry->data;
     for (int64_t i = 0; entry->type == COUPLET_F32 && i < entry->bytes / 4; i++) {
         if (isfinite(values[i])) continue;
@@ -205,7 +205,7 @@ static bool is_fit(const Start *s) {
     say_other_classes(s);
     for (int i = 0; i < p->state_count; i++) {
         const CoupletTensorEntry *entry = found_for(s, &p->states[i]);
-        if (entry && !all_finite(s, entry)) return false;
+        if (entry && !entry_is_finite(s, entry)) return false;
         taken += entry != NULL;
     }
     const char *example = NULL;
@@ -220,7 +220,7 @@ static bool is_fit(const Start *s) {
     return false;
 }
 
-static bool send(const Start *s) {
+static bool send_states(const Start *s) {
     CoupletDevice *d = s->session->device;
     const CoupletProgram *p = s->session->program;
     bool good = true;
@@ -258,7 +258,7 @@ bool couplet_session_start(CoupletSession *session, const char *from,
     if (!find_file(from, path, error, error_bytes) ||
         !couplet_tensors_read(path, &s.file, error, error_bytes))
         return false;
-    const bool good = is_fit(&s) && send(&s);
+    const bool good = is_fit(&s) && send_states(&s);
     if (good) say_all(&s);
     couplet_tensors_free(&s.file);
     return good;

@@ -136,7 +136,7 @@ CoupletRunEnd couplet_train(const CoupletProgram *program, const CoupletTrainOpt
 /* ---- evaluation of a run that was made ------------------------------------------------------- */
 
 /* On what data, and when: each row of evaluations.jsonl says it. */
-static void describe_data(Trainer *t) {
+static void stamp_data(Trainer *t) {
     uint64_t hash = COUPLET_HASH_START;
     time_t seconds = time(NULL);
     struct tm utc;
@@ -165,7 +165,7 @@ static CoupletSession *open_trained(Trainer *t) {
                 couplet_session_load(trained, t->checkpoint, &loaded, t->error, t->error_bytes);
     t->refused = !good;
     if (good) {
-        describe_data(t);
+        stamp_data(t);
         couplet_trainer_say(t, "evaluating step %" PRId64 " of %s on the data in %s\n",
                             trained->step, o->folder->path, t->data_folder);
         static const CoupletMetricsSeen all = {.complete = {true, true, true, true}};

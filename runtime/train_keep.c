@@ -231,26 +231,21 @@ static double as_logged(double value) {
     return strtod(text, NULL);
 }
 
-static const CoupletMetric *find(const CoupletMetric *row, int count, const char *name) {
-    for (int i = 0; i < count; i++)
-        if (strcmp(row[i].name, name) == 0) return &row[i];
-    return NULL;
-}
-
 void couplet_trainer_watch_row(Trainer *t, const CoupletMetric *row, int count) {
     Watch *w = &t->watch;
-    const CoupletMetric *found = NULL, *step = find(row, count, "step");
+    const CoupletMetric *found = NULL, *step = couplet_metrics_find(row, count, "step");
     if (!w->on || !step) return;
     if (w->evaluation) {
-        const CoupletMetric *of = find(row, count, "of"), *name = find(row, count, "evaluation");
+        const CoupletMetric *of = couplet_metrics_find(row, count, "of"),
+                            *name = couplet_metrics_find(row, count, "evaluation");
         const int subject = of && of->text ? (int)couplet_subject_of(of->text) : COUPLET_SUBJECTS;
         if ((subject != COUPLET_IN_TRAINING && subject != COUPLET_AFTER_TRAINING) || !name ||
             !name->text || strcmp(name->text, w->evaluation) != 0)
             return;
-        found = find(row, count, "percent");
-        if (!found) found = find(row, count, "value");
+        found = couplet_metrics_find(row, count, "percent");
+        if (!found) found = couplet_metrics_find(row, count, "value");
     } else
-        found = find(row, count, w->key);
+        found = couplet_metrics_find(row, count, w->key);
     if (!found || found->text || !isfinite(found->value)) return;
     const double value = as_logged(found->value);
     const bool better = w->best_step == 0 || (w->is_lowest ? value < w->best : value > w->best);
@@ -262,9 +257,10 @@ void couplet_trainer_watch_row(Trainer *t, const CoupletMetric *row, int count) 
 }
 
 /* A run that goes on hears the rows that it keeps. */
-static bool hear(void *context, const CoupletMetric *row, int count) {
+static bool hear_row(void *context, const CoupletMetric *row, int count) {
     Trainer *t = context;
-    const CoupletMetric *step = find(row, count, "step"), *of = find(row, count, "of");
+    const CoupletMetric *step = couplet_metrics_find(row, count, "step"),
+                        *of = couplet_metrics_find(row, count, "of");
     const double last = (double)t->session->step;
     if (!step || step->value > last) return true;
     const int subject = of && of->text ? (int)couplet_subject_of(of->text) : COUPLET_SUBJECTS;
@@ -276,7 +272,7 @@ static bool hear(void *context, const CoupletMetric *row, int count) {
 
 bool couplet_trainer_hear_log(Trainer *t) {
     if (!t->watch.on) return true;
-    const bool good = couplet_metrics_each(t->metrics_path, hear, t, t->error, t->error_bytes);
+    const bool good = couplet_metrics_each(t->metrics_path, hear_row, t, t->error, t->error_bytes);
     /* one that was killed between its row and its file */
     t->watch.is_new =
         t->watch.best_step == t->session->step && !is_own(t, t->best, t->watch.best_step);

@@ -70,8 +70,8 @@ static bool result_row(Trainer *t, CoupletSubject subject, const char *name, con
 enum { LABEL_BYTES = 48 };
 
 /* What stands in front of a result: the subject, or the moment in training, "after epoch 2". */
-static const char *label_of(const Trainer *t, CoupletSubject subject, bool of_steps,
-                            char out[LABEL_BYTES]) {
+static const char *result_label(const Trainer *t, CoupletSubject subject, bool of_steps,
+                                char out[LABEL_BYTES]) {
     if (subject != COUPLET_IN_TRAINING) return couplet_trainer_subject_name(t, subject);
     const CoupletMoment moment = couplet_trainer_moment(t);
     snprintf(out, LABEL_BYTES, "after %s %" PRId64, of_steps ? "step" : "epoch",
@@ -126,7 +126,7 @@ static bool show_results(Trainer *t, CoupletSubject subject, const CoupletMoment
         const double percent = t->results[i].value;
         if (!couplet_trainer_is_due(t, i, moment)) continue;
         const CoupletEval *eval = &t->program->evals[i];
-        const char *of = label_of(t, subject, eval->of_steps, label);
+        const char *of = result_label(t, subject, eval->of_steps, label);
         const bool is_percent = couplet_eval_is_percent(eval);
         if (is_percent)
             couplet_trainer_say(t, "%-16s %-14s %6.2f %%\n", of, name, percent);
@@ -144,7 +144,8 @@ static bool tell_of_measure(void *context, const CoupletAction *action, const ch
     Trainer *t = context;
     char label[LABEL_BYTES];
     couplet_trainer_erase_line(t);
-    couplet_trainer_say_number(t, label_of(t, t->subject, action->of_steps, label), name, value);
+    couplet_trainer_say_number(t, result_label(t, t->subject, action->of_steps, label), name,
+                               value);
     return result_row(t, t->subject, name, "value", value);
 }
 

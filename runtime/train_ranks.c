@@ -154,7 +154,7 @@ static void describe_options(Lines *l, const CoupletTrainOptions *o) {
     line(l, "--stop-early", "%" PRId64, o->stop_early);
 }
 
-static bool describe(Trainer *t, const char *command, Lines *l) {
+static bool describe_run(Trainer *t, const char *command, Lines *l) {
     const CoupletProgram *p = t->program;
     *l = (Lines){.text = NULL};
     l->file = open_memstream(&l->text, &l->length);
@@ -220,7 +220,7 @@ bool couplet_trainer_compare_ranks(Trainer *t, const char *command) {
     int64_t length = 0;
     char difference[COUPLET_GROUP_SENTENCE_BYTES] = "";
     if (t->group->ranks == 1) return true;
-    if (!describe(t, command, &own)) return false;
+    if (!describe_run(t, command, &own)) return false;
     if (t->writes) length = (int64_t)own.length;
     bool good = couplet_trainer_take_from_first(t, &length, sizeof length);
     char *first = good ? calloc((size_t)length + 1, 1) : NULL;

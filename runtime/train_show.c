@@ -79,7 +79,7 @@ static const char *named_losses(const Trainer *t, bool of_epoch, char *out, size
 
 /* ---- rates and gradients --------------------------------------------------------------------- */
 
-static CoupletHyper number(const char *name, double value) {
+static CoupletHyper hyper_of(const char *name, double value) {
     return (CoupletHyper){.name = name, .value = value};
 }
 
@@ -94,11 +94,12 @@ static double rate_of(const Trainer *t, int rate) {
     for (int i = 0; i < p->hyper_count; i++) {
         const bool is_own = (float)p->hypers[i].value == s->hyper_reals[i];
         numbers[count++] =
-            number(p->hypers[i].name, is_own ? p->hypers[i].value : (double)s->hyper_reals[i]);
+            hyper_of(p->hypers[i].name, is_own ? p->hypers[i].value : (double)s->hyper_reals[i]);
     }
-    numbers[count++] = number("step", (double)step);
-    numbers[count++] = number("steps", (double)(s->stage_steps ? s->stage_steps : s->total_steps));
-    numbers[count++] = number("epoch", (double)(step / t->per_epoch));
+    numbers[count++] = hyper_of("step", (double)step);
+    numbers[count++] =
+        hyper_of("steps", (double)(s->stage_steps ? s->stage_steps : s->total_steps));
+    numbers[count++] = hyper_of("epoch", (double)(step / t->per_epoch));
     const double value = couplet_range_value(t->phase->rates[rate].formula, numbers, count);
     free(numbers);
     return value;

@@ -107,7 +107,7 @@ static int next_axis(int rank, const int64_t *shape, int at) {
 
 /* Axes of one entry do not count: a convolution of 1 x 1 is a matrix here. The first axis of theirs
  * may hold several of ours. */
-static bool same_shape(const CoupletTensorEntry *entry, const CoupletStateInfo *info, int pieces) {
+static bool fits_shape(const CoupletTensorEntry *entry, const CoupletStateInfo *info, int pieces) {
     int a = next_axis(entry->rank, entry->shape, 0), b = next_axis(info->rank, info->shape, 0);
     for (bool first = true; a < entry->rank && b < info->rank; first = false) {
         if (entry->shape[a] != info->shape[b] * (first ? pieces : 1)) return false;
@@ -132,7 +132,7 @@ static float from_bfloat(uint16_t bits) {
 }
 
 /* Element `at` as float32. */
-static float element(const CoupletTensorEntry *entry, int64_t at) {
+static float element_as_float(const CoupletTensorEntry *entry, int64_t at) {
     uint16_t half;
     double wide;
     float value;
@@ -153,14 +153,14 @@ static float element(const CoupletTensorEntry *entry, int64_t at) {
     }
 }
 
-static bool is_real(const CoupletTensorEntry *entry) {
+static bool holds_reals(const CoupletTensorEntry *entry) {
     static const char *const types[] = {"F16", "BF16", "F32", "F64"};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(entry->dtype, types[i]) == 0) return true;
     return false;
 }
 
-static bool refuse(const Taking *t, const char *sentence) {
+static bool refuse_weights(const Taking *t, const char *sentence) {
     snprintf(t->error, t->error_bytes, "%s: %s: %s", t->start->place, t->path, sentence);
     return false;
 }
@@ -175,42 +175,42 @@ static bool is_fit(const Taking *t, const CoupletStateInfo *info, const CoupletT
                  "%d arrays, `%s` first",
                  tried->name, info->name, here, t->file.count,
                  t->file.count ? t->file.entries[0].name : "none");
-    else if (!same_shape(entry, info, tried->pieces))
+    else if (!fits_shape(entry, info, tried->pieces))
         snprintf(line, sizeof line, "`%s` is %s%s, and `%s` is %s", tried->name,
                  shape_text(entry->rank, entry->shape, there),
                  tried->pieces > 1 ? ", of which this is a part" : "", info->name, here);
-    else if (!is_real(entry) || info->type != COUPLET_F32)
+    else if (!holds_reals(entry) || info->type != COUPLET_F32)
         snprintf(line, sizeof line,
                  "`%s` is of the type %s, and float16, bfloat16, float32 or float64 is expected "
                  "for `%s`",
                  tried->name, entry->dtype, info->name);
     else
         return true;
-    return refuse(t, line);
+    return refuse_weights(t, line);
 }
 
-static int64_t count_of(const CoupletStateInfo *info) {
+static int64_t entry_count(const CoupletStateInfo *info) {
     int64_t count = 1;
     for (int a = 0; a < info->rank; a++)
         count *= info->shape[a];
     return count;
 }
 
-static float *convert(const Taking *t, const CoupletStateInfo *info,
-                      const CoupletTensorEntry *entry, const CoupletTheirName *tried) {
-    const int64_t count = count_of(info);
+static float *convert_entry(const Taking *t, const CoupletStateInfo *info,
+                            const CoupletTensorEntry *entry, const CoupletTheirName *tried) {
+    const int64_t count = entry_count(info);
     float *values = malloc((size_t)count * sizeof *values);
     if (!values) {
-        refuse(t, "out of memory");
+        refuse_weights(t, "out of memory");
         return NULL;
     }
     for (int64_t i = 0; i < count; i++) {
-        values[i] = element(entry, tried->piece * count + i);
+        values[i] = element_as_float(entry, tried->piece * count + i);
         if (isfinite(values[i])) continue;
         char line[LINE_BYTES];
         snprintf(line, sizeof line, "entry %lld of `%s` is %g, and a finite number is expected",
                  (long long)(tried->piece * count + i), tried->name, (double)values[i]);
-        refuse(t, line);
+        refuse_weights(t, line);
         free(values);
         return NULL;
     }
@@ -232,7 +232,7 @@ static bool begins_with_its_own(const CoupletProgram *p, const CoupletStateInfo 
 static bool send_values(const Taking *t, int slot, const float *values) {
     const CoupletProgram *p = t->session->program;
     CoupletDevice *d = t->session->device;
-    const int64_t bytes = count_of(&p->states[slot]) * (int64_t)sizeof *values;
+    const int64_t bytes = entry_count(&p->states[slot]) * (int64_t)sizeof *values;
     bool good = true;
     for (int i = 0; good && i < p->state_count; i++) {
         const char *origin = p->states[i].origin;
@@ -240,7 +240,7 @@ static bool send_values(const Taking *t, int slot, const float *values) {
                             !begins_with_its_own(p, &p->states[i]);
         if (i == slot || copies) good = d->calls->write(d, t->session->states[i], 0, values, bytes);
     }
-    return (good && d->calls->wait(d)) || refuse(t, d->fault.sentence);
+    return (good && d->calls->wait(d)) || refuse_weights(t, d->fault.sentence);
 }
 
 /* Visits every array of the part; with `send` the device gets them. */
@@ -257,7 +257,7 @@ static bool take_arrays(const Taking *t, bool send, int *count, bool *used) {
         const CoupletTensorEntry *entry = find_array(t, info, below, t->scheme, &naming, &tried);
         if (!is_fit(t, info, entry, &tried)) return false;
         if (used) used[entry - t->file.entries] = true;
-        float *values = convert(t, info, entry, &tried);
+        float *values = convert_entry(t, info, entry, &tried);
         good = values != NULL;
         if (send && good) good = send_values(t, i, values);
         free(values);
@@ -294,7 +294,7 @@ static bool names_fit(const Taking *t) {
     if (!any) {
         snprintf(line, sizeof line, "the method has no array whose name begins with `%s`",
                  t->start->part);
-        return refuse(t, line);
+        return refuse_weights(t, line);
     }
     for (int k = 0; k < t->start->name_count; k++) {
         bool known = false;
@@ -305,16 +305,16 @@ static bool names_fit(const Taking *t) {
         if (known) continue;
         snprintf(line, sizeof line, "`%s` has no array `%s`", t->start->part,
                  t->start->names[k].ours);
-        return refuse(t, line);
+        return refuse_weights(t, line);
     }
     return true;
 }
 
-static bool open_file(Taking *t, const CoupletPlaces *places, uint64_t *hash) {
+static bool open_weights(Taking *t, const CoupletPlaces *places, uint64_t *hash) {
     char why[COUPLET_PATH_BYTES + 256];
     if (!couplet_place_path(places, t->start->path, t->path, why, sizeof why)) {
         snprintf(t->path, sizeof t->path, "%s", t->start->path);
-        return refuse(t, why);
+        return refuse_weights(t, why);
     }
     if (!couplet_mapping_open(t->path, &t->mapping, why, sizeof why) ||
         !couplet_tensors_parse_any(t->path, t->mapping.bytes, t->mapping.length, &t->file, why,
@@ -329,10 +329,11 @@ static bool open_file(Taking *t, const CoupletPlaces *places, uint64_t *hash) {
 static bool take_one(Taking *t, const CoupletPlaces *places, uint64_t *hash, bool send) {
     int count = 0;
     char line[LINE_BYTES];
-    if (!open_file(t, places, hash) || !names_fit(t)) return false;
+    if (!open_weights(t, places, hash) || !names_fit(t)) return false;
     t->scheme = best_scheme(t);
     bool *used = calloc((size_t)t->file.count + 1, sizeof *used);
-    const bool good = used ? take_arrays(t, send, &count, used) : refuse(t, "out of memory");
+    const bool good =
+        used ? take_arrays(t, send, &count, used) : refuse_weights(t, "out of memory");
     if (good && send) {
         snprintf(line, sizeof line, "%s: from %.200s (%d arrays%s%s)", t->start->part,
                  t->start->path, count, t->scheme < OWN_NAMES ? ", named as " : "",

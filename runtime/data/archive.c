@@ -52,8 +52,8 @@ static struct archive *open_archive(const char *path, bool as_tar, char *error,
     return NULL;
 }
 
-static bool is_plain(const char *path, struct archive_entry *entry, char *error,
-                     size_t error_bytes) {
+static bool is_plain_file(const char *path, struct archive_entry *entry, char *error,
+                          size_t error_bytes) {
     bool plain = archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry) &&
                  archive_entry_sparse_count(entry) == 0;
     if (plain && archive_entry_size_is_set(entry)) return true;
@@ -76,7 +76,7 @@ static bool walk_members(struct archive *a, const char *path,
             snprintf(error, error_bytes, "%s: a member of the archive has no name", path);
             return false;
         }
-        if (!is_plain(path, entry, error, error_bytes)) return false;
+        if (!is_plain_file(path, entry, error, error_bytes)) return false;
         if (archive_entry_size(entry) < 0) {
             snprintf(error, error_bytes,
                      "%s: the size of `%s` in it is below 0: the archive is damaged", path, name);
@@ -91,9 +91,9 @@ static bool walk_members(struct archive *a, const char *path,
 
 /* Names in UTF-8, which the newer kind of tar has, become text of this thread's locale, and those
  * that it cannot write are an error: the walk has a locale of its own. */
-static bool walk(struct archive *a, const char *path,
-                 bool (*visit)(void *context, const CoupletMember *member), void *context,
-                 char *error, size_t error_bytes) {
+static bool walk_archive(struct archive *a, const char *path,
+                         bool (*visit)(void *context, const CoupletMember *member), void *context,
+                         char *error, size_t error_bytes) {
     const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0),
                    before = utf8 ? uselocale(utf8) : (locale_t)0;
     const bool good = walk_members(a, path, visit, context, error, error_bytes);
@@ -108,7 +108,7 @@ bool couplet_archive_walk(const char *path,
                           bool *packed, int64_t *length, char *error, size_t error_bytes) {
     struct archive *a = open_archive(path, true, error, error_bytes);
     if (!a) return false;
-    bool good = walk(a, path, visit, context, error, error_bytes);
+    bool good = walk_archive(a, path, visit, context, error, error_bytes);
     *packed = archive_filter_code(a, 0) != ARCHIVE_FILTER_NONE;
     *length = archive_filter_bytes(a, 0);
     archive_read_free(a);

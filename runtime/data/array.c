@@ -26,9 +26,9 @@ typedef struct Opening {
     size_t error_bytes;
 } Opening;
 
-static bool say(char *error, size_t error_bytes, const char *format, ...)
+static bool fail(char *error, size_t error_bytes, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-static bool say(char *error, size_t error_bytes, const char *format, ...) {
+static bool fail(char *error, size_t error_bytes, const char *format, ...) {
     va_list args;
     va_start(args, format);
     vsnprintf(error, error_bytes, format, args);
@@ -37,7 +37,7 @@ static bool say(char *error, size_t error_bytes, const char *format, ...) {
 }
 
 static bool out_of_memory(const Opening *o) {
-    return say(o->error, o->error_bytes, "%s: out of memory", o->name);
+    return fail(o->error, o->error_bytes, "%s: out of memory", o->name);
 }
 
 /* ---- one array ------------------------------------------------------------------------------- */
@@ -77,10 +77,10 @@ static void name_array(CoupletArray *a, const Opening *o, const char *name, size
 
 static bool has_rows(const CoupletArray *a, const Opening *o) {
     if (a->rank > 0) return true;
-    return say(o->error, o->error_bytes,
-               "%s is a single number, and an array has an axis of samples ahead of all others; "
-               "where it is no field, a claim of the others passes it over: { x : real[50] }",
-               a->label);
+    return fail(o->error, o->error_bytes,
+                "%s is a single number, and an array has an axis of samples ahead of all others; "
+                "where it is no field, a claim of the others passes it over: { x : real[50] }",
+                a->label);
 }
 
 static bool take_layout(CoupletArray *a, const Opening *o, const CoupletNpyLayout *layout,
@@ -94,10 +94,10 @@ static bool take_layout(CoupletArray *a, const Opening *o, const CoupletNpyLayou
     a->offset = layout->offset;
     if (!has_rows(a, o)) return false;
     if (available - layout->offset == layout->bytes) return true;
-    return say(o->error, o->error_bytes,
-               "%s has %zu bytes of data, and its shape asks for %zu: the file is %s", a->label,
-               available - layout->offset, layout->bytes,
-               available - layout->offset < layout->bytes ? "cut short" : "damaged");
+    return fail(o->error, o->error_bytes,
+                "%s has %zu bytes of data, and its shape asks for %zu: the file is %s", a->label,
+                available - layout->offset, layout->bytes,
+                available - layout->offset < layout->bytes ? "cut short" : "damaged");
 }
 
 /* ---- names of classes ------------------------------------------------------------------------ */
@@ -152,11 +152,11 @@ static int by_bytes(const struct dirent **a, const struct dirent **b) {
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static bool add_file(const Opening *o, const char *file) {
+static bool add_npy_file(const Opening *o, const char *file) {
     char path[COUPLET_PATH_BYTES], name[256];
     const size_t length = strlen(file) - strlen(".npy");
     if (length >= sizeof name)
-        return say(o->error, o->error_bytes, "%s: the name of `%s` is too long", o->name, file);
+        return fail(o->error, o->error_bytes, "%s: the name of `%s` is too long", o->name, file);
     memcpy(name, file, length);
     name[length] = 0;
     const bool is_wanted = !o->wanted || o->wanted(o->context, name);
@@ -171,13 +171,13 @@ static bool add_file(const Opening *o, const char *file) {
 static bool open_folder(const Opening *o) {
     struct dirent **entries;
     const int count = scandir(o->path, &entries, is_array_file, by_bytes);
-    if (count < 0) return say(o->error, o->error_bytes, "%s: this folder cannot be read", o->name);
-    bool good = count > 0 || say(o->error, o->error_bytes,
-                                 "%s: this folder has no .npy files; data.images, data.sounds, "
-                                 "data.clips and data.points read folders of other files",
-                                 o->name);
+    if (count < 0) return fail(o->error, o->error_bytes, "%s: this folder cannot be read", o->name);
+    bool good = count > 0 || fail(o->error, o->error_bytes,
+                                  "%s: this folder has no .npy files; data.images, data.sounds, "
+                                  "data.clips and data.points read folders of other files",
+                                  o->name);
     for (int i = 0; i < count; i++) {
-        good = good && add_file(o, entries[i]->d_name);
+        good = good && add_npy_file(o, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
@@ -199,7 +199,7 @@ static bool peek_layout(const Opening *o, const CoupletArray *a, CoupletNpyLayou
         return out_of_memory(o);
     }
     bool good = couplet_npz_next(&stream, head, bytes) ||
-                say(o->error, o->error_bytes, "%s %s", a->label, damaged);
+                fail(o->error, o->error_bytes, "%s %s", a->label, damaged);
     good = good && couplet_npy_layout(a->label, head, bytes, layout, o->error, o->error_bytes);
     couplet_npz_end(&stream);
     free(head);
@@ -226,8 +226,8 @@ static bool take_names(const Opening *o, const char *name, const CoupletNpzMembe
     const bool texts = bytes && are_names(name, bytes, member->size);
     bool good = true;
     if (texts && crc32_z(0, bytes, member->size) != member->checksum)
-        good = say(o->error, o->error_bytes, "%s, array %s is damaged: its checksum is another",
-                   o->name, name);
+        good = fail(o->error, o->error_bytes, "%s, array %s is damaged: its checksum is another",
+                    o->name, name);
     good = good && (!texts || add_names(o, name, bytes, member->size));
     free(unpacked);
     *done = texts;
@@ -243,14 +243,14 @@ static bool add_member(const Opening *o, const CoupletMapping *mapping,
                           memcmp(member->name + member->name_length - end, ending, end) == 0;
     if (!is_array) {
         if (o->wanted) return true; /* a claim chooses */
-        return say(o->error, o->error_bytes,
-                   "%s: `%s` in this archive is no array (its name does not end with .npy); claim "
-                   "the arrays that are meant: { x : real[50] }",
-                   o->name, member->shown);
+        return fail(o->error, o->error_bytes,
+                    "%s: `%s` in this archive is no array (its name does not end with .npy); claim "
+                    "the arrays that are meant: { x : real[50] }",
+                    o->name, member->shown);
     }
     if (member->name_length - end >= sizeof name)
-        return say(o->error, o->error_bytes, "%s: the name of the array `%s..` is too long",
-                   o->name, member->shown);
+        return fail(o->error, o->error_bytes, "%s: the name of the array `%s..` is too long",
+                    o->name, member->shown);
     memcpy(name, member->name, member->name_length - end);
     name[member->name_length - end] = 0;
     const bool is_wanted = !o->wanted || o->wanted(o->context, name);
@@ -317,21 +317,21 @@ static bool add_tensor(const Opening *o, const CoupletTensorEntry *entry) {
     CoupletArray *a = next_array(o);
     if (!a) return false;
     if (strlen(entry->name) >= sizeof a->name)
-        return say(o->error, o->error_bytes, "%s: the name of the array `%.60s..` is too long",
-                   o->name, entry->name);
+        return fail(o->error, o->error_bytes, "%s: the name of the array `%.60s..` is too long",
+                    o->name, entry->name);
     name_array(a, o, entry->name, strlen(entry->name));
     if (!find_element(entry->dtype, &a->element))
-        return say(o->error, o->error_bytes,
-                   "%s has elements of the type %s; F16, BF16, F32, F64, I8 to I64, U8 to U64 and "
-                   "BOOL are read, convert it to one of them",
-                   a->label, entry->dtype);
+        return fail(o->error, o->error_bytes,
+                    "%s has elements of the type %s; F16, BF16, F32, F64, I8 to I64, U8 to U64 and "
+                    "BOOL are read, convert it to one of them",
+                    a->label, entry->dtype);
     a->rank = entry->rank;
     a->count = 1;
     for (int i = 0; i < entry->rank; i++) {
         a->shape[i] = entry->shape[i];
         if (!entry->shape[i])
-            return say(o->error, o->error_bytes, "%s has no elements: its axis %d has 0 entries",
-                       a->label, i + 1);
+            return fail(o->error, o->error_bytes, "%s has no elements: its axis %d has 0 entries",
+                        a->label, i + 1);
         a->count *= entry->shape[i];
     }
     a->data = entry->data;
@@ -378,26 +378,26 @@ static bool is_tensors(const CoupletMapping *m) {
     return m->length > 9 && m->bytes[8] == '{' && !m->bytes[7] && !m->bytes[6];
 }
 
-static bool open_file(const Opening *o) {
+static bool open_array_file(const Opening *o) {
     const CoupletMapping *m = next_mapping(o, o->path);
     if (!m) return false;
-    if (!m->length) return say(o->error, o->error_bytes, "%s is empty", o->name);
+    if (!m->length) return fail(o->error, o->error_bytes, "%s is empty", o->name);
     if (begins(m, 0, "\x93NUMPY", 6)) return add_npy(o, m, "x", 1);
     if (begins(m, 0, "PK\3\4", 4) || begins(m, 0, "PK\5\6", 4)) return open_archive(o, m);
     if (is_tensors(m) || ends_with(o->path, ".safetensors")) return open_tensors(o, m);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (begins(m, 0, others[i].start, others[i].length))
-            return say(o->error, o->error_bytes, "%s %s", o->name, others[i].advice);
-    return say(o->error, o->error_bytes, "%s is no .npy, .npz or safetensors file%s", o->name,
-               ends_with(o->path, ".csv") ? "; data.table reads CSV" : "");
+            return fail(o->error, o->error_bytes, "%s %s", o->name, others[i].advice);
+    return fail(o->error, o->error_bytes, "%s is no .npy, .npz or safetensors file%s", o->name,
+                ends_with(o->path, ".csv") ? "; data.table reads CSV" : "");
 }
 
 static bool same_names(const Opening *o) {
     for (int i = 0; i < o->out->count; i++)
         for (int k = 0; k < i; k++)
             if (strcmp(o->out->arrays[i].name, o->out->arrays[k].name) == 0)
-                return say(o->error, o->error_bytes, "%s has two arrays of the name `%s`", o->name,
-                           o->out->arrays[i].name);
+                return fail(o->error, o->error_bytes, "%s has two arrays of the name `%s`", o->name,
+                            o->out->arrays[i].name);
     return true;
 }
 
@@ -407,7 +407,7 @@ bool couplet_arrays_open(const char *path, const char *name, CoupletArrayWanted 
     struct stat about;
     memset(out, 0, sizeof *out);
     const bool is_folder = stat(path, &about) == 0 && S_ISDIR(about.st_mode);
-    if ((is_folder ? open_folder(&o) : open_file(&o)) && same_names(&o)) return true;
+    if ((is_folder ? open_folder(&o) : open_array_file(&o)) && same_names(&o)) return true;
     couplet_arrays_close(out);
     return false;
 }
@@ -448,8 +448,8 @@ static void place_text(const CoupletArray *a, int64_t at, char *out, size_t byte
 }
 
 /* Refuses element `at` of the array, which is element `i` of `from`. */
-static bool refuse(const CoupletArray *a, int64_t at, const CoupletElements *from, int64_t i,
-                   CoupletType type, char *error, size_t error_bytes) {
+static bool refuse_element(const CoupletArray *a, int64_t at, const CoupletElements *from,
+                           int64_t i, CoupletType type, char *error, size_t error_bytes) {
     char place[200], value[48];
     place_text(a, at, place, sizeof place);
     couplet_elements_text(from, i, value, sizeof value);
@@ -460,18 +460,19 @@ static bool refuse(const CoupletArray *a, int64_t at, const CoupletElements *fro
     else if (type == COUPLET_I32)
         why = strpbrk(value, ".e") ? "a whole number is expected"
                                    : "an int of 32 bits does not hold it";
-    return say(error, error_bytes, "%s, %s is %s: %s", a->label, place, value, why);
+    return fail(error, error_bytes, "%s, %s is %s: %s", a->label, place, value, why);
 }
 
 /* Elements that stand one behind the other in the file, as element `first` of the array, row by
  * row, and those that follow. */
-static bool convert(const CoupletArray *a, const unsigned char *bytes, int64_t first, int64_t count,
-                    CoupletType type, bool unusual, void *out, char *error, size_t error_bytes) {
+static bool convert_rows(const CoupletArray *a, const unsigned char *bytes, int64_t first,
+                         int64_t count, CoupletType type, bool unusual, void *out, char *error,
+                         size_t error_bytes) {
     const CoupletElements from = {a->element, a->swapped, bytes,
                                   (ptrdiff_t)couplet_elements_bytes(a->element)};
     char *target = (char *)out + first * (type == COUPLET_U8 ? 1 : 4);
     const int64_t bad = couplet_elements_convert(&from, count, type, unusual, target);
-    return bad == count || refuse(a, first + bad, &from, bad, type, error, error_bytes);
+    return bad == count || refuse_element(a, first + bad, &from, bad, type, error, error_bytes);
 }
 
 /* Part of an array that is column by column: elements first .. first + count - 1 in the order of
@@ -492,20 +493,20 @@ static bool convert_columns(const CoupletArray *a, const unsigned char *data, in
         }
         const CoupletElements from = {a->element, a->swapped, data + offset, stride};
         const int64_t bad = couplet_elements_convert(&from, last, type, unusual, target);
-        if (bad < last) return refuse(a, at + bad, &from, bad, type, error, error_bytes);
+        if (bad < last) return refuse_element(a, at + bad, &from, bad, type, error, error_bytes);
         target += last * (type == COUPLET_U8 ? 1 : 4);
     }
     return true;
 }
 
-static bool damaged(const CoupletArray *a, const char *why, char *error, size_t error_bytes) {
-    return say(error, error_bytes, "%s is damaged: %s", a->label, why);
+static bool fail_damaged(const CoupletArray *a, const char *why, char *error, size_t error_bytes) {
+    return fail(error, error_bytes, "%s is damaged: %s", a->label, why);
 }
 
 bool couplet_array_checksum(const CoupletArray *a, char *error, size_t error_bytes) {
     if (!a->member.bytes || crc32_z(0, a->member.bytes, a->member.size) == a->member.checksum)
         return true;
-    return damaged(a, "its checksum is another", error, error_bytes);
+    return fail_damaged(a, "its checksum is another", error, error_bytes);
 }
 
 /* Unpacks the bytes ahead of the elements, which were looked at when the array was opened. */
@@ -525,13 +526,13 @@ static bool unpack_rows(const CoupletArray *a, CoupletNpzStream *stream, Couplet
     enum { PIECE = 1 << 15 };
     const int64_t bytes = (int64_t)couplet_elements_bytes(a->element);
     unsigned char *piece = malloc(PIECE * (size_t)bytes);
-    if (!piece) return say(error, error_bytes, "%s: out of memory", a->label);
+    if (!piece) return fail(error, error_bytes, "%s: out of memory", a->label);
     bool good = true;
     for (int64_t first = 0; good && first < a->count; first += PIECE) {
         const int64_t here = a->count - first < PIECE ? a->count - first : PIECE;
         good = couplet_npz_next(stream, piece, (size_t)(here * bytes)) ||
-               damaged(a, "it does not unpack", error, error_bytes);
-        good = good && convert(a, piece, first, here, type, unusual, out, error, error_bytes);
+               fail_damaged(a, "it does not unpack", error, error_bytes);
+        good = good && convert_rows(a, piece, first, here, type, unusual, out, error, error_bytes);
     }
     free(piece);
     return good;
@@ -542,37 +543,37 @@ static bool unpack_columns(const CoupletArray *a, CoupletNpzStream *stream, Coup
                            bool unusual, void *out, char *error, size_t error_bytes) {
     const size_t bytes = (size_t)a->count * couplet_elements_bytes(a->element);
     unsigned char *whole = couplet_pages_take(bytes);
-    if (!whole) return say(error, error_bytes, "%s: out of memory for %zu bytes", a->label, bytes);
+    if (!whole) return fail(error, error_bytes, "%s: out of memory for %zu bytes", a->label, bytes);
     bool good = couplet_npz_next(stream, whole, bytes) ||
-                damaged(a, "it does not unpack", error, error_bytes);
+                fail_damaged(a, "it does not unpack", error, error_bytes);
     good = good && convert_columns(a, whole, 0, a->count, type, unusual, out, error, error_bytes);
     couplet_pages_give(whole, bytes);
     return good;
 }
 
-static bool unpack(const CoupletArray *a, CoupletType type, bool unusual, void *out, char *error,
-                   size_t error_bytes) {
+static bool unpack_member(const CoupletArray *a, CoupletType type, bool unusual, void *out,
+                          char *error, size_t error_bytes) {
     CoupletNpzStream stream;
     if (!couplet_npz_begin(&stream, &a->member))
-        return say(error, error_bytes, "%s: out of memory", a->label);
-    bool good = skip_head(a, &stream) || damaged(a, "it does not unpack", error, error_bytes);
+        return fail(error, error_bytes, "%s: out of memory", a->label);
+    bool good = skip_head(a, &stream) || fail_damaged(a, "it does not unpack", error, error_bytes);
     if (good && a->by_columns)
         good = unpack_columns(a, &stream, type, unusual, out, error, error_bytes);
     else if (good)
         good = unpack_rows(a, &stream, type, unusual, out, error, error_bytes);
     if (good && !couplet_npz_is_whole(&stream))
-        good = damaged(a, "its checksum is another", error, error_bytes);
+        good = fail_damaged(a, "its checksum is another", error, error_bytes);
     couplet_npz_end(&stream);
     return good;
 }
 
 bool couplet_array_read(const CoupletArray *a, CoupletType type, bool unusual, void *out,
                         char *error, size_t error_bytes) {
-    if (!a->data) return unpack(a, type, unusual, out, error, error_bytes);
+    if (!a->data) return unpack_member(a, type, unusual, out, error, error_bytes);
     if (!couplet_array_checksum(a, error, error_bytes)) return false;
     if (a->by_columns)
         return convert_columns(a, a->data, 0, a->count, type, unusual, out, error, error_bytes);
-    return convert(a, a->data, 0, a->count, type, unusual, out, error, error_bytes);
+    return convert_rows(a, a->data, 0, a->count, type, unusual, out, error, error_bytes);
 }
 
 bool couplet_array_row(const CoupletArray *a, int64_t row, CoupletType type, bool unusual,
@@ -583,7 +584,7 @@ bool couplet_array_row(const CoupletArray *a, int64_t row, CoupletType type, boo
         return convert_columns(a, a->data, first, elements, type, unusual, out, error, error_bytes);
     const CoupletElements from = {a->element, a->swapped, a->data + first * bytes, bytes};
     const int64_t bad = couplet_elements_convert(&from, elements, type, unusual, out);
-    return bad == elements || refuse(a, first + bad, &from, bad, type, error, error_bytes);
+    return bad == elements || refuse_element(a, first + bad, &from, bad, type, error, error_bytes);
 }
 
 bool couplet_array_check(const CoupletArray *a, CoupletType type, bool unusual, char *error,
@@ -592,7 +593,7 @@ bool couplet_array_check(const CoupletArray *a, CoupletType type, bool unusual, 
     if (type != COUPLET_F32 || unusual) return true;
     const int64_t bad = couplet_elements_unusual((const float *)(const void *)a->data, a->count);
     const CoupletElements from = {a->element, false, a->data, 4};
-    return bad == a->count || refuse(a, bad, &from, bad, type, error, error_bytes);
+    return bad == a->count || refuse_element(a, bad, &from, bad, type, error, error_bytes);
 }
 
 const char *couplet_array_text(const CoupletArray *a, char *out, size_t bytes) {

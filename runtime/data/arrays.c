@@ -42,7 +42,7 @@ typedef struct Choice {
     size_t met_bytes;
 } Choice;
 
-static void add_name(const Choice *choice, const char *name) {
+static void add_met_name(const Choice *choice, const char *name) {
     const size_t used = strlen(choice->met), left = choice->met_bytes - used;
     if (used >= 2 && strcmp(choice->met + used - 2, "..") == 0) return;
     const bool fits = strlen(name) + 2 * sizeof ", .." < left;
@@ -53,7 +53,7 @@ static bool is_claimed(const void *context, const char *array) {
     const Choice *choice = context;
     char name[160];
     couplet_field_name(array, name, sizeof name);
-    add_name(choice, name);
+    add_met_name(choice, name);
     return couplet_request_claim(choice->request, name) != NULL;
 }
 
@@ -202,7 +202,7 @@ static bool take_names_beside(CoupletTable *t, int i, char *error, size_t error_
 
 /* Reads a field of numbers. A field with one int a sample may be a label, so its classes are
  * counted at once. */
-static bool read_numbers(CoupletTable *t, int i, char *error, size_t error_bytes) {
+static bool read_number_field(CoupletTable *t, int i, char *error, size_t error_bytes) {
     State *s = t->state;
     CoupletField *field = &t->fields[i];
     if (!take_class_names(t, field, error, error_bytes) ||
@@ -267,7 +267,7 @@ static bool open_fields(const CoupletRequest *request, CoupletTable *t, char *er
     for (int i = 0; i < files->count; i++)
         if (!add_field(t, request, i, error, error_bytes)) return false;
     for (int i = 0; i < files->count; i++)
-        if (!read_numbers(t, i, error, error_bytes)) return false;
+        if (!read_number_field(t, i, error, error_bytes)) return false;
     t->key = key_of(t, s);
     for (int i = 0; i < files->mapping_count; i++)
         if (files->mappings[i].changed > t->changed) t->changed = files->mappings[i].changed;
@@ -298,7 +298,7 @@ typedef struct Storage {
     Pages pages[];
 } Storage;
 
-static void release(void *storage) {
+static void release_storage(void *storage) {
     Storage *s = storage;
     for (int i = 0; i < s->count; i++)
         couplet_pages_give(s->pages[i].at, s->pages[i].bytes);
@@ -364,12 +364,12 @@ static bool load(CoupletTable *t, char *error, size_t error_bytes) {
         hash = couplet_field_hash(hash, field);
     }
     if (!good) {
-        if (storage) release(storage);
+        if (storage) release_storage(storage);
         t->mapped = false;
         return false;
     }
     t->storage = storage;
-    t->release = release;
+    t->release = release_storage;
     t->hash = hash ? hash : 1;
     return true;
 }

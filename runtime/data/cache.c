@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* The folder itself, without slashes at its end. */
-static bool take(const char *folder, char *out, char *error, size_t error_bytes) {
+static bool take_cache_folder(const char *folder, char *out, char *error, size_t error_bytes) {
     if (!couplet_path_join(folder, "", out, error, error_bytes)) return false;
     size_t length = strlen(out);
     while (length > 1 && out[length - 1] == '/')
@@ -19,7 +19,7 @@ bool couplet_cache_folder(char *out, char *error, size_t error_bytes) {
     const char *set = getenv("COUPLET_CACHE");
     const char *base = getenv("XDG_CACHE_HOME");
     const char *home = getenv("HOME");
-    if (set && *set) return take(set, out, error, error_bytes);
+    if (set && *set) return take_cache_folder(set, out, error, error_bytes);
     if (base && *base) return couplet_path_join(base, "couplet", out, error, error_bytes);
     if (home && *home) return couplet_path_join(home, ".cache/couplet", out, error, error_bytes);
     snprintf(error, error_bytes,

@@ -51,8 +51,8 @@ typedef struct Reading {
 
 /* ---- sentences ------------------------------------------------------------------------------- */
 
-static void fail(Reading *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void fail(Reading *r, const char *format, ...) {
+static void note_failure(Reading *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void note_failure(Reading *r, const char *format, ...) {
     if (r->failed) return;
     va_list args;
     va_start(args, format);
@@ -62,11 +62,11 @@ static void fail(Reading *r, const char *format, ...) {
 }
 
 static void out_of_memory(Reading *r) {
-    fail(r, "%s: out of memory", r->out->name);
+    note_failure(r, "%s: out of memory", r->out->name);
 }
 
 /* A cell as messages quote it: one line, and not too long. Characters are not cut. */
-static const char *show(const char *text, size_t length, char out[SHOWN + 8]) {
+static const char *quote_cell(const char *text, size_t length, char out[SHOWN + 8]) {
     size_t used = 0;
     for (; used < length && used < SHOWN; used++)
         out[used] = (char)((unsigned char)text[used] < ' ' ? ' ' : text[used]);
@@ -113,8 +113,8 @@ static int find_column(Reading *r, const char *setting, const char *item, size_t
         if (couplet_read_whole(number, 1, r->names.count, &at)) return (int)at - 1;
     }
     if (r->like) return -1;
-    fail(r, "%s has no column `%s`, which `%s` names; it has %s", r->out->name,
-         show(item, length, shown), setting, list_names(r, names, sizeof names));
+    note_failure(r, "%s has no column `%s`, which `%s` names; it has %s", r->out->name,
+                 quote_cell(item, length, shown), setting, list_names(r, names, sizeof names));
     return -1;
 }
 
@@ -129,7 +129,7 @@ static bool lists(Reading *r, const char *setting, const char *list, int column)
 
 /* ---- the columns ----------------------------------------------------------------------------- */
 
-static CoupletColumn *add_column(Reading *r, const char *name) {
+static CoupletColumn *new_column(Reading *r, const char *name) {
     CoupletCells *cells = r->out;
     CoupletColumn *columns = realloc(cells->columns, ((size_t)cells->count + 1) * sizeof *columns);
     if (!columns) return NULL;
@@ -152,17 +152,19 @@ static void choose_column(Reading *r, int i) {
                is_apart = lists(r, "fields", rules->fields, i);
     r->kept[i] = -1;
     if (is_label && is_skipped)
-        fail(r, "%s: the column `%s` is both the `label` and in `skip`", r->out->name, name);
+        note_failure(r, "%s: the column `%s` is both the `label` and in `skip`", r->out->name,
+                     name);
     if (r->failed || is_skipped || (*rules->columns && !is_listed)) return;
     if (strncmp(name, "column_", 7) == 0 && r->rules->header && !is_listed && !is_apart &&
         r->names.words[i].count > 1) {
-        fail(r,
-             "%s, line %lld: column %d has no name; if it counts the rows, leave it out: skip = "
-             "\"#%d\"; columns = \"..\" lists those that are read",
-             r->out->name, (long long)r->begun, i + 1, i + 1);
+        note_failure(
+            r,
+            "%s, line %lld: column %d has no name; if it counts the rows, leave it out: skip = "
+            "\"#%d\"; columns = \"..\" lists those that are read",
+            r->out->name, (long long)r->begun, i + 1, i + 1);
         return;
     }
-    CoupletColumn *c = add_column(r, name);
+    CoupletColumn *c = new_column(r, name);
     if (!c) {
         out_of_memory(r);
         return;
@@ -183,11 +185,11 @@ static void choose_like(Reading *r) {
         const int32_t i = couplet_words_find(&r->names, known->name, strlen(known->name));
         if (i < 0 && known->is_label) continue;
         if (i < 0) {
-            fail(r, "%s has no column `%s`, which %s has; it has %s", r->out->name, known->name,
-                 r->like->name, list_names(r, names, sizeof names));
+            note_failure(r, "%s has no column `%s`, which %s has; it has %s", r->out->name,
+                         known->name, r->like->name, list_names(r, names, sizeof names));
             return;
         }
-        CoupletColumn *c = add_column(r, known->name);
+        CoupletColumn *c = new_column(r, known->name);
         if (!c) {
             out_of_memory(r);
             return;
@@ -203,12 +205,12 @@ static void choose_like(Reading *r) {
     for (int32_t i = 0; !r->failed && i < r->names.count; i++) {
         const char *name = r->names.words[i].text;
         if (r->kept[i] >= 0 || lists(r, "skip", r->rules->skip, i) || *r->rules->columns) continue;
-        fail(r, "%s has a column `%s`, which %s does not have; leave it out: skip = \"%s\"",
-             r->out->name, name, r->like->name, name);
+        note_failure(r, "%s has a column `%s`, which %s does not have; leave it out: skip = \"%s\"",
+                     r->out->name, name, r->like->name, name);
     }
 }
 
-static bool is_number(const char *text) {
+static bool is_number_text(const char *text) {
     double value;
     return couplet_read_number(text, &value, NULL);
 }
@@ -217,12 +219,13 @@ static bool is_number(const char *text) {
 static void choose_columns(Reading *r) {
     bool all_numbers = r->rules->header && !r->rules->header_is_said;
     for (int32_t i = 0; i < r->names.count; i++)
-        all_numbers = all_numbers && is_number(r->names.words[i].text);
+        all_numbers = all_numbers && is_number_text(r->names.words[i].text);
     if (all_numbers) {
-        fail(r,
-             "%s, line %lld: names of columns are expected, and all of them are numbers; say "
-             "header = false where the first line is a row, and header = true where it has names",
-             r->out->name, (long long)r->begun);
+        note_failure(
+            r,
+            "%s, line %lld: names of columns are expected, and all of them are numbers; say "
+            "header = false where the first line is a row, and header = true where it has names",
+            r->out->name, (long long)r->begun);
         return;
     }
     r->kept = calloc((size_t)r->names.count + 1, sizeof *r->kept);
@@ -233,7 +236,8 @@ static void choose_columns(Reading *r) {
     if (r->like) choose_like(r);
     for (int32_t i = 0; !r->like && !r->failed && i < r->names.count; i++)
         choose_column(r, i);
-    if (!r->failed && !r->out->count) fail(r, "%s: no column is left to be read", r->out->name);
+    if (!r->failed && !r->out->count)
+        note_failure(r, "%s: no column is left to be read", r->out->name);
     r->named = true;
 }
 
@@ -247,14 +251,14 @@ static void take_name(Reading *r, const char *text, size_t length) {
     }
     const int32_t before = couplet_words_find(&r->names, text, length);
     if (before >= 0) {
-        fail(r, "%s, line %lld: the columns %d and %d have the name `%s`; each has its own",
-             r->out->name, (long long)r->line, before + 1, r->names.count + 1,
-             show(text, length, shown));
+        note_failure(r, "%s, line %lld: the columns %d and %d have the name `%s`; each has its own",
+                     r->out->name, (long long)r->line, before + 1, r->names.count + 1,
+                     quote_cell(text, length, shown));
         return;
     }
     if (r->names.count == MOST_COLUMNS) {
-        fail(r, "%s, line %lld: a table has at most %d columns", r->out->name, (long long)r->line,
-             MOST_COLUMNS);
+        note_failure(r, "%s, line %lld: a table has at most %d columns", r->out->name,
+                     (long long)r->line, MOST_COLUMNS);
         return;
     }
     const int32_t added = couplet_words_add(&r->names, text, length);
@@ -368,15 +372,17 @@ static void decide(Reading *r, CoupletColumn *c, const char *text, size_t length
         memcpy(number, text, length + 1);
         *strchr(number, ',') = '.';
     }
-    fail(r,
-         "%s, line %lld, column `%s`: `%s` is no number as they are read here: digits with a "
-         "sign, a `%c` and an exponent, without marks of thousands, signs of money or per cent; "
-         "%s%s%swords = \"%s\" reads the column as words",
-         r->out->name, (long long)r->line, c->name, show(text, length, shown), r->rules->decimal,
-         *number ? "decimal = \",\" reads it as " : "", number, *number ? ", " : "", c->name);
+    note_failure(
+        r,
+        "%s, line %lld, column `%s`: `%s` is no number as they are read here: digits with a "
+        "sign, a `%c` and an exponent, without marks of thousands, signs of money or per cent; "
+        "%s%s%swords = \"%s\" reads the column as words",
+        r->out->name, (long long)r->line, c->name, quote_cell(text, length, shown),
+        r->rules->decimal, *number ? "decimal = \",\" reads it as " : "", number,
+        *number ? ", " : "", c->name);
 }
 
-static bool has_room(Reading *r) {
+static bool make_room_for_row(Reading *r) {
     CoupletCells *cells = r->out;
     if (cells->rows < r->room) return true;
     const int64_t room = r->room ? 2 * r->room : 256;
@@ -412,15 +418,17 @@ static void take_missing(Reading *r, CoupletColumn *c, int64_t row) {
         c->ids[row] = -1;
     if (r->rules->missing == COUPLET_MISSING_DROP) return;
     if (c->is_label)
-        fail(r,
-             "%s, line %lld: the label, column `%s`, is missing; missing = \"drop\" leaves such "
-             "rows out",
-             r->out->name, (long long)r->line, c->name);
+        note_failure(
+            r,
+            "%s, line %lld: the label, column `%s`, is missing; missing = \"drop\" leaves such "
+            "rows out",
+            r->out->name, (long long)r->line, c->name);
     else if (r->rules->missing == COUPLET_MISSING_REFUSE)
-        fail(r,
-             "%s, line %lld, column `%s`: the value is missing; missing = \"mean\" takes the "
-             "column's mean for numbers and `?` for words, \"drop\" leaves such rows out",
-             r->out->name, (long long)r->line, c->name);
+        note_failure(
+            r,
+            "%s, line %lld, column `%s`: the value is missing; missing = \"mean\" takes the "
+            "column's mean for numbers and `?` for words, \"drop\" leaves such rows out",
+            r->out->name, (long long)r->line, c->name);
 }
 
 /* The first number of a column whose cells so far were all missing. */
@@ -441,8 +449,8 @@ static void note_rounded(Reading *r, const CoupletColumn *c, const char *text, s
     snprintf(r->out->note, sizeof r->out->note,
              "line %lld, column `%s`: the whole number %s is read as %.0f, since a real has 24 "
              "bits; words = \"%s\" keeps such numbers apart, skip = \"%s\" leaves them out",
-             (long long)r->line, c->name, show(text, length, shown), (double)(float)value, c->name,
-             c->name);
+             (long long)r->line, c->name, quote_cell(text, length, shown), (double)(float)value,
+             c->name, c->name);
 }
 
 static void take_number(Reading *r, CoupletColumn *c, int64_t row, const char *text,
@@ -451,15 +459,16 @@ static void take_number(Reading *r, CoupletColumn *c, int64_t row, const char *t
     double value = 0;
     turn_to_numbers(c, row);
     if (!read_number(r, text, length, &value))
-        fail(r,
-             "%s, line %lld, column `%s`: `%s` is no number, and %s%s; words = \"%s\" reads the "
-             "column as words, absent = \"..\" says what stands for a missing value",
-             r->out->name, (long long)r->line, c->name, show(text, length, shown),
-             r->like ? "the column has numbers in " : "the cells above it are numbers",
-             r->like ? r->like->name : "", c->name);
+        note_failure(
+            r,
+            "%s, line %lld, column `%s`: `%s` is no number, and %s%s; words = \"%s\" reads the "
+            "column as words, absent = \"..\" says what stands for a missing value",
+            r->out->name, (long long)r->line, c->name, quote_cell(text, length, shown),
+            r->like ? "the column has numbers in " : "the cells above it are numbers",
+            r->like ? r->like->name : "", c->name);
     else if (!isfinite((float)value))
-        fail(r, "%s, line %lld, column `%s`: `%s` is too large for a real of 32 bits", r->out->name,
-             (long long)r->line, c->name, show(text, length, shown));
+        note_failure(r, "%s, line %lld, column `%s`: `%s` is too large for a real of 32 bits",
+                     r->out->name, (long long)r->line, c->name, quote_cell(text, length, shown));
     if ((double)(float)value != value && fabs(value) > 0x1p24)
         note_rounded(r, c, text, length, value);
     c->numbers[row] = (float)value;
@@ -474,10 +483,11 @@ static void take_word(Reading *r, CoupletColumn *c, int64_t row, const char *tex
             take_missing(r, c, row);
             return;
         }
-        fail(r,
-             "%s, line %lld, column `%s`: `%s` is no value of this column in %s; missing = "
-             "\"drop\" leaves such rows out",
-             r->out->name, (long long)r->line, c->name, show(text, length, shown), r->like->name);
+        note_failure(r,
+                     "%s, line %lld, column `%s`: `%s` is no value of this column in %s; missing = "
+                     "\"drop\" leaves such rows out",
+                     r->out->name, (long long)r->line, c->name, quote_cell(text, length, shown),
+                     r->like->name);
         return;
     }
     c->ids[row] = couplet_words_add(&c->words, text, length);
@@ -520,7 +530,7 @@ static void on_cell(void *bytes, size_t length, void *context) {
         take_name(r, text, length);
     else if (!r->named)
         take_name(r, "", 0); /* the first row is read once more, for its cells */
-    else if (r->cell <= r->names.count && has_room(r)) {
+    else if (r->cell <= r->names.count && make_room_for_row(r)) {
         const int column = r->kept[r->cell - 1];
         if (column >= 0) take_cell(r, &r->out->columns[column], text, length);
     }
@@ -545,14 +555,14 @@ static void end_row(Reading *r) {
         return;
     }
     if (r->cell != r->names.count) {
-        fail(r, "%s, line %lld has %lld cell%s, and the table has %d column%s", r->out->name,
-             (long long)r->begun, (long long)r->cell, r->cell == 1 ? "" : "s", r->names.count,
-             r->names.count == 1 ? "" : "s");
+        note_failure(r, "%s, line %lld has %lld cell%s, and the table has %d column%s",
+                     r->out->name, (long long)r->begun, (long long)r->cell, r->cell == 1 ? "" : "s",
+                     r->names.count, r->names.count == 1 ? "" : "s");
         return;
     }
     if (r->out->rows == INT32_MAX) {
-        fail(r, "%s, line %lld: a table has at most %d rows", r->out->name, (long long)r->begun,
-             INT32_MAX);
+        note_failure(r, "%s, line %lld: a table has at most %d rows", r->out->name,
+                     (long long)r->begun, INT32_MAX);
         return;
     }
     if (r->is_missing && r->rules->missing == COUPLET_MISSING_DROP) {
@@ -600,10 +610,11 @@ static char find_separator(Reading *r, const char *text, size_t length) {
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         as_often += counts[i] == counts[best];
     if (as_often == 1 || !counts[best]) return candidates[best];
-    fail(r,
-         "%s, line 1: two separators stand equally often in the first line; say which it is, "
-         "separator = \",\" or \";\"",
-         r->out->name);
+    note_failure(
+        r,
+        "%s, line 1: two separators stand equally often in the first line; say which it is, "
+        "separator = \",\" or \";\"",
+        r->out->name);
     return 0;
 }
 
@@ -612,13 +623,14 @@ static void refuse_quotes(Reading *r) {
     snprintf(column, sizeof column, "cell %lld", (long long)r->cell + 1);
     if (r->named && r->cell < r->names.count)
         snprintf(column, sizeof column, "column `%.60s`", r->names.words[r->cell].text);
-    fail(r,
-         "%s, line %lld, %s: a quote stands where none may: a cell that has quotes stands in "
-         "quotes itself, with each of its own written twice, \"5\"\" pipe\"",
-         r->out->name, (long long)r->line, column);
+    note_failure(
+        r,
+        "%s, line %lld, %s: a quote stands where none may: a cell that has quotes stands in "
+        "quotes itself, with each of its own written twice, \"5\"\" pipe\"",
+        r->out->name, (long long)r->line, column);
 }
 
-static void parse(Reading *r, struct csv_parser *parser, const char *text, size_t length) {
+static void parse_csv(Reading *r, struct csv_parser *parser, const char *text, size_t length) {
     for (size_t at = 0; at < length && !r->failed; at += PIECE) {
         const size_t here = length - at < PIECE ? length - at : PIECE;
         if (csv_parse(parser, text + at, here, on_cell, on_row, r) != here) {
@@ -628,14 +640,16 @@ static void parse(Reading *r, struct csv_parser *parser, const char *text, size_
                 out_of_memory(r);
         }
         if (parser->entry_pos > MOST_CELL)
-            fail(r,
-                 "%s, line %lld: the cell that begins here has more than %d bytes; does a quote "
-                 "open that none closes?",
-                 r->out->name, (long long)r->line, MOST_CELL);
+            note_failure(
+                r,
+                "%s, line %lld: the cell that begins here has more than %d bytes; does a quote "
+                "open that none closes?",
+                r->out->name, (long long)r->line, MOST_CELL);
     }
     if (!r->failed && csv_fini(parser, on_cell, on_row, r) != 0)
-        fail(r, "%s, line %lld: the cell that begins here opens with a quote that none closes",
-             r->out->name, (long long)r->line);
+        note_failure(r,
+                     "%s, line %lld: the cell that begins here opens with a quote that none closes",
+                     r->out->name, (long long)r->line);
 }
 
 /* Parses `length` bytes of text with the separator, from line `line` on. */
@@ -650,7 +664,7 @@ static void parse_text(Reading *r, const char *text, size_t length, char separat
     }
     csv_set_delim(&parser, (unsigned char)separator);
     csv_set_blk_size(&parser, 4096);
-    parse(r, &parser, text, length);
+    parse_csv(r, &parser, text, length);
     csv_free(&parser);
 }
 
@@ -666,7 +680,7 @@ static size_t first_row(const char *text, size_t length) {
     return length;
 }
 
-static void read_text(Reading *r, const char *text, size_t length) {
+static void read_all_cells(Reading *r, const char *text, size_t length) {
     char separator = r->rules->separator;
     int64_t line = 1;
     /* a first line that spreadsheets write */
@@ -684,7 +698,7 @@ static void read_text(Reading *r, const char *text, size_t length) {
         if (!r->failed && !r->named) choose_columns(r);
     }
     if (!r->failed) parse_text(r, text, length, separator, line);
-    if (!r->failed && !r->named) fail(r, "%s has no rows", r->out->name);
+    if (!r->failed && !r->named) note_failure(r, "%s has no rows", r->out->name);
 }
 
 /* ---- after the last row ---------------------------------------------------------------------- */
@@ -708,12 +722,13 @@ static void refuse_stray_word(Reading *r, const CoupletColumn *c) {
             stray = word;
     }
     if (!some || !stray) return;
-    show(stray->text, stray->length, shown);
-    fail(r,
-         "%s, line %lld, column `%s`: `%s` is no number, and all other cells of the column are; "
-         "absent = \"%s\" says that it stands for a missing value, words = \"%s\" reads the "
-         "column as words",
-         r->out->name, (long long)c->decided, c->name, shown, shown, c->name);
+    quote_cell(stray->text, stray->length, shown);
+    note_failure(
+        r,
+        "%s, line %lld, column `%s`: `%s` is no number, and all other cells of the column are; "
+        "absent = \"%s\" says that it stands for a missing value, words = \"%s\" reads the "
+        "column as words",
+        r->out->name, (long long)c->decided, c->name, shown, shown, c->name);
 }
 
 static int64_t line_of_word(const Reading *r, const CoupletColumn *c, int32_t word) {
@@ -729,15 +744,16 @@ static void refuse_alike(Reading *r, const CoupletColumn *c) {
     char one[SHOWN + 8], other[SHOWN + 8];
     if (!couplet_words_alike(&c->words, c->order, c->classes, pair)) return;
     const CoupletWord *a = &c->words.words[pair[0]], *b = &c->words.words[pair[1]];
-    fail(r,
-         "%s: the classes of the column `%s` are told by their texts, and `%s` in line %lld and "
-         "`%s` in line %lld are one number; write them alike",
-         r->out->name, c->name, show(a->text, a->length, one),
-         (long long)line_of_word(r, c, pair[0]), show(b->text, b->length, other),
-         (long long)line_of_word(r, c, pair[1]));
+    note_failure(
+        r,
+        "%s: the classes of the column `%s` are told by their texts, and `%s` in line %lld and "
+        "`%s` in line %lld are one number; write them alike",
+        r->out->name, c->name, quote_cell(a->text, a->length, one),
+        (long long)line_of_word(r, c, pair[0]), quote_cell(b->text, b->length, other),
+        (long long)line_of_word(r, c, pair[1]));
 }
 
-static bool take_codes(CoupletColumn *c, const CoupletColumn *known) {
+static bool take_known_codes(CoupletColumn *c, const CoupletColumn *known) {
     c->codes = malloc(((size_t)c->words.count + 1) * sizeof *c->codes);
     c->order = known ? NULL : malloc(((size_t)c->words.count + 1) * sizeof *c->order);
     if (!c->codes || (!known && !c->order)) return false;
@@ -754,15 +770,15 @@ static bool take_codes(CoupletColumn *c, const CoupletColumn *known) {
 static void finish_column(Reading *r, CoupletColumn *c) {
     const CoupletColumn *known = r->like ? &r->like->columns[c->alike] : NULL;
     if (c->kind == COUPLET_CELLS_OPEN) {
-        fail(r, "%s: no cell of the column `%s` has a value; leave it out: skip = \"%s\"",
-             r->out->name, c->name, c->name);
+        note_failure(r, "%s: no cell of the column `%s` has a value; leave it out: skip = \"%s\"",
+                     r->out->name, c->name, c->name);
         return;
     }
     if (c->kind == COUPLET_CELLS_WORDS) { /* cells that were missing before the first word came */
         for (int64_t i = 0; i < r->out->rows && !r->failed; i++)
             if (c->ids[i] < 0) take_word(r, c, i, "?", 1);
         if (!known && !c->as_words) refuse_stray_word(r, c);
-        if (!r->failed && !take_codes(c, known)) out_of_memory(r);
+        if (!r->failed && !take_known_codes(c, known)) out_of_memory(r);
         if (!r->failed && !known && (c->is_label || c->is_apart)) refuse_alike(r, c);
         return;
     }
@@ -779,13 +795,13 @@ static void finish_column(Reading *r, CoupletColumn *c) {
         if (isnan(c->numbers[i])) c->numbers[i] = (float)c->mean;
 }
 
-static void finish(Reading *r) {
+static void finish_cells(Reading *r) {
     CoupletCells *cells = r->out;
     if (!r->failed && !cells->rows)
-        fail(r,
-             cells->dropped ? "%s has no row without a missing value"
-                            : "%s has names of columns, and no row",
-             cells->name);
+        note_failure(r,
+                     cells->dropped ? "%s has no row without a missing value"
+                                    : "%s has names of columns, and no row",
+                     cells->name);
     for (int i = 0; !r->failed && i < cells->count; i++)
         finish_column(r, &cells->columns[i]);
 }
@@ -801,14 +817,14 @@ bool couplet_cells_read(const char *path, const char *name, const CoupletCellsRu
         .rules = rules, .like = like, .out = out, .error = error, .error_bytes = error_bytes};
     out->name = strdup(name);
     if (!out->name)
-        fail(&reading, "out of memory");
+        note_failure(&reading, "out of memory");
     else
-        read_text(&reading, file.text, file.length);
-    finish(&reading);
+        read_all_cells(&reading, file.text, file.length);
+    finish_cells(&reading);
     out->hash = couplet_hash_array(COUPLET_HASH_START, file.text, (int64_t)file.length);
     if (couplet_guard_was_cut(file.mapping.bytes)) {
         reading.failed = false; /* the zeros of a file that was cut are nobody's mistake */
-        fail(&reading, "%s: the file was cut short while it was read", name);
+        note_failure(&reading, "%s: the file was cut short while it was read", name);
     }
     out->bytes = file.mapping.length;
     out->stamp = file.mapping.stamp;

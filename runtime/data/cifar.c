@@ -120,8 +120,8 @@ static bool add_folder(Cifar *c, const char *folder, const char *split, uint64_t
 }
 
 /* The lines of the file that names the classes, as many as there are classes. */
-static bool name_classes(CoupletField *field, const Label *label, const char *path, char *error,
-                         size_t error_bytes) {
+static bool read_class_names(CoupletField *field, const Label *label, const char *path, char *error,
+                             size_t error_bytes) {
     const char *names[MOST_CLASSES];
     char *rest = NULL;
     size_t length;
@@ -154,7 +154,7 @@ static bool add_labels(const Kind *kind, const char *folder, CoupletTable *out, 
         if (!field) return out_of_memory(out, error, error_bytes);
         field->classes = label->classes;
         if (!couplet_path_join(folder, label->names, path, error, error_bytes)) return false;
-        if (access(path, F_OK) == 0 && !name_classes(field, label, path, error, error_bytes))
+        if (access(path, F_OK) == 0 && !read_class_names(field, label, path, error, error_bytes))
             return false;
     }
     return true;
@@ -248,7 +248,7 @@ static bool read_exactly(int file, uint8_t *bytes, size_t count) {
     return true;
 }
 
-static bool take_record(const Kind *kind, const File *file, int64_t number, const uint8_t *record,
+static bool take_sample(const Kind *kind, const File *file, int64_t number, const uint8_t *record,
                         const Columns *to, int64_t row, char *error, size_t error_bytes) {
     for (int i = 0; i < kind->label_count; i++) {
         to->labels[i][row] = record[i];
@@ -279,7 +279,7 @@ static bool load_file(const Kind *kind, const File *file, const Columns *to, int
             snprintf(error, error_bytes, "%s: record %lld (from 0) cannot be read: %s", file->path,
                      (long long)done, errno ? strerror(errno) : "the file became shorter");
         for (int64_t i = 0; good && i < count; i++)
-            good = take_record(kind, file, done + i, records + (size_t)i * bytes, to,
+            good = take_sample(kind, file, done + i, records + (size_t)i * bytes, to,
                                first_row + done + i, error, error_bytes);
         done += count;
     }
@@ -287,14 +287,14 @@ static bool load_file(const Kind *kind, const File *file, const Columns *to, int
     return good;
 }
 
-static size_t aligned(size_t bytes) {
+static size_t aligned_bytes(size_t bytes) {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
 static bool load_cifar(CoupletTable *table, char *error, size_t error_bytes) {
     const Cifar *c = table->state;
-    size_t image_bytes = aligned((size_t)table->held * PICTURE_BYTES),
-           label_bytes = aligned((size_t)table->held * sizeof(int32_t));
+    size_t image_bytes = aligned_bytes((size_t)table->held * PICTURE_BYTES),
+           label_bytes = aligned_bytes((size_t)table->held * sizeof(int32_t));
     uint8_t *storage =
         aligned_alloc(ALIGNMENT, image_bytes + (size_t)c->kind->label_count * label_bytes);
     uint8_t *records = malloc((size_t)RECORDS_AT_ONCE * (size_t)record_bytes(c->kind));

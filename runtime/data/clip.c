@@ -4,7 +4,7 @@
 #include "runtime/data/clip.h"
 
 /* floor(a * b / c) for a, b >= 0, c > 0; times of a video may be near 2^63. */
-static int64_t scaled(int64_t a, int64_t b, int64_t c) {
+static int64_t scaled_time(int64_t a, int64_t b, int64_t c) {
     return (int64_t)((__int128)a * b / c);
 }
 
@@ -25,7 +25,7 @@ static int64_t shown_at(const int64_t *times, int64_t count, int64_t time) {
 static int64_t middle_of(const int64_t *times, int64_t count, int64_t end, int64_t part,
                          int64_t parts) {
     const int64_t length = (int64_t)((uint64_t)end - (uint64_t)times[0]);
-    return shown_at(times, count, times[0] + scaled(length, 2 * part + 1, 2 * parts));
+    return shown_at(times, count, times[0] + scaled_time(length, 2 * part + 1, 2 * parts));
 }
 
 void couplet_clip_choose(const int64_t *times, int64_t count, int64_t end,

@@ -130,7 +130,7 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const Row *)a)->path, ((const Row *)b)->path);
 }
 
-static char *path_of(const Entry *entry) {
+static char *video_path(const Entry *entry) {
     if (!entry->is_frame) return strdup(entry->path);
     return entry->folder ? strndup(entry->path, entry->folder) : strdup(".");
 }
@@ -151,7 +151,7 @@ static Row *make_rows(const Entry *entries, int64_t count, int64_t *rows) {
     for (int64_t i = 0; made && i < count;) {
         const int64_t length = length_of(entries, i, count);
         Row *row = &made[(*rows)++];
-        *row = (Row){path_of(&entries[i]), {i, entries[i].is_frame ? length : 0}};
+        *row = (Row){video_path(&entries[i]), {i, entries[i].is_frame ? length : 0}};
         if (!row->path) {
             while (*rows)
                 free(made[--*rows].path);

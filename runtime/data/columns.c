@@ -15,7 +15,7 @@ typedef struct Pages {
     size_t bytes;
 } Pages;
 
-static void release(void *storage) {
+static void release_pages(void *storage) {
     Pages *pages = storage;
     couplet_pages_give(pages->at, pages->bytes);
     free(pages);
@@ -42,7 +42,7 @@ bool couplet_columns_take(CoupletTable *t) {
         at += padded_bytes(t, f);
     }
     t->storage = pages;
-    t->release = release;
+    t->release = release_pages;
     return true;
 }
 

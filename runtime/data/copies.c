@@ -8,6 +8,7 @@
 
 #include "runtime/data/cache.h"
 #include "runtime/data/mapping_guard.h"
+#include "runtime/files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -89,7 +90,7 @@ static bool has_digits(const char *text) {
 
 /* Returns the part of a file's name behind the ending of a copy's name: "" for a copy, ".partial"
  * or ".lock". NULL: the file is no copy. */
-static const char *rest_of(const char *name) {
+static const char *ending_of(const char *name) {
     const size_t stem = 2 * DIGITS + 1;
     if (strlen(name) < stem + strlen(ending) || !has_digits(name) || name[DIGITS] != '-' ||
         !has_digits(name + DIGITS + 1))
@@ -102,14 +103,6 @@ static bool with_ending(const char *path, const char *end, char *out) {
 }
 
 /* ---- the lock -------------------------------------------------------------------------------- */
-
-/* True if the descriptor is of the file that has the name now: who gives up the lock removes its
- * file. */
-static bool is_named(int file, const char *path) {
-    struct stat held, named;
-    return fstat(file, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
-           held.st_dev == named.st_dev;
-}
 
 static void sign(int file) {
     char text[64];
@@ -172,7 +165,7 @@ int couplet_copy_lock(const char *path, const CoupletCopyWait *wait, char *error
             close(file);
             return -1;
         }
-        if (locked == 1 && is_named(file, name)) {
+        if (locked == 1 && couplet_file_has_name(file, name)) {
             sign(file);
             return file;
         }
@@ -199,7 +192,7 @@ static int lock_at_once(const char *path) {
     const int file = with_ending(path, lock_ending, name)
                          ? open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666)
                          : -1;
-    if (file < 0 || (try_lock(file) == 1 && is_named(file, name))) return file;
+    if (file < 0 || (try_lock(file) == 1 && couplet_file_has_name(file, name))) return file;
     close(file);
     return -1;
 }
@@ -226,7 +219,7 @@ static int64_t seconds_unused(const char *path) {
 /* `name`: of a copy, of its partial file, or of its lock. */
 static void tidy_one(const char *folder, const char *name, const char *kept) {
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 64];
-    const char *rest = rest_of(name);
+    const char *rest = ending_of(name);
     if (!rest || !couplet_path_join(folder, name, path, error, sizeof error)) return;
     path[strlen(path) - strlen(rest)] = 0;
     const char *kept_name = kept ? strrchr(kept, '/') + 1 : "";
@@ -277,10 +270,10 @@ static void look_into(CoupletPackedCopy *copy) {
 }
 
 /* A partial file stands for its copy, which has no name yet. */
-static bool look_at(const char *folder, const char *name, CoupletPackedCopy *copy) {
+static bool look_at_copy(const char *folder, const char *name, CoupletPackedCopy *copy) {
     char error[COUPLET_PATH_BYTES + 64];
     struct stat status;
-    const char *rest = rest_of(name);
+    const char *rest = ending_of(name);
     *copy = (CoupletPackedCopy){.rows = 0};
     if (!rest || strcmp(rest, lock_ending) == 0 ||
         !couplet_path_join(folder, name, copy->path, error, sizeof error))
@@ -304,7 +297,7 @@ bool couplet_copies_list(const char *folder, CoupletPackedCopy **out, int *count
     *count = 0;
     DIR *open = opendir(folder);
     for (struct dirent *entry; good && open && (entry = readdir(open));) {
-        if (!look_at(folder, entry->d_name, &copy)) continue;
+        if (!look_at_copy(folder, entry->d_name, &copy)) continue;
         CoupletPackedCopy *more = realloc(*out, ((size_t)*count + 1) * sizeof copy);
         good = more != NULL;
         if (!good) break;

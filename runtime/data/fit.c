@@ -124,7 +124,7 @@ FOR_THIS_MACHINE static void add_to_sum(float *restrict sums, const uint8_t *res
         sums[i] += weight * (float)pixels[i];
 }
 
-static uint8_t rounded(float value) {
+static uint8_t rounded_byte(float value) {
     return (uint8_t)(int)(value + 0.5f);
 }
 
@@ -138,7 +138,7 @@ static void filter_across(const CoupletFit *fit, const Pixel *sums, uint8_t *out
         for (int k = 0; k < axis->count[i]; k++)
             sum += weight[k] * at[k];
         for (int c = 0; c < 3; c++)
-            out[c] = rounded(sum[c]);
+            out[c] = rounded_byte(sum[c]);
     }
 }
 

@@ -1,6 +1,7 @@
 /* Arrays in the IDX format (that of MNIST): a header of a type and up to nine axes, then the
  * elements, the most significant byte first; gzipped or not. The first axis counts samples.
  * docs/data/idx.md says which fields they become. */
+#include "runtime/data/mapping.h"
 #include "runtime/data/mapping_guard.h"
 #include "runtime/data/reader.h"
 #include "runtime/data/stamp.h"
@@ -48,7 +49,7 @@ static const Element *element_of(int code) {
     return NULL;
 }
 
-static uint64_t big_endian(const uint8_t *bytes, int count) {
+static uint64_t big_endian_word(const uint8_t *bytes, int count) {
     uint64_t word = 0;
     for (int i = 0; i < count; i++)
         word = word << 8 | bytes[i];
@@ -56,14 +57,14 @@ static uint64_t big_endian(const uint8_t *bytes, int count) {
 }
 
 static int32_t whole_of(const uint8_t *bytes, const Element *e) {
-    const uint32_t word = (uint32_t)big_endian(bytes, e->bytes);
+    const uint32_t word = (uint32_t)big_endian_word(bytes, e->bytes);
     if (e->code == U8) return (int32_t)word;
     const int shift = 32 - 8 * e->bytes; /* the sign goes along */
     return (int32_t)(word << shift) >> shift;
 }
 
 static float real_of(const uint8_t *bytes, const Element *e) {
-    const uint64_t word = big_endian(bytes, e->bytes);
+    const uint64_t word = big_endian_word(bytes, e->bytes);
     const uint32_t low = (uint32_t)word;
     float single;
     double twice;
@@ -143,7 +144,7 @@ static bool read_axes(File *f) {
     f->count = 1;
     for (int i = 0; i < f->rank; i++) {
         if (!read_exactly(f, axis, 4, "the header")) return false;
-        f->shape[i] = (int64_t)big_endian(axis, 4);
+        f->shape[i] = (int64_t)big_endian_word(axis, 4);
         if (f->shape[i] == 0 || f->shape[i] > most / f->count) {
             snprintf(f->error, f->error_bytes,
                      "%s: axis %d of the header is %lld, which makes no sensible size for a file "
@@ -208,7 +209,8 @@ static bool open_file(File *f, const char *path, char *error, size_t error_bytes
 
 /* ---- elements -------------------------------------------------------------------------------- */
 
-static bool convert(const File *f, const uint8_t *from, int64_t first, int64_t count, void *out) {
+static bool convert_elements(const File *f, const uint8_t *from, int64_t first, int64_t count,
+                             void *out) {
     const Element *e = f->element;
     for (int64_t i = 0; i < count; i++) {
         if (!e->real) {
@@ -239,14 +241,10 @@ static bool read_elements(File *f, CoupletType type, void *out) {
     for (int64_t done = 0; good && done < f->count; done += piece) {
         const int64_t here = f->count - done < piece ? f->count - done : piece;
         good = read_exactly(f, bytes, here * f->element->bytes, "the elements") &&
-               convert(f, bytes, done, here, out);
+               convert_elements(f, bytes, done, here, out);
     }
     free(bytes);
     return good && read_end(f);
-}
-
-static void *aligned(int64_t bytes) {
-    return aligned_alloc(ALIGNMENT, ((size_t)bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT);
 }
 
 /* ---- labels ---------------------------------------------------------------------------------- */
@@ -267,7 +265,7 @@ static bool read_labels(const char *path, Labels *out, char *error, size_t error
     else if (f.element->real)
         snprintf(error, error_bytes, "%s: labels are whole numbers, and the file holds reals",
                  path);
-    else if (!(out->values = aligned(f.count * (int64_t)sizeof *out->values)))
+    else if (!(out->values = couplet_lines_take(f.count * (int64_t)sizeof *out->values)))
         snprintf(error, error_bytes, "%s: out of memory", path);
     else
         good = read_elements(&f, COUPLET_I32, out->values);
@@ -302,12 +300,12 @@ typedef struct Storage {
     int32_t *labels;
 } Storage;
 
-static bool fail_memory(const char *path, char *error, size_t error_bytes) {
+static bool out_of_memory(const char *path, char *error, size_t error_bytes) {
     snprintf(error, error_bytes, "%s: out of memory", path);
     return false;
 }
 
-static uint64_t add_file(uint64_t key, const char *path) {
+static uint64_t hash_file(uint64_t key, const char *path) {
     struct stat status = {0};
     if (stat(path, &status) != 0) return key;
     const uint64_t stamp = couplet_stamp(&status);
@@ -328,10 +326,10 @@ static CoupletField *add_samples(CoupletTable *out, const File *f, const char *n
 
 static bool add_fields(CoupletTable *out, const File *f, const char *name, const State *state,
                        char *error, size_t error_bytes) {
-    if (!add_samples(out, f, name)) return fail_memory(f->path, error, error_bytes);
+    if (!add_samples(out, f, name)) return out_of_memory(f->path, error, error_bytes);
     if (!state->labels.values) return true;
     CoupletField *label = couplet_table_add(out, "label", COUPLET_I32, 0, NULL);
-    if (!label) return fail_memory(f->path, error, error_bytes);
+    if (!label) return out_of_memory(f->path, error, error_bytes);
     label->classes = classes_of(&state->labels);
     return true;
 }
@@ -350,7 +348,7 @@ static bool open_samples(CoupletTable *out, State *state, const char *name, char
     }
     out->held = f.shape[0];
     out->state = state;
-    out->key = add_file(add_file(COUPLET_HASH_START, state->path), state->labels_path);
+    out->key = hash_file(hash_file(COUPLET_HASH_START, state->path), state->labels_path);
     close_file(&f);
     return good;
 }
@@ -376,7 +374,7 @@ static bool open_idx(const CoupletRequest *request, CoupletTable *out, char *err
                      size_t error_bytes) {
     const char *labels = couplet_request_text(request, "labels");
     State *state = calloc(1, sizeof *state);
-    if (!state) return fail_memory(request->path, error, error_bytes);
+    if (!state) return out_of_memory(request->path, error, error_bytes);
     snprintf(out->name, sizeof out->name, "%s", request->path);
     bool good = couplet_path_absolute(request->path, out->path, error, error_bytes);
     if (good) snprintf(state->path, sizeof state->path, "%s", request->path);
@@ -413,7 +411,7 @@ static bool load_samples(const State *state, const CoupletField *field, Storage 
                 map_samples(&f, storage, column);
     if (!good) {
         const int64_t bytes = f.count * (field->type == COUPLET_U8 ? 1 : (int64_t)sizeof(int32_t));
-        *column = storage->samples = aligned(bytes);
+        *column = storage->samples = couplet_lines_take(bytes);
         if (!*column)
             snprintf(error, error_bytes, "%s: out of memory for %lld bytes", state->path,
                      (long long)bytes);
@@ -423,7 +421,7 @@ static bool load_samples(const State *state, const CoupletField *field, Storage 
     return good;
 }
 
-static void release(void *context) {
+static void release_storage(void *context) {
     Storage *storage = context;
     couplet_guard_end(storage->mapped);
     if (storage->mapped) munmap(storage->mapped, storage->mapped_bytes);
@@ -435,19 +433,19 @@ static void release(void *context) {
 static bool load(CoupletTable *table, char *error, size_t error_bytes) {
     const State *state = table->state;
     Storage *storage = calloc(1, sizeof *storage);
-    if (!storage) return fail_memory(state->path, error, error_bytes);
+    if (!storage) return out_of_memory(state->path, error, error_bytes);
     bool good =
         load_samples(state, &table->fields[0], storage, &table->columns[0], error, error_bytes);
     if (good && state->labels.values) {
         table->columns[1] = storage->labels =
-            aligned(state->labels.count * (int64_t)sizeof *storage->labels);
-        good = storage->labels ? true : fail_memory(state->labels_path, error, error_bytes);
+            couplet_lines_take(state->labels.count * (int64_t)sizeof *storage->labels);
+        good = storage->labels ? true : out_of_memory(state->labels_path, error, error_bytes);
         if (good)
             memcpy(storage->labels, state->labels.values,
                    (size_t)state->labels.count * sizeof *storage->labels);
     }
     if (!good) {
-        release(storage);
+        release_storage(storage);
         return false;
     }
     const CoupletField *samples = &table->fields[0];
@@ -460,7 +458,7 @@ static bool load(CoupletTable *table, char *error, size_t error_bytes) {
                                      table->held * couplet_field_bytes(samples));
     table->mapped = storage->mapped != NULL;
     table->storage = storage;
-    table->release = release;
+    table->release = release_storage;
     return true;
 }
 
@@ -572,7 +570,7 @@ static bool open_fashion(const CoupletRequest *request, CoupletTable *out, char 
                                                         : set && *set ? set
                                                                       : debian_folder;
     State *state = calloc(1, sizeof *state);
-    if (!state) return fail_memory(folder, error, error_bytes);
+    if (!state) return out_of_memory(folder, error, error_bytes);
     snprintf(out->name, sizeof out->name, "fashion_mnist (%.100s)", request->split);
     bool good = find_files(request->split, folder, out, state, error, error_bytes) &&
                 read_labels(state->labels_path, &state->labels, error, error_bytes) &&
@@ -580,7 +578,7 @@ static bool open_fashion(const CoupletRequest *request, CoupletTable *out, char 
                 has_fashion_shape(state, error, error_bytes) &&
                 open_samples(out, state, "image", error, error_bytes);
     if (good && !couplet_field_classes(&out->fields[1], names, FASHION_CLASSES))
-        good = fail_memory(folder, error, error_bytes);
+        good = out_of_memory(folder, error, error_bytes);
     if (!good) free_state(state);
     return good;
 }

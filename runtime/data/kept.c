@@ -20,19 +20,19 @@ enum { SHOWN_NAMES = 5, SENTENCE_BYTES = 800 };
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-static bool is_named(const CoupletField *field) {
+static bool has_class_names(const CoupletField *field) {
     return field->type == COUPLET_I32 && field->class_names != NULL;
 }
 
 bool couplet_kept_write(const CoupletTable *table, FILE *out) {
     int count = 0;
     for (int f = 0; f < table->field_count; f++)
-        count += is_named(&table->fields[f]);
+        count += has_class_names(&table->fields[f]);
     couplet_codes_text(out, format, strlen(format));
     couplet_codes_whole(out, count);
     for (int f = 0; f < table->field_count; f++) {
         const CoupletField *field = &table->fields[f];
-        if (!is_named(field)) continue;
+        if (!has_class_names(field)) continue;
         couplet_codes_text(out, field->name, strlen(field->name));
         couplet_codes_whole(out, field->classes);
         for (int64_t c = 0; c < field->classes; c++)
@@ -43,7 +43,7 @@ bool couplet_kept_write(const CoupletTable *table, FILE *out) {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static bool fail_memory(const CoupletTable *table, char *error, size_t error_bytes) {
+static bool out_of_memory(const CoupletTable *table, char *error, size_t error_bytes) {
     snprintf(error, error_bytes, "%s: out of memory for the names of its classes", table->name);
     return false;
 }
@@ -133,7 +133,7 @@ static bool apply_field(CoupletTable *table, CoupletCodes *codes) {
     int number;
     const CoupletField *found = couplet_table_field(table, couplet_codes_next(codes), &number);
     bool good = read_names(codes, &names);
-    if (good && !codes->failed && names.count && found && is_named(found))
+    if (good && !codes->failed && names.count && found && has_class_names(found))
         good = apply_names(table, number, &names);
     couplet_words_free(&names);
     return good;
@@ -142,7 +142,7 @@ static bool apply_field(CoupletTable *table, CoupletCodes *codes) {
 bool couplet_kept_apply(CoupletTable *table, const char *text, char *error, size_t error_bytes) {
     CoupletCodes codes;
     table->kept = calloc((size_t)table->field_count + 1, sizeof *table->kept);
-    if (!table->kept) return fail_memory(table, error, error_bytes);
+    if (!table->kept) return out_of_memory(table, error, error_bytes);
     for (int f = 0; f < table->field_count; f++)
         table->kept[f].given = table->fields[f];
     couplet_codes_open(&codes, text);
@@ -156,7 +156,7 @@ bool couplet_kept_apply(CoupletTable *table, const char *text, char *error, size
     if (failed)
         snprintf(error, error_bytes,
                  "%s: what the checkpoint says of the names of classes is damaged", table->name);
-    return failed ? false : good || fail_memory(table, error, error_bytes);
+    return failed ? false : good || out_of_memory(table, error, error_bytes);
 }
 
 /* ---- numbers --------------------------------------------------------------------------------- */
@@ -189,7 +189,7 @@ static bool load_field(CoupletTable *table, int f, char *error, size_t error_byt
     const int32_t *from = table->columns[f];
     const int64_t count = table->held * couplet_field_elements(&table->fields[f]);
     kept->column = malloc((size_t)count * sizeof *kept->column + 1);
-    if (!kept->column) return fail_memory(table, error, error_bytes);
+    if (!kept->column) return out_of_memory(table, error, error_bytes);
     for (int64_t i = 0; i < count; i++) {
         if (from[i] < 0 || from[i] >= kept->given.classes) {
             snprintf(error, error_bytes, "%s: `%s` holds %d, and its classes are 0 to %lld",

@@ -59,7 +59,7 @@ static bool out_of_memory(const CoupletTable *t, char *error, size_t error_bytes
 }
 
 /* The corpus that the vocabulary and the labels are of. */
-static Corpus *source_of(State *s) {
+static Corpus *corpus_of(State *s) {
     return s->is_like ? &s->like : &s->corpus;
 }
 
@@ -253,7 +253,7 @@ static int32_t as_they_stand(const CoupletWords *words, int32_t *codes, int32_t 
 /* Codes of the vocabulary, and their names. */
 static bool code_tokens(State *s, CoupletField *field) {
     if (s->rules.kind == COUPLET_TOKEN_BYTES) return name_bytes(field);
-    const CoupletWords *w = &source_of(s)->tokens;
+    const CoupletWords *w = &corpus_of(s)->tokens;
     int32_t *order = malloc(((size_t)w->count + 1) * sizeof *order);
     s->codes = malloc(((size_t)w->count + 1) * sizeof *s->codes);
     int32_t count = order && s->codes ? (s->is_known ? as_they_stand(w, s->codes, order)
@@ -276,7 +276,7 @@ static bool code_tokens(State *s, CoupletField *field) {
 }
 
 static bool code_labels(State *s, CoupletField *field) {
-    const CoupletWords *w = &source_of(s)->labels;
+    const CoupletWords *w = &corpus_of(s)->labels;
     int32_t *order = malloc(((size_t)w->count + 1) * sizeof *order);
     s->label_codes = malloc(((size_t)w->count + 1) * sizeof *s->label_codes);
     const int32_t count = order && s->label_codes

@@ -35,7 +35,7 @@ static bool fail_at(const char *path, int64_t line, const char *text, char *erro
     return false;
 }
 
-static bool no_memory(const char *path, char *error, size_t error_bytes) {
+static bool out_of_memory(const char *path, char *error, size_t error_bytes) {
     snprintf(error, error_bytes, "%s: out of memory", path);
     return false;
 }
@@ -60,7 +60,7 @@ static void take_cell(void *text, size_t length, void *context) {
     if (copy)
         c->cell[c->count++] = copy;
     else
-        c->failed = !no_memory(c->path, c->error, c->error_bytes);
+        c->failed = !out_of_memory(c->path, c->error, c->error_bytes);
 }
 
 static void end_row(int end, void *context) {
@@ -82,7 +82,7 @@ static void end_row(int end, void *context) {
         c->lines[c->rows++] = c->line;
         c->row_start = c->count;
     } else
-        c->failed = !no_memory(c->path, c->error, c->error_bytes);
+        c->failed = !out_of_memory(c->path, c->error, c->error_bytes);
 }
 
 /* The parser gets line after line, so that the number of the line is known. */
@@ -114,7 +114,7 @@ static bool read_cells(Cells *c) {
     }
     if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL) != 0) {
         free(text);
-        return no_memory(c->path, c->error, c->error_bytes);
+        return out_of_memory(c->path, c->error, c->error_bytes);
     }
     if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) start = 3;
     bool good = parse_lines(c, &parser, text + start, length - start);
@@ -141,7 +141,7 @@ static int by_text(const void *a, const void *b) {
 }
 
 /* The place of a word among the classes, which are in order. */
-static int32_t class_of(const CoupletListColumn *column, const char *word) {
+static int32_t class_number(const CoupletListColumn *column, const char *word) {
     char *const *found =
         bsearch(&word, column->classes, (size_t)column->class_count, sizeof word, by_text);
     return (int32_t)(found - column->classes);
@@ -163,10 +163,10 @@ static bool read_words(const Cells *c, int number, CoupletListColumn *out) {
         if (good) out->class_count = ++kept;
     }
     for (int64_t i = 0; good && i < count; i++)
-        out->wholes[i] = class_of(out, cell_of(c, i + 1, number));
+        out->wholes[i] = class_number(out, cell_of(c, i + 1, number));
     free(words);
     out->type = COUPLET_I32;
-    return good || no_memory(c->path, c->error, c->error_bytes);
+    return good || out_of_memory(c->path, c->error, c->error_bytes);
 }
 
 /* Reads all cells as whole numbers; false without a sentence when a cell is none. */
@@ -212,17 +212,18 @@ static bool read_numbers(const Cells *c, int number, CoupletListColumn *out) {
     size_t count = (size_t)(c->rows - 1);
     out->type = COUPLET_I32;
     out->wholes = malloc(count * sizeof *out->wholes);
-    if (!out->wholes) return no_memory(c->path, c->error, c->error_bytes);
+    if (!out->wholes) return out_of_memory(c->path, c->error, c->error_bytes);
     if (read_wholes(c, number, out)) return true;
     free(out->wholes);
     out->wholes = NULL;
     out->class_count = 0;
     out->type = COUPLET_F32;
     out->reals = malloc(count * sizeof *out->reals);
-    return out->reals ? read_reals(c, number, out) : no_memory(c->path, c->error, c->error_bytes);
+    return out->reals ? read_reals(c, number, out)
+                      : out_of_memory(c->path, c->error, c->error_bytes);
 }
 
-static bool is_name(const char *text) {
+static bool is_identifier(const char *text) {
     if (!isalpha((unsigned char)*text) && *text != '_') return false;
     for (; *text; text++)
         if (!isalnum((unsigned char)*text) && *text != '_') return false;
@@ -238,7 +239,7 @@ static bool read_column(const Cells *c, int number, CoupletListColumn *out) {
                  (long long)c->lines[i], name);
         return false;
     }
-    if (!is_name(name)) {
+    if (!is_identifier(name)) {
         snprintf(c->error, c->error_bytes,
                  "%s:%lld: the column `%s` is a field, whose name has letters, digits and "
                  "underscores alone; rename it",
@@ -252,7 +253,7 @@ static bool read_column(const Cells *c, int number, CoupletListColumn *out) {
         return false;
     }
     out->name = strdup(name);
-    if (!out->name) return no_memory(c->path, c->error, c->error_bytes);
+    if (!out->name) return out_of_memory(c->path, c->error, c->error_bytes);
     return couplet_read_number(cell_of(c, 1, number), &value, NULL) ? read_numbers(c, number, out)
                                                                     : read_words(c, number, out);
 }
@@ -268,7 +269,7 @@ static int column_named(const Cells *c, const char *name) {
 static bool take_files(CoupletList *out, const Cells *c, int column) {
     out->files = calloc((size_t)(c->rows - 1), sizeof *out->files);
     out->lines = malloc((size_t)(c->rows - 1) * sizeof *out->lines);
-    if (!out->files || !out->lines) return no_memory(c->path, c->error, c->error_bytes);
+    if (!out->files || !out->lines) return out_of_memory(c->path, c->error, c->error_bytes);
     for (int64_t i = 1; i < c->rows; i++) {
         const char *cell = cell_of(c, i, column);
         if (!*cell)
@@ -276,7 +277,7 @@ static bool take_files(CoupletList *out, const Cells *c, int column) {
                            c->error_bytes);
         out->lines[i - 1] = c->lines[i];
         out->files[i - 1] = strdup(cell);
-        if (!out->files[i - 1]) return no_memory(c->path, c->error, c->error_bytes);
+        if (!out->files[i - 1]) return out_of_memory(c->path, c->error, c->error_bytes);
         out->count = i;
     }
     return true;
@@ -297,7 +298,7 @@ static bool make_list(CoupletList *out, const Cells *c) {
     if (c->rows < 2)
         return fail_at(c->path, c->lines[0], "the list names no file", c->error, c->error_bytes);
     out->columns = calloc((size_t)c->columns, sizeof *out->columns);
-    if (!out->columns) return no_memory(c->path, c->error, c->error_bytes);
+    if (!out->columns) return out_of_memory(c->path, c->error, c->error_bytes);
     if (!take_files(out, c, files)) return false;
     for (int i = 0; i < c->columns; i++)
         if (i != files && !read_column(c, i, &out->columns[out->column_count++])) return false;
@@ -346,7 +347,7 @@ bool couplet_list_fields(const CoupletList *list, const char *path, const char *
         bool good = field && (!column->classes ||
                               couplet_field_classes(field, (const char *const *)column->classes,
                                                     column->class_count));
-        if (!good) return no_memory(path, error, error_bytes);
+        if (!good) return out_of_memory(path, error, error_bytes);
         field->classes = column->class_count;
     }
     return true;

@@ -45,14 +45,14 @@ static bool fail(const char *path, const char *what, char *error, size_t error_b
     return false;
 }
 
-static bool ends_with(const char *name, const char *ending) {
+static bool has_ending(const char *name, const char *ending) {
     size_t length = strlen(name), tail = strlen(ending);
     return length > tail && strcasecmp(name + length - tail, ending) == 0;
 }
 
 static bool ends_with_any(const char *name, const char *const *endings) {
     for (; endings && *endings; endings++)
-        if (ends_with(name, *endings)) return true;
+        if (has_ending(name, *endings)) return true;
     return false;
 }
 
@@ -225,7 +225,7 @@ static size_t prefix(const char *path, int levels) {
     return at > path ? (size_t)(at - path - 1) : 0;
 }
 
-static CoupletListedFolder *folder_of(const CoupletListing *listing, const char *path) {
+static CoupletListedFolder *find_folder(const CoupletListing *listing, const char *path) {
     char name[COUPLET_PATH_BYTES];
     size_t length = prefix(path, 1);
     if (!length || length >= sizeof name) return NULL;
@@ -241,7 +241,7 @@ static void put_in_order(CoupletListing *out) {
     if (out->folder_count)
         qsort(out->folders, (size_t)out->folder_count, sizeof *out->folders, by_name);
     for (int64_t i = 0; out->folder_count && i < out->count; i++) {
-        CoupletListedFolder *folder = folder_of(out, out->files[i].path);
+        CoupletListedFolder *folder = find_folder(out, out->files[i].path);
         if (folder) folder->files++;
     }
 }
@@ -280,7 +280,7 @@ static bool set_root(CoupletListing *out, const char *root, char *error, size_t 
 
 /* ---- stamps ---------------------------------------------------------------------------------- */
 
-static const char *path_of(const void *context, int64_t number) {
+static const char *listed_path(const void *context, int64_t number) {
     return ((const CoupletListing *)context)->files[number].path;
 }
 
@@ -293,7 +293,7 @@ static int64_t stamp_files(CoupletListing *out, int *reason, char *error, size_t
         return -2;
     }
     const int64_t bad =
-        couplet_stamps(out->root, out->count, path_of, out, stamps, &out->changed, reason);
+        couplet_stamps(out->root, out->count, listed_path, out, stamps, &out->changed, reason);
     for (int64_t i = 0; bad < 0 && i < out->count; i++)
         out->files[i].stamp = stamps[i];
     free(stamps);
@@ -551,14 +551,14 @@ typedef struct Folder {
 } Folder;
 
 /* The bytes up to the next slash. */
-static size_t part_of(const char *path) {
+static size_t part_length(const char *path) {
     return strcspn(path, "/");
 }
 
 static int compare_parts(const char *a, const char *b, bool numbers) {
     const long long x = numbers ? strtoll(a, NULL, 10) : 0, y = numbers ? strtoll(b, NULL, 10) : 0;
     if (x != y) return (x > y) - (x < y);
-    const size_t length = part_of(a), other = part_of(b);
+    const size_t length = part_length(a), other = part_length(b);
     const int order = memcmp(a, b, length < other ? length : other);
     return order ? order : (length > other) - (length < other);
 }
@@ -568,8 +568,8 @@ static int by_numbers(const void *left, const void *right) {
     const bool *numbers = ((const Folder *)left)->numbers;
     for (int level = 0;; level++) {
         const int order = compare_parts(a, b, numbers[level]);
-        a += part_of(a);
-        b += part_of(b);
+        a += part_length(a);
+        b += part_length(b);
         if (order || !*a || !*b) return order;
         a++;
         b++;
@@ -583,7 +583,7 @@ static bool find_numbers(char *const *names, int64_t count, int levels, bool *nu
         numbers[level] = true;
         for (int64_t i = 0; numbers[level] && i < count; i++) {
             const char *part = names[i] + (level ? prefix(names[i], level) + 1 : 0);
-            numbers[level] = couplet_word_is_whole(part, part_of(part));
+            numbers[level] = couplet_word_is_whole(part, part_length(part));
         }
         some = some || numbers[level];
     }
@@ -783,8 +783,8 @@ bool couplet_listing_fields(const CoupletListedClasses *classes, CoupletTable *t
 /* ---- files ----------------------------------------------------------------------------------- */
 
 /* Reads `size` bytes; a file that became shorter since is refused. */
-static bool read_whole(int file, uint8_t *bytes, size_t size, const char *path, char *error,
-                       size_t error_bytes) {
+static bool read_all_bytes(int file, uint8_t *bytes, size_t size, const char *path, char *error,
+                           size_t error_bytes) {
     for (size_t got = 0; got < size;) {
         ssize_t count = read(file, bytes + got, size - got);
         if (count < 0 && errno == EINTR) continue;
@@ -830,7 +830,7 @@ uint8_t *couplet_listing_bytes(const char *path, size_t most, size_t *length, ch
         bytes = malloc(*length);
         if (!bytes)
             snprintf(error, error_bytes, "%s: out of memory for %zu bytes", path, *length);
-        else if (!read_whole(file, bytes, *length, path, error, error_bytes)) {
+        else if (!read_all_bytes(file, bytes, *length, path, error, error_bytes)) {
             free(bytes);
             bytes = NULL;
         }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -61,4 +62,9 @@ void *couplet_pages_take(size_t bytes) {
 
 void couplet_pages_give(void *pages, size_t bytes) {
     if (pages) munmap(pages, bytes ? bytes : 1);
+}
+
+void *couplet_lines_take(int64_t bytes) {
+    enum { LINE = 64 };
+    return aligned_alloc(LINE, ((size_t)bytes + LINE) / LINE * LINE);
 }

@@ -37,7 +37,7 @@ static long page_bytes;
 
 /* ---- the signal ------------------------------------------------------------------------------ */
 
-static Watched *find(uintptr_t address) {
+static Watched *find_watched(uintptr_t address) {
     for (int i = 0; i < atomic_load(&used); i++) {
         const uintptr_t begin = atomic_load(&watched[i].begin);
         if (begin && address >= begin && address - begin < watched[i].length) return &watched[i];
@@ -46,7 +46,7 @@ static Watched *find(uintptr_t address) {
 }
 
 /* Zeros from the page of the address on, to the end of the mapping. */
-static bool fill(Watched *w, uintptr_t address) {
+static bool fill_with_zeros(Watched *w, uintptr_t address) {
     const uintptr_t page = address / (uintptr_t)page_bytes * (uintptr_t)page_bytes,
                     end = atomic_load(&w->begin) + w->length;
     atomic_store(&w->cut, true);
@@ -67,8 +67,8 @@ static void hand_on(int number, siginfo_t *info, void *context) {
 
 static void catch (int number, siginfo_t *info, void *context) {
     const int reason = errno;
-    Watched *w = find((uintptr_t)info->si_addr);
-    if (!w || !fill(w, (uintptr_t)info->si_addr)) hand_on(number, info, context);
+    Watched *w = find_watched((uintptr_t)info->si_addr);
+    if (!w || !fill_with_zeros(w, (uintptr_t)info->si_addr)) hand_on(number, info, context);
     errno = reason;
 }
 
@@ -116,7 +116,7 @@ void couplet_guard_end(const void *bytes) {
 }
 
 bool couplet_guard_was_cut(const void *bytes) {
-    const Watched *w = find((uintptr_t)bytes);
+    const Watched *w = find_watched((uintptr_t)bytes);
     return w && atomic_load(&w->cut);
 }
 

@@ -63,7 +63,7 @@ const char *couplet_mesh_show(CoupletSpan word, char out[48]) {
 
 /* Room for `count` elements: the array grows by doubling. False, with the array as it was, when
  * memory is out. */
-static bool grow(CoupletMeshFile *f, void *array, int64_t *room, int64_t count, size_t bytes) {
+static bool grow_to(CoupletMeshFile *f, void *array, int64_t *room, int64_t count, size_t bytes) {
     if (count <= *room) return true;
     int64_t more = *room ? *room : 256;
     while (more < count)
@@ -89,7 +89,7 @@ bool couplet_mesh_add_point(CoupletMeshFile *f, const double point[3]) {
                                      isnan(point[c]) ? fabs(point[c]) : point[c]);
     if (m->point_count == INT32_MAX)
         return couplet_mesh_fail(f, "it has more than %d points", INT32_MAX);
-    if (!grow(f, &m->points, &f->point_room, m->point_count + 1, 3 * sizeof *m->points))
+    if (!grow_to(f, &m->points, &f->point_room, m->point_count + 1, 3 * sizeof *m->points))
         return false;
     memcpy(m->points + 3 * m->point_count++, point, 3 * sizeof *point);
     return true;
@@ -97,7 +97,7 @@ bool couplet_mesh_add_point(CoupletMeshFile *f, const double point[3]) {
 
 bool couplet_mesh_add_normal(CoupletMeshFile *f, const double normal[3]) {
     CoupletMesh *m = f->mesh;
-    if (!grow(f, &m->normals, &f->normal_room, f->normal_count + 1, 3 * sizeof *m->normals))
+    if (!grow_to(f, &m->normals, &f->normal_room, f->normal_count + 1, 3 * sizeof *m->normals))
         return false;
     memcpy(m->normals + 3 * f->normal_count++, normal, 3 * sizeof *normal);
     return true;
@@ -107,7 +107,7 @@ bool couplet_mesh_add_triangle(CoupletMeshFile *f, int32_t a, int32_t b, int32_t
     CoupletMesh *m = f->mesh;
     if (m->triangle_count >= INT32_MAX)
         return couplet_mesh_fail(f, "it has more than %d triangles", INT32_MAX);
-    if (!grow(f, &m->corners, &f->triangle_room, m->triangle_count + 1, 3 * sizeof *m->corners))
+    if (!grow_to(f, &m->corners, &f->triangle_room, m->triangle_count + 1, 3 * sizeof *m->corners))
         return false;
     int32_t *to = m->corners + 3 * m->triangle_count++;
     to[0] = a;
@@ -120,7 +120,7 @@ bool couplet_mesh_add_corner(CoupletMeshFile *f, int64_t corner, int64_t point) 
     if (point < 0 || point >= f->mesh->point_count)
         return couplet_mesh_fail(f, "a face has point %lld, and there are points 0 to %lld so far",
                                  (long long)point, (long long)f->mesh->point_count - 1);
-    if (!grow(f, &f->face, &f->face_room, corner + 1, sizeof *f->face)) return false;
+    if (!grow_to(f, &f->face, &f->face_room, corner + 1, sizeof *f->face)) return false;
     f->face[corner] = (int32_t)point;
     return true;
 }
@@ -137,8 +137,8 @@ bool couplet_mesh_add_face(CoupletMeshFile *f, int64_t corners) {
                                  (long long)corners, COUPLET_POLYGON_MOST);
     if (m->triangle_count + corners > INT32_MAX)
         return couplet_mesh_fail(f, "it has more than %d triangles", INT32_MAX);
-    if (!grow(f, &m->corners, &f->triangle_room, m->triangle_count + corners - 2,
-              3 * sizeof *m->corners))
+    if (!grow_to(f, &m->corners, &f->triangle_room, m->triangle_count + corners - 2,
+                 3 * sizeof *m->corners))
         return false;
     couplet_polygon_cut(m->points, f->face, corners, is_convex, m->corners + 3 * m->triangle_count);
     m->triangle_count += corners - 2;
@@ -320,7 +320,7 @@ static CoupletMeshFormat *format_of(const char *path) {
     return NULL;
 }
 
-static bool is_whole(CoupletMeshFile *f) {
+static bool is_complete(CoupletMeshFile *f) {
     const CoupletMesh *m = f->mesh;
     f->line = 0;
     if (!m->point_count) return couplet_mesh_fail(f, "there is no point in it");
@@ -338,7 +338,7 @@ bool couplet_mesh_read_bytes(const char *path, const uint8_t *bytes, size_t leng
     f.at = (const char *)bytes;
     f.end = f.at + length;
     CoupletMeshFormat *format = format_of(path);
-    const bool is_read = format ? format(&f) && is_whole(&f)
+    const bool is_read = format ? format(&f) && is_complete(&f)
                                 : couplet_mesh_fail(&f, "the end of its name is none of OBJ, OFF, "
                                                         "PLY, STL, PTS and XYZ");
     free(f.face);

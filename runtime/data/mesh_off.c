@@ -20,7 +20,7 @@ static bool skip(CoupletSpan *word, const char *letters) {
 
 /* The first word. Some files of ModelNet have the first number right behind it: what is left of the
  * word goes back to the line. */
-static bool read_word(CoupletMeshFile *f, CoupletSpan *line, Header *header) {
+static bool read_format_word(CoupletMeshFile *f, CoupletSpan *line, Header *header) {
     CoupletSpan rest = *line, word;
     char shown[48];
     couplet_mesh_word(&rest, &word);
@@ -57,7 +57,7 @@ static bool read_header(CoupletMeshFile *f, Header *header) {
     CoupletSpan line, rest, word;
     if (!couplet_mesh_full_line(f, '#', &line))
         return couplet_mesh_fail(f, "there is nothing in it; OFF was expected");
-    if (!read_word(f, &line, header)) return false;
+    if (!read_format_word(f, &line, header)) return false;
     rest = line;
     if (!couplet_mesh_word(&rest, &word) && !couplet_mesh_full_line(f, '#', &line))
         return couplet_mesh_fail(f, "the file ends before the numbers of its points and faces");

@@ -177,7 +177,8 @@ static bool read_header(CoupletMeshFile *f, Header *h) {
 
 /* Reads a word as a number. A word that is no number is refused by the caller that needs it, since
  * reals of other roles may be NaN. */
-static bool read_word(CoupletMeshFile *f, CoupletSpan *line, Kind kind, Role role, double *out) {
+static bool read_number_word(CoupletMeshFile *f, CoupletSpan *line, Kind kind, Role role,
+                             double *out) {
     CoupletSpan word;
     char shown[48];
     while (!couplet_mesh_word(line, &word))
@@ -196,7 +197,7 @@ static bool read_word(CoupletMeshFile *f, CoupletSpan *line, Kind kind, Role rol
     return true;
 }
 
-static double value_of(uint64_t bits, Kind kind) {
+static double number_from_bits(uint64_t bits, Kind kind) {
     float single;
     double value = 0;
     const uint32_t low = (uint32_t)bits;
@@ -232,7 +233,7 @@ static bool read_bytes(CoupletMeshFile *f, Coding coding, Kind kind, double *out
         bits = bits << 8 | (uint8_t)f->at[from];
     }
     f->at += bytes;
-    *out = value_of(bits, kind);
+    *out = number_from_bits(bits, kind);
     return true;
 }
 
@@ -240,7 +241,7 @@ static bool read_bytes(CoupletMeshFile *f, Coding coding, Kind kind, double *out
 static bool read_value(CoupletMeshFile *f, Coding coding, Kind kind, Role role, CoupletSpan *line,
                        double *out) {
     if (coding != CODING_TEXT) return read_bytes(f, coding, kind, out);
-    return read_word(f, line, kind, role, out);
+    return read_number_word(f, line, kind, role, out);
 }
 
 /* A strip: each point makes a triangle with the two before it, in turns; -1 begins another one. */
@@ -285,8 +286,8 @@ static bool has_role(const Header *h, const Element *e, Role role) {
     return false;
 }
 
-static bool read_row(CoupletMeshFile *f, const Header *h, const Element *e, bool has_normals,
-                     CoupletSpan *line) {
+static bool read_element_row(CoupletMeshFile *f, const Header *h, const Element *e,
+                             bool has_normals, CoupletSpan *line) {
     double values[ROLE_NONE + 1] = {0};
     for (int i = 0; i < e->properties; i++) {
         const Property *p = &h->property[e->first + i];
@@ -299,7 +300,7 @@ static bool read_row(CoupletMeshFile *f, const Header *h, const Element *e, bool
     return couplet_mesh_add_point(f, values + ROLE_X);
 }
 
-static bool read_rows(CoupletMeshFile *f, const Header *h, const Element *e) {
+static bool read_element_rows(CoupletMeshFile *f, const Header *h, const Element *e) {
     const bool is_vertex = strcmp(e->name, "vertex") == 0;
     const bool has_normals =
         has_role(h, e, ROLE_NX) && has_role(h, e, ROLE_NY) && has_role(h, e, ROLE_NZ);
@@ -307,7 +308,7 @@ static bool read_rows(CoupletMeshFile *f, const Header *h, const Element *e) {
     if (is_vertex && !(has_role(h, e, ROLE_X) && has_role(h, e, ROLE_Y) && has_role(h, e, ROLE_Z)))
         return couplet_mesh_fail(f, "the element `vertex` has no properties x, y and z");
     for (int64_t i = 0; e->properties && i < e->count; i++)
-        if (!read_row(f, h, e, has_normals, &line)) return false;
+        if (!read_element_row(f, h, e, has_normals, &line)) return false;
     return true;
 }
 
@@ -316,7 +317,7 @@ bool couplet_mesh_ply(CoupletMeshFile *f) {
     if (!read_header(f, &h)) return false;
     if (h.coding != CODING_TEXT) f->line = 0;
     for (int i = 0; i < h.elements; i++)
-        if (!read_rows(f, &h, &h.element[i])) return false;
+        if (!read_element_rows(f, &h, &h.element[i])) return false;
     if (h.coding == CODING_TEXT || f->at == f->end) return true;
     return couplet_mesh_fail(f, "%lld bytes follow its last row", (long long)(f->end - f->at));
 }

@@ -32,7 +32,7 @@ static bool read_binary(CoupletMeshFile *f, const uint8_t *bytes, int64_t triang
     return true;
 }
 
-static bool read_text(CoupletMeshFile *f) {
+static bool read_text_mesh(CoupletMeshFile *f) {
     CoupletSpan line, word;
     double point[3];
     int corners = 0;
@@ -60,7 +60,7 @@ bool couplet_mesh_stl(CoupletMeshFile *f) {
     const int64_t triangles = length >= HEAD_BYTES ? (int64_t)little_endian(bytes + 80) : -1;
     if (triangles >= 0 && length == HEAD_BYTES + TRIANGLE_BYTES * triangles)
         return read_binary(f, bytes + HEAD_BYTES, triangles);
-    if (says_solid) return read_text(f);
+    if (says_solid) return read_text_mesh(f);
     if (triangles < 0) return couplet_mesh_fail(f, "the file is too short for STL");
     return couplet_mesh_fail(f, "the file has %lld bytes, and its %lld triangles take %lld",
                              (long long)length, (long long)triangles,

@@ -18,7 +18,7 @@ static char mark_of(CoupletSpan line) {
 }
 
 /* Takes the next column off a line. Behind the last mark of a line there may be nothing. */
-static bool take_cell(CoupletSpan *line, char mark, CoupletSpan *cell) {
+static bool next_cell(CoupletSpan *line, char mark, CoupletSpan *cell) {
     if (!mark) return couplet_mesh_word(line, cell);
     const char *end = memchr(line->at, mark, (size_t)(line->end - line->at));
     CoupletSpan rest = {line->at, end ? end : line->end}, word;
@@ -31,11 +31,11 @@ static bool take_cell(CoupletSpan *line, char mark, CoupletSpan *cell) {
     return end || cell->end > cell->at;
 }
 
-static int cells_of(CoupletSpan line) {
+static int cell_count(CoupletSpan line) {
     const char mark = mark_of(line);
     CoupletSpan cell;
     int count = 0;
-    while (take_cell(&line, mark, &cell))
+    while (next_cell(&line, mark, &cell))
         count++;
     return count;
 }
@@ -50,7 +50,7 @@ static bool read_numbers(CoupletMeshFile *f, CoupletSpan line, int count, double
     char shown[48];
     for (int i = 0; i < count; i++) {
         CoupletSpan cell;
-        if (!take_cell(&line, mark, &cell))
+        if (!next_cell(&line, mark, &cell))
             return couplet_mesh_fail(f, "a point has %d numbers, and %d were expected", i, count);
         if (!couplet_mesh_number(cell, &out[i]))
             return couplet_mesh_fail(f, "`%s` is no finite number, and a point was expected",
@@ -62,7 +62,7 @@ static bool read_numbers(CoupletMeshFile *f, CoupletSpan line, int count, double
 /* All lines have as many columns as the first one has. */
 static bool read_point(CoupletMeshFile *f, CoupletSpan line, int *columns, bool *has_normals) {
     double numbers[MOST_NUMBERS];
-    const int count = cells_of(line);
+    const int count = cell_count(line);
     if (!*columns) {
         *columns = count;
         *has_normals = count == MOST_NUMBERS;
@@ -85,7 +85,7 @@ bool couplet_mesh_xyz(CoupletMeshFile *f) {
         CoupletSpan rest = line, word;
         couplet_mesh_word(&rest, &word);
         if (word.end - word.at >= 2 && memcmp(word.at, "//", 2) == 0) continue;
-        const bool is_count = is_first && cells_of(line) == 1 && couplet_mesh_whole(word, &said);
+        const bool is_count = is_first && cell_count(line) == 1 && couplet_mesh_whole(word, &said);
         is_first = false;
         if (!is_count && !read_point(f, line, &columns, &has_normals)) return false;
     }

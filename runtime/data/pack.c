@@ -79,7 +79,7 @@ static bool take_skipped(Copy *copy, int64_t rows) {
 }
 
 /* True if the mapped file is a copy of the table; its columns and its hash are then the table's. */
-static bool fits(Copy *copy, CoupletTable *table, const void **columns) {
+static bool is_copy_of(Copy *copy, CoupletTable *table, const void **columns) {
     const char *made_as = couplet_tensors_metadata(&copy->mapped.file, "format");
     const char *hash = couplet_tensors_metadata(&copy->mapped.file, "hash");
     uint64_t value = 0;
@@ -109,8 +109,8 @@ static void mark_used(const char *path) {
 
 typedef enum { USED, ABSENT /* or it does not fit */, FAILED } Found;
 
-static Found fail(Found found, CoupletTable *table, const char *sentence, char *error,
-                  size_t error_bytes) {
+static Found tell_found(Found found, CoupletTable *table, const char *sentence, char *error,
+                        size_t error_bytes) {
     snprintf(error, error_bytes, "%s: %s", table->name, sentence);
     return found;
 }
@@ -119,11 +119,11 @@ static Found find_copy(const char *path, CoupletTable *table, Copy **out, char *
                        size_t error_bytes) {
     Copy *copy = calloc(1, sizeof *copy);
     const void **columns = calloc((size_t)table->field_count + 1, sizeof *columns);
-    Found found = copy && columns
-                      ? ABSENT
-                      : fail(FAILED, table, "out of memory for its columns", error, error_bytes);
+    Found found = copy && columns ? ABSENT
+                                  : tell_found(FAILED, table, "out of memory for its columns",
+                                               error, error_bytes);
     if (found == ABSENT && couplet_mapped_open(path, &copy->mapped, error, error_bytes)) {
-        if (fits(copy, table, columns))
+        if (is_copy_of(copy, table, columns))
             found = USED;
         else
             couplet_mapped_close(&copy->mapped);
@@ -160,8 +160,8 @@ static void tell_skipped(const Copy *copy, const CoupletLoading *loading) {
     }
 }
 
-static bool leave_out(CoupletTable *table, const Copy *copy, const CoupletLoading *loading,
-                      char *error, size_t error_bytes) {
+static bool leave_out_rows(CoupletTable *table, const Copy *copy, const CoupletLoading *loading,
+                           char *error, size_t error_bytes) {
     char first[COUPLET_PATH_BYTES + 512];
     if (copy->bad_count == 0) return true;
     next_reason(copy->reasons, copy->reasons + copy->reason_bytes, first, sizeof first);
@@ -347,9 +347,9 @@ static Found make_or_take(const char *folder, const char *path, CoupletTable *ta
                     ? find_copy(path, table, copy, error, error_bytes)
                     : FAILED;
         if (found == ABSENT)
-            found =
-                fail(FAILED, table, "its packed copy was changed by someone else while it was made",
-                     error, error_bytes);
+            found = tell_found(FAILED, table,
+                               "its packed copy was changed by someone else while it was made",
+                               error, error_bytes);
     }
     couplet_copy_unlock(path, lock);
     return found;
@@ -373,8 +373,8 @@ static uint64_t key_of(const CoupletTable *table) {
 }
 
 /* The folder, and the copy's path in it. */
-static bool place_of(const CoupletTable *table, const CoupletLoading *loading, char *folder,
-                     char *path, char *error, size_t error_bytes) {
+static bool copy_path(const CoupletTable *table, const CoupletLoading *loading, char *folder,
+                      char *path, char *error, size_t error_bytes) {
     if (!loading->cache && !couplet_copies_folder(folder, error, error_bytes)) return false;
     if (loading->cache &&
         snprintf(folder, COUPLET_PATH_BYTES, "%s", loading->cache) >= COUPLET_PATH_BYTES) {
@@ -386,8 +386,8 @@ static bool place_of(const CoupletTable *table, const CoupletLoading *loading, c
     return couplet_copy_path(folder, table->asked, key_of(table), path, error, error_bytes);
 }
 
-static bool make_folder(const CoupletTable *table, const char *folder, char *error,
-                        size_t error_bytes) {
+static bool make_copy_folder(const CoupletTable *table, const char *folder, char *error,
+                             size_t error_bytes) {
     char reason[COUPLET_PATH_BYTES + 128];
     if (couplet_folder_make(folder, NULL, reason, sizeof reason)) return true;
     snprintf(error, error_bytes,
@@ -400,15 +400,15 @@ bool couplet_pack_load(CoupletTable *table, const CoupletLoading *loading, char 
                        size_t error_bytes) {
     char folder[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES];
     Copy *copy = NULL;
-    if (!place_of(table, loading, folder, path, error, error_bytes)) return false;
+    if (!copy_path(table, loading, folder, path, error, error_bytes)) return false;
     const CoupletTable before = *table;
     Found found = find_copy(path, table, &copy, error, error_bytes);
     if (found == ABSENT)
-        found = make_folder(table, folder, error, error_bytes)
+        found = make_copy_folder(table, folder, error, error_bytes)
                     ? make_or_take(folder, path, table, loading, &copy, error, error_bytes)
                     : FAILED;
     if (found == FAILED) return false;
-    if (!leave_out(table, copy, loading, error, error_bytes)) {
+    if (!leave_out_rows(table, copy, loading, error, error_bytes)) {
         free(table->columns);
         release_copy(copy);
         *table = before;

@@ -80,8 +80,8 @@ static bool add_classes(CoupletPackLayout *l, json_t *texts, const CoupletField 
 
 /* ---- the layout ------------------------------------------------------------------------------ */
 
-static bool add_fields(CoupletPackLayout *l, const CoupletTable *table, char *error,
-                       size_t error_bytes) {
+static bool lay_out_fields(CoupletPackLayout *l, const CoupletTable *table, char *error,
+                           size_t error_bytes) {
     for (int f = 0; f < table->field_count; f++) {
         const CoupletField *field = &table->fields[f];
         if (field->rank >= COUPLET_MAX_RANK) {
@@ -109,7 +109,7 @@ bool couplet_pack_layout(const CoupletTable *table, int64_t rows, size_t extra,
     l->texts = json_array();
     bool good = l->entries && l->columns && l->pairs && l->texts;
     if (!good) fail(table, "out of memory for its fields", error, error_bytes);
-    good = good && add_fields(l, table, error, error_bytes);
+    good = good && lay_out_fields(l, table, error, error_bytes);
     char *head = NULL;
     if (good) {
         head = couplet_tensors_head(l->entries, l->count, l->pairs, l->pair_count,
@@ -128,8 +128,8 @@ bool couplet_pack_layout(const CoupletTable *table, int64_t rows, size_t extra,
     return good;
 }
 
-static void *joined(const void *first, size_t first_bytes, const void *second,
-                    size_t second_bytes) {
+static void *join_bytes(const void *first, size_t first_bytes, const void *second,
+                        size_t second_bytes) {
     char *both = malloc(first_bytes + second_bytes + 1);
     if (!both) return NULL;
     if (first_bytes) memcpy(both, first, first_bytes);
@@ -142,9 +142,9 @@ char *couplet_pack_head(const CoupletPackLayout *l, const CoupletTensorEntry *af
     const size_t entry = sizeof *after;
     const size_t pair = sizeof *more;
     CoupletTensorEntry *entries =
-        joined(l->entries, (size_t)l->count * entry, after, (size_t)after_count * entry);
+        join_bytes(l->entries, (size_t)l->count * entry, after, (size_t)after_count * entry);
     CoupletTensorPair *pairs =
-        joined(more, (size_t)more_count * pair, l->pairs, (size_t)l->pair_count * pair);
+        join_bytes(more, (size_t)more_count * pair, l->pairs, (size_t)l->pair_count * pair);
     size_t length;
     char *head = NULL;
     if (entries && pairs)

@@ -161,7 +161,7 @@ static uint64_t hash_row(const Packing *p, const Part *part, int64_t place, uint
     return hash;
 }
 
-static bool put_part(Packing *p, const Part *part, int64_t first, int64_t rows) {
+static bool put_rows(Packing *p, const Part *part, int64_t first, int64_t rows) {
     for (int f = 0; f < p->table->field_count; f++) {
         const int64_t place = p->layout->columns[f] + first * part->sizes[f];
         if (couplet_pack_put(p->file, part->columns[f], (size_t)(rows * part->sizes[f]), place))
@@ -175,7 +175,7 @@ static bool put_part(Packing *p, const Part *part, int64_t first, int64_t rows) 
     return true;
 }
 
-static bool is_stopped(Packing *p) {
+static bool has_ended(Packing *p) {
     if (atomic_load_explicit(&p->ended, memory_order_relaxed)) return true;
     if (!p->loading->stop || !*p->loading->stop) return false;
     char sentence[SENTENCE_BYTES];
@@ -186,7 +186,7 @@ static bool is_stopped(Packing *p) {
 }
 
 /* Reports progress, from one thread at a time; the other threads do not wait. */
-static void tell(Packing *p, int64_t rows) {
+static void tell_progress(Packing *p, int64_t rows) {
     atomic_fetch_add(&p->done, rows);
     if (!p->loading->progress || pthread_mutex_trylock(&p->lock) != 0) return;
     const double now = couplet_seconds();
@@ -202,7 +202,7 @@ static bool read_part(Packing *p, Part *part, int64_t first, int64_t rows, uint6
     char sentence[SENTENCE_BYTES];
     for (int64_t i = 0; i < rows; i++) {
         const int64_t row = first + i;
-        if (is_stopped(p) || row > atomic_load_explicit(&p->beyond, memory_order_relaxed))
+        if (has_ended(p) || row > atomic_load_explicit(&p->beyond, memory_order_relaxed))
             return false;
         clear_row(p, part, i);
         sentence[0] = 0;
@@ -212,7 +212,7 @@ static bool read_part(Packing *p, Part *part, int64_t first, int64_t rows, uint6
         }
         *hash = hash_row(p, part, i, *hash);
     }
-    return put_part(p, part, first, rows);
+    return put_rows(p, part, first, rows);
 }
 
 static bool read_block(Packing *p, Part *part, int64_t block) {
@@ -223,7 +223,7 @@ static bool read_block(Packing *p, Part *part, int64_t block) {
     for (int64_t row = first; row < end; row += p->part_rows) {
         const int64_t rows = row + p->part_rows < end ? p->part_rows : end - row;
         if (!read_part(p, part, row, rows, &hash)) return false;
-        tell(p, rows);
+        tell_progress(p, rows);
     }
     p->hashes[block] = hash;
     return true;

@@ -196,7 +196,7 @@ static void read_to_the_end(Decoding *d) {
         jpeg_read_scanlines(jpeg, &row, 1);
 }
 
-static void read_rows(Decoding *d, unsigned first_column) {
+static void read_scanlines(Decoding *d, unsigned first_column) {
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
     if (d->fit.first_row > 0) jpeg_skip_scanlines(jpeg, (JDIMENSION)d->fit.first_row);
     while ((int)jpeg->output_scanline < d->fit.end_row) {
@@ -220,7 +220,7 @@ static bool decode(Decoding *d) {
     if (!d->row)
         return couplet_picture_fail(d->picture, "out of memory for a row of %u pixels",
                                     jpeg->output_width);
-    read_rows(d, first_column);
+    read_scanlines(d, first_column);
     jpeg_finish_decompress(jpeg);
     return true;
 }

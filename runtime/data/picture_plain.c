@@ -35,7 +35,7 @@ static uint32_t big_endian(const uint8_t *b) {
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-static bool is_named(const uint8_t *chunk, const char *name) {
+static bool is_chunk(const uint8_t *chunk, const char *name) {
     return memcmp(chunk + 4, name, 4) == 0;
 }
 
@@ -44,7 +44,7 @@ static bool is_letter(uint8_t byte) {
 }
 
 /* True if the chunk at `at` lies in the file, and has a name. *length is of its data. */
-static bool is_there(const CoupletPicture *p, size_t at, size_t *length) {
+static bool has_chunk(const CoupletPicture *p, size_t at, size_t *length) {
     if (p->length - at < FRAME) return false;
     const uint8_t *chunk = p->bytes + at;
     *length = big_endian(chunk);
@@ -59,7 +59,7 @@ static bool has_right_sum(const uint8_t *chunk, size_t length) {
 
 /* The header, where it is one that is read here. */
 static bool read_head(Plain *p, const uint8_t *chunk, size_t length) {
-    if (!is_named(chunk, "IHDR") || length != 13) return false;
+    if (!is_chunk(chunk, "IHDR") || length != 13) return false;
     const uint8_t *h = chunk + 8;
     p->width = big_endian(h);
     p->height = big_endian(h + 4);
@@ -95,18 +95,18 @@ static bool read_chunks(Plain *p) {
     const CoupletPicture *picture = p->picture;
     bool data_ended = false, in_data = false;
     size_t length;
-    for (size_t at = HEAD; is_there(picture, at, &length); at += length + FRAME) {
+    for (size_t at = HEAD; has_chunk(picture, at, &length); at += length + FRAME) {
         const uint8_t *chunk = picture->bytes + at;
-        bool is_data = is_named(chunk, "IDAT"), is_needed = !(chunk[4] & 0x20);
-        if ((is_needed || is_named(chunk, "eXIf")) && !has_right_sum(chunk, length)) return false;
+        bool is_data = is_chunk(chunk, "IDAT"), is_needed = !(chunk[4] & 0x20);
+        if ((is_needed || is_chunk(chunk, "eXIf")) && !has_right_sum(chunk, length)) return false;
         if (at == HEAD) {
             if (!read_head(p, chunk, length)) return false;
             continue;
         }
-        if (is_named(chunk, "IEND")) return length == 0 && p->packed;
+        if (is_chunk(chunk, "IEND")) return length == 0 && p->packed;
         if (is_data && (data_ended || !add_packed(p, chunk + 8, length))) return false;
-        if (is_named(chunk, "tRNS") || (is_needed && !is_data)) return false;
-        if (is_named(chunk, "eXIf") && !p->turned) {
+        if (is_chunk(chunk, "tRNS") || (is_needed && !is_data)) return false;
+        if (is_chunk(chunk, "eXIf") && !p->turned) {
             p->turned = true;
             p->orientation = couplet_picture_orientation(chunk + 8, length);
         }
@@ -116,7 +116,7 @@ static bool read_chunks(Plain *p) {
     return false;
 }
 
-static bool unpack(Plain *p) {
+static bool unpack_rows(Plain *p) {
     size_t bytes = ((size_t)p->width * (size_t)p->channels + 1) * p->height, taken;
     /* deflate packs no better, so memory is not taken for what cannot come */
     bool can_be = bytes / 1040 <= p->packed_length;
@@ -134,7 +134,7 @@ static bool unpack(Plain *p) {
 typedef uint8_t Bytes __attribute__((vector_size(8)));
 typedef int16_t Lanes __attribute__((vector_size(16)));
 
-static inline Lanes load(const uint8_t *at) {
+static inline Lanes load_lanes(const uint8_t *at) {
     Bytes bytes = {0};
     memcpy(&bytes, at, 4);
     return __builtin_convertvector(bytes, Lanes);
@@ -161,15 +161,16 @@ static inline Lanes nearest(Lanes left, Lanes above, Lanes both) {
 }
 
 /* Undoes SUB, AVERAGE or PAETH of a row. Bytes behind a pixel are read, and not written. */
-static inline void undo(Filter filter, uint8_t *row, const uint8_t *above_row, size_t bytes,
-                        int channels) {
+static inline void undo_filter(Filter filter, uint8_t *row, const uint8_t *above_row, size_t bytes,
+                               int channels) {
     Lanes left = {0}, both = {0};
     const Lanes byte = {255, 255, 255, 255, 255, 255, 255, 255};
     for (size_t i = 0; i < bytes; i += (size_t)channels) {
-        Lanes above = load(above_row + i), guess = filter == SUB       ? left
-                                                   : filter == AVERAGE ? (left + above) >> 1
-                                                                       : nearest(left, above, both);
-        left = (load(row + i) + guess) & byte;
+        Lanes above = load_lanes(above_row + i), guess = filter == SUB ? left
+                                                         : filter == AVERAGE
+                                                             ? (left + above) >> 1
+                                                             : nearest(left, above, both);
+        left = (load_lanes(row + i) + guess) & byte;
         both = above;
         store(row + i, left, channels);
     }
@@ -178,11 +179,11 @@ static inline void undo(Filter filter, uint8_t *row, const uint8_t *above_row, s
 static inline void undo_row(Filter filter, uint8_t *row, const uint8_t *above, size_t bytes,
                             int channels) {
     if (filter == SUB)
-        undo(SUB, row, above, bytes, channels);
+        undo_filter(SUB, row, above, bytes, channels);
     else if (filter == AVERAGE)
-        undo(AVERAGE, row, above, bytes, channels);
+        undo_filter(AVERAGE, row, above, bytes, channels);
     else if (filter == PAETH)
-        undo(PAETH, row, above, bytes, channels);
+        undo_filter(PAETH, row, above, bytes, channels);
     for (size_t i = 0; filter == UP && i < bytes; i++)
         row[i] = (uint8_t)(row[i] + above[i]);
 }
@@ -240,7 +241,7 @@ bool couplet_picture_plain(const CoupletPicture *picture) {
     Plain p = {.picture = picture, .orientation = 1};
     static const uint8_t head[HEAD] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
     bool good = picture->length > HEAD && memcmp(picture->bytes, head, HEAD) == 0 &&
-                read_chunks(&p) && unpack(&p) && undo_filters(&p) && use_rows(&p);
+                read_chunks(&p) && unpack_rows(&p) && undo_filters(&p) && use_rows(&p);
     couplet_fit_free(&p.fit);
     free(p.joined);
     free(p.rows);

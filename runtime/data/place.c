@@ -25,28 +25,28 @@ static bool takes_split(const char *reader) {
 }
 
 /* The path in "NAME=PATH"; NULL: the text places another source, or is a folder. */
-static const char *path_of(const char *given, const char *name) {
+static const char *given_path(const char *given, const char *name) {
     const size_t length = strlen(name);
     return strncmp(given, name, length) == 0 && given[length] == '=' ? given + length + 1 : NULL;
 }
 
 /* True if a text is "name=..", with a name as a spec may have it. A folder that is called so can be
  * given as "./name=..". */
-static bool is_named(const char *given) {
+static bool names_source(const char *given) {
     const size_t length =
         strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
     return length > 0 && given[length] == '=';
 }
 
-static const char *folder_of(const CoupletPlaces *places) {
+static const char *given_folder(const CoupletPlaces *places) {
     for (int i = 0; places && i < places->given_count; i++)
-        if (!is_named(places->given[i])) return places->given[i];
+        if (!names_source(places->given[i])) return places->given[i];
     return NULL;
 }
 
 static const char *named_place(const char *const *list, int count, const char *source) {
     for (int i = 0; i < count; i++)
-        if (path_of(list[i], source)) return path_of(list[i], source);
+        if (given_path(list[i], source)) return given_path(list[i], source);
     return NULL;
 }
 
@@ -55,10 +55,11 @@ static const char *named_given(const CoupletPlaces *places, const char *source) 
 }
 
 /* A folder that is given holds all sources that have no place of their own. */
-static const char *place_of(const CoupletPlaces *places, const char *source) {
+static const char *given_for(const CoupletPlaces *places, const char *source) {
     if (!places) return NULL;
     const char *given = named_given(places, source);
-    return given || folder_of(places) ? given : named_place(places->was, places->was_count, source);
+    return given || given_folder(places) ? given
+                                         : named_place(places->was, places->was_count, source);
 }
 
 /* ---- whether all that is given means something ----------------------------------------------- */
@@ -80,7 +81,7 @@ bool couplet_places_fit(const CoupletPlaces *places, const CoupletSource *source
     const char *folder = NULL;
     for (int i = 0; places && i < places->given_count; i++) {
         const char *given = places->given[i];
-        if (!is_named(given)) {
+        if (!names_source(given)) {
             if (folder) {
                 snprintf(error, error_bytes,
                          "--data gives two folders, %s and %s, and one is expected; --data "
@@ -93,17 +94,17 @@ bool couplet_places_fit(const CoupletPlaces *places, const CoupletSource *source
         }
         const CoupletSource *found = NULL;
         for (int k = 0; k < count; k++)
-            if (path_of(given, sources[k].name)) found = &sources[k];
+            if (given_path(given, sources[k].name)) found = &sources[k];
         if (!found) return refuse_name(given, sources, count, error, error_bytes);
-        const char *path = path_of(given, found->name);
+        const char *path = given_path(given, found->name);
         if (!*path) {
             snprintf(error, error_bytes, "--data %s: a path is expected after the `=`", given);
             return false;
         }
         for (int k = 0; k < i; k++) {
-            if (!path_of(places->given[k], found->name)) continue;
+            if (!given_path(places->given[k], found->name)) continue;
             snprintf(error, error_bytes, "--data gives two places for `%s`: %s and %s", found->name,
-                     path_of(places->given[k], found->name), path);
+                     given_path(places->given[k], found->name), path);
             return false;
         }
     }
@@ -125,7 +126,7 @@ static bool copy_path(const char *from, size_t length, const char *rest, char *o
 /* The path as the spec writes it, from the folder of --data, or from that of the spec. */
 static bool resolve(const CoupletPlaces *places, const char *written, char *out, char *error,
                     size_t error_bytes) {
-    const char *folder = folder_of(places), *spec = places ? places->spec : NULL,
+    const char *folder = given_folder(places), *spec = places ? places->spec : NULL,
                *slash = spec ? strrchr(spec, '/') : NULL;
     if (*written == '/') return copy_path("", 0, written, out, error, error_bytes);
     if (folder) return copy_path(folder, strlen(folder), written, out, error, error_bytes);
@@ -148,9 +149,9 @@ bool couplet_place_request(const CoupletPlaces *places, const CoupletSource *sou
                            char path[COUPLET_PATH_BYTES], CoupletRequest *out, char *error,
                            size_t error_bytes) {
     const bool split = takes_split(source->reader);
-    const char *named = place_of(places, source->name), *folder = named   ? named
-                                                                  : split ? folder_of(places)
-                                                                          : NULL;
+    const char *named = given_for(places, source->name), *folder = named   ? named
+                                                                   : split ? given_folder(places)
+                                                                           : NULL;
     *out = (CoupletRequest){.reader = source->reader,
                             .settings = source->settings,
                             .setting_count = source->setting_count,
@@ -158,7 +159,8 @@ bool couplet_place_request(const CoupletPlaces *places, const CoupletSource *sou
                             .claim_count = source->claim_count};
     out->classes = kept_text(places, "classes", source->name);
     /* The data that was trained on has its codes by itself. */
-    if (places && places->given_count && (named_given(places, source->name) || folder_of(places)))
+    if (places && places->given_count &&
+        (named_given(places, source->name) || given_folder(places)))
         out->codes = kept_text(places, "codes", source->name);
     if (split) out->split = source->path;
     if (split && !folder) return true;

@@ -83,7 +83,7 @@ static double unit(const Draw *d, uint32_t site, int64_t element, int lane) {
     return (double)((first << 32 | second) >> 11) * 0x1p-53;
 }
 
-static void put(const Draw *d, int64_t to, const double point[3]) {
+static void put_point(const Draw *d, int64_t to, const double point[3]) {
     for (int c = 0; c < 3; c++)
         d->points[3 * to + c] = (float)((point[c] - d->centre[c]) * d->scale);
 }
@@ -96,7 +96,7 @@ static void draw_on_triangle(const Draw *d, int64_t to, int64_t triangle) {
     for (int corner = 0; corner < 3; corner++)
         for (int c = 0; c < 3; c++)
             point[c] += weights[corner] * corner_of(d->mesh, triangle, corner)[c];
-    put(d, to, point);
+    put_point(d, to, point);
     if (!d->normals) return;
     const double length = normal_of(d->mesh, triangle, normal);
     for (int c = 0; c < 3; c++)
@@ -142,7 +142,7 @@ static bool draw_of_cloud(const Draw *d, char *error, size_t error_bytes) {
             order[i] = chosen;
         }
         const int64_t from = order[i % held];
-        put(d, i, d->mesh->points + 3 * from);
+        put_point(d, i, d->mesh->points + 3 * from);
         for (int c = 0; d->normals && c < 3; c++)
             d->normals[3 * i + c] = (float)d->mesh->normals[3 * from + c];
     }
@@ -186,7 +186,7 @@ static void find_centre(Draw *d, const double *sums) {
         d->centre[c] /= weights;
 }
 
-static double distance(const Draw *d, const double *point) {
+static double distance_from_centre(const Draw *d, const double *point) {
     double sum = 0;
     for (int c = 0; c < 3; c++)
         sum += (point[c] - d->centre[c]) * (point[c] - d->centre[c]);
@@ -199,10 +199,10 @@ static void find_scale(Draw *d, const double *sums) {
     const CoupletMesh *m = d->mesh;
     double most = 0;
     for (int64_t i = 0; !sums && i < m->point_count; i++)
-        most = fmax(most, distance(d, m->points + 3 * i));
+        most = fmax(most, distance_from_centre(d, m->points + 3 * i));
     for (int64_t t = 0; sums && t < m->triangle_count; t++)
         for (int corner = 0; corner < 3; corner++)
-            most = fmax(most, distance(d, corner_of(m, t, corner)));
+            most = fmax(most, distance_from_centre(d, corner_of(m, t, corner)));
     d->scale = most > 0 ? 1 / most : 1;
 }
 

@@ -100,7 +100,7 @@ static bool is_ear(const double *points, Plane plane, const int32_t *corners, in
     return true;
 }
 
-static int32_t *put(int32_t *to, int32_t a, int32_t b, int32_t c) {
+static int32_t *put_triangle(int32_t *to, int32_t a, int32_t b, int32_t c) {
     to[0] = a;
     to[1] = b;
     to[2] = c;
@@ -116,13 +116,13 @@ void couplet_polygon_cut(const double *points, int32_t *corners, int64_t count, 
         tried++;
         next = i + 1;
         if (!is_ear(points, plane, corners, count, i)) continue;
-        triangles =
-            put(triangles, corners[(i + count - 1) % count], corners[i], corners[(i + 1) % count]);
+        triangles = put_triangle(triangles, corners[(i + count - 1) % count], corners[i],
+                                 corners[(i + 1) % count]);
         for (int64_t k = i; k + 1 < count; k++)
             corners[k] = corners[k + 1];
         count--;
         tried = 0;
     }
     for (int64_t i = 1; i + 1 < count; i++)
-        triangles = put(triangles, corners[0], corners[i], corners[i + 1]);
+        triangles = put_triangle(triangles, corners[0], corners[i], corners[i + 1]);
 }

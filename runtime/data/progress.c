@@ -12,7 +12,7 @@ static void clear_line(CoupletProgress *p) {
     p->open_line = false;
 }
 
-static void show(void *context, int64_t done, int64_t rows) {
+static void show_progress(void *context, int64_t done, int64_t rows) {
     CoupletProgress *p = context;
     const double now = couplet_seconds(), seconds = now - p->start;
     if (!p->terminal && now - p->told < line_every) return;
@@ -45,7 +45,7 @@ void couplet_progress_begin(CoupletProgress *p, FILE *out, const char *name,
     const double now = couplet_seconds();
     *p = (CoupletProgress){
         .out = out, .name = name, .terminal = isatty(fileno(out)), .start = now, .told = now};
-    loading->progress = show;
+    loading->progress = show_progress;
     loading->skipped = skip;
     loading->said = say;
     loading->context = p;

@@ -322,7 +322,7 @@ static bool keys_differ(const Walk *w, int64_t first) {
 
 /* True if the name has a key and an ending; hidden files have none, nor do those that macOS adds.
  */
-static bool take_apart(const char *name, size_t *key, char *ending) {
+static bool split_name(const char *name, size_t *key, char *ending) {
     const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name,
                *dot = strchr(base, '.');
     if (!dot || dot == base || strlen(dot + 1) >= ENDING_BYTES) return false;
@@ -337,7 +337,7 @@ static bool visit_member(void *context, const CoupletMember *member) {
     Walk *w = context;
     size_t length;
     char ending[ENDING_BYTES];
-    if (!take_apart(member->name, &length, ending)) return true;
+    if (!split_name(member->name, &length, ending)) return true;
     Sample *sample = last_sample(w);
     bool goes_on =
         sample && strlen(sample->key) == length && strncmp(sample->key, member->name, length) == 0;
@@ -532,8 +532,8 @@ static void close_shards(CoupletTable *table) {
     free_shards(table->state);
 }
 
-static bool fill(Shards *s, const CoupletRequest *request, CoupletTable *out, char *error,
-                 size_t error_bytes) {
+static bool fill_table(Shards *s, const CoupletRequest *request, CoupletTable *out, char *error,
+                       size_t error_bytes) {
     Walk w = {.shards = s, .error = error, .error_bytes = error_bytes};
     if (!set_label_kind(&w, couplet_request_text(request, "label")) ||
         !list_archives(request, s, out, error, error_bytes))
@@ -565,7 +565,7 @@ static bool open_shards(const CoupletRequest *request, CoupletTable *out, char *
     s->size = (int)couplet_request_number(request, "size");
     s->grey = couplet_request_number(request, "grey") != 0;
     out->state = s;
-    if (fill(s, request, out, error, error_bytes)) return true;
+    if (fill_table(s, request, out, error, error_bytes)) return true;
     free_shards(s);
     return false;
 }

@@ -69,7 +69,7 @@ static void show_reason(const char *reason, char *out, size_t bytes) {
     out[length] = 0;
 }
 
-static bool open_file(Sound *s) {
+static bool open_recording(Sound *s) {
     char reason[256] = "";
     pthread_mutex_lock(&opening);
     s->file = sf_open_fd(s->descriptor, SFM_READ, &s->info, SF_FALSE);
@@ -175,7 +175,7 @@ static bool open_sound(Sound *s) {
     if (status.st_size == 0) return fail(s, "the file is empty");
     s->block = malloc(BLOCK * sizeof *s->block);
     if (!s->block) return fail(s, "out of memory");
-    return open_file(s) && is_sound(s, status.st_size);
+    return open_recording(s) && is_sound(s, status.st_size);
 }
 
 static void close_sound(Sound *s) {
@@ -200,7 +200,7 @@ static bool mean(Sound *s, const double *frame, int64_t number, float *out) {
 
 /* Decodes up to `count` frames into out[count], which may be NULL: they are passed over. *got may
  * be less at the end of the file. */
-static bool decode(Sound *s, int64_t count, float *out, int64_t *got) {
+static bool decode_frames(Sound *s, int64_t count, float *out, int64_t *got) {
     const int64_t most = BLOCK / s->info.channels;
     for (*got = 0; *got < count;) {
         const int64_t wanted = count - *got < most ? count - *got : most;
@@ -226,7 +226,7 @@ static bool decode(Sound *s, int64_t count, float *out, int64_t *got) {
 /* Decodes exactly `count` frames: the header says that they are there. */
 static bool decode_all(Sound *s, int64_t count, float *out) {
     int64_t got;
-    if (!decode(s, count, out, &got)) return false;
+    if (!decode_frames(s, count, out, &got)) return false;
     if (got == count) return true;
     snprintf(s->error, s->error_bytes, "%s: the sound ends after %lld of its %lld samples", s->path,
              (long long)s->position, (long long)s->frames);
@@ -239,7 +239,7 @@ static float *decode_whole(Sound *s) {
     float *samples = malloc((size_t)room * sizeof *samples);
     bool good = samples || fail(s, "out of memory");
     while (good) {
-        good = decode(s, room - count, samples + count, &got);
+        good = decode_frames(s, room - count, samples + count, &got);
         count += got;
         if (!good || count < room) break;
         room *= 2;
@@ -271,7 +271,7 @@ static float *decode_part(Sound *s, int64_t from, int64_t count) {
         s->position = from;
     else if (good && from) {
         sf_seek(s->file, 0, SEEK_SET);
-        good = decode(s, from, NULL, &passed);
+        good = decode_frames(s, from, NULL, &passed);
     }
     if (good && decode_all(s, count, samples)) return samples;
     free(samples);

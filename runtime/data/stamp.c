@@ -56,7 +56,7 @@ typedef struct Look {
 } Look;
 
 /* Zero with the stamp; else errno, or -1 for what is no regular file. */
-static int look_at(const Look *look, int64_t number, int64_t *newest) {
+static int stamp_file(const Look *look, int64_t number, int64_t *newest) {
     struct stat about;
     if (fstatat(look->root, look->path(look->context, number), &about, 0) != 0) return errno;
     if (!S_ISREG(about.st_mode)) return -1;
@@ -70,7 +70,7 @@ static void look_at_range(void *context, int64_t begin, int64_t end, int worker)
     Look *look = context;
     int64_t newest = 0, i = begin, bad = atomic_load(&look->bad);
     (void)worker;
-    while (i < end && i <= bad && look_at(look, i, &newest) == 0)
+    while (i < end && i <= bad && stamp_file(look, i, &newest) == 0)
         i++;
     while (i < end && i < bad && !atomic_compare_exchange_weak(&look->bad, &bad, i)) {
     }
@@ -101,7 +101,7 @@ int64_t couplet_stamps(const char *root, int64_t count, CoupletStampPath path, c
     atomic_init(&look.newest, 0);
     look_at_all(&look, count);
     const int64_t bad = atomic_load(&look.bad);
-    if (bad < count) *reason = look_at(&look, bad, newest);
+    if (bad < count) *reason = stamp_file(&look, bad, newest);
     if (*reason < 0) *reason = 0;
     *newest = atomic_load(&look.newest);
     if (*root) close(look.root);

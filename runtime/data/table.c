@@ -69,7 +69,7 @@ bool couplet_table_claims(const CoupletTable *table, const CoupletField *claim, 
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static uint64_t add_text(uint64_t hash, const char *text) {
+static uint64_t hash_text(uint64_t hash, const char *text) {
     return couplet_hash(hash, text ? text : "", text ? strlen(text) : 0);
 }
 
@@ -89,7 +89,7 @@ static const struct {
 
 /* Adds to the text as far as there is room, and all of it to the hash. */
 static size_t add_choice(CoupletTable *t, size_t at, uint64_t *hash, const char *text) {
-    *hash = add_text(*hash, text);
+    *hash = hash_text(*hash, text);
     if (at < sizeof t->choices)
         at += (size_t)snprintf(t->choices + at, sizeof t->choices - at, "%s", text);
     return at;
@@ -118,7 +118,7 @@ static void write_choices(const CoupletRequest *request, CoupletTable *t) {
 }
 
 static uint64_t asked_of(const CoupletTable *t) {
-    return add_text(add_text(COUPLET_HASH_START, t->choices), t->path);
+    return hash_text(hash_text(COUPLET_HASH_START, t->choices), t->path);
 }
 
 static void free_fields(CoupletTable *table) {
@@ -182,8 +182,7 @@ static bool names_are_text(CoupletTable *table, char *error, size_t error_bytes)
         while (field->class_names && c < field->classes && is_text(field->class_names[c]))
             c++;
         if (!field->class_names || c == field->classes || escape_names(field)) continue;
-        snprintf(error, error_bytes, "%s: out of memory for the names of its classes",
-                 table->name);
+        snprintf(error, error_bytes, "%s: out of memory for the names of its classes", table->name);
         return false;
     }
     return true;

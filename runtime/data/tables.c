@@ -79,8 +79,8 @@ static bool read_rules(const CoupletRequest *request, const CoupletTable *t,
 /* ---- fields ---------------------------------------------------------------------------------- */
 
 /* The field of this name made of `count` columns, in room that is there for them. */
-static CoupletField *add_part(CoupletTable *t, const char *name, bool words, int rank,
-                              const int *columns, int count) {
+static CoupletField *add_columns_field(CoupletTable *t, const char *name, bool words, int rank,
+                                       const int *columns, int count) {
     State *s = t->state;
     const int64_t shape[] = {count};
     Part *parts = realloc(s->parts, ((size_t)t->field_count + 1) * sizeof *parts);
@@ -136,8 +136,9 @@ static bool name_codes(const CoupletTable *t, CoupletField *field, bool with_col
     return good;
 }
 
-static bool add_words(CoupletTable *t, const char *name, int rank, const int *columns, int count) {
-    CoupletField *field = add_part(t, name, true, rank, columns, count);
+static bool add_words_field(CoupletTable *t, const char *name, int rank, const int *columns,
+                            int count) {
+    CoupletField *field = add_columns_field(t, name, true, rank, columns, count);
     return field && name_codes(t, field, rank > 0);
 }
 
@@ -155,8 +156,8 @@ static bool add_apart(CoupletTable *t, int column, char *error, size_t error_byt
         return false;
     }
     const bool good = c->kind == COUPLET_CELLS_WORDS
-                          ? add_words(t, name, 0, &column, 1)
-                          : add_part(t, name, false, 0, &column, 1) != NULL;
+                          ? add_words_field(t, name, 0, &column, 1)
+                          : add_columns_field(t, name, false, 0, &column, 1) != NULL;
     return good || out_of_memory(t, error, error_bytes);
 }
 
@@ -178,9 +179,10 @@ static bool add_fields(CoupletTable *t, char *error, size_t error_bytes) {
             words[word_count++] = i;
     }
     bool good = numbers && words;
-    if (good && number_count) good = add_part(t, "number", false, 1, numbers, number_count) != NULL;
-    if (good && word_count) good = add_words(t, "word", 1, words, word_count);
-    if (good && label >= 0) good = add_words(t, "label", 0, &label, 1);
+    if (good && number_count)
+        good = add_columns_field(t, "number", false, 1, numbers, number_count) != NULL;
+    if (good && word_count) good = add_words_field(t, "word", 1, words, word_count);
+    if (good && label >= 0) good = add_words_field(t, "label", 0, &label, 1);
     free(numbers);
     free(words);
     if (!good) return out_of_memory(t, error, error_bytes);
@@ -248,7 +250,7 @@ static bool open_table(const CoupletRequest *request, CoupletTable *out, char *e
 /* ---- columns --------------------------------------------------------------------------------- */
 
 /* The values of a field, row by row. */
-static void fill(const CoupletTable *t, int f, void *out) {
+static void fill_field(const CoupletTable *t, int f, void *out) {
     const State *s = t->state;
     const Part *p = &s->parts[f];
     for (int i = 0; i < p->count; i++) {
@@ -267,7 +269,7 @@ static void fill(const CoupletTable *t, int f, void *out) {
 static bool load(CoupletTable *t, char *error, size_t error_bytes) {
     if (!couplet_columns_take(t)) return out_of_memory(t, error, error_bytes);
     for (int f = 0; f < t->field_count; f++)
-        fill(t, f, couplet_columns_at(t, f));
+        fill_field(t, f, couplet_columns_at(t, f));
     t->hash = couplet_columns_hash(t);
     return true;
 }
@@ -275,7 +277,7 @@ static bool load(CoupletTable *t, char *error, size_t error_bytes) {
 static bool column(const CoupletTable *t, int field, int32_t *out, char *error,
                    size_t error_bytes) {
     if (error_bytes) *error = 0;
-    fill(t, field, out);
+    fill_field(t, field, out);
     return true;
 }
 

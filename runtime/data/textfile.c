@@ -28,7 +28,7 @@ static size_t character(const unsigned char *at, size_t left) {
 }
 
 /* True if each of the eight bytes is 1 to 127. */
-static bool is_plain(const unsigned char *at) {
+static bool is_ascii(const unsigned char *at) {
     uint64_t word;
     memcpy(&word, at, sizeof word);
     const uint64_t high = UINT64_C(0x8080808080808080), ones = UINT64_C(0x0101010101010101);
@@ -39,7 +39,7 @@ size_t couplet_utf8_length(const char *text, size_t length) {
     const unsigned char *bytes = (const unsigned char *)text;
     size_t at = 0;
     while (at < length) {
-        if (length - at >= 8 && is_plain(bytes + at)) {
+        if (length - at >= 8 && is_ascii(bytes + at)) {
             at += 8;
             continue;
         }
@@ -106,8 +106,8 @@ static bool refuse_byte(const CoupletTextFile *f, const char *name, size_t at, c
     return false;
 }
 
-static bool look(CoupletTextFile *f, const char *name, const char *what, bool any_bytes,
-                 char *error, size_t error_bytes) {
+static bool check_text(CoupletTextFile *f, const char *name, const char *what, bool any_bytes,
+                       char *error, size_t error_bytes) {
     if (!f->mapping.length) {
         snprintf(error, error_bytes, "%s is empty; %s is expected", name, what);
         return false;
@@ -133,7 +133,7 @@ bool couplet_textfile_open(const char *path, const char *name, const char *what,
                            CoupletTextFile *out, char *error, size_t error_bytes) {
     memset(out, 0, sizeof *out);
     if (!couplet_mapping_open(path, &out->mapping, error, error_bytes)) return false;
-    if (look(out, name, what, any_bytes, error, error_bytes)) return true;
+    if (check_text(out, name, what, any_bytes, error, error_bytes)) return true;
     couplet_textfile_close(out);
     return false;
 }

@@ -40,7 +40,7 @@ static const Range ranges[] = {
     {0x1f000, 0x1faff, MARK}, {0x20000, 0x323af, ALONE},
 };
 
-static Class class_of(uint32_t c) {
+static Class character_class(uint32_t c) {
     if (c < 0x80) {
         if (c <= ' ' || c == 0x7f) return SPACE;
         if (c >= '0' && c <= '9') return DIGIT;
@@ -59,7 +59,7 @@ static Class class_of(uint32_t c) {
 }
 
 /* The code point at `at`, of text that is UTF-8; *length is its bytes. */
-static uint32_t decode(const char *at, const char *end, size_t *length) {
+static uint32_t next_code_point(const char *at, const char *end, size_t *length) {
     const unsigned char *bytes = (const unsigned char *)at;
     *length = bytes[0] < 0x80 ? 1 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4;
     if (*length > (size_t)(end - at)) *length = 1; /* a line is cut at no such place */
@@ -105,7 +105,7 @@ static uint32_t lower_of(uint32_t c) {
 }
 
 /* Moves `length` bytes from the line to the token. */
-static void take(CoupletTokens *t, uint32_t c, size_t length) {
+static void take_character(CoupletTokens *t, uint32_t c, size_t length) {
     const uint32_t small = t->lower ? lower_of(c) : c;
     char *out = t->text + t->length;
     if (small == c || length > 2)
@@ -123,7 +123,8 @@ static void take(CoupletTokens *t, uint32_t c, size_t length) {
 
 static Class class_behind(const CoupletTokens *t, size_t length) {
     size_t next;
-    return t->at + length < t->end ? class_of(decode(t->at + length, t->end, &next)) : SPACE;
+    return t->at + length < t->end ? character_class(next_code_point(t->at + length, t->end, &next))
+                                   : SPACE;
 }
 
 /* True if a mark within a word belongs to it; `before` is the class of what stands before it. */
@@ -138,8 +139,8 @@ static bool next_word(CoupletTokens *t) {
     Class before = SPACE;
     while (t->at < t->end) {
         size_t length;
-        const uint32_t c = decode(t->at, t->end, &length);
-        const Class class = class_of(c);
+        const uint32_t c = next_code_point(t->at, t->end, &length);
+        const Class class = character_class(c);
         const bool goes_on = class == LETTER || class == DIGIT ||
                              (class == MARK && t->length && joins(t, c, length, before));
         if (class == SPACE && !t->length) {
@@ -147,11 +148,11 @@ static bool next_word(CoupletTokens *t) {
             continue;
         }
         if (!goes_on) {
-            if (!t->length) take(t, c, length); /* a token of its own */
+            if (!t->length) take_character(t, c, length); /* a token of its own */
             return true;
         }
         if (t->length + length > COUPLET_TOKEN_BYTES_MOST) return true;
-        take(t, c, length);
+        take_character(t, c, length);
         before = class;
     }
     return t->length > 0;
@@ -165,8 +166,8 @@ bool couplet_tokens_next(CoupletTokens *t) {
     case COUPLET_TOKEN_CHARACTERS:
         if (t->at < t->end) {
             size_t length;
-            const uint32_t c = decode(t->at, t->end, &length);
-            take(t, c, length);
+            const uint32_t c = next_code_point(t->at, t->end, &length);
+            take_character(t, c, length);
         }
         return t->length > 0;
     case COUPLET_TOKEN_BYTES:

@@ -177,7 +177,7 @@ static int64_t time_of(const Video *v, const AVFrame *frame) {
 
 /* ---- when frames are shown ------------------------------------------------------------------ */
 
-static bool keep(Video *v, int64_t **list, int64_t *count, int64_t *room, int64_t time) {
+static bool keep_time(Video *v, int64_t **list, int64_t *count, int64_t *room, int64_t time) {
     if (*count == *room) {
         const int64_t more = *room ? 2 * *room : 512;
         int64_t *grown = realloc(*list, (size_t)more * sizeof *grown);
@@ -206,9 +206,9 @@ static bool list_packets(Video *v, bool *says) {
         bool good = true;
         if (p->stream_index == v->stream && p->size > 0 && !(p->flags & AV_PKT_FLAG_DISCARD)) {
             *says = *says && p->pts != AV_NOPTS_VALUE;
-            good = keep(v, &v->times, &v->count, &v->time_room, p->pts);
+            good = keep_time(v, &v->times, &v->count, &v->time_room, p->pts);
             if (good && p->flags & AV_PKT_FLAG_KEY)
-                good = keep(v, &v->keys, &v->key_count, &v->key_room, p->pts);
+                good = keep_time(v, &v->keys, &v->key_count, &v->key_room, p->pts);
             keep_end(v, p->pts, p->duration);
         }
         av_packet_unref(v->packet);
@@ -229,7 +229,7 @@ static bool list_frames(Video *v) {
     while ((next = next_frame(v)) == NEXT_FRAME) {
         const int64_t time = v->frame->best_effort_timestamp;
         says = says && time != AV_NOPTS_VALUE && (!v->count || time > v->times[v->count - 1]);
-        if (!keep(v, &v->times, &v->count, &v->time_room, time)) return false;
+        if (!keep_time(v, &v->times, &v->count, &v->time_room, time)) return false;
         keep_end(v, time, v->frame->pkt_duration);
     }
     v->by_number = !says;
@@ -270,7 +270,7 @@ static double said_length(const Video *v) {
 }
 
 /* A file that was cut keeps the length in its head. */
-static bool is_whole(Video *v) {
+static bool is_complete(Video *v) {
     const double rate = av_q2d(v->format->streams[v->stream]->avg_frame_rate);
     const double said = said_length(v), there = seconds(v, v->end),
                  margin = rate > 0 ? 2 / rate : 0;
@@ -288,7 +288,7 @@ static bool list_times(Video *v) {
     qsort(v->times, (size_t)v->count, sizeof *v->times, by_time);
     if (v->key_count) qsort(v->keys, (size_t)v->key_count, sizeof *v->keys, by_time);
     if (!has_end(v)) return fail(v, "the times of its frames make no sense");
-    return is_whole(v) && open_file(v);
+    return is_complete(v) && open_file(v);
 }
 
 /* ---- from a frame to a picture -------------------------------------------------------------- */
@@ -350,7 +350,7 @@ typedef struct Pixels {
     bool has_alpha;
 } Pixels;
 
-static bool convert(Video *v, AVFrame *frame, Pixels *p) {
+static bool convert_frame(Video *v, AVFrame *frame, Pixels *p) {
     const AVPixFmtDescriptor *kind = av_pix_fmt_desc_get(frame->format);
     if (!kind || !sws_isSupportedInput(frame->format))
         return fail(v, "its pixels (%s) are not read", kind ? kind->name : "of no known kind");
@@ -384,7 +384,7 @@ static bool fit_frame(Video *v, AVFrame *frame, int size, uint8_t *out) {
     if (frame->width < 1 || frame->height < 1 || frame->width > COUPLET_PICTURE_SIDE ||
         frame->height > COUPLET_PICTURE_SIDE)
         return fail(v, "a frame has %d x %d pixels", frame->width, frame->height);
-    if (!convert(v, frame, &p)) return false;
+    if (!convert_frame(v, frame, &p)) return false;
     if (!couplet_fit_middle(&fit, p.width, frame->height, size)) return fail(v, "out of memory");
     for (int row = fit.first_row; row < fit.end_row; row++) {
         uint8_t *pixels = v->pixels + (size_t)row * p.stride + 4 * (size_t)fit.first_column;
@@ -418,7 +418,7 @@ static int64_t key_before(const Video *v, int64_t time) {
 }
 
 /* Number of a frame by its time, or of the one before. */
-static int64_t place_of(const Video *v, int64_t time) {
+static int64_t frame_number_of(const Video *v, int64_t time) {
     return count_until(v->times, v->count, time) - 1;
 }
 
@@ -426,7 +426,7 @@ static int64_t place_of(const Video *v, int64_t time) {
 static void leap(Video *v, int64_t at, int64_t wanted) {
     const int64_t key = key_before(v, v->times[wanted]);
     if (v->by_number || wanted - at < LONG_WAY || key == INT64_MIN) return;
-    if (place_of(v, key) - at < LONG_WAY / 2) return;
+    if (frame_number_of(v, key) - at < LONG_WAY / 2) return;
     if (av_seek_frame(v->format, v->stream, key, AVSEEK_FLAG_BACKWARD) < 0) return;
     avcodec_flush_buffers(v->codec);
     av_frame_unref(v->shown);

@@ -11,7 +11,7 @@
 
 enum { BLOCK_BYTES = 1 << 16, FIRST_SLOTS = 64, MOST_WORDS = 1 << 30 };
 
-static uint32_t hash_of(const char *text, size_t length) {
+static uint32_t hash_word(const char *text, size_t length) {
     const uint64_t hash = couplet_hash(COUPLET_HASH_START, text, length);
     return (uint32_t)(hash ^ hash >> 32);
 }
@@ -31,7 +31,7 @@ static int64_t find_slot(const CoupletWords *w, const char *text, size_t length,
 
 int32_t couplet_words_find(const CoupletWords *w, const char *text, size_t length) {
     if (!w->slot_count) return -1;
-    return w->slots[find_slot(w, text, length, hash_of(text, length))];
+    return w->slots[find_slot(w, text, length, hash_word(text, length))];
 }
 
 /* ---- adding ---------------------------------------------------------------------------------- */
@@ -82,7 +82,7 @@ static char *copy_text(CoupletWords *w, const char *text, size_t length) {
 
 int32_t couplet_words_add(CoupletWords *w, const char *text, size_t length) {
     if (2 * (int64_t)(w->count + 1) > w->slot_count && !grow_slots(w)) return -1;
-    const uint32_t hash = hash_of(text, length);
+    const uint32_t hash = hash_word(text, length);
     const int64_t slot = find_slot(w, text, length, hash);
     const int32_t found = w->slots[slot];
     if (found >= 0) {

@@ -36,7 +36,7 @@ void couplet_codes_open(CoupletCodes *codes, const char *text) {
     *codes = (CoupletCodes){.at = text, .item = nothing};
 }
 
-static const char *fail(CoupletCodes *codes) {
+static const char *mark_failed(CoupletCodes *codes) {
     codes->failed = true;
     codes->length = 0;
     return "";
@@ -48,15 +48,15 @@ static int digit(char c) {
 
 const char *couplet_codes_next(CoupletCodes *codes) {
     const char *end = codes->failed ? NULL : strchr(codes->at, '\n');
-    if (!end) return fail(codes);
+    if (!end) return mark_failed(codes);
     char *item = malloc((size_t)(end - codes->at) + 1), *to = item;
-    if (!item) return fail(codes);
+    if (!item) return mark_failed(codes);
     for (const char *at = codes->at; at < end; at++) {
         const int high = *at == '%' && end - at > 2 ? digit(at[1]) : -1,
                   low = high >= 0 ? digit(at[2]) : -1;
         if (*at == '%' && (low < 0 || high + low == 0)) { /* no text holds a 0 */
             free(item);
-            return fail(codes);
+            return mark_failed(codes);
         }
         *to++ = *at == '%' ? (char)(16 * high + low) : *at;
         if (*at == '%') at += 2;
@@ -74,7 +74,7 @@ int64_t couplet_codes_next_whole(CoupletCodes *codes, int64_t low, int64_t high)
     const char *item = couplet_codes_next(codes);
     const int64_t value = strtoll(item, &end, 10);
     if (*item && !*end && value >= low && value <= high) return value;
-    fail(codes);
+    mark_failed(codes);
     return low > 0 ? low : 0;
 }
 
@@ -83,12 +83,12 @@ double couplet_codes_next_number(CoupletCodes *codes) {
     const char *item = couplet_codes_next(codes);
     const double value = strtod(item, &end);
     if (*item && !*end && isfinite(value)) return value;
-    fail(codes);
+    mark_failed(codes);
     return 0;
 }
 
 void couplet_codes_expect(CoupletCodes *codes, const char *item) {
-    if (strcmp(couplet_codes_next(codes), item) != 0) fail(codes);
+    if (strcmp(couplet_codes_next(codes), item) != 0) mark_failed(codes);
 }
 
 void couplet_codes_close(CoupletCodes *codes) {
