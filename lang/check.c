@@ -51,7 +51,7 @@ Symbol *scope_find(const Scope *scope, const char *name) {
     return found;
 }
 
-static void add_symbol(Arena *arena, Scope *scope, Symbol *s) {
+static void add_to_scope(Arena *arena, Scope *scope, Symbol *s) {
     array_push(arena, &scope->symbols, s);
     if (scope->symbols.count <= FEW_SYMBOLS) return;
     scope->by_name.of_texts = true;
@@ -73,7 +73,7 @@ Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, St
                   .stmt = stmt,
                   .param = param,
                   .module = c->module};
-    add_symbol(c->arena, c->scope, s);
+    add_to_scope(c->arena, c->scope, s);
     return s;
 }
 

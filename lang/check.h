@@ -203,6 +203,11 @@ bool net_has_part(const Symbol *net, const char *name);
 /* Every part of the composition has a name: there is nothing else inside. */
 bool net_names_all_parts(const Symbol *net);
 bool type_is_numeric(const Type *t);
+/* True if a fault in the text is behind the type: it has been reported, and is not reported again.
+ */
+static inline bool type_is_poison(const Type *t) {
+    return t->kind == KIND_POISON;
+}
 
 /* check_draw.c */
 void check_draw(Check *c, Stmt *s);

@@ -12,17 +12,13 @@ typedef struct Bindings {
     ARRAY(Dim *) to;
 } Bindings;
 
-static bool poisoned(const Type *t) {
-    return t->kind == KIND_POISON;
-}
-
 static Dim *bound(const Bindings *b, const Symbol *s) {
     for (int i = 0; i < b->from.count; i++)
         if (b->from.items[i] == s) return b->to.items[i];
     return NULL;
 }
 
-static void bind(Check *c, Bindings *b, Symbol *s, Dim *to) {
+static void bind_dim(Check *c, Bindings *b, Symbol *s, Dim *to) {
     array_push(c->arena, &b->from, s);
     array_push(c->arena, &b->to, to);
 }
@@ -75,13 +71,13 @@ static bool refuse_kind_or_rank(Check *c, const Param *param, const Type *given,
  * first plain occurrence. */
 static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, Span span) {
     const Type *want = param->type;
-    if (poisoned(given) || poisoned(want)) return true;
+    if (type_is_poison(given) || type_is_poison(want)) return true;
     if (refuse_kind_or_rank(c, param, given, span)) return false;
     for (int i = 0; i < want->rank; i++) {
         Dim *dim = want->dims[i];
         if (dim->kind == DIM_NAME && dim->symbol->kind == SYMBOL_DIMENSION &&
             !bound(b, dim->symbol)) {
-            bind(c, b, dim->symbol, given->dims[i]);
+            bind_dim(c, b, dim->symbol, given->dims[i]);
             continue;
         }
         Dim *expected = replaced(c, dim, b);
@@ -103,12 +99,12 @@ static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, 
  */
 static void introduce(Check *c, const Param *param, const Type *given, Bindings *b) {
     const Type *want = param->type;
-    if (!want || poisoned(want) || want->rank != given->rank) return;
+    if (!want || type_is_poison(want) || want->rank != given->rank) return;
     for (int i = 0; i < want->rank; i++) {
         const Dim *dim = want->dims[i];
         if (dim->kind == DIM_NAME && dim->symbol->kind == SYMBOL_DIMENSION &&
             !bound(b, dim->symbol))
-            bind(c, b, dim->symbol, given->dims[i]);
+            bind_dim(c, b, dim->symbol, given->dims[i]);
     }
 }
 
@@ -143,8 +139,8 @@ static void unknown_argument(Check *c, Span span, const char *name, const char *
 
 /* The argument of each parameter, or NULL in its place; reports unknown, doubled, missing and
  * superfluous ones, and gives NULL for all after one of them. */
-static Expr **place(Check *c, const Expr *call, const char *callee, const Param *params, int count,
-                    Span declared) {
+static Expr **place_arguments(Check *c, const Expr *call, const char *callee, const Param *params,
+                              int count, Span declared) {
     Expr **placed = arena_array(c->arena, Expr *, count + 1);
     bool good = true;
     int position = 0;
@@ -496,9 +492,10 @@ static bool is_reduction(Check *c, const Expr *e) {
 /* `x[i, d]` of an argument, and `i, d` alone. */
 static const char *with_indices(Check *c, const Expr *argument, const char **indices) {
     static const char *const letters[] = {"i", "j", "k", "l", "m", "n", "a", "b"};
-    const int rank = argument && argument->type && !poisoned(argument->type) && argument->type->rank
-                         ? argument->type->rank
-                         : 1;
+    const int rank =
+        argument && argument->type && !type_is_poison(argument->type) && argument->type->rank
+            ? argument->type->rank
+            : 1;
     const bool plain = argument && (argument->kind == EXPR_NAME || argument->kind == EXPR_MEMBER);
     *indices = "i";
     for (int i = 1; i < rank && i < 8; i++)
@@ -553,7 +550,7 @@ static Type *check_builtin(Check *c, Expr *e) {
             return type_poison(c);
         }
         for (int a = 0; a < e->arg_count; a++)
-            if (poisoned(e->args[a]->type)) return type_poison(c);
+            if (type_is_poison(e->args[a]->type)) return type_poison(c);
         return builtins[i].rule == RULE_own ? own_type(c, e, name)
                                             : map_type(c, e, builtins[i].rule);
     }
@@ -569,7 +566,7 @@ static bool all_scalars(const Stmt *fn) {
 }
 
 /* Is its signature checked? After a message that it calls itself, or too deep, it may not be. */
-static bool is_read(const Stmt *fn) {
+static bool is_checked(const Stmt *fn) {
     for (int i = 0; i < fn->param_count; i++)
         if (!fn->params[i].symbol) return false;
     return true;
@@ -581,15 +578,15 @@ static void bind_defaults(Check *c, const Stmt *fn, Expr *const *placed, Binding
         const Param *param = &fn->params[i];
         Dim *number =
             placed[i] || !param->value || param->has_shape ? NULL : dim_of(c, param->value);
-        if (number) bind(c, b, param->symbol, replaced(c, number, b));
+        if (number) bind_dim(c, b, param->symbol, replaced(c, number, b));
     }
 }
 
 static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
     const Stmt *fn = symbol->stmt;
     Scheme *scheme = type_scheme_of(c, symbol);
-    if (!is_read(fn)) return type_poison(c);
-    Expr **placed = place(c, e, fn->name, fn->params, fn->param_count, fn->name_span);
+    if (!is_checked(fn)) return type_poison(c);
+    Expr **placed = place_arguments(c, e, fn->name, fn->params, fn->param_count, fn->name_span);
     if (!placed) return type_poison(c);
     Bindings b = {0};
     Type *shape = NULL;
@@ -599,7 +596,7 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
     for (int i = 0; i < fn->param_count; i++) {
         if (!placed[i]) continue;
         Type *given = placed[i]->type;
-        if (poisoned(given)) {
+        if (type_is_poison(given)) {
             good = false;
             continue;
         }
@@ -617,9 +614,9 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
         good &= unify(c, &fn->params[i], given, &b, placed[i]->span);
         /* The number sizes something inside the function, such as d0 of a slice. */
         Dim *number = given->rank == 0 ? dim_of(c, placed[i]) : NULL;
-        if (number) bind(c, &b, fn->params[i].symbol, number);
+        if (number) bind_dim(c, &b, fn->params[i].symbol, number);
     }
-    if (!good || !scheme->result || poisoned(scheme->result)) return type_poison(c);
+    if (!good || !scheme->result || type_is_poison(scheme->result)) return type_poison(c);
     bind_defaults(c, fn, placed, &b);
     Type *result = substituted(c, scheme->result, &b);
     return shape ? type_make(c, result->kind, shape->rank, shape->dims) : result;
@@ -638,7 +635,7 @@ static void bind_config(Check *c, const Stmt *net, Expr *call, Bindings *b) {
     for (int i = 0; i < net->config_count; i++) {
         const Expr *value = placed[i] ? placed[i] : net->config[i].value;
         Dim *dim = value ? dim_of(c, value) : NULL;
-        if (dim) bind(c, b, net->config[i].symbol, dim);
+        if (dim) bind_dim(c, b, net->config[i].symbol, dim);
     }
 }
 
@@ -651,9 +648,9 @@ static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argume
     bind_config(c, net, call, &b);
     if (!net->has_params) {
         Type *result = net->value ? net_typed_apply(c, net->value, argument, span) : type_poison(c);
-        return poisoned(result) ? result : substituted(c, result, &b);
+        return type_is_poison(result) ? result : substituted(c, result, &b);
     }
-    if (!is_read(net)) return type_poison(c);
+    if (!is_checked(net)) return type_poison(c);
     if (net->param_count != 1) {
         diag_report(c->diag, CODE_NETWORK_ARGUMENT, span,
                     "a network is applied to one array, and `%s` has %d parameters", net->name,
@@ -661,7 +658,7 @@ static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argume
         return type_poison(c);
     }
     if (!unify(c, &net->params[0], argument, &b, span) || !scheme->result ||
-        poisoned(scheme->result))
+        type_is_poison(scheme->result))
         return type_poison(c);
     return substituted(c, scheme->result, &b);
 }
@@ -704,12 +701,12 @@ static Type *apply_function(Check *c, Expr *name, Type *argument, Span span) {
 }
 
 Type *net_typed_apply(Check *c, Expr *net, Type *argument, Span span) {
-    if (poisoned(argument)) return argument;
-    if (net->type && poisoned(net->type)) return net->type;
+    if (type_is_poison(argument)) return argument;
+    if (net->type && type_is_poison(net->type)) return net->type;
     Symbol *s = net->symbol;
     switch (net->kind) {
     case EXPR_COMPOSE:
-        for (int i = 0; i < net->arg_count && !poisoned(argument); i++)
+        for (int i = 0; i < net->arg_count && !type_is_poison(argument); i++)
             argument = net_typed_apply(c, net->args[i], argument, span);
         return argument;
     case EXPR_COPY:
@@ -816,18 +813,18 @@ Type *check_call(Check *c, Expr *e) {
     Type *callee = check_expr(c, e->callee);
     for (int i = 0; i < e->arg_count; i++)
         check_expr(c, e->args[i]);
-    if (poisoned(callee)) return callee;
+    if (type_is_poison(callee)) return callee;
     Symbol *s = e->callee->symbol;
     if (s && s->kind == SYMBOL_BUILTIN) return check_builtin(c, e);
     if (s && (s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN)) return check_function(c, e, s);
     if (s && s->kind == SYMBOL_OPTIMISER) {
-        place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span);
+        place_arguments(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span);
         type_scheme_of(c, s);
         return type_make(c, KIND_OPTIMISER, 0, NULL);
     }
     if (s && s->kind == SYMBOL_NET && s->stmt->has_config) {
-        Expr **placed =
-            place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span);
+        Expr **placed = place_arguments(c, e, s->name, s->stmt->config, s->stmt->config_count,
+                                        s->stmt->name_span);
         if (!placed || !sizes_are_whole(c, s->stmt, placed)) return type_poison(c);
         if (s->stmt->has_params) type_scheme_of(c, s);
         return type_make(c, KIND_NET, 0, NULL);

@@ -49,14 +49,16 @@ static void take_number(DataSource *data, const char *name, double number) {
     if (strcmp(name, "rows") == 0) data->claimed_rows = (int64_t)number;
 }
 
-static void read_number(Check *c, DataSource *data, const OptionRow *row, Expr *value, Span span) {
+static void read_number_choice(Check *c, DataSource *data, const OptionRow *row, Expr *value,
+                               Span span) {
     check_expr(c, value);
     if (check_number(c, row, value, span, CODE_DATA_OPTION, ""))
         take_number(data, row->name, value->constant);
 }
 
 /* `part = 0.0 .. 0.8` */
-static void read_part(Check *c, DataSource *data, const OptionRow *row, Expr *value, Span span) {
+static void read_part_choice(Check *c, DataSource *data, const OptionRow *row, Expr *value,
+                             Span span) {
     const OptionRow end = {.name = "part",
                            .wants = WANTS_NUMBER,
                            .low = row->low,
@@ -148,7 +150,7 @@ bool check_data_option(Check *c, DataSource *data, const Expr *call, int at) {
     case WANTS_WHOLE:
     case WANTS_NUMBER:
     case WANTS_ABOVE:
-        read_number(c, data, row, value, span);
+        read_number_choice(c, data, row, value, span);
         break;
     case WANTS_TRUTH:
         if (value->kind == EXPR_BOOL)
@@ -164,7 +166,7 @@ bool check_data_option(Check *c, DataSource *data, const Expr *call, int at) {
                         row->range, name);
         break;
     case WANTS_PART:
-        read_part(c, data, row, value, span);
+        read_part_choice(c, data, row, value, span);
         break;
     case WANTS_STATE:
         data->weights = value;

@@ -123,7 +123,7 @@ static void read_setting(Check *c, DataSource *data, const OptionRow *row, const
         data->poisoned = true; /* the fields depend on the argument that is wrong */
 }
 
-static bool is_given(const Expr *call, const char *name) {
+static bool names_argument(const Expr *call, const char *name) {
     for (int i = 0; i < call->arg_count; i++)
         if (call->arg_names && call->arg_names[i] && strcmp(call->arg_names[i], name) == 0)
             return true;
@@ -137,7 +137,7 @@ static void check_required(Check *c, DataSource *data, const Expr *call) {
         const OptionRow *row = &known->settings[i];
         const bool needed = strcmp(row->owner, data->reader) == 0 && row->wants == WANTS_WHOLE &&
                             row->standard < row->low;
-        if (!needed || is_given(call, row->name)) continue;
+        if (!needed || names_argument(call, row->name)) continue;
         data->poisoned = true;
         diag_report(c->diag, CODE_DATA_OPTION, call->span, "`data.%s` needs its `%s`, %s",
                     data->reader, row->name, row->range);
@@ -190,7 +190,7 @@ static bool is_again(Check *c, const Expr *call, int at) {
     return false;
 }
 
-static void read_settings(Check *c, DataSource *data, const Expr *call) {
+static void read_data_settings(Check *c, DataSource *data, const Expr *call) {
     const DataCatalogue *known = catalogue_of(c);
     for (int i = first_argument(call) ? 1 : 0; i < call->arg_count; i++) {
         const char *name = call->arg_names ? call->arg_names[i] : NULL;
@@ -372,7 +372,7 @@ void check_data(Check *c, Stmt *s) {
             read_split(c, data, s->value);
         else
             read_path(c, data, s->value);
-        read_settings(c, data, s->value);
+        read_data_settings(c, data, s->value);
         take_schema(c, reader, s);
         const int errors = diag_error_count(c->diag);
         check_choice(c, s);

@@ -188,7 +188,7 @@ typedef struct Reading {
     bool reads_field, refused;
 } Reading;
 
-static void refuse(Reading *r, Span span, const char *what) {
+static void refuse_features(Reading *r, Span span, const char *what) {
     r->refused = true;
     diag_report(r->c->diag, CODE_EVALUATION, span,
                 "features are made of fields of the bank, networks and functions, and %s", what);
@@ -231,16 +231,18 @@ static void read_field(Reading *r, const Expr *e, const DataSource *source) {
     Check *c = r->c;
     r->reads_field = true;
     if (source != r->bank)
-        refuse(r, e->span,
-               arena_printf(c->arena,
-                            "`%s` is no field of the bank, `%s`: the query's fields are read in "
-                            "place of the bank's",
-                            span_text(c->arena, e->span), r->bank->name));
+        refuse_features(
+            r, e->span,
+            arena_printf(c->arena,
+                         "`%s` is no field of the bank, `%s`: the query's fields are read in "
+                         "place of the bank's",
+                         span_text(c->arena, e->span), r->bank->name));
     else if (strcmp(e->name, "all") == 0)
-        refuse(r, e->span,
-               arena_printf(c->arena, "`%s` is the whole source", span_text(c->arena, e->span)));
+        refuse_features(
+            r, e->span,
+            arena_printf(c->arena, "`%s` is the whole source", span_text(c->arena, e->span)));
     else if (strcmp(e->name, "index") == 0)
-        refuse(r, e->span, "the number of a row says nothing about a new sample");
+        refuse_features(r, e->span, "the number of a row says nothing about a new sample");
     else if (source_find_field(source, e->name))
         compare_sources(c, source_find_field(source, e->name), r->bank, r->query, e->span);
 }
@@ -253,11 +255,12 @@ static bool read_name(void *context, Expr *e) {
     if (e->kind == EXPR_MEMBER && s->kind == SYMBOL_DATA)
         read_field(r, e, s->stmt->data);
     else if (s->kind == SYMBOL_DATA)
-        refuse(r, e->span,
-               arena_printf(r->c->arena, "`%s` is a whole source; a field of it is `%s.NAME`",
-                            s->name, s->name));
+        refuse_features(r, e->span,
+                        arena_printf(r->c->arena,
+                                     "`%s` is a whole source; a field of it is `%s.NAME`", s->name,
+                                     s->name));
     else if (is_kept(s))
-        refuse(r, e->span, arena_printf(r->c->arena, "`%s` belongs to a step", s->name));
+        refuse_features(r, e->span, arena_printf(r->c->arena, "`%s` belongs to a step", s->name));
     return e->kind != EXPR_MEMBER || !base || base->kind != EXPR_NAME;
 }
 
@@ -277,8 +280,9 @@ static const Type *formula_type(Reading *r, Expr *formula, bool of_sample) {
     c->in_view = false;
     c->view = NULL;
     if (type->kind != KIND_POISON && !r->reads_field)
-        refuse(r, formula->span,
-               arena_printf(c->arena, "this reads no field of the bank, `%s`", r->bank->name));
+        refuse_features(
+            r, formula->span,
+            arena_printf(c->arena, "this reads no field of the bank, `%s`", r->bank->name));
     return r->refused ? type_poison(c) : type;
 }
 

@@ -44,10 +44,6 @@ bool type_is_numeric(const Type *t) {
     return t->kind == KIND_REAL || t->kind == KIND_INT || t->kind == KIND_ANY_SHAPE;
 }
 
-static bool poisoned(const Type *t) {
-    return t->kind == KIND_POISON;
-}
-
 /* ---- dimensions ------------------------------------------------------------------------------ */
 
 static Dim *dim_of_name(Check *c, const Expr *e) {
@@ -210,7 +206,7 @@ void binder_open(Check *c, Binder *b) {
 
 static void check_guard(Check *c, Expr *guard) {
     Type *t = check_expr(c, guard);
-    if (poisoned(t) || (t->kind == KIND_BOOL && t->rank == 0)) return;
+    if (type_is_poison(t) || (t->kind == KIND_BOOL && t->rank == 0)) return;
     diag_report(c->diag, CODE_GUARD, guard->span,
                 "the guard after the bar must be a condition, true or false; this is %s",
                 type_text(c->arena, t));
@@ -241,8 +237,8 @@ static Type *check_kept(Check *c, Expr *e) {
     if (e->guard) check_guard(c, e->guard);
     Type *body = check_expr(c, e->args[0]);
     scope_pop(c);
-    if (kept) binders_close(c, e->binders, 1, poisoned(body));
-    if (poisoned(body)) return body;
+    if (kept) binders_close(c, e->binders, 1, type_is_poison(body));
+    if (type_is_poison(body)) return body;
     if (body->rank > 0 || !type_is_numeric(body)) {
         diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[0]->span,
                     "%s needs a number for each index; this is %s", kept ? "topk" : "softmax",
@@ -283,8 +279,8 @@ static Type *check_reduce(Check *c, Expr *e) {
     Type *body = e->arg_count ? check_expr(c, e->args[0]) : type_make(c, KIND_INT, 0, NULL);
     scope_pop(c);
     binders_close(c, e->binders, e->binder_count,
-                  poisoned(body) || (e->guard && poisoned(e->guard->type)));
-    if (poisoned(body)) return body;
+                  type_is_poison(body) || (e->guard && type_is_poison(e->guard->type)));
+    if (type_is_poison(body)) return body;
     if (body->rank > 0) {
         diag_report(c->diag, CODE_INDEX_MISSING, e->args[0]->span,
                     "each term of a reduction is a number, and this is %s: an index is missing",
@@ -449,14 +445,14 @@ static const Expr *composition_of(const Symbol *net) {
 }
 
 /* The number of the part `name` in the composition, -1 where it has none of that name. */
-static int part_of(const Expr *composition, const char *name) {
+static int number_of_part(const Expr *composition, const char *name) {
     for (int i = 0; composition && composition->arg_names && i < composition->arg_count; i++)
         if (composition->arg_names[i] && strcmp(composition->arg_names[i], name) == 0) return i;
     return -1;
 }
 
 bool net_has_part(const Symbol *net, const char *name) {
-    return part_of(composition_of(net), name) >= 0;
+    return number_of_part(composition_of(net), name) >= 0;
 }
 
 bool net_names_all_parts(const Symbol *net) {
@@ -529,7 +525,7 @@ static Type *miss_part(Check *c, const Expr *e, const Expr *whole) {
 
 static Type *check_part_of_net(Check *c, Expr *e, const Symbol *net) {
     const Expr *whole = composition_of(net);
-    const int item = part_of(whole, e->name);
+    const int item = number_of_part(whole, e->name);
     if (item < 0) return miss_part(c, e, whole);
     Symbol *s = arena_new_of(c->arena, Symbol);
     *s = (Symbol){.kind = SYMBOL_NET_PART,
@@ -550,7 +546,7 @@ static const Param *column_of(const Symbol *queue, const char *name) {
 
 static Type *check_member(Check *c, Expr *e) {
     Type *t = check_expr(c, e->args[0]);
-    if (poisoned(t)) return t;
+    if (type_is_poison(t)) return t;
     Symbol *b = e->args[0]->symbol;
     if (b && b->kind == SYMBOL_MODULE) return check_member_of_module(c, e, b->module);
     if (b && (b->kind == SYMBOL_DATA || (b->kind == SYMBOL_FIELD && t->kind == KIND_DATA)))
@@ -615,7 +611,7 @@ static bool refuse_whole_queue(Check *c, const Expr *e) {
 static void check_subscript(Check *c, const Expr *e, int axis, Dim *extent) {
     const Expr *index = e->args[axis];
     const Type *t = index->type;
-    if (poisoned(t)) return;
+    if (type_is_poison(t)) return;
     if (t->kind != KIND_INT || t->rank != 0) {
         diag_report(c->diag, CODE_INDEX_KIND, index->span,
                     "an index is a whole number, and this is %s", type_text(c->arena, t));
@@ -636,7 +632,7 @@ static Type *check_index(Check *c, Expr *e) {
     for (int i = 0; i < e->arg_count; i++)
         check_expr(c, e->args[i]);
     c->in_index = was_index;
-    if (poisoned(base)) return base;
+    if (type_is_poison(base)) return base;
     if (refuse_negative_place(c, e, base) || refuse_many_indices(c, e, base) ||
         refuse_whole_queue(c, e))
         return type_poison(c);
@@ -647,7 +643,7 @@ static Type *check_index(Check *c, Expr *e) {
 
 /* ---- operators ------------------------------------------------------------------------------- */
 
-static Type *join(Check *c, Expr *e, Type *a, Type *b, TypeKind kind) {
+static Type *join_types(Check *c, Expr *e, Type *a, Type *b, TypeKind kind) {
     if (a->kind == KIND_ANY_SHAPE || b->kind == KIND_ANY_SHAPE)
         return type_make(c, KIND_ANY_SHAPE, 0, NULL);
     if (a->rank && b->rank && !type_same_shape(a, b)) {
@@ -674,7 +670,7 @@ static Type *join(Check *c, Expr *e, Type *a, Type *b, TypeKind kind) {
 
 static Type *check_binary(Check *c, Expr *e) {
     Type *a = check_expr(c, e->args[0]), *b = check_expr(c, e->args[1]);
-    if (poisoned(a) || poisoned(b)) return type_poison(c);
+    if (type_is_poison(a) || type_is_poison(b)) return type_poison(c);
     bool logic = e->op == OP_AND || e->op == OP_OR, compare = e->op >= OP_LT && e->op <= OP_NE;
     bool equality = e->op == OP_EQ || e->op == OP_NE;
     for (int i = 0; i < 2; i++) {
@@ -698,10 +694,10 @@ static Type *check_binary(Check *c, Expr *e) {
                     type_text(c->arena, a), type_text(c->arena, b));
         return type_poison(c);
     }
-    if (logic || compare) return join(c, e, a, b, KIND_BOOL);
+    if (logic || compare) return join_types(c, e, a, b, KIND_BOOL);
     bool both_int = a->kind == KIND_INT && b->kind == KIND_INT;
     bool whole = both_int && e->op != OP_DIV && e->op != OP_POW;
-    return join(c, e, a, b, whole ? KIND_INT : KIND_REAL);
+    return join_types(c, e, a, b, whole ? KIND_INT : KIND_REAL);
 }
 
 static Type *check_if(Check *c, Expr *e) {
@@ -710,7 +706,7 @@ static Type *check_if(Check *c, Expr *e) {
     c->in_choice = true;
     Type *a = check_expr(c, e->args[1]), *b = check_expr(c, e->args[2]);
     c->in_choice = was_choice;
-    if (poisoned(t) || poisoned(a) || poisoned(b)) return type_poison(c);
+    if (type_is_poison(t) || type_is_poison(a) || type_is_poison(b)) return type_poison(c);
     if (t->kind != KIND_BOOL) {
         diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span,
                     "`if` needs a condition, and this is %s", type_text(c->arena, t));
@@ -719,14 +715,15 @@ static Type *check_if(Check *c, Expr *e) {
     if (a->kind == KIND_BOOL && b->kind == KIND_BOOL) return a;
     Expr sides = *e;
     sides.args = e->args + 1;
-    return join(c, &sides, a, b, a->kind == KIND_INT && b->kind == KIND_INT ? KIND_INT : KIND_REAL);
+    return join_types(c, &sides, a, b,
+                      a->kind == KIND_INT && b->kind == KIND_INT ? KIND_INT : KIND_REAL);
 }
 
 static Type *check_compose(Check *c, Expr *e) {
     for (int i = 0; i < e->arg_count; i++) {
         Type *t = check_expr(c, e->args[i]);
         if (t->kind == KIND_FN) check_part_of_chain(c, e->args[i]);
-        if (poisoned(t) || t->kind == KIND_NET || t->kind == KIND_FN) continue;
+        if (type_is_poison(t) || t->kind == KIND_NET || t->kind == KIND_FN) continue;
         diag_report(c->diag, CODE_NOT_A_NETWORK, e->args[i]->span,
                     "only networks and functions are composed with `>>`; this is %s",
                     type_text(c->arena, t));
@@ -736,7 +733,7 @@ static Type *check_compose(Check *c, Expr *e) {
 
 static Type *check_unary(Check *c, Expr *e) {
     Type *t = check_expr(c, e->args[0]);
-    if (poisoned(t)) return t;
+    if (type_is_poison(t)) return t;
     if (e->op == OP_NOT ? t->kind == KIND_BOOL : type_is_numeric(t)) return t;
     diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span,
                 e->op == OP_NOT ? "`not` needs a condition, and this is %s"
@@ -747,7 +744,7 @@ static Type *check_unary(Check *c, Expr *e) {
 
 static Type *check_copy(Check *c, Expr *e) {
     Type *t = check_expr(c, e->args[0]);
-    if (!poisoned(t) && t->kind != KIND_NET)
+    if (!type_is_poison(t) && t->kind != KIND_NET)
         diag_report(c->diag, CODE_NOT_A_NETWORK, e->span, "`copy` copies a network; this is %s",
                     type_text(c->arena, t));
     return type_make(c, KIND_NET, 0, NULL);
@@ -765,7 +762,7 @@ static Type *check_default(Check *c, Expr *e) {
                     "only a read `x[..]` or a reduction can have a value for `else`");
         return type_poison(c);
     }
-    if (poisoned(t) || poisoned(other)) return type_poison(c);
+    if (type_is_poison(t) || type_is_poison(other)) return type_poison(c);
     if (given->kind == EXPR_REDUCE && t->kind == KIND_INT && other->kind == KIND_REAL)
         t = type_make(c, KIND_REAL, 0, NULL);
     const bool fits = other->kind == t->kind || (t->kind == KIND_REAL && type_is_numeric(other));

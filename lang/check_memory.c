@@ -3,10 +3,6 @@
 
 #include <string.h>
 
-static bool poisoned(const Type *t) {
-    return t->kind == KIND_POISON;
-}
-
 static void check_start(Check *c, const Stmt *s) {
     if (!s->init_name || strcmp(s->init_name, "unit_normal") == 0 ||
         strcmp(s->init_name, "zero") == 0)
@@ -32,7 +28,8 @@ static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
          *row = type_of_shape(c, KIND_REAL, p->dims, p->dim_count);
     Dim *dims[MAX_RANK] = {rows->rank ? rows->dims[0] : NULL};
     /* A column takes its kind from what is pushed. */
-    bool good = rows->rank == 1 && !poisoned(row) && !poisoned(value) && row->rank < MAX_RANK;
+    bool good =
+        rows->rank == 1 && !type_is_poison(row) && !type_is_poison(value) && row->rank < MAX_RANK;
     if (row->rank == MAX_RANK)
         diag_report(c->diag, CODE_TOO_MANY_AXES, p->span,
                     "an array has at most %d axes, and a column has one more than its rows: `%s` "
@@ -50,7 +47,7 @@ static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
                           .stmt = s,
                           .param = p,
                           .type = p->type};
-    if (poisoned(value) || poisoned(p->type) || same_row(value, p->type)) return;
+    if (type_is_poison(value) || type_is_poison(p->type) || same_row(value, p->type)) return;
     diag_report(c->diag, CODE_QUEUE_ROW, p->value->span,
                 "what is pushed is %s: its rows do not fit", type_text(c->arena, value));
     diag_note(c->diag, p->span, "and the rows of the column `%s` are those of %s", p->name,
@@ -62,7 +59,7 @@ void check_queue(Check *c, Stmt *s) {
     s->symbol = scope_declare(c, SYMBOL_QUEUE, s->name, s->name_span, s, NULL);
     s->symbol->type = rows;
     check_start(c, s);
-    if (s->param_count && !poisoned(rows) && rows->rank != 1)
+    if (s->param_count && !type_is_poison(rows) && rows->rank != 1)
         diag_report(c->diag, CODE_QUEUE_ROW, s->name_span,
                     "a queue of columns has one extent, its length: `queue %s[4096] { feat[128] <- "
                     "k, label <- y }`",
@@ -74,7 +71,7 @@ void check_queue(Check *c, Stmt *s) {
 void check_push(Check *c, Stmt *s) {
     if (!s->value) return;
     Type *value = check_expr(c, s->value), *rows = s->symbol->type;
-    if (poisoned(value) || poisoned(rows) || same_row(value, rows)) return;
+    if (type_is_poison(value) || type_is_poison(rows) || same_row(value, rows)) return;
     diag_report(c->diag, CODE_QUEUE_ROW, s->value->span,
                 "what is pushed is %s: its rows do not fit", type_text(c->arena, value));
     diag_note(c->diag, s->name_span, "and the rows of the queue `%s` are those of %s", s->name,
@@ -87,7 +84,7 @@ void check_bank(Check *c, Stmt *s) {
     Param *p = &s->params[0];
     check_start(c, s);
     Type *first = check_expr(c, p->dims[0]);
-    if (!poisoned(first) && first->kind != KIND_DATA)
+    if (!type_is_poison(first) && first->kind != KIND_DATA)
         diag_report(c->diag, CODE_BANK, p->dims[0]->span,
                     "a bank has a row for each sample of a data set, whose name is its first "
                     "extent: `bank %s[train, 128]`",
@@ -117,7 +114,7 @@ static void check_rows_update(Check *c, Stmt *s, Expr *target) {
     target->type = array;
     /* The symbol is set even if the type waits for the sizes in numbers. */
     target->symbol = target->callee->symbol;
-    if (poisoned(array) || poisoned(rows) || poisoned(value)) return;
+    if (type_is_poison(array) || type_is_poison(rows) || type_is_poison(value)) return;
     if (!symbol || symbol->kind != SYMBOL_STATE || target->arg_count != 1) {
         diag_report(c->diag, CODE_UPDATE, target->span,
                     "rows of a bank or a state are updated as `M[rows] <- values`, with one array "
@@ -140,7 +137,7 @@ static void check_rows_update(Check *c, Stmt *s, Expr *target) {
 
 static void check_whole_update(Check *c, Stmt *s, Expr *target) {
     Type *array = check_expr(c, target), *value = s->value->type;
-    if (poisoned(array) || poisoned(value)) return;
+    if (type_is_poison(array) || type_is_poison(value)) return;
     const Symbol *symbol = target->symbol;
     bool renewable = symbol && (symbol->kind == SYMBOL_STATE || symbol->kind == SYMBOL_PARAM ||
                                 array->kind == KIND_ANY_SHAPE);

@@ -73,13 +73,13 @@ static bool check_path(Check *c, Expr *part) {
     return true;
 }
 
-static bool is_word(const Expr *part, const char *word) {
+static bool names_word(const Expr *part, const char *word) {
     return part->kind == EXPR_NAME && strcmp(part->name, word) == 0;
 }
 
 /* Checks the part that `optimiser .. on` or `freeze` names. */
 void check_trained_part(Check *c, Expr *part, bool optimiser) {
-    if ((optimiser && is_word(part, "rest")) || is_word(part, "biases")) return;
+    if ((optimiser && names_word(part, "rest")) || names_word(part, "biases")) return;
     const int errors = diag_error_count(c->diag);
     if (part->kind == EXPR_MEMBER && (check_path(c, part) || diag_error_count(c->diag) > errors))
         return;

@@ -4,10 +4,6 @@
 
 #include <string.h>
 
-static bool poisoned(const Type *t) {
-    return t->kind == KIND_POISON;
-}
-
 /* Returns the type of a carry. As in `state v = 0`, a number written as the start is a real. */
 static Type *carry_type(Check *c, Stmt *carry) {
     Type *t = type_of_let(c, carry);
@@ -26,7 +22,7 @@ static void declare_carries(Check *c, Stmt *scan) {
                         carry->name);
         types[i] = carry->is_function ? type_poison(c) : carry_type(c, carry);
         bool fits = type_is_numeric(types[i]) || types[i]->kind == KIND_BOOL;
-        if (fits || poisoned(types[i])) continue;
+        if (fits || type_is_poison(types[i])) continue;
         diag_report(c->diag, CODE_SCAN, carry->value->span,
                     "a scan carries numbers and arrays; this is %s", type_text(c->arena, types[i]));
         types[i] = type_poison(c);
@@ -126,7 +122,7 @@ void check_next(Check *c, Stmt *s) {
     }
     s->symbol = carry->symbol;
     const Type *carried = carry->symbol->type;
-    if (poisoned(next) || poisoned(carried) || follows(next, carried)) return;
+    if (type_is_poison(next) || type_is_poison(carried) || follows(next, carried)) return;
     diag_report(c->diag, CODE_SCAN, s->value->span, "the next value of `%s` is %s", s->name,
                 type_text(c->arena, next));
     diag_note(c->diag, carry->span, "and it starts as %s: what a scan carries keeps its type",

@@ -25,7 +25,7 @@ typedef struct Search {
     const Expr *other;
 } Search;
 
-static bool find_rows(void *context, Expr *e) {
+static bool find_row_index(void *context, Expr *e) {
     Search *s = context;
     const Expr *base = e->kind == EXPR_MEMBER ? e->args[0] : NULL;
     const Symbol *symbol = base && base->kind == EXPR_NAME ? scope_find(s->c->scope, base->name)
@@ -48,7 +48,7 @@ static bool find_rows(void *context, Expr *e) {
  * the extent of the first array in it. */
 static Dim *rows_of_view(Check *c, Stmt *s) {
     Search search = {.c = c};
-    ast_walk_expr(s->value, find_rows, &search);
+    ast_walk_expr(s->value, find_row_index, &search);
     if (search.other) {
         diag_report(
             c->diag, CODE_VIEW, search.other->span,

@@ -127,7 +127,7 @@ typedef struct Side {
 
 static bool find_field(void *context, const FlowVisit *v);
 
-static void add_field(Side *side, const Expr *e) {
+static void add_to_side(Side *side, const Expr *e) {
     const Stmt *source = e->symbol->stmt;
     const DataSource *data = source->data;
     const DataField *field = NULL;
@@ -157,7 +157,7 @@ static bool find_field(void *context, const FlowVisit *v) {
         callee && callee->kind == SYMBOL_BUILTIN && strcmp(callee->name, "range") == 0;
     if (!s) return true;
     if (s->kind == SYMBOL_FIELD)
-        add_field(side, v->e);
+        add_to_side(side, v->e);
     else if (s->kind == SYMBOL_COLUMN && s->param->value)
         look_at_side(side, s->param->value, NULL);
     else if (s->kind != SYMBOL_COLUMN && !leads_on(s->kind))

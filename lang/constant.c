@@ -69,7 +69,7 @@ double constant_of_operator(Operator op, double a, double b) {
 }
 
 /* A NaN in either place stays. */
-static double smaller(double a, double b) {
+static double smaller_number(double a, double b) {
     return isnan(a) || a <= b ? a : b;
 }
 static double larger(double a, double b) {
@@ -83,7 +83,7 @@ bool constant_of_function(const char *name, int count, const double *args, doubl
     } functions[] = {{"exp", exp, NULL},     {"log", log, NULL},   {"log1p", log1p, NULL},
                      {"expm1", expm1, NULL}, {"sqrt", sqrt, NULL}, {"abs", fabs, NULL},
                      {"floor", floor, NULL}, {"ceil", ceil, NULL}, {"cos", cos, NULL},
-                     {"sin", sin, NULL},     {"tanh", tanh, NULL}, {"min", NULL, smaller},
+                     {"sin", sin, NULL},     {"tanh", tanh, NULL}, {"min", NULL, smaller_number},
                      {"max", NULL, larger}};
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         if (strcmp(functions[i].name, name) != 0 || count != (functions[i].two ? 2 : 1)) continue;

@@ -165,7 +165,7 @@ static bool same_message(const DiagMessage *a, const DiagMessage *b) {
 /* The errors that are shown; what stands behind the last of them is counted only. */
 enum { SHOWN_ERRORS = 20 };
 
-static int cut(const Diag *diag, const DiagMessage **sorted, int *count) {
+static int limit_messages(const Diag *diag, const DiagMessage **sorted, int *count) {
     int errors = 0, hidden = 0, kept = 0;
     for (int i = 0; i < *count; i++) {
         const bool error = diag_codes[sorted[i]->code].severity == DIAG_ERROR;
@@ -188,7 +188,7 @@ DiagList diag_sorted(const Diag *diag) {
     for (int i = 0; i < diag->messages.count; i++)
         if (list.count == 0 || !same_message(list.messages[i], list.messages[list.count - 1]))
             list.messages[list.count++] = list.messages[i];
-    list.hidden = cut(diag, list.messages, &list.count);
+    list.hidden = limit_messages(diag, list.messages, &list.count);
     return list;
 }
 
@@ -406,7 +406,7 @@ void diag_print(const Diag *diag, FILE *out) {
 /* ---- near names ------------------------------------------------------------------------------ */
 
 /* Edit distance with transposition, bounded: anything past `limit` is just far. */
-static int distance(const char *a, const char *b, int limit) {
+static int edit_distance(const char *a, const char *b, int limit) {
     int n = (int)strlen(a), m = (int)strlen(b);
     if (n > 63 || m > 63 || abs(n - m) > limit) return limit + 1;
     int rows[64][64];
@@ -433,7 +433,7 @@ const char *diag_nearest(const char *name, const char *const *candidates, int co
     const char *best = NULL;
     for (int i = 0; i < count; i++) {
         if (!candidates[i] || strcmp(candidates[i], name) == 0) continue;
-        int d = distance(name, candidates[i], limit);
+        int d = edit_distance(name, candidates[i], limit);
         if (d > limit || d >= length) continue;
         limit = d - 1;
         best = candidates[i];

@@ -81,8 +81,8 @@ static const FlowFrame *enter(Flow *f, const Stmt *fn, const Expr *call, const F
     return frame;
 }
 
-static const FlowScope *bind(Flow *f, const FlowScope *outer, Binder *const *binders, int count,
-                             const Expr *reduction, const Stmt *let, int64_t row) {
+static const FlowScope *open_scope(Flow *f, const FlowScope *outer, Binder *const *binders,
+                                   int count, const Expr *reduction, const Stmt *let, int64_t row) {
     for (int i = 0; i < count; i++) {
         FlowScope *scope = arena_new_of(f->arena, FlowScope);
         *scope = (FlowScope){binders[i], reduction, let, i == 0 ? row : -1, outer};
@@ -116,13 +116,13 @@ static const Expr *argument_of(const FlowFrame *frame, int position) {
     return param->value;
 }
 
-static bool holds(Stmt *const *body, int count, const Stmt *s) {
+static bool body_holds(Stmt *const *body, int count, const Stmt *s) {
     for (int i = 0; i < count; i++) {
         if (body[i] == s) return true;
         for (int k = 0; k < body[i]->carry_count; k++)
             if (body[i]->carry[k] == s) return true;
-        if (holds(body[i]->body, body[i]->body_count, s) ||
-            holds(body[i]->otherwise, body[i]->otherwise_count, s))
+        if (body_holds(body[i]->body, body[i]->body_count, s) ||
+            body_holds(body[i]->otherwise, body[i]->otherwise_count, s))
             return true;
     }
     return false;
@@ -132,22 +132,23 @@ static bool holds(Stmt *const *body, int count, const Stmt *s) {
  * from (a function inside a function). */
 static const FlowFrame *frame_of_let(const FlowFrame *frame, const Stmt *let) {
     for (; frame; frame = frame->caller)
-        if (holds(frame->fn->body, frame->fn->body_count, let)) return frame;
+        if (body_holds(frame->fn->body, frame->fn->body_count, let)) return frame;
     return NULL;
 }
 
 static void walk_let(Flow *f, const Stmt *let, State at) {
     at.frame = frame_of_let(at.frame, let);
     if (!first_time(f, let, &at)) return;
-    at.scope = bind(f, NULL, let->binders, let->binder_count, NULL, let, at.row);
+    at.scope = open_scope(f, NULL, let->binders, let->binder_count, NULL, let, at.row);
     if (let->binder_count) at.row = -1;
     walk(f, let->value, at);
     const Stmt *scan = let->scan;
     for (int i = 0; scan && i < scan->body_count; i++) {
         const Stmt *next = scan->body[i];
         if (next->kind != STMT_NEXT || strcmp(next->name, let->name) != 0) continue;
-        at.scope = bind(f, bind(f, NULL, scan->binders, scan->binder_count, NULL, scan, -1),
-                        next->binders, next->binder_count, NULL, next, -1);
+        at.scope =
+            open_scope(f, open_scope(f, NULL, scan->binders, scan->binder_count, NULL, scan, -1),
+                       next->binders, next->binder_count, NULL, next, -1);
         walk(f, next->value, at);
     }
 }
@@ -179,7 +180,7 @@ static void walk_name(Flow *f, const Expr *e, State at) {
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-static const Expr *result_of(const Stmt *fn) {
+static const Expr *returned_of(const Stmt *fn) {
     for (int i = 0; i < fn->body_count; i++)
         if (fn->body[i]->kind == STMT_RETURN) return fn->body[i]->value;
     return fn->value;
@@ -229,7 +230,7 @@ static void walk_call(Flow *f, const Expr *e, State at) {
     }
     /* The value does not depend on an argument that the body does not use. */
     at.frame = enter(f, s->stmt, e, at.frame);
-    if (first_time(f, s->stmt, &at) && result_of(s->stmt)) walk(f, result_of(s->stmt), at);
+    if (first_time(f, s->stmt, &at) && returned_of(s->stmt)) walk(f, returned_of(s->stmt), at);
 }
 
 const Expr *flow_call(const FlowVisit *visit) {
@@ -252,7 +253,7 @@ const Stmt *flow_applied(const Expr *call, const char **part) {
 /* ---- expressions ----------------------------------------------------------------------------- */
 
 static void walk_reduce(Flow *f, const Expr *e, State at) {
-    at.scope = bind(f, at.scope, e->binders, e->binder_count, e, NULL, -1);
+    at.scope = open_scope(f, at.scope, e->binders, e->binder_count, e, NULL, -1);
     State still = at;
     still.stopped = true;
     if (e->guard) walk(f, e->guard, still);
@@ -395,7 +396,7 @@ static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowCloc
     if (!s) return false;
     if (s->kind == SYMBOL_FN && s->stmt) {
         const FlowFrame inside = {.fn = s->stmt, .call = e, .caller = frame};
-        const Expr *result = result_of(s->stmt);
+        const Expr *result = returned_of(s->stmt);
         return result && flow_number(result, &inside, clock, value);
     }
     enum { MOST = 2 };

@@ -60,7 +60,7 @@ static bool is_word(Span span, const char *word) {
            memcmp(span.source->text + span.begin, word, length) == 0;
 }
 
-static char first_of(Span span) {
+static char first_character(Span span) {
     return span.source && span.end > span.begin ? span.source->text[span.begin] : 0;
 }
 static char last_of(Span span) {
@@ -72,11 +72,11 @@ static bool ends_factor(Span span) {
     return isalnum((unsigned char)last_of(span)) || last_of(span) == ')' || last_of(span) == ']';
 }
 static bool begins_factor(Span span) {
-    return isalnum((unsigned char)first_of(span)) || first_of(span) == '_';
+    return isalnum((unsigned char)first_character(span)) || first_character(span) == '_';
 }
 
 /* Returns the text behind a place, without blanks. */
-static const char *rest_of(Span span) {
+static const char *text_behind(Span span) {
     const char *at = span.source->text + span.end;
     return at + strspn(at, " \t");
 }
@@ -112,7 +112,7 @@ static bool is_letter(char c) {
 }
 
 /* Returns the offset of the bracket `[` that is open at a place of its line, or -1. */
-static int open_bracket(const char *text, int place) {
+static int find_open_bracket(const char *text, int place) {
     int closed = 0;
     for (int at = place - 1; at >= 0 && text[at] != '\n'; at--) {
         if (text[at] == ')' || text[at] == ']') closed++;
@@ -143,23 +143,23 @@ static bool is_reducer(const char *text, int end) {
 /* `sum[i = 1..N]`, `sum[i <= N]`: among the indices of a reduction, ahead of its guard. */
 static bool in_binders(const Misfit *m) {
     if (m->at_end || !m->found.source) return false;
-    if (is_letter(first_of(m->found)) && !isdigit((unsigned char)first_of(m->found)) &&
-        !is_word(m->found, "in"))
+    if (is_letter(first_character(m->found)) &&
+        !isdigit((unsigned char)first_character(m->found)) && !is_word(m->found, "in"))
         return false;
     const char *text = m->found.source->text;
-    const int bracket = open_bracket(text, m->found.begin);
+    const int bracket = find_open_bracket(text, m->found.begin);
     return bracket > 0 && is_reducer(text, bracket) &&
            !memchr(text + bracket, '|', (size_t)(m->found.begin - bracket));
 }
 
 static bool is_operator(Span span) {
-    return first_of(span) && strchr("+-*/^", first_of(span));
+    return first_character(span) && strchr("+-*/^", first_character(span));
 }
 
 /* The `]` of `sum[i]`, behind which its body stands. */
 static bool closes_binders(Span span) {
     if (!is_word(span, "]")) return false;
-    const int bracket = open_bracket(span.source->text, span.begin);
+    const int bracket = find_open_bracket(span.source->text, span.begin);
     return bracket > 0 && is_reducer(span.source->text, bracket);
 }
 
@@ -174,7 +174,7 @@ static const char *foreign_reducer(const Misfit *m) {
     };
     if (m->at_end || !is_word(m->before, "]")) return NULL;
     const char *text = m->before.source->text;
-    const int bracket = open_bracket(text, m->before.begin);
+    const int bracket = find_open_bracket(text, m->before.begin);
     for (size_t i = 0; bracket > 0 && i < sizeof rows / sizeof *rows; i++)
         if (ends_with_word(text, bracket, rows[i].word)) return rows[i].meant;
     return NULL;
@@ -222,8 +222,9 @@ static bool lacks_colon(const Misfit *m) {
 
 /* A word at the start of a line that assigns: `y = x`, `y += 1`. */
 static const char *assignment(const Misfit *m) {
-    if (!span_same(m->first, m->found) || !isalpha((unsigned char)first_of(m->found))) return NULL;
-    const char *rest = rest_of(m->found);
+    if (!span_same(m->first, m->found) || !isalpha((unsigned char)first_character(m->found)))
+        return NULL;
+    const char *rest = text_behind(m->found);
     if (rest[0] == '=' && rest[1] != '=') return "a value is named by `let y = ..`, once";
     if (rest[0] && rest[1] == '=' && strchr("+-*/^", rest[0]))
         return "a value is named once, by `let`; what changes from step to step is a `state` with "
@@ -242,14 +243,15 @@ static bool follows_point(Span span) {
     return text && at > 1 && text[at - 1] == '.' && isdigit((unsigned char)text[at - 2]);
 }
 
-static const char *number(const Misfit *m) {
+static const char *number_advice(const Misfit *m) {
     const char *point = "a number has digits on both sides of its point: `0.5`, `1.0`";
-    if (first_of(m->found) == '.' && isdigit((unsigned char)rest_of(m->found)[0])) return point;
-    if (first_of(m->before) == '.' && m->before.begin > 0 &&
+    if (first_character(m->found) == '.' && isdigit((unsigned char)text_behind(m->found)[0]))
+        return point;
+    if (first_character(m->before) == '.' && m->before.begin > 0 &&
         isdigit((unsigned char)m->before.source->text[m->before.begin - 1]))
         return point;
     if (follows_point(m->before)) return point;
-    if (first_of(m->found) == '_' && m->found.begin > 0 &&
+    if (first_character(m->found) == '_' && m->found.begin > 0 &&
         isdigit((unsigned char)m->found.source->text[m->found.begin - 1]))
         return "the digits of a number stand together: `1000`";
     return NULL;
@@ -274,7 +276,7 @@ static const char *of_table(const Misfit *m) {
 
 /* A comment of C, `//` and `/`*, at the start of a line. */
 static bool is_comment(const Misfit *m) {
-    if (first_of(m->found) != '/') return false;
+    if (first_character(m->found) != '/') return false;
     const char next = m->found.source->text[m->found.end];
     return span_same(m->first, m->found) && (next == '/' || next == '*');
 }
@@ -306,12 +308,13 @@ static bool is_reduction(Span span) {
 
 /* `0x10`, `1e`: what stands right behind the digits of a number. */
 static bool goes_on_with_number(const Misfit *m) {
-    return m->before.end == m->found.begin && isdigit((unsigned char)first_of(m->before));
+    return m->before.end == m->found.begin && isdigit((unsigned char)first_character(m->before));
 }
 
 /* `fn f = 1`: the token behind the name of a function. */
 static bool follows_name_of_fn(const Misfit *m) {
-    return is_word(m->first, "fn") && rest_of(m->first) == m->before.source->text + m->before.begin;
+    return is_word(m->first, "fn") &&
+           text_behind(m->first) == m->before.source->text + m->before.begin;
 }
 
 static bool begins_line(Span span) {
@@ -332,7 +335,7 @@ const char *habit_of_syntax(const Misfit *m) {
                "a condition stands behind a bar, `sum[i | i > 0] ..`";
     if (m->in_index && (is_word(m->found, ":") || is_word(m->found, ".."))) return slice;
     if (is_word(m->found, "..")) return range;
-    if ((meant = number(m))) return meant;
+    if ((meant = number_advice(m))) return meant;
     if (m->in_train && (is_word(m->found, ":") || is_word(m->found, "=")))
         return "a setting is a name and its value: `epochs 1, batch 256`";
     if (m->in_train && ends_factor(m->before) && begins_factor(m->found))
@@ -372,8 +375,8 @@ const char *habit_of_syntax(const Misfit *m) {
         return "a reduction has its index in brackets: `sum[i] x[i]`";
     if (!m->at_end && m->wants_name && is_reserved(m->found))
         return "this is a word of the language, and no name";
-    if (!m->at_end && span_same(m->first, m->found) && first_of(m->found) &&
-        strchr("+-*/^<>=,.|~", first_of(m->found)))
+    if (!m->at_end && span_same(m->first, m->found) && first_character(m->found) &&
+        strchr("+-*/^<>=,.|~", first_character(m->found)))
         return "a statement ends with its line: one that goes on has the operator at the end of "
                "the line, or stands in parentheses";
     if ((meant = assignment(m))) return meant;

@@ -102,7 +102,7 @@ char *arena_printf(Arena *arena, const char *format, ...) {
     return text;
 }
 
-static uint64_t hash_bytes(const char *text, size_t length) {
+static uint64_t hash_text(const char *text, size_t length) {
     uint64_t hash = 1469598103934665603u;
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
@@ -121,7 +121,7 @@ static uint64_t hash_pointer(const void *key) {
 
 /* The entry of the key, or the free one where it would stand. */
 static MapEntry *map_entry(const Map *map, const void *key) {
-    uint64_t at = map->of_texts ? hash_bytes(key, strlen(key)) : hash_pointer(key);
+    uint64_t at = map->of_texts ? hash_text(key, strlen(key)) : hash_pointer(key);
     for (;; at++) {
         MapEntry *entry = &map->entries[at & (uint64_t)(map->capacity - 1)];
         if (!entry->key || entry->key == key || (map->of_texts && strcmp(entry->key, key) == 0))
@@ -166,7 +166,7 @@ static void grow_names(Arena *arena) {
 const char *arena_intern(Arena *arena, const char *text, size_t length) {
     if (arena->name_count >= arena->name_capacity) grow_names(arena);
     if (!arena->name_capacity) return arena_strndup(arena, text, length);
-    uint64_t hash = hash_bytes(text, length);
+    uint64_t hash = hash_text(text, length);
     Name **slot = &arena->names[hash % arena->name_capacity];
     for (Name *name = *slot; name; name = name->next)
         if (name->hash == hash && name->length == length && memcmp(name->text, text, length) == 0)

@@ -29,7 +29,7 @@ DimTable *dim_table_new(Arena *arena) {
     return table;
 }
 
-static void fail(DimTable *table, DimFault fault) {
+static void note_fault(DimTable *table, DimFault fault) {
     if (!table->fault) table->fault = fault;
 }
 
@@ -57,7 +57,7 @@ static bool dim_same(const Dim *x, const Dim *y) {
            x->b == y->b;
 }
 
-static Dim **slot_of(const DimTable *table, const Dim *wanted) {
+static Dim **dim_slot(const DimTable *table, const Dim *wanted) {
     uint64_t at = dim_hash(wanted);
     for (;; at++) {
         Dim **slot = &table->slots[at & (uint64_t)(table->capacity - 1)];
@@ -65,18 +65,18 @@ static Dim **slot_of(const DimTable *table, const Dim *wanted) {
     }
 }
 
-static void grow(DimTable *table) {
+static void grow_table(DimTable *table) {
     Dim **old = table->slots;
     int old_capacity = table->capacity;
     table->capacity = old_capacity ? 2 * old_capacity : 64;
     table->slots = arena_array(table->arena, Dim *, table->capacity);
     for (int i = 0; i < old_capacity; i++)
-        if (old[i]) *slot_of(table, old[i]) = old[i];
+        if (old[i]) *dim_slot(table, old[i]) = old[i];
 }
 
 static Dim *intern(DimTable *table, Dim wanted) {
-    if (2 * table->count >= table->capacity) grow(table);
-    Dim **slot = slot_of(table, &wanted);
+    if (2 * table->count >= table->capacity) grow_table(table);
+    Dim **slot = dim_slot(table, &wanted);
     if (*slot) return *slot;
     Dim *d = arena_new_of(table->arena, Dim);
     *d = wanted;
@@ -120,14 +120,14 @@ static void add_term(DimTable *table, Polynomial *sum, Term term) {
     if (behind && order(&items[low], &term) == 0) {
         Term *same = &items[low];
         if (__builtin_add_overflow(same->coefficient, term.coefficient, &same->coefficient))
-            fail(table, DIM_OVERFLOW);
+            note_fault(table, DIM_OVERFLOW);
         if (same->coefficient) return;
         memmove(same, same + 1, sizeof *same * (behind - 1));
         sum->terms.count--;
         return;
     }
     if (sum->terms.count == MOST_DIMENSION_TERMS) {
-        fail(table, DIM_TOO_LONG);
+        note_fault(table, DIM_TOO_LONG);
         return;
     }
     array_push(table->arena, &sum->terms, term);
@@ -136,17 +136,17 @@ static void add_term(DimTable *table, Polynomial *sum, Term term) {
     items[low] = term;
 }
 
-static void add_all(DimTable *table, Polynomial *sum, const Polynomial *more) {
+static void add_polynomial(DimTable *table, Polynomial *sum, const Polynomial *more) {
     for (int i = 0; i < more->terms.count; i++)
         add_term(table, sum, more->terms.items[i]);
 }
 
-static Term times(DimTable *table, const Term *a, const Term *b) {
+static Term multiply_terms(DimTable *table, const Term *a, const Term *b) {
     Term product = {.count = a->count + b->count};
     if (__builtin_mul_overflow(a->coefficient, b->coefficient, &product.coefficient))
-        fail(table, DIM_OVERFLOW);
+        note_fault(table, DIM_OVERFLOW);
     if (product.count > MOST_DIMENSION_TERMS) {
-        fail(table, DIM_TOO_LONG);
+        note_fault(table, DIM_TOO_LONG);
         return *a;
     }
     Dim **atoms = arena_array(table->arena, Dim *, product.count ? product.count : 1);
@@ -162,12 +162,13 @@ static Term times(DimTable *table, const Term *a, const Term *b) {
 static Polynomial product_of(DimTable *table, const Polynomial *a, const Polynomial *b) {
     Polynomial product = {0};
     if ((int64_t)a->terms.count * b->terms.count > MOST_DIMENSION_TERMS) {
-        fail(table, DIM_TOO_LONG);
+        note_fault(table, DIM_TOO_LONG);
         return *a;
     }
     for (int i = 0; i < a->terms.count; i++)
         for (int j = 0; j < b->terms.count; j++)
-            add_term(table, &product, times(table, &a->terms.items[i], &b->terms.items[j]));
+            add_term(table, &product,
+                     multiply_terms(table, &a->terms.items[i], &b->terms.items[j]));
     return product;
 }
 
@@ -180,7 +181,7 @@ static Polynomial polynomial_of(DimTable *table, Dim *d) {
     case DIM_ADD: {
         out = polynomial_of(table, d->a);
         const Polynomial b = polynomial_of(table, d->b);
-        add_all(table, &out, &b);
+        add_polynomial(table, &out, &b);
         return out;
     }
     case DIM_MUL: {
@@ -217,7 +218,7 @@ static Dim *collapse(DimTable *table, const Polynomial *p) {
 /* ---- arithmetic ------------------------------------------------------------------------------ */
 
 /* Takes a step on numbers; false when there is no result (x div 0) or it does not fit. */
-static bool combine(DimKind kind, int64_t a, int64_t b, int64_t *out) {
+static bool combine_numbers(DimKind kind, int64_t a, int64_t b, int64_t *out) {
     bool divides = kind == DIM_CEIL_DIV || kind == DIM_FLOOR_DIV || kind == DIM_MOD;
     if (divides && (b == 0 || (a == INT64_MIN && b == -1))) return false;
     int64_t rest = divides ? a % b : 0;
@@ -252,7 +253,8 @@ static bool combine(DimKind kind, int64_t a, int64_t b, int64_t *out) {
 Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b) {
     assert(a && b && kind != DIM_CONST && kind != DIM_NAME);
     int64_t value;
-    if (a->kind == DIM_CONST && b->kind == DIM_CONST && combine(kind, a->value, b->value, &value))
+    if (a->kind == DIM_CONST && b->kind == DIM_CONST &&
+        combine_numbers(kind, a->value, b->value, &value))
         return dim_const(table, value);
     if (kind == DIM_ADD || kind == DIM_MUL) {
         const Polynomial x = polynomial_of(table, a), y = polynomial_of(table, b);
@@ -260,7 +262,7 @@ Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b) {
         if (kind == DIM_MUL)
             result = product_of(table, &x, &y);
         else
-            add_all(table, &result, &y);
+            add_polynomial(table, &result, &y);
         return collapse(table, &result);
     }
     if ((kind == DIM_CEIL_DIV || kind == DIM_FLOOR_DIV) && b->kind == DIM_CONST && b->value == 1)
@@ -295,7 +297,7 @@ Dim *dim_substitute(DimTable *table, Dim *dim, Symbol *const *from, Dim *const *
                 polynomial_of(table, substitute_atom(table, t->atoms[k], from, to, count));
             product = product_of(table, &product, &factor);
         }
-        add_all(table, &result, &product);
+        add_polynomial(table, &result, &product);
     }
     return collapse(table, &result);
 }
@@ -308,7 +310,7 @@ bool dim_eval(const Dim *d, DimLookup lookup, void *context, int64_t *value) {
     if (d->kind == DIM_NAME) return lookup && lookup(context, d->symbol, value);
     int64_t a, b;
     return dim_eval(d->a, lookup, context, &a) && dim_eval(d->b, lookup, context, &b) &&
-           combine(d->kind, a, b, value);
+           combine_numbers(d->kind, a, b, value);
 }
 
 const char *dim_text(Arena *arena, const Dim *d) {
