@@ -44,7 +44,7 @@ static int64_t fixed_of(const Plan *plan) {
     return bytes;
 }
 
-static void measure(const Work *w, Attempt *a, Graph *g) {
+static void measure_attempt(const Work *w, Attempt *a, Graph *g) {
     const char *error;
     Plan plan;
     const LoweredProgram *program = w->program;
@@ -73,7 +73,7 @@ static Attempt attempt(const Work *w, GraphSettings settings) {
         Graph *g = graph_copy(arena, w->units[i]->graph);
         g->settings = settings;
         good = !stage_run(g, PASS_after, NULL, NULL, NULL);
-        if (good) measure(w, &a, g);
+        if (good) measure_attempt(w, &a, g);
         arena_free(arena);
     }
     if (!good) a.peak = -1;
@@ -165,7 +165,7 @@ static Attempt recompute_in_parts(const Work *w, Attempt whole, GraphSettings se
 /* Combines microbatches and rematerialisation where neither suffices alone. Many microbatches need
  * the least memory; few of them start fewer kernels but rematerialise more. Of the attempts that
  * fit, the one of least cost is the answer. */
-static Attempt combine(const Work *w, Attempt whole, Attempt best, int64_t budget) {
+static Attempt combine_attempts(const Work *w, Attempt whole, Attempt best, int64_t budget) {
     enum { MOST_COUNTS = 3 };
     Attempt fitting = {.peak = -1};
     int64_t most = parts_up_to(w->batch, MOST_CHUNKS), chunks = most;
@@ -203,7 +203,7 @@ static Attempt search(const Work *w, Attempt best, int64_t budget) {
         best = chunk_more(w, whole, best, budget);
     if (parts.mix.bytes > best.mix.bytes) best.mix = parts.mix;
     if (best.peak > budget && best.mix.bytes <= budget && w->batch > 1)
-        best = combine(w, whole, best, budget);
+        best = combine_attempts(w, whole, best, budget);
     return best;
 }
 

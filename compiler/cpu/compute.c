@@ -83,7 +83,7 @@ static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds
     local_set(f, r->best, LLVMBuildSelect(b, better, v, old, ""));
 }
 
-static void add_term(Frame *f, const Reduction *r, LLVMValueRef v) {
+static void emit_term(Frame *f, const Reduction *r, LLVMValueRef v) {
     LLVMValueRef old = local_get(f, r->kept, r->best);
     if (r->kept == f->e->f64) v = LLVMBuildFPExt(f->e->builder, v, f->e->f64, "");
     if (r->may_wrap) {
@@ -176,7 +176,7 @@ static void fold_term(Frame *f, Reduction *r) {
     LLVMValueRef old = local_get(f, r->kept, r->best);
     switch (n->reducer) {
     case GR_SUM:
-        add_term(f, r, v);
+        emit_term(f, r, v);
         break;
     case GR_ANY:
         local_set(f, r->best, LLVMBuildOr(b, old, v, ""));
@@ -187,7 +187,7 @@ static void fold_term(Frame *f, Reduction *r) {
     case GR_LSE:
     case GR_LSE_REST:
         if (r->exponentials)
-            add_term(f, r, v);
+            emit_term(f, r, v);
         else
             fold_best(f, r, v, holds);
         break;
@@ -240,7 +240,7 @@ static void sweep_all(Frame *f, Reduction *r) {
     }
 }
 
-static void sweep(Frame *f, Reduction *r) {
+static void emit_terms(Frame *f, Reduction *r) {
     if (r->count) local_set(f, r->count, emit_whole(f, 0));
     if (r->position) local_set(f, r->position, emit_whole(f, 0));
     if (frame_settled(f, r->node->guard) == 0) return;
@@ -272,7 +272,7 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
         r.winner = frame_local(f, f->e->i64);
         local_set(f, r.winner, emit_whole(f, -1));
     }
-    sweep(f, &r);
+    emit_terms(f, &r);
     if (node_sums_exponentials(n)) {
         /* A row without terms, or with none above -inf, is shifted by 0 and stays -inf. A row with
          * +inf is +inf. */
@@ -283,7 +283,7 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
         local_set(f, r.winner, LLVMBuildSelect(b, endless, emit_number(f, 0), top, ""));
         r.exponentials = true;
         begin_sum(f, &r);
-        sweep(f, &r);
+        emit_terms(f, &r);
     }
     if (r.count)
         frame_raise(

@@ -15,8 +15,8 @@ typedef struct Dots {
     LLVMValueRef mask;                /* the mask of the panel's columns; NULL: the panel is full */
 } Dots;
 
-static LLVMValueRef shuffle(Dots *d, LLVMValueRef a, LLVMValueRef b, const int *places,
-                            unsigned count) {
+static LLVMValueRef shuffle_lanes(Dots *d, LLVMValueRef a, LLVMValueRef b, const int *places,
+                                  unsigned count) {
     LLVMValueRef at[16];
     for (unsigned i = 0; i < count; i++)
         at[i] = LLVMConstInt(d->f->e->i32, (unsigned long long)places[i], 0);
@@ -33,8 +33,8 @@ static LLVMValueRef fold_pairs(Dots *d, LLVMValueRef a, LLVMValueRef b, const in
         low[i] = four + (first[in] < 4 ? first[in] : lanes + first[in] - 4);
         high[i] = four + (second[in] < 4 ? second[in] : lanes + second[in] - 4);
     }
-    return LLVMBuildFAdd(d->f->e->builder, shuffle(d, a, b, low, (unsigned)lanes),
-                         shuffle(d, a, b, high, (unsigned)lanes), "");
+    return LLVMBuildFAdd(d->f->e->builder, shuffle_lanes(d, a, b, low, (unsigned)lanes),
+                         shuffle_lanes(d, a, b, high, (unsigned)lanes), "");
 }
 
 /* The sums of the lanes of four vectors, side by side. */
@@ -50,8 +50,8 @@ static LLVMValueRef join_lanes(Dots *d, const LLVMValueRef *sums) {
             low[i] = i;
             high[i] = width + i;
         }
-        all = LLVMBuildFAdd(d->f->e->builder, shuffle(d, all, all, low, (unsigned)width),
-                            shuffle(d, all, all, high, (unsigned)width), "");
+        all = LLVMBuildFAdd(d->f->e->builder, shuffle_lanes(d, all, all, low, (unsigned)width),
+                            shuffle_lanes(d, all, all, high, (unsigned)width), "");
     }
     return all;
 }
@@ -143,7 +143,7 @@ static void sum_leaves(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slo
 }
 
 /* The rows that begin at `rows_at` in the table. */
-static void emit_block(Dots *d, LLVMValueRef a, LLVMValueRef rows_at) {
+static void emit_dot_block(Dots *d, LLVMValueRef a, LLVMValueRef rows_at) {
     Frame *f = d->f;
     int rows = d->c->rows;
     LLVMValueRef row[MAX_ROWS], slot[MAX_ROWS * DOT_COLUMNS], sums[DOT_COLUMNS];
@@ -205,7 +205,7 @@ void emit_dots(Emitter *e, Kernel *kernel) {
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
     set_panel(&d, b, y, panels.index);
     Loop blocks = loop_begin_step(&f, emit_whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
-    emit_block(&d, a, vector_add(&f, words[TASK_ROWS], vector_times(&f, blocks.index, 2)));
+    emit_dot_block(&d, a, vector_add(&f, words[TASK_ROWS], vector_times(&f, blocks.index, 2)));
     loop_end(&f, &blocks);
     loop_end(&f, &panels);
     loop_end(&f, &tasks);

@@ -4,10 +4,10 @@
 
 #include "compiler/plan/bucket.h"
 
-static LLVMValueRef add(Frame *f, LLVMValueRef a, LLVMValueRef b) {
+static LLVMValueRef emit_sum(Frame *f, LLVMValueRef a, LLVMValueRef b) {
     return LLVMBuildNSWAdd(f->e->builder, a, b, "");
 }
-static LLVMValueRef times(Frame *f, LLVMValueRef a, int64_t b) {
+static LLVMValueRef emit_scaled(Frame *f, LLVMValueRef a, int64_t b) {
     return LLVMBuildNSWMul(f->e->builder, a, emit_whole(f, b), "");
 }
 
@@ -28,7 +28,8 @@ static void set_axes(Frame *f, const Bucket *b, int role_bits, LLVMValueRef plac
 static LLVMValueRef place_of(Frame *f, const Bucket *b, int role, LLVMValueRef *values) {
     LLVMValueRef place = emit_whole(f, 0);
     for (int a = 0; a < b->node->rank; a++)
-        if ((int)b->role[a] == role) place = add(f, times(f, place, b->node->shape[a]), values[a]);
+        if ((int)b->role[a] == role)
+            place = emit_sum(f, emit_scaled(f, place, b->node->shape[a]), values[a]);
     return place;
 }
 
@@ -65,7 +66,7 @@ static void each_member(Frame *f, const Bucket *b, LLVMValueRef list, MemberVisi
     for (int i = 0; i < n->red_rank; i++) {
         loops[i] = loop_begin(f, emit_whole(f, 0), emit_whole(f, n->red_shape[i]));
         f->indices[n->rank + i] = loops[i].index;
-        member = add(f, times(f, member, n->red_shape[i]), loops[i].index);
+        member = emit_sum(f, emit_scaled(f, member, n->red_shape[i]), loops[i].index);
     }
     LLVMValueRef key = emit_key(f, b, &listed);
     LLVMBasicBlockRef then = frame_block(f, "listed"), after = frame_block(f, "after");
@@ -83,18 +84,19 @@ static void each_member(Frame *f, const Bucket *b, LLVMValueRef list, MemberVisi
 static void count_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key,
                          LLVMValueRef member) {
     (void)b, (void)member;
-    LLVMValueRef at = add(f, list, key), base = f->bases[f->kernel->operand_count - 1];
-    element_store(f, GT_INT, base, at, add(f, element_load(f, GT_INT, base, at), emit_whole(f, 1)));
+    LLVMValueRef at = emit_sum(f, list, key), base = f->bases[f->kernel->operand_count - 1];
+    element_store(f, GT_INT, base, at,
+                  emit_sum(f, element_load(f, GT_INT, base, at), emit_whole(f, 1)));
 }
 
 /* The begin of each list moves to its end as it fills. */
 static void list_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key,
                         LLVMValueRef member) {
-    LLVMValueRef at = add(f, list, key), base = f->bases[f->kernel->operand_count - 1],
+    LLVMValueRef at = emit_sum(f, list, key), base = f->bases[f->kernel->operand_count - 1],
                  place = element_load(f, GT_INT, base, at);
-    element_store(f, GT_INT, base, add(f, add(f, list, emit_whole(f, b->targets_size)), place),
-                  member);
-    element_store(f, GT_INT, base, at, add(f, place, emit_whole(f, 1)));
+    element_store(f, GT_INT, base,
+                  emit_sum(f, emit_sum(f, list, emit_whole(f, b->targets_size)), place), member);
+    element_store(f, GT_INT, base, at, emit_sum(f, place, emit_whole(f, 1)));
 }
 
 void emit_bucket_sort(Emitter *e, Kernel *kernel) {
@@ -103,18 +105,18 @@ void emit_bucket_sort(Emitter *e, Kernel *kernel) {
     frame_begin(&f, e, kernel);
     LLVMValueRef out = f.bases[kernel->operand_count - 1], sum = frame_local(&f, e->i64);
     Loop segments = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef list = times(&f, segments.index, bucket_list_size(b));
+    LLVMValueRef list = emit_scaled(&f, segments.index, bucket_list_size(b));
     set_axes(&f, b, 1 << BUCKET_SEGMENT, segments.index);
     Loop clear = loop_begin(&f, emit_whole(&f, 0), emit_whole(&f, b->targets_size));
-    element_store(&f, GT_INT, out, add(&f, list, clear.index), emit_whole(&f, 0));
+    element_store(&f, GT_INT, out, emit_sum(&f, list, clear.index), emit_whole(&f, 0));
     loop_end(&f, &clear);
     each_member(&f, b, list, count_member);
     local_set(&f, sum, emit_whole(&f, 0));
     Loop begins = loop_begin(&f, emit_whole(&f, 0), emit_whole(&f, b->targets_size));
-    LLVMValueRef at = add(&f, list, begins.index), count = element_load(&f, GT_INT, out, at),
+    LLVMValueRef at = emit_sum(&f, list, begins.index), count = element_load(&f, GT_INT, out, at),
                  begin = local_get(&f, e->i64, sum);
     element_store(&f, GT_INT, out, at, begin);
-    local_set(&f, sum, add(&f, begin, count));
+    local_set(&f, sum, emit_sum(&f, begin, count));
     loop_end(&f, &begins);
     each_member(&f, b, list, list_member);
     loop_end(&f, &segments);
@@ -126,15 +128,16 @@ void emit_bucket_sort(Emitter *e, Kernel *kernel) {
 static Members members_of(Frame *f, const Bucket *b, int sorted) {
     LLVMBuilderRef build = f->e->builder;
     LLVMValueRef key = place_of(f, b, BUCKET_TARGET, f->indices), base = f->bases[sorted];
-    LLVMValueRef list = times(f, place_of(f, b, BUCKET_SEGMENT, f->indices), bucket_list_size(b));
+    LLVMValueRef list =
+        emit_scaled(f, place_of(f, b, BUCKET_SEGMENT, f->indices), bucket_list_size(b));
     LLVMValueRef first = LLVMBuildICmp(build, LLVMIntEQ, key, emit_whole(f, 0), "");
     LLVMValueRef before = LLVMBuildSelect(build, first, emit_whole(f, 0),
                                           LLVMBuildSub(build, key, emit_whole(f, 1), ""), "");
     Members m = {.base = base, .rest = b->rest};
     m.begin = LLVMBuildSelect(build, first, emit_whole(f, 0),
-                              element_load(f, GT_INT, base, add(f, list, before)), "");
-    m.end = element_load(f, GT_INT, base, add(f, list, key));
-    m.list = add(f, list, emit_whole(f, b->targets_size));
+                              element_load(f, GT_INT, base, emit_sum(f, list, before)), "");
+    m.end = element_load(f, GT_INT, base, emit_sum(f, list, key));
+    m.list = emit_sum(f, list, emit_whole(f, b->targets_size));
     return m;
 }
 
@@ -142,7 +145,8 @@ Loop loop_begin_members(Frame *f, const Members *m, LLVMValueRef *member) {
     LLVMBuilderRef build = f->e->builder;
     const GNode *n = f->node;
     Loop loop = loop_begin(f, m->begin, m->end);
-    LLVMValueRef place = *member = element_load(f, GT_INT, m->base, add(f, m->list, loop.index));
+    LLVMValueRef place = *member =
+        element_load(f, GT_INT, m->base, emit_sum(f, m->list, loop.index));
     for (int i = n->red_rank - 1; i >= 0; i--) {
         bool outermost = i == 0;
         f->indices[n->rank + i] =
@@ -155,7 +159,7 @@ Loop loop_begin_members(Frame *f, const Members *m, LLVMValueRef *member) {
 static LLVMValueRef output_place(Frame *f) {
     LLVMValueRef at = emit_whole(f, 0);
     for (int a = 0; a < f->node->rank; a++)
-        at = add(f, times(f, at, f->node->shape[a]), f->indices[a]);
+        at = emit_sum(f, emit_scaled(f, at, f->node->shape[a]), f->indices[a]);
     return at;
 }
 
@@ -187,7 +191,7 @@ static LLVMValueRef total_of(const Row *row) {
     LLVMValueRef at = emit_whole(f, 0);
     for (int a = 0; a < row->b->node->rank; a++)
         if (row->b->role[a] == BUCKET_PAYLOAD)
-            at = add(f, times(f, at, row->b->node->shape[a]), f->indices[a]);
+            at = emit_sum(f, emit_scaled(f, at, row->b->node->shape[a]), f->indices[a]);
     return LLVMBuildInBoundsGEP2(f->e->builder, f->e->f64, f->scratch, &at, 1, "");
 }
 
@@ -243,7 +247,7 @@ static void add_members(Row *row, LLVMValueRef begin, LLVMValueRef end) {
     loop_end(row->f, &members);
 }
 
-static void add_rows(Frame *f, const Bucket *b, const Members *m) {
+static void add_member_rows(Frame *f, const Bucket *b, const Members *m) {
     LLVMBuilderRef build = f->e->builder;
     Row row = {.f = f, .b = b, .out = f->bases[f->kernel->operand_count - 1], .members = m};
     LLVMBasicBlockRef few = frame_block(f, "few"), many = frame_block(f, "many"),
@@ -260,7 +264,7 @@ static void add_rows(Frame *f, const Bucket *b, const Members *m) {
     frame_forget(f);
     each_entry(&row, clear_total);
     Loop leaves = loop_begin_step(f, m->begin, m->end, LEAF_MEMBERS);
-    LLVMValueRef next = add(f, leaves.index, emit_whole(f, LEAF_MEMBERS));
+    LLVMValueRef next = emit_sum(f, leaves.index, emit_whole(f, LEAF_MEMBERS));
     add_members(&row, leaves.index,
                 LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, next, m->end, ""), next,
                                 m->end, ""));
@@ -291,8 +295,8 @@ void emit_bucket(Emitter *e, Kernel *kernel) {
     LLVMBuilderRef build = e->builder;
     int64_t rows = b->targets_size * b->segments;
     Loop tiles = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef first = times(&f, tiles.index, bucket_chunk(b)),
-                 last = add(&f, first, emit_whole(&f, bucket_chunk(b)));
+    LLVMValueRef first = emit_scaled(&f, tiles.index, bucket_chunk(b)),
+                 last = emit_sum(&f, first, emit_whole(&f, bucket_chunk(b)));
     LLVMValueRef end =
         LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, last, emit_whole(&f, rows), ""),
                         last, emit_whole(&f, rows), "");
@@ -302,7 +306,7 @@ void emit_bucket(Emitter *e, Kernel *kernel) {
     bool whole_rows =
         n->reducer == GR_SUM && n->type == GT_REAL && !n->empty_is_error && b->payload > 1;
     if (whole_rows)
-        add_rows(&f, b, &m);
+        add_member_rows(&f, b, &m);
     else
         reduce_elements(&f, b, &m);
     loop_end(&f, &row);

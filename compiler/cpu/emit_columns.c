@@ -70,7 +70,7 @@ static void add_leaf(const Block *b, int i) {
     element_store(f, GT_REAL, y, at, emit_number(f, 0));
 }
 
-static void end_row(const Block *b, int i) {
+static void end_column(const Block *b, int i) {
     Frame *f = b->f;
     if (!node_sums_many(f->node)) return;
     LLVMValueRef total = LLVMBuildLoad2(f->e->builder, f->e->f64, total_of(b, i), "");
@@ -78,7 +78,7 @@ static void end_row(const Block *b, int i) {
                   LLVMBuildFPTrunc(f->e->builder, total, f->e->f32, ""));
 }
 
-static void add_term(const Block *b, int i) {
+static void emit_column_term(const Block *b, int i) {
     (void)i;
     Frame *f = b->f;
     const GNode *n = f->node;
@@ -129,13 +129,13 @@ static LLVMValueRef end_of_leaf(const Block *b, LLVMValueRef begin, LLVMValueRef
 
 /* A fixed number of columns: with their loop gone into vectors, the sums stay in registers from row
  * to row. */
-static void add_block(const Block *b, LLVMValueRef begin) {
+static void emit_column_block(const Block *b, LLVMValueRef begin) {
     Frame *f = b->f;
     Loop leaves, rows;
     if (b->is_long) leaves = loop_begin_step(f, emit_whole(f, 0), b->row_end, LEAF_ROWS);
     rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, b->row_end))
                       : rows_begin(b, emit_whole(f, 0), b->row_end);
-    loop_take_vectors(f, each_of_block(b, begin, add_term), BLOCK_VECTORS);
+    loop_take_vectors(f, each_of_block(b, begin, emit_column_term), BLOCK_VECTORS);
     loop_keep_rolled(f, loop_end(f, &rows));
     if (!b->is_long) return;
     loop_take_vectors(f, each_of_block(b, begin, add_leaf), BLOCK_VECTORS);
@@ -152,7 +152,7 @@ static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef e
     if (b->is_long) leaves = loop_begin_step(f, emit_whole(f, 0), row_end, LEAF_ROWS);
     rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, row_end))
                       : rows_begin(b, emit_whole(f, 0), row_end);
-    each_column(b, begin, end, add_term);
+    each_column(b, begin, end, emit_column_term);
     /* Unrolling would copy the loop over columns for each row and gain nothing. */
     loop_keep_rolled(f, loop_end(f, &rows));
     if (!b->is_long) return;
@@ -206,10 +206,10 @@ void emit_columns(Frame *f, const GNode *const *nodes, int count, bool is_cached
     }
     LLVMValueRef middle = end_of_blocks(f, is_cached, begin, end);
     Loop blocks = loop_begin_step(f, begin, middle, BLOCK_COLUMNS);
-    add_block(&block, blocks.index);
+    emit_column_block(&block, blocks.index);
     loop_keep_rolled(f, loop_end(f, &blocks));
     add_other_columns(&block, middle, end);
     while (depth > 0)
         loop_keep_rolled(f, loop_end(f, &loops[--depth]));
-    if (block.is_long) each_column(&block, begin, end, end_row);
+    if (block.is_long) each_column(&block, begin, end, end_column);
 }

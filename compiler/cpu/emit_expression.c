@@ -9,15 +9,15 @@
 
 /* ---- values emitted so far ------------------------------------------------------------------- */
 
-static void forget(ValueMap *map) {
+static void forget_values(ValueMap *map) {
     if (!map->count) return;
     memset(map->keys, 0, sizeof *map->keys * (size_t)map->capacity);
     map->count = 0;
 }
 
 void frame_forget(Frame *f) {
-    forget(&f->known);
-    forget(&f->faults);
+    forget_values(&f->known);
+    forget_values(&f->faults);
 }
 
 static int slot_of(const ValueMap *map, const GExpr *expr, LLVMValueRef mask) {

@@ -127,7 +127,7 @@ static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
     loop_end(f, &runs);
 }
 
-static void gather_rows(Task *t, LLVMValueRef rows_at) {
+static void gather_row_places(Task *t, LLVMValueRef rows_at) {
     Frame *f = t->f;
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef row[MAX_SUMS], first = vector_table_at(f, t->tables, rows_at, 0),
@@ -470,7 +470,7 @@ void emit_product(Emitter *e, Kernel *kernel) {
      * and the rows of a stay in the first-level cache. */
     Loop blocks = loop_begin_step(&f, emit_whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
     LLVMValueRef rows_at = vector_add(&f, words[TASK_ROWS], vector_times(&f, blocks.index, 2));
-    if (c->gathered) gather_rows(&t, rows_at);
+    if (c->gathered) gather_row_places(&t, rows_at);
     if (c->rows_ahead) t.next = to_next_rows(&t, rows_at, blocks.index, words[TASK_ROW_COUNT]);
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
     t.panel =

@@ -137,7 +137,7 @@ static LLVMValueRef unless_nan(Frame *s, LLVMValueRef x, LLVMValueRef value) {
 }
 
 /* True if the value is provably no NaN. */
-static bool is_number(const GExpr *e) {
+static bool is_never_nan(const GExpr *e) {
     return (e->op == G_CONST && !isnan(e->real)) || e->op == G_TO_REAL || e->op == G_RANDOM;
 }
 
@@ -147,10 +147,10 @@ static bool is_number(const GExpr *e) {
 static LLVMValueRef extreme(Frame *s, const GExpr *e, LLVMRealPredicate wins, LLVMValueRef a,
                             LLVMValueRef c) {
     LLVMBuilderRef b = s->e->builder;
-    if (is_number(e->args[0]))
+    if (is_never_nan(e->args[0]))
         return LLVMBuildSelect(b, LLVMBuildFCmp(b, wins, a, c, ""), a, c, "");
     LLVMValueRef best = LLVMBuildSelect(b, LLVMBuildFCmp(b, wins, c, a, ""), c, a, "");
-    return is_number(e->args[1]) ? best : unless_nan(s, c, best);
+    return is_never_nan(e->args[1]) ? best : unless_nan(s, c, best);
 }
 
 static LLVMValueRef emit_add(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
@@ -317,8 +317,8 @@ static LLVMValueRef emit_int(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValue
 
 /* ---- truth ----------------------------------------------------------------------------------- */
 
-static LLVMValueRef compare(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
-                            LLVMValueRef mask) {
+static LLVMValueRef emit_comparison(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
+                                    LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     if (e->args[0]->type == GT_REAL) {
         LLVMRealPredicate p = e->op == G_LT   ? LLVMRealOLT
@@ -340,22 +340,22 @@ static LLVMValueRef compare(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueR
 
 static LLVMValueRef emit_lt(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
                             LLVMValueRef mask) {
-    return compare(s, e, a, c, mask);
+    return emit_comparison(s, e, a, c, mask);
 }
 
 static LLVMValueRef emit_le(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
                             LLVMValueRef mask) {
-    return compare(s, e, a, c, mask);
+    return emit_comparison(s, e, a, c, mask);
 }
 
 static LLVMValueRef emit_eq(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
                             LLVMValueRef mask) {
-    return compare(s, e, a, c, mask);
+    return emit_comparison(s, e, a, c, mask);
 }
 
 static LLVMValueRef emit_ne(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
                             LLVMValueRef mask) {
-    return compare(s, e, a, c, mask);
+    return emit_comparison(s, e, a, c, mask);
 }
 
 static LLVMValueRef emit_not(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,

@@ -66,7 +66,7 @@ static LLVMValueRef scratch_at(Walk *w, int64_t floats) {
 }
 
 /* Sinks are the last operands, the state is just ahead of them. */
-static LLVMValueRef result_of(const Walk *w, int sink) {
+static LLVMValueRef result_base(const Walk *w, int sink) {
     return w->f.bases[w->f.kernel->operand_count - w->s->sink_count + sink];
 }
 static LLVMValueRef state_of(const Walk *w) {
@@ -275,7 +275,7 @@ static void close_sums(Walk *w, const Side *side, bool rows, LLVMValueRef first)
             if (!sums_side(w, sink, rows)) continue;
             LLVMValueRef start = helper_scaled(f, side->first, own_stride(sink));
             LLVMValueRef from = scratch_at(w, rows ? w->at.row_sums[i] : w->at.column_sums[i]);
-            LLVMValueRef pointers[3] = {from, helper_float_pointer(f, result_of(w, i), start)};
+            LLVMValueRef pointers[3] = {from, helper_float_pointer(f, result_base(w, i), start)};
             if (sweep_sum_keeps_lost(w->s, sink) && w->s->mode == SWEEP_ROWS) {
                 pointers[2] = scratch_at(w, w->at.row_lost[i]);
             } else if (sweep_sum_keeps_lost(w->s, sink)) {
@@ -308,7 +308,7 @@ static void open_cells(Walk *w, const Side *side, bool rows) {
             if (!counts_side(w, sink, rows)) continue;
             int64_t cells = rows ? w->at.row_cells[i] : w->at.column_cells[i];
             LLVMValueRef numbers[2] = {side->first, side->count};
-            LLVMValueRef pointers[3] = {scratch_at(w, cells), f->fault, result_of(w, i)};
+            LLVMValueRef pointers[3] = {scratch_at(w, cells), f->fault, result_base(w, i)};
             if (!again)
                 helper_call(f, rows ? &c->row_first : &c->column_first, pointers, numbers);
             else if (s->mode != SWEEP_ROWS)
@@ -332,7 +332,7 @@ static void close_cells(Walk *w, const Side *side, bool rows) {
             if (!counts_side(w, sink, rows)) continue;
             int64_t cells = rows ? w->at.row_cells[i] : w->at.column_cells[i];
             LLVMValueRef numbers[2] = {side->first, side->count};
-            LLVMValueRef pointers[3] = {scratch_at(w, cells), f->fault, result_of(w, i)};
+            LLVMValueRef pointers[3] = {scratch_at(w, cells), f->fault, result_base(w, i)};
             if (!again)
                 helper_call(f, rows ? &c->row_result : &c->column_result, pointers, numbers);
             else if (s->mode != SWEEP_ROWS)

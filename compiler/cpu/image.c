@@ -38,7 +38,7 @@ typedef void (*Walk)(Image *image, const void *object, size_t at, Relocations *r
 
 enum { ALIGNMENT = 64 /* the alignment of plain data, which kernels load as vectors */ };
 
-static LLVMValueRef find_known(const Image *image, const void *address, size_t size) {
+static LLVMValueRef find_constant(const Image *image, const void *address, size_t size) {
     for (int i = 0; i < image->known.count; i++)
         if (image->known.items[i].address == address && image->known.items[i].size == size)
             return image->known.items[i].global;
@@ -62,9 +62,9 @@ LLVMValueRef image_text(Emitter *e, const char *text) {
     return add_global(e, LLVMConstStringInContext(e->context, text, (unsigned)strlen(text), 0), 1);
 }
 
-static LLVMValueRef plain(Image *image, const void *data, size_t size) {
+static LLVMValueRef constant_bytes(Image *image, const void *data, size_t size) {
     if (!data) return LLVMConstNull(image->e->ptr);
-    LLVMValueRef global = find_known(image, data, size);
+    LLVMValueRef global = find_constant(image, data, size);
     if (global) return global;
     global = image_bytes(image->e, data, size);
     array_push(image->e->arena, &image->known, ((Known){data, size, global}));
@@ -72,7 +72,8 @@ static LLVMValueRef plain(Image *image, const void *data, size_t size) {
 }
 
 static LLVMValueRef text(Image *image, const char *string) {
-    return string ? plain(image, string, strlen(string) + 1) : LLVMConstNull(image->e->ptr);
+    return string ? constant_bytes(image, string, strlen(string) + 1)
+                  : LLVMConstNull(image->e->ptr);
 }
 
 /* A kernel of this module, or else the runtime's code for calls of the library. */
@@ -85,7 +86,7 @@ static LLVMValueRef code(Image *image, const char *symbol) {
     return LLVMAddFunction(e->module, "couplet_call", LLVMFunctionType(e->nothing, params, 4, 0));
 }
 
-static void add(Image *image, Relocations *relocations, size_t at, LLVMValueRef target) {
+static void add_relocation(Image *image, Relocations *relocations, size_t at, LLVMValueRef target) {
     array_push(image->e->arena, &relocations->items, ((Relocation){at, target}));
 }
 
@@ -115,11 +116,11 @@ static LLVMValueRef with_pointers(Image *image, const char *data, size_t size, R
     return add_global(e, LLVMConstStructInContext(e->context, fields, count, 1), ALIGNMENT);
 }
 
-static LLVMValueRef list(Image *image, const void *items, int64_t count, size_t item_bytes,
-                         Walk walk) {
+static LLVMValueRef emit_list(Image *image, const void *items, int64_t count, size_t item_bytes,
+                              Walk walk) {
     if (!items || count == 0) return LLVMConstNull(image->e->ptr);
     size_t size = (size_t)count * item_bytes;
-    LLVMValueRef global = find_known(image, items, size);
+    LLVMValueRef global = find_constant(image, items, size);
     if (global) return global;
     Relocations relocations = {{0}};
     for (int64_t i = 0; i < count; i++)
@@ -135,7 +136,7 @@ static LLVMValueRef pointers(Image *image, const void *const *items, int64_t cou
     if (!items || count == 0) return LLVMConstNull(image->e->ptr);
     LLVMValueRef *values = arena_array(image->e->arena, LLVMValueRef, count);
     for (int64_t i = 0; i < count; i++)
-        values[i] = list(image, items[i], 1, item_bytes, walk);
+        values[i] = emit_list(image, items[i], 1, item_bytes, walk);
     return add_global(image->e, LLVMConstArray2(image->e->ptr, values, (uint64_t)count),
                       sizeof(void *));
 }
@@ -153,12 +154,13 @@ static size_t buffer_bytes(const CoupletBuffer *b) {
     static void walk_##T(Image *image, const void *object, size_t at, Relocations *relocations) {  \
         const T *x = object;                                                                       \
         (void)x, (void)image, (void)at, (void)relocations;
-#define MEMBER(T, member, target) add(image, relocations, at + offsetof(T, member), target);
-#define TEXT(T, member)           MEMBER(T, member, text(image, x->member))
-#define BYTES(T, member, size)    MEMBER(T, member, plain(image, x->member, size))
+#define MEMBER(T, member, target)                                                                  \
+    add_relocation(image, relocations, at + offsetof(T, member), target);
+#define TEXT(T, member)        MEMBER(T, member, text(image, x->member))
+#define BYTES(T, member, size) MEMBER(T, member, constant_bytes(image, x->member, size))
 #define LIST(T, member, E, count)                                                                  \
-    MEMBER(T, member, list(image, x->member, count, sizeof(E), walk_##E))
-#define ONE(T, member, E) MEMBER(T, member, list(image, x->member, 1, sizeof(E), walk_##E))
+    MEMBER(T, member, emit_list(image, x->member, count, sizeof(E), walk_##E))
+#define ONE(T, member, E) MEMBER(T, member, emit_list(image, x->member, 1, sizeof(E), walk_##E))
 #define POINTERS(T, member, E, count)                                                              \
     MEMBER(T, member, pointers(image, (const void *const *)x->member, count, sizeof(E), walk_##E))
 #define CODE(T, member, symbol) MEMBER(T, member, code(image, symbol))
@@ -167,7 +169,7 @@ static size_t buffer_bytes(const CoupletBuffer *b) {
 
 LLVMValueRef image_of_program(Emitter *e, const CoupletProgram *program, const char *symbol) {
     Image image = {.e = e};
-    LLVMValueRef global = list(&image, program, 1, sizeof *program, walk_CoupletProgram);
+    LLVMValueRef global = emit_list(&image, program, 1, sizeof *program, walk_CoupletProgram);
     LLVMSetLinkage(global, LLVMExternalLinkage);
     LLVMSetVisibility(global, LLVMHiddenVisibility);
     LLVMSetValueName2(global, symbol, strlen(symbol));

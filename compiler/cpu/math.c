@@ -25,8 +25,8 @@ static LLVMValueRef real_of(Frame *f, LLVMValueRef bits) {
     return LLVMBuildBitCast(f->e->builder, bits, f->e->f32, "");
 }
 
-static LLVMValueRef choose(Frame *f, LLVMRealPredicate p, LLVMValueRef a, LLVMValueRef b,
-                           LLVMValueRef then, LLVMValueRef otherwise) {
+static LLVMValueRef select_by(Frame *f, LLVMRealPredicate p, LLVMValueRef a, LLVMValueRef b,
+                              LLVMValueRef then, LLVMValueRef otherwise) {
     return LLVMBuildSelect(f->e->builder, LLVMBuildFCmp(f->e->builder, p, a, b, ""), then,
                            otherwise, "");
 }
@@ -65,10 +65,10 @@ static Parted parted(Frame *f, LLVMValueRef x) {
 
 /* A NaN compares false and stays. */
 static LLVMValueRef at_least(Frame *f, LLVMValueRef x, double low) {
-    return choose(f, LLVMRealOLT, x, emit_number(f, low), emit_number(f, low), x);
+    return select_by(f, LLVMRealOLT, x, emit_number(f, low), emit_number(f, low), x);
 }
 static LLVMValueRef at_most(Frame *f, LLVMValueRef x, double high) {
-    return choose(f, LLVMRealOGT, x, emit_number(f, high), emit_number(f, high), x);
+    return select_by(f, LLVMRealOGT, x, emit_number(f, high), emit_number(f, high), x);
 }
 
 LLVMValueRef math_exp(Frame *f, LLVMValueRef x) {
@@ -112,9 +112,10 @@ LLVMValueRef math_log(Frame *f, LLVMValueRef x) {
     y = emit_multiply_add(f, square, emit_number(f, -0.5), y);
     y = emit_multiply_add(f, n, emit_number(f, 0.693359375), LLVMBuildFAdd(b, t, y, ""));
     LLVMValueRef infinity = emit_number(f, INFINITY), zero = emit_number(f, 0);
-    y = choose(f, LLVMRealOEQ, x, infinity, infinity, y);
-    y = choose(f, LLVMRealOEQ, x, zero, emit_number(f, -INFINITY), y);
-    return choose(f, LLVMRealUGE, x, zero, choose(f, LLVMRealUNO, x, x, x, y), emit_number(f, NAN));
+    y = select_by(f, LLVMRealOEQ, x, infinity, infinity, y);
+    y = select_by(f, LLVMRealOEQ, x, zero, emit_number(f, -INFINITY), y);
+    return select_by(f, LLVMRealUGE, x, zero, select_by(f, LLVMRealUNO, x, x, x, y),
+                     emit_number(f, NAN));
 }
 
 /* Kahan's: the rounding error of 1 + x (of e^x) cancels in the quotient. */
@@ -123,9 +124,10 @@ LLVMValueRef math_log1p(Frame *f, LLVMValueRef x) {
     LLVMValueRef one = emit_number(f, 1), u = LLVMBuildFAdd(b, one, x, ""),
                  less = LLVMBuildFSub(b, u, one, "");
     LLVMValueRef y = LLVMBuildFMul(b, math_log(f, u), LLVMBuildFDiv(b, x, less, ""), "");
-    y = choose(f, LLVMRealOEQ, less, emit_number(f, 0), x, y);
-    return choose(f, LLVMRealOEQ, x, emit_number(f, INFINITY), x,
-                  choose(f, LLVMRealOEQ, x, emit_number(f, -1), emit_number(f, -INFINITY), y));
+    y = select_by(f, LLVMRealOEQ, less, emit_number(f, 0), x, y);
+    return select_by(
+        f, LLVMRealOEQ, x, emit_number(f, INFINITY), x,
+        select_by(f, LLVMRealOEQ, x, emit_number(f, -1), emit_number(f, -INFINITY), y));
 }
 
 /* 2^(n - 1) for n from -125 to 128: with all of 2^n, a float's exponent would not reach e^x below
@@ -200,6 +202,6 @@ LLVMValueRef math_erf(Frame *f, LLVMValueRef x) {
     r = emit_multiply_add(f, r, t, LLVMBuildFNeg(b, t, ""));
     LLVMValueRef large[2] = {LLVMBuildFSub(b, emit_number(f, 1), math_exp(f, r), ""), x};
     LLVMValueRef near = emit_multiply_add(f, polynomial(f, s, small, 6), x, x);
-    return choose(f, LLVMRealOGT, t, emit_number(f, 0.927734375),
-                  math_intrinsic(f, "llvm.copysign", large, 2), near);
+    return select_by(f, LLVMRealOGT, t, emit_number(f, 0.927734375),
+                     math_intrinsic(f, "llvm.copysign", large, 2), near);
 }

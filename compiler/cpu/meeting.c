@@ -17,7 +17,7 @@
 static LLVMValueRef equals(Frame *f, LLVMValueRef a, int64_t b) {
     return LLVMBuildICmp(f->e->builder, LLVMIntEQ, a, emit_whole(f, b), "");
 }
-static LLVMValueRef either(Frame *f, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b) {
+static LLVMValueRef select_one(Frame *f, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b) {
     return LLVMBuildSelect(f->e->builder, c, a, b, "");
 }
 
@@ -36,10 +36,12 @@ void meeting_of_both(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef 
     small->starts = first_round;
     small->ends = last_round;
     large->block = LLVMBuildURem(b, helper_sum_of(f, task, round), emit_whole(f, more), "");
-    large->starts = either(f, LLVMBuildICmp(b, LLVMIntSLT, large->block, emit_whole(f, less), ""),
-                           first_round, equals(f, task, less - 1));
-    large->ends = either(f, LLVMBuildICmp(b, LLVMIntSLT, large->block, emit_whole(f, less - 1), ""),
-                         last_round, equals(f, task, 0));
+    large->starts =
+        select_one(f, LLVMBuildICmp(b, LLVMIntSLT, large->block, emit_whole(f, less), ""),
+                   first_round, equals(f, task, less - 1));
+    large->ends =
+        select_one(f, LLVMBuildICmp(b, LLVMIntSLT, large->block, emit_whole(f, less - 1), ""),
+                   last_round, equals(f, task, 0));
 }
 
 /* Blocks h + t and h - t meet, h being half the round; when the number of blocks is even, odd

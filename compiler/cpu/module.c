@@ -5,6 +5,7 @@
 #include "compiler/cpu/generate.h"
 #include "compiler/cpu/processor.h"
 #include "runtime/data/cache.h"
+#include "runtime/hash.h"
 
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Orc.h>
@@ -52,13 +53,6 @@ static void part_compile(Part *part) {
 
 static const char cache_magic[8] = "couplet1";
 
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t length) {
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ bytes[i]) * 1099511628211u;
-    return hash;
-}
-
 /* Estimates the time that a kernel takes to compile, in units of the shortest. */
 static int weight(const Kernel *k) {
     return k->kind == KERNEL_SWEEP     ? 12
@@ -80,12 +74,12 @@ static void part_name(Part *part, const char *folder) {
     const char *about[] = {part->processor->name, part->processor->features, part->processor->tune,
                            COUPLET_CPU_SOURCES};
     for (int i = 0; i < 4; i++) {
-        a = hash_bytes(a, about[i], strlen(about[i]) + 1);
-        b = hash_bytes(b, about[i], strlen(about[i]) + 1);
+        a = couplet_hash_bytewise(a, about[i], strlen(about[i]) + 1);
+        b = couplet_hash_bytewise(b, about[i], strlen(about[i]) + 1);
     }
     for (int i = 0; i < part->count; i++) {
-        a = hash_bytes(a, part->kernels[i]->symbol, SYMBOL_BYTES);
-        b = hash_bytes(b, part->kernels[i]->symbol, SYMBOL_BYTES) * 31;
+        a = couplet_hash_bytewise(a, part->kernels[i]->symbol, SYMBOL_BYTES);
+        b = couplet_hash_bytewise(b, part->kernels[i]->symbol, SYMBOL_BYTES) * 31;
     }
     int length = snprintf(part->path, sizeof part->path, "%s/%016llx%016llx.o", folder,
                           (unsigned long long)a, (unsigned long long)b);
@@ -108,7 +102,7 @@ static void part_read(Part *part) {
         size_t length = (size_t)status.st_size - sizeof head;
         char *data = malloc(length);
         if (data && fread(data, 1, length, file) == length &&
-            hash_bytes(1469598103934665603u, data, length) == head.hash) {
+            couplet_hash_bytewise(1469598103934665603u, data, length) == head.hash) {
             part->object = LLVMCreateMemoryBufferWithMemoryRangeCopy(data, length, "kernels");
             part->was_cached = true;
         }
@@ -126,7 +120,7 @@ static void part_write(const Part *part) {
     if (!file) return;
     const char *data = LLVMGetBufferStart(part->object);
     size_t length = LLVMGetBufferSize(part->object);
-    uint64_t hash = hash_bytes(1469598103934665603u, data, length);
+    uint64_t hash = couplet_hash_bytewise(1469598103934665603u, data, length);
     bool good = fwrite(cache_magic, sizeof cache_magic, 1, file) == 1 &&
                 fwrite(&hash, sizeof hash, 1, file) == 1 && fwrite(data, 1, length, file) == length;
     good = fclose(file) == 0 && good;

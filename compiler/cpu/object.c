@@ -27,7 +27,8 @@ static bool write_file(Arena *arena, const char *path, const char *data, size_t 
     return false;
 }
 
-static bool write_text(Arena *arena, LLVMModuleRef module, const char *path, const char **error) {
+static bool write_module_text(Arena *arena, LLVMModuleRef module, const char *path,
+                              const char **error) {
     char *text = LLVMPrintModuleToString(module);
     bool good = write_file(arena, path, text, strlen(text), error);
     LLVMDisposeMessage(text);
@@ -92,7 +93,7 @@ bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram
     processor_prepare(plans->processor, machine, e.module);
     bool good = cpu_optimise_code(arena, e.module, machine, error);
     if (good)
-        good = llvm ? write_text(arena, e.module, path, error)
+        good = llvm ? write_module_text(arena, e.module, path, error)
                     : write_object(arena, e.module, machine, path, error);
     emitter_close(&e);
     LLVMDisposeTargetMachine(machine);

@@ -35,7 +35,7 @@ static void spare_passes(void) {
 }
 
 /* The strings live as long as the process. */
-static void look(void) {
+static void detect_processor(void) {
     spare_passes();
     LLVMInitializeNativeTarget();
     LLVMInitializeNativeAsmPrinter();
@@ -50,12 +50,12 @@ static void look(void) {
 }
 
 const Processor *processor_here(void) {
-    pthread_once(&once, look);
+    pthread_once(&once, detect_processor);
     return here;
 }
 
 const Processor *processor_find(const char *name) {
-    pthread_once(&once, look);
+    pthread_once(&once, detect_processor);
     if (strcmp(name, "native") == 0) return &native;
     for (int i = 0; i < LEVELS; i++)
         if (strcmp(levels[i].name, name) == 0) return &levels[i];

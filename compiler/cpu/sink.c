@@ -38,7 +38,7 @@ static bool takes_best(const GNode *n) {
 static bool counts(const GNode *n) {
     return n->empty_is_error && n->guard;
 }
-static bool is_real(const GNode *n) {
+static bool sums_reals(const GNode *n) {
     return n->value->type == GT_REAL;
 }
 
@@ -50,26 +50,28 @@ static int lost_cell(const GNode *n) {
 static bool cell_is_real(const SweepSink *s, int cell) {
     const GNode *n = s->pair.node;
     if (counts(n) && cell == s->cells - 1) return false;
-    return is_real(n) && (cell == CELL_VALUE || node_sums_exponentials(n) || cell == lost_cell(n));
+    return sums_reals(n) &&
+           (cell == CELL_VALUE || node_sums_exponentials(n) || cell == lost_cell(n));
 }
 
 static LLVMTypeRef cell_type(Frame *f, const SweepSink *s, int cell) {
     return cell_is_real(s, cell) ? f->e->f32 : f->e->i32;
 }
 
-static LLVMValueRef word(Frame *f, int64_t value) {
+static LLVMValueRef int_const(Frame *f, int64_t value) {
     return LLVMConstInt(f->e->i32, (unsigned long long)value, 1);
 }
 
 static LLVMValueRef neutral_cell(Frame *f, const SweepSink *s, int cell) {
     const GNode *n = s->pair.node;
-    if (counts(n) && cell == s->cells - 1) return word(f, 0);
+    if (counts(n) && cell == s->cells - 1) return int_const(f, 0);
     if (cell == lost_cell(n)) return emit_number(f, 0);
-    if (s->is_wide) return word(f, 0);
-    if (cell == CELL_SECOND) return node_sums_exponentials(n) ? emit_number(f, 0) : word(f, -1);
-    if (!takes_best(n)) return is_real(n) ? emit_number(f, 0) : word(f, 0);
-    if (is_real(n)) return emit_number(f, takes_smallest(n) ? INFINITY : -INFINITY);
-    return word(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
+    if (s->is_wide) return int_const(f, 0);
+    if (cell == CELL_SECOND)
+        return node_sums_exponentials(n) ? emit_number(f, 0) : int_const(f, -1);
+    if (!takes_best(n)) return sums_reals(n) ? emit_number(f, 0) : int_const(f, 0);
+    if (sums_reals(n)) return emit_number(f, takes_smallest(n) ? INFINITY : -INFINITY);
+    return int_const(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
 }
 
 /* The places of the cells for the row at hand: in memory, or in locals while a row is swept. */
@@ -164,7 +166,7 @@ static LLVMValueRef only_if(Frame *f, LLVMValueRef holds, LLVMValueRef v, LLVMVa
 }
 
 static LLVMValueRef better_of(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
-    if (is_real(n)) { /* the intrinsic keeps a NaN; either zero will do */
+    if (sums_reals(n)) { /* the intrinsic keeps a NaN; either zero will do */
         LLVMValueRef pair[2] = {old, v},
                      best = math_intrinsic(f, takes_smallest(n) ? "llvm.minimum" : "llvm.maximum",
                                            pair, 2);
@@ -180,7 +182,7 @@ static LLVMValueRef better_of(Frame *f, const GNode *n, LLVMValueRef old, LLVMVa
  * as a NaN. */
 static LLVMValueRef is_better(Frame *f, const GNode *n, LLVMValueRef v, LLVMValueRef old) {
     LLVMBuilderRef b = f->e->builder;
-    if (!is_real(n))
+    if (!sums_reals(n))
         return LLVMBuildICmp(b, takes_smallest(n) ? LLVMIntSLT : LLVMIntSGT, v, old, "");
     LLVMValueRef old_nan = LLVMBuildFCmp(b, LLVMRealUNO, old, old, ""),
                  new_nan = LLVMBuildFCmp(b, LLVMRealUNO, v, v, "");
@@ -191,7 +193,7 @@ static LLVMValueRef is_better(Frame *f, const GNode *n, LLVMValueRef v, LLVMValu
 
 static LLVMValueRef is_as_good(Frame *f, const GNode *n, LLVMValueRef v, LLVMValueRef old) {
     LLVMBuilderRef b = f->e->builder;
-    if (!is_real(n)) return LLVMBuildICmp(b, LLVMIntEQ, v, old, "");
+    if (!sums_reals(n)) return LLVMBuildICmp(b, LLVMIntEQ, v, old, "");
     LLVMValueRef both_nan = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealUNO, old, old, ""),
                                          LLVMBuildFCmp(b, LLVMRealUNO, v, v, ""), "");
     return LLVMBuildOr(b, LLVMBuildFCmp(b, LLVMRealOEQ, v, old, ""), both_nan, "");
@@ -204,7 +206,7 @@ static void fold_place(Cells *c, LLVMValueRef v, LLVMValueRef place, LLVMValueRe
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = c->sink->pair.node;
     LLVMValueRef old = cell_get(c, CELL_VALUE), at = cell_get(c, CELL_SECOND);
-    LLVMValueRef unset = LLVMBuildICmp(b, LLVMIntSLT, at, word(f, 0), ""),
+    LLVMValueRef unset = LLVMBuildICmp(b, LLVMIntSLT, at, int_const(f, 0), ""),
                  lower = LLVMBuildICmp(b, LLVMIntSLT, place, at, "");
     LLVMValueRef wins = LLVMBuildOr(b, LLVMBuildOr(b, is_better(f, n, v, old), unset, ""),
                                     LLVMBuildAnd(b, is_as_good(f, n, v, old), lower, ""), "");
@@ -223,7 +225,8 @@ static void fold_count(Cells *c, LLVMValueRef holds) {
     LLVMValueRef count = cell_get(c, c->sink->cells - 1);
     cell_set(c, c->sink->cells - 1,
              LLVMBuildAdd(b, count,
-                          holds ? LLVMBuildZExt(b, holds, c->f->e->i32, "") : word(c->f, 1), ""));
+                          holds ? LLVMBuildZExt(b, holds, c->f->e->i32, "") : int_const(c->f, 1),
+                          ""));
 }
 
 /* A term (neutral where the guard fails) joins a value; of a log-sum-exp and of places, the best
@@ -231,7 +234,7 @@ static void fold_count(Cells *c, LLVMValueRef holds) {
 static LLVMValueRef joined(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
     LLVMBuilderRef b = f->e->builder;
     if (takes_best(n)) return better_of(f, n, old, v);
-    return is_real(n) ? emit_add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
+    return sums_reals(n) ? emit_add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
 }
 
 /* A row whose largest term is infinite is shifted by 0. */
@@ -266,13 +269,13 @@ static LLVMValueRef lowest_place(Element *x, Cells *c, LLVMValueRef row, LLVMVal
     const GNode *n = x->view.sink->pair.node;
     LLVMTypeRef type = cell_type(f, x->view.sink, CELL_VALUE);
     LLVMValueRef lowest = frame_local(f, f->e->i32);
-    local_set(f, lowest, word(f, INT32_MAX));
+    local_set(f, lowest, int_const(f, INT32_MAX));
     ElementLoop elements = element_loop_begin(x, row);
     LLVMValueRef v = LLVMBuildLoad2(b, type,
                                     helper_float_pointer(f, x->spare, elements.columns.index), ""),
                  good = is_as_good(f, n, v, best);
     if (n->guard) good = LLVMBuildAnd(b, good, emit_expr(f, n->guard), "");
-    LLVMValueRef place = LLVMBuildSelect(b, good, place_at_hand(c), word(f, INT32_MAX), ""),
+    LLVMValueRef place = LLVMBuildSelect(b, good, place_at_hand(c), int_const(f, INT32_MAX), ""),
                  old = local_get(f, f->e->i32, lowest);
     local_set(f, lowest,
               LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, place, old, ""), place, old, ""));
@@ -287,14 +290,15 @@ static void fold_places(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef bes
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = x->view.sink->pair.node;
     LLVMValueRef old = cell_get(c, CELL_VALUE),
-                 unset = LLVMBuildICmp(b, LLVMIntSLT, cell_get(c, CELL_SECOND), word(f, 0), "");
+                 unset =
+                     LLVMBuildICmp(b, LLVMIntSLT, cell_get(c, CELL_SECOND), int_const(f, 0), "");
     LLVMValueRef asks = LLVMBuildOr(
         b, LLVMBuildOr(b, is_better(f, n, best, old), is_as_good(f, n, best, old), ""), unset, "");
     LLVMBasicBlockRef look = frame_block(f, "look"), after = frame_block(f, "after");
     LLVMBuildCondBr(b, asks, look, after);
     LLVMPositionBuilderAtEnd(b, look);
     LLVMValueRef place = lowest_place(x, c, row, best);
-    fold_place(c, best, place, LLVMBuildICmp(b, LLVMIntNE, place, word(f, INT32_MAX), ""));
+    fold_place(c, best, place, LLVMBuildICmp(b, LLVMIntNE, place, int_const(f, INT32_MAX), ""));
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, after);
     frame_forget(f);
@@ -336,7 +340,7 @@ static void statistic_of_rows(Element *x) {
                .block = x->sweep->block_rows,
                .at = rows.index};
     cells_into_locals(&c);
-    const bool sums = n->reducer == GR_SUM && is_real(n);
+    const bool sums = n->reducer == GR_SUM && sums_reals(n);
     LLVMTypeRef type = wide ? f->e->i64 : cell_type(f, x->view.sink, CELL_VALUE);
     LLVMValueRef old_largest = cell_get(&c, CELL_VALUE), value = c.slots[CELL_VALUE], holds;
     if (places || sums || wide) {
@@ -507,7 +511,8 @@ Helper emit_result(Frame *outer, const SweepSink *sink, int64_t block, int numbe
     Loop loop = loop_begin(f, emit_whole(f, 0), helper_number(&open, 1));
     c.at = loop.index;
     if (counts(n))
-        frame_raise(f, LLVMBuildICmp(b, LLVMIntEQ, cell_get(&c, sink->cells - 1), word(f, 0), ""),
+        frame_raise(f,
+                    LLVMBuildICmp(b, LLVMIntEQ, cell_get(&c, sink->cells - 1), int_const(f, 0), ""),
                     COUPLET_FAULT_EMPTY);
     LLVMValueRef v = cell_get(&c, CELL_VALUE);
     if (sweep_keeps_lost(n)) {
@@ -523,12 +528,13 @@ Helper emit_result(Frame *outer, const SweepSink *sink, int64_t block, int numbe
     }
     if (is_place(n)) {
         v = cell_get(&c, CELL_SECOND);
-        v = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, v, word(f, 0), ""), word(f, 0), v, "");
+        v = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, v, int_const(f, 0), ""),
+                            int_const(f, 0), v, "");
     }
     if (n->type == GT_INT) v = sink->is_wide ? wide_get(&c) : LLVMBuildSExt(b, v, f->e->i64, "");
     if (sink->is_wide) frame_raise_if_wide(f, n, v);
     if (n->type == GT_BOOL)
-        v = LLVMBuildICmp(b, n->reducer == GR_ALL ? LLVMIntEQ : LLVMIntNE, v, word(f, 0), "");
+        v = LLVMBuildICmp(b, n->reducer == GR_ALL ? LLVMIntEQ : LLVMIntNE, v, int_const(f, 0), "");
     element_store(f, n->type, helper_pointer(&open, 2),
                   helper_sum_of(f, helper_number(&open, 0), loop.index), v);
     loop_end(f, &loop);

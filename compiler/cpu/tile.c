@@ -97,7 +97,7 @@ static Vectors vectors_of(Frame *f, int64_t lanes) {
     return (Vectors){f, LLVMVectorType(f->e->f32, (unsigned)lanes), lanes};
 }
 
-static LLVMValueRef load(const Vectors *v, LLVMValueRef base, int64_t at) {
+static LLVMValueRef load_vectors(const Vectors *v, LLVMValueRef base, int64_t at) {
     LLVMValueRef value =
         LLVMBuildLoad2(v->f->e->builder, v->type,
                        at ? helper_float_pointer(v->f, base, emit_whole(v->f, at)) : base, "");
@@ -167,7 +167,7 @@ static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a
     LLVMValueRef line = helper_float_pointer(f, panel, helper_scaled(f, k, columns * s->lanes)),
                  from = helper_float_pointer(f, a, helper_scaled(f, k, s->a_step)), column[2];
     for (int c = 0; c < columns; c++)
-        column[c] = load(v, line, c * s->lanes);
+        column[c] = load_vectors(v, line, c * s->lanes);
     for (int r = 0; r < (int)s->rows; r++) {
         LLVMValueRef value = splat(
             v, LLVMBuildLoad2(b, f->e->f32,
@@ -192,7 +192,7 @@ static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLV
     for (int i = 0; i < 2 * (int)s->rows; i++) {
         const int64_t at = (i / 2) * s->c_line + (i % 2) * s->lanes;
         if (s->adds || s->leaf) {
-            LLVMValueRef old = load(v, to, at), zeros = LLVMConstNull(v->type);
+            LLVMValueRef old = load_vectors(v, to, at), zeros = LLVMConstNull(v->type);
             LLVMSetVolatile(old, s->leaf > 0);
             if (!s->adds) old = LLVMBuildSelect(b, is_first, zeros, old, "");
             sums[i] = LLVMBuildFAdd(b, old, sums[i], "");
@@ -202,8 +202,8 @@ static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLV
 }
 
 /* Emits one register block of c. */
-static void emit_block(const Vectors *v, const BlockShape *s, LLVMValueRef a, LLVMValueRef panel,
-                       LLVMValueRef count, LLVMValueRef to) {
+static void emit_register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a,
+                                LLVMValueRef panel, LLVMValueRef count, LLVMValueRef to) {
     Frame *f = v->f;
     LLVMValueRef sums[MOST_SUMS], zero = emit_whole(f, 0);
     Loop leaves = {0};
@@ -237,7 +237,7 @@ Helper emit_block_product(Frame *outer, const BlockShape *s, int number) {
     LLVMValueRef from = helper_float_pointer(f, a, helper_scaled(f, strips.index, s->a_line));
     LLVMValueRef to = helper_float_pointer(
         f, c, helper_sum_of(f, helper_scaled(f, strips.index, s->c_line), column));
-    emit_block(&v, s, from, panel, helper_number(&open, 2), to);
+    emit_register_block(&v, s, from, panel, helper_number(&open, 2), to);
     loop_end(f, &strips);
     loop_end(f, &panels);
     return helper_end(&open);
@@ -280,7 +280,7 @@ static void panel_by_squares(const Vectors *v, const PanelShape *s, LLVMValueRef
                     s->x_step));
         Loop ys = loop_begin_step(f, emit_whole(f, 0), squares, s->lanes);
         for (int64_t i = 0; i < s->lanes; i++)
-            rows[i] = load(v, helper_float_pointer(f, line[i], ys.index), 0);
+            rows[i] = load_vectors(v, helper_float_pointer(f, line[i], ys.index), 0);
         transpose(v, rows);
         LLVMValueRef at = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
         for (int64_t i = 0; i < s->lanes; i++)
@@ -298,7 +298,7 @@ static void panel_by_lines(const Vectors *v, const PanelShape *s, LLVMValueRef s
     LLVMValueRef line = helper_float_pointer(f, from, helper_scaled(f, ys.index, s->y_step)),
                  row = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
     for (int64_t half = 0; half < 2; half++)
-        store(v, load(v, line, half * s->lanes), row, half * s->lanes);
+        store(v, load_vectors(v, line, half * s->lanes), row, half * s->lanes);
     loop_end(f, &ys);
 }
 

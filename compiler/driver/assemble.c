@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static CoupletType type_of(GType type) {
+static CoupletType runtime_type(GType type) {
     switch (type) {
     case GT_REAL:
         return COUPLET_F32;
@@ -33,26 +33,22 @@ static CoupletType type_of(GType type) {
     return COUPLET_U8;
 }
 
-static uint64_t hash_bytes(uint64_t hash, const char *text, size_t length) {
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
-    return hash;
-}
-
 /* Returns the hash that a checkpoint must agree with. It covers the states and the step as the
  * language means it, without the passes for a device and without places in the source. */
 static uint64_t method_hash(const CoupletProgram *program, const LoweredProgram *lowered) {
     uint64_t hash = 1469598103934665603u;
     for (int i = 0; i < program->state_count; i++) {
         const CoupletStateInfo *s = &program->states[i];
-        hash = hash_bytes(hash, s->name, strlen(s->name) + 1);
-        hash = hash_bytes(hash, (const char *)s->shape, sizeof s->shape);
+        hash = couplet_hash_bytewise(hash, s->name, strlen(s->name) + 1);
+        hash = couplet_hash_bytewise(hash, (const char *)s->shape, sizeof s->shape);
     }
     for (int i = 0; i < lowered->phases.count; i++) {
         const LoweredPhase *phase = &lowered->phases.items[i];
-        hash = hash_bytes(hash, (const char *)&phase->train->meaning, sizeof phase->train->meaning);
+        hash = couplet_hash_bytewise(hash, (const char *)&phase->train->meaning,
+                                     sizeof phase->train->meaning);
         for (int k = 0; k < phase->actions.count; k++)
-            hash = hash_bytes(hash, (const char *)&phase->actions.items[k].g->meaning, sizeof hash);
+            hash = couplet_hash_bytewise(hash, (const char *)&phase->actions.items[k].g->meaning,
+                                         sizeof hash);
     }
     return hash;
 }
@@ -65,7 +61,7 @@ static void fill_states(Arena *arena, const LoweredProgram *lowered, CoupletProg
         states[i].origin = from->origin;
         /* the two enums list the same roles in the same order */
         states[i].role = (CoupletRole)from->role;
-        states[i].type = type_of(from->type);
+        states[i].type = runtime_type(from->type);
         states[i].rank = from->rank;
         memcpy(states[i].shape, from->shape, sizeof states[i].shape);
     }

@@ -43,7 +43,8 @@ static double time_formula(const Bench *b, const char *function, const BenchInpu
     return yardstick_median(seconds, repeats);
 }
 
-static void print_row(Bench *b, const char *name, const char *pass, double flops, double seconds) {
+static void print_bench_row(Bench *b, const char *name, const char *pass, double flops,
+                            double seconds) {
     b->good &= seconds > 0;
     if (!b->good) return;
     printf(
@@ -68,7 +69,7 @@ static void bench_product(Bench *b, int64_t m, int64_t n, int64_t k, bool transp
                                   : transposed_b ? "product_tb"
                                                  : "product",
                                   inputs, 3, "grad_g");
-    print_row(b, name, "forward", 2.0 * (double)m * (double)n * (double)k, seconds);
+    print_bench_row(b, name, "forward", 2.0 * (double)m * (double)n * (double)k, seconds);
 }
 
 static void bench_convolution(Bench *b, int64_t batch, int64_t channels, int64_t size, int64_t out,
@@ -85,10 +86,10 @@ static void bench_convolution(Bench *b, int64_t batch, int64_t channels, int64_t
                                  {"k", 4, {out, channels, 3, 3}},
                                  {"g", 4, {batch, small, small, out}}};
     for (int i = 0; i < 3; i++)
-        print_row(b, name, passes[i][1],
-                  18.0 * (double)(batch * small * small) * (double)(channels * out),
-                  time_formula(b, stride == 2 ? "convolution_2" : "convolution", inputs, 3,
-                               passes[i][0]));
+        print_bench_row(b, name, passes[i][1],
+                        18.0 * (double)(batch * small * small) * (double)(channels * out),
+                        time_formula(b, stride == 2 ? "convolution_2" : "convolution", inputs, 3,
+                                     passes[i][0]));
 }
 
 static void bench_shapes(Bench *b) {
@@ -146,7 +147,7 @@ static bool bench_step(Bench *b, Arena *arena, const Options *o, const DeviceCho
     return good;
 }
 
-static bool bench(Arena *arena, const Options *o) {
+static bool run_bench(Arena *arena, const Options *o) {
     Bench b = {.threads = couplet_threads_new((int)o->threads), .good = true};
     DeviceChoice choice;
     b.good = device_choose(o->device, false, &choice);
@@ -172,7 +173,7 @@ int bench_command(int argc, char **argv) {
     Options o;
     int status = 2;
     if (options_read(arena, &o, "bench", "set data threads steps device [file]", argc, argv))
-        status = bench(arena, &o) ? 0 : 1;
+        status = run_bench(arena, &o) ? 0 : 1;
     arena_free(arena);
     return status;
 }

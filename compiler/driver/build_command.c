@@ -318,7 +318,7 @@ static bool can_write(const Build *b, const Emit *emit) {
     return true;
 }
 
-static bool build(Build *b, const Emit *emit) {
+static bool build_program(Build *b, const Emit *emit) {
     if (!read_targets(b) || !read_weights(b)) return false;
     b->lowered = lower_spec(
         b->arena, b->options, b->options->file,
@@ -344,7 +344,8 @@ int build_command(int argc, char **argv) {
                      argv)) {
         Emit emit;
         Build b = {.arena = arena, .options = &o};
-        if (find_emit(&b, o.emit ? o.emit : "exe", &emit)) status = build(&b, &emit) ? 0 : 1;
+        if (find_emit(&b, o.emit ? o.emit : "exe", &emit))
+            status = build_program(&b, &emit) ? 0 : 1;
         free(b.weights);
     }
     arena_free(arena);

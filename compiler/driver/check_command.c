@@ -189,7 +189,7 @@ static bool asks_for_types(const Options *o) {
     return !o->print_after && !o->numerics && !o->memory && !o->passes && !o->ranks;
 }
 
-static int check(Arena *arena, const Options *o) {
+static int check_file(Arena *arena, const Options *o) {
     Diag *diag = diag_new(arena);
     Method *method = load_method(arena, diag, o->file, o);
     if (method && diag_error_count(diag) == 0 && !fits_options(o, method_is_trained(method)))
@@ -211,7 +211,7 @@ int check_command(int argc, char **argv) {
     if (options_read(arena, &options, "check", taken, argc, argv) &&
         print_after_exists(options.print_after)) {
         if (!options.shards) options.shards = options_shards_for(options.ranks);
-        status = check(arena, &options);
+        status = check_file(arena, &options);
     }
     arena_free(arena);
     return status;

@@ -409,7 +409,7 @@ static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, con
     return same;
 }
 
-static bool run_all(Comparison *c, const Request *r) {
+static bool run_variants(Comparison *c, const Request *r) {
     int total = (int)(c->variants.count * c->seeds), done = 0, made = 0;
     const double start = couplet_seconds();
     bool good = true;
@@ -456,7 +456,7 @@ int compare_command(int argc, char **argv) {
         sigaction(SIGTERM, &on_signal, NULL);
         status = 1;
         if (plan(&c, &request) && claim_folder(&c, &request, &held)) {
-            bool good = run_all(&c, &request);
+            bool good = run_variants(&c, &request);
             comparison_print(&c, stdout);
             good &= comparison_write_csv(&c);
             if (!interrupted) good &= comparison_plot(&c);

@@ -13,7 +13,7 @@ enum { COLOURS = GNUPLOT_COLOURS, POINTS = 120 };
 
 /* Returns a label for gnuplot's enhanced text, with a backslash before each character that would be
  * a command. */
-static const char *plain(Arena *arena, const char *label) {
+static const char *plot_text(Arena *arena, const char *label) {
     Text text = {0};
     for (; *label; label++)
         text_printf(&text, "%s%c", strchr("_^@&~{}", *label) ? "\\\\" : "", *label);
@@ -116,7 +116,7 @@ static void plot_curves(const Comparison *c, Text *out) {
     for (int v = 0; v < c->variants.count; v++)
         text_printf(out, "%s$curve%d using 1:2 with lines lw 1.6 lc rgb '%s' title \"%s\"",
                     v || c->seeds > 1 ? ", " : "", v, gnuplot_colours[v % COLOURS],
-                    plain(c->arena, c->variants.items[v].label));
+                    plot_text(c->arena, c->variants.items[v].label));
     text_printf(out, "\n");
 }
 
@@ -141,8 +141,8 @@ static void plot_sweep(const Comparison *c, const Columns *columns, const char *
         text_printf(out, "%s%s", v ? ", " : "", c->variants.items[v].sets.items[0].value);
     const bool one_method = method_size(c, 0) == c->variants.count;
     /* an entry with the method's name is long */
-    text_printf(out, ")\nset xlabel \"%s\"\nset key maxcols %d\nplot ", plain(c->arena, setting),
-                one_method ? 2 : 1);
+    text_printf(out, ")\nset xlabel \"%s\"\nset key maxcols %d\nplot ",
+                plot_text(c->arena, setting), one_method ? 2 : 1);
     int count = columns->names.count ? columns->names.count : 1;
     /* Each evaluation has its colour, each method its line and sign. */
     const char *between = "";
@@ -155,7 +155,7 @@ static void plot_sweep(const Comparison *c, const Columns *columns, const char *
             const bool several = size < c->variants.count;
             const char *title =
                 several ? arena_printf(c->arena, "%s: %s",
-                                       plain(c->arena, c->variants.items[v].name), column)
+                                       plot_text(c->arena, c->variants.items[v].name), column)
                         : column;
             text_printf(out,
                         "%s$values%d_%d using 1:2:3 with yerrorlines lw 1.6 dt %d pt %d ps 0.6 lc "
@@ -175,8 +175,8 @@ static void plot_bars(const Comparison *c, const Columns *columns, Text *out) {
         out, "unset xlabel\nset style fill solid 0.85\nset boxwidth %g\nset xtics rotate by -25 (",
         0.75 / count);
     for (int v = 0; v < c->variants.count; v++)
-        text_printf(out, "%s\"%s\" %d", v ? ", " : "", plain(c->arena, c->variants.items[v].label),
-                    v);
+        text_printf(out, "%s\"%s\" %d", v ? ", " : "",
+                    plot_text(c->arena, c->variants.items[v].label), v);
     text_printf(out, ")\nset xrange [-0.6:%g]\nset yrange [*<0:*]\nplot ", c->variants.count - 0.4);
     for (int i = 0; i < count; i++)
         text_printf(out,
@@ -189,7 +189,7 @@ static void plot_bars(const Comparison *c, const Columns *columns, Text *out) {
 }
 
 /* Returns a title such as "simclr, moco: 3 seeds from 0, 468 steps". */
-static const char *title_of(const Comparison *c) {
+static const char *plot_title(const Comparison *c) {
     const char *text = "";
     int longest = 0;
     for (int v = 0; v < c->variants.count; v++)
@@ -218,7 +218,7 @@ bool comparison_plot(const Comparison *c) {
     text_printf(&text,
                 "set border 3 lw 0.8\nset tics nomirror out\nset grid ytics lc rgb '#dddddd'\nset "
                 "multiplot layout 1,2 title \"%s\" font ',14'\n",
-                plain(c->arena, title_of(c)));
+                plot_text(c->arena, plot_title(c)));
     plot_curves(c, &text);
     bool numbers = false; /* true if there are plain numbers beside percentages */
     for (int i = 0; i < columns.names.count; i++)

@@ -18,7 +18,7 @@ static double planned_steps(Arena *arena, const char *folder) {
     return steps;
 }
 
-static void read_row(Arena *arena, const json_t *row, Outcome *o, double *last_step) {
+static void read_outcome(Arena *arena, const json_t *row, Outcome *o, double *last_step) {
     const json_t *loss = json_object_get(row, "loss"),
                  *epoch_loss = json_object_get(row, "epoch_loss"),
                  *percent = json_object_get(row, "percent"), *value = json_object_get(row, "value");
@@ -57,7 +57,7 @@ void outcome_read(Arena *arena, const char *folder, bool evaluates, Outcome *o) 
     double last_step = 0;
     while (getline(&line, &capacity, file) > 0) {
         json_t *row = json_loads(line, 0, NULL);
-        if (row) read_row(arena, row, o, &last_step);
+        if (row) read_outcome(arena, row, o, &last_step);
         json_decref(row);
     }
     free(line);
@@ -89,7 +89,7 @@ Columns comparison_columns(const Comparison *c) {
     return columns;
 }
 
-static bool value_of(const Outcome *o, const char *column, double *value) {
+static bool outcome_value(const Outcome *o, const char *column, double *value) {
     if (!o->finished) return false;
     *value = o->loss;
     if (!column) return isfinite(o->loss);
@@ -105,13 +105,13 @@ int comparison_statistics(const Comparison *c, int variant, const char *column, 
     double sum = 0, squares = 0, value;
     int count = 0;
     for (long s = 0; s < c->seeds; s++)
-        if (value_of(outcome_of(c, variant, s), column, &value)) {
+        if (outcome_value(outcome_of(c, variant, s), column, &value)) {
             sum += value;
             count++;
         }
     *mean = count ? sum / count : NAN;
     for (long s = 0; s < c->seeds; s++)
-        if (value_of(outcome_of(c, variant, s), column, &value))
+        if (outcome_value(outcome_of(c, variant, s), column, &value))
             squares += (value - *mean) * (value - *mean);
     *deviation = count > 1 ? sqrt(squares / (count - 1)) : NAN;
     return count;
@@ -166,7 +166,7 @@ bool comparison_write_csv(const Comparison *c) {
             text_printf(&text, "\"%s\",%ld,%.9g", c->variants.items[v].label, c->first_seed + s,
                         o->loss);
             for (int i = 0; i < columns.names.count; i++)
-                if (value_of(o, columns.names.items[i], &value))
+                if (outcome_value(o, columns.names.items[i], &value))
                     text_printf(&text, ",%.9g", value);
                 else
                     text_printf(&text, ",");

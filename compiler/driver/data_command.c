@@ -17,7 +17,7 @@ static bool memory_is_out(void) {
     return report(CODE_DATA, "out of memory to compare the rows of the data");
 }
 
-static bool look_at(DataSets *sets, DataSet *set, const Options *o, DataFindings *out) {
+static bool look_at_set(DataSets *sets, DataSet *set, const Options *o, DataFindings *out) {
     if (!data_set_load(sets, set, o, INT64_MAX, true)) return false;
     const CoupletTable *t = &set->table;
     char error[2048];
@@ -42,7 +42,7 @@ static bool compare_sources(DataSets *sets, SharedRows *shared, int *count) {
 }
 
 /* Describes the sources. The exit status is 0 if every row can be read. */
-static int describe(Arena *arena, const Options *asked) {
+static int describe_rows(Arena *arena, const Options *asked) {
     DataSets sets;
     Options all = *asked;
     const Options *o = &all;
@@ -53,7 +53,7 @@ static int describe(Arena *arena, const Options *asked) {
     SharedRows *shared = arena_array(arena, SharedRows, sets.count * sets.count + 1);
     int shared_count = 0;
     for (int i = 0; good && i < sets.count; i++) {
-        good = look_at(&sets, &sets.items[i], o, &findings[i]);
+        good = look_at_set(&sets, &sets.items[i], o, &findings[i]);
         all_read &= sets.items[i].bad.count == 0;
     }
     good = good && compare_sources(&sets, shared, &shared_count);
@@ -165,7 +165,7 @@ static bool takes_pack(Options *o) {
     return true;
 }
 
-static bool fits(const Options *o, bool packs) {
+static bool check_usage(const Options *o, bool packs) {
     if (o->files.count > 1)
         return report(CODE_COMMAND_LINE, "one file at a time, and both `%s` and `%s` were given",
                       o->files.items[0], o->files.items[1]);
@@ -191,8 +191,8 @@ int data_command(int argc, char **argv) {
                      "reader set data json cache clear out skip-bad threads [file] [files] [texts]",
                      argc, argv)) {
         const bool packs = takes_pack(&o);
-        if (fits(&o, packs))
-            status = o.cache ? list_copies(&o) : packs ? pack(arena, &o) : describe(arena, &o);
+        if (check_usage(&o, packs))
+            status = o.cache ? list_copies(&o) : packs ? pack(arena, &o) : describe_rows(arena, &o);
     }
     arena_free(arena);
     return status;

@@ -39,7 +39,7 @@ static const char *shown_name(Arena *arena, const FieldStatistics *f, int64_t c)
     return arena_printf(arena, "%.*s..", (int)length, name);
 }
 
-static int64_t bytes_of(const CoupletTable *t) {
+static int64_t row_bytes(const CoupletTable *t) {
     int64_t bytes = 0;
     for (int f = 0; f < t->field_count; f++)
         bytes += couplet_field_bytes(&t->fields[f]);
@@ -192,7 +192,7 @@ static void print_findings(Arena *arena, const DataFindings *d, FILE *out) {
     int width = 0;
     if (d->set->name) fprintf(out, "%s = ", d->set->name);
     fprintf(out, "%s\n    %s\n    %lld row%s, %s%s", d->set->written, t->path, (long long)t->held,
-            plural(t->held), couplet_bytes_text(bytes_of(t), size, sizeof size),
+            plural(t->held), couplet_bytes_text(row_bytes(t), size, sizeof size),
             t->mapped ? ", mapped" : "");
     if (t->count != t->held) fprintf(out, "; %lld of them are looked at", (long long)t->count);
     fprintf(out, "\n");
@@ -302,7 +302,7 @@ static json_t *findings_json(Arena *arena, const DataFindings *d) {
     if (*t->note) json_object_set_new(out, "warning", couplet_json_text(t->note));
     json_object_set_new(out, "held", json_integer(t->held));
     json_object_set_new(out, "rows", json_integer(t->count));
-    json_object_set_new(out, "bytes", json_integer(bytes_of(t)));
+    json_object_set_new(out, "bytes", json_integer(row_bytes(t)));
     json_object_set_new(out, "hash", json_string(arena_printf(arena, "%016" PRIx64, t->hash)));
     json_object_set_new(out, "fields", fields);
     json_object_set_new(out, "unreadable", bad);

@@ -28,7 +28,7 @@ static const OptionRow *find_setting(const char *reader, const char *name) {
     return NULL;
 }
 
-static bool unknown_setting(Arena *arena, const char *reader, const char *name) {
+static bool report_unknown(Arena *arena, const char *reader, const char *name) {
     const char **names = arena_array(arena, const char *, data_catalogue.setting_count + 1),
                *list = "";
     int count = 0;
@@ -85,7 +85,7 @@ static bool take_settings(Arena *arena, const Options *o, CoupletSource *source)
     CoupletSetting *settings = arena_array(arena, CoupletSetting, o->sets.count + 1);
     for (int i = 0; i < o->sets.count; i++) {
         const OptionRow *row = find_setting(o->reader, o->sets.items[i].name);
-        if (!row) return unknown_setting(arena, o->reader, o->sets.items[i].name);
+        if (!row) return report_unknown(arena, o->reader, o->sets.items[i].name);
         if (!take_value(row, o->reader, o->sets.items[i].value, &settings[i])) return false;
     }
     source->settings = settings;
@@ -209,7 +209,7 @@ static void hear_skipped(void *context, const char *sentence) {
     array_push(h->arena, &h->set->bad, arena_strndup(h->arena, sentence, strlen(sentence)));
 }
 
-static bool open_table(DataSet *set, const Options *o, char *error, size_t error_bytes) {
+static bool open_data_set(DataSet *set, const Options *o, char *error, size_t error_bytes) {
     const CoupletPlaces places = options_places(o, o->reader ? "" : o->file);
     CoupletRequest request;
     char path[COUPLET_PATH_BYTES];
@@ -221,7 +221,7 @@ static bool open_table(DataSet *set, const Options *o, char *error, size_t error
 
 bool data_set_load(DataSets *sets, DataSet *set, const Options *o, int64_t skip_bad, bool chosen) {
     char error[2048];
-    if (!open_table(set, o, error, sizeof error)) return report_error(CODE_DATA, error);
+    if (!open_data_set(set, o, error, sizeof error)) return report_error(CODE_DATA, error);
     Hearing hearing = {.arena = sets->arena, .set = set};
     couplet_progress_begin(&hearing.progress, stderr, set->name, &hearing.loading);
     const CoupletLoading loading = {.threads = (int)o->threads,

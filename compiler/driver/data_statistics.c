@@ -77,7 +77,7 @@ static void count_bytes(const CoupletTable *t, int number, int64_t elements, int
     free(times);
 }
 
-static double value_at(const CoupletField *field, const void *column, int64_t place) {
+static double field_value(const CoupletField *field, const void *column, int64_t place) {
     return field->type == COUPLET_F32 ? (double)((const float *)column)[place]
                                       : (double)((const int32_t *)column)[place];
 }
@@ -89,7 +89,7 @@ static void count_values(const CoupletTable *t, int number, int64_t elements, in
         const int64_t first = couplet_table_origin(t, row) * elements;
         const int64_t missing = out->all.nan + out->all.infinite;
         for (int64_t i = 0; i < elements; i++) {
-            const double value = value_at(out->field, t->columns[number], first + i);
+            const double value = field_value(out->field, t->columns[number], first + i);
             add_value(&out->all, value);
             if (out->part_count) add_value(&out->parts[i / run], value);
         }
@@ -147,7 +147,7 @@ static void count_few(Arena *arena, const CoupletTable *t, const int32_t *column
 
 /* ---- a field --------------------------------------------------------------------------------- */
 
-static int parts_of(const CoupletField *field, bool *channels) {
+static int planes_of(const CoupletField *field, bool *channels) {
     const bool picture = field->rank == 3 && field->shape[0] >= 2 && field->shape[0] <= 4;
     /* frames of one channel have no parts */
     const bool frames = field->rank == 4 && field->shape[1] == 1;
@@ -159,7 +159,7 @@ static int parts_of(const CoupletField *field, bool *channels) {
 FieldStatistics field_statistics(Arena *arena, const CoupletTable *t, int number) {
     FieldStatistics out = {.field = &t->fields[number]};
     const int64_t elements = couplet_field_elements(out.field);
-    out.part_count = parts_of(out.field, &out.channels);
+    out.part_count = planes_of(out.field, &out.channels);
     out.parts = arena_array(arena, Spread, out.part_count + 1);
     const int parts = out.part_count ? out.part_count : 1;
     if (out.field->type == COUPLET_U8)

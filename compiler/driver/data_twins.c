@@ -26,7 +26,7 @@ static const char *cell(const CoupletTable *t, int f, int64_t row) {
     return (const char *)t->columns[f] + row * couplet_field_bytes(&t->fields[f]);
 }
 
-static uint64_t hash_of(const CoupletTable *t, int64_t row) {
+static uint64_t hash_row(const CoupletTable *t, int64_t row) {
     uint64_t hash = COUPLET_HASH_START;
     for (int f = 0; f < t->field_count; f++)
         if (is_content(t, f))
@@ -44,7 +44,7 @@ static Row *sorted_rows(const CoupletTable *t) {
     Row *rows = malloc((size_t)(t->count + 1) * sizeof *rows);
     for (int64_t i = 0; rows && i < t->count; i++) {
         rows[i].row = couplet_table_origin(t, i);
-        rows[i].hash = hash_of(t, rows[i].row);
+        rows[i].hash = hash_row(t, rows[i].row);
     }
     if (rows) qsort(rows, (size_t)t->count, sizeof *rows, by_hash);
     return rows;

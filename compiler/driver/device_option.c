@@ -22,7 +22,7 @@ static const char *list_devices(Arena *arena, bool with_reference) {
 }
 
 /* Reads the number in a word such as "opencl:1", if the back end has several devices. */
-static bool read_number(const char *text, const BackEnd *backend, int *number) {
+static bool read_device_number(const char *text, const BackEnd *backend, int *number) {
     char *end;
     if (backend->most_devices < 2 || text[0] != ':' || text[1] < '0' || text[1] > '9') return false;
     const long n = strtol(text + 1, &end, 10);
@@ -41,7 +41,7 @@ bool device_choose(const char *text, bool with_reference, DeviceChoice *out) {
         const size_t length = strlen(all[i]->name);
         if (strncmp(text, all[i]->name, length) != 0) continue;
         out->backend = all[i];
-        if (!text[length] || read_number(text + length, all[i], &out->number)) return true;
+        if (!text[length] || read_device_number(text + length, all[i], &out->number)) return true;
     }
     Arena *arena = arena_new();
     report(CODE_COMMAND_LINE, "--device is %s, and `%s` was given",

@@ -20,7 +20,7 @@ static void print_lines(const CommentLines *lines, int from, FILE *out) {
 }
 
 /* True if the statement has a name and a signature. */
-static bool is_listed(const Stmt *s) {
+static bool is_documented(const Stmt *s) {
     return s->kind == STMT_FN || s->kind == STMT_OPTIMISER ||
            (s->kind == STMT_NET && s->has_config);
 }
@@ -83,7 +83,7 @@ static const char *title(Arena *arena, const Module *file) {
 static void print_contents(Arena *arena, const Module *file, FILE *out) {
     fprintf(out, "\n**%s**\n\n| | |\n| --- | --- |\n", title(arena, file));
     for (int i = 0; i < file->stmt_count; i++) {
-        if (!is_listed(file->stmts[i])) continue;
+        if (!is_documented(file->stmts[i])) continue;
         fprintf(out, "| [`%s`](#%s) | ", file->stmts[i]->name, file->stmts[i]->name);
         print_gist(arena, file->stmts[i], out);
         fprintf(out, " |\n");
@@ -95,7 +95,7 @@ static void print_file(Arena *arena, const Module *file, const Method *method, F
     fprintf(out, "## %s\n\n", title(arena, file));
     if (about.of.count > 1) print_lines(&about, 1 + (*about.of.items[1] == 0), out);
     for (int i = 0; i < file->stmt_count; i++)
-        if (is_listed(file->stmts[i])) print_function(arena, file->stmts[i], method, out);
+        if (is_documented(file->stmts[i])) print_function(arena, file->stmts[i], method, out);
 }
 
 static void print_page(Arena *arena, const char *path, Module *const *files, int count,

@@ -85,7 +85,7 @@ static bool fits_stem(const StateDict *d, const char *part, const char *layer,
                         arena_printf(d->arena, "is %s], and their conv1 [64, 3, 7, 7]", shape));
 }
 
-static bool add_array(StateDict *d, const char *part, const CoupletTensorEntry *from,
+static bool add_state(StateDict *d, const char *part, const CoupletTensorEntry *from,
                       CoupletNaming *naming) {
     const char *below = from->name + strlen(part) + 1;
     CoupletTheirName theirs;
@@ -122,11 +122,11 @@ static bool is_of_part(const char *name, const char *part) {
     return strncmp(name, part, length) == 0 && name[length] == '.';
 }
 
-static bool collect(StateDict *d, const char *part, const CoupletTensorFile *file) {
+static bool collect_states(StateDict *d, const char *part, const CoupletTensorFile *file) {
     CoupletNaming naming = {.family = COUPLET_FAMILY_RESNET};
     for (int i = 0; i < file->count; i++)
         if (is_of_part(file->entries[i].name, part) &&
-            !add_array(d, part, &file->entries[i], &naming))
+            !add_state(d, part, &file->entries[i], &naming))
             return false;
     return d->count > 0 || report(CODE_EXPORT, "the run has no arrays of a part `%s`", part);
 }
@@ -134,7 +134,7 @@ static bool collect(StateDict *d, const char *part, const CoupletTensorFile *fil
 static bool export_torch(Arena *arena, const Options *o, const CoupletTensorFile *file) {
     char error[COUPLET_PATH_BYTES + 256];
     StateDict d = {.arena = arena, .entries = arena_array(arena, CoupletTensorEntry, MOST_ARRAYS)};
-    if (!collect(&d, o->part, file)) return false;
+    if (!collect_states(&d, o->part, file)) return false;
     const char *model = model_of(&d, o->part);
     if (!model) return false;
     if (!couplet_tensors_write(o->torch, d.entries, d.count, NULL, 0, error, sizeof error))
@@ -155,7 +155,7 @@ typedef struct Exported {
     CoupletTensorFile weights;
 } Exported;
 
-static const void *find_state(void *context, const GNode *node) {
+static const void *state_array(void *context, const GNode *node) {
     const Exported *x = context;
     const CoupletTensorEntry *e = couplet_tensors_find(&x->weights, node->name);
     bool same = e && e->rank == node->rank &&
@@ -165,7 +165,7 @@ static const void *find_state(void *context, const GNode *node) {
     return same ? e->data : NULL;
 }
 
-static bool find_hyper(void *context, const char *name, double *out) {
+static bool give_hyper(void *context, const char *name, double *out) {
     const Exported *x = context;
     for (int i = 0; i < x->program->hypers.count; i++) {
         const LoweredHyper *hyper = &x->program->hypers.items[i];
@@ -211,7 +211,7 @@ static bool write_message(const char *path, const CoupletMessage *message) {
 }
 
 static bool export_features(Exported *x, Diag *diag, const char *checkpoint) {
-    const OnnxRequest request = {.state = find_state, .hyper = find_hyper, .context = x};
+    const OnnxRequest request = {.state = state_array, .hyper = give_hyper, .context = x};
     const int which = chosen_features(x);
     if (which < 0) return false;
     const char *name = x->program->feature_names.items[which];

@@ -49,7 +49,7 @@ static void keep_outputs(Graph *g, const char *output) {
 }
 
 /* Returns the text of the formulas above, or of a library's module if `module` is not NULL. */
-static const Source *source_of(Arena *arena, const char *module) {
+static const Source *bench_source(Arena *arena, const char *module) {
     if (module) return library_read(NULL, arena, module, 0);
     Source *source = arena_new_of(arena, Source);
     *source = (Source){.path = "bench", .text = formulas, .length = sizeof formulas - 1};
@@ -59,7 +59,7 @@ static const Source *source_of(Arena *arena, const char *module) {
 static Graph *lower_formula(Arena *arena, const char *module, const char *function,
                             const BenchInput *inputs, int input_count) {
     Diag *diag = diag_new(arena);
-    const Source *source = source_of(arena, module);
+    const Source *source = bench_source(arena, module);
     Module *spec = source ? parse_module(arena, diag, source, source->path) : NULL;
     Method *method = spec ? check_method(arena, diag, spec, &(CheckHooks){0}) : NULL;
     FunctionInput given[BENCH_MAX_INPUTS];

@@ -42,7 +42,7 @@ static void make_room(FunctionArrays *a) {
     a->files = arena_grow(a->arena, a->files, sizeof *a->files, &capacities[5]);
 }
 
-static FunctionInput *add(FunctionArrays *a, const char *name) {
+static FunctionInput *add_input(FunctionArrays *a, const char *name) {
     make_room(a);
     FunctionInput *input = &a->inputs[a->count];
     memset(input, 0, sizeof *input);
@@ -83,7 +83,7 @@ static bool read_array(FunctionArrays *a, const Setting *setting) {
         report_error(CODE_FUNCTION_INPUT, error);
         return false;
     }
-    FunctionInput *input = add(a, setting->name);
+    FunctionInput *input = add_input(a, setting->name);
     input->type = file.is_integer ? GT_INT : GT_REAL;
     input->rank = file.rank;
     memcpy(input->shape, file.shape, sizeof *file.shape * (size_t)file.rank);
@@ -95,7 +95,7 @@ static bool read_array(FunctionArrays *a, const Setting *setting) {
     return true;
 }
 
-static bool read_number(FunctionArrays *a, const Setting *setting) {
+static bool read_setting_number(FunctionArrays *a, const Setting *setting) {
     char *end;
     double value = strtod(setting->value, &end);
     if (*end || !*setting->value) {
@@ -103,7 +103,7 @@ static bool read_number(FunctionArrays *a, const Setting *setting) {
                setting->value);
         return false;
     }
-    FunctionInput *input = add(a, setting->name);
+    FunctionInput *input = add_input(a, setting->name);
     input->is_constant = true;
     input->value = value;
     return true;
@@ -113,7 +113,7 @@ bool arrays_read(FunctionArrays *a, const Options *options) {
     for (int i = 0; i < options->inputs.count; i++)
         if (!read_array(a, &options->inputs.items[i])) return false;
     for (int i = 0; i < options->sets.count; i++)
-        if (!read_number(a, &options->sets.items[i])) return false;
+        if (!read_setting_number(a, &options->sets.items[i])) return false;
     return true;
 }
 
@@ -151,7 +151,7 @@ typedef struct Sizes {
 } Sizes;
 
 /* Finds the extent of a dimension: from an array that is given, from --size, or by its name. */
-static bool size_of(void *context, const struct Symbol *symbol, int64_t *value) {
+static bool size_of_dim(void *context, const struct Symbol *symbol, int64_t *value) {
     static const struct {
         const char *name;
         int64_t size;
@@ -189,7 +189,7 @@ static double normal(uint32_t seed, uint32_t site, int64_t at) {
 }
 
 /* Returns a number that float32 holds exactly, so that both evaluators see the same. */
-static double sample(const Param *param, uint32_t seed, uint32_t site, int64_t at) {
+static double sampled_entry(const Param *param, uint32_t seed, uint32_t site, int64_t at) {
     double u = couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 0);
     if (param->type->kind == KIND_BOOL) return u < 0.5;
     if (param->type->kind == KIND_INT)
@@ -209,11 +209,11 @@ static bool default_number(const Param *param, double *value) {
 static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, uint32_t site) {
     enum { COUNT = 2 };
     const Type *type = param->type;
-    FunctionInput *input = add(a, param->name);
+    FunctionInput *input = add_input(a, param->name);
     input->type = type->kind == KIND_REAL ? GT_REAL : GT_INT;
     input->rank = type->rank;
     for (int d = 0; d < type->rank; d++) {
-        if (dim_eval(type->dims[d], size_of, sizes, &input->shape[d]) && input->shape[d] > 0)
+        if (dim_eval(type->dims[d], size_of_dim, sizes, &input->shape[d]) && input->shape[d] > 0)
             continue;
         report(CODE_SETTING, "axis %d of `%s` has no size; --size N=8,D=5 gives some", d + 1,
                param->name);
@@ -230,8 +230,8 @@ static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, uint32_
     int64_t count = arrays_elements(a, a->count - 1);
     double *values = a->values[a->count - 1] = arena_array(a->arena, double, count);
     for (int64_t i = 0; i < count; i++)
-        values[i] =
-            has_default ? (float)given : sample(param, (uint32_t)sizes->options->seed, site, i);
+        values[i] = has_default ? (float)given
+                                : sampled_entry(param, (uint32_t)sizes->options->seed, site, i);
     a->is_index[a->count - 1] = type->kind == KIND_INT;
     return true;
 }

@@ -60,8 +60,8 @@ void bench(const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run,
 }
 
 /* Copies the inputs to the device before the clock starts, since embeddings are there in a step. */
-static bool send(const CoupletPlan *plan, CoupletRun *run, CoupletDevice *device,
-                 void *const *inputs, void **sent) {
+static bool send_inputs(const CoupletPlan *plan, CoupletRun *run, CoupletDevice *device,
+                        void *const *inputs, void **sent) {
     for (int i = 0; i < plan->input_count; i++) {
         const CoupletBuffer *b = &plan->buffers[plan->inputs[i].buffer];
         int64_t bytes = couplet_buffer_count(b) * couplet_type_bytes(b->type);
@@ -77,7 +77,7 @@ static bool send(const CoupletPlan *plan, CoupletRun *run, CoupletDevice *device
 bool bench_on_device(CoupletDevice *device, const FunctionBench *what, const CoupletPlan *plan,
                      CoupletRun *run, void *const *inputs) {
     void **sent = calloc((size_t)plan->input_count + 1, sizeof *sent);
-    bool good = sent && send(plan, run, device, inputs, sent);
+    bool good = sent && send_inputs(plan, run, device, inputs, sent);
     if (good)
         bench(what, plan, run, NULL, inputs);
     else

@@ -45,7 +45,7 @@ static bool write_gradients(const Graph *g, OutputReader read, void *run, const 
     return true;
 }
 
-static double value_of(const Graph *g, OutputReader read, void *run) {
+static double output_value(const Graph *g, OutputReader read, void *run) {
     double value = 0;
     for (int i = 0; i < g->outputs.count; i++)
         if (strcmp(g->outputs.items[i].name, "value") == 0) value = *read(run, g, i);
@@ -62,7 +62,7 @@ static void show_value(double value) {
 
 /* Prints the value and writes the gradients. Returns the exit status. */
 static int show_result(const Options *options, const Graph *g, OutputReader read, void *run) {
-    show_value(value_of(g, read, run));
+    show_value(output_value(g, read, run));
     return options->out && !write_gradients(g, read, run, options->out) ? 1 : 0;
 }
 
@@ -89,7 +89,7 @@ static CoupletFault fault_of(const CoupletFinding *found) {
                           .input = -1};
 }
 
-static bool all_finite(const Reference *run, const Graph *g) {
+static bool outputs_are_finite(const Reference *run, const Graph *g) {
     for (int i = 0; i < g->outputs.count; i++) {
         const GNode *n = g->outputs.items[i].node;
         const double *values = reference_value(run, n);
@@ -111,14 +111,14 @@ static int evaluate_reference(const Options *options, const Graph *g, Diag *diag
     char name[300], whole[1024];
     int status = 1;
     const char *sentence = reference_fault(run, &span);
-    if (!sentence && all_finite(run, g)) {
+    if (!sentence && outputs_are_finite(run, g)) {
         status = show_result(options, g, read_reference, run);
     } else if (reference_explain(run, &found, name, sizeof name)) {
         CoupletFault fault = fault_of(&found);
         snprintf(whole, sizeof whole, "%s%s%s", found.sentence, name[0] ? ", and ends in " : "",
                  name);
         fault.sentence = whole;
-        const double value = sentence ? 0 : value_of(g, read_reference, run);
+        const double value = sentence ? 0 : output_value(g, read_reference, run);
         report_fault(options, arrays, &fault, sentence ? NULL : &value);
     } else {
         diag_report(diag, CODE_RUN_FAULT, span, "%s",
@@ -154,7 +154,7 @@ static int run_kernels(Arena *arena, const Options *options, const Graph *g,
     void **inputs = arrays_narrow(arrays, g, plan);
     if (!couplet_run_steps(run, inputs, NULL, &fault))
         return report_fault(options, arrays, &fault, NULL);
-    const double value = value_of(g, read_kernels, &outputs);
+    const double value = output_value(g, read_kernels, &outputs);
     if (!couplet_run_finite(run, &fault)) return report_fault(options, arrays, &fault, &value);
     int status = show_result(options, g, read_kernels, &outputs);
     const FunctionBench what = {options->fn, options->by_kernel, options->bench};
@@ -188,8 +188,8 @@ static int evaluate_on_device(Arena *arena, const Options *options, CoupletDevic
     return status;
 }
 
-static int evaluate(Arena *arena, const Options *options, const DeviceChoice *choice, Graph *g,
-                    FunctionArrays *arrays) {
+static int evaluate_graph(Arena *arena, const Options *options, const DeviceChoice *choice,
+                          Graph *g, FunctionArrays *arrays) {
     if (choice->is_reference) return evaluate_reference(options, g, diag_new(arena), arrays);
     const GraphList list = {.graphs = &g, .count = 1};
     const bool is_host = choice->backend->is_host;
@@ -228,8 +228,9 @@ static int grad(Arena *arena, const Options *options) {
                      : NULL;
     if (g) print_after_place(arena, options->print_after, g, NULL, 0, &choice);
     report_messages(diag);
-    return g && arrays_fit_whole_numbers(&arrays, g) ? evaluate(arena, options, &choice, g, &arrays)
-                                                     : 1;
+    return g && arrays_fit_whole_numbers(&arrays, g)
+               ? evaluate_graph(arena, options, &choice, g, &arrays)
+               : 1;
 }
 
 int grad_command(int argc, char **argv) {

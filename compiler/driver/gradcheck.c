@@ -31,7 +31,7 @@ typedef struct Slope {
     double *values;
 } Slope;
 
-static double value_at(const Slope *s, int64_t at, double x) {
+static double value_with(const Slope *s, int64_t at, double x) {
     double was = s->values[at];
     s->values[at] = x;
     Reference *run = reference_rerun(s->base, s->input, s->values);
@@ -45,7 +45,7 @@ static double value_at(const Slope *s, int64_t at, double x) {
  * values). */
 static double second_order(const Slope *s, int64_t at, double h) {
     double x = s->values[at];
-    return (value_at(s, at, x + h) - value_at(s, at, x - h)) / (2 * h);
+    return (value_with(s, at, x + h) - value_with(s, at, x - h)) / (2 * h);
 }
 
 static double fourth_order(const Slope *s, int64_t at, double h) {

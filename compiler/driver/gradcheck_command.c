@@ -48,7 +48,7 @@ static bool has_fault(Diag *diag, const Reference *run) {
 /* ---- the table ------------------------------------------------------------------------------- */
 
 /* True if differences of the value mean something: it is a finite number. */
-static bool is_number(const char *name, double value) {
+static bool is_comparable(const char *name, double value) {
     if (isfinite(value)) return true;
     const char *what = isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
     report(CODE_GRADIENT,
@@ -62,7 +62,7 @@ static void print_head(const char *name, double value, int width) {
     printf("%s = %.10g\n  %-*s  entries  largest gradient  off by\n", name, value, width, "");
 }
 
-static bool print_row(const char *name, const GradientCheck *c, int width) {
+static bool print_gradient(const char *name, const GradientCheck *c, int width) {
     bool good = c->off <= tolerance;
     char entries[48];
     if (c->tried < c->entries)
@@ -120,7 +120,7 @@ static bool check_gradients(Diag *diag, const Subject *s) {
         if (strcmp(s->forward->outputs.items[i].name, s->output) == 0)
             output = s->forward->outputs.items[i].node;
     int width = longest_name(s->finished);
-    good = good && is_number(s->name, *reference_value(base, output));
+    good = good && is_comparable(s->name, *reference_value(base, output));
     if (good) print_head(s->name, *reference_value(base, output), width);
     for (int i = 0; good && i < s->finished->outputs.count; i++) {
         const GOutput *gradient = &s->finished->outputs.items[i];
@@ -130,7 +130,7 @@ static bool check_gradients(Diag *diag, const Subject *s) {
         const double *values = s->source(s->context, input);
         GradientCheck check = gradient_check(base, output, input, values,
                                              reference_value(run, gradient->node), s->entries);
-        good = print_row(gradient->name + 5, &check, width);
+        good = print_gradient(gradient->name + 5, &check, width);
     }
     reference_free(base);
     reference_free(run);

@@ -56,24 +56,24 @@ typedef struct Words {
     ARRAY(const char *) items;
 } Words;
 
-static void add(Arena *arena, Words *w, const char *word) {
+static void add_word(Arena *arena, Words *w, const char *word) {
     array_push(arena, &w->items, word);
 }
 
-static void add_all(Arena *arena, Words *w, const char *const *words, int count) {
+static void add_word_list(Arena *arena, Words *w, const char *const *words, int count) {
     for (int i = 0; i < count; i++)
-        add(arena, w, words[i]);
+        add_word(arena, w, words[i]);
 }
 
 /* Adds the -fsanitize=.. with which the runtime was built, if any. */
 static void add_sanitizers(Arena *arena, Words *w) {
     char *copy = arena_printf(arena, "%s", COUPLET_SANITIZERS), *rest = NULL;
     for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
-        add(arena, w, word);
+        add_word(arena, w, word);
 }
 
-static bool run(Arena *arena, Words *w) {
-    add(arena, w, NULL);
+static bool run_linker(Arena *arena, Words *w) {
+    add_word(arena, w, NULL);
     return tool_run(w->items.items);
 }
 
@@ -81,45 +81,46 @@ bool link_executable(Arena *arena, const char *const *objects, int count, const 
     const char *runtime = link_runtime_folder(arena);
     if (!runtime) return false;
     Words w = {{0}};
-    add_all(arena, &w, (const char *const[]){"cc", "-o", out}, 3);
+    add_word_list(arena, &w, (const char *const[]){"cc", "-o", out}, 3);
     add_sanitizers(arena, &w);
-    add_all(arena, &w, objects, count);
-    add(arena, &w, arena_printf(arena, "%s/libcouplet.a", runtime));
-    add_all(arena, &w,
-            (const char *const[]){"-Wl,--gc-sections", "-Wl,--as-needed", "-s", "-lz", "-lm",
-                                  "-pthread"},
-            6);
-    return run(arena, &w);
+    add_word_list(arena, &w, objects, count);
+    add_word(arena, &w, arena_printf(arena, "%s/libcouplet.a", runtime));
+    add_word_list(arena, &w,
+                  (const char *const[]){"-Wl,--gc-sections", "-Wl,--as-needed", "-s", "-lz", "-lm",
+                                        "-pthread"},
+                  6);
+    return run_linker(arena, &w);
 }
 
 bool link_shared(Arena *arena, const char *const *objects, int count, const char *out) {
     const char *runtime = link_runtime_folder(arena), *slash = strrchr(out, '/');
     if (!runtime) return false;
     Words w = {{0}};
-    add_all(arena, &w,
-            (const char *const[]){"cc", "-shared", "-o", out,
-                                  arena_printf(arena, "-Wl,-soname,%s", slash ? slash + 1 : out)},
-            5);
-    add_all(arena, &w, objects, count);
-    add_all(arena, &w,
-            (const char *const[]){"-Wl,--no-as-needed", arena_printf(arena, "-L%s", runtime),
-                                  "-lcouplet", "-lm"},
-            4);
-    return run(arena, &w);
+    add_word_list(
+        arena, &w,
+        (const char *const[]){"cc", "-shared", "-o", out,
+                              arena_printf(arena, "-Wl,-soname,%s", slash ? slash + 1 : out)},
+        5);
+    add_word_list(arena, &w, objects, count);
+    add_word_list(arena, &w,
+                  (const char *const[]){"-Wl,--no-as-needed", arena_printf(arena, "-L%s", runtime),
+                                        "-lcouplet", "-lm"},
+                  4);
+    return run_linker(arena, &w);
 }
 
 bool link_archive(Arena *arena, const char *const *objects, int count, const char *out) {
     remove(out); /* ar would add to an existing file */
     Words w = {{0}};
-    add_all(arena, &w, (const char *const[]){"ar", "rcs", out}, 3);
-    add_all(arena, &w, objects, count);
-    return run(arena, &w);
+    add_word_list(arena, &w, (const char *const[]){"ar", "rcs", out}, 3);
+    add_word_list(arena, &w, objects, count);
+    return run_linker(arena, &w);
 }
 
 bool link_object(Arena *arena, const char *const *objects, int count, const char *out) {
     Words w = {{0}};
-    add_all(arena, &w, (const char *const[]){"cc", "-r", "-nostdlib", "-o", out}, 5);
-    add_all(arena, &w, objects, count);
-    if (!run(arena, &w)) return false;
+    add_word_list(arena, &w, (const char *const[]){"cc", "-r", "-nostdlib", "-o", out}, 5);
+    add_word_list(arena, &w, objects, count);
+    if (!run_linker(arena, &w)) return false;
     return tool_run((const char *const[]){"objcopy", "--localize-hidden", out, NULL});
 }

@@ -107,8 +107,8 @@ static bool chooses(const Seeker *seeker, const CoupletSelection *s) {
 
 /* Counts the chosen rows. If rows that cannot be read are left out, all rows must be read to know
  * their number; the caller that opens the data says which rows they are. */
-static bool choose(const Seeker *seeker, const CoupletSource *source, CoupletTable *table,
-                   char *error, size_t error_bytes) {
+static bool take_chosen(const Seeker *seeker, const CoupletSource *source, CoupletTable *table,
+                        char *error, size_t error_bytes) {
     CoupletLoading loading = seeker->loading;
     CoupletProgress progress;
     if (!seeker->quiet) couplet_progress_begin(&progress, stderr, source->name, &loading);
@@ -122,7 +122,7 @@ static bool choose(const Seeker *seeker, const CoupletSource *source, CoupletTab
 
 static bool count_chosen(const Seeker *seeker, const CoupletSource *source, CoupletTable *table,
                          DataSource *d, char *error, size_t error_bytes) {
-    if (!choose(seeker, source, table, error, error_bytes)) return false;
+    if (!take_chosen(seeker, source, table, error, error_bytes)) return false;
     d->rows = table->count;
     return true;
 }
@@ -150,7 +150,7 @@ static bool claim_holds(const DataSource *d, char *error, size_t error_bytes) {
     return false;
 }
 
-static void close_table(Seeker *seeker) {
+static void close_open_table(Seeker *seeker) {
     couplet_table_close(&seeker->open);
     seeker->of = NULL;
 }
@@ -166,7 +166,7 @@ static void keep_table(Seeker *seeker, Arena *arena) {
         array_push(arena, seeker->opened, ((CoupletOpenedTable){seeker->of->name, *table}));
         *table = (CoupletTable){.held = 0};
     }
-    close_table(seeker);
+    close_open_table(seeker);
 }
 
 static void count_time(const Seeker *seeker, double since) {
@@ -201,7 +201,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     const CoupletSource source = source_of_data(arena, d);
     CoupletRequest request;
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
-    close_table(seeker);
+    close_open_table(seeker);
     bool good =
         couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error);
     if (good && recall_schema(seeker, arena, d)) return SCHEMA_READ;
@@ -338,12 +338,13 @@ bool method_is_trained(const Method *method) {
     return has_loss(method->spec);
 }
 
-static Method *check(Arena *arena, Diag *diag, Module *spec, const char *path, Seeker *seeker) {
+static Method *check_module(Arena *arena, Diag *diag, Module *spec, const char *path,
+                            Seeker *seeker) {
     const CheckHooks hooks = {library_read, find_files,      read_schema, choose_rows,
                               kept_rows,    &data_catalogue, seeker};
     spec->used = uses_of_spec(&seeker->files, arena, path);
     Method *method = check_method(arena, diag, spec, &hooks);
-    close_table(seeker);
+    close_open_table(seeker);
     return method;
 }
 
@@ -360,7 +361,7 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
                      .record = options->trusts_record ? options->record : NULL,
                      .opened = options->opened};
     if (!places_fit(arena, spec, &seeker.places)) return NULL;
-    Method *method = check(arena, diag, spec, path, &seeker);
+    Method *method = check_module(arena, diag, spec, path, &seeker);
     KeptFiles kept;
     if (diag_error_count(diag) || !uses_keep(arena, diag, method, &kept)) return NULL;
     return for_functions && !settings_fit_functions(arena, method, options) ? NULL : method;
@@ -372,7 +373,7 @@ static Method *check_sources(Arena *arena, Diag *diag, const char *path, Seeker 
     for (int i = 0; i < count; i++)
         spec = module_join(arena, spec,
                            parse_module(arena, diag, sources[i], load_spec_name(arena, path)));
-    return check(arena, diag, spec, path, seeker);
+    return check_module(arena, diag, spec, path, seeker);
 }
 
 Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) {

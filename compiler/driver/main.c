@@ -265,7 +265,7 @@ static bool is_spare_rank(int argc, char **argv) {
     return true;
 }
 
-static int run(int argc, char **argv) {
+static int run_command(int argc, char **argv) {
     if (is_spare_rank(argc, argv)) return 0;
     if (argc < 2) return usage(stderr);
     if (asks_for_version(argc, argv)) {
@@ -298,7 +298,7 @@ typedef struct Run {
 
 static void *run_on_thread(void *context) {
     Run *r = context;
-    r->status = run(r->argc, r->argv);
+    r->status = run_command(r->argc, r->argv);
     return NULL;
 }
 

@@ -45,7 +45,7 @@ typedef struct Found {
     int64_t looked_at;
 } Found;
 
-static FilesKind kind_of(const char *name) {
+static FilesKind file_kind(const char *name) {
     const char *dot = strrchr(name, '.');
     char word[24];
     if (!dot || strlen(dot) > 16) return KIND_NONE;
@@ -58,14 +58,14 @@ static FilesKind kind_of(const char *name) {
 }
 
 static void take_file(Arena *arena, const char *path, Found *found) {
-    const FilesKind kind = kind_of(path);
+    const FilesKind kind = file_kind(path);
     found->looked_at++;
     if (kind == KIND_NONE) return;
     if (!found->counts[kind]++) found->first[kind] = arena_strndup(arena, path, strlen(path));
 }
 
 /* Looks at the files below a folder. After some thousand, the kind is known. */
-static void walk(Arena *arena, const char *path, int depth, Found *found) {
+static void walk_folder(Arena *arena, const char *path, int depth, Found *found) {
     enum { ENOUGH = 5000, DEEPEST = 6 };
     struct stat info;
     if (stat(path, &info) != 0) return;
@@ -76,7 +76,7 @@ static void walk(Arena *arena, const char *path, int depth, Found *found) {
     DIR *open = depth < DEEPEST ? opendir(path) : NULL;
     for (struct dirent *entry; open && (entry = readdir(open));)
         if (entry->d_name[0] != '.' && found->looked_at < ENOUGH)
-            walk(arena, arena_printf(arena, "%s/%s", path, entry->d_name), depth + 1, found);
+            walk_folder(arena, arena_printf(arena, "%s/%s", path, entry->d_name), depth + 1, found);
     if (open) closedir(open);
 }
 
@@ -227,10 +227,10 @@ static bool open_source(Arena *arena, Data *d) {
                                        d->train, (long long)d->rows, FEWEST);
 }
 
-static bool look_at(Arena *arena, const char *path, Data *d) {
+static bool examine(Arena *arena, const char *path, Data *d) {
     Found found = {.looked_at = 0};
     if (!is_there(path)) return report(CODE_DATA, "`%s`: %s", path, strerror(errno));
-    walk(arena, path, 0, &found);
+    walk_folder(arena, path, 0, &found);
     d->kind = kind_found(arena, path, &found);
     return d->kind != KIND_NONE && find_paths(arena, path, &found, d) && open_source(arena, d);
 }
@@ -253,7 +253,7 @@ static const CoupletField *field_named(const Data *d, const char *name) {
     return NULL;
 }
 
-static const char *label_of(const Data *d) {
+static const char *label_field(const Data *d) {
     const CoupletField *label = field_named(d, "label");
     return label && label->rank == 0 && label->type == COUPLET_I32 ? "label" : NULL;
 }
@@ -308,11 +308,11 @@ static bool parts_of_arrays(Arena *arena, const Data *d, Parts *p) {
     return true;
 }
 
-static bool parts_of(Arena *arena, const Data *d, Parts *p) {
+static bool fill_parts(Arena *arena, const Data *d, Parts *p) {
     const int width = width_for(d->rows);
     *p = (Parts){.uses = "nn, augment, optim, anneal, losses",
                  .what = kinds[d->kind].what,
-                 .label = label_of(d),
+                 .label = label_field(d),
                  .batch = batch_for(d->train == d->test ? d->rows * 3 / 4 : d->rows)};
     switch (d->kind) {
     case PICTURES:
@@ -479,7 +479,7 @@ static const char *readme_text(Arena *arena, const char *name) {
         name, name, name, name, name, name, name, name);
 }
 
-static bool write_text(Arena *arena, const char *folder, const char *name, const char *text) {
+static bool write_new_file(Arena *arena, const char *folder, const char *name, const char *text) {
     char error[COUPLET_PATH_BYTES + 256];
     return couplet_text_write(arena_printf(arena, "%s/%s", folder, name), text, error,
                               sizeof error) ||
@@ -490,14 +490,14 @@ static bool write_project(Arena *arena, const char *folder, const char *name, co
     char error[COUPLET_PATH_BYTES + 256];
     if (!couplet_folder_make(folder, NULL, error, sizeof error))
         return report_error(CODE_OUTPUT, error);
-    return write_text(arena, folder, arena_printf(arena, "%s.cpl", name), spec) &&
-           write_text(arena, folder, "README.md", readme_text(arena, name)) &&
-           write_text(arena, folder, ".gitignore", "runs/\n*.npy\n*.png\n");
+    return write_new_file(arena, folder, arena_printf(arena, "%s.cpl", name), spec) &&
+           write_new_file(arena, folder, "README.md", readme_text(arena, name)) &&
+           write_new_file(arena, folder, ".gitignore", "runs/\n*.npy\n*.png\n");
 }
 
 /* Returns the name of a project: letters, digits, `_` and `-`, behind any folders. NULL after a
  * message. */
-static const char *name_of(const char *folder) {
+static const char *project_name(const char *folder) {
     const char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
     bool good = *name != 0 && *name != '-';
     for (const char *at = name; *at; at++)
@@ -509,9 +509,9 @@ static const char *name_of(const char *folder) {
     return NULL;
 }
 
-static int make(Arena *arena, const Options *o) {
-    if (!name_of(o->file)) return 2;
-    const char *name = name_of(o->file), *spec = NULL;
+static int make_project(Arena *arena, const Options *o) {
+    if (!project_name(o->file)) return 2;
+    const char *name = project_name(o->file), *spec = NULL;
     if (is_there(o->file)) {
         report(CODE_OUTPUT, "`%s` is there already, and nothing is written into it", o->file);
         return 1;
@@ -523,7 +523,7 @@ static int make(Arena *arena, const Options *o) {
     if (o->data.count) {
         Data data = {.kind = KIND_NONE};
         Parts parts;
-        if (!look_at(arena, o->data.items[0], &data) || !parts_of(arena, &data, &parts)) return 1;
+        if (!examine(arena, o->data.items[0], &data) || !fill_parts(arena, &data, &parts)) return 1;
         printf("%s: %s, %lld samples%s\n", o->data.items[0], parts.what, (long long)data.rows,
                parts.label ? ", with labels" : ", without labels");
         spec = spec_text(arena, o->file, name, &data, &parts);
@@ -539,7 +539,8 @@ int new_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "new", "data", argc, argv)) status = make(arena, &options);
+    if (options_read(arena, &options, "new", "data", argc, argv))
+        status = make_project(arena, &options);
     arena_free(arena);
     return status;
 }

@@ -65,13 +65,13 @@ static bool takes(const Reader *r, const char *name) {
     return is_listed(r->allowed, name) || is_listed(everywhere, name);
 }
 
-static void *place_of(const Reader *r, const OptionRow *row) {
+static void *member_of(const Reader *r, const OptionRow *row) {
     return (char *)r->options + row->place;
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-static bool read_whole(const OptionRow *row, const char *value, int64_t *out) {
+static bool read_whole_option(const OptionRow *row, const char *value, int64_t *out) {
     if (couplet_read_whole(value, row->low, row->high, out)) return true;
     return report(CODE_COMMAND_LINE,
                   "--%s is a whole number from %" PRId64 " to %" PRId64 ", and `%s` was given",
@@ -86,7 +86,7 @@ static bool read_power(const OptionRow *row, const char *value, int64_t *out) {
                   row->name, row->low, row->high, value);
 }
 
-static bool read_number(const OptionRow *row, const char *value, double *out) {
+static bool read_real_option(const OptionRow *row, const char *value, double *out) {
     const bool good = couplet_read_number(value, out, NULL) && *out > (double)row->low &&
                       *out <= (double)row->high;
     return good ||
@@ -121,15 +121,15 @@ static bool read_size(const Reader *r, const OptionRow *row, const char *value, 
                   row->name, value);
 }
 
-static bool read_text(const OptionRow *row, const char *value, const char **out) {
+static bool read_text_option(const OptionRow *row, const char *value, const char **out) {
     *out = value;
     return *value ||
            report(CODE_COMMAND_LINE, "--%s needs a name, and an empty text was given", row->name);
 }
 
-static bool add_text(const Reader *r, const OptionRow *row, const char *value) {
+static bool add_text_option(const Reader *r, const OptionRow *row, const char *value) {
     const char *text;
-    if (!read_text(row, value, &text)) return false;
+    if (!read_text_option(row, value, &text)) return false;
     array_push(r->arena, &r->options->data, text);
     return true;
 }
@@ -201,27 +201,27 @@ static bool read_sizes(const Reader *r, const OptionRow *row, const char *value,
     for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
         int64_t size;
         if (!add_pair(r, row, word, list) ||
-            !read_whole(row, list->items[list->count - 1].value, &size))
+            !read_whole_option(row, list->items[list->count - 1].value, &size))
             return false;
     }
     return true;
 }
 
-static bool read_value(const Reader *r, const OptionRow *row, const char *value) {
-    void *place = place_of(r, row);
+static bool take_value(const Reader *r, const OptionRow *row, const char *value) {
+    void *place = member_of(r, row);
     switch (row->kind) {
     case OPTION_FLAG:
         return true;
     case OPTION_TEXT:
-        return read_text(row, value, place);
+        return read_text_option(row, value, place);
     case OPTION_TEXTS:
-        return add_text(r, row, value);
+        return add_text_option(r, row, value);
     case OPTION_WHOLE:
-        return read_whole(row, value, place);
+        return read_whole_option(row, value, place);
     case OPTION_POWER:
         return read_power(row, value, place);
     case OPTION_NUMBER:
-        return read_number(row, value, place);
+        return read_real_option(row, value, place);
     case OPTION_SIZE:
         return read_size(r, row, value, place);
     case OPTION_PAIR:
@@ -296,11 +296,11 @@ static bool read_option(Reader *r, char **argv, int argc, int *at) {
     if (row->kind == OPTION_FLAG && value)
         return report(CODE_COMMAND_LINE, "--%s takes no value, and `%s` was given", row->name,
                       value);
-    if (row->kind == OPTION_FLAG) *(bool *)place_of(r, row) = true;
+    if (row->kind == OPTION_FLAG) *(bool *)member_of(r, row) = true;
     if (stands_alone(r, row, value, next)) return true;
     if (!value && next && strncmp(next, "--", 2) != 0) value = argv[++*at];
     if (!value) return report(CODE_COMMAND_LINE, "--%s needs a value", row->name);
-    return read_value(r, row, value);
+    return take_value(r, row, value);
 }
 
 bool options_read(Arena *arena, Options *o, const char *command, const char *allowed, int argc,

@@ -90,7 +90,7 @@ static bool unknown(Arena *arena, const char *option, const char *name, const ch
 
 /* ---- hypers ---------------------------------------------------------------------------------- */
 
-static bool is_whole(const Expr *e) {
+static bool is_whole_number(const Expr *e) {
     if (e && e->kind == EXPR_UNARY && e->op == OP_NEG) e = e->args[0];
     return e && e->kind == EXPR_NUMBER && e->is_integer;
 }
@@ -101,7 +101,7 @@ static bool set_hyper(Arena *arena, Param *hyper, const Setting *set) {
     if (!couplet_read_number(set->value, &value, &integer))
         return report(CODE_SETTING, "the hyper `%s` needs a number, and `%s` was given", set->name,
                       set->value);
-    const bool wants_whole = is_whole(hyper->value);
+    const bool wants_whole = is_whole_number(hyper->value);
     if (wants_whole && !integer)
         return report(CODE_SETTING, "the hyper `%s` is a whole number, and `%s` was given",
                       set->name, set->value);
@@ -145,7 +145,7 @@ static void take_recorded(Arena *arena, Module *spec, const Options *o) {
         bool same_text =
             strcmp(settings_text(arena, spec, STMT_HYPER, recorded.name), recorded.written) == 0;
         if (hyper && same_text && !is_set(o, recorded.name))
-            set_number(arena, hyper, recorded.value, is_whole(hyper->value));
+            set_number(arena, hyper, recorded.value, is_whole_number(hyper->value));
     }
     double epochs;
     const char *then = couplet_record_text(o->record, "written.epochs"),
@@ -196,7 +196,7 @@ static Functions functions_of(Arena *arena, const Method *method, const Options 
     return list;
 }
 
-static const Param *find_param(const Functions *functions, const char *name) {
+static const Param *hyper_named(const Functions *functions, const char *name) {
     for (int i = 0; i < functions->count; i++)
         for (int p = 0; p < functions->items[i]->param_count; p++)
             if (strcmp(functions->items[i]->params[p].name, name) == 0)
@@ -236,11 +236,11 @@ bool settings_fit_functions(Arena *arena, const Method *method, const Options *o
     bool good = true;
     if (o->fn && functions.count == 0) return true;
     for (int i = 0; i < o->inputs.count; i++)
-        if (!find_param(&functions, o->inputs.items[i].name))
+        if (!hyper_named(&functions, o->inputs.items[i].name))
             good = unknown_parameter(arena, &functions, NULL, o, "in", o->inputs.items[i].name);
     for (int i = 0; i < o->sets.count; i++) {
         const Setting *set = &o->sets.items[i];
-        const Param *param = find_param(&functions, set->name);
+        const Param *param = hyper_named(&functions, set->name);
         if (param)
             good &= fits_parameter(set, param);
         else if (!find_hyper(method->spec, set->name))

@@ -15,7 +15,7 @@ typedef struct Drawn {
     LoweredProgram *program;
 } Drawn;
 
-static bool draw(Arena *arena, const Options *o, Drawn *out) {
+static bool draw_picture(Arena *arena, const Options *o, Drawn *out) {
     Diag *diag = diag_new(arena);
     Method *method = load_method(arena, diag, o->file, o);
     out->program = method ? load_lowered(arena, diag, method, NULL) : NULL;
@@ -64,7 +64,7 @@ int graph_command(int argc, char **argv) {
         if (!known)
             report(CODE_COMMAND_LINE,
                    "a picture is .svg, .pdf, .png or .dot, and `%s` was asked for", o.out);
-        else if (!draw(arena, &o, &drawn))
+        else if (!draw_picture(arena, &o, &drawn))
             status = 1;
         else if (!o.out) {
             picture_print_dot(arena, drawn.picture, drawn.program, stdout);
@@ -82,7 +82,7 @@ int describe_command(int argc, char **argv) {
     int status = 2;
     if (options_read(arena, &o, "describe", "set data", argc, argv)) {
         Drawn drawn;
-        status = draw(arena, &o, &drawn) ? 0 : 1;
+        status = draw_picture(arena, &o, &drawn) ? 0 : 1;
         if (status == 0) picture_describe(arena, drawn.picture, drawn.program, stdout);
     }
     arena_free(arena);

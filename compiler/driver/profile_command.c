@@ -176,8 +176,8 @@ static bool compare_ranks(const CoupletProgram *program, CoupletGroup *g) {
 }
 
 /* Times the steps. All ranks run the same steps at the same time, and rank 0 prints. */
-static bool measure(const Assembled *assembled, const Options *o, CoupletDevice *device,
-                    CoupletThreads *threads) {
+static bool measure_steps(const Assembled *assembled, const Options *o, CoupletDevice *device,
+                          CoupletThreads *threads) {
     char error[512] = "out of memory";
     StepTimes times = {0};
     Yardstick best = {0};
@@ -205,7 +205,7 @@ static int profile(Arena *arena, const Options *o) {
     CoupletThreads *threads = couplet_threads_new(couplet_threads_for(o->group, (int)o->threads));
     CoupletDevice *device = device_open(arena, &choice, threads);
     const bool good = device && compare_ranks(assembled.program, o->group) &&
-                      measure(&assembled, o, device, threads);
+                      measure_steps(&assembled, o, device, threads);
     couplet_device_free(device);
     couplet_threads_free(threads);
     backend_free(&assembled.code);

@@ -19,7 +19,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static int status_of(CoupletRunEnd end, const char *error) {
+static int exit_status(CoupletRunEnd end, const char *error) {
     switch (end) {
     case COUPLET_RUN_FAILED:
     case COUPLET_RUN_REFUSED:
@@ -94,7 +94,7 @@ static int rehearse_dry(void *context, const CoupletProgram *program,
     CoupletRehearsal r = {.steps = 20, .seconds = 5};
     (void)context;
     const CoupletRunEnd end = couplet_rehearse(program, options, &r, error, sizeof error);
-    return end == COUPLET_RUN_DONE ? print_dry(program, &r) : status_of(end, error);
+    return end == COUPLET_RUN_DONE ? print_dry(program, &r) : exit_status(end, error);
 }
 
 int train_dry(Arena *arena, Options *options) {
@@ -125,7 +125,7 @@ typedef struct Finder {
  * least the test ends, in units of the fall of the loss or of its size. */
 static const double keeps = 0.9, too_high = 3;
 
-static double value_at(const Finder *f, int64_t step) {
+static double hyper_at(const Finder *f, int64_t step) {
     return span_at(&f->span, f->steps > 1 ? (double)step / (double)(f->steps - 1) : 0);
 }
 
@@ -172,7 +172,7 @@ static void find_rate(Finder *f, const CoupletSession *s) {
 
 static void set_value(void *context, CoupletSession *session, int64_t step) {
     Finder *f = context;
-    double value = value_at(f, step);
+    double value = hyper_at(f, step);
     if (step == 0) find_rate(f, session);
     /* With so many steps, schedules stay at their beginning. */
     session->total_steps = COUPLET_MOST_STEPS;
@@ -246,7 +246,7 @@ static void print_table(const Finder *f) {
     for (int row = 0; row < ROWS; row++) {
         const int64_t i = row * (f->count - 1) / (ROWS - 1);
         if (i == last) continue;
-        printf("%12.4g %12.5g %12.5g\n", value_at(f, i), f->losses[i], f->smoothed[i]);
+        printf("%12.4g %12.5g %12.5g\n", hyper_at(f, i), f->losses[i], f->smoothed[i]);
         last = i;
     }
 }
@@ -259,25 +259,25 @@ static void print_suggestion(const Finder *f, const CoupletRehearsal *r) {
                f->name);
         return;
     }
-    printf("suggested: %s = %.2g\n", f->name, value_at(f, best));
+    printf("suggested: %s = %.2g\n", f->name, hyper_at(f, best));
     printf("    the smoothed loss falls fastest there; it is least, %.5g, at %.2g",
-           f->smoothed[least], value_at(f, least));
+           f->smoothed[least], hyper_at(f, least));
     if (r->diverged)
-        printf(", and the step with %.2g met a number that is not finite\n", value_at(f, f->count));
+        printf(", and the step with %.2g met a number that is not finite\n", hyper_at(f, f->count));
     else if (f->rose)
-        printf(", and far above that at %.2g, where the test ended\n", value_at(f, f->count - 1));
+        printf(", and far above that at %.2g, where the test ended\n", hyper_at(f, f->count - 1));
     else
-        printf("; it did not rise far above that up to %.2g\n", value_at(f, f->count - 1));
+        printf("; it did not rise far above that up to %.2g\n", hyper_at(f, f->count - 1));
 }
 
 static void write_curve(const Finder *f, Text *text, const char *name, const double *values) {
     text_printf(text, "$%s << EOD\n", name);
     for (int64_t i = 0; i < f->count; i++)
-        text_printf(text, "%.9g %.9g\n", value_at(f, i), values[i]);
+        text_printf(text, "%.9g %.9g\n", hyper_at(f, i), values[i]);
     text_printf(text, "EOD\n");
 }
 
-static bool draw(const Finder *f, const char *method) {
+static bool draw_rehearsal(const Finder *f, const char *method) {
     char error[COUPLET_PATH_BYTES + 256];
     const int64_t best = steepest_step(f);
     const char *script = temporary_file(f->arena);
@@ -296,8 +296,8 @@ static bool draw(const Finder *f, const char *method) {
         text_printf(&text,
                     "set arrow from %.9g, graph 0 to %.9g, graph 1 nohead lc rgb '%s' dt 2\nset "
                     "label \"%.2g\" at %.9g, graph 0.96 offset 0.6,0\n",
-                    value_at(f, best), value_at(f, best), gnuplot_colours[1], value_at(f, best),
-                    value_at(f, best));
+                    hyper_at(f, best), hyper_at(f, best), gnuplot_colours[1], hyper_at(f, best),
+                    hyper_at(f, best));
     /* a loss that diverges must not flatten the rest of the curve */
     const double low = f->smoothed[least_step(f)];
     double high = f->smoothed[0];
@@ -318,7 +318,7 @@ static bool draw(const Finder *f, const char *method) {
 
 /* ---- couplet find: the command --------------------------------------------------------------- */
 
-static bool find_hyper(Finder *f, const CoupletProgram *program) {
+static bool find_swept_hyper(Finder *f, const CoupletProgram *program) {
     const char *names[256];
     int count = 0;
     f->hyper = -1;
@@ -361,7 +361,7 @@ static int find_in(void *context, const CoupletProgram *program,
                    const CoupletTrainOptions *options) {
     Finder *f = context;
     char error[2048];
-    if (!find_hyper(f, program) || !span_holds(f, program)) return 1;
+    if (!find_swept_hyper(f, program) || !span_holds(f, program)) return 1;
     CoupletRehearsal r = {.steps = f->steps, .ahead = set_value, .behind = take_loss, .context = f};
     f->losses = malloc(sizeof *f->losses * (size_t)f->steps);
     f->smoothed = malloc(sizeof *f->smoothed * (size_t)f->steps);
@@ -370,13 +370,13 @@ static int find_in(void *context, const CoupletProgram *program,
         return 1;
     }
     const CoupletRunEnd end = couplet_rehearse(program, options, &r, error, sizeof error);
-    if (end != COUPLET_RUN_DONE) return status_of(end, error);
+    if (end != COUPLET_RUN_DONE) return exit_status(end, error);
     printf("%s: %lld of %lld steps, with `%s` from %.4g to %.4g; nothing is written\n",
            program->name, (long long)f->count, (long long)f->steps, f->name, f->span.low,
            f->span.high);
     print_table(f);
     print_suggestion(f, &r);
-    if (f->out && !draw(f, program->name)) return 1;
+    if (f->out && !draw_rehearsal(f, program->name)) return 1;
     if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
     report(CODE_OUTPUT, "standard output cannot be written");
     return 1;

@@ -24,7 +24,7 @@ static struct {
 } said;
 
 /* Returns the value of `option` at argument `i`, or "" if another option stands there. */
-static const char *value_of(const char *option, int i, int argc, char **argv) {
+static const char *option_value(const char *option, int i, int argc, char **argv) {
     const size_t length = strlen(option);
     if (strncmp(argv[i], option, length) != 0) return "";
     if (argv[i][length] == '=') return argv[i] + length + 1;
@@ -41,9 +41,9 @@ void report_begin(const char *name, int argc, char **argv) {
     said.command = name;
     said.coloured = takes_colours();
     for (int i = 0; i < argc; i++) {
-        const char *colour = value_of("--color", i, argc, argv);
+        const char *colour = option_value("--color", i, argc, argv);
         if (strcmp(argv[i], "--all-errors") == 0) said.all = true;
-        if (strcmp(value_of("--diagnostics", i, argc, argv), "json") == 0) said.json = true;
+        if (strcmp(option_value("--diagnostics", i, argc, argv), "json") == 0) said.json = true;
         if (strcmp(colour, "always") == 0) said.coloured = true;
         if (strcmp(colour, "never") == 0) said.coloured = false;
     }
@@ -175,7 +175,7 @@ static const Source *source_at_hand(const char *path) {
 }
 
 /* Returns the text of a file of the library or of a spec, if it exists. */
-static const Source *source_of(Arena *arena, const char *path) {
+static const Source *source_at(Arena *arena, const char *path) {
     const Source *known = source_at_hand(path);
     if (known) return known;
     Source *source = arena_new_of(arena, Source);
@@ -199,7 +199,7 @@ static const Source *source_of(Arena *arena, const char *path) {
 /* Returns the span of a place, up to the end of the word that begins there. The text may have
  * changed since. A place that it does not have is shown without its line. */
 static Span span_of(Arena *arena, const char *path, int line, int column) {
-    const Source *source = source_of(arena, path);
+    const Source *source = source_at(arena, path);
     Span span = {.source = source, .line = line, .column = column ? column : 1};
     const char *at = source->text, *end = at ? at + source->length : NULL;
     for (int i = 1; at && i < line; i++)

@@ -60,7 +60,7 @@ static bool add_runs_in(Report *r, const char *folder) {
     return true;
 }
 
-static bool add_folder(Report *r, const char *folder) {
+static bool add_run_folder(Report *r, const char *folder) {
     size_t length = strlen(folder);
     while (length > 1 && folder[length - 1] == '/')
         length--;
@@ -87,7 +87,7 @@ static bool write_page(Report *r, const char *path) {
 static bool make_report(Report *r) {
     const Options *o = r->options;
     for (int i = 0; i < o->files.count; i++)
-        if (!add_folder(r, o->files.items[i])) return false;
+        if (!add_run_folder(r, o->files.items[i])) return false;
     return write_page(r, o->out ? o->out : arena_printf(r->arena, "%s/report.html", o->file));
 }
 

@@ -38,7 +38,7 @@ static const char *reason_of(Arena *arena, const Diag *diag, const char *otherwi
 
 /* ---- the method ------------------------------------------------------------------------------ */
 
-static char *read_whole(FILE *file) {
+static char *read_stream(FILE *file) {
     Text text = {0};
     char piece[4096];
     size_t count;
@@ -48,12 +48,13 @@ static char *read_whole(FILE *file) {
     return text.data;
 }
 
-static void draw(Detail *d, Arena *own, const Method *method, const LoweredProgram *program) {
+static void draw_method(Detail *d, Arena *own, const Method *method,
+                        const LoweredProgram *program) {
     FILE *dot = tmpfile(), *svg = tmpfile();
     if (dot && svg) {
         picture_print_dot(own, picture_of(own, method), program, dot);
         rewind(dot);
-        char *text = graphviz_run(dot, "-Tsvg", svg) ? read_whole(svg) : NULL;
+        char *text = graphviz_run(dot, "-Tsvg", svg) ? read_stream(svg) : NULL;
         if (text) d->out->svg = arena_strndup(d->arena, text, strlen(text));
         free(text);
     }
@@ -85,7 +86,7 @@ static void show_method(Detail *d, Arena *own, const Options *o, const char *spe
     report_collect(own, said, NULL);
     const Method *method = load_method(own, diag, spec, o);
     const LoweredProgram *program = method ? load_lowered(own, diag, method, NULL) : NULL;
-    if (program) draw(d, own, method, program);
+    if (program) draw_method(d, own, method, program);
     report_collect(NULL, NULL, NULL);
     if (!d->out->svg) d->out->no_svg = reason_of(d->arena, diag, reason_of(d->arena, said, NULL));
     if (!method) return;
@@ -125,18 +126,18 @@ static bool planes_of(const CoupletTable *t, const CoupletPlan *plan, Planes *ou
     return false;
 }
 
-static double element(const Planes *p, const void *cell, int64_t at) {
+static double cell_element(const Planes *p, const void *cell, int64_t at) {
     return p->type == COUPLET_U8 ? (double)((const uint8_t *)cell)[at] / 255
                                  : (double)((const float *)cell)[at];
 }
 
 /* Finds the range that is shown as black to white. Reals beyond 0 .. 1 are stretched from their
  * lowest to their highest value. */
-static void range_of(const Planes *p, const void *cell, double *low, double *high) {
+static void cell_range(const Planes *p, const void *cell, double *low, double *high) {
     const int64_t count = (int64_t)p->channels * p->rows * p->columns;
     *low = 0, *high = 1;
     for (int64_t i = 0; p->type == COUPLET_F32 && i < count; i++) {
-        const double value = element(p, cell, p->first + i);
+        const double value = cell_element(p, cell, p->first + i);
         if (!isfinite(value)) continue;
         *low = fmin(*low, value);
         *high = fmax(*high, value);
@@ -147,10 +148,10 @@ static const char *draw_planes(Arena *arena, const Planes *p, const void *cell) 
     const int64_t plane = (int64_t)p->rows * p->columns;
     uint8_t *rgb = malloc((size_t)(3 * plane));
     double low, high;
-    range_of(p, cell, &low, &high);
+    cell_range(p, cell, &low, &high);
     for (int64_t i = 0; rgb && i < 3 * plane; i++) {
         const int64_t channel = p->channels >= 3 ? i % 3 : 0;
-        const double value = element(p, cell, p->first + channel * plane + i / 3),
+        const double value = cell_element(p, cell, p->first + channel * plane + i / 3),
                      shown = (value - low) / (high - low);
         rgb[i] = (uint8_t)lrint(255 * (isfinite(shown) ? fmin(fmax(shown, 0), 1) : 0));
     }
@@ -308,8 +309,8 @@ static bool show_evaluation(Detail *d, CoupletSession *s, const CoupletSources *
     return good;
 }
 
-static bool look(void *context, CoupletSession *s, const CoupletSources *sources, char *error,
-                 size_t error_bytes) {
+static bool look_at_session(void *context, CoupletSession *s, const CoupletSources *sources,
+                            char *error, size_t error_bytes) {
     bool good = true, tells = false;
     for (int i = 0; i < s->program->eval_count; i++)
         tells |= couplet_eval_tells(&s->program->evals[i]);
@@ -325,7 +326,7 @@ static bool look(void *context, CoupletSession *s, const CoupletSources *sources
 static void show_features(Detail *d, Arena *own, const Options *options, const char *folder) {
     Diag *said = diag_new(own);
     report_collect(own, said, NULL);
-    const int status = trained_look(own, options, folder, look, d);
+    const int status = trained_look(own, options, folder, look_at_session, d);
     report_collect(NULL, NULL, NULL);
     if (status) d->out->no_features = reason_of(d->arena, said, "the run cannot be opened");
 }

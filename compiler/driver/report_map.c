@@ -84,7 +84,7 @@ typedef struct Descent {
     double *points, *moves, *gains;
 } Descent;
 
-static void step(Descent *d, const float *slope, double rate, double momentum) {
+static void take_step(Descent *d, const float *slope, double rate, double momentum) {
     double middle[2] = {0, 0};
     for (int64_t i = 0; i < 2 * d->count; i++) {
         const bool turned = ((double)slope[i] > 0) != (d->moves[i] > 0);
@@ -108,7 +108,8 @@ static double descend(Descent *d) {
             d->y[i] = (float)d->points[i];
         formula_run(&d->formula);
         value = (double)*formula_output(&d->formula, "value");
-        if (round < ROUNDS) step(d, formula_output(&d->formula, "grad_y"), rate, early ? 0.5 : 0.8);
+        if (round < ROUNDS)
+            take_step(d, formula_output(&d->formula, "grad_y"), rate, early ? 0.5 : 0.8);
     }
     return value;
 }

@@ -41,7 +41,7 @@ static int32_t *draw_places(uint64_t seed, int64_t all, int count) {
 
 /* Returns the number of rows to draw: those of a batch if views are made of batches, and at least
  * those that are shown. */
-static int rows_of(const Show *s, const DataSet *set) {
+static int rows_shown(const Show *s, const DataSet *set) {
     const int64_t shown = s->options->rows ? s->options->rows : STANDARD_ROWS;
     const int64_t wanted = set->source.batch > shown ? set->source.batch : shown;
     return (int)(wanted < set->table.count ? wanted : set->table.count);
@@ -58,7 +58,7 @@ static bool load_all(Show *s) {
     for (int i = 0; i < s->sets.count; i++) {
         DataSet *set = &s->sets.items[i];
         if (!data_set_load(&s->sets, set, s->options, s->options->skip_bad, true)) return false;
-        s->row_counts[i] = rows_of(s, set);
+        s->row_counts[i] = rows_shown(s, set);
         s->rows[i] = draw_places((uint64_t)s->options->seed, set->table.count, s->row_counts[i]);
         if (!s->rows[i])
             return report(CODE_DATA, "out of memory for the rows of %s", set->table.name);
@@ -116,7 +116,7 @@ static void name_rows(Show *s, const CoupletTable *t, const int32_t *places, She
     }
 }
 
-static void add_field(Show *s, int source, int f, SheetBlock *block) {
+static void add_block_field(Show *s, int source, int f, SheetBlock *block) {
     const CoupletTable *t = &s->sets.items[source].table;
     const CoupletField *field = &t->fields[f];
     SheetColumn *c = &block->columns[block->column_count++];
@@ -178,7 +178,7 @@ static int count_columns(const Show *s, int source) {
     return count;
 }
 
-static SheetBlock make_block(Show *s, int source) {
+static SheetBlock make_sheet_block(Show *s, int source) {
     const DataSet *set = &s->sets.items[source];
     const CoupletTable *t = &set->table;
     SheetBlock block = {.row_count = shown_rows(s, source)};
@@ -190,9 +190,9 @@ static SheetBlock make_block(Show *s, int source) {
         if (home_of(s, v) == source && v->batch < block.row_count) block.row_count = (int)v->batch;
     }
     for (int f = 0; f < t->field_count; f++)
-        if (t->fields[f].rank) add_field(s, source, f, &block);
+        if (t->fields[f].rank) add_block_field(s, source, f, &block);
     for (int f = 0; block.column_count == 0 && f < t->field_count; f++)
-        add_field(s, source, f, &block);
+        add_block_field(s, source, f, &block);
     for (int i = 0; i < s->views.views.count; i++) {
         const MadeView *v = &s->views.views.items[i];
         const int64_t copies = v->view->copies ? v->view->copies : 1;
@@ -211,7 +211,7 @@ static bool is_shown(const Show *s, int source) {
     return s->views.views.count == 0;
 }
 
-static bool draw(Show *s, const char *path) {
+static bool draw_sheet(Show *s, const char *path) {
     char error[2048];
     static const char what[] = "what draws sheets is";
     const int *version =
@@ -228,17 +228,17 @@ static bool draw(Show *s, const char *path) {
     SheetBlock *blocks = arena_array(s->arena, SheetBlock, s->sets.count + 1);
     Sheet made = {.blocks = blocks};
     for (int i = 0; i < s->sets.count; i++)
-        if (is_shown(s, i)) blocks[made.block_count++] = make_block(s, i);
+        if (is_shown(s, i)) blocks[made.block_count++] = make_sheet_block(s, i);
     return sheet.call(&made, path, error, sizeof error) || report_error(CODE_OUTPUT, error);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static bool show(Arena *arena, const Options *o) {
+static bool show_rows(Arena *arena, const Options *o) {
     Show s = {.arena = arena, .options = o};
     bool good = data_sets_find(arena, o, &s.sets) && load_all(&s);
     if (good && s.sets.method) good = view_run(&s.sets, o, s.rows, s.row_counts, &s.views);
-    good = good && draw(&s, o->out);
+    good = good && draw_sheet(&s, o->out);
     view_run_free(&s.views);
     for (int i = 0; s.rows && i < s.sets.count; i++)
         free(s.rows[i]);
@@ -246,19 +246,19 @@ static bool show(Arena *arena, const Options *o) {
     return good;
 }
 
-static bool ends_with(const char *text, const char *end) {
+static bool has_ending(const char *text, const char *end) {
     const size_t length = strlen(text), tail = strlen(end);
     return length > tail && strcmp(text + length - tail, end) == 0;
 }
 
-static bool fits(const Options *o) {
+static bool check_usage(const Options *o) {
     if (!o->file)
         return report(
             CODE_COMMAND_LINE,
             o->reader ? "the path of the data is needed"
                       : "a file is needed, like examples/simclr.cpl, or --reader NAME and a path");
     if (!o->out) return report(CODE_COMMAND_LINE, "-o needs the name of the sheet: -o sheet.png");
-    if (ends_with(o->out, ".png") || ends_with(o->out, ".svg") || ends_with(o->out, ".pdf"))
+    if (has_ending(o->out, ".png") || has_ending(o->out, ".svg") || has_ending(o->out, ".pdf"))
         return true;
     return report(CODE_COMMAND_LINE, "a sheet is .png, .svg or .pdf, and `%s` was asked for",
                   o->out);
@@ -271,8 +271,8 @@ int show_command(int argc, char **argv) {
     if (options_read(arena, &o, "show",
                      "reader set data out rows seed step skip-bad threads no-fuse [file] [texts]",
                      argc, argv) &&
-        fits(&o))
-        status = show(arena, &o) ? 0 : 1;
+        check_usage(&o))
+        status = show_rows(arena, &o) ? 0 : 1;
     arena_free(arena);
     return status;
 }

@@ -44,7 +44,7 @@ const DataCatalogue data_catalogue = {readers, ROWS(readers), settings,      ROW
 
 /* ---- from the language to the runtime -------------------------------------------------------- */
 
-static CoupletType type_of(DataType type) {
+static CoupletType runtime_type(DataType type) {
     switch (type) {
     case DATA_REAL:
         return COUPLET_F32;
@@ -58,7 +58,7 @@ static CoupletType type_of(DataType type) {
 
 CoupletField field_of_data(const DataField *field) {
     CoupletField out = {.name = field->name,
-                        .type = type_of(field->type),
+                        .type = runtime_type(field->type),
                         .rank = field->rank,
                         .classes = field->classes,
                         .class_names = field->class_names};
@@ -74,7 +74,7 @@ static const CoupletField *fields_of(Arena *arena, const DataField *fields, int 
     return out;
 }
 
-static const CoupletSetting *settings_of(Arena *arena, const DataSource *data) {
+static const CoupletSetting *translate_settings(Arena *arena, const DataSource *data) {
     CoupletSetting *out = arena_array(arena, CoupletSetting, data->setting_count + 1);
     for (int i = 0; i < data->setting_count; i++)
         out[i] = (CoupletSetting){.name = data->settings[i].name,
@@ -124,7 +124,7 @@ CoupletSource source_of_data(Arena *arena, const DataSource *d) {
     return (CoupletSource){.name = d->name,
                            .reader = d->reader,
                            .path = d->path,
-                           .settings = settings_of(arena, d),
+                           .settings = translate_settings(arena, d),
                            .setting_count = d->setting_count,
                            .claim = fields_of(arena, d->claim, d->claim_count),
                            .claim_count = d->claim_count,

@@ -114,7 +114,7 @@ static void add_waits(const Bench *b, StepTimes *times, double factor) {
 
 /* Runs the step. kernels[k * steps + s] is the time of kernel k in step s. The first step warms
  * up. */
-static bool run_all(Bench *b, int steps, StepTimes *times) {
+static bool run_steps(Bench *b, int steps, StepTimes *times) {
     if (!one_step(b, 0)) return false;
     add_waits(b, times, -1.0 / steps);
     for (int s = 0; s < steps; s++) {
@@ -177,7 +177,7 @@ bool step_measure(const CoupletProgram *program, CoupletDevice *device, int step
     memset(times, 0, sizeof *times);
     if (couplet_ranks_cut(device, b.plan))
         times->waits = calloc((size_t)b.plan->exchange_count + 1, sizeof *times->waits);
-    const bool good = open_bench(&b, device, steps) && run_all(&b, steps, times) &&
+    const bool good = open_bench(&b, device, steps) && run_steps(&b, steps, times) &&
                       take_medians(&b, steps, times);
     if (!good) {
         free(times->waits);

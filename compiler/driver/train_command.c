@@ -6,6 +6,7 @@
 #include "compiler/driver/source_translation.h"
 #include "compiler/driver/trained.h"
 #include "compiler/driver/watch.h"
+#include "runtime/clock.h"
 #include "runtime/data/copies.h"
 #include "runtime/data/progress.h"
 #include "runtime/embed.h"
@@ -19,12 +20,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* ---- the folder and its record --------------------------------------------------------------- */
 
@@ -202,7 +197,7 @@ static bool open_data(Job *j, const Method *method) {
     const CoupletPlaces places = options_places(j->o, method->spec->source->path);
     CoupletProgress progress;
     if (j->embedding) return true;
-    const double start = now();
+    const double start = couplet_seconds();
     CoupletLoading loading = {.threads = (int)j->o->threads,
                               .skip_bad = j->o->skip_bad,
                               .stop = couplet_catch_interrupts()};
@@ -210,11 +205,11 @@ static bool open_data(Job *j, const Method *method) {
     const bool good = couplet_sources_open(program_of_sources(j->arena, method), &places, &loading,
                                            &j->opened, &j->sources, error, sizeof error);
     if (!j->o->quiet) couplet_progress_end(&progress);
-    j->opened.seconds += now() - start;
+    j->opened.seconds += couplet_seconds() - start;
     return good || report_error(CODE_DATA, error);
 }
 
-static bool compile(Job *j, Assembled *out) {
+static bool compile_spec(Job *j, Assembled *out) {
     Diag *diag = diag_new(j->arena);
     Method *method = load_method(j->arena, diag, j->spec, j->o);
     watch_job(j, false); /* the reader of data checks a flag by itself */
@@ -229,7 +224,7 @@ static bool compile(Job *j, Assembled *out) {
 }
 
 /* Opens the device, except the host, which the runtime opens with its threads. */
-static bool open_device(Job *j) {
+static bool open_run_device(Job *j) {
     return j->choice.backend->is_host || (j->device = device_open(j->arena, &j->choice, NULL));
 }
 
@@ -326,7 +321,7 @@ static bool embed(void *context, CoupletSession *s, const CoupletSources *source
     return good;
 }
 
-static int look_at(Job *j, const CoupletProgram *program) {
+static int inspect_program(Job *j, const CoupletProgram *program) {
     char error[2048] = "out of memory, or of threads";
     CoupletThreads *threads = couplet_threads_new((int)j->o->threads);
     CoupletDevice *device = threads ? couplet_host_device_new(threads) : NULL;
@@ -344,18 +339,19 @@ static int look_at(Job *j, const CoupletProgram *program) {
 
 /* Does the work of the job. The folder must be held. */
 static int run_job(Job *j) {
-    double start = now();
+    double start = couplet_seconds();
     Assembled assembled = {0};
     if (!j->embedding) j->o->opened = &j->opened;
     if (!device_choose(j->o->device, false, &j->choice)) return 2;
     device_deal(j->o->device, j->o->group, &j->choice);
     watch_job(j, true);
-    const bool made = open_device(j) && compile(j, &assembled) && make_ready(j, assembled.program);
+    const bool made =
+        open_run_device(j) && compile_spec(j, &assembled) && make_ready(j, assembled.program);
     watch_job(j, false);
     int status = couplet_interrupt_status() ? couplet_interrupt_status() : 1;
     if (made) {
-        if (!j->look) say_compiled(j, &assembled, now() - start);
-        status = j->look ? look_at(j, assembled.program) : run_compiled(j, &assembled);
+        if (!j->look) say_compiled(j, &assembled, couplet_seconds() - start);
+        status = j->look ? inspect_program(j, assembled.program) : run_compiled(j, &assembled);
     }
     backend_free(&assembled.code);
     return status;

@@ -89,7 +89,7 @@ static bool run_round(Tuner *t, int round) {
     return good;
 }
 
-static const char *name_of(Arena *arena, const ContractionChoice *c) {
+static const char *tuning_name(Arena *arena, const ContractionChoice *c) {
     return arena_printf(
         arena, "%d x %d vectors, %lld part%s, tasks of %lld rows and %lld panel%s, k by %lld",
         c->block.rows, c->block.vectors, (long long)c->parts, c->parts == 1 ? "" : "s",
@@ -113,7 +113,7 @@ static bool keep_best(Tuner *t) {
         tuning_set(t->arena, kept, m->key, &m->candidates[best]);
         changed += best != 0;
         printf("%s: %.3f ms by the model, %.3f ms with %s%s\n", m->label, m->seconds[0] * 1e3,
-               m->seconds[best] * 1e3, name_of(t->arena, &m->candidates[best]),
+               m->seconds[best] * 1e3, tuning_name(t->arena, &m->candidates[best]),
                best ? "" : " (the model's choice)");
     }
     if (!tuning_write(kept, path))

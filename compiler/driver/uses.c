@@ -24,7 +24,7 @@ typedef struct FoundFile {
     Identity identity;
 } FoundFile;
 
-static bool is_same(Identity a, const struct stat *b) {
+static bool is_same_file(Identity a, const struct stat *b) {
     return a.device == b->st_dev && a.number == b->st_ino;
 }
 
@@ -68,7 +68,7 @@ static const char *base_of(Arena *arena, const char *path) {
 }
 
 /* Joins a folder and a path: "parts/heads" from "." and "./parts/heads". */
-static const char *joined(Arena *arena, const char *base, const char *path) {
+static const char *join_paths(Arena *arena, const char *base, const char *path) {
     while (strncmp(path, "./", 2) == 0)
         path += 2 + strspn(path + 2, "/");
     if (strcmp(base, ".") == 0) return path;
@@ -106,7 +106,7 @@ static const char *list_text(Arena *arena, const NameList *names) {
     return text;
 }
 
-static void leave_out(NameList *names, const char *name) {
+static void leave_out_name(NameList *names, const char *name) {
     int kept = 0;
     for (int i = 0; i < names->count; i++)
         if (strcmp(names->items[i], name) != 0) names->items[kept++] = names->items[i];
@@ -137,10 +137,10 @@ static const char *explain_missing(Arena *arena, const char *path, const char *f
     }
     NameList names = list_specs(arena, folder);
     const char *name = last_part(path);
-    if (strcmp(base_of(arena, from), folder) == 0) leave_out(&names, last_part(from));
+    if (strcmp(base_of(arena, from), folder) == 0) leave_out_name(&names, last_part(from));
     const char *near = nearest_spec(arena, name, &names);
     const char *what = ends_in_cpl(name) ? "" : arena_printf(arena, ", and no folder `%s`", path);
-    if (near) *help = arena_printf(arena, "did you mean `%s`?", joined(arena, folder, near));
+    if (near) *help = arena_printf(arena, "did you mean `%s`?", join_paths(arena, folder, near));
     const char *lie = names.count == 0   ? "no other .cpl file lies"
                       : names.count == 1 ? arena_printf(arena, "%s lies", list_text(arena, &names))
                                          : arena_printf(arena, "%s lie", list_text(arena, &names));
@@ -149,8 +149,8 @@ static const char *explain_missing(Arena *arena, const char *path, const char *f
 }
 
 /* Returns the file or folder to which a written path leads, or NULL with a sentence. */
-static const char *place_of(Arena *arena, const char *path, bool wants_folder, const char *from,
-                            const char **sentence, const char **help) {
+static const char *resolve_path(Arena *arena, const char *path, bool wants_folder, const char *from,
+                                const char **sentence, const char **help) {
     struct stat info;
     const char *file = ends_in_cpl(path) ? path : arena_printf(arena, "%s%s", path, ending);
     const bool is_file = !wants_folder && stat(file, &info) == 0;
@@ -169,13 +169,13 @@ static const char *place_of(Arena *arena, const char *path, bool wants_folder, c
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-static FoundFile *find_known(const FoundFiles *found, const struct stat *info) {
+static FoundFile *find_read_file(const FoundFiles *found, const struct stat *info) {
     for (int i = 0; i < found->items.count; i++)
-        if (is_same(found->items.items[i]->identity, info)) return found->items.items[i];
+        if (is_same_file(found->items.items[i]->identity, info)) return found->items.items[i];
     return NULL;
 }
 
-static const Source *read_file(Arena *arena, const char *path, const char **sentence) {
+static const Source *read_source(Arena *arena, const char *path, const char **sentence) {
     char error[COUPLET_PATH_BYTES + 256];
     size_t length;
     struct stat info;
@@ -202,8 +202,8 @@ static bool read_files(Arena *arena, const char *place, UsedFiles *used, const c
         array_push(arena, &names, last_part(place));
     const Source **files = arena_array(arena, const Source *, names.count + 1);
     for (int i = 0; i < names.count; i++) {
-        const char *path = used->is_folder ? joined(arena, place, names.items[i]) : place;
-        files[i] = read_file(arena, path, sentence);
+        const char *path = used->is_folder ? join_paths(arena, place, names.items[i]) : place;
+        files[i] = read_source(arena, path, sentence);
         if (!files[i]) return false;
     }
     used->files = files;
@@ -225,7 +225,7 @@ static const UsedFiles *found_at(FoundFiles *found, Arena *arena, const char *pl
         *sentence = arena_printf(arena, "`%s`: %s", place, strerror(errno));
         return NULL;
     }
-    FoundFile *f = find_known(found, &info);
+    FoundFile *f = find_read_file(found, &info);
     if (f) return &f->used;
     f = arena_new_of(arena, FoundFile);
     f->identity = identity_of(&info);
@@ -263,8 +263,8 @@ const UsedFiles *uses_find(FoundFiles *found, Arena *arena, const Source *from, 
     path = without_slashes(arena, path);
     *sentence = fault_of_path(arena, path, help);
     if (*sentence) return NULL;
-    const char *at = joined(arena, base_of(arena, from->path), path);
-    const char *place = place_of(arena, at, wants_folder, from->path, sentence, help);
+    const char *at = join_paths(arena, base_of(arena, from->path), path);
+    const char *place = resolve_path(arena, at, wants_folder, from->path, sentence, help);
     return place ? found_at(found, arena, place, sentence) : NULL;
 }
 
@@ -395,7 +395,7 @@ static const char *last_folders(Arena *arena, const char *folder, int count) {
 static void name_files(Layout *l, const char *folder, const char *main, KeptFiles *out) {
     Arena *arena = l->arena;
     const char *inside = arena_printf(arena, "spec/%s", last_folders(arena, folder, l->climbs));
-    out->main = normal(arena, joined(arena, inside, main));
+    out->main = normal(arena, join_paths(arena, inside, main));
     for (int i = 0; i < l->files.count; i++) {
         const KeptFile *f = &l->files.items[i];
         const char *name = normal(arena, arena_printf(arena, "%s/%s", inside, f->name));

@@ -88,7 +88,7 @@ static int input_of(const FunctionArrays *a, const char *name) {
     return -1;
 }
 
-static const char *kind_of(const Param *p) {
+static const char *kind_word(const Param *p) {
     return p->type->kind == KIND_BOOL ? "bool" : p->type->kind == KIND_INT ? "int" : "real";
 }
 
@@ -112,10 +112,10 @@ static const char *write_array(const Verify *v, const FunctionArrays *a, int i) 
 
 /* Returns an argument in JSON: {"name": "z", "kind": "real", "moves": true, "file":
  * "/tmp/../z.npy"} */
-static json_t *argument_of(const Verify *v, const FunctionArrays *a, const Param *p) {
+static json_t *json_argument(const Verify *v, const FunctionArrays *a, const Param *p) {
     const int i = input_of(a, p->name);
     if (i < 0) return json_null(); /* the function computes this default by itself */
-    json_t *argument = json_pack("{s:s, s:s, s:b}", "name", p->name, "kind", kind_of(p), "moves",
+    json_t *argument = json_pack("{s:s, s:s, s:b}", "name", p->name, "kind", kind_word(p), "moves",
                                  !a->inputs[i].is_constant);
     if (a->inputs[i].is_constant)
         json_object_set_new(argument, "value", json_real(a->inputs[i].value));
@@ -128,10 +128,10 @@ static json_t *argument_of(const Verify *v, const FunctionArrays *a, const Param
     return argument;
 }
 
-static json_t *ask(const Verify *v, const FunctionArrays *a) {
+static json_t *make_request(const Verify *v, const FunctionArrays *a) {
     json_t *arguments = json_array();
     for (int p = 0; p < v->fn->param_count; p++) {
-        json_t *argument = argument_of(v, a, &v->fn->params[p]);
+        json_t *argument = json_argument(v, a, &v->fn->params[p]);
         if (json_is_object(argument)) json_array_append_new(arguments, argument);
     }
     json_t *question = json_pack("{s:s, s:o}", "folder", v->folder, "arguments", arguments);
@@ -219,7 +219,7 @@ static bool compare_gradients(const Verify *v, const Formula *f, const json_t *n
 
 static Outcome compare_case(const Verify *v, const Formula *f) {
     Outcome out = {.end = CASE_AGREES, .value = *output_of(f, "value", NULL)};
-    json_t *answer = ask(v, &f->arrays);
+    json_t *answer = make_request(v, &f->arrays);
     const char *error = json_string_value(json_object_get(answer, "error"));
     const char *value = json_string_value(json_object_get(answer, "value"));
     const char *way = json_string_value(json_object_get(answer, "way"));

@@ -36,8 +36,8 @@ static void copy_row(const CoupletTable *t, int field, int64_t place, char *to) 
 
 /* Fills an array, whose row i is row i of the batch; for "index" it holds the positions themselves.
  * Without `rows` the array has every chosen row, in order. */
-static bool fill(const CoupletTable *t, const char *field, const int32_t *rows, int row_count,
-                 int64_t count, char *out) {
+static bool fill_rows(const CoupletTable *t, const char *field, const int32_t *rows, int row_count,
+                      int64_t count, char *out) {
     const bool is_index = strcmp(field, "index") == 0;
     int number = 0;
     if (!is_index && !couplet_table_field(t, field, &number))
@@ -54,7 +54,7 @@ static bool fill(const CoupletTable *t, const char *field, const int32_t *rows, 
 }
 
 /* Takes apart the name of an input, such as "train.image" or "train.all.image". */
-static int source_of(const DataSets *sets, const char *input, const char **field, bool *all) {
+static int find_source(const DataSets *sets, const char *input, const char **field, bool *all) {
     for (int i = 0; i < sets->count; i++) {
         const size_t length = strlen(sets->items[i].name);
         if (strncmp(input, sets->items[i].name, length) != 0 || input[length] != '.') continue;
@@ -66,23 +66,23 @@ static int source_of(const DataSets *sets, const char *input, const char **field
     return -1;
 }
 
-static bool make_input(const DataSets *sets, const CoupletPlan *plan, int number,
+static bool fill_input(const DataSets *sets, const CoupletPlan *plan, int number,
                        int32_t *const *rows, const int *row_counts, ViewRunInside *in) {
     const CoupletBuffer *buffer = &plan->buffers[plan->inputs[number].buffer];
     const char *field = NULL;
     bool all = false;
-    const int source = source_of(sets, plan->inputs[number].name, &field, &all);
+    const int source = find_source(sets, plan->inputs[number].name, &field, &all);
     if (source < 0)
         return report(CODE_RUN_STOPPED, "the views read `%s`, which is no field of the data",
                       plan->inputs[number].name);
     const int64_t bytes = couplet_buffer_count(buffer) * couplet_type_bytes(buffer->type);
     in->inputs[number] = in->made[number] = couplet_host_memory(bytes + 64);
     if (!in->made[number]) return memory_is_out();
-    return fill(&sets->items[source].table, field, all ? NULL : rows[source], row_counts[source],
-                buffer->shape[0], in->made[number]);
+    return fill_rows(&sets->items[source].table, field, all ? NULL : rows[source],
+                     row_counts[source], buffer->shape[0], in->made[number]);
 }
 
-static bool make_inputs(const DataSets *sets, const CoupletPlan *plan, int32_t *const *rows,
+static bool fill_inputs(const DataSets *sets, const CoupletPlan *plan, int32_t *const *rows,
                         const int *row_counts, ViewRunInside *in) {
     in->input_count = plan->input_count;
     in->inputs = calloc((size_t)plan->input_count + 1, sizeof *in->inputs);
@@ -90,7 +90,7 @@ static bool make_inputs(const DataSets *sets, const CoupletPlan *plan, int32_t *
     if (!in->inputs || !in->made) return memory_is_out();
     couplet_session_scalars(in->session, plan, in->inputs);
     for (int i = 0; i < plan->input_count; i++)
-        if (!in->inputs[i] && !make_input(sets, plan, i, rows, row_counts, in)) return false;
+        if (!in->inputs[i] && !fill_input(sets, plan, i, rows, row_counts, in)) return false;
     return true;
 }
 
@@ -172,7 +172,7 @@ bool view_run(DataSets *sets, const Options *o, int32_t *const *rows, const int 
     const CoupletPlan *plan =
         couplet_program_phase(in->assembled.program, 0, in->session->epoch, in->session->step)
             ->train;
-    if (!make_inputs(sets, plan, rows, row_counts, in) || !run_step(plan, in)) return false;
+    if (!fill_inputs(sets, plan, rows, row_counts, in) || !run_step(plan, in)) return false;
     for (int i = 0; i < lowered->shown.count; i++)
         take_view(sets, plan, &lowered->shown.items[i], out);
     return true;

@@ -249,7 +249,7 @@ static const char *index_text(const FunctionArrays *a, int array, int64_t at) {
     return arena_printf(a->arena, input->rank ? "[%s]" : "%s", text);
 }
 
-static bool refuse(const Fitting *f, int array, int64_t at) {
+static bool refuse_whole(const Fitting *f, int array, int64_t at) {
     const FunctionArrays *a = f->arrays;
     const long long whole = (long long)a->wholes[array][at];
     const char *number = a->is_unsigned[array]
@@ -281,7 +281,7 @@ bool arrays_fit_whole_numbers(FunctionArrays *a, Graph *g) {
         return false;
     }
     find_misuse(&f, is_wide);
-    if (f.misuse) return refuse(&f, refused, first_too_wide(a, refused));
+    if (f.misuse) return refuse_whole(&f, refused, first_too_wide(a, refused));
     replace(&f);
     return true;
 }

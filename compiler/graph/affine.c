@@ -73,7 +73,7 @@ bool affine_each(const GExpr *e, int64_t *constant, AffineTerm term, void *conte
 
 /* ---- sums ------------------------------------------------------------------------------------ */
 
-static bool add_part(void *context, const GExpr *part, int64_t factor) {
+static bool add_affine_part(void *context, const GExpr *part, int64_t factor) {
     AffineSum *sum = context;
     for (int i = 0; i < sum->count; i++)
         if (sum->part[i] == part)
@@ -86,12 +86,12 @@ static bool add_part(void *context, const GExpr *part, int64_t factor) {
 
 bool affine_add(AffineSum *sum, const GExpr *e, int64_t by) {
     int64_t constant;
-    return each_addend(e, by, &constant, add_part, sum) &&
+    return each_addend(e, by, &constant, add_affine_part, sum) &&
            !__builtin_add_overflow(sum->constant, constant, &sum->constant);
 }
 
 static bool add_index(void *context, const GExpr *part, int64_t factor) {
-    return part->op == G_INDEX && add_part(context, part, factor);
+    return part->op == G_INDEX && add_affine_part(context, part, factor);
 }
 
 bool affine_of_indices(const GExpr *e, AffineSum *sum) {

@@ -366,13 +366,13 @@ static const GExpr *same_not(Graph *g, GOp op, const GExpr *const *args) {
 
 /* True of a real that is whole, infinite or no number. Made an int and a real again, it is folded
  * to itself, which keeps the infinity and the NaN that an int cannot hold. */
-static bool is_whole(const GExpr *e) {
+static bool rounds(const GExpr *e) {
     return e->op == G_FLOOR || e->op == G_CEIL || e->op == G_ROUND;
 }
 
 static const GExpr *same_real(Graph *g, GOp op, const GExpr *const *args) {
     (void)g, (void)op;
-    return args[0]->op == G_TO_INT && is_whole(args[0]->args[0]) ? args[0]->args[0] : NULL;
+    return args[0]->op == G_TO_INT && rounds(args[0]->args[0]) ? args[0]->args[0] : NULL;
 }
 
 static const GExpr *same_select(Graph *g, GOp op, const GExpr *const *args) {

@@ -19,7 +19,7 @@ static GExpr *expr_of(const Copy *c, const GExpr *e) {
     return e ? c->exprs[e->id] : NULL;
 }
 
-static GNode *node_of(Copy *c, GNode *node) {
+static GNode *copied_node(Copy *c, GNode *node) {
     if (!node) return NULL;
     GNode **copy = &c->nodes[node->id];
     if (!*copy) {
@@ -33,7 +33,7 @@ static GNode *node_of(Copy *c, GNode *node) {
 static void copy_expr(Copy *c, const GExpr *e) {
     GExpr *copy = c->exprs[e->id];
     *copy = *e;
-    copy->tensor = node_of(c, e->tensor);
+    copy->tensor = copied_node(c, e->tensor);
     for (int i = 0; i < e->arg_count; i++)
         copy->args[i] = expr_of(c, e->args[i]);
 }
@@ -42,9 +42,9 @@ static void redirect_node(Copy *c, GNode *n) {
     n->value = expr_of(c, n->value);
     n->guard = expr_of(c, n->guard);
     n->active = expr_of(c, n->active);
-    n->operand = node_of(c, n->operand);
+    n->operand = copied_node(c, n->operand);
     for (int i = 0; i < n->operand_count; i++)
-        n->operands[i] = node_of(c, n->operands[i]);
+        n->operands[i] = copied_node(c, n->operands[i]);
 }
 
 static void *copy_bytes(const Copy *c, const void *from, size_t bytes) {
@@ -90,7 +90,7 @@ static GraphTables *copy_tables(Copy *c, const GraphTables *from) {
     copy_exprs(c, t);
     t->computes = copy_slots(c, t->computes, t->compute_capacity);
     for (int i = 0; i < t->compute_capacity; i++)
-        t->computes[i].item = node_of(c, t->computes[i].item);
+        t->computes[i].item = copied_node(c, t->computes[i].item);
     return t;
 }
 
@@ -98,14 +98,14 @@ static void copy_ends(Copy *c, Graph *g) {
     COPY_ARRAY(c, &g->outputs);
     COPY_ARRAY(c, &g->commits);
     for (int i = 0; i < g->outputs.count; i++)
-        g->outputs.items[i].node = node_of(c, g->outputs.items[i].node);
+        g->outputs.items[i].node = copied_node(c, g->outputs.items[i].node);
     for (int i = 0; i < g->commits.count; i++) {
         GCommit *commit = &g->commits.items[i];
-        commit->state = node_of(c, commit->state);
-        commit->value = node_of(c, commit->value);
-        commit->rows = node_of(c, commit->rows);
-        commit->head = node_of(c, commit->head);
-        commit->fill = node_of(c, commit->fill);
+        commit->state = copied_node(c, commit->state);
+        commit->value = copied_node(c, commit->value);
+        commit->rows = copied_node(c, commit->rows);
+        commit->head = copied_node(c, commit->head);
+        commit->fill = copied_node(c, commit->fill);
     }
 }
 
@@ -119,7 +119,7 @@ Graph *graph_copy(Arena *arena, const Graph *from) {
     g->tables = copy_tables(&c, from->tables);
     COPY_ARRAY(&c, &g->nodes);
     for (int i = 0; i < g->nodes.count; i++)
-        g->nodes.items[i] = node_of(&c, g->nodes.items[i]);
+        g->nodes.items[i] = copied_node(&c, g->nodes.items[i]);
     copy_ends(&c, g);
     COPY_ARRAY(&c, &g->notes);
     COPY_ARRAY(&c, &g->choices);

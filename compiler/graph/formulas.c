@@ -60,14 +60,14 @@ static void put_byte(Formulas *w, unsigned char byte) {
     array_push(w->arena, &w->out.items, byte);
 }
 
-static void put(Formulas *w, uint64_t value) {
+static void put_varint(Formulas *w, uint64_t value) {
     for (; value >= 128; value >>= 7)
         put_byte(w, (unsigned char)(value | 128));
     put_byte(w, (unsigned char)value);
 }
 
 static void put_signed(Formulas *w, int64_t value) {
-    put(w, ((uint64_t)value << 1) ^ (value < 0 ? ~(uint64_t)0 : 0));
+    put_varint(w, ((uint64_t)value << 1) ^ (value < 0 ? ~(uint64_t)0 : 0));
 }
 
 static void put_real(Formulas *w, double value) {
@@ -137,9 +137,9 @@ static uint64_t add_place(Formulas *w, const Place *place) {
 
 /* Returns the number of a place + 1, or 0 if the place is not known. The number of its call is
  * smaller. */
-static uint64_t place_of(Formulas *w, const GPlace *place) {
+static uint64_t number_of_place(Formulas *w, const GPlace *place) {
     if (!place || !place->span.source) return 0;
-    const Place own = {place->span, place_of(w, place->call), place->is_slope,
+    const Place own = {place->span, number_of_place(w, place->call), place->is_slope,
                        string_of(w, place->span.source->path)};
     return add_place(w, &own);
 }
@@ -162,7 +162,7 @@ static int node_number(Formulas *w, const GNode *n) {
 }
 
 /* Lists the parts of an expression, each once and behind its arguments. */
-static ExprValue list(void *context, const GExpr *e, const ExprValue *args) {
+static ExprValue list_expr(void *context, const GExpr *e, const ExprValue *args) {
     Formulas *w = context;
     (void)args;
     if (!w->number_of[e->id]) {
@@ -177,14 +177,15 @@ static void put_load(Formulas *w, const GNode *n, const GExpr *e) {
     int64_t extents[2 * GRAPH_MAX_RANK];
     for (int i = 0; i < n->rank + n->red_rank; i++)
         extents[i] = graph_extent(n, i);
-    put(w, is_stored(w, array) ? 2 * buffer_of(w, array) : 2 * (uint64_t)node_number(w, array) + 1);
-    put(w, string_of(w, array->name));
-    put(w, array->type == GT_U8);
-    put(w, e->has_else);
-    put(w, (uint64_t)array->rank);
+    put_varint(w, is_stored(w, array) ? 2 * buffer_of(w, array)
+                                      : 2 * (uint64_t)node_number(w, array) + 1);
+    put_varint(w, string_of(w, array->name));
+    put_varint(w, array->type == GT_U8);
+    put_varint(w, e->has_else);
+    put_varint(w, (uint64_t)array->rank);
     for (int i = 0; i < array->rank; i++) {
-        put(w, (uint64_t)array->shape[i]);
-        put(w, subscript_may_fault(w->g, e->args[i], extents, array->shape[i]));
+        put_varint(w, (uint64_t)array->shape[i]);
+        put_varint(w, subscript_may_fault(w->g, e->args[i], extents, array->shape[i]));
     }
 }
 
@@ -193,23 +194,23 @@ static void put_expr(Formulas *w, const GNode *n, const GExpr *e, int number) {
     const uint64_t op = e->op != G_CONST ? (uint64_t)e->op
                         : real           ? COUPLET_OP_REAL
                                          : COUPLET_OP_INT;
-    put(w, 2 * op + (e->type == GT_REAL));
-    put(w, place_of(w, e->place));
-    put(w, (uint64_t)e->arg_count);
+    put_varint(w, 2 * op + (e->type == GT_REAL));
+    put_varint(w, number_of_place(w, e->place));
+    put_varint(w, (uint64_t)e->arg_count);
     for (int i = 0; i < e->arg_count; i++)
-        put(w, (uint64_t)(number - number_of(w, e->args[i])));
+        put_varint(w, (uint64_t)(number - number_of(w, e->args[i])));
     if (real)
         put_real(w, e->real);
     else if (e->op == G_CONST)
         put_signed(w, e->integer);
     else if (e->op == G_INDEX)
-        put(w, (uint64_t)e->index);
+        put_varint(w, (uint64_t)e->index);
     else if (e->op == G_LOAD)
         put_load(w, n, e);
 }
 
 static void put_root(Formulas *w, const GExpr *e) {
-    put(w, e ? (uint64_t)number_of(w, e) + 1 : 0);
+    put_varint(w, e ? (uint64_t)number_of(w, e) + 1 : 0);
 }
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
@@ -219,22 +220,22 @@ static const char *index_name(const GNode *n, int index) {
 }
 
 static void put_axes(Formulas *w, const GNode *n, int from, int count) {
-    put(w, (uint64_t)count);
+    put_varint(w, (uint64_t)count);
     for (int i = from; i < from + count; i++) {
-        put(w, (uint64_t)graph_extent(n, i));
-        put(w, string_of(w, index_name(n, i)));
+        put_varint(w, (uint64_t)graph_extent(n, i));
+        put_varint(w, string_of(w, index_name(n, i)));
     }
 }
 
 static void put_compute(Formulas *w, const GNode *n) {
-    put(w, (uint64_t)n->reducer);
-    put(w, n->empty_is_error);
+    put_varint(w, (uint64_t)n->reducer);
+    put_varint(w, n->empty_is_error);
     put_axes(w, n, n->rank, n->red_rank);
     w->order.count = 0;
-    if (n->guard) expr_fold(n->guard, list, w);
-    if (n->active) expr_fold(n->active, list, w);
-    expr_fold(n->value, list, w);
-    put(w, (uint64_t)w->order.count);
+    if (n->guard) expr_fold(n->guard, list_expr, w);
+    if (n->active) expr_fold(n->active, list_expr, w);
+    expr_fold(n->value, list_expr, w);
+    put_varint(w, (uint64_t)w->order.count);
     for (int i = 0; i < w->order.count; i++)
         put_expr(w, n, w->order.items[i], i);
     put_root(w, n->guard);
@@ -247,29 +248,29 @@ static void put_compute(Formulas *w, const GNode *n) {
 static void put_call(Formulas *w, const GNode *n) {
     CoupletCallSize size;
     const int64_t rows = graph_call_size(n, &size);
-    put(w, (uint64_t)n->call);
-    put(w, (uint64_t)rows);
-    put(w, (uint64_t)size.rows);
-    put(w, (uint64_t)size.columns);
-    put(w, (uint64_t)size.result);
-    put(w, (uint64_t)n->operand_count);
+    put_varint(w, (uint64_t)n->call);
+    put_varint(w, (uint64_t)rows);
+    put_varint(w, (uint64_t)size.rows);
+    put_varint(w, (uint64_t)size.columns);
+    put_varint(w, (uint64_t)size.result);
+    put_varint(w, (uint64_t)n->operand_count);
     for (int i = 0; i < n->operand_count; i++)
-        put(w, buffer_of(w, n->operands[i]));
+        put_varint(w, buffer_of(w, n->operands[i]));
 }
 
 static void put_node(Formulas *w, const GNode *n) {
     const GPlace *made = n->kind == GN_COMPUTE ? n->value->place : NULL;
     const GPlace own = {n->span, made && span_same(made->span, n->span) ? made->call : NULL, false};
-    put(w, n->kind == GN_TOPK   ? COUPLET_FORMULA_TOPK
-           : n->kind == GN_CALL ? COUPLET_FORMULA_CALL
-                                : COUPLET_FORMULA_COMPUTE);
-    put(w, buffer_of(w, n));
-    put(w, string_of(w, n->name));
-    put(w, place_of(w, &own));
+    put_varint(w, n->kind == GN_TOPK   ? COUPLET_FORMULA_TOPK
+                  : n->kind == GN_CALL ? COUPLET_FORMULA_CALL
+                                       : COUPLET_FORMULA_COMPUTE);
+    put_varint(w, buffer_of(w, n));
+    put_varint(w, string_of(w, n->name));
+    put_varint(w, number_of_place(w, &own));
     put_axes(w, n, 0, n->rank);
     if (n->kind == GN_TOPK) {
-        put(w, buffer_of(w, n->operand));
-        put(w, (uint64_t)n->operand->shape[n->rank - 1]);
+        put_varint(w, buffer_of(w, n->operand));
+        put_varint(w, (uint64_t)n->operand->shape[n->rank - 1]);
     } else if (n->kind == GN_CALL) {
         put_call(w, n);
     } else {
@@ -305,8 +306,8 @@ void formulas_step(Formulas *w, const GNode *const *results, int count) {
         put_node(w, w->nodes.items[i]);
     const Bytes nodes = w->out;
     w->out = before;
-    put(w, (uint64_t)w->nodes.count);
-    put(w, (uint64_t)result_count);
+    put_varint(w, (uint64_t)w->nodes.count);
+    put_varint(w, (uint64_t)result_count);
     for (int i = 0; i < nodes.items.count; i++)
         put_byte(w, nodes.items.items[i]);
     array_push(w->arena, &w->ends, w->out.items.count);
@@ -321,37 +322,37 @@ static uint64_t scalar_input(const Formulas *w, const char *name) {
 }
 
 static void put_strings(Formulas *w) {
-    put(w, (uint64_t)w->strings.count);
+    put_varint(w, (uint64_t)w->strings.count);
     for (int i = 0; i < w->strings.count; i++) {
         const size_t length = strlen(w->strings.items[i]);
-        put(w, length);
+        put_varint(w, length);
         for (size_t k = 0; k < length; k++)
             put_byte(w, (unsigned char)w->strings.items[i][k]);
     }
 }
 
 static void put_places(Formulas *w) {
-    put(w, (uint64_t)w->places.count);
+    put_varint(w, (uint64_t)w->places.count);
     for (int i = 0; i < w->places.count; i++) {
         const Place *place = &w->places.items[i];
-        put(w, place->path - 1);
-        put(w, (uint64_t)place->span.line);
-        put(w, (uint64_t)place->span.column);
-        put(w, place->call);
-        put(w, place->is_slope);
+        put_varint(w, place->path - 1);
+        put_varint(w, (uint64_t)place->span.line);
+        put_varint(w, (uint64_t)place->span.column);
+        put_varint(w, place->call);
+        put_varint(w, place->is_slope);
     }
 }
 
 const unsigned char *formulas_finish(Formulas *w, int64_t *bytes) {
     const Bytes steps = w->out;
     w->out = (Bytes){{0}};
-    put(w, scalar_input(w, "seed"));
-    put(w, scalar_input(w, "step"));
+    put_varint(w, scalar_input(w, "seed"));
+    put_varint(w, scalar_input(w, "step"));
     put_strings(w);
     put_places(w);
-    put(w, (uint64_t)w->ends.count);
+    put_varint(w, (uint64_t)w->ends.count);
     for (int i = 0; i < w->ends.count; i++)
-        put(w, (uint64_t)(w->ends.items[i] - (i ? w->ends.items[i - 1] : 0)));
+        put_varint(w, (uint64_t)(w->ends.items[i] - (i ? w->ends.items[i - 1] : 0)));
     for (int i = 0; i < steps.items.count; i++)
         put_byte(w, steps.items.items[i]);
     *bytes = w->out.items.count;

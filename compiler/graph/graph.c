@@ -405,7 +405,7 @@ typedef struct Walk {
 
 static void visit_node(Walk *w, GNode *node);
 
-static VisitStep visit_read(void *context, const GExpr *e) {
+static VisitStep visit_tensor(void *context, const GExpr *e) {
     if (e->tensor) visit_node(context, e->tensor);
     return VISIT_INSIDE;
 }
@@ -415,9 +415,9 @@ static void visit_node(Walk *w, GNode *node) {
     visit_node(w, node->operand);
     for (int i = 0; i < node->operand_count; i++)
         visit_node(w, node->operands[i]);
-    expr_visit_rest(&w->met, node->guard, visit_read, w);
-    expr_visit_rest(&w->met, node->active, visit_read, w);
-    expr_visit_rest(&w->met, node->value, visit_read, w);
+    expr_visit_rest(&w->met, node->guard, visit_tensor, w);
+    expr_visit_rest(&w->met, node->active, visit_tensor, w);
+    expr_visit_rest(&w->met, node->value, visit_tensor, w);
     array_push(w->g->arena, &w->order, node);
 }
 

@@ -21,7 +21,7 @@ typedef struct Question {
     bool ends_at; /* the answer for a conjunct that ends the walk */
 } Question;
 
-static VisitStep ask(void *context, const GExpr *e) {
+static VisitStep ask_conjunct(void *context, const GExpr *e) {
     const Question *q = context;
     if (e->op == G_AND) return VISIT_INSIDE;
     return q->is(q->context, e) == q->ends_at ? VISIT_END : VISIT_PAST;
@@ -29,12 +29,12 @@ static VisitStep ask(void *context, const GExpr *e) {
 
 bool guard_any(const GExpr *guard, GuardPredicate is, void *context) {
     Question q = {is, context, true};
-    return expr_visit(guard, ask, &q);
+    return expr_visit(guard, ask_conjunct, &q);
 }
 
 bool guard_all(const GExpr *guard, GuardPredicate is, void *context) {
     Question q = {is, context, false};
-    return !expr_visit(guard, ask, &q);
+    return !expr_visit(guard, ask_conjunct, &q);
 }
 
 static bool is_same(void *context, const GExpr *conjunct) {

@@ -13,7 +13,7 @@ typedef struct Gather {
     Loads *loads;
 } Gather;
 
-static VisitStep gather(void *context, const GExpr *e) {
+static VisitStep gather_load(void *context, const GExpr *e) {
     Gather *to = context;
     to->loads->draws |= e->op == G_RANDOM;
     if (e->op == G_LOAD) array_push(to->arena, &to->loads->items, e);
@@ -26,7 +26,7 @@ Loads loads_of_all(Arena *arena, int count, const GExpr *const *exprs) {
     ExprMap met;
     expr_map_open(&met);
     for (int i = 0; i < count; i++)
-        expr_visit_rest(&met, exprs[i], gather, &to);
+        expr_visit_rest(&met, exprs[i], gather_load, &to);
     expr_map_close(&met);
     return l;
 }

@@ -126,7 +126,7 @@ static bool place_operands(const Mixing *m, const GNode *n, Place *out) {
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 /* Finds the places of the samples in a node. Returns false if the node mixes samples. */
-static bool place(const Mixing *m, const GNode *n, Place *out) {
+static bool batch_place(const Mixing *m, const GNode *n, Place *out) {
     switch (n->kind) {
     case GN_INPUT:
         *out = (Place){graph_is_batch(n) ? 0 : -1, 1};
@@ -164,7 +164,7 @@ const GNode *graph_mixing(Graph *g) {
     graph_add_reached(g, &reached);
     for (int i = 0; i < count && m.rows && !found; i++) {
         const GNode *n = g->nodes.items[i];
-        if (node_set_holds(&reached, n) && !place(&m, n, &m.of[n->id])) found = n;
+        if (node_set_holds(&reached, n) && !batch_place(&m, n, &m.of[n->id])) found = n;
     }
     node_set_close(&reached);
     arena_free(m.scratch);

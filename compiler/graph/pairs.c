@@ -70,7 +70,7 @@ static void note_source(Reads *r, const GNode *node, bool swapped) {
     s->swapped[s->source_count++] = swapped;
 }
 
-static VisitStep note_read(void *context, const GExpr *e) {
+static VisitStep note_pair_read(void *context, const GExpr *e) {
     Reads *r = context;
     if (e->op != G_LOAD || !e->tensor->streamed) return VISIT_INSIDE;
     const GExpr *x = e->args[0], *y = e->args[1];
@@ -116,8 +116,8 @@ bool pair_sink(const GNode *node, PairSink *s) {
         return false;
     s->node = node;
     Reads r = {.sink = s, .first = -1, .fits = true};
-    expr_visit(node->value, note_read, &r);
-    expr_visit(node->guard, note_read, &r);
+    expr_visit(node->value, note_pair_read, &r);
+    expr_visit(node->guard, note_pair_read, &r);
     if (!r.fits || r.first < 0) return false;
     s->other = node->rank;
     s->own = r.first == s->other ? r.second : r.first;

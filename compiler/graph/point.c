@@ -22,7 +22,7 @@ struct PointFormula {
     ARRAY(PointPart) parts;
 };
 
-static int slot_of(const PointFormula *f, const GExpr *index) {
+static int index_slot(const PointFormula *f, const GExpr *index) {
     if (!f->indices) return index->index;
     for (int i = 0; i < f->index_count; i++)
         if (f->indices[i] == index) return i;
@@ -44,7 +44,7 @@ static ExprValue add_part(void *context, const GExpr *e, const ExprValue *args) 
     PointPart part = {.e = e, .is_computed = args && e->arg_count > 0};
     if (e->op == G_CONST && e->type != GT_REAL) part.value = e->integer;
     part.is_known = e->op == G_CONST && e->type != GT_REAL;
-    part.slot = e->op == G_INDEX ? slot_of(f, e) : -1;
+    part.slot = e->op == G_INDEX ? index_slot(f, e) : -1;
     for (int i = 0; part.is_computed && i < e->arg_count; i++)
         part.args[i] = (int)args[i].integer;
     array_push(f->arena, &f->parts, part);

@@ -49,7 +49,7 @@ typedef struct Conditions {
     int partner[GRAPH_MAX_INDICES];
 } Conditions;
 
-static bool holds(const Condition *c, const int64_t *values, bool *out) {
+static bool condition_holds(const Condition *c, const int64_t *values, bool *out) {
     int64_t v = 0;
     if (c->is_affine) {
         v = c->constant + (c->out < 0 ? 0 : c->of_out * values[c->out]) +
@@ -162,7 +162,7 @@ static bool partners_of(const Conditions *c, int out, int red, int64_t *values, 
             bool concerns = (k->red == red && (k->out < 0 || k->out == out)) ||
                             (k->red < 0 && k->out == out && out >= 0),
                  good = true;
-            if (concerns && !holds(k, values, &good)) return false;
+            if (concerns && !condition_holds(k, values, &good)) return false;
             allowed[v] = allowed[v] && good;
         }
     }
@@ -349,7 +349,7 @@ static bool make_regions(Arena *arena, const Conditions *c, Product *p) {
 
 /* ---- sides ----------------------------------------------------------------------------------- */
 
-static void append(int *list, int *count, int64_t *size, int index, int64_t extent) {
+static void append_index(int *list, int *count, int64_t *size, int index, int64_t extent) {
     list[(*count)++] = index;
     *size *= extent;
 }
@@ -408,14 +408,14 @@ static bool sort_sides(const GNode *node, Product *p) {
             cut |= p->regions[r].index[i].count != node->shape[i];
         if (cut && b) return false;
         if (a && b)
-            append(p->z, &p->z_count, &p->z_size, i, node->shape[i]);
+            append_index(p->z, &p->z_count, &p->z_size, i, node->shape[i]);
         else if (b)
-            append(p->n, &p->n_count, &p->n_size, i, node->shape[i]);
+            append_index(p->n, &p->n_count, &p->n_size, i, node->shape[i]);
         else
-            append(p->m, &p->m_count, &p->m_size, i, node->shape[i]);
+            append_index(p->m, &p->m_count, &p->m_size, i, node->shape[i]);
     }
     for (int i = 0; i < node->red_rank; i++)
-        append(p->k, &p->k_count, &p->k_size, node->rank + i, node->red_shape[i]);
+        append_index(p->k, &p->k_count, &p->k_size, node->rank + i, node->red_shape[i]);
     if (p->n_size < SMALLEST_SIDE || p->m_size < SMALLEST_SIDE || p->terms < SMALLEST_PRODUCT)
         return false;
     const ProductRegion *r = main_region(node, p);

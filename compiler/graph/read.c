@@ -72,15 +72,15 @@ static bool looking_at(Reader *r, const char *text) {
     return !word || !(isalnum((unsigned char)r->at[length]) || r->at[length] == '_');
 }
 
-static bool take(Reader *r, const char *text) {
+static bool accept(Reader *r, const char *text) {
     if (!looking_at(r, text)) return false;
     r->at += strlen(text);
     return true;
 }
 
-static bool expect(Reader *r, const char *text) {
+static bool expect_text(Reader *r, const char *text) {
     if (r->failed) return false;
-    return take(r, text) || wrong(r, arena_printf(r->arena, "`%s` is expected here", text));
+    return accept(r, text) || wrong(r, arena_printf(r->arena, "`%s` is expected here", text));
 }
 
 static const char *read_word(Reader *r) {
@@ -92,7 +92,7 @@ static const char *read_word(Reader *r) {
 }
 
 static bool read_string(Reader *r, const char **out) {
-    if (!expect(r, "\"")) return false;
+    if (!expect_text(r, "\"")) return false;
     char *text = arena_alloc(r->arena, strcspn(r->at, "\n") + 1);
     size_t length = 0;
     for (; *r->at && *r->at != '"' && *r->at != '\n'; r->at++) {
@@ -145,13 +145,13 @@ static bool read_args(Reader *r, int most, int *count, const GExpr **args) {
         if (*count == most) return wrong(r, "there are too many here");
         args[(*count)++] = read_expr(r);
         if (r->failed) return false;
-    } while (take(r, ","));
+    } while (accept(r, ","));
     return true;
 }
 
 static GNode *read_node(Reader *r) {
     int64_t number;
-    if (!expect(r, "%") || !read_whole(r, 0, MOST_NODES, &number)) return NULL;
+    if (!expect_text(r, "%") || !read_whole(r, 0, MOST_NODES, &number)) return NULL;
     if (number < r->nodes.count && r->nodes.items[number]) return r->nodes.items[number];
     wrong(r,
           arena_printf(r->arena, "the node %%%lld does not come before this", (long long)number));
@@ -161,15 +161,15 @@ static GNode *read_node(Reader *r) {
 static const GExpr *read_load(Reader *r) {
     GExpr e = {.op = G_LOAD};
     e.tensor = read_node(r);
-    if (!e.tensor || !expect(r, "[") || !read_args(r, GRAPH_MAX_RANK, &e.arg_count, e.args))
+    if (!e.tensor || !expect_text(r, "[") || !read_args(r, GRAPH_MAX_RANK, &e.arg_count, e.args))
         return NULL;
     e.type = e.tensor->type == GT_U8 ? GT_REAL : e.tensor->type;
     int rank = e.arg_count;
-    if (take(r, "else")) {
+    if (accept(r, "else")) {
         e.has_else = true;
         e.args[e.arg_count++] = read_expr(r);
     }
-    if (!expect(r, "]")) return NULL;
+    if (!expect_text(r, "]")) return NULL;
     if (rank == e.tensor->rank) return graph_intern_expr(r->g, &e);
     wrong(r, arena_printf(r->arena, "%%%u has %d axes, and it is read with %d indices",
                           e.tensor->id, e.tensor->rank, rank));
@@ -202,8 +202,8 @@ static bool read_numbered(Reader *r, char letter, int64_t high, int64_t *out) {
 static const GExpr *read_operation(Reader *r) {
     GExpr e = {.op = G_OP_COUNT};
     int op = find_word(r, graph_op_words, G_OP_COUNT, "operation");
-    if (op < 0 || !expect(r, "(") || !read_args(r, GRAPH_MAX_RANK, &e.arg_count, e.args) ||
-        !expect(r, ")"))
+    if (op < 0 || !expect_text(r, "(") || !read_args(r, GRAPH_MAX_RANK, &e.arg_count, e.args) ||
+        !expect_text(r, ")"))
         return NULL;
     if (e.arg_count != graph_op_arity[op]) {
         wrong(r, arena_printf(r->arena, "`%s` takes %d, and %d are given", graph_op_words[op],
@@ -219,8 +219,8 @@ static const GExpr *read_atom(Reader *r) {
     int64_t number;
     skip_space(r);
     if (*r->at == '%') return read_load(r);
-    if (take(r, "true")) return gx_bool(r->g, true);
-    if (take(r, "false")) return gx_bool(r->g, false);
+    if (accept(r, "true")) return gx_bool(r->g, true);
+    if (accept(r, "false")) return gx_bool(r->g, false);
     if (isdigit((unsigned char)*r->at) || *r->at == '-' || looking_at(r, "inf") ||
         looking_at(r, "nan"))
         return read_number(r);
@@ -250,16 +250,16 @@ static const GExpr *read_expr(Reader *r) {
 
 static bool read_shape(Reader *r, int64_t *shape, int *rank) {
     *rank = 0;
-    if (!take(r, "[")) return true;
+    if (!accept(r, "[")) return true;
     double elements = 1;
     do {
         if (*rank == GRAPH_MAX_RANK)
             return wrong(r, arena_printf(r->arena, "an array has at most %d axes", GRAPH_MAX_RANK));
         if (!read_whole(r, 1, INT32_MAX, &shape[*rank])) return false;
         elements *= (double)shape[(*rank)++];
-    } while (take(r, ","));
+    } while (accept(r, ","));
     if (elements > 1e12) return wrong(r, "an array this large fits no memory");
-    return expect(r, "]");
+    return expect_text(r, "]");
 }
 
 /* Reads `path:line name` behind the #, if the comment has this form. */
@@ -303,26 +303,26 @@ static GNode *read_compute(Reader *r) {
     memcpy(draft.shape, r->shape, sizeof draft.shape);
     memcpy(draft.red_shape, r->red_shape, sizeof draft.red_shape);
     if (draft.rank + draft.red_rank > GRAPH_MAX_INDICES) return NULL;
-    draft.empty_is_error = take(r, "nonempty");
-    draft.streamed = take(r, "streamed");
-    while (take(r, "again"))
+    draft.empty_is_error = accept(r, "nonempty");
+    draft.streamed = accept(r, "streamed");
+    while (accept(r, "again"))
         draft.again++;
     read_place(r);
     r->parts.count = 0;
-    while (!r->failed && take(r, "let")) {
+    while (!r->failed && accept(r, "let")) {
         int64_t number;
         skip_space(r);
         if (!read_numbered(r, 't', INT32_MAX, &number) || number != r->parts.count + 1) {
             wrong(r, arena_printf(r->arena, "the next part is called t%d", r->parts.count + 1));
             return NULL;
         }
-        if (!expect(r, "=")) return NULL;
+        if (!expect_text(r, "=")) return NULL;
         const GExpr *part = read_expr(r);
         array_push(r->arena, &r->parts, part);
     }
-    if (take(r, "active")) draft.active = read_expr(r);
-    if (take(r, "where")) draft.guard = read_expr(r);
-    if (!expect(r, "=")) return NULL;
+    if (accept(r, "active")) draft.active = read_expr(r);
+    if (accept(r, "where")) draft.guard = read_expr(r);
+    if (!expect_text(r, "=")) return NULL;
     draft.value = read_expr(r);
     return r->failed ? NULL : graph_intern_compute(r->g, &draft, r->name, r->place);
 }
@@ -344,9 +344,9 @@ static GNode *read_constant(Reader *r, GType type) {
     for (int i = 0; i < r->rank; i++)
         count *= r->shape[i];
     ARRAY(double) data = {0};
-    if (!expect(r, "[")) return NULL;
+    if (!expect_text(r, "[")) return NULL;
     for (int64_t i = 0; i < count; i++) {
-        if (i && !expect(r, ",")) return NULL;
+        if (i && !expect_text(r, ",")) return NULL;
         skip_space(r);
         char *end;
         double value = strtod(r->at, &end);
@@ -358,7 +358,7 @@ static GNode *read_constant(Reader *r, GType type) {
         r->at = end;
         array_push(r->arena, &data, value);
     }
-    if (!expect(r, "]")) return NULL;
+    if (!expect_text(r, "]")) return NULL;
     read_place(r);
     return graph_constant(r->g, type, r->rank, r->shape, data.items, r->place);
 }
@@ -378,7 +378,7 @@ static GNode *read_call(Reader *r, GNodeKind kind) {
  * looks at the shapes. */
 static GNode *read_library_call(Reader *r) {
     int call = 0;
-    while (call < COUPLET_CALL_COUNT && !take(r, couplet_calls[call].name))
+    while (call < COUPLET_CALL_COUNT && !accept(r, couplet_calls[call].name))
         call++;
     if (call == COUPLET_CALL_COUNT) {
         wrong(r, "a library call is expected here, one of runtime/calls.def");
@@ -387,7 +387,7 @@ static GNode *read_library_call(Reader *r) {
     const CoupletCall *row = &couplet_calls[call];
     GNode *operands[COUPLET_CALL_OPERANDS];
     for (int i = 0; i < COUPLET_CALL_OPERANDS && row->operand_axes[i] >= 0; i++) {
-        if (i && !expect(r, ",")) return NULL;
+        if (i && !expect_text(r, ",")) return NULL;
         if (!(operands[i] = read_node(r))) return NULL;
     }
     read_place(r);
@@ -401,13 +401,13 @@ static GNode *read_library_call(Reader *r) {
 }
 
 static GNode *read_kind(Reader *r, GType type) {
-    if (take(r, "compute")) return read_compute(r);
-    if (take(r, "input")) return read_named(r, GN_INPUT, type);
-    if (take(r, "state")) return read_named(r, GN_STATE, type);
-    if (take(r, "const")) return read_constant(r, type);
-    if (take(r, "stop")) return read_call(r, GN_STOP);
-    if (take(r, "topk")) return read_call(r, GN_TOPK);
-    if (take(r, "call")) return read_library_call(r);
+    if (accept(r, "compute")) return read_compute(r);
+    if (accept(r, "input")) return read_named(r, GN_INPUT, type);
+    if (accept(r, "state")) return read_named(r, GN_STATE, type);
+    if (accept(r, "const")) return read_constant(r, type);
+    if (accept(r, "stop")) return read_call(r, GN_STOP);
+    if (accept(r, "topk")) return read_call(r, GN_TOPK);
+    if (accept(r, "call")) return read_library_call(r);
     wrong(r, "a kind of node is expected here: compute, input, state, const, stop, topk or call");
     return NULL;
 }
@@ -420,9 +420,9 @@ static bool read_definition(Reader *r) {
     if (number < r->nodes.count && r->nodes.items[number])
         return wrong(r, arena_printf(r->arena, "the node %%%lld stands here a second time",
                                      (long long)number));
-    if (!expect(r, ":")) return false;
+    if (!expect_text(r, ":")) return false;
     int type = find_word(r, graph_type_words, GRAPH_TYPES, "type");
-    if (type < 0 || !read_shape(r, r->shape, &r->rank) || !expect(r, "=")) return false;
+    if (type < 0 || !read_shape(r, r->shape, &r->rank) || !expect_text(r, "=")) return false;
     Span begin = here(r);
     int before = r->g->nodes.count;
     GNode *node = read_kind(r, (GType)type);
@@ -467,13 +467,14 @@ static bool read_commit(Reader *r) {
     GCommit commit;
     memset(&commit, 0, sizeof commit);
     int kind = find_word(r, graph_commit_words, GRAPH_COMMITS, "commit");
-    if (kind < 0 || !read_state(r, &commit.state) || !expect(r, "<-")) return false;
+    if (kind < 0 || !read_state(r, &commit.state) || !expect_text(r, "<-")) return false;
     commit.kind = (CommitKind)kind;
     commit.value = read_node(r);
     if (!commit.value) return false;
-    if (kind == COMMIT_ROWS && (!expect(r, "at") || !(commit.rows = read_node(r)))) return false;
-    if (kind == COMMIT_PUSH && (!expect(r, "head") || !read_state(r, &commit.head) ||
-                                !expect(r, "fill") || !read_state(r, &commit.fill)))
+    if (kind == COMMIT_ROWS && (!expect_text(r, "at") || !(commit.rows = read_node(r))))
+        return false;
+    if (kind == COMMIT_PUSH && (!expect_text(r, "head") || !read_state(r, &commit.head) ||
+                                !expect_text(r, "fill") || !read_state(r, &commit.fill)))
         return false;
     array_push(r->arena, &r->g->commits, commit);
     return true;
@@ -482,9 +483,9 @@ static bool read_commit(Reader *r) {
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static bool read_statement(Reader *r) {
-    if (take(r, "%")) return read_definition(r);
-    if (take(r, "output")) return read_output(r);
-    if (take(r, "commit")) return read_commit(r);
+    if (accept(r, "%")) return read_definition(r);
+    if (accept(r, "output")) return read_output(r);
+    if (accept(r, "commit")) return read_commit(r);
     return wrong(r, "a node, an output, a commit or `}` is expected here");
 }
 
@@ -495,10 +496,10 @@ Graph *graph_read(Arena *arena, Diag *diag, const Source *source) {
                 .at = source->text,
                 .line = 1,
                 .line_start = source->text};
-    if (!expect(&r, "graph")) return NULL;
+    if (!expect_text(&r, "graph")) return NULL;
     r.g = graph_new(arena, read_word(&r));
-    expect(&r, "{");
-    while (!r.failed && !take(&r, "}"))
+    expect_text(&r, "{");
+    while (!r.failed && !accept(&r, "}"))
         read_statement(&r);
     skip_space(&r);
     if (!r.failed && *r.at) wrong(&r, "nothing stands after the `}` of a graph");

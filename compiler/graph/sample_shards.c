@@ -127,7 +127,7 @@ static bool addends_of(const GNode *node, const GExpr *e, int64_t row, ShardSum 
 }
 
 /* True if the expression is a leaf. Every leaf must sum the arrays of the first one. */
-static bool is_leaf(const GNode *node, const GExpr *e, int64_t row, ShardSum *sum) {
+static bool is_like_first(const GNode *node, const GExpr *e, int64_t row, ShardSum *sum) {
     ShardSum leaf = {.count = 0};
     if (!addends_of(node, e, row, &leaf)) return false;
     if (sum->count == 0) *sum = leaf;
@@ -140,7 +140,7 @@ static bool is_leaf(const GNode *node, const GExpr *e, int64_t row, ShardSum *su
 /* Returns how many leaves the tree below `e` has, whose rows begin at `first`; 0 if `e` is no such
  * tree. */
 static int64_t rows_below(const GNode *node, const GExpr *e, int64_t first, ShardSum *sum) {
-    if (is_leaf(node, e, first, sum)) return 1;
+    if (is_like_first(node, e, first, sum)) return 1;
     if (e->op != G_ADD) return 0;
     const int64_t left = rows_below(node, e->args[0], first, sum);
     const int64_t right = left ? rows_below(node, e->args[1], first + left, sum) : 0;

@@ -98,7 +98,7 @@ static void share(Printer *p, const GNode *n) {
         print_shared(p, parts[i]);
 }
 
-static void forget(Printer *p) {
+static void forget_uses(Printer *p) {
     for (int i = 0; i < p->walked.count; i++)
         p->uses[p->walked.items[i]->id] = 0;
 }
@@ -209,7 +209,7 @@ static void print_compute(Printer *p, const GNode *n) {
     }
     fprintf(p->out, "\n    = ");
     print_expr(p, n->value);
-    forget(p);
+    forget_uses(p);
 }
 
 static void print_data(const GNode *n, FILE *out) {
@@ -315,7 +315,7 @@ uint64_t graph_hash(const Graph *g) {
 }
 
 /* Returns the position of a node in the order in which the text first mentions nodes. */
-static uint32_t place_of(const Graph *g, uint32_t *places, uint32_t *last, unsigned long id) {
+static uint32_t order_in_text(const Graph *g, uint32_t *places, uint32_t *last, unsigned long id) {
     if (id > g->tables->last_node) return 0;
     if (!places[id]) places[id] = ++*last;
     return places[id];
@@ -334,7 +334,7 @@ uint64_t graph_form_hash(const Graph *g) {
     for (char *at = text; places && at && *at;) {
         uint32_t value = (unsigned char)*at++;
         if (value == '#') at += strcspn(at, "\n");
-        if (value == '%') value += 256 * place_of(g, places, &last, strtoul(at, &at, 10));
+        if (value == '%') value += 256 * order_in_text(g, places, &last, strtoul(at, &at, 10));
         hash = (hash ^ value) * 1099511628211u;
     }
     free(places);

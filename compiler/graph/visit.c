@@ -47,7 +47,7 @@ void expr_map_close(ExprMap *map) {
     expr_map_open_in(map, map->arena);
 }
 
-static uint32_t slot_of(const ExprMap *map, const GExpr *e) {
+static uint32_t map_slot(const ExprMap *map, const GExpr *e) {
     uint32_t at = (e->id * 2654435761u) & (map->capacity - 1);
     while (map->keys[at] && map->keys[at] != e)
         at = (at + 1) & (map->capacity - 1);
@@ -62,7 +62,7 @@ static void *zeroed(Arena *arena, size_t count, size_t size) {
     abort();
 }
 
-static void grow(ExprMap *map) {
+static void grow_map(ExprMap *map) {
     const ExprMap old = *map;
     const GExpr *const *keys = old.capacity ? old.keys : map->few;
     const ExprValue *values = old.capacity ? old.values : map->few_values;
@@ -72,7 +72,7 @@ static void grow(ExprMap *map) {
     map->values = zeroed(map->arena, map->capacity, sizeof *map->values);
     for (uint32_t i = 0; i < slots; i++) {
         if (!keys[i]) continue;
-        uint32_t at = slot_of(map, keys[i]);
+        uint32_t at = map_slot(map, keys[i]);
         map->keys[at] = keys[i];
         map->values[at] = values[i];
     }
@@ -87,15 +87,15 @@ ExprValue *expr_map_find(const ExprMap *map, const GExpr *e) {
             if (map->few[i] == e) return &m->few_values[i];
         return NULL;
     }
-    uint32_t at = slot_of(map, e);
+    uint32_t at = map_slot(map, e);
     return map->keys[at] ? &m->values[at] : NULL;
 }
 
 void expr_map_add_new(ExprMap *map, const GExpr *e, ExprValue value) {
     bool is_full =
         map->capacity ? 2 * (map->count + 1) > map->capacity : map->count == EXPR_MAP_FEW;
-    if (is_full) grow(map);
-    uint32_t at = map->capacity ? slot_of(map, e) : map->count;
+    if (is_full) grow_map(map);
+    uint32_t at = map->capacity ? map_slot(map, e) : map->count;
     (map->capacity ? map->keys : map->few)[at] = e;
     (map->capacity ? map->values : map->few_values)[at] = value;
     map->count++;

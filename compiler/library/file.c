@@ -66,7 +66,7 @@ static void take_hypers(Arena *arena, const Opening *o, Options *options) {
     }
 }
 
-static Method *load(const Opening *o, Arena *arena, Diag *diag, bool with_hypers) {
+static Method *load_program(const Opening *o, Arena *arena, Diag *diag, bool with_hypers) {
     const char *path = arena_strndup(arena, o->path, strlen(o->path));
     Options options = {.file = path, .text = o->text, .quiet = true};
     if (with_hypers) take_hypers(arena, o, &options);
@@ -75,17 +75,17 @@ static Method *load(const Opening *o, Arena *arena, Diag *diag, bool with_hypers
 
 /* The names of hypers are compared with those of the file ahead of their values, as the caller gave
  * them. */
-static void open_file(void *context) {
+static void open_method_file(void *context) {
     Opening *o = context;
     CoupletFile *file = o->file;
     Diag *diag = diag_new(file->arena);
     report_collect(file->arena, diag, NULL);
-    file->method = load(o, file->arena, diag, false);
+    file->method = load_program(o, file->arena, diag, false);
     if (file->method && o->hyper_count > 0) {
         const bool known = knows_hypers(o, file->method, diag);
         if (known) diag = diag_new(file->arena);
         report_collect(file->arena, diag, NULL);
-        file->method = known ? load(o, file->arena, diag, true) : NULL;
+        file->method = known ? load_program(o, file->arena, diag, true) : NULL;
     }
     report_collect(NULL, NULL, NULL);
     if (file->method)
@@ -151,7 +151,7 @@ CoupletStatus couplet_file_open(const char *path, const char *text, const Couple
     Opening o = {path, text, hypers, hyper_count, file_new(), NULL};
     if (!o.file) return COUPLET_ERROR_MEMORY;
     library_compiling_begin();
-    const bool good = arena_guard(make_arena, o.file) && arena_guard(open_file, &o);
+    const bool good = arena_guard(make_arena, o.file) && arena_guard(open_method_file, &o);
     report_collect(NULL, NULL, NULL);
     library_compiling_end();
     return opened(&o, good, file, problem);

@@ -226,7 +226,7 @@ static void fill_tables(CoupletFormula *f, const Making *m) {
     }
 }
 
-static bool compile(Making *m, Diag *diag) {
+static bool compile_formula(Making *m, Diag *diag) {
     CoupletFormula *f = m->formula;
     const PlanTarget target = cpu_plan_target(f->arena);
     const CompileOptions options = {
@@ -250,7 +250,7 @@ static void make_formula(void *context) {
     m->formula->arena = arena_new();
     Diag *diag = diag_new(m->formula->arena);
     report_collect(m->formula->arena, diag, m->file->method);
-    const bool good = arguments_fit(m->formula->arena, diag, m) && compile(m, diag);
+    const bool good = arguments_fit(m->formula->arena, diag, m) && compile_formula(m, diag);
     report_collect(NULL, NULL, NULL);
     m->status = good ? COUPLET_OK : COUPLET_ERROR_TEXT;
     if (!good) m->problem = problem_new(diag);
@@ -268,7 +268,7 @@ static CoupletFormula *formula_of(CoupletFile *file, const CoupletFormulaOptions
     return f;
 }
 
-static CoupletStatus refuse(CoupletProblem **problem, const char *sentence) {
+static CoupletStatus refuse_call(CoupletProblem **problem, const char *sentence) {
     if (problem) *problem = problem_of_sentence(CODE_COMMAND_LINE, "%s", sentence);
     return COUPLET_ERROR_ARGUMENT;
 }
@@ -280,10 +280,11 @@ CoupletStatus couplet_formula_new(CoupletFile *file, const char *function,
     if (formula) *formula = NULL;
     if (problem) *problem = NULL;
     if (!file || !function || !formula || argument_count < 0 || (argument_count > 0 && !arguments))
-        return refuse(problem, "couplet_formula_new: a pointer is NULL, or a count is negative");
+        return refuse_call(problem,
+                           "couplet_formula_new: a pointer is NULL, or a count is negative");
     if (options && (options->threads < 0 || options->memory_bytes < 0))
-        return refuse(problem,
-                      "couplet_formula_new: the number of threads, or of bytes, is negative");
+        return refuse_call(problem,
+                           "couplet_formula_new: the number of threads, or of bytes, is negative");
     Making m = {file,
                 function,
                 arguments,
@@ -475,10 +476,10 @@ static const char *what_is_missing(const Running *r) {
     return NULL;
 }
 
-static CoupletStatus run(Running *r, CoupletProblem **problem) {
+static CoupletStatus run_formula(Running *r, CoupletProblem **problem) {
     if (problem) *problem = NULL;
     const char *missing = what_is_missing(r);
-    if (missing) return refuse(problem, missing);
+    if (missing) return refuse_call(problem, missing);
     count_callers(r->f, 1);
     run_in_turn(r);
     count_callers(r->f, -1);
@@ -493,13 +494,13 @@ CoupletStatus couplet_formula_run(CoupletFormula *formula, const void *const *ar
                                   float *const *gradients, double *value,
                                   CoupletProblem **problem) {
     Running r = {formula, arrays, gradients, value, NULL, NULL, COUPLET_ERROR_MEMORY};
-    return run(&r, problem);
+    return run_formula(&r, problem);
 }
 
 CoupletStatus couplet_formula_run_array(CoupletFormula *formula, const void *const *arrays,
                                         void *result, CoupletProblem **problem) {
     Running r = {formula, arrays, NULL, NULL, result, NULL, COUPLET_ERROR_MEMORY};
-    return run(&r, problem);
+    return run_formula(&r, problem);
 }
 
 /* ---- about it -------------------------------------------------------------------------------- */

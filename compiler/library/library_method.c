@@ -30,7 +30,7 @@ typedef struct Opening {
     bool good;
 } Opening;
 
-static bool compile(Opening *o, Arena *arena, Diag *diag) {
+static bool compile_model(Opening *o, Arena *arena, Diag *diag) {
     const char *path = arena_strndup(arena, o->path, strlen(o->path)), *error = "out of memory";
     const DeviceChoice cpu = {.backend = &cpu_backend};
     Options options = {.file = path, .text = o->text, .quiet = true};
@@ -58,7 +58,7 @@ static void open_method(void *context) {
     Arena *arena = o->compiled->arena = arena_new();
     Diag *diag = diag_new(arena);
     report_collect(arena, diag, NULL);
-    o->good = compile(o, arena, diag);
+    o->good = compile_model(o, arena, diag);
     report_collect(NULL, NULL, NULL);
     if (!o->good) o->problem = problem_new(diag);
 }

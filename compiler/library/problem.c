@@ -22,7 +22,7 @@ char *problem_print(const Diag *diag) {
     return text;
 }
 
-static bool fill(CoupletProblem *p, const Diag *diag) {
+static bool fill_problem(CoupletProblem *p, const Diag *diag) {
     Span span;
     DiagCode code;
     p->text = problem_print(diag);
@@ -38,7 +38,7 @@ static bool fill(CoupletProblem *p, const Diag *diag) {
 
 CoupletProblem *problem_new(const Diag *diag) {
     CoupletProblem *p = calloc(1, sizeof *p);
-    if (p && fill(p, diag)) return p;
+    if (p && fill_problem(p, diag)) return p;
     couplet_problem_free(p);
     return NULL;
 }
@@ -60,21 +60,21 @@ CoupletProblem *problem_of_sentence(DiagCode code, const char *format, ...) {
 }
 
 /* Without memory there is no problem to ask. */
-static const char *given(const char *text) {
+static const char *text_or_empty(const char *text) {
     return text ? text : "";
 }
 
 const char *couplet_problem_text(const CoupletProblem *p) {
-    return given(p ? p->text : NULL);
+    return text_or_empty(p ? p->text : NULL);
 }
 const char *couplet_problem_sentence(const CoupletProblem *p) {
-    return given(p ? p->sentence : NULL);
+    return text_or_empty(p ? p->sentence : NULL);
 }
 const char *couplet_problem_code(const CoupletProblem *p) {
-    return given(p ? p->code : NULL);
+    return text_or_empty(p ? p->code : NULL);
 }
 const char *couplet_problem_file(const CoupletProblem *p) {
-    return given(p ? p->file : NULL);
+    return text_or_empty(p ? p->file : NULL);
 }
 int couplet_problem_line(const CoupletProblem *p) {
     return p ? p->line : 0;

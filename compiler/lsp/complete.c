@@ -36,8 +36,8 @@ typedef struct Completion {
     Map seen; /* the labels that are in the list */
 } Completion;
 
-static void add(Completion *c, const char *label, ItemKind kind, const char *detail,
-                const char *said) {
+static void add_item(Completion *c, const char *label, ItemKind kind, const char *detail,
+                     const char *said) {
     if (!label || map_get(&c->seen, label)) return;
     c->seen.of_texts = true;
     map_put(c->arena, &c->seen, label, (void *)label);
@@ -52,7 +52,7 @@ static void add(Completion *c, const char *label, ItemKind kind, const char *det
 /* An option, whose name is followed by `=`. */
 static void add_option(Completion *c, const char *name, const char *detail) {
     const int before = (int)json_array_size(c->items);
-    add(c, name, ITEM_PROPERTY, detail, NULL);
+    add_item(c, name, ITEM_PROPERTY, detail, NULL);
     if ((int)json_array_size(c->items) == before) return;
     json_object_set_new(json_array_get(c->items, (size_t)before), "insertText",
                         reply_text(arena_printf(c->arena, "%s = ", name)));
@@ -66,12 +66,12 @@ static const char *typed(Completion *c, const Type *t) {
 
 static void add_params(Completion *c, const Param *params, int count, ItemKind kind) {
     for (int i = 0; i < count; i++)
-        if (params[i].name) add(c, params[i].name, kind, typed(c, params[i].type), NULL);
+        if (params[i].name) add_item(c, params[i].name, kind, typed(c, params[i].type), NULL);
 }
 
 static void add_binders(Completion *c, Binder *const *binders, int count) {
     for (int i = 0; i < count; i++)
-        add(c, binders[i]->name, ITEM_VARIABLE, "index", NULL);
+        add_item(c, binders[i]->name, ITEM_VARIABLE, "index", NULL);
 }
 
 static void add_stmt(Completion *c, const Stmt *s) {
@@ -79,7 +79,7 @@ static void add_stmt(Completion *c, const Stmt *s) {
     case STMT_FN:
     case STMT_NET:
     case STMT_OPTIMISER:
-        add(c, s->name, ITEM_FUNCTION, answer_head(c->arena, s), answer_comment(c->arena, s));
+        add_item(c, s->name, ITEM_FUNCTION, answer_head(c->arena, s), answer_comment(c->arena, s));
         break;
     case STMT_USE:
         add_params(c, s->params, s->param_count, ITEM_MODULE);
@@ -93,13 +93,13 @@ static void add_stmt(Completion *c, const Stmt *s) {
         add_params(c, s->params, s->param_count, ITEM_VARIABLE);
         break;
     case STMT_LET:
-        add(c, s->name, s->is_function ? ITEM_FUNCTION : ITEM_VARIABLE,
-            s->symbol ? typed(c, s->symbol->type) : "", answer_comment(c->arena, s));
+        add_item(c, s->name, s->is_function ? ITEM_FUNCTION : ITEM_VARIABLE,
+                 s->symbol ? typed(c, s->symbol->type) : "", answer_comment(c->arena, s));
         break;
     case STMT_DATA:
     case STMT_QUEUE:
     case STMT_STAGE:
-        add(c, s->name, ITEM_VARIABLE, "", NULL);
+        add_item(c, s->name, ITEM_VARIABLE, "", NULL);
         break;
     case STMT_WHEN:
         for (int i = 0; i < s->body_count; i++)
@@ -143,7 +143,7 @@ static void add_inside(Completion *c, Stmt *s) {
     for (int i = 0; i < s->param_count; i++)
         for (int d = 0; d < s->params[i].dim_count; d++)
             if (s->params[i].dims[d]->kind == EXPR_NAME)
-                add(c, s->params[i].dims[d]->name, ITEM_TYPE_PARAMETER, "dimension", NULL);
+                add_item(c, s->params[i].dims[d]->name, ITEM_TYPE_PARAMETER, "dimension", NULL);
     add_binders(c, s->binders, s->binder_count);
     for (int i = 0; i < s->carry_count; i++)
         add_stmt(c, s->carry[i]);
@@ -173,7 +173,7 @@ static void add_names(Completion *c) {
 
 static void add_builtins(Completion *c) {
 #define BUILTIN(name, low, high, rule, call, meaning)                                              \
-    add(c, #name, (high) == 0 ? ITEM_CONSTANT : ITEM_FUNCTION, call, meaning);
+    add_item(c, #name, (high) == 0 ? ITEM_CONSTANT : ITEM_FUNCTION, call, meaning);
 #define ANY -1
 #include "lang/builtins.def"
 #undef ANY
@@ -202,12 +202,12 @@ static const struct {
 #undef REDUCTION
 };
 
-static void add_words(Completion *c, Stands stands) {
+static void add_keywords(Completion *c, Stands stands) {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         const bool behind = stands == STANDS_BEHIND && *words[i].after != '0' &&
                             strcasecmp(words[i].after, c->scope.first) != 0;
         if (words[i].stands == stands && !behind)
-            add(c, words[i].text, ITEM_KEYWORD, "", words[i].meaning);
+            add_item(c, words[i].text, ITEM_KEYWORD, "", words[i].meaning);
     }
 }
 
@@ -215,18 +215,18 @@ static void add_words(Completion *c, Stands stands) {
 
 static void add_readers(Completion *c) {
     for (int i = 0; i < data_catalogue.reader_count; i++)
-        add(c, data_catalogue.readers[i].name, ITEM_FUNCTION, "a reader of data", NULL);
+        add_item(c, data_catalogue.readers[i].name, ITEM_FUNCTION, "a reader of data", NULL);
 }
 
-static void add_fields(Completion *c, const Stmt *s, bool all) {
+static void add_field_items(Completion *c, const Stmt *s, bool all) {
     const DataSource *data = s->data;
     for (int i = 0; data && i < data->field_count; i++)
-        add(c, data->fields[i].name, ITEM_FIELD, data_type_names[data->fields[i].type], NULL);
-    add(c, "index", ITEM_FIELD, "int", "the row of the sample in its data");
-    if (!all) add(c, "all", ITEM_FIELD, "", "the same field of all rows: `train.all.label`");
+        add_item(c, data->fields[i].name, ITEM_FIELD, data_type_names[data->fields[i].type], NULL);
+    add_item(c, "index", ITEM_FIELD, "int", "the row of the sample in its data");
+    if (!all) add_item(c, "all", ITEM_FIELD, "", "the same field of all rows: `train.all.label`");
 }
 
-static void add_parts(Completion *c, const Stmt *net) {
+static void add_part_items(Completion *c, const Stmt *net) {
     const Expr *whole = net->value;
     for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop < 100; hop++) {
         const Expr *next = whole->kind == EXPR_COPY ? whole->args[0] : NULL;
@@ -235,7 +235,7 @@ static void add_parts(Completion *c, const Stmt *net) {
         whole = next == whole ? NULL : next;
     }
     for (int i = 0; whole && whole->arg_names && i < whole->arg_count; i++)
-        if (whole->arg_names[i]) add(c, whole->arg_names[i], ITEM_FIELD, "a part", NULL);
+        if (whole->arg_names[i]) add_item(c, whole->arg_names[i], ITEM_FIELD, "a part", NULL);
 }
 
 /* The module of the library by its name, also where no `use` names it yet. */
@@ -266,22 +266,22 @@ static void add_members(Completion *c, const char *owner) {
             m->stmts[i]->kind == STMT_OPTIMISER)
             add_stmt(c, m->stmts[i]);
     if (!s || (owner[length] && !all)) return;
-    if (s->kind == STMT_DATA) add_fields(c, s, all);
+    if (s->kind == STMT_DATA) add_field_items(c, s, all);
     if (s->kind == STMT_QUEUE) add_params(c, s->params, s->param_count, ITEM_FIELD);
-    if (s->kind == STMT_NET && !all) add_parts(c, s);
+    if (s->kind == STMT_NET && !all) add_part_items(c, s);
 }
 
 /* ---- blocks and calls ------------------------------------------------------------------------ */
 
 static void add_settings(Completion *c) {
-#define TRAIN_SETTING(name, kind, low, high, range) add(c, #name, ITEM_PROPERTY, range, NULL);
+#define TRAIN_SETTING(name, kind, low, high, range) add_item(c, #name, ITEM_PROPERTY, range, NULL);
 #include "lang/settings.def"
 #undef TRAIN_SETTING
 }
 
 static void add_evaluations(Completion *c) {
 #define EVALUATION(name, meaning)                                                                  \
-    add(c, #name, ITEM_FUNCTION, #name "(features = .., bank = .., query = ..)", meaning);
+    add_item(c, #name, ITEM_FUNCTION, #name "(features = .., bank = .., query = ..)", meaning);
 #include "lang/evaluations.def"
 #undef EVALUATION
 }
@@ -333,19 +333,19 @@ static void add_what_fits(Completion *c) {
         add_arguments(c, open->before);
     }
     if (c->scope.begins && !settings) {
-        add_words(c, STANDS_FIRST);
+        add_keywords(c, STANDS_FIRST);
         return;
     }
     add_names(c);
-    add_words(c, STANDS_BEHIND);
-    add_words(c, STANDS_WITHIN);
+    add_keywords(c, STANDS_BEHIND);
+    add_keywords(c, STANDS_WITHIN);
     add_builtins(c);
 }
 
 static void add_modules(Completion *c) {
     for (const LibraryFile *f = library_files; f->module; f++) {
         const CommentLines about = comment_at(c->arena, f->text);
-        add(c, f->module, ITEM_MODULE, about.of.count ? about.of.items[0] : "", NULL);
+        add_item(c, f->module, ITEM_MODULE, about.of.count ? about.of.items[0] : "", NULL);
     }
 }
 

@@ -67,8 +67,8 @@ static const LibraryFile *library_file_of(const char *path) {
 }
 
 /* A file beside `path` with the path `relative` of the library; NULL where it cannot be read. */
-static const Source *read_part(Arena *arena, const char *path, const LibraryFile *own,
-                               const LibraryFile *part) {
+static const Source *read_library_part(Arena *arena, const char *path, const LibraryFile *own,
+                                       const LibraryFile *part) {
     const size_t root = strlen(path) - strlen(own->path);
     const char *other = arena_printf(arena, "%.*s%s", (int)root, path, part->path);
     return access(other, R_OK) == 0 ? load_source(arena, other) : NULL;
@@ -80,7 +80,7 @@ static void find_sources(Analysis *a, const char *path) {
     ARRAY(const Source *) sources = {NULL, 0, 0};
     for (const LibraryFile *part = library_files; own && part->module; part++) {
         if (strcmp(part->module, own->module) != 0) continue;
-        const Source *source = part == own ? a->file : read_part(a->arena, path, own, part);
+        const Source *source = part == own ? a->file : read_library_part(a->arena, path, own, part);
         if (source) array_push(a->arena, &sources, source);
     }
     if (!own) array_push(a->arena, &sources, a->file);

@@ -122,7 +122,7 @@ const char *answer_head(Arena *arena, const Stmt *s) {
 /* ---- what is named --------------------------------------------------------------------------- */
 
 /* The bytes of an array whose sizes are all known; 0: they are not. */
-static double bytes_of(const Type *t) {
+static double array_bytes(const Type *t) {
     double bytes = 4;
     for (int i = 0; i < t->rank; i++) {
         if (t->dims[i]->kind != DIM_CONST) return 0;
@@ -132,7 +132,7 @@ static double bytes_of(const Type *t) {
 }
 
 static void say_bytes(Hover *h, const Type *t) {
-    const double bytes = t ? bytes_of(t) : 0, mib = 1 << 20, kib = 1 << 10;
+    const double bytes = t ? array_bytes(t) : 0, mib = 1 << 20, kib = 1 << 10;
     if (bytes >= mib)
         say(h, "%.1f MiB", bytes / mib);
     else if (bytes >= kib)
@@ -196,7 +196,7 @@ static void show_builtin(Hover *h, const char *name) {
     if (meaning) say(h, "%s", meaning);
 }
 
-static const char *word_of(SymbolKind kind) {
+static const char *symbol_word(SymbolKind kind) {
     switch (kind) {
     case SYMBOL_HYPER:
         return "hyper";
@@ -287,7 +287,7 @@ static void show_symbol(Hover *h, const Name *name) {
     case SYMBOL_ARGUMENT:
     case SYMBOL_CONFIG:
     case SYMBOL_DIMENSION:
-        show_typed(h, word_of(s->kind), s->name,
+        show_typed(h, symbol_word(s->kind), s->name,
                    name->e && name->e->type ? name->e->type : s->type);
         if (s->stmt && s->stmt->kind == STMT_LET && s->stmt->span.source) {
             const char *said = answer_comment(h->arena, s->stmt);

@@ -98,7 +98,7 @@ void message_reader_free(MessageReader *reader) {
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-static void send(FILE *out, json_t *message) {
+static void send_message(FILE *out, json_t *message) {
     char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
     if (text) fprintf(out, "Content-Length: %zu\r\n\r\n%s", strlen(text), text);
     fflush(out);
@@ -107,16 +107,17 @@ static void send(FILE *out, json_t *message) {
 }
 
 void message_answer(FILE *out, json_t *id, json_t *result) {
-    send(out, json_pack("{s:s, s:O, s:o}", "jsonrpc", "2.0", "id", id, "result",
-                        result ? result : json_null()));
+    send_message(out, json_pack("{s:s, s:O, s:o}", "jsonrpc", "2.0", "id", id, "result",
+                                result ? result : json_null()));
 }
 
 void message_refuse(FILE *out, json_t *id, RpcError code, const char *text) {
     json_t *own = id ? json_incref(id) : json_null();
-    send(out, json_pack("{s:s, s:o, s:{s:i, s:s}}", "jsonrpc", "2.0", "id", own, "error", "code",
-                        (int)code, "message", text));
+    send_message(out, json_pack("{s:s, s:o, s:{s:i, s:s}}", "jsonrpc", "2.0", "id", own, "error",
+                                "code", (int)code, "message", text));
 }
 
 void message_notify(FILE *out, const char *method, json_t *params) {
-    send(out, json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method, "params", params));
+    send_message(
+        out, json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method, "params", params));
 }

@@ -16,7 +16,7 @@ typedef struct Collector {
     int at;
 } Collector;
 
-static void add(Collector *c, Span span, Name name) {
+static void add_occurrence(Collector *c, Span span, Name name) {
     if (span.source != c->file || span.end <= span.begin) return;
     name.begin = span.begin;
     name.end = span.end;
@@ -69,22 +69,23 @@ static Span symbol_span(const Symbol *s) {
 
 static void add_symbol(Collector *c, Span span, const Symbol *s, const Expr *e) {
     if (!s) return;
-    add(c, span,
-        (Name){.declared = symbol_span(s),
-               .symbol = s,
-               .param = s->param,
-               .binder = s->binder,
-               .e = e,
-               .stmt = s->stmt});
+    add_occurrence(c, span,
+                   (Name){.declared = symbol_span(s),
+                          .symbol = s,
+                          .param = s->param,
+                          .binder = s->binder,
+                          .e = e,
+                          .stmt = s->stmt});
 }
 
 static void add_param(Collector *c, Span span, const Param *p, const Stmt *of) {
-    add(c, span, (Name){.declared = p->span, .symbol = p->symbol, .param = p, .stmt = of});
+    add_occurrence(c, span,
+                   (Name){.declared = p->span, .symbol = p->symbol, .param = p, .stmt = of});
 }
 
 static void add_binder(Collector *c, const Binder *b) {
     const Binder *outer = b->same ? b->same : b;
-    add(c, b->span, (Name){.declared = outer->span, .binder = outer});
+    add_occurrence(c, b->span, (Name){.declared = outer->span, .binder = outer});
 }
 
 /* ---- expressions ----------------------------------------------------------------------------- */
@@ -96,7 +97,7 @@ const Stmt *name_called(const Expr *call) {
     return called ? s->stmt : NULL;
 }
 
-static const Param *find_param(const Stmt *s, const char *name) {
+static const Param *param_named(const Stmt *s, const char *name) {
     for (int i = 0; i < s->config_count; i++)
         if (strcmp(s->config[i].name, name) == 0) return &s->config[i];
     for (int i = 0; i < s->param_count; i++)
@@ -108,25 +109,26 @@ static const Param *find_param(const Stmt *s, const char *name) {
 static void add_arguments(Collector *c, const Expr *call) {
     const Stmt *called = name_called(call);
     for (int i = 0; called && call->arg_names && i < call->arg_count; i++) {
-        const Param *p = call->arg_names[i] ? find_param(called, call->arg_names[i]) : NULL;
+        const Param *p = call->arg_names[i] ? param_named(called, call->arg_names[i]) : NULL;
         if (p) add_param(c, call->arg_spans[i], p, called);
     }
 }
 
 /* The names of parts where they are composed, `trunk: nn.convnet()`. */
-static void add_parts(Collector *c, const Expr *composition) {
+static void add_part_names(Collector *c, const Expr *composition) {
     for (int i = 0; composition->arg_names && i < composition->arg_count; i++)
         if (composition->arg_names[i])
-            add(c, composition->arg_spans[i],
+            add_occurrence(
+                c, composition->arg_spans[i],
                 (Name){.declared = composition->arg_spans[i], .e = composition->args[i]});
 }
 
-static bool visit(void *context, Expr *e) {
+static bool visit_expr(void *context, Expr *e) {
     Collector *c = context;
     if (e->kind == EXPR_NAME) add_symbol(c, e->span, e->symbol, e);
     if (e->kind == EXPR_MEMBER) add_symbol(c, member_name_span(e), e->symbol, e);
     if (e->kind == EXPR_CALL) add_arguments(c, e);
-    if (e->kind == EXPR_COMPOSE) add_parts(c, e);
+    if (e->kind == EXPR_COMPOSE) add_part_names(c, e);
     for (int i = 0; i < e->binder_count; i++)
         add_binder(c, e->binders[i]);
     return true;
@@ -166,7 +168,7 @@ NameList name_list(Arena *arena, const Module *module, const Source *file) {
     Collector c = {.arena = arena, .file = file, .names = &names};
     for (int i = 0; i < module->stmt_count; i++) {
         add_statement(&c, module->stmts[i]);
-        ast_walk_stmt(module->stmts[i], visit, &c);
+        ast_walk_stmt(module->stmts[i], visit_expr, &c);
     }
     if (names.of.count)
         qsort(names.of.items, (size_t)names.of.count, sizeof *names.of.items, by_place);

@@ -50,18 +50,18 @@ static void add_params(const Outline *o, const Stmt *s, OutlineKind kind) {
                    s->params[i].span, s->params[i].span, s->params[i].type);
 }
 
-static void add_all(const Outline *o, Stmt *const *stmts, int count);
+static void add_stmts(const Outline *o, Stmt *const *stmts, int count);
 
 static void add_function(const Outline *o, const Stmt *s, OutlineKind kind) {
     json_t *symbol = add_symbol(o, s->name, kind, s->span, s->name_span, s->result);
     const Outline inner = {o->a, json_array()};
-    add_all(&inner, s->body, s->body_count);
+    add_stmts(&inner, s->body, s->body_count);
     if (symbol) json_object_set(symbol, "children", inner.list);
     json_decref(inner.list);
 }
 
 /* A statement without a name of its own stands under its word. */
-static void add_block(const Outline *o, const Stmt *s, const char *word) {
+static void add_nameless(const Outline *o, const Stmt *s, const char *word) {
     Span named = s->span;
     named.end = named.begin + (int)strlen(word);
     add_symbol(o, word, OUTLINE_EVENT, s->span, named, NULL);
@@ -106,23 +106,23 @@ static void add_stmt(const Outline *o, const Stmt *s) {
         add_symbol(o, s->name, OUTLINE_EVENT, s->span, s->name_span, NULL);
         break;
     case STMT_LOSS:
-        add_block(o, s, "loss");
+        add_nameless(o, s, "loss");
         break;
     case STMT_TRAIN:
-        add_block(o, s, "train");
+        add_nameless(o, s, "train");
         break;
     case STMT_EVAL:
-        add_block(o, s, "eval");
+        add_nameless(o, s, "eval");
         break;
     case STMT_EVERY:
-        add_block(o, s, "every");
+        add_nameless(o, s, "every");
         break;
     case STMT_WHEN:
-        add_all(o, s->body, s->body_count);
-        add_all(o, s->otherwise, s->otherwise_count);
+        add_stmts(o, s->body, s->body_count);
+        add_stmts(o, s->otherwise, s->otherwise_count);
         break;
     case STMT_SCAN:
-        add_all(o, s->carry, s->carry_count);
+        add_stmts(o, s->carry, s->carry_count);
         break;
     case STMT_UPDATE:
     case STMT_EMA:
@@ -133,7 +133,7 @@ static void add_stmt(const Outline *o, const Stmt *s) {
     }
 }
 
-static void add_all(const Outline *o, Stmt *const *stmts, int count) {
+static void add_stmts(const Outline *o, Stmt *const *stmts, int count) {
     for (int i = 0; i < count; i++)
         add_stmt(o, stmts[i]);
 }
@@ -141,7 +141,7 @@ static void add_all(const Outline *o, Stmt *const *stmts, int count) {
 json_t *answer_outline(const Document *document, Analysis *a) {
     const Outline outline = {a, json_array()};
     (void)document;
-    add_all(&outline, a->method->spec->stmts, a->method->spec->stmt_count);
+    add_stmts(&outline, a->method->spec->stmts, a->method->spec->stmt_count);
     return outline.list;
 }
 

@@ -75,7 +75,7 @@ json_t *answer_rename_range(Analysis *a, int at, const char **sentence) {
     return name ? reply_range(&a->lines, name->begin, name->end) : NULL;
 }
 
-static bool is_word(const char *name) {
+static bool is_identifier(const char *name) {
     if (!isalpha((unsigned char)*name) && *name != '_') return false;
     for (; *name; name++)
         if (!isalnum((unsigned char)*name) && *name != '_') return false;
@@ -146,7 +146,7 @@ json_t *answer_rename(const Document *document, Analysis *a, int at, const char 
                       const char **sentence) {
     const Name *name = renamed(a, at, sentence);
     if (!name) return NULL;
-    if (!is_word(word)) {
+    if (!is_identifier(word)) {
         *sentence = "a name is made of letters, digits and `_`, and begins with none of the digits";
         return NULL;
     }

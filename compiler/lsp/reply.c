@@ -17,13 +17,13 @@ json_t *reply_text(const char *text) {
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
-static json_t *place(Position p) {
+static json_t *json_position(Position p) {
     return json_pack("{s:i, s:i}", "line", p.line, "character", p.character);
 }
 
 json_t *reply_range(const Lines *lines, int begin, int end) {
-    return json_pack("{s:o, s:o}", "start", place(position_of_byte(lines, begin)), "end",
-                     place(position_of_byte(lines, end)));
+    return json_pack("{s:o, s:o}", "start", json_position(position_of_byte(lines, begin)), "end",
+                     json_position(position_of_byte(lines, end)));
 }
 
 json_t *reply_edit(const Lines *lines, int begin, int end, const char *text) {
@@ -37,7 +37,7 @@ json_t *reply_change(const Document *document, json_t *edits) {
 
 /* ---- files in the cache ---------------------------------------------------------------------- */
 
-static bool holds(const char *path, const char *text, size_t length) {
+static bool holds_text(const char *path, const char *text, size_t length) {
     char error[256];
     size_t size;
     char *now = couplet_text_read(path, &size, error, sizeof error);
@@ -46,7 +46,7 @@ static bool holds(const char *path, const char *text, size_t length) {
     return same;
 }
 
-static bool write_file(const char *path, const char *text, size_t length) {
+static bool replace_file(const char *path, const char *text, size_t length) {
     char error[256], folder[COUPLET_PATH_BYTES];
     snprintf(folder, sizeof folder, "%s", path);
     *strrchr(folder, '/') = 0;
@@ -63,7 +63,7 @@ const char *reply_cached(Arena *arena, const char *name, const char *text, size_
         !couplet_path_join(folder, arena_printf(arena, "shown/%s", name), path, error,
                            sizeof error))
         return NULL;
-    if (!holds(path, text, length) && !write_file(path, text, length)) return NULL;
+    if (!holds_text(path, text, length) && !replace_file(path, text, length)) return NULL;
     return document_uri_of_path(arena, path);
 }
 

@@ -17,31 +17,31 @@ static char sign_of(const Walk *w, const Token *t) {
     return t->of == TOKEN_SIGN && t->end == t->begin + 1 ? w->file->text[t->begin] : 0;
 }
 
-static const char *text_of(const Walk *w, const Token *t) {
+static const char *token_text(const Walk *w, const Token *t) {
     return arena_strndup(w->arena, w->file->text + t->begin, (size_t)(t->end - t->begin));
 }
 
-static bool is_named(const Token *t) {
+static bool is_name_token(const Token *t) {
     return t->of == TOKEN_NAME || t->of == TOKEN_WORD || t->of == TOKEN_REDUCER;
 }
 
 /* The name that ends with token `i`, with what it is a member of. */
 static const char *dotted_name(const Walk *w, int i) {
-    if (i < 0 || !is_named(&w->tokens[i])) return "";
+    if (i < 0 || !is_name_token(&w->tokens[i])) return "";
     int first = i;
     while (first >= 2 && sign_of(w, &w->tokens[first - 1]) == '.' &&
-           is_named(&w->tokens[first - 2]))
+           is_name_token(&w->tokens[first - 2]))
         first -= 2;
     return arena_strndup(w->arena, w->file->text + w->tokens[first].begin,
                          (size_t)(w->tokens[i].end - w->tokens[first].begin));
 }
 
-static OpenBracket *innermost(const Walk *w) {
+static OpenBracket *innermost_bracket(const Walk *w) {
     return w->scope->open.count ? &w->scope->open.items[w->scope->open.count - 1] : NULL;
 }
 
 static bool is_inside(const Walk *w) {
-    const OpenBracket *open = innermost(w);
+    const OpenBracket *open = innermost_bracket(w);
     return open && open->sign != '{';
 }
 
@@ -66,8 +66,9 @@ static void take_bracket(Walk *w, int i, char sign) {
 static void take_token(Walk *w, int i) {
     const Token *t = &w->tokens[i];
     const char sign = sign_of(w, t);
-    if (!is_inside(w) && begins_line(w, i)) w->scope->first = is_named(t) ? text_of(w, t) : "";
-    OpenBracket *open = innermost(w);
+    if (!is_inside(w) && begins_line(w, i))
+        w->scope->first = is_name_token(t) ? token_text(w, t) : "";
+    OpenBracket *open = innermost_bracket(w);
     if (sign && strchr("([{", sign)) take_bracket(w, i, sign);
     if (sign && strchr(")]}", sign) && open) {
         w->scope->first = open->sign == '{' ? open->word : w->scope->first;
@@ -78,12 +79,12 @@ static void take_token(Walk *w, int i) {
 }
 
 /* The word that the place is in or behind: completing it is completing its first letters. */
-static void take_word(Walk *w, int last) {
+static void take_cursor_word(Walk *w, int last) {
     CursorScope *scope = w->scope;
     const Token *t = last >= 0 ? &w->tokens[last] : NULL;
     scope->word_begin = w->at;
     int before = last;
-    if (t && is_named(t) && w->at <= t->end) {
+    if (t && is_name_token(t) && w->at <= t->end) {
         scope->word_begin = t->begin;
         before--;
         if (!is_inside(w) && begins_line(w, last)) scope->begins = true;
@@ -117,9 +118,9 @@ CursorScope scope_at(Arena *arena, const Source *file, int at) {
     int last = -1;
     for (int i = 0; i < w.count && w.tokens[i].begin < at; i++) {
         last = i;
-        if (w.tokens[i].end <= at || !is_named(&w.tokens[i])) take_token(&w, i);
+        if (w.tokens[i].end <= at || !is_name_token(&w.tokens[i])) take_token(&w, i);
     }
-    take_word(&w, last);
+    take_cursor_word(&w, last);
     find_text(&w);
     return scope;
 }

@@ -333,7 +333,7 @@ static const struct {
 };
 
 /* Finds the document and the place; false with an error where they are not there. */
-static bool prepare(Server *s, Request *r, About about) {
+static bool prepare_request(Server *s, Request *r, About about) {
     Position position;
     if (about == ABOUT_NOTHING) return true;
     r->error = RPC_INVALID_PARAMS;
@@ -366,7 +366,8 @@ static void answer(Server *s, json_t *id, const char *method, const json_t *para
     }
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         if (strcmp(requests[i].method, method) != 0) continue;
-        json_t *result = prepare(s, &r, requests[i].about) ? requests[i].answer(s, &r) : NULL;
+        json_t *result =
+            prepare_request(s, &r, requests[i].about) ? requests[i].answer(s, &r) : NULL;
         if (r.sentence)
             message_refuse(s->out, id, r.error, r.sentence);
         else
@@ -376,7 +377,7 @@ static void answer(Server *s, json_t *id, const char *method, const json_t *para
     message_refuse(s->out, id, RPC_UNKNOWN_METHOD, "the server has no such method");
 }
 
-static void take(Server *s, const char *method, const json_t *params) {
+static void dispatch(Server *s, const char *method, const json_t *params) {
     const bool ends = strcmp(method, "exit") == 0;
     if ((!s->is_initialized || s->is_shut_down) && !ends) return;
     for (size_t i = 0; i < sizeof notifications / sizeof *notifications; i++)
@@ -392,7 +393,7 @@ static void handle(Server *s, const json_t *message) {
     if (method && named)
         answer(s, id, method, params);
     else if (method && !id)
-        take(s, method, params);
+        dispatch(s, method, params);
     else if (!answers)
         message_refuse(s->out, named ? id : NULL, RPC_INVALID_REQUEST,
                        "a request has a method, and an id that is a number or a text");

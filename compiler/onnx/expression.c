@@ -260,7 +260,7 @@ static Value index_values(Onnx *o, int index) {
     return onnx_known_array(o, values, 1u << index, GT_INT);
 }
 
-static Value make(Onnx *o, const GExpr *e) {
+static Value make_value(Onnx *o, const GExpr *e) {
     int64_t count;
     if (e->op == G_LOAD) return onnx_read(o, e);
     if (e->op == G_CONST && e->type == GT_REAL) return onnx_real(o, e->real);
@@ -286,7 +286,7 @@ Value onnx_value(Onnx *o, const GExpr *e) {
     const Value *known = find_done(o, e);
     if (known || o->failed) return known ? *known : (Value){"", e->type, 0};
     Value *made = arena_new_of(o->arena, Value);
-    *made = make(o, e);
+    *made = make_value(o, e);
     expr_map_set(&o->done, e, (ExprValue){.pointer = made});
     return *made;
 }

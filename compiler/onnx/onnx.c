@@ -37,13 +37,13 @@ static uint32_t all_axes(const GNode *n) {
 
 static const char sample[] = "sample.", hyper[] = "hyper.";
 
-static bool begins(const char *name, const char *beginning) {
+static bool begins_with(const char *name, const char *beginning) {
     return strncmp(name, beginning, strlen(beginning)) == 0;
 }
 
 /* A field of the samples, with an axis for any number of them. Bytes are pictures, and stand for
  * 0 to 1. */
-static void add_field(Onnx *o, const GNode *n) {
+static void add_sample_field(Onnx *o, const GNode *n) {
     const char *name = n->name + strlen(sample);
     int64_t shape[GRAPH_MAX_RANK] = {ONNX_ANY};
     for (int i = 1; i < n->rank; i++)
@@ -59,9 +59,9 @@ static void add_field(Onnx *o, const GNode *n) {
 
 static void add_input(Onnx *o, const GNode *n) {
     double value;
-    if (graph_is_batch(n) && begins(n->name, sample)) {
-        add_field(o, n);
-    } else if (begins(n->name, hyper) && !n->rank &&
+    if (graph_is_batch(n) && begins_with(n->name, sample)) {
+        add_sample_field(o, n);
+    } else if (begins_with(n->name, hyper) && !n->rank &&
                o->request->hyper(o->request->context, n->name + strlen(hyper), &value)) {
         const Value number =
             n->type == GT_INT ? onnx_whole(o, (int64_t)value) : onnx_real(o, value);
@@ -100,7 +100,7 @@ static void add_state(Onnx *o, const GNode *n) {
     o->tensors[n->id] = (Tensor){name, all_axes(n), -1};
 }
 
-static void add_constant(Onnx *o, const GNode *n) {
+static void add_initialiser(Onnx *o, const GNode *n) {
     const int64_t count = graph_element_count(n);
     const char *name;
     if (n->type == GT_REAL) {
@@ -178,7 +178,7 @@ static void add_node(Onnx *o, const GNode *n) {
         add_state(o, n);
         break;
     case GN_CONST:
-        add_constant(o, n);
+        add_initialiser(o, n);
         break;
     case GN_STOP:
         o->tensors[n->id] = o->tensors[n->operand->id];
@@ -216,7 +216,7 @@ static void add_output(Onnx *o, const GNode *n, const char *name) {
     onnx_output(o->m, name, result, onnx_type(n->type), n->rank, shape);
 }
 
-static const char *place_of(Arena *arena, Span span) {
+static const char *source_line_of(Arena *arena, Span span) {
     return span.source ? arena_printf(arena, "%s:%d", span.source->path, span.line) : NULL;
 }
 
@@ -229,7 +229,7 @@ bool onnx_add_graph(OnnxModel *model, Arena *arena, Diag *diag, Graph *g, const 
     graph_add_reached(g, &reached);
     for (int i = 0; i < g->nodes.count && !o.failed; i++) {
         const GNode *n = g->nodes.items[i];
-        onnx_model_place(model, place_of(arena, n->span));
+        onnx_model_place(model, source_line_of(arena, n->span));
         if (node_set_holds(&reached, n)) add_node(&o, n);
     }
     node_set_close(&reached);

@@ -173,7 +173,7 @@ const char *onnx_parameter(OnnxModel *m, const char *name, OnnxType type, int ra
     return name;
 }
 
-static uint64_t hash_of(const Constant *c) {
+static uint64_t hash_constant(const Constant *c) {
     const unsigned char *bytes = c->data;
     uint64_t hash = 1469598103934665603u ^ (uint64_t)c->type ^ (uint64_t)c->rank << 8;
     for (size_t i = 0; i < c->length; i++)
@@ -200,7 +200,7 @@ const char *onnx_constant(OnnxModel *m, OnnxType type, int rank, const int64_t *
                   .shape = shape,
                   .length = length_of(type, rank, shape),
                   .data = data};
-    Constant **list = &m->known[hash_of(&c) % KNOWN_LISTS];
+    Constant **list = &m->known[hash_constant(&c) % KNOWN_LISTS];
     for (const Constant *k = *list; k; k = k->next)
         if (is_equal(k, &c)) return k->name;
     Constant *added = arena_new_of(m->arena, Constant);

@@ -23,7 +23,7 @@ typedef struct Read {
     Dim dims[GRAPH_MAX_INDICES + GRAPH_MAX_RANK];
 } Read;
 
-static const char *reshape(Read *r) {
+static const char *reshape_value(Read *r) {
     int64_t shape[GRAPH_MAX_INDICES + GRAPH_MAX_RANK];
     for (int i = 0; i < r->rank; i++)
         shape[i] = r->dims[i].extent;
@@ -31,7 +31,7 @@ static const char *reshape(Read *r) {
     return onnx_operator(r->o->m, "Reshape", 2, inputs, 0, NULL);
 }
 
-static void put_in_order(Read *r, const int *order) {
+static void permute_axes(Read *r, const int *order) {
     Dim dims[GRAPH_MAX_INDICES + GRAPH_MAX_RANK];
     r->name = onnx_transpose(r->o, r->name, r->rank, order);
     for (int i = 0; i < r->rank; i++)
@@ -52,7 +52,7 @@ static int gather_axes(Read *r, uint32_t axes) {
         if (is_of(&r->dims[i], axes)) order[count++] = i;
     for (int i = first; i < r->rank; i++)
         if (!is_of(&r->dims[i], axes)) order[count++] = i;
-    put_in_order(r, order);
+    permute_axes(r, order);
     return first;
 }
 
@@ -65,7 +65,7 @@ static int64_t merge_axes(Read *r, int first, int count) {
     memmove(&r->dims[first + 1], &r->dims[first + count],
             sizeof *r->dims * (size_t)(r->rank - first - count));
     r->rank -= count - 1;
-    if (count > 1) r->name = reshape(r);
+    if (count > 1) r->name = reshape_value(r);
     return extent;
 }
 
@@ -121,7 +121,7 @@ static const char *slice(Read *r, int at, const int64_t *places, int64_t count) 
     return onnx_operator(m, "Slice", 5, inputs, 0, NULL);
 }
 
-static const char *gather(Read *r, int at, const char *places) {
+static const char *gather_axis(Read *r, int at, const char *places) {
     const OnnxAttribute axis = {.name = "axis", .kind = ONNX_ATTRIBUTE_INT, .number = at};
     const char *const inputs[] = {r->name, places};
     return onnx_operator(r->o->m, "Gather", 2, inputs, 1, &axis);
@@ -137,12 +137,12 @@ static void read_known(Read *r, uint32_t axes, uint32_t mask) {
         count == extent && is_progression(places, count) && places[0] == 0 && places[1] == 1;
     if (is_whole || (count == 1 && extent == 1)) {
         put_indices(r, at, mask);
-        if (onnx_count(mask) != 1) r->name = reshape(r);
+        if (onnx_count(mask) != 1) r->name = reshape_value(r);
         return;
     }
     r->name = onnx_count(mask) == 1 && is_progression(places, count)
                   ? slice(r, at, places, count)
-                  : gather(r, at, onnx_known_array(r->o, places, mask, GT_INT).name);
+                  : gather_axis(r, at, onnx_known_array(r->o, places, mask, GT_INT).name);
     put_indices(r, at, mask);
 }
 
@@ -229,7 +229,7 @@ static void shared_first(Read *r, uint32_t mask, int axis) {
     taken[axis] = true;
     for (int d = 0; d < r->rank; d++)
         if (!taken[d]) order[count++] = d;
-    put_in_order(r, order);
+    permute_axes(r, order);
 }
 
 /* The places with the shared indices in front, and an axis of one entry behind. */
@@ -271,14 +271,14 @@ static void read_data_axes(Read *r, uint32_t axes) {
         read_shared(r, at, places, shared);
         return;
     }
-    r->name = gather(r, at, places.name);
+    r->name = gather_axis(r, at, places.name);
     put_indices(r, at, places.mask);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 /* True where every subscript is inside its axis; a name of NULL: they all are, everywhere. */
-static Value inside(Read *r) {
+static Value inside_axes(Read *r) {
     Onnx *o = r->o;
     Value all = {NULL, GT_BOOL, 0};
     for (int a = 0; a < r->load->tensor->rank && !o->failed; a++) {
@@ -294,12 +294,12 @@ static Value inside(Read *r) {
 /* An `else` is looked at where a subscript is outside, and nowhere else. */
 static Value with_else(Read *r, Value read) {
     Onnx *o = r->o;
-    const Value all = inside(r);
+    const Value all = inside_axes(r);
     if (o->failed || !all.name) return read;
     return onnx_where(o, all, read, onnx_value(o, r->load->args[r->load->tensor->rank]));
 }
 
-static Value finish(Read *r) {
+static Value finish_read(Read *r) {
     int order[GRAPH_MAX_INDICES], count = 0;
     uint32_t mask = 0;
     for (int i = 0; i < GRAPH_MAX_INDICES; i++)
@@ -330,5 +330,5 @@ Value onnx_read(Onnx *o, const GExpr *load) {
     }
     read_known_axes(&r, known);
     read_data_axes(&r, data);
-    return o->failed ? (Value){"", load->type, 0} : finish(&r);
+    return o->failed ? (Value){"", load->type, 0} : finish_read(&r);
 }

@@ -16,7 +16,7 @@ static int64_t repeats(const Onnx *o, uint32_t missing) {
 }
 
 /* The value of a term that a guard leaves out. */
-static Value neutral(Onnx *o, GReducer reducer, GType type) {
+static Value left_out_value(Onnx *o, GReducer reducer, GType type) {
     const double none = type == GT_INT ? 0 : INFINITY;
     switch (reducer) {
     case GR_NONE:
@@ -119,7 +119,7 @@ static const char *flattened(Onnx *o, Value v, uint32_t indices) {
 
 /* The place in the reduced space, of equal ones the lowest. Runtimes compare no numbers of 64 bits
  * here. */
-static Value place(Onnx *o, const char *op, Value v, uint32_t indices) {
+static Value reduced_place(Onnx *o, const char *op, Value v, uint32_t indices) {
     v = expanded(o, v, indices);
     const char *name = flattened(o, v, indices);
     const OnnxAttribute wide = {.name = "to", .kind = ONNX_ATTRIBUTE_INT, .number = ONNX_DOUBLE};
@@ -138,7 +138,7 @@ static Value guarded(Onnx *o, Value v, const GExpr *guard) {
                            "for some data there is no term here, which stops a run, and a model "
                            "gives no fault");
     if (v.type == GT_BOOL && n->reducer == GR_SUM) v = onnx_cast(o, v, GT_INT);
-    return onnx_where(o, holds, v, neutral(o, n->reducer, v.type));
+    return onnx_where(o, holds, v, left_out_value(o, n->reducer, v.type));
 }
 
 Value onnx_reduce(Onnx *o, Value v, const GExpr *guard) {
@@ -159,9 +159,9 @@ Value onnx_reduce(Onnx *o, Value v, const GExpr *guard) {
     case GR_MIN:
         return reduced(o, "ReduceMin", v, indices);
     case GR_ARGMAX:
-        return place(o, "ArgMax", v, indices);
+        return reduced_place(o, "ArgMax", v, indices);
     case GR_ARGMIN:
-        return place(o, "ArgMin", v, indices);
+        return reduced_place(o, "ArgMin", v, indices);
     case GR_ANY:
         return truth(o, "ReduceMax", v, indices);
     case GR_ALL:

@@ -111,7 +111,7 @@ static int axes_of(const GExpr *load, uint32_t mask, int *out) {
     return count;
 }
 
-static int64_t extent_of(const Onnx *o, uint32_t mask) {
+static int64_t masked_extent(const Onnx *o, uint32_t mask) {
     int64_t extent = 1;
     for (int i = 0; i < GRAPH_MAX_INDICES; i++) {
         if (!(mask >> i & 1)) continue;
@@ -127,7 +127,7 @@ static const char *reshape(Onnx *o, const char *name, int rank, const int64_t *s
 }
 
 /* The entries that are left out at both ends. */
-static const char *cut(Onnx *o, const char *name, int first, const Windows *w) {
+static const char *cut_ends(Onnx *o, const char *name, int first, const Windows *w) {
     for (int i = 0; i < w->count; i++) {
         const Window *d = &w->items[i];
         const int64_t begin = d->before < 0 ? -d->before : 0, axis = first + i,
@@ -144,7 +144,7 @@ static const char *cut(Onnx *o, const char *name, int first, const Windows *w) {
  * rows, all others channels. */
 static const char *image(Onnx *o, const Windows *w, uint32_t rows, uint32_t channels) {
     int order[GRAPH_MAX_RANK], count = axes_of(w->load, rows, order);
-    int64_t shape[GRAPH_MAX_RANK] = {extent_of(o, rows), extent_of(o, channels)};
+    int64_t shape[GRAPH_MAX_RANK] = {masked_extent(o, rows), masked_extent(o, channels)};
     count += axes_of(w->load, channels, order + count);
     const bool is_plain = onnx_count(rows) == 1 && onnx_count(channels) == 1;
     for (int i = 0; i < w->count; i++) {
@@ -153,7 +153,7 @@ static const char *image(Onnx *o, const Windows *w, uint32_t rows, uint32_t chan
     }
     const char *name = onnx_transpose(o, o->tensors[w->load->tensor->id].name, count, order);
     if (!is_plain) name = reshape(o, name, 2 + w->count, shape);
-    return cut(o, name, 2, w);
+    return cut_ends(o, name, 2, w);
 }
 
 /* The result, of [rows, channels, windows..], with an axis for each index in order. */
@@ -225,8 +225,8 @@ static bool convolution_of(const Onnx *o, Convolution *c) {
 static const char *kernel(Onnx *o, const Convolution *c) {
     const GExpr *load = c->kernel;
     int order[GRAPH_MAX_RANK], count = axes_of(load, c->groups, order);
-    int64_t shape[GRAPH_MAX_RANK] = {extent_of(o, c->groups) * extent_of(o, c->outer),
-                                     extent_of(o, c->inner)};
+    int64_t shape[GRAPH_MAX_RANK] = {masked_extent(o, c->groups) * masked_extent(o, c->outer),
+                                     masked_extent(o, c->inner)};
     count += axes_of(load, c->outer, order + count);
     count += axes_of(load, c->inner, order + count);
     for (int i = 0; i < c->w.count; i++) {
@@ -272,7 +272,7 @@ static Value convolve(Onnx *o, const Convolution *c) {
     Numbers n;
     fill_numbers(o, &c->w, &n);
     n.attributes[4] = (OnnxAttribute){
-        .name = "group", .kind = ONNX_ATTRIBUTE_INT, .number = extent_of(o, c->groups)};
+        .name = "group", .kind = ONNX_ATTRIBUTE_INT, .number = masked_extent(o, c->groups)};
     const char *image_name = image(o, &c->w, c->rows, c->groups | c->inner);
     const char *const inputs[] = {image_name, kernel(o, c)};
     const char *name = onnx_operator(o->m, "Conv", 2, inputs, 5, n.attributes);
@@ -296,7 +296,7 @@ static const char *padded(Onnx *o, const char *name, const Windows *w, double ou
     return reaches_outside(w) ? onnx_operator(o->m, "Pad", 3, inputs, 0, NULL) : name;
 }
 
-static bool largest(Onnx *o, Value *out) {
+static bool largest_in_window(Onnx *o, Value *out) {
     const GNode *node = o->node;
     Windows w;
     Numbers n;
@@ -319,5 +319,5 @@ bool onnx_window(Onnx *o, Value *out) {
         *out = convolve(o, &c);
         return true;
     }
-    return largest(o, out);
+    return largest_in_window(o, out);
 }

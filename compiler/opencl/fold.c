@@ -28,7 +28,7 @@ Fold fold_of(Frame *f, const GNode *n) {
                   .counts = n->empty_is_error && n->guard};
 }
 
-static bool is_real(const Fold *fold) {
+static bool is_float(const Fold *fold) {
     return strcmp(fold->type, "float") == 0;
 }
 
@@ -36,7 +36,7 @@ Value fold_neutral(const Fold *fold) {
     const GNode *n = fold->node;
     /* The exponentials of a log-sum-exp are added from 0; its largest term starts elsewhere. */
     const double start = fold->is_sum ? 0 : reducer_value(graph_reducers[n->reducer].start);
-    if (is_real(fold))
+    if (is_float(fold))
         return start == 0 ? "0.0f" : start == 1 ? "1.0f" : start > 0 ? "INFINITY" : "-INFINITY";
     if (isfinite(start)) return start != 0 ? "1" : "0";
     if (strcmp(fold->type, "long") == 0 && !fold_takes_position(n))
@@ -47,7 +47,7 @@ Value fold_neutral(const Fold *fold) {
 /* `a` against `b`, where a NaN is better than any number. */
 static Value better(const Fold *fold, Value a, Value b) {
     const char *sign = fold_takes_smallest(fold->node) ? "<" : ">";
-    if (!is_real(fold)) return arena_printf(fold->f->arena, "%s %s %s", a, sign, b);
+    if (!is_float(fold)) return arena_printf(fold->f->arena, "%s %s %s", a, sign, b);
     return arena_printf(fold->f->arena, "%s %s %s || (isnan(%s) && !isnan(%s))", a, sign, b, a, b);
 }
 
@@ -79,7 +79,7 @@ static Value write_digits(const Fold *fold, Value number, Value *power) {
 /* Multiplies the product by a term, or by another share, whose `lost` and `power` are then given.
  * The part that a multiplication rounds off is kept, as for sums. The exponent is kept apart, so
  * that no part of a product overflows or vanishes. */
-static void multiply(const Fold *fold, const Cells *c, Value term, Value lost, Value power) {
+static void multiply_shares(const Fold *fold, const Cells *c, Value term, Value lost, Value power) {
     Frame *f = fold->f;
     Value more, moved, digits = write_digits(fold, term, &more);
     Value product = write_const(f, "float", "%s * %s", c->best, digits);
@@ -106,13 +106,13 @@ void fold_exponential(const Fold *fold, const Cells *c, Value term) {
 }
 
 /* Reducers whose shares are joined as terms are. True when it was one. */
-static bool combine(const Fold *fold, const Cells *c, Value term) {
+static bool combine_term(const Fold *fold, const Cells *c, Value term) {
     const GOp join = graph_reducers[fold->node->reducer].join;
     const char *sign = join == G_OR ? "|" : join == G_AND ? "&" : NULL;
     if (fold->is_sum)
         add_keeping(fold, c->best, c->lost, term);
     else if (fold->is_product)
-        multiply(fold, c, term, NULL, NULL);
+        multiply_shares(fold, c, term, NULL, NULL);
     else if (sign)
         write_line(fold->f, "%s %s= %s;", c->best, sign, term);
     else if (!fold_takes_position(fold->node))
@@ -122,7 +122,7 @@ static bool combine(const Fold *fold, const Cells *c, Value term) {
 
 void fold_term(const Fold *fold, const Cells *c, Value term, Value holds, Value place) {
     Frame *f = fold->f;
-    if (!combine(fold, c, term)) {
+    if (!combine_term(fold, c, term)) {
         /* The first term wins against the neutral value even if the two are equal. */
         write_open(f, "if (%s(%s < 0 || %s))", holds ? arena_printf(f->arena, "%s && ", holds) : "",
                    c->winner, better(fold, term, c->best));
@@ -144,9 +144,9 @@ void fold_join(const Fold *fold, const Cells *mine, const Cells *other) {
         write_line(f, "%s = %s;", mine->winner, other->winner);
         write_close(f);
     } else if (fold->is_product) {
-        multiply(fold, mine, other->best, other->lost, other->power);
+        multiply_shares(fold, mine, other->best, other->lost, other->power);
     } else {
-        combine(fold, mine, other->best);
+        combine_term(fold, mine, other->best);
         if (fold->keeps_lost && fold->is_sum) write_line(f, "%s += %s;", mine->lost, other->lost);
     }
     if (fold->counts) write_line(f, "%s += %s;", mine->terms, other->terms);

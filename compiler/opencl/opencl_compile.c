@@ -60,7 +60,7 @@ _Static_assert(sizeof emitters / sizeof *emitters == KERNEL_KINDS, "a row for ea
 
 /* Arguments and body: all that makes a kernel what it is. An operand is the allocation that it lies
  * in and where it begins there (runtime/opencl). */
-static const char *write_text(Arena *arena, Frame *f) {
+static const char *write_kernel(Arena *arena, Frame *f) {
     const Kernel *k = f->kernel;
     Text text = {0}, places = {0};
     int inputs = k->operand_count - k->output_count;
@@ -127,7 +127,7 @@ static const char *reducer_word(GReducer reducer) {
 }
 
 /* A word for a kernel's name; and what is said of it. */
-static const char *word_of(const Kernel *k) {
+static const char *kernel_word(const Kernel *k) {
     static const char *const words[] = {
         [KERNEL_TOPK] = "topk",          [KERNEL_ORDER] = "order",
         [KERNEL_PRODUCT] = "product",    [KERNEL_GATHER_PARTIALS] = "parts",
@@ -209,13 +209,13 @@ static void write_comment(Program *p, const Emitted *e) {
     text_printf(&p->text, " */\n");
 }
 
-static bool fits(const Kernel *k) {
+static bool fits_limits(const Kernel *k) {
     for (int i = 0; i < k->operand_count; i++)
         if (graph_element_count(k->operands[i]) >= INT32_MAX) return false;
     return true;
 }
 
-static const char *name_of(Arena *arena, const char *word, const char *text) {
+static const char *kernel_name(Arena *arena, const char *word, const char *text) {
     uint64_t a = 1469598103934665603u, b = 7809847782465536322u;
     for (const char *at = text; *at; at++) {
         a = (a ^ (unsigned char)*at) * 1099511628211u;
@@ -230,7 +230,7 @@ static bool emit_kernel(Program *p, Kernel *k, Emitted *out, const char **error)
         k->node->span.source
             ? arena_printf(p->arena, "%s:%d: ", k->node->span.source->path, k->node->span.line)
             : "";
-    if (!emitters[k->kind] || !fits(k)) {
+    if (!emitters[k->kind] || !fits_limits(k)) {
         *error = arena_printf(
             p->arena,
             emitters[k->kind]
@@ -245,8 +245,8 @@ static bool emit_kernel(Program *p, Kernel *k, Emitted *out, const char **error)
     for (int i = 0; i < k->node->red_rank; i++)
         f.extents[k->node->rank + i] = k->node->red_shape[i];
     Geometry shape = emitters[k->kind](&f);
-    out->text = write_text(p->arena, &f);
-    out->launch = (CoupletLaunch){.symbol = name_of(p->arena, word_of(k), out->text),
+    out->text = write_kernel(p->arena, &f);
+    out->launch = (CoupletLaunch){.symbol = kernel_name(p->arena, kernel_word(k), out->text),
                                   .global = shape.global,
                                   .local = GROUP,
                                   .count = shape.count,

@@ -178,7 +178,7 @@ static void sweep(const Reduction *r, Value active) {
 
 /* ---- the kernel ------------------------------------------------------------------------------ */
 
-static void declare(const Reduction *r) {
+static void declare_locals(const Reduction *r) {
     Frame *f = r->f;
     write_line(f, "const int me = get_local_id(0);");
     if (r->lanes == 1) {
@@ -202,7 +202,7 @@ static void declare(const Reduction *r) {
     if (r->fold.counts) write_line(f, "int terms = 0;");
 }
 
-static Value finish(Reduction *r, Value active) {
+static Value finish_reduction(Reduction *r, Value active) {
     Frame *f = r->f;
     if (node_sums_exponentials(r->node)) {
         /* A row without terms, or with none above -inf, is shifted by 0 and stays -inf. A row with
@@ -241,12 +241,12 @@ Geometry write_reduction(Frame *f) {
     shape_group(&r);
     r.is_long = r.fold.is_product || (node_sums_many(n) && (b || r.terms > FEW_TERMS * r.lanes));
     r.fold.keeps_lost = r.fold.is_product || (r.is_long && n->reducer == GR_SUM);
-    declare(&r);
+    declare_locals(&r);
     write_unravel(f, "at", 0, n->rank, extents);
     if (b) write_members(f, b);
     Value active = n->active ? write_expr(f, n->active, NULL) : NULL;
     sweep(&r, active);
-    Value result = finish(&r, active);
+    Value result = finish_reduction(&r, active);
     if (r.fold.counts) write_fault(f, mask_and(f, active, "terms == 0"), COUPLET_FAULT_EMPTY);
     if (active) result = arena_printf(f->arena, "%s ? %s : 0", active, result);
     if (r.lanes > 1) write_open(f, "if (lane == 0 && place < count)");

@@ -38,7 +38,7 @@ Value write_const(Frame *f, const char *type, const char *format, ...) {
     return name;
 }
 
-static void forget(Frame *f) {
+static void forget_values(Frame *f) {
     if (f->known.count) memset(f->known.keys, 0, sizeof *f->known.keys * (size_t)f->known.capacity);
     f->known.count = 0;
 }
@@ -50,13 +50,13 @@ void write_open(Frame *f, const char *format, ...) {
     va_end(args);
     write_line(f, "%s {", text);
     f->depth++;
-    forget(f);
+    forget_values(f);
 }
 
 void write_close(Frame *f) {
     f->depth--;
     write_line(f, "}");
-    forget(f);
+    forget_values(f);
 }
 
 void write_fault(Frame *f, Value condition, CoupletFaultKind kind) {

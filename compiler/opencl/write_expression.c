@@ -14,7 +14,7 @@ static int slot_of(const Known *known, const GExpr *expr, Value mask) {
     return at;
 }
 
-static void place(Known *known, const GExpr *expr, Value mask, Value value) {
+static void put_known(Known *known, const GExpr *expr, Value mask, Value value) {
     int at = slot_of(known, expr, mask);
     known->keys[at] = expr;
     known->masks[at] = mask;
@@ -29,9 +29,9 @@ static void remember(Frame *f, Known *known, const GExpr *expr, Value mask, Valu
         known->masks = arena_array(f->arena, Value, known->capacity);
         known->values = arena_array(f->arena, Value, known->capacity);
         for (int i = 0; i < old.capacity; i++)
-            if (old.keys[i]) place(known, old.keys[i], old.masks[i], old.values[i]);
+            if (old.keys[i]) put_known(known, old.keys[i], old.masks[i], old.values[i]);
     }
-    place(known, expr, mask, value);
+    put_known(known, expr, mask, value);
     known->count++;
 }
 
@@ -91,7 +91,7 @@ static bool fits_int(Frame *f, const GExpr *e) {
            high <= INT32_MAX;
 }
 
-static const char *type_of(Frame *f, const GExpr *e) {
+static const char *c_type_of(Frame *f, const GExpr *e) {
     if (e->type == GT_INT) return fits_int(f, e) ? "int" : "long";
     return opencl_value_type(e->type);
 }
@@ -156,7 +156,7 @@ static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
     if (e->op == G_ADD && e->type == GT_INT && strcmp(a, "0") == 0) return b;
     if (e->op == G_ADD && e->type == GT_INT && strcmp(b, "0") == 0) return a;
     bool real = e->op == G_TO_REAL || e->args[0]->type == GT_REAL;
-    const char *text = real ? scalars[e->op].real : scalars[e->op].whole, *type = type_of(f, e);
+    const char *text = real ? scalars[e->op].real : scalars[e->op].whole, *type = c_type_of(f, e);
     if (e->op == G_FLOORDIV || e->op == G_MOD) {
         const char *plain = division_text(f, e);
         if (plain) text = plain;
@@ -209,7 +209,7 @@ static Value write_load(Frame *f, const GExpr *load, Value mask) {
         if (inside[0] == '(') inside = write_const(f, "int", "%s", inside);
         const Value outside = mask_and(f, mask, mask_not(f, inside));
         const Value otherwise = write_expr(f, load->args[load->arg_count - 1], outside);
-        return write_const(f, type_of(f, load), "%s ? %s : %s", inside, value, otherwise);
+        return write_const(f, c_type_of(f, load), "%s ? %s : %s", inside, value, otherwise);
     }
     if (checked && checked[0] == '(') checked = write_const(f, "int", "%s", checked);
     if (checked) write_fault(f, mask_and(f, mask, mask_not(f, checked)), COUPLET_FAULT_INDEX);
@@ -284,7 +284,7 @@ static Value write_select(Frame *f, const GExpr *e, Value mask) {
     write_ahead(f, e->args[1], e->args[2], mask);
     Value then = write_expr(f, e->args[1], narrowed(f, mask, condition));
     Value otherwise = write_expr(f, e->args[2], narrowed(f, mask, mask_not(f, condition)));
-    return write_const(f, type_of(f, e), "%s ? %s : %s", condition, then, otherwise);
+    return write_const(f, c_type_of(f, e), "%s ? %s : %s", condition, then, otherwise);
 }
 
 /* Writes AND or OR, which are lazy on their right, as a choice is. */

@@ -108,7 +108,7 @@ static void load_fours(Frame *f, const char *name, const char *strip, const char
 }
 
 /* sums3_1: row 3 of this work-item, its second four of columns. */
-static void multiply(Frame *f, const Side *left, const Side *right) {
+static void multiply_strips(Frame *f, const Side *left, const Side *right) {
     write_open(f, "for (int depth = 0; depth < %d; depth++)", STRIP);
     load_fours(f, "left", "a", "down", left->lines);
     load_fours(f, "right", "b", "across", right->lines);
@@ -207,7 +207,7 @@ Geometry write_product(Frame *f) {
     read_share(f, &left, arena_printf(f->arena, "k0 + %d", STRIP));
     read_share(f, &right, arena_printf(f->arena, "k0 + %d", STRIP));
     write_close(f);
-    multiply(f, &left, &right);
+    multiply_strips(f, &left, &right);
     end_leaf(f, &left, &right);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_close(f);

@@ -39,13 +39,14 @@ static Value number_text(Frame *f, int64_t n) {
 }
 
 /* `at * by`, or nothing to multiply with. */
-static Value times(Frame *f, Value at, int64_t by) {
+static Value times_text(Frame *f, Value at, int64_t by) {
     return by == 1 ? at : arena_printf(f->arena, "%s * %lld", at, (long long)by);
 }
 
 /* Element (r, k) of an operand. */
 static Value element_text(Frame *f, const SweepOperand *o, Value r, Value k) {
-    Value at = arena_printf(f->arena, "%s + %s", times(f, r, o->line), times(f, k, o->step));
+    Value at =
+        arena_printf(f->arena, "%s + %s", times_text(f, r, o->line), times_text(f, k, o->step));
     return arena_printf(f->arena, "a%d[%s]", frame_operand_of(f, o->array),
                         behind(f, o->start, at));
 }
@@ -260,7 +261,7 @@ static void end_tile_leaf(Frame *f, const SweepSource *s, int i) {
     write_close(f);
 }
 
-static void multiply(Frame *f, const char *sums, int source) {
+static void multiply_strips(Frame *f, const char *sums, int source) {
     write_open(f, "for (int depth = 0; depth < %d; depth++)", STRIP);
     load_vector(f, "left", arena_printf(f->arena, "strips[depth * %d + down * %d]", LINE, BLOCK));
     load_vector(
@@ -301,7 +302,7 @@ static void make_tile(Writing *w, int i) {
             read_share(f, &sides[n], arena_printf(f->arena, "k + %d", STRIP));
         write_close(f);
     }
-    multiply(f, has_leaves(source) ? "leaf" : "t", i);
+    multiply_strips(f, has_leaves(source) ? "leaf" : "t", i);
     if (has_leaves(source)) end_tile_leaf(f, source, i);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_close(f);

@@ -139,7 +139,7 @@ static void append_stretch(const Frame *f, const ChartLine *line, int first, int
                     y_at(f, line->points.items[i].y));
 }
 
-static bool is_there(const ChartPoint *p) {
+static bool is_drawn(const ChartPoint *p) {
     return isfinite(p->y) && isfinite(p->low) && isfinite(p->high);
 }
 
@@ -147,7 +147,7 @@ static bool is_there(const ChartPoint *p) {
 static void append_line(const Frame *f, const ChartLine *line, bool band, Text *out) {
     for (int first = 0; first < line->points.count;) {
         int end = first;
-        while (end < line->points.count && is_there(&line->points.items[end]))
+        while (end < line->points.count && is_drawn(&line->points.items[end]))
             end++;
         if (end > first && band) append_band(f, line, first, end, out);
         if (end > first && !band) append_stretch(f, line, first, end, out);
@@ -166,7 +166,7 @@ static void append_data(Arena *arena, const Chart *chart, const Frame *f, Text *
         text_printf(&json, "%s{\"colour\":%d,\"points\":[", i ? "," : "", line->colour % PALETTE);
         for (int k = 0; k < line->points.count; k++) {
             const ChartPoint *p = &line->points.items[k];
-            if (!is_there(p)) continue;
+            if (!is_drawn(p)) continue;
             text_printf(&json, "%s[%.0f,%.6g,%.6g]", between, x_at(f, p->x), p->x, p->y);
             between = ",";
         }

@@ -46,7 +46,7 @@ void page_method(Arena *arena, const PageDetail *detail, const char *prefix, Tex
 
 /* ---- confusions ------------------------------------------------------------------------------ */
 
-static int64_t count_of(const PageConfusion *c, int truth) {
+static int64_t truth_count(const PageConfusion *c, int truth) {
     int64_t sum = 0;
     for (int g = 0; g < c->told; g++)
         sum += c->counts[(int64_t)truth * c->told + g];
@@ -70,7 +70,7 @@ static void append_matrix(Arena *arena, const PageConfusion *c, Text *out) {
     for (int t = 0; t < c->truths; t++) {
         text_printf(out, "<tr><th>%s</th>", html_text(arena, c->names[t]));
         for (int g = 0; g < c->told; g++)
-            append_cell(c, t, g, count_of(c, t), out);
+            append_cell(c, t, g, truth_count(c, t), out);
         text_printf(out, "</tr>\n");
     }
     text_printf(out, "</tbody></table></div>\n<p class=\"soft\">Rows are classes of the queries, "
@@ -81,7 +81,7 @@ static void append_matrix(Arena *arena, const PageConfusion *c, Text *out) {
 static void append_matrix_picture(Arena *arena, const PageConfusion *c, Text *out) {
     uint8_t *rgb = arena_array(arena, uint8_t, (int64_t)3 * c->truths * c->told);
     for (int t = 0; t < c->truths; t++) {
-        const double all = fmax(1, (double)count_of(c, t));
+        const double all = fmax(1, (double)truth_count(c, t));
         for (int g = 0; g < c->told; g++) {
             const double share = (double)c->counts[(int64_t)t * c->told + g] / all;
             uint8_t *pixel = rgb + 3 * ((int64_t)t * c->told + g);
@@ -116,7 +116,7 @@ static int by_share(const void *a, const void *b) {
 static void append_shares(Arena *arena, const PageConfusion *c, Text *out) {
     Share *shares = arena_array(arena, Share, c->truths + 1);
     for (int t = 0; t < c->truths; t++) {
-        const int64_t all = count_of(c, t);
+        const int64_t all = truth_count(c, t);
         const int64_t right = t < c->told ? c->counts[(int64_t)t * c->told + t] : 0;
         shares[t] = (Share){t, all ? (double)right / (double)all : -1};
     }
@@ -129,7 +129,7 @@ static void append_shares(Arena *arena, const PageConfusion *c, Text *out) {
                     "<tr><th>%s</th><td class=\"n\">%.1f %%</td><td class=\"bar\"><i style=\""
                     "width:%.1f%%\"></i></td><td class=\"n soft\">%lld</td></tr>\n",
                     html_text(arena, c->names[shares[i].number]), 100 * shares[i].share,
-                    100 * shares[i].share, (long long)count_of(c, shares[i].number));
+                    100 * shares[i].share, (long long)truth_count(c, shares[i].number));
     text_printf(out, "</tbody></table>%s\n", c->truths > MANY_CLASSES ? "</details>" : "");
 }
 

@@ -35,7 +35,7 @@ typedef struct Row {
 } Row;
 typedef ARRAY(Row) Rows;
 
-static Rows rows_of(Arena *arena, const PageVariants *variants) {
+static Rows result_rows(Arena *arena, const PageVariants *variants) {
     Rows rows = {0};
     for (int v = 0; v < variants->count; v++)
         for (int i = 0; i < variants->items[v].runs.count; i++) {
@@ -56,19 +56,20 @@ typedef struct Statistics {
     int count;
 } Statistics;
 
-static void add(Statistics *s, double value) { /* Adds a value by Welford's recurrence. */
+static void take_sample_value(Statistics *s,
+                              double value) { /* Adds a value by Welford's recurrence. */
     const double before = value - s->mean;
     s->count++;
     s->mean += before / s->count;
     s->deviation += before * (value - s->mean);
 }
 
-static void finish(Statistics *s) {
+static void finish_statistics(Statistics *s) {
     s->deviation = s->count > 1 ? sqrt(s->deviation / (s->count - 1)) : NAN;
 }
 
 /* Over the runs of a variant, each by its latest result. */
-static Statistics result_of(const PageVariant *variant, const char *name, Moment moment) {
+static Statistics statistics_of(const PageVariant *variant, const char *name, Moment moment) {
     Statistics s = {0};
     for (int i = 0; i < variant->runs.count; i++) {
         const PageRun *run = variant->runs.items[i];
@@ -77,9 +78,9 @@ static Statistics result_of(const PageVariant *variant, const char *name, Moment
             const PageResult *result = &run->results.items[r];
             if (strcmp(result->name, name) == 0 && is_of(result, moment)) value = result->value;
         }
-        if (isfinite(value)) add(&s, value);
+        if (isfinite(value)) take_sample_value(&s, value);
     }
-    finish(&s);
+    finish_statistics(&s);
     return s;
 }
 
@@ -101,7 +102,7 @@ static void append_row(Arena *arena, const PageVariants *variants, const Row *ro
         if (variants->count > 1)
             text_printf(out, "<td>%s</td>", html_text(arena, variants->items[v].label));
         for (int m = 0; m < MOMENTS; m++) {
-            const Statistics s = result_of(&variants->items[v], row->name, (Moment)m);
+            const Statistics s = statistics_of(&variants->items[v], row->name, (Moment)m);
             text_printf(out, "<td class=\"n%s\">%s</td>", m == OF_AFTER ? " best" : "",
                         statistics_text(arena, &s, row->percent));
         }
@@ -116,7 +117,7 @@ static bool has_seeds(const PageVariants *variants) {
 }
 
 void page_results(Arena *arena, const PageVariants *variants, Text *out) {
-    const Rows rows = rows_of(arena, variants);
+    const Rows rows = result_rows(arena, variants);
     text_printf(out, "<section id=\"results\"><h2>Results</h2>\n");
     if (rows.count == 0) {
         text_printf(out, "<p class=\"missing\">The log has no evaluation: the spec has no "
@@ -210,7 +211,7 @@ typedef struct Title {
     const char *key, *title;
 } Title;
 
-static const char *title_of(const char *key) {
+static const char *column_title(const char *key) {
     static const Title titles[] = {
         {"loss", "Loss"},
         {"learning_rate", "Learning rate"},
@@ -252,7 +253,7 @@ static Names keys_of(Arena *arena, const PageVariants *variants) {
 }
 
 static void append_key(Arena *arena, const PageVariants *variants, const char *key, Text *out) {
-    Chart chart = {.title = title_of(key), .x_label = "step"};
+    Chart chart = {.title = column_title(key), .x_label = "step"};
     const double width = (last_step(variants) + 1) / CURVE_POINTS;
     for (int v = 0; v < variants->count; v++) {
         ChartLine line = line_of(arena, &variants->items[v], key, width);
@@ -280,7 +281,7 @@ static void add_moment(Arena *arena, const PageVariant *variant, const char *nam
         for (int r = 0; r < variant->runs.items[i]->results.count; r++) {
             const PageResult *result = &variant->runs.items[i]->results.items[r];
             if (result->raw || result->step != step || strcmp(result->name, name) != 0) continue;
-            add(&s, result->value);
+            take_sample_value(&s, result->value);
             low = fmin(low, result->value);
             high = fmax(high, result->value);
         }
@@ -304,7 +305,7 @@ static void append_evaluation(Arena *arena, const PageVariants *variants, const 
         qsort(line.points.items, (size_t)line.points.count, sizeof *line.points.items, by_step);
         array_push(arena, &chart.lines, line);
     }
-    const Statistics raw = result_of(&variants->items[0], row->name, OF_RAW);
+    const Statistics raw = statistics_of(&variants->items[0], row->name, OF_RAW);
     if (raw.count && chart.lines.count) {
         ChartLine line = {.label = "raw samples", .colour = 7, .dashed = true};
         const double steps[] = {0, last_step(variants)};
@@ -317,7 +318,7 @@ static void append_evaluation(Arena *arena, const PageVariants *variants, const 
 
 void page_curves(Arena *arena, const PageVariants *variants, Text *out) {
     const Names keys = keys_of(arena, variants);
-    const Rows rows = rows_of(arena, variants);
+    const Rows rows = result_rows(arena, variants);
     text_printf(out, "<section id=\"curves\"><h2>Curves</h2>\n");
     if (keys.count == 0)
         text_printf(out, "<p class=\"missing\">The log has no step yet.</p>\n");

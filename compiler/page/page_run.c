@@ -131,8 +131,8 @@ static const char *value_text(Arena *arena, const PageRun *run, const char *name
 }
 
 /* " tau=0.1" where another run of the same method has another value; else "". */
-static const char *difference(Arena *arena, const PageVariants *all, const PageRun *run,
-                              const char *name, bool hyper) {
+static const char *label_difference(Arena *arena, const PageVariants *all, const PageRun *run,
+                                    const char *name, bool hyper) {
     const char *own = value_text(arena, run, name, hyper);
     for (int i = 0; i < all->count; i++) {
         const PageRun *other = all->items[i].runs.items[0];
@@ -143,25 +143,25 @@ static const char *difference(Arena *arena, const PageVariants *all, const PageR
     return "";
 }
 
-static const char *label_of(Arena *arena, const PageVariants *all, const PageRun *run) {
+static const char *run_label(Arena *arena, const PageVariants *all, const PageRun *run) {
     const char *label = run->method, *name;
     json_t *value;
     json_object_foreach(json_object_get(run->settings, "hypers"), name, value) label =
-        arena_printf(arena, "%s%s", label, difference(arena, all, run, name, true));
-    label = arena_printf(arena, "%s%s%s", label, difference(arena, all, run, "epochs", false),
-                         difference(arena, all, run, "batch", false));
+        arena_printf(arena, "%s%s", label, label_difference(arena, all, run, name, true));
+    label = arena_printf(arena, "%s%s%s", label, label_difference(arena, all, run, "epochs", false),
+                         label_difference(arena, all, run, "batch", false));
     return label;
 }
 
 /* Two variants that nothing in their labels tells apart are told by their folders. */
 static void tell_apart(Arena *arena, PageVariants *all) {
     for (int i = 0; i < all->count; i++)
-        all->items[i].label = label_of(arena, all, all->items[i].runs.items[0]);
+        all->items[i].label = run_label(arena, all, all->items[i].runs.items[0]);
     for (int i = 0; i < all->count; i++) {
         bool twice = false;
         for (int k = 0; k < all->count; k++)
-            twice |= k != i && strcmp(label_of(arena, all, all->items[k].runs.items[0]),
-                                      label_of(arena, all, all->items[i].runs.items[0])) == 0;
+            twice |= k != i && strcmp(run_label(arena, all, all->items[k].runs.items[0]),
+                                      run_label(arena, all, all->items[i].runs.items[0])) == 0;
         if (twice)
             all->items[i].label = arena_printf(arena, "%s (%s)", all->items[i].label,
                                                all->items[i].runs.items[0]->folder);

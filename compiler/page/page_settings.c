@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* A value of the record as a cell shows it; NULL: the record does not say it. */
-static const char *plain(Arena *arena, const json_t *value) {
+static const char *setting_text(Arena *arena, const json_t *value) {
     if (json_is_string(value)) return json_string_value(value);
     if (json_is_true(value)) return "yes";
     if (json_is_false(value)) return "no";
@@ -40,7 +40,7 @@ static void append_key(Arena *arena, const PageVariants *variants, const char *w
     for (int v = 0; v < variants->count; v++) {
         const json_t *of = settings_of(variants, v);
         if (within) of = json_object_get(of, within);
-        array_push(arena, &cells, plain(arena, json_object_get(of, key)));
+        array_push(arena, &cells, setting_text(arena, json_object_get(of, key)));
     }
     append_cells(arena, key, &cells, out);
 }
@@ -92,7 +92,7 @@ static const char *object_text(Arena *arena, const json_t *object, const char *e
     const char *text = "", *key;
     json_t *value;
     json_object_foreach((json_t *)object, key, value) {
-        const char *of = plain(arena, value);
+        const char *of = setting_text(arena, value);
         text = arena_printf(arena, "%s%s%s%s%s", text, *text ? ", " : "", key, equals,
                             of ? of : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT));
     }

@@ -34,7 +34,7 @@ static bool centre(const float *from, Rows *r) {
 }
 
 /* out = sum over the rows of row (row . v) */
-static void multiply(const Rows *r, const double *v, double *out) {
+static void apply_scatter(const Rows *r, const double *v, double *out) {
     for (int64_t d = 0; d < r->width; d++)
         out[d] = 0;
     for (int64_t i = 0; i < r->count; i++) {
@@ -64,7 +64,7 @@ static double find_component(const Rows *r, const double *first, double *v, doub
         v[d] = 1 + 0.5 * sin((double)(d + 1));
     if (!set_apart(v, first, r->width)) return 0;
     for (int round = 0; round < MOST_ROUNDS; round++) {
-        multiply(r, v, next);
+        apply_scatter(r, v, next);
         const double before = variance;
         variance = dot(v, next, r->width);
         if (!set_apart(next, first, r->width)) break;

@@ -81,7 +81,8 @@ static Branches find_branches(Arena *arena, const Picture *p) {
     return b;
 }
 
-static const char *joined(Arena *arena, const char *between, const char *const *names, int count) {
+static const char *join_names(Arena *arena, const char *between, const char *const *names,
+                              int count) {
     const char *all = "";
     for (int i = 0; i < count; i++)
         all = arena_printf(arena, "%s%s%s", all, i ? between : "", names[i]);
@@ -143,16 +144,16 @@ static void describe_gradient(Arena *arena, const Picture *p, const Branches *b,
                      "the target\n");
     else if (learning.count > 1 && only.count)
         fprintf(out, "gradient    through the branches of %s; it is stopped on that of %s\n",
-                joined(arena, " and ", learning.items, learning.count),
-                joined(arena, " and ", only.items, only.count));
+                join_names(arena, " and ", learning.items, learning.count),
+                join_names(arena, " and ", only.items, only.count));
     else
         fprintf(out, "gradient    through one branch; it is stopped on the other\n");
 }
 
 static void describe_structure(Arena *arena, const Picture *p, FILE *out) {
     const Branches b = find_branches(arena, p);
-    const char *learning = joined(arena, "; and ", b.learning.items, b.learning.count),
-               *still = joined(arena, "; and ", b.still.items, b.still.count);
+    const char *learning = join_names(arena, "; and ", b.learning.items, b.learning.count),
+               *still = join_names(arena, "; and ", b.still.items, b.still.count);
     if (b.learning.count + b.still.count == 0) {
         fprintf(out, "structure   no network reaches the loss\n");
         return;
@@ -240,7 +241,7 @@ static const Binder *plain_binder(const Expr *e) {
 }
 
 /* The arrays whose rows the index runs over, through lets that are defined by their elements. */
-static bool find_rows(void *context, Expr *e) {
+static bool visit_index(void *context, Expr *e) {
     Candidates *c = context;
     if (e->kind != EXPR_INDEX) return true;
     for (int k = 0; k < e->arg_count; k++) {
@@ -250,7 +251,7 @@ static bool find_rows(void *context, Expr *e) {
         if (let && let->binder_count > k) {
             Candidates inner = *c;
             inner.binder = let->binders[k];
-            ast_walk_expr(let->value, find_rows, &inner);
+            ast_walk_expr(let->value, visit_index, &inner);
             c->memory = inner.memory;
             c->features = inner.features;
         } else if (k == 0 && e->callee->type && e->callee->type->rank >= 2) {
@@ -300,7 +301,7 @@ static void find_candidates(LossFacts *f, const FlowVisit *v) {
     if (!v->scope && v->e->binder_count < 2) return;
     for (int i = 0; i < v->e->binder_count; i++) {
         Candidates c = {v->e->binders[i], v->frame, f, NULL, false};
-        if (v->e->arg_count) ast_walk_expr(v->e->args[0], find_rows, &c);
+        if (v->e->arg_count) ast_walk_expr(v->e->args[0], visit_index, &c);
         if (c.memory)
             add_memory(f, c.memory);
         else
@@ -309,7 +310,7 @@ static void find_candidates(LossFacts *f, const FlowVisit *v) {
     f->in_batch |= from_batch > (v->scope ? 0 : 1);
 }
 
-static bool is_named(const Expr *call, const char *const *names) {
+static bool is_call_of(const Expr *call, const char *const *names) {
     const Symbol *s = call->callee->symbol;
     for (; s && *names; names++)
         if (strcmp(s->name, *names) == 0) return true;
@@ -355,7 +356,7 @@ static bool assigns(const Expr *e) {
                e->reduce == REDUCE_ARGMIN || e->reduce == REDUCE_TOPK;
     if (e->kind != EXPR_CALL || !e->callee->symbol) return false;
     const Module *module = e->callee->symbol->module;
-    return is_named(e, assigning) ||
+    return is_call_of(e, assigning) ||
            (module && !module->used && strcmp(module->name, "cluster") == 0);
 }
 
@@ -367,7 +368,7 @@ static void collect_prototypes(LossFacts *f, const FlowVisit *v) {
                   f);
 }
 
-static bool collect(void *context, const FlowVisit *v) {
+static bool collect_facts(void *context, const FlowVisit *v) {
     LossFacts *f = context;
     static const char *const exponential[] = {"exp", "softplus", NULL}, *const larger[] = {
                                                                             "max", "relu", NULL};
@@ -382,9 +383,9 @@ static bool collect(void *context, const FlowVisit *v) {
     if (e->kind == EXPR_CALL) {
         static const char *const transposing[] = {"transpose", NULL};
         const Symbol *s = e->callee->symbol;
-        f->transposes |= is_named(e, transposing);
-        f->exponentials |= is_named(e, exponential);
-        f->hinge |= is_named(e, larger) && s->kind == SYMBOL_BUILTIN;
+        f->transposes |= is_call_of(e, transposing);
+        f->exponentials |= is_call_of(e, exponential);
+        f->hinge |= is_call_of(e, larger) && s->kind == SYMBOL_BUILTIN;
         if (s && s->module && !s->module->used && strcmp(s->module->name, "cluster") == 0)
             f->library_clusters = true;
         if (s && s->kind == SYMBOL_FN && !f->function && !v->frame)
@@ -542,7 +543,7 @@ static void describe_counts(Arena *arena, const Picture *p, const LoweredProgram
 
 void picture_describe(Arena *arena, const Picture *p, const LoweredProgram *program, FILE *out) {
     LossFacts facts = {.arena = arena, .picture = p};
-    flow_walk_losses(flow_new(arena, p->method), collect, &facts);
+    flow_walk_losses(flow_new(arena, p->method), collect_facts, &facts);
     Separation s = method_separation(arena, p->method);
     fprintf(out, "method      %s\n", p->method->spec->name);
     describe_update(arena, p, out);

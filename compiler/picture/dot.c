@@ -59,7 +59,7 @@ static const char *html(Arena *arena, const char *text, size_t length, size_t wi
     return copy;
 }
 
-static const char *source_of(Arena *arena, const Expr *e, size_t width, int lines) {
+static const char *source_html(Arena *arena, const Expr *e, size_t width, int lines) {
     return html(arena, e->span.source->text + e->span.begin, (size_t)(e->span.end - e->span.begin),
                 width, lines);
 }
@@ -110,12 +110,12 @@ static const char *small(Arena *arena, const char *text) {
 static const char *structure_text(Arena *arena, const Box *box) {
     const Expr *value = box->stmt->value;
     if (!value) return "";
-    if (value->kind != EXPR_COMPOSE) return small(arena, source_of(arena, value, 40, 1));
+    if (value->kind != EXPR_COMPOSE) return small(arena, source_html(arena, value, 40, 1));
     const char *text = "";
     for (int i = 0; i < value->arg_count; i++) {
         const char *name = value->arg_names ? value->arg_names[i] : NULL;
         if (box->part && (!name || strcmp(name, box->part) != 0)) continue;
-        const char *line = source_of(arena, value->args[i], 40, 1);
+        const char *line = source_html(arena, value->args[i], 40, 1);
         text = arena_printf(arena, "%s%s", text,
                             small(arena, name ? arena_printf(arena, "%s: %s", name, line) : line));
     }
@@ -148,7 +148,7 @@ static void add_loss(void *context, Stmt *s) {
     LossText *l = context;
     if (s->kind == STMT_LOSS)
         l->text = arena_printf(l->arena, "%s%s", l->text,
-                               small(l->arena, source_of(l->arena, s->value, 52, 4)));
+                               small(l->arena, source_html(l->arena, s->value, 52, 4)));
 }
 
 /* The loss as it is written: its formula, or what its lines add up. */
@@ -190,7 +190,7 @@ static void print_box(Arena *arena, const Picture *p, const LoweredProgram *prog
                 "  b%d [shape=box3d, margin=\"0.16,0.12\", style=filled, fillcolor=\"#ffffff\", "
                 "label=<%s%s%s%s>];\n",
                 i, begin_lines, title(arena, b->name),
-                small(arena, source_of(arena, b->stmt->value, 40, 2)), end_lines);
+                small(arena, source_html(arena, b->stmt->value, 40, 2)), end_lines);
         break;
     case BOX_VIEW:
         fprintf(out,
@@ -248,8 +248,8 @@ static const char *beside(Arena *arena, const char *text, int letters) {
 /* The recipes of a view in the order in which they are done: "augment.resized_crop, augment.flip".
  */
 static const char *recipes(Arena *arena, const Expr *e) {
-    if (e->kind != EXPR_CALL) return source_of(arena, e, 30, 1);
-    const char *own = source_of(arena, e->callee, 30, 1);
+    if (e->kind != EXPR_CALL) return source_html(arena, e, 30, 1);
+    const char *own = source_html(arena, e->callee, 30, 1);
     return e->arg_count && e->args[0]->kind == EXPR_CALL
                ? arena_printf(arena, "%s,<br/>%s", recipes(arena, e->args[0]), own)
                : own;
@@ -277,7 +277,7 @@ static void print_ema(Arena *arena, const Picture *p, int i, FILE *out) {
     /* A long rate takes two lines, since a box may stand beside it. */
     const bool long_rate = letters > 12;
     const char *text = arena_printf(arena, long_rate ? "ema, rate<br/>%s" : "ema, rate %s",
-                                    source_of(arena, rate, 30, 1));
+                                    source_html(arena, rate, 30, 1));
     const bool said = is_said_by_another(p, i);
     fprintf(out,
             "  b%d -> b%d [style=dashed, color=\"%s\", fontcolor=\"%s\", penwidth=1.4, "

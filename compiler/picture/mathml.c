@@ -78,7 +78,7 @@ static bool command_is(const char *at, const char *name) {
            strncmp(at + 1, name, strlen(name)) == 0;
 }
 
-static bool take(Math *m, const char *text) {
+static bool accept(Math *m, const char *text) {
     if (strncmp(m->at, text, strlen(text)) != 0) return false;
     m->at += strlen(text);
     return true;
@@ -100,7 +100,7 @@ static void put_character(Math *m, char c) {
 /* The inside of the braces of `\mathit{is\_known}`, as plain text. */
 static void put_braced(Math *m, const char *blank) {
     skip_blanks(m);
-    m->wrong |= !take(m, "{");
+    m->wrong |= !accept(m, "{");
     while (*m->at && *m->at != '}') {
         if (*m->at == '\\' && m->at[1] == ',')
             m->at += 2, text_printf(m->out, "&#8201;");
@@ -113,17 +113,17 @@ static void put_braced(Math *m, const char *blank) {
         else
             put_character(m, *m->at++);
     }
-    m->wrong |= !take(m, "}");
+    m->wrong |= !accept(m, "}");
 }
 
 /* A list in braces, or one atom, as what a fraction or a script takes. */
 static void put_argument(Math *m) {
     skip_blanks(m);
-    m->wrong |= !take(m, "{");
+    m->wrong |= !accept(m, "{");
     text_printf(m->out, "<mrow>");
     put_list(m, ENDS_AT_BRACE);
     text_printf(m->out, "</mrow>");
-    m->wrong |= !take(m, "}");
+    m->wrong |= !accept(m, "}");
 }
 
 /* ---- tables ---------------------------------------------------------------------------------- */
@@ -137,26 +137,26 @@ static void put_table(Math *m, const char *name) {
     for (;;) {
         put_list(m, ENDS_AT_CELL);
         if (m->wrong || !*m->at) break;
-        if (take(m, "&"))
+        if (accept(m, "&"))
             text_printf(m->out, "</mtd><mtd>");
-        else if (take(m, "\\\\"))
+        else if (accept(m, "\\\\"))
             text_printf(m->out, "</mtd></mtr><mtr><mtd>");
         else
             break;
     }
     text_printf(m->out, "</mtd></mtr></mtable>");
-    m->wrong |= !take(m, "\\end{") || !take(m, name) || !take(m, "}");
+    m->wrong |= !accept(m, "\\end{") || !accept(m, name) || !accept(m, "}");
 }
 
 static void put_environment(Math *m) {
-    if (take(m, "{cases}")) {
+    if (accept(m, "{cases}")) {
         text_printf(m->out, "<mrow><mo stretchy=\"true\">{</mo>");
         put_table(m, "cases");
-    } else if (take(m, "{bmatrix}")) {
+    } else if (accept(m, "{bmatrix}")) {
         text_printf(m->out, "<mrow><mo stretchy=\"true\">[</mo>");
         put_table(m, "bmatrix");
         text_printf(m->out, "<mo stretchy=\"true\">]</mo>");
-    } else if (take(m, "{aligned}")) {
+    } else if (accept(m, "{aligned}")) {
         text_printf(m->out, "<mrow>");
         put_table(m, "aligned");
     } else {
@@ -186,7 +186,7 @@ static void put_fenced(Math *m) {
     text_printf(m->out, "<mrow>");
     put_delimiter(m);
     put_list(m, ENDS_AT_RIGHT);
-    m->wrong |= !take(m, "\\right");
+    m->wrong |= !accept(m, "\\right");
     put_delimiter(m);
     text_printf(m->out, "</mrow>");
 }
@@ -231,9 +231,9 @@ static void put_styled(Math *m, const char *open, const char *blank, const char 
 }
 
 static void put_blackboard(Math *m) {
-    if (take(m, "{R}"))
+    if (accept(m, "{R}"))
         text_printf(m->out, "<mi>ℝ</mi>");
-    else if (take(m, "{Z}"))
+    else if (accept(m, "{Z}"))
         text_printf(m->out, "<mi>ℤ</mi>");
     else
         m->wrong = true;
@@ -258,7 +258,7 @@ static bool put_command(Math *m, const char *name, bool *limits) {
     else if (strcmp(name, "text") == 0)
         put_styled(m, "<mtext>", "&#160;", "</mtext>");
     else if (strcmp(name, "operatorname") == 0) {
-        *limits = take(m, "*");
+        *limits = accept(m, "*");
         put_styled(m, "<mi mathvariant=\"normal\">", " ", "</mi>");
     } else if (strcmp(name, "mathcal") == 0)
         put_styled(m, "<mi class=\"it\">", " ", "</mi>");

@@ -31,13 +31,13 @@ typedef struct Tex {
     Text text;
 } Tex;
 
-static void put(Tex *t, const Expr *e, Strength least, Stand stand);
+static void put_expr(Tex *t, const Expr *e, Strength least, Stand stand);
 static Strength strength_of(const Expr *e, Stand stand);
 
 static void put_all(Tex *t, Expr *const *of, int count, const char *between) {
     for (int i = 0; i < count; i++) {
         if (i) text_printf(&t->text, "%s", between);
-        put(t, of[i], BINDS_CASES, STANDS_LAST);
+        put_expr(t, of[i], BINDS_CASES, STANDS_LAST);
     }
 }
 
@@ -172,32 +172,32 @@ static void put_binary(Tex *t, const Expr *e, Stand stand) {
     if (e->op == OP_DIV || e->op == OP_FLOORDIV) {
         const bool floors = e->op == OP_FLOORDIV;
         text_printf(&t->text, floors ? "\\left\\lfloor \\frac{" : "\\frac{");
-        put(t, a, BINDS_CASES, STANDS_LAST);
+        put_expr(t, a, BINDS_CASES, STANDS_LAST);
         text_printf(&t->text, "}{");
-        put(t, b, BINDS_CASES, STANDS_LAST);
+        put_expr(t, b, BINDS_CASES, STANDS_LAST);
         text_printf(&t->text, floors ? "} \\right\\rfloor" : "}");
         return;
     }
     if (e->op == OP_POW) {
-        put(t, a, a->kind == EXPR_BINARY ? BINDS_ATOM + 1 : BINDS_ATOM, STANDS_FIRST);
+        put_expr(t, a, a->kind == EXPR_BINARY ? BINDS_ATOM + 1 : BINDS_ATOM, STANDS_FIRST);
         text_printf(&t->text, "^{");
-        put(t, b, BINDS_CASES, STANDS_LAST);
+        put_expr(t, b, BINDS_CASES, STANDS_LAST);
         text_printf(&t->text, "}");
         return;
     }
     const bool left_joins = op.strength == BINDS_COMPARE;
-    put(t, a, op.strength + left_joins, STANDS_FIRST);
+    put_expr(t, a, op.strength + left_joins, STANDS_FIRST);
     text_printf(&t->text, "%s", e->op == OP_MUL && wants_dot(b) ? " \\cdot " : op.sign);
     const bool alike = e->op == OP_ADD || e->op == OP_MUL || e->op == OP_AND || e->op == OP_OR;
     /* x + (-y) and x (-y) need the parentheses, and x > -y does not. */
     const bool negative = op.strength > BINDS_COMPARE && strength_of(b, STANDS_LAST) == BINDS_MINUS;
-    put(t, b, negative ? BINDS_PRODUCT : alike ? op.strength : op.strength + 1, stand);
+    put_expr(t, b, negative ? BINDS_PRODUCT : alike ? op.strength : op.strength + 1, stand);
 }
 
 static void put_unary(Tex *t, const Expr *e, Stand stand) {
     const OperatorText op = operator_text(e->op);
     text_printf(&t->text, "%s", op.sign);
-    put(t, e->args[0], e->op == OP_NEG ? BINDS_PRODUCT : op.strength, stand);
+    put_expr(t, e->args[0], e->op == OP_NEG ? BINDS_PRODUCT : op.strength, stand);
 }
 
 /* ---- reductions ------------------------------------------------------------------------------ */
@@ -209,11 +209,11 @@ static void put_binders(Tex *t, const Expr *e, int from) {
         put_name(t, e->binders[i]->name, NULL, 0);
         if (!e->binders[i]->bound) continue;
         text_printf(&t->text, " < ");
-        put(t, e->binders[i]->bound, BINDS_COMPARE + 1, STANDS_LAST);
+        put_expr(t, e->binders[i]->bound, BINDS_COMPARE + 1, STANDS_LAST);
     }
     if (!e->guard) return;
     text_printf(&t->text, " \\,:\\, ");
-    put(t, e->guard, BINDS_CASES, STANDS_LAST);
+    put_expr(t, e->guard, BINDS_CASES, STANDS_LAST);
 }
 
 /* Prints the number of terms of a reduction without a guard: the product of its extents. */
@@ -246,7 +246,7 @@ static const char *reduction_sign(const Expr *e) {
     return reduction_signs[is_whole_mean ? REDUCE_SUM : e->reduce];
 }
 
-static bool is_linear(const Expr *e) {
+static bool is_sum_like(const Expr *e) {
     return e->reduce == REDUCE_SUM || e->reduce == REDUCE_MEAN;
 }
 
@@ -258,7 +258,7 @@ static void put_count(Tex *t, const Expr *e) {
 
 /* A minus moves to the front of a sum or a mean, where papers write it. */
 static bool takes_minus(const Expr *e) {
-    return is_linear(e) && e->args[0]->kind == EXPR_UNARY && e->args[0]->op == OP_NEG;
+    return is_sum_like(e) && e->args[0]->kind == EXPR_UNARY && e->args[0]->op == OP_NEG;
 }
 
 static void put_reduction(Tex *t, const Expr *e) {
@@ -283,7 +283,7 @@ static void put_reduction(Tex *t, const Expr *e) {
     else
         put_binders(t, e, 0);
     text_printf(&t->text, "} ");
-    put(t, minus ? body->args[0] : body, BINDS_PRODUCT, STANDS_LAST);
+    put_expr(t, minus ? body->args[0] : body, BINDS_PRODUCT, STANDS_LAST);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -324,7 +324,7 @@ static void put_callee(Tex *t, const Expr *callee) {
     if (callee->kind == EXPR_NAME || callee->kind == EXPR_MEMBER)
         put_word(t, "operatorname", callee->name, strlen(callee->name));
     else
-        put(t, callee, BINDS_ATOM, STANDS_FIRST);
+        put_expr(t, callee, BINDS_ATOM, STANDS_FIRST);
 }
 
 /* True for an expression that is no higher than a line, which plain parentheses enclose well. */
@@ -359,7 +359,7 @@ static void put_arguments(Tex *t, const Expr *e) {
             put_word(t, "mathit", e->arg_names[i], strlen(e->arg_names[i]));
             text_printf(&t->text, " = ");
         }
-        put(t, e->args[i], BINDS_CASES, STANDS_LAST);
+        put_expr(t, e->args[i], BINDS_CASES, STANDS_LAST);
     }
     text_printf(&t->text, "%s", bare ? "" : flat ? ")" : " \\right)");
 }
@@ -381,7 +381,7 @@ static bool put_own_form(Tex *t, const char *name, const Expr *e) {
         return true;
     }
     if (strcmp(name, "transpose") == 0) {
-        put(t, e->args[0], BINDS_ATOM, STANDS_FIRST);
+        put_expr(t, e->args[0], BINDS_ATOM, STANDS_FIRST);
         text_printf(&t->text, "^{\\top}");
         return true;
     }
@@ -389,7 +389,7 @@ static bool put_own_form(Tex *t, const char *name, const Expr *e) {
     for (size_t i = 0; i < sizeof arounds / sizeof *arounds; i++)
         if (strcmp(name, arounds[i].name) == 0) {
             text_printf(&t->text, "%s", arounds[i].open);
-            put(t, e->args[0], *arounds[i].open ? BINDS_CASES : BINDS_ATOM, STANDS_LAST);
+            put_expr(t, e->args[0], *arounds[i].open ? BINDS_CASES : BINDS_ATOM, STANDS_LAST);
             text_printf(&t->text, "%s", arounds[i].close);
             return true;
         }
@@ -410,7 +410,7 @@ static void put_index(Tex *t, const Expr *e) {
         put_name(t, e->callee->name, e->args, e->arg_count);
         return;
     }
-    put(t, e->callee, BINDS_ATOM, STANDS_FIRST);
+    put_expr(t, e->callee, BINDS_ATOM, STANDS_FIRST);
     text_printf(&t->text, "_{");
     put_all(t, e->args, e->arg_count, ", ");
     text_printf(&t->text, "}");
@@ -418,20 +418,20 @@ static void put_index(Tex *t, const Expr *e) {
 
 static void put_cases(Tex *t, const Expr *e) {
     text_printf(&t->text, "\\begin{cases} ");
-    put(t, e->args[1], BINDS_CASES, STANDS_LAST);
+    put_expr(t, e->args[1], BINDS_CASES, STANDS_LAST);
     text_printf(&t->text, " & \\text{if } ");
-    put(t, e->args[0], BINDS_CASES, STANDS_LAST);
+    put_expr(t, e->args[0], BINDS_CASES, STANDS_LAST);
     text_printf(&t->text, " \\\\ ");
-    put(t, e->args[2], BINDS_CASES, STANDS_LAST);
+    put_expr(t, e->args[2], BINDS_CASES, STANDS_LAST);
     text_printf(&t->text, " & \\text{otherwise} \\end{cases}");
 }
 
 /* `(LOAD else E)`: the entry where there is one; `(REDUCTION else E)`: where there is a term. */
 static void put_default(Tex *t, const Expr *e) {
     text_printf(&t->text, "\\begin{cases} ");
-    put(t, e->args[0], BINDS_CASES, STANDS_LAST);
+    put_expr(t, e->args[0], BINDS_CASES, STANDS_LAST);
     text_printf(&t->text, " & \\text{where defined} \\\\ ");
-    put(t, e->args[1], BINDS_CASES, STANDS_LAST);
+    put_expr(t, e->args[1], BINDS_CASES, STANDS_LAST);
     text_printf(&t->text, " & \\text{otherwise} \\end{cases}");
 }
 
@@ -471,7 +471,7 @@ static void put_plain(Tex *t, const Expr *e, Stand stand) {
         put_name(t, e->name, NULL, 0);
         break;
     case EXPR_MEMBER:
-        put(t, e->args[0], BINDS_ATOM, STANDS_FIRST);
+        put_expr(t, e->args[0], BINDS_ATOM, STANDS_FIRST);
         put_word(t, "mathrm", ".", 1);
         put_word(t, "mathit", e->name, strlen(e->name));
         break;
@@ -498,7 +498,7 @@ static void put_plain(Tex *t, const Expr *e, Stand stand) {
         break;
     case EXPR_STOP:
         text_printf(&t->text, "\\operatorname{sg}\\left(");
-        put(t, e->args[0], BINDS_CASES, STANDS_LAST);
+        put_expr(t, e->args[0], BINDS_CASES, STANDS_LAST);
         text_printf(&t->text, "\\right)");
         break;
     case EXPR_STRING:
@@ -543,7 +543,7 @@ static Strength strength_of(const Expr *e, Stand stand) {
     return BINDS_ATOM;
 }
 
-static void put(Tex *t, const Expr *e, Strength least, Stand stand) {
+static void put_expr(Tex *t, const Expr *e, Strength least, Stand stand) {
     const bool wrapped = strength_of(e, stand) < least, flat = wrapped && is_flat(e);
     if (wrapped) text_printf(&t->text, flat ? "(" : "\\left( ");
     put_plain(t, e, wrapped ? STANDS_LAST : stand);
@@ -578,7 +578,7 @@ static void put_ranges(Tex *t, const Stmt *s) {
         text_printf(&t->text, seen++ ? ", " : " \\qquad (");
         put_name(t, s->binders[i]->name, NULL, 0);
         text_printf(&t->text, " < ");
-        put(t, s->binders[i]->bound, BINDS_COMPARE + 1, STANDS_LAST);
+        put_expr(t, s->binders[i]->bound, BINDS_COMPARE + 1, STANDS_LAST);
     }
     if (seen) text_printf(&t->text, ")");
 }
@@ -602,7 +602,7 @@ static void put_let_function(Tex *t, const Stmt *s) {
     put_word(t, "operatorname", s->name, strlen(s->name));
     put_parameters(t, s);
     text_printf(&t->text, " &= ");
-    put(t, s->value, BINDS_CASES, STANDS_LAST);
+    put_expr(t, s->value, BINDS_CASES, STANDS_LAST);
 }
 
 static void put_let(Tex *t, const Stmt *s, const char *equals) {
@@ -613,7 +613,7 @@ static void put_let(Tex *t, const Stmt *s, const char *equals) {
     begin_row(t);
     put_heading(t, s);
     text_printf(&t->text, "%s", equals);
-    put(t, s->value, BINDS_CASES, STANDS_LAST);
+    put_expr(t, s->value, BINDS_CASES, STANDS_LAST);
     put_ranges(t, s);
 }
 
@@ -625,7 +625,7 @@ static void put_scan(Tex *t, const Stmt *s) {
     text_printf(&t->text, "&\\text{for } ");
     put_name(t, s->binders[0]->name, NULL, 0);
     text_printf(&t->text, " = 0, 1, \\ldots, ");
-    put(t, s->binders[0]->bound, BINDS_SUM + 1, STANDS_LAST);
+    put_expr(t, s->binders[0]->bound, BINDS_SUM + 1, STANDS_LAST);
     text_printf(&t->text, " - 1\\text{:}");
     for (int i = 0; i < s->body_count; i++)
         put_statement(t, s->body[i], " &= ");
@@ -638,7 +638,7 @@ static void put_draws(Tex *t, const Stmt *s) {
         begin_row(t);
         put_name(t, s->params[i].name, NULL, 0);
         text_printf(&t->text, " &\\sim ");
-        put(t, s->params[i].value, BINDS_CASES, STANDS_LAST);
+        put_expr(t, s->params[i].value, BINDS_CASES, STANDS_LAST);
     }
 }
 
@@ -675,7 +675,7 @@ static void put_spaces(Tex *t, const Stmt *fn) {
     }
 }
 
-static const Expr *value_of(const Stmt *fn) {
+static const Expr *returned_of(const Stmt *fn) {
     if (fn->value) return fn->value;
     for (int i = 0; i < fn->body_count; i++)
         if (fn->body[i]->kind == STMT_RETURN) return fn->body[i]->value;
@@ -721,8 +721,8 @@ void tex_print(Arena *arena, const Stmt *fn, FILE *out) {
     put_word(&t, "operatorname", fn->name, strlen(fn->name));
     put_parameters(&t, fn);
     text_printf(&t.text, " &= ");
-    const Expr *value = value_of(fn);
-    if (value) put(&t, value, BINDS_CASES, STANDS_LAST);
+    const Expr *value = returned_of(fn);
+    if (value) put_expr(&t, value, BINDS_CASES, STANDS_LAST);
     print_rows(&t, out);
 }
 
@@ -758,7 +758,7 @@ void tex_print_losses(Arena *arena, const Module *spec, FILE *out) {
             text_printf(&t.text, "}");
         }
         text_printf(&t.text, " &= ");
-        put(&t, s->value, BINDS_CASES, STANDS_LAST);
+        put_expr(&t, s->value, BINDS_CASES, STANDS_LAST);
     }
     print_rows(&t, out);
 }
@@ -773,7 +773,7 @@ static bool take_called(void *context, Expr *e) {
     const Expr *callee = e->kind == EXPR_CALL ? e->callee : NULL;
     const bool known = callee && callee->symbol && callee->symbol->stmt;
     const Stmt *fn = known ? callee->symbol->stmt : NULL;
-    bool seen = !fn || fn->kind != STMT_FN || !value_of(fn);
+    bool seen = !fn || fn->kind != STMT_FN || !returned_of(fn);
     for (int i = 0; i < c->functions.count; i++)
         seen |= c->functions.items[i] == fn;
     if (!seen) array_push(c->arena, &c->functions, fn);

@@ -70,7 +70,7 @@ static void find_filters(Bucket *b, Graph *g) {
     }
 }
 
-static bool is_worth_it(const Bucket *b) {
+static bool pays_off(const Bucket *b) {
     double sweep =
         (double)b->targets_size * (double)b->segments * (double)b->payload * (double)b->members;
     double lists = (double)b->segments * (double)bucket_list_size(b);
@@ -91,7 +91,7 @@ Bucket *bucket_of(Arena *arena, Graph *g, const GNode *node) {
     drop_entangled(b);
     find_roles(b);
     find_filters(b, g);
-    return is_worth_it(b) ? b : NULL;
+    return pays_off(b) ? b : NULL;
 }
 
 int64_t bucket_list_size(const Bucket *b) {

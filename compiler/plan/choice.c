@@ -231,7 +231,7 @@ static double cost_of_tasks(const Contraction *c) {
 }
 
 /* Chooses parts and tasks for the block at hand. */
-static void choose_cut(Contraction *c) {
+static void divide_work(Contraction *c) {
     int64_t fewest = 1, most = 1;
     if (contraction_split_index(c) >= 0 && !c->shards) {
         most = smaller(MAX_PARTS, c->form.k_size / MIN_PART_K);
@@ -294,7 +294,7 @@ void contraction_choose(Contraction *c) {
         return;
     }
     choose_block(c);
-    choose_cut(c);
+    divide_work(c);
 }
 
 /* ---- what may be tried ----------------------------------------------------------------------- */
@@ -311,7 +311,7 @@ int contraction_candidates(const Contraction *of, ContractionChoice *out) {
         if (blocks[i].rows * blocks[i].vectors < SMALLEST_TRIED) continue;
         if (blocks[i].rows == model.block.rows && blocks[i].vectors == model.block.vectors)
             continue;
-        choose_cut(&c);
+        divide_work(&c);
         out[count++] = c.choice;
     }
     int64_t longest =

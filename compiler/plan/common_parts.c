@@ -29,7 +29,7 @@ typedef struct Comparison {
 
 enum { OF_NEITHER, OF_ROW, OF_COLUMN };
 
-static int side_of(const SweepView *v, const GExpr *index) {
+static int index_side(const SweepView *v, const GExpr *index) {
     if (index->index == v->sink->pair.own) return v->columns ? OF_COLUMN : OF_ROW;
     if (index->index == v->sink->pair.other) return v->columns ? OF_ROW : OF_COLUMN;
     return OF_NEITHER;
@@ -60,8 +60,8 @@ static bool same(Comparison *c, const GExpr *a, const GExpr *b) {
         a->tensor != b->tensor || --c->left < 0)
         return false;
     if (a->op == G_INDEX)
-        return side_of(&c->a, a) == side_of(&c->b, b) &&
-               (side_of(&c->a, a) != OF_NEITHER || a == b);
+        return index_side(&c->a, a) == index_side(&c->b, b) &&
+               (index_side(&c->a, a) != OF_NEITHER || a == b);
     if (a->op == G_CONST) return a == b;
     if (a->op == G_LOAD && a->tensor->streamed && is_symmetric(c->sweep, a->tensor)) return true;
     const ExprValue *known = expr_map_find(&c->alike, a);
@@ -71,7 +71,7 @@ static bool same(Comparison *c, const GExpr *a, const GExpr *b) {
     return true;
 }
 
-static bool is_same(const Sweep *s, SweepView v, const GExpr *a, SweepView w, const GExpr *b) {
+static bool is_same_part(const Sweep *s, SweepView v, const GExpr *a, SweepView w, const GExpr *b) {
     Comparison c = {.sweep = s, .a = v, .b = w, .left = MOST_COMPARED};
     expr_map_open(&c.alike);
     bool is = same(&c, a, b);
@@ -81,7 +81,7 @@ static bool is_same(const Sweep *s, SweepView v, const GExpr *a, SweepView w, co
 
 bool sweep_same_weights(const Sweep *s, SweepView a, SweepView b) {
     return a.sink->payload && b.sink->payload &&
-           is_same(s, a, a.sink->pair.weight, b, b.sink->pair.weight);
+           is_same_part(s, a, a.sink->pair.weight, b, b.sink->pair.weight);
 }
 
 /* ---- costly parts ---------------------------------------------------------------------------- */
@@ -98,7 +98,7 @@ typedef struct Walk {
     const Views *views;
 } Walk;
 
-static bool is_costly(const void *context, const GExpr *e) {
+static bool costs_much(const void *context, const GExpr *e) {
     (void)context;
     return gx_price(e->op) >= GX_COSTLY;
 }
@@ -121,7 +121,7 @@ typedef struct Sought {
 
 static bool is_sought(const void *context, const GExpr *e) {
     const Sought *s = context;
-    return is_same(s->walk->s, s->walk->view, e, s->view, s->part);
+    return is_same_part(s->walk->s, s->walk->view, e, s->view, s->part);
 }
 
 static bool contains(const Walk *w, const GExpr *e, SweepView view, const GExpr *part) {
@@ -170,7 +170,7 @@ static bool is_asked_twice(SweepView view) {
 static VisitStep find_map(void *context, const GExpr *e) {
     Walk *w = context;
     const Views *views = w->views;
-    if (e->arg_count == 0 || !expr_any(e, is_costly, NULL) || sweep_map_of(w->s, w->view, e) >= 0)
+    if (e->arg_count == 0 || !expr_any(e, costs_much, NULL) || sweep_map_of(w->s, w->view, e) >= 0)
         return VISIT_PAST;
     bool fits = e->type == GT_REAL && e->op != G_LOAD && w->s->map_count < MOST_MAPS &&
                 !expr_any(e, is_unsafe, w);
@@ -183,7 +183,7 @@ static VisitStep find_map(void *context, const GExpr *e) {
 
 int sweep_map_of(const Sweep *s, SweepView view, const GExpr *e) {
     for (int i = 0; i < s->map_count; i++)
-        if (is_same(s, s->maps[i].view, s->maps[i].expr, view, e)) return i;
+        if (is_same_part(s, s->maps[i].view, s->maps[i].expr, view, e)) return i;
     return -1;
 }
 

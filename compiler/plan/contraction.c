@@ -164,7 +164,7 @@ static Affine b_of(const Contraction *c, const ProductRegion *r) {
     return at;
 }
 
-static int innermost(const int *list, int count) {
+static int innermost_index(const int *list, int count) {
     return count ? list[count - 1] : -1;
 }
 
@@ -175,7 +175,7 @@ bool contraction_columns_contiguous(const Contraction *c) {
 
 bool contraction_k_contiguous(const Contraction *c) {
     const Product *p = &c->form;
-    int k = innermost(p->k, p->k_count);
+    int k = innermost_index(p->k, p->k_count);
     return k >= 0 && p->regions[0].at_b.factor[k] == 1 && graph_extent(c->node, k) % c->lanes == 0;
 }
 
@@ -200,7 +200,7 @@ static bool reads_in_place(const Contraction *c) {
     if (c->lanes < MASKED_LANES && p->n_size % c->lanes != 0) return false;
     const Affine *at = &p->regions[0].at_b;
     const bool narrow = c->lanes < MASKED_LANES;
-    int k = innermost(p->k, p->k_count);
+    int k = innermost_index(p->k, p->k_count);
     if (k < 0 || at->factor[k] <= (narrow ? FAR_APART_NARROW : FAR_APART) ||
         p->m_size <= (narrow ? FEW_ROWS_NARROW : FEW_ROWS))
         return true;

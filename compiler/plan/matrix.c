@@ -42,7 +42,7 @@ typedef struct Steps {
 } Steps;
 
 /* True if there is one region, which is all of the index space. */
-static bool is_whole(const GNode *node, const Product *p) {
+static bool is_one_region(const GNode *node, const Product *p) {
     for (int i = 0; i < node->rank + node->red_rank; i++) {
         const Progression *at = &p->regions[0].index[i];
         if (at->begin != 0 || at->count != graph_extent(node, i) ||
@@ -80,7 +80,7 @@ static bool steps_of(const GNode *node, const Product *f, Steps *s) {
 bool matrix_product(const GNode *node, const Product *f, MatrixProduct *out) {
     const ProductRegion *r = &f->regions[0];
     Steps s;
-    if (f->region_count == 0 || !is_whole(node, f) || !steps_of(node, f, &s)) return false;
+    if (f->region_count == 0 || !is_one_region(node, f) || !steps_of(node, f, &s)) return false;
     memset(out, 0, sizeof *out);
     out->inner = f->k_size;
     out->batch = f->z_size;

@@ -18,7 +18,7 @@ static CoupletType type_of(GType type) {
     return type == GT_REAL ? COUPLET_F32 : type == GT_INT ? COUPLET_I32 : COUPLET_U8;
 }
 
-static const char *place_of(Arena *arena, const GNode *node) {
+static const char *source_line_of(Arena *arena, const GNode *node) {
     return node->span.source
                ? arena_printf(arena, "%s:%d", node->span.source->path, node->span.line)
                : "?";
@@ -54,8 +54,8 @@ static bool is_whole_source(const GNode *input) {
     return strstr(input->name, ".all.") != NULL;
 }
 
-static void make_input(Plan *p, int number, const GNode *input, const PlanTarget *target,
-                       CoupletNamed *inputs) {
+static void add_input_buffer(Plan *p, int number, const GNode *input, const PlanTarget *target,
+                             CoupletNamed *inputs) {
     CoupletBuffer *b = &p->buffers[number];
     b->place = COUPLET_IN_INPUT;
     b->slot = p->out->input_count;
@@ -85,7 +85,7 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count,
         p->lives[i] = (Life){.buffer = i, .first = -1, .last = -1};
         switch (n->kind) {
         case GN_INPUT:
-            make_input(p, i, n, target, inputs);
+            add_input_buffer(p, i, n, target, inputs);
             break;
         case GN_STATE:
             b->place = COUPLET_IN_STATE;
@@ -176,7 +176,7 @@ static double step_work(const Kernel *k) {
 
 /* Returns the step's label for profiles: the sides of a contraction (z, m, n, k), as in "product 1
  * x 512 x 64 x 576", or the space of a node, as in "sum [64] over [256, 28, 28]". */
-static const char *label_of(Arena *arena, const Kernel *k) {
+static const char *kernel_label(Arena *arena, const Kernel *k) {
     static const char *const kinds[] = {[KERNEL_PACK] = "pack for",
                                         [KERNEL_PRODUCT] = "product",
                                         [KERNEL_GATHER_PARTIALS] = "add parts of"};
@@ -261,8 +261,8 @@ static void make_steps(Plan *p, const PlanTarget *target) {
         s->buffer_count = k->operand_count;
         s->output_count = k->output_count;
         s->symbol = k->kind == KERNEL_CALL ? "couplet_call" : k->symbol;
-        s->source = place_of(p->arena, k->node);
-        s->label = label_of(p->arena, k);
+        s->source = source_line_of(p->arena, k->node);
+        s->label = kernel_label(p->arena, k);
         s->flops = step_work(k);
         int64_t scratch = kernel_scratch(k, target);
         if (scratch > p->out->scratch_bytes) p->out->scratch_bytes = scratch;
@@ -286,7 +286,7 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
         c->state = find_state(states, state_count, from->state->name);
         c->value = plan_buffer(p, from->value);
         c->rows = from->rows ? plan_buffer(p, from->rows) : -1;
-        c->source = place_of(p->arena, from->value);
+        c->source = source_line_of(p->arena, from->value);
         c->name = from->state->name;
         c->head = from->head ? find_state(states, state_count, from->head->name) : -1;
         c->fill = from->fill ? find_state(states, state_count, from->fill->name) : -1;

@@ -32,7 +32,7 @@ static void add_operand(Collect *c, const GNode *node) {
     k->operands[k->operand_count++] = node;
 }
 
-static VisitStep collect(void *context, const GExpr *e) {
+static VisitStep collect_operands(void *context, const GExpr *e) {
     Collect *c = context;
     if (!c->fits) return VISIT_END;
     c->draws |= e->op == G_RANDOM;
@@ -147,17 +147,17 @@ static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *
     Collect c = {.kernel = &sort, .fits = true};
     for (int i = 0; i < b->conjuncts.count; i++) {
         if (b->targets[i] >= 0)
-            expr_visit(b->keys[i], collect, &c);
+            expr_visit(b->keys[i], collect_operands, &c);
         else if (b->filters[i])
-            expr_visit(b->conjuncts.items[i], collect, &c);
+            expr_visit(b->conjuncts.items[i], collect_operands, &c);
     }
     close_kernel(&c, lists);
     array_push(arena, &kernels->items, sort);
     sum.kind = KERNEL_BUCKET;
     sum.tiles = bucket_sum_tiles(b);
     Collect d = {.kernel = &sum, .fits = true};
-    expr_visit(node->value, collect, &d);
-    expr_visit(b->rest, collect, &d);
+    expr_visit(node->value, collect_operands, &d);
+    expr_visit(b->rest, collect_operands, &d);
     sum.as.bucket.sorted = sum.operand_count;
     add_operand(&d, lists);
     close_kernel(&d, node);
@@ -271,8 +271,8 @@ static bool sweep_kernel(Arena *arena, Graph *g, Sweep *sweep, KernelList *kerne
         add_operand(&c, sweep->sources[i].column.array);
     }
     for (int i = 0; i < sweep->sink_count; i++) {
-        expr_visit(sweep->sinks[i].pair.node->value, collect, &c);
-        expr_visit(sweep->sinks[i].pair.node->guard, collect, &c);
+        expr_visit(sweep->sinks[i].pair.node->value, collect_operands, &c);
+        expr_visit(sweep->sinks[i].pair.node->guard, collect_operands, &c);
     }
     if (!c.fits || c.draws || k.operand_count + sweep->sink_count + 1 > MAX_KERNEL_OPERANDS)
         return false;
@@ -336,7 +336,7 @@ static bool does_not_wait(Order *o, GNode *n) {
     return free;
 }
 
-static bool place(Order *o, GNode *node);
+static bool place_node(Order *o, GNode *node);
 
 /* Places the sweep of a sink, with every other sink that it can serve. The operands of all these
  * sinks are placed first, so no sink may depend on another one of the sweep. */
@@ -354,7 +354,7 @@ static bool place_sweep(Order *o, GNode *seed) {
             array_push(o->arena, &members, n);
     }
     for (int i = 0; i < members.count; i++)
-        if (!each_operand_of(o, members.items[i], place)) return false;
+        if (!each_operand_of(o, members.items[i], place_node)) return false;
     for (int i = 0; i < members.count; i++)
         o->done[members.items[i]->id] = true;
     sweep_finish(o->g, sweep, o->target);
@@ -362,13 +362,13 @@ static bool place_sweep(Order *o, GNode *seed) {
 }
 
 static bool place_kept(Order *o, GNode *node) {
-    return node->again || place(o, node);
+    return node->again || place_node(o, node);
 }
 
 /* Places the operands of a node. A rematerialised operand comes last, right ahead of its reader. */
 static bool place_operands(Order *o, const GNode *node) {
     return (!o->g->again.count || each_operand_of(o, node, place_kept)) &&
-           each_operand_of(o, node, place);
+           each_operand_of(o, node, place_node);
 }
 
 bool kernel_combines(const Graph *g, const GNode *node) {
@@ -395,12 +395,12 @@ static bool waits_for_kernel(Order *o, GNode *n) {
 
 /* Adds `node` to the kernel. Does nothing if the kernel would then read too many arrays, or could
  * no longer share its code with other kernels. */
-static void join(Order *o, Collect *c, GNode *node) {
+static void join_with_kernel(Order *o, Collect *c, GNode *node) {
     Kernel joined = *c->kernel;
     Collect with = {.kernel = &joined, .draws = c->draws, .fits = true};
     ComputeKernel *compute = &joined.as.compute;
     compute->beside[compute->beside_count++] = node;
-    expr_visit_node(node, collect, &with);
+    expr_visit_node(node, collect_operands, &with);
     const bool shared_code = compute->arguments != NULL;
     compute->arguments = shared_code ? arguments_of(o->arena, &joined) : NULL;
     if (!with.fits || joined.operand_count + compute->beside_count > MAX_KERNEL_OPERANDS - 3 ||
@@ -426,7 +426,7 @@ static void join_alike(Order *o, Collect *c, GNode *node) {
             !kernel_joins(o->arena, k, other, k->late && o->late[other->id]) ||
             !waits_for_kernel(o, other))
             continue;
-        join(o, c, other);
+        join_with_kernel(o, c, other);
         if (kernel_node_count(k) == nodes) continue;
         alike_note(alike, other);
         for (int i = operands; i < k->operand_count; i++)
@@ -445,7 +445,7 @@ static bool compute_kernel(Order *o, GNode *node) {
                 .tiles = compute_tiles(node, &o->g->settings),
                 .late = o->late[node->id]};
     Collect c = {.kernel = &k, .fits = true};
-    expr_visit_node(node, collect, &c);
+    expr_visit_node(node, collect_operands, &c);
     ComputeKernel *compute = &k.as.compute;
     compute->arguments = o->target->arguments ? arguments_of(o->arena, &k) : NULL;
     const bool alone = !o->target->together || o->g->settings.no_fuse || node->again ||
@@ -468,7 +468,7 @@ static bool compute_kernel(Order *o, GNode *node) {
 /* ---- the order ------------------------------------------------------------------------------- */
 
 /* Places a node behind its operands. False if a kernel would read too many arrays. */
-static bool place(Order *o, GNode *node) {
+static bool place_node(Order *o, GNode *node) {
     if (o->done[node->id]) return true;
     if (!place_operands(o, node)) return false;
     if (o->done[node->id]) return true; /* it joined the kernel of an operand */

@@ -42,7 +42,7 @@ static int slot(const Signing *s, const GExpr *e) {
     return at;
 }
 
-static void grow(Signing *s) {
+static void grow_signing(Signing *s) {
     Signing old = *s;
     s->capacity = old.capacity ? 2 * old.capacity : 64;
     s->keys = arena_array(s->arena, const GExpr *, s->capacity);
@@ -55,7 +55,7 @@ static void grow(Signing *s) {
     }
 }
 
-static void add_array(Hash *h, const GNode *n) {
+static void hash_array(Hash *h, const GNode *n) {
     add(h, n->type);
     add(h, (uint64_t)n->rank);
     for (int i = 0; i < n->rank; i++)
@@ -128,7 +128,7 @@ static Hash sign_expr(Signing *s, const GExpr *e) {
         const Sweep *sweep = kernel_sweep(s->kernel);
         for (int i = 0; sweep && i < sweep->source_count; i++)
             if (sweep->sources[i].node == e->tensor) add(&h, (uint64_t)(100 + i));
-        add_array(&h, e->tensor);
+        hash_array(&h, e->tensor);
         add(&h, e->has_else);
     }
     add(&h, (uint64_t)e->arg_count);
@@ -137,7 +137,7 @@ static Hash sign_expr(Signing *s, const GExpr *e) {
         add(&h, part.a);
         add(&h, part.b);
     }
-    if (2 * s->count >= s->capacity) grow(s);
+    if (2 * s->count >= s->capacity) grow_signing(s);
     int at = slot(s, e);
     s->keys[at] = e;
     s->values[at] = h;
@@ -195,16 +195,16 @@ static void sign_loops(Hash *h, const Arguments *a, const GNode *n, const GraphS
 }
 
 static void sign_shape(Hash *h, const GNode *n) {
-    add_array(h, n);
+    hash_array(h, n);
     for (int i = 0; i < n->operand_count; i++)
-        add_array(h, n->operands[i]);
+        hash_array(h, n->operands[i]);
     if (n->kind == GN_CALL) add(h, n->call);
     add(h, n->reducer);
     add(h, (uint64_t)n->red_rank);
     add(h, n->empty_is_error);
     for (int i = 0; i < n->red_rank; i++)
         add(h, (uint64_t)n->red_shape[i]);
-    if (n->operand) add_array(h, n->operand);
+    if (n->operand) hash_array(h, n->operand);
 }
 
 /* Hashes a node that uses the loops of the kernel's first node. */

@@ -70,7 +70,8 @@ static int gather_sources(Graph *g, const PairSink *sink, bool by_column, SweepS
     return sink->source_count;
 }
 
-static bool fits(Graph *g, const Sweep *s, const PairSink *sink, bool by_column, int *shared) {
+static bool fits_sweep(Graph *g, const Sweep *s, const PairSink *sink, bool by_column,
+                       int *shared) {
     SweepSource sources[MOST_PAIR_SOURCES];
     int count = gather_sources(g, sink, by_column, sources), fresh = 0;
     int64_t own = graph_extent(sink->node, sink->own),
@@ -90,7 +91,7 @@ static bool fits(Graph *g, const Sweep *s, const PairSink *sink, bool by_column,
 
 /* True if there is room for the sink. A task of square tiles keeps its sums in registers. A single
  * wide sum is cut into chunks; several sums share the registers. */
-static bool has_room(const Sweep *s, const PairSink *sink) {
+static bool fits_registers(const Sweep *s, const PairSink *sink) {
     int64_t floats = 0;
     for (int i = 0; i < s->sink_count; i++)
         floats += round_up(s->sinks[i].payload, SWEEP_CHUNK_UNIT);
@@ -106,7 +107,7 @@ static bool is_wide_sum(Graph *g, const GNode *n) {
     return n->reducer == GR_SUM && n->value->type == GT_INT && !gx_entries_fit(g, n);
 }
 
-static int cells_of(const GNode *n) {
+static int cell_count(const GNode *n) {
     int cells =
         node_sums_exponentials(n) || n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN ? 2 : 1;
     return cells + sweep_keeps_lost(n) + (n->empty_is_error && n->guard ? 1 : 0);
@@ -115,9 +116,10 @@ static int cells_of(const GNode *n) {
 bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *target) {
     int row_shared, column_shared;
     bool tiles = target->lanes == 0;
-    if (tiles && !has_room(s, pair)) return false;
-    bool as_row = fits(g, s, pair, false, &row_shared),
-         as_column = !tiles && g->settings.shards < 2 && fits(g, s, pair, true, &column_shared);
+    if (tiles && !fits_registers(s, pair)) return false;
+    bool as_row = fits_sweep(g, s, pair, false, &row_shared),
+         as_column =
+             !tiles && g->settings.shards < 2 && fits_sweep(g, s, pair, true, &column_shared);
     if (!as_row && !as_column) return false;
     bool by_column = as_column && (!as_row || column_shared > row_shared);
     SweepSource sources[MOST_PAIR_SOURCES];
@@ -132,7 +134,7 @@ bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *targe
     *sink = (SweepSink){.pair = *pair, .by_column = by_column};
     if (pair->payload < 0) {
         sink->is_wide = is_wide_sum(g, pair->node);
-        sink->cells = cells_of(pair->node) + sink->is_wide;
+        sink->cells = cell_count(pair->node) + sink->is_wide;
     } else {
         sink->payload = pair->node->shape[pair->payload];
         sink->rows = operand(pair->rows, &pair->at_rows, pair->other, pair->payload);
@@ -155,7 +157,7 @@ bool sweep_feeds_columns(const Sweep *s, const SweepSink *sink) {
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-static int64_t take(int64_t *at, int64_t floats) {
+static int64_t reserve(int64_t *at, int64_t floats) {
     int64_t here = *at;
     *at += round_up(floats, 32);
     return here;
@@ -172,27 +174,28 @@ void sweep_layout(const Sweep *s, SweepLayout *l) {
     int64_t at = 0, tile = s->strip * s->line;
     bool weighs = false;
     for (int i = 0; i < s->source_count; i++) {
-        l->row_operand[i] = take(&at, round_up(s->block_rows, s->strip_rows) * s->sources[i].depth);
-        l->column_panels[i] = take(&at, s->block_columns * s->sources[i].depth);
-        l->tiles[i] = take(&at, tile);
+        l->row_operand[i] =
+            reserve(&at, round_up(s->block_rows, s->strip_rows) * s->sources[i].depth);
+        l->column_panels[i] = reserve(&at, s->block_columns * s->sources[i].depth);
+        l->tiles[i] = reserve(&at, tile);
     }
     for (int i = 0; i < s->sink_count; i++) {
         const SweepSink *k = &s->sinks[i];
         bool rows = sweep_feeds_rows(s, k), columns = sweep_feeds_columns(s, k);
-        if (rows) l->row_cells[i] = take(&at, k->cells * s->block_rows);
-        if (columns) l->column_cells[i] = take(&at, k->cells * s->block_columns);
+        if (rows) l->row_cells[i] = reserve(&at, k->cells * s->block_rows);
+        if (columns) l->column_cells[i] = reserve(&at, k->cells * s->block_columns);
         weighs |= k->payload > 0;
-        if (rows) l->column_rows[i] = take(&at, k->width * s->block_columns);
-        if (rows) l->row_sums[i] = take(&at, k->width * s->block_rows);
+        if (rows) l->column_rows[i] = reserve(&at, k->width * s->block_columns);
+        if (rows) l->row_sums[i] = reserve(&at, k->width * s->block_rows);
         if (s->mode == SWEEP_ROWS && sweep_sum_keeps_lost(s, k))
-            l->row_lost[i] = take(&at, k->payload * s->block_rows);
-        if (columns) l->row_rows[i] = take(&at, k->width * s->block_rows);
-        if (columns) l->column_sums[i] = take(&at, k->width * s->block_columns);
+            l->row_lost[i] = reserve(&at, k->payload * s->block_rows);
+        if (columns) l->row_rows[i] = reserve(&at, k->width * s->block_rows);
+        if (columns) l->column_sums[i] = reserve(&at, k->width * s->block_columns);
     }
     for (int i = 0; i < s->map_count; i++)
-        l->maps[i] = take(&at, tile);
-    if (weighs) l->weights = take(&at, tile);
-    l->spare = take(&at, 2 * s->block_columns);
+        l->maps[i] = reserve(&at, tile);
+    if (weighs) l->weights = reserve(&at, tile);
+    l->spare = reserve(&at, 2 * s->block_columns);
     l->count = at;
 }
 

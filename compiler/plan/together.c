@@ -54,7 +54,7 @@ void alike_begin(Alike *alike, const GNode *first) {
     alike_note(alike, first);
 }
 
-static void list(Alike *alike, GNode *node) {
+static void list_alike(Alike *alike, GNode *node) {
     const GNode *first = alike->first;
     if (alike->noted[node->id] == alike->kernel ||
         alike->position[node->id] <= alike->position[first->id])
@@ -76,7 +76,7 @@ void alike_note(Alike *alike, const GNode *array) {
     for (int i = 0; i < readers->items.count; i++)
         /* else joining would save nothing */
         if (size >= alike->largest[readers->items.items[i]->id])
-            list(alike, readers->items.items[i]);
+            list_alike(alike, readers->items.items[i]);
 }
 
 /* ---- the decision ---------------------------------------------------------------------------- */

@@ -46,13 +46,6 @@ typedef struct Point {
     int64_t index[2 * GRAPH_MAX_RANK];
 } Point;
 
-static int64_t elements(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++)
-        count *= n->shape[i];
-    return count;
-}
-
 static void fault(Point *p, const char *sentence) {
     if (p->run->fault[0]) return;
     snprintf(p->run->fault, sizeof p->run->fault, "%s", sentence);
@@ -315,13 +308,13 @@ static void add_exponential(Reference *run, Terms *t, double v) {
     }
 }
 
-static void multiply(Terms *t, double v) {
+static void multiply_term(Terms *t, double v) {
     int more;
     t->best = frexp(t->count == 0 ? v : t->best * v, &more);
     t->power += isfinite(t->best) ? more : 0;
 }
 
-static void add(Point *p, const GNode *n, Terms *t, double v) {
+static void add_to_terms(Point *p, const GNode *n, Terms *t, double v) {
     if (n->type == GT_REAL)
         sum_add(p->run, &t->sum, v);
     else
@@ -349,10 +342,10 @@ static void take_term(Point *p, const GNode *n, Terms *t, double v, int64_t posi
         add_exponential(p->run, t, v);
         break;
     case GR_PROD:
-        multiply(t, v);
+        multiply_term(t, v);
         break;
     case GR_SUM:
-        add(p, n, t, v);
+        add_to_terms(p, n, t, v);
         break;
     case GR_NONE:
     case GRAPH_REDUCERS:
@@ -376,7 +369,7 @@ static double result_of(Point *p, const GNode *n, const Terms *t) {
     return n->type == GT_REAL ? sum_value(p->run, &t->sum) : t->sum.parts;
 }
 
-static double reduce(Point *p, const GNode *n) {
+static double reduce_node(Point *p, const GNode *n) {
     Terms terms = {.shift = -INFINITY};
     int64_t position = 0, *r = p->index + n->rank;
     memset(r, 0, sizeof *r * (size_t)n->red_rank);
@@ -399,7 +392,7 @@ static void run_compute(Reference *run, const GNode *n, double *out) {
         if (n->active && eval(&p, n->active) == 0)
             out[at++] = 0;
         else
-            out[at++] = n->reducer == GR_NONE ? eval(&p, n->value) : reduce(&p, n);
+            out[at++] = n->reducer == GR_NONE ? eval(&p, n->value) : reduce_node(&p, n);
         const bool is_wide = n->type == GT_INT && isfinite(out[at - 1]) &&
                              (out[at - 1] < INT32_MIN || out[at - 1] > INT32_MAX);
         /* an extremum without terms is infinite, and is not read */
@@ -414,7 +407,7 @@ static double worth(double score) {
 
 static void run_topk(Reference *run, const GNode *n, double *out) {
     int64_t length = n->operand->shape[n->rank - 1], k = n->shape[n->rank - 1],
-            rows = elements(n) / k;
+            rows = graph_element_count(n) / k;
     const double *scores = run->values[n->operand->id];
     Point p = {run, n, {0}};
     for (int64_t row = 0; row < rows; row++) {
@@ -472,7 +465,7 @@ static void run_node(Reference *run, const GNode *n, ReferenceSource source, voi
         run->values[n->id] = n->kind == GN_STOP ? run->values[n->operand->id] : (double *)n->data;
         return;
     }
-    double *out = calloc((size_t)elements(n), sizeof *out);
+    double *out = calloc((size_t)graph_element_count(n), sizeof *out);
     run->values[n->id] = out;
     run->owned[n->id] = true;
     if (!out) {
@@ -595,7 +588,7 @@ static const int *places_of(const Reference *run) {
 }
 
 /* A plan of one step, which makes one node. */
-static CoupletPlan plan_of(const Reference *run, const GNode *node, const int *places) {
+static CoupletPlan node_plan(const Reference *run, const GNode *node, const int *places) {
     CoupletPlan plan = {.buffer_count = run->g->nodes.count};
     Graph *g = (Graph *)(uintptr_t)run->g; /* the graph's arena holds the formulas */
     Formulas *formulas = formulas_new(g->arena, g, places, true);
@@ -606,13 +599,13 @@ static CoupletPlan plan_of(const Reference *run, const GNode *node, const int *p
 
 static bool explain_fault(const Reference *run, CoupletFinding *out) {
     const CoupletArrays arrays = {read_value, (void *)(uintptr_t)run, true};
-    const CoupletPlan plan = plan_of(run, run->faulty, places_of(run));
+    const CoupletPlan plan = node_plan(run, run->faulty, places_of(run));
     return couplet_formula_fault(&plan, 0, 0, 1, &arrays, out);
 }
 
 static int64_t first_not_finite(const Reference *run, const GNode *n, bool infinite) {
     const double *values = reference_value(run, n);
-    for (int64_t i = 0; values && i < elements(n); i++)
+    for (int64_t i = 0; values && i < graph_element_count(n); i++)
         if (infinite ? isinf(values[i]) : isnan(values[i])) return i;
     return -1;
 }
@@ -624,7 +617,7 @@ static bool explain_element(const Reference *run, const GNode *node, int64_t ele
     const int *places = places_of(run);
     CoupletFinding next;
     for (bool found = false;; found = true) {
-        const CoupletPlan plan = plan_of(run, node, places);
+        const CoupletPlan plan = node_plan(run, node, places);
         if (node->kind != GN_COMPUTE ||
             !couplet_formula_origin(&plan, 0, places[node->id], element, &arrays, &next))
             return found;

@@ -61,7 +61,7 @@ static int64_t take_points(const SheetColumn *of, const void *cell, Point *point
 }
 
 /* Returns the distance of the points from the middle of the sheet, as the eye sees them. */
-static double reach_of(const Point *points, int64_t count) {
+static double cloud_reach(const Point *points, int64_t count) {
     double reach = 1e-6;
     for (int64_t i = 0; i < count; i++) {
         const double near = 1 / (eye + points[i].depth);
@@ -78,7 +78,7 @@ void draw_cloud(cairo_t *cairo, const Column *c, const void *cell, double x, dou
     if (!points) return;
     const int64_t count = take_points(c->of, cell, points);
     qsort(points, (size_t)count, sizeof *points, by_depth); /* far points are drawn first */
-    const double half = c->width / 2.0, lens = (half - 5) / reach_of(points, count),
+    const double half = c->width / 2.0, lens = (half - 5) / cloud_reach(points, count),
                  radius = count > 1500  ? 1.1
                           : count > 300 ? 1.6
                                         : 2.4;

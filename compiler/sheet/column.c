@@ -45,7 +45,7 @@ static bool is_channels(int64_t extent) {
     return extent == 1 || extent == 3 || extent == 4;
 }
 
-static CellKind kind_of(const SheetColumn *c) {
+static CellKind cell_kind(const SheetColumn *c) {
     const int64_t *shape = c->shape;
     if (c->rank == 0 || (c->rank == 1 && c->type == COUPLET_I32)) return CELL_WORDS;
     if (c->rank == 1) return shape[0] <= MOST_BARS ? CELL_BARS : CELL_CURVE;
@@ -70,7 +70,7 @@ static void find_frames(Column *c) {
 }
 
 /* The factor by which a picture of this many pixels is drawn. */
-static double scale_of(int longest, int side) {
+static double drawn_scale(int longest, int side) {
     if (longest <= side) return longest ? floor((double)side / longest) : 1;
     return longest <= LARGEST_SIDE && side == PICTURE_SIDE
                ? 1
@@ -79,7 +79,7 @@ static double scale_of(int longest, int side) {
 
 static void size_pictures(Column *c) {
     const int longest = c->rows > c->columns ? c->rows : c->columns;
-    const double scale = scale_of(longest, c->shown > 1 ? FRAME_SIDE : PICTURE_SIDE);
+    const double scale = drawn_scale(longest, c->shown > 1 ? FRAME_SIDE : PICTURE_SIDE);
     c->width = (int)ceil(c->columns * scale);
     c->height = (int)ceil(c->rows * scale);
     if (c->width < 8) c->width = 8;
@@ -88,8 +88,8 @@ static void size_pictures(Column *c) {
 
 /* The lowest and the highest of the elements first .. end - 1 in all cells; 0 and 0 where none is
  * finite. */
-static void range_of(const SheetColumn *of, int rows, int64_t first, int64_t end, double *low,
-                     double *high) {
+static void elements_range(const SheetColumn *of, int rows, int64_t first, int64_t end, double *low,
+                           double *high) {
     bool any = false;
     *low = *high = 0;
     for (int row = 0; row < rows; row++)
@@ -110,7 +110,7 @@ static bool measure_bars(Column *c, int rows) {
     c->highs = malloc((size_t)count * sizeof *c->highs);
     if (!c->lows || !c->highs) return false;
     for (int64_t i = 0; i < count; i++)
-        range_of(c->of, rows, i, i + 1, &c->lows[i], &c->highs[i]);
+        elements_range(c->of, rows, i, i + 1, &c->lows[i], &c->highs[i]);
     return true;
 }
 
@@ -136,8 +136,8 @@ static int lines_of(const SheetColumn *of) {
 }
 
 bool column_measure(Column *c, int rows) {
-    c->kind = kind_of(c->of);
-    range_of(c->of, rows, 0, column_elements(c->of), &c->low, &c->high);
+    c->kind = cell_kind(c->of);
+    elements_range(c->of, rows, 0, column_elements(c->of), &c->low, &c->high);
     switch (c->kind) {
     case CELL_PICTURE:
     case CELL_FILM:

@@ -57,7 +57,7 @@ static bool measure_block(Block *b, Drawing *d) {
     return true;
 }
 
-static bool measure(Drawing *d, char *error, size_t error_bytes) {
+static bool measure_sheet(Drawing *d, char *error, size_t error_bytes) {
     d->width = 480;
     d->height = MARGIN;
     d->blocks = calloc((size_t)d->sheet->block_count + 1, sizeof *d->blocks);
@@ -164,7 +164,7 @@ static void draw_all(cairo_t *cairo, const Drawing *d) {
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static cairo_status_t put(void *file, const unsigned char *bytes, unsigned length) {
+static cairo_status_t write_bytes(void *file, const unsigned char *bytes, unsigned length) {
     return fwrite(bytes, 1, length, file) == length ? CAIRO_STATUS_SUCCESS
                                                     : CAIRO_STATUS_WRITE_ERROR;
 }
@@ -176,20 +176,20 @@ static bool ends_with(const char *text, const char *end) {
 
 static cairo_surface_t *make_surface(const Drawing *d, const char *path, FILE *file) {
     if (ends_with(path, ".svg"))
-        return cairo_svg_surface_create_for_stream(put, file, d->width, d->height);
+        return cairo_svg_surface_create_for_stream(write_bytes, file, d->width, d->height);
     if (ends_with(path, ".pdf"))
-        return cairo_pdf_surface_create_for_stream(put, file, d->width, d->height);
+        return cairo_pdf_surface_create_for_stream(write_bytes, file, d->width, d->height);
     return cairo_image_surface_create(CAIRO_FORMAT_RGB24, d->width, d->height);
 }
 
-static cairo_status_t write_to(const Drawing *d, const char *path, FILE *file) {
+static cairo_status_t write_drawing(const Drawing *d, const char *path, FILE *file) {
     cairo_surface_t *surface = make_surface(d, path, file);
     cairo_t *cairo = cairo_create(surface);
     draw_all(cairo, d);
     cairo_status_t status = cairo_status(cairo);
     cairo_destroy(cairo);
     if (status == CAIRO_STATUS_SUCCESS && ends_with(path, ".png"))
-        status = cairo_surface_write_to_png_stream(surface, put, file);
+        status = cairo_surface_write_to_png_stream(surface, write_bytes, file);
     cairo_surface_finish(surface);
     if (status == CAIRO_STATUS_SUCCESS) status = cairo_surface_status(surface);
     cairo_surface_destroy(surface);
@@ -199,7 +199,7 @@ static cairo_status_t write_to(const Drawing *d, const char *path, FILE *file) {
 static bool write_sheet(const Drawing *d, const char *path, char *error, size_t error_bytes) {
     FILE *file = couplet_file_begin(path, error, error_bytes);
     if (!file) return false;
-    const cairo_status_t status = write_to(d, path, file);
+    const cairo_status_t status = write_drawing(d, path, file);
     if (status == CAIRO_STATUS_SUCCESS || status == CAIRO_STATUS_WRITE_ERROR)
         return couplet_file_commit(path, file, error, error_bytes);
     snprintf(error, error_bytes, "%s: the sheet cannot be drawn: %s", path,
@@ -214,7 +214,8 @@ const int couplet_sheet_version = SHEET_VERSION;
 
 bool couplet_sheet_draw(const Sheet *sheet, const char *path, char *error, size_t error_bytes) {
     Drawing d = {.sheet = sheet};
-    const bool good = measure(&d, error, error_bytes) && write_sheet(&d, path, error, error_bytes);
+    const bool good =
+        measure_sheet(&d, error, error_bytes) && write_sheet(&d, path, error, error_bytes);
     for (int i = 0; d.blocks && i < sheet->block_count; i++) {
         for (int k = 0; d.blocks[i].columns && k < sheet->blocks[i].column_count; k++)
             column_free(&d.blocks[i].columns[k]);

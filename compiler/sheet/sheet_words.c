@@ -70,7 +70,7 @@ void draw_bars(cairo_t *cairo, const Column *c, const void *cell, double x, doub
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-static void word_of(const SheetColumn *of, int32_t value, char *out, size_t bytes) {
+static void class_word(const SheetColumn *of, int32_t value, char *out, size_t bytes) {
     if (of->class_names && value >= 0 && value < of->classes)
         snprintf(out, bytes, "%s", of->class_names[value]);
     else
@@ -88,7 +88,7 @@ static int64_t run_of(const int32_t *words, int64_t at, int64_t count) {
 static void draw_number(cairo_t *cairo, const Column *c, const void *cell, double x, double y) {
     char text[256];
     if (c->of->type == COUPLET_I32)
-        word_of(c->of, *(const int32_t *)cell, text, sizeof text);
+        class_word(c->of, *(const int32_t *)cell, text, sizeof text);
     else
         draw_number_text(column_value(c->of, cell, 0), text, sizeof text);
     draw_text(cairo, x, y + TEXT_SIZE, c->width, text);
@@ -110,7 +110,7 @@ void draw_words(cairo_t *cairo, const Column *c, const void *cell, double x, dou
         char word[256], text[300];
         const int64_t run = run_of(words, i, c->of->shape[0]);
         const bool together = run > 2;
-        word_of(c->of, words[i], word, sizeof word);
+        class_word(c->of, words[i], word, sizeof word);
         if (together)
             snprintf(text, sizeof text, "%s (%lld times)", word, (long long)run);
         else
