@@ -9,7 +9,7 @@ static const double turn_seconds = 0.03;
  * rounds. */
 static const long pause_nanoseconds = 40 * 1000 * 1000;
 
-static double now(clockid_t clock) {
+static double seconds_of(clockid_t clock) {
     struct timespec t;
     clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
@@ -18,11 +18,11 @@ static double now(clockid_t clock) {
 static void take_turn(Contender *c, clockid_t clock) {
     nanosleep(&(struct timespec){0, pause_nanoseconds}, NULL);
     c->run(c->context);
-    double begin = now(clock), end = begin;
+    double begin = seconds_of(clock), end = begin;
     do {
         double start = end;
         c->run(c->context);
-        end = now(clock);
+        end = seconds_of(clock);
         if (c->runs < MOST_RUNS) c->seconds[c->runs++] = end - start;
     } while (end - begin < turn_seconds);
 }

@@ -134,8 +134,9 @@ static void add_argument(Step *s, int which, const Array *array) {
     s->arguments[s->count++] = (dnnl_exec_arg_t){which, array->memory};
 }
 
-static dnnl_primitive_desc_t describe(DnnOperation *o, const void *descriptor,
-                                      const_dnnl_primitive_desc_t hint, const char *what) {
+static dnnl_primitive_desc_t describe_operation(DnnOperation *o, const void *descriptor,
+                                                const_dnnl_primitive_desc_t hint,
+                                                const char *what) {
     dnnl_primitive_desc_t pd = NULL;
     check(o, dnnl_primitive_desc_create(&pd, descriptor, NULL, engine, hint), what);
     return pd;
@@ -166,7 +167,7 @@ void dnn_free(DnnOperation *o) {
     free(o);
 }
 
-static DnnOperation *finish(DnnOperation *o) {
+static DnnOperation *finish_operation(DnnOperation *o) {
     if (!o->failed) return o;
     dnn_free(o);
     return NULL;
@@ -182,14 +183,14 @@ DnnOperation *dnn_product(const ProductShape *s, const float *a, const float *b)
                        y = plain_matrix(s->m, s->n, false);
     dnnl_matmul_desc_t descriptor;
     check(o, dnnl_matmul_desc_init(&descriptor, &left, &right, NULL, &y), "a product");
-    dnnl_primitive_desc_t pd = describe(o, &descriptor, NULL, "a product");
-    if (o->failed) return finish(o);
+    dnnl_primitive_desc_t pd = describe_operation(o, &descriptor, NULL, "a product");
+    if (o->failed) return finish_operation(o);
     Step *step = add_step(o, pd);
     add_argument(step, DNNL_ARG_SRC, add_array(o, &left, &left, a));
     add_argument(step, DNNL_ARG_WEIGHTS, add_array(o, &right, &right, b));
     add_argument(step, DNNL_ARG_DST, o->result = add_array(o, &y, &y, NULL));
     dnnl_primitive_desc_destroy(pd);
-    return finish(o);
+    return finish_operation(o);
 }
 
 void dnn_sgemm(const ProductShape *s, const float *a, const float *b, float *y) {
@@ -224,7 +225,7 @@ static Convolution describe_convolution(DnnOperation *o, const ConvolutionShape 
               &d, dnnl_forward_training, dnnl_convolution_direct, &c.x, &c.k, NULL, &c.y,
               (const dnnl_dims_t){s->stride, s->stride}, padding, padding),
           "a convolution");
-    c.forward = describe(o, &d, NULL, "a convolution");
+    c.forward = describe_operation(o, &d, NULL, "a convolution");
     return c;
 }
 
@@ -241,7 +242,7 @@ static dnnl_primitive_desc_t backward_pass(DnnOperation *o, const Convolution *c
               dnnl_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &c->x, &c->k,
                                                           NULL, &c->y, strides, padding, padding),
               "a gradient to the weights");
-    return o->failed ? NULL : describe(o, &d, c->forward, "a gradient");
+    return o->failed ? NULL : describe_operation(o, &d, c->forward, "a gradient");
 }
 
 /* Which argument is what, and which of them is the result. */
@@ -262,7 +263,7 @@ DnnOperation *dnn_convolution(const ConvolutionShape *s, Pass pass, bool channel
     Convolution c = describe_convolution(o, s, channels_last ? dnnl_nhwc : dnnl_format_tag_any);
     dnnl_primitive_desc_t pd =
         o->failed || pass == PASS_FORWARD ? c.forward : backward_pass(o, &c, pass);
-    if (o->failed) return finish(o);
+    if (o->failed) return finish_operation(o);
     const int names[3] = {roles[pass].x, roles[pass].k, roles[pass].y};
     const float *data[3] = {x, k, g};
     const dnnl_memory_desc_t plain[3] = {image(s->batch, s->channels, s->size, dnnl_nhwc),
@@ -277,7 +278,7 @@ DnnOperation *dnn_convolution(const ConvolutionShape *s, Pass pass, bool channel
     }
     if (pd != c.forward) dnnl_primitive_desc_destroy(pd);
     dnnl_primitive_desc_destroy(c.forward);
-    return finish(o);
+    return finish_operation(o);
 }
 
 /* ---- a layer --------------------------------------------------------------------------------- */
@@ -310,13 +311,14 @@ static Normalisation describe_normalisation(DnnOperation *o, const dnnl_memory_d
           dnnl_batch_normalization_forward_desc_init(&forward, dnnl_forward_training, data, 1e-5f,
                                                      flags),
           "batch normalisation");
-    n.forward = describe(o, &forward, NULL, "batch normalisation");
+    n.forward = describe_operation(o, &forward, NULL, "batch normalisation");
     check(o,
           dnnl_batch_normalization_backward_desc_init(&backward, dnnl_backward, data, data, 1e-5f,
                                                       flags),
           "the gradient of batch normalisation");
     if (!o->failed)
-        n.backward = describe(o, &backward, n.forward, "the gradient of batch normalisation");
+        n.backward =
+            describe_operation(o, &backward, n.forward, "the gradient of batch normalisation");
     return n;
 }
 
@@ -325,7 +327,7 @@ DnnOperation *dnn_layer(const ConvolutionShape *s, const float *x, const float *
     DnnOperation *o = ready() ? calloc(1, sizeof *o) : NULL;
     if (!o) return NULL;
     Convolution c = describe_convolution(o, s, dnnl_format_tag_any);
-    if (o->failed) return finish(o);
+    if (o->failed) return finish_operation(o);
     const dnnl_memory_desc_t *inside = layout_in(c.forward, DNNL_ARG_SRC);
     const dnnl_memory_desc_t x_plain = image(s->batch, s->channels, s->size, dnnl_nhwc),
                              y_plain = image(s->batch, s->out, out_size(s), dnnl_nhwc),
@@ -333,7 +335,7 @@ DnnOperation *dnn_layer(const ConvolutionShape *s, const float *x, const float *
     Normalisation n = describe_normalisation(o, inside);
     dnnl_primitive_desc_t to_input = backward_pass(o, &c, PASS_INPUT),
                           to_weights = backward_pass(o, &c, PASS_WEIGHTS);
-    if (o->failed) return finish(o);
+    if (o->failed) return finish_operation(o);
     Array *in = add_array(o, inside, &x_plain, x), *normal = add_array(o, inside, &x_plain, NULL),
           *d_in = add_array(o, inside, &x_plain, NULL);
     Array *scale = add_array(o, &channel, &channel, gamma),
@@ -380,5 +382,5 @@ DnnOperation *dnn_layer(const ConvolutionShape *s, const float *x, const float *
     const dnnl_primitive_desc_t used[] = {n.forward, n.backward, to_input, to_weights, c.forward};
     for (int i = 0; i < 5; i++)
         dnnl_primitive_desc_destroy(used[i]);
-    return finish(o);
+    return finish_operation(o);
 }

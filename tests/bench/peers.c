@@ -95,14 +95,15 @@ static void print_row(const Bench *b, Row *r) {
     fflush(stdout);
 }
 
-static void measure(const Bench *b, Row *r) {
+static void measure_row(const Bench *b, Row *r) {
     bool alone = b->figure == contender_median || couplet_threads_count(b->threads) > 1;
     contest(r->contenders, r->count, b->rounds, alone ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID);
     print_row(b, r);
 }
 
 /* Both are float32 sums in different orders: compared with the size of the largest. */
-static void compare(Bench *b, const Row *r, const float *ours, const float *theirs, int64_t count) {
+static void compare_results(Bench *b, const Row *r, const float *ours, const float *theirs,
+                            int64_t count) {
     double largest = 0, apart = 0;
     for (int64_t i = 0; ours && theirs && i < count; i++) {
         largest = fmax(largest, fabs(theirs[i]));
@@ -119,7 +120,7 @@ static void compare_with(Bench *b, const Row *r, const float *ours, DnnOperation
     int64_t count;
     dnn_run(theirs);
     float *result = dnn_result(theirs, &count);
-    compare(b, r, ours, result, count);
+    compare_results(b, r, ours, result, count);
     free(result);
 }
 
@@ -171,12 +172,12 @@ static void bench_product(Bench *b, int64_t m, int64_t n, int64_t k, bool transp
     formula_run(&f);
     compare_with(b, &r, formula_output(&f, "grad_g"), matmul);
     run_dnn_sgemm(&blas);
-    compare(b, &r, formula_output(&f, "grad_g"), y, m * n);
+    compare_results(b, &r, formula_output(&f, "grad_g"), y, m * n);
     add_contender(&r, "ours", run_ours, &f);
     add_contender(&r, "oneDNN matmul", dnn_run, matmul);
     add_contender(&r, "oneDNN sgemm", run_dnn_sgemm, &blas);
     add_contender(&r, "OpenBLAS", run_openblas, &blas);
-    measure(b, &r);
+    measure_row(b, &r);
     dnn_free(matmul);
     free(y);
     formula_close(&f);
@@ -222,7 +223,7 @@ static void bench_pass(Bench *b, const ConvolutionShape *s, Pass pass) {
     add_contender(&r, "ours", run_ours, &f);
     add_contender(&r, "oneDNN blocked", dnn_run, blocked);
     add_contender(&r, "oneDNN channels last", dnn_run, last);
-    measure(b, &r);
+    measure_row(b, &r);
     dnn_free(blocked);
     dnn_free(last);
     formula_close(&f);
@@ -265,7 +266,7 @@ static void bench_layer(Bench *b, const ConvolutionShape *s) {
     compare_with(b, &r, formula_output(&f, "grad_x"), peer);
     add_contender(&r, "ours", run_ours, &f);
     add_contender(&r, "oneDNN blocked", dnn_run, peer);
-    measure(b, &r);
+    measure_row(b, &r);
     dnn_free(peer);
     formula_close(&f);
 }

@@ -80,7 +80,7 @@ static const GExpr *subscript(Maker *m, int64_t extent, bool *outside) {
     return gx2(g, G_MOD, i, gx_int(g, extent));
 }
 
-static const GExpr *read_of(Maker *m, GNode *tensor) {
+static const GExpr *random_read(Maker *m, GNode *tensor) {
     const GExpr *at[GRAPH_MAX_RANK];
     bool outside = false;
     for (int i = 0; i < tensor->rank; i++)
@@ -90,7 +90,7 @@ static const GExpr *read_of(Maker *m, GNode *tensor) {
 }
 
 static const GExpr *any_read(Maker *m) {
-    return read_of(m, m->reals[pick(m, m->real_count)]);
+    return random_read(m, m->reals[pick(m, m->real_count)]);
 }
 
 /* T[key] where the key is a place in T, something else elsewhere. */
@@ -116,7 +116,7 @@ static const GExpr *condition(Maker *m) {
     Graph *g = m->g;
     switch (pick(m, 5)) {
     case 0:
-        return gx2(g, G_LT, read_of(m, m->reals[pick(m, FORMULA_INPUTS)]), gx_real(g, 0.1));
+        return gx2(g, G_LT, random_read(m, m->reals[pick(m, FORMULA_INPUTS)]), gx_real(g, 0.1));
     case 1:
         return gx2(g, G_NE, any_index(m), any_index(m));
     case 2:
@@ -198,7 +198,7 @@ static GNode *reduction_node(Maker *m) {
     open_space(m, &spec, 1 + pick(m, 3), 1 + pick(m, 2));
     spec.reducer = reducers[pick(m, 7)];
     if (spec.reducer == GR_MAX || spec.reducer == GR_MIN)
-        spec.value = read_of(m, m->reals[pick(m, FORMULA_INPUTS)]);
+        spec.value = random_read(m, m->reals[pick(m, FORMULA_INPUTS)]);
     /* a product, which register blocks may take */
     else if (spec.reducer == GR_SUM && pick(m, 2))
         spec.value = mul(m, any_read(m), any_read(m));
@@ -276,7 +276,7 @@ static GNode *topk_node(Maker *m) {
     Graph *g = m->g;
     ComputeSpec scores, spec;
     open_space(m, &scores, 2, 0);
-    scores.value = read_of(m, m->reals[0]);
+    scores.value = random_read(m, m->reals[0]);
     GNode *s = graph_compute(g, &scores),
           *top = graph_topk(g, s, s->shape[1] < 3 ? s->shape[1] : 3, (Span){0});
     memset(&spec, 0, sizeof spec);
@@ -329,7 +329,7 @@ double formula_sample(const GNode *n, int64_t i) {
     return n->name[0] == 'k' ? floor(u * 40) - 3 : floor(u * 3);
 }
 
-static const GExpr *total_of(Maker *m, GNode *node) {
+static const GExpr *sum_of_node(Maker *m, GNode *node) {
     ComputeSpec total;
     memset(&total, 0, sizeof total);
     total.reducer = GR_SUM;
@@ -362,7 +362,7 @@ Graph *formula_make(Arena *arena, uint32_t seed, GNode **inputs) {
         GNode *node = random_node(&m);
         m.reals[m.real_count++] = node;
         graph_output(g, arena_printf(arena, "node%d", i), node);
-        const GExpr *part = total_of(&m, node);
+        const GExpr *part = sum_of_node(&m, node);
         loss.value = loss.value ? add(&m, loss.value, part) : part;
     }
     graph_output(g, "loss", graph_compute(g, &loss));

@@ -154,7 +154,7 @@ static void keep_raw(void *context, const Graph *g, const char *pass) {
     reference_free(run);
 }
 
-static double value_at(Case *c, const Graph *g) {
+static double evaluated_value(Case *c, const Graph *g) {
     Reference *run = reference_run(g, find, c);
     const double *value = run ? reference_output(run, "value") : NULL;
     double result = value ? *value : NAN;
@@ -172,9 +172,9 @@ static void compare_differences(Case *c, const Graph *g) {
         for (int64_t i = 0; i < size; i++) {
             double kept = c->data[at][i], h = 1e-5;
             c->data[at][i] = kept + h;
-            double up = value_at(c, g);
+            double up = evaluated_value(c, g);
             c->data[at][i] = kept - h;
-            double down = value_at(c, g);
+            double down = evaluated_value(c, g);
             c->data[at][i] = kept;
             double expected = (up - down) / (2 * h);
             if (!(fabs(c->raw[o][i] - expected) <= 1e-6 * (1 + fabs(expected))))
@@ -321,7 +321,7 @@ static Graph *make_graph(Case *c, Diag *diag, const Method *method, const Stmt *
     return g;
 }
 
-static int finish(Case *c, const char *how) {
+static int finish_case(Case *c, const char *how) {
     const bool failed = c->failures != 0;
     printf("%s%s: %s\n", c->fn->name, how, failed ? "FAILED" : "ok");
     arena_free(c->arena);
@@ -353,7 +353,7 @@ static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSetti
         compare_cpu(&c, g, faults(&c));
         *pairs = g->choices.count;
     }
-    return finish(&c, how);
+    return finish_case(&c, how);
 }
 
 static int try_function(Diag *diag, const Method *method, const Stmt *fn) {
@@ -377,7 +377,7 @@ static int try_on_device(Arena *arena, Diag *diag, const Method *method, const S
         if (graphs[made])
             made++;
         else
-            failed += finish(&cases[made], "");
+            failed += finish_case(&cases[made], "");
     }
     BackEndCode code;
     const char *error = "?";
@@ -386,7 +386,7 @@ static int try_on_device(Arena *arena, Diag *diag, const Method *method, const S
         return printf("%s\n", error), 1;
     for (int i = 0; i < made; i++) {
         compare_opencl(&cases[i], graphs[i], code.plans[i], faults(&cases[i]));
-        failed += finish(&cases[i], "");
+        failed += finish_case(&cases[i], "");
     }
     return failed;
 }

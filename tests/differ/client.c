@@ -9,7 +9,7 @@
 
 extern const CoupletProgram couplet_differ;
 
-static void *read_block(FILE *in) {
+static void *receive_array(FILE *in) {
     int64_t bytes = 0;
     if (fread(&bytes, sizeof bytes, 1, in) != 1) return NULL;
     void *data = calloc(1, (size_t)bytes + 64);
@@ -49,11 +49,11 @@ static bool run_plan(FILE *in, FILE *out, const CoupletPlan *plan, CoupletThread
     int64_t count = 0, slot;
     bool good = inputs && states;
     for (int i = 0; good && i < plan->input_count; i++)
-        good = (inputs[i] = read_block(in)) != NULL;
+        good = (inputs[i] = receive_array(in)) != NULL;
     good = good && fread(&count, sizeof count, 1, in) == 1;
     for (int64_t i = 0; good && i < count; i++)
         good = fread(&slot, sizeof slot, 1, in) == 1 && slot < couplet_differ.state_count &&
-               (states[slot] = read_block(in)) != NULL;
+               (states[slot] = receive_array(in)) != NULL;
     CoupletRun *run = good ? couplet_run_new(plan, threads) : NULL;
     good = good && write_result(out, plan, run, inputs, states);
     couplet_run_free(run);

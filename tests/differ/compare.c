@@ -38,8 +38,8 @@ static size_t bytes_of(const Answer *a) {
     return (size_t)a->count * (a->type == GT_REAL || a->type == GT_INT ? 4 : 1);
 }
 
-static bool same_bits(Subject *s, Verdict *v, const Result *const result[BACKENDS], Backend one,
-                      Backend other) {
+static bool compare_bits(Subject *s, Verdict *v, const Result *const result[BACKENDS], Backend one,
+                         Backend other) {
     for (int i = 0; i < s->answer_count; i++) {
         if (result[one]->fault || result[other]->fault ||
             memcmp(result[one]->values[i], result[other]->values[i], bytes_of(&s->answers[i])) == 0)
@@ -111,7 +111,7 @@ Verdict compare(Subject *s, const Result *const result[BACKENDS], unsigned wante
             return v;
     for (int i = ON_TWO_THREADS; i < BACKENDS && !s->fault; i++)
         if ((wanted & 1) && ((wanted >> i) & 1) && i != ON_A_DEVICE &&
-            !same_bits(s, &v, result, ON_ONE_THREAD, (Backend)i))
+            !compare_bits(s, &v, result, ON_ONE_THREAD, (Backend)i))
             return v;
     return v;
 }

@@ -53,7 +53,7 @@ static unsigned needed(const Differ *d, int kind) {
     return 1u << (kind - OTHER_VALUE);
 }
 
-static void report(Differ *d, const Subject *s, const Verdict *v) {
+static void report_verdict(Differ *d, const Subject *s, const Verdict *v) {
     if (v->kind == AGREES) return;
     d->wrong++;
     if (!s->text || v->kind == NOT_COMPILED) {
@@ -81,7 +81,7 @@ static void try_all(Differ *d, Subject *subjects, int count) {
         d->tried++;
         d->faults += subjects[i].fault != NULL;
         d->loose += is_loose(&subjects[i]);
-        report(d, &subjects[i], &verdicts[i]);
+        report_verdict(d, &subjects[i], &verdicts[i]);
         arena_free(subjects[i].arena);
     }
     fflush(stdout);
@@ -94,13 +94,13 @@ typedef struct Batch {
     int count;
 } Batch;
 
-static void finish(Batch *b) {
+static void finish_batch(Batch *b) {
     if (b->count) try_all(b->d, b->subjects, b->count);
     b->count = 0;
 }
 
 static Subject *next(Batch *b) {
-    if (b->count == TOGETHER) finish(b);
+    if (b->count == TOGETHER) finish_batch(b);
     return &b->subjects[b->count++];
 }
 
@@ -112,7 +112,7 @@ static void try_formulas(Batch *b, uint32_t from, uint32_t to) {
     }
 }
 
-static bool is_named(const char *name, char **names, int count) {
+static bool is_chosen(const char *name, char **names, int count) {
     for (int i = 0; i < count; i++) {
         size_t length = strlen(names[i]);
         if (strncmp(name, names[i], length) == 0 && (name[length] == 0 || name[length] == '.'))
@@ -124,22 +124,22 @@ static bool is_named(const char *name, char **names, int count) {
 static void try_library(Batch *b, char **names, int count) {
     Arena *arena = arena_new();
     for (const LibraryCase *c = library_cases(arena, is_on_ranks(b->d)); c->name; c++)
-        if (is_named(c->name, names, count))
+        if (is_chosen(c->name, names, count))
             subject_of_text(next(b), arena_new(), c->name, c->text);
-    finish(b);
+    finish_batch(b);
     arena_free(arena);
 }
 
-static void try_file(Batch *b, const char *path) {
+static void try_spec(Batch *b, const char *path) {
     Arena *arena = arena_new();
     const Source *source = load_source(arena, path);
     if (!source) {
         b->d->wrong++;
         arena_free(arena);
     } else if (strstr(source->text, "\nloss ")) {
-        finish(b); /* one method at a time: they take memory */
+        finish_batch(b); /* one method at a time: they take memory */
         subject_of_method(next(b), arena, path);
-        finish(b);
+        finish_batch(b);
         printf("%s\n", path);
     } else {
         subject_of_text(next(b), arena, path, source->text);
@@ -183,8 +183,8 @@ int main(int argc, char **argv) {
         try_library(&b, argv + at + 1, argc - at - 1);
     else
         for (; at < argc; at++)
-            try_file(&b, argv[at]);
-    finish(&b);
+            try_spec(&b, argv[at]);
+    finish_batch(&b);
     if (is_on_ranks(&d))
         printf("ranks cut %.0f %% of their steps; ", 100 * backends_cut(d.backends));
     const bool in_vain = is_on_ranks(&d) && backends_cut(d.backends) == 0;

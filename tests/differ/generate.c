@@ -166,7 +166,7 @@ static Term outside_value(Maker *m) {
     return term(SAY("%s^2", use(m, "tau")), 0, 0.75);
 }
 
-static Term read_of(Maker *m, Array *a) {
+static Term random_read(Maker *m, Array *a) {
     const char *text = "";
     bool outside = false;
     a->used = true;
@@ -226,7 +226,7 @@ static const char *condition(Maker *m, int depth) {
     default:
         break;
     }
-    return SAY("%s < %s", read_of(m, any_array(m, true)).text, chance(m, 2) ? "0.3" : "-0.2");
+    return SAY("%s < %s", random_read(m, any_array(m, true)).text, chance(m, 2) ? "0.3" : "-0.2");
 }
 
 /* ---- scalar formulas ------------------------------------------------------------------------- */
@@ -257,7 +257,7 @@ static Term leaf(Maker *m) {
         return term(SAY("(%g)", value), value, value);
     }
     if (chance(m, 12)) return term(SAY("real(%s)", condition(m, 0)), 0, 1);
-    return read_of(m, any_array(m, false));
+    return random_read(m, any_array(m, false));
 }
 
 /* dot, cos and norm of rows. */
@@ -364,12 +364,12 @@ static Dim any_dim(Maker *m) {
 }
 
 /* What is reduced reads the index, so that not all terms are one. */
-static Term reduced(Maker *m, const char *index, int depth) {
+static Term reduced_term(Maker *m, const char *index, int depth) {
     Term body = tamed(m, chance(m, 3) ? of_rows(m) : formula(m, depth));
     if (strstr(body.text, index)) return body;
     Array *a = any_array(m, false);
     for (int turn = 0; turn < 20; turn++, a = any_array(m, false)) {
-        Term other = read_of(m, a);
+        Term other = random_read(m, a);
         if (strstr(other.text, index))
             return tamed(m, term(SAY("(%s * %s)", body.text, other.text),
                                  -reach(body) * reach(other), reach(body) * reach(other)));
@@ -379,7 +379,8 @@ static Term reduced(Maker *m, const char *index, int depth) {
 }
 
 /* Of few factors, which may be 0, or of many near 1. */
-static Term product(Maker *m, const char *binders, const char *guard, Term body, double terms) {
+static Term product_term(Maker *m, const char *binders, const char *guard, Term body,
+                         double terms) {
     enum { FEW = 8 };
     const double most = pow(fmax(1, reach(body)), terms);
     if (terms <= FEW) return term(SAY("(prod[%s%s] %s)", binders, guard, body.text), -most, most);
@@ -398,7 +399,7 @@ static Term reduction(Maker *m, int depth) {
     const char *binders = SAY("%s < %s", index, dim.text);
     if (chance(m, 6) && scope_elements(m) * m->C.extent <= MOST_ELEMENTS)
         binders = SAY("%s, %s < C", binders, push_index(m, m->C)->name);
-    Term body = reduced(m, index, depth);
+    Term body = reduced_term(m, index, depth);
     bool guarded = chance(m, 2);
     const char *guard = guarded ? SAY(" | %s", condition(m, 1)) : "";
     double terms = (double)(dim.extent * m->C.extent);
@@ -406,7 +407,7 @@ static Term reduction(Maker *m, int depth) {
     if (strcmp(name, "sum") == 0)
         return term(SAY("(sum[%s%s] %s)", binders, guard, body.text), -terms * reach(body),
                     terms * reach(body));
-    if (strcmp(name, "prod") == 0) return product(m, binders, guard, body, terms);
+    if (strcmp(name, "prod") == 0) return product_term(m, binders, guard, body, terms);
     const char *other = guarded ? " else 0.5" : "";
     double low = fmin(body.low, 0.5), high = fmax(body.high, 0.5);
     if (strcmp(name, "logsumexp") == 0) high += log(terms);
@@ -603,7 +604,7 @@ static void mapped_draw(Maker *m, const Dim *dims) {
     add_array(m, name, 2, dims, 1 - (double)m->D.extent, (double)m->N.extent / 8 + 1);
 }
 
-static void draw(Maker *m) {
+static void draw_formula(Maker *m) {
     const Dim dims[2] = {m->N, m->D};
     if (m->number % 4 == 3) {
         mapped_draw(m, dims);
@@ -618,15 +619,15 @@ static void statement(Maker *m) {
     static void (*const kinds[])(Maker *) = {
         let_formula,   let_formula,  let_formula,  let_reduction, let_reduction,
         let_reduction, let_contrast, let_contrast, let_softmax,   let_array,
-        let_best,      let_by_key,   let_scan,     draw};
+        let_best,      let_by_key,   let_scan,     draw_formula};
     kinds[pick(m, sizeof kinds / sizeof *kinds)](m);
     m->index_count = 0;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static void declare(Maker *m, const char *name, const char *declared, int rank, Dim a, Dim b, Dim c,
-                    double low, double high) {
+static void declare_array(Maker *m, const char *name, const char *declared, int rank, Dim a, Dim b,
+                          Dim c, double low, double high) {
     Array *added = add_array(m, name, rank, (const Dim[]){a, b, c}, low, high);
     added->declared = declared;
     added->is_int = strstr(declared, "int") != NULL;
@@ -635,20 +636,20 @@ static void declare(Maker *m, const char *name, const char *declared, int rank, 
 
 static void declare_all(Maker *m) {
     const Dim none = {"", 1};
-    declare(m, "x", "x[N, D]", 2, m->N, m->D, none, -4, 4);
-    declare(m, "y", "y[N, D]", 2, m->N, m->D, none, -4, 4);
-    declare(m, "q", "q[K, D]", 2, m->K, m->D, none, -4, 4);
-    declare(m, "e", "e[N, K]", 2, m->N, m->K, none, -4, 4);
-    declare(m, "t", "t[C, N, D]", 3, m->C, m->N, m->D, -4, 4);
-    declare(m, "w", "w[N]", 1, m->N, none, none, 0.25, 0.75);
-    declare(m, "v", "v[K]", 1, m->K, none, none, 0.25, 0.75);
-    declare(m, "b", "b[D]", 1, m->D, none, none, 0.25, 0.75);
-    declare(m, "f", "f[C]", 1, m->C, none, none, 0.25, 0.75);
-    declare(m, "tau", "tau", 0, none, none, none, 0.25, 0.75);
-    declare(m, "rate", "rate", 0, none, none, none, 0.25, 0.75);
-    declare(m, "lab", "lab : int[N]", 1, m->N, none, none, 0, 2);
-    declare(m, "pick", "pick : int[N]", 1, m->N, none, none, 0, 0);
-    declare(m, "mask", "mask : bool[N, K]", 2, m->N, m->K, none, 0, 1);
+    declare_array(m, "x", "x[N, D]", 2, m->N, m->D, none, -4, 4);
+    declare_array(m, "y", "y[N, D]", 2, m->N, m->D, none, -4, 4);
+    declare_array(m, "q", "q[K, D]", 2, m->K, m->D, none, -4, 4);
+    declare_array(m, "e", "e[N, K]", 2, m->N, m->K, none, -4, 4);
+    declare_array(m, "t", "t[C, N, D]", 3, m->C, m->N, m->D, -4, 4);
+    declare_array(m, "w", "w[N]", 1, m->N, none, none, 0.25, 0.75);
+    declare_array(m, "v", "v[K]", 1, m->K, none, none, 0.25, 0.75);
+    declare_array(m, "b", "b[D]", 1, m->D, none, none, 0.25, 0.75);
+    declare_array(m, "f", "f[C]", 1, m->C, none, none, 0.25, 0.75);
+    declare_array(m, "tau", "tau", 0, none, none, none, 0.25, 0.75);
+    declare_array(m, "rate", "rate", 0, none, none, none, 0.25, 0.75);
+    declare_array(m, "lab", "lab : int[N]", 1, m->N, none, none, 0, 2);
+    declare_array(m, "pick", "pick : int[N]", 1, m->N, none, none, 0, 0);
+    declare_array(m, "mask", "mask : bool[N, K]", 2, m->N, m->K, none, 0, 1);
     m->param_count = m->array_count;
 }
 

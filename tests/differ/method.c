@@ -48,11 +48,6 @@ static uint32_t hash_name(const char *name) {
     return hash;
 }
 
-static bool ends_with(const char *name, const char *end) {
-    size_t n = strlen(name), e = strlen(end);
-    return n >= e && strcmp(name + n - e, end) == 0;
-}
-
 static double hyper_value(const LoweredProgram *program, const char *name) {
     for (int i = 0; i < program->hypers.count; i++)
         if (strcmp(program->hypers.items[i].name, name) == 0) return program->hypers.items[i].value;
@@ -71,11 +66,11 @@ static double sample(const LoweredProgram *program, const GNode *n, int64_t i) {
         if (strcmp(n->name, scalars[k].name) == 0) return scalars[k].value;
     if (strcmp(n->name, "seed") == 0) return i ? 0 : 3;
     if (strncmp(n->name, "hyper.", 6) == 0) return (float)hyper_value(program, n->name + 6);
-    if (ends_with(n->name, ".label")) return (double)(int)(u * 3);
-    if (ends_with(n->name, ".index")) return (double)(i * 7 % 100);
+    if (text_ends_with(n->name, ".label")) return (double)(int)(u * 3);
+    if (text_ends_with(n->name, ".index")) return (double)(i * 7 % 100);
     if (n->type == GT_INT) return 0;
     if (n->type == GT_U8) return (double)(int)(u * 256);
-    if (ends_with(n->name, "running_var") || ends_with(n->name, ".gain"))
+    if (text_ends_with(n->name, "running_var") || text_ends_with(n->name, ".gain"))
         return (float)(0.75 + u / 2);
     return (float)(0.4 * (u - 0.5));
 }
@@ -98,7 +93,7 @@ static double largest(const double *values, int64_t count) {
     return most;
 }
 
-static void take(Subject *s, const char *name, const GNode *node, const Reference *run) {
+static void add_answer(Subject *s, const char *name, const GNode *node, const Reference *run) {
     Answer *a = &s->answers[s->answer_count++];
     *a = (Answer){.name = name, .type = node->type, .count = subject_elements(node)};
     a->exact = arena_array(s->arena, double, a->count);
@@ -106,15 +101,15 @@ static void take(Subject *s, const char *name, const GNode *node, const Referenc
     a->allowed = through_a_network * fmax(1e-3, largest(a->exact, a->count));
 }
 
-static void evaluate(Subject *s, const Graph *g) {
+static void evaluate_graph(Subject *s, const Graph *g) {
     Reference *run = reference_run(g, s->source, s->context);
     const char *fault = run ? reference_fault(run, NULL) : "out of memory";
     if (fault) s->error = arena_printf(s->arena, "the reference evaluator says: %s", fault);
     s->answers = arena_array(s->arena, Answer, g->outputs.count + g->commits.count + 1);
     for (int i = 0; !fault && i < g->outputs.count; i++)
-        take(s, g->outputs.items[i].name, g->outputs.items[i].node, run);
+        add_answer(s, g->outputs.items[i].name, g->outputs.items[i].node, run);
     for (int i = 0; !fault && i < g->commits.count; i++)
-        take(s, g->commits.items[i].state->name, g->commits.items[i].value, run);
+        add_answer(s, g->commits.items[i].state->name, g->commits.items[i].value, run);
     reference_free(run);
 }
 
@@ -132,5 +127,5 @@ void subject_of_method(Subject *s, Arena *arena, const char *path) {
         return;
     }
     s->g = s->lowered->phases.items[0].train;
-    evaluate(s, &written.graph);
+    evaluate_graph(s, &written.graph);
 }

@@ -26,7 +26,7 @@ typedef struct Edits {
     ARRAY(Edit) items;
 } Edits;
 
-static void add(Edits *e, int begin, int end, const char *with) {
+static void add_edit(Edits *e, int begin, int end, const char *with) {
     if (begin >= 0 && end > begin && (int)strlen(with) < end - begin)
         array_push(e->arena, &e->items, ((Edit){begin, end, with}));
 }
@@ -43,16 +43,16 @@ static bool visit(void *context, Expr *x) {
     Span s = x->span;
     static const char *const numbers[] = {"1", "0.5", "0"};
     for (int i = 0; i < x->arg_count; i++) {
-        add(e, s.begin, s.end, arena_printf(e->arena, "(%s)", piece(e, x->args[i]->span)));
-        add(e, s.begin, s.end, piece(e, x->args[i]->span));
+        add_edit(e, s.begin, s.end, arena_printf(e->arena, "(%s)", piece(e, x->args[i]->span)));
+        add_edit(e, s.begin, s.end, piece(e, x->args[i]->span));
     }
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        add(e, s.begin, s.end, numbers[i]);
+        add_edit(e, s.begin, s.end, numbers[i]);
     if (x->kind == EXPR_REDUCE && x->guard && x->binder_count) {
         const char *bar =
             memchr(e->text + x->binders[x->binder_count - 1]->span.end, '|',
                    (size_t)(x->guard->span.begin - x->binders[x->binder_count - 1]->span.end));
-        if (bar) add(e, (int)(bar - e->text), x->guard->span.end, "");
+        if (bar) add_edit(e, (int)(bar - e->text), x->guard->span.end, "");
     }
     return true;
 }
@@ -66,7 +66,7 @@ static void drop_lines(Edits *e) {
             end = strstr(at, "  }\n") ? strstr(at, "  }\n") + 4 : end;
         bool statement = strncmp(word, "let", 3) == 0 || strncmp(word, "draw", 4) == 0 ||
                          strncmp(word, "scan", 4) == 0;
-        if (statement) add(e, (int)(at - e->text), (int)(end - e->text), "");
+        if (statement) add_edit(e, (int)(at - e->text), (int)(end - e->text), "");
         at = end;
     }
 }
@@ -82,7 +82,7 @@ static void drop_params(Edits *e, const Stmt *fn) {
         else
             while (i > 0 && (e->text[begin - 1] == ' ' || e->text[begin - 1] == ','))
                 begin--;
-        add(e, begin, end, "");
+        add_edit(e, begin, end, "");
     }
 }
 
@@ -121,7 +121,7 @@ static void find_edits(Edits *e) {
     shorten_axes(e);
 }
 
-static const char *apply(Arena *arena, const char *text, const Edit *e) {
+static const char *apply_edit(Arena *arena, const char *text, const Edit *e) {
     return arena_printf(arena, "%.*s%s%s", e->begin, text, e->with, text + e->end);
 }
 
@@ -144,7 +144,7 @@ static const char *shrink_once(Backends *b, Arena *arena, const char *text, int 
     const char *smaller = NULL;
     find_edits(&e);
     for (int i = 0; !smaller && i < e.items.count && *tries < MOST_TRIES; i++) {
-        const char *candidate = apply(e.arena, text, &e.items.items[i]);
+        const char *candidate = apply_edit(e.arena, text, &e.items.items[i]);
         (*tries)++;
         if (still_shows(b, candidate, kind, wanted)) smaller = arena_printf(arena, "%s", candidate);
     }

@@ -69,13 +69,13 @@ static void round_trip(void **state) {
     couplet_tensors_free(&file);
 }
 
-static char *bytes_of(const char *path, size_t *length) {
+static char *file_bytes(const char *path, size_t *length) {
     char *bytes = couplet_text_read(path, length, error, sizeof error);
     assert_non_null(bytes);
     return bytes;
 }
 
-static void put(const char *path, const char *bytes, size_t length) {
+static void write_bytes(const char *path, const char *bytes, size_t length) {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     fwrite(bytes, 1, length, file);
@@ -89,9 +89,9 @@ static void damaged(void **state) {
     size_t length;
     CoupletTensorFile file;
     assert_true(write_small(path_of("b.safetensors")));
-    char *bytes = bytes_of(path_of("b.safetensors"), &length);
+    char *bytes = file_bytes(path_of("b.safetensors"), &length);
     for (size_t cut = 0; cut < length; cut++) {
-        put(path_of("cut.safetensors"), bytes, cut);
+        write_bytes(path_of("cut.safetensors"), bytes, cut);
         assert_false(couplet_tensors_read(path_of("cut.safetensors"), &file, error, sizeof error));
         assert_non_null(strstr(error, "cut.safetensors"));
         CoupletMapped mapped;
@@ -102,7 +102,7 @@ static void damaged(void **state) {
         char kept = bytes[at];
         for (int change = 1; change < 256; change *= 3) {
             bytes[at] = (char)(kept ^ change);
-            put(path_of("changed.safetensors"), bytes, length);
+            write_bytes(path_of("changed.safetensors"), bytes, length);
             if (couplet_tensors_read(path_of("changed.safetensors"), &file, error, sizeof error))
                 couplet_tensors_free(&file);
         }
@@ -116,7 +116,7 @@ static void full_disk(void **state) {
     (void)state;
     assert_true(write_small(path_of("c.safetensors")));
     size_t before_length, after_length;
-    char *before = bytes_of(path_of("c.safetensors"), &before_length);
+    char *before = file_bytes(path_of("c.safetensors"), &before_length);
     struct rlimit limit, small;
     signal(SIGXFSZ, SIG_IGN);
     getrlimit(RLIMIT_FSIZE, &limit);
@@ -127,7 +127,7 @@ static void full_disk(void **state) {
     setrlimit(RLIMIT_FSIZE, &limit);
     assert_false(written);
     assert_non_null(strstr(error, "c.safetensors"));
-    char *after = bytes_of(path_of("c.safetensors"), &after_length);
+    char *after = file_bytes(path_of("c.safetensors"), &after_length);
     assert_int_equal(before_length, after_length);
     assert_memory_equal(before, after, before_length);
     assert_int_not_equal(access(path_of("c.safetensors.partial"), F_OK), 0);
@@ -161,7 +161,7 @@ static void evaluation(FILE *file, double step, const char *of, const char *name
 
 static void assert_text(const char *path, const char *expected) {
     size_t length;
-    char *text = bytes_of(path, &length);
+    char *text = file_bytes(path, &length);
     assert_string_equal(text, expected);
     free(text);
 }

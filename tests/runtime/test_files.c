@@ -23,7 +23,7 @@ static void expect_text(const char *text) {
     free(found);
 }
 
-static void write_text(const char *text) {
+static void write_whole_text(const char *text) {
     if (!couplet_text_write(path, text, error, sizeof error)) fail_msg("%s", error);
 }
 
@@ -33,14 +33,14 @@ static void what_a_dead_process_left(void **state) {
     assert_non_null(left);
     fputs("longer than what comes", left);
     fclose(left);
-    write_text("short");
+    write_whole_text("short");
     expect_text("short");
     assert_int_not_equal(access(partial, F_OK), 0);
 }
 
 static void a_file_that_is_dropped(void **state) {
     (void)state;
-    write_text("before");
+    write_whole_text("before");
     FILE *file = couplet_file_begin(path, error, sizeof error);
     assert_non_null(file);
     fputs("never", file);
@@ -83,7 +83,7 @@ static void two_processes(void **state) {
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     expect_text("of the child");
-    write_text("of the parent");
+    write_whole_text("of the parent");
     expect_text("of the parent");
 }
 

@@ -18,7 +18,7 @@ typedef struct File {
 
 static char error[512];
 
-static void add(File *f, const void *bytes, size_t count) {
+static void add_bytes(File *f, const void *bytes, size_t count) {
     memcpy(f->bytes + f->length, bytes, count);
     f->length += count;
 }
@@ -39,8 +39,8 @@ static File with_header(int version, const char *header) {
                                    (unsigned char)(length >> 8),
                                    0,
                                    0};
-    add(&f, start, version == 1 ? 10 : 12);
-    add(&f, header, length);
+    add_bytes(&f, start, version == 1 ? 10 : 12);
+    add_bytes(&f, header, length);
     return f;
 }
 
@@ -51,13 +51,13 @@ static File described(const char *descr, const char *order, const char *shape) {
     return with_header(1, header);
 }
 
-static bool read_file(const File *f, CoupletNpy *out) {
+static bool read_file_bytes(const File *f, CoupletNpy *out) {
     return couplet_npy_read_bytes("x.npy", f->bytes, f->length, out, error, sizeof error);
 }
 
 static void refused(const File *f, const char *word) {
     CoupletNpy array;
-    if (read_file(f, &array)) fail_msg("read, and `%s` was expected", word);
+    if (read_file_bytes(f, &array)) fail_msg("read, and `%s` was expected", word);
     if (!strstr(error, word) || !strstr(error, "x.npy")) fail_msg("%s: lacks `%s`", error, word);
     for (const char *at = error; *at; at++)
         assert_in_range(*at, ' ', '~');
@@ -97,10 +97,10 @@ static void whole_numbers(void **state) {
                 const int place = cases[c].descr[0] == '>' ? cases[c].bytes - 1 - b : b;
                 const unsigned char byte =
                     (unsigned char)((uint64_t)cases[c].values[i] >> (8 * place));
-                add(&f, &byte, 1);
+                add_bytes(&f, &byte, 1);
             }
         CoupletNpy a;
-        if (!read_file(&f, &a)) fail_msg("%s: %s", cases[c].descr, error);
+        if (!read_file_bytes(&f, &a)) fail_msg("%s: %s", cases[c].descr, error);
         assert_true(a.is_integer && !a.values && a.rank == 1 && a.count == 3);
         for (int i = 0; i < 3; i++)
             assert_int_equal(a.wholes[i], cases[c].values[i]);
@@ -142,9 +142,9 @@ static void reals(void **state) {
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         File f = described(cases[c].descr, "False", "()");
-        add(&f, cases[c].bytes, (size_t)(cases[c].descr[2] - '0'));
+        add_bytes(&f, cases[c].bytes, (size_t)(cases[c].descr[2] - '0'));
         CoupletNpy a;
-        if (!read_file(&f, &a)) fail_msg("%s: %s", cases[c].descr, error);
+        if (!read_file_bytes(&f, &a)) fail_msg("%s: %s", cases[c].descr, error);
         assert_true(!a.is_integer && !a.wholes && a.rank == 0 && a.count == 1);
         if (isnan(cases[c].value))
             assert_true(isnan(a.values[0]));
@@ -166,11 +166,11 @@ static void orders_of_axes(void **state) {
                             column =
                                 (unsigned char)(3 * (i % A * B * C + i / A % B * C + i / A / B) +
                                                 1);
-        add(&rows, &row, 1);
-        add(&columns, &column, 1);
+        add_bytes(&rows, &row, 1);
+        add_bytes(&columns, &column, 1);
     }
     CoupletNpy a, b;
-    assert_true(read_file(&rows, &a) && read_file(&columns, &b));
+    assert_true(read_file_bytes(&rows, &a) && read_file_bytes(&columns, &b));
     assert_true(b.rank == 3 && b.shape[0] == A && b.shape[1] == B && b.shape[2] == C);
     assert_memory_equal(a.wholes, b.wholes, A * B * C * sizeof *a.wholes);
     couplet_npy_free(&a);
@@ -211,9 +211,9 @@ static void headers(void **state) {
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         for (int version = 1; version <= 3; version++) {
             File f = with_header(version, good[i]);
-            add(&f, "\1\2", 2);
+            add_bytes(&f, "\1\2", 2);
             CoupletNpy a;
-            if (!read_file(&f, &a)) fail_msg("%s: %s", good[i], error);
+            if (!read_file_bytes(&f, &a)) fail_msg("%s: %s", good[i], error);
             assert_true(a.rank == 1 && a.count == 2 && a.wholes[1] == 2);
             couplet_npy_free(&a);
         }
@@ -252,7 +252,7 @@ static void refusals(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         File f = described(cases[i].descr, "False", cases[i].shape);
-        add(&f, "\1\2", 2);
+        add_bytes(&f, "\1\2", 2);
         refused(&f, cases[i].word);
     }
     File f = with_header(

@@ -26,7 +26,7 @@ static void scale_features(FunctionArrays *a, double factor) {
             a->values[i][k] = (float)(a->values[i][k] * factor);
 }
 
-static void as_it_is(FunctionArrays *a) {
+static void leave_as_is(FunctionArrays *a) {
     (void)a;
 }
 static void large(FunctionArrays *a) {
@@ -97,14 +97,10 @@ typedef struct Condition {
 } Condition;
 
 static const Condition conditions[] = {
-    {"as it is", as_it_is, 1e-5, 0},
-    {"tau = 0.005", cold, 2e-4, 0},
-    {"duplicated rows", duplicated, 2e-5, 0.05},
-    {"all rows equal", all_equal, 2e-5, 0.2},
-    {"zero vectors", zero_vectors, 2e-5, 0.05},
-    {"scaled by 1e4", large, 2e-5, 0.05 * 1e-4},
-    {"scaled by 1e-4", small, 2e-5, 0.05},
-    {"empty masks", empty_masks, 2e-5, 0.05},
+    {"as it is", leave_as_is, 1e-5, 0},          {"tau = 0.005", cold, 2e-4, 0},
+    {"duplicated rows", duplicated, 2e-5, 0.05}, {"all rows equal", all_equal, 2e-5, 0.2},
+    {"zero vectors", zero_vectors, 2e-5, 0.05},  {"scaled by 1e4", large, 2e-5, 0.05 * 1e-4},
+    {"scaled by 1e-4", small, 2e-5, 0.05},       {"empty masks", empty_masks, 2e-5, 0.05},
 };
 enum { CONDITIONS = sizeof conditions / sizeof *conditions };
 
@@ -143,7 +139,7 @@ typedef struct Loss {
     char fault[512]; /* of the condition at hand */
 } Loss;
 
-static bool build(Loss *l, const Method *method, const Stmt *fn) {
+static bool build_loss(Loss *l, const Method *method, const Stmt *fn) {
     static Options none;
     Diag *diag = diag_new(l->arena);
     Snapshot written = {.name = fn->name, .pass = "lower"};
@@ -161,13 +157,6 @@ static bool build(Loss *l, const Method *method, const Stmt *fn) {
     l->code = cpu_compile(l->arena, &l->graph, 1, NULL, 0, &cpu, &l->plan, &error);
     if (!l->code) printf("%s: %s\n", fn->name, error);
     return l->code != NULL;
-}
-
-static int64_t elements(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++)
-        count *= n->shape[i];
-    return count;
 }
 
 static double largest_entry(const double *values, int64_t count) {
@@ -191,7 +180,7 @@ static bool differs(Loss *l, const char *name, const double *expected, const flo
 }
 
 /* Both evaluators give the same numbers, all finite, or both stop with a named error. */
-static bool holds(Loss *l, const Condition *condition) {
+static bool condition_holds(Loss *l, const Condition *condition) {
     l->fault[0] = 0;
     Reference *exact = reference_run(l->graph, arrays_find, &l->arrays);
     CoupletRun *run = couplet_run_new(l->plan, NULL);
@@ -207,7 +196,7 @@ static bool holds(Loss *l, const Condition *condition) {
     for (int i = 0; !stopped && !should && !l->fault[0] && i < l->graph->outputs.count; i++) {
         const GOutput *output = &l->graph->outputs.items[i];
         const double *expected = reference_value(exact, output->node);
-        int64_t count = elements(output->node);
+        int64_t count = graph_element_count(output->node);
         for (int64_t k = 0; k < count; k++)
             if (!isfinite(expected[k]))
                 snprintf(l->fault, sizeof l->fault, "%s is %g in float64 too", output->name,
@@ -232,7 +221,7 @@ static int try_conditions(Loss *l) {
     }
     for (int c = 0; c < CONDITIONS; c++) {
         conditions[c].change(&l->arrays);
-        bool good = holds(l, &conditions[c]);
+        bool good = condition_holds(l, &conditions[c]);
         const Known *expected = find_known(l->fn->name, conditions[c].name);
         if (good && expected)
             printf("%s, %s: holds now; take it from the list of what does not\n", l->fn->name,
@@ -267,7 +256,7 @@ int main(int argc, char **argv) {
         if (!loss || !is_asked_for(s->name, argc, argv)) continue;
         Loss l = {.arena = arena_new()};
         tried++;
-        wrong += build(&l, method, s) ? try_conditions(&l) : 1;
+        wrong += build_loss(&l, method, s) ? try_conditions(&l) : 1;
         cpu_free(l.code);
         arena_free(l.arena);
     }

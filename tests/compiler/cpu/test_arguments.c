@@ -25,16 +25,9 @@ static double sample(const GNode *n, int64_t i) {
     return (double)(float)(0.01 * (double)((i * 7 + n->shape[0]) % 101) - 0.3);
 }
 
-static int64_t elements(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++)
-        count *= n->shape[i];
-    return count;
-}
-
 static const double *find(void *context, const GNode *n) {
     double *values = arena_array(context, double, MOST);
-    for (int64_t i = 0; i < elements(n) && n->type == GT_REAL; i++)
+    for (int64_t i = 0; i < graph_element_count(n) && n->type == GT_REAL; i++)
         values[i] = sample(n, i);
     return values;
 }
@@ -68,7 +61,7 @@ static Form form(Test *t, int rank, int reduced, const int64_t *shape) {
     return f;
 }
 
-static void finish(Test *t, Form *f, const GExpr *value) {
+static void finish_form(Test *t, Form *f, const GExpr *value) {
     f->spec.value = value;
     graph_output(t->g, arena_printf(t->arena, "y%d", t->count++), graph_compute(t->g, &f->spec));
 }
@@ -76,12 +69,12 @@ static void finish(Test *t, Form *f, const GExpr *value) {
 /* a x + b of every element. */
 static void line(Test *t, int rank, const int64_t *shape, double a, double b) {
     Form f = form(t, rank, 0, shape);
-    finish(t, &f, gx2(t->g, G_ADD, gx2(t->g, G_MUL, gx_real(t->g, a), f.x), gx_real(t->g, b)));
+    finish_form(t, &f, gx2(t->g, G_ADD, gx2(t->g, G_MUL, gx_real(t->g, a), f.x), gx_real(t->g, b)));
 }
 
 static void column_sums(Test *t, const int64_t *shape, double a) {
     Form f = form(t, 2, 1, shape);
-    finish(t, &f, gx2(t->g, G_MUL, gx_real(t->g, a), f.x));
+    finish_form(t, &f, gx2(t->g, G_MUL, gx_real(t->g, a), f.x));
 }
 
 /* x and a draw numbered by the place of the element. */
@@ -90,30 +83,30 @@ static void drawn(Test *t, int rank, const int64_t *shape, int64_t site) {
     const GExpr *at = f.spec.out[0];
     for (int i = 1; i < rank; i++)
         at = gx2(t->g, G_ADD, gx2(t->g, G_MUL, at, gx_int(t->g, shape[i])), f.spec.out[i]);
-    finish(t, &f, gx2(t->g, G_ADD, f.x, gx_random(t->g, site, at, 0)));
+    finish_form(t, &f, gx2(t->g, G_ADD, f.x, gx_random(t->g, site, at, 0)));
 }
 
 /* Every element plus its number along the last axis: that is no walk through memory, and the loops
  * stay apart. */
 static void numbered(Test *t, const int64_t *shape) {
     Form f = form(t, 2, 0, shape);
-    finish(t, &f, gx2(t->g, G_ADD, f.x, gx1(t->g, G_TO_REAL, f.spec.out[1])));
+    finish_form(t, &f, gx2(t->g, G_ADD, f.x, gx1(t->g, G_TO_REAL, f.spec.out[1])));
 }
 
 /* Rows of a longer array, from one of them on. */
-static void part(Test *t, int64_t rows, int64_t columns, int64_t from, int64_t count) {
+static void partial_rows(Test *t, int64_t rows, int64_t columns, int64_t from, int64_t count) {
     Form f = form(t, 2, 0, (const int64_t[]){count, columns});
     const GExpr *at[2] = {gx2(t->g, G_ADD, f.spec.out[0], gx_int(t->g, from)), f.spec.out[1]};
-    finish(t, &f,
-           gx2(t->g, G_MUL, gx_real(t->g, 3),
-               gx_load(t->g, input(t, 2, (const int64_t[]){rows, columns}), 2, at, NULL)));
+    finish_form(t, &f,
+                gx2(t->g, G_MUL, gx_real(t->g, 3),
+                    gx_load(t->g, input(t, 2, (const int64_t[]){rows, columns}), 2, at, NULL)));
 }
 
-static void compare(Test *t, const CoupletRun *run, const Reference *exact, int number) {
+static void compare_output(Test *t, const CoupletRun *run, const Reference *exact, int number) {
     const GNode *node = t->g->outputs.items[number].node;
     const float *got = couplet_run_output(run, t->g->outputs.items[number].name);
     const double *want = reference_value(exact, node);
-    for (int64_t i = 0; i < elements(node); i++) {
+    for (int64_t i = 0; i < graph_element_count(node); i++) {
         if (fabs((double)got[i] - want[i]) <= 1e-5 * (1 + fabs(want[i]))) continue;
         printf("FAILED  node %d: element %lld is %.9g, and %.9g in the reference\n", number,
                (long long)i, (double)got[i], want[i]);
@@ -131,8 +124,8 @@ static const char *symbol_of(const CoupletPlan *plan, int output) {
 }
 
 /* The number of kernels that the nodes from `first` on have. */
-static void expect(Test *t, const CoupletPlan *plan, const char *what, int first, int last,
-                   int kernels) {
+static void expect_kernels(Test *t, const CoupletPlan *plan, const char *what, int first, int last,
+                           int kernels) {
     int found = 0;
     for (int i = first; i < last; i++) {
         bool known = false;
@@ -168,11 +161,11 @@ static void nodes_share_their_kernels(void **state) {
     line(&t, 1, (const int64_t[]){77}, 0.5, 0.5); /* one number twice: another form */
 
     int parts = t.count;
-    part(&t, 600, 48, 0, 60);
+    partial_rows(&t, 600, 48, 0, 60);
     /* arrays of their own: parts of one would share a kernel as neighbours */
-    part(&t, 610, 48, 60, 60);
-    part(&t, 620, 48, 540, 60);
-    part(&t, 700, 40, 31, 70);
+    partial_rows(&t, 610, 48, 60, 60);
+    partial_rows(&t, 620, 48, 540, 60);
+    partial_rows(&t, 700, 40, 31, 70);
 
     const char *wrong = graph_verify(t.g), *error = "out of memory";
     CoupletPlan *plan;
@@ -183,8 +176,8 @@ static void nodes_share_their_kernels(void **state) {
     void **inputs = arena_array(t.arena, void *, plan->input_count + 1);
     for (int i = 0; i < plan->input_count; i++) {
         const GNode *n = t.g->nodes.items[plan->inputs[i].buffer];
-        float *values = arena_array(t.arena, float, elements(n) + 2);
-        for (int64_t k = 0; k < elements(n) && n->type == GT_REAL; k++)
+        float *values = arena_array(t.arena, float, graph_element_count(n) + 2);
+        for (int64_t k = 0; k < graph_element_count(n) && n->type == GT_REAL; k++)
             values[k] = (float)sample(n, k);
         inputs[i] = values;
     }
@@ -193,13 +186,13 @@ static void nodes_share_their_kernels(void **state) {
     if (!couplet_run_steps(run, inputs, NULL, &fault))
         printf("FAILED  %s\n", fault.sentence), t.failures++;
     for (int i = 0; i < t.count; i++)
-        compare(&t, run, exact, i);
-    expect(&t, plan, "lines", 0, lines, 1);
-    expect(&t, plan, "sums of columns", lines, sums, 2);
-    expect(&t, plan, "draws", sums, draws, 1);
-    expect(&t, plan, "numbered", draws, draws + 2, 1);
-    expect(&t, plan, "parts", parts, parts + 4, 1);
-    expect(&t, plan, "all", 0, t.count, 7);
+        compare_output(&t, run, exact, i);
+    expect_kernels(&t, plan, "lines", 0, lines, 1);
+    expect_kernels(&t, plan, "sums of columns", lines, sums, 2);
+    expect_kernels(&t, plan, "draws", sums, draws, 1);
+    expect_kernels(&t, plan, "numbered", draws, draws + 2, 1);
+    expect_kernels(&t, plan, "parts", parts, parts + 4, 1);
+    expect_kernels(&t, plan, "all", 0, t.count, 7);
     reference_free(exact);
     couplet_run_free(run);
     cpu_free(code);

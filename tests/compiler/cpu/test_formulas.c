@@ -57,7 +57,7 @@ static const double *array_of(void *context, const GNode *n) {
     return values;
 }
 
-static Values *evaluate(Formula *f, const Graph *g, bool rounded) {
+static Values *evaluate_formula(Formula *f, const Graph *g, bool rounded) {
     Reference *run =
         rounded ? reference_run_rounded(g, array_of, f) : reference_run(g, array_of, f);
     const char *fault = reference_fault(run, NULL);
@@ -91,7 +91,7 @@ static double distance(const Values *a, const Values *b) {
 
 /* ---- passes ---------------------------------------------------------------------------------- */
 
-static void differentiate(Graph *g, GNode *const *inputs) {
+static void add_gradients(Graph *g, GNode *const *inputs) {
     GNode *grads[FORMULA_INPUTS], *loss = g->outputs.items[g->outputs.count - 1].node;
     pass_differentiate(g, loss, inputs, FORMULA_INPUTS, grads);
     for (int i = 0; i < FORMULA_INPUTS; i++)
@@ -101,7 +101,7 @@ static void differentiate(Graph *g, GNode *const *inputs) {
 /* The graph says what it said before. */
 static void compare_pass(void *context, const Graph *g, const char *pass) {
     Formula *f = context;
-    Values *now = f->fault ? NULL : evaluate(f, g, false);
+    Values *now = f->fault ? NULL : evaluate_formula(f, g, false);
     for (int i = 0; now && i < g->outputs.count; i++) {
         double off = distance(&now[i], &f->exact[i]), scale = largest(&f->exact[i]);
         if (off <= 1e-10 * scale + 1e-12 || f->fault) continue;
@@ -130,7 +130,7 @@ static bool gradient_holds(Formula *f, GNode *const *inputs) {
     double loss[2], slope = 0, size = 0;
     for (int side = 0; side < 2; side++) {
         f->shift = side ? 1e-6 : -1e-6;
-        Values *values = evaluate(f, forward, false);
+        Values *values = evaluate_formula(f, forward, false);
         if (!values) return false;
         loss[side] = values[forward->outputs.count - 1].values[0];
     }
@@ -153,7 +153,7 @@ static bool gradient_holds(Formula *f, GNode *const *inputs) {
 }
 
 static bool round_and_pass(Formula *f) {
-    Values *rounded = evaluate(f, f->g, true);
+    Values *rounded = evaluate_formula(f, f->g, true);
     if (!rounded) return false;
     f->roundings = arena_array(f->arena, double, f->count);
     for (int i = 0; i < f->count; i++)
@@ -161,17 +161,17 @@ static bool round_and_pass(Formula *f) {
     return run_passes(f, PASS_after);
 }
 
-static bool prepare(Formula *f) {
+static bool prepare_formula(Formula *f) {
     GNode *inputs[FORMULA_INPUTS];
     f->arena = arena_new();
     Graph *made = formula_make(f->arena, f->seed, inputs);
-    differentiate(made, inputs);
+    add_gradients(made, inputs);
     f->count = made->outputs.count;
-    f->exact = evaluate(f, made, false);
+    f->exact = evaluate_formula(f, made, false);
     if (!f->exact || !gradient_holds(f, inputs)) return false;
     f->g = formula_make(f->arena, f->seed, inputs);
     if (!run_passes(f, PASS_before)) return false;
-    differentiate(f->g, inputs);
+    add_gradients(f->g, inputs);
     compare_pass(f, f->g, "differentiate");
     f->g->settings.stream_bytes = 1; /* every array of pairs */
     return !f->fault && round_and_pass(f);
@@ -206,8 +206,8 @@ static void close_backend(Backend *b) {
     couplet_threads_free(b->threads);
 }
 
-static bool compile(const Backend *b, Arena *arena, Graph *const *graphs, int count,
-                    CoupletPlan **plans, CpuCode **code, const char **error) {
+static bool compile_graphs(const Backend *b, Arena *arena, Graph *const *graphs, int count,
+                           CoupletPlan **plans, CpuCode **code, const char **error) {
     const CpuOptions cpu = {NULL};
     const OpenclOptions opencl = {.has_products = couplet_opencl_has_products(),
                                   .is_gpu = couplet_opencl_is_gpu(0)};
@@ -274,7 +274,7 @@ static void run_kernels(Formula *f, const CoupletPlan *plan, const Backend *b) {
 
 /* ---- a batch: one compilation ---------------------------------------------------------------- */
 
-static int report(const Formula *f) {
+static int say_fault(const Formula *f) {
     if (!f->fault) return 0;
     if (f->file) {
         printf("%s: %s\n", f->file, f->fault);
@@ -295,14 +295,14 @@ static int run_batch(uint32_t first, int count, const Backend *b) {
     memset(formulas, 0, sizeof formulas);
     for (int i = 0; i < count; i++) {
         formulas[i].seed = first + (uint32_t)i;
-        if (!prepare(&formulas[i])) continue;
+        if (!prepare_formula(&formulas[i])) continue;
         which[good] = i;
         graphs[good++] = formulas[i].g;
     }
     const char *error = "out of memory";
     Arena *arena = arena_new();
     CpuCode *code = NULL;
-    bool compiled = good && compile(b, arena, graphs, good, plans, &code, &error);
+    bool compiled = good && compile_graphs(b, arena, graphs, good, plans, &code, &error);
     for (int i = 0; i < good; i++) {
         if (compiled)
             run_kernels(&formulas[which[i]], plans[i], b);
@@ -310,7 +310,7 @@ static int run_batch(uint32_t first, int count, const Backend *b) {
             formulas[which[i]].fault = error;
     }
     for (int i = 0; i < count; i++) {
-        faults += report(&formulas[i]);
+        faults += say_fault(&formulas[i]);
         arena_free(formulas[i].arena);
     }
     cpu_free(code);
@@ -338,11 +338,12 @@ static int run_file(const char *path, const Backend *b) {
     CpuCode *code = NULL;
     if (read_graph(&f)) {
         f.count = f.g->outputs.count;
-        f.exact = evaluate(&f, f.g, false);
-        if (f.exact && round_and_pass(&f) && compile(b, f.arena, &f.g, 1, &plan, &code, &f.fault))
+        f.exact = evaluate_formula(&f, f.g, false);
+        if (f.exact && round_and_pass(&f) &&
+            compile_graphs(b, f.arena, &f.g, 1, &plan, &code, &f.fault))
             run_kernels(&f, plan, b);
     }
-    int faults = report(&f);
+    int faults = say_fault(&f);
     cpu_free(code);
     arena_free(f.arena);
     return faults;

@@ -30,23 +30,11 @@ typedef struct Test {
     const char *fault;
 } Test;
 
-static int64_t elements(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++)
-        count *= n->shape[i];
-    return count;
-}
-
 static uint32_t hash_name(const char *name) {
     uint32_t hash = 2166136261u;
     for (; *name; name++)
         hash = (hash ^ (unsigned char)*name) * 16777619u;
     return hash;
-}
-
-static bool ends_with(const char *name, const char *end) {
-    size_t n = strlen(name), e = strlen(end);
-    return n >= e && strcmp(name + n - e, end) == 0;
 }
 
 /* The same numbers for both sides, by name: exact in float32. */
@@ -57,22 +45,22 @@ static double sample(const GNode *n, int64_t i) {
     if (strcmp(n->name, "steps") == 0) return 100;
     if (strcmp(n->name, "epoch") == 0) return 0;
     if (strncmp(n->name, "hyper.", 6) == 0) return 0.25;
-    if (ends_with(n->name, ".label")) return (double)(int)(u * 3);
-    if (ends_with(n->name, ".index")) return (double)(i * 7 % 100);
+    if (text_ends_with(n->name, ".label")) return (double)(int)(u * 3);
+    if (text_ends_with(n->name, ".index")) return (double)(i * 7 % 100);
     if (n->type == GT_INT) return 0;
     if (n->type == GT_U8) return (double)(int)(u * 256);
-    if (ends_with(n->name, "running_var") || ends_with(n->name, ".gain"))
+    if (text_ends_with(n->name, "running_var") || text_ends_with(n->name, ".gain"))
         return (float)(0.75 + u / 2);
     /* Where an optimiser keeps a mean of squares it is of this name. */
-    if (strncmp(n->name, "optimiser.", 10) == 0 && ends_with(n->name, ".v"))
+    if (strncmp(n->name, "optimiser.", 10) == 0 && text_ends_with(n->name, ".v"))
         return (float)(0.01 + u / 4);
     return (float)(0.4 * (u - 0.5));
 }
 
 static const double *reference_array(void *context, const GNode *n) {
     Test *t = context;
-    double *values = arena_array(t->arena, double, elements(n) + 2);
-    int64_t count = elements(n);
+    double *values = arena_array(t->arena, double, graph_element_count(n) + 2);
+    int64_t count = graph_element_count(n);
     if (strcmp(n->name, "seed") == 0) count = 2;
     for (int64_t i = 0; i < count; i++)
         values[i] = sample(n, i);
@@ -83,7 +71,7 @@ static void want(Test *t, const char *name, const Reference *run, const GNode *n
     Wanted *w = &t->wanted[t->count++];
     w->phase = t->phases;
     w->name = name;
-    w->count = elements(node);
+    w->count = graph_element_count(node);
     w->values = arena_array(t->arena, double, w->count);
     memcpy(w->values, reference_value(run, node), sizeof(double) * (size_t)w->count);
 }
@@ -106,7 +94,7 @@ static void watch(void *context, const Graph *g, const char *pass) {
 }
 
 static void *narrow(Arena *arena, const GNode *n) {
-    int64_t count = elements(n);
+    int64_t count = graph_element_count(n);
     char *bytes = arena_alloc(arena, (size_t)count * 4 + 4);
     for (int64_t i = 0; i < count; i++) {
         double value = sample(n, i);
@@ -127,7 +115,7 @@ static double value_at(const void *values, CoupletType type, int64_t i) {
 }
 
 /* Relative to the largest entry of the array: what float32 through a whole network keeps. */
-static double difference(const Wanted *w, const void *got, CoupletType type) {
+static double largest_difference(const Wanted *w, const void *got, CoupletType type) {
     double most = 0, scale = 1e-30;
     for (int64_t i = 0; i < w->count; i++) {
         double d = fabs(value_at(got, type, i) - w->values[i]);
@@ -151,8 +139,9 @@ static void trace_step(void *context, int step, void *const *buffers) {
     int number = s->buffers[s->buffer_count - 1];
     if (number >= t->g->nodes.count || t->plan->buffers[number].type != COUPLET_F32) return;
     const GNode *node = t->g->nodes.items[number];
-    Wanted w = {0, node->name, (double *)(uintptr_t)reference_value(t->run, node), elements(node)};
-    double off = difference(&w, buffers[s->buffer_count - 1], COUPLET_F32);
+    Wanted w = {0, node->name, (double *)(uintptr_t)reference_value(t->run, node),
+                graph_element_count(node)};
+    double off = largest_difference(&w, buffers[s->buffer_count - 1], COUPLET_F32);
     if (off > 2e-4)
         printf("step %d, node %%%u at %s: off by %.2g of the largest entry\n", step, node->id,
                s->source, off);
@@ -188,7 +177,7 @@ static double compare_arrays(Test *t, const char *path, int phase, const Couplet
             commit < 0 ? couplet_run_output(run, w->name) : couplet_run_commit_value(run, commit);
         const CoupletBuffer *buffer = commit < 0 ? couplet_plan_output(plan, w->name)
                                                  : &plan->buffers[plan->commits[commit].value];
-        double off = difference(w, got, buffer->type);
+        double off = largest_difference(w, got, buffer->type);
         if (off > worst) {
             worst = off;
             *worst_name = w->name;
@@ -223,7 +212,7 @@ static bool compare_phase(Test *t, const char *path, const LoweredProgram *lower
     return worst <= 2e-4;
 }
 
-static int compare(const char *path, GraphSettings settings) {
+static int compare_method(const char *path, GraphSettings settings) {
     Test t = {.arena = arena_new()};
     Diag *diag = diag_new(t.arena);
     Options none;
@@ -262,7 +251,7 @@ int main(int argc, char **argv) {
         first = 3;
     }
     for (int i = first; i < argc; i++)
-        wrong += compare(argv[i], settings);
+        wrong += compare_method(argv[i], settings);
     printf("%d passed, %d failed\n", argc - first - wrong, wrong);
     return wrong != 0;
 }

@@ -70,7 +70,7 @@ static double extreme(const char *input, int64_t i) {
     }
 }
 
-static double given(const char *input, int64_t i) {
+static double input_value(const char *input, int64_t i) {
     return input[0] == 'x' || input[0] == 'y' ? sample(input, i) : extreme(input, i);
 }
 
@@ -83,7 +83,7 @@ static const double *find(void *context, const GNode *n) {
     if (!is_array(n->name)) return NULL;
     double *values = arena_array(context, double, COUNT);
     for (int64_t i = 0; i < COUNT; i++)
-        values[i] = given(n->name, i);
+        values[i] = input_value(n->name, i);
     return values;
 }
 
@@ -164,14 +164,14 @@ static double order_of_sum(const char *name, int64_t row) {
     if (strncmp(name, "reduce sum", 10) != 0) return 0;
     const char *input = strstr(name, "extremes") ? "rows" : "x";
     for (int64_t k = 0; k < COUNT / 8; k++) {
-        const double term = given(input, row * (COUNT / 8) + k);
+        const double term = input_value(input, row * (COUNT / 8) + k);
         if (isfinite(term)) terms += fabs(term);
     }
     return 8 * 0x1p-24 * terms;
 }
 
-static bool compare(Arena *arena, const char *name, const float *got, const Reference *exact,
-                    const Reference *rounded, const GNode *node) {
+static bool compare_scalar(Arena *arena, const char *name, const float *got, const Reference *exact,
+                           const Reference *rounded, const GNode *node) {
     const double *want = reference_value(exact, node), *near = reference_value(rounded, node);
     for (int64_t i = 0; i < node->shape[0]; i++) {
         double off = fabs((double)got[i] - want[i]), allowed = 4 * fabs(near[i] - want[i]) +
@@ -197,7 +197,7 @@ typedef struct Backend {
     const char *error;
 } Backend;
 
-static CoupletRun *compile(Backend *b, Graph *g, CoupletPlan **plan) {
+static CoupletRun *compile_graph(Backend *b, Graph *g, CoupletPlan **plan) {
     char error[640];
     int kernels;
     b->error = "out of memory";
@@ -248,7 +248,7 @@ int main(int argc, char **argv) {
     Reference *exact = reference_run(g, find, arena),
               *rounded = reference_run_rounded(g, find, arena);
     CoupletPlan *plan;
-    CoupletRun *run = compile(&b, g, &plan);
+    CoupletRun *run = compile_graph(&b, g, &plan);
     if (wrong || !run || reference_fault(exact, NULL)) {
         printf("%s\n", run ? "the reference has a fault" : b.error);
         return 1;
@@ -257,15 +257,15 @@ int main(int argc, char **argv) {
     for (int i = 0; i < plan->input_count; i++) {
         float *values = arena_array(arena, float, COUNT);
         for (int64_t k = 0; k < COUNT && is_array(plan->inputs[i].name); k++)
-            values[k] = (float)given(plan->inputs[i].name, k);
+            values[k] = (float)input_value(plan->inputs[i].name, k);
         inputs[i] = values;
     }
     CoupletFault fault;
     int failed = !couplet_run_steps(run, inputs, NULL, &fault), tried = 0;
     for (int i = 0; i < g->outputs.count; i++, tried++)
-        failed += !compare(arena, g->outputs.items[i].name,
-                           couplet_run_output(run, g->outputs.items[i].name), exact, rounded,
-                           g->outputs.items[i].node);
+        failed += !compare_scalar(arena, g->outputs.items[i].name,
+                                  couplet_run_output(run, g->outputs.items[i].name), exact, rounded,
+                                  g->outputs.items[i].node);
     printf("%d operations and reducers, %d failed\n", tried, failed);
     couplet_run_free(run);
     couplet_device_free(b.device);

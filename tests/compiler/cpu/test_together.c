@@ -62,7 +62,7 @@ static const GExpr *read_of(Test *t, const Form *f, GNode *from) {
     return gx_load(t->g, from, 2, f->spec.out, NULL);
 }
 
-static GNode *finish(Test *t, Form *f, const char *name, const GExpr *value) {
+static GNode *finish_form(Test *t, Form *f, const char *name, const GExpr *value) {
     f->spec.value = value;
     GNode *made = graph_compute(t->g, &f->spec);
     graph_output(t->g, name, made);
@@ -80,21 +80,21 @@ static const GExpr *times(Test *t, const GExpr *a, const GExpr *b) {
  * results: one pass over x. */
 static void moments(Test *t) {
     Form f = form(t, GR_SUM, t->x);
-    GNode *sum = finish(t, &f, "sum", f.x);
+    GNode *sum = finish_form(t, &f, "sum", f.x);
     f = form(t, GR_SUM, t->x);
-    finish(t, &f, "squares", times(t, f.x, f.x));
+    finish_form(t, &f, "squares", times(t, f.x, f.x));
     f = form(t, GR_MAX, t->x);
-    GNode *most = finish(t, &f, "maximum", f.x);
+    GNode *most = finish_form(t, &f, "maximum", f.x);
     f = map_form(t);
-    GNode *mean = finish(t, &f, "mean", times(t, read_of(t, &f, sum), gx_real(t->g, 1.0 / K)));
+    GNode *mean = finish_form(t, &f, "mean", times(t, read_of(t, &f, sum), gx_real(t->g, 1.0 / K)));
     f = form(t, GR_SUM, t->x);
     const GExpr *away = minus(t, f.x, read_of(t, &f, mean));
-    finish(t, &f, "about the mean", times(t, away, away));
+    finish_form(t, &f, "about the mean", times(t, away, away));
     f = form(t, GR_SUM, t->x);
     f.spec.guard = gx2(t->g, G_LT, read_of(t, &f, mean), f.x);
-    finish(t, &f, "above the mean", f.x);
+    finish_form(t, &f, "above the mean", f.x);
     f = map_form(t);
-    finish(t, &f, "range", minus(t, read_of(t, &f, most), read_of(t, &f, mean)));
+    finish_form(t, &f, "range", minus(t, read_of(t, &f, most), read_of(t, &f, mean)));
 }
 
 /* A sum about the result of another tile, and one of another array: kernels of their own. */
@@ -103,13 +103,13 @@ static void strangers(Test *t) {
     Form f = form(t, GR_SUM, t->x);
     const GExpr *next =
         gx2(t->g, G_MOD, gx2(t->g, G_ADD, f.spec.out[0], gx_int(t->g, 1)), gx_int(t->g, N));
-    finish(t, &f, "about the next",
-           minus(t, f.x, gx_load(t->g, sum, 2, (const GExpr *[]){next, f.spec.out[1]}, NULL)));
+    finish_form(t, &f, "about the next",
+                minus(t, f.x, gx_load(t->g, sum, 2, (const GExpr *[]){next, f.spec.out[1]}, NULL)));
     f = form(t, GR_SUM, t->other);
-    finish(t, &f, "of another", f.x);
+    finish_form(t, &f, "of another", f.x);
 }
 
-static void compare(Test *t, const CoupletRun *run, const Reference *exact) {
+static void compare_outputs(Test *t, const CoupletRun *run, const Reference *exact) {
     for (int i = 0; i < t->g->outputs.count; i++) {
         const GOutput *output = &t->g->outputs.items[i];
         const float *got = couplet_run_output(run, output->name);
@@ -123,7 +123,7 @@ static void compare(Test *t, const CoupletRun *run, const Reference *exact) {
     }
 }
 
-static void expect(Test *t, const CoupletPlan *plan, int kernels, int results) {
+static void expect_plan(Test *t, const CoupletPlan *plan, int kernels, int results) {
     bool good = plan->step_count == kernels && plan->steps[0].output_count == results;
     printf("%s  %d kernels, the first with %d results (expected %d and %d)\n",
            good ? "ok    " : "FAILED", plan->step_count, plan->steps[0].output_count, kernels,
@@ -145,9 +145,9 @@ static void run_all(Test *t, bool together) {
         return;
     }
     if (together)
-        expect(t, plan, 3, 7);
+        expect_plan(t, plan, 3, 7);
     else
-        expect(t, plan, t->g->outputs.count, 1);
+        expect_plan(t, plan, t->g->outputs.count, 1);
     void **inputs = arena_array(t->arena, void *, plan->input_count + 1);
     for (int i = 0; i < plan->input_count; i++) {
         const GNode *n = t->g->nodes.items[plan->inputs[i].buffer];
@@ -159,7 +159,7 @@ static void run_all(Test *t, bool together) {
     CoupletFault fault;
     Reference *exact = reference_run(t->g, find, t);
     if (couplet_run_steps(run, inputs, NULL, &fault))
-        compare(t, run, exact);
+        compare_outputs(t, run, exact);
     else
         printf("FAILED  %s\n", fault.sentence), t->failures++;
     reference_free(exact);

@@ -41,7 +41,7 @@ static CoupletArgument wholes(const char *name, int64_t rows) {
     return (CoupletArgument){.name = name, .element = COUPLET_INT32, .rank = 1, .extent = {rows}};
 }
 
-static CoupletArgument number(const char *name, CoupletUse use, double value) {
+static CoupletArgument number_argument(const char *name, CoupletUse use, double value) {
     return (CoupletArgument){.name = name, .use = use, .value = value};
 }
 
@@ -61,7 +61,7 @@ static CoupletFormula *make(CoupletFile *file, const char *function,
 
 enum { N = 6, D = 3 };
 
-static void fill(float *x, int count, int by) {
+static void fill_samples(float *x, int count, int by) {
     for (int i = 0; i < count; i++)
         x[i] = (float)((i * by + 3) % 11 - 5) / 7;
 }
@@ -87,12 +87,12 @@ static void value_and_gradient(void **state) {
     CoupletFile *file = open_text();
     const CoupletArgument arguments[] = {reals("x", N, D, COUPLET_GRADIENT),
                                          reals("y", N, D, COUPLET_PLAIN),
-                                         number("tau", COUPLET_GRADIENT, 0)};
+                                         number_argument("tau", COUPLET_GRADIENT, 0)};
     CoupletFormula *formula = make(file, "near", arguments, 3);
     couplet_file_free(file); /* the formula holds what it needs */
     float *const at = x + 1; /* not aligned to more than a float */
-    fill(at, N * D, 5);
-    fill(y, N * D, 7);
+    fill_samples(at, N * D, 5);
+    fill_samples(y, N * D, 7);
     const void *arrays[] = {at, y, &tau};
     float *gradients[] = {grad_x, NULL, &grad_tau};
     double value, step = 1e-4;
@@ -125,7 +125,7 @@ static void whole_numbers_and_constants(void **state) {
     const int32_t classes[] = {0, 1, 0, 1}, mask[] = {7, 0, 1, 1};
     CoupletFile *file = open_text();
     const CoupletArgument arguments[] = {reals("x", 4, 1, COUPLET_PLAIN), wholes("c", 4),
-                                         wholes("w", 4), number("k", COUPLET_CONSTANT, 3)};
+                                         wholes("w", 4), number_argument("k", COUPLET_CONSTANT, 3)};
     CoupletFormula *formula = make(file, "same", arguments, 4);
     const void *arrays[] = {x, classes, mask, NULL};
     double value;
@@ -144,7 +144,7 @@ static void hypers(void **state) {
     CoupletFormula *formula;
     CoupletProblem *problem;
     float x[N * D];
-    fill(x, N * D, 5);
+    fill_samples(x, N * D, 5);
     assert_int_equal(couplet_file_open("made.cpl", text, three, 1, &file, NULL), COUPLET_OK);
     const CoupletArgument arguments[] = {reals("x", N, D, COUPLET_PLAIN),
                                          reals("y", N, D, COUPLET_PLAIN)};
@@ -324,8 +324,9 @@ static void a_text_with_mistakes(void **state) {
                      COUPLET_ERROR_TEXT);
 }
 
-static void refused(CoupletFile *file, const char *function, const CoupletArgument *arguments,
-                    int count, const char *code, const char *words) {
+static void expect_refused(CoupletFile *file, const char *function,
+                           const CoupletArgument *arguments, int count, const char *code,
+                           const char *words) {
     CoupletFormula *formula;
     CoupletProblem *problem;
     assert_int_equal(
@@ -345,34 +346,35 @@ static void arguments_that_do_not_fit(void **state) {
     const CoupletArgument x = reals("x", N, D, COUPLET_PLAIN),
                           y = reals("y", N + 1, D, COUPLET_PLAIN);
     const CoupletArgument unequal[] = {x, y};
-    refused(file, "near", unequal, 2, "E208", "axis 1 of `y` has 7 entries");
-    refused(file, "near", unequal, 1, "E601", "`near` needs `y`, which was not given");
+    expect_refused(file, "near", unequal, 2, "E208", "axis 1 of `y` has 7 entries");
+    expect_refused(file, "near", unequal, 1, "E601", "`near` needs `y`, which was not given");
     const CoupletArgument misspelt[] = {x, reals("y", N, D, COUPLET_PLAIN),
-                                        number("tua", COUPLET_CONSTANT, 1)};
-    refused(file, "near", misspelt, 3, "E601", "did you mean `tau`?");
+                                        number_argument("tua", COUPLET_CONSTANT, 1)};
+    expect_refused(file, "near", misspelt, 3, "E601", "did you mean `tau`?");
     const CoupletArgument twice[] = {x, x};
-    refused(file, "near", twice, 2, "E601", "`x` is given twice");
+    expect_refused(file, "near", twice, 2, "E601", "`x` is given twice");
     const CoupletArgument flat[] = {reals("x", N, 0, COUPLET_PLAIN),
                                     reals("y", N, D, COUPLET_PLAIN)};
-    refused(file, "near", flat, 2, "E207", "`x` needs an array of 2 axes, and gets one of 1");
+    expect_refused(file, "near", flat, 2, "E207",
+                   "`x` needs an array of 2 axes, and gets one of 1");
     CoupletArgument empty[] = {x, x};
     empty[0].extent[0] = 0;
-    refused(file, "near", empty, 2, "E601", "axis 1 of `x` has 0 entries");
+    expect_refused(file, "near", empty, 2, "E601", "axis 1 of `x` has 0 entries");
     const CoupletArgument kinds[] = {x, reals("c", N, 0, COUPLET_PLAIN), wholes("w", N)};
-    refused(file, "same", kinds, 3, "E601",
-            "`c` is made of whole numbers, and an array of reals was given");
+    expect_refused(file, "same", kinds, 3, "E601",
+                   "`c` is made of whole numbers, and an array of reals was given");
     const CoupletArgument half[] = {x, wholes("c", N), wholes("w", N),
-                                    number("k", COUPLET_CONSTANT, 1.5)};
-    refused(file, "same", half, 4, "E601", "`k` is a whole number, and 1.5 was given");
-    const CoupletArgument one[] = {number("x", COUPLET_CONSTANT, 1)};
-    refused(file, "all", one, 1, "E601", "`x` is an array, and one number was given");
+                                    number_argument("k", COUPLET_CONSTANT, 1.5)};
+    expect_refused(file, "same", half, 4, "E601", "`k` is a whole number, and 1.5 was given");
+    const CoupletArgument one[] = {number_argument("x", COUPLET_CONSTANT, 1)};
+    expect_refused(file, "all", one, 1, "E601", "`x` is an array, and one number was given");
     const CoupletArgument learns = reals("x", N, D, COUPLET_GRADIENT);
-    refused(file, "all", &learns, 1, "E601", "must give one number");
-    refused(file, "nearr", &x, 1, "E601", "did you mean `near`?");
+    expect_refused(file, "all", &learns, 1, "E601", "must give one number");
+    expect_refused(file, "nearr", &x, 1, "E601", "did you mean `near`?");
     const CoupletArgument useless = reals("x", N, D, (CoupletUse)9);
-    refused(file, "all", &useless, 1, "E601", "`x` is given for the use 9");
+    expect_refused(file, "all", &useless, 1, "E601", "`x` is given for the use 9");
     CoupletArgument huge = reals("x", INT64_MAX / 2, 8, COUPLET_PLAIN);
-    refused(file, "all", &huge, 1, "E601", "`x` has more elements than an array may have");
+    expect_refused(file, "all", &huge, 1, "E601", "`x` has more elements than an array may have");
     couplet_file_free(file);
 }
 
@@ -488,7 +490,7 @@ static void a_method(void **state) {
     assert_int_equal(couplet_method_open(NULL, NULL, NULL, 0, NULL, NULL), COUPLET_ERROR_ARGUMENT);
     assert_int_equal(couplet_method_open("m.cpl", method_text, NULL, 0, &method, NULL), COUPLET_OK);
     assert_true(couplet_method_input(method, 0, &shape) && shape.extent[0] == BATCH);
-    fill(rows, BATCH * WIDTH, 5);
+    fill_samples(rows, BATCH * WIDTH, 5);
     for (int i = 0; i < BATCH; i++)
         numbers[i] = i;
     const CoupletModelOptions options = {.threads = 1, .seed = 3, .total_steps = 2};
@@ -559,7 +561,7 @@ static void callers_at_once(void **state) {
     CoupletFormula *both = make(file, "near", arguments, 2), *alone;
     assert_int_equal(couplet_formula_new(file, "near", arguments, 2, &one_thread, &alone, NULL),
                      COUPLET_OK);
-    fill(x, ROWS * WIDE, 5);
+    fill_samples(x, ROWS * WIDE, 5);
     for (int i = 0; i < CALLERS; i++) {
         callers[i].formula = i % 2 ? both : alone;
         callers[i].x = x;
@@ -581,7 +583,7 @@ static void a_fork(void **state) {
     (void)state;
     float x[N * D];
     double value, again;
-    fill(x, N * D, 5);
+    fill_samples(x, N * D, 5);
     CoupletFile *file = open_text();
     const CoupletArgument arguments[] = {reals("x", N, D, COUPLET_PLAIN),
                                          reals("y", N, D, COUPLET_PLAIN)};
@@ -621,7 +623,7 @@ static void an_early_end(void **state) {
     const CoupletArgument arguments[] = {reals("x", MANY, FEW, COUPLET_GRADIENT),
                                          reals("y", MANY, FEW, COUPLET_PLAIN)};
     CoupletFormula *formula = make(file, "near", arguments, 2);
-    fill(x, MANY * FEW, 5);
+    fill_samples(x, MANY * FEW, 5);
     const void *arrays[] = {x, x};
     float *gradients[] = {gradient, NULL};
     couplet_formula_stop(formula); /* nothing is under way, so the next run is not meant */

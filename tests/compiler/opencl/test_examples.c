@@ -134,7 +134,7 @@ static bool compile_all(Test *t) {
 
 /* ---- arrays ---------------------------------------------------------------------------------- */
 
-static int64_t bytes_of(const CoupletBuffer *b) {
+static int64_t buffer_bytes(const CoupletBuffer *b) {
     return couplet_buffer_count(b) * couplet_type_bytes(b->type);
 }
 
@@ -146,7 +146,7 @@ static void *make_input(Test *t, const char *name, const CoupletBuffer *b) {
         int32_t value;
     } scalars[] = {{"seed", t->seed}, {"step", 1}, {"steps", 100}, {"epoch", 0}};
     int64_t count = couplet_buffer_count(b);
-    unsigned char *data = arena_alloc(t->arena, (size_t)bytes_of(b) + 4);
+    unsigned char *data = arena_alloc(t->arena, (size_t)buffer_bytes(b) + 4);
     for (int64_t i = 0; i < count; i++) {
         uint32_t bits = couplet_random_bits(7, 0, 0, 11, (uint64_t)i, 0);
         int32_t word = (int32_t)(strstr(name, ".label") ? bits % 4 : (uint32_t)i);
@@ -184,7 +184,8 @@ static double largest(const float *values, int64_t count) {
     return most;
 }
 
-static double difference(const float *got, const float *wanted, int64_t count, double scale) {
+static double largest_difference(const float *got, const float *wanted, int64_t count,
+                                 double scale) {
     double most = 0;
     for (int64_t i = 0; i < count; i++) {
         double off = fabs((double)got[i] - (double)wanted[i]);
@@ -197,13 +198,13 @@ static double difference(const float *got, const float *wanted, int64_t count, d
  * rounding apart, another one is picked. Specs with data of their own have views in colour, whose
  * hues have seams. */
 
-static int compare(const Spec *s, const char *name, const CoupletBuffer *b, const void *got,
-                   const void *wanted, double scale, double *worst) {
+static int compare_buffer(const Spec *s, const char *name, const CoupletBuffer *b, const void *got,
+                          const void *wanted, double scale, double *worst) {
     if (!got || !wanted) return 1;
     double off = 0;
     if (b->type == COUPLET_F32)
-        off = difference(got, wanted, couplet_buffer_count(b), scale);
-    else if (memcmp(got, wanted, (size_t)bytes_of(b)) != 0)
+        off = largest_difference(got, wanted, couplet_buffer_count(b), scale);
+    else if (memcmp(got, wanted, (size_t)buffer_bytes(b)) != 0)
         off = HUGE_VAL;
     if (off > *worst) *worst = off;
     if (off <= allowed) return 0;
@@ -232,7 +233,7 @@ static bool run_both(Test *t, const Spec *s, Pair *p, const CoupletPlan *cpu,
 
 /* Below this an array is mostly rounding: the gradient of a bias before a batch norm is 0 but for
  * what larger gradients leave in it. */
-static double scale_of(const Spec *s, const Pair *p, const CoupletPlan *plan, CoupletRole role) {
+static double array_scale(const Spec *s, const Pair *p, const CoupletPlan *plan, CoupletRole role) {
     double most = 0;
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletBuffer *b = &plan->buffers[plan->commits[i].value];
@@ -247,19 +248,19 @@ static int compare_runs(const Spec *s, const Pair *p, const CoupletPlan *plan, d
     int wrong = 0;
     for (int i = 0; i < plan->output_count; i++) {
         const char *name = plan->outputs[i].name;
-        wrong +=
-            compare(s, name, couplet_plan_output(plan, name), couplet_run_output(p->opencl, name),
-                    couplet_run_output(p->cpu, name), 1e-3, worst);
+        wrong += compare_buffer(s, name, couplet_plan_output(plan, name),
+                                couplet_run_output(p->opencl, name),
+                                couplet_run_output(p->cpu, name), 1e-3, worst);
     }
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletStateInfo *info = &s->cpu.program->states[plan->commits[i].state];
         /* Adam's first step is as long for a gradient that is rounding as for any; its moments are
          * compared */
         if ((s->has_data || s->has_adam) && info->role == COUPLET_ROLE_PARAM) continue;
-        wrong +=
-            compare(s, info->name, &plan->buffers[plan->commits[i].value],
-                    couplet_run_commit_value(p->opencl, i), couplet_run_commit_value(p->cpu, i),
-                    scale_of(s, p, plan, info->role), worst);
+        wrong += compare_buffer(s, info->name, &plan->buffers[plan->commits[i].value],
+                                couplet_run_commit_value(p->opencl, i),
+                                couplet_run_commit_value(p->cpu, i),
+                                array_scale(s, p, plan, info->role), worst);
     }
     return wrong;
 }

@@ -72,7 +72,7 @@ static GNode *scalarise(Bench *b, GNode *array) {
     return node(b, GR_SUM, value, NULL, 0, NULL, array->rank, axes);
 }
 
-static double value_of(Bench *b) {
+static double loss_value(Bench *b) {
     Reference *run = reference_run(b->g, find, NULL);
     assert_non_null(run);
     assert_null(reference_fault(run, NULL));
@@ -81,7 +81,7 @@ static double value_of(Bench *b) {
     return value;
 }
 
-static void compare(Bench *b, GNode *loss, const char *what) {
+static void compare_gradients(Bench *b, GNode *loss, const char *what) {
     graph_output(b->g, "loss", loss);
     GNode *wrt[2] = {b->x, b->y}, *grads[2];
     pass_differentiate(b->g, loss, wrt, 2, grads);
@@ -98,9 +98,9 @@ static void compare(Bench *b, GNode *loss, const char *what) {
         for (int k = 0; k < ROWS * COLUMNS; k++) {
             double kept = data[k], h = 1e-5;
             data[k] = kept + h;
-            double up = value_of(b);
+            double up = loss_value(b);
             data[k] = kept - h;
-            double down = value_of(b);
+            double down = loss_value(b);
             data[k] = kept;
             double expected = (up - down) / (2 * h), found = gradient ? gradient[k] : 0;
             if (!(fabs(found - expected) <= 1e-6 * (1 + fabs(expected))))
@@ -112,7 +112,7 @@ static void compare(Bench *b, GNode *loss, const char *what) {
     arena_free(b->arena);
 }
 
-static int fill(void **state) {
+static int fill_data(void **state) {
     (void)state;
     for (int k = 0; k < ROWS * COLUMNS; k++) {
         x_data[k] = 0.9 * sin(1.0 + 1.7 * k) + 0.013 * k; /* no ties, none near 0 */
@@ -153,7 +153,7 @@ static void scalar_rows(void **state) {
         const GExpr *axes[2] = {b.i, b.j};
         GNode *array =
             node(&b, GR_NONE, gx_op(b.g, rows[k].op, rows[k].arity, args), NULL, 2, axes, 0, NULL);
-        compare(&b, scalarise(&b, array), rows[k].name);
+        compare_gradients(&b, scalarise(&b, array), rows[k].name);
         tried++;
     }
     assert_true(tried >= 20);
@@ -170,7 +170,7 @@ static void select_guards_its_arms(void **state) {
         node(&b, GR_NONE,
              gx_select(b.g, positive, gx1(b.g, G_LOG, b.xij), gx2(b.g, G_MUL, b.yij, b.yij)), NULL,
              2, axes, 0, NULL);
-    compare(&b, scalarise(&b, array), "select");
+    compare_gradients(&b, scalarise(&b, array), "select");
 }
 
 static void reducers(void **state) {
@@ -186,7 +186,7 @@ static void reducers(void **state) {
             const GExpr *guard = guarded ? gx2(b.g, G_NE, b.j, b.i) : NULL;
             GNode *array =
                 node(&b, rows[k].reducer, gx2(b.g, G_MUL, b.xij, b.yij), guard, 1, &b.i, 1, &b.j);
-            compare(&b, scalarise(&b, array), rows[k].name);
+            compare_gradients(&b, scalarise(&b, array), rows[k].name);
         }
 }
 
@@ -239,7 +239,7 @@ static void reads(void **state) {
         value = gx2(g, G_MUL, gx2(g, G_MUL, value, value), gx_load(g, b.y, 2, other_at, NULL));
         GNode *array = convolves ? node(&b, GR_SUM, value, NULL, 2, outs, 1, reds)
                                  : node(&b, GR_NONE, value, NULL, 2, outs, 0, NULL);
-        compare(&b, scalarise(&b, array), name);
+        compare_gradients(&b, scalarise(&b, array), name);
     }
 }
 
@@ -287,5 +287,5 @@ int main(void) {
         cmocka_unit_test(stop_ends_the_gradient),
         cmocka_unit_test(empty_reduction_is_a_fault),
     };
-    return cmocka_run_group_tests(tests, fill, NULL);
+    return cmocka_run_group_tests(tests, fill_data, NULL);
 }

@@ -132,7 +132,7 @@ static void take_reference(void *context, const Graph *lowered, const char *pass
     free(text);
 }
 
-static bool compare(Case *c, const Graph *g, const CoupletRun *run) {
+static bool compare_with_reference(Case *c, const Graph *g, const CoupletRun *run) {
     bool good = true;
     for (int i = 0; i < g->outputs.count; i++) {
         const GNode *n = g->outputs.items[i].node;
@@ -199,7 +199,7 @@ static bool run_case(const char *path, const char *name, const Variant *variant)
         CoupletFault fault;
         good = couplet_run_steps(run, inputs, NULL, &fault);
         if (good)
-            good = compare(&c, g, run);
+            good = compare_with_reference(&c, g, run);
         else
             printf("  %s, %s: %s\n", name, variant->name, fault.sentence);
         couplet_run_free(run);

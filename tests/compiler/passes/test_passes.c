@@ -31,7 +31,7 @@ static bool fail(const char *path, const char *what, const char *more) {
 
 /* ---- reading a file -------------------------------------------------------------------------- */
 
-static const char *read_whole(Arena *arena, const char *path) {
+static const char *file_text(Arena *arena, const char *path) {
     FILE *file = fopen(path, "r");
     if (!file) return NULL;
     fseek(file, 0, SEEK_END);
@@ -75,7 +75,7 @@ static bool set(GraphSettings *into, const char *name, long long value) {
     return false;
 }
 
-static bool read_settings(const char *path, const char *text, GraphSettings *into) {
+static bool read_graph_settings(const char *path, const char *text, GraphSettings *into) {
     for (const char *at = text; (at = strstr(at, "# set: ")); at++) {
         char name[32];
         long long value;
@@ -114,7 +114,7 @@ static void differentiate(Graph *g) {
 }
 
 /* A target like a processor with registers of 8 floats, on any machine. */
-static char *plan_of(Graph *g, const char **error) {
+static char *planned_text(Graph *g, const char **error) {
     static const PlanTarget target = {.name = "test",
                                       .alignment = 128,
                                       .lanes = 8,
@@ -136,7 +136,7 @@ static char *plan_of(Graph *g, const char **error) {
 static char *run_pass(Graph *g, const PassRow *pass, const char **error) {
     *error = graph_lacks(g, pass->needs);
     if (*error) return NULL;
-    if (pass->stage == PASS_plan) return plan_of(g, error);
+    if (pass->stage == PASS_plan) return planned_text(g, error);
     if (pass->run)
         pass->run(g);
     else
@@ -148,7 +148,7 @@ static char *run_pass(Graph *g, const PassRow *pass, const char **error) {
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-static void write_file(const char *path, const char *text, size_t length, const char *result) {
+static void update_file(const char *path, const char *text, size_t length, const char *result) {
     FILE *file = fopen(path, "w");
     if (!file) {
         fail(path, "it cannot be written", NULL);
@@ -159,34 +159,34 @@ static void write_file(const char *path, const char *text, size_t length, const 
     printf("updated %s\n", path);
 }
 
-static bool compare(const char *path, const char *text, bool changes, const char *after) {
+static bool compare_text(const char *path, const char *text, bool changes, const char *after) {
     const char *rule = strstr(text, "\n---\n");
     const size_t length = rule ? (size_t)(rule + 1 - text) : strlen(text);
     if (!changes) return fail(path, "the pass changes nothing", NULL);
     if (rule && strcmp(rule + 5, after) == 0) return true;
     if (!getenv("COUPLET_UPDATE")) return fail(path, "the pass makes another graph", after);
-    write_file(path, text, length, after);
+    update_file(path, text, length, after);
     return true;
 }
 
-static void try_file(const PassRow *pass, const char *path) {
+static void try_example(const PassRow *pass, const char *path) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
-    const char *text = read_whole(arena, path), *error = "it cannot be read";
+    const char *text = file_text(arena, path), *error = "it cannot be read";
     const char *rule = text ? strstr(text, "\n---\n") : NULL;
     const char *input =
         text ? arena_strndup(arena, text, rule ? (size_t)(rule + 1 - text) : strlen(text)) : "";
     Source source = {path, input, strlen(input)};
     Graph *g = graph_read(arena, diag, &source);
     if (!strstr(input, "# why: ")) fail(path, "it does not say why", NULL);
-    if (g && read_settings(path, input, &g->settings)) {
+    if (g && read_graph_settings(path, input, &g->settings)) {
         /* Chunks are made of what is trained alone. */
         array_push(arena, &g->loss, g->outputs.count ? g->outputs.items[0].node->span : (Span){0});
         const uint64_t before = graph_form_hash(g);
         char *after = run_pass(g, pass, &error);
         const bool changes = pass->stage == PASS_plan || graph_form_hash(g) != before;
         if (after)
-            compare(path, text, changes, after);
+            compare_text(path, text, changes, after);
         else
             fail(path, error, NULL);
         free(after);
@@ -197,7 +197,7 @@ static void try_file(const PassRow *pass, const char *path) {
     arena_free(arena);
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b) {
+static int by_entry_name(const struct dirent **a, const struct dirent **b) {
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
@@ -210,10 +210,10 @@ static int try_pass(const PassRow *pass, const char *folder) {
     char path[4096];
     struct dirent **entries = NULL;
     snprintf(path, sizeof path, "%s/%s", folder, pass->name);
-    const int count = scandir(path, &entries, is_graph, by_name);
+    const int count = scandir(path, &entries, is_graph, by_entry_name);
     for (int i = 0; i < count; i++) {
         snprintf(path, sizeof path, "%s/%s/%s", folder, pass->name, entries[i]->d_name);
-        try_file(pass, path);
+        try_example(pass, path);
         free(entries[i]);
     }
     free(entries);

@@ -78,7 +78,7 @@ static void expect_parts(Test *t, const Graph *g) {
     t->failures += waiting != 0;
 }
 
-static void compare(Test *t, const float *got, const double *want, double most) {
+static void compare_sums(Test *t, const float *got, const double *want, double most) {
     double worst = 0;
     for (int i = 0; i < C; i++) {
         double error = fabs((double)got[i] / want[i] - 1);
@@ -116,8 +116,8 @@ static void variance(Test *t, double mean, double deviation, double most) {
     void *inputs[] = {values};
     Reference *exact = reference_run(g, find, t);
     if (couplet_run_steps(run, inputs, NULL, &fault))
-        compare(t, couplet_run_output(run, "squares"),
-                reference_value(exact, g->outputs.items[0].node), most);
+        compare_sums(t, couplet_run_output(run, "squares"),
+                     reference_value(exact, g->outputs.items[0].node), most);
     else
         printf("FAILED  %s\n", fault.sentence), t->failures++;
     reference_free(exact);

@@ -103,7 +103,7 @@ static size_t output_bytes(const Case *c, int i) {
     return (size_t)couplet_buffer_bytes(&c->plan->buffers[c->plan->outputs[i].buffer]);
 }
 
-static void keep(Case *c, const CoupletRun *run) {
+static void keep_outputs(Case *c, const CoupletRun *run) {
     for (int i = 0; i < c->plan->output_count; i++) {
         c->whole[i] = arena_alloc(c->arena, output_bytes(c, i));
         memcpy(c->whole[i], couplet_run_output(run, c->plan->outputs[i].name), output_bytes(c, i));
@@ -114,7 +114,7 @@ static void keep(Case *c, const CoupletRun *run) {
     }
 }
 
-static void compare(Case *c, const CoupletRun *run) {
+static void compare_ranks(Case *c, const CoupletRun *run) {
     for (int i = 0; i < c->plan->output_count; i++) {
         const char *name = c->plan->outputs[i].name;
         if (memcmp(couplet_run_output(run, name), c->whole[i], output_bytes(c, i)) == 0) continue;
@@ -138,7 +138,7 @@ static void count_bytes(Case *c, const CoupletGroup *group) {
 
 static void work_of_rank(CoupletGroup *group, void *context) {
     Case *c = context;
-    if (!run_on(c, group, compare)) c->failures++;
+    if (!run_on(c, group, compare_ranks)) c->failures++;
     count_bytes(c, group);
 }
 
@@ -153,7 +153,7 @@ static void try_ranks(Case *c) {
     static const int counts[] = {2, 3, 5, 8};
     ThreadRank ranks[MOST_RANKS];
     c->threads = 1;
-    if (!run_on(c, couplet_group_alone(), keep)) c->failures++;
+    if (!run_on(c, couplet_group_alone(), keep_outputs)) c->failures++;
     for (size_t i = 0; i < sizeof counts / sizeof *counts && !c->failures; i++) {
         c->threads = 1 + (int)(i % 2);
         run_ranks(ranks, counts[i], 60, work_of_rank, c);

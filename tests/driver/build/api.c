@@ -111,7 +111,7 @@ static void damaged_weights(CoupletModel *model) {
 }
 
 /* What is written first is PATH.partial: on a full disk the file that was there stays. */
-static void full_disk(CoupletModel *model) {
+static void full_disk_keeps_file(CoupletModel *model) {
     static char after[1 << 20];
     size_t length = read_file("saved.safetensors", bytes, sizeof bytes);
     if (access("/dev/full", W_OK) != 0 || symlink("/dev/full", "saved.safetensors.partial") != 0)
@@ -411,7 +411,7 @@ int main(void) {
     expect(model, couplet_model_save(model, "/dev/full/x"), COUPLET_ERROR_FILE, "/dev/full/x",
            "saving where nothing can be");
     damaged_weights(model);
-    full_disk(model);
+    full_disk_keeps_file(model);
     killed_while_saving(model);
     wrong_shapes(model);
     null_pointers(model);

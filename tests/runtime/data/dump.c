@@ -43,7 +43,7 @@ static void read_argument(char *text, CoupletRequest *request) {
         setting->number = strtod(mark + 1, NULL);
 }
 
-static json_t *number_of(const CoupletField *field, const void *values, int64_t i) {
+static json_t *json_value(const CoupletField *field, const void *values, int64_t i) {
     if (field->type == COUPLET_U8) return json_integer(((const uint8_t *)values)[i]);
     if (field->type == COUPLET_I32) return json_integer(((const int32_t *)values)[i]);
     const double value = (double)((const float *)values)[i];
@@ -53,7 +53,7 @@ static json_t *number_of(const CoupletField *field, const void *values, int64_t 
     return number ? number : json_string(text); /* JSON has no infinities */
 }
 
-static json_t *describe(const CoupletTable *table, int f) {
+static json_t *describe_field(const CoupletTable *table, int f) {
     const CoupletField *field = &table->fields[f];
     char text[128];
     json_t *out = json_pack("{s:s, s:s, s:I}", "name", field->name, "type",
@@ -68,7 +68,7 @@ static json_t *describe(const CoupletTable *table, int f) {
     if (table->columns) {
         json_t *values = json_array();
         for (int64_t i = 0; i < table->held * couplet_field_elements(field) && i < 100000; i++)
-            json_array_append_new(values, number_of(field, table->columns[f], i));
+            json_array_append_new(values, json_value(field, table->columns[f], i));
         json_object_set_new(out, "values", values);
     }
     return out;
@@ -77,7 +77,7 @@ static json_t *describe(const CoupletTable *table, int f) {
 static json_t *describe_table(const CoupletTable *table) {
     json_t *fields = json_array(), *rows = json_array();
     for (int f = 0; f < table->field_count; f++)
-        json_array_append_new(fields, describe(table, f));
+        json_array_append_new(fields, describe_field(table, f));
     for (int64_t row = 0; table->reader->name_row && row < table->held && row < 1000; row++) {
         char text[256];
         table->reader->name_row(table, row, text, sizeof text);

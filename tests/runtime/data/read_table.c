@@ -37,7 +37,7 @@ static void free_cells(void **cells, int count) {
     free(cells);
 }
 
-static bool read_row(const CoupletTable *table, int64_t row, void **cells, char *error) {
+static bool fetch_row(const CoupletTable *table, int64_t row, void **cells, char *error) {
     if (table->reader->read) return table->reader->read(table, row, cells, error, ERROR_BYTES);
     for (int f = 0; f < table->field_count; f++) {
         size_t bytes = (size_t)couplet_field_bytes(&table->fields[f]);
@@ -59,7 +59,7 @@ static void print_fields(const CoupletTable *table) {
     printf("key\t%016llx\n", (unsigned long long)table->key);
 }
 
-static void print_row(const CoupletTable *table, int64_t row, void **cells) {
+static void print_cells(const CoupletTable *table, int64_t row, void **cells) {
     char name[4096];
     snprintf(name, sizeof name, "row %lld", (long long)row);
     if (table->reader->name_row) table->reader->name_row(table, row, name, sizeof name);
@@ -78,11 +78,11 @@ static void print_rows(const CoupletTable *table, FILE *raw) {
     char error[ERROR_BYTES];
     void **cells = make_cells(table);
     for (int64_t row = 0; cells && row < table->held; row++) {
-        if (!read_row(table, row, cells, error)) {
+        if (!fetch_row(table, row, cells, error)) {
             printf("bad\t%s\n", error);
             continue;
         }
-        print_row(table, row, cells);
+        print_cells(table, row, cells);
         for (int f = 0; raw && f < table->field_count; f++)
             if (table->fields[f].rank)
                 fwrite(cells[f], 1, (size_t)couplet_field_bytes(&table->fields[f]), raw);
@@ -95,7 +95,7 @@ static void *read_some(void *context) {
     char error[ERROR_BYTES];
     void **cells = make_cells(work->table);
     for (int64_t row; cells && (row = atomic_fetch_add(&work->next, 1)) < work->table->held;)
-        if (!read_row(work->table, row, cells, error)) atomic_fetch_add(&work->bad, 1);
+        if (!fetch_row(work->table, row, cells, error)) atomic_fetch_add(&work->bad, 1);
     if (cells) free_cells(cells, work->table->field_count);
     return NULL;
 }

@@ -39,7 +39,7 @@ static int samples_end(void **state) {
 }
 
 /* The whole path of a sample; its folder is made. The text is good until the next call but one. */
-static const char *sample(const char *name) {
+static const char *sample_path(const char *name) {
     static char paths[2][512];
     static int turn;
     char *path = paths[turn ^= 1];
@@ -54,7 +54,7 @@ static const char *sample(const char *name) {
 }
 
 static void write_sample(const char *name, const void *bytes, size_t length) {
-    FILE *file = fopen(sample(name), "wb");
+    FILE *file = fopen(sample_path(name), "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, length, file), length);
     assert_int_equal(fclose(file), 0);
@@ -67,7 +67,7 @@ static inline void write_text(const char *name, const char *text) {
 static bool open_samples(const char *reader, const char *name, const CoupletSetting *settings,
                          int count, CoupletTable *out) {
     const CoupletRequest request = {
-        .reader = reader, .path = sample(name), .settings = settings, .setting_count = count};
+        .reader = reader, .path = sample_path(name), .settings = settings, .setting_count = count};
     return couplet_table_open(&request, out, said, sizeof said);
 }
 

@@ -73,7 +73,7 @@ static void refuse_with(const char *name, const char *labels, const char *word) 
     if (!strstr(error, word)) fail_msg("%s: lacks `%s`", error, word);
 }
 
-static void refuse(const char *name, const char *word) {
+static void expect_refusal(const char *name, const char *word) {
     refuse_with(name, NULL, word);
     if (!strstr(error, name)) fail_msg("%s: lacks `%s`", error, name);
 }
@@ -96,26 +96,26 @@ static void refuses(void **state) {
     (void)state;
     uint8_t bytes[sizeof small + 1];
     memcpy(bytes, small, sizeof small);
-    refuse("none.gz", "found");
+    expect_refusal("none.gz", "found");
     write_gz("short.gz", small, sizeof small - 3);
-    refuse("short.gz", "3 more bytes");
+    expect_refusal("short.gz", "3 more bytes");
     bytes[sizeof small] = 9;
     write_gz("long.gz", bytes, sizeof bytes);
-    refuse("long.gz", "after the last element");
+    expect_refusal("long.gz", "after the last element");
     bytes[2] = 0x0A;
     write_gz("kind.gz", bytes, sizeof small);
-    refuse("kind.gz", "magic number is 00000a03");
+    expect_refusal("kind.gz", "magic number is 00000a03");
     bytes[2] = 8;
     bytes[3] = 9;
     write_gz("axes.gz", bytes, sizeof small);
-    refuse("axes.gz", "one to 8 axes");
+    expect_refusal("axes.gz", "one to 8 axes");
     bytes[3] = 3;
     memset(bytes + 4, 0xff, 12);
     write_gz("huge.gz", bytes, sizeof small);
-    refuse("huge.gz", "axis 1 of the header is 4294967295, which makes no sensible size");
+    expect_refusal("huge.gz", "axis 1 of the header is 4294967295, which makes no sensible size");
     memset(bytes + 4, 0, 4);
     write_gz("no.gz", bytes, sizeof small);
-    refuse("no.gz", "axis 1 of the header is 0");
+    expect_refusal("no.gz", "axis 1 of the header is 0");
     assert_false(opens("", NULL, &(CoupletTable){.held = 0}));
     assert_non_null(strstr(error, "cannot be opened: Is a directory"));
 }
@@ -207,11 +207,11 @@ static void every_type(void **state) {
     }
     static const uint8_t nan[] = {0x7f, 0xc0, 0, 0}, large[] = {0x7f, 0xe0, 0, 0, 0, 0, 0, 0};
     write_typed("nan", 0x0D, 2, one, nan, sizeof nan);
-    refuse("nan", "element 0 of sample 0 is no number");
+    expect_refusal("nan", "element 0 of sample 0 is no number");
     write_typed("large", 0x0E, 2, one, large, sizeof large);
-    refuse("large", "element 0 of sample 0 is infinite, or becomes so");
+    expect_refusal("large", "element 0 of sample 0 is infinite, or becomes so");
     write_typed("shorter", 0x0D, 2, two, nan, sizeof nan);
-    refuse("shorter", "12 more bytes were expected");
+    expect_refusal("shorter", "12 more bytes were expected");
 }
 
 /* Any rank and size, and labels beside the samples. */

@@ -44,7 +44,7 @@ static bool is_bad(const Source *s, int64_t row) {
     return false;
 }
 
-static void fill(int64_t row, uint8_t *picture, int32_t *label, float *wave) {
+static void fill_row(int64_t row, uint8_t *picture, int32_t *label, float *wave) {
     for (int i = 0; i < SIDE * SIDE; i++)
         picture[i] = (uint8_t)(row * 7 + i);
     *label = (int32_t)(row % CLASSES);
@@ -61,7 +61,7 @@ static bool read_row(const CoupletTable *table, int64_t row, void *const *fields
     /* a reader that fails half-way leaves nothing of it behind */
     memset(fields[0], 0xee, SIDE * SIDE);
     if (!is_bad(s, row)) {
-        fill(row, fields[0], fields[1], fields[2]);
+        fill_row(row, fields[0], fields[1], fields[2]);
         return true;
     }
     snprintf(said, bytes, "made-up/%lld.jpg: ends\nhalf-way", (long long)row);
@@ -70,7 +70,7 @@ static bool read_row(const CoupletTable *table, int64_t row, void *const *fields
 
 static const CoupletReader made_up = {.name = "made_up", .read = read_row};
 
-static CoupletTable open_table(Source *source, int64_t rows, uint64_t key) {
+static CoupletTable open_made_up(Source *source, int64_t rows, uint64_t key) {
     CoupletTable t = {.name = "made-up",
                       .path = "/made-up",
                       .reader = &made_up,
@@ -109,7 +109,7 @@ static void check_rows(const CoupletTable *t) {
         uint8_t picture[SIDE * SIDE];
         int32_t label;
         float wave[WIDTH];
-        fill(row, picture, &label, wave);
+        fill_row(row, picture, &label, wave);
         assert_memory_equal((const uint8_t *)t->columns[0] + row * SIDE * SIDE, picture,
                             sizeof picture);
         assert_int_equal(((const int32_t *)t->columns[1])[row], label);
@@ -156,7 +156,7 @@ static void any_number_of_threads(void **state) {
         uint64_t hash = 0;
         for (int threads = 1; threads <= 5; threads += 2) {
             Source source = {.bad_count = 0};
-            CoupletTable t = open_table(&source, rows, (uint64_t)(100 * rows + threads));
+            CoupletTable t = open_made_up(&source, rows, (uint64_t)(100 * rows + threads));
             const CoupletLoading l = loading(threads, 0);
             *reads = 0;
             if (!couplet_pack_load(&t, &l, error, sizeof error)) fail_msg("%s", error);
@@ -176,8 +176,8 @@ static void any_number_of_threads(void **state) {
 static void hash_tells_contents_apart(void **state) {
     (void)state;
     Source source = {.bad_count = 0}, other = {.bad = {5}, .bad_count = 1};
-    CoupletTable a = open_table(&source, 10, 1), b = open_table(&source, 11, 2),
-                 c = open_table(&other, 10, 3);
+    CoupletTable a = open_made_up(&source, 10, 1), b = open_made_up(&source, 11, 2),
+                 c = open_made_up(&other, 10, 3);
     const CoupletLoading l = loading(2, 1);
     assert_true(couplet_pack_load(&a, &l, error, sizeof error) &&
                 couplet_pack_load(&b, &l, error, sizeof error) &&
@@ -193,7 +193,7 @@ static void second_start_reads_nothing(void **state) {
     uint64_t hash = 0;
     for (int start = 0; start < 2; start++) {
         Source source = {.bad_count = 0};
-        CoupletTable t = open_table(&source, 500, 7);
+        CoupletTable t = open_made_up(&source, 500, 7);
         CoupletLoading l = loading(2, 0);
         l.said = hear;
         assert_true(couplet_pack_load(&t, &l, error, sizeof error));
@@ -213,7 +213,7 @@ static void changed_source_replaces_its_copy(void **state) {
     (void)state;
     for (uint64_t key = 1; key <= 3; key++) {
         Source source = {.bad_count = 0};
-        CoupletTable t = open_table(&source, 20, key), other = open_table(&source, 20, key);
+        CoupletTable t = open_made_up(&source, 20, key), other = open_made_up(&source, 20, key);
         const CoupletLoading l = loading(2, 0);
         other.asked = 0xdef0; /* another source: its copies stay, one for each key */
         assert_true(couplet_pack_load(&t, &l, error, sizeof error));
@@ -228,7 +228,7 @@ static void damaged_copies_are_made_anew(void **state) {
     (void)state;
     for (int damage = 0; damage <= 4; damage++) {
         Source source = {.bad_count = 0};
-        CoupletTable t = open_table(&source, 40, 9);
+        CoupletTable t = open_made_up(&source, 40, 9);
         const CoupletLoading l = loading(2, 0);
         char path[COUPLET_PATH_BYTES];
         CoupletPackedCopy *copies;
@@ -260,7 +260,7 @@ static void damaged_values_are_found(void **state) {
     static const int64_t row_counts[] = {1, 40, 70001};
     for (size_t c = 0; c < sizeof row_counts / sizeof *row_counts; c++) {
         Source source = {.bad = {0}, .bad_count = row_counts[c] > 1};
-        CoupletTable t = open_table(&source, row_counts[c], 77 + c);
+        CoupletTable t = open_made_up(&source, row_counts[c], 77 + c);
         const CoupletLoading l = loading(3, 1);
         CoupletPackedCopy *copies;
         int count;
@@ -292,7 +292,7 @@ static void lowest_bad_row_is_named(void **state) {
     for (int threads = 1; threads <= 4; threads++)
         for (int again = 0; again < 5; again++) {
             Source source = {.bad = {900, 417, 905, 418, 650}, .bad_count = 5, .wait_us = again};
-            CoupletTable t = open_table(&source, 1000, 3);
+            CoupletTable t = open_made_up(&source, 1000, 3);
             const CoupletLoading l = loading(threads, 0);
             assert_false(couplet_pack_load(&t, &l, error, sizeof error));
             if (!strstr(error, "made-up/417.jpg: ends") || !strstr(error, "--skip-bad"))
@@ -307,7 +307,7 @@ static void more_bad_rows_than_allowed(void **state) {
     (void)state;
     for (int threads = 1; threads <= 4; threads++) {
         Source source = {.bad = {900, 417, 905, 418, 650}, .bad_count = 5};
-        CoupletTable t = open_table(&source, 1000, 3);
+        CoupletTable t = open_made_up(&source, 1000, 3);
         const CoupletLoading l = loading(threads, 4);
         assert_false(couplet_pack_load(&t, &l, error, sizeof error));
         if (!strstr(error, "made-up/417.jpg: ends") || !strstr(error, "more than the 4"))
@@ -322,7 +322,7 @@ static void bad_rows_are_left_out_and_listed(void **state) {
     static const int64_t bad[] = {0, 417, 418, 999};
     for (int start = 0; start < 2; start++) { /* the second one from the copy */
         Source source = {.bad = {417, 0, 999, 418}, .bad_count = 4};
-        CoupletTable t = open_table(&source, 1000, 3);
+        CoupletTable t = open_made_up(&source, 1000, 3);
         CoupletLoading l = loading(3, 4 + start);
         l.skipped = hear;
         if (!couplet_pack_load(&t, &l, error, sizeof error)) fail_msg("%s", error);
@@ -344,7 +344,7 @@ static void bad_rows_are_left_out_and_listed(void **state) {
         couplet_table_close(&t);
     }
     Source source = {.bad = {417, 0, 999, 418}, .bad_count = 4};
-    CoupletTable t = open_table(&source, 1000, 3);
+    CoupletTable t = open_made_up(&source, 1000, 3);
     const CoupletLoading strict = loading(1, 3);
     assert_false(couplet_pack_load(&t, &strict, error, sizeof error));
     if (!strstr(error, "made-up/0.jpg: ends half-way") || !strstr(error, "--skip-bad 4"))
@@ -357,7 +357,7 @@ static void no_row_is_left(void **state) {
     (void)state;
     for (int start = 0; start < 2; start++) {
         Source source = {.bad = {0, 1}, .bad_count = 2};
-        CoupletTable t = open_table(&source, 2, 3);
+        CoupletTable t = open_made_up(&source, 2, 3);
         const CoupletLoading l = loading(2, 100);
         assert_false(couplet_pack_load(&t, &l, error, sizeof error));
         assert_non_null(strstr(error, "none of its rows can be read"));
@@ -380,14 +380,14 @@ static pid_t pack_elsewhere(int64_t rows, uint64_t key, long wait_us) {
     const pid_t child = fork();
     if (child != 0) return child;
     Source source = {.wait_us = wait_us};
-    CoupletTable t = open_table(&source, rows, key);
+    CoupletTable t = open_made_up(&source, rows, key);
     CoupletLoading l = loading(2, 0);
     l.said = hear;
     const bool good = couplet_pack_load(&t, &l, error, sizeof error);
     _exit(!good ? 1 : strstr(heard, "is being packed by process") ? 10 : 0);
 }
 
-static int status_of(pid_t child) {
+static int exit_status(pid_t child) {
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -399,12 +399,12 @@ static void killed_while_packing(void **state) {
     wait_for_rows(100);
     kill(child, SIGKILL);
     kill(other, SIGKILL);
-    assert_int_equal(status_of(child), -1);
-    assert_int_equal(status_of(other), -1);
+    assert_int_equal(exit_status(child), -1);
+    assert_int_equal(exit_status(other), -1);
     assert_int_equal(files_in_cache(".partial"), 2);
     assert_int_equal(files_in_cache(".safetensors"), 0);
     Source source = {.bad_count = 0};
-    CoupletTable t = open_table(&source, 1000, 5);
+    CoupletTable t = open_made_up(&source, 1000, 5);
     const CoupletLoading l = loading(2, 0);
     assert_true(couplet_pack_load(&t, &l, error, sizeof error));
     check_rows(&t);
@@ -417,8 +417,8 @@ static void two_processes_at_once(void **state) {
     const pid_t first = pack_elsewhere(300, 5, 2000);
     wait_for_rows(1);
     const pid_t second = pack_elsewhere(300, 5, 2000);
-    assert_int_equal(status_of(first), 0);
-    assert_int_equal(status_of(second), 10); /* it said that it waits */
+    assert_int_equal(exit_status(first), 0);
+    assert_int_equal(exit_status(second), 10); /* it said that it waits */
     assert_int_equal(*reads, 300);
     assert_int_equal(files_in_cache(""), 1);
 }
@@ -431,8 +431,8 @@ static void maker_dies_while_another_waits(void **state) {
     const struct timespec pause = {0, 150000000};
     nanosleep(&pause, NULL);
     kill(first, SIGKILL);
-    assert_int_equal(status_of(first), -1);
-    assert_int_equal(status_of(second), 10);
+    assert_int_equal(exit_status(first), -1);
+    assert_int_equal(exit_status(second), 10);
     assert_int_equal(files_in_cache(""), 1);
 }
 
@@ -440,7 +440,7 @@ static void stopped_by_a_signal(void **state) {
     (void)state;
     static volatile sig_atomic_t stop;
     Source source = {.bad_count = 0};
-    CoupletTable t = open_table(&source, 100, 5);
+    CoupletTable t = open_made_up(&source, 100, 5);
     CoupletLoading l = loading(2, 0);
     stop = SIGINT;
     l.stop = &stop;
@@ -478,12 +478,12 @@ static int on_a_small_disk(int (*work)(void)) {
         if (!own_disks()) _exit(CANNOT);
         _exit(work());
     }
-    return status_of(child);
+    return exit_status(child);
 }
 
 static bool loads(int64_t rows, uint64_t key) {
     Source source = {.bad_count = 0};
-    CoupletTable t = open_table(&source, rows, key);
+    CoupletTable t = open_made_up(&source, rows, key);
     const CoupletLoading l = loading(2, 0);
     const bool good = couplet_pack_load(&t, &l, error, sizeof error);
     couplet_table_close(&t);
@@ -530,14 +530,14 @@ static void limit_of_the_process(void **state) {
         const bool large = loads(100000, 1);
         _exit(large || !strstr(error, "File too large") ? 1 : loads(1000, 1) ? 0 : 2);
     }
-    assert_int_equal(status_of(child), 0);
+    assert_int_equal(exit_status(child), 0);
     assert_int_equal(files_in_cache(""), 1);
 }
 
 static void no_place(void **state) {
     (void)state;
     Source source = {.bad_count = 0};
-    CoupletTable t = open_table(&source, 10, 1);
+    CoupletTable t = open_made_up(&source, 10, 1);
     CoupletLoading l = loading(2, 0);
     char path[128];
     snprintf(path, sizeof path, "%s/file", cache);
@@ -585,7 +585,7 @@ static void old_copies_go(void **state) {
         assert_int_equal(utimensat(AT_FDCWD, other, then, 0), 0);
         free(copies);
         Source source = {.bad_count = 0};
-        CoupletTable t = open_table(&source, 10, (uint64_t)days);
+        CoupletTable t = open_made_up(&source, 10, (uint64_t)days);
         t.asked = (uint64_t)days;
         const CoupletLoading l = loading(1, 0);
         assert_true(couplet_pack_load(&t, &l, error, sizeof error));
@@ -597,7 +597,7 @@ static void old_copies_go(void **state) {
 static void written_for_arrays(void **state) {
     (void)state;
     Source source = {.bad = {2, 7}, .bad_count = 2};
-    CoupletTable t = open_table(&source, 10, 3);
+    CoupletTable t = open_made_up(&source, 10, 3);
     const CoupletLoading l = loading(2, 2);
     CoupletTensorFile file;
     char path[128];

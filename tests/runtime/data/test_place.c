@@ -71,7 +71,7 @@ static void recorded(void **state) {
     assert_string_equal(request.path, "big");
 }
 
-static void refuse(const char *first, const char *second, const char *sentence) {
+static void expect_refusal(const char *first, const char *second, const char *sentence) {
     const char *const given[] = {first, second};
     const CoupletPlaces places = {.given = given, .given_count = second ? 2 : 1};
     assert_false(couplet_places_fit(&places, sources, 2, said, sizeof said));
@@ -80,13 +80,14 @@ static void refuse(const char *first, const char *second, const char *sentence) 
 
 static void what_means_nothing(void **state) {
     (void)state;
-    refuse("trian=x", NULL,
-           "--data trian=x: there is no data of this name; there is train and test");
-    refuse("train=x", "train=y", "--data gives two places for `train`: x and y");
-    refuse("a", "b",
-           "--data gives two folders, a and b, and one is expected; --data NAME=PATH places one "
-           "source");
-    refuse("train=", NULL, "--data train=: a path is expected after the `=`");
+    expect_refusal("trian=x", NULL,
+                   "--data trian=x: there is no data of this name; there is train and test");
+    expect_refusal("train=x", "train=y", "--data gives two places for `train`: x and y");
+    expect_refusal(
+        "a", "b",
+        "--data gives two folders, a and b, and one is expected; --data NAME=PATH places one "
+        "source");
+    expect_refusal("train=", NULL, "--data train=: a path is expected after the `=`");
     char path[COUPLET_PATH_BYTES], deep[2 * COUPLET_PATH_BYTES];
     CoupletRequest request;
     memset(deep, 'a', sizeof deep - 1);

@@ -180,7 +180,7 @@ static void formats_agree(void **state) {
     write_stl(names[9], false);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         CoupletMesh m;
-        if (!couplet_mesh_read(sample(names[i]), &m, said, sizeof said)) fail_msg("%s", said);
+        if (!couplet_mesh_read(sample_path(names[i]), &m, said, sizeof said)) fail_msg("%s", said);
         assert_int_equal(m.triangle_count, 12);
         assert_true(fabs(whole_area(&m) - 22) < 1e-12);
         for (int t = 0; t < 12; t++)
@@ -248,7 +248,7 @@ static void strips(void **state) {
 }
 
 /* Whichever side of the block a point is on; -1: none. */
-static int side_of(const float *p) {
+static int block_side(const float *p) {
     static const int axes[6] = {2, 2, 1, 1, 0, 0};
     static const float ends[6] = {0, 3, 0, 2, 1, 0};
     int found = -1;
@@ -274,7 +274,7 @@ static void points_are_in_proportion_to_area(void **state) {
     int on[6] = {0};
     double mean[3] = {0};
     for (int i = 0; i < COUNT; i++) {
-        const int side = side_of(points + 3 * i);
+        const int side = block_side(points + 3 * i);
         assert_in_range(side, 0, 5);
         on[side]++;
         for (int k = 0; k < 3; k++)
@@ -555,7 +555,7 @@ static void cut_short(void **state) {
     write_stl(names[6], true);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         static uint8_t bytes[16384];
-        FILE *file = fopen(sample(names[i]), "rb");
+        FILE *file = fopen(sample_path(names[i]), "rb");
         const size_t length = fread(bytes, 1, sizeof bytes, file);
         fclose(file);
         int read = 0;

@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
-static void read_file(int choice, const char *path) {
+static void try_reading(int choice, const char *path) {
     char error[512];
     CoupletNpy array;
     if (choice == 0 && couplet_npy_read(path, &array, error, sizeof error))
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     int file = memfd_create("fuzz", 0);
     if (file < 0 || write(file, data + 1, size - 1) != (ssize_t)(size - 1)) return 0;
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-    read_file(data[0] % 2, path);
+    try_reading(data[0] % 2, path);
     close(file);
     return 0;
 }

@@ -23,7 +23,7 @@ static void mend_sums(uint8_t *data, size_t size) {
 }
 
 /* What is read without libpng, libpng reads as well, to the same bytes. */
-static void compare(const CoupletPicture *picture, size_t bytes) {
+static void compare_with_libpng(const CoupletPicture *picture, size_t bytes) {
     uint8_t *plain = malloc(bytes);
     CoupletPicture other = *picture;
     other.out = plain;
@@ -45,7 +45,7 @@ static void fuzz_one(const char *name, const uint8_t *data, size_t size) {
     const CoupletPicture picture = {copy, size, name, side, grey, out, error, sizeof error};
     assert(couplet_picture_read(&picture) || strncmp(error, name, strlen(name)) == 0);
     if (strstr(name, ".png"))
-        compare(&picture, (size_t)(grey ? 1 : 3) * (size_t)side * (size_t)side);
+        compare_with_libpng(&picture, (size_t)(grey ? 1 : 3) * (size_t)side * (size_t)side);
     free(copy);
     free(out);
 }
