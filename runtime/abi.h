@@ -10,36 +10,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* U8 are bytes of inputs, and truth values, 0 or 1. */
+/* U8 is a byte of an input, or a truth value, 0 or 1. */
 typedef enum { COUPLET_F32, COUPLET_I32, COUPLET_U8 } CoupletType;
 enum {
     COUPLET_MAX_RANK = 8,
     COUPLET_MAX_KERNEL_BUFFERS = 64,
-    COUPLET_MAX_ABREAST = 64,   /* steps of a launch */
-    COUPLET_MOST_SHARDS = 1024, /* of a plan */
-    COUPLET_MOST_ADDENDS = 8    /* of a leaf of a sum over shards */
+    COUPLET_MAX_ABREAST = 64,   /* the most steps of a launch */
+    COUPLET_MOST_SHARDS = 1024, /* the most shards of a plan */
+    COUPLET_MOST_ADDENDS = 8    /* the most addends of a leaf in a sum over shards */
 };
 
-/* The faults of a kernel. The step of the plan says where one happened. */
+/* The faults of a kernel. The step of the plan tells where a fault happened. */
 typedef enum {
     COUPLET_NO_FAULT,
     COUPLET_FAULT_INDEX,    /* an index read from data is outside its array */
     COUPLET_FAULT_EMPTY,    /* a mean, maximum or log-sum-exp has no term */
-    COUPLET_FAULT_FEW,      /* a top-k has too few candidates */
+    COUPLET_FAULT_FEW,      /* a top-k has fewer candidates than it needs */
     COUPLET_FAULT_SINGULAR, /* equations without a solution, or with many */
-    COUPLET_FAULT_COST,     /* an assignment with a cost that is no number */
-    COUPLET_FAULT_BETA,     /* a beta distribution with a parameter that is not positive */
-    COUPLET_FAULT_WHOLE,    /* a whole number that 32 bits do not hold */
-    COUPLET_FAULT_MEMORY,   /* there is no memory; the executor meets this */
-    COUPLET_FAULT_DEVICE,   /* a device fails or is lost; the executor meets this */
-    COUPLET_FAULT_NAN,      /* a result is no number; the finite check meets this */
-    COUPLET_FAULT_INFINITE  /* a result is infinite; the finite check meets this */
+    COUPLET_FAULT_COST,     /* an assignment has a cost that is no number */
+    COUPLET_FAULT_BETA,     /* a beta distribution has a parameter that is not positive */
+    COUPLET_FAULT_WHOLE,    /* a whole number does not fit 32 bits */
+    COUPLET_FAULT_MEMORY,   /* memory runs out; the executor finds this */
+    COUPLET_FAULT_DEVICE,   /* a device fails or is lost; the executor finds this */
+    COUPLET_FAULT_NAN,      /* a result is no number; the finite check finds this */
+    COUPLET_FAULT_INFINITE  /* a result is infinite; the finite check finds this */
 } CoupletFaultKind;
 
-/* The memory that a kernel may touch beside its buffers. There is one worker for each thread. */
+/* What a kernel may write to beside its buffers. There is one worker for each thread. */
 typedef struct CoupletWorker {
     void *scratch;  /* plan->scratch_bytes, aligned to 64 bytes and private to the worker */
-    int64_t *fault; /* 0, or the CoupletFaultKind of what a kernel met */
+    int64_t *fault; /* 0, or the CoupletFaultKind that a kernel has met */
 } CoupletWorker;
 
 /* A kernel does the tiles [begin, end) of its work. Tiles write disjoint memory, so any split over
@@ -64,105 +64,112 @@ typedef struct CoupletBuffer {
     CoupletType type;
     int rank;
     int64_t shape[COUPLET_MAX_RANK];
-    /* IN_ARENA: where the buffer begins, in bytes, a multiple of 128. IN_INPUT of a plan for
-     * another device: where in the arena the input is sent to, or -1 if it has memory of its
-     * own. */
+    /* IN_ARENA: where the buffer begins in the arena, in bytes, a multiple of 128. IN_INPUT in a
+     * plan for another device: where in the arena the input is copied to, or -1 if it has memory of
+     * its own. */
     int64_t offset;
-    int slot;             /* IN_STATE: a place in program->states; IN_INPUT: in plan->inputs */
+    /* IN_STATE: the number in program->states; IN_INPUT: the number in plan->inputs. */
+    int slot;
     const void *constant; /* IN_CONST */
-    int64_t packed_bytes; /* IN_CONST: if above 0, the bytes at `constant` are packed (packed.h) */
-    /* The bytes of a shard of a buffer that a step which is cut (CoupletStep) writes, or of an
-     * input in rows: shard s lies at s * slab. 0: no such step writes the buffer. */
+    /* IN_CONST: above 0 if the bytes at `constant` are packed, and then their number (packed.h). */
+    int64_t packed_bytes;
+    /* The bytes of one shard, of a buffer that a cut step (CoupletStep) writes, or of an input in
+     * rows. Shard s lies at s * slab. 0: no cut step writes the buffer. */
     int64_t slab;
-    /* All steps that make or read the buffer are cut, and those of a shard touch that shard of it
-     * alone, so a rank needs no memory for other shards. */
+    /* True if all steps that write or read the buffer are cut, and each shard of a step uses that
+     * shard of the buffer alone. A rank then needs no memory for other shards. */
     bool in_rows;
-    int block; /* IN_ARENA of a plan with shards: a place in plan->blocks */
+    int block; /* IN_ARENA in a plan with shards: the number in plan->blocks */
 } CoupletBuffer;
 
-/* Memory of the arena of a rank: of one buffer, or of several that are written one over another,
- * from the first step to the last in which it is needed. Each rank places its blocks by itself,
- * since how large they are depends on how many shards it has (runtime/arena.h). */
+/* A piece of the arena: the memory of one buffer, or of several that are written one over another.
+ * It is needed from step `first` to step `last`. Each rank places its blocks by itself, because
+ * their sizes depend on the number of its shards (runtime/arena.h). */
 typedef struct CoupletBlock {
     int64_t bytes;
-    int64_t slab; /* of a shard, if the buffers are in rows; 0: all of `bytes` are needed */
+    /* The bytes of a shard, if the buffers are in rows; 0: all of `bytes` are needed. */
+    int64_t slab;
     int first, last;
 } CoupletBlock;
 
-/* A plain product of matrices for a device's library: out[z] = left[z] right[z]. Rows lie one after
- * the other in memory. Offsets and strides are in elements. */
+/* A plain product of matrices for a device's library: out[z] = left[z] right[z]. Each matrix is
+ * stored row by row. Offsets and strides are in elements. */
 typedef struct CoupletProduct {
     bool left_transposed, right_transposed; /* the matrix lies transposed in memory */
     int64_t rows, columns, inner, batch;
     int64_t left_offset, right_offset, out_offset;
-    int64_t left_row, right_row, out_row;       /* from row to row */
-    int64_t left_batch, right_batch, out_batch; /* from matrix to matrix */
+    int64_t left_row, right_row, out_row;       /* strides from row to row */
+    int64_t left_batch, right_batch, out_batch; /* strides from matrix to matrix */
 } CoupletProduct;
 
-/* The way in which a device other than the host runs a step: as a kernel of plan->kernels over the
- * step's buffers and a count, or as a product of its first two buffers. */
+/* How a device other than the host runs a step: as a kernel of plan->kernels, given the step's
+ * buffers and a count, or as a product of the step's first two buffers. */
 typedef struct CoupletLaunch {
-    const char *symbol;    /* steps that differ only in their count share a kernel */
+    /* The kernel's name; steps that differ in their count alone share a kernel. */
+    const char *symbol;
     int64_t global, local; /* work-items in all, and in a group */
     int64_t count;         /* the number of elements, which is the argument after the buffers */
-    /* The kernel has two more arguments, the word for faults and the step's number. It puts the
-     * least of all number * 8 + CoupletFaultKind into the word. */
+    /* The kernel has two more arguments: the word for faults, and the step's number. It sets the
+     * word to the least number * 8 + CoupletFaultKind of all faults. */
     bool can_fault;
-    const CoupletProduct *product; /* NULL: the kernel */
+    const CoupletProduct *product; /* NULL: the step is a kernel */
 } CoupletLaunch;
 
 typedef struct CoupletStep {
     CoupletKernel kernel; /* the code on the host */
-    /* The code on another device. NULL: `kernel` does the step on the host there, too. */
+    /* The code on another device. NULL: `kernel` runs on the host there, too. */
     const CoupletLaunch *launch;
     int64_t tiles;
-    /* The number of rounds; 0 is one. Round r does tiles [r * tiles, (r + 1) * tiles). Only tiles
-     * of one round write disjoint memory. */
+    /* The number of rounds; 0 counts as one. Round r has the tiles r * tiles to (r + 1) * tiles -
+     * 1. Tiles of one round write disjoint memory; tiles of different rounds may not. */
     int64_t rounds;
     int buffer_count;
-    /* The tiles fit the plan's shards: those from tiles * s / shards on write slab s of each output
-     * and nothing else, and read shard s, or arrays that are whole. A rank does those of its
-     * shards. */
+    /* The step is cut: its tiles fit the plan's shards, and a rank does the tiles of its own. The
+     * tiles of shard s begin at tiles * s / shards. They write slab s of each output and nothing
+     * else, and read shard s, or arrays that are whole. */
     bool is_cut;
-    /* Indices into plan->buffers. The last `output_count` are written, the others read. */
+    /* Numbers in plan->buffers. The last `output_count` buffers are written, the others are
+     * read. */
     const int *buffers;
     int output_count;
-    /* The number of steps, from this one on, that are one launch: they read nothing of each other's
-     * results and write disjoint memory. 0: the step runs alone, or belongs to an earlier
-     * launch. */
+    /* The number of steps, from this one on, that form one launch: they read nothing of each
+     * other's results and write disjoint memory. 0: the step belongs to an earlier launch, or runs
+     * alone. */
     int abreast;
     const char *symbol;
-    const char *source;  /* "examples/simclr.cpl:14" */
+    const char *source;  /* its place, such as "examples/simclr.cpl:14" */
     const char *label;   /* a description of the step for profiles: "product 512 x 64 x 576" */
     double flops, bytes; /* estimates for profiles */
 } CoupletStep;
 
-/* A new value for a state. All commits of a plan are done after the last step and the finite check,
- * and all right sides are complete before any state is written. */
+/* A new value for a state. The commits of a plan are done after its last step and the finite check.
+ * All values are complete before any state is written. */
 typedef enum { COUPLET_ASSIGN, COUPLET_PUSH, COUPLET_ROWS } CoupletCommitKind;
 typedef struct CoupletCommit {
     CoupletCommitKind kind;
-    int state;          /* the slot in program->states */
-    int value;          /* the buffer of the value */
-    int rows;           /* ROWS: the buffer of the row numbers, ints */
-    int head, fill;     /* PUSH: the slots of the counters, ints */
-    const char *source; /* "examples/pcl.cpl:14" */
+    int state;          /* the number in program->states */
+    int value;          /* the number of the buffer that holds the value */
+    int rows;           /* ROWS: the number of the buffer with the row numbers, which are ints */
+    int head, fill;     /* PUSH: the numbers of the states that count, which are ints */
+    const char *source; /* its place, such as "examples/pcl.cpl:14" */
     const char *name;   /* the name of the state in a checkpoint */
 } CoupletCommit;
 
-/* What ranks hand to each other, so that an array is whole on all of them. It begins behind the
- * step `made`, which makes what travels, and is done ahead of `step`, the first that reads the
- * whole, or behind the last one if that is step_count. GATHER: the array was made in slabs, by
- * ranks that have a shard each, or several. COMBINE: each of `leaves` rows of the arrays `from` was
- * made by one rank, a leaf is the sum of such a row of all of them, in order, and `buffer` is the
- * sum of the leaves by a binary tree, neighbours first; with several ranks the step `instead`,
- * which does the same for rows that are all here, is left out. */
+/* An exchange makes an array whole on all ranks. It starts behind step `made`, which computes what
+ * is sent. It ends ahead of `step`, the first step that reads the whole array, or behind the last
+ * step if `step` is step_count.
+ *
+ * GATHER: ranks have computed the array in slabs, one or several shards each. COMBINE: each of
+ * `leaves` rows of the arrays `from` was computed by one rank. A leaf is the sum of one such row of
+ * all these arrays, in order. `buffer` gets the sum of the leaves, added by a binary tree,
+ * neighbours first. Step `instead` does the same if one process has all rows, and is left out if
+ * there are several ranks. */
 typedef enum { COUPLET_GATHER, COUPLET_COMBINE } CoupletExchangeKind;
 typedef struct CoupletExchange {
     CoupletExchangeKind kind;
     int made, step;
     int buffer;
-    int leaves, instead, from_count, from[COUPLET_MOST_ADDENDS]; /* COMBINE */
+    int leaves, instead, from_count, from[COUPLET_MOST_ADDENDS]; /* for COMBINE */
 } CoupletExchange;
 
 typedef struct CoupletNamed {
@@ -170,10 +177,10 @@ typedef struct CoupletNamed {
     int buffer;
 } CoupletNamed;
 
-/* A graph, compiled. Inputs are arrays that the caller hands over at each run, found by name.
- * Fields of a batch are called "train.image" and the like, row numbers "train.index" (i32), and the
- * whole of a source "train.all.image". Run scalars are "step", "steps", "epoch" (i32[]), "seed"
- * (i32[2], low and high word) and "hyper.tau" (f32[] or i32[]). */
+/* A compiled graph. Its inputs are arrays that the caller hands over at each run, found by name.
+ * The fields of a batch are called "train.image" and the like, the row numbers "train.index" (i32),
+ * and all rows of a source "train.all.image". Run scalars are "step", "steps", "epoch" (i32[]),
+ * "seed" (i32[2], low and high word), and "hyper.tau" and the like (f32[] or i32[]). */
 typedef struct CoupletPlan {
     const char *name;
     const CoupletBuffer *buffers;
@@ -189,14 +196,14 @@ typedef struct CoupletPlan {
     int64_t arena_bytes, scratch_bytes;
     const unsigned char *formulas; /* the formulas of the steps, for messages (runtime/formula.h) */
     int64_t formula_bytes;
-    /* The source of the device's program, which the plans of a method share; NULL in plans for the
-     * host. */
+    /* The source text of the device's program, which all plans of a method share. NULL in plans for
+     * the host. */
     const char *kernels;
     uint64_t hash;
-    /* The places at which steps over samples can be cut among ranks, at most one rank for each.
-     * 0: every rank does everything. */
+    /* The number of places at which steps over samples can be cut among ranks. There may be as many
+     * ranks. 0: every rank does everything. */
     int64_t shards;
-    const CoupletExchange *exchanges; /* by step */
+    const CoupletExchange *exchanges; /* sorted by their step */
     int exchange_count, block_count;
     const CoupletBlock *blocks;
 } CoupletPlan;
@@ -210,7 +217,7 @@ typedef enum {
 } CoupletRole;
 typedef struct CoupletStateInfo {
     const char *name; /* the key in a checkpoint */
-    /* For a copied network, the state that this one starts as. NULL: it is no copy. */
+    /* For a copied network, the state whose value this one starts with. NULL: no copy. */
     const char *origin;
     CoupletRole role;
     CoupletType type;
@@ -219,31 +226,33 @@ typedef struct CoupletStateInfo {
 } CoupletStateInfo;
 
 typedef struct CoupletHyper {
-    const char *name;           /* "tau" */
-    bool is_integer, is_static; /* static: the value is part of the compiled program */
+    const char *name;           /* as in "tau" */
+    bool is_integer, is_static; /* `is_static`: the value is compiled into the program */
     double value;
-    /* The condition that the value must fulfil (runtime/range.h); NULL: any number will do. */
+    /* The condition that the value must fulfil (runtime/range.h). NULL: there is no condition. */
     const char *range;
-    const char *range_text; /* the range as the spec writes it: "tau > 0" */
-    const char *written;    /* the value in the text of the spec, "0.5", whatever --set says */
+    const char *range_text; /* the range as the spec has it: "tau > 0" */
+    /* The value in the text of the spec, such as "0.5", whatever --set says. */
+    const char *written;
 } CoupletHyper;
 
 /* A column of a table of data (runtime/data/table.h): a name, and the type and shape of one
  * sample. */
 typedef struct CoupletField {
     const char *name;
-    CoupletType type; /* the language reads COUPLET_U8 as reals, 0 .. 255 as 0 .. 1 */
-    int rank;         /* the axes of one sample; 0: a number */
+    CoupletType type; /* the language reads the bytes 0 .. 255 of COUPLET_U8 as the reals 0 .. 1 */
+    int rank;         /* the number of axes of one sample; 0: a number */
     int64_t shape[COUPLET_MAX_RANK];
-    int64_t classes; /* for an int: its values are 0 .. classes - 1; 0: any number */
-    /* [classes]; NULL if the classes have no names, and in every compiled program. */
+    /* For an int: the number of its values, which are 0 .. classes - 1; 0: any int. */
+    int64_t classes;
+    /* [classes]; NULL if the classes have no names. NULL in every compiled program. */
     const char *const *class_names;
 } CoupletField;
 
-/* A setting of a reader as the spec gives it: `size = 64`. */
+/* A setting of a reader, as the spec gives it: `size = 64`. */
 typedef struct CoupletSetting {
     const char *name;
-    double number;    /* 1 and 0 for true and false */
+    double number;    /* the value; 1 and 0 for true and false */
     const char *text; /* NULL: the setting is a number */
 } CoupletSetting;
 
@@ -256,35 +265,37 @@ typedef enum {
     COUPLET_AT_LEAST
 } CoupletComparison;
 
-/* A condition on rows. A row is kept if its value of `field`, a number, compares so with
- * `value`. */
+/* A condition on rows. A row is kept if comparing its number in `field` with `value` gives true. */
 typedef struct CoupletCondition {
     const char *field;
     CoupletComparison is;
     double value;
 } CoupletCondition;
 
-/* A choice of the rows of a source. Conditions, part and classes come first; what they leave is
- * then counted by class. At most one of the first three members is above 0. */
+/* A choice of rows of a source. Conditions, part and classes are applied first, and the rows that
+ * remain are counted by class. At most one of the first three members is above 0. */
 typedef struct CoupletSelection {
-    double per_class; /* the number of rows of each class that are kept */
-    double fraction;  /* the share of each class that is kept */
-    double imbalance; /* class c of C keeps imbalance^(-c / (C - 1)) of its rows: a long tail */
-    double seed;      /* draws which rows are kept; negative: the first ones of the source */
-    const char *by;   /* the int field whose values are the classes; NULL: "label" */
-    /* Keeps the rows whose hash, as a number of 0 .. 1, is in [from, to); all rows if both are
-     * 0. */
+    double per_class; /* the number of rows that each class keeps */
+    double fraction;  /* the share of its rows that each class keeps */
+    /* Class c of C keeps imbalance^(-c / (C - 1)) of its rows, which makes a long tail. */
+    double imbalance;
+    /* The seed for drawing the rows that are kept; negative: the first rows are kept. */
+    double seed;
+    const char *by; /* the int field whose values are the classes; NULL: "label" */
+    /* Rows are kept if their hash, as a number in 0 .. 1, is in [from, to). All rows are kept if
+     * both are 0. */
     double part_from, part_to;
-    /* Keeps the classes first .. first + classes - 1; all of them if `classes` is 0. */
+    /* The classes first .. first + classes - 1 are kept. All are kept if `classes` is 0. */
     double first_class, classes;
-    const CoupletCondition *where; /* conditions, all of which hold for a row that is kept */
+    const CoupletCondition *where; /* conditions that all hold for a kept row */
     int where_count;
 } CoupletSelection;
 
 typedef struct CoupletSource {
-    const char *name;   /* the name in the spec, "train" */
-    const char *reader; /* a row of runtime/data/readers.def, "fashion_mnist" */
-    const char *path;   /* the argument without a name: "photos/train", or a split, "train" */
+    const char *name;   /* the name in the spec, such as "train" */
+    const char *reader; /* a row of runtime/data/readers.def, such as "fashion_mnist" */
+    /* The argument without a name: a path such as "photos/train", or a split such as "train". */
+    const char *path;
     const CoupletSetting *settings;
     int setting_count;
     const CoupletField *claim; /* the fields as the spec claims them */
@@ -292,112 +303,120 @@ typedef struct CoupletSource {
     const CoupletField *fields; /* the fields that the program reads, as it was compiled for them */
     int field_count;
     CoupletSelection selection;
-    /* The rows that the program was compiled for. 0: any number will do, since no array of the
-     * program has a row for each sample. */
+    /* The rows that the program was compiled for. 0: any number, because no array of the program
+     * has a row for each sample. */
     int64_t rows;
-    int64_t batch; /* samples of a step */
-    bool follows;  /* in a stage with a batch of its own, the source has that batch */
+    int64_t batch; /* the samples of a step */
+    bool follows;  /* in a stage with a batch of its own, the source has the stage's batch */
     bool drawn;    /* the step reads the source */
-    bool balanced; /* batches draw a class first, all alike, then a row of it */
-    /* The state f32[rows] that batches are drawn in proportion to, with replacement; -1: none. */
+    bool balanced; /* a batch first draws a class, all with equal chance, and then a row of it */
+    /* The state f32[rows] to which the chance of a row is proportional; rows are drawn with
+     * replacement. -1: none. */
     int weights;
-    /* Episodes: the classes of a batch, and the rows of each, class by class; 0: there are none. */
+    /* Episodes: the number of classes in a batch, and of rows in each; rows are in order of
+     * classes. 0: no episodes. */
     int64_t ways, each;
 } CoupletSource;
 
-/* A loss that has a name. Steps that have it give it as the output "loss NAME", f32[]. */
+/* A loss with a name. A step that has it gives its value as the output "loss NAME", f32[]. */
 typedef struct CoupletLoss {
     const char *name;
 } CoupletLoss;
 
 typedef struct CoupletEval {
-    const char *method;    /* "knn", "linear": an evaluation of lang/evals.def */
+    const char *method;    /* an evaluation of lang/evals.def, such as "knn" or "linear" */
     double k, temperature; /* the settings of knn; k of recall */
     double decay;          /* the L2 decay of linear */
-    double fraction;       /* of linear: the part of each class whose labels are used */
-    double clusters;       /* of nmi, ari and cluster_accuracy; 0: as many as there are classes */
+    double fraction;       /* linear: the part of each class whose labels are used */
+    /* Nmi, ari and cluster_accuracy: the number of clusters; 0: the number of classes. */
+    double clusters;
     double ways, shots, episodes; /* the settings of few_shot */
     double t;                     /* the factor of the squared distances of uniformity */
     double epochs, rate;          /* the settings of finetune */
-    /* Of finetune: a step, of inputs "sample.NAME" and "step", "steps"; and the states of its
-     * classifier, [classes, D] and [classes]. NULL and -1 of other evaluations. */
+    /* finetune: the plan of a step, whose inputs are "sample.NAME", "step" and "steps"; the states
+     * of its classifier, [classes, D] and [classes]. NULL and -1 for other evaluations. */
     CoupletPlan *tune;
     int weights, bias;
-    /* The plan that makes features. Its inputs, "sample.image", are fields of both sources; its
-     * output is "features". */
+    /* The name of the plan that makes features. Its inputs, such as "sample.image", are fields of
+     * both sources; its output is "features". */
     const char *features;
-    /* The int field that is to be told from the features; "": the evaluation needs none. */
+    /* The int field that is predicted from the features. "": the evaluation needs none. */
     const char *labels;
-    int bank, query; /* the sources */
-    /* Epochs, or steps, of the stage: it is measured in training behind each of so many. 0: around
-     * the training alone. */
+    int bank, query; /* the numbers of the sources */
+    /* The number of epochs, or of steps, of the stage after each of which the training evaluates.
+     * 0: only before and after the training. */
     int64_t every;
-    bool of_steps; /* `every` counts steps */
-    /* Of knn and linear: the part of each class that is told rightly, and the mean of these in
-     * place of the part of all queries. */
+    bool of_steps; /* true if `every` counts steps */
+    /* knn and linear: true if the figure is the mean over the classes of their parts that are
+     * predicted correctly. False: the part of all queries. */
     bool by_class;
-    const char *place; /* "examples/pcl.cpl:20:9" */
+    const char *place; /* its place, such as "examples/pcl.cpl:20:9" */
 } CoupletEval;
 
-/* A thing that `every epoch` or `every 100 steps` does before the first step of an epoch, or before
- * such a step, or that `eval` does where it measures. Actions follow each other. An output
- * "report NAME", f32[], of a plan is a number that is reported. */
+/* The work of a statement in `every epoch`, `every 100 steps` or `eval`. In `every` it is done
+ * before the first step of an epoch, or before such a step; in `eval` it is done where the training
+ * evaluates. Actions are done in order. An output "report NAME", f32[], of a plan is a number that
+ * is reported. */
 typedef enum {
     COUPLET_ACTION_ONCE, /* runs the plan and commits */
-    /* Does so for each batch of a source in order. The last batch reaches back so that it is
-     * full. */
+    /* Runs the plan and commits for each batch of a source, in order. The last batch reaches back
+     * so that it is full. */
     COUPLET_ACTION_SWEEP,
-    /* Runs the plan and commits. Then clusters its output "points", f32[rows, width], into two
+    /* Runs the plan and commits. Then clusters the output "points", f32[rows, width], into two
      * states. */
     COUPLET_ACTION_KMEANS
 } CoupletActionKind;
-/* The beginning of the name of a step's output that is handed out: `give`. */
+/* The prefix of the names of outputs that `give` hands out. */
 #define COUPLET_GIVEN  "given "
-#define COUPLET_REPORT "report " /* the beginning of the name of an output that is reported */
+#define COUPLET_REPORT "report " /* the prefix of the names of outputs that are reported */
 typedef struct CoupletAction {
     CoupletActionKind kind;
-    /* Epochs, or steps of the stage: the action is done before the first, and then after each so
-     * many. An action of `eval` is done behind each of so many; 0: around the training alone. */
+    /* The number of epochs, or of steps, of the stage: the action is done before the first, and
+     * then after each of so many. An action of `eval` is done behind each of so many; 0: only
+     * before and after the training. */
     int64_t every;
     CoupletPlan *plan;
-    int source;           /* SWEEP: the source whose fields are inputs, in the plan's batch */
-    int centres, members; /* KMEANS: the states f32[clusters, width] and i32[rows] */
+    /* SWEEP: the number of the source whose fields are inputs, in the plan's batch. */
+    int source;
+    int centres, members; /* KMEANS: the numbers of the states f32[clusters, width] and i32[rows] */
     int64_t iterations;
     bool spherical, sampled;
-    bool of_steps; /* `every` counts steps */
-    int block;     /* of `eval`: actions of one block have one number, in order */
+    bool of_steps; /* true if `every` counts steps */
+    int block;     /* eval: the number of the block to which the action belongs */
     uint32_t site;
-    const char *place; /* "examples/pcl.cpl:20" */
+    const char *place; /* its place, such as "examples/pcl.cpl:20" */
 } CoupletAction;
 
-/* A part of the run with its own clock, batch and epoch. Its steps, epochs and draws are counted
- * from 0. */
+/* A part of the run with its own clock, batch and epoch. Steps, epochs and draws are counted from 0
+ * in each stage. */
 typedef struct CoupletStage {
     const char *name;
     double epochs;
-    /* The batch of the sources that follow the stage; 0: they have their own. */
+    /* The batch of the sources that follow the stage. 0: sources keep their own batch. */
     int64_t batch;
-    int train_source; /* the source that sets the epoch; -1: an epoch is epoch_steps */
+    /* The number of the source that sets the epoch; -1: an epoch has epoch_steps steps. */
+    int train_source;
     int64_t epoch_steps;
-    int64_t views; /* the samples that the views of a step make */
+    int64_t views; /* the number of samples in the views of a step */
 } CoupletStage;
 
-/* The rate of an optimiser, for the log: "learning_rate", or with the parts that it is of behind
- * that. */
+/* The rate of an optimiser, for the log. Its name is "learning_rate", with the trained parts behind
+ * it if there are several rates. */
 typedef struct CoupletRate {
     const char *name;
-    /* in postfix form (runtime/range.h): of hypers, and of $step, $steps and $epoch of the stage */
+    /* in postfix form (runtime/range.h), over hypers, and over $step, $steps and $epoch of the
+     * stage */
     const char *formula;
 } CoupletRate;
 
-/* A stretch of a stage, or of the whole run. It lasts from this epoch and this step on until a
+/* A part of a stage, or of the whole run. It begins at this epoch and this step, and ends where a
  * later phase of the stage begins. All phases share the program's states. */
 typedef struct CoupletPhase {
     int64_t from_epoch, from_step;
-    int stage; /* the phase's place in program->stages; 0 if there are none */
-    /* The plan of one step. Its outputs are "loss" (f32[]), "loss NAME" for each loss with a name,
-     * and "embedding" (f32[batch, D] or [views, batch, D]), if there is one, for the watch on
-     * collapse; "gradient norm" (f32[]) where that is asked for. */
+    int stage; /* the number in program->stages; 0 if there are none */
+    /* The plan of one step. Its outputs are "loss" (f32[]) and "loss NAME" for each loss with a
+     * name. If there is an embedding, "embedding" (f32[batch, D] or [views, batch, D]) serves the
+     * watch on collapse. If it was asked for, there is "gradient norm" (f32[]). */
     CoupletPlan *train;
     const CoupletAction *actions;
     int action_count;
@@ -405,23 +424,24 @@ typedef struct CoupletPhase {
     int rate_count;
 } CoupletPhase;
 
-/* A file of the spec with its text. */
+/* A file of the spec, with its text. */
 typedef struct CoupletSpecFile {
-    /* The name in a run folder: "spec.cpl", or "spec/NAME.cpl" where there are several files. */
+    /* The name in a run folder: "spec.cpl", or "spec/NAME.cpl" if there are several files. */
     const char *name;
     const char *text;
 } CoupletSpecFile;
 
-/* An array of a part by its name below the part, and the name that a file has for it. */
+/* An array of a part: its name below the part, and its name in a file. */
 typedef struct CoupletStartName {
     const char *ours, *theirs;
 } CoupletStartName;
 
-/* `start encoder.trunk from "resnet18.safetensors"`: what a new run takes from a file. */
+/* A statement such as `start encoder.trunk from "resnet18.safetensors"`: what a new run takes from
+ * a file. */
 typedef struct CoupletStart {
-    const char *part; /* "encoder.trunk": the names of its arrays begin with that */
+    const char *part; /* the prefix of the names of the part's arrays, such as "encoder.trunk" */
     const char *path;
-    const char *place; /* "simclr.cpl:9:1" */
+    const char *place; /* its place, such as "simclr.cpl:9:1" */
     const CoupletStartName *names;
     int name_count;
 } CoupletStart;
@@ -429,19 +449,20 @@ typedef struct CoupletStart {
 /* The versions and settings with which a program was compiled, for the record of a run. */
 typedef struct CoupletOrigin {
     const char *couplet, *llvm; /* versions */
-    const char *library;        /* hash of the library's modules */
+    const char *library;        /* a hash of the library's modules */
     const char *modules;  /* the folder of the readers' modules, beside the compiler; NULL: none */
     int64_t memory_bytes; /* --memory; 0: the spec decides */
-    int64_t shards;       /* --shards; 0: none */
+    int64_t shards;       /* --shards; 0: no shards */
     bool no_stream, no_fuse;
-    bool gradient_norm; /* steps have that output */
+    bool gradient_norm; /* --gradient-norm: steps have the output of that name */
 } CoupletOrigin;
 
-/* A method, compiled. */
+/* A compiled method. */
 typedef struct CoupletProgram {
-    const char *name; /* "simclr" */
+    const char *name; /* as in "simclr" */
     const char *spec_path;
-    /* What is compiled in a run folder: "spec.cpl", a file below spec/, or a folder of files. */
+    /* What is compiled, as a path in a run folder: "spec.cpl", a file below spec/, or a folder of
+     * files. */
     const char *main;
     const CoupletSpecFile *files;
     int file_count;
@@ -455,40 +476,41 @@ typedef struct CoupletProgram {
     int hyper_count;
     const CoupletSource *sources;
     int source_count;
-    /* The source that sets the epoch. -1: the steps read no data, and an epoch is epoch_steps. */
+    /* The number of the source that sets the epoch. -1: the steps read no data, and an epoch has
+     * epoch_steps steps. */
     int train_source;
     int64_t epoch_steps; /* from `train { steps .. }`; 0 if a source sets the epoch */
     const CoupletEval *evals;
     int eval_count;
     const CoupletLoss *losses;
     int loss_count;
-    /* The actions of `eval`. What they change in states is undone behind the last one of a block.
-     */
+    /* The actions of `eval`. What they change in states is undone after the last action of a
+     * block. */
     const CoupletAction *measures;
     int measure_count;
     int64_t batch;
-    int64_t views; /* the samples that the views of a step make, for the rate that is shown */
+    int64_t views; /* the number of samples in the views of a step, for the rate that is shown */
     double epochs; /* from `train { epochs .. }` */
-    const char *written_epochs; /* the epochs in the text of the spec; "": it does not say */
-    CoupletPlan *init;          /* assigns every state its start */
+    /* The number of epochs in the text of the spec; "": the text does not say. */
+    const char *written_epochs;
+    CoupletPlan *init;          /* the plan that sets every state to its start */
     CoupletPlan *train;         /* the step of the first phase */
-    const CoupletStage *stages; /* in order; none: the run is one stage without a name */
+    const CoupletStage *stages; /* in order; empty: the run is one stage without a name */
     int stage_count;
-    const CoupletPhase *phases; /* in order; the last one that has begun holds */
+    const CoupletPhase *phases; /* in order; the last phase that has begun is the current one */
     int phase_count;
-    /* The hash of all phases' plans. If it is equal, going on with a checkpoint is exact to the
-     * bit. */
+    /* The hash of the plans of all phases. If it is equal, a resumed run has the same bits. */
     uint64_t plan_hash;
-    /* A plan for each name in `evals`: output "features", f32[rows, D], of inputs "sample.image"
-     * and the like. */
+    /* A plan for each name in `evals`. Its output is "features", f32[rows, D]; its inputs are
+     * "sample.image" and the like. */
     CoupletPlan *const *features;
     int feature_count;
 } CoupletProgram;
 
-/* A method in a binary, compiled for several levels of processor, the highest first, with weights
- * to start from. */
+/* A method in a binary: a program for each of several levels of processor, the highest first, and
+ * weights to start from. */
 typedef struct CoupletVariant {
-    const char *level; /* "x86-64-v4"; NULL: any machine of this architecture will do */
+    const char *level; /* a level such as "x86-64-v4"; NULL: any machine of this architecture */
     const CoupletProgram *program;
 } CoupletVariant;
 
@@ -496,7 +518,7 @@ struct CoupletMethod {
     const char *name;
     const CoupletVariant *variants;
     int64_t variant_count;
-    const void *weights; /* a checkpoint, as in a file; NULL: none */
+    const void *weights; /* a checkpoint in the form of a file; NULL: none */
     int64_t weight_bytes;
 };
 

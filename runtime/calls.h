@@ -1,6 +1,6 @@
-/* Library calls: the table (calls.def), a function that does one row in double precision, and the
- * kernel that does them in arrays of float32. The reference evaluator runs the same functions, so
- * both agree to rounding, and in every choice. */
+/* Library calls: the table of them (calls.def), a function that does one row in double precision,
+ * and the kernel that does all rows of float32 arrays. The reference evaluator calls the same
+ * functions. So both agree up to rounding, and make the same choices. */
 #ifndef COUPLET_RUNTIME_CALLS_H
 #define COUPLET_RUNTIME_CALLS_H
 
@@ -15,8 +15,8 @@ typedef enum {
 
 enum { COUPLET_CALL_OPERANDS = 3 };
 
-/* The sizes of a row: the axes of a row of operand 0 (1 if it has none), and the elements of a row
- * of the result. */
+/* The sizes of one row: the axes of a row of operand 0 (1 if it has none), and the elements of a
+ * row of the result. */
 typedef struct CoupletCallSize {
     int64_t rows, columns, result;
 } CoupletCallSize;
@@ -24,19 +24,20 @@ typedef struct CoupletCallSize {
 typedef struct CoupletCall {
     const char *name;
     CoupletType result;
-    int result_axes, operand_axes[COUPLET_CALL_OPERANDS]; /* -1: there is no such operand */
-    /* Does one row. `work` holds couplet_call_work doubles. */
+    /* The number of axes; -1: there is no such operand. */
+    int result_axes, operand_axes[COUPLET_CALL_OPERANDS];
+    /* Does one row. `work` has room for couplet_call_work doubles. */
     CoupletFaultKind (*run)(const CoupletCallSize *size, double *const *in, double *out,
                             double *work);
 } CoupletCall;
 
 extern const CoupletCall couplet_calls[COUPLET_CALL_COUNT];
 
-/* The elements of a row with so many axes. */
+/* Returns the elements of a row with so many axes. */
 int64_t couplet_call_elements(int axes, const CoupletCallSize *size);
-/* The doubles that a row needs as work. */
+/* Returns the doubles of working memory for a row. */
 int64_t couplet_call_work(const CoupletCallSize *size);
-/* The bytes of a worker's scratch that couplet_call needs. */
+/* Returns the bytes of a worker's scratch that couplet_call needs. */
 int64_t couplet_call_scratch(CoupletCallKind call, const CoupletCallSize *size);
 
 #endif

@@ -1,11 +1,10 @@
-/* The clock by which durations are measured. It goes on steadily, whatever is done to the time of
- * day. */
+/* The clock that measures durations. It runs steadily, even if the time of day is changed. */
 #ifndef COUPLET_RUNTIME_CLOCK_H
 #define COUPLET_RUNTIME_CLOCK_H
 
 #include <time.h>
 
-/* Seconds since a moment that stays the same while the machine runs. */
+/* Returns the seconds since a moment that stays the same while the machine runs. */
 static inline double couplet_seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

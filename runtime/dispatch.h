@@ -4,12 +4,12 @@
 
 #include "runtime/abi.h"
 
-/* The program of the highest level that this processor has. NULL when it has none of the levels, or
- * `method` is NULL. */
+/* Returns the program for the highest level that this processor has. NULL if it has none of the
+ * levels, or if `method` is NULL. */
 const CoupletProgram *couplet_method_program(const CoupletMethod *method);
 
-/* True if this processor has a level of the x86-64 architecture ("x86-64-v3"). Any machine has the
- * level NULL. */
+/* True if this processor has a level of the x86-64 architecture ("x86-64-v3"). True on any machine
+ * for NULL. */
 bool couplet_has_level(const char *level);
 
 #endif

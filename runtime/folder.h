@@ -1,9 +1,9 @@
 /* The folder of a run: who may write into it, and what a run writes there.
  *
- * Whoever writes into the folder holds the lock on its file run.lock; the lock ends with the
- * process, however that ends. A folder holds a run from the moment at which its record,
- * settings.json, is there. A new run is made only where none of a run's names is taken, so nothing
- * that no run wrote is replaced. */
+ * A process that writes into the folder holds the lock on its file run.lock. The lock ends with the
+ * process, however that ends. A folder holds a run as soon as its record, settings.json, exists. A
+ * new run is made only in a folder where none of a run's file names exists, so it replaces no file
+ * of others. */
 #ifndef COUPLET_RUNTIME_FOLDER_H
 #define COUPLET_RUNTIME_FOLDER_H
 
@@ -19,34 +19,35 @@ extern const char couplet_evaluations_name[]; /* "evaluations.jsonl" */
 extern const char couplet_start_name[];       /* "start.safetensors" */
 extern const char couplet_record_name[];      /* "settings.json" */
 
-/* The names of the checkpoints that --keep leaves: "checkpoint-470.safetensors" of step 470. */
+/* The prefix of the names of checkpoints that --keep leaves: "checkpoint-470.safetensors" for step
+ * 470. */
 #define COUPLET_KEPT_BEGIN "checkpoint-"
 #define COUPLET_KEPT_END   ".safetensors"
-/* True for such a name, and its step. */
+/* True for such a name. Sets *step. */
 bool couplet_folder_is_kept(const char *name, int64_t *step);
-/* Cuts the path of a checkpoint in a run folder into folder[COUPLET_PATH_BYTES] and the name of the
- * file, which is a part of the path. The path of anything else is the folder, and the name NULL. */
+/* Splits the path of a checkpoint in a run folder into folder[COUPLET_PATH_BYTES] and the name of
+ * the file, which points into the path. Any other path is the folder itself, and the name is
+ * NULL. */
 void couplet_folder_split(const char *path, char *folder, const char **checkpoint);
 
 typedef struct CoupletRunFolder {
     char path[COUPLET_PATH_BYTES];
     int lock; /* the descriptor of run.lock; -1: it is not held */
-    int made; /* the number of folders of the path that were made for it */
+    int made; /* the number of folders that were made for the run's path */
 } CoupletRunFolder;
 
-/* Takes a folder for a new run: `out`, or, where that is NULL, the first free one after the last of
- * runs/NAME, runs/NAME-2, .. . False with a sentence, and nothing is then held. */
+/* Takes a folder for a new run: `out`, or, if that is NULL, the first of runs/NAME, runs/NAME-2, ..
+ * behind the last one that exists. Returns false with a sentence, and holds nothing then. */
 bool couplet_folder_claim(CoupletRunFolder *folder, const char *out, const char *name, char *error,
                           size_t error_bytes);
-/* Takes the folder of a run that has a checkpoint: `out`, or, where that is NULL, the last of
- * runs/NAME, runs/NAME-2, .. that holds a run. `resume` words the sentence where there is none. */
+/* Takes the folder of a run that has a checkpoint: `out`, or, if that is NULL, the last of
+ * runs/NAME, runs/NAME-2, .. that holds a run. `resume` chooses the wording if there is none. */
 bool couplet_folder_open(CoupletRunFolder *folder, const char *out, const char *name, bool resume,
                          char *error, size_t error_bytes);
-/* Gives up the lock. A folder that was made for a run of which nothing was written is removed. */
+/* Releases the lock. If the folder was made for a run that has written nothing, it is removed. */
 void couplet_folder_release(CoupletRunFolder *folder);
 
-/* Takes a folder that is made where there is none, whatever it holds: for several runs side by
- * side. */
+/* Takes a folder that several runs share. It is made if there is none, and may hold anything. */
 bool couplet_folder_share(CoupletRunFolder *folder, const char *path, char *error,
                           size_t error_bytes);
 

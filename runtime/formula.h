@@ -106,40 +106,41 @@ typedef enum {
     COUPLET_OP_COUNT
 } CoupletFormulaOp;
 
-/* The arrays that formulas read. `read` returns an element of a buffer as it lies in memory; a byte
+/* The arrays that formulas read. `read` returns an element of a buffer as it is in memory; a byte
  * is 0 to 255. */
 typedef struct CoupletArrays {
     double (*read)(void *context, int buffer, int64_t element);
     void *context;
-    /* Formulas are worked out in double. Else every real operation is rounded to float32, as in a
-     * kernel. */
+    /* Formulas are computed in double. If false, every real operation is rounded to float32, as in
+     * a kernel. */
     bool exact;
 } CoupletArrays;
 
 typedef struct CoupletFinding {
     CoupletFaultKind kind;
     char sentence[500]; /* the finding: "y[1] is -1, and axis 2 of `o` has 0 to 3" */
-    /* The place, "f.cpl:7:12", which is outside the library if a call of it led there; "":
-     * unknown. */
+    /* The place, such as "f.cpl:7:12"; if the formula is in the library, the place of the call that
+     * led there. "": unknown. */
     char place[400];
-    char inner[400];    /* the line of the library; "": there is none */
-    const char *advice; /* advice to the user; NULL: there is none */
-    /* The array that a value that is not finite was read from; -1: the formula made the value. */
+    char inner[400];    /* the line of the library; "": none */
+    const char *advice; /* advice to the user; NULL: none */
+    /* The buffer from which a value that is not finite was read. -1: the formula made the value. */
     int buffer;
     int64_t element;
 } CoupletFinding;
 
-/* Finds what a fault in a step was: the first result of the step that meets one, its first element,
- * and the first read in its formula. `from` and `count` are those of the step's results. False when
- * none is found, because memory runs out, or there are too many elements to look through. */
+/* Finds the cause of a fault in a step: the first result of the step that meets a fault, its first
+ * such element, and the first such read in its formula. `from` and `count` are those of the step's
+ * results. Returns false if none is found, because memory runs out or there are too many elements
+ * to look through. */
 bool couplet_formula_fault(const CoupletPlan *plan, int step, int from, int count,
                            const CoupletArrays *arrays, CoupletFinding *out);
-/* The number of results of the step that have a formula. */
+/* Returns the number of results of the step that have a formula. */
 int couplet_formula_count(const CoupletPlan *plan, int step);
-/* Finds why element number `element` of a result, which lies in `buffer`, is not finite. */
+/* Finds the reason for which element number `element` of the result in `buffer` is not finite. */
 bool couplet_formula_origin(const CoupletPlan *plan, int step, int buffer, int64_t element,
                             const CoupletArrays *arrays, CoupletFinding *out);
-/* Writes an element of an array of this shape: "grad_z[3, 7]". */
+/* Writes an element of an array of this shape, such as "grad_z[3, 7]". */
 void couplet_element_text(const char *name, int rank, const int64_t *shape, int64_t element,
                           char *text, size_t bytes);
 

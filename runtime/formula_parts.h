@@ -1,6 +1,6 @@
-/* Inside the values of formulas, for messages: formula_read.c reads a formula from a plan,
- * formula_values.c works it out, formula_text.c writes it as text, formula_faults.c finds what a
- * kernel met, formula_origin.c where a value that is not finite arose. */
+/* Shared by the files that evaluate formulas for messages. formula_read.c reads a formula from a
+ * plan, formula_values.c evaluates it, and formula_text.c writes it as text. formula_faults.c finds
+ * what a kernel met, and formula_origin.c finds where a value that is not finite arose. */
 #ifndef COUPLET_RUNTIME_FORMULA_PARTS_H
 #define COUPLET_RUNTIME_FORMULA_PARTS_H
 
@@ -30,18 +30,18 @@ typedef struct String {
 
 typedef struct Place {
     int64_t path, line, column;
-    int call; /* -1: none */
+    int call; /* the number of the place of the call; -1: none */
     bool is_slope;
 } Place;
 
 typedef struct Expr {
     CoupletFormulaOp op;
     bool is_real;
-    int place; /* -1: unknown */
+    int place; /* the number of its place; -1: unknown */
     int arg_count, args[MOST_ARGS];
     double number;    /* the value of a constant, or the number of an index */
     uint32_t indices; /* the indices that the expression reads, a bit for each */
-    /* LOAD */
+    /* for LOAD */
     bool is_pairs, is_byte, has_else;
     int array, rank, name;
     int64_t shape[COUPLET_MAX_RANK];
@@ -56,31 +56,31 @@ typedef struct Formula {
     int index_name[MOST_INDICES];
     CoupletFormulaReducer reducer;
     bool empty_is_fault;
-    int expr_count, guard, active, value; /* -1: none */
+    int expr_count, guard, active, value; /* the numbers of expressions; -1: none */
     Expr *exprs;
-    double *known; /* values at the present point */
+    double *known; /* the values of expressions at the present point */
     uint64_t *known_at, turn;
-    int candidates_buffer; /* TOPK */
+    int candidates_buffer; /* for TOPK */
     int64_t candidates;
-    CoupletCallKind call; /* CALL */
+    CoupletCallKind call; /* for CALL */
     int64_t rows;
     CoupletCallSize size;
     int operands[COUPLET_CALL_OPERANDS], operand_count;
 } Formula;
 
-/* A step's formulas, read. */
+/* The formulas of a step, as they were read. */
 typedef struct Work {
     const unsigned char *at, *end;
-    bool broken; /* the bytes, or memory ran out */
+    bool broken; /* the bytes are damaged, or memory ran out */
     const CoupletArrays *arrays;
-    int seed, step; /* buffers; -1 */
+    int seed, step; /* the numbers of buffers; -1: none */
     String *strings;
     int64_t string_count;
     Place *places;
     int64_t place_count;
     Formula *formulas;
     int count, results;
-    int64_t left; /* operations before patience ends */
+    int64_t left; /* the operations that may still be done */
 } Work;
 
 typedef struct Point {
@@ -96,26 +96,26 @@ typedef struct Text {
 
 /* ---- formula_read.c */
 
-/* Reads the formulas of a step, which couplet_formula_work_end frees, also after a failure. False:
- * there are none, they are damaged, or memory is out. */
+/* Reads the formulas of a step. couplet_formula_work_end frees them, and must be called after a
+ * failure, too. Returns false if there are none, if they are damaged, or if memory is out. */
 bool couplet_formula_work_begin(Work *w, const CoupletPlan *plan, int step,
                                 const CoupletArrays *arrays);
 void couplet_formula_work_end(Work *w);
 
 /* ---- formula_values.c */
 
-/* The value of an expression at a point, and that of the element which the point is: reduced, where
- * the formula reduces. */
+/* Return the value of an expression at a point, and the value of the element at the point, which is
+ * reduced if the formula reduces. */
 double couplet_formula_eval(Point *p, int number);
 double couplet_formula_element_of(Point *p);
-/* True if the subscript of a read leaves its array along an axis; *index is that subscript. */
+/* True if the subscript of a read leaves its array along an axis. Sets *index to the subscript. */
 bool couplet_formula_leaves(Point *p, const Expr *e, int axis, double *index);
 bool couplet_formula_fits_int(double a);
-/* The next of the indices from `from` on; false after the last. */
+/* Advances to the next values of the indices from `from` on. Returns false after the last ones. */
 bool couplet_formula_advance(int64_t *index, const int64_t *extent, int from, int count);
-/* True if a condition holds at the point; -1: there is none. */
+/* True if a condition holds at the point. A condition of -1 always holds. */
 bool couplet_formula_holds(Point *p, int condition);
-/* Sets the first `axes` indices to those of a row, by its number. */
+/* Sets the first `axes` indices to those of row `row`. */
 void couplet_formula_set_row(Point *p, int axes, int64_t row);
 
 /* ---- formula_text.c */
@@ -123,18 +123,18 @@ void couplet_formula_set_row(Point *p, int axes, int64_t row);
 void couplet_formula_add(Text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void couplet_formula_add_real(Text *t, double value);
 void couplet_formula_add_string(Text *t, const Work *w, int number);
-/* The indices of `which`, a bit for each, with their values at the point: " for i = 3, j = 4";
- * nothing where there is none. */
+/* Writes the indices of `which`, a bit for each, with their values at the point, as in " for i = 3,
+ * j = 4". Writes nothing if there are none. */
 void couplet_formula_add_point(Text *t, const Point *p, uint32_t which);
 uint32_t couplet_formula_all_indices(const Formula *f);
-/* An expression as the language has it, with values for its reads; in parentheses where an operator
- * that binds as `binds` stands around it. */
+/* Writes an expression in the language's syntax, with values for its reads. It is put in
+ * parentheses if an operator that binds as `binds` stands around it. */
 void couplet_formula_add_expr(Text *t, Point *p, int number, int binds);
 void couplet_formula_add_load(Text *t, Point *p, int number);
 void couplet_formula_add_operation(Text *t, Point *p, int number);
-/* The place of an expression, with the calls that led there. */
+/* Sets the place of an expression, with the calls that led there. */
 void couplet_formula_set_place(const Work *w, int number, CoupletFinding *out);
-/* An empty sentence of the finding, of this kind. */
+/* Begins the sentence of a finding of this kind. */
 Text couplet_formula_begin_finding(CoupletFinding *out, CoupletFaultKind kind);
 
 #endif

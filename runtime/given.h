@@ -5,13 +5,14 @@
 
 #include "runtime/executor.h"
 
-/* The number-th array that steps of the program give, each name once over all phases; NULL when
- * there are fewer. *buffer: its type and shape; may be NULL. */
+/* Returns the name of the array with number `number` that steps of the program give, or NULL if
+ * there are fewer. Each name counts once over all phases. *buffer is set to its type and shape,
+ * unless `buffer` is NULL. */
 const char *couplet_given(const CoupletProgram *program, int number, const CoupletBuffer **buffer);
-/* The output of the plan that is given by this name; NULL: it gives none such. */
+/* Returns the output of the plan that is given by this name, or NULL. */
 const CoupletNamed *couplet_given_output(const CoupletPlan *plan, const char *name);
-/* Writes what the run's last step gave into the folder `given` of a run folder, NAME-STEP.npy each,
- * float32 or int32. False with a sentence. */
+/* Writes what the run's last step gave into the folder `given` of a run folder, each as
+ * NAME-STEP.npy of float32 or int32. Returns false with a sentence. */
 bool couplet_given_write(const CoupletRun *run, const CoupletPlan *plan, int64_t step,
                          const char *folder, char *error, size_t error_bytes);
 

@@ -1,6 +1,6 @@
-/* Shared by the files of a group: group.c makes and ends it and waits for transfers,
- * group_together.c has the calls of all ranks, group_watch.c the thread that hears whether the
- * others live, group_join.c finds out how the program was started. */
+/* Shared by the files of a group. group.c makes and ends the group and waits for transfers.
+ * group_together.c has the calls of all ranks. group_watch.c has the thread that checks whether the
+ * other ranks live. group_join.c finds out how the program was started. */
 #ifndef COUPLET_RUNTIME_GROUP_INSIDE_H
 #define COUPLET_RUNTIME_GROUP_INSIDE_H
 
@@ -11,13 +11,13 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-/* 4096 ranks have 12 neighbours. */
+/* so many for 4096 ranks */
 enum { COUPLET_MOST_NEIGHBOURS = 12 };
 
-/* What ranks tell of themselves when they meet. */
+/* What ranks tell each other of themselves at the start. */
 typedef struct CoupletRankName {
     char host[COUPLET_GROUP_HOST_BYTES];
-    /* Ranks with one `machine` see the numbers of each other's processes. */
+    /* Ranks of one `machine` see each other's process numbers. */
     uint64_t machine;
     int64_t process;
 } CoupletRankName;
@@ -35,12 +35,12 @@ typedef struct CoupletBeat {
     char sentence[COUPLET_GROUP_SENTENCE_BYTES];
 } CoupletBeat;
 
-/* Rank r tells r + 2^k that it lives, and hears it of r - 2^k. */
+/* A neighbour: rank r sends beats to r + 2^k, and hears beats of r - 2^k. */
 typedef struct CoupletNeighbour {
     int to, from;
     CoupletBeat out, in;
     CoupletTransfer sending, receiving;
-    double sent, heard; /* when */
+    double sent, heard; /* the times of the last beats */
     bool has_left, knows_failure, told_leave;
 } CoupletNeighbour;
 
@@ -49,28 +49,28 @@ struct CoupletGroupInside {
     void *link;
     CoupletRankName *names; /* by rank */
     double patience;
-    pthread_mutex_t lock; /* of the transport, and of what follows */
-    pthread_cond_t wake;  /* of the watching thread */
+    pthread_mutex_t lock; /* guards the transport and the members below */
+    pthread_cond_t wake;  /* wakes the watching thread */
     pthread_t watcher;
     bool watches, ending, parted;
-    const volatile sig_atomic_t *signalled; /* NULL: nobody sets a flag */
-    int pending;                            /* transfers of the caller that are under way */
+    const volatile sig_atomic_t *signalled; /* NULL: no signal raises a flag */
+    int pending;                            /* the caller's transfers that are under way */
     CoupletNeighbour neighbours[COUPLET_MOST_NEIGHBOURS];
     int neighbour_count;
-    atomic_bool failed; /* `first` is complete then */
+    atomic_bool failed; /* true once `first` is complete */
     CoupletBeat first;  /* the first failure */
 };
 
 double couplet_group_now(void);
-/* Keeps a first failure, of `culprit`, or of nobody (-1), whose sentence is whole. Under the lock.
- */
+/* Notes the first failure, caused by `culprit` or by nobody (-1). The lock must be held, and the
+ * sentence complete. */
 void couplet_group_note(CoupletGroup *group, CoupletBeatKind kind, int culprit,
                         const char *sentence);
-/* "rank 2 of 4 (process 4711 on HOST)" */
+/* Writes "rank 2 of 4 (process 4711 on HOST)". */
 void couplet_group_rank_text(const CoupletGroup *group, int rank, char *text, size_t bytes);
 
 bool couplet_group_watch_start(CoupletGroup *group);
-/* Stops the thread once all neighbours have said that they leave. False when they did not. */
+/* Stops the thread once all neighbours have said that they leave. Returns false if they did not. */
 bool couplet_group_watch_stop(CoupletGroup *group);
 
 /* Start a transfer with any tag. */
@@ -78,7 +78,7 @@ bool couplet_group_start_send(CoupletGroup *group, int to, int tag, const void *
                               CoupletTransfer *transfer);
 bool couplet_group_start_receive(CoupletGroup *group, int from, int tag, void *to, int64_t bytes,
                                  CoupletTransfer *transfer);
-/* Looks once whether a transfer is done; a group that failed has none that is. */
+/* Checks once whether a transfer is done. Returns false if the group has failed. */
 bool couplet_group_look(CoupletGroup *group, CoupletTransfer *transfer);
 bool couplet_group_start_sum(CoupletGroup *group, float *values, int64_t count,
                              CoupletTransfer *transfer);

@@ -1,5 +1,5 @@
-/* A fast hash of bytes that tells contents apart. It is no defence against someone who wants two
- * contents to agree. */
+/* A fast hash of bytes that tells contents apart. It does not resist someone who wants two contents
+ * to have one hash. */
 #ifndef COUPLET_RUNTIME_HASH_H
 #define COUPLET_RUNTIME_HASH_H
 
@@ -8,13 +8,13 @@
 
 #define COUPLET_HASH_START UINT64_C(0x9e3779b97f4a7c15)
 
-/* Goes on from `hash`, which is COUPLET_HASH_START at first. The value is the same on every
- * machine. */
+/* Continues `hash`, which is COUPLET_HASH_START at first, with some bytes. The value is the same on
+ * every machine. */
 uint64_t couplet_hash(uint64_t hash, const void *bytes, size_t length);
 
-/* Hashes an array that may be huge. Up to COUPLET_HASH_WHOLE bytes it is hashed whole. Of a longer
- * one the length and 64 blocks of a mebibyte count: the first, the last, and those between in even
- * steps. */
+/* Hashes an array that may be huge. Up to COUPLET_HASH_WHOLE bytes, all bytes count. Of a longer
+ * array, its length and 64 blocks of a mebibyte count: the first, the last, and those between them
+ * at even distances. */
 #define COUPLET_HASH_WHOLE (INT64_C(1) << 28)
 uint64_t couplet_hash_array(uint64_t hash, const void *bytes, int64_t length);
 

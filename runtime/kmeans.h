@@ -1,5 +1,5 @@
 /* k-means over a whole data set (Lloyd: Least Squares Quantization in PCM. IEEE Transactions on
- * Information Theory 28(2), 1982). It gives the same bits for any number of threads. */
+ * Information Theory 28(2), 1982). The result has the same bits for any number of threads. */
 #ifndef COUPLET_RUNTIME_KMEANS_H
 #define COUPLET_RUNTIME_KMEANS_H
 
@@ -10,12 +10,13 @@
 
 typedef struct CoupletKmeans {
     int64_t clusters;
-    int64_t iterations; /* the most; it ends sooner when no point changes its cluster */
-    bool spherical;     /* points and centres scaled to length 1: cosine similarity decides */
-    /* Starts from points drawn without replacement; else by k-means++ (Arthur, Vassilvitskii,
-     * SODA 2007). */
+    int64_t iterations; /* the most iterations; it ends sooner if no point changes its cluster */
+    /* Points and centres are scaled to length 1, so that cosine similarity decides. */
+    bool spherical;
+    /* Start from points drawn without replacement. If false, start by k-means++ (Arthur,
+     * Vassilvitskii, SODA 2007). */
     bool sampled;
-    uint32_t site; /* the key of draws, so that two calls draw apart */
+    uint32_t site; /* a key for the draws, so that two calls draw different numbers */
 } CoupletKmeans;
 
 /* Clusters points.

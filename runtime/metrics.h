@@ -1,4 +1,5 @@
-/* metrics.jsonl and evaluations.jsonl: one JSON object a line, flushed as it is written. */
+/* The files metrics.jsonl and evaluations.jsonl: one JSON object a line, flushed when it is
+ * written. */
 #ifndef COUPLET_RUNTIME_METRICS_H
 #define COUPLET_RUNTIME_METRICS_H
 
@@ -12,40 +13,41 @@
 typedef struct CoupletMetric {
     const char *name;
     double value;     /* written as null if it is not finite */
-    const char *text; /* stands in place of the value, unless it is NULL */
+    const char *text; /* a text to write instead of the value; NULL: none */
 } CoupletMetric;
 
-/* The findings in the rows of a run, up to a step. */
+/* What the rows of a log, up to a step, show of the run. */
 typedef struct CoupletMetricsSeen {
-    /* All evaluations of the subject are there: at step 0, or, for those in and after training, at
+    /* By subject: true if the log has all its evaluations, at step 0 or, in and after training, at
      * the step. */
     bool complete[COUPLET_SUBJECTS];
-    /* The lowest deviation of the embedding over the epochs, or INFINITY. */
+    /* The lowest deviation of the embedding in any epoch, or INFINITY. */
     double lowest_deviation;
 } CoupletMetricsSeen;
 
-/* The names of what a method measures. Raw values have the first `raw` of them, in training there
- * are those that are due at the step, and other subjects have all. */
+/* The names of what a method measures. Raw values have the first `raw` of them. In training there
+ * are those that are due at the step. Other subjects have all. */
 typedef struct CoupletMetricsNames {
     const char *const *names;
-    const bool *due; /* by name; NULL: none */
+    const bool *due; /* by name: true if it is due; NULL: none */
     int raw, count;
 } CoupletMetricsNames;
 
-/* Reads the rows whose "step" is at most `step`. An evaluation of another name does not count. A
- * file that is not there has no rows. False with a sentence. */
+/* Surveys the rows whose "step" is at most `step`. Evaluations of other names do not count. A
+ * missing file counts as empty. Returns false with a sentence. */
 bool couplet_metrics_survey(const char *path, int64_t step, const CoupletMetricsNames *wanted,
                             CoupletMetricsSeen *seen, char *error, size_t error_bytes);
 
 /* couplet_metrics_begin opens an empty log. couplet_metrics_go_on opens a log that keeps `first`,
- * rows that come before all others, and then the rows whose "step" is at most `step`, byte for
- * byte. It drops evaluations that `seen` does not find complete, and what was reported before the
- * epoch that begins with the next step, because these are made again. NULL with a sentence. */
+ * which are rows before all others, and then the rows whose "step" is at most `step`, byte for
+ * byte. It drops evaluations that are not complete by `seen`, and what was reported before the
+ * epoch that begins with the next step, because the run will make these again. Both return NULL
+ * with a sentence. */
 FILE *couplet_metrics_begin(const char *path, char *error, size_t error_bytes);
 FILE *couplet_metrics_go_on(const char *path, const char *first, int64_t step,
                             const CoupletMetricsSeen *seen, char *error, size_t error_bytes);
-/* Hands each row of a log to `take`, until that returns false. A file that is not there has no
- * rows. False with a sentence, or with that of `take`. */
+/* Hands each row of a log to `take`, until that returns false. A missing file counts as empty.
+ * Returns false with a sentence, its own or that of `take`. */
 bool couplet_metrics_each(const char *path,
                           bool (*take)(void *context, const CoupletMetric *metrics, int count),
                           void *context, char *error, size_t error_bytes);

@@ -5,33 +5,34 @@
 
 #include "runtime/npy.h"
 
-/* Reads the array `name` of the archive, its member name.npy. The caller owns the array:
- * couplet_npy_free. False with a sentence in `error`, which lists the arrays that there are if only
- * the name is wrong. */
+/* Reads the array `name` of the archive, which is its member name.npy. The caller frees the array
+ * with couplet_npy_free. Returns false with a sentence in `error`. If only the name is wrong, the
+ * sentence lists the arrays. */
 bool couplet_npz_read(const char *path, const char *name, CoupletNpy *out, char *error,
                       size_t error_bytes);
 
 /* A file in an archive. */
 typedef struct CoupletNpzMember {
-    const char *name; /* not terminated */
+    const char *name; /* not NUL-terminated */
     size_t name_length;
-    /* The member's bytes in the archive, packed or not; NULL before couplet_npz_locate. */
+    /* The member's bytes in the archive, packed or not. NULL before couplet_npz_locate. */
     const unsigned char *bytes;
-    size_t packed;          /* the length in the archive */
-    size_t size;            /* the length of the file */
-    bool deflated;          /* `bytes` are packed; false: they are the file */
-    uint32_t checksum;      /* the CRC-32 of the file */
-    char shown[64];         /* the name without .npy, in plain characters, for messages */
-    size_t local;           /* the place where the archive repeats the entry, ahead of the bytes */
-    unsigned method, flags; /* the fields of the zip format with these names */
+    size_t packed;     /* the length in the archive */
+    size_t size;       /* the length of the file */
+    bool deflated;     /* true if `bytes` are packed; false: they are the file itself */
+    uint32_t checksum; /* the CRC-32 of the file */
+    char shown[64];    /* the name without .npy, in plain characters, for messages */
+    /* The position at which the archive repeats the entry, ahead of the bytes. */
+    size_t local;
+    unsigned method, flags; /* fields of the zip format with these names */
 } CoupletNpzMember;
 
-/* Lists the *count files of the archive whose bytes are given, in the order of its directory, in
- * malloc'ed memory. `path` is what messages call the archive. NULL with a sentence. */
+/* Lists the *count files of an archive in memory, in the order of its directory. The list is from
+ * malloc. `path` is the name for messages. Returns NULL with a sentence. */
 CoupletNpzMember *couplet_npz_members(const char *path, const void *archive, size_t length,
                                       int *count, char *error, size_t error_bytes);
-/* Finds the bytes of a member. False with a sentence when they are not there, or are packed or
- * encrypted in a way that is not read. */
+/* Finds the bytes of a member. Returns false with a sentence if they are missing, or are packed or
+ * encrypted in a way that cannot be read. */
 bool couplet_npz_locate(const char *path, const void *archive, size_t length,
                         CoupletNpzMember *member, char *error, size_t error_bytes);
 
@@ -39,18 +40,18 @@ bool couplet_npz_locate(const char *path, const void *archive, size_t length,
 typedef struct CoupletNpzStream {
     void *zlib;
     const CoupletNpzMember *member;
-    size_t taken;      /* packed bytes that were read */
-    size_t given;      /* bytes of the file that were given out */
-    uint32_t checksum; /* the checksum of the bytes that were given out */
+    size_t taken;      /* packed bytes that were read so far */
+    size_t given;      /* bytes of the file that were given out so far */
+    uint32_t checksum; /* the checksum of the bytes given out so far */
 } CoupletNpzStream;
 
-/* Begins to unpack. False when memory is out; there is then nothing to end. */
+/* Begins to unpack. Returns false if memory is out; there is then nothing to end. */
 bool couplet_npz_begin(CoupletNpzStream *stream, const CoupletNpzMember *member);
-/* Unpacks the next `bytes` bytes into `out`. False when the packed data is damaged or ends
+/* Unpacks the next `bytes` bytes into `out`. Returns false if the packed data is damaged or ends
  * before. */
 bool couplet_npz_next(CoupletNpzStream *stream, void *out, size_t bytes);
-/* True if all bytes of the member were given out, nothing follows them, and the checksum is the
- * archive's. */
+/* True if all bytes of the member were given out, nothing follows them, and the checksum is that of
+ * the archive. */
 bool couplet_npz_is_whole(CoupletNpzStream *stream);
 void couplet_npz_end(CoupletNpzStream *stream);
 

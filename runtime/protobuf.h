@@ -1,8 +1,8 @@
-/* Protocol buffers, for writing: fields of a message, one behind the other. Event files and models
- * of ONNX take four kinds of fields (a varint, four or eight bytes, and bytes with their length),
- * so that a library of the whole format would be more to carry than this.
+/* Writes protocol buffers: the fields of a message, one behind the other. Event files and models of
+ * ONNX need four kinds of fields (a varint, four bytes, eight bytes, and bytes with their length),
+ * so a library for the whole format would be more to carry.
  *
- * The fields and their numbers are those of the .proto file of the message. */
+ * Fields and their numbers are those of the message's .proto file. */
 #ifndef COUPLET_RUNTIME_PROTOBUF_H
 #define COUPLET_RUNTIME_PROTOBUF_H
 
@@ -10,22 +10,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A message that grows. {0} is a message without a field. A message is freed after its last use. */
+/* A message that grows. {0} is a message without fields. A message is freed after its last use. */
 typedef struct CoupletMessage {
     unsigned char *bytes;
     size_t length, capacity;
-    bool is_short; /* memory ran out: what was put behind is missing */
+    bool is_short; /* memory ran out, so fields are missing */
 } CoupletMessage;
 
-/* An int, a truth value or a value of an enum. */
+/* Add a field: an int, a truth value or a value of an enum. */
 void couplet_message_int(CoupletMessage *m, int field, int64_t value);
 void couplet_message_double(CoupletMessage *m, int field, double value);
 void couplet_message_float(CoupletMessage *m, int field, float value);
 void couplet_message_bytes(CoupletMessage *m, int field, const void *bytes, size_t length);
 void couplet_message_text(CoupletMessage *m, int field, const char *text);
-/* A message as a field; `part` stays the caller's. */
+/* Adds a message as a field. The caller keeps `part`. */
 void couplet_message_part(CoupletMessage *m, int field, const CoupletMessage *part);
-/* A number without a field, little-endian, as records frame messages. */
+/* Adds a number without a field, little-endian, as in frames of records. */
 void couplet_message_little(CoupletMessage *m, uint64_t bits, int bytes);
 void couplet_message_free(CoupletMessage *m);
 

@@ -23,7 +23,7 @@ static inline uint32_t couplet_random_bits(uint32_t seed_low, uint32_t seed_high
     return x[lane & 3];
 }
 
-/* A number in [0, 1) of 24 bits, which float32 holds exactly. */
+/* Returns a number in [0, 1) with 24 bits, which float32 holds exactly. */
 static inline double couplet_random_unit(uint32_t seed_low, uint32_t seed_high, uint32_t step,
                                          uint32_t site, uint64_t element, int lane) {
     return (double)(couplet_random_bits(seed_low, seed_high, step, site, element, lane) >> 8) *

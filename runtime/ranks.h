@@ -1,5 +1,5 @@
-/* What ranks hand to each other while they run a plan together (CoupletExchange). Each does the
- * tiles of its own shards of the steps that are cut, and all others whole. */
+/* Exchanges between ranks that run a plan together (CoupletExchange). In cut steps each rank does
+ * the tiles of its own shards; it does all other steps whole. */
 #ifndef COUPLET_RUNTIME_RANKS_H
 #define COUPLET_RUNTIME_RANKS_H
 
@@ -10,35 +10,36 @@ typedef struct CoupletExchanges CoupletExchanges;
 
 /* True if a run of the plan on the device is cut among the ranks of its group. */
 bool couplet_ranks_cut(const CoupletDevice *device, const CoupletPlan *plan);
-/* The threads of a rank; `asked` is what the user said, and 0 where that is nothing: one for each
- * core. Ranks of one machine share its cores, where the launcher has not dealt them out. */
+/* Returns the number of threads of a rank. `asked` is the user's number; 0 means one for each core.
+ * Ranks on one machine share its cores, unless the launcher has divided them. */
 int couplet_threads_for(const CoupletGroup *group, int asked);
-/* The bytes of the arena of this rank, or of the one that there is. */
+/* Returns the bytes of the arena of this rank, or of the only rank. */
 int64_t couplet_ranks_arena(const CoupletDevice *device, const CoupletPlan *plan);
-/* The bytes that a rank of so many sends for an exchange. What a sum sends is the sums of whole
- * subtrees: for all others their parts of them, and to all others its own part of the root. */
+/* Returns the bytes that a rank sends for an exchange. For a COMBINE, a rank sends the sums of
+ * whole subtrees: to each other rank that rank's part of them, and to all other ranks its own part
+ * of the root. */
 int64_t couplet_exchange_bytes(const CoupletPlan *plan, const CoupletExchange *exchange, int ranks,
                                int rank);
 
-/* With `any_order` sums are those of couplet_group_sum. NULL when memory runs out. The plan and the
- * group outlive it. */
+/* Prepares the exchanges of a plan. With `any_order`, sums are those of couplet_group_sum. Returns
+ * NULL if memory runs out. The plan and the group must outlive the result. */
 CoupletExchanges *couplet_exchanges_new(CoupletGroup *group, const CoupletPlan *plan,
                                         bool any_order);
 void couplet_exchanges_free(CoupletExchanges *exchanges);
-/* Begins with the first step. `places` is the memory of each buffer that is exchanged. */
+/* Begins before the first step. `places` is the memory of each exchanged buffer. */
 void couplet_exchanges_begin(CoupletExchanges *exchanges, void *const *places);
-/* Starts what the step has made ready to travel, and goes on with what is under way. */
+/* Starts the exchanges whose data the step has completed, and continues those under way. */
 bool couplet_exchanges_made(CoupletExchanges *exchanges, int step);
-/* Completes what must be whole ahead of the step, or behind the last one. */
+/* Completes the exchanges that must be done ahead of the step, or behind the last step. */
 bool couplet_exchanges_need(CoupletExchanges *exchanges, int step);
-/* True if an exchange does what the step does. */
+/* True if an exchange replaces the step. */
 bool couplet_exchanges_replace(const CoupletExchanges *exchanges, int step);
-/* Ends all that is under way, behind the last step or where a step failed for good. */
+/* Ends all exchanges, after the last step or after a step that failed. */
 bool couplet_exchanges_end(CoupletExchanges *exchanges);
-/* The seconds that were waited so far for an exchange of the plan. */
+/* Returns the seconds for which an exchange of the plan was waited for so far. */
 double couplet_exchanges_waited(const CoupletExchanges *exchanges, int number);
 
-/* The same, of a run; 0 where it is not cut. */
+/* Returns the same for an exchange of a run; 0 if the run is not cut. */
 double couplet_run_waited(const CoupletRun *run, int exchange);
 
 #endif

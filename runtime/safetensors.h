@@ -1,5 +1,5 @@
-/* Named arrays in a file of the safetensors format: eight bytes of header length, a JSON header,
- * the data. Other tools read these files too. */
+/* Named arrays in a file of the safetensors format: the length of the header in eight bytes, the
+ * header in JSON, the data. Other tools read these files too. */
 #ifndef COUPLET_RUNTIME_SAFETENSORS_H
 #define COUPLET_RUNTIME_SAFETENSORS_H
 
@@ -26,34 +26,33 @@ typedef struct CoupletTensorFile {
     char *bytes; /* owns the data; NULL: the caller does */
 } CoupletTensorFile;
 
-/* Writes a file beside `path`, flushes and renames it. A failure, such as a full disk, leaves the
- * old file as it was. */
+/* Writes a file beside `path`, flushes it and renames it. After a failure, such as a full disk, the
+ * old file is unchanged. */
 bool couplet_tensors_write(const char *path, const CoupletTensorEntry *entries, int count,
                            const CoupletTensorPair *pairs, int pair_count, char *error,
                            size_t error_bytes);
-/* Makes the head of such a file in malloc'ed memory. It is filled up with spaces, so that the data
- * lies at a multiple of `alignment`, or exactly at `reserved` if that is above 0. Every array
- * follows the one before without a gap. NULL when memory is out, or the header is longer than
- * `reserved`. */
+/* Makes the head of such a file in memory from malloc. Spaces fill it up, so that the data begins
+ * at a multiple of `alignment`, or exactly at `reserved` if that is above 0. The arrays follow each
+ * other without gaps. Returns NULL if memory is out, or if the header is longer than `reserved`. */
 char *couplet_tensors_head(const CoupletTensorEntry *entries, int count,
                            const CoupletTensorPair *pairs, int pair_count, size_t alignment,
                            size_t reserved, size_t *length);
 int64_t couplet_tensor_bytes(const CoupletTensorEntry *entry);
-/* Reads a file. The header, and every array's type, shape and place, are checked before anything is
- * handed out. False with a sentence; nothing is then owned by the caller. */
+/* Reads a file. The header, and the type, shape and place of every array, are checked first.
+ * Returns false with a sentence; there is then nothing to free. */
 bool couplet_tensors_read(const char *path, CoupletTensorFile *out, char *error,
                           size_t error_bytes);
-/* Reads a file that is in memory already. `bytes`, aligned to 4, must outlive *out. `name` is for
- * messages. */
+/* Reads a file that is in memory already. `bytes` must be aligned to 4 and outlive *out. `name` is
+ * for messages. */
 bool couplet_tensors_parse(const char *name, const void *bytes, size_t length,
                            CoupletTensorFile *out, char *error, size_t error_bytes);
-/* Reads a file with arrays of any type of the format. `dtype` names the type, and `type` has a
- * meaning for F32, I32 and U8 alone. Types of less than a byte are refused. */
+/* Reads a file whose arrays may have any type of the format. `dtype` names the type; `type` is
+ * valid for F32, I32 and U8 alone. Types of less than a byte are refused. */
 bool couplet_tensors_parse_any(const char *name, const void *bytes, size_t length,
                                CoupletTensorFile *out, char *error, size_t error_bytes);
-/* Returns NULL if the file has none of that name. */
+/* Returns the array of that name, or NULL. */
 const CoupletTensorEntry *couplet_tensors_find(const CoupletTensorFile *file, const char *name);
-/* Returns NULL if the file has none of that name. */
+/* Returns the text of that key, or NULL. */
 const char *couplet_tensors_metadata(const CoupletTensorFile *file, const char *key);
 void couplet_tensors_free(CoupletTensorFile *file);
 

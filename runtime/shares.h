@@ -1,12 +1,12 @@
-/* The share of each class that an evaluation classifies rightly. */
+/* The share of each class that an evaluation classifies correctly. */
 #ifndef COUPLET_RUNTIME_SHARES_H
 #define COUPLET_RUNTIME_SHARES_H
 
 #include "runtime/data/table.h"
 
 typedef struct CoupletShare {
-    char *name;     /* of the class; the value of its field where that has no names */
-    double percent; /* of its queries */
+    char *name;     /* the name of the class, or its value if the field has no names */
+    double percent; /* the percentage of its queries */
 } CoupletShare;
 
 /* The classes that occur among the queries, in the order of their numbers. */
@@ -23,14 +23,14 @@ typedef struct CoupletGuesses {
     const char *field; /* the int field that has the labels */
 } CoupletGuesses;
 
-/* Counts what is told rightly of each class. False when memory is out; couplet_shares_free in any
- * case. */
+/* Counts the correct guesses of each class. Returns false if memory is out. couplet_shares_free
+ * must be called in any case. */
 bool couplet_shares_count(const CoupletGuesses *of, CoupletShares *out);
-/* The mean over the classes, in percent: each counts alike, however many queries it has. NaN where
- * there are none. */
+/* Returns the mean over the classes, in percent. Each class has the same weight, however many
+ * queries it has. NaN if there are none. */
 double couplet_shares_mean(const CoupletShares *shares);
 void couplet_shares_free(CoupletShares *shares);
-/* Writes the class of a row: its name where the field has names, and else its value. */
+/* Writes the class of a row: its name, or its value if the field has no names. */
 void couplet_class_of_row(const CoupletTable *table, const char *field, int64_t row, char *out,
                           size_t bytes);
 

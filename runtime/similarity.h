@@ -7,11 +7,11 @@
 
 enum { COUPLET_BLOCK_ROWS = 8, COUPLET_PANEL_ROWS = 32 };
 
-/* Sets out[q * COUPLET_PANEL_ROWS + i] to the product of row q of `queries` [8, width] and row i of
- * the panel, which lies as [width, 32]. Each sum runs over the width in order. */
+/* Sets out[q * COUPLET_PANEL_ROWS + i] to the dot product of row q of `queries` [8, width] and row
+ * i of the panel, which is stored as [width, 32]. Each sum runs over the width in order. */
 void couplet_similarities(const float *queries, const float *panel, int64_t width, float *out);
 
-/* Writes a row scaled to length 1, its elements `stride` apart; a row of zeros stays one. */
+/* Writes a row scaled to length 1, with its elements `stride` apart. A row of zeros stays zeros. */
 void couplet_unit_row(const float *from, int64_t width, float *to, int64_t stride);
 
 #endif

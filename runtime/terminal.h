@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 bool couplet_terminal_is(FILE *stream);
-/* The columns of a line; 80 where the terminal does not say. */
+/* Returns the number of columns; 80 if the terminal does not say. */
 int couplet_terminal_width(FILE *stream);
-/* True for a terminal that has colours, unless the environment variable NO_COLOR is set
+/* True for a terminal with colours, unless the environment variable NO_COLOR is set
  * (no-color.org). */
 bool couplet_terminal_has_colours(FILE *stream);
 

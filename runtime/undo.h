@@ -1,4 +1,4 @@
-/* Copies of states, for what changes states only in passing: the statements of `eval`, and
+/* Copies of states, for work that changes states only in passing: the statements of `eval`, and
  * fine-tuning. */
 #ifndef COUPLET_RUNTIME_UNDO_H
 #define COUPLET_RUNTIME_UNDO_H
@@ -7,15 +7,16 @@
 
 typedef struct CoupletUndo {
     CoupletSession *session;
-    void **states; /* by slot; NULL: nothing changes it */
+    void **states; /* by number of the state; NULL: it was not kept */
 } CoupletUndo;
 
-/* Begins with nothing kept. False when memory runs out. */
+/* Begins with nothing kept. Returns false if memory runs out. */
 bool couplet_undo_begin(CoupletUndo *undo, CoupletSession *session);
-/* Keeps a state, or all that a plan commits. False when memory runs out or the device fails. */
+/* Keep a state, and all states that a plan commits. Return false if memory runs out or the device
+ * fails. */
 bool couplet_undo_keep(const CoupletUndo *undo, int slot);
 bool couplet_undo_keep_plan(const CoupletUndo *undo, const CoupletPlan *plan);
-/* Puts back what was kept. False when the device fails; the states are then worth nothing. */
+/* Restores what was kept. Returns false if the device fails; the states are then undefined. */
 bool couplet_undo_put_back(const CoupletUndo *undo);
 void couplet_undo_end(CoupletUndo *undo);
 

@@ -11,22 +11,24 @@ typedef enum CoupletFamily {
 } CoupletFamily;
 enum { COUPLET_FAMILIES = COUPLET_FAMILY_TORCH_VIT + 1, COUPLET_THEIR_NAME_BYTES = 256 };
 
-/* Walks over the names of a part in the order of the method's states: blocks are numbered as they
- * come. Zero it, and set the family, to begin. */
+/* A walk over the names of a part, in the order of the method's states, which numbers blocks as
+ * they come. At the start it is zero except for its family. */
 typedef struct CoupletNaming {
     CoupletFamily family;
     int stage, block;
-    char label[64]; /* of the block at hand, "block_down_1" */
+    char label[64]; /* the label of the block at hand, such as "block_down_1" */
 } CoupletNaming;
 
 typedef struct CoupletTheirName {
     char name[COUPLET_THEIR_NAME_BYTES];
-    int piece, pieces; /* our array is this piece of theirs along its first axis; 0 of 1: all */
+    /* Our array is this piece of theirs along the first axis; 0 of 1: all of it. */
+    int piece, pieces;
 } CoupletTheirName;
 
-/* Their name of the array that has the name `ours` below its part. False: they have none. */
+/* Finds their name of the array that is called `ours` below its part. Returns false if they have
+ * none. */
 bool couplet_their_name(CoupletNaming *naming, const char *ours, CoupletTheirName *out);
-/* "torchvision's ResNets". */
+/* Returns a name for messages, such as "torchvision's ResNets". */
 const char *couplet_family_text(CoupletFamily family);
 
 #endif
