@@ -1,5 +1,5 @@
-/* Places in an arena: the largest first, each at the lowest offset that is free as long as it is
- * needed. */
+/* Gives spans of memory their places in an arena: the largest first, each at the lowest offset that
+ * is free while the span is needed. */
 #include "runtime/arena.h"
 
 #include <stdlib.h>
@@ -10,14 +10,14 @@ static int by_size(const void *a, const void *b) {
     return x->number - y->number;
 }
 
-/* The lowest place that is free for as long as a span is needed. `placed` are those that have one,
- * by place. */
+/* Returns the lowest offset that is free while the span is needed. `placed` has the spans with a
+ * place, sorted by it. */
 static int64_t free_place(const CoupletSpan *span, CoupletSpan *const *placed, int count) {
     int64_t offset = 0;
     for (int i = 0; i < count; i++) {
         const CoupletSpan *other = placed[i];
         if (span->first > other->last || other->first > span->last) continue;
-        /* all spans behind it lie outside, too */
+        /* the spans behind this one are further out */
         if (other->offset >= offset + span->bytes) break;
         if (other->offset + other->bytes > offset) offset = other->offset + other->bytes;
     }

@@ -12,18 +12,20 @@
 
 /* ---- order ----------------------------------------------------------------------------------- */
 
-/* Is position p before q? Ascending; ties to the lower position; NaN last. */
+/* True if position p comes before q in ascending order. Ties go to the lower position, and NaN
+ * comes last. */
 static bool ascends(const double *x, int64_t p, int64_t q) {
     if (isnan(x[p]) || isnan(x[q])) return isnan(x[p]) == isnan(x[q]) ? p < q : isnan(x[q]);
     return x[p] < x[q] || (x[p] == x[q] && p < q);
 }
 
-/* Returns the worth of a candidate: a NaN and infinite scores come first. */
+/* Returns the score by which candidates are sorted. A NaN counts as infinite, so both come
+ * first. */
 static double worth(double score) {
     return isnan(score) ? INFINITY : score;
 }
 
-/* Descending; ties to the lower position. */
+/* True if position p comes before q in descending order. Ties go to the lower position. */
 static bool descends(const double *x, int64_t p, int64_t q) {
     double a = worth(x[p]), b = worth(x[q]);
     return a > b || (a == b && p < q);
@@ -31,7 +33,7 @@ static bool descends(const double *x, int64_t p, int64_t q) {
 
 typedef bool (*Before)(const double *x, int64_t p, int64_t q);
 
-/* Merge sort of positions, from the bottom up; positions are whole numbers held as doubles. The
+/* Sorts positions by a bottom-up merge sort. Positions are whole numbers, held as doubles. The
  * result is in `at`. */
 static void sort_positions(const double *x, double *at, double *spare, int64_t count,
                            Before before) {
@@ -62,8 +64,8 @@ static CoupletFaultKind couplet_call_argsort(const CoupletCallSize *size, double
     return COUPLET_NO_FAULT;
 }
 
-/* Brings the first `want` of `at` to its front, in any order: quickselect. No two positions are
- * equal in the order, so the result is one. */
+/* Brings the first `want` positions in order to the front of `at`, in any order (quickselect). No
+ * two positions are equal in the order, so there is one such set. */
 static void gather_first(const double *x, double *at, int64_t count, int64_t want) {
     int64_t low = 0, high = count;
     while (high - low > 1 && low < want) {
@@ -95,7 +97,7 @@ static CoupletFaultKind couplet_call_select(const CoupletCallSize *size, double 
     sort_positions(in[0], at, spare, size->result, descends);
     memcpy(out, at, sizeof *out * (size_t)size->result);
     double last = worth(in[0][(int64_t)out[size->result - 1]]);
-    /* a guard makes the terms that it excludes -inf */
+    /* terms that a guard excludes are -inf */
     return last > -INFINITY ? COUPLET_NO_FAULT : COUPLET_FAULT_FEW;
 }
 
@@ -109,7 +111,7 @@ static void swap_rows(double *a, double *b, int64_t count) {
     }
 }
 
-/* Gaussian elimination with partial pivoting. */
+/* Solves equations by Gaussian elimination with partial pivoting. */
 static CoupletFaultKind couplet_call_solve(const CoupletCallSize *size, double *const *in,
                                            double *out, double *work) {
     int64_t n = size->rows;
@@ -142,16 +144,16 @@ static CoupletFaultKind couplet_call_solve(const CoupletCallSize *size, double *
 
 /* ---- assignment ------------------------------------------------------------------------------ */
 
-/* Shortest augmenting paths with potentials (Kuhn, Munkres; Jonker, Volgenant 1987), a row at a
- * time, O(n^2 m). Column and row 0 stand for none; owner[j] is the row that column j is given to.
- */
+/* The state of an assignment by shortest augmenting paths with potentials (Kuhn, Munkres; Jonker,
+ * Volgenant 1987), which takes a row at a time, in O(n^2 m). Column 0 and row 0 stand for none.
+ * owner[j] is the row to which column j is assigned. */
 typedef struct Matching {
     const double *cost;
     int64_t n, m;
     double *row_price, *column_price, *owner, *before, *slack, *seen;
 } Matching;
 
-/* Finds a free column for the row that column 0 owns; every turn takes in the nearest column. */
+/* Returns a free column for the row that column 0 owns. Each turn takes in the nearest column. */
 static int64_t free_column(Matching *t) {
     int64_t column = 0;
     for (int64_t j = 0; j <= t->m; j++)
@@ -202,8 +204,8 @@ static CoupletFaultKind couplet_call_assignment(const CoupletCallSize *size, dou
 
 /* ---- the beta distribution ------------------------------------------------------------------- */
 
-/* The continued fraction of the incomplete beta function by Lentz's method; converges fast for x <
- * (a + 1) / (a + b + 2). */
+/* The continued fraction of the incomplete beta function, by Lentz's method. It converges fast for
+ * x < (a + 1) / (a + b + 2). */
 static double beta_fraction(double a, double b, double x) {
     const double tiny = 1e-300;
     double c = 1, d = 1 - (a + b) * x / (a + 1);
@@ -223,7 +225,7 @@ static double beta_fraction(double a, double b, double x) {
     return product;
 }
 
-/* I_x(a, b) at x = 1 / (1 + exp(-t)), and its slope in t. */
+/* Returns I_x(a, b) at x = 1 / (1 + exp(-t)), and its slope in t. */
 static double incomplete_beta(double a, double b, double t, double *slope) {
     double log_x = -log1p(exp(-t)), log_rest = -log1p(exp(t)), x = exp(log_x), rest = exp(log_rest);
     *slope = exp(a * log_x + b * log_rest + lgamma(a + b) - lgamma(a) - lgamma(b));
@@ -231,8 +233,8 @@ static double incomplete_beta(double a, double b, double t, double *slope) {
     return 1 - *slope * beta_fraction(b, a, rest) / b;
 }
 
-/* By Newton's steps in the logit of x, kept inside a bracket: a draw without rejection, monotone in
- * u. */
+/* Computes quantiles by Newton's steps in the logit of x, kept inside a bracket. A draw so needs no
+ * rejection and is monotone in u. */
 static CoupletFaultKind couplet_call_beta_quantile(const CoupletCallSize *size, double *const *in,
                                                    double *out, double *work) {
     (void)size, (void)work;
@@ -266,7 +268,7 @@ int64_t couplet_call_elements(int axes, const CoupletCallSize *size) {
     return axes < 0 ? 0 : axes == 0 ? 1 : axes == 1 ? size->rows : size->rows * size->columns;
 }
 
-/* A copy of the operands, and a few numbers for each row and column. */
+/* The working memory is a copy of the operands, and a few numbers for each row and column. */
 int64_t couplet_call_work(const CoupletCallSize *size) {
     return size->rows * size->columns + 6 * (size->rows + size->columns + 2);
 }
@@ -278,8 +280,8 @@ int64_t couplet_call_scratch(CoupletCallKind call, const CoupletCallSize *size) 
     return doubles * (int64_t)sizeof(double);
 }
 
-/* buffers: the call and its sizes as int32 (call, rows, columns, result), the operands, the result.
- */
+/* Does library calls. The buffers are the call and its sizes as int32 (call, rows, columns,
+ * result), the operands, and the result. */
 void couplet_call(void *const *buffers, int64_t begin, int64_t end, const CoupletWorker *worker) {
     const int32_t *head = buffers[0];
     const CoupletCall *call = &couplet_calls[head[0]];

@@ -13,7 +13,7 @@
 
 static const char format_now[] = "couplet checkpoint 2", format_first[] = "couplet checkpoint 1";
 
-/* the beginnings of keys, before the name of a source: "codes:train" */
+/* prefixes of keys, before the name of a source: "codes:train" */
 static const char codes_prefix[] = "codes:", classes_prefix[] = "classes:";
 
 enum { FIXED_PAIRS = 9, VALUE_BYTES = 40 };
@@ -33,8 +33,9 @@ static bool fail_device(const CoupletSession *s, char *error, size_t error_bytes
 /* The metadata of a checkpoint file. */
 typedef struct Metadata {
     CoupletTensorPair *pairs;
-    char (*values)[VALUE_BYTES]; /* by pair */
-    char *names;                 /* "hyper.tau", "loss_sum.near", one after the other */
+    char (*values)[VALUE_BYTES]; /* by number of the pair */
+    /* Names such as "hyper.tau" and "loss_sum.near", one after the other. */
+    char *names;
     int count;
 } Metadata;
 
@@ -60,7 +61,7 @@ static void fill_fixed(Metadata *m, const CoupletSession *s) {
     snprintf(m->values[8], VALUE_BYTES, "%016" PRIx64, s->program->plan_hash);
 }
 
-/* Writes the key to `at`, and returns where the next one goes. */
+/* Writes a key to `at`. Returns where the next key goes. */
 static char *add_text(Metadata *m, char *at, const char *prefix, const char *source,
                       const char *text) {
     if (!text) return at;
@@ -106,8 +107,8 @@ static bool make_metadata(Metadata *m, const CoupletSession *s) {
     return true;
 }
 
-/* Returns the bytes of a state on the host: in place, or as a copy that the caller frees. NULL when
- * they cannot be had. */
+/* Returns the bytes of a state on the host: in place, or as a copy that the caller frees. Returns
+ * NULL if the device fails or memory is out. */
 static void *state_on_host(const CoupletSession *s, int slot) {
     CoupletDevice *d = s->device;
     if (d->is_host) return s->states[slot];
@@ -136,7 +137,7 @@ bool couplet_session_hash(const CoupletSession *s, uint64_t *hash, char *error,
 
 enum { NAME_BYTES = 300 };
 
-/* "weights:train": no state is called so. */
+/* Writes a name such as "weights:train", which no state has. */
 static void name_weights(const CoupletProgram *p, int source, char out[NAME_BYTES]) {
     snprintf(out, NAME_BYTES, "weights:%.256s", p->sources[source].name);
 }
@@ -200,7 +201,7 @@ bool couplet_session_save(const CoupletSession *s, const char *path, char *error
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* The part of a file that describes its run. */
+/* What a file says of its run. */
 typedef struct Found {
     int64_t step, steps, epoch, loss_count;
     double loss_sum;
@@ -381,7 +382,7 @@ static bool read_named(const Reader *r, const CoupletProgram *program, CoupletMe
     return true;
 }
 
-/* Checks, takes, and frees the file. */
+/* Checks a file, takes its states, and frees it. */
 static bool take_file(CoupletSession *s, const char *path, CoupletTensorFile *file,
                       CoupletLoaded *loaded, char *error, size_t error_bytes) {
     const Reader reader = {file, path, error, error_bytes};

@@ -1,10 +1,9 @@
-/* The classes of the rows of a table by one of its int fields. A field that knows its number of
- * classes is taken at its word; the values of any other field are the classes, in ascending
+/* Finds the classes of a table's rows by one of its int fields. A field that knows its number of
+ * classes is trusted. For any other field, its different values are the classes, in ascending
  * order.
  *
- * Where a reader knows the column without reading samples, as with folders that are classes,
- * nothing is loaded for it. Selections, balanced batches, episodes and evaluations all count
- * classes here. */
+ * If a reader knows the column without reading samples, as for folders that are classes, nothing is
+ * loaded for it. Selections, balanced batches, episodes and evaluations all count classes here. */
 #include "runtime/classes.h"
 
 #include "runtime/data/reader.h"
@@ -35,7 +34,8 @@ static const CoupletField *find_whole(const CoupletTable *table, const char *nam
     return NULL;
 }
 
-/* A copy of the column; NULL with a sentence, or without one when it is not known. */
+/* Returns a copy of the column. Returns NULL with a sentence, or without one if the column is not
+ * known. */
 static int32_t *copy_column(const CoupletTable *table, int number, char *error,
                             size_t error_bytes) {
     int32_t *values = malloc(((size_t)table->held + 1) * sizeof *values);
@@ -60,7 +60,7 @@ static int by_value(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* Takes the classes from 0 to the field's own count. */
+/* Takes the numbers from 0 to the field's own count as classes. */
 static bool take_counted(const CoupletTable *table, const CoupletField *field, CoupletClasses *out,
                          char *error, size_t error_bytes) {
     out->count = field->classes;
@@ -77,7 +77,7 @@ static bool take_counted(const CoupletTable *table, const CoupletField *field, C
     return true;
 }
 
-/* Takes a class for each value that occurs. */
+/* Takes each value that occurs as a class. */
 static bool take_values(const CoupletTable *table, CoupletClasses *out, char *error,
                         size_t error_bytes) {
     out->values = malloc(((size_t)table->held + 1) * sizeof *out->values);
@@ -120,7 +120,7 @@ bool couplet_classes_chosen(const CoupletTable *table, const char *name, Couplet
             snprintf(error, error_bytes, "%s: its field `%s` was not read", table->name, name);
         return false;
     }
-    /* origins ascend, so none is read after it was written */
+    /* origins ascend, so no entry is read after it was written */
     for (int64_t i = 0; i < table->count; i++)
         out->of[i] = out->of[couplet_table_origin(table, i)];
     return true;
@@ -152,8 +152,8 @@ bool couplet_classes_sort(const CoupletClasses *classes, int64_t rows, CoupletBy
         couplet_by_class_free(out);
         return false;
     }
-    /* the place of the next row of each class; at the end it is the beginning of the class
-     * behind */
+    /* `at` is the position of the next row of each class. At the end it is the beginning of the
+     * next class. */
     int64_t *at = out->begins + 1;
     for (int64_t i = 0; i < rows; i++)
         if (classes->of[i] + 1 < classes->count) at[classes->of[i] + 1]++;

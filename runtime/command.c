@@ -1,5 +1,5 @@
-/* The command line of a program that `couplet build` makes: the options of `couplet train` and
- * `couplet eval`, and embed. */
+/* The command line of a program that `couplet build` makes. It has the options of `couplet train`
+ * and `couplet eval`, and the command embed. */
 #include "runtime/couplet.h"
 
 #include "runtime/data/progress.h"
@@ -24,16 +24,16 @@ typedef struct CommandLine {
     const char *program; /* argv[0], for messages */
     CoupletTrainOptions train;
     const char *out, *weights, *array, *split;
-    const char **places; /* --data, each time; has room for every argument */
+    const char **places; /* each --data; has room for every argument */
     int place_count;
     bool resume, has_seed;
-    double epochs;     /* 0: as the method says */
-    const char **sets; /* has room for every argument */
+    double epochs;     /* --epochs; 0: the method says */
+    const char **sets; /* each --set; has room for every argument */
     int set_count;
 } CommandLine;
 
-/* The codes of messages, which are those of lang/codes.def. What the runtime says of a run may have
- * a code of its own ahead, or a place and a code. */
+/* The codes of messages, from lang/codes.def. An error of the runtime may begin with a code of its
+ * own, or with a place and a code. */
 #define OF_COMMAND_LINE "E603"
 #define OF_SETTING      "E604"
 #define OF_FOLDER       "E608"
@@ -43,7 +43,7 @@ typedef struct CommandLine {
 #define OF_RUN          "E802"
 #define OF_RANKS        "E804"
 
-/* Prints a message. Always false, so that `return refuse(..)` says why. */
+/* Prints a message. Always returns false, so that `return refuse(..)` says why something failed. */
 static bool refuse_usage(const CommandLine *c, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 static bool refuse_usage(const CommandLine *c, const char *code, const char *format, ...) {
@@ -76,7 +76,7 @@ static bool whole(const CommandLine *c, const char *name, const char *text, int6
                         (long long)low, (long long)high, text);
 }
 
-/* Returns the text behind an option that names something. */
+/* Takes the text behind an option. */
 static bool text(const CommandLine *c, const char *name, const char **out) {
     *out = optarg;
     return *optarg ||
@@ -181,7 +181,7 @@ static bool take_option(CommandLine *c, int option, const char *name) {
         return text(c, name, &c->weights);
     case SAMPLES:
         return text(c, name, &c->array);
-    /* the option's former name, from before samples were of any kind */
+    /* the option's name in versions where samples were pictures */
     case IMAGES:
         return text(c, name, &c->array);
     case SPLIT:
@@ -205,7 +205,7 @@ static bool refuse_setting(const CommandLine *c, const char *setting, const char
     return refuse_usage(c, OF_SETTING, "--set %s: %s", setting, why);
 }
 
-/* The length of the name in NAME=VALUE; 0: it is no such text. */
+/* Returns the length of the name in NAME=VALUE, or 0 for any other text. */
 static size_t name_length(const char *setting) {
     const char *equals = strchr(setting, '=');
     return equals && equals[1] ? (size_t)(equals - setting) : 0;
@@ -246,7 +246,8 @@ static bool ranges_hold(const CommandLine *c, const CoupletHyper *hypers, int co
     return true;
 }
 
-/* The program with the hypers and epochs of the command line; the copies belong to the caller. */
+/* Writes the hypers and epochs of the command line into a copy of the program. The caller frees the
+ * copies. */
 static bool adjust(CommandLine *c, CoupletProgram *program, CoupletHyper **hypers) {
     *hypers = malloc(sizeof **hypers * (size_t)(program->hyper_count + 1));
     if (!*hypers) return end_with_error(c, OF_RUN, "out of memory"), false;
@@ -277,8 +278,8 @@ static bool is_set(const CommandLine *c, const char *name) {
     return false;
 }
 
-/* The run's value of a hyper, where neither the command line nor, since then, the spec says
- * otherwise. */
+/* Takes the run's value of a hyper, unless the command line says otherwise, or the spec has changed
+ * it since. */
 static void take_recorded_hyper(const CommandLine *c, const CoupletRecordedHyper *recorded,
                                 CoupletHyper *hypers, int count) {
     for (int i = 0; i < count; i++) {
@@ -289,7 +290,7 @@ static void take_recorded_hyper(const CommandLine *c, const CoupletRecordedHyper
     }
 }
 
-/* The run's own settings, wherever the command line does not say otherwise. */
+/* Takes the run's own settings, unless the command line says otherwise. */
 static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *program,
                         CoupletHyper *hypers) {
     CoupletRecordedHyper hyper;
@@ -312,15 +313,14 @@ static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *
                            &c->train.tensorboard);
 }
 
-/* Sets up the packing of sources that are to be packed: on all threads, with a line that shows the
- * progress. */
+/* Prepares loading: on all threads, with a line that shows the progress of packing. */
 static void begin_loading(CommandLine *c, CoupletProgress *progress) {
     c->train.loading.threads = c->train.threads;
     c->train.loading.stop = c->train.stop;
     if (!c->train.quiet) couplet_progress_begin(progress, stderr, NULL, &c->train.loading);
 }
 
-/* In the folder that is held. */
+/* Does the work in the folder, which is held. */
 static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers, bool is_there,
                   Work work) {
     char error[2048];
@@ -342,11 +342,11 @@ static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers,
     if (end == COUPLET_RUN_FAILED)
         return couplet_group_speaks(c->train.group) ? end_with_error(c, OF_RUN, error) : 1;
     if (end != COUPLET_RUN_STOPPED) return 0;
-    /* the signal may have come to another rank */
+    /* another rank may have received the signal */
     return couplet_interrupt_status() ? couplet_interrupt_status() : 128 + SIGINT;
 }
 
-/* Takes the folder. Rank 0 alone holds it; the others learn where it is. */
+/* Takes the folder. Rank 0 alone holds it, and tells the others where it is. */
 static bool hold(CommandLine *c, const CoupletProgram *program, CoupletRunFolder *folder, Work work,
                  char *error, size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
@@ -455,7 +455,8 @@ static int embed(CommandLine *c) {
     return 0;
 }
 
-/* "simclr, compiled by Couplet 0.1.0; method 0123456789abcdef; x86-64-v4, x86-64-v3" */
+/* Prints a line such as "simclr, compiled by Couplet 0.1.0; method 0123456789abcdef; x86-64-v4,
+ * x86-64-v3". */
 static int version(const CommandLine *c) {
     const CoupletProgram *program = couplet_method_program(c->method);
     printf("%s, compiled by Couplet %s", c->method->name, COUPLET_VERSION);
@@ -496,7 +497,7 @@ static int usage(const CommandLine *c, FILE *out) {
 typedef struct Command {
     const char *name, *options; /* the options that the command takes */
     int (*run)(CommandLine *c);
-    bool on_ranks; /* all ranks of a run take part */
+    bool on_ranks; /* true if all ranks of a run take part */
 } Command;
 
 static int train(CommandLine *c) {
@@ -534,7 +535,7 @@ static bool takes(const CommandLine *c, const Command *command, const char *opti
                         command->name, option, c->program);
 }
 
-/* Says what getopt_long did not take. */
+/* Reports an option that getopt_long did not accept. */
 static int refuse_option(const CommandLine *c, int answer, char **argv) {
     refuse_usage(c, OF_COMMAND_LINE,
                  answer == ':' ? "%s needs a value; %s --help shows the options"
@@ -543,7 +544,8 @@ static int refuse_option(const CommandLine *c, int answer, char **argv) {
     return 2;
 }
 
-/* The exit status: 2 for a command line that is wrong. */
+/* Reads the options and runs the command. Returns the exit status, which is 2 for a wrong command
+ * line. */
 static int read_and_run(CommandLine *c, const Command *command, int argc, char **argv) {
     opterr = 0;
     for (int option, at = -1; (option = getopt_long(argc, argv, ":", options, &at)) != -1;
@@ -559,7 +561,7 @@ static int read_and_run(CommandLine *c, const Command *command, int argc, char *
     return 2;
 }
 
-/* Rank 0 alone does what needs no others. */
+/* Runs the command on all ranks, or on rank 0 alone if it needs no others. */
 static int run_on_ranks(CommandLine *c, const Command *command, int argc, char **argv) {
     char error[COUPLET_GROUP_SENTENCE_BYTES];
     if (!command->on_ranks)
@@ -576,7 +578,7 @@ int couplet_command(const CoupletMethod *method, int argc, char **argv) {
         return 2;
     }
     CommandLine c = {.method = method, .program = argv[0], .train = {.out = stdout}};
-    /* A full disk and a reader that went away must come back as errors of write, not as signals. */
+    /* A full disk, and a reader that went away, must be errors of write and not signals. */
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     couplet_hold_streams();

@@ -1,8 +1,8 @@
-/* Keeps the threads of the pool on cores of their own (cores.h says why). Each thread writes the
- * core it is on into a table and moves if a thread of lower number is there, by binding itself
- * to the free cores for a moment.
+/* Keeps the threads of the pool on different cores (cores.h says why). Each thread writes its core
+ * into a table. It moves if a thread of lower number is there, by binding itself to the free cores
+ * for a moment.
  *
- * What the table says may be old, which costs time and never a wrong result. */
+ * The table may be out of date, which costs time and never gives a wrong result. */
 #include "runtime/cores.h"
 
 #include <sched.h>
@@ -12,7 +12,7 @@
 struct CoupletCores {
     cpu_set_t allowed;
     int threads;
-    _Atomic int on[]; /* the core of each thread, as it last said; -1: it said nothing yet */
+    _Atomic int on[]; /* by thread: the core that it noted last; -1: none yet */
 };
 
 int couplet_cores_count(void) {
@@ -50,8 +50,8 @@ static cpu_set_t without(CoupletCores *cores, int from, int to, int itself, cpu_
     return set;
 }
 
-/* Bound for a moment to the cores that no other thread is on, which moves it at once. What threads
- * of higher number last said may be old: they give way. */
+/* Binds the thread for a moment to the cores that no other thread is on, which moves it at once.
+ * Notes of threads with higher numbers may be out of date; those threads give way. */
 static int move(CoupletCores *cores, int number) {
     const cpu_set_t open = without(cores, 0, number, number, cores->allowed),
                     best = without(cores, number, cores->threads, number, open);

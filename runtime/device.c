@@ -1,12 +1,12 @@
-/* What all devices share: a fault is kept, and put into words here. Each kind of fault has its
- * sentence and its code, and formula_faults.c names the element if the formulas of the step show
+/* What all devices share: notes the first fault and puts it into words. Each kind of fault has its
+ * sentence and its code. formula_faults.c names the element, if the formulas of the step show
  * it. */
 #include "runtime/executor.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-/* At least one byte: no allocation is of nothing. */
+/* Rounds up to the alignment, to at least one byte, because no allocation is empty. */
 int64_t couplet_device_round(int64_t bytes) {
     return (bytes / COUPLET_DEVICE_ALIGNMENT + 1) * COUPLET_DEVICE_ALIGNMENT;
 }

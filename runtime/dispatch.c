@@ -1,6 +1,6 @@
-/* Chooses among the programs of a binary the one for the highest level of x86-64 that this
- * processor has. The levels are those of the psABI; the features that are asked for are the ones
- * that tell them apart. */
+/* Chooses, among the programs of a binary, the one for the highest level of x86-64 that this
+ * processor has. The levels are those of the psABI. Only the features that distinguish the levels
+ * are checked. */
 #include "runtime/dispatch.h"
 
 #include <string.h>

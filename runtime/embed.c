@@ -1,9 +1,9 @@
-/* `embed`: features of an array or of a data source, written as .npy. New samples must be read
- * as the data of the training was. So relative paths of settings start where that data lay, and
- * words become the codes that the checkpoint keeps.
+/* `embed`: writes the features of an array or of a data source as .npy. New samples must be read as
+ * the training data was. So relative paths in settings begin where that data lay, and words become
+ * the codes that the checkpoint keeps.
  *
- * A value that the field's type does not hold is refused with its place in the array. The file
- * is written only when all features are there. */
+ * A value that the field's type does not hold is refused, with its position in the array. The file
+ * is written only after all features are computed. */
 #include "runtime/embed.h"
 
 #include "runtime/data/kept.h"
@@ -35,7 +35,7 @@ static bool fail(char *error, size_t bytes, const char *format, ...) {
 
 /* ---- from an array --------------------------------------------------------------------------- */
 
-/* True if the axes behind the first are those of one sample; one channel need not be written. */
+/* True if the axes behind the first are those of one sample. A single channel may be left out. */
 static bool has_shape_of(const CoupletNpy *array, const CoupletBuffer *sample) {
     const int left_out = sample->rank - array->rank;
     if (left_out < 0 || left_out > 1 ||
@@ -60,7 +60,7 @@ static bool refuse_shape(const char *path, const CoupletNpy *array, const Couple
                 one ? ")" : "");
 }
 
-/* Element `at` as the field has it: a byte, an int or a real. */
+/* Converts element `at` to the type of the field: a byte, an int or a real. */
 static bool take_element(const char *path, const CoupletNpy *array, int64_t at, CoupletType type,
                          void *out, char *error, size_t error_bytes) {
     const int64_t sample = at / (array->count / array->shape[0]),
@@ -119,17 +119,17 @@ static bool read_array(const char *path, const CoupletBuffer *sample, void **row
 
 /* ---- from a data source ---------------------------------------------------------------------- */
 
-/* The request of the source that the method evaluates, at the place that is asked for. */
+/* The source that the method is evaluated on, and the place where its new samples are. */
 typedef struct Place {
-    /* the path of the source, as the program has it */
+    /* the path of the samples; the path of the program's source */
     char path[COUPLET_PATH_BYTES], like[COUPLET_PATH_BYTES];
     CoupletSetting *settings;
     CoupletField *claims;
 } Place;
 
-/* New samples are read as the source of the program: paths of its settings start where it lies, and
- * where words become codes, they become those of the source, which the checkpoint has. Those of
- * before version 0.3 have none, and the source itself is read. */
+/* Reads new samples as the program's source was read. Paths in settings begin where that source
+ * lay. Words become the codes of the source, which the checkpoint has; a checkpoint from before
+ * version 0.3 has none, and then the source itself is read. */
 static bool read_alike(CoupletRequest *r, Place *place, char *error, size_t error_bytes) {
     r->beside = r->path;
     if (r->codes || !couplet_reader_has_setting(r->reader, "like") ||
@@ -157,8 +157,8 @@ static bool is_of_features(const CoupletPlan *plan, const char *field) {
     return false;
 }
 
-/* Of the claims of the spec those hold that choose how the fields of the features are read, and,
- * where `labels` is no NULL, that of the labels. */
+/* Keeps those claims of the spec that decide how the fields of the features are read, and how the
+ * labels are if `labels` is not NULL. */
 static bool claim_features(const CoupletSession *s, const char *labels, Place *place,
                            CoupletRequest *out) {
     place->claims = malloc(((size_t)out->claim_count + 1) * sizeof *place->claims);
@@ -191,7 +191,7 @@ static bool make_request(const CoupletSession *s, const CoupletEmbedding *what, 
     return true;
 }
 
-/* The fields that features are made of are those that the method was compiled for. */
+/* True if the fields of the features are as the method was compiled for them. */
 static bool has_fields(const CoupletPlan *plan, const CoupletTable *table, char *error,
                        size_t error_bytes) {
     const CoupletBuffer *b;
@@ -208,7 +208,8 @@ static bool has_fields(const CoupletPlan *plan, const CoupletTable *table, char 
     return true;
 }
 
-/* New samples need the fields of the features alone; their labels are read where they have them. */
+/* Opens the samples. They need the fields of the features only; labels are read if there are
+ * any. */
 static bool open_claimed(const CoupletSession *s, const CoupletRequest *request, Place *place,
                          CoupletTable *out, char *error, size_t error_bytes) {
     const char *labels = s->program->evals[0].labels;
@@ -218,7 +219,7 @@ static bool open_claimed(const CoupletSession *s, const CoupletRequest *request,
         if (!claim_features(s, with_labels ? labels : NULL, place, &claimed))
             return fail(error, error_bytes, "out of memory");
         if (couplet_table_open(&claimed, out, error, error_bytes)) return true;
-        if (request->claim_count == 0) break; /* nothing would be otherwise */
+        if (request->claim_count == 0) break; /* without claims a second try would be the same */
     }
     return false;
 }
@@ -270,7 +271,7 @@ static bool embed_samples(CoupletSession *s, const char *path, const CoupletSamp
 
 /* ---- which sample is which ------------------------------------------------------------------- */
 
-/* "features.jsonl" beside "features.npy". */
+/* Returns the path "features.jsonl" beside "features.npy". */
 static bool rows_path(const char *out, char path[COUPLET_PATH_BYTES], char *error,
                       size_t error_bytes) {
     const size_t length = strlen(out);
@@ -281,7 +282,7 @@ static bool rows_path(const char *out, char path[COUPLET_PATH_BYTES], char *erro
            fail(error, error_bytes, "%s: the path is too long", out);
 }
 
-/* {"row": 12, "name": "cat/012.png", "label": 0, "class": "cat"} */
+/* Returns an object such as {"row": 12, "name": "cat/012.png", "label": 0, "class": "cat"}. */
 static json_t *row_object(const CoupletTable *table, int64_t row, const char *labels) {
     char name[COUPLET_PATH_BYTES];
     int number;
@@ -358,7 +359,7 @@ static bool embed_source(CoupletSession *s, const CoupletEmbedding *what, int64_
     return good;
 }
 
-/* The features do not take the place of the samples that they are of. */
+/* True if the features do not replace the file of the samples. */
 static bool is_apart(const char *samples, const char *out, char *error, size_t error_bytes) {
     struct stat of_samples, of_out;
     if (!samples || stat(samples, &of_samples) != 0 || stat(out, &of_out) != 0 ||

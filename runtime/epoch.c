@@ -1,9 +1,9 @@
-/* Does what `every epoch` and the statements of `eval` ask for: plans that run once, sweeps over
- * a data set, k-means.
+/* Does what `every epoch` and the statements of `eval` ask for: plans that run once, sweeps over a
+ * data set, k-means.
  *
- * The last batch of a sweep reaches back so that it is full; what it computes twice is written
- * twice, with the same values. Measures may change states while they run. They are copied before
- * and put back behind the last of them, so that a run with `eval` and one without train alike. */
+ * The last batch of a sweep reaches back so that it is full. Rows that are computed twice get the
+ * same values twice. Measures may change states while they run. The states are copied before, and
+ * restored after the last measure, so the training is the same with and without `eval`. */
 #include "runtime/epoch.h"
 
 #include "runtime/kmeans.h"
@@ -19,7 +19,7 @@ typedef struct Work {
     CoupletSources *sources;
     const CoupletAction *action;
     const CoupletReports *reports;
-    const char *when; /* for messages: "before epoch 3" */
+    const char *when; /* the time for messages, such as "before epoch 3" */
     CoupletRun *run;
     void **inputs;
     char *error;
@@ -73,7 +73,7 @@ static bool run_sweep(Work *w) {
     }
     for (int64_t done = 0; done < count; done += rows) {
         if (couplet_threads_stopped(w->session->threads)) return false;
-        /* The last batch reaches back: what it writes again is what stands there. */
+        /* The last batch reaches back, and writes the same values again. */
         const int64_t first = done + rows <= count ? done : count - rows;
         if (!couplet_sources_rows(w->sources, w->action->source, first, rows, w->action->plan,
                                   w->inputs, w->error, w->error_bytes) ||
@@ -115,7 +115,7 @@ static bool cluster(Work *w) {
 
 /* ---- reports --------------------------------------------------------------------------------- */
 
-/* The name that an output is reported by; NULL: it is not. */
+/* Returns the name by which an output is reported, or NULL. */
 static const char *reported(const CoupletNamed *output) {
     const size_t length = strlen(COUPLET_REPORT);
     return strncmp(output->name, COUPLET_REPORT, length) == 0 ? output->name + length : NULL;
@@ -229,7 +229,7 @@ bool couplet_work_do(CoupletSession *session, const CoupletPhase *phase, int64_t
 
 /* ---- measures -------------------------------------------------------------------------------- */
 
-/* The actions [first, end) are a block. */
+/* Keeps the states that the actions [first, end) commit. They are a block. */
 static bool keep_all(const CoupletUndo *undo, int first, int end) {
     const CoupletProgram *p = undo->session->program;
     bool good = true;

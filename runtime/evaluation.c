@@ -1,10 +1,10 @@
-/* The evaluations of a method: features of bank and query, their labels, and the classifier.
- * Features are also made of the raw samples, because a figure means little without that one
+/* Does the evaluations of a method: features of bank and query, their labels, and the classifier.
+ * Features of the raw samples are evaluated too, because a figure means little without their figure
  * beside it.
  *
- * Bank and query must mean the same. Codes that go through the network are compared by their words,
- * and labels are matched by class names where both sides have them. A query that stands in the bank
- * does not vote for itself (find_own). */
+ * Bank and query must agree. Codes that go through the network are compared by their words, and
+ * labels are matched by class names if both have them. A query that is also in the bank does not
+ * vote for itself (find_own). */
 #include "runtime/evaluation.h"
 
 #include "runtime/classes.h"
@@ -36,14 +36,15 @@ static bool is_linear_probe(const CoupletEval *eval) {
 static bool is_finetune(const CoupletEval *eval) {
     return is_method(eval, "finetune");
 }
-/* Evaluations that fit a classifier to the bank. */
+/* True for evaluations that fit a classifier to the bank. */
 static bool is_fitted(const CoupletEval *eval) {
     return is_linear_probe(eval) || is_finetune(eval);
 }
 static bool is_of_clusters(const CoupletEval *eval) {
     return is_method(eval, "nmi") || is_method(eval, "ari") || is_method(eval, "cluster_accuracy");
 }
-/* A query that stands in the bank is left out of its own neighbours. */
+/* True for evaluations by neighbours, in which a query that is in the bank is no neighbour of
+ * itself. */
 static bool has_neighbours(const CoupletEval *eval) {
     return is_knn(eval) || is_method(eval, "recall") || is_method(eval, "mean_precision");
 }
@@ -83,8 +84,8 @@ static bool of_one_source(const CoupletTable *bank, const CoupletTable *query) {
     return bank->asked == query->asked && bank->hash == query->hash;
 }
 
-/* The number of queries that stand in the bank. own[q], if `own` is not NULL, is the row of the
- * bank that query q is, or -1. */
+/* Returns the number of queries that are in the bank. own[q], if `own` is not NULL, is set to the
+ * row of the bank that query q is, or -1. */
 static int64_t find_own(const CoupletEval *eval, const CoupletTable *data, int32_t *own) {
     const CoupletTable *bank = &data[eval->bank], *query = &data[eval->query];
     const bool can_be = of_one_source(bank, query);
@@ -103,12 +104,12 @@ static int64_t find_own(const CoupletEval *eval, const CoupletTable *data, int32
 
 enum { NAME_BYTES = 160 };
 
-/* What stands behind the name of an evaluation that is asked class by class. */
+/* Returns what stands behind the name of an evaluation by class. */
 static const char *by_class_text(const CoupletEval *e) {
     return e->by_class ? ", mean of classes" : "";
 }
 
-/* The name without features and without what is done about queries in the bank. */
+/* Writes the name without the features, and without a note on queries in the bank. */
 static void plain_name(const CoupletEval *e, char out[NAME_BYTES]) {
     if (is_knn(e))
         snprintf(out, NAME_BYTES, "kNN (k = %.0f)%s", e->k, by_class_text(e));
@@ -134,7 +135,7 @@ static void plain_name(const CoupletEval *e, char out[NAME_BYTES]) {
         snprintf(out, NAME_BYTES, "%s", is_method(e, "rank") ? "effective rank" : e->method);
 }
 
-/* True if another evaluation measures the same of other features. */
+/* True if another evaluation measures the same for other features. */
 static bool has_namesake(const CoupletProgram *program, int number) {
     const CoupletEval *eval = &program->evals[number];
     char name[NAME_BYTES], of_other[NAME_BYTES];
@@ -191,8 +192,8 @@ static const CoupletPlan *features_plan(const CoupletProgram *program, const Cou
     return couplet_program_features(program, e->features);
 }
 
-/* Codes that go through the network mean the same in bank and query; classes of labels are told by
- * their names, and may differ. */
+/* True if the codes of the field mean the same in bank and query, because they go through the
+ * network. Classes of labels are matched by name, and may differ. */
 static bool codes_of_field_fit(const CoupletEval *e, const char *name,
                                const CoupletProgram *program, const CoupletTable *data, char *error,
                                size_t error_bytes) {
@@ -215,7 +216,7 @@ static bool codes_of_field_fit(const CoupletEval *e, const char *name,
     return false;
 }
 
-/* The columns of a table that stand in one field, `number`, are the same, in the same order. */
+/* True if both tables have the same columns, in the same order, in field `number`. */
 static bool entries_of_field_fit(const CoupletEval *e, const char *name,
                                  const CoupletProgram *program, const CoupletTable *data,
                                  char *error, size_t error_bytes) {
@@ -247,7 +248,7 @@ static bool codes_fit(const CoupletEval *e, const CoupletProgram *program, const
     return true;
 }
 
-/* Bank and query have the field, of one type and shape. */
+/* True if bank and query have the field, with equal type and shape. */
 static bool field_fits(const CoupletEval *e, const char *name, const CoupletTable *data,
                        char *error, size_t error_bytes) {
     const CoupletTable *bank = &data[e->bank], *query = &data[e->query];
@@ -273,7 +274,7 @@ static bool fields_fit(const CoupletEval *e, const CoupletProgram *program,
     return !*e->labels || field_fits(e, e->labels, data, error, error_bytes);
 }
 
-/* Clusters have samples, and a pair has two. */
+/* True if the query has enough samples: some for clusters, and two for pairs. */
 static bool query_fits(const CoupletProgram *program, const CoupletEval *e,
                        const CoupletTable *data, char *error, size_t error_bytes) {
     const int64_t rows = data[e->query].count;
@@ -307,7 +308,7 @@ bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *
 
 /* ---- features -------------------------------------------------------------------------------- */
 
-/* A field as it is: bytes as 0 .. 1. */
+/* Copies a field as it is, with bytes as 0 .. 1. */
 static void take_raw_field(const CoupletSamples *samples, const void *rows, CoupletType type,
                            int64_t elements, int64_t width, float *out) {
     for (int64_t i = 0; i < samples->count; i++) {
@@ -342,7 +343,7 @@ static int64_t raw_width(const CoupletPlan *plan) {
     return width;
 }
 
-/* The fields that features are made of, one behind the other. */
+/* Copies the fields that features are made of, one behind the other. */
 static void take_raw(const CoupletPlan *plan, const CoupletSamples *samples, float *out) {
     const CoupletBuffer *field;
     int64_t at = 0;
@@ -351,7 +352,7 @@ static void take_raw(const CoupletPlan *plan, const CoupletSamples *samples, flo
                        out + at);
 }
 
-/* Rows of one source; the caller frees the values. */
+/* Returns the features of rows of one source. The caller frees them. */
 static float *feature_rows(CoupletSession *s, const CoupletEval *eval, const CoupletTable *data,
                            bool raw, int64_t *width, char *error, size_t error_bytes) {
     const CoupletPlan *plan = features_plan(s->program, eval);
@@ -374,14 +375,14 @@ static float *feature_rows(CoupletSession *s, const CoupletEval *eval, const Cou
 
 /* ---- labels ---------------------------------------------------------------------------------- */
 
-/* Classes of bank and query, counted alike. */
+/* The classes of bank and query, with common numbers. */
 typedef struct Labels {
     CoupletClasses bank, query;
     int64_t count;
 } Labels;
 
-/* The class of the bank that class `c` of the query is: of the same name where both have names, of
- * the same value else. -1: the bank has none. */
+/* Returns the bank's class that equals class `c` of the query: by name if both have names, else by
+ * value. -1: the bank has no such class. */
 static int64_t class_of_bank(const Labels *l, const char *const *bank_names,
                              const char *const *query_names, int64_t c) {
     const bool by_name = bank_names && query_names;
@@ -398,8 +399,8 @@ static int64_t class_of_bank(const Labels *l, const char *const *bank_names,
     return -1;
 }
 
-/* Gives the query the bank's classes, and further ones, which are never told rightly, for what the
- * bank does not have. */
+/* Numbers the query's classes as the bank does. Classes that the bank does not have get further
+ * numbers, which are never predicted. */
 static bool count_alike(Labels *l, const CoupletField *bank, const CoupletField *query,
                         int64_t queries) {
     int32_t *now = malloc(((size_t)l->query.count + 1) * sizeof *now);
@@ -464,12 +465,12 @@ bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTabl
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
-/* What an evaluation is made from. */
+/* What an evaluation works on. */
 typedef struct Measured {
     const CoupletEval *eval;
     CoupletFeatures bank, query;
-    int64_t classes; /* of both */
-    int32_t *own;    /* [queries]: the row of the bank that each is, or -1 */
+    int64_t classes; /* the number of classes of both */
+    int32_t *own;    /* [queries]: the row of the bank that each query is, or -1 */
     int32_t *guess;  /* as in CoupletNeighbours */
     CoupletNear *near;
 } Measured;
@@ -495,8 +496,8 @@ static void copy_row(const CoupletFeatures *from, int64_t row, float *values, in
     labels[out->count++] = from->labels[row];
 }
 
-/* Draws a part of the rows of each class, and one at least: rows[0 .. result - 1] are theirs, the
- * same for all features. Returns a negative number when memory is out. */
+/* Draws a part of the rows of each class, at least one. Their numbers are in rows[0 .. result - 1],
+ * and are the same for all features. Returns a negative number if memory is out. */
 static int64_t draw_part(const int32_t *labels, int64_t count, double fraction, int32_t *rows) {
     enum { SITE = 0x4c41424c };
     Drawn *drawn = malloc(((size_t)count + 1) * sizeof *drawn);
@@ -517,7 +518,7 @@ static int64_t draw_part(const int32_t *labels, int64_t count, double fraction, 
     return taken;
 }
 
-/* Copies a part of the rows. The caller frees values and labels. False when memory is out. */
+/* Copies a part of the rows. The caller frees values and labels. Returns false if memory is out. */
 static bool take_part(const CoupletFeatures *from, double fraction, CoupletFeatures *out) {
     const size_t rows = (size_t)from->count + 1;
     float *values = malloc(rows * (size_t)from->width * sizeof *values + 1);
@@ -531,7 +532,8 @@ static bool take_part(const CoupletFeatures *from, double fraction, CoupletFeatu
     return taken >= 0;
 }
 
-static const double probe_decay = 1e-4; /* of the probe that stands for raw values */
+/* The decay of the probe that replaces fine-tuning for raw values. */
+static const double probe_decay = 1e-4;
 
 static bool probe(CoupletSession *s, const Measured *m, double *value) {
     CoupletFeatures part = m->bank;
@@ -565,7 +567,7 @@ static bool by_neighbours(CoupletSession *s, const Measured *m, double *value) {
     return *value >= 0;
 }
 
-/* As many classes as the query has, where the number of clusters is not said. */
+/* Returns the number of classes that the query has, for when no number of clusters is given. */
 static int64_t classes_that_occur(const CoupletFeatures *rows, int64_t classes) {
     int64_t count = 0;
     for (int64_t c = 0; c < classes; c++)
@@ -599,7 +601,7 @@ static bool by_few(const Measured *m, double *value, char *error, size_t error_b
     return false;
 }
 
-/* False with a sentence, or with none if a signal ended it. */
+/* Does an evaluation. Returns false with a sentence, or without one if a signal ended it. */
 static bool run_evaluation(CoupletSession *s, const Measured *m, double *value, char *error,
                            size_t error_bytes) {
     const CoupletEval *e = m->eval;
@@ -628,7 +630,7 @@ static bool run_evaluation(CoupletSession *s, const Measured *m, double *value, 
     return false;
 }
 
-/* With the queries that stand in the bank. */
+/* Does an evaluation on two sources. Finds the queries that are in the bank. */
 static bool evaluate_pair(CoupletSession *s, const CoupletTable *data, Measured *m, double *value,
                           char *error, size_t error_bytes) {
     m->own = malloc(((size_t)m->query.count + 1) * sizeof *m->own);
@@ -642,9 +644,9 @@ static bool evaluate_pair(CoupletSession *s, const CoupletTable *data, Measured 
     return good;
 }
 
-/* The features that evaluations which follow each other may share. */
+/* Features that consecutive evaluations may share. */
 typedef struct Made {
-    const CoupletEval *eval; /* the evaluation whose features these are; NULL: none */
+    const CoupletEval *eval; /* the evaluation for which the features were made; NULL: none */
     float *bank, *query;
     int64_t width;
 } Made;
@@ -678,7 +680,7 @@ static bool make_features(CoupletSession *s, const CoupletEval *e, const Couplet
     return made->query != NULL;
 }
 
-/* The mean over the classes in place of the percentage of all queries. */
+/* Computes the mean over the classes, in place of the percentage of all queries. */
 static bool evaluate_by_class(CoupletSession *s, const CoupletTable *data, Measured *m,
                               CoupletResult *result, char *error, size_t error_bytes) {
     m->guess = malloc(((size_t)m->query.count + 1) * sizeof *m->guess);
@@ -708,7 +710,7 @@ static bool measure_one(CoupletSession *s, const CoupletEval *e, const CoupletTa
     return good;
 }
 
-/* The labels of the queries in the bank's numbers. */
+/* Returns the labels of the queries as numbers of the bank's classes. */
 static int32_t *wanted_labels(const Labels *labels, int64_t queries) {
     int32_t *wanted = malloc(((size_t)queries + 1) * sizeof *wanted);
     for (int64_t i = 0; wanted && i < queries; i++) {
@@ -785,7 +787,7 @@ static bool name_classes(const CoupletField *field, const CoupletClasses *classe
     return out->names != NULL;
 }
 
-/* Features, classes and their names, and room for what is said. */
+/* Makes the features, the classes with their names, and room for the predictions. */
 static bool begin_telling(CoupletSession *s, const CoupletEval *e, const CoupletTable *data,
                           CoupletTold *out, char *error, size_t error_bytes) {
     Made made = {0};

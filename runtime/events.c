@@ -43,13 +43,14 @@ enum { MOST_TAG = 700 };
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-/* The masked checksum of record_writer.h: one of bytes that hold checksums would be weak. */
+/* Returns the masked checksum of record_writer.h. A plain checksum of bytes that hold checksums
+ * would be weak. */
 static uint32_t masked(const void *bytes, size_t length) {
     const uint32_t crc = couplet_crc32c(bytes, length);
     return (crc >> 15 | crc << 17) + 0xa282ead8u;
 }
 
-/* A record: its length, the checksum of that, the event, the checksum of that. */
+/* Writes a record: its length, the checksum of the length, the event, the checksum of the event. */
 static bool write_record(CoupletEvents *e, const CoupletMessage *event, char *error,
                          size_t error_bytes) {
     CoupletMessage record = {0};
@@ -109,7 +110,7 @@ static bool put_scalar(CoupletEvents *e, int64_t step, const char *group, const 
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-/* Keys that say when a row is. */
+/* True for the keys that tell the time of a row. */
 static bool is_of_time(const char *name) {
     static const char *const keys[] = {"step", "epoch", "epochs", "before_epoch", "before_step"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -117,10 +118,11 @@ static bool is_of_time(const char *name) {
     return false;
 }
 
-/* The row of a class: the mean of all classes is an evaluation, and has its own. */
+/* True for the row of a class. The mean over all classes is an evaluation, with a row of its
+ * own. */
 static bool is_of_class(const CoupletMetric *metrics, int count) {
     const CoupletMetric *class = couplet_metrics_find(metrics, count, "class");
-    return class && class->text; /* a loss may be called so */
+    return class && class->text; /* a loss may be called "class", but has no text */
 }
 
 bool couplet_events_row(CoupletEvents *e, const CoupletMetric *metrics, int count, char *error,

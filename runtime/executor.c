@@ -1,10 +1,8 @@
-/* The executor gives a plan's buffers their memory and runs its steps in order on a device.
- * results.c checks and commits what the steps leave, and explain.c finds out what stopped them;
- * run.h is what the three files share.
+/* Gives a plan's buffers their memory and runs its steps in order on a device. results.c checks and
+ * commits the results, and explain.c finds out what stopped a run. The three files share run.h.
  *
- * All memory is asked for when the run is made. On the host, inputs and states are read where they
- * lie. To another device inputs are sent, or rows of inputs that lie there are gathered by their
- * numbers. */
+ * All memory is allocated when the run is made. On the host, inputs and states are read in place.
+ * Another device gets the inputs sent, or gathers rows of inputs in its memory by their numbers. */
 #include "runtime/run.h"
 
 #include "runtime/clock.h"
@@ -20,8 +18,8 @@ int64_t couplet_buffer_bytes(const CoupletBuffer *b) {
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/* Values to be committed that are not in the arena (a state copied into another) are set aside
- * first. */
+/* The bytes for values to be committed that lie outside the arena, such as a state that is copied
+ * into another. They are set aside before states are written. */
 static int64_t staging_bytes(const CoupletPlan *plan) {
     int64_t bytes = 0;
     for (int i = 0; i < plan->commit_count; i++) {
@@ -44,8 +42,8 @@ int64_t couplet_run_bytes(const CoupletPlan *plan) {
            couplet_device_round(tables_bytes(plan));
 }
 
-/* A packed table into `at`; what is there for good afterwards, on the device or in `at`, is the
- * buffer's place. */
+/* Unpacks a table to `at`. Its final memory, on the device or at `at`, becomes the buffer's
+ * place. */
 static bool unpack_table(CoupletRun *run, int number, char *at) {
     const CoupletBuffer *b = &run->plan->buffers[number];
     CoupletDevice *d = run->device;
@@ -57,7 +55,7 @@ static bool unpack_table(CoupletRun *run, int number, char *at) {
     return d->is_host || d->calls->write(d, run->places[number], 0, at, couplet_buffer_bytes(b));
 }
 
-/* Unpacks all tables. If the device is not the host, they are here only on their way to it. */
+/* Unpacks all tables. If the device is not the host, they are copied to it. */
 static bool unpack_all(CoupletRun *run) {
     CoupletDevice *d = run->device;
     int64_t bytes = tables_bytes(run->plan), at = 0;
@@ -77,7 +75,7 @@ static bool unpack_all(CoupletRun *run) {
     return good;
 }
 
-/* Buffers that are allocations of their own where the device is not the host, and those that are
+/* True for a buffer that is an allocation of its own on a device other than the host. Others are
  * parts of the arena. */
 static bool is_separate(const CoupletBuffer *b) {
     return b->place == COUPLET_IN_CONST || (b->place == COUPLET_IN_INPUT && b->offset < 0);
@@ -87,8 +85,8 @@ static bool is_part(const CoupletDevice *d, const CoupletBuffer *b) {
            (!d->is_host && b->place == COUPLET_IN_INPUT && b->offset >= 0);
 }
 
-/* The memory of a rank has its own shards of what is in rows, and lies elsewhere than the plan
- * says (runtime/part.c). */
+/* Returns the memory of a buffer. A rank holds only its own shards of buffers in rows, at offsets
+ * of its own (runtime/part.c). */
 static void *part_of_arena(CoupletRun *run, const CoupletBuffer *b) {
     const int64_t offset = run->part ? couplet_part_offset(run->part, b) : b->offset;
     return run->device->calls->part(run->device, run->arena, offset, couplet_buffer_bytes(b));
@@ -159,7 +157,7 @@ static void release_places(CoupletRun *run) {
     CoupletDevice *d = run->device;
     for (int i = 0; run->feeds && i < run->plan->input_count; i++) {
         if (run->feeds[i].numbers) d->calls->release(d, run->feeds[i].numbers);
-        /* the caller's */
+        /* the memory is the caller's */
         if (run->feeds[i].kind == FEED_RESIDENT) run->places[run->plan->inputs[i].buffer] = NULL;
     }
     for (int i = 0; i < run->plan->buffer_count; i++) {
@@ -261,8 +259,8 @@ bool couplet_run_launch_steps(CoupletRun *run, int first, int count) {
     return d->calls->launch(d, run->plan, run->code, first, count, buffers);
 }
 
-/* The time of steps that go abreast is one. Each is given the share that its bytes are: what goes
- * abreast is small, or waits for memory. */
+/* Divides the time of a launch among its steps, in proportion to their bytes, because the steps of
+ * one launch are small or limited by memory. */
 static void share_time(CoupletRun *run, int first, int count, double milliseconds) {
     const CoupletStep *steps = run->plan->steps + first;
     double bytes = 0;
@@ -283,8 +281,8 @@ static bool run_launch(CoupletRun *run, int first, int count) {
     return !run->watch || show_step(run, first);
 }
 
-/* The number of steps that are launched together from this one on. Under watch each step is alone,
- * since its arrays are looked at when it is done. */
+/* Returns the number of steps, from this one on, that are launched together. Under a watch each
+ * step is launched alone, since its arrays are looked at afterwards. */
 static int launch_size(const CoupletRun *run, int first) {
     const int count = run->plan->steps[first].abreast;
     return count > 1 && !run->watch ? count : 1;
@@ -343,19 +341,19 @@ void couplet_run_feed_resident(CoupletRun *run, int input, void *memory) {
     run->feeds[input].kind = FEED_RESIDENT;
 }
 
-/* Waits for the queued work, so that the flag is looked at between two kernels, and not before a
- * device's compiler has done all that is queued for it. */
+/* Waits for the queued work, and then checks the flag. So a signal is seen between two kernels, and
+ * not only after a device's compiler has done all that is queued for it. */
 static bool is_stopped(CoupletRun *run) {
     CoupletDevice *d = run->device;
     run->stopped = false;
     if (!run->stop) return false;
-    if (!d->is_host && !d->calls->wait(d)) return false; /* the next launch reports its fault */
+    if (!d->is_host && !d->calls->wait(d)) return false; /* the next launch will report the fault */
     return run->stopped = *run->stop != 0;
 }
 
 /* ---- with other ranks ------------------------------------------------------------------------ */
 
-/* The device runs the shards of its rank from here on, or all of them again. */
+/* Makes the device do its rank's shards from here on, or all shards again. */
 static void set_part(CoupletDevice *d, const CoupletPlan *plan, bool is_cut) {
     const CoupletGroup *g = d->group;
     d->shards = is_cut ? plan->shards : 0;
@@ -374,8 +372,9 @@ static bool fail_group(CoupletRun *run) {
     return couplet_device_fail(d, COUPLET_FAULT_DEVICE, -1, "%s", d->group->fault);
 }
 
-/* A rank that meets a fault goes on with what is left: the others wait for what it makes, and all
- * look at the end who has met one. False when the group or the device failed. */
+/* Runs the launches on this rank. A rank that meets a fault continues, because the others wait for
+ * its results; at the end all ranks compare what they met. Returns false if the group or the device
+ * failed. */
 static bool run_launches_of_rank(CoupletRun *run) {
     CoupletExchanges *x = run->exchanges;
     for (int i = 0, count; i < run->plan->step_count; i += count) {
@@ -389,7 +388,7 @@ static bool run_launches_of_rank(CoupletRun *run) {
     return couplet_exchanges_need(x, run->plan->step_count) && couplet_exchanges_end(x);
 }
 
-/* Places the arrays anew: for all shards, or for those of this rank. */
+/* Places the arrays again, for all shards or for those of this rank. */
 static bool place_again(CoupletRun *run, bool whole) {
     CoupletDevice *d = run->device;
     d->calls->release(d, run->arena);
@@ -403,7 +402,8 @@ static bool place_again(CoupletRun *run, bool whole) {
            couplet_device_fail(d, COUPLET_FAULT_MEMORY, -1, "out of memory for a step");
 }
 
-/* All of the plan on this rank, up to the first fault, so that every rank meets the same one. */
+/* Runs the whole plan on this rank up to the first fault, so that every rank meets the same
+ * fault. */
 bool couplet_run_whole(CoupletRun *run) {
     CoupletDevice *d = run->device;
     couplet_device_clear(d);
@@ -415,12 +415,13 @@ bool couplet_run_whole(CoupletRun *run) {
     return d->calls->wait(d);
 }
 
-/* What a rank has met, as a number that is larger the earlier its step is; 0: nothing. */
+/* Returns the fault that a rank has met as a number, which is larger for earlier steps; 0: none. */
 static int status_of(const CoupletDeviceFault *fault) {
     return fault->kind == COUPLET_NO_FAULT ? 0 : INT_MAX - 1 - fault->step;
 }
 
-/* Some rank met a fault. Every rank does the plan again, as one rank would, and meets it, too. */
+/* Some rank met a fault. Every rank runs the plan again, as a single rank would, and meets the
+ * fault, too. */
 static bool find_fault(CoupletRun *run, const CoupletAgreed *met, CoupletFault *fault) {
     CoupletDevice *d = run->device;
     const bool good = couplet_run_whole(run), is_short = d->fault.kind == COUPLET_FAULT_MEMORY;
@@ -436,7 +437,7 @@ static bool find_fault(CoupletRun *run, const CoupletAgreed *met, CoupletFault *
 static bool run_as_rank(CoupletRun *run, CoupletFault *fault) {
     CoupletDevice *d = run->device;
     CoupletAgreed met;
-    /* behind a fault it is whole */
+    /* after a fault the memory is for all shards */
     if (!run->part && !place_again(run, false)) return couplet_run_fail(run, fault);
     couplet_exchanges_begin(run->exchanges, run->places);
     set_part(d, run->plan, true);
@@ -445,7 +446,7 @@ static bool run_as_rank(CoupletRun *run, CoupletFault *fault) {
     if (good && couplet_group_agree(d->group, status_of(&d->fault), d->fault.sentence, &met))
         return !met.status || find_fault(run, &met, fault);
     fail_group(run);
-    couplet_exchanges_end(run->exchanges); /* its memory is not written any more */
+    couplet_exchanges_end(run->exchanges); /* afterwards no exchange writes to its memory */
     return couplet_run_fail(run, fault);
 }
 

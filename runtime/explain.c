@@ -1,5 +1,5 @@
-/* Says by element what stopped a run. Steps are run again, so that the arrays are what they were,
- * and the formulas of the step that failed are worked out (runtime/formula.h). */
+/* Explains, by element, what stopped a run. Steps are run again, so that the arrays are as they
+ * were, and the formulas of the failed step are evaluated (runtime/formula.h). */
 #include "runtime/run.h"
 
 #include <math.h>
@@ -8,9 +8,10 @@
 #include <string.h>
 
 enum {
-    MOST_HOPS = 8, /* from an infinite value back to where it arose */
-    MOST_TRIES = 3 /* steps from the first bad one on, of which one tells why: the parts of a sum
-                      have no formula */
+    MOST_HOPS = 8, /* the most steps back from an infinite value to its origin */
+    /* The steps, from the first bad one on, of which one explains a fault. The parts of a sum have
+     * no formula. */
+    MOST_TRIES = 3
 };
 
 /* ---- arrays ---------------------------------------------------------------------------------- */
@@ -50,8 +51,8 @@ static double read_element(void *context, int number, int64_t element) {
 
 /* ---- steps again ----------------------------------------------------------------------------- */
 
-/* The arrays as they were ahead of a step. What no later step reads was written over, so all of it
- * is made again. */
+/* Makes the arrays as they were ahead of a step. Arrays that no later step reads were written over,
+ * so all steps before are run again. */
 static bool run_up_to(CoupletRun *run, int step) {
     couplet_device_clear(run->device);
     if (!couplet_run_send_inputs(run)) return false;
@@ -60,7 +61,7 @@ static bool run_up_to(CoupletRun *run, int step) {
     return run->device->calls->wait(run->device);
 }
 
-/* A fault that it meets is the one that is being explained. */
+/* Runs one step. It may meet the fault that is being explained. */
 static bool run_one(CoupletRun *run, int step) {
     const bool good =
         couplet_run_launch_steps(run, step, 1) && run->device->calls->wait(run->device);
@@ -75,7 +76,7 @@ bool couplet_run_explain_fault(CoupletRun *run, int step) {
     if (!arrays_begin(&a, run)) return false;
     const CoupletArrays arrays = {read_element, &a, false};
     const int results = couplet_formula_count(run->plan, step);
-    /* The first result may be written over what it is made of; the others may be made of it. */
+    /* The first result may be written over its operand, and other results may be made of it. */
     bool found = results > 0 && run_up_to(run, step) &&
                  couplet_formula_fault(run->plan, step, 0, 1, &arrays, &run->finding);
     if (!found && results > 1 && run_one(run, step)) {
@@ -92,14 +93,14 @@ bool couplet_run_explain_fault(CoupletRun *run, int step) {
 typedef struct Trace {
     CoupletRun *run;
     Arrays arrays;
-    unsigned char *health; /* by step: CoupletHealth of what it makes */
+    unsigned char *health; /* by step: the CoupletHealth of its results */
 } Trace;
 
 static bool is_at_fault(double value, bool infinite) {
     return infinite ? isinf(value) : isnan(value);
 }
 
-/* The first element of a buffer that is no number, or infinite; -1: none is. */
+/* Returns the first element of a buffer that is no number, or infinite, or -1. */
 static int64_t first_bad(Trace *t, int buffer, bool infinite) {
     const CoupletBuffer *b = &t->run->plan->buffers[buffer];
     if (b->type != COUPLET_F32 || b->place == COUPLET_NOWHERE) return -1;
@@ -109,7 +110,7 @@ static int64_t first_bad(Trace *t, int buffer, bool infinite) {
     return -1;
 }
 
-/* A result that is written over what it is made of has the number of both
+/* True if two buffers share memory. A result that is written over an operand has the number of both
  * (compiler/plan/plan.c). */
 static bool same_memory(const CoupletPlan *plan, int a, int b) {
     const CoupletBuffer *x = &plan->buffers[a], *y = &plan->buffers[b];
@@ -117,7 +118,8 @@ static bool same_memory(const CoupletPlan *plan, int a, int b) {
            (x->place == COUPLET_IN_ARENA && y->place == COUPLET_IN_ARENA && x->offset == y->offset);
 }
 
-/* The last step ahead of `before` that makes a buffer; -1: it comes from outside. */
+/* Returns the last step before `before` that makes a buffer, or -1 if the buffer comes from
+ * outside. */
 static int maker_of(const CoupletPlan *plan, int buffer, int before) {
     for (int i = before - 1; i >= 0; i--)
         for (int k = plan->steps[i].buffer_count - plan->steps[i].output_count;
@@ -126,8 +128,8 @@ static int maker_of(const CoupletPlan *plan, int buffer, int before) {
     return -1;
 }
 
-/* The first of the steps after `after` that lead to `step` by bad results alone. A NaN that a
- * condition keeps out of what reads it is nobody's fault. */
+/* Returns the first step after `after` that leads to `step` through bad results alone. A NaN that a
+ * condition keeps away from its reader does not count. */
 static int next_that_leads_to(const Trace *t, int step, CoupletHealth bad, int after) {
     const CoupletPlan *plan = t->run->plan;
     bool *reached = calloc((size_t)plan->step_count + 1, sizeof *reached);
@@ -146,7 +148,7 @@ static int next_that_leads_to(const Trace *t, int step, CoupletHealth bad, int a
     return first;
 }
 
-/* All steps again, each looked at. */
+/* Runs all steps again, and looks at the results of each. */
 static bool look_at_all(Trace *t) {
     CoupletRun *run = t->run;
     couplet_device_clear(run->device);
@@ -160,7 +162,7 @@ static bool look_at_all(Trace *t) {
     return true;
 }
 
-/* Why an element of what `step` makes is not finite. */
+/* Finds the reason for which an element of a result of `step` is not finite. */
 static bool origin(Trace *t, int step, int buffer, int64_t element, CoupletFinding *out) {
     CoupletRun *run = t->run;
     const CoupletStep *s = &run->plan->steps[step];
@@ -172,7 +174,8 @@ static bool origin(Trace *t, int step, int buffer, int64_t element, CoupletFindi
     return couplet_formula_origin(run->plan, step, buffer, element, &arrays, out);
 }
 
-/* Why the first result of a step that is bad, and has a formula, is so. Partial sums have none. */
+/* Finds the reason for which the first bad result of a step with a formula is so. Partial sums have
+ * no formula. */
 static bool origin_of_step(Trace *t, int step, bool infinite, CoupletFinding *out) {
     const CoupletStep *s = &t->run->plan->steps[step];
     int64_t element[COUPLET_MAX_KERNEL_BUFFERS];
@@ -186,7 +189,7 @@ static bool origin_of_step(Trace *t, int step, bool infinite, CoupletFinding *ou
     return false;
 }
 
-/* An infinite value that was read is followed to where it arose. */
+/* Follows an infinite value that was read to its origin. */
 static void follow(Trace *t, int before, CoupletFinding *found) {
     CoupletFinding next;
     for (int hop = 0; hop < MOST_HOPS && found->buffer >= 0; hop++) {
@@ -197,10 +200,10 @@ static void follow(Trace *t, int before, CoupletFinding *found) {
     }
 }
 
-/* A result that is not finite: an output, or a state as it would become. */
+/* A result that is not finite: an output, or the new value of a state. */
 typedef struct End {
-    int step, buffer; /* the step that makes the buffer; -1: the buffer comes from outside */
-    char name[160];   /* "grad_z[3, 7]" */
+    int step, buffer; /* `step` makes the buffer; -1: the buffer comes from outside */
+    char name[160];   /* the name of the element, such as "grad_z[3, 7]" */
 } End;
 
 static void tell_finding(CoupletRun *run, const char *what, const CoupletFinding *found,
@@ -219,7 +222,7 @@ static void tell_finding(CoupletRun *run, const char *what, const CoupletFinding
             fault->input = i, fault->element = found->element;
 }
 
-/* The first bad one among outputs and commits. */
+/* Finds the first bad one among the outputs and commits. */
 static bool find_end(Trace *t, bool infinite, End *end) {
     const CoupletPlan *plan = t->run->plan;
     for (int i = 0; i < plan->output_count + plan->commit_count; i++) {
@@ -244,7 +247,7 @@ static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
                                 : "the first value that is no number (NaN) arose here";
     End end;
     if (!find_end(t, infinite, &end)) return false;
-    if (end.step < 0) { /* the value came from outside, and is returned or stored as it is */
+    if (end.step < 0) { /* the value came from outside, and is returned or stored unchanged */
         tell_finding(run,
                      infinite ? "an infinite value comes from outside"
                               : "a value that is no number (NaN) comes from outside",

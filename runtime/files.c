@@ -1,6 +1,6 @@
-/* Files and folders of a run. A file is written beside its name as NAME.partial, flushed to the
- * disk and renamed, so that a file that has its name is whole, whatever ends the process. The
- * folder is flushed as well, or the rename could be lost in a power failure. */
+/* Handles files and folders of a run. A file is written as NAME.partial, flushed to the disk and
+ * renamed, so a file with its final name is complete, whatever ends the process. The folder is
+ * flushed as well, since a power failure could otherwise lose the rename. */
 #include "runtime/files.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ static bool fail(const char *path, const char *doing, char *error, size_t error_
     return false;
 }
 
-/* Makes one folder; *made counts those that were not there. */
+/* Makes one folder. *made counts the folders that are new. */
 static bool make_one(const char *path, int *made) {
     struct stat status;
     if (mkdir(path, 0777) == 0) {
@@ -85,15 +85,16 @@ bool couplet_file_has_name(int file, const char *path) {
            held.st_dev == named.st_dev;
 }
 
-/* Opens the partial file and locks it, so that two processes do not write into one file. A file
- * system without locks does without. -1 with errno; EWOULDBLOCK: another process has it. */
+/* Opens the partial file and locks it, so that two processes do not write into one file. On a file
+ * system without locks it is only opened. Returns -1 with errno, which is EWOULDBLOCK if another
+ * process has the file. */
 static int open_partial(const char *partial) {
     for (;;) {
         const int file = open(partial, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
         if (file < 0) return -1;
         const bool is_taken = flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
         const bool is_ours = !is_taken && couplet_file_has_name(file, partial);
-        /* a device has no length */
+        /* a device cannot be truncated */
         if (is_ours && (ftruncate(file, 0) == 0 || errno == EINVAL)) return file;
         const int reason = errno;
         close(file);
@@ -116,8 +117,8 @@ FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes) {
     return file;
 }
 
-/* The name goes, or becomes the other one, while the lock is held: behind it the file with the
- * partial name is another process's. */
+/* The partial name is removed, or replaced by the final name, while the lock is held. Later a file
+ * of that name is another process's. */
 void couplet_file_drop(const char *path, FILE *file) {
     char partial[COUPLET_PATH_BYTES];
     if (partial_name(path, partial)) unlink(partial);
@@ -146,7 +147,7 @@ bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error
     good = good && rename(partial, path) == 0;
     const int reason = errno;
     if (!good) unlink(partial);
-    fclose(file); /* fsync has said what there is to say */
+    fclose(file); /* fsync has already reported any error */
     if (good) {
         couplet_folder_sync(path);
         return true;
@@ -180,7 +181,7 @@ bool couplet_file_name_also(const char *path, const char *also, char *error, siz
         unlink(partial);
         return false;
     }
-    unlink(partial); /* two names of one file: rename leaves both */
+    unlink(partial); /* if both names are of one file, rename leaves both */
     couplet_folder_sync(also);
     return true;
 }

@@ -1,4 +1,4 @@
-/* Fine-tuning as an evaluation (finetune.h). */
+/* Fine-tunes a network as an evaluation (finetune.h). */
 #include "runtime/finetune.h"
 
 #include "runtime/executor.h"
@@ -14,7 +14,7 @@ typedef struct Tuning {
     CoupletSession *s;
     const CoupletEval *e;
     const CoupletFinetuneRows *from;
-    const void **columns; /* of the bank, by field of the plan */
+    const void **columns; /* the bank's columns, by field of the plan */
     CoupletSamples samples;
     char **batch; /* by field of the plan */
     void **inputs;
@@ -49,7 +49,7 @@ static bool bind_fields(Tuning *t) {
     return true;
 }
 
-/* The clock of the schedule is that of these steps. */
+/* Sets the clock of the schedule, which counts the steps of the fine-tuning. */
 static void bind_clock(Tuning *t) {
     const int step = couplet_plan_input(t->e->tune, "step"),
               steps = couplet_plan_input(t->e->tune, "steps");
@@ -83,7 +83,7 @@ static void close_tuning(Tuning *t) {
     free(t->order);
 }
 
-/* A new order of the rows (Fisher, Yates), the same in every run. */
+/* Shuffles the rows (Fisher, Yates), in the same way in every run. */
 static void shuffle(Tuning *t, int64_t epoch) {
     enum { SITE = 0x46494e45 };
     for (int64_t i = 0; i < t->from->count; i++)
@@ -97,7 +97,7 @@ static void shuffle(Tuning *t, int64_t epoch) {
     }
 }
 
-/* Fills the batch from a place of the order on; behind the end the order begins anew. */
+/* Fills the batch from position `first` of the order on. Behind the end the order begins again. */
 static void fill_batch(Tuning *t, int64_t first, int64_t batch) {
     for (int f = 0; couplet_features_field(t->e->tune, f, NULL); f++) {
         const int64_t bytes = couplet_features_field_bytes(t->e->tune, f);

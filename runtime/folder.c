@@ -3,8 +3,8 @@
  * given up, so a descriptor must be compared with the name before the lock counts
  * (couplet_file_has_name).
  *
- * A folder that holds any of a run's names, and no run, is not touched: it belongs to someone
- * else. */
+ * A folder that holds any of a run's file names, but no run, belongs to someone else and is not
+ * touched. */
 #include "runtime/folder.h"
 
 #include "runtime/events.h"
@@ -28,11 +28,11 @@ const char couplet_evaluations_name[] = "evaluations.jsonl",
            couplet_start_name[] = "start.safetensors", couplet_record_name[] = "settings.json";
 static const char lock_name[] = "run.lock", lock_words[] = "couplet run: process %ld since %31s";
 
-typedef enum { CLAIMED, TAKEN /* another folder may be free */, FAILED } Claim;
+typedef enum { CLAIMED, TAKEN /* TAKEN: another folder may be free */, FAILED } Claim;
 
 /* ---- the lock -------------------------------------------------------------------------------- */
 
-/* Says who holds the lock. */
+/* Writes who holds the lock. */
 static void name_holder(const char *folder, int file, char *error, size_t error_bytes) {
     char text[160] = "", since[32] = "";
     long process = 0;
@@ -92,7 +92,7 @@ static bool has_entry(const char *folder, const char *name, const char *ending) 
     return length < (int)sizeof path && lstat(path, &info) == 0;
 }
 
-/* A file settings.json of another program is no record. */
+/* True if the folder holds a run. Another program's settings.json is no record. */
 static bool holds_run(const char *folder) {
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 64];
     if (!couplet_path_join(folder, couplet_record_name, path, error, sizeof error)) return false;
@@ -103,7 +103,7 @@ static bool holds_run(const char *folder) {
     return holds;
 }
 
-/* A file run.lock of another program is left alone. */
+/* True if run.lock belongs to another program. It is then left alone. */
 static bool is_foreign_lock(const char *folder) {
     char path[COUPLET_PATH_BYTES], text[12] = "", error[COUPLET_PATH_BYTES + 64];
     struct stat info;
@@ -145,7 +145,7 @@ static bool is_event_file(const char *name) {
            strcmp(name + length - end, COUPLET_EVENTS_END) == 0;
 }
 
-/* True if the folder has a kept checkpoint or an event file, whose name is put into out[256]. */
+/* True if the folder has a kept checkpoint or an event file, whose name goes into out[256]. */
 static bool has_numbered(const char *path, char *out) {
     DIR *folder = opendir(path);
     bool found = false;
@@ -158,7 +158,7 @@ static bool has_numbered(const char *path, char *out) {
     return found;
 }
 
-/* The first name of a run that something else has in the folder; NULL: all are free. `numbered` is
+/* Returns the first name of a run that something else has in the folder, or NULL. `numbered` is
  * room for a name. */
 static const char *taken_name(const char *folder, char *numbered) {
     const char *const names[] = {couplet_record_name,
@@ -219,7 +219,7 @@ static Claim claim(CoupletRunFolder *f, const char *path, char *error, size_t er
     return TAKEN;
 }
 
-/* runs/NAME for 1, runs/NAME-2 for 2, and so on. */
+/* Writes the path runs/NAME for 1, runs/NAME-2 for 2, and so on. */
 static bool numbered(const char *name, long number, char *out, char *error, size_t error_bytes) {
     int length = number == 1 ? snprintf(out, COUPLET_PATH_BYTES, "runs/%s", name)
                              : snprintf(out, COUPLET_PATH_BYTES, "runs/%s-%ld", name, number);
@@ -228,7 +228,7 @@ static bool numbered(const char *name, long number, char *out, char *error, size
     return false;
 }
 
-/* The number of an entry NAME or NAME-2 of the folder runs; 0: it is another's. */
+/* Returns the number of an entry NAME or NAME-2 of the folder runs, or 0 for any other entry. */
 static long entry_number(const char *entry, const char *name) {
     size_t length = strlen(name);
     if (strncmp(entry, name, length) != 0) return 0;
@@ -240,8 +240,8 @@ static long entry_number(const char *entry, const char *name) {
     return number >= 2 && number < 1000000000 && !*end ? number : 0;
 }
 
-/* The highest number among the folders of the name, and, with `of_runs`, among those that hold a
- * run; 0: there is none. */
+/* Returns the highest number among the folders of the name; with `of_runs`, among those that hold a
+ * run. 0: there is none. */
 static long last_number(const char *name, bool of_runs) {
     DIR *runs = opendir("runs");
     long last = 0;
@@ -268,7 +268,7 @@ bool couplet_folder_claim(CoupletRunFolder *f, const char *out, const char *name
     }
 }
 
-/* Why a folder is not gone on with, and for a resume what to do instead. */
+/* Reports why a folder cannot be resumed or evaluated, and for a resume what to do instead. */
 static bool no_run(const char *path, bool resume, const char *why, const char *advice, char *error,
                    size_t error_bytes) {
     if (resume)
@@ -315,7 +315,8 @@ bool couplet_folder_share(CoupletRunFolder *f, const char *path, char *error, si
            take_lock(f, error, error_bytes) == CLAIMED;
 }
 
-/* From the last folder of the path upwards, as many as were made, as long as they are empty. */
+/* Removes the folders that were made, from the last one of the path upwards, as long as they are
+ * empty. */
 static void remove_made(CoupletRunFolder *f) {
     char path[COUPLET_PATH_BYTES];
     strcpy(path, f->path);

@@ -2,16 +2,16 @@
  * that 32 bits do not hold. */
 #include "runtime/formula_parts.h"
 
-/* The conditions that must hold for an expression to be worked out, the innermost first. */
+/* The conditions under which an expression is evaluated, the innermost first. */
 typedef struct Condition {
-    int expr; /* -1: nothing */
+    int expr; /* the number of the expression; -1: none */
     bool truth;
     const struct Condition *outer;
 } Condition;
 
 typedef struct Search {
     Point point;
-    bool *seen; /* by expression */
+    bool *seen; /* by expression: true if it was checked */
     CoupletFinding *out;
     bool found;
 } Search;
@@ -24,7 +24,8 @@ static bool all_hold(Point *p, const Condition *c) {
         if (c->expr >= 0) list[count++] = c;
     for (int i = count - 1; i >= 0 && good; i--)
         good = (couplet_formula_eval(p, list[i]->expr) != 0) ==
-               list[i]->truth; /* the outer ones first: they keep the inner ones' reads inside */
+               /* Outer conditions come first, since they keep the reads of inner ones inside. */
+               list[i]->truth;
     return good;
 }
 
@@ -35,7 +36,7 @@ static uint32_t indices_of(const Formula *f, const Condition *c) {
     return indices;
 }
 
-/* The next point over some of the indices, the others being 0. */
+/* Advances to the next point over some of the indices. The others are 0. */
 static bool advance_some(int64_t *index, const Formula *f, uint32_t which) {
     for (int i = f->rank + f->red_rank - 1; i >= 0; i--) {
         if (!(which >> i & 1)) continue;
@@ -89,7 +90,7 @@ static void report_index(Search *s, int number, int axis, double index) {
     s->found = true;
 }
 
-/* True if a read leaves its array at some point at which its conditions hold. */
+/* Checks a read: whether it leaves its array at some point where its conditions hold. */
 static void check_load(Search *s, int number, const Condition *c) {
     Point *p = &s->point;
     Formula *f = p->formula;
@@ -134,8 +135,8 @@ static void report_real(Search *s, int number) {
     s->found = true;
 }
 
-/* The first element where the conditions hold and an expression has a value that is bad; the point
- * stands there then. */
+/* Finds the first element at which the conditions hold and an expression has a bad value. The point
+ * is then that of the element. */
 static bool find_bad(Search *s, int number, const Condition *c, bool (*is_bad)(double value),
                      double *value) {
     Point *p = &s->point;
@@ -163,7 +164,7 @@ static bool is_no_whole(double value) {
 
 typedef void (*Check)(Search *s, int number, const Condition *c);
 
-/* An expression after its parts, each under the conditions at which it is computed. */
+/* Checks an expression after its parts, each under the conditions under which it is evaluated. */
 static void check_parts(Search *s, int number, const Condition *c, Check check) {
     if (number < 0 || s->found || s->seen[number]) return;
     s->seen[number] = true;
@@ -177,7 +178,7 @@ static void check_parts(Search *s, int number, const Condition *c, Check check) 
     if (!s->found) check(s, number, c);
 }
 
-/* A read, or a real as an int. */
+/* Checks a read, or the conversion of a real to an int. */
 static void check_read(Search *s, int number, const Condition *c) {
     const Expr *e = &s->point.formula->exprs[number];
     double value;
@@ -186,7 +187,7 @@ static void check_read(Search *s, int number, const Condition *c) {
         report_real(s, number);
 }
 
-/* Describes a whole number that 64 bits do not hold, or a divisor that is 0. */
+/* Reports a whole number that exceeds 64 bits, or a divisor of 0. */
 static void report_wrapped(Search *s, int number, double value) {
     Point *p = &s->point;
     Text t = couplet_formula_begin_finding(s->out, COUPLET_FAULT_WHOLE);
@@ -205,7 +206,7 @@ static void report_wrapped(Search *s, int number, double value) {
     s->found = true;
 }
 
-/* A whole number that is computed beyond 64 bits, or a divisor that is 0. */
+/* Checks whether a whole number exceeds 64 bits, or a divisor is 0. */
 static void check_whole(Search *s, int number, const Condition *c) {
     const Expr *e = &s->point.formula->exprs[number];
     double value;
@@ -256,7 +257,7 @@ static void check_empty(Search *s) {
     } while (advance_some(p->index, f, own) && p->work->left > 0);
 }
 
-/* An element that is stored as an int, and does not fit. */
+/* Checks whether an element fits the int as which it is stored. */
 static void check_stored(Search *s) {
     Point *p = &s->point;
     Formula *f = p->formula;

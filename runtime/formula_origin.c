@@ -1,9 +1,9 @@
-/* Finds where in a formula a value that is not finite arose: at an operation whose own operands are
- * all finite, or at an element that was read. */
+/* Finds where in a formula a value that is not finite arose. That is an operation whose own
+ * operands are all finite, or an element that was read. */
 #include "runtime/formula_parts.h"
 
-/* True of a choice that the compiler made (compiler/lower/vanish.c): no number instead of one that
- * is too small. */
+/* True for a choice that the compiler has made (compiler/lower/vanish.c): NaN in place of a number
+ * that is too small. */
 static bool has_vanished(Point *p, const Expr *e) {
     if (e->op != COUPLET_OP_SELECT || p->formula->exprs[e->args[1]].op != COUPLET_OP_REAL)
         return false;
@@ -11,7 +11,7 @@ static bool has_vanished(Point *p, const Expr *e) {
            fabs(couplet_formula_eval(p, e->args[2])) < 1;
 }
 
-/* Why an operation's result is not finite although what it got is. */
+/* Returns advice on an operation whose operands are finite and whose result is not. */
 static const char *advice_of_operation(Point *p, const Expr *e, bool is_slope) {
     if (has_vanished(p, e))
         return "float32 ends at 1.2e-38: scale what is multiplied here, or add a small number to "
@@ -64,8 +64,8 @@ static void blame_load(Point *p, int number, CoupletFinding *out) {
     couplet_formula_set_place(p->work, e->place >= 0 ? e->place : p->formula->place, out);
 }
 
-/* Goes down to the first part that is not finite although its own parts are. Of several the first
- * that is no number, or else the first that is infinite. */
+/* Goes down to the first part that is not finite although its own parts are. Parts that are NaN
+ * come before parts that are infinite. */
 static void blame(Point *p, int number, CoupletFinding *out) {
     const Expr *e = &p->formula->exprs[number];
     for (;;) {
@@ -106,7 +106,8 @@ static void blame(Point *p, int number, CoupletFinding *out) {
     couplet_formula_set_place(p->work, e->place >= 0 ? e->place : p->formula->place, out);
 }
 
-/* The term of a reduction that is not finite, or the whole: finite numbers whose sum is none. */
+/* Finds the term of a reduction that is not finite; or reports the whole, if finite terms have a
+ * sum that is not. */
 static void blame_reduction(Point *p, CoupletFinding *out) {
     Formula *f = p->formula;
     int64_t worst[MOST_INDICES], terms = 0;
@@ -159,7 +160,7 @@ bool couplet_formula_origin(const CoupletPlan *plan, int step, int buffer, int64
         f->turn++;
         if (f->reducer == COUPLET_REDUCE_NONE) {
             if (isfinite(couplet_formula_element_of(&p)))
-                break; /* the arrays have been overwritten since */
+                break; /* the arrays have been written over since */
             blame(&p, f->value, out);
         } else {
             blame_reduction(&p, out);

@@ -1,8 +1,9 @@
-/* Reads the formulas of a step from the bytes of a plan (formula.h). No count is believed before
+/* Reads the formulas of a step from the bytes of a plan (formula.h). A count is accepted only if
  * there are bytes for it. */
 #include "runtime/formula_parts.h"
 
-static const int64_t PATIENCE = 200000000; /* operations: a few seconds */
+/* The operations that may be done, which take a few seconds. */
+static const int64_t PATIENCE = 200000000;
 
 static uint64_t read_varint(Work *w) {
     uint64_t value = 0;
@@ -29,7 +30,7 @@ static double take_real(Work *w) {
     return value;
 }
 
-/* A number below `limit`. */
+/* Takes a number below `limit`. */
 static int64_t take_below(Work *w, int64_t limit) {
     const uint64_t value = read_varint(w);
     if (value < (uint64_t)limit) return (int64_t)value;
@@ -37,7 +38,7 @@ static int64_t take_below(Work *w, int64_t limit) {
     return 0;
 }
 
-/* A number that may be missing; -1. */
+/* Takes a number that may be missing, which gives -1. */
 static int take_optional(Work *w, int64_t limit) {
     return (int)take_below(w, limit + 1) - 1;
 }
@@ -66,7 +67,7 @@ static void read_places(Work *w) {
         p->path = take_below(w, w->string_count);
         p->line = (int64_t)read_varint(w);
         p->column = (int64_t)read_varint(w);
-        p->call = take_optional(w, i); /* an earlier one: the way out of the library ends */
+        p->call = take_optional(w, i); /* The call is an earlier place, so a walk out of the library ends. */
         p->is_slope = read_varint(w) != 0;
     }
 }

@@ -1,4 +1,4 @@
-/* Writes values, places and parts of a formula as the language has them, for messages. */
+/* Writes values, places and parts of a formula for messages, in the syntax of the language. */
 #include "runtime/formula_parts.h"
 
 void couplet_formula_add(Text *t, const char *format, ...) {
@@ -42,8 +42,8 @@ void couplet_element_text(const char *name, int rank, const int64_t *shape, int6
     if (rank) couplet_formula_add(&t, "]");
 }
 
-/* " for i = 3, j = 4"; of indices without a name " for element [3, 4]"; nothing where there is no
- * index. */
+/* Writes indices and their values, such as " for i = 3, j = 4". If an index has no name, writes "
+ * for element [3, 4]". Writes nothing if there are none. */
 void couplet_formula_add_point(Text *t, const Point *p, uint32_t which) {
     const Formula *f = p->formula;
     bool named = true;
@@ -69,7 +69,7 @@ uint32_t couplet_formula_all_indices(const Formula *f) {
     return (1u << f->rank) - 1;
 }
 
-/* An element that is read: `y[1]`, or its value where the array has no name. */
+/* Writes an element that is read, such as `y[1]`, or its value if the array has no name. */
 void couplet_formula_add_load(Text *t, Point *p, int number) {
     const Expr *e = &p->formula->exprs[number];
     if (e->name < 0) {
@@ -84,7 +84,7 @@ void couplet_formula_add_load(Text *t, Point *p, int number) {
 
 typedef struct Written {
     const char *before, *between, *after;
-    int binds; /* the precedence of its outermost operator; 0: it needs no parentheses */
+    int binds; /* the precedence of its outermost operator; 0: never in parentheses */
 } Written;
 
 static const Written written[COUPLET_OP_COUNT] = {
@@ -119,8 +119,8 @@ static const Written written[COUPLET_OP_COUNT] = {
     [COUPLET_OP_TO_INT] = {"", "", "", 5},
 };
 
-/* An index expression as the text has it, with numbers for its indices. Binds looser than its
- * surroundings: in parentheses. */
+/* Writes an index expression as in the text, with numbers for its indices. It is put in parentheses
+ * if it binds looser than its surroundings. */
 void couplet_formula_add_expr(Text *t, Point *p, int number, int binds) {
     const Expr *e = &p->formula->exprs[number];
     const Written *how = &written[e->op];
@@ -139,7 +139,7 @@ void couplet_formula_add_expr(Text *t, Point *p, int number, int binds) {
     }
 }
 
-/* An operation on the values that it got: `log(-4)`, `1 / 0`. */
+/* Writes an operation on its operands' values, such as `log(-4)` or `1 / 0`. */
 void couplet_formula_add_operation(Text *t, Point *p, int number) {
     const Expr *e = &p->formula->exprs[number];
     const Written *how = &written[e->op];
@@ -172,7 +172,7 @@ static void write_place(const Work *w, const Place *place, char *text, size_t by
              (long long)place->column);
 }
 
-/* The first place on the way out of the library is the user's. */
+/* Takes the first place outside of the library, which is the user's. */
 void couplet_formula_set_place(const Work *w, int number, CoupletFinding *out) {
     out->place[0] = out->inner[0] = 0;
     if (number < 0) return;

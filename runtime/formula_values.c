@@ -1,12 +1,12 @@
-/* Works out an element of a formula, and its parts, as a kernel would: rounded to float32 after
- * each operation, unless CoupletArrays.exact asks for doubles. */
+/* Evaluates an element of a formula, and its parts, as a kernel does: rounded to float32 after each
+ * operation, unless CoupletArrays.exact asks for doubles. */
 #include "runtime/formula_parts.h"
 
 static double rounded(const Work *w, double value) {
     return w->arrays->exact ? value : (double)(float)value;
 }
 
-/* The subscript of an axis lies outside. */
+/* True if the subscript of an axis is outside its array. */
 bool couplet_formula_leaves(Point *p, const Expr *e, int axis, double *index) {
     *index = couplet_formula_eval(p, e->args[axis]);
     return !(*index >= 0 && *index < (double)e->shape[axis]);
@@ -107,7 +107,7 @@ static double apply(Point *p, const Expr *e) {
     case COUPLET_OP_TO_REAL:
         return a;
     case COUPLET_OP_TO_INT:
-        return couplet_formula_fits_int(a) ? trunc(a) : 0; /* the kernels do the same */
+        return couplet_formula_fits_int(a) ? trunc(a) : 0; /* kernels do the same */
     case COUPLET_OP_FLOORDIV:
         return b != 0 ? floor(a / b) : 0;
     case COUPLET_OP_MOD:
@@ -139,8 +139,8 @@ static double apply(Point *p, const Expr *e) {
     return 0;
 }
 
-/* Parts that are not asked for are not worked out: the other arm of a choice, and what stands
- * behind a condition that does not hold. */
+/* Evaluates a part. Parts whose value is not needed are left out: the other arm of a choice, and
+ * what stands behind a condition that is false. */
 static double eval_new(Point *p, const Expr *e) {
     switch (e->op) {
     case COUPLET_OP_REAL:
@@ -173,7 +173,7 @@ double couplet_formula_eval(Point *p, int number) {
     const uint64_t turn = f->turn;
     double value = eval_new(p, e);
     if (e->is_real) value = rounded(p->work, value);
-    /* an array of pairs that reads itself there is none, but its turn would be another */
+    /* an array of pairs never reads itself, but each evaluation has a turn of its own */
     if (f->turn == turn) {
         f->known[number] = value;
         f->known_at[number] = turn;
@@ -181,7 +181,8 @@ double couplet_formula_eval(Point *p, int number) {
     return value;
 }
 
-/* The next point of a space, the last axis fastest; false after the last one. */
+/* Advances to the next point of a space, the last axis fastest. Returns false after the last
+ * point. */
 bool couplet_formula_advance(int64_t *index, const int64_t *extent, int from, int count) {
     for (int i = from + count - 1; i >= from; i--) {
         if (++index[i] < extent[i]) return true;
@@ -194,10 +195,10 @@ bool couplet_formula_holds(Point *p, int condition) {
     return condition < 0 || couplet_formula_eval(p, condition) != 0;
 }
 
-/* A running reduction. */
+/* A reduction so far. */
 typedef struct Sum {
     double value, shift;
-    int64_t power; /* of a product, which is value * 2^power */
+    int64_t power; /* for a product, which is value * 2^power */
     int64_t terms, position, winner;
 } Sum;
 
@@ -240,13 +241,13 @@ static void sum_add(const Work *w, const Formula *f, Sum *s, double v) {
     case COUPLET_REDUCE_NONE:
     case COUPLET_REDUCE_SUM:
         s->value += v;
-        break; /* in double: whether float32 overflows shows when it is rounded */
+        break; /* doubles are added; float32 may overflow when the sum is rounded */
     }
     (void)w;
 }
 
 static double with_power(double digits, int64_t power) {
-    enum { BEYOND = 1 << 12 /* a double is infinite, or 0, at half of it */ };
+    enum { BEYOND = 1 << 12 /* at half of this exponent a double is infinite, or 0 */ };
     return ldexp(digits, power > BEYOND ? BEYOND : power < -BEYOND ? -BEYOND : (int)power);
 }
 
@@ -275,7 +276,7 @@ static double sum_result(const Formula *f, const Sum *s) {
     return s->value;
 }
 
-/* The element at the point's first indices. */
+/* Returns the element at the point's first indices. */
 double couplet_formula_element_of(Point *p) {
     Formula *f = p->formula;
     f->turn++;
@@ -294,7 +295,7 @@ double couplet_formula_element_of(Point *p) {
     return f->exprs[f->value].is_real ? rounded(p->work, value) : value;
 }
 
-/* The row's number as indices of the first axes. */
+/* Sets the indices of the first axes from the row's number. */
 void couplet_formula_set_row(Point *p, int axes, int64_t row) {
     for (int i = axes - 1; i >= 0; i--) {
         p->index[i] = row % p->formula->extent[i];

@@ -1,6 +1,6 @@
-/* Finds the arrays that steps give by a name, and writes those of the last step into the folder
- * of a run. Phases of a method may give different arrays, so the names of a program are those of
- * all its phases, each once. */
+/* Finds the arrays that steps give by a name, and writes those of the last step into the folder of
+ * a run. Phases may give different arrays, so a program has the names of all its phases, each
+ * once. */
 #include "runtime/given.h"
 
 #include "runtime/files.h"
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The name that an output is given by; NULL: it is not. */
+/* Returns the name by which an output is given, or NULL. */
 static const char *given_name(const CoupletNamed *output) {
     const size_t length = strlen(COUPLET_GIVEN);
     return strncmp(output->name, COUPLET_GIVEN, length) == 0 ? output->name + length : NULL;

@@ -1,7 +1,7 @@
-/* A group of ranks: how it is made and ended, and how its transfers are started and waited for.
+/* Makes and ends a group of ranks, and starts transfers and waits for them.
  *
- * A transport only starts transfers and says whether they are done. All waiting is here, so that a
- * wait ends once the watching thread hears of a failure. */
+ * A transport only starts transfers and tells whether they are done. All waiting is done here, so a
+ * wait ends when the watching thread hears of a failure. */
 #include "runtime/group_inside.h"
 
 #include <sched.h>
@@ -15,10 +15,9 @@
 #include "runtime/hash.h"
 
 enum {
-    /* Looks at a transfer before the first nap, and nanoseconds of the first and the longest. */
-    LOOKS = 40,
-    FIRST_NAP = 5000,
-    LONGEST_NAP = 200000,
+    LOOKS = 40,           /* the number of looks at a transfer before the first nap */
+    FIRST_NAP = 5000,     /* in nanoseconds */
+    LONGEST_NAP = 200000, /* in nanoseconds */
 };
 
 CoupletGroup *couplet_group_alone(void) {
@@ -53,14 +52,14 @@ void couplet_group_note(CoupletGroup *g, CoupletBeatKind kind, int culprit, cons
     pthread_cond_signal(&in->wake);
 }
 
-/* True for a group that failed, whose sentence the caller has then. */
+/* True if the group has failed. The caller then has the sentence. */
 static bool has_failed(CoupletGroup *g) {
     if (!atomic_load(&g->inside->failed)) return false;
     if (!*g->fault) memcpy(g->fault, g->inside->first.sentence, sizeof g->fault);
     return true;
 }
 
-/* "error[E607]: " at the start of a sentence, or "". */
+/* Returns the length of a code such as "error[E607]: " at the start of a sentence. */
 static int code_length(const char *sentence) {
     const char *end = strchr(sentence, ']');
     if (strncmp(sentence, "error[", 6) != 0 || !end || strncmp(end, "]: ", 3) != 0) return 0;
@@ -97,7 +96,7 @@ int couplet_group_lost(const CoupletGroup *g) {
     return is_lost ? g->inside->first.culprit : -1;
 }
 
-/* The transport could not do what was asked of it. Under the lock. */
+/* Notes that the transport could not do what was asked of it. The lock must be held. */
 static void note_broken(CoupletGroup *g, int other, const char *why) {
     char whole[COUPLET_GROUP_SENTENCE_BYTES], who[160];
     if (other >= 0) couplet_group_rank_text(g, other, who, sizeof who);
@@ -112,7 +111,8 @@ static bool is_over(const CoupletTransfer *t) {
     return !(t->words[0] | t->words[1] | t->words[2] | t->words[3]);
 }
 
-/* Counts a transfer that was started, and lets the watching thread move it on. Under the lock. */
+/* Counts a transfer that was started, so that the watching thread moves it on. The lock must be
+ * held. */
 static void count_started(CoupletGroupInside *in, const CoupletTransfer *t) {
     if (is_over(t)) return;
     if (in->pending++ == 0) pthread_cond_signal(&in->wake);
@@ -204,7 +204,7 @@ static bool wait_one(CoupletGroup *g, CoupletTransfer *t) {
     return true;
 }
 
-/* The memory of these transfers may be given back now. */
+/* Abandons transfers, so that their memory may be freed. */
 static void abandon(CoupletGroup *g, CoupletTransfer *transfers, int count) {
     CoupletGroupInside *in = g->inside;
     pthread_mutex_lock(&in->lock);
@@ -229,8 +229,8 @@ bool couplet_group_wait(CoupletGroup *g, CoupletTransfer *transfers, int count) 
 
 /* ---- making and ending ----------------------------------------------------------------------- */
 
-/* Differs between machines, and between containers of one that do not see each other's
- * processes. */
+/* Returns a number that differs between machines, and between containers of one machine that do not
+ * see each other's processes. */
 static uint64_t machine_number(const char *host) {
     char boot[64] = "";
     struct stat processes = {0};
@@ -253,8 +253,8 @@ static void name_self(CoupletGroup *g, CoupletRankName *name) {
     name->machine = machine_number(name->host);
 }
 
-/* Lets the ranks know of each other. A rank that does not come is not missed before somebody's
- * patience ends: the watching thread runs already. */
+/* Tells the ranks about each other. A rank that does not come is waited for until the patience
+ * ends; the watching thread runs already. */
 static bool meet(CoupletGroup *g, char *error, size_t error_bytes) {
     CoupletGroupInside *in = g->inside;
     int64_t *first = malloc(((size_t)g->ranks + 1) * sizeof *first);

@@ -1,6 +1,6 @@
-/* Reads off the environment who started this program, and joins the ranks through that MPI
- * library's module. No launcher has one variable that all have, so the rows below list what each
- * sets. */
+/* Finds out from the environment who started this program, and joins the ranks through the module
+ * for that MPI library. There is no variable that every launcher sets, so the rows below list what
+ * each sets. */
 #include "runtime/group_join.h"
 
 #include "runtime/data/reader.h"
@@ -16,8 +16,8 @@ enum { MOST_PATIENCE = 86400 };
 
 static const double usual_patience = 30, least_patience = 1;
 
-/* The variables that a launcher sets in each process. SLURM_NTASKS is no sign: the script of a job
- * has it, too, and is one process. */
+/* The variables that a launcher sets in each process. SLURM_NTASKS is not among them, since the
+ * script of a job has it too, and is a single process. */
 typedef struct Launcher {
     const char *rank, *ranks, *module;
 } Launcher;
@@ -29,7 +29,7 @@ static const Launcher launchers[] = {
     {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS", NULL},       /* srun without any of these */
 };
 
-/* A whole number from 0 on; -1 where the variable is none. */
+/* Returns a whole number from 0 on, or -1 if the variable holds none. */
 static int variable_number(const char *variable) {
     const char *text = getenv(variable);
     double value;
@@ -84,7 +84,7 @@ static const CoupletTransport *find_transport(const CoupletStarted *launch, char
     union {
         void *symbol;
         CoupletTransportModule *call;
-        /* ISO C has no cast between the two */
+        /* ISO C has no cast between these two types */
     } give = {
         couplet_module_find(launch->module, "couplet_transport_module", what, error, error_bytes)};
     if (!give.symbol) return NULL;
@@ -109,7 +109,8 @@ static CoupletGroup *join_started(const CoupletStarted *started, char *error, si
     if (!transport) return NULL;
     CoupletGroup *g = couplet_group_open(transport, patience, error, error_bytes);
     if (!g || g->ranks == started->ranks) return g;
-    /* as where mpirun is of one library and the module of another: each is rank 0 of one */
+    /* For instance, mpirun and the module belong to different libraries: each process is then rank
+     * 0 of one. */
     snprintf(error, error_bytes,
              "this process was started as one of %d ranks, and %s knows of %d: another MPI library "
              "started it; COUPLET_MPI=openmpi or mpich says which",

@@ -1,5 +1,5 @@
-/* Standard error of a rank that does not speak is a stream in memory: whatever is reported there,
- * by whichever part of the program, is at hand when the rank fails. */
+/* Holds back the standard error of a rank that does not speak, in a stream in memory. So whatever
+ * any part of the program reports there is available when the rank fails. */
 #include "runtime/group_speak.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A process has one standard error. */
+/* The stream. A process has one standard error. */
 static struct {
     FILE *stream, *before;
     char *text;
@@ -23,7 +23,7 @@ void couplet_group_hush(CoupletGroup *g) {
     if (!freopen("/dev/null", "w", stdout)) fclose(stdout);
 }
 
-/* The text that was held, without the lines' end at its end. NULL: nothing was. */
+/* Returns the held text, without line feeds at its end. NULL: there is none. */
 static char *take_held(void) {
     if (!held.stream) return NULL;
     stderr = held.before;
@@ -34,9 +34,9 @@ static char *take_held(void) {
     return held.text;
 }
 
-/* What was held, without the name of the command: "couplet train: error[E607]: ..". Where the place
- * in a file stands there instead, the line of the message is enough: the lines below show the file
- * of this rank. */
+/* Returns the held text without the command's name at its start, as in "couplet train: error[E607]:
+ * ..". If the text begins with a place in a file, only the line of the message is kept: the lines
+ * below show the file of this rank. */
 static const char *sentence_of(char *text) {
     const char *code = strstr(text, ": error["), *colon = strchr(text, ':');
     if (code && code == colon) return code + 2;
@@ -55,7 +55,8 @@ int couplet_group_leave(CoupletGroup *g, int status) {
     if (failed) couplet_group_fail(g, text && *text ? sentence_of(text) : "it ended with an error");
     if (failed && g->rank == 1 && couplet_group_lost(g) == 0)
         fprintf(stderr, "%s\n", text && *text ? text : g->fault);
-    /* whoever started the ranks ends the others as soon as one ends with an error */
+    /* The launcher ends the other ranks as soon as one ends with an error, so rank 0 gets some
+     * time. */
     if (failed && g->rank != 0) nanosleep(&(struct timespec){.tv_nsec = 200 * 1000 * 1000}, NULL);
     couplet_group_close(g);
     free(text);

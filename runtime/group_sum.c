@@ -1,15 +1,15 @@
-/* Sums over the ranks of a group, in one order. They are made of sends and receives, so the same
- * bits come out with every transport, and a wait in them ends when a rank fails.
+/* Sums over the ranks of a group in a fixed order. They are made of sends and receives, so the bits
+ * are the same with every transport, and a wait in them ends when a rank fails.
  *
- * Each rank adds up its whole subtrees, and hands every other rank the part of them that this one
- * has the sum of. When it has the parts of all, it adds them in the order of the tree and hands
- * the result to all. */
+ * Each rank adds its whole subtrees. Every rank is responsible for one part of the array, and gets
+ * this part of all subtrees from the others. When it has them all, it adds them in the order of the
+ * tree and sends the result to all. */
 #include "runtime/group_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A whole subtree: its leaves are first .. first + count - 1, and count is a power of two. */
+/* A whole subtree. Its leaves are first .. first + count - 1, and count is a power of two. */
 typedef struct Subtree {
     int first, count;
 } Subtree;
@@ -19,14 +19,14 @@ typedef enum { SUM_IS_DONE, SUM_OF_PARTS, SUM_OF_ALL } SumState;
 struct CoupletSum {
     CoupletGroup *group;
     int64_t count;
-    int shards, own; /* `own`: the subtrees of this rank */
-    int *first;      /* by rank: its first leaf */
-    int64_t *slabs;  /* by rank: where the floats that it adds up begin, in bytes */
+    int shards, own; /* `own` is the number of this rank's subtrees */
+    int *first;      /* by rank: the number of its first leaf */
+    int64_t *slabs;  /* by rank: where the part that it adds begins, in bytes */
     bool any_order;
-    Subtree *subtrees; /* of all ranks, in the order of these */
-    float **at;        /* by subtree: this rank's floats of its sum */
+    Subtree *subtrees; /* the subtrees of all ranks, in the order of ranks */
+    float **at;        /* by subtree: this rank's part of its sum */
     int subtree_count;
-    float *memory; /* while it is under way: sums of the own subtrees, and parts of the others */
+    float *memory; /* in a sum: the sums of the rank's own subtrees, and its parts of the others */
     CoupletTransfer *transfers;
     int transfer_count, looked_at;
     SumState state;
@@ -34,7 +34,7 @@ struct CoupletSum {
     float *result;
 };
 
-/* Cuts the leaves [from, to) into the fewest whole subtrees, in order. Returns their number. */
+/* Divides the leaves [from, to) into the fewest whole subtrees, in order. Returns their number. */
 static int cut_leaves(int from, int to, Subtree *out) {
     int count = 0;
     while (from < to) {
@@ -53,7 +53,8 @@ static void add_floats(float *restrict to, const float *restrict from, int64_t c
         to[i] += from[i];
 }
 
-/* Adds a subtree whose leaves lie at parts, parts + count, ..; the sum comes to `parts`. */
+/* Adds a subtree whose leaves are at parts, parts + count, and so on. The sum is then at
+ * `parts`. */
 static void add_leaves(float *parts, int64_t count, int leaves) {
     if (leaves == 1) return;
     float *right = parts + count * (leaves / 2);
@@ -62,7 +63,7 @@ static void add_leaves(float *parts, int64_t count, int leaves) {
     add_floats(parts, right, count);
 }
 
-/* The same, into memory of its own. */
+/* Does the same, with the sum in memory of its own. */
 static void add_leaves_to(float *restrict sum, float *parts, int64_t count, int leaves) {
     add_leaves(parts, count, leaves);
     memcpy(sum, parts, (size_t)count * sizeof *sum);
@@ -70,7 +71,7 @@ static void add_leaves_to(float *restrict sum, float *parts, int64_t count, int 
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-/* The floats of an array whose sum rank r works out begin there. */
+/* Returns where the part begins that rank r is responsible for. */
 static int64_t cut_at(const CoupletSum *s, int r) {
     return s->slabs[r] / (int64_t)sizeof(float);
 }
@@ -135,7 +136,7 @@ void couplet_group_sum_free(CoupletSum *s) {
 
 /* ---- the parts ------------------------------------------------------------------------------- */
 
-/* Receives this rank's floats of the subtrees of another. */
+/* Receives this rank's part of the subtrees of rank r. */
 static bool receive_of(CoupletSum *s, int r, float **memory) {
     CoupletGroup *g = s->group;
     const int64_t size = cut_size(s, g->rank), bytes = size * (int64_t)sizeof(float);
@@ -150,7 +151,7 @@ static bool receive_of(CoupletSum *s, int r, float **memory) {
     return good;
 }
 
-/* Sends every other rank its floats of the sum of a subtree. */
+/* Sends every other rank its part of the sum of a subtree. */
 static bool send_parts(CoupletSum *s, const float *sum) {
     CoupletGroup *g = s->group;
     bool good = true;
@@ -194,7 +195,7 @@ static bool start_parts(CoupletSum *s, float *parts) {
     return good;
 }
 
-/* In an order of the library's choice: the sum of the own leaves, and then of all ranks. */
+/* Starts a sum in the library's order: first of the rank's own leaves, then over all ranks. */
 static bool start_any_order(CoupletSum *s, float *parts) {
     CoupletGroup *g = s->group;
     const int64_t bytes = s->count * (int64_t)sizeof *parts * 2 * (g->ranks - 1) / g->ranks;
@@ -204,7 +205,7 @@ static bool start_any_order(CoupletSum *s, float *parts) {
         add_floats(s->result, parts + i * s->count, s->count);
     s->state = SUM_OF_ALL;
     s->transfer_count = 1;
-    /* what a library sends for it is not known: an array to the others and back, at best */
+    /* The library's traffic is not known. At best, an array goes to the others and back. */
     g->sent_bytes += bytes;
     g->received_bytes += bytes;
     return couplet_group_start_sum(g, s->result, s->count, &s->transfers[0]);
@@ -224,8 +225,8 @@ bool couplet_group_sum_start(CoupletSum *s, int tag, float *parts, float *sum) {
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Adds up the leaves [first, first + leaves) out of the subtrees from number *at on, and returns
- * where the sum lies. */
+/* Adds the leaves [first, first + leaves) from the subtrees beginning at number *at. Returns where
+ * the sum is. */
 static float *add_subtrees(CoupletSum *s, int first, int leaves, int *at) {
     const Subtree *t = &s->subtrees[*at];
     if (t->first == first && t->count == leaves) return s->at[(*at)++];
@@ -235,7 +236,7 @@ static float *add_subtrees(CoupletSum *s, int first, int leaves, int *at) {
     return left;
 }
 
-/* The parts of all ranks are here. */
+/* Is called when the parts of all ranks have arrived. */
 static bool start_whole(CoupletSum *s) {
     CoupletGroup *g = s->group;
     int at = 0;

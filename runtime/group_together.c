@@ -1,5 +1,5 @@
 /* The calls that all ranks of a group make together. They are made of sends and receives, so the
- * same bytes come out with every transport, and a wait in them ends when a rank fails. */
+ * bytes are the same with every transport, and a wait in them ends when a rank fails. */
 #include "runtime/group_inside.h"
 
 #include <stdio.h>
@@ -12,8 +12,8 @@ int couplet_group_gather_transfers(const CoupletGroup *g) {
     return 2 * (g->ranks - 1);
 }
 
-/* Every rank sends its slab to every other. Each starts with its successor, so that they do not all
- * send to one at a time. */
+/* Sends the rank's slab to every other rank. Each rank begins with its successor, so that not all
+ * send to the same rank at a time. */
 static bool start_gather(CoupletGroup *g, int tag, void *array, const int64_t *first,
                          CoupletTransfer *transfers) {
     const int64_t own = first[g->rank + 1] - first[g->rank];
@@ -56,8 +56,8 @@ bool couplet_group_gather(CoupletGroup *g, void *array, const int64_t *first) {
 
 /* ---- from one to all ------------------------------------------------------------------------- */
 
-/* A binomial tree: in the round of bit k, those below 2^k (counted from `from`) send to 2^k more.
- */
+/* Sends along a binomial tree: in the round of bit k, the ranks below 2^k, counted from `from`,
+ * send to the ranks 2^k further on. */
 bool couplet_group_broadcast(CoupletGroup *g, int from, void *array, int64_t bytes) {
     if (!g->inside || bytes == 0) return true;
     const int self = (g->rank - from + g->ranks) % g->ranks;
@@ -84,7 +84,7 @@ bool couplet_group_broadcast(CoupletGroup *g, int from, void *array, int64_t byt
 
 /* ---- agreement ------------------------------------------------------------------------------- */
 
-/* What one rank says to another in a round of an agreement. */
+/* What a rank tells another in a round of an agreement. */
 typedef struct Say {
     int32_t status, rank;
 } Say;
@@ -93,8 +93,8 @@ static bool comes_first(const Say *a, const Say *b) {
     return a->status != b->status ? a->status > b->status : a->rank < b->rank;
 }
 
-/* In round k every rank hears what the rank 2^k before it has heard, so after the last round each
- * has heard of all. */
+/* Collects the worst status of all. In round k every rank hears what the rank 2^k before it knows,
+ * so after the last round each knows of all. */
 static bool hear_all(CoupletGroup *g, int tag, Say *worst) {
     for (int step = 1; step < g->ranks; step *= 2) {
         const Say mine = *worst;
@@ -141,7 +141,7 @@ bool couplet_group_agree(CoupletGroup *g, int status, const char *sentence, Coup
 bool couplet_group_sum(CoupletGroup *g, float *values, int64_t count) {
     CoupletTransfer t;
     if (!g->inside || count == 0) return true;
-    /* what a library sends for it is not known: an array to the others and back, at best */
+    /* The library's traffic is not known. At best, an array goes to the others and back. */
     const int64_t bytes = count * (int64_t)sizeof *values * 2 * (g->ranks - 1) / g->ranks;
     g->sent_bytes += bytes;
     g->received_bytes += bytes;

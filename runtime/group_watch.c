@@ -1,12 +1,13 @@
-/* The thread of a group that moves transfers on while the caller computes, and that hears whether
- * the other ranks live.
+/* The thread of a group. It moves transfers on while the caller computes, and checks whether the
+ * other ranks live.
  *
- * Rank r sends a beat to the ranks r + 1, r + 2, r + 4, .. and gets those of r - 1, r - 2, r - 4,
- * .., so with n ranks each has log2(n) neighbours, and a failure that one rank knows has reached
- * all after log2(n) hops, also around ranks that are gone. A rank is lost when its process is gone
- * (where it runs on the same machine), or when its beats stay out for as long as the group's
- * patience. A signal to end makes that patience short: whoever starts ranks sends it to all others
- * when one died, and kills them soon after. */
+ * Rank r sends a beat to the ranks r + 1, r + 2, r + 4 and so on, and receives beats from r - 1, r
+ * - 2, r - 4 and so on. With n ranks each so has log2(n) neighbours. A failure that one rank knows
+ * of has reached all after log2(n) hops, also around ranks that are gone.
+ *
+ * A rank is lost if its process is gone (on the same machine), or if its beats stay away for the
+ * group's patience. After a signal to end, the patience is short: when a rank dies, the launcher
+ * sends a signal to all others and kills them soon after. */
 #include "runtime/group_inside.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@
 #include <time.h>
 
 enum {
-    BUSY_NAP = 100 * 1000,       /* nanoseconds, while transfers are under way */
+    /* The nanoseconds between two looks while transfers are under way,. */
+    BUSY_NAP = 100 * 1000,
     IDLE_NAP = 10 * 1000 * 1000, /* and while there are none */
     HEAD_BYTES = offsetof(CoupletBeat, sentence),
 };
@@ -25,13 +27,13 @@ enum {
 static const double beat_seconds = 0.1, alarm_patience = 0.5, farewell_patience = 2,
                     asleep_seconds = 1, trust_seconds = 1.5;
 
-/* What the thread keeps beside the group. */
+/* What the thread needs beside the group. */
 typedef struct Watch {
     CoupletGroup *group;
-    double now, looked;  /* at processes */
-    double trusts_until; /* nobody is missed before */
-    double alarmed;      /* when a signal to end was first seen; 0: none was */
-    double ending_since; /* 0: the group is not being left */
+    double now, looked;  /* `looked` is when processes were last checked */
+    double trusts_until; /* until then no neighbour counts as lost */
+    double alarmed;      /* when a signal to end was first seen; 0: never */
+    double ending_since; /* when the group began to be left; 0: it is not being left */
     char why[COUPLET_TRANSPORT_ERROR_BYTES];
 } Watch;
 
@@ -55,7 +57,7 @@ static bool ends_all(int kind) {
     return kind == COUPLET_BEAT_FAILED || kind == COUPLET_BEAT_LOST;
 }
 
-/* The beat that a neighbour should have next; false: none is due. */
+/* Chooses the next beat for a neighbour. Returns false if none is due. */
 static bool next_beat(Watch *w, CoupletNeighbour *n) {
     CoupletGroupInside *in = w->group->inside;
     if (n->knows_failure || n->told_leave) return false;
@@ -75,7 +77,7 @@ static void send_beat(Watch *w, CoupletNeighbour *n) {
     n->sent = w->now;
     n->out.culprit = ends_all(n->out.kind) ? in->first.culprit : -1;
     const int64_t bytes = ends_all(n->out.kind) ? sizeof n->out : HEAD_BYTES;
-    /* one that cannot be sent to is missed by others, or misses this rank */
+    /* A neighbour that cannot be reached is missed by others, or misses this rank. */
     if (!in->transport->send(in->link, n->to, COUPLET_TAG_BEAT, &n->out, bytes, &n->sending,
                              w->why))
         n->sending = (CoupletTransfer){{0}};
@@ -129,9 +131,9 @@ static void miss(Watch *w, const CoupletNeighbour *n) {
             in->patience);
 }
 
-/* A thread that did not run for long itself, as in a process that was stopped, misses nobody for a
- * while. The others may have been stopped as well; or they have ended without this rank, and their
- * word about it is still to be heard. */
+/* Is called if this thread itself has not run for long, as after its process was stopped. For a
+ * while no neighbour then counts as lost. The others may have been stopped as well, or they have
+ * ended and their message is still to be received. */
 static void allow_for_sleep(Watch *w, double before) {
     CoupletGroupInside *in = w->group->inside;
     if (w->now - before < asleep_seconds && w->now - before < in->patience / 4) return;
@@ -164,8 +166,8 @@ static bool has_parted(Watch *w) {
     return true;
 }
 
-/* True once nothing is left to do: the group is being left, and the neighbours have heard so and
- * said so, or do not answer. */
+/* True if nothing is left to do: the group is being left, and the neighbours know of it and have
+ * answered, or do not answer. */
 static bool is_finished(Watch *w) {
     CoupletGroupInside *in = w->group->inside;
     if (!in->ending) return false;
@@ -222,7 +224,7 @@ bool couplet_group_watch_start(CoupletGroup *g) {
     find_neighbours(g);
     for (int i = 0; i < in->neighbour_count; i++)
         if (!listen(&w, &in->neighbours[i])) return false;
-    /* signals are for the thread of the caller */
+    /* signals are for the caller's thread */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     in->watches = pthread_create(&in->watcher, NULL, watch, g) == 0;
@@ -230,7 +232,7 @@ bool couplet_group_watch_start(CoupletGroup *g) {
     return in->watches;
 }
 
-/* What is still under way between neighbours is nobody's any more. */
+/* Drops the beats that are still under way to neighbours. */
 static void drop_beats(CoupletGroupInside *in) {
     for (int i = 0; i < in->neighbour_count; i++) {
         CoupletTransfer *both[] = {&in->neighbours[i].sending, &in->neighbours[i].receiving};

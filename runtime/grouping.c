@@ -50,8 +50,8 @@ static void compare_groupings(const Table *t, CoupletAgreement *out) {
     out->ari = 100 * (most != expected ? (together - expected) / (most - expected) : 1);
 }
 
-/* The samples whose cluster has their class's name, under the best naming. A cluster may have none,
- * so there is a column of zeros for each. */
+/* Counts the samples whose class is that of their cluster, for the best assignment of classes to
+ * clusters. A cluster may have no class, so there is a column of zeros for each cluster. */
 static bool name_clusters(const Table *t, double *named) {
     const CoupletCallSize size = {t->clusters, t->classes + t->clusters, t->clusters};
     const size_t cells = (size_t)(size.rows * size.columns);
@@ -119,7 +119,7 @@ bool couplet_cluster_agreement(CoupletThreads *threads, const CoupletFeatures *r
 
 enum { ASKED = 15, SITE = 0x46455753 };
 
-/* The rows of each class, one class after the other, of the classes that an episode may have. */
+/* The rows of each class that an episode may have, one class after the other. */
 typedef struct Classes {
     int64_t count;
     int64_t *begins; /* [count + 1] */
@@ -156,7 +156,7 @@ static bool sort_classes(const CoupletFeatures *rows, int64_t classes, int64_t s
     return true;
 }
 
-/* Puts `wanted` entries of a list, drawn without replacement, at its front. */
+/* Draws `wanted` entries of a list without replacement and puts them at its front. */
 static void draw_rows(int32_t *list, int64_t count, int64_t wanted, int64_t episode,
                       int64_t stream) {
     for (int64_t i = 0; i < wanted; i++) {
@@ -171,10 +171,10 @@ static void draw_rows(int32_t *list, int64_t count, int64_t wanted, int64_t epis
 
 typedef struct Episodes {
     const CoupletFewShot *how;
-    const float *units; /* [rows, width] of length 1 */
+    const float *units; /* [rows, width], of length 1 */
     int64_t width;
     Classes *classes;
-    int32_t *chosen; /* [classes]: a list of numbers of classes */
+    int32_t *chosen; /* [classes]: the numbers of the chosen classes come first */
     double *means;   /* [ways, width] */
     int64_t right, asked;
 } Episodes;

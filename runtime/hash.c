@@ -1,9 +1,9 @@
-/* A hash for contents: packed copies, data of a run, spec files. It is made of a multiplication
- * and a rotation for each eight bytes, and is read from bytes in a fixed order, so it has the
- * same value on every machine.
+/* A hash for contents: packed copies, data of a run, spec files. It takes a multiplication and a
+ * rotation for each eight bytes. Bytes are read in a fixed order, so the value is the same on every
+ * machine.
  *
- * Huge arrays are hashed in 64 blocks. That finds another file, and not every changed byte of
- * the same one. */
+ * Huge arrays are hashed in 64 blocks. This tells apart different files, but does not notice every
+ * changed byte of a file. */
 #include "runtime/hash.h"
 
 static uint64_t mix(uint64_t hash, uint64_t word) {
@@ -12,7 +12,7 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
     return hash * UINT64_C(0x9fb21c651e98df25) + UINT64_C(0x52dce729);
 }
 
-/* The bytes as a whole number, the first one lowest; compilers make one load of it. */
+/* Returns the bytes as a whole number, the first byte lowest. Compilers make one load of it. */
 static uint64_t load_word(const uint8_t *bytes, size_t count) {
     uint64_t word = 0;
     for (size_t i = 0; i < count; i++)
@@ -26,7 +26,7 @@ uint64_t couplet_hash(uint64_t hash, const void *bytes, size_t length) {
     for (; left >= 8; at += 8, left -= 8)
         hash = mix(hash, load_word(at, 8));
     hash = mix(hash, load_word(at, left));
-    hash = mix(hash, length); /* so that "ab", "c" and "a", "bc" differ */
+    hash = mix(hash, length); /* the length makes "ab", "c" differ from "a", "bc" */
     return hash ^ hash >> 29;
 }
 

@@ -1,5 +1,5 @@
-/* The host as a device: memory is plain pointers, kernels are functions that a pool of threads runs
- * tile by tile. */
+/* The host as a device. Memory is plain pointers, and kernels are functions that a pool of threads
+ * runs tile by tile. */
 #include "runtime/device.h"
 #include "runtime/pieces.h"
 
@@ -10,14 +10,15 @@
 #include <sys/mman.h>
 
 enum {
-    SMALL_WORK = 20000, /* scalar operations that are done before another thread would have begun */
-    FAULT_STRIDE = 8,   /* a cache line between the workers' faults */
+    /* The scalar operations that are done before another thread would have begun. */
+    SMALL_WORK = 20000,
+    FAULT_STRIDE = 8, /* the distance between the workers' faults, which is a cache line */
     FAULT_KINDS = 16,
-    LOOKS = 16, /* at the flag that stops a launch, while one thread does a piece of it */
+    LOOKS = 16, /* how often one thread checks the flag during its piece of a launch */
     LARGE_PAGE = 2 << 20,
-    BLOCK = 1024,         /* values whose exponents are looked at together */
-    LOOKED_AT = 32 << 10, /* values, and */
-    COPIED = 256 << 10,   /* bytes, that are worth a thread's turn */
+    BLOCK = 1024,         /* the values whose exponents are checked together */
+    LOOKED_AT = 32 << 10, /* the values to check that are worth a thread's turn */
+    COPIED = 256 << 10,   /* the bytes to copy that are worth a thread's turn */
     MOST_ARRAYS = 256     /* the most arrays that are copied in one run of the threads */
 };
 static const uint32_t EXPONENT = 0x7f800000;
@@ -29,15 +30,15 @@ typedef struct Host {
     char **scratch; /* by worker */
     int64_t scratch_bytes;
     int64_t *faults; /* by worker */
-    /* The caller's arena, used as a stack: what is released last on top makes room again. NULL:
-     * malloc. */
+    /* The caller's arena, used as a stack: releasing the topmost piece makes room again. NULL:
+     * memory is from malloc. */
     char *region;
     int64_t region_bytes, region_top;
-    /* the launch being run */
+    /* The launch that is being run. */
     const CoupletStep *steps;
-    int64_t first_tile[COUPLET_MAX_ABREAST]; /* by step: the first tile of the round that is done */
+    int64_t first_tile[COUPLET_MAX_ABREAST]; /* by step: the first tile of the present round */
     void *const *buffers;
-    const _Atomic bool *stop; /* a launch ends early once it is true; NULL: none does */
+    const _Atomic bool *stop; /* true ends the launch early; NULL: nothing does */
 } Host;
 
 static Host *host_of(CoupletDevice *device) {
@@ -46,16 +47,16 @@ static Host *host_of(CoupletDevice *device) {
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/* aligned_alloc wants a multiple of the alignment. Large arrays ask for large pages: the many rows
- * that a convolution reads side by side are otherwise more pages than the processor keeps addresses
- * of. */
+/* The size is rounded up, since aligned_alloc needs a multiple of the alignment. Large arrays use
+ * large pages. A convolution reads many rows side by side, which would otherwise be more pages than
+ * the processor keeps addresses of. */
 void *couplet_host_memory(int64_t bytes) {
     size_t size = (size_t)couplet_device_round(bytes);
     if (size < 2 * LARGE_PAGE) return aligned_alloc(COUPLET_DEVICE_ALIGNMENT, size);
     size = (size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
     void *memory = aligned_alloc(LARGE_PAGE, size);
 #ifdef MADV_HUGEPAGE
-    /* advice: whether it is taken does not matter */
+    /* this is advice, and whether the system takes it does not matter */
     if (memory) madvise(memory, size, MADV_HUGEPAGE);
 #endif
     return memory;
@@ -82,7 +83,7 @@ static void *allocate(CoupletDevice *device, int64_t bytes) {
     return memory;
 }
 
-/* Runs release their memory in the opposite order of its allocation, and sessions end last. */
+/* Releases memory. Runs release in the opposite order of allocation, and sessions end last. */
 static void release(CoupletDevice *device, void *memory) {
     Host *host = host_of(device);
     if (!host->region)
@@ -181,8 +182,8 @@ static void forget(CoupletDevice *device, void *code) {
     (void)code;
 }
 
-/* Keeps the fault of a launch that counts: that of its lowest step, and of that step's faults the
- * lowest kind, whichever thread met it. */
+/* Keeps the fault of a launch: the lowest step's, and of its faults the lowest kind, whichever
+ * thread met it. */
 static void keep_fault(int64_t *kept, int64_t fault) {
     if (fault && (!*kept || fault < *kept)) *kept = fault;
 }
@@ -215,7 +216,7 @@ static int64_t take_fault(Host *host) {
     return fault;
 }
 
-/* Sets the first tile of a step that is done here, and returns how many are. */
+/* Sets the first tile of a step that is done here. Returns the number of tiles. */
 static int64_t own_tiles(const CoupletDevice *d, const CoupletStep *step, int64_t *first) {
     *first = 0;
     if (!step->is_cut || !d->shards) return step->tiles;
@@ -240,7 +241,8 @@ static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, i
         couplet_pieces_run(all == 1 || flops < SMALL_WORK ? NULL : host->threads, count, tiles, 1,
                            run_step, host);
         host->first_tile[0] += all;
-    } while (host->first_tile[0] < steps->rounds * all); /* above one round it is one step */
+        /* A launch of several rounds is a single step. */
+    } while (host->first_tile[0] < steps->rounds * all);
     const int64_t fault = take_fault(host);
     if (is_stopped(host))
         return couplet_device_fail(device, COUPLET_FAULT_DEVICE, -1, "the run was stopped");
@@ -275,7 +277,8 @@ typedef struct Look {
     _Atomic int worst;
 } Look;
 
-/* Told by the exponent alone, so that the loop becomes vectors. */
+/* True if all values of a block are finite. Only exponents are checked, so that the loop becomes
+ * vectors. */
 static bool block_is_finite(const float *values) {
     uint32_t found = 0;
     for (int i = 0; i < BLOCK; i++) {

@@ -27,7 +27,7 @@ int couplet_interrupt_status(void) {
 void couplet_hold_streams(void) {
     for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
         bool is_closed = fcntl(stream, F_GETFD) < 0;
-        /* open takes the lowest number that is free */
+        /* open returns the lowest free number, which is that of the closed stream */
         if (is_closed && open("/dev/null", O_RDONLY) != stream) return;
     }
 }

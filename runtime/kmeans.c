@@ -1,8 +1,8 @@
-/* Lloyd's k-means on all threads, with the same bits for any number of them. Points are sorted
- * by cluster with a stable counting sort, so each centre adds its members in their order,
- * whatever thread does it. No sum is shared between threads.
+/* Lloyd's k-means on all threads, with the same bits for any number of them. A stable counting sort
+ * groups the points by cluster, so each centre adds its members in their order, whichever thread
+ * does it. No sum is shared between threads.
  *
- * Distances come from similarity.c: eight points by a panel of 32 centres in registers. */
+ * Distances come from similarity.c: eight points by a panel of 32 centres, in registers. */
 #include "runtime/kmeans.h"
 
 #include "runtime/random.h"
@@ -12,22 +12,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = COUPLET_BLOCK_ROWS, PANEL = COUPLET_PANEL_ROWS, TILE = 64 * BLOCK /* points */ };
+/* TILE is a number of points. */
+enum { BLOCK = COUPLET_BLOCK_ROWS, PANEL = COUPLET_PANEL_ROWS, TILE = 64 * BLOCK };
 
 typedef struct Job {
     const float *points;
-    float *rows; /* the points, padded to whole blocks; of length 1 if spherical */
-    float *centres, *panels, *squares; /* squares: of the centres' lengths */
-    /* by point: squared distance to its centre, up to the point's own square */
+    float *rows; /* the points, padded to whole blocks, and of length 1 if spherical */
+    float *centres, *panels, *squares; /* `squares` are the squared lengths of the centres */
+    /* by point: the squared distance to its centre, less the point's own square */
     float *near;
     float *point_squares;
-    /* order: points sorted by cluster; first[c]: where cluster c begins */
+    /* `order` has the points sorted by cluster; first[c] is where cluster c begins */
     int32_t *members, *order, *first;
     int64_t count, width, clusters, panel_count;
     const CoupletKmeans *options;
     uint64_t seed;
     int64_t step;
-    int64_t newest; /* k-means++: the centre added last */
+    int64_t newest; /* for k-means++: the centre that was added last */
     bool *changed;  /* by tile */
 } Job;
 
@@ -132,7 +133,8 @@ static void count_members(Job *j, int64_t *sizes) {
         sizes[j->members[i]]++;
 }
 
-/* Each empty cluster gets the farthest point of those that can be spared. */
+/* Gives each empty cluster the point that is farthest from its centre, among points of clusters
+ * with more than one. */
 static void fill_empty(Job *j, int64_t *sizes) {
     count_members(j, sizes);
     for (int64_t c = 0; c < j->clusters; c++) {
@@ -149,13 +151,14 @@ static void fill_empty(Job *j, int64_t *sizes) {
         sizes[j->members[farthest]]--;
         sizes[c] = 1;
         j->members[farthest] = (int32_t)c;
-        j->near[farthest] = -INFINITY; /* given away once */
+        j->near[farthest] = -INFINITY; /* a point is given away once */
     }
 }
 
 /* ---- centres --------------------------------------------------------------------------------- */
 
-/* A stable counting sort: each cluster adds its points in their order, whatever thread does it. */
+/* Sorts points by cluster with a stable counting sort. So each cluster adds its points in their
+ * order, whichever thread does it. */
 static void sort_by_cluster(Job *j, const int64_t *sizes) {
     int64_t at = 0;
     for (int64_t c = 0; c < j->clusters; c++) {
@@ -195,7 +198,7 @@ static void take_centre(Job *j, int64_t cluster, int64_t point) {
            (size_t)j->width * sizeof *j->centres);
 }
 
-/* The first entries of a shuffle. */
+/* Starts from the first entries of a shuffle. */
 static void start_sampled(Job *j) {
     for (int64_t i = 0; i < j->count; i++)
         j->order[i] = (int32_t)i;
@@ -207,7 +210,8 @@ static void start_sampled(Job *j) {
     }
 }
 
-/* Sixteen sums side by side, added at the end: a fixed order that vector registers can keep. */
+/* Adds sixteen sums side by side, which are added at the end. Vector registers can keep this fixed
+ * order. */
 static float squared_distance(const float *a, const float *b, int64_t width) {
     enum { LANES = 16 };
     float sums[LANES] = {0}, sum = 0;
@@ -232,7 +236,7 @@ static void renew_distances(void *context, int64_t begin, int64_t end, int worke
     }
 }
 
-/* The point at which the running sum of squared distances passes `share` of the whole. */
+/* Returns the point at which the running sum of squared distances passes `share` of the total. */
 static int64_t weighted_point(const Job *j, double share) {
     double total = 0, sum = 0;
     for (int64_t i = 0; i < j->count; i++)

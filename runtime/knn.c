@@ -1,9 +1,9 @@
 /* Weighted nearest neighbours (evaluate.h), and the deviation of an embedding.
  *
- * Each query keeps a heap of its k best. A block of similarities that holds nothing better than
- * the heap's root, which is nearly every block, is passed over with one comparison in vectors.
- * Before the votes the heap is sorted, so that the order in which weights are added, and with it
- * a tie, does not depend on how the heap came about. */
+ * Each query keeps a heap of its k best. In nearly every block of similarities, none is better than
+ * the heap's root, and one comparison in vectors shows that. Before the votes the heap is sorted.
+ * So the order in which weights are added, and with it a tie, does not depend on how the heap was
+ * built. */
 #include "runtime/evaluate.h"
 #include "runtime/similarity.h"
 
@@ -12,16 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Similarities are made eight queries by thirty-two rows of the bank at a time, in registers; the
- * bank is laid out in panels for that, and a panel that has been fetched serves all queries of a
- * tile. */
+/* The sides of a block of similarities: eight queries by thirty-two rows of the bank, in registers.
+ * The bank is stored in panels for that, and a fetched panel serves all queries of a tile. */
 enum { QUERIES = COUPLET_BLOCK_ROWS, TILE = 8 * QUERIES, PANEL = COUPLET_PANEL_ROWS };
 
 typedef struct Job {
     const CoupletThreads *threads;
     const CoupletFeatures *bank, *query;
     const CoupletNeighbours *how;
-    float *panels, *queries; /* normalised: [panel, width, PANEL] and [query, width] */
+    float *panels, *queries; /* rows of length 1: [panel, width, PANEL] and [query, width] */
     int64_t panel_count;
     CoupletNear *near; /* [worker, TILE, k] */
     double *votes;
@@ -45,7 +44,7 @@ static bool is_further(CoupletNear a, CoupletNear b) {
     return a.similarity < b.similarity || (a.similarity == b.similarity && a.row > b.row);
 }
 
-/* Puts `with` in the root's place and restores the heap below. */
+/* Replaces the root by `with` and restores the heap. */
 static void replace_root(CoupletNear *heap, int64_t count, CoupletNear with) {
     int64_t at = 0, child;
     while ((child = 2 * at + 1) < count) {
@@ -57,8 +56,8 @@ static void replace_root(CoupletNear *heap, int64_t count, CoupletNear with) {
     heap[at] = with;
 }
 
-/* Turns the heap into a list, the best first: equal lists of two labels are then added up in the
- * same order, and a tie of votes stays one. */
+/* Sorts the heap into a list, the best first. Two labels with equal weights are then added in the
+ * same order, so their tie stays a tie. */
 static void sort_heap(CoupletNear *heap, int64_t count) {
     for (int64_t left = count - 1; left > 0; left--) {
         CoupletNear worst = heap[0];
@@ -67,7 +66,7 @@ static void sort_heap(CoupletNear *heap, int64_t count) {
     }
 }
 
-/* Weights are relative to the nearest row's, so that no temperature lets all of them vanish. */
+/* Weights are relative to that of the nearest row, so no temperature makes all of them vanish. */
 static int32_t vote(const Job *j, const CoupletNear *near, double *votes) {
     const double nearest = (double)near[0].similarity;
     memset(votes, 0, sizeof *votes * (size_t)j->class_count);
@@ -80,13 +79,14 @@ static int32_t vote(const Job *j, const CoupletNear *near, double *votes) {
     return best;
 }
 
-/* Rows come in order, so a row that is only as near as the root is worse than the root. Nearly
- * every block has none that is nearer, which vectors find out at once. */
+/* Takes the rows of a block that are nearer than the heap's root. Rows come in order, so a row that
+ * is only as near as the root is worse. Nearly every block has no nearer row, which vectors show at
+ * once. */
 static void take_block(CoupletNear *heap, int64_t k, const float *similarity, int64_t first,
                        int64_t rows, int64_t own) {
     const float root = heap[0].similarity;
     int nearer = 0;
-    /* rows beyond the bank are zeros, looked at again below */
+    /* rows behind the bank are zeros, and are checked again below */
     for (int i = 0; i < PANEL; i++)
         nearer |= similarity[i] > root;
     if (!nearer) return;

@@ -1,15 +1,14 @@
 /* The linear probe: multinomial logistic regression by L-BFGS on standardised features.
  *
  * The gradient is summed in 64 parts, whatever the number of threads, and the parts are added in
- * order: the same bits always. Sums over rows are in float32, which is why the search ends when
- * no shorter step lowers the loss, rather than at an exact gradient.
+ * order, so the bits are always the same. Sums over rows are in float32. The search therefore ends
+ * when no shorter step lowers the loss, and not at an exact gradient.
  *
- * Nearly all of the time goes into two products: rows with weights, which gives log-odds, and
- * chances with rows, which gives the gradient. Both keep a block of sums in registers, and a block
- * of rows is still in the cache when the second product reads it. Rows
- * are filled up with zeros to a whole number of vectors. Within a block each sum has the order that
- * `dot` and `add_scaled` have, which do the rows, classes and columns that fill no block: the
- * figures do not depend on where the blocks lie. */
+ * Nearly all of the time goes into two products: rows by weights, which gives log-odds, and
+ * probabilities by rows, which gives the gradient. Both keep a block of sums in registers, and the
+ * second product still finds the rows in the cache. Rows are filled up with zeros to whole vectors.
+ * Within a block, sums have the same order as in `dot` and `add_scaled`, which do the rows, classes
+ * and columns that fill no block. So the figures do not depend on where the blocks lie. */
 #include "runtime/evaluate.h"
 
 #include <math.h>
@@ -17,17 +16,17 @@
 #include <string.h>
 
 enum {
-    PARTS = 64 /* fixed, so that sums do not depend on the threads */,
+    PARTS = 64 /* a fixed number, so that sums do not depend on the threads */,
     HISTORY = 10,
     MOST_ITERATIONS = 200,
-    LANES = 16,             /* of a vector */
-    ROWS = 4,               /* of a block of log-odds */
-    PAIR = 2,               /* classes of a block */
-    VECTORS = 4,            /* of a block of the gradient */
-    SPAN = VECTORS * LANES, /* columns of a block of the gradient */
-    TOGETHER = 32           /* rows that are read from memory once for both products */
+    LANES = 16,             /* the lanes of a vector */
+    ROWS = 4,               /* the rows of a block of log-odds */
+    PAIR = 2,               /* the classes of a block */
+    VECTORS = 4,            /* the vectors in a row of a block of the gradient */
+    SPAN = VECTORS * LANES, /* the columns of a block of the gradient */
+    TOGETHER = 32           /* the rows that are read from memory once for both products */
 };
-static const double enough = 1e-5; /* the gradient at which the fit ends */
+static const double enough = 1e-5; /* the largest entry of the gradient at which the fit ends */
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
 #define FOR_THIS_MACHINE __attribute__((target_clones("avx512f", "avx2", "default")))
@@ -39,18 +38,18 @@ typedef float Lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4
 
 typedef struct Probe {
     CoupletThreads *threads;
-    const float *x; /* standardised [count, width] */
+    const float *x; /* standardised, [count, width] */
     const int32_t *labels;
-    int64_t count, width; /* the width is a multiple of LANES; what was added is 0 in every row */
+    int64_t count, width; /* the width is a multiple of LANES, and additional columns are 0 */
     int classes;
     double decay;
-    /* [classes, width + LANES], where the bias stands behind the weights and then zeros, so that a
-     * row begins on a cache line; gradients have the same form. */
+    /* [classes, width + LANES]. The bias is behind the weights, and then come zeros, so that a row
+     * begins on a cache line. Gradients have the same form. */
     float *weights;
     float *part_gradient; /* [PARTS, ..] */
     double *part_loss;    /* [PARTS] */
     double *chances;      /* [workers, TOGETHER, classes] */
-    float *shares;        /* [workers, TOGETHER, classes] the factors of rows in the gradient */
+    float *shares;        /* [workers, TOGETHER, classes]: the factors of rows in the gradient */
 } Probe;
 
 static int64_t stride_of(const Probe *p) {
@@ -78,7 +77,7 @@ static float dot(const float *a, const float *b, int64_t n) {
     return sum_of_lanes(&lanes);
 }
 
-/* The dot products of ROWS rows of x with PAIR rows of weights. */
+/* Computes the dot products of ROWS rows of x with PAIR rows of weights. */
 FOR_THIS_MACHINE
 static void dots(const float *x, const float *weights, int64_t n, float out[ROWS][PAIR]) {
     const float *other = weights + n + LANES;
@@ -125,7 +124,7 @@ static void add_scaled(float *to, const float *from, float by, int64_t n) {
         to[i] += by * from[i];
 }
 
-/* Adds rows of x to the gradient of PAIR classes, in SPAN columns of both. */
+/* Adds rows of x to the gradient of PAIR classes, in SPAN columns. */
 FOR_THIS_MACHINE
 static void add_block(const Probe *p, const float *x, const float *shares, int64_t rows,
                       float *gradient) {
@@ -147,8 +146,8 @@ static void add_block(const Probe *p, const float *x, const float *shares, int64
     }
 }
 
-/* Adds to the gradient rows of x, each times shares[rows, classes], and the shares to the biases.
- */
+/* Adds rows of x to the gradient, each times shares[rows, classes], and the shares to the
+ * biases. */
 static void add_rows(const Probe *p, const float *x, const float *shares, int64_t rows,
                      float *gradient) {
     int64_t stride = stride_of(p), columns = p->width / SPAN * SPAN,
@@ -168,7 +167,7 @@ static void add_rows(const Probe *p, const float *x, const float *shares, int64_
 
 /* ---- loss and gradient ----------------------------------------------------------------------- */
 
-/* Makes probabilities of the log-odds of one row. */
+/* Turns the log-odds of one row into probabilities. */
 static void normalise(double *row, int classes) {
     double top = -INFINITY, sum = 0;
     for (int c = 0; c < classes; c++)
@@ -180,7 +179,7 @@ static void normalise(double *row, int classes) {
         row[c] = exp(row[c] - log_sum);
 }
 
-/* Adds the gradient of some rows, and their losses to `loss`, which it returns. */
+/* Adds the gradient of some rows. Returns `loss` plus their losses. */
 static double some_rows(Probe *p, int64_t begin, int64_t rows, int worker, float *gradient,
                         double loss) {
     double *chances = p->chances + (int64_t)worker * TOGETHER * p->classes;
@@ -208,7 +207,7 @@ static void one_part(void *context, int64_t begin, int64_t end, int worker) {
         int64_t last = p->count * (part + 1) / PARTS;
         double loss = 0;
         for (int64_t i = p->count * part / PARTS; i < last; i += TOGETHER) {
-            if (couplet_threads_stopped(p->threads)) return; /* nobody asks for the sum any more */
+            if (couplet_threads_stopped(p->threads)) return; /* nobody wants the sum any more */
             loss = some_rows(p, i, least(TOGETHER, last - i), worker, gradient, loss);
         }
         p->part_loss[part] = loss;
@@ -240,7 +239,7 @@ static double loss_at(Probe *p, const double *at, double *gradient) {
 /* ---- L-BFGS (Nocedal, Wright: Numerical Optimization, algorithms 7.4 and 7.5) ---------------- */
 
 typedef struct Memory {
-    double *s, *y, rho[HISTORY]; /* [HISTORY, n] rings */
+    double *s, *y, rho[HISTORY]; /* rings of [HISTORY, n] */
     int count, head;
 } Memory;
 
@@ -283,7 +282,8 @@ static void remember_step(Memory *m, const double *from, const double *to,
         y[i] = gradient[i] - old_gradient[i];
     }
     double curvature = inner(s, y, n);
-    if (curvature <= 1e-12 * inner(y, y, n)) return; /* keeps the approximation positive */
+    /* A small curvature is left out, which keeps the approximation positive. */
+    if (curvature <= 1e-12 * inner(y, y, n)) return;
     m->rho[m->head] = 1 / curvature;
     m->head = (m->head + 1) % HISTORY;
     if (m->count < HISTORY) m->count++;
@@ -311,13 +311,14 @@ static int minimise(Probe *p, double *x, double *work) {
                length = m.count ? 1 : 1 / (1e-12 + sqrt(inner(gradient, gradient, n))),
                next_loss = loss;
         bool lower = false;
-        for (int tries = 0; tries < 20 && !lower; tries++, length *= lower ? 1 : 0.5) { /* Armijo */
+        /* Armijo's rule. */
+        for (int tries = 0; tries < 20 && !lower; tries++, length *= lower ? 1 : 0.5) {
             for (int64_t i = 0; i < n; i++)
                 next[i] = x[i] + length * step[i];
             next_loss = loss_at(p, next, next_gradient);
             lower = next_loss <= loss + 1e-4 * length * slope;
         }
-        if (!lower) break; /* float32 sums cannot tell a lower loss */
+        if (!lower) break; /* sums in float32 show no lower loss */
         remember_step(&m, x, next, gradient, next_gradient, n);
         memcpy(x, next, sizeof *x * (size_t)n);
         memcpy(gradient, next_gradient, sizeof *gradient * (size_t)n);
@@ -330,7 +331,8 @@ static int minimise(Probe *p, double *x, double *work) {
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-/* Writes rows with mean 0 and deviation 1 of each column of the bank, as wide as the probe's. */
+/* Writes rows, filled up to the probe's width. Each column of the bank has mean 0 and deviation
+ * 1. */
 static void standardised_rows(const CoupletFeatures *from, const double *mean,
                               const double *deviation, int64_t width, float *to) {
     for (int64_t i = 0; i < from->count; i++) {
@@ -380,7 +382,7 @@ static double accuracy(const Probe *p, const float *q, const CoupletFeatures *qu
     return 100.0 * (double)right / (double)(query->count ? query->count : 1);
 }
 
-/* Room that begins on a cache line, for a multiple of LANES values. */
+/* Allocates values that begin on a cache line. `count` is a multiple of LANES. */
 static float *floats(size_t count) {
     return aligned_alloc(sizeof(Lanes), (count + LANES) * sizeof(float));
 }

@@ -1,9 +1,9 @@
 /* Draws and gathers batches ahead of the step, in a thread of its own, into three slots.
  *
- * Which rows a batch has is a function of seed and number alone. So a resumed run begins in the
- * middle without replaying what came before, except that a shuffled epoch is shuffled anew.
- * Weighted draws go by the weights of their epoch; the loader waits at the epoch's end until it
- * is given the next ones. */
+ * The rows of a batch are a function of seed and number alone. So a resumed run begins in the
+ * middle without replaying earlier batches; only the order of a shuffled epoch is made again.
+ * Weighted draws use the weights of their epoch. The loader waits at the end of an epoch until it
+ * gets the next ones. */
 #include "runtime/loader.h"
 
 #include "runtime/classes.h"
@@ -16,31 +16,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 3, SHUFFLE_SITE = 0x53485546 /* "SHUF" */, ALIGNMENT = 64 };
+enum { SLOTS = 3, SHUFFLE_SITE = 0x53485546 /* "SHUF" in ASCII */, ALIGNMENT = 64 };
 
 typedef struct Slot {
-    void **fields; /* by the table's field: where row 0 lies, or would lie */
-    void **memory; /* of these */
+    void **fields; /* by number of the table's field: where row 0 lies, or would lie */
+    void **memory; /* the allocation of each */
     int32_t *indices;
 } Slot;
 
-/* Batch b lives in slot b mod SLOTS; batches [taken, filled) are ready, and the one before `taken`
- * is still being read. */
+/* A loader. Batch b is in slot b mod SLOTS. The batches [taken, filled) are ready, and the one
+ * before `taken` is still being read. */
 struct CoupletLoader {
     const CoupletTable *table;
     CoupletFeed feed;
-    bool *gathered, *own; /* by the table's field */
+    bool *gathered, *own; /* by number of the table's field */
     int64_t per_epoch, filled, taken, until;
     uint64_t seed;
     Slot slots[SLOTS];
-    int32_t *rows;         /* [batch] of the source, of the batch that is gathered */
-    int32_t *order;        /* each row once, or balanced: of a whole epoch */
-    int64_t order_epoch;   /* the one that `order` is of; -1: none */
-    CoupletByClass sorted; /* balanced and episodes: chosen rows by class */
-    int32_t *classes;      /* the classes that are drawn from */
+    /* [batch]: the rows, in the source, of the batch that is being gathered. */
+    int32_t *rows;
+    int32_t *order;        /* for a whole epoch: each row once, or balanced draws */
+    int64_t order_epoch;   /* the epoch of `order`; -1: none */
+    CoupletByClass sorted; /* balanced and episodes: the chosen rows by class */
+    int32_t *classes;      /* the classes that may be drawn */
     int64_t class_count;
-    int64_t *moved; /* episodes: [ways + each] what changed places in a draw */
-    double *sums;   /* weighed: of the weights up to each row, itself included */
+    int64_t *moved; /* episodes: [ways + each], the entries that a draw has exchanged */
+    double *sums;   /* weighed: for each row, the sum of the weights up to it */
     bool ending, started, holding;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -55,7 +56,7 @@ static uint32_t random_word(const CoupletLoader *l, int64_t epoch, int64_t eleme
                                (uint64_t)element, lane);
 }
 
-/* A whole number below `count`: its bias is below count / 2^32. */
+/* Draws a whole number below `count`. Its bias is below count / 2^32. */
 static int64_t draw_whole(const CoupletLoader *l, int64_t epoch, int64_t element, int lane,
                           int64_t count) {
     return (int64_t)(((uint64_t)random_word(l, epoch, element, lane) * (uint64_t)count) >> 32);
@@ -67,7 +68,7 @@ static void swap(int32_t *a, int32_t *b) {
     *b = kept;
 }
 
-/* Fisher and Yates. */
+/* Shuffles the order of an epoch (Fisher, Yates). */
 static void shuffle(CoupletLoader *l, int64_t epoch) {
     const int64_t count = l->table->count;
     for (int64_t i = 0; i < count; i++)
@@ -88,8 +89,8 @@ static void draw_balanced(CoupletLoader *l, int64_t epoch) {
     }
 }
 
-/* Brings `wanted` different ones of a list to its front: the first steps of a shuffle. `others`
- * remembers what changed places, so that undo leaves the list as it was. */
+/* Draws `wanted` different entries of a list to its front, by the first steps of a shuffle.
+ * `others` notes what was exchanged, so that undo restores the list. */
 static void draw_front(CoupletLoader *l, int32_t *list, int64_t count, int64_t wanted,
                        int64_t number, int64_t first, int lane, int64_t *others) {
     for (int64_t i = 0; i < wanted; i++) {
@@ -117,7 +118,7 @@ static void draw_episode(CoupletLoader *l, int64_t number, int32_t *indices) {
     undo_swaps(l->classes, f->ways, classes);
 }
 
-/* The first row whose sum is above a number of 0 .. total, of 53 bits. */
+/* Draws a row: the first whose sum is above a number in 0 .. total, of 53 bits. */
 static int32_t draw_weighed(const CoupletLoader *l, int64_t number, int64_t element) {
     const uint64_t bits = (uint64_t)random_word(l, number, element, 0) << 21 |
                           random_word(l, number, element, 1) >> 11;
@@ -130,7 +131,7 @@ static int32_t draw_weighed(const CoupletLoader *l, int64_t number, int64_t elem
         else
             low = middle + 1;
     }
-    /* rounding led beyond the last row that has a weight */
+    /* rounding may lead past the last row with a weight */
     while (low > 0 && l->sums[low] <= l->sums[low - 1])
         low--;
     return (int32_t)low;
@@ -168,7 +169,7 @@ static int64_t last_row(const CoupletLoader *l, int field) {
     return l->own[field] ? l->feed.own_end : l->feed.batch;
 }
 
-/* `to` is where row 0 lies. */
+/* Copies rows of a field. `to` is where row 0 lies. */
 static void copy_field(const CoupletLoader *l, int field, const int32_t *rows, int64_t first,
                        int64_t end, char *to) {
     const int64_t bytes = couplet_field_bytes(&l->table->fields[field]);
@@ -177,7 +178,7 @@ static void copy_field(const CoupletLoader *l, int field, const int32_t *rows, i
                (size_t)bytes);
 }
 
-/* Pages that are not in memory are asked for ahead of the copy. */
+/* Asks the system to read pages ahead of the copy. */
 static void prefetch(const CoupletLoader *l) {
     int64_t first = l->feed.batch, end = 0;
     for (int f = 0; f < l->table->field_count; f++) {
@@ -241,7 +242,7 @@ int64_t couplet_loader_batches(const CoupletTable *table, int64_t batch) {
 bool couplet_loader_weigh(CoupletLoader *l, const float *weights, int64_t until, char *error,
                           size_t error_bytes) {
     double sum = 0;
-    pthread_mutex_lock(&l->lock); /* all batches before are gathered, so nobody reads the sums */
+    pthread_mutex_lock(&l->lock); /* all batches before are gathered, so no thread reads the sums */
     while (l->filled < l->until)
         pthread_cond_wait(&l->changed, &l->lock);
     bool good = true;
@@ -276,7 +277,7 @@ static bool out_of_memory(const CoupletTable *table, char *error, size_t error_b
     return false;
 }
 
-/* The classes that have rows enough for a batch. */
+/* Finds the classes with rows enough for a batch. */
 static bool sort_classes(CoupletLoader *l, char *error, size_t error_bytes) {
     const int64_t least = l->feed.ways ? l->feed.each : 1;
     CoupletClasses classes;
@@ -295,7 +296,8 @@ static bool sort_classes(CoupletLoader *l, char *error, size_t error_bytes) {
     return false;
 }
 
-/* Rows keep their distance from multiples of the alignment, wherever the first one of them lies. */
+/* Allocates a field. Rows keep their distance from multiples of the alignment, wherever the first
+ * row lies. */
 static bool allocate_field(const CoupletLoader *l, Slot *s, int field) {
     const int64_t row = couplet_field_bytes(&l->table->fields[field]),
                   ahead = first_row(l, field) * row, gap = ahead % ALIGNMENT;
@@ -375,7 +377,7 @@ CoupletLoader *couplet_loader_new(const CoupletTable *table, const CoupletFeed *
 
 void couplet_loader_next(CoupletLoader *l, CoupletBatch *out) {
     pthread_mutex_lock(&l->lock);
-    l->holding = false; /* the batch handed out before may be overwritten from here on */
+    l->holding = false; /* from here on the batch handed out before may be overwritten */
     pthread_cond_broadcast(&l->changed);
     while (l->filled <= l->taken)
         pthread_cond_wait(&l->changed, &l->lock);

@@ -1,8 +1,8 @@
-/* The log of a run as JSON lines. A line is flushed as it is written. A last line without its
- * line feed was cut by a kill, and counts as none.
+/* The log of a run as JSON lines. A line is flushed when it is written. If the last line has no
+ * line feed, a kill cut it short, and it does not count.
  *
- * A run that goes on keeps the rows up to its checkpoint byte for byte and drops the later ones,
- * so that the file of a resumed run is that of an undisturbed one. */
+ * A resumed run keeps the rows up to its checkpoint byte for byte and drops the later ones. So its
+ * file is that of an undisturbed run. */
 #include "runtime/metrics.h"
 
 #include "runtime/files.h"
@@ -15,13 +15,13 @@
 #include <unistd.h>
 
 typedef struct Row {
-    const char *begin; /* the beginning of the row's line */
-    size_t length;     /* with its line feed */
+    const char *begin; /* where the row's line begins */
+    size_t length;     /* the length of the line, with its line feed */
     json_t *json;
 } Row;
 
-/* The rows of a text, one after the other. A last line that a kill cut short has no line feed, and
- * is none. */
+/* Finds the next row of a text. A last line without a line feed, which a kill cut short, is no
+ * row. */
 static bool next_row(const char **at, const char *end, Row *row) {
     const char *stop = memchr(*at, '\n', (size_t)(end - *at));
     if (!stop) return false;
@@ -35,9 +35,9 @@ static int64_t step_of(const Row *row) {
     return json_is_integer(step) ? json_integer_value(step) : INT64_MAX;
 }
 
-/* Returns the subject whose evaluation the row is; COUPLET_SUBJECTS: the row is no evaluation. An
- * evaluation in or after training counts at the given step alone: others lie behind, and stay what
- * they are. */
+/* Returns the subject that the row evaluates, or COUPLET_SUBJECTS if it is no evaluation. An
+ * evaluation in or after the training counts only if it is of the given step. Earlier ones are kept
+ * as they are. */
 static int subject_of(const Row *row, int64_t step) {
     const char *of = json_string_value(json_object_get(row->json, "of"));
     const CoupletSubject subject = of ? couplet_subject_of(of) : COUPLET_SUBJECTS;
@@ -45,7 +45,7 @@ static int subject_of(const Row *row, int64_t step) {
     return of_step && step_of(row) != step ? COUPLET_SUBJECTS : subject;
 }
 
-/* The text of the file; *length is 0 when there is no file. NULL with a sentence. */
+/* Returns the text of the file; *length is 0 if there is no file. Returns NULL with a sentence. */
 static char *read_metrics(const char *path, size_t *length, char *error, size_t error_bytes) {
     *length = 0;
     if (access(path, F_OK) == 0) return couplet_text_read(path, length, error, error_bytes);
@@ -54,7 +54,7 @@ static char *read_metrics(const char *path, size_t *length, char *error, size_t 
     return nothing;
 }
 
-/* True if the row is an evaluation that is wanted of its subject. */
+/* True if the row is a wanted evaluation of its subject. */
 static bool is_wanted(const Row *row, int subject, const CoupletMetricsNames *wanted) {
     const char *name = json_string_value(json_object_get(row->json, "evaluation"));
     for (int i = 0; name && i < wanted->count; i++)
@@ -63,7 +63,7 @@ static bool is_wanted(const Row *row, int subject, const CoupletMetricsNames *wa
     return false;
 }
 
-/* The number of rows that are wanted of a subject. */
+/* Returns the number of rows that are wanted for a subject. */
 static int count_wanted(int subject, const CoupletMetricsNames *wanted) {
     int due = 0;
     for (int i = 0; wanted->due && i < wanted->count; i++)
@@ -109,7 +109,8 @@ static bool is_kept(const Row *row, int64_t step, const CoupletMetricsSeen *seen
     int subject = subject_of(row, step);
     const bool of_work =
         json_object_get(row->json, "before_epoch") || json_object_get(row->json, "before_step");
-    if (step_of(row) == step && of_work) return false; /* the work ahead of the step is done anew */
+    /* The work ahead of the step is done again. */
+    if (step_of(row) == step && of_work) return false;
     return step_of(row) <= step && (subject == COUPLET_SUBJECTS || seen->complete[subject]);
 }
 
@@ -150,7 +151,7 @@ bool couplet_metrics_each(const char *path,
     return good;
 }
 
-enum { DIGITS = 9 /* enough to tell any two floats apart */ };
+enum { DIGITS = 9 /* enough digits to distinguish any two floats */ };
 
 static json_t *json_number(double value) {
     if (!isfinite(value)) return json_null();

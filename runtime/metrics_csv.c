@@ -1,5 +1,5 @@
-/* The table of a run as CSV (RFC 4180, with plain line feeds). One line is held in memory: what
- * belongs to a step comes in several rows, one after the other. */
+/* The table of a run as CSV (RFC 4180, with plain line feeds). One line is held in memory, because
+ * the numbers of a step come in several rows, one after the other. */
 #include "runtime/metrics_csv.h"
 
 #include "runtime/files.h"
@@ -14,9 +14,9 @@ struct CoupletCsv {
     FILE *file;
     const char *path;
     const char *const *names;
-    char **cells; /* of the line that is held; NULL: empty */
+    char **cells; /* the cells of the held line; NULL: empty */
     int count;
-    double step; /* of that line; negative: there is none */
+    double step; /* the step of the held line; negative: there is none */
 };
 
 static bool fail(const CoupletCsv *c, char *error, size_t error_bytes) {
@@ -24,7 +24,7 @@ static bool fail(const CoupletCsv *c, char *error, size_t error_bytes) {
     return false;
 }
 
-/* Writes a cell; one with a comma, a quote or a line feed stands in quotes. */
+/* Writes a cell. A text with a comma, a quote or a line feed is put in quotes. */
 static void put_cell(FILE *file, const char *text) {
     const bool quoted = strpbrk(text, ",\"\n\r") != NULL;
     if (!quoted) {
@@ -65,7 +65,7 @@ static bool put_line(CoupletCsv *c, char *error, size_t error_bytes) {
     return end_line(c, error, error_bytes);
 }
 
-/* Fills the cell of the column PREFIX NAME, where there is one. */
+/* Fills the cell in the column PREFIX NAME, if there is such a column. */
 static bool fill_cell(CoupletCsv *c, const char *prefix, const char *name,
                       const CoupletMetric *value) {
     const size_t length = strlen(prefix);
@@ -94,7 +94,8 @@ static bool fill_row(CoupletCsv *c, const CoupletMetric *metrics, int count) {
         return couplet_subject_of(of->text) == COUPLET_RAW || !value ||
                fill_cell(c, "eval.", evaluation->text, value);
     }
-    if (class && class->text) return true; /* the mean of all classes is an evaluation */
+    /* The row of a class is left out; the mean of all classes is an evaluation. */
+    if (class && class->text) return true;
     for (int i = 0; good && i < count; i++)
         good = fill_cell(c, before ? "before." : "", metrics[i].name, &metrics[i]);
     return good;
@@ -121,7 +122,7 @@ static bool take(void *context, const CoupletMetric *metrics, int count) {
     return couplet_csv_row(r->csv, metrics, count, r->error, r->error_bytes);
 }
 
-/* True if the name is free, or the file is such a table. */
+/* True if the name is free, or if the file is such a table. */
 static bool may_replace(const char *path, char *error, size_t error_bytes) {
     char begin[5] = "";
     FILE *file = fopen(path, "rb");

@@ -19,11 +19,11 @@ struct CoupletModel {
     CoupletThreads *threads;
     CoupletDevice *device;
     CoupletSession *session;
-    const CoupletPhase *phase; /* the phase that `run` belongs to; NULL: no step was made yet */
+    const CoupletPhase *phase; /* the phase of `run`; NULL: no step was made yet */
     CoupletRun *run;
     void **inputs;
-    int64_t per_epoch; /* steps; 0: not known */
-    bool has_given;    /* the arrays of the last step are there */
+    int64_t per_epoch; /* the steps of an epoch; 0: not known */
+    bool has_given;    /* true if the arrays that the last step gave are there */
     char error[1024];
 };
 
@@ -33,7 +33,7 @@ static bool is_data(const CoupletNamed *input) {
     return strchr(input->name, '.') && strncmp(input->name, "hyper.", 6) != 0;
 }
 
-/* The number-th array of data among the inputs of a plan; NULL when there are fewer. */
+/* Returns array `number` of the data among a plan's inputs, or NULL if there are fewer. */
 static const CoupletNamed *data_input(const CoupletPlan *plan, int number) {
     for (int i = 0; i < plan->input_count; i++)
         if (is_data(&plan->inputs[i]) && number-- == 0) return &plan->inputs[i];
@@ -54,7 +54,7 @@ int couplet_method_input(const CoupletMethod *method, int number, CoupletShape *
     const CoupletNamed *input = program && number >= 0 ? data_input(program->train, number) : NULL;
     if (!input || !shape) return 0;
     const CoupletBuffer *buffer = &program->train->buffers[input->buffer];
-    /* the enums agree */
+    /* the two enums agree */
     *shape = (CoupletShape){
         .name = input->name, .element = (CoupletElement)buffer->type, .rank = buffer->rank};
     memcpy(shape->extent, buffer->shape, sizeof shape->extent);
@@ -94,7 +94,7 @@ static const CoupletPlan *features_plan(const CoupletProgram *program) {
     return program && program->feature_count ? program->features[0] : NULL;
 }
 
-/* The one field that samples are made of; NULL: there is none, or there are several. */
+/* Returns the only field of samples, or NULL if there are none or several. */
 static const CoupletBuffer *only_field(const CoupletPlan *plan) {
     return couplet_features_field_count(plan) == 1 ? couplet_features_field(plan, 0, NULL) : NULL;
 }
@@ -148,7 +148,8 @@ int64_t couplet_method_parameter_count(const CoupletMethod *method) {
     return count;
 }
 
-/* States, and above them what runs hold: those of init, or a step's with features on top. */
+/* The arena holds the states, and above them what runs need: that of init, or that of a step with
+ * that of features on top. */
 size_t couplet_method_arena_bytes(const CoupletMethod *method) {
     const CoupletProgram *program = couplet_method_program(method);
     if (!program) return 0;
@@ -181,7 +182,8 @@ static CoupletStatus fail_with(CoupletModel *m, CoupletStatus status, const char
     return status;
 }
 
-/* The length of the training is the caller's, whatever the file says. */
+/* Loads a checkpoint. The caller decides the length of the training, whatever the checkpoint
+ * says. */
 static CoupletStatus load_bytes(CoupletModel *m, const char *name, const void *bytes,
                                 size_t length) {
     CoupletLoaded loaded;
@@ -193,7 +195,7 @@ static CoupletStatus load_bytes(CoupletModel *m, const char *name, const void *b
     return good ? COUPLET_OK : COUPLET_ERROR_WEIGHTS;
 }
 
-/* The first option that no model can have, as a sentence; NULL: all can be. */
+/* Returns a sentence about the first impossible option, or NULL. */
 static const char *wrong_option(const CoupletModelOptions *o) {
     if (o->threads < 0 || o->threads > COUPLET_MOST_THREADS)
         return "threads of the options is not in 0 .. 256; 0 is one for each core";
@@ -214,7 +216,7 @@ static void say_nothing(void *context, const char *line) {
     (void)line;
 }
 
-/* The paths of `start` statements begin in the current folder here. */
+/* Begins a model. Paths of `start` statements begin in the current folder here. */
 static CoupletStatus begin_model(CoupletModel *m) {
     uint64_t *hashes = calloc((size_t)m->program->start_count + 1, sizeof *hashes);
     if (!hashes) return fail_with(m, COUPLET_ERROR_MEMORY, "out of memory");
@@ -342,7 +344,7 @@ static bool source_has(const CoupletProgram *p, int source, const char *field) {
     return found;
 }
 
-/* True if the method knows of such an array, read by this step or not. */
+/* True if the method knows an array of this name, whether or not this step reads it. */
 static bool is_known(const CoupletModel *m, const char *name) {
     const CoupletProgram *p = m->program;
     for (int i = 0; i < p->phase_count; i++)
@@ -356,7 +358,7 @@ static bool is_known(const CoupletModel *m, const char *name) {
     return false;
 }
 
-/* "`train.image`, `train.index`" */
+/* Writes names for messages, such as "`train.image`, `train.index`". */
 static const char *names_of_inputs(const CoupletPlan *plan, char *out, size_t bytes) {
     size_t used = 0;
     out[0] = 0;
@@ -497,7 +499,7 @@ static CoupletStatus embed_samples(CoupletModel *m, const CoupletPlan *plan,
     return COUPLET_ERROR_NUMBERS;
 }
 
-/* True if the method has features, of so many samples. */
+/* True if the method has features, and for so many samples. */
 static CoupletStatus may_embed(CoupletModel *m, const CoupletPlan *plan, int64_t count) {
     if (!plan)
         return fail_with(m, COUPLET_ERROR_ARGUMENT,
@@ -535,7 +537,7 @@ static const CoupletInput *find_given(const CoupletInput *fields, int field_coun
     return found;
 }
 
-/* The array of each field, in the order of the plan. */
+/* Finds the array of each field, in the order of the plan. */
 static CoupletStatus take_fields(CoupletModel *m, const CoupletPlan *plan,
                                  const CoupletInput *fields, int field_count, int64_t count,
                                  const void **rows) {

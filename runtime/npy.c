@@ -1,10 +1,9 @@
 /* Reads NumPy's .npy format, versions 1 to 3, and writes float32. The header is a Python
- * dictionary; it is searched for its three keys rather than parsed, and whatever else it holds
- * is ignored.
+ * dictionary. It is searched for its three keys rather than parsed, and the rest is ignored.
  *
- * Nothing of the file is trusted: lengths are compared with what is there before memory is asked
- * for. Whole numbers are kept as whole numbers, and reals as doubles, so that no digit is lost
- * before a type is chosen. */
+ * Nothing in the file is trusted: lengths are compared with the file before memory is allocated.
+ * Whole numbers are kept as whole numbers, and reals as doubles, so no digit is lost before a type
+ * is chosen. */
 #include "runtime/npy.h"
 
 #include <errno.h>
@@ -27,7 +26,7 @@ static bool fail(char *error, size_t bytes, const char *format, ...) {
 
 /* ---- element types --------------------------------------------------------------------------- */
 
-/* An element: a number for the kinds of floats, a whole number for the others. */
+/* An element: a number for floats, a whole number for all others. */
 typedef struct Element {
     double value;
     int64_t whole;
@@ -100,7 +99,7 @@ static const Kind kinds[] = {
     {"b1", COUPLET_ELEMENT_BOOL, 1, true, decode_bool},
 };
 
-/* The names of NumPy's other types, by their letter. */
+/* The names of other types of NumPy, by their letters. */
 static const struct {
     char letter;
     const char *name;
@@ -122,7 +121,7 @@ typedef struct Header {
     size_t error_bytes;
 } Header;
 
-/* The value behind 'name': or "name":; NULL when there is none. */
+/* Returns the value behind 'name': or "name":, or NULL. */
 static const char *field(const Header *h, const char *name) {
     const size_t length = strlen(name);
     for (const char *at = h->text; (at = strstr(at, name)); at += length) {
@@ -139,7 +138,8 @@ static const char *field(const Header *h, const char *name) {
     return NULL;
 }
 
-/* Refuses the type at `descr`: 'xyz' in quotes, or a list of the fields of a structure. */
+/* Refuses the type at `descr`, which is 'xyz' in quotes, or a list with the fields of a
+ * structure. */
 static const Kind *refuse_kind(const Header *h, const char *descr) {
     static const char read[] =
         "float16, float32, float64, int8 to int64, uint8 to uint64 and bool are read";
@@ -165,7 +165,7 @@ static const Kind *refuse_kind(const Header *h, const char *descr) {
     return NULL;
 }
 
-/* *swapped: the most significant byte is the first. */
+/* Finds the kind of the elements. *swapped is true if the most significant byte comes first. */
 static const Kind *find_kind(const Header *h, const char *descr, bool *swapped) {
     const bool quoted = *descr == '\'' || *descr == '"',
                ordered = quoted && strchr("<>=|", descr[1]) && descr[1];
@@ -179,7 +179,7 @@ static const Kind *find_kind(const Header *h, const char *descr, bool *swapped) 
     return refuse_kind(h, descr);
 }
 
-/* At most the first axes of the shape, as Python writes it. */
+/* Writes the shape as Python does, up to the first few axes. */
 static const char *shape_text(const CoupletNpy *array, char *out, size_t bytes) {
     size_t used = (size_t)snprintf(out, bytes, "(");
     for (int i = 0; i < array->rank && used + 24 < bytes; i++)
@@ -208,14 +208,14 @@ static bool parse_shape(const Header *h, const char *at, CoupletNpy *out) {
         out->shape[out->rank++] = extent;
         at = end;
         while (*at == ',' || *at == ' ' || *at == 'L')
-            at++; /* 3L: as Python 2 wrote it */
+            at++; /* Python 2 wrote 3L */
     }
     return *at == ')' ||
            fail(h->error, h->error_bytes, "`%s`: the shape in its header does not end", h->path);
 }
 
-/* Sets count; `bytes` are those of an element. What would fill memory beyond 2^40 bytes is blamed
- * on the longest axis. */
+/* Sets the number of elements, each of `bytes` bytes. If the array would fill more than 2^40 bytes,
+ * the message names its longest axis. */
 static bool count_elements(const Header *h, CoupletNpy *out, int bytes) {
     int64_t left = ((int64_t)1 << 40) / bytes;
     int longest = 0;
@@ -266,8 +266,8 @@ static uint64_t bits_at(const unsigned char *at, int bytes, bool swapped) {
     return bits;
 }
 
-/* The places of a file's elements in the array: one after the other or, column by column, by the
- * indices of their axes. */
+/* The positions in the array of a file's elements: one after the other or, for column order, by the
+ * indices of the axes. */
 typedef struct Cursor {
     const CoupletNpy *array;
     bool by_columns;
@@ -289,7 +289,7 @@ static void move_on(Cursor *c) {
         c->at++;
         return;
     }
-    for (int i = 0; i < c->array->rank; i++) { /* the first axis runs fastest */
+    for (int i = 0; i < c->array->rank; i++) { /* in column order the first axis runs fastest */
         c->at += c->stride[i];
         if (++c->index[i] < c->array->shape[i]) return;
         c->at -= c->stride[i] * c->array->shape[i];
@@ -328,14 +328,14 @@ static bool read_data(FILE *file, const Header *h, const Layout *layout, Couplet
                 size, shape_text(out, shape, sizeof shape));
 }
 
-/* Before memory is asked for: a file that is shorter than its header claims is not worth it. */
+/* True if the file is as long as its header says. This is checked before memory is allocated. */
 static bool is_long_enough(FILE *file, const Header *h, const Layout *layout,
                            const CoupletNpy *out) {
     const long here = ftell(file);
     const long end = here >= 0 && fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
     const long long size = (long long)out->count * layout->kind->bytes;
     char shape[256];
-    if (end < 0) return true; /* a pipe: its end is met when it is read */
+    if (end < 0) return true; /* a pipe; its end is found when it is read */
     if (fseek(file, here, SEEK_SET) != 0)
         return fail(h->error, h->error_bytes, "`%s` cannot be read: %s", h->path, strerror(errno));
     if (end - here >= size) return true;
@@ -357,7 +357,7 @@ static bool read_body(FILE *file, const Header *h, const Layout *layout, Couplet
     return read_data(file, h, layout, out);
 }
 
-/* The length of the header that follows; 0 after a message. */
+/* Returns the length of the header that follows, or 0 after a message. */
 static size_t header_length(FILE *file, const char *path, char *error, size_t bytes) {
     unsigned char start[12];
     const size_t got = fread(start, 1, 10, file);
@@ -386,14 +386,14 @@ static size_t header_length(FILE *file, const char *path, char *error, size_t by
     return 0;
 }
 
-/* Reads up to the first byte of the data: the text of the header, malloc'ed. NULL after a message.
- */
+/* Reads up to the data. Returns the text of the header, from malloc, or NULL after a message. */
 static char *read_header_text(FILE *file, const Header *about) {
     const size_t length = header_length(file, about->path, about->error, about->error_bytes);
     if (!length) return NULL;
     char *text = calloc(1, length + 1);
     if (text && fread(text, 1, length, file) == length) {
-        for (size_t i = 0; i < length; i++) /* messages quote it, so nothing but plain text stays */
+        /* Only plain characters stay, because messages quote the header. */
+        for (size_t i = 0; i < length; i++)
             if (text[i] < ' ' || text[i] > '~') text[i] = i + 1 == length ? ' ' : '?';
         return text;
     }
@@ -447,8 +447,8 @@ bool couplet_npy_layout(const char *path, const void *data, size_t length, Coupl
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
-/* The type '<U12' or '|S7': the number of characters for which each text has room, and the number
- * of bytes of a character. */
+/* A type of texts, such as '<U12' or '|S7': the number of characters in a text, and of bytes in a
+ * character. */
 typedef struct TextKind {
     size_t width, bytes;
     bool swapped;
@@ -466,7 +466,7 @@ static bool find_text_kind(const Header *h, TextKind *out) {
     return strchr("<>=|", order) && (letter == 'U' || letter == 'S');
 }
 
-/* Writes a character in UTF-8 and returns the number of its bytes; 0: it is no character. */
+/* Writes a character in UTF-8. Returns the number of its bytes, or 0 if it is no character. */
 static size_t put_character(uint64_t c, char *out) {
     if (c >= 0x110000 || (c >= 0xd800 && c < 0xe000)) return 0;
     const size_t bytes = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
@@ -477,7 +477,8 @@ static size_t put_character(uint64_t c, char *out) {
     return bytes;
 }
 
-/* A text of fixed width, up to the zeros that fill it up. NULL: a character is none. */
+/* Writes a text of fixed width, without the zeros that fill it up. Returns NULL if one of its
+ * characters is none. */
 static char *put_text(const TextKind *kind, const unsigned char *from, char *out) {
     size_t length = kind->width;
     while (length && !bits_at(from + (length - 1) * kind->bytes, (int)kind->bytes, kind->swapped))
@@ -589,7 +590,7 @@ static bool write_header(FILE *file, const char *type, int rank, const int64_t *
         length += snprintf(header + length, sizeof header - (size_t)length, "%lld,%s",
                            (long long)shape[i], i + 1 < rank ? " " : "");
     length += snprintf(header + length, sizeof header - (size_t)length, "), }");
-    /* data is aligned to 64 bytes, as the format asks */
+    /* the format asks for data that is aligned to 64 bytes */
     while ((10 + length + 1) % 64)
         header[length++] = ' ';
     header[length++] = '\n';

@@ -1,9 +1,9 @@
-/* Reads .npz archives: the directory of a zip file, stored and deflated members, zip64. The
- * archive is mapped, and members are unpacked piece by piece with zlib.
+/* Reads .npz archives: the directory of a zip file, stored and deflated members, zip64. The archive
+ * is mapped into memory, and zlib unpacks members piece by piece.
  *
- * Sizes and checksums are those of the directory at the end; the header before a member only
- * says where its bytes begin. Each offset and length is checked against the file, and a checksum
- * that does not agree is an error. Encryption and other packings are refused by name. */
+ * Sizes and checksums are those of the directory at the end. The header before a member only tells
+ * where its bytes begin. Each offset and length is checked against the file, and a wrong checksum
+ * is an error. Encryption and other methods of packing are refused by name. */
 #include "runtime/npz.h"
 
 #include "runtime/data/mapping.h"
@@ -31,16 +31,16 @@ enum {
 };
 enum {
     PIECE = 1 << 30,
-    MOST_INFLATION = 1032 + 1 /* the most bytes that a byte of deflated data can become */
+    MOST_INFLATION = 1032 + 1 /* the most bytes that a byte of deflated data can become, + 1 */
 };
 enum {
     STORED = 0,
     DEFLATED = 8,
-    ENCRYPTED = 1 /* bit of the flags */,
-    LONG_SIZES = 1 /* kind of an extra field */
+    ENCRYPTED = 1 /* a bit of the flags */,
+    LONG_SIZES = 1 /* a kind of extra field */
 };
 enum { MOST_MEMBERS = 1 << 20 };
-/* a size or offset that does not fit and stands in the extra field */
+/* a size or offset that does not fit here, and stands in the extra field */
 static const size_t elsewhere = 0xffffffff;
 
 typedef struct Archive {
@@ -71,7 +71,7 @@ static size_t read64(const unsigned char *at) {
     return read32(at) | read32(at + 4) << 32;
 }
 
-/* The record at the end of the archive, behind which only a comment may stand. */
+/* Returns the record at the end of the archive. Only a comment may follow it. */
 static const unsigned char *find_end(const Archive *a) {
     if (a->length < END_BYTES) return NULL;
     size_t last = a->length - END_BYTES, first = last > 0xffff ? last - 0xffff : 0;
@@ -80,8 +80,8 @@ static const unsigned char *find_end(const Archive *a) {
     return NULL;
 }
 
-/* The beginning of the directory, and the number of its entries. A large archive has a longer
- * record before the end, whose place stands between the two. */
+/* Where the directory begins, and the number of its entries. A large archive has a longer record
+ * before the end, whose position stands between the two. */
 typedef struct Directory {
     size_t offset, entries;
 } Directory;
@@ -117,8 +117,8 @@ static void show_name(Member *m) {
     m->shown[length] = 0;
 }
 
-/* Sizes that 32 bits do not hold, from the extra field of `length` bytes: those that are missing,
- * in the order of the entry. */
+/* Takes sizes that 32 bits do not hold from the extra field of `length` bytes. It has those that
+ * are missing, in the order of the entry. */
 static bool read_long_sizes(Member *m, const unsigned char *extra, size_t length) {
     size_t *const missing[] = {&m->size, &m->packed, &m->local};
     while (length >= 4 && (read16(extra) != LONG_SIZES || read16(extra + 2) + (size_t)4 > length)) {
@@ -139,7 +139,7 @@ static bool read_long_sizes(Member *m, const unsigned char *extra, size_t length
     return true;
 }
 
-/* The member of the directory at *offset, which moves on to the next. */
+/* Reads the member of the directory at *offset, and moves *offset to the next. */
 static bool next_member(const Archive *a, size_t *offset, Member *m) {
     if (*offset > a->length || a->length - *offset < ENTRY_BYTES ||
         read32(a->bytes + *offset) != ENTRY_MARK)
@@ -230,7 +230,7 @@ bool couplet_npz_begin(CoupletNpzStream *s, const CoupletNpzMember *member) {
     return false;
 }
 
-/* Calls zlib once; it counts in 32 bits. *left is the number of bytes that the buffer still
+/* Calls zlib once, which counts in 32 bits. *left is the number of bytes that the buffer still
  * lacks. */
 static int inflate_piece(CoupletNpzStream *s, size_t *left) {
     z_stream *zlib = s->zlib;

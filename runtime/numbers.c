@@ -1,5 +1,5 @@
-/* Numbers on a command line. strtol and strtod take more than people mean (hexadecimal digits,
- * `inf`, leading blanks), so the characters are checked first. */
+/* Reads numbers of a command line. strtol and strtod accept more than people mean (hexadecimal
+ * digits, `inf`, leading spaces), so the characters are checked first. */
 #include "runtime/numbers.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-/* Differences wrap around, so that any words come back. */
+/* Differences wrap around, so that any words can be restored. */
 static void to_differences(const int32_t *words, uint32_t *out, int64_t count) {
     for (int64_t i = 0; i < count; i++)
         out[i] = (uint32_t)words[i] - (i ? (uint32_t)words[i - 1] : 0);

@@ -1,13 +1,13 @@
-/* How the arena of a rank lies. Kernels number the rows of the whole array, so a buffer begins
- * where its first row would lie, and only the rows of this rank have memory. They keep their
- * distance from multiples of the arena's alignment. */
+/* Lays out the arena of a rank. Kernels number the rows of the whole array, so a buffer begins
+ * where its first row would be, and only this rank's rows have memory. Rows keep their distance
+ * from multiples of the arena's alignment. */
 #include "runtime/part.h"
 
 #include "runtime/arena.h"
 
 #include <stdlib.h>
 
-enum { ALIGNMENT = 128 /* of a buffer's first row, as in the plan */ };
+enum { ALIGNMENT = 128 /* the alignment of a buffer's first row, as in the plan */ };
 
 struct CoupletPart {
     int64_t bytes;
@@ -18,13 +18,13 @@ int64_t couplet_part_first(const CoupletPlan *plan, int ranks, int rank) {
     return plan->shards * rank / ranks;
 }
 
-/* The bytes from where a block begins to the rows of a rank. */
+/* Returns the bytes from where a block begins to the rows of a rank. */
 static int64_t ahead_of(const CoupletBlock *b, int64_t first) {
     return b->slab * first;
 }
 
-/* What the rows take with the gap ahead of them, and what follows the last shard: kernels read some
- * arrays a vector beyond their end. */
+/* Returns the bytes of the rows, with the gap ahead of them and what follows the last shard:
+ * kernels read some arrays a vector beyond their end. */
 static int64_t span_bytes(const CoupletPlan *plan, const CoupletBlock *b, int64_t first,
                           int64_t end) {
     if (!b->slab) return b->bytes;

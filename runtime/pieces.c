@@ -1,6 +1,6 @@
-/* Runs several pieces of work as one run of the thread pool: their tiles are numbered one after
- * the other. Waking the threads once instead of once for each piece matters where pieces take a
- * few microseconds, such as the updates of small parameters. */
+/* Runs several pieces of work as one run of the thread pool, in which the tiles of all pieces are
+ * numbered one after the other. Threads are woken once instead of once for each piece. That matters
+ * if pieces take a few microseconds, as updates of small parameters do. */
 #include "runtime/pieces.h"
 
 typedef struct Pieces {
@@ -15,7 +15,7 @@ static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* Tiles are the pieces of the first work, then those of the next. */
+/* Does some tiles. The pieces of the first work come first, then those of the next. */
 static void run_tiles(void *context, int64_t begin, int64_t end, int worker) {
     const Pieces *p = context;
     int64_t before = 0;

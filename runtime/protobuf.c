@@ -33,7 +33,7 @@ static void put_key(CoupletMessage *m, int field, Wire wire) {
     put_varint(m, (uint64_t)field << 3 | wire);
 }
 
-/* Numbers of the format are little-endian on every machine. */
+/* The format's numbers are little-endian on every machine. */
 void couplet_message_little(CoupletMessage *m, uint64_t bits, int bytes) {
     unsigned char little[8];
     for (int i = 0; i < bytes; i++)

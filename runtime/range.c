@@ -1,6 +1,5 @@
 /* Tests whether a hyper is in its range, when a run starts. The condition is compiled to postfix
- * text (lower/hyper_range.c), because a built program has no parser, and is evaluated on a stack.
- */
+ * text (lower/hyper_range.c), because a built program has no parser. It is evaluated on a stack. */
 #include "runtime/range.h"
 
 #include <math.h>
@@ -19,7 +18,7 @@ static const int operands[COUPLET_RANGE_WORDS] = {
 #undef RANGE_WORD
 };
 
-/* Computes a word in the way in which the compiler folds constants. */
+/* Computes a word in the same way as the compiler folds constants. */
 static double apply_word(CoupletRangeWord word, const double *operand) {
     const double a = operand[0], b = operand[1];
     switch (word) {

@@ -1,7 +1,7 @@
-/* Retrieval: how the rows of the bank rank by their similarity to a query (quality.h).
+/* Retrieval: the ranks of the bank's rows by their similarity to a query (quality.h).
  *
- * A ranking is not sorted as a whole. Only the rows with the query's label are sorted, and each
- * other row is then counted behind those that are ahead of it. */
+ * A ranking is not sorted as a whole. Only the rows with the query's label are sorted. For each
+ * other row, it is then counted behind how many of them it stands. */
 #include "runtime/quality.h"
 #include "runtime/similarity.h"
 
@@ -35,15 +35,15 @@ typedef struct Ranking {
     CoupletThreads *threads;
     const CoupletFeatures *bank, *query;
     const int32_t *own;
-    float *panels, *queries; /* of length 1: [panel, width, PANEL], [query, width] */
+    float *panels, *queries; /* rows of length 1: [panel, width, PANEL] and [query, width] */
     int64_t panel_count;
     float *similarities; /* [worker, QUERIES, panels * PANEL] */
-    CoupletNear *alike;  /* [worker, bank]: the rows that have the query's label */
+    CoupletNear *alike;  /* [worker, bank]: the rows with the query's label */
     int64_t *ahead;      /* [worker, bank + 1] */
     double *precision;   /* [query]; negative: no row has its label */
 } Ranking;
 
-/* True if `a` stands ahead of `b`. */
+/* True if `a` comes before `b`. */
 static bool is_ahead(CoupletNear a, CoupletNear b) {
     return a.similarity > b.similarity || (a.similarity == b.similarity && a.row < b.row);
 }
@@ -53,7 +53,7 @@ static int by_rank(const void *a, const void *b) {
     return is_ahead(*y, *x) - is_ahead(*x, *y);
 }
 
-/* How many of the sorted rows stand ahead of `one`. */
+/* Returns how many of the sorted rows come before `one`. */
 static int64_t rows_ahead_of(const CoupletNear *sorted, int64_t count, CoupletNear one) {
     int64_t low = 0, high = count;
     while (low < high) {

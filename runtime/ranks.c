@@ -1,6 +1,6 @@
-/* Exchanges of a plan. Each starts behind the step that makes what travels, and is waited for ahead
- * of the first step that reads more of it than its own shard, so that the steps between hide it.
- * Tags tell exchanges under way apart: all ranks start them in the order of the plan. */
+/* Does the exchanges of a plan. Each starts behind the step that makes its data. It is waited for
+ * ahead of the first step that reads more than its own shard, so the steps between hide it. Tags
+ * distinguish exchanges that are under way; all ranks start them in the order of the plan. */
 #include "runtime/ranks.h"
 
 #include "runtime/cores.h"
@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* An exchange in the course of a run. */
+/* An exchange during a run. */
 typedef struct Going {
-    CoupletTransfer *transfers; /* of a gather */
-    CoupletSum *sum;            /* of a sum; NULL: it is a gather */
+    CoupletTransfer *transfers; /* for a gather */
+    CoupletSum *sum;            /* for a sum; NULL: a gather */
     bool is_under_way;
     double waited;
 } Going;
@@ -20,10 +20,10 @@ typedef struct Going {
 struct CoupletExchanges {
     CoupletGroup *group;
     const CoupletPlan *plan;
-    int64_t *first;    /* ranks + 1: of the gather at hand */
+    int64_t *first;    /* [ranks + 1], for the gather at hand */
     Going *going;      /* by exchange */
-    int *by_made;      /* exchanges by the step that makes what travels */
-    bool *is_replaced; /* by step */
+    int *by_made;      /* exchanges, sorted by the step that makes their data */
+    bool *is_replaced; /* by step: true if an exchange replaces it */
     int made_at, need_at, moved_at;
     void *const *places;
 };
@@ -48,14 +48,14 @@ int couplet_threads_for(const CoupletGroup *group, int asked) {
     return cores / group->local_ranks > 1 ? cores / group->local_ranks : 1;
 }
 
-/* In whole shards, whatever a shard has of what is counted. */
+/* Returns the first item of a rank, if each shard has `each` items. Ranks have whole shards. */
 static int64_t first_of(const CoupletExchanges *x, int rank, int64_t each) {
     return couplet_part_first(x->plan, x->group->ranks, rank) * each;
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-/* The fewest whole subtrees that the leaves [from, to) are, as a sum in one order takes them. */
+/* Returns the fewest whole subtrees that the leaves [from, to) make, as in a sum of fixed order. */
 static int subtrees(int64_t from, int64_t to) {
     int count = 0;
     for (; from < to; count++) {
@@ -108,7 +108,7 @@ static bool make_each(CoupletExchanges *x, bool any_order) {
     return true;
 }
 
-/* Few, and nearly in order. */
+/* Sorts by insertion: there are few exchanges, nearly in order. */
 static void sort_by_made(CoupletExchanges *x) {
     const CoupletExchange *all = x->plan->exchanges;
     for (int i = 0; i < x->plan->exchange_count; i++) {
@@ -178,7 +178,7 @@ static bool start_gather(CoupletExchanges *x, const CoupletExchange *e, int tag,
                                       going->transfers);
 }
 
-/* The leaves of this rank, which are made in the first array. */
+/* Returns the leaves of this rank, which are made in the first array. */
 static float *own_leaves(const CoupletExchanges *x, const CoupletExchange *e) {
     const int64_t leaf = couplet_buffer_count(&x->plan->buffers[e->buffer]),
                   each = e->leaves / x->plan->shards * leaf,
@@ -197,7 +197,8 @@ static bool start_sum(CoupletExchanges *x, const CoupletExchange *e, int tag, Go
     return couplet_group_sum_start(going->sum, tag, own_leaves(x, e), x->places[e->buffer]);
 }
 
-/* Tags are taken in turn, so what has the tag of this one is over by then. */
+/* Starts an exchange. Tags are used in turn, so the exchange that had this tag before is over by
+ * now. */
 static bool start(CoupletExchanges *x, int at) {
     const CoupletExchange *e = &x->plan->exchanges[x->by_made[at]];
     Going *going = &x->going[x->by_made[at]];
@@ -207,7 +208,7 @@ static bool start(CoupletExchanges *x, int at) {
                       : start_gather(x, e, at % COUPLET_GROUP_TAGS, going);
 }
 
-/* Goes on with the first sum that is not there: those behind it arrive behind it. */
+/* Continues with the first sum that is not complete. Later sums complete after it. */
 static bool move_on(CoupletExchanges *x) {
     for (; x->moved_at < x->made_at; x->moved_at++) {
         const Going *going = &x->going[x->by_made[x->moved_at]];

@@ -1,10 +1,10 @@
-/* The record of a run, settings.json: made when a run begins, read when it goes on, compared in
- * every entry that its numbers depend on.
+/* The record of a run, settings.json. It is made when a run begins, read when the run is resumed,
+ * and compared in every entry that the numbers depend on.
  *
- * The table `rows` says of each entry whether another value is another run, may be allowed by
- * --change, or is only noted. An entry without a row would be a difference that is taken in
- * silence; so a new entry of the record needs a row. Records of older formats are renamed to the
- * present one when they are read. */
+ * The table `rows` says for each entry whether another value makes another run, may be allowed by
+ * --change, or is only noted. A difference in an entry without a row would be accepted in silence,
+ * so a new entry needs a row. Records of older formats are converted to the present one when they
+ * are read. */
 #include "runtime/record.h"
 
 #include "runtime/hash.h"
@@ -24,13 +24,14 @@ static json_t *json_hash(uint64_t hash) {
     return json_sprintf("%016" PRIx64, hash);
 }
 
-/* A whole number is written as one. */
+/* Returns a number for JSON; a whole number is written as one. */
 static json_t *json_number(double value) {
     bool whole = value == floor(value) && fabs(value) < 1e15;
     return whole ? json_integer((json_int_t)value) : json_real(value);
 }
 
-/* Above 2^63 - 1 a seed is no integer of JSON's readers, and is written as text. */
+/* Returns a seed for JSON. Above 2^63 - 1 it is written as a text, because readers of JSON have no
+ * such integers. */
 static json_t *seed_of(uint64_t seed) {
     return seed <= INT64_MAX ? json_integer((json_int_t)seed) : json_sprintf("%" PRIu64, seed);
 }
@@ -59,7 +60,7 @@ static json_t *make_hypers(const CoupletProgram *p) {
     return hypers;
 }
 
-/* The values in the text of the spec that --set and --epochs may replace. */
+/* Returns the values in the text of the spec that --set and --epochs may replace. */
 static json_t *make_written(const CoupletProgram *p) {
     json_t *hypers = json_object();
     for (int i = 0; i < p->hyper_count; i++)
@@ -68,7 +69,7 @@ static json_t *make_written(const CoupletProgram *p) {
                      hypers);
 }
 
-/* the texts of CoupletComparison, in its order */
+/* the signs of CoupletComparison, in its order */
 static const char *const comparisons[] = {"==", "!=", "<", "<=", ">", ">="};
 
 static json_t *make_where(const CoupletSelection *s) {
@@ -146,8 +147,8 @@ static json_t *make_data(const CoupletRecorded *from) {
     return data;
 }
 
-/* For whoever reads the record: {"train": {"label": ["bird", "cat"]}}. A checkpoint has them,
- * too. */
+/* Returns the names of classes for human readers: {"train": {"label": ["bird", "cat"]}}. A
+ * checkpoint has them too. */
 static json_t *make_classes(const CoupletRecorded *from) {
     const CoupletProgram *p = from->program;
     json_t *classes = json_object();
@@ -196,7 +197,7 @@ static json_t *make_versions(const CoupletRecorded *from) {
                      or_null(*device->driver != 0, couplet_json_text(device->driver)));
 }
 
-/* "pretrain": {"epochs": 100, "batch": 512} */
+/* Returns the stages, as in "pretrain": {"epochs": 100, "batch": 512}. */
 static json_t *make_stages(const CoupletProgram *p) {
     json_t *stages = json_object();
     for (int i = 0; i < p->stage_count; i++)
@@ -207,7 +208,8 @@ static json_t *make_stages(const CoupletProgram *p) {
     return stages;
 }
 
-/* "encoder.trunk": {"path": "resnet18.safetensors", "hash": ..}: what `start` statements took. */
+/* Returns what `start` statements took, as in "encoder.trunk": {"path": "resnet18.safetensors",
+ * "hash": ..}. */
 static json_t *make_weights(const CoupletRecorded *from) {
     const CoupletProgram *p = from->program;
     if (from->was) return json_incref(json_object_get(from->was->json, "weights"));
@@ -263,7 +265,7 @@ bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *
 
 /* ---- reading and writing --------------------------------------------------------------------- */
 
-/* The digits that a real number needs to be read back as it is. */
+/* Returns the digits that a real number needs to be read back exactly. */
 static int digits_of(double value) {
     char text[40];
     for (int digits = 1; digits < 17; digits++) {
@@ -273,8 +275,8 @@ static int digits_of(double value) {
     return 17;
 }
 
-/* The digits that all real numbers of the value need: 0.3 is written as 0.3, and read back as it
- * is. */
+/* Returns the digits that all real numbers of the value need. So 0.3 is written as 0.3, and read
+ * back exactly. */
 static int digits_in(const json_t *value) {
     int most = json_is_real(value) ? digits_of(json_real_value(value)) : 1;
     const char *name;
@@ -308,8 +310,8 @@ static void rename_entry(json_t *object, const char *old, const char *name) {
     json_object_del(object, old);
 }
 
-/* Up to version 0.1 every source was of labelled pictures: their shape stood in the place of the
- * fields. */
+/* Converts the data of a version up to 0.1, in which every source had labelled pictures and their
+ * shape stood in place of the fields. */
 static void renew_data(json_t *data) {
     const char *name;
     json_t *source;
@@ -420,7 +422,7 @@ bool couplet_record_number(const CoupletRecord *record, const char *path, double
     return true;
 }
 
-/* "u8[3, 64, 64]" */
+/* Reads a field such as "u8[3, 64, 64]". */
 static bool read_field(const char *text, CoupletField *out) {
     static const struct {
         const char *name;
@@ -507,18 +509,19 @@ bool couplet_record_hyper(const CoupletRecord *record, int number, CoupletRecord
 /* ---- comparing ------------------------------------------------------------------------------- */
 
 typedef enum {
-    NEVER,    /* a run that differs in it is another run */
-    IF_NAMED, /* the entry may differ where --change names it */
-    NOTED /* the entry may differ, which is then said: the method is the same, and the numbers are
-             equal, to the bit or to rounding */
+    NEVER,    /* another value makes another run */
+    IF_NAMED, /* the entry may differ if --change names it */
+    /* The entry may differ, and a note says so: the method is the same, and the numbers are equal,
+     * to the bit or to rounding. */
+    NOTED
 } Verdict;
 
-/* The entries that are compared. `word` is what --change calls one; NULL: its own name. A path that
- * ends in a dot stands for all entries below. */
+/* The entries that are compared. `word` is the entry's name for --change; NULL: its own name. A
+ * path that ends in a dot stands for all entries below it. */
 static const struct {
     const char *path, *word;
     Verdict verdict;
-    bool of_data; /* an evaluation depends on it too */
+    bool of_data; /* true if an evaluation depends on it too */
 } rows[] = {
     {"seed", "seed", NEVER, false},        {"batch", "batch", NEVER, false},
     {"epochs", "epochs", IF_NAMED, false}, {"stages.", "stages", NEVER, false},
@@ -534,13 +537,13 @@ typedef struct Comparing {
     const char *folder;
     const CoupletLeave *leave;
     json_t *changes;
-    char refused[640]; /* the differences that may not be, one after the other */
+    char refused[640]; /* the differences that are not allowed, one after the other */
     int refused_count, left_out;
-    char words[160]; /* the words that --change would allow: "tau,epochs" */
+    char words[160]; /* the words with which --change would allow them: "tau,epochs" */
     bool never;
 } Comparing;
 
-/* True if a list "tau,epochs" has the word. */
+/* True if a list such as "tau,epochs" has the word. */
 static bool has_word(const char *list, const char *word) {
     size_t length = strlen(word);
     while (list && *list) {
@@ -598,7 +601,7 @@ static void differ(Comparing *c, const char *path, const char *word, Verdict ver
         note_refusal(c, word, verdict, sentence);
 }
 
-/* Compares an entry. Where data lies does not matter as long as it is the same data. */
+/* Compares an entry. The place of data does not matter as long as the data is the same. */
 static void compare_entry(Comparing *c, const char *path, const char *word, Verdict verdict,
                           json_t *was, json_t *now) {
     if (json_is_object(was) || json_is_object(now)) {
@@ -616,7 +619,7 @@ static void compare_entry(Comparing *c, const char *path, const char *word, Verd
         }
         return;
     }
-    /* an older record does not have what it would say is the default */
+    /* an older record lacks entries that have their default */
     if (json_is_null(was)) was = NULL;
     if (json_is_null(now)) now = NULL;
     bool equal = was && now
@@ -637,7 +640,8 @@ static void compare_row(Comparing *c, int row) {
                   entry_at(c->now->json, path));
 }
 
-/* A word of --change that means nothing would be a difference that is dropped in silence. */
+/* True if every word of --change means something. A wrong word would hide a difference in
+ * silence. */
 static bool words_known(const Comparing *c, char *error, size_t error_bytes) {
     for (const char *list = c->leave->change; list && *list;) {
         char word[128];

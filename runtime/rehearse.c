@@ -1,5 +1,5 @@
-/* A rehearsal is a run that saves nothing: it opens what a run opens and makes its steps, and its
- * log goes nowhere. */
+/* A rehearsal: a run that saves nothing. It opens what a run opens and makes its steps, and it
+ * writes no log. */
 #include "runtime/rehearse.h"
 
 #include "runtime/ranks.h"
@@ -47,7 +47,7 @@ static void measure_bytes(const Trainer *t, CoupletRehearsal *r) {
     }
 }
 
-/* The counts of the group when the steps began. */
+/* Notes the counts of the group at the beginning of the steps. */
 static void begin_network(const Trainer *t, CoupletRehearsal *r) {
     r->ranks = t->group->ranks;
     r->sent_bytes = (double)t->group->sent_bytes;
@@ -64,7 +64,8 @@ static bool is_over(const CoupletRehearsal *r, double since) {
     return r->made >= r->steps || (r->seconds > 0 && r->made >= 3 && since > r->seconds);
 }
 
-/* Sets *goes_on, on all ranks alike: the clocks of ranks differ, and signals come to one. */
+/* Sets *goes_on, equally on all ranks: the clocks of ranks differ, and a signal reaches one of
+ * them. */
 static bool decide(Trainer *t, const CoupletRehearsal *r, double began, bool *goes_on) {
     *goes_on =
         !is_over(r, couplet_trainer_now() - began) && t->session->step < t->session->total_steps;

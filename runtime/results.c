@@ -1,13 +1,13 @@
-/* Checks and commits what a step leaves behind. Nothing is written unless all of it is finite.
- * Arrays are checked a few at a time, and copied a few at a time, so that a launch of the device
- * has a bounded number of operands. */
+/* Checks and commits the results of a step. Nothing is written unless all of it is finite. Arrays
+ * are checked, and copied, a few at a time, so that a launch of the device has a bounded number of
+ * operands. */
 #include "runtime/run.h"
 
 #include <stdio.h>
 
 /* ---- the finite check ------------------------------------------------------------------------ */
 
-enum { MOST_ARRAYS = 256 /* the most arrays that the device looks at, or copies, at a time */ };
+enum { MOST_ARRAYS = 256 /* the most arrays that the device checks, or copies, at a time */ };
 
 typedef struct Arrays {
     const void *memory[MOST_ARRAYS];
@@ -61,7 +61,7 @@ bool couplet_run_finite(CoupletRun *run, CoupletFault *fault) {
 
 /* ---- commits --------------------------------------------------------------------------------- */
 
-/* Arrays that go whole from one place to another, all in one pass. */
+/* Arrays that are copied as wholes, in a single pass. */
 typedef struct Copies {
     CoupletCopy items[MOST_ARRAYS];
     int count;
@@ -95,7 +95,8 @@ static bool commit_one(CoupletRun *run, Copies *copies, const CoupletCommit *c, 
                                from_offset, value->shape[0], couplet_run_row_bytes(value));
 }
 
-/* The columns of a queue share a head and a fill, which move once, after the last column. */
+/* Moves the heads of queues. The columns of a queue share a head and a fill, which move once, after
+ * the last column. */
 static bool move_heads(CoupletRun *run, void *const *states, const CoupletStateInfo *infos) {
     const CoupletPlan *plan = run->plan;
     CoupletDevice *d = run->device;
@@ -128,7 +129,7 @@ static bool set_aside(CoupletRun *run) {
     return flush_copies(run, &copies);
 }
 
-/* Rows to be written are computed, so they are looked at before anything is. */
+/* Checks row numbers before anything is written, because they are computed. */
 static bool rows_inside(CoupletRun *run, const CoupletStateInfo *infos, CoupletFault *fault) {
     const CoupletPlan *plan = run->plan;
     for (int i = 0; i < plan->commit_count; i++) {

@@ -1,6 +1,6 @@
-/* Reads and writes the safetensors format: checkpoints, packed copies, embedded weights. The
- * header is parsed with jansson. Type, shape, place and length of every array are checked before
- * any is handed out, so a reader of the result needs no check of its own. */
+/* Reads and writes the safetensors format: checkpoints, packed copies, embedded weights. jansson
+ * parses the header. Type, shape, place and length of every array are checked first, so users of
+ * the result need no checks of their own. */
 #include "runtime/safetensors.h"
 
 #include "runtime/executor.h"
@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const type_names[] = {"F32", "I32", "U8"}; /* by CoupletType */
+static const char *const type_names[] = {"F32", "I32", "U8"}; /* by the value of CoupletType */
 enum { TYPE_COUNT = 3, LENGTH_BYTES = 8 };
 
-/* The types of the format that the runtime has no arrays of. */
+/* Types of the format for which the runtime has no arrays. */
 static const struct {
     const char *name;
     int bytes;
@@ -30,7 +30,8 @@ int64_t couplet_tensor_bytes(const CoupletTensorEntry *e) {
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* NULL when memory is out. jansson keeps the order in which members were added. */
+/* Returns a header, or NULL if memory is out. jansson keeps the order in which members are
+ * added. */
 static char *make_header(const CoupletTensorEntry *entries, int count,
                          const CoupletTensorPair *pairs, int pair_count) {
     json_t *root = json_object(), *about = json_object();
@@ -102,7 +103,8 @@ static bool whole(const json_t *item, int64_t *out) {
     return true;
 }
 
-/* Bytes of an element, and the type where the runtime has it; 0: it is not read. */
+/* Returns the bytes of an element, and the type if the runtime has it; 0 if the type is not
+ * read. */
 static int find_type(const char *name, bool any, CoupletType *type) {
     for (int i = 0; name && i < TYPE_COUNT; i++) {
         if (strcmp(name, type_names[i]) != 0) continue;
@@ -114,7 +116,7 @@ static int find_type(const char *name, bool any, CoupletType *type) {
     return 0;
 }
 
-/* Reads one entry's fields; the sentence that is returned says which of them is wrong. */
+/* Reads one entry's fields. Returns a sentence if one of them is wrong. */
 static const char *read_entry(const json_t *item, bool any, CoupletTensorEntry *entry,
                               const char *data, int64_t data_bytes) {
     const json_t *shape = json_object_get(item, "shape"),
@@ -151,7 +153,8 @@ static int by_place(const void *a, const void *b) {
     return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
-/* The arrays take as many bytes as there are. So where there is a gap, two share others. */
+/* True if no two arrays share bytes. All arrays together take as many bytes as there are, so a gap
+ * means that two of them overlap. */
 static bool lie_apart(const char *path, const CoupletTensorFile *file, char *error,
                       size_t error_bytes) {
     CoupletTensorEntry **sorted = malloc(((size_t)file->count + 1) * sizeof *sorted);

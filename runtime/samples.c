@@ -1,6 +1,5 @@
 /* Binds the samples of a table, or the arrays of a caller, to the inputs of a plan that makes
- * features. An input is called "sample.FIELD"; the order of the fields is that of the plan's
- * inputs. */
+ * features. An input is called "sample.FIELD". Fields are in the order of the plan's inputs. */
 #include "runtime/samples.h"
 
 #include "runtime/executor.h"
@@ -51,7 +50,7 @@ const char *couplet_features_fields_text(const CoupletPlan *plan, char *out, siz
     return out;
 }
 
-/* A field of the table as the plan was compiled for it. */
+/* True if the field of the table is as the plan was compiled for it. */
 static bool is_field(const CoupletField *field, const CoupletBuffer *b) {
     bool same = field->type == b->type && field->rank == b->rank - 1;
     for (int i = 0; same && i < field->rank; i++)

@@ -1,9 +1,9 @@
-/* Chooses rows of a table: by conditions, by a hashed part, by classes, then so many of each
- * class. The order matters, since what the first three leave is counted by the last.
+/* Chooses rows of a table: by conditions, by a hashed part, by classes, and then a number from each
+ * class. The order matters, since the last counts what the first three leave.
  *
- * `part` hashes the name of a row and not its number, so that a row stays in its part when other
- * files come or go. The rows that are kept are in the order of the source. Values are loaded
- * only where the reader does not know them without. */
+ * `part` hashes the name of a row and not its number, so a row stays in its part when other files
+ * are added or removed. Kept rows are in the order of the source. Values are loaded only if the
+ * reader does not know them otherwise. */
 #include "runtime/selection.h"
 
 #include "runtime/classes.h"
@@ -29,8 +29,8 @@ int64_t couplet_selection_keep(const CoupletSelection *s, int64_t class_number, 
         kept = s->per_class;
     else if (s->fraction > 0)
         kept = round(s->fraction * (double)available);
-    /* Cui, Jia, Lin, Song, Belongie: Class-Balanced Loss Based on Effective Number of Samples. CVPR
-     * 2019, section 5.1. */
+    /* A long tail as in Cui, Jia, Lin, Song, Belongie: Class-Balanced Loss Based on Effective
+     * Number of Samples. CVPR 2019, section 5.1. */
     else if (s->imbalance > 0 && class_count > 1)
         kept = floor((double)available *
                          pow(s->imbalance, -(double)class_number / (double)(class_count - 1)) +
@@ -43,7 +43,7 @@ typedef struct Choosing {
     const CoupletSelection *selection;
     CoupletTable *table;
     const CoupletLoading *loading;
-    uint8_t *kept; /* [held] */
+    uint8_t *kept; /* [held]: true for kept rows */
     char *error;
     size_t error_bytes;
 } Choosing;
@@ -53,7 +53,7 @@ static bool out_of_memory(const Choosing *c) {
     return false;
 }
 
-/* Rows that were left out before stay so. */
+/* Drops the rows that were left out before. */
 static void drop_left_out(const Choosing *c) {
     const CoupletTable *t = c->table;
     for (int64_t row = 0, at = 0; t->origin && row < t->held; row++) {
@@ -69,7 +69,7 @@ static bool load_chosen(const Choosing *c) {
     if (!couplet_table_load(c->table, c->loading ? c->loading : &standard, c->error,
                             c->error_bytes))
         return false;
-    drop_left_out(c); /* the rows that cannot be decoded */
+    drop_left_out(c); /* rows that cannot be decoded are dropped */
     return true;
 }
 
@@ -93,8 +93,8 @@ static bool compares(double value, const CoupletCondition *condition) {
     return false;
 }
 
-/* A column of numbers that the reader knows without the samples; NULL: it does not, or there is no
- * memory. */
+/* Returns a column of numbers that the reader knows without samples, or NULL if it does not, or if
+ * memory is out. */
 static int32_t *ask_for(const Choosing *c, int number, const CoupletField *field) {
     if (c->table->columns || field->type != COUPLET_I32) return NULL;
     int32_t *values = malloc(((size_t)c->table->held + 1) * sizeof *values);
@@ -107,7 +107,7 @@ static int32_t *ask_for(const Choosing *c, int number, const CoupletField *field
 static bool keep_condition(const Choosing *c, const CoupletCondition *condition) {
     const CoupletTable *t = c->table;
     int number;
-    /* the number of a row in its source, before any is left out */
+    /* `index` is the number of a row in its source, before any row is left out */
     if (strcmp(condition->field, "index") == 0) {
         for (int64_t i = 0; i < t->held; i++)
             if (!compares((double)i, condition)) c->kept[i] = 0;
@@ -218,7 +218,8 @@ static bool counts(const CoupletSelection *s) {
     return s->per_class > 0 || s->fraction > 0 || s->imbalance > 0;
 }
 
-/* `counted`: the field says how many classes it has, so one beyond them is a mistake. */
+/* Keeps some classes. `counted` says that the field has a number of classes, so that a higher class
+ * is a mistake. */
 static bool keep_classes(const Choosing *c, const CoupletClasses *classes, bool counted) {
     const CoupletSelection *s = c->selection;
     int64_t first = 0, count = classes->count;

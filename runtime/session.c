@@ -1,9 +1,9 @@
-/* A program with its states on a device: starting them with a seed, counting steps and epochs,
- * feeding the run scalars, making features. Training, the C API and evaluations all hold one;
+/* A program with its states on a device: starts them with a seed, counts steps and epochs, sets the
+ * run scalars, computes features. Training, the C API and evaluations each have a session;
  * checkpoint.c saves and loads it.
  *
- * A state that the init plan does not assign is zero. After a step that met a NaN, the session
- * looks at how large parameters are, which tells a run that diverged from a formula that failed. */
+ * A state that the plan `init` does not set is zero. After a step that met a NaN, the session looks
+ * at the size of parameters, which distinguishes a run that diverged from a formula that failed. */
 #include "runtime/session.h"
 
 #include <inttypes.h>
@@ -29,7 +29,8 @@ static bool fail_device(const CoupletSession *s, char *error, size_t error_bytes
     return false;
 }
 
-/* A state starts as zeros: what the init plan does not assign (heads of queues) stays so. */
+/* Allocates a state of zeros. States that the plan `init` does not set, such as heads of queues,
+ * stay zero. */
 static bool allocate_state(CoupletSession *s, int slot) {
     CoupletDevice *d = s->device;
     size_t bytes = couplet_state_bytes(&s->program->states[slot]);
@@ -103,7 +104,7 @@ bool couplet_session_losses(CoupletSession *s, const CoupletRun *run, const Coup
     return true;
 }
 
-/* A loss with a name, in the mean of its epoch. */
+/* Counts a named loss in the mean of its epoch. */
 static void count_named(CoupletMean *mean, bool epoch_begins) {
     if (epoch_begins) *mean = (CoupletMean){.latest = mean->latest};
     if (isnan(mean->latest)) return;
@@ -154,7 +155,7 @@ void couplet_session_scalars(CoupletSession *s, const CoupletPlan *plan, void **
     }
 }
 
-/* An input that nothing was found for would be read through a null pointer. */
+/* True if every input has an array. Without one, a kernel would read through a null pointer. */
 static bool all_bound(const CoupletPlan *plan, void *const *inputs, char *error,
                       size_t error_bytes) {
     for (int i = 0; i < plan->input_count; i++) {
@@ -221,7 +222,8 @@ int64_t couplet_session_width(const CoupletSession *s, const char *features) {
     return out ? out->shape[1] : -1;
 }
 
-/* Fills each field's array of a batch; places behind the last sample get the first of the batch. */
+/* Fills each field's array of a batch. Places behind the last sample get the first sample of the
+ * batch. */
 static void take_samples(const CoupletPlan *plan, const CoupletSamples *samples, int64_t first,
                          int64_t count, int64_t rows, char *const *batch) {
     for (int f = 0; couplet_features_field(plan, f, NULL); f++) {
@@ -257,7 +259,7 @@ static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun 
     return true;
 }
 
-/* An array of a batch for each field, bound to the plan's input. */
+/* Allocates an array for a batch of each field, and binds it to the plan's input. */
 static bool bind_batch(const CoupletPlan *plan, char **batch, void **inputs) {
     const CoupletBuffer *b;
     for (int f = 0; (b = couplet_features_field(plan, f, NULL)); f++) {
@@ -329,7 +331,7 @@ void couplet_session_free(CoupletSession *s) {
 
 /* ---- divergence ------------------------------------------------------------------------------ */
 
-/* The largest entry of a state; a NaN does not count. */
+/* Returns the largest entry of a state in size. A NaN does not count. */
 static float largest_of_state(CoupletSession *s, int state) {
     const CoupletStateInfo *info = &s->program->states[state];
     int64_t count = 1;
@@ -345,7 +347,7 @@ static float largest_of_state(CoupletSession *s, int state) {
 }
 
 void couplet_session_advise(CoupletSession *s, CoupletFault *fault, char *text, size_t bytes) {
-    /* weights are drawn below 1, and decay and norms keep them there */
+    /* weights start below 1, and decay and norms keep them small */
     static const float too_large = 1e6f;
     float largest = 0;
     int which = -1;

@@ -1,4 +1,4 @@
-/* Counts, class by class, how many samples an evaluation classifies rightly (shares.h). */
+/* Counts, for each class, how many samples an evaluation classifies correctly (shares.h). */
 #include "runtime/shares.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@
 
 enum { NAME_BYTES = 400 };
 
-/* The queries of a class: how many there are, how many are told rightly, and one of them. */
+/* The queries of a class: their number, the number of correct ones, and one of them. */
 typedef struct Tally {
     int64_t queries, right, row;
 } Tally;

@@ -1,20 +1,19 @@
-/* The inner loop of nearest neighbours and k-means: dot products of a block of rows with a panel
- * of 32 others, all sums in registers. There is a form for 32 wide registers and one for 16
- * narrow ones. Each sum runs over the width in order in both. */
+/* The inner loop of nearest neighbours and k-means: dot products of a block of rows with a panel of
+ * 32 others, with all sums in registers. There is a version for 32 wide registers and one for 16
+ * narrow ones. In both, each sum runs over the width in order. */
 #include "runtime/similarity.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
-/* A block of sums stays in registers: eight rows by two wide vectors where there are 32 registers,
- * four rows by two narrow ones where there are 16. Either way each sum runs over the width in
- * order. */
+/* A block of sums stays in registers: eight rows by two wide vectors with 32 registers, four rows
+ * by two narrow vectors with 16. In both, each sum runs over the width in order. */
 enum { WIDE = COUPLET_PANEL_ROWS / 2, NARROW = WIDE / 2 };
 typedef float Wide __attribute__((vector_size(WIDE * sizeof(float))));
 typedef float Narrow __attribute__((vector_size(NARROW * sizeof(float))));
 
-/* Written out, so that the sums have names. */
+/* These macros write the statements out, so that each sum has a name. */
 #define FOUR(DO)   DO(0) DO(1) DO(2) DO(3)
 #define EIGHT(DO)  FOUR(DO) DO(4) DO(5) DO(6) DO(7)
 #define DECLARE(q) Vector low##q = {0}, high##q = {0};

@@ -1,8 +1,8 @@
 /* The tables of a program while it runs: opened, selected, and bound to the inputs of its plans.
  *
- * On the host an input points into the table. On another device, large fields are put there
- * once, and a step sends the numbers of its rows; a field that the device has no room for is
- * sent batch by batch. Both ways give the same values, so nothing above needs to know. */
+ * On the host an input points into the table. On another device, large fields are copied there
+ * once, and a step sends the numbers of its rows. A field without room on the device is sent batch
+ * by batch. Both ways give the same values, so callers need not distinguish them. */
 #include "runtime/sources.h"
 
 #include "runtime/data/kept.h"
@@ -73,7 +73,7 @@ static bool write_codes(const CoupletTable *table, FILE *out) {
     return true;
 }
 
-/* Puts the text that `write` makes of the table in place of *out; NULL where it writes nothing. */
+/* Replaces *out by the text that `write` makes of the table, or by NULL if it writes nothing. */
 static bool take_written_text(const CoupletTable *table,
                               bool (*write)(const CoupletTable *, FILE *), char **out) {
     size_t length;
@@ -104,10 +104,11 @@ static bool out_of_memory(char *error, size_t error_bytes) {
 /* ---- what an input reads --------------------------------------------------------------------- */
 
 typedef struct Reading {
-    int source; /* -1: no source */
-    /* the number of the table's field; its field_count: `index`; -1: the table has no such field */
+    int source; /* the number of the source; -1: none */
+    /* the number of the table's field; field_count stands for `index`; -1: the table has no such
+     * field */
     int field;
-    bool whole; /* "train.all.image" */
+    bool whole; /* true for "train.all.image" and the like */
 } Reading;
 
 static Reading reading_of(const CoupletSources *s, const char *input) {
@@ -133,7 +134,7 @@ static int64_t row_bytes(const CoupletSources *s, const Reading *r) {
                                       : couplet_field_bytes(&t->fields[r->field]);
 }
 
-/* The first name that both fields have, with another number in each; NULL: they number alike. */
+/* Returns the first name that both fields have with different numbers, or NULL. */
 static const char *numbered_twice(const CoupletField *a, const CoupletField *b, int64_t *in_a,
                                   int64_t *in_b) {
     CoupletWords names = {.count = 0};
@@ -149,9 +150,9 @@ static const char *numbered_twice(const CoupletField *a, const CoupletField *b, 
     return found;
 }
 
-/* The first number that is one class here and another there, in fields that have a name in common:
- * they number the same kind of thing. -1: there is none. Tokens share marks such as <padding> in
- * any two vocabularies, so fields of more than one number are not looked at. */
+/* Returns the first number that stands for different classes in two fields that share a name, and
+ * so number the same kind of thing; or -1. Fields of more than one number are not compared, since
+ * tokens share marks such as <padding> in any two vocabularies. */
 static int64_t named_twice(const CoupletField *a, const CoupletField *b) {
     const int64_t both = a->classes < b->classes ? a->classes : b->classes;
     int64_t alike = 0, found = -1;
@@ -168,7 +169,7 @@ static const char *const same_list =
     "With the same names in both places, or in a file that names = \"FILE\" reads, they are "
     "numbered alike";
 
-/* False with a sentence where two sources number the same classes differently. */
+/* Returns false with a sentence if two sources number the same classes differently. */
 static bool number_alike(const CoupletTable *here, const CoupletTable *there, const CoupletField *a,
                          const CoupletField *b, char *error, size_t error_bytes) {
     int64_t number, other;
@@ -189,8 +190,8 @@ static bool number_alike(const CoupletTable *here, const CoupletTable *there, co
     return !name && twice < 0;
 }
 
-/* Formulas, and conditions on rows, that read the numbers of a class from two sources take them for
- * the same class. */
+/* True if the numbers of classes agree between sources. Formulas, and conditions on rows, that read
+ * such numbers of two sources take equal numbers for the same class. */
 static bool numbers_agree(const CoupletSources *s, const Reading *r, char *error,
                           size_t error_bytes) {
     const CoupletTable *table = &s->data[r->source];
@@ -213,8 +214,8 @@ static int64_t entry_called(const CoupletTable *t, int field, const char *name) 
     return -1;
 }
 
-/* The first column of a field that stands elsewhere in a field of the same columns; -1: the columns
- * are others, or in the same order. */
+/* Returns the first column of a field that is at another position in a field of the same columns.
+ * -1: the columns are others, or in the same order. */
 static int64_t moved_entry(const CoupletTable *here, int field, const CoupletTable *there,
                            int other, int64_t *place) {
     const int64_t count = here->fields[field].shape[0];
@@ -230,7 +231,8 @@ static int64_t moved_entry(const CoupletTable *here, int field, const CoupletTab
     return there->fields[other].shape[0] == count ? moved : -1;
 }
 
-/* A method that reads a field of two tables takes the columns at one place for the same. */
+/* True if two tables have the columns of a field in the same order. A method that reads the field
+ * of both takes columns at one position for the same. */
 static bool entries_alike(const CoupletTable *here, int field, const CoupletTable *there, int other,
                           char *error, size_t error_bytes) {
     int64_t place = 0;
@@ -260,7 +262,8 @@ static bool entries_agree(const CoupletSources *s, const Reading *r, char *error
     return true;
 }
 
-/* A field by whose numbers rows of a source are chosen is read as one of a formula is. */
+/* True if rows of a source are chosen by the numbers of a field. Such a field counts as if a
+ * formula read it. */
 static bool chosen_by(const CoupletSources *s, int source, const char *field, char *error,
                       size_t error_bytes) {
     Reading r = {source, -1, true};
@@ -365,7 +368,8 @@ static void copy_rows(const CoupletTable *t, int field, int64_t first, int64_t r
                (size_t)bytes);
 }
 
-/* All chosen rows of a field, one after the other: in the table itself where all are chosen. */
+/* Puts all chosen rows of a field one after the other. If all rows are chosen, that is the table
+ * itself. */
 static bool bring_together(CoupletSources *s, const Reading *r, char *error, size_t error_bytes) {
     const CoupletTable *t = &s->data[r->source];
     CoupletShelf *shelf = &s->shelves[r->source][r->field];
@@ -401,7 +405,7 @@ static bool send_rows(CoupletSources *s, const Reading *r, void *to) {
     if (!t->origin)
         return d->calls->write(d, to, 0, t->columns[r->field], t->count * bytes) &&
                d->calls->wait(d);
-    /* chosen rows are brought together piece by piece */
+    /* chosen rows are copied piece by piece */
     const int64_t most = (1 << 24) / bytes + 1;
     void *piece = malloc((size_t)(most * bytes));
     bool good = piece != NULL;
@@ -414,7 +418,8 @@ static bool send_rows(CoupletSources *s, const Reading *r, void *to) {
     return good;
 }
 
-/* False when the device fails; where it has no room, the shelf stays empty. */
+/* Copies a field to the device. Returns false if the device fails. If it has no room, the shelf
+ * stays empty. */
 static bool fill_shelf(CoupletSources *s, const Reading *r) {
     CoupletDevice *d = s->device;
     void **shelf = &s->shelves[r->source][r->field].device;
@@ -426,14 +431,14 @@ static bool fill_shelf(CoupletSources *s, const Reading *r) {
     return true;
 }
 
-/* A number a sample is sent with each batch; what is larger is gathered on the device. */
+/* True if the field is gathered on the device. A field of one number is sent with each batch. */
 static bool is_large(const CoupletSources *s, const Reading *r) {
     const CoupletTable *t = &s->data[r->source];
     return r->field < t->field_count && t->fields[r->field].rank > 0;
 }
 
-/* True if a batch of the field is given by the numbers of its rows. A field of one number is not,
- * also where the whole of it lies on the device. */
+/* True if a batch of the field is given by its rows' numbers. A field of one number is not, even if
+ * all of it is on the device. */
 static bool goes_by_number(const CoupletSources *s, const Reading *r) {
     return r->field == s->data[r->source].field_count ||
            (is_large(s, r) && s->shelves[r->source][r->field].device);
@@ -462,8 +467,7 @@ bool couplet_sources_attach(CoupletSources *s, CoupletDevice *device, const Coup
         }
         const bool on_device = s->shelves[r.source][r.field].device != NULL;
         if (r.whole && !on_device && !bring_together(s, &r, error, error_bytes)) return false;
-        /* An input that lies on the device is still bound, to the column, which is then not looked
-         * at. */
+        /* An input on the device is bound to the column, too, which is then not looked at. */
         if (r.whole && on_device && !s->shelves[r.source][r.field].whole)
             s->shelves[r.source][r.field].whole = s->numbers;
     }
@@ -483,8 +487,7 @@ int64_t couplet_sources_batches(const CoupletSources *s, const CoupletStage *sta
                                   couplet_source_batch(&s->program->sources[at], stage));
 }
 
-/* The fields of a source that some phase's step reads as they are, and not by the numbers of rows.
- */
+/* Marks the fields of a source that some phase's step reads as they are, and not by row numbers. */
 static void mark_gathered(const CoupletSources *s, int source, bool *gathered) {
     for (int p = 0; p < s->program->phase_count; p++) {
         const CoupletPlan *plan = s->program->phases[p].train;
@@ -496,7 +499,7 @@ static void mark_gathered(const CoupletSources *s, int source, bool *gathered) {
     }
 }
 
-/* True if every step that reads the field keeps to the rows of its own rank. */
+/* True if every step that reads the field reads only the rows of its own rank. */
 static bool is_in_rows(const CoupletSources *s, int source, int field) {
     bool found = false;
     for (int p = 0; p < s->program->phase_count; p++) {
@@ -511,7 +514,7 @@ static bool is_in_rows(const CoupletSources *s, int source, int field) {
     return found;
 }
 
-/* The rows of a batch that are read by this rank. */
+/* Marks the fields of which this rank reads only its own rows. */
 static void mark_own(const CoupletSources *s, int source, CoupletFeed *feed, bool *own) {
     const CoupletPlan *plan = s->program->train;
     if (!s->device || !couplet_ranks_cut(s->device, plan)) return;
@@ -570,7 +573,7 @@ bool couplet_sources_weigh(CoupletSources *s, float *const *weights, int64_t unt
 
 /* ---- inputs ---------------------------------------------------------------------------------- */
 
-/* Returns the batch. Where the rows lie on the device, the batch is their numbers. */
+/* Returns the batch. If the rows are on the device, the batch is their numbers. */
 static const void *batch_of(const CoupletSources *s, const Reading *r, const CoupletBatch *batch) {
     return goes_by_number(s, r) ? batch->indices : batch->fields[r->field];
 }
@@ -588,7 +591,7 @@ void couplet_sources_next(CoupletSources *s, const CoupletPlan *plan, void **inp
     }
 }
 
-/* Memory for so many rows of a field. */
+/* Returns memory for so many rows of a field. */
 static void *part_memory(CoupletSources *s, const Reading *r, int64_t rows) {
     CoupletShelf *shelf = &s->shelves[r->source][r->field];
     if (shelf->part_rows >= rows) return shelf->part;
@@ -612,7 +615,7 @@ bool couplet_sources_whole_batch(CoupletSources *s, const CoupletPlan *plan, voi
     return true;
 }
 
-/* Chosen rows of one field side by side: where they lie, or brought together. NULL when memory runs
+/* Returns chosen rows of one field, side by side: in place, or copied. Returns NULL if memory runs
  * out. */
 static const void *some_rows(CoupletSources *s, const Reading *r, int64_t first, int64_t rows) {
     const CoupletTable *t = &s->data[r->source];

@@ -11,15 +11,16 @@ typedef struct Spread {
     CoupletThreads *threads;
     int64_t count, width;
     double t;
-    float *units; /* [count, width] of length 1, or 0 */
-    double *sums; /* [count]: over the pairs of a row with later ones */
-    /* Of alignment: rows with one label make a pair. NULL: all rows do. */
+    float *units; /* [count, width], of length 1 or 0 */
+    double *sums; /* [count]: the sums over the pairs of a row with later rows */
+    /* For alignment: only rows with the same label make a pair. NULL: all rows do. */
     const int32_t *labels;
 } Spread;
 
 enum { LANES = 8 };
 
-/* Sums run on eight lanes, which are then added in order: the same bits on any machine. */
+/* Returns |x - y|^2. It is summed in eight lanes, which are added in order, so the bits are the
+ * same on any machine. */
 static double square(const float *x, const float *y, int64_t width) {
     double lanes[LANES] = {0}, sum = 0;
     int64_t d = 0;
@@ -61,7 +62,7 @@ static void sum_pairs(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
-/* The sum over the pairs. */
+/* Computes the sum over the pairs. */
 static bool sum_all(Spread *s, const CoupletFeatures *rows, double *sum) {
     s->units = malloc(((size_t)(s->count * s->width) + 1) * sizeof *s->units);
     s->sums = calloc((size_t)s->count + 1, sizeof *s->sums);
@@ -100,8 +101,8 @@ bool couplet_alignment(CoupletThreads *threads, const CoupletFeatures *rows, dou
 
 /* ---- eigenvalues ----------------------------------------------------------------------------- */
 
-/* Householder's reduction to a tridiagonal matrix: its diagonal in d, what stands beside it in
- * e[1 .. n - 1]. */
+/* Householder's reduction to a tridiagonal matrix, with its diagonal in d and the elements beside
+ * it in e[1 .. n - 1]. */
 static void tridiagonalise(double *a, int64_t n, double *d, double *e) {
     for (int64_t i = n - 1; i > 0; i--) {
         double *row = a + i * n, scale = 0, h = 0;
@@ -138,7 +139,7 @@ static void tridiagonalise(double *a, int64_t n, double *d, double *e) {
         d[i] = a[i * n + i];
 }
 
-/* One sweep of the QL algorithm with an implicit shift over the block l .. m. */
+/* Does one sweep of the QL algorithm with an implicit shift over the block l .. m. */
 static void sweep_block(double *d, double *e, int64_t l, int64_t m) {
     double g = (d[l + 1] - d[l]) / (2 * e[l]);
     g = d[m] - d[l] + e[l] / (g + copysign(hypot(g, 1), g));
@@ -194,7 +195,7 @@ bool couplet_eigenvalues(double *a, int64_t n, double *values, double *work) {
 
 /* ---- the effective rank ---------------------------------------------------------------------- */
 
-/* Products of rows with each other. */
+/* The products of rows with each other. */
 typedef struct Products {
     CoupletThreads *threads;
     const float *rows; /* [count, width] */
@@ -230,8 +231,8 @@ static double rank_of(const double *squares, int64_t n) {
     return sum > 0 ? exp(entropy) : 0;
 }
 
-/* The squares of the singular values are the eigenvalues of the products of the rows, or of those
- * of the columns, whichever are fewer. */
+/* The squares of the singular values are the eigenvalues of the products of the rows, or of the
+ * columns. Whichever are fewer are used. */
 bool couplet_effective_rank(CoupletThreads *threads, const CoupletFeatures *rows, double *value) {
     const bool of_rows = rows->count < rows->width;
     float *columns = of_rows ? NULL : transposed(rows);

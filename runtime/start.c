@@ -1,10 +1,9 @@
-/* `--start`: takes over from another run or file what has the same name, type and shape. The
- * file is looked through as a whole before anything is taken, so that a refusal leaves the
- * session as it was.
+/* --start: takes arrays of the same name, type and shape from another run or a file. The whole file
+ * is checked before anything is taken, so after a refusal the session is unchanged.
  *
- * What optimisers and queues hold is not taken: it belongs to the steps that made it. A network
- * that is a copy takes what its origin takes, where the file has nothing of its own for it. Each
- * owner of arrays gets a line that says how many were taken and why others were not. */
+ * The states of optimisers and queues are not taken, because they belong to the steps that made
+ * them. A copied network takes what its origin takes, if the file has nothing for the copy itself.
+ * For each owner of arrays, a line says how many were taken, and why others were not. */
 #include "runtime/start.h"
 
 #include "runtime/files.h"
@@ -29,7 +28,7 @@ typedef struct Start {
     size_t error_bytes;
 } Start;
 
-/* True for a state that may be taken at all. */
+/* True for a state that may be taken. */
 static bool is_learned(const CoupletStateInfo *info) {
     return info->role == COUPLET_ROLE_PARAM || info->role == COUPLET_ROLE_STATE;
 }
@@ -41,8 +40,8 @@ static bool same_array(const CoupletTensorEntry *entry, const CoupletStateInfo *
     return same;
 }
 
-/* The array that a state takes, or NULL: its own, or, as a copy starts as what it is copied from,
- * that one's. */
+/* Returns the array that a state takes, or NULL. It is the state's own or, since a copy starts as
+ * its origin does, that of the origin. */
 static const CoupletTensorEntry *found_for(const Start *s, const CoupletStateInfo *info) {
     const CoupletTensorEntry *entry =
         is_learned(info) ? couplet_tensors_find(&s->file, info->name) : NULL;
@@ -53,7 +52,7 @@ static const CoupletTensorEntry *found_for(const Start *s, const CoupletStateInf
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-/* "[64, 1, 3, 3]"; "a number" without axes. */
+/* Writes a shape such as "[64, 1, 3, 3]", or "a number" if there are no axes. */
 static const char *shape_text(CoupletType type, int rank, const int64_t *shape, char *out,
                               size_t bytes) {
     size_t used = (size_t)snprintf(out, bytes, "%s", type == COUPLET_I32 ? "int" : "real");
@@ -63,7 +62,8 @@ static const char *shape_text(CoupletType type, int rank, const int64_t *shape, 
     return out;
 }
 
-/* The network, or the array of the method, that a state belongs to: its name up to a point. */
+/* Returns the length of the name of a state's owner: the network, or the array of the method, up to
+ * a dot. */
 static size_t owner_length(const char *name) {
     return strcspn(name, ".");
 }
@@ -81,7 +81,7 @@ static bool is_first(const CoupletProgram *p, int slot) {
     return is_learned(&p->states[slot]);
 }
 
-/* "encoder: 18 of 20 arrays from runs/simclr" */
+/* Prints a line such as "encoder: 18 of 20 arrays from runs/simclr". */
 static void say_owner(const Start *s, int slot) {
     const CoupletProgram *p = s->session->program;
     const char *name = p->states[slot].name;
@@ -104,7 +104,8 @@ static void say_owner(const Start *s, int slot) {
     s->say(s->context, line);
 }
 
-/* Names that agree where the arrays do not: hardly what was meant, or a head for other classes. */
+/* Reports an array of the same name and another shape. This is rarely meant; it may be a head for
+ * other classes. */
 static void say_other_shape(const Start *s, const CoupletStateInfo *info) {
     const CoupletTensorEntry *entry =
         is_learned(info) ? couplet_tensors_find(&s->file, info->name) : NULL;
@@ -116,7 +117,7 @@ static void say_other_shape(const Start *s, const CoupletStateInfo *info) {
     s->say(s->context, line);
 }
 
-/* Names the arrays of the file that have no place here. */
+/* Reports the arrays of the file that have no place here. */
 static void say_left(const Start *s) {
     const CoupletProgram *p = s->session->program;
     int left = 0;
@@ -161,8 +162,8 @@ static bool entry_is_finite(const Start *s, const CoupletTensorEntry *entry) {
     return true;
 }
 
-/* True if the codes of words are the same. What was learned about codes holds for those words
- * only. */
+/* True if the codes of words are the same, because what was learned about codes holds for those
+ * words only. */
 static bool same_codes(const Start *s) {
     const CoupletProgram *p = s->session->program;
     for (int i = 0; i < p->source_count; i++) {
@@ -180,7 +181,7 @@ static bool same_codes(const Start *s) {
     return true;
 }
 
-/* Classes may be others, where only an encoder is taken; a head for them must not be. */
+/* Reports other classes. They do not matter if only an encoder is taken, but do for a head. */
 static void say_other_classes(const Start *s) {
     const CoupletProgram *p = s->session->program;
     char line[LINE_BYTES], key[300];
@@ -197,7 +198,7 @@ static void say_other_classes(const Start *s) {
     }
 }
 
-/* Looked at as a whole before anything is taken. */
+/* Checks the whole file before anything is taken. */
 static bool is_fit(const Start *s) {
     const CoupletProgram *p = s->session->program;
     int taken = 0;
@@ -235,7 +236,7 @@ static bool send_states(const Start *s) {
     return false;
 }
 
-/* The checkpoint of a run folder, or the file itself. */
+/* Finds the checkpoint of a run folder, or the file itself. */
 static bool find_file(const char *from, char *path, char *error, size_t error_bytes) {
     struct stat info;
     if (stat(from, &info) == 0 && S_ISDIR(info.st_mode))

@@ -1,10 +1,10 @@
-/* The pool of threads. Tiles are handed out in chunks from one counter. A chunk is taken by
- * whoever is free, so a slow core does not hold up the others; results do not depend on it,
- * because a tile writes its own memory.
+/* The pool of threads. Tiles are handed out in chunks from one counter, to whichever thread is
+ * free, so a slow core does not hold up the others. Results do not depend on this, because a tile
+ * writes its own memory.
  *
- * Workers spin for about 50 microseconds before they sleep, since the kernels of a step follow
- * each other more closely than a wake-up takes. A run is published by raising `generation` after
- * the job is written; the caller works too, and returns when all workers have reported. */
+ * Workers spin for about 50 microseconds before they sleep, since the kernels of a step follow each
+ * other faster than a thread wakes up. A run is published by raising `generation` after the job is
+ * written. The caller works too, and returns when all workers have reported. */
 #include "runtime/threads.h"
 
 #include "runtime/cores.h"
@@ -17,12 +17,14 @@
 
 enum {
     MAX_THREADS = 256,
-    CHUNKS_PER_THREAD = 16, /* so that a slow thread leaves work to the others */
-    SPINS = 2000 /* about 50 microseconds: a step's kernels follow each other closer than that */
+    /* The chunks of a run for each thread: a slow thread leaves some to the others. */
+    CHUNKS_PER_THREAD = 16,
+    /* About 50 microseconds, which is more than the time between two kernels of a step. */
+    SPINS = 2000
 };
 
-/* A run is published by raising `generation`; workers that see it take chunks until none is left
- * and then report. The next run is published only after all have reported, so that the job is never
+/* The pool. A run is published by raising `generation`. Workers that see it take chunks until none
+ * is left, and then report. The next run is published after all have reported, so the job is never
  * written while it is read. */
 struct CoupletThreads {
     int count;
@@ -88,7 +90,7 @@ static void *serve(void *argument) {
 }
 
 static void publish(CoupletThreads *pool) {
-    /* Under the lock, so that a worker about to sleep cannot miss it. */
+    /* With the lock held, a worker that is about to sleep cannot miss the signal. */
     pthread_mutex_lock(&pool->lock);
     atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
     pthread_cond_broadcast(&pool->wake);

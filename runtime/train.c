@@ -1,10 +1,10 @@
-/* Training from a program to a run folder: open data and session, go on or begin, step, log, save,
- * evaluate. couplet_train and couplet_evaluate at the end read as the table of contents.
+/* Trains a program in a run folder: opens data and session, resumes or begins, makes steps, logs,
+ * saves and evaluates. couplet_train and couplet_evaluate at the end read as the table of contents.
  *
- * The order of writing is what makes a run safe to kill. The record comes first, then a checkpoint,
- * and the log is flushed line by line; a resumed run drops the lines behind its checkpoint. A
- * signal ends the run between two steps. Work ahead of an epoch that a signal interrupts is done
- * again, and is preceded by a checkpoint for that. */
+ * The order of writing makes it safe to kill a run at any time. The record comes first, then a
+ * checkpoint, and the log is flushed line by line. A resumed run drops the lines behind its
+ * checkpoint. A signal ends the run between two steps. If a signal interrupts work ahead of an
+ * epoch, this work is done again; so a checkpoint comes before it. */
 #include "runtime/train.h"
 
 #include "runtime/data/mapping_guard.h"
@@ -25,12 +25,12 @@ bool couplet_trainer_stopped(const Trainer *t) {
     return t->options->stop && *t->options->stop;
 }
 
-/* True if a signal ended the work: one has come, and there is no sentence about a failure. */
+/* True if a signal ended the work: a signal has come, and there is no sentence about a failure. */
 bool couplet_trainer_ended_by_signal(const Trainer *t) {
     return couplet_trainer_stopped(t) && !*t->error;
 }
 
-/* What is kept behind a step: the log of its epoch, checkpoints, and what is measured then. */
+/* Does what follows a step: the log of its epoch, checkpoints, and the evaluations that are due. */
 static bool end_step(Trainer *t, int64_t last) {
     const CoupletSession *s = t->session;
     const bool epoch_ends = (s->step - s->stage_first) % t->per_epoch == 0;
@@ -56,7 +56,7 @@ static bool train_steps(Trainer *t, int64_t last) {
             if (t->halted) break;
             t->torn = couplet_trainer_ended_by_signal(t);
             if (t->torn) break;
-            /* a file that was cut short explains what went wrong */
+            /* if a data file was cut short meanwhile, that explains the failure */
             return couplet_guard_whole(t->error, t->error_bytes) && false;
         }
         if (!couplet_trainer_log_step(t, loss)) return false;
@@ -72,7 +72,7 @@ static bool is_whole(const Trainer *t) {
     return t->options->max_steps == 0 || t->options->max_steps >= t->session->total_steps;
 }
 
-/* The steps, and the evaluations around them that are not there yet. */
+/* Makes the steps, and the evaluations around them that are missing. */
 static bool train_whole(Trainer *t) {
     CoupletSession *s = t->session;
     const CoupletTrainOptions *o = t->options;
@@ -80,7 +80,7 @@ static bool train_whole(Trainer *t) {
     couplet_trainer_say_size(t);
     if (is_whole(t) && s->step == 0 && !start_is_measured && !couplet_trainer_measure_start(t))
         return false;
-    /* what a signal kept the checkpoint's own step from */
+    /* a signal may have kept the checkpoint's step from being evaluated */
     if (!t->seen.complete[COUPLET_IN_TRAINING] && s->step > 0 && !couplet_trainer_measure_due(t))
         return false;
     if (!train_steps(t, is_whole(t) ? s->total_steps : o->max_steps)) return false;
@@ -99,8 +99,8 @@ static bool train_whole(Trainer *t) {
     return couplet_trainer_was_heard(t);
 }
 
-/* Without a sentence, a signal ended what comes ahead of the run, of which nothing is written
- * then. */
+/* Returns how the run ended. Without a sentence, a signal ended the work before the first step, and
+ * nothing is written. */
 static CoupletRunEnd end_of(const Trainer *t, bool good, bool was_stopped) {
     if (!good && couplet_trainer_ended_by_signal(t)) return COUPLET_RUN_STOPPED;
     if (good) return was_stopped ? COUPLET_RUN_STOPPED : COUPLET_RUN_DONE;
@@ -135,7 +135,7 @@ CoupletRunEnd couplet_train(const CoupletProgram *program, const CoupletTrainOpt
 
 /* ---- evaluation of a run that was made ------------------------------------------------------- */
 
-/* On what data, and when: each row of evaluations.jsonl says it. */
+/* Notes the data and the time, which each row of evaluations.jsonl has. */
 static void stamp_data(Trainer *t) {
     uint64_t hash = COUPLET_HASH_START;
     time_t seconds = time(NULL);
@@ -148,8 +148,8 @@ static void stamp_data(Trainer *t) {
     strftime(t->time, sizeof t->time, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
 }
 
-/* The trained states, the record, and the file for the results; a damaged checkpoint and other data
- * are said before minutes of work. */
+/* Opens the trained states, the record, and the file for results. A damaged checkpoint and other
+ * data are reported before minutes of work. */
 static CoupletSession *open_trained(Trainer *t) {
     const CoupletTrainOptions *o = t->options;
     const CoupletLeave leave = {.change = o->data_was_named ? "data" : NULL,

@@ -1,9 +1,9 @@
-/* The checkpoints of a run: the last one, which --resume goes on with, those before it that --keep
- * asks for, and the best one by what --best names; and the end of a run by --stop-early.
+/* Writes the checkpoints of a run: the last one, for --resume; those before it, for --keep; and the
+ * best one, for --best. Also ends a run by --stop-early.
  *
- * What is the best, and for how long nothing was better, is read off the rows of the log, those of
- * a run that goes on among them. The log and the checkpoint therefore say all, whenever a run was
- * killed. A kept checkpoint is another name of the same file: the next one gets a new file. */
+ * What is best, and for how long nothing was better, is taken from the rows of the log, including
+ * those of a resumed run. So the log and the checkpoint tell everything, whenever a run was killed.
+ * A kept checkpoint is another name of the same file, since each checkpoint is a new file. */
 #include "runtime/trainer.h"
 
 #include "runtime/data/copies.h"
@@ -22,8 +22,7 @@ static bool write_checkpoint(Trainer *t) {
     return !t->writes || couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes);
 }
 
-/* Nothing that was made of a file which others changed is kept, and nothing that the ranks do not
- * agree on. */
+/* Saves a checkpoint, unless a data file has changed meanwhile, or the ranks do not agree. */
 bool couplet_trainer_save(Trainer *t) {
     if (t->rehearses) return true;
     if (!couplet_guard_whole(t->error, t->error_bytes) || !couplet_trainer_compare_states(t) ||
@@ -45,7 +44,7 @@ bool couplet_trainer_checkpoint_is_due(const Trainer *t) {
 
 /* ---- files of the run ------------------------------------------------------------------------ */
 
-/* True if the file is a checkpoint of this run, of the step unless that is negative. */
+/* True if the file is a checkpoint of this run and, unless `step` is negative, of this step. */
 static bool is_own(const Trainer *t, const char *path, int64_t step) {
     char ignored[COUPLET_PATH_BYTES + 256], method[24], seed[24], number[24];
     CoupletMapped mapped;
@@ -64,7 +63,7 @@ static bool is_own(const Trainer *t, const char *path, int64_t step) {
     return own;
 }
 
-/* Gives the last checkpoint another name, which may be that of an earlier one of this run. */
+/* Gives the last checkpoint another name, which an earlier checkpoint of this run may have. */
 static bool name_also(Trainer *t, const char *path) {
     if (access(path, F_OK) == 0 && !is_own(t, path, -1)) {
         snprintf(t->error, t->error_bytes,
@@ -88,7 +87,7 @@ static bool kept_path(Trainer *t, int64_t step, char *out) {
     return couplet_path_join(t->options->folder->path, name, out, t->error, t->error_bytes);
 }
 
-/* The steps of the kept checkpoints in the folder, in order; the caller frees them. */
+/* Returns the steps of the kept checkpoints in the folder, in order. The caller frees them. */
 static int64_t *kept_steps(const Trainer *t, int *count) {
     DIR *folder = opendir(t->options->folder->path);
     int64_t *steps = NULL, step;
@@ -105,7 +104,7 @@ static int64_t *kept_steps(const Trainer *t, int *count) {
     return steps;
 }
 
-/* Keeps the checkpoint that was just written, and removes the oldest ones beyond the number. */
+/* Keeps the checkpoint that was just written. Removes the oldest ones beyond the number. */
 bool couplet_trainer_keep_last(Trainer *t) {
     char path[COUPLET_PATH_BYTES];
     int count;
@@ -137,8 +136,9 @@ static bool is_named_loss(const Trainer *t, const char *name) {
     return false;
 }
 
-/* The evaluation or report that a word means: its name as tables have it, or the evaluation's word
- * in the spec, `knn`, where there is one of it. -1: none; -2: several. */
+/* Returns the number of the evaluation or report that a word means: its name in tables, or the
+ * evaluation's word in the spec, such as `knn`, if there is one such evaluation. -1: none; -2:
+ * several. */
 static int find_measured(const Trainer *t, const char *word) {
     int found = -1;
     for (int i = 0; i < t->name_count; i++)
@@ -150,7 +150,7 @@ static int find_measured(const Trainer *t, const char *word) {
     return found;
 }
 
-/* True if the evaluation or report is measured in training. */
+/* True if the evaluation or report is measured during the training. */
 static bool is_watched(const Trainer *t, int number) {
     const CoupletAction *by;
     if (number < t->program->eval_count) return t->program->evals[number].every > 0;
@@ -168,7 +168,7 @@ static bool watch_loss(Trainer *t, const char *name) {
     return true;
 }
 
-/* The names of the evaluations that one word means, of which one is to be chosen. */
+/* Reports the evaluations that a word may mean, of which the user must choose one. */
 static bool refuse_several(Trainer *t, const char *word) {
     char sentence[600];
     size_t at = (size_t)snprintf(sentence, sizeof sentence, "the log has several of these:");
@@ -224,7 +224,7 @@ bool couplet_trainer_open_watch(Trainer *t) {
     return watch_loss(t, w->name) || watch_measure(t, w->name);
 }
 
-/* As the log has it, so that a run which goes on decides alike. */
+/* Returns a value as the log has it, so that a resumed run decides equally. */
 static double as_logged(double value) {
     char text[40];
     snprintf(text, sizeof text, "%.9g", value);
@@ -256,7 +256,7 @@ void couplet_trainer_watch_row(Trainer *t, const CoupletMetric *row, int count) 
     w->is_new = true;
 }
 
-/* A run that goes on hears the rows that it keeps. */
+/* Takes a row that a resumed run keeps. */
 static bool hear_row(void *context, const CoupletMetric *row, int count) {
     Trainer *t = context;
     const CoupletMetric *step = couplet_metrics_find(row, count, "step"),
@@ -273,7 +273,7 @@ static bool hear_row(void *context, const CoupletMetric *row, int count) {
 bool couplet_trainer_hear_log(Trainer *t) {
     if (!t->watch.on) return true;
     const bool good = couplet_metrics_each(t->metrics_path, hear_row, t, t->error, t->error_bytes);
-    /* one that was killed between its row and its file */
+    /* a kill may have come between the row and its file */
     t->watch.is_new =
         t->watch.best_step == t->session->step && !is_own(t, t->best, t->watch.best_step);
     return good;

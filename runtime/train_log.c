@@ -1,4 +1,4 @@
-/* The logs of a run: each row goes into metrics.jsonl, and from there into metrics.csv and, with
+/* Writes the logs of a run: each row goes into metrics.jsonl, from there into metrics.csv and, with
  * --tensorboard, into an event file. */
 #include "runtime/trainer.h"
 
@@ -17,7 +17,7 @@ bool couplet_trainer_row(Trainer *t, const CoupletMetric *row, int count) {
 
 /* ---- the columns of metrics.csv -------------------------------------------------------------- */
 
-/* Adds the column PREFIX NAME, unless it is there. */
+/* Adds the column PREFIX NAME, unless it exists. */
 static bool add_column(Trainer *t, const char *prefix, const char *name) {
     const size_t bytes = strlen(prefix) + strlen(name) + 1;
     char *column = malloc(bytes);
@@ -56,7 +56,7 @@ static bool add_rates(Trainer *t) {
     return good && (!has_norm || add_column(t, "", "gradient_norm"));
 }
 
-/* What work ahead of epochs and steps reports. */
+/* Adds the names that work ahead of epochs and steps reports. */
 static bool add_reports(Trainer *t) {
     const CoupletProgram *p = t->program;
     bool good = true;
@@ -93,7 +93,7 @@ bool couplet_trainer_open_logs(Trainer *t) {
     t->csv = couplet_csv_open(t->csv_path, (const char *const *)t->columns, t->column_count,
                               t->metrics_path, t->error, t->error_bytes);
     if (!t->csv || !t->options->tensorboard) return t->csv != NULL;
-    /* the rows of the start are there already, and in no event file */
+    /* the rows of the start are in the log already, but in no event file */
     const bool has_start = t->session->step == 0 || t->measured_late;
     t->events = couplet_events_open(folder, t->session->step, has_start ? t->metrics_path : NULL,
                                     t->error, t->error_bytes);
@@ -102,7 +102,7 @@ bool couplet_trainer_open_logs(Trainer *t) {
 
 bool couplet_trainer_close_logs(Trainer *t, bool good) {
     char ignored[COUPLET_PATH_BYTES + 256];
-    /* the first sentence is the one that counts */
+    /* the first sentence is kept */
     good &= couplet_csv_close(t->csv, good ? t->error : ignored,
                               good ? t->error_bytes : sizeof ignored);
     couplet_events_close(t->events);

@@ -1,4 +1,4 @@
-/* Evaluates while a run trains: the evaluations and the reports of `eval` are measured, shown, and
+/* Evaluates while a run trains. The evaluations and reports of `eval` are measured, printed, and
  * logged as rows. */
 #include "runtime/trainer.h"
 
@@ -39,7 +39,7 @@ bool couplet_trainer_is_due(const Trainer *t, int number, const CoupletMoment *m
     return couplet_measure_is_due(by, moment);
 }
 
-/* The clock of the last step that was made. */
+/* Returns the clock of the last step. */
 static int last_clock(const Trainer *t) {
     int at = 0;
     while (at + 1 < couplet_trainer_stages(t) && t->clocks[at + 1].first < t->session->step)
@@ -52,8 +52,7 @@ CoupletMoment couplet_trainer_moment(const Trainer *t) {
     return (CoupletMoment){t->session->step - clock->first, clock->per_epoch};
 }
 
-/* Writes a row for an evaluation, in percent, or for a number that is reported. `kind` is "percent"
- * or "value". */
+/* Writes a row for an evaluation or a report. `kind` is "percent" or "value". */
 static bool result_row(Trainer *t, CoupletSubject subject, const char *name, const char *kind,
                        double value) {
     const CoupletMetric row[] = {{"step", (double)t->session->step, NULL},
@@ -63,13 +62,14 @@ static bool result_row(Trainer *t, CoupletSubject subject, const char *name, con
                                  {"data", 0, t->data_folder},
                                  {"hash", 0, t->data_hash},
                                  {"time", 0, t->time}};
-    bool of_training = !*t->data_folder; /* whose record says where its data lies */
+    bool of_training = !*t->data_folder; /* the record of the training says where its data lies */
     return couplet_trainer_row(t, row, of_training ? 4 : 7);
 }
 
 enum { LABEL_BYTES = 48 };
 
-/* What stands in front of a result: the subject, or the moment in training, "after epoch 2". */
+/* Returns the text in front of a result: the subject, or a time in the training, "after epoch
+ * 2". */
 static const char *result_label(const Trainer *t, CoupletSubject subject, bool of_steps,
                                 char out[LABEL_BYTES]) {
     if (subject != COUPLET_IN_TRAINING) return couplet_trainer_subject_name(t, subject);
@@ -79,7 +79,7 @@ static const char *result_label(const Trainer *t, CoupletSubject subject, bool o
     return out;
 }
 
-/* Writes a row for a class of an evaluation that is asked class by class. */
+/* Writes a row for one class of an evaluation by class. */
 static bool class_row(Trainer *t, CoupletSubject subject, const char *by,
                       const CoupletShare *share) {
     const CoupletMetric row[] = {{"step", (double)t->session->step, NULL},
@@ -99,10 +99,11 @@ static int by_percent(const void *a, const void *b) {
     return x->percent < y->percent ? -1 : x->percent > y->percent;
 }
 
-enum { MOST_SHOWN = 20, LOWEST_SHOWN = 10 /* of more classes than are shown */ };
+/* With more than MOST_SHOWN classes, the LOWEST_SHOWN worst ones are printed. */
+enum { MOST_SHOWN = 20, LOWEST_SHOWN = 10 };
 
-/* The classes are rows of the log for every subject, and lines behind the training alone: of many
- * classes those that are told worst. */
+/* Logs the classes as rows, for every subject. Prints them after the training alone; of many
+ * classes, those with the worst results. */
 static bool show_classes(Trainer *t, CoupletSubject subject, const char *name,
                          CoupletShares *shares) {
     const bool is_many = shares->count > MOST_SHOWN;
@@ -153,8 +154,8 @@ bool couplet_trainer_evaluates(const CoupletProgram *program) {
     return program->eval_count > 0 || program->measure_count > 0;
 }
 
-/* Nothing once a signal has come, nor of what it cuts short. A NULL moment is one that all is due
- * at. */
+/* Measures what is due at the moment (NULL: everything). Measures nothing after a signal, and does
+ * not log what a signal cuts short. */
 static bool measure_at(Trainer *t, CoupletSubject subject, const CoupletMoment *moment) {
     const CoupletReports reports = {tell_of_measure, t};
     const bool reports_too = subject != COUPLET_RAW && t->program->measure_count > 0;
@@ -181,15 +182,16 @@ bool couplet_trainer_measure(Trainer *t, CoupletSubject subject) {
     return measure_at(t, subject, NULL);
 }
 
-/* A run that goes on with the first step of a stage still measures behind the last step of the
- * stage before. */
+/* Measures behind the last step. A resumed run may begin with the first step of a stage, and then
+ * still measures behind the last step of the stage before. */
 static bool measure_in_stage(Trainer *t, const CoupletMoment *moment) {
     const double started = couplet_trainer_now();
     const int at_hand = t->session->stage;
     couplet_trainer_enter_stage(t, last_clock(t));
     const bool good = measure_at(t, COUPLET_IN_TRAINING, moment);
     couplet_trainer_enter_stage(t, at_hand);
-    t->rate_started += couplet_trainer_now() - started; /* the rate is that of the steps */
+    /* The rate that is printed is that of the steps alone. */
+    t->rate_started += couplet_trainer_now() - started;
     t->pace_started += couplet_trainer_now() - started;
     return good;
 }
@@ -209,8 +211,8 @@ bool couplet_trainer_measure_start(Trainer *t) {
            couplet_trainer_measure(t, COUPLET_BEFORE_TRAINING);
 }
 
-/* A run that was stopped by --max-steps has not been measured at its start. Its rows are what a
- * whole run has: these come first. */
+/* Measures a run that --max-steps stopped before its start was measured. Its rows must be those of
+ * an undisturbed run, in which these rows come first. */
 bool couplet_trainer_measure_late(Trainer *t, char **rows) {
     size_t length;
     CoupletSession *trained = t->session;

@@ -1,5 +1,5 @@
-/* Makes a run ready for its first step: data, session and schedule are opened, the record is made
- * or compared with an earlier one, and the folder is made or taken up again. */
+/* Prepares a run for its first step: opens data, session and schedule, makes the record or compares
+ * it with the earlier one, and makes the folder or resumes in it. */
 #include "runtime/trainer.h"
 
 #include "runtime/data/copies.h"
@@ -23,8 +23,8 @@ static bool is_whole(const Trainer *t) {
     return t->options->max_steps == 0 || t->options->max_steps >= t->session->total_steps;
 }
 
-/* The checkpoint of a run that was made says what its classes were called. One that cannot be read
- * is refused later, where its arrays are taken. */
+/* Opens the sources. The checkpoint of a resumed run tells the names of its classes. One that
+ * cannot be read is refused later, where its arrays are taken. */
 static bool open_sources(Trainer *t) {
     char path[COUPLET_PATH_BYTES], why[COUPLET_PATH_BYTES + 256];
     CoupletPlaces places = t->options->places;
@@ -41,7 +41,8 @@ static bool open_sources(Trainer *t) {
     return good;
 }
 
-/* Other data may name its classes otherwise: what became of their numbers. */
+/* Reports what became of the classes' numbers, since other data may number its classes
+ * differently. */
 static void say_classes(Trainer *t) {
     for (int i = 0; i < t->program->source_count; i++) {
         const CoupletTable *table = &t->sources.data[i];
@@ -100,7 +101,8 @@ static void warn_of_values(Trainer *t) {
     }
 }
 
-/* A claim of its fields says that their shapes are meant so. Several sources may be of one file. */
+/* Warns of fields with unexpected shapes. If the spec claims the fields, their shapes are intended.
+ * Several sources may be of one file. */
 static void warn_of_shapes(Trainer *t) {
     for (int i = 0; i < t->program->source_count; i++)
         if (t->program->sources[i].claim_count == 0 && !is_told(t, i))
@@ -135,7 +137,8 @@ static bool of_same_labels(const CoupletEval *a, const CoupletEval *b) {
     return a->bank == b->bank && a->query == b->query && strcmp(a->labels, b->labels) == 0;
 }
 
-/* Evaluations of the same labels of the same sources are told of once. */
+/* Warns of classes that cannot be predicted, once for all evaluations of the same labels of the
+ * same sources. */
 static void warn_of_classes(Trainer *t) {
     const CoupletEval *told = NULL;
     warn_of_one_class(t);
@@ -218,7 +221,7 @@ bool couplet_trainer_make_record(Trainer *t) {
     return couplet_record_make(&from, &t->now, t->error, t->error_bytes);
 }
 
-/* Reads what the rows of the run say up to the checkpoint. */
+/* Reads what the rows of the log, up to the checkpoint, say. */
 static bool survey(Trainer *t) {
     const CoupletMoment moment = couplet_trainer_moment(t);
     bool *due = calloc((size_t)t->name_count + 1, sizeof *due);
@@ -233,14 +236,14 @@ static bool survey(Trainer *t) {
     return good;
 }
 
-/* The checkpoint's place in the run, and what was set from then on. */
+/* Finds the checkpoint's place in the run, and the changes since. */
 static bool resume(Trainer *t) {
     const CoupletTrainOptions *o = t->options;
     const CoupletLeave leave = {.change = o->change, .note = couplet_trainer_note, .context = t};
     int64_t steps = t->session->total_steps;
     uint64_t seed = t->session->seed, recorded;
-    /* The settings first: a checkpoint of another batch would only be said to be of another
-     * method. */
+    /* The settings come first: of a checkpoint with another batch it could only be said that its
+     * method differs. */
     if (!couplet_trainer_make_record(t) ||
         !couplet_record_agrees(o->record, &t->now, o->folder->path, &leave, t->error,
                                t->error_bytes))
@@ -285,7 +288,7 @@ static bool write_spec(Trainer *t) {
     return true;
 }
 
-/* The record first: from then on the folder holds a run. */
+/* Writes the record first. From then on the folder holds a run. */
 static bool write_settings(Trainer *t) {
     if (!t->writes) return true;
     return couplet_record_write(&t->now, t->options->folder->path, t->error, t->error_bytes) &&
@@ -314,7 +317,7 @@ static bool open_clock(Trainer *t, Clock *clock) {
     return false;
 }
 
-/* Gathers what checkpoints are to say about the words of the data. */
+/* Gathers what checkpoints must say about the words of the data. */
 static bool take_codes(Trainer *t) {
     if (couplet_sources_codes(&t->sources, t->session->codes, t->session->classes)) return true;
     snprintf(t->error, t->error_bytes, "out of memory for the codes of the data");
@@ -339,7 +342,7 @@ bool couplet_trainer_open_schedule(Trainer *t) {
     return t->clocks != NULL;
 }
 
-/* An option that would do nothing is refused. */
+/* True if an option can have its effect. If not, it is refused. */
 static bool has_given(Trainer *t) {
     if (t->options->give_every == 0 || couplet_given(t->program, 0, NULL)) return true;
     snprintf(t->error, t->error_bytes,
@@ -349,7 +352,7 @@ static bool has_given(Trainer *t) {
     return false;
 }
 
-/* What a new run begins with beside its draws: files that the spec names, then --start. */
+/* Begins a new run with the files that the spec names, and then with --start. */
 static bool begin_with(Trainer *t) {
     const CoupletTrainOptions *o = t->options;
     t->start_hashes = calloc((size_t)t->program->start_count + 1, sizeof *t->start_hashes);
@@ -386,8 +389,8 @@ bool couplet_trainer_open_all(Trainer *t) {
            couplet_trainer_take_log(t);
 }
 
-/* The method as it starts, of a run of so many steps; one that began with a file, as it was kept
- * then. */
+/* Sets the states to the method's start, for a run of so many steps. If the run began with a file,
+ * they are those that were kept then. */
 bool couplet_trainer_open_start(Trainer *t, uint64_t seed, int64_t total_steps) {
     couplet_session_free(t->session);
     CoupletLoaded loaded;
@@ -426,8 +429,8 @@ static bool begin_files(Trainer *t) {
                           couplet_session_save(t->session, t->start, t->error, t->error_bytes));
 }
 
-/* All that is written before the first step. A new run is saved at once, so that it can be gone on
- * with from whatever step it ends at. */
+/* Writes what comes before the first step. A new run is saved at once, so that it can be resumed
+ * from any step at which it ends. */
 bool couplet_trainer_begin(Trainer *t) {
     CoupletSession *s = t->session;
     couplet_trainer_set_stage(t);
@@ -446,7 +449,7 @@ bool couplet_trainer_begin(Trainer *t) {
     if (!couplet_trainer_open_logs(t) || !couplet_trainer_keep_last(t) ||
         !couplet_trainer_keep_best(t))
         return false;
-    /* In the middle of an epoch, its weights are those of the checkpoint. */
+    /* In the middle of an epoch, the weights are those of the checkpoint. */
     return couplet_trainer_begin_sources(t) &&
            (into == 0 || couplet_sources_weigh(&t->sources, s->weights, done - into + t->per_epoch,
                                                t->error, t->error_bytes));

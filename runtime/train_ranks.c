@@ -1,9 +1,9 @@
-/* Training by several ranks. All of them run the same trainer, on the same states, and decide alike
- * whatever they decide; rank 0 alone writes and speaks.
+/* Training on several ranks. All run the same trainer on the same states, and take the same
+ * decisions. Rank 0 alone writes and prints.
  *
- * What could differ is compared before the first step, name by name, so that the sentence says
- * what it is; states are compared again with every checkpoint. A flag that a signal sets comes to
- * the ranks at different moments, so none of them looks at its own: they agree on one between two
+ * Everything that could differ is compared before the first step, name by name, so that the message
+ * says what differs. States are compared again with every checkpoint. A signal reaches the ranks at
+ * different times, so a rank does not act on its own flag: the ranks agree on one between two
  * steps. */
 #include "runtime/hash.h"
 #include "runtime/trainer.h"
@@ -31,7 +31,7 @@ FILE *couplet_trainer_no_log(Trainer *t) {
     return log;
 }
 
-/* False with the sentence of the group that failed. */
+/* Returns false with the sentence of the failed group. */
 static bool lost(Trainer *t) {
     const bool has_code = strncmp(t->group->fault, "error[", 6) == 0;
     snprintf(t->error, t->error_bytes, "%s%s", has_code ? "" : "error[E804]: ", t->group->fault);
@@ -54,17 +54,17 @@ bool couplet_trainer_hear_signals(Trainer *t) {
 void couplet_trainer_end_ranks(Trainer *t, bool good) {
     if (good || t->group->ranks == 1) return;
     if (*t->group->fault)
-        lost(t); /* whatever the failure of others led to here */
+        lost(t); /* the failure of another rank may have caused this one */
     else if (*t->error)
         couplet_group_fail(t->group, t->error);
 }
 
-/* All ranks know the worst difference: false with the sentence about it. */
+/* Tells all ranks the worst difference. Returns false with a sentence if there is one. */
 static bool agree_on(Trainer *t, const char *difference, const char *advice) {
     CoupletAgreed worst;
     if (!couplet_group_agree(t->group, *difference != 0, difference, &worst)) return lost(t);
     if (worst.status == 0) return true;
-    /* before any rank goes on to end the group, all have this sentence */
+    /* all ranks get this sentence before any rank ends the group */
     couplet_group_barrier(t->group);
     snprintf(t->error, t->error_bytes, "error[E804]: rank %d of %d %s\n      = help: %s",
              worst.rank, t->group->ranks, worst.sentence, advice);
@@ -74,7 +74,7 @@ static bool agree_on(Trainer *t, const char *difference, const char *advice) {
 
 /* ---- what ranks are started with ------------------------------------------------------------- */
 
-/* Lines of a name, a tab and a value. */
+/* Lines, each with a name, a tab and a value. */
 typedef struct Lines {
     FILE *file;
     char *text;
@@ -93,7 +93,7 @@ static void line(Lines *lines, const char *name, const char *format, ...) {
     fputc('\n', lines->file);
 }
 
-/* A line whose name is made of a kind and a name. */
+/* Adds a line whose name consists of a kind and a name. */
 static void named(Lines *lines, const char *kind, const char *name, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -106,7 +106,7 @@ static void named(Lines *lines, const char *kind, const char *name, const char *
     fputc('\n', lines->file);
 }
 
-/* As few digits as tell a number from all others. */
+/* Writes a number with the fewest digits that distinguish it from all others. */
 static const char *short_number(double value, char out[40]) {
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(out, 40, "%.*g", digits, value);
@@ -172,7 +172,8 @@ static bool describe_run(Trainer *t, const char *command, Lines *l) {
     return fclose(l->file) == 0;
 }
 
-/* The first line in which two texts differ, as "has X as its seed, and rank 0 has Y"; "": none. */
+/* Writes the first line in which two texts differ, as "has X as its seed, and rank 0 has Y". "":
+ * none. */
 static void find_difference(const char *own, const char *first, char *out, size_t bytes) {
     *out = 0;
     while (*own && *first) {
@@ -193,7 +194,7 @@ static void find_difference(const char *own, const char *first, char *out, size_
                  first);
 }
 
-/* A step is cut among the ranks at its shards, so there must be enough of them. */
+/* True if there are enough shards, since a step is cut among ranks at shards. */
 static bool can_be_cut(Trainer *t) {
     const int64_t shards = t->program->train->shards;
     const int ranks = t->group->ranks;

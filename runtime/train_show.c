@@ -1,4 +1,4 @@
-/* Shows how a run goes while it trains, and logs its steps and epochs. */
+/* Prints the progress of a run, and logs its steps and epochs. */
 #include "runtime/trainer.h"
 
 #include "runtime/evaluate.h"
@@ -22,7 +22,7 @@ void couplet_trainer_say(Trainer *t, const char *format, ...) {
     va_end(args);
 }
 
-/* False with a sentence when what was said could not be written: a line that is lost is an
+/* Returns false with a sentence if something could not be printed, since a lost line is an
  * error. */
 bool couplet_trainer_was_heard(Trainer *t) {
     if (t->output_fault)
@@ -52,7 +52,7 @@ void couplet_trainer_say_line(void *context, const char *line) {
     couplet_trainer_say(context, "%s\n", line);
 }
 
-/* The rate of the epoch, or of its part since a resume. */
+/* Returns the views per second in this epoch, or in its part since a resume. */
 static double views_per_second(const Trainer *t) {
     double seconds = couplet_trainer_now() - t->rate_started;
     return seconds > 0 ? (double)((t->session->step - t->rate_step) *
@@ -62,7 +62,7 @@ static double views_per_second(const Trainer *t) {
                        : 0;
 }
 
-/* "near 1.2345, length 0.0500": the losses with names, of the last step or over the epoch. */
+/* Writes named losses, of the last step or over the epoch, as in "near 1.2345, length 0.0500". */
 static const char *named_losses(const Trainer *t, bool of_epoch, char *out, size_t bytes) {
     const CoupletSession *s = t->session;
     size_t used = 0;
@@ -83,7 +83,7 @@ static CoupletHyper hyper_of(const char *name, double value) {
     return (CoupletHyper){.name = name, .value = value};
 }
 
-/* The rate, by its place in the phase, that the last step used. */
+/* Returns rate number `rate` of the phase, as the last step used it. */
 static double rate_of(const Trainer *t, int rate) {
     const CoupletSession *s = t->session;
     const CoupletProgram *p = t->program;
@@ -105,7 +105,7 @@ static double rate_of(const Trainer *t, int rate) {
     return value;
 }
 
-/* The length of the last step's gradients; NAN: the step does not measure it. */
+/* Returns the length of the last step's gradients, or NAN if the step does not measure it. */
 static double gradient_norm(const Trainer *t) {
     static const char name[] = "gradient norm";
     const float *value =
@@ -117,14 +117,14 @@ static double gradient_norm(const Trainer *t) {
 
 enum { PIECE_BYTES = 240, PIECES = 7 };
 
-/* A part of the line. Where the terminal is too narrow, those of the highest `rank` are left out
- * first. */
+/* A part of the line of progress. If the terminal is too narrow, parts of the highest `rank` are
+ * left out first. */
 typedef struct Piece {
     char text[PIECE_BYTES];
     int rank;
 } Piece;
 
-/* "2:05", "1:02:05" */
+/* Writes a time such as "2:05" or "1:02:05". */
 static void write_time(double seconds, char *out, size_t bytes) {
     const int64_t whole = (int64_t)fmin(fmax(seconds, 0), 1e9);
     if (whole < 3600)
@@ -134,7 +134,7 @@ static void write_time(double seconds, char *out, size_t bytes) {
                  whole % 60);
 }
 
-/* The time that the steps which are left will take, by those that this process has made. */
+/* Estimates the time that the remaining steps take, from those that this process has made. */
 static double seconds_left(const Trainer *t) {
     const CoupletSession *s = t->session;
     const int64_t made = s->step - t->pace_step;
@@ -165,7 +165,7 @@ static void fill_pieces(const Trainer *t, float loss, Piece pieces[PIECES]) {
         pieces[i].rank = ranks[i];
 }
 
-/* Joins the pieces that fit into `width` columns; 0: all do. */
+/* Joins the parts that fit into `width` columns. If `width` is 0, all do. */
 static void join_pieces(const Piece pieces[PIECES], int width, char *out, size_t bytes) {
     for (int most = PIECES; most >= 0; most--) {
         size_t used = 0;
@@ -179,8 +179,8 @@ static void join_pieces(const Piece pieces[PIECES], int width, char *out, size_t
     if (width > 0 && strlen(out) >= (size_t)width) out[width - 1] = 0;
 }
 
-/* On a terminal one line is written again and again. Elsewhere lines within an epoch come with at
- * least ten seconds, and a tenth of the epoch, between them. */
+/* Shows a step. On a terminal, one line is written again and again. Elsewhere, lines within an
+ * epoch are at least ten seconds, and a tenth of the epoch, apart. */
 void couplet_trainer_show_step(Trainer *t, float loss) {
     enum { TENTHS = 10 };
     const double now = couplet_trainer_now(), since = now - t->line_at;
@@ -204,8 +204,8 @@ void couplet_trainer_show_step(Trainer *t, float loss) {
 
 /* ---- rows of steps and epochs ---------------------------------------------------------------- */
 
-/* A row of the log, and behind it the losses with names: of the last step by their names, over the
- * epoch with "epoch_" before them. */
+/* Logs a row, with the named losses behind it: those of the last step under their names, or those
+ * of the epoch with "epoch_" before them. */
 static bool row_with_losses(Trainer *t, const CoupletMetric *row, int count, bool of_epoch) {
     enum { KEY_BYTES = 300 };
     const int named = t->program->loss_count;
@@ -293,9 +293,9 @@ bool couplet_trainer_end_epoch(Trainer *t) {
     return row_with_losses(t, row, 5, true);
 }
 
-/* Says what the run is about to do: `simclr: 60000 samples, batch 256, 1170 steps, 207 MB for a
- * step, 2 threads, run folder ..`. Batches are those of the sources that the step draws from. The
- * source that sets the epoch comes first: `batch 256, 64 of few`. */
+/* Prints what the run is about to do, as in `simclr: 60000 samples, batch 256, 1170 steps, 207 MB
+ * for a step, 2 threads, run folder ..`. Batches are those of the sources that the step draws from.
+ * The source that sets the epoch comes first: `batch 256, 64 of few`. */
 void couplet_trainer_say_size(Trainer *t) {
     const int64_t steps = t->session->total_steps;
     const int threads = couplet_threads_count(t->threads);

@@ -1,5 +1,5 @@
-/* Makes one step of a run: finds the stage and the phase of the step, does the work that comes
- * ahead of it, and runs it. */
+/* Makes one step of a run: finds the step's stage and phase, does the work ahead of the step, and
+ * runs it. */
 #include "runtime/trainer.h"
 
 #include "runtime/epoch.h"
@@ -49,7 +49,7 @@ static bool bring_whole_batch(void *context) {
     return couplet_sources_whole_batch(&t->sources, t->phase->train, t->inputs);
 }
 
-/* Makes ready to run the steps of a phase; one phase has memory at a time. */
+/* Prepares to run the steps of a phase. Only one phase has memory at a time. */
 bool couplet_trainer_enter_phase(Trainer *t, const CoupletPhase *phase) {
     if (t->phase == phase) return true;
     couplet_run_free(t->run);
@@ -58,7 +58,7 @@ bool couplet_trainer_enter_phase(Trainer *t, const CoupletPhase *phase) {
     t->phase = phase;
     t->run = couplet_run_on(t->device, plan);
     t->inputs = calloc((size_t)plan->input_count + 1, sizeof *t->inputs);
-    /* kernels may be compiled in its first step */
+    /* kernels may be compiled in the first step */
     if (t->run) couplet_run_heed(t->run, t->options->stop);
     if (t->run) couplet_run_feed_whole(t->run, bring_whole_batch, t);
     if (t->run && t->inputs)
@@ -69,7 +69,7 @@ bool couplet_trainer_enter_phase(Trainer *t, const CoupletPhase *phase) {
     return false;
 }
 
-/* Epochs and steps that begin are counted from 1. */
+/* Logs a report. Epochs and steps that begin are counted from 1. */
 static bool tell_of_work(void *context, const CoupletAction *action, const char *name,
                          double value) {
     Trainer *t = context;
@@ -86,7 +86,7 @@ static bool tell_of_work(void *context, const CoupletAction *action, const char 
     return couplet_trainer_row(t, row, 3);
 }
 
-/* Batches that are drawn in proportion to a state go by what it is when an epoch begins. */
+/* Reads the weights for drawing batches, which are a state's values when the epoch begins. */
 static bool weigh_epoch(Trainer *t, int64_t into) {
     CoupletSession *s = t->session;
     return couplet_session_weigh(s, t->error, t->error_bytes) &&
@@ -94,12 +94,12 @@ static bool weigh_epoch(Trainer *t, int64_t into) {
                                  t->error_bytes);
 }
 
-/* Ahead of a step, of which `into` were made in its stage. */
+/* Does the work ahead of a step. `into` is the number of steps made in its stage. */
 static bool work_ahead(Trainer *t, const CoupletPhase *phase, int64_t into) {
     CoupletSession *s = t->session;
     const CoupletReports reports = {tell_of_work, t};
     if (couplet_work_is_due(s, phase, into, t->per_epoch)) {
-        /* what a signal interrupts here is begun anew */
+        /* if a signal interrupts the work, it is done again from this checkpoint */
         if (t->saved != s->step && !couplet_trainer_save(t)) return false;
         if (!couplet_work_do(s, phase, into, t->per_epoch, &t->sources, &reports, t->error,
                              t->error_bytes))
@@ -108,7 +108,7 @@ static bool work_ahead(Trainer *t, const CoupletPhase *phase, int64_t into) {
     return into % t->per_epoch != 0 || weigh_epoch(t, into);
 }
 
-/* Into the next stage, where the one at hand is over. */
+/* Enters the next stage if the present one is over. */
 static bool go_on_in_stages(Trainer *t) {
     CoupletSession *s = t->session;
     const int before = s->stage;
@@ -118,7 +118,7 @@ static bool go_on_in_stages(Trainer *t) {
     return couplet_trainer_begin_sources(t);
 }
 
-/* What the step that was made gives, where it is one of those that are asked for. */
+/* Writes what the step gave, if it is a step whose values are wanted. */
 static bool give(Trainer *t, const CoupletPlan *plan) {
     const int64_t every = t->options->give_every, step = t->session->step;
     if (every == 0 || step % every != 0 || !t->writes) return true;
@@ -126,7 +126,8 @@ static bool give(Trainer *t, const CoupletPlan *plan) {
                                t->error_bytes);
 }
 
-/* The step is done again, and so is the work ahead of it (`worked`), whose states are not kept. */
+/* Halts in a step, which will be done again. So will the work ahead of it, if `worked`, whose
+ * states are not kept. */
 static bool halt(Trainer *t, bool worked, int64_t epoch_before) {
     t->halted = true;
     t->torn = worked;

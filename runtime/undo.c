@@ -1,4 +1,4 @@
-/* Copies states before a trial, and puts the copies back behind it (undo.h). */
+/* Copies states before a trial and restores them afterwards (undo.h). */
 #include "runtime/undo.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Looks names of arrays up in the tables of weight_names.def. The names of a block depend on its
+/* Looks up names of arrays in the tables of weight_names.def. The names in a block depend on its
  * number within its stage, so a walk over a network counts the blocks as they come. */
 #include "runtime/weight_names.h"
 
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Chains that only group others: what is in them has the names that it has without them. */
+/* Chains that only group others. What is in them has the same names as without them. */
 static const char *const groups[] = {"large_stem_1.", "resnet50_stages_1."};
 
 typedef struct BlockRow {
@@ -56,7 +56,7 @@ const char *couplet_family_text(CoupletFamily family) {
     return "";
 }
 
-/* "block_down" is the label of "block_down_1". */
+/* True if a part of a name has the label: "block_down" is the label of "block_down_1". */
 static bool has_label(const char *part, size_t length, const char *label) {
     while (length > 0 && isdigit((unsigned char)part[length - 1]))
         length--;
@@ -81,7 +81,7 @@ static void count_block(CoupletNaming *n, const BlockRow *row, const char *part,
     snprintf(n->label, sizeof n->label, "%.*s", (int)length, part);
 }
 
-/* What stands below the block in a row for it; NULL: the row is not of this block. */
+/* Returns the row's name below the block, or NULL if the row is not of this block. */
 static const char *below_block(const NameRow *row, const BlockRow *block) {
     const char *bar = strchr(row->ours, '|');
     if (!block) return bar ? NULL : row->ours;
@@ -92,7 +92,8 @@ static const char *below_block(const NameRow *row, const BlockRow *block) {
     return is_any || is_it ? bar + 1 : NULL;
 }
 
-/* The rest of their name behind the row's: "" where the row is the whole name. NULL: another. */
+/* Returns the rest of our name behind the row's, which is "" if the row has the whole name; NULL if
+ * the row has another name. */
 static const char *rest_of(const char *row, const char *ours) {
     const size_t length = strlen(row);
     if (row[length - 1] != '.') return strcmp(row, ours) == 0 ? "" : NULL;

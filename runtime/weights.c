@@ -1,6 +1,6 @@
-/* Begins a part of a network with the arrays of a file. A statement goes in three rounds over the
- * arrays of its part: which names the file has for them, whether all fit, and sending them. Nothing
- * is sent before the last statement has been looked at. */
+/* Begins a part of a network with the arrays of a file. A statement takes three rounds over the
+ * arrays of its part: find the file's names for them, check that all fit, send them. Nothing is
+ * sent before the last statement has been checked. */
 #include "runtime/weights.h"
 
 #include "runtime/data/mapping.h"
@@ -31,7 +31,7 @@ typedef struct Taking {
 
 /* ---- the arrays of a part -------------------------------------------------------------------- */
 
-/* The name below the part; NULL: the array is not of it. */
+/* Returns the name below the part, or NULL if the array is not in the part. */
 static const char *below_part(const Taking *t, const CoupletStateInfo *info) {
     const size_t length = strlen(t->start->part);
     const bool is_learned = info->role == COUPLET_ROLE_PARAM || info->role == COUPLET_ROLE_STATE;
@@ -46,7 +46,7 @@ static const char *named_by_hand(const Taking *t, const char *below) {
     return NULL;
 }
 
-/* The array of the file, by one scheme of names; `tried` is its name there. */
+/* Finds the array in the file by one scheme of names. `tried` is its name there. */
 static const CoupletTensorEntry *find_array(const Taking *t, const CoupletStateInfo *info,
                                             const char *below, int scheme, CoupletNaming *naming,
                                             CoupletTheirName *tried) {
@@ -68,7 +68,7 @@ static CoupletNaming naming_of(int scheme) {
     return (CoupletNaming){.family = scheme < OWN_NAMES ? (CoupletFamily)scheme : 0};
 }
 
-/* The scheme by which most arrays are found; of equal ones the part's own names. */
+/* Returns the scheme that finds most arrays; between equals, the part's own names. */
 static int best_scheme(const Taking *t) {
     const CoupletProgram *p = t->session->program;
     int best = OWN_NAMES, most = -1;
@@ -105,8 +105,8 @@ static int next_axis(int rank, const int64_t *shape, int at) {
     return at;
 }
 
-/* Axes of one entry do not count: a convolution of 1 x 1 is a matrix here. The first axis of theirs
- * may hold several of ours. */
+/* True if the shapes agree. Axes of one entry do not count, since a 1 x 1 convolution is a matrix
+ * here. Their first axis may hold several of our arrays. */
 static bool fits_shape(const CoupletTensorEntry *entry, const CoupletStateInfo *info, int pieces) {
     int a = next_axis(entry->rank, entry->shape, 0), b = next_axis(info->rank, info->shape, 0);
     for (bool first = true; a < entry->rank && b < info->rank; first = false) {
@@ -131,7 +131,7 @@ static float from_bfloat(uint16_t bits) {
     return value;
 }
 
-/* Element `at` as float32. */
+/* Returns element `at` as float32. */
 static float element_as_float(const CoupletTensorEntry *entry, int64_t at) {
     uint16_t half;
     double wide;
@@ -228,7 +228,7 @@ static bool begins_with_its_own(const CoupletProgram *p, const CoupletStateInfo 
     return own;
 }
 
-/* To the array, and to those that start as its copies. */
+/* Sends values to the array, and to the arrays that start as its copies. */
 static bool send_values(const Taking *t, int slot, const float *values) {
     const CoupletProgram *p = t->session->program;
     CoupletDevice *d = t->session->device;
@@ -243,7 +243,7 @@ static bool send_values(const Taking *t, int slot, const float *values) {
     return (good && d->calls->wait(d)) || refuse_weights(t, d->fault.sentence);
 }
 
-/* Visits every array of the part; with `send` the device gets them. */
+/* Visits every array of the part. With `send`, also sends them to the device. */
 static bool take_arrays(const Taking *t, bool send, int *count, bool *used) {
     const CoupletProgram *p = t->session->program;
     CoupletNaming naming = naming_of(t->scheme);
@@ -266,7 +266,7 @@ static bool take_arrays(const Taking *t, bool send, int *count, bool *used) {
     return good;
 }
 
-/* A count of batches is kept by torch, and no formula reads it. */
+/* True for a count of batches, which torch keeps and no formula reads. */
 static bool is_a_count(const char *name) {
     static const char ending[] = "num_batches_tracked";
     const size_t length = strlen(name), end = sizeof ending - 1;
@@ -284,7 +284,7 @@ static void say_left(const Taking *t, const bool *used) {
     }
 }
 
-/* A name of the statement must be that of an array. */
+/* True if every name of the statement is that of an array. */
 static bool names_fit(const Taking *t) {
     const CoupletProgram *p = t->session->program;
     char line[LINE_BYTES];
