@@ -566,6 +566,33 @@ static int64_t method_batch(Check *c, Module *m) {
                                                                          : STANDARD_BATCH;
 }
 
+static bool is_checked_first(const Stmt *s) {
+    return s->kind == STMT_HYPER || s->kind == STMT_DATA;
+}
+
+/* Data without a batch of their own have the method's. */
+static void share_batch(Check *c, Module *m) {
+    c->batch = method_batch(c, m);
+    for (int i = 0; i < m->stmt_count; i++) {
+        DataSource *data = m->stmts[i]->kind == STMT_DATA ? m->stmts[i]->data : NULL;
+        if (!data || data->batch) continue;
+        data->batch = c->batch;
+        data->follows = true;
+    }
+}
+
+/* Checks what needs all names of the module: pushes, and the bodies that nothing has called. */
+static void check_bodies(Check *c, const Module *m) {
+    for (int i = 0; i < m->stmt_count; i++) {
+        Stmt *s = m->stmts[i];
+        if (s->kind == STMT_QUEUE) check_push(c, s);
+        const bool has_body = s->kind == STMT_FN || s->kind == STMT_OPTIMISER ||
+                              (s->kind == STMT_NET && s->has_config);
+        if (has_body && s->symbol && s->symbol->stmt == s && find_scheme(c, s)->state == 0)
+            type_scheme_of(c, s->symbol);
+    }
+}
+
 void check_module(Check *c, Module *m) {
     Scope *builtins = c->scope;
     while (builtins->parent)
@@ -580,30 +607,12 @@ void check_module(Check *c, Module *m) {
     declare_module_names(c, m);
     /* Hypers and data come first, because functions may use them wherever they stand. */
     for (int i = 0; i < m->stmt_count; i++)
-        if (m->stmts[i]->kind == STMT_HYPER || m->stmts[i]->kind == STMT_DATA)
-            check_statement(c, m, m->stmts[i]);
+        if (is_checked_first(m->stmts[i])) check_statement(c, m, m->stmts[i]);
     check_declare_stages(c, m);
-    c->batch = method_batch(c, m);
-    for (int i = 0; i < m->stmt_count; i++) {
-        DataSource *data = m->stmts[i]->kind == STMT_DATA ? m->stmts[i]->data : NULL;
-        if (!data || data->batch) continue;
-        data->batch = c->batch;
-        data->follows = true;
-    }
-    for (int i = 0; i < m->stmt_count; i++) {
-        Stmt *s = m->stmts[i];
-        if (s->kind != STMT_HYPER && s->kind != STMT_DATA && s->kind != STMT_LOSS)
-            check_statement(c, m, s);
-        if (s->kind == STMT_LOSS) check_statement(c, m, s);
-    }
-    for (int i = 0; i < m->stmt_count; i++) {
-        Stmt *s = m->stmts[i];
-        if (s->kind == STMT_QUEUE) check_push(c, s);
-        bool own_body = s->kind == STMT_FN || s->kind == STMT_OPTIMISER ||
-                        (s->kind == STMT_NET && s->has_config);
-        if (own_body && s->symbol && s->symbol->stmt == s && find_scheme(c, s)->state == 0)
-            type_scheme_of(c, s->symbol);
-    }
+    share_batch(c, m);
+    for (int i = 0; i < m->stmt_count; i++)
+        if (!is_checked_first(m->stmts[i])) check_statement(c, m, m->stmts[i]);
+    check_bodies(c, m);
     for (int i = 0; i < m->stmt_count; i++)
         if (m->stmts[i]->kind == STMT_DATA) check_weights(c, m->stmts[i]);
     m->checked = true;

@@ -804,6 +804,29 @@ static bool sizes_are_whole(Check *c, const Stmt *net, Expr *const *placed) {
 
 /* ---- the call -------------------------------------------------------------------------------- */
 
+static Type *apply_net(Check *c, Expr *e) {
+    if (e->arg_count == 1) return net_typed_apply(c, e->callee, e->args[0]->type, e->args[0]->span);
+    diag_report(c->diag, CODE_NETWORK_ARGUMENT, e->span,
+                "a network is applied to one array, and %d are given", e->arg_count);
+    if (e->arg_count > 1)
+        diag_suggest(
+            c->diag, "%s",
+            "two views are two applications, which share the weights: `let z = encoder(a), "
+            "w = encoder(b)`");
+    return type_poison(c);
+}
+
+/* The settings of a net or an optimiser, in parentheses behind its name. */
+static Type *configure(Check *c, Expr *e, Symbol *s) {
+    const Stmt *stmt = s->stmt;
+    Expr **placed =
+        place_arguments(c, e, s->name, stmt->config, stmt->config_count, stmt->name_span);
+    const bool is_net = s->kind == SYMBOL_NET;
+    if (is_net && (!placed || !sizes_are_whole(c, stmt, placed))) return type_poison(c);
+    if (!is_net || stmt->has_params) type_scheme_of(c, s);
+    return type_make(c, is_net ? KIND_NET : KIND_OPTIMISER, 0, NULL);
+}
+
 Type *check_call(Check *c, Expr *e) {
     if (is_reduction(c, e)) {
         for (int i = 0; i < e->arg_count; i++)
@@ -817,30 +840,9 @@ Type *check_call(Check *c, Expr *e) {
     Symbol *s = e->callee->symbol;
     if (s && s->kind == SYMBOL_BUILTIN) return check_builtin(c, e);
     if (s && (s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN)) return check_function(c, e, s);
-    if (s && s->kind == SYMBOL_OPTIMISER) {
-        place_arguments(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span);
-        type_scheme_of(c, s);
-        return type_make(c, KIND_OPTIMISER, 0, NULL);
-    }
-    if (s && s->kind == SYMBOL_NET && s->stmt->has_config) {
-        Expr **placed = place_arguments(c, e, s->name, s->stmt->config, s->stmt->config_count,
-                                        s->stmt->name_span);
-        if (!placed || !sizes_are_whole(c, s->stmt, placed)) return type_poison(c);
-        if (s->stmt->has_params) type_scheme_of(c, s);
-        return type_make(c, KIND_NET, 0, NULL);
-    }
-    if (callee->kind == KIND_NET) {
-        if (e->arg_count != 1) {
-            diag_report(c->diag, CODE_NETWORK_ARGUMENT, e->span,
-                        "a network is applied to one array, and %d are given", e->arg_count);
-            if (e->arg_count > 1)
-                diag_suggest(c->diag, "%s",
-                             "two views are two applications, which share the weights: `let z = "
-                             "encoder(a), w = encoder(b)`");
-            return type_poison(c);
-        }
-        return net_typed_apply(c, e->callee, e->args[0]->type, e->args[0]->span);
-    }
+    if (s && s->kind == SYMBOL_OPTIMISER) return configure(c, e, s);
+    if (s && s->kind == SYMBOL_NET && s->stmt->has_config) return configure(c, e, s);
+    if (callee->kind == KIND_NET) return apply_net(c, e);
     diag_report(c->diag, CODE_NOT_CALLABLE, e->callee->span, "this is %s and cannot be called",
                 type_text(c->arena, callee));
     return type_poison(c);
