@@ -250,13 +250,11 @@ static void emit_terms(Frame *f, Reduction *r) {
         sweep_all(f, r);
 }
 
-LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *members) {
-    LLVMBuilderRef b = f->e->builder;
+static Reduction begin_reduction(Frame *f, const int64_t *extents, const Members *members) {
     const GNode *n = f->node;
     Reduction r = {.node = n, .extents = extents, .members = members};
-    r.type = n->reducer == GR_SUM && n->value->type == GT_BOOL
-                 ? f->e->i64
-                 : element_value_type(f->e, n->value->type);
+    const bool counts = n->reducer == GR_SUM && n->value->type == GT_BOOL;
+    r.type = counts ? f->e->i64 : element_value_type(f->e, n->value->type);
     if (n->reducer == GR_SUM) {
         begin_sum(f, &r);
     } else if (n->reducer == GR_PROD) {
@@ -272,28 +270,42 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
         r.winner = frame_local(f, f->e->i64);
         local_set(f, r.winner, emit_whole(f, -1));
     }
+    return r;
+}
+
+/* Sums exp(term - largest). A row without terms, or with none above -inf, is shifted by 0 and stays
+ * -inf. A row with +inf is +inf. */
+static void emit_exponentials(Frame *f, Reduction *r) {
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef top = local_get(f, f->e->f32, r->best);
+    LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &top, 1);
+    LLVMValueRef endless = LLVMBuildFCmp(b, LLVMRealOEQ, size, emit_number(f, INFINITY), "");
+    r->winner = frame_local(f, f->e->f32);
+    local_set(f, r->winner, LLVMBuildSelect(b, endless, emit_number(f, 0), top, ""));
+    r->exponentials = true;
+    begin_sum(f, r);
+    emit_terms(f, r);
+}
+
+/* The position of the best term; 0 where there is none. */
+static LLVMValueRef end_position(Frame *f, const Reduction *r) {
+    LLVMValueRef winner = local_get(f, f->e->i64, r->winner), zero = emit_whole(f, 0);
+    LLVMValueRef none = LLVMBuildICmp(f->e->builder, LLVMIntSLT, winner, zero, "");
+    return LLVMBuildSelect(f->e->builder, none, zero, winner, "");
+}
+
+LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *members) {
+    LLVMBuilderRef b = f->e->builder;
+    const GNode *n = f->node;
+    Reduction r = begin_reduction(f, extents, members);
     emit_terms(f, &r);
-    if (node_sums_exponentials(n)) {
-        /* A row without terms, or with none above -inf, is shifted by 0 and stays -inf. A row with
-         * +inf is +inf. */
-        LLVMValueRef top = local_get(f, f->e->f32, r.best);
-        LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &top, 1);
-        LLVMValueRef endless = LLVMBuildFCmp(b, LLVMRealOEQ, size, emit_number(f, INFINITY), "");
-        r.winner = frame_local(f, f->e->f32);
-        local_set(f, r.winner, LLVMBuildSelect(b, endless, emit_number(f, 0), top, ""));
-        r.exponentials = true;
-        begin_sum(f, &r);
-        emit_terms(f, &r);
+    if (node_sums_exponentials(n)) emit_exponentials(f, &r);
+    if (r.count) {
+        LLVMValueRef count = local_get(f, f->e->i64, r.count);
+        frame_raise(f, LLVMBuildICmp(b, LLVMIntEQ, count, emit_whole(f, 0), ""),
+                    COUPLET_FAULT_EMPTY);
     }
-    if (r.count)
-        frame_raise(
-            f, LLVMBuildICmp(b, LLVMIntEQ, local_get(f, f->e->i64, r.count), emit_whole(f, 0), ""),
-            COUPLET_FAULT_EMPTY);
-    if (takes_position(n)) {
-        LLVMValueRef winner = local_get(f, f->e->i64, r.winner);
-        return LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, winner, emit_whole(f, 0), ""),
-                               emit_whole(f, 0), winner, "");
-    }
+    if (takes_position(n)) return end_position(f, &r);
     if (n->reducer == GR_SUM) return end_sum(f, &r);
     if (n->reducer == GR_PROD) return end_product(f, &r);
     if (!node_sums_exponentials(n)) return local_get(f, r.type, r.best);

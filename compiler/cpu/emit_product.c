@@ -433,29 +433,54 @@ static LLVMValueRef to_next_rows(Task *t, LLVMValueRef rows_at, LLVMValueRef blo
                            vector_table_at(f, t->tables, rows_at, 0), "");
 }
 
-void emit_product(Emitter *e, Kernel *kernel) {
-    Frame f;
-    const Contraction *c = kernel->as.contraction;
-    frame_begin(&f, e, kernel);
-    LLVMValueRef tables = f.bases[1];
-    Task t = {.f = &f,
+static Task open_task(Frame *f, const Contraction *c) {
+    LLVMValueRef tables = f->bases[1];
+    Task t = {.f = f,
               .c = c,
-              .vector = LLVMVectorType(e->f32, (unsigned)c->lanes),
+              .vector = LLVMVectorType(f->e->f32, (unsigned)c->lanes),
               .rows = c->rows,
               .vectors = (int)(c->panel / c->lanes),
               .tables = tables};
-    LLVMValueRef head = emit_whole(&f, 0);
-    t.a_step = vector_table_at(&f, tables, head, HEAD_A_STEP);
-    t.b_step = vector_table_at(&f, tables, head, HEAD_B_STEP);
-    if (c->leaves) t.totals = f.scratch;
+    LLVMValueRef head = emit_whole(f, 0);
+    t.a_step = vector_table_at(f, tables, head, HEAD_A_STEP);
+    t.b_step = vector_table_at(f, tables, head, HEAD_B_STEP);
+    if (c->leaves) t.totals = f->scratch;
     if (c->gathered)
-        t.gathered = vector_float_at(&f, f.scratch, emit_whole(&f, contraction_totals(c)));
-    LLVMValueRef panel_step = vector_table_at(&f, tables, head, HEAD_PANEL_STEP),
-                 first_task = vector_table_at(&f, tables, head, HEAD_TASKS);
+        t.gathered = vector_float_at(f, f->scratch, emit_whole(f, contraction_totals(c)));
+    return t;
+}
+
+/* Emits the blocks of one chunk. Panels are the inner loop. So y is written along its rows, which
+ * the processor prefetches, and the rows of a stay in the first-level cache. */
+static void emit_blocks(Task *t, LLVMValueRef b_base, const LLVMValueRef *words,
+                        LLVMValueRef panel_step) {
+    Frame *f = t->f;
+    const Contraction *c = t->c;
+    Loop blocks = loop_begin_step(f, emit_whole(f, 0), words[TASK_ROW_COUNT], c->rows);
+    LLVMValueRef rows_at = vector_add(f, words[TASK_ROWS], vector_times(f, blocks.index, 2));
+    if (c->gathered) gather_row_places(t, rows_at);
+    if (c->rows_ahead) t->next = to_next_rows(t, rows_at, blocks.index, words[TASK_ROW_COUNT]);
+    Loop panels = loop_begin(f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
+    LLVMValueRef panel_at = LLVMBuildNSWMul(f->e->builder, panels.index, panel_step, "");
+    t->panel = vector_float_at(f, b_base, panel_at);
+    t->y_panel = vector_float_at(f, t->y, vector_times(f, panels.index, c->panel));
+    emit_panel(t, panels.index, rows_at);
+    loop_end(f, &panels);
+    loop_end(f, &blocks);
+}
+
+void emit_product(Emitter *e, Kernel *kernel) {
+    Frame f;
+    frame_begin(&f, e, kernel);
+    Task t = open_task(&f, kernel->as.contraction);
+    LLVMValueRef tables = t.tables;
+    LLVMValueRef head = emit_whole(&f, 0);
+    LLVMValueRef panel_step = vector_table_at(&f, tables, head, HEAD_PANEL_STEP);
+    LLVMValueRef first_task = vector_table_at(&f, tables, head, HEAD_TASKS);
 
     Loop tasks = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef task = vector_add(&f, first_task, vector_times(&f, tasks.index, TASK_WORDS)),
-                 words[TASK_WORDS];
+    LLVMValueRef task = vector_add(&f, first_task, vector_times(&f, tasks.index, TASK_WORDS));
+    LLVMValueRef words[TASK_WORDS];
     for (int i = 0; i < TASK_WORDS; i++)
         words[i] = vector_table_at(&f, tables, task, i);
     t.a = vector_float_at(&f, f.bases[0], words[TASK_A]);
@@ -466,19 +491,7 @@ void emit_product(Emitter *e, Kernel *kernel) {
     t.chunk = chunks.index;
     t.runs = vector_table_at(&f, tables, chunk_at, 0);
     t.run_count = vector_table_at(&f, tables, chunk_at, 1);
-    /* Panels are the inner loop. So y is written along its rows, which the processor prefetches,
-     * and the rows of a stay in the first-level cache. */
-    Loop blocks = loop_begin_step(&f, emit_whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
-    LLVMValueRef rows_at = vector_add(&f, words[TASK_ROWS], vector_times(&f, blocks.index, 2));
-    if (c->gathered) gather_row_places(&t, rows_at);
-    if (c->rows_ahead) t.next = to_next_rows(&t, rows_at, blocks.index, words[TASK_ROW_COUNT]);
-    Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
-    t.panel =
-        vector_float_at(&f, b_base, LLVMBuildNSWMul(e->builder, panels.index, panel_step, ""));
-    t.y_panel = vector_float_at(&f, t.y, vector_times(&f, panels.index, c->panel));
-    emit_panel(&t, panels.index, rows_at);
-    loop_end(&f, &panels);
-    loop_end(&f, &blocks);
+    emit_blocks(&t, b_base, words, panel_step);
     loop_end(&f, &chunks);
     loop_end(&f, &tasks);
     frame_end(&f);

@@ -82,18 +82,10 @@ LLVMValueRef emit_step_along(Frame *f, LLVMValueRef at, int axis, int64_t extent
               : f->indices[axis];
 }
 
-void frame_begin(Frame *f, Emitter *e, Kernel *kernel) {
-    memset(f, 0, sizeof *f);
-    f->e = e;
-    f->kernel = kernel;
-    f->node = kernel->node;
-    e->graph = kernel->graph;
-    if (kernel->node) {
-        for (int i = 0; i < kernel->node->rank; i++)
-            f->extents[i] = kernel->node->shape[i];
-        for (int i = 0; i < kernel->node->red_rank; i++)
-            f->extents[kernel->node->rank + i] = kernel->node->red_shape[i];
-    }
+/* Declares the kernel's body, and its entry, which calls it. */
+static void declare_body(Frame *f) {
+    Emitter *e = f->e;
+    Kernel *kernel = f->kernel;
     LLVMTypeRef params[MAX_KERNEL_OPERANDS + 5] = {e->i64, e->i64, e->ptr, e->ptr};
     unsigned count = 4;
     for (int i = 0; i < kernel->operand_count; i++)
@@ -110,6 +102,21 @@ void frame_begin(Frame *f, Emitter *e, Kernel *kernel) {
         if (i >= 4) add_attribute(e, f->function, i + 1, "align", 4);
     }
     emit_entry(e, kernel, type, f->function);
+}
+
+void frame_begin(Frame *f, Emitter *e, Kernel *kernel) {
+    memset(f, 0, sizeof *f);
+    f->e = e;
+    f->kernel = kernel;
+    f->node = kernel->node;
+    e->graph = kernel->graph;
+    if (kernel->node) {
+        for (int i = 0; i < kernel->node->rank; i++)
+            f->extents[i] = kernel->node->shape[i];
+        for (int i = 0; i < kernel->node->red_rank; i++)
+            f->extents[kernel->node->rank + i] = kernel->node->red_shape[i];
+    }
+    declare_body(f);
     LLVMPositionBuilderAtEnd(e->builder, frame_block(f, "entry"));
     f->begin = LLVMGetParam(f->function, 0);
     f->end = LLVMGetParam(f->function, 1);

@@ -326,6 +326,22 @@ static void rescale(const Cells *c, LLVMValueRef old_largest, LLVMValueRef shift
         cell_set(c, cell, LLVMBuildFMul(c->f->e->builder, cell_get(c, cell), by, ""));
 }
 
+/* Adds exp(term - shift) of the terms in the spare row. What was summed is brought to the shift. */
+static void add_exponentials(Element *x, Cells *c, LLVMValueRef old_largest) {
+    Frame *f = c->f;
+    LLVMValueRef shift = shift_of(f, cell_get(c, CELL_VALUE)), sum = frame_local(f, f->e->f32);
+    rescale(c, old_largest, shift);
+    local_set(f, sum, emit_number(f, 0));
+    Loop terms = loop_begin(f, emit_whole(f, 0), x->column_count);
+    LLVMValueRef from = helper_float_pointer(f, x->spare, terms.index);
+    LLVMValueRef term = LLVMBuildLoad2(f->e->builder, f->e->f32, from, "");
+    LLVMValueRef added =
+        emit_add_in_any_order(f, local_get(f, f->e->f32, sum), exponential(f, term, shift));
+    local_set(f, sum, added);
+    loop_end(f, &terms);
+    add_keeping(c, CELL_SECOND, local_get(f, f->e->f32, sum));
+}
+
 /* Takes the terms into the statistics of rows. Statistics that look at the terms twice keep them in
  * the spare row. For sums, the row of a tile is added by itself, and then joins the sum so far. */
 static void statistic_of_rows(Element *x) {
@@ -357,19 +373,7 @@ static void statistic_of_rows(Element *x) {
     if (places) fold_places(x, &c, rows.index, local_get(f, type, value));
     if (sums) add_keeping(&c, CELL_VALUE, local_get(f, type, value));
     if (wide) wide_add(&c, local_get(f, type, value));
-    if (logs) {
-        LLVMValueRef shift = shift_of(f, cell_get(&c, CELL_VALUE)), sum = frame_local(f, f->e->f32);
-        rescale(&c, old_largest, shift);
-        local_set(f, sum, emit_number(f, 0));
-        Loop terms = loop_begin(f, emit_whole(f, 0), x->column_count);
-        LLVMValueRef term =
-            LLVMBuildLoad2(b, f->e->f32, helper_float_pointer(f, x->spare, terms.index), "");
-        local_set(
-            f, sum,
-            emit_add_in_any_order(f, local_get(f, f->e->f32, sum), exponential(f, term, shift)));
-        loop_end(f, &terms);
-        add_keeping(&c, CELL_SECOND, local_get(f, f->e->f32, sum));
-    }
+    if (logs) add_exponentials(x, &c, old_largest);
     locals_into_cells(&c);
     loop_end(f, &rows);
 }
