@@ -244,6 +244,37 @@ static int64_t close_chunk(Builder *b, Words *chunks, int64_t runs) {
     return listed;
 }
 
+/* The runs of a walk, whose innermost index takes `length` values `times` times, and the chunks
+ * that they fall into. */
+static void store_runs(Builder *b, Walk *w, int64_t length, int64_t times, Words *chunks) {
+    const int32_t *head = b->table.items;
+    const int64_t chunk = b->c->choice.chunk;
+    const int64_t most = lists_leaves(b->c) && LEAF_K < chunk ? LEAF_K : chunk;
+    const int64_t piece = most < length ? divide_up(length, divide_up(length, most)) : length;
+    int64_t runs = 0, in_chunk = 0, in_leaf = 0;
+    b->list.count = 0;
+    for (int64_t i = 0; i < times; i++, walk_on(w)) {
+        for (int64_t at = 0; at < length; at += piece) {
+            const int64_t here = smaller(piece, length - at);
+            if (in_chunk && in_chunk + here > chunk) {
+                runs = close_chunk(b, chunks, runs);
+                in_chunk = in_leaf = 0;
+            }
+            if (in_leaf && in_leaf + here > LEAF_K) {
+                end_leaf(b);
+                in_leaf = 0;
+            }
+            const int32_t run[3] = {(int32_t)(w->at_first + at * head[HEAD_A_STEP]),
+                                    (int32_t)(w->at_second + at * head[HEAD_B_STEP]),
+                                    (int32_t)here};
+            add_words(b->arena, &b->list, run, 3);
+            in_chunk += here;
+            in_leaf += here;
+        }
+    }
+    close_chunk(b, chunks, runs);
+}
+
 /* Stores the runs of one part's k, relative to its first k and none longer than a chunk. Then
  * stores the chunks, each as a number of those runs. Returns where the chunks begin. */
 static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at_b,
@@ -262,25 +293,7 @@ static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at
     else if (w.count)
         w.count--;
     Words chunks = {0};
-    int64_t chunk = b->c->choice.chunk,
-            most = lists_leaves(b->c) && LEAF_K < chunk ? LEAF_K : chunk, runs = 0, in_chunk = 0,
-            in_leaf = 0;
-    int64_t piece = most < length ? divide_up(length, divide_up(length, most)) : length;
-    b->list.count = 0;
-    for (int64_t i = 0; i < count / (length ? length : 1); i++, walk_on(&w)) {
-        for (int64_t at = 0; at < length; at += piece) {
-            int64_t here = smaller(piece, length - at);
-            if (in_chunk && in_chunk + here > chunk)
-                runs = close_chunk(b, &chunks, runs), in_chunk = in_leaf = 0;
-            if (in_leaf && in_leaf + here > LEAF_K) end_leaf(b), in_leaf = 0;
-            const int32_t run[3] = {(int32_t)(w.at_first + at * head[HEAD_A_STEP]),
-                                    (int32_t)(w.at_second + at * head[HEAD_B_STEP]), (int32_t)here};
-            add_words(b->arena, &b->list, run, 3);
-            in_chunk += here;
-            in_leaf += here;
-        }
-    }
-    close_chunk(b, &chunks, runs);
+    store_runs(b, &w, length, count / (length ? length : 1), &chunks);
     int64_t runs_at = store_list(b);
     for (int64_t i = 0; i < chunks.count; i += 2)
         chunks.items[i] += (int32_t)runs_at;

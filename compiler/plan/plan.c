@@ -65,6 +65,44 @@ static void add_input_buffer(Plan *p, int number, const GNode *input, const Plan
     inputs[p->out->input_count++] = (CoupletNamed){input->name, number};
 }
 
+/* What buffers are placed by: the states of the program, the target, and the list of inputs. */
+typedef struct BufferWish {
+    const ProgramState *states;
+    int state_count;
+    const PlanTarget *target;
+    CoupletNamed *inputs;
+} BufferWish;
+
+/* Where the buffer of node or extra array number i lies. */
+static bool place_buffer(Plan *p, int i, const GNode *n, const ExtraBuffer *extra,
+                         const BufferWish *wish, const char **error) {
+    CoupletBuffer *b = &p->buffers[i];
+    switch (n->kind) {
+    case GN_INPUT:
+        add_input_buffer(p, i, n, wish->target, wish->inputs);
+        return true;
+    case GN_STATE:
+        b->place = COUPLET_IN_STATE;
+        b->slot = find_state(wish->states, wish->state_count, n->name);
+        if (b->slot >= 0) return true;
+        *error = arena_printf(p->arena, "a fault of the compiler: the state `%s` is in no table",
+                              n->name);
+        return false;
+    case GN_CONST:
+        b->place = COUPLET_IN_CONST;
+        b->constant = extra ? extra->entries : constant_data(p->arena, n);
+        return true;
+    case GN_COMPUTE:
+    case GN_TOPK:
+    case GN_CALL:
+    case GN_STOP:
+        b->place = COUPLET_IN_ARENA;
+        p->lives[i].bytes = round_up(graph_bytes(n), wish->target->alignment);
+        break;
+    }
+    return true;
+}
+
 static bool make_buffers(Plan *p, const ProgramState *states, int state_count,
                          const PlanTarget *target, const char **error) {
     int nodes = p->g->nodes.count, count = nodes + p->kernels.extra.count;
@@ -72,6 +110,7 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count,
     p->buffers = arena_array(p->arena, CoupletBuffer, count + 1);
     p->lives = arena_array(p->arena, Life, count + 1);
     int *numbers = arena_array(p->arena, int, graph_node_ids(p->g) + (uint32_t)(count - nodes));
+    const BufferWish wish = {states, state_count, target, inputs};
     p->numbers = numbers;
     for (int i = 0; i < count; i++) {
         const ExtraBuffer *extra = i < nodes ? NULL : &p->kernels.extra.items[i - nodes];
@@ -83,29 +122,7 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count,
         b->rank = n->rank;
         memcpy(b->shape, n->shape, sizeof b->shape);
         p->lives[i] = (Life){.buffer = i, .first = -1, .last = -1};
-        switch (n->kind) {
-        case GN_INPUT:
-            add_input_buffer(p, i, n, target, inputs);
-            break;
-        case GN_STATE:
-            b->place = COUPLET_IN_STATE;
-            b->slot = find_state(states, state_count, n->name);
-            if (b->slot >= 0) break;
-            *error = arena_printf(
-                p->arena, "a fault of the compiler: the state `%s` is in no table", n->name);
-            return false;
-        case GN_CONST:
-            b->place = COUPLET_IN_CONST;
-            b->constant = extra ? extra->entries : constant_data(p->arena, n);
-            break;
-        case GN_COMPUTE:
-        case GN_TOPK:
-        case GN_CALL:
-        case GN_STOP:
-            b->place = COUPLET_IN_ARENA;
-            p->lives[i].bytes = round_up(graph_bytes(n), target->alignment);
-            break;
-        }
+        if (!place_buffer(p, i, n, extra, &wish, error)) return false;
     }
     p->out->buffers = p->buffers;
     p->out->buffer_count = count;
