@@ -88,8 +88,8 @@ static int find_state(const CoupletProgram *program, const char *name) {
     return -1;
 }
 
-static CoupletEval *fill_tables(Arena *arena, const Method *method, const LoweredProgram *lowered,
-                                CoupletProgram *program) {
+static CoupletHyper *made_hypers(Arena *arena, const Method *method,
+                                 const LoweredProgram *lowered) {
     CoupletHyper *hypers = arena_array(arena, CoupletHyper, lowered->hypers.count + 1);
     for (int i = 0; i < lowered->hypers.count; i++) {
         const LoweredHyper *from = &lowered->hypers.items[i];
@@ -97,6 +97,11 @@ static CoupletEval *fill_tables(Arena *arena, const Method *method, const Lowere
         hypers[i] = (CoupletHyper){from->name,  from->is_integer, from->is_static, from->value,
                                    from->range, from->range_text, written};
     }
+    return hypers;
+}
+
+static CoupletSource *made_sources(Arena *arena, const LoweredProgram *lowered,
+                                   const CoupletProgram *program) {
     CoupletSource *sources = arena_array(arena, CoupletSource, lowered->sources.count + 1);
     for (int i = 0; i < lowered->sources.count; i++) {
         const LoweredSource *from = &lowered->sources.items[i];
@@ -106,6 +111,11 @@ static CoupletEval *fill_tables(Arena *arena, const Method *method, const Lowere
             sources[i].weights = find_state(program, from->data->weights->name);
         fill_fields(arena, from, &sources[i]);
     }
+    return sources;
+}
+
+static CoupletEval *made_evals(Arena *arena, const LoweredProgram *lowered,
+                               const CoupletProgram *program) {
     CoupletEval *evals = arena_array(arena, CoupletEval, lowered->evals.count + 1);
     for (int i = 0; i < lowered->evals.count; i++) {
         const LoweredEval *from = &lowered->evals.items[i];
@@ -133,14 +143,20 @@ static CoupletEval *fill_tables(Arena *arena, const Method *method, const Lowere
                                  .place = arena_printf(arena, "%s:%d:%d", from->span.source->path,
                                                        from->span.line, from->span.column)};
     }
+    return evals;
+}
+
+static CoupletEval *fill_tables(Arena *arena, const Method *method, const LoweredProgram *lowered,
+                                CoupletProgram *program) {
+    CoupletEval *evals = made_evals(arena, lowered, program);
     CoupletLoss *losses = arena_array(arena, CoupletLoss, lowered->losses.count + 1);
     for (int i = 0; i < lowered->losses.count; i++)
         losses[i].name = lowered->losses.items[i];
     program->losses = losses;
     program->loss_count = lowered->losses.count;
-    program->hypers = hypers;
+    program->hypers = made_hypers(arena, method, lowered);
     program->hyper_count = lowered->hypers.count;
-    program->sources = sources;
+    program->sources = made_sources(arena, lowered, program);
     program->source_count = lowered->sources.count;
     program->evals = evals;
     program->eval_count = lowered->evals.count;

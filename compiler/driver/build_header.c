@@ -45,20 +45,12 @@ static const char *upper(Arena *arena, const char *name) {
     return made;
 }
 
-bool write_header(Arena *arena, const CoupletProgram *program, const char *name, const char *path) {
-    char error[512];
-    FILE *file = couplet_file_begin(path, error, sizeof error);
-    if (!file) {
-        report_error(CODE_OUTPUT, error);
-        return false;
-    }
-    Sizes sizes;
-    const CoupletMethod *method = method_of(&sizes, program);
-    const char *big = upper(arena, name);
+/* The comment at the top: what a step reads and gives. */
+static void write_manual(Arena *arena, const CoupletMethod *method, const char *name, FILE *file) {
     fprintf(file,
             "/* The method %s, compiled by Couplet. couplet.h says how it is used.\n *\n * A step "
             "of training reads\n",
-            program->name);
+            name);
     CoupletShape shape;
     for (int i = 0; couplet_method_input(method, i, &shape); i++)
         fprintf(file, " *     \"%s\"  %s[%s]\n", shape.name, c_types[shape.element],
@@ -73,6 +65,19 @@ bool write_header(Arena *arena, const CoupletProgram *program, const char *name,
                 i ? "" : "\n *\n * The step gives, for couplet_model_given,\n", shape.name,
                 c_types[shape.element], shape_text(arena, &shape));
     fprintf(file, " */\n");
+}
+
+bool write_header(Arena *arena, const CoupletProgram *program, const char *name, const char *path) {
+    char error[512];
+    FILE *file = couplet_file_begin(path, error, sizeof error);
+    if (!file) {
+        report_error(CODE_OUTPUT, error);
+        return false;
+    }
+    Sizes sizes;
+    const CoupletMethod *method = method_of(&sizes, program);
+    const char *big = upper(arena, name);
+    write_manual(arena, method, program->name, file);
     fprintf(
         file,
         "#ifndef COUPLET_METHOD_%s_H\n#define COUPLET_METHOD_%s_H\n\n#include \"couplet.h\"\n\n",

@@ -120,8 +120,8 @@ static void plot_curves(const Comparison *c, Text *out) {
     text_printf(out, "\n");
 }
 
-static void plot_sweep(const Comparison *c, const Columns *columns, const char *setting,
-                       Text *out) {
+/* The axis of the values that are tried: logarithmic where they are far apart. */
+static void plot_values(const Comparison *c, const char *setting, Text *out) {
     double low = INFINITY, high = -INFINITY;
     for (int v = 0; v < c->variants.count; v++) {
         double value = strtod(c->variants.items[v].sets.items[0].value, NULL);
@@ -143,8 +143,13 @@ static void plot_sweep(const Comparison *c, const Columns *columns, const char *
     /* an entry with the method's name is long */
     text_printf(out, ")\nset xlabel \"%s\"\nset key maxcols %d\nplot ",
                 plot_text(c->arena, setting), one_method ? 2 : 1);
-    int count = columns->names.count ? columns->names.count : 1;
-    /* Each evaluation has its colour, each method its line and sign. */
+}
+
+/* Each evaluation has its colour, each method its line and sign. */
+static void plot_sweep(const Comparison *c, const Columns *columns, const char *setting,
+                       Text *out) {
+    plot_values(c, setting, out);
+    const int count = columns->names.count ? columns->names.count : 1;
     const char *between = "";
     for (int i = 0; i < count; i++) {
         const char *column = columns->names.count ? columns->names.items[i] : "loss";

@@ -237,21 +237,29 @@ static void show_neighbours(const Told *t, const char *evaluation) {
     }
 }
 
-static void show_maps(const Told *t) {
-    Arena *arena = t->d->arena;
+/* The features, labels and titles of `shown` queries. */
+static void gather_points(const Told *t, int64_t shown, float *rows, int32_t *labels,
+                          const char **titles) {
     const CoupletTold *told = t->told;
-    const int64_t all = told->query.count, shown = all < MAP_POINTS ? all : MAP_POINTS,
-                  width = told->query.width;
-    float *rows = malloc((size_t)(shown * width) * sizeof *rows + 1);
-    int32_t *labels = arena_array(arena, int32_t, shown + 1);
-    const char **titles = arena_array(arena, const char *, shown + 1);
-    for (int64_t i = 0; rows && i < shown; i++) {
+    const int64_t all = told->query.count, width = told->query.width;
+    for (int64_t i = 0; i < shown; i++) {
         const int64_t q = spread(i, shown, all);
         memcpy(rows + i * width, told->query.values + q * width, (size_t)width * sizeof *rows);
         labels[i] = told->query.labels[q];
-        titles[i] = arena_printf(arena, "%s: %s", t->names[labels[i]],
-                                 data_row_name(arena, t->query, couplet_table_origin(t->query, q)));
+        const char *row = data_row_name(t->d->arena, t->query, couplet_table_origin(t->query, q));
+        titles[i] = arena_printf(t->d->arena, "%s: %s", t->names[labels[i]], row);
     }
+}
+
+static void show_maps(const Told *t) {
+    Arena *arena = t->d->arena;
+    const CoupletTold *told = t->told;
+    const int64_t all = told->query.count, shown = all < MAP_POINTS ? all : MAP_POINTS;
+    const int64_t width = told->query.width;
+    float *rows = malloc((size_t)(shown * width) * sizeof *rows + 1);
+    int32_t *labels = arena_array(arena, int32_t, shown + 1);
+    const char **titles = arena_array(arena, const char *, shown + 1);
+    if (rows) gather_points(t, shown, rows, labels, titles);
     double share, divergence;
     double *points = arena_array(arena, double, 2 * shown + 1),
            *placed = arena_array(arena, double, 2 * shown + 1);

@@ -243,33 +243,38 @@ static void say_compiled(const Job *j, const Assembled *assembled, double second
            j->device ? " for " : "", j->device ? j->device->name : "", j->opened.seconds);
 }
 
+static CoupletTrainOptions train_options(Job *j) {
+    const Options *o = j->o;
+    return (CoupletTrainOptions){.folder = &j->folder,
+                                 .record = j->record.json ? &j->record : NULL,
+                                 .start = o->start,
+                                 .change = o->change,
+                                 .places = options_places(o, j->spec),
+                                 .loading = {.skip_bad = o->skip_bad},
+                                 .data_was_named = j->data_was_named,
+                                 .sources = &j->sources,
+                                 .group = o->group,
+                                 .unordered = o->unordered,
+                                 .seed = (uint64_t)o->seed,
+                                 .threads = (int)o->threads,
+                                 .max_steps = o->max_steps,
+                                 .checkpoint_every = o->checkpoint_every,
+                                 .give_every = o->give_every,
+                                 .keep = (int)o->keep,
+                                 .best = o->best,
+                                 .stop_early = o->stop_early,
+                                 .tensorboard = o->tensorboard,
+                                 .checkpoint = j->checkpoint,
+                                 .quiet = o->quiet,
+                                 .out = stdout,
+                                 .stop = couplet_catch_interrupts(),
+                                 .device = j->device};
+}
+
 static int run_compiled(Job *j, const Assembled *assembled) {
     const Options *o = j->o;
     char error[2048];
-    const CoupletTrainOptions options = {.folder = &j->folder,
-                                         .record = j->record.json ? &j->record : NULL,
-                                         .start = o->start,
-                                         .change = o->change,
-                                         .places = options_places(o, j->spec),
-                                         .loading = {.skip_bad = o->skip_bad},
-                                         .data_was_named = j->data_was_named,
-                                         .sources = &j->sources,
-                                         .group = o->group,
-                                         .unordered = o->unordered,
-                                         .seed = (uint64_t)o->seed,
-                                         .threads = (int)o->threads,
-                                         .max_steps = o->max_steps,
-                                         .checkpoint_every = o->checkpoint_every,
-                                         .give_every = o->give_every,
-                                         .keep = (int)o->keep,
-                                         .best = o->best,
-                                         .stop_early = o->stop_early,
-                                         .tensorboard = o->tensorboard,
-                                         .checkpoint = j->checkpoint,
-                                         .quiet = o->quiet,
-                                         .out = stdout,
-                                         .stop = couplet_catch_interrupts(),
-                                         .device = j->device};
+    const CoupletTrainOptions options = train_options(j);
     if (j->use) return j->use(j->use_context, assembled->program, &options);
     CoupletRunEnd end = j->work(assembled->program, &options, error, sizeof error);
     switch (end) {
