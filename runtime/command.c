@@ -413,23 +413,25 @@ static CoupletSession *open_weights(const CommandLine *c, const CoupletProgram *
     return NULL;
 }
 
+/* Why the command line asks for no embedding; NULL: it does. */
+static const char *why_not_embed(const CommandLine *c) {
+    if (!c->out) return "embed needs --out FILE.npy";
+    if (!c->weights && !c->method->weights)
+        return "embed needs --weights FILE, a checkpoint: no weights were built in";
+    if (c->array && (c->place_count || c->split))
+        return "embed takes its samples from --samples, or from --data and --split, and both were "
+               "given";
+    if (c->place_count > 1) return "embed reads one source, and --data is given twice";
+    return NULL;
+}
+
 static int embed(CommandLine *c) {
     char error[1024];
     int64_t count = 0;
     const CoupletProgram *program = couplet_method_program(c->method);
     if (!program) return end_with_error(c, OF_DEVICE, no_level);
-    if (!c->out) return end_with_error(c, OF_COMMAND_LINE, "embed needs --out FILE.npy");
-    if (!c->weights && !c->method->weights)
-        return end_with_error(c, OF_COMMAND_LINE,
-                              "embed needs --weights FILE, a checkpoint: no weights were built in");
-    if (c->array && (c->place_count || c->split))
-        return end_with_error(
-            c, OF_COMMAND_LINE,
-            "embed takes its samples from --samples, or from --data and --split, and "
-            "both were given");
-    if (c->place_count > 1)
-        return end_with_error(c, OF_COMMAND_LINE,
-                              "embed reads one source, and --data is given twice");
+    const char *why = why_not_embed(c);
+    if (why) return end_with_error(c, OF_COMMAND_LINE, why);
     CoupletProgress progress;
     begin_loading(c, &progress);
     const CoupletEmbedding what = {.array = c->array,

@@ -240,6 +240,16 @@ static bool find_end(Trace *t, bool infinite, End *end) {
     return false;
 }
 
+/* A NaN that an infinite value made: the finding is the infinite value, and says what comes of it.
+ */
+static void add_consequence(CoupletFinding *found, const char *place) {
+    const bool elsewhere = strcmp(place, found->place) != 0;
+    char whole[sizeof found->sentence];
+    snprintf(whole, sizeof whole, "%.400s, which gives a value that is no number (NaN)%s%.150s",
+             found->sentence, elsewhere ? " at " : "", elsewhere ? place : "");
+    memcpy(found->sentence, whole, sizeof whole);
+}
+
 static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
     CoupletRun *run = t->run;
     CoupletFinding *found = &run->finding;
@@ -271,11 +281,7 @@ static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
     memcpy(place, found->place, sizeof place);
     follow(t, step, found);
     if (!infinite && found->kind == COUPLET_FAULT_INFINITE) {
-        const bool elsewhere = strcmp(place, found->place) != 0;
-        char whole[sizeof found->sentence];
-        snprintf(whole, sizeof whole, "%.400s, which gives a value that is no number (NaN)%s%.150s",
-                 found->sentence, elsewhere ? " at " : "", elsewhere ? place : "");
-        memcpy(found->sentence, whole, sizeof whole);
+        add_consequence(found, place);
         what = "the first infinite value arose here";
     }
     if (found->buffer >= 0) what = "this reads what is not finite";

@@ -135,6 +135,29 @@ static bool halt(Trainer *t, bool worked, int64_t epoch_before) {
     return false;
 }
 
+/* Gives the plan its inputs. False where nothing provides one. */
+static bool take_inputs(Trainer *t, const CoupletPlan *plan) {
+    couplet_session_scalars(t->session, plan, t->inputs);
+    couplet_sources_whole(&t->sources, plan, t->inputs);
+    couplet_sources_next(&t->sources, plan, t->inputs);
+    for (int i = 0; i < plan->input_count; i++) {
+        if (t->inputs[i]) continue;
+        snprintf(t->error, t->error_bytes,
+                 "a fault of the compiler: the step reads `%s`, which nothing provides",
+                 plan->inputs[i].name);
+        return false;
+    }
+    return true;
+}
+
+static bool fail_step(Trainer *t, CoupletFault *fault) {
+    char when[40], advice[400];
+    snprintf(when, sizeof when, "in step %" PRId64, t->session->step);
+    couplet_session_advise(t->session, fault, advice, sizeof advice);
+    couplet_fault_text(fault, when, t->error, t->error_bytes);
+    return false;
+}
+
 bool couplet_trainer_step(Trainer *t, float *loss) {
     CoupletSession *s = t->session;
     const int64_t epoch_before = s->epoch;
@@ -147,16 +170,7 @@ bool couplet_trainer_step(Trainer *t, float *loss) {
     if (!work_ahead(t, phase, done)) return false;
     if (!couplet_trainer_enter_phase(t, phase)) return false;
     const CoupletPlan *plan = t->phase->train;
-    couplet_session_scalars(s, plan, t->inputs);
-    couplet_sources_whole(&t->sources, plan, t->inputs);
-    couplet_sources_next(&t->sources, plan, t->inputs);
-    for (int i = 0; i < plan->input_count; i++) {
-        if (t->inputs[i]) continue;
-        snprintf(t->error, t->error_bytes,
-                 "a fault of the compiler: the step reads `%s`, which nothing provides",
-                 plan->inputs[i].name);
-        return false;
-    }
+    if (!take_inputs(t, plan)) return false;
     bool good = couplet_run_steps(t->run, t->inputs, s->states, &fault) &&
                 couplet_run_finite(t->run, &fault);
     if (!good && couplet_run_stopped(t->run)) return halt(t, works, epoch_before);
@@ -171,13 +185,8 @@ bool couplet_trainer_step(Trainer *t, float *loss) {
         snprintf(t->error, t->error_bytes, "%s: %s", t->device->name, t->device->fault.sentence);
         return false;
     }
-    if (!value || !couplet_run_commit(t->run, s->states, t->program->states, &fault)) {
-        char when[40], advice[400];
-        snprintf(when, sizeof when, "in step %" PRId64, s->step);
-        couplet_session_advise(s, &fault, advice, sizeof advice);
-        couplet_fault_text(&fault, when, t->error, t->error_bytes);
-        return false;
-    }
+    if (!value || !couplet_run_commit(t->run, s->states, t->program->states, &fault))
+        return fail_step(t, &fault);
     couplet_session_count(s, *loss, t->per_epoch);
     return give(t, plan);
 }

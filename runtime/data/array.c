@@ -234,13 +234,14 @@ static bool take_names(const Opening *o, const char *name, const CoupletNpzMembe
     return good;
 }
 
-static bool add_member(const Opening *o, const CoupletMapping *mapping,
-                       const CoupletNpzMember *member) {
+/* Takes the name of the array that a member holds: "" where a claim leaves the member out. */
+static bool name_of_array(const Opening *o, const CoupletNpzMember *member, char *name,
+                          size_t bytes) {
     static const char ending[] = ".npy";
     const size_t end = sizeof ending - 1;
-    char name[sizeof((CoupletArray *)0)->name];
     const bool is_array = member->name_length > end &&
                           memcmp(member->name + member->name_length - end, ending, end) == 0;
+    *name = 0;
     if (!is_array) {
         if (o->wanted) return true; /* a claim chooses */
         return fail(o->error, o->error_bytes,
@@ -248,11 +249,19 @@ static bool add_member(const Opening *o, const CoupletMapping *mapping,
                     "the arrays that are meant: { x : real[50] }",
                     o->name, member->shown);
     }
-    if (member->name_length - end >= sizeof name)
+    if (member->name_length - end >= bytes)
         return fail(o->error, o->error_bytes, "%s: the name of the array `%s..` is too long",
                     o->name, member->shown);
     memcpy(name, member->name, member->name_length - end);
     name[member->name_length - end] = 0;
+    return true;
+}
+
+static bool add_member(const Opening *o, const CoupletMapping *mapping,
+                       const CoupletNpzMember *member) {
+    char name[sizeof((CoupletArray *)0)->name];
+    if (!name_of_array(o, member, name, sizeof name)) return false;
+    if (!*name) return true;
     const bool is_wanted = !o->wanted || o->wanted(o->context, name);
     if (!is_wanted && !ends_with(name, "_names")) return true;
     CoupletNpzMember found = *member;
