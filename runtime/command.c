@@ -43,7 +43,8 @@ typedef struct CommandLine {
 #define OF_RUN          "E802"
 #define OF_RANKS        "E804"
 
-/* Prints a message. Always returns false, so that `return refuse(..)` says why something failed. */
+/* Prints a message. Always returns false, so that `return refuse_usage(..)` says why something
+ * failed. */
 static bool refuse_usage(const CommandLine *c, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 static bool refuse_usage(const CommandLine *c, const char *code, const char *format, ...) {

@@ -67,8 +67,7 @@ static void read_places(Work *w) {
         p->path = take_below(w, w->string_count);
         p->line = (int64_t)read_varint(w);
         p->column = (int64_t)read_varint(w);
-        p->call = take_optional(
-            w, i); /* The call is an earlier place, so a walk out of the library ends. */
+        p->call = take_optional(w, i); /* an earlier place, so that walks end */
         p->is_slope = read_varint(w) != 0;
     }
 }

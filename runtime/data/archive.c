@@ -27,8 +27,8 @@ static bool fail(const char *path, struct archive *a, char *error, size_t error_
     return false;
 }
 
-/* NULL with a sentence. Packings are those that libarchive unpacks itself; it would start programs
- * for others. */
+/* Opens an archive, or returns NULL with a sentence. Only packings that libarchive unpacks itself
+ * are tried, since it would start programs for others. */
 static struct archive *open_archive(const char *path, bool as_tar, char *error,
                                     size_t error_bytes) {
     struct archive *a = archive_read_new();
@@ -44,7 +44,7 @@ static struct archive *open_archive(const char *path, bool as_tar, char *error,
         archive_read_support_format_tar(a);
     else
         archive_read_support_format_raw(a);
-    /* The second half of `cat a.tar b.tar` would be missed in silence. */
+    /* without this option the second half of `cat a.tar b.tar` would be missed in silence */
     if (as_tar) archive_read_set_format_option(a, "tar", "read_concatenated_archives", "1");
     if (archive_read_open_filename(a, path, BLOCK) == ARCHIVE_OK) return a;
     fail(path, a, error, error_bytes);
@@ -89,8 +89,9 @@ static bool walk_members(struct archive *a, const char *path,
     return status == ARCHIVE_EOF || fail(path, a, error, error_bytes);
 }
 
-/* Names in UTF-8, which the newer kind of tar has, become text of this thread's locale, and those
- * that it cannot write are an error: the walk has a locale of its own. */
+/* Walks through the archive in a locale of its own. Names in UTF-8, as newer tar files have them,
+ * are converted to the thread's locale, and a name that the locale cannot write would be an
+ * error. */
 static bool walk_archive(struct archive *a, const char *path,
                          bool (*visit)(void *context, const CoupletMember *member), void *context,
                          char *error, size_t error_bytes) {
@@ -163,8 +164,8 @@ static bool write_all(int file, const char *bytes, size_t count, int64_t at) {
     return true;
 }
 
-/* Copies at most `length` bytes; a stream that is longer has been changed, or goes on after its
- * end, which no member needs. */
+/* Copies at most `length` bytes. If the stream is longer, the file has changed, or it goes on
+ * behind its end, which no member needs. */
 static bool copy_stream(struct archive *a, const char *path, int64_t length, int file, int64_t at,
                         char *error, size_t error_bytes) {
     char *block = malloc(BLOCK);

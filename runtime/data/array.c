@@ -42,7 +42,7 @@ static bool out_of_memory(const Opening *o) {
 
 /* ---- one array ------------------------------------------------------------------------------- */
 
-/* Room for one more, which is counted once it is whole. */
+/* Returns room for one more array, which is counted once it is complete. */
 static CoupletArray *next_array(const Opening *o) {
     CoupletArrays *all = o->out;
     CoupletArray *arrays = realloc(all->arrays, ((size_t)all->count + 1) * sizeof *arrays);
@@ -186,9 +186,9 @@ static bool open_folder(const Opening *o) {
 
 /* ---- .npz ------------------------------------------------------------------------------------ */
 
-enum { MOST_HEADER = 1 << 16, MOST_NAMES = 1 << 26 /* bytes of a list of names */ };
+enum { MOST_HEADER = 1 << 16, MOST_NAMES = 1 << 26 /* the most bytes of a list of names */ };
 
-/* The layout of a deflated member, from its first bytes. */
+/* Finds the layout of a deflated member from its first bytes. */
 static bool peek_layout(const Opening *o, const CoupletArray *a, CoupletNpyLayout *layout) {
     static const char damaged[] = "does not unpack: the archive is damaged";
     CoupletNpzStream stream;
@@ -221,7 +221,8 @@ static bool take_names(const Opening *o, const char *name, const CoupletNpzMembe
         }
         const bool whole = couplet_npz_next(&stream, unpacked, member->size);
         couplet_npz_end(&stream);
-        bytes = whole ? unpacked : NULL; /* whoever reads it as an array says what is wrong */
+        /* An error is reported when the member is read as an array. */
+        bytes = whole ? unpacked : NULL;
     }
     const bool texts = bytes && are_names(name, bytes, member->size);
     bool good = true;
@@ -243,7 +244,7 @@ static bool name_of_array(const Opening *o, const CoupletNpzMember *member, char
                           memcmp(member->name + member->name_length - end, ending, end) == 0;
     *name = 0;
     if (!is_array) {
-        if (o->wanted) return true; /* a claim chooses */
+        if (o->wanted) return true; /* the claim decides which arrays are read */
         return fail(o->error, o->error_bytes,
                     "%s: `%s` in this archive is no array (its name does not end with .npy); claim "
                     "the arrays that are meant: { x : real[50] }",
@@ -320,7 +321,7 @@ static bool find_element(const char *dtype, CoupletNpyElement *out) {
 }
 
 static bool add_tensor(const Opening *o, const CoupletTensorEntry *entry) {
-    /* a filling between the columns of a packed copy */
+    /* such an array fills the space between the columns of a packed copy */
     if (strncmp(entry->name, "__", 2) == 0) return true;
     if (o->wanted && !o->wanted(o->context, entry->name)) return true;
     CoupletArray *a = next_array(o);
@@ -366,7 +367,7 @@ static bool begins(const CoupletMapping *m, size_t at, const char *bytes, size_t
     return m->length >= at + length && memcmp(m->bytes + at, bytes, length) == 0;
 }
 
-/* Files that people have arrays in, and what to do with them. */
+/* Other files in which people keep arrays, and what to do with them. */
 static const struct {
     const char *start;
     size_t length;
@@ -442,7 +443,7 @@ bool couplet_array_is_column(const CoupletArray *a, CoupletType type) {
     return a->element == (type == COUPLET_F32 ? COUPLET_ELEMENT_F32 : COUPLET_ELEMENT_I32);
 }
 
-/* "row 3" or "row 3, [0, 17]": element `at` of the array, row by row. */
+/* Writes the place of element `at`, such as "row 3" or "row 3, [0, 17]". */
 static void place_text(const CoupletArray *a, int64_t at, char *out, size_t bytes) {
     int64_t index[COUPLET_NPY_MAX_RANK] = {0};
     for (int i = a->rank - 1; i >= 0; i--) {
@@ -472,8 +473,8 @@ static bool refuse_element(const CoupletArray *a, int64_t at, const CoupletEleme
     return fail(error, error_bytes, "%s, %s is %s: %s", a->label, place, value, why);
 }
 
-/* Elements that stand one behind the other in the file, as element `first` of the array, row by
- * row, and those that follow. */
+/* Converts elements that follow each other in the file, as element `first` of the array, in row
+ * order, and those behind it. */
 static bool convert_rows(const CoupletArray *a, const unsigned char *bytes, int64_t first,
                          int64_t count, CoupletType type, bool unusual, void *out, char *error,
                          size_t error_bytes) {
@@ -484,8 +485,8 @@ static bool convert_rows(const CoupletArray *a, const unsigned char *bytes, int6
     return bad == count || refuse_element(a, first + bad, &from, bad, type, error, error_bytes);
 }
 
-/* Part of an array that is column by column: elements first .. first + count - 1 in the order of
- * rows, in steps of the last axis. `data` is the whole array. */
+/* Converts elements first .. first + count - 1, in row order, of an array in column order, in steps
+ * of the last axis. `data` is the whole array. */
 static bool convert_columns(const CoupletArray *a, const unsigned char *data, int64_t first,
                             int64_t count, CoupletType type, bool unusual, void *out, char *error,
                             size_t error_bytes) {
@@ -493,7 +494,7 @@ static bool convert_columns(const CoupletArray *a, const unsigned char *data, in
     char *target = out;
     for (int64_t at = first; at < first + count; at += last) {
         int64_t offset = 0, stride = bytes, rest = at / last, before = a->count / last;
-        /* the index of axis i, from the slowest of the rows on */
+        /* the index of axis i, from the slowest on */
         for (int i = 0; i < a->rank - 1; i++) {
             before /= a->shape[i];
             offset += rest / before * stride;
@@ -518,7 +519,7 @@ bool couplet_array_checksum(const CoupletArray *a, char *error, size_t error_byt
     return fail_damaged(a, "its checksum is another", error, error_bytes);
 }
 
-/* Unpacks the bytes ahead of the elements, which were looked at when the array was opened. */
+/* Unpacks the bytes ahead of the elements, which were read when the array was opened. */
 static bool skip_head(const CoupletArray *a, CoupletNpzStream *stream) {
     unsigned char piece[4096];
     for (size_t left = a->offset; left;) {
@@ -529,7 +530,7 @@ static bool skip_head(const CoupletArray *a, CoupletNpzStream *stream) {
     return true;
 }
 
-/* Row by row, a piece at a time. */
+/* Unpacks an array in row order, a piece at a time. */
 static bool unpack_rows(const CoupletArray *a, CoupletNpzStream *stream, CoupletType type,
                         bool unusual, void *out, char *error, size_t error_bytes) {
     enum { PIECE = 1 << 15 };
@@ -547,7 +548,7 @@ static bool unpack_rows(const CoupletArray *a, CoupletNpzStream *stream, Couplet
     return good;
 }
 
-/* Column by column: the whole array is unpacked first. */
+/* Unpacks an array in column order, which must be unpacked as a whole first. */
 static bool unpack_columns(const CoupletArray *a, CoupletNpzStream *stream, CoupletType type,
                            bool unusual, void *out, char *error, size_t error_bytes) {
     const size_t bytes = (size_t)a->count * couplet_elements_bytes(a->element);

@@ -1,6 +1,6 @@
 /* data.arrays: every array of a file is a field, and its first axis counts the samples. Arrays that
- * lie in the file as the language has them are mapped; others are converted into memory, or, where
- * they are large, row by row into a packed copy. */
+ * the file stores in the language's form are mapped. Others are converted into memory or, if they
+ * are large, row by row into a packed copy. */
 #include "runtime/data/array.h"
 #include "runtime/data/checked.h"
 #include "runtime/data/reader.h"
@@ -13,15 +13,16 @@
 #include <string.h>
 
 enum { MOST_CLASSES = 1 << 16 };
-/* bytes that are converted into memory at each start */
+/* the most bytes that are converted into memory at each start */
 static const int64_t most_converted = INT64_C(1) << 30;
 
 typedef struct State {
     CoupletArrays files;
-    CoupletType *types; /* by field, as all that follow */
-    /* fields of one int a sample are read when the table is opened; NULL: it is another */
+    CoupletType *types; /* by field, as all lists below */
+    /* Values of fields of one int a sample, which are read when the table is opened. NULL: the
+     * field is of another kind. */
     int32_t **numbers;
-    bool unusual; /* NaN and the infinities are kept */
+    bool unusual; /* true if NaN and infinities are kept */
 } State;
 
 static bool fail(const CoupletTable *t, const char *text, char *error, size_t error_bytes) {
@@ -35,7 +36,7 @@ static bool out_of_memory(const CoupletTable *t, char *error, size_t error_bytes
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* Which arrays are wanted, and the names of all that were met, for a message. */
+/* The wanted arrays, and the names of all arrays that were met, for a message. */
 typedef struct Choice {
     const CoupletRequest *request;
     char *met;
@@ -66,7 +67,8 @@ static bool has_array(const CoupletArrays *files, const char *field) {
     return false;
 }
 
-/* A file of one array, a .npy, calls it x, and a claim gives it another name. */
+/* True if the file has all claimed fields. The array of a .npy file is called x, and a claim gives
+ * it another name. */
 static bool has_claims(const CoupletTable *t, const CoupletArrays *files, const Choice *choice,
                        char *error, size_t error_bytes) {
     const CoupletRequest *r = choice->request;
@@ -84,8 +86,8 @@ static bool has_claims(const CoupletTable *t, const CoupletArrays *files, const 
     return true;
 }
 
-/* The language's type for the elements of an array. A claim chooses among the types as which the
- * elements can be read. */
+/* Returns the language's type for the elements of an array. A claim chooses among the possible
+ * types. */
 static CoupletType type_of(const CoupletArray *a, const CoupletField *claim) {
     if (claim && couplet_elements_fit(a->element, claim->type)) return claim->type;
     if (couplet_elements_are_real(a->element)) return COUPLET_F32;
@@ -133,7 +135,7 @@ static bool add_field(CoupletTable *t, const CoupletRequest *request, int i, cha
            out_of_memory(t, error, error_bytes);
 }
 
-/* The names of the classes, as packed copies have them: a JSON list, or how many there are. */
+/* Takes the names of the classes from a packed copy: a JSON list, or the number of classes. */
 static bool take_class_names(CoupletTable *t, CoupletField *field, char *error,
                              size_t error_bytes) {
     State *s = t->state;
@@ -168,7 +170,7 @@ static bool take_class_names(CoupletTable *t, CoupletField *field, char *error,
     return good;
 }
 
-/* Values of a field with classes are all below their number. */
+/* True if all values of a field with classes are below their number. */
 static bool classes_hold(const CoupletTable *t, const CoupletField *field, const int32_t *values,
                          int64_t count, char *error, size_t error_bytes) {
     for (int64_t i = 0; i < count; i++) {
@@ -185,7 +187,7 @@ static bool classes_hold(const CoupletTable *t, const CoupletField *field, const
     return true;
 }
 
-/* Names that stand in a list beside the array. */
+/* Takes the names in a list beside the array. */
 static bool take_names_beside(CoupletTable *t, int i, char *error, size_t error_bytes) {
     const State *s = t->state;
     CoupletField *field = &t->fields[i];
@@ -200,8 +202,8 @@ static bool take_names_beside(CoupletTable *t, int i, char *error, size_t error_
     return true;
 }
 
-/* Reads a field of numbers. A field with one int a sample may be a label, so its classes are
- * counted at once. */
+/* Reads a field of numbers. A field of one int a sample may be a label, so its classes are counted
+ * at once. */
 static bool read_number_field(CoupletTable *t, int i, char *error, size_t error_bytes) {
     State *s = t->state;
     CoupletField *field = &t->fields[i];
@@ -310,7 +312,7 @@ static bool is_mapped(const CoupletTable *t, int i) {
     return couplet_array_is_column(&s->files.arrays[i], s->types[i]);
 }
 
-/* Looks through an array that stays mapped; a large one only when it is new. */
+/* Checks an array that stays mapped. A large array is checked only if it is new. */
 static bool check_mapped(const CoupletTable *t, int i, char *error, size_t error_bytes) {
     const State *s = t->state;
     const CoupletArray *a = &s->files.arrays[i];
@@ -376,7 +378,7 @@ static bool load(CoupletTable *t, char *error, size_t error_bytes) {
 
 /* ---- row by row ------------------------------------------------------------------------------ */
 
-/* Checksums are of whole arrays, so whoever reads the first row looks at all of them. */
+/* Reads one row. A checksum is of a whole array, so reading the first row checks all arrays. */
 static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, char *error,
                      size_t error_bytes) {
     const State *s = t->state;
@@ -413,7 +415,7 @@ static const CoupletReader by_rows = {.name = "arrays",
 const CoupletReader couplet_reader_arrays = {
     .name = "arrays", .open = open_arrays, .load = load, .column = column, .close = close_arrays};
 
-/* True if so much is to be converted that a packed copy is worth its place. What is deflated has no
+/* True if so much must be converted that a packed copy is worth its space. A deflated array has no
  * rows, and is unpacked into memory whatever its size. */
 static bool is_for_packing(const CoupletTable *t) {
     const State *s = t->state;

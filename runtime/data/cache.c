@@ -1,12 +1,12 @@
-/* The one rule for where cached things lie: $COUPLET_CACHE, then $XDG_CACHE_HOME/couplet, then
- * $HOME/.cache/couplet. Compiled kernels, packed copies and marks of checked files (checked.c)
- * all ask here. */
+/* The one rule for the place of cached files: $COUPLET_CACHE, then $XDG_CACHE_HOME/couplet, then
+ * $HOME/.cache/couplet. It serves compiled kernels, packed copies, and marks of checked files
+ * (checked.c). */
 #include "runtime/data/cache.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The folder itself, without slashes at its end. */
+/* Writes the folder without slashes at its end. */
 static bool take_cache_folder(const char *folder, char *out, char *error, size_t error_bytes) {
     if (!couplet_path_join(folder, "", out, error, error_bytes)) return false;
     size_t length = strlen(out);

@@ -1,13 +1,12 @@
 /* Reads a CSV table into columns of numbers and words, through libcsv.
  *
  * The first cell of a column that is not missing decides what the column is. In a column of
- * numbers, a later cell that is none is refused with its line. To look at all cells first and
- * then decide would let one typing error in line 10,000 turn numbers into words in silence. A
- * first cell that is the only one without a number is refused for the same reason.
+ * numbers, a later cell that is no number is refused with its line. If all cells decided together,
+ * one typing error in line 10,000 would turn numbers into words in silence. For the same reason, a
+ * first cell that is the only one without a number is refused.
  *
- * Numbers are read by an exact fast path where fifteen digits suffice, since most cells are
- * such. What one table knows (names, kinds, words, means) can be applied to another one, or
- * stored (cells_codes.c). */
+ * A fast path reads numbers of up to fifteen digits exactly, since most cells are such. What one
+ * table knows (names, kinds, words, means) can be applied to another, or stored (cells_codes.c). */
 #include "runtime/data/cells.h"
 
 #include "runtime/data/mapping_guard.h"
@@ -36,15 +35,16 @@ typedef struct Reading {
     CoupletCells *out;
     CoupletWords names; /* the names of all columns of the file, in order */
     int *kept;          /* by column of the file: its number in `out`, or -1 */
-    int64_t room;       /* rows that there is memory for */
-    bool named;         /* the line with the names was read, or there is none */
+    int64_t room;       /* the number of rows for which there is memory */
+    bool named;         /* true once the names were read, or if there are none */
     bool failed;
-    /* the character that ended the line before: a '\n' behind a '\r' ends no line */
+    /* The character that ended the line before. A line feed behind a carriage return does not end
+     * another line. */
     char last;
-    int64_t line;    /* the one that is read, from 1 */
+    int64_t line;    /* the line that is being read, from 1 */
     int64_t begun;   /* the line in which this row begins */
-    int64_t cell;    /* cells of this row so far */
-    bool is_missing; /* a cell of this row is missing */
+    int64_t cell;    /* the number of cells of this row so far */
+    bool is_missing; /* true if a cell of this row is missing */
     char *error;
     size_t error_bytes;
 } Reading;
@@ -65,7 +65,7 @@ static void out_of_memory(Reading *r) {
     note_failure(r, "%s: out of memory", r->out->name);
 }
 
-/* A cell as messages quote it: one line, and not too long. Characters are not cut. */
+/* Writes a cell for a message: on one line, and not too long. A character is not cut. */
 static const char *quote_cell(const char *text, size_t length, char out[SHOWN + 8]) {
     size_t used = 0;
     for (; used < length && used < SHOWN; used++)
@@ -76,7 +76,7 @@ static const char *quote_cell(const char *text, size_t length, char out[SHOWN + 
     return out;
 }
 
-/* "age, workclass, .." */
+/* Writes names, as in "age, workclass, ..". */
 static const char *list_names(const Reading *r, char *out, size_t bytes) {
     size_t at = 0;
     *out = 0;
@@ -101,8 +101,9 @@ bool couplet_cells_item(const char **at, const char **item, size_t *length) {
     return true;
 }
 
-/* The column of the file that an item names: by its name, or by its number, "#3". -1 after a
- * sentence, or where there is none, and another table has said what the names mean. */
+/* Returns the column of the file that an item names, by its name or by its number, as in "#3".
+ * Returns -1 after a sentence; also if there is no such column, and another table has decided what
+ * the names mean. */
 static int find_column(Reading *r, const char *setting, const char *item, size_t length) {
     char names[600], shown[SHOWN + 8], number[16];
     const int32_t found = couplet_words_find(&r->names, item, length);
@@ -175,7 +176,7 @@ static void choose_column(Reading *r, int i) {
     r->kept[i] = r->out->count - 1;
 }
 
-/* The columns of `like`, in its order, wherever they stand in this file. */
+/* Takes the columns of `like`, in its order, wherever they are in this file. */
 static void choose_like(Reading *r) {
     char names[600];
     for (int32_t i = 0; i < r->names.count; i++)
@@ -215,7 +216,7 @@ static bool is_number_text(const char *text) {
     return couplet_read_number(text, &value, NULL);
 }
 
-/* All names are there: which columns are read. */
+/* Chooses the columns to read, once all names are known. */
 static void choose_columns(Reading *r) {
     bool all_numbers = r->rules->header && !r->rules->header_is_said;
     for (int32_t i = 0; i < r->names.count; i++)
@@ -241,7 +242,8 @@ static void choose_columns(Reading *r) {
     r->named = true;
 }
 
-/* A column without a name gets one, and is counted twice, for choose_column. */
+/* Takes the name of a column. A column without a name gets one, and is counted twice, for
+ * choose_column. */
 static void take_name(Reading *r, const char *text, size_t length) {
     char own[32], shown[SHOWN + 8];
     const bool is_empty = length == 0;
@@ -283,8 +285,8 @@ static bool is_absent(const Reading *r, const char *text, size_t length) {
     return false;
 }
 
-/* Digits of at most 15 places, with a point among them: the quotient of two whole numbers that
- * double has exactly, and so the nearest double. Most cells are such. */
+/* Reads a number of at most 15 digits, with or without a point. It is the quotient of two whole
+ * numbers that double has exactly, and so the nearest double. Most cells are such. */
 static bool read_plain(const char *text, double *out) {
     static const double tens[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
@@ -307,14 +309,15 @@ static bool read_plain(const char *text, double *out) {
     return true;
 }
 
-/* Digits with a sign, a point and an exponent, whose value no double holds, like 1e400. */
+/* True for digits with a sign, a point and an exponent whose value no double holds, such as
+ * 1e400. */
 static bool is_beyond(const char *text) {
     char *end;
     if (!*text || text[strspn(text, "0123456789+-.eE")]) return false;
     return !isfinite(strtod(text, &end)) && !*end;
 }
 
-/* Reads a number as the rules write them; one that is too large becomes an infinity. */
+/* Reads a number by the rules. A number that is too large becomes an infinity. */
 static bool read_number(const Reading *r, const char *text, size_t length, double *out) {
     char copy[NUMBER_BYTES];
     if (r->rules->decimal == '.' && read_plain(text, out)) return true;
@@ -330,8 +333,8 @@ static bool read_number(const Reading *r, const char *text, size_t length, doubl
     return is_beyond(text);
 }
 
-/* The bytes of a mark of thousands other than the comma and the point: a space, an apostrophe, an
- * underscore, or a space of Unicode that does not break. */
+/* Returns the bytes of a mark of thousands other than comma and point: a space, an apostrophe, an
+ * underscore, or one of Unicode's spaces that do not break. */
 static size_t mark_of_thousands(const char *text) {
     static const char *const marks[] = {" ", "'", "_", "\u00a0", "\u2009", "\u202f", "\u2019"};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
@@ -339,8 +342,8 @@ static size_t mark_of_thousands(const char *text) {
     return 0;
 }
 
-/* A text that means a number, and is written in a way that is not read: 1,234.5, 3 000, 12%, $5. A
- * mark of thousands has three digits behind it. */
+/* True for a text that means a number in a form that is not read, such as 1,234.5, 3 000, 12% or
+ * $5. Three digits follow a mark of thousands. */
 static bool is_odd_number(const char *text) {
     static const char *const ahead[] = {"-", "+", "\u2212", "$", "\u20ac", "\u00a3", "\u00a5"};
     size_t digits = 0, mark, taken;
@@ -357,7 +360,7 @@ static bool is_odd_number(const char *text) {
     return digits > 0;
 }
 
-/* The first cell of a column that is not missing says what its cells are. */
+/* Decides the kind of a column by its first cell that is not missing. */
 static void decide(Reading *r, CoupletColumn *c, const char *text, size_t length) {
     char shown[SHOWN + 8], number[NUMBER_BYTES] = "";
     double value;
@@ -389,7 +392,7 @@ static bool make_room_for_row(Reading *r) {
     int64_t *lines = realloc(cells->lines, (size_t)room * sizeof *lines);
     bool good = lines != NULL;
     if (lines) cells->lines = lines;
-    /* numbers and ids take the same room; which they are may be open */
+    /* numbers and ids need the same room, and the kind may still be open */
     for (int i = 0; good && i < cells->count; i++) {
         CoupletColumn *c = &cells->columns[i];
         void *values = realloc(c->numbers ? (void *)c->numbers : (void *)c->ids, (size_t)room * 4);
@@ -431,7 +434,7 @@ static void take_missing(Reading *r, CoupletColumn *c, int64_t row) {
             r->out->name, (long long)r->line, c->name);
 }
 
-/* The first number of a column whose cells so far were all missing. */
+/* Makes a column one of numbers, at its first number. All cells before were missing. */
 static void turn_to_numbers(CoupletColumn *c, int64_t row) {
     if (c->numbers || !c->ids) return;
     c->numbers = (float *)(void *)c->ids;
@@ -440,8 +443,8 @@ static void turn_to_numbers(CoupletColumn *c, int64_t row) {
         c->numbers[i] = NAN;
 }
 
-/* A number with a point is a measure, and rounding is in its nature. A whole one may be a time or
- * a number of someone, and two of them may become one. */
+/* Notes a whole number that is rounded. It may be a time, or somebody's number, and two of them may
+ * become one. A number with a point is a measure, and rounding is expected. */
 static void note_rounded(Reading *r, const CoupletColumn *c, const char *text, size_t length,
                          double value) {
     char shown[SHOWN + 8];
@@ -529,7 +532,7 @@ static void on_cell(void *bytes, size_t length, void *context) {
     if (!r->named && r->rules->header)
         take_name(r, text, length);
     else if (!r->named)
-        take_name(r, "", 0); /* the first row is read once more, for its cells */
+        take_name(r, "", 0); /* the first row is read again, for its cells */
     else if (r->cell <= r->names.count && make_room_for_row(r)) {
         const int column = r->kept[r->cell - 1];
         if (column >= 0) take_cell(r, &r->out->columns[column], text, length);
@@ -538,7 +541,7 @@ static void on_cell(void *bytes, size_t length, void *context) {
         r->line += line_ends_in(text, length);
 }
 
-/* The words of a row that is left out are counted no more. */
+/* Takes back the counts of words in a row that is left out. */
 static void drop_row(Reading *r) {
     r->out->dropped++;
     for (int i = 0; i < r->out->count; i++) {
@@ -572,11 +575,12 @@ static void end_row(Reading *r) {
     r->out->lines[r->out->rows++] = r->begun;
 }
 
-/* `end` is what ended a row, or an empty line; -1 at the file's end. */
+/* Is called for each row. `end` is the character that ended the row, or an empty line; -1 at the
+ * end of the file. */
 static void on_row(int end, void *context) {
     Reading *r = context;
     if (r->failed) return;
-    /* the second character of one end of a line */
+    /* true for the second character of one line end */
     const bool is_second = end == '\n' && r->last == '\r';
     if (r->cell) end_row(r);
     r->cell = 0;
@@ -587,8 +591,8 @@ static void on_row(int end, void *context) {
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* The separator that stands most often outside quotes in the first line that is not empty. 0 after
- * a sentence. */
+/* Returns the separator that occurs most often, outside quotes, in the first line that is not
+ * empty. Returns 0 after a sentence. */
 static char find_separator(Reading *r, const char *text, size_t length) {
     static const char candidates[] = ",;\t|";
     int64_t counts[sizeof candidates - 1] = {0};
@@ -652,7 +656,7 @@ static void parse_csv(Reading *r, struct csv_parser *parser, const char *text, s
                      r->out->name, (long long)r->line);
 }
 
-/* Parses `length` bytes of text with the separator, from line `line` on. */
+/* Parses `length` bytes of text with the separator. The text begins on line `line`. */
 static void parse_text(Reading *r, const char *text, size_t length, char separator, int64_t line) {
     struct csv_parser parser;
     r->line = line;
@@ -668,7 +672,7 @@ static void parse_text(Reading *r, const char *text, size_t length, char separat
     csv_free(&parser);
 }
 
-/* The length of the first line that is not empty, together with the empty lines before it. */
+/* Returns the length of the first line that is not empty, with the empty lines before it. */
 static size_t first_row(const char *text, size_t length) {
     bool quoted = false, begun = false;
     for (size_t i = 0; i < length; i++) {
@@ -683,7 +687,7 @@ static size_t first_row(const char *text, size_t length) {
 static void read_all_cells(Reading *r, const char *text, size_t length) {
     char separator = r->rules->separator;
     int64_t line = 1;
-    /* a first line that spreadsheets write */
+    /* spreadsheets write such a first line */
     if (length > 6 && memcmp(text, "sep=", 4) == 0 && (text[5] == '\n' || text[5] == '\r')) {
         separator = separator ? separator : text[4];
         const size_t head = text[5] == '\r' && text[6] == '\n' ? 7 : 6;
@@ -693,7 +697,7 @@ static void read_all_cells(Reading *r, const char *text, size_t length) {
     }
     if (!separator) separator = find_separator(r, text, length);
     if (r->failed) return;
-    if (!r->rules->header) { /* the first row says how many columns there are */
+    if (!r->rules->header) { /* without names, the first row tells the number of columns */
         parse_text(r, text, first_row(text, length), separator, line);
         if (!r->failed && !r->named) choose_columns(r);
     }
@@ -703,9 +707,9 @@ static void read_all_cells(Reading *r, const char *text, size_t length) {
 
 /* ---- after the last row ---------------------------------------------------------------------- */
 
-/* A column of words of which all but the one in its first cell are numbers: that one stands for a
- * missing value more likely than the numbers are names, and which of the cells comes first is no
- * ground to read them otherwise. */
+/* Refuses a column of words in which all cells but the first are numbers. The first cell more
+ * likely stands for a missing value than the numbers for names. That it comes first is no reason to
+ * read the others differently. */
 static void refuse_stray_word(Reading *r, const CoupletColumn *c) {
     const CoupletWord *stray = NULL;
     char shown[SHOWN + 8];
@@ -738,7 +742,7 @@ static int64_t line_of_word(const Reading *r, const CoupletColumn *c, int32_t wo
     return r->out->lines[row];
 }
 
-/* Classes 1 and 1.0 are one class that was written in two ways. */
+/* Refuses a column with classes such as 1 and 1.0, which are one class in two forms. */
 static void refuse_alike(Reading *r, const CoupletColumn *c) {
     int32_t pair[2];
     char one[SHOWN + 8], other[SHOWN + 8];
@@ -774,7 +778,7 @@ static void finish_column(Reading *r, CoupletColumn *c) {
                      r->out->name, c->name, c->name);
         return;
     }
-    if (c->kind == COUPLET_CELLS_WORDS) { /* cells that were missing before the first word came */
+    if (c->kind == COUPLET_CELLS_WORDS) { /* cells may be missing before the first word */
         for (int64_t i = 0; i < r->out->rows && !r->failed; i++)
             if (c->ids[i] < 0) take_word(r, c, i, "?", 1);
         if (!known && !c->as_words) refuse_stray_word(r, c);
@@ -823,7 +827,7 @@ bool couplet_cells_read(const char *path, const char *name, const CoupletCellsRu
     finish_cells(&reading);
     out->hash = couplet_hash_array(COUPLET_HASH_START, file.text, (int64_t)file.length);
     if (couplet_guard_was_cut(file.mapping.bytes)) {
-        reading.failed = false; /* the zeros of a file that was cut are nobody's mistake */
+        reading.failed = false; /* zeros of a file that was cut short are not reported */
         note_failure(&reading, "%s: the file was cut short while it was read", name);
     }
     out->bytes = file.mapping.length;

@@ -1,5 +1,5 @@
-/* The cells of a CSV table in memory, column by column: numbers, and words by their numbers. This
- * is part of the module `tables`, which has the CSV library. */
+/* The cells of a CSV table in memory, column by column: numbers, and words as numbers of a list.
+ * Part of the module `tables`, which has the CSV library. */
 #ifndef COUPLET_RUNTIME_DATA_CELLS_H
 #define COUPLET_RUNTIME_DATA_CELLS_H
 
@@ -12,21 +12,20 @@ typedef enum CoupletMissing {
     COUPLET_MISSING_DROP
 } CoupletMissing;
 
-/* The rules by which a table is read. Its texts are those of the settings. */
+/* How a table is read. The texts are those of the settings. */
 typedef struct CoupletCellsRules {
-    /* The column of labels: it is words whatever its cells are, and no cell may be missing. "":
-     * none. */
+    /* The column of labels. Its cells are words in any case, and none may be missing. "": none. */
     const char *label;
-    const char *columns; /* names, with commas between, of the columns that are read; "": all */
-    const char *skip;    /* names of columns that are not read */
-    const char *words;   /* names of columns whose cells are words, whatever they are */
-    const char *fields;  /* names of columns that are fields of their own */
-    /* Texts, with commas between, that stand for missing cells beside the usual ones. */
+    const char *columns; /* the names of the columns that are read, with commas between; "": all */
+    const char *skip;    /* the names of columns that are not read */
+    const char *words;   /* the names of columns whose cells are words in any case */
+    const char *fields;  /* the names of columns that are fields of their own */
+    /* Texts, with commas between, that stand for missing cells, beside the usual texts. */
     const char *absent;
-    char separator;      /* 0: found in the first line */
+    char separator;      /* 0: it is found in the first line */
     char decimal;        /* '.' or ',' */
-    bool header;         /* the first line has the names */
-    bool header_is_said; /* a setting says so; the names may then all be numbers */
+    bool header;         /* true if the first line has the names */
+    bool header_is_said; /* true if a setting says so; the names may then all be numbers */
     CoupletMissing missing;
 } CoupletCellsRules;
 
@@ -38,55 +37,56 @@ typedef enum CoupletCellsKind {
 
 typedef struct CoupletColumn {
     char *name;
-    int alike; /* the column's number in the table that this one is like */
+    int alike; /* the number of the column in the table that this table is like */
     bool is_label;
-    bool is_apart; /* a field of its own */
-    bool as_words; /* whatever its cells are */
+    bool is_apart; /* true if the column is a field of its own */
+    bool as_words; /* true if its cells are words in any case */
     CoupletCellsKind kind;
-    int64_t decided; /* the line whose cell decided the kind */
-    float *numbers;  /* [rows] of numbers; NULL of words */
-    int32_t *ids;    /* [rows] of words: their numbers in `words`; NULL of numbers */
+    int64_t decided; /* the line with the cell that decided the kind */
+    float *numbers;  /* [rows], for numbers; NULL for words */
+    int32_t *ids;    /* [rows], for words: their numbers in `words`; NULL for numbers */
     CoupletWords words;
-    /* By the number of a word: its place by name; -1: only rows that were left out have the
+    /* By the number of a word: its position by name. -1: only rows that were left out have the
      * word. */
     int32_t *codes;
-    int32_t *order; /* [classes]: the number of the word with this code */
+    int32_t *order; /* [classes]: the number of the word with each code */
     int32_t classes;
     double mean;     /* the mean of the numbers that are not missing */
     int64_t missing; /* the number of missing cells */
 } CoupletColumn;
 
 typedef struct CoupletCells {
-    char *name; /* for messages */
+    char *name; /* the name for messages */
     CoupletColumn *columns;
     int count;
     int64_t rows;
-    int64_t *lines;  /* [rows]: where each begins, from 1 */
-    int64_t dropped; /* rows that were left out for a missing cell */
+    int64_t *lines;  /* [rows]: the line where each row begins, from 1 */
+    int64_t dropped; /* the number of rows that were left out for a missing cell */
     uint64_t hash;   /* a hash of the file's bytes */
     size_t bytes;    /* the size of the file */
-    uint64_t stamp;  /* of the file's size and times (stamp.h) */
-    char note[400];  /* where the first whole number is that a real rounds; "" */
+    uint64_t stamp;  /* the stamp of the file's size and times (stamp.h) */
+    /* The place of the first whole number that a real rounds; "" if there is none. */
+    char note[400];
 } CoupletCells;
 
 /* Reads the whole file. `like` is a table whose columns, kinds, words and means hold for this one
- * too. Columns then go by their names, in the order of `like`, and this file may lack the label. If
- * `like` is NULL, the file decides. False with a sentence that names file, line and column; nothing
- * is then owned. */
+ * too. Columns are then found by their names, in the order of `like`, and this file may lack the
+ * label. If `like` is NULL, the file decides. Returns false with a sentence that names file, line
+ * and column; there is then nothing to free. */
 bool couplet_cells_read(const char *path, const char *name, const CoupletCellsRules *rules,
                         const CoupletCells *like, CoupletCells *out, char *error,
                         size_t error_bytes);
 void couplet_cells_free(CoupletCells *cells);
 
-/* Writes what holds of the columns for another table too: names, kinds, words and means. `known`
- * may be the table that this one is like; its words are then written. */
+/* Writes what another table needs to be read alike: names, kinds, words and means of columns.
+ * `known` is the table that this one is like, whose words are then written, or NULL. */
 void couplet_cells_write_codes(const CoupletCells *cells, const CoupletCells *known, FILE *out);
-/* Reads this text back as cells without rows, for `like` of couplet_cells_read. False with a
- * sentence; nothing is then owned. */
+/* Reads this text back, as cells without rows for `like` of couplet_cells_read. Returns false with
+ * a sentence; there is then nothing to free. */
 bool couplet_cells_read_codes(const char *text, CoupletCells *out, char *error, size_t error_bytes);
 
-/* Takes the next name from a list with commas between, without the spaces around it. *at begins as
- * the list. False at the end of the list. */
+/* Takes the next name from a list with commas, without spaces around it. *at is the list at the
+ * start. Returns false at the end of the list. */
 bool couplet_cells_item(const char **at, const char **item, size_t *length);
 
 #endif

@@ -1,4 +1,4 @@
-/* Marks for large mapped arrays that were looked through once, so that it need not be done at each
+/* Marks for large mapped arrays that were checked once, so that they need not be checked at each
  * start. A mark is an empty file CACHE/checked/KEY. */
 #ifndef COUPLET_RUNTIME_DATA_CHECKED_H
 #define COUPLET_RUNTIME_DATA_CHECKED_H
@@ -6,11 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* True if the array was found good before. `key` is a hash of all that the answer depends on, with
- * the time of the file's last change. */
+/* True if the array was found good before. `key` is a hash of all that the answer depends on,
+ * including the time of the file's last change. */
 bool couplet_checked_before(uint64_t key);
-/* Remembers that the array is good. If the mark cannot be written, the array is looked through
- * again. */
+/* Notes that the array is good. If the mark cannot be written, the array will be checked again. */
 void couplet_checked_keep(uint64_t key);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which frames of a video make a clip, and the frames of a video file. */
+/* Clips of videos: which frames make a clip, and the frames of a video file. */
 #ifndef COUPLET_RUNTIME_DATA_CLIP_H
 #define COUPLET_RUNTIME_DATA_CLIP_H
 
@@ -6,16 +6,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Enters every packed copy: change it when the same video gives other bytes. */
+/* A part of the key of packed copies, to be raised when the same video gives other bytes. */
 enum { COUPLET_CLIP_VERSION = 1 };
 
 typedef struct CoupletClipWish {
     int frames; /* the number of frames in a clip */
-    int size;   /* pixels of a side */
-    /* From one frame of a clip to the next, in frames; 0: spread over the clip's share. */
+    int size;   /* the pixels of a side */
+    /* The step from one frame of a clip to the next, in frames. 0: frames are spread over the
+     * clip's share. */
     int every;
-    int clips; /* the number of clips that a video is cut into, of equal time */
-    int clip;  /* which of them, from 0 */
+    int clips; /* the number of clips, of equal time, into which a video is divided */
+    int clip;  /* the number of this clip, from 0 */
 } CoupletClipWish;
 
 /* Chooses frames by their times of showing.

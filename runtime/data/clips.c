@@ -1,5 +1,5 @@
-/* data.clips: videos, which are files or folders of frames. The module links FFmpeg's libraries,
- * and the decoders of pictures for the frames of folders. */
+/* data.clips: videos, as files or as folders of frames. The module links FFmpeg's libraries, and
+ * the decoders of pictures for frames in folders. */
 #include "runtime/data/clip.h"
 #include "runtime/data/listed.h"
 #include "runtime/data/picture_format.h"
@@ -22,18 +22,19 @@ static const char *const unread[] = {".bmp",  ".rm",  ".rmvb", ".swf", ".tif",
 static const CoupletListingKind kind = {
     "video or frame", "video files, and frames in JPEG, PNG or WebP,", endings, unread, false};
 
-/* A video: a file of the listing, or the frames of one folder. */
+/* A video: a file of the listing, or the frames in one folder. */
 typedef struct Source {
-    /* the video's frames in `frames`, in order; a count of 0: its file stands at `first` */
+    /* where the video's frames are in `frames`, in order; a count of 0: its file is number
+     * `first` */
     int64_t first, count;
 } Source;
 
 typedef struct Clips {
-    CoupletListed videos; /* a video a row of its listing */
-    CoupletListing files; /* all files */
+    CoupletListed videos; /* the rows: a video for each */
+    CoupletListing files; /* all files that were found */
     Source *sources;      /* [videos.listing.count] */
     int64_t *frames;      /* numbers of files */
-    CoupletClipWish wish; /* the wish for all clips; its member `clip` is set for each */
+    CoupletClipWish wish; /* how clips are made; its member `clip` is set for each clip */
 } Clips;
 
 /* ---- from files to videos ------------------------------------------------------------------- */
@@ -54,7 +55,7 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-/* Names in the order of people: 2 before 10, as the writers of frames mean it. */
+/* Compares names as people do: 2 comes before 10, as the writers of frames mean it. */
 static int by_number(const char *a, const char *b) {
     while (*a && *b) {
         if (!is_digit(*a) || !is_digit(*b)) {
@@ -81,7 +82,7 @@ static int by_number(const char *a, const char *b) {
     return (*a != 0) - (*b != 0);
 }
 
-/* A file on its way into a video. */
+/* A file, on its way into a video. */
 typedef struct Entry {
     const char *path;
     size_t folder; /* length of its folder's part */
@@ -95,7 +96,8 @@ static int by_folder(const Entry *a, const Entry *b) {
     return order ? order : (a->folder > b->folder) - (a->folder < b->folder);
 }
 
-/* Frames of a folder follow each other; all others are in any order. */
+/* Sorts files so that the frames of a folder follow each other; the order is arbitrary
+ * otherwise. */
 static int by_place(const void *x, const void *y) {
     const Entry *a = x, *b = y;
     if (a->is_frame != b->is_frame) return a->is_frame ? -1 : 1;
@@ -120,7 +122,7 @@ static Entry *sorted_entries(const CoupletListing *files) {
     return entries;
 }
 
-/* A video on its way into its row. */
+/* A video, on its way into its row. */
 typedef struct Row {
     char *path;
     Source source;
@@ -135,7 +137,7 @@ static char *video_path(const Entry *entry) {
     return entry->folder ? strndup(entry->path, entry->folder) : strdup(".");
 }
 
-/* Files that belong to the video that begins at entries[i]. */
+/* Returns the number of files of the video that begins at entries[i]. */
 static int64_t length_of(const Entry *entries, int64_t i, int64_t count) {
     int64_t length = 1;
     if (!entries[i].is_frame) return 1;
@@ -179,7 +181,7 @@ static bool take_rows(Clips *c, Row *rows, int64_t count) {
         c->sources[i] = rows[i].source;
         videos->count = count;
     }
-    /* class folders: whether one has no video is asked of them */
+    /* the class folders, which are checked for having a video */
     videos->folders = c->files.folders;
     videos->folder_count = c->files.folder_count;
     c->files.folders = NULL;
@@ -187,7 +189,8 @@ static bool take_rows(Clips *c, Row *rows, int64_t count) {
     return videos->files && c->sources;
 }
 
-/* A video whose path is a folder of frames with videos in it, or beside them, is a mistake. */
+/* True if videos do not overlap. A folder of frames with videos in it, or beside the frames, is a
+ * mistake. */
 static bool are_apart(const Clips *c, char *error, size_t error_bytes) {
     const CoupletListing *videos = &c->videos.listing;
     for (int64_t i = 0; i < videos->count; i++) {
@@ -241,7 +244,7 @@ static bool read_frame(const Clips *c, int64_t file, uint8_t *out, char *error,
     return couplet_listing_same(&c->files, file, error, error_bytes) && is_read;
 }
 
-/* The frames of a folder are shown one after the other, each as long as the others. */
+/* Reads a clip of a folder, whose frames are shown one after the other for equal times. */
 static bool read_folder(const Clips *c, const Source *source, const CoupletClipWish *wish,
                         uint8_t *out, char *error, size_t error_bytes) {
     const size_t bytes = 3 * (size_t)wish->size * (size_t)wish->size;
@@ -249,7 +252,7 @@ static bool read_folder(const Clips *c, const Source *source, const CoupletClipW
     int64_t *chosen = malloc((size_t)wish->frames * sizeof *chosen);
     bool good = (times && chosen) || out_of_memory(error, error_bytes);
     for (int64_t i = 0; times && i < source->count; i++)
-        times[i] = 2 * i; /* halves are met too */
+        times[i] = 2 * i; /* times are doubled, so that halves are whole numbers */
     if (good) couplet_clip_choose(times, source->count, 2 * source->count, wish, chosen);
     for (int i = 0; good && i < wish->frames; i++) {
         uint8_t *to = out + (size_t)i * bytes;
@@ -301,7 +304,7 @@ static bool column(const CoupletTable *table, int field, int32_t *out, char *err
     return true;
 }
 
-/* All clips of a video have its name, so that they stay in one part of the data. */
+/* Names a row by its video, so that all clips of a video stay in one part of the data. */
 static void name_row(const CoupletTable *table, int64_t row, char *out, size_t bytes) {
     const Clips *c = table->state;
     couplet_listed_name_row(table, row / c->wish.clips, out, bytes);
@@ -369,7 +372,7 @@ static const CoupletReader clips = {.name = "clips",
 
 __attribute__((visibility("default"))) CoupletReaderModule couplet_reader_module;
 
-/* FFmpeg's own messages are switched off: our sentences say once what is damaged. */
+/* FFmpeg's own messages are switched off, since our sentences report damage once. */
 const CoupletReader *couplet_reader_module(const char *name, int version) {
     if (version != COUPLET_READER_VERSION || strcmp(name, clips.name) != 0) return NULL;
     av_log_set_level(AV_LOG_QUIET);

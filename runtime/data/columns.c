@@ -1,6 +1,6 @@
-/* Memory for the columns of a table that is read as a whole, in one piece of pages that the
- * table owns. A column has no gap inside and is padded to 64 bytes, as those of packed copies
- * are, so nothing behind sees the difference. */
+/* Memory for the columns of a table that is read as a whole, in one piece of pages that the table
+ * owns. A column has no gap inside and is padded to 64 bytes, like those of packed copies, so
+ * readers of columns see no difference. */
 #include "runtime/data/columns.h"
 
 #include "runtime/data/mapping.h"

@@ -1,9 +1,9 @@
-/* The folder of packed copies: names, locks, what goes by itself, what is listed (copies.h).
+/* The folder of packed copies: names, locks, automatic removal, and the list (copies.h).
  *
- * Two processes that want the same copy meet at its lock; the second waits and then finds the
- * copy whole. The holder of a lock removes its file when it is done, so after taking one a
- * process looks whether the file still has the name. A process that dies loses its lock, and
- * what it left is removed by the next one. */
+ * Two processes that want the same copy meet at its lock; the second waits, and then finds the copy
+ * complete. The holder of a lock removes its file when it is done, so a process that has taken one
+ * checks whether the file still has the name. A process that dies loses its lock, and the next
+ * process removes what it left. */
 #include "runtime/data/copies.h"
 
 #include "runtime/data/cache.h"
@@ -56,7 +56,7 @@ bool couplet_mapped_open(const char *path, CoupletMapped *out, char *error, size
         return true;
     couplet_guard_end(bytes);
     munmap(bytes, out->length);
-    *out = (CoupletMapped){.length = 0}; /* another mapping may get this place */
+    *out = (CoupletMapped){.length = 0}; /* another mapping may get this address */
     errno = EINVAL;
     return false;
 }
@@ -88,8 +88,8 @@ static bool has_digits(const char *text) {
     return strspn(text, "0123456789abcdef") >= DIGITS;
 }
 
-/* Returns the part of a file's name behind the ending of a copy's name: "" for a copy, ".partial"
- * or ".lock". NULL: the file is no copy. */
+/* Returns the part of a file's name behind that of a copy: "" for the copy itself, ".partial" or
+ * ".lock". NULL: the file belongs to no copy. */
 static const char *ending_of(const char *name) {
     const size_t stem = 2 * DIGITS + 1;
     if (strlen(name) < stem + strlen(ending) || !has_digits(name) || name[DIGITS] != '-' ||
@@ -107,7 +107,7 @@ static bool with_ending(const char *path, const char *end, char *out) {
 static void sign(int file) {
     char text[64];
     const int length = snprintf(text, sizeof text, lock_words, (long)getpid());
-    /* The number is for a sentence alone: a lock that is not signed holds all the same. */
+    /* The number is for a sentence alone, and the lock holds without it. */
     if (ftruncate(file, 0) != 0 || pwrite(file, text, (size_t)length, 0) != length) return;
 }
 
@@ -125,7 +125,8 @@ static void say_who(int file, const CoupletCopyWait *wait) {
     wait->said(wait->context, sentence);
 }
 
-/* 1: locked. 0: another process has it. -1: it cannot be locked. */
+/* Returns 1 if the file is locked now, 0 if another process has the lock, and -1 if it cannot be
+ * locked. */
 static int try_lock(int file) {
     int result;
     do
@@ -158,7 +159,7 @@ int couplet_copy_lock(const char *path, const CoupletCopyWait *wait, char *error
         }
         int locked;
         while ((locked = try_lock(file)) == 0) {
-            /* a process that tidies the folder holds a lock for a moment only */
+            /* a process that tidies the folder holds a lock only for a moment */
             if (++waits == 2) say_who(file, wait);
             if (wait_a_little(wait)) continue;
             snprintf(error, error_bytes, "%s: stopped while another process packs it", wait->name);
@@ -186,7 +187,7 @@ void couplet_copy_unlock(const char *path, int lock) {
     close(lock);
 }
 
-/* The lock, when nobody has it; -1. A lock file is made for the moment. */
+/* Takes the lock if nobody has it, else returns -1. A lock file is made for the moment. */
 static int lock_at_once(const char *path) {
     char name[COUPLET_PATH_BYTES];
     const int file = with_ending(path, lock_ending, name)
@@ -199,8 +200,8 @@ static int lock_at_once(const char *path) {
 
 /* ---- what goes ------------------------------------------------------------------------------- */
 
-/* Removes a copy, and what a dead process left of it, when nobody makes it now. `whole`: the copy
- * itself too. */
+/* Removes what a dead process left of a copy, unless another process makes it now. With `whole`,
+ * also removes the copy. */
 static bool remove_copy(const char *path, bool whole) {
     char partial[COUPLET_PATH_BYTES];
     const int lock = lock_at_once(path);
@@ -216,7 +217,7 @@ static int64_t seconds_unused(const char *path) {
     return stat(path, &status) == 0 ? (int64_t)time(NULL) - (int64_t)status.st_atime : 0;
 }
 
-/* `name`: of a copy, of its partial file, or of its lock. */
+/* Tidies one file. `name` is that of a copy, of its partial file, or of its lock. */
 static void tidy_one(const char *folder, const char *name, const char *kept) {
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 64];
     const char *rest = ending_of(name);
@@ -269,7 +270,7 @@ static void look_into(CoupletPackedCopy *copy) {
     couplet_mapped_close(&mapped);
 }
 
-/* A partial file stands for its copy, which has no name yet. */
+/* Lists a copy. A partial file stands for its copy, which has no name yet. */
 static bool look_at_copy(const char *folder, const char *name, CoupletPackedCopy *copy) {
     char error[COUPLET_PATH_BYTES + 64];
     struct stat status;

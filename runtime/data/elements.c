@@ -1,8 +1,8 @@
-/* Conversion of elements between types, without loss or with an error. A whole number becomes a
- * real only if float32 has it exactly; a real becomes an int only if it is whole.
+/* Converts elements between types, without loss or with an error. A whole number becomes a real
+ * only if float32 has it exactly, and a real becomes an int only if it is whole.
  *
- * There is one loop for each type of element, made by a macro, so that the compiler knows the
- * type inside it. Bytes are swapped on the way where the file's order is another. */
+ * A macro makes one loop for each type of element, so that the compiler knows the type inside it.
+ * Bytes are swapped if the file has another order. */
 #include "runtime/data/elements.h"
 
 #include <float.h>
@@ -79,7 +79,7 @@ static inline float half_of(uint16_t bits) {
     return sign ? -small : small;
 }
 
-/* The reals as double, which holds each of them exactly. */
+/* Returns a real as a double, which holds all of them exactly. */
 static inline double real_at(CoupletNpyElement element, const unsigned char *at, bool swapped) {
     if (element == COUPLET_ELEMENT_F32) return (double)float_of(load32(at, swapped));
     if (element == COUPLET_ELEMENT_F64) return double_of(load64(at, swapped));
@@ -87,7 +87,7 @@ static inline double real_at(CoupletNpyElement element, const unsigned char *at,
     return (double)float_of((uint32_t)load16(at, swapped) << 16);
 }
 
-/* The whole numbers; those of uint64 beyond int64 as INT64_MAX, which neither int32 nor float32
+/* Returns a whole number. A uint64 beyond int64 becomes INT64_MAX, which neither int32 nor float32
  * holds. */
 static inline int64_t whole_at(CoupletNpyElement element, const unsigned char *at, bool swapped) {
     switch (element) {
@@ -120,16 +120,17 @@ static inline int64_t whole_at(CoupletNpyElement element, const unsigned char *a
 
 /* ---- many ------------------------------------------------------------------------------------ */
 
-/* Rounded to float32; false: too large, or NaN or an infinity where those are not held. */
+/* Rounds to float32. Returns false if the value is too large, or if it is NaN or infinite and these
+ * are not allowed. */
 static inline bool to_real(double value, bool unusual, float *out) {
     *out = (float)value;
     if (isfinite(*out)) return true;
     return unusual && !isfinite(value);
 }
 
-/* The float32 of a whole number; false: there is none. */
+/* Converts a whole number to float32. Returns false if float32 does not have it exactly. */
 static inline bool whole_to_real(int64_t whole, float *out) {
-    const int64_t most = INT64_C(1) << 62; /* beyond it the way back could overflow */
+    const int64_t most = INT64_C(1) << 62; /* beyond this, converting back could overflow */
     *out = (float)whole;
     return whole > -most && whole < most && (int64_t)*out == whole;
 }
@@ -145,7 +146,7 @@ static inline bool to_int(int64_t whole, int32_t *out) {
     return whole == (int64_t)*out;
 }
 
-/* Writes a loop for each type of element, so that the compiler sees the type. */
+/* Writes a loop for each type of element, so that the compiler knows the type. */
 #define EACH(body)                                                                                 \
     for (int64_t i = 0; i < count; i++) {                                                          \
         const unsigned char *at = from->at + i * from->stride;                                     \
@@ -211,7 +212,7 @@ int64_t couplet_elements_unusual(const float *values, int64_t count) {
     for (int64_t first = 0; first < count; first += BLOCK) {
         const int64_t here = count - first < BLOCK ? count - first : BLOCK;
         uint32_t any = 0;
-        for (int64_t i = 0; i < here; i++) { /* without a branch, so that it is made of vectors */
+        for (int64_t i = 0; i < here; i++) { /* without a branch, so that it becomes vectors */
             uint32_t bits;
             memcpy(&bits, values + first + i, sizeof bits);
             any |= (bits & 0x7f800000u) == 0x7f800000u;

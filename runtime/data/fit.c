@@ -30,7 +30,7 @@ static int between(double value, int low, int high) {
     return value < low ? low : value > high ? high : (int)value;
 }
 
-/* Weights of pixel i, which sum to one. */
+/* Computes the weights of pixel i, which sum to one. */
 static void fill_weights(CoupletFitAxis *axis, int i, double centre, double support) {
     float *weight = axis->weight + (int64_t)i * axis->most;
     double sum = 0;
@@ -61,7 +61,7 @@ static bool make_axis(CoupletFitAxis *axis, int length, double start, double sid
     return true;
 }
 
-/* Rows of the result that are under way at once, at most. */
+/* Returns the most rows of the result that are under way at a time. */
 static int rows_under_way(const CoupletFitAxis *down, int size) {
     int most = 1, end = 0;
     for (int i = 0; i < size; i++) {
@@ -162,7 +162,7 @@ void couplet_fit_row(CoupletFit *fit, const uint8_t *pixels) {
 
 /* ---- the result ------------------------------------------------------------------------------ */
 
-/* The place in the stored picture of pixel (row, column) of the upright picture. */
+/* Returns the position in the stored picture of pixel (row, column) of the upright picture. */
 static int64_t stored_place(int orientation, int row, int column, int size) {
     int last = size - 1, r = row, c = column;
     if (orientation >= 5) {
@@ -177,7 +177,7 @@ static int64_t stored_place(int orientation, int row, int column, int size) {
     return (int64_t)r * size + c;
 }
 
-/* Luma after ITU-R 601, rounded; equal channels stay what they are. */
+/* Returns the luma after ITU-R 601, rounded. Equal channels keep their value. */
 static uint8_t grey_of(const uint8_t *pixel) {
     return (uint8_t)((pixel[0] * 19595 + pixel[1] * 38470 + pixel[2] * 7471 + 32768) >> 16);
 }

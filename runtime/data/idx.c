@@ -22,14 +22,15 @@ static const char debian_folder[] = "/usr/share/datasets/fashion-mnist";
 
 enum {
     MOST_AXES = COUPLET_MAX_RANK, /* the most axes of a file; a batch of samples has as many */
-    MOST_INFLATED = 1100,         /* bytes that a byte of deflate can stand for are fewer */
+    /* An upper bound of the bytes that a byte of deflate can become. */
+    MOST_INFLATED = 1100,
     PIECE = 1 << 20,
     ALIGNMENT = 64,
     MOST_CLASSES = 65536,
     FASHION_CLASSES = 10,
     FASHION_SIDE = 28
 };
-/* Smaller files are read, and then are whole whatever becomes of them. */
+/* Smaller files are read as a whole, so that later changes of the file do not matter. */
 static const int64_t least_mapped = INT64_C(1) << 26;
 
 /* ---- types ----------------------------------------------------------------------------------- */
@@ -59,7 +60,7 @@ static uint64_t big_endian_word(const uint8_t *bytes, int count) {
 static int32_t whole_of(const uint8_t *bytes, const Element *e) {
     const uint32_t word = (uint32_t)big_endian_word(bytes, e->bytes);
     if (e->code == U8) return (int32_t)word;
-    const int shift = 32 - 8 * e->bytes; /* the sign goes along */
+    const int shift = 32 - 8 * e->bytes; /* the shift keeps the sign */
     return (int32_t)(word << shift) >> shift;
 }
 
@@ -78,7 +79,7 @@ static float real_of(const uint8_t *bytes, const Element *e) {
 typedef struct File {
     const char *path;
     gzFile stream;
-    int64_t offset; /* in what is unpacked */
+    int64_t offset; /* the position in the unpacked stream */
     int64_t bytes;  /* the size of the file on the disk */
     bool packed;
     const Element *element;
@@ -89,7 +90,7 @@ typedef struct File {
     size_t error_bytes;
 } File;
 
-/* Reads exactly `count` bytes; a stream that ends or does not unpack is an error. */
+/* Reads exactly `count` bytes. A stream that ends early or cannot be unpacked is an error. */
 static bool read_exactly(File *f, uint8_t *to, int64_t count, const char *what) {
     for (int64_t got = 0; got < count;) {
         const int want = count - got < PIECE ? (int)(count - got) : PIECE,
@@ -115,7 +116,7 @@ static bool read_exactly(File *f, uint8_t *to, int64_t count, const char *what) 
     return true;
 }
 
-/* Past the last element: the checksum is verified only when the end is read. */
+/* Reads past the last element, because the checksum is verified only at the end. */
 static bool read_end(File *f) {
     uint8_t more;
     int code;
@@ -138,8 +139,8 @@ static bool read_end(File *f) {
 
 static bool read_axes(File *f) {
     uint8_t axis[4];
-    /* The bound on the elements that a file of this size can hold. An axis that says more is wrong,
-     * and nothing is allocated for it. */
+    /* The most elements that a file of this size can hold. If an axis says more, nothing is
+     * allocated for it. */
     const int64_t most = (f->packed ? f->bytes * MOST_INFLATED : f->bytes) / f->element->bytes + 1;
     f->count = 1;
     for (int i = 0; i < f->rank; i++) {
@@ -231,7 +232,7 @@ static bool convert_elements(const File *f, const uint8_t *from, int64_t first, 
     return true;
 }
 
-/* All elements: bytes as they are where `type` is U8, else ints or reals of 32 bits. */
+/* Reads all elements: bytes as they are if `type` is U8, else as ints or reals of 32 bits. */
 static bool read_elements(File *f, CoupletType type, void *out) {
     if (type == COUPLET_U8) return read_exactly(f, out, f->count, "the elements") && read_end(f);
     const int64_t piece = PIECE / 8;
@@ -277,7 +278,7 @@ static bool read_labels(const char *path, Labels *out, char *error, size_t error
     return good;
 }
 
-/* Labels that count from 0 are classes, as in arrays. */
+/* Returns the number of classes. Labels that count from 0 are classes, as in data.arrays. */
 static int64_t classes_of(const Labels *labels) {
     int32_t least = INT32_MAX, most = INT32_MIN;
     for (int64_t i = 0; i < labels->count; i++) {
@@ -291,7 +292,7 @@ static int64_t classes_of(const Labels *labels) {
 
 typedef struct State {
     char path[COUPLET_PATH_BYTES], labels_path[COUPLET_PATH_BYTES];
-    Labels labels; /* `values` NULL: there are none */
+    Labels labels; /* `values` is NULL if there are no labels */
 } State;
 
 typedef struct Storage {
@@ -313,7 +314,7 @@ static uint64_t hash_file(uint64_t key, const char *path) {
     return couplet_hash(key, &stamp, sizeof stamp);
 }
 
-/* Bytes in two axes are a picture of one channel. */
+/* Adds the field of the samples. Bytes in two axes are a picture of one channel. */
 static CoupletField *add_samples(CoupletTable *out, const File *f, const char *name) {
     const bool picture = f->element->code == U8 && f->rank >= 3, grey = picture && f->rank == 3;
     const CoupletType type = picture ? COUPLET_U8 : f->element->real ? COUPLET_F32 : COUPLET_I32;
@@ -358,7 +359,7 @@ static void free_state(State *state) {
     free(state);
 }
 
-/* The labels lie beside the samples, if their path does not begin at the root. */
+/* Writes the path of the labels, which lie beside the samples unless their path is absolute. */
 static bool place_labels(const char *samples, const char *labels, char *out, char *error,
                          size_t error_bytes) {
     const char *slash = strrchr(samples, '/');
@@ -380,7 +381,7 @@ static bool open_idx(const CoupletRequest *request, CoupletTable *out, char *err
     if (good) snprintf(state->path, sizeof state->path, "%s", request->path);
     if (good && *labels)
         good = place_labels(request->path, labels, state->labels_path, error, error_bytes);
-    /* new samples may lie without theirs */
+    /* new samples may have no labels */
     if (good && *labels && (!request->unlabelled || access(state->labels_path, F_OK) == 0))
         good = read_labels(state->labels_path, &state->labels, error, error_bytes);
     good = good &&
@@ -485,7 +486,7 @@ static bool is_file(const char *path) {
     return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
-/* FOLDER/NAME.gz, or FOLDER/NAME: packed or not, zlib reads both. */
+/* Finds FOLDER/NAME.gz, or FOLDER/NAME; zlib reads both. */
 static bool find_file(const char *folder, const char *prefix, const char *rest, char *out,
                       char *error, size_t error_bytes) {
     for (int packed = 1; packed >= 0; packed--) {

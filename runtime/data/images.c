@@ -1,5 +1,5 @@
-/* data.images: pictures in a folder. They lie in class folders, or a list in CSV says what is known
- * of them, or there are no classes at all (docs/data/images.md). */
+/* data.images: pictures in a folder. They are in class folders, or a list in CSV has values for
+ * each, or there are no classes at all (docs/data/images.md). */
 #include "runtime/data/images.h"
 
 #include "runtime/data/list.h"
@@ -19,9 +19,9 @@ static const CoupletListingKind pictures = {"picture", "JPEG, PNG and WebP", end
 
 typedef struct Images {
     CoupletListing listing;
-    /* the classes of folders; they have no level when there is a list */
+    /* The classes by folders. There are no levels if there is a list. */
     CoupletListedClasses classes;
-    CoupletList list; /* no column when there is none */
+    CoupletList list; /* the list; without columns if there is none */
     int size;
     bool grey;
 } Images;
@@ -34,7 +34,7 @@ bool couplet_images_field(CoupletTable *table, int size, bool grey, char *error,
     return false;
 }
 
-/* The last part of a path that is too long for a message. */
+/* Copies the last part of a path that is too long for a message. */
 static void copy_name(CoupletTable *table, const char *path) {
     size_t length = strlen(path), most = sizeof table->name - 1;
     snprintf(table->name, sizeof table->name, "%s", length > most ? path + length - most : path);
@@ -74,7 +74,8 @@ static bool open_folder(const CoupletRequest *request, const char *names, Images
            couplet_listing_fields(&images->classes, out, error, error_bytes);
 }
 
-/* Names of classes and labels belong to the key: they may come from a file that no row names. */
+/* Returns the key of the table. Names of classes and labels are part of it, because they may come
+ * from a file that is no row. */
 static uint64_t key_of(const Images *images, const CoupletTable *table) {
     const int64_t settings[3] = {COUPLET_PICTURE_VERSION, images->size, images->grey};
     uint64_t key = couplet_hash(couplet_listing_key(&images->listing, COUPLET_HASH_START), settings,
@@ -107,7 +108,7 @@ static void close_images(CoupletTable *table) {
     free_images(table->state);
 }
 
-/* The file of the folder that a setting names; "" for new samples that lie without it. */
+/* Returns the file of the folder that a setting names; "" for new samples without that file. */
 static const char *file_of(const CoupletRequest *request, const char *setting) {
     const char *name = couplet_request_text(request, setting);
     char path[COUPLET_PATH_BYTES], ignored[COUPLET_PATH_BYTES + 64];

@@ -1,5 +1,5 @@
-/* The one function that libcouplet_images.so shows: it finds the reader of a folder of pictures, or
- * that of tar shards, by name. A module of another version of the interface has none. */
+/* The only exported function of libcouplet_images.so. It finds the reader of a folder of pictures,
+ * or that of tar shards, by name. For another version of the interface it returns NULL. */
 #include "runtime/data/images.h"
 
 #include <string.h>

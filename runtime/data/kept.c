@@ -1,10 +1,10 @@
-/* Keeps the numbers of classes as they were when a method was trained. Class folders are
- * numbered in the order of their names, so a new folder would shift all numbers behind it, and
- * labels that the network learned would mean other classes.
+/* Keeps the numbers that classes had when a method was trained. Class folders are numbered in the
+ * order of their names. A new folder would shift all later numbers, and labels that the network has
+ * learned would mean other classes.
  *
- * The names go into the checkpoint as a text of word_codes.h. A table that is opened with it is
- * renumbered by names: the fields at once, the columns when they are loaded, in memory of their
- * own, since files stay as they are. */
+ * The checkpoint has the names, as a text of word_codes.h. A table that is opened with this text is
+ * renumbered by names: its fields at once, and its columns after loading, in memory of their own,
+ * since files are never changed. */
 #include "runtime/data/kept.h"
 
 #include "runtime/data/reader.h"
@@ -48,8 +48,9 @@ static bool out_of_memory(const CoupletTable *table, char *error, size_t error_b
     return false;
 }
 
-/* The names of one field, in their order: word number c is class c. Two classes of one name, which
- * only a file of arrays can have, tell nothing apart: there is then no word at all. */
+/* Reads the names of one field, in their order: word number c is class c. If two classes have one
+ * name, which is possible in a file of arrays, names distinguish nothing, and there are no
+ * words. */
 static bool read_names(CoupletCodes *codes, CoupletWords *names) {
     const int64_t count = couplet_codes_next_whole(codes, 0, INT32_MAX);
     bool differ = true;
@@ -63,7 +64,8 @@ static bool read_names(CoupletCodes *codes, CoupletWords *names) {
     return true;
 }
 
-/* "its class `zebra` of `label` is none of those of the training, `bird`, `cat` .. (10)" */
+/* Returns a sentence such as "its class `zebra` of `label` is none of those of the training,
+ * `bird`, `cat` .. (10)". */
 static char *strange(const CoupletField *field, const char *name, const CoupletWords *names) {
     char list[SENTENCE_BYTES / 2] = "", text[SENTENCE_BYTES];
     size_t at = 0;
@@ -77,7 +79,7 @@ static char *strange(const CoupletField *field, const char *name, const CoupletW
     return strdup(text);
 }
 
-/* By its own numbers: the kept one of each class. A class without one ends the list with -1. */
+/* Returns the kept number of each class. A class without one ends the list with -1. */
 static int32_t *number_classes(const CoupletField *field, const CoupletWords *names,
                                int64_t *stranger) {
     int32_t *to = malloc(((size_t)field->classes + 1) * sizeof *to);

@@ -1,6 +1,6 @@
-/* data.lines: each line of a text file is a sample: the codes of its first tokens, and how many
- * there are. Code 0 is padding, 1 is a token that the vocabulary does not have, and those of the
- * vocabulary follow, the most frequent first. */
+/* data.lines: each line of a text file is a sample: the codes of its first tokens, and their
+ * number. Code 0 is padding and code 1 an unknown token. The tokens of the vocabulary follow, the
+ * most frequent first. */
 #include "runtime/data/columns.h"
 #include "runtime/data/reader.h"
 #include "runtime/data/textfile.h"
@@ -14,8 +14,8 @@
 #include <string.h>
 
 enum { PADDING, UNKNOWN, FIRST_WORD };
-enum { TOKEN, LENGTH, LABEL }; /* fields */
-/* bytes of codes that are made at each start */
+enum { TOKEN, LENGTH, LABEL }; /* the fields */
+/* the most bytes of codes that are made at each start */
 static const int64_t most_at_once = INT64_C(1) << 30;
 
 typedef struct Rules {
@@ -26,16 +26,16 @@ typedef struct Rules {
 
 /* A line that is a sample. */
 typedef struct Row {
-    int64_t text;  /* offset of its text, behind the label */
-    int64_t line;  /* from 1 */
-    int32_t label; /* number of its word */
+    int64_t text;  /* where its text begins, behind the label */
+    int64_t line;  /* the number of the line, from 1 */
+    int32_t label; /* the number of its label */
 } Row;
 
 typedef struct Corpus {
     CoupletTextFile file;
     Row *rows;
     int64_t count, room;
-    /* the tokens and labels that were met; there are no tokens here where bytes are the tokens */
+    /* The tokens and the labels that were met. There are no tokens here if bytes are the tokens. */
     CoupletWords tokens, labels;
 } Corpus;
 
@@ -43,10 +43,11 @@ typedef struct State {
     Rules rules;
     Corpus corpus, like;
     bool is_like; /* vocabulary and labels are those of `like` */
-    /* the tokens are those of another source, in the order of their codes: no others are allowed */
+    /* The tokens are those of another source, in the order of their codes, and no others are
+     * allowed. */
     bool is_known;
-    int32_t *codes;       /* by number of a token in the vocabulary's corpus: its code */
-    int32_t *label_codes; /* by number of a label in the corpus that has the labels */
+    int32_t *codes;       /* by number of a token in the corpus of the vocabulary: its code */
+    int32_t *label_codes; /* by number of a label in the corpus with the labels: its code */
 } State;
 
 static bool fail(const CoupletTable *t, const char *text, char *error, size_t error_bytes) {
@@ -58,7 +59,7 @@ static bool out_of_memory(const CoupletTable *t, char *error, size_t error_bytes
     return fail(t, "out of memory", error, error_bytes);
 }
 
-/* The corpus that the vocabulary and the labels are of. */
+/* Returns the corpus that has the vocabulary and the labels. */
 static Corpus *corpus_of(State *s) {
     return s->is_like ? &s->like : &s->corpus;
 }
@@ -95,7 +96,7 @@ static bool read_rules(const CoupletRequest *request, const CoupletTable *t, Rul
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-/* The end of the line that begins at `at`. */
+/* Returns the end of the line that begins at `at`. */
 static const char *end_of_line(const char *at, const char *end) {
     const char *feed = memchr(at, '\n', (size_t)(end - at));
     if (feed) end = feed;
@@ -125,10 +126,10 @@ static Row *next_row(Corpus *c) {
 typedef struct Reading {
     const CoupletTable *table;
     Rules *rules;
-    bool unlabelled;  /* a file without any tab has no labels, whatever the rules say */
+    bool unlabelled;  /* true if a file without tabs has no labels, whatever the rules say */
     const char *name; /* the file's name */
     Corpus *corpus;
-    const Corpus *like; /* NULL: the corpus itself has the vocabulary */
+    const Corpus *like; /* the corpus with the vocabulary; NULL: this one */
     const char *like_name;
     CoupletTokens tokens;
     char *error;
@@ -140,7 +141,7 @@ static bool refuse_line(const Reading *r, int64_t line, const char *why) {
     return false;
 }
 
-/* "label TAB text"; *text moves behind the tab. */
+/* Takes the label of "label TAB text". *text moves behind the tab. */
 static bool take_label(const Reading *r, Row *row, const char **text, const char *end) {
     const char *tab = memchr(*text, '\t', (size_t)(end - *text)), *begin = *text, *stop = tab;
     if (!tab)
@@ -163,7 +164,7 @@ static bool take_label(const Reading *r, Row *row, const char **text, const char
     return row->label >= 0 || out_of_memory(r->table, r->error, r->error_bytes);
 }
 
-/* True if there is anything but spaces. */
+/* True if the text has more than spaces. */
 static bool has_text(const Reading *r, const char *text, const char *end) {
     if (r->rules->kind == COUPLET_TOKEN_BYTES) return text < end;
     CoupletTokens tokens;
@@ -231,7 +232,7 @@ static void free_corpus(Corpus *c) {
 
 /* ---- fields ---------------------------------------------------------------------------------- */
 
-/* Bytes that print are called as they are, others by their number. */
+/* Names the codes of bytes: bytes that print by their character, others by their number. */
 static bool name_bytes(CoupletField *field) {
     enum { BYTES = 256, NAME = 5 };
     const char *names[FIRST_WORD + BYTES] = {"<padding>", "<unknown>"};
@@ -243,14 +244,14 @@ static bool name_bytes(CoupletField *field) {
     return couplet_field_classes(field, names, FIRST_WORD + BYTES);
 }
 
-/* Words that stand in the order of their codes. */
+/* Numbers words that are in the order of their codes already. */
 static int32_t as_they_stand(const CoupletWords *words, int32_t *codes, int32_t *order) {
     for (int32_t i = 0; i < words->count; i++)
         codes[i] = order[i] = i;
     return words->count;
 }
 
-/* Codes of the vocabulary, and their names. */
+/* Computes the codes of the vocabulary, and their names. */
 static bool code_tokens(State *s, CoupletField *field) {
     if (s->rules.kind == COUPLET_TOKEN_BYTES) return name_bytes(field);
     const CoupletWords *w = &corpus_of(s)->tokens;
@@ -351,7 +352,7 @@ static bool read_codes(State *s, const char *text, char *error, size_t error_byt
     return good;
 }
 
-/* The names of the codes from `first` on. */
+/* Writes the names of the codes from `first` on. */
 static void write_names(const CoupletField *field, int64_t first, FILE *out) {
     couplet_codes_whole(out, field && field->class_names ? field->classes - first : 0);
     for (int64_t c = first; field && field->class_names && c < field->classes; c++)
@@ -446,7 +447,7 @@ static int32_t code_of(const State *s, const CoupletWords *vocabulary,
     return word < 0 ? UNKNOWN : s->codes[word];
 }
 
-/* The codes of a line, with padding behind; returns how many there are. */
+/* Writes the codes of a line, with padding behind them. Returns the number of tokens. */
 static int32_t encode(const State *s, const Row *row, CoupletTokens *tokens, int32_t *out) {
     const CoupletTextFile *file = &s->corpus.file;
     const CoupletWords *vocabulary = s->is_like ? &s->like.tokens : &s->corpus.tokens;
@@ -478,7 +479,7 @@ static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, ch
     return true;
 }
 
-/* Labels are known without their lines being taken apart. */
+/* Returns the labels, which are known without splitting the lines into tokens. */
 static bool column(const CoupletTable *t, int field, int32_t *out, char *error,
                    size_t error_bytes) {
     const State *s = t->state;

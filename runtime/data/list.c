@@ -15,13 +15,13 @@
 
 enum { MOST_CLASSES = 1 << 20 };
 
-/* The cells of the list, row by row, before they have types. */
+/* The cells of the list, row by row, before their types are known. */
 typedef struct Cells {
     const char *path;
-    char **cell;    /* [rows * columns], the names of the columns first */
-    int64_t *lines; /* [rows] where each ends */
+    char **cell;    /* [rows * columns]; the names of the columns come first */
+    int64_t *lines; /* [rows]: the line where each row ends */
     int64_t count, room, rows, row_room;
-    int columns;  /* 0 before the first row ended */
+    int columns;  /* 0 until the first row has ended */
     int64_t line; /* the number of the line that is being read */
     int64_t row_start;
     bool failed;
@@ -40,7 +40,7 @@ static bool out_of_memory(const char *path, char *error, size_t error_bytes) {
     return false;
 }
 
-/* Room for one more of `bytes`; NULL when memory is out. */
+/* Makes room for one more item of `bytes`. Returns NULL if memory is out. */
 static void *grow(void *array, int64_t count, int64_t *room, size_t bytes) {
     if (count < *room) return array;
     int64_t more = *room ? 2 * *room : 256;
@@ -85,7 +85,7 @@ static void end_row(int end, void *context) {
         c->failed = !out_of_memory(c->path, c->error, c->error_bytes);
 }
 
-/* The parser gets line after line, so that the number of the line is known. */
+/* Gives the parser one line at a time, so that the number of the line is known. */
 static bool parse_lines(Cells *c, struct csv_parser *parser, const char *text, size_t length) {
     for (size_t at = 0; at < length && !c->failed;) {
         const char *end = memchr(text + at, '\n', length - at);
@@ -140,7 +140,7 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The place of a word among the classes, which are in order. */
+/* Returns the position of a word among the sorted classes. */
 static int32_t class_number(const CoupletListColumn *column, const char *word) {
     char *const *found =
         bsearch(&word, column->classes, (size_t)column->class_count, sizeof word, by_text);
@@ -169,7 +169,7 @@ static bool read_words(const Cells *c, int number, CoupletListColumn *out) {
     return good || out_of_memory(c->path, c->error, c->error_bytes);
 }
 
-/* Reads all cells as whole numbers; false without a sentence when a cell is none. */
+/* Reads all cells as whole numbers. Returns false without a sentence if a cell is none. */
 static bool read_wholes(const Cells *c, int number, CoupletListColumn *out) {
     int64_t most = -1, least = 0;
     for (int64_t i = 0; i + 1 < c->rows; i++) {

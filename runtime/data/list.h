@@ -1,9 +1,9 @@
-/* A list of files in CSV, with what is known of each. The first line names the columns. One of them
- * is `file`, and each other column is a field.
+/* A list of files in CSV, with values for each. The first line names the columns. One of them is
+ * `file`, and each other column is a field.
  *
- * A column whose first cell is a number holds numbers: ints if all are whole, else reals. Any other
- * column holds words, which are the names of its classes in byte order. An empty cell, a cell of
- * another kind and a row of another length are refused with their line. */
+ * If the first cell of a column is a number, the column holds numbers: ints if all are whole, else
+ * reals. Any other column holds words, which are the names of its classes in byte order. An empty
+ * cell, a cell of another kind and a row of another length are refused, with their line. */
 #ifndef COUPLET_RUNTIME_DATA_LIST_H
 #define COUPLET_RUNTIME_DATA_LIST_H
 
@@ -13,22 +13,21 @@ typedef struct CoupletListColumn {
     char *name;
     CoupletType type; /* COUPLET_I32 or COUPLET_F32 */
     int32_t *wholes;  /* [count] */
-    float *reals;     /* [count]; one of the two is NULL */
-    char **classes;   /* [class_count] of a column of words; NULL */
-    /* the number of classes; of whole numbers it is the greatest and one, and 0 if they are no
-     * classes */
+    float *reals;     /* [count]; either `wholes` or `reals` is NULL */
+    char **classes;   /* [class_count], for a column of words; else NULL */
+    /* the number of classes; for whole numbers, the largest + 1, or 0 if they are no classes */
     int64_t class_count;
 } CoupletListColumn;
 
 typedef struct CoupletList {
-    char **files;   /* [count]: paths as the list writes them */
+    char **files;   /* [count]: paths as they are written in the list */
     int64_t *lines; /* [count] */
     int64_t count;
-    CoupletListColumn *columns; /* all but `file` */
+    CoupletListColumn *columns; /* all columns but `file` */
     int column_count;
 } CoupletList;
 
-/* Reads a list. False with a sentence that has the line: "labels.csv:17: ..". */
+/* Reads a list. Returns false with a sentence that names the line, as in "labels.csv:17: ..". */
 bool couplet_list_read(CoupletList *out, const char *path, char *error, size_t error_bytes);
 void couplet_list_free(CoupletList *list);
 /* Adds a field for each column. A column whose name is in `taken`, a list that ends with NULL, is

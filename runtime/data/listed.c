@@ -1,6 +1,6 @@
-/* The part that readers of folders share: pictures, sounds, clips and meshes differ in the way in
- * which a file is decoded, and in nothing else. A row is known by its path below the folder, so
- * that `part` and messages stay the same when the folder is moved. */
+/* Shared by the readers of folders. Pictures, sounds, clips and meshes differ in how a file is
+ * decoded, and in nothing else. A row is known by its path below the folder, so `part` and messages
+ * do not change when the folder is moved. */
 #include "runtime/data/listed.h"
 
 #include "runtime/hash.h"

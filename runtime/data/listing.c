@@ -1,9 +1,9 @@
 /* Lists the files of a folder, and finds classes in its structure.
  *
- * Files are sorted by the bytes of their paths, so the same folder has the same rows in any
- * locale and on any file system. A file of the same nature in a format that is not read, such as
- * a .gif among pictures, is refused: passing it over would lose samples in silence. Hidden files
- * are passed over. */
+ * Files are sorted by the bytes of their paths, so the same folder has the same rows in any locale
+ * and on any file system. A similar file in a format that is not read, such as a .gif among
+ * pictures, is refused, because ignoring it would lose samples in silence. Hidden files are
+ * ignored. */
 #include "runtime/data/listing.h"
 
 #include "runtime/data/stamp.h"
@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Folders on the way from the root to the one that is being listed. */
+/* The folders from the root to the one that is being listed. */
 typedef struct Above {
     const struct Above *above;
     dev_t device;
@@ -30,7 +30,7 @@ typedef struct Walk {
     CoupletListing *out;
     const CoupletListingKind *kind;
     int64_t room, folder_room, passed_over;
-    char ending[16]; /* the ending of a file that was passed over */
+    char ending[16]; /* the ending of a file that was ignored */
     char *error;
     size_t error_bytes;
 } Walk;
@@ -56,7 +56,7 @@ static bool ends_with_any(const char *name, const char *const *endings) {
     return false;
 }
 
-/* Makes room for one more; NULL when memory is out, and the array is then as it was. */
+/* Makes room for one more item. Returns NULL if memory is out; the array is then unchanged. */
 static void *grow(void *array, int64_t count, int64_t *room, size_t bytes) {
     if (count < *room) return array;
     int64_t more = *room ? *room * 2 : 64;
@@ -102,8 +102,8 @@ static bool add_folder(Walk *w, const char *name) {
     return true;
 }
 
-/* A file that is no sample. One of the same nature that is not read would be missed in silence, so
- * it is refused. */
+/* Ignores a file that is no sample, or refuses it if it is a similar file in a format that is not
+ * read. */
 static bool pass_over(Walk *w, const char *whole, const char *name) {
     if (ends_with_any(name, w->kind->unread)) {
         snprintf(
@@ -120,8 +120,8 @@ static bool pass_over(Walk *w, const char *whole, const char *name) {
 /* An entry of a folder that is being listed. */
 typedef struct Entry {
     int folder;              /* the open folder */
-    unsigned char type;      /* as the folder says it: DT_REG, DT_DIR, .. */
-    const char *name, *path; /* in the folder; below the root */
+    unsigned char type;      /* the type in the folder's entry: DT_REG, DT_DIR, .. */
+    const char *name, *path; /* the name in the folder; the path below the root */
     const Above *above;
 } Entry;
 
@@ -138,7 +138,8 @@ static bool walk_below(Walk *w, const Entry *e, const char *whole, const struct 
     return (e->name > e->path || add_folder(w, e->name)) && walk_folder(w, e->path, &here);
 }
 
-/* A file that its folder calls one is not asked for here: stamp_files does that for all. */
+/* Takes an entry. If the folder says that it is a file, it is not stamped here; stamp_files does
+ * that for all. */
 static bool walk_entry(Walk *w, const Entry *e) {
     char whole[COUPLET_PATH_BYTES];
     struct stat info;
@@ -169,8 +170,8 @@ static bool name_entry(Walk *w, char *path, size_t at, const char *name) {
     return false;
 }
 
-/* Hidden files, and folders that systems put beside the user's: Synology's thumbnails of each
- * picture, and what an archive of a Mac unpacks to. */
+/* True for hidden files, and for folders that systems make: Synology's thumbnails of pictures, and
+ * what an archive of a Mac contains beside its files. */
 static bool is_hidden(const char *name) {
     static const char *const of_systems[] = {"@eaDir", "__MACOSX", "lost+found", "$RECYCLE.BIN",
                                              "System Volume Information"};
@@ -192,7 +193,7 @@ static bool walk_entries(Walk *w, DIR *folder, const char *below, const Above *a
     return good;
 }
 
-/* `below` is the folder's path below the root, "" for the root. */
+/* Lists a folder. `below` is its path below the root, and "" for the root. */
 static bool walk_folder(Walk *w, const char *below, const Above *above) {
     char whole[COUPLET_PATH_BYTES];
     if (!*below)
@@ -214,7 +215,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const CoupletListedFolder *)a)->name, ((const CoupletListedFolder *)b)->name);
 }
 
-/* The length of the first `levels` folders of a path; 0 when it has fewer. */
+/* Returns the length of the first `levels` folders of a path, or 0 if it has fewer. */
 static size_t prefix(const char *path, int levels) {
     const char *at = path;
     for (; levels > 0; levels--) {
@@ -235,7 +236,7 @@ static CoupletListedFolder *find_folder(const CoupletListing *listing, const cha
     return bsearch(&key, listing->folders, (size_t)listing->folder_count, sizeof key, by_name);
 }
 
-/* In order, with the files of each folder counted. */
+/* Sorts the files and counts those of each folder. */
 static void put_in_order(CoupletListing *out) {
     if (out->count) qsort(out->files, (size_t)out->count, sizeof *out->files, by_path);
     if (out->folder_count)
@@ -284,8 +285,8 @@ static const char *listed_path(const void *context, int64_t number) {
     return ((const CoupletListing *)context)->files[number].path;
 }
 
-/* Gives each file its stamp. Returns the number of the first that is no file, with *reason its
- * errno, or 0; -1: there is none. -2 with a sentence: memory is out. */
+/* Sets the stamp of each file. Returns the number of the first that is no file, with *reason its
+ * errno, or 0. Returns -1 if there is none, and -2 with a sentence if memory is out. */
 static int64_t stamp_files(CoupletListing *out, int *reason, char *error, size_t error_bytes) {
     uint64_t *stamps = malloc(((size_t)out->count + 1) * sizeof *stamps);
     if (!stamps) {
@@ -300,7 +301,8 @@ static int64_t stamp_files(CoupletListing *out, int *reason, char *error, size_t
     return bad;
 }
 
-/* A file that went away, or became something else, since its folder was read. */
+/* Stamps the files, and reports a file that has gone or changed its kind since its folder was
+ * read. */
 static bool stamp_walked(CoupletListing *out, char *error, size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
     int reason;
@@ -344,7 +346,7 @@ bool couplet_listing_read(CoupletListing *out, const char *root, const CoupletLi
     return good;
 }
 
-/* Two paths that are the same, by the order of the paths. */
+/* Compares paths, to find two that are equal. */
 static int by_pointed_path(const void *a, const void *b) {
     const CoupletListedFile *const *x = a, *const *y = b;
     int order = strcmp((*x)->path, (*y)->path);
@@ -443,7 +445,7 @@ static int folders_above(const char *path) {
     return folders;
 }
 
-/* Returns the number of levels of classes; -1 with a sentence when some files have a class and
+/* Returns the number of levels of classes, or -1 with a sentence if some files have a class and
  * others have none. */
 static int levels_of(const CoupletListing *listing, const CoupletListingKind *kind, char *error,
                      size_t error_bytes) {
@@ -483,7 +485,7 @@ static bool each_has_files(const CoupletListing *listing, const CoupletListingKi
     return true;
 }
 
-/* False with a sentence when a name is in the list twice. */
+/* Returns false with a sentence if a name is in the list twice. */
 static bool names_differ(char *const *names, int64_t count, const char *path, char *error,
                          size_t error_bytes) {
     char **sorted = malloc(((size_t)count + 1) * sizeof *sorted);
@@ -500,8 +502,8 @@ static bool names_differ(char *const *names, int64_t count, const char *path, ch
     return good;
 }
 
-/* The lines of a text: without the mark of UTF-8, spaces at their ends and carriage returns; empty
- * ones are passed over. */
+/* Returns the lines of a text, without UTF-8's mark, spaces at their ends, carriage returns, and
+ * empty lines. */
 static char **read_names(const char *path, int64_t *count, char *error, size_t error_bytes) {
     size_t length;
     int64_t room = 0;
@@ -544,13 +546,14 @@ static char **read_names(const char *path, int64_t *count, char *error, size_t e
 
 enum { MOST_LEVELS = 64 };
 
-/* A folder of a level, "plants/7", and which levels above and with it have whole numbers alone. */
+/* A folder of a level, such as "plants/7", and the levels, up to this one, that have whole numbers
+ * alone. */
 typedef struct Folder {
     char *name;
     const bool *numbers;
 } Folder;
 
-/* The bytes up to the next slash. */
+/* Returns the bytes up to the next slash. */
 static size_t part_length(const char *path) {
     return strcspn(path, "/");
 }
@@ -576,7 +579,7 @@ static int by_numbers(const void *left, const void *right) {
     }
 }
 
-/* Which levels have whole numbers alone; true if there is one. */
+/* Finds the levels that have whole numbers alone. True if there is one. */
 static bool find_numbers(char *const *names, int64_t count, int levels, bool *numbers) {
     bool some = false;
     for (int level = 0; level < levels; level++) {
@@ -590,9 +593,9 @@ static bool find_numbers(char *const *names, int64_t count, int levels, bool *nu
     return some;
 }
 
-/* Folders are in byte order; where all names of a level are whole numbers, these are in the order
- * of numbers: a user who writes `where label == 2` means the folder 2, and not 10, which comes
- * behind 1 in byte order. */
+/* Sorts folders in byte order. If all names of a level are whole numbers, they are sorted as
+ * numbers: `where label == 2` then means the folder 2, and not the folder 10, which comes third in
+ * byte order. */
 static bool sort_folders(char **names, int64_t count, int levels) {
     bool numbers[MOST_LEVELS];
     if (levels > MOST_LEVELS || !find_numbers(names, count, levels, numbers)) {
@@ -610,8 +613,8 @@ static bool sort_folders(char **names, int64_t count, int levels) {
     return true;
 }
 
-/* The names of a level, each once, in order. Files are in order, so those of one folder follow each
- * other. */
+/* Returns the names of a level, each once and sorted. Files are sorted, so those of one folder
+ * follow each other. */
 static char **names_of_level(const CoupletListing *listing, int level, int64_t *count, char *error,
                              size_t error_bytes) {
     char **names = NULL;
@@ -657,7 +660,7 @@ static bool not_listed(const CoupletListing *listing, const char *folder, const 
     return false;
 }
 
-/* The number of each file's class among the names, which are in any order. */
+/* Sets the number of each file's class. The names may be in any order. */
 static bool number_files(const CoupletListing *listing, int level, char *const *names,
                          int64_t count, const char *list, int32_t *label, char *error,
                          size_t error_bytes) {
@@ -708,8 +711,9 @@ static bool is_part(const char *name) {
     return false;
 }
 
-/* False with a sentence where the folders are the parts of a data set, with the classes below. As
- * classes they would be told by all evaluations, and the true ones by none. */
+/* Returns false with a sentence if the folders are the parts of a data set, with the classes below
+ * them. If the parts counted as classes, evaluations would predict them, and never the true
+ * classes. */
 static bool are_no_parts(const CoupletListing *listing, char *error, size_t error_bytes) {
     bool parts = listing->folder_count > 1;
     for (int64_t i = 0; parts && i < listing->folder_count; i++)
@@ -782,7 +786,7 @@ bool couplet_listing_fields(const CoupletListedClasses *classes, CoupletTable *t
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-/* Reads `size` bytes; a file that became shorter since is refused. */
+/* Reads `size` bytes. A file that has become shorter is refused. */
 static bool read_all_bytes(int file, uint8_t *bytes, size_t size, const char *path, char *error,
                            size_t error_bytes) {
     for (size_t got = 0; got < size;) {

@@ -40,7 +40,7 @@ static bool map(int file, const char *path, CoupletMapping *out, char *error, si
 
 bool couplet_mapping_open(const char *path, CoupletMapping *out, char *error, size_t error_bytes) {
     memset(out, 0, sizeof *out);
-    /* A pipe without a writer must not make the program wait. */
+    /* the program must not wait for a pipe without a writer */
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) return fail(path, errno, error, error_bytes);
     const bool good = map(file, path, out, error, error_bytes);

@@ -1,4 +1,4 @@
-/* Maps the bytes of a file into memory, never to write them. */
+/* Maps the bytes of a file into memory, for reading alone. */
 #ifndef COUPLET_RUNTIME_DATA_MAPPING_H
 #define COUPLET_RUNTIME_DATA_MAPPING_H
 
@@ -9,17 +9,17 @@
 typedef struct CoupletMapping {
     const unsigned char *bytes; /* NULL: the file is empty */
     size_t length;
-    uint64_t stamp;  /* of its size and times (stamp.h) */
-    int64_t changed; /* the time of change in the stamp */
+    uint64_t stamp;  /* the stamp of its size and times (stamp.h) */
+    int64_t changed; /* the time of the last change in the stamp */
 } CoupletMapping;
 
-/* False with a sentence that names the file when there is none, it cannot be read, or it is a
- * folder. */
+/* Maps a file. Returns false with a sentence that names the file if there is none, if it cannot be
+ * read, or if it is a folder. */
 bool couplet_mapping_open(const char *path, CoupletMapping *out, char *error, size_t error_bytes);
 void couplet_mapping_close(CoupletMapping *mapping);
 
-/* Takes zeroed memory of whole pages, at least one, for converted columns. NULL when memory is
- * out. */
+/* Allocates zeroed memory of whole pages, at least one, for converted columns. Returns NULL if
+ * memory is out. */
 void *couplet_pages_take(size_t bytes);
 void couplet_pages_give(void *pages, size_t bytes);
 

@@ -1,8 +1,8 @@
-/* Keeps the program alive when a mapped file is cut short. The handler of SIGBUS maps zeros over
- * the pages that the file has lost, and notes it; whoever reads asks afterwards whether what was
- * read was whole. A signal at any other address goes to the handler that was there before.
+/* Keeps the program alive if a mapped file is cut short. The handler of SIGBUS maps zeros over the
+ * pages that the file has lost, and notes it; the reader asks afterwards whether what it read was
+ * whole. A signal at any other address is passed to the earlier handler.
  *
- * The table of watched files is fixed and its entries are atomic, because a handler may neither
+ * The table of guarded files has a fixed size and atomic entries, because a handler may neither
  * lock nor allocate. */
 #include "runtime/data/mapping_guard.h"
 
@@ -21,7 +21,8 @@
 enum { MOST = 4096 };
 
 typedef struct Watched {
-    _Atomic uintptr_t begin; /* 0: free. Set last, and cleared first: a signal sees whole entries */
+    /* 0: the entry is free. Set last and cleared first, so that a handler sees complete entries. */
+    _Atomic uintptr_t begin;
     size_t length;
     atomic_bool cut;
     char *path;
@@ -29,7 +30,7 @@ typedef struct Watched {
 } Watched;
 
 static Watched watched[MOST];
-static atomic_int used; /* entries beyond have never been taken */
+static atomic_int used; /* entries from here on were never used */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct sigaction before;
@@ -45,7 +46,7 @@ static Watched *find_watched(uintptr_t address) {
     return NULL;
 }
 
-/* Zeros from the page of the address on, to the end of the mapping. */
+/* Maps zeros from the page of the address to the end of the mapping. */
 static bool fill_with_zeros(Watched *w, uintptr_t address) {
     const uintptr_t page = address / (uintptr_t)page_bytes * (uintptr_t)page_bytes,
                     end = atomic_load(&w->begin) + w->length;
@@ -54,8 +55,8 @@ static bool fill_with_zeros(Watched *w, uintptr_t address) {
                 0) != MAP_FAILED;
 }
 
-/* Hands a signal that is not about our files to whoever handled it before. If nobody did, the
- * signal comes again and ends the program, as it would have without us. */
+/* Passes a signal that is not about our files to the earlier handler. If there was none, the signal
+ * comes again and ends the program, as it would have without us. */
 static void hand_on(int number, siginfo_t *info, void *context) {
     if (before.sa_flags & SA_SIGINFO)
         before.sa_sigaction(number, info, context);
@@ -120,7 +121,7 @@ bool couplet_guard_was_cut(const void *bytes) {
     return w && atomic_load(&w->cut);
 }
 
-/* Returns a text that says how the file has changed since it was mapped; NULL: it has not. */
+/* Returns a text that says how the file has changed since it was mapped, or NULL. */
 static const char *change_of(const Watched *w) {
     struct stat now;
     if (atomic_load(&w->cut)) return "was cut short";

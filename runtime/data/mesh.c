@@ -1,9 +1,9 @@
-/* The part that the readers of mesh formats share: points, normals and faces that grow as a file is
- * read, its lines and words, and the numbers in them. Each file mesh_FORMAT.c has one format.
+/* Shared by the readers of mesh formats: points, normals and faces that grow as a file is read, its
+ * lines and words, and the numbers in them. Each file mesh_FORMAT.c reads one format.
  *
  * Numbers are read by our own code, since strtod depends on the locale and takes most of the time
- * of a large file. Up to 19 digits with a small power of ten are two exact doubles, so one
- * operation rounds correctly; all other numbers go to strtod. */
+ * for a large file. Up to 19 digits and a small power of ten are two exact doubles, so one
+ * operation rounds correctly. All other numbers go to strtod. */
 #include "runtime/data/mesh.h"
 
 #include "runtime/data/listing.h"
@@ -61,8 +61,8 @@ const char *couplet_mesh_show(CoupletSpan word, char out[48]) {
 
 /* ---- points and triangles ------------------------------------------------------------------- */
 
-/* Room for `count` elements: the array grows by doubling. False, with the array as it was, when
- * memory is out. */
+/* Makes room for `count` elements, by doubling. Returns false if memory is out; the array is then
+ * unchanged. */
 static bool grow_to(CoupletMeshFile *f, void *array, int64_t *room, int64_t count, size_t bytes) {
     if (count <= *room) return true;
     int64_t more = *room ? *room : 256;
@@ -127,7 +127,7 @@ bool couplet_mesh_add_corner(CoupletMeshFile *f, int64_t corner, int64_t point) 
 
 bool couplet_mesh_add_face(CoupletMeshFile *f, int64_t corners) {
     CoupletMesh *m = f->mesh;
-    if (corners < 3) return true; /* a line or a point has no area */
+    if (corners < 3) return true; /* a point or a line has no area */
     if (corners == 3) return couplet_mesh_add_triangle(f, f->face[0], f->face[1], f->face[2]);
     const bool is_convex = couplet_polygon_is_convex(m->points, f->face, corners);
     if (!is_convex && corners > COUPLET_POLYGON_MOST)
@@ -191,9 +191,9 @@ bool couplet_mesh_is(CoupletSpan word, const char *text) {
 /* ---- numbers -------------------------------------------------------------------------------- */
 
 typedef struct Decimal {
-    uint64_t digits; /* the first 19 of them */
+    uint64_t digits; /* the first 19 digits */
     int64_t power;   /* the power of ten */
-    bool exact;      /* all digits are in `digits` */
+    bool exact;      /* true if `digits` has all digits */
 } Decimal;
 
 static bool is_digit(char c) {
@@ -213,7 +213,7 @@ static const char *read_digits(const char *at, const char *end, bool behind_poin
     return at;
 }
 
-/* The exponent of a number, from behind its `e`; NULL if there is none. */
+/* Reads the exponent behind an `e`. Returns NULL if there is none. */
 static const char *read_exponent(const char *at, const char *end, Decimal *d) {
     const bool negative = at < end && *at == '-';
     int64_t power = 0;
@@ -225,7 +225,7 @@ static const char *read_exponent(const char *at, const char *end, Decimal *d) {
     return at;
 }
 
-/* strtod of a word that is a number, in the notation of C whatever the program's locale is. */
+/* Converts a word that is a number by strtod, in C's notation whatever the program's locale is. */
 static double slow_number(CoupletSpan word) {
     char text[512];
     const size_t length = (size_t)(word.end - word.at);
@@ -261,7 +261,7 @@ bool couplet_mesh_number(CoupletSpan word, double *out) {
         if (!at) return false;
     }
     if (at != word.end) return false;
-    /* Both the digits and the power of ten are exact doubles, so one operation rounds once. */
+    /* digits and power of ten are exact doubles, so one operation rounds once */
     const bool is_short = d.exact && d.digits <= UINT64_C(1) << 53;
     if (is_short && d.power >= 0 && d.power <= 22)
         *out = (double)d.digits * tens[d.power];
@@ -325,7 +325,7 @@ static bool is_complete(CoupletMeshFile *f) {
     f->line = 0;
     if (!m->point_count) return couplet_mesh_fail(f, "there is no point in it");
     if (f->normal_count == m->point_count) return true;
-    /* Normals of corners, of which a point may have several, say nothing of points. */
+    /* A point may have several normals of corners, so these are no normals of points. */
     free(f->mesh->normals);
     f->mesh->normals = NULL;
     return true;

@@ -1,10 +1,11 @@
 /* Wavefront OBJ: points (`v`), normals (`vn`) and faces (`f`). Materials, textures, groups, lines
- * and curves are passed over. A backslash at the end of a line joins it with the next one. */
+ * and curves are ignored. A backslash at the end of a line joins it with the next line. */
 #include "runtime/data/mesh_formats.h"
 
 #include <string.h>
 
-/* The number of a corner: "7", "7/1", "7//3", "7/1/3"; from the end where it is negative. */
+/* Reads the number of a corner: "7", "7/1", "7//3" or "7/1/3". A negative number counts from the
+ * end. */
 static bool read_corner(CoupletMeshFile *f, CoupletSpan word, int64_t corner) {
     const char *slash = memchr(word.at, '/', (size_t)(word.end - word.at));
     const CoupletSpan digits = {word.at, slash ? slash : word.end};
@@ -22,7 +23,7 @@ static bool read_corner(CoupletMeshFile *f, CoupletSpan word, int64_t corner) {
     return couplet_mesh_add_corner(f, corner, number > 0 ? number - 1 : count + number);
 }
 
-/* The corners of a line; *joined tells that it ends in a backslash. */
+/* Reads the corners of a line. *joined is true if the line ends in a backslash. */
 static bool read_corners(CoupletMeshFile *f, CoupletSpan line, int64_t *corners, bool *joined) {
     CoupletSpan word;
     *joined = false;

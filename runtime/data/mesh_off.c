@@ -18,8 +18,8 @@ static bool skip(CoupletSpan *word, const char *letters) {
     return true;
 }
 
-/* The first word. Some files of ModelNet have the first number right behind it: what is left of the
- * word goes back to the line. */
+/* Reads the first word. Some files of ModelNet have the first number right behind it; the rest of
+ * the word then stays on the line. */
 static bool read_format_word(CoupletMeshFile *f, CoupletSpan *line, Header *header) {
     CoupletSpan rest = *line, word;
     char shown[48];

@@ -8,7 +8,7 @@
 
 typedef enum Coding { CODING_TEXT, CODING_LITTLE, CODING_BIG } Coding;
 
-/* By bytes; reals are last. */
+/* The kinds of numbers, by their bytes, with reals last. */
 typedef enum Kind { INT8, UINT8, INT16, UINT16, INT32, UINT32, FLOAT32, FLOAT64 } Kind;
 
 static const struct {
@@ -23,7 +23,7 @@ static const struct {
 
 static const int kind_bytes[] = {1, 1, 2, 2, 4, 4, 4, 8};
 
-/* The meaning of a property for us. The first six are entries of Row. */
+/* What a property means here. The first six are entries of Row. */
 typedef enum Role {
     ROLE_X,
     ROLE_Y,
@@ -159,7 +159,8 @@ static bool read_header(CoupletMeshFile *f, Header *h) {
     while (couplet_mesh_line(f, &line)) {
         if (!couplet_mesh_word(&line, &word)) continue;
         if (couplet_mesh_is(word, "comment") || couplet_mesh_is(word, "obj_info")) continue;
-        if (couplet_mesh_is(word, "Created")) continue; /* by Blender 2.4, without `comment` */
+        /* Blender 2.4 writes this line without `comment`. */
+        if (couplet_mesh_is(word, "Created")) continue;
         if (couplet_mesh_is(word, "end_header"))
             return h->has_format || couplet_mesh_fail(f, "the header has no line `format`");
         const bool is_read = couplet_mesh_is(word, "format")    ? read_format(f, line, h)
@@ -175,7 +176,7 @@ static bool read_header(CoupletMeshFile *f, Header *h) {
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
-/* Reads a word as a number. A word that is no number is refused by the caller that needs it, since
+/* Reads a word as a number. If it is none, the caller refuses it if it needs the number, since
  * reals of other roles may be NaN. */
 static bool read_number_word(CoupletMeshFile *f, CoupletSpan *line, Kind kind, Role role,
                              double *out) {
@@ -237,14 +238,15 @@ static bool read_bytes(CoupletMeshFile *f, Coding coding, Kind kind, double *out
     return true;
 }
 
-/* `line` is what is left of the line of text that is being read. */
+/* Reads a value. `line` is the rest of the present line of text. */
 static bool read_value(CoupletMeshFile *f, Coding coding, Kind kind, Role role, CoupletSpan *line,
                        double *out) {
     if (coding != CODING_TEXT) return read_bytes(f, coding, kind, out);
     return read_number_word(f, line, kind, role, out);
 }
 
-/* A strip: each point makes a triangle with the two before it, in turns; -1 begins another one. */
+/* Adds a point of a strip. Each point makes a triangle with the two before it, in alternating
+ * order; -1 begins another strip. */
 static bool add_strip_point(CoupletMeshFile *f, int64_t *length, int64_t point, int32_t last[2]) {
     if (point == -1) {
         *length = 0;

@@ -1,9 +1,10 @@
-/* Clouds as text: a line a point, x, y and z, and six columns where the last three are its normal.
- * Other columns are passed over. A first line of one whole number is the number of points. Comments
- * begin with # or //.
+/* Clouds of points as text, with a point in each line: x, y and z, or six columns of which the last
+ * three are its normal. Other columns are ignored. A first line of one whole number is the number
+ * of points. Comments begin with # or //.
  *
- * Between the columns stand spaces, commas or semicolons, one kind in a line: to take all of them
- * for ends would read `0,5 1,5 2,5`, where the comma is the point, as the point 0 5 1. */
+ * Columns are separated by spaces, commas or semicolons, of one kind in a line. If all of them
+ * separated at the same time, `0,5 1,5 2,5`, where the comma is the decimal point, would be read as
+ * the point 0 5 1. */
 #include "runtime/data/mesh_formats.h"
 
 #include <math.h>
@@ -11,13 +12,13 @@
 
 enum { MOST_NUMBERS = 6 };
 
-/* The mark between the columns of a line: a semicolon, a comma, or 0 for white space. */
+/* Returns the separator of the columns of a line: a semicolon, a comma, or 0 for white space. */
 static char mark_of(CoupletSpan line) {
     const size_t length = (size_t)(line.end - line.at);
     return memchr(line.at, ';', length) ? ';' : memchr(line.at, ',', length) ? ',' : 0;
 }
 
-/* Takes the next column off a line. Behind the last mark of a line there may be nothing. */
+/* Takes the next column of a line. Nothing need follow the last separator. */
 static bool next_cell(CoupletSpan *line, char mark, CoupletSpan *cell) {
     if (!mark) return couplet_mesh_word(line, cell);
     const char *end = memchr(line->at, mark, (size_t)(line->end - line->at));
@@ -40,7 +41,8 @@ static int cell_count(CoupletSpan line) {
     return count;
 }
 
-/* Six columns may be x, y, z, red, green, blue as well; a normal has length 1. */
+/* True if the numbers are a normal, which has length 1. Six columns may also be x, y, z, red,
+ * green, blue. */
 static bool is_normal(const double n[3]) {
     return fabs(sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]) - 1) < 0.01;
 }
@@ -59,7 +61,7 @@ static bool read_numbers(CoupletMeshFile *f, CoupletSpan line, int count, double
     return true;
 }
 
-/* All lines have as many columns as the first one has. */
+/* Reads a point. All lines have as many columns as the first. */
 static bool read_point(CoupletMeshFile *f, CoupletSpan line, int *columns, bool *has_normals) {
     double numbers[MOST_NUMBERS];
     const int count = cell_count(line);

@@ -1,10 +1,10 @@
-/* Packed copies: found by a key, checked, mapped; or made, written and renamed. Files for
+/* Packed copies: finds, checks and maps them, or makes, writes and renames them. Files for
  * data.arrays are written here too, since they have the same layout.
  *
- * A copy is found by what was asked for and of what (copies.h), so a source that changed has
- * another copy and no old one is taken for it. Rows that could not be read stand in the copy
- * with the reason for each, so that later runs say the same without decoding again. The header
- * is written last: a file without it is none. */
+ * A copy is found by the request and the files (copies.h), so a source that has changed has another
+ * copy, and an old one is never taken for it. The copy lists the rows that could not be read, with
+ * the reasons, so later runs report them without decoding again. The header is written last: a file
+ * without it is no copy. */
 #include "runtime/data/pack.h"
 
 #include "runtime/clock.h"
@@ -26,20 +26,21 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A copy holds, behind the columns, two arrays about the rows that could not be read: their
- * numbers, and a line for each that says why. */
+/* Behind the columns a copy has two arrays about the rows that could not be read: their numbers,
+ * and a line with the reason for each. */
 static const char format[] = "couplet packed 1", file_format[] = "couplet data 1",
                   row_hashes[] = "__rows", skipped_rows[] = "__skipped",
                   skipped_reasons[] = "__reasons";
 
 enum {
-    HEAD_EXTRA = 4096 /* in the header: the arrays behind the columns, and the metadata */,
+    /* The bytes of the header for the arrays behind the columns, and for the metadata. */
+    HEAD_EXTRA = 4096,
     SMALL_COLUMN = 64 << 20
 };
 
 typedef struct Copy {
     CoupletMapped mapped;
-    const int32_t *bad; /* [bad_count] ascending */
+    const int32_t *bad; /* [bad_count], ascending */
     int64_t bad_count;
     const char *reasons; /* lines, [reason_bytes] */
     int64_t reason_bytes;
@@ -78,7 +79,7 @@ static bool take_skipped(Copy *copy, int64_t rows) {
     return copy->reason_bytes > 0 && copy->reasons[copy->reason_bytes - 1] == '\n';
 }
 
-/* True if the mapped file is a copy of the table; its columns and its hash are then the table's. */
+/* True if the mapped file is a copy of the table. Takes its columns and its hash. */
 static bool is_copy_of(Copy *copy, CoupletTable *table, const void **columns) {
     const char *made_as = couplet_tensors_metadata(&copy->mapped.file, "format");
     const char *hash = couplet_tensors_metadata(&copy->mapped.file, "hash");
@@ -97,8 +98,8 @@ static bool is_copy_of(Copy *copy, CoupletTable *table, const void **columns) {
     return true;
 }
 
-/* When it was last read is the file's time of access; that of its change tells those who have it
- * mapped that somebody wrote to it. */
+/* Marks the copy as used, by the file's time of access. The time of change is left alone, since it
+ * tells those who have the copy mapped that it was written to. */
 static void mark_used(const char *path) {
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return;
@@ -107,7 +108,7 @@ static void mark_used(const char *path) {
     close(file);
 }
 
-typedef enum { USED, ABSENT /* or it does not fit */, FAILED } Found;
+typedef enum { USED, ABSENT /* ABSENT: there is no copy, or it does not fit */, FAILED } Found;
 
 static Found tell_found(Found found, CoupletTable *table, const char *sentence, char *error,
                         size_t error_bytes) {
@@ -127,7 +128,7 @@ static Found find_copy(const char *path, CoupletTable *table, Copy **out, char *
             found = USED;
         else
             couplet_mapped_close(&copy->mapped);
-        /* a copy that there is no room to map is not made anew */
+        /* if there is no room to map a copy, it is not made again */
     } else if (errno == ENOMEM)
         found = FAILED;
     if (found == USED) {
@@ -143,7 +144,7 @@ static Found find_copy(const char *path, CoupletTable *table, Copy **out, char *
 
 /* ---- rows that are left out ------------------------------------------------------------------ */
 
-/* The next line of the reasons into `out`. */
+/* Copies the next line of the reasons to `out`. */
 static const char *next_reason(const char *at, const char *end, char *out, size_t bytes) {
     const char *stop = memchr(at, '\n', (size_t)(end - at));
     const size_t length = stop ? (size_t)(stop - at) : 0;
@@ -226,7 +227,7 @@ static bool begin_file(Making *m) {
     return m->file >= 0 || fail_writing(m, "written; COUPLET_CACHE=FOLDER names another folder");
 }
 
-/* The lines of the reasons: a line break inside one of them becomes a space. */
+/* Joins the reasons to lines. A line break inside a reason becomes a space. */
 static char *join_reasons(const CoupletBadRows *bad, size_t *length) {
     *length = 0;
     for (int64_t i = 0; i < bad->count; i++)
@@ -240,7 +241,7 @@ static char *join_reasons(const CoupletBadRows *bad, size_t *length) {
     return text;
 }
 
-/* The two arrays behind the columns. False with errno. */
+/* Writes the two arrays behind the columns. Returns false with errno. */
 static bool put_skipped(const Making *m, CoupletTensorEntry *after) {
     size_t length;
     char *reasons = join_reasons(&m->bad, &length);
@@ -278,7 +279,7 @@ static bool put_head(const Making *m, const CoupletTensorEntry *after, int after
     return good;
 }
 
-/* The header comes last: a file without it is none of the format. */
+/* Writes the header last, since a file without it does not have the format. */
 static bool put_rest(const Making *m) {
     CoupletTensorEntry after[2];
     const int after_count = m->bad.count ? 2 : 0;
@@ -301,12 +302,13 @@ static void tell_size(const Making *m, double seconds) {
     m->loading->said(m->loading->context, sentence);
 }
 
-/* Strings of the metadata that are as long as they like make the header longer. */
+/* Returns the additional length of the header for strings of the metadata, whose length has no
+ * limit. */
 static size_t extra_of(const CoupletTable *table) {
     return HEAD_EXTRA + 6 * (strlen(table->path) + strlen(table->choices));
 }
 
-/* By the process that holds the copy's lock. */
+/* Makes a copy. The process must hold the copy's lock. */
 static bool make_copy(const CoupletTable *table, const CoupletLoading *loading, const char *path,
                       char *error, size_t error_bytes) {
     Making m = {.table = table,
@@ -333,7 +335,7 @@ static bool make_copy(const CoupletTable *table, const CoupletLoading *loading, 
     return good;
 }
 
-/* Another process may have made the copy while this one waited for the lock. */
+/* Makes the copy, unless another process made it while this one waited for the lock. */
 static Found make_or_take(const char *folder, const char *path, CoupletTable *table,
                           const CoupletLoading *loading, Copy **copy, char *error,
                           size_t error_bytes) {
@@ -357,7 +359,7 @@ static Found make_or_take(const char *folder, const char *path, CoupletTable *ta
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
-/* The key with the layout, so that a copy of another version is not found. */
+/* Returns the key, with the layout, so that a copy of another version is not found. */
 static uint64_t key_of(const CoupletTable *table) {
     uint64_t key = couplet_hash(COUPLET_HASH_START, format, sizeof format);
     key = couplet_hash(key, &table->key, sizeof table->key);
@@ -372,7 +374,7 @@ static uint64_t key_of(const CoupletTable *table) {
     return key;
 }
 
-/* The folder, and the copy's path in it. */
+/* Writes the folder, and the copy's path in it. */
 static bool copy_path(const CoupletTable *table, const CoupletLoading *loading, char *folder,
                       char *path, char *error, size_t error_bytes) {
     if (!loading->cache && !couplet_copies_folder(folder, error, error_bytes)) return false;
@@ -444,7 +446,7 @@ static void ask_for(const char *bytes, int64_t length) {
     madvise((void *)start, (size_t)((uintptr_t)bytes + (uintptr_t)length - start), MADV_WILLNEED);
 }
 
-/* A small column stays in memory by itself, once it has been read. */
+/* a small column stays in memory anyway, once it has been read */
 void couplet_table_prefetch(const CoupletTable *table, const int32_t *rows, int64_t count) {
     for (int f = 0; table->mapped && f < table->field_count; f++) {
         const int64_t bytes = couplet_field_bytes(&table->fields[f]);
@@ -471,7 +473,7 @@ static bool put_zeros(FILE *file, int64_t count) {
     return count == 0 || fwrite(zeros, 1, (size_t)count, file) == (size_t)count;
 }
 
-/* The chosen rows of one field, and what fills up behind them. */
+/* Writes the chosen rows of one field, and the filling behind them. */
 static bool put_column(const Writing *w, int f) {
     const CoupletTable *t = w->table;
     const size_t bytes = (size_t)couplet_field_bytes(&t->fields[f]);
@@ -484,7 +486,7 @@ static bool put_column(const Writing *w, int f) {
     return good && put_zeros(w->file, over ? COUPLET_PACK_ALIGNMENT - over : 0);
 }
 
-/* The low word of each first. */
+/* Writes the hashes, each with its low word first. */
 static bool put_row_hashes(const Writing *w) {
     bool good = true;
     for (int64_t row = 0; good && row < w->table->count; row++) {
@@ -524,7 +526,7 @@ bool couplet_pack_write(const CoupletTable *table, const char *path, char *error
         couplet_file_drop(path, w.file);
         good = false;
     } else if (good) {
-        /* a failure of the file stays with it, and the commit tells it */
+        /* the file remembers a failure, and the commit reports it */
         good = put_columns(&w) || ferror(w.file);
         if (good)
             good = couplet_file_commit(path, w.file, error, error_bytes);

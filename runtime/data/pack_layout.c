@@ -1,6 +1,6 @@
-/* Lays out the columns of a file in the safetensors format. Columns are aligned to 64 bytes, and
- * the format allows no gap between arrays, so arrays whose names begin with two underscores fill
- * the gaps. The room for the header is computed ahead, since columns are written before it. */
+/* Lays out the columns of a safetensors file. Columns are aligned to 64 bytes, and the format
+ * allows no gap between arrays, so arrays whose names begin with two underscores fill the gaps. The
+ * length of the header is computed ahead, since columns are written before it. */
 #include "runtime/data/pack_layout.h"
 
 #include "runtime/executor.h"
@@ -37,7 +37,7 @@ static bool add_column(CoupletPackLayout *l, const CoupletField *field) {
     return fits && !__builtin_add_overflow(l->data_bytes, bytes, &l->data_bytes);
 }
 
-/* Adds an array that fills the gap up to the next multiple of the alignment; its name has the
+/* Adds an array that fills the gap up to the next multiple of the alignment. Its name contains
  * `number`. */
 static bool add_filling(CoupletPackLayout *l, json_t *texts, int number) {
     const int64_t over = l->data_bytes % COUPLET_PACK_ALIGNMENT;
@@ -53,7 +53,7 @@ static bool add_filling(CoupletPackLayout *l, json_t *texts, int number) {
 
 /* ---- metadata of the fields ------------------------------------------------------------------ */
 
-/* A JSON list of the names, or how many classes there are. */
+/* Returns a JSON list of the names, or the number of classes. */
 static char *classes_text(const CoupletField *field) {
     json_t *value = field->class_names ? json_array() : json_integer(field->classes);
     bool good = value != NULL;
@@ -193,7 +193,7 @@ const char *couplet_bytes_text(int64_t count, char *out, size_t bytes) {
     return out;
 }
 
-/* A file beyond the limit of the process would end it by a signal. */
+/* Reserves blocks. A file beyond the limit of the process would end it by a signal. */
 static int reserve(int file, int64_t bytes) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
@@ -212,7 +212,7 @@ bool couplet_pack_reserve(int file, const char *path, const char *of, int64_t by
     if (reason == 0) return true;
     char needed[32], left[32];
     struct statvfs disk;
-    /* the bytes that were written before the disk was full are given back */
+    /* the bytes that were written before the disk was full are freed */
     const bool emptied = ftruncate(file, 0) == 0;
     couplet_bytes_text(bytes, needed, sizeof needed);
     const bool known = emptied && fstatvfs(file, &disk) == 0;

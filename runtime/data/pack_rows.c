@@ -1,9 +1,8 @@
-/* Decodes all rows on several threads into a file. Rows are dealt out in blocks with a hash for
- * each, and the hashes are joined in order, so the result does not depend on which thread did
- * what.
+/* Decodes all rows on several threads into a file. Rows are divided into blocks, each with a hash,
+ * and the hashes are joined in order, so the result does not depend on which thread did what.
  *
- * Which bad row is named must not depend on it either. Threads therefore go on below the lowest
- * bad row that ends the packing, and stop beyond it. */
+ * The bad row that is named must not depend on it either. Threads therefore continue with rows
+ * below the lowest bad row that ends the packing, and stop with rows beyond it. */
 #include "runtime/data/pack_rows.h"
 
 #include "runtime/clock.h"
@@ -17,11 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows are dealt out in blocks, ascending: a thread decodes a part of a block into memory of its
- * own, hashes it and writes it. The file is written and not mapped, so that a disk which fails is
- * an error and no signal. */
+/* Rows are handed out in ascending blocks. A thread decodes a part of a block into its own memory,
+ * hashes it and writes it. The file is written and not mapped, so that a failing disk is an error
+ * and no signal. */
 enum {
-    MOST_BLOCKS = 1 << 16, /* a hash is kept of each */
+    MOST_BLOCKS = 1 << 16, /* each block has a hash */
     PART_BYTES = 4 << 20,  /* the bytes that a thread decodes before it writes */
     SENTENCE_BYTES = COUPLET_PATH_BYTES + 512
 };
@@ -35,11 +34,11 @@ typedef struct Packing {
     int64_t row_bytes, block_rows, blocks;
     int64_t part_rows;    /* the number of rows in PART_BYTES; at least one */
     uint64_t *hashes;     /* by block */
-    _Atomic int64_t next; /* block */
-    _Atomic int64_t done; /* rows */
-    /* rows after this one change nothing any more: enough bad ones stand before them */
+    _Atomic int64_t next; /* the next block */
+    _Atomic int64_t done; /* the rows that are done */
+    /* Rows behind this one have no effect, because there are enough bad rows before them. */
     _Atomic int64_t beyond;
-    _Atomic bool ended;   /* by `failure` */
+    _Atomic bool ended;   /* true after a failure */
     pthread_mutex_t lock; /* guards all members below */
     CoupletBadRows *bad;
     double told;
@@ -48,7 +47,7 @@ typedef struct Packing {
 
 /* ---- what goes wrong ------------------------------------------------------------------------- */
 
-/* The first failure is kept; all threads end soon. */
+/* Notes the first failure. All threads end soon. */
 static void end_by(Packing *p, const char *sentence) {
     pthread_mutex_lock(&p->lock);
     if (!atomic_load(&p->ended)) snprintf(p->failure, sizeof p->failure, "%s", sentence);
@@ -74,8 +73,8 @@ static bool make_room(CoupletBadRows *bad) {
     return true;
 }
 
-/* Keeps the lowest skip_bad + 1 bad rows: that many end the packing, and the lowest of all is the
- * one that is named. */
+/* Notes the lowest skip_bad + 1 bad rows. That many end the packing, and the lowest of all is
+ * named. */
 static bool keep_bad(Packing *p, int64_t row, const char *sentence) {
     CoupletBadRows *bad = p->bad;
     char *copy = strdup(sentence);
@@ -113,8 +112,8 @@ void couplet_bad_rows_free(CoupletBadRows *bad) {
 typedef struct Part {
     char *bytes;
     char **columns; /* by field */
-    void **fields;  /* by field: of the row that is read */
-    int64_t *sizes; /* by field: bytes of one row */
+    void **fields;  /* by field: where the row goes that is being read */
+    int64_t *sizes; /* by field: the bytes of one row */
 } Part;
 
 static void part_free(Part *part) {
@@ -185,7 +184,7 @@ static bool has_ended(Packing *p) {
     return true;
 }
 
-/* Reports progress, from one thread at a time; the other threads do not wait. */
+/* Reports progress, from one thread at a time. The other threads do not wait. */
 static void tell_progress(Packing *p, int64_t rows) {
     atomic_fetch_add(&p->done, rows);
     if (!p->loading->progress || pthread_mutex_trylock(&p->lock) != 0) return;
@@ -197,7 +196,7 @@ static void tell_progress(Packing *p, int64_t rows) {
     pthread_mutex_unlock(&p->lock);
 }
 
-/* True if the part is whole: nothing ended the packing, and no row of it lies beyond. */
+/* Reads a part. True if nothing ended the packing, and no row of the part has become pointless. */
 static bool read_part(Packing *p, Part *part, int64_t first, int64_t rows, uint64_t *hash) {
     char sentence[SENTENCE_BYTES];
     for (int64_t i = 0; i < rows; i++) {
@@ -229,7 +228,7 @@ static bool read_block(Packing *p, Part *part, int64_t block) {
     return true;
 }
 
-/* Blocks ascend, so that all below a bad row are read to their end, whichever thread has them. */
+/* Reads blocks, which ascend. So all rows below a bad row are read, whichever thread has them. */
 static void read_blocks(void *context, int64_t begin, int64_t end, int worker) {
     Packing *p = context;
     Part part;

@@ -1,5 +1,5 @@
 /* Decodes the rows of a table on several threads into the columns of a file. The bytes, the hash
- * and the rows that are found bad are the same on any number of threads. */
+ * and the list of bad rows are the same for any number of threads. */
 #ifndef COUPLET_RUNTIME_DATA_PACK_ROWS_H
 #define COUPLET_RUNTIME_DATA_PACK_ROWS_H
 
@@ -16,14 +16,14 @@ typedef struct CoupletBadRows {
     int64_t room;
 } CoupletBadRows;
 
-/* Reads every row by the table's reader into the file, and hashes all. Rows that cannot be read go
- * to *bad, at most loading->skip_bad of them, and are zeros in the file. False with a sentence when
- * there are more such rows (it is then the sentence of the first one), when the file cannot be
- * written, or when a signal came. The caller frees *bad in any case. */
+/* Reads every row with the table's reader into the file, and hashes all. Rows that cannot be read
+ * are listed in *bad, at most loading->skip_bad of them, and are zeros in the file. Returns false
+ * with a sentence if there are more such rows (the sentence is that of the first), if the file
+ * cannot be written, or if a signal came. The caller frees *bad in any case. */
 bool couplet_pack_rows(const CoupletTable *table, const CoupletLoading *loading,
                        const CoupletPackLayout *layout, int file, uint64_t *hash,
                        CoupletBadRows *bad, char *error, size_t error_bytes);
-/* Makes the same hash of columns that are in memory. False when memory is out. */
+/* Computes the same hash of columns in memory. Returns false if memory is out. */
 bool couplet_pack_hash(const CoupletTable *table, uint64_t *hash);
 void couplet_bad_rows_free(CoupletBadRows *bad);
 

@@ -1,9 +1,8 @@
-/* Finds out which format a picture has by its first bytes, and hands it to that decoder
- * (picture_jpeg.c, picture_png.c, picture_webp.c). It also holds what they share: limits on
- * size, the EXIF orientation, and what is transparent laid on white.
+/* Recognises the format of a picture by its first bytes, and calls its decoder (picture_jpeg.c,
+ * picture_png.c, picture_webp.c). Also has what these share: limits on size, the EXIF orientation,
+ * and transparent pixels on white.
  *
- * A size is checked before memory is taken for it, since a small file may claim a billion
- * pixels. */
+ * A size is checked before memory is allocated, since a small file may claim a billion pixels. */
 #include "runtime/data/picture_format.h"
 
 #include <stdarg.h>
@@ -40,7 +39,7 @@ void couplet_picture_on_white(uint8_t *pixels, int64_t count) {
         if (alpha == 255) continue;
         for (int c = 0; c < 3; c++) {
             unsigned sum = p[c] * alpha + 255 * (255 - alpha) + 128;
-            p[c] = (uint8_t)((sum + (sum >> 8)) >> 8); /* divided by 255 and rounded */
+            p[c] = (uint8_t)((sum + (sum >> 8)) >> 8); /* the quotient by 255, rounded */
         }
         p[3] = 255;
     }
@@ -54,7 +53,7 @@ typedef struct Exif {
     bool big_endian;
 } Exif;
 
-/* A whole number of 2 or 4 bytes; 0 outside the block. */
+/* Returns a whole number of 2 or 4 bytes, or 0 outside the block. */
 static uint32_t exif_number(const Exif *e, size_t at, size_t count) {
     uint32_t value = 0;
     if (at > e->length || e->length - at < count) return 0;
@@ -87,7 +86,7 @@ static bool begins(const CoupletPicture *p, size_t at, const char *text) {
     return p->length >= at + length && memcmp(p->bytes + at, text, length) == 0;
 }
 
-/* Names what the file is instead, where its first bytes tell. */
+/* Names what the file is instead, if its first bytes tell. */
 static bool no_picture(const CoupletPicture *p) {
     static const struct {
         size_t at;

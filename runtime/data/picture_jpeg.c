@@ -1,6 +1,6 @@
-/* JPEG, by libjpeg-turbo. A large picture is decoded at n eighths of its size, as small as leaves
- * the kept square at least twice as large as the result: the inverse transforms then make fewer
- * pixels, and the triangle filter still sees two of them for each of its own. */
+/* JPEG, by libjpeg-turbo. A large picture is decoded at n eighths of its size, the fewest that
+ * leave the kept square at least twice as large as the result. The inverse transforms then make
+ * fewer pixels, and the triangle filter still has two of them for each of its own. */
 #include "runtime/data/fit.h"
 #include "runtime/data/picture_format.h"
 
@@ -14,7 +14,7 @@
 
 enum { MOST_SCANS = 100, EXIF_MARKER = JPEG_APP0 + 1, END_MARKER = 0xd9 };
 
-/* All that a jump out of the library must find again. */
+/* What must be at hand after a jump out of the library. */
 typedef struct Decoding {
     const CoupletPicture *picture;
     struct jpeg_decompress_struct jpeg;
@@ -24,7 +24,7 @@ typedef struct Decoding {
     CoupletFit fit;
     uint8_t *row;
     int orientation;
-    bool failed_already; /* the sentence is written */
+    bool failed_already; /* true once the sentence is written */
 } Decoding;
 
 static Decoding *decoding_of(j_common_ptr jpeg) {
@@ -50,8 +50,8 @@ static void fail_and_jump(j_common_ptr jpeg) {
     longjmp(d->jump, 1);
 }
 
-/* Warnings are of damaged data, but for two: bytes between the last pixel and the end marker, which
- * some cameras leave, and a version of the header. */
+/* Hears a message of the library. Warnings mean damaged data, except two: bytes between the last
+ * pixel and the end marker, which some cameras leave, and an unusual version of the header. */
 static void hear_message(j_common_ptr jpeg, int level) {
     const struct jpeg_error_mgr *errors = jpeg->err;
     bool is_filler =
@@ -63,7 +63,8 @@ static void say_nothing(j_common_ptr jpeg) {
     (void)jpeg;
 }
 
-/* A small file can hold any number of scans of a large picture, each of which takes its time. */
+/* Limits the number of scans. A small file can hold many scans of a large picture, each of which
+ * takes time. */
 static void watch_scans(j_common_ptr jpeg) {
     Decoding *d = decoding_of(jpeg);
     if (d->jpeg.input_scan_number <= MOST_SCANS) return;
@@ -82,9 +83,9 @@ static int orientation_of(const struct jpeg_decompress_struct *jpeg) {
     return 1;
 }
 
-/* True if the colours have fewer columns than rows, or more, for the brightness's (4:2:2 and its
- * kin). Colours of half the columns and half the rows are decoded at twice the scale by the
- * library, so they lose nothing; those of half the columns alone would be reduced twice. */
+/* True if the colours have relatively fewer columns than rows compared to the brightness, or more
+ * (4:2:2 and the like). The library decodes colours of half the columns and half the rows at twice
+ * the scale, without loss. Colours of half the columns alone would be reduced twice. */
 static bool has_lean_colours(const struct jpeg_decompress_struct *jpeg) {
     for (int c = 0; c < jpeg->num_components; c++) {
         const jpeg_component_info *component = &jpeg->comp_info[c];
@@ -95,8 +96,8 @@ static bool has_lean_colours(const struct jpeg_decompress_struct *jpeg) {
     return false;
 }
 
-/* The fewest eighths of the size that leave the square, and its colours, at least twice as large as
- * the result. The library has fast code for these numbers. */
+/* Returns the fewest eighths of the size at which the square, and its colours, are at least twice
+ * as large as the result. The library has fast code for these numbers. */
 static unsigned eighths(const struct jpeg_decompress_struct *jpeg, int size) {
     static const unsigned fast[] = {1, 2, 4};
     uint64_t side = jpeg->image_width < jpeg->image_height ? jpeg->image_width : jpeg->image_height;
@@ -147,7 +148,7 @@ static unsigned times_over_255(unsigned a, unsigned b) {
     return (product + (product >> 8)) >> 8;
 }
 
-/* Four bytes of inverted CMYK become red, green and blue. */
+/* Converts four bytes of inverted CMYK to red, green and blue. */
 static void convert_cmyk(uint8_t *pixels, unsigned count) {
     for (; count > 0; count--, pixels += 4) {
         unsigned light = pixels[3];
@@ -156,8 +157,8 @@ static void convert_cmyk(uint8_t *pixels, unsigned count) {
     }
 }
 
-/* The square in pixels of the rows as they are decoded: these have n eighths of the size, and at
- * the right and lower edge a little more. */
+/* Begins to fit the square, in pixels of the decoded rows. These have n eighths of the size, and a
+ * little more at the right and lower edges. */
 static bool begin_fit(Decoding *d) {
     const struct jpeg_decompress_struct *jpeg = &d->jpeg;
     double scale = jpeg->scale_num / 8.0, width = jpeg->image_width * scale,
@@ -169,9 +170,8 @@ static bool begin_fit(Decoding *d) {
                                 jpeg->image_height);
 }
 
-/* Columns that the square does not need are not made, in whole blocks; returns the first column
- * that is. A margin stays: the colours of neighbours are interpolated from blocks that are there.
- */
+/* Leaves out columns that the square does not need, in whole blocks. Returns the first column that
+ * is made. A margin is kept, since colours are interpolated from neighbouring blocks. */
 static unsigned leave_out_columns(Decoding *d) {
     enum { MARGIN = 32 };
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
@@ -185,8 +185,8 @@ static unsigned leave_out_columns(Decoding *d) {
     return from;
 }
 
-/* Rows below the square are gone through as well, so that damage in them is found. The last one is
- * read: the library does not look at what it skips up to the end. */
+/* Goes through the rows below the square, so that damage in them is found. The last row is read,
+ * because the library does not check what it skips up to the end. */
 static void read_to_the_end(Decoding *d) {
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
     JSAMPROW row = d->row;

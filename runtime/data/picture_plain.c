@@ -11,7 +11,7 @@
 
 #include <libdeflate.h>
 
-enum { HEAD = 8, FRAME = 12 /* length, name and sum of a chunk */, SLACK = 16 };
+enum { HEAD = 8, FRAME = 12 /* the bytes of a chunk's length, name and checksum */, SLACK = 16 };
 
 typedef enum { NONE, SUB, UP, AVERAGE, PAETH } Filter;
 
@@ -19,13 +19,13 @@ typedef struct Plain {
     const CoupletPicture *picture;
     uint32_t width, height;
     int channels;
-    bool turned; /* an EXIF block was met: the first one counts */
+    bool turned; /* true once an EXIF block was met, since the first one counts */
     int orientation;
     const uint8_t *packed; /* the data of the IDAT chunks, in the file or joined */
     size_t packed_length;
     uint8_t *joined; /* the bytes of several chunks, joined */
-    uint8_t *rows;   /* [height][1 + width * channels] and SLACK bytes */
-    uint8_t *pixels; /* a row of four bytes a pixel */
+    uint8_t *rows;   /* [height][1 + width * channels], and SLACK bytes */
+    uint8_t *pixels; /* a row, four bytes a pixel */
     CoupletFit fit;
 } Plain;
 
@@ -43,7 +43,7 @@ static bool is_letter(uint8_t byte) {
     return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
 }
 
-/* True if the chunk at `at` lies in the file, and has a name. *length is of its data. */
+/* True if the chunk at `at` is inside the file and has a name. *length is that of its data. */
 static bool has_chunk(const CoupletPicture *p, size_t at, size_t *length) {
     if (p->length - at < FRAME) return false;
     const uint8_t *chunk = p->bytes + at;
@@ -57,7 +57,7 @@ static bool has_right_sum(const uint8_t *chunk, size_t length) {
     return libdeflate_crc32(0, chunk + 4, length + 4) == big_endian(chunk + 8 + length);
 }
 
-/* The header, where it is one that is read here. */
+/* Reads the header. Returns false if its kind is not read here. */
 static bool read_head(Plain *p, const uint8_t *chunk, size_t length) {
     if (!is_chunk(chunk, "IHDR") || length != 13) return false;
     const uint8_t *h = chunk + 8;
@@ -71,7 +71,7 @@ static bool read_head(Plain *p, const uint8_t *chunk, size_t length) {
     return p->channels && in_bounds && as_usual;
 }
 
-/* Joins another piece to the packed data; the first one stays where it is. */
+/* Joins another piece to the packed data. The first piece stays in place. */
 static bool add_packed(Plain *p, const uint8_t *data, size_t length) {
     if (!p->packed) {
         p->packed = data;
@@ -89,8 +89,8 @@ static bool add_packed(Plain *p, const uint8_t *data, size_t length) {
     return true;
 }
 
-/* Goes through all chunks. Only chunks that no pixel depends on may stand beside those that are
- * known here, and data may stand in one place alone. */
+/* Goes through all chunks. Beside the known chunks, only those may stand that no pixel depends on,
+ * and data may stand in one place alone. */
 static bool read_chunks(Plain *p) {
     const CoupletPicture *picture = p->picture;
     bool data_ended = false, in_data = false;
@@ -118,7 +118,7 @@ static bool read_chunks(Plain *p) {
 
 static bool unpack_rows(Plain *p) {
     size_t bytes = ((size_t)p->width * (size_t)p->channels + 1) * p->height, taken;
-    /* deflate packs no better, so memory is not taken for what cannot come */
+    /* deflate cannot pack better, so memory is not allocated for what cannot come */
     bool can_be = bytes / 1040 <= p->packed_length;
     p->rows = can_be ? malloc(bytes + SLACK) : NULL;
     struct libdeflate_decompressor *unpacker = p->rows ? libdeflate_alloc_decompressor() : NULL;
@@ -160,7 +160,7 @@ static inline Lanes nearest(Lanes left, Lanes above, Lanes both) {
     return (is_left & left) | (is_above & above) | (~(is_left | is_above) & both);
 }
 
-/* Undoes SUB, AVERAGE or PAETH of a row. Bytes behind a pixel are read, and not written. */
+/* Undoes SUB, AVERAGE or PAETH for a row. Some bytes behind a pixel are read, but not written. */
 static inline void undo_filter(Filter filter, uint8_t *row, const uint8_t *above_row, size_t bytes,
                                int channels) {
     Lanes left = {0}, both = {0};
@@ -210,7 +210,7 @@ static bool undo_filters(Plain *p) {
 
 /* ---- pixels ---------------------------------------------------------------------------------- */
 
-/* Pixels of the row as four bytes each. */
+/* Converts the pixels of the row to four bytes each. */
 static void widen(const uint8_t *from, uint8_t *to, int64_t count, int channels) {
     if (channels == 4) memcpy(to, from, 4 * (size_t)count);
     for (int64_t i = 0; channels == 3 && i < count; i++, from += 3, to += 4)

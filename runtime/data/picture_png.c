@@ -1,5 +1,5 @@
-/* PNG, by libpng: row by row, or as a whole where it is interlaced. Of an animation (APNG) that is
- * its default image. */
+/* PNG, by libpng: row by row, or as a whole if it is interlaced. Of an animation (APNG), the
+ * default image is taken. */
 #include "runtime/data/fit.h"
 #include "runtime/data/picture_format.h"
 
@@ -15,7 +15,7 @@ typedef struct Decoding {
     png_infop info;
     size_t place; /* the position of the next byte of the file */
     CoupletFit fit;
-    uint8_t *pixels; /* a row, or all of them */
+    uint8_t *pixels; /* one row, or all rows */
     png_bytep *rows; /* the rows of an interlaced picture */
     int height, row; /* the row that is being decoded */
     bool has_alpha;
@@ -33,7 +33,8 @@ static void fail_and_jump(png_structp png, png_const_charp text) {
     longjmp(png_jmpbuf(png), 1);
 }
 
-/* Warnings are of what no pixel depends on: all else is made an error by png_set_benign_errors. */
+/* Ignores warnings, which are about what no pixel depends on. png_set_benign_errors makes
+ * everything else an error. */
 static void hear_warning(png_structp png, png_const_charp text) {
     (void)png, (void)text;
 }
@@ -45,7 +46,7 @@ static void give_bytes(png_structp png, png_bytep out, size_t count) {
     d->place += count;
 }
 
-/* Chunks that no pixel depends on are not even unpacked; that of EXIF is kept as it is. */
+/* Chunks that no pixel depends on are not even unpacked. The EXIF chunk is kept as it is. */
 static void leave_out_chunks(png_structp png) {
     static const png_byte names[] = "bKGD\0cHRM\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sC"
                                     "AL\0sPLT\0sRGB\0sTER\0tEXt\0tIME\0zTXt";
@@ -54,7 +55,7 @@ static void leave_out_chunks(png_structp png) {
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_ALWAYS, (png_const_bytep) "eXIf", 1);
 }
 
-/* Whatever the file holds, rows have four bytes a pixel. */
+/* Makes rows have four bytes a pixel, whatever the file has. */
 static void ask_for_four_bytes(Decoding *d) {
     png_byte colours = png_get_color_type(d->png, d->info);
     d->has_alpha =
@@ -65,7 +66,8 @@ static void ask_for_four_bytes(Decoding *d) {
     if (!d->has_alpha) png_set_filler(d->png, 255, PNG_FILLER_AFTER);
 }
 
-/* The library's own reading of the block would refuse the picture for what is wrong in it. */
+/* Returns the orientation. If the library read the block itself, it would refuse the picture for
+ * mistakes in it. */
 static int orientation_of(Decoding *d) {
     png_unknown_chunkp chunks = NULL;
     int count = png_get_unknown_chunks(d->png, d->info, &chunks);
@@ -115,7 +117,7 @@ static bool decode(Decoding *d) {
     if (setjmp(png_jmpbuf(d->png))) return false;
     png_set_read_fn(d->png, d, give_bytes);
     png_set_benign_errors(d->png, 0);
-    /* the sums of the chunks say as much */
+    /* the checksums of the chunks are enough */
     png_set_option(d->png, PNG_IGNORE_ADLER32, PNG_OPTION_ON);
     png_set_user_limits(d->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     leave_out_chunks(d->png);

@@ -1,6 +1,6 @@
-/* WebP, by libwebp. Of an animation the first image is taken, where it lies on its canvas. The
- * library can reduce a picture while it decodes; measured on photographs of 500 x 375 that took 16
- * % longer than to decode all of it, so it is not asked to. */
+/* WebP, by libwebp. Of an animation the first image is taken, at its place on the canvas. The
+ * library could reduce a picture while decoding it. That took 16 % longer than decoding all of it,
+ * measured on photographs of 500 x 375, so it is not used. */
 #include "runtime/data/fit.h"
 #include "runtime/data/picture_format.h"
 
@@ -13,11 +13,11 @@
 typedef struct Decoding {
     const CoupletPicture *picture;
     WebPDemuxer *file;
-    WebPIterator image; /* the first one; image.private_ is NULL before it is found */
+    WebPIterator image; /* the first image; image.private_ is NULL before it is found */
     WebPDecoderConfig decoder;
     CoupletFit fit;
     uint8_t *pixels;   /* the pixels of the image, four bytes each */
-    uint8_t *canvas;   /* a row of the canvas, when the image does not cover the canvas */
+    uint8_t *canvas;   /* a row of the canvas, if the image does not cover the canvas */
     int width, height; /* the size of the canvas */
 } Decoding;
 
@@ -81,7 +81,7 @@ static bool decode_image(Decoding *d) {
     return true;
 }
 
-/* A row of the canvas: white where the image does not reach. */
+/* Returns a row of the canvas, which is white outside of the image. */
 static const uint8_t *canvas_row(const Decoding *d, int row) {
     const WebPIterator *image = &d->image;
     if (image->width == d->width && image->height == d->height)

@@ -1,9 +1,9 @@
-/* Turns what the spec says of a source's place, and what --data says, into the path that is
- * opened. A folder that is given holds every source without a place of its own; relative paths
- * start at the spec's folder otherwise.
+/* Turns the place of a source, by the spec and by --data, into the path that is opened. If --data
+ * gives a folder, it holds every source without a place of its own. Otherwise relative paths start
+ * from the spec's folder.
  *
- * A --data that places nothing is an error, since a typing mistake would otherwise read other
- * data than was meant. */
+ * A --data that places nothing is an error, since a typing mistake would otherwise read other data
+ * than was meant. */
 #include "runtime/data/place.h"
 
 #include <stdio.h>
@@ -24,14 +24,14 @@ static bool takes_split(const char *reader) {
     return false;
 }
 
-/* The path in "NAME=PATH"; NULL: the text places another source, or is a folder. */
+/* Returns the path in "NAME=PATH", or NULL if the text places another source or is a folder. */
 static const char *given_path(const char *given, const char *name) {
     const size_t length = strlen(name);
     return strncmp(given, name, length) == 0 && given[length] == '=' ? given + length + 1 : NULL;
 }
 
-/* True if a text is "name=..", with a name as a spec may have it. A folder that is called so can be
- * given as "./name=..". */
+/* True for a text "name=..", with a name that a spec may have. A folder of that name can be given
+ * as "./name=..". */
 static bool names_source(const char *given) {
     const size_t length =
         strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
@@ -54,7 +54,8 @@ static const char *named_given(const CoupletPlaces *places, const char *source) 
     return named_place(places->given, places->given_count, source);
 }
 
-/* A folder that is given holds all sources that have no place of their own. */
+/* Returns the text that places a source: its own, or a folder, which holds all sources without a
+ * place of their own. */
 static const char *given_for(const CoupletPlaces *places, const char *source) {
     if (!places) return NULL;
     const char *given = named_given(places, source);
@@ -123,7 +124,7 @@ static bool copy_path(const char *from, size_t length, const char *rest, char *o
     return false;
 }
 
-/* The path as the spec writes it, from the folder of --data, or from that of the spec. */
+/* Resolves the path in the spec, from the folder of --data or from that of the spec. */
 static bool resolve(const CoupletPlaces *places, const char *written, char *out, char *error,
                     size_t error_bytes) {
     const char *folder = given_folder(places), *spec = places ? places->spec : NULL,
@@ -158,7 +159,7 @@ bool couplet_place_request(const CoupletPlaces *places, const CoupletSource *sou
                             .claim = source->claim,
                             .claim_count = source->claim_count};
     out->classes = kept_text(places, "classes", source->name);
-    /* The data that was trained on has its codes by itself. */
+    /* the data of the training has its codes by itself */
     if (places && places->given_count &&
         (named_given(places, source->name) || given_folder(places)))
         out->codes = kept_text(places, "codes", source->name);

@@ -1,4 +1,5 @@
-/* data.points: meshes and clouds of points, a file a sample, brought to `count` points each. */
+/* data.points: meshes and clouds of points, one file for each sample, reduced or extended to
+ * `count` points. */
 #include "runtime/data/listed.h"
 #include "runtime/data/mesh.h"
 #include "runtime/data/reader.h"
@@ -19,18 +20,18 @@ typedef struct Points {
     bool has_normals, is_unit;
 } Points;
 
-/* The purposes of the draws for a file. */
+/* What a draw for a file is used for. */
 enum { SITE_TRIANGLE, SITE_PLACE, SITE_ORDER };
 
-/* The points of a file that are drawn from, and the place that the drawn ones go to. */
+/* The points of a file, and where the drawn points go. */
 typedef struct Draw {
     const CoupletMesh *mesh;
-    uint32_t low, high; /* the seed: a hash of the file's path below the folder */
+    uint32_t low, high; /* the seed, which is a hash of the file's path below the folder */
     int64_t count;
     float *points;    /* [count][3] */
     float *normals;   /* [count][3], or NULL */
     double centre[3]; /* the centre, which is subtracted from every point */
-    double scale;     /* .. and what is multiplied with then */
+    double scale;     /* the factor, by which the result is multiplied */
 } Draw;
 
 /* ---- triangles ------------------------------------------------------------------------------ */
@@ -39,7 +40,7 @@ static const double *corner_of(const CoupletMesh *m, int64_t triangle, int corne
     return m->points + 3 * (int64_t)m->corners[3 * triangle + corner];
 }
 
-/* The normal of a triangle, as long as twice its area. */
+/* Computes the normal of a triangle, with a length of twice its area. */
 static double normal_of(const CoupletMesh *m, int64_t triangle, double out[3]) {
     const double *a = corner_of(m, triangle, 0), *b = corner_of(m, triangle, 1);
     const double *c = corner_of(m, triangle, 2);
@@ -54,7 +55,7 @@ static double normal_of(const CoupletMesh *m, int64_t triangle, double out[3]) {
     return sqrt(out[0] * out[0] + out[1] * out[1] + out[2] * out[2]);
 }
 
-/* The sums of the areas of triangles 0 .. t, malloc'ed; NULL when memory is out. */
+/* Returns the sums of the areas of the triangles 0 .. t, from malloc, or NULL if memory is out. */
 static double *sums_of_areas(const CoupletMesh *m) {
     double *sums = malloc((size_t)m->triangle_count * sizeof *sums), sum = 0, normal[3];
     for (int64_t t = 0; sums && t < m->triangle_count; t++)
@@ -62,7 +63,7 @@ static double *sums_of_areas(const CoupletMesh *m) {
     return sums;
 }
 
-/* The first triangle whose sum is above `at`: one of no area is never found. */
+/* Returns the first triangle whose sum is above `at`. A triangle without area is never found. */
 static int64_t triangle_at(const double *sums, int64_t count, double at) {
     int64_t low = 0, high = count - 1;
     while (low < high) {
@@ -75,7 +76,8 @@ static int64_t triangle_at(const double *sums, int64_t count, double at) {
     return low;
 }
 
-/* In [0, 1), 53 bits, so that the smallest of many triangles is met too. */
+/* Returns a number in [0, 1) with 53 bits, so that even the smallest of many triangles can be
+ * drawn. */
 static double unit(const Draw *d, uint32_t site, int64_t element, int lane) {
     const uint64_t first = couplet_random_bits(d->low, d->high, 0, site, (uint64_t)element, lane);
     const uint64_t second =
@@ -88,7 +90,8 @@ static void put_point(const Draw *d, int64_t to, const double point[3]) {
         d->points[3 * to + c] = (float)((point[c] - d->centre[c]) * d->scale);
 }
 
-/* Uniform on a triangle (Osada, Funkhouser, Chazelle, Dobkin: Shape Distributions. 2002, (1)). */
+/* Draws a point, uniform on a triangle (Osada, Funkhouser, Chazelle, Dobkin: Shape Distributions.
+ * 2002, (1)). */
 static void draw_on_triangle(const Draw *d, int64_t to, int64_t triangle) {
     const double root = sqrt(unit(d, SITE_PLACE, to, 0)), share = unit(d, SITE_PLACE, to, 2);
     const double weights[3] = {1 - root, root * (1 - share), root * share};
@@ -114,7 +117,7 @@ static void draw_on_surface(const Draw *d, const double *sums) {
 
 /* ---- clouds --------------------------------------------------------------------------------- */
 
-/* A whole number below `count`, of 64 random bits: what the remainder favours is below 2^-32. */
+/* Returns a whole number below `count`, from 64 random bits. Its bias is below 2^-32. */
 static int64_t whole_below(const Draw *d, int64_t element, int64_t count) {
     const uint64_t first =
         couplet_random_bits(d->low, d->high, 0, SITE_ORDER, (uint64_t)element, 0);
@@ -123,8 +126,9 @@ static int64_t whole_below(const Draw *d, int64_t element, int64_t count) {
     return (int64_t)((first << 32 | second) % (uint64_t)count);
 }
 
-/* All points in a drawn order, then again in the same order, until `count` are there: a large cloud
- * loses points, and of a small one all are there as often, give or take one. */
+/* Takes all points in a drawn order, and then again in the same order, until there are `count`. So
+ * points of a large cloud are left out, and each point of a small one occurs equally often, or once
+ * more. */
 static bool draw_of_cloud(const Draw *d, char *error, size_t error_bytes) {
     const int64_t held = d->mesh->point_count;
     int32_t *order = malloc((size_t)held * sizeof *order);
@@ -150,7 +154,7 @@ static bool draw_of_cloud(const Draw *d, char *error, size_t error_bytes) {
     return true;
 }
 
-/* The file's normals, brought to length 1. */
+/* Scales the file's normals to length 1. */
 static bool have_length(CoupletMesh *m, const char *path, char *error, size_t error_bytes) {
     for (int64_t i = 0; i < m->point_count; i++) {
         double *n = m->normals + 3 * i;
@@ -168,7 +172,7 @@ static bool have_length(CoupletMesh *m, const char *path, char *error, size_t er
 
 /* ---- centre and size ------------------------------------------------------------------------ */
 
-/* The middle of the surface, or of the points of a cloud. */
+/* Finds the centre: the middle of the surface, or of the points of a cloud. */
 static void find_centre(Draw *d, const double *sums) {
     const CoupletMesh *m = d->mesh;
     double weights = 0;
@@ -193,8 +197,8 @@ static double distance_from_centre(const Draw *d, const double *point) {
     return sqrt(sum);
 }
 
-/* Finds the scale: one over the distance of the farthest point of the surface, or of the cloud; 1
- * when all points are in one place. */
+/* Finds the scale: 1 divided by the distance of the farthest point of the surface or cloud, or 1 if
+ * all points are in one place. */
 static void find_scale(Draw *d, const double *sums) {
     const CoupletMesh *m = d->mesh;
     double most = 0;

@@ -1,20 +1,20 @@
-/* Cuts faces of meshes into triangles. Most faces are convex and become fans; others lose one
- * ear after the other, which takes cubic time at worst, and therefore has a bound on the
- * corners.
+/* Cuts faces of meshes into triangles. Most faces are convex and become fans. Others lose one ear
+ * after the other, which takes cubic time at worst, so their corners are limited.
  *
- * The polygon is looked at along the largest part of its normal, which Newell's sum gives even
- * if some corners are in a line. */
+ * The polygon is seen along the largest component of its normal. The normal is Newell's sum, which
+ * is right even if some corners are in a line. */
 #include "runtime/data/polygon.h"
 
 #include <math.h>
 
 typedef struct Plane {
-    /* the two axes that the polygon is seen along: those other than its normal's largest */
+    /* the two axes of the plane, which are those other than the normal's largest */
     int x, y;
-    double turn; /* 1 or -1: the sign that the area then has */
+    double turn; /* 1 or -1: the sign of the polygon's area in this plane */
 } Plane;
 
-/* Newell's normal: right for any polygon that is nearly flat, whatever its first corners are. */
+/* Computes Newell's normal, which is right for any nearly flat polygon, whatever its first corners
+ * are. */
 static void normal_of(const double *points, const int32_t *corners, int64_t count,
                       double normal[3]) {
     const double *first = points + 3 * (int64_t)corners[0];
@@ -42,7 +42,8 @@ static Plane plane_of(const double *points, const int32_t *corners, int64_t coun
     return (Plane){(most + 1) % 3, (most + 2) % 3, normal[most] < 0 ? -1 : 1};
 }
 
-/* Twice the area of a, b, c in the plane: above 0 where the polygon turns as a whole does. */
+/* Returns twice the area of a, b, c in the plane. It is above 0 if they turn in the same way as the
+ * polygon. */
 static double area(const double *points, Plane plane, int32_t a, int32_t b, int32_t c) {
     const double *p = points + 3 * (int64_t)a, *q = points + 3 * (int64_t)b;
     const double *r = points + 3 * (int64_t)c;
@@ -50,8 +51,8 @@ static double area(const double *points, Plane plane, int32_t a, int32_t b, int3
                          (q[plane.y] - p[plane.y]) * (r[plane.x] - p[plane.x]));
 }
 
-/* Counts how often the x of the corners turns from growing to falling; in a convex polygon it does
- * so once. */
+/* Counts how often the x of the corners changes from growing to falling, which is once in a convex
+ * polygon. */
 static int64_t peaks(const double *points, Plane plane, const int32_t *corners, int64_t count) {
     int64_t found = 0;
     int last = 0, first = 0;
@@ -73,7 +74,8 @@ bool couplet_polygon_is_convex(const double *points, const int32_t *corners, int
     for (int64_t i = 0; i < count; i++)
         if (area(points, plane, corners[i], corners[(i + 1) % count], corners[(i + 2) % count]) < 0)
             return false;
-    return peaks(points, plane, corners, count) <= 1; /* a star turns one way, but more than once */
+    /* A star turns one way at all corners, but more than once around. */
+    return peaks(points, plane, corners, count) <= 1;
 }
 
 static bool same_place(const double *points, int32_t a, int32_t b) {
@@ -81,18 +83,20 @@ static bool same_place(const double *points, int32_t a, int32_t b) {
     return p[0] == q[0] && p[1] == q[1] && p[2] == q[2];
 }
 
-/* True if the corner at `i` can be cut off: it turns the right way, and no other lies inside. */
+/* True if the corner at `i` can be cut off: it turns the right way, and no other corner is inside
+ * its triangle. */
 static bool is_ear(const double *points, Plane plane, const int32_t *corners, int64_t count,
                    int64_t i) {
     const int32_t a = corners[(i + count - 1) % count], b = corners[i];
     const int32_t c = corners[(i + 1) % count];
     const double whole = area(points, plane, a, b, c);
     if (whole < 0) return false;
-    if (whole == 0) return true; /* corners in a line, or twice the same: nothing is cut off */
+    /* The corners are in a line, or two are equal, so nothing is cut off. */
+    if (whole == 0) return true;
     for (int64_t k = 0; k < count; k++) {
         const int32_t p = corners[k];
         if (same_place(points, p, a) || same_place(points, p, b) || same_place(points, p, c))
-            continue; /* a hole that is joined to the outside meets its own corners again */
+            continue; /* the edge to a hole meets its own corners again */
         if (area(points, plane, a, b, p) >= 0 && area(points, plane, b, c, p) >= 0 &&
             area(points, plane, c, a, p) >= 0)
             return false;
@@ -110,7 +114,8 @@ static int32_t *put_triangle(int32_t *to, int32_t a, int32_t b, int32_t c) {
 void couplet_polygon_cut(const double *points, int32_t *corners, int64_t count, bool is_convex,
                          int32_t *triangles) {
     const Plane plane = plane_of(points, corners, count);
-    int64_t next = 0, tried = 0; /* corners in turn, so that triangles are not all at one of them */
+    /* Corners are tried in turn, so that the triangles do not all meet at one of them. */
+    int64_t next = 0, tried = 0;
     while (!is_convex && count > 3 && tried < count) {
         const int64_t i = next % count;
         tried++;

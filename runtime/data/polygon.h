@@ -5,10 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The most corners of a face that is not convex: its time grows with their square, and more. */
+/* The most corners of a face that is not convex, since the time grows with more than their
+ * square. */
 enum { COUPLET_POLYGON_MOST = 1000 };
 
-/* True if the polygon turns one way at all of its corners, seen along its normal. */
+/* True if the polygon turns the same way at all of its corners, seen along its normal. */
 bool couplet_polygon_is_convex(const double *points, const int32_t *corners, int64_t count);
 
 /* Cuts the polygon into count - 2 triangles: a convex one as a fan around its first corner, others

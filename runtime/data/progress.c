@@ -1,11 +1,12 @@
-/* The line that says how loading goes. It is written anew on a terminal and every ten seconds
- * elsewhere, and is cleared before anything else is said, so that a log never holds half a line. */
+/* Prints the line about the progress of loading. It is rewritten on a terminal, and printed every
+ * ten seconds elsewhere. It is cleared before anything else is printed, so a log never has half a
+ * line. */
 #include "runtime/data/progress.h"
 #include "runtime/clock.h"
 
 #include <unistd.h>
 
-static const double line_every = 10; /* seconds, where there is no terminal */
+static const double line_every = 10; /* in seconds, without a terminal */
 
 static void clear_line(CoupletProgress *p) {
     if (p->open_line) fprintf(p->out, "\r\033[K");

@@ -1,5 +1,5 @@
-/* Shows how loading goes. On a terminal one line is written anew; elsewhere there is a line every
- * ten seconds. Each row that is left out has a line. */
+/* Shows the progress of loading. On a terminal, one line is rewritten; elsewhere there is a line
+ * every ten seconds. Each row that is left out has a line. */
 #ifndef COUPLET_RUNTIME_DATA_PROGRESS_H
 #define COUPLET_RUNTIME_DATA_PROGRESS_H
 
@@ -7,17 +7,17 @@
 
 typedef struct CoupletProgress {
     FILE *out;
-    const char *name; /* the name of the source in the line; NULL: "rows" stands alone */
+    const char *name; /* the name of the source for the line; NULL: the line says "rows" alone */
     bool terminal;
-    bool open_line;     /* a line that is written anew stands on the terminal */
-    double start, told; /* seconds */
+    bool open_line;     /* true if the line on the terminal will be rewritten */
+    double start, told; /* in seconds */
 } CoupletProgress;
 
-/* Makes the loading tell the progress, which it points to from then on. The other members of
- * *loading stay. */
+/* Makes the loading report its progress to `progress`, which must outlive it. The other members of
+ * *loading are unchanged. */
 void couplet_progress_begin(CoupletProgress *progress, FILE *out, const char *name,
                             CoupletLoading *loading);
-/* Ends a line that is open. */
+/* Ends a line that would be rewritten. */
 void couplet_progress_end(CoupletProgress *progress);
 
 #endif

@@ -1,5 +1,5 @@
-/* The readers by name: those of the runtime itself, and those in modules, which are loaded when a
- * source first names them and stay. */
+/* Finds readers by name: those of the runtime itself, and those in modules, which are loaded when a
+ * source first names them, and stay. */
 #include "runtime/data/reader.h"
 
 #include <dlfcn.h>
@@ -11,7 +11,7 @@
 #define READER_INSIDE(name) extern const CoupletReader couplet_reader_##name;
 #include "runtime/data/readers.def"
 
-/* NULL at the end: there may be no row. */
+/* ends with NULL, since there may be no row */
 static const CoupletReader *const inside[] = {
 #define READER_INSIDE(name) &couplet_reader_##name,
 #include "runtime/data/readers.def"
@@ -35,7 +35,7 @@ static const Module modules[] = {
 #include "runtime/data/readers.def"
 };
 
-static const char *built_beside; /* couplet_reader_modules_at */
+static const char *built_beside; /* set by couplet_reader_modules_at */
 
 void couplet_reader_modules_at(const char *folder) {
     built_beside = folder;
@@ -49,10 +49,10 @@ static const char *packages_of(const char *module) {
 
 /* ---- where modules lie ----------------------------------------------------------------------- */
 
-/* Is given folder after folder until it answers true. */
+/* A function that is given folder after folder until it returns true. */
 typedef bool Visit(void *context, const char *folder);
 
-/* The places beside a program, or beside libcouplet.so: of a build folder, of an installation. */
+/* Visits the places beside a program or libcouplet.so, in a build folder and in an installation. */
 static bool visit_beside(const char *file, Visit *visit, void *context) {
     static const char *const places[] = {"", "/runtime", "/couplet", "/../lib/couplet",
                                          "/../" COUPLET_LIBRARIES "/couplet"};
@@ -73,7 +73,7 @@ static bool visit_folders(Visit *visit, void *context) {
     const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     program[length > 0 ? length : 0] = 0;
     if (visit_beside(program, visit, context)) return true;
-    Dl_info here; /* the program once more, or libcouplet.so */
+    Dl_info here; /* the program again, or libcouplet.so */
     if (dladdr((void *)(uintptr_t)&built_beside, &here) && here.dli_fname &&
         visit_beside(here.dli_fname, visit, context))
         return true;
@@ -82,8 +82,8 @@ static bool visit_folders(Visit *visit, void *context) {
 
 typedef struct Search {
     const char *module, *symbol;
-    bool found;   /* a file of this name */
-    void *result; /* the symbol in it */
+    bool found;   /* true if there is a file of this name */
+    void *result; /* the symbol in the file */
     char *error;
     size_t error_bytes;
 } Search;
@@ -127,7 +127,7 @@ static const CoupletReader *find_in_module(const char *module, const char *reade
     union {
         void *symbol;
         CoupletReaderModule *call;
-        /* ISO C has no cast between the two */
+        /* ISO C has no cast between these two types */
     } give = {couplet_module_find(module, "couplet_reader_module", what, error, error_bytes)};
     if (!give.symbol) return NULL;
     const CoupletReader *found = give.call(reader, COUPLET_READER_VERSION);

@@ -32,18 +32,19 @@ static const CoupletListingKind archives = {
     "archive", "tar archives, packed by gzip, bzip2, xz, zstd or not,", endings, unread, false};
 
 typedef struct Sample {
-    char *key;      /* "train/0001" */
-    char ending[8]; /* the ending of the sample's picture: "jpg"; "" before a picture was found */
+    char *key; /* the name that its files share, such as "train/0001" */
+    /* The ending of the sample's picture, such as "jpg"; "" until a picture is found. */
+    char ending[8];
     int32_t shard;
     int32_t label;
-    char *word;            /* the label as it is written; NULL: there is none */
-    int64_t offset, bytes; /* the place of the sample's picture in the tar stream */
+    char *word;            /* the label as it is written; NULL: none */
+    int64_t offset, bytes; /* the position of the sample's picture in the tar stream */
 } Sample;
 
 typedef struct Shard {
     bool packed;
     int64_t length; /* the length of the unpacked tar stream */
-    /* the place of the stream in the temporary file; -1: it was not unpacked yet */
+    /* The position of the stream in the temporary file. -1: it is not unpacked yet. */
     int64_t unpacked;
 } Shard;
 
@@ -55,7 +56,8 @@ typedef struct Shards {
     int size;
     bool grey, labelled;
     pthread_mutex_t lock; /* guards all members below */
-    int temporary;        /* the unpacked archives, one after the other; -1: none was needed yet */
+    /* The file of the unpacked archives, one after the other; -1: none was needed yet. */
+    int temporary;
     int64_t temporary_end;
 } Shards;
 
@@ -63,9 +65,9 @@ typedef struct Shards {
 typedef struct Walk {
     Shards *shards;
     int32_t shard;
-    char path[COUPLET_PATH_BYTES];   /* the path of the shard */
+    char path[COUPLET_PATH_BYTES];   /* the path of the present archive */
     const char *label;               /* the setting: "cls", "txt" or "json.NAME" */
-    const char *member;              /* NAME; NULL */
+    const char *member;              /* the NAME of "json.NAME"; NULL: another kind */
     char label_ending[ENDING_BYTES]; /* "cls", "txt" or "json" */
     char *error;
     size_t error_bytes;
@@ -106,7 +108,7 @@ static bool add_name(Names *names, const char *name) {
 
 static bool expand(Names *names, const char *pattern);
 
-/* The pattern with [open, close] replaced by a text. */
+/* Replaces [open, close] of the pattern by a text, and expands the result. */
 static bool expand_with(Names *names, const char *pattern, const char *open, const char *close,
                         const char *text, int length) {
     char whole[COUPLET_PATH_BYTES];
@@ -122,7 +124,7 @@ static bool is_digits(const char *text, size_t length) {
     return length > 0 && length < 10 && strspn(text, "0123456789") >= length;
 }
 
-/* "{000..127}", with leading zeros as in the first number. */
+/* Expands "{000..127}", with leading zeros as in the first number. */
 static bool expand_numbers(Names *names, const char *pattern, const char *open, const char *dots,
                            const char *close) {
     size_t width = (size_t)(dots - open - 1);
@@ -142,7 +144,7 @@ static bool expand_numbers(Names *names, const char *pattern, const char *open, 
     return true;
 }
 
-/* "{train,valid}" */
+/* Expands "{train,valid}". */
 static bool expand_words(Names *names, const char *pattern, const char *open, const char *close) {
     for (const char *at = open + 1;; at++) {
         const char *end = at + strcspn(at, ",}");
@@ -167,7 +169,7 @@ static bool expand(Names *names, const char *pattern) {
                    : expand_words(names, pattern, open, close);
 }
 
-/* The archives of a pattern like "shards/train-{000..127}.tar". */
+/* Lists the archives of a pattern such as "shards/train-{000..127}.tar". */
 static bool list_pattern(const char *pattern, CoupletListing *out, char *error,
                          size_t error_bytes) {
     char folder[COUPLET_PATH_BYTES];
@@ -195,7 +197,7 @@ static bool list_pattern(const char *pattern, CoupletListing *out, char *error,
 
 /* ---- samples --------------------------------------------------------------------------------- */
 
-/* Sample number `count` - 1, which the members that come belong to when they have its key. */
+/* Returns sample number `count` - 1, to which the next members belong if they have its key. */
 static Sample *last_sample(Walk *w) {
     Shards *s = w->shards;
     Sample *last = s->count ? &s->samples[s->count - 1] : NULL;
@@ -252,8 +254,8 @@ static bool set_picture(const Walk *w, Sample *sample, const CoupletMember *memb
     return true;
 }
 
-/* The member of a JSON object as a text: a string, a whole number, true or false. NULL with a
- * sentence. */
+/* Returns a member of a JSON object as a text: a string, a whole number, true or false. Returns
+ * NULL with a sentence. */
 static char *json_label(const Walk *w, const Sample *sample, const char *text) {
     json_error_t reason;
     json_t *object = json_loads(text, 0, &reason), *value = json_object_get(object, w->member);
@@ -301,7 +303,8 @@ static bool set_label(const Walk *w, Sample *sample, const CoupletMember *member
     return text != NULL;
 }
 
-/* A second file of one name would take the place of the first when the archive is unpacked. */
+/* True if the keys of samples differ. Unpacking the archive would replace a file by a second one of
+ * the same name. */
 static bool keys_differ(const Walk *w, int64_t first) {
     const Shards *s = w->shards;
     CoupletWords keys = {.count = 0};
@@ -320,8 +323,8 @@ static bool keys_differ(const Walk *w, int64_t first) {
     return good;
 }
 
-/* True if the name has a key and an ending; hidden files have none, nor do those that macOS adds.
- */
+/* True if the name has a key and an ending. Hidden files have none, nor do files that macOS
+ * adds. */
 static bool split_name(const char *name, size_t *key, char *ending) {
     const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name,
                *dot = strchr(base, '.');
@@ -382,7 +385,7 @@ static bool all_are_labelled(const Shards *s, const Walk *w) {
     return true;
 }
 
-/* The first label is a number, so all are. */
+/* Numbers the labels as numbers, because the first one is a number. */
 static bool number_labels(Shards *s, CoupletField *field, const Walk *w) {
     int64_t most = 0, least = 0, value;
     for (int64_t i = 0; i < s->count; i++) {
@@ -441,7 +444,7 @@ static bool number_words(Shards *s, const CoupletWords *words, CoupletField *fie
     return good;
 }
 
-/* Labels are words. */
+/* Numbers the labels as words. */
 static bool name_labels(Shards *s, CoupletField *field, const Walk *w) {
     CoupletWords words = {.count = 0};
     bool good = true;
@@ -492,7 +495,7 @@ static bool list_archives(const CoupletRequest *request, Shards *s, CoupletTable
     return couplet_path_join(folder, out->name, out->path, error, error_bytes);
 }
 
-/* "json.NAME" has the ending json, and NAME. */
+/* Sets the kind of the label. "json.NAME" has the ending json, and NAME. */
 static bool set_label_kind(Walk *w, const char *label) {
     w->label = label;
     bool is_json = strncmp(label, "json.", 5) == 0 && label[5];
@@ -572,7 +575,7 @@ static bool open_shards(const CoupletRequest *request, CoupletTable *out, char *
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-/* A file without a name in the folder for temporary files; -1 with a sentence. */
+/* Opens a file without a name in the folder for temporary files, or returns -1 with a sentence. */
 static int open_temporary(char *error, size_t error_bytes) {
     const char *folder = getenv("TMPDIR");
     if (!folder || !*folder) folder = "/var/tmp";
@@ -584,8 +587,8 @@ static int open_temporary(char *error, size_t error_bytes) {
     return file;
 }
 
-/* Finds the place of a packed archive's stream in the temporary file. The archive is unpacked when
- * its first row is read. */
+/* Finds the position of a packed archive's stream in the temporary file. The archive is unpacked
+ * when its first row is read. */
 static bool unpacked(Shards *s, int64_t number, const char *path, int64_t *at, char *error,
                      size_t error_bytes) {
     Shard *shard = &s->shards[number];

@@ -1,10 +1,10 @@
-/* Reads a part of a sound file at a given rate, as the mean of its channels: libsndfile decodes,
- * libsamplerate resamples.
+/* Reads a part of a sound file at a given rate, as the mean of its channels. libsndfile decodes,
+ * and libsamplerate resamples.
  *
- * A part in the middle of a long file is decoded with as many frames around it as the filter is
- * long, and begins where frames and samples of the two rates meet, so it has the values that it
- * would have in the whole. Files that were cut are refused. The library takes what is there, so
- * its log and the last page of an Ogg file are looked at. */
+ * A part in the middle of a long file is decoded with as many frames around it as the filter needs,
+ * and begins where a frame and a sample coincide. So it has the values that it would have in the
+ * whole. Files that were cut short are refused. The library accepts them, so its log, and the last
+ * page of an Ogg file, are checked. */
 #include "runtime/data/sound.h"
 
 #include <errno.h>
@@ -26,10 +26,11 @@ const char *const couplet_sound_unread[] = {".aac", ".ac3", ".amr", ".ape", ".m4
                                             ".mpc", ".raw", ".tta", ".wma", ".wv",  NULL};
 
 enum {
-    BLOCK = 65536, /* numbers that are decoded at a time, over all channels */
+    BLOCK = 65536, /* the numbers that are decoded at a time, over all channels */
     /* the most frames of a file whose length is known only when it is decoded */
     MOST_FRAMES = 1 << 28,
-    /* on each side, at the lower of the two rates: the longest filter of libsamplerate has 143 */
+    /* The samples on each side, at the lower of the two rates. The longest filter of libsamplerate
+     * has 143. */
     FILTER_SAMPLES = 160,
 };
 
@@ -38,10 +39,11 @@ typedef struct Sound {
     int descriptor;
     SNDFILE *file;
     SF_INFO info;
-    int64_t frames;   /* -1: not known before all are decoded, .. */
-    int64_t said;     /* .. though the head of the file says so many, or about; 0: it does not */
+    int64_t frames; /* -1: not known until all are decoded */
+    /* The number of frames by the head of the file, maybe approximate; 0: it says none. */
+    int64_t said;
     double *block;    /* [BLOCK] */
-    int64_t position; /* the frame that is decoded next */
+    int64_t position; /* the number of the next frame */
     char *error;
     size_t error_bytes;
 } Sound;
@@ -53,11 +55,12 @@ static bool fail(Sound *s, const char *what) {
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* Opening alone is done by one thread at a time: the library keeps its reason for a failure, and
- * parts of its decoders, in places that all threads share. */
+/* One thread opens a file at a time, because the library keeps the reason of a failure, and parts
+ * of its decoders, in memory that all threads share. */
 static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
 
-/* The library's reason, on one line, without the word that begins some and a full stop. */
+/* Writes the library's reason on one line, without the word that begins some reasons, and without a
+ * full stop. */
 static void show_reason(const char *reason, char *out, size_t bytes) {
     static const char word[] = "Error : ";
     size_t length = 0;
@@ -80,9 +83,9 @@ static bool open_recording(Sound *s) {
     return false;
 }
 
-/* Finds how many bytes a chunk of the file lacks against its header: libsndfile reads what is there
+/* Finds a chunk of the file that is shorter than its header says. libsndfile reads what is there,
  * and notes it in its log, as in "data : 176400 (should be 88178)". Programs that write into a pipe
- * put 0 or a number near 2^31 or 2^32 into the header, which means that they did not know. */
+ * put 0, or a number near 2^31 or 2^32, into the header, because they do not know. */
 static bool is_cut(SNDFILE *file, int64_t *said, int64_t *there) {
     static const char *const chunks[] = {
         "\ndata : ", "\n SSND : ", "  Data Size   : ", "\nriff : "};
@@ -100,8 +103,7 @@ static bool is_cut(SNDFILE *file, int64_t *said, int64_t *there) {
     return false;
 }
 
-/* The page of an Ogg file that begins at bytes[0 .. count): whether it is whole, and says that it
- * is the last of its stream. */
+/* True if the bytes are a complete page of an Ogg file that is marked as the last of its stream. */
 static bool is_last_page(const uint8_t *bytes, size_t count) {
     enum { HEAD = 27 };
     if (count < HEAD || !(bytes[5] & 4) || count < HEAD + (size_t)bytes[26]) return false;
@@ -111,9 +113,9 @@ static bool is_last_page(const uint8_t *bytes, size_t count) {
     return length <= count;
 }
 
-/* True if an Ogg file ends with a last page; a file that was cut does not. */
+/* True if an Ogg file ends with a last page, which a file that was cut short does not. */
 static bool has_last_page(int descriptor, int64_t bytes) {
-    enum { TAIL = 1 << 17 }; /* two of the longest pages */
+    enum { TAIL = 1 << 17 }; /* the length of two of the longest pages */
     const int64_t from = bytes > TAIL ? bytes - TAIL : 0;
     const size_t count = (size_t)(bytes - from);
     uint8_t *tail = malloc(count);
@@ -133,7 +135,7 @@ static bool says_length(int descriptor) {
     enum { HEAD = 4096 };
     uint8_t tag[10] = {0}, head[HEAD];
     if (pread(descriptor, tag, sizeof tag, 0) != (ssize_t)sizeof tag) return false;
-    /* the size of the tag is in four times seven bits */
+    /* the size of the tag is given by four times seven bits */
     const bool is_tagged = memcmp(tag, "ID3", 3) == 0;
     const off_t size = tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9];
     const ssize_t count = pread(descriptor, head, HEAD, is_tagged ? size + 10 : 0);
@@ -158,8 +160,7 @@ static bool is_sound(Sound *s, int64_t bytes) {
     }
     if (is_format(s, SF_FORMAT_OGG) && !has_last_page(s->descriptor, bytes))
         return fail(s, "the file is cut short: it has no last page");
-    /* The library guesses the length of these formats, or finds it in a header that may be
-     * wrong. */
+    /* the library guesses the length of these formats, or finds it in a header that may be wrong */
     const bool is_guess = is_format(s, SF_FORMAT_OGG) || is_format(s, SF_FORMAT_MPEG) ||
                           s->info.frames > INT64_C(1) << 40;
     s->frames = is_guess ? -1 : s->info.frames;
@@ -186,7 +187,7 @@ static void close_sound(Sound *s) {
 
 /* ---- decoding ------------------------------------------------------------------------------- */
 
-/* The mean of the channels of a frame; false if it is no finite number. */
+/* Computes the mean of the channels of a frame. Returns false if it is no finite number. */
 static bool mean(Sound *s, const double *frame, int64_t number, float *out) {
     double sum = 0;
     for (int c = 0; c < s->info.channels; c++)
@@ -198,8 +199,8 @@ static bool mean(Sound *s, const double *frame, int64_t number, float *out) {
     return false;
 }
 
-/* Decodes up to `count` frames into out[count], which may be NULL: they are passed over. *got may
- * be less at the end of the file. */
+/* Decodes up to `count` frames into out[count]; if `out` is NULL, they are skipped. *got may be
+ * smaller at the end of the file. */
 static bool decode_frames(Sound *s, int64_t count, float *out, int64_t *got) {
     const int64_t most = BLOCK / s->info.channels;
     for (*got = 0; *got < count;) {
@@ -223,7 +224,7 @@ static bool decode_frames(Sound *s, int64_t count, float *out, int64_t *got) {
     return true;
 }
 
-/* Decodes exactly `count` frames: the header says that they are there. */
+/* Decodes exactly `count` frames, which must be there by the header. */
 static bool decode_all(Sound *s, int64_t count, float *out) {
     int64_t got;
     if (!decode_frames(s, count, out, &got)) return false;
@@ -233,7 +234,8 @@ static bool decode_all(Sound *s, int64_t count, float *out) {
     return false;
 }
 
-/* Decodes the whole of a file whose length is not known, and learns it; NULL with a sentence. */
+/* Decodes the whole of a file whose length is not known, and so learns it. Returns NULL with a
+ * sentence. */
 static float *decode_whole(Sound *s) {
     int64_t room = BLOCK, count = 0, got;
     float *samples = malloc((size_t)room * sizeof *samples);
@@ -262,7 +264,8 @@ static float *decode_whole(Sound *s) {
     return NULL;
 }
 
-/* Frames [from, from + count) of a file whose length is known; NULL with a sentence. */
+/* Returns the frames [from, from + count) of a file whose length is known, or NULL with a
+ * sentence. */
 static float *decode_part(Sound *s, int64_t from, int64_t count) {
     int64_t passed;
     float *samples = malloc((size_t)count * sizeof *samples);
@@ -280,13 +283,13 @@ static float *decode_part(Sound *s, int64_t from, int64_t count) {
 
 /* ---- which part, at which rate -------------------------------------------------------------- */
 
-/* The part of a sound that is wished for, counted in samples of the new rate, and in frames of the
- * file together with those that the filter needs on both sides. */
+/* The wanted part of a sound, in samples of the new rate and in frames of the file, with the frames
+ * that the filter needs on both sides. */
 typedef struct Part {
-    double ratio;   /* the new rate over the file's */
-    int64_t length; /* samples of the part, at most those wished for */
+    double ratio;   /* the new rate divided by the file's rate */
+    int64_t length; /* the samples of the part, at most as many as are wanted */
     int64_t first_frame, frames;
-    /* samples that the filter makes of first_frame and on, before the part */
+    /* The samples that the filter makes from first_frame on, before the part begins. */
     int64_t skip;
 } Part;
 
@@ -301,7 +304,8 @@ static int64_t common_divisor(int64_t a, int64_t b) {
 
 static Part find_part(const Sound *s, const CoupletSoundWish *wish) {
     const int64_t divisor = common_divisor(s->info.samplerate, wish->rate);
-    /* Every `period` frames a frame and a sample meet: a part may begin there without a change. */
+    /* A frame and a sample coincide every `period` frames, and a part may begin there without a
+     * change. */
     const int64_t period = s->info.samplerate / divisor, samples = wish->rate / divisor;
     const double ratio = (double)wish->rate / s->info.samplerate;
     const int64_t rounded = llround((double)s->frames * ratio), whole = rounded ? rounded : 1;
@@ -317,7 +321,7 @@ static Part find_part(const Sound *s, const CoupletSoundWish *wish) {
     return part;
 }
 
-/* The part at the new rate. What follows the end of the file is zero. */
+/* Computes the part at the new rate. Behind the end of the file are zeros. */
 static bool resample(Sound *s, const Part *part, const float *frames, float *samples) {
     const int64_t silence = (int64_t)(2 * FILTER_SAMPLES / fmin(part->ratio, 1)) + 2;
     const int64_t made = part->skip + part->length;

@@ -1,4 +1,4 @@
-/* Reads the samples of one channel from a sound file, as many as are wished for, at one rate. */
+/* Reads the samples of one channel from a sound file, a given number of them, at a given rate. */
 #ifndef COUPLET_RUNTIME_DATA_SOUND_H
 #define COUPLET_RUNTIME_DATA_SOUND_H
 
@@ -6,14 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The name endings of files that are read, and of sound files that are not. NULL ends each list. */
+/* The name endings of sound files that are read, and of those that are not. Each list ends with
+ * NULL. */
 extern const char *const couplet_sound_endings[];
 extern const char *const couplet_sound_unread[];
 
 typedef struct CoupletSoundWish {
-    int64_t count;  /* samples that are wanted */
-    int32_t rate;   /* samples a second */
-    bool is_middle; /* a longer sound loses both ends alike; false: its end */
+    int64_t count;  /* the number of samples that are wanted */
+    int32_t rate;   /* the rate that is wanted, in samples a second */
+    bool is_middle; /* a longer sound is cut at both ends equally; false: at its end */
 } CoupletSoundWish;
 
 /* Reads the mean of all channels at the rate that is wished for.

@@ -1,6 +1,6 @@
-/* Looks at files without reading them (stamp.h). Asking the system for a file takes about a
- * microsecond, so a folder of many files is asked for on several threads. A path is looked up from
- * the open root, which spares the way to it. */
+/* Stamps files without reading them (stamp.h). Asking the system about a file takes about a
+ * microsecond, so several threads ask about a folder of many files. A path is looked up from the
+ * open root, which shortens it. */
 #include "runtime/data/stamp.h"
 
 #include "runtime/cores.h"
@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SECOND = 1000000000, TICK = 20000000 }; /* nanoseconds; ticks are 10 ms at most */
+enum { SECOND = 1000000000, TICK = 20000000 }; /* in nanoseconds; ticks are at most 10 ms */
 enum { FEW = 2048, MOST_THREADS = 8 };
 
 static int64_t nanoseconds(struct timespec time) {
@@ -32,7 +32,7 @@ uint64_t couplet_stamp(const struct stat *about) {
     return couplet_hash(COUPLET_HASH_START, words, sizeof words);
 }
 
-/* A time ahead of ours, of another machine's clock, is waited for no longer than a tick. */
+/* A time ahead of ours, from another machine's clock, is not waited for longer than a tick. */
 void couplet_stamp_settle(int64_t changed) {
     const int64_t tick = changed % SECOND ? TICK : 2 * (int64_t)SECOND;
     struct timespec now;
@@ -51,11 +51,11 @@ typedef struct Look {
     const void *context;
     uint64_t *stamps;
     int root;
-    _Atomic int64_t bad; /* the first file that is none; `count` where all are */
+    _Atomic int64_t bad; /* the number of the first bad file; `count` if there is none */
     _Atomic int64_t newest;
 } Look;
 
-/* Zero with the stamp; else errno, or -1 for what is no regular file. */
+/* Stamps a file. Returns 0, or its errno, or -1 if it is no regular file. */
 static int stamp_file(const Look *look, int64_t number, int64_t *newest) {
     struct stat about;
     if (fstatat(look->root, look->path(look->context, number), &about, 0) != 0) return errno;

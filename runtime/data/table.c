@@ -1,9 +1,9 @@
-/* Opening, loading and closing a table, whatever its reader. The claim of a spec is compared
- * here, and the text of all choices (reader, split, settings with their standard values) is
- * made, which says which packed copy belongs to a request.
+/* Opens, loads and closes a table of any reader. Also compares the claim of a spec, and makes the
+ * text of all choices (reader, split, settings with their standard values), which finds the packed
+ * copy for a request.
  *
- * After loading, the mapped files are asked whether they are still whole: a file that was cut
- * short gave zeros, and any other message about them would mislead. */
+ * After loading, the mapped files are checked for being whole: a file that was cut short gave
+ * zeros, and any other message about these would mislead. */
 #include "runtime/data/table.h"
 
 #include "runtime/data/kept.h"
@@ -21,7 +21,7 @@ enum { TEXT_BYTES = 128 };
 
 /* ---- what the spec claims -------------------------------------------------------------------- */
 
-/* "image : u8[1, 28, 28], label : int" */
+/* Lists fields, as in "image : u8[1, 28, 28], label : int". */
 static void list_fields(const CoupletTable *table, char *out, size_t bytes) {
     size_t at = 0;
     out[0] = 0;
@@ -87,7 +87,7 @@ static const struct {
 #include "runtime/data/readers.def"
 };
 
-/* Adds to the text as far as there is room, and all of it to the hash. */
+/* Adds to the text as far as there is room, and to the hash in any case. */
 static size_t add_choice(CoupletTable *t, size_t at, uint64_t *hash, const char *text) {
     *hash = hash_text(*hash, text);
     if (at < sizeof t->choices)
@@ -95,8 +95,8 @@ static size_t add_choice(CoupletTable *t, size_t at, uint64_t *hash, const char 
     return at;
 }
 
-/* Every setting is there, with its standard value where none is given; a text that has no room ends
- * with the hash of all. */
+/* Writes every setting, with its standard value if none is given. If there is no room, the text
+ * ends with a hash of all. */
 static void write_choices(const CoupletRequest *request, CoupletTable *t) {
     uint64_t hash = COUPLET_HASH_START;
     char part[2 * COUPLET_PATH_BYTES];
@@ -139,7 +139,8 @@ static bool holds_rows(const CoupletTable *table, char *error, size_t error_byte
     return false;
 }
 
-/* `index` and `all` mean something after the name of every source. */
+/* True if the names of fields differ from each other, and from `index` and `all`, which mean
+ * something after the name of every source. */
 static bool names_differ(const CoupletTable *table, char *error, size_t error_bytes) {
     for (int i = 0; i < table->field_count; i++) {
         const char *name = table->fields[i].name;
@@ -191,11 +192,11 @@ static bool names_are_text(CoupletTable *table, char *error, size_t error_bytes)
 static bool open_by(const CoupletReader *reader, const CoupletRequest *request, CoupletTable *out,
                     char *error, size_t error_bytes) {
     if (!reader->open(request, out, error, error_bytes)) {
-        free_fields(out); /* the fields that were added before the failure */
+        free_fields(out); /* frees the fields that were added before the failure */
         memset(out, 0, sizeof *out);
         return false;
     }
-    /* the reader may have named another one, for the same kind of source */
+    /* the reader may have named another one for the same kind of source */
     if (!out->reader) out->reader = reader;
     out->count = out->held;
     return true;
@@ -259,8 +260,8 @@ static bool load_columns(CoupletTable *table, const CoupletLoading *loading, cha
     return false;
 }
 
-/* A file that was cut short while it was read gave zeros, and whatever was said of these is not
- * what is wrong. */
+/* After loading, a file that was cut short in the meantime comes first: it gave zeros, and messages
+ * about these would mislead. */
 bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char *error,
                         size_t error_bytes) {
     couplet_kept_hide(table);
@@ -278,7 +279,7 @@ const char *couplet_table_entry(const CoupletTable *table, int field, int64_t en
 bool couplet_table_column(const CoupletTable *table, int field, int32_t *out, char *error,
                           size_t error_bytes) {
     const CoupletReader *reader = table->reader;
-    CoupletTable given = *table; /* a reader sees the numbers that it gave */
+    CoupletTable given = *table; /* the reader must see its own numbers */
     *error = 0;
     if (!reader || !reader->column) return false;
     couplet_kept_hide(&given);

@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Which columns a field is made of. */
+/* The columns of which a field is made. */
 typedef struct Part {
     int *columns; /* [count] */
     int count;
-    int32_t *first; /* [count]: of words, the code of the column's first word; NULL: numbers */
+    int32_t *first; /* [count]: for words, the code of each column's first word; NULL: numbers */
 } Part;
 
 typedef struct State {
@@ -78,7 +78,7 @@ static bool read_rules(const CoupletRequest *request, const CoupletTable *t,
 
 /* ---- fields ---------------------------------------------------------------------------------- */
 
-/* The field of this name made of `count` columns, in room that is there for them. */
+/* Adds the field of this name, made of `count` columns. There is room for it. */
 static CoupletField *add_columns_field(CoupletTable *t, const char *name, bool words, int rank,
                                        const int *columns, int count) {
     State *s = t->state;
@@ -99,14 +99,15 @@ static CoupletField *add_columns_field(CoupletTable *t, const char *name, bool w
     return field;
 }
 
-/* The words of a column in the order of their codes: those of the table that this one is like. */
+/* Returns the column whose words are in the order of their codes, which is that of the table that
+ * this one is like. */
 static const CoupletColumn *coded(const State *s, int column) {
     return s->like.count ? &s->like.columns[s->cells.columns[column].alike]
                          : &s->cells.columns[column];
 }
 
-/* Names of all codes of the field. Where columns share a field, each column's codes follow those of
- * the columns before, and a name says whose it is: "city=Oslo". */
+/* Names all codes of the field. If columns share a field, each column's codes follow those of the
+ * columns before, and a name tells its column: "city=Oslo". */
 static bool name_codes(const CoupletTable *t, CoupletField *field, bool with_column) {
     const State *s = t->state;
     Part *p = &s->parts[field - t->fields];
@@ -142,7 +143,7 @@ static bool add_words_field(CoupletTable *t, const char *name, int rank, const i
     return field && name_codes(t, field, rank > 0);
 }
 
-/* Columns that are fields of their own, with a name that the language can write. */
+/* Adds a column as a field of its own, under a name that the language allows. */
 static bool add_apart(CoupletTable *t, int column, char *error, size_t error_bytes) {
     const State *s = t->state;
     const CoupletColumn *c = &s->cells.columns[column];
@@ -249,7 +250,7 @@ static bool open_table(const CoupletRequest *request, CoupletTable *out, char *e
 
 /* ---- columns --------------------------------------------------------------------------------- */
 
-/* The values of a field, row by row. */
+/* Writes the values of a field, row by row. */
 static void fill_field(const CoupletTable *t, int f, void *out) {
     const State *s = t->state;
     const Part *p = &s->parts[f];

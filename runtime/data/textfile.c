@@ -1,6 +1,6 @@
-/* Text files of users, mapped and checked. What is no UTF-8 is refused with line and column. A
- * packed file, a workbook or text in UTF-16 is called by its name, since people do hand these
- * over as CSV. */
+/* Text files of users, mapped and checked. Bytes that are not UTF-8 are refused, with line and
+ * column. A packed file, a workbook, and text in UTF-16 are named in the message, since people do
+ * use these in place of CSV. */
 #include "runtime/data/textfile.h"
 
 #include "runtime/files.h"
@@ -10,8 +10,8 @@
 
 /* ---- UTF-8 ----------------------------------------------------------------------------------- */
 
-/* Bytes of the character at `at`, of which `left` are there; 0: it is none. What is longer than
- * need be, surrogates, and what lies beyond U+10FFFF, is none. */
+/* Returns the bytes of the character at `at`, of which `left` are there, or 0 if it is none.
+ * Overlong forms, surrogates, and code points beyond U+10FFFF are no characters. */
 static size_t character(const unsigned char *at, size_t left) {
     const unsigned char c = at[0];
     if (c < 0x80) return c ? 1 : 0;

@@ -1,4 +1,4 @@
-/* Maps text files of users. What is no UTF-8 is refused with line and column. */
+/* Maps text files of users. Bytes that are not UTF-8 are refused, with line and column. */
 #ifndef COUPLET_RUNTIME_DATA_TEXTFILE_H
 #define COUPLET_RUNTIME_DATA_TEXTFILE_H
 
@@ -6,24 +6,24 @@
 
 typedef struct CoupletTextFile {
     CoupletMapping mapping;
-    const char *text; /* behind the byte-order mark, where there is one */
+    const char *text; /* the text behind the byte-order mark, if there is one */
     size_t length;
 } CoupletTextFile;
 
-/* Opens a file. Messages call it `name`, and `what` says what it should be: "a CSV table". With
- * `any_bytes`, it need be no UTF-8 and may hold bytes 0. False with a sentence when there is no
- * file, or it is empty, packed, a workbook, or in another encoding. Nothing is then owned. */
+/* Opens a file. `name` is the name for messages, and `what` is what the file should be, such as "a
+ * CSV table". With `any_bytes`, it need not be UTF-8 and may hold bytes 0. Returns false with a
+ * sentence if there is no file, or if it is empty, packed, a workbook, or in another encoding.
+ * There is then nothing to free. */
 bool couplet_textfile_open(const char *path, const char *name, const char *what, bool any_bytes,
                            CoupletTextFile *out, char *error, size_t error_bytes);
 void couplet_textfile_close(CoupletTextFile *file);
 
-/* The number of bytes at the beginning that are UTF-8 without bytes 0: all `length`, or those up to
- * the first that is not. */
+/* Returns the number of bytes at the beginning that are UTF-8 without bytes 0, which is `length` if
+ * all are. */
 size_t couplet_utf8_length(const char *text, size_t length);
 
-/* Names of files and folders may hold any bytes, and what is written of them is UTF-8: copies the
- * text to `out` with \xNN in the place of each byte that is none. Returns the length of the copy
- * without its end; `out` may be NULL, and has room for that length and a byte 0 otherwise. */
+/* Resolves a path in a setting of a source, such as `like = "train.csv"`. A relative path starts
+ * from the folder of the file `source`. Returns false with a sentence. */
 size_t couplet_utf8_escape(const char *text, char *out);
 
 /* Resolves a path that a setting of a source gives, `like = "train.csv"`. A relative path starts at

@@ -1,7 +1,7 @@
-/* Splits a line into words, characters or bytes. The classes of characters are ranges of Unicode
- * and not its full tables: enough for words of European languages and for Chinese and Japanese,
- * which have no spaces between them. Capital letters become small ones in blocks where both have
- * as many bytes. */
+/* Splits a line into words, characters or bytes. The classes of characters are a few ranges of
+ * Unicode, and not its full tables. They suffice for words of European languages, and for Chinese
+ * and Japanese, which have no spaces between words. Capital letters become small ones in blocks
+ * where both have as many bytes. */
 #include "runtime/data/tokenizer.h"
 
 #include <stdint.h>
@@ -12,7 +12,7 @@ typedef enum {
     LETTER,
     DIGIT,
     MARK /* a punctuation mark */,
-    ALONE /* a letter that is a word */
+    ALONE /* a letter that is a word by itself */
 } Class;
 
 typedef struct Range {
@@ -20,7 +20,7 @@ typedef struct Range {
     Class class;
 } Range;
 
-/* Beyond ASCII, in order; what is in none is a letter. */
+/* Ranges beyond ASCII, sorted. A character in none of them is a letter. */
 static const Range ranges[] = {
     {0x80, 0xa0, SPACE},      {0xa1, 0xa9, MARK},        {0xab, 0xb1, MARK},
     {0xb4, 0xb4, MARK},       {0xb6, 0xb8, MARK},        {0xbb, 0xbb, MARK},
@@ -58,11 +58,11 @@ static Class character_class(uint32_t c) {
                                                                           : LETTER;
 }
 
-/* The code point at `at`, of text that is UTF-8; *length is its bytes. */
+/* Returns the code point at `at`, in a text that is UTF-8. *length is the number of its bytes. */
 static uint32_t next_code_point(const char *at, const char *end, size_t *length) {
     const unsigned char *bytes = (const unsigned char *)at;
     *length = bytes[0] < 0x80 ? 1 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4;
-    if (*length > (size_t)(end - at)) *length = 1; /* a line is cut at no such place */
+    if (*length > (size_t)(end - at)) *length = 1; /* a line never ends inside a character */
     if (*length == 1) return bytes[0];
     uint32_t c = bytes[0] & (0x7fu >> *length);
     for (size_t i = 1; i < *length; i++)
@@ -70,7 +70,8 @@ static uint32_t next_code_point(const char *at, const char *end, size_t *length)
     return c;
 }
 
-/* The small letter of a capital one, which has as many bytes in UTF-8 within these blocks. */
+/* Returns the small letter for a capital one. Within these blocks both have as many bytes in
+ * UTF-8. */
 static uint32_t lower_of(uint32_t c) {
     if (c < 0x80) return c >= 'A' && c <= 'Z' ? c + 32 : c;
     if ((c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9 && c != 0x3a2) ||
@@ -127,7 +128,8 @@ static Class class_behind(const CoupletTokens *t, size_t length) {
                                    : SPACE;
 }
 
-/* True if a mark within a word belongs to it; `before` is the class of what stands before it. */
+/* True if a mark within a word belongs to the word. `before` is the class of the character before
+ * it. */
 static bool joins(const CoupletTokens *t, uint32_t c, size_t length, Class before) {
     const Class behind = class_behind(t, length);
     if (c == '\'' || c == 0x2019) return before == LETTER && behind == LETTER;

@@ -13,27 +13,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Formats that hold a video themselves. Others are lists that name further files and addresses. */
+/* Formats that contain a video. Others are lists that name further files and addresses. */
 static char containers[] = "asf,avi,flv,gif,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,mxf,"
                            "nut,ogg";
 
-enum { LONG_WAY = 64 }; /* frames; a nearer one is reached by decoding those before it */
+/* The number of frames from which on a leap pays; a nearer frame is reached by decoding those
+ * before it. */
+enum { LONG_WAY = 64 };
 
 typedef struct Video {
     const char *path;
     AVFormatContext *format;
     AVCodecContext *codec;
     AVPacket *packet;
-    AVFrame *frame; /* decoded last */
-    AVFrame *shown; /* decoded before it: what shows until `frame` does */
+    AVFrame *frame; /* the frame that was decoded last */
+    AVFrame *shown; /* the frame that was decoded before, which shows until `frame` does */
     int stream;
-    bool has_ended; /* all packets are in the decoder */
-    bool by_number; /* times are numbers of frames: the file says none */
-    int64_t number; /* frames that were decoded since the beginning */
-    int64_t *times; /* [count] ascending: when frames are shown, in the stream's time base */
-    int64_t *keys;  /* [key_count] ascending: the times that decoding can begin at */
+    bool has_ended; /* true once the decoder has all packets */
+    bool by_number; /* times are numbers of frames, because the file has no times */
+    int64_t number; /* the number of frames decoded since the beginning */
+    /* [count], ascending: the times at which frames are shown, in the stream's time base. */
+    int64_t *times;
+    int64_t *keys; /* [key_count], ascending: the times at which decoding can begin */
     int64_t count, time_room, key_count, key_room;
-    int64_t end; /* when the last frame has been shown */
+    int64_t end; /* the end of the time of the last frame */
     struct SwsContext *scale;
     uint8_t *pixels; /* the pixels of a frame, four bytes each */
     size_t pixel_bytes;
@@ -51,7 +54,7 @@ __attribute__((format(printf, 2, 3))) static bool fail(Video *v, const char *for
     return false;
 }
 
-/* "(Invalid data found when processing input)" */
+/* Writes a reason, as in "(Invalid data found when processing input)". */
 static const char *reason(int code, char out[128]) {
     if (av_strerror(code, out, 128) < 0) snprintf(out, 128, "error %d", code);
     return out;
@@ -62,7 +65,7 @@ static double seconds(const Video *v, int64_t time) {
     return (double)(time - v->times[0]) * av_q2d(stream->time_base);
 }
 
-/* "frame 17", or "the frame at 0.567 seconds" */
+/* Names a frame, as in "frame 17" or "the frame at 0.567 seconds". */
 static const char *show_frame(const Video *v, int64_t time, char out[64]) {
     if (v->by_number)
         snprintf(out, 64, "frame %lld", (long long)time);
@@ -80,14 +83,15 @@ static bool open_format(Video *v) {
     if (!v->format) return fail(v, "out of memory");
     v->format->format_whitelist = av_strdup(containers);
     v->format->protocol_whitelist = av_strdup("file");
-    int code = avformat_open_input(&v->format, name, NULL, NULL); /* frees it when it fails */
+    /* After a failure it has freed the format. */
+    int code = avformat_open_input(&v->format, name, NULL, NULL);
     if (code < 0) return fail(v, "the video cannot be read (%s)", reason(code, why));
     code = avformat_find_stream_info(v->format, NULL);
     if (code < 0) return fail(v, "the video cannot be read (%s)", reason(code, why));
     return true;
 }
 
-/* The best video stream that is no cover picture; the others are not read. */
+/* Chooses the best video stream that is no cover picture. Others are not read. */
 static bool choose_stream(Video *v, const AVCodec **decoder) {
     for (unsigned i = 0; i < v->format->nb_streams; i++)
         if (v->format->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC)
@@ -106,7 +110,7 @@ static bool open_codec(Video *v, const AVCodec *decoder) {
     v->codec = avcodec_alloc_context3(decoder);
     if (!v->codec || avcodec_parameters_to_context(v->codec, stream->codecpar) < 0)
         return fail(v, "out of memory");
-    v->codec->thread_count = 1; /* rows are read side by side */
+    v->codec->thread_count = 1; /* one thread for each file, since rows are read in parallel */
     v->codec->pkt_timebase = stream->time_base;
     v->codec->max_pixels = COUPLET_PICTURE_PIXELS;
     const int code = avcodec_open2(v->codec, decoder, NULL);
@@ -139,8 +143,8 @@ static Next next_failed(Video *v, int code) {
     return NEXT_FAILED;
 }
 
-/* Gives the decoder its next packet, or tells it that there is none. A code below 0 is a failure.
- */
+/* Gives the decoder its next packet, or tells it that there is none. Returns a code, which is below
+ * 0 after a failure. */
 static int send_packet(Video *v) {
     for (;;) {
         int code = av_read_frame(v->format, v->packet);
@@ -195,8 +199,8 @@ static void keep_end(Video *v, int64_t time, int64_t duration) {
     if (v->count == 1 || end > v->end) v->end = end;
 }
 
-/* Packets say when their frames are shown, so nothing need be decoded. *says is false if one of
- * them does not. */
+/* Lists the times of frames by their packets, without decoding. *says is false if a packet has no
+ * time. */
 static bool list_packets(Video *v, bool *says) {
     int code;
     char why[128];
@@ -220,7 +224,7 @@ static bool list_packets(Video *v, bool *says) {
     return true;
 }
 
-/* Decodes all frames to learn when they are shown; where one does not say, their numbers serve. */
+/* Decodes all frames to learn their times. If one has no time, their numbers serve instead. */
 static bool list_frames(Video *v) {
     bool says = true;
     Next next;
@@ -244,8 +248,8 @@ static int by_time(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The end of the last frame, which may not say how long it shows: then as long as others do. False
- * if the times are too far apart to be true. */
+/* Finds the end of the last frame, which may have no duration; then it is that of the others.
+ * Returns false if the times are too far apart to be true. */
 static bool has_end(Video *v) {
     const int64_t first = v->times[0], last = v->times[v->count - 1];
     int64_t whole;
@@ -255,7 +259,7 @@ static bool has_end(Video *v) {
     return !__builtin_sub_overflow(v->end, first, &whole) && whole <= INT64_MAX / 2;
 }
 
-/* The length of the video in seconds that the head of the file says; 0: it says none. */
+/* Returns the length of the video, in seconds, by the head of the file, or 0 if it says none. */
 static double said_length(const Video *v) {
     const AVStream *stream = v->format->streams[v->stream];
     const AVDictionaryEntry *tag = av_dict_get(stream->metadata, "DURATION", NULL, 0);
@@ -269,7 +273,7 @@ static double said_length(const Video *v) {
     return is_alone ? (double)v->format->duration / AV_TIME_BASE : 0;
 }
 
-/* A file that was cut keeps the length in its head. */
+/* True if the file is complete. A file that was cut short keeps the length in its head. */
 static bool is_complete(Video *v) {
     const double rate = av_q2d(v->format->streams[v->stream]->avg_frame_rate);
     const double said = said_length(v), there = seconds(v, v->end),
@@ -293,7 +297,7 @@ static bool list_times(Video *v) {
 
 /* ---- from a frame to a picture -------------------------------------------------------------- */
 
-/* EXIF's number for how the stream is turned (picture_format.h), to quarters of a turn. */
+/* Returns EXIF's number for how the stream is turned (picture_format.h), in quarters of a turn. */
 static int orientation_of(const Video *v) {
     static const struct {
         int a, b, c, d, orientation;
@@ -315,7 +319,7 @@ static int orientation_of(const Video *v) {
     return found;
 }
 
-/* The width in square pixels. */
+/* Returns the width in square pixels. */
 static int square_width(const Video *v, AVFrame *frame) {
     const AVRational shape =
         av_guess_sample_aspect_ratio(v->format, v->format->streams[v->stream], frame);
@@ -326,8 +330,9 @@ static int square_width(const Video *v, AVFrame *frame) {
     return is_sane ? (int)width : frame->width;
 }
 
-/* Sets the meaning of the frame's numbers: the one that the frame states, or else that of most
- * videos of its height. Red, green and blue go to other colour spaces and back by one table. */
+/* Sets the meaning of the frame's numbers: the one that the frame states, else the usual one for
+ * videos of its height. Conversion from red, green and blue to other colour spaces and back uses
+ * one table. */
 static void set_colours(Video *v, const AVFrame *frame) {
     const AVPixFmtDescriptor *kind = av_pix_fmt_desc_get(frame->format);
     const bool is_rgb = kind->flags & AV_PIX_FMT_FLAG_RGB;
@@ -343,10 +348,10 @@ static void set_colours(Video *v, const AVFrame *frame) {
                              sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
 }
 
-/* A frame in v->pixels: red, green, blue and one byte more, in square pixels, upright or not. */
+/* The frame in v->pixels: red, green, blue and a further byte, in square pixels, upright or not. */
 typedef struct Pixels {
     int width;
-    size_t stride; /* bytes from row to row */
+    size_t stride; /* the bytes from row to row */
     bool has_alpha;
 } Pixels;
 
@@ -377,7 +382,7 @@ static bool convert_frame(Video *v, AVFrame *frame, Pixels *p) {
     return rows == frame->height || fail(v, "its frames cannot be converted");
 }
 
-/* `out` is [3][size][size]. */
+/* Fits a frame into `out`, which is [3][size][size]. */
 static bool fit_frame(Video *v, AVFrame *frame, int size, uint8_t *out) {
     Pixels p = {.width = 0};
     CoupletFit fit;
@@ -398,7 +403,7 @@ static bool fit_frame(Video *v, AVFrame *frame, int size, uint8_t *out) {
 
 /* ---- chosen frames -------------------------------------------------------------------------- */
 
-/* Counts the times, which ascend, that are not later than `time`. */
+/* Returns how many of the ascending times are not later than `time`. */
 static int64_t count_until(const int64_t *times, int64_t count, int64_t time) {
     int64_t low = 0, high = count;
     while (low < high) {
@@ -411,18 +416,18 @@ static int64_t count_until(const int64_t *times, int64_t count, int64_t time) {
     return low;
 }
 
-/* The last time of v->keys that is not behind `time`; INT64_MIN if there is none. */
+/* Returns the last time of v->keys that is not later than `time`, or INT64_MIN. */
 static int64_t key_before(const Video *v, int64_t time) {
     const int64_t before = count_until(v->keys, v->key_count, time);
     return before ? v->keys[before - 1] : INT64_MIN;
 }
 
-/* Number of a frame by its time, or of the one before. */
+/* Returns the number of the frame that shows at a time. */
 static int64_t frame_number_of(const Video *v, int64_t time) {
     return count_until(v->times, v->count, time) - 1;
 }
 
-/* Goes on from the key frame before frame `wanted` when that is far from frame `at`. */
+/* Continues from the key frame before frame `wanted`, if that is far from frame `at`. */
 static void leap(Video *v, int64_t at, int64_t wanted) {
     const int64_t key = key_before(v, v->times[wanted]);
     if (v->by_number || wanted - at < LONG_WAY || key == INT64_MIN) return;
@@ -433,8 +438,8 @@ static void leap(Video *v, int64_t at, int64_t wanted) {
     v->has_ended = false;
 }
 
-/* Decodes until v->shown is the frame that shows at `time`. *missed tells that the first frame
- * there was is later, which happens after a leap into a file with a wrong index. */
+/* Decodes until v->shown is the frame that shows at `time`. *missed is true if the first decoded
+ * frame is later, which happens after a leap in a file with a wrong index. */
 static bool decode_to(Video *v, int64_t time, bool *missed) {
     char which[64];
     *missed = false;
@@ -455,7 +460,8 @@ static bool decode_to(Video *v, int64_t time, bool *missed) {
     }
 }
 
-/* The frame that shows at the time of frame `wanted` into v->shown; the last was frame `at`. */
+/* Puts the frame that shows at the time of frame `wanted` into v->shown. The last frame was
+ * `at`. */
 static bool find_frame(Video *v, int64_t at, int64_t wanted) {
     bool missed;
     const int64_t time = v->times[wanted];
@@ -463,10 +469,10 @@ static bool find_frame(Video *v, int64_t at, int64_t wanted) {
     if (!v->shown->buf[0]) av_frame_unref(v->frame);
     if (!decode_to(v, time, &missed)) return false;
     if (!missed) return true;
-    v->key_count = 0; /* no leaps any more */
+    v->key_count = 0; /* no more leaps */
     av_frame_unref(v->frame);
     if (!open_file(v) || !decode_to(v, time, &missed)) return false;
-    if (missed) { /* the first frame is late: it is the one that is shown first */
+    if (missed) { /* the first frame comes late, and is the one that is shown first */
         av_frame_unref(v->shown);
         av_frame_move_ref(v->shown, v->frame);
     }

@@ -1,6 +1,6 @@
-/* A table of distinct texts with counts: hashing with open addressing, texts in blocks of memory
- * that never move. The order in which words are numbered for use, by name or by count, is made
- * on request, and does not depend on the order in which they came. */
+/* A table of distinct texts with counts: a hash table with open addressing, and texts in blocks of
+ * memory that never move. The order in which words are numbered, by name or by count, is made on
+ * request, and does not depend on the order in which the words came. */
 #include "runtime/data/vocabulary.h"
 
 #include "runtime/hash.h"
@@ -18,7 +18,7 @@ static uint32_t hash_word(const char *text, size_t length) {
 
 /* ---- finding --------------------------------------------------------------------------------- */
 
-/* The slot that the text has, or would get. */
+/* Returns the slot of the text, or the slot that it would get. */
 static int64_t find_slot(const CoupletWords *w, const char *text, size_t length, uint32_t hash) {
     int64_t slot = hash & (w->slot_count - 1);
     for (; w->slots[slot] >= 0; slot = (slot + 1) & (w->slot_count - 1)) {
@@ -36,7 +36,7 @@ int32_t couplet_words_find(const CoupletWords *w, const char *text, size_t lengt
 
 /* ---- adding ---------------------------------------------------------------------------------- */
 
-/* Slots stay half empty. */
+/* Makes more slots, of which half stay empty. */
 static bool grow_slots(CoupletWords *w) {
     const int64_t count = w->slot_count ? 2 * w->slot_count : FIRST_SLOTS;
     int32_t *slots = malloc((size_t)count * sizeof *slots);
@@ -136,7 +136,7 @@ bool couplet_word_is_whole(const char *text, size_t length) {
     return digits > 0 && digits <= 18 && sign + digits == length;
 }
 
-/* 7 and 07 are two words, and their order is that of their bytes. */
+/* Compares whole numbers. 7 and 07 are two words, and are sorted by their bytes. */
 static int by_whole(const void *left, const void *right) {
     const CoupletWord *a = *(const CoupletWord *const *)left,
                       *b = *(const CoupletWord *const *)right;
@@ -144,8 +144,8 @@ static int by_whole(const void *left, const void *right) {
     return x != y ? (x > y) - (x < y) : by_bytes(a, b);
 }
 
-/* Long doubles have whole numbers of 18 digits exactly where they have 64 bits of them; elsewhere
- * such neighbours are in the order of their bytes. */
+/* Compares numbers. Long doubles hold whole numbers of 18 digits exactly if they have 64 bits for
+ * digits. On other machines, such neighbours are sorted by their bytes. */
 static int by_number(const void *left, const void *right) {
     const CoupletWord *a = *(const CoupletWord *const *)left,
                       *b = *(const CoupletWord *const *)right;
@@ -155,7 +155,7 @@ static int by_number(const void *left, const void *right) {
 
 typedef int Order(const void *left, const void *right);
 
-/* The order by name of the words in a list. */
+/* Returns the order by name of the words in a list. */
 static Order *order_of_names(const CoupletWord *const *list, int32_t count) {
     bool wholes = true, numbers = true;
     double ignored;

@@ -1,6 +1,6 @@
-/* The text form in which a source says how it turns words into codes. It is plain ASCII, one
- * item a line, since it lies in the metadata of a checkpoint, which is JSON. After a failure
- * every further item is 0 or empty, so a reader of the text checks once at the end. */
+/* The text that says how a source turns words into codes. It is plain ASCII, one item a line, since
+ * it is in the metadata of a checkpoint, which is JSON. After a failure every further item is 0 or
+ * empty, so a reader of the text checks once, at the end. */
 #include "runtime/data/word_codes.h"
 
 #include <math.h>
@@ -54,7 +54,7 @@ const char *couplet_codes_next(CoupletCodes *codes) {
     for (const char *at = codes->at; at < end; at++) {
         const int high = *at == '%' && end - at > 2 ? digit(at[1]) : -1,
                   low = high >= 0 ? digit(at[2]) : -1;
-        if (*at == '%' && (low < 0 || high + low == 0)) { /* no text holds a 0 */
+        if (*at == '%' && (low < 0 || high + low == 0)) { /* a text contains no byte 0 */
             free(item);
             return mark_failed(codes);
         }

@@ -1,7 +1,7 @@
-/* The text that says how a source turns words into codes: vocabularies, names of classes, means of
- * columns. A checkpoint keeps it, so that new rows are read alike when the source is gone. The text
- * is lines of ASCII, one item a line. A byte that does not print, and `%`, is written as % and two
- * hexadecimal digits. */
+/* A text that says how a source turns words into codes: vocabularies, names of classes, means of
+ * columns. A checkpoint keeps it, so that new rows are read equally when the source is gone. The
+ * text is ASCII, with one item a line. A byte that cannot be printed, and `%`, is written as % and
+ * two hexadecimal digits. */
 #ifndef COUPLET_RUNTIME_DATA_WORD_CODES_H
 #define COUPLET_RUNTIME_DATA_WORD_CODES_H
 
@@ -20,13 +20,14 @@ void couplet_codes_number(FILE *out, double value);
 
 typedef struct CoupletCodes {
     const char *at; /* the rest of the text */
-    char *item;     /* the last item, with a closing 0; owned */
+    char *item;     /* the last item, NUL-terminated; owned */
     size_t length;  /* the length of that item */
-    bool failed;    /* an item was missing or no number; what was read since then is 0 or empty */
+    /* True if an item was missing or was no number; what is read after that is 0 or empty. */
+    bool failed;
 } CoupletCodes;
 
 void couplet_codes_open(CoupletCodes *codes, const char *text);
-/* The next item; "" after a failure. */
+/* Returns the next item; "" after a failure. */
 const char *couplet_codes_next(CoupletCodes *codes);
 int64_t couplet_codes_next_whole(CoupletCodes *codes, int64_t low, int64_t high);
 double couplet_codes_next_number(CoupletCodes *codes);

@@ -1,10 +1,9 @@
-/* MPI as what carries arrays between the ranks of a run. The one function that the module shows
- * hands out its table of calls.
+/* MPI as the transport between the ranks of a run. The module's only exported function returns its
+ * table of functions.
  *
- * The same text is compiled against each MPI library that is installed, since they agree on names
- * and not on what lies behind them. The group calls under a lock and never waits in a call, so
- * MPI_THREAD_SERIALIZED is enough. Arrays above a gibibyte go in pieces, because counts are ints.
- */
+ * The same text is compiled against each installed MPI library, since these agree on names and not
+ * on layouts. The group calls under a lock and never waits in a call, so MPI_THREAD_SERIALIZED is
+ * enough. Arrays above a gibibyte are sent in pieces, because counts are ints. */
 #include "runtime/transport.h"
 
 #include <assert.h>
@@ -17,7 +16,7 @@ static_assert(sizeof(MPI_Request) <= sizeof(int64_t), "a request fits into a wor
 
 enum { PIECE = 1 << 30 };
 
-/* The words of a transfer: the request, or the list of several; and how many there are. */
+/* The words of a transfer: its request, or the list of its requests, and their number. */
 enum { REQUEST, COUNT };
 
 typedef struct Link {
@@ -53,7 +52,8 @@ static void *open_link(int *rank, int *ranks, char *error) {
         return NULL;
     }
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-    /* a communicator of its own: what else speaks MPI in this process is not disturbed */
+    /* with a communicator of its own, the group does not disturb other users of MPI in the
+     * process */
     code = MPI_Comm_dup(MPI_COMM_WORLD, &link->all);
     if (code == MPI_SUCCESS) code = MPI_Comm_set_errhandler(link->all, MPI_ERRORS_RETURN);
     if (code == MPI_SUCCESS) code = MPI_Comm_rank(link->all, rank);
@@ -153,7 +153,7 @@ static bool is_done(void *link, CoupletTransfer *t, bool *done, char *error) {
     return true;
 }
 
-/* A receive is taken back. What is being sent cannot be: its request is left alone. */
+/* Abandons a transfer. A receive is cancelled. A send cannot be, and its request is left alone. */
 static void abandon(void *link, CoupletTransfer *t) {
     MPI_Request one, *list = list_of(t, &one);
     (void)link;
@@ -165,7 +165,7 @@ static void abandon(void *link, CoupletTransfer *t) {
     forget(t, list);
 }
 
-/* MPI_Finalize waits for all ranks, so one that leaves a run which failed does without. */
+/* Leaves the run. MPI_Finalize waits for all ranks, so it is not called after a failure. */
 static void close_link(void *context, bool orderly) {
     Link *link = context;
     if (!orderly) return;
@@ -189,7 +189,7 @@ const CoupletTransport *couplet_transport_module(int version) {
     char library[MPI_MAX_LIBRARY_VERSION_STRING];
     int length = 0;
     if (version != COUPLET_TRANSPORT_VERSION) return NULL;
-    /* "Open MPI v4.1.4, package: .." and "MPICH Version:\t4.0.2\n.." */
+    /* as in "Open MPI v4.1.4, package: .." and "MPICH Version: 4.0.2 .." */
     if (MPI_Get_library_version(library, &length) != MPI_SUCCESS) strcpy(library, "MPI");
     library[strcspn(library, ",\n")] = 0;
     const size_t word = strcspn(library, ":\t");

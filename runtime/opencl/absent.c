@@ -1,5 +1,5 @@
-/* Stands in the place of the OpenCL device where OpenCL is not installed: there is no device, and
- * opening one says so. */
+/* Replaces the OpenCL device if OpenCL is not installed. There are no devices, and opening one
+ * gives a sentence that says so. */
 #include "runtime/opencl/opencl.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* A step that stays on the host: a library call, small and in double precision, whose choices shall
- * be the same on every device. Its arrays come over and its results go back; the queue waits for
- * it. */
+/* Does a step on the host: a library call, which is small and in double precision, and must make
+ * the same choices on every device. Its arrays are copied over, and its results back. The queue
+ * waits for it. */
 #include "runtime/opencl/internal.h"
 
 #include "runtime/executor.h"
@@ -46,7 +46,7 @@ bool opencl_host_step(CoupletDevice *device, const CoupletPlan *plan, int number
     }
     for (int i = step->buffer_count - step->output_count; i < step->buffer_count && good; i++)
         good = device->calls->write(device, memory[i], 0, arrays.buffers[i], arrays.bytes[i]);
-    good = device->calls->wait(device) && good; /* before the copies go */
+    good = device->calls->wait(device) && good; /* the copies must not be freed before */
     for (int i = 0; i < step->buffer_count; i++)
         free(arrays.buffers[i]);
     free(arrays.scratch);

@@ -1,4 +1,4 @@
-/* Inside the OpenCL device: its state, and the macros through which every OpenCL call goes. */
+/* Shared by the files of the OpenCL device: its state, and the macros for every OpenCL call. */
 #ifndef COUPLET_RUNTIME_OPENCL_INTERNAL_H
 #define COUPLET_RUNTIME_OPENCL_INTERNAL_H
 
@@ -7,7 +7,7 @@
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 
-/* A built program; plans of one method share it. */
+/* A built program, which plans of one method share. */
 typedef struct Loaded {
     const char *source;
     cl_program program;
@@ -16,12 +16,11 @@ typedef struct Loaded {
 
 enum { MAX_LOADED = 8 };
 
-/* A handle of the runtime for memory: a piece of an allocation. It is not a sub-buffer, because a
- * driver was seen to crash when it released some that lay over each other; the offset of a piece in
- * its allocation is passed on at no greater cost. */
+/* The runtime's handle for memory: a piece of an allocation. It is no sub-buffer, because a driver
+ * crashed when it released overlapping ones. Passing on the offset of a piece costs no more. */
 typedef struct Memory {
     cl_mem object;
-    int64_t first; /* byte */
+    int64_t first; /* the first byte */
 } Memory;
 
 typedef struct Opencl {
@@ -30,16 +29,16 @@ typedef struct Opencl {
     cl_context context;
     cl_command_queue queue;
     const char *cache_folder;
-    const char *options; /* the options of the device's compiler */
+    const char *options; /* the options for the device's compiler */
     bool was_cached, is_pocl;
-    /* bytes: the device's, the largest allocation, what is allocated */
+    /* in bytes: the memory of the device, its largest allocation, and what is allocated */
     int64_t memory, piece, in_use;
     Loaded loaded[MAX_LOADED];
     cl_program support;
     cl_kernel health, rows, gather, push, advance;
     Memory *fault_word, *health_word;
-    bool may_have_faults; /* a kernel that can was launched since the last wait */
-    long calls, fail_at;  /* for tests: the call that is made to fail; 0: none */
+    bool may_have_faults; /* true if a kernel that may fault was launched since the last wait */
+    long calls, fail_at;  /* for tests: the number of the call that is made to fail; 0: none */
 } Opencl;
 
 static inline Opencl *opencl_of(CoupletDevice *device) {
@@ -49,13 +48,13 @@ static inline Opencl *opencl_of(CoupletDevice *device) {
 /* ---- calls: opencl_check.c
  * -------------------------------------------------------------------------- */
 
-/* True when `code` is success. Else the device keeps the call, its place and the code's name. */
+/* True if `code` is success. Otherwise the device notes the call, its place and the code's name. */
 bool opencl_check(Opencl *cl, long code, const char *call, const char *file, int line);
 const char *opencl_code_name(long code);
-/* A call that returns a code ... */
+/* Checks a call that returns a code. */
 #define CL(cl, call) opencl_check((cl), (long)(call), #call, __FILE__, __LINE__)
-/* ... and one that returns an object and takes a pointer to the code last: CL_MAKE(cl, cl->context,
- * clCreateContext, NULL, 1, ...). */
+/* Checks a call that returns an object and takes a pointer to the code as its last argument:
+ * CL_MAKE(cl, cl->context, clCreateContext, NULL, 1, ...). */
 #define CL_MAKE(cl, object, function, ...)                                                         \
     __extension__({                                                                                \
         cl_int code_ = CL_SUCCESS;                                                                 \
@@ -67,20 +66,20 @@ const char *opencl_code_name(long code);
  * ---------------------------------------------------------- */
 
 extern const CoupletDeviceCalls opencl_calls;
-/* The runtime's own kernels and words. */
+/* Builds the runtime's own kernels, and allocates its words. */
 bool opencl_open_support(Opencl *cl);
 void opencl_close_support(Opencl *cl);
 
-/* The program of this source, from the cache or built; NULL when it cannot be. Each use is given
- * back with opencl_unload. */
+/* Returns the program of this source, from the cache or built, or NULL. Each use must be ended with
+ * opencl_unload. */
 cl_program opencl_load(Opencl *cl, const char *source);
 void opencl_unload(Opencl *cl, const char *source);
 
 bool opencl_product(Opencl *cl, const CoupletProduct *product, const Memory *left,
                     const Memory *right, const Memory *out);
-/* host_step.c: a step without a launch. */
+/* host_step.c: does a step that has no launch. */
 bool opencl_host_step(CoupletDevice *device, const CoupletPlan *plan, int number,
                       void *const *memory);
-void opencl_forget_products(void); /* frees what the library of products keeps */
+void opencl_forget_products(void); /* frees what the library for products keeps */
 
 #endif

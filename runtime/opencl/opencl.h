@@ -1,4 +1,4 @@
-/* OpenCL devices, through the ICD loader: which there are, and one of them as a CoupletDevice. */
+/* OpenCL devices, through the ICD loader: a list of them, and one of them as a CoupletDevice. */
 #ifndef COUPLET_RUNTIME_OPENCL_H
 #define COUPLET_RUNTIME_OPENCL_H
 
@@ -11,22 +11,22 @@ enum { COUPLET_OPENCL_MAX_DEVICES = 64 };
 typedef struct CoupletOpenclInfo {
     char name[128], platform[128];
     char version[128], c_version[64], driver[128];
-    const char *kind;      /* "GPU", "CPU", "accelerator" */
-    int64_t memory, piece; /* bytes in all, and in one allocation */
+    const char *kind;      /* "GPU", "CPU" or "accelerator" */
+    int64_t memory, piece; /* the bytes of all memory, and of one allocation */
 } CoupletOpenclInfo;
 
-/* The number of devices; at most `most` are described. GPUs come first: their place in this list is
- * the n of `opencl:n`. */
+/* Describes at most `most` devices, and returns how many there are. GPUs come first. The position
+ * in this list is the n of `opencl:n`. */
 int couplet_opencl_list(CoupletOpenclInfo *infos, int most);
 bool couplet_opencl_is_built(void);
-bool couplet_opencl_is_gpu(int number); /* false where there is no device of this number */
-/* True if this build can do plain matrix products on a device (CLBlast). */
+bool couplet_opencl_is_gpu(int number); /* True if the device of this number exists and is a GPU. */
+/* True if this build can compute plain matrix products on a device (CLBlast). */
 bool couplet_opencl_has_products(void);
-/* Device number `number`. Built programs are kept in `cache_folder` (NULL: nowhere), which must
- * outlive the device. NULL with a sentence. */
+/* Opens device number `number`. Built programs are kept in `cache_folder` (NULL: nowhere), which
+ * must outlive the device. Returns NULL with a sentence. */
 CoupletDevice *couplet_opencl_open(int number, const char *cache_folder, char *error,
                                    size_t error_bytes);
-/* True if the programs that were needed so far all came from the cache. */
+/* True if all programs that were needed so far came from the cache. */
 bool couplet_opencl_was_cached(const CoupletDevice *device);
 
 #endif

@@ -1,4 +1,4 @@
-/* Says in words what a failed OpenCL or CLBlast call means. */
+/* Puts a failed OpenCL or CLBlast call into words. */
 #include "runtime/opencl/internal.h"
 
 #ifdef COUPLET_HAS_CLBLAST
@@ -30,7 +30,7 @@ static bool is_memory(long code) {
     return code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY;
 }
 
-/* Drivers report a device that hangs, faults or is gone with these. */
+/* True for the codes with which drivers report a device that hangs, faults or is gone. */
 static bool is_loss(long code) {
     return code == CL_DEVICE_NOT_AVAILABLE || code == CL_OUT_OF_RESOURCES ||
            code == CL_INVALID_COMMAND_QUEUE || code == CL_INVALID_CONTEXT;
@@ -39,7 +39,7 @@ static bool is_loss(long code) {
 bool opencl_check(Opencl *cl, long code, const char *call, const char *file, int line) {
     if (++cl->calls == cl->fail_at) code = CL_OUT_OF_RESOURCES;
     if (code == CL_SUCCESS) return true;
-    /* Copies asked for earlier may still read memory that the caller gives up now. */
+    /* Copies that were asked for before may still read memory that the caller frees now. */
     if (cl->queue) clFinish(cl->queue);
     const char *open = strchr(call, '('), *slash = strrchr(file, '/');
     int length = open ? (int)(open - call) : (int)strlen(call);

@@ -1,5 +1,5 @@
-/* Implements CoupletDevice on an OpenCL device: memory, copies, launches, and the check that
- * results are finite. */
+/* Implements CoupletDevice on an OpenCL device: memory, copies, launches, and the check for finite
+ * results. */
 #include "runtime/opencl/internal.h"
 
 #include "runtime/executor.h"
@@ -11,12 +11,12 @@
 
 extern const char opencl_support[]; /* support.cl, embedded at build */
 
-enum { CHECK_ITEMS = 16384 /* work-items that look through an array */, ROWS_GROUP = 64 };
+enum { CHECK_ITEMS = 16384 /* the work-items that check an array */, ROWS_GROUP = 64 };
 
 /* The compiled code with which a plan's steps are launched. */
 typedef struct Code {
     const char *source;
-    /* by step; steps of one kernel share it, and `owned` says who releases it */
+    /* by step; the steps of one kernel share it, and `owned` tells which releases it */
     cl_kernel *kernels;
     bool *owned;
     int count;
@@ -28,8 +28,8 @@ static int64_t at_least_one(int64_t bytes) {
     return bytes > 0 ? bytes : 1;
 }
 
-/* Drivers that promise more than they have fail late, inside a step; what can be known is known
- * here. */
+/* True if the device can hold so many bytes more. Drivers that promise more memory than they have
+ * fail late, inside a step, so what can be known is checked here. */
 static bool has_room(Opencl *cl, int64_t bytes) {
     if (bytes > cl->piece)
         return couplet_device_fail(&cl->device, COUPLET_FAULT_MEMORY, -1,
@@ -124,8 +124,7 @@ static bool set_offset(Opencl *cl, cl_kernel kernel, cl_uint at, int64_t value) 
     return CL(cl, clSetKernelArg(kernel, at, sizeof argument, &argument));
 }
 
-/* An array is two arguments: the allocation, and where the array begins in it, in elements of so
- * many bytes. */
+/* An array is two arguments: the allocation, and the array's position in it, in elements. */
 enum { ARRAY_ARGUMENTS = 2 };
 
 static bool set_array(Opencl *cl, cl_kernel kernel, cl_uint at, const void *memory,
@@ -177,7 +176,7 @@ static bool launch_step(CoupletDevice *device, const CoupletPlan *plan, void *co
     return start(cl, kernel, how->global, how->local);
 }
 
-/* Launches kernels one after the other: the queue keeps its order. */
+/* Launches kernels one after the other, in the order of the queue. */
 static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int first, int count,
                    void *const *buffers) {
     for (int i = first; i < first + count; buffers += plan->steps[i++].buffer_count)
@@ -185,7 +184,7 @@ static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, i
     return true;
 }
 
-/* The word is read only when a kernel ran that could have written it. */
+/* Waits, and reads the word for faults only if a kernel ran that may have written it. */
 static bool wait_for_all(CoupletDevice *device) {
     Opencl *cl = opencl_of(device);
     if (!CL(cl, clFinish(cl->queue))) return false;
@@ -279,7 +278,7 @@ static bool health(CoupletDevice *device, int count, const void *const *arrays,
     return true;
 }
 
-/* `from` from a byte of it on. */
+/* Sets the arguments for an array that begins at a byte of `from`. */
 static bool set_array_from(Opencl *cl, cl_kernel kernel, cl_uint at, const void *memory,
                            int64_t offset) {
     const Memory *m = memory, later = {m->object, m->first + offset};

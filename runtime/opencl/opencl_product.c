@@ -1,4 +1,4 @@
-/* Does plain matrix products by CLBlast, where the build has it. */
+/* Computes plain matrix products by CLBlast, if the build has it. */
 #include "runtime/opencl/internal.h"
 
 #include <stdlib.h>
@@ -7,7 +7,8 @@
 #ifdef COUPLET_HAS_CLBLAST
 #include <clblast_c.h>
 
-/* COUPLET_OPENCL_PRODUCTS=own leaves the library aside, on a device it does not get on with. */
+/* True if the library is used. COUPLET_OPENCL_PRODUCTS=own avoids it, for devices on which it does
+ * not work. */
 bool couplet_opencl_has_products(void) {
     const char *wish = getenv("COUPLET_OPENCL_PRODUCTS");
     return !wish || strcmp(wish, "own") != 0;
@@ -17,7 +18,7 @@ static CLBlastTranspose turned(bool transposed) {
     return transposed ? CLBlastTransposeYes : CLBlastTransposeNo;
 }
 
-/* In floats. */
+/* Returns the position of an array in its allocation, in floats. */
 static size_t first_of(const Memory *m, int64_t offset) {
     return (size_t)(m->first / (int64_t)sizeof(float) + offset);
 }

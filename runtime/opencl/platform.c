@@ -7,7 +7,7 @@
 
 enum { MAX_PLATFORMS = 16, NEEDED_GROUP = 256, NEEDED_LOCAL = 32768 };
 
-/* In the order of the list. */
+/* kinds of devices, in the order of the list */
 static const struct {
     cl_device_type type;
     const char *name;
@@ -18,7 +18,7 @@ static const struct {
 static int find_devices(cl_device_id *ids, const char **names, int most) {
     cl_platform_id platforms[MAX_PLATFORMS];
     cl_uint platform_count = 0;
-    /* no platform at all is an error to the loader */
+    /* the loader reports an error if there is no platform at all */
     if (clGetPlatformIDs(MAX_PLATFORMS, platforms, &platform_count) != CL_SUCCESS) return 0;
     if (platform_count > MAX_PLATFORMS) platform_count = MAX_PLATFORMS;
     int count = 0;
@@ -81,8 +81,8 @@ bool couplet_opencl_is_gpu(int number) {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* Checks once everything that the kernels take for granted: some drivers abort where they should
- * return an error. */
+/* Checks once what all kernels need, because some drivers abort where they should return an
+ * error. */
 static bool can_run(Opencl *cl, const CoupletOpenclInfo *info) {
     size_t group = 0;
     cl_bool compiler = CL_FALSE;
@@ -99,8 +99,8 @@ static bool can_run(Opencl *cl, const CoupletOpenclInfo *info) {
         info->name, group, (long long)local, NEEDED_GROUP, NEEDED_LOCAL);
 }
 
-/* Division and square root as the CPU does them, where the device can; and no warnings, which some
- * compilers write to the user's terminal. */
+/* Chooses options: division and square root as on the CPU, if the device can; no warnings, which
+ * some compilers write to the user's terminal. */
 static void choose_options(Opencl *cl) {
     cl_device_fp_config config = 0;
     clGetDeviceInfo(cl->id, CL_DEVICE_SINGLE_FP_CONFIG, sizeof config, &config, NULL);
@@ -109,7 +109,7 @@ static void choose_options(Opencl *cl) {
                       : "-cl-std=CL1.2 -w";
 }
 
-/* COUPLET_OPENCL_MEMORY, in MiB: no more than that of the device, which others may use as well. */
+/* Limits the memory by COUPLET_OPENCL_MEMORY, in MiB, since others may use the device as well. */
 static bool limit_memory(Opencl *cl, const CoupletOpenclInfo *info) {
     const char *limit = getenv("COUPLET_OPENCL_MEMORY");
     char *end = NULL;

@@ -1,4 +1,4 @@
-/* Has the device's compiler build the program of a plan, and keeps the binary on disk under a hash
+/* Lets the device's compiler build the program of a plan, and keeps the binary on disk under a hash
  * of source, options and device. */
 #include "runtime/opencl/internal.h"
 
@@ -23,9 +23,9 @@ static uint64_t hash_bytes(uint64_t hash, const void *data, size_t length) {
     return hash;
 }
 
-/* PoCL keeps what it built under a hash of its own; asked for a binary, it builds each kernel a
- * second time, for groups of any size. So it is not asked, unless COUPLET_OPENCL_CACHE says so (a
- * test does). */
+/* True if the driver keeps programs by itself. PoCL keeps what it built under a hash of its own; if
+ * it is asked for a binary, it builds each kernel again, for groups of any size. So it is not
+ * asked, unless COUPLET_OPENCL_CACHE demands it (a test does). */
 static bool driver_keeps(const Opencl *cl) {
     const char *wish = getenv("COUPLET_OPENCL_CACHE");
     return cl->is_pocl && !(wish && strcmp(wish, "always") == 0);
@@ -33,7 +33,8 @@ static bool driver_keeps(const Opencl *cl) {
 
 /* ---- the cache ------------------------------------------------------------------------------- */
 
-/* False when there is no cache. Two hashes, so that a clash would need 128 bits to agree. */
+/* Writes the path of a program in the cache. Returns false if there is no cache. The name has two
+ * hashes, so 128 bits would have to agree by chance. */
 static bool cache_path(Opencl *cl, const char *source, char *path, size_t bytes) {
     static const cl_device_info about[] = {CL_DEVICE_NAME, CL_DEVICE_VENDOR, CL_DEVICE_VERSION,
                                            CL_DRIVER_VERSION};
@@ -54,8 +55,8 @@ static bool cache_path(Opencl *cl, const char *source, char *path, size_t bytes)
     return length > 0 && (size_t)length < bytes;
 }
 
-/* A file that is short, or whose hash does not fit, counts as none: it is built again and replaced.
- */
+/* Reads a binary. A file that is short, or whose hash is wrong, counts as missing: the program is
+ * built again, and the file replaced. */
 static Binary read_binary(const char *path) {
     struct {
         char magic[8];
@@ -77,7 +78,7 @@ static Binary read_binary(const char *path) {
     return found;
 }
 
-/* The cache is a convenience: what cannot be written is left out, silently. */
+/* Writes a binary. The cache is a convenience, so a failure is silent. */
 static void write_binary(const char *path, Binary binary) {
     char partial[COUPLET_PATH_BYTES + 32];
     const uint64_t hash = hash_bytes(1469598103934665603u, binary.data, binary.length),
@@ -106,8 +107,8 @@ static void keep(cl_program program, const char *path) {
     free(binary.data);
 }
 
-/* A driver may refuse a binary it made itself (after an update that kept its version): then it is
- * built from source. */
+/* Returns a program from the cache, or NULL. A driver may refuse a binary that it made itself,
+ * after an update that kept its version. */
 static cl_program from_cache(Opencl *cl, const char *path) {
     Binary binary = read_binary(path);
     if (!binary.data) return NULL;
