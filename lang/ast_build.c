@@ -280,7 +280,8 @@ void ast_set_body(Stmt *stmt, Expr *value, const StmtList *body) {
 }
 
 QueueOrder ast_order(Parser *p, const char *when, const char *what, Span span) {
-    bool before = strcmp(when, "before") == 0, after = strcmp(when, "after") == 0;
+    bool before = strcmp(when, "before") == 0;
+    bool after = strcmp(when, "after") == 0;
     if ((before || after) && strcmp(what, "push") == 0)
         return after ? QUEUE_PUSH_FIRST : QUEUE_READ_FIRST;
     diag_report(
@@ -326,9 +327,9 @@ Stmt *ast_when(Parser *p, Expr *condition, StmtList *body, StmtList *otherwise, 
 }
 
 Stmt *ast_cadence(Parser *p, Expr *count, const char *what, Span what_span, Span span) {
-    const bool is_one = !count || count->number == 1,
-               of_steps =
-                   count && (strcmp(what, "steps") == 0 || (is_one && strcmp(what, "step") == 0));
+    const bool is_one = !count || count->number == 1;
+    const bool of_steps =
+        count && (strcmp(what, "steps") == 0 || (is_one && strcmp(what, "step") == 0));
     const bool fits = of_steps || (count && strcmp(what, "epochs") == 0) ||
                       (is_one && strcmp(what, "epoch") == 0);
     if (!fits && count)

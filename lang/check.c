@@ -78,7 +78,8 @@ Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, St
 }
 
 static const char *nearest_name(Check *c, const char *name) {
-    int most = 0, count = 0;
+    int most = 0;
+    int count = 0;
     for (const Scope *scope = c->scope; scope; scope = scope->parent)
         most += scope->symbols.count;
     const char **names = arena_array(c->arena, const char *, most);
@@ -273,7 +274,8 @@ static bool lists_of_network(Check *c, const Stmt *s) {
     else
         diag_report(c->diag, CODE_NETWORK_LISTS, s->name_span,
                     "`%s` has statements, and no list for the data that they work on", s->name);
-    const char *first = array ? "" : "..", *data = array ? array->name : "x";
+    const char *first = array ? "" : "..";
+    const char *data = array ? array->name : "x";
     diag_suggest(c->diag, "the data has a second list: `net %s(%s)(%s[..])`", s->name, first, data);
     return false;
 }
@@ -647,8 +649,8 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     c->method->modules = c->modules.items;
     c->method->module_count = c->modules.count;
     bool trains = has_statement(spec->stmts, spec->stmt_count, STMT_TRAIN) ||
-                  has_statement(spec->stmts, spec->stmt_count, STMT_STAGE),
-         loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);
+                  has_statement(spec->stmts, spec->stmt_count, STMT_STAGE);
+    bool loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);
     /* Statements are missing, and what seems to be forgotten may be among them. */
     if (spec->broken_count) return c->method;
     if (trains && !loses)

@@ -220,7 +220,8 @@ static Type *map_type(Check *c, const Expr *e, Rule rule) {
 }
 
 static Type *pair_type(Check *c, const Expr *e) {
-    Type *a = e->args[0]->type, *b = e->args[1]->type;
+    Type *a = e->args[0]->type;
+    Type *b = e->args[1]->type;
     for (int i = 0; i < 2; i++) {
         Type *t = e->args[i]->type;
         if (t->kind == KIND_REAL && t->rank == 1) continue;
@@ -262,7 +263,8 @@ int call_concat_axis(const Expr *e, int *arrays) {
 static Type *concat_type(Check *c, const Expr *e) {
     Type *first = e->args[0]->type;
     Dim *total = NULL;
-    int arrays, axis = call_concat_axis(e, &arrays);
+    int arrays;
+    int axis = call_concat_axis(e, &arrays);
     if (arrays < e->arg_count && (axis < 0 || axis >= first->rank)) {
         diag_report(c->diag, CODE_NEEDS_AXES, e->args[arrays]->span,
                     "the axis along which concat joins is a number in 1 .. %d here, the first "
@@ -294,7 +296,9 @@ static Type *concat_type(Check *c, const Expr *e) {
 
 static Type *reshape_type(Check *c, const Expr *e) {
     Type *t = e->args[0]->type;
-    Dim *dims[MAX_RANK], *there = dim_const(c->dims, 1), *wanted = there;
+    Dim *dims[MAX_RANK];
+    Dim *there = dim_const(c->dims, 1);
+    Dim *wanted = there;
     if (t->rank == 0) {
         diag_report(c->diag, CODE_NEEDS_AXES, e->args[0]->span,
                     "`reshape` needs an array, and this is %s", type_text(c->arena, t));
@@ -370,7 +374,8 @@ static Type *new_type(Check *c, Expr *e) {
 /* ---- library calls: along the last axes, the axes before them counting rows ------------------ */
 
 static Type *solve_type(Check *c, const Expr *e) {
-    Type *a = e->args[0]->type, *b = e->args[1]->type;
+    Type *a = e->args[0]->type;
+    Type *b = e->args[1]->type;
     bool square = a->rank >= 2 && a->dims[a->rank - 1] == a->dims[a->rank - 2];
     bool fits = square && b->rank == a->rank - 1;
     for (int i = 0; fits && i < b->rank; i++)
@@ -508,8 +513,9 @@ static const char *with_indices(Check *c, const Expr *argument, const char **ind
 }
 
 static Type *report_reduction(Check *c, const Expr *e) {
-    const char *name = e->callee->name, *indices,
-               *element = with_indices(c, e->arg_count ? e->args[0] : NULL, &indices);
+    const char *name = e->callee->name;
+    const char *indices;
+    const char *element = with_indices(c, e->arg_count ? e->args[0] : NULL, &indices);
     diag_report(c->diag, CODE_UNKNOWN_NAME, e->callee->span,
                 "`%s` is a reduction and no function: it needs its index", name);
     if (strcmp(name, "softmax") == 0)
@@ -542,8 +548,8 @@ static Type *check_builtin(Check *c, Expr *e) {
                         builtins[i].high > builtins[i].low ? " or more" : "",
                         builtins[i].low == 1 ? "argument" : "arguments", e->arg_count,
                         e->arg_count == 1 ? "is" : "are");
-            const char *indices,
-                *element = with_indices(c, e->arg_count ? e->args[0] : NULL, &indices);
+            const char *indices;
+            const char *element = with_indices(c, e->arg_count ? e->args[0] : NULL, &indices);
             if (e->arg_count == 1 && (strcmp(name, "max") == 0 || strcmp(name, "min") == 0))
                 diag_suggest(c->diag, "over an axis it has an index: `%s[%s] %s`", name, indices,
                              element);
@@ -590,7 +596,8 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
     if (!placed) return type_poison(c);
     Bindings b = {0};
     Type *shape = NULL;
-    bool scalars = all_scalars(fn), good = true;
+    bool scalars = all_scalars(fn);
+    bool good = true;
     for (int i = 0; i < fn->param_count; i++)
         if (placed[i]) introduce(c, &fn->params[i], placed[i]->type, &b);
     for (int i = 0; i < fn->param_count; i++) {
@@ -687,7 +694,8 @@ void check_part_of_chain(Check *c, const Expr *part) {
 static Type *apply_function(Check *c, Expr *name, Type *argument, Span span) {
     Symbol *input = arena_new_of(c->arena, Symbol);
     *input = (Symbol){.kind = SYMBOL_LET, .name = "x", .span = span, .type = argument};
-    Expr *given = arena_new_of(c->arena, Expr), *call = arena_new_of(c->arena, Expr);
+    Expr *given = arena_new_of(c->arena, Expr);
+    Expr *call = arena_new_of(c->arena, Expr);
     *given =
         (Expr){.kind = EXPR_NAME, .span = span, .name = "x", .symbol = input, .type = argument};
     *call = (Expr){.kind = EXPR_CALL,

@@ -290,8 +290,8 @@ static const char *class_option(const DataSource *data) {
 
 static void check_class_field(Check *c, const Stmt *s) {
     const DataSource *data = s->data;
-    const char *by = data->selection.by ? data->selection.by : "label",
-               *option = class_option(data);
+    const char *by = data->selection.by ? data->selection.by : "label";
+    const char *option = class_option(data);
     const DataField *field = source_find_field(data, by);
     const bool fits = field && field->type == DATA_INT && field->rank == 0;
     if (data->poisoned || fits || (!option && !data->selection.by)) return;

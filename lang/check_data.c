@@ -30,8 +30,8 @@ static const char *reader_list(Check *c) {
 static const DataReader *find_reader(Check *c, const Expr *call) {
     const DataCatalogue *known = catalogue_of(c);
     const bool named = call->kind == EXPR_CALL && call->callee->kind == EXPR_MEMBER;
-    const char *name = named ? call->callee->name : "",
-               **names = arena_array(c->arena, const char *, known->reader_count + 1);
+    const char *name = named ? call->callee->name : "";
+    const char **names = arena_array(c->arena, const char *, known->reader_count + 1);
     for (int i = 0; i < known->reader_count; i++) {
         names[i] = known->readers[i].name;
         if (strcmp(names[i], name) == 0) return &known->readers[i];
@@ -146,7 +146,8 @@ static void check_required(Check *c, DataSource *data, const Expr *call) {
 
 static void unknown_setting(Check *c, const DataSource *data, const Expr *call, int at) {
     const DataCatalogue *known = catalogue_of(c);
-    const char *name = call->arg_names ? call->arg_names[at] : NULL, *own = "";
+    const char *name = call->arg_names ? call->arg_names[at] : NULL;
+    const char *own = "";
     const char **names =
         arena_array(c->arena, const char *, known->setting_count + MOST_DATA_OPTIONS);
     const Span span = call_argument_span(call, at);

@@ -56,8 +56,8 @@ static bool keeps(Check *c, Expr *target, TypeKind kind, int rank, Dim *const *d
                   const char *what) {
     Type *t = check_expr(c, target);
     if (t->kind == KIND_POISON) return false;
-    bool state = target->symbol && target->symbol->kind == SYMBOL_STATE,
-         fits = t->kind == kind && t->rank == rank;
+    bool state = target->symbol && target->symbol->kind == SYMBOL_STATE;
+    bool fits = t->kind == kind && t->rank == rank;
     for (int i = 0; fits && i < rank; i++)
         fits = t->dims[i] == dims[i];
     if (state && fits) return true;
@@ -86,7 +86,8 @@ static void check_kmeans(Check *c, Stmt *s) {
                     kmeans_form);
         return;
     }
-    Type *points = check_expr(c, call->args[0]), *count = check_expr(c, call->args[1]);
+    Type *points = check_expr(c, call->args[0]);
+    Type *count = check_expr(c, call->args[1]);
     for (int i = 2; i < call->arg_count; i++)
         check_kmeans_option(c, call, i);
     if (points->kind == KIND_POISON || count->kind == KIND_POISON) return;
@@ -109,7 +110,8 @@ static void check_kmeans(Check *c, Stmt *s) {
                     "%s points make from 1 to %s clusters, and %s are asked for",
                     dim_text(c->arena, points->dims[0]), dim_text(c->arena, points->dims[0]),
                     dim_text(c->arena, clusters));
-    Dim *centres[] = {clusters, points->dims[1]}, *members[] = {points->dims[0]};
+    Dim *centres[] = {clusters, points->dims[1]};
+    Dim *members[] = {points->dims[0]};
     keeps(c, s->targets[0], KIND_REAL, 2, centres, "centres");
     keeps(c, s->targets[1], KIND_INT, 1, members, "members");
 }

@@ -39,7 +39,8 @@ static const char *options_text(Check *c, const char *evaluation) {
 }
 
 static void unknown_option(Check *c, const Expr *call, int at, const char *evaluation) {
-    const char *name = call->arg_names ? call->arg_names[at] : NULL, *names[EVAL_ROWS];
+    const char *name = call->arg_names ? call->arg_names[at] : NULL;
+    const char *names[EVAL_ROWS];
     int count = 0;
     if (!name) {
         diag_report(c->diag, CODE_EVALUATION, call->args[at]->span,
@@ -112,8 +113,8 @@ static const DataField *only_field(const DataSource *bank, bool (*fits)(const Da
 
 const DataField *eval_field(const DataSource *bank, const char *option) {
     const bool labels = strcmp(option, "labels") == 0;
-    const DataField *named = source_find_field(bank, labels ? "label" : "image"),
-                    *bytes = labels ? NULL : only_field(bank, is_of_bytes);
+    const DataField *named = source_find_field(bank, labels ? "label" : "image");
+    const DataField *bytes = labels ? NULL : only_field(bank, is_of_bytes);
     if (named && (!labels || is_label(named))) return named;
     return labels ? only_field(bank, is_label) : bytes ? bytes : only_field(bank, is_array);
 }
@@ -330,7 +331,8 @@ static void check_network(Reading *r, Expr *features) {
 
 static void check_features(Reading *r) {
     Check *c = r->c;
-    Expr *features = eval_argument(r->call, "features"), *of = eval_argument(r->call, "of");
+    Expr *features = eval_argument(r->call, "features");
+    Expr *of = eval_argument(r->call, "of");
     if (!features) return;
     if ((features->kind == EXPR_NAME || features->kind == EXPR_MEMBER) && names_net(c, features)) {
         check_network(r, features);

@@ -59,18 +59,21 @@ static Dim *dim_of_name(Check *c, const Expr *e) {
 }
 
 static Dim *dim_of_pair(Check *c, DimKind kind, const Expr *first, const Expr *second) {
-    Dim *a = dim_of(c, first), *b = dim_of(c, second);
+    Dim *a = dim_of(c, first);
+    Dim *b = dim_of(c, second);
     return a && b ? dim_make(c->dims, kind, a, b) : NULL;
 }
 
 static Dim *dim_of_binary(Check *c, const Expr *e) {
-    const Expr *a = e->args[0], *b = e->args[1];
+    const Expr *a = e->args[0];
+    const Expr *b = e->args[1];
     if (e->op == OP_ADD) return dim_of_pair(c, DIM_ADD, a, b);
     if (e->op == OP_MUL) return dim_of_pair(c, DIM_MUL, a, b);
     if (e->op == OP_FLOORDIV) return dim_of_pair(c, DIM_FLOOR_DIV, a, b);
     if (e->op == OP_MOD) return dim_of_pair(c, DIM_MOD, a, b);
     if (e->op != OP_SUB) return NULL;
-    Dim *from = dim_of(c, a), *less = dim_of(c, b);
+    Dim *from = dim_of(c, a);
+    Dim *less = dim_of(c, b);
     if (!from || !less) return NULL;
     Dim *negative = dim_make(c->dims, DIM_MUL, dim_const(c->dims, -1), less);
     return dim_make(c->dims, DIM_ADD, from, negative);
@@ -81,7 +84,8 @@ static Dim *dim_of_call(Check *c, const Expr *e) {
     if (e->callee->kind != EXPR_NAME || e->arg_count < 1) return NULL;
     const char *name = e->callee->name;
     const Expr *first = e->args[0];
-    const bool is_ceil = strcmp(name, "ceil") == 0, is_min = strcmp(name, "min") == 0;
+    const bool is_ceil = strcmp(name, "ceil") == 0;
+    const bool is_min = strcmp(name, "min") == 0;
     if (is_ceil || strcmp(name, "floor") == 0) {
         if (first->kind != EXPR_BINARY || first->op != OP_DIV) return dim_of(c, first);
         return dim_of_pair(c, is_ceil ? DIM_CEIL_DIV : DIM_FLOOR_DIV, first->args[0],
@@ -669,9 +673,11 @@ static Type *join_types(Check *c, Expr *e, Type *a, Type *b, TypeKind kind) {
 }
 
 static Type *check_binary(Check *c, Expr *e) {
-    Type *a = check_expr(c, e->args[0]), *b = check_expr(c, e->args[1]);
+    Type *a = check_expr(c, e->args[0]);
+    Type *b = check_expr(c, e->args[1]);
     if (type_is_poison(a) || type_is_poison(b)) return type_poison(c);
-    bool logic = e->op == OP_AND || e->op == OP_OR, compare = e->op >= OP_LT && e->op <= OP_NE;
+    bool logic = e->op == OP_AND || e->op == OP_OR;
+    bool compare = e->op >= OP_LT && e->op <= OP_NE;
     bool equality = e->op == OP_EQ || e->op == OP_NE;
     for (int i = 0; i < 2; i++) {
         Type *t = i ? b : a;
@@ -704,7 +710,8 @@ static Type *check_if(Check *c, Expr *e) {
     Type *t = check_expr(c, e->args[0]);
     const bool was_choice = c->in_choice;
     c->in_choice = true;
-    Type *a = check_expr(c, e->args[1]), *b = check_expr(c, e->args[2]);
+    Type *a = check_expr(c, e->args[1]);
+    Type *b = check_expr(c, e->args[2]);
     c->in_choice = was_choice;
     if (type_is_poison(t) || type_is_poison(a) || type_is_poison(b)) return type_poison(c);
     if (t->kind != KIND_BOOL) {
@@ -751,7 +758,8 @@ static Type *check_copy(Check *c, Expr *e) {
 }
 
 static Type *check_default(Check *c, Expr *e) {
-    Expr *given = e->args[0], *instead = e->args[1];
+    Expr *given = e->args[0];
+    Expr *instead = e->args[1];
     const bool was_default = c->in_default;
     c->in_default = given->kind == EXPR_INDEX;
     Type *t = check_expr(c, given);

@@ -24,8 +24,8 @@ static bool same_row(const Type *value, const Type *array) {
 /* ---- queues ---------------------------------------------------------------------------------- */
 
 static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
-    Type *value = check_expr(c, p->value),
-         *row = type_of_shape(c, KIND_REAL, p->dims, p->dim_count);
+    Type *value = check_expr(c, p->value);
+    Type *row = type_of_shape(c, KIND_REAL, p->dims, p->dim_count);
     Dim *dims[MAX_RANK] = {rows->rank ? rows->dims[0] : NULL};
     /* A column takes its kind from what is pushed. */
     bool good =
@@ -70,7 +70,8 @@ void check_queue(Check *c, Stmt *s) {
 
 void check_push(Check *c, Stmt *s) {
     if (!s->value) return;
-    Type *value = check_expr(c, s->value), *rows = s->symbol->type;
+    Type *value = check_expr(c, s->value);
+    Type *rows = s->symbol->type;
     if (type_is_poison(value) || type_is_poison(rows) || same_row(value, rows)) return;
     diag_report(c->diag, CODE_QUEUE_ROW, s->value->span,
                 "what is pushed is %s: its rows do not fit", type_text(c->arena, value));
@@ -108,8 +109,9 @@ static bool kind_fits(const Type *value, const Type *target) {
 
 /* update M[train.index] <- k: row rows[i] of M becomes k[i]. */
 static void check_rows_update(Check *c, Stmt *s, Expr *target) {
-    Type *array = check_expr(c, target->callee), *rows = check_expr(c, target->args[0]),
-         *value = s->value->type;
+    Type *array = check_expr(c, target->callee);
+    Type *rows = check_expr(c, target->args[0]);
+    Type *value = s->value->type;
     const Symbol *symbol = target->callee->symbol;
     target->type = array;
     /* The symbol is set even if the type waits for the sizes in numbers. */
@@ -136,7 +138,8 @@ static void check_rows_update(Check *c, Stmt *s, Expr *target) {
 }
 
 static void check_whole_update(Check *c, Stmt *s, Expr *target) {
-    Type *array = check_expr(c, target), *value = s->value->type;
+    Type *array = check_expr(c, target);
+    Type *value = s->value->type;
     if (type_is_poison(array) || type_is_poison(value)) return;
     const Symbol *symbol = target->symbol;
     bool renewable = symbol && (symbol->kind == SYMBOL_STATE || symbol->kind == SYMBOL_PARAM ||

@@ -23,7 +23,8 @@ static void check_hyper(Check *c, Stmt *s) {
 
 static void check_ema(Check *c, Stmt *s) {
     Type *rate = check_expr(c, s->value);
-    Type *target = check_expr(c, s->targets[0]), *source = check_expr(c, s->source);
+    Type *target = check_expr(c, s->targets[0]);
+    Type *source = check_expr(c, s->source);
     if (target->kind == KIND_NET && s->targets[0]->kind == EXPR_NAME &&
         s->source->kind == EXPR_NAME && s->targets[0]->symbol == s->source->symbol) {
         diag_report(c->diag, CODE_EMA_ENDS, s->span,

@@ -51,8 +51,10 @@ bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, 
 /* ---- train ----------------------------------------------------------------------------------- */
 
 static void unknown_setting(Check *c, const Stmt *s, const Param *p) {
-    const char *names[SETTING_ROWS], *list = "";
-    int count = 0, stated = 0;
+    const char *names[SETTING_ROWS];
+    const char *list = "";
+    int count = 0;
+    int stated = 0;
     for (int i = 0; i < SETTING_ROWS; i++)
         if (s->kind != STMT_STAGE || strcmp(settings[i].name, "memory") != 0)
             names[count++] = settings[i].name;

@@ -20,7 +20,8 @@ static Module *find_library(const Check *c, const char *name) {
 }
 
 static bool is_file_beside(Check *c, const char *name, const Source *from) {
-    const char *sentence, *help, *path = arena_printf(c->arena, "%s.cpl", name);
+    const char *sentence, *help;
+    const char *path = arena_printf(c->arena, "%s.cpl", name);
     return c->hooks->files &&
            c->hooks->files(c->hooks->context, c->arena, from, path, &sentence, &help);
 }
@@ -144,7 +145,8 @@ static Module *load_own(Check *c, const UsedFiles *used, Span span) {
 }
 
 static Module *own_module(Check *c, const Param *p) {
-    const char *sentence = "there is no file that could be used from here", *help = NULL;
+    const char *sentence = "there is no file that could be used from here";
+    const char *help = NULL;
     const UsedFiles *used = c->hooks->files
                                 ? c->hooks->files(c->hooks->context, c->arena, p->span.source,
                                                   p->path, &sentence, &help)

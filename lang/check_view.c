@@ -147,7 +147,8 @@ static Expr *recipe_for(Check *c, const Expr *e, int arrays, int at) {
  * as there are names, each name is the recipe done to one of them, and all are drawn alike. A
  * recipe that has several arrays itself gives one view for each name, as any other. */
 static void share_recipe(Check *c, Stmt *s) {
-    const int errors = diag_error_count(c->diag), arrays = shared_arrays(c, s->value);
+    const int errors = diag_error_count(c->diag);
+    const int arrays = shared_arrays(c, s->value);
     bool plain = true;
     for (int i = 0; i < s->param_count; i++)
         plain &= !s->params[i].has_shape;

@@ -31,7 +31,8 @@ static const Stmt *stage_of(const Expr *condition) {
 
 static void each_loss(Compared *c, Stmt *const *stmts, int count, LossVisitor visit) {
     for (int i = 0; i < count; i++) {
-        const Stmt *s = stmts[i], *outer = c->stage;
+        const Stmt *s = stmts[i];
+        const Stmt *outer = c->stage;
         if (s->kind == STMT_LOSS) visit(c, s);
         if (s->kind != STMT_WHEN) continue;
         if (stage_of(s->value)) c->stage = stage_of(s->value);
@@ -86,7 +87,8 @@ static const Expr *own_batch(const Stmt *source) {
 
 /* What says that a batch of the source is one sample; NULL: it is more, or nobody says. */
 static const Expr *batch_of_one(const Compared *c, const Stmt *source) {
-    const Param *staged = batch_param(c->stage), *trained = batch_param(find_train(c->method));
+    const Param *staged = batch_param(c->stage);
+    const Param *trained = batch_param(find_train(c->method));
     const DataSource *data = source->data;
     if (!data->follows) return data->batch == 1 ? own_batch(source) : NULL;
     const int64_t batch = staged ? c->stage->batch : c->method->batch;
@@ -150,7 +152,8 @@ static bool leads_on(SymbolKind kind) {
 
 static bool find_field(void *context, const FlowVisit *v) {
     Side *side = context;
-    const Symbol *s = v->e->symbol, *callee = v->e->kind == EXPR_CALL ? v->e->callee->symbol : NULL;
+    const Symbol *s = v->e->symbol;
+    const Symbol *callee = v->e->kind == EXPR_CALL ? v->e->callee->symbol : NULL;
     if (v->stopped) return true;
     side->is_other |= v->e->kind == EXPR_REDUCE || v->e->kind == EXPR_IF;
     side->is_other |=

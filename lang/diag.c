@@ -22,7 +22,11 @@ static bool is_space(char c) {
 
 const char *span_text(Arena *arena, Span span) {
     const char *text = span.source->text;
-    int begin = span.begin, end = span.end, open = 0, missing = 0, length = 0;
+    int begin = span.begin;
+    int end = span.end;
+    int open = 0;
+    int missing = 0;
+    int length = 0;
     for (int i = begin; i < end; i++) {
         open += text[i] == '(';
         if (text[i] == ')' && open-- == 0) open = 0, missing++;
@@ -147,9 +151,10 @@ void diag_take(Diag *diag, const Diag *other) {
 /* ---- order ----------------------------------------------------------------------------------- */
 
 static int compare(const void *left, const void *right) {
-    const DiagMessage *a = *(const DiagMessage *const *)left,
-                      *b = *(const DiagMessage *const *)right;
-    Span x = a->parts.items[0].span, y = b->parts.items[0].span;
+    const DiagMessage *a = *(const DiagMessage *const *)left;
+    const DiagMessage *b = *(const DiagMessage *const *)right;
+    Span x = a->parts.items[0].span;
+    Span y = b->parts.items[0].span;
     /* One array holds them, in the order in which they were made. */
     int position = a < b ? -1 : a > b;
     if (x.source != y.source || x.begin == y.begin) return position;
@@ -157,7 +162,8 @@ static int compare(const void *left, const void *right) {
 }
 
 static bool same_message(const DiagMessage *a, const DiagMessage *b) {
-    const DiagPart *x = &a->parts.items[0], *y = &b->parts.items[0];
+    const DiagPart *x = &a->parts.items[0];
+    const DiagPart *y = &b->parts.items[0];
     return x->span.source == y->span.source && x->span.begin == y->span.begin &&
            strcmp(x->text, y->text) == 0;
 }
@@ -166,7 +172,9 @@ static bool same_message(const DiagMessage *a, const DiagMessage *b) {
 enum { SHOWN_ERRORS = 20 };
 
 static int limit_messages(const Diag *diag, const DiagMessage **sorted, int *count) {
-    int errors = 0, hidden = 0, kept = 0;
+    int errors = 0;
+    int hidden = 0;
+    int kept = 0;
     for (int i = 0; i < *count; i++) {
         const bool error = diag_codes[sorted[i]->code].severity == DIAG_ERROR;
         errors += error;
@@ -310,7 +318,8 @@ static void print_caret_line(Paper paper, Span span, Style style) {
     FILE *out = paper.out;
     const Source *source = span.source;
     const Shown line = shown_line(span);
-    const char *before = line.cut_before ? ".." : "", *behind = line.cut_behind ? ".." : "";
+    const char *before = line.cut_before ? ".." : "";
+    const char *behind = line.cut_behind ? ".." : "";
     int columns;
     print_margin(paper, span.line);
     fputs(before, out);
@@ -325,7 +334,8 @@ static void print_caret_line(Paper paper, Span span, Style style) {
     fprintf(out, "%s\n", behind);
     print_margin(paper, 0);
     repeat(out, ' ', (int)strlen(before));
-    int column = 0, marked = 0;
+    int column = 0;
+    int marked = 0;
     for (int at = line.begin; at < line.end && at < span.end; column += columns) {
         const bool inside = at >= span.begin;
         at += character(source, at, line.end, column, &columns);
@@ -407,7 +417,8 @@ void diag_print(const Diag *diag, FILE *out) {
 
 /* Edit distance with transposition, bounded: anything past `limit` is just far. */
 static int edit_distance(const char *a, const char *b, int limit) {
-    int n = (int)strlen(a), m = (int)strlen(b);
+    int n = (int)strlen(a);
+    int m = (int)strlen(b);
     if (n > 63 || m > 63 || abs(n - m) > limit) return limit + 1;
     int rows[64][64];
     for (int i = 0; i <= n; i++)

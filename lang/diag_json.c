@@ -14,7 +14,8 @@ static void print_place(FILE *out, Span span) {
         fprintf(out, "\"file\": null");
         return;
     }
-    int line = span.line, column = span.column;
+    int line = span.line;
+    int column = span.column;
     for (int i = span.begin; span.source->text && i < span.end && (size_t)i < span.source->length;
          i++) {
         bool ends = span.source->text[i] == '\n';

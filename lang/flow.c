@@ -218,8 +218,8 @@ static void walk_call(Flow *f, const Expr *e, State at) {
              s && s->kind == SYMBOL_BUILTIN && i < sizeof without_slope / sizeof *without_slope;
              i++)
             at.stopped |= strcmp(without_slope[i], s->name) == 0;
-        const bool keeps_rows = s && s->kind == SYMBOL_BUILTIN && strcmp(s->name, "normalise") == 0,
-                   joins = s && s->kind == SYMBOL_BUILTIN && strcmp(s->name, "concat") == 0;
+        const bool keeps_rows = s && s->kind == SYMBOL_BUILTIN && strcmp(s->name, "normalise") == 0;
+        const bool joins = s && s->kind == SYMBOL_BUILTIN && strcmp(s->name, "concat") == 0;
         const Expr *piece = joins && at.row >= 0 ? piece_with(e, &at.row) : NULL;
         if (!keeps_rows && !piece) at.row = -1;
         if (piece)
@@ -340,8 +340,8 @@ void method_each_stmt(const Module *spec, void (*visit)(void *context, Stmt *s),
         Stmt *s = spec->stmts[i];
         visit(context, s);
         if (s->kind != STMT_WHEN) continue;
-        const Module body = {.stmts = s->body, .stmt_count = s->body_count},
-                     otherwise = {.stmts = s->otherwise, .stmt_count = s->otherwise_count};
+        const Module body = {.stmts = s->body, .stmt_count = s->body_count};
+        const Module otherwise = {.stmts = s->otherwise, .stmt_count = s->otherwise_count};
         method_each_stmt(&body, visit, context);
         method_each_stmt(&otherwise, visit, context);
     }
@@ -413,7 +413,8 @@ static bool is_of_schedules(Operator op) {
 }
 
 bool flow_number(const Expr *e, const FlowFrame *frame, const FlowClock *clock, double *value) {
-    double a, b = 0;
+    double a;
+    double b = 0;
     if (e->kind == EXPR_NUMBER) {
         *value = e->number;
         return true;

@@ -127,7 +127,12 @@ static int by_offset(const void *a, const void *b) {
 
 static void split_words(Format *f) {
     const char *text = f->source->text;
-    int line = 0, line_start = 0, breaks = 0, lists = 0, open = 0, close = 0;
+    int line = 0;
+    int line_start = 0;
+    int breaks = 0;
+    int lists = 0;
+    int open = 0;
+    int close = 0;
     if (f->opens.count) {
         qsort(f->opens.items, (size_t)f->opens.count, sizeof *f->opens.items, by_offset);
         qsort(f->closes.items, (size_t)f->closes.count, sizeof *f->closes.items, by_offset);
@@ -168,7 +173,8 @@ static bool find_swallowing(void *context, Expr *e) {
     if (e->kind != EXPR_BINARY || e->op != OP_DIV || e->args[1]->kind != EXPR_REDUCE ||
         e->args[1]->arg_count != 1)
         return true;
-    const Expr *reduction = e->args[1], *body = reduction->args[0];
+    const Expr *reduction = e->args[1];
+    const Expr *body = reduction->args[0];
     bool product = body->kind == EXPR_BINARY && body->op >= OP_MUL && body->op <= OP_MOD;
     int before = reduction->span.begin - 1;
     while (before > 0 && isspace((unsigned char)f->source->text[before]))
@@ -232,7 +238,9 @@ static bool begins_statement(const Place *p) {
  * and numbers may stand so. */
 static bool is_close(const Format *f, int i) {
     if (i == 0 || i + 1 >= f->words.count) return false;
-    const Word *w = &f->words.items[i], *before = w - 1, *after = w + 1;
+    const Word *w = &f->words.items[i];
+    const Word *before = w - 1;
+    const Word *after = w + 1;
     bool plain = before->kind <= WORD_NUMBER && after->kind <= WORD_NUMBER &&
                  (i + 2 == f->words.count || after[1].kind != WORD_OPEN);
     return plain && before->offset + before->length == w->offset &&
@@ -270,7 +278,8 @@ static bool is_claim(const Format *f, const Place *p) {
 
 /* Returns the number of spaces between the last word and word i, when they stand on one line. */
 static int spaces_before(const Format *f, const Place *p, int i) {
-    const Word *w = &f->words.items[i], *last = p->last < 0 ? NULL : &f->words.items[p->last];
+    const Word *w = &f->words.items[i];
+    const Word *last = p->last < 0 ? NULL : &f->words.items[p->last];
     if (!last) return 0;
     if (w->kind == WORD_COMMENT) return 2;
     if (is_text(last, "{") || is_text(w, "}")) return 1;
@@ -305,7 +314,8 @@ static bool continues(const Format *f, const Place *p, int i) {
 
 /* The word that the author lined up the first word of a line under, or -1. */
 static int find_anchor(const Format *f, Place *p, int i, bool continued) {
-    const Word *w = &f->words.items[i], *above = i ? &f->words.items[i - 1] : NULL;
+    const Word *w = &f->words.items[i];
+    const Word *above = i ? &f->words.items[i - 1] : NULL;
     if (w->kind == WORD_COMMENT && above && above->kind == WORD_COMMENT &&
         above->column == w->column && (!above->first || above->anchor >= 0))
         return i - 1;
@@ -325,7 +335,8 @@ static int find_anchor(const Format *f, Place *p, int i, bool continued) {
 static void open_word_bracket(const Format *f, Place *p, int i) {
     assert(p->depth < MOST_NESTED_BRACKETS + MOST_NESTED_TERMS);
     static const char *const with_settings[] = {"train", "stage", "eval", "queue", "data", NULL};
-    const Word *w = &f->words.items[i], *last = p->last < 0 ? NULL : &f->words.items[p->last];
+    const Word *w = &f->words.items[i];
+    const Word *last = p->last < 0 ? NULL : &f->words.items[p->last];
     Bracket b = {.word = i, .brace = is_text(w, "{")};
     b.reducer = is_text(w, "[") && last && is_one_of(last, reducers) && !is_text(last, "count");
     b.settings = b.brace && is_one_of(&f->words.items[p->statement], with_settings);

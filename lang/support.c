@@ -36,7 +36,8 @@ struct Arena {
 static _Thread_local jmp_buf *rescue;
 
 bool arena_guard(void (*work)(void *context), void *context) {
-    jmp_buf here, *const outer = rescue;
+    jmp_buf here;
+    jmp_buf *const outer = rescue;
     const bool good = setjmp(here) == 0;
     rescue = &here;
     if (good) work(context);
@@ -223,7 +224,8 @@ void text_free(Text *text) {
 }
 
 bool text_ends_with(const char *text, const char *ending) {
-    const size_t length = strlen(text), last = strlen(ending);
+    const size_t length = strlen(text);
+    const size_t last = strlen(ending);
     return length >= last && strcmp(text + length - last, ending) == 0;
 }
 

@@ -52,7 +52,8 @@ Token *token_list(Arena *arena, const Source *source, int *count) {
     YY_BUFFER_STATE buffer = couplet_yy_scan_bytes(source->text, (int)source->length, p->scanner);
     COUPLET_YYSTYPE value;
     Span span;
-    int token, done = 0;
+    int token;
+    int done = 0;
     while ((token = couplet_yylex(&value, &span, p->scanner)) != 0) {
         if (token == NEWLINE || span.end <= span.begin || span.begin < done) continue;
         add_comments(arena, &list, source->text, done, span.begin);

@@ -108,7 +108,8 @@ static int order(const Term *x, const Term *y) {
 static void add_term(DimTable *table, Polynomial *sum, Term term) {
     if (term.coefficient == 0) return;
     Term *items = sum->terms.items;
-    int low = 0, high = sum->terms.count;
+    int low = 0;
+    int high = sum->terms.count;
     while (low < high) {
         int middle = (low + high) / 2;
         if (order(&items[middle], &term) < 0)
@@ -150,7 +151,8 @@ static Term multiply_terms(DimTable *table, const Term *a, const Term *b) {
         return *a;
     }
     Dim **atoms = arena_array(table->arena, Dim *, product.count ? product.count : 1);
-    int i = 0, j = 0;
+    int i = 0;
+    int j = 0;
     for (int k = 0; k < product.count; k++) {
         bool left = j == b->count || (i < a->count && a->atoms[i]->id <= b->atoms[j]->id);
         atoms[k] = left ? a->atoms[i++] : b->atoms[j++];
@@ -185,7 +187,8 @@ static Polynomial polynomial_of(DimTable *table, Dim *d) {
         return out;
     }
     case DIM_MUL: {
-        const Polynomial a = polynomial_of(table, d->a), b = polynomial_of(table, d->b);
+        const Polynomial a = polynomial_of(table, d->a);
+        const Polynomial b = polynomial_of(table, d->b);
         return product_of(table, &a, &b);
     }
     case DIM_NAME:
@@ -257,7 +260,8 @@ Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b) {
         combine_numbers(kind, a->value, b->value, &value))
         return dim_const(table, value);
     if (kind == DIM_ADD || kind == DIM_MUL) {
-        const Polynomial x = polynomial_of(table, a), y = polynomial_of(table, b);
+        const Polynomial x = polynomial_of(table, a);
+        const Polynomial y = polynomial_of(table, b);
         Polynomial result = x;
         if (kind == DIM_MUL)
             result = product_of(table, &x, &y);
@@ -274,8 +278,8 @@ Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b) {
 static Dim *substitute_atom(DimTable *table, Dim *atom, Symbol *const *from, Dim *const *to,
                             int count) {
     if (atom->kind != DIM_NAME) {
-        Dim *a = dim_substitute(table, atom->a, from, to, count),
-            *b = dim_substitute(table, atom->b, from, to, count);
+        Dim *a = dim_substitute(table, atom->a, from, to, count);
+        Dim *b = dim_substitute(table, atom->b, from, to, count);
         return dim_make(table, atom->kind, a, b);
     }
     for (int i = 0; i < count; i++)
@@ -316,7 +320,8 @@ bool dim_eval(const Dim *d, DimLookup lookup, void *context, int64_t *value) {
 const char *dim_text(Arena *arena, const Dim *d) {
     if (d->kind == DIM_CONST) return arena_printf(arena, "%lld", (long long)d->value);
     if (d->kind == DIM_NAME) return d->symbol->name;
-    const char *a = dim_text(arena, d->a), *b = dim_text(arena, d->b);
+    const char *a = dim_text(arena, d->a);
+    const char *b = dim_text(arena, d->b);
     switch (d->kind) {
     case DIM_ADD:
         return d->b->kind == DIM_CONST && d->b->value < 0
