@@ -43,7 +43,8 @@ static void print_devices(FILE *out) {
 /* Ranks on unlike devices would not have equal bits, so those of other names are left alone. */
 static int deal(int process) {
     CoupletOpenclInfo infos[COUPLET_OPENCL_MAX_DEVICES];
-    int alike[COUPLET_OPENCL_MAX_DEVICES], count = 0;
+    int alike[COUPLET_OPENCL_MAX_DEVICES];
+    int count = 0;
     const int all = couplet_opencl_list(infos, COUPLET_OPENCL_MAX_DEVICES);
     for (int i = 0; i < all && i < COUPLET_OPENCL_MAX_DEVICES; i++)
         if (strcmp(infos[i].name, infos[0].name) == 0) alike[count++] = i;

@@ -30,7 +30,9 @@ static bool is_bounded(const GraphUnit *unit) {
  * every machine. */
 static double cost_of(const Plan *plan) {
     /* The first two are per nanosecond; `start` is in nanoseconds for each kernel. */
-    static const double operations = 180, bytes = 14, start = 2500;
+    static const double operations = 180;
+    static const double bytes = 14;
+    static const double start = 2500;
     double all = 0;
     for (int s = 0; s < plan->kernels.items.count; s++)
         all += start + fmax(plan->steps[s].flops / operations, plan->steps[s].bytes / bytes);
@@ -52,7 +54,8 @@ static void measure_attempt(const Work *w, Attempt *a, Graph *g) {
                           program ? program->states.count : 0, w->target, &error);
     /* A graph without a plan counts as 0 here; the back end, which plans again, reports the
      * error. */
-    int64_t peak = good ? plan.out->arena_bytes : 0, stored = 0;
+    int64_t peak = good ? plan.out->arena_bytes : 0;
+    int64_t stored = 0;
     if (good) a->cost += cost_of(&plan);
     if (good && fixed_of(&plan) > a->fixed) a->fixed = fixed_of(&plan);
     for (int i = 0; i < g->choices.count; i++)
@@ -150,7 +153,8 @@ static Attempt recompute_in_parts(const Work *w, Attempt whole, GraphSettings se
                                   int64_t estimate, int64_t budget) {
     enum { MOST_TRIES = 3 };
     Attempt best = {.peak = INT64_MAX};
-    int64_t kept = whole.peak - (estimate - budget) * settings.chunks, least = whole.peak / 16;
+    int64_t kept = whole.peak - (estimate - budget) * settings.chunks;
+    int64_t least = whole.peak / 16;
     for (int i = 0; i < MOST_TRIES && best.peak > budget && (i == 0 || kept > least); i++) {
         settings.kept_bytes = kept > least ? kept : least;
         Attempt next = attempt(w, settings);
@@ -168,7 +172,8 @@ static Attempt recompute_in_parts(const Work *w, Attempt whole, GraphSettings se
 static Attempt combine_attempts(const Work *w, Attempt whole, Attempt best, int64_t budget) {
     enum { MOST_COUNTS = 3 };
     Attempt fitting = {.peak = -1};
-    int64_t most = parts_up_to(w->batch, MOST_CHUNKS), chunks = most;
+    int64_t most = parts_up_to(w->batch, MOST_CHUNKS);
+    int64_t chunks = most;
     const int64_t least = best.settings.chunks > 1 ? best.peak : whole.peak / most;
     for (int i = 0; i < MOST_COUNTS && chunks > 1;
          i++, chunks = parts_up_to(w->batch, chunks - 1)) {

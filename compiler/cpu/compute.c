@@ -54,7 +54,8 @@ static LLVMValueRef neutral(Frame *f, const Reduction *r) {
 static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef old = local_get(f, r->type, r->best);
-    bool smallest = takes_smallest(r->node), real = r->type == f->e->f32;
+    bool smallest = takes_smallest(r->node);
+    bool real = r->type == f->e->f32;
     if (!takes_position(r->node) && real) { /* the intrinsic keeps a NaN */
         LLVMValueRef pair[2] = {old, v};
         local_set(f, r->best,
@@ -87,7 +88,8 @@ static void emit_term(Frame *f, const Reduction *r, LLVMValueRef v) {
     LLVMValueRef old = local_get(f, r->kept, r->best);
     if (r->kept == f->e->f64) v = LLVMBuildFPExt(f->e->builder, v, f->e->f64, "");
     if (r->may_wrap) {
-        LLVMValueRef wraps, sum = emit_add_whole(f, old, v, &wraps);
+        LLVMValueRef wraps;
+        LLVMValueRef sum = emit_add_whole(f, old, v, &wraps);
         frame_raise(f, wraps, COUPLET_FAULT_WHOLE);
         local_set(f, r->best, sum);
         return;
@@ -107,10 +109,10 @@ static void multiply_term(Frame *f, const Reduction *r, LLVMValueRef v) {
     LLVMBuilderRef b = f->e->builder;
     LLVMTypeRef i64 = f->e->i64;
     v = LLVMBuildFPExt(b, v, f->e->f64, "");
-    LLVMValueRef product = LLVMBuildFMul(b, local_get(f, f->e->f64, r->best), v, ""),
-                 bits = LLVMBuildBitCast(b, product, i64, ""),
-                 high = LLVMBuildLShr(b, bits, emit_whole(f, DOUBLE_DIGITS), ""),
-                 exponent = LLVMBuildAnd(b, high, emit_whole(f, DOUBLE_ENDLESS), "");
+    LLVMValueRef product = LLVMBuildFMul(b, local_get(f, f->e->f64, r->best), v, "");
+    LLVMValueRef bits = LLVMBuildBitCast(b, product, i64, "");
+    LLVMValueRef high = LLVMBuildLShr(b, bits, emit_whole(f, DOUBLE_DIGITS), "");
+    LLVMValueRef exponent = LLVMBuildAnd(b, high, emit_whole(f, DOUBLE_ENDLESS), "");
     LLVMValueRef plain =
         LLVMBuildAnd(b, LLVMBuildICmp(b, LLVMIntNE, exponent, emit_whole(f, 0), ""),
                      LLVMBuildICmp(b, LLVMIntNE, exponent, emit_whole(f, DOUBLE_ENDLESS), ""), "");
@@ -135,13 +137,14 @@ static void begin_product(Frame *f, Reduction *r) {
 static LLVMValueRef end_product(Frame *f, const Reduction *r) {
     enum { BEYOND = 1000 };
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef power = local_get(f, f->e->i64, r->power), most = emit_whole(f, BEYOND),
-                 least = emit_whole(f, -BEYOND);
+    LLVMValueRef power = local_get(f, f->e->i64, r->power);
+    LLVMValueRef most = emit_whole(f, BEYOND);
+    LLVMValueRef least = emit_whole(f, -BEYOND);
     power = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSGT, power, most, ""), most, power, "");
     power = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, power, least, ""), least, power, "");
     LLVMValueRef bits = LLVMBuildShl(b, LLVMBuildNSWAdd(b, power, emit_whole(f, DOUBLE_ONE), ""),
-                                     emit_whole(f, DOUBLE_DIGITS), ""),
-                 scale = LLVMBuildBitCast(b, bits, f->e->f64, "");
+                                     emit_whole(f, DOUBLE_DIGITS), "");
+    LLVMValueRef scale = LLVMBuildBitCast(b, bits, f->e->f64, "");
     return LLVMBuildFPTrunc(b, LLVMBuildFMul(b, local_get(f, f->e->f64, r->best), scale, ""),
                             f->e->f32, "");
 }
@@ -163,8 +166,8 @@ static void fold_term(Frame *f, Reduction *r) {
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = r->node;
     const GExpr *guard = r->members ? r->members->rest : n->guard;
-    LLVMValueRef holds = guard ? emit_expr(f, guard) : NULL,
-                 v = emit_expr_where(f, n->value, holds);
+    LLVMValueRef holds = guard ? emit_expr(f, guard) : NULL;
+    LLVMValueRef v = emit_expr_where(f, n->value, holds);
     if (r->type == f->e->i64 && n->value->type == GT_BOOL) v = LLVMBuildZExt(b, v, f->e->i64, "");
     if (r->exponentials) {
         /* -inf minus -inf is NaN, so a term of -inf is left out. */
@@ -289,7 +292,8 @@ static void emit_exponentials(Frame *f, Reduction *r) {
 
 /* The position of the best term; 0 where there is none. */
 static LLVMValueRef end_position(Frame *f, const Reduction *r) {
-    LLVMValueRef winner = local_get(f, f->e->i64, r->winner), zero = emit_whole(f, 0);
+    LLVMValueRef winner = local_get(f, f->e->i64, r->winner);
+    LLVMValueRef zero = emit_whole(f, 0);
     LLVMValueRef none = LLVMBuildICmp(f->e->builder, LLVMIntSLT, winner, zero, "");
     return LLVMBuildSelect(f->e->builder, none, zero, winner, "");
 }
@@ -318,8 +322,8 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
 void frame_raise_if_wide(Frame *f, const GNode *n, LLVMValueRef value) {
     LLVMBuilderRef b = f->e->builder;
     if (n->type != GT_INT || takes_position(n) || gx_entries_fit(f->e->graph, n)) return;
-    LLVMValueRef kept = LLVMBuildSExt(b, LLVMBuildTrunc(b, value, f->e->i32, ""), f->e->i64, ""),
-                 cut = LLVMBuildICmp(b, LLVMIntNE, kept, value, "");
+    LLVMValueRef kept = LLVMBuildSExt(b, LLVMBuildTrunc(b, value, f->e->i32, ""), f->e->i64, "");
+    LLVMValueRef cut = LLVMBuildICmp(b, LLVMIntNE, kept, value, "");
     if (is_wide_best(f, n))
         cut = LLVMBuildAnd(b, cut,
                            LLVMBuildICmp(b, LLVMIntNE, value,
@@ -345,7 +349,8 @@ static void emit_element(Frame *f, const int64_t *extents) {
                                     LLVMConstNull(element_value_type(f->e, n->type)), "");
     } else { /* A reduction whose result is not wanted is left out, and cannot lack terms. */
         LLVMValueRef slot = frame_local(f, element_value_type(f->e, n->type));
-        LLVMBasicBlockRef then = frame_block(f, "active"), after = frame_block(f, "after");
+        LLVMBasicBlockRef then = frame_block(f, "active");
+        LLVMBasicBlockRef after = frame_block(f, "after");
         local_set(f, slot, LLVMConstNull(element_value_type(f->e, n->type)));
         LLVMBuildCondBr(b, active, then, after);
         LLVMPositionBuilderAtEnd(b, then);

@@ -27,9 +27,11 @@ static LLVMValueRef shuffle_lanes(Dots *d, LLVMValueRef a, LLVMValueRef b, const
  * pairs. */
 static LLVMValueRef fold_pairs(Dots *d, LLVMValueRef a, LLVMValueRef b, const int *first,
                                const int *second) {
-    int low[16], high[16], lanes = (int)d->c->lanes;
+    int low[16], high[16];
+    int lanes = (int)d->c->lanes;
     for (int i = 0; i < lanes; i++) {
-        int in = i % 4, four = i - in;
+        int in = i % 4;
+        int four = i - in;
         low[i] = four + (first[in] < 4 ? first[in] : lanes + first[in] - 4);
         high[i] = four + (second[in] < 4 ? second[in] : lanes + second[in] - 4);
     }
@@ -39,11 +41,13 @@ static LLVMValueRef fold_pairs(Dots *d, LLVMValueRef a, LLVMValueRef b, const in
 
 /* The sums of the lanes of four vectors, side by side. */
 static LLVMValueRef join_lanes(Dots *d, const LLVMValueRef *sums) {
-    static const int even[] = {0, 4, 1, 5}, odd[] = {2, 6, 3, 7}, left[] = {0, 1, 4, 5},
-                     right[] = {2, 3, 6, 7};
-    LLVMValueRef one = fold_pairs(d, sums[0], sums[1], even, odd),
-                 two = fold_pairs(d, sums[2], sums[3], even, odd),
-                 all = fold_pairs(d, one, two, left, right);
+    static const int even[] = {0, 4, 1, 5};
+    static const int odd[] = {2, 6, 3, 7};
+    static const int left[] = {0, 1, 4, 5};
+    static const int right[] = {2, 3, 6, 7};
+    LLVMValueRef one = fold_pairs(d, sums[0], sums[1], even, odd);
+    LLVMValueRef two = fold_pairs(d, sums[2], sums[3], even, odd);
+    LLVMValueRef all = fold_pairs(d, one, two, left, right);
     for (int width = (int)d->c->lanes / 2; width >= DOT_COLUMNS; width /= 2) {
         int low[16], high[16];
         for (int i = 0; i < width; i++) {
@@ -123,14 +127,15 @@ static void sum_leaves(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slo
     LLVMBuilderRef build = f->e->builder;
     const int64_t leaf = DOT_LEAF * d->c->lanes;
     LLVMValueRef place = frame_local(f, f->e->i64);
-    LLVMBasicBlockRef body = frame_block(f, "leaf"), after = frame_block(f, "leaves");
+    LLVMBasicBlockRef body = frame_block(f, "leaf");
+    LLVMBasicBlockRef after = frame_block(f, "leaves");
     sum_leaf(d, row, slot, emit_whole(f, 0), emit_whole(f, leaf));
     keep_leaf(d, slot, true);
     local_set(f, place, emit_whole(f, leaf));
     LLVMBuildBr(build, body);
     LLVMPositionBuilderAtEnd(build, body);
-    LLVMValueRef begin = local_get(f, f->e->i64, place),
-                 end = vector_add(f, begin, emit_whole(f, leaf));
+    LLVMValueRef begin = local_get(f, f->e->i64, place);
+    LLVMValueRef end = vector_add(f, begin, emit_whole(f, leaf));
     sum_leaf(d, row, slot, begin, vector_smaller(f, end, d->k));
     LLVMBasicBlockRef again = frame_block(f, "again");
     LLVMBuildCondBr(build, LLVMBuildICmp(build, LLVMIntSLT, end, d->k, ""), again, after);
@@ -167,10 +172,10 @@ static void emit_dot_block(Dots *d, LLVMValueRef a, LLVMValueRef rows_at) {
 /* Columns past the last repeat it, and no sum of theirs is kept. */
 static void set_panel(Dots *d, LLVMValueRef b, LLVMValueRef y, LLVMValueRef panel) {
     Frame *f = d->f;
-    LLVMValueRef head = emit_whole(f, 0),
-                 columns = vector_table_at(f, d->tables, head, HEAD_COLUMNS),
-                 step = vector_table_at(f, d->tables, head, HEAD_COLUMN_STEP),
-                 first = vector_times(f, panel, DOT_COLUMNS);
+    LLVMValueRef head = emit_whole(f, 0);
+    LLVMValueRef columns = vector_table_at(f, d->tables, head, HEAD_COLUMNS);
+    LLVMValueRef step = vector_table_at(f, d->tables, head, HEAD_COLUMN_STEP);
+    LLVMValueRef first = vector_times(f, panel, DOT_COLUMNS);
     LLVMValueRef last = vector_add(f, columns, emit_whole(f, -1));
     for (int j = 0; j < DOT_COLUMNS; j++) {
         LLVMValueRef column = vector_add(f, first, emit_whole(f, j));
@@ -194,13 +199,13 @@ void emit_dots(Emitter *e, Kernel *kernel) {
     LLVMValueRef first_task = vector_table_at(&f, d.tables, emit_whole(&f, 0), HEAD_TASKS);
     d.k = vector_table_at(&f, d.tables, emit_whole(&f, 0), HEAD_K);
     Loop tasks = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef task = vector_add(&f, first_task, vector_times(&f, tasks.index, TASK_WORDS)),
-                 words[TASK_WORDS];
+    LLVMValueRef task = vector_add(&f, first_task, vector_times(&f, tasks.index, TASK_WORDS));
+    LLVMValueRef words[TASK_WORDS];
     for (int i = 0; i < TASK_WORDS; i++)
         words[i] = vector_table_at(&f, d.tables, task, i);
-    LLVMValueRef a = vector_float_at(&f, f.bases[0], words[TASK_A]),
-                 b = vector_float_at(&f, f.bases[2], words[TASK_B]),
-                 y = vector_float_at(&f, f.bases[3], words[TASK_Y]);
+    LLVMValueRef a = vector_float_at(&f, f.bases[0], words[TASK_A]);
+    LLVMValueRef b = vector_float_at(&f, f.bases[2], words[TASK_B]);
+    LLVMValueRef y = vector_float_at(&f, f.bases[3], words[TASK_Y]);
     /* Rows are the inner loop: b is read once, and a from the caches. */
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
     set_panel(&d, b, y, panels.index);

@@ -20,7 +20,8 @@ static void element_view(Element *x, SweepView view) {
 
 void element_begin(Element *x, Frame *outer, SweepView view, const char *name, int number) {
     const Sweep *sweep = outer->kernel->as.sweep.sweep;
-    int operands = outer->kernel->operand_count, at = 0;
+    int operands = outer->kernel->operand_count;
+    int at = 0;
     helper_begin(&x->open, outer, name, number,
                  sweep->source_count + sweep->map_count + 3 + operands, 4);
     Frame *f = &x->open.inner;
@@ -47,8 +48,8 @@ void element_begin(Element *x, Frame *outer, SweepView view, const char *name, i
 static void element_at(Element *x, const ElementLoop *loop) {
     Frame *f = &x->open.inner;
     const PairSink *pair = &x->view.sink->pair;
-    int of_row = x->view.columns ? pair->other : pair->own,
-        of_column = x->view.columns ? pair->own : pair->other;
+    int of_row = x->view.columns ? pair->other : pair->own;
+    int of_column = x->view.columns ? pair->own : pair->other;
     x->tile.at = helper_sum_of(f, helper_scaled(f, loop->row, x->sweep->line), loop->columns.index);
     f->indices[of_row] = helper_sum_of(f, x->first_row, loop->row);
     f->indices[of_column] = helper_sum_of(f, x->first_column, loop->columns.index);

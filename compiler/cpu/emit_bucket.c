@@ -37,12 +37,13 @@ static LLVMValueRef place_of(Frame *f, const Bucket *b, int role, LLVMValueRef *
  * guard's order, each only where those before it hold. */
 static LLVMValueRef emit_key(Frame *f, const Bucket *b, LLVMValueRef *listed) {
     LLVMBuilderRef build = f->e->builder;
-    LLVMValueRef values[GRAPH_MAX_RANK] = {NULL}, mask = NULL;
+    LLVMValueRef values[GRAPH_MAX_RANK] = {NULL};
+    LLVMValueRef mask = NULL;
     for (int i = 0; i < b->conjuncts.count; i++) {
         LLVMValueRef holds;
         if (b->targets[i] >= 0) {
-            LLVMValueRef key = emit_expr_where(f, b->keys[i], mask),
-                         extent = emit_whole(f, b->node->shape[b->targets[i]]);
+            LLVMValueRef key = emit_expr_where(f, b->keys[i], mask);
+            LLVMValueRef extent = emit_whole(f, b->node->shape[b->targets[i]]);
             holds = LLVMBuildICmp(build, LLVMIntULT, key, extent, "");
             values[b->targets[i]] = LLVMBuildSelect(build, holds, key, emit_whole(f, 0), "");
         } else if (b->filters[i]) {
@@ -62,14 +63,16 @@ typedef void (*MemberVisit)(Frame *f, const Bucket *b, LLVMValueRef list, LLVMVa
 static void each_member(Frame *f, const Bucket *b, LLVMValueRef list, MemberVisit visit) {
     const GNode *n = b->node;
     Loop loops[GRAPH_MAX_RANK];
-    LLVMValueRef member = emit_whole(f, 0), listed;
+    LLVMValueRef member = emit_whole(f, 0);
+    LLVMValueRef listed;
     for (int i = 0; i < n->red_rank; i++) {
         loops[i] = loop_begin(f, emit_whole(f, 0), emit_whole(f, n->red_shape[i]));
         f->indices[n->rank + i] = loops[i].index;
         member = emit_sum(f, emit_scaled(f, member, n->red_shape[i]), loops[i].index);
     }
     LLVMValueRef key = emit_key(f, b, &listed);
-    LLVMBasicBlockRef then = frame_block(f, "listed"), after = frame_block(f, "after");
+    LLVMBasicBlockRef then = frame_block(f, "listed");
+    LLVMBasicBlockRef after = frame_block(f, "after");
     LLVMBuildCondBr(f->e->builder, listed, then, after);
     LLVMPositionBuilderAtEnd(f->e->builder, then);
     frame_forget(f);
@@ -84,7 +87,8 @@ static void each_member(Frame *f, const Bucket *b, LLVMValueRef list, MemberVisi
 static void count_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key,
                          LLVMValueRef member) {
     (void)b, (void)member;
-    LLVMValueRef at = emit_sum(f, list, key), base = f->bases[f->kernel->operand_count - 1];
+    LLVMValueRef at = emit_sum(f, list, key);
+    LLVMValueRef base = f->bases[f->kernel->operand_count - 1];
     element_store(f, GT_INT, base, at,
                   emit_sum(f, element_load(f, GT_INT, base, at), emit_whole(f, 1)));
 }
@@ -92,8 +96,9 @@ static void count_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValue
 /* The begin of each list moves to its end as it fills. */
 static void list_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key,
                         LLVMValueRef member) {
-    LLVMValueRef at = emit_sum(f, list, key), base = f->bases[f->kernel->operand_count - 1],
-                 place = element_load(f, GT_INT, base, at);
+    LLVMValueRef at = emit_sum(f, list, key);
+    LLVMValueRef base = f->bases[f->kernel->operand_count - 1];
+    LLVMValueRef place = element_load(f, GT_INT, base, at);
     element_store(f, GT_INT, base,
                   emit_sum(f, emit_sum(f, list, emit_whole(f, b->targets_size)), place), member);
     element_store(f, GT_INT, base, at, emit_sum(f, place, emit_whole(f, 1)));
@@ -103,7 +108,8 @@ void emit_bucket_sort(Emitter *e, Kernel *kernel) {
     Frame f;
     const Bucket *b = kernel->as.bucket.bucket;
     frame_begin(&f, e, kernel);
-    LLVMValueRef out = f.bases[kernel->operand_count - 1], sum = frame_local(&f, e->i64);
+    LLVMValueRef out = f.bases[kernel->operand_count - 1];
+    LLVMValueRef sum = frame_local(&f, e->i64);
     Loop segments = loop_begin(&f, f.begin, f.end);
     LLVMValueRef list = emit_scaled(&f, segments.index, bucket_list_size(b));
     set_axes(&f, b, 1 << BUCKET_SEGMENT, segments.index);
@@ -113,8 +119,9 @@ void emit_bucket_sort(Emitter *e, Kernel *kernel) {
     each_member(&f, b, list, count_member);
     local_set(&f, sum, emit_whole(&f, 0));
     Loop begins = loop_begin(&f, emit_whole(&f, 0), emit_whole(&f, b->targets_size));
-    LLVMValueRef at = emit_sum(&f, list, begins.index), count = element_load(&f, GT_INT, out, at),
-                 begin = local_get(&f, e->i64, sum);
+    LLVMValueRef at = emit_sum(&f, list, begins.index);
+    LLVMValueRef count = element_load(&f, GT_INT, out, at);
+    LLVMValueRef begin = local_get(&f, e->i64, sum);
     element_store(&f, GT_INT, out, at, begin);
     local_set(&f, sum, emit_sum(&f, begin, count));
     loop_end(&f, &begins);
@@ -127,7 +134,8 @@ void emit_bucket_sort(Emitter *e, Kernel *kernel) {
 
 static Members members_of(Frame *f, const Bucket *b, int sorted) {
     LLVMBuilderRef build = f->e->builder;
-    LLVMValueRef key = place_of(f, b, BUCKET_TARGET, f->indices), base = f->bases[sorted];
+    LLVMValueRef key = place_of(f, b, BUCKET_TARGET, f->indices);
+    LLVMValueRef base = f->bases[sorted];
     LLVMValueRef list =
         emit_scaled(f, place_of(f, b, BUCKET_SEGMENT, f->indices), bucket_list_size(b));
     LLVMValueRef first = LLVMBuildICmp(build, LLVMIntEQ, key, emit_whole(f, 0), "");
@@ -213,8 +221,9 @@ static void clear_total(const Row *row) {
 static void add_entry(const Row *row) {
     Frame *f = row->f;
     LLVMBuilderRef build = f->e->builder;
-    LLVMValueRef holds = row->members->rest ? emit_expr(f, row->members->rest) : NULL,
-                 value = emit_expr_where(f, row->b->node->value, holds), at = output_place(f);
+    LLVMValueRef holds = row->members->rest ? emit_expr(f, row->members->rest) : NULL;
+    LLVMValueRef value = emit_expr_where(f, row->b->node->value, holds);
+    LLVMValueRef at = output_place(f);
     if (holds) value = LLVMBuildSelect(build, holds, value, emit_number(f, 0), "");
     element_store(f, GT_REAL, row->out, at,
                   LLVMBuildFAdd(build, element_load(f, GT_REAL, row->out, at), value, ""));
@@ -223,9 +232,9 @@ static void add_entry(const Row *row) {
 static void add_leaf(const Row *row) {
     Frame *f = row->f;
     LLVMBuilderRef build = f->e->builder;
-    LLVMValueRef total = total_of(row),
-                 leaf = LLVMBuildFPExt(build, element_load(f, GT_REAL, row->out, output_place(f)),
-                                       f->e->f64, "");
+    LLVMValueRef total = total_of(row);
+    LLVMValueRef leaf =
+        LLVMBuildFPExt(build, element_load(f, GT_REAL, row->out, output_place(f)), f->e->f64, "");
     LLVMBuildStore(
         build, LLVMBuildFAdd(build, LLVMBuildLoad2(build, f->e->f64, total, ""), leaf, ""), total);
     clear_entry(row);
@@ -250,8 +259,9 @@ static void add_members(Row *row, LLVMValueRef begin, LLVMValueRef end) {
 static void add_member_rows(Frame *f, const Bucket *b, const Members *m) {
     LLVMBuilderRef build = f->e->builder;
     Row row = {.f = f, .b = b, .out = f->bases[f->kernel->operand_count - 1], .members = m};
-    LLVMBasicBlockRef few = frame_block(f, "few"), many = frame_block(f, "many"),
-                      after = frame_block(f, "added");
+    LLVMBasicBlockRef few = frame_block(f, "few");
+    LLVMBasicBlockRef many = frame_block(f, "many");
+    LLVMBasicBlockRef after = frame_block(f, "added");
     each_entry(&row, clear_entry);
     LLVMValueRef is_few =
         LLVMBuildICmp(build, LLVMIntSLE, LLVMBuildNSWSub(build, m->end, m->begin, ""),
@@ -295,8 +305,8 @@ void emit_bucket(Emitter *e, Kernel *kernel) {
     LLVMBuilderRef build = e->builder;
     int64_t rows = b->targets_size * b->segments;
     Loop tiles = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef first = emit_scaled(&f, tiles.index, bucket_chunk(b)),
-                 last = emit_sum(&f, first, emit_whole(&f, bucket_chunk(b)));
+    LLVMValueRef first = emit_scaled(&f, tiles.index, bucket_chunk(b));
+    LLVMValueRef last = emit_sum(&f, first, emit_whole(&f, bucket_chunk(b)));
     LLVMValueRef end =
         LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, last, emit_whole(&f, rows), ""),
                         last, emit_whole(&f, rows), "");

@@ -63,7 +63,9 @@ static void add_leaf(const Block *b, int i) {
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
     if (!node_sums_many(f->node)) return;
-    LLVMValueRef y = frame_result(f), at = position(f), total = total_of(b, i);
+    LLVMValueRef y = frame_result(f);
+    LLVMValueRef at = position(f);
+    LLVMValueRef total = total_of(b, i);
     LLVMValueRef leaf = LLVMBuildFPExt(build, element_load(f, GT_REAL, y, at), f->e->f64, "");
     LLVMBuildStore(
         build, LLVMBuildFAdd(build, LLVMBuildLoad2(build, f->e->f64, total, ""), leaf, ""), total);
@@ -83,8 +85,10 @@ static void emit_column_term(const Block *b, int i) {
     Frame *f = b->f;
     const GNode *n = f->node;
     if (frame_settled(f, n->guard) == 0) return;
-    LLVMValueRef y = frame_result(f), holds = n->guard ? emit_expr(f, n->guard) : NULL,
-                 term = emit_expr_where(f, n->value, holds), at = position(f);
+    LLVMValueRef y = frame_result(f);
+    LLVMValueRef holds = n->guard ? emit_expr(f, n->guard) : NULL;
+    LLVMValueRef term = emit_expr_where(f, n->value, holds);
+    LLVMValueRef at = position(f);
     if (holds) term = LLVMBuildSelect(f->e->builder, holds, term, neutral(f), "");
     element_store(f, GT_REAL, y, at, fold(f, element_load(f, GT_REAL, y, at), term));
 }
@@ -147,8 +151,8 @@ static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef e
     LLVMBuilderRef build = f->e->builder;
     Loop leaves, rows;
     /* without columns, the loop over rows is left out too */
-    LLVMValueRef some = LLVMBuildICmp(build, LLVMIntSLT, begin, end, ""),
-                 row_end = LLVMBuildSelect(build, some, b->row_end, emit_whole(f, 0), "");
+    LLVMValueRef some = LLVMBuildICmp(build, LLVMIntSLT, begin, end, "");
+    LLVMValueRef row_end = LLVMBuildSelect(build, some, b->row_end, emit_whole(f, 0), "");
     if (b->is_long) leaves = loop_begin_step(f, emit_whole(f, 0), row_end, LEAF_ROWS);
     rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, row_end))
                       : rows_begin(b, emit_whole(f, 0), row_end);
@@ -165,9 +169,9 @@ static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef e
  * next row wants them. From the cache, a block has as many columns as there are. */
 static LLVMValueRef end_of_blocks(Frame *f, bool is_cached, LLVMValueRef begin, LLVMValueRef end) {
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef count = LLVMBuildNSWSub(b, end, begin, ""),
-                 blocks = LLVMBuildNSWAdd(
-                     b, begin, LLVMBuildAnd(b, count, emit_whole(f, -BLOCK_COLUMNS), ""), "");
+    LLVMValueRef count = LLVMBuildNSWSub(b, end, begin, "");
+    LLVMValueRef blocks =
+        LLVMBuildNSWAdd(b, begin, LLVMBuildAnd(b, count, emit_whole(f, -BLOCK_COLUMNS), ""), "");
     return is_cached
                ? blocks
                : LLVMBuildSelect(

@@ -157,7 +157,8 @@ static bool read_may_fault(Frame *s, const GExpr *load) {
  * leave 64 bits. Nothing else is said under a mask. */
 static bool may_fault(Frame *s, const GExpr *e) {
     if (e->arg_count == 0) return false;
-    LLVMValueRef no = LLVMConstInt(s->e->i1, 0, 0), yes = LLVMConstInt(s->e->i1, 1, 0);
+    LLVMValueRef no = LLVMConstInt(s->e->i1, 0, 0);
+    LLVMValueRef yes = LLVMConstInt(s->e->i1, 1, 0);
     LLVMValueRef known = recall(&s->faults, e, NULL);
     if (known) return known == yes;
     bool may = e->op == G_TO_INT || (e->op == G_LOAD && read_may_fault(s, e)) ||
@@ -207,11 +208,13 @@ void emit_ahead(Frame *s, const GExpr *then, const GExpr *otherwise, LLVMValueRe
  * its outputs. */
 static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
-    LLVMTypeRef i32 = s->e->i32, i64 = s->e->i64;
+    LLVMTypeRef i32 = s->e->i32;
+    LLVMTypeRef i64 = s->e->i64;
     const Arguments *arguments = kernel_arguments(s->kernel);
-    LLVMValueRef site = arguments ? s->constants[argument_find(arguments, e->args[0])]
-                                  : emit(s, e->args[0], mask),
-                 element = emit(s, e->args[1], mask), key[2], x[4];
+    LLVMValueRef site =
+        arguments ? s->constants[argument_find(arguments, e->args[0])] : emit(s, e->args[0], mask);
+    LLVMValueRef element = emit(s, e->args[1], mask);
+    LLVMValueRef key[2], x[4];
     const int first = s->kernel->operand_count - s->kernel->output_count - 2;
     for (int i = 0; i < 2; i++) {
         LLVMValueRef at = emit_whole(s, i);

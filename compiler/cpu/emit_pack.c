@@ -38,8 +38,8 @@ static void transpose_squares(Packing *p) {
     Frame *f = p->f;
     int64_t lanes = p->c->lanes;
     Loop columns = loop_begin_step(f, emit_whole(f, 0), emit_whole(f, p->c->panel), lanes);
-    LLVMValueRef column = vector_add(f, p->b_of_n, vector_add(f, p->first, columns.index)),
-                 start[16], rows[16];
+    LLVMValueRef column = vector_add(f, p->b_of_n, vector_add(f, p->first, columns.index));
+    LLVMValueRef start[16], rows[16];
     for (int64_t i = 0; i < lanes; i++)
         start[i] = vector_float_at(f, p->from, vector_table_at(f, p->tables, column, i));
     Loop ks = loop_begin_step(f, p->k_begin, p->k_end, lanes);
@@ -76,10 +76,11 @@ void emit_pack(Emitter *e, Kernel *kernel) {
     const Contraction *c = kernel->as.contraction;
     frame_begin(&f, e, kernel);
     LLVMBuilderRef b = e->builder;
-    LLVMValueRef tables = f.bases[1], head = emit_whole(&f, 0);
-    LLVMValueRef k = vector_table_at(&f, tables, head, HEAD_K),
-                 panels = vector_table_at(&f, tables, head, HEAD_PANELS),
-                 b_of_z = vector_table_at(&f, tables, head, HEAD_B_OF_Z);
+    LLVMValueRef tables = f.bases[1];
+    LLVMValueRef head = emit_whole(&f, 0);
+    LLVMValueRef k = vector_table_at(&f, tables, head, HEAD_K);
+    LLVMValueRef panels = vector_table_at(&f, tables, head, HEAD_PANELS);
+    LLVMValueRef b_of_z = vector_table_at(&f, tables, head, HEAD_B_OF_Z);
     Packing p = {
         .f = &f, .c = c, .vector = LLVMVectorType(e->f32, (unsigned)c->lanes), .tables = tables};
     p.b_of_k = vector_table_at(&f, tables, head, HEAD_B_OF_K);
@@ -88,9 +89,10 @@ void emit_pack(Emitter *e, Kernel *kernel) {
     LLVMValueRef chunks = LLVMBuildUDiv(b, vector_add(&f, k, emit_whole(&f, PACK_ROWS - 1)),
                                         emit_whole(&f, PACK_ROWS), "");
     Loop tiles = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef chunk = LLVMBuildURem(b, tiles.index, chunks, ""),
-                 rest = LLVMBuildUDiv(b, tiles.index, chunks, "");
-    LLVMValueRef panel = LLVMBuildURem(b, rest, panels, ""), z = LLVMBuildUDiv(b, rest, panels, "");
+    LLVMValueRef chunk = LLVMBuildURem(b, tiles.index, chunks, "");
+    LLVMValueRef rest = LLVMBuildUDiv(b, tiles.index, chunks, "");
+    LLVMValueRef panel = LLVMBuildURem(b, rest, panels, "");
+    LLVMValueRef z = LLVMBuildUDiv(b, rest, panels, "");
     p.from =
         vector_float_at(&f, f.bases[0], vector_table_at(&f, tables, vector_add(&f, b_of_z, z), 0));
     p.to = vector_float_at(&f, f.bases[2],

@@ -84,7 +84,8 @@ static void sum_loop_begin(Task *t, SumLoop *loop, LLVMValueRef *start) {
 static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRef count,
                          LLVMValueRef more) {
     LLVMBuilderRef b = t->f->e->builder;
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(b), after = frame_block(t->f, "summed");
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
+    LLVMBasicBlockRef after = frame_block(t->f, "summed");
     LLVMValueRef next = vector_add(t->f, loop->turn, emit_whole(t->f, 1));
     if (!more) more = LLVMBuildICmp(b, LLVMIntSLT, next, count, "");
     LLVMAddIncoming(loop->turn, &next, &here, 1);
@@ -113,12 +114,12 @@ static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
     LLVMValueRef place = frame_local(f, f->e->i64);
     local_set(f, place, emit_whole(f, 0));
     Loop runs = loop_begin(f, emit_whole(f, 0), t->run_count);
-    LLVMValueRef at = vector_add(f, t->runs, vector_times(f, runs.index, 3)),
-                 first = vector_table_at(f, t->tables, at, 0);
+    LLVMValueRef at = vector_add(f, t->runs, vector_times(f, runs.index, 3));
+    LLVMValueRef first = vector_table_at(f, t->tables, at, 0);
     LLVMValueRef ends;
     Loop terms = loop_begin(f, emit_whole(f, 0), run_length(t, at, &ends));
-    LLVMValueRef from = vector_add(f, first, LLVMBuildNSWMul(b, terms.index, t->a_step, "")),
-                 to = local_get(f, f->e->i64, place);
+    LLVMValueRef from = vector_add(f, first, LLVMBuildNSWMul(b, terms.index, t->a_step, ""));
+    LLVMValueRef to = local_get(f, f->e->i64, place);
     for (int r = 0; r < (neighbours ? 1 : t->rows); r++)
         vector_store(f, vector_load(f, type, vector_float_at(f, row[r], from), 0),
                      vector_float_at(f, t->gathered, to), r, NULL);
@@ -130,8 +131,9 @@ static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
 static void gather_row_places(Task *t, LLVMValueRef rows_at) {
     Frame *f = t->f;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef row[MAX_SUMS], first = vector_table_at(f, t->tables, rows_at, 0),
-                                neighbours = LLVMConstInt(f->e->i1, 1, 0);
+    LLVMValueRef row[MAX_SUMS];
+    LLVMValueRef first = vector_table_at(f, t->tables, rows_at, 0);
+    LLVMValueRef neighbours = LLVMConstInt(f->e->i1, 1, 0);
     for (int r = 0; r < t->rows; r++) {
         LLVMValueRef at = vector_table_at(f, t->tables, rows_at, 2 * r);
         row[r] = vector_float_at(f, t->a, at);
@@ -139,8 +141,9 @@ static void gather_row_places(Task *t, LLVMValueRef rows_at) {
             b, neighbours,
             LLVMBuildICmp(b, LLVMIntEQ, at, vector_add(f, first, emit_whole(f, r)), ""), "");
     }
-    LLVMBasicBlockRef side_by_side = frame_block(f, "neighbours"), apart = frame_block(f, "apart"),
-                      after = frame_block(f, "gathered");
+    LLVMBasicBlockRef side_by_side = frame_block(f, "neighbours");
+    LLVMBasicBlockRef apart = frame_block(f, "apart");
+    LLVMBasicBlockRef after = frame_block(f, "gathered");
     LLVMBuildCondBr(b, neighbours, side_by_side, apart);
     LLVMPositionBuilderAtEnd(b, side_by_side);
     gather_runs(t, row, true);
@@ -178,19 +181,22 @@ static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef first_run,
     Frame *f = t->f;
     SumLoop runs, terms;
     sum_loop_begin(t, &runs, start);
-    LLVMValueRef place = t->gathered ? LLVMBuildPhi(b, f->e->i64, "gathered") : NULL, next = NULL;
-    LLVMValueRef at = vector_add(f, t->runs,
-                                 vector_times(f, vector_add(f, first_run, runs.turn), 3)),
-                 first = vector_table_at(f, t->tables, at, 0);
-    LLVMValueRef panel = vector_float_at(f, t->panel, vector_table_at(f, t->tables, at, 1)), ends,
-                 length = run_length(t, at, &ends);
+    LLVMValueRef place = t->gathered ? LLVMBuildPhi(b, f->e->i64, "gathered") : NULL;
+    LLVMValueRef next = NULL;
+    LLVMValueRef at =
+        vector_add(f, t->runs, vector_times(f, vector_add(f, first_run, runs.turn), 3));
+    LLVMValueRef first = vector_table_at(f, t->tables, at, 0);
+    LLVMValueRef panel = vector_float_at(f, t->panel, vector_table_at(f, t->tables, at, 1));
+    LLVMValueRef ends;
+    LLVMValueRef length = run_length(t, at, &ends);
     if (t->gathered) first = place;
     sum_loop_begin(t, &terms, runs.sums);
-    LLVMValueRef a_at = LLVMBuildPhi(b, f->e->i64, "a"), b_at = LLVMBuildPhi(b, f->e->ptr, "b");
+    LLVMValueRef a_at = LLVMBuildPhi(b, f->e->i64, "a");
+    LLVMValueRef b_at = LLVMBuildPhi(b, f->e->ptr, "b");
     multiply_column(t, row, a_at, b_at, terms.sums, sums);
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
-    LLVMValueRef a_next = vector_add(f, a_at, t->gathered ? emit_whole(f, t->rows) : t->a_step),
-                 b_next = vector_float_at(f, b_at, t->b_step);
+    LLVMValueRef a_next = vector_add(f, a_at, t->gathered ? emit_whole(f, t->rows) : t->a_step);
+    LLVMValueRef b_next = vector_float_at(f, b_at, t->b_step);
     LLVMAddIncoming(a_at, &first, &terms.before, 1);
     LLVMAddIncoming(b_at, &panel, &terms.before, 1);
     LLVMAddIncoming(a_at, &a_next, &here, 1);
@@ -210,7 +216,8 @@ static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef first_run,
 /* A leaf that others follow: the first one's sums are the totals, those of the others are added. */
 static void keep_leaf(Task *t, LLVMValueRef is_first, const LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
-    LLVMBasicBlockRef first = frame_block(t->f, "first"), later = frame_block(t->f, "later");
+    LLVMBasicBlockRef first = frame_block(t->f, "first");
+    LLVMBasicBlockRef later = frame_block(t->f, "later");
     LLVMBasicBlockRef after = frame_block(t->f, "kept");
     LLVMBuildCondBr(b, is_first, first, later);
     LLVMPositionBuilderAtEnd(b, first);
@@ -227,7 +234,8 @@ static void keep_leaf(Task *t, LLVMValueRef is_first, const LLVMValueRef *sums) 
 /* The last leaf, and what the leaves before it came to. */
 static void join_leaves(Task *t, LLVMValueRef is_first, LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), more = frame_block(t->f, "more");
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
+    LLVMBasicBlockRef more = frame_block(t->f, "more");
     LLVMBasicBlockRef after = frame_block(t->f, "joined");
     LLVMValueRef joined[MAX_SUMS];
     LLVMBuildCondBr(b, is_first, after, more);
@@ -248,17 +256,20 @@ static void join_leaves(Task *t, LLVMValueRef is_first, LLVMValueRef *sums) {
 static void sum_leaves(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros, LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     Frame *f = t->f;
-    LLVMValueRef done, none = emit_whole(f, 0);
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), body = frame_block(f, "leaf");
-    LLVMBasicBlockRef again = frame_block(f, "again"), after = frame_block(f, "leaves");
+    LLVMValueRef done;
+    LLVMValueRef none = emit_whole(f, 0);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
+    LLVMBasicBlockRef body = frame_block(f, "leaf");
+    LLVMBasicBlockRef again = frame_block(f, "again");
+    LLVMBasicBlockRef after = frame_block(f, "leaves");
     LLVMBuildBr(b, body);
     LLVMPositionBuilderAtEnd(b, body);
-    LLVMValueRef run = LLVMBuildPhi(b, f->e->i64, "run"),
-                 place = LLVMBuildPhi(b, f->e->i64, "place");
+    LLVMValueRef run = LLVMBuildPhi(b, f->e->i64, "run");
+    LLVMValueRef place = LLVMBuildPhi(b, f->e->i64, "place");
     LLVMValueRef gathered = place;
     sum_runs(t, row, run, &gathered, zeros, sums, &done);
-    LLVMValueRef next = vector_add(f, run, done),
-                 is_first = LLVMBuildICmp(b, LLVMIntEQ, run, none, "");
+    LLVMValueRef next = vector_add(f, run, done);
+    LLVMValueRef is_first = LLVMBuildICmp(b, LLVMIntEQ, run, none, "");
     if (!gathered) gathered = none;
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, t->run_count, ""), again, after);
     LLVMPositionBuilderAtEnd(b, again);
@@ -311,7 +322,8 @@ static LLVMValueRef is_first_chunk(Task *t) {
 /* A chunk that was summed by itself: y is its sums, or they are added to y. */
 static void put_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
-    LLVMBasicBlockRef first = frame_block(t->f, "put"), again = frame_block(t->f, "add");
+    LLVMBasicBlockRef first = frame_block(t->f, "put");
+    LLVMBasicBlockRef again = frame_block(t->f, "add");
     LLVMBasicBlockRef after = frame_block(t->f, "written");
     LLVMBuildCondBr(b, is_first_chunk(t), first, again);
     LLVMPositionBuilderAtEnd(b, first);
@@ -328,9 +340,11 @@ static void put_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
 static void load_block(Task *t, LLVMValueRef rows_at, LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     int count = t->rows * t->vectors;
-    LLVMValueRef zero = LLVMConstNull(t->vector), held[MAX_SUMS];
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), again = frame_block(t->f, "again"),
-                      after = frame_block(t->f, "begun");
+    LLVMValueRef zero = LLVMConstNull(t->vector);
+    LLVMValueRef held[MAX_SUMS];
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
+    LLVMBasicBlockRef again = frame_block(t->f, "again");
+    LLVMBasicBlockRef after = frame_block(t->f, "begun");
     LLVMBuildCondBr(b, is_first_chunk(t), after, again);
     LLVMPositionBuilderAtEnd(b, again);
     for (int r = 0; r < t->rows; r++) {
@@ -351,8 +365,10 @@ static void load_block(Task *t, LLVMValueRef rows_at, LLVMValueRef *sums) {
 /* Emits a block; its rows begin at rows_at in the table. */
 static void emit_block(Task *t, LLVMValueRef rows_at) {
     LLVMBuilderRef b = t->f->e->builder;
-    LLVMValueRef row[MAX_SUMS], begun[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS],
-        first = emit_whole(t->f, 0), gathered = first, done;
+    LLVMValueRef row[MAX_SUMS], begun[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS];
+    LLVMValueRef first = emit_whole(t->f, 0);
+    LLVMValueRef gathered = first;
+    LLVMValueRef done;
     int count = t->rows * t->vectors;
     for (int r = 0; r < t->rows; r++)
         row[r] = t->gathered ? vector_float_at(t->f, t->gathered, emit_whole(t->f, r))
@@ -363,8 +379,9 @@ static void emit_block(Task *t, LLVMValueRef rows_at) {
             begun[i] = LLVMConstNull(t->vector);
     else
         load_block(t, rows_at, begun);
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), some = frame_block(t->f, "some"),
-                      after = frame_block(t->f, "stored");
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
+    LLVMBasicBlockRef some = frame_block(t->f, "some");
+    LLVMBasicBlockRef after = frame_block(t->f, "stored");
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSGT, t->run_count, emit_whole(t->f, 0), ""), some,
                     after);
     LLVMPositionBuilderAtEnd(b, some);
@@ -404,8 +421,9 @@ static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
     LLVMBuilderRef b = t->f->e->builder;
     Task narrow = *t;
     narrow.vectors = t->c->last_vectors;
-    LLVMBasicBlockRef full = frame_block(t->f, "full"), last = frame_block(t->f, "last"),
-                      after = frame_block(t->f, "after");
+    LLVMBasicBlockRef full = frame_block(t->f, "full");
+    LLVMBasicBlockRef last = frame_block(t->f, "last");
+    LLVMBasicBlockRef after = frame_block(t->f, "after");
     LLVMValueRef panels = vector_table_at(t->f, t->tables, emit_whole(t->f, HEAD_PANELS), 0);
     LLVMBuildCondBr(
         b, LLVMBuildICmp(b, LLVMIntEQ, vector_add(t->f, panel, emit_whole(t->f, 1)), panels, ""),
@@ -506,20 +524,20 @@ void emit_gather_partials(Emitter *e, Kernel *kernel) {
     LLVMBuilderRef b = e->builder;
     LLVMTypeRef vector = LLVMVectorType(e->f32, (unsigned)c->lanes);
     LLVMValueRef parts = f.bases[0], tables = f.bases[1], y = f.bases[2], head = emit_whole(&f, 0);
-    LLVMValueRef columns = vector_table_at(&f, tables, head, HEAD_COLUMNS),
-                 row_count = vector_table_at(&f, tables, head, HEAD_PART_ROWS);
-    LLVMValueRef part_step = LLVMBuildNSWMul(b, row_count, columns, ""),
-                 part_count = vector_table_at(&f, tables, head, HEAD_PARTS);
-    LLVMValueRef y_of_row = vector_table_at(&f, tables, head, HEAD_Y_OF_ROW),
-                 y_of_n = vector_table_at(&f, tables, head, HEAD_Y_OF_N);
+    LLVMValueRef columns = vector_table_at(&f, tables, head, HEAD_COLUMNS);
+    LLVMValueRef row_count = vector_table_at(&f, tables, head, HEAD_PART_ROWS);
+    LLVMValueRef part_step = LLVMBuildNSWMul(b, row_count, columns, "");
+    LLVMValueRef part_count = vector_table_at(&f, tables, head, HEAD_PARTS);
+    LLVMValueRef y_of_row = vector_table_at(&f, tables, head, HEAD_Y_OF_ROW);
+    LLVMValueRef y_of_n = vector_table_at(&f, tables, head, HEAD_Y_OF_N);
     /* a double for each lane, in as many registers as that takes */
     LLVMTypeRef doubles = LLVMVectorType(e->f64, (unsigned)c->lanes);
     LLVMValueRef sum = frame_local(&f, doubles);
     Loop rows = loop_begin(&f, vector_times(&f, f.begin, GATHER_ROWS),
                            vector_smaller(&f, vector_times(&f, f.end, GATHER_ROWS), row_count));
-    LLVMValueRef from = LLVMBuildNSWMul(b, rows.index, columns, ""),
-                 to = vector_float_at(
-                     &f, y, vector_table_at(&f, tables, vector_add(&f, y_of_row, rows.index), 0));
+    LLVMValueRef from = LLVMBuildNSWMul(b, rows.index, columns, "");
+    LLVMValueRef to = vector_float_at(
+        &f, y, vector_table_at(&f, tables, vector_add(&f, y_of_row, rows.index), 0));
     Loop vectors = loop_begin_step(&f, emit_whole(&f, 0), columns, c->lanes);
     local_set(&f, sum, LLVMConstNull(doubles));
     LLVMValueRef first = vector_float_at(&f, parts, vector_add(&f, from, vectors.index));

@@ -42,7 +42,8 @@ static LLVMValueRef narrowed(Frame *s, const GExpr *e, LLVMValueRef mask) {
     if (e->op == G_INDEX && s->narrow[e->index]) return s->narrow[e->index];
     if ((e->op == G_ADD || e->op == G_SUB || e->op == G_MUL) && is_narrow(s, e->args[0]) &&
         is_narrow(s, e->args[1])) {
-        LLVMValueRef a = narrowed(s, e->args[0], mask), c = narrowed(s, e->args[1], mask);
+        LLVMValueRef a = narrowed(s, e->args[0], mask);
+        LLVMValueRef c = narrowed(s, e->args[1], mask);
         return e->op == G_ADD   ? LLVMBuildAdd(b, a, c, "")
                : e->op == G_SUB ? LLVMBuildSub(b, a, c, "")
                                 : LLVMBuildMul(b, a, c, "");
@@ -54,7 +55,8 @@ static LLVMValueRef narrowed(Frame *s, const GExpr *e, LLVMValueRef mask) {
  * stopped the run, or what it makes is left out. */
 static LLVMValueRef floored(Frame *s, LLVMValueRef a, LLVMValueRef c, bool remainder) {
     LLVMBuilderRef b = s->e->builder;
-    LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(a)), one = LLVMConstInt(LLVMTypeOf(a), 1, 0);
+    LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(a));
+    LLVMValueRef one = LLVMConstInt(LLVMTypeOf(a), 1, 0);
     LLVMValueRef divisor = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntEQ, c, zero, ""), one, c, "");
     LLVMValueRef r = LLVMBuildSRem(b, a, divisor, "");
     LLVMValueRef unlike = LLVMBuildICmp(b, LLVMIntSLT, LLVMBuildXor(b, r, divisor, ""), zero, "");
@@ -78,9 +80,9 @@ static LLVMValueRef emit_quotient(Frame *s, const GExpr *e, LLVMValueRef a, LLVM
 
 LLVMValueRef emit_add_whole(Frame *f, LLVMValueRef a, LLVMValueRef c, LLVMValueRef *wraps) {
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef sum = LLVMBuildAdd(b, a, c, ""),
-                 unlike =
-                     LLVMBuildAnd(b, LLVMBuildXor(b, a, sum, ""), LLVMBuildXor(b, c, sum, ""), "");
+    LLVMValueRef sum = LLVMBuildAdd(b, a, c, "");
+    LLVMValueRef unlike =
+        LLVMBuildAnd(b, LLVMBuildXor(b, a, sum, ""), LLVMBuildXor(b, c, sum, ""), "");
     *wraps = LLVMBuildICmp(b, LLVMIntSLT, unlike, emit_whole(f, 0), "");
     return sum;
 }
@@ -157,7 +159,8 @@ static LLVMValueRef emit_add(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValue
                              LLVMValueRef mask) {
     if (e->type != GT_INT) return fusible(LLVMBuildFAdd(s->e->builder, a, c, ""));
     if (!may_wrap(s, e)) return LLVMBuildAdd(s->e->builder, a, c, "");
-    LLVMValueRef wraps, sum = emit_add_whole(s, a, c, &wraps);
+    LLVMValueRef wraps;
+    LLVMValueRef sum = emit_add_whole(s, a, c, &wraps);
     raise_where(s, mask, wraps);
     return sum;
 }
@@ -169,7 +172,8 @@ static LLVMValueRef emit_sub(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValue
     if (e->type != GT_INT) return fusible(LLVMBuildFSub(b, a, c, ""));
     LLVMValueRef result = LLVMBuildSub(b, a, c, "");
     if (!may_wrap(s, e)) return result;
-    LLVMValueRef unlike = LLVMBuildXor(b, a, c, ""), changed = LLVMBuildXor(b, a, result, "");
+    LLVMValueRef unlike = LLVMBuildXor(b, a, c, "");
+    LLVMValueRef changed = LLVMBuildXor(b, a, result, "");
     LLVMValueRef wraps = LLVMBuildAnd(b, unlike, changed, "");
     raise_where(s, mask, LLVMBuildICmp(b, LLVMIntSLT, wraps, emit_whole(s, 0), ""));
     return result;
@@ -422,7 +426,8 @@ LLVMValueRef emit_scalar(Frame *s, const GExpr *e, LLVMValueRef mask) {
 #undef SCALAR
     };
     assert(rows[e->op]);
-    LLVMValueRef a = NULL, c = NULL;
+    LLVMValueRef a = NULL;
+    LLVMValueRef c = NULL;
     if (!is_lazy(e->op)) {
         a = emit_expr_where(s, e->args[0], mask);
         if (e->arg_count > 1) c = emit_expr_where(s, e->args[1], mask);

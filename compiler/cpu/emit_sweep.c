@@ -147,8 +147,8 @@ static int weights_of(Walk *w, SweepView view) {
 static void emit_sum_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
     const Sweep *s = w->s;
     CopyShape store = {sink->width, 1, own_stride(sink), payload_stride(sink),
-                       .lost_line = sweep_sum_keeps_lost(s, sink) ? sink->payload : 0},
-              more = store;
+                       .lost_line = sweep_sum_keeps_lost(s, sink) ? sink->payload : 0};
+    CopyShape more = store;
     more.adds = true;
     if (sweep_feeds_rows(s, sink)) {
         c->row_weights = weights_of(w, (SweepView){sink, false});
@@ -231,8 +231,8 @@ static void copy_cells(Walk *w, const SweepSink *sink, int number, const Side *s
             f, state_of(w),
             helper_sum_of(f, side->first,
                           emit_whole(f, sweep_state_offset(w->s, number) + cell * length)));
-        LLVMValueRef here = scratch_at(w, scratch + cell * block),
-                     numbers[2] = {emit_whole(f, 1), side->count};
+        LLVMValueRef here = scratch_at(w, scratch + cell * block);
+        LLVMValueRef numbers[2] = {emit_whole(f, 1), side->count};
         LLVMValueRef pointers[2] = {in ? kept : here, in ? here : kept};
         helper_call(f, in ? &w->cell_copy_in : &w->cell_copy_out, pointers, numbers);
     }
@@ -358,9 +358,9 @@ static void close_side(Walk *w, const Side *side, bool rows) {
 static void call_on_tile(Walk *w, const Helper *helper, LLVMValueRef target, LLVMValueRef strip,
                          LLVMValueRef rows) {
     Frame *f = &w->f;
-    LLVMValueRef pointers[MOST_HELPER_POINTERS],
-        numbers[4] = {helper_sum_of(f, w->rows.first, strip), w->columns.first, rows,
-                      w->columns.count};
+    LLVMValueRef pointers[MOST_HELPER_POINTERS];
+    LLVMValueRef numbers[4] = {helper_sum_of(f, w->rows.first, strip), w->columns.first, rows,
+                               w->columns.count};
     int count = 0;
     for (int i = 0; i < w->s->source_count; i++)
         pointers[count++] = scratch_at(w, w->at.tiles[i]);
@@ -464,10 +464,10 @@ static void bring_rows(Walk *w) {
         LLVMBuildICmp(b, LLVMIntEQ, w->rows.count, emit_whole(f, s->block_rows), "");
     for (int i = 0; i < s->source_count; i++) {
         const SweepSource *source = &s->sources[i];
-        LLVMValueRef from = operand_start(w, &source->row, w->rows.first),
-                     to = scratch_at(w, w->at.row_operand[i]);
-        LLVMValueRef numbers[2] = {w->rows.count, emit_whole(f, source->depth)},
-                     turned[2] = {numbers[1], numbers[0]};
+        LLVMValueRef from = operand_start(w, &source->row, w->rows.first);
+        LLVMValueRef to = scratch_at(w, w->at.row_operand[i]);
+        LLVMValueRef numbers[2] = {w->rows.count, emit_whole(f, source->depth)};
+        LLVMValueRef turned[2] = {numbers[1], numbers[0]};
         bool ready = lies_ready(source);
         Branch branch;
         w->row_operand[i] = ready ? LLVMBuildSelect(b, full, from, to, "") : to;
@@ -593,10 +593,11 @@ static void task_of_pair(Walk *w, LLVMValueRef tile) {
     const Sweep *s = w->s;
     Frame *f = &w->f;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef round = LLVMBuildUDiv(b, tile, emit_whole(f, s->tasks), ""),
-                 task = LLVMBuildURem(b, tile, emit_whole(f, s->tasks), "");
+    LLVMValueRef round = LLVMBuildUDiv(b, tile, emit_whole(f, s->tasks), "");
+    LLVMValueRef task = LLVMBuildURem(b, tile, emit_whole(f, s->tasks), "");
     bool symmetric = s->mode == SWEEP_SYMMETRIC;
-    LLVMValueRef exists = NULL, apart = NULL;
+    LLVMValueRef exists = NULL;
+    LLVMValueRef apart = NULL;
     if (symmetric)
         exists = meeting_of_symmetric(f, s, round, task, &w->rows, &w->columns);
     else

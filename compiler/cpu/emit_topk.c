@@ -38,8 +38,10 @@ static void emit_candidate(Frame *f, const Ranking *r, LLVMValueRef read, LLVMVa
 
 void emit_topk(Emitter *e, Kernel *kernel) {
     Frame f;
-    const GNode *n = kernel->node, *from = n->operand;
-    int64_t row = from->shape[from->rank - 1], count = n->shape[n->rank - 1];
+    const GNode *n = kernel->node;
+    const GNode *from = n->operand;
+    int64_t row = from->shape[from->rank - 1];
+    int64_t count = n->shape[n->rank - 1];
     frame_begin(&f, e, kernel);
     LLVMBuilderRef b = e->builder;
     Ranking r;

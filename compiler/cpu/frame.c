@@ -63,9 +63,9 @@ static void load_arguments(Frame *f) {
     for (int i = 0; i < a->constant_count; i++) {
         bool real = a->constants[i]->op == G_CONST && a->constants[i]->type == GT_REAL;
         LLVMTypeRef type = real ? f->e->f32 : f->e->i32;
-        LLVMValueRef at = emit_whole(f, argument_of_constant(a, i)),
-                     place = LLVMBuildInBoundsGEP2(b, type, f->bases[0], &at, 1, ""),
-                     value = LLVMBuildLoad2(b, type, place, "");
+        LLVMValueRef at = emit_whole(f, argument_of_constant(a, i));
+        LLVMValueRef place = LLVMBuildInBoundsGEP2(b, type, f->bases[0], &at, 1, "");
+        LLVMValueRef value = LLVMBuildLoad2(b, type, place, "");
         f->constants[i] = real ? value : LLVMBuildZExt(b, value, f->e->i64, "");
     }
 }
@@ -185,7 +185,8 @@ static void set_wishes(Frame *f, LLVMValueRef branch, const LLVMMetadataRef *wis
     static const char kind[] = "llvm.loop";
     LLVMContextRef context = f->e->context;
     /* the metadata node of a loop has itself as its first operand */
-    LLVMMetadataRef place = LLVMTemporaryMDNode(context, NULL, 0), parts[3] = {place};
+    LLVMMetadataRef place = LLVMTemporaryMDNode(context, NULL, 0);
+    LLVMMetadataRef parts[3] = {place};
     for (int i = 0; i < count; i++)
         parts[1 + i] = wishes[i];
     LLVMMetadataRef node = LLVMMDNodeInContext2(context, parts, (size_t)count + 1);
@@ -211,7 +212,8 @@ void loop_take_lanes(Frame *f, LLVMValueRef branch, int lanes) {
 
 LLVMValueRef frame_local(Frame *f, LLVMTypeRef type) {
     LLVMBuilderRef b = f->e->builder;
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(b), entry = LLVMGetEntryBasicBlock(f->function);
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
+    LLVMBasicBlockRef entry = LLVMGetEntryBasicBlock(f->function);
     LLVMValueRef first = LLVMGetFirstInstruction(entry);
     if (first)
         LLVMPositionBuilderBefore(b, first);
@@ -239,8 +241,8 @@ void frame_gather_faults(Frame *f) {
 void frame_raise_gathered(Frame *f) {
     if (!f->raises) return;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef met = LLVMBuildZExt(b, local_get(f, f->e->i32, f->met), f->e->i64, ""),
-                 old = LLVMBuildLoad2(b, f->e->i64, f->fault, "");
+    LLVMValueRef met = LLVMBuildZExt(b, local_get(f, f->e->i32, f->met), f->e->i64, "");
+    LLVMValueRef old = LLVMBuildLoad2(b, f->e->i64, f->fault, "");
     LLVMBuildStore(
         b, LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntNE, met, emit_whole(f, 0), ""), met, old, ""),
         f->fault);
@@ -252,9 +254,9 @@ void frame_raise(Frame *f, LLVMValueRef condition, CoupletFaultKind kind) {
     f->raises = true;
     if (f->met) {
         LLVMTypeRef i32 = f->e->i32;
-        LLVMValueRef met = local_get(f, i32, f->met),
-                     new = LLVMBuildSelect(b, condition, LLVMConstInt(i32, kind, 0),
-                                           LLVMConstInt(i32, 0, 0), "");
+        LLVMValueRef met = local_get(f, i32, f->met);
+        LLVMValueRef new =
+            LLVMBuildSelect(b, condition, LLVMConstInt(i32, kind, 0), LLVMConstInt(i32, 0, 0), "");
         local_set(f, f->met,
                   LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntUGT, new, met, ""), new, met, ""));
         return;

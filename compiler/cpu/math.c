@@ -78,8 +78,8 @@ LLVMValueRef math_exp(Frame *f, LLVMValueRef x) {
     LLVMValueRef p = LLVMBuildFAdd(b, e.q, emit_number(f, 1), "");
     /* 2^n is taken as two factors: n is from -150 to 128, which is more than one float's exponent
      * holds. */
-    LLVMValueRef half = LLVMBuildAShr(b, e.n, word(f, 1), ""),
-                 rest = LLVMBuildSub(b, e.n, half, "");
+    LLVMValueRef half = LLVMBuildAShr(b, e.n, word(f, 1), "");
+    LLVMValueRef rest = LLVMBuildSub(b, e.n, half, "");
     return LLVMBuildFMul(b, LLVMBuildFMul(b, p, power_of_two(f, half), ""), power_of_two(f, rest),
                          "");
 }
@@ -111,7 +111,8 @@ LLVMValueRef math_log(Frame *f, LLVMValueRef x) {
     y = emit_multiply_add(f, n, emit_number(f, -2.12194440e-4), y);
     y = emit_multiply_add(f, square, emit_number(f, -0.5), y);
     y = emit_multiply_add(f, n, emit_number(f, 0.693359375), LLVMBuildFAdd(b, t, y, ""));
-    LLVMValueRef infinity = emit_number(f, INFINITY), zero = emit_number(f, 0);
+    LLVMValueRef infinity = emit_number(f, INFINITY);
+    LLVMValueRef zero = emit_number(f, 0);
     y = select_by(f, LLVMRealOEQ, x, infinity, infinity, y);
     y = select_by(f, LLVMRealOEQ, x, zero, emit_number(f, -INFINITY), y);
     return select_by(f, LLVMRealUGE, x, zero, select_by(f, LLVMRealUNO, x, x, x, y),
@@ -121,8 +122,9 @@ LLVMValueRef math_log(Frame *f, LLVMValueRef x) {
 /* Kahan's: the rounding error of 1 + x (of e^x) cancels in the quotient. */
 LLVMValueRef math_log1p(Frame *f, LLVMValueRef x) {
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef one = emit_number(f, 1), u = LLVMBuildFAdd(b, one, x, ""),
-                 less = LLVMBuildFSub(b, u, one, "");
+    LLVMValueRef one = emit_number(f, 1);
+    LLVMValueRef u = LLVMBuildFAdd(b, one, x, "");
+    LLVMValueRef less = LLVMBuildFSub(b, u, one, "");
     LLVMValueRef y = LLVMBuildFMul(b, math_log(f, u), LLVMBuildFDiv(b, x, less, ""), "");
     y = select_by(f, LLVMRealOEQ, less, emit_number(f, 0), x, y);
     return select_by(
@@ -162,8 +164,8 @@ LLVMValueRef math_tanh(Frame *f, LLVMValueRef x) {
 LLVMValueRef math_sigmoid(Frame *f, LLVMValueRef x) {
     LLVMBuilderRef b = f->e->builder;
     Parted e = parted(f, at_most(f, at_least(f, LLVMBuildFNeg(b, x, ""), -86), 89));
-    LLVMValueRef half = half_power_of_two(f, e.n),
-                 grown = twice(f, emit_multiply_add(f, half, e.q, half));
+    LLVMValueRef half = half_power_of_two(f, e.n);
+    LLVMValueRef grown = twice(f, emit_multiply_add(f, half, e.q, half));
     return LLVMBuildFDiv(b, emit_number(f, 1), LLVMBuildFAdd(b, emit_number(f, 1), grown, ""), "");
 }
 
@@ -174,8 +176,8 @@ LLVMValueRef math_softplus(Frame *f, LLVMValueRef x) {
                                0.6666663966575233};
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef e = math_exp(f, LLVMBuildFNeg(b, math_intrinsic(f, "llvm.fabs", &x, 1), ""));
-    LLVMValueRef s = LLVMBuildFDiv(b, e, LLVMBuildFAdd(b, e, emit_number(f, 2), ""), ""),
-                 z = LLVMBuildFMul(b, s, s, "");
+    LLVMValueRef s = LLVMBuildFDiv(b, e, LLVMBuildFAdd(b, e, emit_number(f, 2), ""), "");
+    LLVMValueRef z = LLVMBuildFMul(b, s, s, "");
     LLVMValueRef h = LLVMBuildFMul(b, LLVMBuildFMul(b, e, emit_number(f, 0.5), ""), e, "");
     LLVMValueRef inner = emit_multiply_add(f, z, polynomial(f, z, c, 4), h);
     LLVMValueRef tail =
@@ -190,12 +192,12 @@ LLVMValueRef math_erf(Frame *f, LLVMValueRef x) {
     static const double rest[] = {-1.06777877e-1, -6.34846687e-1, -1.28717512e-1};
     LLVMBuilderRef b = f->e->builder;
     /* above 4 the result is 1 in float32 */
-    LLVMValueRef t = at_most(f, math_intrinsic(f, "llvm.fabs", &x, 1), 4),
-                 s = LLVMBuildFMul(b, t, t, "");
-    LLVMValueRef r = emit_multiply_add(f, emit_number(f, -1.72853470e-5), t,
-                                       emit_number(f, 3.83197126e-4)),
-                 u = emit_multiply_add(f, emit_number(f, -3.88396438e-3), t,
-                                       emit_number(f, 2.42546219e-2));
+    LLVMValueRef t = at_most(f, math_intrinsic(f, "llvm.fabs", &x, 1), 4);
+    LLVMValueRef s = LLVMBuildFMul(b, t, t, "");
+    LLVMValueRef r =
+        emit_multiply_add(f, emit_number(f, -1.72853470e-5), t, emit_number(f, 3.83197126e-4));
+    LLVMValueRef u =
+        emit_multiply_add(f, emit_number(f, -3.88396438e-3), t, emit_number(f, 2.42546219e-2));
     r = emit_multiply_add(f, r, s, u);
     for (int i = 0; i < 3; i++)
         r = emit_multiply_add(f, r, t, emit_number(f, rest[i]));

@@ -28,10 +28,12 @@ void meeting_of_both(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef 
                      Side *columns) {
     LLVMBuilderRef b = f->e->builder;
     bool rows_less = s->row_blocks <= s->column_blocks;
-    int64_t less = rows_less ? s->row_blocks : s->column_blocks,
-            more = rows_less ? s->column_blocks : s->row_blocks;
-    Side *small = rows_less ? rows : columns, *large = rows_less ? columns : rows;
-    LLVMValueRef first_round = equals(f, round, 0), last_round = equals(f, round, more - 1);
+    int64_t less = rows_less ? s->row_blocks : s->column_blocks;
+    int64_t more = rows_less ? s->column_blocks : s->row_blocks;
+    Side *small = rows_less ? rows : columns;
+    Side *large = rows_less ? columns : rows;
+    LLVMValueRef first_round = equals(f, round, 0);
+    LLVMValueRef last_round = equals(f, round, more - 1);
     small->block = task;
     small->starts = first_round;
     small->ends = last_round;
@@ -50,9 +52,9 @@ LLVMValueRef meeting_of_symmetric(Frame *f, const Sweep *s, LLVMValueRef round, 
                                   Side *rows, Side *columns) {
     LLVMBuilderRef b = f->e->builder;
     int64_t blocks = s->row_blocks;
-    LLVMValueRef odd = LLVMBuildAnd(b, round, emit_whole(f, 1), ""),
-                 half = LLVMBuildLShr(b, round, emit_whole(f, 1), ""),
-                 exists = LLVMConstInt(f->e->i1, 1, 0);
+    LLVMValueRef odd = LLVMBuildAnd(b, round, emit_whole(f, 1), "");
+    LLVMValueRef half = LLVMBuildLShr(b, round, emit_whole(f, 1), "");
+    LLVMValueRef exists = LLVMConstInt(f->e->i1, 1, 0);
     if (blocks % 2) {
         half =
             LLVMBuildURem(b, helper_scaled(f, round, (blocks + 1) / 2), emit_whole(f, blocks), "");

@@ -63,14 +63,16 @@ static int weight(const Kernel *k) {
 
 /* The longest first. */
 static int by_weight(const void *a, const void *b) {
-    const Kernel *p = *(Kernel *const *)a, *q = *(Kernel *const *)b;
+    const Kernel *p = *(Kernel *const *)a;
+    const Kernel *q = *(Kernel *const *)b;
     return weight(p) != weight(q) ? weight(q) - weight(p) : strcmp(p->symbol, q->symbol);
 }
 
 static void part_name(Part *part, const char *folder) {
     part->path[0] = 0;
     if (!folder) return;
-    uint64_t a = 1469598103934665603u, b = 7809847782465536322u;
+    uint64_t a = 1469598103934665603u;
+    uint64_t b = 7809847782465536322u;
     const char *about[] = {part->processor->name, part->processor->features, part->processor->tune,
                            COUPLET_CPU_SOURCES};
     for (int i = 0; i < 4; i++) {

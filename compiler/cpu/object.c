@@ -55,7 +55,8 @@ static void pack_tables(Arena *arena, const CpuPlans *plans) {
     for (int i = 0; i < plans->count; i++) {
         for (int k = 0; k < plans->plans[i].out->buffer_count; k++) {
             CoupletBuffer *b = &plans->plans[i].buffers[k];
-            int64_t count = couplet_buffer_count(b), bytes;
+            int64_t count = couplet_buffer_count(b);
+            int64_t bytes;
             if (b->place != COUPLET_IN_CONST || b->type != COUPLET_I32 || count < WORTH_IT ||
                 b->packed_bytes)
                 continue;
@@ -118,8 +119,8 @@ static LLVMValueRef method(Emitter *e, const CpuBinding *b) {
                                 outside(e, b->variants[i].symbol)};
         variants[i] = LLVMConstStructInContext(e->context, pair, 2, 0);
     }
-    LLVMTypeRef pointer_pair[2] = {e->ptr, e->ptr},
-                variant = LLVMStructTypeInContext(e->context, pointer_pair, 2, 0);
+    LLVMTypeRef pointer_pair[2] = {e->ptr, e->ptr};
+    LLVMTypeRef variant = LLVMStructTypeInContext(e->context, pointer_pair, 2, 0);
     LLVMValueRef list = LLVMConstArray2(variant, variants, (uint64_t)b->variant_count);
     LLVMValueRef table = LLVMAddGlobal(e->module, LLVMTypeOf(list), "variants");
     LLVMSetInitializer(table, list);
@@ -132,15 +133,16 @@ static LLVMValueRef method(Emitter *e, const CpuBinding *b) {
                                LLVMConstInt(e->i64, b->weight_bytes, 0)};
     _Static_assert(sizeof(struct CoupletMethod) == 40,
                    "CoupletMethod has changed: method() writes it member by member");
-    LLVMValueRef value = LLVMConstStructInContext(e->context, members, 5, 0),
-                 global = LLVMAddGlobal(e->module, LLVMTypeOf(value), b->symbol);
+    LLVMValueRef value = LLVMConstStructInContext(e->context, members, 5, 0);
+    LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(value), b->symbol);
     LLVMSetInitializer(global, value);
     return global;
 }
 
 /* int main(int count, char **words) { return couplet_command(&METHOD, count, words); } */
 static void add_main(Emitter *e, LLVMValueRef method_of) {
-    LLVMTypeRef words[2] = {e->i32, e->ptr}, handed[3] = {e->ptr, e->i32, e->ptr};
+    LLVMTypeRef words[2] = {e->i32, e->ptr};
+    LLVMTypeRef handed[3] = {e->ptr, e->i32, e->ptr};
     LLVMTypeRef command_type = LLVMFunctionType(e->i32, handed, 3, 0);
     LLVMValueRef command = LLVMAddFunction(e->module, "couplet_command", command_type);
     LLVMValueRef made = LLVMAddFunction(e->module, "main", LLVMFunctionType(e->i32, words, 2, 0));

@@ -39,7 +39,8 @@ static void detect_processor(void) {
     spare_passes();
     LLVMInitializeNativeTarget();
     LLVMInitializeNativeAsmPrinter();
-    const char *features = LLVMGetHostCPUFeatures(), *name = LLVMGetHostCPUName();
+    const char *features = LLVMGetHostCPUFeatures();
+    const char *name = LLVMGetHostCPUName();
     native = (Processor){name, features, name,
                          strstr(features, "+avx512f") ? 16
                          : strstr(features, "+avx2")  ? 8
@@ -72,7 +73,8 @@ const char *processor_names(Arena *arena) {
 LLVMTargetMachineRef processor_machine(Arena *arena, const Processor *processor,
                                        const char **error) {
     LLVMTargetRef target;
-    char *text = NULL, *triple = LLVMGetDefaultTargetTriple();
+    char *text = NULL;
+    char *triple = LLVMGetDefaultTargetTriple();
     LLVMTargetMachineRef machine = NULL;
     if (!LLVMGetTargetFromTriple(triple, &target, &text))
         machine =

@@ -102,7 +102,8 @@ static void cell_set(const Cells *c, int cell, LLVMValueRef value) {
 
 static void cells_into_locals(Cells *c) {
     for (int i = 0; i < c->sink->cells; i++) {
-        LLVMValueRef slot = frame_local(c->f, cell_type(c->f, c->sink, i)), value = cell_get(c, i);
+        LLVMValueRef slot = frame_local(c->f, cell_type(c->f, c->sink, i));
+        LLVMValueRef value = cell_get(c, i);
         LLVMBuildStore(c->f->e->builder, value, slot);
         c->slots[i] = slot;
     }
@@ -122,15 +123,16 @@ static void locals_into_cells(Cells *c) {
 static LLVMValueRef wide_get(const Cells *c) {
     LLVMBuilderRef b = c->f->e->builder;
     LLVMTypeRef i64 = c->f->e->i64;
-    LLVMValueRef low = LLVMBuildZExt(b, cell_get(c, CELL_VALUE), i64, ""),
-                 high = LLVMBuildZExt(b, cell_get(c, CELL_SECOND), i64, "");
+    LLVMValueRef low = LLVMBuildZExt(b, cell_get(c, CELL_VALUE), i64, "");
+    LLVMValueRef high = LLVMBuildZExt(b, cell_get(c, CELL_SECOND), i64, "");
     return LLVMBuildOr(b, LLVMBuildShl(b, high, emit_whole(c->f, 32), ""), low, "");
 }
 
 static void wide_add(const Cells *c, LLVMValueRef more) {
     LLVMBuilderRef b = c->f->e->builder;
     LLVMTypeRef i32 = c->f->e->i32;
-    LLVMValueRef wraps, sum = emit_add_whole(c->f, wide_get(c), more, &wraps);
+    LLVMValueRef wraps;
+    LLVMValueRef sum = emit_add_whole(c->f, wide_get(c), more, &wraps);
     if (gx_sum_may_wrap(c->f->e->graph, c->sink->pair.node))
         frame_raise(c->f, wraps, COUPLET_FAULT_WHOLE);
     cell_set(c, CELL_VALUE, LLVMBuildTrunc(b, sum, i32, ""));
@@ -167,9 +169,9 @@ static LLVMValueRef only_if(Frame *f, LLVMValueRef holds, LLVMValueRef v, LLVMVa
 
 static LLVMValueRef better_of(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
     if (sums_reals(n)) { /* the intrinsic keeps a NaN; either zero will do */
-        LLVMValueRef pair[2] = {old, v},
-                     best = math_intrinsic(f, takes_smallest(n) ? "llvm.minimum" : "llvm.maximum",
-                                           pair, 2);
+        LLVMValueRef pair[2] = {old, v};
+        LLVMValueRef best =
+            math_intrinsic(f, takes_smallest(n) ? "llvm.minimum" : "llvm.maximum", pair, 2);
         if (LLVMIsAInstruction(best)) LLVMSetFastMathFlags(best, LLVMFastMathNoSignedZeros);
         return best;
     }
@@ -184,8 +186,8 @@ static LLVMValueRef is_better(Frame *f, const GNode *n, LLVMValueRef v, LLVMValu
     LLVMBuilderRef b = f->e->builder;
     if (!sums_reals(n))
         return LLVMBuildICmp(b, takes_smallest(n) ? LLVMIntSLT : LLVMIntSGT, v, old, "");
-    LLVMValueRef old_nan = LLVMBuildFCmp(b, LLVMRealUNO, old, old, ""),
-                 new_nan = LLVMBuildFCmp(b, LLVMRealUNO, v, v, "");
+    LLVMValueRef old_nan = LLVMBuildFCmp(b, LLVMRealUNO, old, old, "");
+    LLVMValueRef new_nan = LLVMBuildFCmp(b, LLVMRealUNO, v, v, "");
     return LLVMBuildOr(b,
                        LLVMBuildFCmp(b, takes_smallest(n) ? LLVMRealOLT : LLVMRealOGT, v, old, ""),
                        LLVMBuildAnd(b, new_nan, LLVMBuildNot(b, old_nan, ""), ""), "");
@@ -205,9 +207,10 @@ static void fold_place(Cells *c, LLVMValueRef v, LLVMValueRef place, LLVMValueRe
     Frame *f = c->f;
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = c->sink->pair.node;
-    LLVMValueRef old = cell_get(c, CELL_VALUE), at = cell_get(c, CELL_SECOND);
-    LLVMValueRef unset = LLVMBuildICmp(b, LLVMIntSLT, at, int_const(f, 0), ""),
-                 lower = LLVMBuildICmp(b, LLVMIntSLT, place, at, "");
+    LLVMValueRef old = cell_get(c, CELL_VALUE);
+    LLVMValueRef at = cell_get(c, CELL_SECOND);
+    LLVMValueRef unset = LLVMBuildICmp(b, LLVMIntSLT, at, int_const(f, 0), "");
+    LLVMValueRef lower = LLVMBuildICmp(b, LLVMIntSLT, place, at, "");
     LLVMValueRef wins = LLVMBuildOr(b, LLVMBuildOr(b, is_better(f, n, v, old), unset, ""),
                                     LLVMBuildAnd(b, is_as_good(f, n, v, old), lower, ""), "");
     if (holds) wins = LLVMBuildAnd(b, wins, holds, "");
@@ -271,12 +274,12 @@ static LLVMValueRef lowest_place(Element *x, Cells *c, LLVMValueRef row, LLVMVal
     LLVMValueRef lowest = frame_local(f, f->e->i32);
     local_set(f, lowest, int_const(f, INT32_MAX));
     ElementLoop elements = element_loop_begin(x, row);
-    LLVMValueRef v = LLVMBuildLoad2(b, type,
-                                    helper_float_pointer(f, x->spare, elements.columns.index), ""),
-                 good = is_as_good(f, n, v, best);
+    LLVMValueRef v =
+        LLVMBuildLoad2(b, type, helper_float_pointer(f, x->spare, elements.columns.index), "");
+    LLVMValueRef good = is_as_good(f, n, v, best);
     if (n->guard) good = LLVMBuildAnd(b, good, emit_expr(f, n->guard), "");
-    LLVMValueRef place = LLVMBuildSelect(b, good, place_at_hand(c), int_const(f, INT32_MAX), ""),
-                 old = local_get(f, f->e->i32, lowest);
+    LLVMValueRef place = LLVMBuildSelect(b, good, place_at_hand(c), int_const(f, INT32_MAX), "");
+    LLVMValueRef old = local_get(f, f->e->i32, lowest);
     local_set(f, lowest,
               LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, place, old, ""), place, old, ""));
     element_loop_end(x, &elements);
@@ -289,12 +292,13 @@ static void fold_places(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef bes
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = x->view.sink->pair.node;
-    LLVMValueRef old = cell_get(c, CELL_VALUE),
-                 unset =
-                     LLVMBuildICmp(b, LLVMIntSLT, cell_get(c, CELL_SECOND), int_const(f, 0), "");
+    LLVMValueRef old = cell_get(c, CELL_VALUE);
+    LLVMValueRef unset =
+        LLVMBuildICmp(b, LLVMIntSLT, cell_get(c, CELL_SECOND), int_const(f, 0), "");
     LLVMValueRef asks = LLVMBuildOr(
         b, LLVMBuildOr(b, is_better(f, n, best, old), is_as_good(f, n, best, old), ""), unset, "");
-    LLVMBasicBlockRef look = frame_block(f, "look"), after = frame_block(f, "after");
+    LLVMBasicBlockRef look = frame_block(f, "look");
+    LLVMBasicBlockRef after = frame_block(f, "after");
     LLVMBuildCondBr(b, asks, look, after);
     LLVMPositionBuilderAtEnd(b, look);
     LLVMValueRef place = lowest_place(x, c, row, best);
@@ -310,10 +314,11 @@ static void add_keeping(const Cells *c, int cell, LLVMValueRef sum) {
     Frame *f = c->f;
     LLVMBuilderRef b = f->e->builder;
     int lost = lost_cell(c->sink->pair.node);
-    LLVMValueRef before = cell_get(c, cell), more = LLVMBuildFAdd(b, sum, cell_get(c, lost), ""),
-                 after = LLVMBuildFAdd(b, before, more, "");
-    LLVMValueRef left = LLVMBuildFSub(b, more, LLVMBuildFSub(b, after, before, ""), ""),
-                 size = math_intrinsic(f, "llvm.fabs", &after, 1);
+    LLVMValueRef before = cell_get(c, cell);
+    LLVMValueRef more = LLVMBuildFAdd(b, sum, cell_get(c, lost), "");
+    LLVMValueRef after = LLVMBuildFAdd(b, before, more, "");
+    LLVMValueRef left = LLVMBuildFSub(b, more, LLVMBuildFSub(b, after, before, ""), "");
+    LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &after, 1);
     LLVMValueRef endless = LLVMBuildFCmp(b, LLVMRealOEQ, size, emit_number(f, INFINITY), "");
     cell_set(c, lost, LLVMBuildSelect(b, endless, emit_number(f, 0), left, ""));
     cell_set(c, cell, after);
@@ -329,7 +334,8 @@ static void rescale(const Cells *c, LLVMValueRef old_largest, LLVMValueRef shift
 /* Adds exp(term - shift) of the terms in the spare row. What was summed is brought to the shift. */
 static void add_exponentials(Element *x, Cells *c, LLVMValueRef old_largest) {
     Frame *f = c->f;
-    LLVMValueRef shift = shift_of(f, cell_get(c, CELL_VALUE)), sum = frame_local(f, f->e->f32);
+    LLVMValueRef shift = shift_of(f, cell_get(c, CELL_VALUE));
+    LLVMValueRef sum = frame_local(f, f->e->f32);
     rescale(c, old_largest, shift);
     local_set(f, sum, emit_number(f, 0));
     Loop terms = loop_begin(f, emit_whole(f, 0), x->column_count);
@@ -348,7 +354,9 @@ static void statistic_of_rows(Element *x) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = x->view.sink->pair.node;
-    const bool logs = node_sums_exponentials(n), places = is_place(n), wide = x->view.sink->is_wide;
+    const bool logs = node_sums_exponentials(n);
+    const bool places = is_place(n);
+    const bool wide = x->view.sink->is_wide;
     Loop rows = loop_begin(f, emit_whole(f, 0), x->rows);
     Cells c = {.f = f,
                .sink = x->view.sink,
@@ -358,7 +366,9 @@ static void statistic_of_rows(Element *x) {
     cells_into_locals(&c);
     const bool sums = n->reducer == GR_SUM && sums_reals(n);
     LLVMTypeRef type = wide ? f->e->i64 : cell_type(f, x->view.sink, CELL_VALUE);
-    LLVMValueRef old_largest = cell_get(&c, CELL_VALUE), value = c.slots[CELL_VALUE], holds;
+    LLVMValueRef old_largest = cell_get(&c, CELL_VALUE);
+    LLVMValueRef value = c.slots[CELL_VALUE];
+    LLVMValueRef holds;
     if (places || sums || wide) {
         value = frame_local(f, type);
         local_set(f, value, neutral_term(f, x->view.sink));
@@ -400,8 +410,8 @@ enum { LEAF_ROWS = 16 };
 static void sum_columns(Element *x, Cells *c, int cell, ColumnTerm term_at) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef sums = helper_float_pointer(f, x->spare, emit_whole(f, x->sweep->block_columns)),
-                 holds;
+    LLVMValueRef sums = helper_float_pointer(f, x->spare, emit_whole(f, x->sweep->block_columns));
+    LLVMValueRef holds;
     Loop leaves = loop_begin_step(f, emit_whole(f, 0), x->rows, LEAF_ROWS);
     Loop clear = loop_begin(f, emit_whole(f, 0), x->column_count);
     LLVMBuildStore(b, emit_number(f, 0), helper_float_pointer(f, sums, clear.index));
@@ -411,7 +421,8 @@ static void sum_columns(Element *x, Cells *c, int cell, ColumnTerm term_at) {
         helper_smaller_of(f, helper_sum_of(f, leaves.index, emit_whole(f, LEAF_ROWS)), x->rows));
     ElementLoop elements = element_loop_begin(x, rows.index);
     c->at = elements.columns.index;
-    LLVMValueRef v = term_at(x, c, &holds), sum = helper_float_pointer(f, sums, c->at);
+    LLVMValueRef v = term_at(x, c, &holds);
+    LLVMValueRef sum = helper_float_pointer(f, sums, c->at);
     LLVMBuildStore(b, LLVMBuildFAdd(b, LLVMBuildLoad2(b, f->e->f32, sum, ""), v, ""), sum);
     if (cell == CELL_VALUE) fold_count(c, holds);
     element_loop_end(x, &elements);
@@ -457,8 +468,8 @@ static void logs_of_columns(Element *x, Cells *c) {
     best_of_columns(x, c);
     Loop shifts = loop_begin(f, emit_whole(f, 0), x->column_count);
     c->at = shifts.index;
-    LLVMValueRef spare = helper_float_pointer(f, x->spare, shifts.index),
-                 shift = shift_of(f, cell_get(c, CELL_VALUE));
+    LLVMValueRef spare = helper_float_pointer(f, x->spare, shifts.index);
+    LLVMValueRef shift = shift_of(f, cell_get(c, CELL_VALUE));
     rescale(c, LLVMBuildLoad2(b, f->e->f32, spare, ""), shift);
     LLVMBuildStore(b, shift, spare);
     loop_end(f, &shifts);

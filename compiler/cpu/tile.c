@@ -152,10 +152,13 @@ static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a
                            LLVMValueRef panel, LLVMValueRef count, LLVMValueRef *sums) {
     Frame *f = v->f;
     LLVMBuilderRef b = f->e->builder;
-    int columns = 2, total = (int)s->rows * columns;
-    LLVMValueRef phi[MOST_SUMS], next[MOST_SUMS], zero = emit_whole(f, 0);
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), body = frame_block(f, "k"),
-                      after = frame_block(f, "summed");
+    int columns = 2;
+    int total = (int)s->rows * columns;
+    LLVMValueRef phi[MOST_SUMS], next[MOST_SUMS];
+    LLVMValueRef zero = emit_whole(f, 0);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
+    LLVMBasicBlockRef body = frame_block(f, "k");
+    LLVMBasicBlockRef after = frame_block(f, "summed");
     LLVMBuildBr(b, body);
     LLVMPositionBuilderAtEnd(b, body);
     LLVMValueRef k = LLVMBuildPhi(b, f->e->i64, "k");
@@ -164,8 +167,9 @@ static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a
         phi[i] = LLVMBuildPhi(b, v->type, "");
         LLVMAddIncoming(phi[i], &sums[i], &before, 1);
     }
-    LLVMValueRef line = helper_float_pointer(f, panel, helper_scaled(f, k, columns * s->lanes)),
-                 from = helper_float_pointer(f, a, helper_scaled(f, k, s->a_step)), column[2];
+    LLVMValueRef line = helper_float_pointer(f, panel, helper_scaled(f, k, columns * s->lanes));
+    LLVMValueRef from = helper_float_pointer(f, a, helper_scaled(f, k, s->a_step));
+    LLVMValueRef column[2];
     for (int c = 0; c < columns; c++)
         column[c] = load_vectors(v, line, c * s->lanes);
     for (int r = 0; r < (int)s->rows; r++) {
@@ -192,7 +196,8 @@ static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLV
     for (int i = 0; i < 2 * (int)s->rows; i++) {
         const int64_t at = (i / 2) * s->c_line + (i % 2) * s->lanes;
         if (s->adds || s->leaf) {
-            LLVMValueRef old = load_vectors(v, to, at), zeros = LLVMConstNull(v->type);
+            LLVMValueRef old = load_vectors(v, to, at);
+            LLVMValueRef zeros = LLVMConstNull(v->type);
             LLVMSetVolatile(old, s->leaf > 0);
             if (!s->adds) old = LLVMBuildSelect(b, is_first, zeros, old, "");
             sums[i] = LLVMBuildFAdd(b, old, sums[i], "");
@@ -205,7 +210,8 @@ static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLV
 static void emit_register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a,
                                 LLVMValueRef panel, LLVMValueRef count, LLVMValueRef to) {
     Frame *f = v->f;
-    LLVMValueRef sums[MOST_SUMS], zero = emit_whole(f, 0);
+    LLVMValueRef sums[MOST_SUMS];
+    LLVMValueRef zero = emit_whole(f, 0);
     Loop leaves = {0};
     if (s->leaf) {
         leaves = loop_begin_step(f, zero, count, s->leaf);
@@ -228,11 +234,12 @@ Helper emit_block_product(Frame *outer, const BlockShape *s, int number) {
     helper_begin(&open, outer, "product", number, 3, 3);
     Frame *f = &open.inner;
     Vectors v = vectors_of(f, s->lanes);
-    LLVMValueRef a = helper_pointer(&open, 0), b = helper_pointer(&open, 1),
-                 c = helper_pointer(&open, 2);
+    LLVMValueRef a = helper_pointer(&open, 0);
+    LLVMValueRef b = helper_pointer(&open, 1);
+    LLVMValueRef c = helper_pointer(&open, 2);
     Loop panels = loop_begin(f, emit_whole(f, 0), helper_number(&open, 1));
-    LLVMValueRef panel = helper_float_pointer(f, b, helper_scaled(f, panels.index, s->b_panel)),
-                 column = helper_scaled(f, panels.index, 2 * s->lanes);
+    LLVMValueRef panel = helper_float_pointer(f, b, helper_scaled(f, panels.index, s->b_panel));
+    LLVMValueRef column = helper_scaled(f, panels.index, 2 * s->lanes);
     Loop strips = loop_begin_step(f, emit_whole(f, 0), helper_number(&open, 0), s->rows);
     LLVMValueRef from = helper_float_pointer(f, a, helper_scaled(f, strips.index, s->a_line));
     LLVMValueRef to = helper_float_pointer(
@@ -250,8 +257,8 @@ static void panel_by_element(Frame *f, const PanelShape *s, LLVMValueRef source,
                              LLVMValueRef first, LLVMValueRef last, LLVMValueRef y_begin,
                              LLVMValueRef y_end) {
     Loop ys = loop_begin(f, y_begin, y_end);
-    LLVMValueRef from = helper_float_pointer(f, source, helper_scaled(f, ys.index, s->y_step)),
-                 row = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
+    LLVMValueRef from = helper_float_pointer(f, source, helper_scaled(f, ys.index, s->y_step));
+    LLVMValueRef row = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
     Loop xs = loop_begin(f, emit_whole(f, 0), emit_whole(f, 2 * s->lanes));
     LLVMValueRef x = helper_smaller_of(f, helper_sum_of(f, first, xs.index), last);
     LLVMValueRef value =
@@ -295,8 +302,8 @@ static void panel_by_lines(const Vectors *v, const PanelShape *s, LLVMValueRef s
     Frame *f = v->f;
     LLVMValueRef from = helper_float_pointer(f, source, first);
     Loop ys = loop_begin(f, emit_whole(f, 0), count);
-    LLVMValueRef line = helper_float_pointer(f, from, helper_scaled(f, ys.index, s->y_step)),
-                 row = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
+    LLVMValueRef line = helper_float_pointer(f, from, helper_scaled(f, ys.index, s->y_step));
+    LLVMValueRef row = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
     for (int64_t half = 0; half < 2; half++)
         store(v, load_vectors(v, line, half * s->lanes), row, half * s->lanes);
     loop_end(f, &ys);
@@ -308,9 +315,12 @@ Helper emit_panels(Frame *outer, const PanelShape *s, int number) {
     Frame *f = &open.inner;
     Vectors v = vectors_of(f, s->lanes);
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef source = helper_pointer(&open, 0), target = helper_pointer(&open, 1),
-                 xs = helper_number(&open, 0), ys = helper_number(&open, 1);
-    LLVMValueRef last = helper_sum_of(f, xs, emit_whole(f, -1)), zero = emit_whole(f, 0);
+    LLVMValueRef source = helper_pointer(&open, 0);
+    LLVMValueRef target = helper_pointer(&open, 1);
+    LLVMValueRef xs = helper_number(&open, 0);
+    LLVMValueRef ys = helper_number(&open, 1);
+    LLVMValueRef last = helper_sum_of(f, xs, emit_whole(f, -1));
+    LLVMValueRef zero = emit_whole(f, 0);
     Loop panels = loop_begin_step(f, zero, xs, 2 * s->lanes);
     LLVMValueRef to = helper_float_pointer(
         f, target,
@@ -350,8 +360,8 @@ static LLVMValueRef added(Frame *f, LLVMValueRef place, LLVMValueRef value, LLVM
     LLVMValueRef more = LLVMBuildFAdd(b, value, LLVMBuildLoad2(b, f32, lost, ""), "");
     LLVMValueRef after = LLVMBuildFAdd(b, old, more, "");
     LLVMValueRef left = LLVMBuildFSub(b, more, LLVMBuildFSub(b, after, old, ""), "");
-    LLVMValueRef none = LLVMConstReal(f32, 0),
-                 is_number = LLVMBuildFCmp(b, LLVMRealOEQ, left, left, "");
+    LLVMValueRef none = LLVMConstReal(f32, 0);
+    LLVMValueRef is_number = LLVMBuildFCmp(b, LLVMRealOEQ, left, left, "");
     LLVMBuildStore(b, LLVMBuildSelect(b, is_number, left, none, ""), lost);
     return after;
 }
@@ -361,11 +371,12 @@ Helper emit_copy(Frame *outer, const CopyShape *s, int number) {
     helper_begin(&open, outer, "copy", number, s->lost_line ? 3 : 2, 2);
     Frame *f = &open.inner;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef source = helper_pointer(&open, 0), target = helper_pointer(&open, 1);
+    LLVMValueRef source = helper_pointer(&open, 0);
+    LLVMValueRef target = helper_pointer(&open, 1);
     Loop xs = loop_begin(f, emit_whole(f, 0), helper_number(&open, 0));
     LLVMValueRef from = helper_float_pointer(f, source, helper_scaled(f, xs.index, s->line));
-    LLVMValueRef to = helper_float_pointer(f, target, helper_scaled(f, xs.index, s->to_line)),
-                 lost = NULL;
+    LLVMValueRef to = helper_float_pointer(f, target, helper_scaled(f, xs.index, s->to_line));
+    LLVMValueRef lost = NULL;
     if (s->lost_line)
         lost = helper_float_pointer(f, helper_pointer(&open, 2),
                                     helper_scaled(f, xs.index, s->lost_line));

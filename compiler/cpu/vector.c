@@ -73,8 +73,8 @@ void vector_store(Frame *f, LLVMValueRef value, LLVMValueRef base, int64_t at, L
 
 LLVMValueRef vector_splat(Frame *f, LLVMTypeRef type, LLVMValueRef scalar) {
     Emitter *e = f->e;
-    LLVMValueRef none = LLVMGetUndef(type),
-                 zeros = LLVMConstNull(LLVMVectorType(e->i32, LLVMGetVectorSize(type)));
+    LLVMValueRef none = LLVMGetUndef(type);
+    LLVMValueRef zeros = LLVMConstNull(LLVMVectorType(e->i32, LLVMGetVectorSize(type)));
     LLVMValueRef one =
         LLVMBuildInsertElement(e->builder, none, scalar, LLVMConstInt(e->i32, 0, 0), "");
     return LLVMBuildShuffleVector(e->builder, one, none, zeros, "");
@@ -94,9 +94,10 @@ void vector_prefetch(Frame *f, LLVMValueRef at, int level) {
     static const char name[] = "llvm.prefetch";
     unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
     LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->module, id, &e->ptr, 1);
-    LLVMValueRef read = LLVMConstInt(e->i32, 0, 0),
-                 locality = LLVMConstInt(e->i32, (unsigned long long)(4 - level), 0),
-                 data = LLVMConstInt(e->i32, 1, 0), args[4] = {at, read, locality, data};
+    LLVMValueRef read = LLVMConstInt(e->i32, 0, 0);
+    LLVMValueRef locality = LLVMConstInt(e->i32, (unsigned long long)(4 - level), 0);
+    LLVMValueRef data = LLVMConstInt(e->i32, 1, 0);
+    LLVMValueRef args[4] = {at, read, locality, data};
     LLVMBuildCall2(e->builder, LLVMIntrinsicGetType(e->context, id, &e->ptr, 1), function, args, 4,
                    "");
 }
@@ -130,7 +131,8 @@ void vector_transpose(Frame *f, LLVMValueRef *rows, int64_t lanes) {
         }
         for (int64_t i = 0; i < lanes; i++) {
             if (i & s) continue;
-            LLVMValueRef a = rows[i], b = rows[i + s];
+            LLVMValueRef a = rows[i];
+            LLVMValueRef b = rows[i + s];
             rows[i] = LLVMBuildShuffleVector(f->e->builder, a, b,
                                              LLVMConstVector(low, (unsigned)lanes), "");
             rows[i + s] = LLVMBuildShuffleVector(f->e->builder, a, b,

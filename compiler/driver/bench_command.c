@@ -29,7 +29,9 @@ static double time_formula(const Bench *b, const char *function, const BenchInpu
                            int count, const char *output) {
     FormulaBench f;
     if (!b->good) return 0;
-    double seconds[MOST_REPEATS], start = 0, total = 0;
+    double seconds[MOST_REPEATS];
+    double start = 0;
+    double total = 0;
     int repeats = 0;
     if (!formula_open(&f, function, inputs, count, output, b->threads)) return 0;
     formula_run(&f);

@@ -169,7 +169,8 @@ static bool write_binding(Build *b, bool with_main) {
                           .weights = b->weights,
                           .weight_bytes = b->weight_bytes,
                           .with_main = with_main};
-    const char *path = arena_printf(b->arena, "%s/method.o", b->folder), *error = "out of memory";
+    const char *path = arena_printf(b->arena, "%s/method.o", b->folder);
+    const char *error = "out of memory";
     b->objects[b->object_count++] = path;
     bool good = cpu_write_binding(b->arena, &binding, path, &error);
     return good || fail(error);
@@ -199,7 +200,8 @@ static bool make_object(Build *b) {
 
 /* Writes a library into the folder of `out`: libNAME.a, libNAME.so, NAME.h, NAME.json. */
 static bool make_library(Build *b) {
-    const char *slash = strrchr(b->out, '/'), *base = slash ? slash + 1 : b->out;
+    const char *slash = strrchr(b->out, '/');
+    const char *base = slash ? slash + 1 : b->out;
     int folder = slash ? (int)(slash + 1 - b->out) : 0;
     const char *whole = arena_printf(b->arena, "%s/whole.o", b->folder);
     const char *library = arena_printf(b->arena, "%.*slib%s", folder, b->out, base);
@@ -222,7 +224,8 @@ static bool make_llvm(Build *b) {
 /* Writes the kernels as text, in the order of their first step. Above each stand the places in the
  * spec that it comes from. */
 static bool make_text(Build *b) {
-    const char *text = NULL, *failed = "out of memory";
+    const char *text = NULL;
+    const char *failed = "out of memory";
     const char *path = b->options->out ? b->options->out
                                        : arena_printf(b->arena, "%s%s", b->out, b->writer->suffix);
     char error[512];
@@ -253,7 +256,8 @@ enum { EMITS = sizeof emits / sizeof *emits, MOST_EMITS = EMITS + 8 };
 /* Lists the words of --emit: first the kinds of programs for processors, then the back ends with a
  * text. */
 static int emit_names(const char *names[MOST_EMITS]) {
-    int count = EMITS, backend_count;
+    int count = EMITS;
+    int backend_count;
     const BackEnd *const *all = backends(&backend_count);
     for (int i = 0; i < EMITS; i++)
         names[i] = emits[i].name;
@@ -263,7 +267,8 @@ static int emit_names(const char *names[MOST_EMITS]) {
 }
 
 static void refuse_emit(Arena *arena, const char *name) {
-    const char *names[MOST_EMITS], *list = "";
+    const char *names[MOST_EMITS];
+    const char *list = "";
     const int count = emit_names(names);
     for (int i = 0; i < count; i++)
         list = arena_printf(arena, "%s%s%s", list,

@@ -142,8 +142,8 @@ bool write_manifest(const CoupletProgram *program, const char *name, const char 
                   (json_int_t)couplet_method_parameter_count(method), "arena_bytes",
                   (json_int_t)couplet_method_arena_bytes(method), "hypers", hypers, "ranges",
                   ranges, "given", given);
-    char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL,
-         error[512] = "out of memory";
+    char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+    char error[512] = "out of memory";
     bool good = text && couplet_text_write(path, text, error, sizeof error);
     if (!good) report_error(CODE_OUTPUT, error);
     free(text);

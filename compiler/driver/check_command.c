@@ -66,7 +66,8 @@ static void log_plans(Arena *arena, const LoweredProgram *program, PassLog *log)
 /* Prints a line for each pass over each graph, and the sum of all. */
 static void print_passes(Arena *arena, const LoweredProgram *program, PassLog *log) {
     double seconds = 0;
-    int64_t exprs = 0, steps = 0;
+    int64_t exprs = 0;
+    int64_t steps = 0;
     log_plans(arena, program, log);
     printf("%-16s %-14s %9s %8s %8s %12s %10s\n", "graph", "pass", "ms", "before", "after",
            "expressions", "visits");
@@ -140,7 +141,8 @@ static bool report_function(Arena *arena, const Options *o, const char *name, Gr
 static bool report_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
     const PlanTarget target = device_target(arena, &host);
     const CompileOptions lower = options_to_compile(arena, o, &target);
-    bool any = false, good = true;
+    bool any = false;
+    bool good = true;
     if (o->fn && !method_find_function(method, o->fn)) {
         report(CODE_FUNCTION_INPUT, "`%s` has no function `%s`", o->file, o->fn);
         return false;

@@ -61,7 +61,8 @@ static bool ends_sentence(const char *text, const char *at) {
 }
 
 const char *comment_gist(Arena *arena, const CommentLines *lines) {
-    const char *text = first_paragraph(arena, lines), *end = text;
+    const char *text = first_paragraph(arena, lines);
+    const char *end = text;
     for (int depth = 0; *end && (depth > 0 || !ends_sentence(text, end)); end++)
         depth += (*end == '(' || *end == '[') - (*end == ')' || *end == ']');
     const char *shapes = strstr(text, "   [");
@@ -83,7 +84,8 @@ static const char *signature_end(const char *at) {
 }
 
 void comment_signature(const Stmt *fn, FILE *out) {
-    const char *at = fn->span.source->text + fn->name_span.begin, *end = signature_end(at);
+    const char *at = fn->span.source->text + fn->name_span.begin;
+    const char *end = signature_end(at);
     for (bool space = false; at < end; at++) {
         const bool blank = *at == ' ' || *at == '\n';
         if (!blank || !space) fputc(blank ? ' ' : *at, out);

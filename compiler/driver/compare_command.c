@@ -53,8 +53,8 @@ static void note_signal(int number, siginfo_t *info, void *context) {
  * on the seed, the name and i alone, so a larger --random adds variants and keeps the old ones. */
 static const char *draw_value(Arena *arena, const Request *r, const Sweep *list,
                               const NumberSpan *span, int number) {
-    const uint64_t seed = (uint64_t)r->options.seed,
-                   site = couplet_hash(COUPLET_HASH_START, list->name, strlen(list->name));
+    const uint64_t seed = (uint64_t)r->options.seed;
+    const uint64_t site = couplet_hash(COUPLET_HASH_START, list->name, strlen(list->name));
     const double place = couplet_random_unit((uint32_t)seed, (uint32_t)(seed >> 32), 0,
                                              (uint32_t)(site ^ site >> 32), (uint64_t)number, 0);
     if (!span) return list->values.items[(int)(place * list->values.count)];
@@ -321,8 +321,10 @@ static bool claim_folder(const Comparison *c, const Request *r, CoupletRunFolder
         if (strcmp(r->passed.items[i], "--threads") != 0)
             text_printf(&text, "%s %s\n", r->passed.items[i], r->passed.items[i + 1]);
     const char *wanted = text.data ? text.data : "";
-    char error[COUPLET_PATH_BYTES + 512], found[1024] = "";
-    bool good = couplet_folder_share(held, c->folder, error, sizeof error), same = true;
+    char error[COUPLET_PATH_BYTES + 512];
+    char found[1024] = "";
+    bool good = couplet_folder_share(held, c->folder, error, sizeof error);
+    bool same = true;
     FILE *file = good ? fopen(path, "r") : NULL;
     if (file) {
         found[fread(found, 1, sizeof found - 1, file)] = 0;
@@ -354,7 +356,8 @@ static int run_child(char **argv) {
     child = (sig_atomic_t)started;
     /* the signal came before the child could receive it */
     if (interrupted) kill(started, interrupted);
-    int status = 0, ended;
+    int status = 0;
+    int ended;
     while ((ended = waitpid(started, &status, 0)) < 0 && errno == EINTR)
         continue;
     child = 0;
@@ -410,7 +413,9 @@ static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, con
 }
 
 static bool run_variants(Comparison *c, const Request *r) {
-    int total = (int)(c->variants.count * c->seeds), done = 0, made = 0;
+    int total = (int)(c->variants.count * c->seeds);
+    int done = 0;
+    int made = 0;
     const double start = couplet_seconds();
     bool good = true;
     c->outcomes = arena_array(c->arena, Outcome, total);

@@ -41,11 +41,13 @@ static void write_curve(const Comparison *c, int variant, Text *out) {
         int count = c->outcomes[variant * c->seeds + s].losses.count;
         if (count > longest) longest = count;
     }
-    const int piece = longest / POINTS > 0 ? longest / POINTS : 1,
-              half = longest / WINDOWS / 2 > 0 ? longest / WINDOWS / 2 : 1;
+    const int piece = longest / POINTS > 0 ? longest / POINTS : 1;
+    const int half = longest / WINDOWS / 2 > 0 ? longest / WINDOWS / 2 : 1;
     text_printf(out, "$curve%d << EOD\n", variant);
     for (int at = 0; at < longest; at += piece) {
-        double sum = 0, low = INFINITY, high = -INFINITY;
+        double sum = 0;
+        double low = INFINITY;
+        double high = -INFINITY;
         int count = 0;
         for (long s = 0; s < c->seeds; s++) {
             const double mean =
@@ -122,7 +124,8 @@ static void plot_curves(const Comparison *c, Text *out) {
 
 /* The axis of the values that are tried: logarithmic where they are far apart. */
 static void plot_values(const Comparison *c, const char *setting, Text *out) {
-    double low = INFINITY, high = -INFINITY;
+    double low = INFINITY;
+    double high = -INFINITY;
     for (int v = 0; v < c->variants.count; v++) {
         double value = strtod(c->variants.items[v].sets.items[0].value, NULL);
         low = fmin(low, value);
@@ -210,8 +213,8 @@ static const char *plot_title(const Comparison *c) {
 
 bool comparison_plot(const Comparison *c) {
     Columns columns = comparison_columns(c);
-    const char *swept = swept_setting(c),
-               *script = arena_printf(c->arena, "%s/comparison.gp", c->folder);
+    const char *swept = swept_setting(c);
+    const char *script = arena_printf(c->arena, "%s/comparison.gp", c->folder);
     Text text = {0};
     for (int v = 0; v < c->variants.count; v++)
         write_curve(c, v, &text);

@@ -19,14 +19,15 @@ static double planned_steps(Arena *arena, const char *folder) {
 }
 
 static void read_outcome(Arena *arena, const json_t *row, Outcome *o, double *last_step) {
-    const json_t *loss = json_object_get(row, "loss"),
-                 *epoch_loss = json_object_get(row, "epoch_loss"),
-                 *percent = json_object_get(row, "percent"), *value = json_object_get(row, "value");
+    const json_t *loss = json_object_get(row, "loss");
+    const json_t *epoch_loss = json_object_get(row, "epoch_loss");
+    const json_t *percent = json_object_get(row, "percent");
+    const json_t *value = json_object_get(row, "value");
     *last_step = json_number_value(json_object_get(row, "step"));
     if (json_is_number(loss)) array_push(arena, &o->losses, json_number_value(loss));
     if (json_is_number(epoch_loss)) o->loss = json_number_value(epoch_loss);
-    const char *of = json_string_value(json_object_get(row, "of")),
-               *name = json_string_value(json_object_get(row, "evaluation"));
+    const char *of = json_string_value(json_object_get(row, "of"));
+    const char *name = json_string_value(json_object_get(row, "evaluation"));
     if (!of || !name || strcmp(of, "after training") != 0) return;
     /* A resumed run has evaluated more than once. */
     for (int i = 0; i < o->evaluations.count; i++) {
@@ -102,7 +103,9 @@ static bool outcome_value(const Outcome *o, const char *column, double *value) {
 
 int comparison_statistics(const Comparison *c, int variant, const char *column, double *mean,
                           double *deviation) {
-    double sum = 0, squares = 0, value;
+    double sum = 0;
+    double squares = 0;
+    double value;
     int count = 0;
     for (long s = 0; s < c->seeds; s++)
         if (outcome_value(outcome_of(c, variant, s), column, &value)) {
@@ -122,7 +125,8 @@ int comparison_statistics(const Comparison *c, int variant, const char *column, 
 static void print_cell(const Comparison *c, int variant, const char *column, const char *format,
                        FILE *out) {
     double mean, deviation;
-    char text[64] = "-", spread[32] = "";
+    char text[64] = "-";
+    char spread[32] = "";
     int count = comparison_statistics(c, variant, column, &mean, &deviation);
     if (count > 0) snprintf(text, sizeof text, format, mean);
     if (count > 1) snprintf(spread, sizeof spread, format, deviation);

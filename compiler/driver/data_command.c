@@ -48,7 +48,8 @@ static int describe_rows(Arena *arena, const Options *asked) {
     const Options *o = &all;
     /* A row that cannot be read is listed and does not stop the command. */
     all.skip_bad = INT32_MAX;
-    bool good = data_sets_find(arena, o, &sets), all_read = true;
+    bool good = data_sets_find(arena, o, &sets);
+    bool all_read = true;
     DataFindings *findings = arena_array(arena, DataFindings, sets.count + 1);
     SharedRows *shared = arena_array(arena, SharedRows, sets.count * sets.count + 1);
     int shared_count = 0;
@@ -107,7 +108,8 @@ static int pack(Arena *arena, const Options *o) {
 /* ---- packed copies --------------------------------------------------------------------------- */
 
 static void show_copy(const CoupletPackedCopy *copy) {
-    char size[32], used[32] = "";
+    char size[32];
+    char used[32] = "";
     const time_t seconds = (time_t)copy->used;
     struct tm local;
     strftime(used, sizeof used, "%Y-%m-%d %H:%M", localtime_r(&seconds, &local));
@@ -128,7 +130,9 @@ static bool is_about(const CoupletPackedCopy *copy, const char *about) {
 static int list_copies(const Options *o) {
     char folder[COUPLET_PATH_BYTES], error[2048], size[32];
     CoupletPackedCopy *copies;
-    int count, removed = 0, shown = 0;
+    int count;
+    int removed = 0;
+    int shown = 0;
     int64_t bytes = 0;
     bool good = true;
     if (!couplet_copies_folder(folder, error, sizeof error))

@@ -90,7 +90,9 @@ static void print_entries(const CoupletTable *t, const FieldStatistics *f, FILE 
 }
 
 static void print_classes(Arena *arena, const FieldStatistics *f, FILE *out) {
-    int64_t smallest = 0, largest = 0, empty = 0;
+    int64_t smallest = 0;
+    int64_t largest = 0;
+    int64_t empty = 0;
     for (int64_t c = 0; c < f->class_count; c++) {
         if (f->counts[c] < f->counts[smallest]) smallest = c;
         if (f->counts[c] > f->counts[largest]) largest = c;
@@ -259,7 +261,8 @@ static json_t *list_classes(Arena *arena, const FieldStatistics *f) {
 
 static json_t *field_json(Arena *arena, const CoupletTable *t, const FieldStatistics *f) {
     static const char *const types[] = {"real", "int", "u8"}; /* by the value of CoupletType */
-    json_t *shape = json_array(), *out = json_object();
+    json_t *shape = json_array();
+    json_t *out = json_object();
     for (int i = 0; i < f->field->rank; i++)
         json_array_append_new(shape, json_integer(f->field->shape[i]));
     json_object_set_new(out, "name", couplet_json_text(f->field->name));
@@ -291,7 +294,9 @@ static json_t *list_pairs(Arena *arena, const Twins *twins, const DataSet *first
 
 static json_t *findings_json(Arena *arena, const DataFindings *d) {
     const CoupletTable *t = &d->set->table;
-    json_t *fields = json_array(), *bad = json_array(), *out = json_object();
+    json_t *fields = json_array();
+    json_t *bad = json_array();
+    json_t *out = json_object();
     for (int f = 0; f < t->field_count; f++)
         json_array_append_new(fields, field_json(arena, t, &d->fields[f]));
     for (int i = 0; i < d->set->bad.count; i++)
@@ -313,7 +318,9 @@ static json_t *findings_json(Arena *arena, const DataFindings *d) {
 
 bool data_report_json(Arena *arena, const DataFindings *findings, int count,
                       const SharedRows *shared, int shared_count, FILE *out) {
-    json_t *root = json_object(), *sources = json_array(), *pairs = json_array();
+    json_t *root = json_object();
+    json_t *sources = json_array();
+    json_t *pairs = json_array();
     for (int i = 0; i < count; i++)
         json_array_append_new(sources, findings_json(arena, &findings[i]));
     for (int i = 0; i < shared_count; i++) {

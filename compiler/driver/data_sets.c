@@ -29,8 +29,8 @@ static const OptionRow *find_setting(const char *reader, const char *name) {
 }
 
 static bool report_unknown(Arena *arena, const char *reader, const char *name) {
-    const char **names = arena_array(arena, const char *, data_catalogue.setting_count + 1),
-               *list = "";
+    const char **names = arena_array(arena, const char *, data_catalogue.setting_count + 1);
+    const char *list = "";
     int count = 0;
     for (int i = 0; i < data_catalogue.setting_count; i++) {
         if (strcmp(data_catalogue.settings[i].owner, reader) != 0) continue;

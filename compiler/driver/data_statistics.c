@@ -39,7 +39,8 @@ static void end_spread(Spread *s) {
 /* Returns the spread of bytes, from the number of times that each value occurs. */
 static Spread spread_of_bytes(const int64_t *times) {
     Spread s = {.count = 0};
-    double sum = 0, squares = 0;
+    double sum = 0;
+    double squares = 0;
     for (int b = 0; b < BYTES; b++) {
         if (times[b] == 0) continue;
         if (s.count == 0) s.low = b / 255.0;
@@ -115,7 +116,8 @@ static void count_classes(Arena *arena, const CoupletTable *t, const int32_t *co
 }
 
 static int by_value(const void *a, const void *b) {
-    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    const int32_t x = *(const int32_t *)a;
+    const int32_t y = *(const int32_t *)b;
     return (x > y) - (x < y);
 }
 

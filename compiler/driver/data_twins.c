@@ -35,7 +35,8 @@ static uint64_t hash_row(const CoupletTable *t, int64_t row) {
 }
 
 static int by_hash(const void *a, const void *b) {
-    const Row *x = a, *y = b;
+    const Row *x = a;
+    const Row *y = b;
     if (x->hash != y->hash) return x->hash > y->hash ? 1 : -1;
     return (x->row > y->row) - (x->row < y->row);
 }
@@ -86,7 +87,8 @@ static void note(Arena *arena, Twins *out, const CoupletTable *a, int64_t first,
 }
 
 static int by_second(const void *a, const void *b) {
-    const Twin *x = a, *y = b;
+    const Twin *x = a;
+    const Twin *y = b;
     return (x->second > y->second) - (x->second < y->second);
 }
 
@@ -115,7 +117,8 @@ static bool chooses(const CoupletTable *a, const CoupletTable *b, int64_t row) {
     if (a->asked != b->asked || a->key != b->key) return false;
     const int32_t wanted = (int32_t)row;
     if (!a->origin) return true;
-    int64_t low = 0, high = a->count;
+    int64_t low = 0;
+    int64_t high = a->count;
     while (low < high) {
         const int64_t middle = (low + high) / 2;
         if (a->origin[middle] < wanted)
@@ -129,7 +132,8 @@ static bool chooses(const CoupletTable *a, const CoupletTable *b, int64_t row) {
 bool twins_between(Arena *arena, const CoupletTable *a, const CoupletTable *b, Twins *out) {
     *out = (Twins){.unlike = 0};
     if (!comparable(a, b)) return true;
-    Row *first = sorted_rows(a), *second = sorted_rows(b);
+    Row *first = sorted_rows(a);
+    Row *second = sorted_rows(b);
     for (int64_t i = 0, k = 0; first && second && k < b->count; k++) {
         while (i < a->count && first[i].hash < second[k].hash)
             i++;

@@ -114,7 +114,8 @@ static void print_page(Arena *arena, const char *path, Module *const *files, int
 int doc_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
-    int status = 2, count;
+    int status = 2;
+    int count;
     if (options_read(arena, &options, "doc", "", argc, argv)) {
         Diag *diag = diag_new(arena);
         const Source **sources = load_spec_sources(arena, options.file, &count);

@@ -60,7 +60,8 @@ static const char *bare_code(Arena *arena, const char *text) {
 }
 
 static bool explain_code(Arena *arena, const char *text) {
-    const char *names[CODE_COUNT], *code = bare_code(arena, text);
+    const char *names[CODE_COUNT];
+    const char *code = bare_code(arena, text);
     for (int i = 0; i < CODE_COUNT; i++) {
         names[i] = diag_codes[i].code;
         if (strcasecmp(code, names[i]) != 0) continue;

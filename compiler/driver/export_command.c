@@ -53,7 +53,8 @@ static void note_block(StateDict *d, const char *theirs) {
 static void add_counter(StateDict *d, const char *theirs) {
     static const char ending[] = "running_var";
     static const int32_t none = 0;
-    const size_t length = strlen(theirs), end = sizeof ending - 1;
+    const size_t length = strlen(theirs);
+    const size_t end = sizeof ending - 1;
     if (length < end || strcmp(theirs + length - end, ending) != 0) return;
     d->entries[d->count++] = (CoupletTensorEntry){
         .name = arena_printf(d->arena, "%.*snum_batches_tracked", (int)(length - end), theirs),

@@ -183,8 +183,8 @@ static bool size_of_dim(void *context, const struct Symbol *symbol, int64_t *val
 }
 
 static double normal(uint32_t seed, uint32_t site, int64_t at) {
-    double u = 1 - couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 0),
-           angle = 6.283185307179586 * couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 1);
+    double u = 1 - couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 0);
+    double angle = 6.283185307179586 * couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 1);
     return sqrt(-2 * log(u)) * cos(angle);
 }
 

@@ -16,7 +16,8 @@ enum {
 };
 
 static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
+    double x = *(const double *)a;
+    double y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
@@ -38,8 +39,10 @@ static void bench_kernels(const CoupletPlan *plan, CoupletRun *run, void *const 
 static void bench_whole(const char *name, const CoupletPlan *plan, CoupletRun *run,
                         const CoupletThreads *threads, void *const *inputs) {
     CoupletFault fault;
-    double times[MOST_RUNS], start = 1e3 * couplet_seconds();
-    int count = 0, workers = couplet_threads_count(threads);
+    double times[MOST_RUNS];
+    double start = 1e3 * couplet_seconds();
+    int count = 0;
+    int workers = couplet_threads_count(threads);
     while (count < MOST_RUNS &&
            (count < LEAST_RUNS || 1e3 * couplet_seconds() - start < LONGEST_BENCH)) {
         double begin = 1e3 * couplet_seconds();

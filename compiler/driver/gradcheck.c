@@ -81,8 +81,10 @@ GradientCheck gradient_check(const Reference *base, const GNode *output, const G
     Slope slope = {base, output, input, malloc(sizeof *values * (size_t)check.entries)};
     if (!slope.values) return check;
     memcpy(slope.values, values, sizeof *values * (size_t)check.entries);
-    double scale = largest_entry(values, check.entries), h = 1e-4 * (scale > 0 ? scale : 1),
-           size = 0, worst = -1;
+    double scale = largest_entry(values, check.entries);
+    double h = 1e-4 * (scale > 0 ? scale : 1);
+    double size = 0;
+    double worst = -1;
     int64_t stride = check.entries > most ? check.entries / most : 1;
     check.largest = largest_entry(gradient, check.entries);
     double value = fabs(*reference_value(base, output));
@@ -90,8 +92,8 @@ GradientCheck gradient_check(const Reference *base, const GNode *output, const G
     double floor = fmax(1e-4 * fmax(1, value), 2e-9 * value / h);
     double good = 1e-7 * fmax(floor, check.largest);
     for (int64_t at = stride / 2; at < check.entries; at += stride, check.tried++) {
-        double expected = nearest_difference(&slope, at, h, gradient[at], good),
-               off = fabs(expected - gradient[at]);
+        double expected = nearest_difference(&slope, at, h, gradient[at], good);
+        double off = fabs(expected - gradient[at]);
         size = fmax(size, fabs(expected));
         if (off <= worst) continue; /* a NaN does not compare as smaller, so it is noted */
         worst = isnan(off) ? HUGE_VAL : off;

@@ -159,7 +159,8 @@ static bool gives_number(const Stmt *fn) {
 
 /* Checks every function of the file that gives a number and reads one, and lists the others. */
 static bool check_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
-    int checked = 0, wrong = 0;
+    int checked = 0;
+    int wrong = 0;
     const char *others = NULL;
     for (int i = 0; i < method->spec->stmt_count; i++) {
         const Stmt *s = method->spec->stmts[i];

@@ -18,8 +18,9 @@ extern char **environ;
 
 bool tool_run(const char *const *words) {
     pid_t child;
-    int status = 0, failed = posix_spawnp(&child, words[0], NULL, NULL,
-                                          (char *const *)(uintptr_t)words, environ);
+    int status = 0;
+    int failed =
+        posix_spawnp(&child, words[0], NULL, NULL, (char *const *)(uintptr_t)words, environ);
     if (failed) {
         report(CODE_OTHER_PROGRAM, "`%s` cannot be run: %s", words[0], strerror(failed));
         return false;
@@ -67,7 +68,8 @@ static void add_word_list(Arena *arena, Words *w, const char *const *words, int 
 
 /* Adds the -fsanitize=.. with which the runtime was built, if any. */
 static void add_sanitizers(Arena *arena, Words *w) {
-    char *copy = arena_printf(arena, "%s", COUPLET_SANITIZERS), *rest = NULL;
+    char *copy = arena_printf(arena, "%s", COUPLET_SANITIZERS);
+    char *rest = NULL;
     for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
         add_word(arena, w, word);
 }
@@ -93,7 +95,8 @@ bool link_executable(Arena *arena, const char *const *objects, int count, const 
 }
 
 bool link_shared(Arena *arena, const char *const *objects, int count, const char *out) {
-    const char *runtime = link_runtime_folder(arena), *slash = strrchr(out, '/');
+    const char *runtime = link_runtime_folder(arena);
+    const char *slash = strrchr(out, '/');
     if (!runtime) return false;
     Words w = {{0}};
     add_word_list(

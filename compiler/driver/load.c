@@ -262,8 +262,9 @@ static const char *named_path(Arena *arena, const char *path) {
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/')
         length--;
-    const char *trimmed = arena_strndup(arena, path, length), *slash = strrchr(trimmed, '/'),
-               *name = slash ? slash + 1 : trimmed;
+    const char *trimmed = arena_strndup(arena, path, length);
+    const char *slash = strrchr(trimmed, '/');
+    const char *name = slash ? slash + 1 : trimmed;
     if (*name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0) return trimmed;
     char *whole = realpath(path, NULL);
     const char *copy = whole ? arena_strndup(arena, whole, strlen(whole)) : trimmed;

@@ -181,10 +181,12 @@ static const char *label_column(Arena *arena, const char *path) {
 
 /* Splits a text such as `size = 64, label = "class"` into settings. */
 static int split_settings(Arena *arena, const char *text, CoupletSetting *out) {
-    char *copy = arena_strndup(arena, text, strlen(text)), *rest = NULL;
+    char *copy = arena_strndup(arena, text, strlen(text));
+    char *rest = NULL;
     int count = 0;
     for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
-        char *name = word + strspn(word, " "), *equals = strchr(name, '=');
+        char *name = word + strspn(word, " ");
+        char *equals = strchr(name, '=');
         char *value = equals + 1 + strspn(equals + 1, " ");
         name[strcspn(name, " =")] = 0;
         const bool is_text = *value == '"';
@@ -272,7 +274,8 @@ static int width_for(int64_t rows) {
 
 /* Chooses the parts for arrays: rows of numbers, or pictures. */
 static bool parts_of_arrays(Arena *arena, const Data *d, Parts *p) {
-    const CoupletField *rows = NULL, *pictures = NULL;
+    const CoupletField *rows = NULL;
+    const CoupletField *pictures = NULL;
     for (int i = 0; i < d->field_count; i++) {
         const CoupletField *f = &d->fields[i];
         if (f->type != COUPLET_I32 && f->rank == 1 && !rows) rows = f;
@@ -381,7 +384,8 @@ static const char *path_from(Arena *arena, const char *project, const char *path
 
 static void write_data(Arena *arena, FILE *out, const char *project, const Data *d) {
     const bool parts = d->train == d->test;
-    const char *reader = kinds[d->kind].reader, *comma = *d->settings ? ", " : "";
+    const char *reader = kinds[d->kind].reader;
+    const char *comma = *d->settings ? ", " : "";
     const char *like = d->kind == LINES && !parts
                            ? arena_printf(arena, ", like = \"%s\"", strrchr(d->train, '/') + 1)
                            : "";
@@ -498,7 +502,8 @@ static bool write_project(Arena *arena, const char *folder, const char *name, co
 /* Returns the name of a project: letters, digits, `_` and `-`, behind any folders. NULL after a
  * message. */
 static const char *project_name(const char *folder) {
-    const char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
+    const char *slash = strrchr(folder, '/');
+    const char *name = slash ? slash + 1 : folder;
     bool good = *name != 0 && *name != '-';
     for (const char *at = name; *at; at++)
         good &= isalnum((unsigned char)*at) || *at == '_' || *at == '-';
@@ -511,7 +516,8 @@ static const char *project_name(const char *folder) {
 
 static int make_project(Arena *arena, const Options *o) {
     if (!project_name(o->file)) return 2;
-    const char *name = project_name(o->file), *spec = NULL;
+    const char *name = project_name(o->file);
+    const char *spec = NULL;
     if (is_there(o->file)) {
         report(CODE_OUTPUT, "`%s` is there already, and nothing is written into it", o->file);
         return 1;

@@ -108,7 +108,8 @@ static double unit_bytes(const char *name) {
 
 /* Reads 512MiB, 1.5GiB, or a number of bytes. */
 static bool read_size(const Reader *r, const OptionRow *row, const char *value, int64_t *out) {
-    const double smallest = 0x1p16, largest = 0x1p62;
+    const double smallest = 0x1p16;
+    const double largest = 0x1p62;
     const size_t digits = strspn(value, "0123456789.");
     double number;
     if (couplet_read_number(arena_strndup(r->arena, value, digits), &number, NULL)) {
@@ -197,7 +198,8 @@ static bool read_pair(const Reader *r, const OptionRow *row, const char *value, 
 /* Reads sizes such as N=8,D=5. */
 static bool read_sizes(const Reader *r, const OptionRow *row, const char *value,
                        SettingList *list) {
-    char *copy = arena_strndup(r->arena, value, strlen(value)), *rest = NULL;
+    char *copy = arena_strndup(r->arena, value, strlen(value));
+    char *rest = NULL;
     for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
         int64_t size;
         if (!add_pair(r, row, word, list) ||
@@ -274,9 +276,11 @@ static bool stands_alone(const Reader *r, const OptionRow *row, const char *valu
 
 /* Reads the option argv[*at], with the word behind it if that is its value. */
 static bool read_option(Reader *r, char **argv, int argc, int *at) {
-    const char *arg = argv[*at], *equals = strchr(arg, '='),
-               *next = *at + 1 < argc ? argv[*at + 1] : NULL;
-    const char *letter = long_name(arg), *value = equals && !letter ? equals + 1 : NULL;
+    const char *arg = argv[*at];
+    const char *equals = strchr(arg, '=');
+    const char *next = *at + 1 < argc ? argv[*at + 1] : NULL;
+    const char *letter = long_name(arg);
+    const char *value = equals && !letter ? equals + 1 : NULL;
     const char *name = letter
                            ? letter
                            : arena_strndup(r->arena, arg + 2,

@@ -69,7 +69,8 @@ static void add_hypers(Arena *arena, const Module *spec, Names *names) {
 
 static bool unknown(Arena *arena, const char *option, const char *name, const char *whose,
                     const Names *names) {
-    const char *near = diag_nearest(name, names->items, names->count), *help = NULL;
+    const char *near = diag_nearest(name, names->items, names->count);
+    const char *help = NULL;
     if (near)
         help = arena_printf(arena, "did you mean `%s`?", near);
     else if (names->count == 0)
@@ -148,8 +149,8 @@ static void take_recorded(Arena *arena, Module *spec, const Options *o) {
             set_number(arena, hyper, recorded.value, is_whole_number(hyper->value));
     }
     double epochs;
-    const char *then = couplet_record_text(o->record, "written.epochs"),
-               *now = settings_text(arena, spec, STMT_TRAIN, "epochs");
+    const char *then = couplet_record_text(o->record, "written.epochs");
+    const char *now = settings_text(arena, spec, STMT_TRAIN, "epochs");
     if (!(o->epochs > 0) && !has_stages(spec) && then && strcmp(then, now) == 0 &&
         couplet_record_number(o->record, "epochs", &epochs))
         set_in_train(arena, spec, "epochs", epochs);

@@ -30,10 +30,12 @@ static bool draw_picture(Arena *arena, const Options *o, Drawn *out) {
 static bool write_picture(Arena *arena, const Drawn *drawn, const char *path) {
     char error[512] = "";
     bool plain = text_ends_with(path, ".dot");
-    FILE *file = couplet_file_begin(path, error, sizeof error), *text = plain ? file : tmpfile();
+    FILE *file = couplet_file_begin(path, error, sizeof error);
+    FILE *text = plain ? file : tmpfile();
     if (file && !text)
         snprintf(error, sizeof error, "no temporary file can be made: %s", strerror(errno));
-    bool good = file && text, drawn_well = good;
+    bool good = file && text;
+    bool drawn_well = good;
     if (good) {
         picture_print_dot(arena, drawn->picture, drawn->program, text);
         if (!plain) rewind(text);

@@ -35,7 +35,8 @@ void print_after_pass(void *context, const Graph *g, const char *done) {
     PrintAfter *p = context;
     if (!p->pass) return;
     GraphForm *known = form_of(p, g);
-    const uint64_t hash = graph_form_hash(g), before = known->hash;
+    const uint64_t hash = graph_form_hash(g);
+    const uint64_t before = known->hash;
     known->hash = hash;
     if (strcmp(p->pass, done) != 0) return;
     if (hash == before) printf("# %s leaves this graph unchanged\n", done);

@@ -27,13 +27,14 @@ typedef struct Row {
 } Row;
 
 static int slowest_first(const void *a, const void *b) {
-    double x = ((const Row *)a)->seconds, y = ((const Row *)b)->seconds;
+    double x = ((const Row *)a)->seconds;
+    double y = ((const Row *)b)->seconds;
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
 static void add_step(Row *row, const CoupletStep *step, double seconds, const Yardstick *best) {
-    double compute = best->flops > 0 ? step->flops / best->flops : 0,
-           memory = best->bytes > 0 ? step->bytes / best->bytes : 0;
+    double compute = best->flops > 0 ? step->flops / best->flops : 0;
+    double memory = best->bytes > 0 ? step->bytes / best->bytes : 0;
     row->source = step->source;
     row->seconds += seconds;
     row->flops += step->flops;
@@ -46,7 +47,9 @@ static void add_step(Row *row, const CoupletStep *step, double seconds, const Ya
 static int collect_rows(const CoupletPlan *plan, const double *seconds, const Yardstick *best,
                         bool by_kernel, Row *rows) {
     /* `launched` is the first step behind the launch, and `abreast` its number of kernels */
-    int count = 0, launched = 0, abreast = 0;
+    int count = 0;
+    int launched = 0;
+    int abreast = 0;
     for (int i = 0; i < plan->step_count; i++) {
         if (i >= launched)
             launched = i + (abreast = plan->steps[i].abreast > 1 ? plan->steps[i].abreast : 1);
@@ -118,7 +121,8 @@ typedef struct Waiting {
 } Waiting;
 
 static int longest_first(const void *a, const void *b) {
-    const double x = ((const Waiting *)a)->seconds, y = ((const Waiting *)b)->seconds;
+    const double x = ((const Waiting *)a)->seconds;
+    const double y = ((const Waiting *)b)->seconds;
     return x < y ? 1 : x > y ? -1 : 0;
 }
 

@@ -162,8 +162,8 @@ static void find_rate(Finder *f, const CoupletSession *s) {
     const int64_t steps = steps_of(s);
     for (int i = 0; i < phase->rate_count && !f->rate; i++) {
         f->rate = phase->rates[i].formula;
-        const double one = rate_at(f, s, 1, steps / 2, steps),
-                     two = rate_at(f, s, 2, steps / 2, steps);
+        const double one = rate_at(f, s, 1, steps / 2, steps);
+        const double two = rate_at(f, s, 2, steps / 2, steps);
         if (!(one > 0) || fabs(two - 2 * one) > 1e-9 * two) f->rate = NULL;
     }
     for (int i = 0; f->rate && i <= PLACES; i++)
@@ -222,9 +222,11 @@ static double noise_of(const Finder *f, int64_t count) {
  * unless it falls by a hundredth of its size and by four times what chance does. */
 static int64_t steepest_step(const Finder *f) {
     enum { SIGMAS = 4 };
-    const int64_t least = least_step(f), reach = f->steps / 20 > 1 ? f->steps / 20 : 1;
+    const int64_t least = least_step(f);
+    const int64_t reach = f->steps / 20 > 1 ? f->steps / 20 : 1;
     int64_t best = -1;
-    double steepest = 0, highest = -INFINITY;
+    double steepest = 0;
+    double highest = -INFINITY;
     for (int64_t i = f->count > SETTLED ? SETTLED : 0; i <= least; i++)
         highest = fmax(highest, f->smoothed[i]);
     const double fall = highest - f->smoothed[least];
@@ -252,7 +254,8 @@ static void print_table(const Finder *f) {
 }
 
 static void print_suggestion(const Finder *f, const CoupletRehearsal *r) {
-    const int64_t best = steepest_step(f), least = least_step(f);
+    const int64_t best = steepest_step(f);
+    const int64_t least = least_step(f);
     if (best < 0) {
         printf("no value of `%s` is suggested: the smoothed loss does not fall beyond chance; "
                "--range takes other values, --steps more of them\n",

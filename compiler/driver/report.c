@@ -33,7 +33,8 @@ static const char *option_value(const char *option, int i, int argc, char **argv
 
 /* True if NO_COLOR is not set to a text (https://no-color.org). */
 static bool takes_colours(void) {
-    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    const char *no = getenv("NO_COLOR");
+    const char *terminal = getenv("TERM");
     return isatty(STDERR_FILENO) && !(no && *no) && !(terminal && strcmp(terminal, "dumb") == 0);
 }
 
@@ -201,7 +202,8 @@ static const Source *source_at(Arena *arena, const char *path) {
 static Span span_of(Arena *arena, const char *path, int line, int column) {
     const Source *source = source_at(arena, path);
     Span span = {.source = source, .line = line, .column = column ? column : 1};
-    const char *at = source->text, *end = at ? at + source->length : NULL;
+    const char *at = source->text;
+    const char *end = at ? at + source->length : NULL;
     for (int i = 1; at && i < line; i++)
         at = (at = memchr(at, '\n', (size_t)(end - at))) ? at + 1 : NULL;
     const char *stop = at ? memchr(at, '\n', (size_t)(end - at)) : NULL;
@@ -229,7 +231,8 @@ static Span span_of(Arena *arena, const char *path, int line, int column) {
 static bool read_place(Arena *arena, const char *text, const char *end, Span *span) {
     for (const char *at = text; (at = strchr(at, ':')) && at < end; at++) {
         const char *rest = at;
-        const int line = number_after_colon(&rest), column = line ? number_after_colon(&rest) : 0;
+        const int line = number_after_colon(&rest);
+        const int column = line ? number_after_colon(&rest) : 0;
         if (rest != end || line == 0) continue;
         *span = span_of(arena, arena_strndup(arena, text, (size_t)(at - text)), line, column);
         return true;
@@ -246,7 +249,8 @@ static const char *after_place(Arena *arena, const char *text, Span *span) {
 
 /* Reports the lines behind a sentence (runtime/executor.h): the line in the library, and advice. */
 static void report_lines(Arena *arena, Diag *diag, const char *lines) {
-    static const char library[] = "\n      = in the library: ", help[] = "\n      = help: ";
+    static const char library[] = "\n      = in the library: ";
+    static const char help[] = "\n      = help: ";
     for (const char *end; lines; lines = end) {
         end = strchr(lines + 1, '\n');
         const char *stop = end ? end : lines + strlen(lines);
@@ -263,8 +267,8 @@ static void report_lines(Arena *arena, Diag *diag, const char *lines) {
 static void read_error(Arena *arena, Diag *diag, DiagCode code, const char *text) {
     Span span = {.source = NULL};
     const bool has_code = strncmp(text, "error[", 6) == 0;
-    const char *error = has_code ? NULL : after_place(arena, text, &span),
-               *sentence = after_code(error ? error : text, &code);
+    const char *error = has_code ? NULL : after_place(arena, text, &span);
+    const char *sentence = after_code(error ? error : text, &code);
     const char *lines = strstr(sentence, "\n      = ");
     const int length = lines ? (int)(lines - sentence) : (int)strlen(sentence);
     diag_report(diag, code, span, "%.*s", length, sentence);

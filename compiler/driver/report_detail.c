@@ -50,7 +50,8 @@ static char *read_stream(FILE *file) {
 
 static void draw_method(Detail *d, Arena *own, const Method *method,
                         const LoweredProgram *program) {
-    FILE *dot = tmpfile(), *svg = tmpfile();
+    FILE *dot = tmpfile();
+    FILE *svg = tmpfile();
     if (dot && svg) {
         picture_print_dot(own, picture_of(own, method), program, dot);
         rewind(dot);
@@ -82,7 +83,8 @@ static void add_formula(Detail *d, Arena *own, const Module *spec, const Stmt *f
 }
 
 static void show_method(Detail *d, Arena *own, const Options *o, const char *spec) {
-    Diag *diag = diag_new(own), *said = diag_new(own);
+    Diag *diag = diag_new(own);
+    Diag *said = diag_new(own);
     report_collect(own, said, NULL);
     const Method *method = load_method(own, diag, spec, o);
     const LoweredProgram *program = method ? load_lowered(own, diag, method, NULL) : NULL;
@@ -115,7 +117,8 @@ static bool planes_of(const CoupletTable *t, const CoupletPlan *plan, Planes *ou
         const int64_t *s = f ? f->shape : NULL;
         if (!f || f->rank < 2 || f->rank > 4 || f->type == COUPLET_I32) continue;
         const int at = f->rank - 2;
-        const int64_t channels = f->rank > 2 ? s[at - 1] : 1, size = s[at] * s[at + 1];
+        const int64_t channels = f->rank > 2 ? s[at - 1] : 1;
+        const int64_t size = s[at] * s[at + 1];
         if ((channels != 1 && channels != 3 && channels != 4) || s[at] < 4 || s[at + 1] < 4)
             continue;
         if (s[at] > 4096 || s[at + 1] > 4096) continue;
@@ -151,8 +154,8 @@ static const char *draw_planes(Arena *arena, const Planes *p, const void *cell) 
     cell_range(p, cell, &low, &high);
     for (int64_t i = 0; rgb && i < 3 * plane; i++) {
         const int64_t channel = p->channels >= 3 ? i % 3 : 0;
-        const double value = cell_element(p, cell, p->first + channel * plane + i / 3),
-                     shown = (value - low) / (high - low);
+        const double value = cell_element(p, cell, p->first + channel * plane + i / 3);
+        const double shown = (value - low) / (high - low);
         rgb[i] = (uint8_t)lrint(255 * (isfinite(shown) ? fmin(fmax(shown, 0), 1) : 0));
     }
     const char *picture = rgb ? html_picture(arena, rgb, p->columns, p->rows) : NULL;
@@ -219,7 +222,8 @@ static int64_t spread(int64_t i, int64_t of, int64_t all) {
 static void show_neighbours(const Told *t, const char *evaluation) {
     Arena *arena = t->d->arena;
     const CoupletTold *told = t->told;
-    const int64_t all = told->query.count, shown = all < SHOWN_QUERIES ? all : SHOWN_QUERIES;
+    const int64_t all = told->query.count;
+    const int64_t shown = all < SHOWN_QUERIES ? all : SHOWN_QUERIES;
     t->d->out->neighbours_of = evaluation;
     for (int64_t i = 0; i < shown; i++) {
         const int64_t q = spread(i, shown, all);
@@ -241,7 +245,8 @@ static void show_neighbours(const Told *t, const char *evaluation) {
 static void gather_points(const Told *t, int64_t shown, float *rows, int32_t *labels,
                           const char **titles) {
     const CoupletTold *told = t->told;
-    const int64_t all = told->query.count, width = told->query.width;
+    const int64_t all = told->query.count;
+    const int64_t width = told->query.width;
     for (int64_t i = 0; i < shown; i++) {
         const int64_t q = spread(i, shown, all);
         memcpy(rows + i * width, told->query.values + q * width, (size_t)width * sizeof *rows);
@@ -254,15 +259,16 @@ static void gather_points(const Told *t, int64_t shown, float *rows, int32_t *la
 static void show_maps(const Told *t) {
     Arena *arena = t->d->arena;
     const CoupletTold *told = t->told;
-    const int64_t all = told->query.count, shown = all < MAP_POINTS ? all : MAP_POINTS;
+    const int64_t all = told->query.count;
+    const int64_t shown = all < MAP_POINTS ? all : MAP_POINTS;
     const int64_t width = told->query.width;
     float *rows = malloc((size_t)(shown * width) * sizeof *rows + 1);
     int32_t *labels = arena_array(arena, int32_t, shown + 1);
     const char **titles = arena_array(arena, const char *, shown + 1);
     if (rows) gather_points(t, shown, rows, labels, titles);
     double share, divergence;
-    double *points = arena_array(arena, double, 2 * shown + 1),
-           *placed = arena_array(arena, double, 2 * shown + 1);
+    double *points = arena_array(arena, double, 2 * shown + 1);
+    double *placed = arena_array(arena, double, 2 * shown + 1);
     PageMap map = {.title = "Principal components",
                    .count = (int)shown,
                    .classes = (int)told->class_count,
@@ -319,7 +325,8 @@ static bool show_evaluation(Detail *d, CoupletSession *s, const CoupletSources *
 
 static bool look_at_session(void *context, CoupletSession *s, const CoupletSources *sources,
                             char *error, size_t error_bytes) {
-    bool good = true, tells = false;
+    bool good = true;
+    bool tells = false;
     for (int i = 0; i < s->program->eval_count; i++)
         tells |= couplet_eval_tells(&s->program->evals[i]);
     if (!tells)

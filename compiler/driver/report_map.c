@@ -19,7 +19,9 @@ static const double perplexity_at_most = 30, early_exaggeration = 12;
  * entropy. */
 static double spread_row(const double *distances, int64_t count, int64_t own, double beta,
                          double *out) {
-    double least = INFINITY, sum = 0, entropy = 0;
+    double least = INFINITY;
+    double sum = 0;
+    double entropy = 0;
     for (int64_t j = 0; j < count; j++)
         if (j != own) least = fmin(least, distances[j]);
     for (int64_t j = 0; j < count; j++) {
@@ -36,7 +38,9 @@ static double spread_row(const double *distances, int64_t count, int64_t own, do
 /* Finds the beta whose entropy is that of the perplexity. */
 static void fit_row(const double *distances, int64_t count, int64_t own, double perplexity,
                     double *out) {
-    double low = 0, high = INFINITY, beta = 1;
+    double low = 0;
+    double high = INFINITY;
+    double beta = 1;
     for (int i = 0; i < BISECTIONS; i++) {
         if (spread_row(distances, count, own, beta, out) > log(perplexity))
             low = beta;
@@ -142,7 +146,8 @@ static bool open_descent(Descent *d, float **p) {
 bool report_map_tsne(CoupletThreads *threads, const float *rows, int64_t count, int64_t width,
                      const double *start, double *points, double *divergence) {
     Descent d = {.threads = threads, .count = count, .points = points};
-    float *p, *units = malloc((size_t)(count * width) * sizeof *units + 1);
+    float *p;
+    float *units = malloc((size_t)(count * width) * sizeof *units + 1);
     double *work = malloc((size_t)(count * (count + 1)) * sizeof *work + 1);
     bool good = units && work && open_descent(&d, &p);
     if (good) {

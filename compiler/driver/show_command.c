@@ -247,7 +247,8 @@ static bool show_rows(Arena *arena, const Options *o) {
 }
 
 static bool has_ending(const char *text, const char *end) {
-    const size_t length = strlen(text), tail = strlen(end);
+    const size_t length = strlen(text);
+    const size_t tail = strlen(end);
     return length > tail && strcmp(text + length - tail, end) == 0;
 }
 

@@ -439,9 +439,9 @@ int train_command(int argc, char **argv) {
 }
 
 const char *trained_spec(Arena *arena, const char *folder, const CoupletRecord *record) {
-    const char *main = record ? couplet_record_text(record, "main") : NULL,
-               *file = arena_printf(arena, "%s/spec.cpl", folder),
-               *parts = arena_printf(arena, "%s/spec", folder);
+    const char *main = record ? couplet_record_text(record, "main") : NULL;
+    const char *file = arena_printf(arena, "%s/spec.cpl", folder);
+    const char *parts = arena_printf(arena, "%s/spec", folder);
     if (main) return arena_printf(arena, "%s/%s", folder, main);
     return access(file, F_OK) != 0 && access(parts, F_OK) == 0 ? parts : file;
 }

@@ -129,7 +129,8 @@ static const char *nearest_spec(Arena *arena, const char *name, const NameList *
 static const char *explain_missing(Arena *arena, const char *path, const char *from,
                                    const char **help) {
     struct stat info;
-    const char *folder = folder_of(arena, path), *above = folder;
+    const char *folder = folder_of(arena, path);
+    const char *above = folder;
     if (stat(folder, &info) != 0) {
         while (strchr(above, '/') && stat(folder_of(arena, above), &info) != 0)
             above = folder_of(arena, above);

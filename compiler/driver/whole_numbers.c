@@ -64,13 +64,15 @@ static bool has_wide(const FunctionArrays *a, int array) {
 }
 
 static int by_value(const void *a, const void *b) {
-    const Wide x = *(const Wide *)a, y = *(const Wide *)b;
+    const Wide x = *(const Wide *)a;
+    const Wide y = *(const Wide *)b;
     return x < y ? -1 : x > y;
 }
 
 static void collect_wide(Fitting *f) {
     const FunctionArrays *a = f->arrays;
-    int64_t most = 0, count = 0;
+    int64_t most = 0;
+    int64_t count = 0;
     for (int k = 0; k < a->count; k++)
         most += a->wholes[k] ? arrays_elements(a, k) : 0;
     f->wide = arena_array(a->arena, Wide, most + 1);
@@ -107,7 +109,8 @@ static bool wide_value(Fitting *f, const GExpr *e);
 
 /* True if one of the arguments of a comparison, a maximum or a choice may be a stand-in. */
 static bool wide_pair(Fitting *f, const GExpr *a, const GExpr *b) {
-    bool left = wide_value(f, a), right = wide_value(f, b);
+    bool left = wide_value(f, a);
+    bool right = wide_value(f, b);
     if (left && !right) compare_with(f, b);
     if (right && !left) compare_with(f, a);
     return left || right;
@@ -222,7 +225,8 @@ static void find_misuse(Fitting *f, const bool *input_is_wide) {
 
 static int64_t stand_in(const Fitting *f, Wide value) {
     if (is_narrow(value)) return (int64_t)value;
-    int64_t low = 0, high = f->wide_count;
+    int64_t low = 0;
+    int64_t high = f->wide_count;
     while (high - low > 1) {
         int64_t middle = low + (high - low) / 2;
         *(f->wide[middle] <= value ? &low : &high) = middle;

@@ -29,7 +29,8 @@ double yardstick_now(void) {
 }
 
 static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
+    double x = *(const double *)a;
+    double y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
@@ -54,7 +55,9 @@ static float portable_rounds(void) {
 
 #if defined(__x86_64__)
 __attribute__((target("avx512f"))) static float wide_rounds(void) {
-    __m512 sums[SUMS], half = _mm512_set1_ps(0.5f), one = _mm512_set1_ps(1.0f);
+    __m512 sums[SUMS];
+    __m512 half = _mm512_set1_ps(0.5f);
+    __m512 one = _mm512_set1_ps(1.0f);
     for (int i = 0; i < SUMS; i++)
         sums[i] = _mm512_setzero_ps();
     for (int r = 0; r < ROUNDS; r++) {
@@ -68,7 +71,9 @@ __attribute__((target("avx512f"))) static float wide_rounds(void) {
 }
 
 __attribute__((target("avx2,fma"))) static float narrow_rounds(void) {
-    __m256 sums[SUMS], half = _mm256_set1_ps(0.5f), one = _mm256_set1_ps(1.0f);
+    __m256 sums[SUMS];
+    __m256 half = _mm256_set1_ps(0.5f);
+    __m256 one = _mm256_set1_ps(1.0f);
     for (int i = 0; i < SUMS; i++)
         sums[i] = _mm256_setzero_ps();
     for (int r = 0; r < ROUNDS; r++) {
@@ -132,7 +137,8 @@ static void run_sweep(void *context, int64_t begin, int64_t end, int worker) {
 }
 
 static double best_bytes(CoupletThreads *threads) {
-    float *from = malloc(SWEEP_BYTES), *to = malloc(SWEEP_BYTES);
+    float *from = malloc(SWEEP_BYTES);
+    float *to = malloc(SWEEP_BYTES);
     double best = INFINITY;
     if (from && to) {
         memset(from, 0, SWEEP_BYTES);

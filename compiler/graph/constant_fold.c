@@ -257,8 +257,8 @@ static const GExpr *fold_int_sum(Graph *g, GOp op, const GExpr *a, const GExpr *
         return gx2(g, G_ADD, a, gx_int(g, -b->integer));
     if (op == G_SUB && a == b) return gx_int(g, 0);
     if (op == G_ADD && a->op == G_CONST && b->op != G_CONST) return gx2(g, G_ADD, b, a);
-    bool a_has = a->op == G_ADD && a->args[1]->op == G_CONST,
-         b_has = b->op == G_ADD && b->args[1]->op == G_CONST;
+    bool a_has = a->op == G_ADD && a->args[1]->op == G_CONST;
+    bool b_has = b->op == G_ADD && b->args[1]->op == G_CONST;
     int64_t sum;
     if (op == G_ADD && b->op == G_CONST && a_has &&
         !__builtin_add_overflow(a->args[1]->integer, b->integer, &sum))
@@ -296,7 +296,8 @@ static const GExpr *same_whole_mul(Graph *g, const GExpr *a, const GExpr *b) {
 }
 
 static const GExpr *same_mul(Graph *g, GOp op, const GExpr *const *args) {
-    const GExpr *a = args[0], *b = args[1];
+    const GExpr *a = args[0];
+    const GExpr *b = args[1];
     (void)op;
     if (is_number(b, 1)) return a;
     if (is_number(a, 1)) return b;
@@ -318,9 +319,11 @@ static const GExpr *same_neg(Graph *g, GOp op, const GExpr *const *args) {
 }
 
 static const GExpr *same_fdiv(Graph *g, GOp op, const GExpr *const *args) {
-    const GExpr *a = args[0], *b = args[1];
+    const GExpr *a = args[0];
+    const GExpr *b = args[1];
     if (b->op != G_CONST || b->integer <= 0) return NULL;
-    int64_t m = b->integer, low, high;
+    int64_t m = b->integer;
+    int64_t low, high;
     if (m == 1) return op == G_MOD ? gx_int(g, 0) : a;
     if (gx_range(g, a, NULL, &low, &high)) {
         int64_t q = gx_floor_div(low, m);
@@ -334,7 +337,8 @@ static const GExpr *same_fdiv(Graph *g, GOp op, const GExpr *const *args) {
 }
 
 static const GExpr *same_extreme(Graph *g, GOp op, const GExpr *const *args) {
-    const GExpr *a = args[0], *b = args[1];
+    const GExpr *a = args[0];
+    const GExpr *b = args[1];
     int64_t al, ah, bl, bh;
     if (a == b || is_nan(a)) return a;
     if (is_nan(b)) return b;
@@ -383,7 +387,8 @@ static const GExpr *same_select(Graph *g, GOp op, const GExpr *const *args) {
 }
 
 static const GExpr *same_compare(Graph *g, GOp op, const GExpr *const *args) {
-    const GExpr *a = args[0], *b = args[1];
+    const GExpr *a = args[0];
+    const GExpr *b = args[1];
     if (a->type != GT_INT) return NULL;
     int64_t al, ah, bl, bh;
     if (a == b) return gx_bool(g, op == G_LE || op == G_EQ);

@@ -190,7 +190,8 @@ GNode *graph_call(Graph *g, CoupletCallKind call, GNode *const *operands, int64_
                   Span span) {
     const CoupletCall *row = &couplet_calls[call];
     const GNode *first = operands[0];
-    int operand_count = 0, batch = first->rank - row->operand_axes[0];
+    int operand_count = 0;
+    int batch = first->rank - row->operand_axes[0];
     while (operand_count < COUPLET_CALL_OPERANDS && row->operand_axes[operand_count] >= 0)
         operand_count++;
     int64_t shape[GRAPH_MAX_RANK];
@@ -225,7 +226,8 @@ GNode *graph_call_again(Graph *g, const GNode *node, GNode *const *operands) {
 int64_t graph_call_size(const GNode *node, CoupletCallSize *size) {
     const CoupletCall *row = &couplet_calls[node->call];
     const GNode *first = node->operands[0];
-    int axes = row->operand_axes[0], batch = first->rank - axes;
+    int axes = row->operand_axes[0];
+    int batch = first->rank - axes;
     int64_t rows = 1;
     for (int i = 0; i < batch; i++)
         rows *= first->shape[i];

@@ -75,7 +75,8 @@ static bool range_of(Graph *g, const GExpr *e, const int64_t *extents, int depth
 /* Finds the range of an array's entries, as far as the node that computes it tells. 32 bits hold
  * each entry. */
 static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, int64_t *high) {
-    int64_t extents[2 * GRAPH_MAX_RANK], terms = 1;
+    int64_t extents[2 * GRAPH_MAX_RANK];
+    int64_t terms = 1;
     if (depth == 0 || n->kind != GN_COMPUTE || n->type != GT_INT) return false;
     for (int i = 0; i < n->rank; i++)
         extents[i] = n->shape[i];
@@ -340,7 +341,9 @@ bool gx_may_wrap(Graph *g, const GExpr *e, const int64_t *extents) {
 }
 
 bool gx_sum_may_wrap(Graph *g, const GNode *n) {
-    int64_t low, high, terms = 1, extents[2 * GRAPH_MAX_RANK];
+    int64_t low, high;
+    int64_t terms = 1;
+    int64_t extents[2 * GRAPH_MAX_RANK];
     if (n->reducer != GR_SUM || n->value->type != GT_INT) return false;
     for (int i = 0; i < n->rank; i++)
         extents[i] = n->shape[i];

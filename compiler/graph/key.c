@@ -11,7 +11,8 @@ const GExpr *key_of(const GNode *n, const GExpr *conjunct, int *target) {
     if (conjunct->op != G_EQ || conjunct->args[0]->type != GT_INT) return NULL;
     uint32_t reduced = ((1u << (n->rank + n->red_rank)) - 1) & ~((1u << n->rank) - 1);
     for (int side = 0; side < 2; side++) {
-        const GExpr *index = conjunct->args[side], *key = conjunct->args[1 - side];
+        const GExpr *index = conjunct->args[side];
+        const GExpr *key = conjunct->args[1 - side];
         if (index->op != G_INDEX || index->index >= n->rank) continue;
         uint32_t read = expr_index_mask(key);
         if (!(read & reduced) || read & 1u << index->index) continue;

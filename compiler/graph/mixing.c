@@ -43,7 +43,8 @@ static bool stays(const Mixing *m, const GExpr *load, int64_t row) {
 static bool block_stays(const Mixing *m, const GNode *n, const Place *result, int64_t block) {
     ComputeSpec spec;
     graph_open(m->g, n, &spec);
-    const GExpr *index = spec.out[result->axis], *within = graph_fresh_index(m->g, result->size);
+    const GExpr *index = spec.out[result->axis];
+    const GExpr *within = graph_fresh_index(m->g, result->size);
     const GExpr *at = gx2(m->g, G_ADD, within, gx_int(m->g, block * result->size));
     const GExpr *parts[] = {spec.value, spec.guard, spec.active};
     for (int i = 0; i < 3; i++)
@@ -58,7 +59,8 @@ static bool block_stays(const Mixing *m, const GNode *n, const Place *result, in
  * tries are the first samples, one in the middle and the last one, each in its first block and in
  * its last. */
 static bool result_stays(const Mixing *m, const GNode *n, const Place *result) {
-    const int64_t blocks = n->shape[result->axis] / result->size, rows = m->rows;
+    const int64_t blocks = n->shape[result->axis] / result->size;
+    const int64_t rows = m->rows;
     const int64_t probes[PROBES] = {0, rows > 1, rows / 2, rows - 1};
     for (int i = 0; i < PROBES; i++)
         if (!block_stays(m, n, result, probes[i]) ||

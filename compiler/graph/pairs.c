@@ -73,7 +73,8 @@ static void note_source(Reads *r, const GNode *node, bool swapped) {
 static VisitStep note_pair_read(void *context, const GExpr *e) {
     Reads *r = context;
     if (e->op != G_LOAD || !e->tensor->streamed) return VISIT_INSIDE;
-    const GExpr *x = e->args[0], *y = e->args[1];
+    const GExpr *x = e->args[0];
+    const GExpr *y = e->args[1];
     if (x->op != G_INDEX || y->op != G_INDEX || x == y || e->has_else) {
         r->fits = false;
         return VISIT_PAST;
@@ -95,7 +96,8 @@ static bool split_weight(PairSink *s) {
         s->node->active || value->op != G_MUL)
         return false;
     for (int i = 0; i < 2; i++) {
-        const GExpr *v = value->args[i], *w = value->args[1 - i];
+        const GExpr *v = value->args[i];
+        const GExpr *w = value->args[1 - i];
         uint32_t payload = 1u << s->payload;
         if (v->op != G_LOAD || v->has_else || v->tensor->streamed || v->tensor->type != GT_REAL ||
             !plain_indices(v) || !affine_load(v, &s->at_rows))

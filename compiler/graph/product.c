@@ -64,7 +64,8 @@ static bool condition_holds(const Condition *c, const int64_t *values, bool *out
 
 static bool always_holds(const GNode *node, const Condition *c) {
     int64_t last = c->out < 0 ? 0 : c->of_out * (graph_extent(node, c->out) - 1);
-    int64_t low = c->constant + (last < 0 ? last : 0), high = c->constant + (last > 0 ? last : 0);
+    int64_t low = c->constant + (last < 0 ? last : 0);
+    int64_t high = c->constant + (last > 0 ? last : 0);
     return low >= 0 && high < c->extent;
 }
 
@@ -160,8 +161,8 @@ static bool partners_of(const Conditions *c, int out, int red, int64_t *values, 
         for (int i = 0; i < c->count; i++) {
             const Condition *k = &c->items[i];
             bool concerns = (k->red == red && (k->out < 0 || k->out == out)) ||
-                            (k->red < 0 && k->out == out && out >= 0),
-                 good = true;
+                            (k->red < 0 && k->out == out && out >= 0);
+            bool good = true;
             if (concerns && !condition_holds(k, values, &good)) return false;
             allowed[v] = allowed[v] && good;
         }
@@ -195,7 +196,8 @@ static bool join_class(Classes *all, const Class *one) {
 static bool classes_of(Arena *arena, const Conditions *c, int out, Classes *all) {
     const GNode *n = c->node;
     bool cut = false;
-    int64_t values[GRAPH_MAX_INDICES] = {0}, widest = 1;
+    int64_t values[GRAPH_MAX_INDICES] = {0};
+    int64_t widest = 1;
     for (int i = 0; i < c->count; i++)
         cut |= c->items[i].out == out;
     for (int r = n->rank; r < n->rank + n->red_rank; r++)
@@ -241,7 +243,8 @@ static bool affine_in(const GExpr *e, const ProductRegion *r, Affine *out);
  * s), and the remainder is that of c. */
 static bool add_quotient(const InRegion *in, const GExpr *e, int64_t by) {
     const ProductRegion *r = in->region;
-    Affine inner, *out = in->out;
+    Affine inner;
+    Affine *out = in->out;
     if (e->args[1]->op != G_CONST || e->args[1]->integer <= 0 || !affine_in(e->args[0], r, &inner))
         return false;
     const int64_t s = e->args[1]->integer;
@@ -276,12 +279,14 @@ static bool affine_in(const GExpr *e, const ProductRegion *r, Affine *out) {
  * region without terms reads nothing, but all regions must step through b alike. */
 static bool place_load(const GNode *node, const GExpr *load, const ProductRegion *r, Affine *out) {
     int64_t stride = 1;
-    bool inside = true, is_read = true;
+    bool inside = true;
+    bool is_read = true;
     memset(out, 0, sizeof *out);
     for (int i = load->tensor->rank - 1; i >= 0; i--) {
         Affine axis;
         if (!affine_in(load->args[i], r, &axis)) return false;
-        int64_t low = axis.constant, high = axis.constant;
+        int64_t low = axis.constant;
+        int64_t high = axis.constant;
         for (int d = 0; d < node->rank + node->red_rank; d++) {
             int64_t reach = axis.factor[d] * (r->index[d].count - 1);
             is_read &= r->index[d].count > 0;
@@ -403,7 +408,9 @@ static bool sort_sides(const GNode *node, Product *p) {
     p->m_count = p->n_count = p->z_count = p->k_count = 0;
     p->m_size = p->n_size = p->z_size = p->k_size = 1;
     for (int i = 0; i < node->rank; i++) {
-        bool a = has_index(p->a, i), b = has_index(p->b, i), cut = false;
+        bool a = has_index(p->a, i);
+        bool b = has_index(p->b, i);
+        bool cut = false;
         for (int r = 0; r < p->region_count; r++)
             cut |= p->regions[r].index[i].count != node->shape[i];
         if (cut && b) return false;
@@ -452,8 +459,8 @@ static bool packs_too_much(const Product *p, const Product *other) {
  * y, unless y is small and the other side needs no packing. Between equals, the smaller side is
  * packed more cheaply. */
 static bool prefers_other(const GNode *node, const Product *p, const Product *other) {
-    bool first = p->n_count > 0 && p->n[p->n_count - 1] == node->rank - 1,
-         second = other->n_count > 0 && other->n[other->n_count - 1] == node->rank - 1;
+    bool first = p->n_count > 0 && p->n[p->n_count - 1] == node->rank - 1;
+    bool second = other->n_count > 0 && other->n[other->n_count - 1] == node->rank - 1;
     if (packs_too_much(p, other)) return true;
     if (packs_too_much(other, p)) return false;
     if (first != second) return second && other->n_size >= 16;
@@ -483,7 +490,8 @@ bool product_of(Arena *arena, const GNode *node, Product *p) {
     other.regions = arena_array(arena, ProductRegion, p->region_count);
     memcpy(other.regions, p->regions, sizeof *p->regions * (size_t)p->region_count);
     swap_operands(&other);
-    bool first = sort_sides(node, p), second = sort_sides(node, &other);
+    bool first = sort_sides(node, p);
+    bool second = sort_sides(node, &other);
     if (!first && !second) return false;
     if (!first || (second && prefers_other(node, p, &other))) *p = other;
     return true;

@@ -121,7 +121,8 @@ static bool read_whole(Reader *r, int64_t low, int64_t high, int64_t *out) {
 
 static int find_word(Reader *r, const char *const *words, int count, const char *what) {
     skip_space(r);
-    const char *before = r->at, *word = read_word(r);
+    const char *before = r->at;
+    const char *word = read_word(r);
     for (int i = 0; i < count; i++)
         if (words[i] && strcmp(words[i], word) == 0) return i;
     r->at = before;
@@ -268,8 +269,9 @@ static void read_place(Reader *r) {
     r->name = NULL;
     skip_space(r);
     if (!r->comment) return;
-    const char *begin = r->comment + 1 + strspn(r->comment + 1, " "),
-               *end = begin + strcspn(begin, "\r\n"), *colon = end;
+    const char *begin = r->comment + 1 + strspn(r->comment + 1, " ");
+    const char *end = begin + strcspn(begin, "\r\n");
+    const char *colon = end;
     if (begin[0] == '-' && begin[1] == ' ') {
         r->name = arena_intern(r->arena, begin + 2, (size_t)(end - begin - 2));
         return;
@@ -277,7 +279,8 @@ static void read_place(Reader *r) {
     while (colon > begin && !(*colon == ':' && isdigit((unsigned char)colon[1])))
         colon--;
     if (colon == begin) return;
-    const char *path = arena_intern(r->arena, begin, (size_t)(colon - begin)), *after = colon + 1;
+    const char *path = arena_intern(r->arena, begin, (size_t)(colon - begin));
+    const char *after = colon + 1;
     long line = strtol(after, (char **)(uintptr_t)&after, 10);
     if (after != end && *after != ' ') return;
     if (after != end) r->name = arena_intern(r->arena, after + 1, (size_t)(end - after - 1));

@@ -32,8 +32,8 @@ static VisitStep find_index(void *context, const GExpr *e) {
 static void affine_range(const InShard *in, int64_t shard, int64_t *low, int64_t *high) {
     *low = *high = in->affine.constant + in->affine.factor[in->number] * shard * in->length;
     for (int i = 0; i < in->node->rank + in->node->red_rank; i++) {
-        const int64_t extent = i == in->number ? in->length : graph_extent(in->node, i),
-                      reach = in->affine.factor[i] * (extent - 1);
+        const int64_t extent = i == in->number ? in->length : graph_extent(in->node, i);
+        const int64_t reach = in->affine.factor[i] * (extent - 1);
         *(reach < 0 ? low : high) += reach;
     }
 }
@@ -46,9 +46,9 @@ static bool range_in_shard(const InShard *in, int64_t shard, int64_t *low, int64
     int64_t extents[GRAPH_MAX_INDICES];
     for (int i = 0; i < in->node->rank + in->node->red_rank; i++)
         extents[i] = graph_extent(in->node, i);
-    const GExpr *there = gx2(in->g, G_ADD, gx_int(in->g, shard * in->length),
-                             graph_fresh_index(in->g, in->length)),
-                *at = gx_substitute(in->g, in->subscript, 1, &in->index, &there);
+    const GExpr *there =
+        gx2(in->g, G_ADD, gx_int(in->g, shard * in->length), graph_fresh_index(in->g, in->length));
+    const GExpr *at = gx_substitute(in->g, in->subscript, 1, &in->index, &there);
     return gx_range(in->g, at, extents, low, high);
 }
 
@@ -80,7 +80,8 @@ bool shard_reads_own(Graph *g, const GNode *node, int index, const GExpr *load, 
 /* Returns the leaf that sums row `row` of all arrays. */
 static const GExpr *leaf_of(Graph *g, const ShardSum *sum, int row, int at_count,
                             const GExpr *const *at) {
-    const GExpr *subscripts[GRAPH_MAX_RANK], *leaf = NULL;
+    const GExpr *subscripts[GRAPH_MAX_RANK];
+    const GExpr *leaf = NULL;
     subscripts[0] = gx_int(g, row);
     for (int i = 0; i < at_count; i++)
         subscripts[i + 1] = at[i];

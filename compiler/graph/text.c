@@ -326,7 +326,8 @@ uint64_t graph_form_hash(const Graph *g) {
     char *text = NULL;
     size_t length = 0;
     FILE *memory = open_memstream(&text, &length);
-    uint32_t *places = calloc((size_t)g->tables->last_node + 1, sizeof *places), last = 0;
+    uint32_t *places = calloc((size_t)g->tables->last_node + 1, sizeof *places);
+    uint32_t last = 0;
     if (memory) {
         graph_print(g, memory);
         fclose(memory);

@@ -31,7 +31,8 @@ typedef struct Opening {
 } Opening;
 
 static bool compile_model(Opening *o, Arena *arena, Diag *diag) {
-    const char *path = arena_strndup(arena, o->path, strlen(o->path)), *error = "out of memory";
+    const char *path = arena_strndup(arena, o->path, strlen(o->path));
+    const char *error = "out of memory";
     const DeviceChoice cpu = {.backend = &cpu_backend};
     Options options = {.file = path, .text = o->text, .quiet = true};
     for (int i = 0; i < o->hyper_count; i++) {

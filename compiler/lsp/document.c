@@ -28,8 +28,8 @@ char *document_path_of_uri(const char *uri) {
     from += strcspn(from, "/"); /* skips the name of a machine */
     char *to = path;
     for (; *from; from++) {
-        const int high = *from == '%' ? hex_digit(from[1]) : -1,
-                  low = high >= 0 ? hex_digit(from[2]) : -1;
+        const int high = *from == '%' ? hex_digit(from[1]) : -1;
+        const int low = high >= 0 ? hex_digit(from[2]) : -1;
         *to++ = low >= 0 && high * 16 + low ? (char)(high * 16 + low) : *from;
         if (low >= 0 && high * 16 + low) from += 2;
     }
@@ -42,7 +42,8 @@ const char *document_uri_of_path(Arena *arena, const char *path) {
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
     char *absolute = realpath(path, NULL);
     const char *from = absolute ? absolute : path;
-    char *uri = arena_alloc(arena, sizeof file_scheme + 3 * strlen(from)), *to = uri;
+    char *uri = arena_alloc(arena, sizeof file_scheme + 3 * strlen(from));
+    char *to = uri;
     to += sprintf(to, "%s", file_scheme);
     for (; *from; from++)
         to += strchr(plain, *from) ? sprintf(to, "%c", *from)

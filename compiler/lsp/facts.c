@@ -175,8 +175,8 @@ static void take_facts(Document *d, const json_t *list) {
     d->facts.items = calloc(count + 1, sizeof *d->facts.items);
     for (size_t i = 0; d->facts.items && i < count; i++) {
         const json_t *fact = json_array_get(list, i);
-        const char *path = json_string_value(json_object_get(fact, "path")),
-                   *text = json_string_value(json_object_get(fact, "text"));
+        const char *path = json_string_value(json_object_get(fact, "path"));
+        const char *text = json_string_value(json_object_get(fact, "text"));
         if (!path || !text) continue;
         Fact *taken = &d->facts.items[d->facts.count++];
         *taken = (Fact){strdup(path), strdup(text),

@@ -79,7 +79,8 @@ static const char *line_of(const char *text, int at) {
 }
 
 const char *answer_comment(Arena *arena, const Stmt *s) {
-    const char *text = s->span.source ? s->span.source->text : NULL, *said = "";
+    const char *text = s->span.source ? s->span.source->text : NULL;
+    const char *said = "";
     if (!text) return said;
     const CommentLines lines = comment_above(arena, text, line_of(text, s->span.begin));
     bool formula = false;
@@ -132,7 +133,9 @@ static double array_bytes(const Type *t) {
 }
 
 static void say_bytes(Hover *h, const Type *t) {
-    const double bytes = t ? array_bytes(t) : 0, mib = 1 << 20, kib = 1 << 10;
+    const double bytes = t ? array_bytes(t) : 0;
+    const double mib = 1 << 20;
+    const double kib = 1 << 10;
     if (bytes >= mib)
         say(h, "%.1f MiB", bytes / mib);
     else if (bytes >= kib)
@@ -191,7 +194,8 @@ static void show_module(Hover *h, const Symbol *s) {
 }
 
 static void show_builtin(Hover *h, const char *name) {
-    const char *call = name, *meaning = answer_builtin_meaning(name, &call);
+    const char *call = name;
+    const char *meaning = answer_builtin_meaning(name, &call);
     h->code = call;
     if (meaning) say(h, "%s", meaning);
 }
@@ -323,7 +327,8 @@ static char *mark_of(Analysis *a, const Symbol *s) {
 
 static bool visit_flow(void *context, const FlowVisit *v) {
     Analysis *a = context;
-    const char mark = v->stopped ? SEEN : SEEN | REACHED, *part;
+    const char mark = v->stopped ? SEEN : SEEN | REACHED;
+    const char *part;
     const Stmt *net = flow_applied(v->e, &part);
     if (v->e->symbol) *mark_of(a, v->e->symbol) |= mark;
     if (net && net->symbol) *mark_of(a, net->symbol) |= mark;
@@ -467,7 +472,8 @@ static void say_word(Hover *h, int at, int begin, int end) {
     const char *word =
         arena_strndup(h->arena, h->analysis->file->text + begin, (size_t)(end - begin));
     const OpenBracket *open = scope.open.count ? &scope.open.items[scope.open.count - 1] : NULL;
-    const char *block = open ? open->word : "", *range = NULL;
+    const char *block = open ? open->word : "";
+    const char *range = NULL;
     if (strcmp(block, "train") == 0 || strcmp(block, "stage") == 0) range = setting_meaning(word);
     if (open && open->sign == '(') range = option_meaning(open->before, word);
     const char *meaning = answer_word_meaning(word);
@@ -518,7 +524,8 @@ static json_t *written(const Hover *h, int begin, int end) {
 json_t *answer_hover(const Document *document, Analysis *a, int at) {
     Hover h = {.arena = arena_new(), .document = document, .analysis = a, .text = ""};
     const Name *name = name_at(&a->names, at);
-    int begin = at, end = at;
+    int begin = at;
+    int end = at;
     if (name) {
         begin = name->begin;
         end = name->end;

@@ -33,7 +33,8 @@ Waited message_wait(MessageReader *reader, int other, int milliseconds) {
 static long length_of_header(const char *header, size_t size) {
     static const char name[] = "content-length:";
     for (size_t at = 0; at < size;) {
-        const char *line = header + at, *end = memchr(line, '\n', size - at);
+        const char *line = header + at;
+        const char *end = memchr(line, '\n', size - at);
         if (!end) end = header + size;
         char value[32] = "";
         const size_t length = (size_t)(end - line);
@@ -71,7 +72,8 @@ static void drop_taken(MessageReader *reader) {
 
 MessageAnswer message_take(MessageReader *reader, json_t **message) {
     const char *data = reader->buffer.data + reader->begin;
-    const size_t size = reader->buffer.length - reader->begin, header = header_size(data, size);
+    const size_t size = reader->buffer.length - reader->begin;
+    const size_t header = header_size(data, size);
     const MessageAnswer waiting = reader->ended ? MESSAGE_END : MESSAGE_NONE;
     *message = NULL;
     if (!header) {

@@ -158,7 +158,8 @@ static void add_statement(Collector *c, const Stmt *s) {
 
 /* By place; of two names at one place, one with an expression goes first. */
 static int by_place(const void *left, const void *right) {
-    const Name *a = left, *b = right;
+    const Name *a = left;
+    const Name *b = right;
     if (a->begin != b->begin) return a->begin - b->begin;
     return (b->e != NULL) - (a->e != NULL);
 }

@@ -152,12 +152,16 @@ json_t *answer_outline(const Document *document, Analysis *a) {
 json_t *answer_layout(const Document *document, Analysis *a) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
-    const char *before = a->file->text, *after = format_source(arena, diag, a->file);
+    const char *before = a->file->text;
+    const char *after = format_source(arena, diag, a->file);
     json_t *edits = after ? json_array() : NULL;
     (void)document;
     if (after &&
         (strlen(after) != a->file->length || memcmp(after, before, a->file->length) != 0)) {
-        int begin = 0, end = (int)a->file->length, stop = (int)strlen(after), same = 0;
+        int begin = 0;
+        int end = (int)a->file->length;
+        int stop = (int)strlen(after);
+        int same = 0;
         for (; begin < end && begin < stop && before[begin] == after[begin]; begin++)
             if (before[begin] == '\n') same = begin + 1;
         begin = same;
@@ -189,7 +193,8 @@ static json_t *action(const Document *document, const Analysis *a, const DiagMes
 }
 
 json_t *answer_actions(const Document *document, Analysis *a, int begin, int end) {
-    json_t *actions = json_array(), *diagnostics = reply_diagnostics(document, a);
+    json_t *actions = json_array();
+    json_t *diagnostics = reply_diagnostics(document, a);
     DiagList list = diag_sorted(a->diag);
     for (int i = 0; i < list.count; i++) {
         const DiagMessage *m = list.messages[i];
@@ -305,7 +310,8 @@ json_t *answer_tokens(Analysis *a) {
     Arena *arena = arena_new();
     json_t *data = json_array();
     Position last = {0, 0};
-    int count, next = 0;
+    int count;
+    int next = 0;
     const Token *tokens = token_list(arena, a->file, &count);
     for (int i = 0; i < count; i++) {
         const Token *t = &tokens[i];
@@ -313,8 +319,8 @@ json_t *answer_tokens(Analysis *a) {
             next++;
         const bool named = next < a->names.of.count && a->names.of.items[next].begin == t->begin;
         const Name *name = named ? &a->names.of.items[next] : NULL;
-        const Position begin = position_of_byte(&a->lines, t->begin),
-                       end = position_of_byte(&a->lines, t->end);
+        const Position begin = position_of_byte(&a->lines, t->begin);
+        const Position end = position_of_byte(&a->lines, t->end);
         const int line = begin.line - last.line;
         const int figures[] = {line, line ? begin.character : begin.character - last.character,
                                end.character - begin.character, class_of_token(t, name),

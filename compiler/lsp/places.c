@@ -85,7 +85,8 @@ static bool is_identifier(const char *name) {
 /* The text with the new name in all its places, which begin at `begins` then. */
 static char *renamed_text(const Analysis *a, const Name *name, const char *word, int *begins) {
     Text text = {0};
-    int done = 0, count = 0;
+    int done = 0;
+    int count = 0;
     for (int i = 0; i < a->names.of.count; i++) {
         const Name *other = &a->names.of.items[i];
         if (!same_thing(name, other)) continue;
@@ -122,7 +123,8 @@ static const char *new_error(Analysis *a, const Analysis *after) {
 /* The text is checked with the new name, so that nothing is hidden by it and nothing hides it. */
 static bool keeps_meaning(const Document *document, Analysis *a, const Name *name, const char *word,
                           const char **sentence) {
-    int *begins = arena_array(a->arena, int, a->names.of.count + 1), count = 0;
+    int *begins = arena_array(a->arena, int, a->names.of.count + 1);
+    int count = 0;
     for (int i = 0; i < a->names.of.count; i++)
         count += same_thing(name, &a->names.of.items[i]);
     char *text = renamed_text(a, name, word, begins);

@@ -31,7 +31,8 @@ static int character_at(const Lines *lines, int at, int *units) {
 int position_to_byte(const Lines *lines, Position position) {
     if (position.line < 0) return 0;
     if (position.line >= lines->begins.count) return lines->length;
-    int at = lines->begins.items[position.line], units;
+    int at = lines->begins.items[position.line];
+    int units;
     for (int left = position.character; left > 0 && at < lines->length; left -= units) {
         if (ends_line(lines, at)) break;
         const int length = character_at(lines, at, &units);
@@ -43,7 +44,8 @@ int position_to_byte(const Lines *lines, Position position) {
 
 /* The last line that begins at or before a byte. */
 static int line_of_byte(const Lines *lines, int at) {
-    int low = 0, high = lines->begins.count - 1;
+    int low = 0;
+    int high = lines->begins.count - 1;
     while (low < high) {
         const int middle = (low + high + 1) / 2;
         if (lines->begins.items[middle] <= at)

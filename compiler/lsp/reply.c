@@ -69,7 +69,8 @@ const char *reply_cached(Arena *arena, const char *name, const char *text, size_
 
 /* A file of the library, with those of its module beside it. NULL for other paths. */
 static const char *library_uri(Arena *arena, const char *path) {
-    const char *module = NULL, *uri = NULL;
+    const char *module = NULL;
+    const char *uri = NULL;
     for (const LibraryFile *f = library_files; f->module && !module; f++)
         if (strcmp(f->path, path) == 0) module = f->module;
     for (const LibraryFile *f = library_files; module && f->module; f++) {
@@ -148,7 +149,8 @@ static json_t *diagnostic(const Document *document, Analysis *a, const DiagMessa
                           reply_range(&a->lines, span.begin, span.end), "severity",
                           info->severity == DIAG_ERROR ? ERROR : WARNING, "code", info->code,
                           "source", "couplet", "message", sentence(a->arena, a, m));
-    json_t *notes = related(document, a, m), *page = code_page(m->code);
+    json_t *notes = related(document, a, m);
+    json_t *page = code_page(m->code);
     if (json_array_size(notes)) json_object_set(d, "relatedInformation", notes);
     json_decref(notes);
     if (page) json_object_set_new(d, "codeDescription", page);

@@ -80,11 +80,12 @@ static void did_open(Server *s, const json_t *params) {
 
 /* False where the position is none. */
 static bool read_position(const json_t *given, Position *position) {
-    const json_t *line = json_object_get(given, "line"),
-                 *character = json_object_get(given, "character");
+    const json_t *line = json_object_get(given, "line");
+    const json_t *character = json_object_get(given, "character");
     if (!json_is_integer(line) || !json_is_integer(character)) return false;
-    const json_int_t most = 1 << 30, l = json_integer_value(line),
-                     c = json_integer_value(character);
+    const json_int_t most = 1 << 30;
+    const json_int_t l = json_integer_value(line);
+    const json_int_t c = json_integer_value(character);
     *position = (Position){(int)(l < 0      ? 0
                                  : l > most ? most
                                             : l),
@@ -106,7 +107,8 @@ static bool read_range(const Lines *lines, const json_t *given, int *begin, int 
 
 /* One change: of a range, or the whole text. */
 static void change(Document *d, const json_t *given) {
-    const json_t *text = json_object_get(given, "text"), *range = json_object_get(given, "range");
+    const json_t *text = json_object_get(given, "text");
+    const json_t *range = json_object_get(given, "range");
     if (!json_is_string(text)) return;
     if (!json_is_object(range)) {
         document_replace(d, json_string_value(text), json_string_length(text));
@@ -276,7 +278,8 @@ static json_t *rename_range(Server *s, Request *r) {
 
 static json_t *renaming(Server *s, Request *r) {
     (void)s;
-    const char *name = json_string_value(json_object_get(r->params, "newName")), *sentence;
+    const char *name = json_string_value(json_object_get(r->params, "newName"));
+    const char *sentence;
     if (!name) {
         r->error = RPC_INVALID_PARAMS;
         r->sentence = "a new name is needed";
@@ -426,7 +429,8 @@ static void idle(Server *s) {
         message_wait(&s->reader, -1, 0);
         return;
     }
-    Document *next = next_to_study(s), *studied = s->study.document;
+    Document *next = next_to_study(s);
+    Document *studied = s->study.document;
     const int other = s->study.child ? s->study.answer : -1;
     const int64_t left = next ? next->changed + QUIET_MILLISECONDS - document_clock() : -1;
     if (next && left <= 0) {

@@ -27,7 +27,8 @@ typedef struct Parameters {
 static Parameters parameters_of(Arena *arena, const char *head) {
     Parameters found = {0};
     const char *open = strchr(head, '(');
-    int depth = 0, begin = 0;
+    int depth = 0;
+    int begin = 0;
     for (const char *at = open; at && *at; at++) {
         const int place = (int)(at - head);
         const bool closes = strchr(")]", *at) != NULL;
@@ -74,7 +75,8 @@ json_t *answer_signature(const Document *document, Analysis *a, int at) {
     const CursorScope scope = scope_at(arena, a->file, at);
     const OpenBracket *call = call_around(&scope);
     const Stmt *s = call ? called(arena, document, a, call->before) : NULL;
-    const char *head = NULL, *said = "";
+    const char *head = NULL;
+    const char *said = "";
     if (s) head = answer_head(arena, s), said = answer_comment(arena, s);
     if (call && !s) said = answer_builtin_meaning(call->before, &head);
     json_t *answer = NULL;

@@ -137,7 +137,8 @@ int64_t *onnx_known_values(Onnx *o, const GExpr *e, uint32_t mask, int64_t *coun
 }
 
 Value onnx_known_array(Onnx *o, const int64_t *values, uint32_t mask, GType type) {
-    int64_t shape[GRAPH_MAX_INDICES], count = 1;
+    int64_t shape[GRAPH_MAX_INDICES];
+    int64_t count = 1;
     int rank = 0;
     for (int i = 0; i < GRAPH_MAX_INDICES; i++)
         if (mask >> i & 1) count *= shape[rank++] = o->extents[i];

@@ -138,8 +138,8 @@ static const char *places_of(Onnx *o, const GNode *n, const GNode *operand, int6
         .name = "axis", .kind = ONNX_ATTRIBUTE_INT, .number = onnx_count(t->axes) - 1};
     const char *const gathered[] = {t->name, places};
     const char *values = onnx_operator(o->m, "GatherElements", 2, gathered, 1, &axis);
-    const Value found = {values, GT_REAL, 0},
-                none = onnx_two(o, "Or", onnx_one(o, "IsInf", found, GT_BOOL),
+    const Value found = {values, GT_REAL, 0};
+    const Value none = onnx_two(o, "Or", onnx_one(o, "IsInf", found, GT_BOOL),
                                 onnx_one(o, "IsNaN", found, GT_BOOL), GT_BOOL);
     return onnx_where(o, none, onnx_whole(o, last), (Value){places, GT_INT, 0}).name;
 }

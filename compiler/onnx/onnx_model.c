@@ -222,7 +222,10 @@ const char *onnx_ints(OnnxModel *m, int count, const int64_t *values) {
 
 static void put_value(OnnxModel *m, int field, const char *name, OnnxType type, int rank,
                       const int64_t *shape) {
-    CoupletMessage value = {0}, kind = {0}, tensor = {0}, axes = {0};
+    CoupletMessage value = {0};
+    CoupletMessage kind = {0};
+    CoupletMessage tensor = {0};
+    CoupletMessage axes = {0};
     for (int i = 0; i < rank; i++) {
         CoupletMessage axis = {0};
         if (shape[i] == ONNX_ANY)
@@ -254,7 +257,8 @@ void onnx_output(OnnxModel *m, const char *name, const char *result, OnnxType ty
 }
 
 CoupletMessage onnx_model_finish(OnnxModel *m, const char *graph, const char *documentation) {
-    CoupletMessage model = {0}, set = {0};
+    CoupletMessage model = {0};
+    CoupletMessage set = {0};
     couplet_message_text(&m->graph, GRAPH_NAME, graph);
     couplet_message_int(&set, OPSET_VERSION, OPERATOR_SET);
     couplet_message_int(&model, MODEL_IR_VERSION, IR_VERSION);

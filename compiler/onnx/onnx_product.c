@@ -21,7 +21,8 @@ static bool take_factors(Factors *f, const GExpr *e) {
 static void join_factors(Onnx *o, Factors *f) {
     for (int i = 0; i < f->count; i++)
         for (int k = f->count - 1; k >= 0; k--) {
-            const uint32_t a = f->items[i].mask, b = f->items[k].mask;
+            const uint32_t a = f->items[i].mask;
+            const uint32_t b = f->items[k].mask;
             if (i == k || (b & ~a)) continue;
             f->items[i] = onnx_two(o, "Mul", f->items[i], f->items[k], GT_REAL);
             f->items[k] = f->items[--f->count];
@@ -39,7 +40,8 @@ static void put_letters(char *to, uint32_t mask) {
 
 static Value einsum(Onnx *o, const Factors *f, uint32_t result) {
     char letters[GRAPH_MAX_INDICES + 1];
-    const char *equation = "", *names[MOST_FACTORS];
+    const char *equation = "";
+    const char *names[MOST_FACTORS];
     for (int i = 0; i < f->count; i++) {
         put_letters(letters, f->items[i].mask);
         equation = arena_printf(o->arena, "%s%s%s", equation, i ? "," : "", letters);
@@ -59,7 +61,9 @@ static bool is_in_front(uint32_t below, uint32_t above) {
 
 /* A product with a matrix: rows of `a` times `b`, whose columns come last in the result. */
 static bool matrix(Onnx *o, Value a, Value b, uint32_t result, Value *out) {
-    const uint32_t inner = a.mask & b.mask, columns = b.mask & ~inner, rows = a.mask & ~inner;
+    const uint32_t inner = a.mask & b.mask;
+    const uint32_t columns = b.mask & ~inner;
+    const uint32_t rows = a.mask & ~inner;
     const bool is_plain = onnx_count(inner) == 1 && onnx_count(columns) == 1 && rows &&
                           !(inner & result) && (columns | rows) == result &&
                           is_in_front(rows, columns);

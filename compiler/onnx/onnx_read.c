@@ -45,7 +45,9 @@ static bool is_of(const Dim *d, uint32_t axes) {
 
 /* Brings the axes side by side, in the place of the first one, and returns that place. */
 static int gather_axes(Read *r, uint32_t axes) {
-    int order[GRAPH_MAX_INDICES + GRAPH_MAX_RANK], count = 0, first = 0;
+    int order[GRAPH_MAX_INDICES + GRAPH_MAX_RANK];
+    int count = 0;
+    int first = 0;
     while (!is_of(&r->dims[first], axes))
         order[count++] = first++;
     for (int i = first; i < r->rank; i++)
@@ -113,7 +115,9 @@ static bool is_progression(const int64_t *places, int64_t count) {
 }
 
 static const char *slice(Read *r, int at, const int64_t *places, int64_t count) {
-    const int64_t step = places[1] - places[0], last = places[count - 1] + step, axis = at;
+    const int64_t step = places[1] - places[0];
+    const int64_t last = places[count - 1] + step;
+    const int64_t axis = at;
     const int64_t end = last < 0 ? INT64_MIN : last;
     OnnxModel *m = r->o->m;
     const char *const inputs[] = {r->name, onnx_ints(m, 1, places), onnx_ints(m, 1, &end),
@@ -217,7 +221,8 @@ static Value data_places(Read *r, uint32_t axes) {
 
 /* Brings the indices of the mask to the front, in their order, then the axis, then the rest. */
 static void shared_first(Read *r, uint32_t mask, int axis) {
-    int order[GRAPH_MAX_INDICES + GRAPH_MAX_RANK], count = 0;
+    int order[GRAPH_MAX_INDICES + GRAPH_MAX_RANK];
+    int count = 0;
     bool taken[GRAPH_MAX_INDICES + GRAPH_MAX_RANK] = {false};
     for (int i = 0; i < GRAPH_MAX_INDICES; i++)
         for (int d = 0; d < r->rank; d++)
@@ -234,7 +239,9 @@ static void shared_first(Read *r, uint32_t mask, int axis) {
 
 /* The places with the shared indices in front, and an axis of one entry behind. */
 static const char *places_behind(Onnx *o, Value places, uint32_t shared) {
-    int order[GRAPH_MAX_INDICES], count = 0, at = 0;
+    int order[GRAPH_MAX_INDICES];
+    int count = 0;
+    int at = 0;
     for (int turn = 0; turn < 2; turn++, at = 0)
         for (int i = 0; i < GRAPH_MAX_INDICES; i++) {
             if (!(places.mask >> i & 1)) continue;
@@ -300,7 +307,8 @@ static Value with_else(Read *r, Value read) {
 }
 
 static Value finish_read(Read *r) {
-    int order[GRAPH_MAX_INDICES], count = 0;
+    int order[GRAPH_MAX_INDICES];
+    int count = 0;
     uint32_t mask = 0;
     for (int i = 0; i < GRAPH_MAX_INDICES; i++)
         for (int d = 0; d < r->rank; d++)
@@ -316,7 +324,8 @@ Value onnx_read(Onnx *o, const GExpr *load) {
     const GNode *from = load->tensor;
     const Tensor *t = &o->tensors[from->id];
     Read r = {.o = o, .load = load, .name = t->name};
-    uint32_t known = 0, data = 0;
+    uint32_t known = 0;
+    uint32_t data = 0;
     for (int a = 0; a < from->rank; a++) {
         if (!(t->axes >> a & 1)) continue;
         const bool is_samples = a == t->samples;

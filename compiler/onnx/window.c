@@ -79,7 +79,8 @@ static bool reaches_outside(const Windows *w) {
 
 /* The number that stands for what is outside; false: something else does. */
 static bool outside_of(const Windows *w, double *out) {
-    const GExpr *load = w->load, *other = load->has_else ? load->args[load->tensor->rank] : NULL;
+    const GExpr *load = w->load;
+    const GExpr *other = load->has_else ? load->args[load->tensor->rank] : NULL;
     *out = other && other->op == G_CONST ? other->real : 0;
     return !reaches_outside(w) || (other && other->op == G_CONST);
 }
@@ -130,8 +131,9 @@ static const char *reshape(Onnx *o, const char *name, int rank, const int64_t *s
 static const char *cut_ends(Onnx *o, const char *name, int first, const Windows *w) {
     for (int i = 0; i < w->count; i++) {
         const Window *d = &w->items[i];
-        const int64_t begin = d->before < 0 ? -d->before : 0, axis = first + i,
-                      end = w->load->tensor->shape[d->axis] + (d->after < 0 ? d->after : 0);
+        const int64_t begin = d->before < 0 ? -d->before : 0;
+        const int64_t axis = first + i;
+        const int64_t end = w->load->tensor->shape[d->axis] + (d->after < 0 ? d->after : 0);
         if (d->before >= 0 && d->after >= 0) continue;
         const char *const inputs[] = {name, onnx_ints(o->m, 1, &begin), onnx_ints(o->m, 1, &end),
                                       onnx_ints(o->m, 1, &axis)};
@@ -143,7 +145,8 @@ static const char *cut_ends(Onnx *o, const char *name, int first, const Windows 
 /* The array as [rows, channels, windows..]: indices of the result that the other array has not are
  * rows, all others channels. */
 static const char *image(Onnx *o, const Windows *w, uint32_t rows, uint32_t channels) {
-    int order[GRAPH_MAX_RANK], count = axes_of(w->load, rows, order);
+    int order[GRAPH_MAX_RANK];
+    int count = axes_of(w->load, rows, order);
     int64_t shape[GRAPH_MAX_RANK] = {masked_extent(o, rows), masked_extent(o, channels)};
     count += axes_of(w->load, channels, order + count);
     const bool is_plain = onnx_count(rows) == 1 && onnx_count(channels) == 1;
@@ -160,7 +163,8 @@ static const char *image(Onnx *o, const Windows *w, uint32_t rows, uint32_t chan
 static Value in_order(Onnx *o, const char *name, const Windows *w, uint32_t rows,
                       uint32_t channels) {
     const uint32_t parts[] = {rows, channels};
-    int indices[GRAPH_MAX_INDICES], order[GRAPH_MAX_INDICES], count = 0;
+    int indices[GRAPH_MAX_INDICES], order[GRAPH_MAX_INDICES];
+    int count = 0;
     int64_t shape[GRAPH_MAX_INDICES];
     for (int p = 0; p < 2; p++)
         for (int i = 0; i < GRAPH_MAX_INDICES; i++)
@@ -224,7 +228,8 @@ static bool convolution_of(const Onnx *o, Convolution *c) {
 /* The kernel as [groups * outer, inner, windows..]. */
 static const char *kernel(Onnx *o, const Convolution *c) {
     const GExpr *load = c->kernel;
-    int order[GRAPH_MAX_RANK], count = axes_of(load, c->groups, order);
+    int order[GRAPH_MAX_RANK];
+    int count = axes_of(load, c->groups, order);
     int64_t shape[GRAPH_MAX_RANK] = {masked_extent(o, c->groups) * masked_extent(o, c->outer),
                                      masked_extent(o, c->inner)};
     count += axes_of(load, c->outer, order + count);

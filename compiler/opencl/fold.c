@@ -61,8 +61,8 @@ static void add_keeping(const Fold *fold, Value sum, Value lost, Value term) {
                    fold->may_wrap ? write_whole_sum(f, sum, term, NULL) : term);
         return;
     }
-    Value whole = write_const(f, "float", "%s + %s", term, lost),
-          after = write_const(f, "float", "%s + %s", sum, whole);
+    Value whole = write_const(f, "float", "%s + %s", term, lost);
+    Value after = write_const(f, "float", "%s + %s", sum, whole);
     /* an infinite sum has no rounding error */
     write_line(f, "%s = isinf(%s) ? 0.0f : %s - (%s - %s);", lost, after, whole, after, sum);
     write_line(f, "%s = %s;", sum, after);
@@ -81,7 +81,8 @@ static Value write_digits(const Fold *fold, Value number, Value *power) {
  * that no part of a product overflows or vanishes. */
 static void multiply_shares(const Fold *fold, const Cells *c, Value term, Value lost, Value power) {
     Frame *f = fold->f;
-    Value more, moved, digits = write_digits(fold, term, &more);
+    Value more, moved;
+    Value digits = write_digits(fold, term, &more);
     Value product = write_const(f, "float", "%s * %s", c->best, digits);
     Value rest = write_const(f, "float", "fma(%s, %s, -%s) + %s * %s", c->best, digits, product,
                              c->lost, digits);
@@ -136,8 +137,8 @@ void fold_term(const Fold *fold, const Cells *c, Value term, Value holds, Value 
 void fold_join(const Fold *fold, const Cells *mine, const Cells *other) {
     Frame *f = fold->f;
     if (fold_takes_position(fold->node)) {
-        Value theirs = better(fold, other->best, mine->best),
-              ours = better(fold, mine->best, other->best);
+        Value theirs = better(fold, other->best, mine->best);
+        Value ours = better(fold, mine->best, other->best);
         write_open(f, "if (%s >= 0 && (%s < 0 || %s || (!(%s) && %s < %s)))", other->winner,
                    mine->winner, theirs, ours, other->winner, mine->winner);
         write_line(f, "%s = %s;", mine->best, other->best);
@@ -159,8 +160,8 @@ void fold_join_exponentials(const Fold *fold, const Cells *mine, const Cells *ot
     Value most = write_const(f, "float", "%s ? %s : %s", better(fold, other->best, mine->best),
                              other->best, mine->best);
     Value shift = write_const(f, "float", "isinf(%s) ? 0.0f : %s", most, most);
-    Value scale = write_const(f, "float", "exp(%s - %s)", mine->best, shift),
-          theirs = write_const(f, "float", "exp(%s - %s)", other->best, shift);
+    Value scale = write_const(f, "float", "exp(%s - %s)", mine->best, shift);
+    Value theirs = write_const(f, "float", "exp(%s - %s)", other->best, shift);
     write_line(f, "%s *= %s;", mine->sum, scale);
     write_line(f, "%s = %s * %s + %s * %s;", mine->lost, mine->lost, scale, other->lost, theirs);
     fold_exponential(fold, mine, write_const(f, "float", "%s * %s", other->sum, theirs));

@@ -62,12 +62,13 @@ _Static_assert(sizeof emitters / sizeof *emitters == KERNEL_KINDS, "a row for ea
  * in and where it begins there (runtime/opencl). */
 static const char *write_kernel(Arena *arena, Frame *f) {
     const Kernel *k = f->kernel;
-    Text text = {0}, places = {0};
+    Text text = {0};
+    Text places = {0};
     int inputs = k->operand_count - k->output_count;
     for (int i = 0; i < k->operand_count; i++) {
-        const char *type = opencl_element_type(k->operands[i]->type),
-                   *name = i < inputs ? arena_printf(arena, "a%d", i) : frame_output_name(f, i),
-                   *held = i < inputs ? "const " : "";
+        const char *type = opencl_element_type(k->operands[i]->type);
+        const char *name = i < inputs ? arena_printf(arena, "a%d", i) : frame_output_name(f, i);
+        const char *held = i < inputs ? "const " : "";
         const GNode *over = kernel_over(k);
         bool shared = over && (i >= inputs || k->operands[i] == over);
         text_printf(&text, "%sglobal %s *%s%s_in, const ulong %s_at, ", held, type,
@@ -103,7 +104,8 @@ static bool runs(const Program *p, const CoupletStep *step, const Emitted *e) {
 /* The places in the spec that the kernel comes from: equal formulas share it. */
 static void write_places(Program *p, const Emitted *e) {
     const char *shown[PLACES];
-    int count = 0, more = 0;
+    int count = 0;
+    int more = 0;
     for (int i = 0; i < p->plan_count; i++) {
         for (int s = 0; s < p->plans[i].out->step_count; s++) {
             const CoupletStep *step = &p->plans[i].out->steps[s];
@@ -216,7 +218,8 @@ static bool fits_limits(const Kernel *k) {
 }
 
 static const char *kernel_name(Arena *arena, const char *word, const char *text) {
-    uint64_t a = 1469598103934665603u, b = 7809847782465536322u;
+    uint64_t a = 1469598103934665603u;
+    uint64_t b = 7809847782465536322u;
     for (const char *at = text; *at; at++) {
         a = (a ^ (unsigned char)*at) * 1099511628211u;
         b = (b ^ (unsigned char)*at) * 6364136223846793005u + 1;

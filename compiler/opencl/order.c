@@ -6,7 +6,8 @@
 Geometry write_order(Frame *f) {
     const GNode *n = f->node;
     CoupletCallSize size;
-    int64_t rows = graph_call_size(n, &size), slots = 2;
+    int64_t rows = graph_call_size(n, &size);
+    int64_t slots = 2;
     bool selects = n->call == COUPLET_CALL_SELECT;
     while (slots < size.rows)
         slots *= 2;

@@ -77,8 +77,8 @@ static const Cells own_cells = {
 static void take_term(const Reduction *r, Value active) {
     Frame *f = r->f;
     const GNode *n = r->node;
-    Value holds = r->guard ? write_expr(f, r->guard, active) : NULL,
-          term = write_expr(f, n->value, mask_and(f, active, holds));
+    Value holds = r->guard ? write_expr(f, r->guard, active) : NULL;
+    Value term = write_expr(f, n->value, mask_and(f, active, holds));
     /* -inf minus -inf is NaN, so a term of -inf is left out. */
     if (r->exponentials)
         term = write_const(f, "float", "%s != -INFINITY ? exp(%s - top) : 0.0f", term, term);

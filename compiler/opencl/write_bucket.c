@@ -27,7 +27,8 @@ static void set_segment(Frame *f, const Bucket *b) {
 /* `key` becomes the member's, or -1 when it is in no list. Conditions are asked in the guard's
  * order, each only where those before it hold. */
 static void write_key(Frame *f, const Bucket *b) {
-    Value values[GRAPH_MAX_RANK] = {NULL}, mask = "member < members";
+    Value values[GRAPH_MAX_RANK] = {NULL};
+    Value mask = "member < members";
     write_line(f, "const int term = min(member, members - 1);");
     write_unravel(f, "term", b->node->rank, b->node->red_rank, f->extents);
     for (int i = 0; i < b->conjuncts.count; i++) {

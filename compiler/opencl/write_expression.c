@@ -111,8 +111,8 @@ static const char *division_text(Frame *f, const GExpr *e) {
 
 /* Writes the conversion of gx_to_int. */
 static Value write_to_int(Frame *f, const GExpr *e, Value mask) {
-    Value a = write_expr(f, e->args[0], mask),
-          fits = write_const(f, "int", "%s >= -0x1p31f && %s < 0x1p31f", a, a);
+    Value a = write_expr(f, e->args[0], mask);
+    Value fits = write_const(f, "int", "%s >= -0x1p31f && %s < 0x1p31f", a, a);
     write_fault(f, mask_and(f, mask, mask_not(f, fits)), COUPLET_FAULT_WHOLE);
     return write_const(f, "int", "%s ? (int)%s : 0", fits, a);
 }
@@ -128,9 +128,9 @@ Value write_whole_sum(Frame *f, Value a, Value b, Value mask) {
 /* An operation whose result 64 bits may not hold. The least of them has no negative, nor a quotient
  * by -1; nothing has one by 0. */
 static Value write_checked(Frame *f, const GExpr *e, Value mask) {
-    Value a = write_const(f, "long", "%s", write_expr(f, e->args[0], mask)),
-          b = e->arg_count > 1 ? write_const(f, "long", "%s", write_expr(f, e->args[1], mask))
-                               : NULL;
+    Value a = write_const(f, "long", "%s", write_expr(f, e->args[0], mask));
+    Value b =
+        e->arg_count > 1 ? write_const(f, "long", "%s", write_expr(f, e->args[1], mask)) : NULL;
     if (e->op == G_ADD) return write_whole_sum(f, a, b, mask);
     if (e->op == G_SUB || e->op == G_MUL) {
         Value result = write_const(f, "long", "as_long((ulong)%s %s (ulong)%s)", a,
@@ -150,13 +150,14 @@ static Value write_checked(Frame *f, const GExpr *e, Value mask) {
 
 static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
     if (gx_may_wrap(f->kernel->graph, e, f->extents)) return write_checked(f, e, mask);
-    Value a = write_expr(f, e->args[0], mask),
-          b = e->arg_count > 1 ? write_expr(f, e->args[1], mask) : "";
+    Value a = write_expr(f, e->args[0], mask);
+    Value b = e->arg_count > 1 ? write_expr(f, e->args[1], mask) : "";
     /* An axis of one turn has index 0, so the sum is its other term. */
     if (e->op == G_ADD && e->type == GT_INT && strcmp(a, "0") == 0) return b;
     if (e->op == G_ADD && e->type == GT_INT && strcmp(b, "0") == 0) return a;
     bool real = e->op == G_TO_REAL || e->args[0]->type == GT_REAL;
-    const char *text = real ? scalars[e->op].real : scalars[e->op].whole, *type = c_type_of(f, e);
+    const char *text = real ? scalars[e->op].real : scalars[e->op].whole;
+    const char *type = c_type_of(f, e);
     if (e->op == G_FLOORDIV || e->op == G_MOD) {
         const char *plain = division_text(f, e);
         if (plain) text = plain;
@@ -186,7 +187,9 @@ static Value element_at(Frame *f, const GNode *tensor, Value at) {
 static Value write_load(Frame *f, const GExpr *load, Value mask) {
     const GNode *tensor = load->tensor;
     if (tensor->streamed && f->kernel->kind == KERNEL_SWEEP) return sweep_element(f, load);
-    Value at = NULL, inside = NULL, checked = NULL;
+    Value at = NULL;
+    Value inside = NULL;
+    Value checked = NULL;
     for (int i = 0; i < tensor->rank; i++) {
         Value index = write_expr(f, load->args[i], mask);
         long long extent = (long long)tensor->shape[i];
@@ -218,7 +221,8 @@ static Value write_load(Frame *f, const GExpr *load, Value mask) {
 
 /* The kernel's operands end with seed and step before its output. */
 static Value write_random(Frame *f, const GExpr *e, Value mask) {
-    Value site = write_expr(f, e->args[0], mask), element = write_expr(f, e->args[1], mask);
+    Value site = write_expr(f, e->args[0], mask);
+    Value element = write_expr(f, e->args[1], mask);
     int seed = f->kernel->operand_count - 3;
     return write_const(
         f, "float",
@@ -313,7 +317,8 @@ static Value write_new(Frame *f, const GExpr *e, Value mask) {
 /* True if an index read from data may leave its array, a real may not fit as an int, or an int may
  * leave 64 bits: nothing else is said under a mask. */
 static bool may_fault(Frame *f, const GExpr *e) {
-    static const char no[] = "no", yes[] = "yes";
+    static const char no[] = "no";
+    static const char yes[] = "yes";
     if (e->arg_count == 0) return false;
     if (f->checked.capacity) {
         int at = slot_of(&f->checked, e, NULL);

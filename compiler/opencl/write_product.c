@@ -92,7 +92,8 @@ static void read_share(Frame *f, const Side *s, const char *k0) {
 
 static void store_share(Frame *f, const Side *s) {
     const char *n = s->name;
-    int depth = s->along_k ? 0 : stride_of(s), line = s->along_k ? stride_of(s) : 0;
+    int depth = s->along_k ? 0 : stride_of(s);
+    int line = s->along_k ? stride_of(s) : 0;
     write_line(
         f,
         "for (int t = 0; t < %d; t++) %s_strip[%s_depth + t * %d][%s_line + t * %d] = %s_next[t];",
@@ -190,8 +191,8 @@ static void declare(Frame *f, const Side *left, const Side *right) {
 }
 
 Geometry write_product(Frame *f) {
-    const Side left = side_of(f->kernel->as.contraction, true),
-               right = side_of(f->kernel->as.contraction, false);
+    const Side left = side_of(f->kernel->as.contraction, true);
+    const Side right = side_of(f->kernel->as.contraction, false);
     find_task(f);
     declare(f, &left, &right);
     write_open(f, "if (k_count > 0)");

@@ -170,9 +170,11 @@ static void declare_sink(Writing *w, int i) {
         if (keeps_totals(w)) declare_array(w, "totals", i);
         return;
     }
-    const Cells size = cells_of(f, number_text(f, BLOCK), i), at = cells_of(f, "i", i);
+    const Cells size = cells_of(f, number_text(f, BLOCK), i);
+    const Cells at = cells_of(f, "i", i);
     const Fold fold = fold_of_sink(f, k);
-    const CellList sizes = list_cells(k, &fold, &size), list = list_cells(k, &fold, &at);
+    const CellList sizes = list_cells(k, &fold, &size);
+    const CellList list = list_cells(k, &fold, &at);
     for (int c = 0; c < list.count; c++) {
         write_line(f, "%s %s;", list.type[c], sizes.name[c]);
         write_line(f, "for (int i = 0; i < %d; i++) %s = %s;", BLOCK, list.name[c], list.start[c]);
@@ -411,7 +413,8 @@ static void write_weights(Writing *w, const SweepSink *k) {
     write_line(f, "/* The tile's weights, and then their sum of the rows of a%d. */",
                frame_operand_of(f, k->rows.array));
     open_row(w);
-    Value holds = open_column(w), weight = write_expr(f, k->pair.weight, holds);
+    Value holds = open_column(w);
+    Value weight = write_expr(f, k->pair.weight, holds);
     write_line(f,
                holds ? "tile[(down * %d + i) * %d + across * %d + j] = %s ? %s : 0.0f;"
                      : "tile[(down * %d + i) * %d + across * %d + j] = %s%s;",
@@ -502,8 +505,9 @@ static void end_tile(Writing *w, int i) {
 static void add_rows(Writing *w, int i) {
     Frame *f = w->f;
     const SweepSink *k = &w->s->sinks[i];
-    long long columns = (long long)sum_columns(w, k), width = columns * SIDE,
-              at_once = (long long)rows_at_once(width);
+    long long columns = (long long)sum_columns(w, k);
+    long long width = columns * SIDE;
+    long long at_once = (long long)rows_at_once(width);
     write_weights(w, k);
     write_open(f, "for (int first = 0; first < %d; first += %lld)", TILE, at_once);
     load_rows(w, k, width, at_once);
@@ -609,8 +613,9 @@ static void finish_statistic(Writing *w, int i) {
     const SweepSink *k = &w->s->sinks[i];
     const Fold fold = fold_of_sink(f, k);
     const Cells own = cells_of(f, "i", i);
-    const CellList list = list_cells(k, &fold, &own), to = list_cells(k, &fold, &mine),
-                   from = list_cells(k, &fold, &other);
+    const CellList list = list_cells(k, &fold, &own);
+    const CellList to = list_cells(k, &fold, &mine);
+    const CellList from = list_cells(k, &fold, &other);
     write_line(f, "/* The shares of the work-items across a row become one. */");
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     for (int c = 0, slot = 0; c < list.count; c++)
@@ -688,7 +693,8 @@ static void join_sums(Frame *f, const Sweep *s, const SweepSink *k) {
 
 static void join_statistic(Frame *f, const Sweep *s, const SweepSink *k) {
     const Fold fold = fold_of_sink(f, k);
-    const CellList to = list_cells(k, &fold, &mine), from = list_cells(k, &fold, &other);
+    const CellList to = list_cells(k, &fold, &mine);
+    const CellList from = list_cells(k, &fold, &other);
     write_line(f, "const int row = at;");
     declare_cells(f, &to);
     write_open(f, "for (int part = 0; part < %lld; part++)", (long long)s->parts);

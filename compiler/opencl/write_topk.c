@@ -4,10 +4,11 @@
 #include "compiler/opencl/write.h"
 
 Geometry write_topk(Frame *f) {
-    const GNode *n = f->node, *from = n->operand;
-    long long terms = (long long)from->shape[from->rank - 1],
-              count = (long long)n->shape[n->rank - 1],
-              rows = (long long)graph_element_count(n) / count;
+    const GNode *n = f->node;
+    const GNode *from = n->operand;
+    long long terms = (long long)from->shape[from->rank - 1];
+    long long count = (long long)n->shape[n->rank - 1];
+    long long rows = (long long)graph_element_count(n) / count;
     write_line(f, "const int row = get_global_id(0);");
     write_line(f, "if (row >= count) return;");
     write_line(f, "float last = INFINITY;");

@@ -29,7 +29,8 @@ static const double far_apart = 1e3;
 
 /* 1, 2 or 5 times a power of ten, so that about TICKS steps fit into the range. */
 static double round_step(double range) {
-    const double power = pow(10, floor(log10(range / TICKS))), of = range / TICKS / power;
+    const double power = pow(10, floor(log10(range / TICKS)));
+    const double of = range / TICKS / power;
     return power * (of < 1.5 ? 1 : of < 3.5 ? 2 : of < 7.5 ? 5 : 10);
 }
 
@@ -42,7 +43,10 @@ static Axis axis_around(double low, double high) {
 }
 
 static bool frame_of(const Chart *chart, Frame *f) {
-    double x_low = INFINITY, x_high = -INFINITY, y_low = INFINITY, y_high = -INFINITY;
+    double x_low = INFINITY;
+    double x_high = -INFINITY;
+    double y_low = INFINITY;
+    double y_high = -INFINITY;
     for (int i = 0; i < chart->lines.count; i++)
         for (int k = 0; k < chart->lines.items[i].points.count; k++) {
             const ChartPoint *p = &chart->lines.items[i].points.items[k];

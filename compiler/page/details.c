@@ -107,7 +107,8 @@ typedef struct Share {
 } Share;
 
 static int by_share(const void *a, const void *b) {
-    const Share *x = a, *y = b;
+    const Share *x = a;
+    const Share *y = b;
     return x->share != y->share ? (x->share < y->share) - (x->share > y->share)
                                 : x->number - y->number;
 }
@@ -197,14 +198,16 @@ static const char *colour_of(Arena *arena, int label, int classes) {
 }
 
 static void append_points(Arena *arena, const PageMap *map, Text *out) {
-    double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+    double low[2] = {INFINITY, INFINITY};
+    double high[2] = {-INFINITY, -INFINITY};
     for (int i = 0; i < 2 * map->count; i++) {
         low[i % 2] = fmin(low[i % 2], map->points[i]);
         high[i % 2] = fmax(high[i % 2], map->points[i]);
     }
-    const double across = fmax(high[0] - low[0], 1e-12), down = fmax(high[1] - low[1], 1e-12),
-                 unit =
-                     fmin((MAP_WIDTH - 2 * MAP_EDGE) / across, (MAP_HEIGHT - 2 * MAP_EDGE) / down);
+    const double across = fmax(high[0] - low[0], 1e-12);
+    const double down = fmax(high[1] - low[1], 1e-12);
+    const double unit =
+        fmin((MAP_WIDTH - 2 * MAP_EDGE) / across, (MAP_HEIGHT - 2 * MAP_EDGE) / down);
     for (int i = 0; i < map->count; i++)
         text_printf(out,
                     "<circle %s data-class=\"%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"><title>%s"

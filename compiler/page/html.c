@@ -80,9 +80,11 @@ static void append_chunk(Text *out, const char *name, const char *data, size_t l
 
 /* Each line has a byte ahead of it that says how it is filtered: 0, not at all. */
 static bool append_pixels(Text *out, const uint8_t *rgb, int width, int height) {
-    const size_t line = (size_t)width * 3, all = (line + 1) * (size_t)height;
+    const size_t line = (size_t)width * 3;
+    const size_t all = (line + 1) * (size_t)height;
     uLongf length = compressBound((uLong)all);
-    uint8_t *lines = malloc(all), *packed = malloc(length);
+    uint8_t *lines = malloc(all);
+    uint8_t *packed = malloc(length);
     bool good = lines && packed;
     for (size_t y = 0; good && y < (size_t)height; y++) {
         lines[y * (line + 1)] = 0;
@@ -110,7 +112,9 @@ static void append_base64(Text *out, const uint8_t *bytes, size_t count) {
 }
 
 const char *html_picture(Arena *arena, const uint8_t *rgb, int width, int height) {
-    Text png = {0}, head = {0}, out = {0};
+    Text png = {0};
+    Text head = {0};
+    Text out = {0};
     append_number(&head, (uint32_t)width);
     append_number(&head, (uint32_t)height);
     text_append(&head, "\x08\x02\0\0\0", 5); /* 8 bits a channel, in colour, not interlaced */

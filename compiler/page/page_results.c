@@ -266,7 +266,8 @@ static void append_key(Arena *arena, const PageVariants *variants, const char *k
 /* ---- evaluations over time ------------------------------------------------------------------- */
 
 static int by_step(const void *a, const void *b) {
-    const double x = ((const ChartPoint *)a)->x, y = ((const ChartPoint *)b)->x;
+    const double x = ((const ChartPoint *)a)->x;
+    const double y = ((const ChartPoint *)b)->x;
     return (x > y) - (x < y);
 }
 
@@ -274,7 +275,8 @@ static int by_step(const void *a, const void *b) {
 static void add_moment(Arena *arena, const PageVariant *variant, const char *name, double step,
                        ChartLine *line) {
     Statistics s = {0};
-    double low = INFINITY, high = -INFINITY;
+    double low = INFINITY;
+    double high = -INFINITY;
     for (int k = 0; k < line->points.count; k++)
         if (line->points.items[k].x == step) return;
     for (int i = 0; i < variant->runs.count; i++)

@@ -26,9 +26,10 @@ static PageSeries *series_of(Arena *arena, PageRun *run, const char *name) {
 
 /* A run that went on measures once more what was not complete: the later row counts. */
 static void take_result(Arena *arena, PageRun *run, const json_t *row, double step) {
-    const json_t *percent = json_object_get(row, "percent"), *value = json_object_get(row, "value");
-    const char *of = json_string_value(json_object_get(row, "of")),
-               *name = json_string_value(json_object_get(row, "evaluation"));
+    const json_t *percent = json_object_get(row, "percent");
+    const json_t *value = json_object_get(row, "value");
+    const char *of = json_string_value(json_object_get(row, "of"));
+    const char *name = json_string_value(json_object_get(row, "evaluation"));
     const json_t *number = percent ? percent : value;
     if (!of || !name || !number) return;
     const PageResult result = {.of = arena_intern(arena, of, strlen(of)),
@@ -116,8 +117,8 @@ enum { SHARED_KEYS = sizeof shared_keys / sizeof *shared_keys };
 
 static bool is_alike(const PageRun *a, const PageRun *b) {
     for (int i = 0; i < SHARED_KEYS; i++) {
-        const json_t *x = json_object_get(a->settings, shared_keys[i]),
-                     *y = json_object_get(b->settings, shared_keys[i]);
+        const json_t *x = json_object_get(a->settings, shared_keys[i]);
+        const json_t *y = json_object_get(b->settings, shared_keys[i]);
         if ((x || y) && !json_equal(x, y)) return false;
     }
     return true;
@@ -125,8 +126,8 @@ static bool is_alike(const PageRun *a, const PageRun *b) {
 
 /* The value of a hyper, of `epochs` or of `batch`, as a label has it. */
 static const char *value_text(Arena *arena, const PageRun *run, const char *name, bool hyper) {
-    const json_t *of = hyper ? json_object_get(run->settings, "hypers") : run->settings,
-                 *value = json_object_get(of, name);
+    const json_t *of = hyper ? json_object_get(run->settings, "hypers") : run->settings;
+    const json_t *value = json_object_get(of, name);
     return json_is_number(value) ? arena_printf(arena, "%.6g", json_number_value(value)) : "none";
 }
 
@@ -144,7 +145,8 @@ static const char *label_difference(Arena *arena, const PageVariants *all, const
 }
 
 static const char *run_label(Arena *arena, const PageVariants *all, const PageRun *run) {
-    const char *label = run->method, *name;
+    const char *label = run->method;
+    const char *name;
     json_t *value;
     json_object_foreach(json_object_get(run->settings, "hypers"), name, value) label =
         arena_printf(arena, "%s%s", label, label_difference(arena, all, run, name, true));

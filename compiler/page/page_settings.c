@@ -63,9 +63,13 @@ static void append_object(Arena *arena, const PageVariants *variants, const char
 }
 
 static void append_runs(Arena *arena, const PageVariants *variants, Text *out) {
-    Cells seeds = {0}, steps = {0}, folders = {0};
+    Cells seeds = {0};
+    Cells steps = {0};
+    Cells folders = {0};
     for (int v = 0; v < variants->count; v++) {
-        const char *seed = "", *step = "", *folder = "";
+        const char *seed = "";
+        const char *step = "";
+        const char *folder = "";
         for (int i = 0; i < variants->items[v].runs.count; i++) {
             const PageRun *run = variants->items[v].runs.items[i];
             const char *comma = i ? ", " : "";
@@ -89,7 +93,8 @@ static void append_runs(Arena *arena, const PageVariants *variants, Text *out) {
 
 /* "size = 32, grey = 0" */
 static const char *object_text(Arena *arena, const json_t *object, const char *equals) {
-    const char *text = "", *key;
+    const char *text = "";
+    const char *key;
     json_t *value;
     json_object_foreach((json_t *)object, key, value) {
         const char *of = setting_text(arena, value);
@@ -100,10 +105,10 @@ static const char *object_text(Arena *arena, const json_t *object, const char *e
 }
 
 static void append_source(Arena *arena, const char *name, const json_t *source, Text *out) {
-    const char *reader = json_string_value(json_object_get(source, "reader")),
-               *place = json_string_value(json_object_get(source, "place"));
-    const double held = json_number_value(json_object_get(source, "rows")),
-                 used = json_number_value(json_object_get(source, "used"));
+    const char *reader = json_string_value(json_object_get(source, "reader"));
+    const char *place = json_string_value(json_object_get(source, "place"));
+    const double held = json_number_value(json_object_get(source, "rows"));
+    const double used = json_number_value(json_object_get(source, "used"));
     const char *chosen = used < held ? arena_printf(arena, "%.0f of %.0f", used, held)
                                      : arena_printf(arena, "%.0f", used);
     text_printf(out,
@@ -119,7 +124,8 @@ static void append_source(Arena *arena, const char *name, const json_t *source, 
 /* The data of a variant, unless an earlier one has the same. */
 static void append_data(Arena *arena, const PageVariants *variants, int v, Text *out) {
     const json_t *data = json_object_get(settings_of(variants, v), "data");
-    const char *of = variants->items[v].label, *name;
+    const char *of = variants->items[v].label;
+    const char *name;
     json_t *source;
     for (int i = 0; i < v; i++)
         if (json_equal(data, json_object_get(settings_of(variants, i), "data"))) return;

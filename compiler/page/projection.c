@@ -38,7 +38,8 @@ static void apply_scatter(const Rows *r, const double *v, double *out) {
     for (int64_t d = 0; d < r->width; d++)
         out[d] = 0;
     for (int64_t i = 0; i < r->count; i++) {
-        const double *row = r->values + i * r->width, by = dot(row, v, r->width);
+        const double *row = r->values + i * r->width;
+        const double by = dot(row, v, r->width);
         for (int64_t d = 0; d < r->width; d++)
             out[d] += by * row[d];
     }
@@ -83,12 +84,13 @@ static double find_component(const Rows *r, const double *first, double *v, doub
 bool projection_pca(const float *rows, int64_t count, int64_t width, double *points,
                     double *share) {
     Rows r = {malloc((size_t)(count * width) * sizeof *r.values + 1), count, width};
-    double *first = malloc((size_t)(3 * width) * sizeof *first + 1), *second = first + width;
+    double *first = malloc((size_t)(3 * width) * sizeof *first + 1);
+    double *second = first + width;
     const bool good = r.values && first && centre(rows, &r);
     if (good) {
-        const double all = dot(r.values, r.values, count * width),
-                     one = find_component(&r, NULL, first, first + 2 * width),
-                     two = find_component(&r, first, second, first + 2 * width);
+        const double all = dot(r.values, r.values, count * width);
+        const double one = find_component(&r, NULL, first, first + 2 * width);
+        const double two = find_component(&r, first, second, first + 2 * width);
         *share = all > 0 ? (one + two) / all : 0;
         for (int64_t i = 0; i < count; i++) {
             points[2 * i] = dot(r.values + i * width, first, width);

@@ -128,7 +128,9 @@ static void add_views(Arena *arena, const Picture *p, int box, const Way *after,
 }
 
 static void describe_gradient(Arena *arena, const Picture *p, const Branches *b, FILE *out) {
-    Names learning = {0}, still = {0}, only = {0};
+    Names learning = {0};
+    Names still = {0};
+    Names only = {0};
     for (int i = 0; i < p->arrows.count; i++) {
         const Arrow *a = &p->arrows.items[i];
         if (a->to == 0 && a->kind == ARROW_VALUE && p->boxes.items[a->from].kind == BOX_NET)
@@ -152,8 +154,8 @@ static void describe_gradient(Arena *arena, const Picture *p, const Branches *b,
 
 static void describe_structure(Arena *arena, const Picture *p, FILE *out) {
     const Branches b = find_branches(arena, p);
-    const char *learning = join_names(arena, "; and ", b.learning.items, b.learning.count),
-               *still = join_names(arena, "; and ", b.still.items, b.still.count);
+    const char *learning = join_names(arena, "; and ", b.learning.items, b.learning.count);
+    const char *still = join_names(arena, "; and ", b.still.items, b.still.count);
     if (b.learning.count + b.still.count == 0) {
         fprintf(out, "structure   no network reaches the loss\n");
         return;
@@ -370,8 +372,8 @@ static void collect_prototypes(LossFacts *f, const FlowVisit *v) {
 
 static bool collect_facts(void *context, const FlowVisit *v) {
     LossFacts *f = context;
-    static const char *const exponential[] = {"exp", "softplus", NULL}, *const larger[] = {
-                                                                            "max", "relu", NULL};
+    static const char *const exponential[] = {"exp", "softplus", NULL};
+    static const char *const larger[] = {"max", "relu", NULL};
     const Expr *e = v->e;
     if (e->kind == EXPR_REDUCE) {
         f->exponentials |= e->reduce == REDUCE_LOGSUMEXP;
@@ -425,15 +427,16 @@ static const Arrow *find_means(const Picture *p) {
 /* Samples agree with the clusters that they are assigned to, and are not compared with each other.
  */
 static bool agrees_with_clusters(const Picture *p, const LossFacts *f, const Separation *s) {
-    const bool clustered = f->prototypes.count || find_means(p),
-               compared = f->memory.count || (f->in_batch && s->pairs);
+    const bool clustered = f->prototypes.count || find_means(p);
+    const bool compared = f->memory.count || (f->in_batch && s->pairs);
     return f->library_clusters || (clustered && !compared);
 }
 
 static void describe_loss(const Picture *p, const LossFacts *f, const Separation *s, FILE *out) {
     const char *family;
     const bool codes = agrees_with_clusters(p, f, s);
-    bool in_batch = f->in_batch && s->pairs && !codes, negatives = f->memory.count || in_batch;
+    bool in_batch = f->in_batch && s->pairs && !codes;
+    bool negatives = f->memory.count || in_batch;
     if (codes)
         family = "agreement of cluster assignments";
     else if (negatives && f->exponentials && f->classifies)

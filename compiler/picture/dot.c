@@ -92,8 +92,9 @@ static const char *title(Arena *arena, const char *text) {
 
 /* Rows below it, one for each line of the text. */
 static const char *small(Arena *arena, const char *text) {
-    static const char row[] = "<tr><td><font point-size=\"9\" color=\"#5c5f72\">",
-                      end[] = "</font></td></tr>", new_line[] = "<br/>";
+    static const char row[] = "<tr><td><font point-size=\"9\" color=\"#5c5f72\">";
+    static const char end[] = "</font></td></tr>";
+    static const char new_line[] = "<br/>";
     const char *rows = "";
     while (*text) {
         const char *next = strstr(text, new_line);

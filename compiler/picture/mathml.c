@@ -328,8 +328,12 @@ static void put_plain(Math *m) {
 /* An atom with its scripts. What it is becomes known ahead of what stands around it, so that it is
  * written apart first. */
 static void put_scripted(Math *m) {
-    Text *out = m->out, atom = {0}, below = {0}, above = {0};
-    bool limits = false, word = false;
+    Text *out = m->out;
+    Text atom = {0};
+    Text below = {0};
+    Text above = {0};
+    bool limits = false;
+    bool word = false;
     m->out = &atom;
     if (*m->at == '\\')
         put_backslash(m, &limits, &word);

@@ -59,7 +59,9 @@ static void add_arrow(Drawing *d, Arrow arrow) {
 }
 
 static bool same_inputs(const Picture *p, int a, int b) {
-    int mine = 0, theirs = 0, common = 0;
+    int mine = 0;
+    int theirs = 0;
+    int common = 0;
     for (int i = 0; i < p->arrows.count; i++) {
         Arrow arrow = p->arrows.items[i];
         mine += arrow.to == a;
@@ -78,7 +80,8 @@ static bool same_inputs(const Picture *p, int a, int b) {
 static int draw_net(Drawing *d, const FlowVisit *v, const Stmt *net, const char *part) {
     Picture *p = d->picture;
     const char *name = part ? arena_printf(d->arena, "%s.%s", net->name, part) : net->name;
-    int boxes = p->boxes.count, arrows = p->arrows.count;
+    int boxes = p->boxes.count;
+    int arrows = p->arrows.count;
     int box = add_box(d, (Box){.kind = BOX_NET, .name = name, .stmt = net, .part = part});
     Application self = {.e = v->e, .box = box, .outer = d->open};
     d->open = &self;
@@ -106,8 +109,8 @@ static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int b
 
 /* A view of arrays that are computed has arrows from what they are made of. */
 static int box_of_view(Drawing *d, const char *name, Stmt *view) {
-    const int before = d->picture->boxes.count,
-              box = find_or_add(d, (Box){.kind = BOX_VIEW, .name = name, .stmt = view});
+    const int before = d->picture->boxes.count;
+    const int box = find_or_add(d, (Box){.kind = BOX_VIEW, .name = name, .stmt = view});
     for (int i = 0; box >= before && i < view->reads.count; i++)
         draw_inputs(d, view->reads.items[i], NULL, box, ARROW_VALUE);
     return box;
@@ -172,8 +175,8 @@ static bool draw_visit(void *context, const FlowVisit *v) {
     BoxKind kind = p->boxes.items[from].kind;
     /* A running average reads itself, for which no arrow is drawn. */
     if (from == c->box) return false;
-    const bool learns = kind == BOX_NET || kind == BOX_PARAM,
-               chosen = learns && c->kind == ARROW_VALUE && v->stopped && !v->stop;
+    const bool learns = kind == BOX_NET || kind == BOX_PARAM;
+    const bool chosen = learns && c->kind == ARROW_VALUE && v->stopped && !v->stop;
     add_arrow(c->drawing, (Arrow){.kind = chosen ? ARROW_CHOICE : c->kind,
                                   .from = from,
                                   .to = c->box,
@@ -299,7 +302,9 @@ static int mirror_of(const Picture *p, int i, const int *mirror) {
     for (int k = 0; k < p->boxes.count; k++) {
         const Box *other = &p->boxes.items[k];
         if (other->kind != BOX_NET || strcmp(other->name, b->name) != 0) continue;
-        int mine = 0, theirs = 0, common = 0;
+        int mine = 0;
+        int theirs = 0;
+        int common = 0;
         for (int a = 0; a < p->arrows.count; a++) {
             Arrow arrow = p->arrows.items[a];
             if (arrow.kind != ARROW_VALUE) continue;
@@ -316,7 +321,8 @@ static int mirror_of(const Picture *p, int i, const int *mirror) {
 }
 
 static bool find_mirror(const Picture *p, int *mirror) {
-    int views[2], count = 0;
+    int views[2];
+    int count = 0;
     for (int i = 0; i < p->boxes.count; i++) {
         mirror[i] = -1;
         if (p->boxes.items[i].kind == BOX_VIEW && count++ < 2) views[count - 1] = i;
@@ -362,8 +368,10 @@ static void hide_unseen(Picture *p, bool *seen, int box) {
  * it: the branch that learns with the first view, the other with the second. */
 static void fold_mirror(Drawing *d) {
     Picture *p = d->picture;
-    int *mirror = arena_array(d->arena, int, p->boxes.count + 1), first_view = -1, pairs = 0,
-        stopped = 0;
+    int *mirror = arena_array(d->arena, int, p->boxes.count + 1);
+    int first_view = -1;
+    int pairs = 0;
+    int stopped = 0;
     for (int i = p->boxes.count - 1; i >= 0; i--)
         if (p->boxes.items[i].kind == BOX_VIEW) first_view = i;
     if (!find_mirror(p, mirror)) return;
@@ -472,7 +480,8 @@ const Stmt *picture_edge_to(const Picture *p, const Stmt *net) {
 
 int64_t picture_parameters(const LoweredProgram *program, const char *net, const char *part) {
     int64_t total = -1;
-    size_t length = strlen(net), part_length = part ? strlen(part) : 0;
+    size_t length = strlen(net);
+    size_t part_length = part ? strlen(part) : 0;
     for (int i = 0; i < program->states.count; i++) {
         const ProgramState *s = &program->states.items[i];
         const char *rest = s->name + length;

@@ -168,7 +168,8 @@ static bool wants_dot(const Expr *right) {
  * too. */
 static void put_binary(Tex *t, const Expr *e, Stand stand) {
     const OperatorText op = operator_text(e->op);
-    const Expr *a = e->args[0], *b = e->args[1];
+    const Expr *a = e->args[0];
+    const Expr *b = e->args[1];
     if (e->op == OP_DIV || e->op == OP_FLOORDIV) {
         const bool floors = e->op == OP_FLOORDIV;
         text_printf(&t->text, floors ? "\\left\\lfloor \\frac{" : "\\frac{");
@@ -544,7 +545,8 @@ static Strength strength_of(const Expr *e, Stand stand) {
 }
 
 static void put_expr(Tex *t, const Expr *e, Strength least, Stand stand) {
-    const bool wrapped = strength_of(e, stand) < least, flat = wrapped && is_flat(e);
+    const bool wrapped = strength_of(e, stand) < least;
+    const bool flat = wrapped && is_flat(e);
     if (wrapped) text_printf(&t->text, flat ? "(" : "\\left( ");
     put_plain(t, e, wrapped ? STANDS_LAST : stand);
     if (wrapped) text_printf(&t->text, flat ? ")" : " \\right)");
@@ -656,7 +658,8 @@ static void put_statement(Tex *t, const Stmt *s, const char *equals) {
 
 static void put_space(Tex *t, const Param *p) {
     const char *kind = p->kind_name ? p->kind_name : "real";
-    const bool whole = strcmp(kind, "int") == 0, truth = strcmp(kind, "bool") == 0;
+    const bool whole = strcmp(kind, "int") == 0;
+    const bool truth = strcmp(kind, "bool") == 0;
     put_name(t, p->name, NULL, 0);
     text_printf(&t->text, " \\in %s", whole ? "\\mathbb{Z}" : truth ? "\\{0, 1\\}" : "\\mathbb{R}");
     if (p->dim_count == 0) return;

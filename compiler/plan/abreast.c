@@ -162,7 +162,8 @@ static bool reads_results(const Kernel *reader, const Kernel *writer) {
 
 /* True if the kernel can be in one launch with those from `first` up to it. */
 static bool joins_launch(const KernelList *kernels, const Limits *limits, int first, int number) {
-    const Kernel *k = &kernels->items.items[number], *before = &kernels->items.items[number - 1];
+    const Kernel *k = &kernels->items.items[number];
+    const Kernel *before = &kernels->items.items[number - 1];
     if (kernel_combines(k->graph, k->node) || kernel_combines(k->graph, before->node)) return false;
     if (k->rounds > 1 || before->rounds > 1 || number - first == COUPLET_MAX_ABREAST) return false;
     if (k->late != before->late || (!k->late && !(is_small(k, limits) && is_small(before, limits))))

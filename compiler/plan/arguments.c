@@ -62,7 +62,8 @@ const GExpr *argument_subscript(const GExpr *load, int axis) {
  * the loops know. */
 bool argument_shift(const GNode *n, const GExpr *load, int64_t *shift) {
     if (load->tensor->rank == 0) return false;
-    const GExpr *index = argument_subscript(load, 0), *at = load->args[0];
+    const GExpr *index = argument_subscript(load, 0);
+    const GExpr *at = load->args[0];
     int64_t rows = at == index ? 0 : at->args[1]->integer;
     if (index->op != G_INDEX || rows < 0 ||
         rows + graph_extent(n, index->index) > load->tensor->shape[0])

@@ -57,8 +57,8 @@ const ContractionBlock *contraction_shapes(int64_t lanes, int *count) {
  * have measured costs. Few sums wait for each other: narrow vectors have two units of four cycles
  * each, and eight sums leave them no slack (1.2 times the time of twelve, measured). */
 static double shape_price(const Contraction *c, ContractionBlock s) {
-    double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows,
-           latency = (c->lanes >= MASKED_LANES ? 4.0 : 10.5) / (s.rows * s.vectors);
+    double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows;
+    double latency = (c->lanes >= MASKED_LANES ? 4.0 : 10.5) / (s.rows * s.vectors);
     return loads > latency ? loads : latency;
 }
 
@@ -79,7 +79,8 @@ static double padded_rows(int64_t rows, int64_t block) {
 /* The columns of a row of blocks, each times the price of its block. The last panel has only as
  * many vectors as it needs. */
 static double priced_columns(const Contraction *c, ContractionBlock shape) {
-    int64_t panel = shape.vectors * c->lanes, left = c->form.n_size % panel;
+    int64_t panel = shape.vectors * c->lanes;
+    int64_t left = c->form.n_size % panel;
     ContractionBlock last = {shape.rows, (int)divide_up(left, c->lanes)};
     return (double)(c->form.n_size - left) * shape_price(c, shape) +
            (left ? (double)(last.vectors * c->lanes) * shape_price(c, last) : 0);
@@ -119,10 +120,12 @@ static double read_by_regions(const Contraction *c) {
     const Product *p = &c->form;
     double floats = 0;
     for (int i = 0; i < p->region_count; i++) {
-        double k = 1, m = (double)contraction_region_rows(p, &p->regions[i]);
+        double k = 1;
+        double m = (double)contraction_region_rows(p, &p->regions[i]);
         for (int d = 0; d < p->k_count; d++)
             k *= (double)p->regions[i].index[p->k[d]].count;
-        double a = m * k * (double)p->z_size, all_of_a = (double)graph_element_count(p->a->tensor);
+        double a = m * k * (double)p->z_size;
+        double all_of_a = (double)graph_element_count(p->a->tensor);
         floats += (a < all_of_a ? a : all_of_a) + (double)(p->n_size * p->z_size) * k;
     }
     return floats;
@@ -132,9 +135,9 @@ static double read_by_regions(const Contraction *c) {
  * Writing and adding the parts must cost less than that saves; else one part is the answer. */
 static int64_t fewest_parts(const Contraction *c) {
     const Product *p = &c->form;
-    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size,
-           read = (double)graph_element_count(p->a->tensor) +
-                  (double)graph_element_count(p->b->tensor);
+    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size;
+    double read =
+        (double)graph_element_count(p->a->tensor) + (double)graph_element_count(p->b->tensor);
     double again = read_by_regions(c) - read;
     int64_t parts = read > 16 * PART_FLOATS ? (int64_t)(read / PART_FLOATS) + 1 : 1;
     while (parts > 1 && 2 * (double)parts * outputs > again)
@@ -144,9 +147,9 @@ static int64_t fewest_parts(const Contraction *c) {
 
 static int64_t parts_of_long_sums(const Contraction *c) {
     const Product *p = &c->form;
-    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size,
-           read = (double)graph_element_count(p->a->tensor) +
-                  (double)graph_element_count(p->b->tensor);
+    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size;
+    double read =
+        (double)graph_element_count(p->a->tensor) + (double)graph_element_count(p->b->tensor);
     int64_t parts = divide_up(p->k_size, LONGEST_PART);
     return (double)parts * outputs <= read ? parts : 1;
 }
@@ -179,9 +182,9 @@ bool contraction_misses_a(const Contraction *c) {
 /* Chooses the chunk of k. If the rows of a lie side by side, each k is another cache line, which
  * the next block wants too. With few k at a time, the line is still in the cache then. */
 static int64_t choose_chunk(const Contraction *c) {
-    int64_t k = divide_up(c->form.k_size, c->choice.parts),
-            panel = c->choice.block.vectors * c->lanes,
-            few = smaller(FEW_PANELS, divide_up(c->form.n_size, panel));
+    int64_t k = divide_up(c->form.k_size, c->choice.parts);
+    int64_t panel = c->choice.block.vectors * c->lanes;
+    int64_t few = smaller(FEW_PANELS, divide_up(c->form.n_size, panel));
     if (contraction_strides_a(c)) return k > STRIDED_CHUNK ? STRIDED_CHUNK : c->form.k_size;
     return k > CHUNK && few * panel * k > PANEL_FLOATS ? CHUNK : c->form.k_size;
 }
@@ -190,15 +193,16 @@ static int64_t choose_chunk(const Contraction *c) {
  * first, and then fewer panels. All panels of a task stay in the cache while its rows pass by. */
 static void choose_tasks(Contraction *c) {
     ContractionChoice *choice = &c->choice;
-    int64_t fewest = FEWEST_BLOCKS * choice->block.rows, panel = choice->block.vectors * c->lanes,
-            panels = divide_up(c->form.n_size, panel);
+    int64_t fewest = FEWEST_BLOCKS * choice->block.rows;
+    int64_t panel = choice->block.vectors * c->lanes;
+    int64_t panels = divide_up(c->form.n_size, panel);
     choice->task_rows = MOST_TASK_ROWS;
     while (choice->task_rows > fewest && row_tasks(c, choice->task_rows) * panels < ENOUGH_TASKS)
         choice->task_rows -= choice->block.rows;
-    int64_t tasks = row_tasks(c, choice->task_rows),
-            wanted = tasks >= ENOUGH_TASKS ? 1 : divide_up(ENOUGH_TASKS, tasks),
-            together = smaller(choice->chunk, divide_up(c->form.k_size, choice->parts)),
-            most = PANEL_FLOATS / (together * panel);
+    int64_t tasks = row_tasks(c, choice->task_rows);
+    int64_t wanted = tasks >= ENOUGH_TASKS ? 1 : divide_up(ENOUGH_TASKS, tasks);
+    int64_t together = smaller(choice->chunk, divide_up(c->form.k_size, choice->parts));
+    int64_t most = PANEL_FLOATS / (together * panel);
     if (most < 1) most = 1;
     if (wanted * most < panels) wanted = divide_up(panels, most);
     choice->task_panels = divide_up(panels, smaller(wanted, panels));
@@ -209,17 +213,20 @@ static void choose_tasks(Contraction *c) {
 static double cost_of_tasks(const Contraction *c) {
     const Product *p = &c->form;
     const ContractionChoice *choice = &c->choice;
-    double panels = (double)divide_up(p->n_size, choice->block.vectors * c->lanes),
-           groups = (double)divide_up((int64_t)panels, choice->task_panels), k = (double)p->k_size,
-           rows = 0, turns = 0;
+    double panels = (double)divide_up(p->n_size, choice->block.vectors * c->lanes);
+    double groups = (double)divide_up((int64_t)panels, choice->task_panels);
+    double k = (double)p->k_size;
+    double rows = 0;
+    double turns = 0;
     for (int i = 0; i < p->region_count; i++) {
         int64_t here = contraction_region_rows(p, &p->regions[i]);
         rows += (double)here;
         turns += (double)divide_up(here, choice->task_rows);
     }
-    double z = (double)p->z_size, tasks = (double)choice->parts * z * turns * groups;
-    double read = z * k * (rows * groups + (double)p->n_size * turns),
-           written = z * (double)p->m_size * (double)p->n_size *
+    double z = (double)p->z_size;
+    double tasks = (double)choice->parts * z * turns * groups;
+    double read = z * k * (rows * groups + (double)p->n_size * turns);
+    double written = z * (double)p->m_size * (double)p->n_size *
                      (choice->parts > 1 ? PART_COST * (double)choice->parts : 1);
     if (graph_element_count(p->a->tensor) + graph_element_count(p->b->tensor) <= CACHE_FLOATS)
         read = 0;
@@ -232,7 +239,8 @@ static double cost_of_tasks(const Contraction *c) {
 
 /* Chooses parts and tasks for the block at hand. */
 static void divide_work(Contraction *c) {
-    int64_t fewest = 1, most = 1;
+    int64_t fewest = 1;
+    int64_t most = 1;
     if (contraction_split_index(c) >= 0 && !c->shards) {
         most = smaller(MAX_PARTS, c->form.k_size / MIN_PART_K);
         fewest = smaller(fewest_parts(c), most);
@@ -279,8 +287,8 @@ static void choose_dots(Contraction *c) {
     int rows = heights[0];
     for (int i = 1; i < count; i++)
         if (round_up(p->m_size, heights[i]) < round_up(p->m_size, rows)) rows = heights[i];
-    int64_t panels = divide_up(p->n_size, DOT_COLUMNS),
-            groups = smaller(divide_up(ENOUGH_TASKS, p->z_size), panels);
+    int64_t panels = divide_up(p->n_size, DOT_COLUMNS);
+    int64_t groups = smaller(divide_up(ENOUGH_TASKS, p->z_size), panels);
     c->choice = (ContractionChoice){.block = {rows, DOT_COLUMNS},
                                     .parts = 1,
                                     .task_rows = round_up(p->m_size, rows),
@@ -301,7 +309,8 @@ void contraction_choose(Contraction *c) {
 
 int contraction_candidates(const Contraction *of, ContractionChoice *out) {
     Contraction c = *of;
-    int count = 0, shapes;
+    int count = 0;
+    int shapes;
     contraction_choose(&c);
     const ContractionChoice model = out[count++] = c.choice;
     if (c.dots) return count;

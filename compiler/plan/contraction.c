@@ -251,7 +251,9 @@ static void store_runs(Builder *b, Walk *w, int64_t length, int64_t times, Words
     const int64_t chunk = b->c->choice.chunk;
     const int64_t most = lists_leaves(b->c) && LEAF_K < chunk ? LEAF_K : chunk;
     const int64_t piece = most < length ? divide_up(length, divide_up(length, most)) : length;
-    int64_t runs = 0, in_chunk = 0, in_leaf = 0;
+    int64_t runs = 0;
+    int64_t in_chunk = 0;
+    int64_t in_leaf = 0;
     b->list.count = 0;
     for (int64_t i = 0; i < times; i++, walk_on(w)) {
         for (int64_t at = 0; at < length; at += piece) {
@@ -282,7 +284,8 @@ static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at
     const Product *p = &b->c->form;
     Walk w = walk_of(r, p->k, p->k_count, &r->at_a, at_b);
     walk_merge(&w);
-    int64_t length = w.count ? w.extent[w.count - 1] : 1, count = walk_size(&w);
+    int64_t length = w.count ? w.extent[w.count - 1] : 1;
+    int64_t count = walk_size(&w);
     const int32_t *head = b->table.items;
     bool steps_fit = w.count == 0 || (w.first[w.count - 1] == head[HEAD_A_STEP] &&
                                       w.second[w.count - 1] == head[HEAD_B_STEP]);
@@ -306,7 +309,8 @@ static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at
 /* Stores the walk's next `count` rows, relative to the first. The last row is repeated until the
  * last block is full. */
 static int64_t store_rows(Builder *b, Walk *w, int64_t count, int64_t y_step) {
-    int64_t first_a = w->at_first, first_y = w->at_second;
+    int64_t first_a = w->at_first;
+    int64_t first_y = w->at_second;
     int32_t row[2] = {0, 0};
     b->list.count = 0;
     for (int64_t i = 0; i < round_up(count, b->c->rows); i++) {
@@ -362,9 +366,13 @@ static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *a
                              int64_t shard) {
     const Contraction *c = b->c;
     const Product *p = &c->form;
-    int64_t chunks, chunks_at = store_chunks(b, r, at_b, &chunks), together = c->choice.task_panels;
-    Walk m = walk_of(r, p->m, p->m_count, &r->at_a, &r->at_y), part = m;
-    int64_t rows = walk_size(&m), turn = 0;
+    int64_t chunks;
+    int64_t chunks_at = store_chunks(b, r, at_b, &chunks);
+    int64_t together = c->choice.task_panels;
+    Walk m = walk_of(r, p->m, p->m_count, &r->at_a, &r->at_y);
+    Walk part = m;
+    int64_t rows = walk_size(&m);
+    int64_t turn = 0;
     /* A shard is a range of the rows. No task has rows of two shards. */
     const bool by_rows = c->shards && !p->z_count;
     if (by_rows) part.extent[0] /= c->shards;
@@ -386,13 +394,14 @@ static void add_part_tasks(Builder *b, int64_t part, int64_t step) {
     const Contraction *c = b->c;
     const Product *p = &c->form;
     /* `ahead` counts the rows, at one z, of the regions before the one at hand. */
-    int64_t row = 0, ahead = 0;
+    int64_t row = 0;
+    int64_t ahead = 0;
     int index = contraction_split_index(c);
     for (int i = 0; i < p->region_count; i++) {
         ProductRegion r = p->regions[i];
         Affine at_b = b_of(c, &r);
-        Walk z = walk_of(&r, p->z, p->z_count, &r.at_a, &at_b),
-             z_of_y = walk_of(&r, p->z, p->z_count, &r.at_y, &r.at_y);
+        Walk z = walk_of(&r, p->z, p->z_count, &r.at_a, &at_b);
+        Walk z_of_y = walk_of(&r, p->z, p->z_count, &r.at_y, &r.at_y);
         int64_t first = 0;
         if (c->parts > 1 && r.index[index].count) {
             first = part * step;
@@ -418,7 +427,8 @@ static void add_part_tasks(Builder *b, int64_t part, int64_t step) {
  * as in a strided convolution, are then still in a cache. The other members break ties, so that the
  * order is total. */
 static int by_place(const void *first, const void *second) {
-    const int32_t *x = first, *y = second;
+    const int32_t *x = first;
+    const int32_t *y = second;
     if (x[TASK_SHARD] != y[TASK_SHARD]) return x[TASK_SHARD] < y[TASK_SHARD] ? -1 : 1;
     for (int i = TASK_A; i < TASK_WORDS; i++)
         if (x[i] != y[i]) return x[i] < y[i] ? -1 : 1;
@@ -630,8 +640,8 @@ static void take_choice(Contraction *c) {
     c->ahead = contraction_strides_a(c) && !c->gathered;
     c->rows_ahead = !c->dots && !c->gathered && !c->ahead && contraction_misses_a(c);
     int index = contraction_split_index(c);
-    int64_t extent = index < 0 ? 1 : graph_extent(c->node, index),
-            parts = smaller(c->choice.parts, extent);
+    int64_t extent = index < 0 ? 1 : graph_extent(c->node, index);
+    int64_t parts = smaller(c->choice.parts, extent);
     c->parts = divide_up(extent, divide_up(extent, parts));
 }
 
@@ -675,8 +685,8 @@ Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *t
     take_choice(c);
     c->direct = y_contiguous(c) && c->parts == 1;
     c->part_rows = p->m_size * p->z_size;
-    double largest = (double)graph_element_count(node) * (double)c->parts,
-           packed = (double)(p->z_size * c->panels) * (double)(p->k_size * c->panel);
+    double largest = (double)graph_element_count(node) * (double)c->parts;
+    double packed = (double)(p->z_size * c->panels) * (double)(p->k_size * c->panel);
     if (!addressable(largest) || !addressable((double)graph_element_count(p->a->tensor)) ||
         !addressable((double)graph_element_count(p->b->tensor)) || !addressable(packed))
         return NULL;

@@ -11,7 +11,8 @@ static bool step_of(const GNode *node, const int *list, int count, const Affine 
     int64_t turns = 1;
     *step = 0;
     for (int d = count - 1; d >= 0; d--) {
-        int64_t extent = graph_extent(node, list[d]), factor = at->factor[list[d]];
+        int64_t extent = graph_extent(node, list[d]);
+        int64_t factor = at->factor[list[d]];
         if (extent == 1) continue;
         if (turns == 1)
             *step = factor;
@@ -69,7 +70,9 @@ static bool step_of_z(const GNode *node, const Product *f, const Affine *at, int
 }
 
 static bool steps_of(const GNode *node, const Product *f, Steps *s) {
-    const Affine *a = &f->regions[0].at_a, *b = &f->regions[0].at_b, *y = &f->regions[0].at_y;
+    const Affine *a = &f->regions[0].at_a;
+    const Affine *b = &f->regions[0].at_b;
+    const Affine *y = &f->regions[0].at_y;
     if (!step_of_m(node, f, a, &s->a_m) || !step_of_m(node, f, y, &s->y_m)) return false;
     if (!step_of_n(node, f, b, &s->b_n) || !step_of_n(node, f, y, &s->y_n)) return false;
     if (!step_of_k(node, f, a, &s->a_k) || !step_of_k(node, f, b, &s->b_k)) return false;
@@ -93,7 +96,8 @@ bool matrix_product(const GNode *node, const Product *f, MatrixProduct *out) {
     out->swapped = by_column;
     out->rows = by_column ? f->n_size : f->m_size;
     out->columns = by_column ? f->m_size : f->n_size;
-    const Affine *left = by_column ? &r->at_b : &r->at_a, *right = by_column ? &r->at_a : &r->at_b;
+    const Affine *left = by_column ? &r->at_b : &r->at_a;
+    const Affine *right = by_column ? &r->at_a : &r->at_b;
     out->left_offset = left->constant;
     out->right_offset = right->constant;
     out->left_batch = by_column ? s.b_z : s.a_z;

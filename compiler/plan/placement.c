@@ -128,8 +128,8 @@ void plan_place(Plan *p) {
         write_over(p, s);
     const Life **heads = arena_array(p->arena, const Life *, p->out->buffer_count + 1);
     const int count = life_heads(p, heads);
-    CoupletSpan *spans = arena_array(p->arena, CoupletSpan, count + 1),
-                **placed = arena_array(p->arena, CoupletSpan *, count + 1);
+    CoupletSpan *spans = arena_array(p->arena, CoupletSpan, count + 1);
+    CoupletSpan **placed = arena_array(p->arena, CoupletSpan *, count + 1);
     for (int i = 0; i < count; i++)
         spans[i] =
             (CoupletSpan){heads[i]->bytes, 0, heads[i]->first, last_of(heads[i]), heads[i]->buffer};

@@ -105,7 +105,8 @@ static bool place_buffer(Plan *p, int i, const GNode *n, const ExtraBuffer *extr
 
 static bool make_buffers(Plan *p, const ProgramState *states, int state_count,
                          const PlanTarget *target, const char **error) {
-    int nodes = p->g->nodes.count, count = nodes + p->kernels.extra.count;
+    int nodes = p->g->nodes.count;
+    int count = nodes + p->kernels.extra.count;
     CoupletNamed *inputs = arena_array(p->arena, CoupletNamed, count + 1);
     p->buffers = arena_array(p->arena, CoupletBuffer, count + 1);
     p->lives = arena_array(p->arena, Life, count + 1);
@@ -140,8 +141,9 @@ static double operations(const GExpr *e) {
  * matrices, n log n for a sort, the iterations of a quantile. */
 static double call_work(const GNode *n) {
     CoupletCallSize size;
-    double rows = (double)graph_call_size(n, &size), r = (double)size.rows,
-           c = (double)size.columns;
+    double rows = (double)graph_call_size(n, &size);
+    double r = (double)size.rows;
+    double c = (double)size.columns;
     return rows * (size.columns > 1 ? r * r * c : size.rows > 1 ? 32 * r : 2000);
 }
 
@@ -158,8 +160,9 @@ static double work_of(const GNode *n) {
  * for each entry of the payload. */
 static double bucket_work(const Kernel *k) {
     const Bucket *b = k->as.bucket.bucket;
-    double members = (double)(b->segments * b->members),
-           lists = (double)(b->segments * b->targets_size), guard = 1 + operations(k->node->guard);
+    double members = (double)(b->segments * b->members);
+    double lists = (double)(b->segments * b->targets_size);
+    double guard = 1 + operations(k->node->guard);
     if (k->kind == KERNEL_BUCKET_SORT) return lists + 2 * members * guard;
     return (lists + members) * (double)b->payload * (1 + operations(k->node->value));
 }
@@ -367,7 +370,8 @@ bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int 
 }
 
 int plan_unique_kernels(Arena *arena, const Plan *plans, int plan_count, Kernel ***out) {
-    int total = 0, count = 0;
+    int total = 0;
+    int count = 0;
     for (int i = 0; i < plan_count; i++)
         total += plans[i].kernels.items.count;
     Kernel **kernels = arena_array(arena, Kernel *, total + 1);

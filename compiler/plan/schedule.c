@@ -222,7 +222,8 @@ static void share_operands(Arena *arena, Graph *g, Contraction *c, KernelList *k
 
 static void contraction_kernels(Arena *arena, Graph *g, Contraction *c, KernelList *kernels,
                                 SharedList *shared) {
-    const GNode *a = c->form.a->tensor, *b = c->form.b->tensor;
+    const GNode *a = c->form.a->tensor;
+    const GNode *b = c->form.b->tensor;
     GNode *tables = NULL;
     if (c->plain) {
         push_kernel(
@@ -421,7 +422,8 @@ static void join_alike(Order *o, Collect *c, GNode *node) {
         alike_note(alike, k->operands[i]);
     for (int at = 0; at < alike->candidates.count && kernel_node_count(k) < MOST_TOGETHER; at++) {
         GNode *other = alike->candidates.items[at];
-        int operands = k->operand_count, nodes = kernel_node_count(k);
+        int operands = k->operand_count;
+        int nodes = kernel_node_count(k);
         if (o->done[other->id] ||
             !kernel_joins(o->arena, k, other, k->late && o->late[other->id]) ||
             !waits_for_kernel(o, other))

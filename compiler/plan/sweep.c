@@ -73,9 +73,10 @@ static int gather_sources(Graph *g, const PairSink *sink, bool by_column, SweepS
 static bool fits_sweep(Graph *g, const Sweep *s, const PairSink *sink, bool by_column,
                        int *shared) {
     SweepSource sources[MOST_PAIR_SOURCES];
-    int count = gather_sources(g, sink, by_column, sources), fresh = 0;
-    int64_t own = graph_extent(sink->node, sink->own),
-            other = graph_extent(sink->node, sink->other);
+    int count = gather_sources(g, sink, by_column, sources);
+    int fresh = 0;
+    int64_t own = graph_extent(sink->node, sink->own);
+    int64_t other = graph_extent(sink->node, sink->other);
     *shared = 0;
     for (int i = 0; i < count; i++) {
         if (has_source(s, &sources[i]))
@@ -117,9 +118,9 @@ bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *targe
     int row_shared, column_shared;
     bool tiles = target->lanes == 0;
     if (tiles && !fits_registers(s, pair)) return false;
-    bool as_row = fits_sweep(g, s, pair, false, &row_shared),
-         as_column =
-             !tiles && g->settings.shards < 2 && fits_sweep(g, s, pair, true, &column_shared);
+    bool as_row = fits_sweep(g, s, pair, false, &row_shared);
+    bool as_column =
+        !tiles && g->settings.shards < 2 && fits_sweep(g, s, pair, true, &column_shared);
     if (!as_row && !as_column) return false;
     bool by_column = as_column && (!as_row || column_shared > row_shared);
     SweepSource sources[MOST_PAIR_SOURCES];
@@ -171,7 +172,8 @@ bool sweep_sum_keeps_lost(const Sweep *s, const SweepSink *sum) {
 
 void sweep_layout(const Sweep *s, SweepLayout *l) {
     memset(l, 0, sizeof *l);
-    int64_t at = 0, tile = s->strip * s->line;
+    int64_t at = 0;
+    int64_t tile = s->strip * s->line;
     bool weighs = false;
     for (int i = 0; i < s->source_count; i++) {
         l->row_operand[i] =
@@ -181,7 +183,8 @@ void sweep_layout(const Sweep *s, SweepLayout *l) {
     }
     for (int i = 0; i < s->sink_count; i++) {
         const SweepSink *k = &s->sinks[i];
-        bool rows = sweep_feeds_rows(s, k), columns = sweep_feeds_columns(s, k);
+        bool rows = sweep_feeds_rows(s, k);
+        bool columns = sweep_feeds_columns(s, k);
         if (rows) l->row_cells[i] = reserve(&at, k->cells * s->block_rows);
         if (columns) l->column_cells[i] = reserve(&at, k->cells * s->block_columns);
         weighs |= k->payload > 0;
@@ -252,8 +255,8 @@ static void cut_into_tiles(Sweep *s, int64_t tile) {
     s->chunks = widest ? divide_up(widest, SWEEP_CHUNK) : 1;
     s->chunk = round_up(divide_up(widest, s->chunks), SWEEP_CHUNK_UNIT);
     int64_t parts =
-                divide_up(widest ? ENOUGH_TASKS : ENOUGH_LIGHT_TASKS, s->row_blocks * s->chunks),
-            most = s->column_blocks < MOST_PARTS ? s->column_blocks : MOST_PARTS;
+        divide_up(widest ? ENOUGH_TASKS : ENOUGH_LIGHT_TASKS, s->row_blocks * s->chunks);
+    int64_t most = s->column_blocks < MOST_PARTS ? s->column_blocks : MOST_PARTS;
     if (parts > most) parts = most;
     s->part_columns = divide_up(s->column_blocks, parts) * tile;
     s->parts = divide_up(s->columns, s->part_columns);
@@ -261,7 +264,8 @@ static void cut_into_tiles(Sweep *s, int64_t tile) {
 }
 
 void sweep_finish(Graph *g, Sweep *s, const PlanTarget *target) {
-    bool columns = false, symmetric = true;
+    bool columns = false;
+    bool symmetric = true;
     s->parts = s->chunks = 1;
     if (target->lanes == 0) {
         cut_into_tiles(s, target->tile);
@@ -286,8 +290,8 @@ void sweep_finish(Graph *g, Sweep *s, const PlanTarget *target) {
     if (sharded) fit_shards(s, g->settings.shards);
     s->row_blocks = divide_up(s->rows, s->block_rows);
     s->column_blocks = divide_up(s->columns, s->block_columns);
-    int64_t less = s->row_blocks < s->column_blocks ? s->row_blocks : s->column_blocks,
-            more = s->row_blocks + s->column_blocks - less;
+    int64_t less = s->row_blocks < s->column_blocks ? s->row_blocks : s->column_blocks;
+    int64_t more = s->row_blocks + s->column_blocks - less;
     s->rounds = s->mode == SWEEP_ROWS ? 1 : more;
     s->tasks = s->mode == SWEEP_ROWS   ? s->row_blocks
                : s->mode == SWEEP_BOTH ? less
@@ -322,8 +326,9 @@ int64_t sweep_state_count(const Sweep *s) {
 }
 
 double sweep_flops(const Sweep *s) {
-    double pairs = (double)s->rows * (double)s->columns,
-           half = s->mode == SWEEP_SYMMETRIC ? 0.5 : 1, flops = 0;
+    double pairs = (double)s->rows * (double)s->columns;
+    double half = s->mode == SWEEP_SYMMETRIC ? 0.5 : 1;
+    double flops = 0;
     for (int i = 0; i < s->source_count; i++)
         flops += half * 2 * pairs * (double)s->sources[i].depth;
     for (int i = 0; i < s->sink_count; i++)

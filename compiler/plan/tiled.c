@@ -39,8 +39,11 @@ static int64_t size_of(const ProductRegion *r, const int *list, int count) {
  * region, the last index fastest. Returns where the pairs begin. */
 static int64_t add_pairs(Cutting *t, const ProductRegion *r, const int *list, int count,
                          const Affine *first, const Affine *second) {
-    int64_t at = t->table.count, value[GRAPH_MAX_RANK] = {0}, one = 0, two = 0,
-            size = size_of(r, list, count);
+    int64_t at = t->table.count;
+    int64_t value[GRAPH_MAX_RANK] = {0};
+    int64_t one = 0;
+    int64_t two = 0;
+    int64_t size = size_of(r, list, count);
     for (int64_t i = 0; i < size; i++) {
         array_push(t->arena, &t->table, (int32_t)one);
         array_push(t->arena, &t->table, (int32_t)two);
@@ -59,19 +62,22 @@ static int64_t add_pairs(Cutting *t, const ProductRegion *r, const int *list, in
 /* Stores the tiles of one region. All its z and parts share the lists of rows. */
 static void cut_region(Cutting *t, const ProductRegion *r) {
     const Product *p = &t->c->form;
-    int64_t rows = size_of(r, p->m, p->m_count), columns = size_of(r, p->n, p->n_count),
-            inner = size_of(r, p->k, p->k_count), depth = size_of(r, p->z, p->z_count);
-    int64_t of_rows = add_pairs(t, r, p->m, p->m_count, &r->at_a, &r->at_y),
-            of_columns = add_pairs(t, r, p->n, p->n_count, &r->at_b, &r->at_y);
+    int64_t rows = size_of(r, p->m, p->m_count);
+    int64_t columns = size_of(r, p->n, p->n_count);
+    int64_t inner = size_of(r, p->k, p->k_count);
+    int64_t depth = size_of(r, p->z, p->z_count);
+    int64_t of_rows = add_pairs(t, r, p->m, p->m_count, &r->at_a, &r->at_y);
+    int64_t of_columns = add_pairs(t, r, p->n, p->n_count, &r->at_b, &r->at_y);
     int64_t of_inner = add_pairs(t, r, p->k, p->k_count, &r->at_a, &r->at_b);
-    int64_t in = add_pairs(t, r, p->z, p->z_count, &r->at_a, &r->at_b),
-            out = add_pairs(t, r, p->z, p->z_count, &r->at_y, &r->at_y);
+    int64_t in = add_pairs(t, r, p->z, p->z_count, &r->at_a, &r->at_b);
+    int64_t out = add_pairs(t, r, p->z, p->z_count, &r->at_y, &r->at_y);
     int64_t part_size = t->c->part_rows * p->n_size;
     for (int64_t part = 0; part < t->c->parts; part++) {
-        int64_t begin = smaller(part * t->part_k, inner), here = smaller(t->part_k, inner - begin);
+        int64_t begin = smaller(part * t->part_k, inner);
+        int64_t here = smaller(t->part_k, inner - begin);
         for (int64_t z = 0; z < depth; z++) {
-            const int32_t *in_z = t->table.items + in + 2 * z,
-                          *out_z = t->table.items + out + 2 * z;
+            const int32_t *in_z = t->table.items + in + 2 * z;
+            const int32_t *out_z = t->table.items + out + 2 * z;
             for (int64_t m = 0; m < rows; m += t->c->rows) {
                 for (int64_t n = 0; n < columns; n += t->c->panel) {
                     const int64_t task[TILED_TASK_WORDS] = {r->at_a.constant + in_z[0],
@@ -116,11 +122,13 @@ static int64_t tiles_of(const Product *p, const ProductRegion *r, const Tiling *
 /* Chooses the number of ranges of k. Also estimates the time of all tiles, in products of the
  * smallest tile. */
 static void weigh(Tiling *t, const Product *p, double of_product) {
-    int64_t tiles = 0, longest = 0;
+    int64_t tiles = 0;
+    int64_t longest = 0;
     double products = 0;
     for (int i = 0; i < p->region_count; i++) {
         const ProductRegion *r = &p->regions[i];
-        int64_t inner = size_of(r, p->k, p->k_count), here = tiles_of(p, r, t);
+        int64_t inner = size_of(r, p->k, p->k_count);
+        int64_t here = tiles_of(p, r, t);
         tiles += here;
         products += (double)here * (double)inner * t->rows * t->columns;
         if (inner > longest) longest = inner;
@@ -130,8 +138,8 @@ static void weigh(Tiling *t, const Product *p, double of_product) {
     if (parts < 1) parts = 1;
     t->part_k = divide_up(divide_up(longest, parts), PART_UNIT) * PART_UNIT;
     t->parts = longest ? divide_up(longest, t->part_k) : 1;
-    double groups = (double)(tiles * t->parts),
-           idle = groups < AT_ONCE ? AT_ONCE / (groups > 1 ? groups : 1) : 1;
+    double groups = (double)(tiles * t->parts);
+    double idle = groups < AT_ONCE ? AT_ONCE / (groups > 1 ? groups : 1) : 1;
     t->cost = products * of_product * idle;
     if (t->parts > 1)
         t->cost += (double)(t->parts * p->m_size * p->z_size * p->n_size) * COST_OF_SUM;

@@ -103,7 +103,9 @@ static int64_t reduced_work(const GNode *n) {
 /* The axes of tiles for column sums. The last axis stays inside the tile; if there is no other
  * axis, a chunk of the last one does. */
 static int column_tile_axes(const GNode *n, const int64_t *extents, int64_t least, int64_t *chunk) {
-    int64_t outer = 1, last = extents[n->rank - 1], terms = reduced_work(n);
+    int64_t outer = 1;
+    int64_t last = extents[n->rank - 1];
+    int64_t terms = reduced_work(n);
     for (int i = 0; i < n->rank - 1; i++)
         outer *= extents[i];
     *chunk = 0;
@@ -149,7 +151,8 @@ int compute_tile_axes(const GNode *n, const int64_t *extents, const GraphSetting
 }
 
 int64_t compute_tiles(const GNode *n, const GraphSettings *settings) {
-    int64_t extents[2 * GRAPH_MAX_RANK], chunk, tiles = 1;
+    int64_t extents[2 * GRAPH_MAX_RANK], chunk;
+    int64_t tiles = 1;
     compute_collapse_axes(n, extents);
     int axes = compute_tile_axes(n, extents, settings, &chunk);
     for (int i = 0; i < axes; i++)

@@ -116,7 +116,8 @@ bool kernel_joins(Arena *arena, const Kernel *k, const GNode *node, bool late) {
     const Loads loads = loads_of(arena, node);
     /* Nodes with draws keep kernels of their own, whose code they share. */
     if (loads.draws) return false;
-    int64_t largest = 0, shared = 0;
+    int64_t largest = 0;
+    int64_t shared = 0;
     bool takes_on = false;
     for (int i = 0; i < loads.items.count; i++) {
         const GNode *from = loads.items.items[i]->tensor;

@@ -105,9 +105,10 @@ static double to_int(Point *p, double value) {
 }
 
 static double draw(Point *p, double site, double element, double lane) {
-    const double *seed = p->run->seed, *step = p->run->step;
-    const uint32_t low = seed ? (uint32_t)(int64_t)seed[0] : 0,
-                   high = seed ? (uint32_t)(int64_t)seed[1] : 0;
+    const double *seed = p->run->seed;
+    const double *step = p->run->step;
+    const uint32_t low = seed ? (uint32_t)(int64_t)seed[0] : 0;
+    const uint32_t high = seed ? (uint32_t)(int64_t)seed[1] : 0;
     return couplet_random_unit(low, high, step ? (uint32_t)step[0] : 0, (uint32_t)site,
                                (int64_t)element, (int)lane);
 }
@@ -371,7 +372,8 @@ static double result_of(Point *p, const GNode *n, const Terms *t) {
 
 static double reduce_node(Point *p, const GNode *n) {
     Terms terms = {.shift = -INFINITY};
-    int64_t position = 0, *r = p->index + n->rank;
+    int64_t position = 0;
+    int64_t *r = p->index + n->rank;
     memset(r, 0, sizeof *r * (size_t)n->red_rank);
     do {
         p->run->turn++;
@@ -406,8 +408,9 @@ static double worth(double score) {
 }
 
 static void run_topk(Reference *run, const GNode *n, double *out) {
-    int64_t length = n->operand->shape[n->rank - 1], k = n->shape[n->rank - 1],
-            rows = graph_element_count(n) / k;
+    int64_t length = n->operand->shape[n->rank - 1];
+    int64_t k = n->shape[n->rank - 1];
+    int64_t rows = graph_element_count(n) / k;
     const double *scores = run->values[n->operand->id];
     Point p = {run, n, {0}};
     for (int64_t row = 0; row < rows; row++) {
@@ -437,8 +440,8 @@ static void run_call(Reference *run, const GNode *n, double *out) {
     Point p = {run, n, {0}};
     const CoupletCall *call = &couplet_calls[n->call];
     int64_t rows = graph_call_size(n, &size);
-    double *in[COUPLET_CALL_OPERANDS] = {NULL},
-           *work = calloc((size_t)couplet_call_work(&size), sizeof *work);
+    double *in[COUPLET_CALL_OPERANDS] = {NULL};
+    double *work = calloc((size_t)couplet_call_work(&size), sizeof *work);
     for (int64_t row = 0; row < rows && work; row++) {
         for (int i = 0; i < n->operand_count; i++)
             in[i] = run->values[n->operands[i]->id] +

@@ -13,14 +13,16 @@ typedef struct Point {
 } Point;
 
 static int by_depth(const void *a, const void *b) {
-    const Point *x = a, *y = b;
+    const Point *x = a;
+    const Point *y = b;
     return (x->depth < y->depth) - (x->depth > y->depth);
 }
 
 /* Middle and size of the points that are finite. */
 static double frame_points(const SheetColumn *of, const void *cell, double middle[3]) {
-    double low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY},
-           size = 0;
+    double low[3] = {INFINITY, INFINITY, INFINITY};
+    double high[3] = {-INFINITY, -INFINITY, -INFINITY};
+    double size = 0;
     for (int64_t i = 0; i < of->shape[0]; i++)
         for (int axis = 0; axis < 3; axis++) {
             const double value = column_value(of, cell, 3 * i + axis);
@@ -37,7 +39,8 @@ static double frame_points(const SheetColumn *of, const void *cell, double middl
 
 /* Turned by 35 degrees about the second axis, which points up, then tilted by 20. */
 static Point turn(const double p[3]) {
-    static const double about = 35 * M_PI / 180, tilt = 20 * M_PI / 180;
+    static const double about = 35 * M_PI / 180;
+    static const double tilt = 20 * M_PI / 180;
     const double x = p[0] * cos(about) + p[2] * sin(about);
     const double z = -p[0] * sin(about) + p[2] * cos(about);
     return (Point){.x = x,
@@ -78,10 +81,9 @@ void draw_cloud(cairo_t *cairo, const Column *c, const void *cell, double x, dou
     if (!points) return;
     const int64_t count = take_points(c->of, cell, points);
     qsort(points, (size_t)count, sizeof *points, by_depth); /* far points are drawn first */
-    const double half = c->width / 2.0, lens = (half - 5) / cloud_reach(points, count),
-                 radius = count > 1500  ? 1.1
-                          : count > 300 ? 1.6
-                                        : 2.4;
+    const double half = c->width / 2.0;
+    const double lens = (half - 5) / cloud_reach(points, count);
+    const double radius = count > 1500 ? 1.1 : count > 300 ? 1.6 : 2.4;
     for (int64_t i = 0; i < count; i++) {
         const double near = 1 / (eye + points[i].depth);
         draw_set_shade(cairo, points[i].height);

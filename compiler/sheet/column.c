@@ -122,7 +122,8 @@ void column_free(Column *c) {
 /* Values of 0 .. 1 are shown as they are; those that leave it are stretched between the lowest and
  * the highest, and so are those that would all be black, like a mask of bytes 0 and 1. */
 static void choose_scale(Column *c) {
-    static const double slack = 1e-3, black = 0.05;
+    static const double slack = 1e-3;
+    static const double black = 0.05;
     c->scaled = c->low < -slack || c->high > 1 + slack || (c->high > 0 && c->high < black);
     if (c->scaled && c->high > c->low) return;
     c->low = c->scaled ? c->low - 0.5 : 0;

@@ -14,7 +14,8 @@ static void draw_line(cairo_t *cairo, const Column *c, const void *cell, int64_t
     for (int pixel = 0; pixel < c->width; pixel++) {
         const int64_t begin = pixel * count / c->width;
         int64_t end = (pixel + 1) * count / c->width + 1;
-        double low = INFINITY, high = -INFINITY;
+        double low = INFINITY;
+        double high = -INFINITY;
         if (end > count) end = count;
         for (int64_t i = begin; i < end; i++) {
             const double value = column_value(c->of, cell, first + i);
@@ -23,8 +24,8 @@ static void draw_line(cairo_t *cairo, const Column *c, const void *cell, int64_t
             high = fmax(high, value);
         }
         if (low > high) continue;
-        const double top = y + height * (1 - (high - c->low) / range),
-                     bottom = y + height * (1 - (low - c->low) / range);
+        const double top = y + height * (1 - (high - c->low) / range);
+        const double bottom = y + height * (1 - (low - c->low) / range);
         cairo_rectangle(cairo, x + pixel, top, 1, fmax(bottom - top, 1));
     }
     cairo_fill(cairo);
@@ -51,7 +52,8 @@ static void spectrum(const SheetColumn *of, const void *cell, int64_t first, int
     for (int bin = 0; bin < BINS; bin++) {
         /* Goertzel's recurrence: one frequency of a Fourier sum */
         const double turn = 2 * cos(2 * M_PI * bin / WINDOW);
-        double last = 0, before = 0;
+        double last = 0;
+        double before = 0;
         for (int i = 0; i < WINDOW; i++) {
             const double now = shaped[i] + turn * last - before;
             before = last;
@@ -63,7 +65,8 @@ static void spectrum(const SheetColumn *of, const void *cell, int64_t first, int
 
 static void draw_spectrogram(cairo_t *cairo, const Column *c, const void *cell, int64_t count,
                              double x, double y, int height) {
-    double *levels = malloc((size_t)c->width * BINS * sizeof *levels), loudest = -200;
+    double *levels = malloc((size_t)c->width * BINS * sizeof *levels);
+    double loudest = -200;
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, c->width, height);
     if (levels && cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS) {
         for (int pixel = 0; pixel < c->width; pixel++) {
@@ -94,7 +97,8 @@ static void draw_spectrogram(cairo_t *cairo, const Column *c, const void *cell, 
 
 void draw_curve(cairo_t *cairo, const Column *c, const void *cell, double x, double y) {
     const SheetColumn *of = c->of;
-    const int64_t count = of->shape[of->rank - 1], lines = of->rank == 2 ? of->shape[0] : 1;
+    const int64_t count = of->shape[of->rank - 1];
+    const int64_t lines = of->rank == 2 ? of->shape[0] : 1;
     const bool with_spectrogram = of->rank == 1 && c->height > c->width / 2;
     const double height = with_spectrogram ? (c->height - 4) / 2.0 : c->height;
     cairo_set_source_rgb(cairo, 0.97, 0.97, 0.97);

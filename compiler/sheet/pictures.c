@@ -75,7 +75,8 @@ void draw_pictures(cairo_t *cairo, const Column *c, const void *cell, double x, 
         return;
     }
     draw_film(cairo, c, x, y);
-    const double width = (c->width - 5.0) / c->shown - 3, height = c->height - 16.0;
+    const double width = (c->width - 5.0) / c->shown - 3;
+    const double height = c->height - 16.0;
     for (int i = 0; i < c->shown; i++) {
         const int64_t frame = c->shown > 1 ? i * (c->frames - 1) / (c->shown - 1) : 0;
         draw_one(cairo, c, cell, frame * picture, x + 4 + i * (width + 3), y + 8, width, height);

@@ -48,8 +48,8 @@ static bool measure_block(Block *b, Drawing *d) {
     b->across = b->sample_width ? WANTED_WIDTH / (b->sample_width + GAP) : 1;
     if (b->across > rows) b->across = rows;
     if (b->across < 1) b->across = 1;
-    const int width = 2 * MARGIN + b->across * (b->sample_width + GAP),
-              lines = (rows + b->across - 1) / b->across;
+    const int width = 2 * MARGIN + b->across * (b->sample_width + GAP);
+    const int lines = (rows + b->across - 1) / b->across;
     if (width > d->width) d->width = width;
     b->y = d->height;
     b->name_height = b->of->row_notes ? 2 * LINE : LINE;
@@ -170,7 +170,8 @@ static cairo_status_t write_bytes(void *file, const unsigned char *bytes, unsign
 }
 
 static bool ends_with(const char *text, const char *end) {
-    const size_t length = strlen(text), tail = strlen(end);
+    const size_t length = strlen(text);
+    const size_t tail = strlen(end);
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 

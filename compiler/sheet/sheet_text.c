@@ -68,7 +68,8 @@ void draw_text(cairo_t *cairo, double x, double y, double width, const char *tex
 void draw_text_end(cairo_t *cairo, double x, double y, double width, const char *text) {
     char shown[MOST_BYTES + 2];
     /* the first character that is kept; the position where the text begins */
-    char *first = shown + 2, *at = first;
+    char *first = shown + 2;
+    char *at = first;
     clean(text, first);
     while (strlen(first) > 2 && clean_width(cairo, at) > width) {
         do

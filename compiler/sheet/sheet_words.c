@@ -12,8 +12,9 @@ enum { NUMBER_WIDTH = 56, MOST_LISTED = 16 };
 /* Finds the positions of 0 and of `value` between the ends of an entry's range, which takes in 0: 0
  * .. 1. */
 static void ends_of(const Column *c, int64_t entry, double value, double *zero, double *end) {
-    const double low = fmin(c->lows[entry], 0), high = fmax(c->highs[entry], 0),
-                 range = high > low ? high - low : 1;
+    const double low = fmin(c->lows[entry], 0);
+    const double high = fmax(c->highs[entry], 0);
+    const double range = high > low ? high - low : 1;
     *zero = -low / range;
     *end = (value - low) / range;
 }
@@ -21,9 +22,11 @@ static void ends_of(const Column *c, int64_t entry, double value, double *zero, 
 /* Below each other, each with its number. */
 static void draw_listed(cairo_t *cairo, const Column *c, const void *cell, double x, double y) {
     const int64_t count = c->of->shape[0];
-    const double height = (double)c->height / (double)count, width = c->width - NUMBER_WIDTH;
+    const double height = (double)c->height / (double)count;
+    const double width = c->width - NUMBER_WIDTH;
     for (int64_t i = 0; i < count; i++) {
-        const double value = column_value(c->of, cell, i), top = y + height * (double)i;
+        const double value = column_value(c->of, cell, i);
+        const double top = y + height * (double)i;
         double zero, end;
         char text[32];
         ends_of(c, i, value, &zero, &end);
