@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 static int by_size(const void *a, const void *b) {
-    const CoupletSpan *x = a, *y = b;
+    const CoupletSpan *x = a;
+    const CoupletSpan *y = b;
     if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
     return x->number - y->number;
 }

@@ -27,7 +27,8 @@ static double worth(double score) {
 
 /* True if position p comes before q in descending order. Ties go to the lower position. */
 static bool descends(const double *x, int64_t p, int64_t q) {
-    double a = worth(x[p]), b = worth(x[q]);
+    double a = worth(x[p]);
+    double b = worth(x[q]);
     return a > b || (a == b && p < q);
 }
 
@@ -37,12 +38,14 @@ typedef bool (*Before)(const double *x, int64_t p, int64_t q);
  * result is in `at`. */
 static void sort_positions(const double *x, double *at, double *spare, int64_t count,
                            Before before) {
-    double *from = at, *to = spare;
+    double *from = at;
+    double *to = spare;
     for (int64_t width = 1; width < count; width *= 2) {
         for (int64_t low = 0; low < count; low += 2 * width) {
-            int64_t middle = low + width < count ? low + width : count,
-                    high = low + 2 * width < count ? low + 2 * width : count;
-            int64_t i = low, j = middle;
+            int64_t middle = low + width < count ? low + width : count;
+            int64_t high = low + 2 * width < count ? low + 2 * width : count;
+            int64_t i = low;
+            int64_t j = middle;
             for (int64_t k = low; k < high; k++) {
                 bool left =
                     j == high || (i < middle && !before(x, (int64_t)from[j], (int64_t)from[i]));
@@ -67,9 +70,12 @@ static CoupletFaultKind couplet_call_argsort(const CoupletCallSize *size, double
 /* Brings the first `want` positions in order to the front of `at`, in any order (quickselect). No
  * two positions are equal in the order, so there is one such set. */
 static void gather_first(const double *x, double *at, int64_t count, int64_t want) {
-    int64_t low = 0, high = count;
+    int64_t low = 0;
+    int64_t high = count;
     while (high - low > 1 && low < want) {
-        int64_t pivot = (int64_t)at[low + (high - low) / 2], i = low, j = high - 1;
+        int64_t pivot = (int64_t)at[low + (high - low) / 2];
+        int64_t i = low;
+        int64_t j = high - 1;
         for (;;) {
             while (descends(x, (int64_t)at[i], pivot))
                 i++;
@@ -90,7 +96,8 @@ static void gather_first(const double *x, double *at, int64_t count, int64_t wan
 
 static CoupletFaultKind couplet_call_select(const CoupletCallSize *size, double *const *in,
                                             double *out, double *work) {
-    double *at = work, *spare = work + size->rows;
+    double *at = work;
+    double *spare = work + size->rows;
     for (int64_t i = 0; i < size->rows; i++)
         at[i] = (double)i;
     gather_first(in[0], at, size->rows, size->result);
@@ -159,7 +166,8 @@ static int64_t free_column(Matching *t) {
     for (int64_t j = 0; j <= t->m; j++)
         t->slack[j] = INFINITY, t->seen[j] = 0;
     do {
-        int64_t row = (int64_t)t->owner[column], nearest = 0;
+        int64_t row = (int64_t)t->owner[column];
+        int64_t nearest = 0;
         double step = INFINITY;
         t->seen[column] = 1;
         for (int64_t j = 1; j <= t->m; j++) {
@@ -208,12 +216,13 @@ static CoupletFaultKind couplet_call_assignment(const CoupletCallSize *size, dou
  * x < (a + 1) / (a + b + 2). */
 static double beta_fraction(double a, double b, double x) {
     const double tiny = 1e-300;
-    double c = 1, d = 1 - (a + b) * x / (a + 1);
+    double c = 1;
+    double d = 1 - (a + b) * x / (a + 1);
     d = 1 / (fabs(d) < tiny ? tiny : d);
     double product = d;
     for (int m = 1; m < 500; m++) {
-        double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-               odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+        double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+        double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
         d = 1 + even * d, c = 1 + even / c;
         d = 1 / (fabs(d) < tiny ? tiny : d), c = fabs(c) < tiny ? tiny : c;
         product *= d * c;
@@ -227,7 +236,10 @@ static double beta_fraction(double a, double b, double x) {
 
 /* Returns I_x(a, b) at x = 1 / (1 + exp(-t)), and its slope in t. */
 static double incomplete_beta(double a, double b, double t, double *slope) {
-    double log_x = -log1p(exp(-t)), log_rest = -log1p(exp(t)), x = exp(log_x), rest = exp(log_rest);
+    double log_x = -log1p(exp(-t));
+    double log_rest = -log1p(exp(t));
+    double x = exp(log_x);
+    double rest = exp(log_rest);
     *slope = exp(a * log_x + b * log_rest + lgamma(a + b) - lgamma(a) - lgamma(b));
     if (x <= (a + 1) / (a + b + 2)) return *slope * beta_fraction(a, b, x) / a;
     return 1 - *slope * beta_fraction(b, a, rest) / b;
@@ -238,7 +250,13 @@ static double incomplete_beta(double a, double b, double t, double *slope) {
 static CoupletFaultKind couplet_call_beta_quantile(const CoupletCallSize *size, double *const *in,
                                                    double *out, double *work) {
     (void)size, (void)work;
-    double u = *in[0], a = *in[1], b = *in[2], low = -700, high = 700, t = log(a / b), slope;
+    double u = *in[0];
+    double a = *in[1];
+    double b = *in[2];
+    double low = -700;
+    double high = 700;
+    double t = log(a / b);
+    double slope;
     if (!(a > 0) || !(b > 0)) return COUPLET_FAULT_BETA;
     for (int turn = 0; turn < 200 && high - low > 1e-13; turn++) {
         double miss = incomplete_beta(a, b, t, &slope) - u;
@@ -286,14 +304,16 @@ void couplet_call(void *const *buffers, int64_t begin, int64_t end, const Couple
     const int32_t *head = buffers[0];
     const CoupletCall *call = &couplet_calls[head[0]];
     CoupletCallSize size = {head[1], head[2], head[3]};
-    double *in[COUPLET_CALL_OPERANDS] = {NULL}, *at = worker->scratch;
+    double *in[COUPLET_CALL_OPERANDS] = {NULL};
+    double *at = worker->scratch;
     int64_t lengths[COUPLET_CALL_OPERANDS];
     int count = 0;
     for (; count < COUPLET_CALL_OPERANDS && call->operand_axes[count] >= 0; count++) {
         in[count] = at;
         at += lengths[count] = couplet_call_elements(call->operand_axes[count], &size);
     }
-    double *out = at, *work = at + size.result;
+    double *out = at;
+    double *work = at + size.result;
     for (int64_t row = begin; row < end; row++) {
         for (int i = 0; i < count; i++) {
             const float *from = (const float *)buffers[1 + i] + row * lengths[i];

@@ -180,7 +180,8 @@ static bool fetch_states(const CoupletSession *s, CoupletTensorEntry *entries) {
 bool couplet_session_save(const CoupletSession *s, const char *path, char *error,
                           size_t error_bytes) {
     Metadata metadata = {NULL, NULL, NULL, 0};
-    const int count = s->program->state_count, weights = count_weights(s->program);
+    const int count = s->program->state_count;
+    const int weights = count_weights(s->program);
     CoupletTensorEntry *entries = calloc((size_t)(count + weights) + 1, sizeof *entries);
     char(*names)[NAME_BYTES] = calloc((size_t)weights + 1, sizeof *names);
     bool good =
@@ -269,8 +270,8 @@ static bool read_format(const Reader *r, bool *whole_state) {
 
 static bool same_method(const Reader *r, const CoupletProgram *program, bool *same_plan) {
     char method[24], plan[24];
-    const char *found = couplet_tensors_metadata(r->file, "method"),
-               *found_plan = couplet_tensors_metadata(r->file, "plan");
+    const char *found = couplet_tensors_metadata(r->file, "method");
+    const char *found_plan = couplet_tensors_metadata(r->file, "plan");
     snprintf(method, sizeof method, "%016" PRIx64, program->method_hash);
     snprintf(plan, sizeof plan, "%016" PRIx64, program->plan_hash);
     *same_plan = found_plan && strcmp(found_plan, plan) == 0;

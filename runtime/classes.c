@@ -56,7 +56,8 @@ static int32_t *copy_column(const CoupletTable *table, int number, char *error,
 /* ---- numbers of classes ---------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b) {
-    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    const int32_t x = *(const int32_t *)a;
+    const int32_t y = *(const int32_t *)b;
     return x < y ? -1 : x > y;
 }
 

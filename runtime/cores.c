@@ -53,8 +53,8 @@ static cpu_set_t without(CoupletCores *cores, int from, int to, int itself, cpu_
 /* Binds the thread for a moment to the cores that no other thread is on, which moves it at once.
  * Notes of threads with higher numbers may be out of date; those threads give way. */
 static int move(CoupletCores *cores, int number) {
-    const cpu_set_t open = without(cores, 0, number, number, cores->allowed),
-                    best = without(cores, number, cores->threads, number, open);
+    const cpu_set_t open = without(cores, 0, number, number, cores->allowed);
+    const cpu_set_t best = without(cores, number, cores->threads, number, open);
     const cpu_set_t *to = CPU_COUNT(&best) > 0 ? &best : &open;
     if (CPU_COUNT(to) > 0 && sched_setaffinity(0, sizeof *to, to) == 0)
         sched_setaffinity(0, sizeof cores->allowed, &cores->allowed);

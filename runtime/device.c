@@ -58,7 +58,8 @@ const char *couplet_fault_code(CoupletFaultKind kind) {
 }
 
 void couplet_fault_text(const CoupletFault *fault, const char *when, char *text, size_t bytes) {
-    const char *inner = fault->inner, *advice = fault->advice;
+    const char *inner = fault->inner;
+    const char *advice = fault->advice;
     snprintf(text, bytes, "%s: error[%s]: %s%s%s%s%s%s%s", fault->source,
              couplet_fault_code(fault->kind), when ? when : "", when ? ": " : "", fault->sentence,
              inner ? "\n      = in the library: " : "", inner ? inner : "",

@@ -48,10 +48,12 @@ static bool has_shape_of(const CoupletNpy *array, const CoupletBuffer *sample) {
 
 static bool refuse_shape(const char *path, const CoupletNpy *array, const CoupletBuffer *sample,
                          char *error, size_t error_bytes) {
-    char found[COUPLET_SHAPE_BYTES], wanted[COUPLET_SHAPE_BYTES], flat[COUPLET_SHAPE_BYTES] = "";
+    char found[COUPLET_SHAPE_BYTES], wanted[COUPLET_SHAPE_BYTES];
+    char flat[COUPLET_SHAPE_BYTES] = "";
     couplet_shape_text(array->rank, array->shape, ", ", found);
     couplet_shape_text(sample->rank - 1, sample->shape + 1, ", ", wanted);
-    const bool one = sample->rank >= 3 && sample->shape[1] == 1, many = sample->rank > 1;
+    const bool one = sample->rank >= 3 && sample->shape[1] == 1;
+    const bool many = sample->rank > 1;
     if (one) couplet_shape_text(sample->rank - 2, sample->shape + 2, ", ", flat);
     return fail(error, error_bytes,
                 "%s: its shape is (%s), and (count%s%s)%s%s%s is expected: the samples, and the "
@@ -63,9 +65,9 @@ static bool refuse_shape(const char *path, const CoupletNpy *array, const Couple
 /* Converts element `at` to the type of the field: a byte, an int or a real. */
 static bool take_element(const char *path, const CoupletNpy *array, int64_t at, CoupletType type,
                          void *out, char *error, size_t error_bytes) {
-    const int64_t sample = at / (array->count / array->shape[0]),
-                  low = type == COUPLET_U8 ? 0 : INT32_MIN,
-                  high = type == COUPLET_U8 ? 255 : INT32_MAX;
+    const int64_t sample = at / (array->count / array->shape[0]);
+    const int64_t low = type == COUPLET_U8 ? 0 : INT32_MIN;
+    const int64_t high = type == COUPLET_U8 ? 255 : INT32_MAX;
     char number[24];
     if (type == COUPLET_F32) {
         const double value = !array->is_integer   ? array->values[at]

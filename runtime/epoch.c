@@ -63,7 +63,8 @@ static int64_t sweep_rows(const Work *w) {
 }
 
 static bool run_sweep(Work *w) {
-    int64_t count = w->sources->data[w->action->source].count, rows = sweep_rows(w);
+    int64_t count = w->sources->data[w->action->source].count;
+    int64_t rows = sweep_rows(w);
     if (rows == 0) return run_once(w); /* the action reads no sample */
     if (count < rows) {
         snprintf(w->error, w->error_bytes,
@@ -91,8 +92,9 @@ static bool cluster(Work *w) {
     if (!run_once(w)) return false;
     const CoupletBuffer *b = couplet_plan_output(a->plan, "points");
     const float *points = couplet_run_output(w->run, "points");
-    int64_t clusters = s->program->states[a->centres].shape[0], count = b->shape[0],
-            width = b->shape[1];
+    int64_t clusters = s->program->states[a->centres].shape[0];
+    int64_t count = b->shape[0];
+    int64_t width = b->shape[1];
     const CoupletKmeans options = {clusters, a->iterations, a->spherical, a->sampled, a->site};
     float *centres = malloc((size_t)(clusters * width) * sizeof *centres);
     int32_t *members = malloc((size_t)count * sizeof *members);

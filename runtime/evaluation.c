@@ -87,9 +87,11 @@ static bool of_one_source(const CoupletTable *bank, const CoupletTable *query) {
 /* Returns the number of queries that are in the bank. own[q], if `own` is not NULL, is set to the
  * row of the bank that query q is, or -1. */
 static int64_t find_own(const CoupletEval *eval, const CoupletTable *data, int32_t *own) {
-    const CoupletTable *bank = &data[eval->bank], *query = &data[eval->query];
+    const CoupletTable *bank = &data[eval->bank];
+    const CoupletTable *query = &data[eval->query];
     const bool can_be = of_one_source(bank, query);
-    int64_t found = 0, row = 0;
+    int64_t found = 0;
+    int64_t row = 0;
     for (int64_t q = 0; q < query->count; q++) {
         const int64_t number = couplet_table_origin(query, q);
         while (can_be && row < bank->count && couplet_table_origin(bank, row) < number)
@@ -172,7 +174,9 @@ void couplet_eval_name(const CoupletProgram *program, int number, const CoupletT
 static bool neighbours_fit(const CoupletProgram *program, const CoupletEval *e,
                            const CoupletTable *data, char *error, size_t error_bytes) {
     const char *bank = program->sources[e->bank].name;
-    const int64_t rows = data[e->bank].count, own = find_own(e, data, NULL) > 0, most = rows - own;
+    const int64_t rows = data[e->bank].count;
+    const int64_t own = find_own(e, data, NULL) > 0;
+    const int64_t most = rows - own;
     if (is_knn(e) && (!(e->temperature > 0) || !isfinite(e->temperature))) {
         snprintf(error, error_bytes,
                  "%s: error: the temperature of knn is %.9g, and a number above 0 is expected",
@@ -198,15 +202,15 @@ static bool codes_of_field_fit(const CoupletEval *e, const char *name,
                                const CoupletProgram *program, const CoupletTable *data, char *error,
                                size_t error_bytes) {
     int in_bank_at, in_query_at;
-    const CoupletField *bank = couplet_table_field(&data[e->bank], name, &in_bank_at),
-                       *query = couplet_table_field(&data[e->query], name, &in_query_at);
+    const CoupletField *bank = couplet_table_field(&data[e->bank], name, &in_bank_at);
+    const CoupletField *query = couplet_table_field(&data[e->query], name, &in_query_at);
     int64_t code;
     if (!couplet_kept_may_read(&data[e->bank], in_bank_at, name, error, error_bytes) ||
         !couplet_kept_may_read(&data[e->query], in_query_at, name, error, error_bytes))
         return false;
     if (couplet_field_same_classes(bank, query, &code)) return true;
-    const char *in_bank = code < bank->classes ? bank->class_names[code] : "nothing",
-               *in_query = code < query->classes ? query->class_names[code] : "nothing";
+    const char *in_bank = code < bank->classes ? bank->class_names[code] : "nothing";
+    const char *in_query = code < query->classes ? query->class_names[code] : "nothing";
     const bool alike = couplet_reader_has_setting(program->sources[e->query].reader, "like");
     snprintf(error, error_bytes,
              "%s: error: the code %lld of `%s` is `%.80s` in `%s`, and `%.80s` in `%s`%s", e->place,
@@ -224,8 +228,8 @@ static bool entries_of_field_fit(const CoupletEval *e, const char *name,
     const CoupletField *field = couplet_table_field(&data[e->bank], name, &in_bank);
     couplet_table_field(&data[e->query], name, &in_query);
     for (int64_t i = 0; field->rank == 1 && i < field->shape[0]; i++) {
-        const char *bank = couplet_table_entry(&data[e->bank], in_bank, i),
-                   *query = couplet_table_entry(&data[e->query], in_query, i);
+        const char *bank = couplet_table_entry(&data[e->bank], in_bank, i);
+        const char *query = couplet_table_entry(&data[e->query], in_query, i);
         if (!bank || !query || strcmp(bank, query) == 0) continue;
         snprintf(error, error_bytes,
                  "%s: error: entry %lld of `%s` is the column `%.80s` in `%s`, and `%.80s` in "
@@ -251,7 +255,8 @@ static bool codes_fit(const CoupletEval *e, const CoupletProgram *program, const
 /* True if bank and query have the field, with equal type and shape. */
 static bool field_fits(const CoupletEval *e, const char *name, const CoupletTable *data,
                        char *error, size_t error_bytes) {
-    const CoupletTable *bank = &data[e->bank], *query = &data[e->query];
+    const CoupletTable *bank = &data[e->bank];
+    const CoupletTable *query = &data[e->query];
     const CoupletField *field = couplet_table_field(bank, name, NULL);
     if (!field) {
         snprintf(error, error_bytes, "%s: error: %s has no field `%s`, which the evaluation reads",
@@ -422,7 +427,8 @@ static void free_labels(Labels *l) {
 
 static bool read_labels(const CoupletEval *e, const CoupletTable *data, Labels *out, char *error,
                         size_t error_bytes) {
-    const CoupletTable *bank = &data[e->bank], *query = &data[e->query];
+    const CoupletTable *bank = &data[e->bank];
+    const CoupletTable *query = &data[e->query];
     *out = (Labels){0};
     if (!*e->labels) return true;
     bool good = couplet_classes_chosen(bank, e->labels, &out->bank, error, error_bytes) &&
@@ -442,7 +448,8 @@ bool couplet_eval_learns(const CoupletEval *eval) {
 
 int64_t couplet_evaluation_strangers(const CoupletEval *eval, const CoupletTable *data, char *name,
                                      size_t bytes) {
-    const CoupletTable *bank = &data[eval->bank], *query = &data[eval->query];
+    const CoupletTable *bank = &data[eval->bank];
+    const CoupletTable *query = &data[eval->query];
     char ignored[400];
     Labels labels = {0};
     int64_t count = 0;
@@ -483,7 +490,8 @@ typedef struct Drawn {
 } Drawn;
 
 static int by_order(const void *a, const void *b) {
-    const Drawn *x = a, *y = b;
+    const Drawn *x = a;
+    const Drawn *y = b;
     if (x->label != y->label) return x->label < y->label ? -1 : 1;
     if (x->order != y->order) return x->order < y->order ? -1 : 1;
     return x->row < y->row ? -1 : x->row > y->row;
@@ -522,7 +530,8 @@ static int64_t draw_part(const int32_t *labels, int64_t count, double fraction, 
 static bool take_part(const CoupletFeatures *from, double fraction, CoupletFeatures *out) {
     const size_t rows = (size_t)from->count + 1;
     float *values = malloc(rows * (size_t)from->width * sizeof *values + 1);
-    int32_t *labels = malloc(rows * sizeof *labels), *part = malloc(rows * sizeof *part);
+    int32_t *labels = malloc(rows * sizeof *labels);
+    int32_t *part = malloc(rows * sizeof *part);
     *out = (CoupletFeatures){values, labels, 0, from->width};
     const int64_t taken =
         values && labels && part ? draw_part(from->labels, from->count, fraction, part) : -1;
@@ -582,8 +591,8 @@ static int64_t classes_that_occur(const CoupletFeatures *rows, int64_t classes) 
 static bool by_clusters(CoupletSession *s, const Measured *m, double *value) {
     const CoupletEval *e = m->eval;
     CoupletAgreement a;
-    const int64_t asked = (int64_t)e->clusters,
-                  clusters = asked ? asked : classes_that_occur(&m->query, m->classes);
+    const int64_t asked = (int64_t)e->clusters;
+    const int64_t clusters = asked ? asked : classes_that_occur(&m->query, m->classes);
     if (!couplet_cluster_agreement(s->threads, &m->query, clusters, m->classes, &a)) return false;
     *value = is_method(e, "nmi") ? a.nmi : is_method(e, "ari") ? a.ari : a.accuracy;
     return true;
@@ -723,10 +732,11 @@ static int32_t *wanted_labels(const Labels *labels, int64_t queries) {
 static bool finetune(CoupletSession *s, const CoupletEval *e, const CoupletTable *data,
                      double *value, char *error, size_t error_bytes) {
     Labels labels;
-    const CoupletTable *bank = &data[e->bank], *query = &data[e->query];
+    const CoupletTable *bank = &data[e->bank];
+    const CoupletTable *query = &data[e->query];
     if (!read_labels(e, data, &labels, error, error_bytes)) return false;
-    int32_t *rows = malloc(((size_t)bank->count + 1) * sizeof *rows),
-            *wanted = wanted_labels(&labels, query->count);
+    int32_t *rows = malloc(((size_t)bank->count + 1) * sizeof *rows);
+    int32_t *wanted = wanted_labels(&labels, query->count);
     const int64_t count =
         rows && wanted ? draw_part(labels.bank.of, bank->count, e->fraction, rows) : -1;
     const CoupletFinetuneRows from = {bank, query, rows, count, wanted};
@@ -748,8 +758,8 @@ bool couplet_eval_is_due(const CoupletEval *eval, const CoupletMoment *moment) {
 bool couplet_measure(CoupletSession *s, const CoupletTable *data, CoupletSubject subject,
                      const CoupletMoment *moment, CoupletResult *results, char *error,
                      size_t error_bytes) {
-    bool raw = subject == COUPLET_RAW,
-         good = couplet_evaluations_fit(s->program, data, error, error_bytes);
+    bool raw = subject == COUPLET_RAW;
+    bool good = couplet_evaluations_fit(s->program, data, error, error_bytes);
     Made made = {0};
     for (int i = 0; good && i < s->program->eval_count; i++) {
         const CoupletEval *e = &s->program->evals[i];

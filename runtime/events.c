@@ -99,7 +99,9 @@ static void put_part(CoupletMessage *event, int field, CoupletMessage *part) {
 static bool put_scalar(CoupletEvents *e, int64_t step, const char *group, const char *name,
                        double value, char *error, size_t error_bytes) {
     char tag[MOST_TAG];
-    CoupletMessage event = event_of(step), summary = {0}, scalar = {0};
+    CoupletMessage event = event_of(step);
+    CoupletMessage summary = {0};
+    CoupletMessage scalar = {0};
     snprintf(tag, sizeof tag, "%s%s", group, name);
     couplet_message_text(&scalar, VALUE_TAG, tag);
     couplet_message_float(&scalar, VALUE_SIMPLE_VALUE, (float)value);
@@ -127,12 +129,12 @@ static bool is_of_class(const CoupletMetric *metrics, int count) {
 
 bool couplet_events_row(CoupletEvents *e, const CoupletMetric *metrics, int count, char *error,
                         size_t error_bytes) {
-    const CoupletMetric *step = couplet_metrics_find(metrics, count, "step"),
-                        *evaluation = couplet_metrics_find(metrics, count, "evaluation"),
-                        *of = couplet_metrics_find(metrics, count, "of");
+    const CoupletMetric *step = couplet_metrics_find(metrics, count, "step");
+    const CoupletMetric *evaluation = couplet_metrics_find(metrics, count, "evaluation");
+    const CoupletMetric *of = couplet_metrics_find(metrics, count, "of");
     const bool before = couplet_metrics_find(metrics, count, "before_epoch") ||
-                        couplet_metrics_find(metrics, count, "before_step"),
-               raw = of && couplet_subject_of(of->text) == COUPLET_RAW;
+                        couplet_metrics_find(metrics, count, "before_step");
+    const bool raw = of && couplet_subject_of(of->text) == COUPLET_RAW;
     const char *group = evaluation ? (raw ? "raw/" : "eval/") : before ? "before/" : "";
     bool good = true;
     if (is_of_class(metrics, count)) return true;
@@ -162,7 +164,8 @@ static bool take(void *context, const CoupletMetric *metrics, int count) {
 
 static bool put_start(CoupletEvents *e, int64_t step, char *error, size_t error_bytes) {
     static const char version[] = "brain.Event:2";
-    CoupletMessage event = event_of(0), start = {0};
+    CoupletMessage event = event_of(0);
+    CoupletMessage start = {0};
     couplet_message_text(&event, EVENT_FILE_VERSION, version);
     if (!put_record(e, &event, error, error_bytes)) return false;
     event = event_of(step + 1);

@@ -58,7 +58,8 @@ static bool unpack_table(CoupletRun *run, int number, char *at) {
 /* Unpacks all tables. If the device is not the host, they are copied to it. */
 static bool unpack_all(CoupletRun *run) {
     CoupletDevice *d = run->device;
-    int64_t bytes = tables_bytes(run->plan), at = 0;
+    int64_t bytes = tables_bytes(run->plan);
+    int64_t at = 0;
     if (bytes == 0) return true;
     char *tables = d->is_host ? d->calls->allocate(d, bytes) : malloc((size_t)bytes);
     bool good = tables != NULL;
@@ -424,7 +425,8 @@ static int status_of(const CoupletDeviceFault *fault) {
  * fault, too. */
 static bool find_fault(CoupletRun *run, const CoupletAgreed *met, CoupletFault *fault) {
     CoupletDevice *d = run->device;
-    const bool good = couplet_run_whole(run), is_short = d->fault.kind == COUPLET_FAULT_MEMORY;
+    const bool good = couplet_run_whole(run);
+    const bool is_short = d->fault.kind == COUPLET_FAULT_MEMORY;
     if (good || is_short) {
         couplet_device_clear(d);
         couplet_device_fail(d, COUPLET_FAULT_DEVICE, INT_MAX - 1 - met->status, "rank %d: %s%s",

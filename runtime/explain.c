@@ -113,7 +113,8 @@ static int64_t first_bad(Trace *t, int buffer, bool infinite) {
 /* True if two buffers share memory. A result that is written over an operand has the number of both
  * (compiler/plan/plan.c). */
 static bool same_memory(const CoupletPlan *plan, int a, int b) {
-    const CoupletBuffer *x = &plan->buffers[a], *y = &plan->buffers[b];
+    const CoupletBuffer *x = &plan->buffers[a];
+    const CoupletBuffer *y = &plan->buffers[b];
     return a == b ||
            (x->place == COUPLET_IN_ARENA && y->place == COUPLET_IN_ARENA && x->offset == y->offset);
 }

@@ -51,8 +51,8 @@ static bool bind_fields(Tuning *t) {
 
 /* Sets the clock of the schedule, which counts the steps of the fine-tuning. */
 static void bind_clock(Tuning *t) {
-    const int step = couplet_plan_input(t->e->tune, "step"),
-              steps = couplet_plan_input(t->e->tune, "steps");
+    const int step = couplet_plan_input(t->e->tune, "step");
+    const int steps = couplet_plan_input(t->e->tune, "steps");
     couplet_session_scalars(t->s, t->e->tune, t->inputs);
     if (step >= 0) t->inputs[step] = &t->step;
     if (steps >= 0) t->inputs[steps] = &t->steps;
@@ -102,8 +102,8 @@ static void fill_batch(Tuning *t, int64_t first, int64_t batch) {
     for (int f = 0; couplet_features_field(t->e->tune, f, NULL); f++) {
         const int64_t bytes = couplet_features_field_bytes(t->e->tune, f);
         for (int64_t i = 0; i < batch; i++) {
-            const int64_t sample = t->order[(first + i) % t->from->count],
-                          row = t->samples.origin ? t->samples.origin[sample] : sample;
+            const int64_t sample = t->order[(first + i) % t->from->count];
+            const int64_t row = t->samples.origin ? t->samples.origin[sample] : sample;
             memcpy(t->batch[f] + i * bytes, (const char *)t->samples.rows[f] + row * bytes,
                    (size_t)bytes);
         }
@@ -121,8 +121,9 @@ static bool make_step(Tuning *t) {
 }
 
 static bool train_epochs(Tuning *t) {
-    const int64_t batch = couplet_features_field(t->e->tune, 0, NULL)->shape[0],
-                  per_epoch = (t->from->count + batch - 1) / batch, epochs = (int64_t)t->e->epochs;
+    const int64_t batch = couplet_features_field(t->e->tune, 0, NULL)->shape[0];
+    const int64_t per_epoch = (t->from->count + batch - 1) / batch;
+    const int64_t epochs = (int64_t)t->e->epochs;
     if (epochs > INT32_MAX / per_epoch) return fail(t, "more steps than a run may have");
     t->steps = (int32_t)(epochs * per_epoch);
     for (t->step = 0; t->step < t->steps; t->step++) {
@@ -162,8 +163,11 @@ static int32_t told(const float *row, const float *weights, const float *bias, i
 
 static bool tell_accuracy(const Tuning *t, const float *features, double *percent) {
     const CoupletStateInfo *info = &t->s->program->states[t->e->weights];
-    const int64_t count = t->from->query->count, classes = info->shape[0], width = info->shape[1];
-    float *weights = read_state(t, t->e->weights), *bias = read_state(t, t->e->bias);
+    const int64_t count = t->from->query->count;
+    const int64_t classes = info->shape[0];
+    const int64_t width = info->shape[1];
+    float *weights = read_state(t, t->e->weights);
+    float *bias = read_state(t, t->e->bias);
     int64_t right = 0;
     for (int64_t i = 0; weights && bias && i < count; i++)
         right += told(features + i * width, weights, bias, classes, width) == t->from->wanted[i];

@@ -34,7 +34,8 @@ typedef enum { CLAIMED, TAKEN /* TAKEN: another folder may be free */, FAILED } 
 
 /* Writes who holds the lock. */
 static void name_holder(const char *folder, int file, char *error, size_t error_bytes) {
-    char text[160] = "", since[32] = "";
+    char text[160] = "";
+    char since[32] = "";
     long process = 0;
     ssize_t length = pread(file, text, sizeof text - 1, 0);
     if (length > 0 && sscanf(text, lock_words, &process, since) == 2)
@@ -105,7 +106,9 @@ static bool holds_run(const char *folder) {
 
 /* True if run.lock belongs to another program. It is then left alone. */
 static bool is_foreign_lock(const char *folder) {
-    char path[COUPLET_PATH_BYTES], text[12] = "", error[COUPLET_PATH_BYTES + 64];
+    char path[COUPLET_PATH_BYTES];
+    char text[12] = "";
+    char error[COUPLET_PATH_BYTES + 64];
     struct stat info;
     if (!couplet_path_join(folder, lock_name, path, error, sizeof error) || lstat(path, &info) != 0)
         return false;
@@ -126,7 +129,8 @@ bool couplet_folder_is_kept(const char *name, int64_t *step) {
 }
 
 void couplet_folder_split(const char *path, char *folder, const char **checkpoint) {
-    const size_t length = strlen(path), end = strlen(COUPLET_KEPT_END);
+    const size_t length = strlen(path);
+    const size_t end = strlen(COUPLET_KEPT_END);
     const char *slash = strrchr(path, '/');
     struct stat info;
     *checkpoint = NULL;
@@ -140,7 +144,8 @@ void couplet_folder_split(const char *path, char *folder, const char **checkpoin
 }
 
 static bool is_event_file(const char *name) {
-    const size_t length = strlen(name), end = strlen(COUPLET_EVENTS_END);
+    const size_t length = strlen(name);
+    const size_t end = strlen(COUPLET_EVENTS_END);
     return strncmp(name, COUPLET_EVENTS_BEGIN, strlen(COUPLET_EVENTS_BEGIN)) == 0 && length > end &&
            strcmp(name + length - end, COUPLET_EVENTS_END) == 0;
 }

@@ -169,7 +169,8 @@ static void check_parts(Search *s, int number, const Condition *c, Check check) 
     if (number < 0 || s->found || s->seen[number]) return;
     s->seen[number] = true;
     const Expr *e = &s->point.formula->exprs[number];
-    const bool selects = e->op == COUPLET_OP_SELECT, ands = e->op == COUPLET_OP_AND;
+    const bool selects = e->op == COUPLET_OP_SELECT;
+    const bool ands = e->op == COUPLET_OP_AND;
     for (int i = 0; i < e->arg_count && !s->found; i++) {
         const bool is_lazy = i > 0 && (selects || ands || e->op == COUPLET_OP_OR);
         const Condition here = {is_lazy ? e->args[0] : -1, selects ? i == 1 : ands, c};
@@ -223,9 +224,10 @@ static void check_empty(Search *s) {
     Point *p = &s->point;
     Formula *f = p->formula;
     if (!f->empty_is_fault || f->guard < 0) return;
-    const uint32_t reads = f->exprs[f->guard].indices |
-                           (f->active >= 0 ? f->exprs[f->active].indices : 0),
-                   own = reads & couplet_formula_all_indices(f), reduced = reads & ~own;
+    const uint32_t reads =
+        f->exprs[f->guard].indices | (f->active >= 0 ? f->exprs[f->active].indices : 0);
+    const uint32_t own = reads & couplet_formula_all_indices(f);
+    const uint32_t reduced = reads & ~own;
     memset(p->index, 0, sizeof p->index);
     do {
         f->turn++;
@@ -283,7 +285,8 @@ static void check_compute(Search *s) {
     const Formula *f = s->point.formula;
     s->seen = calloc((size_t)f->expr_count + 1, sizeof *s->seen);
     if (!s->seen) return;
-    const Condition active = {f->active, true, NULL}, guard = {f->guard, true, &active};
+    const Condition active = {f->active, true, NULL};
+    const Condition guard = {f->guard, true, &active};
     check_parts(s, f->active, NULL, check_read);
     check_parts(s, f->guard, &active, check_read);
     check_parts(s, f->value, &guard, check_read);
@@ -375,9 +378,9 @@ static void check_call(Search *s) {
         check_topk(s, axes, f->operands[0], f->size.rows, f->size.result);
         return;
     }
-    double *in[COUPLET_CALL_OPERANDS] = {NULL},
-           *out = calloc((size_t)f->size.result + 1, sizeof *out),
-           *work = calloc((size_t)couplet_call_work(&f->size) + 1, sizeof *work);
+    double *in[COUPLET_CALL_OPERANDS] = {NULL};
+    double *out = calloc((size_t)f->size.result + 1, sizeof *out);
+    double *work = calloc((size_t)couplet_call_work(&f->size) + 1, sizeof *work);
     bool good = out && work;
     for (int i = 0; i < f->operand_count; i++)
         good = (in[i] = calloc((size_t)couplet_call_elements(call->operand_axes[i], &f->size) + 1,

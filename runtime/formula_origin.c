@@ -110,8 +110,10 @@ static void blame(Point *p, int number, CoupletFinding *out) {
  * sum that is not. */
 static void blame_reduction(Point *p, CoupletFinding *out) {
     Formula *f = p->formula;
-    int64_t worst[MOST_INDICES], terms = 0;
-    bool found = false, is_nan = false;
+    int64_t worst[MOST_INDICES];
+    int64_t terms = 0;
+    bool found = false;
+    bool is_nan = false;
     memset(p->index + f->rank, 0, sizeof *p->index * (size_t)f->red_rank);
     do {
         f->turn++;

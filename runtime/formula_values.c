@@ -13,7 +13,8 @@ bool couplet_formula_leaves(Point *p, const Expr *e, int axis, double *index) {
 }
 
 static double eval_load(Point *p, const Expr *e) {
-    int64_t at = 0, index[COUPLET_MAX_RANK];
+    int64_t at = 0;
+    int64_t index[COUPLET_MAX_RANK];
     for (int i = 0; i < e->rank; i++) {
         double subscript;
         if (couplet_formula_leaves(p, e, i, &subscript))
@@ -40,17 +41,17 @@ bool couplet_formula_fits_int(double a) {
 
 static double eval_random(Point *p, const Expr *e) {
     Work *w = p->work;
-    const uint32_t low = (uint32_t)(int64_t)read_at(w, w->seed, 0),
-                   high = (uint32_t)(int64_t)read_at(w, w->seed, 1),
-                   step = (uint32_t)(int64_t)read_at(w, w->step, 0);
+    const uint32_t low = (uint32_t)(int64_t)read_at(w, w->seed, 0);
+    const uint32_t high = (uint32_t)(int64_t)read_at(w, w->seed, 1);
+    const uint32_t step = (uint32_t)(int64_t)read_at(w, w->step, 0);
     return couplet_random_unit(low, high, step, (uint32_t)couplet_formula_eval(p, e->args[0]),
                                (uint64_t)couplet_formula_eval(p, e->args[1]),
                                (int)couplet_formula_eval(p, e->args[2]));
 }
 
 static double apply(Point *p, const Expr *e) {
-    const double a = couplet_formula_eval(p, e->args[0]),
-                 b = e->arg_count > 1 ? couplet_formula_eval(p, e->args[1]) : 0;
+    const double a = couplet_formula_eval(p, e->args[0]);
+    const double b = e->arg_count > 1 ? couplet_formula_eval(p, e->args[1]) : 0;
     switch (e->op) {
     case COUPLET_OP_ADD:
         return a + b;

@@ -52,7 +52,8 @@ CoupletStarted couplet_started(void) {
     if (chosen && !*chosen) return alone;
     for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
         const Launcher *l = &launchers[i];
-        const int rank = variable_number(l->rank), ranks = variable_number(l->ranks);
+        const int rank = variable_number(l->rank);
+        const int ranks = variable_number(l->ranks);
         if (rank < 0 || ranks < 0) continue;
         if (ranks <= 1) return alone;
         return (CoupletStarted){rank, ranks, chosen ? chosen : l->module};

@@ -38,7 +38,8 @@ static char *take_held(void) {
  * ..". If the text begins with a place in a file, only the line of the message is kept: the lines
  * below show the file of this rank. */
 static const char *sentence_of(char *text) {
-    const char *code = strstr(text, ": error["), *colon = strchr(text, ':');
+    const char *code = strstr(text, ": error[");
+    const char *colon = strchr(text, ':');
     if (code && code == colon) return code + 2;
     if (code) text[strcspn(text, "\n")] = 0;
     return text;

@@ -139,7 +139,8 @@ void couplet_group_sum_free(CoupletSum *s) {
 /* Receives this rank's part of the subtrees of rank r. */
 static bool receive_of(CoupletSum *s, int r, float **memory) {
     CoupletGroup *g = s->group;
-    const int64_t size = cut_size(s, g->rank), bytes = size * (int64_t)sizeof(float);
+    const int64_t size = cut_size(s, g->rank);
+    const int64_t bytes = size * (int64_t)sizeof(float);
     const int count = cut_leaves(s->first[r], s->first[r + 1], &s->subtrees[s->subtree_count]);
     bool good = true;
     for (int i = 0; good && i < count; i++, *memory += size) {

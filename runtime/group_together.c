@@ -61,8 +61,10 @@ bool couplet_group_gather(CoupletGroup *g, void *array, const int64_t *first) {
 bool couplet_group_broadcast(CoupletGroup *g, int from, void *array, int64_t bytes) {
     if (!g->inside || bytes == 0) return true;
     const int self = (g->rank - from + g->ranks) % g->ranks;
-    CoupletTransfer sends[32] = {{{0}}}, receive;
-    int count = 0, bit = 1;
+    CoupletTransfer sends[32] = {{{0}}};
+    CoupletTransfer receive;
+    int count = 0;
+    int bit = 1;
     for (; bit <= self; bit *= 2)
         ;
     if (self > 0) {
@@ -128,7 +130,8 @@ bool couplet_group_agree(CoupletGroup *g, int status, const char *sentence, Coup
         worst->sentence[0] = 0;
         return true;
     }
-    const int64_t sent = g->sent_bytes, received = g->received_bytes;
+    const int64_t sent = g->sent_bytes;
+    const int64_t received = g->received_bytes;
     const bool good =
         couplet_group_broadcast(g, say.rank, worst->sentence, (int64_t)sizeof worst->sentence);
     g->sent_bytes = sent;

@@ -107,7 +107,8 @@ static void hear_neighbour(Watch *w, CoupletNeighbour *n) {
 
 /* True if the process of a neighbour on this machine is gone. */
 static bool is_gone(const CoupletGroup *g, int rank) {
-    const CoupletRankName *self = &g->inside->names[g->rank], *name = &g->inside->names[rank];
+    const CoupletRankName *self = &g->inside->names[g->rank];
+    const CoupletRankName *name = &g->inside->names[rank];
     return name->process > 0 && name->machine == self->machine &&
            kill((pid_t)name->process, 0) != 0 && errno == ESRCH;
 }

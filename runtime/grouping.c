@@ -31,7 +31,10 @@ typedef struct Table {
 } Table;
 
 static void compare_groupings(const Table *t, CoupletAgreement *out) {
-    double shared = 0, together = 0, of_rows = 0, of_columns = 0;
+    double shared = 0;
+    double together = 0;
+    double of_rows = 0;
+    double of_columns = 0;
     for (int64_t g = 0; g < t->clusters; g++)
         for (int64_t c = 0; c < t->classes; c++) {
             const double n = t->at[g * t->classes + c];
@@ -44,8 +47,8 @@ static void compare_groupings(const Table *t, CoupletAgreement *out) {
         of_columns += pairs(t->columns[c]);
     const double entropies =
         entropy(t->rows, t->clusters, t->all) + entropy(t->columns, t->classes, t->all);
-    const double expected = of_rows * of_columns / fmax(pairs(t->all), 1),
-                 most = (of_rows + of_columns) / 2;
+    const double expected = of_rows * of_columns / fmax(pairs(t->all), 1);
+    const double most = (of_rows + of_columns) / 2;
     out->nmi = 100 * (entropies > 0 ? fmax(2 * shared / entropies, 0) : 1);
     out->ari = 100 * (most != expected ? (together - expected) / (most - expected) : 1);
 }
@@ -55,9 +58,9 @@ static void compare_groupings(const Table *t, CoupletAgreement *out) {
 static bool name_clusters(const Table *t, double *named) {
     const CoupletCallSize size = {t->clusters, t->classes + t->clusters, t->clusters};
     const size_t cells = (size_t)(size.rows * size.columns);
-    double *cost = calloc(cells + 1, sizeof *cost),
-           *column = malloc(((size_t)t->clusters + 1) * sizeof *column),
-           *work = malloc(((size_t)couplet_call_work(&size) + 1) * sizeof *work);
+    double *cost = calloc(cells + 1, sizeof *cost);
+    double *column = malloc(((size_t)t->clusters + 1) * sizeof *column);
+    double *work = malloc(((size_t)couplet_call_work(&size) + 1) * sizeof *work);
     const bool good = cost && column && work;
     for (int64_t g = 0; good && g < t->clusters; g++)
         for (int64_t c = 0; c < t->classes; c++)
@@ -209,15 +212,16 @@ static void play(Episodes *e, int64_t episode) {
     const CoupletFewShot *how = e->how;
     draw_rows(e->chosen, e->classes->count, how->ways, episode, 0);
     for (int64_t w = 0; w < how->ways; w++) {
-        const int64_t c = e->chosen[w], first = e->classes->begins[c],
-                      count = e->classes->begins[c + 1] - first;
+        const int64_t c = e->chosen[w];
+        const int64_t first = e->classes->begins[c];
+        const int64_t count = e->classes->begins[c + 1] - first;
         const int64_t wanted = count < how->shots + ASKED ? count : how->shots + ASKED;
         draw_rows(e->classes->rows + first, count, wanted, episode, 1 + c);
     }
     make_means(e);
     for (int64_t w = 0; w < how->ways; w++) {
-        const int64_t first = e->classes->begins[e->chosen[w]],
-                      count = e->classes->begins[e->chosen[w] + 1] - first;
+        const int64_t first = e->classes->begins[e->chosen[w]];
+        const int64_t count = e->classes->begins[e->chosen[w] + 1] - first;
         for (int64_t i = how->shots; i < count && i < how->shots + ASKED; i++, e->asked++)
             e->right += nearest_mean(e, e->units + e->classes->rows[first + i] * e->width) == w;
     }

@@ -150,7 +150,8 @@ static bool push_rows(CoupletDevice *device, void *ring, int64_t length, const v
 static bool move_head(CoupletDevice *device, void *head, void *fill, int64_t count,
                       int64_t length) {
     (void)device;
-    int32_t *at = head, *filled = fill;
+    int32_t *at = head;
+    int32_t *filled = fill;
     *at = (int32_t)((*at + count) % length);
     *filled = (int32_t)(*filled + count < length ? *filled + count : length);
     return true;
@@ -229,7 +230,8 @@ static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, i
     (void)code;
     Host *host = host_of(device);
     const CoupletStep *steps = plan->steps + first;
-    int64_t tiles[COUPLET_MAX_ABREAST], all = 0;
+    int64_t tiles[COUPLET_MAX_ABREAST];
+    int64_t all = 0;
     double flops = 0;
     for (int i = 0; i < count; i++) {
         all += tiles[i] = own_tiles(device, &steps[i], &host->first_tile[i]);

@@ -40,7 +40,8 @@ static double square_of(const float *x, int64_t width) {
 }
 
 static void scale_to_one(float *x, int64_t width) {
-    double square = square_of(x, width), scale = square > 0 ? 1 / sqrt(square) : 0;
+    double square = square_of(x, width);
+    double scale = square > 0 ? 1 / sqrt(square) : 0;
     for (int64_t d = 0; d < width; d++)
         x[d] = (float)((double)x[d] * scale);
 }
@@ -214,7 +215,8 @@ static void start_sampled(Job *j) {
  * order. */
 static float squared_distance(const float *a, const float *b, int64_t width) {
     enum { LANES = 16 };
-    float sums[LANES] = {0}, sum = 0;
+    float sums[LANES] = {0};
+    float sum = 0;
     int64_t d = 0;
     for (; d + LANES <= width; d += LANES)
         for (int l = 0; l < LANES; l++)
@@ -238,7 +240,8 @@ static void renew_distances(void *context, int64_t begin, int64_t end, int worke
 
 /* Returns the point at which the running sum of squared distances passes `share` of the total. */
 static int64_t weighted_point(const Job *j, double share) {
-    double total = 0, sum = 0;
+    double total = 0;
+    double sum = 0;
     for (int64_t i = 0; i < j->count; i++)
         total += (double)j->near[i];
     for (int64_t i = 0; i < j->count; i++) {

@@ -46,7 +46,8 @@ static bool is_further(CoupletNear a, CoupletNear b) {
 
 /* Replaces the root by `with` and restores the heap. */
 static void replace_root(CoupletNear *heap, int64_t count, CoupletNear with) {
-    int64_t at = 0, child;
+    int64_t at = 0;
+    int64_t child;
     while ((child = 2 * at + 1) < count) {
         if (child + 1 < count && is_further(heap[child + 1], heap[child])) child++;
         if (!is_further(heap[child], with)) break;
@@ -96,7 +97,9 @@ static void take_block(CoupletNear *heap, int64_t k, const float *similarity, in
 }
 
 static void classify_tile(Job *j, int64_t first, CoupletNear *near, double *votes) {
-    const int64_t width = j->bank->width, left = j->query->count - first, k = j->how->k;
+    const int64_t width = j->bank->width;
+    const int64_t left = j->query->count - first;
+    const int64_t k = j->how->k;
     const int64_t count = left < TILE ? left : TILE;
     float block[QUERIES * PANEL];
     for (int64_t i = 0; i < TILE * k; i++)
@@ -131,8 +134,9 @@ static void classify(void *context, int64_t begin, int64_t end, int worker) {
 double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank,
                    const CoupletFeatures *query, int class_count, const CoupletNeighbours *how) {
     if (how->k < 1 || how->k > bank->count || !(how->temperature > 0)) return -1;
-    int64_t tiles = (query->count + TILE - 1) / TILE, width = bank->width,
-            workers = couplet_threads_count(threads);
+    int64_t tiles = (query->count + TILE - 1) / TILE;
+    int64_t width = bank->width;
+    int64_t workers = couplet_threads_count(threads);
     Job j = {.threads = threads,
              .bank = bank,
              .query = query,
@@ -165,7 +169,8 @@ double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank,
 }
 
 double couplet_embedding_deviation(const float *rows, int64_t count, int64_t width) {
-    double *sums = calloc((size_t)(2 * width) + 1, sizeof *sums), total = 0;
+    double *sums = calloc((size_t)(2 * width) + 1, sizeof *sums);
+    double total = 0;
     float *row = malloc((size_t)width * sizeof *row + 1);
     for (int64_t i = 0; sums && row && i < count; i++) {
         couplet_unit_row(rows + i * width, width, row, 1);
@@ -175,8 +180,8 @@ double couplet_embedding_deviation(const float *rows, int64_t count, int64_t wid
         }
     }
     for (int64_t d = 0; sums && row && d < width; d++) {
-        double mean = sums[d] / (double)count,
-               variance = sums[width + d] / (double)count - mean * mean;
+        double mean = sums[d] / (double)count;
+        double variance = sums[width + d] / (double)count - mean * mean;
         total += sqrt(variance > 0 ? variance : 0);
     }
     free(sums);

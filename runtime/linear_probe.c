@@ -81,7 +81,8 @@ static float dot(const float *a, const float *b, int64_t n) {
 FOR_THIS_MACHINE
 static void dots(const float *x, const float *weights, int64_t n, float out[ROWS][PAIR]) {
     const float *other = weights + n + LANES;
-    Lanes first[ROWS] = {0}, second[ROWS] = {0};
+    Lanes first[ROWS] = {0};
+    Lanes second[ROWS] = {0};
     for (int64_t i = 0; i < n; i += LANES)
         for (int r = 0; r < ROWS; r++) {
             Lanes row = *(const Lanes *)(x + r * n + i);
@@ -103,8 +104,10 @@ static void log_odds(const Probe *p, const float *x, int64_t rows, double *out) 
     int64_t stride = stride_of(p);
     for (int64_t r = 0; r < rows; r += ROWS)
         for (int64_t c = 0; c < p->classes; c += PAIR) {
-            const float *block = x + r * p->width, *weights = p->weights + c * stride;
-            int64_t high = least(ROWS, rows - r), wide = least(PAIR, p->classes - c);
+            const float *block = x + r * p->width;
+            const float *weights = p->weights + c * stride;
+            int64_t high = least(ROWS, rows - r);
+            int64_t wide = least(PAIR, p->classes - c);
             float sums[ROWS][PAIR];
             if (high == ROWS && wide == PAIR) dots(block, weights, p->width, sums);
             for (int64_t k = 0; k < high; k++)
@@ -150,15 +153,17 @@ static void add_block(const Probe *p, const float *x, const float *shares, int64
  * biases. */
 static void add_rows(const Probe *p, const float *x, const float *shares, int64_t rows,
                      float *gradient) {
-    int64_t stride = stride_of(p), columns = p->width / SPAN * SPAN,
-            paired = p->classes / PAIR * PAIR;
+    int64_t stride = stride_of(p);
+    int64_t columns = p->width / SPAN * SPAN;
+    int64_t paired = p->classes / PAIR * PAIR;
     for (int64_t d = 0; d < columns; d += SPAN)
         for (int64_t c = 0; c < paired; c += PAIR)
             add_block(p, x + d, shares + c, rows, gradient + c * stride + d);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t c = 0; c < p->classes; c++) {
             const float *row = x + i * p->width;
-            float *to = gradient + c * stride, share = shares[i * p->classes + c];
+            float *to = gradient + c * stride;
+            float share = shares[i * p->classes + c];
             int64_t done = c < paired ? columns : 0;
             add_scaled(to + done, row + done, share, p->width - done);
             to[p->width] += share;
@@ -169,7 +174,8 @@ static void add_rows(const Probe *p, const float *x, const float *shares, int64_
 
 /* Turns the log-odds of one row into probabilities. */
 static void normalise(double *row, int classes) {
-    double top = -INFINITY, sum = 0;
+    double top = -INFINITY;
+    double sum = 0;
     for (int c = 0; c < classes; c++)
         top = row[c] > top ? row[c] : top;
     for (int c = 0; c < classes; c++)
@@ -276,7 +282,8 @@ static void direction(const Memory *m, const double *gradient, double *out, int6
 
 static void remember_step(Memory *m, const double *from, const double *to,
                           const double *old_gradient, const double *gradient, int64_t n) {
-    double *s = m->s + m->head * n, *y = m->y + m->head * n;
+    double *s = m->s + m->head * n;
+    double *y = m->y + m->head * n;
     for (int64_t i = 0; i < n; i++) {
         s[i] = to[i] - from[i];
         y[i] = gradient[i] - old_gradient[i];
@@ -299,17 +306,19 @@ static double largest(const double *a, int64_t n) {
 static int minimise(Probe *p, double *x, double *work) {
     int64_t n = parameters(p);
     Memory m = {.s = work, .y = work + HISTORY * n};
-    double *gradient = work + 2 * HISTORY * n, *next_gradient = gradient + n,
-           *next = gradient + 2 * n, *step = gradient + 3 * n;
+    double *gradient = work + 2 * HISTORY * n;
+    double *next_gradient = gradient + n;
+    double *next = gradient + 2 * n;
+    double *step = gradient + 3 * n;
     double loss = loss_at(p, x, gradient);
     int iteration = 0;
     for (; iteration < MOST_ITERATIONS && largest(gradient, n) > enough &&
            !couplet_threads_stopped(p->threads);
          iteration++) {
         direction(&m, gradient, step, n);
-        double slope = inner(gradient, step, n),
-               length = m.count ? 1 : 1 / (1e-12 + sqrt(inner(gradient, gradient, n))),
-               next_loss = loss;
+        double slope = inner(gradient, step, n);
+        double length = m.count ? 1 : 1 / (1e-12 + sqrt(inner(gradient, gradient, n)));
+        double next_loss = loss;
         bool lower = false;
         /* Armijo's rule. */
         for (int tries = 0; tries < 20 && !lower; tries++, length *= lower ? 1 : 0.5) {
@@ -347,7 +356,8 @@ static void standardised_rows(const CoupletFeatures *from, const double *mean,
 static bool standardise(const CoupletFeatures *bank, const CoupletFeatures *query, int64_t to_width,
                         float *x, float *q) {
     int64_t width = bank->width;
-    double *mean = calloc((size_t)(2 * width) + 1, sizeof *mean), *deviation = mean + width;
+    double *mean = calloc((size_t)(2 * width) + 1, sizeof *mean);
+    double *deviation = mean + width;
     if (!mean) return false;
     for (int64_t i = 0; i < bank->count; i++)
         for (int64_t d = 0; d < width; d++)
@@ -397,8 +407,8 @@ double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank
                .classes = class_count,
                .decay = decay};
     size_t n = (size_t)parameters(&p);
-    float *x = floats((size_t)(bank->count * p.width)),
-          *q = floats((size_t)(query->count * p.width));
+    float *x = floats((size_t)(bank->count * p.width));
+    float *q = floats((size_t)(query->count * p.width));
     p.x = x;
     p.weights = floats(n);
     p.part_gradient = floats(n * PARTS);
@@ -406,8 +416,9 @@ double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank
     size_t held = (size_t)couplet_threads_count(threads) * TOGETHER * (size_t)class_count;
     p.chances = malloc(held * sizeof *p.chances);
     p.shares = malloc(held * sizeof *p.shares);
-    double *at = calloc(n, sizeof *at), *work = malloc(n * (2 * HISTORY + 4) * sizeof *work),
-           percent = -1;
+    double *at = calloc(n, sizeof *at);
+    double *work = malloc(n * (2 * HISTORY + 4) * sizeof *work);
+    double percent = -1;
     bool memory = x && q && p.weights && p.part_gradient && p.part_loss && p.chances && p.shares &&
                   at && work;
     if (memory && standardise(bank, query, p.width, x, q)) {

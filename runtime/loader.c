@@ -106,7 +106,8 @@ static void undo_swaps(int32_t *list, int64_t wanted, const int64_t *others) {
 
 static void draw_episode(CoupletLoader *l, int64_t number, int32_t *indices) {
     const CoupletFeed *f = &l->feed;
-    int64_t *classes = l->moved, *others = l->moved + f->ways;
+    int64_t *classes = l->moved;
+    int64_t *others = l->moved + f->ways;
     draw_front(l, l->classes, l->class_count, f->ways, number, 0, 0, classes);
     for (int64_t w = 0; w < f->ways; w++) {
         const int64_t c = l->classes[w];
@@ -122,7 +123,8 @@ static void draw_episode(CoupletLoader *l, int64_t number, int32_t *indices) {
 static int32_t draw_weighed(const CoupletLoader *l, int64_t number, int64_t element) {
     const uint64_t bits = (uint64_t)random_word(l, number, element, 0) << 21 |
                           random_word(l, number, element, 1) >> 11;
-    int64_t low = 0, high = l->table->count - 1;
+    int64_t low = 0;
+    int64_t high = l->table->count - 1;
     const double wanted = (double)bits * 0x1p-53 * l->sums[high];
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
@@ -140,8 +142,9 @@ static int32_t draw_weighed(const CoupletLoader *l, int64_t number, int64_t elem
 /* ---- batches --------------------------------------------------------------------------------- */
 
 static void number_rows(CoupletLoader *l, int64_t number, int32_t *indices) {
-    const int64_t batch = l->feed.batch, epoch = number / l->per_epoch,
-                  first = number % l->per_epoch * batch;
+    const int64_t batch = l->feed.batch;
+    const int64_t epoch = number / l->per_epoch;
+    const int64_t first = number % l->per_epoch * batch;
     if (l->feed.ways) {
         draw_episode(l, number, indices);
         return;
@@ -180,7 +183,8 @@ static void copy_field(const CoupletLoader *l, int field, const int32_t *rows, i
 
 /* Asks the system to read pages ahead of the copy. */
 static void prefetch(const CoupletLoader *l) {
-    int64_t first = l->feed.batch, end = 0;
+    int64_t first = l->feed.batch;
+    int64_t end = 0;
     for (int f = 0; f < l->table->field_count; f++) {
         if (!l->gathered[f]) continue;
         if (first_row(l, f) < first) first = first_row(l, f);
@@ -299,8 +303,9 @@ static bool sort_classes(CoupletLoader *l, char *error, size_t error_bytes) {
 /* Allocates a field. Rows keep their distance from multiples of the alignment, wherever the first
  * row lies. */
 static bool allocate_field(const CoupletLoader *l, Slot *s, int field) {
-    const int64_t row = couplet_field_bytes(&l->table->fields[field]),
-                  ahead = first_row(l, field) * row, gap = ahead % ALIGNMENT;
+    const int64_t row = couplet_field_bytes(&l->table->fields[field]);
+    const int64_t ahead = first_row(l, field) * row;
+    const int64_t gap = ahead % ALIGNMENT;
     s->memory[field] = couplet_lines_take(gap + (last_row(l, field) - first_row(l, field)) * row);
     s->fields[field] = (void *)((uintptr_t)s->memory[field] + (uintptr_t)gap - (uintptr_t)ahead);
     return s->memory[field] != NULL;

@@ -82,10 +82,10 @@ static bool fill_cell(CoupletCsv *c, const char *prefix, const char *name,
 }
 
 static bool fill_row(CoupletCsv *c, const CoupletMetric *metrics, int count) {
-    const CoupletMetric *evaluation = couplet_metrics_find(metrics, count, "evaluation"),
-                        *of = couplet_metrics_find(metrics, count, "of"),
-                        *value = couplet_metrics_find(metrics, count, "value"),
-                        *class = couplet_metrics_find(metrics, count, "class");
+    const CoupletMetric *evaluation = couplet_metrics_find(metrics, count, "evaluation");
+    const CoupletMetric *of = couplet_metrics_find(metrics, count, "of");
+    const CoupletMetric *value = couplet_metrics_find(metrics, count, "value");
+    const CoupletMetric *class = couplet_metrics_find(metrics, count, "class");
     const bool before = couplet_metrics_find(metrics, count, "before_epoch") ||
                         couplet_metrics_find(metrics, count, "before_step");
     bool good = true;

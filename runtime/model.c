@@ -153,7 +153,10 @@ int64_t couplet_method_parameter_count(const CoupletMethod *method) {
 size_t couplet_method_arena_bytes(const CoupletMethod *method) {
     const CoupletProgram *program = couplet_method_program(method);
     if (!program) return 0;
-    int64_t states = 0, most = couplet_run_bytes(program->init), train = 0, features = 0;
+    int64_t states = 0;
+    int64_t most = couplet_run_bytes(program->init);
+    int64_t train = 0;
+    int64_t features = 0;
     for (int i = 0; i < program->state_count; i++) {
         int64_t bytes = couplet_type_bytes(program->states[i].type);
         for (int a = 0; a < program->states[i].rank; a++)
@@ -415,7 +418,8 @@ CoupletStatus couplet_model_step(CoupletModel *m, const CoupletInput *inputs, in
                                  float *loss) {
     if (!m) return COUPLET_ERROR_ARGUMENT;
     m->error[0] = 0;
-    const int64_t done = m->session->step, total = m->session->total_steps;
+    const int64_t done = m->session->step;
+    const int64_t total = m->session->total_steps;
     if (total < 1)
         return fail_with(
             m, COUPLET_ERROR_ARGUMENT,

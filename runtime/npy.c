@@ -167,8 +167,8 @@ static const Kind *refuse_kind(const Header *h, const char *descr) {
 
 /* Finds the kind of the elements. *swapped is true if the most significant byte comes first. */
 static const Kind *find_kind(const Header *h, const char *descr, bool *swapped) {
-    const bool quoted = *descr == '\'' || *descr == '"',
-               ordered = quoted && strchr("<>=|", descr[1]) && descr[1];
+    const bool quoted = *descr == '\'' || *descr == '"';
+    const bool ordered = quoted && strchr("<>=|", descr[1]) && descr[1];
     for (size_t i = 0; ordered && i < sizeof kinds / sizeof *kinds; i++) {
         const size_t length = strlen(kinds[i].name);
         if (strncmp(descr + 2, kinds[i].name, length) != 0 || descr[2 + length] != descr[0])
@@ -242,8 +242,9 @@ typedef struct Layout {
 } Layout;
 
 static bool parse_header(const Header *h, CoupletNpy *out, Layout *layout) {
-    const char *descr = field(h, "descr"), *order = field(h, "fortran_order"),
-               *shape = field(h, "shape");
+    const char *descr = field(h, "descr");
+    const char *order = field(h, "fortran_order");
+    const char *shape = field(h, "shape");
     if (!descr || !order || !shape || *shape != '(')
         return fail(h->error, h->error_bytes,
                     "`%s`: the header of the .npy file lacks descr, fortran_order or shape",
@@ -300,14 +301,15 @@ static void move_on(Cursor *c) {
 enum { PIECE_ELEMENTS = 4096 };
 
 static bool read_data(FILE *file, const Header *h, const Layout *layout, CoupletNpy *out) {
-    const size_t bytes = (size_t)layout->kind->bytes, size = (size_t)out->count * bytes;
+    const size_t bytes = (size_t)layout->kind->bytes;
+    const size_t size = (size_t)out->count * bytes;
     unsigned char piece[PIECE_ELEMENTS * 8];
     Cursor cursor = cursor_at_start(out, layout->by_columns);
     char shape[256];
     for (int64_t first = 0; first < out->count; first += PIECE_ELEMENTS) {
-        const size_t here = (size_t)(out->count - first < PIECE_ELEMENTS ? out->count - first
-                                                                         : PIECE_ELEMENTS),
-                     got = fread(piece, 1, here * bytes, file);
+        const size_t here =
+            (size_t)(out->count - first < PIECE_ELEMENTS ? out->count - first : PIECE_ELEMENTS);
+        const size_t got = fread(piece, 1, here * bytes, file);
         if (got != here * bytes)
             return fail(
                 h->error, h->error_bytes,
@@ -533,7 +535,8 @@ char **couplet_npy_texts(const char *path, const void *data, size_t length, int6
     CoupletNpy array = {0};
     Header header = {path, NULL, error, error_bytes};
     FILE *file = length ? fmemopen((void *)(uintptr_t)data, length, "rb") : NULL;
-    char *text = file ? read_header_text(file, &header) : NULL, **texts = NULL;
+    char *text = file ? read_header_text(file, &header) : NULL;
+    char **texts = NULL;
     const size_t offset = text ? (size_t)ftell(file) : 0;
     header.text = text;
     const char *shape = text ? field(&header, "shape") : NULL;

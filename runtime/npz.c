@@ -74,7 +74,8 @@ static size_t read64(const unsigned char *at) {
 /* Returns the record at the end of the archive. Only a comment may follow it. */
 static const unsigned char *find_end(const Archive *a) {
     if (a->length < END_BYTES) return NULL;
-    size_t last = a->length - END_BYTES, first = last > 0xffff ? last - 0xffff : 0;
+    size_t last = a->length - END_BYTES;
+    size_t first = last > 0xffff ? last - 0xffff : 0;
     for (size_t at = last + 1; at-- > first;)
         if (read32(a->bytes + at) == END_MARK) return a->bytes + at;
     return NULL;
@@ -154,8 +155,8 @@ static bool next_member(const Archive *a, size_t *offset, Member *m) {
                   .method = read16(entry + 10),
                   .flags = read16(entry + 8),
                   .checksum = (uint32_t)read32(entry + 16)};
-    const size_t extra = read16(entry + 30),
-                 length = ENTRY_BYTES + m->name_length + extra + read16(entry + 32);
+    const size_t extra = read16(entry + 30);
+    const size_t length = ENTRY_BYTES + m->name_length + extra + read16(entry + 32);
     if (length > a->length - *offset)
         return fail(a, "`%s`: the directory of the archive is cut short", a->path);
     if (!read_long_sizes(m, entry + ENTRY_BYTES + m->name_length, extra))
@@ -168,8 +169,8 @@ static bool next_member(const Archive *a, size_t *offset, Member *m) {
 
 static bool is_member(const Member *m, const char *name) {
     size_t length = strlen(name);
-    bool bare = m->name_length == length,
-         ending = m->name_length == length + 4 && memcmp(m->name + length, ".npy", 4) == 0;
+    bool bare = m->name_length == length;
+    bool ending = m->name_length == length + 4 && memcmp(m->name + length, ".npy", 4) == 0;
     return (bare || ending) && memcmp(m->name, name, length) == 0;
 }
 
@@ -197,7 +198,8 @@ CoupletNpzMember *couplet_npz_members(const char *path, const void *archive, siz
 
 bool couplet_npz_locate(const char *path, const void *archive, size_t length, CoupletNpzMember *m,
                         char *error, size_t error_bytes) {
-    const Archive archived = {path, archive, length, error, error_bytes}, *a = &archived;
+    const Archive archived = {path, archive, length, error, error_bytes};
+    const Archive *a = &archived;
     if (m->local > a->length || a->length - m->local < LOCAL_BYTES ||
         read32(a->bytes + m->local) != LOCAL_MARK)
         return fail(a, "`%s`: the archive has no array where its directory says %s begins", a->path,
@@ -235,8 +237,8 @@ bool couplet_npz_begin(CoupletNpzStream *s, const CoupletNpzMember *member) {
 static int inflate_piece(CoupletNpzStream *s, size_t *left) {
     z_stream *zlib = s->zlib;
     const size_t packed_left = s->member->packed - s->taken;
-    const uInt in = packed_left < PIECE ? (uInt)packed_left : PIECE,
-               room = *left < PIECE ? (uInt)*left : PIECE;
+    const uInt in = packed_left < PIECE ? (uInt)packed_left : PIECE;
+    const uInt room = *left < PIECE ? (uInt)*left : PIECE;
     zlib->next_in = (unsigned char *)(uintptr_t)s->member->bytes + s->taken;
     zlib->avail_in = in;
     zlib->avail_out = room;

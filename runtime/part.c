@@ -35,8 +35,8 @@ static int64_t span_bytes(const CoupletPlan *plan, const CoupletBlock *b, int64_
 
 static bool place_blocks(CoupletPart *part, const CoupletPlan *plan, int64_t first, int64_t end) {
     const int count = plan->block_count;
-    CoupletSpan *spans = calloc((size_t)count + 1, sizeof *spans),
-                **placed = calloc((size_t)count + 1, sizeof *placed);
+    CoupletSpan *spans = calloc((size_t)count + 1, sizeof *spans);
+    CoupletSpan **placed = calloc((size_t)count + 1, sizeof *placed);
     const bool good = spans && placed;
     for (int i = 0; good && i < count; i++) {
         const CoupletBlock *b = &plan->blocks[i];

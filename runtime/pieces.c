@@ -21,8 +21,8 @@ static void run_tiles(void *context, int64_t begin, int64_t end, int worker) {
     int64_t before = 0;
     for (int i = 0; i < p->count && before < end; i++) {
         const int64_t pieces = (p->lengths[i] + p->piece - 1) / p->piece;
-        const int64_t from = begin > before ? begin - before : 0,
-                      to = smaller(end - before, pieces);
+        const int64_t from = begin > before ? begin - before : 0;
+        const int64_t to = smaller(end - before, pieces);
         if (from < to)
             p->work(p->context, i, from * p->piece, smaller(to * p->piece, p->lengths[i]), worker);
         before += pieces;

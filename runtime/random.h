@@ -10,10 +10,12 @@
 /* Returns one of the four words that the generator makes; `lane` is 0..3. */
 static inline uint32_t couplet_random_bits(uint32_t seed_low, uint32_t seed_high, uint32_t step,
                                            uint32_t site, uint64_t element, int lane) {
-    uint32_t x[4] = {(uint32_t)element, (uint32_t)(element >> 32), site, step}, k0 = seed_low,
-             k1 = seed_high;
+    uint32_t x[4] = {(uint32_t)element, (uint32_t)(element >> 32), site, step};
+    uint32_t k0 = seed_low;
+    uint32_t k1 = seed_high;
     for (int round = 0; round < 10; round++) {
-        uint64_t a = (uint64_t)0xD2511F53u * x[0], b = (uint64_t)0xCD9E8D57u * x[2];
+        uint64_t a = (uint64_t)0xD2511F53u * x[0];
+        uint64_t b = (uint64_t)0xCD9E8D57u * x[2];
         uint32_t y[4] = {(uint32_t)(b >> 32) ^ x[1] ^ k0, (uint32_t)b,
                          (uint32_t)(a >> 32) ^ x[3] ^ k1, (uint32_t)a};
         memcpy(x, y, sizeof x);

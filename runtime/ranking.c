@@ -49,13 +49,15 @@ static bool is_ahead(CoupletNear a, CoupletNear b) {
 }
 
 static int by_rank(const void *a, const void *b) {
-    const CoupletNear *x = a, *y = b;
+    const CoupletNear *x = a;
+    const CoupletNear *y = b;
     return is_ahead(*y, *x) - is_ahead(*x, *y);
 }
 
 /* Returns how many of the sorted rows come before `one`. */
 static int64_t rows_ahead_of(const CoupletNear *sorted, int64_t count, CoupletNear one) {
-    int64_t low = 0, high = count;
+    int64_t low = 0;
+    int64_t high = count;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
         if (is_ahead(sorted[middle], one))
@@ -90,8 +92,10 @@ static double average_precision(const Ranking *r, int64_t q, const float *simila
 }
 
 static void rank_block(Ranking *r, int64_t first, int worker) {
-    const int64_t width = r->bank->width, stride = r->panel_count * PANEL;
-    float block[QUERIES * PANEL], *similarities = r->similarities + worker * QUERIES * stride;
+    const int64_t width = r->bank->width;
+    const int64_t stride = r->panel_count * PANEL;
+    float block[QUERIES * PANEL];
+    float *similarities = r->similarities + worker * QUERIES * stride;
     for (int64_t p = 0; p < r->panel_count; p++) {
         couplet_similarities(r->queries + first * width, r->panels + p * width * PANEL, width,
                              block);
@@ -112,7 +116,8 @@ static void rank(void *context, int64_t begin, int64_t end, int worker) {
 }
 
 static bool rank_all(Ranking *r) {
-    const int64_t width = r->bank->width, blocks = (r->query->count + QUERIES - 1) / QUERIES;
+    const int64_t width = r->bank->width;
+    const int64_t blocks = (r->query->count + QUERIES - 1) / QUERIES;
     for (int64_t row = 0; row < r->bank->count; row++)
         couplet_unit_row(r->bank->values + row * width, width,
                          r->panels + row / PANEL * width * PANEL + row % PANEL, PANEL);
@@ -124,8 +129,9 @@ static bool rank_all(Ranking *r) {
 
 bool couplet_mean_precision(CoupletThreads *threads, const CoupletFeatures *bank,
                             const CoupletFeatures *query, const int32_t *own, double *percent) {
-    const size_t workers = (size_t)couplet_threads_count(threads), rows = (size_t)bank->count + 1,
-                 width = (size_t)bank->width + 1;
+    const size_t workers = (size_t)couplet_threads_count(threads);
+    const size_t rows = (size_t)bank->count + 1;
+    const size_t width = (size_t)bank->width + 1;
     Ranking r = {.threads = threads,
                  .bank = bank,
                  .query = query,

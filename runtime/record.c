@@ -334,7 +334,8 @@ static void renew_data(json_t *data) {
 
 static bool list_places(CoupletRecord *out, const char *path, char *error, size_t error_bytes) {
     const char *name;
-    json_t *source, *data = json_object_get(out->json, "data");
+    json_t *source;
+    json_t *data = json_object_get(out->json, "data");
     out->places = calloc(json_object_size(data) + 1, sizeof *out->places);
     json_object_foreach(data, name, source) {
         const char *place = json_string_value(json_object_get(source, "place"));
@@ -446,9 +447,9 @@ static bool read_field(const char *text, CoupletField *out) {
 
 bool couplet_record_field(const CoupletRecord *record, const char *source, int number,
                           CoupletField *out) {
-    json_t *fields = json_object_get(json_object_get(json_object_get(record->json, "data"), source),
-                                     "fields"),
-           *text;
+    json_t *fields =
+        json_object_get(json_object_get(json_object_get(record->json, "data"), source), "fields");
+    json_t *text;
     const char *name;
     json_object_foreach(fields, name, text) {
         *out = (CoupletField){.name = name};
@@ -582,7 +583,8 @@ static void note_refusal(Comparing *c, const char *word, Verdict verdict, const 
 }
 
 static void keep_change(Comparing *c, const char *path, json_t *was, json_t *now) {
-    json_t *from = was ? json_incref(was) : json_null(), *to = now ? json_incref(now) : json_null();
+    json_t *from = was ? json_incref(was) : json_null();
+    json_t *to = now ? json_incref(now) : json_null();
     json_array_append_new(c->changes,
                           json_pack("{s:s, s:o, s:o}", "name", path, "from", from, "to", to));
 }
@@ -663,7 +665,8 @@ static bool words_known(const Comparing *c, char *error, size_t error_bytes) {
 }
 
 static bool say_refused(const Comparing *c, char *error, size_t error_bytes) {
-    char more[64] = "", advice[320] = "";
+    char more[64] = "";
+    char advice[320] = "";
     if (c->left_out) snprintf(more, sizeof more, ", and %d more", c->left_out);
     if (c->leave->only_data)
         snprintf(advice, sizeof advice,

@@ -34,7 +34,8 @@ int64_t couplet_tensor_bytes(const CoupletTensorEntry *e) {
  * added. */
 static char *make_header(const CoupletTensorEntry *entries, int count,
                          const CoupletTensorPair *pairs, int pair_count) {
-    json_t *root = json_object(), *about = json_object();
+    json_t *root = json_object();
+    json_t *about = json_object();
     bool good = root && about;
     for (int i = 0; good && i < pair_count; i++)
         good = json_object_set_new(about, pairs[i].key, json_string(pairs[i].value)) == 0;
@@ -119,10 +120,11 @@ static int find_type(const char *name, bool any, CoupletType *type) {
 /* Reads one entry's fields. Returns a sentence if one of them is wrong. */
 static const char *read_entry(const json_t *item, bool any, CoupletTensorEntry *entry,
                               const char *data, int64_t data_bytes) {
-    const json_t *shape = json_object_get(item, "shape"),
-                 *offsets = json_object_get(item, "data_offsets");
+    const json_t *shape = json_object_get(item, "shape");
+    const json_t *offsets = json_object_get(item, "data_offsets");
     entry->dtype = json_string_value(json_object_get(item, "dtype"));
-    int64_t bytes = find_type(entry->dtype, any, &entry->type), begin, end;
+    int64_t bytes = find_type(entry->dtype, any, &entry->type);
+    int64_t begin, end;
     if (!bytes && any) return "has no `dtype` that is known";
     if (!bytes) return "has no `dtype` of F32, I32 or U8";
     if (!json_is_array(shape) || json_array_size(shape) > COUPLET_MAX_RANK)
@@ -147,8 +149,8 @@ static const char *read_entry(const json_t *item, bool any, CoupletTensorEntry *
 }
 
 static int by_place(const void *a, const void *b) {
-    const CoupletTensorEntry *x = *(CoupletTensorEntry *const *)a,
-                             *y = *(CoupletTensorEntry *const *)b;
+    const CoupletTensorEntry *x = *(CoupletTensorEntry *const *)a;
+    const CoupletTensorEntry *y = *(CoupletTensorEntry *const *)b;
     if (x->data != y->data) return x->data < y->data ? -1 : 1;
     return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
@@ -158,7 +160,8 @@ static int by_place(const void *a, const void *b) {
 static bool lie_apart(const char *path, const CoupletTensorFile *file, char *error,
                       size_t error_bytes) {
     CoupletTensorEntry **sorted = malloc(((size_t)file->count + 1) * sizeof *sorted);
-    const CoupletTensorEntry *first = NULL, *second = NULL;
+    const CoupletTensorEntry *first = NULL;
+    const CoupletTensorEntry *second = NULL;
     for (int i = 0; sorted && i < file->count; i++)
         sorted[i] = &file->entries[i];
     if (sorted) qsort(sorted, (size_t)file->count, sizeof *sorted, by_place);
@@ -183,7 +186,8 @@ static bool lie_apart(const char *path, const CoupletTensorFile *file, char *err
 
 static bool read_entries(const char *path, bool any, CoupletTensorFile *out, const char *data,
                          int64_t data_bytes, char *error, size_t error_bytes) {
-    json_t *root = out->json, *item;
+    json_t *root = out->json;
+    json_t *item;
     const char *name;
     out->entries = calloc(json_object_size(root) + 1, sizeof *out->entries);
     if (!out->entries) {

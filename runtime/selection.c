@@ -149,7 +149,8 @@ uint64_t couplet_selection_row_hash(const CoupletTable *t, int64_t row) {
     if (t->row_hashes) return t->row_hashes[row];
     if (!t->reader || !t->reader->name_row)
         return couplet_hash(COUPLET_HASH_START, &row, sizeof row);
-    const char *at = name, *const before[] = {t->path, t->name};
+    const char *at = name;
+    const char *const before[] = {t->path, t->name};
     t->reader->name_row(t, row, name, sizeof name);
     for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
         const size_t length = strlen(before[i]);
@@ -179,7 +180,8 @@ typedef struct Ranked {
 } Ranked;
 
 static int by_key(const void *a, const void *b) {
-    const Ranked *x = a, *y = b;
+    const Ranked *x = a;
+    const Ranked *y = b;
     if (x->key != y->key) return x->key < y->key ? -1 : 1;
     return x->row < y->row ? -1 : 1;
 }
@@ -222,7 +224,8 @@ static bool counts(const CoupletSelection *s) {
  * is a mistake. */
 static bool keep_classes(const Choosing *c, const CoupletClasses *classes, bool counted) {
     const CoupletSelection *s = c->selection;
-    int64_t first = 0, count = classes->count;
+    int64_t first = 0;
+    int64_t count = classes->count;
     if (s->classes > 0) {
         const double end = s->first_class + s->classes;
         while (first < classes->count && classes->values[first] < s->first_class)

@@ -229,8 +229,8 @@ static void take_samples(const CoupletPlan *plan, const CoupletSamples *samples,
     for (int f = 0; couplet_features_field(plan, f, NULL); f++) {
         const int64_t bytes = couplet_features_field_bytes(plan, f);
         for (int64_t i = 0; i < rows; i++) {
-            const int64_t sample = first + (i < count ? i : 0),
-                          row = samples->origin ? samples->origin[sample] : sample;
+            const int64_t sample = first + (i < count ? i : 0);
+            const int64_t row = samples->origin ? samples->origin[sample] : sample;
             memcpy(batch[f] + i * bytes, (const char *)samples->rows[f] + row * bytes,
                    (size_t)bytes);
         }
@@ -240,8 +240,8 @@ static void take_samples(const CoupletPlan *plan, const CoupletSamples *samples,
 static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun *run,
                          const CoupletSamples *samples, char *const *batch, void **inputs,
                          float *out, char *error, size_t error_bytes) {
-    int64_t rows = couplet_plan_output(plan, "features")->shape[0],
-            width = couplet_plan_output(plan, "features")->shape[1];
+    int64_t rows = couplet_plan_output(plan, "features")->shape[0];
+    int64_t width = couplet_plan_output(plan, "features")->shape[1];
     for (int64_t first = 0; first < samples->count; first += rows) {
         int64_t here = samples->count - first < rows ? samples->count - first : rows;
         if (couplet_threads_stopped(s->threads)) return false;
@@ -337,7 +337,8 @@ static float largest_of_state(CoupletSession *s, int state) {
     int64_t count = 1;
     for (int i = 0; i < info->rank; i++)
         count *= info->shape[i];
-    float *values = malloc((size_t)count * sizeof *values + 1), largest = 0;
+    float *values = malloc((size_t)count * sizeof *values + 1);
+    float largest = 0;
     if (values && s->device->calls->read(s->device, values, s->states[state], 0,
                                          count * (int64_t)sizeof *values))
         for (int64_t i = 0; i < count; i++)

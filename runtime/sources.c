@@ -81,7 +81,8 @@ static bool take_written_text(const CoupletTable *table,
     *out = NULL;
     FILE *text = open_memstream(out, &length);
     if (!text) return false;
-    const bool some = write(table, text), good = fclose(text) == 0;
+    const bool some = write(table, text);
+    const bool good = fclose(text) == 0;
     if (some && good) return true;
     free(*out);
     *out = NULL;
@@ -155,7 +156,8 @@ static const char *numbered_twice(const CoupletField *a, const CoupletField *b, 
  * tokens share marks such as <padding> in any two vocabularies. */
 static int64_t named_twice(const CoupletField *a, const CoupletField *b) {
     const int64_t both = a->classes < b->classes ? a->classes : b->classes;
-    int64_t alike = 0, found = -1;
+    int64_t alike = 0;
+    int64_t found = -1;
     for (int64_t c = both - 1; c >= 0; c--) {
         if (strcmp(a->class_names[c], b->class_names[c]) == 0)
             alike++;

@@ -22,7 +22,8 @@ enum { LANES = 8 };
 /* Returns |x - y|^2. It is summed in eight lanes, which are added in order, so the bits are the
  * same on any machine. */
 static double square(const float *x, const float *y, int64_t width) {
-    double lanes[LANES] = {0}, sum = 0;
+    double lanes[LANES] = {0};
+    double sum = 0;
     int64_t d = 0;
     for (; d + LANES <= width; d += LANES)
         for (int k = 0; k < LANES; k++) {
@@ -37,7 +38,8 @@ static double square(const float *x, const float *y, int64_t width) {
 }
 
 static double inner_product(const float *x, const float *y, int64_t width) {
-    double lanes[LANES] = {0}, sum = 0;
+    double lanes[LANES] = {0};
+    double sum = 0;
     int64_t d = 0;
     for (; d + LANES <= width; d += LANES)
         for (int k = 0; k < LANES; k++)
@@ -89,7 +91,8 @@ bool couplet_uniformity(CoupletThreads *threads, const CoupletFeatures *rows, do
 
 bool couplet_alignment(CoupletThreads *threads, const CoupletFeatures *rows, double *value) {
     Spread s = {.threads = threads, .count = rows->count, .width = rows->width};
-    double sum, pairs = 0;
+    double sum;
+    double pairs = 0;
     s.labels = rows->labels;
     for (int64_t i = 0; i < rows->count; i++)
         for (int64_t j = i + 1; j < rows->count; j++)
@@ -105,7 +108,9 @@ bool couplet_alignment(CoupletThreads *threads, const CoupletFeatures *rows, dou
  * it in e[1 .. n - 1]. */
 static void tridiagonalise(double *a, int64_t n, double *d, double *e) {
     for (int64_t i = n - 1; i > 0; i--) {
-        double *row = a + i * n, scale = 0, h = 0;
+        double *row = a + i * n;
+        double scale = 0;
+        double h = 0;
         for (int64_t k = 0; k < i; k++)
             scale += fabs(row[k]);
         e[i] = row[i - 1];
@@ -143,10 +148,14 @@ static void tridiagonalise(double *a, int64_t n, double *d, double *e) {
 static void sweep_block(double *d, double *e, int64_t l, int64_t m) {
     double g = (d[l + 1] - d[l]) / (2 * e[l]);
     g = d[m] - d[l] + e[l] / (g + copysign(hypot(g, 1), g));
-    double s = 1, c = 1, p = 0;
+    double s = 1;
+    double c = 1;
+    double p = 0;
     int64_t i = m - 1;
     for (; i >= l; i--) {
-        const double f = s * e[i], b = c * e[i], r = hypot(f, g);
+        const double f = s * e[i];
+        const double b = c * e[i];
+        const double r = hypot(f, g);
         e[i + 1] = r;
         if (r == 0) {
             d[i + 1] -= p;
@@ -167,7 +176,8 @@ static void sweep_block(double *d, double *e, int64_t l, int64_t m) {
 }
 
 static int by_value(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
@@ -221,7 +231,8 @@ static float *transposed(const CoupletFeatures *rows) {
 }
 
 static double rank_of(const double *squares, int64_t n) {
-    double sum = 0, entropy = 0;
+    double sum = 0;
+    double entropy = 0;
     for (int64_t i = 0; i < n; i++)
         sum += sqrt(fmax(squares[i], 0));
     for (int64_t i = 0; sum > 0 && i < n; i++) {

@@ -85,7 +85,8 @@ static bool is_first(const CoupletProgram *p, int slot) {
 static void say_owner(const Start *s, int slot) {
     const CoupletProgram *p = s->session->program;
     const char *name = p->states[slot].name;
-    int taken = 0, all = 0;
+    int taken = 0;
+    int all = 0;
     char line[LINE_BYTES];
     for (int i = 0; i < p->state_count; i++) {
         if (!is_learned(&p->states[i]) || !same_owner(p->states[i].name, name)) continue;
@@ -169,7 +170,8 @@ static bool same_codes(const Start *s) {
     for (int i = 0; i < p->source_count; i++) {
         char key[300];
         snprintf(key, sizeof key, "codes:%.256s", p->sources[i].name);
-        const char *there = couplet_tensors_metadata(&s->file, key), *here = s->session->codes[i];
+        const char *there = couplet_tensors_metadata(&s->file, key);
+        const char *here = s->session->codes[i];
         if (!there || !here || strcmp(there, here) == 0) continue;
         snprintf(s->error, s->error_bytes,
                  "%s: the words of `%s` have other codes there than here, so that what was learned "
@@ -187,7 +189,8 @@ static void say_other_classes(const Start *s) {
     char line[LINE_BYTES], key[300];
     for (int i = 0; i < p->source_count; i++) {
         snprintf(key, sizeof key, "classes:%.256s", p->sources[i].name);
-        const char *there = couplet_tensors_metadata(&s->file, key), *here = s->session->classes[i];
+        const char *there = couplet_tensors_metadata(&s->file, key);
+        const char *here = s->session->classes[i];
         if (!there || !here || strcmp(there, here) == 0) continue;
         snprintf(
             line, sizeof line,

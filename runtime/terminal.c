@@ -17,6 +17,7 @@ int couplet_terminal_width(FILE *stream) {
 }
 
 bool couplet_terminal_has_colours(FILE *stream) {
-    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    const char *no = getenv("NO_COLOR");
+    const char *terminal = getenv("TERM");
     return couplet_terminal_is(stream) && !(no && *no) && terminal && strcmp(terminal, "dumb") != 0;
 }

@@ -34,7 +34,8 @@ bool couplet_trainer_save(Trainer *t) {
 
 bool couplet_trainer_checkpoint_is_due(const Trainer *t) {
     const CoupletMoment m = couplet_trainer_moment(t);
-    const int64_t every = t->options->checkpoint_every, step = t->session->step;
+    const int64_t every = t->options->checkpoint_every;
+    const int64_t step = t->session->step;
     if (step == t->session->total_steps) return true;
     if (every) return step % every == 0;
     for (int i = 1; i < couplet_trainer_stages(t); i++)
@@ -49,10 +50,10 @@ static bool is_own(const Trainer *t, const char *path, int64_t step) {
     char ignored[COUPLET_PATH_BYTES + 256], method[24], seed[24], number[24];
     CoupletMapped mapped;
     if (!couplet_mapped_open(path, &mapped, ignored, sizeof ignored)) return false;
-    const char *format = couplet_tensors_metadata(&mapped.file, "format"),
-               *of = couplet_tensors_metadata(&mapped.file, "method"),
-               *with = couplet_tensors_metadata(&mapped.file, "seed"),
-               *at = couplet_tensors_metadata(&mapped.file, "step");
+    const char *format = couplet_tensors_metadata(&mapped.file, "format");
+    const char *of = couplet_tensors_metadata(&mapped.file, "method");
+    const char *with = couplet_tensors_metadata(&mapped.file, "seed");
+    const char *at = couplet_tensors_metadata(&mapped.file, "step");
     snprintf(method, sizeof method, "%016" PRIx64, t->program->method_hash);
     snprintf(seed, sizeof seed, "%" PRIu64, t->session->seed);
     snprintf(number, sizeof number, "%" PRId64, step);
@@ -77,7 +78,8 @@ static bool name_also(Trainer *t, const char *path) {
 /* ---- the last ones --------------------------------------------------------------------------- */
 
 static int compare_steps(const void *a, const void *b) {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    const int64_t x = *(const int64_t *)a;
+    const int64_t y = *(const int64_t *)b;
     return (x > y) - (x < y);
 }
 
@@ -90,7 +92,8 @@ static bool kept_path(Trainer *t, int64_t step, char *out) {
 /* Returns the steps of the kept checkpoints in the folder, in order. The caller frees them. */
 static int64_t *kept_steps(const Trainer *t, int *count) {
     DIR *folder = opendir(t->options->folder->path);
-    int64_t *steps = NULL, step;
+    int64_t *steps = NULL;
+    int64_t step;
     *count = 0;
     for (struct dirent *entry; folder && (entry = readdir(folder));) {
         if (!couplet_folder_is_kept(entry->d_name, &step)) continue;
@@ -233,11 +236,12 @@ static double as_logged(double value) {
 
 void couplet_trainer_watch_row(Trainer *t, const CoupletMetric *row, int count) {
     Watch *w = &t->watch;
-    const CoupletMetric *found = NULL, *step = couplet_metrics_find(row, count, "step");
+    const CoupletMetric *found = NULL;
+    const CoupletMetric *step = couplet_metrics_find(row, count, "step");
     if (!w->on || !step) return;
     if (w->evaluation) {
-        const CoupletMetric *of = couplet_metrics_find(row, count, "of"),
-                            *name = couplet_metrics_find(row, count, "evaluation");
+        const CoupletMetric *of = couplet_metrics_find(row, count, "of");
+        const CoupletMetric *name = couplet_metrics_find(row, count, "evaluation");
         const int subject = of && of->text ? (int)couplet_subject_of(of->text) : COUPLET_SUBJECTS;
         if ((subject != COUPLET_IN_TRAINING && subject != COUPLET_AFTER_TRAINING) || !name ||
             !name->text || strcmp(name->text, w->evaluation) != 0)
@@ -259,8 +263,8 @@ void couplet_trainer_watch_row(Trainer *t, const CoupletMetric *row, int count) 
 /* Takes a row that a resumed run keeps. */
 static bool hear_row(void *context, const CoupletMetric *row, int count) {
     Trainer *t = context;
-    const CoupletMetric *step = couplet_metrics_find(row, count, "step"),
-                        *of = couplet_metrics_find(row, count, "of");
+    const CoupletMetric *step = couplet_metrics_find(row, count, "step");
+    const CoupletMetric *of = couplet_metrics_find(row, count, "of");
     const double last = (double)t->session->step;
     if (!step || step->value > last) return true;
     const int subject = of && of->text ? (int)couplet_subject_of(of->text) : COUPLET_SUBJECTS;

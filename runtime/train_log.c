@@ -47,7 +47,8 @@ static bool add_named_losses(Trainer *t, const char *prefix) {
 
 static bool add_rates(Trainer *t) {
     const CoupletProgram *p = t->program;
-    bool good = true, has_norm = false;
+    bool good = true;
+    bool has_norm = false;
     for (int i = 0; i < p->phase_count; i++) {
         for (int k = 0; good && k < p->phases[i].rate_count; k++)
             good = add_column(t, "", p->phases[i].rates[k].name);

@@ -13,7 +13,8 @@ const char *couplet_trainer_subject_name(const Trainer *t, CoupletSubject subjec
 }
 
 bool couplet_trainer_name_measures(Trainer *t) {
-    const int evals = t->program->eval_count, reports = couplet_measures_count(t->program);
+    const int evals = t->program->eval_count;
+    const int reports = couplet_measures_count(t->program);
     t->eval_names = calloc((size_t)evals + 1, sizeof *t->eval_names);
     t->names = calloc((size_t)(evals + reports) + 1, sizeof *t->names);
     if (!t->eval_names || !t->names) {
@@ -95,7 +96,8 @@ static bool class_row(Trainer *t, CoupletSubject subject, const char *by,
 }
 
 static int by_percent(const void *a, const void *b) {
-    const CoupletShare *x = a, *y = b;
+    const CoupletShare *x = a;
+    const CoupletShare *y = b;
     return x->percent < y->percent ? -1 : x->percent > y->percent;
 }
 

@@ -241,7 +241,8 @@ static bool resume(Trainer *t) {
     const CoupletTrainOptions *o = t->options;
     const CoupletLeave leave = {.change = o->change, .note = couplet_trainer_note, .context = t};
     int64_t steps = t->session->total_steps;
-    uint64_t seed = t->session->seed, recorded;
+    uint64_t seed = t->session->seed;
+    uint64_t recorded;
     /* The settings come first: of a checkpoint with another batch it could only be said that its
      * method differs. */
     if (!couplet_trainer_make_record(t) ||
@@ -276,7 +277,8 @@ static bool write_spec(Trainer *t) {
     const CoupletProgram *p = t->program;
     char path[COUPLET_PATH_BYTES], below[COUPLET_PATH_BYTES];
     for (int i = 0; i < p->file_count; i++) {
-        const char *name = p->files[i].name, *slash = strrchr(name, '/');
+        const char *name = p->files[i].name;
+        const char *slash = strrchr(name, '/');
         if (!couplet_path_join(t->options->folder->path, name, path, t->error, t->error_bytes))
             return false;
         if (slash) {
@@ -434,7 +436,8 @@ static bool begin_files(Trainer *t) {
 bool couplet_trainer_begin(Trainer *t) {
     CoupletSession *s = t->session;
     couplet_trainer_set_stage(t);
-    const int64_t done = s->step - s->stage_first, into = done % t->per_epoch;
+    const int64_t done = s->step - s->stage_first;
+    const int64_t into = done % t->per_epoch;
     if (!couplet_trainer_enter_phase(
             t, couplet_program_phase(t->program, s->stage, done / t->per_epoch, done)) ||
         !write_settings(t))

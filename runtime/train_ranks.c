@@ -177,14 +177,17 @@ static bool describe_run(Trainer *t, const char *command, Lines *l) {
 static void find_difference(const char *own, const char *first, char *out, size_t bytes) {
     *out = 0;
     while (*own && *first) {
-        const int a = (int)strcspn(own, "\n"), b = (int)strcspn(first, "\n");
+        const int a = (int)strcspn(own, "\n");
+        const int b = (int)strcspn(first, "\n");
         if (a != b || memcmp(own, first, (size_t)a) != 0) break;
         own += a + (own[a] != 0);
         first += b + (first[b] != 0);
     }
     if (!*own && !*first) return;
-    const int name = (int)strcspn(own, "\t\n"), other = (int)strcspn(first, "\t\n");
-    const int a = (int)strcspn(own, "\n"), b = (int)strcspn(first, "\n");
+    const int name = (int)strcspn(own, "\t\n");
+    const int other = (int)strcspn(first, "\t\n");
+    const int a = (int)strcspn(own, "\n");
+    const int b = (int)strcspn(first, "\n");
     const bool same_name = name == other && memcmp(own, first, (size_t)name) == 0;
     if (same_name)
         snprintf(out, bytes, "differs in its %.*s: %.*s, and %.*s on rank 0", name, own,

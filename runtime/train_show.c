@@ -183,7 +183,8 @@ static void join_pieces(const Piece pieces[PIECES], int width, char *out, size_t
  * epoch are at least ten seconds, and a tenth of the epoch, apart. */
 void couplet_trainer_show_step(Trainer *t, float loss) {
     enum { TENTHS = 10 };
-    const double now = couplet_trainer_now(), since = now - t->line_at;
+    const double now = couplet_trainer_now();
+    const double since = now - t->line_at;
     const int64_t made = t->session->step - t->session->stage_first;
     if (t->options->quiet || since < (t->terminal ? 0.1 : 10)) return;
     if (!t->terminal &&
@@ -232,8 +233,8 @@ static bool row_with_losses(Trainer *t, const CoupletMetric *row, int count, boo
 bool couplet_trainer_log_step(Trainer *t, float loss) {
     const CoupletSession *s = t->session;
     const int rates = t->phase->rate_count;
-    const double epoch = (double)(s->step - s->stage_first) / (double)t->per_epoch,
-                 norm = gradient_norm(t);
+    const double epoch = (double)(s->step - s->stage_first) / (double)t->per_epoch;
+    const double norm = gradient_norm(t);
     CoupletMetric *row = malloc(sizeof *row * (size_t)(rates + 4));
     int count = 0;
     if (!row) {
@@ -262,8 +263,9 @@ static double deviation(const Trainer *t) {
 
 bool couplet_trainer_end_epoch(Trainer *t) {
     const CoupletSession *s = t->session;
-    double mean = s->loss_count ? s->loss_sum / (double)s->loss_count : NAN, spread = deviation(t),
-           rate = views_per_second(t);
+    double mean = s->loss_count ? s->loss_sum / (double)s->loss_count : NAN;
+    double spread = deviation(t);
+    double rate = views_per_second(t);
     couplet_trainer_erase_line(t);
     char watch[48] = "";
     if (!isnan(spread)) snprintf(watch, sizeof watch, "embedding deviation %.3f   ", spread);

@@ -120,7 +120,8 @@ static bool go_on_in_stages(Trainer *t) {
 
 /* Writes what the step gave, if it is a step whose values are wanted. */
 static bool give(Trainer *t, const CoupletPlan *plan) {
-    const int64_t every = t->options->give_every, step = t->session->step;
+    const int64_t every = t->options->give_every;
+    const int64_t step = t->session->step;
     if (every == 0 || step % every != 0 || !t->writes) return true;
     return couplet_given_write(t->run, plan, step, t->options->folder->path, t->error,
                                t->error_bytes);

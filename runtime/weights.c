@@ -71,7 +71,8 @@ static CoupletNaming naming_of(int scheme) {
 /* Returns the scheme that finds most arrays; between equals, the part's own names. */
 static int best_scheme(const Taking *t) {
     const CoupletProgram *p = t->session->program;
-    int best = OWN_NAMES, most = -1;
+    int best = OWN_NAMES;
+    int most = -1;
     for (int scheme = SCHEMES - 1; scheme >= 0; scheme--) {
         CoupletNaming naming = naming_of(scheme);
         int found = 0;
@@ -108,7 +109,8 @@ static int next_axis(int rank, const int64_t *shape, int at) {
 /* True if the shapes agree. Axes of one entry do not count, since a 1 x 1 convolution is a matrix
  * here. Their first axis may hold several of our arrays. */
 static bool fits_shape(const CoupletTensorEntry *entry, const CoupletStateInfo *info, int pieces) {
-    int a = next_axis(entry->rank, entry->shape, 0), b = next_axis(info->rank, info->shape, 0);
+    int a = next_axis(entry->rank, entry->shape, 0);
+    int b = next_axis(info->rank, info->shape, 0);
     for (bool first = true; a < entry->rank && b < info->rank; first = false) {
         if (entry->shape[a] != info->shape[b] * (first ? pieces : 1)) return false;
         a = next_axis(entry->rank, entry->shape, a + 1);
@@ -118,7 +120,8 @@ static bool fits_shape(const CoupletTensorEntry *entry, const CoupletStateInfo *
 }
 
 static float from_half(uint16_t bits) {
-    const int exponent = (bits >> 10) & 31, rest = bits & 1023;
+    const int exponent = (bits >> 10) & 31;
+    const int rest = bits & 1023;
     const double sign = bits >> 15 ? -1 : 1;
     if (exponent == 31) return rest ? NAN : (float)(sign * (double)INFINITY);
     return (float)(sign * (exponent ? ldexp(1024 + rest, exponent - 25) : ldexp(rest, -24)));
@@ -269,7 +272,8 @@ static bool take_arrays(const Taking *t, bool send, int *count, bool *used) {
 /* True for a count of batches, which torch keeps and no formula reads. */
 static bool is_a_count(const char *name) {
     static const char ending[] = "num_batches_tracked";
-    const size_t length = strlen(name), end = sizeof ending - 1;
+    const size_t length = strlen(name);
+    const size_t end = sizeof ending - 1;
     return length >= end && strcmp(name + length - end, ending) == 0;
 }
 

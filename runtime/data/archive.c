@@ -95,8 +95,8 @@ static bool walk_members(struct archive *a, const char *path,
 static bool walk_archive(struct archive *a, const char *path,
                          bool (*visit)(void *context, const CoupletMember *member), void *context,
                          char *error, size_t error_bytes) {
-    const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0),
-                   before = utf8 ? uselocale(utf8) : (locale_t)0;
+    const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    const locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
     const bool good = walk_members(a, path, visit, context, error, error_bytes);
     if (!utf8) return good;
     uselocale(before);
@@ -124,7 +124,8 @@ char *couplet_member_text(const CoupletMember *member, const char *path, size_t 
                  member->name, (long long)member->bytes, most);
         return NULL;
     }
-    size_t length = (size_t)member->bytes, start = 0;
+    size_t length = (size_t)member->bytes;
+    size_t start = 0;
     char *text = malloc(length + 1);
     if (!text) {
         snprintf(error, error_bytes, "%s: out of memory", path);

@@ -103,7 +103,8 @@ static bool take_layout(CoupletArray *a, const Opening *o, const CoupletNpyLayou
 /* ---- names of classes ------------------------------------------------------------------------ */
 
 static bool ends_with(const char *text, const char *ending) {
-    const size_t length = strlen(text), end = strlen(ending);
+    const size_t length = strlen(text);
+    const size_t end = strlen(ending);
     return length > end && strcmp(text + length - end, ending) == 0;
 }
 
@@ -490,10 +491,14 @@ static bool convert_rows(const CoupletArray *a, const unsigned char *bytes, int6
 static bool convert_columns(const CoupletArray *a, const unsigned char *data, int64_t first,
                             int64_t count, CoupletType type, bool unusual, void *out, char *error,
                             size_t error_bytes) {
-    const int64_t bytes = (int64_t)couplet_elements_bytes(a->element), last = a->shape[a->rank - 1];
+    const int64_t bytes = (int64_t)couplet_elements_bytes(a->element);
+    const int64_t last = a->shape[a->rank - 1];
     char *target = out;
     for (int64_t at = first; at < first + count; at += last) {
-        int64_t offset = 0, stride = bytes, rest = at / last, before = a->count / last;
+        int64_t offset = 0;
+        int64_t stride = bytes;
+        int64_t rest = at / last;
+        int64_t before = a->count / last;
         /* the index of axis i, from the slowest on */
         for (int i = 0; i < a->rank - 1; i++) {
             before /= a->shape[i];
@@ -588,8 +593,9 @@ bool couplet_array_read(const CoupletArray *a, CoupletType type, bool unusual, v
 
 bool couplet_array_row(const CoupletArray *a, int64_t row, CoupletType type, bool unusual,
                        void *out, char *error, size_t error_bytes) {
-    const int64_t elements = a->count / a->shape[0], first = row * elements,
-                  bytes = (int64_t)couplet_elements_bytes(a->element);
+    const int64_t elements = a->count / a->shape[0];
+    const int64_t first = row * elements;
+    const int64_t bytes = (int64_t)couplet_elements_bytes(a->element);
     if (a->by_columns)
         return convert_columns(a, a->data, first, elements, type, unusual, out, error, error_bytes);
     const CoupletElements from = {a->element, a->swapped, a->data + first * bytes, bytes};

@@ -44,7 +44,8 @@ typedef struct Choice {
 } Choice;
 
 static void add_met_name(const Choice *choice, const char *name) {
-    const size_t used = strlen(choice->met), left = choice->met_bytes - used;
+    const size_t used = strlen(choice->met);
+    const size_t left = choice->met_bytes - used;
     if (used >= 2 && strcmp(choice->met + used - 2, "..") == 0) return;
     const bool fits = strlen(name) + 2 * sizeof ", .." < left;
     snprintf(choice->met + used, left, "%s%s", used ? ", " : "", fits ? name : "..");
@@ -144,7 +145,8 @@ static bool take_class_names(CoupletTable *t, CoupletField *field, char *error,
     const char *text =
         s->files.tensors.json ? couplet_tensors_metadata(&s->files.tensors, key) : NULL;
     if (!text || field->type != COUPLET_I32) return true;
-    json_t *list = json_loads(text, JSON_DECODE_ANY, NULL), *name;
+    json_t *list = json_loads(text, JSON_DECODE_ANY, NULL);
+    json_t *name;
     const size_t count = json_array_size(list);
     const char **names = calloc(count + 1, sizeof *names);
     bool good =
@@ -217,7 +219,8 @@ static bool read_number_field(CoupletTable *t, int i, char *error, size_t error_
                             error_bytes))
         return false;
     if (field->classes) return classes_hold(t, field, numbers, t->held, error, error_bytes);
-    int32_t low = 0, high = 0;
+    int32_t low = 0;
+    int32_t high = 0;
     for (int64_t row = 0; row < t->held; row++) {
         if (numbers[row] < low) low = numbers[row];
         if (numbers[row] > high) high = numbers[row];

@@ -90,7 +90,8 @@ static const char *list_names(const Reading *r, char *out, size_t bytes) {
 bool couplet_cells_item(const char **at, const char **item, size_t *length) {
     const char *text = *at;
     if (!text || !*text) return false;
-    const char *comma = strchr(text, ','), *end = comma ? comma : text + strlen(text);
+    const char *comma = strchr(text, ',');
+    const char *end = comma ? comma : text + strlen(text);
     *at = comma ? comma + 1 : end;
     while (text < end && *text == ' ')
         text++;
@@ -147,10 +148,10 @@ static void choose_column(Reading *r, int i) {
     const char *name = r->names.words[i].text;
     const bool is_label =
         *rules->label && find_column(r, "label", rules->label, strlen(rules->label)) == i;
-    const bool is_listed = lists(r, "columns", rules->columns, i) || is_label,
-               is_skipped = lists(r, "skip", rules->skip, i);
-    const bool as_words = lists(r, "words", rules->words, i),
-               is_apart = lists(r, "fields", rules->fields, i);
+    const bool is_listed = lists(r, "columns", rules->columns, i) || is_label;
+    const bool is_skipped = lists(r, "skip", rules->skip, i);
+    const bool as_words = lists(r, "words", rules->words, i);
+    const bool is_apart = lists(r, "fields", rules->fields, i);
     r->kept[i] = -1;
     if (is_label && is_skipped)
         note_failure(r, "%s: the column `%s` is both the `label` and in `skip`", r->out->name,
@@ -279,7 +280,8 @@ static bool is_absent(const Reading *r, const char *text, size_t length) {
     if (length < 5)
         for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
             if (strcmp(usual[i], text) == 0) return true;
-    const char *list = r->rules->absent, *item;
+    const char *list = r->rules->absent;
+    const char *item;
     for (size_t bytes; couplet_cells_item(&list, &item, &bytes);)
         if (bytes == length && memcmp(item, text, length) == 0) return true;
     return false;
@@ -292,7 +294,8 @@ static bool read_plain(const char *text, double *out) {
                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
     const char *at = text + (*text == '-');
     int64_t digits = 0;
-    int count = 0, behind = -1;
+    int count = 0;
+    int behind = -1;
     for (; *at; at++) {
         if (*at == '.' && behind < 0) {
             behind = 0;
@@ -346,7 +349,8 @@ static size_t mark_of_thousands(const char *text) {
  * $5. Three digits follow a mark of thousands. */
 static bool is_odd_number(const char *text) {
     static const char *const ahead[] = {"-", "+", "\u2212", "$", "\u20ac", "\u00a3", "\u00a5"};
-    size_t digits = 0, mark, taken;
+    size_t digits = 0;
+    size_t mark, taken;
     for (size_t i = 0; i < sizeof ahead / sizeof *ahead; i++)
         if (strncmp(text, ahead[i], strlen(ahead[i])) == 0) text += strlen(ahead[i]);
     for (; *text && strcmp(text, "%") != 0; text += taken) {
@@ -362,7 +366,8 @@ static bool is_odd_number(const char *text) {
 
 /* Decides the kind of a column by its first cell that is not missing. */
 static void decide(Reading *r, CoupletColumn *c, const char *text, size_t length) {
-    char shown[SHOWN + 8], number[NUMBER_BYTES] = "";
+    char shown[SHOWN + 8];
+    char number[NUMBER_BYTES] = "";
     double value;
     c->decided = r->line;
     c->kind = !c->as_words && read_number(r, text, length, &value) ? COUPLET_CELLS_NUMBERS
@@ -596,7 +601,8 @@ static void on_row(int end, void *context) {
 static char find_separator(Reading *r, const char *text, size_t length) {
     static const char candidates[] = ",;\t|";
     int64_t counts[sizeof candidates - 1] = {0};
-    bool quoted = false, begun = false;
+    bool quoted = false;
+    bool begun = false;
     for (size_t i = 0; i < length; i++) {
         if (!quoted && (text[i] == '\n' || text[i] == '\r')) {
             if (begun) break;
@@ -674,7 +680,8 @@ static void parse_text(Reading *r, const char *text, size_t length, char separat
 
 /* Returns the length of the first line that is not empty, with the empty lines before it. */
 static size_t first_row(const char *text, size_t length) {
-    bool quoted = false, begun = false;
+    bool quoted = false;
+    bool begun = false;
     for (size_t i = 0; i < length; i++) {
         if (text[i] == '"') quoted = !quoted;
         const bool ends = !quoted && (text[i] == '\n' || text[i] == '\r');
@@ -747,7 +754,8 @@ static void refuse_alike(Reading *r, const CoupletColumn *c) {
     int32_t pair[2];
     char one[SHOWN + 8], other[SHOWN + 8];
     if (!couplet_words_alike(&c->words, c->order, c->classes, pair)) return;
-    const CoupletWord *a = &c->words.words[pair[0]], *b = &c->words.words[pair[1]];
+    const CoupletWord *a = &c->words.words[pair[0]];
+    const CoupletWord *b = &c->words.words[pair[1]];
     note_failure(
         r,
         "%s: the classes of the column `%s` are told by their texts, and `%s` in line %lld and "

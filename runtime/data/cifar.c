@@ -171,7 +171,8 @@ static bool open_files(const CoupletRequest *request, Cifar *c, CoupletTable *ou
     static const int64_t shape[3] = {3, SIDE, SIDE};
     struct stat info;
     char folder[COUPLET_PATH_BYTES];
-    size_t length = request->path ? strlen(request->path) : 0, most = sizeof out->name - 1;
+    size_t length = request->path ? strlen(request->path) : 0;
+    size_t most = sizeof out->name - 1;
     if (!length) {
         snprintf(error, error_bytes, "data.%s needs the path of a folder or a file",
                  c->kind->reader);
@@ -271,8 +272,8 @@ static bool load_file(const Kind *kind, const File *file, const Columns *to, int
     bool good = descriptor >= 0;
     if (!good) snprintf(error, error_bytes, "%s: cannot be read: %s", file->path, strerror(errno));
     for (int64_t done = 0; good && done < file->records;) {
-        int64_t left = file->records - done,
-                count = left < RECORDS_AT_ONCE ? left : RECORDS_AT_ONCE;
+        int64_t left = file->records - done;
+        int64_t count = left < RECORDS_AT_ONCE ? left : RECORDS_AT_ONCE;
         errno = 0;
         good = read_exactly(descriptor, records, (size_t)count * bytes);
         if (!good)
@@ -293,8 +294,8 @@ static size_t aligned_bytes(size_t bytes) {
 
 static bool load_cifar(CoupletTable *table, char *error, size_t error_bytes) {
     const Cifar *c = table->state;
-    size_t image_bytes = aligned_bytes((size_t)table->held * PICTURE_BYTES),
-           label_bytes = aligned_bytes((size_t)table->held * sizeof(int32_t));
+    size_t image_bytes = aligned_bytes((size_t)table->held * PICTURE_BYTES);
+    size_t label_bytes = aligned_bytes((size_t)table->held * sizeof(int32_t));
     uint8_t *storage =
         aligned_alloc(ALIGNMENT, image_bytes + (size_t)c->kind->label_count * label_bytes);
     uint8_t *records = malloc((size_t)RECORDS_AT_ONCE * (size_t)record_bytes(c->kind));

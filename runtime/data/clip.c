@@ -10,7 +10,8 @@ static int64_t scaled_time(int64_t a, int64_t b, int64_t c) {
 
 /* The last frame that is shown at or before `time`, or the first. */
 static int64_t shown_at(const int64_t *times, int64_t count, int64_t time) {
-    int64_t low = 0, high = count - 1;
+    int64_t low = 0;
+    int64_t high = count - 1;
     while (low < high) {
         const int64_t middle = high - (high - low) / 2;
         if (times[middle] <= time)
@@ -30,7 +31,8 @@ static int64_t middle_of(const int64_t *times, int64_t count, int64_t end, int64
 
 void couplet_clip_choose(const int64_t *times, int64_t count, int64_t end,
                          const CoupletClipWish *wish, int64_t *chosen) {
-    const int64_t frames = wish->frames, reach = (frames - 1) * wish->every;
+    const int64_t frames = wish->frames;
+    const int64_t reach = (frames - 1) * wish->every;
     if (!wish->every) {
         for (int64_t i = 0; i < frames; i++)
             chosen[i] = middle_of(times, count, end, wish->clip * frames + i, wish->clips * frames);

@@ -68,7 +68,8 @@ static int by_number(const char *a, const char *b) {
             a++;
         while (*b == '0' && is_digit(b[1]))
             b++;
-        size_t digits_a = 0, digits_b = 0;
+        size_t digits_a = 0;
+        size_t digits_b = 0;
         while (is_digit(a[digits_a]))
             digits_a++;
         while (is_digit(b[digits_b]))
@@ -99,7 +100,8 @@ static int by_folder(const Entry *a, const Entry *b) {
 /* Sorts files so that the frames of a folder follow each other; the order is arbitrary
  * otherwise. */
 static int by_place(const void *x, const void *y) {
-    const Entry *a = x, *b = y;
+    const Entry *a = x;
+    const Entry *b = y;
     if (a->is_frame != b->is_frame) return a->is_frame ? -1 : 1;
     int order = a->is_frame ? by_folder(a, b) : 0;
     if (!order && a->is_frame) order = by_number(a->path + a->folder, b->path + b->folder);

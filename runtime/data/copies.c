@@ -112,7 +112,8 @@ static void sign(int file) {
 }
 
 static void say_who(int file, const CoupletCopyWait *wait) {
-    char text[64] = "", sentence[400];
+    char text[64] = "";
+    char sentence[400];
     long process = 0;
     if (!wait->said) return;
     const ssize_t length = pread(file, text, sizeof text - 1, 0);

@@ -71,8 +71,9 @@ static inline double double_of(uint64_t bits) {
 }
 
 static inline float half_of(uint16_t bits) {
-    const uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023,
-                   sign = (uint32_t)(bits >> 15) << 31;
+    const uint32_t exponent = bits >> 10 & 31;
+    const uint32_t fraction = bits & 1023;
+    const uint32_t sign = (uint32_t)(bits >> 15) << 31;
     if (exponent == 31) return float_of(sign | 0x7f800000u | fraction << 13);
     if (exponent) return float_of(sign | (exponent + 112) << 23 | fraction << 13);
     const float small = (float)fraction * 0x1p-24f;

@@ -41,7 +41,8 @@ static void fill_weights(CoupletFitAxis *axis, int i, double centre, double supp
 }
 
 static bool make_axis(CoupletFitAxis *axis, int length, double start, double side, int size) {
-    double scale = side / size, support = scale > 1 ? scale : 1;
+    double scale = side / size;
+    double support = scale > 1 ? scale : 1;
     axis->most = 1;
     axis->first = malloc((size_t)size * sizeof *axis->first);
     axis->count = malloc((size_t)size * sizeof *axis->count);
@@ -63,7 +64,8 @@ static bool make_axis(CoupletFitAxis *axis, int length, double start, double sid
 
 /* Returns the most rows of the result that are under way at a time. */
 static int rows_under_way(const CoupletFitAxis *down, int size) {
-    int most = 1, end = 0;
+    int most = 1;
+    int end = 0;
     for (int i = 0; i < size; i++) {
         while (end < size && down->first[end] < down->first[i] + down->count[i])
             end++;
@@ -164,7 +166,9 @@ void couplet_fit_row(CoupletFit *fit, const uint8_t *pixels) {
 
 /* Returns the position in the stored picture of pixel (row, column) of the upright picture. */
 static int64_t stored_place(int orientation, int row, int column, int size) {
-    int last = size - 1, r = row, c = column;
+    int last = size - 1;
+    int r = row;
+    int c = column;
     if (orientation >= 5) {
         r = column;
         c = row;
@@ -183,7 +187,8 @@ static uint8_t grey_of(const uint8_t *pixel) {
 }
 
 void couplet_fit_finish(const CoupletFit *fit, int orientation, bool grey, uint8_t *out) {
-    int64_t plane = (int64_t)fit->size * fit->size, at = 0;
+    int64_t plane = (int64_t)fit->size * fit->size;
+    int64_t at = 0;
     for (int row = 0; row < fit->size; row++)
         for (int column = 0; column < fit->size; column++, at++) {
             int64_t place =

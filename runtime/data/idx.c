@@ -93,8 +93,8 @@ typedef struct File {
 /* Reads exactly `count` bytes. A stream that ends early or cannot be unpacked is an error. */
 static bool read_exactly(File *f, uint8_t *to, int64_t count, const char *what) {
     for (int64_t got = 0; got < count;) {
-        const int want = count - got < PIECE ? (int)(count - got) : PIECE,
-                  read = gzread(f->stream, to + got, (unsigned)want);
+        const int want = count - got < PIECE ? (int)(count - got) : PIECE;
+        const int read = gzread(f->stream, to + got, (unsigned)want);
         if (read > 0) {
             got += read;
             continue;
@@ -280,7 +280,8 @@ static bool read_labels(const char *path, Labels *out, char *error, size_t error
 
 /* Returns the number of classes. Labels that count from 0 are classes, as in data.arrays. */
 static int64_t classes_of(const Labels *labels) {
-    int32_t least = INT32_MAX, most = INT32_MIN;
+    int32_t least = INT32_MAX;
+    int32_t most = INT32_MIN;
     for (int64_t i = 0; i < labels->count; i++) {
         if (labels->values[i] < least) least = labels->values[i];
         if (labels->values[i] > most) most = labels->values[i];
@@ -316,7 +317,8 @@ static uint64_t hash_file(uint64_t key, const char *path) {
 
 /* Adds the field of the samples. Bytes in two axes are a picture of one channel. */
 static CoupletField *add_samples(CoupletTable *out, const File *f, const char *name) {
-    const bool picture = f->element->code == U8 && f->rank >= 3, grey = picture && f->rank == 3;
+    const bool picture = f->element->code == U8 && f->rank >= 3;
+    const bool grey = picture && f->rank == 3;
     const CoupletType type = picture ? COUPLET_U8 : f->element->real ? COUPLET_F32 : COUPLET_I32;
     int64_t shape[MOST_AXES + 1] = {1};
     for (int i = 1; i < f->rank; i++)
@@ -363,8 +365,8 @@ static void free_state(State *state) {
 static bool place_labels(const char *samples, const char *labels, char *out, char *error,
                          size_t error_bytes) {
     const char *slash = strrchr(samples, '/');
-    const int folder = *labels == '/' || !slash ? 0 : (int)(slash - samples) + 1,
-              length = snprintf(out, COUPLET_PATH_BYTES, "%.*s%s", folder, samples, labels);
+    const int folder = *labels == '/' || !slash ? 0 : (int)(slash - samples) + 1;
+    const int length = snprintf(out, COUPLET_PATH_BYTES, "%.*s%s", folder, samples, labels);
     if (length < COUPLET_PATH_BYTES) return true;
     snprintf(error, error_bytes, "%.200s..: a path has at most %d bytes", labels,
              COUPLET_PATH_BYTES - 1);
@@ -567,9 +569,8 @@ static bool open_fashion(const CoupletRequest *request, CoupletTable *out, char 
     static const char *const names[FASHION_CLASSES] = {
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
         "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
-    const char *set = getenv("COUPLET_DATA"), *folder = request->path ? request->path
-                                                        : set && *set ? set
-                                                                      : debian_folder;
+    const char *set = getenv("COUPLET_DATA");
+    const char *folder = request->path ? request->path : set && *set ? set : debian_folder;
     State *state = calloc(1, sizeof *state);
     if (!state) return out_of_memory(folder, error, error_bytes);
     snprintf(out->name, sizeof out->name, "fashion_mnist (%.100s)", request->split);

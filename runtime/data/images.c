@@ -36,7 +36,8 @@ bool couplet_images_field(CoupletTable *table, int size, bool grey, char *error,
 
 /* Copies the last part of a path that is too long for a message. */
 static void copy_name(CoupletTable *table, const char *path) {
-    size_t length = strlen(path), most = sizeof table->name - 1;
+    size_t length = strlen(path);
+    size_t most = sizeof table->name - 1;
     snprintf(table->name, sizeof table->name, "%s", length > most ? path + length - most : path);
 }
 
@@ -121,7 +122,8 @@ static const char *file_of(const CoupletRequest *request, const char *setting) {
 
 static bool open_images(const CoupletRequest *request, CoupletTable *out, char *error,
                         size_t error_bytes) {
-    const char *list = file_of(request, "list"), *names = file_of(request, "names");
+    const char *list = file_of(request, "list");
+    const char *names = file_of(request, "names");
     if (!couplet_images_place(request, out, error, error_bytes)) return false;
     if (*list && *names) {
         snprintf(error, error_bytes,

@@ -67,7 +67,8 @@ static bool read_names(CoupletCodes *codes, CoupletWords *names) {
 /* Returns a sentence such as "its class `zebra` of `label` is none of those of the training,
  * `bird`, `cat` .. (10)". */
 static char *strange(const CoupletField *field, const char *name, const CoupletWords *names) {
-    char list[SENTENCE_BYTES / 2] = "", text[SENTENCE_BYTES];
+    char list[SENTENCE_BYTES / 2] = "";
+    char text[SENTENCE_BYTES];
     size_t at = 0;
     for (int32_t i = 0; i < names->count && i < SHOWN_NAMES; i++)
         at += (size_t)snprintf(list + at, sizeof list - at, "%s`%.40s`", i ? ", " : "",

@@ -143,7 +143,9 @@ static bool refuse_line(const Reading *r, int64_t line, const char *why) {
 
 /* Takes the label of "label TAB text". *text moves behind the tab. */
 static bool take_label(const Reading *r, Row *row, const char **text, const char *end) {
-    const char *tab = memchr(*text, '\t', (size_t)(end - *text)), *begin = *text, *stop = tab;
+    const char *tab = memchr(*text, '\t', (size_t)(end - *text));
+    const char *begin = *text;
+    const char *stop = tab;
     if (!tab)
         return refuse_line(
             r, row->line,

@@ -104,7 +104,8 @@ static bool parse_lines(Cells *c, struct csv_parser *parser, const char *text, s
 
 static bool read_cells(Cells *c) {
     struct csv_parser parser;
-    size_t length = 0, start = 0;
+    size_t length = 0;
+    size_t start = 0;
     char *text = couplet_text_read(c->path, &length, c->error, c->error_bytes);
     if (!text) return false;
     if (memchr(text, 0, length)) {
@@ -148,7 +149,8 @@ static int32_t class_number(const CoupletListColumn *column, const char *word) {
 }
 
 static bool read_words(const Cells *c, int number, CoupletListColumn *out) {
-    int64_t count = c->rows - 1, kept = 0;
+    int64_t count = c->rows - 1;
+    int64_t kept = 0;
     const char **words = malloc((size_t)count * sizeof *words);
     out->wholes = malloc((size_t)count * sizeof *out->wholes);
     out->classes = calloc((size_t)count, sizeof *out->classes);
@@ -171,7 +173,8 @@ static bool read_words(const Cells *c, int number, CoupletListColumn *out) {
 
 /* Reads all cells as whole numbers. Returns false without a sentence if a cell is none. */
 static bool read_wholes(const Cells *c, int number, CoupletListColumn *out) {
-    int64_t most = -1, least = 0;
+    int64_t most = -1;
+    int64_t least = 0;
     for (int64_t i = 0; i + 1 < c->rows; i++) {
         int64_t value;
         if (!couplet_read_whole(cell_of(c, i + 1, number), INT32_MIN, INT32_MAX, &value))

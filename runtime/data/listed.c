@@ -41,7 +41,8 @@ void couplet_listed_fill(const CoupletListed *listed, int64_t row, void *const *
 }
 
 const char *couplet_listed_name(const CoupletListed *listed, int64_t row) {
-    const char *path = listed->listing.files[row].path, *slash = strrchr(path, '/');
+    const char *path = listed->listing.files[row].path;
+    const char *slash = strrchr(path, '/');
     return *listed->listing.root || !slash ? path : slash + 1;
 }
 

@@ -46,7 +46,8 @@ static bool fail(const char *path, const char *what, char *error, size_t error_b
 }
 
 static bool has_ending(const char *name, const char *ending) {
-    size_t length = strlen(name), tail = strlen(ending);
+    size_t length = strlen(name);
+    size_t tail = strlen(ending);
     return length > tail && strcasecmp(name + length - tail, ending) == 0;
 }
 
@@ -159,7 +160,8 @@ static bool walk_entry(Walk *w, const Entry *e) {
 
 /* Writes the entry's path behind that of its folder, which ends at `at`. */
 static bool name_entry(Walk *w, char *path, size_t at, const char *name) {
-    const size_t length = strlen(name), root = strlen(w->out->root) + 1;
+    const size_t length = strlen(name);
+    const size_t root = strlen(w->out->root) + 1;
     if (root + at + length < COUPLET_PATH_BYTES) {
         memcpy(path + at, name, length + 1);
         return true;
@@ -348,7 +350,8 @@ bool couplet_listing_read(CoupletListing *out, const char *root, const CoupletLi
 
 /* Compares paths, to find two that are equal. */
 static int by_pointed_path(const void *a, const void *b) {
-    const CoupletListedFile *const *x = a, *const *y = b;
+    const CoupletListedFile *const *x = a;
+    const CoupletListedFile *const *y = b;
     int order = strcmp((*x)->path, (*y)->path);
     return order ? order : (*x > *y) - (*x < *y);
 }
@@ -450,7 +453,8 @@ static int folders_above(const char *path) {
 static int levels_of(const CoupletListing *listing, const CoupletListingKind *kind, char *error,
                      size_t error_bytes) {
     if (!*listing->root) return 0;
-    int least = folders_above(listing->files[0].path), most = least;
+    int least = folders_above(listing->files[0].path);
+    int most = least;
     int64_t bare = 0;
     for (int64_t i = 0; i < listing->count; i++) {
         int folders = folders_above(listing->files[i].path);
@@ -507,7 +511,8 @@ static bool names_differ(char *const *names, int64_t count, const char *path, ch
 static char **read_names(const char *path, int64_t *count, char *error, size_t error_bytes) {
     size_t length;
     int64_t room = 0;
-    char **names = NULL, *rest = NULL;
+    char **names = NULL;
+    char *rest = NULL;
     char *text = couplet_text_read(path, &length, error, error_bytes);
     bool good =
         text &&
@@ -559,15 +564,18 @@ static size_t part_length(const char *path) {
 }
 
 static int compare_parts(const char *a, const char *b, bool numbers) {
-    const long long x = numbers ? strtoll(a, NULL, 10) : 0, y = numbers ? strtoll(b, NULL, 10) : 0;
+    const long long x = numbers ? strtoll(a, NULL, 10) : 0;
+    const long long y = numbers ? strtoll(b, NULL, 10) : 0;
     if (x != y) return (x > y) - (x < y);
-    const size_t length = part_length(a), other = part_length(b);
+    const size_t length = part_length(a);
+    const size_t other = part_length(b);
     const int order = memcmp(a, b, length < other ? length : other);
     return order ? order : (length > other) - (length < other);
 }
 
 static int by_numbers(const void *left, const void *right) {
-    const char *a = ((const Folder *)left)->name, *b = ((const Folder *)right)->name;
+    const char *a = ((const Folder *)left)->name;
+    const char *b = ((const Folder *)right)->name;
     const bool *numbers = ((const Folder *)left)->numbers;
     for (int level = 0;; level++) {
         const int order = compare_parts(a, b, numbers[level]);
@@ -674,8 +682,8 @@ static bool number_files(const CoupletListing *listing, int level, char *const *
         size_t length = prefix(listing->files[i].path, level);
         memcpy(name, listing->files[i].path, length);
         name[length] = 0;
-        Ranked key = {name, 0},
-               *found = bsearch(&key, ranked, (size_t)count, sizeof key, by_ranked_name);
+        Ranked key = {name, 0};
+        Ranked *found = bsearch(&key, ranked, (size_t)count, sizeof key, by_ranked_name);
         if (!found)
             good = not_listed(listing, name, list, error, error_bytes);
         else

@@ -48,8 +48,8 @@ static Watched *find_watched(uintptr_t address) {
 
 /* Maps zeros from the page of the address to the end of the mapping. */
 static bool fill_with_zeros(Watched *w, uintptr_t address) {
-    const uintptr_t page = address / (uintptr_t)page_bytes * (uintptr_t)page_bytes,
-                    end = atomic_load(&w->begin) + w->length;
+    const uintptr_t page = address / (uintptr_t)page_bytes * (uintptr_t)page_bytes;
+    const uintptr_t end = atomic_load(&w->begin) + w->length;
     atomic_store(&w->cut, true);
     return mmap((void *)page, end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
                 0) != MAP_FAILED;

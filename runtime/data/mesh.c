@@ -167,7 +167,8 @@ bool couplet_mesh_full_line(CoupletMeshFile *f, char comment, CoupletSpan *line)
     while (couplet_mesh_line(f, line)) {
         const char *cut = memchr(line->at, comment, (size_t)(line->end - line->at));
         if (cut) line->end = cut;
-        CoupletSpan rest = *line, word;
+        CoupletSpan rest = *line;
+        CoupletSpan word;
         if (couplet_mesh_word(&rest, &word)) return true;
     }
     return false;

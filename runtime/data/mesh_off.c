@@ -21,7 +21,8 @@ static bool skip(CoupletSpan *word, const char *letters) {
 /* Reads the first word. Some files of ModelNet have the first number right behind it; the rest of
  * the word then stays on the line. */
 static bool read_format_word(CoupletMeshFile *f, CoupletSpan *line, Header *header) {
-    CoupletSpan rest = *line, word;
+    CoupletSpan rest = *line;
+    CoupletSpan word;
     char shown[48];
     couplet_mesh_word(&rest, &word);
     const CoupletSpan whole = word;

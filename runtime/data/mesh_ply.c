@@ -91,7 +91,8 @@ static bool read_property(CoupletMeshFile *f, CoupletSpan line, Header *h) {
         return couplet_mesh_fail(f, "the header has more than %d properties", MOST_PROPERTIES);
     Property *p = &h->property[h->properties];
     Element *e = &h->element[h->elements - 1];
-    CoupletSpan rest = line, word;
+    CoupletSpan rest = line;
+    CoupletSpan word;
     *p = (Property){.role = ROLE_NONE};
     p->is_list = couplet_mesh_word(&rest, &word) && couplet_mesh_is(word, "list");
     if (p->is_list) {

@@ -22,7 +22,8 @@ static char mark_of(CoupletSpan line) {
 static bool next_cell(CoupletSpan *line, char mark, CoupletSpan *cell) {
     if (!mark) return couplet_mesh_word(line, cell);
     const char *end = memchr(line->at, mark, (size_t)(line->end - line->at));
-    CoupletSpan rest = {line->at, end ? end : line->end}, word;
+    CoupletSpan rest = {line->at, end ? end : line->end};
+    CoupletSpan word;
     line->at = end ? end + 1 : line->end;
     *cell = (CoupletSpan){rest.at, rest.at};
     for (bool is_first = true; couplet_mesh_word(&rest, &word); is_first = false) {
@@ -82,9 +83,11 @@ bool couplet_mesh_xyz(CoupletMeshFile *f) {
     CoupletSpan line;
     int64_t said = -1;
     int columns = 0;
-    bool is_first = true, has_normals = false;
+    bool is_first = true;
+    bool has_normals = false;
     while (couplet_mesh_full_line(f, '#', &line)) {
-        CoupletSpan rest = line, word;
+        CoupletSpan rest = line;
+        CoupletSpan word;
         couplet_mesh_word(&rest, &word);
         if (word.end - word.at >= 2 && memcmp(word.at, "//", 2) == 0) continue;
         const bool is_count = is_first && cell_count(line) == 1 && couplet_mesh_whole(word, &said);

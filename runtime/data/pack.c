@@ -154,7 +154,8 @@ static const char *next_reason(const char *at, const char *end, char *out, size_
 
 static void tell_skipped(const Copy *copy, const CoupletLoading *loading) {
     char sentence[COUPLET_PATH_BYTES + 512];
-    const char *at = copy->reasons, *end = at + copy->reason_bytes;
+    const char *at = copy->reasons;
+    const char *end = at + copy->reason_bytes;
     while (loading->skipped && at < end) {
         at = next_reason(at, end, sentence, sizeof sentence);
         loading->skipped(loading->context, sentence);
@@ -184,7 +185,8 @@ static bool leave_out_rows(CoupletTable *table, const Copy *copy, const CoupletL
         snprintf(error, error_bytes, "%s: out of memory for the numbers of its rows", table->name);
         return false;
     }
-    int64_t count = 0, bad = 0;
+    int64_t count = 0;
+    int64_t bad = 0;
     for (int64_t row = 0; row < table->held; row++) {
         if (bad < copy->bad_count && copy->bad[bad] == row)
             bad++;
@@ -232,7 +234,8 @@ static char *join_reasons(const CoupletBadRows *bad, size_t *length) {
     *length = 0;
     for (int64_t i = 0; i < bad->count; i++)
         *length += strlen(bad->rows[i].sentence) + 1;
-    char *text = malloc(*length + 1), *at = text;
+    char *text = malloc(*length + 1);
+    char *at = text;
     for (int64_t i = 0; text && i < bad->count; i++) {
         for (const char *c = bad->rows[i].sentence; *c; c++)
             *at++ = *c == '\n' ? ' ' : *c;

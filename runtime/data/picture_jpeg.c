@@ -161,8 +161,9 @@ static void convert_cmyk(uint8_t *pixels, unsigned count) {
  * little more at the right and lower edges. */
 static bool begin_fit(Decoding *d) {
     const struct jpeg_decompress_struct *jpeg = &d->jpeg;
-    double scale = jpeg->scale_num / 8.0, width = jpeg->image_width * scale,
-           height = jpeg->image_height * scale;
+    double scale = jpeg->scale_num / 8.0;
+    double width = jpeg->image_width * scale;
+    double height = jpeg->image_height * scale;
     double side = width < height ? width : height;
     return couplet_fit_begin(&d->fit, (int)jpeg->output_width, (int)jpeg->output_height,
                              (width - side) / 2, (height - side) / 2, side, d->picture->size) ||
@@ -175,10 +176,12 @@ static bool begin_fit(Decoding *d) {
 static unsigned leave_out_columns(Decoding *d) {
     enum { MARGIN = 32 };
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
-    unsigned first = (unsigned)d->fit.first_column, end = (unsigned)d->fit.end_column,
-             width = jpeg->output_width;
-    JDIMENSION from = first > MARGIN ? first - MARGIN : 0,
-               to = end + MARGIN < width ? end + MARGIN : width, count = to - from;
+    unsigned first = (unsigned)d->fit.first_column;
+    unsigned end = (unsigned)d->fit.end_column;
+    unsigned width = jpeg->output_width;
+    JDIMENSION from = first > MARGIN ? first - MARGIN : 0;
+    JDIMENSION to = end + MARGIN < width ? end + MARGIN : width;
+    JDIMENSION count = to - from;
     bool is_worth_it = count < width - width / 8;
     if (!is_worth_it) return 0;
     jpeg_crop_scanline(jpeg, &from, &count);

@@ -93,11 +93,13 @@ static bool add_packed(Plain *p, const uint8_t *data, size_t length) {
  * and data may stand in one place alone. */
 static bool read_chunks(Plain *p) {
     const CoupletPicture *picture = p->picture;
-    bool data_ended = false, in_data = false;
+    bool data_ended = false;
+    bool in_data = false;
     size_t length;
     for (size_t at = HEAD; has_chunk(picture, at, &length); at += length + FRAME) {
         const uint8_t *chunk = picture->bytes + at;
-        bool is_data = is_chunk(chunk, "IDAT"), is_needed = !(chunk[4] & 0x20);
+        bool is_data = is_chunk(chunk, "IDAT");
+        bool is_needed = !(chunk[4] & 0x20);
         if ((is_needed || is_chunk(chunk, "eXIf")) && !has_right_sum(chunk, length)) return false;
         if (at == HEAD) {
             if (!read_head(p, chunk, length)) return false;
@@ -117,7 +119,8 @@ static bool read_chunks(Plain *p) {
 }
 
 static bool unpack_rows(Plain *p) {
-    size_t bytes = ((size_t)p->width * (size_t)p->channels + 1) * p->height, taken;
+    size_t bytes = ((size_t)p->width * (size_t)p->channels + 1) * p->height;
+    size_t taken;
     /* deflate cannot pack better, so memory is not allocated for what cannot come */
     bool can_be = bytes / 1040 <= p->packed_length;
     p->rows = can_be ? malloc(bytes + SLACK) : NULL;
@@ -153,23 +156,25 @@ static inline Lanes magnitude(Lanes x) {
 /* Returns the one of left, above and both that is nearest to left + above - both; if several are,
  * the first of them. */
 static inline Lanes nearest(Lanes left, Lanes above, Lanes both) {
-    Lanes to_left = magnitude(above - both), to_above = magnitude(left - both),
-          to_both = magnitude(left + above - both - both);
-    Lanes is_left = (to_left <= to_above) & (to_left <= to_both),
-          is_above = ~is_left & (to_above <= to_both);
+    Lanes to_left = magnitude(above - both);
+    Lanes to_above = magnitude(left - both);
+    Lanes to_both = magnitude(left + above - both - both);
+    Lanes is_left = (to_left <= to_above) & (to_left <= to_both);
+    Lanes is_above = ~is_left & (to_above <= to_both);
     return (is_left & left) | (is_above & above) | (~(is_left | is_above) & both);
 }
 
 /* Undoes SUB, AVERAGE or PAETH for a row. Some bytes behind a pixel are read, but not written. */
 static inline void undo_filter(Filter filter, uint8_t *row, const uint8_t *above_row, size_t bytes,
                                int channels) {
-    Lanes left = {0}, both = {0};
+    Lanes left = {0};
+    Lanes both = {0};
     const Lanes byte = {255, 255, 255, 255, 255, 255, 255, 255};
     for (size_t i = 0; i < bytes; i += (size_t)channels) {
-        Lanes above = load_lanes(above_row + i), guess = filter == SUB ? left
-                                                         : filter == AVERAGE
-                                                             ? (left + above) >> 1
-                                                             : nearest(left, above, both);
+        Lanes above = load_lanes(above_row + i);
+        Lanes guess = filter == SUB       ? left
+                      : filter == AVERAGE ? (left + above) >> 1
+                                          : nearest(left, above, both);
         left = (load_lanes(row + i) + guess) & byte;
         both = above;
         store(row + i, left, channels);

@@ -122,8 +122,8 @@ static bool decode(Decoding *d) {
     png_set_user_limits(d->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     leave_out_chunks(d->png);
     png_read_info(d->png, d->info);
-    png_uint_32 width = png_get_image_width(d->png, d->info),
-                height = png_get_image_height(d->png, d->info);
+    png_uint_32 width = png_get_image_width(d->png, d->info);
+    png_uint_32 height = png_get_image_height(d->png, d->info);
     if (!couplet_picture_fits(d->picture, width, height)) return false;
     d->height = (int)height;
     ask_for_four_bytes(d);

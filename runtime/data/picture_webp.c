@@ -63,7 +63,8 @@ static bool find_image(Decoding *d) {
 
 static bool decode_image(Decoding *d) {
     const CoupletPicture *p = d->picture;
-    const size_t width = (size_t)d->image.width, height = (size_t)d->image.height;
+    const size_t width = (size_t)d->image.width;
+    const size_t height = (size_t)d->image.height;
     if (!WebPInitDecoderConfig(&d->decoder))
         return couplet_picture_fail(
             p, "libwebp has another version than the one that this was built for");

@@ -127,8 +127,9 @@ static bool copy_path(const char *from, size_t length, const char *rest, char *o
 /* Resolves the path in the spec, from the folder of --data or from that of the spec. */
 static bool resolve(const CoupletPlaces *places, const char *written, char *out, char *error,
                     size_t error_bytes) {
-    const char *folder = given_folder(places), *spec = places ? places->spec : NULL,
-               *slash = spec ? strrchr(spec, '/') : NULL;
+    const char *folder = given_folder(places);
+    const char *spec = places ? places->spec : NULL;
+    const char *slash = spec ? strrchr(spec, '/') : NULL;
     if (*written == '/') return copy_path("", 0, written, out, error, error_bytes);
     if (folder) return copy_path(folder, strlen(folder), written, out, error, error_bytes);
     return copy_path(spec ? spec : "", slash ? (size_t)(slash - spec) + 1 : 0, written, out, error,
@@ -150,9 +151,8 @@ bool couplet_place_request(const CoupletPlaces *places, const CoupletSource *sou
                            char path[COUPLET_PATH_BYTES], CoupletRequest *out, char *error,
                            size_t error_bytes) {
     const bool split = takes_split(source->reader);
-    const char *named = given_for(places, source->name), *folder = named   ? named
-                                                                   : split ? given_folder(places)
-                                                                           : NULL;
+    const char *named = given_for(places, source->name);
+    const char *folder = named ? named : split ? given_folder(places) : NULL;
     *out = (CoupletRequest){.reader = source->reader,
                             .settings = source->settings,
                             .setting_count = source->setting_count,

@@ -42,7 +42,8 @@ static const double *corner_of(const CoupletMesh *m, int64_t triangle, int corne
 
 /* Computes the normal of a triangle, with a length of twice its area. */
 static double normal_of(const CoupletMesh *m, int64_t triangle, double out[3]) {
-    const double *a = corner_of(m, triangle, 0), *b = corner_of(m, triangle, 1);
+    const double *a = corner_of(m, triangle, 0);
+    const double *b = corner_of(m, triangle, 1);
     const double *c = corner_of(m, triangle, 2);
     double u[3], v[3];
     for (int k = 0; k < 3; k++) {
@@ -57,7 +58,9 @@ static double normal_of(const CoupletMesh *m, int64_t triangle, double out[3]) {
 
 /* Returns the sums of the areas of the triangles 0 .. t, from malloc, or NULL if memory is out. */
 static double *sums_of_areas(const CoupletMesh *m) {
-    double *sums = malloc((size_t)m->triangle_count * sizeof *sums), sum = 0, normal[3];
+    double *sums = malloc((size_t)m->triangle_count * sizeof *sums);
+    double sum = 0;
+    double normal[3];
     for (int64_t t = 0; sums && t < m->triangle_count; t++)
         sums[t] = sum += normal_of(m, t, normal);
     return sums;
@@ -65,7 +68,8 @@ static double *sums_of_areas(const CoupletMesh *m) {
 
 /* Returns the first triangle whose sum is above `at`. A triangle without area is never found. */
 static int64_t triangle_at(const double *sums, int64_t count, double at) {
-    int64_t low = 0, high = count - 1;
+    int64_t low = 0;
+    int64_t high = count - 1;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
         if (sums[middle] > at)
@@ -93,9 +97,11 @@ static void put_point(const Draw *d, int64_t to, const double point[3]) {
 /* Draws a point, uniform on a triangle (Osada, Funkhouser, Chazelle, Dobkin: Shape Distributions.
  * 2002, (1)). */
 static void draw_on_triangle(const Draw *d, int64_t to, int64_t triangle) {
-    const double root = sqrt(unit(d, SITE_PLACE, to, 0)), share = unit(d, SITE_PLACE, to, 2);
+    const double root = sqrt(unit(d, SITE_PLACE, to, 0));
+    const double share = unit(d, SITE_PLACE, to, 2);
     const double weights[3] = {1 - root, root * (1 - share), root * share};
-    double point[3] = {0, 0, 0}, normal[3];
+    double point[3] = {0, 0, 0};
+    double normal[3];
     for (int corner = 0; corner < 3; corner++)
         for (int c = 0; c < 3; c++)
             point[c] += weights[corner] * corner_of(d->mesh, triangle, corner)[c];

@@ -45,7 +45,8 @@ static Plane plane_of(const double *points, const int32_t *corners, int64_t coun
 /* Returns twice the area of a, b, c in the plane. It is above 0 if they turn in the same way as the
  * polygon. */
 static double area(const double *points, Plane plane, int32_t a, int32_t b, int32_t c) {
-    const double *p = points + 3 * (int64_t)a, *q = points + 3 * (int64_t)b;
+    const double *p = points + 3 * (int64_t)a;
+    const double *q = points + 3 * (int64_t)b;
     const double *r = points + 3 * (int64_t)c;
     return plane.turn * ((q[plane.x] - p[plane.x]) * (r[plane.y] - p[plane.y]) -
                          (q[plane.y] - p[plane.y]) * (r[plane.x] - p[plane.x]));
@@ -55,7 +56,8 @@ static double area(const double *points, Plane plane, int32_t a, int32_t b, int3
  * polygon. */
 static int64_t peaks(const double *points, Plane plane, const int32_t *corners, int64_t count) {
     int64_t found = 0;
-    int last = 0, first = 0;
+    int last = 0;
+    int first = 0;
     for (int64_t i = 0; i < count; i++) {
         const double *p = points + 3 * (int64_t)corners[i];
         const double *q = points + 3 * (int64_t)corners[(i + 1) % count];
@@ -79,7 +81,8 @@ bool couplet_polygon_is_convex(const double *points, const int32_t *corners, int
 }
 
 static bool same_place(const double *points, int32_t a, int32_t b) {
-    const double *p = points + 3 * (int64_t)a, *q = points + 3 * (int64_t)b;
+    const double *p = points + 3 * (int64_t)a;
+    const double *q = points + 3 * (int64_t)b;
     return p[0] == q[0] && p[1] == q[1] && p[2] == q[2];
 }
 
@@ -87,7 +90,8 @@ static bool same_place(const double *points, int32_t a, int32_t b) {
  * its triangle. */
 static bool is_ear(const double *points, Plane plane, const int32_t *corners, int64_t count,
                    int64_t i) {
-    const int32_t a = corners[(i + count - 1) % count], b = corners[i];
+    const int32_t a = corners[(i + count - 1) % count];
+    const int32_t b = corners[i];
     const int32_t c = corners[(i + 1) % count];
     const double whole = area(points, plane, a, b, c);
     if (whole < 0) return false;
@@ -115,7 +119,8 @@ void couplet_polygon_cut(const double *points, int32_t *corners, int64_t count, 
                          int32_t *triangles) {
     const Plane plane = plane_of(points, corners, count);
     /* Corners are tried in turn, so that the triangles do not all meet at one of them. */
-    int64_t next = 0, tried = 0;
+    int64_t next = 0;
+    int64_t tried = 0;
     while (!is_convex && count > 3 && tried < count) {
         const int64_t i = next % count;
         tried++;

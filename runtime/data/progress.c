@@ -15,7 +15,8 @@ static void clear_line(CoupletProgress *p) {
 
 static void show_progress(void *context, int64_t done, int64_t rows) {
     CoupletProgress *p = context;
-    const double now = couplet_seconds(), seconds = now - p->start;
+    const double now = couplet_seconds();
+    const double seconds = now - p->start;
     if (!p->terminal && now - p->told < line_every) return;
     p->told = now;
     clear_line(p);

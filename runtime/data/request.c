@@ -117,7 +117,8 @@ const CoupletField *couplet_table_field(const CoupletTable *table, const char *n
 bool couplet_field_ends_in_channels(const CoupletField *field) {
     enum { LEAST_SIDE = 8 };
     if (field->type == COUPLET_I32 || field->rank < 3) return false;
-    const int64_t *end = field->shape + field->rank, channels = end[-1];
+    const int64_t *end = field->shape + field->rank;
+    const int64_t channels = end[-1];
     return (channels == 1 || channels == 3 || channels == 4) && end[-2] >= LEAST_SIDE &&
            end[-3] >= LEAST_SIDE;
 }

@@ -128,7 +128,8 @@ static bool is_digits(const char *text, size_t length) {
 static bool expand_numbers(Names *names, const char *pattern, const char *open, const char *dots,
                            const char *close) {
     size_t width = (size_t)(dots - open - 1);
-    long first = strtol(open + 1, NULL, 10), last = strtol(dots + 2, NULL, 10);
+    long first = strtol(open + 1, NULL, 10);
+    long last = strtol(dots + 2, NULL, 10);
     if (first > last) {
         snprintf(
             names->error, names->error_bytes,
@@ -155,7 +156,8 @@ static bool expand_words(Names *names, const char *pattern, const char *open, co
 }
 
 static bool expand(Names *names, const char *pattern) {
-    const char *open = strchr(pattern, '{'), *close = open ? strchr(open, '}') : NULL;
+    const char *open = strchr(pattern, '{');
+    const char *close = open ? strchr(open, '}') : NULL;
     if (!open) return add_name(names, pattern);
     if (!close) {
         snprintf(names->error, names->error_bytes, "%s: a brace of the pattern is not closed",
@@ -258,8 +260,10 @@ static bool set_picture(const Walk *w, Sample *sample, const CoupletMember *memb
  * NULL with a sentence. */
 static char *json_label(const Walk *w, const Sample *sample, const char *text) {
     json_error_t reason;
-    json_t *object = json_loads(text, 0, &reason), *value = json_object_get(object, w->member);
-    char number[32], *copy = NULL;
+    json_t *object = json_loads(text, 0, &reason);
+    json_t *value = json_object_get(object, w->member);
+    char number[32];
+    char *copy = NULL;
     snprintf(number, sizeof number, "%lld",
              json_is_integer(value) ? (long long)json_integer_value(value)
                                     : (long long)json_is_true(value));
@@ -326,8 +330,9 @@ static bool keys_differ(const Walk *w, int64_t first) {
 /* True if the name has a key and an ending. Hidden files have none, nor do files that macOS
  * adds. */
 static bool split_name(const char *name, size_t *key, char *ending) {
-    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name,
-               *dot = strchr(base, '.');
+    const char *slash = strrchr(name, '/');
+    const char *base = slash ? slash + 1 : name;
+    const char *dot = strchr(base, '.');
     if (!dot || dot == base || strlen(dot + 1) >= ENDING_BYTES) return false;
     *key = (size_t)(dot - name);
     for (dot++; *dot; dot++)
@@ -374,8 +379,10 @@ static bool walk_archives(Walk *w) {
 static bool all_are_labelled(const Shards *s, const Walk *w) {
     for (int64_t i = 0; i < s->count; i++) {
         if ((s->samples[i].word != NULL) == s->labelled) continue;
-        const Sample *first = &s->samples[0], *other = &s->samples[i],
-                     *without = s->labelled ? other : first, *with = s->labelled ? first : other;
+        const Sample *first = &s->samples[0];
+        const Sample *other = &s->samples[i];
+        const Sample *without = s->labelled ? other : first;
+        const Sample *with = s->labelled ? first : other;
         snprintf(w->error, w->error_bytes,
                  "%s: the sample `%s` has no .%s, and `%s` has one; each sample has a label, or "
                  "none has",
@@ -387,7 +394,9 @@ static bool all_are_labelled(const Shards *s, const Walk *w) {
 
 /* Numbers the labels as numbers, because the first one is a number. */
 static bool number_labels(Shards *s, CoupletField *field, const Walk *w) {
-    int64_t most = 0, least = 0, value;
+    int64_t most = 0;
+    int64_t least = 0;
+    int64_t value;
     for (int64_t i = 0; i < s->count; i++) {
         Sample *sample = &s->samples[i];
         if (!couplet_read_whole(sample->word, INT32_MIN, INT32_MAX, &value)) {
@@ -414,8 +423,8 @@ static const Sample *first_with(const Shards *s, const char *word) {
 
 static bool refuse_alike(const Shards *s, const CoupletWords *words, const int32_t pair[2],
                          const Walk *w) {
-    const Sample *a = first_with(s, words->words[pair[0]].text),
-                 *b = first_with(s, words->words[pair[1]].text);
+    const Sample *a = first_with(s, words->words[pair[0]].text);
+    const Sample *b = first_with(s, words->words[pair[1]].text);
     snprintf(w->error, w->error_bytes,
              "%s: the labels `%.40s` of the sample `%s` and `%.40s` of `%s` are one number; "
              "classes are told by their texts, so write them alike",
@@ -425,8 +434,9 @@ static bool refuse_alike(const Shards *s, const CoupletWords *words, const int32
 
 /* Numbers the words in the order of names. */
 static bool number_words(Shards *s, const CoupletWords *words, CoupletField *field, const Walk *w) {
-    int32_t *codes = malloc(((size_t)words->count + 1) * sizeof *codes), pair[2],
-            *order = malloc(((size_t)words->count + 1) * sizeof *order);
+    int32_t *codes = malloc(((size_t)words->count + 1) * sizeof *codes);
+    int32_t pair[2];
+    int32_t *order = malloc(((size_t)words->count + 1) * sizeof *order);
     const char **names = malloc(((size_t)words->count + 1) * sizeof *names);
     const int32_t classes =
         codes && order && names ? couplet_words_by_name(words, codes, order) : -1;

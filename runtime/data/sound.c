@@ -133,7 +133,8 @@ static bool has_last_page(int descriptor, int64_t bytes) {
 /* True if the head of an MP3 file says how many samples there are, so that the library knows. */
 static bool says_length(int descriptor) {
     enum { HEAD = 4096 };
-    uint8_t tag[10] = {0}, head[HEAD];
+    uint8_t tag[10] = {0};
+    uint8_t head[HEAD];
     if (pread(descriptor, tag, sizeof tag, 0) != (ssize_t)sizeof tag) return false;
     /* the size of the tag is given by four times seven bits */
     const bool is_tagged = memcmp(tag, "ID3", 3) == 0;
@@ -237,7 +238,9 @@ static bool decode_all(Sound *s, int64_t count, float *out) {
 /* Decodes the whole of a file whose length is not known, and so learns it. Returns NULL with a
  * sentence. */
 static float *decode_whole(Sound *s) {
-    int64_t room = BLOCK, count = 0, got;
+    int64_t room = BLOCK;
+    int64_t count = 0;
+    int64_t got;
     float *samples = malloc((size_t)room * sizeof *samples);
     bool good = samples || fail(s, "out of memory");
     while (good) {
@@ -306,9 +309,11 @@ static Part find_part(const Sound *s, const CoupletSoundWish *wish) {
     const int64_t divisor = common_divisor(s->info.samplerate, wish->rate);
     /* A frame and a sample coincide every `period` frames, and a part may begin there without a
      * change. */
-    const int64_t period = s->info.samplerate / divisor, samples = wish->rate / divisor;
+    const int64_t period = s->info.samplerate / divisor;
+    const int64_t samples = wish->rate / divisor;
     const double ratio = (double)wish->rate / s->info.samplerate;
-    const int64_t rounded = llround((double)s->frames * ratio), whole = rounded ? rounded : 1;
+    const int64_t rounded = llround((double)s->frames * ratio);
+    const int64_t whole = rounded ? rounded : 1;
     const int64_t length = whole < wish->count ? whole : wish->count;
     const int64_t first = wish->is_middle ? (whole - length) / 2 : 0;
     const int64_t margin = ratio == 1 ? 0 : (int64_t)(FILTER_SAMPLES / fmin(ratio, 1)) + 1;

@@ -68,7 +68,9 @@ static int stamp_file(const Look *look, int64_t number, int64_t *newest) {
 
 static void look_at_range(void *context, int64_t begin, int64_t end, int worker) {
     Look *look = context;
-    int64_t newest = 0, i = begin, bad = atomic_load(&look->bad);
+    int64_t newest = 0;
+    int64_t i = begin;
+    int64_t bad = atomic_load(&look->bad);
     (void)worker;
     while (i < end && i <= bad && stamp_file(look, i, &newest) == 0)
         i++;

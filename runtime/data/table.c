@@ -42,7 +42,8 @@ bool couplet_table_claims(const CoupletTable *table, const CoupletField *claim, 
                           char *error, size_t error_bytes) {
     char wanted[TEXT_BYTES], there[TEXT_BYTES], all[512];
     for (int i = 0; i < count; i++) {
-        const CoupletField *c = &claim[i], *found = couplet_table_field(table, c->name, NULL);
+        const CoupletField *c = &claim[i];
+        const CoupletField *found = couplet_table_field(table, c->name, NULL);
         if (strcmp(c->name, "index") == 0) continue; /* every table has it */
         couplet_field_text(c, wanted, sizeof wanted);
         if (!found) {

@@ -50,8 +50,8 @@ static bool read_separator(const char *text, char *out) {
 static bool read_rules(const CoupletRequest *request, const CoupletTable *t,
                        CoupletCellsRules *rules, char *error, size_t error_bytes) {
     static const char *const missing[] = {"refuse", "mean", "drop"};
-    const char *separator = couplet_request_text(request, "separator"),
-               *decimal = couplet_request_text(request, "decimal");
+    const char *separator = couplet_request_text(request, "separator");
+    const char *decimal = couplet_request_text(request, "decimal");
     const char *chosen = couplet_request_text(request, "missing");
     *rules = (CoupletCellsRules){.label = couplet_request_text(request, "label"),
                                  .columns = couplet_request_text(request, "columns"),
@@ -121,7 +121,8 @@ static bool name_codes(const CoupletTable *t, CoupletField *field, bool with_col
             bytes += strlen(c->name) + c->words.words[c->order[k]].length + 2;
     }
     const char **names = malloc(((size_t)count + 1) * sizeof *names);
-    char *texts = malloc(bytes), *at = texts;
+    char *texts = malloc(bytes);
+    char *at = texts;
     int64_t code = 0;
     for (int i = 0; names && texts && i < p->count; i++) {
         const CoupletColumn *c = coded(s, p->columns[i]);
@@ -165,9 +166,11 @@ static bool add_apart(CoupletTable *t, int column, char *error, size_t error_byt
 static bool add_fields(CoupletTable *t, char *error, size_t error_bytes) {
     const State *s = t->state;
     const CoupletCells *cells = &s->cells;
-    int *numbers = malloc((size_t)cells->count * sizeof *numbers),
-        *words = malloc((size_t)cells->count * sizeof *words), label = -1;
-    int number_count = 0, word_count = 0;
+    int *numbers = malloc((size_t)cells->count * sizeof *numbers);
+    int *words = malloc((size_t)cells->count * sizeof *words);
+    int label = -1;
+    int number_count = 0;
+    int word_count = 0;
     for (int i = 0; numbers && words && i < cells->count; i++) {
         const CoupletColumn *c = &cells->columns[i];
         if (c->is_label)

@@ -31,7 +31,8 @@ static size_t character(const unsigned char *at, size_t left) {
 static bool is_ascii(const unsigned char *at) {
     uint64_t word;
     memcpy(&word, at, sizeof word);
-    const uint64_t high = UINT64_C(0x8080808080808080), ones = UINT64_C(0x0101010101010101);
+    const uint64_t high = UINT64_C(0x8080808080808080);
+    const uint64_t ones = UINT64_C(0x0101010101010101);
     return !((word | (word - ones)) & high);
 }
 
@@ -52,7 +53,8 @@ size_t couplet_utf8_length(const char *text, size_t length) {
 
 size_t couplet_utf8_escape(const char *text, char *out) {
     static const char digits[] = "0123456789abcdef";
-    size_t length = 0, left = strlen(text);
+    size_t length = 0;
+    size_t left = strlen(text);
     while (left > 0) {
         const size_t good = couplet_utf8_length(text, left);
         if (out) memcpy(out + length, text, good);
@@ -91,7 +93,8 @@ static const struct {
 
 static bool refuse_byte(const CoupletTextFile *f, const char *name, size_t at, char *error,
                         size_t error_bytes) {
-    size_t line = 1, start = 0;
+    size_t line = 1;
+    size_t start = 0;
     for (size_t i = 0; i < at; i++) {
         const bool ends = f->text[i] == '\n' || (f->text[i] == '\r' && f->text[i + 1] != '\n');
         if (!ends) continue;

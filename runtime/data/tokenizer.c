@@ -46,7 +46,8 @@ static Class character_class(uint32_t c) {
         if (c >= '0' && c <= '9') return DIGIT;
         return (c | 32) >= 'a' && (c | 32) <= 'z' ? LETTER : c == '_' ? LETTER : MARK;
     }
-    size_t low = 0, high = sizeof ranges / sizeof *ranges;
+    size_t low = 0;
+    size_t high = sizeof ranges / sizeof *ranges;
     while (low < high) {
         const size_t middle = (low + high) / 2;
         if (c > ranges[middle].last)

@@ -244,14 +244,16 @@ static bool list_frames(Video *v) {
 }
 
 static int by_time(const void *a, const void *b) {
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    const int64_t x = *(const int64_t *)a;
+    const int64_t y = *(const int64_t *)b;
     return (x > y) - (x < y);
 }
 
 /* Finds the end of the last frame, which may have no duration; then it is that of the others.
  * Returns false if the times are too far apart to be true. */
 static bool has_end(Video *v) {
-    const int64_t first = v->times[0], last = v->times[v->count - 1];
+    const int64_t first = v->times[0];
+    const int64_t last = v->times[v->count - 1];
     int64_t whole;
     if (__builtin_sub_overflow(last, first, &whole) || whole > INT64_MAX / 4) return false;
     if (v->end <= last)
@@ -276,8 +278,9 @@ static double said_length(const Video *v) {
 /* True if the file is complete. A file that was cut short keeps the length in its head. */
 static bool is_complete(Video *v) {
     const double rate = av_q2d(v->format->streams[v->stream]->avg_frame_rate);
-    const double said = said_length(v), there = seconds(v, v->end),
-                 margin = rate > 0 ? 2 / rate : 0;
+    const double said = said_length(v);
+    const double there = seconds(v, v->end);
+    const double margin = rate > 0 ? 2 / rate : 0;
     if (v->by_number || there + margin >= 0.95 * said) return true;
     return fail(v, "the video is cut short: it ends after %.3f of its %.3f seconds", there, said);
 }
@@ -405,7 +408,8 @@ static bool fit_frame(Video *v, AVFrame *frame, int size, uint8_t *out) {
 
 /* Returns how many of the ascending times are not later than `time`. */
 static int64_t count_until(const int64_t *times, int64_t count, int64_t time) {
-    int64_t low = 0, high = count;
+    int64_t low = 0;
+    int64_t high = count;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
         if (times[middle] <= time)

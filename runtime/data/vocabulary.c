@@ -123,8 +123,8 @@ static int by_name(const void *left, const void *right) {
 }
 
 static int by_count(const void *left, const void *right) {
-    const CoupletWord *a = *(const CoupletWord *const *)left,
-                      *b = *(const CoupletWord *const *)right;
+    const CoupletWord *a = *(const CoupletWord *const *)left;
+    const CoupletWord *b = *(const CoupletWord *const *)right;
     return a->count != b->count ? (a->count < b->count) - (a->count > b->count) : by_bytes(a, b);
 }
 
@@ -138,17 +138,18 @@ bool couplet_word_is_whole(const char *text, size_t length) {
 
 /* Compares whole numbers. 7 and 07 are two words, and are sorted by their bytes. */
 static int by_whole(const void *left, const void *right) {
-    const CoupletWord *a = *(const CoupletWord *const *)left,
-                      *b = *(const CoupletWord *const *)right;
-    const long long x = strtoll(a->text, NULL, 10), y = strtoll(b->text, NULL, 10);
+    const CoupletWord *a = *(const CoupletWord *const *)left;
+    const CoupletWord *b = *(const CoupletWord *const *)right;
+    const long long x = strtoll(a->text, NULL, 10);
+    const long long y = strtoll(b->text, NULL, 10);
     return x != y ? (x > y) - (x < y) : by_bytes(a, b);
 }
 
 /* Compares numbers. Long doubles hold whole numbers of 18 digits exactly if they have 64 bits for
  * digits. On other machines, such neighbours are sorted by their bytes. */
 static int by_number(const void *left, const void *right) {
-    const CoupletWord *a = *(const CoupletWord *const *)left,
-                      *b = *(const CoupletWord *const *)right;
+    const CoupletWord *a = *(const CoupletWord *const *)left;
+    const CoupletWord *b = *(const CoupletWord *const *)right;
     const long double x = strtold(a->text, NULL), y = strtold(b->text, NULL);
     return x != y ? (x > y) - (x < y) : by_bytes(a, b);
 }
@@ -157,7 +158,8 @@ typedef int Order(const void *left, const void *right);
 
 /* Returns the order by name of the words in a list. */
 static Order *order_of_names(const CoupletWord *const *list, int32_t count) {
-    bool wholes = true, numbers = true;
+    bool wholes = true;
+    bool numbers = true;
     double ignored;
     for (int32_t i = 0; numbers && i < count; i++) {
         wholes = wholes && couplet_word_is_whole(list[i]->text, list[i]->length);
@@ -194,12 +196,14 @@ int32_t couplet_words_by_count(const CoupletWords *w, int32_t *codes, int32_t *o
 
 bool couplet_words_alike(const CoupletWords *w, const int32_t *order, int32_t count,
                          int32_t pair[2]) {
-    double value, before = 0;
-    bool was_number = false, was_whole = false;
+    double value;
+    double before = 0;
+    bool was_number = false;
+    bool was_whole = false;
     for (int32_t i = 0; i < count; i++) {
         const CoupletWord *word = &w->words[order[i]];
-        const bool is_whole = couplet_word_is_whole(word->text, word->length),
-                   is_number = couplet_read_number(word->text, &value, NULL);
+        const bool is_whole = couplet_word_is_whole(word->text, word->length);
+        const bool is_number = couplet_read_number(word->text, &value, NULL);
         pair[0] = i ? order[i - 1] : 0;
         pair[1] = order[i];
         if (is_number && was_number && value == before && !(is_whole && was_whole)) return true;

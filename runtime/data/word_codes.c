@@ -49,11 +49,12 @@ static int digit(char c) {
 const char *couplet_codes_next(CoupletCodes *codes) {
     const char *end = codes->failed ? NULL : strchr(codes->at, '\n');
     if (!end) return mark_failed(codes);
-    char *item = malloc((size_t)(end - codes->at) + 1), *to = item;
+    char *item = malloc((size_t)(end - codes->at) + 1);
+    char *to = item;
     if (!item) return mark_failed(codes);
     for (const char *at = codes->at; at < end; at++) {
-        const int high = *at == '%' && end - at > 2 ? digit(at[1]) : -1,
-                  low = high >= 0 ? digit(at[2]) : -1;
+        const int high = *at == '%' && end - at > 2 ? digit(at[1]) : -1;
+        const int low = high >= 0 ? digit(at[2]) : -1;
         if (*at == '%' && (low < 0 || high + low == 0)) { /* a text contains no byte 0 */
             free(item);
             return mark_failed(codes);
