@@ -199,7 +199,7 @@ typedef enum {
     STMT_GIVE /* give name = value, of a step; fields as of STMT_LET */
 } StmtKind;
 
-/* The place of a read of a queue: before or behind this step's push. */
+/* Where a read of a queue stands: before or behind this step's push. */
 typedef enum { QUEUE_READ_FIRST, QUEUE_PUSH_FIRST } QueueOrder;
 
 struct Stmt {
@@ -270,8 +270,8 @@ typedef struct Module {
     bool checked;
 } Module;
 
-/* The meaning of a name. Names of let, param, state, queue, draw point at the statement; parameters
- * of functions at the Param; indices at the Binder; builtins at a row of builtins.def. */
+/* What a name means. Names of let, param, state, queue and draw refer to the statement, parameters
+ * of functions to the Param, indices to the Binder, and built-ins to a row of builtins.def. */
 typedef enum {
     SYMBOL_POISON,
     SYMBOL_MODULE,
@@ -314,13 +314,13 @@ struct Symbol {
     bool used;
 };
 
-/* lang/parse.c. Parses one file; messages go to diag. Never NULL: what could be parsed is there. */
+/* lang/parse.c. Parses one file. Messages go to `diag`. Never returns NULL: the module has what
+ * could be parsed. */
 Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char *name);
-/* A module of several files: `more` comes after what `module` holds already (NULL: it is all so
- * far). */
+/* Joins files of a module: `more` comes behind `module`, which is NULL at first. */
 Module *module_join(Arena *arena, Module *module, Module *more);
 
-/* A method: the spec's module first, then every module it uses, each checked. */
+/* A method: the spec's module first, then every module that it uses, each checked. */
 typedef struct Method {
     Module *spec;
     Module **modules;
@@ -328,8 +328,8 @@ typedef struct Method {
     int64_t batch; /* the batch of statements that belong to no stage */
 } Method;
 
-/* The result of a look at the data of a source: its fields and rows; nothing, since it is not where
- * it was looked for; or data that does not fit, and the sentence says why. */
+/* The result of looking at a source: its fields and rows were read; the data is absent; or it does
+ * not fit, and the sentence says why. */
 typedef enum { SCHEMA_READ, SCHEMA_ABSENT, SCHEMA_REFUSED } SchemaAnswer;
 
 /* The questions that the checker asks its caller. */
@@ -358,8 +358,8 @@ typedef struct CheckHooks {
  * method even after errors (diag_error_count tells); only an error-free one may be lowered. */
 Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *hooks);
 
-/* concat(a, b, axis = 2): the axis, counted from 0 (-1: no number), and how many arrays are joined.
- */
+/* Returns the axis of concat(a, b, axis = 2), from 0, or -1 if it is no number; *arrays is the
+ * number of joined arrays. */
 int call_concat_axis(const Expr *call, int *arrays);
 /* Is it a call of a distribution, as after `~`? */
 bool call_is_distribution(const Expr *expr);
@@ -368,7 +368,7 @@ bool call_is_distribution(const Expr *expr);
  * such a let is unrolled. */
 bool net_takes_index(const Expr *e, const Binder *binder);
 
-/* `couplet check`: one line a name, with its type and shape, in source order. */
+/* Prints a line for each name, with its type and shape, in source order, for `couplet check`. */
 void check_print(const Method *method, FILE *out);
 
 #endif

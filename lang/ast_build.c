@@ -45,13 +45,13 @@ static void nest(Parser *p, Expr *e, const Expr *part) {
     if (e->depth > MOST_NESTED_TERMS) parser_too_deep(p, e->span, "expressions");
 }
 
-/* 512MiB: a number of bytes. */
+/* Returns the bytes of a unit, as in 512MiB. */
 static double unit_of(const char *unit) {
     return *unit == 'K' ? 0x1p10 : *unit == 'M' ? 0x1p20 : *unit == 'G' ? 0x1p30 : 1;
 }
 
-/* A number that would become another one is refused: nothing may be computed with infinity in place
- * of 1e400. */
+/* Refuses a number that would become another one: nothing may be computed with infinity in place of
+ * 1e400. */
 static void refuse_range(Parser *p, Expr *e, bool is_zero) {
     if (e->is_integer && e->number > MOST_WHOLE) {
         diag_report(p->diag, CODE_NUMBER_RANGE, e->span,

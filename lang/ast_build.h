@@ -94,7 +94,7 @@ Stmt *ast_eval(Parser *p, Span span);
 /* Sets how often an `eval` measures in training. `cadence` is NULL where it does so around the
  * training alone. */
 Stmt *ast_eval_every(Parser *p, Stmt *eval, const Stmt *cadence);
-/* Makes a line of an `eval` block; one of the two lists is given. */
+/* Makes a line of an `eval` block, from one of the two lists. */
 Stmt *ast_eval_line(Parser *p, Stmt *eval, const ExprListBox *calls, const StmtList *stmts);
 Stmt *ast_scan(Parser *p, BinderList *round, const StmtList *carry, const StmtList *body,
                Span span);
@@ -105,8 +105,7 @@ Stmt *ast_ema(Parser *p, Expr *target, Expr *source, Expr *rate, Span span);
 void ast_with(Parser *p, Stmt *ema, const char *what, Span span);   /* with state */
 void ast_before(Parser *p, Stmt *ema, const char *what, Span span); /* before forward */
 Stmt *ast_when(Parser *p, Expr *condition, StmtList *body, StmtList *otherwise, Span span);
-/* `every 2 epochs`, `every 100 steps`: value and of_steps of what is done so often; a NULL count is
- * one */
+/* Makes `every 2 epochs` or `every 100 steps`: the value and of_steps. A NULL count means 1. */
 Stmt *ast_cadence(Parser *p, Expr *count, const char *what, Span what_span, Span span);
 Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtList *body,
                 Span span);

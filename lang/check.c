@@ -89,8 +89,8 @@ static const char *nearest_name(Check *c, const char *name) {
     return diag_nearest(name, names, count);
 }
 
-/* The name by which the module at hand has another one. NULL for itself, and for one of one's own
- * that it does not use. */
+/* Returns the name by which the module at hand uses another module. NULL for itself, and for a
+ * module of the user's that it does not use. */
 static const char *name_of_module(const Check *c, const Module *m) {
     if (m == c->module) return NULL;
     if (!m->used) return m->name;
@@ -161,9 +161,9 @@ static TypeKind kind_named(Check *c, const Param *p) {
     return KIND_REAL;
 }
 
-/* True if a name in a signature's shape is one already: of the signature itself, or a dimension or
- * a number of a function around it. Names of the method do not reach into signatures: a hyper F or
- * a bank M says nothing of the F and M of a function. */
+/* True if a name in a signature's shape is taken: by the signature itself, or by a dimension or a
+ * number of a function around it. Names of the method do not count: a hyper F or a bank M has
+ * nothing to do with the F and M of a function. */
 static bool is_of_function(const Check *c, const char *name) {
     const Symbol *known = scope_find_in(c->scope, name);
     if (known) return true;
@@ -259,8 +259,8 @@ static Scheme *find_scheme(Check *c, const Stmt *stmt) {
     return scheme;
 }
 
-/* A network of one list has its configuration there, and a composition behind `=`. Whoever writes a
- * function's list and body in their place means the data, which has a list of its own. */
+/* True if the configuration of a network of one list stands in that list, and a composition behind
+ * `=`. A body in braces means data, which has a list of its own. */
 static bool lists_of_network(Check *c, const Stmt *s) {
     if (s->kind != STMT_NET || !s->has_config || s->has_params) return true;
     const Param *array = NULL;
@@ -294,7 +294,7 @@ static void declare_optimiser_params(Check *c, Stmt *s) {
                     s->name);
 }
 
-/* The type of what the body returns; NULL for an optimiser, which returns nothing. */
+/* Returns the type of the body's result, or NULL for an optimiser, which returns nothing. */
 static Type *check_result(Check *c, Stmt *s) {
     if (s->value) return check_expr(c, s->value);
     check_body(c, s->body, s->body_count);
@@ -552,8 +552,8 @@ static int64_t batch_of_stages(const Module *m) {
     return batch;
 }
 
-/* The batch of lines that belong to no stage: that of `train`, or of all stages where `train` names
- * none. */
+/* Returns the batch of statements that belong to no stage: that of `train`, or that of all stages
+ * if `train` names none. */
 static int64_t method_batch(Check *c, Module *m) {
     const Param *batch = setting_of_train(m, "batch");
     const int64_t of_stages = batch ? 0 : batch_of_stages(m);
@@ -583,7 +583,7 @@ static void share_batch(Check *c, Module *m) {
     }
 }
 
-/* Checks what needs all names of the module: pushes, and the bodies that nothing has called. */
+/* Checks what needs all names of the module: pushes, and bodies that nothing has called. */
 static void check_bodies(Check *c, const Module *m) {
     for (int i = 0; i < m->stmt_count; i++) {
         Stmt *s = m->stmts[i];

@@ -105,7 +105,7 @@ void scope_suggest(Check *c, const char *name, Span span);
 void check_module(Check *c, Module *m);
 
 /* check_use.c */
-void check_use(Check *c, Stmt *s); /* loads and checks what it names, and declares the names */
+void check_use(Check *c, Stmt *s); /* Loads and checks the named module, and declares the names. */
 
 /* check_method.c */
 void check_statement(Check *c, Module *m, Stmt *s);
@@ -116,14 +116,15 @@ void check_condition(Check *c, Expr *condition, const char *of);
 
 /* check_view.c */
 void check_view(Check *c, Stmt *s);
-/* Returns the type of a name in a view: that of one sample, where the array has the batch in
+/* Returns the type of a name in a view, which is that of one sample if the array has the batch in
  * front. */
 Type *type_of_sample(Check *c, Expr *name, Type *whole);
 
 /* check_options.c */
 const OptionRow *option_find(const OptionRow *rows, int count, const char *owner, const char *name);
-/* A number of a row, whose type was found: known now, and in its range. `name` is where the option
- * is named; `of`: " of knn". False after a message. */
+/* Checks a number for a row, after its type: it must be known now, and in its range. `name` is the
+ * place of the option, and `of` completes its name, as in " of knn". Returns false after a
+ * message. */
 bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code,
                   const char *of);
 void check_train(Check *c, const Module *m, Stmt *s);
@@ -135,12 +136,14 @@ void check_stage(Check *c, Stmt *s);
 void check_eval(Check *c, Stmt *s);
 
 /* constant.c */
-/* After its type: whether it is a number known now; reports what has no value. */
+/* Decides, after its type, whether an expression is a number known now. Reports operations without
+ * a value. */
 void constant_find(Check *c, Expr *e);
 
 /* check_memory.c */
 void check_queue(Check *c, Stmt *s);
-void check_push(Check *c, Stmt *s); /* after all lets: a queue may stand before what feeds it */
+/* Called after all lets, since a queue may stand before what feeds it. */
+void check_push(Check *c, Stmt *s);
 void check_bank(Check *c, Stmt *s);
 void check_update(Check *c, Stmt *s);
 
@@ -148,7 +151,7 @@ void check_update(Check *c, Stmt *s);
 void check_data(Check *c, Stmt *s);
 
 /* check_choice.c: which rows, and how batches are drawn */
-/* Argument `at` of the call; false: no option has its name. */
+/* Checks argument `at` of the call. Returns false if no option has its name. */
 bool check_data_option(Check *c, DataSource *data, const Expr *call, int at);
 /* "per_class, fraction and batch"; the names too, of room for MOST_DATA_OPTIONS. */
 const char *data_options_text(Check *c, const char **names, int *count);
@@ -158,8 +161,8 @@ enum { MOST_DATA_OPTIONS = 32 };
 
 /* check_field.c */
 Type *check_field(Check *c, Expr *e, Symbol *data); /* train.image, train.all.image */
-/* The field that `train.image` names where no batch is meant; NULL after a message, and where the
- * source is poisoned. */
+/* Returns the field that `train.image` names where no batch is meant. NULL after a message, or if
+ * the source is poisoned. */
 const DataField *check_named_field(Check *c, Expr *e);
 const DataField *source_find_field(const DataSource *data, const char *name);
 /* "image u8[1, 28, 28], label int and index int". */
@@ -172,11 +175,11 @@ int64_t source_batch(const Check *c, const DataSource *data);
 
 /* check_epoch.c */
 void check_every(Check *c, Stmt *s);
-/* checks the number in `every 2 epochs`, of work between steps or of an `eval` */
+/* Checks the number in `every 2 epochs`, for work between steps or an `eval`. */
 void check_cadence(Check *c, const Stmt *s);
 void check_measures(Check *c, const Stmt *eval); /* checks the statements of `eval` */
 void check_misplaced_report(Check *c, const Stmt *s);
-/* true for a key that the rows of metrics.jsonl have in every run */
+/* True for a key that rows of metrics.jsonl have in every run. */
 bool check_is_key_of_log(const char *name);
 
 /* check_expr.c */
@@ -190,21 +193,19 @@ void binder_give_extent(Check *c, Binder *binder, Dim *dim, Span span, const cha
 void binder_open(Check *c, Binder *binder);
 /* Then it is reported; `of`: "a reduction". */
 bool binders_too_many(Check *c, Binder *const *binders, int count, const char *of);
-/* True if a name stands in the text that the parser passed over: it was most likely declared
- * there. */
+/* True if a name stands in the text that the parser left out, where it was most likely declared. */
 bool parse_was_broken(Check *c, const char *name);
 void binders_close(Check *c, Binder **binders, int count, bool quiet);
 bool type_same_shape(const Type *a, const Type *b);
-/* True if two dimensions are equal, or may be, as 2*ceil(H / 2) and H are for some H: lowering,
- * which knows the sizes, compares them then. Two names are not equal. */
+/* True if two dimensions are equal, or may be for some sizes, as 2*ceil(H / 2) and H. Lowering,
+ * which knows the sizes, compares them again. Two different names are not equal. */
 bool dim_may_be_equal(Check *c, Dim *a, Dim *b);
 /* True if the net has a part of this name, which was given where the network is composed. */
 bool net_has_part(const Symbol *net, const char *name);
-/* Every part of the composition has a name: there is nothing else inside. */
+/* True if every part of the composition has a name. */
 bool net_names_all_parts(const Symbol *net);
 bool type_is_numeric(const Type *t);
-/* True if a fault in the text is behind the type: it has been reported, and is not reported again.
- */
+/* True if the type is the consequence of an error that was reported. */
 static inline bool type_is_poison(const Type *t) {
     return t->kind == KIND_POISON;
 }

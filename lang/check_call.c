@@ -94,9 +94,9 @@ static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, 
     return true;
 }
 
-/* Binds the names that stand alone in a signature's axes to the extents that are given, ahead of
- * any comparison: a formula may stand before the axis that introduces its name, `x[2 * N], y[N]`.
- */
+/* Binds the names that stand alone in a signature's axes to the given extents, before any
+ * comparison, because a formula may stand ahead of the axis that introduces its name: `x[2 * N],
+ * y[N]`. */
 static void introduce(Check *c, const Param *param, const Type *given, Bindings *b) {
     const Type *want = param->type;
     if (!want || type_is_poison(want) || want->rank != given->rank) return;
@@ -137,8 +137,8 @@ static void unknown_argument(Check *c, Span span, const char *name, const char *
         diag_suggest(c->diag, "its arguments are %s", list_names(c, names, count));
 }
 
-/* The argument of each parameter, or NULL in its place; reports unknown, doubled, missing and
- * superfluous ones, and gives NULL for all after one of them. */
+/* Returns the argument of each parameter, or NULL. Reports unknown, repeated, missing and
+ * superfluous arguments; after one of them, all entries are NULL. */
 static Expr **place_arguments(Check *c, const Expr *call, const char *callee, const Param *params,
                               int count, Span declared) {
     Expr **placed = arena_array(c->arena, Expr *, count + 1);
@@ -359,7 +359,8 @@ static Type *filled_type(Check *c, Expr *e) {
     return type_make(c, KIND_BOOL, 0, NULL);
 }
 
-/* States, banks and queues of the method; a state inside a net chains already. */
+/* Returns the type of new(..), for states, banks and queues of the method. Applications of a state
+ * inside a net follow each other anyway. */
 static Type *new_type(Check *c, Expr *e) {
     const Symbol *s = e->args[0]->symbol;
     bool memory =
@@ -486,7 +487,7 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
     return type_make(c, KIND_REAL, 0, NULL); /* a distribution makes one draw */
 }
 
-/* `sum(x)`: what is meant is a reduction, with an index for each axis of its argument. */
+/* Suggests a reduction for `sum(x)`, with an index for each axis of its argument. */
 static bool is_reduction(Check *c, const Expr *e) {
     if (e->callee->kind != EXPR_NAME || scope_find(c->scope, e->callee->name)) return false;
     for (int i = 0; i < REDUCE_KINDS; i++)
@@ -578,7 +579,7 @@ static bool is_checked(const Stmt *fn) {
     return true;
 }
 
-/* Numbers that the call leaves out, by their defaults, which may be made of what it gives. */
+/* Binds numbers that the call leaves out to their defaults, which may depend on given ones. */
 static void bind_defaults(Check *c, const Stmt *fn, Expr *const *placed, Bindings *b) {
     for (int i = 0; i < fn->param_count; i++) {
         const Param *param = &fn->params[i];
@@ -670,7 +671,7 @@ static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argume
     return substituted(c, scheme->result, &b);
 }
 
-/* A built-in in a composition is a call with one argument. False after a message: it needs more. */
+/* True if a built-in in a composition takes one argument. False after a message. */
 static bool takes_one(Check *c, const Expr *name) {
     for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++) {
         if (strcmp(builtins[i].name, name->symbol->name) != 0 || builtins[i].low <= 1) continue;
@@ -690,7 +691,7 @@ void check_part_of_chain(Check *c, const Expr *part) {
     if (part->symbol && part->symbol->kind == SYMBOL_BUILTIN) takes_one(c, part);
 }
 
-/* A function in a composition: the type is that of a call with one argument. */
+/* Returns the type of a function in a composition, which is that of a call with one argument. */
 static Type *apply_function(Check *c, Expr *name, Type *argument, Span span) {
     Symbol *input = arena_new_of(c->arena, Symbol);
     *input = (Symbol){.kind = SYMBOL_LET, .name = "x", .span = span, .type = argument};
@@ -778,7 +779,7 @@ bool net_takes_index(const Expr *e, const Binder *binder) {
     return net_takes_index(e->callee, binder) || net_takes_index(e->guard, binder);
 }
 
-/* The declaration of a network's weights that has this setting as an extent; NULL: none. */
+/* Returns the declaration of a network's weights that has this setting as an extent, or NULL. */
 static const Param *sized_by(const Stmt *net, const char *setting) {
     for (int i = 0; i < net->body_count; i++)
         for (int k = 0; net->body[i]->kind == STMT_PARAM && k < net->body[i]->param_count; k++) {
@@ -791,7 +792,7 @@ static const Param *sized_by(const Stmt *net, const char *setting) {
     return NULL;
 }
 
-/* False after a message: a setting that is an extent of weights is whole, and at least 1. */
+/* True if settings that are extents of weights are whole and at least 1. False after a message. */
 static bool sizes_are_whole(Check *c, const Stmt *net, Expr *const *placed) {
     bool good = true;
     for (int i = 0; i < net->config_count; i++) {

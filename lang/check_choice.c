@@ -276,7 +276,7 @@ static void read_condition(Check *c, const Stmt *s, const Expr *e, Conditions *l
 
 /* ---- classes --------------------------------------------------------------------------------- */
 
-/* The option that goes by classes; NULL: none is given. */
+/* Returns the option that works by classes, or NULL. */
 static const char *class_option(const DataSource *data) {
     const DataSelection *s = &data->selection;
     return s->per_class > 0   ? "per_class"

@@ -26,7 +26,7 @@ static const char *reader_list(Check *c) {
     return text;
 }
 
-/* The reader that is called; NULL after a message. */
+/* Returns the reader that is called, or NULL after a message. */
 static const DataReader *find_reader(Check *c, const Expr *call) {
     const DataCatalogue *known = catalogue_of(c);
     const bool named = call->kind == EXPR_CALL && call->callee->kind == EXPR_MEMBER;
@@ -178,7 +178,7 @@ static void unknown_setting(Check *c, const DataSource *data, const Expr *call, 
                      data->reader);
 }
 
-/* The Nth argument of a name; the first one counts. */
+/* True if the argument's name has occurred before. The first one counts. */
 static bool is_again(Check *c, const Expr *call, int at) {
     const char *name = call->arg_names ? call->arg_names[at] : NULL;
     for (int i = 0; name && i < at; i++) {
@@ -280,8 +280,8 @@ static void read_claim(Check *c, const Stmt *s, DataSource *data) {
 
 /* ---- what the data has ----------------------------------------------------------------------- */
 
-/* The rows of the split that is meant: the argument itself, or the setting `split`, which is
- * "train" where nothing is said. */
+/* Returns the rows of the split: of the argument itself, or of the setting `split`, which is
+ * "train" if it is not given. */
 static int64_t preset_rows(const DataPreset *preset, const DataReader *reader,
                            const DataSource *data) {
     const char *split = reader->of_split ? data->path : "train";
@@ -305,7 +305,7 @@ static void take_preset(Check *c, const DataReader *reader, DataSource *data, in
             fields[data->field_count++] = known->fields[i].field;
 }
 
-/* The data is not there: what the spec claims counts, or what is known of the reader. */
+/* Takes what the spec claims, or what is known of the reader, because the data is missing. */
 static void take_claim(Check *c, const DataReader *reader, const Stmt *s, const char *sentence) {
     DataSource *data = s->data;
     int64_t held = 0;

@@ -68,7 +68,8 @@ static bool keeps(Check *c, Expr *target, TypeKind kind, int rank, Dim *const *d
     return false;
 }
 
-/* True if an error has said of a source that its rows are not known, and arrays go on with one. */
+/* True if an error has reported that the rows of a source are not known; its arrays then have one
+ * row. */
 static bool rows_are_unknown(const Check *c) {
     for (int i = 0; i < c->method->spec->stmt_count; i++) {
         const Stmt *s = c->method->spec->stmts[i];
@@ -138,7 +139,7 @@ static void check_sweep_statement(Check *c, Stmt *s) {
                     "a sweep is made of view, let and update");
 }
 
-/* True if a sweep adds up in a state: it must then meet each sample once. A sweep that writes by
+/* True if a sweep adds up in a state, so that it must meet each sample once. A sweep that writes by
  * row may meet some samples twice. */
 static bool adds_up(const Stmt *over) {
     for (int i = 0; i < over->body_count; i++)
@@ -147,7 +148,8 @@ static bool adds_up(const Stmt *over) {
     return false;
 }
 
-/* Samples at a time: as many as divide the rows where each must be met once. 0 after a message. */
+/* Returns the samples to take at a time, which divide the rows if each must be met once. 0 after a
+ * message. */
 static int64_t rows_at_a_time(Check *c, const Stmt *over, DataSource *data) {
     enum { FEWEST = 50, MOST = 5000 };
     if (!adds_up(over)) return sweep_rows(data);

@@ -133,7 +133,7 @@ static void compare_sources(Check *c, const DataField *field, const DataSource *
                 source_fields_text(c, query));
 }
 
-/* How the field that is missing can be named: by one that the bank has. */
+/* Suggests a field of the bank for the missing one. */
 static void suggest_field(Check *c, const char *option, const DataSource *bank) {
     const bool labels = strcmp(option, "labels") == 0;
     const DataField *label = labels ? source_find_field(bank, "label") : NULL;
@@ -227,7 +227,7 @@ static bool is_kept(const Symbol *s) {
     return false;
 }
 
-/* `train.wave`: a field of the bank, which the query has alike. */
+/* Reads a field of the bank such as `train.wave`, which the query must have too. */
 static void read_field(Reading *r, const Expr *e, const DataSource *source) {
     Check *c = r->c;
     r->reads_field = true;
@@ -265,8 +265,8 @@ static bool read_name(void *context, Expr *e) {
     return e->kind != EXPR_MEMBER || !base || base->kind != EXPR_NAME;
 }
 
-/* The type of a formula of the bank's fields: for one sample, as in a view, or for the samples of a
- * batch, as in a sweep. Poisoned after a message. */
+/* Returns the type of a formula of the bank's fields, for one sample as in a view, or for the
+ * samples of a batch as in a sweep. Poisoned after a message. */
 static const Type *formula_type(Reading *r, Expr *formula, bool of_sample) {
     static Stmt no_view;
     Check *c = r->c;
@@ -287,7 +287,7 @@ static const Type *formula_type(Reading *r, Expr *formula, bool of_sample) {
     return r->refused ? type_poison(c) : type;
 }
 
-/* `of = waves.mel(train.wave)`: what the network is given, of one sample. */
+/* Checks `of = waves.mel(train.wave)`, which the network is given for one sample. */
 static void check_recipe(Reading *r, Expr *recipe) {
     const Type *type = formula_type(r, recipe, true);
     if (type->kind == KIND_POISON || (type_is_numeric(type) && type->rank < MAX_RANK)) return;
@@ -297,7 +297,8 @@ static void check_recipe(Reading *r, Expr *recipe) {
                 MAX_RANK - 1, type_text(r->c->arena, type));
 }
 
-/* `features = joined(numbers(train.number), words(train.word))`: rows, one for each sample. */
+/* Checks `features = joined(numbers(train.number), words(train.word))`, which has a row for each
+ * sample. */
 static void check_rows(Reading *r, Expr *formula, const Type *type) {
     Check *c = r->c;
     const Dim *rows = dim_const(c->dims, sweep_rows(r->bank));
@@ -311,7 +312,7 @@ static void check_rows(Reading *r, Expr *formula, const Type *type) {
                 type_text(c->arena, type));
 }
 
-/* True if an expression is a network: then it is applied to `of`. */
+/* True if an expression is a network, which is then applied to `of`. */
 static bool names_net(Check *c, const Expr *e) {
     while (e->kind == EXPR_MEMBER)
         e = e->args[0];
@@ -319,7 +320,7 @@ static bool names_net(Check *c, const Expr *e) {
     return !s || s->kind == SYMBOL_NET || s->kind == SYMBOL_MODULE || s->kind == SYMBOL_POISON;
 }
 
-/* `features = encoder.trunk`, a name that is to be that of a network. */
+/* Checks `features = encoder.trunk`, a name that must be that of a network. */
 static void check_network(Reading *r, Expr *features) {
     const Type *t = check_expr(r->c, features);
     if (t->kind == KIND_NET || t->kind == KIND_POISON) return;
@@ -363,7 +364,8 @@ static bool is_given_twice(const Expr *call, int at) {
     return false;
 }
 
-/* `by_class = true`: the word itself, as it decides what is measured and not how much. */
+/* Checks `by_class = true`. It must be the word itself, since it decides what is measured and not
+ * how much. */
 static void check_truth(Check *c, const OptionRow *row, const Expr *value, Span span,
                         const char *evaluation) {
     if (value->kind == EXPR_BOOL || value->type->kind == KIND_POISON) return;
@@ -371,7 +373,7 @@ static void check_truth(Check *c, const OptionRow *row, const Expr *value, Span 
                 evaluation, row->range, type_text(c->arena, value->type));
 }
 
-/* Sources and numbers; features and fields, which are read in the light of these, come behind. */
+/* Checks sources and numbers. Features and fields, which depend on these, come later. */
 static void check_option(Check *c, const Expr *call, int at, const char *evaluation) {
     const char *name = call->arg_names ? call->arg_names[at] : NULL;
     const OptionRow *row = name ? option_find(evals, EVAL_ROWS, evaluation, name) : NULL;

@@ -79,7 +79,8 @@ static Dim *dim_of_binary(Check *c, const Expr *e) {
     return dim_make(c->dims, DIM_ADD, from, negative);
 }
 
-/* `ceil(a / b)`, `floor(a / b)`, `min(a, b)` and `max(a, b)`; ceil and floor of a whole number. */
+/* Returns the dimension of `ceil(a / b)`, `floor(a / b)`, `min(a, b)` or `max(a, b)`; also of ceil
+ * and floor of a whole number. */
 static Dim *dim_of_call(Check *c, const Expr *e) {
     if (e->callee->kind != EXPR_NAME || e->arg_count < 1) return NULL;
     const char *name = e->callee->name;
@@ -149,8 +150,9 @@ void binder_give_extent(Check *c, Binder *binder, Dim *dim, Span span, const cha
                           "have an index each");
 }
 
-/* `quiet`: something in the body is wrong already, and it may be the array that would have told. So
- * may what a statement declares that does not fit the grammar. */
+/* Closes binders. `quiet` says that something in the body is wrong, maybe the very array that would
+ * have given the extent; or that a statement does not fit the grammar, and its declarations are
+ * missing. */
 void binders_close(Check *c, Binder **binders, int count, bool quiet) {
     for (int i = 0; i < count; i++) {
         Binder *b = binders[i];
@@ -175,8 +177,8 @@ void binders_close(Check *c, Binder **binders, int count, bool quiet) {
     }
 }
 
-/* Returns the symbol that an index of this name would hide. A function has names of its own: those
- * of the method around it are free. */
+/* Returns the symbol that an index of this name would hide. A function has names of its own, so
+ * names of the method around it do not count. */
 static const Symbol *hidden_by(const Check *c, const char *name) {
     const Symbol *found = NULL;
     for (const Scope *scope = c->scope; scope && scope != c->outside && !found;
@@ -326,8 +328,8 @@ static const Span *declared_later(const Check *c, const char *name) {
     return NULL;
 }
 
-/* Help costs a look at every name that there is, and is given to the first errors only: more than
- * are shown. */
+/* Looking for help takes a look at every name, so only the first errors, more than are shown, get
+ * any. */
 enum { ENOUGH_ERRORS = 100 };
 static bool stands_in_broken(const Module *module, const char *name) {
     const size_t length = strlen(name);
@@ -351,7 +353,7 @@ bool parse_was_broken(Check *c, const char *name) {
     return broken;
 }
 
-/* A letter that is no ASCII: the scanner has said what to write. */
+/* True for a letter outside of ASCII, about which the scanner has said what to write. */
 static bool is_foreign(Span span) {
     return (unsigned char)span.source->text[span.begin] >= 0x80;
 }
@@ -371,7 +373,7 @@ static void fix_use(Check *c, const Expr *name) {
     }
 }
 
-/* Once a line for each name: the second time would say nothing new. */
+/* Reports a name once for each line, since the second time would say nothing new. */
 static void unknown_name(Check *c, const Expr *e) {
     if (is_foreign(e->span)) return;
     if (diag_error_count(c->diag) <= ENOUGH_ERRORS && parse_was_broken(c, e->name)) return;

@@ -57,7 +57,7 @@ static Symbol *field_symbol(Check *c, Expr *e, const Symbol *data) {
     return e->symbol = s;
 }
 
-/* NULL: `index`, a number for each row. */
+/* Returns the type of a field; NULL: `index`, a number for each row. */
 static Type *field_type(Check *c, const DataField *field, int64_t rows /* 0: of one sample */) {
     Dim *dims[MAX_RANK];
     int rank = 0;

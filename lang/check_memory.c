@@ -13,7 +13,7 @@ static void check_start(Check *c, const Stmt *s) {
                 s->init_name);
 }
 
-/* The axes behind the first: one row of `array`. */
+/* True if the axes behind the first agree, so that both have the same rows. */
 static bool same_row(const Type *value, const Type *array) {
     if (value->rank != array->rank) return false;
     for (int i = 1; i < array->rank; i++)
@@ -107,7 +107,7 @@ static bool kind_fits(const Type *value, const Type *target) {
            value->kind == KIND_ANY_SHAPE;
 }
 
-/* update M[train.index] <- k: row rows[i] of M becomes k[i]. */
+/* Checks `update M[train.index] <- k`, in which row rows[i] of M becomes k[i]. */
 static void check_rows_update(Check *c, Stmt *s, Expr *target) {
     Type *array = check_expr(c, target->callee);
     Type *rows = check_expr(c, target->args[0]);

@@ -58,9 +58,9 @@ static void check_part(Check *c, Expr *part) {
         type_text(c->arena, t));
 }
 
-/* `online`, `online.head.b`, `online.trunk.conv3_1`: a network, a layer of it or one of its
- * parameters, by the names that stand in a checkpoint. Which layers and parameters there are is
- * known when the network is built (lower/optimise.c). */
+/* Checks a path such as `online`, `online.head.b` or `online.trunk.conv3_1`: a network, one of its
+ * layers or one of its parameters, by the names in a checkpoint. Which layers and parameters exist
+ * is known when the network is built (lower/optimise.c). */
 static bool check_path(Check *c, Expr *part) {
     if (part->kind != EXPR_MEMBER) return check_expr(c, part)->kind == KIND_NET;
     Expr *base = part->args[0];

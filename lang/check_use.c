@@ -77,7 +77,8 @@ static Module *find_own(const Check *c, const UsedFiles *used) {
     return NULL;
 }
 
-/* A module that is named while it is being checked: the places that led from it back to it. */
+/* Reports a module that is named while it is being checked, with the places that led from it back
+ * to it. */
 static bool closes_circle(Check *c, const Module *m, Span span) {
     int first = -1;
     for (int i = 0; i < c->uses.count; i++)
@@ -92,8 +93,8 @@ static bool closes_circle(Check *c, const Module *m, Span span) {
     return true;
 }
 
-/* What stands in a module that others use. A network without a list is one of a method: it has
- * weights. */
+/* True for what a module that others use may contain. A network without a list belongs to a method,
+ * since it has weights. */
 static bool may_be_used(const Stmt *s) {
     return s->kind == STMT_USE || s->kind == STMT_FN || s->kind == STMT_OPTIMISER ||
            (s->kind == STMT_NET && s->has_config);
@@ -116,7 +117,7 @@ static void report_unusable(Check *c, const Stmt *s, Span span) {
     diag_note(c->diag, span, "it is used here");
 }
 
-/* Keeps what a module may hold; the first of what it may not is reported. */
+/* Keeps what a module may contain, and reports the first statement that it may not. */
 static void keep_usable(Check *c, Module *m, Span span) {
     int kept = 0;
     bool said = false;
@@ -196,7 +197,7 @@ static const char *name_of_path(Check *c, const char *path) {
     return arena_intern(c->arena, path + begin, length - begin);
 }
 
-/* The name behind `as`, or the file's. NULL after a message. */
+/* Returns the name behind `as`, or that of the file. NULL after a message. */
 static const char *name_of_own(Check *c, const Param *p) {
     if (p->name) return p->name;
     const char *name = name_of_path(c, p->path);
@@ -208,7 +209,8 @@ static const char *name_of_own(Check *c, const Param *p) {
     return NULL;
 }
 
-/* A module that another file of the same folder uses already: each of them says what it needs. */
+/* True if another file of the same folder uses the module already, which is no mistake: each file
+ * says what it needs. */
 static bool is_of_another_file(const Check *c, const Param *p, const Module *m) {
     const Symbol *s = scope_find_in(c->scope, p->name);
     return s && s->kind == SYMBOL_MODULE && s->span.source != p->span.source && s->module == m;

@@ -13,7 +13,7 @@ static bool may_be_sampled(const Symbol *s) {
            (s->kind == SYMBOL_LET || s->kind == SYMBOL_VIEW || s->kind == SYMBOL_DRAW);
 }
 
-/* The axis of the batch: a view along an axis, `view g[2] = ..`, has it behind that axis. */
+/* Returns the axis of the batch, which is behind that of the views in `view g[2] = ..`. */
 static int batch_axis(const Symbol *s) {
     return s->kind == SYMBOL_VIEW && s->param && s->param->has_shape ? 1 : 0;
 }

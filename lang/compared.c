@@ -85,7 +85,7 @@ static const Expr *own_batch(const Stmt *source) {
     return NULL;
 }
 
-/* What says that a batch of the source is one sample; NULL: it is more, or nobody says. */
+/* Returns the expression that makes a batch of the source one sample, or NULL. */
 static const Expr *batch_of_one(const Compared *c, const Stmt *source) {
     const Param *staged = batch_param(c->stage);
     const Param *trained = batch_param(find_train(c->method));
@@ -119,7 +119,7 @@ static void check_batch(Compared *c, const Stmt *loss) {
 
 /* ---- one class ------------------------------------------------------------------------------- */
 
-/* What one side of `==` is made of. */
+/* The contents of one side of `==`. */
 typedef struct Side {
     Compared *compared;
     const Stmt *source;     /* the source of the field; NULL: no field was found */
@@ -178,7 +178,7 @@ static bool compares_a_field(Compared *c, const FlowVisit *v, Side *a) {
     return b.field == a->field && !b.is_other;
 }
 
-/* True if the spec, or the data where it is there, says that all rows have one value of it. */
+/* True if the spec, or the data if it is there, says that all rows have one value of the field. */
 static bool has_one_class(const DataSource *data, const DataField *field) {
     const DataSelection *chosen = &data->selection;
     const bool is_counted = strcmp(field->name, chosen->by ? chosen->by : "label") == 0;

@@ -168,7 +168,7 @@ static bool same_message(const DiagMessage *a, const DiagMessage *b) {
            strcmp(x->text, y->text) == 0;
 }
 
-/* The errors that are shown; what stands behind the last of them is counted only. */
+/* The most errors that are shown. Further ones are only counted. */
 enum { SHOWN_ERRORS = 20 };
 
 static int limit_messages(const Diag *diag, const DiagMessage **sorted, int *count) {
@@ -249,7 +249,7 @@ static Shown shown_line(Span span) {
     return line;
 }
 
-/* The character at a place of a line, and the columns that it takes there: a tab goes to the next
+/* Returns the character at a place of a line, and the columns that it takes: a tab goes to the next
  * multiple of eight. */
 static int character(const Source *source, int at, int end, int column, int *columns) {
     enum { TAB = 8, ESCAPED = 4 /* ESCAPED is the length of \xNN */ };
@@ -415,7 +415,7 @@ void diag_print(const Diag *diag, FILE *out) {
 
 /* ---- near names ------------------------------------------------------------------------------ */
 
-/* Edit distance with transposition, bounded: anything past `limit` is just far. */
+/* Returns the edit distance with transpositions. Anything beyond `limit` counts as far. */
 static int edit_distance(const char *a, const char *b, int limit) {
     int n = (int)strlen(a);
     int m = (int)strlen(b);

@@ -21,8 +21,8 @@ typedef struct Span {
     int begin, end;
     int line, column;
 } Span;
-/* Returns the text of an expression: with the outermost parentheses of its operands, which its span
- * leaves out, and with one space for any number of them. */
+/* Returns the text of an expression, with the outermost parentheses of its operands, which its span
+ * leaves out, and with single spaces. */
 const char *span_text(Arena *arena, Span span);
 static inline bool span_same(Span a, Span b) {
     return a.source == b.source && a.begin == b.begin && a.end == b.end;
@@ -70,8 +70,7 @@ void diag_mean(Diag *diag, Span span, const char *text);
 int diag_error_count(const Diag *diag);
 /* Adds the messages of `other` to those of `diag`. Their texts must live as long as `diag`. */
 void diag_take(Diag *diag, const Diag *other);
-/* The sentence, the place and the code of the first error that is printed. NULL when there is none.
- */
+/* Returns the sentence, the place and the code of the first error that is printed, or NULL. */
 const char *diag_first_error(const Diag *diag, Span *span, DiagCode *code);
 /* Sets the name with which messages without a place begin, "couplet train". */
 void diag_speaker(Diag *diag, const char *name);

@@ -18,7 +18,7 @@ typedef struct DiagMessage {
     DiagPart fix; /* the text to write, and where; a NULL text: not known */
 } DiagMessage;
 
-/* The message itself, its notes, then its trail; NULL behind the last. */
+/* Returns the message itself, then its notes, then its trail, and NULL behind the last. */
 const DiagPart *diag_part(const DiagMessage *message, int i);
 /* The messages that are shown, in order of file and place, each once, and the number of errors that
  * are left out behind them. `messages` is malloc'ed, for the caller to free; NULL without memory.

@@ -44,7 +44,8 @@ static const Stmt *find_stmt(const Method *method, StmtKind kind, const Symbol *
 
 /* ---- the gradient ---------------------------------------------------------------------------- */
 
-/* The target of an edge gets no gradient: wherever the loss applies it, a stop stands between. */
+/* Finds a gradient into the target of an edge. Wherever the loss applies the target, there must be
+ * a stop. */
 static bool find_leak(void *context, const FlowVisit *v) {
     Edges *e = context;
     const Symbol *callee = v->e->kind == EXPR_CALL ? v->e->callee->symbol : NULL;
@@ -73,8 +74,8 @@ static void check_leaks(void *context, Stmt *s) {
 
 /* ---- rates ----------------------------------------------------------------------------------- */
 
-/* A schedule is out of range when it is so for a run of any length: at its start, in the middle or
- * at its end. */
+/* True if a schedule is out of range for a run of any length: at its start, in the middle or at its
+ * end. */
 static bool is_outside(const Expr *rate, double steps, double *value) {
     const double times[] = {0, 0.5 * steps, steps - 1};
     for (int i = 0; i < 3; i++) {
@@ -109,8 +110,8 @@ typedef struct QueueReads {
     const Expr *read, *guard;
 } QueueReads;
 
-/* Rows of reals start as random unit vectors; labels and numbers start as 0, which is a label like
- * others. */
+/* True if the array starts as 0. Rows of reals start as random unit vectors, but labels and numbers
+ * start as 0, which is an ordinary label. */
 static bool starts_as_nothing(const Expr *read) {
     const Type *t = read->type;
     return t && (t->kind == KIND_INT || t->kind == KIND_BOOL || t->rank == 1);
@@ -195,8 +196,8 @@ static const Binder *binder_of(const Expr *e) {
     return b && b->same ? b->same : b;
 }
 
-/* x[i, ..]: the first axis of an array of rows is that of the samples; an array defined by its
- * elements has what its head says. */
+/* Finds x[i, ..]. The first axis of an array of rows is that of the samples; for an array defined
+ * by its elements, the head of its let decides. */
 static bool find_occurrence(void *context, Expr *e) {
     Occurrences *o = context;
     if (e->kind != EXPR_INDEX || o->found) return !o->found;
@@ -246,14 +247,14 @@ static void judge_reduction(Separation *s, const FlowVisit *v) {
         s->statistic = v->e;
 }
 
-/* z[(i + 1) mod 1]: the row of another sample, of which there is none. */
+/* True for z[(i + 1) mod 1], which means the row of another sample, of which there is none. */
 static bool reads_itself(const Expr *e) {
     int64_t rows;
     return e->args[0]->kind == EXPR_BINARY &&
            dim_eval(e->callee->type->dims[0], NULL, NULL, &rows) && rows == 1;
 }
 
-/* u[pos(i)] or z[(i + 1) mod N]: the row of another sample. */
+/* True for u[pos(i)] or z[(i + 1) mod N], the row of another sample. */
 static bool reads_another(const Expr *e) {
     if (e->kind != EXPR_INDEX || e->arg_count == 0 || !e->callee->type || e->callee->type->rank < 2)
         return false;
@@ -261,7 +262,7 @@ static bool reads_another(const Expr *e) {
            e->args[0]->kind == EXPR_INDEX;
 }
 
-/* max(0, near - far + margin): something is kept at a distance. */
+/* True for max(0, near - far + margin), which keeps something at a distance. */
 static bool is_margin(const Expr *e) {
     const Symbol *s = e->kind == EXPR_CALL ? e->callee->symbol : NULL;
     return s && s->kind == SYMBOL_BUILTIN &&
@@ -286,8 +287,8 @@ static bool find_separation(void *context, const FlowVisit *v) {
     return true;
 }
 
-/* A network's result beside the image itself, as in an autoencoder: one constant does not fit all
- * images. */
+/* Finds a network's result beside the image itself, as in an autoencoder: one constant does not fit
+ * all images. */
 static bool find_target(void *context, const FlowVisit *v) {
     Separation *s = context;
     const char *part;

@@ -22,7 +22,7 @@ typedef struct Separation {
 } Separation;
 
 Separation method_separation(Arena *arena, const Method *method);
-/* The same of one loss, as far as it compares samples: without `other` for autoencoders. */
+/* Finds the same for one loss, as far as it compares samples: without `other`, for autoencoders. */
 Separation edges_separation(Arena *arena, const Method *method, const Stmt *loss);
 
 /* Checks the edges. Gradients and rates are checked in any method, as far as its names are known;

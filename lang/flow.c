@@ -128,8 +128,8 @@ static bool body_holds(Stmt *const *body, int count, const Stmt *s) {
     return false;
 }
 
-/* The frame in whose function the let stands: that of the function itself or of one it was called
- * from (a function inside a function). */
+/* Returns the frame in whose function the let stands: that of the function itself, or of one that
+ * it was called from (a function inside a function). */
 static const FlowFrame *frame_of_let(const FlowFrame *frame, const Stmt *let) {
     for (; frame; frame = frame->caller)
         if (body_holds(frame->fn->body, frame->fn->body_count, let)) return frame;
@@ -153,8 +153,8 @@ static void walk_let(Flow *f, const Stmt *let, State at) {
     }
 }
 
-/* Into a view of computed arrays. Its draws and the data do not count: they are what any view is
- * made of. */
+/* Walks into a view of computed arrays. Its draws and data do not count, since any view has
+ * them. */
 static void walk_view(Flow *f, const Stmt *view, State at) {
     at.frame = NULL;
     at.scope = NULL;
@@ -260,7 +260,7 @@ static void walk_reduce(Flow *f, const Expr *e, State at) {
     walk_args(f, e, reduce_rows[e->reduce].has_slope ? at : still);
 }
 
-/* The row that an index reads: a number, or the value that a bound index has here. */
+/* Returns the row that an index reads: a number, or the only value of a bound index here. */
 static int64_t row_of(const Expr *index, const FlowScope *scope) {
     int64_t row;
     if (index->kind == EXPR_NUMBER) return whole_of(index->number, &row) ? row : -1;
@@ -273,7 +273,7 @@ static int64_t row_of(const Expr *index, const FlowScope *scope) {
     return -1;
 }
 
-/* True for an operation element by element: it keeps the rows of its operand. */
+/* True for an elementwise operation, which keeps the rows of its operand. */
 static bool is_by_element(const Expr *e) {
     return e->kind == EXPR_NAME || e->kind == EXPR_CALL || e->kind == EXPR_STOP ||
            e->kind == EXPR_UNARY || e->kind == EXPR_BINARY;

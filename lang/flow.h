@@ -42,11 +42,12 @@ void flow_walk(Flow *flow, const Expr *e, const FlowFrame *frame, FlowVisitor vi
 /* Walks every `loss` of the method, those in phases among them, as one walk. */
 void flow_walk_losses(Flow *flow, FlowVisitor visit, void *context);
 
-/* The call in the method itself that leads to what is visited; NULL: it stands in the method. */
+/* Returns the call in the method that leads to what is visited, or NULL if it stands in the method
+ * itself. */
 const Expr *flow_call(const FlowVisit *visit);
 
-/* The network that a call applies (its statement; the part's name for encoder.trunk in *part), or
- * NULL when it is no application. */
+/* Returns the network that a call applies (its statement; in *part the part's name for
+ * encoder.trunk), or NULL if it is no application. */
 const Stmt *flow_applied(const Expr *call, const char **part);
 
 /* Calls `visit` with each statement of the method, those of its phases among them. */

@@ -269,7 +269,8 @@ static int space_before_open(const Format *f, const Place *p, const Word *last, 
     return last->kind == WORD_NAME && is_keyword(f, p, p->last);
 }
 
-/* `labels : int[N]` and `let u : [N, D]`, but `trunk: nn.convnet()` and `loss near: E`. */
+/* True for a claim, as in `labels : int[N]` and `let u : [N, D]`; false for `trunk: nn.convnet()`
+ * and `loss near: E`. */
 static bool is_claim(const Format *f, const Place *p) {
     if (is_text(&f->words.items[p->statement], "loss")) return false;
     return !p->has_value ||

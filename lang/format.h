@@ -5,11 +5,11 @@
 
 #include "lang/ast.h"
 
-/* The text of a module that was parsed without errors, laid out anew; comments are kept. In the
- * arena. */
+/* Returns the text of a module that was parsed without errors in its new layout, with its comments,
+ * in the arena. */
 const char *format_module(Arena *arena, const Module *module);
-/* The text of a file laid out anew, after it was parsed again and found to mean the same; NULL
- * after messages. */
+/* Returns the text of a file in its new layout, after it was parsed again and found to mean the
+ * same. NULL after messages. */
 const char *format_source(Arena *arena, Diag *diag, const Source *source);
 
 #endif

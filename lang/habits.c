@@ -140,7 +140,8 @@ static bool is_reducer(const char *text, int end) {
     return false;
 }
 
-/* `sum[i = 1..N]`, `sum[i <= N]`: among the indices of a reduction, ahead of its guard. */
+/* True among the indices of a reduction, ahead of its guard, as in `sum[i = 1..N]` and `sum[i <=
+ * N]`. */
 static bool in_binders(const Misfit *m) {
     if (m->at_end || !m->found.source) return false;
     if (is_letter(first_character(m->found)) &&
@@ -163,7 +164,7 @@ static bool closes_binders(Span span) {
     return bracket > 0 && is_reducer(span.source->text, bracket);
 }
 
-/* `std[d] x[i, d]`: a word that reduces elsewhere. */
+/* Returns a word that reduces in other languages, as in `std[d] x[i, d]`. */
 static const char *foreign_reducer(const Misfit *m) {
     static const struct {
         const char *word, *meant;
@@ -180,7 +181,7 @@ static const char *foreign_reducer(const Misfit *m) {
     return NULL;
 }
 
-/* True if the name stands as a word in text[from .. to). */
+/* True if text[from .. to) has the name as a word. */
 static bool holds_word(const char *text, int from, int to, const char *name) {
     const int length = (int)strlen(name);
     for (int at = from; at + length <= to; at++)
@@ -214,7 +215,7 @@ bool habit_goes_on(Span binder, const char *name) {
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
-/* `loss near losses.nt_xent(..)`: a name that its colon does not follow. */
+/* True for a name without its colon, as in `loss near losses.nt_xent(..)`. */
 static bool lacks_colon(const Misfit *m) {
     return is_word(m->first, "loss") && !m->at_end && begins_factor(m->found) &&
            m->before.begin == m->first.end + 1 && is_letter(last_of(m->before));
@@ -290,7 +291,7 @@ static bool is_statement(Span span) {
     return false;
 }
 
-/* `sum_i x`, `sum i x`: a reduction as papers set it. */
+/* True for a reduction as papers set it, as in `sum_i x` and `sum i x`. */
 static bool is_reduction(Span span) {
     static const char *const words[] = {
 #define REDUCTION(text, name, takes, gives, slope, least, sign, meaning) #text,
@@ -306,12 +307,12 @@ static bool is_reduction(Span span) {
     return false;
 }
 
-/* `0x10`, `1e`: what stands right behind the digits of a number. */
+/* True if something stands right behind the digits of a number, as in `0x10` and `1e`. */
 static bool goes_on_with_number(const Misfit *m) {
     return m->before.end == m->found.begin && isdigit((unsigned char)first_character(m->before));
 }
 
-/* `fn f = 1`: the token behind the name of a function. */
+/* True for the token behind the name of a function, as in `fn f = 1`. */
 static bool follows_name_of_fn(const Misfit *m) {
     return is_word(m->first, "fn") &&
            text_behind(m->first) == m->before.source->text + m->before.begin;

@@ -25,11 +25,11 @@ const char *habit_of_syntax(const Misfit *misfit);
 /* Returns the language's word for a name that nothing declares, or NULL. */
 const char *habit_of_name(const char *name);
 
-/* The same of a name behind a dot. */
+/* Returns help for a name behind a dot. */
 const char *habit_of_member(const char *name);
 
-/* True if a reduction over an index of this name stands ahead of the place on its line: it has
- * ended there. */
+/* True if a reduction over an index of this name stands ahead of the place on its line, and so has
+ * ended. */
 bool habit_is_behind_reduction(Span place, const char *name);
 
 /* True if the name of a reduction's index stands behind a `+` or `-` on its line, where the

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #if defined(__SANITIZE_ADDRESS__)
-/* An arena hides overruns from the sanitizers: under them every object is a malloc of its own. */
+/* An arena hides overruns from sanitizers, so under them every object is a malloc of its own. */
 enum { BLOCK_BYTES = 0 };
 #else
 enum { BLOCK_BYTES = 1 << 18 };
@@ -32,7 +32,7 @@ struct Arena {
     size_t name_count, name_capacity;
 };
 
-/* the place where this thread goes on without memory */
+/* where this thread continues if memory runs out */
 static _Thread_local jmp_buf *rescue;
 
 bool arena_guard(void (*work)(void *context), void *context) {

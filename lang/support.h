@@ -14,15 +14,15 @@ typedef struct Arena Arena;
 
 Arena *arena_new(void);
 void arena_free(Arena *arena);
-/* Zeroed memory, aligned to 16 bytes; never NULL (out of memory: arena_guard). */
+/* Returns zeroed memory, aligned to 16 bytes. Never returns NULL (out of memory: arena_guard). */
 void *arena_alloc(Arena *arena, size_t bytes);
-/* Does `work`; false if memory ran out in it. Whatever the work had in hand then is left as it was,
- * and its memory stays taken. Elsewhere a compilation that does not fit in memory has nothing to
- * fall back to, and ends the process. */
+/* Calls `work`. Returns false if memory ran out in it; its objects then stay as they are, and its
+ * memory stays allocated. Without a guard, a compilation that does not fit in memory ends the
+ * process. */
 bool arena_guard(void (*work)(void *context), void *context);
 char *arena_strndup(Arena *arena, const char *text, size_t length);
 char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Interned: equal texts give equal pointers within one arena. */
+/* Returns an interned text: within one arena, equal texts have equal pointers. */
 const char *arena_intern(Arena *arena, const char *text, size_t length);
 
 #define arena_new_of(arena, Type) ((Type *)arena_alloc((arena), sizeof(Type)))
@@ -54,8 +54,8 @@ typedef struct Map {
 void map_put(Arena *arena, Map *map, const void *key, void *value);
 void *map_get(const Map *map, const void *key); /* NULL: no such key */
 
-/* The one way from a double to a whole number: false, and *out as it was, unless it is whole and
- * within 2^53, to which doubles count. */
+/* Converts a double to a whole number, and is the only function to do so. Returns false, with *out
+ * unchanged, unless the number is whole and within 2^53. */
 bool whole_of(double value, int64_t *out);
 
 /* A growable text buffer (malloc'ed; text_free releases it). */

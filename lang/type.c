@@ -13,7 +13,7 @@ struct DimTable {
     DimFault fault; /* the first fault since the last dim_fault */
 };
 
-/* coefficient * atom * atom * ...; atoms sorted by id */
+/* A term: coefficient * atom * atom * ..., with atoms sorted by id. */
 typedef struct Term {
     int64_t coefficient;
     int count;
@@ -97,7 +97,7 @@ Dim *dim_name(DimTable *table, Symbol *symbol) {
 
 /* ---- polynomials ----------------------------------------------------------------------------- */
 
-/* Below 0: x stands before y. More atoms stand first, hence constants last. */
+/* Below 0 if x comes before y. Terms with more atoms come first, so constants come last. */
 static int order(const Term *x, const Term *y) {
     if (x->count != y->count) return y->count - x->count;
     for (int i = 0; i < x->count; i++)
@@ -220,7 +220,8 @@ static Dim *collapse(DimTable *table, const Polynomial *p) {
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
 
-/* Takes a step on numbers; false when there is no result (x div 0) or it does not fit. */
+/* Computes an operation on numbers. Returns false if it has no result (x div 0), or if the result
+ * does not fit. */
 static bool combine_numbers(DimKind kind, int64_t a, int64_t b, int64_t *out) {
     bool divides = kind == DIM_CEIL_DIV || kind == DIM_FLOOR_DIV || kind == DIM_MOD;
     if (divides && (b == 0 || (a == INT64_MIN && b == -1))) return false;

@@ -35,17 +35,18 @@ DimTable *dim_table_new(Arena *arena);
 Dim *dim_const(DimTable *table, int64_t value);
 Dim *dim_name(DimTable *table, struct Symbol *symbol);
 Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b); /* canonicalises: (N + N) is 2*N */
-/* The fault in dim_make and dim_substitute since dim_fault was asked last: a coefficient beyond 64
- * bits, or more than MOST_DIMENSION_TERMS terms or factors. The dimension that they returned is
- * then not to be trusted, and the caller that asks reports it. */
+/* The fault in dim_make and dim_substitute since the last dim_fault: a coefficient beyond 64 bits,
+ * or more than MOST_DIMENSION_TERMS terms or factors. The dimension that they returned is then
+ * invalid, and the caller reports it. */
 typedef enum { DIM_FINE, DIM_OVERFLOW, DIM_TOO_LONG } DimFault;
 DimFault dim_fault(DimTable *table);
 Dim *dim_substitute(DimTable *table, Dim *dim, struct Symbol *const *from, Dim *const *to,
                     int count);
 const char *dim_text(Arena *arena, const Dim *dim); /* "2*N", "ceil(H / stride)" */
 
-/* Evaluates a dimension under bindings of names. `lookup` returns false when a name has no value;
- * NULL: none has one. False then, for a division by 0, and beyond 64 bits. */
+/* Evaluates a dimension for given values of names. `lookup` returns false for a name without a
+ * value; if `lookup` is NULL, no name has one. Returns false in this case, for a division by 0, and
+ * beyond 64 bits. */
 typedef bool (*DimLookup)(void *context, const struct Symbol *symbol, int64_t *value);
 bool dim_eval(const Dim *dim, DimLookup lookup, void *context, int64_t *value);
 

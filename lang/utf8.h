@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* The bytes that the first character of `text` takes, 1 to 4, with its number in *code. 0 where the
- * bytes are no character: a lone or missing continuation, an overlong form, a surrogate, a number
- * above U+10FFFF, or no byte at all. */
+/* Returns the bytes of the first character of `text`, 1 to 4, with its number in *code. Returns 0
+ * if the bytes are no character: a lone or missing continuation, an overlong form, a surrogate, a
+ * number above U+10FFFF, or no byte at all. */
 int utf8_read(const char *text, size_t length, uint32_t *code);
 
 /* True at the second and later bytes of a character. */

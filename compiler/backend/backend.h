@@ -21,7 +21,7 @@ typedef struct GraphList {
     int state_count;
 } GraphList;
 
-/* Plans that a device can run. They live in the arena; backend_free gives back the rest. */
+/* Plans that a device can run. They live in the arena; backend_free frees the rest. */
 typedef struct BackEndCode {
     const BackEnd *backend;
     CoupletPlan **plans; /* the plans, one for each graph */
@@ -65,7 +65,7 @@ extern const BackEnd cpu_backend, opencl_backend;
 /* Returns all back ends. The first one is meant where none is named. */
 const BackEnd *const *backends(int *count);
 const BackEnd *backend_find(const char *name); /* NULL: there is none of that name */
-/* Frees the code; code that is all zeros is freed, too. */
+/* Frees the code. Code that is all zeros may be freed, too. */
 void backend_free(BackEndCode *code);
 
 #endif

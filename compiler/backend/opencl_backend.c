@@ -40,7 +40,8 @@ static void print_devices(FILE *out) {
                     : "Couplet's own kernels, since this build has no CLBlast");
 }
 
-/* Ranks on unlike devices would not have equal bits, so those of other names are left alone. */
+/* Deals out devices of the same name alone, because ranks on different devices would not have equal
+ * bits. */
 static int deal(int process) {
     CoupletOpenclInfo infos[COUPLET_OPENCL_MAX_DEVICES];
     int alike[COUPLET_OPENCL_MAX_DEVICES];

@@ -133,7 +133,8 @@ static void begin_product(Frame *f, Reduction *r) {
     local_set(f, r->power, emit_whole(f, 0));
 }
 
-/* The product as a float; digits are from 1 to 2, so powers beyond 1000 are as good as 1000. */
+/* Returns the product as a float. Its digits are from 1 to 2, so powers beyond 1000 have the effect
+ * of 1000. */
 static LLVMValueRef end_product(Frame *f, const Reduction *r) {
     enum { BEYOND = 1000 };
     LLVMBuilderRef b = f->e->builder;
@@ -149,7 +150,7 @@ static LLVMValueRef end_product(Frame *f, const Reduction *r) {
                             f->e->f32, "");
 }
 
-/* The sum begins: in double, where it is one of many reals. */
+/* Begins the sum, in double if it is one of many reals. */
 static void begin_sum(Frame *f, Reduction *r) {
     r->kept = node_sums_many(r->node) ? f->e->f64 : r->type;
     r->may_wrap = gx_sum_may_wrap(f->e->graph, r->node);
@@ -290,7 +291,7 @@ static void emit_exponentials(Frame *f, Reduction *r) {
     emit_terms(f, r);
 }
 
-/* The position of the best term; 0 where there is none. */
+/* Returns the position of the best term, or 0 if there is none. */
 static LLVMValueRef end_position(Frame *f, const Reduction *r) {
     LLVMValueRef winner = local_get(f, f->e->i64, r->winner);
     LLVMValueRef zero = emit_whole(f, 0);
@@ -385,7 +386,7 @@ static void set_tile(Frame *f, int axes, const int64_t *extents, LLVMValueRef ti
     }
 }
 
-/* The values of an axis in the tile: all, or a chunk. */
+/* Sets the values of an axis in the tile: all of them, or a chunk. */
 static void axis_range(Frame *f, const int64_t *extents, int axis, bool cut, int64_t chunk,
                        LLVMValueRef tile, LLVMValueRef *begin, LLVMValueRef *end) {
     LLVMBuilderRef b = f->e->builder;
@@ -450,7 +451,8 @@ static void emit_elements(Frame *f, const Tile *t) {
     emit_from(f, t, t->axes);
 }
 
-/* The nodes of the kernel from number `first` on that go down their columns together; how many. */
+/* Lists the nodes of the kernel, from number `first` on, that go down their columns together.
+ * Returns their number. */
 static int side_by_side(const Frame *f, int first, const GNode **nodes) {
     int count = 0;
     for (int i = first; i < kernel_node_count(f->kernel); i++) {

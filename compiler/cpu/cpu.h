@@ -23,7 +23,8 @@ typedef struct CpuTarget {
 
 /* Makes plans[i] to run graphs[i]. States are numbered as in `states`. A graph that draws random
  * numbers gets the inputs "seed" and "step". Without a target the plans are for this machine, with
- * what was measured on it. NULL on failure, with a sentence in *error, which lies in the arena. */
+ * what was measured on it. Returns NULL on failure, with a sentence in *error, which lies in the
+ * arena. */
 CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states,
                     int state_count, const CpuTarget *wanted, CoupletPlan **plans,
                     const char **error);
@@ -39,12 +40,12 @@ CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count,
 int cpu_kernel_count(const CpuCode *code);
 bool cpu_was_cached(const CpuCode *code);
 const char *cpu_llvm_version(Arena *arena); /* "19.1.7" */
-/* The folder of couplet_cache_folder (runtime/data/cache.h), which is made if need be. NULL when
- * there is none, or it cannot be made. */
+/* Returns the folder of couplet_cache_folder (runtime/data/cache.h), which is made if necessary.
+ * NULL: there is none, or it cannot be made. */
 const char *cpu_cache_folder(Arena *arena);
 /* Returns the back end's demands on its kernels, on this machine. */
 PlanTarget cpu_plan_target(Arena *arena);
-/* The file of the measured choices for this machine, beside the objects; NULL: there is none. */
+/* Returns the file of the measured choices for this machine, beside the objects, or NULL. */
 const char *cpu_tuning_path(Arena *arena);
 /* The kernel of a step of graphs[plan]. */
 const Kernel *cpu_plan_kernel(const CpuPlans *plans, int plan, int step);

@@ -81,7 +81,8 @@ static void sum_leaf(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot,
     loop_keep_rolled(f, loop_end(f, &ks));
 }
 
-/* In the worker's scratch, from the first to the last, and volatile: emit_product.c says why. */
+/* Returns a total. Totals are in the worker's scratch, in order, and volatile: emit_product.c says
+ * why. */
 static LLVMValueRef total_at(Dots *d, int i) {
     LLVMValueRef at = emit_whole(d->f, i * d->c->lanes);
     LLVMTypeRef f64 = d->f->e->f64;
@@ -120,8 +121,8 @@ static void join_leaves(Dots *d, const LLVMValueRef *slot) {
     }
 }
 
-/* Leaf after leaf goes to totals in double, lane by lane; a lane's total is rounded once, at the
- * end. There is more than one leaf. */
+/* Adds each leaf to totals in double, lane by lane; a lane's total is rounded once, at the end.
+ * There is more than one leaf. */
 static void sum_leaves(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot) {
     Frame *f = d->f;
     LLVMBuilderRef build = f->e->builder;

@@ -116,7 +116,7 @@ void loop_keep_rolled(Frame *f, LLVMValueRef branch);
 void loop_take_vectors(Frame *f, LLVMValueRef branch, int vectors);
 /* Asks LLVM for vectors of so many turns. */
 void loop_take_lanes(Frame *f, LLVMValueRef branch, int lanes);
-/* The number of turns of an axis: extents[axis], or what the table of arguments says. */
+/* Returns the number of turns of an axis: extents[axis], or the table's entry. */
 LLVMValueRef loop_axis_count(Frame *f, const int64_t *extents, int axis);
 /* Adds a subscript that walks along an axis of the node to the position `at`, which is NULL for the
  * first one. `extent` counts if the kernel has no arguments. */
@@ -138,8 +138,8 @@ LLVMValueRef element_load(Frame *f, GType type, LLVMValueRef base, LLVMValueRef 
 void element_store(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at, LLVMValueRef value);
 /* Adds whole numbers of 64 bits. *wraps is true if these do not hold the sum. */
 LLVMValueRef emit_add_whole(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef *wraps);
-/* Adds reals so that LLVM may re-associate the sum and make vectors of it. The order is then the
- * code's, and does not change from run to run. */
+/* Adds reals so that LLVM may re-associate the sum and vectorise it. The order is then fixed in the
+ * code, and does not change from run to run. */
 LLVMValueRef emit_add_in_any_order(Frame *f, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef emit_multiply_add(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 
@@ -165,12 +165,12 @@ void frame_forget(Frame *f);
 /* True if an index read from data may leave its array, or a real may not fit as an int. */
 bool frame_may_fault(Frame *f, const GExpr *expr);
 
-/* versions.c. The value of a truth value, 1 or 0, if the branches around the code at hand have
- * settled it; else UNSETTLED. frame_settled also looks at what it is joined of. */
+/* versions.c. Returns 1 or 0 for a truth value that the branches around the code at hand have
+ * settled, else UNSETTLED. frame_settled also looks at the parts of the expression. */
 int frame_assumed(const Frame *f, const GExpr *expr);
 int frame_settled(Frame *f, const GExpr *expr);
-/* A condition that is worth a branch around the loops of these nodes, once the indices below
- * `bound` have their values; or NULL. */
+/* Returns a condition that is worth a branch around the loops of these nodes, once the indices
+ * below `bound` have their values, or NULL. */
 const GExpr *frame_version_condition(Frame *f, const GNode *const *nodes, int count, int bound);
 /* Such a branch. Code that is emitted after versions_begin runs where the condition holds, and code
  * after versions_otherwise where it does not. */
@@ -210,13 +210,14 @@ void frame_raise_if_wide(Frame *f, const GNode *node, LLVMValueRef value);
 void emit_bucket_sort(Emitter *e, Kernel *kernel);
 void emit_bucket(Emitter *e, Kernel *kernel);
 void emit_topk(Emitter *e, Kernel *kernel);
-/* The operands are b and the tables; the packed panels are written. */
+/* Emits the packing. The operands are b, the tables, and the packed panels, which are written. */
 void emit_pack(Emitter *e, Kernel *kernel);
-/* The operands are a, the tables and the packed panels; y, or the parts, are written. */
+/* Emits the product. The operands are a, the tables, the packed panels, and y or the parts, which
+ * are written. */
 void emit_product(Emitter *e, Kernel *kernel);
-/* The product with its sums along k. b stands in the place of the packed panels. */
+/* Emits the product with its sums along k. b is in the place of the packed panels. */
 void emit_dots(Emitter *e, Kernel *kernel);
-/* The operand is the parts; y is written. */
+/* Emits the sum of the parts. The operands are the parts, the tables, and y, which is written. */
 void emit_gather_partials(Emitter *e, Kernel *kernel);
 /* The operands are what sources and sinks read. Cells that outlive a task, if there are any, and
  * the sinks are written. */
@@ -226,8 +227,8 @@ void emit_sweep(Emitter *e, Kernel *kernel);
 
 typedef struct CpuModule CpuModule;
 struct Processor;
-/* Makes code for the kernels, each symbol once, or takes it from the cache on disk. NULL with a
- * sentence in *error. */
+/* Makes code for the kernels, once for each symbol, or takes it from the cache on disk. Returns
+ * NULL with a sentence in *error. */
 CpuModule *module_build(Arena *arena, const struct Processor *processor, Kernel **kernels,
                         int count, const char *cache_folder, const char **error);
 CoupletKernel module_find(CpuModule *module, const char *symbol, Arena *arena, const char **error);

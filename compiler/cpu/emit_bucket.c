@@ -296,7 +296,8 @@ static void reduce_elements(Frame *f, const Bucket *b, const Members *m) {
         loop_end(f, &loops[--depth]);
 }
 
-/* Operands: what the formula reads, with the sorted lists at BucketKernel.sorted; the node. */
+/* Emits the reduction. Its operands are what the formula reads, with the sorted lists at
+ * BucketKernel.sorted, and the node. */
 void emit_bucket(Emitter *e, Kernel *kernel) {
     Frame f;
     const Bucket *b = kernel->as.bucket.bucket;

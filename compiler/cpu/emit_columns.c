@@ -1,4 +1,4 @@
-/* Emits reductions whose results lie side by side in what they read (sums_columns). A row of
+/* Emits reductions whose results lie side by side in what they read (node_sums_columns). A row of
  * results is kept in y itself, and a row of terms at a time is added to it, so that every access
  * walks along memory. Several reductions over the same terms are done together.
  *
@@ -131,8 +131,8 @@ static LLVMValueRef end_of_leaf(const Block *b, LLVMValueRef begin, LLVMValueRef
     return LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, next, end, ""), next, end, "");
 }
 
-/* A fixed number of columns: with their loop gone into vectors, the sums stay in registers from row
- * to row. */
+/* Emits a fixed number of columns. Their loop becomes vectors, so the sums stay in registers from
+ * row to row. */
 static void emit_column_block(const Block *b, LLVMValueRef begin) {
     Frame *f = b->f;
     Loop leaves, rows;
@@ -164,9 +164,9 @@ static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef e
     loop_keep_rolled(f, loop_end(f, &leaves));
 }
 
-/* The end of the blocks. From memory, rows are best taken whole and in order: one block, if it
- * takes a row, since with more columns than that the sums of a row have long been stored when the
- * next row wants them. From the cache, a block has as many columns as there are. */
+/* Returns the end of the blocks. If the terms come from memory, rows are best read whole and in
+ * order: one block, if a row fits, since with more columns the sums of a row have long been stored
+ * when the next row needs them. If the terms are in the cache, there are blocks for all columns. */
 static LLVMValueRef end_of_blocks(Frame *f, bool is_cached, LLVMValueRef begin, LLVMValueRef end) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef count = LLVMBuildNSWSub(b, end, begin, "");

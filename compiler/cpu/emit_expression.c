@@ -204,8 +204,8 @@ void emit_ahead(Frame *s, const GExpr *then, const GExpr *otherwise, LLVMValueRe
     expr_map_close(&sure);
 }
 
-/* Philox 4x32-10, as in runtime/random.h; the kernel's operands have seed and step right ahead of
- * its outputs. */
+/* Emits Philox 4x32-10, as in runtime/random.h. The kernel's operands have seed and step right
+ * ahead of its outputs. */
 static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     LLVMTypeRef i32 = s->e->i32;

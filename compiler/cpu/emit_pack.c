@@ -12,7 +12,7 @@ typedef struct Packing {
     LLVMValueRef k_begin, k_end;
 } Packing;
 
-/* Columns side by side: rows are copied. */
+/* Copies rows, if the columns are side by side. */
 static void copy_rows(Packing *p) {
     Frame *f = p->f;
     LLVMValueRef left = LLVMBuildNSWSub(f->e->builder, p->columns, p->first, "");
@@ -32,8 +32,8 @@ static void copy_rows(Packing *p) {
     loop_end(f, &ks);
 }
 
-/* k side by side, in runs of whole vectors: squares are transposed in registers. Columns past the
- * last repeat it, and no sum of theirs is kept. */
+/* Transposes squares in registers, if k is side by side in runs of whole vectors. Columns behind
+ * the last repeat it, and their sums are not kept. */
 static void transpose_squares(Packing *p) {
     Frame *f = p->f;
     int64_t lanes = p->c->lanes;

@@ -80,7 +80,7 @@ static void sum_loop_begin(Task *t, SumLoop *loop, LLVMValueRef *start) {
     }
 }
 
-/* `count`: of the turns; or `more`, whether another one follows. */
+/* Ends the loop, after `count` turns, or while `more` is true. */
 static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRef count,
                          LLVMValueRef more) {
     LLVMBuilderRef b = t->f->e->builder;
@@ -105,8 +105,8 @@ static LLVMValueRef run_length(Task *t, LLVMValueRef run_at, LLVMValueRef *ends)
     return t->c->leaves ? LLVMBuildSelect(b, *ends, LLVMBuildNeg(b, word, ""), word, "") : word;
 }
 
-/* All rows of a block for all runs of the chunk's k, side by side; rows that lie so in a, too, go
- * as vectors. */
+/* Copies all rows of a block, for all runs of the chunk's k, side by side. Rows that are side by
+ * side in a, too, are copied as vectors. */
 static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
     Frame *f = t->f;
     LLVMBuilderRef b = f->e->builder;
@@ -172,8 +172,8 @@ static void keep_total(Task *t, int i, LLVMValueRef sum) {
     LLVMSetVolatile(LLVMBuildStore(t->f->e->builder, sum, total_at(t, i)), true);
 }
 
-/* The runs from number `first` on for the rows at `row`: all of the chunk's, or, where there are
- * totals, those of a leaf, and *done is how many. */
+/* Sums runs from number `first` on, for the rows at `row`: all runs of the chunk or, if there are
+ * totals, those of a leaf; *done is how many. */
 static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef first_run,
                      LLVMValueRef *gathered, LLVMValueRef *start, LLVMValueRef *sums,
                      LLVMValueRef *done) {
@@ -213,7 +213,7 @@ static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef first_run,
     *gathered = next;
 }
 
-/* A leaf that others follow: the first one's sums are the totals, those of the others are added. */
+/* Adds a leaf to the totals. The sums of the first leaf become the totals. */
 static void keep_leaf(Task *t, LLVMValueRef is_first, const LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     LLVMBasicBlockRef first = frame_block(t->f, "first");
@@ -252,7 +252,7 @@ static void join_leaves(Task *t, LLVMValueRef is_first, LLVMValueRef *sums) {
     }
 }
 
-/* Leaf after leaf: its sums begin with 0. */
+/* Sums leaf after leaf, each from 0. */
 static void sum_leaves(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros, LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     Frame *f = t->f;
@@ -302,7 +302,8 @@ static void store_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums)
     }
 }
 
-/* All of y is read before any of it is written: the last block repeats its last row. */
+/* Adds to y. All of y is read before any of it is written, since the last block repeats its last
+ * row. */
 static void add_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
     LLVMValueRef all[MAX_SUMS];
     for (int r = 0; r < t->rows; r++) {
@@ -319,7 +320,7 @@ static LLVMValueRef is_first_chunk(Task *t) {
     return LLVMBuildICmp(t->f->e->builder, LLVMIntEQ, t->chunk, emit_whole(t->f, 0), "");
 }
 
-/* A chunk that was summed by itself: y is its sums, or they are added to y. */
+/* Writes the sums of a chunk to y, or adds them to y. */
 static void put_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     LLVMBasicBlockRef first = frame_block(t->f, "put");
@@ -410,9 +411,9 @@ static void set_masks(Task *t, LLVMValueRef panel) {
     t->masks[t->vectors - 1] = vector_mask(t->f, t->vector, left, (t->vectors - 1) * t->c->lanes);
 }
 
-/* The block, and where the last panel is not full one for it, with the vectors that it needs, of
- * which the last one is masked. Where there are no registers for masks, b is read in place only if
- * its columns fill vectors (reads_in_place). */
+/* Emits a panel. If the last panel is not full, there is a block with fewer vectors for it, the
+ * last of which is masked. If there are no registers for masks, b is read in place only if its
+ * columns fill vectors (reads_in_place). */
 static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
     if (!t->c->masked) {
         emit_block(t, rows_at);

@@ -36,7 +36,7 @@ static bool is_narrow(Frame *s, const GExpr *e) {
            high <= INT32_MAX;
 }
 
-/* Such a number in 32 bits: twice as many are in a vector. */
+/* Returns a number in 32 bits, so that a vector holds twice as many. */
 static LLVMValueRef narrowed(Frame *s, const GExpr *e, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     if (e->op == G_INDEX && s->narrow[e->index]) return s->narrow[e->index];
@@ -51,8 +51,8 @@ static LLVMValueRef narrowed(Frame *s, const GExpr *e, LLVMValueRef mask) {
     return LLVMBuildTrunc(b, emit_expr_where(s, e, mask), s->e->i32, "");
 }
 
-/* Floored division and its remainder, from the truncated ones. A divisor of 0 is taken as 1: it has
- * stopped the run, or what it makes is left out. */
+/* Computes the floored quotient and its remainder from the truncated ones. A divisor of 0 counts as
+ * 1: either it has stopped the run, or the result is not used. */
 static LLVMValueRef floored(Frame *s, LLVMValueRef a, LLVMValueRef c, bool remainder) {
     LLVMBuilderRef b = s->e->builder;
     LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(a));
@@ -95,7 +95,8 @@ static void raise_where(Frame *s, LLVMValueRef mask, LLVMValueRef wraps) {
     frame_raise(s, emit_masked(s, mask, wraps), COUPLET_FAULT_WHOLE);
 }
 
-/* `a`, or 0 where its negative would need more than 64 bits: the least of them has none. */
+/* Returns `a`, or 0 if its negative would need more than 64 bits, which is so for the least
+ * number. */
 static LLVMValueRef unless_least(Frame *s, LLVMValueRef a, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     LLVMValueRef wraps = LLVMBuildICmp(b, LLVMIntEQ, a, emit_whole(s, INT64_MIN), "");
@@ -103,7 +104,8 @@ static LLVMValueRef unless_least(Frame *s, LLVMValueRef a, LLVMValueRef mask) {
     return LLVMBuildSelect(b, wraps, emit_whole(s, 0), a, "");
 }
 
-/* `a`, or 0 where its quotient by `c` stops a processor: by 0, and of the least by -1. */
+/* Returns `a`, or 0 if dividing it by `c` would stop a processor: by 0, or the least number by
+ * -1. */
 static LLVMValueRef if_divisible(Frame *s, LLVMValueRef a, LLVMValueRef c, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     LLVMValueRef wraps = LLVMBuildICmp(b, LLVMIntEQ, a, emit_whole(s, INT64_MIN), "");
@@ -143,9 +145,9 @@ static bool is_never_nan(const GExpr *e) {
     return (e->op == G_CONST && !isnan(e->real)) || e->op == G_TO_REAL || e->op == G_RANDOM;
 }
 
-/* The larger or the smaller of the two, by what `wins` compares; a NaN in either place stays. One
- * instruction where one of the two is known to be a number: a comparison with a NaN is false, and
- * the NaN is the operand that it then leaves. */
+/* Returns the larger or the smaller, by the comparison `wins`. A NaN as either argument is the
+ * result. One instruction is enough if one of the two is known to be a number, since a comparison
+ * with a NaN is false and then leaves the NaN. */
 static LLVMValueRef extreme(Frame *s, const GExpr *e, LLVMRealPredicate wins, LLVMValueRef a,
                             LLVMValueRef c) {
     LLVMBuilderRef b = s->e->builder;
@@ -165,7 +167,8 @@ static LLVMValueRef emit_add(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValue
     return sum;
 }
 
-/* a - c is wrong where a and c are unlike, and a and the result, too. */
+/* Emits a - c, which has overflowed if the signs of a and c differ, and those of a and the result
+ * do too. */
 static LLVMValueRef emit_sub(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
                              LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
@@ -259,7 +262,7 @@ static LLVMValueRef emit_pow(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValue
     return call_named(s, "powf", pair, 2);
 }
 
-/* Its value is its second argument; the first and the third were for its slope. */
+/* Emits the root, whose value is its second argument; the first and third serve its slope. */
 static LLVMValueRef emit_root(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c,
                               LLVMValueRef mask) {
     (void)s, (void)e, (void)a, (void)mask;

@@ -254,7 +254,7 @@ static bool counts_side(const Walk *w, const SweepSink *sink, bool rows) {
     return rows ? sweep_feeds_rows(w->s, sink) : sweep_feeds_columns(w->s, sink);
 }
 
-/* Sums begin with 0 in each task, so that those of a block go to the result as one term. */
+/* Sets the sums of a task to 0. So the sums of a block are added to the result as one term. */
 static void open_sums(Walk *w, bool rows) {
     const int64_t block = rows ? w->s->block_rows : w->s->block_columns;
     for (int i = 0; i < w->s->sink_count; i++) {
@@ -263,7 +263,7 @@ static void open_sums(Walk *w, bool rows) {
     }
 }
 
-/* `first`: the result is these sums, else they are added to it. */
+/* Adds these sums to the result, or stores them if they are the `first`. */
 static void close_sums(Walk *w, const Side *side, bool rows, LLVMValueRef first) {
     Frame *f = &w->f;
     Branch branch = branch_begin(w, first);
@@ -438,8 +438,8 @@ static void feed_columns(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) 
     }
 }
 
-/* `apart`: i1, the two sides are different blocks, so that a symmetric tile serves its columns too;
- * NULL: always. */
+/* Feeds a sink from a strip. `apart` is an i1 that says that the two sides are different blocks, so
+ * a symmetric tile serves its columns too; NULL: always. */
 static void feed_sink(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows, LLVMValueRef apart) {
     const SweepSink *sink = &w->s->sinks[i];
     if (sweep_feeds_rows(w->s, sink)) feed_rows(w, i, strip, rows);
@@ -566,8 +566,8 @@ static void close_row_sums(Walk *w) {
     close_sums(w, &w->rows, true, LLVMBuildICmp(b, LLVMIntSLT, w->columns.block, most, ""));
 }
 
-/* Sums of a row go to the result a few blocks of columns at a time: two short chains, no long one.
- */
+/* Does a task of rows. The sums of a row are added to the result a few blocks of columns at a time,
+ * which makes two short chains of additions and no long one. */
 static void task_of_rows(Walk *w, LLVMValueRef task) {
     Frame *f = &w->f;
     LLVMBuilderRef b = f->e->builder;

@@ -173,7 +173,7 @@ LLVMValueRef loop_end(Frame *f, Loop *loop) {
     return back;
 }
 
-/* Makes a wish of LLVM for a loop's branch back: a name with a number, or with none (0). */
+/* Makes a wish to LLVM for the branch back of a loop: a name with a number, or without one (0). */
 static LLVMMetadataRef wish_of(Frame *f, const char *text, int number) {
     LLVMContextRef context = f->e->context;
     LLVMMetadataRef parts[2] = {LLVMMDStringInContext2(context, text, strlen(text))};
@@ -231,8 +231,8 @@ void local_set(Frame *f, LLVMValueRef slot, LLVMValueRef value) {
     LLVMBuildStore(f->e->builder, value, slot);
 }
 
-/* A kind is a small number of its own; the largest that was met is raised: a maximum does not keep
- * a loop from becoming vectors, as a store would. */
+/* Gathers faults. The kind is a small number, and the largest that was met is kept: a maximum does
+ * not keep a loop from being vectorised, as a store would. */
 void frame_gather_faults(Frame *f) {
     f->met = frame_local(f, f->e->i32);
     local_set(f, f->met, LLVMConstInt(f->e->i32, 0, 0));

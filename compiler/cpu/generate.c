@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Remarks are for whoever writes the emitter: that a loop did not become vectors as was wished. */
+/* Ignores remarks. They serve those who write the emitter, to see which loops were not
+ * vectorised. */
 static void say_errors_only(LLVMDiagnosticInfoRef said, void *context) {
     (void)context;
     if (LLVMGetDiagInfoSeverity(said) != LLVMDSError) return;
@@ -46,7 +47,7 @@ static void emit_sums_of_products(Emitter *e, Kernel *k) {
     k->as.contraction->dots ? emit_dots(e, k) : emit_product(e, k);
 }
 
-/* A kind without an emitter is none that cpu_plan_target asks for. */
+/* By kind; NULL for kinds that cpu_plan_target does not ask for. */
 static void (*const emitters[])(Emitter *e, Kernel *k) = {
     [KERNEL_COMPUTE] = emit_compute,
     [KERNEL_TOPK] = emit_topk,

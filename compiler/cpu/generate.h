@@ -10,10 +10,11 @@
 void emitter_open(Emitter *e, Arena *arena);
 void emitter_close(Emitter *e);
 void emit_kernel(Emitter *e, Kernel *kernel);
-/* Verifies the emitted code, then optimises it. False with a sentence when the code is wrong. */
+/* Verifies the emitted code, then optimises it. Returns false with a sentence if the code is
+ * wrong. */
 bool cpu_optimise_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine,
                        const char **error);
-/* Makes an object or assembly of an optimised module. NULL with a sentence. */
+/* Makes an object or assembly of an optimised module. Returns NULL with a sentence. */
 LLVMMemoryBufferRef generate_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine,
                                   LLVMCodeGenFileType kind, const char **error);
 

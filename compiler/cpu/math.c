@@ -132,8 +132,8 @@ LLVMValueRef math_log1p(Frame *f, LLVMValueRef x) {
         select_by(f, LLVMRealOEQ, x, emit_number(f, -1), emit_number(f, -INFINITY), y));
 }
 
-/* 2^(n - 1) for n from -125 to 128: with all of 2^n, a float's exponent would not reach e^x below
- * its largest. */
+/* Returns 2^(n - 1) for n from -125 to 128. With 2^n itself, a float's exponent would not reach the
+ * largest values of e^x. */
 static LLVMValueRef half_power_of_two(Frame *f, LLVMValueRef n) {
     return power_of_two(f, LLVMBuildSub(f->e->builder, n, word(f, 1), ""));
 }
@@ -141,7 +141,7 @@ static LLVMValueRef twice(Frame *f, LLVMValueRef x) {
     return LLVMBuildFAdd(f->e->builder, x, x, "");
 }
 
-/* 2^n q + (2^n - 1): where n is 0, q alone. Below -20 the result is -1. */
+/* Returns 2^n q + (2^n - 1), or q alone if n is 0. Below -20 the result is -1. */
 LLVMValueRef math_expm1(Frame *f, LLVMValueRef x) {
     Parted e = parted(f, at_most(f, at_least(f, x, -20), 89));
     LLVMValueRef half = half_power_of_two(f, e.n);
@@ -159,8 +159,8 @@ LLVMValueRef math_tanh(Frame *f, LLVMValueRef x) {
     return math_intrinsic(f, "llvm.copysign", args, 2);
 }
 
-/* 1 / (1 + e^-x): beside the 1 a small exponential need not be exact, and a large one may be
- * infinite. */
+/* Returns 1 / (1 + e^-x). Beside the 1, a small exponential need not be exact, and a large one may
+ * be infinite. */
 LLVMValueRef math_sigmoid(Frame *f, LLVMValueRef x) {
     LLVMBuilderRef b = f->e->builder;
     Parted e = parted(f, at_most(f, at_least(f, LLVMBuildFNeg(b, x, ""), -86), 89));
@@ -169,8 +169,8 @@ LLVMValueRef math_sigmoid(Frame *f, LLVMValueRef x) {
     return LLVMBuildFDiv(b, emit_number(f, 1), LLVMBuildFAdd(b, emit_number(f, 1), grown, ""), "");
 }
 
-/* max(x, 0) + log(1 + e), e = exp(-|x|) from 0 to 1. As in fdlibm's log1p: with s = e / (2 + e),
- * log(1 + e) = 2 artanh(s) = e - (h - s (h + s^2 P(s^2))), h = e^2 / 2. */
+/* Returns max(x, 0) + log(1 + e), where e = exp(-|x|) is from 0 to 1. As in fdlibm's log1p: with s
+ * = e / (2 + e), log(1 + e) = 2 artanh(s) = e - (h - s (h + s^2 P(s^2))), h = e^2 / 2. */
 LLVMValueRef math_softplus(Frame *f, LLVMValueRef x) {
     static const double c[] = {0.26867548460766216, 0.2823395609136443, 0.4000767085236246,
                                0.6666663966575233};

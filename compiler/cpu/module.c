@@ -88,8 +88,8 @@ static void part_name(Part *part, const char *folder) {
     if (length < 0 || (size_t)length >= sizeof part->path) part->path[0] = 0;
 }
 
-/* A file that is short, or whose hash does not fit, counts as none: it is compiled again and
- * replaced. */
+/* Reads a part. A file that is short, or whose hash is wrong, counts as missing: the part is
+ * compiled again, and the file replaced. */
 static void part_read(Part *part) {
     FILE *file = part->path[0] ? fopen(part->path, "rb") : NULL;
     if (!file) return;
@@ -113,7 +113,7 @@ static void part_read(Part *part) {
     fclose(file);
 }
 
-/* The cache is a convenience: what cannot be written is left out, silently. */
+/* Writes a part. The cache is a convenience, so a failure is silent. */
 static void part_write(const Part *part) {
     if (!part->path[0] || !part->object) return;
     char partial[1100];

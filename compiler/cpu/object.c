@@ -45,8 +45,8 @@ static bool write_object(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRe
     return good;
 }
 
-/* Tables take most of an object's space if they are not packed; plans share them, so each is packed
- * once. */
+/* Packs the tables, which take most of an object's space otherwise. Plans share tables, so each is
+ * packed once. */
 static void pack_tables(Arena *arena, const CpuPlans *plans) {
     enum { WORTH_IT = 1024 };
     struct {
@@ -139,7 +139,7 @@ static LLVMValueRef method(Emitter *e, const CpuBinding *b) {
     return global;
 }
 
-/* int main(int count, char **words) { return couplet_command(&METHOD, count, words); } */
+/* Adds int main(int count, char **words) { return couplet_command(&METHOD, count, words); } */
 static void add_main(Emitter *e, LLVMValueRef method_of) {
     LLVMTypeRef words[2] = {e->i32, e->ptr};
     LLVMTypeRef handed[3] = {e->ptr, e->i32, e->ptr};

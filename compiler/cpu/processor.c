@@ -26,9 +26,9 @@ static Processor native;
 static const Processor *here;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* Two passes of code generation that cost a third of its time, and gain nothing here: addresses are
- * a base and one index as they are emitted, and the processor reorders instructions itself. LLVM
- * knows these options for the whole process only. */
+/* Switches off two passes of code generation that take a third of its time and gain nothing here.
+ * Addresses are emitted as a base and one index, and the processor reorders instructions itself.
+ * LLVM has these options for the whole process only. */
 static void spare_passes(void) {
     static const char *const options[] = {"couplet", "-disable-lsr", "-disable-post-ra"};
     LLVMParseCommandLineOptions(sizeof options / sizeof *options, options, NULL);

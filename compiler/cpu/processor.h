@@ -16,15 +16,15 @@ typedef struct Processor {
     int lanes;            /* floats in a vector register */
 } Processor;
 
-/* The highest level that this machine has; on a machine of another architecture, the machine
+/* Returns the highest level that this machine has, or, for another architecture, the machine
  * itself. */
 const Processor *processor_here(void);
-/* The processor of this name, a level or "native". NULL: there is none. */
+/* Returns the processor of this name, a level or "native", or NULL. */
 const Processor *processor_find(const char *name);
 /* The names of all processors, for a sentence. */
 const char *processor_names(Arena *arena);
 
-/* Makes LLVM's machine, to be disposed with LLVMDisposeTargetMachine. NULL with a sentence in
+/* Makes LLVM's machine, to be freed with LLVMDisposeTargetMachine. Returns NULL with a sentence in
  * *error. */
 LLVMTargetMachineRef processor_machine(Arena *arena, const Processor *processor,
                                        const char **error);

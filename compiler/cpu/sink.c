@@ -42,7 +42,7 @@ static bool sums_reals(const GNode *n) {
     return n->value->type == GT_REAL;
 }
 
-/* Returns the cell for the amount that the sum has lost; -1: this is no sum of reals. */
+/* Returns the cell for the rounding error of the sum, or -1 if this is no sum of reals. */
 static int lost_cell(const GNode *n) {
     return !sweep_keeps_lost(n) ? -1 : node_sums_exponentials(n) ? CELL_SECOND + 1 : CELL_SECOND;
 }
@@ -142,8 +142,8 @@ static void wide_add(const Cells *c, LLVMValueRef more) {
 
 /* ---- statistics ------------------------------------------------------------------------------ */
 
-/* A term in 32 bits. Of a sum they hold it, as they hold the sum; a place or a best one is not told
- * from one that is cut. */
+/* Returns a term in 32 bits. They hold a term of a sum, as they hold the sum. For a place or an
+ * extremum, terms that were cut could not be distinguished. */
 static LLVMValueRef narrow_term(Frame *f, const GNode *n, LLVMValueRef v, LLVMValueRef holds) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef narrow = LLVMBuildTrunc(b, v, f->e->i32, "");
@@ -201,8 +201,8 @@ static LLVMValueRef is_as_good(Frame *f, const GNode *n, LLVMValueRef v, LLVMVal
     return LLVMBuildOr(b, LLVMBuildFCmp(b, LLVMRealOEQ, v, old, ""), both_nan, "");
 }
 
-/* The best value wins, of equal ones the lower place: tiles do not come in the order of places.
- * `holds`: NULL for always. */
+/* Folds a place. The best value wins, and of equal ones the lower place, since tiles do not come in
+ * the order of places. `holds` is NULL for always. */
 static void fold_place(Cells *c, LLVMValueRef v, LLVMValueRef place, LLVMValueRef holds) {
     Frame *f = c->f;
     LLVMBuilderRef b = f->e->builder;
@@ -232,8 +232,8 @@ static void fold_count(Cells *c, LLVMValueRef holds) {
                           ""));
 }
 
-/* A term (neutral where the guard fails) joins a value; of a log-sum-exp and of places, the best
- * term so far. */
+/* Joins a term (neutral where the guard fails) with a value. For a log-sum-exp and for places, the
+ * value is the best term so far. */
 static LLVMValueRef joined(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
     LLVMBuilderRef b = f->e->builder;
     if (takes_best(n)) return better_of(f, n, old, v);
@@ -248,7 +248,7 @@ static LLVMValueRef shift_of(Frame *f, LLVMValueRef largest) {
     return LLVMBuildSelect(f->e->builder, endless, emit_number(f, 0), largest, "");
 }
 
-/* exp(term - shift): 0 where the term is -inf. */
+/* Returns exp(term - shift), or 0 where the term is -inf. */
 static LLVMValueRef exponential(Frame *f, LLVMValueRef term, LLVMValueRef shift) {
     return math_exp(f, LLVMBuildFSub(f->e->builder, term, shift, ""));
 }
@@ -308,8 +308,8 @@ static void fold_places(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef bes
     frame_forget(f);
 }
 
-/* Kahan's sum of floats: what an addition rounds off is added with the next one; of an infinite sum
- * nothing is lost. `cell`: of the sum. */
+/* Adds to Kahan's sum of floats: the rounding error of an addition is added with the next term. An
+ * infinite sum has no error. `cell` is that of the sum. */
 static void add_keeping(const Cells *c, int cell, LLVMValueRef sum) {
     Frame *f = c->f;
     LLVMBuilderRef b = f->e->builder;
@@ -331,7 +331,8 @@ static void rescale(const Cells *c, LLVMValueRef old_largest, LLVMValueRef shift
         cell_set(c, cell, LLVMBuildFMul(c->f->e->builder, cell_get(c, cell), by, ""));
 }
 
-/* Adds exp(term - shift) of the terms in the spare row. What was summed is brought to the shift. */
+/* Adds exp(term - shift) for the terms in the spare row. Earlier sums are brought to the new
+ * shift. */
 static void add_exponentials(Element *x, Cells *c, LLVMValueRef old_largest) {
     Frame *f = c->f;
     LLVMValueRef shift = shift_of(f, cell_get(c, CELL_VALUE));
@@ -457,7 +458,8 @@ static void best_of_columns(Element *x, Cells *c) {
     loop_end(f, &rows);
 }
 
-/* The spare row holds what the largest terms were, and then what they are. */
+/* Folds log-sum-exps of columns. The spare row holds the largest terms before, and then the new
+ * ones. */
 static void logs_of_columns(Element *x, Cells *c) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;

@@ -121,7 +121,8 @@ static LLVMValueRef splat(const Vectors *v, LLVMValueRef scalar) {
                                   LLVMConstNull(LLVMVectorType(e->i32, (unsigned)v->lanes)), "");
 }
 
-/* Every second lane of the two, from the low or the high halves in turn: a_0 b_0 a_1 b_1 ... */
+/* Returns every second lane of the two, from the low or the high halves: a_0 b_0 a_1 b_1 and so
+ * on. */
 static LLVMValueRef interleave(const Vectors *v, LLVMValueRef a, LLVMValueRef b, bool high) {
     LLVMValueRef mask[MOST_LANES];
     for (int64_t i = 0; i < v->lanes; i++)
@@ -132,8 +133,8 @@ static LLVMValueRef interleave(const Vectors *v, LLVMValueRef a, LLVMValueRef b,
                                   "");
 }
 
-/* A square of lanes x lanes: as many perfect shuffles of its rows as the count of lanes has
- * factors 2. */
+/* Transposes a square of lanes x lanes, by as many perfect shuffles of its rows as the number of
+ * lanes has factors of 2. */
 static void transpose(const Vectors *v, LLVMValueRef *rows) {
     LLVMValueRef next[MOST_LANES];
     for (int64_t done = 1; done < v->lanes; done *= 2) {
@@ -147,7 +148,7 @@ static void transpose(const Vectors *v, LLVMValueRef *rows) {
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-/* sums += a[rows, k] * b[k, panel] over k = 0 .. count - 1, the sums in registers. */
+/* Adds a[rows, k] * b[k, panel] over k = 0 .. count - 1 to the sums, which are in registers. */
 static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a,
                            LLVMValueRef panel, LLVMValueRef count, LLVMValueRef *sums) {
     Frame *f = v->f;
@@ -269,7 +270,8 @@ static void panel_by_element(Frame *f, const PanelShape *s, LLVMValueRef source,
     loop_end(f, &ys);
 }
 
-/* Squares of the source turned over in registers; the y behind the last whole square one by one. */
+/* Transposes squares of the source in registers. The y behind the last whole square are copied one
+ * by one. */
 static void panel_by_squares(const Vectors *v, const PanelShape *s, LLVMValueRef source,
                              LLVMValueRef to, LLVMValueRef first, LLVMValueRef last,
                              LLVMValueRef count) {
@@ -350,8 +352,8 @@ Helper emit_panels(Frame *outer, const PanelShape *s, int number) {
     return helper_end(&open);
 }
 
-/* The target with the value; of an infinite sum nothing is lost. `lost`: where that is kept, or
- * NULL. */
+/* Returns the target plus the value. An infinite sum has no rounding error. `lost` is where the
+ * error is kept, or NULL. */
 static LLVMValueRef added(Frame *f, LLVMValueRef place, LLVMValueRef value, LLVMValueRef lost) {
     LLVMBuilderRef b = f->e->builder;
     LLVMTypeRef f32 = f->e->f32;

@@ -73,8 +73,8 @@ static Method *load_program(const Opening *o, Arena *arena, Diag *diag, bool wit
     return load_method(arena, diag, path, &options);
 }
 
-/* The names of hypers are compared with those of the file ahead of their values, as the caller gave
- * them. */
+/* Compares the names of hypers with those of the file, ahead of their values, in the order in which
+ * the caller gave them. */
 static void open_method_file(void *context) {
     Opening *o = context;
     CoupletFile *file = o->file;

@@ -14,8 +14,8 @@ struct CoupletFile {
     char *warnings;
 };
 
-/* What is wrong with the values of hypers that a caller gave, beside their names and numbers: a
- * sentence in `text`, which begins with the call. False where nothing is. */
+/* True if something is wrong with the values of hypers that a caller gave, apart from their names
+ * and numbers. `text` then has a sentence that begins with `call`. */
 bool file_values_are_wrong(const char *call, const CoupletValue *hypers, int count, char *text,
                            size_t bytes);
 

@@ -166,7 +166,8 @@ static bool is_given(const Making *m, const char *name) {
     return false;
 }
 
-/* False after messages. A function that is not there is for the lowering to report. */
+/* True if the arguments fit. False after messages. Lowering reports a function that does not
+ * exist. */
 static bool arguments_fit(Arena *arena, Diag *diag, const Making *m) {
     const Stmt *fn = method_find_function(m->file->method, m->function);
     bool good = true;

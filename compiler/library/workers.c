@@ -32,7 +32,8 @@ static void in_parent(void) {
     pthread_mutex_unlock(&shared.compiling);
 }
 
-/* The parent's threads are not here. Their pools are left alone: nobody can end them. */
+/* In a child the parent's threads do not exist. Its pools are left alone, since nobody can end
+ * them. */
 static void in_child(void) {
     pthread_mutex_unlock(&shared.compiling);
     pthread_mutex_init(&shared.running, NULL);

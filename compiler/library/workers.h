@@ -6,9 +6,9 @@
 
 #include "runtime/threads.h"
 
-/* Waits until no other run is under way, and gives a pool of so many threads (0: one for each core)
- * until workers_leave. NULL, with nothing to leave, when they cannot be started. `process` counts
- * the forks that led here: what knows the pool of another count is stale. */
+/* Waits until no other run is under way, and returns a pool of so many threads (0: one for each
+ * core) until workers_leave. Returns NULL, with nothing to leave, if they cannot be started.
+ * `process` counts forks: what knows the pool of another count is out of date. */
 CoupletThreads *workers_enter(int threads, unsigned *process);
 void workers_leave(void);
 

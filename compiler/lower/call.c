@@ -17,9 +17,9 @@ static VisitStep is_costly(void *context, const GExpr *e) {
     return e->op == G_LOAD ? VISIT_PAST : VISIT_INSIDE;
 }
 
-/* True if a scalar is worth computing once per element of its free indices rather than once per
- * use: for its price, or since it has so many parts that formulas made of such formulas would have
- * no bound. */
+/* True if a scalar is computed once for each element of its free indices, and not once for each
+ * use. It is then expensive, or has so many parts that formulas made of such formulas would grow
+ * without bound. */
 static bool is_worth_a_node(const GExpr *e) {
     enum { LARGE = 64 };
     return expr_visit(e, is_costly, NULL) || expr_size(e) > LARGE;
@@ -144,8 +144,8 @@ Value lower_body(Lower *l, Stmt *const *body, int count) {
 
 /* ---- functions ------------------------------------------------------------------------------- */
 
-/* False when the value has other axes than the parameter: then the body would read what is not
- * there. */
+/* Binds the dimensions of a parameter. Returns false if the value has other axes than the
+ * parameter, since the body would then read what does not exist. */
 static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *value,
                       const Expr *call) {
     int rank = value_rank(value);
@@ -245,8 +245,8 @@ static Value lower_argument(Lower *l, const Param *param, const Expr *given) {
                                                      : lower_value(l, given);
 }
 
-/* The default of a parameter may name the dimensions and the parameters that stand before it: it is
- * a value inside the call. */
+/* Returns the default of a parameter, as a value inside the call: it may name the dimensions, and
+ * the parameters before it. */
 static Value default_argument(Lower *l, const Param *param, Frame *frame) {
     Frame *outer = l->frame;
     l->frame = frame;
@@ -398,9 +398,9 @@ static const GExpr *dot(Lower *l, const Value *a, const Value *b, Span span) {
     return gx_load(l->g, sum, count, free, NULL);
 }
 
-/* x / max(norm(x), eps) along the last axis of the whole tensor: rows already picked (u[i],
- * u[pos(i)]) are rows of it, so every pick shares one normalised array. Inside the ball of eps the
- * gradient is 0. */
+/* Computes x / max(norm(x), eps) along the last axis of the whole tensor. Rows that were already
+ * picked (u[i], u[pos(i)]) are rows of that tensor, so every pick shares one normalised array.
+ * Inside the ball of eps the gradient is 0. */
 Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span) {
     Graph *g = l->g;
     Value whole = *value;
@@ -428,8 +428,8 @@ Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span) {
     return out;
 }
 
-/* Bilinear sampling at (row, column), clamped to the edge: the four corners, with integer positions
- * whose range is provable. */
+/* Samples an image at (row, column) by bilinear interpolation, clamped to the edge. The four
+ * corners have integer positions whose range is provable. */
 static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel, const GExpr *row,
                              const GExpr *column, Span span) {
     Graph *g = l->g;

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* FNV-1a, folded to 31 bits: a stable number for a path of calls. */
+/* Returns a stable number for a path of calls: FNV-1a, folded to 31 bits. */
 int64_t site_key(const char *path) {
     uint64_t hash = 1469598103934665603u;
     for (; *path; path++)
@@ -56,8 +56,8 @@ static const GExpr *draw_exponential(Lower *l, const Draw *d) {
     const GExpr *u = gx2(l->g, G_SUB, gx_real(l->g, 1), uniform(l, d->site, d->element, 0));
     return gx2(l->g, G_DIV, gx1(l->g, G_NEG, gx1(l->g, G_LOG, u)), d->a);
 }
-/* The quantile of one uniform number, at least half of its step above 0: no rejection, so both
- * evaluators make the same choices. */
+/* Draws from a beta distribution: the quantile of one uniform number, which is at least half of its
+ * step above 0. Without rejection, both evaluators make the same choices. */
 static const GExpr *draw_beta(Lower *l, const Draw *d) {
     Value args[3] = {
         value_scalar(gx2(l->g, G_MAX, uniform(l, d->site, d->element, 0), gx_real(l->g, 0x1p-25))),

@@ -16,8 +16,8 @@ static const Expr *named_argument(const Expr *call, const char *name) {
     return NULL;
 }
 
-/* The rows of features: a formula of the fields, or a network that is given one field, or a formula
- * of fields for each sample. */
+/* Returns the rows of features: those of a formula of fields, of a network that is given one field,
+ * or of a formula of fields for each sample. */
 static Value lower_rows(Lower *l, const Expr *call, const DataSource *bank, const char *field) {
     const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
     if (features->type->kind != KIND_NET) return lower_value(l, features);
@@ -34,8 +34,8 @@ static Value lower_rows(Lower *l, const Expr *call, const DataSource *bank, cons
     return net_apply(l, net, samples, features);
 }
 
-/* Names the features: by the network, and where it is applied to several things, by what the later
- * ones are made of; or by the formula as it is written. */
+/* Names the features by their network or, if it is applied to several things, also by what the
+ * later ones are made of. Without a network the name is the formula as it is written. */
 static const char *features_name(Lower *l, const Expr *call, const char *field) {
     const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
     const char *name = span_text(l->arena, features->span);
@@ -54,14 +54,15 @@ static const char *features_name(Lower *l, const Expr *call, const char *field) 
     return name;
 }
 
-/* The features that mean the same, lowered before; -1: there are none. */
+/* Returns the number of earlier features with the same meaning, or -1. */
 static int find_features(const LoweredProgram *program, const Graph *g) {
     for (int i = 0; i < program->features.count; i++)
         if (program->features.items[i]->meaning == g->meaning) return i;
     return -1;
 }
 
-/* "number" of an input that is a field of the samples, "sample.number"; NULL: the node is none. */
+/* Returns the field of an input such as "sample.number", or NULL if the node is no field of the
+ * samples. */
 static const char *sample_field(const GNode *n) {
     const size_t length = strlen("sample.");
     return n->kind == GN_INPUT && strncmp(n->name, "sample.", length) == 0 ? n->name + length
@@ -152,8 +153,8 @@ static double number_argument(Lower *l, const Expr *call, const char *name) {
     return given ? lower_known_number(l, given) : eval_standard(call->callee->name, name);
 }
 
-/* The field that an option names, noted as one that is read of both sources; "": the option is a
- * formula, or not needed. */
+/* Returns the field that an option names, and notes that it is read of both sources. "": the option
+ * is a formula, or is not needed. */
 static const char *field_argument(Lower *l, const Expr *call, const LoweredEval *eval,
                                   const char *option) {
     const Expr *given = named_argument(call, option), *features = named_argument(call, "features");
@@ -167,7 +168,7 @@ static const char *field_argument(Lower *l, const Expr *call, const LoweredEval 
     return name;
 }
 
-/* Notes the fields that the features are made of: they are read of both sources. */
+/* Notes that the fields of which features are made are read of both sources. */
 static void note_reads(Lower *l, const LoweredEval *eval) {
     const Graph *g = l->program->features.items[eval->features];
     for (int i = 0; i < g->nodes.count; i++) {

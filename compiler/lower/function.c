@@ -135,7 +135,7 @@ static Value given_array(Lower *l, const Param *param, const FunctionInput *inpu
     return value;
 }
 
-/* A number that is given for a scalar; a truth value is 0 or 1. */
+/* Returns a number that is given for a scalar; truth values are 0 and 1. */
 static Value given_number(Lower *l, const Param *param, double number) {
     const bool is_int = param->type && param->type->kind == KIND_INT;
     if (!param->type || param->type->kind != KIND_BOOL) return value_static(l, number, is_int);
@@ -171,7 +171,7 @@ static void check_inputs(Lower *l, const Stmt *fn) {
     }
 }
 
-/* An array that is the function's value; nobody asks for a gradient of it. */
+/* Makes an array the function's value. There is no gradient of it. */
 static void output_array(Lower *l, const Stmt *fn, const Value *array) {
     const GExpr *free[GRAPH_MAX_RANK];
     int free_count = 0;

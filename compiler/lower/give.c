@@ -16,8 +16,8 @@ void lower_give(Lower *l, const Stmt *s) {
     array_push(l->arena, &l->given, given);
 }
 
-/* An array of the step's own: what is kept is renewed at the step's end, and inputs are the
- * caller's. */
+/* Returns an array of the step's own. States are renewed at the end of a step, and inputs are the
+ * caller's, so these are copied. */
 static GNode *own_array(Lower *l, GNode *node, Span span) {
     if (node->kind == GN_COMPUTE) return node;
     ComputeSpec spec = {.out_rank = node->rank, .span = span, .name = "given"};

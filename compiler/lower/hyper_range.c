@@ -28,7 +28,7 @@ static const char *word_of(Operator op) {
     return couplet_range_words[words[op]];
 }
 
-/* The word of a built-in function; NULL: it has none. */
+/* Returns the word of a built-in function, or NULL. */
 static const char *word_of_call(const Expr *call) {
     const bool builtin = call->callee->kind == EXPR_NAME && call->callee->symbol &&
                          call->callee->symbol->kind == SYMBOL_BUILTIN;

@@ -29,9 +29,9 @@ typedef enum {
     VALUE_SOURCE
 } ValueKind;
 
-/* The meaning of a name or an expression. An array is a tensor with its leading axes already
- * indexed: element(i...) is tensor[prefix..., i...]. So `u[i]` is an array too, and a function of
- * one sample maps over a batch by a prefix alone. */
+/* The meaning of a name or an expression. An array is a tensor whose leading axes are indexed
+ * already: element(i...) is tensor[prefix..., i...]. So `u[i]` is an array too, and a function of
+ * one sample is applied to a batch by a prefix alone. */
 typedef struct Value {
     ValueKind kind;
     const GExpr *scalar;
@@ -93,7 +93,7 @@ struct Net {
     const Made *made; /* the place at which a layer was made */
 };
 
-/* A function at work: for messages, which say the calls that led to a line. */
+/* A call of a function that is being lowered. Messages list the calls that led to a line. */
 typedef struct Call {
     const struct Call *outer;
     const Stmt *fn;
@@ -114,7 +114,7 @@ typedef struct StateRecord {
     bool was_reached, was_frozen;
 } StateRecord;
 
-/* The state's value as the step goes on: applications of a net chain their updates. */
+/* The value of a state at this point of the step. Several applications of a net each renew it. */
 typedef struct StateValue {
     const char *name;
     GNode *now;
@@ -144,7 +144,7 @@ typedef struct Trained {
     int count;
 } Trained;
 
-/* The position of lower_next: the kind of graph that it makes next. */
+/* What lower_next makes next. */
 typedef enum {
     AT_EVALUATIONS,
     AT_PHASE,
@@ -258,14 +258,14 @@ const GExpr *value_element(Lower *l, const Value *value, const GExpr *const *ind
  * indices. */
 GNode *lower_materialise(Lower *l, const Value *value, const GExpr **free, int *free_count,
                          Span span);
-/* A compute node without reducer over the free indices of `expr`, then `axes`; as an array with the
- * free ones as prefix. */
+/* Makes a compute node without a reducer over the free indices of `expr`, then `axes`. Returns it
+ * as an array whose prefix is the free indices. */
 Value lower_array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count,
                        const char *name, Span span);
 /* The scalar in a node of its own, loaded at its free indices. */
 const GExpr *lower_hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span span);
-/* A scalar that nests deep is given a node, so that what is made of it does not nest deeper and
- * deeper. */
+/* Gives a scalar that nests deep a node of its own, so that expressions made of it do not nest
+ * deeper and deeper. */
 Value value_shallow(Lower *l, Value value, const char *name, Span span);
 const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr *const *free,
                                   int free_count);
@@ -283,13 +283,13 @@ void lower_mark_static(Lower *l, const Symbol *symbol);
 Value lower_value(Lower *l, const Expr *expr);
 const GExpr *lower_scalar(Lower *l, const Expr *expr);
 GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free indices */
-/* The condition of a hyper's range in the form of runtime/range.h; NULL when it is not known before
- * a run. */
-/* The rate of an optimiser in postfix form (runtime/range.h), of run scalars; NULL: it is made of
- * something else. */
+/* Returns the condition of a hyper's range in the form of runtime/range.h. NULL: it is not known
+ * before a run. */
+/* Returns the rate of an optimiser in postfix form (runtime/range.h), over run scalars. NULL: it
+ * depends on something else. */
 const char *lower_rate_formula(Lower *l, const GExpr *rate);
-/* lower_finetune.c: the steps of all evaluations that fine-tune; and, of one step, its loss and
- * what it renews. */
+/* lower_finetune.c. The first function lowers the steps of all evaluations that fine-tune. The
+ * others return the loss of one such step, and add what the step renews. */
 void lower_finetunes(Lower *l);
 void lower_finetune_loss(GraphUnit *unit);
 void lower_finetune_updates(Lower *l, GraphUnit *unit);
@@ -299,7 +299,7 @@ bool lower_is_library(const Source *source);
 
 /* static.c: numbers that are known at compile time */
 bool lower_static(Lower *l, const Expr *expr, double *out);
-/* The extent of an axis: false unless it is a whole number from 1 on. */
+/* Finds the extent of an axis. Returns false unless it is a whole number from 1 on. */
 bool lower_extent(Lower *l, const Expr *e, int64_t *out);
 /* Returns an argument that the checker found to be a number: settings and options. */
 double lower_known_number(Lower *l, const Expr *expr);
@@ -312,10 +312,11 @@ GNode *lower_sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GE
                       int red_count, const GExpr **free, int *free_count, Span span);
 /* The index that a name is bound to at the place at hand. */
 const GExpr *lower_binder_index(Lower *l, const Binder *binder);
-/* The line that the user wrote: of a formula in the library the call that led there. */
+/* Returns the line that the user wrote. For a formula in the library, it is that of the call that
+ * led there. */
 Span lower_user_span(const Lower *l, Span span);
-/* Opens `count` indices of a let or a reduction; reports one too many. Whoever opens them gives
- * l->indices back its value. */
+/* Opens `count` indices of a let or a reduction, and reports it if there are too many. The caller
+ * must restore l->indices. */
 void lower_open_indices(Lower *l, int count, Span span);
 
 /* call.c */
@@ -323,7 +324,7 @@ Value lower_call(Lower *l, const Expr *expr);
 Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const Expr *call);
 Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int arg_count,
                     const Expr *call);
-/* Runs the statements of a body; the value of `return` (or of the last). */
+/* Runs the statements of a body. Returns the value of `return`, or of the last statement. */
 Value lower_body(Lower *l, Stmt *const *body, int count);
 void lower_let(Lower *l, const Stmt *stmt);
 Value let_value(Lower *l, const Stmt *stmt); /* the value of a let, which is not named */
@@ -336,28 +337,28 @@ const GExpr *lower_power(Lower *l, const GExpr *base, const GExpr *exponent);
 
 /* vanish.c */
 const GExpr *lower_log(Lower *l, const GExpr *e);
-/* The power, or the log where `exponent` is NULL, of products that float32 does not hold although
- * the result is an ordinary number; NULL: nothing in the value may vanish. */
+/* Returns the power, or the log if `exponent` is NULL, of products that float32 may not hold
+ * although the result is an ordinary number. NULL: nothing in the value can vanish. */
 const GExpr *lower_vanishing(Lower *l, const GExpr *e, const GExpr *exponent);
-/* a / b, which is NaN where digits of a or b that count are lost. */
+/* Returns a / b, which is NaN where digits of a or b that matter are lost. */
 const GExpr *lower_vanishing_quotient(Lower *l, const GExpr *a, const GExpr *b);
 
 /* scan.c */
 void lower_scan(Lower *l, const Stmt *stmt);
 
 /* arrange.c */
-/* false: no built-in that arranges arrays */
+/* Return false if the call is no built-in that arranges arrays. */
 bool lower_arrangement(Lower *l, const Expr *call, const Value *args, Value *out);
 
 /* library.c */
 /* A library call of `args`, each with the axes of its row; `count` as for graph_call. Free indices
  * of the arguments count the rows. */
 Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t count, Span span);
-/* false: no call of that name */
+/* Returns false if there is no library call of that name. */
 bool lower_library(Lower *l, const char *name, const Value *args, Span span, Value *out);
 
 /* unroll.c */
-/* true if a let's networks are applied to an index of its head */
+/* True if networks of the let are applied to an index of its head. */
 bool let_unrolls(const Stmt *let);
 Value let_unrolled_value(Lower *l, const Stmt *let);
 
@@ -374,8 +375,8 @@ void state_renew(Lower *l, const char *name, GNode *value, Span span);
 const StateRecord *state_find_record(const Lower *l, const char *name);
 
 /* draw.c */
-/* Adds the free indices of a call's arguments to those that draws are keyed by; how many there
- * were. */
+/* Adds the free indices of a call's arguments to those that key draws. Returns how many there were
+ * before. */
 int draw_map(Lower *l, const Value *args, int count);
 void lower_draw(Lower *l, const Stmt *stmt);
 void lower_starts(Lower *l); /* fills the init graph from the records */
@@ -388,26 +389,29 @@ bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dep
 /* lower_data.c */
 void lower_declare_source(Lower *l, const Stmt *stmt);
 int lower_find_source(const Lower *l, const char *name);
-/* The field of this name, which is noted as read; NULL: `index`, which is no column. */
+/* Returns the field of this name, and notes that it is read. NULL: the name is `index`, which is no
+ * column. */
 const DataField *lower_source_field(Lower *l, const DataSource *data, const char *name);
 /* A recipe of one sample, done to each of a sweep's batch. */
 Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe);
-/* An input that holds `rows` samples of the field; NULL: their numbers. */
+/* Returns an input that holds `rows` samples of the field; if `field` is NULL, it holds their
+ * numbers. */
 GNode *lower_rows_input(Lower *l, const char *name, const DataField *field, int64_t rows,
                         Span span);
-/* the value of a name in a view whose is_sample is set */
+/* Returns the value of a name in a view that has is_sample. */
 Value lower_sample(Lower *l, const Expr *name, Value whole);
-/* train.image: of the batch, or of one sample in a view */
+/* Returns the field of a name such as train.image: of the batch or, in a view, of one sample. */
 Value lower_field(Lower *l, const Expr *expr);
 void lower_view(Lower *l, const Stmt *stmt);
-/* makes the view's values outputs of the graph, after it was lowered */
+/* Makes the view's values outputs of the graph, after the view was lowered. */
 void lower_show_view(Lower *l, const Stmt *stmt);
 
 /* memory.c */
-GNode *state_node(Lower *l, const char *name); /* the state as the step finds it */
-/* in place of an earlier commit of the same state */
+/* Returns the state as it is when the step begins. */
+GNode *state_node(Lower *l, const char *name);
+/* Commits a value, in place of an earlier commit of the same state. */
 void state_commit(Lower *l, GNode *state, GNode *value);
-/* makes reads of the parameter give the value from here on */
+/* From here on, reads of the parameter give the value. */
 void lower_renew_parameter(Lower *l, const char *name, GNode *value);
 /* a scalar fills it */
 GNode *lower_shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span);

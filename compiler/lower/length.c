@@ -20,9 +20,9 @@
 #include <math.h>
 #include <string.h>
 
-/* sums of squares that are as good as exact */
+/* between these bounds a sum of squares is nearly exact */
 static const double least = 0x1p-100, most = 0x1p120;
-/* the factors that bring other entries to sums whose squares float32 holds */
+/* the factors for entries whose sums lie outside, after which float32 holds their squares */
 static const double up = 0x1p80, down = 0x1p-80;
 
 static const GExpr *real(Graph *g, double value) {
@@ -45,8 +45,8 @@ const GExpr *length_behind_reads(Graph *g, const GExpr *e) {
     return e;
 }
 
-/* What is known of the graph at hand. It is kept from one root to the next: each of a chain of
- * roots asks the same of all that it is made of. */
+/* What is known of the graph at hand. It is kept from one root to the next, since each of a chain
+ * of roots asks the same about its parts. */
 struct RootFacts {
     Graph *g;
     Logs logs;
@@ -98,8 +98,8 @@ static bool holds_squares(Lower *l, const GExpr *e) {
     return expr_fold_rest(&facts->squares, e, may_hold_squares, find_squares, facts).integer;
 }
 
-/* The arrays between a root and an array of pairs that it is taken for: what lies further away, as
- * the attention of a network does, is not made anew for the root. */
+/* The most arrays between a root and an array of pairs with which it is combined. An array further
+ * away, such as the attention of a network, is not made again for the root. */
 enum { DEEPEST = 4 };
 
 static int64_t terms_of(const GNode *n) {
@@ -157,8 +157,8 @@ GNode *length_beside(Graph *g, const ComputeSpec *sum, const GExpr *value) {
     return graph_compute(g, &spec);
 }
 
-/* The entry times `scale`, with the slope of the entry itself: the other factor of a slope by
- * scaled squares is in slope_of, since on its own it may be beyond float32. */
+/* Returns the entry times `scale`, with the slope of the entry itself. The other factor of the
+ * slope by scaled squares is in slope_of, since it may exceed float32 by itself. */
 static const GExpr *scaled_entry(Graph *g, const GExpr *entry, const GExpr *scale) {
     const GExpr *args[3] = {entry, gx2(g, G_MUL, entry, scale), real(g, 1)};
     return gx_op(g, G_ROOT, 3, args);
@@ -182,7 +182,7 @@ static const GExpr *slope_of(Graph *g, const GExpr *root, const GExpr *scale) {
     return gx_select(g, gx2(g, G_EQ, root, real(g, 0)), real(g, 0), slope);
 }
 
-/* sqrt(sum / count); `count` may be NULL, and is over the axes of what reads it. */
+/* Returns sqrt(sum / count). `count` may be NULL, and has the axes of the reader. */
 static const GExpr *length(Graph *g, const GExpr *load, const GExpr *count) {
     ComputeSpec sum;
     graph_open(g, load->tensor, &sum);
@@ -307,7 +307,8 @@ static const GExpr *kept(Graph *g, const GExpr *number, Span span) {
     return gx_load(g, graph_stop(g, graph_compute(g, &spec), span), 0, NULL, NULL);
 }
 
-/* The value, made of reads of arrays that are scaled as wholes; NULL: it is no plain difference. */
+/* Returns the value as a formula of arrays that are scaled as wholes, or NULL if it is no plain
+ * difference. */
 static const GExpr *scaled_as_a_whole(Graph *g, const GExpr *e, Span span, bool keeps_slope,
                                       const GExpr **scale) {
     Operands operands = {.g = g, .span = span};
@@ -331,7 +332,7 @@ const GExpr *length_scaled_pairs(Graph *g, const GExpr *load, const GExpr *over[
     return gx_load(g, graph_compute(g, &sum), load->tensor->rank, load->args, NULL);
 }
 
-/* The square root of a sum of squares; NULL: it is left as it is. */
+/* Returns the square root of a sum of squares over pairs, or NULL to leave it as it is. */
 static const GExpr *root_of_pairs(Graph *g, const GExpr *load, const GExpr *count) {
     const GExpr *over[2], *squares = length_scaled_pairs(g, load, over), *scale = over[0];
     if (!squares) return NULL;
@@ -390,9 +391,9 @@ static const GExpr *scale_square(void *scale, Graph *g, const GExpr *read) {
     return gx2(g, G_MUL, entry, entry);
 }
 
-/* sqrt(a^2) is |a|, and sqrt(a^2 + b^2) is a length of two entries. With anything else beside the
- * squares there is no scale for all, and what overflows is no number. NULL: there are no squares.
- */
+/* Returns |a| for sqrt(a^2), and a length of two entries for sqrt(a^2 + b^2). If anything else
+ * stands beside the squares, there is no common scale, and what overflows is NaN. NULL: there are
+ * no squares. */
 static const GExpr *root_of_entries(Graph *g, const GExpr *e) {
     const Addends a = addends_of(g, e);
     if (!a.has_squares && !a.has_products) return NULL;
@@ -416,7 +417,7 @@ static bool is_of_entries_alone(Graph *g, const GExpr *e) {
     return a.has_squares && !a.has_products && !a.has_others;
 }
 
-/* sqrt(sum / count) of a sum of squares; NULL: it is none. */
+/* Returns sqrt(sum / count) of a sum of squares, or NULL if there is none. */
 static const GExpr *root_of_squares(Lower *l, const GExpr *e) {
     const GExpr *v = length_behind_reads(l->g, e), *count = NULL;
     if (v->op == G_DIV) count = v->args[1], v = length_behind_reads(l->g, v->args[0]);
@@ -447,8 +448,8 @@ const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b) {
     return lower_vanishing_quotient(l, a, b);
 }
 
-/* True if the power of a large or a small number may be an ordinary one: an exponent that is not
- * known may be any. */
+/* True if the power of a large or a small number may be an ordinary number. An unknown exponent may
+ * be any. */
 static bool may_shrink(const GExpr *exponent) {
     if (exponent->op != G_CONST) return true;
     return exponent->real > -1 && exponent->real < 1 && exponent->real != 0;

@@ -72,7 +72,7 @@ typedef struct LoweredAction {
 } LoweredAction;
 typedef ARRAY(LoweredAction) LoweredActions;
 
-/* A part of the run with a clock of its own; one follows the other. */
+/* A part of the run with a clock of its own. Stages follow each other. */
 typedef struct LoweredStage {
     const char *name;
     double epochs;
@@ -106,7 +106,7 @@ typedef struct LoweredView {
     int64_t copies;
 } LoweredView;
 
-/* A value that steps give by a name: the output "given NAME" of the steps that give it. */
+/* A value that steps give by a name, as their output "given NAME". */
 typedef struct GivenArray {
     const char *name;
     bool is_integer;
@@ -183,16 +183,17 @@ typedef enum {
  * one there is no next graph. */
 typedef struct Lower Lower;
 Lower *lower_begin(Arena *arena, Diag *diag, const Method *method, MethodWanted wanted);
-GraphUnit *lower_next(Lower *l); /* NULL: that was the last, or there are errors */
+GraphUnit *lower_next(Lower *l); /* Returns NULL after the last graph, and after errors. */
 void lower_losses(Lower *l, GraphUnit *unit);
 void lower_optimisers(Lower *l, GraphUnit *unit);
 void lower_updates(Lower *l, GraphUnit *unit);
-/* Gives a step the output "gradient norm": the length of all gradients together, ahead of any
- * clipping. Comes behind lower_meaning, since a run that watches it is the same method. */
+/* Gives a step the output "gradient norm", the length of all gradients together, before any
+ * clipping. It comes after lower_meaning, since watching the gradients does not make another
+ * method. */
 void lower_watch_gradients(Lower *l, GraphUnit *unit);
-/* Hashes what the text says, once the graph is complete: no pass that serves a back end counts. */
+/* Hashes what the text says, once the graph is complete and before the passes for a back end. */
 void lower_meaning(Graph *g);
-/* The program of all graphs that were handed out; NULL after errors, and of a function. */
+/* Returns the program of all graphs that were handed out. NULL after errors, and for a function. */
 LoweredProgram *lower_end(Lower *l);
 
 /* An input of a function on given arrays (`couplet grad`). */
@@ -207,8 +208,7 @@ typedef struct FunctionInput {
     double value;
     bool no_gradient; /* for a real array: true if its gradient is not wanted */
 } FunctionInput;
-/* A function of the spec, or of a module that it uses: "losses.nt_xent". NULL when there is none.
- */
+/* Returns a function of the spec, or of a module that it uses ("losses.nt_xent"), or NULL. */
 const Stmt *method_find_function(const Method *method, const char *name);
 /* Begins to lower a function. Its graph has the outputs "value", and "grad_NAME" for every real
  * input whose gradient is wanted. */

@@ -116,8 +116,8 @@ Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe) {
 
 /* ---- views ----------------------------------------------------------------------------------- */
 
-/* Behind an axis of views, `view g[2] = ..`, stands that of the samples: the others are put in
- * front of it. */
+/* Returns the view's sample along an axis. In `view g[2] = ..` the axis of the samples is behind
+ * that of the views, so the other axes are put in front of it. */
 static Value sample_along(Lower *l, const Expr *name, const Value *whole) {
     const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
     const int rank = value_rank(whole);

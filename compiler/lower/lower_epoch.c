@@ -50,7 +50,7 @@ static LoweredAction action_of(LoweredActionKind kind, Span span) {
     return action;
 }
 
-/* An update of a whole state: what follows sees the new value. */
+/* Updates a whole state. The statements that follow see the new value. */
 static void update_now(Lower *l, const Stmt *s) {
     const Symbol *symbol = s->targets[0]->symbol;
     GNode *value = state_new_value(l, s, state_node(l, symbol->name));
@@ -106,7 +106,7 @@ static void lower_kmeans(Lower *l, const Stmt *s, LoweredActions *actions) {
     end_action(l, actions, action);
 }
 
-/* A number by its name: the output "report NAME". */
+/* Reports a number by its name, as the output "report NAME". */
 static void lower_report(Lower *l, const Stmt *s, Reported *seen) {
     for (int i = 0; i < seen->count; i++) {
         if (strcmp(seen->items[i]->name, s->name) != 0) continue;
@@ -120,7 +120,7 @@ static void lower_report(Lower *l, const Stmt *s, Reported *seen) {
         lower_scalar_node(l, lower_as_real(l, lower_scalar(l, s->value)), s->name, s->span));
 }
 
-/* Statements in order; lets and updates that follow one another are one action. */
+/* Lowers statements in order. Lets and updates that follow each other are one action. */
 static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, Reported *seen) {
     l->every = block->value ? (int64_t)block->value->number : block->kind == STMT_EVERY;
     l->every_of_steps = block->of_steps;

@@ -186,7 +186,7 @@ static const double *hyper_value(const Lower *l, const GNode *n) {
     return NULL;
 }
 
-/* The value of a part; NULL: it is not known. */
+/* Returns the value of a part, or NULL if it is not known. */
 static ExprValue find_number(void *context, const GExpr *e, const ExprValue *args) {
     const Lower *l = context;
     double value = 0;
@@ -215,8 +215,8 @@ static bool number_known(Lower *l, const GExpr *e, double *out) {
     return value != NULL;
 }
 
-/* What the checker cannot see: a divisor that is 0 with the arguments and dimensions of this call.
- * Behind a condition it may never be computed. */
+/* Refuses a divisor that is 0 for the arguments and dimensions of this call, which the checker
+ * cannot see. Behind a condition the quotient may never be computed. */
 static void refuse_zero_divisor(Lower *l, const Expr *e, const Value *divisor) {
     double value;
     const bool divides =
@@ -297,8 +297,8 @@ static Value lower_builtin_name(Lower *l, const Expr *e) {
     return value_scalar(gx_load(l->g, input, 0, NULL, NULL));
 }
 
-/* A hyper is a scalar of the run, so another value recompiles nothing. lower_static evaluates the
- * hypers that must be known before. */
+/* Returns a hyper as a scalar of the run, so that another value needs no new compilation.
+ * lower_static evaluates hypers that must be known before. */
 static Value lower_hyper(Lower *l, const Symbol *symbol, GType type) {
     char name[256];
     snprintf(name, sizeof name, "hyper.%s", symbol->name);
@@ -312,7 +312,7 @@ static bool is_function(const Symbol *symbol) {
                             symbol->kind == SYMBOL_NET);
 }
 
-/* A name that no frame holds: a function, or a mistake. */
+/* Handles a name that no frame holds: a function, or a mistake. */
 static Value lower_unknown_name(Lower *l, const Expr *e) {
     const Symbol *symbol = e->symbol;
     if (is_function(symbol)) {

@@ -157,7 +157,7 @@ static GNode *features_of(Lower *l, const LoweredEval *eval, const DataSource *b
                                      : NULL;
 }
 
-/* What the forward pass renews beside the parameters: running statistics. */
+/* Commits what the forward pass renews beside the parameters, such as running statistics. */
 static void renew_statistics(Lower *l) {
     for (int i = 0; i < l->current.count; i++)
         state_commit(l, state_node(l, l->current.items[i].name), l->current.items[i].now);

@@ -50,7 +50,7 @@ GNode *lower_shaped_like(Lower *l, const Value *value, GNode *shape_of, Span spa
     return graph_compute(l->g, &spec);
 }
 
-/* Rows on their way into a memory: no gradient follows them. */
+/* Returns rows to be stored in a memory. No gradient follows them. */
 static GNode *pushed_rows(Lower *l, const Stmt *s, const Expr *rows, GType type) {
     Value value = lower_value(l, rows);
     if (value.kind == VALUE_ARRAY && type == GT_REAL && value.tensor->type != GT_REAL) {
@@ -76,8 +76,8 @@ static const GExpr *counter(Lower *l, const Stmt *queue, const char *which) {
                    NULL, NULL);
 }
 
-/* The ring as this step leaves it: row j is the pushed one at (j - head) mod K, if so many are
- * pushed. */
+/* Returns the ring after this step's push: if so many rows are pushed, row j is pushed row (j -
+ * head) mod K. */
 static Value queue_after(Lower *l, const Stmt *s, const Param *column) {
     Graph *g = l->g;
     GNode *ring = state_node(l, column_name(l, s, column)),
@@ -107,7 +107,8 @@ const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row) {
     return gx2(g, G_LT, row, fill);
 }
 
-/* `queue Q[K, D] <- k`, or columns that move together; one ring, one head, one fill. */
+/* Declares the states of `queue Q[K, D] <- k`, or of a queue with columns that move together, with
+ * one ring, one head and one fill. */
 static StateRecord state_of_queue(Lower *l, const Stmt *s, const char *name, StateRole role,
                                   GType type) {
     StateRecord record;
@@ -125,7 +126,8 @@ static void add_once(Lower *l, const StateRecord *record) {
     if (!state_find_record(l, record->state.name)) array_push(l->arena, &l->records, *record);
 }
 
-/* The rows of a queue: of one of its columns, or, for `column` NULL, of a queue without columns. */
+/* Declares the rows of a queue: of one of its columns or, if `column` is NULL, of a queue without
+ * columns. */
 static void declare_rows(Lower *l, const Stmt *s, const Param *column, int64_t length) {
     const char *name = column ? arena_printf(l->arena, "%s.%s", s->name, column->name) : s->name;
     const Expr *pushed = column ? column->value : s->value;
@@ -178,7 +180,8 @@ void state_declare_of_method(Lower *l, const Stmt *s, StateRole role) {
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
-/* False after a message: a push has rows of the queue's shape, and at most as many as it holds. */
+/* True if a push has rows of the queue's shape, and no more than the queue holds. False after a
+ * message. */
 static bool queue_fits(Lower *l, const Stmt *s, Span span, const GNode *value, const GNode *state) {
     bool same_rows = value->rank == state->rank;
     for (int i = 1; same_rows && i < value->rank; i++)
@@ -223,7 +226,8 @@ static const Stmt *update_of(const Lower *l, const Symbol *state) {
     return NULL;
 }
 
-/* Row rows[i] replaced by values[i]; of equal rows the last one counts. */
+/* Returns the array with row rows[i] replaced by values[i]. If a row number occurs several times,
+ * the last one counts. */
 static Value bank_after(Lower *l, const Stmt *update) {
     Graph *g = l->g;
     GNode *bank = frame_find(l->frame, update->targets[0]->symbol)->tensor,

@@ -39,7 +39,7 @@ const Expr *lower_find_setting(const Stmt *block, const char *name) {
 
 /* ---- statements of the method ---------------------------------------------------------------- */
 
-/* The range of the hyper that was declared last; it may name those before. */
+/* Checks the range of the hyper that was declared last. The range may name earlier hypers. */
 static void check_range(Lower *l, const Param *param, LoweredHyper *hyper) {
     const Span span = param->guard->span;
     const int count = l->program->hypers.count;
@@ -127,9 +127,9 @@ static int count_losses(const Lower *l) {
     return count;
 }
 
-/* Returns the name of a loss in the log; NULL: it has no column. If there are several losses, those
- * that train parts have a column in any case, since their sum may say nothing: that of two players
- * who play against each other is 0. */
+/* Returns the name of a loss in the log, or NULL if it has no column. If there are several losses,
+ * those that train parts always have a column. Their sum may say nothing, as for two players who
+ * play against each other, where it is 0. */
 static const char *loss_name(Lower *l, const Stmt *s) {
     if (s->name || !s->target_count || count_losses(l) < 2) return s->name;
     const char *name = "loss";
@@ -141,7 +141,7 @@ static const char *loss_name(Lower *l, const Stmt *s) {
     return name;
 }
 
-/* Gives the loss a column; its value as the total reads it. */
+/* Gives the loss a column. Returns its value as the total reads it. */
 static const GExpr *name_loss(Lower *l, const Stmt *s, const char *name, const GExpr *value) {
     for (int i = 0; i < l->named_losses.count; i++) {
         if (strcmp(l->named_losses.items[i].name, name) != 0) continue;
@@ -167,7 +167,8 @@ static void show_losses(Lower *l) {
     }
 }
 
-/* Losses that train everything are one group, and `loss .. trains PARTS` is one of its own. */
+/* Adds a loss to its group. Losses that train everything are one group, and each `loss .. trains
+ * PARTS` is a group of its own. */
 static void add_loss(Lower *l, const Stmt *s) {
     const GExpr *value = lower_as_real(l, lower_scalar(l, s->value));
     const char *name = loss_name(l, s);
@@ -218,8 +219,8 @@ static void lower_statements(Lower *l) {
     }
 }
 
-/* The loss as an output. Where it has several terms, each is an output too until it is
- * differentiated: an output stands for what passes make of a node. */
+/* Makes the loss an output. If it has several terms, each is an output too until it is
+ * differentiated, since an output follows what passes make of a node. */
 static void output_losses(Lower *l) {
     Graph *g = l->g;
     const GExpr *total = NULL;
@@ -315,7 +316,8 @@ static void lower_phase(Lower *l, LoweredPhase *phase) {
     lower_add_unit(l, l->only_views ? UNIT_VIEWS : UNIT_STEP);
 }
 
-/* An epoch is once through the data; where no step reads any, it is so many steps. */
+/* Finds the length of an epoch: once through the data or, if no step reads any, a number of
+ * steps. */
 static void read_epoch(Lower *l, const Stmt *train, int source, int64_t *epoch_steps) {
     const Expr *steps = lower_find_setting(train, "steps");
     if (source < 0 && steps)
@@ -353,13 +355,13 @@ static void find_stages(Lower *l) {
     }
 }
 
-/* True if a setting of `train` holds in a stage too: of a setting that stands in both the stage's
- * holds, but a part that either freezes is frozen. */
+/* True if a setting of `train` holds in a stage too. If both have the setting, the stage's holds;
+ * but a part that either freezes is frozen. */
 static bool holds_in(const Stmt *stage, const Param *p) {
     return strcmp(p->name, "freeze") == 0 || !lower_find_setting(stage, p->name);
 }
 
-/* The settings of a phase: those of its stage, and of `train`. */
+/* Returns the settings of a phase: those of its stage, and those of `train`. */
 static const Stmt *settings_of(Lower *l, const Stmt *train, const LoweredPhase *phase) {
     const Stmt *stage = stage_of(l, phase->stage);
     if (!stage) return train;
@@ -375,7 +377,8 @@ static const Stmt *settings_of(Lower *l, const Stmt *train, const LoweredPhase *
     return both;
 }
 
-/* A phase begins: the batch of its stage, and, with the stage, what its steps draw from first. */
+/* Begins a phase with the batch of its stage and, if the stage begins too, with what its steps draw
+ * from first. */
 static void enter_stage(Lower *l, const LoweredPhase *phase, bool begins) {
     const LoweredStage *stage =
         l->program->stages.count ? &l->program->stages.items[phase->stage] : NULL;
@@ -413,9 +416,9 @@ static void foresee_updates(Lower *l, LoweredPhase *phase) {
         array_push(l->arena, &phase->renewed, l->current.items[i].name);
 }
 
-/* The states of a network are known once it is applied. An ema edge moves them all, from the first
- * step on, wherever that is: so where it may be later than the edge, everything is lowered once to
- * see which there are. */
+/* Finds the states of networks ahead of time. They are known once a network is applied, but an ema
+ * edge moves them all from the first step on. If a network may be applied later than the edge,
+ * everything is lowered once to find its states. */
 static void foresee_states(Lower *l) {
     const int known = l->records.count;
     if (!l->edges.count || !has_later_work(l)) return;

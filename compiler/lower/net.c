@@ -14,7 +14,8 @@ static Net *net_new(Lower *l, NetKind kind, const Stmt *stmt, const char *path) 
     return net;
 }
 
-/* "linear_1": the constructor's name and which of that name this is among its siblings. */
+/* The labels of parts, such as "linear_1": the constructor's name, and its number among siblings of
+ * that name. */
 typedef struct Labels {
     Map taken; /* the labels that the chain has so far */
     Map last;  /* by a constructor's name: the number of its last label */
@@ -48,7 +49,7 @@ static const Expr *config_argument(const Expr *call, const Stmt *stmt, int at) {
     return NULL;
 }
 
-/* Configuration is bound in a frame of its own; compile-time numbers stay numbers. */
+/* Binds the configuration in a frame of its own, in which compile-time numbers stay numbers. */
 static Frame *bind_config(Lower *l, const Stmt *stmt, const Expr *call) {
     Frame *frame = frame_new(l, l->root);
     frame->owner = NULL;
@@ -122,7 +123,8 @@ static Net *lower_chain(Lower *l, const Expr *e, const char *path) {
     return net;
 }
 
-/* A net made inside a copy draws its start by the path it has in the original: both start equal. */
+/* Makes a net inside a copy draw its start by the path that it has in the original, so that both
+ * start equal. */
 static void follow_origin(Lower *l, Net *net, const Net *owner) {
     size_t length = strlen(owner->path);
     if (owner->origin != owner->path && strncmp(net->path, owner->path, length) == 0 &&
@@ -223,7 +225,7 @@ Net *lower_net(Lower *l, const Expr *e, const char *path) {
     return is_name ? lower_named(l, e, path) : no_network(l, e);
 }
 
-/* Same structure, own states; both start from the same draws, so both start equal. */
+/* Returns a net with the same structure and states of its own. Both draw the same start. */
 Net *net_copy(Lower *l, Net *from, const char *path, const char *origin) {
     Net *net = net_new(l, from->kind, from->stmt, path);
     net->origin = origin;

@@ -77,7 +77,7 @@ static const GExpr *gradient_norm(Lower *l, GNode *const *grads, int count, Span
     return gx1(g, G_SQRT, total);
 }
 
-/* clip: all gradients scaled by min(1, limit / norm of them all). */
+/* Clips gradients: scales all of them by min(1, limit / norm of all together). */
 static void clip_gradients(Lower *l, GNode **grads, int count, double limit, Span span) {
     Graph *g = l->g;
     const GExpr *norm =
@@ -105,8 +105,8 @@ static bool under(const char *name, const char *path) {
     return strncmp(name, path, length) == 0 && (name[length] == '.' || name[length] == 0);
 }
 
-/* `encoder`, `encoder.trunk`, `encoder.head.b` or a `param` of the method: the path that its states
- * begin with. */
+/* Returns the prefix of the states' paths for `encoder`, `encoder.trunk`, `encoder.head.b` or a
+ * `param` of the method. */
 static const char *part_path(Lower *l, const Expr *part) {
     if (part->symbol && part->symbol->kind == SYMBOL_PARAM) return part->symbol->name;
     if (part->symbol && part->symbol->kind == SYMBOL_NET_STATE) {
@@ -117,9 +117,9 @@ static const char *part_path(Lower *l, const Expr *part) {
     return net ? net->path : NULL;
 }
 
-/* The word `biases`: every parameter of at most one axis, which are the biases, and the gains and
- * shifts of normalisations. They are commonly left out of weight decay and of rates from norms (You
- * et al., LARS, 2017). */
+/* True for the word `biases`, which means every parameter of at most one axis: biases, and the
+ * gains and shifts of normalisations. They are commonly excluded from weight decay and from rates
+ * by norms (You et al., LARS, 2017). */
 static bool is_biases(const Expr *part) {
     return part->kind == EXPR_NAME && !part->symbol && strcmp(part->name, "biases") == 0;
 }
@@ -162,7 +162,7 @@ static bool is_ema_target(Lower *l, const char *name) {
 
 /* ---- ema ------------------------------------------------------------------------------------- */
 
-/* rate * now + (1 - rate) * followed */
+/* Returns rate * now + (1 - rate) * followed. */
 static GNode *moved_average(Lower *l, const Stmt *edge, GNode *now, GNode *followed) {
     Graph *g = l->g;
     const GExpr *rate = lower_hoist_scalar(l, lower_as_real(l, lower_scalar(l, edge->value)),
@@ -176,7 +176,7 @@ static GNode *moved_average(Lower *l, const Stmt *edge, GNode *now, GNode *follo
     return lower_array_from(l, value, axes, now->rank, NULL, edge->span).tensor;
 }
 
-/* The state that `name` follows along the edge; NULL: the edge leaves it alone. */
+/* Returns the state that `name` follows along the edge, or NULL if the edge does not move it. */
 static const char *followed_name(Lower *l, const Stmt *edge, const StateRecord *record) {
     const char *target = part_path(l, edge->targets[0]), *source = part_path(l, edge->source);
     bool moves =
@@ -192,7 +192,7 @@ static bool is_of_phase(const Lower *l, const Stmt *s) {
     return false;
 }
 
-/* `before forward`: what the target holds in this step already. */
+/* Returns what the target of an edge `before forward` holds in this step already. */
 GNode *lower_moved_before(Lower *l, const StateRecord *record) {
     for (int i = 0; i < l->edges.count; i++) {
         const Stmt *edge = l->edges.items[i];
@@ -328,7 +328,7 @@ static GNode *sum_of(Lower *l, GNode *a, GNode *b) {
     return lower_array_from(l, sum, axes, a->rank, NULL, b->span).tensor;
 }
 
-/* The gradients of one term, added to those of the terms before it. */
+/* Adds the gradients of one term to those of the terms before it. */
 static void add_term(Lower *l, const UnitLoss *loss) {
     Trained *t = &l->trained;
     for (int i = 0, at = 0; i < loss->count; i++, at++) {
@@ -362,7 +362,7 @@ void lower_watch_gradients(Lower *l, GraphUnit *unit) {
 
 /* ---- the optimisers -------------------------------------------------------------------------- */
 
-/* The settings of one `optimiser` as scalars of this step. NULL after an error. */
+/* Returns the settings of one `optimiser` as scalars of this step, or NULL after an error. */
 static Frame *bind_rule(Lower *l, const Expr *call) {
     const Stmt *rule = call->callee->symbol->stmt;
     Frame *config = frame_new(l, l->root);
@@ -467,7 +467,7 @@ static const char *rule_owner(Lower *l, const Stmt *train, const Param *setting)
 
 /* ---- their rates in the log ------------------------------------------------------------------ */
 
-/* The setting that is the rate, by the names that it commonly has; NULL: there is none. */
+/* Returns the setting that is the rate, by its usual names, or NULL. */
 static const GExpr *rate_of(const Stmt *rule, const Frame *config) {
     static const char *const names[] = {"lr", "rate", "learning_rate"};
     for (int i = 0; i < rule->config_count; i++)
@@ -479,7 +479,8 @@ static const GExpr *rate_of(const Stmt *rule, const Frame *config) {
     return NULL;
 }
 
-/* "learning_rate" of the only optimiser, or of that for the rest; else its parts stand behind. */
+/* Returns the name of a rate: "learning_rate" for the only optimiser, or for that of the rest; for
+ * others, their parts stand behind it. */
 static const char *rate_name(Lower *l, const Param *setting, bool is_only) {
     const char *name = "learning_rate";
     if (is_only || is_rest(setting)) return name;
@@ -585,7 +586,7 @@ static void warn_net(Lower *l, const Stmt *net, int first) {
                      net->name, copied->name);
 }
 
-/* After all phases: what none of them trains, one message a network. */
+/* Warns of what no phase trains, once for each network. */
 void lower_warn_unreached(Lower *l) {
     for (int i = 0; i < l->records.count; i++) {
         const StateRecord *record = &l->records.items[i];

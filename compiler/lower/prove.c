@@ -58,7 +58,7 @@ static bool add_condition(void *context, const GExpr *conjunct) {
     return true;
 }
 
-/* True if what holds here may hold at the point: conjuncts that depend on data may. */
+/* True if the condition may hold at the point. A conjunct that depends on data may. */
 static bool may_hold(const Trial *t) {
     int64_t value;
     for (int i = 0; i < t->conditions.count; i++)

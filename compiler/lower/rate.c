@@ -8,7 +8,7 @@
 
 enum { MOST_RATE_WORDS = 400 /* a longer formula gets no column */ };
 
-/* The word of an operation; COUPLET_RANGE_WORDS: it has none. */
+/* Returns the word of an operation, or COUPLET_RANGE_WORDS if it has none. */
 static CoupletRangeWord word_of(GOp op) {
     static const CoupletRangeWord words[G_OP_COUNT] = {
         [G_ADD] = COUPLET_RANGE_ADD,   [G_SUB] = COUPLET_RANGE_SUB,
@@ -45,7 +45,7 @@ static const char *read_of(Lower *l, const GNode *n, int *left) {
     return is_clock ? arena_printf(l->arena, "$%s", n->name) : NULL;
 }
 
-/* The postfix form; NULL: the expression reads something else, or is too long. */
+/* Returns the postfix form, or NULL if the expression reads something else or is too long. */
 static const char *formula_of(Lower *l, const GExpr *e, int *left) {
     if (--*left < 0) return NULL;
     if (e->op == G_CONST)

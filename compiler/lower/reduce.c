@@ -77,7 +77,7 @@ static bool next_point(Emptiness *p, int from, int count) {
     return false;
 }
 
-/* Whether the guard holds for no index at some point outside, whatever the data. */
+/* True if, at some point outside, the guard holds for no index, whatever the data is. */
 static bool has_empty_row(Emptiness *p, int outer, int inner) {
     do {
         bool any = false;
@@ -91,7 +91,8 @@ static bool has_empty_row(Emptiness *p, int outer, int inner) {
     return false;
 }
 
-/* The line that the user wrote: of a formula in the library the call that led there. */
+/* Returns the line that the user wrote. For a formula in the library, it is that of the call that
+ * led there. */
 Span lower_user_span(const Lower *l, Span span) {
     for (const Call *c = l->call; c && lower_is_library(span.source); c = c->outer) {
         const Made *made = c->net ? c->net->made : NULL;
@@ -112,8 +113,8 @@ static void report_no_term(Lower *l, Span span, const char *what) {
                                 "is worth; or take other sizes");
 }
 
-/* A method is refused before it runs when a mean, a maximum or a softmax of it has no term at the
- * sizes that it has. */
+/* Refuses a mean, a maximum or a softmax that has no term at the given sizes. So a method is
+ * refused before it runs. */
 static void refuse_empty(Lower *l, const Expr *e, const GExpr *guard, const GExpr *const *red,
                          int count) {
     Emptiness p = {.l = l};
@@ -159,7 +160,7 @@ static const GExpr *reduced(Lower *l, GReducer reducer, const GExpr *value, cons
     return reduced_if(l, reducer, value, t, t->strict);
 }
 
-/* The same for a reducer whose value without a term is known. */
+/* Returns the reduction by a reducer whose value without a term is known. */
 static const GExpr *total(Lower *l, GReducer reducer, const GExpr *value, const Terms *t) {
     return reduced_if(l, reducer, value, t, false);
 }
@@ -179,8 +180,8 @@ static const GExpr *term_count(Lower *l, const Terms *t) {
     return lower_as_real(l, reduced(l, GR_SUM, gx_int(l->g, 1), t));
 }
 
-/* True where at least `least` indices fulfil the guard: so many a reduction needs, or its `else` is
- * asked for. */
+/* Returns the condition that at least `least` indices fulfil the guard, as many as the reduction
+ * needs. Where it fails, the `else` counts. */
 static const GExpr *has_terms(Lower *l, const Terms *t, int least) {
     if (least == 1) return total(l, GR_ANY, gx_bool(l->g, true), t);
     return gx2(l->g, G_LE, gx_int(l->g, least), total(l, GR_SUM, gx_int(l->g, 1), t));
@@ -234,15 +235,15 @@ void lower_open_indices(Lower *l, int count, Span span) {
                 MOST_OPEN_INDICES);
 }
 
-/* A few are found by as many passes over the row; many are selected and sorted by a library call.
- */
+/* Up to so many ranks are found by passes over the row. More are selected and sorted by a library
+ * call. */
 enum { FEW = 16 };
 
 /* Below every candidate, and no -inf, which would be none at all. */
 static const double last_of_all = -FLT_MAX;
 
-/* The ranks that there are: those beyond have the value of an `else`, or are refused where the
- * sizes are known, which is here. */
+/* Returns how many of the ranks exist. The others have the value of the `else`, or are refused if
+ * the sizes are known. */
 static int64_t ranks_of(Lower *l, const Expr *e, int64_t asked, int64_t there, bool has_else) {
     if (asked <= there) return asked;
     if (has_else) return there;
@@ -331,9 +332,9 @@ static const GExpr *reduce_min(Lower *l, const Terms *t) {
     return reduced(l, GR_MIN, t->value, t);
 }
 
-/* The place of the largest (GR_MAX) or the smallest (GR_MIN) value. Back ends find places among
- * reals, and those do not tell large whole numbers apart: of these the best one is found first, and
- * then the first that equals it. */
+/* Returns the place of the largest (GR_MAX) or smallest (GR_MIN) value. Back ends find places among
+ * reals, which do not distinguish large whole numbers. For whole numbers the best value is found
+ * first, and then the first place that has it. */
 static const GExpr *place_of(Lower *l, GReducer best_of, const Terms *t) {
     const GReducer place = best_of == GR_MAX ? GR_ARGMAX : GR_ARGMIN;
     if (t->value->type != GT_INT) return reduced(l, place, lower_as_real(l, t->value), t);
@@ -361,7 +362,8 @@ static const GExpr *reduce_all(Lower *l, const Terms *t) {
     return total(l, GR_ALL, t->value, t);
 }
 
-/* The sum of the squared distances from the mean. Two passes, never E[x^2] - mu^2: that cancels. */
+/* Returns the sum of the squared distances from the mean, in two passes. E[x^2] - mu^2 would
+ * cancel. */
 static const GExpr *squares_around_mean(Lower *l, const Terms *t) {
     const GExpr *value = lower_as_real(l, t->value);
     const GExpr *mean = lower_hoist_scalar(l, reduce_mean(l, t), "mean", t->span);

@@ -20,8 +20,8 @@ static bool static_rounds(Lower *l, const Stmt *s, int64_t *rounds) {
     return false;
 }
 
-/* In nodes of its own: else each round's formula would hold the rounds before it. An int in a
- * real's place becomes a real. */
+/* Gives values nodes of their own, since each round's formula would otherwise contain the rounds
+ * before. An int in place of a real becomes a real. */
 static Value settle(Lower *l, const Value *value, const Type *type, const Stmt *s) {
     const GExpr *axes[GRAPH_MAX_RANK];
     int rank = value_rank(value);

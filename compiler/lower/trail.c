@@ -24,7 +24,7 @@ static void append_known(char *text, const Frame *frame, const char *name, const
     if (value) append(text, name, value);
 }
 
-/* "where C = 31, H = 28, W = 28, groups = 8": settings and dimensions that are known. */
+/* Writes the known settings and dimensions, as in "where C = 31, H = 28, W = 28, groups = 8". */
 static void sizes_of(const Call *c, char *text) {
     text[0] = 0;
     for (int i = 0; i < c->fn->config_count; i++)

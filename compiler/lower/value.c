@@ -107,9 +107,9 @@ static bool contains(const GExpr *const *list, int count, const GExpr *expr) {
     return false;
 }
 
-/* Free indices of all the expressions, in the order in which they were bound (outer first): fresh
- * indices get increasing numbers, so the number says it. The order makes equal formulas equal
- * nodes. */
+/* Returns the free indices of all expressions in the order in which they were bound, outer ones
+ * first. Fresh indices get increasing numbers, so the numbers give this order. It makes equal
+ * formulas equal nodes. */
 int lower_sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except,
                       int except_count, const GExpr **out) {
     int n = 0;
@@ -164,8 +164,8 @@ static const GExpr *speaks_only_of(void *context, Graph *g, const GExpr *conjunc
     return conjunct;
 }
 
-/* The part of what holds here that speaks only of the given indices: where a hoisted formula is
- * needed at all. */
+/* Returns the part of the present condition that depends on the given indices alone. It says where
+ * a hoisted formula is needed. */
 const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr *const *free,
                                   int free_count) {
     Indices known = {free, free_count};
@@ -183,8 +183,8 @@ static VisitStep may_leave(void *context, const GExpr *e) {
     return VISIT_INSIDE;
 }
 
-/* True if a read in the expression may leave its array, or a real may not fit as an int: the
- * expression then holds only where the condition around it does. */
+/* True if a read in the expression may leave its array, or if a real may not fit as an int. The
+ * expression then is valid only under the condition around it. */
 bool lower_may_leave(Lower *l, const GExpr *e) {
     return expr_visit(e, may_leave, l);
 }

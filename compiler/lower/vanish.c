@@ -79,8 +79,9 @@ static bool is_nan_or_value(const GExpr *e) {
            isnan(e->args[1]->real);
 }
 
-/* The value behind a guard, which puts NaN in place of a quotient whose parts vanish or overflow,
- * or of an infinity: a root or a log of it looks at the parts itself. NULL: `e` is no guard. */
+/* Returns the value behind a guard that puts NaN in place of a quotient whose parts vanish or
+ * overflow, or of an infinity. A root or a log of it looks at the parts itself. NULL: `e` is no
+ * guard. */
 static const GExpr *guarded(const GExpr *e) {
     if (is_nan_or_value(e)) return e->args[2];
     if (e->op != G_ROOT || !is_nan_or_value(e->args[1])) return NULL;
@@ -112,7 +113,7 @@ static VanishFacts *facts_of(Lower *l) {
     return facts;
 }
 
-/* What passes on whether its parts may vanish. */
+/* By operation: true if its value may vanish where an argument may. */
 static const bool passes_on[G_OP_COUNT] = {
     [G_MUL] = true, [G_DIV] = true, [G_POW] = true,    [G_SQRT] = true,
     [G_ADD] = true, [G_SUB] = true, [G_MAX] = true,    [G_MIN] = true,
@@ -206,7 +207,7 @@ static bool may_vanish(Lower *l, const GExpr *e) {
     return !length_is_of_exps(l, e) && shape_of(facts_of(l), e)->may_vanish;
 }
 
-/* True of what is small, infinite, or no number. */
+/* Returns the condition that a value is small, infinite or no number. */
 static const GExpr *is_odd(Graph *g, const GExpr *e) {
     const GExpr *size = magnitude(g, e);
     const GExpr *is_ordinary = gx2(g, G_AND, gx2(g, G_LE, real(g, exp2(SMALL_EXPONENT)), size),
@@ -238,7 +239,7 @@ static bool goes_inside(Opened *o, const GExpr *e) {
 
 static const GExpr *is_nonzero(Opened *o, const GExpr *read);
 
-/* True where some term is nonzero; asked where the sum is below `bound`. */
+/* Returns the condition that some term is nonzero, for sums below `bound`. */
 static const GExpr *has_nonzero_term(Opened *o, const GExpr *load, double bound) {
     Graph *g = o->l->g;
     ComputeSpec any;
@@ -265,7 +266,8 @@ static const GExpr *is_nonzero_read(Opened *o, const GExpr *e) {
     return gx2(g, G_NE, e, real(g, 0));
 }
 
-/* True where the value would not be 0 if no product vanished; of sums that cancel, too. */
+/* Returns the condition that the value would not be 0 if no product vanished. It also holds for
+ * sums that cancel. */
 static const GExpr *is_nonzero(Opened *o, const GExpr *read) {
     Graph *g = o->l->g;
     const GExpr *e = open_read(o, read), *const *args = e->args;
@@ -289,8 +291,8 @@ static const GExpr *unless(Graph *g, const GExpr *condition, const GExpr *e) {
     return gx_select(g, condition, real(g, NAN), e);
 }
 
-/* The same, with the slope of `e` itself: the gradient does not wait for the condition, which may
- * take a pass over all pairs. A run with the NaN stops at its value. */
+/* Returns the same with the slope of `e` itself. The gradient does not wait for the condition,
+ * which may take a pass over all pairs, since a run with the NaN stops at its value. */
 static const GExpr *value_unless(Graph *g, const GExpr *condition, const GExpr *e) {
     const GExpr *args[3] = {e, unless(g, condition, e), real(g, 1)};
     return gx_op(g, G_ROOT, 3, args);
@@ -303,7 +305,7 @@ typedef struct Way {
     Graph *g;
 } Way;
 
-/* x^exponent; log x where `exponent` is NULL. */
+/* Returns x^exponent, or log x if `exponent` is NULL. */
 static const GExpr *on_the_way(Graph *g, const GExpr *x, const GExpr *exponent) {
     if (!exponent) return gx1(g, G_LOG, x);
     if (exponent->op == G_CONST && exponent->real == 1) return x;
@@ -311,14 +313,15 @@ static const GExpr *on_the_way(Graph *g, const GExpr *x, const GExpr *exponent) 
     return gx2(g, G_POW, x, exponent);
 }
 
-/* What is put together of a product's factors: their powers, or their logs. */
+/* Combines the powers, or the logs, of a product's factors. */
 static const GExpr *together(Graph *g, const GExpr *a, const GExpr *b, bool divides,
                              const GExpr *exponent) {
     if (exponent) return gx2(g, divides ? G_DIV : G_MUL, a, b);
     return gx2(g, divides ? G_SUB : G_ADD, a, b);
 }
 
-/* `value` of what was raised by 2^shift, as it is of what was not. */
+/* Converts the `value` of an argument that was multiplied by 2^shift to that of the argument
+ * itself. */
 static const GExpr *taken_back(Graph *g, const GExpr *value, double shift, const GExpr *exponent) {
     enum { AT_ONCE = 100 };
     if (!exponent) return gx2(g, G_SUB, value, real(g, shift * 0.69314718055994531));
@@ -388,7 +391,7 @@ static const GExpr *scaled_sum_beside(const Scaling *s, Graph *g, const GExpr *l
                          : gx2(g, G_POW, entry, real(g, degree));
 }
 
-/* Scales what is read, and leaves alone how it is put together. */
+/* Scales the arrays that are read, and leaves the formula as it is. */
 static const GExpr *scale_part(void *context, Graph *g, const GExpr *read) {
     Scaling *s = context;
     const Shape *shape = shape_of(facts_of(s->opened->l), read);
@@ -410,7 +413,8 @@ static int shift_of_entry(double degree, int shift, int most) {
     return each > most ? most : each < 1 ? 1 : (int)each;
 }
 
-/* What was raised by `shift` for each entry is small still, or was so before its last factor. */
+/* Returns the condition that a value, whose entries were raised by `shift`, is still small, or was
+ * so before its last factor. */
 static const GExpr *is_small_still(Graph *g, const GExpr *raised, int shift) {
     return is_below(g, raised, exp2(SMALL_EXPONENT + shift));
 }
@@ -431,7 +435,7 @@ static void levels_open(Graph *g, Levels *v, const GExpr *plain, double degree) 
     v->is_large = gx2(g, G_LT, real(g, exp2(LARGE_EXPONENT)), magnitude(g, plain));
 }
 
-/* What is small still, although no exact zero, is NaN. */
+/* Returns NaN for a result that is still small and is no exact zero. */
 static const GExpr *result_of(Graph *g, const Levels *v, double degree, const GExpr *exponent,
                               const GExpr *lost) {
     const GExpr *lower =
@@ -473,14 +477,14 @@ static const GExpr *power_of_level(Graph *g, const Levels *v, const GExpr *expon
     return gx_select(g, v->is_small, low, on_the_way(g, v->lowered, exponent));
 }
 
-/* What the slope by the carrier is to be multiplied with, for entries that were raised by 2^shift:
- * 2^shift, once, over what the power is raised by. */
+/* Returns the factor for the slope by the carrier, if entries were raised by 2^shift: 2^shift,
+ * divided by what the power is raised by. */
 static const GExpr *slope_factor(Graph *g, int shift, double degree, const GExpr *exponent) {
     const GExpr *by = real(g, exp2(shift));
     return exponent ? taken_back(g, by, shift * degree, exponent) : by;
 }
 
-/* The slope of `value` by the carrier. Rows that are in range have that of the plain form. */
+/* Returns the slope of `value` by the carrier. Rows in range have the slope of the plain form. */
 static const GExpr *slope_of(Graph *g, const Levels *v, double degree, const GExpr *value,
                              const GExpr *exponent) {
     const GExpr *zero = real(g, 0), *one = real(g, 1), *sum = level_of(g, v), *plain;
@@ -577,7 +581,7 @@ static const GExpr *times_exponent(Graph *g, const GExpr *exponent, const GExpr 
     return exponent ? mul(g, exponent, by) : NULL;
 }
 
-/* exponent = NULL: `by` logs. */
+/* Returns the power of a base. If `exponent` is NULL, `by` returns logs. */
 static Part power_of(Opened *o, const GExpr *base, const GExpr *by, const GExpr *exponent) {
     Graph *g = o->l->g;
     Part p = part_of(o, base, times_exponent(g, exponent, by));
@@ -601,7 +605,7 @@ static bool is_even_number(const GExpr *e) {
     return e->op == G_CONST && fmod(e->real, 2) == 0;
 }
 
-/* The product of many: their logs are added. */
+/* Returns the part of a product over many terms, by adding their logs. */
 static Part part_of_product_of_all(Opened *o, const GExpr *load, const GExpr *exponent) {
     Graph *g = o->l->g;
     ComputeSpec logs, signs;
@@ -647,7 +651,7 @@ static bool is_row(Opened *o, const GExpr *e) {
     return term->is_even && term->degree > 0;
 }
 
-/* What is no product of a few factors. */
+/* Returns the part of an expression that is no product of a few factors. */
 static Part part_of_whole(Opened *o, const GExpr *e, const GExpr *exponent) {
     Graph *g = o->l->g;
     const Shape *shape = shape_of(facts_of(o->l), e);
@@ -716,7 +720,7 @@ static bool is_of_array(const void *context, const GExpr *e) {
            (e->op == G_LOAD && (e->tensor->rank > 0 || e->tensor->kind == GN_COMPUTE));
 }
 
-/* A temperature: a setting, a parameter that is a number, and what is made of these. */
+/* True for a temperature: a setting, a parameter that is a number, or a formula of these. */
 static bool is_setting(const GExpr *e) {
     return !expr_any(e, is_of_array, NULL);
 }
@@ -725,7 +729,8 @@ static bool is_number_from(const GExpr *e, double bound) {
     return e->op == G_CONST && e->type == GT_REAL && e->real >= bound;
 }
 
-/* True of what an epsilon keeps above the bound: the root of a variance and an epsilon. */
+/* True if an epsilon keeps the value above the bound, as in the root of a variance and an
+ * epsilon. */
 static bool is_kept_above(Opened *o, const GExpr *read, double bound) {
     const GExpr *e = open_read(o, read), *const *args = e->args;
     if (e->op == G_ADD || e->op == G_MAX)

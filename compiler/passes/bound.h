@@ -12,9 +12,10 @@ typedef struct Bound {
     const GNode *over;
 } Bound;
 
-/* The bound of a value. False: none is proved. */
+/* Finds a bound of a value. Returns false if none is proved. */
 bool bound_of(Logs *l, const GExpr *e, Bound *out);
-/* A bound for every exponent that the value is made of. False if one of them has none. */
+/* Finds a bound for all exponents of which the value is made. Returns false if one of them has
+ * none. */
 bool bound_of_exponents(Logs *l, const GExpr *e, Bound *out);
 
 #endif

@@ -117,8 +117,8 @@ static bool counts_under_guard(Graph *g, const ComputeSpec *sum, const GExpr *co
     return true;
 }
 
-/* The count at the results of the sum, for a count at the indices of a read of the sum; NULL: it is
- * not the number of the sum's terms. */
+/* Returns the count at the results of the sum, for a count at the indices of a read of the sum.
+ * NULL: the count is not the number of the sum's terms. */
 static const GExpr *count_of_terms(Graph *g, const ComputeSpec *sum, const GExpr *load,
                                    const GExpr *count) {
     double terms = 1;
@@ -140,7 +140,7 @@ static void note_squares(Centre *c, const ComputeSpec *sum, const GExpr *away, c
     array_push(c->g->arena, &c->squares, square);
 }
 
-/* What the mean of the terms has lost, at the results of the sum. */
+/* Returns the rounding error of the mean of the terms, at the results of the sum. */
 static const GExpr *lost_by_mean(Centre *c, const ComputeSpec *sum, const GExpr *total,
                                  const GExpr *count) {
     Graph *g = c->g;
@@ -204,7 +204,7 @@ static bool is_elementwise_read(const GExpr *e) {
            e->tensor->reducer == GR_NONE && !e->tensor->active;
 }
 
-/* Of an array of means, at whatever place. */
+/* Returns the rounding error of a read of an array of means, at any place. */
 static const GExpr *lost_by_read(Centre *c, const GExpr *load) {
     const ComputeSpec *array = logs_opened(&c->logs, load->tensor);
     const GExpr *lost = lost_by(c, array->value);
@@ -223,7 +223,8 @@ static const GExpr *find_lost(Centre *c, const GExpr *e) {
     return lost_by_quotient(c, e->args[0], e->args[1]);
 }
 
-/* What a mean, or a choice between means, has lost. NULL: the value is something else. */
+/* Returns the rounding error of a mean, or of a choice between means. NULL: the value is something
+ * else. */
 static const GExpr *lost_by(Centre *c, const GExpr *e) {
     const ExprValue *known = expr_map_find(&c->lost, e);
     if (known) return known->pointer;

@@ -71,7 +71,7 @@ static const GExpr *share_of_others(Graph *g, const GExpr *p, const GExpr *other
     return gx_select(g, gx2(g, G_LT, real(g, 0.5), p), share, one_minus(g, p));
 }
 
-/* p = exp(exponent - total): see the note. */
+/* Returns 1 - p for p = exp(exponent - total): see the note. */
 static const GExpr *softmax_complement(Logs *l, const GExpr *p, const Softmax *s) {
     Graph *g = l->g;
     const GExpr *term = log_value_behind(l, s->exponent), *lse = s->lse;
@@ -95,7 +95,7 @@ static bool is_sum_over_one_index(const GExpr *e) {
     return gx_reads_all(e, GR_SUM) && e->tensor->red_rank == 1;
 }
 
-/* exp(u) / sum of exp as a softmax, the log-sum-exp being made. */
+/* Recognises exp(u) / sum of exp as a softmax. Its log-sum-exp is made. */
 static bool is_quotient_softmax(Logs *l, const GExpr *n, const GExpr *d, Softmax *found) {
     if (n->op != G_EXP || !is_sum_over_one_index(d)) return false;
     ComputeSpec sum = *logs_opened(l, d->tensor);
@@ -108,7 +108,7 @@ static bool is_quotient_softmax(Logs *l, const GExpr *n, const GExpr *d, Softmax
     return true;
 }
 
-/* exp(u - log(sum of exp)): the same. */
+/* Recognises exp(u - log(sum of exp)) as a softmax. */
 static bool is_logged_softmax(Logs *l, const GExpr *v, Softmax *found) {
     const GExpr *u = log_value_behind(l, v->args[0]),
                 *log = u->op == G_SUB ? log_value_behind(l, u->args[1]) : u;
@@ -302,7 +302,7 @@ static const GExpr *choice_complement(Logs *l, const GExpr *v, int depth) {
     return known ? gx_select(l->g, v->args[0], a, b) : NULL;
 }
 
-/* 1 - (-w): of functions w that come close to -1. */
+/* Returns 1 - (-w), for functions w that come close to -1. */
 static const GExpr *negative_complement(Logs *l, const GExpr *v, int depth) {
     const GExpr *w = log_value_behind(l, v->args[0]);
     if (w->op == G_ERF) return complement_of_error(l->g, negated(l->g, w->args[0]));
@@ -310,7 +310,7 @@ static const GExpr *negative_complement(Logs *l, const GExpr *v, int depth) {
     return NULL;
 }
 
-/* Constant factors in a row: c and what they multiply. */
+/* Takes constant factors off. Returns what they multiply. */
 static const GExpr *without_factors(Logs *l, const GExpr *v, double *factor) {
     *factor = 1;
     for (;;) {

@@ -65,7 +65,7 @@ static int position(const GExpr *const *list, int count, const GExpr *e) {
     return -1;
 }
 
-/* Where an addend of the guard's remainder is the output index or the reduced one. */
+/* True if an addend of the guard's remainder is the output index or the reduced one. */
 static bool takes_part(const ComputeSpec *spec, const GExpr *index, int64_t sign, Split *split,
                        int64_t *out_sign) {
     const int out = position(spec->out, spec->out_rank, index),
@@ -115,7 +115,7 @@ static bool find_split(const ComputeSpec *spec, const GExpr *guard, Split *split
     return guard_any(guard, is_split, &search);
 }
 
-/* The piece whose output index is stride * i + remainder; NULL when no tap fits it. */
+/* Returns the piece with output index stride * i + remainder, or NULL if no tap fits it. */
 static GNode *piece(Graph *g, const ComputeSpec *spec, const Split *split, int64_t remainder) {
     int64_t s = split->stride, out_extent = graph_index_extent(g, spec->out[split->out]),
             red_extent = graph_index_extent(g, spec->red[split->red]);
@@ -173,7 +173,7 @@ static bool is_whole(const GExpr *e) {
     return e->op == G_CONST && e->type == GT_INT;
 }
 
-/* The output index that an expression is, but for a constant; -1: none. */
+/* Returns the output index that the expression equals up to a constant, or -1. */
 static int row_of(const ComputeSpec *spec, const GExpr *e, int64_t *shift) {
     AffineSum t;
     if (!affine_of_indices(e, &t) || t.count != 1 || t.factor[0] != 1) return -1;
@@ -186,7 +186,7 @@ typedef struct RowsTaken {
     Rows *rows;
 } RowsTaken;
 
-/* A conjunct of the guard once the rows are taken from it; NULL: it said no more. */
+/* Returns a conjunct of the guard without what it says of rows, or NULL if that was all. */
 static const GExpr *without_rows(void *context, Graph *g, const GExpr *guard) {
     const RowsTaken *taken = context;
     Rows *rows = taken->rows;
@@ -209,8 +209,8 @@ static const GExpr *without_rows(void *context, Graph *g, const GExpr *guard) {
     return guard;
 }
 
-/* The sum of the rows that the guard leaves, read with the value 0 elsewhere; NULL when it leaves
- * all, or none. */
+/* Returns the sum over the rows that the guard leaves, which reads 0 elsewhere. NULL: the guard
+ * leaves all rows, or none. */
 static GNode *of_some_rows(Graph *g, const ComputeSpec *spec) {
     Rows rows;
     for (int i = 0; i < spec->out_rank; i++) {
@@ -281,7 +281,7 @@ static const GExpr *zero_outside(Graph *g, const GExpr *load) {
 
 /* ---- padding --------------------------------------------------------------------------------- */
 
-/* A read with the value 0 outside, as a plain read of a copy that has the zeros; NULL when its
+/* Returns a read that is 0 outside its array as a plain read of a copy with the zeros. NULL: its
  * subscripts have no known range. */
 static const GExpr *padded(Graph *g, const ComputeSpec *spec, const GExpr *load) {
     if (!load->has_else) return load;

@@ -50,9 +50,8 @@ static const GExpr *d_neg(Graph *g, const GExpr *e, int i) {
     (void)e, (void)i;
     return real(g, -1);
 }
-/* The slope, or 0 where it stands at 0 and would be infinite there: a root of what is 0 has slope
- * 0, as norm has. The gradient of a distance of equal rows is then 0, and not the NaN of 0 times
- * infinity. */
+/* Returns the slope, or 0 at 0 if it would be infinite there. The root of 0 has slope 0, as in
+ * norm. The gradient of a distance of equal rows is then 0, and not the NaN of 0 times infinity. */
 static const GExpr *unless_zero(Graph *g, const GExpr *x, const GExpr *slope) {
     return gx_select(g, gx2(g, G_EQ, x, real(g, 0)), real(g, 0), slope);
 }
@@ -113,7 +112,7 @@ static const GExpr *d_tanh(Graph *g, const GExpr *e, int i) {
     const GExpr *s = gx1(g, G_SIGMOID, mul(g, real(g, -2), size));
     return mul(g, real(g, 4), mul(g, s, sub(g, real(g, 1), s)));
 }
-/* e (1 - e) would be 0 where the function is close to 1. */
+/* Avoids e (1 - e), which would be 0 where the function is close to 1. */
 static const GExpr *d_sigmoid(Graph *g, const GExpr *e, int i) {
     (void)i;
     return mul(g, e, gx1(g, G_SIGMOID, gx1(g, G_NEG, e->args[0])));
@@ -179,7 +178,7 @@ typedef struct ByLoad {
 
 static const GExpr *by_load(ByLoad *d, const GExpr *e);
 
-/* Keeps the choice around the slopes of its arms: that of the arm not taken may be no number. */
+/* Keeps the choice around the slopes of its arms, since the slope of the other arm may be NaN. */
 static const GExpr *by_arms(ByLoad *d, const GExpr *e) {
     const GExpr *a = by_load(d, e->args[1]);
     const GExpr *b = by_load(d, e->args[2]);
@@ -208,7 +207,7 @@ const GExpr *derivative_read_is_inside(Graph *g, const GExpr *load) {
     return inside ? inside : gx_bool(g, true);
 }
 
-/* Of a read with an `else`: that of the else, where the read is outside its array. */
+/* Returns the slope of the `else`, where the read is outside its array. */
 static const GExpr *by_else(ByLoad *d, const GExpr *e) {
     const GExpr *slope = e->has_else ? by_load(d, e->args[e->arg_count - 1]) : NULL;
     return slope ? gx_select(d->g, derivative_read_is_inside(d->g, e), real(d->g, 0), slope) : NULL;

@@ -169,7 +169,8 @@ static const GExpr *reach_new(Reach *r, const GExpr *e) {
     return found;
 }
 
-/* Under which condition the value of `e` has a slope by the read; NULL: under none. */
+/* Returns the condition under which the value of `e` has a slope by the read, or NULL if it never
+ * has. */
 static const GExpr *reach_of(Reach *r, const GExpr *e) {
     const ExprValue *known = expr_map_find(&r->known, e);
     if (known) return known->pointer;
@@ -188,8 +189,8 @@ static bool may_stop(const void *context, const GExpr *e) {
     return false;
 }
 
-/* The subscripts of a read, which stop no run where the read is not made: -1 is the place of
- * nothing there. `guard`: what else the read is made under. */
+/* Lists the subscripts of a read. They must not stop a run where the read is not made, so they are
+ * -1 there, which is no place. `guard` is the condition of the read. */
 static void subscripts_of(Graph *g, const ComputeSpec *y, const GExpr *load, const GExpr *guard,
                           const GExpr **out) {
     bool stops[GRAPH_MAX_RANK], any = false;
@@ -207,8 +208,8 @@ static void subscripts_of(Graph *g, const ComputeSpec *y, const GExpr *load, con
         if (stops[k]) out[k] = gx_select(g, made, load->args[k], gx_int(g, -1));
 }
 
-/* The part of the gradient of the array that `load`, one of those in y.value, reads. NULL: there is
- * none. */
+/* Returns a part of the gradient of the array that `load`, a read in y.value, reads. NULL: it is
+ * 0. */
 static GNode *adjoint_of_load(Graph *g, GNode *node, const ComputeSpec *y, GNode *gradient,
                               const GExpr *load) {
     g->place = node->value->place;
@@ -250,7 +251,7 @@ static GNode *adjoint_of_load(Graph *g, GNode *node, const ComputeSpec *y, GNode
     return graph_compute(g, &adjoint);
 }
 
-/* first + parts[count - 1] + ... + parts[0]; `first` may be NULL. */
+/* Returns first + parts[count - 1] + ... + parts[0]; `first` may be NULL. */
 static GNode *add_parts(Graph *g, GNode *first, GNode *const *parts, int count) {
     ComputeSpec sum;
     memset(&sum, 0, sizeof sum);
@@ -266,8 +267,8 @@ static GNode *add_parts(Graph *g, GNode *first, GNode *const *parts, int count) 
     return graph_compute(g, &sum);
 }
 
-/* Collected from the last consumer backwards: added from the first, a few at a time, since a kernel
- * reads only so many arrays. */
+/* Adds the parts, which were collected from the last consumer to the first. A few are added at a
+ * time, since a kernel reads only so many arrays. */
 static GNode *sum_of(Graph *g, GNode *const *parts, int count) {
     enum { AT_ONCE = 16 };
     if (count == 1) return parts[0];
@@ -294,7 +295,8 @@ static void differentiate_node(Pass *p, GNode *node, GNode *gradient) {
     }
 }
 
-/* x = solve(a, b): b gets solve(a transposed, gradient), and a its negated outer product with x. */
+/* Differentiates x = solve(a, b): b gets solve(a transposed, gradient), and a its negated outer
+ * product with x. */
 static void differentiate_solve(Pass *p, GNode *node, GNode *gradient) {
     Graph *g = p->g;
     GNode *a = node->operands[0];

@@ -4,7 +4,7 @@
 
 #include "compiler/graph/graph.h"
 
-/* The product of the factors on either side; NULL: there are none, and the product is 1. */
+/* The product of the factors on either side. NULL: the product is 1. */
 typedef struct Factors {
     const GExpr *taken, *rest;
 } Factors;

@@ -217,8 +217,8 @@ static const GExpr *soften(void *context, Graph *g, const GExpr *e) {
     return gx_load(g, e->tensor, e->tensor->rank, e->args, otherwise);
 }
 
-/* A read that may fall outside: the expression inside, the other value elsewhere; the expression's
- * own reads then stay inside too. */
+/* Replaces a read that may be outside its array: by the expression inside, and by the other value
+ * elsewhere. The reads of the expression then stay inside, too. */
 static const GExpr *in_place_of_guarded(Graph *g, const GExpr *load, const GNode *node) {
     ComputeSpec spec;
     graph_open(g, node, &spec);
@@ -259,8 +259,8 @@ static GNode *renew(Graph *g, Insert *in, GNode *n) {
     return rewrite_node(g, n, as_it_is, insert, in);
 }
 
-/* A sum of products takes plain views of other arrays only as long as it stays one, and its regions
- * stay wide; a streamed one, as long as its rows lie evenly. */
+/* Renews a sum of products. Plain views of other arrays are put in as long as it stays a
+ * contraction with wide regions, and a streamed one as long as its rows are evenly spaced. */
 static GNode *renew_product(Graph *g, Insert *in, GNode *n) {
     Product form;
     PairProduct pairs;
@@ -279,8 +279,8 @@ static bool reads_streamed(const Survey *s) {
     return false;
 }
 
-/* A sink is to stay one, so its rows must lie evenly: then only what reads a streamed product
- * itself is put in. */
+/* Renews a sink, which must stay one, so its rows must be evenly spaced. Only expressions that read
+ * a streamed product are put in. */
 static GNode *renew_sink(Graph *g, Insert *in, GNode *n) {
     Survey s;
     for (uint32_t i = 0; i < in->count; i++) {
@@ -348,8 +348,8 @@ static GNode *renew_stored(Graph *g, GNode *made) {
     return graph_compute(g, &spec);
 }
 
-/* Many operands, each with operands of its own, can be more than one kernel reads: then all stay
- * stored. */
+/* Renews a compute node. Many operands, each with operands of its own, may be more than one kernel
+ * reads; then all stay stored. */
 static GNode *renew_compute(Graph *g, Insert *in, GNode *n) {
     GNode *made = renew(g, in, n);
     if (made->kind != GN_COMPUTE) return made;

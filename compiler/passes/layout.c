@@ -71,8 +71,8 @@ static void join_reads(Layout *l, const GNode *node, const GExpr *e) {
 
 /* ---- what sums of products want -------------------------------------------------------------- */
 
-/* The axis whose subscript is one of the indices and nothing else; -1: none. Axes of one element do
- * not count. */
+/* Returns the axis whose subscript is one of the indices and nothing else, or -1. Axes of one
+ * element do not count. */
 static int plain_axis(const GExpr *load, const int *indices, int count) {
     int found = -1;
     for (int i = 0; i < load->tensor->rank; i++)

@@ -40,7 +40,7 @@ static bool is_node(const GExpr *e) {
 static bool is_stopped(const GExpr *e) {
     return is_read(e, GN_STOP);
 }
-/* What a stop holds: the same value, with a gradient. */
+/* Returns what a stop holds: the same value, with a gradient. */
 static const GExpr *behind_stop(Graph *g, const GExpr *e) {
     return gx_load(g, e->tensor->operand, e->tensor->rank, e->args, NULL);
 }
@@ -72,8 +72,9 @@ const ComputeSpec *logs_opened(Logs *l, const GNode *node) {
     return l->opened.items[node->id];
 }
 
-/* A scale is of the size of a few terms: what it is made of need not be taken apart again. Without
- * this, each of a chain of quotients would take apart all that were rewritten before it. */
+/* A scale is as large as a few terms, so its parts need not be taken apart again. Without this
+ * mark, each of a chain of quotients would take apart all quotients that were rewritten before
+ * it. */
 enum { MADE_SCALE = 1, MADE_POSITIVE };
 
 static int made_as(const Logs *l, const GNode *node) {
@@ -128,7 +129,7 @@ static bool has_bound(Logs *l, const GExpr *exp) {
     return log_is_softmax(l, exp, &softmax) || (u->op == G_NEG && u->args[0]->op == G_SOFTPLUS);
 }
 
-/* A number that is drawn, and what is made of draws and constants alone. */
+/* True for a number that is drawn, and for a formula of draws and constants alone. */
 static bool is_drawn(Logs *l, const GExpr *e, int depth) {
     const GExpr *v = log_value_behind(l, e);
     if (v->op == G_CONST || v->op == G_RANDOM) return true;
@@ -139,15 +140,15 @@ static bool is_drawn(Logs *l, const GExpr *e, int depth) {
     return true;
 }
 
-/* A ratio or a loudness that an augmentation draws evenly in its log: an ordinary factor. Taken for
- * an exponential, all that the augmented array goes through would be opened on the way to it. */
+/* True for a ratio or a loudness that an augmentation draws evenly in its log. It is an ordinary
+ * factor. If it counted as an exponential, every step of the augmented array would be opened. */
 static bool is_drawn_factor(Logs *l, const GExpr *exp) {
     Bound bound;
     return is_drawn(l, exp->args[0], 0) && bound_of(l, exp->args[0], &bound) && !bound.over &&
            bound.size < SAFE_DRAW;
 }
 
-/* Where the exponentials and the softmaxes in a formula are, by its outermost operation. */
+/* Finds how far the exponentials and softmaxes of a formula are, by its outermost operation. */
 static Reach reach_of_exp(Logs *l, const GExpr *e) {
     if (is_drawn_factor(l, e)) return nowhere;
     return has_bound(l, e) ? (Reach){OUT_OF_REACH, 0} : (Reach){0, OUT_OF_REACH};
@@ -185,7 +186,8 @@ static Reach find_reach(Logs *l, const GExpr *e) {
     return rules[e->op] ? rules[e->op](l, e) : nowhere;
 }
 
-/* Asked of every quotient of a whole network: each expression is looked at once. */
+/* Finds the reach of an expression, each of which is looked at once: every quotient of a whole
+ * network asks for it. */
 static Reach reach_of(Logs *l, const GExpr *e) {
     if (e->type != GT_REAL || e->op == G_CONST) return nowhere;
     const ExprValue *known = expr_map_find(&l->reach, e);
@@ -195,7 +197,7 @@ static Reach reach_of(Logs *l, const GExpr *e) {
     return found;
 }
 
-/* The same on a way that has opened reductions already. */
+/* Does the same on a way that has opened reductions already. */
 static bool holds_within(Logs *l, const GExpr *e, int way) {
     const Reach r = reach_of(l, e);
     const int opened = way % PER_MOVE;
@@ -278,8 +280,8 @@ static LogForm power(Graph *g, const LogForm *f, double exponent) {
                      f->positive};
 }
 
-/* log(exp(a) + exp(b)), either of which may be -inf. No maximum and no distance: of equal ones each
- * has half of the gradient. */
+/* Returns log(exp(a) + exp(b)), either of which may be -inf. Without a maximum or a distance, equal
+ * arguments each have half of the gradient. */
 static const GExpr *log_add(Graph *g, const GExpr *a, const GExpr *b) {
     const GExpr *turned = gx2(g, G_LT, a, b), *high = gx_select(g, turned, b, a),
                 *low = gx_select(g, turned, a, b);
@@ -301,13 +303,13 @@ const GExpr *log_stopped(Graph *g, const GExpr *e) {
     return gx_load(g, graph_stop(g, graph_compute(g, &spec), (Span){0}), count, free, NULL);
 }
 
-/* A shift that is no infinity, so that a term of -inf lowered by it is 0 and not NaN. */
+/* Returns a shift that is not infinite, so that a term of -inf, lowered by it, is 0 and not NaN. */
 static const GExpr *bounded(Graph *g, const GExpr *shift) {
     return gx2(g, G_MAX, shift, real(g, lowest));
 }
 
-/* Where the scale may be 0, the exponent may lie above all that count: it is kept from overflowing,
- * so that 0 times it is 0. */
+/* Lowers the exponent. If the scale may be 0, the exponent may be larger than all that count. It is
+ * then kept from overflowing, so that 0 times it is 0. */
 static const GExpr *lowered(Graph *g, const LogForm *f, const GExpr *by) {
     const GExpr *exponent = gx2(g, G_SUB, shift_of(g, f), by);
     if (f->scale && !f->positive) exponent = gx2(g, G_MIN, exponent, real(g, highest_exponent));
@@ -352,8 +354,8 @@ static void add_signed(SignedTerms *terms, const GExpr *e, bool negative) {
     terms->items[terms->count++] = e;
 }
 
-/* The addends, at most `most` with those that are there already: what is left stays a sum, as one
- * addend. Sums at other places are not looked into, but for single terms that may cancel. */
+/* Collects addends, at most `most` with those that are there already; the rest stays a sum, as one
+ * addend. Sums at other places are not opened, except for single terms that may cancel. */
 static void collect(Logs *l, const GExpr *e, bool negative, int most, SignedTerms *terms) {
     const GExpr *v = log_value_behind(l, e);
     if (v != e && most > MOST_BEHIND_NODES) most = MOST_BEHIND_NODES;
@@ -378,8 +380,8 @@ static void drop(SignedTerms *terms, int i) {
     terms->negative[i] = terms->negative[terms->count];
 }
 
-/* What is subtracted from a sum that holds it is never added: sum[j] e[j] - e[i] is the sum over
- * the others. */
+/* Cancels what is subtracted from a sum that contains it: sum[j] e[j] - e[i] is the sum over the
+ * others. */
 static void cancel(Logs *l, SignedTerms *terms) {
     for (int i = 0; i < terms->count; i++) {
         for (int k = 0; terms->negative[i] && k < terms->count; k++) {
@@ -401,8 +403,8 @@ static SignedTerms signed_terms(Logs *l, const GExpr *e) {
     return terms;
 }
 
-/* exp(a) - exp(b) = exp(max(a, b)) * (1 - exp(-|a - b|)), which loses no digits where they are
- * close. */
+/* Returns exp(a) - exp(b) as exp(max(a, b)) * (1 - exp(-|a - b|)), which loses no digits if they
+ * are close. */
 static LogForm difference(Graph *g, const GExpr *a, const GExpr *b) {
     const GExpr *turned = gx2(g, G_LT, a, b);
     const GExpr *high = gx_select(g, turned, b, a), *low = gx_select(g, turned, a, b);
@@ -462,8 +464,8 @@ static LogForm chosen(Graph *g, const GExpr *condition, const LogForm *a, const 
     return (LogForm){gx_select(g, condition, shift_of(g, a), shift_of(g, b)), scale, positive};
 }
 
-/* Each side keeps a shift of its own: the one that loses may be too small to be seen from the
- * other. */
+/* Returns the form of an extremum. Each side keeps its own shift, since the side that loses may be
+ * too small to be seen from the other. */
 static LogForm extreme_form(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
     LogForm a = form_at(l, e->args[0], way), b = form_at(l, e->args[1], way);
@@ -528,7 +530,7 @@ static LogForm sum_node_form(Logs *l, const GExpr *load, int way) {
                      f.positive};
 }
 
-/* The largest of exponentials is that of the largest exponent. */
+/* Returns the form of the largest of exponentials, which is that of the largest exponent. */
 static LogForm extreme_node_form(Logs *l, const GExpr *load, int way) {
     Graph *g = l->g;
     ComputeSpec spec = *logs_opened(l, load->tensor);
@@ -539,7 +541,7 @@ static LogForm extreme_node_form(Logs *l, const GExpr *load, int way) {
     return (LogForm){node_at(g, &spec, load, false), NULL, true};
 }
 
-/* A stopped weight has the form of what it holds, with both parts stopped. */
+/* Returns the form of a stopped weight: that of the weight, with both parts stopped. */
 static LogForm stopped_form(Logs *l, const GExpr *e, int way) {
     Graph *g = l->g;
     LogForm f = form_at(l, behind_stop(g, e), way);
@@ -564,8 +566,8 @@ static bool is_out_of_reach(Logs *l, const GExpr *e, int way) {
     return logs_hold_exp(l, e) && !holds_within(l, e, way);
 }
 
-/* A product or a quotient is taken apart as a whole or not at all. The exponent of a numerator
- * alone, without that of the sum below it, would be of any size where the quotient is not. */
+/* True if only half of a product or quotient is in reach. It is taken apart as a whole or not at
+ * all: the exponent of a numerator without that of its denominator could have any size. */
 static bool is_half_in_reach(Logs *l, const GExpr *e, int way) {
     if (e->op != G_MUL && e->op != G_DIV) return false;
     return is_out_of_reach(l, e->args[0], way) || is_out_of_reach(l, e->args[1], way);
@@ -643,8 +645,8 @@ const GExpr *log_of_form(Logs *l, const LogForm *f) {
 
 /* ---- logs and quotients ---------------------------------------------------------------------- */
 
-/* Below -log 2 the exponential is small beside 1; above, 1 - exp(u) is. The arm that is not taken
- * is kept where it is finite. */
+/* Returns log(1 - exp(u)). Below -log 2 the exponential is small beside 1; above, 1 - exp(u) is
+ * small. The arm that is not taken is kept finite. */
 const GExpr *log_one_minus_exp(Graph *g, const GExpr *u) {
     static const double half = -0.69314718055994531;
     const GExpr *is_near = gx2(g, G_LT, real(g, half), u);
@@ -653,7 +655,8 @@ const GExpr *log_one_minus_exp(Graph *g, const GExpr *u) {
     return gx_select(g, is_near, near, far);
 }
 
-/* log(exp(a) - exp(b)) = a + log(1 - exp(b - a)); NULL: it is no difference of two exponentials. */
+/* Returns log(exp(a) - exp(b)) as a + log(1 - exp(b - a)), or NULL if it is no difference of two
+ * exponentials. */
 static const GExpr *log_of_difference(Logs *l, const GExpr *e) {
     Graph *g = l->g;
     if (e->op != G_ADD && e->op != G_SUB && e->op != G_NEG && e->op != G_EXPM1) return NULL;
@@ -666,7 +669,8 @@ static const GExpr *log_of_difference(Logs *l, const GExpr *e) {
     return a.shift ? gx2(g, G_ADD, a.shift, rest) : rest;
 }
 
-/* Factors without exponentials, taken off a product or quotient: core * over / under. */
+/* Takes factors without exponentials off a product or quotient: core * over / under. Returns the
+ * core. */
 static const GExpr *peel(Logs *l, const GExpr *e, const GExpr **over, const GExpr **under) {
     const GExpr *v = log_value_behind(l, e);
     bool is_product = v->op == G_MUL, is_quotient = v->op == G_DIV;
@@ -680,7 +684,7 @@ static const GExpr *peel(Logs *l, const GExpr *e, const GExpr **over, const GExp
     return v;
 }
 
-/* over / under, either of which may be NULL for 1; NULL: it is 1. */
+/* Returns over / under, either of which may be NULL for 1. NULL: the quotient is 1. */
 static const GExpr *factor_of(Graph *g, const GExpr *over, const GExpr *under) {
     if (!under) return over;
     return gx2(g, G_DIV, over ? over : gx_real(g, 1), under);

@@ -8,12 +8,12 @@
 #include "compiler/graph/graph.h"
 #include "compiler/graph/visit.h"
 
-/* Reductions that may lie between a formula and an exponential that it is taken apart for. A
- * softmax is an exponential of bounded size; that of a network's attention is not worth taking a
- * loss apart. */
+/* The most reductions between a formula and an exponential for which the formula is taken apart. A
+ * softmax is an exponential of bounded size, and that of a network's attention is not worth taking
+ * a loss apart. */
 enum { REACH_OF_EXP = 4, REACH_OF_SOFTMAX = 2 };
-/* Reads at another place, a[(i + 1) mod N], that lie between them. Each opens its formula anew: a
- * chain of formulas that read their neighbours has as many places as it has links. */
+/* The most reads at another place, such as a[(i + 1) mod N], between them. Each opens its formula
+ * again: a chain of formulas that read their neighbours has as many places as links. */
 enum { MOST_MOVES = 2 };
 /* The way in which a form was reached, as a number: the reductions that were opened on the way, and
  * PER_MOVE for each move. */
@@ -47,10 +47,10 @@ typedef struct Logs {
 } Logs;
 
 void logs_open(Logs *l, Graph *g);
-/* The node, opened: the same indices whenever it is asked for. */
+/* Returns the node, opened with the same indices at each call. */
 const ComputeSpec *logs_opened(Logs *l, const GNode *node);
 
-/* True if it reads an array of the graph at a place that is computed: a move. */
+/* True for a move: a read of an array of the graph at a computed place. */
 bool log_is_moved(const GExpr *e);
 /* True if the value is made of an exponential by sums, products, quotients, maxima and choices, and
  * the exponential is near enough (REACH_OF_EXP). The parts may be held by other nodes. */
@@ -58,16 +58,16 @@ bool logs_hold_exp(Logs *l, const GExpr *e);
 /* True if the value is made in this way of an exponential that may overflow. A softmax or a sigmoid
  * counts only if no reduction lies between. */
 bool logs_hold_bare_exp(Logs *l, const GExpr *e);
-/* Everything has a form: what holds no exponential is its own scale. */
+/* Returns the form of an expression. An expression without exponentials is its own scale. */
 LogForm log_form(Logs *l, const GExpr *e);
-/* The log of the value; of a negative one it is no number, as the log is. */
+/* Returns the log of the value; it is NaN for a negative value. */
 const GExpr *log_of_form(Logs *l, const LogForm *form);
-/* log e. *split is set when e is n / (n + r) and n was taken out of the sum: -softplus(log r - log
- * n). */
+/* Returns log e. *split is set if e is n / (n + r) and n was taken out of the sum, which gives
+ * -softplus(log r - log n). */
 const GExpr *log_of(Logs *l, const GExpr *e, bool *split);
-/* a / b as one exponential. */
+/* Returns a / b as one exponential. */
 const GExpr *log_quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b);
-/* log(1 - exp(u)), for u below 0, with all digits. */
+/* Returns log(1 - exp(u)) with all digits, for u below 0. */
 const GExpr *log_one_minus_exp(Graph *g, const GExpr *u);
 /* The value, with no gradient through it. */
 const GExpr *log_stopped(Graph *g, const GExpr *e);
@@ -77,7 +77,8 @@ const GExpr *log_stopped(Graph *g, const GExpr *e);
  * powers, choices and clamps of them. NULL: v is nothing of the kind. */
 const GExpr *complement_of(Logs *l, const GExpr *v);
 
-/* ratio.c: a quotient such as (1 - exp(-x)) / x, by its power series near 0; NULL: it is none. */
+/* ratio.c: returns the log of a quotient such as (1 - exp(-x)) / x by its power series near 0, or
+ * NULL. */
 const GExpr *log_ratio(Logs *l, const GExpr *quotient);
 /* True if some function of such a quotient stands in the graph. Without one, no quotient is to be
  * looked into. */
@@ -94,8 +95,8 @@ bool log_is_softmax(Logs *l, const GExpr *e, Softmax *found);
  * denominator: its other addends, or its sum without the term, or the terms, that the numerator is;
  * NULL when the denominator does not provably hold the numerator. */
 const GExpr *log_of_share(Logs *l, const GExpr *numerator, const GExpr *denominator);
-/* sum - part without the part being added first: *rest is NULL when nothing is left. False when the
- * part is not provably in the sum. */
+/* Returns sum - part, without adding the part first. *rest is NULL if nothing is left. Returns
+ * false if the part is not provably in the sum. */
 bool log_take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **rest);
 /* Takes the numerator out of the addends of a denominator, as log_take_out does. */
 bool log_take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerator,
@@ -109,8 +110,8 @@ bool log_guard_implies(const GExpr *guard, const GExpr *other);
 /* Returns the value of the node's one reduced index at which its term is `term`, or NULL if there
  * is no such value. */
 const GExpr *log_place_of_term(Logs *l, const GExpr *load, const GExpr *term);
-/* The value behind a read of an elementwise node; the expression itself, when it is anything else.
- */
+/* Returns the value behind a read of an elementwise node. For any other expression, returns that
+ * expression. */
 const GExpr *log_value_behind(Logs *l, const GExpr *e);
 
 #endif

@@ -21,8 +21,8 @@ bool pass_exists(const char *name);         /* or "lower", what there is before 
 /* "lower, stabilise, ... and place" */
 const char *passes_list(Arena *arena);
 
-/* void pass_NAME(Graph *g) of each row that is a function of a graph alone. What a pass does, when
- * it leaves a graph alone, and why, is said at the top of its file. */
+/* Declares void pass_NAME(Graph *g) for each row that is a function of a graph alone. The top of
+ * its file says what a pass does, when it leaves a graph alone, and why. */
 #define PASS_FUNCTION_graph(name) void pass_##name(Graph *g);
 #define PASS_FUNCTION_called(name)
 #define PASS(name, stage, how, needs, gives, sentence) PASS_FUNCTION_##how(name)

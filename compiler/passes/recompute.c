@@ -98,7 +98,7 @@ static void survey(Recompute *r) {
 
 /* ---- how full it is -------------------------------------------------------------------------- */
 
-/* The last read up to a position, or the array's own; the first one behind it, or -1. */
+/* Returns the position of the last read up to a position, or the array's own. */
 static int last_until(const Array *a, int own, int at) {
     int last = own;
     for (int i = 0; i < a->uses.count; i++)
@@ -140,8 +140,8 @@ static int measure(Recompute *r) {
 
 /* ---- the choice ------------------------------------------------------------------------------ */
 
-/* The bytes that are freed at a position if the array is computed again behind it. At most 0:
- * nothing is freed. */
+/* Returns the bytes that are freed at a position if the array is computed again behind it. 0 or
+ * less: nothing is freed. */
 static int64_t freed(const Recompute *r, int number, int at) {
     const Array *a = &r->arrays[number];
     if (a->stays || a->cut >= 0 || a->bytes < SMALLEST || number >= at) return 0;
@@ -159,7 +159,7 @@ static int64_t freed(const Recompute *r, int number, int at) {
     return bytes;
 }
 
-/* The array that frees most at a position; -1: none does. */
+/* Returns the array that frees most at a position, or -1. */
 static int best_at(const Recompute *r, int at, bool elementwise) {
     int best = -1;
     int64_t most = 0;

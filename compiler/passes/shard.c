@@ -86,7 +86,7 @@ static bool is_made_by_rows(Sharding *s, const GNode *n) {
 
 /* ---- which sums ------------------------------------------------------------------------------ */
 
-/* The first reduced index along which rows are read; -1: there is none. */
+/* Returns the first reduced index along which rows are read, or -1. */
 static int axis_of_samples(Sharding *s, const GNode *n) {
     for (int i = n->rank; i < n->rank + n->red_rank; i++)
         if (graph_extent(n, i) % s->shards == 0 && reads_rows_along(s, n, i)) return i;
@@ -107,7 +107,8 @@ static int64_t bytes_of_rows(Sharding *s, const GNode *n) {
     return bytes;
 }
 
-/* A tree hands on the result twice; else all terms go to all ranks, which each do the whole sum. */
+/* True if a tree is worth it. A tree sends the result twice. Without one, all terms are sent to all
+ * ranks, and each does the whole sum. */
 static bool is_worth_it(Sharding *s, const GNode *n) {
     if (s->g->settings.cut_always) return true;
     const int64_t bytes = bytes_of_rows(s, n),
@@ -268,7 +269,7 @@ static GNode *joined_tree(const Joining *j, const GNode *a, const GNode *b) {
     return graph_compute(j->g, &tree);
 }
 
-/* Trees of the old graph: one whose leaves were made anew is joined in the next round. */
+/* Joins trees of the old graph. A tree whose leaves were made anew is joined in the next round. */
 static const GExpr *join_pair(void *context, Graph *g, const GExpr *e) {
     Joining *j = context;
     if (e->op != G_ADD || e->args[0]->op != G_LOAD || e->args[1]->op != G_LOAD) return e;

@@ -72,7 +72,7 @@ static bool unify(Unify *u, const GExpr *pattern, const GExpr *e) {
     return true;
 }
 
-/* a - b as a constant when it is one: sums of indices that cancel. */
+/* Finds a - b if it is a constant. Both are sums of indices that cancel. */
 static bool constant_difference(const GExpr *a, const GExpr *b, int64_t *out) {
     AffineSum d = {0};
     if (!affine_add(&d, a, 1) || !affine_add(&d, b, -1)) return false;
@@ -178,8 +178,8 @@ static bool is_plain_sum(const GExpr *e) {
     return gx_reads_all(e, GR_SUM);
 }
 
-/* The sum `load` without the terms of the sum `part`, when these are some of its own: the same
- * value under a guard that says more. */
+/* Returns the sum `load` without the terms of the sum `part`, if these are some of its own: the
+ * same value under a stricter guard. */
 static const GExpr *without_part(Logs *l, const GExpr *load, const GExpr *part) {
     Graph *g = l->g;
     if (!is_plain_sum(load) || !is_plain_sum(part)) return NULL;

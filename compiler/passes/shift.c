@@ -49,7 +49,7 @@ GNode *shift_rest_of_parts(Graph *g, ComputeSpec *over, const GExpr *largest, co
     return graph_compute(g, over);
 }
 
-/* The largest term, 0 where it is infinite: there the rest is the whole. */
+/* Returns the largest term, or 0 where it is infinite; there the rest is the whole. */
 static const GExpr *finite_maximum(Graph *g, const ComputeSpec *terms, const GExpr *value) {
     ComputeSpec spec = *terms;
     spec.name = NULL;
@@ -131,8 +131,7 @@ static bool parts_of_choice(Shift *s, Graph *g, const GExpr *e, Parts *out) {
     return true;
 }
 
-/* A shift of weighted exponentials, the largest exponent kept from being infinite (logform.c),
- * and the log of what is left. */
+/* Recognises the log of weighted exponentials with a finite shift (logform.c). */
 static bool is_shifted_log(const GExpr *e) {
     const GExpr *shift = e->args[0], *log = e->args[1];
     const bool is_map = shift->op == G_LOAD && node_reduces(shift->tensor, GR_NONE);
@@ -164,7 +163,7 @@ static bool find_parts(Shift *s, Graph *g, const GExpr *e, Parts *out) {
     return true;
 }
 
-/* NULL: the value is one number. */
+/* Returns NULL if the value is a single number. */
 static const Parts *parts_of(Shift *s, Graph *g, const GExpr *e) {
     const ExprValue *known = expr_map_find(&s->parts, e);
     if (known) return known->pointer;

@@ -66,8 +66,8 @@ static const GExpr *product(Graph *g, const GExpr *first, const GExpr *const *fa
     return over ? gx2(g, G_DIV, all, over) : all;
 }
 
-/* The factors in the order in which they were met: what they are multiplied to on the way is what
- * it would have been in the sum, and overflows no sooner. */
+/* Multiplies the factors in the order in which they were met. So the intermediate products are
+ * those that the sum would have, and overflow no sooner. */
 static const GExpr *in_order(Graph *g, const GExpr *first, const GExpr *const *factors,
                              const bool *divides, int count) {
     const GExpr *all = first;

@@ -25,7 +25,7 @@ static bool add_factor(void *context, const GExpr *addend, int64_t factor) {
     return !expr_holds_any(addend, 1, &f->index);
 }
 
-/* expr = factor * index + rest, affine in the index; false otherwise. */
+/* Finds expr = factor * index + rest, affine in the index. Returns false if it is not. */
 static bool split_affine(Graph *g, const GExpr *e, const GExpr *index, int64_t *factor,
                          const GExpr **rest) {
     Factor f = {index, 0};
@@ -64,7 +64,8 @@ static void settle(Solver *s, int at, const GExpr *value) {
     s->guard = gx_and(g, in_range(g, value, graph_index_extent(g, s->index[at])), s->guard);
 }
 
-/* f = m, through one index: the one with the largest extent, so that the smallest loop is left. */
+/* Solves f = m for one index, the one with the largest extent, so that the smallest loop is
+ * left. */
 static bool solve_unit(Solver *s, const GExpr *f, const GExpr *m) {
     Graph *g = s->g;
     int best = -1;
@@ -86,8 +87,8 @@ static bool solve_unit(Solver *s, const GExpr *f, const GExpr *m) {
     return true;
 }
 
-/* factor * index + rest = m with |factor| > 1 (a strided convolution): the index is (m - rest) /
- * factor where that is whole. */
+/* Solves factor * index + rest = m with |factor| > 1 (a strided convolution): the index is (m -
+ * rest) / factor where that is whole. */
 static bool solve_strided(Solver *s, const GExpr *f, const GExpr *m) {
     Graph *g = s->g;
     for (int i = 0; i < s->count; i++) {
@@ -104,7 +105,8 @@ static bool solve_strided(Solver *s, const GExpr *f, const GExpr *m) {
     return false;
 }
 
-/* (+-index + rest) mod M = m with the index over the full range of M: the rotation backwards. */
+/* Solves (+-index + rest) mod M = m, with the index over the full range of M, which is a rotation
+ * backwards. */
 static bool solve_rotation(Solver *s, const GExpr *f, const GExpr *m) {
     Graph *g = s->g;
     if (f->op != G_MOD || f->args[1]->op != G_CONST) return false;
@@ -124,14 +126,14 @@ static bool solve_rotation(Solver *s, const GExpr *f, const GExpr *m) {
 
 /* ---- digits ---------------------------------------------------------------------------------- */
 
-/* An index of its own for the digits that nothing says; NULL when there is no room. */
+/* Returns a new index for digits that no equation gives, or NULL if there is no room. */
 static const GExpr *new_unknown(Solver *s, int64_t extent) {
     if (s->count == MOST_UNKNOWNS || extent < 1) return NULL;
     return s->index[s->count++] = graph_fresh_index(s->g, extent);
 }
 
-/* sum of factor * index + rest = m, each factor a multiple of all that the smaller ones reach:
- * every index is a digit of m - rest. */
+/* Solves sum of factor * index + rest = m, where each factor is a multiple of what the smaller ones
+ * reach: every index is a digit of m - rest. */
 static bool solve_radix(Solver *s, const GExpr *f, const GExpr *m) {
     Graph *g = s->g;
     int digits[MOST_UNKNOWNS], count = 0;
@@ -165,7 +167,7 @@ static bool solve_radix(Solver *s, const GExpr *f, const GExpr *m) {
     return true;
 }
 
-/* a div W = m: a is m * W + t for some t of 0 .. W - 1. */
+/* Solves a div W = m: a is m * W + t for some t in 0 .. W - 1. */
 static bool solve_quotient(Solver *s, const GExpr *f, const GExpr *m) {
     if (f->op != G_FLOORDIV || f->args[1]->op != G_CONST || f->args[1]->integer < 1) return false;
     Solver before = *s;
@@ -177,7 +179,7 @@ static bool solve_quotient(Solver *s, const GExpr *f, const GExpr *m) {
     return false;
 }
 
-/* a mod W = m: a is q * W + m for some q. */
+/* Solves a mod W = m: a is q * W + m for some q. */
 static bool solve_remainder(Solver *s, const GExpr *f, const GExpr *m) {
     Graph *g = s->g;
     int64_t low, high;
@@ -202,8 +204,8 @@ typedef struct Equation {
     const GExpr *f, *m;
 } Equation;
 
-/* e div W = q and e mod W = r say e = q * W + r; so do e div (V W) and (e div V) mod W of e div
- * V. */
+/* True if the two give a whole number: e div W = q and e mod W = r say e = q * W + r; so do e div
+ * (V W) and (e div V) mod W for e div V. */
 static bool is_whole(const GExpr *quotient, const GExpr *remainder) {
     if (quotient->op != G_FLOORDIV || remainder->op != G_MOD || quotient->args[1]->op != G_CONST ||
         remainder->args[1]->op != G_CONST)

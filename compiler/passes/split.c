@@ -56,7 +56,7 @@ static bool is_split(Graph *g, const GNode *node) {
     return !product_of(g->arena, node, &product) && !pair_sink(node, &sink);
 }
 
-/* The length near `wanted` that divides the axis; else `wanted`. */
+/* Returns the length near `wanted` that divides the axis, or `wanted`. */
 static int64_t block_length(int64_t axis, int64_t wanted) {
     for (int64_t more = 0; more <= wanted / 2; more++) {
         if (axis % (wanted + more) == 0) return wanted + more;
@@ -65,7 +65,7 @@ static int64_t block_length(int64_t axis, int64_t wanted) {
     return wanted;
 }
 
-/* The axis behind those that are kept, which make so many tiles already. */
+/* Returns the axis behind the kept ones, which already make so many tiles. */
 static int64_t cut_axis(const GNode *node, int kept, int64_t tiles, bool columns) {
     int64_t axis = node->red_shape[kept],
             terms = extents(node->red_shape + kept, node->red_rank - kept);
@@ -79,7 +79,7 @@ static int64_t cut_axis(const GNode *node, int kept, int64_t tiles, bool columns
     return blocks > 1 ? block_length(axis, axis / blocks) : 0;
 }
 
-/* False: the sum is left as it is. */
+/* Chooses the cut. Returns false if the sum is left as it is. */
 static bool choose_cut(Graph *g, const GNode *node, Cut *cut) {
     *cut = (Cut){0};
     if (!is_split(g, node)) return false;
@@ -145,9 +145,9 @@ static bool is_made_of(const GExpr *e, const GNode *part, int steps) {
     return expr_any(e, reads_maker, &maker);
 }
 
-/* In place of the squares about the centre of all, those about the mean of each part; *rest is what
- * is then missing at the second level, at the indices that `at` has for the first level's results.
- * False: the centre is no mean of these terms. */
+/* Replaces the squares about the common centre by those about the mean of each part. *rest is what
+ * is then missing at the second level, at the indices `at` of the first level's results. Returns
+ * false if the centre is no mean of these terms. */
 static bool centre_on_parts(Graph *g, ComputeSpec *first, const GExpr *const *at,
                             const GExpr **rest) {
     const GExpr *x, *centre;
@@ -181,8 +181,8 @@ static bool centre_on_parts(Graph *g, ComputeSpec *first, const GExpr *const *at
 
 /* ---- two levels ------------------------------------------------------------------------------ */
 
-/* Parts of a sum: `blocks` of so many terms along the axis that is cut, the first of them at
- * `begin`; 0 blocks: one part, that has no index for it. */
+/* Parts of a sum: `blocks` parts of so many terms along the cut axis, the first of which begins at
+ * `begin`. 0 blocks: a single part, without an index. */
 typedef struct Region {
     int64_t begin, blocks, length;
 } Region;

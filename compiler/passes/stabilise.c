@@ -29,14 +29,15 @@ typedef struct Stabilise {
     NodeSet needed;
 } Stabilise;
 
-/* Of what the graph still needs: a log that was rewritten leaves its quotient behind, which nothing
- * reads any more. */
+/* Adds a note about a node that the graph still needs. A log that was rewritten leaves its quotient
+ * behind, which is no longer read. */
 static void note(Graph *g, const Stabilise *s, const char *text) {
     if (node_set_holds(&s->needed, s->node))
         array_push(g->arena, &g->notes, ((GNote){s->node->span, text}));
 }
 
-/* Said, not used: in a log the shifted form costs next to nothing where it is not needed. */
+/* Notes the range without using it: in a log, the shifted form costs next to nothing where it is
+ * not needed. */
 static void note_range(Graph *g, const Stabilise *s, const GExpr *e) {
     Bound bound;
     if (!bound_of_exponents(s->logs, e, &bound)) return;
@@ -60,7 +61,7 @@ static bool is_number(const GExpr *e, double value) {
     return e->op == G_CONST && e->type == GT_REAL && e->real == value;
 }
 
-/* What the sum or difference is 1 minus of; NULL. `*turned`: it is that minus 1. */
+/* Returns what the sum or difference is 1 minus, or NULL. *turned: it is that minus 1. */
 static const GExpr *less_than_one(Graph *g, const GExpr *e, bool *turned) {
     const GExpr *a = e->args[0], *b = e->args[1];
     *turned = false;
@@ -84,8 +85,8 @@ static const GExpr *visit_difference(void *context, Graph *g, const GExpr *e) {
 
 /* ---- logs ------------------------------------------------------------------------------------ */
 
-/* log softplus(x) is x where softplus is exp(x), which vanishes; log tanh(x) is that of (1 - e) /
- * (1 + e). */
+/* Returns the log of a function: log softplus(x) is x where softplus is exp(x), which vanishes; log
+ * tanh(x) is that of (1 - e) / (1 + e). */
 static const GExpr *log_of_function(Graph *g, const GExpr *v) {
     enum { IS_EXP = -17 /* at most this, softplus(x) equals exp(x) in float32 */ };
     const GExpr *x = v->args[0], *low = gx_real(g, IS_EXP);
@@ -122,7 +123,7 @@ static const GExpr *log_beside_one(Graph *g, const GExpr *log, const GExpr *v) {
     return log;
 }
 
-/* What 1 + exp(u) is 1 more than; NULL. */
+/* Returns what 1 + exp(u) is 1 more than, or NULL. */
 static const GExpr *exp_beside_one(Logs *l, const GExpr *v) {
     if (v->op != G_ADD) return NULL;
     for (int side = 0; side < 2; side++) {
@@ -161,8 +162,9 @@ static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
 
 /* ---- quotients and products ------------------------------------------------------------------ */
 
-/* A length has a floor of its own (normalise), and what is divided by it is mostly a softmax, which
- * is in 0 .. 1 already. A root's slope is a quotient by a length times a scale. */
+/* True for a length. It has a floor of its own (normalise), and what is divided by it is mostly a
+ * softmax, which is in 0 .. 1 already. The slope of a root is a quotient by a length times a
+ * scale. */
 static bool is_length(Logs *l, const GExpr *e) {
     const GExpr *v = log_value_behind(l, e);
     if (v->op != G_MUL) return v->op == G_SQRT || v->op == G_ROOT || v->op == G_SELECT;
@@ -183,7 +185,8 @@ static bool is_bare(Logs *l, const GExpr *e) {
     return is_sum && log_value_behind(l, logs_opened(l, v->tensor)->value)->op == G_EXP;
 }
 
-/* Where one factor overflows and the other vanishes, their product may be of any size. */
+/* Joins the exponentials of a product: if one factor overflows and the other vanishes, the product
+ * may have any size. */
 static const GExpr *product_of_exps(const Stabilise *s, Graph *g, const GExpr *e) {
     Logs *l = s->logs;
     if (!is_bare(l, e->args[0]) || !is_bare(l, e->args[1])) return e;
@@ -234,7 +237,7 @@ static const GExpr *visit_ratio(void *context, Graph *g, const GExpr *e) {
     return ratio;
 }
 
-/* After the logs: these look through the quotients that they are made of. */
+/* Rewrites quotients after the logs, which look through the quotients that they are made of. */
 static const GExpr *visit_quotient(void *context, Graph *g, const GExpr *e) {
     const Stabilise *s = context;
     if (e->op == G_MUL && e->type == GT_REAL) return product_of_exps(s, g, e);

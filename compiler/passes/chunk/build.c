@@ -78,8 +78,8 @@ static GNode *add(Graph *g, GNode *a, GNode *b, Span span) {
     return graph_compute(g, &spec);
 }
 
-/* Chunk after chunk, and within one view after view: the order is that of the plan, whatever
- * threads there are. */
+/* Adds the blocks, chunk after chunk, and view after view within a chunk. The order is that of the
+ * plan, for any number of threads. */
 static void add_up(Chunk *c, Part *p) {
     GNode *sum = NULL;
     p->sums = table(c, c->chunks);
@@ -94,7 +94,7 @@ static void add_up(Chunk *c, Part *p) {
     p->now = sum;
 }
 
-/* `count` arrays one after another along an axis: each read behind the end of the one before. */
+/* Joins `count` arrays, one after another along an axis. */
 static GNode *join(Graph *g, GNode *const *parts, int count, int axis, const GNode *like) {
     ComputeSpec spec = {.out_rank = like->rank, .name = like->name, .span = like->span};
     const GExpr *at[GRAPH_MAX_RANK];

@@ -67,7 +67,7 @@ static inline int64_t block_size(const Part *p) {
 
 /* The node's formula for one block, with the index of its samples held within the block. */
 ComputeSpec chunk_open_block(Chunk *c, const Part *p, int64_t block);
-/* The block of its array that a read in such a formula stays in; -1: it stays in none. */
+/* Returns the block in which a read of such a formula stays, or -1 if it stays in none. */
 int64_t chunk_block_read(Chunk *c, const GExpr *load);
 /* True if the node can be made in p->blocks blocks along p->index. Arrays in blocks must be read in
  * blocks of the same chunk, and at least one read must say where the samples are. */

@@ -43,8 +43,9 @@ static void survey(Chunk *c) {
 
 /* ---- how many blocks ------------------------------------------------------------------------- */
 
-/* Finds the numbers of blocks that an index may be cut into beside an array of so many: as many, or
- * as many of the same length (views put one after another, and one of these taken out again). */
+/* Lists the numbers of blocks into which an index may be cut, beside an array with a given number:
+ * as many, or as many of the same length (views one after another, and one of these taken out
+ * again). */
 static int add_counts(const Part *beside, int64_t extent, int64_t *counts, int count) {
     const int64_t length = block_size(beside),
                   candidates[2] = {beside->blocks,
@@ -88,7 +89,7 @@ static bool is_small(const Chunk *c, const Part *p) {
     return graph_element_count(p->node) <= SMALL * c->chunks * block_size(p);
 }
 
-/* Operands first: all that the formulas allow. */
+/* Proposes forms, operands first, as far as the formulas allow. */
 static void propose(Chunk *c, Part *p) {
     GNode *n = p->node;
     if (graph_is_batch(n)) {
@@ -110,8 +111,8 @@ static void propose(Chunk *c, Part *p) {
         p->form = FORM_SUM;
 }
 
-/* Users first: what is made in the second loop is for nobody else, and what comes of its sums is
- * for the end alone. */
+/* Settles forms, users first: what the second loop makes has no other readers, and what becomes of
+ * its sums is needed at the end alone. */
 static void settle(Chunk *c, Part *p) {
     bool all_second = p->users.count > 0 && !p->is_kept, all_late = true;
     for (int i = 0; i < p->users.count; i++) {
@@ -163,8 +164,8 @@ static bool find_samples(Chunk *c, Part *p) {
     return false;
 }
 
-/* Users first. What whole work makes large and only the second loop reads is made there: a gradient
- * spread over the places that a mean was taken of. */
+/* Moves large whole results that only the second loop reads into that loop, users first: for
+ * instance, a gradient spread over the places of a mean. */
 static void take_in(Chunk *c, Part *p) {
     bool any = false, all = !p->is_kept;
     for (int i = 0; i < p->users.count; i++) {
@@ -179,8 +180,8 @@ static void take_in(Chunk *c, Part *p) {
     p->is_after |= taken;
 }
 
-/* Operands first: what the second loop would make of whole arrays alone, and no larger than these,
- * is whole work. */
+/* Takes results out of the second loop, operands first, if they depend on whole arrays alone and
+ * are no larger than these. */
 static void leave_out(Chunk *c, Part *p) {
     if (!in_second_loop(p) || reads(c, p, FORM_BLOCKS)) return;
     if (p->form == FORM_SUM)

@@ -62,7 +62,8 @@ typedef struct Users {
     int rows;
 } Users;
 
-/* The passes over one root: a user that reads the result of another one waits for the next pass. */
+/* Counts the passes over one root. A user that reads the result of another one waits for the next
+ * pass. */
 static Users users_of(const Stream *s, const Operands *operands, int root) {
     Users users = {0};
     /* by the id of a node: the number of passes that it has waited for */
@@ -118,7 +119,7 @@ static int by_gain(const void *a, const void *b) {
     return x->gain < y->gain ? 1 : x->gain > y->gain ? -1 : x->root - y->root;
 }
 
-/* A transpose shares the fate of what it is the transpose of. */
+/* Returns the root that decides for this one: a transpose is treated like its original. */
 static int leader(const Stream *s, int root) {
     return s->roots[root].mirror >= 0 ? s->roots[root].mirror : root;
 }

@@ -82,8 +82,8 @@ GNode *stream_own_operands(Graph *g, GNode *node);
  * stream_in_strips makes these results from strips of rows, whose elements `element` makes. */
 bool stream_takes_rows(const GNode *node);
 GNode *stream_in_strips(Graph *g, const GNode *node, const ComputeSpec *element);
-/* Turns a sum over few places that a guard picks, or the question whether a pair is one of them,
- * into an expression of the pair. False if it is neither; nothing is then changed. */
+/* Turns a sum over few places that a guard picks, or the test whether a pair is one of them, into
+ * an expression of the pair. Returns false if it is neither; nothing is then changed. */
 bool stream_scatter(Graph *g, ComputeSpec *spec);
 bool stream_is_scatter(Graph *g, const GNode *node);
 /* Gives strips of rows also to nodes that want whole rows of an array made of elements alone,
@@ -93,9 +93,9 @@ void stream_elements_in_strips(Graph *g);
  * indices that are read. */
 const GExpr *stream_ungather_all(Graph *g, const GExpr *expr);
 
-/* An expression of a pair, with each part that reads one of the two indices (or none) replaced by a
+/* Replaces, in an expression of a pair, each part that reads one of the two indices (or none) by a
  * read of a node of its own. `guarded` says that the expression is evaluated only where a guard
- * holds, so that a part which may fault must stay where it is. */
+ * holds, so a part that may fault must stay. */
 const GExpr *stream_hoist(Graph *g, const GExpr *expr, const GExpr *own, const GExpr *other,
                           bool guarded, Span span);
 

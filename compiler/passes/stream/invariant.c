@@ -30,8 +30,8 @@ bool stream_reads_index(Graph *g, const GExpr *expr, const GExpr *index) {
     return false;
 }
 
-/* Index arithmetic, comparisons and plain reads cost a tile nothing; what is worth a node of its
- * own is the rest. */
+/* Ends at a part that is work. Index arithmetic, comparisons and plain reads cost a tile nothing;
+ * anything else is worth a node. */
 static VisitStep is_work(void *context, const GExpr *e) {
     static const bool is_cheap[G_OP_COUNT] = {
         [G_LT] = true,  [G_LE] = true, [G_EQ] = true, [G_NE] = true,
@@ -133,8 +133,8 @@ static const GExpr *all_inside(Graph *g, const Reads *r) {
     return all;
 }
 
-/* A read outside the array, of the type of `e`: whoever evaluates it meets the fault. NULL when
- * there is none of that type. */
+/* Returns a read outside the array, of the type of `e`, which faults where it is evaluated. NULL:
+ * there is no array of that type. */
 static const GExpr *faulting(Graph *g, const GExpr *load, GType type) {
     const GExpr *args[GRAPH_MAX_RANK];
     for (int i = 0; i < load->tensor->rank; i++)
@@ -144,8 +144,8 @@ static const GExpr *faulting(Graph *g, const GExpr *load, GType type) {
     return read->type == GT_INT && type == GT_REAL ? gx1(g, G_TO_REAL, read) : NULL;
 }
 
-/* A part that is evaluated only where a guard or a choice says so, and that could fault elsewhere:
- * it is made wherever it can be, and a tile asks whether it could. */
+/* Makes a node for a part that is evaluated only under a guard or a choice, and that could fault
+ * elsewhere. It is computed wherever that is possible, and a tile asks whether it was. */
 static const GExpr *checked_node(Hoist *h, const GExpr *e, const GExpr *index) {
     Graph *g = h->g;
     Reads reads;
@@ -159,8 +159,8 @@ static const GExpr *checked_node(Hoist *h, const GExpr *e, const GExpr *index) {
     return gx_select(g, node_of(h, inside, index), value, fault);
 }
 
-/* What replaces a part that depends on one index of the pair alone and is worth it; NULL: it is
- * computed for each pair. `chosen`: a guard or a choice says whether it is evaluated. */
+/* Returns what replaces a part that depends on one index of the pair alone, or NULL if it is not
+ * worth a node. `chosen`: a guard or a choice decides whether it is evaluated. */
 static const GExpr *taken_out(Hoist *h, const GExpr *e, bool chosen) {
     const bool own = stream_reads_index(h->g, e, h->own),
                other = stream_reads_index(h->g, e, h->other);

@@ -22,8 +22,7 @@ static bool is_weighted_read(const GExpr *e, PairSink *sink) {
            sink->payload >= 0;
 }
 
-/* A node that adds something to a weighted sum (what chosen places send: passes/zeros) is what it
- * adds. */
+/* Looks through a node that adds to a weighted sum what chosen places send (passes/zeros). */
 static const GExpr *looked_through(Graph *g, const GExpr *e) {
     PairSink sink;
     if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE ||
@@ -47,7 +46,7 @@ static bool addends(Graph *g, const GExpr *e, Addends *a) {
     return true;
 }
 
-/* NULL when the two are sums of different rows. */
+/* Merges two sums. Returns NULL if they are of different rows. */
 static const GExpr *merged(Graph *g, const GExpr *a, const GExpr *b) {
     PairSink first, second;
     if (a->op != G_LOAD || b->op != G_LOAD || a->args[0] != b->args[0] || a->args[1] != b->args[1])

@@ -145,8 +145,8 @@ static GNode *make_statistic(Graph *g, ComputeSpec *spec) {
     return graph_compute(g, spec);
 }
 
-/* Over both indices: first along each row, then over the rows. Whether there is any term at all is
- * asked of the rows that have one. */
+/* Reduces over both indices, first along each row and then over the rows. Only rows with a term
+ * count in the test for any term at all. */
 static GNode *make_total(Graph *g, const ComputeSpec *spec) {
     ComputeSpec row = *spec, total;
     row.out_rank = row.red_rank = 1;
@@ -189,7 +189,7 @@ static bool is_row_read(const GExpr *e, const GExpr *other, const GExpr *payload
            (e->args[0] == payload && e->args[1] == other);
 }
 
-/* The rows, when they are no plain read: an array of their own. */
+/* Returns the rows as a plain read. Rows that are none get an array of their own. */
 static const GExpr *stored_rows(Graph *g, const GExpr *e, const GExpr *other, const GExpr *payload,
                                 Span span) {
     if (is_row_read(e, other, payload)) return e;
@@ -227,8 +227,8 @@ static int64_t elements(const GNode *n) {
     return count;
 }
 
-/* A large array that is there anyway (a mask that was handed over), or takes less than what is made
- * of it (truth values), is read instead. */
+/* True if a large array is read instead of being computed in the tile: it exists anyway (a mask
+ * that was handed over), or is smaller than its operands (truth values). */
 static bool is_there(const GNode *read, const GNode *made) {
     return read->kind == GN_INPUT || read->kind == GN_STATE || read->kind == GN_CONST ||
            (read->type == GT_BOOL && made->type != GT_BOOL);

@@ -43,8 +43,8 @@ static int short_axis(const Unstack *u, const GNode *n) {
     return axis >= 0 && graph_bytes(n) / n->shape[axis] >= u->threshold ? axis : -1;
 }
 
-/* A product whose parts are products of pairs: one factor of rows and one of columns, of which
- * there are so many that it is large against them. */
+/* True for a product whose parts are products of pairs: one factor of rows and one of columns, of
+ * which there are so many that the product is large against them. */
 static bool is_product(Graph *g, const GNode *n, int axis) {
     if (n->reducer != GR_SUM || n->type != GT_REAL || n->guard || n->red_rank != 1 ||
         n->value->op != G_MUL)
@@ -119,7 +119,7 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
                                       e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
-/* The index of a node that runs along the axis of a stack which it reads; -1: there is none. */
+/* Returns the index of a node that runs along the axis of a stack that it reads, or -1. */
 static int index_along(const Unstack *u, const GNode *n) {
     const Loads l = loads_of(u->g->arena, n);
     for (int i = 0; i < l.items.count; i++) {
@@ -198,8 +198,8 @@ static bool can_join(const ComputeSpec *spec) {
     return row->join != G_OP_COUNT && (real || !is_best);
 }
 
-/* The terms of a node's only reduced index, in order; `u`, or NULL: what stands for the arrays that
- * they read. */
+/* Joins the terms of a node's only reduced index, in order. `u` gives what replaces the arrays that
+ * they read; NULL: nothing is replaced. */
 static void join(Graph *g, ComputeSpec *spec, Unstack *u) {
     const GExpr *all = NULL, *index = spec->red[0];
     for (int64_t i = 0; i < graph_index_extent(g, index); i++) {
@@ -223,7 +223,7 @@ bool stream_join_terms(Graph *g, ComputeSpec *spec) {
     return true;
 }
 
-/* Reduced over more: a node for each part, and the results joined. */
+/* Joins the results of a node for each part, if the node reduces over further indices. */
 static GNode *join_results(Unstack *u, const ComputeSpec *spec, int at) {
     Graph *g = u->g;
     ComputeSpec all = {.out_rank = spec->out_rank, .name = spec->name, .span = spec->span};

@@ -41,8 +41,8 @@ static bool is_pair(const GExpr *load) {
            load->args[0] != load->args[1];
 }
 
-/* A place is computed on its own, as a product of two rows: worth it when there are not many more
- * of them than rows. */
+/* True if the places are few enough to be computed by themselves, each as a product of two rows:
+ * there are not many more of them than rows. */
 static bool few_places(const GNode *n, const GExpr *load) {
     uint32_t mask = 0;
     int64_t places = 1;
@@ -256,8 +256,8 @@ static void forget(Stream *s) {
         s->root_of[i] = -1;
 }
 
-/* A refusal can leave elements that were made of two products with one: looked at again without the
- * refused, until nothing changes. */
+/* Finds the users. A refusal can leave elements that were made of two products with one, so all is
+ * looked at again without the refused ones, until nothing changes. */
 void stream_find(Stream *s) {
     Graph *g = s->g;
     for (uint64_t refused = 1; refused;) {

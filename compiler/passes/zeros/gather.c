@@ -43,7 +43,8 @@ static const GExpr *at_key(Gather *a, const GExpr *e) {
     return e ? gx_substitute(a->g, e, 1, &a->x, &a->key) : NULL;
 }
 
-/* w[own.., r]: an array of its own, for what is costly in it is asked once for each place. */
+/* Returns w[own.., r] as an array of its own, so that its expensive parts are computed once for
+ * each place. */
 static const GExpr *weights(Gather *a, GNode *amount, Span span) {
     Graph *g = a->g;
     const GExpr *read = gx_load(g, amount, a->own_count, a->own, NULL);

@@ -86,8 +86,8 @@ static GNode *of_places(Places *p, const ComputeSpec *spec, int axis, const GExp
     return graph_compute(g, &made);
 }
 
-/* Key and amount apart, of operands in their new form. Conditions ahead of the key's say where it
- * may be read: elsewhere it is -1. */
+/* Takes key and amount apart, with operands in their new form. The conditions ahead of the key's
+ * say where it may be read; elsewhere it is -1. */
 static void open_scatter(Places *p, Scatter *s) {
     Graph *g = p->g;
     ComputeSpec spec;
@@ -285,7 +285,8 @@ static void carry_scatter(Places *p, const GNode *n, Scatter *s) {
     add_carrier(p, n, &spec, &form, (uint64_t)1 << (s - p->scatters));
 }
 
-/* True if it is elementwise, or a sum that may be taken apart; *scatters: that it reads. */
+/* True if the node is elementwise, or a sum that may be taken apart. *scatters are those that it
+ * reads. */
 static bool is_linear(Places *p, const GNode *n, uint64_t *scatters, ComputeSpec *spec,
                       Linear *form) {
     const GExpr *const outside[2] = {n->guard, n->active};
@@ -328,8 +329,8 @@ static int refused(const Places *p) {
     return count;
 }
 
-/* A refusal can leave elements that were made of two with one: looked at again without the refused,
- * until nothing changes. */
+/* Finds users. A refusal can leave elements that were made of two scatters with one, so all is
+ * looked at again without the refused ones, until nothing changes. */
 static void find_users(Places *p) {
     Graph *g = p->g;
     for (int before = -1; before != refused(p);) {

@@ -54,7 +54,7 @@ static ComputeSpec outer_of(Graph *g, const ComputeSpec *spec) {
 
 /* ---- where i < n ----------------------------------------------------------------------------- */
 
-/* The range [*low, *high) of an index that a condition of it alone leaves. */
+/* Finds the range [*low, *high) of an index that a condition on it alone leaves. */
 static bool range_of(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axis, int64_t *low,
                      int64_t *high) {
     if (e->op != G_LT && e->op != G_LE) return false;
@@ -131,7 +131,8 @@ static GNode *at_place(Graph *g, const ComputeSpec *spec, GType type, const Conj
 
 /* ---- where j == f(i), j being reduced -------------------------------------------------------- */
 
-/* The value of the reduced index by a condition that leaves this term alone in the sum; or NULL. */
+/* Returns the value of the reduced index that a condition makes the only one in the sum, or
+ * NULL. */
 static const GExpr *only_value(Graph *g, const ComputeSpec *spec, const GExpr *e, int *at) {
     if (e->op != G_EQ || e->args[0]->type != GT_INT) return NULL;
     for (int side = 0; side < 2; side++)
@@ -173,8 +174,8 @@ static GNode *one_term(Graph *g, const ComputeSpec *spec, const Conjuncts *c, in
 
 enum { LARGE_SUM = 1 << 16 /* the fewest terms */ };
 
-/* Which of two reduced indices the key reads, the other one being summed over first; -1: it is no
- * such sum. */
+/* Returns which of two reduced indices the key reads; the other one is summed over first. -1: it is
+ * no such sum. */
 static int kept_first(Graph *g, const ComputeSpec *spec, int *target, const GExpr **read) {
     const GExpr *guard = spec->guard;
     if (spec->red_rank != 2 || guard->op != G_EQ || guard->args[0]->type != GT_INT) return -1;
