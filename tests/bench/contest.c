@@ -18,7 +18,8 @@ static double seconds_of(clockid_t clock) {
 static void take_turn(Contender *c, clockid_t clock) {
     nanosleep(&(struct timespec){0, pause_nanoseconds}, NULL);
     c->run(c->context);
-    double begin = seconds_of(clock), end = begin;
+    double begin = seconds_of(clock);
+    double end = begin;
     do {
         double start = end;
         c->run(c->context);

@@ -51,8 +51,8 @@ static void check(DnnOperation *o, dnnl_status_t status, const char *what) {
 
 static dnnl_memory_desc_t plain_matrix(int64_t rows, int64_t columns, bool transposed) {
     dnnl_memory_desc_t d;
-    const dnnl_dims_t shape = {rows, columns},
-                      strides = {transposed ? 1 : columns, transposed ? rows : 1};
+    const dnnl_dims_t shape = {rows, columns};
+    const dnnl_dims_t strides = {transposed ? 1 : columns, transposed ? rows : 1};
     dnnl_memory_desc_init_by_strides(&d, 2, shape, dnnl_f32, strides);
     return d;
 }
@@ -178,9 +178,9 @@ static DnnOperation *finish_operation(DnnOperation *o) {
 DnnOperation *dnn_product(const ProductShape *s, const float *a, const float *b) {
     DnnOperation *o = ready() ? calloc(1, sizeof *o) : NULL;
     if (!o) return NULL;
-    dnnl_memory_desc_t left = plain_matrix(s->m, s->k, s->transposed_a),
-                       right = plain_matrix(s->k, s->n, s->transposed_b),
-                       y = plain_matrix(s->m, s->n, false);
+    dnnl_memory_desc_t left = plain_matrix(s->m, s->k, s->transposed_a);
+    dnnl_memory_desc_t right = plain_matrix(s->k, s->n, s->transposed_b);
+    dnnl_memory_desc_t y = plain_matrix(s->m, s->n, false);
     dnnl_matmul_desc_t descriptor;
     check(o, dnnl_matmul_desc_init(&descriptor, &left, &right, NULL, &y), "a product");
     dnnl_primitive_desc_t pd = describe_operation(o, &descriptor, NULL, "a product");

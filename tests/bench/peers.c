@@ -75,10 +75,13 @@ static void print_head(const Bench *b) {
 }
 
 static void print_row(const Bench *b, Row *r) {
-    const char *way = "", *blas = "";
-    double ours = b->figure(&r->contenders[OURS]), dnn = best_way(b, r, "oneDNN", &way),
-           open = best_way(b, r, "OpenBLAS", &blas);
-    double rate = r->flops / ours * 1e-9, of_peak = r->flops / ours / b->best.flops;
+    const char *way = "";
+    const char *blas = "";
+    double ours = b->figure(&r->contenders[OURS]);
+    double dnn = best_way(b, r, "oneDNN", &way);
+    double open = best_way(b, r, "OpenBLAS", &blas);
+    double rate = r->flops / ours * 1e-9;
+    double of_peak = r->flops / ours / b->best.flops;
     if (b->markdown) {
         printf("| %s%s%s | %.3f | %.1f | %.2f | %.2f | ", r->name, *r->pass ? ", " : "", r->pass,
                ours * 1e3, rate, of_peak, dnn / ours);
@@ -104,7 +107,8 @@ static void measure_row(const Bench *b, Row *r) {
 /* Both are float32 sums in different orders: compared with the size of the largest. */
 static void compare_results(Bench *b, const Row *r, const float *ours, const float *theirs,
                             int64_t count) {
-    double largest = 0, apart = 0;
+    double largest = 0;
+    double apart = 0;
     for (int64_t i = 0; ours && theirs && i < count; i++) {
         largest = fmax(largest, fabs(theirs[i]));
         apart = fmax(apart, fabs((double)ours[i] - theirs[i]));
@@ -194,8 +198,8 @@ static void bench_products(Bench *b) {
 /* ---- convolutions ---------------------------------------------------------------------------- */
 
 static void bench_pass(Bench *b, const ConvolutionShape *s, Pass pass) {
-    static const char *const names[] = {"forward", "to the input", "to the weights"},
-                             *const outputs[] = {"grad_g", "grad_x", "grad_k"};
+    static const char *const names[] = {"forward", "to the input", "to the weights"};
+    static const char *const outputs[] = {"grad_g", "grad_x", "grad_k"};
     int64_t small = (s->size + s->stride - 1) / s->stride;
     const BenchInput inputs[] = {{"x", 4, {s->batch, s->size, s->size, s->channels}},
                                  {"k", 4, {s->out, s->channels, 3, 3}},
@@ -213,10 +217,11 @@ static void bench_pass(Bench *b, const ConvolutionShape *s, Pass pass) {
     Row r = {.name = name,
              .pass = names[pass],
              .flops = 18.0 * (double)(s->batch * small * small) * (double)(s->channels * s->out)};
-    const float *x = formula_input(&f, "x"), *k = formula_input(&f, "k"),
-                *g = formula_input(&f, "g");
-    DnnOperation *blocked = dnn_convolution(s, pass, false, x, k, g),
-                 *last = dnn_convolution(s, pass, true, x, k, g);
+    const float *x = formula_input(&f, "x");
+    const float *k = formula_input(&f, "k");
+    const float *g = formula_input(&f, "g");
+    DnnOperation *blocked = dnn_convolution(s, pass, false, x, k, g);
+    DnnOperation *last = dnn_convolution(s, pass, true, x, k, g);
     formula_run(&f);
     compare_with(b, &r, formula_output(&f, outputs[pass]), blocked);
     compare_with(b, &r, formula_output(&f, outputs[pass]), last);

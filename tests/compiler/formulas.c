@@ -277,8 +277,8 @@ static GNode *topk_node(Maker *m) {
     ComputeSpec scores, spec;
     open_space(m, &scores, 2, 0);
     scores.value = random_read(m, m->reals[0]);
-    GNode *s = graph_compute(g, &scores),
-          *top = graph_topk(g, s, s->shape[1] < 3 ? s->shape[1] : 3, (Span){0});
+    GNode *s = graph_compute(g, &scores);
+    GNode *top = graph_topk(g, s, s->shape[1] < 3 ? s->shape[1] : 3, (Span){0});
     memset(&spec, 0, sizeof spec);
     spec.reducer = GR_SUM;
     spec.out_rank = spec.red_rank = 1;
@@ -296,7 +296,8 @@ static GNode *topk_node(Maker *m) {
 
 static GNode *stopped_node(Maker *m) {
     Graph *g = m->g;
-    GNode *x = m->reals[pick(m, m->real_count)], *stopped = graph_stop(g, x, (Span){0});
+    GNode *x = m->reals[pick(m, m->real_count)];
+    GNode *stopped = graph_stop(g, x, (Span){0});
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.out_rank = x->rank;
@@ -342,11 +343,9 @@ static const GExpr *sum_of_node(Maker *m, GNode *node) {
 
 Graph *formula_make(Arena *arena, uint32_t seed, GNode **inputs) {
     static const char *const names[FORMULA_INPUTS] = {"a", "b", "c", "d"};
-    static const int64_t shapes[FORMULA_INPUTS][3] = {{16, 33, 0},
-                                                      {33, 8, 0},
-                                                      {5, 8, 16},
-                                                      {16, 0, 0}},
-                         list = LABELS;
+    static const int64_t shapes[FORMULA_INPUTS][3] = {
+        {16, 33, 0}, {33, 8, 0}, {5, 8, 16}, {16, 0, 0}};
+    static const int64_t list = LABELS;
     static const int ranks[FORMULA_INPUTS] = {2, 2, 3, 1};
     Maker m = {.g = graph_new(arena, arena_printf(arena, "formula%u", seed)), .seed = seed};
     Graph *g = m.g;

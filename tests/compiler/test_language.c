@@ -170,7 +170,8 @@ static void compare_differences(Case *c, const Graph *g) {
             at++;
         int64_t size = elements(c->inputs[at].rank, c->inputs[at].shape);
         for (int64_t i = 0; i < size; i++) {
-            double kept = c->data[at][i], h = 1e-5;
+            double kept = c->data[at][i];
+            double h = 1e-5;
             c->data[at][i] = kept + h;
             double up = evaluated_value(c, g);
             c->data[at][i] = kept - h;
@@ -254,8 +255,8 @@ static void compare_cpu(Case *c, Graph *g, bool must_fault) {
     CpuOptions options = {NULL};
     CpuCode *code = cpu_compile(c->arena, &g, 1, NULL, 0, &options, &plan, &error);
     CoupletThreads *threads = couplet_threads_new(2);
-    CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL,
-               *threaded = code ? couplet_run_new(plan, threads) : NULL;
+    CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL;
+    CoupletRun *threaded = code ? couplet_run_new(plan, threads) : NULL;
     compare_runs(c, g, plan, run, threaded, must_fault, error);
     couplet_run_free(run);
     couplet_run_free(threaded);
@@ -264,8 +265,8 @@ static void compare_cpu(Case *c, Graph *g, bool must_fault) {
 }
 
 static void compare_opencl(Case *c, Graph *g, const CoupletPlan *plan, bool must_fault) {
-    CoupletRun *run = couplet_run_on(opencl, plan),
-               *again = run ? couplet_run_on(opencl, plan) : NULL;
+    CoupletRun *run = couplet_run_on(opencl, plan);
+    CoupletRun *again = run ? couplet_run_on(opencl, plan) : NULL;
     compare_runs(c, g, plan, run, again, must_fault, opencl->fault.sentence);
     couplet_run_free(run);
     couplet_run_free(again);
@@ -312,7 +313,8 @@ static Graph *make_graph(Case *c, Diag *diag, const Method *method, const Stmt *
                          GraphSettings settings) {
     make_inputs(c, fn);
     if (starts_with(fn->name, "frugal_")) {
-        int64_t few = arena_with(diag, method, fn, 4), many = arena_with(diag, method, fn, 40);
+        int64_t few = arena_with(diag, method, fn, 4);
+        int64_t many = arena_with(diag, method, fn, 40);
         if (few < 0 || few != many) complain(c, "the arena in bytes", (double)many, (double)few);
     }
     CompileOptions options = {.after = keep_raw, .context = c, .settings = settings};
@@ -357,9 +359,11 @@ static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSetti
 }
 
 static int try_function(Diag *diag, const Method *method, const Stmt *fn) {
-    const GraphSettings streamed = {.stream_bytes = 1}, stored = {.no_stream = true},
-                        not_fused = {.stream_bytes = 1, .no_fuse = true};
-    int pairs = 0, failed = try_with(diag, method, fn, streamed, "", &pairs);
+    const GraphSettings streamed = {.stream_bytes = 1};
+    const GraphSettings stored = {.no_stream = true};
+    const GraphSettings not_fused = {.stream_bytes = 1, .no_fuse = true};
+    int pairs = 0;
+    int failed = try_with(diag, method, fn, streamed, "", &pairs);
     if (pairs) failed |= try_with(diag, method, fn, stored, ", stored", &pairs);
     return failed | try_with(diag, method, fn, not_fused, ", not fused", &pairs);
 }
@@ -371,7 +375,8 @@ static int try_on_device(Arena *arena, Diag *diag, const Method *method, const S
     const GraphSettings settings = {.stream_bytes = 1};
     Case *cases = arena_array(arena, Case, count + 1);
     Graph **graphs = arena_array(arena, Graph *, count + 1);
-    int failed = 0, made = 0;
+    int failed = 0;
+    int made = 0;
     for (int i = 0; i < count; i++) {
         graphs[made] = make_graph(&cases[made], diag, method, fns[i], settings);
         if (graphs[made])
@@ -395,7 +400,8 @@ static int try_file(const char *path) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
     Method *method = load_method(arena, diag, path, NULL);
-    int failed = 0, count = 0;
+    int failed = 0;
+    int count = 0;
     if (!method || diag_error_count(diag)) {
         diag_print(diag, stdout);
         arena_free(arena);
@@ -417,8 +423,8 @@ static int try_file(const char *path) {
 int main(int argc, char **argv) {
     char error[640];
     as_gpu = argc > 1 && strcmp(argv[1], "gpu") == 0;
-    int first = as_gpu || (argc > 1 && strcmp(argv[1], "opencl") == 0) ? 2 : 1,
-        failed = argc <= first;
+    int first = as_gpu || (argc > 1 && strcmp(argv[1], "opencl") == 0) ? 2 : 1;
+    int failed = argc <= first;
     if (first == 2 &&
         !(opencl = couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error))) {
         printf("%s\n", error);

@@ -305,8 +305,8 @@ static bool write_arrays(Round *r, CoupletPlan *const *plans, const char *path) 
             const CoupletBuffer *b = &plans[i]->buffers[plans[i]->inputs[k].buffer];
             write_block(file, inputs[k], couplet_buffer_count(b) * couplet_type_bytes(b->type));
         }
-        int64_t *bytes = arena_array(r->arena, int64_t, r->states.count + 1),
-                known = s->lowered ? s->lowered->states.count : 0;
+        int64_t *bytes = arena_array(r->arena, int64_t, r->states.count + 1);
+        int64_t known = s->lowered ? s->lowered->states.count : 0;
         void **states = states_of(r, s, bytes);
         fwrite(&known, sizeof known, 1, file);
         for (int64_t slot = 0; slot < r->states.count; slot++) {
@@ -361,8 +361,8 @@ static CoupletProgram *make_program(Round *r, CoupletPlan **plans) {
 }
 
 static bool build_binary(Round *r, CoupletPlan **plans, const char *out) {
-    const char *object = arena_printf(r->arena, "%s/program.o", r->b->folder),
-               *objects[] = {DIFFER_CLIENT, object};
+    const char *object = arena_printf(r->arena, "%s/program.o", r->b->folder);
+    const char *objects[] = {DIFFER_CLIENT, object};
     const CpuTarget target = {.processor = processor_here()->name};
     CpuPlans *made = cpu_plans(r->arena, r->graphs, r->count, r->states.items, r->states.count,
                                &target, plans, &r->error);
@@ -375,9 +375,9 @@ static bool build_binary(Round *r, CoupletPlan **plans, const char *out) {
 }
 
 static bool run_binary(Round *r, Result *results) {
-    const char *program = arena_printf(r->arena, "%s/program", r->b->folder),
-               *in = arena_printf(r->arena, "%s/in", r->b->folder),
-               *out = arena_printf(r->arena, "%s/out", r->b->folder);
+    const char *program = arena_printf(r->arena, "%s/program", r->b->folder);
+    const char *in = arena_printf(r->arena, "%s/in", r->b->folder);
+    const char *out = arena_printf(r->arena, "%s/out", r->b->folder);
     CoupletPlan **plans = arena_array(r->arena, CoupletPlan *, r->count);
     r->error = "the binary cannot be linked";
     bool good = build_binary(r, plans, program);

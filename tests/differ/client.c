@@ -44,9 +44,10 @@ static void free_all(void **arrays, int count) {
 }
 
 static bool run_plan(FILE *in, FILE *out, const CoupletPlan *plan, CoupletThreads *threads) {
-    void **inputs = calloc((size_t)plan->input_count + 1, sizeof *inputs),
-         **states = calloc((size_t)couplet_differ.state_count + 1, sizeof *states);
-    int64_t count = 0, slot;
+    void **inputs = calloc((size_t)plan->input_count + 1, sizeof *inputs);
+    void **states = calloc((size_t)couplet_differ.state_count + 1, sizeof *states);
+    int64_t count = 0;
+    int64_t slot;
     bool good = inputs && states;
     for (int i = 0; good && i < plan->input_count; i++)
         good = (inputs[i] = receive_array(in)) != NULL;
@@ -63,8 +64,8 @@ static bool run_plan(FILE *in, FILE *out, const CoupletPlan *plan, CoupletThread
 }
 
 int main(int argc, char **argv) {
-    FILE *in = argc == 3 ? fopen(argv[1], "rb") : NULL,
-         *out = argc == 3 ? fopen(argv[2], "wb") : NULL;
+    FILE *in = argc == 3 ? fopen(argv[1], "rb") : NULL;
+    FILE *out = argc == 3 ? fopen(argv[2], "wb") : NULL;
     CoupletThreads *threads = couplet_threads_new(2);
     bool good = in && out && threads;
     for (int i = 0; good && i < couplet_differ.feature_count; i++)

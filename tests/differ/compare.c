@@ -23,7 +23,9 @@ static bool may_refuse(const Subject *s) {
 static double distance(const Subject *s, const Answer *a, const void *values, int64_t *where) {
     double most = 0;
     for (int64_t i = 0; i < a->count; i++) {
-        double found = value_at(values, a->type, i), exact = a->exact[i], off = fabs(found - exact);
+        double found = value_at(values, a->type, i);
+        double exact = a->exact[i];
+        double off = fabs(found - exact);
         bool same = found == exact || (isnan(found) && isnan(exact)) ||
                     (isinf(found) && fabs(exact) > 3e38 && (found > 0) == (exact > 0));
         same |= s->extreme != ORDINARY && !isfinite(found) && (!isfinite(exact) || may_refuse(s));
@@ -55,7 +57,8 @@ static bool compare_bits(Subject *s, Verdict *v, const Result *const result[BACK
 /* All ranks say of a fault what one process says. */
 static bool same_fault_on_ranks(Subject *s, Verdict *v, const Result *const result[BACKENDS],
                                 Backend ranks) {
-    const char *alone = result[ON_ONE_THREAD]->fault, *found = result[ranks]->fault;
+    const char *alone = result[ON_ONE_THREAD]->fault;
+    const char *found = result[ranks]->fault;
     if (!alone && !found) return true;
     if (alone && found && strcmp(alone, found) == 0) return true;
     *v =
@@ -68,7 +71,8 @@ static bool same_fault_on_ranks(Subject *s, Verdict *v, const Result *const resu
 static bool same_values(Subject *s, Verdict *v, const Result *r, Backend backend) {
     double *off = arena_array(s->arena, double, s->answer_count + 1);
     int worst = -1;
-    int64_t where = 0, at = 0;
+    int64_t where = 0;
+    int64_t at = 0;
     for (int i = 0; i < s->answer_count; i++) {
         off[i] = distance(s, &s->answers[i], r->values[i], &at);
         if (off[i] <= s->answers[i].allowed || worst >= 0) continue;

@@ -53,9 +53,11 @@ static void scale_row(FunctionArrays *a, int at, int64_t row, double factor) {
 static void put_zero_rows(FunctionArrays *a, uint32_t seed) {
     for (int at = 0; at < a->count; at++) {
         if (!has_values(a, at) || a->inputs[at].rank < 2) continue;
-        const int64_t rows = row_count(a, at), length = row_length(a, at);
-        const int64_t row = drawn(seed, (uint32_t)at, rows), first = (row + 1) % rows,
-                      second = (row + 2) % rows;
+        const int64_t rows = row_count(a, at);
+        const int64_t length = row_length(a, at);
+        const int64_t row = drawn(seed, (uint32_t)at, rows);
+        const int64_t first = (row + 1) % rows;
+        const int64_t second = (row + 2) % rows;
         scale_row(a, at, row, 0);
         double *values = a->values[at];
         if (rows > 2)
@@ -67,8 +69,8 @@ static void put_zero_rows(FunctionArrays *a, uint32_t seed) {
 void extreme_put(FunctionArrays *a, Extreme extreme, uint32_t seed) {
     const int at = any_array(a, seed);
     if (at < 0) return;
-    const int64_t entry = drawn(seed, 1, arrays_elements(a, at)),
-                  row = drawn(seed, 2, row_count(a, at));
+    const int64_t entry = drawn(seed, 1, arrays_elements(a, at));
+    const int64_t row = drawn(seed, 2, row_count(a, at));
     switch (extreme) {
     case ORDINARY:
     case EXTREMES:

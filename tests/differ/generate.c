@@ -119,8 +119,8 @@ static const Index *index_over(Maker *m, Dim dim) {
 
 /* A subscript for an axis; *outside is set when it may leave it. */
 static const char *subscript(Maker *m, Dim dim, bool *outside) {
-    const Index *own = index_over(m, dim),
-                *any = m->index_count ? &m->indices[pick(m, m->index_count)] : NULL;
+    const Index *own = index_over(m, dim);
+    const Index *any = m->index_count ? &m->indices[pick(m, m->index_count)] : NULL;
     if (own && !chance(m, 4)) return own->name;
     if (!any) return "0";
     switch (pick(m, 9)) {
@@ -195,9 +195,10 @@ static Array *any_array(Maker *m, bool inputs_only) {
 /* ---- conditions ------------------------------------------------------------------------------ */
 
 static const char *condition(Maker *m, int depth) {
-    const Index *i = &m->indices[pick(m, m->index_count)],
-                *j = &m->indices[pick(m, m->index_count)], *n = index_over(m, m->N),
-                *k = index_over(m, m->K);
+    const Index *i = &m->indices[pick(m, m->index_count)];
+    const Index *j = &m->indices[pick(m, m->index_count)];
+    const Index *n = index_over(m, m->N);
+    const Index *k = index_over(m, m->K);
     if (depth > 0 && chance(m, 4))
         return SAY("(%s %s %s)", condition(m, depth - 1), chance(m, 2) ? "and" : "or",
                    condition(m, depth - 1));
@@ -263,9 +264,12 @@ static Term leaf(Maker *m) {
 /* dot, cos and norm of rows. */
 static Term of_rows(Maker *m) {
     static const char *const rows[] = {"x", "y", "q"};
-    const char *a = rows[pick(m, 3)], *b = rows[pick(m, 3)];
-    const Dim da = find_array(m, a)->dims[0], db = find_array(m, b)->dims[0];
-    const Index *i = index_over(m, da), *j = index_over(m, db);
+    const char *a = rows[pick(m, 3)];
+    const char *b = rows[pick(m, 3)];
+    const Dim da = find_array(m, a)->dims[0];
+    const Dim db = find_array(m, b)->dims[0];
+    const Index *i = index_over(m, da);
+    const Index *j = index_over(m, db);
     if (!i || !j) return leaf(m);
     double most = 12 * (double)m->D.extent;
     const char *second = chance(m, 5) ? SAY("%s[(%s + 1) mod (%s)]", b, j->name, db.text)
@@ -395,7 +399,8 @@ static Term reduction(Maker *m, int depth) {
     Dim dim = any_dim(m);
     if (m->index_count + 2 >= MOST_INDICES || scope_elements(m) * dim.extent > MOST_ELEMENTS)
         return leaf(m);
-    const char *index = push_index(m, dim)->name, *name = names[pick(m, 9)];
+    const char *index = push_index(m, dim)->name;
+    const char *name = names[pick(m, 9)];
     const char *binders = SAY("%s < %s", index, dim.text);
     if (chance(m, 6) && scope_elements(m) * m->C.extent <= MOST_ELEMENTS)
         binders = SAY("%s, %s < C", binders, push_index(m, m->C)->name);
@@ -409,7 +414,8 @@ static Term reduction(Maker *m, int depth) {
                     terms * reach(body));
     if (strcmp(name, "prod") == 0) return product_term(m, binders, guard, body, terms);
     const char *other = guarded ? " else 0.5" : "";
-    double low = fmin(body.low, 0.5), high = fmax(body.high, 0.5);
+    double low = fmin(body.low, 0.5);
+    double high = fmax(body.high, 0.5);
     if (strcmp(name, "logsumexp") == 0) high += log(terms);
     if (strcmp(name, "var") == 0) low = 0, high = reach(body) * reach(body) + 0.5;
     return term(SAY("(%s[%s%s] %s%s)", name, binders, guard, body.text, other), low, high);
@@ -470,17 +476,22 @@ static void let_reduction(Maker *m) {
 static void let_contrast(Maker *m) {
     bool own = chance(m, 2);
     const Dim dims[2] = {m->N, own ? m->N : m->K};
-    const char *other = own ? (chance(m, 2) ? "x" : "y") : "q", *x = use(m, "x"),
-               *s = fresh(m, "s"), *kind = chance(m, 2) ? "cos" : "dot";
+    const char *other = own ? (chance(m, 2) ? "x" : "y") : "q";
+    const char *x = use(m, "x");
+    const char *s = fresh(m, "s");
+    const char *kind = chance(m, 2) ? "cos" : "dot";
     double most = kind[0] == 'c' ? 4 : 48 * (double)m->D.extent;
-    const char *heading = head(m, 2, dims), *i = m->indices[0].name, *j = m->indices[1].name;
+    const char *heading = head(m, 2, dims);
+    const char *i = m->indices[0].name;
+    const char *j = m->indices[1].name;
     text_printf(&m->body, "  let %s[%s] = %s(%s[%s], %s[%s]) / %s\n", s, heading, kind, x, i,
                 use(m, other), j, use(m, "tau"));
     add_array(m, s, 2, dims, -most, most);
-    const char *positive = own ? SAY("(%s + 1) mod N", i) : SAY("%s[%s]", use(m, "pick"), i),
-               *guard = chance(m, 2) ? SAY(" | %s", condition(m, 1)) : "";
-    const char *k = fresh(m, "i"), *sum = SAY("(sum[%s%s] exp(%s[%s, %s]))", j, guard, s, i, j),
-               *top = SAY("exp(%s[%s, %s])", s, i, positive);
+    const char *positive = own ? SAY("(%s + 1) mod N", i) : SAY("%s[%s]", use(m, "pick"), i);
+    const char *guard = chance(m, 2) ? SAY(" | %s", condition(m, 1)) : "";
+    const char *k = fresh(m, "i");
+    const char *sum = SAY("(sum[%s%s] exp(%s[%s, %s]))", j, guard, s, i, j);
+    const char *top = SAY("exp(%s[%s, %s])", s, i, positive);
     const char *shares[] = {
         SAY("-log(%s / (%s + %s))", top, top, sum),
         SAY("log(1 + %s / %s)", sum, top),
@@ -504,7 +515,9 @@ static Array *matrix(Maker *m) {
 
 static void let_softmax(Maker *m) {
     Array *a = matrix(m);
-    const char *heading = head(m, 2, a->dims), *i = m->indices[0].name, *j = m->indices[1].name;
+    const char *heading = head(m, 2, a->dims);
+    const char *i = m->indices[0].name;
+    const char *j = m->indices[1].name;
     const char *guard = chance(m, 3) ? SAY(" | %s != %s mod (%s)", j, i, a->dims[1].text) : "";
     Term value =
         term(SAY("softmax[%s%s] %g * %s[%s, %s]", j, guard, 0.5 * (1 + pick(m, 6)), a->name, i, j),
@@ -544,8 +557,11 @@ static void let_best(Maker *m) {
     const Array *e = chance(m, 3) ? matrix(m) : find_array(m, "e");
     int64_t count = e->dims[1].extent < 3 ? e->dims[1].extent : 3;
     const Dim dims[2] = {e->dims[0], {SAY("%lld", (long long)count), count}};
-    const char *name = fresh(m, "at"), *i = fresh(m, "i"), *j = fresh(m, "i"), *r = fresh(m, "i"),
-               *heading;
+    const char *name = fresh(m, "at");
+    const char *i = fresh(m, "i");
+    const char *j = fresh(m, "i");
+    const char *r = fresh(m, "i");
+    const char *heading;
     if (chance(m, 2)) {
         text_printf(&m->body, "  let %s[%s, %s < %s] = topk[%s, %s] %s[%s, %s]\n", name, i, r,
                     dims[1].text, j, r, e->name, i, j);
@@ -568,10 +584,12 @@ static void let_best(Maker *m) {
 static void let_by_key(Maker *m) {
     const bool labels = chance(m, 2);
     const Dim classes = labels ? (Dim){"3", 3} : m->K, dims[2] = {classes, m->D};
-    const char *heading = head(m, 2, dims), *c = m->indices[0].name, *d = m->indices[1].name,
-               *n = fresh(m, "i");
-    const char *key = SAY("%s[%s] == %s", use(m, labels ? "lab" : "pick"), n, c),
-               *rows = use(m, chance(m, 2) ? "x" : "y");
+    const char *heading = head(m, 2, dims);
+    const char *c = m->indices[0].name;
+    const char *d = m->indices[1].name;
+    const char *n = fresh(m, "i");
+    const char *key = SAY("%s[%s] == %s", use(m, labels ? "lab" : "pick"), n, c);
+    const char *rows = use(m, chance(m, 2) ? "x" : "y");
     const double most = 5 * (double)m->N.extent;
     const char *forms[] = {SAY("(sum[%s | %s] %s[%s, %s])", n, key, rows, n, d),
                            SAY("(mean[%s | %s] %s[%s, %s]^2 else 0)", n, key, rows, n, d),
@@ -582,7 +600,9 @@ static void let_by_key(Maker *m) {
 
 static void let_scan(Maker *m) {
     const Dim dims[1] = {chance(m, 2) ? m->N : m->K};
-    const char *name = fresh(m, "c"), *heading = head(m, 1, dims), *i = m->indices[0].name;
+    const char *name = fresh(m, "c");
+    const char *heading = head(m, 1, dims);
+    const char *i = m->indices[0].name;
     Term start = formula(m, 1);
     /* A literal may be an int, and a carry keeps the type that it starts with. */
     text_printf(&m->body, "  scan %s < %d (%s[%s] = %s + 0.0) {\n", fresh(m, "i"), 2 + pick(m, 3),
@@ -663,7 +683,8 @@ static const char *result(Maker *m) {
     for (int i = m->param_count; i < m->array_count; i++) {
         Array *a = &m->arrays[i];
         if (a->used && i + 1 < m->array_count) continue;
-        const char *indices = head(m, a->rank, a->dims), *read = a->name;
+        const char *indices = head(m, a->rank, a->dims);
+        const char *read = a->name;
         for (int k = 0; k < a->rank; k++)
             read = SAY("%s%s%s", read, k ? ", " : "[", m->indices[k].name);
         const char *weight = chance(m, 2) ? "" : SAY("%s * ", leaf(m).text);
@@ -692,8 +713,10 @@ enum { SHARDS = 8 };
 
 /* Of a formula for ranks: most axes are multiples of the shards. */
 static void choose_cut_extents(Maker *m) {
-    static const int64_t rows[] = {8, 16, 24, 40, 64, 8, 16, 13}, keys[] = {8, 16, 24, 7, 32},
-                         widths[] = {1, 3, 8, 16, 17}, few[] = {1, 2, 3, 8};
+    static const int64_t rows[] = {8, 16, 24, 40, 64, 8, 16, 13};
+    static const int64_t keys[] = {8, 16, 24, 7, 32};
+    static const int64_t widths[] = {1, 3, 8, 16, 17};
+    static const int64_t few[] = {1, 2, 3, 8};
     m->N = dimension(m, "N", rows, 8);
     m->K = dimension(m, "K", keys, 5);
     m->D = dimension(m, "D", widths, 5);
@@ -701,8 +724,10 @@ static void choose_cut_extents(Maker *m) {
 }
 
 static void choose_extents(Maker *m) {
-    static const int64_t rows[] = {1, 2, 3, 5, 8, 13, 17, 33}, keys[] = {1, 2, 4, 7, 16, 19, 40},
-                         widths[] = {1, 3, 4, 8, 17}, few[] = {1, 2, 3};
+    static const int64_t rows[] = {1, 2, 3, 5, 8, 13, 17, 33};
+    static const int64_t keys[] = {1, 2, 4, 7, 16, 19, 40};
+    static const int64_t widths[] = {1, 3, 4, 8, 17};
+    static const int64_t few[] = {1, 2, 3};
     m->N = dimension(m, "N", rows, 8);
     m->K = dimension(m, "K", keys, 7);
     m->D = dimension(m, "D", widths, 5);
@@ -723,7 +748,8 @@ const char *generate_formula(Arena *arena, uint32_t number, bool on_ranks) {
         statement(&m);
     while (m.array_count == m.param_count)
         statement(&m);
-    const char *sum = result(&m), *params = "";
+    const char *sum = result(&m);
+    const char *params = "";
     introduce(&m, m.N, "w", sum);
     introduce(&m, m.K, "v", sum);
     introduce(&m, m.D, "b", sum);

@@ -24,7 +24,8 @@ static const char *declaration(Arena *arena, const Param *p) {
 
 /* One number of what the call gives. */
 static const char *result(Arena *arena, const Type *type, const char *call) {
-    const char *indices = "", *weight = "1";
+    const char *indices = "";
+    const char *weight = "1";
     if (type->rank == 0)
         return arena_printf(
             arena, type->kind == KIND_REAL ? "  return %s\n" : "  return real(%s)\n", call);
@@ -50,7 +51,8 @@ static const char *fit(Arena *arena, const char *name) {
 static const char *text_of(Arena *arena, const char *module, const Stmt *fn, bool on_ranks) {
     const char *sizes = on_ranks ? "N=8 D=5 K=16 C=3 H=9 W=8 B=8 M=8 E=4 shards=8"
                                  : "N=6 D=5 K=7 C=3 H=9 W=8 B=2 M=4 E=4";
-    const char *params = "", *args = "";
+    const char *params = "";
+    const char *args = "";
     for (int i = 0; i < fn->param_count; i++) {
         const Param *p = &fn->params[i];
         if (p->value && p->value->kind != EXPR_NUMBER) continue;

@@ -20,7 +20,8 @@ static void shrink_setting(char *text, const char *name, const char *value) {
         at += strlen(name);
         while (*at == ' ' || *at == '=')
             at++;
-        size_t digits = strspn(at, "0123456789"), length = strlen(value);
+        size_t digits = strspn(at, "0123456789");
+        size_t length = strlen(value);
         if (digits < length) continue;
         memset(at, ' ', digits);
         memcpy(at, value, length);

@@ -74,7 +74,9 @@ static void drop_lines(Edits *e) {
 /* `x[N, D], ` of the signature; `N=17` of the first line becomes a smaller number. */
 static void drop_params(Edits *e, const Stmt *fn) {
     for (int i = 0; i < fn->param_count; i++) {
-        int begin = fn->params[i].span.begin, end = begin, depth = 0;
+        int begin = fn->params[i].span.begin;
+        int end = begin;
+        int depth = 0;
         for (; e->text[end] && (depth || (e->text[end] != ',' && e->text[end] != ')')); end++)
             depth += (e->text[end] == '[') - (e->text[end] == ']');
         if (e->text[end] == ',')
@@ -100,9 +102,10 @@ static void shorten_axes(Edits *e) {
 }
 
 static int by_gain(const void *a, const void *b) {
-    const Edit *x = a, *y = b;
-    int gain_x = x->end - x->begin - (int)strlen(x->with),
-        gain_y = y->end - y->begin - (int)strlen(y->with);
+    const Edit *x = a;
+    const Edit *y = b;
+    int gain_x = x->end - x->begin - (int)strlen(x->with);
+    int gain_y = y->end - y->begin - (int)strlen(y->with);
     return gain_x != gain_y ? gain_y - gain_x : x->begin - y->begin;
 }
 
@@ -164,7 +167,8 @@ const char *shrink(Backends *b, Arena *arena, const char *text, int kind, unsign
 /* NumPy's format, version 1: int32, row major. */
 static bool write_ints(const char *path, const double *values, int rank, const int64_t *shape,
                        int64_t count) {
-    char head[128], dims[64] = "";
+    char head[128];
+    char dims[64] = "";
     for (int i = 0; i < rank; i++)
         snprintf(dims + strlen(dims), sizeof dims - strlen(dims), "%lld, ", (long long)shape[i]);
     int length = snprintf(
@@ -185,7 +189,8 @@ void show_case(Arena *arena, const char *folder, const char *name, const char *t
                const char *sentence) {
     char error[512];
     Subject s;
-    const char *path = arena_printf(arena, "%s/%s.cpl", folder, name), *inputs = "";
+    const char *path = arena_printf(arena, "%s/%s.cpl", folder, name);
+    const char *inputs = "";
     subject_of_text(&s, arena, name, text);
     mkdir(folder, 0777);
     FILE *file = fopen(path, "wb");

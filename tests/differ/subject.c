@@ -34,7 +34,8 @@ static double largest(const double *values, int64_t count) {
 static void answer(Subject *s, const char *name, const GNode *node, const Reference *exact,
                    const Reference *rounded) {
     Answer *a = &s->answers[s->answer_count++];
-    const double *values = reference_value(exact, node), *others = reference_value(rounded, node);
+    const double *values = reference_value(exact, node);
+    const double *others = reference_value(rounded, node);
     *a = (Answer){.name = name, .type = node->type, .count = subject_elements(node)};
     a->exact = arena_array(s->arena, double, a->count);
     memcpy(a->exact, values, sizeof *values * (size_t)a->count);
@@ -47,8 +48,8 @@ static void answer(Subject *s, const char *name, const GNode *node, const Refere
 }
 
 static void take_answers(Subject *s, const Graph *g) {
-    Reference *exact = reference_run(g, s->source, s->context),
-              *rounded = reference_run_rounded(g, s->source, s->context);
+    Reference *exact = reference_run(g, s->source, s->context);
+    Reference *rounded = reference_run_rounded(g, s->source, s->context);
     const char *fault = exact && rounded ? reference_fault(exact, NULL) : NULL;
     if (!exact || !rounded) s->error = "out of memory";
     if (fault) s->fault = arena_printf(s->arena, "%s", fault);
@@ -126,8 +127,9 @@ static void watch_function(void *context, const Graph *g, const char *pass) {
  * number between them is a gradient. */
 static bool is_kink(const Reference *base, const GNode *value, const GNode *input,
                     const double *values, int64_t at, double gradient) {
-    double *moved = malloc(sizeof *values * (size_t)subject_elements(input)), slopes[2] = {0, 0},
-           h = 1e-6 * (1 + fabs(values[at]));
+    double *moved = malloc(sizeof *values * (size_t)subject_elements(input));
+    double slopes[2] = {0, 0};
+    double h = 1e-6 * (1 + fabs(values[at]));
     for (int side = 0; moved && side < 2; side++) {
         memcpy(moved, values, sizeof *values * (size_t)subject_elements(input));
         moved[at] += side ? h : -h;
@@ -138,8 +140,9 @@ static bool is_kink(const Reference *base, const GNode *value, const GNode *inpu
         reference_free(run);
     }
     free(moved);
-    double low = fmin(slopes[0], slopes[1]), high = fmax(slopes[0], slopes[1]),
-           slack = 1e-3 * (1 + fabs(gradient));
+    double low = fmin(slopes[0], slopes[1]);
+    double high = fmax(slopes[0], slopes[1]);
+    double slack = 1e-3 * (1 + fabs(gradient));
     return high - low > slack && gradient > low - slack && gradient < high + slack;
 }
 
@@ -196,7 +199,8 @@ static void read_head(Subject *s, const char *text, Options *o, GraphSettings *s
     Arena *arena = s->arena;
     memset(o, 0, sizeof *o);
     if (*text != '#') return;
-    char *line = arena_strndup(arena, text + 1, strcspn(text, "\n") - 1), *rest = NULL;
+    char *line = arena_strndup(arena, text + 1, strcspn(text, "\n") - 1);
+    char *rest = NULL;
     for (char *word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         char *equals = strchr(word, '=');
         if (!equals) continue;

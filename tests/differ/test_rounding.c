@@ -37,7 +37,8 @@ static void a_mistake_is_one(void **state) {
     Arena *arena = arena_new();
     Subject s;
     make_subject(&s, arena);
-    double off[2] = {0, 1e-3}, value[2] = {1e-3, 0};
+    double off[2] = {0, 1e-3};
+    double value[2] = {1e-3, 0};
     assert_false(subject_is_fragile(&s, off));
     assert_false(subject_is_fragile(&s, value));
     arena_free(arena);

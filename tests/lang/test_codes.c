@@ -29,7 +29,8 @@ static void test_failing_examples(void **state) {
     int wrong = 0;
     for (int i = 0; i < CODE_COUNT; i++) {
         if (!diag_codes[i].failing) continue;
-        char *found = messages_of(diag_codes[i].failing), wanted[64];
+        char *found = messages_of(diag_codes[i].failing);
+        char wanted[64];
         snprintf(wanted, sizeof wanted, "\"code\": \"%s\"", diag_codes[i].code);
         if (!strstr(found, wanted)) {
             wrong++;

@@ -31,7 +31,8 @@ static void keeps_apart(void **state) {
     unsigned seed = 5;
     (void)state;
     for (int round = 0; round < 50; round++) {
-        int64_t all = 0, most = 0;
+        int64_t all = 0;
+        int64_t most = 0;
         for (int i = 0; i < SPANS; i++) {
             const int first = (int)(next_number(&seed) % STEPS);
             spans[i] = (CoupletSpan){128 * (int64_t)(next_number(&seed) % MOST), 0, first,
@@ -60,15 +61,16 @@ static void keeps_apart(void **state) {
 static void has_own_shards(void **state) {
     enum { SLAB = 200, WHOLE = 1280 };
     const CoupletBlock blocks[] = {{8 * SLAB + 64, SLAB, 0, 3}, {WHOLE, 0, 1, 2}};
-    const CoupletBuffer rows = {.block = 0}, whole = {.block = 1};
+    const CoupletBuffer rows = {.block = 0};
+    const CoupletBuffer whole = {.block = 1};
     const CoupletPlan plan = {.shards = 8, .blocks = blocks, .block_count = 2};
     (void)state;
     for (int rank = 0; rank < 3; rank++) {
         CoupletPart *part = couplet_part_new(&plan, 3, rank);
-        const int64_t first = couplet_part_first(&plan, 3, rank) * SLAB,
-                      end = couplet_part_first(&plan, 3, rank + 1) * SLAB,
-                      base = couplet_part_offset(part, &rows),
-                      other = couplet_part_offset(part, &whole);
+        const int64_t first = couplet_part_first(&plan, 3, rank) * SLAB;
+        const int64_t end = couplet_part_first(&plan, 3, rank + 1) * SLAB;
+        const int64_t base = couplet_part_offset(part, &rows);
+        const int64_t other = couplet_part_offset(part, &whole);
         assert_int_equal(end - first, (rank == 0 ? 2 : 3) * SLAB);
         assert_int_equal(base % 128, 0);
         assert_int_equal(other % 128, 0);

@@ -53,9 +53,9 @@ static void round_trip(void **state) {
     assert_true(write_small(path_of("a.safetensors")));
     assert_true(couplet_tensors_read(path_of("a.safetensors"), &file, error, sizeof error));
     assert_int_equal(file.count, 3);
-    const CoupletTensorEntry *w = couplet_tensors_find(&file, "encoder.W"),
-                             *h = couplet_tensors_find(&file, "Q.head"),
-                             *f = couplet_tensors_find(&file, "flags");
+    const CoupletTensorEntry *w = couplet_tensors_find(&file, "encoder.W");
+    const CoupletTensorEntry *h = couplet_tensors_find(&file, "Q.head");
+    const CoupletTensorEntry *f = couplet_tensors_find(&file, "flags");
     assert_true(w && h && f);
     assert_int_equal(w->rank, 2);
     assert_int_equal(w->shape[1], 3);
@@ -142,7 +142,8 @@ static void folders(void **state) {
     assert_true(couplet_text_write(path_of("x/file"), "text", error, sizeof error));
     assert_false(couplet_folder_make(path_of("x/file/run"), NULL, error, sizeof error));
     assert_non_null(strstr(error, "x/file/run"));
-    char joined[COUPLET_PATH_BYTES], *far = malloc(2000);
+    char joined[COUPLET_PATH_BYTES];
+    char *far = malloc(2000);
     memset(far, 'a', 1999);
     far[1999] = 0;
     assert_false(couplet_path_join(far, "b", joined, error, sizeof error));
@@ -195,7 +196,8 @@ static void evaluations_go_on(void **state) {
     char path[160];
     CoupletMetricsSeen seen;
     static const char *const names[] = {"a", "b", "accuracy"};
-    const CoupletMetricsNames evaluations = {names, NULL, 2, 2}, reports = {names, NULL, 2, 3};
+    const CoupletMetricsNames evaluations = {names, NULL, 2, 2};
+    const CoupletMetricsNames reports = {names, NULL, 2, 3};
     snprintf(path, sizeof path, "%s", path_of("evaluated.jsonl"));
     /* no file is no row */
     assert_true(couplet_metrics_survey(path, 4, &evaluations, &seen, error, sizeof error));

@@ -37,8 +37,11 @@ static void knn_by_hand(void **state) {
     (void)state;
     /* Two directions; the query is nearer to the second, which has label 1, but label 0 has two
      * neighbours: a cold vote goes by the nearest, a warm one by the count. */
-    const float bank_rows[] = {1, 0, 2, 0.1f, 0, 3}, query_row[] = {1, 1.6f};
-    const int32_t labels[] = {0, 0, 1}, one = 1, zero = 0;
+    const float bank_rows[] = {1, 0, 2, 0.1f, 0, 3};
+    const float query_row[] = {1, 1.6f};
+    const int32_t labels[] = {0, 0, 1};
+    const int32_t one = 1;
+    const int32_t zero = 0;
     CoupletFeatures bank = {bank_rows, labels, 3, 2};
     assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2,
                             &(CoupletNeighbours){.k = 3, .temperature = 0.02}) == 100);
@@ -63,7 +66,8 @@ static void knn_by_hand(void **state) {
 static void knn_without_itself(void **state) {
     (void)state;
     const float rows[] = {1, 0, 1, 0, 0, 1, 0, 1, 0, 1};
-    const int32_t labels[] = {0, 1, 0, 1, 1}, own[] = {0, 1, 2, 3, 4};
+    const int32_t labels[] = {0, 1, 0, 1, 1};
+    const int32_t own[] = {0, 1, 2, 3, 4};
     CoupletFeatures all = {rows, labels, 5, 2};
     assert_true(
         couplet_knn(NULL, &all, &all, 2, &(CoupletNeighbours){.k = 1, .temperature = 0.07}) == 40);
@@ -81,7 +85,9 @@ static void knn_of_all(void **state) {
     (void)state;
     enum { MANY = 5003 };
     float *rows = malloc(MANY * 2 * sizeof *rows);
-    int32_t *labels = malloc(MANY * sizeof *labels), zero = 0, one = 1;
+    int32_t *labels = malloc(MANY * sizeof *labels);
+    int32_t zero = 0;
+    int32_t one = 1;
     for (int i = 0; i < MANY; i++) {
         labels[i] = i < MANY / 2; /* 2501 of label 1, all nearer than the 2502 of label 0 */
         rows[2 * i] = labels[i] ? 1 : 0.9f;
@@ -109,7 +115,8 @@ static double slow_knn(const CoupletFeatures *bank, const CoupletFeatures *query
             aa += (double)a[d] * (double)a[d];
         for (int64_t i = 0; i < bank->count; i++) {
             const float *b = bank->values + i * bank->width;
-            double ab = 0, bb = 0;
+            double ab = 0;
+            double bb = 0;
             for (int64_t d = 0; d < bank->width; d++) {
                 ab += (double)a[d] * (double)b[d];
                 bb += (double)b[d] * (double)b[d];
@@ -137,16 +144,16 @@ static void knn_as_defined(void **state) {
     (void)state;
     float *a, *b;
     int32_t *x, *y;
-    CoupletFeatures bank = blobs(ROWS - 3, 1, 3.5f, &a, &x),
-                    query = blobs(QUERIES, 2, 3.5f, &b, &y);
+    CoupletFeatures bank = blobs(ROWS - 3, 1, 3.5f, &a, &x);
+    CoupletFeatures query = blobs(QUERIES, 2, 3.5f, &b, &y);
     CoupletThreads *two = couplet_threads_new(2);
     for (int k = 1; k <= ROWS - 3; k += 149)
         assert_true(fabs(couplet_knn(two, &bank, &query, 3,
                                      &(CoupletNeighbours){.k = k, .temperature = 0.07}) -
                          slow_knn(&bank, &query, 3, k, 0.07)) < 1e-9);
-    double fast = couplet_knn(two, &bank, &query, 3,
-                              &(CoupletNeighbours){.k = 20, .temperature = 0.07}),
-           slow = slow_knn(&bank, &query, 3, 20, 0.07);
+    double fast =
+        couplet_knn(two, &bank, &query, 3, &(CoupletNeighbours){.k = 20, .temperature = 0.07});
+    double slow = slow_knn(&bank, &query, 3, 20, 0.07);
     assert_true(fast > 40 && fast < 95); /* hard enough to tell */
     assert_true(fabs(fast - slow) < 1e-9);
     assert_true(fast == couplet_knn(NULL, &bank, &query, 3,
@@ -159,7 +166,9 @@ static void knn_as_defined(void **state) {
 }
 
 static double cosine(const float *a, const float *b) {
-    double ab = 0, aa = 0, bb = 0;
+    double ab = 0;
+    double aa = 0;
+    double bb = 0;
     for (int d = 0; d < WIDTH; d++) {
         ab += (double)a[d] * (double)b[d];
         aa += (double)a[d] * (double)a[d];
@@ -175,12 +184,14 @@ static void knn_tells_each_query(void **state) {
     enum { K = 7 };
     float *a, *b;
     int32_t *x, *y, guess[QUERIES], guess_probe[QUERIES];
-    CoupletFeatures bank = blobs(ROWS, 7, 3, &a, &x), query = blobs(QUERIES, 8, 3, &b, &y);
+    CoupletFeatures bank = blobs(ROWS, 7, 3, &a, &x);
+    CoupletFeatures query = blobs(QUERIES, 8, 3, &b, &y);
     CoupletNear near[QUERIES * K];
     const CoupletNeighbours how = {.k = K, .temperature = 0.07, .guess = guess, .near = near};
-    const double percent = couplet_knn(NULL, &bank, &query, 3, &how),
-                 probe = couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, NULL, guess_probe);
-    int right = 0, right_probe = 0;
+    const double percent = couplet_knn(NULL, &bank, &query, 3, &how);
+    const double probe = couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, NULL, guess_probe);
+    int right = 0;
+    int right_probe = 0;
     for (int q = 0; q < QUERIES; q++) {
         right += guess[q] == y[q];
         right_probe += guess_probe[q] == y[q];
@@ -207,9 +218,11 @@ static void probe_separates(void **state) {
     (void)state;
     float *a, *b;
     int32_t *x, *y;
-    CoupletFeatures bank = blobs(ROWS, 3, 0.5f, &a, &x), query = blobs(QUERIES, 4, 0.5f, &b, &y);
+    CoupletFeatures bank = blobs(ROWS, 3, 0.5f, &a, &x);
+    CoupletFeatures query = blobs(QUERIES, 4, 0.5f, &b, &y);
     CoupletThreads *two = couplet_threads_new(2);
-    int iterations = 0, again = 0;
+    int iterations = 0;
+    int again = 0;
     assert_true(couplet_linear_probe(two, &bank, &query, 3, 1e-4, &iterations, NULL) == 100);
     assert_in_range(iterations, 2, 200);
     assert_true(couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, &again, NULL) == 100);
@@ -243,8 +256,10 @@ static CoupletFeatures widened(int64_t count, uint32_t seed, int64_t told, int64
 static void probe_in_blocks(void **state) {
     (void)state;
     enum { COUNT = 203, ASKED = 101, MOST = 150 };
-    static const int64_t told[] = {3, 16, 17, 63, 64, 65, 130}, widths[] = {64, 80, 130, 150};
-    float *values = malloc(sizeof *values * (COUNT + ASKED) * MOST), *asked = values + COUNT * MOST;
+    static const int64_t told[] = {3, 16, 17, 63, 64, 65, 130};
+    static const int64_t widths[] = {64, 80, 130, 150};
+    float *values = malloc(sizeof *values * (COUNT + ASKED) * MOST);
+    float *asked = values + COUNT * MOST;
     int32_t labels[COUNT], answers[ASKED], guess[ASKED], again[ASKED];
     assert_non_null(values);
     for (int classes = 2; classes < 6; classes++)
@@ -255,9 +270,9 @@ static void probe_in_blocks(void **state) {
                 for (int wide = 0; wide < 2; wide++) {
                     int64_t width = wide ? widths[w] : told[t];
                     CoupletFeatures bank =
-                                        widened(COUNT, 9, told[t], width, classes, values, labels),
-                                    query =
-                                        widened(ASKED, 10, told[t], width, classes, asked, answers);
+                        widened(COUNT, 9, told[t], width, classes, values, labels);
+                    CoupletFeatures query =
+                        widened(ASKED, 10, told[t], width, classes, asked, answers);
                     assert_true(couplet_linear_probe(NULL, &bank, &query, classes, 1e-2,
                                                      iterations + wide, wide ? again : guess) >= 0);
                 }
@@ -270,11 +285,13 @@ static void probe_in_blocks(void **state) {
 /* Labels that have nothing to do with the features: no better than chance. */
 static void probe_finds_nothing(void **state) {
     (void)state;
-    float *a = noise(ROWS * WIDTH, 5), *b = noise(QUERIES * WIDTH, 6);
+    float *a = noise(ROWS * WIDTH, 5);
+    float *b = noise(QUERIES * WIDTH, 6);
     int32_t labels[ROWS];
     for (int i = 0; i < ROWS; i++)
         labels[i] = (int32_t)(couplet_random_bits(1, 1, 1, 1, (uint64_t)i, 0) % 3);
-    CoupletFeatures bank = {a, labels, ROWS, WIDTH}, query = {b, labels, QUERIES, WIDTH};
+    CoupletFeatures bank = {a, labels, ROWS, WIDTH};
+    CoupletFeatures query = {b, labels, QUERIES, WIDTH};
     double percent = couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, NULL, NULL);
     assert_true(percent > 18 && percent < 50);
     free(a);
@@ -283,11 +300,12 @@ static void probe_finds_nothing(void **state) {
 
 static void collapse(void **state) {
     (void)state;
-    float *spread = noise(ROWS * WIDTH, 7), same[ROWS * WIDTH];
+    float *spread = noise(ROWS * WIDTH, 7);
+    float same[ROWS * WIDTH];
     for (int i = 0; i < ROWS * WIDTH; i++)
         same[i] = (float)(1 + i % WIDTH);
-    double one = couplet_embedding_deviation(spread, ROWS, WIDTH),
-           none = couplet_embedding_deviation(same, ROWS, WIDTH);
+    double one = couplet_embedding_deviation(spread, ROWS, WIDTH);
+    double none = couplet_embedding_deviation(same, ROWS, WIDTH);
     assert_true(one > 0.95 && one < 1.05);
     assert_true(none < 1e-3);
     free(spread);

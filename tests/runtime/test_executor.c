@@ -81,8 +81,10 @@ static void runs_and_commits(void **state) {
     CoupletPlan plan = chain(divide, steps, buffers, names, &commit);
     CoupletThreads *threads = couplet_threads_new(2);
     CoupletRun *run = couplet_run_new(&plan, threads);
-    float x[N] = {1, 2, 4, 8}, kept[N] = {0};
-    void *inputs[] = {x}, *states[] = {kept};
+    float x[N] = {1, 2, 4, 8};
+    float kept[N] = {0};
+    void *inputs[] = {x};
+    void *states[] = {kept};
     CoupletFault fault;
     const CoupletStateInfo info = {.name = "s", .type = COUPLET_F32, .rank = 1, .shape = {N}};
     assert_true(couplet_run_steps(run, inputs, states, &fault));
@@ -104,8 +106,10 @@ static void names_the_first_nan(void **state) {
     CoupletCommit commit;
     CoupletPlan plan = chain(subtract_itself, steps, buffers, names, &commit);
     CoupletRun *run = couplet_run_new(&plan, NULL);
-    float x[N] = {1, 0, 4, 8}, kept[N];
-    void *inputs[] = {x}, *states[] = {kept};
+    float x[N] = {1, 0, 4, 8};
+    float kept[N];
+    void *inputs[] = {x};
+    void *states[] = {kept};
     CoupletFault fault;
     assert_true(couplet_run_steps(run, inputs, states, &fault));
     assert_false(couplet_run_finite(run, &fault));
@@ -124,8 +128,10 @@ static void reports_faults(void **state) {
     for (int count = 1; count <= 3; count++) {
         CoupletThreads *threads = couplet_threads_new(count);
         CoupletRun *run = couplet_run_new(&plan, threads);
-        float x[N] = {1, 2, 4, 8}, kept[N];
-        void *inputs[] = {x}, *states[] = {kept};
+        float x[N] = {1, 2, 4, 8};
+        float kept[N];
+        void *inputs[] = {x};
+        void *states[] = {kept};
         CoupletFault fault;
         assert_false(couplet_run_steps(run, inputs, states, &fault));
         assert_string_equal(fault.source, "a.cpl:2");
@@ -286,9 +292,12 @@ static void queue_is_a_ring(void **state) {
         {.name = "Q", .type = COUPLET_F32, .rank = 2, .shape = {5, 1}},
         {.name = "Q.head", .type = COUPLET_I32},
         {.name = "Q.fill", .type = COUPLET_I32}};
-    float rows[2], queue[5] = {0};
-    int32_t head = 0, fill = 0;
-    void *inputs[] = {rows}, *states[] = {queue, &head, &fill};
+    float rows[2];
+    float queue[5] = {0};
+    int32_t head = 0;
+    int32_t fill = 0;
+    void *inputs[] = {rows};
+    void *states[] = {queue, &head, &fill};
     CoupletRun *run = couplet_run_new(&plan, NULL);
     CoupletFault fault;
     const float want[4][5] = {{1, 2, 0, 0, 0}, {1, 2, 3, 4, 0}, {6, 2, 3, 4, 5}, {6, 7, 8, 4, 5}};

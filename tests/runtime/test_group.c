@@ -79,7 +79,8 @@ static void broadcasts(void **state) {
 /* Every rank sends its successor three arrays with one tag, the second of which is empty. */
 static void pass_on(CoupletGroup *g, void *context) {
     CoupletTransfer t[6];
-    const int to = (g->rank + 1) % g->ranks, from = (g->rank + g->ranks - 1) % g->ranks;
+    const int to = (g->rank + 1) % g->ranks;
+    const int from = (g->rank + g->ranks - 1) % g->ranks;
     const int out[2] = {g->rank, g->rank + 100};
     int in[2] = {-1, -1};
     (void)context;

@@ -36,7 +36,8 @@ static double cost(const float *points, const float *centres, const int32_t *mem
 
 static void finds_clusters(void **state) {
     (void)state;
-    float *points = malloc(sizeof *points * COUNT * WIDTH), centres[CLUSTERS * WIDTH];
+    float *points = malloc(sizeof *points * COUNT * WIDTH);
+    float centres[CLUSTERS * WIDTH];
     int32_t members[COUNT];
     blobs(points);
     const CoupletKmeans options = {.clusters = CLUSTERS, .iterations = 50};
@@ -53,7 +54,8 @@ static void finds_clusters(void **state) {
 /* Each centre is the mean of its members, and each point is with its nearest centre. */
 static void is_a_fixed_point(void **state) {
     (void)state;
-    float *points = malloc(sizeof *points * COUNT * WIDTH), centres[CLUSTERS * WIDTH];
+    float *points = malloc(sizeof *points * COUNT * WIDTH);
+    float centres[CLUSTERS * WIDTH];
     int32_t members[COUNT];
     for (int64_t i = 0; i < COUNT * WIDTH; i++)
         points[i] = unit(i, 1);
@@ -61,7 +63,8 @@ static void is_a_fixed_point(void **state) {
         const CoupletKmeans options = {
             .clusters = CLUSTERS, .iterations = 500, .sampled = sampled == 1};
         assert_true(couplet_kmeans(NULL, points, COUNT, WIDTH, &options, 1, 3, centres, members));
-        double sums[CLUSTERS * WIDTH] = {0}, sizes[CLUSTERS] = {0};
+        double sums[CLUSTERS * WIDTH] = {0};
+        double sizes[CLUSTERS] = {0};
         for (int64_t i = 0; i < COUNT; i++) {
             double best = INFINITY;
             for (int32_t c = 0; c < CLUSTERS; c++) {
@@ -93,7 +96,8 @@ static void fills_empty_clusters(void **state) {
     (void)state;
     enum { N = 20, K = 3 };
     float points[N], centres[K];
-    int32_t members[N], sizes[K] = {0};
+    int32_t members[N];
+    int32_t sizes[K] = {0};
     for (int i = 0; i < N; i++)
         points[i] = i < 15 ? 1 : 5;
     const CoupletKmeans options = {.clusters = K, .iterations = 10, .sampled = true};
@@ -131,8 +135,8 @@ static void spherical_ignores_length(void **state) {
 
 static void same_bits(void **state) {
     (void)state;
-    float *points = malloc(sizeof *points * COUNT * WIDTH), first[CLUSTERS * WIDTH],
-          centres[CLUSTERS * WIDTH];
+    float *points = malloc(sizeof *points * COUNT * WIDTH);
+    float first[CLUSTERS * WIDTH], centres[CLUSTERS * WIDTH];
     int32_t of_first[COUNT], members[COUNT];
     for (int64_t i = 0; i < COUNT * WIDTH; i++)
         points[i] = unit(i, 3);

@@ -22,7 +22,8 @@ static void shuffles(void **state) {
     CoupletTable data = made_table(COUNT);
     CoupletLoader *loader = couplet_loader_new(&data, &plain, 9, 0, error, sizeof error);
     assert_non_null(loader);
-    int first[COUNT] = {0}, moved = 0;
+    int first[COUNT] = {0};
+    int moved = 0;
     for (int epoch = 0; epoch < 3; epoch++) {
         int seen[COUNT] = {0};
         for (int b = 0; b < COUNT / BATCH; b++) {
@@ -51,12 +52,12 @@ static void shuffles(void **state) {
 /* The order is what it has always been for a seed: runs that were made before go on to the bit. */
 static void order_is_kept(void **state) {
     (void)state;
-    static const int32_t plain_rows[BATCH] = {58, 14, 60, 82, 65, 88, 39, 87, 12, 75},
-                         balanced_rows[BATCH] = {93, 56, 17, 90, 71, 18, 96, 94, 49, 37};
+    static const int32_t plain_rows[BATCH] = {58, 14, 60, 82, 65, 88, 39, 87, 12, 75};
+    static const int32_t balanced_rows[BATCH] = {93, 56, 17, 90, 71, 18, 96, 94, 49, 37};
     CoupletTable data = made_table(COUNT);
     const CoupletFeed balanced = {.batch = BATCH, .balanced = true, .by = "label", .stream = 3};
-    CoupletLoader *a = couplet_loader_new(&data, &plain, 5, 12, error, sizeof error),
-                  *b = couplet_loader_new(&data, &balanced, 5, 12, error, sizeof error);
+    CoupletLoader *a = couplet_loader_new(&data, &plain, 5, 12, error, sizeof error);
+    CoupletLoader *b = couplet_loader_new(&data, &balanced, 5, 12, error, sizeof error);
     CoupletBatch batch;
     couplet_loader_next(a, &batch);
     assert_memory_equal(batch.indices, plain_rows, sizeof plain_rows);
@@ -100,13 +101,15 @@ static void balances(void **state) {
     int32_t *labels = made_labels(&data);
     for (int i = 0; i < COUNT; i++)
         labels[i] = i < 100 ? i % 9 : 9;
-    const CoupletFeed balanced = {.batch = BATCH, .balanced = true, .by = "label"},
-                      other = {.batch = BATCH, .balanced = true, .stream = 1, .by = "label"};
-    CoupletLoader *loader = couplet_loader_new(&data, &balanced, 9, 0, error, sizeof error),
-                  *apart = couplet_loader_new(&data, &other, 9, 0, error, sizeof error);
+    const CoupletFeed balanced = {.batch = BATCH, .balanced = true, .by = "label"};
+    const CoupletFeed other = {.batch = BATCH, .balanced = true, .stream = 1, .by = "label"};
+    CoupletLoader *loader = couplet_loader_new(&data, &balanced, 9, 0, error, sizeof error);
+    CoupletLoader *apart = couplet_loader_new(&data, &other, 9, 0, error, sizeof error);
     assert_non_null(loader);
     assert_non_null(apart);
-    int seen[10] = {0}, same = 0, total = 0;
+    int seen[10] = {0};
+    int same = 0;
+    int total = 0;
     for (int b = 0; b < 500; b++) {
         CoupletBatch batch, beside;
         couplet_loader_next(loader, &batch);
@@ -161,8 +164,8 @@ static void weighs(void **state) {
     float weights[COUNT] = {0};
     weights[7] = 1;
     weights[50] = 3;
-    CoupletLoader *loader = couplet_loader_new(&data, &feed, 9, 0, error, sizeof error),
-                  *late = couplet_loader_new(&data, &feed, 9, 399, error, sizeof error);
+    CoupletLoader *loader = couplet_loader_new(&data, &feed, 9, 0, error, sizeof error);
+    CoupletLoader *late = couplet_loader_new(&data, &feed, 9, 399, error, sizeof error);
     int seen[COUNT] = {0};
     CoupletBatch batch, other;
     assert_true(couplet_loader_weigh(loader, weights, 400, error, sizeof error));
@@ -278,8 +281,8 @@ static void own_rows(void **state) {
     CoupletTable data = made_table(COUNT);
     const bool own[MADE_FIELDS] = {[MADE_IMAGE] = true, [MADE_X] = true};
     const CoupletFeed part = {.batch = BATCH, .own = own, .own_first = 6, .own_end = 9};
-    CoupletLoader *whole = couplet_loader_new(&data, &plain, 9, 3, error, sizeof error),
-                  *some = couplet_loader_new(&data, &part, 9, 3, error, sizeof error);
+    CoupletLoader *whole = couplet_loader_new(&data, &plain, 9, 3, error, sizeof error);
+    CoupletLoader *some = couplet_loader_new(&data, &part, 9, 3, error, sizeof error);
     CoupletBatch a, b;
     for (int batch = 0; batch < 12; batch++) {
         uint8_t image[BATCH];

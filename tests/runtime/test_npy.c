@@ -159,8 +159,8 @@ static void reals(void **state) {
 static void orders_of_axes(void **state) {
     (void)state;
     enum { A = 3, B = 4, C = 5 };
-    File rows = described("|u1", "False", "(3, 4, 5)"),
-         columns = described("|u1", "True", "(3, 4, 5)");
+    File rows = described("|u1", "False", "(3, 4, 5)");
+    File columns = described("|u1", "True", "(3, 4, 5)");
     for (int i = 0; i < A * B * C; i++) {
         const unsigned char row = (unsigned char)(3 * i + 1),
                             column =

@@ -10,8 +10,8 @@
 /* Known answers of the authors' Random123 library. */
 static void philox_known_answers(void **state) {
     (void)state;
-    const uint32_t zeros[4] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
-                   ones[4] = {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd};
+    const uint32_t zeros[4] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+    const uint32_t ones[4] = {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd};
     for (int lane = 0; lane < 4; lane++) {
         assert_int_equal(couplet_random_bits(0, 0, 0, 0, 0, lane), zeros[lane]);
         assert_int_equal(couplet_random_bits(~0u, ~0u, ~0u, ~0u, ~(uint64_t)0, lane), ones[lane]);

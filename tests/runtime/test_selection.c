@@ -34,10 +34,10 @@ static int64_t count_of(const CoupletSelection *selection) {
 
 static void by_class(void **state) {
     (void)state;
-    const CoupletSelection few = {.per_class = 3, .seed = -1},
-                           share = {.fraction = 0.2, .seed = -1},
-                           tail = {.imbalance = 10, .seed = -1},
-                           drawn = {.per_class = 3, .seed = 7};
+    const CoupletSelection few = {.per_class = 3, .seed = -1};
+    const CoupletSelection share = {.fraction = 0.2, .seed = -1};
+    const CoupletSelection tail = {.imbalance = 10, .seed = -1};
+    const CoupletSelection drawn = {.per_class = 3, .seed = 7};
     CoupletTable data = chosen(&few);
     assert_int_equal(data.count, 30);
     /* the first three of each class are the first thirty */
@@ -68,8 +68,8 @@ static void by_class(void **state) {
 
 static void some_classes(void **state) {
     (void)state;
-    const CoupletSelection last = {.classes = 3, .first_class = 7, .per_class = 2, .seed = -1},
-                           beyond = {.classes = 3, .first_class = 8};
+    const CoupletSelection last = {.classes = 3, .first_class = 7, .per_class = 2, .seed = -1};
+    const CoupletSelection beyond = {.classes = 3, .first_class = 8};
     CoupletTable data = chosen(&last);
     static const int32_t rows[] = {7, 8, 9, 17, 18, 19};
     assert_int_equal(data.count, 6);
@@ -133,8 +133,8 @@ static void parts(void **state) {
     static const CoupletReader named = {.name = "named", .name_row = name_row};
     enum { MANY = 5000 };
     for (int with_names = 0; with_names < 2; with_names++) {
-        const CoupletSelection first = {.part_from = 0, .part_to = 0.8},
-                               rest = {.part_from = 0.8, .part_to = 1};
+        const CoupletSelection first = {.part_from = 0, .part_to = 0.8};
+        const CoupletSelection rest = {.part_from = 0.8, .part_to = 1};
         CoupletTable tables[] = {made_table(MANY), made_table(MANY), made_table(MANY)};
         for (int i = 0; i < 3; i++) {
             if (with_names) tables[i].reader = &named;

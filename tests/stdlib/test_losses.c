@@ -187,8 +187,8 @@ static bool condition_holds(Loss *l, const Condition *condition) {
     CoupletFault fault = {.sentence = "", .source = ""};
     Span span;
     bool stopped =
-             !couplet_run_steps(run, arrays_narrow(&l->arrays, l->graph, l->plan), NULL, &fault),
-         should = reference_fault(exact, &span) != NULL;
+        !couplet_run_steps(run, arrays_narrow(&l->arrays, l->graph, l->plan), NULL, &fault);
+    bool should = reference_fault(exact, &span) != NULL;
     if (stopped != should)
         snprintf(l->fault, sizeof l->fault, "%s: %s",
                  stopped ? "the CPU stops" : "only the reference stops",
@@ -247,7 +247,8 @@ int main(int argc, char **argv) {
     Arena *library = arena_new();
     Diag *diag = diag_new(library);
     Method *method = argc > 1 ? load_method(library, diag, argv[1], &none) : NULL;
-    int tried = 0, wrong = 0;
+    int tried = 0;
+    int wrong = 0;
     diag_print(diag, stdout);
     for (int i = 0; method && i < method->spec->stmt_count; i++) {
         const Stmt *s = method->spec->stmts[i];

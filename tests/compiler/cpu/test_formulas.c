@@ -92,7 +92,8 @@ static double distance(const Values *a, const Values *b) {
 /* ---- passes ---------------------------------------------------------------------------------- */
 
 static void add_gradients(Graph *g, GNode *const *inputs) {
-    GNode *grads[FORMULA_INPUTS], *loss = g->outputs.items[g->outputs.count - 1].node;
+    GNode *grads[FORMULA_INPUTS];
+    GNode *loss = g->outputs.items[g->outputs.count - 1].node;
     pass_differentiate(g, loss, inputs, FORMULA_INPUTS, grads);
     for (int i = 0; i < FORMULA_INPUTS; i++)
         if (grads[i]) graph_output(g, arena_printf(g->arena, "grad_%s", inputs[i]->name), grads[i]);
@@ -103,7 +104,8 @@ static void compare_pass(void *context, const Graph *g, const char *pass) {
     Formula *f = context;
     Values *now = f->fault ? NULL : evaluate_formula(f, g, false);
     for (int i = 0; now && i < g->outputs.count; i++) {
-        double off = distance(&now[i], &f->exact[i]), scale = largest(&f->exact[i]);
+        double off = distance(&now[i], &f->exact[i]);
+        double scale = largest(&f->exact[i]);
         if (off <= 1e-10 * scale + 1e-12 || f->fault) continue;
         f->fault = arena_printf(f->arena, "after %s, `%s` is off by %.2g; its largest entry is %g",
                                 pass, now[i].name, off, scale);
@@ -127,7 +129,9 @@ static bool gradient_holds(Formula *f, GNode *const *inputs) {
     GNode *again[FORMULA_INPUTS];
     const Graph *forward = formula_make(f->arena, f->seed, again);
     if (has_stop(forward)) return true; /* the loss moves through it, the gradient does not */
-    double loss[2], slope = 0, size = 0;
+    double loss[2];
+    double slope = 0;
+    double size = 0;
     for (int side = 0; side < 2; side++) {
         f->shift = side ? 1e-6 : -1e-6;
         Values *values = evaluate_formula(f, forward, false);
@@ -242,8 +246,9 @@ static void compare_output(Formula *f, const Backend *b, int i, const CoupletRun
     Values got = {v->name, arena_array(f->arena, double, v->count), v->count};
     for (int64_t k = 0; k < v->count; k++)
         got.values[k] = ((const float *)couplet_run_output(one, v->name))[k];
-    double off = distance(&got, v), scale = largest(v),
-           allowed = 8 * f->roundings[i] + 2e-6 * (1 + scale);
+    double off = distance(&got, v);
+    double scale = largest(v);
+    double allowed = 8 * f->roundings[i] + 2e-6 * (1 + scale);
     if (!(off <= allowed))
         f->fault = arena_printf(
             f->arena,
@@ -259,7 +264,8 @@ static void run_kernels(Formula *f, const CoupletPlan *plan, const Backend *b) {
     void **inputs = arena_array(f->arena, void *, plan->input_count + 1);
     for (int i = 0; i < plan->input_count; i++)
         inputs[i] = narrow(f->arena, f->g->nodes.items[plan->inputs[i].buffer]);
-    CoupletRun *one = couplet_run_on(b->one, plan), *two = couplet_run_on(b->two, plan);
+    CoupletRun *one = couplet_run_on(b->one, plan);
+    CoupletRun *two = couplet_run_on(b->two, plan);
     CoupletFault fault;
     if (!one || !two)
         f->fault = arena_printf(f->arena, "%s: %s", b->name, b->one->fault.sentence);
@@ -291,7 +297,9 @@ static int run_batch(uint32_t first, int count, const Backend *b) {
     Formula formulas[BATCH];
     Graph *graphs[BATCH];
     CoupletPlan *plans[BATCH];
-    int which[BATCH], good = 0, faults = 0;
+    int which[BATCH];
+    int good = 0;
+    int faults = 0;
     memset(formulas, 0, sizeof formulas);
     for (int i = 0; i < count; i++) {
         formulas[i].seed = first + (uint32_t)i;
@@ -355,11 +363,9 @@ int main(int argc, char **argv) {
     if (is_opencl) argc--, argv++;
     if (!open_backend(&b, is_opencl)) return 1;
     bool is_file = argc == 2 && strstr(argv[1], ".graph");
-    int first = argc > 2 ? atoi(argv[1]) : FIRST,
-        count = is_file    ? 0
-                : argc > 2 ? atoi(argv[2])
-                           : COUNT,
-        faults = 0;
+    int first = argc > 2 ? atoi(argv[1]) : FIRST;
+    int count = is_file ? 0 : argc > 2 ? atoi(argv[2]) : COUNT;
+    int faults = 0;
     for (int i = 0; i < count; i += BATCH)
         faults += run_batch((uint32_t)(first + i), count - i < BATCH ? count - i : BATCH, &b);
     if (is_file) faults = run_file(argv[count = 1], &b);

@@ -116,7 +116,8 @@ static double value_at(const void *values, CoupletType type, int64_t i) {
 
 /* Relative to the largest entry of the array: what float32 through a whole network keeps. */
 static double largest_difference(const Wanted *w, const void *got, CoupletType type) {
-    double most = 0, scale = 1e-30;
+    double most = 0;
+    double scale = 1e-30;
     for (int64_t i = 0; i < w->count; i++) {
         double d = fabs(value_at(got, type, i) - w->values[i]);
         if (!(d <= most)) most = isnan(d) ? HUGE_VAL : d;
@@ -245,7 +246,8 @@ static int compare_method(const char *path, GraphSettings settings) {
 
 int main(int argc, char **argv) {
     GraphSettings settings = {.no_fuse = argc > 1 && strcmp(argv[1], "--no-fuse") == 0};
-    int wrong = 0, first = settings.no_fuse ? 2 : 1;
+    int wrong = 0;
+    int first = settings.no_fuse ? 2 : 1;
     if (argc > 2 && strcmp(argv[1], "--chunks") == 0) {
         settings.chunks = atoi(argv[2]);
         first = 3;

@@ -48,7 +48,8 @@ enum { EXTREMES = sizeof extremes / sizeof *extremes };
 static double extreme(const char *input, int64_t i) {
     if (input[0] == 'a') return (double)(float)extremes[i % EXTREMES];
     if (input[0] == 'b') return (double)(float)extremes[i / EXTREMES % EXTREMES];
-    const int64_t row = i / (COUNT / 8), k = i % (COUNT / 8);
+    const int64_t row = i / (COUNT / 8);
+    const int64_t k = i % (COUNT / 8);
     const double usual = (double)(float)(3 * sin(0.7 * (double)i));
     switch (row) {
     case 1:
@@ -89,7 +90,8 @@ static const double *find(void *context, const GNode *n) {
 
 /* An argument in the row's domain. */
 static const GExpr *in_domain(Graph *g, const GExpr *e, const char *domain) {
-    const GExpr *size = gx1(g, G_ABS, e), *above = gx2(g, G_ADD, size, gx_real(g, 1e-3));
+    const GExpr *size = gx1(g, G_ABS, e);
+    const GExpr *above = gx2(g, G_ADD, size, gx_real(g, 1e-3));
     if (strcmp(domain, "positive") == 0) return above;
     if (strcmp(domain, "nonzero") == 0)
         return gx_select(g, gx2(g, G_LT, e, gx_real(g, 0)), gx1(g, G_NEG, above), above);
@@ -104,7 +106,8 @@ static GNode *row_node(Graph *g, const Row *row, GNode *x, GNode *y) {
     memset(&spec, 0, sizeof spec);
     spec.out_rank = 1;
     spec.out[0] = graph_fresh_index(g, COUNT);
-    const GExpr *a = gx_load(g, x, 1, spec.out, NULL), *b = gx_load(g, y, 1, spec.out, NULL);
+    const GExpr *a = gx_load(g, x, 1, spec.out, NULL);
+    const GExpr *b = gx_load(g, y, 1, spec.out, NULL);
     const GExpr *args[3] = {in_domain(g, a, row->domain), in_domain(g, b, row->domain), a};
     if (row->op == G_SELECT) args[0] = in_domain(g, b, "bool");
     if (row->op == G_POW) args[1] = gx1(g, G_SIN, b);
@@ -172,11 +175,12 @@ static double order_of_sum(const char *name, int64_t row) {
 
 static bool compare_scalar(Arena *arena, const char *name, const float *got, const Reference *exact,
                            const Reference *rounded, const GNode *node) {
-    const double *want = reference_value(exact, node), *near = reference_value(rounded, node);
+    const double *want = reference_value(exact, node);
+    const double *near = reference_value(rounded, node);
     for (int64_t i = 0; i < node->shape[0]; i++) {
-        double off = fabs((double)got[i] - want[i]), allowed = 4 * fabs(near[i] - want[i]) +
-                                                               4e-7 * fabs(want[i]) +
-                                                               order_of_sum(name, i) + 1e-37;
+        double off = fabs((double)got[i] - want[i]);
+        double allowed =
+            4 * fabs(near[i] - want[i]) + 4e-7 * fabs(want[i]) + order_of_sum(name, i) + 1e-37;
         /* what float32 does not hold is infinite */
         bool same = (isnan(want[i]) && isnan(got[i])) || (double)got[i] == want[i] ||
                     (double)got[i] == (double)(float)want[i];
@@ -245,8 +249,8 @@ int main(int argc, char **argv) {
     add_outputs(arena, g);
     const char *wrong = graph_verify(g);
     if (wrong) printf("%s\n", wrong);
-    Reference *exact = reference_run(g, find, arena),
-              *rounded = reference_run_rounded(g, find, arena);
+    Reference *exact = reference_run(g, find, arena);
+    Reference *rounded = reference_run_rounded(g, find, arena);
     CoupletPlan *plan;
     CoupletRun *run = compile_graph(&b, g, &plan);
     if (wrong || !run || reference_fault(exact, NULL)) {
@@ -261,7 +265,8 @@ int main(int argc, char **argv) {
         inputs[i] = values;
     }
     CoupletFault fault;
-    int failed = !couplet_run_steps(run, inputs, NULL, &fault), tried = 0;
+    int failed = !couplet_run_steps(run, inputs, NULL, &fault);
+    int tried = 0;
     for (int i = 0; i < g->outputs.count; i++, tried++)
         failed += !compare_scalar(arena, g->outputs.items[i].name,
                                   couplet_run_output(run, g->outputs.items[i].name), exact, rounded,

@@ -31,7 +31,8 @@ static bool find_loop(char **lines, int count, int operations, int *begin, int *
         int fused = 0;
         for (int k = i + 1; k < count && strncmp(lines[k], ".Lfunc_end", 10) != 0; k++) {
             fused += strstr(lines[k], "vfmadd") != NULL;
-            bool jump = lines[k][0] == '\t' && lines[k][1] == 'j', back = false;
+            bool jump = lines[k][0] == '\t' && lines[k][1] == 'j';
+            bool back = false;
             const char *target = jump ? strstr(lines[k], ".L") : NULL;
             if (target)
                 back = strncmp(target, lines[i], length) == 0 &&
@@ -46,8 +47,12 @@ static bool find_loop(char **lines, int count, int operations, int *begin, int *
 }
 
 static int check_text(char *text, const char *what, int operations) {
-    char **lines = calloc(MOST_LINES, sizeof *lines), *rest = NULL;
-    int count = 0, begin = 0, end = 0, faults = 0;
+    char **lines = calloc(MOST_LINES, sizeof *lines);
+    char *rest = NULL;
+    int count = 0;
+    int begin = 0;
+    int end = 0;
+    int faults = 0;
     for (char *line = strtok_r(text, "\n", &rest); line && count < MOST_LINES;
          line = strtok_r(NULL, "\n", &rest))
         lines[count++] = line;
@@ -148,7 +153,8 @@ static const char *const levels[] = {"x86-64-v3", "x86-64-v4"};
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 static void blocks_of_products(void **state) {
-    int faults = 0, count;
+    int faults = 0;
+    int count;
     (void)state;
     for (int i = 0; i < LEVELS; i++) {
         const Processor *processor = processor_find(levels[i]);
@@ -163,7 +169,8 @@ static void blocks_of_products(void **state) {
 }
 
 static void sums_along_k(void **state) {
-    int faults = 0, count;
+    int faults = 0;
+    int count;
     (void)state;
     for (int i = 0; i < LEVELS; i++) {
         const Processor *processor = processor_find(levels[i]);

@@ -132,7 +132,8 @@ static void expect_plan(Test *t, const CoupletPlan *plan, int kernels, int resul
 }
 
 static void run_all(Test *t, bool together) {
-    const char *wrong = graph_verify(t->g), *error = "out of memory";
+    const char *wrong = graph_verify(t->g);
+    const char *error = "out of memory";
     t->g->settings.no_fuse = !together;
     CoupletPlan *plan;
     const CpuOptions options = {NULL};

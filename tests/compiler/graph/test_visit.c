@@ -115,7 +115,8 @@ static void keeps_every_entry(void **state) {
 static void knows_what_is_evaluated(void **state) {
     (void)state;
     Bench b = bench();
-    const GExpr *arm = gx1(b.g, G_EXP, b.load), *other = gx1(b.g, G_NEG, b.load);
+    const GExpr *arm = gx1(b.g, G_EXP, b.load);
+    const GExpr *other = gx1(b.g, G_NEG, b.load);
     const GExpr *condition = gx2(b.g, G_LT, gx1(b.g, G_ABS, b.load), gx_real(b.g, 1));
     const GExpr *choice = gx_select(b.g, condition, arm, other);
     ExprMap met;

@@ -83,7 +83,8 @@ static double near_value(const float *x, const float *y, double tau) {
 
 static void value_and_gradient(void **state) {
     (void)state;
-    float x[N * D + 1], y[N * D], grad_x[N * D], grad_tau, tau = 0.7f;
+    float x[N * D + 1], y[N * D], grad_x[N * D], grad_tau;
+    float tau = 0.7f;
     CoupletFile *file = open_text();
     const CoupletArgument arguments[] = {reals("x", N, D, COUPLET_GRADIENT),
                                          reals("y", N, D, COUPLET_PLAIN),
@@ -95,7 +96,8 @@ static void value_and_gradient(void **state) {
     fill_samples(y, N * D, 7);
     const void *arrays[] = {at, y, &tau};
     float *gradients[] = {grad_x, NULL, &grad_tau};
-    double value, step = 1e-4;
+    double value;
+    double step = 1e-4;
     assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, NULL), COUPLET_OK);
     assert_true(fabs(value - near_value(at, y, (double)tau)) < 1e-5);
     const double slope =
@@ -122,7 +124,8 @@ static void value_and_gradient(void **state) {
 static void whole_numbers_and_constants(void **state) {
     (void)state;
     const float x[] = {1, 2, 3, 4};
-    const int32_t classes[] = {0, 1, 0, 1}, mask[] = {7, 0, 1, 1};
+    const int32_t classes[] = {0, 1, 0, 1};
+    const int32_t mask[] = {7, 0, 1, 1};
     CoupletFile *file = open_text();
     const CoupletArgument arguments[] = {reals("x", 4, 1, COUPLET_PLAIN), wholes("c", 4),
                                          wholes("w", 4), number_argument("k", COUPLET_CONSTANT, 3)};
@@ -191,7 +194,8 @@ static void draws(void **state) {
     assert_int_equal(couplet_file_open("d.cpl", drawn, NULL, 0, &file, NULL), COUPLET_OK);
     const CoupletArgument argument = reals("x", 4, 0, COUPLET_PLAIN);
     const void *arrays[] = {x};
-    CoupletFormula *formula = make(file, "f", &argument, 1), *plain = make(file, "g", &argument, 1);
+    CoupletFormula *formula = make(file, "f", &argument, 1);
+    CoupletFormula *plain = make(file, "g", &argument, 1);
     assert_true(couplet_formula_draws(formula) && !couplet_formula_draws(plain));
     assert_int_equal(couplet_formula_run(formula, arrays, NULL, &first, NULL), COUPLET_OK);
     assert_int_equal(couplet_formula_set_step(formula, 1), COUPLET_OK);
@@ -343,8 +347,8 @@ static void expect_refused(CoupletFile *file, const char *function,
 static void arguments_that_do_not_fit(void **state) {
     (void)state;
     CoupletFile *file = open_text();
-    const CoupletArgument x = reals("x", N, D, COUPLET_PLAIN),
-                          y = reals("y", N + 1, D, COUPLET_PLAIN);
+    const CoupletArgument x = reals("x", N, D, COUPLET_PLAIN);
+    const CoupletArgument y = reals("y", N + 1, D, COUPLET_PLAIN);
     const CoupletArgument unequal[] = {x, y};
     expect_refused(file, "near", unequal, 2, "E208", "axis 1 of `y` has 7 entries");
     expect_refused(file, "near", unequal, 1, "E601", "`near` needs `y`, which was not given");
@@ -394,7 +398,8 @@ static void pointers_that_are_null(void **state) {
     assert_non_null(problem);
     couplet_problem_free(problem);
     formula = make(file, "root", &argument, 1);
-    const void *none[] = {NULL}, *arrays[] = {&x};
+    const void *none[] = {NULL};
+    const void *arrays[] = {&x};
     float *gradients[] = {&x};
     assert_int_equal(couplet_formula_run(formula, NULL, NULL, &value, NULL),
                      COUPLET_ERROR_ARGUMENT);
@@ -476,7 +481,8 @@ static void a_method(void **state) {
     CoupletProblem *problem;
     CoupletModel *model;
     CoupletShape shape;
-    float rows[BATCH * WIDTH], features[BATCH * FEATURES], loss = 0;
+    float rows[BATCH * WIDTH], features[BATCH * FEATURES];
+    float loss = 0;
     int32_t numbers[BATCH];
     assert_int_equal(couplet_method_open("m.cpl", method_text, outside, 1, &method, &problem),
                      COUPLET_ERROR_TEXT);
@@ -507,9 +513,14 @@ static void a_method(void **state) {
 
 static void what_features_are_worth(void **state) {
     (void)state;
-    const float bank[] = {1, 0, 2, 0.1f, 0, 1, 0.1f, 3}, query[] = {5, 1, 1, 5};
-    const int32_t labels[] = {0, 0, 1, 1}, right[] = {0, 1}, half[] = {0, 0}, outside[] = {0, 2};
-    const CoupletRows known = {bank, labels, 4, 2}, narrow = {bank, labels, 4, 1};
+    const float bank[] = {1, 0, 2, 0.1f, 0, 1, 0.1f, 3};
+    const float query[] = {5, 1, 1, 5};
+    const int32_t labels[] = {0, 0, 1, 1};
+    const int32_t right[] = {0, 1};
+    const int32_t half[] = {0, 0};
+    const int32_t outside[] = {0, 2};
+    const CoupletRows known = {bank, labels, 4, 2};
+    const CoupletRows narrow = {bank, labels, 4, 1};
     CoupletRows asked = {query, right, 2, 2};
     assert_true(couplet_score_knn(&known, &asked, 2, 2, 0.07, 1) == 100);
     assert_true(couplet_score_linear(&known, &asked, 2, 1e-4, 0) == 100);
@@ -558,7 +569,8 @@ static void callers_at_once(void **state) {
     const CoupletArgument arguments[] = {reals("x", ROWS, WIDE, COUPLET_GRADIENT),
                                          reals("y", ROWS, WIDE, COUPLET_PLAIN)};
     const CoupletFormulaOptions one_thread = {.threads = 1};
-    CoupletFormula *both = make(file, "near", arguments, 2), *alone;
+    CoupletFormula *both = make(file, "near", arguments, 2);
+    CoupletFormula *alone;
     assert_int_equal(couplet_formula_new(file, "near", arguments, 2, &one_thread, &alone, NULL),
                      COUPLET_OK);
     fill_samples(x, ROWS * WIDE, 5);
@@ -615,7 +627,8 @@ static void *stop_soon(void *formula) {
 static void an_early_end(void **state) {
     (void)state;
     enum { MANY = 40000, FEW = 128 };
-    float *x = malloc(sizeof *x * MANY * FEW), *gradient = malloc(sizeof *x * MANY * FEW);
+    float *x = malloc(sizeof *x * MANY * FEW);
+    float *gradient = malloc(sizeof *x * MANY * FEW);
     pthread_t stopper;
     double value = 7;
     CoupletProblem *problem;

@@ -53,7 +53,8 @@ static void shrink(char *text, const char *name, const char *value) {
         at += strlen(name);
         while (*at == ' ' || *at == '=')
             at++;
-        size_t digits = strspn(at, "0123456789"), length = strlen(value);
+        size_t digits = strspn(at, "0123456789");
+        size_t length = strlen(value);
         if (digits < length) continue;
         memset(at, ' ', digits);
         memcpy(at, value, length);
@@ -71,8 +72,8 @@ static const char *small_copy(Test *t, const char *path, const char *folder, boo
     shrink(text, "batch", "16");
     shrink(text, "half", "8");
     shrink(text, "d0", "8"); /* of the features that are left */
-    const char *slash = strrchr(path, '/'),
-               *made = arena_printf(t->arena, "%s/%s", folder, slash ? slash + 1 : path);
+    const char *slash = strrchr(path, '/');
+    const char *made = arena_printf(t->arena, "%s/%s", folder, slash ? slash + 1 : path);
     file = fopen(made, "wb");
     if (!file) return NULL;
     fwrite(text, 1, length, file);
@@ -91,7 +92,8 @@ static bool read_spec(Test *t, const char *path, const char *data, const char *f
     Spec *s = &t->specs[t->count++];
     Diag *diag = diag_new(t->arena);
     Options given;
-    const char *error = "it cannot be read", *copy = small_copy(t, path, folder, &s->has_adam);
+    const char *error = "it cannot be read";
+    const char *copy = small_copy(t, path, folder, &s->has_adam);
     const CompileOptions options = {.settings = t->settings};
     memset(&given, 0, sizeof given);
     if (data) array_push(t->arena, &given.data, data);
@@ -276,7 +278,8 @@ static int64_t state_bytes(const CoupletStateInfo *info) {
 static int test_seed(Test *t, const Spec *s, void **states, void **memory, double *worst) {
     const CoupletProgram *program = s->cpu.program;
     const CoupletPlan *train = program->phases[0].train;
-    Pair start = {NULL, NULL}, step = {NULL, NULL};
+    Pair start = {NULL, NULL};
+    Pair step = {NULL, NULL};
     CoupletFault fault;
     int wrong = 1;
     if (run_both(t, s, &start, program->init, s->init, states, memory)) {
@@ -320,8 +323,10 @@ static int test_spec(Test *t, const Spec *s) {
 
 int main(int argc, char **argv) {
     Test t = {.arena = arena_new(), .threads = couplet_threads_new(2)};
-    char folder[] = "/tmp/couplet-examples-XXXXXX", error[640] = "no temporary folder";
-    int wrong = 0, first = argc > 2 && strcmp(argv[1], "--chunks") == 0 ? 3 : 1;
+    char folder[] = "/tmp/couplet-examples-XXXXXX";
+    char error[640] = "no temporary folder";
+    int wrong = 0;
+    int first = argc > 2 && strcmp(argv[1], "--chunks") == 0 ? 3 : 1;
     if (first == 3) t.settings.chunks = atoi(argv[2]);
     bool good = mkdtemp(folder) && (t.host = couplet_host_device_new(t.threads)) &&
                 (t.device = couplet_opencl_open(0, NULL, error, sizeof error));

@@ -61,7 +61,8 @@ static GNode *node(Bench *b, GReducer reducer, const GExpr *value, const GExpr *
 /* sum over all of weight * element, the weight different for each element so that a gradient in the
  * wrong place shows. */
 static GNode *scalarise(Bench *b, GNode *array) {
-    const GExpr *axes[GRAPH_MAX_RANK], *flat = gx_int(b->g, 0);
+    const GExpr *axes[GRAPH_MAX_RANK];
+    const GExpr *flat = gx_int(b->g, 0);
     for (int k = 0; k < array->rank; k++) {
         axes[k] = graph_fresh_index(b->g, array->shape[k]);
         flat = gx2(b->g, G_ADD, gx2(b->g, G_MUL, flat, gx_int(b->g, array->shape[k])), axes[k]);
@@ -83,7 +84,8 @@ static double loss_value(Bench *b) {
 
 static void compare_gradients(Bench *b, GNode *loss, const char *what) {
     graph_output(b->g, "loss", loss);
-    GNode *wrt[2] = {b->x, b->y}, *grads[2];
+    GNode *wrt[2] = {b->x, b->y};
+    GNode *grads[2];
     pass_differentiate(b->g, loss, wrt, 2, grads);
     if (grads[0]) graph_output(b->g, "gx", grads[0]);
     if (grads[1]) graph_output(b->g, "gy", grads[1]);
@@ -96,13 +98,15 @@ static void compare_gradients(Bench *b, GNode *loss, const char *what) {
         double *data = side ? y_data : x_data;
         const double *gradient = reference_output(run, side ? "gy" : "gx");
         for (int k = 0; k < ROWS * COLUMNS; k++) {
-            double kept = data[k], h = 1e-5;
+            double kept = data[k];
+            double h = 1e-5;
             data[k] = kept + h;
             double up = loss_value(b);
             data[k] = kept - h;
             double down = loss_value(b);
             data[k] = kept;
-            double expected = (up - down) / (2 * h), found = gradient ? gradient[k] : 0;
+            double expected = (up - down) / (2 * h);
+            double found = gradient ? gradient[k] : 0;
             if (!(fabs(found - expected) <= 1e-6 * (1 + fabs(expected))))
                 fail_msg("%s: d/d%c[%d] is %.12g, and finite differences give %.12g", what,
                          side ? 'y' : 'x', k, found, expected);
@@ -250,7 +254,9 @@ static void stop_ends_the_gradient(void **state) {
     GNode *stopped = graph_stop(b.g, b.y, (Span){0});
     GNode *array = node(&b, GR_NONE, gx2(b.g, G_MUL, b.xij, gx_load(b.g, stopped, 2, axes, NULL)),
                         NULL, 2, axes, 0, NULL);
-    GNode *loss = scalarise(&b, array), *wrt[2] = {b.x, b.y}, *grads[2];
+    GNode *loss = scalarise(&b, array);
+    GNode *wrt[2] = {b.x, b.y};
+    GNode *grads[2];
     pass_differentiate(b.g, loss, wrt, 2, grads);
     assert_non_null(grads[0]);
     assert_null(grads[1]);

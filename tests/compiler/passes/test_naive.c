@@ -58,7 +58,8 @@ static int64_t extent_of(const Expr *dim) {
 }
 
 static double element(const Case *c, int input, int64_t i, int64_t row_size) {
-    int64_t row = i / row_size, column = i % row_size;
+    int64_t row = i / row_size;
+    int64_t column = i % row_size;
     if (c->variant->equal_rows && row == 1) row = 0;
     if (c->variant->equal_rows && row < 2) input = 0; /* in every array */
     if (c->variant->zero_row && row == 2) return 0;
@@ -79,7 +80,8 @@ static void make_inputs(Case *c) {
         in->rank = param->dim_count;
         for (int i = 0; i < in->rank; i++)
             in->shape[i] = extent_of(param->dims[i]);
-        int64_t size = elements(in->rank, in->shape), row = in->rank > 1 ? in->shape[1] : 1;
+        int64_t size = elements(in->rank, in->shape);
+        int64_t row = in->rank > 1 ? in->shape[1] : 1;
         c->data[c->count] = arena_array(c->arena, double, size);
         for (int64_t i = 0; i < size; i++)
             c->data[c->count][i] = whole           ? (double)(i % 3)
@@ -120,8 +122,8 @@ static void take_reference(void *context, const Graph *lowered, const char *pass
     Reference *run = reference_run(g, find, c);
     c->fault = reference_fault(run, NULL);
     for (int i = 0; i <= count && !c->fault; i++) {
-        const GNode *n = i == 0 ? g->outputs.items[0].node : grads[i - 1],
-                    *like = i == 0 ? n : wrt[i - 1];
+        const GNode *n = i == 0 ? g->outputs.items[0].node : grads[i - 1];
+        const GNode *like = i == 0 ? n : wrt[i - 1];
         c->expected[i] = arena_array(c->arena, double, elements(like->rank, like->shape));
         if (n)
             memcpy(c->expected[i], reference_value(run, n),
@@ -138,7 +140,8 @@ static bool compare_with_reference(Case *c, const Graph *g, const CoupletRun *ru
         const GNode *n = g->outputs.items[i].node;
         const float *got = couplet_run_output(run, g->outputs.items[i].name);
         int64_t count = elements(n->rank, n->shape);
-        double most = 0, scale = 0;
+        double most = 0;
+        double scale = 0;
         bool finite = true;
         for (int64_t k = 0; k < count; k++) {
             double off = fabs((double)got[k] - c->expected[i][k]);
@@ -215,7 +218,8 @@ int main(int argc, char **argv) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
     Method *method = argc > 1 ? load_method(arena, diag, argv[1], NULL) : NULL;
-    int passed = 0, failed = 0;
+    int passed = 0;
+    int failed = 0;
     diag_print(diag, stdout);
     for (int i = 0; method && i < method->spec->stmt_count; i++) {
         const Stmt *s = method->spec->stmts[i];

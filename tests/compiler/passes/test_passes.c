@@ -172,7 +172,8 @@ static bool compare_text(const char *path, const char *text, bool changes, const
 static void try_example(const PassRow *pass, const char *path) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
-    const char *text = file_text(arena, path), *error = "it cannot be read";
+    const char *text = file_text(arena, path);
+    const char *error = "it cannot be read";
     const char *rule = text ? strstr(text, "\n---\n") : NULL;
     const char *input =
         text ? arena_strndup(arena, text, rule ? (size_t)(rule + 1 - text) : strlen(text)) : "";
@@ -222,7 +223,8 @@ static int try_pass(const PassRow *pass, const char *folder) {
 }
 
 int main(int argc, char **argv) {
-    int count, files = 0;
+    int count;
+    int files = 0;
     const PassRow *passes = passes_table(&count);
     for (int i = 0; i < count && argc > 1; i++)
         files += try_pass(&passes[i], argv[1]);

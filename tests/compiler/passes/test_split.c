@@ -22,8 +22,8 @@ typedef struct Test {
 
 /* Parts differ from each other as well as within. */
 static double sample(const Test *t, int64_t i) {
-    double within = (double)(i * 7919 % 1009) / 1009 - 0.5,
-           between = (double)(i / (K * C) * 31 % 64) / 64 - 0.5;
+    double within = (double)(i * 7919 % 1009) / 1009 - 0.5;
+    double between = (double)(i / (K * C) * 31 % 64) / 64 - 0.5;
     return (double)(float)(t->mean + t->deviation * (3 * within + 2 * between));
 }
 
@@ -94,11 +94,13 @@ static void variance(Test *t, double mean, double deviation, double most) {
     t->mean = mean;
     t->deviation = deviation;
     Graph *g = graph_new(t->arena, "variance");
-    GNode *x = graph_input(g, "x", GT_REAL, 3, (const int64_t[]){N, K, C}, (Span){0}),
-          *total = sum(g, x, NULL), *m = mean_of(g, total);
+    GNode *x = graph_input(g, "x", GT_REAL, 3, (const int64_t[]){N, K, C}, (Span){0});
+    GNode *total = sum(g, x, NULL);
+    GNode *m = mean_of(g, total);
     graph_output(g, "squares", sum(g, x, m));
     pass_split(g);
-    const char *wrong = graph_verify(g), *error = "out of memory";
+    const char *wrong = graph_verify(g);
+    const char *error = "out of memory";
     expect_parts(t, g);
     CoupletPlan *plan;
     const CpuOptions options = {NULL};

@@ -216,7 +216,8 @@ int main(int argc, char **argv) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
     Method *method = argc == 2 ? load_method(arena, diag, argv[1], NULL) : NULL;
-    int failed = 0, cut = 0;
+    int failed = 0;
+    int cut = 0;
     int64_t least = 100;
     if (!method || diag_error_count(diag)) {
         diag_print(diag, stdout);

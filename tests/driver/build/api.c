@@ -62,7 +62,9 @@ static char bytes[1 << 20];
 
 /* One bit in many places: a number among the weights may have changed, anything else is told. */
 static void flipped_bits(CoupletModel *model, size_t length) {
-    int taken = 0, refused = 0, other = 0;
+    int taken = 0;
+    int refused = 0;
+    int other = 0;
     for (size_t at = 0; at < length; at += at < 2048 ? 23 : 997) {
         bytes[at] = (char)(bytes[at] ^ 0x14);
         write_file("flipped.safetensors", bytes, length);
@@ -78,7 +80,8 @@ static void flipped_bits(CoupletModel *model, size_t length) {
 }
 
 static void cut_weights(CoupletModel *model, size_t length) {
-    int refused = 0, tried = 0;
+    int refused = 0;
+    int tried = 0;
     for (size_t cut = 0; cut < length; cut += 1 + length / 40, tried++) {
         write_file("cut.safetensors", bytes, cut);
         refused += couplet_model_load(model, "cut.safetensors") == COUPLET_ERROR_WEIGHTS;

@@ -75,7 +75,8 @@ static json_t *describe_field(const CoupletTable *table, int f) {
 }
 
 static json_t *describe_table(const CoupletTable *table) {
-    json_t *fields = json_array(), *rows = json_array();
+    json_t *fields = json_array();
+    json_t *rows = json_array();
     for (int f = 0; f < table->field_count; f++)
         json_array_append_new(fields, describe_field(table, f));
     for (int64_t row = 0; table->reader->name_row && row < table->held && row < 1000; row++) {

@@ -74,7 +74,8 @@ static bool open_samples(const char *reader, const char *name, const CoupletSett
 /* The field of a row, as the reader reads it, in memory that the caller frees; NULL with a sentence
  * in `said`. */
 static void *read_sample(const CoupletTable *table, int64_t row, const char *field) {
-    void **fields = calloc((size_t)table->field_count, sizeof *fields), *found = NULL;
+    void **fields = calloc((size_t)table->field_count, sizeof *fields);
+    void *found = NULL;
     for (int f = 0; f < table->field_count; f++)
         fields[f] = malloc((size_t)couplet_field_bytes(&table->fields[f]));
     const bool is_read = table->reader->read(table, row, fields, said, sizeof said);

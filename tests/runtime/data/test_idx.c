@@ -222,8 +222,8 @@ static void any_shape(void **state) {
         bytes[i] = (uint8_t)i;
     const int extents[] = {2, 3, 4, 5, 6};
     static const char *const shapes[] = {"int", "int[360]", "u8[1, 3, 120]", "u8[3, 4, 30]",
-                                         "u8[3, 4, 5, 6]"},
-                             *const names[] = {"x", "x", "image", "image", "x"};
+                                         "u8[3, 4, 5, 6]"};
+    static const char *const names[] = {"x", "x", "image", "image", "x"};
     for (int rank = 1; rank <= 5; rank++) {
         char text[128];
         int shape[5] = {rank == 1 ? (int)sizeof bytes : 2};

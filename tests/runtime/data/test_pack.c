@@ -121,7 +121,8 @@ static int files_in_cache(const char *end) {
     int count = 0;
     DIR *folder = opendir(cache);
     for (struct dirent *e; folder && (e = readdir(folder));) {
-        const size_t length = strlen(e->d_name), tail = strlen(end);
+        const size_t length = strlen(e->d_name);
+        const size_t tail = strlen(end);
         if (e->d_name[0] != '.' && length >= tail && strcmp(e->d_name + length - tail, end) == 0)
             count++;
     }
@@ -175,9 +176,11 @@ static void any_number_of_threads(void **state) {
 
 static void hash_tells_contents_apart(void **state) {
     (void)state;
-    Source source = {.bad_count = 0}, other = {.bad = {5}, .bad_count = 1};
-    CoupletTable a = open_made_up(&source, 10, 1), b = open_made_up(&source, 11, 2),
-                 c = open_made_up(&other, 10, 3);
+    Source source = {.bad_count = 0};
+    Source other = {.bad = {5}, .bad_count = 1};
+    CoupletTable a = open_made_up(&source, 10, 1);
+    CoupletTable b = open_made_up(&source, 11, 2);
+    CoupletTable c = open_made_up(&other, 10, 3);
     const CoupletLoading l = loading(2, 1);
     assert_true(couplet_pack_load(&a, &l, error, sizeof error) &&
                 couplet_pack_load(&b, &l, error, sizeof error) &&
@@ -213,7 +216,8 @@ static void changed_source_replaces_its_copy(void **state) {
     (void)state;
     for (uint64_t key = 1; key <= 3; key++) {
         Source source = {.bad_count = 0};
-        CoupletTable t = open_made_up(&source, 20, key), other = open_made_up(&source, 20, key);
+        CoupletTable t = open_made_up(&source, 20, key);
+        CoupletTable other = open_made_up(&source, 20, key);
         const CoupletLoading l = loading(2, 0);
         other.asked = 0xdef0; /* another source: its copies stay, one for each key */
         assert_true(couplet_pack_load(&t, &l, error, sizeof error));
@@ -395,7 +399,8 @@ static int exit_status(pid_t child) {
 
 static void killed_while_packing(void **state) {
     (void)state;
-    const pid_t child = pack_elsewhere(1000, 5, 2000), other = pack_elsewhere(1000, 6, 2000);
+    const pid_t child = pack_elsewhere(1000, 5, 2000);
+    const pid_t other = pack_elsewhere(1000, 6, 2000);
     wait_for_rows(100);
     kill(child, SIGKILL);
     kill(other, SIGKILL);
@@ -605,9 +610,9 @@ static void written_for_arrays(void **state) {
     assert_true(couplet_pack_load(&t, &l, error, sizeof error));
     if (!couplet_pack_write(&t, path, error, sizeof error)) fail_msg("%s", error);
     assert_true(couplet_tensors_read(path, &file, error, sizeof error));
-    const CoupletTensorEntry *image = couplet_tensors_find(&file, "image"),
-                             *label = couplet_tensors_find(&file, "label"),
-                             *wave = couplet_tensors_find(&file, "wave");
+    const CoupletTensorEntry *image = couplet_tensors_find(&file, "image");
+    const CoupletTensorEntry *label = couplet_tensors_find(&file, "label");
+    const CoupletTensorEntry *wave = couplet_tensors_find(&file, "wave");
     assert_true(image && label && wave);
     assert_int_equal(image->shape[0], 8);
     assert_int_equal(image->shape[2], SIDE);

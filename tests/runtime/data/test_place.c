@@ -54,8 +54,9 @@ static void splits(void **state) {
 /* What the record says holds for sources that the command line does not place. */
 static void recorded(void **state) {
     (void)state;
-    const char *const given[] = {"test=there"}, *const folder[] = {"big"},
-                      *const was[] = {"train=/was/a.npz", "test=/was/b"};
+    const char *const given[] = {"test=there"};
+    const char *const folder[] = {"big"};
+    const char *const was[] = {"train=/was/a.npz", "test=/was/b"};
     char path[COUPLET_PATH_BYTES];
     CoupletRequest request;
     CoupletPlaces places = {

@@ -118,7 +118,8 @@ static void write_stl(const char *name, bool is_text) {
         add_bytes(&t, &triangles, 4, false);
     }
     for (int i = 0; i < 12; i++) {
-        const int *s = sides[i / 2], corners[3] = {s[0], s[i % 2 + 1], s[i % 2 + 2]};
+        const int *s = sides[i / 2];
+        const int corners[3] = {s[0], s[i % 2 + 1], s[i % 2 + 2]};
         const float none[3] = {0, 0, 0};
         if (is_text)
             add(&t, " facet normal 0 0 0\n  outer loop\n");
@@ -146,11 +147,13 @@ static const double *corner(const CoupletMesh *m, int64_t triangle, int which) {
 }
 
 static double area_of(const CoupletMesh *m, int64_t triangle) {
-    const double *a = corner(m, triangle, 0), *b = corner(m, triangle, 1),
-                 *c = corner(m, triangle, 2);
+    const double *a = corner(m, triangle, 0);
+    const double *b = corner(m, triangle, 1);
+    const double *c = corner(m, triangle, 2);
     double sum = 0;
     for (int k = 0; k < 3; k++) {
-        const int i = (k + 1) % 3, j = (k + 2) % 3;
+        const int i = (k + 1) % 3;
+        const int j = (k + 2) % 3;
         const double n = (b[i] - a[i]) * (c[j] - a[j]) - (b[j] - a[j]) * (c[i] - a[i]);
         sum += n * n;
     }
@@ -186,7 +189,8 @@ static void formats_agree(void **state) {
         for (int t = 0; t < 12; t++)
             for (int c = 0; c < 3; c++)
                 for (int k = 0; k < 3; k++) {
-                    const int *s = sides[t / 2], which[3] = {s[0], s[t % 2 + 1], s[t % 2 + 2]};
+                    const int *s = sides[t / 2];
+                    const int which[3] = {s[0], s[t % 2 + 1], s[t % 2 + 2]};
                     assert_true(corner(&m, t, c)[k] == block[which[c]][k]);
                 }
         couplet_mesh_free(&m);
@@ -270,7 +274,8 @@ static void points_are_in_proportion_to_area(void **state) {
     write_obj("a/block.obj", "\n");
     CoupletTable table;
     assert_true(open_samples("points", "a/block.obj", settings, 3, &table));
-    float *points = read_sample(&table, 0, "points"), *normal = read_sample(&table, 0, "normal");
+    float *points = read_sample(&table, 0, "points");
+    float *normal = read_sample(&table, 0, "normal");
     int on[6] = {0};
     double mean[3] = {0};
     for (int i = 0; i < COUNT; i++) {
@@ -283,7 +288,8 @@ static void points_are_in_proportion_to_area(void **state) {
             mean[k] += points[3 * i + k] / (double)COUNT;
     }
     for (int s = 0; s < 6; s++) {
-        const double expected = areas[s] * 1000, spread = sqrt(expected * (1 - areas[s] / 22));
+        const double expected = areas[s] * 1000;
+        const double spread = sqrt(expected * (1 - areas[s] / 22));
         if (fabs(on[s] - expected) > 4 * spread)
             fail_msg("side %d has %d points, and %g are expected", s, on[s], expected);
     }
@@ -305,7 +311,8 @@ static void shapes_are_in_the_unit_sphere(void **state) {
         add(&t, "4 %d %d %d %d\n", sides[i][0], sides[i][1], sides[i][2], sides[i][3]);
     write_sample("far.off", t.bytes, t.length);
     float *points = read_file("points", "far.off", settings, 1, "points");
-    double most = 0, centre[3] = {0};
+    double most = 0;
+    double centre[3] = {0};
     for (int i = 0; i < 4000; i++) {
         double sum = 0;
         for (int k = 0; k < 3; k++) {
@@ -336,12 +343,14 @@ static void draws_go_by_path(void **state) {
     CoupletTable here, there;
     assert_true(open_samples("points", "here/", settings, 1, &here));
     assert_true(open_samples("points", "there", settings, 1, &there));
-    float *a = read_sample(&here, 0, "points"), *b = read_sample(&here, 1, "points"),
-          *again = read_sample(&there, 1, "points");
+    float *a = read_sample(&here, 0, "points");
+    float *b = read_sample(&here, 1, "points");
+    float *again = read_sample(&there, 1, "points");
     assert_memory_equal(a, again, 64 * 12);
     assert_memory_not_equal(a, b, 64 * 12);
     /* The same on every machine: these are the bits. */
-    uint32_t sum = 0, bits;
+    uint32_t sum = 0;
+    uint32_t bits;
     for (int i = 0; i < 192; i++) {
         memcpy(&bits, a + i, 4);
         sum = sum * 31 + bits;

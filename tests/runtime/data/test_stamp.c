@@ -78,7 +78,8 @@ static const char *a_folder(const void *context, int64_t number) {
 static void many_files(void **state) {
     static uint64_t stamps[MANY];
     char path[64];
-    int64_t newest, bad = MANY;
+    int64_t newest;
+    int64_t bad = MANY;
     int reason;
     (void)state;
     snprintf(path, sizeof path, "%s/one", folder);

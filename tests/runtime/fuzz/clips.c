@@ -14,7 +14,8 @@ static void fuzz_one(const char *name, const uint8_t *data, size_t size);
 static void fuzz_one(const char *name, const uint8_t *data, size_t size) {
     enum { FRAMES = 4, SIZE = 8 };
     (void)name;
-    char path[64], error[512] = "";
+    char path[64];
+    char error[512] = "";
     uint8_t *out = malloc(FRAMES * 3 * SIZE * SIZE);
     const CoupletClipWish wish = {FRAMES, SIZE, (int)(size % 3), 1 + (int)(size % 2), 0};
     const int file = memfd_create("fuzz", MFD_CLOEXEC);

@@ -127,7 +127,8 @@ static void say_where(void) {
 }
 
 int main(int argc, char **argv) {
-    long long from = 0, count = 10000;
+    long long from = 0;
+    long long count = 10000;
     double seconds = 0;
     for (int i = 2; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--from") == 0)

@@ -38,8 +38,8 @@ static void fuzz_one(const char *name, const uint8_t *data, size_t size) {
     char error[512] = "";
     int side = 1 + (int)(size % 37);
     bool grey = size % 2;
-    uint8_t *copy = malloc(size + !size),
-            *out = malloc((size_t)(grey ? 1 : 3) * (size_t)side * (size_t)side);
+    uint8_t *copy = malloc(size + !size);
+    uint8_t *out = malloc((size_t)(grey ? 1 : 3) * (size_t)side * (size_t)side);
     memcpy(copy, data, size);
     if (size % 4 < 2) mend_sums(copy, size);
     const CoupletPicture picture = {copy, size, name, side, grey, out, error, sizeof error};
