@@ -229,10 +229,10 @@ static const char *kernel_name(Arena *arena, const char *word, const char *text)
 }
 
 static bool emit_kernel(Program *p, Kernel *k, Emitted *out, const char **error) {
+    const Span at = k->node->span;
     const char *place =
-        k->node->span.source
-            ? arena_printf(p->arena, "%s:%d: ", k->node->span.source->path, k->node->span.line)
-            : "";
+        at.source ? arena_printf(p->arena, "%s:%d:%d: error: ", at.source->path, at.line, at.column)
+                  : "";
     if (!emitters[k->kind] || !fits_limits(k)) {
         *error = arena_printf(
             p->arena,

@@ -498,11 +498,14 @@ static VisitStep find_span(void *span, const GExpr *e) {
     return found->source ? VISIT_END : VISIT_INSIDE;
 }
 
-/* Returns the place of the node in the text. For a node that a pass made, it is the place of a
- * formula in the node. */
-static Span span_of(const GNode *node) {
-    Span span = node->span;
-    if (!span.source) expr_visit_node(node, find_span, &span);
+/* Returns the place of node `at`. One that a pass has made has the place of a formula in it, or of
+ * the nearest node ahead of it: a pass puts its nodes beside those that they are made of. */
+static Span span_of(const Graph *g, int at) {
+    Span span = {.source = NULL};
+    for (; at >= 0 && !span.source; at--) {
+        span = g->nodes.items[at]->span;
+        if (!span.source) expr_visit_node(g->nodes.items[at], find_span, &span);
+    }
     return span;
 }
 
@@ -532,10 +535,12 @@ bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kern
         for (int i = 0; i < count; i++) {
             GNode *node = g->nodes.items[i];
             if (o.late[node->id] != depth || place_kept(&o, node)) continue;
-            const Span span = span_of(node);
+            const Span at = span_of(g, i);
             *error = arena_printf(
-                arena, "%s:%d: one formula reads more than %d arrays; name a part of it with `let`",
-                span.source ? span.source->path : "?", span.line, MAX_KERNEL_OPERANDS - 3);
+                arena,
+                "%s:%d:%d: error: one formula reads more than %d arrays; name a part of it with "
+                "`let`",
+                at.source ? at.source->path : g->name, at.line, at.column, MAX_KERNEL_OPERANDS - 3);
             return false;
         }
     }
