@@ -704,3 +704,28 @@ void couplet_record_place(CoupletRecord *now, int64_t step) {
                        change) if (!json_object_get(change, "step"))
         json_object_set_new(change, "step", json_integer((json_int_t)step));
 }
+
+/* Adds an option of the command line to the list "--memory and --no-fuse". */
+static void add_option(char *out, size_t bytes, const char *name, bool is_first) {
+    const size_t used = strlen(out);
+    snprintf(out + used, bytes - used, "%s--%s", is_first ? "" : " and ", name);
+    for (char *at = out + used; *at; at++)
+        if (*at == '_') *at = '-';
+}
+
+void couplet_record_changed_options(const CoupletRecord *now, int64_t step, char *out,
+                                    size_t bytes) {
+    static const char *const of_code[] = {"device",  "memory", "no_stream",
+                                          "no_fuse", "shards", "gradient_norm"};
+    size_t at;
+    json_t *change;
+    *out = 0;
+    json_array_foreach(json_object_get(now->json, "changes"), at, change) {
+        const char *name = json_string_value(json_object_get(change, "name"));
+        if (!name || strncmp(name, "options.", 8) != 0 ||
+            json_integer_value(json_object_get(change, "step")) != step)
+            continue;
+        for (size_t i = 0; i < sizeof of_code / sizeof *of_code; i++)
+            if (strcmp(of_code[i], name + 8) == 0) add_option(out, bytes, name + 8, !*out);
+    }
+}

@@ -330,11 +330,14 @@ void couplet_trainer_say_size(Trainer *t) {
 
 void couplet_trainer_say_resumed(Trainer *t) {
     const CoupletSession *s = t->session;
+    char options[200];
+    couplet_record_changed_options(&t->now, s->step, options, sizeof options);
     couplet_trainer_say(t, "going on from step %" PRId64 " of %s\n", s->step, t->checkpoint);
     if (!t->loaded.same_plan)
-        couplet_trainer_say(
-            t, "note: the checkpoint was made by other machine code; the run is continued, but not "
-               "exactly to the bit\n");
+        couplet_trainer_say(t,
+                            "note: the checkpoint was made by other machine code%s%s; the run is "
+                            "continued, but not exactly to the bit\n",
+                            *options ? ": options have changed since, " : "", options);
     else if (t->options->unordered && t->group->ranks > 1)
         couplet_trainer_say(t, "note: the ranks add in any order (--unordered), so the run is not "
                                "the same to the bit on any number of them, nor once more\n");

@@ -175,8 +175,12 @@ def goes_on(p):
     done = resume("--threads", 2, "--no-fuse", keep=False)
     check(done.returncode == 0 and "note: options.threads was 1" in done.stdout
           and "note: options.no_fuse was false" in done.stdout
+          and "machine code: options have changed since, --no-fuse;" in done.stdout
           and "not exactly to the bit" in done.stdout, "how it is computed is noted",
           done.stdout + done.stderr)
+    done = resume("--gradient-norm", keep=False)
+    check(done.returncode == 0 and "options have changed since, --gradient-norm;" in done.stdout,
+          "an option that makes other code is named", done.stdout + done.stderr)
 
     # Where there is nothing.
     for what, out, words in (("a folder that is not there", "/nowhere",
