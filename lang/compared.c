@@ -217,14 +217,21 @@ static void report_one_class(const Comparison *at, const FlowVisit *v, const Sid
                           : "data of 2 classes and more, or a loss that needs no labels");
 }
 
+static bool is_comparison(const Expr *e) {
+    return e->kind == EXPR_BINARY && (e->op == OP_EQ || e->op == OP_NE);
+}
+
+static bool is_one_class(const Side *side) {
+    const DataSource *data = side->source->data;
+    return has_one_class(data, side->field) || has_one_way(data, side->field);
+}
+
 static bool find_comparison(void *context, const FlowVisit *v) {
     Comparison *at = context;
     Side side;
-    const bool compares =
-        v->e->kind == EXPR_BINARY && (v->e->op == OP_EQ || v->e->op == OP_NE) && !at->said;
-    if (!compares || !compares_a_field(at->compared, v, &side)) return true;
-    const DataSource *data = side.source->data;
-    if (!has_one_class(data, side.field) && !has_one_way(data, side.field)) return true;
+    if (at->said || !is_comparison(v->e) || !compares_a_field(at->compared, v, &side) ||
+        !is_one_class(&side))
+        return true;
     report_one_class(at, v, &side);
     at->said = true;
     return true;
@@ -239,4 +246,49 @@ void check_compared(Arena *arena, Diag *diag, const Method *method) {
     Compared c = {.arena = arena, .diag = diag, .method = method};
     each_loss(&c, method->spec->stmts, method->spec->stmt_count, check_batch);
     each_loss(&c, method->spec->stmts, method->spec->stmt_count, check_classes);
+}
+
+/* ---- the fields that are compared -------------------------------------------------------------
+ */
+
+typedef struct FieldList {
+    Compared *compared;
+    ARRAY(ComparedField) items;
+    int of_loss; /* where the fields of the loss at hand begin */
+} FieldList;
+
+static bool add_compared(void *context, const FlowVisit *v) {
+    FieldList *list = context;
+    Side side;
+    if (!is_comparison(v->e) || !compares_a_field(list->compared, v, &side)) return true;
+    for (int i = list->of_loss; i < list->items.count; i++)
+        if (list->items.items[i].field == side.field) return true;
+    const Expr *call = flow_call(v);
+    const ComparedField one = {.source = side.source,
+                               .field = side.field,
+                               .place = call ? call->span : v->e->span,
+                               .is_said = is_one_class(&side)};
+    array_push(list->compared->arena, &list->items, one);
+    return true;
+}
+
+static void add_fields_of(FieldList *list, Stmt *const *stmts, int count) {
+    for (int i = 0; i < count; i++) {
+        const Stmt *s = stmts[i];
+        list->of_loss = list->items.count;
+        if (s->kind == STMT_LOSS)
+            flow_walk(flow_new(list->compared->arena, list->compared->method), s->value, NULL,
+                      add_compared, list);
+        if (s->kind != STMT_WHEN) continue;
+        add_fields_of(list, s->body, s->body_count);
+        add_fields_of(list, s->otherwise, s->otherwise_count);
+    }
+}
+
+int compared_fields(Arena *arena, const Method *method, const ComparedField **fields) {
+    Compared c = {.arena = arena, .method = method};
+    FieldList list = {.compared = &c};
+    add_fields_of(&list, method->spec->stmts, method->spec->stmt_count);
+    *fields = list.items.items;
+    return list.items.count;
 }

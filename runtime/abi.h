@@ -323,6 +323,14 @@ typedef struct CoupletLoss {
     const char *name;
 } CoupletLoss;
 
+/* A field whose values a loss compares between samples. */
+typedef struct CoupletCompared {
+    int source;
+    bool is_said;      /* the compiler has warned that the field has one value */
+    const char *field; /* "label" */
+    const char *place; /* "supcon.cpl:12:9" */
+} CoupletCompared;
+
 typedef struct CoupletEval {
     const char *method;    /* an evaluation of lang/evals.def, such as "knn" or "linear" */
     double k, temperature; /* the settings of knn; k of recall */
@@ -484,6 +492,8 @@ typedef struct CoupletProgram {
     int eval_count;
     const CoupletLoss *losses;
     int loss_count;
+    const CoupletCompared *compared;
+    int compared_count;
     /* The actions of `eval`. What they change in states is undone after the last action of a
      * block. */
     const CoupletAction *measures;

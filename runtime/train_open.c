@@ -2,6 +2,7 @@
  * it with the earlier one, and makes the folder or resumes in it. */
 #include "runtime/trainer.h"
 
+#include "runtime/classes.h"
 #include "runtime/data/copies.h"
 #include "runtime/data/kept.h"
 #include "runtime/epoch.h"
@@ -371,6 +372,29 @@ static bool begin_with(Trainer *t) {
     return good;
 }
 
+static bool is_compared_before(const CoupletProgram *p, int number) {
+    const CoupletCompared *one = &p->compared[number];
+    for (int i = 0; i < number; i++)
+        if (p->compared[i].source == one->source && strcmp(p->compared[i].field, one->field) == 0)
+            return true;
+    return false;
+}
+
+/* A program that was built is trained on data that its compiler has not seen. */
+static void warn_of_one_label(Trainer *t) {
+    const CoupletProgram *p = t->program;
+    for (int i = 0; i < p->compared_count; i++) {
+        const CoupletCompared *c = &p->compared[i];
+        if ((t->options->sources && c->is_said) || is_compared_before(p, i) ||
+            !couplet_classes_is_one(&t->sources.data[c->source], c->field))
+            continue;
+        couplet_trainer_say(t,
+                            "%s: warning[W705]: all samples of `%s` have one `%s`, so comparing it "
+                            "tells no two of them apart\n",
+                            c->place, p->sources[c->source].name, c->field);
+    }
+}
+
 bool couplet_trainer_open_all(Trainer *t) {
     bool goes_on = t->options->record != NULL;
     if (!has_given(t)) return false;
@@ -378,6 +402,7 @@ bool couplet_trainer_open_all(Trainer *t) {
         !couplet_trainer_compare_ranks(t, "train") ||
         !couplet_trainer_open_paths(t, couplet_metrics_name) || !couplet_trainer_open_session(t))
         return false;
+    if (!goes_on) warn_of_one_label(t);
     const Clock *last = &t->clocks[couplet_trainer_stages(t) - 1];
     t->session->total_steps = last->first + last->steps;
     couplet_trainer_set_stage(t);

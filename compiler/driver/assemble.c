@@ -12,6 +12,7 @@
 #include "compiler/driver/report.h"
 #include "compiler/driver/source_translation.h"
 #include "compiler/driver/uses.h"
+#include "lang/compared.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
 
@@ -161,6 +162,31 @@ static CoupletEval *fill_tables(Arena *arena, const Method *method, const Lowere
     program->evals = evals;
     program->eval_count = lowered->evals.count;
     return evals;
+}
+
+static int find_source(const LoweredProgram *lowered, const DataSource *data) {
+    for (int i = 0; i < lowered->sources.count; i++)
+        if (lowered->sources.items[i].data == data) return i;
+    return -1;
+}
+
+/* What losses compare, for the warning about data that is there when the program runs. */
+static void fill_compared(Arena *arena, const Method *method, const LoweredProgram *lowered,
+                          CoupletProgram *program) {
+    const ComparedField *fields;
+    const int count = compared_fields(arena, method, &fields);
+    CoupletCompared *compared = arena_array(arena, CoupletCompared, count + 1);
+    for (int i = 0; i < count; i++) {
+        const Span at = fields[i].place;
+        const int source = find_source(lowered, fields[i].source->data);
+        if (source < 0) continue;
+        compared[program->compared_count++] = (CoupletCompared){
+            .source = source,
+            .is_said = fields[i].is_said,
+            .field = fields[i].field->name,
+            .place = arena_printf(arena, "%s:%d:%d", at.source->path, at.line, at.column)};
+    }
+    program->compared = compared;
 }
 
 /* Collects every graph of the program in one list. All are compiled together, so that equal kernels
@@ -330,6 +356,7 @@ static CoupletProgram *make_program(Arena *arena, const Method *method,
     fill_starts(arena, method->spec, program);
     fill_states(arena, lowered, program);
     CoupletEval *evals = fill_tables(arena, method, lowered, program);
+    fill_compared(arena, method, lowered, program);
     take_plans(arena, lowered, plans, evals, program);
     program->method_hash = method_hash(program, lowered);
     program->train_source = lowered->train_source;

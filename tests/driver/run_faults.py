@@ -114,6 +114,21 @@ with tempfile.TemporaryDirectory() as folder:
                       and "warning[W705]: all samples of `train` have one `label`" in done.stderr)
             check(done.returncode == 0 and warned == (line > 0), f"one class, {run[0]}: {what}",
                   done.stdout + done.stderr)
+    # A program that was built where there are ten classes, or where nobody saw the data.
+    spec = command.write(folder + "/labels.cpl", LABELS % ("", SUPCON))
+    built = command.run(couplet, "build", spec, "--data", two, "-o", folder + "/labels_program")
+    check(built.returncode == 0 and "W705" not in built.stderr, "SupCon is built on ten classes",
+          built.stderr)
+    for place, line in (one, 6), (two, 0):
+        shutil.rmtree(folder + "/labels", ignore_errors=True)
+        done = subprocess.run([folder + "/labels_program", "train", "--max-steps", "1", "--data",
+                               place, "--out", folder + "/labels"], capture_output=True, text=True,
+                              timeout=900)
+        said = done.stdout + done.stderr
+        warned = (f"labels.cpl:{line}:" in said
+                  and "warning[W705]: all samples of `train` have one `label`" in said)
+        check(done.returncode == 0 and warned == (line > 0),
+              f"a built program on {'one class' if line else 'ten classes'}", said)
     done = command.run(couplet, "check", command.write(folder + "/none.cpl", NONE))
     says("a reduction that never has a term", done,
          "none.cpl:6:15: error[E413]: no `j` fulfils the guard here for i = 0")
