@@ -46,7 +46,7 @@ static bool kinds_fit(const Type *want, const Type *given) {
 
 static bool refuse_kind_or_rank(Check *c, const Param *param, const Type *given, Span span) {
     const Type *want = param->type;
-    bool lacks_flat = false;
+    bool lacks_flat = false, is_no_truth = false;
     if (want->kind == KIND_REAL && given->kind == KIND_INT && want->rank > 0) {
         diag_report(c->diag, CODE_LABEL_AS_FEATURE, span,
                     "`%s` is an array of reals, and this is %s: labels and indices are no features",
@@ -54,6 +54,7 @@ static bool refuse_kind_or_rank(Check *c, const Param *param, const Type *given,
     } else if (!kinds_fit(want, given)) {
         diag_report(c->diag, CODE_ARGUMENT_KIND, span, "`%s` is %s, and this is %s", param->name,
                     type_text(c->arena, want), type_text(c->arena, given));
+        is_no_truth = want->kind == KIND_BOOL && want->rank == 0;
     } else if (want->rank != given->rank) {
         diag_report(c->diag, CODE_ARGUMENT_RANK, span, "`%s` has %d %s, and this is %s",
                     param->name, want->rank, want->rank == 1 ? "axis" : "axes",
@@ -64,6 +65,7 @@ static bool refuse_kind_or_rank(Check *c, const Param *param, const Type *given,
     }
     note_parameter(c, param);
     if (lacks_flat) diag_suggest(c->diag, "%s", "`flatten(x)` makes one row of each sample");
+    if (is_no_truth) option_suggest_truth(c, span);
     return true;
 }
 

@@ -153,10 +153,8 @@ bool check_data_option(Check *c, DataSource *data, const Expr *call, int at) {
         read_number_choice(c, data, row, value, span);
         break;
     case WANTS_TRUTH:
-        if (value->kind == EXPR_BOOL)
+        if (check_truth(c, value, span, CODE_DATA_OPTION, arena_printf(c->arena, "`%s`", name)))
             data->balanced = value->boolean;
-        else
-            diag_report(c->diag, CODE_DATA_OPTION, span, "`%s` is true or false", name);
         break;
     case WANTS_FIELD:
         if (value->kind == EXPR_NAME)

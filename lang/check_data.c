@@ -101,18 +101,17 @@ static void read_setting(Check *c, DataSource *data, const OptionRow *row, const
     const Span span = call_argument_span(call, at);
     const char *of = arena_printf(c->arena, " of %s", data->reader);
     DataSetting setting = {.name = row->name};
-    bool good = row->wants == WANTS_TEXT ? value->kind == EXPR_STRING && *value->text
-                                         : value->kind == EXPR_BOOL;
+    bool good = value->kind == EXPR_STRING && *value->text;
     if (row->wants == WANTS_TEXT && good)
         setting.text = value->text;
-    else if (row->wants == WANTS_TRUTH && good)
-        setting.number = value->boolean;
     else if (row->wants == WANTS_TEXT)
         diag_report(c->diag, CODE_DATA_OPTION, span, "`%s`%s is a text in double quotes: %s",
                     row->name, of, row->range);
-    else if (row->wants == WANTS_TRUTH)
-        diag_report(c->diag, CODE_DATA_OPTION, span, "`%s`%s is true or false", row->name, of);
-    else {
+    else if (row->wants == WANTS_TRUTH) {
+        good = check_truth(c, value, span, CODE_DATA_OPTION,
+                           arena_printf(c->arena, "`%s`%s", row->name, of));
+        setting.number = value->boolean;
+    } else {
         check_expr(c, value);
         good = check_number(c, row, value, span, CODE_DATA_OPTION, of);
         setting.number = value->constant;

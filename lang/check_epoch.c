@@ -34,9 +34,7 @@ static void check_kmeans_option(Check *c, const Expr *call, int at) {
             diag_report(c->diag, CODE_EVERY_EPOCH, value->span,
                         "`iterations` is a whole number of at least 1");
     } else if (strcmp(name, "spherical") == 0) {
-        good = value->kind == EXPR_BOOL;
-        if (!good)
-            diag_report(c->diag, CODE_EVERY_EPOCH, value->span, "`spherical` is true or false");
+        check_truth(c, value, value->span, CODE_EVERY_EPOCH, "`spherical` of kmeans");
     } else if (strcmp(name, "start") == 0) {
         good = value->kind == EXPR_STRING &&
                (strcmp(value->text, "plus_plus") == 0 || strcmp(value->text, "sample") == 0);

@@ -364,15 +364,6 @@ static bool is_given_twice(const Expr *call, int at) {
     return false;
 }
 
-/* Checks `by_class = true`. It must be the word itself, since it decides what is measured and not
- * how much. */
-static void check_truth(Check *c, const OptionRow *row, const Expr *value, Span span,
-                        const char *evaluation) {
-    if (value->kind == EXPR_BOOL || value->type->kind == KIND_POISON) return;
-    diag_report(c->diag, CODE_EVALUATION, span, "`%s` of %s is %s, and this is %s", row->name,
-                evaluation, row->range, type_text(c->arena, value->type));
-}
-
 /* Checks sources and numbers. Features and fields, which depend on these, come later. */
 static void check_option(Check *c, const Expr *call, int at, const char *evaluation) {
     const char *name = call->arg_names ? call->arg_names[at] : NULL;
@@ -386,6 +377,11 @@ static void check_option(Check *c, const Expr *call, int at, const char *evaluat
     if (is_given_twice(call, at))
         diag_report(c->diag, CODE_EVALUATION, span, "`%s` of %s is given twice", name, evaluation);
     if (row->wants == WANTS_OF || row->wants == WANTS_NETWORK) return;
+    if (row->wants == WANTS_TRUTH) {
+        check_truth(c, call->args[at], span, CODE_EVALUATION,
+                    arena_printf(c->arena, "`%s` of %s", name, evaluation));
+        return;
+    }
     const Type *t = check_expr(c, call->args[at]);
     const char *of = arena_printf(c->arena, " of %s", evaluation);
     const bool fits =
@@ -393,8 +389,6 @@ static void check_option(Check *c, const Expr *call, int at, const char *evaluat
     if (!fits && t->kind != KIND_POISON)
         diag_report(c->diag, CODE_EVALUATION, span, "`%s`%s is %s, and this is %s", name, of,
                     row->range, type_text(c->arena, t));
-    else if (row->wants == WANTS_TRUTH)
-        check_truth(c, row, call->args[at], span, evaluation);
     else if (row->wants != WANTS_DATA)
         check_number(c, row, call->args[at], span, CODE_EVALUATION, of);
 }

@@ -1,5 +1,6 @@
 /* Checks options that are rows of a table, such as the settings of `train` (settings.def). */
 #include "lang/check.h"
+#include "lang/habits.h"
 
 #include <math.h>
 #include <string.h>
@@ -46,6 +47,27 @@ bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, 
     if (row->wants == WANTS_SIZE && value->is_constant && value->constant < row->low)
         diag_suggest(c->diag, "a size is a number with its unit: 512MiB, 1.5GiB");
     return diag_error_count(c->diag) == errors;
+}
+
+/* ---- true and false -------------------------------------------------------------------------- */
+
+void option_suggest_truth(Check *c, Span value) {
+    Span word = value;
+    if (!value.source) return;
+    if (value.end - value.begin > 2 && value.source->text[value.begin] == '"')
+        word.begin++, word.end--;
+    const char *meant = habit_of_truth(span_text(c->arena, word));
+    if (!meant) return;
+    diag_suggest(c->diag, "the word is `%s`", meant);
+    diag_fix(c->diag, value, meant);
+}
+
+bool check_truth(Check *c, const Expr *value, Span span, DiagCode code, const char *what) {
+    if (value->kind == EXPR_BOOL) return true;
+    diag_report(c->diag, code, span, "%s is true or false, and this is `%s`", what,
+                span_text(c->arena, value->span));
+    option_suggest_truth(c, value->span);
+    return false;
 }
 
 /* ---- train ----------------------------------------------------------------------------------- */

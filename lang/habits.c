@@ -8,8 +8,22 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- names and characters -------------------------------------------------------------------- */
+
+const char *habit_of_truth(const char *text) {
+    static const struct {
+        const char *word, *meant;
+    } rows[] = {
+#define TRUTH(word, meant) {word, meant},
+#include "lang/habits.def"
+#undef TRUTH
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcasecmp(rows[i].word, text) == 0) return rows[i].meant;
+    return NULL;
+}
 
 const char *habit_of_name(const char *name) {
     static const struct {
@@ -21,7 +35,9 @@ const char *habit_of_name(const char *name) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].name, name) == 0) return rows[i].meant;
-    return NULL;
+    const char *truth = habit_of_truth(name);
+    if (!truth) return NULL;
+    return *truth == 't' ? "the word is `true`" : "the word is `false`";
 }
 
 const char *habit_of_member(const char *name) {

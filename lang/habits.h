@@ -28,6 +28,10 @@ const char *habit_of_name(const char *name);
 /* Returns help for a name behind a dot. */
 const char *habit_of_member(const char *name);
 
+/* Returns "true" or "false" for what other tools write in place of these words, such as "yes", "On"
+ * and "1", or NULL. */
+const char *habit_of_truth(const char *text);
+
 /* True if a reduction over an index of this name stands ahead of the place on its line, and so has
  * ended. */
 bool habit_is_behind_reduction(Span place, const char *name);

@@ -228,6 +228,7 @@ typedef struct CoupletStateInfo {
 typedef struct CoupletHyper {
     const char *name;           /* as in "tau" */
     bool is_integer, is_static; /* `is_static`: the value is compiled into the program */
+    bool is_truth;              /* the value is 1 or 0, which the spec writes `true` or `false` */
     double value;
     /* The condition that the value must fulfil (runtime/range.h). NULL: there is no condition. */
     const char *range;

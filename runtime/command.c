@@ -228,6 +228,13 @@ static bool set_hyper(const CommandLine *c, const char *setting, int number, Cou
     if (!found) return refuse_setting(c, setting, "the method has no such hyper");
     if (found->is_static)
         return refuse_setting(c, setting, "this hyper was fixed when the program was built");
+    if (found->is_truth) {
+        const char *word = setting + length + 1;
+        if (strcmp(word, "true") != 0 && strcmp(word, "false") != 0)
+            return refuse_setting(c, setting, "this hyper is true or false");
+        found->value = *word == 't';
+        return true;
+    }
     if (!couplet_read_number(setting + length + 1, &value, &is_whole))
         return refuse_setting(c, setting, "a number is expected");
     if (found->is_integer && !is_whole)

@@ -95,8 +95,14 @@ static CoupletHyper *made_hypers(Arena *arena, const Method *method,
     for (int i = 0; i < lowered->hypers.count; i++) {
         const LoweredHyper *from = &lowered->hypers.items[i];
         const char *written = settings_text(arena, method->spec, STMT_HYPER, from->name);
-        hypers[i] = (CoupletHyper){from->name,  from->is_integer, from->is_static, from->value,
-                                   from->range, from->range_text, written};
+        hypers[i] = (CoupletHyper){.name = from->name,
+                                   .is_integer = from->is_integer,
+                                   .is_static = from->is_static,
+                                   .is_truth = from->is_truth,
+                                   .value = from->value,
+                                   .range = from->range,
+                                   .range_text = from->range_text,
+                                   .written = written};
     }
     return hypers;
 }

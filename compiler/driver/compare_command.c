@@ -400,9 +400,11 @@ static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, con
                 recorded_seed == (uint64_t)(c->first_seed + seed);
     for (int i = 0; same && i < v->sets.count; i++) {
         double value = 0;
+        const char *set = v->sets.items[i].value;
+        const double wanted = strcmp(set, "true") == 0 ? 1 : strtod(set, NULL);
         same = couplet_record_number(
                    &record, arena_printf(c->arena, "hypers.%s", v->sets.items[i].name), &value) &&
-               value == strtod(v->sets.items[i].value, NULL);
+               value == wanted;
     }
     for (int i = 0; same && i < v->files.items.count; i++) {
         const Source *file = v->files.items.items[i].source;

@@ -7,6 +7,7 @@
 #include "compiler/driver/data_sets.h"
 
 #include "compiler/driver/load.h"
+#include "compiler/driver/overrides.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/source_translation.h"
 #include "runtime/data/place.h"
@@ -47,20 +48,24 @@ static bool report_unknown(Arena *arena, const char *reader, const char *name) {
                             name, list);
 }
 
-static bool take_value(const OptionRow *row, const char *reader, const char *text,
+static bool take_value(Arena *arena, const OptionRow *row, const char *reader, const char *text,
                        CoupletSetting *out) {
+    bool truth;
     *out = (CoupletSetting){.name = row->name};
     if (row->wants == WANTS_TEXT) {
         out->text = text;
         return true;
     }
-    const bool truth = strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
-    if (truth) out->number = strcmp(text, "true") == 0;
-    const bool known =
-        (truth && row->wants == WANTS_TRUTH) || couplet_read_number(text, &out->number, NULL);
-    if (known && option_in_range(row, out->number)) return true;
+    if (row->wants == WANTS_TRUTH) {
+        const char *what = arena_printf(arena, "`%s` of data.%s", row->name, reader);
+        const bool good = settings_read_truth(arena, what, text, &truth);
+        out->number = truth;
+        return good;
+    }
+    if (couplet_read_number(text, &out->number, NULL) && option_in_range(row, out->number))
+        return true;
     return report(CODE_SETTING, "`%s` of data.%s is %s, and `%s` was given", row->name, reader,
-                  row->wants == WANTS_TRUTH ? "true or false" : row->range, text);
+                  row->range, text);
 }
 
 /* True if the reader has a setting without a standard value: a number whose standard is below its
@@ -86,7 +91,7 @@ static bool take_settings(Arena *arena, const Options *o, CoupletSource *source)
     for (int i = 0; i < o->sets.count; i++) {
         const OptionRow *row = find_setting(o->reader, o->sets.items[i].name);
         if (!row) return report_unknown(arena, o->reader, o->sets.items[i].name);
-        if (!take_value(row, o->reader, o->sets.items[i].value, &settings[i])) return false;
+        if (!take_value(arena, row, o->reader, o->sets.items[i].value, &settings[i])) return false;
     }
     source->settings = settings;
     source->setting_count = o->sets.count;

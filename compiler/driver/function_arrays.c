@@ -95,10 +95,13 @@ static bool read_array(FunctionArrays *a, const Setting *setting) {
     return true;
 }
 
+/* A number, or one of the words `true` and `false`. */
 static bool read_setting_number(FunctionArrays *a, const Setting *setting) {
     char *end;
     double value = strtod(setting->value, &end);
-    if (*end || !*setting->value) {
+    if (strcmp(setting->value, "true") == 0 || strcmp(setting->value, "false") == 0) {
+        value = *setting->value == 't';
+    } else if (*end || !*setting->value) {
         report(CODE_SETTING, "--set %s needs a number, and `%s` was given", setting->name,
                setting->value);
         return false;

@@ -8,6 +8,7 @@
 
 #include "compiler/driver/report.h"
 #include "compiler/driver/span.h"
+#include "lang/habits.h"
 #include "runtime/numbers.h"
 #include "runtime/record.h"
 
@@ -166,7 +167,7 @@ static bool add_pair(const Reader *r, const OptionRow *row, const char *text, Se
     return true;
 }
 
-/* True if the values of --set are numbers. Their names are compared with the file when that is
+/* True if the values of --set are numbers or truths. Their names are compared with the file when that is
  * read. */
 static bool are_numbers(const Reader *r, const Setting *set) {
     const bool list = is_listed(r->allowed, "[lists]");
@@ -181,7 +182,7 @@ static bool are_numbers(const Reader *r, const Setting *set) {
         const size_t length = list ? strcspn(at, ",") : strlen(at);
         const char *word = arena_strndup(r->arena, at, length);
         double number;
-        if (!couplet_read_number(word, &number, NULL))
+        if (!couplet_read_number(word, &number, NULL) && !habit_of_truth(word))
             return report(CODE_SETTING, "--set %s needs %s, and `%s` was given", set->name,
                           list ? "numbers, like 0.1 or 0.1,0.5," : "a number", word);
         at += length;

@@ -8,6 +8,7 @@
 
 #include "compiler/driver/report.h"
 #include "compiler/lower/lower.h"
+#include "lang/habits.h"
 #include "runtime/numbers.h"
 #include "runtime/record.h"
 
@@ -96,9 +97,32 @@ static bool is_whole_number(const Expr *e) {
     return e && e->kind == EXPR_NUMBER && e->is_integer;
 }
 
+static void set_truth(Arena *arena, Param *param, bool value) {
+    Expr *truth = arena_new_of(arena, Expr);
+    truth->kind = EXPR_BOOL;
+    truth->boolean = value;
+    truth->span = param->value->span;
+    param->value = truth;
+}
+
+bool settings_read_truth(Arena *arena, const char *what, const char *text, bool *value) {
+    *value = strcmp(text, "true") == 0;
+    if (*value || strcmp(text, "false") == 0) return true;
+    const char *meant = habit_of_truth(text);
+    return report_with_help(CODE_SETTING,
+                            meant ? arena_printf(arena, "the word is `%s`", meant) : NULL,
+                            "%s is true or false, and `%s` was given", what, text);
+}
+
 static bool set_hyper(Arena *arena, Param *hyper, const Setting *set) {
     double value;
-    bool integer;
+    bool integer, truth;
+    if (hyper->value && hyper->value->kind == EXPR_BOOL) {
+        const char *what = arena_printf(arena, "the hyper `%s`", set->name);
+        if (!settings_read_truth(arena, what, set->value, &truth)) return false;
+        set_truth(arena, hyper, truth);
+        return true;
+    }
     if (!couplet_read_number(set->value, &value, &integer))
         return report(CODE_SETTING, "the hyper `%s` needs a number, and `%s` was given", set->name,
                       set->value);
@@ -145,7 +169,10 @@ static void take_recorded(Arena *arena, Module *spec, const Options *o) {
         Param *hyper = find_hyper(spec, recorded.name);
         bool same_text =
             strcmp(settings_text(arena, spec, STMT_HYPER, recorded.name), recorded.written) == 0;
-        if (hyper && same_text && !is_set(o, recorded.name))
+        if (!hyper || !same_text || is_set(o, recorded.name)) continue;
+        if (hyper->value && hyper->value->kind == EXPR_BOOL)
+            set_truth(arena, hyper, recorded.value != 0);
+        else
             set_number(arena, hyper, recorded.value, is_whole_number(hyper->value));
     }
     double epochs;
@@ -217,9 +244,12 @@ static bool unknown_parameter(Arena *arena, const Functions *functions, const Mo
     return unknown(arena, option, name, whose, &names);
 }
 
-static bool fits_parameter(const Setting *set, const Param *param) {
+static bool fits_parameter(Arena *arena, const Setting *set, const Param *param) {
     double value;
-    bool whole;
+    bool whole, truth;
+    if (param->type && param->type->kind == KIND_BOOL && !param->has_shape)
+        return settings_read_truth(arena, arena_printf(arena, "`%s`", set->name), set->value,
+                                   &truth);
     if (!couplet_read_number(set->value, &value, &whole))
         return report(CODE_SETTING, "`%s` needs a number, and `%s` was given", set->name,
                       set->value);
@@ -243,7 +273,7 @@ bool settings_fit_functions(Arena *arena, const Method *method, const Options *o
         const Setting *set = &o->sets.items[i];
         const Param *param = hyper_named(&functions, set->name);
         if (param)
-            good &= fits_parameter(set, param);
+            good &= fits_parameter(arena, set, param);
         else if (!find_hyper(method->spec, set->name))
             good = unknown_parameter(arena, &functions, method->spec, o, "set", set->name);
         for (int k = 0; k < o->inputs.count; k++)

@@ -12,6 +12,10 @@
  * message. */
 bool settings_write(Arena *arena, Module *spec, const Options *options, bool for_functions);
 
+/* Reads one of the words `true` and `false`, which is the value of `what`: "the hyper `flag`".
+ * False after a message, which names the word that is meant by `1`, `yes` and the like. */
+bool settings_read_truth(Arena *arena, const char *what, const char *text, bool *value);
+
 /* Returns the value of a hyper (STMT_HYPER), or of a setting of `train` (STMT_TRAIN), as the text
  * of the spec has it, whatever was written into the spec since. "" if the text has none. */
 const char *settings_text(Arena *arena, const Module *spec, StmtKind kind, const char *name);

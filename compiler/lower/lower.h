@@ -15,6 +15,7 @@ typedef struct LoweredHyper {
     const char *name;
     double value;
     bool is_integer;
+    bool is_truth; /* the value is 1 or 0, for `true` and `false` */
     /* The hyper reached a dimension or another compile-time place, so another value needs another
      * compilation. */
     bool is_static;

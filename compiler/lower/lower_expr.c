@@ -302,9 +302,10 @@ static Value lower_builtin_name(Lower *l, const Expr *e) {
 static Value lower_hyper(Lower *l, const Symbol *symbol, GType type) {
     char name[256];
     snprintf(name, sizeof name, "hyper.%s", symbol->name);
-    GNode *input =
-        graph_input(l->g, arena_intern(l->arena, name, strlen(name)), type, 0, NULL, symbol->span);
-    return value_scalar(gx_load(l->g, input, 0, NULL, NULL));
+    GNode *input = graph_input(l->g, arena_intern(l->arena, name, strlen(name)),
+                               type == GT_BOOL ? GT_INT : type, 0, NULL, symbol->span);
+    const GExpr *number = gx_load(l->g, input, 0, NULL, NULL);
+    return value_scalar(type == GT_BOOL ? gx2(l->g, G_NE, number, gx_int(l->g, 0)) : number);
 }
 
 static bool is_function(const Symbol *symbol) {
@@ -341,7 +342,7 @@ static Value lower_name(Lower *l, const Expr *e) {
     const Value *value = frame_find(l->frame, symbol);
     if (!value) return lower_unknown_name(l, e);
     if (symbol->kind == SYMBOL_HYPER && l->program)
-        return lower_hyper(l, symbol, value->scalar->type == GT_INT ? GT_INT : GT_REAL);
+        return lower_hyper(l, symbol, value->scalar->type);
     /* The constant is made anew, because an expression belongs to one graph, and frames outlive
      * graphs. */
     if (value->is_static) {

@@ -71,15 +71,19 @@ static void declare_hypers(Lower *l, const Stmt *s) {
                         "the hyper `%s` needs a number known at compile time", param->name);
             continue;
         }
+        const bool truth = param->value->type && param->value->type->kind == KIND_BOOL;
         bool integer =
             param->value->type ? param->value->type->kind == KIND_INT : param->value->is_integer;
         if (integer && fabs(value) > INT32_MAX)
             diag_report(l->diag, CODE_HYPER, param->value->span,
                         "the hyper `%s` is %.0f, and whole numbers have 32 bits in a run: up to %d",
                         param->name, value, INT32_MAX);
-        LoweredHyper hyper = {param->name, value, integer, false, NULL, NULL};
+        const LoweredHyper hyper = {
+            .name = param->name, .value = value, .is_integer = integer, .is_truth = truth};
         array_push(l->arena, &l->program->hypers, hyper);
-        frame_set(l, l->root, param->symbol, value_static(l, value, integer));
+        frame_set(l, l->root, param->symbol,
+                  truth ? value_scalar(gx_bool(l->g, value != 0))
+                        : value_static(l, value, integer));
         if (param->guard)
             check_range(l, param, &l->program->hypers.items[l->program->hypers.count - 1]);
     }
