@@ -294,9 +294,22 @@ static void declare_optimiser_params(Check *c, Stmt *s) {
                     s->name);
 }
 
+/* Returns the type of a formula that has to give numbers or conditions; poison after a message.
+ * `what` is what the formula belongs to, "`f` gives". */
+static Type *check_numbers(Check *c, Expr *value, const char *what) {
+    Type *t = check_expr(c, value);
+    if (t->kind == KIND_POISON || type_is_numeric(t) || t->kind == KIND_BOOL) return t;
+    diag_report(c->diag, CODE_NEEDS_NUMBER, value->span, "%s numbers or conditions, and this is %s",
+                what, type_text(c->arena, t));
+    return type_poison(c);
+}
+
 /* Returns the type of the body's result, or NULL for an optimiser, which returns nothing. */
 static Type *check_result(Check *c, Stmt *s) {
-    if (s->value) return check_expr(c, s->value);
+    const bool composes = s->kind == STMT_NET && !s->has_params;
+    if (s->value)
+        return composes ? check_expr(c, s->value)
+                        : check_numbers(c, s->value, arena_printf(c->arena, "`%s` gives", s->name));
     check_body(c, s->body, s->body_count);
     if (c->result || s->kind == STMT_OPTIMISER) return c->result;
     if (!c->is_broken)
@@ -404,7 +417,7 @@ static Type *elements_type(Check *c, Stmt *s) {
 
 Type *type_of_let(Check *c, Stmt *s) {
     if (s->binder_count) return elements_type(c, s);
-    Type *t = check_expr(c, s->value);
+    Type *t = check_numbers(c, s->value, arena_printf(c->arena, "`%s` holds", s->name));
     if (!s->has_dims) return t;
     Type *claim = type_of_shape(c, t->kind, s->dims, s->dim_count);
     if (claim->kind == KIND_POISON || t->kind == KIND_POISON || type_same_shape(claim, t)) return t;
@@ -453,7 +466,9 @@ void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
         c->drawn = p->value;
-        Type *value = p->value ? check_expr(c, p->value) : type_make(c, KIND_REAL, 0, NULL);
+        Type *value =
+            p->value ? check_numbers(c, p->value, arena_printf(c->arena, "`%s` holds", p->name))
+                     : type_make(c, KIND_REAL, 0, NULL);
         TypeKind element = owned_kind(c, p, kind);
         p->type = optimiser ? type_make(c, KIND_ANY_SHAPE, 0, NULL)
                             : type_of_shape(c, element, p->dims, p->dim_count);
@@ -513,7 +528,7 @@ void check_body(Check *c, Stmt **body, int count) {
             check_statement_of_body(c, body[i]);
             continue;
         }
-        c->result = check_expr(c, body[i]->value);
+        c->result = check_numbers(c, body[i]->value, "`return` gives");
         if (i + 1 < count)
             diag_report(c->diag, CODE_RETURN, body[i + 1]->span,
                         "nothing after `return` is ever reached");

@@ -708,6 +708,14 @@ static Type *check_binary(Check *c, Expr *e) {
     return join_types(c, e, a, b, whole ? KIND_INT : KIND_REAL);
 }
 
+static bool check_arm(Check *c, const Expr *arm) {
+    if (type_is_numeric(arm->type) || arm->type->kind == KIND_BOOL) return true;
+    diag_report(c->diag, CODE_NEEDS_NUMBER, arm->span,
+                "the arms of `if` are numbers or conditions, and this is %s",
+                type_text(c->arena, arm->type));
+    return false;
+}
+
 static Type *check_if(Check *c, Expr *e) {
     Type *t = check_expr(c, e->args[0]);
     const bool was_choice = c->in_choice;
@@ -721,7 +729,15 @@ static Type *check_if(Check *c, Expr *e) {
                     "`if` needs a condition, and this is %s", type_text(c->arena, t));
         return type_poison(c);
     }
+    if (!check_arm(c, e->args[1]) || !check_arm(c, e->args[2])) return type_poison(c);
     if (a->kind == KIND_BOOL && b->kind == KIND_BOOL) return a;
+    if (a->kind == KIND_BOOL || b->kind == KIND_BOOL) {
+        diag_report(c->diag, CODE_CONDITION_AND_NUMBER, e->args[2]->span,
+                    "one arm of `if` is %s and the other %s", type_text(c->arena, a),
+                    type_text(c->arena, b));
+        diag_suggest(c->diag, "`real(..)` makes 1 and 0 of a condition");
+        return type_poison(c);
+    }
     Expr sides = *e;
     sides.args = e->args + 1;
     return join_types(c, &sides, a, b,
