@@ -58,9 +58,12 @@ typedef struct Parser {
     /* The values of `unclosed` and `wanted_elses` at the end of the statement before. */
     Span ended_unclosed;
     int ended_elses;
-    bool compared;      /* true if a comparison was read, and nothing that ends it */
-    bool skips;         /* true while the rest of a statement that does not fit is left out */
-    bool drops_block;   /* true if the block behind the dropped line is dropped, too */
+    bool compared; /* true if a comparison was read, and nothing that ends it */
+    bool skips;    /* true while the rest of a statement that does not fit is left out */
+    int drops_to;  /* the text ahead of this byte is left out: the block of a broken head */
+    /* True once a brace too many, or one that is missing, was reported. What does not fit at a `}`
+     * or at the end of the file follows from that. */
+    bool braces_broken;
     ARRAY(Span) broken; /* the places of the text that was left out */
     /* The first word that next_word found; or the byte of a word that was read already. */
     int ahead;

@@ -382,12 +382,14 @@ static Type *elements_type(Check *c, Stmt *s) {
     scope_push(c);
     for (int i = 0; i < s->binder_count; i++)
         binder_open(c, s->binders[i]);
-    Type *value = check_expr(c, s->value);
+    const int unknown = c->unknown_names;
+    Type *value = check_numbers(c, s->value, arena_printf(c->arena, "`%s` holds", s->name));
     scope_pop(c);
+    const bool is_said = value->kind == KIND_POISON || c->unknown_names > unknown;
     bool endless = false;
     for (int i = 0; i < s->binder_count; i++)
         endless |= !s->binders[i]->extent;
-    binders_close(c, s->binders, s->binder_count, value->kind == KIND_POISON);
+    binders_close(c, s->binders, s->binder_count, is_said);
     /* an error was reported for it, and its readers are not at fault */
     if (value->kind == KIND_POISON || endless) return type_poison(c);
     bool unrolls = false; /* `let z[v] = encoder(g[v])` stacks the results of the network */

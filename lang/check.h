@@ -68,7 +68,10 @@ typedef struct Check {
     Stmt *scan;        /* the innermost scan around the place at hand, or NULL */
     Type *result;      /* the type that a return must have */
     Span result_span;
-    Span unknown;      /* the last unknown name */
+    Span unknown; /* the last unknown name */
+    /* The number of unknown names so far. An index that such a name may stand for is not said to be
+     * of no array. */
+    int unknown_names;
     bool in_index;     /* between the brackets of x[..] */
     bool in_rule;      /* true in the body of an optimiser, and in functions that it calls */
     bool in_default;   /* true in a read with a value for places outside */

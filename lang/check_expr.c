@@ -240,10 +240,11 @@ static Type *check_kept(Check *c, Expr *e) {
     outer->same = s->binder->same ? s->binder->same : s->binder;
     scope_push(c);
     if (kept) binder_open(c, e->binders[0]);
+    const int unknown = c->unknown_names;
     if (e->guard) check_guard(c, e->guard);
     Type *body = check_expr(c, e->args[0]);
     scope_pop(c);
-    if (kept) binders_close(c, e->binders, 1, type_is_poison(body));
+    if (kept) binders_close(c, e->binders, 1, type_is_poison(body) || c->unknown_names > unknown);
     if (type_is_poison(body)) return body;
     if (body->rank > 0 || !type_is_numeric(body)) {
         diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[0]->span,
@@ -281,11 +282,13 @@ static Type *check_reduce(Check *c, Expr *e) {
     scope_push(c);
     for (int i = 0; i < e->binder_count; i++)
         binder_open(c, e->binders[i]);
+    const int unknown = c->unknown_names;
     if (e->guard) check_guard(c, e->guard);
     Type *body = e->arg_count ? check_expr(c, e->args[0]) : type_make(c, KIND_INT, 0, NULL);
     scope_pop(c);
     binders_close(c, e->binders, e->binder_count,
-                  type_is_poison(body) || (e->guard && type_is_poison(e->guard->type)));
+                  type_is_poison(body) || (e->guard && type_is_poison(e->guard->type)) ||
+                      c->unknown_names > unknown);
     if (type_is_poison(body)) return body;
     if (body->rank > 0) {
         diag_report(c->diag, CODE_INDEX_MISSING, e->args[0]->span,
@@ -375,6 +378,7 @@ static void fix_use(Check *c, const Expr *name) {
 
 /* Reports a name once for each line, since the second time would say nothing new. */
 static void unknown_name(Check *c, const Expr *e) {
+    c->unknown_names++;
     if (is_foreign(e->span)) return;
     if (diag_error_count(c->diag) <= ENOUGH_ERRORS && parse_was_broken(c, e->name)) return;
     Span last = c->unknown;

@@ -358,6 +358,8 @@ const char *habit_of_syntax(const Misfit *m) {
     if (m->in_train && ends_factor(m->before) && begins_factor(m->found))
         return "settings are separated by commas or lines: `epochs 1, batch 256`";
     if ((meant = of_table(m))) return meant;
+    if (m->wants_brace && !m->at_end && begins_factor(m->found))
+        return "what belongs to a statement stands in braces: `{ .. }`";
     if (m->compared && is_comparison(m->found))
         return "comparisons do not chain: `0 < x and x < 1`";
     if (!m->at_end && follows_name_of_fn(m))

@@ -7,16 +7,17 @@
 
 /* A place where the text does not fit the grammar. A span is empty if there is no such token. */
 typedef struct Misfit {
-    Span first;      /* the first word of the statement */
-    Span before;     /* the token ahead of the one that does not fit */
-    Span found;      /* the token that does not fit, or the end of the line */
-    bool at_end;     /* `found` is the end of a line or of the file */
-    bool compared;   /* the formula has a comparison already */
-    bool wants_else; /* an `if` waits for its `else` */
-    bool in_index;   /* true inside [ ] */
-    bool in_binders; /* true inside the brackets of a reduction */
-    bool in_train;   /* true inside the braces of `train` */
-    bool wants_name; /* true where a name could stand */
+    Span first;       /* the first word of the statement */
+    Span before;      /* the token ahead of the one that does not fit */
+    Span found;       /* the token that does not fit, or the end of the line */
+    bool at_end;      /* `found` is the end of a line or of the file */
+    bool compared;    /* the formula has a comparison already */
+    bool wants_else;  /* an `if` waits for its `else` */
+    bool in_index;    /* true inside [ ] */
+    bool in_binders;  /* true inside the brackets of a reduction */
+    bool in_train;    /* true inside the braces of `train` */
+    bool wants_name;  /* true where a name could stand */
+    bool wants_brace; /* true where a `{` could stand */
 } Misfit;
 
 /* Returns the text to write instead, or NULL. */

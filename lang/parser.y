@@ -652,15 +652,57 @@ static void take_block(Parser *p, Span from) {
     p->base = outside;
 }
 
+/* Returns the offset behind the first `}` from `at` on that closes no `{` of the text between; -1
+ * where there is none. Adds the number of all such `}` to *count. */
+static int first_closing(const Source *source, int at, int *count) {
+    int depth = 0, found = -1;
+    for (; at < (int)source->length; at++) {
+        const char c = source->text[at];
+        const char end = c == '#' ? '\n' : c == '"' ? '"' : 0;
+        const char *stop = end ? memchr(source->text + at + 1, end, source->length - at - 1) : NULL;
+        if (end) at = stop ? (int)(stop - source->text) : (int)source->length;
+        depth += c == '{';
+        if (c != '}' || depth-- > 0) continue;
+        depth = 0;
+        if ((*count)++ == 0) found = at + 1;
+    }
+    return found;
+}
+
+/* Returns the offset up to which the lines behind a broken head belong to it: to the end of its
+ * block, which begins on the next line, or whose `{` is what the head lacks. */
+static int end_of_block(const Parser *p, bool wants_brace) {
+    const int next = p->offset + (int)strspn(p->source->text + p->offset, " \t\r\n");
+    const bool opens = p->source->text[next] == '{';
+    int open = 0, closing = 0;
+    for (int i = 1; i <= p->level; i++)
+        open += !p->depth[i];
+    if (!opens && !wants_brace) return 0;
+    const int end = first_closing(p->source, opens ? next + 1 : p->offset, &closing);
+    if (opens && end < 0) return (int)p->source->length;
+    return closing > open ? end : 0;
+}
+
 /* The rest of the statement is passed over, with the blocks that belong to it. */
 static void skip_statement(Parser *p, const Misfit *m) {
     const Span from = m->first.source ? m->first : m->found;
     if (!m->at_end && p->source->text[m->found.begin] == '{') take_block(p, from);
     array_push(p->arena, &p->broken, from);
     p->broken.items[p->broken.count - 1].end = p->offset;
-    const char *next = p->source->text + p->offset;
-    p->drops_block = m->at_end && next[strspn(next, " \t\r\n")] == '{';
+    p->drops_to = m->at_end ? end_of_block(p, m->wants_brace) : 0;
     p->skips = !m->at_end;
+}
+
+/* True if a brace is what does not fit, or what is missing. */
+static bool is_of_braces(const Parser *p, const Misfit *m) {
+    const char first = m->at_end ? 0 : p->source->text[m->found.begin];
+    return m->wants_brace || first == '{' || first == '}';
+}
+
+/* True for what only follows from a brace that was reported. */
+static bool follows_brace(const Parser *p, const Misfit *m, bool ends_file) {
+    const bool closes = !m->at_end && p->source->text[m->found.begin] == '}';
+    return p->braces_broken && (closes || (ends_file && p->ended_unclosed.source));
 }
 
 /* "found `)`, expected a name, a number or `(`": the found text as written, the expected kept
@@ -685,10 +727,14 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
             p->level > 0 && p->depth[p->level] && p->source->text[p->open[p->level].begin] == '[',
         .in_binders = p->level > 0 && p->is_index[p->level],
         .in_train = is_in_train(p)};
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         misfit.wants_name |= expected[i] == YYSYMBOL_NAME;
+        misfit.wants_brace |= strcmp(yysymbol_name(expected[i]), "'{'") == 0;
+    }
+    const bool follows = follows_brace(p, &misfit, found == YYSYMBOL_YYEOF);
     skip_statement(p, &misfit);
-    if (again) return 0; /* one message a line: the rest follows from the first */
+    p->braces_broken |= is_of_braces(p, &misfit);
+    if (again || follows) return 0; /* one message a line: the rest follows from the first */
     p->last_error_line = span.line;
     if (found == YYSYMBOL_YYEOF)
         text_printf(&text, "the file ends here");
