@@ -95,7 +95,8 @@ struct Expr {
     ExprKind kind;
     Span span;
     double number;
-    bool is_integer, boolean;
+    bool is_integer;
+    bool boolean;
     const char *name; /* for NAME and MEMBER; interned */
     const char *text; /* for STRING */
     Operator op;
@@ -114,7 +115,9 @@ struct Expr {
     Symbol *symbol; /* for NAME and MEMBER: what the name means */
     /* A number that is known while the file is checked; a number with a hyper in it; a number with
      * a let or a built-in name in it. */
-    bool is_constant, is_tunable, is_named;
+    bool is_constant;
+    bool is_tunable;
+    bool is_named;
     /* For a NAME in a view: an array with the batch in front, of which the name means the sample's
      * part. */
     bool is_sample;
@@ -211,7 +214,10 @@ struct Stmt {
     int param_count;
     Param *config; /* for net and optimiser: the first list */
     int config_count;
-    bool has_config, has_params, is_function, with_state;
+    bool has_config;
+    bool has_params;
+    bool is_function;
+    bool with_state;
     Binder **binders; /* the binders of a let; for a scan its round, `t < T` */
     int binder_count;
     Expr **dims; /* the shape of a queue; the claimed shape of a let */

@@ -41,13 +41,17 @@ typedef struct Parser {
     bool statement;  /* true at the first word of a statement */
     /* The keyword of the statement. `rate`, `with` and `trains` are words only behind theirs. */
     int soft;
-    int offset, line, line_start;
+    int offset;
+    int line;
+    int line_start;
     int counted, counted_to; /* the column of that byte, which is on this line */
     int last_error_line;
     int last_letter_line; /* the line on which the last letter outside of ASCII was reported */
     /* For messages: the tokens around the place at hand, and what the statement has had so far. */
     /* The text that was matched last; the token that was returned last, and the token before. */
-    Span lexeme, latest, previous;
+    Span lexeme;
+    Span latest;
+    Span previous;
     Span first;                          /* the first word of the statement */
     Span open[MOST_NESTED_BRACKETS + 1]; /* by level: the open brackets */
     /* A bracket that was still open at the end of its statement, or no place. */

@@ -184,7 +184,8 @@ static Expr **place_arguments(Check *c, const Expr *call, const char *callee, co
 typedef enum { RULE_map, RULE_map_int, RULE_map_same, RULE_own } Rule;
 static const struct {
     const char *name;
-    int low, high;
+    int low;
+    int high;
     Rule rule;
 } builtins[] = {
 #define ANY                                           INT_MAX

@@ -185,8 +185,10 @@ static void check_eval_field(Check *c, const Expr *call, const char *option, con
 typedef struct Reading {
     Check *c;
     const Expr *call;
-    const DataSource *bank, *query;
-    bool reads_field, refused;
+    const DataSource *bank;
+    const DataSource *query;
+    bool reads_field;
+    bool refused;
 } Reading;
 
 static void refuse_features(Reading *r, Span span, const char *what) {

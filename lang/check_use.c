@@ -20,7 +20,8 @@ static Module *find_library(const Check *c, const char *name) {
 }
 
 static bool is_file_beside(Check *c, const char *name, const Source *from) {
-    const char *sentence, *help;
+    const char *sentence;
+    const char *help;
     const char *path = arena_printf(c->arena, "%s.cpl", name);
     return c->hooks->files &&
            c->hooks->files(c->hooks->context, c->arena, from, path, &sentence, &help);

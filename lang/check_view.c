@@ -20,7 +20,8 @@ static int batch_axis(const Symbol *s) {
 
 typedef struct Search {
     Check *c;
-    Dim *of_field, *of_name;
+    Dim *of_field;
+    Dim *of_name;
     const Expr *field; /* the first field, and a field of a source with another batch */
     const Expr *other;
 } Search;

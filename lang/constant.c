@@ -105,7 +105,8 @@ static void fold_binary(Expr *e) {
 
 static void fold_call(Expr *e, const char *name) {
     enum { MOST = 2 };
-    double args[MOST], value;
+    double args[MOST];
+    double value;
     for (int i = 0; i < e->arg_count && i < MOST; i++)
         args[i] = e->args[i]->constant;
     if (constant_of_function(name, e->arg_count, args, &value)) known(e, value);

@@ -67,9 +67,11 @@ typedef struct DataSelection {
     const char *by; /* the int field whose values are the classes; NULL: "label" */
     /* Rows are kept if their hash, as a number in 0 .. 1, is in [from, to). All rows are kept if
      * both are 0. */
-    double part_from, part_to;
+    double part_from;
+    double part_to;
     /* The classes first .. first + classes - 1 are kept. All are kept if `classes` is 0. */
-    double first_class, classes;
+    double first_class;
+    double classes;
     const DataCondition *where; /* conditions that all hold for a kept row */
     int where_count;
 } DataSelection;
@@ -103,7 +105,8 @@ typedef struct DataSource {
     /* The state to which the chance of a row is proportional; NULL: none. */
     const struct Expr *weights;
     /* Episodes: the number of classes in a batch, and of rows in each. 0: no episodes. */
-    int64_t ways, each;
+    int64_t ways;
+    int64_t each;
     bool recalled;   /* `fields` and `rows` are from a record, and nobody looked at the data */
     bool said_small; /* it was reported that the batch is larger than the data */
     bool poisoned;   /* an error in its fields was reported, so any name may be one of them */
@@ -138,7 +141,9 @@ typedef enum {
 typedef struct OptionRow {
     const char *owner, *name; /* as in "knn" and "k" */
     Wants wants;
-    double low, high, standard;
+    double low;
+    double high;
+    double standard;
     const char *range; /* the end of the sentence "`k` of knn is .." */
 } OptionRow;
 /* lang/check_options.c: true if a value of a row that takes a number, or a truth value as 1 or 0,
@@ -155,7 +160,8 @@ typedef struct DataReader {
  * These are the rows of its two splits. */
 typedef struct DataPreset {
     const char *reader;
-    int64_t train, test;
+    int64_t train;
+    int64_t test;
     /* The ending of paths that name a single file of data, whose rows are not known. NULL: there is
      * no such ending. */
     const char *ending;

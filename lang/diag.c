@@ -10,7 +10,8 @@ struct Diag {
     Arena *arena;
     ARRAY(DiagMessage) messages;
     int errors;
-    bool unlimited, coloured;
+    bool unlimited;
+    bool coloured;
     const char *speaker;
     void (*trail)(void *context, Diag *diag);
     void *trail_context;
@@ -224,8 +225,10 @@ const char *diag_severity_name(DiagSeverity severity) {
 /* A line of a source as it is shown: the bytes from `begin` to `end`, and whether something is left
  * out before and behind them. */
 typedef struct Shown {
-    int begin, end;
-    bool cut_before, cut_behind;
+    int begin;
+    int end;
+    bool cut_before;
+    bool cut_behind;
 } Shown;
 
 enum { SHOWN_BEFORE = 100, SHOWN_BEHIND = 140 }; /* bytes around the caret of a very long line */

@@ -18,8 +18,10 @@ typedef struct Source {
  * is a character, whatever its bytes and its width. */
 typedef struct Span {
     const Source *source;
-    int begin, end;
-    int line, column;
+    int begin;
+    int end;
+    int line;
+    int column;
 } Span;
 /* Returns the text of an expression, with the outermost parentheses of its operands, which its span
  * leaves out, and with single spaces. */
@@ -42,7 +44,8 @@ typedef enum {
 typedef struct DiagCodeInfo {
     const char *code;
     DiagSeverity severity;
-    const char *meaning, *why;
+    const char *meaning;
+    const char *why;
     const char *failing, *repaired; /* texts of whole files; NULL if the mistake is not in a file */
 } DiagCodeInfo;
 extern const DiagCodeInfo diag_codes[CODE_COUNT];

@@ -25,7 +25,8 @@ const DiagPart *diag_part(const DiagMessage *message, int i);
  */
 typedef struct DiagList {
     const DiagMessage **messages;
-    int count, hidden;
+    int count;
+    int hidden;
 } DiagList;
 DiagList diag_sorted(const Diag *diag);
 const char *diag_severity_name(DiagSeverity severity);

@@ -88,7 +88,8 @@ static bool is_outside(const Expr *rate, double steps, double *value) {
 
 static void check_rate(void *context, Stmt *s) {
     Edges *e = context;
-    double value, other;
+    double value;
+    double other;
     if (s->kind != STMT_EMA || !is_outside(s->value, 1e5, &other) ||
         !is_outside(s->value, 1e3, &value))
         return;
@@ -107,7 +108,8 @@ static void check_rate(void *context, Stmt *s) {
 typedef struct QueueReads {
     Edges *edges;
     const Stmt *queue;
-    const Expr *read, *guard;
+    const Expr *read;
+    const Expr *guard;
 } QueueReads;
 
 /* True if the array starts as 0. Rows of reals start as random unit vectors, but labels and numbers

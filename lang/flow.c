@@ -24,7 +24,8 @@ struct FlowFrame {
 typedef struct Reached { /* a let, a call or an argument that was walked in a frame */
     struct Reached *next;
     const FlowFrame *frame;
-    bool stopped, under_stop;
+    bool stopped;
+    bool under_stop;
     int64_t row;
 } Reached;
 

@@ -56,7 +56,8 @@ void method_each_stmt(const Module *spec, void (*visit)(void *context, Stmt *s),
 /* The value of a scalar that depends on nothing but hypers and the run, such as a schedule at a
  * step. */
 typedef struct FlowClock {
-    double step, steps;
+    double step;
+    double steps;
 } FlowClock;
 bool flow_number(const Expr *e, const FlowFrame *frame, const FlowClock *clock, double *value);
 

@@ -34,7 +34,8 @@ typedef enum {
 typedef struct Word {
     WordKind kind;
     const char *text;
-    int length, offset;
+    int length;
+    int offset;
     int line, column; /* its place in the source, from 0 */
     int spaces;       /* the fewest spaces in front of it */
     /* The word under which it is lined up, if it is the first of its line; or -1. */
@@ -216,7 +217,8 @@ typedef struct Place { /* The position of the formatter. */
     /* The brackets of the text, and those that are put in around reductions. The latter nest as
      * deep as expressions do. */
     Bracket open[MOST_NESTED_BRACKETS + MOST_NESTED_TERMS];
-    int depth, braces;
+    int depth;
+    int braces;
     int last;            /* the word before, apart from comments; or -1 */
     int statement;       /* the first word of the statement */
     bool has_value;      /* true behind the statement's `=` or `<-`, and in its block */

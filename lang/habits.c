@@ -27,7 +27,8 @@ const char *habit_of_truth(const char *text) {
 
 const char *habit_of_name(const char *name) {
     static const struct {
-        const char *name, *meant;
+        const char *name;
+        const char *meant;
     } rows[] = {
 #define UNKNOWN(name, meant) {name, meant},
 #include "lang/habits.def"
@@ -42,7 +43,8 @@ const char *habit_of_name(const char *name) {
 
 const char *habit_of_member(const char *name) {
     static const struct {
-        const char *name, *meant;
+        const char *name;
+        const char *meant;
     } rows[] = {
 #define MEMBER(name, meant) {name, meant},
 #include "lang/habits.def"
@@ -183,7 +185,8 @@ static bool closes_binders(Span span) {
 /* Returns a word that reduces in other languages, as in `std[d] x[i, d]`. */
 static const char *foreign_reducer(const Misfit *m) {
     static const struct {
-        const char *word, *meant;
+        const char *word;
+        const char *meant;
     } rows[] = {
 #define REDUCER(word, meant) {word, meant},
 #include "lang/habits.def"
@@ -276,7 +279,10 @@ static const char *number_advice(const Misfit *m) {
 
 static const char *of_table(const Misfit *m) {
     static const struct {
-        const char *first, *before, *found, *meant;
+        const char *first;
+        const char *before;
+        const char *found;
+        const char *meant;
     } rows[] = {
 #define SYNTAX(first, before, found, meant) {first, before, found, meant},
 #include "lang/habits.def"

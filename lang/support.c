@@ -15,7 +15,8 @@ enum { BLOCK_BYTES = 1 << 18 };
 
 typedef struct Block {
     struct Block *next;
-    size_t used, capacity;
+    size_t used;
+    size_t capacity;
     _Alignas(16) char data[];
 } Block;
 
@@ -29,7 +30,8 @@ typedef struct Name {
 struct Arena {
     Block *blocks;
     Name **names;
-    size_t name_count, name_capacity;
+    size_t name_count;
+    size_t name_capacity;
 };
 
 /* where this thread continues if memory runs out */
@@ -92,7 +94,8 @@ char *arena_strndup(Arena *arena, const char *text, size_t length) {
 }
 
 char *arena_printf(Arena *arena, const char *format, ...) {
-    va_list args, again;
+    va_list args;
+    va_list again;
     va_start(args, format);
     va_copy(again, args);
     int length = vsnprintf(NULL, 0, format, args);
@@ -204,7 +207,8 @@ void text_append(Text *text, const char *data, size_t length) {
 }
 
 void text_printf(Text *text, const char *format, ...) {
-    va_list args, again;
+    va_list args;
+    va_list again;
     va_start(args, format);
     va_copy(again, args);
     int length = vsnprintf(NULL, 0, format, args);

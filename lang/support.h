@@ -48,7 +48,8 @@ void *arena_grow(Arena *arena, void *items, size_t item_bytes, int *capacity);
  * key put again gets the new value. */
 typedef struct Map {
     struct MapEntry *entries;
-    int capacity, count;
+    int capacity;
+    int count;
     bool of_texts; /* keys are texts, and equal texts are one key */
 } Map;
 void map_put(Arena *arena, Map *map, const void *key, void *value);
@@ -61,7 +62,8 @@ bool whole_of(double value, int64_t *out);
 /* A growable text buffer (malloc'ed; text_free releases it). */
 typedef struct Text {
     char *data;
-    size_t length, capacity;
+    size_t length;
+    size_t capacity;
 } Text;
 void text_printf(Text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_append(Text *text, const char *data, size_t length);

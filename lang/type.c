@@ -9,7 +9,8 @@
 struct DimTable {
     Arena *arena;
     Dim **slots; /* a hash table with open addressing; the number of slots is a power of two */
-    int capacity, count;
+    int capacity;
+    int count;
     DimFault fault; /* the first fault since the last dim_fault */
 };
 
@@ -313,7 +314,8 @@ bool dim_eval(const Dim *d, DimLookup lookup, void *context, int64_t *value) {
         return true;
     }
     if (d->kind == DIM_NAME) return lookup && lookup(context, d->symbol, value);
-    int64_t a, b;
+    int64_t a;
+    int64_t b;
     return dim_eval(d->a, lookup, context, &a) && dim_eval(d->b, lookup, context, &b) &&
            combine_numbers(d->kind, a, b, value);
 }

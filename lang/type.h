@@ -26,7 +26,8 @@ typedef struct Dim {
     int64_t value;         /* for DIM_CONST */
     struct Symbol *symbol; /* for DIM_NAME */
     /* For the other kinds: the operands. ADD and MUL are sorted and lean to the left. */
-    struct Dim *a, *b;
+    struct Dim *a;
+    struct Dim *b;
     int id; /* counts the dimensions made, and orders terms in the canonical form */
 } Dim;
 

@@ -27,7 +27,8 @@ int utf8_read(const char *text, size_t length, uint32_t *code) {
 }
 
 typedef struct Range {
-    uint32_t low, high;
+    uint32_t low;
+    uint32_t high;
 } Range;
 
 static bool is_among(uint32_t code, const Range *ranges, size_t count) {
