@@ -28,7 +28,8 @@ typedef struct Fit {
     int64_t budget; /* bytes; 0: none is stated */
     Span place;     /* the place in the spec that states it; without a source: --memory does */
     int64_t batch;
-    bool is_function, may_stream;
+    bool is_function;
+    bool may_stream;
 } Fit;
 
 /* Finds settings with which the steps of a program, or a function, fit the budget. Each attempt

@@ -9,9 +9,11 @@ typedef void (*PassWatch)(void *context, const Graph *g, const char *pass);
 
 /* The figures of one run of a pass: its time, and the nodes and expressions that it made. */
 typedef struct PassFigures {
-    const char *graph, *pass;
+    const char *graph;
+    const char *pass;
     double seconds; /* seconds of the processor */
-    int nodes_before, nodes;
+    int nodes_before;
+    int nodes;
     int64_t exprs; /* the expressions that the graph did not have before */
     int64_t steps; /* the parts of expressions that the pass looked at (visit.h) */
 } PassFigures;

@@ -17,7 +17,10 @@ typedef struct Reduction {
     /* The type of `best`. Sums of many reals are kept in double (node_sums_many). */
     LLVMTypeRef kept;
     /* Local variables; NULL if the reducer does not need them. */
-    LLVMValueRef best, count, position, winner;
+    LLVMValueRef best;
+    LLVMValueRef count;
+    LLVMValueRef position;
+    LLVMValueRef winner;
     LLVMValueRef power; /* a local variable: a product is best * 2^power */
     /* true for a sum of whole numbers that 64 bits may not hold */
     bool may_wrap;
@@ -401,7 +404,8 @@ static void axis_range(Frame *f, const int64_t *extents, int axis, bool cut, int
 
 /* A tile: its outermost axes, and the part of the next axis where that one is cut. */
 typedef struct Tile {
-    int64_t extents[2 * GRAPH_MAX_RANK], chunk;
+    int64_t extents[2 * GRAPH_MAX_RANK];
+    int64_t chunk;
     int axes;
     bool cut;
     LLVMValueRef number;
@@ -426,7 +430,8 @@ static void emit_from(Frame *f, const Tile *t, int axis) {
 
 static void emit_axis(Frame *f, const Tile *t, int axis) {
     const GNode *n = f->node;
-    LLVMValueRef begin, end;
+    LLVMValueRef begin;
+    LLVMValueRef end;
     if (axis == n->rank) {
         emit_element(f, t->extents);
         return;
@@ -496,7 +501,8 @@ void emit_compute(Emitter *e, Kernel *kernel) {
         const int columns = side_by_side(&f, i, nodes);
         f.node = kernel_node(kernel, i);
         if (columns) {
-            LLVMValueRef begin, end;
+            LLVMValueRef begin;
+            LLVMValueRef end;
             axis_range(&f, t.extents, t.axes, t.cut, t.chunk, t.number, &begin, &end);
             f.versions = 1;
             emit_column_versions(&f, nodes, columns, i > 0, &t, begin, end);

@@ -61,12 +61,14 @@ bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram
 
 typedef struct CpuVariant {
     /* The processor and the symbol of each call of cpu_write_program. */
-    const char *processor, *symbol;
+    const char *processor;
+    const char *symbol;
 } CpuVariant;
 
 typedef struct CpuBinding {
     /* The method's name, and the symbol of its CoupletMethod, by which programs find it. */
-    const char *name, *symbol;
+    const char *name;
+    const char *symbol;
     const CpuVariant *variants;
     int variant_count;
     const void *weights;

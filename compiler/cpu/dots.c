@@ -27,7 +27,8 @@ static LLVMValueRef shuffle_lanes(Dots *d, LLVMValueRef a, LLVMValueRef b, const
  * pairs. */
 static LLVMValueRef fold_pairs(Dots *d, LLVMValueRef a, LLVMValueRef b, const int *first,
                                const int *second) {
-    int low[16], high[16];
+    int low[16];
+    int high[16];
     int lanes = (int)d->c->lanes;
     for (int i = 0; i < lanes; i++) {
         int in = i % 4;
@@ -49,7 +50,8 @@ static LLVMValueRef join_lanes(Dots *d, const LLVMValueRef *sums) {
     LLVMValueRef two = fold_pairs(d, sums[2], sums[3], even, odd);
     LLVMValueRef all = fold_pairs(d, one, two, left, right);
     for (int width = (int)d->c->lanes / 2; width >= DOT_COLUMNS; width /= 2) {
-        int low[16], high[16];
+        int low[16];
+        int high[16];
         for (int i = 0; i < width; i++) {
             low[i] = i;
             high[i] = width + i;
@@ -152,7 +154,9 @@ static void sum_leaves(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slo
 static void emit_dot_block(Dots *d, LLVMValueRef a, LLVMValueRef rows_at) {
     Frame *f = d->f;
     int rows = d->c->rows;
-    LLVMValueRef row[MAX_ROWS], slot[MAX_ROWS * DOT_COLUMNS], sums[DOT_COLUMNS];
+    LLVMValueRef row[MAX_ROWS];
+    LLVMValueRef slot[MAX_ROWS * DOT_COLUMNS];
+    LLVMValueRef sums[DOT_COLUMNS];
     for (int r = 0; r < rows; r++)
         row[r] = vector_float_at(f, a, vector_table_at(f, d->tables, rows_at, 2 * r));
     for (int i = 0; i < rows * DOT_COLUMNS; i++)

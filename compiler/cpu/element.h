@@ -10,7 +10,12 @@ typedef struct Element {
     TileReads tile;
     const Sweep *sweep;
     SweepView view;
-    LLVMValueRef target, spare, first_row, first_column, rows, column_count;
+    LLVMValueRef target;
+    LLVMValueRef spare;
+    LLVMValueRef first_row;
+    LLVMValueRef first_column;
+    LLVMValueRef rows;
+    LLVMValueRef column_count;
 } Element;
 
 void element_begin(Element *x, Frame *outer, SweepView view, const char *name, int number);

@@ -28,7 +28,14 @@ typedef struct Emitter {
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMBuilderRef builder;
-    LLVMTypeRef f32, f64, i32, i64, i8, i1, ptr, nothing;
+    LLVMTypeRef f32;
+    LLVMTypeRef f64;
+    LLVMTypeRef i32;
+    LLVMTypeRef i64;
+    LLVMTypeRef i8;
+    LLVMTypeRef i1;
+    LLVMTypeRef ptr;
+    LLVMTypeRef nothing;
 } Emitter;
 
 /* ---- functions ------------------------------------------------------------------------------- */
@@ -37,8 +44,10 @@ typedef struct Emitter {
  * emptied at once. */
 typedef struct ValueMap {
     const GExpr **keys;
-    LLVMValueRef *values, *masks;
-    int capacity, count;
+    LLVMValueRef *values;
+    LLVMValueRef *masks;
+    int capacity;
+    int count;
 } ValueMap;
 
 /* The places from which streamed arrays are read: tiles of them, at the place of the element at
@@ -72,11 +81,16 @@ typedef struct Frame {
     /* The indices as i32, if a loop counts in i32 too; else NULL. */
     LLVMValueRef narrow[2 * GRAPH_MAX_RANK];
     LLVMValueRef bases[MAX_KERNEL_OPERANDS + 1];
-    LLVMValueRef begin, end, fault, scratch;
+    LLVMValueRef begin;
+    LLVMValueRef end;
+    LLVMValueRef fault;
+    LLVMValueRef scratch;
     LLVMValueRef met;      /* a local variable for the faults so far, while they are gathered */
     const TileReads *tile; /* NULL: the code reads no streamed array */
     /* The values of ComputeKernel.arguments: counts by axis, constants by number. */
-    LLVMValueRef counts[2 * GRAPH_MAX_RANK], chunk, constants[MOST_CONSTANTS];
+    LLVMValueRef counts[2 * GRAPH_MAX_RANK];
+    LLVMValueRef chunk;
+    LLVMValueRef constants[MOST_CONSTANTS];
     bool raises; /* true if some code raises a fault */
     Assumption assumed[MOST_ASSUMED];
     int assumed_count, versions; /* the number of versions of the loops of the node at hand */
@@ -85,8 +99,10 @@ typedef struct Frame {
 } Frame;
 
 typedef struct Loop {
-    LLVMBasicBlockRef body, exit;
-    LLVMValueRef index, end;
+    LLVMBasicBlockRef body;
+    LLVMBasicBlockRef exit;
+    LLVMValueRef index;
+    LLVMValueRef end;
     int64_t step;
 } Loop;
 
@@ -104,7 +120,10 @@ LLVMValueRef loop_end(Frame *f, Loop *loop);
 /* The members of a key, which a reduction visits in place of all its terms (emit_bucket.c): entries
  * [begin, end) of the list. */
 typedef struct Members {
-    LLVMValueRef base, list, begin, end;
+    LLVMValueRef base;
+    LLVMValueRef list;
+    LLVMValueRef begin;
+    LLVMValueRef end;
     const GExpr *rest; /* the condition that is still to be asked of each member; NULL: none */
 } Members;
 /* Opens a loop over members, which sets the reduced indices. *member is their place in row-major
@@ -176,7 +195,8 @@ const GExpr *frame_version_condition(Frame *f, const GNode *const *nodes, int co
  * after versions_otherwise where it does not. */
 typedef struct Versions {
     const GExpr *condition;
-    LLVMBasicBlockRef otherwise, after;
+    LLVMBasicBlockRef otherwise;
+    LLVMBasicBlockRef after;
 } Versions;
 Versions versions_begin(Frame *f, const GExpr *condition);
 void versions_otherwise(Frame *f, const Versions *v);

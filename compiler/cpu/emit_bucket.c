@@ -190,7 +190,8 @@ enum { LEAF_MEMBERS = 14 };
 typedef struct Row {
     Frame *f;
     const Bucket *b;
-    LLVMValueRef out, member;
+    LLVMValueRef out;
+    LLVMValueRef member;
     const Members *members;
 } Row;
 

@@ -135,7 +135,8 @@ static LLVMValueRef end_of_leaf(const Block *b, LLVMValueRef begin, LLVMValueRef
  * row to row. */
 static void emit_column_block(const Block *b, LLVMValueRef begin) {
     Frame *f = b->f;
-    Loop leaves, rows;
+    Loop leaves;
+    Loop rows;
     if (b->is_long) leaves = loop_begin_step(f, emit_whole(f, 0), b->row_end, LEAF_ROWS);
     rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, b->row_end))
                       : rows_begin(b, emit_whole(f, 0), b->row_end);
@@ -149,7 +150,8 @@ static void emit_column_block(const Block *b, LLVMValueRef begin) {
 static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef end) {
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
-    Loop leaves, rows;
+    Loop leaves;
+    Loop rows;
     /* without columns, the loop over rows is left out too */
     LLVMValueRef some = LLVMBuildICmp(build, LLVMIntSLT, begin, end, "");
     LLVMValueRef row_end = LLVMBuildSelect(build, some, b->row_end, emit_whole(f, 0), "");

@@ -112,7 +112,8 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
     if (kernel_arguments(s->kernel)) return emit_walk(s, load, base);
     for (int i = 0; i < tensor->rank; i++) {
         LLVMValueRef index = emit(s, load->args[i], mask);
-        int64_t low, high;
+        int64_t low;
+        int64_t high;
         bool safe = gx_range_of_data(s->e->graph, load->args[i], s->extents, &low, &high) &&
                     low >= 0 && high < tensor->shape[i];
         if (!safe) {
@@ -194,7 +195,8 @@ static VisitStep emit_if_sure(void *context, const GExpr *e) {
 
 void emit_ahead(Frame *s, const GExpr *then, const GExpr *otherwise, LLVMValueRef mask) {
     if (!may_fault(s, then) || !may_fault(s, otherwise)) return;
-    ExprMap sure, met;
+    ExprMap sure;
+    ExprMap met;
     Arms arms = {s, mask, &sure};
     expr_map_open(&sure);
     expr_map_open(&met);
@@ -214,7 +216,8 @@ static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
     LLVMValueRef site =
         arguments ? s->constants[argument_find(arguments, e->args[0])] : emit(s, e->args[0], mask);
     LLVMValueRef element = emit(s, e->args[1], mask);
-    LLVMValueRef key[2], x[4];
+    LLVMValueRef key[2];
+    LLVMValueRef x[4];
     const int first = s->kernel->operand_count - s->kernel->output_count - 2;
     for (int i = 0; i < 2; i++) {
         LLVMValueRef at = emit_whole(s, i);

@@ -6,10 +6,16 @@ typedef struct Packing {
     Frame *f;
     const Contraction *c;
     LLVMTypeRef vector;
-    LLVMValueRef tables, b_of_k, b_of_n, columns;
+    LLVMValueRef tables;
+    LLVMValueRef b_of_k;
+    LLVMValueRef b_of_n;
+    LLVMValueRef columns;
     /* `from` is where b begins at this z, `to` is the panel, and `first` is its first column. */
-    LLVMValueRef from, to, first;
-    LLVMValueRef k_begin, k_end;
+    LLVMValueRef from;
+    LLVMValueRef to;
+    LLVMValueRef first;
+    LLVMValueRef k_begin;
+    LLVMValueRef k_end;
 } Packing;
 
 /* Copies rows, if the columns are side by side. */
@@ -39,7 +45,8 @@ static void transpose_squares(Packing *p) {
     int64_t lanes = p->c->lanes;
     Loop columns = loop_begin_step(f, emit_whole(f, 0), emit_whole(f, p->c->panel), lanes);
     LLVMValueRef column = vector_add(f, p->b_of_n, vector_add(f, p->first, columns.index));
-    LLVMValueRef start[16], rows[16];
+    LLVMValueRef start[16];
+    LLVMValueRef rows[16];
     for (int64_t i = 0; i < lanes; i++)
         start[i] = vector_float_at(f, p->from, vector_table_at(f, p->tables, column, i));
     Loop ks = loop_begin_step(f, p->k_begin, p->k_end, lanes);

@@ -15,7 +15,9 @@ typedef struct Task {
     const Contraction *c;
     LLVMTypeRef vector;
     int rows, vectors; /* the rows and vectors of a block */
-    LLVMValueRef tables, a_step, b_step;
+    LLVMValueRef tables;
+    LLVMValueRef a_step;
+    LLVMValueRef b_step;
     LLVMValueRef a, y; /* where a and y begin for the task */
     /* The floats of a from these rows to those of the next block. NULL: there is no prefetch of
      * them. */
@@ -61,8 +63,10 @@ static void multiply_column(Task *t, const LLVMValueRef *row, LLVMValueRef a_at,
 
 /* A loop with the block's sums in registers: `count` turns, of which there is at least one. */
 typedef struct SumLoop {
-    LLVMBasicBlockRef before, body;
-    LLVMValueRef turn, sums[MAX_SUMS];
+    LLVMBasicBlockRef before;
+    LLVMBasicBlockRef body;
+    LLVMValueRef turn;
+    LLVMValueRef sums[MAX_SUMS];
 } SumLoop;
 
 static void sum_loop_begin(Task *t, SumLoop *loop, LLVMValueRef *start) {
@@ -179,7 +183,8 @@ static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef first_run,
                      LLVMValueRef *done) {
     LLVMBuilderRef b = t->f->e->builder;
     Frame *f = t->f;
-    SumLoop runs, terms;
+    SumLoop runs;
+    SumLoop terms;
     sum_loop_begin(t, &runs, start);
     LLVMValueRef place = t->gathered ? LLVMBuildPhi(b, f->e->i64, "gathered") : NULL;
     LLVMValueRef next = NULL;

@@ -30,7 +30,8 @@ static LLVMValueRef intrinsic(Frame *s, const char *name, LLVMValueRef a) {
 
 /* A whole number that is 32 bits in memory, or an index, or otherwise known to be small. */
 static bool is_narrow(Frame *s, const GExpr *e) {
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     if (e->op == G_LOAD || e->op == G_TO_INT) return true;
     return gx_range_of_data(s->e->graph, e, s->extents, &low, &high) && low >= INT32_MIN &&
            high <= INT32_MAX;

@@ -23,30 +23,44 @@ typedef struct Weights {
 } Weights;
 
 typedef struct SinkCode {
-    Helper row_fold, column_fold;
+    Helper row_fold;
+    Helper column_fold;
     int row_weights, column_weights; /* numbers in the sweep's list of weights */
-    Helper row_first, column_first, row_result, column_result;
+    Helper row_first;
+    Helper column_first;
+    Helper row_result;
+    Helper column_result;
     /* The panels of V at the tile's columns (for sums of rows), and those at its rows. */
-    Helper row_panels, column_panels;
-    Helper row_product, column_product;
+    Helper row_panels;
+    Helper column_panels;
+    Helper row_product;
+    Helper column_product;
     /* the sums are copied from the scratch to the sink's array */
-    Helper row_store, row_add, column_store, column_add;
+    Helper row_store;
+    Helper row_add;
+    Helper column_store;
+    Helper column_add;
 } SinkCode;
 
 typedef struct Walk {
     Frame f;
     const Sweep *s;
     SweepLayout at;
-    Helper cell_copy_in, cell_copy_out;
-    Helper operand[MOST_PAIR_SOURCES], panels[MOST_PAIR_SOURCES], product[MOST_PAIR_SOURCES];
+    Helper cell_copy_in;
+    Helper cell_copy_out;
+    Helper operand[MOST_PAIR_SOURCES];
+    Helper panels[MOST_PAIR_SOURCES];
+    Helper product[MOST_PAIR_SOURCES];
     SinkCode sinks[MOST_SINKS];
     Helper maps;
     Weights weights[2 * MOST_SINKS];
     /* `weights_there` is the number of the weights that are in their tile; -1: none are, or it
      * depends. */
-    int weight_count, weights_there;
+    int weight_count;
+    int weights_there;
     LLVMValueRef row_operand[MOST_PAIR_SOURCES]; /* where the rows of the task's block are */
-    Side rows, columns;
+    Side rows;
+    Side columns;
     int helpers;
 } Walk;
 
@@ -199,7 +213,8 @@ static void emit_helpers(Walk *w) {
 /* ---- branches -------------------------------------------------------------------------------- */
 
 typedef struct Branch {
-    LLVMBasicBlockRef otherwise, after;
+    LLVMBasicBlockRef otherwise;
+    LLVMBasicBlockRef after;
 } Branch;
 
 static Branch branch_begin(Walk *w, LLVMValueRef condition) {

@@ -7,8 +7,10 @@
 
 /* The entry that the last rank took, and the best one behind it so far: values and positions. */
 typedef struct Ranking {
-    LLVMValueRef last_value, last_at;
-    LLVMValueRef best_value, best_at;
+    LLVMValueRef last_value;
+    LLVMValueRef last_at;
+    LLVMValueRef best_value;
+    LLVMValueRef best_at;
 } Ranking;
 
 static LLVMValueRef entry_at(Frame *f, LLVMValueRef row, int64_t length, LLVMValueRef column) {

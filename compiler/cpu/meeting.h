@@ -7,7 +7,9 @@
 /* A side of a tile: its rows, or its columns. */
 typedef struct Side {
     /* The number of the block, its first row in the whole array, and the number of its rows. */
-    LLVMValueRef block, first, count;
+    LLVMValueRef block;
+    LLVMValueRef first;
+    LLVMValueRef count;
     LLVMValueRef starts, ends; /* i1: true if this is the block's first task, and its last task */
 } Side;
 

@@ -28,7 +28,8 @@ typedef struct Part {
     Arena *arena;
     const Processor *processor;
     Kernel **kernels;
-    int count, weight;
+    int count;
+    int weight;
     LLVMMemoryBufferRef object;
     const char *error;
     char path[1024]; /* in the cache; empty: not cached */
@@ -130,13 +131,16 @@ static void part_write(const Part *part) {
 }
 
 const char *cpu_llvm_version(Arena *arena) {
-    unsigned major, minor, patch;
+    unsigned major;
+    unsigned minor;
+    unsigned patch;
     LLVMGetVersion(&major, &minor, &patch);
     return arena_printf(arena, "%u.%u.%u", major, minor, patch);
 }
 
 const char *cpu_cache_folder(Arena *arena) {
-    char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 256];
+    char path[COUPLET_PATH_BYTES];
+    char error[COUPLET_PATH_BYTES + 256];
     const bool made = couplet_cache_folder(path, error, sizeof error) &&
                       couplet_folder_make(path, NULL, error, sizeof error);
     return made ? arena_printf(arena, "%s", path) : NULL;

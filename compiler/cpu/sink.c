@@ -442,7 +442,8 @@ static void best_of_columns(Element *x, Cells *c) {
     Loop rows = loop_begin(f, emit_whole(f, 0), x->rows);
     ElementLoop elements = element_loop_begin(x, rows.index);
     c->at = elements.columns.index;
-    LLVMValueRef holds, v;
+    LLVMValueRef holds;
+    LLVMValueRef v;
     if (is_place(n)) {
         v = term_of(f, x->view.sink, &holds);
         fold_place(c, v, place_at_hand(c), holds);

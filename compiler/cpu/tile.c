@@ -155,7 +155,8 @@ static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a
     LLVMBuilderRef b = f->e->builder;
     int columns = 2;
     int total = (int)s->rows * columns;
-    LLVMValueRef phi[MOST_SUMS], next[MOST_SUMS];
+    LLVMValueRef phi[MOST_SUMS];
+    LLVMValueRef next[MOST_SUMS];
     LLVMValueRef zero = emit_whole(f, 0);
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
     LLVMBasicBlockRef body = frame_block(f, "k");
@@ -278,7 +279,8 @@ static void panel_by_squares(const Vectors *v, const PanelShape *s, LLVMValueRef
     Frame *f = v->f;
     LLVMValueRef squares = LLVMBuildAnd(f->e->builder, count, emit_whole(f, -s->lanes), "");
     for (int64_t half = 0; half < 2; half++) {
-        LLVMValueRef line[MOST_LANES], rows[MOST_LANES];
+        LLVMValueRef line[MOST_LANES];
+        LLVMValueRef rows[MOST_LANES];
         for (int64_t i = 0; i < s->lanes; i++)
             line[i] = helper_float_pointer(
                 f, source,

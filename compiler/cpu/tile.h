@@ -11,7 +11,8 @@ enum { MOST_HELPER_POINTERS = MAX_KERNEL_OPERANDS + 14, MOST_HELPER_NUMBERS = 4 
 typedef struct Helper {
     LLVMValueRef function;
     LLVMTypeRef type;
-    int pointers, numbers;
+    int pointers;
+    int numbers;
 } Helper;
 
 /* A helper that is open: `inner` emits into it. helper_end goes back to where the caller was. */
@@ -33,7 +34,12 @@ void helper_call(Frame *f, const Helper *helper, const LLVMValueRef *pointers,
  * next, with a row for each k. c lies at m * c_line + n. Rows come in register blocks of `rows`, so
  * up to rows - 1 rows behind the last are written too. */
 typedef struct BlockShape {
-    int64_t lanes, rows, a_line, a_step, b_panel, c_line;
+    int64_t lanes;
+    int64_t rows;
+    int64_t a_line;
+    int64_t a_step;
+    int64_t b_panel;
+    int64_t c_line;
     bool adds;
     int64_t leaf;
 } BlockShape;
@@ -45,7 +51,10 @@ Helper emit_block_product(Frame *f, const BlockShape *shape, int number);
  * in its panel is anything. The pointers are source and target; the numbers are the counts of x and
  * y. */
 typedef struct PanelShape {
-    int64_t lanes, x_step, y_step, to_panel;
+    int64_t lanes;
+    int64_t x_step;
+    int64_t y_step;
+    int64_t to_panel;
 } PanelShape;
 Helper emit_panels(Frame *f, const PanelShape *shape, int number);
 
@@ -54,7 +63,10 @@ Helper emit_panels(Frame *f, const PanelShape *shape, int number);
  * + y for the next one (Kahan). The pointers are source, target, and lost if there is such; the
  * numbers are the counts of x and y. */
 typedef struct CopyShape {
-    int64_t line, step, to_line, to_step;
+    int64_t line;
+    int64_t step;
+    int64_t to_line;
+    int64_t to_step;
     bool adds;
     int64_t lost_line;
 } CopyShape;

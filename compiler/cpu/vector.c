@@ -124,7 +124,8 @@ void vector_scatter(Frame *f, LLVMValueRef value, LLVMValueRef base, LLVMValueRe
 void vector_transpose(Frame *f, LLVMValueRef *rows, int64_t lanes) {
     LLVMTypeRef i32 = f->e->i32;
     for (int64_t s = 1; s < lanes; s *= 2) {
-        LLVMValueRef low[MAX_LANES], high[MAX_LANES];
+        LLVMValueRef low[MAX_LANES];
+        LLVMValueRef high[MAX_LANES];
         for (int64_t l = 0; l < lanes; l++) {
             low[l] = LLVMConstInt(i32, (unsigned long long)(l & s ? lanes + l - s : l), 0);
             high[l] = LLVMConstInt(i32, (unsigned long long)(l & s ? lanes + l : l + s), 0);

@@ -24,7 +24,8 @@ typedef struct Build {
     Method *method;
     LoweredProgram *lowered;
     /* the method's name as an identifier of C; the path of the result without its ending */
-    const char *name, *out;
+    const char *name;
+    const char *out;
     const char *targets[MAX_TARGETS];
     int target_count;
     Assembled programs[MAX_TARGETS];
@@ -80,9 +81,12 @@ static bool assemble_all(Build *b) {
 
 typedef struct Writing {
     const Assembled *program;
-    const char *symbol, *path, *error;
+    const char *symbol;
+    const char *path;
+    const char *error;
     Arena *arena;
-    bool llvm, good;
+    bool llvm;
+    bool good;
 } Writing;
 
 static void *write_program(void *context) {
@@ -125,7 +129,8 @@ static bool write_programs(Build *b) {
 
 /* Reads the weights of a run folder, or of a checkpoint. */
 static bool read_weights(Build *b) {
-    char path[COUPLET_PATH_BYTES], error[512];
+    char path[COUPLET_PATH_BYTES];
+    char error[512];
     const char *given = b->options->embed_weights;
     if (!given) return true;
     if (couplet_path_join(given, "checkpoint.safetensors", path, error, sizeof error))
@@ -137,7 +142,8 @@ static bool read_weights(Build *b) {
 /* True if the weights are those of the method. If not, building is refused, because every call of
  * the program would be. */
 static bool weights_fit(const Build *b) {
-    char error[512], wanted[24];
+    char error[512];
+    char wanted[24];
     CoupletTensorFile file;
     if (!b->weights) return true;
     if (!couplet_tensors_parse(b->options->embed_weights, b->weights, b->weight_bytes, &file, error,

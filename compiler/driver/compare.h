@@ -10,7 +10,8 @@
 typedef struct Variant { /* a row of the table: a spec with settings */
     /* The path of the spec, and its name without folder and ending, which is unique among the
      * specs. */
-    const char *spec, *name;
+    const char *spec;
+    const char *name;
     ARRAY(Setting) sets;
     const char *label; /* the spec's name with its settings: "moco tau=0.1" */
     bool evaluates;    /* true if the spec has `eval` */
@@ -33,7 +34,8 @@ typedef struct Comparison {
     const char *folder;
     ARRAY(Variant) variants;
     const Options *options; /* the options of the command line, which say where the data lies */
-    long first_seed, seeds;
+    long first_seed;
+    long seeds;
     Outcome *outcomes; /* by variant and seed */
 } Comparison;
 

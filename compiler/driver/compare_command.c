@@ -32,7 +32,8 @@ typedef struct Request {
     ARRAY(const char *) passed; /* the options that are passed on to `couplet train` */
     ARRAY(const char *) hypers; /* the hypers of all specs */
     const char *folder;
-    long seeds, first_seed;
+    long seeds;
+    long first_seed;
     Options options;
 } Request;
 

@@ -94,7 +94,8 @@ static void write_points(const Comparison *c, const Columns *columns, bool swept
     int column_count = columns->names.count ? columns->names.count : 1;
     for (int i = 0; i < column_count; i++) {
         for (int v = 0; v < c->variants.count; v++) {
-            double mean, deviation;
+            double mean;
+            double deviation;
             const char *column = columns->names.count ? columns->names.items[i] : NULL;
             if (v == 0 || (swept && method_size(c, v)))
                 text_printf(out, "%s$values%d_%d << EOD\n", v ? "EOD\n" : "", i, v);

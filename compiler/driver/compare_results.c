@@ -124,7 +124,8 @@ int comparison_statistics(const Comparison *c, int variant, const char *column, 
 
 static void print_cell(const Comparison *c, int variant, const char *column, const char *format,
                        FILE *out) {
-    double mean, deviation;
+    double mean;
+    double deviation;
     char text[64] = "-";
     char spread[32] = "";
     int count = comparison_statistics(c, variant, column, &mean, &deviation);
@@ -144,7 +145,8 @@ void comparison_print(const Comparison *c, FILE *out) {
         fprintf(out, "  %10s   %-8s", columns.names.items[i], columns.reported.items[i] ? "" : "%");
     fprintf(out, "\n");
     for (int v = 0; v < c->variants.count; v++) {
-        double mean, deviation;
+        double mean;
+        double deviation;
         fprintf(out, "%-*s  %4d", width, c->variants.items[v].label,
                 comparison_statistics(c, v, NULL, &mean, &deviation));
         print_cell(c, v, NULL, "%.4f", out);

@@ -72,7 +72,9 @@ static int describe_rows(Arena *arena, const Options *asked) {
 /* Writes a source to FOLDER/train.safetensors, or to FOLDER/READER.safetensors for a source that
  * the command line names. */
 static bool pack_one(DataSets *sets, DataSet *set, const Options *o, const char *folder) {
-    char error[2048], path[COUPLET_PATH_BYTES], size[32];
+    char error[2048];
+    char path[COUPLET_PATH_BYTES];
+    char size[32];
     const char *name =
         arena_printf(sets->arena, "%s.safetensors", set->name ? set->name : set->source.reader);
     if (!data_set_load(sets, set, o, o->skip_bad, false)) return false;
@@ -128,7 +130,9 @@ static bool is_about(const CoupletPackedCopy *copy, const char *about) {
 }
 
 static int list_copies(const Options *o) {
-    char folder[COUPLET_PATH_BYTES], error[2048], size[32];
+    char folder[COUPLET_PATH_BYTES];
+    char error[2048];
+    char size[32];
     CoupletPackedCopy *copies;
     int count;
     int removed = 0;

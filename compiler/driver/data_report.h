@@ -14,7 +14,8 @@ typedef struct DataFindings {
 
 /* The rows of one source that are in another one, too. */
 typedef struct SharedRows {
-    const DataSet *first, *second;
+    const DataSet *first;
+    const DataSet *second;
     Twins twins;
 } SharedRows;
 

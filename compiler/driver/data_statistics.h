@@ -10,8 +10,13 @@
  * that the language reads. NaN and infinite values are counted apart and do not enter the other
  * members. If there are no other values, low to deviation are 0. */
 typedef struct Spread {
-    int64_t count, nan, infinite;
-    double low, high, mean, deviation;
+    int64_t count;
+    int64_t nan;
+    int64_t infinite;
+    double low;
+    double high;
+    double mean;
+    double deviation;
 } Spread;
 
 typedef struct FieldStatistics {
@@ -40,7 +45,8 @@ FieldStatistics field_statistics(Arena *arena, const CoupletTable *table, int fi
 
 /* Two equal rows of one source, or of two sources. */
 typedef struct Twin {
-    int64_t first, second;
+    int64_t first;
+    int64_t second;
 } Twin;
 
 /* Equal rows. Two rows are equal if they agree in every field with an axis, or in all fields if

@@ -29,7 +29,8 @@ typedef struct StateDict {
     CoupletTensorEntry *entries;
     int count;
     int blocks[5]; /* by stage, from 1 on */
-    bool bottleneck, has_head;
+    bool bottleneck;
+    bool has_head;
 } StateDict;
 
 /* Reports the layer that has no place in torchvision's shapes. */
@@ -41,7 +42,8 @@ static bool refuse_layer(const char *part, const char *layer, const char *senten
 }
 
 static void note_block(StateDict *d, const char *theirs) {
-    int stage, block;
+    int stage;
+    int block;
     char rest[32];
     if (sscanf(theirs, "layer%d.%d.%31s", &stage, &block, rest) != 3) return;
     if (stage >= 1 && stage <= 4 && block + 1 > d->blocks[stage]) d->blocks[stage] = block + 1;
@@ -264,7 +266,8 @@ static bool is_asked_well(const Options *o) {
 }
 
 static bool export_weights(Arena *arena, const Options *o) {
-    char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
+    char path[COUPLET_PATH_BYTES];
+    char error[COUPLET_PATH_BYTES + 512];
     CoupletTensorFile file;
     if (!couplet_path_join(o->file, couplet_checkpoint_name, path, error, sizeof error) ||
         !couplet_tensors_read(path, &file, error, sizeof error))

@@ -16,7 +16,8 @@ typedef struct FunctionArrays {
     const char **files; /* the file of each array; NULL: the array is made up, or a number */
     bool *is_index;     /* true if the array has made-up ints, which must be valid indices */
     int64_t *extent;    /* the extent of the axis that the array indexes; 0: it indexes none */
-    int count, capacity;
+    int count;
+    int capacity;
     /* made-up arrays have no values, because the caller does not run the function */
     bool only_shapes;
 } FunctionArrays;

@@ -27,7 +27,8 @@ static const double *read_reference(void *run, const Graph *g, int output) {
 }
 
 static bool write_gradients(const Graph *g, OutputReader read, void *run, const char *out) {
-    char path[4096], error[512];
+    char path[4096];
+    char error[512];
     if (mkdir(out, 0777) != 0 && errno != EEXIST) {
         report(CODE_OUTPUT, "the folder `%s` cannot be made: %s", out, strerror(errno));
         return false;
@@ -71,7 +72,8 @@ static int show_result(const Options *options, const Graph *g, OutputReader read
  * such number arose and which file has one. */
 static int report_fault(const Options *options, const FunctionArrays *arrays,
                         const CoupletFault *fault, const double *value) {
-    char text[2048], bad[512];
+    char text[2048];
+    char bad[512];
     if (value) show_value(*value);
     couplet_fault_text(fault, NULL, text, sizeof text);
     report_error(CODE_RUN_FAULT, text);
@@ -108,7 +110,8 @@ static int evaluate_reference(const Options *options, const Graph *g, Diag *diag
     }
     Span span;
     CoupletFinding found;
-    char name[300], whole[1024];
+    char name[300];
+    char whole[1024];
     int status = 1;
     const char *sentence = reference_fault(run, &span);
     if (!sentence && outputs_are_finite(run, g)) {

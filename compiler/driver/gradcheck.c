@@ -27,7 +27,8 @@ void gradient_snapshot_pass(void *context, const Graph *g, const char *pass) {
 
 typedef struct Slope {
     const Reference *base;
-    const GNode *output, *input;
+    const GNode *output;
+    const GNode *input;
     double *values;
 } Slope;
 

@@ -18,7 +18,8 @@ typedef struct Snapshot {
 void gradient_snapshot_pass(void *snapshot, const Graph *graph, const char *pass);
 
 typedef struct GradientCheck {
-    int64_t entries, tried;
+    int64_t entries;
+    int64_t tried;
     double largest; /* the entry of the gradient that is largest in size */
     /* the largest deviation from the differences, relative to the largest entry */
     double off;

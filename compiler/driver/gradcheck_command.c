@@ -27,7 +27,8 @@ static bool has_fault(Diag *diag, const Reference *run) {
     Span span;
     const char *fault = run ? reference_fault(run, &span) : "out of memory";
     CoupletFinding found;
-    char name[8], text[2048];
+    char name[8];
+    char text[2048];
     if (!fault) return false;
     if (run && reference_explain(run, &found, name, sizeof name) && found.place[0]) {
         const CoupletFault said = {.sentence = found.sentence,
@@ -96,8 +97,10 @@ static int longest_name(const Graph *g) {
 /* The graphs of a formula, as written and finished with its gradients, and the source of both
  * graphs' arrays. */
 typedef struct Subject {
-    const char *name, *output;
-    const Graph *forward, *finished;
+    const char *name;
+    const char *output;
+    const Graph *forward;
+    const Graph *finished;
     ReferenceSource source;
     void *context;
     int64_t entries;

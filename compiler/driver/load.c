@@ -200,7 +200,8 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     Seeker *seeker = context;
     const CoupletSource source = source_of_data(arena, d);
     CoupletRequest request;
-    char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
+    char path[COUPLET_PATH_BYTES];
+    char error[COUPLET_PATH_BYTES + 512];
     close_open_table(seeker);
     bool good =
         couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error);

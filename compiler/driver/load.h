@@ -10,7 +10,9 @@
 /* A file of the library: stdlib/mix.cpl is the module mix, and the files of stdlib/losses/ together
  * are the module losses. */
 typedef struct LibraryFile {
-    const char *module, *path, *text;
+    const char *module;
+    const char *path;
+    const char *text;
     size_t length;
 } LibraryFile;
 /* All files in order of path, then one with a NULL module. The list is made from stdlib/ by

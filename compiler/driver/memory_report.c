@@ -149,7 +149,8 @@ bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredPro
     int64_t budget = asked ? asked : program->memory;
     for (int i = 0; i < program->phases.count; i++) {
         Graph *step = program->phases.items[i].train;
-        Plan now, before;
+        Plan now;
+        Plan before;
         if (!make_plan(arena, step, program, &now)) return false;
         for (int k = 0; k < step->choices.count; k++)
             print_choice(&step->choices.items[k], out);

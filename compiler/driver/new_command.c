@@ -40,7 +40,8 @@ static const KindRow kinds[KINDS] = {
 typedef struct Found {
     int64_t counts[KINDS];
     const char *first[KINDS]; /* by kind: the first such file that was met */
-    bool has_train, has_test;
+    bool has_train;
+    bool has_test;
     const char *test; /* the name of the second part: "test" or "val" */
     int64_t looked_at;
 } Found;
@@ -112,7 +113,8 @@ static FilesKind kind_found(Arena *arena, const char *path, const Found *found) 
 typedef struct Data {
     FilesKind kind;
     /* Paths from the current folder; equal if parts of one source are taken. */
-    const char *train, *test;
+    const char *train;
+    const char *test;
     const char *settings;
     const CoupletField *fields;
     int field_count;
@@ -242,9 +244,11 @@ static bool examine(Arena *arena, const char *path, Data *d) {
 /* The parts of the spec that the data decides. */
 typedef struct Parts {
     /* The modules to use, "nn, augment, .."; the word for the data, "pictures". */
-    const char *uses, *what;
+    const char *uses;
+    const char *what;
     const char *field; /* the field that is encoded */
-    const char *view, *encoder;
+    const char *view;
+    const char *encoder;
     const char *label; /* the int field for the evaluation; NULL: none */
     int64_t batch;
 } Parts;

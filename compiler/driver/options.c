@@ -35,7 +35,8 @@ typedef struct OptionRow {
     const char *name;
     size_t place; /* the offset of the member in Options */
     OptionKind kind;
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
 } OptionRow;
 
 static const OptionRow rows[] = {

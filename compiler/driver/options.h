@@ -36,7 +36,9 @@ typedef struct Options {
         gradient_norm, check, write, json, cache, clear, stdio, tensorboard, dry_run, unordered;
     bool has_seed;
     bool memory; /* --memory was given, with a size or without */
-    SettingList sets, inputs, sizes;
+    SettingList sets;
+    SettingList inputs;
+    SettingList sizes;
     ARRAY(const char *) data; /* each --data: FOLDER, or NAME=PATH */
     /* the record of the run that is resumed or evaluated; NULL: there is none */
     const struct CoupletRecord *record;

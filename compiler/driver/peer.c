@@ -18,7 +18,8 @@ extern const char verify_script[]; /* the text of verify.py */
 
 struct Peer {
     pid_t process;
-    FILE *to, *from;
+    FILE *to;
+    FILE *from;
     char *line;
     size_t room;
 };
@@ -46,7 +47,8 @@ static int spawn(Peer *p, const char *argument, int to[2], int from[2]) {
 }
 
 Peer *peer_start(Arena *arena, const char *argument) {
-    int to[2], from[2];
+    int to[2];
+    int from[2];
     if (!make_pipes(to, from)) {
         report(CODE_OTHER_PROGRAM, "no pipe to python3: %s", strerror(errno));
         return NULL;

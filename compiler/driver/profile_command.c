@@ -19,10 +19,14 @@
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 typedef struct Row {
-    const char *source, *label;
+    const char *source;
+    const char *label;
     int abreast; /* the number of kernels in its launch */
     /* `limit` is the least time, in seconds, that the roofline allows. */
-    double seconds, flops, bytes, limit;
+    double seconds;
+    double flops;
+    double bytes;
+    double limit;
     int kernels;
 } Row;
 

@@ -112,7 +112,8 @@ typedef struct Finder {
     const char *out; /* the file of the picture; NULL: none */
     int64_t steps;
     int hyper;
-    double *losses, *smoothed;
+    double *losses;
+    double *smoothed;
     double lowest;
     int64_t count;
     bool rose; /* true if the loss rose far above its least, which ended the test */

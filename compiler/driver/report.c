@@ -20,7 +20,9 @@
 /* The command line's settings for messages. A process has one command line. */
 static struct {
     const char *command;
-    bool json, all, coloured;
+    bool json;
+    bool all;
+    bool coloured;
 } said;
 
 /* Returns the value of `option` at argument `i`, or "" if another option stands there. */

@@ -21,7 +21,9 @@ static bool holds_run(Arena *arena, const char *folder) {
 }
 
 static bool add_run(Report *r, const char *folder) {
-    char path[COUPLET_PATH_BYTES], known[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 256];
+    char path[COUPLET_PATH_BYTES];
+    char known[COUPLET_PATH_BYTES];
+    char error[COUPLET_PATH_BYTES + 256];
     const char *sentence;
     PageRun run;
     if (!couplet_path_absolute(folder, path, error, sizeof error))

@@ -103,7 +103,9 @@ static void show_method(Detail *d, Arena *own, const Options *o, const char *spe
 
 /* A field as a picture: its planes, one after the other, and where the first begins. */
 typedef struct Planes {
-    int channels, rows, columns;
+    int channels;
+    int rows;
+    int columns;
     int64_t first;
     CoupletType type;
 } Planes;
@@ -150,7 +152,8 @@ static void cell_range(const Planes *p, const void *cell, double *low, double *h
 static const char *draw_planes(Arena *arena, const Planes *p, const void *cell) {
     const int64_t plane = (int64_t)p->rows * p->columns;
     uint8_t *rgb = malloc((size_t)(3 * plane));
-    double low, high;
+    double low;
+    double high;
     cell_range(p, cell, &low, &high);
     for (int64_t i = 0; rgb && i < 3 * plane; i++) {
         const int64_t channel = p->channels >= 3 ? i % 3 : 0;
@@ -169,7 +172,8 @@ typedef struct Told {
     const CoupletProgram *program;
     CoupletThreads *threads;
     const CoupletEval *eval;
-    const CoupletTable *bank, *query;
+    const CoupletTable *bank;
+    const CoupletTable *query;
     const CoupletTold *told;
     const char **names; /* [class_count] */
 } Told;
@@ -266,7 +270,8 @@ static void show_maps(const Told *t) {
     int32_t *labels = arena_array(arena, int32_t, shown + 1);
     const char **titles = arena_array(arena, const char *, shown + 1);
     if (rows) gather_points(t, shown, rows, labels, titles);
-    double share, divergence;
+    double share;
+    double divergence;
     double *points = arena_array(arena, double, 2 * shown + 1);
     double *placed = arena_array(arena, double, 2 * shown + 1);
     PageMap map = {.title = "Principal components",

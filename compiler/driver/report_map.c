@@ -85,7 +85,9 @@ typedef struct Descent {
     CoupletThreads *threads;
     int64_t count;
     float *y, *exaggeration; /* the inputs of the formula */
-    double *points, *moves, *gains;
+    double *points;
+    double *moves;
+    double *gains;
 } Descent;
 
 static void take_step(Descent *d, const float *slope, double rate, double momentum) {

@@ -20,7 +20,8 @@ bool span_read(const char *text, NumberSpan *out) {
     const char *dots = strstr(text, "..");
     if (!dots || (size_t)(dots - text) >= sizeof low) return false;
     snprintf(low, sizeof low, "%.*s", (int)(dots - text), text);
-    bool whole_low, whole_high;
+    bool whole_low;
+    bool whole_high;
     if (!couplet_read_number(low, &out->low, &whole_low) ||
         !couplet_read_number(dots + 2, &out->high, &whole_high))
         return false;

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 
 typedef struct NumberSpan {
-    double low, high;
+    double low;
+    double high;
     bool is_log;
     bool is_whole; /* both ends are written as whole numbers */
 } NumberSpan;

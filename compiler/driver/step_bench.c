@@ -21,7 +21,11 @@ typedef struct Bench {
     CoupletSession *session;
     CoupletRun *run;
     void **inputs, **made_up; /* `made_up` has those of the inputs that must be freed */
-    double *now, *kernels, *whole, *finite, *commit;
+    double *now;
+    double *kernels;
+    double *whole;
+    double *finite;
+    double *commit;
     bool by_kernel;
     char *error;
     size_t error_bytes;

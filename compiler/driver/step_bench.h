@@ -11,7 +11,8 @@ typedef struct StepTimes {
     /* the median of the seconds from the first kernel to the last commit, finite check included */
     double whole;
     /* The medians of the finite check and of the commits, which `whole` contains. */
-    double finite, commit;
+    double finite;
+    double commit;
     double *kernels; /* the median seconds of each of plan->steps; the caller frees them */
     /* By exchange of the plan: the mean seconds in a step for which this rank waited. The caller
      * frees them. NULL unless the step is cut among ranks. */

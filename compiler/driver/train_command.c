@@ -108,7 +108,8 @@ static const char *checkpoint_name(const Job *j) {
 /* Takes the checkpoint. If it cannot be read, the run is refused later, where its arrays are
  * taken. */
 static void take_kept(Job *j) {
-    char path[COUPLET_PATH_BYTES], why[COUPLET_PATH_BYTES + 256];
+    char path[COUPLET_PATH_BYTES];
+    char why[COUPLET_PATH_BYTES + 256];
     if (couplet_path_join(j->folder.path, checkpoint_name(j), path, why, sizeof why) &&
         couplet_mapped_open(path, &j->kept, why, sizeof why))
         j->o->kept = &j->kept.file;
@@ -530,7 +531,9 @@ int trained_look(Arena *arena, const Options *options, const char *folder, Train
 
 /* Opens a run, checks and lowers its spec, and hands both to `use`. */
 static bool lower_kept(Job *j, const char *run, TrainedGraphs use, void *context) {
-    char folder[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 256];
+    char folder[COUPLET_PATH_BYTES];
+    char path[COUPLET_PATH_BYTES];
+    char error[COUPLET_PATH_BYTES + 256];
     couplet_folder_split(run, folder, &j->checkpoint);
     if (!open_run(j, folder, false)) return false;
     if (!couplet_path_join(j->folder.path, checkpoint_name(j), path, error, sizeof error))

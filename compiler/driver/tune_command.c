@@ -30,7 +30,8 @@ typedef struct Tuner {
     LoweredProgram *lowered;
     CoupletDevice *device;
     ARRAY(Measured) items;
-    int train_plan, rounds;
+    int train_plan;
+    int rounds;
 } Tuner;
 
 static bool fail(const char *sentence) {

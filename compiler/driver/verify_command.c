@@ -31,7 +31,8 @@ typedef struct Outcome {
     double value, off; /* the formula's value; the largest deviation */
     const char *way;   /* how the gradients of the loss were made: "torch" or "differences" */
     const char *where; /* where the deviation is: "the gradient of z[1, 0]", "the value" */
-    double ours, theirs;
+    double ours;
+    double theirs;
 } Outcome;
 
 typedef struct Verify {

@@ -97,7 +97,8 @@ static void misused(Fitting *f, const char *how) {
 
 /* Notes a number that stand-ins are compared with. It must not be among them. */
 static void compare_with(Fitting *f, const GExpr *e) {
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     /* the entries of an outside array are looked at by themselves */
     if (e->op == G_LOAD && e->tensor->kind == GN_INPUT) return;
     bool known = gx_range(f->g, e, f->extents, &low, &high);

@@ -133,7 +133,9 @@ static void extents_of(const GNode *node, int64_t *extents) {
 }
 
 bool load_is_inside(Graph *g, const GNode *node, const GExpr *load) {
-    int64_t extents[2 * GRAPH_MAX_RANK], low, high;
+    int64_t extents[2 * GRAPH_MAX_RANK];
+    int64_t low;
+    int64_t high;
     extents_of(node, extents);
     for (int i = 0; i < load->tensor->rank; i++)
         if (!gx_range(g, load->args[i], extents, &low, &high) || low < 0 ||

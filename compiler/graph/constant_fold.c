@@ -323,7 +323,8 @@ static const GExpr *same_fdiv(Graph *g, GOp op, const GExpr *const *args) {
     const GExpr *b = args[1];
     if (b->op != G_CONST || b->integer <= 0) return NULL;
     int64_t m = b->integer;
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     if (m == 1) return op == G_MOD ? gx_int(g, 0) : a;
     if (gx_range(g, a, NULL, &low, &high)) {
         int64_t q = gx_floor_div(low, m);
@@ -339,7 +340,10 @@ static const GExpr *same_fdiv(Graph *g, GOp op, const GExpr *const *args) {
 static const GExpr *same_extreme(Graph *g, GOp op, const GExpr *const *args) {
     const GExpr *a = args[0];
     const GExpr *b = args[1];
-    int64_t al, ah, bl, bh;
+    int64_t al;
+    int64_t ah;
+    int64_t bl;
+    int64_t bh;
     if (a == b || is_nan(a)) return a;
     if (is_nan(b)) return b;
     if (a->type != GT_INT) return NULL;
@@ -390,7 +394,10 @@ static const GExpr *same_compare(Graph *g, GOp op, const GExpr *const *args) {
     const GExpr *a = args[0];
     const GExpr *b = args[1];
     if (a->type != GT_INT) return NULL;
-    int64_t al, ah, bl, bh;
+    int64_t al;
+    int64_t ah;
+    int64_t bl;
+    int64_t bh;
     if (a == b) return gx_bool(g, op == G_LE || op == G_EQ);
     if (!gx_range(g, a, NULL, &al, &ah) || !gx_range(g, b, NULL, &bl, &bh)) return NULL;
     const bool is_apart = ah < bl || bh < al;

@@ -41,7 +41,8 @@ const GExpr *gx_load(Graph *g, GNode *tensor, int count, const GExpr *const *ind
     if (otherwise) {
         bool inside = true;
         for (int i = 0; i < count && inside; i++) {
-            int64_t low, high;
+            int64_t low;
+            int64_t high;
             inside =
                 gx_range(g, indices[i], NULL, &low, &high) && low >= 0 && high < tensor->shape[i];
         }
@@ -180,7 +181,8 @@ const GExpr *gx_rewrite(Graph *g, const GExpr *expr, GVisit visit, void *context
 
 typedef struct Substitution {
     int count;
-    const GExpr *const *from, *const *to;
+    const GExpr *const *from;
+    const GExpr *const *to;
 } Substitution;
 
 static const GExpr *substitute_index(void *context, Graph *g, const GExpr *e) {

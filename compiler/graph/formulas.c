@@ -43,8 +43,10 @@ struct Formulas {
     ARRAY(const char *) strings;
     ARRAY(Place) places;
     /* Hash tables with open addressing, whose slots hold numbers + 1. */
-    int *string_slots, *place_slots;
-    int string_capacity, place_capacity;
+    int *string_slots;
+    int *place_slots;
+    int string_capacity;
+    int place_capacity;
     Bytes out;                  /* the bytes of the steps so far */
     ARRAY(int) ends;            /* by step: the end of its bytes */
     ARRAY(const GNode *) nodes; /* the nodes of the step */

@@ -331,7 +331,8 @@ GNode *graph_compute(Graph *g, const ComputeSpec *spec) {
     assert(!spec->active || spec->active->type == GT_BOOL);
     GNode draft;
     memset(&draft, 0, sizeof draft);
-    const GExpr *from[2 * GRAPH_MAX_RANK], *to[2 * GRAPH_MAX_RANK];
+    const GExpr *from[2 * GRAPH_MAX_RANK];
+    const GExpr *to[2 * GRAPH_MAX_RANK];
     int count = 0;
     for (int i = 0; i < spec->out_rank; i++, count++) {
         from[count] = spec->out[i];
@@ -362,7 +363,8 @@ GNode *graph_compute(Graph *g, const ComputeSpec *spec) {
 void graph_open(Graph *g, const GNode *node, ComputeSpec *spec) {
     assert(node->kind == GN_COMPUTE);
     memset(spec, 0, sizeof *spec);
-    const GExpr *from[2 * GRAPH_MAX_RANK], *to[2 * GRAPH_MAX_RANK];
+    const GExpr *from[2 * GRAPH_MAX_RANK];
+    const GExpr *to[2 * GRAPH_MAX_RANK];
     int count = 0;
     spec->reducer = node->reducer;
     spec->out_rank = node->rank;

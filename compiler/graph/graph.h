@@ -153,7 +153,9 @@ struct GNode {
 typedef enum { COMMIT_ASSIGN, COMMIT_PUSH, COMMIT_ROWS } CommitKind;
 typedef struct GCommit {
     CommitKind kind;
-    GNode *state, *value, *rows;
+    GNode *state;
+    GNode *value;
+    GNode *rows;
     GNode *head; /* PUSH: the state "<queue>.head", an int */
     GNode *fill; /* PUSH: the state "<queue>.fill", an int */
 } GCommit;
@@ -176,10 +178,12 @@ typedef struct GChoice {
     int rank;
     /* The shape of the array, and the bytes of the array and of the arrays made of it, if all are
      * stored. */
-    int64_t shape[GRAPH_MAX_RANK], bytes;
+    int64_t shape[GRAPH_MAX_RANK];
+    int64_t bytes;
     int passes; /* the number of sweeps over the pairs, if the array is streamed */
     /* Milliseconds of a step; 0: not compared, because there is no choice. */
-    double stored, streamed;
+    double stored;
+    double streamed;
     bool is_streamed;
     /* The reason for which the array is stored without room for it, or cannot be streamed. NULL:
      * the faster way was taken. */
@@ -280,11 +284,15 @@ const char *graph_index_name(const Graph *g, const GExpr *fresh);
 
 typedef struct ComputeSpec {
     GReducer reducer;
-    int out_rank, red_rank;
+    int out_rank;
+    int red_rank;
     const GExpr *out[GRAPH_MAX_RANK]; /* the fresh indices of the output's axes, in order */
     const GExpr *red[GRAPH_MAX_RANK];
-    const GExpr *value, *guard, *active;
-    bool empty_is_error, streamed;
+    const GExpr *value;
+    const GExpr *guard;
+    const GExpr *active;
+    bool empty_is_error;
+    bool streamed;
     int again;
     const char *name;
     Span span;

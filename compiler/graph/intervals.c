@@ -49,7 +49,8 @@ static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64
 enum { DEEPEST_RANGE = 4 /* how far a range is followed through arrays that are made of arrays */ };
 
 typedef struct Interval {
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     bool is_known;
 } Interval;
 
@@ -59,11 +60,13 @@ typedef struct Interval {
 typedef struct Ranges {
     Graph *g;
     const int64_t *extents;
-    int depth, steps;
+    int depth;
+    int steps;
     bool of_any_data; /* entries of arrays, and reals made whole, may be any 32-bit number */
     ExprMap known;    /* by part: its interval */
     Interval *kept;
-    int kept_count, kept_capacity;
+    int kept_count;
+    int kept_capacity;
 } Ranges;
 
 enum { STEPS_WITHOUT_MEMORY = 48 };
@@ -115,7 +118,8 @@ static bool is_stored(const GExpr *e) {
 
 /* Finds the range of a value that the data decides, whatever the data is. */
 static bool range_of_any_data(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
-    int64_t else_low, else_high;
+    int64_t else_low;
+    int64_t else_high;
     const bool is_read = e->op == G_LOAD && e->tensor->type == GT_INT;
     if (!is_read && e->op != G_TO_INT) return false;
     *low = INT32_MIN;
@@ -129,8 +133,12 @@ static bool range_of_any_data(Ranges *r, const GExpr *e, int64_t *low, int64_t *
 
 /* The ranges of an operation's first two arguments, where these are known. */
 typedef struct Sides {
-    bool a, b;
-    int64_t al, ah, bl, bh;
+    bool a;
+    bool b;
+    int64_t al;
+    int64_t ah;
+    int64_t bl;
+    int64_t bh;
 } Sides;
 
 /* Sets the range of an operation from those of its arguments. Returns false if the range is not
@@ -246,7 +254,10 @@ static bool range_of_min(Ranges *r, const GExpr *e, const Sides *s, int64_t *low
 
 static bool range_of_select(Ranges *r, const GExpr *e, const Sides *s, int64_t *low,
                             int64_t *high) {
-    int64_t al, ah, bl, bh;
+    int64_t al;
+    int64_t ah;
+    int64_t bl;
+    int64_t bh;
     (void)s;
     if (e->args[1]->type != GT_INT || !range(r, e->args[1], &al, &ah) ||
         !range(r, e->args[2], &bl, &bh))
@@ -331,7 +342,8 @@ static bool is_sum_or_product(GOp op) {
 }
 
 bool gx_may_wrap(Graph *g, const GExpr *e, const int64_t *extents) {
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     if (is_sum_or_product(e->op))
         return e->type == GT_INT && !range_in_64_bits(g, e, extents, &low, &high);
     if (e->op != G_FLOORDIV && e->op != G_MOD) return false;
@@ -341,7 +353,8 @@ bool gx_may_wrap(Graph *g, const GExpr *e, const int64_t *extents) {
 }
 
 bool gx_sum_may_wrap(Graph *g, const GNode *n) {
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     int64_t terms = 1;
     int64_t extents[2 * GRAPH_MAX_RANK];
     if (n->reducer != GR_SUM || n->value->type != GT_INT) return false;
@@ -372,7 +385,8 @@ typedef struct Fit {
 /* Ends the walk at a number that may need more than 32 bits. Both values of a choice must fit. */
 static VisitStep may_not_fit(void *context, const GExpr *e) {
     const Fit *fit = context;
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     if (e->type == GT_BOOL || is_stored(e)) return VISIT_PAST;
     if (range_of(fit->g, e, fit->extents, DEEPEST_RANGE, &low, &high))
         return low >= INT32_MIN && high <= INT32_MAX ? VISIT_PAST : VISIT_END;
@@ -385,7 +399,9 @@ bool gx_fits_32_bits(Graph *g, const GExpr *e, const int64_t *extents) {
 }
 
 bool gx_entries_fit(Graph *g, const GNode *n) {
-    int64_t low, high, extents[2 * GRAPH_MAX_RANK];
+    int64_t low;
+    int64_t high;
+    int64_t extents[2 * GRAPH_MAX_RANK];
     if (range_of_entries(g, n, DEEPEST_RANGE, &low, &high)) return true;
     for (int i = 0; i < n->rank; i++)
         extents[i] = n->shape[i];
@@ -396,7 +412,8 @@ bool gx_entries_fit(Graph *g, const GNode *n) {
 }
 
 const GExpr *gx_inside(Graph *g, const GExpr *index, int64_t extent) {
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     if (gx_range(g, index, NULL, &low, &high) && low >= 0 && high < extent) return NULL;
     return gx2(g, G_AND, gx2(g, G_LE, gx_int(g, 0), index), gx2(g, G_LT, index, gx_int(g, extent)));
 }

@@ -44,7 +44,8 @@ bool load_is_at_own_place(const GExpr *load) {
 
 bool subscript_may_fault(Graph *g, const GExpr *subscript, const int64_t *extents, int64_t extent) {
     if (subscript->op != G_CONST && !expr_is_data(subscript)) return false;
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     return !gx_range_of_data(g, subscript, extents, &low, &high) || low < 0 || high >= extent;
 }
 
@@ -65,7 +66,8 @@ bool load_keeps_checks(Graph *g, const GExpr *load, const GExpr *value) {
     bool keeps = true;
     for (int i = 0; i < load->tensor->rank && keeps; i++) {
         const Check check = {load->args[i], load->tensor->shape[i]};
-        int64_t low, high;
+        int64_t low;
+        int64_t high;
         if (!expr_is_data(check.subscript)) continue;
         if (gx_range_of_data(g, check.subscript, NULL, &low, &high) && low >= 0 &&
             high < check.extent)

@@ -30,7 +30,8 @@ typedef struct Mixing {
 /* True if the read touches nothing but what belongs to sample `row`, or to no sample. */
 static bool stays(const Mixing *m, const GExpr *load, int64_t row) {
     const Place *p = &m->of[load->tensor->id];
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     if (p->axis < 0) return true;
     if (!gx_range(m->g, load->args[p->axis], NULL, &low, &high) || low < 0 ||
         high >= load->tensor->shape[p->axis])

@@ -18,9 +18,13 @@
 
 typedef struct PairProduct {
     /* `a` reads the node's first index and `b` its second; both read the reduced index. */
-    const GExpr *a, *b;
-    Affine at_a, at_b;
-    int64_t rows, columns, depth;
+    const GExpr *a;
+    const GExpr *b;
+    Affine at_a;
+    Affine at_b;
+    int64_t rows;
+    int64_t columns;
+    int64_t depth;
     bool symmetric; /* T[i, j] equals T[j, i], because a and b are one array */
 } PairProduct;
 
@@ -32,7 +36,8 @@ enum { MOST_PAIR_SOURCES = 4 };
 typedef struct PairSink {
     const GNode *node;
     /* The index of the pair that the node keeps, and the index that it reduces over. */
-    int own, other;
+    int own;
+    int other;
     int payload; /* for a weighted sum: the axis of V that the node keeps too; -1 for a statistic */
     const GExpr *weight; /* for a weighted sum: the weight */
     const GExpr *rows;   /* for a weighted sum: the read V[other, payload] */

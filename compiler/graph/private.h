@@ -12,9 +12,14 @@ typedef struct Slot {
 
 typedef struct GraphTables {
     /* Hash tables with open addressing; the number of slots is a power of two. */
-    Slot *exprs, *computes;
-    int expr_capacity, expr_count, compute_capacity, compute_count;
-    uint32_t last_expr, last_node;
+    Slot *exprs;
+    Slot *computes;
+    int expr_capacity;
+    int expr_count;
+    int compute_capacity;
+    int compute_count;
+    uint32_t last_expr;
+    uint32_t last_node;
     int next_fresh;
     ARRAY(int64_t) fresh_extents;
     ARRAY(const char *) fresh_names;

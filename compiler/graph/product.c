@@ -37,7 +37,9 @@ typedef struct Condition {
     int out, red; /* the indices that the condition joins; -1: none */
     /* The subscript in affine form, as numbers, because it is evaluated for many values. */
     bool is_affine;
-    int64_t constant, of_out, of_red;
+    int64_t constant;
+    int64_t of_out;
+    int64_t of_red;
 } Condition;
 
 typedef struct Conditions {

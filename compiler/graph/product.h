@@ -14,7 +14,9 @@
 
 /* The values begin, begin + step, and so on. There are `count` of them, maybe none. */
 typedef struct Progression {
-    int64_t begin, step, count;
+    int64_t begin;
+    int64_t step;
+    int64_t count;
 } Progression;
 
 typedef struct ProductRegion {
@@ -22,15 +24,23 @@ typedef struct ProductRegion {
      * results are 0. */
     Progression index[GRAPH_MAX_INDICES];
     /* The positions in memory, in elements, as functions of the place in each progression. */
-    Affine at_a, at_b, at_y;
+    Affine at_a;
+    Affine at_b;
+    Affine at_y;
 } ProductRegion;
 
 typedef struct Product {
     const GExpr *a, *b; /* loads of real arrays; no region cuts an index that `b` alone has */
     /* The indices of the node on each side, sorted by descending stride: in b for n, in a for the
      * others. */
-    int m[GRAPH_MAX_RANK], n[GRAPH_MAX_RANK], z[GRAPH_MAX_RANK], k[GRAPH_MAX_RANK];
-    int m_count, n_count, z_count, k_count;
+    int m[GRAPH_MAX_RANK];
+    int n[GRAPH_MAX_RANK];
+    int z[GRAPH_MAX_RANK];
+    int k[GRAPH_MAX_RANK];
+    int m_count;
+    int n_count;
+    int z_count;
+    int k_count;
     int64_t m_size, n_size, z_size, k_size; /* the extents of the sides, over all regions */
     double terms;                           /* the multiply-adds that are done */
     ProductRegion *regions;

@@ -18,7 +18,8 @@ enum {
 };
 
 typedef struct PropertyRow {
-    const char *name, *sentence;
+    const char *name;
+    const char *sentence;
 } PropertyRow;
 extern const PropertyRow graph_properties[GRAPH_PROPERTIES];
 

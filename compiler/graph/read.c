@@ -26,8 +26,10 @@ typedef struct Reader {
     /* the line of the node at hand */
     int node_line;
     const char *comment; /* the comment on that line, from its # on */
-    int64_t shape[GRAPH_MAX_RANK], red_shape[GRAPH_MAX_RANK];
-    int rank, red_rank;
+    int64_t shape[GRAPH_MAX_RANK];
+    int64_t red_shape[GRAPH_MAX_RANK];
+    int rank;
+    int red_rank;
     Span place;
     const char *name;
 } Reader;

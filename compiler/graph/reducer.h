@@ -16,8 +16,10 @@ typedef enum {
 
 typedef struct ReducerRow {
     /* `word` stands in the text of a graph, `label` in profiles and names of kernels. */
-    const char *word, *label;
-    ReducerValue start, empty;
+    const char *word;
+    const char *label;
+    ReducerValue start;
+    ReducerValue empty;
     /* The operation that joins two results; G_OP_COUNT: the reducer has a rule of its own. */
     GOp join;
     bool in_parts;

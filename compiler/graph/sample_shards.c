@@ -15,7 +15,8 @@ bool shard_has_rows(const GNode *n, int64_t shards) {
 typedef struct InShard {
     Graph *g;
     const GNode *node;
-    const GExpr *subscript, *index;
+    const GExpr *subscript;
+    const GExpr *index;
     Affine affine;
     bool is_affine;
     int number;     /* the number of the index */
@@ -65,7 +66,8 @@ bool shard_reads_own(Graph *g, const GNode *node, int index, const GExpr *load, 
     in.is_affine = affine_of(in.subscript, &in.affine);
     const int64_t rows = from->shape[0] / shards;
     for (int64_t s = 0; s < shards; s++) {
-        int64_t low, high;
+        int64_t low;
+        int64_t high;
         if (!range_in_shard(&in, s, &low, &high)) return false;
         /* a read outside the array has its `else` value and reads no row */
         if (load->has_else && low < 0) low = 0;

@@ -21,7 +21,8 @@ bool shard_reads_own(Graph *g, const GNode *node, int index, const GExpr *load, 
  * leaves, neighbours first. The number of leaves is a power of two. */
 typedef struct ShardSum {
     GNode *arrays[COUPLET_MOST_ADDENDS];
-    int count, leaves;
+    int count;
+    int leaves;
 } ShardSum;
 /* Takes a node apart as a sum over shards. Returns false if it is none. */
 bool shard_sum(const GNode *node, int64_t shards, ShardSum *out);

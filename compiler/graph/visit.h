@@ -28,7 +28,8 @@ enum { EXPR_MAP_FEW = 16 };
 typedef struct ExprMap {
     /* `capacity` is 0 while the entries are in `few`, unsorted. Else it is the number of slots of
      * the table, a power of two. */
-    uint32_t count, capacity;
+    uint32_t count;
+    uint32_t capacity;
     const GExpr *few[EXPR_MAP_FEW];
     ExprValue few_values[EXPR_MAP_FEW];
     const GExpr **keys;

@@ -18,7 +18,8 @@ static bool is_reduced_index(const void *context, const GExpr *e) {
 
 typedef struct Reads {
     const GNode *node;
-    int columns, rows;
+    int columns;
+    int rows;
 } Reads;
 
 /* True if a few terms are the result's neighbours in memory, x[.., j + u]. Results then lie side by

@@ -121,7 +121,8 @@ void couplet_method_close(const CoupletMethod *method);
 typedef struct CoupletRows {
     const float *values;
     const int32_t *labels;
-    int64_t count, width;
+    int64_t count;
+    int64_t width;
 } CoupletRows;
 
 /* Returns the percentage of the queries whose label wins the vote of the k nearest rows of the

@@ -19,7 +19,8 @@
 /* ---- opening --------------------------------------------------------------------------------- */
 
 typedef struct Opening {
-    const char *path, *text;
+    const char *path;
+    const char *text;
     const CoupletValue *hypers;
     int hyper_count;
     CoupletFile *file;
@@ -43,7 +44,8 @@ static bool knows_hypers(const Opening *o, const Method *method, Diag *diag) {
         const char *name = o->hypers[i].name;
         if (find_hyper(method->spec, name, NULL)) continue;
         const Span nowhere = {.source = NULL};
-        const char *names[64], *near;
+        const char *names[64];
+        const char *near;
         int count = 0;
         for (int number = 0; count < 64; number = ++count) {
             const Param *hyper = find_hyper(method->spec, NULL, &number);

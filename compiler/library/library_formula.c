@@ -28,7 +28,9 @@ struct CoupletFormula {
     CoupletRun *run;
     unsigned process;
     void **inputs;
-    int32_t seed[2], step_word, zero;
+    int32_t seed[2];
+    int32_t step_word;
+    int32_t zero;
     _Atomic int32_t step;
     /* The callers that wait for runs, and the request that runs end. */
     pthread_mutex_t callers_lock;

@@ -22,7 +22,8 @@ typedef struct Compiled {
 } Compiled;
 
 typedef struct Opening {
-    const char *path, *text;
+    const char *path;
+    const char *text;
     const CoupletValue *hypers;
     int hyper_count;
     Compiled *compiled;

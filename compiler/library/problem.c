@@ -7,9 +7,12 @@
 #include <string.h>
 
 struct CoupletProblem {
-    char *text, *sentence, *file;
+    char *text;
+    char *sentence;
+    char *file;
     char code[8];
-    int line, column;
+    int line;
+    int column;
 };
 
 char *problem_print(const Diag *diag) {

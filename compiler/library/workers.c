@@ -17,7 +17,8 @@ typedef struct Pool {
 } Pool;
 
 static struct {
-    pthread_mutex_t running, compiling;
+    pthread_mutex_t running;
+    pthread_mutex_t compiling;
     Pool *pools; /* one pool for each number of threads that was asked for; pools are kept */
     unsigned process;
 } shared = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, NULL, 0};

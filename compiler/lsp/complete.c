@@ -185,7 +185,8 @@ static void add_builtins(Completion *c) {
 typedef enum { STANDS_FIRST, STANDS_WITHIN, STANDS_BEHIND } Stands;
 
 static const struct {
-    const char *text, *meaning;
+    const char *text;
+    const char *meaning;
     Stands stands;
     const char *after;
 } words[] = {

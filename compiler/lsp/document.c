@@ -92,7 +92,8 @@ static void find_sources(Analysis *a, const char *path) {
 /* ---- analyses -------------------------------------------------------------------------------- */
 
 typedef struct Work {
-    const char *path, *text;
+    const char *path;
+    const char *text;
     size_t length;
     Analysis *analysis; /* NULL until the analysis is complete */
     Arena *arena;

@@ -23,8 +23,10 @@ typedef struct Analysis {
 
 /* A sentence about a place of some file, which only the compiled method can tell. */
 typedef struct Fact {
-    char *path, *text;
-    int begin, end;
+    char *path;
+    char *text;
+    int begin;
+    int end;
 } Fact;
 typedef struct FactList {
     Fact *items;
@@ -32,7 +34,8 @@ typedef struct FactList {
 } FactList;
 
 typedef struct Document {
-    char *uri, *path;
+    char *uri;
+    char *path;
     int64_t version;
     Text text;
     Analysis *now; /* the analysis of the text as it is; NULL: the text has changed since */

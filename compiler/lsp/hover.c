@@ -36,7 +36,8 @@ static void say(Hover *h, const char *format, ...) {
 
 const char *answer_word_meaning(const char *word) {
     static const struct {
-        const char *word, *meaning;
+        const char *word;
+        const char *meaning;
     } rows[] = {
 #define RESERVED(text, token, ends, meaning)      {text, meaning},
 #define FIRST(text, token, meaning)               {text, meaning},
@@ -56,7 +57,9 @@ const char *answer_word_meaning(const char *word) {
 
 const char *answer_builtin_meaning(const char *name, const char **call) {
     static const struct {
-        const char *name, *call, *meaning;
+        const char *name;
+        const char *call;
+        const char *meaning;
     } rows[] = {
 #define BUILTIN(name, low, high, rule, call, meaning) {#name, call, meaning},
 #include "lang/builtins.def"
@@ -422,7 +425,8 @@ static void say_named_code(Hover *h, int *begin, int *end) {
 /* A setting of `train`, by its row. */
 static const char *setting_meaning(const char *name) {
     static const struct {
-        const char *name, *range;
+        const char *name;
+        const char *range;
     } rows[] = {
 #define TRAIN_SETTING(name, kind, low, high, range) {#name, range},
 #include "lang/settings.def"

@@ -7,7 +7,8 @@
 /* A name at a place of the file. `symbol`, `param` or `binder` is what it names. Two names mean the
  * same thing exactly when their `declared` is one span. */
 typedef struct Name {
-    int begin, end;
+    int begin;
+    int end;
     /* Where it is declared; without a source for built-in names and names that the data gives. */
     Span declared;
     const Symbol *symbol;

@@ -338,7 +338,8 @@ json_t *answer_tokens(Analysis *a) {
 
 typedef struct Hints {
     Analysis *a;
-    int begin, end;
+    int begin;
+    int end;
     json_t *list;
 } Hints;
 

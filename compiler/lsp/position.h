@@ -7,7 +7,8 @@
 /* As editors count: lines and characters from 0, a character being a unit of UTF-16. A line ends
  * with \n, \r\n or \r. */
 typedef struct Position {
-    int line, character;
+    int line;
+    int character;
 } Position;
 
 /* A text with the places where its lines begin. The text is not owned. */

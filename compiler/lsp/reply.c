@@ -47,7 +47,8 @@ static bool holds_text(const char *path, const char *text, size_t length) {
 }
 
 static bool replace_file(const char *path, const char *text, size_t length) {
-    char error[256], folder[COUPLET_PATH_BYTES];
+    char error[256];
+    char folder[COUPLET_PATH_BYTES];
     snprintf(folder, sizeof folder, "%s", path);
     *strrchr(folder, '/') = 0;
     if (!couplet_folder_make(folder, NULL, error, sizeof error)) return false;
@@ -58,7 +59,9 @@ static bool replace_file(const char *path, const char *text, size_t length) {
 }
 
 const char *reply_cached(Arena *arena, const char *name, const char *text, size_t length) {
-    char folder[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES], error[256];
+    char folder[COUPLET_PATH_BYTES];
+    char path[COUPLET_PATH_BYTES];
+    char error[256];
     if (!couplet_cache_folder(folder, error, sizeof error) ||
         !couplet_path_join(folder, arena_printf(arena, "shown/%s", name), path, error,
                            sizeof error))

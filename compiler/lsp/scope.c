@@ -9,7 +9,8 @@ typedef struct Walk {
     Arena *arena;
     const Source *file;
     const Token *tokens;
-    int count, at;
+    int count;
+    int at;
     CursorScope *scope;
 } Walk;
 

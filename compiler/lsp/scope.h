@@ -23,7 +23,8 @@ typedef struct CursorScope {
     const char *owner;
     const char *first; /* the first word of the statement, or "" */
     bool begins;       /* true if the word at the place begins the statement */
-    bool is_comment, is_text;
+    bool is_comment;
+    bool is_text;
     int word_begin; /* the byte where the word at the place begins, or the place */
 } CursorScope;
 

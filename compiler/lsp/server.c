@@ -23,7 +23,9 @@ typedef struct Server {
     MessageReader reader;
     ARRAY(Document *) documents;
     Study study;
-    bool is_initialized, is_shut_down, ends;
+    bool is_initialized;
+    bool is_shut_down;
+    bool ends;
 } Server;
 
 /* ---- documents ------------------------------------------------------------------------------- */
@@ -96,7 +98,8 @@ static bool read_position(const json_t *given, Position *position) {
 }
 
 static bool read_range(const Lines *lines, const json_t *given, int *begin, int *end) {
-    Position from, to;
+    Position from;
+    Position to;
     if (!read_position(json_object_get(given, "start"), &from) ||
         !read_position(json_object_get(given, "end"), &to))
         return false;
@@ -116,7 +119,8 @@ static void change(Document *d, const json_t *given) {
     }
     Arena *arena = arena_new();
     const Lines lines = position_lines(arena, d->text.data ? d->text.data : "", d->text.length);
-    int begin, end;
+    int begin;
+    int end;
     if (read_range(&lines, range, &begin, &end))
         document_edit(d, begin, end, json_string_value(text), json_string_length(text));
     arena_free(arena);
@@ -247,7 +251,8 @@ static json_t *tokens(Server *s, Request *r) {
 }
 
 static json_t *within_range(Request *r, bool hints) {
-    int begin, end;
+    int begin;
+    int end;
     if (!read_range(&r->analysis->lines, json_object_get(r->params, "range"), &begin, &end)) {
         r->error = RPC_INVALID_PARAMS;
         r->sentence = "a range is needed, with its start and its end";

@@ -186,7 +186,8 @@ static Value is_finite(Onnx *o, Value x) {
 
 /* A divisor of 0 stops a run, and ends the process of a runtime. */
 static bool may_divide_by_0(Onnx *o, const GExpr *e) {
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     return !gx_range_of_data(o->g, e->args[1], o->extents, &low, &high) || (low <= 0 && high >= 0);
 }
 

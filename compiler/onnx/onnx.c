@@ -198,7 +198,8 @@ static void add_node(Onnx *o, const GNode *n) {
 /* The output as reals of [N, D], whatever axes its formula depends on. */
 static void add_output(Onnx *o, const GNode *n, const char *name) {
     const Tensor *t = &o->tensors[n->id];
-    int64_t shape[GRAPH_MAX_RANK], repeats[GRAPH_MAX_RANK];
+    int64_t shape[GRAPH_MAX_RANK];
+    int64_t repeats[GRAPH_MAX_RANK];
     if (t->samples != 0) {
         onnx_refuse(o, n->span, "the rows of the features are not those of the samples");
         return;

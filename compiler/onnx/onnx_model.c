@@ -59,7 +59,9 @@ typedef struct Constant {
 
 struct OnnxModel {
     Arena *arena;
-    const char *producer, *version, *place;
+    const char *producer;
+    const char *version;
+    const char *place;
     CoupletMessage graph; /* the fields of the graph so far; protocol buffers allow any order */
     Constant *known[KNOWN_LISTS];
     int64_t results;

@@ -179,7 +179,8 @@ static void read_known_axes(Read *r, uint32_t known) {
 /* ---- places that data leads to --------------------------------------------------------------- */
 
 static bool is_proved(const Onnx *o, const GExpr *subscript, int64_t extent) {
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     return gx_range_of_data(o->g, subscript, o->extents, &low, &high) && low >= 0 && high < extent;
 }
 

@@ -11,7 +11,9 @@ enum { MOST_WINDOWS = 3 /* the most axes of a window that runtimes for ONNX acce
 typedef struct Window {
     int axis;            /* the axis of the array */
     int result, reduced; /* the two indices whose sum moves along it */
-    int64_t stride, dilation, begin;
+    int64_t stride;
+    int64_t dilation;
+    int64_t begin;
     int64_t before, after; /* the entries to add at both ends; below 0: to leave out */
 } Window;
 
@@ -163,7 +165,8 @@ static const char *image(Onnx *o, const Windows *w, uint32_t rows, uint32_t chan
 static Value in_order(Onnx *o, const char *name, const Windows *w, uint32_t rows,
                       uint32_t channels) {
     const uint32_t parts[] = {rows, channels};
-    int indices[GRAPH_MAX_INDICES], order[GRAPH_MAX_INDICES];
+    int indices[GRAPH_MAX_INDICES];
+    int order[GRAPH_MAX_INDICES];
     int count = 0;
     int64_t shape[GRAPH_MAX_INDICES];
     for (int p = 0; p < 2; p++)

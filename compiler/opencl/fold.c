@@ -81,7 +81,8 @@ static Value write_digits(const Fold *fold, Value number, Value *power) {
  * that no part of a product overflows or vanishes. */
 static void multiply_shares(const Fold *fold, const Cells *c, Value term, Value lost, Value power) {
     Frame *f = fold->f;
-    Value more, moved;
+    Value more;
+    Value moved;
     Value digits = write_digits(fold, term, &more);
     Value product = write_const(f, "float", "%s * %s", c->best, digits);
     Value rest = write_const(f, "float", "fma(%s, %s, -%s) + %s * %s", c->best, digits, product,

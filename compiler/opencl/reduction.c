@@ -23,7 +23,9 @@ typedef struct Reduction {
     const Bucket *bucket; /* the segment reduction; NULL: all terms are visited */
     const GExpr *guard;   /* the guard of the visited terms */
     const int64_t *extents;
-    int64_t columns, lanes, terms;
+    int64_t columns;
+    int64_t lanes;
+    int64_t terms;
     Fold fold;
     bool is_long, exponentials; /* `is_long`: sums keep their rounding error */
 } Reduction;

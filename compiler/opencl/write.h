@@ -16,13 +16,16 @@ typedef const char *Value;
 /* The values of the expressions that were written so far in this block, by expression and mask. */
 typedef struct Known {
     const GExpr **keys;
-    Value *masks, *values;
-    int capacity, count;
+    Value *masks;
+    Value *values;
+    int capacity;
+    int count;
 } Known;
 
 /* A mask that is the conjunction of the mask `of` and a condition. */
 typedef struct Narrowed {
-    Value mask, of;
+    Value mask;
+    Value of;
 } Narrowed;
 
 /* The kernel that is being written. */
@@ -34,7 +37,8 @@ typedef struct Frame {
     int64_t extents[2 * GRAPH_MAX_RANK];
     Value indices[2 * GRAPH_MAX_RANK];
     Text text;
-    int depth, variables;
+    int depth;
+    int variables;
     bool raises;
     int row_index; /* in a sweep: the index of the node that is the tile's row */
     Known known;
@@ -45,7 +49,8 @@ typedef struct Frame {
 /* The sizes with which a kernel is started. `count` is an argument and not in the text, so kernels
  * that differ only in it are one. */
 typedef struct Geometry {
-    int64_t global, count;
+    int64_t global;
+    int64_t count;
 } Geometry;
 
 /* ---- statements ------------------------------------------------------------------------------ */

@@ -41,7 +41,8 @@ static void remember(Frame *f, Known *known, const GExpr *expr, Value mask, Valu
  * no text for a type, the graph has no such node. The built-in functions of OpenCL are within a few
  * ulp; infinities and NaN go through them as through the CPU's own. */
 typedef struct ScalarText {
-    const char *real, *whole;
+    const char *real;
+    const char *whole;
 } ScalarText;
 
 static const ScalarText scalars[G_OP_COUNT] = {
@@ -85,7 +86,8 @@ static const ScalarText scalars[G_OP_COUNT] = {
 };
 
 static bool fits_int(Frame *f, const GExpr *e) {
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     if (e->op == G_TO_INT) return true;
     return gx_range(f->kernel->graph, e, f->extents, &low, &high) && low >= INT32_MIN &&
            high <= INT32_MAX;
@@ -102,7 +104,8 @@ static bool is_positive_constant(const GExpr *e) {
 
 /* Division of what is never negative by a constant needs no flooring. */
 static const char *division_text(Frame *f, const GExpr *e) {
-    int64_t low, high;
+    int64_t low;
+    int64_t high;
     if (!is_positive_constant(e->args[1]) ||
         !gx_range(f->kernel->graph, e->args[0], f->extents, &low, &high) || low < 0)
         return NULL;
@@ -193,7 +196,8 @@ static Value write_load(Frame *f, const GExpr *load, Value mask) {
     for (int i = 0; i < tensor->rank; i++) {
         Value index = write_expr(f, load->args[i], mask);
         long long extent = (long long)tensor->shape[i];
-        int64_t low, high;
+        int64_t low;
+        int64_t high;
         bool safe = gx_range(f->kernel->graph, load->args[i], f->extents, &low, &high) &&
                     low >= 0 && high < tensor->shape[i];
         if (!safe) {
@@ -273,7 +277,8 @@ static VisitStep write_if_sure(void *context, const GExpr *e) {
  * (emit_ahead in the CPU's back end). */
 static void write_ahead(Frame *f, const GExpr *then, const GExpr *otherwise, Value mask) {
     if (!may_fault(f, then) || !may_fault(f, otherwise)) return;
-    ExprMap sure, met;
+    ExprMap sure;
+    ExprMap met;
     Arms arms = {f, mask, &sure};
     expr_map_open(&sure);
     expr_map_open(&met);

@@ -32,7 +32,9 @@ static void find_task(Frame *f) {
  * Neighbouring work-items read neighbouring elements: of one line along k, or of one k across the
  * lines. */
 typedef struct Side {
-    const char *name, *list, *count;
+    const char *name;
+    const char *list;
+    const char *count;
     int lines, share; /* the lines of the tile; the elements of a strip for each work-item */
     bool along_k;
     int of_k; /* the position of this operand in the pairs of offsets for k */

@@ -186,8 +186,11 @@ static void declare_sink(Writing *w, int i) {
 /* One of a product's operands: its strip's first element, and the lines that make the tile. */
 typedef struct Side {
     const SweepOperand *operand;
-    const char *name, *first, *count;
-    int64_t depth, lines;
+    const char *name;
+    const char *first;
+    const char *count;
+    int64_t depth;
+    int64_t lines;
     int strip;
 } Side;
 

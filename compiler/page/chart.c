@@ -15,7 +15,8 @@ typedef struct Axis {
 } Axis;
 
 typedef struct Frame {
-    Axis x, y;
+    Axis x;
+    Axis y;
 } Frame;
 
 const char *chart_number(Arena *arena, double value) {

@@ -7,7 +7,8 @@
 #include "lang/support.h"
 
 typedef struct ChartPoint {
-    double x, y;
+    double x;
+    double y;
     double low, high; /* the band around y; equal to y if there is none */
 } ChartPoint;
 
@@ -19,7 +20,8 @@ typedef struct ChartLine {
 } ChartLine;
 
 typedef struct Chart {
-    const char *title, *x_label;
+    const char *title;
+    const char *x_label;
     ARRAY(ChartLine) lines;
 } Chart;
 

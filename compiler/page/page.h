@@ -15,7 +15,8 @@ typedef struct PageFormula {
 typedef struct PageConfusion {
     const char *evaluation;
     /* `told` is the number of classes that can be guessed, which are the first of `names`. */
-    int truths, told;
+    int truths;
+    int told;
     const char *const *names; /* [truths] */
     const int64_t *counts;
 } PageConfusion;
@@ -41,7 +42,8 @@ typedef struct PageQuery {
 /* Rows of features in the plane. */
 typedef struct PageMap {
     const char *title, *note; /* as in "PCA" and "0.41 of the variance" */
-    int count, classes;
+    int count;
+    int classes;
     const double *points;      /* [count, 2] */
     const int32_t *labels;     /* [count] */
     const char *const *names;  /* [classes] */

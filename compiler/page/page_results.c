@@ -86,7 +86,8 @@ static Statistics statistics_of(const PageVariant *variant, const char *name, Mo
 
 static const char *statistics_text(Arena *arena, const Statistics *s, bool percent) {
     if (s->count == 0) return "–";
-    char mean[32], deviation[32];
+    char mean[32];
+    char deviation[32];
     snprintf(mean, sizeof mean, percent ? "%.2f" : "%.4g", s->mean);
     if (s->count == 1) return arena_printf(arena, "%s%s", mean, percent ? " %" : "");
     snprintf(deviation, sizeof deviation, percent ? "%.2f" : "%.2g", s->deviation);
@@ -154,9 +155,14 @@ static double last_step(const PageVariants *variants) {
 /* A piece of a curve: the steps that one point stands for. */
 typedef struct Piece {
     /* The extremes and the sum over all runs, and the mean of the steps. */
-    double low, high, sum, steps;
+    double low;
+    double high;
+    double sum;
+    double steps;
     double run_sum; /* the sum over the run at hand */
-    int count, run_count, runs;
+    int count;
+    int run_count;
+    int runs;
     bool broken; /* true if a value is not finite */
 } Piece;
 
@@ -208,7 +214,8 @@ static ChartLine line_of(Arena *arena, const PageVariant *variant, const char *k
 }
 
 typedef struct Title {
-    const char *key, *title;
+    const char *key;
+    const char *title;
 } Title;
 
 static const char *column_title(const char *key) {

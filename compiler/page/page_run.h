@@ -18,7 +18,8 @@ typedef struct PageResult {
      * these. */
     const char *of;
     const char *name;
-    double step, value;
+    double step;
+    double value;
     bool percent;
     bool raw; /* true for the evaluation of the samples themselves */
 } PageResult;

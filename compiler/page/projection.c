@@ -10,7 +10,8 @@ static const double close_enough = 1e-9;
 
 typedef struct Rows {
     double *values; /* [count, width], with their mean subtracted */
-    int64_t count, width;
+    int64_t count;
+    int64_t width;
 } Rows;
 
 static double dot(const double *a, const double *b, int64_t n) {

@@ -209,7 +209,13 @@ static void describe_update(Arena *arena, const Picture *p, FILE *out) {
 typedef struct LossFacts {
     Arena *arena;
     const Picture *picture;
-    bool exponentials, hinge, library_clusters, in_batch, assigns, transposes, classifies;
+    bool exponentials;
+    bool hinge;
+    bool library_clusters;
+    bool in_batch;
+    bool assigns;
+    bool transposes;
+    bool classifies;
     /* The memories whose rows are candidates, as in "the queue `Q`". */
     ARRAY(const char *) memory;
     ARRAY(const char *) prototypes; /* the parameters whose rows samples are assigned to */

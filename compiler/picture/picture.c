@@ -463,7 +463,8 @@ Picture *picture_of(Arena *arena, const Method *method) {
 }
 
 typedef struct EdgeSearch {
-    const Stmt *net, *found;
+    const Stmt *net;
+    const Stmt *found;
 } EdgeSearch;
 
 static void match_edge(void *context, Stmt *s) {

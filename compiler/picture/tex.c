@@ -75,7 +75,9 @@ static void put_letter(Tex *t, const char *name, size_t length) {
 /* A name in three parts: a letter or word, digits behind it, and what stands behind an underscore.
  * `z1` has an exponent in parentheses and `s_pos` a subscript, so that indices find room. */
 typedef struct NameParts {
-    const char *name, *digits, *tail;
+    const char *name;
+    const char *digits;
+    const char *tail;
     size_t head;
 } NameParts;
 
@@ -291,7 +293,9 @@ static void put_reduction(Tex *t, const Expr *e) {
 
 /* Built-ins that papers write with signs around their argument. */
 typedef struct Around {
-    const char *name, *open, *close;
+    const char *name;
+    const char *open;
+    const char *close;
 } Around;
 
 static const Around arounds[] = {

@@ -20,7 +20,8 @@ enum {
 
 typedef struct Comparison {
     const Sweep *sweep;
-    SweepView a, b;
+    SweepView a;
+    SweepView b;
     int left;
     ExprMap
         /* By part of the first formula: the part of the second that was found to be like it. */

@@ -25,7 +25,8 @@ enum {
 
 typedef struct Words {
     int32_t *items;
-    int64_t count, capacity;
+    int64_t count;
+    int64_t capacity;
 } Words;
 
 static int64_t add_words(Arena *arena, Words *w, const int32_t *words, int64_t count) {
@@ -51,13 +52,15 @@ static uint64_t hash_words(const int32_t *words, int64_t count) {
 /* A list that was stored in the table. An equal list is not stored again. */
 typedef struct Known {
     uint64_t hash;
-    int64_t at, count;
+    int64_t at;
+    int64_t count;
 } Known;
 
 typedef struct Builder {
     Arena *arena;
     Contraction *c;
-    Words table, list;
+    Words table;
+    Words list;
     ARRAY(Known) known;
     /* entries of TAGGED_WORDS words: a task of the table, and the shard whose work it is */
     ARRAY(int32_t) tasks;
@@ -86,7 +89,8 @@ typedef struct Walk {
     int count;
     int64_t extent[GRAPH_MAX_RANK], value[GRAPH_MAX_RANK], first[GRAPH_MAX_RANK],
         second[GRAPH_MAX_RANK];
-    int64_t at_first, at_second;
+    int64_t at_first;
+    int64_t at_second;
 } Walk;
 
 static Walk walk_of(const ProductRegion *r, const int *list, int count, const Affine *first,
@@ -349,7 +353,9 @@ static Cut cut_rows(const Contraction *c, const Walk *m) {
 }
 
 typedef struct Place {
-    int64_t a, b, y;
+    int64_t a;
+    int64_t b;
+    int64_t y;
 } Place;
 
 static void add_task(Builder *b, Place at, int64_t rows_at, int64_t rows, int64_t chunks_at,

@@ -113,9 +113,15 @@ typedef enum {
  * elements. */
 typedef struct MatrixProduct {
     bool swapped; /* the left matrix is b of the contraction */
-    bool left_transposed, right_transposed;
-    int64_t rows, columns, inner, batch;
-    int64_t left_offset, right_offset, y_offset;
+    bool left_transposed;
+    bool right_transposed;
+    int64_t rows;
+    int64_t columns;
+    int64_t inner;
+    int64_t batch;
+    int64_t left_offset;
+    int64_t right_offset;
+    int64_t y_offset;
     int64_t left_row, right_row, y_row;       /* strides between rows, as they lie in memory */
     int64_t left_batch, right_batch, y_batch; /* strides between matrices */
 } MatrixProduct;
@@ -125,7 +131,9 @@ typedef struct Contraction {
     const GNode *node;
     ContractionChoice choice;
     /* The floats in a vector; the columns of a panel, or of a tile; the panels of one z. */
-    int64_t lanes, panel, panels;
+    int64_t lanes;
+    int64_t panel;
+    int64_t panels;
     int rows;    /* the rows of a block, or of a tile */
     bool packed; /* b is packed into panels; else it is read where it lies */
     bool dots;   /* sums run along k, with neither operand packed; a panel has DOT_COLUMNS */

@@ -87,13 +87,16 @@ typedef struct Kernel {
     char symbol[SYMBOL_BYTES];
     /* The tiles of one round write disjoint memory, and rounds follow each other. 0 rounds count as
      * one. */
-    int64_t tiles, rounds;
+    int64_t tiles;
+    int64_t rounds;
     bool late; /* all results of the kernel can wait for the end of the step */
     /* The first and the last kernel of the launch that this kernel belongs to, as positions in the
      * list (abreast.h). */
-    int first, last;
+    int first;
+    int last;
     const GNode *operands[MAX_KERNEL_OPERANDS + 1];
-    int operand_count, output_count;
+    int operand_count;
+    int output_count;
 } Kernel;
 
 /* A buffer that belongs to no node of the graph. Its own node is a GN_CONST for a table, and a

@@ -39,7 +39,15 @@ static bool lies(int64_t rows, int64_t columns, int64_t row_step, int64_t column
 }
 
 typedef struct Steps {
-    int64_t a_m, a_k, a_z, b_n, b_k, b_z, y_m, y_n, y_z;
+    int64_t a_m;
+    int64_t a_k;
+    int64_t a_z;
+    int64_t b_n;
+    int64_t b_k;
+    int64_t b_z;
+    int64_t y_m;
+    int64_t y_n;
+    int64_t y_z;
 } Steps;
 
 /* True if there is one region, which is all of the index space. */

@@ -8,7 +8,9 @@
 /* The time for which a buffer of the arena is alive: from the first step of the launch that writes
  * it to the last step of the last launch that reads it. */
 typedef struct Life {
-    int buffer, first, last;
+    int buffer;
+    int first;
+    int last;
     int64_t bytes;
     /* The array that takes over this memory (in-place update) in the launch after the last read, or
      * NULL. */

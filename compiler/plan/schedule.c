@@ -14,7 +14,8 @@
 
 typedef struct Collect {
     Kernel *kernel;
-    bool draws, fits;
+    bool draws;
+    bool fits;
     bool sweeps; /* the target has sweeps, so a streamed array has no buffer */
 } Collect;
 
@@ -136,7 +137,8 @@ static void call_kernel(Arena *arena, Graph *g, GNode *node, const PlanTarget *t
 static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *kernels) {
     const GNode *node = b->node;
     GNode *lists = extra_node(arena, kernels, GT_INT, b->segments * bucket_list_size(b), node);
-    Kernel sort, sum;
+    Kernel sort;
+    Kernel sum;
     memset(&sort, 0, sizeof sort);
     sort.kind = KERNEL_BUCKET_SORT;
     sort.graph = g;

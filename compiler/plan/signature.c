@@ -11,7 +11,8 @@
 #include <string.h>
 
 typedef struct Hash {
-    uint64_t a, b;
+    uint64_t a;
+    uint64_t b;
 } Hash;
 
 typedef struct Signing {
@@ -19,7 +20,8 @@ typedef struct Signing {
     const GNode *node; /* the node at hand */
     const GExpr **keys;
     Hash *values;
-    int capacity, count;
+    int capacity;
+    int count;
     Arena *arena;
 } Signing;
 
@@ -178,7 +180,8 @@ static void name_kernel(Kernel *kernel, const Hash *h) {
 /* Hashes the loops of a node whose kernel reads their extents from a table: their number, which of
  * them are in tiles, and in which order a tile goes. */
 static void sign_loops(Hash *h, const Arguments *a, const GNode *n, const GraphSettings *settings) {
-    int64_t extents[2 * GRAPH_MAX_RANK], chunk;
+    int64_t extents[2 * GRAPH_MAX_RANK];
+    int64_t chunk;
     compute_collapse_axes(n, extents);
     int axes = compute_tile_axes(n, extents, settings, &chunk);
     add(h, n->type);
@@ -220,7 +223,8 @@ static void sign_beside(Hash *h, const GNode *n) {
 /* Hashes the chunk of a kernel without a table. Its code holds the turns of a tile, which differ
  * with shards. */
 static void sign_chunk(Hash *h, const Kernel *kernel) {
-    int64_t extents[2 * GRAPH_MAX_RANK], chunk;
+    int64_t extents[2 * GRAPH_MAX_RANK];
+    int64_t chunk;
     if (kernel->as.compute.arguments || kernel->graph->settings.shards < 2) return;
     compute_collapse_axes(kernel->node, extents);
     compute_tile_axes(kernel->node, extents, &kernel->graph->settings, &chunk);

@@ -115,7 +115,8 @@ static int cell_count(const GNode *n) {
 }
 
 bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *target) {
-    int row_shared, column_shared;
+    int row_shared;
+    int column_shared;
     bool tiles = target->lanes == 0;
     if (tiles && !fits_registers(s, pair)) return false;
     bool as_row = fits_sweep(g, s, pair, false, &row_shared);

@@ -40,7 +40,9 @@ typedef enum { SWEEP_ROWS, SWEEP_BOTH, SWEEP_SYMMETRIC } SweepMode;
 /* An operand of a streamed product. Its element (r, k) lies at start + r * line + k * step. */
 typedef struct SweepOperand {
     const GNode *array;
-    int64_t start, line, step;
+    int64_t start;
+    int64_t line;
+    int64_t step;
 } SweepOperand;
 
 /* A streamed product that a sweep makes. */
@@ -49,7 +51,8 @@ typedef struct SweepSource {
     bool flipped; /* the rows of a tile are the second index of the node */
     bool symmetric;
     int64_t depth;
-    SweepOperand row, column;
+    SweepOperand row;
+    SweepOperand column;
 } SweepSource;
 
 typedef struct SweepSink {
@@ -82,25 +85,36 @@ typedef struct SweepMap {
 typedef struct Sweep {
     SweepMode mode;
     /* The floats in a vector; the columns and the rows of a register block. */
-    int64_t lanes, panel, strip_rows;
-    int64_t rows, columns;
-    int source_count, sink_count;
+    int64_t lanes;
+    int64_t panel;
+    int64_t strip_rows;
+    int64_t rows;
+    int64_t columns;
+    int source_count;
+    int sink_count;
     SweepSource sources[MOST_PAIR_SOURCES];
     SweepSink sinks[MOST_SINKS];
     int map_count;
     SweepMap maps[MOST_MAPS];
     /* The rows and columns of a task's block; the rows of a tile. */
-    int64_t block_rows, block_columns, strip;
+    int64_t block_rows;
+    int64_t block_columns;
+    int64_t strip;
     /* The floats from one row of a tile to the next. The number is no power of two, so that a
      * column of the tile spreads over the sets of a cache. */
     int64_t line;
-    int64_t row_blocks, column_blocks, rounds, tasks;
+    int64_t row_blocks;
+    int64_t column_blocks;
+    int64_t rounds;
+    int64_t tasks;
     int cells; /* the number of cells of all statistics */
     /* For square tiles: the entries of a payload that a task sums, a multiple of SWEEP_CHUNK_UNIT,
      * and the number of such chunks in the payload. */
-    int64_t chunk, chunks;
+    int64_t chunk;
+    int64_t chunks;
     /* The ranges of columns and the length of one; other targets have a single range. */
-    int64_t parts, part_columns;
+    int64_t parts;
+    int64_t part_columns;
 } Sweep;
 
 /* True if a statistic is a sum of reals. Beside the sum, it then keeps the rounding error of the
@@ -149,9 +163,11 @@ typedef struct SweepLayout {
     int64_t row_cells[MOST_SINKS], column_cells[MOST_SINKS]; /* [cells][block] */
     /* The rows that weighted sums read, for the rows and for the columns of a tile: [width /
      * panel][block][panel] */
-    int64_t row_rows[MOST_SINKS], column_rows[MOST_SINKS];
+    int64_t row_rows[MOST_SINKS];
+    int64_t column_rows[MOST_SINKS];
     /* Weighted sums of the tile's rows and columns: [block][width] */
-    int64_t row_sums[MOST_SINKS], column_sums[MOST_SINKS];
+    int64_t row_sums[MOST_SINKS];
+    int64_t column_sums[MOST_SINKS];
     /* the rounding errors of the sums of rows, in a task of all columns: [block][payload] */
     int64_t row_lost[MOST_SINKS];
     int64_t spare; /* two arrays of [block_columns] */

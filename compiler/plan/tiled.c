@@ -25,7 +25,8 @@ typedef struct Cutting {
     Arena *arena;
     Contraction *c;
     int64_t part_k;
-    Words table, tasks;
+    Words table;
+    Words tasks;
 } Cutting;
 
 static int64_t size_of(const ProductRegion *r, const int *list, int count) {
@@ -100,8 +101,10 @@ static void cut_region(Cutting *t, const ProductRegion *r) {
 
 /* A way to cut the whole contraction into tiles of given sides. */
 typedef struct Tiling {
-    int rows, columns;
-    int64_t parts, part_k;
+    int rows;
+    int columns;
+    int64_t parts;
+    int64_t part_k;
     double cost;
 } Tiling;
 
@@ -110,8 +113,10 @@ typedef struct Tiling {
  * product. But if neighbours in k are far apart in a, each of its rows needs an offset of its
  * own. */
 static const struct {
-    int rows, columns;
-    double along_k, across_k;
+    int rows;
+    int columns;
+    double along_k;
+    double across_k;
 } sides[] = {{64, 64, 1, 1}, {128, 64, 0.8, 1.2}};
 
 static int64_t tiles_of(const Product *p, const ProductRegion *r, const Tiling *t) {

@@ -151,7 +151,8 @@ int compute_tile_axes(const GNode *n, const int64_t *extents, const GraphSetting
 }
 
 int64_t compute_tiles(const GNode *n, const GraphSettings *settings) {
-    int64_t extents[2 * GRAPH_MAX_RANK], chunk;
+    int64_t extents[2 * GRAPH_MAX_RANK];
+    int64_t chunk;
     int64_t tiles = 1;
     compute_collapse_axes(n, extents);
     int axes = compute_tile_axes(n, extents, settings, &chunk);
@@ -161,7 +162,8 @@ int64_t compute_tiles(const GNode *n, const GraphSettings *settings) {
 }
 
 int64_t compute_column_totals(const Kernel *k) {
-    int64_t extents[2 * GRAPH_MAX_RANK], chunk;
+    int64_t extents[2 * GRAPH_MAX_RANK];
+    int64_t chunk;
     bool has_totals = false;
     for (int i = 0; i < kernel_node_count(k); i++) {
         const GNode *n = kernel_node(k, i);

@@ -97,7 +97,8 @@ bool kernel_reads_node(Arena *arena, const GNode *reader, const GNode *node) {
 /* True if the loops of the kernel's first node serve `other`: axes that it collapses can be
  * collapsed in `other`, too. */
 static bool loops_serve(const GNode *first, const GNode *other) {
-    int64_t loops[2 * GRAPH_MAX_RANK], own[2 * GRAPH_MAX_RANK];
+    int64_t loops[2 * GRAPH_MAX_RANK];
+    int64_t own[2 * GRAPH_MAX_RANK];
     if (first->rank != other->rank || !same_shape(first->rank, first->shape, other->shape))
         return false;
     if (other->red_rank && (first->red_rank != other->red_rank ||

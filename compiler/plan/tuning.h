@@ -7,7 +7,8 @@
 
 /* A block of sums that is kept in registers: so many rows of y, by so many vectors of a panel. */
 typedef struct ContractionBlock {
-    int rows, vectors;
+    int rows;
+    int vectors;
 } ContractionBlock;
 
 /* A cut of the work of a contraction. Every choice gives the same sums to rounding, and the same

@@ -30,14 +30,16 @@ struct Reference {
     char fault[256];
     Span span;
     const GNode *faulty; /* the node that met the fault; NULL: an array or memory was missing */
-    const double *seed, *step;
+    const double *seed;
+    const double *step;
     Rounding rounding;
     uint32_t turn_of_rounding;
     uint64_t operations; /* operations since the last rounding */
     /* The values of expressions at the present point, by id. A formula that stands in several
      * places is computed once. */
     double *known;
-    uint64_t *known_at, turn;
+    uint64_t *known_at;
+    uint64_t turn;
 };
 
 typedef struct Point {
@@ -247,7 +249,8 @@ static bool advance(int64_t *index, const int64_t *shape, int rank) {
  * term and the parts are added in float64, as back ends are held to do it: a long sum in one
  * float32 is a mistake, not rounding. */
 typedef struct Sum {
-    double parts, part;
+    double parts;
+    double part;
     int terms; /* the number of terms in the part */
 } Sum;
 
@@ -278,7 +281,8 @@ static double with_power(double digits, int64_t power) {
 
 /* What is known of the terms so far. */
 typedef struct Terms {
-    int64_t count, winner;
+    int64_t count;
+    int64_t winner;
     /* The best term; for `any` and `all`, the result so far; for a product, its digits. */
     double best;
     int64_t power; /* for a product, which is best * 2^power */

@@ -17,11 +17,13 @@ typedef struct Column {
     int64_t frames;              /* the number of frames in the sample */
     int shown;                   /* the number of frames that are drawn */
     /* The values that are drawn as black and white; for a curve, its lowest and highest. */
-    double low, high;
+    double low;
+    double high;
     bool scaled; /* true if these values are not 0 and 1 */
     /* For bars, the range of each entry, since the entries of a table differ. NULL for other kinds.
      * From malloc. */
-    double *lows, *highs;
+    double *lows;
+    double *highs;
     int x; /* where the column begins, in pixels */
 } Column;
 

@@ -20,7 +20,8 @@ enum {
 typedef struct Block {
     const SheetBlock *of;
     Column *columns;
-    int row_height, y;
+    int row_height;
+    int y;
     int sample_width; /* the width of all columns of one sample */
     int across;       /* the number of samples side by side */
     int name_height;
@@ -29,7 +30,8 @@ typedef struct Block {
 typedef struct Drawing {
     const Sheet *sheet;
     Block *blocks;
-    int width, height;
+    int width;
+    int height;
 } Drawing;
 
 /* ---- measuring ------------------------------------------------------------------------------- */
@@ -106,7 +108,9 @@ static void draw_cell(cairo_t *cairo, const Column *c, const void *cell, double 
 
 /* Name, then type and what was done to the values. */
 static void draw_column_head(cairo_t *cairo, const Column *c, double x, double y) {
-    char text[256], low[32], high[32];
+    char text[256];
+    char low[32];
+    char high[32];
     const double width = c->width < TITLE_WIDTH ? TITLE_WIDTH : c->width;
     cairo_set_source_rgb(cairo, c->of->is_view ? 0.05 : 0, c->of->is_view ? 0.35 : 0,
                          c->of->is_view ? 0.6 : 0);

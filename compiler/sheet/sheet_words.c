@@ -27,7 +27,8 @@ static void draw_listed(cairo_t *cairo, const Column *c, const void *cell, doubl
     for (int64_t i = 0; i < count; i++) {
         const double value = column_value(c->of, cell, i);
         const double top = y + height * (double)i;
-        double zero, end;
+        double zero;
+        double end;
         char text[32];
         ends_of(c, i, value, &zero, &end);
         cairo_set_source_rgb(cairo, 0.95, 0.95, 0.95);
@@ -53,7 +54,8 @@ static void draw_standing(cairo_t *cairo, const Column *c, const void *cell, dou
     cairo_fill(cairo);
     for (int64_t i = 0; i < count; i++) {
         const double value = column_value(c->of, cell, i);
-        double zero, end;
+        double zero;
+        double end;
         ends_of(c, i, value, &zero, &end);
         cairo_set_source_rgb(cairo, isfinite(value) ? 0.42 : 0.7, isfinite(value) ? 0.62 : 0.1,
                              isfinite(value) ? 0.78 : 0.1);
@@ -110,7 +112,8 @@ void draw_words(cairo_t *cairo, const Column *c, const void *cell, double x, dou
     double at = 0;
     int line = 0;
     for (int64_t i = 0; i < c->of->shape[0];) {
-        char word[256], text[300];
+        char word[256];
+        char text[300];
         const int64_t run = run_of(words, i, c->of->shape[0]);
         const bool together = run > 2;
         class_word(c->of, words[i], word, sizeof word);
