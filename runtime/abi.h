@@ -89,15 +89,21 @@ typedef struct CoupletBlock {
     int64_t bytes;
     /* The bytes of a shard, if the buffers are in rows; 0: all of `bytes` are needed. */
     int64_t slab;
-    int first, last;
+    int first;
+    int last;
 } CoupletBlock;
 
 /* A plain product of matrices for a device's library: out[z] = left[z] right[z]. Each matrix is
  * stored row by row. Offsets and strides are in elements. */
 typedef struct CoupletProduct {
     bool left_transposed, right_transposed; /* the matrix lies transposed in memory */
-    int64_t rows, columns, inner, batch;
-    int64_t left_offset, right_offset, out_offset;
+    int64_t rows;
+    int64_t columns;
+    int64_t inner;
+    int64_t batch;
+    int64_t left_offset;
+    int64_t right_offset;
+    int64_t out_offset;
     int64_t left_row, right_row, out_row;       /* strides from row to row */
     int64_t left_batch, right_batch, out_batch; /* strides from matrix to matrix */
 } CoupletProduct;
@@ -167,7 +173,8 @@ typedef struct CoupletCommit {
 typedef enum { COUPLET_GATHER, COUPLET_COMBINE } CoupletExchangeKind;
 typedef struct CoupletExchange {
     CoupletExchangeKind kind;
-    int made, step;
+    int made;
+    int step;
     int buffer;
     int leaves, instead, from_count, from[COUPLET_MOST_ADDENDS]; /* for COMBINE */
 } CoupletExchange;
@@ -193,7 +200,8 @@ typedef struct CoupletPlan {
     int input_count;
     const CoupletNamed *outputs;
     int output_count;
-    int64_t arena_bytes, scratch_bytes;
+    int64_t arena_bytes;
+    int64_t scratch_bytes;
     const unsigned char *formulas; /* the formulas of the steps, for messages (runtime/formula.h) */
     int64_t formula_bytes;
     /* The source text of the device's program, which all plans of a method share. NULL in plans for
@@ -204,7 +212,8 @@ typedef struct CoupletPlan {
      * ranks. 0: every rank does everything. */
     int64_t shards;
     const CoupletExchange *exchanges; /* sorted by their step */
-    int exchange_count, block_count;
+    int exchange_count;
+    int block_count;
     const CoupletBlock *blocks;
 } CoupletPlan;
 
@@ -285,9 +294,11 @@ typedef struct CoupletSelection {
     const char *by; /* the int field whose values are the classes; NULL: "label" */
     /* Rows are kept if their hash, as a number in 0 .. 1, is in [from, to). All rows are kept if
      * both are 0. */
-    double part_from, part_to;
+    double part_from;
+    double part_to;
     /* The classes first .. first + classes - 1 are kept. All are kept if `classes` is 0. */
-    double first_class, classes;
+    double first_class;
+    double classes;
     const CoupletCondition *where; /* conditions that all hold for a kept row */
     int where_count;
 } CoupletSelection;
@@ -316,7 +327,8 @@ typedef struct CoupletSource {
     int weights;
     /* Episodes: the number of classes in a batch, and of rows in each; rows are in order of
      * classes. 0: no episodes. */
-    int64_t ways, each;
+    int64_t ways;
+    int64_t each;
 } CoupletSource;
 
 /* A loss with a name. A step that has it gives its value as the output "loss NAME", f32[]. */
@@ -345,7 +357,8 @@ typedef struct CoupletEval {
     /* finetune: the plan of a step, whose inputs are "sample.NAME", "step" and "steps"; the states
      * of its classifier, [classes, D] and [classes]. NULL and -1 for other evaluations. */
     CoupletPlan *tune;
-    int weights, bias;
+    int weights;
+    int bias;
     /* The name of the plan that makes features. Its inputs, such as "sample.image", are fields of
      * both sources; its output is "features". */
     const char *features;
@@ -389,7 +402,8 @@ typedef struct CoupletAction {
     int source;
     int centres, members; /* KMEANS: the numbers of the states f32[clusters, width] and i32[rows] */
     int64_t iterations;
-    bool spherical, sampled;
+    bool spherical;
+    bool sampled;
     bool of_steps; /* true if `every` counts steps */
     int block;     /* eval: the number of the block to which the action belongs */
     uint32_t site;
@@ -421,7 +435,8 @@ typedef struct CoupletRate {
 /* A part of a stage, or of the whole run. It begins at this epoch and this step, and ends where a
  * later phase of the stage begins. All phases share the program's states. */
 typedef struct CoupletPhase {
-    int64_t from_epoch, from_step;
+    int64_t from_epoch;
+    int64_t from_step;
     int stage; /* the number in program->stages; 0 if there are none */
     /* The plan of one step. Its outputs are "loss" (f32[]) and "loss NAME" for each loss with a
      * name. If there is an embedding, "embedding" (f32[batch, D] or [views, batch, D]) serves the
@@ -442,7 +457,8 @@ typedef struct CoupletSpecFile {
 
 /* An array of a part: its name below the part, and its name in a file. */
 typedef struct CoupletStartName {
-    const char *ours, *theirs;
+    const char *ours;
+    const char *theirs;
 } CoupletStartName;
 
 /* A statement such as `start encoder.trunk from "resnet18.safetensors"`: what a new run takes from
@@ -462,7 +478,8 @@ typedef struct CoupletOrigin {
     const char *modules;  /* the folder of the readers' modules, beside the compiler; NULL: none */
     int64_t memory_bytes; /* --memory; 0: the spec decides */
     int64_t shards;       /* --shards; 0: no shards */
-    bool no_stream, no_fuse;
+    bool no_stream;
+    bool no_fuse;
     bool gradient_norm; /* --gradient-norm: steps have the output of that name */
 } CoupletOrigin;
 

@@ -7,8 +7,10 @@
 
 /* A piece of memory that is needed from step `first` to step `last`. */
 typedef struct CoupletSpan {
-    int64_t bytes, offset;
-    int first, last;
+    int64_t bytes;
+    int64_t offset;
+    int first;
+    int last;
     /* Chosen by the caller; spans of equal size are placed in the order of their numbers. */
     int number;
 } CoupletSpan;

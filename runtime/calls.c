@@ -156,8 +156,14 @@ static CoupletFaultKind couplet_call_solve(const CoupletCallSize *size, double *
  * owner[j] is the row to which column j is assigned. */
 typedef struct Matching {
     const double *cost;
-    int64_t n, m;
-    double *row_price, *column_price, *owner, *before, *slack, *seen;
+    int64_t n;
+    int64_t m;
+    double *row_price;
+    double *column_price;
+    double *owner;
+    double *before;
+    double *slack;
+    double *seen;
 } Matching;
 
 /* Returns a free column for the row that column 0 owns. Each turn takes in the nearest column. */

@@ -18,14 +18,17 @@ enum { COUPLET_CALL_OPERANDS = 3 };
 /* The sizes of one row: the axes of a row of operand 0 (1 if it has none), and the elements of a
  * row of the result. */
 typedef struct CoupletCallSize {
-    int64_t rows, columns, result;
+    int64_t rows;
+    int64_t columns;
+    int64_t result;
 } CoupletCallSize;
 
 typedef struct CoupletCall {
     const char *name;
     CoupletType result;
     /* The number of axes; -1: there is no such operand. */
-    int result_axes, operand_axes[COUPLET_CALL_OPERANDS];
+    int result_axes;
+    int operand_axes[COUPLET_CALL_OPERANDS];
     /* Does one row. `work` has room for couplet_call_work doubles. */
     CoupletFaultKind (*run)(const CoupletCallSize *size, double *const *in, double *out,
                             double *work);

@@ -204,7 +204,10 @@ bool couplet_session_save(const CoupletSession *s, const char *path, char *error
 
 /* What a file says of its run. */
 typedef struct Found {
-    int64_t step, steps, epoch, loss_count;
+    int64_t step;
+    int64_t steps;
+    int64_t epoch;
+    int64_t loss_count;
     double loss_sum;
     uint64_t seed;
     CoupletLoaded loaded;
@@ -269,7 +272,8 @@ static bool read_format(const Reader *r, bool *whole_state) {
 }
 
 static bool same_method(const Reader *r, const CoupletProgram *program, bool *same_plan) {
-    char method[24], plan[24];
+    char method[24];
+    char plan[24];
     const char *found = couplet_tensors_metadata(r->file, "method");
     const char *found_plan = couplet_tensors_metadata(r->file, "plan");
     snprintf(method, sizeof method, "%016" PRIx64, program->method_hash);

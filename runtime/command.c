@@ -23,10 +23,14 @@ typedef struct CommandLine {
     const CoupletMethod *method;
     const char *program; /* argv[0], for messages */
     CoupletTrainOptions train;
-    const char *out, *weights, *array, *split;
+    const char *out;
+    const char *weights;
+    const char *array;
+    const char *split;
     const char **places; /* each --data; has room for every argument */
     int place_count;
-    bool resume, has_seed;
+    bool resume;
+    bool has_seed;
     double epochs;     /* --epochs; 0: the method says */
     const char **sets; /* each --set; has room for every argument */
     int set_count;

@@ -31,7 +31,9 @@ typedef struct CoupletDeviceFault {
 typedef struct CoupletCopy {
     void *to;
     const void *from;
-    int64_t to_offset, from_offset, bytes;
+    int64_t to_offset;
+    int64_t from_offset;
+    int64_t bytes;
 } CoupletCopy;
 
 typedef struct CoupletDeviceCalls {
@@ -84,7 +86,9 @@ struct CoupletDevice {
     CoupletGroup *group; /* the ranks with which plans on this device run; never NULL */
     bool any_order;      /* MPI chooses the order in which sums of ranks are added */
     /* The shards, out of `shards`, whose tiles a launch does in cut steps. 0: it does all tiles. */
-    int64_t first_shard, end_shard, shards;
+    int64_t first_shard;
+    int64_t end_shard;
+    int64_t shards;
     char name[128];
     char driver[260]; /* the version of its driver; "" for the host */
     CoupletDeviceFault fault;

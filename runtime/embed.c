@@ -48,7 +48,8 @@ static bool has_shape_of(const CoupletNpy *array, const CoupletBuffer *sample) {
 
 static bool refuse_shape(const char *path, const CoupletNpy *array, const CoupletBuffer *sample,
                          char *error, size_t error_bytes) {
-    char found[COUPLET_SHAPE_BYTES], wanted[COUPLET_SHAPE_BYTES];
+    char found[COUPLET_SHAPE_BYTES];
+    char wanted[COUPLET_SHAPE_BYTES];
     char flat[COUPLET_SHAPE_BYTES] = "";
     couplet_shape_text(array->rank, array->shape, ", ", found);
     couplet_shape_text(sample->rank - 1, sample->shape + 1, ", ", wanted);
@@ -124,7 +125,8 @@ static bool read_array(const char *path, const CoupletBuffer *sample, void **row
 /* The source that the method is evaluated on, and the place where its new samples are. */
 typedef struct Place {
     /* the path of the samples; the path of the program's source */
-    char path[COUPLET_PATH_BYTES], like[COUPLET_PATH_BYTES];
+    char path[COUPLET_PATH_BYTES];
+    char like[COUPLET_PATH_BYTES];
     CoupletSetting *settings;
     CoupletField *claims;
 } Place;
@@ -363,7 +365,8 @@ static bool embed_source(CoupletSession *s, const CoupletEmbedding *what, int64_
 
 /* True if the features do not replace the file of the samples. */
 static bool is_apart(const char *samples, const char *out, char *error, size_t error_bytes) {
-    struct stat of_samples, of_out;
+    struct stat of_samples;
+    struct stat of_out;
     if (!samples || stat(samples, &of_samples) != 0 || stat(out, &of_out) != 0 ||
         of_samples.st_dev != of_out.st_dev || of_samples.st_ino != of_out.st_ino)
         return true;

@@ -13,7 +13,8 @@
 typedef struct CoupletFeatures {
     const float *values; /* [count, width] */
     const int32_t *labels;
-    int64_t count, width;
+    int64_t count;
+    int64_t width;
 } CoupletFeatures;
 
 /* A row of the bank, and its cosine similarity to a query. */

@@ -140,7 +140,8 @@ static void plain_name(const CoupletEval *e, char out[NAME_BYTES]) {
 /* True if another evaluation measures the same for other features. */
 static bool has_namesake(const CoupletProgram *program, int number) {
     const CoupletEval *eval = &program->evals[number];
-    char name[NAME_BYTES], of_other[NAME_BYTES];
+    char name[NAME_BYTES];
+    char of_other[NAME_BYTES];
     plain_name(eval, name);
     for (int i = 0; i < program->eval_count; i++) {
         const CoupletEval *other = &program->evals[i];
@@ -201,7 +202,8 @@ static const CoupletPlan *features_plan(const CoupletProgram *program, const Cou
 static bool codes_of_field_fit(const CoupletEval *e, const char *name,
                                const CoupletProgram *program, const CoupletTable *data, char *error,
                                size_t error_bytes) {
-    int in_bank_at, in_query_at;
+    int in_bank_at;
+    int in_query_at;
     const CoupletField *bank = couplet_table_field(&data[e->bank], name, &in_bank_at);
     const CoupletField *query = couplet_table_field(&data[e->query], name, &in_query_at);
     int64_t code;
@@ -224,7 +226,8 @@ static bool codes_of_field_fit(const CoupletEval *e, const char *name,
 static bool entries_of_field_fit(const CoupletEval *e, const char *name,
                                  const CoupletProgram *program, const CoupletTable *data,
                                  char *error, size_t error_bytes) {
-    int in_bank, in_query;
+    int in_bank;
+    int in_query;
     const CoupletField *field = couplet_table_field(&data[e->bank], name, &in_bank);
     couplet_table_field(&data[e->query], name, &in_query);
     for (int64_t i = 0; field->rank == 1 && i < field->shape[0]; i++) {
@@ -382,7 +385,8 @@ static float *feature_rows(CoupletSession *s, const CoupletEval *eval, const Cou
 
 /* The classes of bank and query, with common numbers. */
 typedef struct Labels {
-    CoupletClasses bank, query;
+    CoupletClasses bank;
+    CoupletClasses query;
     int64_t count;
 } Labels;
 
@@ -475,7 +479,8 @@ bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTabl
 /* What an evaluation works on. */
 typedef struct Measured {
     const CoupletEval *eval;
-    CoupletFeatures bank, query;
+    CoupletFeatures bank;
+    CoupletFeatures query;
     int64_t classes; /* the number of classes of both */
     int32_t *own;    /* [queries]: the row of the bank that each query is, or -1 */
     int32_t *guess;  /* as in CoupletNeighbours */
@@ -485,7 +490,8 @@ typedef struct Measured {
 /* ---- a part of the labels -------------------------------------------------------------------- */
 
 typedef struct Drawn {
-    int32_t label, row;
+    int32_t label;
+    int32_t row;
     uint32_t order;
 } Drawn;
 
@@ -656,12 +662,14 @@ static bool evaluate_pair(CoupletSession *s, const CoupletTable *data, Measured 
 /* Features that consecutive evaluations may share. */
 typedef struct Made {
     const CoupletEval *eval; /* the evaluation for which the features were made; NULL: none */
-    float *bank, *query;
+    float *bank;
+    float *query;
     int64_t width;
 } Made;
 
 static bool of_same_fields(const CoupletPlan *a, const CoupletPlan *b) {
-    const char *first, *second;
+    const char *first;
+    const char *second;
     int i = 0;
     for (; couplet_features_field(a, i, &first) && couplet_features_field(b, i, &second); i++)
         if (strcmp(first, second) != 0) return false;

@@ -80,7 +80,8 @@ bool couplet_path_absolute(const char *path, char *out, char *error, size_t erro
 }
 
 bool couplet_file_has_name(int file, const char *path) {
-    struct stat held, named;
+    struct stat held;
+    struct stat named;
     return fstat(file, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
            held.st_dev == named.st_dev;
 }

@@ -19,7 +19,8 @@ typedef struct Tuning {
     char **batch; /* by field of the plan */
     void **inputs;
     int32_t *order; /* [from->count] */
-    int32_t step, steps;
+    int32_t step;
+    int32_t steps;
     CoupletRun *run;
     char *error;
     size_t error_bytes;

@@ -8,7 +8,8 @@
 #include "runtime/session.h"
 
 typedef struct CoupletFinetuneRows {
-    const CoupletTable *bank, *query;
+    const CoupletTable *bank;
+    const CoupletTable *query;
     const int32_t *rows; /* [count]: the rows of the bank whose labels are used */
     int64_t count;
     /* [queries]: the label of each query, as a number of the bank's classes; -1: the bank has no

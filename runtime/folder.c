@@ -47,7 +47,8 @@ static void name_holder(const char *folder, int file, char *error, size_t error_
 }
 
 static bool sign_lock(int file) {
-    char text[160], since[32];
+    char text[160];
+    char since[32];
     time_t seconds = time(NULL);
     struct tm utc;
     strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
@@ -95,7 +96,8 @@ static bool has_entry(const char *folder, const char *name, const char *ending) 
 
 /* True if the folder holds a run. Another program's settings.json is no record. */
 static bool holds_run(const char *folder) {
-    char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 64];
+    char path[COUPLET_PATH_BYTES];
+    char error[COUPLET_PATH_BYTES + 64];
     if (!couplet_path_join(folder, couplet_record_name, path, error, sizeof error)) return false;
     json_t *record = json_load_file(path, 0, NULL);
     const char *format = json_string_value(json_object_get(record, "format"));
@@ -339,7 +341,8 @@ static void remove_made(CoupletRunFolder *f) {
 }
 
 void couplet_folder_release(CoupletRunFolder *f) {
-    char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 64];
+    char path[COUPLET_PATH_BYTES];
+    char error[COUPLET_PATH_BYTES + 64];
     if (f->lock < 0) return;
     if (couplet_path_join(f->path, lock_name, path, error, sizeof error)) unlink(path);
     if (f->made > 0) remove_made(f);

@@ -29,7 +29,9 @@ typedef struct String {
 } String;
 
 typedef struct Place {
-    int64_t path, line, column;
+    int64_t path;
+    int64_t line;
+    int64_t column;
     int call; /* the number of the place of the call; -1: none */
     bool is_slope;
 } Place;
@@ -38,20 +40,28 @@ typedef struct Expr {
     CoupletFormulaOp op;
     bool is_real;
     int place; /* the number of its place; -1: unknown */
-    int arg_count, args[MOST_ARGS];
+    int arg_count;
+    int args[MOST_ARGS];
     double number;    /* the value of a constant, or the number of an index */
     uint32_t indices; /* the indices that the expression reads, a bit for each */
     /* for LOAD */
-    bool is_pairs, is_byte, has_else;
-    int array, rank, name;
+    bool is_pairs;
+    bool is_byte;
+    bool has_else;
+    int array;
+    int rank;
+    int name;
     int64_t shape[COUPLET_MAX_RANK];
     bool may_leave[COUPLET_MAX_RANK];
 } Expr;
 
 typedef struct Formula {
     CoupletFormulaKind kind;
-    int buffer, name, place;
-    int rank, red_rank;
+    int buffer;
+    int name;
+    int place;
+    int rank;
+    int red_rank;
     int64_t extent[MOST_INDICES];
     int index_name[MOST_INDICES];
     CoupletFormulaReducer reducer;
@@ -59,18 +69,21 @@ typedef struct Formula {
     int expr_count, guard, active, value; /* the numbers of expressions; -1: none */
     Expr *exprs;
     double *known; /* the values of expressions at the present point */
-    uint64_t *known_at, turn;
+    uint64_t *known_at;
+    uint64_t turn;
     int candidates_buffer; /* for TOPK */
     int64_t candidates;
     CoupletCallKind call; /* for CALL */
     int64_t rows;
     CoupletCallSize size;
-    int operands[COUPLET_CALL_OPERANDS], operand_count;
+    int operands[COUPLET_CALL_OPERANDS];
+    int operand_count;
 } Formula;
 
 /* The formulas of a step, as they were read. */
 typedef struct Work {
-    const unsigned char *at, *end;
+    const unsigned char *at;
+    const unsigned char *end;
     bool broken; /* the bytes are damaged, or memory ran out */
     const CoupletArrays *arrays;
     int seed, step; /* the numbers of buffers; -1: none */
@@ -79,7 +92,8 @@ typedef struct Work {
     Place *places;
     int64_t place_count;
     Formula *formulas;
-    int count, results;
+    int count;
+    int results;
     int64_t left; /* the operations that may still be done */
 } Work;
 
@@ -91,7 +105,8 @@ typedef struct Point {
 
 typedef struct Text {
     char *at;
-    size_t length, bytes;
+    size_t length;
+    size_t bytes;
 } Text;
 
 /* ---- formula_read.c */

@@ -83,7 +83,9 @@ void couplet_formula_add_load(Text *t, Point *p, int number) {
 }
 
 typedef struct Written {
-    const char *before, *between, *after;
+    const char *before;
+    const char *between;
+    const char *after;
     int binds; /* the precedence of its outermost operator; 0: never in parentheses */
 } Written;
 

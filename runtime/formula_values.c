@@ -198,9 +198,12 @@ bool couplet_formula_holds(Point *p, int condition) {
 
 /* A reduction so far. */
 typedef struct Sum {
-    double value, shift;
+    double value;
+    double shift;
     int64_t power; /* for a product, which is value * 2^power */
-    int64_t terms, position, winner;
+    int64_t terms;
+    int64_t position;
+    int64_t winner;
 } Sum;
 
 static void sum_add(const Work *w, const Formula *f, Sum *s, double v) {

@@ -53,7 +53,8 @@ static bool write_one(const CoupletRun *run, const CoupletPlan *plan, const Coup
                       int64_t step, const char *folder, char *error, size_t error_bytes) {
     const CoupletBuffer *b = &plan->buffers[output->buffer];
     const void *entries = couplet_run_output(run, output->name);
-    char name[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES];
+    char name[COUPLET_PATH_BYTES];
+    char path[COUPLET_PATH_BYTES];
     if (!entries) {
         snprintf(error, error_bytes, "what the step gives as `%s` cannot be read from the device",
                  given_name(output));

@@ -67,7 +67,8 @@ static int code_length(const char *sentence) {
 }
 
 bool couplet_group_fail(CoupletGroup *g, const char *sentence) {
-    char whole[COUPLET_GROUP_SENTENCE_BYTES], who[160];
+    char whole[COUPLET_GROUP_SENTENCE_BYTES];
+    char who[160];
     const int code = code_length(sentence);
     if (!g->inside) {
         if (!*g->fault) snprintf(g->fault, sizeof g->fault, "%s", sentence);
@@ -98,7 +99,8 @@ int couplet_group_lost(const CoupletGroup *g) {
 
 /* Notes that the transport could not do what was asked of it. The lock must be held. */
 static void note_broken(CoupletGroup *g, int other, const char *why) {
-    char whole[COUPLET_GROUP_SENTENCE_BYTES], who[160];
+    char whole[COUPLET_GROUP_SENTENCE_BYTES];
+    char who[160];
     if (other >= 0) couplet_group_rank_text(g, other, who, sizeof who);
     snprintf(whole, sizeof whole, "the connection to %s failed: %s",
              other >= 0 ? who : "the other ranks", why);

@@ -35,15 +35,18 @@ typedef struct CoupletTransfer {
 typedef struct CoupletGroupInside CoupletGroupInside;
 
 typedef struct CoupletGroup {
-    int rank, ranks;
+    int rank;
+    int ranks;
     /* The number of this rank among those on its machine, by which it chooses a device, and the
      * number of such ranks. */
-    int local_rank, local_ranks;
+    int local_rank;
+    int local_ranks;
     char host[COUPLET_GROUP_HOST_BYTES]; /* the name of this machine; "" in a group of one */
     /* "": the group is whole */
     char fault[COUPLET_GROUP_SENTENCE_BYTES];
     /* The bytes that this rank has sent and received so far, without agreements and beats. */
-    int64_t sent_bytes, received_bytes;
+    int64_t sent_bytes;
+    int64_t received_bytes;
     double waited; /* the seconds for which calls of the group have waited for other ranks */
     CoupletGroupInside *inside; /* NULL in a group of one */
 } CoupletGroup;
@@ -87,7 +90,8 @@ bool couplet_group_barrier(CoupletGroup *group);
  * a status of 0. The group does not fail by this: all ranks go on, or end, together. `sentence` may
  * be NULL, and is cut to COUPLET_GROUP_SENTENCE_BYTES - 1 bytes. */
 typedef struct CoupletAgreed {
-    int status, rank;
+    int status;
+    int rank;
     char sentence[COUPLET_GROUP_SENTENCE_BYTES];
 } CoupletAgreed;
 bool couplet_group_agree(CoupletGroup *group, int status, const char *sentence,

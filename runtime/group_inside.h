@@ -31,17 +31,23 @@ typedef enum {
 } CoupletBeatKind;
 
 typedef struct CoupletBeat {
-    int32_t kind, culprit;
+    int32_t kind;
+    int32_t culprit;
     char sentence[COUPLET_GROUP_SENTENCE_BYTES];
 } CoupletBeat;
 
 /* A neighbour: rank r sends beats to r + 2^k, and hears beats of r - 2^k. */
 typedef struct CoupletNeighbour {
-    int to, from;
-    CoupletBeat out, in;
-    CoupletTransfer sending, receiving;
+    int to;
+    int from;
+    CoupletBeat out;
+    CoupletBeat in;
+    CoupletTransfer sending;
+    CoupletTransfer receiving;
     double sent, heard; /* the times of the last beats */
-    bool has_left, knows_failure, told_leave;
+    bool has_left;
+    bool knows_failure;
+    bool told_leave;
 } CoupletNeighbour;
 
 struct CoupletGroupInside {
@@ -52,7 +58,9 @@ struct CoupletGroupInside {
     pthread_mutex_t lock; /* guards the transport and the members below */
     pthread_cond_t wake;  /* wakes the watching thread */
     pthread_t watcher;
-    bool watches, ending, parted;
+    bool watches;
+    bool ending;
+    bool parted;
     const volatile sig_atomic_t *signalled; /* NULL: no signal raises a flag */
     int pending;                            /* the caller's transfers that are under way */
     CoupletNeighbour neighbours[COUPLET_MOST_NEIGHBOURS];

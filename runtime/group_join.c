@@ -19,7 +19,9 @@ static const double usual_patience = 30, least_patience = 1;
 /* The variables that a launcher sets in each process. SLURM_NTASKS is not among them, since the
  * script of a job has it too, and is a single process. */
 typedef struct Launcher {
-    const char *rank, *ranks, *module;
+    const char *rank;
+    const char *ranks;
+    const char *module;
 } Launcher;
 
 static const Launcher launchers[] = {

@@ -9,7 +9,8 @@
 
 /* The stream. A process has one standard error. */
 static struct {
-    FILE *stream, *before;
+    FILE *stream;
+    FILE *before;
     char *text;
     size_t length;
 } held;

@@ -11,7 +11,8 @@
 
 /* A whole subtree. Its leaves are first .. first + count - 1, and count is a power of two. */
 typedef struct Subtree {
-    int first, count;
+    int first;
+    int count;
 } Subtree;
 
 typedef enum { SUM_IS_DONE, SUM_OF_PARTS, SUM_OF_ALL } SumState;
@@ -28,7 +29,8 @@ struct CoupletSum {
     int subtree_count;
     float *memory; /* in a sum: the sums of the rank's own subtrees, and its parts of the others */
     CoupletTransfer *transfers;
-    int transfer_count, looked_at;
+    int transfer_count;
+    int looked_at;
     SumState state;
     int tag;
     float *result;

@@ -88,7 +88,8 @@ bool couplet_group_broadcast(CoupletGroup *g, int from, void *array, int64_t byt
 
 /* What a rank tells another in a round of an agreement. */
 typedef struct Say {
-    int32_t status, rank;
+    int32_t status;
+    int32_t rank;
 } Say;
 
 static bool comes_first(const Say *a, const Say *b) {

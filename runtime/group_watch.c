@@ -38,7 +38,9 @@ typedef struct Watch {
 } Watch;
 
 static void lose(Watch *w, int rank, const char *format, double seconds) {
-    char who[160], what[300], whole[COUPLET_GROUP_SENTENCE_BYTES];
+    char who[160];
+    char what[300];
+    char whole[COUPLET_GROUP_SENTENCE_BYTES];
     couplet_group_rank_text(w->group, rank, who, sizeof who);
     snprintf(what, sizeof what, format, seconds);
     snprintf(whole, sizeof whole, "%s %s", who, what);
@@ -221,7 +223,8 @@ static void find_neighbours(CoupletGroup *g) {
 bool couplet_group_watch_start(CoupletGroup *g) {
     CoupletGroupInside *in = g->inside;
     Watch w = {.group = g};
-    sigset_t all, before;
+    sigset_t all;
+    sigset_t before;
     find_neighbours(g);
     for (int i = 0; i < in->neighbour_count; i++)
         if (!listen(&w, &in->neighbours[i])) return false;

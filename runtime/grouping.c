@@ -25,8 +25,10 @@ static double pairs(double count) {
 /* A table of samples by cluster and class, with the sums of its rows and columns. */
 typedef struct Table {
     double *at; /* [clusters, classes] */
-    double *rows, *columns;
-    int64_t clusters, classes;
+    double *rows;
+    double *columns;
+    int64_t clusters;
+    int64_t classes;
     double all;
 } Table;
 
@@ -179,7 +181,8 @@ typedef struct Episodes {
     Classes *classes;
     int32_t *chosen; /* [classes]: the numbers of the chosen classes come first */
     double *means;   /* [ways, width] */
-    int64_t right, asked;
+    int64_t right;
+    int64_t asked;
 } Episodes;
 
 static void make_means(Episodes *e) {

@@ -33,7 +33,8 @@ typedef struct Host {
     /* The caller's arena, used as a stack: releasing the topmost piece makes room again. NULL:
      * memory is from malloc. */
     char *region;
-    int64_t region_bytes, region_top;
+    int64_t region_bytes;
+    int64_t region_top;
     /* The launch that is being run. */
     const CoupletStep *steps;
     int64_t first_tile[COUPLET_MAX_ABREAST]; /* by step: the first tile of the present round */

@@ -23,8 +23,13 @@ typedef struct Job {
     float *near;
     float *point_squares;
     /* `order` has the points sorted by cluster; first[c] is where cluster c begins */
-    int32_t *members, *order, *first;
-    int64_t count, width, clusters, panel_count;
+    int32_t *members;
+    int32_t *order;
+    int32_t *first;
+    int64_t count;
+    int64_t width;
+    int64_t clusters;
+    int64_t panel_count;
     const CoupletKmeans *options;
     uint64_t seed;
     int64_t step;
@@ -78,7 +83,8 @@ static void lay_out_centres(Job *j) {
 }
 
 static void assign_block(Job *j, int64_t first, bool *changed) {
-    float block[BLOCK * PANEL], best[BLOCK];
+    float block[BLOCK * PANEL];
+    float best[BLOCK];
     int32_t nearest[BLOCK] = {0};
     for (int q = 0; q < BLOCK; q++)
         best[q] = INFINITY;

@@ -18,7 +18,8 @@ enum { QUERIES = COUPLET_BLOCK_ROWS, TILE = 8 * QUERIES, PANEL = COUPLET_PANEL_R
 
 typedef struct Job {
     const CoupletThreads *threads;
-    const CoupletFeatures *bank, *query;
+    const CoupletFeatures *bank;
+    const CoupletFeatures *query;
     const CoupletNeighbours *how;
     float *panels, *queries; /* rows of length 1: [panel, width, PANEL] and [query, width] */
     int64_t panel_count;

@@ -132,7 +132,8 @@ FOR_THIS_MACHINE
 static void add_block(const Probe *p, const float *x, const float *shares, int64_t rows,
                       float *gradient) {
     float *other = gradient + stride_of(p);
-    Lanes first[VECTORS], second[VECTORS];
+    Lanes first[VECTORS];
+    Lanes second[VECTORS];
     for (int v = 0; v < VECTORS; v++) {
         first[v] = *(const Lanes *)(gradient + v * LANES);
         second[v] = *(const Lanes *)(other + v * LANES);
@@ -246,7 +247,8 @@ static double loss_at(Probe *p, const double *at, double *gradient) {
 
 typedef struct Memory {
     double *s, *y, rho[HISTORY]; /* rings of [HISTORY, n] */
-    int count, head;
+    int count;
+    int head;
 } Memory;
 
 static double inner(const double *a, const double *b, int64_t n) {

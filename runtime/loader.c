@@ -30,7 +30,10 @@ struct CoupletLoader {
     const CoupletTable *table;
     CoupletFeed feed;
     bool *gathered, *own; /* by number of the table's field */
-    int64_t per_epoch, filled, taken, until;
+    int64_t per_epoch;
+    int64_t filled;
+    int64_t taken;
+    int64_t until;
     uint64_t seed;
     Slot slots[SLOTS];
     /* [batch]: the rows, in the source, of the batch that is being gathered. */
@@ -42,7 +45,9 @@ struct CoupletLoader {
     int64_t class_count;
     int64_t *moved; /* episodes: [ways + each], the entries that a draw has exchanged */
     double *sums;   /* weighed: for each row, the sum of the weights up to it */
-    bool ending, started, holding;
+    bool ending;
+    bool started;
+    bool holding;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;

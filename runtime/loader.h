@@ -32,13 +32,15 @@ typedef struct CoupletFeed {
     bool weighed;
     /* Above 0: draw `ways` different classes for a batch, and `each` different rows of each, in
      * order of classes. ways * each is the batch. */
-    int64_t ways, each;
+    int64_t ways;
+    int64_t each;
     const char *by; /* the int field whose values are the classes */
     /* By number of the table's field: true if only the rows own_first to own_end - 1 of a batch are
      * wanted. Row r still lies r rows behind the field's address; other rows have no memory. NULL:
      * all rows of all fields are wanted. The array is copied. */
     const bool *own;
-    int64_t own_first, own_end;
+    int64_t own_first;
+    int64_t own_end;
 } CoupletFeed;
 
 /* Makes a loader whose first batch is number `first`. Returns NULL with a sentence if the batch is

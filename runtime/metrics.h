@@ -30,7 +30,8 @@ typedef struct CoupletMetricsSeen {
 typedef struct CoupletMetricsNames {
     const char *const *names;
     const bool *due; /* by name: true if it is due; NULL: none */
-    int raw, count;
+    int raw;
+    int count;
 } CoupletMetricsNames;
 
 /* Surveys the rows whose "step" is at most `step`. Evaluations of other names do not count. A

@@ -238,7 +238,8 @@ static bool count_elements(const Header *h, CoupletNpy *out, int bytes) {
 
 typedef struct Layout {
     const Kind *kind;
-    bool swapped, by_columns;
+    bool swapped;
+    bool by_columns;
 } Layout;
 
 static bool parse_header(const Header *h, CoupletNpy *out, Layout *layout) {
@@ -272,7 +273,9 @@ static uint64_t bits_at(const unsigned char *at, int bytes, bool swapped) {
 typedef struct Cursor {
     const CoupletNpy *array;
     bool by_columns;
-    int64_t index[COUPLET_NPY_MAX_RANK], stride[COUPLET_NPY_MAX_RANK], at;
+    int64_t index[COUPLET_NPY_MAX_RANK];
+    int64_t stride[COUPLET_NPY_MAX_RANK];
+    int64_t at;
 } Cursor;
 
 static Cursor cursor_at_start(const CoupletNpy *array, bool by_columns) {
@@ -452,13 +455,15 @@ bool couplet_npy_layout(const char *path, const void *data, size_t length, Coupl
 /* A type of texts, such as '<U12' or '|S7': the number of characters in a text, and of bytes in a
  * character. */
 typedef struct TextKind {
-    size_t width, bytes;
+    size_t width;
+    size_t bytes;
     bool swapped;
 } TextKind;
 
 static bool find_text_kind(const Header *h, TextKind *out) {
     const char *descr = field(h, "descr");
-    char order, letter;
+    char order;
+    char letter;
     unsigned width;
     int end = 0;
     if (!descr || sscanf(descr + 1, "%c%c%7u%n", &order, &letter, &width, &end) != 3 ||

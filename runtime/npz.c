@@ -84,7 +84,8 @@ static const unsigned char *find_end(const Archive *a) {
 /* Where the directory begins, and the number of its entries. A large archive has a longer record
  * before the end, whose position stands between the two. */
 typedef struct Directory {
-    size_t offset, entries;
+    size_t offset;
+    size_t entries;
 } Directory;
 
 static bool find_directory(const Archive *a, Directory *out) {
@@ -336,7 +337,8 @@ bool couplet_npz_read(const char *path, const char *name, CoupletNpy *out, char 
     CoupletMapping mapping;
     if (!couplet_mapping_open(path, &mapping, error, error_bytes)) return false;
     const Archive archive = {path, mapping.bytes, mapping.length, error, error_bytes};
-    Member member, *members;
+    Member member;
+    Member *members;
     int count;
     members = couplet_npz_members(path, mapping.bytes, mapping.length, &count, error, error_bytes);
     const bool good = members && find_member(&archive, members, count, name, &member) &&

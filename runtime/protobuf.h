@@ -13,7 +13,8 @@
 /* A message that grows. {0} is a message without fields. A message is freed after its last use. */
 typedef struct CoupletMessage {
     unsigned char *bytes;
-    size_t length, capacity;
+    size_t length;
+    size_t capacity;
     bool is_short; /* memory ran out, so fields are missing */
 } CoupletMessage;
 

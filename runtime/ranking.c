@@ -33,7 +33,8 @@ enum { QUERIES = COUPLET_BLOCK_ROWS, PANEL = COUPLET_PANEL_ROWS };
 
 typedef struct Ranking {
     CoupletThreads *threads;
-    const CoupletFeatures *bank, *query;
+    const CoupletFeatures *bank;
+    const CoupletFeatures *query;
     const int32_t *own;
     float *panels, *queries; /* rows of length 1: [panel, width, PANEL] and [query, width] */
     int64_t panel_count;

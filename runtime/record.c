@@ -520,7 +520,8 @@ typedef enum {
 /* The entries that are compared. `word` is the entry's name for --change; NULL: its own name. A
  * path that ends in a dot stands for all entries below it. */
 static const struct {
-    const char *path, *word;
+    const char *path;
+    const char *word;
     Verdict verdict;
     bool of_data; /* true if an evaluation depends on it too */
 } rows[] = {
@@ -539,7 +540,8 @@ typedef struct Comparing {
     const CoupletLeave *leave;
     json_t *changes;
     char refused[640]; /* the differences that are not allowed, one after the other */
-    int refused_count, left_out;
+    int refused_count;
+    int left_out;
     char words[160]; /* the words with which --change would allow them: "tau,epochs" */
     bool never;
 } Comparing;
@@ -591,7 +593,9 @@ static void keep_change(Comparing *c, const char *path, json_t *was, json_t *now
 
 static void differ(Comparing *c, const char *path, const char *word, Verdict verdict, json_t *was,
                    json_t *now) {
-    char old[200], new[200], sentence[640];
+    char old[200];
+    char new[200];
+    char sentence[640];
     show_value(was, old, sizeof old);
     show_value(now, new, sizeof new);
     snprintf(sentence, sizeof sentence, "%s was %s in %s/%s and is %s now", path, old, c->folder,

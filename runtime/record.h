@@ -67,7 +67,8 @@ void couplet_record_keeping(const CoupletRecord *record, int *keep, const char *
 /* A hyper of the record, by its number: its name, its value, and its text in the spec. Returns
  * false if there are fewer. */
 typedef struct CoupletRecordedHyper {
-    const char *name, *written;
+    const char *name;
+    const char *written;
     double value;
 } CoupletRecordedHyper;
 bool couplet_record_hyper(const CoupletRecord *record, int number, CoupletRecordedHyper *out);

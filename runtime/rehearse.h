@@ -21,15 +21,20 @@ typedef struct CoupletRehearsal {
     /* what the caller receives: */
     int64_t made; /* the steps that were made */
     /* The steps of the run; the steps of an epoch of its first stage. */
-    int64_t total_steps, per_epoch;
+    int64_t total_steps;
+    int64_t per_epoch;
     /* In seconds: the median of all steps but the first; what the first took in addition, including
      * the work of `every`; the opening of the data. */
-    double step_seconds, first_seconds;
-    int64_t arena_bytes, state_bytes, data_bytes;
+    double step_seconds;
+    double first_seconds;
+    int64_t arena_bytes;
+    int64_t state_bytes;
+    int64_t data_bytes;
     /* With several ranks: the bytes that this rank sends to others in a step, and the seconds that
      * it waits for them. */
     int ranks;
-    double sent_bytes, waited_seconds;
+    double sent_bytes;
+    double waited_seconds;
     bool diverged; /* a number that is not finite ended the rehearsal */
 } CoupletRehearsal;
 

@@ -17,15 +17,18 @@ typedef struct Feed {
 
 struct CoupletRun {
     const CoupletPlan *plan;
-    CoupletDevice *device, *own_device;
+    CoupletDevice *device;
+    CoupletDevice *own_device;
     void *code;
-    void *arena, *staging;
+    void *arena;
+    void *staging;
     /* By buffer: its memory. NULL for states, and for inputs if the device is the host. */
     void **places;
     void **copies; /* by buffer: a copy of an output on the host, made when it is first asked for */
     void *tables;  /* the memory of constants that were packed */
     Feed *feeds;   /* by input */
-    void *const *inputs, *const *states;
+    void *const *inputs;
+    void *const *states;
     double *milliseconds;
     CoupletExchanges *exchanges; /* the exchanges with other ranks; NULL: the run is not cut */
     CoupletPart *part;           /* the layout of this rank's memory; NULL: the plan's layout */

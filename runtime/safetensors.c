@@ -124,7 +124,8 @@ static const char *read_entry(const json_t *item, bool any, CoupletTensorEntry *
     const json_t *offsets = json_object_get(item, "data_offsets");
     entry->dtype = json_string_value(json_object_get(item, "dtype"));
     int64_t bytes = find_type(entry->dtype, any, &entry->type);
-    int64_t begin, end;
+    int64_t begin;
+    int64_t end;
     if (!bytes && any) return "has no `dtype` that is known";
     if (!bytes) return "has no `dtype` of F32, I32 or U8";
     if (!json_is_array(shape) || json_array_size(shape) > COUPLET_MAX_RANK)

@@ -16,7 +16,8 @@ typedef struct CoupletTensorEntry {
 } CoupletTensorEntry;
 
 typedef struct CoupletTensorPair {
-    const char *key, *value;
+    const char *key;
+    const char *value;
 } CoupletTensorPair;
 
 typedef struct CoupletTensorFile {

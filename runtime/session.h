@@ -26,12 +26,16 @@ typedef struct CoupletSession {
     int stage;           /* the number of the stage; 0 if the program has none */
     /* The first step of the stage, and its number of steps. Both are 0 if the whole run is one
      * stage. */
-    int64_t stage_first, stage_steps;
+    int64_t stage_first;
+    int64_t stage_steps;
     double loss_sum;    /* the sum of the losses of this epoch's steps */
     int64_t loss_count; /* the number of these steps */
     CoupletMean *named; /* [program->loss_count]: the losses that have names */
     /* The words from which kernels read seed, step, steps and epoch. */
-    int32_t seed_words[2], step_word, steps_word, epoch_word;
+    int32_t seed_words[2];
+    int32_t step_word;
+    int32_t steps_word;
+    int32_t epoch_word;
     float *hyper_reals;
     int32_t *hyper_words;
     /* By source: the names of its classes (data/kept.h), which the checkpoint keeps. NULL: it has
@@ -68,7 +72,8 @@ uint64_t couplet_session_seed(const CoupletSession *session);
 /* A moment in the training: the number of steps made in a stage, and the number of steps in its
  * epochs. */
 typedef struct CoupletMoment {
-    int64_t made, per_epoch;
+    int64_t made;
+    int64_t per_epoch;
 } CoupletMoment;
 /* True if work behind every `every` epochs, or steps, is due at the moment. Nothing is due before
  * the first step, or if `every` is 0. */

@@ -10,7 +10,9 @@ enum { NAME_BYTES = 400 };
 
 /* The queries of a class: their number, the number of correct ones, and one of them. */
 typedef struct Tally {
-    int64_t queries, right, row;
+    int64_t queries;
+    int64_t right;
+    int64_t row;
 } Tally;
 
 void couplet_class_of_row(const CoupletTable *table, const char *name, int64_t row, char *out,

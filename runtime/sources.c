@@ -174,7 +174,8 @@ static const char *const same_list =
 /* Returns false with a sentence if two sources number the same classes differently. */
 static bool number_alike(const CoupletTable *here, const CoupletTable *there, const CoupletField *a,
                          const CoupletField *b, char *error, size_t error_bytes) {
-    int64_t number, other;
+    int64_t number;
+    int64_t other;
     const char *name = numbered_twice(a, b, &number, &other);
     if (name)
         snprintf(error, error_bytes,
@@ -350,7 +351,8 @@ static bool field_fits(const CoupletSources *s, const Reading *r, const char *in
                (couplet_kept_may_read(t, r->field, input, error, error_bytes) &&
                 entries_agree(s, r, error, error_bytes) && numbers_agree(s, r, error, error_bytes));
     CoupletField compiled = {.type = b->type, .rank = b->rank - 1};
-    char found[128], wanted[128];
+    char found[128];
+    char wanted[128];
     memcpy(compiled.shape, b->shape + 1, sizeof compiled.shape - sizeof *compiled.shape);
     snprintf(error, error_bytes,
              "%s: its field `%s` is %s of %lld samples, and the method was compiled for %s%s",

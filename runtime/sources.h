@@ -37,7 +37,8 @@ typedef struct CoupletOpenedTable {
 } CoupletOpenedTable;
 typedef struct CoupletOpenedTables {
     CoupletOpenedTable *items;
-    int count, capacity;
+    int count;
+    int capacity;
     double seconds; /* the time that opening them took */
 } CoupletOpenedTables;
 

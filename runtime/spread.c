@@ -9,7 +9,8 @@
 
 typedef struct Spread {
     CoupletThreads *threads;
-    int64_t count, width;
+    int64_t count;
+    int64_t width;
     double t;
     float *units; /* [count, width], of length 1 or 0 */
     double *sums; /* [count]: the sums over the pairs of a row with later rows */
@@ -209,7 +210,8 @@ bool couplet_eigenvalues(double *a, int64_t n, double *values, double *work) {
 typedef struct Products {
     CoupletThreads *threads;
     const float *rows; /* [count, width] */
-    int64_t count, width;
+    int64_t count;
+    int64_t width;
     double *out; /* [count, count] */
 } Products;
 

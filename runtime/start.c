@@ -110,7 +110,9 @@ static void say_owner(const Start *s, int slot) {
 static void say_other_shape(const Start *s, const CoupletStateInfo *info) {
     const CoupletTensorEntry *entry =
         is_learned(info) ? couplet_tensors_find(&s->file, info->name) : NULL;
-    char line[LINE_BYTES], here[100], there[100];
+    char line[LINE_BYTES];
+    char here[100];
+    char there[100];
     if (!entry || same_array(entry, info)) return;
     snprintf(line, sizeof line, "%s: not taken, it is %s there and %s here", info->name,
              shape_text(entry->type, entry->rank, entry->shape, there, sizeof there),
@@ -186,7 +188,8 @@ static bool same_codes(const Start *s) {
 /* Reports other classes. They do not matter if only an encoder is taken, but do for a head. */
 static void say_other_classes(const Start *s) {
     const CoupletProgram *p = s->session->program;
-    char line[LINE_BYTES], key[300];
+    char line[LINE_BYTES];
+    char key[300];
     for (int i = 0; i < p->source_count; i++) {
         snprintf(key, sizeof key, "classes:%.256s", p->sources[i].name);
         const char *there = couplet_tensors_metadata(&s->file, key);

@@ -32,7 +32,8 @@ struct CoupletThreads {
     CoupletCores *cores;
     CoupletTiles work;
     void *context;
-    int64_t tiles, chunk;
+    int64_t tiles;
+    int64_t chunk;
     _Atomic int64_t next;
     _Atomic unsigned generation;
     _Atomic int busy;

@@ -47,7 +47,10 @@ bool couplet_trainer_checkpoint_is_due(const Trainer *t) {
 
 /* True if the file is a checkpoint of this run and, unless `step` is negative, of this step. */
 static bool is_own(const Trainer *t, const char *path, int64_t step) {
-    char ignored[COUPLET_PATH_BYTES + 256], method[24], seed[24], number[24];
+    char ignored[COUPLET_PATH_BYTES + 256];
+    char method[24];
+    char seed[24];
+    char number[24];
     CoupletMapped mapped;
     if (!couplet_mapped_open(path, &mapped, ignored, sizeof ignored)) return false;
     const char *format = couplet_tensors_metadata(&mapped.file, "format");

@@ -27,7 +27,8 @@ static bool is_whole(const Trainer *t) {
 /* Opens the sources. The checkpoint of a resumed run tells the names of its classes. One that
  * cannot be read is refused later, where its arrays are taken. */
 static bool open_sources(Trainer *t) {
-    char path[COUPLET_PATH_BYTES], why[COUPLET_PATH_BYTES + 256];
+    char path[COUPLET_PATH_BYTES];
+    char why[COUPLET_PATH_BYTES + 256];
     CoupletPlaces places = t->options->places;
     CoupletMapped kept = {.length = 0};
     if (t->options->record &&
@@ -276,7 +277,8 @@ static bool resume(Trainer *t) {
 
 static bool write_spec(Trainer *t) {
     const CoupletProgram *p = t->program;
-    char path[COUPLET_PATH_BYTES], below[COUPLET_PATH_BYTES];
+    char path[COUPLET_PATH_BYTES];
+    char below[COUPLET_PATH_BYTES];
     for (int i = 0; i < p->file_count; i++) {
         const char *name = p->files[i].name;
         const char *slash = strrchr(name, '/');

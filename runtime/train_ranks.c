@@ -245,7 +245,8 @@ bool couplet_trainer_compare_ranks(Trainer *t, const char *command) {
 }
 
 bool couplet_trainer_compare_states(Trainer *t) {
-    uint64_t own, first;
+    uint64_t own;
+    uint64_t first;
     char difference[200] = "";
     if (t->group->ranks == 1) return true;
     if (!couplet_session_hash(t->session, &own, t->error, t->error_bytes)) return false;

@@ -152,7 +152,8 @@ static bool take_inputs(Trainer *t, const CoupletPlan *plan) {
 }
 
 static bool fail_step(Trainer *t, CoupletFault *fault) {
-    char when[40], advice[400];
+    char when[40];
+    char advice[400];
     snprintf(when, sizeof when, "in step %" PRId64, t->session->step);
     couplet_session_advise(t->session, fault, advice, sizeof advice);
     couplet_fault_text(fault, when, t->error, t->error_bytes);

@@ -16,7 +16,9 @@ enum { COUPLET_EVAL_NAME_BYTES = 160 };
 /* The epochs and steps that a stage takes. */
 typedef struct Clock {
     const CoupletStage *stage; /* NULL: the method has no stages */
-    int64_t first, steps, per_epoch;
+    int64_t first;
+    int64_t steps;
+    int64_t per_epoch;
 } Clock;
 
 /* The figure that chooses the best checkpoint, and that may end a run early. */
@@ -26,10 +28,12 @@ typedef struct Watch {
     char name[200], key[210]; /* the name of the figure; its key in a row of an epoch */
     const char *evaluation;   /* the name of an evaluation or report; NULL: the figure is a loss */
     const char *said;         /* the name for sentences */
-    bool has_direction, is_lowest;
+    bool has_direction;
+    bool is_lowest;
     double best;
     /* The step of the best value, 0 if there is none; the number of values since then. */
-    int64_t best_step, since;
+    int64_t best_step;
+    int64_t since;
     bool is_new; /* the best is not kept yet */
 } Watch;
 
@@ -43,7 +47,8 @@ typedef struct Trainer {
     volatile sig_atomic_t agreed;           /* the signal by which all ranks end; 0: none */
     CoupletSession *session;
     CoupletThreads *threads;
-    CoupletDevice *device, *own_device;
+    CoupletDevice *device;
+    CoupletDevice *own_device;
     CoupletSources sources;
     const CoupletPhase *phase;
     CoupletRun *run; /* the run of the phase */
@@ -58,7 +63,9 @@ typedef struct Trainer {
     CoupletLoaded loaded; /* what the checkpoint of a resumed run said */
     int64_t old_steps;    /* the number of steps over which that run's schedule extended */
     /* For an evaluation of a run that is done again; "" in training. */
-    char data_folder[COUPLET_PATH_BYTES], data_hash[24], time[32];
+    char data_folder[COUPLET_PATH_BYTES];
+    char data_hash[24];
+    char time[32];
     char checkpoint[COUPLET_PATH_BYTES], metrics_path[COUPLET_PATH_BYTES],
         start[COUPLET_PATH_BYTES], csv_path[COUPLET_PATH_BYTES], best[COUPLET_PATH_BYTES];
     /* The names of what the method measures: evaluations, then reports. */
@@ -69,7 +76,8 @@ typedef struct Trainer {
     CoupletSubject subject; /* the subject that is measured */
     Clock *clocks;          /* one for each stage; a single one if there are none */
     /* The steps of an epoch; the step at which the clock was started. */
-    int64_t per_epoch, rate_step;
+    int64_t per_epoch;
+    int64_t rate_step;
     double rate_started;
     /* The time at which, and the step behind which, this process began to make steps. The remaining
      * time is estimated from these. Time for evaluations is not counted. */
@@ -82,10 +90,14 @@ typedef struct Trainer {
     bool measured_late; /* the evaluation before the training was made when the run was resumed */
     bool rehearses;     /* a rehearsal: nothing is written */
     int64_t saved;      /* the step of the checkpoint in the folder; -1: none */
-    bool terminal, colours, warned, refused;
+    bool terminal;
+    bool colours;
+    bool warned;
+    bool refused;
     /* a signal ended an evaluation, or the work ahead of an epoch, so states are between two
      * steps */
-    bool cut, torn;
+    bool cut;
+    bool torn;
     bool halted;            /* a signal ended a step half way: states are those ahead of it */
     int output_fault;       /* errno of the first line that could not be written; 0: all were */
     uint64_t *start_hashes; /* of the files of `start` statements, by statement */

@@ -17,8 +17,10 @@ typedef struct BlockRow {
 
 typedef struct NameRow {
     CoupletFamily family;
-    const char *ours, *theirs;
-    int piece, pieces;
+    const char *ours;
+    const char *theirs;
+    int piece;
+    int pieces;
 } NameRow;
 
 static const BlockRow blocks[] = {
@@ -37,7 +39,8 @@ static const NameRow names[] = {
 };
 
 static const struct {
-    const char *ours, *theirs;
+    const char *ours;
+    const char *theirs;
 } lasts[] = {
 #define LAST(ours, theirs) {#ours, theirs},
 #include "runtime/weight_names.def"

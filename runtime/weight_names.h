@@ -15,14 +15,16 @@ enum { COUPLET_FAMILIES = COUPLET_FAMILY_TORCH_VIT + 1, COUPLET_THEIR_NAME_BYTES
  * they come. At the start it is zero except for its family. */
 typedef struct CoupletNaming {
     CoupletFamily family;
-    int stage, block;
+    int stage;
+    int block;
     char label[64]; /* the label of the block at hand, such as "block_down_1" */
 } CoupletNaming;
 
 typedef struct CoupletTheirName {
     char name[COUPLET_THEIR_NAME_BYTES];
     /* Our array is this piece of theirs along the first axis; 0 of 1: all of it. */
-    int piece, pieces;
+    int piece;
+    int pieces;
 } CoupletTheirName;
 
 /* Finds their name of the array that is called `ours` below its part. Returns false if they have

@@ -170,7 +170,9 @@ static bool refuse_weights(const Taking *t, const char *sentence) {
 
 static bool is_fit(const Taking *t, const CoupletStateInfo *info, const CoupletTensorEntry *entry,
                    const CoupletTheirName *tried) {
-    char line[LINE_BYTES], here[SHAPE_BYTES], there[SHAPE_BYTES];
+    char line[LINE_BYTES];
+    char here[SHAPE_BYTES];
+    char there[SHAPE_BYTES];
     shape_text(info->rank, info->shape, here);
     if (!entry)
         snprintf(line, sizeof line,
@@ -278,7 +280,8 @@ static bool is_a_count(const char *name) {
 }
 
 static void say_left(const Taking *t, const bool *used) {
-    char line[LINE_BYTES], shape[SHAPE_BYTES];
+    char line[LINE_BYTES];
+    char shape[SHAPE_BYTES];
     for (int i = 0; i < t->file.count; i++) {
         const CoupletTensorEntry *e = &t->file.entries[i];
         if (used[i] || is_a_count(e->name)) continue;

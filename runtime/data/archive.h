@@ -14,7 +14,8 @@ typedef struct CoupletMember {
     const char *name; /* as in "train/0001.jpg" */
     /* The position of the member's data in the tar stream. An archive that is not packed is itself
      * that stream. */
-    int64_t offset, bytes;
+    int64_t offset;
+    int64_t bytes;
     struct archive *archive; /* for couplet_member_text */
 } CoupletMember;
 

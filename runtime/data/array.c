@@ -18,7 +18,8 @@
 #include <zlib.h>
 
 typedef struct Opening {
-    const char *path, *name;
+    const char *path;
+    const char *name;
     CoupletArrayWanted *wanted;
     const void *context;
     CoupletArrays *out;
@@ -154,7 +155,8 @@ static int by_bytes(const struct dirent **a, const struct dirent **b) {
 }
 
 static bool add_npy_file(const Opening *o, const char *file) {
-    char path[COUPLET_PATH_BYTES], name[256];
+    char path[COUPLET_PATH_BYTES];
+    char name[256];
     const size_t length = strlen(file) - strlen(".npy");
     if (length >= sizeof name)
         return fail(o->error, o->error_bytes, "%s: the name of `%s` is too long", o->name, file);
@@ -461,7 +463,8 @@ static void place_text(const CoupletArray *a, int64_t at, char *out, size_t byte
 /* Refuses element `at` of the array, which is element `i` of `from`. */
 static bool refuse_element(const CoupletArray *a, int64_t at, const CoupletElements *from,
                            int64_t i, CoupletType type, char *error, size_t error_bytes) {
-    char place[200], value[48];
+    char place[200];
+    char value[48];
     place_text(a, at, place, sizeof place);
     couplet_elements_text(from, i, value, sizeof value);
     const char *why = "a real of 32 bits does not hold it";

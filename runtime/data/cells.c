@@ -106,7 +106,9 @@ bool couplet_cells_item(const char **at, const char **item, size_t *length) {
  * Returns -1 after a sentence; also if there is no such column, and another table has decided what
  * the names mean. */
 static int find_column(Reading *r, const char *setting, const char *item, size_t length) {
-    char names[600], shown[SHOWN + 8], number[16];
+    char names[600];
+    char shown[SHOWN + 8];
+    char number[16];
     const int32_t found = couplet_words_find(&r->names, item, length);
     if (found >= 0) return found;
     int64_t at = 0;
@@ -246,7 +248,8 @@ static void choose_columns(Reading *r) {
 /* Takes the name of a column. A column without a name gets one, and is counted twice, for
  * choose_column. */
 static void take_name(Reading *r, const char *text, size_t length) {
-    char own[32], shown[SHOWN + 8];
+    char own[32];
+    char shown[SHOWN + 8];
     const bool is_empty = length == 0;
     if (is_empty) {
         length = (size_t)snprintf(own, sizeof own, "column_%d", r->names.count + 1);
@@ -350,7 +353,8 @@ static size_t mark_of_thousands(const char *text) {
 static bool is_odd_number(const char *text) {
     static const char *const ahead[] = {"-", "+", "\u2212", "$", "\u20ac", "\u00a3", "\u00a5"};
     size_t digits = 0;
-    size_t mark, taken;
+    size_t mark;
+    size_t taken;
     for (size_t i = 0; i < sizeof ahead / sizeof *ahead; i++)
         if (strncmp(text, ahead[i], strlen(ahead[i])) == 0) text += strlen(ahead[i]);
     for (; *text && strcmp(text, "%") != 0; text += taken) {
@@ -752,7 +756,8 @@ static int64_t line_of_word(const Reading *r, const CoupletColumn *c, int32_t wo
 /* Refuses a column with classes such as 1 and 1.0, which are one class in two forms. */
 static void refuse_alike(Reading *r, const CoupletColumn *c) {
     int32_t pair[2];
-    char one[SHOWN + 8], other[SHOWN + 8];
+    char one[SHOWN + 8];
+    char other[SHOWN + 8];
     if (!couplet_words_alike(&c->words, c->order, c->classes, pair)) return;
     const CoupletWord *a = &c->words.words[pair[0]];
     const CoupletWord *b = &c->words.words[pair[1]];

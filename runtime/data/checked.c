@@ -10,7 +10,9 @@
 
 static bool mark_path(uint64_t key, char folder[COUPLET_PATH_BYTES],
                       char path[COUPLET_PATH_BYTES]) {
-    char cache[COUPLET_PATH_BYTES], name[24], error[COUPLET_PATH_BYTES + 64];
+    char cache[COUPLET_PATH_BYTES];
+    char name[24];
+    char error[COUPLET_PATH_BYTES + 64];
     snprintf(name, sizeof name, "%016llx", (unsigned long long)key);
     return couplet_cache_folder(cache, error, sizeof error) &&
            couplet_path_join(cache, "checked", folder, error, sizeof error) &&
@@ -18,12 +20,15 @@ static bool mark_path(uint64_t key, char folder[COUPLET_PATH_BYTES],
 }
 
 bool couplet_checked_before(uint64_t key) {
-    char folder[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES];
+    char folder[COUPLET_PATH_BYTES];
+    char path[COUPLET_PATH_BYTES];
     return mark_path(key, folder, path) && access(path, F_OK) == 0;
 }
 
 void couplet_checked_keep(uint64_t key) {
-    char folder[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 64];
+    char folder[COUPLET_PATH_BYTES];
+    char path[COUPLET_PATH_BYTES];
+    char error[COUPLET_PATH_BYTES + 64];
     if (!mark_path(key, folder, path) || !couplet_folder_make(folder, NULL, error, sizeof error))
         return;
     const int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);

@@ -26,7 +26,8 @@ static const CoupletListingKind kind = {
 typedef struct Source {
     /* where the video's frames are in `frames`, in order; a count of 0: its file is number
      * `first` */
-    int64_t first, count;
+    int64_t first;
+    int64_t count;
 } Source;
 
 typedef struct Clips {

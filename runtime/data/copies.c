@@ -220,7 +220,8 @@ static int64_t seconds_unused(const char *path) {
 
 /* Tidies one file. `name` is that of a copy, of its partial file, or of its lock. */
 static void tidy_one(const char *folder, const char *name, const char *kept) {
-    char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 64];
+    char path[COUPLET_PATH_BYTES];
+    char error[COUPLET_PATH_BYTES + 64];
     const char *rest = ending_of(name);
     if (!rest || !couplet_path_join(folder, name, path, error, sizeof error)) return;
     path[strlen(path) - strlen(rest)] = 0;

@@ -64,7 +64,8 @@ typedef struct CoupletPackedCopy {
     char reader[64];
     bool whole;      /* false: the copy is being made, or cannot be read */
     bool has_source; /* true if the source still exists */
-    int64_t rows, bytes;
+    int64_t rows;
+    int64_t bytes;
     int64_t used; /* the time of the last reading, in seconds since 1970 */
 } CoupletPackedCopy;
 

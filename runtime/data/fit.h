@@ -14,7 +14,8 @@
 /* The filter along an axis. Pixel i of the result is the sum over k < count[i] of weight[i * most +
  * k] * (pixel first[i] + k). */
 typedef struct CoupletFitAxis {
-    int *first, *count;
+    int *first;
+    int *count;
     float *weight;
     int most; /* the largest of the counts */
 } CoupletFitAxis;
@@ -23,7 +24,8 @@ typedef struct CoupletFit {
     int size;
     int first_row, end_row;       /* the rows of the picture that the result needs */
     int first_column, end_column; /* the columns that it needs */
-    CoupletFitAxis across, down;
+    CoupletFitAxis across;
+    CoupletFitAxis down;
     int row;        /* the row that is fed next */
     int next;       /* the row of the result that is completed next */
     int ring;       /* the number of rows of the result that are under way at a time */

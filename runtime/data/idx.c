@@ -36,7 +36,8 @@ static const int64_t least_mapped = INT64_C(1) << 26;
 /* ---- types ----------------------------------------------------------------------------------- */
 
 typedef struct Element {
-    int code, bytes;
+    int code;
+    int bytes;
     bool real;
 } Element;
 
@@ -292,12 +293,14 @@ static int64_t classes_of(const Labels *labels) {
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 typedef struct State {
-    char path[COUPLET_PATH_BYTES], labels_path[COUPLET_PATH_BYTES];
+    char path[COUPLET_PATH_BYTES];
+    char labels_path[COUPLET_PATH_BYTES];
     Labels labels; /* `values` is NULL if there are no labels */
 } State;
 
 typedef struct Storage {
-    void *samples, *mapped;
+    void *samples;
+    void *mapped;
     size_t mapped_bytes;
     int32_t *labels;
 } Storage;

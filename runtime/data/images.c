@@ -112,7 +112,8 @@ static void close_images(CoupletTable *table) {
 /* Returns the file of the folder that a setting names; "" for new samples without that file. */
 static const char *file_of(const CoupletRequest *request, const char *setting) {
     const char *name = couplet_request_text(request, setting);
-    char path[COUPLET_PATH_BYTES], ignored[COUPLET_PATH_BYTES + 64];
+    char path[COUPLET_PATH_BYTES];
+    char ignored[COUPLET_PATH_BYTES + 64];
     if (!request->unlabelled || !*name || !request->path) return name;
     return couplet_listing_join(request->path, name, path, ignored, sizeof ignored) &&
                    access(path, F_OK) == 0

@@ -20,8 +20,10 @@ static const int64_t most_at_once = INT64_C(1) << 30;
 
 typedef struct Rules {
     CoupletTokenKind kind;
-    bool lower, label;
-    int64_t tokens, vocabulary;
+    bool lower;
+    bool label;
+    int64_t tokens;
+    int64_t vocabulary;
 } Rules;
 
 /* A line that is a sample. */
@@ -34,14 +36,17 @@ typedef struct Row {
 typedef struct Corpus {
     CoupletTextFile file;
     Row *rows;
-    int64_t count, room;
+    int64_t count;
+    int64_t room;
     /* The tokens and the labels that were met. There are no tokens here if bytes are the tokens. */
-    CoupletWords tokens, labels;
+    CoupletWords tokens;
+    CoupletWords labels;
 } Corpus;
 
 typedef struct State {
     Rules rules;
-    Corpus corpus, like;
+    Corpus corpus;
+    Corpus like;
     bool is_like; /* vocabulary and labels are those of `like` */
     /* The tokens are those of another source, in the order of their codes, and no others are
      * allowed. */

@@ -20,7 +20,10 @@ typedef struct Cells {
     const char *path;
     char **cell;    /* [rows * columns]; the names of the columns come first */
     int64_t *lines; /* [rows]: the line where each row ends */
-    int64_t count, room, rows, row_room;
+    int64_t count;
+    int64_t room;
+    int64_t rows;
+    int64_t row_room;
     int columns;  /* 0 until the first row has ended */
     int64_t line; /* the number of the line that is being read */
     int64_t row_start;

@@ -29,7 +29,9 @@ typedef struct Above {
 typedef struct Walk {
     CoupletListing *out;
     const CoupletListingKind *kind;
-    int64_t room, folder_room, passed_over;
+    int64_t room;
+    int64_t folder_room;
+    int64_t passed_over;
     char ending[16]; /* the ending of a file that was ignored */
     char *error;
     size_t error_bytes;
@@ -695,7 +697,8 @@ static bool number_files(const CoupletListing *listing, int level, char *const *
 
 static bool make_level(const CoupletListing *listing, int level, const char *names,
                        CoupletListedClasses *out, char *error, size_t error_bytes) {
-    char path[COUPLET_PATH_BYTES], **list;
+    char path[COUPLET_PATH_BYTES];
+    char **list;
     int64_t count;
     if (names && level == 1) {
         if (!couplet_listing_join(listing->root, names, path, error, error_bytes)) return false;

@@ -68,7 +68,8 @@ static bool grow_to(CoupletMeshFile *f, void *array, int64_t *room, int64_t coun
     int64_t more = *room ? *room : 256;
     while (more < count)
         more *= 2;
-    void *old, *grown;
+    void *old;
+    void *grown;
     memcpy(&old, array, sizeof old);
     grown = realloc(old, (size_t)more * bytes);
     if (!grown)

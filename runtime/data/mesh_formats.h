@@ -6,7 +6,8 @@
 
 /* A piece of a text: a line, or a word of one. */
 typedef struct CoupletSpan {
-    const char *at, *end;
+    const char *at;
+    const char *end;
 } CoupletSpan;
 
 typedef struct CoupletMeshFile {
@@ -14,7 +15,10 @@ typedef struct CoupletMeshFile {
     const char *at, *end; /* the part that was not read yet */
     int64_t line;         /* the number of the last line; 0: none yet, or the file is no text */
     CoupletMesh *mesh;
-    int64_t point_room, normal_count, normal_room, triangle_room;
+    int64_t point_room;
+    int64_t normal_count;
+    int64_t normal_room;
+    int64_t triangle_room;
     int32_t *face; /* [face_room]: the corners of the face that is being read */
     int64_t face_room;
     char *error;

@@ -7,7 +7,8 @@
 
 typedef struct Header {
     bool has_normals;
-    int64_t points, faces;
+    int64_t points;
+    int64_t faces;
 } Header;
 
 static bool skip(CoupletSpan *word, const char *letters) {
@@ -55,7 +56,9 @@ static bool read_count(CoupletMeshFile *f, CoupletSpan *line, const char *what, 
 }
 
 static bool read_header(CoupletMeshFile *f, Header *header) {
-    CoupletSpan line, rest, word;
+    CoupletSpan line;
+    CoupletSpan rest;
+    CoupletSpan word;
     if (!couplet_mesh_full_line(f, '#', &line))
         return couplet_mesh_fail(f, "there is nothing in it; OFF was expected");
     if (!read_format_word(f, &line, header)) return false;
@@ -75,7 +78,8 @@ static bool read_point(CoupletMeshFile *f, const Header *header, CoupletSpan lin
 }
 
 static bool read_face(CoupletMeshFile *f, CoupletSpan line) {
-    int64_t corners, point;
+    int64_t corners;
+    int64_t point;
     CoupletSpan word;
     char shown[48];
     if (!read_count(f, &line, "corners", &corners)) return false;

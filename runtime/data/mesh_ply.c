@@ -36,7 +36,8 @@ typedef enum Role {
 } Role;
 
 typedef struct Property {
-    Kind kind, count_kind;
+    Kind kind;
+    Kind count_kind;
     bool is_list;
     Role role;
 } Property;
@@ -152,7 +153,8 @@ static bool read_format(CoupletMeshFile *f, CoupletSpan line, Header *h) {
 }
 
 static bool read_header(CoupletMeshFile *f, Header *h) {
-    CoupletSpan line, word;
+    CoupletSpan line;
+    CoupletSpan word;
     char shown[48];
     if (!couplet_mesh_line(f, &line) || !couplet_mesh_word(&line, &word) ||
         !couplet_mesh_is(word, "ply"))
@@ -267,7 +269,8 @@ static bool add_strip_point(CoupletMeshFile *f, int64_t *length, int64_t point, 
 static bool read_list(CoupletMeshFile *f, const Header *h, const Element *e, const Property *p,
                       CoupletSpan *line) {
     const bool is_strip = strcmp(e->name, "tristrips") == 0;
-    double count, value;
+    double count;
+    double value;
     int64_t strip = 0;
     int32_t last[2] = {0, 0};
     if (!read_value(f, h->coding, p->count_kind, p->role, line, &count)) return false;

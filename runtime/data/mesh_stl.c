@@ -33,7 +33,8 @@ static bool read_binary(CoupletMeshFile *f, const uint8_t *bytes, int64_t triang
 }
 
 static bool read_text_mesh(CoupletMeshFile *f) {
-    CoupletSpan line, word;
+    CoupletSpan line;
+    CoupletSpan word;
     double point[3];
     int corners = 0;
     bool has_ended = false;

@@ -266,7 +266,8 @@ static bool put_skipped(const Making *m, CoupletTensorEntry *after) {
 }
 
 static bool put_head(const Making *m, const CoupletTensorEntry *after, int after_count) {
-    char hash[24], rows[24];
+    char hash[24];
+    char rows[24];
     snprintf(hash, sizeof hash, "%016" PRIx64, m->hash);
     snprintf(rows, sizeof rows, "%lld", (long long)m->table->held);
     const CoupletTensorPair pairs[] = {
@@ -295,7 +296,8 @@ static bool put_rest(const Making *m) {
 }
 
 static void tell_size(const Making *m, double seconds) {
-    char size[32], sentence[2 * COUPLET_PATH_BYTES];
+    char size[32];
+    char sentence[2 * COUPLET_PATH_BYTES];
     if (!m->loading->said) return;
     snprintf(
         sentence, sizeof sentence, "%s: %lld rows packed in %.1f s, %s in %s", m->table->name,
@@ -403,7 +405,8 @@ static bool make_copy_folder(const CoupletTable *table, const char *folder, char
 
 bool couplet_pack_load(CoupletTable *table, const CoupletLoading *loading, char *error,
                        size_t error_bytes) {
-    char folder[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES];
+    char folder[COUPLET_PATH_BYTES];
+    char path[COUPLET_PATH_BYTES];
     Copy *copy = NULL;
     if (!copy_path(table, loading, folder, path, error, error_bytes)) return false;
     const CoupletTable before = *table;

@@ -210,7 +210,8 @@ bool couplet_pack_reserve(int file, const char *path, const char *of, int64_t by
                           size_t error_bytes) {
     const int reason = reserve(file, bytes);
     if (reason == 0) return true;
-    char needed[32], left[32];
+    char needed[32];
+    char left[32];
     struct statvfs disk;
     /* the bytes that were written before the disk was full are freed */
     const bool emptied = ftruncate(file, 0) == 0;

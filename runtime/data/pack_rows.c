@@ -31,7 +31,9 @@ typedef struct Packing {
     const CoupletLoading *loading;
     const CoupletPackLayout *layout;
     int file;
-    int64_t row_bytes, block_rows, blocks;
+    int64_t row_bytes;
+    int64_t block_rows;
+    int64_t blocks;
     int64_t part_rows;    /* the number of rows in PART_BYTES; at least one */
     uint64_t *hashes;     /* by block */
     _Atomic int64_t next; /* the next block */

@@ -90,7 +90,8 @@ static bool begins(const CoupletPicture *p, size_t at, const char *text) {
 static bool no_picture(const CoupletPicture *p) {
     static const struct {
         size_t at;
-        const char *text, *kind;
+        const char *text;
+        const char *kind;
     } others[] = {{0, "GIF8", "a GIF picture"},
                   {0, "BM", "a BMP picture"},
                   {0, "II*", "a TIFF picture"},

@@ -17,7 +17,8 @@ typedef enum { NONE, SUB, UP, AVERAGE, PAETH } Filter;
 
 typedef struct Plain {
     const CoupletPicture *picture;
-    uint32_t width, height;
+    uint32_t width;
+    uint32_t height;
     int channels;
     bool turned; /* true once an EXIF block was met, since the first one counts */
     int orientation;

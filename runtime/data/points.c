@@ -17,7 +17,8 @@ static const CoupletListingKind kind = {"mesh or cloud", "OBJ, OFF, PLY, STL, PT
 typedef struct Points {
     CoupletListed listed;
     int64_t count;
-    bool has_normals, is_unit;
+    bool has_normals;
+    bool is_unit;
 } Points;
 
 /* What a draw for a file is used for. */
@@ -45,7 +46,8 @@ static double normal_of(const CoupletMesh *m, int64_t triangle, double out[3]) {
     const double *a = corner_of(m, triangle, 0);
     const double *b = corner_of(m, triangle, 1);
     const double *c = corner_of(m, triangle, 2);
-    double u[3], v[3];
+    double u[3];
+    double v[3];
     for (int k = 0; k < 3; k++) {
         u[k] = b[k] - a[k];
         v[k] = c[k] - a[k];

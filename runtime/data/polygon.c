@@ -9,7 +9,8 @@
 
 typedef struct Plane {
     /* the two axes of the plane, which are those other than the normal's largest */
-    int x, y;
+    int x;
+    int y;
     double turn; /* 1 or -1: the sign of the polygon's area in this plane */
 } Plane;
 
@@ -22,7 +23,8 @@ static void normal_of(const double *points, const int32_t *corners, int64_t coun
     for (int64_t i = 1; i + 1 < count; i++) {
         const double *p = points + 3 * (int64_t)corners[i];
         const double *q = points + 3 * (int64_t)corners[i + 1];
-        double a[3], b[3];
+        double a[3];
+        double b[3];
         for (int c = 0; c < 3; c++) {
             a[c] = p[c] - first[c];
             b[c] = q[c] - first[c];

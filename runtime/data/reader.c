@@ -18,7 +18,8 @@ static const CoupletReader *const inside[] = {
     NULL};
 
 typedef struct Row {
-    const char *name, *module;
+    const char *name;
+    const char *module;
 } Row;
 
 static const Row rows[] = {
@@ -27,7 +28,8 @@ static const Row rows[] = {
 };
 
 typedef struct Module {
-    const char *name, *packages;
+    const char *name;
+    const char *packages;
 } Module;
 
 static const Module modules[] = {
@@ -81,7 +83,8 @@ static bool visit_folders(Visit *visit, void *context) {
 }
 
 typedef struct Search {
-    const char *module, *symbol;
+    const char *module;
+    const char *symbol;
     bool found;   /* true if there is a file of this name */
     void *result; /* the symbol in the file */
     char *error;
@@ -152,7 +155,8 @@ typedef struct Place {
 
 static bool note_folder(void *context, const char *folder) {
     const Place *p = context;
-    char path[COUPLET_PATH_BYTES], error[256];
+    char path[COUPLET_PATH_BYTES];
+    char error[256];
     const int length = snprintf(path, sizeof path, "%s/libcouplet_%s.so", folder, p->module);
     return length < (int)sizeof path && access(path, R_OK) == 0 &&
            couplet_path_absolute(folder, p->out, error, sizeof error);

@@ -9,7 +9,8 @@
 #include <string.h>
 
 typedef struct Standard {
-    const char *reader, *name;
+    const char *reader;
+    const char *name;
     double number;
     const char *text;
 } Standard;

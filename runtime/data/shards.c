@@ -52,9 +52,11 @@ typedef struct Shards {
     CoupletListing listing;
     Shard *shards;   /* [listing.count] */
     Sample *samples; /* [count] */
-    int64_t count, room;
+    int64_t count;
+    int64_t room;
     int size;
-    bool grey, labelled;
+    bool grey;
+    bool labelled;
     pthread_mutex_t lock; /* guards all members below */
     /* The file of the unpacked archives, one after the other; -1: none was needed yet. */
     int temporary;
@@ -82,7 +84,8 @@ static bool out_of_memory(char *error, size_t error_bytes) {
 
 typedef struct Names {
     char **name;
-    int64_t count, room;
+    int64_t count;
+    int64_t room;
     const char *pattern;
     char *error;
     size_t error_bytes;
@@ -648,7 +651,8 @@ static bool read_row(const CoupletTable *table, int64_t row, void *const *fields
                      size_t error_bytes) {
     Shards *s = table->state;
     const Sample *sample = &s->samples[row];
-    char path[COUPLET_PATH_BYTES], name[2 * COUPLET_PATH_BYTES];
+    char path[COUPLET_PATH_BYTES];
+    char name[2 * COUPLET_PATH_BYTES];
     couplet_listing_path(&s->listing, sample->shard, path);
     snprintf(name, sizeof name, "%s: %s.%s", path, sample->key, sample->ending);
     if (sample->bytes < 1 || sample->bytes > COUPLET_PICTURE_BYTES) {

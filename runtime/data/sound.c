@@ -93,7 +93,8 @@ static bool is_cut(SNDFILE *file, int64_t *said, int64_t *there) {
     sf_command(file, SFC_GET_LOG_INFO, log, sizeof log - 1);
     for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
         const char *at = strstr(log, chunks[i]);
-        long long expected, found;
+        long long expected;
+        long long found;
         if (!at || sscanf(at + strlen(chunks[i]), "%lld (should be %lld)", &expected, &found) != 2)
             continue;
         *said = expected;
@@ -149,7 +150,8 @@ static bool is_format(const Sound *s, int format) {
 }
 
 static bool is_sound(Sound *s, int64_t bytes) {
-    int64_t said, there;
+    int64_t said;
+    int64_t there;
     if (s->info.channels < 1 || s->info.channels > BLOCK) return fail(s, "it has no channel");
     if (s->info.samplerate < 1) return fail(s, "its rate is below 1 sample a second");
     if (is_cut(s->file, &said, &there)) {
@@ -291,7 +293,8 @@ static float *decode_part(Sound *s, int64_t from, int64_t count) {
 typedef struct Part {
     double ratio;   /* the new rate divided by the file's rate */
     int64_t length; /* the samples of the part, at most as many as are wanted */
-    int64_t first_frame, frames;
+    int64_t first_frame;
+    int64_t frames;
     /* The samples that the filter makes from first_frame on, before the part begins. */
     int64_t skip;
 } Part;

@@ -40,7 +40,9 @@ static bool same_shape(const CoupletField *a, const CoupletField *b) {
 
 bool couplet_table_claims(const CoupletTable *table, const CoupletField *claim, int count,
                           char *error, size_t error_bytes) {
-    char wanted[TEXT_BYTES], there[TEXT_BYTES], all[512];
+    char wanted[TEXT_BYTES];
+    char there[TEXT_BYTES];
+    char all[512];
     for (int i = 0; i < count; i++) {
         const CoupletField *c = &claim[i];
         const CoupletField *found = couplet_table_field(table, c->name, NULL);
@@ -75,7 +77,8 @@ static uint64_t hash_text(uint64_t hash, const char *text) {
 }
 
 static const struct {
-    const char *reader, *name;
+    const char *reader;
+    const char *name;
     bool is_text;
 } setting_rows[] = {
 #define IS_TEXT_WHOLE  false

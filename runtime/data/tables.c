@@ -19,7 +19,8 @@ typedef struct Part {
 } Part;
 
 typedef struct State {
-    CoupletCells cells, like;
+    CoupletCells cells;
+    CoupletCells like;
     Part *parts; /* by field */
 } State;
 

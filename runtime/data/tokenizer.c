@@ -16,7 +16,8 @@ typedef enum {
 } Class;
 
 typedef struct Range {
-    uint32_t first, last;
+    uint32_t first;
+    uint32_t last;
     Class class;
 } Range;
 

@@ -35,7 +35,10 @@ typedef struct Video {
     /* [count], ascending: the times at which frames are shown, in the stream's time base. */
     int64_t *times;
     int64_t *keys; /* [key_count], ascending: the times at which decoding can begin */
-    int64_t count, time_room, key_count, key_room;
+    int64_t count;
+    int64_t time_room;
+    int64_t key_count;
+    int64_t key_room;
     int64_t end; /* the end of the time of the last frame */
     struct SwsContext *scale;
     uint8_t *pixels; /* the pixels of a frame, four bytes each */
@@ -77,7 +80,8 @@ static const char *show_frame(const Video *v, int64_t time, char out[64]) {
 /* ---- opening -------------------------------------------------------------------------------- */
 
 static bool open_format(Video *v) {
-    char name[4096], why[128];
+    char name[4096];
+    char why[128];
     snprintf(name, sizeof name, "file:%s", v->path);
     v->format = avformat_alloc_context();
     if (!v->format) return fail(v, "out of memory");
@@ -265,7 +269,8 @@ static bool has_end(Video *v) {
 static double said_length(const Video *v) {
     const AVStream *stream = v->format->streams[v->stream];
     const AVDictionaryEntry *tag = av_dict_get(stream->metadata, "DURATION", NULL, 0);
-    int hours, minutes;
+    int hours;
+    int minutes;
     double rest;
     if (stream->duration > 0) return (double)stream->duration * av_q2d(stream->time_base);
     if (tag && sscanf(tag->value, "%d:%d:%lf", &hours, &minutes, &rest) == 3) /* Matroska */
@@ -303,7 +308,11 @@ static bool list_times(Video *v) {
 /* Returns EXIF's number for how the stream is turned (picture_format.h), in quarters of a turn. */
 static int orientation_of(const Video *v) {
     static const struct {
-        int a, b, c, d, orientation;
+        int a;
+        int b;
+        int c;
+        int d;
+        int orientation;
     } turns[] = {{1, 0, 0, 1, 1}, {-1, 0, 0, 1, 2}, {-1, 0, 0, -1, 3}, {1, 0, 0, -1, 4},
                  {0, 1, 1, 0, 5}, {0, 1, -1, 0, 6}, {0, -1, -1, 0, 7}, {0, -1, 1, 0, 8}};
     size_t bytes = 0;

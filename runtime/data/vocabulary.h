@@ -17,12 +17,14 @@ typedef struct CoupletWord {
 /* A table of words. A table of zeros is empty. */
 typedef struct CoupletWords {
     CoupletWord *words; /* [count] */
-    int32_t count, room;
+    int32_t count;
+    int32_t room;
     int32_t *slots; /* [slot_count], a power of two: the number of a word, or -1 */
     int64_t slot_count;
     /* The memory of the texts, one after the other. Its first bytes point to the block before. */
     char *block;
-    size_t used, size;
+    size_t used;
+    size_t size;
 } CoupletWords;
 
 /* Counts a text, and returns its number. Returns -1 if memory is out, or if there are more than
