@@ -113,8 +113,10 @@ typedef struct CoupletProduct {
 typedef struct CoupletLaunch {
     /* The kernel's name; steps that differ in their count alone share a kernel. */
     const char *symbol;
-    int64_t global, local; /* work-items in all, and in a group */
-    int64_t count;         /* the number of elements, which is the argument after the buffers */
+    /* The pieces of work: elements, rows or tiles. A group of `local` work-items does `each` of
+     * them. A launch does the pieces from its global offset on, up to the argument after the
+     * buffers: all of them, or, if the step is cut, those of some shards. */
+    int64_t count, each, local;
     /* The kernel has two more arguments: the word for faults, and the step's number. It sets the
      * word to the least number * 8 + CoupletFaultKind of all faults. */
     bool can_fault;
@@ -132,7 +134,8 @@ typedef struct CoupletStep {
     int buffer_count;
     /* The step is cut: its tiles fit the plan's shards, and a rank does the tiles of its own. The
      * tiles of shard s begin at tiles * s / shards. They write slab s of each output and nothing
-     * else, and read shard s, or arrays that are whole. */
+     * else, and read shard s, or arrays that are whole. On another device this holds for the pieces
+     * of the launch. */
     bool is_cut;
     /* Numbers in plan->buffers. The last `output_count` buffers are written, the others are
      * read. */

@@ -11,6 +11,14 @@ int64_t couplet_device_round(int64_t bytes) {
     return (bytes / COUPLET_DEVICE_ALIGNMENT + 1) * COUPLET_DEVICE_ALIGNMENT;
 }
 
+int64_t couplet_device_own(const CoupletDevice *d, const CoupletStep *step, int64_t pieces,
+                           int64_t *first) {
+    *first = 0;
+    if (!step->is_cut || !d->shards) return pieces;
+    *first = pieces / d->shards * d->first_shard;
+    return pieces / d->shards * (d->end_shard - d->first_shard);
+}
+
 void couplet_device_free(CoupletDevice *device) {
     if (device) device->calls->close(device);
 }

@@ -52,6 +52,12 @@ typedef struct CoupletDeviceCalls {
     /* Copies from the host. `from` must not change until the next read, wait or failure. */
     bool (*write)(CoupletDevice *device, void *to, int64_t offset, const void *from, int64_t bytes);
     bool (*read)(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes);
+    /* Starts a copy to the host, and does not wait for it. `await` of *mark waits for it and for
+     * all copies that were started before; it is called once for each mark that is not NULL. `mark`
+     * may be NULL if a later mark is awaited. */
+    bool (*fetch)(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes,
+                  void **mark);
+    bool (*await)(CoupletDevice *device, void *mark);
     /* Copies `count` arrays into other arrays, no two of which overlap. */
     bool (*copy)(CoupletDevice *device, int count, const CoupletCopy *copies);
     /* Sets row rows[i] of `to` to row i of `from`, for i < count. If a row number occurs several
@@ -108,6 +114,10 @@ void couplet_device_free(CoupletDevice *device);
  * freed with free. Returns NULL if there is none left. */
 void *couplet_host_memory(int64_t bytes);
 
+/* Returns how many of `pieces` of a step are done here, and sets the first of them. These are all,
+ * unless the device runs the shards of a rank and the step is cut. */
+int64_t couplet_device_own(const CoupletDevice *device, const CoupletStep *step, int64_t pieces,
+                           int64_t *first);
 /* Notes a fault, unless there is one already. Returns false. For those who implement a device. */
 bool couplet_device_fail(CoupletDevice *device, CoupletFaultKind kind, int step, const char *format,
                          ...) __attribute__((format(printf, 4, 5)));

@@ -114,8 +114,8 @@ static bool place_buffer(CoupletRun *run, int number) {
 static bool begin_ranks(CoupletRun *run) {
     CoupletDevice *d = run->device;
     if (!couplet_ranks_cut(d, run->plan)) return true;
-    return ((run->part = couplet_part_new(run->plan, d->group->ranks, d->group->rank)) &&
-            (run->exchanges = couplet_exchanges_new(d->group, run->plan, d->any_order))) ||
+    if (d->is_host) run->part = couplet_part_new(run->plan, d->group->ranks, d->group->rank);
+    return ((run->part || !d->is_host) && (run->exchanges = couplet_exchanges_new(d, run->plan))) ||
            couplet_device_fail(d, COUPLET_FAULT_MEMORY, -1,
                                "out of memory for what ranks hand to each other");
 }
@@ -386,7 +386,9 @@ static bool run_launches_of_rank(CoupletRun *run) {
             return false;
         if (!couplet_exchanges_made(x, i + count - 1)) return false;
     }
-    return couplet_exchanges_need(x, run->plan->step_count) && couplet_exchanges_end(x);
+    if (!couplet_exchanges_need(x, run->plan->step_count) || !couplet_exchanges_end(x))
+        return false;
+    return run->device->calls->wait(run->device) || !is_lasting(run->device->fault.kind);
 }
 
 /* Places the arrays again, for all shards or for those of this rank. */
@@ -411,6 +413,7 @@ bool couplet_run_whole(CoupletRun *run) {
     if (run->part && !place_again(run, true)) return false;
     if (run->whole_inputs && !run->whole_inputs(run->whole_context))
         return couplet_device_fail(d, COUPLET_FAULT_MEMORY, -1, "out of memory for a batch");
+    if (!couplet_run_send_inputs(run)) return false; /* a device has written over them */
     for (int i = 0; i < run->plan->step_count; i++)
         if (!couplet_run_launch_steps(run, i, 1)) return false;
     return d->calls->wait(d);
@@ -440,7 +443,7 @@ static bool run_as_rank(CoupletRun *run, CoupletFault *fault) {
     CoupletDevice *d = run->device;
     CoupletAgreed met;
     /* after a fault the memory is for all shards */
-    if (!run->part && !place_again(run, false)) return couplet_run_fail(run, fault);
+    if (d->is_host && !run->part && !place_again(run, false)) return couplet_run_fail(run, fault);
     couplet_exchanges_begin(run->exchanges, run->places);
     set_part(d, run->plan, true);
     const bool good = run_launches_of_rank(run);
@@ -448,7 +451,8 @@ static bool run_as_rank(CoupletRun *run, CoupletFault *fault) {
     if (good && couplet_group_agree(d->group, status_of(&d->fault), d->fault.sentence, &met))
         return !met.status || find_fault(run, &met, fault);
     fail_group(run);
-    couplet_exchanges_end(run->exchanges); /* afterwards no exchange writes to its memory */
+    couplet_exchanges_end(run->exchanges); /* afterwards no exchange writes to its memory, */
+    d->calls->wait(d);                     /* and no copy reads it */
     return couplet_run_fail(run, fault);
 }
 

@@ -118,6 +118,18 @@ static bool read_from(CoupletDevice *device, void *to, const void *from, int64_t
     return true;
 }
 
+static bool fetch(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes,
+                  void **mark) {
+    if (mark) *mark = NULL;
+    return read_from(device, to, from, offset, bytes);
+}
+
+static bool await(CoupletDevice *device, void *mark) {
+    (void)device;
+    (void)mark;
+    return true;
+}
+
 static bool write_rows(CoupletDevice *device, void *to, const void *from, int64_t from_offset,
                        const void *rows, int64_t count, int64_t row_bytes) {
     (void)device;
@@ -218,14 +230,6 @@ static int64_t take_fault(Host *host) {
     return fault;
 }
 
-/* Sets the first tile of a step that is done here. Returns the number of tiles. */
-static int64_t own_tiles(const CoupletDevice *d, const CoupletStep *step, int64_t *first) {
-    *first = 0;
-    if (!step->is_cut || !d->shards) return step->tiles;
-    *first = step->tiles / d->shards * d->first_shard;
-    return step->tiles / d->shards * (d->end_shard - d->first_shard);
-}
-
 static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int first, int count,
                    void *const *buffers) {
     (void)code;
@@ -235,7 +239,8 @@ static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, i
     int64_t all = 0;
     double flops = 0;
     for (int i = 0; i < count; i++) {
-        all += tiles[i] = own_tiles(device, &steps[i], &host->first_tile[i]);
+        all += tiles[i] =
+            couplet_device_own(device, &steps[i], steps[i].tiles, &host->first_tile[i]);
         flops += steps[i].flops;
     }
     host->steps = steps;
@@ -350,9 +355,9 @@ CoupletDevice *couplet_host_device_new(CoupletThreads *threads) {
 
 CoupletDevice *couplet_host_device_in(CoupletThreads *threads, void *region, int64_t region_bytes) {
     static const CoupletDeviceCalls calls = {
-        prepare,   forget,    allocate, release,      part,        drop,
-        write_to,  read_from, copy,     write_rows,   gather_rows, push_rows,
-        move_head, launch,    health,   wait_for_all, close_host};
+        prepare,   forget, allocate, release,      part,       drop,        write_to,
+        read_from, fetch,  await,    copy,         write_rows, gather_rows, push_rows,
+        move_head, launch, health,   wait_for_all, close_host};
     Host *host = calloc(1, sizeof *host);
     if (!host) return NULL;
     host->device.calls = &calls;

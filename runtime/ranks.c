@@ -1,6 +1,12 @@
 /* Does the exchanges of a plan. Each starts behind the step that makes its data. It is waited for
  * ahead of the first step that reads more than its own shard, so the steps between hide it. Tags
- * distinguish exchanges that are under way; all ranks start them in the order of the plan. */
+ * distinguish exchanges that are under way; all ranks start them in the order of the plan.
+ *
+ * On the host, arrays are sent and received where they lie. On another device each exchange has an
+ * array on the host beside the device's. The queue copies this rank's data into it, behind the step
+ * that makes them. The following steps are queued up to the first step that needs an exchange.
+ * There the exchanges are started in order, as their data arrive, and what other ranks have made is
+ * written to the device. So the device computes while exchanges are under way. */
 #include "runtime/ranks.h"
 
 #include "runtime/cores.h"
@@ -13,27 +19,31 @@
 typedef struct Going {
     CoupletTransfer *transfers; /* for a gather */
     CoupletSum *sum;            /* for a sum; NULL: a gather */
+    char *array;   /* on the host: a copy of the device's array; NULL: the device is the host */
+    float *leaves; /* on the host: this rank's leaves of a sum, of one array after the other */
+    void *mark;    /* of the copy that is being fetched; NULL: none */
     bool is_under_way;
     double waited;
 } Going;
 
 struct CoupletExchanges {
+    CoupletDevice *device;
     CoupletGroup *group;
     const CoupletPlan *plan;
     int64_t *first;    /* [ranks + 1], for the gather at hand */
     Going *going;      /* by exchange */
     int *by_made;      /* exchanges, sorted by the step that makes their data */
     bool *is_replaced; /* by step: true if an exchange replaces it */
-    int made_at, need_at, moved_at;
+    int made_at, started_at, need_at, moved_at;
     void *const *places;
 };
 
 bool couplet_ranks_cut(const CoupletDevice *device, const CoupletPlan *plan) {
-    return device->is_host && plan->shards > 0 && device->group->ranks > 1;
+    return plan->shards > 0 && device->group->ranks > 1;
 }
 
 int64_t couplet_ranks_arena(const CoupletDevice *device, const CoupletPlan *plan) {
-    CoupletPart *part = couplet_ranks_cut(device, plan)
+    CoupletPart *part = device->is_host && couplet_ranks_cut(device, plan)
                             ? couplet_part_new(plan, device->group->ranks, device->group->rank)
                             : NULL;
     const int64_t bytes = part ? couplet_part_bytes(part) : plan->arena_bytes;
@@ -81,26 +91,48 @@ int64_t couplet_exchange_bytes(const CoupletPlan *plan, const CoupletExchange *e
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static bool make_sum(CoupletExchanges *x, const CoupletExchange *e, bool any_order, Going *going) {
+/* Returns the number of floats in the leaves ahead of those of a rank. */
+static int64_t first_leaf(const CoupletExchanges *x, const CoupletExchange *e, int rank) {
+    const int64_t leaf = couplet_buffer_count(&x->plan->buffers[e->buffer]);
+    return first_of(x, rank, e->leaves / x->plan->shards * leaf);
+}
+
+static int64_t own_leaf_count(const CoupletExchanges *x, const CoupletExchange *e) {
+    return first_leaf(x, e, x->group->rank + 1) - first_leaf(x, e, x->group->rank);
+}
+
+/* Allocates the arrays on the host beside those of another device. */
+static bool make_arrays(CoupletExchanges *x, const CoupletExchange *e, Going *going) {
+    if (x->device->is_host) return true;
+    const CoupletBuffer *b = &x->plan->buffers[e->buffer];
+    going->array = malloc((size_t)(couplet_buffer_count(b) * couplet_type_bytes(b->type)) + 1);
+    if (e->kind == COUPLET_COMBINE)
+        going->leaves =
+            malloc((size_t)(e->from_count * own_leaf_count(x, e)) * sizeof *going->leaves + 1);
+    return going->array && (e->kind == COUPLET_GATHER || going->leaves);
+}
+
+static bool make_sum(CoupletExchanges *x, const CoupletExchange *e, Going *going) {
     int *leaves = calloc((size_t)x->group->ranks + 1, sizeof *leaves);
     for (int r = 0; leaves && r <= x->group->ranks; r++)
         leaves[r] = (int)first_of(x, r, e->leaves / x->plan->shards);
     going->sum =
         leaves ? couplet_group_sum_new(x->group, couplet_buffer_count(&x->plan->buffers[e->buffer]),
-                                       e->leaves, leaves, any_order)
+                                       e->leaves, leaves, x->device->any_order)
                : NULL;
     free(leaves);
     return going->sum != NULL;
 }
 
-static bool make_each(CoupletExchanges *x, bool any_order) {
+static bool make_each(CoupletExchanges *x) {
     const size_t transfers = (size_t)couplet_group_gather_transfers(x->group) + 1;
     for (int i = 0; i < x->plan->exchange_count; i++) {
         const CoupletExchange *e = &x->plan->exchanges[i];
         Going *going = &x->going[i];
+        if (!make_arrays(x, e, going)) return false;
         if (e->kind == COUPLET_COMBINE) {
             x->is_replaced[e->instead] = true;
-            if (!make_sum(x, e, any_order, going)) return false;
+            if (!make_sum(x, e, going)) return false;
         } else if (!(going->transfers = calloc(transfers, sizeof *going->transfers))) {
             return false;
         }
@@ -119,18 +151,18 @@ static void sort_by_made(CoupletExchanges *x) {
     }
 }
 
-CoupletExchanges *couplet_exchanges_new(CoupletGroup *group, const CoupletPlan *plan,
-                                        bool any_order) {
+CoupletExchanges *couplet_exchanges_new(CoupletDevice *device, const CoupletPlan *plan) {
     CoupletExchanges *x = calloc(1, sizeof *x);
     if (!x) return NULL;
     const size_t count = (size_t)plan->exchange_count + 1;
-    x->group = group;
+    x->device = device;
+    x->group = device->group;
     x->plan = plan;
-    x->first = calloc((size_t)group->ranks + 1, sizeof *x->first);
+    x->first = calloc((size_t)x->group->ranks + 1, sizeof *x->first);
     x->going = calloc(count, sizeof *x->going);
     x->by_made = calloc(count, sizeof *x->by_made);
     x->is_replaced = calloc((size_t)plan->step_count + 1, sizeof *x->is_replaced);
-    if (x->first && x->going && x->by_made && x->is_replaced && make_each(x, any_order)) {
+    if (x->first && x->going && x->by_made && x->is_replaced && make_each(x)) {
         sort_by_made(x);
         return x;
     }
@@ -143,6 +175,8 @@ void couplet_exchanges_free(CoupletExchanges *x) {
     for (int i = 0; x->going && i < x->plan->exchange_count; i++) {
         free(x->going[i].transfers);
         couplet_group_sum_free(x->going[i].sum);
+        free(x->going[i].array);
+        free(x->going[i].leaves);
     }
     free(x->first);
     free(x->going);
@@ -155,7 +189,7 @@ void couplet_exchanges_free(CoupletExchanges *x) {
 
 void couplet_exchanges_begin(CoupletExchanges *x, void *const *places) {
     x->places = places;
-    x->made_at = x->need_at = x->moved_at = 0;
+    x->made_at = x->started_at = x->need_at = x->moved_at = 0;
 }
 
 static bool complete(CoupletExchanges *x, int number) {
@@ -170,31 +204,85 @@ static bool complete(CoupletExchanges *x, int number) {
     return good;
 }
 
-static bool start_gather(CoupletExchanges *x, const CoupletExchange *e, int tag, Going *going) {
-    const int64_t slab = x->plan->buffers[e->buffer].slab;
+/* Returns the array on the host that is exchanged. */
+static void *array_of(const CoupletExchanges *x, const CoupletExchange *e, const Going *going) {
+    return going->array ? (void *)going->array : x->places[e->buffer];
+}
+
+static void set_first(CoupletExchanges *x, const CoupletExchange *e) {
     for (int r = 0; r <= x->group->ranks; r++)
-        x->first[r] = first_of(x, r, slab);
-    return couplet_group_gather_start(x->group, tag, x->places[e->buffer], x->first,
+        x->first[r] = first_of(x, r, x->plan->buffers[e->buffer].slab);
+}
+
+/* Has the queue of another device copy this rank's data to the host. */
+static bool fetch(CoupletExchanges *x, const CoupletExchange *e, Going *going) {
+    CoupletDevice *d = x->device;
+    const int64_t first = first_leaf(x, e, x->group->rank), count = own_leaf_count(x, e);
+    if (!going->array) return true;
+    if (!going->sum) {
+        set_first(x, e);
+        const int64_t own = x->first[x->group->rank], end = x->first[x->group->rank + 1];
+        return d->calls->fetch(d, going->array + own, x->places[e->buffer], own, end - own,
+                               &going->mark);
+    }
+    bool good = true;
+    for (int k = 0; good && k < e->from_count; k++)
+        good = d->calls->fetch(d, going->leaves + k * count, x->places[e->from[k]],
+                               first * (int64_t)sizeof(float), count * (int64_t)sizeof(float),
+                               k + 1 == e->from_count ? &going->mark : NULL);
+    return good;
+}
+
+static bool start_gather(CoupletExchanges *x, const CoupletExchange *e, int tag, Going *going) {
+    set_first(x, e);
+    return couplet_group_gather_start(x->group, tag, array_of(x, e, going), x->first,
                                       going->transfers);
 }
 
-/* Returns the leaves of this rank, which are made in the first array. */
-static float *own_leaves(const CoupletExchanges *x, const CoupletExchange *e) {
-    const int64_t leaf = couplet_buffer_count(&x->plan->buffers[e->buffer]),
-                  each = e->leaves / x->plan->shards * leaf,
-                  first = first_of(x, x->group->rank, each),
-                  end = first_of(x, x->group->rank + 1, each);
-    float *leaves = x->places[e->from[0]];
-    for (int k = 1; k < e->from_count; k++) {
-        const float *restrict other = x->places[e->from[k]];
-        for (int64_t i = first; i < end; i++)
-            leaves[i] += other[i];
-    }
-    return leaves + first;
+/* Returns the leaves of this rank in array number `k`, on the host. */
+static float *leaves_of(const CoupletExchanges *x, const CoupletExchange *e, int k,
+                        const Going *going) {
+    return going->leaves ? going->leaves + k * own_leaf_count(x, e)
+                         : (float *)x->places[e->from[k]] + first_leaf(x, e, x->group->rank);
 }
 
+/* Adds the leaves of all arrays to those of the first, and starts their sum. */
 static bool start_sum(CoupletExchanges *x, const CoupletExchange *e, int tag, Going *going) {
-    return couplet_group_sum_start(going->sum, tag, own_leaves(x, e), x->places[e->buffer]);
+    const int64_t count = own_leaf_count(x, e);
+    float *leaves = leaves_of(x, e, 0, going);
+    for (int k = 1; k < e->from_count; k++) {
+        const float *restrict other = leaves_of(x, e, k, going);
+        for (int64_t i = 0; i < count; i++)
+            leaves[i] += other[i];
+    }
+    return couplet_group_sum_start(going->sum, tag, leaves, array_of(x, e, going));
+}
+
+/* Writes bytes of the host's array to the device's. */
+static bool store(CoupletExchanges *x, const CoupletExchange *e, const Going *going, int64_t first,
+                  int64_t end) {
+    CoupletDevice *d = x->device;
+    return end == first ||
+           d->calls->write(d, x->places[e->buffer], first, going->array + first, end - first);
+}
+
+/* Writes what other ranks have made to the device. */
+static bool deliver(CoupletExchanges *x, int number) {
+    const CoupletExchange *e = &x->plan->exchanges[number];
+    const Going *going = &x->going[number];
+    const CoupletBuffer *b = &x->plan->buffers[e->buffer];
+    const int64_t bytes = couplet_buffer_count(b) * couplet_type_bytes(b->type);
+    if (!going->array) return true;
+    if (going->sum) return store(x, e, going, 0, bytes);
+    return store(x, e, going, 0, first_of(x, x->group->rank, b->slab)) &&
+           store(x, e, going, first_of(x, x->group->rank + 1, b->slab), bytes);
+}
+
+/* Waits for the copy of this rank's data to the host. */
+static bool arrived(CoupletExchanges *x, Going *going) {
+    void *mark = going->mark;
+    going->mark = NULL;
+    return !mark || x->device->calls->await(x->device, mark);
 }
 
 /* Starts an exchange. Tags are used in turn, so the exchange that had this tag before is over by
@@ -202,15 +290,17 @@ static bool start_sum(CoupletExchanges *x, const CoupletExchange *e, int tag, Go
 static bool start(CoupletExchanges *x, int at) {
     const CoupletExchange *e = &x->plan->exchanges[x->by_made[at]];
     Going *going = &x->going[x->by_made[at]];
+    if (!arrived(x, going)) return false;
     if (at >= COUPLET_GROUP_TAGS && !complete(x, x->by_made[at - COUPLET_GROUP_TAGS])) return false;
     going->is_under_way = true;
-    return going->sum ? start_sum(x, e, at % COUPLET_GROUP_TAGS, going)
-                      : start_gather(x, e, at % COUPLET_GROUP_TAGS, going);
+    const bool good = going->sum ? start_sum(x, e, at % COUPLET_GROUP_TAGS, going)
+                                 : start_gather(x, e, at % COUPLET_GROUP_TAGS, going);
+    return good;
 }
 
 /* Continues with the first sum that is not complete. Later sums complete after it. */
 static bool move_on(CoupletExchanges *x) {
-    for (; x->moved_at < x->made_at; x->moved_at++) {
+    for (; x->moved_at < x->started_at; x->moved_at++) {
         const Going *going = &x->going[x->by_made[x->moved_at]];
         if (!going->sum || !going->is_under_way) continue;
         if (!couplet_group_sum_move(going->sum)) return false;
@@ -219,18 +309,26 @@ static bool move_on(CoupletExchanges *x) {
     return true;
 }
 
+static bool start_what_is_made(CoupletExchanges *x) {
+    while (x->started_at < x->made_at)
+        if (!start(x, x->started_at++) || !move_on(x)) return false;
+    return true;
+}
+
 bool couplet_exchanges_made(CoupletExchanges *x, int step) {
     for (; x->made_at < x->plan->exchange_count; x->made_at++) {
-        if (x->plan->exchanges[x->by_made[x->made_at]].made > step) break;
-        if (!start(x, x->made_at)) return false;
+        const int number = x->by_made[x->made_at];
+        if (x->plan->exchanges[number].made > step) break;
+        if (!fetch(x, &x->plan->exchanges[number], &x->going[number])) return false;
     }
-    return move_on(x);
+    return (!x->device->is_host || start_what_is_made(x)) && move_on(x);
 }
 
 bool couplet_exchanges_need(CoupletExchanges *x, int step) {
     for (; x->need_at < x->plan->exchange_count; x->need_at++) {
         if (x->plan->exchanges[x->need_at].step > step) break;
-        if (!complete(x, x->need_at)) return false;
+        if (!start_what_is_made(x)) return false;
+        if (!complete(x, x->need_at) || !deliver(x, x->need_at)) return false;
     }
     return true;
 }
@@ -242,7 +340,7 @@ bool couplet_exchanges_replace(const CoupletExchanges *x, int step) {
 bool couplet_exchanges_end(CoupletExchanges *x) {
     bool good = true;
     for (int i = 0; i < x->plan->exchange_count; i++)
-        good &= complete(x, i);
+        good = arrived(x, &x->going[i]) && complete(x, i) && good;
     return good;
 }
 

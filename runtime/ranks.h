@@ -21,10 +21,10 @@ int64_t couplet_ranks_arena(const CoupletDevice *device, const CoupletPlan *plan
 int64_t couplet_exchange_bytes(const CoupletPlan *plan, const CoupletExchange *exchange, int ranks,
                                int rank);
 
-/* Prepares the exchanges of a plan. With `any_order`, sums are those of couplet_group_sum. Returns
- * NULL if memory runs out. The plan and the group must outlive the result. */
-CoupletExchanges *couplet_exchanges_new(CoupletGroup *group, const CoupletPlan *plan,
-                                        bool any_order);
+/* Prepares the exchanges of a plan among the ranks of the device's group. Data of a device other
+ * than the host travel through memory of the host. Returns NULL if memory runs out. The plan and
+ * the device must outlive the result. */
+CoupletExchanges *couplet_exchanges_new(CoupletDevice *device, const CoupletPlan *plan);
 void couplet_exchanges_free(CoupletExchanges *exchanges);
 /* Begins before the first step. `places` is the memory of each exchanged buffer. */
 void couplet_exchanges_begin(CoupletExchanges *exchanges, void *const *places);

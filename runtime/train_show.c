@@ -321,11 +321,6 @@ void couplet_trainer_say_size(Trainer *t) {
                             t->options->unordered ? " that add in any order" : "");
     couplet_trainer_say(t, "%d thread%s, run folder %s\n", threads, threads == 1 ? "" : "s",
                         t->options->folder->path);
-    if (t->group->ranks > 1 && !couplet_ranks_cut(t->device, t->program->train))
-        couplet_trainer_say(t,
-                            "note: steps on this device are not cut among ranks: each of the %d "
-                            "ranks does all of every step\n",
-                            t->group->ranks);
 }
 
 void couplet_trainer_say_resumed(Trainer *t) {

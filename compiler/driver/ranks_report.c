@@ -55,8 +55,8 @@ static int64_t most_memory(const CoupletPlan *p, int ranks) {
     return most;
 }
 
-/* Prints the memory of a rank. Plans for other devices have no blocks, so each rank has all of the
- * arena. */
+/* Prints the memory of a rank. Plans for other devices have no blocks: each rank has all of the
+ * arena on its device. */
 static void print_memory(const CoupletPlan *p, int ranks, FILE *out) {
     fprintf(out, "a rank needs %.3f MB for the arrays of a step, and one rank alone %.3f MB\n",
             (double)(p->blocks ? most_memory(p, ranks) : p->arena_bytes) / megabyte,
@@ -72,9 +72,6 @@ static void print_phase(const CoupletPlan *p, int ranks, FILE *out) {
         bytes += most_bytes(p, &p->exchanges[i], ranks);
     fprintf(out, "%d of %d steps are cut among %d ranks, at %lld shards\n", cut, p->step_count,
             ranks, (long long)p->shards);
-    if (!p->blocks)
-        fprintf(out, "steps on this device are not cut: every rank does all of them, and nothing "
-                     "travels\n");
     print_memory(p, ranks, out);
     print_steps(p, out);
     fprintf(out, "%d exchanges; a rank sends at most %.3f MB in a step\n", p->exchange_count,

@@ -250,9 +250,9 @@ static bool emit_kernel(Program *p, Kernel *k, Emitted *out, const char **error)
     Geometry shape = emitters[k->kind](&f);
     out->text = write_kernel(p->arena, &f);
     out->launch = (CoupletLaunch){.symbol = kernel_name(p->arena, kernel_word(k), out->text),
-                                  .global = shape.global,
-                                  .local = GROUP,
                                   .count = shape.count,
+                                  .each = shape.each,
+                                  .local = GROUP,
                                   .can_fault = f.raises};
     text_free(&f.text);
     return true;
@@ -329,8 +329,8 @@ static int write_program(Program *p) {
 }
 
 static void set_geometry(CoupletLaunch *launch, Geometry shape) {
-    launch->global = shape.global;
     launch->count = shape.count;
+    launch->each = shape.each;
 }
 
 static void set_launches(Program *p, Plan *plan) {

@@ -189,7 +189,7 @@ static void declare_locals(const Reduction *r) {
     } else {
         write_line(f, "const int column = me %% %lld, lane = me / %lld;", (long long)r->columns,
                    (long long)r->columns);
-        write_line(f, "const int place = get_group_id(0) * %lld + column;", (long long)r->columns);
+        write_line(f, "const int place = %s + column;", write_first_piece(f, r->columns));
         write_line(f, "const int at = min(place, count - 1);");
         write_line(f, "local %s bests[%d];", r->fold.type, GROUP);
         if (r->is_long) write_line(f, "local float losts[%d];", GROUP);
@@ -254,6 +254,5 @@ Geometry write_reduction(Frame *f) {
     if (r.lanes > 1) write_open(f, "if (lane == 0 && place < count)");
     write_store(f, "at", result);
     if (r.lanes > 1) write_close(f);
-    return (Geometry){(graph_element_count(n) + r.columns - 1) / r.columns * GROUP,
-                      graph_element_count(n)};
+    return (Geometry){graph_element_count(n), r.columns};
 }

@@ -102,6 +102,11 @@ Value frame_output_name(Frame *f, int operand) {
                : arena_printf(f->arena, "y%d", operand - (k->operand_count - k->output_count));
 }
 
+Value write_first_piece(Frame *f, int64_t each) {
+    const char *groups = "(int)get_global_offset(0) + (int)get_group_id(0)";
+    return each == 1 ? groups : arena_printf(f->arena, "%s * %lld", groups, (long long)each);
+}
+
 void write_unravel(Frame *f, Value at, int first, int count, const int64_t *extents) {
     for (int i = first + count - 1; i >= first; i--) {
         bool outermost = true;

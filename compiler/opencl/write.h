@@ -46,11 +46,12 @@ typedef struct Frame {
     Known checked; /* by expression of the node at hand: true if it can raise a fault */
 } Frame;
 
-/* The sizes with which a kernel is started. `count` is an argument and not in the text, so kernels
- * that differ only in it are one. */
+/* The pieces of work of a kernel, and how many of them a group does. `count` is an argument and not
+ * in the text, so kernels that differ only in it are one. Pieces are numbered from the launch's
+ * global offset on, which get_global_id counts in and get_group_id does not. */
 typedef struct Geometry {
-    int64_t global;
     int64_t count;
+    int64_t each;
 } Geometry;
 
 /* ---- statements ------------------------------------------------------------------------------ */
@@ -78,6 +79,8 @@ int frame_operand_of(const Frame *f, const GNode *tensor);
 /* The name of an operand that is written. */
 Value frame_output_name(Frame *f, int operand);
 
+/* The piece that a group of one piece does, or the first of a group's. */
+Value write_first_piece(Frame *f, int64_t each);
 /* Sets `count` indices of the node from `first` on, whose extents these are, from their position
  * `at`, which counts row by row. */
 void write_unravel(Frame *f, Value at, int first, int count, const int64_t *extents);

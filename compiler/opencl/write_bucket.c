@@ -110,7 +110,7 @@ Geometry write_bucket_sort(Frame *f) {
     count_members(f, b);
     find_begins(f);
     list_members(f, b);
-    return (Geometry){b->segments * GROUP, b->segments};
+    return (Geometry){b->segments, 1};
 }
 
 /* ---- the members of an element --------------------------------------------------------------- */

@@ -1,6 +1,5 @@
 /* Writes a compute node without a reducer: each work-item makes one element. */
 #include "compiler/opencl/write.h"
-#include "compiler/plan/whole.h"
 
 Geometry write_elements(Frame *f) {
     const GNode *n = f->node;
@@ -15,5 +14,5 @@ Geometry write_elements(Frame *f) {
     if (active)
         value = write_const(f, n->type == GT_REAL ? "float" : "long", "%s ? %s : 0", active, value);
     write_store(f, "at", value);
-    return (Geometry){round_up(count, GROUP), count};
+    return (Geometry){count, GROUP};
 }

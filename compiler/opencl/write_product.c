@@ -17,8 +17,8 @@ enum {
 /* Which tile this group makes, and where its lists begin. */
 static void find_task(Frame *f) {
     write_line(f, "const int me = get_local_id(0), across = me %% %d, down = me / %d;", SIDE, SIDE);
-    write_line(f, "const global int *task = a1 + a1[%d] + get_group_id(0) * %d;", TILED_TASKS,
-               TILED_TASK_WORDS);
+    write_line(f, "const global int *task = a1 + a1[%d] + (%s) * %d;", TILED_TASKS,
+               write_first_piece(f, 1), TILED_TASK_WORDS);
     write_line(f, "const global float *a = a0 + task[%d], *b = a2 + task[%d];", TILED_A, TILED_B);
     write_line(f, "global float *to = y + task[%d];", TILED_Y);
     write_line(
@@ -219,12 +219,11 @@ Geometry write_product(Frame *f) {
 }
 
 Geometry product_geometry(const Kernel *k) {
-    return (Geometry){k->tiles * GROUP, k->tiles};
+    return (Geometry){k->tiles, 1};
 }
 
 Geometry write_gather_geometry(const Kernel *k) {
-    int64_t count = graph_element_count(k->node);
-    return (Geometry){(count + GROUP - 1) / GROUP * GROUP, count};
+    return (Geometry){graph_element_count(k->node), GROUP};
 }
 
 Geometry write_gather_partials(Frame *f) {
@@ -232,7 +231,8 @@ Geometry write_gather_partials(Frame *f) {
     write_line(f, "if (at >= count) return;");
     write_line(f, "float sum = 0.0f, lost = 0.0f;");
     write_open(f, "for (int part = 0; part < a1[%d]; part++)", TILED_PARTS);
-    write_line(f, "const float more = a0[at + part * count] + lost, after = sum + more;");
+    write_line(f, "const float more = a0[at + part * a1[%d]] + lost, after = sum + more;",
+               TILED_PART_SIZE);
     write_line(f, "lost = isinf(after) ? 0.0f : more - (after - sum);");
     write_line(f, "sum = after;");
     write_close(f);

@@ -121,10 +121,8 @@ static void write_task(Writing *w) {
     const Sweep *s = w->s;
     write_line(f, "const int rows = %lld, columns = %lld;", (long long)s->rows,
                (long long)s->columns);
-    write_line(f,
-               "const int me = get_local_id(0), across = me %% %d, down = me / %d, task = "
-               "get_group_id(0);",
-               SIDE, SIDE);
+    write_line(f, "const int me = get_local_id(0), across = me %% %d, down = me / %d, task = %s;",
+               SIDE, SIDE, write_first_piece(f, 1));
     write_line(f, "const int first_row = task / %lld * %d;", (long long)(s->chunks * s->parts),
                TILE);
     if (s->chunks > 1)
@@ -675,7 +673,7 @@ Geometry write_sweep(Frame *f) {
         else
             finish_statistic(&w, i);
     }
-    return (Geometry){s->tasks * GROUP, s->tasks};
+    return (Geometry){s->tasks, 1};
 }
 
 static void join_sums(Frame *f, const Sweep *s, const SweepSink *k) {
@@ -711,12 +709,11 @@ static void join_statistic(Frame *f, const Sweep *s, const SweepSink *k) {
 Geometry write_sweep_join(Frame *f) {
     const Sweep *s = f->kernel->as.sweep.sweep;
     const SweepSink *k = &s->sinks[f->kernel->as.sweep.sink];
-    int64_t count = graph_element_count(k->pair.node);
     write_line(f, "const int at = get_global_id(0);");
     write_line(f, "if (at >= count) return;");
     if (k->payload)
         join_sums(f, s, k);
     else
         join_statistic(f, s, k);
-    return (Geometry){(count + GROUP - 1) / GROUP * GROUP, count};
+    return (Geometry){graph_element_count(k->pair.node), GROUP};
 }

@@ -601,15 +601,19 @@ static bool can_pack(Contraction *c) {
     return true;
 }
 
-static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *target) {
+static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *target,
+                              int64_t shards) {
     const Product *p = &c->form;
+    if (contraction_leads(c, shards)) c->shards = shards;
     if (!addressable((double)graph_element_count(p->a->tensor)) ||
         !addressable((double)graph_element_count(p->b->tensor)))
         return NULL;
     MatrixProduct plain;
     c->leaves = p->k_size > LONG_K;
-    /* A library adds a sum term by term, so it gets short sums only. */
-    if (target->has_products && p->k_size <= LEAF_K && matrix_product(c->node, p, &plain)) {
+    /* A library adds a sum term by term, so it gets short sums only, and in another order for
+     * another number of rows, so it gets no rows that are cut among ranks. */
+    if (target->has_products && !c->shards && p->k_size <= LEAF_K &&
+        matrix_product(c->node, p, &plain)) {
         c->plain = memcpy(arena_alloc(arena, sizeof plain), &plain, sizeof plain);
         c->parts = c->tasks = 1;
         return c;
@@ -673,7 +677,7 @@ Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *t
     Product *p = &c->form;
     if (!product_of(arena, node, p)) return NULL;
     c->node = node;
-    if (!target->lanes) return for_tiles(arena, c, target);
+    if (!target->lanes) return for_tiles(arena, c, target, shards);
     c->lanes = target->lanes;
     c->packed = !reads_in_place(c);
     c->dots = c->packed && sums_along_k(c);

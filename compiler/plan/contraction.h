@@ -94,6 +94,7 @@ typedef enum {
 typedef enum {
     TILED_TASKS /* the place where the tasks begin */,
     TILED_PARTS,
+    TILED_PART_SIZE, /* floats of a part */
     TILED_HEAD_WORDS
 } TiledHead;
 typedef enum {

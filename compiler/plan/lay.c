@@ -21,16 +21,21 @@
 
 /* The typical run for which times are compared: its number of ranks, their speed, and the network
  * between them. */
-static const struct {
+typedef struct Typical {
     double ranks, operations, memory; /* `operations` and `memory` (bytes) are per second */
     /* `network` is in bytes per second, and `start` in seconds before the first byte. */
     double network, start;
-} typical = {4, 50e9, 10e9, 1e9, 20e-6};
+} Typical;
+static const Typical host = {4, 50e9, 10e9, 1e9, 20e-6};
+/* What travels from a device goes through the memory of the host. */
+static const Typical device = {4, 5e12, 500e9, 0.8e9, 60e-6};
 
 typedef struct Laying {
     Plan *p;
     Graph *g;
     int64_t shards;
+    bool is_tiled; /* for a device of work-items, whose launches have pieces (CoupletLaunch) */
+    const Typical *typical;
     bool *in_slabs;     /* by buffer: each rank has its own slabs of it alone */
     bool *wanted;       /* by buffer: some reader wants the whole array */
     bool *in_parts;     /* by buffer: an input of which no step reads more than its own shard */
@@ -54,25 +59,35 @@ static bool has_even_tiles(const Laying *l, const GNode *n) {
 }
 
 static bool sweep_is_cut(const Laying *l, const Sweep *s) {
-    if (s->mode != SWEEP_ROWS || s->lanes == 0 || s->rows % l->shards ||
-        s->rows / l->shards % s->block_rows)
+    if (s->mode != SWEEP_ROWS || s->rows % l->shards || s->rows / l->shards % s->block_rows)
         return false;
     for (int i = 0; i < s->sink_count; i++)
         if (s->sinks[i].pair.own != 0) return false;
     return true;
 }
 
-/* True if the rows of a part are ordered by shard. */
+/* True if the rows of a part are ordered by shard. In tiles a part is ordered as the result is. */
 static bool has_slabs_of_parts(const Contraction *c) {
-    return c->form.region_count == 1 || contraction_goes_by_z(c);
+    return !c->lanes || c->form.region_count == 1 || contraction_goes_by_z(c);
+}
+
+/* True if the tiles that add up parts have rows of one shard each. */
+static bool has_even_parts(const Laying *l, const Contraction *c) {
+    return !c->lanes || c->part_rows % (l->shards * GATHER_ROWS) == 0;
+}
+
+/* True if all shards have as many tiles. The pieces of a launch are elements or rows of the result,
+ * or tasks of a contraction or a sweep, which can_be_cut looks at. */
+static bool has_tiles_of_shards(const Laying *l, const Kernel *k) {
+    return l->is_tiled || (k->tiles > 0 && k->tiles % l->shards == 0 && k->rounds <= 1);
 }
 
 static bool can_be_cut(const Laying *l, const Kernel *k) {
     const Contraction *c = kernel_contraction(k);
-    if (k->tiles == 0 || k->tiles % l->shards || k->rounds > 1) return false;
+    if (!has_tiles_of_shards(l, k)) return false;
     switch (k->kind) {
     case KERNEL_COMPUTE:
-        return shard_has_rows(k->node, l->shards) && has_even_tiles(l, k->node);
+        return shard_has_rows(k->node, l->shards) && (l->is_tiled || has_even_tiles(l, k->node));
     case KERNEL_TOPK:
         return k->node->rank > 1 && shard_has_rows(k->node, l->shards);
     case KERNEL_PACK:
@@ -80,12 +95,12 @@ static bool can_be_cut(const Laying *l, const Kernel *k) {
     case KERNEL_PRODUCT:
         return c->shards && (c->direct || has_slabs_of_parts(c));
     case KERNEL_GATHER_PARTIALS:
-        return c->shards && has_slabs_of_parts(c) && c->part_rows % (l->shards * GATHER_ROWS) == 0;
+        return c->shards && has_slabs_of_parts(c) && has_even_parts(l, c);
     case KERNEL_SWEEP:
+    case KERNEL_SWEEP_JOIN:
         return sweep_is_cut(l, k->as.sweep.sweep);
     case KERNEL_CALL:
     case KERNEL_ORDER:
-    case KERNEL_SWEEP_JOIN:
     case KERNEL_BUCKET_SORT:
     case KERNEL_BUCKET:
         return false;
@@ -102,11 +117,12 @@ static int64_t slab_of(const Laying *l, const Kernel *k, const GNode *output) {
     return graph_bytes(output) / l->shards;
 }
 
-/* True if a shard of the result is no single slab, because each part of a split sum holds a piece
- * of the shard. */
-static bool is_scattered(const Kernel *k) {
+/* True if a shard of the result is no single slab, because each part of a split sum, or of a sweep
+ * whose columns are split, holds a piece of the shard. */
+static bool makes_scattered(const Kernel *k) {
     const Contraction *c = kernel_contraction(k);
-    return k->kind == KERNEL_PRODUCT && !c->direct && c->parts > 1;
+    return k->kind == KERNEL_PRODUCT ? !c->direct && c->parts > 1
+                                     : k->kind == KERNEL_SWEEP && k->as.sweep.sweep->parts > 1;
 }
 
 /* ---- what is read ---------------------------------------------------------------------------- */
@@ -157,12 +173,12 @@ static bool reads_own(const Laying *l, const Kernel *k, const GNode *operand) {
                (operand != c->form.b->tensor || c->packed ||
                 shard_reads_own(l->g, k->node, 0, c->form.b, l->shards));
     case KERNEL_GATHER_PARTIALS:
+    case KERNEL_SWEEP_JOIN:
         return true;
     case KERNEL_SWEEP:
         return sweep_reads_own(l, k->as.sweep.sweep, operand);
     case KERNEL_CALL:
     case KERNEL_ORDER:
-    case KERNEL_SWEEP_JOIN:
     case KERNEL_BUCKET_SORT:
     case KERNEL_BUCKET:
         return false;
@@ -236,23 +252,32 @@ static void find_wanted(Laying *l) {
     }
 }
 
-static double time_of_gather(const GNode *array) {
-    return typical.start + (double)graph_bytes(array) / typical.network;
+static double time_of_gather(const Laying *l, const GNode *array) {
+    return l->typical->start + (double)graph_bytes(array) / l->typical->network;
+}
+
+/* True if a kernel reads a scattered array. That cannot be gathered, so the kernel must be cut. */
+static bool reads_scattered(const Laying *l, const Kernel *k) {
+    for (int i = 0; i < first_output(k); i++) {
+        const int buffer = plan_buffer(l->p, k->operands[i]);
+        if (l->in_slabs[buffer] && l->is_scattered[buffer]) return true;
+    }
+    return false;
 }
 
 static bool is_worth_it(const Laying *l, int step) {
     const Kernel *k = kernel_at(l, step);
     const CoupletStep *s = &l->p->out->steps[step];
-    if (l->g->settings.cut_always) return true;
-    const double alone = s->flops / typical.operations + s->bytes / typical.memory;
-    double whole = alone, cut = alone / typical.ranks;
+    if (l->g->settings.cut_always || reads_scattered(l, k)) return true;
+    const double alone = s->flops / l->typical->operations + s->bytes / l->typical->memory;
+    double whole = alone, cut = alone / l->typical->ranks;
     for (int i = 0; i < first_output(k); i++) {
         if (!l->in_slabs[plan_buffer(l->p, k->operands[i])]) continue;
-        whole += time_of_gather(k->operands[i]);
-        if (!reads_own(l, k, k->operands[i])) cut += time_of_gather(k->operands[i]);
+        whole += time_of_gather(l, k->operands[i]);
+        if (!reads_own(l, k, k->operands[i])) cut += time_of_gather(l, k->operands[i]);
     }
     for (int i = first_output(k); i < k->operand_count; i++)
-        if (l->wanted[plan_buffer(l->p, k->operands[i])]) cut += time_of_gather(k->operands[i]);
+        if (l->wanted[plan_buffer(l->p, k->operands[i])]) cut += time_of_gather(l, k->operands[i]);
     return cut < whole;
 }
 
@@ -292,7 +317,7 @@ static void lay_step(Laying *l, int step) {
         const int buffer = plan_buffer(l->p, k->operands[i]);
         l->in_slabs[buffer] = true;
         l->p->buffers[buffer].slab = slab_of(l, k, k->operands[i]);
-        l->is_scattered[buffer] = is_scattered(k);
+        l->is_scattered[buffer] = makes_scattered(k);
     }
 }
 
@@ -376,11 +401,14 @@ static int by_step(const void *first, const void *second) {
 
 void plan_lay(Plan *p, const PlanTarget *target) {
     const int count = p->out->buffer_count;
-    Laying l = {.p = p, .g = p->g, .shards = p->g->settings.shards};
+    Laying l = {.p = p,
+                .g = p->g,
+                .shards = p->g->settings.shards,
+                .is_tiled = !target->lanes,
+                .typical = target->lanes ? &host : &device};
     if (l.shards < 2) return;
     p->out->shards = l.shards;
     p->out->hash = (p->out->hash ^ (uint64_t)l.shards) * 1099511628211u;
-    if (!target->lanes) return; /* on other devices no step is cut */
     l.in_slabs = arena_array(p->arena, bool, count + 1);
     l.wanted = arena_array(p->arena, bool, count + 1);
     l.in_parts = arena_array(p->arena, bool, count + 1);
@@ -395,6 +423,7 @@ void plan_lay(Plan *p, const PlanTarget *target) {
         qsort(l.exchanges.items, (size_t)l.exchanges.count, sizeof *l.exchanges.items, by_step);
     p->out->exchanges = l.exchanges.items;
     p->out->exchange_count = l.exchanges.count;
+    if (l.is_tiled) return; /* a device has memory for all rows */
     mark_rows(&l);
     make_blocks(&l);
 }

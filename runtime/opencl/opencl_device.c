@@ -104,6 +104,29 @@ static bool read_from(CoupletDevice *device, void *to, const void *from, int64_t
                                       (size_t)bytes, to, 0, NULL, NULL));
 }
 
+/* The queue is flushed, since nothing else may come to do it before the copy is awaited. */
+static bool fetch(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes,
+                  void **mark) {
+    Opencl *cl = opencl_of(device);
+    const Memory *m = from;
+    cl_event event = NULL;
+    if (mark) *mark = NULL;
+    if (bytes == 0) return true;
+    if (!CL(cl, clEnqueueReadBuffer(cl->queue, m->object, CL_FALSE, (size_t)(m->first + offset),
+                                    (size_t)bytes, to, 0, NULL, mark ? &event : NULL)))
+        return false;
+    if (mark) *mark = event;
+    return CL(cl, clFlush(cl->queue));
+}
+
+static bool await(CoupletDevice *device, void *mark) {
+    cl_event event = mark;
+    if (!event) return true;
+    const bool good = CL(opencl_of(device), clWaitForEvents(1, &event));
+    clReleaseEvent(event);
+    return good;
+}
+
 static bool copy(CoupletDevice *device, int count, const CoupletCopy *copies) {
     Opencl *cl = opencl_of(device);
     for (const CoupletCopy *c = copies; c < copies + count; c++) {
@@ -139,10 +162,16 @@ static bool set_int(Opencl *cl, cl_kernel kernel, cl_uint at, int64_t value) {
     return CL(cl, clSetKernelArg(kernel, at, sizeof argument, &argument));
 }
 
+/* So many groups; `first` is the launch's offset. */
+static bool start_groups(Opencl *cl, cl_kernel kernel, int64_t first, int64_t groups,
+                         int64_t group) {
+    const size_t offset = (size_t)first, global = (size_t)(groups * group), local = (size_t)group;
+    return CL(
+        cl, clEnqueueNDRangeKernel(cl->queue, kernel, 1, &offset, &global, &local, 0, NULL, NULL));
+}
+
 static bool start(Opencl *cl, cl_kernel kernel, int64_t items, int64_t group) {
-    const size_t global = (size_t)((items + group - 1) / group * group), local = (size_t)group;
-    return CL(cl,
-              clEnqueueNDRangeKernel(cl->queue, kernel, 1, NULL, &global, &local, 0, NULL, NULL));
+    return start_groups(cl, kernel, 0, (items + group - 1) / group, group);
 }
 
 static bool set_word(Opencl *cl, const Memory *word, cl_int value) {
@@ -160,12 +189,14 @@ static bool launch_step(CoupletDevice *device, const CoupletPlan *plan, void *co
         return opencl_product(cl, how->product, buffers[0], buffers[1],
                               buffers[step->buffer_count - 1]);
     cl_kernel kernel = ((const Code *)code)->kernels[number];
+    int64_t first;
+    const int64_t pieces = couplet_device_own(device, step, how->count, &first);
     cl_uint at = 0;
     for (int i = 0; i < step->buffer_count; i++, at += ARRAY_ARGUMENTS)
         if (!set_array(cl, kernel, at, buffers[i],
                        couplet_type_bytes(plan->buffers[step->buffers[i]].type)))
             return false;
-    if (!set_int(cl, kernel, at, how->count)) return false;
+    if (!set_int(cl, kernel, at, first + pieces)) return false;
     if (how->can_fault) {
         if (!CL(cl, clSetKernelArg(kernel, at + 1, sizeof cl->fault_word->object,
                                    &cl->fault_word->object)) ||
@@ -173,7 +204,7 @@ static bool launch_step(CoupletDevice *device, const CoupletPlan *plan, void *co
             return false;
         cl->may_have_faults = true;
     }
-    return start(cl, kernel, how->global, how->local);
+    return start_groups(cl, kernel, first, (pieces + how->each - 1) / how->each, how->local);
 }
 
 /* Launches kernels one after the other, in the order of the queue. */
@@ -352,6 +383,7 @@ static void close_device(CoupletDevice *device) {
     free(cl);
 }
 
-const CoupletDeviceCalls opencl_calls = {
-    prepare,    forget,      allocate,  release,   part,   drop,   write_to,     read_from,   copy,
-    write_rows, gather_rows, push_rows, move_head, launch, health, wait_for_all, close_device};
+const CoupletDeviceCalls opencl_calls = {prepare, forget,     allocate,     release,     part,
+                                         drop,    write_to,   read_from,    fetch,       await,
+                                         copy,    write_rows, gather_rows,  push_rows,   move_head,
+                                         launch,  health,     wait_for_all, close_device};

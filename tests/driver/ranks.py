@@ -235,11 +235,22 @@ def on_devices():
     done = mpirun.run(library, (2, train(flat, two, *more)))
     check(done.returncode == 0 and command.last_checkpoint(one) == command.last_checkpoint(two),
           "two ranks on it: the same bytes", done.stdout + done.stderr)
-    check("steps on this device are not cut among ranks" in done.stdout,
-          "and the run says that each does everything", done.stdout)
+    for ranks in (3, 4):
+        out = folder + f"/devices_{ranks}"
+        done = mpirun.run(library, (ranks, train(flat, out, *more)))
+        check(done.returncode == 0 and command.last_checkpoint(one) == command.last_checkpoint(out),
+              f"and on {ranks} ranks", done.stdout + done.stderr)
     done = command.run(couplet, "check", flat, "--ranks", "2", "--device", "opencl", "--data", data)
-    check(done.returncode == 0 and "every rank does all of them" in done.stdout,
-          "check says so of the plan of the device", done.stdout + done.stderr)
+    cut = re.search(r"(\d+) of \d+ steps are cut among 2 ranks", done.stdout)
+    check(cut and int(cut[1]) >= 3 and re.search(r"^  (gather|sum) .* MB  ", done.stdout, re.M),
+          "check says which steps of the device's plan are cut, and what travels",
+          done.stdout + done.stderr)
+    faulty = command.write(folder + "/faulty.cpl", FLAT_SPEC.replace("exp(", "exp(1e30 * "))
+    done = command.run(*train(faulty, folder + "/faulty_1", *more))
+    told = re.search(r"error\[E80[13]\]: .*", done.stderr)
+    done = mpirun.run(library, (2, train(faulty, folder + "/faulty_2", *more)))
+    check(told and told[0] in done.stderr, "a value that is not finite: the sentence of one rank",
+          done.stderr)
     done = mpirun.run(library, (2, [*train(flat, two, "--resume"), "--max-steps", "4"]))
     check(done.returncode == 0 and done.stdout.count("going on from step 3") == 1,
           "and they go on", done.stdout + done.stderr)
