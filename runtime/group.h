@@ -42,6 +42,7 @@ typedef struct CoupletGroup {
     int local_rank;
     int local_ranks;
     char host[COUPLET_GROUP_HOST_BYTES]; /* the name of this machine; "" in a group of one */
+    bool waits_at_once; /* exchanges wait where they start, to measure what hiding them gains */
     /* "": the group is whole */
     char fault[COUPLET_GROUP_SENTENCE_BYTES];
     /* The bytes that this rank has sent and received so far, without agreements and beats. */

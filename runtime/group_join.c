@@ -75,6 +75,14 @@ static bool read_patience(double *out, char *error, size_t error_bytes) {
     return false;
 }
 
+static bool read_overlap(bool *waits_at_once, char *error, size_t error_bytes) {
+    const char *text = getenv("COUPLET_OVERLAP");
+    *waits_at_once = text && strcmp(text, "off") == 0;
+    if (!text || !*text || *waits_at_once || strcmp(text, "on") == 0) return true;
+    snprintf(error, error_bytes, "COUPLET_OVERLAP is on or off, and is `%.60s` here", text);
+    return false;
+}
+
 static const CoupletTransport *find_transport(const CoupletStarted *launch, char *error,
                                               size_t error_bytes) {
     char what[120];
@@ -100,6 +108,7 @@ static const CoupletTransport *find_transport(const CoupletStarted *launch, char
 
 static CoupletGroup *join_started(const CoupletStarted *started, char *error, size_t error_bytes) {
     double patience;
+    bool waits_at_once;
     if (!started->module) {
         snprintf(error, error_bytes,
                  "srun started %d tasks that cannot speak to each other; `srun --mpi=pmix` starts "
@@ -107,10 +116,13 @@ static CoupletGroup *join_started(const CoupletStarted *started, char *error, si
                  started->ranks);
         return NULL;
     }
-    if (!read_patience(&patience, error, error_bytes)) return NULL;
+    if (!read_patience(&patience, error, error_bytes) ||
+        !read_overlap(&waits_at_once, error, error_bytes))
+        return NULL;
     const CoupletTransport *transport = find_transport(started, error, error_bytes);
     if (!transport) return NULL;
     CoupletGroup *g = couplet_group_open(transport, patience, error, error_bytes);
+    if (g) g->waits_at_once = waits_at_once;
     if (!g || g->ranks == started->ranks) return g;
     /* For instance, mpirun and the module belong to different libraries: each process is then rank
      * 0 of one. */

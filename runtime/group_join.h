@@ -16,12 +16,13 @@ CoupletStarted couplet_started(void);
 
 /* Joins the ranks that were started together. Returns the group of one if there is one rank.
  * Returns NULL with a sentence if there is no module for the launcher's MPI library, if that
- * library fails, or if COUPLET_PATIENCE is no number of seconds. After a failure, ranks other than
- * 0 return half a second late, so that rank 0 has ended the run if all ranks fail alike.
+ * library fails, or if a variable below has another value. After a failure, ranks other than 0
+ * return half a second late, so that rank 0 has ended the run if all ranks fail alike.
  *
- * Two variables of the environment set what no launcher says. COUPLET_MPI is "openmpi", "mpich" or
- * "none"; with "none" the program is alone, whoever started it. COUPLET_PATIENCE is the number of
- * seconds without a sign of life after which a rank counts as lost; 30 if it is not set. */
+ * Three variables of the environment set what no launcher says. COUPLET_MPI is "openmpi", "mpich"
+ * or "none"; with "none" the program is alone, whoever started it. COUPLET_PATIENCE is the number
+ * of seconds without a sign of life after which a rank counts as lost; 30 if it is not set.
+ * COUPLET_OVERLAP is "on" or "off"; with "off" exchanges wait where they start. */
 CoupletGroup *couplet_group_join(char *error, size_t error_bytes);
 
 #endif

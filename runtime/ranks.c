@@ -295,7 +295,7 @@ static bool start(CoupletExchanges *x, int at) {
     going->is_under_way = true;
     const bool good = going->sum ? start_sum(x, e, at % COUPLET_GROUP_TAGS, going)
                                  : start_gather(x, e, at % COUPLET_GROUP_TAGS, going);
-    return good;
+    return good && (!x->group->waits_at_once || complete(x, x->by_made[at]));
 }
 
 /* Continues with the first sum that is not complete. Later sums complete after it. */
@@ -321,7 +321,8 @@ bool couplet_exchanges_made(CoupletExchanges *x, int step) {
         if (x->plan->exchanges[number].made > step) break;
         if (!fetch(x, &x->plan->exchanges[number], &x->going[number])) return false;
     }
-    return (!x->device->is_host || start_what_is_made(x)) && move_on(x);
+    const bool starts = x->device->is_host || x->group->waits_at_once;
+    return (!starts || start_what_is_made(x)) && move_on(x);
 }
 
 bool couplet_exchanges_need(CoupletExchanges *x, int step) {

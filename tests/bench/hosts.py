@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""hosts.py COUPLET SPEC [--hosts 1,2,4] [--delay 1] [--gbit 1] [--cut] [option of train ..]
+"""hosts.py COUPLET SPEC [--hosts 1,2,4] [--delay 1] [--gbit 1] [--cut] [--no-overlap] [option ..]
 
 A training step on hosts that are network namespaces of this machine, joined by links with a delay
 (milliseconds, one way) and a rate (Gbit/s, each direction). A row of JSON for each number of hosts,
 of one rank and one thread each: seconds of a step, the fraction of the ideal speed (that of one
 host times the hosts, or times the cores where these are fewer), the bytes that rank 0 counted as
 sent, and those that left its link, headers and all.
+
+--no-overlap has every exchange waited for where it starts: what is gained by hiding them.
 
 --cut pulls the cable of the last host in mid-run instead, and prints what the user sees, and when.
 
@@ -94,7 +96,8 @@ def open_tap(name):
 class Hosts:
     """Namespaces h0, h1, .. with one interface each, `wire`."""
 
-    def __init__(self, count, delay, gbit, folder):
+    def __init__(self, count, delay, gbit, folder, overlap=True):
+        self.overlap = overlap
         self.names = [f"{PREFIX}{i}" for i in range(count)]
         self.folder, self.switch, self.taps = folder, None, []
         self.rate = gbit * 1e9 / 8
@@ -163,6 +166,8 @@ class Hosts:
                  ",".join(self.names), "--map-by", "node", "--prefix", "/usr"]
         for name, value in mca.items():
             words += ["--mca", name, value]
+        if not self.overlap:
+            words += ["-x", "COUPLET_OVERLAP=off"]
         inner = " ".join(["exec", *words, *command])
         return ["ip", "netns", "exec", self.names[0], "unshare", "--uts", "sh", "-c",
                 f"hostname {self.names[0]}; {inner}"]
@@ -254,6 +259,7 @@ parser.add_argument("--hosts", default="1,2,4")
 parser.add_argument("--delay", type=float, default=1)
 parser.add_argument("--gbit", type=float, default=1)
 parser.add_argument("--cut", action="store_true")
+parser.add_argument("--no-overlap", action="store_true")
 options, more = parser.parse_known_args()
 # the names of the hosts are those of any other run of this script
 turn = open(os.path.join(tempfile.gettempdir(), PREFIX + ".lock"), "w")
@@ -263,7 +269,7 @@ train = [os.path.abspath(options.couplet), "train", os.path.abspath(options.spec
 alone = None
 for count in [int(word) for word in options.hosts.split(",")]:
     with tempfile.TemporaryDirectory() as folder:
-        hosts = Hosts(count, options.delay, options.gbit, folder)
+        hosts = Hosts(count, options.delay, options.gbit, folder, not options.no_overlap)
         try:
             if options.cut:
                 cut(hosts, train, folder)
