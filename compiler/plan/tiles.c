@@ -9,7 +9,8 @@
 enum {
     TILE_WORK = 2048, /* the scalar evaluations that make a tile worth its start */
     LEAST_WORK = 8,   /* the evaluations of a tile where its start does not count */
-    COLUMNS = 16      /* the columns of a tile of a column sum come in multiples of this */
+    COLUMNS = 16,     /* the columns of a tile of a column sum come in multiples of this */
+    MOST_TIMES = 4    /* equal pieces are at most so many times as many as were wanted */
 };
 
 static bool is_index(const GExpr *e, int index) {
@@ -115,15 +116,27 @@ static int column_tile_axes(const GNode *n, const int64_t *extents, int64_t leas
     return n->rank - 1;
 }
 
+/* Returns the number of equal pieces of a length that is next above `wanted`. If that is many times
+ * as many, as for a prime length, returns the number next below. */
+static int64_t equal_pieces(int64_t length, int64_t wanted) {
+    int64_t more = length, fewer = 1;
+    for (int64_t d = 1; d <= length / d; d++) {
+        if (length % d) continue;
+        const int64_t pieces[] = {d, length / d};
+        for (int i = 0; i < 2; i++) {
+            if (pieces[i] >= wanted && pieces[i] < more) more = pieces[i];
+            if (pieces[i] < wanted && pieces[i] > fewer) fewer = pieces[i];
+        }
+    }
+    return more <= MOST_TIMES * wanted ? more : fewer;
+}
+
 /* Returns a chunk for which each shard of the axis has whole chunks, so that a rank computes whole
  * tiles. */
 static int64_t chunk_of_shards(int64_t extent, int64_t chunk, int64_t shards) {
     if (!chunk || shards < 2 || extent % shards) return chunk;
     const int64_t shard = extent / shards;
-    int64_t pieces = (shard + chunk - 1) / chunk;
-    while (shard % pieces)
-        pieces++;
-    return shard / pieces;
+    return shard / equal_pieces(shard, (shard + chunk - 1) / chunk);
 }
 
 int compute_tile_axes(const GNode *n, const int64_t *extents, const GraphSettings *settings,
