@@ -30,6 +30,20 @@ def code_lines(text):
     return sum(1 for line in text.split("\n") if not re.match(r" *(#.*)?$", line))
 
 
+# The size of a spec is in hypers, which have the same names in all specs.
+TINY = {"width": 4, "length": 64, "negatives": 32, "warm": 1, "stage": 7, "learning": 1,
+        "tuning": 2, "teaching": 1, "clusters": 6, "groups": 4, "fine": 12, "middle": 6,
+        "coarse": 3, "near": 5, "hard": 8}
+# what is said of the classes of the pictures that prepare.py lays out
+ICONS = {"classes": 6, "known": 3, "novel": 3, "tail": 4, "few": 16}
+
+
+def small_settings(text, batch):
+    """Options that make small what a spec of this text has of these."""
+    return [f"--set={key}={value}" for key, value in {"batch": batch, **TINY, **ICONS}.items()
+            if re.search(rf"^hyper\b.*\b{key} *=", text, re.MULTILINE)]
+
+
 def kind(path):
     """The kind of data that a spec's heading names."""
     return re.search(r"--data (\w+)", heading(path)).group(1)

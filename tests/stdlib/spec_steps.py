@@ -3,9 +3,9 @@
 trains for twenty steps or more at a tiny size on real data of its kind:
 exit 0, finite losses, a checkpoint, and results of its evaluations.
 
-The size of a spec is in hypers, which have the same names in all specs; those that it has are made
-small. On data of up to a thousand rows the run goes into its second epoch, which is
-where the last stage of a spec with stages begins then; on more rows it ends after twenty steps."""
+Its sizes are made small (example_data.py). On data of up to a thousand rows the run goes into its
+second epoch, which is where the last stage of a spec with stages begins then; on more rows it ends
+after twenty steps."""
 import math
 import os
 import re
@@ -17,11 +17,6 @@ import command
 import example_data
 
 STEPS, BATCH, ROWS = 20, 16, 1000
-TINY = {"batch": BATCH, "width": 4, "length": 64, "negatives": 32, "warm": 1, "stage": 7,
-        "learning": 1, "tuning": 2, "teaching": 1, "clusters": 6, "groups": 4, "fine": 12,
-        "middle": 6, "coarse": 3, "near": 5, "hard": 8}
-# what is said of the classes of the pictures that prepare.py lays out
-ICONS = {"classes": 6, "known": 3, "novel": 3, "tail": 4, "few": 16}
 couplet, spec, data = sys.argv[1:4]
 check = command.Checks()
 with open(spec) as file:
@@ -32,8 +27,7 @@ check(example_data.code_lines(text) <= 60, "at most 60 lines of code",
 check(f"couplet train {name} --data {example_data.kind(spec)}" in example_data.heading(spec),
       f"the heading says how it is run: couplet train {name} --data KIND",
       example_data.heading(spec))
-small = [f"--set={key}={value}" for key, value in {**TINY, **ICONS}.items()
-         if re.search(rf"^hyper\b.*\b{key} *=", text, re.MULTILINE)]
+small = example_data.small_settings(text, BATCH)
 done = command.run(couplet, "check", spec, "--data", data)
 check(done.returncode == 0 and "warning" not in done.stdout + done.stderr,
       "check says nothing against it", done.stdout + done.stderr)
