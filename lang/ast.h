@@ -46,7 +46,11 @@ typedef enum {
 #undef REDUCTION
     REDUCE_KINDS
 } ReduceKind;
-typedef enum { REDUCE_TAKES_number, REDUCE_TAKES_truth, REDUCE_TAKES_nothing } ReduceTakes;
+typedef enum {
+    REDUCE_TAKES_number,
+    REDUCE_TAKES_truth,
+    REDUCE_TAKES_nothing,
+} ReduceTakes;
 typedef enum {
     REDUCE_GIVES_same,
     REDUCE_GIVES_real,
@@ -203,7 +207,10 @@ typedef enum {
 } StmtKind;
 
 /* Where a read of a queue stands: before or behind this step's push. */
-typedef enum { QUEUE_READ_FIRST, QUEUE_PUSH_FIRST } QueueOrder;
+typedef enum {
+    QUEUE_READ_FIRST,
+    QUEUE_PUSH_FIRST,
+} QueueOrder;
 
 struct Stmt {
     StmtKind kind;
@@ -336,7 +343,11 @@ typedef struct Method {
 
 /* The result of looking at a source: its fields and rows were read; the data is absent; or it does
  * not fit, and the sentence says why. */
-typedef enum { SCHEMA_READ, SCHEMA_ABSENT, SCHEMA_REFUSED } SchemaAnswer;
+typedef enum {
+    SCHEMA_READ,
+    SCHEMA_ABSENT,
+    SCHEMA_REFUSED,
+} SchemaAnswer;
 
 /* The questions that the checker asks its caller. */
 typedef struct CheckHooks {

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOPE_no, SLOPE_yes };
+enum {
+    SLOPE_no,
+    SLOPE_yes,
+};
 
 const ReduceRow reduce_rows[REDUCE_KINDS] = {
 #define REDUCTION(text, name, takes, gives, slope, least, ...)                                     \

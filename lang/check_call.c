@@ -181,7 +181,12 @@ static Expr **place_arguments(Check *c, const Expr *call, const char *callee, co
 
 /* ---- built-ins ------------------------------------------------------------------------------- */
 
-typedef enum { RULE_map, RULE_map_int, RULE_map_same, RULE_own } Rule;
+typedef enum {
+    RULE_map,
+    RULE_map_int,
+    RULE_map_same,
+    RULE_own,
+} Rule;
 static const struct {
     const char *name;
     int low;

@@ -149,7 +149,10 @@ static bool adds_up(const Stmt *over) {
 /* Returns the samples to take at a time, which divide the rows if each must be met once. 0 after a
  * message. */
 static int64_t rows_at_a_time(Check *c, const Stmt *over, DataSource *data) {
-    enum { FEWEST = 50, MOST = 5000 };
+    enum {
+        FEWEST = 50,
+        MOST = 5000,
+    };
     if (!adds_up(over)) return sweep_rows(data);
     const int64_t rows = source_rows(c, data, over->value->span);
     if (rows <= SWEEP_ROWS) return rows;

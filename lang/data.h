@@ -12,7 +12,11 @@
 struct Expr;
 
 /* The type of a field. A method reads the bytes of a U8 as reals, 0 .. 255 as 0 .. 1. */
-typedef enum { DATA_REAL, DATA_INT, DATA_U8 } DataType;
+typedef enum {
+    DATA_REAL,
+    DATA_INT,
+    DATA_U8,
+} DataType;
 enum { DATA_TYPES = DATA_U8 + 1 };
 /* The names by type: "real", "int", "u8". */
 extern const char *const data_type_names[DATA_TYPES];

@@ -231,7 +231,10 @@ typedef struct Shown {
     bool cut_behind;
 } Shown;
 
-enum { SHOWN_BEFORE = 100, SHOWN_BEHIND = 140 }; /* bytes around the caret of a very long line */
+enum {
+    SHOWN_BEFORE = 100,
+    SHOWN_BEHIND = 140,
+}; /* bytes around the caret of a very long line */
 
 static Shown shown_line(Span span) {
     const char *text = span.source->text;

@@ -30,7 +30,11 @@ static inline bool span_same(Span a, Span b) {
     return a.source == b.source && a.begin == b.begin && a.end == b.end;
 }
 
-typedef enum { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE } DiagSeverity;
+typedef enum {
+    DIAG_ERROR,
+    DIAG_WARNING,
+    DIAG_NOTE,
+} DiagSeverity;
 
 /* The mistakes that are reported: a row of codes.def each. The code (E101) is printed and stays
  * what it is; the name (CODE_UNKNOWN_NAME) is for the sources. */

@@ -39,7 +39,11 @@ Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b); /* canonicalises: 
 /* The fault in dim_make and dim_substitute since the last dim_fault: a coefficient beyond 64 bits,
  * or more than MOST_DIMENSION_TERMS terms or factors. The dimension that they returned is then
  * invalid, and the caller reports it. */
-typedef enum { DIM_FINE, DIM_OVERFLOW, DIM_TOO_LONG } DimFault;
+typedef enum {
+    DIM_FINE,
+    DIM_OVERFLOW,
+    DIM_TOO_LONG,
+} DimFault;
 DimFault dim_fault(DimTable *table);
 Dim *dim_substitute(DimTable *table, Dim *dim, struct Symbol *const *from, Dim *const *to,
                     int count);
