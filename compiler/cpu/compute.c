@@ -104,7 +104,11 @@ static void emit_term(Frame *f, const Reduction *r, LLVMValueRef v) {
 
 /* A double is 2^(exponent - 1023) times a number from 1 to 2; 0 and what is not finite have the
  * first and the last exponent. */
-enum { DOUBLE_DIGITS = 52, DOUBLE_ONE = 1023, DOUBLE_ENDLESS = 2047 };
+enum {
+    DOUBLE_DIGITS = 52,
+    DOUBLE_ONE = 1023,
+    DOUBLE_ENDLESS = 2047,
+};
 
 /* Multiplies in double, and moves the exponent of the product to `power`. So no part of a product
  * overflows or vanishes, in whatever order its terms come. */

@@ -68,7 +68,10 @@ typedef struct Assumption {
     bool holds;
 } Assumption;
 
-enum { UNSETTLED = -1, MOST_ASSUMED = 32 };
+enum {
+    UNSETTLED = -1,
+    MOST_ASSUMED = 32,
+};
 
 /* The function being emitted, and the values that an expression is evaluated with. */
 typedef struct Frame {

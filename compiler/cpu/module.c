@@ -15,7 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_PARTS = 8, KERNELS_PER_PART = 12 };
+enum {
+    MAX_PARTS = 8,
+    KERNELS_PER_PART = 12,
+};
 
 struct CpuModule {
     LLVMOrcLLJITRef jit;

@@ -22,7 +22,10 @@
  * by it; for sums of reals, the amount that they have lost by rounding; for sums of ints that 32
  * bits may not hold, the upper half; for a place, the best value and its position; behind these the
  * count of terms, when it is an error to have none. */
-typedef enum { CELL_VALUE, CELL_SECOND } CellRole;
+typedef enum {
+    CELL_VALUE,
+    CELL_SECOND,
+} CellRole;
 
 static bool is_place(const GNode *n) {
     return graph_reducers[n->reducer].gives_place;

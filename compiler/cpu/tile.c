@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_LANES = 16, MOST_SUMS = 16 };
+enum {
+    MOST_LANES = 16,
+    MOST_SUMS = 16,
+};
 
 LLVMValueRef helper_sum_of(Frame *f, LLVMValueRef a, LLVMValueRef b) {
     return LLVMBuildNSWAdd(f->e->builder, a, b, "");

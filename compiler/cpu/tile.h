@@ -6,7 +6,10 @@
 
 #include "compiler/cpu/emit.h"
 
-enum { MOST_HELPER_POINTERS = MAX_KERNEL_OPERANDS + 14, MOST_HELPER_NUMBERS = 4 };
+enum {
+    MOST_HELPER_POINTERS = MAX_KERNEL_OPERANDS + 14,
+    MOST_HELPER_NUMBERS = 4,
+};
 
 typedef struct Helper {
     LLVMValueRef function;

@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_REPEATS = 64, STEPS = 15 };
+enum {
+    MOST_REPEATS = 64,
+    STEPS = 15,
+};
 static const double enough_seconds = 0.25; /* the time for which one row is repeated */
 
 typedef struct Bench {

@@ -257,7 +257,10 @@ static const Emit emits[] = {
     {"header", make_header},  {"llvm", make_llvm},
 };
 
-enum { EMITS = sizeof emits / sizeof *emits, MOST_EMITS = EMITS + 8 };
+enum {
+    EMITS = sizeof emits / sizeof *emits,
+    MOST_EMITS = EMITS + 8,
+};
 
 /* Lists the words of --emit: first the kinds of programs for processors, then the back ends with a
  * text. */

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLOURS = GNUPLOT_COLOURS, POINTS = 120 };
+enum {
+    COLOURS = GNUPLOT_COLOURS,
+    POINTS = 120,
+};
 
 /* Returns a label for gnuplot's enhanced text, with a backslash before each character that would be
  * a command. */

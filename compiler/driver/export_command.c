@@ -22,7 +22,10 @@ static const struct {
 } models[] = {{"resnet18", {2, 2, 2, 2}, false},
               {"resnet34", {3, 4, 6, 3}, false},
               {"resnet50", {3, 4, 6, 3}, true}};
-enum { MODELS = sizeof models / sizeof *models, MOST_ARRAYS = 1024 };
+enum {
+    MODELS = sizeof models / sizeof *models,
+    MOST_ARRAYS = 1024,
+};
 
 typedef struct StateDict {
     Arena *arena;

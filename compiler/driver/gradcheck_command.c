@@ -12,7 +12,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { BATCH = 4, METHOD_ENTRIES = 2, FUNCTION_ENTRIES = 4096 };
+enum {
+    BATCH = 4,
+    METHOD_ENTRIES = 2,
+    FUNCTION_ENTRIES = 4096,
+};
 static const double tolerance = 1e-6;
 
 static const GNode *find_node(const Graph *g, const char *name) {

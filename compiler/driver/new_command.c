@@ -18,7 +18,17 @@
 
 /* ---- what lies in a folder ------------------------------------------------------------------- */
 
-typedef enum { KIND_NONE, PICTURES, ARRAYS, TABLES, SOUNDS, CLIPS, MESHES, LINES, KINDS } FilesKind;
+typedef enum {
+    KIND_NONE,
+    PICTURES,
+    ARRAYS,
+    TABLES,
+    SOUNDS,
+    CLIPS,
+    MESHES,
+    LINES,
+    KINDS,
+} FilesKind;
 
 typedef struct KindRow {
     const char *what;    /* the word for messages: "pictures" */
@@ -67,7 +77,10 @@ static void take_file(Arena *arena, const char *path, Found *found) {
 
 /* Looks at the files below a folder. After some thousand, the kind is known. */
 static void walk_folder(Arena *arena, const char *path, int depth, Found *found) {
-    enum { ENOUGH = 5000, DEEPEST = 6 };
+    enum {
+        ENOUGH = 5000,
+        DEEPEST = 6,
+    };
     struct stat info;
     if (stat(path, &info) != 0) return;
     if (!S_ISDIR(info.st_mode)) {

@@ -21,7 +21,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN_QUERIES = 10, SHOWN_NEIGHBOURS = 9, MAP_POINTS = 1000 };
+enum {
+    SHOWN_QUERIES = 10,
+    SHOWN_NEIGHBOURS = 9,
+    MAP_POINTS = 1000,
+};
 
 typedef struct Detail {
     Arena *arena; /* the arena of the page */

@@ -10,7 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 500, EARLY_ROUNDS = 125, BISECTIONS = 60 };
+enum {
+    ROUNDS = 500,
+    EARLY_ROUNDS = 125,
+    BISECTIONS = 60,
+};
 static const double perplexity_at_most = 30, early_exaggeration = 12;
 
 /* ---- neighbours ------------------------------------------------------------------------------ */

@@ -10,7 +10,10 @@
 
 /* ---- the catalogue --------------------------------------------------------------------------- */
 
-enum { OF_PATH, OF_SPLIT };
+enum {
+    OF_PATH,
+    OF_SPLIT,
+};
 #define PATH  OF_PATH
 #define SPLIT OF_SPLIT
 

@@ -18,13 +18,21 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { USUAL_CASES = 5, MOST_SHRINKS = 60, PLACE_BYTES = 256 };
+enum {
+    USUAL_CASES = 5,
+    MOST_SHRINKS = 60,
+    PLACE_BYTES = 256,
+};
 /* the tolerance of values and exact gradients; the tolerance of differences, which have fewer
  * digits */
 static const double tolerance = 1e-7, of_differences = 1e-5;
 
 /* The outcome of one case. */
-typedef enum { CASE_AGREES, CASE_PARTS, CASE_FAILS } CaseEnd;
+typedef enum {
+    CASE_AGREES,
+    CASE_PARTS,
+    CASE_FAILS,
+} CaseEnd;
 
 typedef struct Outcome {
     CaseEnd end;

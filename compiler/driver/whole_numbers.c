@@ -87,7 +87,12 @@ static void collect_wide(Fitting *f) {
 
 /* ---- what the formulas do with them ---------------------------------------------------------- */
 
-enum { UNKNOWN, PLAIN, WIDE, STATES };
+enum {
+    UNKNOWN,
+    PLAIN,
+    WIDE,
+    STATES,
+};
 
 static void misused(Fitting *f, const char *how) {
     if (f->misuse) return;

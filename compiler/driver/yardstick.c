@@ -127,7 +127,10 @@ typedef struct Sweep {
     float *to;
 } Sweep;
 
-enum { SWEEP_TILES = 64, TILE_FLOATS = SWEEP_BYTES / 4 / SWEEP_TILES };
+enum {
+    SWEEP_TILES = 64,
+    TILE_FLOATS = SWEEP_BYTES / 4 / SWEEP_TILES,
+};
 
 static void run_sweep(void *context, int64_t begin, int64_t end, int worker) {
     const Sweep *s = context;

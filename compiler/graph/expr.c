@@ -65,7 +65,13 @@ const GExpr *gx_random(Graph *g, int64_t site, const GExpr *element, int lane) {
 /* ---- operations ------------------------------------------------------------------------------ */
 
 GType graph_op_type(GOp op, int count, const GExpr *const *args) {
-    typedef enum { R_real, R_int, R_bool, R_same, R_arms } Rule;
+    typedef enum {
+        R_real,
+        R_int,
+        R_bool,
+        R_same,
+        R_arms,
+    } Rule;
     static const Rule rules[G_OP_COUNT] = {
 #define SCALAR(name, text, arity, takes, result, ...) [G_##name] = R_##result,
 #include "compiler/graph/scalars.def"

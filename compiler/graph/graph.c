@@ -280,7 +280,12 @@ bool graph_index_is_fresh(const GExpr *e) {
 }
 
 static GType reduced_type(GReducer reducer, GType value) {
-    enum { same, counted, place, truth };
+    enum {
+        same,
+        counted,
+        place,
+        truth,
+    };
     static const int gives[GRAPH_REDUCERS] = {
 #define REDUCER(name, word, label, takes, result, ...) result,
 #include "compiler/graph/reducers.def"

@@ -25,7 +25,12 @@
 #include "runtime/calls.h"
 
 /* U8 is for inputs only. A load of it is a real, x / 255. */
-typedef enum { GT_REAL, GT_INT, GT_BOOL, GT_U8 } GType;
+typedef enum {
+    GT_REAL,
+    GT_INT,
+    GT_BOOL,
+    GT_U8,
+} GType;
 
 enum {
     GRAPH_MAX_RANK = MOST_AXES,
@@ -150,7 +155,11 @@ struct GNode {
 
 /* How a commit renews a state. ASSIGN replaces it. PUSH writes the rows of the value at the head of
  * a queue, which is a ring. ROWS sets state[rows[i]] = value[i] for each i in order. */
-typedef enum { COMMIT_ASSIGN, COMMIT_PUSH, COMMIT_ROWS } CommitKind;
+typedef enum {
+    COMMIT_ASSIGN,
+    COMMIT_PUSH,
+    COMMIT_ROWS,
+} CommitKind;
 typedef struct GCommit {
     CommitKind kind;
     GNode *state;
@@ -433,7 +442,13 @@ int64_t graph_element_count(const GNode *n);
 int64_t graph_bytes(const GNode *n); /* Returns the bytes of the node's array. */
 
 /* A named state. All graphs of a method share the same states. */
-typedef enum { ROLE_PARAM, ROLE_OPTIMISER, ROLE_STATE, ROLE_QUEUE, ROLE_COUNTER } StateRole;
+typedef enum {
+    ROLE_PARAM,
+    ROLE_OPTIMISER,
+    ROLE_STATE,
+    ROLE_QUEUE,
+    ROLE_COUNTER,
+} StateRole;
 typedef struct ProgramState {
     /* The key in a checkpoint, such as "online.trunk.conv1.K", "optimiser.online.trunk.conv1.K.v",
      * "Q" or "Q.head". */

@@ -9,7 +9,10 @@
 
 #include "compiler/graph/loads.h"
 
-enum { PROBES = 4, MOST_SIZES = 2 * GRAPH_MAX_RANK };
+enum {
+    PROBES = 4,
+    MOST_SIZES = 2 * GRAPH_MAX_RANK,
+};
 
 /* The places of the samples in an array. Each sample has `size` neighbouring places of an axis, one
  * sample after the other; behind the last sample, the first one comes again. */

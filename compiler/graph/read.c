@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_NODES = 10000000, DEEPEST = 400 };
+enum {
+    MOST_NODES = 10000000,
+    DEEPEST = 400,
+};
 
 typedef struct Reader {
     Arena *arena;

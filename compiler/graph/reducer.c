@@ -4,8 +4,16 @@
 #include <assert.h>
 #include <math.h>
 
-enum { R_same = false, R_counted = false, R_place = true, R_truth = false };
-enum { R_no = false, R_yes = true };
+enum {
+    R_same = false,
+    R_counted = false,
+    R_place = true,
+    R_truth = false,
+};
+enum {
+    R_no = false,
+    R_yes = true,
+};
 enum { G_none = G_OP_COUNT };
 
 const ReducerRow graph_reducers[GRAPH_REDUCERS] = {

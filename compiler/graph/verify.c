@@ -109,7 +109,12 @@ static bool check_condition(Verify *v, const GExpr *e, int index_count) {
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
 static int reduced_types(GReducer reducer) {
-    enum { any = ANY_TYPE, number = NUMBER, real = REAL, truth = BOOL };
+    enum {
+        any = ANY_TYPE,
+        number = NUMBER,
+        real = REAL,
+        truth = BOOL,
+    };
     static const int types[GRAPH_REDUCERS] = {
 #define REDUCER(name, word, label, takes, ...) takes,
 #include "compiler/graph/reducers.def"

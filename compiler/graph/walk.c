@@ -9,7 +9,10 @@
 #include "compiler/graph/affine.h"
 #include "compiler/graph/visit.h"
 
-enum { FEWEST_COLUMNS = 4, WIDEST_STENCIL = 64 };
+enum {
+    FEWEST_COLUMNS = 4,
+    WIDEST_STENCIL = 64,
+};
 
 static bool is_reduced_index(const void *context, const GExpr *e) {
     const GNode *n = context;

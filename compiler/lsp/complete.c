@@ -182,7 +182,11 @@ static void add_builtins(Completion *c) {
 
 /* When a word may stand: as the first of a statement, in a formula, or behind one in a statement
  * that begins with `after`. */
-typedef enum { STANDS_FIRST, STANDS_WITHIN, STANDS_BEHIND } Stands;
+typedef enum {
+    STANDS_FIRST,
+    STANDS_WITHIN,
+    STANDS_BEHIND,
+} Stands;
 
 static const struct {
     const char *text;

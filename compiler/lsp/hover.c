@@ -318,7 +318,10 @@ static void show_name(Hover *h, const Name *name) {
 
 /* ---- the gradient ---------------------------------------------------------------------------- */
 
-enum { SEEN = 1, REACHED = 2 };
+enum {
+    SEEN = 1,
+    REACHED = 2,
+};
 
 static char *mark_of(Analysis *a, const Symbol *s) {
     char *mark = map_get(&a->reached, s);

@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 /* A message of more bytes than this is taken for noise. */
-enum { MOST_MESSAGE_BYTES = 256 << 20, MOST_HEADER_BYTES = 1 << 16 };
+enum {
+    MOST_MESSAGE_BYTES = 256 << 20,
+    MOST_HEADER_BYTES = 1 << 16,
+};
 
 Waited message_wait(MessageReader *reader, int other, int milliseconds) {
     struct pollfd ready[] = {{.fd = reader->descriptor, .events = POLLIN},

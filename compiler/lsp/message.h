@@ -33,7 +33,11 @@ typedef enum {
     MESSAGE_END
 } MessageAnswer;
 
-typedef enum { WAITED_NOTHING, WAITED_MESSAGE, WAITED_OTHER } Waited;
+typedef enum {
+    WAITED_NOTHING,
+    WAITED_MESSAGE,
+    WAITED_OTHER,
+} Waited;
 
 /* Waits up to `milliseconds` (-1: for ever) until something may be read, and reads it. Another
  * descriptor (-1: none) is waited for at the same time, and left to be read. */

@@ -232,7 +232,10 @@ static const char *const semantic_names[SEMANTIC_CLASSES] = {
     "keyword",   "function",      "class",  "variable", "parameter", "property",
     "namespace", "typeParameter", "number", "string",   "operator",  "comment"};
 /* The marks, a bit each in this order. */
-enum { MARK_DECLARATION = 1, MARK_LIBRARY = 2 };
+enum {
+    MARK_DECLARATION = 1,
+    MARK_LIBRARY = 2,
+};
 
 json_t *answer_token_legend(void) {
     json_t *types = json_array();

@@ -143,7 +143,10 @@ static json_t *sentence(Arena *arena, const Analysis *a, const DiagMessage *m) {
 }
 
 static json_t *diagnostic(const Document *document, Analysis *a, const DiagMessage *m) {
-    enum { ERROR = 1, WARNING = 2 };
+    enum {
+        ERROR = 1,
+        WARNING = 2,
+    };
     const DiagCodeInfo *info = &diag_codes[m->code];
     Span span = m->parts.items[0].span;
     if (span.source != a->file) span = (Span){.source = a->file};

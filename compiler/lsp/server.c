@@ -299,7 +299,11 @@ static json_t *renaming(Server *s, Request *r) {
 /* ---- which is which -------------------------------------------------------------------------- */
 
 /* What a request is about. */
-typedef enum { ABOUT_NOTHING, ABOUT_DOCUMENT, ABOUT_PLACE } About;
+typedef enum {
+    ABOUT_NOTHING,
+    ABOUT_DOCUMENT,
+    ABOUT_PLACE,
+} About;
 
 static const struct {
     const char *method;

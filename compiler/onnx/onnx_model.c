@@ -44,7 +44,11 @@ enum {
 };
 /* AttributeProto.AttributeType, by OnnxAttributeKind */
 static const int attribute_types[] = {2, 7, 3};
-enum { IR_VERSION = 8, OPERATOR_SET = 17, KNOWN_LISTS = 1024 };
+enum {
+    IR_VERSION = 8,
+    OPERATOR_SET = 17,
+    KNOWN_LISTS = 1024,
+};
 
 /* A constant, in a list of those whose hashes end alike. */
 typedef struct Constant {

@@ -18,7 +18,11 @@ typedef enum {
 
 enum { ONNX_MOST_AXES = 16, ONNX_ANY = -1 /* ONNX_ANY is the extent of the axis of samples */ };
 
-typedef enum { ONNX_ATTRIBUTE_INT, ONNX_ATTRIBUTE_INTS, ONNX_ATTRIBUTE_TEXT } OnnxAttributeKind;
+typedef enum {
+    ONNX_ATTRIBUTE_INT,
+    ONNX_ATTRIBUTE_INTS,
+    ONNX_ATTRIBUTE_TEXT,
+} OnnxAttributeKind;
 typedef struct OnnxAttribute {
     const char *name;
     OnnxAttributeKind kind;

@@ -6,7 +6,15 @@
 
 #include <math.h>
 
-enum { WIDTH = 400, HEIGHT = 240, LEFT = 58, RIGHT = 12, TOP = 10, BOTTOM = 42, TICKS = 5 };
+enum {
+    WIDTH = 400,
+    HEIGHT = 240,
+    LEFT = 58,
+    RIGHT = 12,
+    TOP = 10,
+    BOTTOM = 42,
+    TICKS = 5,
+};
 enum { FEW_POINTS = 12 /* up to so many points are marked one by one */, PALETTE = 8 };
 
 typedef struct Axis {

@@ -8,7 +8,10 @@
 #include <string.h>
 
 /* With more classes a matrix of confusions is a picture. */
-enum { MANY_CLASSES = 20, PALETTE = 10 };
+enum {
+    MANY_CLASSES = 20,
+    PALETTE = 10,
+};
 
 /* ---- the method ------------------------------------------------------------------------------ */
 
@@ -187,7 +190,11 @@ static void append_neighbours(Arena *arena, const PageDetail *detail, Text *out)
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
-enum { MAP_WIDTH = 640, MAP_HEIGHT = 520, MAP_EDGE = 14 };
+enum {
+    MAP_WIDTH = 640,
+    MAP_HEIGHT = 520,
+    MAP_EDGE = 14,
+};
 
 static const char *colour_of(Arena *arena, int label, int classes) {
     if (classes <= PALETTE) return arena_printf(arena, "class=\"k%d\"", label);

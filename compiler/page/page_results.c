@@ -10,7 +10,12 @@
 /* ---- evaluations ----------------------------------------------------------------------------- */
 
 /* When something is measured. */
-typedef enum { OF_RAW, OF_BEFORE, OF_AFTER, MOMENTS } Moment;
+typedef enum {
+    OF_RAW,
+    OF_BEFORE,
+    OF_AFTER,
+    MOMENTS,
+} Moment;
 
 static const char *const moment_names[MOMENTS] = {"raw samples", "before training",
                                                   "after training"};

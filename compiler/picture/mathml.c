@@ -12,7 +12,12 @@ typedef struct Math {
 } Math;
 
 /* What ends a list. */
-typedef enum { ENDS_AT_BRACE, ENDS_AT_RIGHT, ENDS_AT_CELL, ENDS_AT_TEXT_END } End;
+typedef enum {
+    ENDS_AT_BRACE,
+    ENDS_AT_RIGHT,
+    ENDS_AT_CELL,
+    ENDS_AT_TEXT_END,
+} End;
 
 static void put_list(Math *m, End end);
 

@@ -24,7 +24,10 @@ typedef enum {
 
 /* The position of an expression: another one may follow it, so that a reduction needs its
  * parentheses. */
-typedef enum { STANDS_LAST, STANDS_FIRST } Stand;
+typedef enum {
+    STANDS_LAST,
+    STANDS_FIRST,
+} Stand;
 
 typedef struct Tex {
     Arena *arena;

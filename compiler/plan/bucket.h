@@ -28,7 +28,11 @@ typedef struct Bucket {
     const GExpr *rest; /* the conjuncts that the sum asks, joined; NULL: none */
     /* The role of each axis of the output. The index of a target is given by a key. A segment is
      * read by keys and has a sort of its own. A payload is neither. */
-    enum { BUCKET_TARGET, BUCKET_SEGMENT, BUCKET_PAYLOAD } role[GRAPH_MAX_RANK];
+    enum {
+        BUCKET_TARGET,
+        BUCKET_SEGMENT,
+        BUCKET_PAYLOAD,
+    } role[GRAPH_MAX_RANK];
     int64_t targets_size, segments, payload, members; /* products of extents */
 } Bucket;
 

@@ -28,7 +28,11 @@ typedef struct Comparison {
         alike;
 } Comparison;
 
-enum { OF_NEITHER, OF_ROW, OF_COLUMN };
+enum {
+    OF_NEITHER,
+    OF_ROW,
+    OF_COLUMN,
+};
 
 static int index_side(const SweepView *v, const GExpr *index) {
     if (index->index == v->sink->pair.own) return v->columns ? OF_COLUMN : OF_ROW;

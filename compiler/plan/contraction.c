@@ -66,7 +66,10 @@ typedef struct Builder {
     ARRAY(int32_t) tasks;
 } Builder;
 
-enum { TASK_SHARD = TASK_WORDS, TAGGED_WORDS };
+enum {
+    TASK_SHARD = TASK_WORDS,
+    TAGGED_WORDS,
+};
 
 static int64_t store_list(Builder *b) {
     uint64_t hash = hash_words(b->list.items, b->list.count);

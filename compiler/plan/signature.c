@@ -65,7 +65,12 @@ static void hash_array(Hash *h, const GNode *n) {
 }
 
 /* tags of what is hashed, beside the operations */
-typedef enum { IS_ARGUMENT = 1000, IS_POSITION, IS_LOOP, HAS_ONE_TURN } Tag;
+typedef enum {
+    IS_ARGUMENT = 1000,
+    IS_POSITION,
+    IS_LOOP,
+    HAS_ONE_TURN,
+} Tag;
 
 static Hash sign_expr(Signing *s, const GExpr *e);
 

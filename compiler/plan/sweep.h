@@ -35,7 +35,11 @@ enum {
     SWEEP_CHUNK_UNIT = 16
 };
 
-typedef enum { SWEEP_ROWS, SWEEP_BOTH, SWEEP_SYMMETRIC } SweepMode;
+typedef enum {
+    SWEEP_ROWS,
+    SWEEP_BOTH,
+    SWEEP_SYMMETRIC,
+} SweepMode;
 
 /* An operand of a streamed product. Its element (r, k) lies at start + r * line + k * step. */
 typedef struct SweepOperand {

@@ -10,7 +10,10 @@
 
 static const char head[] =
     "couplet tuning 1: contraction, rows, vectors, parts, rows and panels of a task, chunk\n";
-enum { FIELDS = 7, MOST_LINE = 256 };
+enum {
+    FIELDS = 7,
+    MOST_LINE = 256,
+};
 
 const ContractionChoice *tuning_find(const Tuning *tuning, uint64_t key) {
     for (int i = 0; tuning && i < tuning->items.count; i++)

@@ -20,7 +20,11 @@
 
 /* After every real operation: not at all, to the nearest float32, to one of the two or three
  * nearest by chance. */
-typedef enum Rounding { EXACT, NEAREST, BY_CHANCE } Rounding;
+typedef enum Rounding {
+    EXACT,
+    NEAREST,
+    BY_CHANCE,
+} Rounding;
 
 struct Reference {
     const Graph *g;

@@ -6,7 +6,14 @@
 
 #include <cairo.h>
 
-typedef enum { CELL_PICTURE, CELL_FILM, CELL_CLOUD, CELL_CURVE, CELL_BARS, CELL_WORDS } CellKind;
+typedef enum {
+    CELL_PICTURE,
+    CELL_FILM,
+    CELL_CLOUD,
+    CELL_CURVE,
+    CELL_BARS,
+    CELL_WORDS,
+} CellKind;
 
 /* A column with all that its cells have in common. */
 typedef struct Column {

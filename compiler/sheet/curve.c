@@ -4,7 +4,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { WINDOW = 256, BINS = WINDOW / 2 };
+enum {
+    WINDOW = 256,
+    BINS = WINDOW / 2,
+};
 static const double silence = -80; /* decibels below the loudest */
 
 /* Lowest and highest value of each pixel's part, so that no peak is lost. */

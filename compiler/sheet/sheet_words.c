@@ -7,7 +7,10 @@
 
 /* ---- bars ------------------------------------------------------------------------------------ */
 
-enum { NUMBER_WIDTH = 56, MOST_LISTED = 16 };
+enum {
+    NUMBER_WIDTH = 56,
+    MOST_LISTED = 16,
+};
 
 /* Finds the positions of 0 and of `value` between the ends of an entry's range, which takes in 0: 0
  * .. 1. */
