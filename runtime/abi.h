@@ -11,7 +11,11 @@
 #include <stdint.h>
 
 /* U8 is a byte of an input, or a truth value, 0 or 1. */
-typedef enum { COUPLET_F32, COUPLET_I32, COUPLET_U8 } CoupletType;
+typedef enum {
+    COUPLET_F32,
+    COUPLET_I32,
+    COUPLET_U8,
+} CoupletType;
 enum {
     COUPLET_MAX_RANK = 8,
     COUPLET_MAX_KERNEL_BUFFERS = 64,
@@ -153,7 +157,11 @@ typedef struct CoupletStep {
 
 /* A new value for a state. The commits of a plan are done after its last step and the finite check.
  * All values are complete before any state is written. */
-typedef enum { COUPLET_ASSIGN, COUPLET_PUSH, COUPLET_ROWS } CoupletCommitKind;
+typedef enum {
+    COUPLET_ASSIGN,
+    COUPLET_PUSH,
+    COUPLET_ROWS,
+} CoupletCommitKind;
 typedef struct CoupletCommit {
     CoupletCommitKind kind;
     int state;          /* the number in program->states */
@@ -173,7 +181,10 @@ typedef struct CoupletCommit {
  * all these arrays, in order. `buffer` gets the sum of the leaves, added by a binary tree,
  * neighbours first. Step `instead` does the same if one process has all rows, and is left out if
  * there are several ranks. */
-typedef enum { COUPLET_GATHER, COUPLET_COMBINE } CoupletExchangeKind;
+typedef enum {
+    COUPLET_GATHER,
+    COUPLET_COMBINE,
+} CoupletExchangeKind;
 typedef struct CoupletExchange {
     CoupletExchangeKind kind;
     int made;

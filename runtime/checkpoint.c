@@ -16,7 +16,10 @@ static const char format_now[] = "couplet checkpoint 2", format_first[] = "coupl
 /* prefixes of keys, before the name of a source: "codes:train" */
 static const char codes_prefix[] = "codes:", classes_prefix[] = "classes:";
 
-enum { FIXED_PAIRS = 9, VALUE_BYTES = 40 };
+enum {
+    FIXED_PAIRS = 9,
+    VALUE_BYTES = 40,
+};
 
 static bool out_of_memory(char *error, size_t error_bytes) {
     snprintf(error, error_bytes, "out of memory for a checkpoint");

@@ -52,7 +52,11 @@ typedef enum CoupletStatus {
 
 /* ---- what a method needs and gives ----------------------------------------------------------- */
 
-typedef enum CoupletElement { COUPLET_FLOAT32, COUPLET_INT32, COUPLET_UINT8 } CoupletElement;
+typedef enum CoupletElement {
+    COUPLET_FLOAT32,
+    COUPLET_INT32,
+    COUPLET_UINT8,
+} CoupletElement;
 
 typedef struct CoupletShape {
     const char *name; /* "train.image": a field of a data source of the method */

@@ -20,7 +20,11 @@ enum { COUPLET_DEVICE_ALIGNMENT = 128 };
 /* Returns the bytes that an allocation of `bytes` takes on the host. */
 int64_t couplet_device_round(int64_t bytes);
 
-typedef enum { COUPLET_FINITE, COUPLET_INFINITE, COUPLET_NOT_A_NUMBER } CoupletHealth;
+typedef enum {
+    COUPLET_FINITE,
+    COUPLET_INFINITE,
+    COUPLET_NOT_A_NUMBER,
+} CoupletHealth;
 
 typedef struct CoupletDeviceFault {
     CoupletFaultKind kind;

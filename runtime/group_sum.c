@@ -15,7 +15,11 @@ typedef struct Subtree {
     int count;
 } Subtree;
 
-typedef enum { SUM_IS_DONE, SUM_OF_PARTS, SUM_OF_ALL } SumState;
+typedef enum {
+    SUM_IS_DONE,
+    SUM_OF_PARTS,
+    SUM_OF_ALL,
+} SumState;
 
 struct CoupletSum {
     CoupletGroup *group;

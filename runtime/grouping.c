@@ -122,7 +122,10 @@ bool couplet_cluster_agreement(CoupletThreads *threads, const CoupletFeatures *r
 
 /* ---- few examples ---------------------------------------------------------------------------- */
 
-enum { ASKED = 15, SITE = 0x46455753 };
+enum {
+    ASKED = 15,
+    SITE = 0x46455753,
+};
 
 /* The rows of each class that an episode may have, one class after the other. */
 typedef struct Classes {

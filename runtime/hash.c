@@ -31,7 +31,10 @@ uint64_t couplet_hash(uint64_t hash, const void *bytes, size_t length) {
 }
 
 uint64_t couplet_hash_array(uint64_t hash, const void *bytes, int64_t length) {
-    enum { BLOCKS = 64, BLOCK_BYTES = 1 << 20 };
+    enum {
+        BLOCKS = 64,
+        BLOCK_BYTES = 1 << 20,
+    };
     if (length <= COUPLET_HASH_WHOLE) return couplet_hash(hash, bytes, (size_t)length);
     hash = couplet_hash(hash, &length, sizeof length);
     for (int64_t i = 0; i < BLOCKS; i++) {

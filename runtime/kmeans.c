@@ -13,7 +13,11 @@
 #include <string.h>
 
 /* TILE is a number of points. */
-enum { BLOCK = COUPLET_BLOCK_ROWS, PANEL = COUPLET_PANEL_ROWS, TILE = 64 * BLOCK };
+enum {
+    BLOCK = COUPLET_BLOCK_ROWS,
+    PANEL = COUPLET_PANEL_ROWS,
+    TILE = 64 * BLOCK,
+};
 
 typedef struct Job {
     const float *points;

@@ -14,7 +14,11 @@
 
 /* The sides of a block of similarities: eight queries by thirty-two rows of the bank, in registers.
  * The bank is stored in panels for that, and a fetched panel serves all queries of a tile. */
-enum { QUERIES = COUPLET_BLOCK_ROWS, TILE = 8 * QUERIES, PANEL = COUPLET_PANEL_ROWS };
+enum {
+    QUERIES = COUPLET_BLOCK_ROWS,
+    TILE = 8 * QUERIES,
+    PANEL = COUPLET_PANEL_ROWS,
+};
 
 typedef struct Job {
     const CoupletThreads *threads;

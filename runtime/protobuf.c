@@ -4,7 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { WIRE_VARINT = 0, WIRE_EIGHT_BYTES = 1, WIRE_BYTES = 2, WIRE_FOUR_BYTES = 5 } Wire;
+typedef enum {
+    WIRE_VARINT = 0,
+    WIRE_EIGHT_BYTES = 1,
+    WIRE_BYTES = 2,
+    WIRE_FOUR_BYTES = 5,
+} Wire;
 
 static void put_bytes(CoupletMessage *m, const void *bytes, size_t length) {
     if (m->is_short || !length) return;

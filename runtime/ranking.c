@@ -29,7 +29,10 @@ bool couplet_recall(CoupletThreads *threads, const CoupletFeatures *bank,
 
 /* ---- mean average precision ------------------------------------------------------------------ */
 
-enum { QUERIES = COUPLET_BLOCK_ROWS, PANEL = COUPLET_PANEL_ROWS };
+enum {
+    QUERIES = COUPLET_BLOCK_ROWS,
+    PANEL = COUPLET_PANEL_ROWS,
+};
 
 typedef struct Ranking {
     CoupletThreads *threads;

@@ -10,7 +10,11 @@
 
 /* How an input reaches a device that is not the host. */
 typedef struct Feed {
-    enum { FEED_ARRAY, FEED_ROWS, FEED_RESIDENT } kind;
+    enum {
+        FEED_ARRAY,
+        FEED_ROWS,
+        FEED_RESIDENT,
+    } kind;
     const void *table; /* ROWS: the array from which rows are gathered */
     void *numbers;     /* ROWS: the numbers of the rows, on the device */
 } Feed;

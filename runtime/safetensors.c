@@ -11,7 +11,10 @@
 #include <string.h>
 
 static const char *const type_names[] = {"F32", "I32", "U8"}; /* by the value of CoupletType */
-enum { TYPE_COUNT = 3, LENGTH_BYTES = 8 };
+enum {
+    TYPE_COUNT = 3,
+    LENGTH_BYTES = 8,
+};
 
 /* Types of the format for which the runtime has no arrays. */
 static const struct {

@@ -9,7 +9,10 @@
 
 /* A block of sums stays in registers: eight rows by two wide vectors with 32 registers, four rows
  * by two narrow vectors with 16. In both, each sum runs over the width in order. */
-enum { WIDE = COUPLET_PANEL_ROWS / 2, NARROW = WIDE / 2 };
+enum {
+    WIDE = COUPLET_PANEL_ROWS / 2,
+    NARROW = WIDE / 2,
+};
 typedef float Wide __attribute__((vector_size(WIDE * sizeof(float))));
 typedef float Narrow __attribute__((vector_size(NARROW * sizeof(float))));
 

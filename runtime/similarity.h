@@ -5,7 +5,10 @@
 
 #include <stdint.h>
 
-enum { COUPLET_BLOCK_ROWS = 8, COUPLET_PANEL_ROWS = 32 };
+enum {
+    COUPLET_BLOCK_ROWS = 8,
+    COUPLET_PANEL_ROWS = 32,
+};
 
 /* Sets out[q * COUPLET_PANEL_ROWS + i] to the dot product of row q of `queries` [8, width] and row
  * i of the panel, which is stored as [width, 32]. Each sum runs over the width in order. */

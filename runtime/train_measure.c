@@ -102,7 +102,10 @@ static int by_percent(const void *a, const void *b) {
 }
 
 /* With more than MOST_SHOWN classes, the LOWEST_SHOWN worst ones are printed. */
-enum { MOST_SHOWN = 20, LOWEST_SHOWN = 10 };
+enum {
+    MOST_SHOWN = 20,
+    LOWEST_SHOWN = 10,
+};
 
 /* Logs the classes as rows, for every subject. Prints them after the training alone; of many
  * classes, those with the worst results. */

@@ -115,7 +115,10 @@ static double gradient_norm(const Trainer *t) {
 
 /* ---- the line of progress -------------------------------------------------------------------- */
 
-enum { PIECE_BYTES = 240, PIECES = 7 };
+enum {
+    PIECE_BYTES = 240,
+    PIECES = 7,
+};
 
 /* A part of the line of progress. If the terminal is too narrow, parts of the highest `rank` are
  * left out first. */

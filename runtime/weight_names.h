@@ -9,7 +9,10 @@ typedef enum CoupletFamily {
     COUPLET_FAMILY_TIMM_VIT,
     COUPLET_FAMILY_TORCH_VIT
 } CoupletFamily;
-enum { COUPLET_FAMILIES = COUPLET_FAMILY_TORCH_VIT + 1, COUPLET_THEIR_NAME_BYTES = 256 };
+enum {
+    COUPLET_FAMILIES = COUPLET_FAMILY_TORCH_VIT + 1,
+    COUPLET_THEIR_NAME_BYTES = 256,
+};
 
 /* A walk over the names of a part, in the order of the method's states, which numbers blocks as
  * they come. At the start it is zero except for its family. */

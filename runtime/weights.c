@@ -14,7 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OWN_NAMES = COUPLET_FAMILIES, SCHEMES, SHAPE_BYTES = 120, LINE_BYTES = 600 };
+enum {
+    OWN_NAMES = COUPLET_FAMILIES,
+    SCHEMES,
+    SHAPE_BYTES = 120,
+    LINE_BYTES = 600,
+};
 
 typedef struct Taking {
     CoupletSession *session;

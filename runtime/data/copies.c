@@ -24,7 +24,11 @@
 static const char ending[] = ".safetensors", partial_ending[] = ".partial", lock_ending[] = ".lock";
 static const char lock_words[] = "couplet data: process %ld";
 
-enum { DIGITS = 16, OLD_SECONDS = 60 * 24 * 3600, WAIT_NANOSECONDS = 50000000 };
+enum {
+    DIGITS = 16,
+    OLD_SECONDS = 60 * 24 * 3600,
+    WAIT_NANOSECONDS = 50000000,
+};
 
 /* ---- mapped files ---------------------------------------------------------------------------- */
 

@@ -43,7 +43,10 @@ typedef struct Element {
 
 static const Element elements[] = {{0x08, 1, false}, {0x09, 1, false}, {0x0B, 2, false},
                                    {0x0C, 4, false}, {0x0D, 4, true},  {0x0E, 8, true}};
-enum { U8 = 0x08, I8 = 0x09 };
+enum {
+    U8 = 0x08,
+    I8 = 0x09,
+};
 
 static const Element *element_of(int code) {
     for (size_t i = 0; i < sizeof elements / sizeof *elements; i++)

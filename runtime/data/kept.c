@@ -16,7 +16,10 @@
 
 static const char format[] = "couplet classes 1";
 
-enum { SHOWN_NAMES = 5, SENTENCE_BYTES = 800 };
+enum {
+    SHOWN_NAMES = 5,
+    SENTENCE_BYTES = 800,
+};
 
 /* ---- writing --------------------------------------------------------------------------------- */
 

@@ -13,8 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PADDING, UNKNOWN, FIRST_WORD };
-enum { TOKEN, LENGTH, LABEL }; /* the fields */
+enum {
+    PADDING,
+    UNKNOWN,
+    FIRST_WORD,
+};
+enum {
+    TOKEN,
+    LENGTH,
+    LABEL,
+}; /* the fields */
 /* the most bytes of codes that are made at each start */
 static const int64_t most_at_once = INT64_C(1) << 30;
 
@@ -241,7 +249,10 @@ static void free_corpus(Corpus *c) {
 
 /* Names the codes of bytes: bytes that print by their character, others by their number. */
 static bool name_bytes(CoupletField *field) {
-    enum { BYTES = 256, NAME = 5 };
+    enum {
+        BYTES = 256,
+        NAME = 5,
+    };
     const char *names[FIRST_WORD + BYTES] = {"<padding>", "<unknown>"};
     char texts[BYTES][NAME];
     for (int i = 0; i < BYTES; i++) {

@@ -6,10 +6,23 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum Coding { CODING_TEXT, CODING_LITTLE, CODING_BIG } Coding;
+typedef enum Coding {
+    CODING_TEXT,
+    CODING_LITTLE,
+    CODING_BIG,
+} Coding;
 
 /* The kinds of numbers, by their bytes, with reals last. */
-typedef enum Kind { INT8, UINT8, INT16, UINT16, INT32, UINT32, FLOAT32, FLOAT64 } Kind;
+typedef enum Kind {
+    INT8,
+    UINT8,
+    INT16,
+    UINT16,
+    INT32,
+    UINT32,
+    FLOAT32,
+    FLOAT64,
+} Kind;
 
 static const struct {
     const char *name;
@@ -42,7 +55,10 @@ typedef struct Property {
     Role role;
 } Property;
 
-enum { MOST_PROPERTIES = 256, MOST_ELEMENTS = 32 };
+enum {
+    MOST_PROPERTIES = 256,
+    MOST_ELEMENTS = 32,
+};
 
 typedef struct Element {
     char name[32];

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
-enum { HEAD_BYTES = 84, TRIANGLE_BYTES = 50 };
+enum {
+    HEAD_BYTES = 84,
+    TRIANGLE_BYTES = 50,
+};
 
 static uint32_t little_endian(const uint8_t *b) {
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;

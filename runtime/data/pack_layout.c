@@ -14,7 +14,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { NAME_BYTES = 24, MOST_PAIRS_MORE = 16 };
+enum {
+    NAME_BYTES = 24,
+    MOST_PAIRS_MORE = 16,
+};
 
 /* ---- columns -------------------------------------------------------------------------------- */
 

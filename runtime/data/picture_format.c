@@ -63,7 +63,12 @@ static uint32_t exif_number(const Exif *e, size_t at, size_t count) {
 }
 
 int couplet_picture_orientation(const uint8_t *bytes, size_t length) {
-    enum { ORIENTATION = 0x0112, SHORT = 3, ENTRY_BYTES = 12, HEAD = 6 };
+    enum {
+        ORIENTATION = 0x0112,
+        SHORT = 3,
+        ENTRY_BYTES = 12,
+        HEAD = 6,
+    };
     if (length > HEAD && memcmp(bytes, "Exif\0", HEAD) == 0)
         return couplet_picture_orientation(bytes + HEAD, length - HEAD);
     Exif e = {bytes, length, length > 1 && bytes[0] == 'M'};

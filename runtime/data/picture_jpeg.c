@@ -12,7 +12,11 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
-enum { MOST_SCANS = 100, EXIF_MARKER = JPEG_APP0 + 1, END_MARKER = 0xd9 };
+enum {
+    MOST_SCANS = 100,
+    EXIF_MARKER = JPEG_APP0 + 1,
+    END_MARKER = 0xd9,
+};
 
 /* What must be at hand after a jump out of the library. */
 typedef struct Decoding {

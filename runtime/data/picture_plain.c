@@ -13,7 +13,13 @@
 
 enum { HEAD = 8, FRAME = 12 /* the bytes of a chunk's length, name and checksum */, SLACK = 16 };
 
-typedef enum { NONE, SUB, UP, AVERAGE, PAETH } Filter;
+typedef enum {
+    NONE,
+    SUB,
+    UP,
+    AVERAGE,
+    PAETH,
+} Filter;
 
 typedef struct Plain {
     const CoupletPicture *picture;

@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PATH, SPLIT };
+enum {
+    PATH,
+    SPLIT,
+};
 static const struct {
     const char *reader;
     int first;

@@ -22,7 +22,11 @@ typedef struct Points {
 } Points;
 
 /* What a draw for a file is used for. */
-enum { SITE_TRIANGLE, SITE_PLACE, SITE_ORDER };
+enum {
+    SITE_TRIANGLE,
+    SITE_PLACE,
+    SITE_ORDER,
+};
 
 /* The points of a file, and where the drawn points go. */
 typedef struct Draw {

@@ -15,8 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SECOND = 1000000000, TICK = 20000000 }; /* in nanoseconds; ticks are at most 10 ms */
-enum { FEW = 2048, MOST_THREADS = 8 };
+enum {
+    SECOND = 1000000000,
+    TICK = 20000000,
+}; /* in nanoseconds; ticks are at most 10 ms */
+enum {
+    FEW = 2048,
+    MOST_THREADS = 8,
+};
 
 static int64_t nanoseconds(struct timespec time) {
     return (int64_t)time.tv_sec * SECOND + time.tv_nsec;

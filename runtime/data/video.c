@@ -139,7 +139,11 @@ static bool open_file(Video *v) {
 
 /* ---- frames in the order in which they are shown -------------------------------------------- */
 
-typedef enum { NEXT_FRAME, NEXT_NONE, NEXT_FAILED } Next;
+typedef enum {
+    NEXT_FRAME,
+    NEXT_NONE,
+    NEXT_FAILED,
+} Next;
 
 static Next next_failed(Video *v, int code) {
     char why[128];

@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 1 << 16, FIRST_SLOTS = 64, MOST_WORDS = 1 << 30 };
+enum {
+    BLOCK_BYTES = 1 << 16,
+    FIRST_SLOTS = 64,
+    MOST_WORDS = 1 << 30,
+};
 
 static uint32_t hash_word(const char *text, size_t length) {
     const uint64_t hash = couplet_hash(COUPLET_HASH_START, text, length);
