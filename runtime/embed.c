@@ -245,6 +245,17 @@ static bool open_rows(const CoupletSession *s, const CoupletEmbedding *what, Cou
 
 /* ---- features -------------------------------------------------------------------------------- */
 
+/* Puts the code of an output that cannot be written ahead of the sentence. Always false. */
+static bool fail_output(char *error, size_t error_bytes) {
+    static const char code[] = "error[E606]: ";
+    const size_t length = strlen(error), ahead = sizeof code - 1;
+    const size_t kept = length + ahead < error_bytes ? length : error_bytes - ahead - 1;
+    memmove(error + ahead, error, kept);
+    memcpy(error, code, ahead);
+    error[ahead + kept] = 0;
+    return false;
+}
+
 static bool write_features(const char *path, const float *features, int64_t count, int64_t width,
                            char *error, size_t error_bytes) {
     double *values = malloc((size_t)(count * width) * sizeof *values + 1);
@@ -254,7 +265,7 @@ static bool write_features(const char *path, const float *features, int64_t coun
     bool good =
         couplet_npy_write_f32(path, values, 2, (int64_t[]){count, width}, error, error_bytes);
     free(values);
-    return good;
+    return good || fail_output(error, error_bytes);
 }
 
 static bool embed_samples(CoupletSession *s, const char *path, const CoupletSamples *samples,
@@ -310,7 +321,7 @@ static bool write_embeddings(const CoupletSession *s, const char *out, const Cou
     char path[COUPLET_PATH_BYTES];
     if (!rows_path(out, path, error, error_bytes)) return false;
     FILE *file = couplet_file_begin(path, error, error_bytes);
-    if (!file) return false;
+    if (!file) return fail_output(error, error_bytes);
     bool good = true;
     for (int64_t i = 0; good && i < table->count; i++) {
         json_t *object =
@@ -320,9 +331,10 @@ static bool write_embeddings(const CoupletSession *s, const char *out, const Cou
         free(line);
         json_decref(object);
     }
-    if (good) return couplet_file_commit(path, file, error, error_bytes);
+    if (good && couplet_file_commit(path, file, error, error_bytes)) return true;
+    if (good) return fail_output(error, error_bytes);
     couplet_file_drop(path, file);
-    return fail(error, error_bytes, "%s: it cannot be written", path);
+    return fail(error, error_bytes, "error[E606]: %s: it cannot be written", path);
 }
 
 static bool embed_array(CoupletSession *s, const CoupletEmbedding *what, int64_t *count,

@@ -157,11 +157,15 @@ bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error
     return fail(path, "cannot be written", error, error_bytes);
 }
 
-static bool copy_file(const char *path, const char *to, char *error, size_t error_bytes) {
+static bool copy_file(const char *path, const char *to, bool keeps_mode, char *error,
+                      size_t error_bytes) {
     char bytes[1 << 16];
+    struct stat info;
     FILE *from = fopen(path, "rb");
     if (!from) return fail(path, "cannot be read", error, error_bytes);
     FILE *file = couplet_file_begin(to, error, error_bytes);
+    if (file && keeps_mode && fstat(fileno(from), &info) == 0)
+        fchmod(fileno(file), info.st_mode & 0777);
     for (size_t length; file && (length = fread(bytes, 1, sizeof bytes, from)) > 0;)
         fwrite(bytes, 1, length, file);
     const bool was_read = !ferror(from);
@@ -171,12 +175,16 @@ static bool copy_file(const char *path, const char *to, char *error, size_t erro
     return fail(path, "cannot be read", error, error_bytes);
 }
 
+bool couplet_file_put(const char *made, const char *path, char *error, size_t error_bytes) {
+    return copy_file(made, path, true, error, error_bytes);
+}
+
 bool couplet_file_name_also(const char *path, const char *also, char *error, size_t error_bytes) {
     char partial[COUPLET_PATH_BYTES];
     errno = ENAMETOOLONG;
     if (!partial_name(also, partial)) return fail(also, "cannot be written", error, error_bytes);
     unlink(partial);
-    if (link(path, partial) != 0) return copy_file(path, also, error, error_bytes);
+    if (link(path, partial) != 0) return copy_file(path, also, false, error, error_bytes);
     if (rename(partial, also) != 0) {
         fail(also, "cannot be written", error, error_bytes);
         unlink(partial);

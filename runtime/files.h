@@ -24,6 +24,9 @@ bool couplet_path_absolute(const char *path, char *out, char *error, size_t erro
  * couplet_file_drop removes it. */
 FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes);
 bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error_bytes);
+/* Copies a file that was made elsewhere, with its permissions, to a path where others look for it.
+ * What was there stays until the copy is whole. */
+bool couplet_file_put(const char *made, const char *path, char *error, size_t error_bytes);
 void couplet_file_drop(const char *path, FILE *file);
 
 /* Gives a file a second name, which replaces whatever has that name. It is a hard link, or a copy

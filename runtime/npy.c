@@ -6,13 +6,14 @@
  * is chosen. */
 #include "runtime/npy.h"
 
+#include "runtime/files.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static bool fail(char *error, size_t bytes, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -618,28 +619,15 @@ static bool write_header(FILE *file, const char *type, int rank, const int64_t *
 
 bool couplet_npy_write(const char *path, bool is_integer, const void *entries, int rank,
                        const int64_t *shape, char *error, size_t error_bytes) {
-    char draft[4096];
-    if (snprintf(draft, sizeof draft, "%s.part", path) >= (int)sizeof draft)
-        return fail(error, error_bytes, "the path `%s` is too long", path);
-    FILE *file = fopen(draft, "wb");
-    if (!file) return fail(error, error_bytes, "`%s` cannot be written: %s", path, strerror(errno));
+    FILE *file = couplet_file_begin(path, error, error_bytes);
+    if (!file) return false;
     size_t count = 1;
     for (int i = 0; i < rank; i++)
         count *= (size_t)shape[i];
-    bool good = write_header(file, is_integer ? "<i4" : "<f4", rank, shape) &&
-                fwrite(entries, 4, count, file) == count && fflush(file) == 0;
-    int why = errno;
-    if (fclose(file) != 0 && good) {
-        good = false;
-        why = errno;
-    }
-    if (good && rename(draft, path) != 0) {
-        good = false;
-        why = errno;
-    }
-    if (good) return true;
-    unlink(draft);
-    return fail(error, error_bytes, "`%s` cannot be written: %s", path, strerror(why));
+    /* what fails here is told by couplet_file_commit, which looks at the stream */
+    if (write_header(file, is_integer ? "<i4" : "<f4", rank, shape))
+        fwrite(entries, 4, count, file);
+    return couplet_file_commit(path, file, error, error_bytes);
 }
 
 bool couplet_npy_write_f32(const char *path, const double *values, int rank, const int64_t *shape,

@@ -9,6 +9,7 @@
 #include "runtime/safetensors.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -193,15 +194,25 @@ static bool make_header(Build *b) {
                         arena_printf(b->arena, "%s.h", b->out));
 }
 
+/* Puts what a tool made in the folder of the objects where it is wanted. A tool that fails, on a
+ * full disk say, so leaves there what was there before. */
+static bool put(const char *made, const char *path) {
+    char error[COUPLET_PATH_BYTES + 256];
+    const bool good = couplet_file_put(made, path, error, sizeof error);
+    remove(made);
+    return good || report_error(CODE_OUTPUT, error);
+}
+
 static bool make_executable(Build *b) {
-    return write_objects(b, true) && link_executable(b->arena, b->objects, b->object_count, b->out);
+    const char *made = arena_printf(b->arena, "%s/program", b->folder);
+    return write_objects(b, true) && link_executable(b->arena, b->objects, b->object_count, made) &&
+           put(made, b->out);
 }
 
 static bool make_object(Build *b) {
-    return write_objects(b, false) &&
-           link_object(b->arena, b->objects, b->object_count,
-                       arena_printf(b->arena, "%s.o", b->out)) &&
-           make_header(b);
+    const char *made = arena_printf(b->arena, "%s/object.o", b->folder);
+    return write_objects(b, false) && link_object(b->arena, b->objects, b->object_count, made) &&
+           put(made, arena_printf(b->arena, "%s.o", b->out)) && make_header(b);
 }
 
 /* Writes a library into the folder of `out`: libNAME.a, libNAME.so, NAME.h, NAME.json. */
@@ -211,10 +222,12 @@ static bool make_library(Build *b) {
     int folder = slash ? (int)(slash + 1 - b->out) : 0;
     const char *whole = arena_printf(b->arena, "%s/whole.o", b->folder);
     const char *library = arena_printf(b->arena, "%.*slib%s", folder, b->out, base);
+    const char *archive = arena_printf(b->arena, "%s/lib%s.a", b->folder, base);
+    const char *shared = arena_printf(b->arena, "%s/lib%s.so", b->folder, base);
     return write_objects(b, false) && link_object(b->arena, b->objects, b->object_count, whole) &&
-           link_archive(b->arena, &whole, 1, arena_printf(b->arena, "%s.a", library)) &&
-           link_shared(b->arena, &whole, 1, arena_printf(b->arena, "%s.so", library)) &&
-           make_header(b) &&
+           link_archive(b->arena, &whole, 1, archive) && link_shared(b->arena, &whole, 1, shared) &&
+           put(archive, arena_printf(b->arena, "%s.a", library)) &&
+           put(shared, arena_printf(b->arena, "%s.so", library)) && make_header(b) &&
            write_manifest(b->programs[0].program, b->name, b->targets, b->target_count,
                           arena_printf(b->arena, "%s.json", b->out));
 }
@@ -312,9 +325,10 @@ static const char *c_name(Arena *arena, const char *name) {
 }
 
 static void remove_folder(const Build *b) {
-    for (int i = 0; i < b->object_count; i++)
-        remove(b->objects[i]);
-    remove(arena_printf(b->arena, "%s/whole.o", b->folder));
+    DIR *folder = opendir(b->folder);
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        remove(arena_printf(b->arena, "%s/%s", b->folder, entry->d_name));
+    if (folder) closedir(folder);
     rmdir(b->folder);
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- what lies in a folder ------------------------------------------------------------------- */
 
@@ -511,9 +512,19 @@ static bool write_project(Arena *arena, const char *folder, const char *name, co
     char error[COUPLET_PATH_BYTES + 256];
     if (!couplet_folder_make(folder, NULL, error, sizeof error))
         return report_error(CODE_OUTPUT, error);
-    return write_new_file(arena, folder, arena_printf(arena, "%s.cpl", name), spec) &&
-           write_new_file(arena, folder, "README.md", readme_text(arena, name)) &&
-           write_new_file(arena, folder, ".gitignore", "runs/\n*.npy\n*.png\n");
+    const char *const files[][2] = {{arena_printf(arena, "%s.cpl", name), spec},
+                                    {"README.md", readme_text(arena, name)},
+                                    {".gitignore", "runs/\n*.npy\n*.png\n"}};
+    enum { FILES = sizeof files / sizeof *files };
+    int written = 0;
+    while (written < FILES && write_new_file(arena, folder, files[written][0], files[written][1]))
+        written++;
+    if (written == FILES) return true;
+    /* without a part of it, the folder would be in the way of the next try */
+    while (written-- > 0)
+        unlink(arena_printf(arena, "%s/%s", folder, files[written][0]));
+    rmdir(folder);
+    return false;
 }
 
 /* Returns the name of a project: letters, digits, `_` and `-`, behind any folders. NULL after a
