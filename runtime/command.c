@@ -13,6 +13,7 @@
 #include "runtime/range.h"
 #include "runtime/train.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdarg.h>
@@ -480,9 +481,7 @@ static int version(const CommandLine *c) {
                c->method->variants[i].level ? c->method->variants[i].level
                                             : "any processor of this kind");
     printf("\n");
-    return ferror(stdout) || fflush(stdout) != 0
-               ? end_with_error(c, OF_OUTPUT, "standard output cannot be written")
-               : 0;
+    return 0;
 }
 
 static int usage(const CommandLine *c, FILE *out) {
@@ -586,6 +585,15 @@ static int run_on_ranks(CommandLine *c, const Command *command, int argc, char *
     return couplet_group_leave(c->train.group, read_and_run(c, command, argc, argv));
 }
 
+/* Lines that nobody can read are an error, unless the command has told one. */
+static int finish_output(const CommandLine *c, int status) {
+    errno = 0;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || (status && !errno)) return status;
+    refuse_usage(c, OF_OUTPUT, "standard output cannot be written: %s",
+                 errno ? strerror(errno) : "it is not complete");
+    return status ? status : 1;
+}
+
 int couplet_command(const CoupletMethod *method, int argc, char **argv) {
     if (!method || argc < 1 || !argv) {
         fprintf(stderr, "couplet_command needs a method and the arguments of main\n");
@@ -605,8 +613,8 @@ int couplet_command(const CoupletMethod *method, int argc, char **argv) {
     const bool asks = argc > 1 && strcmp(argv[1], "--help") == 0;
     const bool asks_version = argc > 1 && strcmp(argv[1], "--version") == 0;
     if ((asks || asks_version || strcmp(name, "help") == 0) && couplet_started().rank > 0) return 0;
-    if (asks || strcmp(name, "help") == 0) return usage(&c, stdout);
-    if (asks_version) return version(&c);
+    if (asks || strcmp(name, "help") == 0) return finish_output(&c, usage(&c, stdout));
+    if (asks_version) return finish_output(&c, version(&c));
     const Command *command = find_command(&c, name);
     if (!command) return 2;
     c.sets = malloc((size_t)argc * sizeof *c.sets);
@@ -616,5 +624,5 @@ int couplet_command(const CoupletMethod *method, int argc, char **argv) {
                                           : end_with_error(&c, OF_RUN, "out of memory");
     free(c.sets);
     free(c.places);
-    return status;
+    return finish_output(&c, status);
 }

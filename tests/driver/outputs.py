@@ -62,6 +62,23 @@ with tempfile.TemporaryDirectory() as folder:
     check(done.returncode == 0 and read(folder + "/again.npy") == read(folder + "/features.npy"),
           "the program still runs", done.stderr)
 
+    for what, words in (("embed", (couplet, "embed", run, "-o", folder + "/features.npy")),
+                        ("embed of a built program",
+                         (program, "embed", "--data", data, "--out", folder + "/features.npy")),
+                        ("the help", (couplet, "help")), ("the version", (couplet, "--version")),
+                        ("the help of a built program", (program, "--help")),
+                        ("its version", (program, "--version")),
+                        ("train", (couplet, "train", spec, "--data", data, "--out",
+                                   folder + "/mute1")),
+                        ("train of a built program", (program, "train", "--data", data, "--out",
+                                                      folder + "/mute2"))):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([str(word) for word in words], stdout=full,
+                                  stderr=subprocess.PIPE, text=True)
+        check(done.returncode == 1 and done.stderr.count("\n") == 1
+              and "standard output cannot be written: No space left" in done.stderr,
+              f"{what}, whose lines nobody can read, is told once", done.stderr)
+
     done = subprocess.run([couplet, "new", folder + "/project"], capture_output=True, text=True,
                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40)))
     check.refused("a project on a full disk", done, "error[E606]", "cannot be written")
